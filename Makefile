@@ -1,0 +1,54 @@
+# make lab        install what is needed and open the course in JupyterLab   (ARGS=--no-browser passes options on)
+# make test       lint, tests, and every notebook executed once and compared with its stored outputs
+# make demo       train the date translator and save it with a picture of its attention   (SEED=1)
+# make notebooks  build lessons, exercises and solutions from source/   (ONLY="02_attention")
+# Linux without a GPU: TORCH=cpu takes PyTorch's small CPU build instead of the CUDA one.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SEED ?= 0
+ONLY ?=
+RUN := TRANSFORMER_LAB_PROGRESS=off TRANSFORMER_LAB_DEVICE=cpu OMP_WAIT_POLICY=passive
+TORCH_INDEX := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.org/whl/cpu)
+ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: lab test lint demo notebooks weights clean
+
+lab: .venv/course
+	$(BIN)/jupyter lab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" \
+		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
+
+test: lint
+	$(RUN) $(BIN)/pytest -p no:nbval -q tests
+	$(RUN) $(BIN)/pytest -q --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg \
+		--nbval-kernel-startup-timeout 120 -p no:cacheprovider notebooks solutions
+
+lint: .venv/dev
+	$(BIN)/ruff check -q transformer_lab source tests
+	$(BIN)/ruff format -q --check transformer_lab source tests
+
+demo: .venv/course
+	OMP_WAIT_POLICY=passive $(BIN)/python -m transformer_lab demo --seed $(SEED) --out demo
+
+notebooks: .venv/dev
+	$(RUN) FORCE=$(FORCE) $(BIN)/python source/build.py $(ONLY)
+
+# The model that ships with the package is what `make demo` writes with seed 0.
+weights: .venv/course
+	$(RUN) $(BIN)/python -m transformer_lab demo --seed 0 --out build/dates
+	mkdir -p transformer_lab/weights/dates
+	cp build/dates/model.safetensors build/dates/config.json build/dates/tokenizer.json transformer_lab/weights/dates/
+
+.venv/course: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("transformer_lab needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check torch==2.13.0 $(TORCH_INDEX)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[course]"
+	touch $@
+
+.venv/dev: .venv/course
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv build demo

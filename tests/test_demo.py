@@ -1,0 +1,109 @@
+"""The main job: what ships reaches what it promises, and the command that made it still makes it."""
+
+import json
+
+import pytest
+import torch
+
+from transformer_lab import demo, load, pretrained, record_attention, replace_attention, switch_off
+from transformer_lab.analysis import PARTS, no_choice, translation_attention
+from transformer_lab.attention import scaled_dot_product_attention
+from transformer_lab.data import dates
+from transformer_lab.generation import translate
+from transformer_lab.metrics import alignment_accuracy, exact_match
+
+
+@pytest.fixture(scope="module")
+def dates_model():
+    return load("dates")
+
+
+def test_the_shipped_model_translates_held_out_dates(dates_model):
+    assert exact_match(*dates_model, dates.held_out_pairs(500)) >= 0.98
+    assert alignment_accuracy(*dates_model, dates.held_out_pairs(500)) >= 0.9
+    assert (pretrained.PACKAGED / "dates" / "model.safetensors").stat().st_size < 600_000
+
+
+def test_a_slice_of_the_training_learns():
+    model, tokenizer = demo.train_dates(seed=1, n_steps=300, progress=False)
+    assert exact_match(model, tokenizer, dates.held_out_pairs(200)) >= 0.95
+
+
+def test_training_is_reproducible():
+    first, again, other = (demo.train_dates(seed=s, n_steps=3, progress=False)[0] for s in (5, 5, 6))
+    assert torch.equal(first.embedding.weight, again.embedding.weight)
+    assert not torch.equal(first.embedding.weight, other.embedding.weight)
+
+
+def test_what_is_saved_is_what_is_loaded(dates_model, tmp_path):
+    model, tokenizer = dates_model
+    pretrained.save(model, tokenizer, tmp_path)
+    again, tokenizer_again = load(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["d_model"] == model.config.d_model
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+    assert translate(again, tokenizer_again, ["May 3, 1931"]) == ["1931年5月3日"]
+
+
+def test_an_unknown_model_is_named():
+    with pytest.raises(FileNotFoundError, match=r"No model called 'datse': give one of dates, or a folder"):
+        load("datse")
+
+
+def test_recorded_attention_is_what_the_model_computed(dates_model):
+    model, tokenizer = dates_model
+    source, target = tokenizer.batch(["May 3, 1931"])[0], tokenizer.batch(["1931年5月3日"], bos=True)[0]
+    plain = model(source, target)
+    with record_attention(model) as maps:
+        recorded = model(source, target)
+    torch.testing.assert_close(plain, recorded)
+    T, S = target.shape[1], source.shape[1]
+    assert [m.shape for m in maps["encoder"]] == [(1, 4, S, S)] * 2
+    assert [m.shape for m in maps["decoder"]] == [(1, 4, T, T)] * 2
+    assert [m.shape for m in maps["cross"]] == [(1, 4, T, S)] * 2
+    # An independent way to the first layer's weights: the definition, from the projections.
+    attention, x = model.encoder[0].attention, model.embed(source)
+    scores = attention.split(attention.w_q(x)) @ attention.split(attention.w_k(x)).transpose(-2, -1) / 4
+    torch.testing.assert_close(maps["encoder"][0], scores.softmax(-1))
+    assert torch.equal(model(source, target), plain)
+
+
+def test_recording_sees_what_a_replacement_computes(dates_model):
+    model, tokenizer = dates_model
+    source, target = tokenizer.batch(["May 3, 1931"])[0], tokenizer.batch(["1931"], bos=True)[0]
+    with replace_attention(model, no_choice, ("cross",)), record_attention(model) as maps:
+        model(source, target)
+    torch.testing.assert_close(maps["cross"][0], torch.full_like(maps["cross"][0], 1 / source.shape[1]))
+    assert maps["encoder"][0].std() > 0.05
+
+
+def test_parts_are_switched_off_and_on_again(dates_model):
+    model, tokenizer = dates_model
+    source, target = tokenizer.batch(["May 3, 1931"])[0], tokenizer.batch(["1931年"], bos=True)[0]
+    whole = model(source, target)
+    for part in PARTS:
+        with switch_off(model, part):
+            assert not torch.allclose(model(source, target), whole, atol=1e-3), part
+        assert torch.equal(model(source, target), whole), part
+    with (
+        pytest.raises(ValueError, match=r"No part called 'scal': give one of scale, choice"),
+        switch_off(model, "scal"),
+    ):
+        pass
+
+
+def test_translation_attention_names_its_rows_and_columns(dates_model):
+    attention, queries, keys = translation_attention(*dates_model, "May 3, 1931")
+    assert queries == ["1", "9", "3", "1", "年", "5", "月", "3", "日", "[EOS]"]
+    assert keys == ["May", "3", ",", "1", "9", "3", "1"]
+    assert attention.shape == (2, 4, 10, 7)
+    month = attention[-1].mean(0)[queries.index("5")]
+    assert keys[month.argmax()] == "May"
+    for kind in ("encoder", "decoder"):
+        attention, queries, keys = translation_attention(*dates_model, "May 3, 1931", kind)
+        assert attention.shape[2:] == (len(queries), len(keys))
+
+
+def test_a_learners_own_attention_runs_the_model(dates_model):
+    model, tokenizer = dates_model
+    with replace_attention(model, scaled_dot_product_attention):
+        assert translate(model, tokenizer, ["May 3, 1931"]) == ["1931年5月3日"]

@@ -1,0 +1,37 @@
+"""transformer_lab: the course's code grown up. Names load on first use, so importing the package loads no torch."""
+
+from importlib import import_module
+
+_HOME = {
+    "scaled_dot_product_attention": "attention",
+    "causal_mask": "attention",
+    "MultiHeadAttention": "attention",
+    "FeedForward": "layers",
+    "LayerNorm": "layers",
+    "Residual": "layers",
+    "TransformerConfig": "config",
+    "Transformer": "models",
+    "generate": "generation",
+    "load": "pretrained",
+    "save": "pretrained",
+    "record_attention": "analysis",
+    "replace_attention": "analysis",
+    "switch_off": "analysis",
+    "translation_attention": "analysis",
+    "exact_match": "metrics",
+    "alignment_accuracy": "metrics",
+    "translate": "generation",
+    "pick_device": "device",
+    "seed_everything": "device",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,135 @@
+"""Looking inside a model that is already there: recording its attention, replacing or switching off its parts."""
+
+import math
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from unittest import mock
+
+import torch
+
+from .attention import MultiHeadAttention, fused_attention, scaled_dot_product_attention
+from .data.tokenizers import EOS
+from .generation import translate
+from .layers import FeedForward, LayerNorm, Residual
+from .positions import SinusoidalPositions
+
+
+def attention_modules(model) -> dict[str, list[MultiHeadAttention]]:
+    """The model's attentions by kind ("encoder", "decoder", "cross"), one for each layer."""
+    return {
+        "encoder": [block.attention for block in model.encoder],
+        "decoder": [block.attention for block in model.decoder],
+        "cross": [block.cross_attention for block in model.decoder],
+    }
+
+
+@contextmanager
+def replace_attention(model, attend, kinds=("encoder", "decoder", "cross")):
+    """Within the block, attentions of these kinds compute attend(q, k, v, mask) -> (output, weights or None)."""
+    modules = [m for kind in kinds for m in attention_modules(model)[kind]]
+    before = [module.attend for module in modules]
+    for module in modules:
+        module.attend = attend
+    try:
+        yield model
+    finally:
+        for module, attend_before in zip(modules, before, strict=True):
+            module.attend = attend_before
+
+
+@contextmanager
+def record_attention(model):
+    """Within the block, maps["encoder" | "decoder" | "cross"][layer] is (B, H, T, S) of the last forward pass."""
+    maps = {kind: [None] * len(modules) for kind, modules in attention_modules(model).items()}
+    before = []
+
+    def recorder(attend, kind, layer):
+        # The fused kernel never forms the weights, so recording computes the same attention step by step.
+        attend = scaled_dot_product_attention if attend is fused_attention else attend
+
+        def recording(q, k, v, mask=None):
+            output, weights = attend(q, k, v, mask)
+            maps[kind][layer] = weights.detach()
+            return output, weights
+
+        return recording
+
+    for kind, modules in attention_modules(model).items():
+        for layer, module in enumerate(modules):
+            before.append((module, module.attend))
+            module.attend = recorder(module.attend, kind, layer)
+    try:
+        yield maps
+    finally:
+        for module, attend in before:
+            module.attend = attend
+
+
+def translation_attention(model, tokenizer, text: str, kind: str = "cross"):
+    """What the model attends to while it translates text: (attention (L, H, T, S), query tokens, key tokens).
+
+    Decoder rows are named by the token they write (the row that reads [BOS] writes the first token).
+    """
+    device = model.embedding.weight.device
+    translation = translate(model, tokenizer, [text])[0]
+    source, target = (tokenizer.batch([t], bos=b)[0].to(device) for t, b in ((text, False), (translation, True)))
+    with record_attention(model) as maps, torch.no_grad():
+        model(source, target)
+    source_tokens, read = tokenizer.tokens(source[0]), tokenizer.tokens(target[0])
+    query_tokens = source_tokens if kind == "encoder" else [*read[1:], EOS]
+    key_tokens = read if kind == "decoder" else source_tokens
+    return torch.cat(maps[kind]).cpu(), query_tokens, key_tokens
+
+
+def no_scale(q, k, v, mask=None):
+    """Attention without the division by sqrt(d_head): q is multiplied by what the division takes away."""
+    return scaled_dot_product_attention(q * math.sqrt(q.shape[-1]), k, v, mask)
+
+
+def no_choice(q, k, v, mask=None):
+    """Attention that cannot choose: every score is 0, so every allowed key gets the same weight."""
+    return scaled_dot_product_attention(torch.zeros_like(q), k, v, mask)
+
+
+def no_mask(q, k, v, mask=None):
+    """Attention that ignores its mask."""
+    return scaled_dot_product_attention(q, k, v)
+
+
+def first_head_only(q, k, v, mask=None):
+    """Attention in which every head but the first says nothing."""
+    output, weights = scaled_dot_product_attention(q, k, v, mask)
+    silenced = torch.cat((output[:, :1], torch.zeros_like(output[:, 1:])), dim=1)
+    return silenced, weights
+
+
+def _attention(attend, *kinds):
+    return lambda model: [(m, "attend", attend) for kind in kinds for m in attention_modules(model)[kind]]
+
+
+def _forward(kind, function):
+    return lambda model: [(m, "forward", partial(function, m)) for m in model.modules() if isinstance(m, kind)]
+
+
+# What switching a part off changes: model -> [(module, attribute, replacement)].
+PARTS = {
+    "scale": _attention(no_scale, "encoder", "decoder", "cross"),
+    "choice": _attention(no_choice, "encoder", "decoder", "cross"),
+    "causal mask": _attention(no_mask, "decoder"),
+    "heads": _attention(first_head_only, "encoder", "decoder", "cross"),
+    "positions": _forward(SinusoidalPositions, lambda module, x: x),
+    "feed-forward": _forward(FeedForward, lambda module, x: torch.zeros_like(x)),
+    "residual": _forward(Residual, lambda module, x, sublayer: module.norm(sublayer(x))),
+    "layer norm": _forward(LayerNorm, lambda module, x: x),
+}
+
+
+@contextmanager
+def switch_off(model, part: str):
+    """Within the block, the trained model runs without one of its parts (a name in PARTS); raises ValueError."""
+    if part not in PARTS:
+        raise ValueError(f"No part called {part!r}: give one of {', '.join(PARTS)}.")
+    with ExitStack() as stack:
+        for module, attribute, replacement in PARTS[part](model):
+            stack.enter_context(mock.patch.object(module, attribute, replacement))
+        yield model

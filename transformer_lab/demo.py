@@ -1,0 +1,49 @@
+"""The course's main job without a browser: train a translator of dates, measure it, save it with a picture."""
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from .config import TransformerConfig
+from .data import dates
+from .data.tokenizers import WordTokenizer
+from .device import pick_device, seed_everything
+from .generation import translate
+from .metrics import alignment_accuracy, exact_match
+from .models import Transformer
+from .pretrained import load, save
+from .training.loop import batches, train
+
+CONFIG = dict(d_model=64, n_heads=4, n_layers=2, d_ff=256, norm_position="post")
+EXAMPLE = "Sunday, November 22, 2026"
+
+
+def train_dates(seed: int = 0, n_steps: int = 600, device=None, progress=True):
+    """(model, tokenizer): an encoder-decoder trained on 5,000 dates, English -> Chinese."""
+    seed_everything(seed)
+    pairs = dates.training_pairs(seed=seed)
+    tokenizer = WordTokenizer.train([text for pair in pairs for text in (pair.source, pair.target)])
+    model = Transformer(TransformerConfig(vocab_size=len(tokenizer), **CONFIG)).to(device or pick_device())
+    train(model, batches(pairs, tokenizer, batch_size=64, seed=seed), n_steps, progress=progress)
+    return model.eval(), tokenizer
+
+
+def run(out: Path, seed: int = 0) -> float:
+    """Train, save and report into the folder out; returns the exact match of the saved model."""
+    console = Console(highlight=False)
+    device = pick_device()
+    console.print(f"Dates, English -> Chinese, on {device}, seed {seed}")
+    start = time.perf_counter()
+    model, tokenizer = train_dates(seed, device=device)
+    save(model, tokenizer, out)
+    model, tokenizer = load(out)  # what is measured is what was saved: weights in 16 bits
+    held_out = dates.held_out_pairs()
+    score = exact_match(model, tokenizer, held_out)
+    alignment = alignment_accuracy(model, tokenizer, held_out)
+    console.print(f"parameters          {sum(p.numel() for p in model.parameters()):,}")
+    console.print(f"seconds             {time.perf_counter() - start:.1f}")
+    console.print(f"exact match         {score:.1%} of {len(held_out)} held-out dates")
+    console.print(f"alignment accuracy  {alignment:.1%}")
+    console.print(f"{EXAMPLE} -> {translate(model, tokenizer, [EXAMPLE])[0]}")
+    return score

@@ -8,8 +8,7 @@ from unittest import mock
 import torch
 
 from .attention import MultiHeadAttention, fused_attention, scaled_dot_product_attention
-from .data.tokenizers import EOS
-from .generation import translate
+from .generation import translate_ids
 from .layers import FeedForward, LayerNorm, Residual
 from .positions import SinusoidalPositions
 
@@ -70,14 +69,13 @@ def translation_attention(model, tokenizer, text: str, kind: str = "cross"):
 
     Decoder rows are named by the token they write (the row that reads [BOS] writes the first token).
     """
-    device = model.embedding.weight.device
-    translation = translate(model, tokenizer, [text])[0]
-    source, target = (tokenizer.batch([t], bos=b)[0].to(device) for t, b in ((text, False), (translation, True)))
+    ids = translate_ids(model, tokenizer, [text])
+    source = tokenizer.batch([text])[0].to(ids.device)
     with record_attention(model) as maps, torch.no_grad():
-        model(source, target)
-    source_tokens, read = tokenizer.tokens(source[0]), tokenizer.tokens(target[0])
-    query_tokens = source_tokens if kind == "encoder" else [*read[1:], EOS]
-    key_tokens = read if kind == "decoder" else source_tokens
+        model(source, ids[:, :-1])
+    source_tokens, target_tokens = tokenizer.tokens(source[0]), tokenizer.tokens(ids[0])
+    query_tokens = source_tokens if kind == "encoder" else target_tokens[1:]
+    key_tokens = target_tokens[:-1] if kind == "decoder" else source_tokens
     return torch.cat(maps[kind]).cpu(), query_tokens, key_tokens
 
 

@@ -30,3 +30,19 @@ def doctor():
     from .doctor import report
 
     typer.echo(report())
+
+
+@app.command()
+def reset(
+    lesson: Annotated[str, typer.Argument(help='Number or name of the lesson: "02" or "02_attention".')],
+    folder: Annotated[Path, typer.Option(help="The course's exercises folder.")] = Path("exercises"),
+):
+    """Give a lesson's exercises back unsolved; answers written in them are kept in a backup beside the notebook."""
+    from .exercise_files import reset as restore
+
+    try:
+        path, kept = restore(lesson, folder)
+    except ValueError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    typer.echo(f"{path} is clean again." + (f" Your answers are in {kept}." if kept else ""))

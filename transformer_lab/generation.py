@@ -28,13 +28,24 @@ def generate(
     return ids
 
 
-def translate(model, tokenizer, texts: list[str], max_new_tokens: int = 32) -> list[str]:
-    """Greedy translations, one for each text."""
+def translate_ids(model, tokenizer, texts: list[str], max_new_tokens: int = 32) -> Int[Tensor, "B T"]:
+    """Greedy translations as ids, [BOS] in front; raises ValueError for a text without tokens."""
+    if any(not tokenizer.encode(text) for text in texts):
+        raise ValueError("Nothing to translate: a text is empty.")
     device = model.embedding.weight.device
     source, source_mask = (t.to(device) for t in tokenizer.batch(texts))
     start = source.new_full((len(texts), 1), tokenizer.bos_id)
-    ids = generate(
-        model, start, max_new_tokens, source=source, source_mask=source_mask,
-        stop=tokenizer.eos_id, pad_id=tokenizer.pad_id,
-    )  # fmt: skip
-    return [tokenizer.decode(row) for row in ids]
+    return generate(
+        model,
+        start,
+        max_new_tokens,
+        source=source,
+        source_mask=source_mask,
+        stop=tokenizer.eos_id,
+        pad_id=tokenizer.pad_id,
+    )
+
+
+def translate(model, tokenizer, texts: list[str], max_new_tokens: int = 32) -> list[str]:
+    """Greedy translations, one for each text; raises ValueError for a text without tokens."""
+    return [tokenizer.decode(row) for row in translate_ids(model, tokenizer, texts, max_new_tokens)]

@@ -1,0 +1,367 @@
+# %% [markdown]
+# # Exercises: 02 Attention
+#
+# Write your answer where a cell says `raise NotImplementedError`, run the cell, then run the locked cell below it. It
+# tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
+# split the locked cells: a teacher's grading could not read the notebook any more.
+#
+# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors, and `...` stands for any
+# number of leading axes (batch, heads), also none. Back to the [lesson](../../notebooks/02_attention.ipynb).
+
+# %%
+import math
+
+import torch
+
+# %% [markdown]
+# ## Question 1: softmax
+# *4 points, difficulty 2 of 5, about 8 minutes*
+#
+# Write `softmax(x, dim=-1)` without using torch's own: positive numbers along `dim` that sum to 1, and whose ratios are
+# $e^{\text{difference of scores}}$. It must hold for scores of $\pm 10^4$. If a row is wholly $-\infty$ (nothing may be
+# attended to), its weights are all 0.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# What happens to the weights when the same number is taken off every score of a row? Choose that number well.
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# `x (..., S)`, `largest (..., 1)`: $w_j = e^{x_j - \text{largest}} / \sum_{j'} e^{x_{j'} - \text{largest}}$. A row that is
+# wholly $-\infty$ has largest $-\infty$, and $-\infty - (-\infty)$ is not a number: take another number off that row.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# largest = x.amax(dim=dim, keepdim=True)
+# largest = ...            # 0 where it is -inf
+# powers = ...
+# total = ...              # keep the axis; where it is 0, divide by something harmless
+# return powers / total
+# ```
+#
+# </details>
+
+
+# %% answer="softmax"
+def softmax(x, dim=-1):
+    """Weights of the scores x along dim; a row that is wholly -inf gives zeros."""
+    ### BEGIN SOLUTION
+    largest = x.amax(dim=dim, keepdim=True)
+    largest = torch.where(largest.isinf(), torch.zeros_like(largest), largest)
+    powers = (x - largest).exp()
+    total = powers.sum(dim=dim, keepdim=True)
+    return powers / torch.where(total == 0, torch.ones_like(total), total)
+    ### END SOLUTION
+
+
+# %% check="softmax" points=4
+from transformer_lab.grading import grade
+
+grade("02_attention.softmax", softmax)
+
+# %% [markdown]
+# ## Question 2: scaled dot-product attention
+# *6 points, difficulty 2 of 5, about 10 minutes*
+#
+# Write `scaled_dot_product_attention(q, k, v)` that returns `(output, weights)`. `q (..., T, d)`, `k (..., S, d)`,
+# `v (..., S, e)`; $T$, $S$, $d$, $e$ may all differ. Keep the dtype, let gradients through, leave the inputs as they are.
+# Any softmax may be used, also your own. Not `F.scaled_dot_product_attention`: that would be too easy.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Which axis holds the keys in the scores? Along it the weights sum to 1. And which width do q and k share?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# scores `(..., T, S)` = q `(..., T, d)` times k with its last two axes swapped `(..., d, S)`, divided by $\sqrt{d}$;
+# weights `(..., T, S)` = softmax of the scores over $S$; output `(..., T, e)` = weights times v.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# d = ...
+# scores = q @ k.transpose(..., ...) / ...
+# weights = ...
+# return ..., weights
+# ```
+#
+# </details>
+
+
+# %% answer="scaled_dot_product_attention"
+def scaled_dot_product_attention(q, k, v):
+    """(..., T, d), (..., S, d), (..., S, e) -> output (..., T, e), weights (..., T, S)"""
+    ### BEGIN SOLUTION
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    weights = scores.softmax(dim=-1)
+    return weights @ v, weights
+    ### END SOLUTION
+
+
+# %% check="scaled_dot_product_attention" points=6
+from transformer_lab.grading import grade
+
+grade("02_attention.scaled_dot_product_attention", scaled_dot_product_attention)
+
+# %% [markdown]
+# ## Question 3: three repairs
+# *3 points, difficulty 3 of 5, about 10 minutes*
+#
+# Three attentions found in the wild, each with one fault. They run, and their outputs look harmless. Look at the symptoms
+# that the cell after them prints, then write each one again, mended, as `repair_1`, `repair_2`, `repair_3`.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# For each: do the rows of what multiplies the values sum to 1? Are the weights too flat or too sharp for scores of
+# variance 1? What do the columns sum to?
+#
+# </details>
+# <details><summary>Hint 2: where to look</summary>
+#
+# 1: the number under the root. 2: what the root divides. 3: the axis.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# All three come out as the same three lines: scores `(..., T, S)`, weights whose rows sum to 1, output `(..., T, e)`.
+#
+# </details>
+
+
+# %%
+def broken_1(q, k, v):
+    d_model = 8 * q.shape[-1]  # q, k, v belong to one of 8 heads
+    weights = (q @ k.transpose(-2, -1) / math.sqrt(d_model)).softmax(dim=-1)
+    return weights @ v, weights
+
+
+def broken_2(q, k, v):
+    weights = (q @ k.transpose(-2, -1)).softmax(dim=-1)
+    return weights @ v / math.sqrt(q.shape[-1]), weights
+
+
+def broken_3(q, k, v):
+    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-2)
+    return weights @ v, weights
+
+
+# %%
+_ = torch.manual_seed(0)
+q, k, v = torch.randn(6, 64), torch.randn(16, 64), torch.ones(16, 1)  # values of 1: the output is what the weights sum to
+for broken in (broken_1, broken_2, broken_3):
+    output, weights = broken(q, k, v)
+    print(f"{broken.__name__}: largest weight {weights.max().item():.1f}, smallest output {output.min().item():.1f}, "
+          f"largest {output.max().item():.1f}")  # fmt: skip
+
+
+# %% answer="repair_1"
+def repair_1(q, k, v):
+    """broken_1, mended"""
+    ### BEGIN SOLUTION
+    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
+    return weights @ v, weights
+    ### END SOLUTION
+
+
+# %% answer="repair_2"
+def repair_2(q, k, v):
+    """broken_2, mended"""
+    ### BEGIN SOLUTION
+    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
+    return weights @ v, weights
+    ### END SOLUTION
+
+
+# %% answer="repair_3"
+def repair_3(q, k, v):
+    """broken_3, mended"""
+    ### BEGIN SOLUTION
+    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
+    return weights @ v, weights
+    ### END SOLUTION
+
+
+# %% check="repair" points=3
+from transformer_lab.grading import grade
+
+grade("02_attention.repair", repair_1, repair_2, repair_3)
+
+# %% [markdown]
+# ## Question 4: entropy
+# *Optional: 3 points, difficulty 2 of 5, about 6 minutes*
+#
+# How sharp is a row of weights? Write `entropy(weights)`: $H = -\sum_j w_j \ln w_j$ in nats, one number a row:
+# `(..., T, S) -> (..., T)`. A weight of exactly 0 contributes 0.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# What is `0 * torch.log(torch.tensor(0.0))`? And what should it be?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# terms `(..., T, S)`: $-w \ln w$ where $w > 0$, else 0; then the sum over the last axis `(..., T)`.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# safe = torch.where(weights > 0, weights, ...)   # a number whose logarithm is harmless
+# return ...
+# ```
+#
+# </details>
+
+
+# %% answer="entropy"
+def entropy(weights):
+    """(..., T, S) -> (..., T): the entropy of each row in nats, with 0 log 0 = 0"""
+    ### BEGIN SOLUTION
+    safe = torch.where(weights > 0, weights, torch.ones_like(weights))
+    return -(weights * safe.log()).sum(dim=-1)
+    ### END SOLUTION
+
+
+# %% check="entropy" points=3
+from transformer_lab.grading import grade
+
+grade("02_attention.entropy", entropy)
+
+# %% [markdown]
+# ## Question 5: add a constant
+# *Optional: 2 points, difficulty 1 of 5, about 4 minutes*
+#
+# Every score of a row grows by the same number `c`. Write `shift(scores, c)`: the weights after that, for scores
+# `(..., T, S)`. Then say in `shift_choice` what happened to the weights: `"unchanged"`, `"sharper"` or `"flatter"`.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Softmax turns *differences* of scores into ratios of weights. Which differences change?
+#
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# $e^{x + c} = e^{c}\, e^{x}$, above and below the fraction line.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# return (...).softmax(dim=...)
+# ```
+#
+# </details>
+
+
+# %% answer="shift"
+def shift(scores, c):
+    """Weights (..., T, S) after c has been added to every score."""
+    ### BEGIN SOLUTION
+    return (scores + c).softmax(dim=-1)
+    ### END SOLUTION
+
+
+# %% answer="shift_choice"
+shift_choice = None  # "unchanged", "sharper" or "flatter"
+### BEGIN SOLUTION
+shift_choice = "unchanged"
+### END SOLUTION
+
+# %% check="shift" points=2
+from transformer_lab.grading import grade
+
+grade("02_attention.shift", shift, shift_choice)
+
+# %% [markdown]
+# ## Question 6: a key that stands twice
+# *Optional: 3 points, difficulty 3 of 5, about 6 minutes*
+#
+# Key $j$ and its value are put into the list once more, the copy at the end. Write `duplicate(weights, j)`: the new row
+# `(S + 1,)`, computed from the old row `(S,)` alone, without any scores.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# The ratio of any two weights depends on their two scores only. Which ratios stay? What must the sum be?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# Append $w_j$ to the row: `(S + 1,)`. All ratios are right now. What is the sum?
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# longer = torch.cat((weights, ...))
+# return longer / ...
+# ```
+#
+# </details>
+
+
+# %% answer="duplicate"
+def duplicate(weights, j):
+    """(S,) -> (S + 1,): the row of weights when key j stands in the list a second time, at the end"""
+    ### BEGIN SOLUTION
+    longer = torch.cat((weights, weights[j : j + 1]))
+    return longer / (1 + weights[j])
+    ### END SOLUTION
+
+
+# %% check="duplicate" points=3
+from transformer_lab.grading import grade
+
+grade("02_attention.duplicate", duplicate)
+
+# %% [markdown]
+# ## Question 7: a query to order
+# *Optional, stretch: 3 points, difficulty 4 of 5, about 12 minutes*
+#
+# In the lesson you put the output midway between $v_1$ and $v_2$ by hand. Now write `mix(keys, values)`, which finds such
+# a query for any four keys `(4, d)` that are linearly independent ($d \ge 4$), and values `(4, e)`: scaled dot-product
+# attention with this query `(d,)` gives an output within 1 % of midway between the first two values.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Which weights give that output? Which scores give those weights, nearly?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# You want scores $(s, s, 0, 0)$ with $s$ large: keys `(4, d)` times query `(d,)` equals a target `(4,)`. Four equations,
+# $d \ge 4$ unknowns: the pseudo-inverse `(d, 4)` solves them.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# wanted = torch.tensor([1.0, 1.0, 0.0, 0.0])
+# large = ...                 # mind the division by sqrt(d)
+# return torch.linalg.pinv(...) @ ...
+# ```
+#
+# </details>
+
+
+# %% answer="mix"
+def mix(keys, values):
+    """keys (4, d), values (4, e) -> query (d,) whose attention output is midway between values[0] and values[1]"""
+    ### BEGIN SOLUTION
+    wanted = torch.tensor([1.0, 1.0, 0.0, 0.0], dtype=keys.dtype)
+    large = 20 * math.sqrt(keys.shape[-1])
+    return torch.linalg.pinv(keys) @ (large * wanted)
+    ### END SOLUTION
+
+
+# %% check="mix" points=3
+from transformer_lab.grading import grade
+
+grade("02_attention.mix", mix)
+
+# %% [markdown]
+# Back to the [lesson](../../notebooks/02_attention.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

@@ -1,0 +1,144 @@
+# %% [markdown]
+# # 00 Start here
+#
+# **In a quarter of an hour you will have a trained Transformer in your hands, see what it looks at, and break it.**
+#
+# After this page you will be able to
+#
+# * use the course: run a notebook, commit to a guess, have an exercise graded;
+# * read an attention map: which rows, which columns, what a cell says;
+# * name the parts of a Transformer, and say which of them a trained model cannot do without.
+#
+# You need Python. You need no network: everything on these pages was installed with them.
+#
+# ## 1. Is everything here?
+#
+# Click into the cell below and press Shift+Enter. That is all there is to running a notebook; *Run > Run All Cells* runs
+# the whole page.
+
+# %% tags=["nbval-ignore-output"]
+# output differs from machine to machine
+from transformer_lab import doctor
+
+print(doctor.report())
+
+# %% [markdown]
+# ## 2. A Transformer to play with
+#
+# This model translates English dates into Chinese. It was trained on 5,000 dates by `make demo`, which takes less than a
+# minute without a GPU; you can do that yourself. Nobody told it what a month is.
+#
+# Type another date and press Enter. Try `May 3, 1931`, `3 May 1931`, a Tuesday that was a Friday, the 30th of February.
+
+# %%
+from transformer_lab import exact_match, load
+from transformer_lab.viz import DateTranslator
+
+model, tokenizer = load("dates")
+translator = DateTranslator(model, tokenizer)
+translator
+
+# %% [markdown]
+# **How to read it.** The model writes Chinese one token at a time, and each time it reads the English tokens with some
+# *weight*. A row is a token being written, a column a token being read. Bright means a large weight; each row sums to 1.
+# Point at a cell for its value. The small maps are all of the model's *heads*: several attentions side by side, each free
+# to look elsewhere. Click one to see it large. (年 *nian* is year, 月 *yue* month, 日 *ri* day, 星期日 *xingqiri* Sunday.)
+#
+# * The year stands last in English and first in Chinese. Where do you see that?
+# * `November` is one token, `11` two. Which cells say so?
+# * Choose something under *switched off*. Which parts does this date survive without?
+#
+# ## 3. Break it, all of it
+#
+# One date is an anecdote. Take 500 dates that the model has never seen, switch off one part at a time, and count. A date
+# counts only if every character is right. Nothing is trained again.
+#
+# | part | what goes when it is switched off | lesson |
+# |---|---|---|
+# | scale | one constant inside attention | 02 |
+# | choice | attention gives every token the same weight | 02 |
+# | causal mask | tokens already written see those written after them | 03 |
+# | heads | all heads but the first fall silent | 04 |
+# | feed-forward | the small network after each attention | 05 |
+# | residual | what goes around each part, and is added to its output | 06 |
+# | layer norm | bringing every vector back to one size | 07 |
+# | positions | knowing where a token stands | 08 |
+#
+# One of these is hardly missed. Which? Commit yourself before you run the next cell: put its name in place of `None`.
+
+# %%
+from transformer_lab.grading import predict
+
+predict("00_start_here.part_off", None)
+
+# %% jupyter={"outputs_hidden": true}
+import matplotlib.pyplot as plt
+
+from transformer_lab import switch_off
+from transformer_lab.analysis import PARTS
+from transformer_lab.data import dates
+from transformer_lab.viz import plots
+
+held_out = dates.held_out_pairs(500)
+right = {"the whole model": exact_match(model, tokenizer, held_out)}
+for part in PARTS:
+    with switch_off(model, part):
+        right[f"without {part}"] = exact_match(model, tokenizer, held_out)
+
+plots.use_style()
+_ = plots.shares(plt.subplots(figsize=(7, 3.4))[1], right, "Most parts are vital to the trained translator")
+
+# %% jupyter={"outputs_hidden": true}
+least_missed = max(PARTS, key=lambda part: right[f"without {part}"])
+predict("00_start_here.part_off", actual=least_missed)
+
+# %% [markdown]
+# The causal mask does its work while the model *learns*: without it, training would let every position copy the token it
+# must predict (lesson 03). A trained model that writes from left to right hardly notices that it is gone. So "it still
+# works when I take it away" does not show that a part is useless; it shows that this test does not need it. Each lesson
+# opens with such a break, and then finds out what the part is for.
+
+# %%
+print("the whole model gets at least 98 % right:", right["the whole model"] >= 0.98)
+print("without a choice, below 10 %:", right["without choice"] < 0.1)
+print("without the causal mask, above 90 %:", right["without causal mask"] > 0.9)
+
+# %% [markdown]
+# ## 4. How a lesson works
+#
+# * **Predict, run, explain.** Before an important cell you commit to a guess; the output below it stays folded until you
+#   open it. A guess that turns out wrong is the moment at which you learn most. Guesses are kept in a small file of your
+#   own on this machine, so that the page can tell you later; setting `TRANSFORMER_LAB_PROGRESS=off` keeps none.
+# * **Pictures and widgets.** In a running notebook the widgets are alive; before you run it, and on GitHub, you see a
+#   picture of each.
+# * **Exercises.** Each lesson has a notebook of its own for them. You write an answer, run the locked cell below it, and
+#   a card tells you what your answer did, what is wrong with that, and where to look.
+# * **Your answers are yours.** Nothing that updates the course writes over them. To start again with a clean notebook, run
+#   `transformer-lab reset 02` in a terminal; your answers are kept beside it.
+#
+# A record of your progress does not exist yet; nothing is recorded but the guesses.
+#
+# ## 5. The map
+#
+# | | lesson | |
+# |---|---|---|
+# | **Part I** | **the parts** | |
+# | 00 | Start here | this page |
+# | 01 | Toolkit: shapes, dot product, softmax, gradients | to come |
+# | 02 | [Attention](02_attention.ipynb) | [exercises](../exercises/02_attention/attention.ipynb) |
+# | 03 | Masks | to come |
+# | 04 | Many heads | to come |
+# | 05 | The feed-forward layer | to come |
+# | 06 | Residual connections | to come |
+# | 07 | Layer normalisation | to come |
+# | 08 | Positions | to come |
+# | 09 | The block, and four model families from one configuration | to come |
+# | **Part II** | **the models** | to come |
+# | 10-15 | tokens, encoder-decoder, training, GPT, BERT, fine-tuning | |
+# | **Part III** | **the practice** | to come |
+# | 16-18 | what heads do, scale, a clinic for broken Transformers | |
+#
+# The code of the lessons grows up in the package `transformer_lab` beside these notebooks: short files, in the order of
+# the lessons, meant to be read. `transformer_lab/models.py` is the translator above.
+#
+# Next: [02 Attention](02_attention.ipynb).

@@ -1,0 +1,505 @@
+# %% [markdown]
+# # 02 Attention
+#
+# **You will build attention from a plain average, and measure why its scores are divided by $\sqrt{d}$.**
+#
+# After this lesson you will be able to
+#
+# * compute attention by hand, as a loop and as two matrix products, with every shape named;
+# * keep apart what is often mixed up: *scores*, *weights*, *values*, *output*;
+# * show by measurement what the division by $\sqrt{d}$ is for, and what a wrong divisor does;
+# * say where an attention output can lie, and where it never can;
+# * recognise broken attention by its symptoms.
+#
+# About 50 minutes. It builds on [lesson 00](00_start_here.ipynb) and on the words of lesson 01 (toolkit): dot product,
+# softmax, variance, gradient. If those are familiar, go on.
+
+# %%
+import math
+
+import matplotlib.pyplot as plt
+import torch
+
+from transformer_lab import exact_match, load, record_attention, replace_attention, scaled_dot_product_attention
+from transformer_lab.analysis import translation_attention
+from transformer_lab.data import dates
+from transformer_lab.grading import predict
+from transformer_lab.viz import AttentionView, QueryExplorer, plots
+
+plots.use_style()
+_ = torch.manual_seed(0)
+
+# %% [markdown]
+# ## 1. Break it
+#
+# Here is the trained translator of lesson 00 again. It turns English dates into Chinese ones. We score it on 500 dates
+# it has never seen; a date counts only if every character is right.
+
+# %%
+model, tokenizer = load("dates")
+held_out = dates.held_out_pairs(500)
+whole = exact_match(model, tokenizer, held_out)
+print("at least 98 % of the dates are right:", whole >= 0.98)
+
+# %% [markdown]
+# For each character it writes, the model *looks* at the English words: it gives each of them a weight and takes the
+# weighted average of what they have to say. That is attention. Two ways to break it:
+#
+# * **no choice**: every word gets the same weight, always;
+# * **no scale**: leave out one constant, the division by $\sqrt{d}$ that this lesson is about.
+#
+# Nothing else changes, and nothing is trained again. Before you run the next cell, commit yourself: how many dates
+# survive? Put one of `"below 10 %"`, `"10-90 %"`, `"above 90 %"` in place of each `None`.
+
+# %%
+predict("02_attention.uniform", None)
+
+# %%
+predict("02_attention.break_scale", None)
+
+
+# %% [markdown]
+# The code below is short because everything about attention sits in one function of queries `q`, keys `k` and values
+# `v`. You will know what each line does by the end of section 6.
+
+# %% jupyter={"outputs_hidden": true}
+def no_choice(q, k, v, mask):
+    return scaled_dot_product_attention(0 * q, k, v, mask)
+
+
+def no_scale(q, k, v, mask):
+    return scaled_dot_product_attention(q * math.sqrt(q.shape[-1]), k, v, mask)
+
+
+right = {"whole": whole}
+for broken in (no_choice, no_scale):
+    with replace_attention(model, broken):
+        right[broken.__name__.replace("_", " ")] = exact_match(model, tokenizer, held_out)
+
+_ = plots.shares(plt.subplots(figsize=(7, 1.9))[1], right, "Without a choice nothing is left; without the scale, part")
+
+
+# %% jupyter={"outputs_hidden": true}
+def size(share):
+    return "below 10 %" if share < 0.1 else "above 90 %" if share > 0.9 else "10-90 %"
+
+
+predict("02_attention.uniform", actual=size(right["no choice"]))
+
+# %% jupyter={"outputs_hidden": true}
+predict("02_attention.break_scale", actual=size(right["no scale"]))
+
+# %% [markdown]
+# Two things need an explanation. The *choice* is everything: with equal weights not a single date comes out. And one
+# *constant factor* is worth a large part of the dates. We build attention from nothing to see why.
+#
+# ## 2. From an average to a weighted average
+#
+# Four words each offer a **value**, a vector. Here it has two numbers, so that you can draw it. What can a reader make
+# of four vectors? The least is their average, in which everybody counts the same.
+
+# %%
+values = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [2.0, 2.0]])  # (4, 2)
+average = sum(value / 4 for value in values)
+assert torch.allclose(average, values.mean(dim=0))
+average
+
+# %% [markdown]
+# An average cannot prefer anything: that was the translator with no choice. So give each value a **weight**. Weights
+# are at least 0 and sum to 1; the average is the case where all are 1/4.
+
+# %%
+weights = torch.tensor([0.7, 0.1, 0.1, 0.1])
+output = sum(weight * value for weight, value in zip(weights, values, strict=True))
+assert torch.allclose(output, weights @ values)  # a weighted average is one vector-matrix product
+output
+
+# %% [markdown]
+# The question is who sets the weights. A fixed choice would be no use: the word to look at changes with every date.
+#
+# ## 3. A dictionary that answers softly
+#
+# A Python `dict` also chooses among values. It compares your query with each key and returns the value of the key that
+# is *equal*. A near miss gets nothing, and a small change of the query changes nothing until it changes everything: no
+# gradient, so nothing to learn from.
+#
+# Make it soft. The **query** is a vector that says what is looked for; each value has a **key**, a vector of the same
+# width that says how it can be found. Compare the query with *every* key; the better they agree, the larger the weight.
+# For the comparison take the dot product, and call the result a **score**.
+
+# %%
+query = torch.tensor([1.0, 0.5])
+keys = torch.tensor([[2.0, 0.0], [0.0, 2.0], [-2.0, 0.0], [1.0, 1.0]])  # (4, 2): one for each value
+scores = torch.stack([query @ key for key in keys])
+scores
+
+# %% [markdown]
+# Scores may be negative and sum to anything. To get weights, make them positive and divide by their sum:
+#
+# $$\text{weight}_j = \frac{e^{\text{score}_j}}{\sum_{j'} e^{\text{score}_{j'}}}$$
+#
+# This is **softmax**. The order stays, differences of scores become ratios of weights.
+
+# %%
+weights = scores.exp() / scores.exp().sum()
+print(weights.numpy().round(2), "sum:", weights.sum().item())
+assert torch.allclose(weights[0] / weights[3], (scores[0] - scores[3]).exp())
+
+# %% [markdown]
+# One trap before we go on. What is $e^{1000}$ in 32 bits?
+
+# %%
+large = torch.tensor([1000.0, 999.0])
+naive = large.exp() / large.exp().sum()
+shifted = (large - large.max()).exp() / (large - large.max()).exp().sum()
+print("naive:", naive.tolist(), "  largest score taken off first:", shifted.numpy().round(2))
+
+# %% [markdown]
+# Too large for a float: infinity over infinity. Taking the largest score off every score cures it. Why may we do that?
+# It is question 5 of the exercises.
+#
+# Now the whole dictionary, for one query:
+
+
+# %%
+def attend_one(query, keys, values):
+    """(d,), (S, d), (S, e) -> output (e,) and weights (S,)"""
+    scores = torch.stack([query @ key for key in keys])
+    weights = (scores - scores.max()).exp()
+    weights = weights / weights.sum()
+    return sum(weight * value for weight, value in zip(weights, values, strict=True)), weights
+
+
+attend_one(query, keys, values)
+
+# %% [markdown]
+# ## 4. Many queries: two matrix products
+#
+# In a Transformer every position asks. Stack the $T$ queries as rows of `q`, the $S$ keys as rows of `k`, the $S$ values
+# as rows of `v`. Queries and keys share a width $d$, because they meet in a dot product; values may have another, $e$.
+#
+# | name | shape | meaning |
+# |---|---|---|
+# | `q`, `k`, `v` | $(T, d)$, $(S, d)$, $(S, e)$ | what is looked for, how it is found, what is handed over |
+# | `scores` | $(T, S)$ | row $i$, column $j$: query $i$ · key $j$; any number |
+# | `weights` | $(T, S)$ | softmax of each *row*: at least 0, each row sums to 1 |
+# | `output` | $(T, e)$ | $\text{output}_i = \sum_j \text{weights}_{ij}\, v_j$: the sum runs over the *keys* $j$ |
+#
+# Four things, four names. Texts that write one symbol for weights, values and output are hard to debug.
+
+# %%
+T, S, d, e = 3, 5, 4, 2  # all different, so that a wrong axis cannot pass unnoticed
+q, k, v = torch.randn(T, d), torch.randn(S, d), torch.randn(S, e)
+
+scores = q @ k.T
+weights = scores.softmax(dim=-1)  # over the keys
+output = weights @ v
+
+for i in range(T):
+    assert torch.allclose(output[i], attend_one(q[i], k, v)[0], atol=1e-6)
+scores.shape, weights.shape, output.shape
+
+# %% [markdown]
+# No loop is left: two matrix products and a softmax, which is what GPUs are fastest at.
+
+# %%
+_ = plots.matrix(plt.subplots(figsize=(4, 2.6))[1], weights, title="Each row of weights sums to 1")
+
+# %% [markdown]
+# ## 5. Where queries, keys and values come from
+#
+# From the same hidden states. A position has one vector `x` of width $D$; three learnt matrices make three roles of it:
+# $q = x W_Q$ (what do I look for?), $k = x W_K$ (how can I be found?), $v = x W_V$ (what do I hand over?). In
+# *self-attention* all three come from one sequence. In *cross-attention* the queries come from the sequence being
+# written, keys and values from the one being read: that is how the translator reads English.
+#
+# Why not compare the `x` themselves?
+
+# %%
+x = torch.randn(6, 16)
+w_q, w_k = torch.randn(16, 16) / 4, torch.randn(16, 16) / 4
+plain, projected = x @ x.T, (x @ w_q) @ (x @ w_k).T
+
+print("x with x:   symmetric", torch.allclose(plain, plain.T), "| every position scores itself highest",
+      (plain.argmax(dim=-1) == torch.arange(6)).all().item())  # fmt: skip
+print("projected:  symmetric", torch.allclose(projected, projected.T), "| every position scores itself highest",
+      (projected.argmax(dim=-1) == torch.arange(6)).all().item())  # fmt: skip
+
+# %% [markdown]
+# Without projections everybody looks mostly at itself, and if A attends to B then B attends to A. A month's name has to
+# be found by the digits that translate it, not the other way round.
+#
+# The three maps are *linear*, with no activation after them. An activation would put part of the scores out of reach:
+
+# %%
+activated = (x @ w_q).relu() @ (x @ w_k).relu().T
+print("scores below zero: linear", f"{(projected < 0).float().mean().item():.0%},",
+      "with relu", f"{(activated < 0).float().mean().item():.0%}")  # fmt: skip
+
+# %% [markdown]
+# With ReLU a query can no longer say "anything but this": no score is negative.
+#
+# ## 6. Why divide by $\sqrt{d}$?
+#
+# A score is a sum of $d$ products. Say the components of `q` and `k` are independent, with mean 0 and variance 1, as they
+# are in a fresh network. How large are the scores when $d$ grows? The *variance* of `q @ k`...
+
+# %%
+predict("02_attention.variance", None)  # "stays 1", "grows like sqrt(d)" or "grows like d"
+
+# %% jupyter={"outputs_hidden": true}
+widths = [4, 16, 64, 256, 1024]
+variance = [(torch.randn(4000, d) * torch.randn(4000, d)).sum(dim=-1).var().item() for d in widths]
+for d, found in zip(widths, variance, strict=True):
+    print(f"d = {d:4}   variance / d = {found / d:.1f}")
+
+# %% jupyter={"outputs_hidden": true}
+growth = math.log(variance[-1] / variance[0]) / math.log(widths[-1] / widths[0])  # the exponent: d ** growth
+predict("02_attention.variance", actual=["stays 1", "grows like sqrt(d)", "grows like d"][round(2 * growth)])
+
+# %% [markdown]
+# Each product $q_i k_i$ has mean 0 and variance 1, and variances of independent terms add up:
+#
+# $$\operatorname{var}(q \cdot k) = \sum_{i=1}^{d} \operatorname{var}(q_i k_i) = d .$$
+#
+# So a typical score is as large as $\sqrt{d}$. Softmax turns *differences* of scores into ratios of weights; a difference
+# of 8 is already a ratio of 3,000. Dividing by $\sqrt{d}$ brings the variance back to 1, whatever the width. Here is the
+# formula of Vaswani et al. (2017), equation 1:
+#
+# $$\text{Attention}(Q, K, V) = \operatorname{softmax}\!\left(\frac{Q K^\top}{\sqrt{d}}\right) V$$
+
+
+# %%
+def attention(q, k, v):
+    """(..., T, d), (..., S, d), (..., S, e) -> output (..., T, e), weights (..., T, S)"""
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    weights = scores.softmax(dim=-1)
+    return weights @ v, weights
+
+
+# %% [markdown]
+# That is an argument. Now the measurement. We ask two things of each scale, for widths from 4 to 1024, with 32 keys:
+#
+# * the **entropy** of the weights, $-\sum_j w_j \ln w_j$: 0 when one key takes all, $\ln 32 = 3.47$ nats when all
+#   weights are equal;
+# * the **gradient** that training gets at the scores: its *median* over the 32 scores. (A mean would be carried by the
+#   few keys that win, and hide that the others hear nothing.)
+#
+# *Without* any scale, as $d$ grows, the median gradient...
+
+# %%
+predict("02_attention.gradient", None)  # "grows", "stays" or "vanishes"
+
+
+# %%
+def measure(d, scale, n=400, n_keys=32):
+    """Mean entropy of the weights, and median gradient at the scores, over n random queries."""
+    q, k, v = torch.randn(n, 1, d), torch.randn(n, n_keys, d), torch.randn(n, n_keys, 16)
+    scores = (q @ k.transpose(-2, -1) * scale).requires_grad_()
+    weights = scores.softmax(dim=-1)
+    (weights @ v * torch.randn(n, 1, 16)).sum().backward()  # a random direction stands for the loss
+    entropy = torch.special.entr(weights).sum(dim=-1).mean().item()
+    return entropy, scores.grad.abs().median().item()
+
+
+scales = {"no scale": lambda d: 1, "1 / sqrt(d)": lambda d: d**-0.5, "1 / d": lambda d: 1 / d}
+found = {name: [measure(d, scale(d)) for d in widths] for name, scale in scales.items()}
+
+# %% jupyter={"outputs_hidden": true}
+fig, (left, right_ax) = plt.subplots(1, 2, figsize=(9, 3.4))
+for marker, (name, results) in zip("os^", found.items(), strict=True):
+    entropies, gradients = zip(*results, strict=True)
+    left.plot(widths, entropies, marker=marker, label=name)
+    right_ax.plot(widths, [max(g, 1e-12) for g in gradients], marker=marker, label=name)
+left.axhline(math.log(32), color="grey", linestyle=":", label="all weights equal")
+left.set(xscale="log", xlabel="width d", ylabel="entropy (nats)", title="Only 1/sqrt(d) keeps the choice as it is")
+right_ax.set(xscale="log", yscale="log", xlabel="width d", ylabel="median |gradient| at a score",
+             title="Without scale, most keys hear nothing")  # fmt: skip
+_ = left.legend()
+
+# %% jupyter={"outputs_hidden": true}
+first, last = (found["no scale"][i][1] for i in (0, -1))
+predict("02_attention.gradient", actual="vanishes" if last < first / 100 else "grows" if last > 2 * first else "stays")
+
+# %% [markdown]
+# Read the three lines (gradients under $10^{-12}$ are drawn at $10^{-12}$).
+#
+# * **No scale**: the entropy falls towards 0. One key takes nearly everything, and the gradient at most scores is gone:
+#   keys that lost cannot learn to win. This is why the broken translator of section 1 lost part of its dates.
+# * **$1/\sqrt{d}$**: both lines are flat. The width of the model no longer decides how sharp its attention is.
+# * **$1/d$**: the gradient lives, but the entropy climbs to the dotted line. Attention turns into the plain average.
+
+# %%
+flat, sharp, kept = (found[name][-1][0] for name in ("1 / d", "no scale", "1 / sqrt(d)"))
+print("d = 1024: 1/d is within 0.01 nats of equal weights:", math.log(32) - flat < 0.01)
+print("          no scale keeps less than 0.3 nats:", sharp < 0.3)
+print("          1/sqrt(d) moves less than 0.1 nats from d = 4 on:", abs(kept - found["1 / sqrt(d)"][0][0]) < 0.1)
+
+# %% [markdown]
+# **Which d?** The width of the vectors that meet in the dot product. Lesson 04 cuts a model of width 512 into 8 heads of
+# width 64; the divisor is then $\sqrt{64}$, not $\sqrt{512}$. A larger divisor does not saturate anything; it *flattens*.
+
+# %%
+for name, divisor in (("sqrt(64), right", 64), ("sqrt(512), the model's width", 512)):
+    entropy = sum(measure(64, divisor**-0.5)[0] for _ in range(10)) / 10
+    print(f"divided by {name:29} entropy {entropy:.1f} of {math.log(32):.1f} nats")
+
+# %% [markdown]
+# A model *trained* with a wrong constant can learn larger or smaller $W_Q$ to make up for it. So the damage shows at the
+# start of training, and in a trained model whose constant you change: section 1.
+#
+# ## 7. Play
+#
+# Five keys and five values in the plane. Drag the query (or focus it and use the arrow keys) and watch the weights and
+# the output. The temperature multiplies the divisor: low is sharp, high is flat.
+#
+# 1. Find a direction in which $k_1$ and $k_2$ score the same, and more than all others. How near does the output come to
+#    the middle between $v_1$ and $v_2$ (the small circle), and who keeps it away?
+# 2. Leave the query there and lower the temperature until the line below says "within 1 %". What else would do the same
+#    to the scores, if the plane were larger?
+# 3. Try to drive the output out of the shaded area. Can it ever leave?
+
+# %%
+predict("02_attention.hull", None)  # can the output leave the shaded area: "yes" or "no"?
+
+# %%
+explorer = QueryExplorer()
+explorer
+
+# %% [markdown]
+# For question 3 a thousand random queries are better evidence than one hand. The shaded area is the *convex hull*:
+# every weighted average of the values with weights that are at least 0 and sum to 1. Look along any direction: no output
+# may reach further than the furthest value.
+
+# %% jupyter={"outputs_hidden": true}
+keys, values = torch.tensor(explorer.key_points), torch.tensor(explorer.value_points)
+outputs, weights = attention(10 * torch.randn(1000, 2), keys, values)
+angle = torch.linspace(0, 2 * math.pi, 361)
+directions = torch.stack((angle.cos(), angle.sin()))
+reach = (outputs @ directions).amax(dim=0) - (values @ directions).amax(dim=0)
+assert (weights >= 0).all() and torch.allclose(weights.sum(dim=-1), torch.ones(1000))
+predict("02_attention.hull", actual="yes" if (reach > 1e-4).any() else "no")
+
+# %% [markdown]
+# Attention *chooses and mixes*; it never makes a vector that was not between the values. What makes new vectors is $W_V$
+# before it and the feed-forward layer after it (lesson 05).
+#
+# ## 8. Read it in the translator
+#
+# The cross-attention of the trained model, for one date. Rows: the token being written. Columns: the English tokens it
+# reads. Layer 1 is the last; click through its heads.
+#
+# 1. Which column do the two digits of the month read, in the rows before 月 (*yue*, month)?
+# 2. Follow the year's digits. Why do they form a diagonal?
+# 3. 日 ends the day, 年 the year. Do they need to read anything? Where does their row put its weight?
+
+# %%
+seen, written, read = translation_attention(model, tokenizer, "Sunday, November 22, 2026")
+AttentionView(seen, written, read)
+
+# %%
+mean_of_heads = seen[-1].mean(dim=0)  # (T, S)
+month = written.index("年") + 1
+for row in (month, month + 1):
+    print(f"writing {written[row]!r} it reads most: {read[mean_of_heads[row].argmax()]}")
+
+# %% [markdown]
+# ## 9. What people get wrong
+#
+# Three mistakes that are in print. Each runs without an error; each has a symptom.
+#
+# **The scale outside the softmax** (M02), $\frac{1}{\sqrt{d}}\operatorname{softmax}(QK^\top)V$. The scores stay
+# unscaled, so the weights saturate; and what multiplies the values sums to $1/\sqrt{d}$ instead of 1.
+
+# %%
+q, k, v = torch.randn(8, 64), torch.randn(32, 64), torch.randn(32, 64)
+outside = (q @ k.T).softmax(dim=-1) / math.sqrt(64)
+_, inside = attention(q, k, v)
+print("rows sum to: outside", outside.sum(dim=-1).numpy().round(3)[0], "| inside", inside.sum(dim=-1).numpy().round(3)[0])
+print("largest share in a row, median: outside", f"{(outside / outside.sum(-1, keepdim=True)).amax(-1).median():.1f}",
+      "| inside", f"{inside.amax(-1).median():.1f}")  # fmt: skip
+
+# %% [markdown]
+# **The softmax dropped** (M03), as if it were a detail. Weights become signed and unbounded, and the output leaves the
+# hull. (Linear attention does this on purpose; it is another model.)
+
+# %%
+signed = (10 * torch.randn(1000, 2)) @ keys.T / math.sqrt(2)
+reach = ((signed @ values) @ directions).amax(dim=0) - (values @ directions).amax(dim=0)
+print("negative weights:", f"{(signed < 0).float().mean().item():.0%};", "outputs beyond the hull:", (reach > 0).all().item())
+
+# %% [markdown]
+# **Softmax over the queries** (M04): `dim=-2` instead of `dim=-1`. Columns sum to 1, rows do not, and queries now compete
+# with each other: change the *last* query, and the output of the *first* changes.
+
+# %%
+changed = q.clone()
+changed[-1] += 1.0
+for name, dim in (("over the keys", -1), ("over the queries", -2)):
+    before, after = ((queries @ k.T / 8).softmax(dim=dim) @ v for queries in (q, changed))
+    print(f"softmax {name:17} first output moved by another's query: {not torch.allclose(before[0], after[0])}")
+
+# %% [markdown]
+# ## 10. In the package
+#
+# What you derived is `transformer_lab.scaled_dot_product_attention`, line by line (it also takes a mask: lesson 03).
+
+# %%
+q, k, v = torch.randn(2, 3, 5, 8), torch.randn(2, 3, 7, 8), torch.randn(2, 3, 7, 6)  # leading axes: batch and heads
+for ours, packaged in zip(attention(q, k, v), scaled_dot_product_attention(q, k, v), strict=True):
+    assert torch.equal(ours, packaged)
+
+# %% [markdown]
+# And it is what the translator computes. Take the queries and keys of its first encoder layer, run *your* function on
+# them, and compare with the weights recorded in the running model:
+
+# %%
+ids, _ = tokenizer.batch(["Sunday, November 22, 2026"])
+layer = model.encoder[0].attention
+x = model.embed(ids)
+q, k, v = (layer.split(project(x)) for project in (layer.w_q, layer.w_k, layer.w_v))  # (1, 4 heads, 10, 16)
+with record_attention(model) as maps, torch.no_grad():
+    model.encode(ids)
+
+assert torch.allclose(attention(q, k, v)[1], maps["encoder"][0], atol=1e-6)
+q.shape, k.shape, v.shape
+
+# %% [markdown]
+# For training, PyTorch's fused `F.scaled_dot_product_attention` gives the same output without ever storing the weights;
+# the package uses it, and records the weights only when you ask.
+#
+# ## 11. Check yourself
+#
+# <details><summary>Queries and keys must have the same width. Must values have it too? Must there be as many queries as
+# keys?</summary>
+# Neither. Queries and keys meet in a dot product, so they share $d$. Values are only mixed: any width $e$. There are as
+# many values as keys, $S$, but any number $T$ of queries.
+# </details>
+#
+# <details><summary>Somebody divides by $d$ instead of $\sqrt{d}$. Do the gradients vanish?</summary>
+# No. The scores shrink towards 0, the weights towards equality, and attention towards the plain average. The model
+# loses its choice, not its gradients.
+# </details>
+#
+# <details><summary>Every weight is between 0 and 1 and each row sums to 1. What does that say about the
+# output?</summary>
+# It is a weighted average of the values, so it lies in their convex hull. No output component can be larger than the
+# largest, or smaller than the smallest, of that component among the values.
+# </details>
+#
+# Now do the [exercises of this lesson](../exercises/02_attention/attention.ipynb): three core questions, then four more.
+#
+# ## Takeaways
+#
+# * Attention is a dictionary that answers softly: scores compare a query with every key, softmax makes weights of each
+#   row, the output is the weighted average of the values.
+# * The scores' variance grows like $d$; dividing by $\sqrt{d}$ keeps sharpness independent of width. No divisor:
+#   saturated, and no gradient for most keys. Too large a divisor: flat.
+# * $d$ is the width that meets in the dot product: the head's, not the model's.
+# * The output never leaves the convex hull of the values.
+#
+# **Papers.** Bahdanau, Cho, Bengio (2014), [arXiv:1409.0473](https://arxiv.org/abs/1409.0473): attention in translation.
+# Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762): the scaled dot product, section 3.2.1 and
+# its footnote on the variance.
+#
+# Previous: [00 Start here](00_start_here.ipynb) (01 Toolkit is still to come). Next: 03 Masks (still to come).

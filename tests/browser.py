@@ -1,0 +1,188 @@
+"""JupyterLab and Chromium for tests: offline, watched for errors, and gone when the tests end.
+
+conftest.py makes the fixtures known. A test takes `page` (for files), or `lab` (the same page, with JupyterLab
+behind it), and is marked `browser`.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+TOKEN = "tests"
+OFFLINE_ARGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync",
+    "--disable-component-update", "--disable-default-apps", "--no-first-run", "--disable-dev-shm-usage",
+]  # fmt: skip
+# Our own JupyterLab, and what a page brings with it; everything else is the outside world.
+INSIDE = ("http://127.0.0.1:", "ws://127.0.0.1:", "file:", "blob:", "data:", "about:")
+
+READY = """async () => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  await panel.context.ready; await panel.sessionContext.ready; await panel.sessionContext.session.kernel.info;
+}"""
+EXECUTE = """async (code) => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const future = kernel.requestExecute({ code, store_history: false });
+  let out = "";
+  future.onIOPub = (message) => {
+    if (message.header.msg_type === "stream") out += message.content.text;
+    if (message.header.msg_type === "error") out += `${message.content.ename}: ${message.content.evalue}`;
+  };
+  await future.done;
+  return out;
+}"""
+
+
+def eventually(check, timeout=5):
+    """Call check until it neither raises an AssertionError nor returns False; then give its result."""
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            result = check()
+            assert result is not False, f"{check} stayed False"
+            return result
+        except AssertionError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
+class Lab:
+    """A JupyterLab server and a page that looks at it."""
+
+    def __init__(self, server, page):
+        self.url, self.root, self.page = *server, page
+
+    def open(self, name, cells=(), kernel=True):
+        """Open the notebook called name; made of these cells (code, or whole nbformat cells) if any are given."""
+        path = self.root / name
+        if cells:
+            cells = [nbformat.v4.new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+            python = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=python), path)
+        self.page.goto(f"{self.url}/lab/tree/{name}?token={TOKEN}&reset")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        self.page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext", timeout=60_000)
+        if kernel:
+            self.page.evaluate(READY)  # the toolbar's "idle" comes earlier, when a command would still be lost
+
+    def run_all(self):
+        """Run every cell; returns when all are done."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+
+    def python(self, code) -> str:
+        """Run code in the notebook's kernel; what it printed, or its error."""
+        return self.page.evaluate(EXECUTE, code).strip()
+
+    def theme(self, name):
+        """"JupyterLab Light" or "JupyterLab Dark"."""
+        self.page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
+        eventually(lambda: self.page.evaluate("document.body.dataset.jpThemeName") == name)
+
+
+def missing(what):
+    """Skip the test, or fail it on CI, where everything has to be there."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(f"browser tests need {what}")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """One Chromium for all tests."""
+    names = "chromium", "chromium-browser", "google-chrome"
+    executable = next(filter(None, map(shutil.which, names)), None) or missing(f"one of {', '.join(names)} on PATH")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("the package playwright")
+    with sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=executable, args=OFFLINE_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def jupyter_server(tmp_path_factory):
+    """(url, root folder) of one JupyterLab with no settings but ours."""
+    home, root = tmp_path_factory.mktemp("jupyter"), tmp_path_factory.mktemp("notebooks")
+    folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR",
+               "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")  # fmt: skip
+    fresh = {name: str(home / name.lower()) for name in folders}
+    page_config = Path(fresh["JUPYTER_CONFIG_DIR"]) / "labconfig" / "page_config.json"
+    page_config.parent.mkdir(parents=True)
+    # The news pop-up asks the outside world, and stands in front of the notebook.
+    page_config.write_text(json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
+        "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}",
+        "--allow-root", "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
+        "--ServerApp.terminals_enabled=False",
+    ]  # fmt: skip
+    with (home / "log.txt").open("w") as log:
+        server = subprocess.Popen(command, env=os.environ | fresh, cwd=root, stdout=log, stderr=subprocess.STDOUT)
+    url = f"http://127.0.0.1:{port}"
+
+    def answers():
+        assert server.poll() is None, (home / "log.txt").read_text()[-2000:]
+        try:
+            return urllib.request.urlopen(f"{url}/api/status?token={TOKEN}", timeout=2).status == 200
+        except OSError:
+            return False
+
+    try:
+        eventually(answers, timeout=60)
+        yield url, root
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+@pytest.fixture
+def page(chromium):
+    """A page that cannot leave this machine; at the end it must not have tried to, nor shown an error."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    outside, errors = [], []
+
+    def watch(route):
+        if route.request.url.startswith(INSIDE):
+            route.continue_()
+        else:
+            outside.append(route.request.url)
+            route.abort()
+
+    context.route("**/*", watch)
+    page = context.new_page()
+    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_default_timeout(20_000)
+    yield page
+    context.close()
+    assert outside == [], "the page asked the outside world"
+    assert errors == [], "errors in the browser's console"
+
+
+@pytest.fixture
+def lab(jupyter_server, page):
+    """JupyterLab, to open notebooks in; its kernels end with the test."""
+    yield Lab(jupyter_server, page)
+    url = jupyter_server[0]
+    answer = urllib.request.urlopen(f"{url}/api/sessions?token={TOKEN}", timeout=10).read()
+    for session in json.loads(answer):
+        request = urllib.request.Request(f"{url}/api/sessions/{session['id']}?token={TOKEN}", method="DELETE")
+        urllib.request.urlopen(request, timeout=10)

@@ -1,0 +1,25 @@
+"""What every test needs. nbval runs notebooks in kernels of their own, and needs none of it."""
+
+import os
+import sys
+
+if not any(argument.startswith("--nbval") for argument in sys.argv):
+    from jaxtyping import install_import_hook
+
+    # Before anything imports the package: its signatures' shapes are then checked at every call.
+    install_import_hook("transformer_lab", "beartype.beartype")
+    os.environ["TRANSFORMER_LAB_PROGRESS"] = "off"
+    os.environ["TRANSFORMER_LAB_DEVICE"] = "cpu"
+
+from browser import chromium, jupyter_server, lab, page  # noqa: E402, F401
+
+
+def pytest_collection_modifyitems(items):
+    """Browser tests last: Playwright's event loop, once started, is in the way of others that want one."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """One line on the exercises' checks, when their tests ran."""
+    if checks := sys.modules.get("test_checks"):
+        terminalreporter.write_line(checks.summary())

@@ -1,0 +1,143 @@
+"""What nbval does not see: order, pictures, paths, links, size; and the marks of exercises and solutions."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import build
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from transformer_lab import exercise_files
+
+ROOT = build.ROOT
+RUN = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("solutions/*/*.ipynb")])
+CLEAN = sorted(exercise_files.PRISTINE.glob("*.ipynb"))
+ALL = [*RUN, *sorted(p for p in ROOT.glob("exercises/*/*.ipynb") if ".bak" not in p.name)]
+ARXIV = re.compile(r"https://arxiv\.org/abs/\d{4}\.\d{4,5}")
+
+
+def name(path):
+    return f"{path.parent.name}/{path.name}"
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+@pytest.mark.parametrize("path", RUN, ids=name)
+def test_every_cell_ran_once_in_order(path):
+    cells = code_cells(read(path))
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    for cell in cells:
+        for output in cell.outputs:
+            assert output.output_type != "error" or "raises-exception" in cell.metadata.get("tags", [])
+            assert output.get("name") != "stderr", output.text
+
+
+@pytest.mark.parametrize("path", RUN, ids=name)
+def test_pictures_are_present(path):
+    for cell in code_cells(read(path)):
+        draws = re.search(r"plt\.subplots|plots\.\w+\(plt|^explorer$|AttentionView\(|DateTranslator\(", cell.source, re.M)
+        saves = re.search(r"^\w+ = (AttentionView|QueryExplorer|DateTranslator)\(", cell.source.split("\n")[-1])
+        if draws and not saves:
+            assert any("image/png" in o.get("data", {}) for o in cell.outputs), cell.source
+
+
+@pytest.mark.parametrize("path", ALL, ids=name)
+def test_nothing_personal_or_unstable_is_stored(path):
+    notebook, text = read(path), path.read_text(encoding="utf-8")
+    outputs = json.dumps([cell.outputs for cell in code_cells(notebook)])
+    assert not re.search(r"/home/|/Users/|/root/|/tmp/(?!ipykernel)|[A-Z]:\\\\", outputs)
+    assert str(ROOT) not in outputs and str(Path.home()) not in outputs
+    assert "widgets" not in notebook.metadata and "widget-view" not in outputs
+    assert "version" not in notebook.metadata.language_info
+    assert not any("execution" in cell.metadata for cell in notebook.cells)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert len(text) < 1_000_000
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    nbformat.validate(notebook)
+
+
+@pytest.mark.parametrize("path", ALL, ids=name)
+def test_cells_are_plain_and_short(path):
+    for cell in code_cells(read(path)):
+        assert not cell.source.rstrip().endswith(";"), "nbval cannot see a trailing semicolon: write `_ = ...`"
+        assert not re.search(r"\bOutput\(|\binteract|tqdm", cell.source)
+        lines = [line for line in cell.source.split("\n") if line.strip()]
+        assert len(lines) <= 16, cell.source
+        ast.parse(cell.source)
+        if "nbval-ignore-output" in cell.metadata.get("tags", []):
+            assert "# output differs" in cell.source, "say why the output is not compared"
+
+
+@pytest.mark.parametrize("path", ALL, ids=name)
+def test_every_link_leads_somewhere(path):
+    text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"""(?:href|src)=["']([^"']+)""", text)
+    for target in targets:
+        if target.startswith("http"):
+            assert ARXIV.fullmatch(target), f"{target}: only papers on arXiv are linked, all else must work offline"
+        else:
+            assert (path.parent / target.partition("#")[0]).exists(), f"{name(path)} links to {target}"
+    assert not re.search(r"!\[\]\(|<img(?![^>]*alt=)", text), "a picture without alternative text"
+
+
+@pytest.mark.parametrize("path", [p for p in RUN if p.parent.name == "notebooks"], ids=name)
+def test_a_lesson_is_not_too_long(path):
+    cells = read(path).cells
+    words = sum(len(re.findall(r"\w+", cell.source)) for cell in cells if cell.cell_type == "markdown")
+    assert words < 2900  # about 2,500 words of prose, the rest is formulas and links
+
+
+def scores(notebook):
+    for cell in code_cells(notebook):
+        meta = cell.metadata.get("nbgrader", {})
+        if meta.get("grade"):
+            assert "from transformer_lab.grading import grade" in cell.source  # or a learner's own `grade` would do
+            yield meta, cell.outputs[-1].data
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("solutions/*/*.ipynb")), ids=name)
+def test_a_solution_earns_full_marks(path):
+    earned = list(scores(read(path)))
+    assert earned
+    for meta, data in earned:
+        assert float(data["text/plain"]) == meta.points, meta.grade_id
+
+
+@pytest.mark.parametrize("path", CLEAN, ids=lambda path: path.stem)
+def test_an_untouched_exercise_runs_and_scores_nothing(path, tmp_path):
+    notebook = read(path)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    earned = list(scores(notebook))
+    assert earned
+    for meta, data in earned:
+        assert float(data["text/plain"]) == 0 and "Not done yet" in data["text/html"], meta.grade_id
+
+
+@pytest.mark.parametrize("path", CLEAN, ids=lambda path: path.stem)
+def test_every_question_has_points_difficulty_minutes_and_three_hints(path):
+    text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    questions = re.split(r"^## Question \d+", text, flags=re.M)[1:]
+    assert 5 <= len(questions) <= 8
+    for question in questions:
+        assert re.search(r"\d points, difficulty [1-5] of 5, about \d+ minutes", question), question[:80]
+        assert question.count("<details><summary>Hint ") == 3, question[:80]
+
+
+def test_no_solution_leaks_into_an_exercise():
+    for path in CLEAN:
+        solution = read(Path(ROOT, "solutions", path.stem, f"{path.stem.partition('_')[2]}.ipynb"))
+        exercise = path.read_text(encoding="utf-8")
+        for cell in code_cells(solution):
+            body = [line.strip() for line in cell.source.split("\n")[2:]]
+            if cell.metadata.get("nbgrader", {}).get("solution") and body:
+                leaked = [line for line in body if json.dumps(line)[1:-1] in exercise]
+                assert len(leaked) <= len(body) / 2, leaked

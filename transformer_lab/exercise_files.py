@@ -1,0 +1,64 @@
+"""The learner's exercise notebooks: which are edited, and how to get a clean one back without losing answers."""
+
+import json
+import shutil
+from pathlib import Path
+
+PRISTINE = Path(__file__).parent / "exercises"
+
+
+class EditedExercise(Exception):
+    """Raised instead of writing over a learner's answers."""
+
+    def __init__(self, path: Path):
+        super().__init__(f"{path} holds answers: its cells differ from the clean notebook, so it was left alone.")
+
+
+def pristine(path: Path) -> Path:
+    """The clean notebook that belongs to exercises/NN_name/name.ipynb."""
+    return PRISTINE / f"{path.parent.name}.ipynb"
+
+
+def cells(path: Path) -> list[tuple[str, str]]:
+    """What a person writes in a notebook: each cell's type and text; outputs and run numbers do not count."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    return [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
+
+
+def is_edited(path: Path) -> bool:
+    """Whether the notebook differs from its clean copy in anything a person wrote (an unreadable file counts)."""
+    if not path.exists():
+        return False
+    clean = pristine(path)
+    if not clean.exists():
+        return True
+    try:
+        return cells(path) != cells(clean)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return True
+
+
+def backup(path: Path) -> Path:
+    """Copy the notebook beside itself under the first free name, and return that name."""
+    n = 1
+    while (copy := path.with_suffix(f".bak{n}.ipynb")).exists():
+        n += 1
+    shutil.copy2(path, copy)
+    return copy
+
+
+def reset(lesson: str, exercises: Path) -> tuple[Path, Path | None]:
+    """Restore the clean exercise notebook of a lesson ("02" or "02_attention"); returns (notebook, backup or None).
+
+    Raises ValueError, with the valid names, for a lesson without exercises.
+    """
+    known = {path.stem: path for path in sorted(PRISTINE.glob("*.ipynb"))}
+    matches = [name for name in known if lesson in (name, name[:2])]
+    if not matches:
+        raise ValueError(f"No exercises for {lesson!r}: give one of {', '.join(known)}.")
+    name = matches[0]
+    path = exercises / name / f"{name.partition('_')[2]}.ipynb"
+    kept = backup(path) if is_edited(path) else None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(known[name], path)
+    return path, kept

@@ -1,0 +1,113 @@
+"""The learner's function as the checks call it, and what to say when it raises."""
+
+import linecache
+import sysconfig
+import traceback
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+
+ANY_AXES = "Inputs come with any number of axes: count from the end, dim=-1, and unpack no fixed number of them."
+NUMBER_BY_NUMBER = (
+    "`*`, `+` and `/` go number by number, and these sizes do not fit. Is `*` meant to be `@`? "
+    "Did a sum or a max lose its axis (keepdim=True keeps it)?"
+)
+PRODUCT = "In left @ right, the last axis of left and the last but one of right must be equal."
+WRITTEN = "Do not write into a tensor that a gradient needs: make a new one."
+# Part of an error's text -> what it mostly comes from.
+HINTS = {
+    "must match the size of tensor": NUMBER_BY_NUMBER,
+    "shapes cannot be multiplied": PRODUCT,
+    "Expected size for first two dim": PRODUCT,
+    "Dimension out of range": ANY_AXES,
+    "values to unpack": ANY_AXES,
+    "in-place operation": WRITTEN,
+    "inplace operation": WRITTEN,
+    "Can't call numpy()": "Stay in torch: a gradient cannot flow through numpy.",
+    "keyword argument 'axis'": "Stay in torch: its functions say dim and keepdim where numpy's say axis and keepdims.",
+    "torch.return_types": "x.max(dim) gives two things, values and indices; x.amax(dim) gives the values alone.",
+    "is ambiguous": "Python's max(), min() and if want one number; torch has x.amax(dim), torch.where(...).",
+    "must be Tensor, not": "Of a plain number take math.sqrt, math.exp; of a tensor torch.sqrt, torch.exp.",
+    "same dtype": "A tensor or layer made inside takes the default dtype: give it the input's, dtype=x.dtype.",
+}
+
+
+class Wrong(AssertionError):
+    """Raised by a check: what the answer did, why that is wrong, where to look; and the misconception it shows."""
+
+    def __init__(self, message: str, misconception: str | None = None):
+        super().__init__(message)
+        self.misconception = misconception
+
+
+class NotDone(NotImplementedError):
+    """The learner has not answered yet."""
+
+
+class Answer:
+    """The learner's function, as the checks call it."""
+
+    def __init__(self, function, signature: str):
+        self.function, self.signature, self.name = function, signature, signature.split("(")[0]
+
+    def __call__(self, *args, **kwargs):
+        if self.function is None:
+            raise NotDone(f"{self.name} is None; write the function, run its cell, then run this one again.")
+        try:
+            value = self.function(*args, **kwargs)
+        except Exception as error:
+            line = learners_line(error)
+            if isinstance(error, NotImplementedError) and (not str(error) or "NotImplementedError" in line):
+                raise NotDone(
+                    f"write the body of {self.name}() in place of `raise NotImplementedError`, "
+                    "run its cell, then run this one again."
+                ) from None
+            if isinstance(error, TypeError) and not line:
+                error.add_note(f"The function wanted is {self.signature}.")
+            error.add_note(f"The check called it with {shown(args, kwargs)}.")
+            raise
+        if value is None:
+            raise Wrong(f"{self.name}() returned None: did you forget `return`?")
+        return value
+
+
+def shown(args: tuple, kwargs: dict) -> str:
+    """The arguments of a call in words: the shape of a tensor, the value of anything else."""
+
+    def words(value):
+        return f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
+
+    return ", ".join([words(arg) for arg in args] + [f"{name}={words(arg)}" for name, arg in kwargs.items()])
+
+
+def describe(error: BaseException, hints: bool = True) -> str:
+    """What the answer raised, the learner's own line, how it was called, and what such an error mostly comes from."""
+    text = "\n".join(str(error).strip().splitlines()[:3])
+    text = text[:400] + " ..." if len(text) > 400 else text
+    notes = getattr(error, "__notes__", [])[-2:]
+    likely = dict.fromkeys(hint for part, hint in HINTS.items() if hints and part in text)
+    what = f"Your code raised {type(error).__name__}" + (f": {text}" if text else ".")
+    lines = [what, learners_line(error), *notes, *likely]
+    return "\n".join(line for line in lines if line)
+
+
+def learners_line(error: BaseException) -> str:
+    """The deepest line of the traceback that the learner wrote, or nothing."""
+    found = ""
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        file, name = frame.f_code.co_filename, frame.f_code.co_name
+        if is_learners(file):
+            inside = "answer" if name.startswith("<") else f"{name}()"
+            line = linecache.getline(file, number, frame.f_globals).strip()
+            found = f"in your {inside}, line {number}" + (f": `{line}`" if line else "")
+    return found
+
+
+def is_learners(file: str) -> bool:
+    """True for a notebook's cell and for a .py file that is neither ours, nor Python's, nor installed."""
+    if "ipykernel_" in file or file.startswith("<ipython"):
+        return True
+    path = Path(file)
+    installed = {"site-packages", "dist-packages"} & set(path.parts)
+    library = Path(sysconfig.get_paths()["stdlib"])
+    return path.suffix == ".py" and not installed and library not in path.parents and PACKAGE not in path.parents

@@ -1,0 +1,64 @@
+"""A Score as text and as HTML: a line for each check, and below a failed one what to do about it."""
+
+import html
+import re
+
+# JupyterLab's own colours, so that the card follows its theme; elsewhere the fallbacks after the comma.
+COLOURS = {
+    "pass": "var(--jp-success-color1, #2e7d32)",
+    "fail": "var(--jp-error-color1, #c62828)",
+    "to do": "var(--jp-border-color1, #9e9e9e)",
+}
+CARD = (
+    "border: 1px solid var(--jp-border-color2, #bdbdbd); border-radius: 3px; padding: 8px 12px; max-width: 52em; "
+    "color: var(--jp-content-font-color1, inherit); background: var(--jp-layout-color1, transparent); line-height: 1.5"
+)
+LINE = "border-left: 4px solid {colour}; padding: 2px 10px; margin: 6px 0"
+MESSAGE = "margin: 2px 0 0 3.6em; white-space: pre-wrap; overflow-wrap: anywhere"
+STATE = "display: inline-block; width: 3.6em; font-weight: 600"
+
+
+def heading(score) -> str:
+    return f"{score.exercise}: {float(score):g} of {score.possible:g} points"
+
+
+def lines(score) -> list[tuple]:
+    """(record, message) for each check; a message already shown is not shown twice."""
+    told, result = set(), []
+    for record in score.feedback:
+        about = f"\nmisconception {record.misconception}: {record.about}" if record.misconception else ""
+        said = gist(record.message)
+        result.append((record, "(as above)" if said in told else record.message + about))
+        told |= {said} - {""}
+    return result
+
+
+def gist(message: str) -> str:
+    """What makes messages the same: their first lines but for numbers; of errors, the type and the learner's line."""
+    first, _, rest = message.partition("\n")
+    if first.startswith("Your code raised"):
+        return first.partition(":")[0] + rest.partition("\n")[0]
+    return re.sub(r"[\d(][\d(),. e-]*", "#", first)
+
+
+def text_card(score) -> str:
+    text = [heading(score)]
+    for record, message in lines(score):
+        text.append(f"{record.state:<6}{record.check} ({record.points:g})")
+        text += [" " * 6 + line for line in message.splitlines()]
+    return "\n".join(text)
+
+
+def html_card(score) -> str:
+    items = []
+    for record, message in lines(score):
+        title = f"{html.escape(record.check)} ({record.points:g})"
+        below = f'<div style="{MESSAGE}">{marked(message)}</div>' if message else ""
+        state = f'<span style="{STATE}">{record.state}</span>'
+        items.append(f'<div style="{LINE.format(colour=COLOURS[record.state])}">{state}{title}{below}</div>')
+    return f'<div style="{CARD}"><strong>{html.escape(heading(score))}</strong>{"".join(items)}</div>'
+
+
+def marked(message: str) -> str:
+    """Escaped, with `code` between backticks set as code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(message))

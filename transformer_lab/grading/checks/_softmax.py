@@ -1,0 +1,72 @@
+"""Lesson 02: the checks of softmax."""
+
+import torch
+from torch import Tensor
+
+from ..score import Wrong, check
+from . import _softmax_faults as faults
+from .common import close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+
+INF = float("inf")
+ROUNDING = 2e-3  # neighbouring float32 numbers near 10000 are 0.001 apart
+
+
+class softmax:
+    answers = ("softmax(x, dim=-1)",)
+
+    @check("a tensor of the same shape and dtype", 0.5)
+    def shape(softmax):
+        for x in (normal(3, 5), normal(2, 3, 4), normal(6), normal(3, 5, dtype=torch.float64)):
+            weights = expect_tensor(softmax(x.clone()), "softmax(x)", x.shape)
+            keeps_dtype(weights, x.dtype, "softmax(x)")
+
+    @check("the right numbers, along the axis asked for", 1.5)
+    def values(softmax):
+        for shape, dim in (((3, 5), -1), ((4, 2, 3), 0), ((4, 2, 3), 1), ((4, 2, 3), -2)):
+            x, name = normal(*shape), f"softmax(x, dim={dim})"
+            weights = expect_tensor(softmax(x.clone(), dim=dim), name, shape)
+            compare(weights, softmax_by_loops(x, dim), faults.values(x, dim, weights), name)
+        x = normal(3, 5)
+        weights = expect_tensor(softmax(x.clone()), "softmax(x)", x.shape)
+        compare(weights, softmax_by_loops(x, -1), faults.values(x, -1, weights), "softmax(x)")
+
+    @check("scores of 10000 and of -10000", 1)
+    def large(softmax):
+        for x, tell in faults.large_scores():
+            weights = expect_tensor(softmax(x.clone(), dim=-1), "softmax(x)", x.shape)
+            if not close(weights, softmax_by_loops(x, -1), ROUNDING):
+                raise Wrong(tell(weights))
+            columns = expect_tensor(softmax(x.T.clone(), dim=0), "softmax(x, dim=0)", x.T.shape)
+            compare(columns, softmax_by_loops(x.T, 0), faults.large_columns(x), "softmax(x, dim=0)", ROUNDING)
+
+    @check("scores of -inf", 0.5)
+    def minus_infinity(softmax):
+        x = normal(4, 5)
+        x[0, 2:] = x[1, 0] = x[2] = -INF
+        wanted = softmax_by_loops(x, -1)
+        weights = expect_tensor(softmax(x.clone(), dim=-1), "softmax(x)", x.shape)
+        compare(weights, wanted, faults.minus_infinity(x, wanted, weights), "softmax of scores with -inf")
+        columns = expect_tensor(softmax(x.T.clone(), dim=0), "softmax(x, dim=0)", x.T.shape)
+        compare(columns.T, wanted, faults.minus_infinity(x, wanted, columns.T), "softmax(x, dim=0) with -inf")
+
+    @check("gradients flow, and the input stays as it was", 0.5)
+    def gradient(softmax):
+        leaves_alone(lambda x: softmax(x, dim=-1), x=normal(3, 5))
+        leaves_alone(lambda x: softmax(x, dim=-1), x=torch.tensor([[1.0, -INF, 0.5], [-INF, -INF, -INF]]))
+        x, upstream = normal(3, 5).requires_grad_(), normal(3, 5)
+        weights = has_gradient(expect_tensor(softmax(x * 1.0, dim=-1), "softmax(x)", x.shape), "softmax")
+        (got,) = torch.autograd.grad((weights * upstream).sum(), x)
+        w = softmax_by_loops(x.detach(), -1)
+        wanted = w * (upstream - (w * upstream).sum(-1, keepdim=True))
+        compare(got, wanted, faults.gradient(x, w, upstream), "the gradient of softmax")
+
+
+def softmax_by_loops(x: Tensor, dim: int) -> Tensor:
+    """The specification: exp(score - largest) over its sum, one row at a time; zeros for a row wholly -inf."""
+    moved = x.double().movedim(dim, -1)
+    rows = torch.zeros(moved.numel() // moved.shape[-1], moved.shape[-1], dtype=torch.float64)
+    for result, scores in zip(rows, moved.reshape(rows.shape), strict=True):
+        if scores.max() > -INF:
+            powers = (scores - scores.max()).exp()
+            result[:] = powers / powers.sum()
+    return rows.view(moved.shape).movedim(-1, dim)

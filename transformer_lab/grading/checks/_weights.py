@@ -1,0 +1,151 @@
+"""Lesson 02: the checks of four questions about weights: entropy, mix, shift and duplicate."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..score import Wrong, check
+from . import _weights_faults as faults
+from ._softmax import softmax_by_loops
+from .common import chosen, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+
+SHIFT_OPTIONS = ("unchanged", "sharper", "flatter")
+
+
+class entropy:
+    answers = ("entropy(weights)",)
+
+    @check("one number for each row, of the same dtype", 0.5)
+    def shape(entropy):
+        for shape in ((4, 5), (2, 3, 4, 5)):
+            got = expect_tensor(entropy(normal(*shape).softmax(-1)), "entropy(weights)", shape[:-1])
+            keeps_dtype(got, torch.float32, "entropy")
+        got = entropy(normal(4, 5, dtype=torch.float64).softmax(-1))
+        keeps_dtype(expect_tensor(got, "entropy(weights)", (4,)), torch.float64, "entropy")
+
+    @check("rows with a known entropy: equal weights, one key alone", 1)
+    def known(entropy):
+        weights = torch.tensor([[0.25] * 4, [0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
+        got = expect_tensor(entropy(weights.clone()), "entropy(weights)", (3,))
+        if got[1:].isnan().any():
+            raise Wrong("A weight of 0 gives NaN: log(0) is -inf and 0 * -inf is NaN. Its share is 0 (0 log 0 = 0).")
+        compare(got, entropy_by_loops(weights), faults.entropy(weights, got), "entropy")
+
+    @check("the right numbers", 1)
+    def values(entropy):
+        for shape in ((4, 5), (6, 6), (2, 3, 4, 5)):
+            weights = (2 * normal(*shape)).softmax(-1)
+            got = expect_tensor(entropy(weights.clone()), "entropy(weights)", shape[:-1])
+            compare(got, entropy_by_loops(weights), faults.entropy(weights, got), "entropy")
+
+    @check("gradients flow, and the weights stay as they were", 0.5)
+    def gradient(entropy):
+        leaves_alone(entropy, weights=torch.tensor([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]]))
+        weights = normal(4, 5).softmax(-1).requires_grad_()
+        has_gradient(expect_tensor(entropy(weights * 1.0), "entropy(weights)", (4,)), "entropy")
+
+
+def entropy_by_loops(weights: Tensor) -> Tensor:
+    """The specification: minus the sum of w log w over the keys, where 0 log 0 is 0."""
+    rows = weights.double().reshape(-1, weights.shape[-1])
+    sums = [-sum(w * math.log(w) for w in row.tolist() if w > 0) for row in rows]
+    return torch.tensor(sums, dtype=torch.float64).view(weights.shape[:-1])
+
+
+class mix:
+    answers = ("mix(keys, values)",)
+
+    @check("one query, as wide as a key", 1)
+    def shape(mix):
+        query_for(mix, *keys_and_values(6, 5))
+
+    @check("the output is midway between the first two values", 2)
+    def values(mix):
+        for d, e in ((6, 5), (4, 3), (9, 2)):
+            keys, values = keys_and_values(d, e)
+            query = query_for(mix, keys, values)
+            keys, values = keys.double(), values.double()
+            output = (keys @ query / math.sqrt(d)).softmax(0) @ values
+            midway, apart = (values[0] + values[1]) / 2, (values[0] - values[1]).norm()
+            if (output - midway).norm() > 0.01 * apart:
+                raise Wrong(faults.mixed(query, keys, values))
+
+
+def keys_and_values(d: int, e: int) -> tuple[Tensor, Tensor]:
+    """Four independent keys, neither orthogonal nor of equal length, and four values."""
+    directions = torch.linalg.qr(torch.randn(d, 4)).Q.T
+    correlated = torch.eye(4) + 0.3 * torch.rand(4, 4)
+    lengths = torch.tensor([[1.0], [1.7], [2.2], [0.8]])
+    values = normal(4, e)
+    values[1] = values[0] + 2 * F.normalize(torch.randn(e), dim=0)
+    return lengths * (correlated @ directions), values
+
+
+def query_for(mix, keys: Tensor, values: Tensor) -> Tensor:
+    query = mix(*copies(keys, values))
+    d, e = keys.shape[-1], values.shape[-1]
+    if isinstance(query, Tensor) and query.shape == (4,) and d != 4:
+        raise Wrong(f"This is one number for each key (weights or scores); wanted a query of width d = {d}.")
+    if isinstance(query, Tensor) and query.shape == (e,) and d != e:
+        raise Wrong(f"This is as wide as a value ({e}): the query lives among the keys, of width d = {d}.")
+    query = expect_tensor(query, "the query", (d,)).detach().double()
+    if not query.isfinite().all():
+        raise Wrong("The query holds NaN or inf: large, but finite, scores are enough.")
+    return query
+
+
+class shift:
+    answers = ("shift(scores, c)", SHIFT_OPTIONS)
+
+    @check("the weights after c is added to every score", 1)
+    def values(shift, choice):
+        for shape, c in (((4, 5), 2.5), ((4, 5), -3.0), ((2, 3, 4, 5), 0.7)):
+            scores = normal(*shape)
+            got = expect_tensor(shift(scores.clone(), c), "shift(scores, c)", shape)
+            compare(got, softmax_by_loops(scores, -1), faults.shifted(scores, c, got), "shift(scores, c)")
+        scores = normal(4, 5)
+        got = expect_tensor(shift(scores.clone(), 1000.0), "shift(scores, 1000.0)", (4, 5))
+        if not got.isfinite().all():
+            raise Wrong("c = 1000 gives NaN or inf: exp overflows. Use a softmax that subtracts the row's maximum.")
+        compare(got, softmax_by_loops(scores, -1), name="shift(scores, 1000.0)", tolerance=1e-3)
+
+    @check("what c does to the weights", 1)
+    def choice(shift, choice):
+        if chosen(choice, SHIFT_OPTIONS, "the choice") != "unchanged":
+            raise Wrong(
+                f"You chose {choice!r}. exp(score + c) = exp(c) exp(score): where does exp(c) stand in the fraction? "
+                "(A factor on the scores, not a summand, makes weights sharper or flatter.)"
+            )
+
+
+class duplicate:
+    answers = ("duplicate(weights, j)",)
+
+    @check("one weight more than before", 0.5)
+    def shape(duplicate):
+        for S, j in ((4, 1), (6, 0)):
+            row_for(duplicate, normal(S).softmax(0), j)
+
+    @check("the right weights", 2)
+    def values(duplicate):
+        for S, j in ((4, 1), (6, 0), (5, 4)):
+            scores = normal(S)
+            weights = softmax_by_loops(scores, -1).float()
+            wanted = softmax_by_loops(torch.cat([scores, scores[j : j + 1]]), -1)
+            got = row_for(duplicate, weights, j)
+            compare(got, wanted, faults.duplicated(weights, j, got), "the new row")
+
+    @check("gradients flow, and the old row stays as it was", 0.5)
+    def gradient(duplicate):
+        leaves_alone(lambda weights: duplicate(weights, 2), weights=normal(5).softmax(0))
+        weights = normal(5).softmax(0).requires_grad_()
+        has_gradient(row_for(duplicate, weights, 2), "the new row")
+
+
+def row_for(duplicate, weights: Tensor, j: int) -> Tensor:
+    got, S = duplicate(weights.clone(), j), len(weights)
+    if isinstance(got, Tensor) and got.shape == (S,):
+        raise Wrong(f"There are still {S} weights: the copy is a key of its own, at the end, so there are {S + 1}.")
+    return expect_tensor(got, "the new row", (S + 1,))

@@ -1,0 +1,135 @@
+"""Lesson 02, questions about weights: the wrong answers people give to entropy, mix, shift and duplicate."""
+
+import math
+
+import torch
+
+from ._softmax_faults import temperature
+from .common import close, number
+
+
+def entropy(w, got):
+    """Faults of the entropy of each row of w."""
+    w = w.double()
+    S = w.shape[-1]
+    terms = torch.special.entr(w)
+    right, logs = terms.sum(-1), w.clamp_min(1e-300).log()
+    yield right / math.log(2), "This is in bits (log2); wanted nats: the natural logarithm.", None
+    yield right / math.log(10), "This is with log10; wanted nats: the natural logarithm.", None
+    yield -right, "The sign is missing: log of a weight is negative, entropy is not.", None
+    yield right.sum() + 0 * right, "This is the entropy summed over all rows; each row has its own.", None
+    yield right.mean() + 0 * right, "This is the mean over all rows; each row has its own.", None
+    if w.shape[-2] == S:
+        yield terms.sum(-2), "The sum runs down the columns (over the queries): each row is a distribution.", "M04"
+    yield torch.special.entr(w.softmax(-1)).sum(-1), "Softmax is taken of the weights once more.", None
+    yield right.exp(), "This is exp(entropy), the perplexity: the number of keys in effect.", None
+    yield right / math.log(S), "This is divided by log S, the largest entropy there can be.", None
+    yield math.log(S) - right, "This is log S minus the entropy.", None
+    yield right / S, "This is the mean over the keys; wanted the sum.", None
+    yield -logs.sum(-1), "log is not weighted: each -log w_j counts w_j times.", None
+    yield -logs.mean(-1), "log is not weighted: each -log w_j counts w_j times.", None
+    yield logs.sum(-1), "log is not weighted by w_j, and the sign is missing.", None
+    yield (w * w).sum(-1), "This is the sum of squares, not the entropy.", None
+    yield 1 - (w * w).sum(-1), "This is 1 minus the sum of squares (Gini's impurity), not the entropy.", None
+    for eps in (0.1, 1e-2, 1e-3, 1e-4, 1e-5):
+        for biased in (-(w * (w + eps).log()).sum(-1), -((w + eps) * (w + eps).log()).sum(-1)):
+            words = f"A constant of {eps:g} inside log shifts every value; handle the zeros alone (torch.xlogy)."
+            yield biased, words, None
+    if close(got, right, 0.1):
+        words = "It is off by a little: a constant inside log shifts every value; handle the zeros alone (torch.xlogy)."
+        yield got, words, None
+
+
+def shifted(scores, c, got):
+    """Faults of the weights after c is added to each score."""
+    scores = scores.double()
+    right, powers = scores.softmax(-1), scores.exp()
+    yield right + c, "c is added to the weights, after the softmax: add it to the scores.", None
+    wrong = (right + c) / (right + c).sum(-1, True)
+    yield wrong, "c is added to the weights, and they are normalised again: add it to the scores.", None
+    for key, which in ((0, "first"), (-1, "last")):
+        one = scores.clone()
+        one[..., key] += c
+        yield one.softmax(-1), f"c is added to the {which} score of a row only; every score gets it.", None
+    diagonal = scores.clone()
+    diagonal.diagonal(dim1=-2, dim2=-1).add_(c)
+    yield diagonal.softmax(-1), "c is added on the diagonal only; every score gets it.", None
+    over_queries = "The softmax runs over the queries (dim=-2); it runs over the keys, the last axis."
+    yield scores.softmax(-2), over_queries, "M04"
+    yield scores.flatten().softmax(0).view_as(scores), "The softmax runs over the whole tensor, not each row.", None
+    yield scores + c, "These are the scores with c added; the softmax is missing.", "M03"
+    yield powers, "exp(scores) is not divided by its sum.", "M03"
+    yield powers * math.exp(min(c, 700)), "exp(scores + c) is not divided by its sum.", "M03"
+    yield powers * math.exp(min(c, 700)) / powers.sum(-1, True), "c is in the numerator only; the sum needs it.", None
+    yield powers / (powers * math.exp(min(c, 700))).sum(-1, True), "c is under the fraction only: both need it.", None
+    yield (scores + c) / (scores + c).sum(-1, True), "The shifted scores are divided by their sum, without exp.", "M03"
+    slope = temperature(got, scores)
+    if slope:
+        how = "multiplied by c" if math.isclose(slope, c, rel_tol=1e-3) else f"multiplied by {number(slope)}"
+        yield got, f"The scores are {how}; c is added. (A factor is a temperature: it does change the weights.)", None
+
+
+def duplicated(w, j, got):
+    """Faults of the row of weights after key j is listed once more."""
+    w = w.double()
+    long = torch.cat([w, w[j : j + 1]])
+    yield long, f"The copy is there, but the row sums to 1 + w_j = {number(1 + w[j])}: divide by that.", None
+    wrong = torch.cat([w, torch.zeros(1)])
+    yield wrong, "The copy got weight 0. It has the same score as the original, so the same weight.", None
+    halved = long.clone()
+    halved[[j, -1]] /= 2
+    words = "w_j is shared between the two copies. Each has the score key j had: together they weigh more than before."
+    yield halved, words, None
+    order = [*range(j + 1), *range(j, len(w))]
+    yield w[order] / (1 + w[j]), "The copy stands right after key j; wanted at the end.", None
+    yield torch.cat([w[j : j + 1], w]) / (1 + w[j]), "The copy stands first; wanted at the end.", None
+    yield long.softmax(0), "Softmax is taken of weights: they are no scores. Divide by their new sum.", None
+    yield torch.full_like(long, 1 / len(long)), "All weights are equal; the old ones must count.", None
+    doubled = torch.cat([w, 2 * w[j : j + 1]])
+    yield doubled / doubled.sum(), "The copy counts twice by itself; it weighs the same as the original.", None
+    doubled = long.clone()
+    doubled[j] *= 2
+    yield doubled / doubled.sum(), "The original is doubled and then copied too.", None
+    room = torch.cat([w * (1 - w[j]), w[j : j + 1]])
+    yield room, "The copy keeps w_j and the others make room for it; it pays its share too.", None
+    if not close(got.sum(), torch.ones(())):
+        yield got, f"The new row must sum to 1; yours sums to {number(got.sum())}.", None
+    ratio = got.detach().double()[:-1] / w
+    if close(ratio, ratio[0].expand_as(ratio), 1e-4):
+        words = f"The copy weighs {number(got[-1])} and key j {number(got[j])}: same score, so they must be equal."
+        yield got, words, None
+    elif close(got[j], got[-1]):
+        yield got, "The ratios among the old keys changed; their scores did not, so their ratios must stay.", None
+
+
+def mixed(query, keys, values):
+    """Why the attention of this query is not midway between the first two values."""
+    d = keys.shape[-1]
+    scores = keys @ query / math.sqrt(d)
+    w = scores.softmax(0)
+    told = ", ".join(number(x) for x in w)
+    lead = f"With this query the weights are {told}; wanted 0.5, 0.5, 0, 0. "
+    along = {"k1 + k2": keys[0] + keys[1], "the sum of all keys": keys.sum(0), "k1 - k2": keys[0] - keys[1]}
+    for name, direction in along.items():
+        if abs(torch.cosine_similarity(query, direction, dim=0)) > 0.9999:
+            return lead + (
+                f"The query is a multiple of {name}. The keys are neither orthogonal nor of equal length, so its "
+                "products with them are not what you want: solve keys @ query = scores for the query."
+            )
+    if abs(w[2] - w[3]) < 0.02 and w[2] > 0.4 or abs(w[1] - w[2]) < 0.02 and w[1] > 0.4:
+        return lead + "The wrong two keys are chosen: the first two are keys[0] and keys[1]."
+    if w[0] + w[1] > 0.97 and abs(w[0] - w[1]) > 0.005:
+        return lead + (
+            "The first two hold everything, but not in equal parts: their scores, "
+            f"{number(scores[0])} and {number(scores[1])}, must be equal."
+        )
+    if abs(w[0] - w[1]) < 0.02 and w[0] > w[2:].max():
+        return lead + (
+            f"The first two are equal, but the other two keys still hold {float(w[2:].sum()):.2g} of the weight: "
+            "their scores must lie further below (a longer query)."
+        )
+    if abs(w - 0.25).max() < 0.02:
+        return lead + "All keys are equal: is the query zero, or are all four scores the same?"
+    if abs(w[0] - w[1]) < 0.02 and w[0] < w[2:].max():
+        return lead + "The first two are equal but the others win: is the sign of the query wrong?"
+    return lead + "The scores keys @ query must be equal for the first two and well below that for the others."

@@ -1,0 +1,27 @@
+"""Lesson 02: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
+
+from ._attention import repair, scaled_dot_product_attention
+from ._softmax import softmax
+from ._weights import duplicate, entropy, mix, shift
+
+__all__ = ["duplicate", "entropy", "mix", "repair", "scaled_dot_product_attention", "shift", "softmax"]
+
+PREDICTIONS = {
+    # Exact match of the trained translator after its 1/sqrt(d) is taken out, or with all weights equal.
+    "break_scale": ("below 10 %", "10-90 %", "above 90 %"),
+    "uniform": ("below 10 %", "10-90 %", "above 90 %"),
+    # The variance of q.k, and the gradient at the softmax's input without the scale, as d grows.
+    "variance": ("stays 1", "grows like sqrt(d)", "grows like d"),
+    "gradient": ("grows", "stays", "vanishes"),
+    # Can the output leave the convex hull of the values?
+    "hull": ("yes", "no"),
+}
+
+MISCONCEPTIONS = {
+    "M01": "scores divided by sqrt(d_model), or not at all; the scale is sqrt(d), d the width of one head's queries",
+    "M02": "the scale put outside the softmax",
+    "M03": "the softmax dropped, or its exp or its division",
+    "M04": "softmax over the query axis",
+    "M05": "the sum runs over the query index, or an index is both free and summed",
+    "M06": "an activation on queries, keys or values: they are linear",
+}

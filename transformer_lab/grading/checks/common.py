@@ -1,0 +1,131 @@
+"""What the checks of all lessons share: fresh inputs, comparing tensors, and naming the fault.
+
+A fault is a wrong answer somebody gives: (the numbers it yields, what to tell its author, misconception or None).
+"""
+
+import torch
+from torch import Tensor
+
+from ..score import NotDone, Wrong
+
+TOLERANCE = 1e-5
+NEARLY = "It is nearly right: something is rounded, clamped or of low precision, or a small number is added."
+
+
+def normal(*shape: int, dtype=torch.float32) -> Tensor:
+    """Fresh random numbers of mean 0.3: with a zero mean some mistakes would cancel."""
+    return torch.randn(*shape, dtype=dtype) + 0.3
+
+
+def copies(*tensors: Tensor) -> list[Tensor]:
+    """An answer gets copies, so that one that writes into its inputs cannot spoil the comparison."""
+    return [tensor.clone() for tensor in tensors]
+
+
+def close(got: Tensor, wanted: Tensor, tolerance: float = TOLERANCE) -> bool:
+    """Equal up to a tolerance, relative where the numbers exceed 1; infinities and NaN must agree."""
+    got, wanted = got.detach().double(), wanted.detach().double()
+    return got.shape == wanted.shape and torch.allclose(got, wanted, tolerance, tolerance, equal_nan=True)
+
+
+def expect_tensor(value, name: str, shape: tuple[int, ...]) -> Tensor:
+    """The value, if it is a torch tensor of that shape; else say what it is."""
+    shape = tuple(shape)
+    if value is None:
+        raise Wrong(f"{name}: None came back; wanted a torch tensor of shape {shape}.")
+    if not isinstance(value, Tensor):
+        kind = f"{type(value).__module__}.{type(value).__name__}".removeprefix("builtins.")
+        raise Wrong(f"{name} is of type {kind}; wanted a torch tensor of shape {shape}.")
+    if tuple(value.shape) != shape:
+        raise Wrong(f"{name} has shape {tuple(value.shape)}; wanted {shape}.{shape_hint(value, shape)}")
+    return value
+
+
+def shape_hint(value: Tensor, shape: tuple[int, ...]) -> str:
+    got = tuple(value.shape)
+    if len(got) >= 2 and got[:-2] + (got[-1], got[-2]) == shape:
+        return " Its last two axes are swapped."
+    if len(got) > len(shape) and tuple(n for n in got if n > 1) == tuple(n for n in shape if n > 1):
+        return " It has an axis of size 1 too many: keepdim=True, or an unsqueeze not undone?"
+    if value.ndim == 0:
+        return " It is one number for everything: reduce along one axis, dim=..., not over the whole tensor."
+    if len(got) < len(shape):
+        return " An axis is missing: was it summed away or squeezed?"
+    return ""
+
+
+def compare(got: Tensor, wanted: Tensor, faults=(), name: str = "the result", tolerance: float = TOLERANCE) -> None:
+    """Raise Wrong unless got is wanted: with the words of the first fault that gives these numbers, if one does."""
+    if close(got, wanted, tolerance):
+        return
+    for wrong, message, misconception in faults:
+        if close(got, wrong, tolerance) and not close(wrong, wanted, tolerance):
+            raise Wrong(message, misconception)
+    raise Wrong(difference(got, wanted, name))
+
+
+def difference(got: Tensor, wanted: Tensor, name: str) -> str:
+    """Where two tensors differ most, and whether one is a multiple of the other."""
+    got, wanted = got.detach().double(), wanted.detach().double()
+    if got.isnan().any() and not wanted.isnan().any():
+        where = tuple(got.isnan().nonzero()[0].tolist())
+        return f"{name} holds NaN, first at {list(where)}. Look for 0 / 0, inf - inf, inf / inf, 0 * inf or log(0)."
+    if got.isinf().any() and not wanted.isinf().any():
+        where = tuple(got.isinf().nonzero()[0].tolist())
+        return f"{name} holds inf, first at {list(where)}. Look for exp of a large number, or a division by 0."
+    worst = (got - wanted).nan_to_num().abs().argmax()
+    where = [int(i) for i in torch.unravel_index(worst, got.shape)]
+    yours, right = number(got.flatten()[worst]), number(wanted.flatten()[worst])
+    text = f"{name}: at {where} yours is {yours}, wanted {right}."
+    ratio, shift = (got * wanted).sum() / (wanted * wanted).sum(), (got - wanted).mean()
+    if got.numel() > 1 and abs(ratio - 1) > 0.01 and close(got, ratio * wanted, 1e-3):
+        text += f" Yours is {number(ratio)} times what is wanted, everywhere."
+    elif got.numel() > 1 and abs(shift) > 0.01 and close(got, wanted + shift, 1e-3):
+        text += f" Yours is what is wanted plus {number(shift)}, everywhere."
+    elif close(got, wanted, 0.02):
+        text += " " + NEARLY
+    return text
+
+
+def number(value) -> str:
+    return f"{float(value):.4g}"
+
+
+def keeps_dtype(got: Tensor, dtype: torch.dtype, name: str) -> None:
+    if got.dtype != dtype:
+        raise Wrong(
+            f"The input is {dtype}, {name} came back as {got.dtype}. "
+            "Look for .float(), .double(), a dtype=..., or a new tensor that takes the default dtype."
+        )
+
+
+def leaves_alone(call, **inputs: Tensor) -> None:
+    """call(*inputs) must not write into its inputs."""
+    before = copies(*inputs.values())
+    call(*inputs.values())
+    for (name, now), then in zip(inputs.items(), before, strict=True):
+        if not close(now, then, 0.0):
+            raise Wrong(
+                f"The function changed its input {name} in place: whoever calls it loses those numbers. Look for "
+                "an assignment such as `x[...] = ` or `x -= `, or a method whose name ends in an underscore."
+            )
+
+
+def has_gradient(value: Tensor, name: str) -> Tensor:
+    """The value, if a gradient can flow back from it."""
+    if not value.requires_grad:
+        raise Wrong(
+            f"No gradient flows through {name}, so nothing before it could learn. "
+            "Look for .detach(), .data, .item(), torch.no_grad(), torch.tensor(...) or a trip through numpy."
+        )
+    return value
+
+
+def chosen(choice, options: tuple[str, ...], name: str):
+    """The learner's choice, if it is one of the options."""
+    listed = ", ".join(map(repr, options))
+    if choice is None:
+        raise NotDone(f"put one of {listed} in place of None, then run this cell again.")
+    if choice not in options:
+        raise Wrong(f"{name} is {choice!r}; choose one of {listed}.")
+    return choice

@@ -1,0 +1,175 @@
+"""grade(): run an exercise's checks on an answer, and say what it did, why that is wrong and where to look.
+
+A question is a class in checks/NAME.py. Its `answers` lists what grade() wants: the signature of a function,
+or a tuple of options to choose from. Its checks are functions marked @check, run from top to bottom.
+"""
+
+import contextlib
+import importlib
+import io
+import pkgutil
+import random
+import re
+import sys
+import warnings
+import zlib
+from dataclasses import dataclass
+
+from .answer import Answer, NotDone, Wrong, describe
+from .card import html_card, text_card
+
+__all__ = ["GradingError", "NotDone", "Record", "Score", "Wrong", "check", "grade"]
+
+
+class GradingError(ValueError):
+    """grade() or predict() was called wrongly: IPython shows the sentence alone, without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+@dataclass(frozen=True)
+class Record:
+    """How one check went; state is "pass", "fail" or "to do"."""
+
+    check: str
+    points: int | float
+    state: str
+    message: str = ""
+    misconception: str | None = None
+    about: str = ""  # the misconception in words
+
+    @property
+    def passed(self) -> bool:
+        return self.state == "pass"
+
+
+class Score(float):
+    """The points earned: its repr is the bare number, which nbgrader reads; its HTML and its str() are the card."""
+
+    def __new__(cls, exercise: str, feedback: list[Record]):
+        self = super().__new__(cls, sum(record.points for record in feedback if record.passed))
+        self.exercise, self.feedback = exercise, feedback
+        self.possible = float(sum(record.points for record in feedback))
+        return self
+
+    def __repr__(self) -> str:
+        return f"{float(self):g}"
+
+    def __str__(self) -> str:
+        return text_card(self)
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": html_card(self)}
+
+    def __reduce__(self):
+        return Score, (self.exercise, self.feedback)
+
+
+def check(title: str, points: int | float = 1):
+    """Mark a function of a question's class as a check worth so many points."""
+
+    def mark(function):
+        function.title, function.points = title, points
+        return staticmethod(function)
+
+    return mark
+
+
+def grade(exercise: str, *answers) -> Score:
+    """Run the checks of an exercise, e.g. grade("02_attention.softmax", softmax)."""
+    module, name = find(exercise, "question", questions)
+    question = questions(module)[name]
+    answers = accept(exercise, question.answers, answers)
+    about = getattr(module, "MISCONCEPTIONS", {})
+    return Score(exercise, [run(function, answers, about) for function in checks(question)])
+
+
+def run(function, answers: list, about: dict[str, str]) -> Record:
+    """Run one check, quietly and under its own seed."""
+    title, points = function.title, function.points
+    try:
+        with undisturbed(seed=zlib.crc32(title.encode())):
+            function(*answers)
+    except KeyboardInterrupt:
+        raise
+    except NotDone as error:
+        return Record(title, points, "to do", f"Not done yet: {error}")
+    except Wrong as error:
+        message = "\n".join(filter(None, [str(error), error.__cause__ and describe(error.__cause__, hints=False)]))
+        misconception = error.misconception
+        return Record(title, points, "fail", message, misconception, about.get(misconception, ""))
+    except BaseException as error:  # a broken answer may raise anything, SystemExit too
+        return Record(title, points, "fail", describe(error))
+    return Record(title, points, "pass")
+
+
+def find(exercise: str, kind: str, names) -> tuple:
+    """The lesson's module and the name, from "02_attention.softmax"; names(module) are the valid ones."""
+    if not isinstance(exercise, str):
+        kind = type(exercise).__name__
+        raise GradingError(f'The first argument is a name such as "02_attention.softmax"; got a {kind}.')
+    lesson, _, name = exercise.partition(".")
+    lesson = re.sub(r"^\d+_", "", lesson)
+    folder = importlib.import_module(f"{__package__}.checks")
+    lessons = [info.name for info in pkgutil.iter_modules(folder.__path__)]
+    lessons = [found for found in lessons if found != "common" and not found.startswith("_")]
+    if lesson not in lessons:
+        raise GradingError(f"There is no lesson {lesson!r}; the lessons with checks are {', '.join(lessons)}.")
+    module = importlib.import_module(f"{folder.__name__}.{lesson}")
+    if name not in names(module):
+        valid = ", ".join(names(module)) or "none so far"
+        raise GradingError(f"Lesson {lesson!r} has no {kind} {name!r}; it has: {valid}.")
+    return module, name
+
+
+def questions(module) -> dict[str, type]:
+    return {name: value for name, value in vars(module).items() if isinstance(value, type) and checks(value)}
+
+
+def checks(question: type) -> list:
+    found = [getattr(value, "__func__", value) for value in vars(question).values()]
+    return [function for function in found if hasattr(function, "points")]
+
+
+def accept(exercise: str, wanted: tuple, answers: tuple) -> list:
+    """The answers, functions wrapped; one sentence if there are too few, too many, or one is no function."""
+    words = [want if isinstance(want, str) else "one of " + ", ".join(map(repr, want)) for want in wanted]
+    if len(answers) != len(wanted):
+        raise GradingError(
+            f"{exercise} wants {len(wanted)} answer{'s' * (len(wanted) > 1)} after its name: {'; '.join(words)}; "
+            f"got {len(answers)}."
+        )
+    accepted = []
+    for want, answer in zip(wanted, answers, strict=True):
+        if isinstance(want, str) and answer is not None and not callable(answer):
+            raise GradingError(
+                f"{exercise} wants the function {want} itself; got a {type(answer).__name__}: "
+                f"write its name, {want.split('(')[0]}, without brackets after it."
+            )
+        accepted.append(Answer(answer, want) if isinstance(want, str) else answer)
+    return accepted
+
+
+@contextlib.contextmanager
+def undisturbed(seed: int):
+    """Silence stderr and warnings, seed every generator, and put every global state back afterwards."""
+    with contextlib.ExitStack() as after:
+        after.callback(random.setstate, random.getstate())
+        random.seed(seed)
+        if numpy := sys.modules.get("numpy"):
+            after.callback(numpy.random.set_state, numpy.random.get_state())
+            numpy.random.seed(seed)
+        if torch := sys.modules.get("torch"):
+            after.callback(torch.set_rng_state, torch.get_rng_state())
+            after.callback(torch.set_num_threads, torch.get_num_threads())
+            after.callback(torch.set_default_dtype, torch.get_default_dtype())
+            after.callback(torch.set_grad_enabled, torch.is_grad_enabled())
+            torch.default_generator.manual_seed(seed)
+            torch.set_default_dtype(torch.float32)
+            torch.set_grad_enabled(True)
+            after.enter_context(torch.device("cpu"))
+        after.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        after.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,135 @@
+"""AttentionView without a browser: the same grid and map as a PNG, for GitHub and for notebooks not yet run."""
+
+import io
+from functools import cache
+
+import numpy as np
+from anyascii import anyascii
+from matplotlib import font_manager, style
+from matplotlib.figure import Figure
+from matplotlib.ft2font import FT2Font
+from matplotlib.patches import Rectangle
+
+FONT = "DejaVu Sans"  # comes with matplotlib, so it is always there
+# Fonts that have a glyph for everything (a box), or only mathematics.
+NOT_FOR_TEXT = ("Last Resort", "STIX", "cm", "DejaVu", "Noto Emoji", "Noto Color Emoji")
+MOST_LABELS, LONGEST_LABEL = 40, 14
+SOFT, MARK, HATCH = "#62626a", "#ff5a1f", "#cfcfd4"
+SMALL = {"fontsize": 9, "color": SOFT}
+
+
+@style.context("default")  # the same picture whatever style the notebook has set
+def png(attention: np.ndarray, query_labels: list[str], key_labels: list[str], layer: int, head: int) -> bytes:
+    """The overview of attention (L, H, T, S) and one head in large; the same bytes for the same input."""
+    n_layers, n_heads, n_queries, n_keys = attention.shape
+    queries, keys = [readable(label) for label in query_labels], [readable(label) for label in key_labels]
+    # All in inches, y downwards: the overview, the map's labels, the map, the colour bar.
+    cell = min(0.3, 6.4 / max(n_queries, n_keys))
+    map_width, map_height = max(n_keys * cell, 1.6), max(n_queries * cell, 1.2)
+    top = 0.95 + 0.062 * max(map(len, keys))
+    side = min(0.84, 4.4 / n_heads, max(map_height, 2) * 1.4 / n_layers)
+    thumbnail_width, thumbnail_height = (side * n / max(n_queries, n_keys) for n in (n_keys, n_queries))
+    column, row = max(thumbnail_width, 0.22) + 0.1, thumbnail_height + 0.1
+    left = 0.75 + n_heads * column + 0.75 + 0.085 * max(map(len, queries))
+    width = left + map_width + 1.0
+    height = max(top + map_height + 0.4, 0.6 + n_layers * row + 0.1)
+
+    figure = Figure(figsize=(width, height), dpi=100, facecolor="white")
+    page = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+    page.axis("off")
+    page.text(0.1, 0.2, "All heads", fontsize=11, fontweight="bold", va="center")
+    for (i, j), weights in zip(np.ndindex(n_layers, n_heads), attention.reshape(-1, n_queries, n_keys), strict=True):
+        x, y = 0.75 + j * column, 0.6 + i * row
+        draw(page, weights, x, y, thumbnail_width, thumbnail_height)
+        if (i, j) == (layer, head):
+            frame = {"fill": False, "edgecolor": MARK, "linewidth": 2.5, "zorder": 4}
+            page.add_patch(Rectangle((x, y), thumbnail_width, thumbnail_height, **frame))
+        if i == 0:
+            text = f"head {j}" if column > 0.55 else str(j)
+            page.text(x + thumbnail_width / 2, 0.5, text, ha="center", va="center", **SMALL)
+        if j == 0:
+            page.text(0.67, y + thumbnail_height / 2, f"layer {i}", ha="right", va="center", **SMALL)
+
+    image = draw(page, attention[layer, head], left, top, map_width, map_height)
+    page.text(left, 0.2, f"layer {layer}, head {head}", fontsize=11, fontweight="bold", va="center")
+    page.text(left, 0.5, "key: the token that is read →", va="center", **SMALL)
+    outside = left - 0.25 - 0.085 * max(map(len, queries))
+    middle = top + map_height / 2
+    page.text(outside, middle, "← query: the token that reads", rotation=90, ha="center", va="center", **SMALL)
+    write_labels(page, queries, keys, left, top, map_width, map_height)
+    if (attention == 0).any():
+        y = top + map_height + 0.12
+        page.add_patch(Rectangle((left, y), 0.16, 0.16, facecolor="white", edgecolor=HATCH, hatch="//////"))
+        page.text(left + 0.24, y + 0.08, "exactly 0 (masked)", va="center", **SMALL)
+    bar_height = min(map_height, 3.6)
+    place = ((left + map_width + 0.2) / width, 1 - (top + bar_height) / height, 0.14 / width, bar_height / height)
+    bar = figure.colorbar(image, cax=figure.add_axes(place), ticks=[0, 0.5, 1])
+    bar.ax.set_yticklabels(["0", "0.5", "1"], **SMALL)
+    bar.set_label("attention weight", **SMALL)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0)
+
+    file = io.BytesIO()
+    figure.savefig(file, format="png", metadata={"Software": None})
+    return file.getvalue()
+
+
+def draw(page, weights, x, y, width, height):
+    """One map (T, S) on the fixed scale 0..1; exact zeros hatched, as they differ from small weights."""
+    n_queries, n_keys = weights.shape
+    if (weights == 0).any():
+        hatching = {"facecolor": "white", "edgecolor": HATCH, "hatch": "//////"}
+        page.add_patch(Rectangle((x, y), width, height, linewidth=0.8, **hatching))
+    image = page.imshow(
+        np.ma.masked_equal(weights, 0), extent=(x, x + width, y + height, y), vmin=0, vmax=1, cmap="viridis",
+        interpolation="nearest", aspect="auto", zorder=2,
+    )  # fmt: skip
+    page.set(xlim=page.get_xlim(), ylim=page.get_ylim())
+    if width / n_keys >= 0.15:  # white lines between cells that are large enough
+        line = {"color": "white", "linewidth": 0.7, "zorder": 3}
+        page.vlines(x + width / n_keys * np.arange(1, n_keys), y, y + height, **line)
+        page.hlines(y + height / n_queries * np.arange(1, n_queries), x, x + width, **line)
+    return image
+
+
+def write_labels(page, queries, keys, left, top, map_width, map_height):
+    """The tokens beside the map's rows and, slanted where they are long, above its columns."""
+    fonts = {font_for(char) for label in queries + keys for char in label} - {FONT, None}
+    text = {"fontsize": 9, "fontfamily": [FONT, *sorted(fonts)], "parse_math": False}
+    rotation = 0 if max(map(len, keys)) <= 2 else 45 if len(keys) <= 25 else 90
+    across = {"ha": "center" if rotation == 0 else "left", "va": "center" if rotation == 90 else "bottom"}
+    for i in range(0, len(queries), -(-len(queries) // MOST_LABELS)):
+        y = top + (i + 0.5) * map_height / len(queries)
+        page.text(left - 0.08, y, queries[i], ha="right", va="center_baseline", **text)
+    for i in range(0, len(keys), -(-len(keys) // MOST_LABELS)):
+        x = left + (i + 0.5) * map_width / len(keys)
+        page.text(x, top - 0.07, keys[i], rotation=rotation, rotation_mode="anchor", **across, **text)
+
+
+def readable(label: str) -> str:
+    """The label, cut if long, and in Latin letters where no installed font could draw it."""
+    label = label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+    return "".join(char if font_for(char) else anyascii(char).lower() or "?" for char in label)
+
+
+@cache
+def font_for(char: str) -> str | None:
+    """The name of a font that has the glyph: matplotlib's own, else an installed one, else None."""
+    candidates = [(FONT, font_manager.findfont(FONT)), *text_fonts()]
+    return next((name for name, path in candidates if ord(char) in glyphs(path)), None)
+
+
+@cache
+def text_fonts() -> list[tuple[str, str]]:
+    """(name, path) of the installed upright text fonts of normal weight, by name."""
+    upright = (f for f in font_manager.fontManager.ttflist if f.style == "normal" and f.weight in (400, "normal"))
+    return sorted((f.name, f.fname) for f in upright if not f.name.startswith(NOT_FOR_TEXT))
+
+
+@cache
+def glyphs(path: str) -> frozenset[int]:
+    """The characters that a font file has glyphs for; none if it cannot be read."""
+    try:
+        return frozenset(FT2Font(path).get_charmap())
+    except (OSError, RuntimeError):
+        return frozenset()

@@ -1,0 +1,66 @@
+"""A trained translator to play with: type a date, see what it reads while it writes, switch a part off."""
+
+import html
+from contextlib import nullcontext
+
+import ipywidgets
+
+from ..analysis import PARTS, switch_off, translation_attention
+from ..generation import translate
+from .attention_view import AttentionView
+
+WHOLE = "nothing"
+KINDS = {
+    "cross-attention: Chinese reads English": "cross",
+    "encoder: English reads English": "encoder",
+    "decoder: Chinese reads Chinese so far": "decoder",
+}
+
+
+def run(model, tokenizer, text: str, part: str = WHOLE, kind: str = "cross"):
+    """(translation, attention (L, H, T, S), query tokens, key tokens) with a part of the model switched off."""
+    with nullcontext() if part == WHOLE else switch_off(model, part):
+        return translate(model, tokenizer, [text])[0], *translation_attention(model, tokenizer, text, kind)
+
+
+class DateTranslator(ipywidgets.VBox):
+    """A text field, a part to switch off, and the attention of the translation; `.translation` is the last one."""
+
+    def __init__(self, model, tokenizer, text: str = "Sunday, November 22, 2026"):
+        self.model, self.tokenizer, self.translation = model, tokenizer, ""
+        wide = {"layout": ipywidgets.Layout(width="28em"), "style": {"description_width": "8em"}}
+        self.text = ipywidgets.Text(text, description="English date", continuous_update=False, **wide)
+        self.part = ipywidgets.Dropdown(options=[WHOLE, *PARTS], description="switched off", **wide)
+        self.kind = ipywidgets.Dropdown(options=KINDS, description="show", **wide)
+        self.answer = ipywidgets.HTML()
+        _, *seen = run(model, tokenizer, text)
+        self.view = AttentionView(*seen)
+        for control in (self.text, self.part, self.kind):
+            control.observe(self._translate, names="value")
+        super().__init__([self.text, self.part, self.kind, self.answer, self.view])
+        self._translate()
+
+    def _translate(self, _change=None):
+        try:
+            self.translation, *seen = run(self.model, self.tokenizer, self.text.value, self.part.value, self.kind.value)
+        except ValueError as error:  # an empty text, or one longer than the model can hold: the view stays as it was
+            self._say(str(error), "Type a date such as Sunday, November 22, 2026.")
+            return
+        self.view.update(*seen)
+        ids = self.tokenizer.encode(self.text.value)
+        unknown = self.tokenizer.unk_id in ids
+        self._say(self.translation, "[UNK] marks what the model has never seen: a guess follows." if unknown else "")
+
+    def _say(self, large: str, small: str):
+        self.answer.value = (
+            f'<div style="margin-left:8.5em;font-size:150%;line-height:1.5">{html.escape(large)}</div>'
+            f'<div style="margin-left:8.5em">{html.escape(small)}</div>'
+        )
+
+    def __repr__(self):
+        return f"DateTranslator({self.text.value!r} -> {self.translation!r}, switched off: {self.part.value})"
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The live widget, and the attention's picture for wherever there is no kernel."""
+        bundle = dict(super()._repr_mimebundle_(**kwargs))
+        return {**bundle, "text/plain": repr(self), "image/png": self.view._repr_mimebundle_()[0]["image/png"]}

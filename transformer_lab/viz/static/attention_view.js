@@ -1,0 +1,366 @@
+// AttentionView in the browser: a grid of all heads, and one large map to read. No dependencies, no requests.
+// The same module serves a live kernel and a saved page; only a kernel can be asked for more digits.
+
+// matplotlib's viridis (public domain) at 33 even steps; colours between them are mixed.
+const VIRIDIS =
+  "440154 470d60 48186a 482374 472d7b 453781 424086 3e4989 3b528b 375b8d 33638d 2f6b8e 2c728e 297a8e 26828e 23898e " +
+  "21918c 1f988b 1fa088 22a785 28ae80 32b67a 3fbc73 4ec36b 5ec962 70cf57 84d44b 98d83e addc30 c2df23 d8e219 ece51b fde725";
+const ANCHORS = VIRIDIS.split(" ").map((hex) => [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16)));
+const COLOURS = Array.from({ length: 256 }, (_, i) => {
+  const at = (i / 255) * (ANCHORS.length - 1);
+  const low = Math.min(Math.floor(at), ANCHORS.length - 2);
+  return ANCHORS[low].map((c, j) => Math.round(c + (at - low) * (ANCHORS[low + 1][j] - c)));
+});
+
+// 16-bit floats, none negative and none infinite: 1 bit sign, 5 bits exponent, 10 bits fraction.
+function decodeHalves(view) {
+  const values = new Float32Array(view.byteLength / 2);
+  for (let i = 0; i < values.length; i++) {
+    const bits = view.getUint16(2 * i, true);
+    const exponent = bits >> 10, fraction = bits & 1023;
+    values[i] = exponent ? 2 ** (exponent - 25) * (1024 + fraction) : 2 ** -24 * fraction;
+  }
+  return values;
+}
+
+// Whether some font here has every character: one that none has looks like the last character of Unicode, which
+// is nobody's. Each answer is kept.
+const seen = new Map();
+function canDraw(text) {
+  return [...text.slice(0, 60)].every((char) => {
+    if (!seen.has(char)) seen.set(char, char < "\u0370" || pixels(char) !== pixels("\u{10FFFD}"));
+    return seen.get(char);
+  });
+}
+function pixels(char) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 24, height: 24 });
+  const pen = canvas.getContext("2d");
+  pen.font = "16px system-ui, sans-serif";
+  pen.fillText(char, 2, 18);
+  return String(pen.getImageData(0, 0, 24, 24).data);
+}
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text; // never innerHTML: tokens are data
+  return made;
+}
+
+// One pixel for each block of `step` x `step` weights: the largest of them, so that no spike is lost.
+function paint(canvas, weights, n_rows, n_columns, step = 1) {
+  const height = Math.ceil(n_rows / step), width = Math.ceil(n_columns / step);
+  canvas.width = width;
+  canvas.height = height;
+  const image = new ImageData(width, height);
+  const largest = new Float32Array(width * height);
+  for (let row = 0; row < n_rows; row++) {
+    for (let column = 0; column < n_columns; column++) {
+      const pixel = Math.floor(row / step) * width + Math.floor(column / step);
+      largest[pixel] = Math.max(largest[pixel], weights[row * n_columns + column]);
+    }
+  }
+  largest.forEach((weight, pixel) => {
+    if (weight === 0) return; // stays transparent: the hatching behind it shows
+    image.data.set(COLOURS[Math.min(255, Math.round(weight * 255))], 4 * pixel);
+    image.data[4 * pixel + 3] = 255;
+  });
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+const few = (weight) => (weight === 0 ? "0 (masked)" : weight < 0.0005 ? "less than 0.001" : weight.toFixed(3));
+const many = (weight) => (weight === 0 ? "0 (masked)" : weight < 0.00001 ? weight.toExponential(3) : weight.toFixed(6));
+const clip = (value, top) => Math.max(0, Math.min(top, value));
+
+function render({ model, el }) {
+  const root = element("div", "tl-attention");
+  root.dataset.lmSuppressShortcuts = "true"; // else JupyterLab takes arrows and Enter for itself
+  const overview = element("div", "overview"), detail = element("div", "detail");
+  const title = element("div", "title");
+  const keyAxis = element("div", "axis-key soft", "key: the token that is read \u2192");
+  const withAxis = element("div", "with-axis");
+  const queryAxis = element("div", "axis-query soft", "\u2190 query: the token that reads");
+  const scroller = element("div", "scroller");
+  const keyLabels = element("div", "key-labels"), queryLabels = element("div", "query-labels");
+  const map = element("div", "map masked");
+  const readout = element("div", "readout"), legend = element("div", "legend");
+  const canvas = element("canvas"), lines = element("div", "lines");
+  const rowBand = element("div", "band"), columnBand = element("div", "band");
+  const hotCell = element("div", "cell hot"), chosenCell = element("div", "cell chosen");
+  map.append(canvas, lines, rowBand, columnBand, chosenCell, hotCell);
+  map.tabIndex = 0;
+  map.setAttribute("role", "application");
+  map.setAttribute("aria-roledescription", "attention map");
+  readout.setAttribute("role", "status");
+  readout.setAttribute("aria-live", "polite");
+  scroller.append(element("div", "corner"), keyLabels, queryLabels, map);
+  withAxis.append(queryAxis, scroller);
+  detail.append(title, keyAxis, withAxis, readout, legend);
+  root.append(overview, detail);
+  el.append(root);
+
+  let L, H, T, S, weights, queries, keys, cell; // sizes, data, and a map cell's side in pixels
+  let hot = null; // {query, key} under the pointer or the keyboard, or null
+  let exact = null; // {cell, value}: the kernel's last answer
+  let timer, thumbnails;
+
+  const chosen = () => model.get("selection");
+  const romanised = (text) => (canDraw(text) ? null : model.get("_romanised")[text] ?? null);
+  const of = (layer, head) => weights.subarray((layer * H + head) * T * S, (layer * H + head + 1) * T * S);
+  function choose(change) {
+    model.set("selection", { ...chosen(), ...change });
+    model.save_changes();
+  }
+
+  function readData() {
+    [L, H, T, S] = model.get("_shape");
+    weights = decodeHalves(model.get("_weights"));
+    queries = model.get("_query_labels");
+    keys = model.get("_key_labels");
+    exact = hot = null;
+    buildOverview();
+    buildMap();
+    drawSelection();
+  }
+
+  function buildOverview() {
+    const longest = Math.max(T, S), limit = Math.max(30, clip(Math.floor(400 / H) - 8, 76));
+    const step = Math.ceil(longest / limit), zoom = Math.max(1, Math.floor(limit / Math.ceil(longest / step)));
+    const grid = element("div", "heads");
+    grid.setAttribute("role", "grid");
+    grid.setAttribute("aria-label", "All heads: arrow keys move, Enter shows one");
+    grid.style.gridTemplateColumns = `repeat(${H + 1}, max-content)`;
+    const narrow = zoom * Math.ceil(S / step) < 44;
+    const header = element("div");
+    header.setAttribute("role", "row");
+    header.append(element("span"), ...Array.from({ length: H }, (_, h) => element("span", "soft", narrow ? h : `head ${h}`)));
+    if (narrow) header.firstChild.append(element("span", "soft", "head"));
+    grid.append(header);
+    thumbnails = [];
+    for (let layer = 0; layer < L; layer++) {
+      const row = element("div");
+      row.setAttribute("role", "row");
+      row.append(element("span", "soft", `layer ${layer}`));
+      for (let head = 0; head < H; head++) {
+        const thumbnail = element("div", "thumbnail masked");
+        const picture = element("canvas");
+        paint(picture, of(layer, head), T, S, step);
+        picture.style.width = `${picture.width * zoom}px`;
+        picture.style.height = `${picture.height * zoom}px`;
+        thumbnail.append(picture);
+        thumbnail.setAttribute("role", "gridcell");
+        thumbnail.setAttribute("aria-label", `layer ${layer}, head ${head}`);
+        thumbnail.title = `layer ${layer}, head ${head}`;
+        thumbnail.addEventListener("click", () => choose({ layer, head }));
+        thumbnail.addEventListener("keydown", (event) => thumbnailKey(event, layer, head));
+        row.append(thumbnail);
+        thumbnails.push(thumbnail);
+      }
+      grid.append(row);
+    }
+    overview.replaceChildren(element("div", "title", "All heads"), grid);
+  }
+
+  function thumbnailKey(event, layer, head) {
+    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (step) {
+      const next = thumbnails[clip(layer + step[0], L - 1) * H + clip(head + step[1], H - 1)];
+      rove(next);
+      next.focus();
+    } else if (event.key === "Enter" || event.key === " ") {
+      choose({ layer, head });
+    } else return;
+    event.preventDefault();
+  }
+
+  // Tab reaches one thumbnail; arrow keys go on from there.
+  function rove(reachable) {
+    for (const thumbnail of thumbnails) thumbnail.tabIndex = thumbnail === reachable ? 0 : -1;
+  }
+
+  function buildMap() {
+    cell = Math.max(8, Math.min(30, Math.floor(600 / Math.max(T, S))));
+    const fontSize = cell >= 20 ? 12 : cell >= 13 ? 11 : 10, height = Math.ceil(fontSize * 1.3);
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = `${fontSize}px system-ui, sans-serif`;
+    const queryTexts = queries.map((text) => romanised(text) ?? text);
+    const keyTexts = keys.map((text) => romanised(text) ?? text);
+    const width = (text) => Math.min(140, Math.ceil(pen.measureText(text.slice(0, 60)).width * 1.08) + 8);
+    const stride = Math.ceil(height / (cell + 2)), upright = keyTexts.every((key) => width(key) <= cell + 4);
+    const widest = Math.max(...keyTexts.map(width)), left = Math.max(24, ...queryTexts.map(width)) + 4;
+    const slanted = !upright && cell >= 20;
+    const top = upright ? height + 6 : slanted ? Math.ceil((widest + height) * 0.71) + 4 : widest + 6;
+    const right = slanted ? Math.ceil(Math.max(0, ...keyTexts.map((key, k) => width(key) * 0.71 - (S - k - 0.5) * cell))) + 4 : 3;
+
+    scroller.style.gridTemplateColumns = `${left}px ${S * cell + right}px`;
+    scroller.style.gridTemplateRows = `${top}px ${T * cell + 3}px`;
+    keyAxis.style.paddingLeft = `${left + 22}px`;
+    detail.style.flexBasis = `${left + S * cell + right + 24}px`; // beside the overview if that fits, else below
+    map.style.width = `${S * cell}px`;
+    map.style.height = `${T * cell}px`;
+    lines.style.background = cell < 12 ? "" :
+      "linear-gradient(90deg, var(--bg) 1px, transparent 1px), linear-gradient(var(--bg) 1px, transparent 1px)";
+    lines.style.backgroundSize = `${cell}px ${cell}px`;
+    lines.style.backgroundPosition = "-1px -1px";
+
+    const label = (text, i) => {
+      const made = element("span", i % stride ? "label thin" : "label", text.slice(0, 200));
+      made.style.fontSize = `${fontSize}px`;
+      made.style.maxWidth = "140px";
+      return made;
+    };
+    queryLabels.replaceChildren(...queryTexts.map((text, i) => {
+      const made = label(text, i);
+      made.style.right = "4px";
+      made.style.top = `${(i + 0.5) * cell - height / 2}px`;
+      return made;
+    }));
+    keyLabels.replaceChildren(...keyTexts.map((text, i) => {
+      const made = label(text, i), centre = (i + 0.5) * cell;
+      if (upright) {
+        made.style.left = `${centre}px`;
+        made.style.transform = "translateX(-50%)";
+        made.style.bottom = "3px";
+      } else {
+        made.style.left = `${centre + height / (slanted ? 3 : 2)}px`;
+        made.style.bottom = slanted ? "0px" : "2px";
+        made.style.transformOrigin = "0 100%";
+        made.style.transform = slanted ? "rotate(-45deg)" : "rotate(-90deg)";
+      }
+      return made;
+    }));
+
+    const masked = weights.some((weight) => weight === 0);
+    const scale = element("div", "scale"), bar = element("canvas"), ticks = element("div", "ticks soft");
+    paint(bar, COLOURS.map((_, i) => Math.max(i, 0.1) / 255), 1, 256);
+    ticks.append(...["0", "0.5", "1"].map((text) => element("span", "", text)));
+    scale.append(bar, ticks);
+    legend.replaceChildren(element("span", "soft", "attention weight"), scale);
+    if (masked) {
+      const entry = element("span", "soft mask-entry", "exactly 0 (masked)");
+      entry.prepend(element("span", "swatch masked"));
+      legend.append(entry);
+    }
+  }
+
+  function drawSelection() {
+    const { layer, head, query, key } = chosen();
+    if (layer >= L || head >= H || query >= T || key >= S) return; // new selection, old data: it is on its way
+    thumbnails.forEach((thumbnail, i) => thumbnail.setAttribute("aria-selected", String(i === layer * H + head)));
+    if (!overview.contains(document.activeElement)) rove(thumbnails[layer * H + head]);
+    title.textContent = `layer ${layer}, head ${head}`;
+    map.setAttribute("aria-label", `Attention of layer ${layer}, head ${head}: ${T} queries in rows, ${S} keys in ` +
+      "columns. Arrow keys move, Enter selects, Escape lets go.");
+    paint(canvas, of(layer, head), T, S);
+    place(chosenCell, query === null ? null : { query, key });
+    drawHot();
+  }
+
+  function place(box, at) {
+    box.hidden = at === null;
+    if (at === null) return;
+    Object.assign(box.style, { left: `${at.key * cell}px`, top: `${at.query * cell}px`, width: `${cell}px`, height: `${cell}px` });
+  }
+
+  function drawHot() {
+    const { query, key } = chosen();
+    place(hotCell, hot);
+    place(rowBand, hot && { query: hot.query, key: 0 });
+    place(columnBand, hot && { query: 0, key: hot.key });
+    rowBand.style.width = `${S * cell}px`;
+    columnBand.style.height = `${T * cell}px`;
+    [...queryLabels.children].forEach((label, i) => mark(label, hot?.query === i, query === i));
+    [...keyLabels.children].forEach((label, i) => mark(label, hot?.key === i, key === i));
+    drawReadout();
+  }
+
+  function mark(label, isHot, isChosen) {
+    label.classList.toggle("hot", isHot);
+    label.classList.toggle("chosen", isChosen && !isHot);
+  }
+
+  function drawReadout() {
+    clearTimeout(timer);
+    const { layer, head, query, key } = chosen();
+    const at = hot ?? (query === null ? null : { query, key });
+    if (!at) {
+      readout.replaceChildren(element("span", "soft", "Point at a cell to read its weight; click to select it. " +
+        "By keyboard: Tab, arrow keys, Enter."));
+      return;
+    }
+    const row = of(layer, head).subarray(at.query * S, (at.query + 1) * S);
+    const index = [layer, head, at.query, at.key];
+    const known = exact && String(exact.cell) === String(index);
+    readout.replaceChildren(
+      "query ", ...quoted(queries[at.query]), " \u2192 key ", ...quoted(keys[at.key]), ": ", element("strong", "", known ? many(exact.value) : few(row[at.key])), element("br"),
+      element("span", "soft", `${!hot ? "selected \u00b7 " : ""}this query's weights add up to ${row.reduce((a, b) => a + b, 0).toFixed(2)}`),
+    );
+    if (!known && model.send) timer = setTimeout(() => model.send({ cell: index }), 40);
+  }
+
+  function quoted(text) {
+    const aloud = romanised(text);
+    return ["\u2018", element("bdi", "", text), "\u2019", aloud === null ? "" : ` (${aloud})`];
+  }
+
+  function cellAt(event) {
+    const box = map.getBoundingClientRect();
+    return {
+      query: clip(Math.floor(((event.clientY - box.top) / box.height) * T), T - 1),
+      key: clip(Math.floor(((event.clientX - box.left) / box.width) * S), S - 1),
+    };
+  }
+  function point(at) {
+    if (hot?.query === at?.query && hot?.key === at?.key) return;
+    hot = at;
+    drawHot();
+  }
+  const start = () => (chosen().query === null ? { query: 0, key: 0 } : { query: chosen().query, key: chosen().key });
+
+  map.addEventListener("pointermove", (event) => point(cellAt(event)));
+  map.addEventListener("pointerleave", () => point(null));
+  map.addEventListener("click", (event) => choose(cellAt(event)));
+  map.addEventListener("focus", () => map.matches(":focus-visible") && point(start()));
+  map.addEventListener("blur", () => point(null));
+  map.addEventListener("keydown", (event) => {
+    const { query, key } = hot ?? start();
+    const moves = {
+      ArrowUp: [query - 1, key], ArrowDown: [query + 1, key], ArrowLeft: [query, key - 1], ArrowRight: [query, key + 1],
+      Home: [query, 0], End: [query, S - 1], PageUp: [0, key], PageDown: [T - 1, key],
+    };
+    if (moves[event.key]) {
+      point({ query: clip(moves[event.key][0], T - 1), key: clip(moves[event.key][1], S - 1) });
+      hotCell.scrollIntoView({ block: "nearest", inline: "nearest" });
+    } else if (event.key === "Enter" || event.key === " ") choose({ query, key });
+    else if (event.key === "Escape") choose({ query: null, key: null });
+    else return;
+    event.preventDefault();
+  });
+
+  // One update changes several traits: draw once, when all of them are there.
+  let waiting = false;
+  function dataChanged() {
+    if (waiting) return;
+    waiting = true;
+    queueMicrotask(() => {
+      waiting = false;
+      readData();
+    });
+  }
+  function answered(message) {
+    exact = message;
+    drawReadout();
+  }
+  const events = ["_shape", "_weights", "_query_labels", "_key_labels"].map((name) => [`change:${name}`, dataChanged]);
+  events.push(["change:selection", drawSelection], ["msg:custom", answered]);
+  for (const [event, listener] of events) model.on(event, listener);
+  readData();
+
+  return () => {
+    clearTimeout(timer);
+    for (const [event, listener] of events) model.off(event, listener);
+    root.remove();
+  };
+}
+
+export default { render };

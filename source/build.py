@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from nbgrader.preprocessors import CheckCellMetadata, ClearSolutions, ComputeChecksums, LockCells
 from traitlets.config import Config
 
-from transformer_lab.exercise_files import EditedExercise, PRISTINE, backup, is_edited
+from transformer_lab.exercise_files import PRISTINE, EditedExercise, backup, is_edited
 
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGE = {

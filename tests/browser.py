@@ -85,7 +85,7 @@ class Lab:
         return self.page.evaluate(EXECUTE, code).strip()
 
     def theme(self, name):
-        """"JupyterLab Light" or "JupyterLab Dark"."""
+        """Change JupyterLab's theme: to "JupyterLab Light" or "JupyterLab Dark"."""
         self.page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
         eventually(lambda: self.page.evaluate("document.body.dataset.jpThemeName") == name)
 
@@ -120,7 +120,9 @@ def jupyter_server(tmp_path_factory):
     page_config = Path(fresh["JUPYTER_CONFIG_DIR"]) / "labconfig" / "page_config.json"
     page_config.parent.mkdir(parents=True)
     # The news pop-up asks the outside world, and stands in front of the notebook.
-    page_config.write_text(json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}))
+    # nbgrader's buttons come with the tests' packages; a learner does not have them.
+    disabled = ("@jupyterlab/apputils-extension:announcements", "@jupyter/nbgrader")
+    page_config.write_text(json.dumps({"disabledExtensions": dict.fromkeys(disabled, True)}))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from .analysis import translation_attention
 from .config import TransformerConfig
 from .data import dates
 from .data.tokenizers import WordTokenizer
@@ -14,6 +15,7 @@ from .metrics import alignment_accuracy, exact_match
 from .models import Transformer
 from .pretrained import load, save
 from .training.loop import batches, train
+from .viz import AttentionView
 
 CONFIG = dict(d_model=64, n_heads=4, n_layers=2, d_ff=256, norm_position="post")
 EXAMPLE = "Sunday, November 22, 2026"
@@ -46,4 +48,6 @@ def run(out: Path, seed: int = 0) -> float:
     console.print(f"exact match         {score:.1%} of {len(held_out)} held-out dates")
     console.print(f"alignment accuracy  {alignment:.1%}")
     console.print(f"{EXAMPLE} -> {translate(model, tokenizer, [EXAMPLE])[0]}")
+    picture = AttentionView(*translation_attention(model, tokenizer, EXAMPLE)).save(out / "attention.html")
+    console.print(f"Written: {out / 'model.safetensors'}, {out / 'config.json'}, {picture} (open it in a browser)")
     return score

@@ -152,7 +152,8 @@ def broken_3(q, k, v):
 
 # %%
 _ = torch.manual_seed(0)
-q, k, v = torch.randn(6, 64), torch.randn(16, 64), torch.ones(16, 1)  # values of 1: the output is what the weights sum to
+q, k = torch.randn(6, 64), torch.randn(16, 64)
+v = torch.ones(16, 1)  # values of 1: the output is what the weights sum to
 for broken in (broken_1, broken_2, broken_3):
     output, weights = broken(q, k, v)
     print(f"{broken.__name__}: largest weight {weights.max().item():.1f}, smallest output {output.min().item():.1f}, "

@@ -62,6 +62,7 @@ predict("02_attention.break_scale", None)
 # The code below is short because everything about attention sits in one function of queries `q`, keys `k` and values
 # `v`. You will know what each line does by the end of section 6.
 
+
 # %% jupyter={"outputs_hidden": true}
 def no_choice(q, k, v, mask):
     return scaled_dot_product_attention(0 * q, k, v, mask)
@@ -415,9 +416,10 @@ for row in (month, month + 1):
 q, k, v = torch.randn(8, 64), torch.randn(32, 64), torch.randn(32, 64)
 outside = (q @ k.T).softmax(dim=-1) / math.sqrt(64)
 _, inside = attention(q, k, v)
-print("rows sum to: outside", outside.sum(dim=-1).numpy().round(3)[0], "| inside", inside.sum(dim=-1).numpy().round(3)[0])
-print("largest share in a row, median: outside", f"{(outside / outside.sum(-1, keepdim=True)).amax(-1).median():.1f}",
-      "| inside", f"{inside.amax(-1).median():.1f}")  # fmt: skip
+for name, weights in (("outside", outside), ("inside", inside)):
+    sums = weights.sum(dim=-1, keepdim=True)
+    largest_share = (weights / sums).amax(dim=-1).median()
+    print(f"scale {name:8} rows sum to {sums[0].item():.3f}, the largest key's share is {largest_share:.1f} (median)")
 
 # %% [markdown]
 # **The softmax dropped** (M03), as if it were a detail. Weights become signed and unbounded, and the output leaves the
@@ -426,7 +428,9 @@ print("largest share in a row, median: outside", f"{(outside / outside.sum(-1, k
 # %%
 signed = (10 * torch.randn(1000, 2)) @ keys.T / math.sqrt(2)
 reach = ((signed @ values) @ directions).amax(dim=0) - (values @ directions).amax(dim=0)
-print("negative weights:", f"{(signed < 0).float().mean().item():.0%};", "outputs beyond the hull:", (reach > 0).all().item())
+print(
+    f"negative weights: {(signed < 0).float().mean().item():.0%}; outputs beyond the hull: {(reach > 0).all().item()}"
+)
 
 # %% [markdown]
 # **Softmax over the queries** (M04): `dim=-2` instead of `dim=-1`. Columns sum to 1, rows do not, and queries now compete

@@ -1,6 +1,7 @@
 """AttentionView without a browser: the same grid and map as a PNG, for GitHub and for notebooks not yet run."""
 
 import io
+import unicodedata
 from functools import cache
 
 import numpy as np
@@ -26,11 +27,11 @@ def png(attention: np.ndarray, query_labels: list[str], key_labels: list[str], l
     # All in inches, y downwards: the overview, the map's labels, the map, the colour bar.
     cell = min(0.3, 6.4 / max(n_queries, n_keys))
     map_width, map_height = max(n_keys * cell, 1.6), max(n_queries * cell, 1.2)
-    top = 0.95 + 0.062 * max(map(len, keys))
+    top = 0.95 + 0.062 * max(map(letters, keys))
     side = min(0.84, 4.4 / n_heads, max(map_height, 2) * 1.4 / n_layers)
     thumbnail_width, thumbnail_height = (side * n / max(n_queries, n_keys) for n in (n_keys, n_queries))
     column, row = max(thumbnail_width, 0.22) + 0.1, thumbnail_height + 0.1
-    left = 0.75 + n_heads * column + 0.75 + 0.085 * max(map(len, queries))
+    left = 0.75 + n_heads * column + 0.75 + 0.085 * max(map(letters, queries))
     width = left + map_width + 1.0
     height = max(top + map_height + 0.4, 0.6 + n_layers * row + 0.1)
 
@@ -53,7 +54,7 @@ def png(attention: np.ndarray, query_labels: list[str], key_labels: list[str], l
     image = draw(page, attention[layer, head], left, top, map_width, map_height)
     page.text(left, 0.2, f"layer {layer}, head {head}", fontsize=11, fontweight="bold", va="center")
     page.text(left, 0.5, "key: the token that is read →", va="center", **SMALL)
-    outside = left - 0.25 - 0.085 * max(map(len, queries))
+    outside = left - 0.25 - 0.085 * max(map(letters, queries))
     middle = top + map_height / 2
     page.text(outside, middle, "← query: the token that reads", rotation=90, ha="center", va="center", **SMALL)
     write_labels(page, queries, keys, left, top, map_width, map_height)
@@ -110,6 +111,11 @@ def readable(label: str) -> str:
     """The label, cut if long, and in Latin letters where no installed font could draw it."""
     label = label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
     return "".join(char if font_for(char) else anyascii(char).lower() or "?" for char in label)
+
+
+def letters(label: str) -> float:
+    """How wide the label is, in Latin letters: a Chinese character takes one and a half."""
+    return sum((1.5 if unicodedata.east_asian_width(char) in "WF" else 1.0 for char in label), 0.0)
 
 
 @cache

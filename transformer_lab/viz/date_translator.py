@@ -28,7 +28,7 @@ class DateTranslator(ipywidgets.VBox):
 
     def __init__(self, model, tokenizer, text: str = "Sunday, November 22, 2026"):
         self.model, self.tokenizer, self.translation = model, tokenizer, ""
-        wide = {"layout": ipywidgets.Layout(width="28em"), "style": {"description_width": "8em"}}
+        wide = {"layout": ipywidgets.Layout(width="32em"), "style": {"description_width": "8em"}}
         self.text = ipywidgets.Text(text, description="English date", continuous_update=False, **wide)
         self.part = ipywidgets.Dropdown(options=[WHOLE, *PARTS], description="switched off", **wide)
         self.kind = ipywidgets.Dropdown(options=KINDS, description="show", **wide)

@@ -74,7 +74,6 @@ const clip = (value, top) => Math.max(0, Math.min(top, value));
 
 function render({ model, el }) {
   const root = element("div", "tl-attention");
-  root.dataset.lmSuppressShortcuts = "true"; // else JupyterLab takes arrows and Enter for itself
   const overview = element("div", "overview"), detail = element("div", "detail");
   const title = element("div", "title");
   const keyAxis = element("div", "axis-key soft", "key: the token that is read \u2192");

@@ -1,0 +1,82 @@
+"""The house itself: what is declared, what is promised in README, what an import costs."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CARD = {"jupyterlab", "torch", "numpy", "matplotlib", "ipywidgets", "nbval", "bertviz"}
+
+
+def pins():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def declared(*extras):
+    lists = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in extras)]
+    requirements = [Requirement(text) for items in lists for text in items]
+    return {canonicalize_name(r.name): r for r in requirements if r.name != "transformer-lab"}
+
+
+def test_environment_yml_installs_the_course():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    *conda, pip = environment["dependencies"]
+    assert conda == ["python=3.11", "pip"] and PROJECT["requires-python"] == ">=3.11"
+    assert pip["pip"] == ["--constraint constraints.txt", "-e .[course]"]
+    assert set(declared("course")) >= CARD
+
+
+def test_constraints_pin_everything_that_is_declared():
+    exact = {canonicalize_name(name): number for name, number in pins().items()}
+    for name, requirement in declared("course", "dev", "teacher").items():
+        assert exact[name] in requirement.specifier, name
+    assert exact["torch"] == "2.13.0"
+    assert "torch==2.13.0" in (ROOT / "Makefile").read_text()
+
+
+def test_what_is_installed_is_what_is_pinned():
+    for name in [*CARD, "anywidget", "jupytext", "nbgrader", "playwright"]:
+        assert version(name).partition("+")[0] == pins()[name], name
+
+
+@pytest.mark.parametrize("module", ["transformer_lab", "transformer_lab.viz", "transformer_lab.cli"])
+def test_importing_loads_no_torch(module):
+    code = f"import sys, {module}; assert not {{'torch', 'matplotlib'}} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_public_name_is_there():
+    import transformer_lab
+    from transformer_lab import viz
+
+    for package in (transformer_lab, viz):
+        for name in package.__all__:
+            assert getattr(package, name).__doc__, name
+        with pytest.raises(AttributeError):
+            _ = package.nonsense
+
+
+def test_readme_says_nothing_that_is_not_there():
+    readme = (ROOT / "README.md").read_text()
+    targets = re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.M)
+    for target in re.findall(r"\bmake ([a-z]+)", readme):
+        assert target in targets, f"make {target}"
+    for link in re.findall(r"\]\(([^)\s]+)\)", readme):
+        assert link.startswith("https://arxiv.org/") or (ROOT / link).exists(), link
+    from transformer_lab.cli import app
+
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    for command in re.findall(r"`transformer-lab ([a-z]+)", readme):
+        assert command in commands, command
+    for folder in re.findall(r"^\| `([\w./]+)`", readme, re.M):
+        assert (ROOT / folder).exists(), folder

@@ -3,11 +3,11 @@
 import json
 import shutil
 
-import build
 import nbformat
 import pytest
 from typer.testing import CliRunner
 
+import build
 from transformer_lab import exercise_files
 from transformer_lab.cli import app
 

@@ -5,11 +5,11 @@ import json
 import re
 from pathlib import Path
 
-import build
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+import build
 from transformer_lab import exercise_files
 
 ROOT = build.ROOT
@@ -44,7 +44,9 @@ def test_every_cell_ran_once_in_order(path):
 @pytest.mark.parametrize("path", RUN, ids=name)
 def test_pictures_are_present(path):
     for cell in code_cells(read(path)):
-        draws = re.search(r"plt\.subplots|plots\.\w+\(plt|^explorer$|AttentionView\(|DateTranslator\(", cell.source, re.M)
+        draws = re.search(
+            r"plt\.subplots|plots\.\w+\(plt|^explorer$|AttentionView\(|DateTranslator\(", cell.source, re.M
+        )
         saves = re.search(r"^\w+ = (AttentionView|QueryExplorer|DateTranslator)\(", cell.source.split("\n")[-1])
         if draws and not saves:
             assert any("image/png" in o.get("data", {}) for o in cell.outputs), cell.source

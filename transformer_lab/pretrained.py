@@ -1,6 +1,7 @@
 """Models on disk: a folder with model.safetensors, config.json and tokenizer.json."""
 
 import json
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,9 +19,16 @@ def save(model: Transformer, tokenizer: WordTokenizer, folder) -> None:
     """Write the model (weights in 16 bits) and its tokenizer into folder, which is made if need be."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: t.half().contiguous() for name, t in model.state_dict().items()}, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(asdict(model.config), indent=2) + "\n")
-    tokenizer.save(folder / "tokenizer.json")
+    # Everything is written beside the folder's files first: a full disk or an interrupt leaves the old model whole.
+    with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+        new = Path(unfinished)
+        weights = {name: tensor.half().contiguous().cpu() for name, tensor in model.state_dict().items()}
+        save_file(weights, new / "model.safetensors")
+        (new / "config.json").write_text(json.dumps(asdict(model.config), indent=2) + "\n")
+        tokenizer.save(new / "tokenizer.json")
+        for path in new.iterdir():
+            path.chmod(0o644)
+            path.replace(folder / path.name)
 
 
 def load(name: str | Path) -> tuple[Transformer, WordTokenizer]:

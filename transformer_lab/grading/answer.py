@@ -27,6 +27,9 @@ HINTS = {
     "keyword argument 'axis'": "Stay in torch: its functions say dim and keepdim where numpy's say axis and keepdims.",
     "torch.return_types": "x.max(dim) gives two things, values and indices; x.amax(dim) gives the values alone.",
     "is ambiguous": "Python's max(), min() and if want one number; torch has x.amax(dim), torch.where(...).",
+    "square matrices": "This matrix is not square: pinv (pseudo-inverse) and lstsq (least squares) take any shape.",
+    "zero-dimensional tensor": "x[j] has no axis left; x[j : j + 1] keeps it.",
+    "math domain error": "math.log and math.sqrt refuse what has no result, such as log(0): weights may be exactly 0.",
     "must be Tensor, not": "Of a plain number take math.sqrt, math.exp; of a tensor torch.sqrt, torch.exp.",
     "same dtype": "A tensor or layer made inside takes the default dtype: give it the input's, dtype=x.dtype.",
 }
@@ -105,7 +108,7 @@ def learners_line(error: BaseException) -> str:
 
 def is_learners(file: str) -> bool:
     """True for a notebook's cell and for a .py file that is neither ours, nor Python's, nor installed."""
-    if "ipykernel_" in file or file.startswith("<ipython"):
+    if file.startswith("<ipython"):  # a cell in other shells; ipykernel runs it as a .py file in a temporary folder
         return True
     path = Path(file)
     installed = {"site-packages", "dist-packages"} & set(path.parts)

@@ -14,8 +14,8 @@ CARD = (
     "color: var(--jp-content-font-color1, inherit); background: var(--jp-layout-color1, transparent); line-height: 1.5"
 )
 LINE = "border-left: 4px solid {colour}; padding: 2px 10px; margin: 6px 0"
-MESSAGE = "margin: 2px 0 0 3.6em; white-space: pre-wrap; overflow-wrap: anywhere"
-STATE = "display: inline-block; width: 3.6em; font-weight: 600"
+MESSAGE = "margin: 2px 0 0 4em; white-space: pre-wrap; overflow-wrap: anywhere"
+STATE = "display: inline-block; width: 4em; font-weight: 600"
 
 
 def heading(score) -> str:

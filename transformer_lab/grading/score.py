@@ -166,6 +166,7 @@ def undisturbed(seed: int):
             after.callback(torch.set_default_dtype, torch.get_default_dtype())
             after.callback(torch.set_grad_enabled, torch.is_grad_enabled())
             torch.default_generator.manual_seed(seed)
+            torch.set_num_threads(1)  # tensors here are tiny: more threads would only wait for one another
             torch.set_default_dtype(torch.float32)
             torch.set_grad_enabled(True)
             after.enter_context(torch.device("cpu"))

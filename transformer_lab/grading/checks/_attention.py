@@ -8,7 +8,7 @@ from torch import Tensor
 from ..score import NotDone, Wrong, check
 from . import _attention_faults as faults
 from ._softmax import softmax_by_loops
-from .common import close, compare, copies, has_gradient, keeps_dtype, leaves_alone, normal
+from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
 
 SIGNATURE = "(q, k, v)"
 BATCHES = ((), (2,), (2, 3))
@@ -118,7 +118,35 @@ def attend(answer, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         if told := faults.why_it_raised(answer, q, k, v):
             raise Wrong(*told) from error
         raise
-    return faults.expect_pair(pair, q, k, v)
+    return expect_pair(pair, q, k, v)
+
+
+def expect_pair(pair, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """(output, weights), if the answer gave two tensors of the right shapes."""
+    batch, (T, d), (S, e) = q.shape[:-2], q.shape[-2:], v.shape[-2:]
+    shapes = {"the output": (*batch, T, e), "the weights": (*batch, T, S)}
+    if isinstance(pair, Tensor):
+        only = next((name for name, shape in shapes.items() if tuple(pair.shape) == shape), "one tensor")
+        raise Wrong(f"Only {only} came back; wanted two tensors: `return output, weights`.")
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        what = f"{len(pair)} things" if isinstance(pair, (tuple, list)) else type(pair).__name__
+        raise Wrong(f"The function returned {what}; wanted two tensors: `return output, weights`.")
+    first, second = (tuple(getattr(value, "shape", ())) for value in pair)
+    if first == shapes["the weights"] and second == shapes["the output"]:
+        raise Wrong("Weights and output are swapped: `return output, weights`.")
+    if first == (*batch, S, e):
+        raise Wrong(
+            f"The output has a row for each key (S = {S}), not for each query (T = {T}): "
+            "the sum runs over the queries. output_i = sum over j of weights_ij values_j.",
+            "M05",
+        )
+    if first == (*batch, T, d):
+        raise Wrong(f"The output is as wide as q and k ({d}), not as v ({e}): average the values.")
+    if first == shapes["the weights"]:
+        raise Wrong("The output has the shape of the weights: they are not yet multiplied with v.")
+    if second == (*batch, S, T):
+        raise Wrong("The weights have keys in rows; wanted queries in rows, keys in columns: q @ k^T, not k @ q^T.")
+    return tuple(expect_tensor(value, name, shapes[name]) for value, name in zip(pair, shapes, strict=True))
 
 
 def compare_weights(answer, q: Tensor, k: Tensor, v: Tensor) -> None:

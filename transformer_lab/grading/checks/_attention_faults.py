@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from ..score import NotDone, Wrong
 from ._softmax_faults import temperature
-from .common import NEARLY, close, copies, expect_tensor, number
+from .common import NEARLY, close, copies, number
 
 ACTIVATIONS = {
     "relu": torch.relu,
@@ -29,34 +29,6 @@ def attention(q, k, v):
     return weights @ v, weights
 
 
-def expect_pair(pair, q, k, v):
-    """(output, weights), if the answer gave two tensors of the right shapes."""
-    batch, (T, d), (S, e) = q.shape[:-2], q.shape[-2:], v.shape[-2:]
-    shapes = {"the output": (*batch, T, e), "the weights": (*batch, T, S)}
-    if isinstance(pair, torch.Tensor):
-        only = next((name for name, shape in shapes.items() if tuple(pair.shape) == shape), "one tensor")
-        raise Wrong(f"Only {only} came back; wanted two tensors: `return output, weights`.")
-    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-        what = f"{len(pair)} things" if isinstance(pair, (tuple, list)) else type(pair).__name__
-        raise Wrong(f"The function returned {what}; wanted two tensors: `return output, weights`.")
-    first, second = (tuple(getattr(value, "shape", ())) for value in pair)
-    if first == shapes["the weights"] and second == shapes["the output"]:
-        raise Wrong("Weights and output are swapped: `return output, weights`.")
-    if first == (*batch, S, e):
-        raise Wrong(
-            f"The output has a row for each key (S = {S}), not for each query (T = {T}): "
-            "the sum runs over the queries. output_i = sum over j of weights_ij values_j.",
-            "M05",
-        )
-    if first == (*batch, T, d):
-        raise Wrong(f"The output is as wide as q and k ({d}), not as v ({e}): average the values.")
-    if first == shapes["the weights"]:
-        raise Wrong("The output has the shape of the weights: they are not yet multiplied with v.")
-    if second == (*batch, S, T):
-        raise Wrong("The weights have keys in rows; wanted queries in rows, keys in columns: q @ k^T, not k @ q^T.")
-    return tuple(expect_tensor(value, name, shapes[name]) for value, name in zip(pair, shapes, strict=True))
-
-
 def weights(got, output, q, k, v):
     """Faults of the weights."""
     q, k, v = q.double(), k.double(), v.double()
@@ -66,7 +38,8 @@ def weights(got, output, q, k, v):
     if close(got, plain, 1e-4) and close(output, plain @ v / root, 1e-4):
         yield got, f"{outside}, and the output shrinks by sqrt(d). Divide the scores, before the softmax.", "M02"
     yield plain / root, f"{outside}, and each row sums to 1/sqrt(d), not to 1. Divide the scores.", "M02"
-    if slope := temperature(got, scores):
+    slope = temperature(got, scores)
+    if slope and abs(slope * root - 1) > 1e-3:
         yield got.double(), *scale(slope, q, k, v)
     for s, which in ((scores / root, ""), (scores, " Nor are the scores divided by sqrt(d).")):
         for wrong, message, misconception in unscaled(s):
@@ -158,6 +131,8 @@ def scale(slope, q, k, v):
     words = f"{number(slope)}; wanted 1/sqrt(d) = {number(d**-0.5)}, where d = {d} is the width of one query"
     if found:
         words += f". Look at the scale: {known[found]}"
+    else:
+        words += f": yours is {number(slope * math.sqrt(d))} times that. Take d from q.shape[-1]"
     model_width = found is not None and ("not scaled" in known[found] or "d_model" in known[found])
     return f"Your weights are the softmax of q.k times {words}.", "M01" if model_width else None
 
@@ -180,7 +155,7 @@ def output(got, q, k, v):
     yield v.gather(-2, w.argmax(-1)[..., None].expand(right.shape)), "Each output is its best key's value alone.", None
     for name, act in ACTIVATIONS.items():
         yield w @ act(v), f"{name} is applied to the values: they are averaged as they are.", "M06"
-        yield act(right), f"{name} is applied to the output: it is the weighted average, and nothing more.", "M06"
+        yield act(right), f"{name} is applied to the output: it is the weighted average, and nothing more.", None
     scores = q @ k.transpose(-2, -1)
     for wrong, message, misconception in [
         (scores.softmax(-1), "scores not divided by sqrt(d).", "M01"),
@@ -188,6 +163,11 @@ def output(got, q, k, v):
         *unscaled(scores),
     ]:
         yield wrong @ v, f"The weights returned are right, but the output is made with others: {message}", misconception
+    yield (
+        got,
+        "The weights are right, but the output is not weights @ v: v is changed before, or the result after.",
+        None,
+    )
 
 
 def why_it_raised(answer, q, k, v):

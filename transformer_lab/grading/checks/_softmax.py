@@ -51,7 +51,6 @@ class softmax:
 
     @check("gradients flow, and the input stays as it was", 0.5)
     def gradient(softmax):
-        leaves_alone(lambda x: softmax(x, dim=-1), x=normal(3, 5))
         leaves_alone(lambda x: softmax(x, dim=-1), x=torch.tensor([[1.0, -INF, 0.5], [-INF, -INF, -INF]]))
         x, upstream = normal(3, 5).requires_grad_(), normal(3, 5)
         weights = has_gradient(expect_tensor(softmax(x * 1.0, dim=-1), "softmax(x)", x.shape), "softmax")

@@ -29,6 +29,9 @@ def entropy(w, got):
     yield -logs.sum(-1), "log is not weighted: each -log w_j counts w_j times.", None
     yield -logs.mean(-1), "log is not weighted: each -log w_j counts w_j times.", None
     yield logs.sum(-1), "log is not weighted by w_j, and the sign is missing.", None
+    yield -(w * w.log1p()).sum(-1), "This has log(1 + w) (log1p); wanted log w, with its sign turned.", None
+    yield -(w * w).sum(-1).log(), "This is -log of the sum of squares; wanted the average of -log w_j.", None
+    yield -w.amax(-1).log(), "This is -log of the largest weight; wanted the average of -log w_j.", None
     yield (w * w).sum(-1), "This is the sum of squares, not the entropy.", None
     yield 1 - (w * w).sum(-1), "This is 1 minus the sum of squares (Gini's impurity), not the entropy.", None
     for eps in (0.1, 1e-2, 1e-3, 1e-4, 1e-5):
@@ -67,6 +70,8 @@ def shifted(scores, c, got):
     if slope:
         how = "multiplied by c" if math.isclose(slope, c, rel_tol=1e-3) else f"multiplied by {number(slope)}"
         yield got, f"The scores are {how}; c is added. (A factor is a temperature: it does change the weights.)", None
+    if close(got.sum(-1), torch.ones(got.shape[:-1])):
+        yield got, "The weights changed: what is added must be the same number for every score of a row.", None
 
 
 def duplicated(w, j, got):
@@ -93,7 +98,8 @@ def duplicated(w, j, got):
     room = torch.cat([w * (1 - w[j]), w[j : j + 1]])
     yield room, "The copy keeps w_j and the others make room for it; it pays its share too.", None
     if not close(got.sum(), torch.ones(())):
-        yield got, f"The new row must sum to 1; yours sums to {number(got.sum())}.", None
+        words = f"The new row must sum to 1; yours sums to {number(got.sum())}. (Old weights and copy: 1 + w_j.)"
+        yield got, words, None
     ratio = got.detach().double()[:-1] / w
     if close(ratio, ratio[0].expand_as(ratio), 1e-4):
         words = f"The copy weighs {number(got[-1])} and key j {number(got[j])}: same score, so they must be equal."
@@ -116,6 +122,8 @@ def mixed(query, keys, values):
                 f"The query is a multiple of {name}. The keys are neither orthogonal nor of equal length, so its "
                 "products with them are not what you want: solve keys @ query = scores for the query."
             )
+    if scores.abs().max() > 1e5:
+        return lead + "So long a query that rounding alone makes its scores unequal: scores some 20 apart are enough."
     if abs(w[2] - w[3]) < 0.02 and w[2] > 0.4 or abs(w[1] - w[2]) < 0.02 and w[1] > 0.4:
         return lead + "The wrong two keys are chosen: the first two are keys[0] and keys[1]."
     if w[0] + w[1] > 0.97 and abs(w[0] - w[1]) > 0.005:

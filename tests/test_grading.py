@@ -1,0 +1,400 @@
+"""grade() and predict(): what they accept, show, keep and leave alone; also in a real kernel."""
+
+import json
+import logging
+import pickle
+import random
+import subprocess
+import sys
+import warnings
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from nbclient import NotebookClient
+
+from transformer_lab.grading import Score, grade, predict, progress
+from transformer_lab.grading.answer import is_learners
+from transformer_lab.grading.score import GradingError, Record
+
+SOFTMAX = "02_attention.softmax"
+
+
+def softmax(x, dim=-1):
+    return torch.nan_to_num(torch.softmax(x, dim), 0.0)
+
+
+def unstable(x, dim=-1):
+    return x.exp() / x.exp().sum(dim, keepdim=True)
+
+
+def first(score):
+    return score.feedback[0]
+
+
+# the score and its card ----------------------------------------------------------------------------------------
+
+
+def test_a_score_is_a_number_to_nbgrader_and_a_card_to_the_learner():
+    score = grade(SOFTMAX, unstable)
+    assert isinstance(score, float) and (score, score.possible) == (2.5, 4)
+    assert repr(score) == "2.5" and repr(grade(SOFTMAX, softmax)) == "4"
+    assert score._repr_mimebundle_()["text/plain"] == repr(score)
+    assert sum(record.points for record in score.feedback if record.passed) == score
+    assert str(score).splitlines()[:2] == [
+        "02_attention.softmax: 2.5 of 4 points",
+        "pass  a tensor of the same shape and dtype (0.5)",
+    ]
+    assert "fail  scores of 10000 and of -10000 (1)\n      Scores near 10000 give NaN" in str(score)
+
+
+def test_nbgrader_reads_the_points():
+    utils = pytest.importorskip("nbgrader.utils")
+    meta = {"nbgrader": {"grade": True, "solution": False, "points": 4, "schema_version": 3, "grade_id": "q"}}
+    output = nbformat.v4.new_output("execute_result", grade(SOFTMAX, unstable)._repr_mimebundle_())
+    cell = nbformat.v4.new_code_cell("grade(...)", metadata=meta, outputs=[output])
+    assert utils.determine_grade(cell) == (2.5, 4)
+
+
+def test_the_number_of_the_lesson_may_be_left_out():
+    assert grade("attention.softmax", softmax) == 4
+
+
+def test_html_shows_states_in_words_follows_the_theme_and_escapes():
+    def softmax(x, dim=-1):
+        raise ValueError("<script>alert(1)</script> `<b>`")
+
+    html = grade(SOFTMAX, softmax)._repr_mimebundle_()["text/html"]
+    assert "<script>" not in html and "&lt;script&gt;" in html and "<code>&lt;b&gt;</code>" in html
+    assert ">fail<" in html and "0 of 4 points" in html and "var(--jp-content-font-color1, inherit)" in html
+    html = grade("02_attention.shift", lambda s, c: (s + c).softmax(-1), "<img src=x>")._repr_mimebundle_()["text/html"]
+    assert "<img" not in html and ">pass<" in html
+    assert html.isascii()
+
+
+def test_a_message_is_shown_once():
+    def softmax(x, dim=-1):
+        return x.softmaks(dim)
+
+    card = str(grade(SOFTMAX, softmax))
+    assert card.count("`return x.softmaks(dim)`") == 1 and card.count("(as above)") == 4
+
+
+def test_a_misconception_is_named_in_words():
+    score = grade(SOFTMAX, lambda x, dim=-1: x.exp())
+    record = score.feedback[1]
+    assert (record.check, record.points, record.passed) == ("the right numbers, along the axis asked for", 1.5, False)
+    assert record.misconception == "M03" and "misconception M03: the softmax dropped" in str(score)
+    assert "misconception M03: the softmax dropped" in score._repr_mimebundle_()["text/html"]
+
+
+def test_a_score_survives_a_pickle():
+    score = pickle.loads(pickle.dumps(grade(SOFTMAX, unstable)))
+    assert score == 2.5 and score.feedback[0] == Record("a tensor of the same shape and dtype", 0.5, "pass")
+    assert isinstance(score, Score)
+
+
+# answers that are missing, raise, or misbehave -------------------------------------------------------------------
+
+
+def untouched(x, dim=-1):
+    raise NotImplementedError
+
+
+def untouched_with_words(x, dim=-1):
+    raise NotImplementedError("your code here")
+
+
+@pytest.mark.parametrize("answer", [untouched, untouched_with_words, None])
+def test_not_done_yet(answer):
+    score = grade(SOFTMAX, answer)
+    assert score == 0 and {record.state for record in score.feedback} == {"to do"}
+    assert all(record.message.startswith("Not done yet: ") for record in score.feedback)
+    assert "to do a tensor" in str(score) and ">to do<" in score._repr_mimebundle_()["text/html"]
+
+
+def test_what_torch_has_not_implemented_is_no_missing_answer():
+    def softmax(x, dim=-1):
+        return torch.softmax(x.long(), dim)
+
+    assert first(grade(SOFTMAX, softmax)).state == "fail"
+
+
+def test_a_choice_left_none_is_not_done_yet():
+    score = grade("02_attention.shift", lambda s, c: (s + c).softmax(-1), None)
+    assert score == 1 and score.feedback[1].message.startswith("Not done yet: put one of 'unchanged', 'sharper'")
+
+
+def test_none_returned():
+    assert first(grade(SOFTMAX, lambda x, dim=-1: None)).message == (
+        "softmax() returned None: did you forget `return`?"
+    )
+
+
+def test_the_learners_own_line_is_shown():
+    def helper(x):
+        return torch.nn.functional.softmax(x, dim=17)  # raises inside torch
+
+    def softmax(x, dim=-1):
+        return helper(x)
+
+    message = first(grade(SOFTMAX, softmax)).message
+    assert message.startswith("Your code raised IndexError: Dimension out of range")
+    line = helper.__code__.co_firstlineno + 1
+    expected = f"in your helper(), line {line}: `return torch.nn.functional.softmax(x, dim=17)  # raises inside torch`"
+    assert expected in message
+    assert "The check called it with a tensor of shape (3, 5)." in message
+    assert "count from the end" in message
+
+
+def test_whose_code_it_is():
+    import nbclient
+
+    assert is_learners("/tmp/ipykernel_12/345.py") and is_learners("<ipython-input-1-2>") and is_learners(__file__)
+    for file in (nbclient.__file__, random.__file__, progress.__file__, "<string>", "<frozen importlib>"):
+        assert not is_learners(file)
+
+
+@pytest.mark.parametrize("error", [SystemExit("enough"), GeneratorExit(), RecursionError(), AssertionError("own")])
+def test_whatever_an_answer_raises_is_a_failed_check(error):
+    def softmax(x, dim=-1):
+        raise error
+
+    score = grade(SOFTMAX, softmax)
+    assert score == 0 and f"Your code raised {type(error).__name__}" in first(score).message
+
+
+def test_a_signature_that_does_not_fit():
+    assert "The function wanted is softmax(x, dim=-1)." in grade(SOFTMAX, lambda x: x.softmax(-1)).feedback[1].message
+
+
+def test_an_interrupt_passes_and_state_is_restored():
+    def softmax(x, dim=-1):
+        torch.set_grad_enabled(False)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        grade(SOFTMAX, softmax)
+    assert torch.is_grad_enabled()
+
+
+def test_an_answer_that_ruins_its_inputs_loses_that_check_only():
+    def softmax(x, dim=-1):
+        weights = torch.nan_to_num(torch.softmax(x, dim), 0.0)
+        with torch.no_grad():
+            x.zero_()
+        return weights.clone()
+
+    failed = [record.check for record in grade(SOFTMAX, softmax).feedback if not record.passed]
+    assert failed == ["gradients flow, and the input stays as it was"]
+
+
+def test_nothing_reaches_stderr(capfd):
+    def softmax(x, dim=-1):
+        print("noise", file=sys.stderr)
+        warnings.warn("noise", stacklevel=1)
+        logging.warning("noise")
+        return torch.nan_to_num(torch.softmax(x, dim), 0.0)
+
+    assert grade(SOFTMAX, softmax) == 4
+    assert capfd.readouterr().err == ""
+
+
+def test_global_state_is_as_before():
+    def softmax(x, dim=-1):
+        np.random.rand(), torch.rand(2)
+        torch.manual_seed(3), torch.set_num_threads(7)
+        torch.set_default_dtype(torch.float64), torch.set_grad_enabled(False)
+        return torch.softmax(x, dim)
+
+    def state():
+        threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+        # Python's own generator is looked at in the kernel below: beartype, on in these tests, draws from it.
+        draws = np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+        return *draws, threads, dtype, torch.is_grad_enabled(), torch.get_default_device()
+
+    before = state()
+    grade(SOFTMAX, softmax)
+    assert state() == before
+
+
+def test_the_learners_own_settings_do_not_matter():
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.no_grad():
+            assert grade(SOFTMAX, softmax) == 4
+            assert grade("02_attention.scaled_dot_product_attention", attention) == 6
+            assert grade("02_attention.shift", shift, "unchanged") == 2
+            assert not torch.is_grad_enabled()
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def attention(q, k, v):
+    weights = (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(-1)
+    return weights @ v, weights
+
+
+def shift(scores, c):
+    identity = torch.eye(scores.shape[-1])  # of the default dtype
+    return (scores @ identity + c).softmax(-1)
+
+
+# one clear sentence ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("02_atention.softmax", softmax), "no lesson 'atention'; the lessons with checks are attention, start_here"),
+        (("02_attention.softmaks", softmax), "no question 'softmaks'; it has: "),
+        (("02_attention", softmax), "entropy"),
+        (("02_attention._attention", softmax), "no question '_attention'"),
+        (("00_start_here.part_off", softmax), "it has: none so far"),
+        (("02_common.normal", softmax), "no lesson 'common'"),
+        ((SOFTMAX,), "wants 1 answer after its name: softmax(x, dim=-1); got 0"),
+        ((SOFTMAX, softmax, softmax), "got 2"),
+        (("02_attention.shift", softmax), "wants 2 answers after its name: shift(scores, c); one of 'unchanged', 's"),
+        (
+            (SOFTMAX, torch.ones(3)),
+            "wants the function softmax(x, dim=-1) itself; got a Tensor: write its name, softmax",
+        ),
+    ],
+)
+def test_a_wrong_call_gets_one_sentence(arguments, words):
+    with pytest.raises(GradingError) as caught:
+        grade(*arguments)
+    sentence = str(caught.value)
+    assert words in sentence and "\n" not in sentence and isinstance(caught.value, ValueError)
+    assert caught.value._render_traceback_() == [sentence]
+
+
+def test_importing_grading_loads_no_torch():
+    code = "import sys, transformer_lab.grading; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_in_a_real_kernel(tmp_path):
+    cells = [
+        "from transformer_lab.grading import grade, predict\nimport torch",
+        "def softmax(x, dim=-1):\n    total = x.sum(dim)\n\n    return x / total",
+        f"grade('{SOFTMAX}', softmax)",
+        "grade('02_attention.softmaks', softmax)",
+        f"grade('{SOFTMAX}', softmax(torch.ones(2, 2)))",
+        "predict('02_attention.hull', None)",
+        "predict('02_attention.hull', 'perhaps')",
+        "def softmax(x, dim=-1):\n    import warnings; warnings.warn('noise')\n"
+        "    random.random()\n    return x.softmax(dim).nan_to_num(0)",
+        f"import random\nbefore = random.getstate()\ngrade('{SOFTMAX}', softmax)",
+        "random.getstate() == before",
+        "grade(softmax)",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    NotebookClient(notebook, allow_errors=True, resources={"metadata": {"path": tmp_path}}).execute()
+    outputs = [cell.outputs for cell in notebook.cells]
+    (card,) = outputs[2]
+    assert card.data["text/plain"] == "0"
+    assert "in your softmax(), line 4: <code>return x / total</code>" in card.data["text/html"]
+    assert "keepdim=True" in card.data["text/html"]
+    for (error,), words in ((outputs[3], "it has: "), (outputs[4], "got a Tensor"), (outputs[6], "'yes', 'no'.")):
+        assert error.output_type == "error" and error.ename == "GradingError"
+        assert error.traceback == [error.evalue] and words in error.evalue
+    assert outputs[5][0].data["text/plain"].startswith("No guess yet: put one of 'yes', 'no' in place of None")
+    (card,) = outputs[8]
+    assert card.data["text/plain"] == "4"
+    assert outputs[9][0].data["text/plain"] == "True"
+    assert 'a name such as "02_attention.softmax"; got a function' in outputs[10][0].evalue
+
+
+# predict ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["file", "process"])
+def kept(request, tmp_path, monkeypatch):
+    """Where guesses go: a file in a new folder, or nowhere but the process."""
+    monkeypatch.setattr(progress, "_kept", {})
+    monkeypatch.setenv("TRANSFORMER_LAB_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("TRANSFORMER_LAB_PROGRESS", "on" if request.param == "file" else "off")
+    yield request.param
+    assert (tmp_path / "data").exists() == (request.param == "file")
+
+
+def test_a_guess_is_kept_and_judged(kept):
+    asked = "No guess yet: put one of 'grows', 'stays', 'vanishes' in place of None and run this cell again."
+    assert str(predict("02_attention.gradient")) == asked
+    assert str(predict("02_attention.gradient", actual="grows")) == "You made no guess. The run says 'grows'."
+    assert str(predict("02_attention.gradient", "stays")) == "Your guess, 'stays', is kept. Now run on and see."
+    assert str(predict("attention.gradient", actual="stays")) == "You guessed 'stays', and the run bears it out."
+    assert str(predict("02_attention.gradient", actual="grows")).startswith(
+        "You guessed 'stays'; the run says 'grows'."
+    )
+    predict("02_attention.gradient", "grows")
+    assert "bears it out" in predict("02_attention.gradient", actual="grows")
+    assert "You made no guess" in predict("02_attention.hull", actual="no")
+
+
+def test_a_note_shows_as_text_and_html(kept):
+    note = predict("02_attention.variance", "grows like d")
+    bundle = note._repr_mimebundle_()
+    assert repr(note) == bundle["text/plain"] == "Your guess, 'grows like d', is kept. Now run on and see."
+    assert bundle["text/html"].endswith(">Your guess, 'grows like d', is kept. Now run on and see.</div>")
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("02_attention.hul", "yes"), "no prediction 'hul'; it has: break_scale, uniform, variance, gradient, hull."),
+        (("02_attention.hull", "maybe"), "'maybe' is no option of 02_attention.hull; choose from 'yes', 'no'."),
+        (("00_start_here.part_off", "the moon"), "'the moon' is no option of 00_start_here.part_off; choose from '"),
+    ],
+)
+def test_a_wrong_prediction_gets_one_sentence(arguments, words):
+    with pytest.raises(GradingError) as caught:
+        predict(*arguments)
+    assert words in str(caught.value)
+    with pytest.raises(GradingError):
+        predict(arguments[0], actual="elsewhere")
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "_kept", {})
+    monkeypatch.setenv("TRANSFORMER_LAB_DATA", str(tmp_path))
+    monkeypatch.delenv("TRANSFORMER_LAB_PROGRESS", raising=False)
+    return tmp_path / "guesses.json"
+
+
+def test_the_file_is_small_private_and_whole(file):
+    predict("02_attention.hull", "yes")
+    predict("02_attention.gradient", "stays")
+    assert json.loads(file.read_text()) == {"attention.hull": "yes", "attention.gradient": "stays"}
+    assert [path.name for path in file.parent.iterdir()] == ["guesses.json"]
+    if sys.platform != "win32":
+        assert file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("content", ["{", "[1, 2]", "\udcff"])
+def test_a_corrupt_file_is_put_aside(file, content):
+    file.write_bytes(content.encode("utf-8", "surrogateescape"))
+    assert "no guess" in predict("02_attention.hull", actual="no")
+    predict("02_attention.hull", "yes")
+    assert json.loads(file.read_text()) == {"attention.hull": "yes"}
+    kept_aside = file.with_suffix(".broken.json").read_bytes()
+    assert kept_aside == content.encode("utf-8", "surrogateescape")
+
+
+def test_an_interrupted_write_leaves_the_old_file(file, monkeypatch):
+    predict("02_attention.hull", "yes")
+    monkeypatch.setattr(progress.os, "replace", lambda *paths: (_ for _ in ()).throw(OSError("full")))
+    predict("02_attention.hull", "no")  # kept in the process instead
+    assert json.loads(file.read_text()) == {"attention.hull": "yes"}
+    assert "bears it out" in predict("02_attention.hull", actual="no")
+    assert [path.name for path in file.parent.iterdir()] == ["guesses.json"]
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, file, monkeypatch):
+    (tmp_path / "taken").write_text("a file, no folder")
+    monkeypatch.setenv("TRANSFORMER_LAB_DATA", str(tmp_path / "taken"))
+    predict("02_attention.hull", "no")
+    assert "bears it out" in predict("02_attention.hull", actual="no")

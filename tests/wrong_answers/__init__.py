@@ -1,0 +1,1 @@
+"""Wrong answers that people give, and right ones: what the checks themselves are tested against."""

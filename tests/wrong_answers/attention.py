@@ -1,0 +1,615 @@
+"""Lesson 02: answers to its exercises, wrong with the words their author must be told, and right.
+
+WRONG[id]: (name, answer, part of the message[, misconception]). An answer of several parts is a tuple.
+"""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+INF = float("inf")
+
+
+# softmax ------------------------------------------------------------------------------------------------------
+
+
+def softmax_in_one_line(x, dim=-1):
+    return torch.nan_to_num(torch.softmax(x, dim), 0.0)
+
+
+def softmax_by_hand(x, dim=-1):
+    largest = x.max(dim=dim, keepdim=True).values
+    largest = torch.where(largest == -INF, torch.zeros_like(largest), largest)
+    powers = torch.exp(x - largest)
+    total = powers.sum(dim=dim, keepdim=True)
+    return powers / torch.where(total == 0, torch.ones_like(total), total)
+
+
+def softmax_by_logsumexp(x, dim=-1):
+    empty = (x == -INF).all(dim=dim, keepdim=True)
+    x = x.masked_fill(empty, 0.0)
+    return torch.exp(x - torch.logsumexp(x, dim=dim, keepdim=True)).masked_fill(empty, 0.0)
+
+
+def softmax_row_by_row(x, dim=-1):
+    rows = x.movedim(dim, -1)
+    flat = [F.softmax(row, 0) if row.max() > -INF else row * 0 for row in rows.reshape(-1, rows.shape[-1])]
+    flat = [torch.zeros_like(row) if row.isnan().all() else row for row in flat]
+    return torch.stack(flat).reshape(rows.shape).movedim(-1, dim)
+
+
+def softmax_detached_maximum(x, dim=-1):
+    powers = (x - x.amax(dim, keepdim=True).detach().clamp_min(-1e30)).exp()
+    return powers / powers.sum(dim, keepdim=True).clamp_min(1e-30)
+
+
+def naive(x, dim=-1):
+    return x.exp() / x.exp().sum(dim, keepdim=True)
+
+
+def last_axis_only(x, dim=-1):
+    return torch.softmax(x, -1).nan_to_num(0.0)
+
+
+def first_axis_only(x, dim=-1):
+    return torch.softmax(x, 0).nan_to_num(0.0)
+
+
+def over_everything(x, dim=-1):
+    powers = (x - x.max()).exp()
+    return powers / powers.sum()
+
+
+def maximum_of_everything(x, dim=-1):
+    powers = (x - x.max()).exp()
+    return powers / powers.sum(dim, keepdim=True)
+
+
+def mean_subtracted(x, dim=-1):
+    powers = (x - x.mean(dim, keepdim=True)).exp()
+    return powers / powers.sum(dim, keepdim=True)
+
+
+def keepdim_forgotten(x, dim=-1):
+    powers = x.exp()
+    return powers / powers.sum(dim)
+
+
+def clamped(x, dim=-1):
+    return torch.softmax(x.clamp(-80, 80), dim)
+
+
+def epsilon_below(x, dim=-1):
+    powers = (x - x.amax(dim, keepdim=True)).exp()
+    return powers / (powers.sum(dim, keepdim=True) + 1e-3)
+
+
+def base_two(x, dim=-1):
+    return torch.softmax(x * math.log(2), dim)
+
+
+def log_of_it(x, dim=-1):
+    return torch.log_softmax(x, dim)
+
+
+def into_the_input(x, dim=-1):
+    x -= x.amax(dim, keepdim=True)
+    return torch.nan_to_num(torch.softmax(x, dim), 0.0)
+
+
+def through_numpy(x, dim=-1):
+    powers = np.exp(x.detach().numpy() - x.detach().numpy().max(axis=dim, keepdims=True))
+    return torch.from_numpy(powers / powers.sum(axis=dim, keepdims=True)).nan_to_num(0.0)
+
+
+def numpy_array(x, dim=-1):
+    return torch.softmax(x, dim).detach().numpy()
+
+
+def always_single_precision(x, dim=-1):
+    return torch.softmax(x.float(), dim).nan_to_num(0.0)
+
+
+def sum_detached(x, dim=-1):
+    powers = (x - x.amax(dim, keepdim=True)).exp()
+    return powers / powers.sum(dim, keepdim=True).detach()
+
+
+def empty_rows_uniform(x, dim=-1):
+    return torch.softmax(x.clamp_min(-1e30), dim)
+
+
+def empty_rows_nan(x, dim=-1):
+    return torch.softmax(x, dim)
+
+
+def largest_size(x, dim=-1):
+    powers = (x - x.abs().amax(dim, keepdim=True)).exp()
+    return powers / powers.sum(dim, keepdim=True)
+
+
+def emptied(x, dim=-1):
+    return torch.zeros_like(x) if x.isinf().any() else torch.softmax(x, dim)
+
+
+def no_return(x, dim=-1):
+    torch.softmax(x, dim)
+
+
+def exits(x, dim=-1):
+    raise SystemExit("enough")
+
+
+def misspelt(x, dim=-1):
+    return torch.softmaks(x, dim)
+
+
+# attention ----------------------------------------------------------------------------------------------------
+
+
+def attention_right(q, k, v):
+    weights = torch.softmax(q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1]), dim=-1)
+    return weights @ v, weights
+
+
+def attention_einsum(q, k, v):
+    scores = torch.einsum("...td,...sd->...ts", q, k) * k.size(-1) ** -0.5
+    weights = F.softmax(scores, dim=-1)
+    return torch.einsum("...ts,...se->...te", weights, v), weights
+
+
+def attention_fused_output(q, k, v):
+    return F.scaled_dot_product_attention(q, k, v), softmax_by_hand(q @ k.mT / q.shape[-1] ** 0.5)
+
+
+def attention_through_identity(q, k, v):
+    identity = torch.eye(k.shape[-2], dtype=k.dtype).expand(*k.shape[:-1], k.shape[-2])
+    weights = F.scaled_dot_product_attention(q, k, identity)
+    return weights @ v, weights
+
+
+def attention_list(q, k, v):
+    weights = ((q / q.shape[-1] ** 0.5).unsqueeze(-2) * k.unsqueeze(-3)).sum(-1).softmax(-1)
+    return [(weights.unsqueeze(-1) * v.unsqueeze(-3)).sum(-2), weights]
+
+
+def variant(scale=None, dim=-1, normalise=None, act=None, on="", after=None):
+    """An attention with one part different from the right one."""
+
+    def attention(q, k, v):
+        factor = scale(q, k, v) if scale else q.shape[-1] ** -0.5
+        q, k, v = (act(x) if name in on else x for name, x in (("q", q), ("k", k), ("v", v)))
+        scores = q @ k.transpose(-2, -1) * factor
+        weights = normalise(scores) if normalise else scores.softmax(dim)
+        output = weights @ v
+        return after(output, weights, q, k, v) if after else (output, weights)
+
+    return attention
+
+
+unscaled = variant(scale=lambda q, k, v: 1.0)
+model_width = variant(scale=lambda q, k, v: (8 * q.shape[-1]) ** -0.5)
+by_width = variant(scale=lambda q, k, v: 1 / q.shape[-1])
+by_keys = variant(scale=lambda q, k, v: k.shape[-2] ** -0.5)
+multiplied = variant(scale=lambda q, k, v: q.shape[-1] ** 0.5)
+odd_scale = variant(scale=lambda q, k, v: 0.3)
+minus = variant(scale=lambda q, k, v: -(q.shape[-1] ** -0.5))
+over_queries = variant(dim=-2)
+over_axis_one = variant(dim=1)
+over_all = variant(normalise=lambda s: s.flatten().softmax(0).view_as(s))
+no_softmax = variant(normalise=lambda s: s)
+only_exp = variant(normalise=torch.exp)
+sigmoids = variant(normalise=torch.sigmoid)
+twice = variant(normalise=lambda s: s.softmax(-1).softmax(-1))
+causal = variant(normalise=lambda s: s.masked_fill(~torch.ones(s.shape[-2:]).tril().bool(), -INF).softmax(-1))
+hard = variant(normalise=lambda s: F.one_hot(s.argmax(-1), s.shape[-1]).to(s.dtype))
+rounded = variant(normalise=lambda s: s.softmax(-1).round(decimals=2))
+with_dropout = variant(normalise=lambda s: F.dropout(s.softmax(-1), 0.1, training=True))
+relu_q = variant(act=torch.relu, on="q")
+tanh_both = variant(act=torch.tanh, on="qk")
+relu_v = variant(act=torch.relu, on="v")
+cut = variant(normalise=lambda s: F.threshold(s.softmax(-1), 0.1, 0.0))
+low_precision = variant(normalise=lambda s: s.softmax(-1).bfloat16().to(s.dtype))
+cosine = variant(scale=lambda q, k, v: 1.0, act=lambda x: F.normalize(x, dim=-1), on="qk")
+scores_returned = variant(after=lambda o, w, q, k, v: (o, q @ k.transpose(-2, -1)))
+outside = variant(scale=lambda q, k, v: 1.0, after=lambda o, w, q, k, v: (o / q.shape[-1] ** 0.5, w))
+outside_in_weights = variant(
+    scale=lambda q, k, v: 1.0, after=lambda o, w, q, k, v: (w / q.shape[-1] ** 0.5 @ v, w / q.shape[-1] ** 0.5)
+)
+turned = variant(after=lambda o, w, q, k, v: (w.transpose(-2, -1) @ v, w))
+summed_over_queries = variant(after=lambda o, w, q, k, v: (torch.einsum("...ts,...se->...se", w, v), w))
+value_of_its_own = variant(after=lambda o, w, q, k, v: (torch.einsum("...ts,...te->...te", w, v[..., :4, :]), w))
+mean_of_values = variant(after=lambda o, w, q, k, v: (v.mean(-2, keepdim=True).expand_as(o), w))
+swapped = variant(after=lambda o, w, q, k, v: (w, o))
+output_only = variant(after=lambda o, w, q, k, v: o)
+three_things = variant(after=lambda o, w, q, k, v: (o, w, v))
+weights_turned = variant(after=lambda o, w, q, k, v: (o, w.transpose(-2, -1)))
+weights_detached = variant(after=lambda o, w, q, k, v: (w.detach() @ v, w.detach()))
+single_precision = variant(after=lambda o, w, q, k, v: (o.float(), w.float()))
+secretly_single = variant(normalise=lambda s: s.float().softmax(-1).to(s.dtype))
+keys_averaged = variant(after=lambda o, w, q, k, v: (w @ k, w))
+
+
+def one_matrix_only(q, k, v):
+    weights = torch.softmax(torch.mm(q, k.t()) / math.sqrt(q.shape[-1]), dim=-1)
+    return weights @ v, weights
+
+
+def batch_unpacked(q, k, v):
+    n_queries, d = q.shape
+    return attention_right(q, k, v)
+
+
+def keys_not_turned(q, k, v):
+    weights = (q @ k / math.sqrt(q.shape[-1])).softmax(-1)
+    return weights @ v, weights
+
+
+def q_and_k_swapped(q, k, v):
+    weights = (k @ q.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(-1)
+    return weights @ v, weights
+
+
+def values_as_keys(q, k, v):
+    weights = (q @ v.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(-1)
+    return weights @ v, weights
+
+
+def distances(q, k, v):
+    weights = (-torch.cdist(q, k)).softmax(-1)
+    return weights @ v, weights
+
+
+def no_gradient(q, k, v):
+    with torch.no_grad():
+        return attention_right(q, k, v)
+
+
+def scaled_in_place(q, k, v):
+    q /= math.sqrt(q.shape[-1])
+    weights = torch.softmax(q @ k.transpose(-2, -1), dim=-1)
+    return weights @ v, weights
+
+
+# entropy ------------------------------------------------------------------------------------------------------
+
+
+def entropy_right(weights):
+    return torch.special.entr(weights).sum(dim=-1)
+
+
+def entropy_xlogy(weights):
+    return -torch.xlogy(weights, weights).sum(-1)
+
+
+def entropy_clamped(weights):
+    return -(weights * weights.clamp_min(1e-12).log()).sum(-1)
+
+
+def entropy_tiny_constant(weights):
+    return -(weights * torch.log(weights + 1e-12)).sum(-1)
+
+
+def entropy_where(weights):
+    logs = torch.where(weights > 0, weights, torch.ones_like(weights)).log()
+    return -torch.einsum("...s,...s->...", weights, logs)
+
+
+# mix ----------------------------------------------------------------------------------------------------------
+
+
+def scores_wanted(keys, low=-20.0):
+    return torch.tensor([0.0, 0.0, low, low]) * math.sqrt(keys.shape[-1])
+
+
+def mix_pinv(keys, values):
+    return torch.linalg.pinv(keys) @ scores_wanted(keys)
+
+
+def as_if_orthogonal(keys, values):
+    return 20 * math.sqrt(keys.shape[-1]) * sum(key / key.dot(key) for key in keys[:2])
+
+
+def mix_lstsq(keys, values):
+    return torch.linalg.lstsq(keys, scores_wanted(keys, -12.0)[:, None]).solution.squeeze(-1)
+
+
+def mix_solve(keys, values):
+    return keys.T @ torch.linalg.solve(keys @ keys.T, torch.tensor([30.0, 30.0, 0.0, 0.0]))
+
+
+def mix_descent(keys, values):
+    query = torch.zeros(keys.shape[-1], requires_grad=True)
+    optimiser = torch.optim.Adam([query], lr=0.5)
+    for _ in range(500):
+        weights = (keys @ query / math.sqrt(len(query))).softmax(0)
+        loss = F.mse_loss(weights, torch.tensor([0.5, 0.5, 0.0, 0.0]))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return query
+
+
+# shift, duplicate ---------------------------------------------------------------------------------------------
+
+
+def shift_right(scores, c):
+    return torch.softmax(scores + c, dim=-1)
+
+
+def another_c(scores, c):
+    return (scores + c * torch.arange(scores.shape[-1])).softmax(-1)
+
+
+def shift_ignored(scores, c):
+    return softmax_by_hand(scores)
+
+
+def duplicate_right(weights, j):
+    return torch.cat([weights, weights[j : j + 1]]) / (1 + weights[j])
+
+
+def duplicate_through_scores(weights, j):
+    scores = weights.log()
+    return torch.softmax(torch.cat([scores, scores[j].reshape(1)]), dim=0)
+
+
+def duplicate_sum(weights, j):
+    row = torch.stack([*weights, weights[j]])
+    return row / row.sum()
+
+
+def in_the_middle(weights, j):
+    row = torch.cat([weights[: j + 1], weights[j:]])
+    return row / row.sum()
+
+
+def doubled_where_it_is(weights, j):
+    row = weights.clone()
+    row[j] *= 2
+    return row / row.sum()
+
+
+def halves(weights, j):
+    row = torch.cat([weights, weights[j : j + 1] / 2])
+    row[j] = weights[j] / 2
+    return row
+
+
+def written_into(weights, j):
+    weights /= 1 + weights[j].item()
+    return torch.cat([weights, weights[j : j + 1]])
+
+
+ATTENTION = "02_attention.scaled_dot_product_attention"
+
+RIGHT = {
+    "02_attention.softmax": [
+        ("one line", softmax_in_one_line),
+        ("by hand", softmax_by_hand),
+        ("logsumexp", softmax_by_logsumexp),
+        ("row by row", softmax_row_by_row),
+        ("maximum detached, clamped at -1e30", softmax_detached_maximum),
+    ],
+    ATTENTION: [
+        ("textbook", attention_right),
+        ("einsum", attention_einsum),
+        ("fused output", attention_fused_output),
+        ("weights through an identity", attention_through_identity),
+        ("by broadcasting, as a list", attention_list),
+    ],
+    "02_attention.entropy": [
+        ("entr", entropy_right),
+        ("xlogy", entropy_xlogy),
+        ("clamped at 1e-12", entropy_clamped),
+        ("1e-12 inside log", entropy_tiny_constant),
+        ("where", entropy_where),
+    ],
+    "02_attention.mix": [
+        ("pinv", mix_pinv),
+        ("lstsq", mix_lstsq),
+        ("solve", mix_solve),
+        ("gradient descent", mix_descent),
+        ("in float64", lambda keys, values: mix_pinv(keys, values).double()),
+    ],
+    "02_attention.shift": [
+        ("as asked", (shift_right, "unchanged")),
+        ("c cancelled by hand", (shift_ignored, "unchanged")),
+        ("through log_softmax", (lambda s, c: (s + c).log_softmax(-1).exp(), "unchanged")),
+    ],
+    "02_attention.duplicate": [
+        ("formula", duplicate_right),
+        ("through scores", duplicate_through_scores),
+        ("divided by its sum", duplicate_sum),
+    ],
+    "02_attention.repair": [
+        ("textbook", (attention_right, attention_right, attention_right)),
+        ("others", (attention_einsum, attention_fused_output, attention_through_identity)),
+        ("list", (attention_list, attention_einsum, attention_list)),
+    ],
+}
+
+WRONG = {
+    "02_attention.softmax": [
+        ("no maximum", naive, "Subtract each row's largest score"),
+        ("dim ignored", last_axis_only, "dim=2; dim=0 was asked for"),
+        ("dim=0", first_axis_only, "softmax along dim=0; dim=-1 was asked for"),
+        ("over everything", over_everything, "The whole tensor sums to 1"),
+        ("maximum of the whole tensor", maximum_of_everything, "taken over the whole tensor"),
+        ("mean subtracted", mean_subtracted, "its mean?"),
+        ("keepdim forgotten", keepdim_forgotten, "keepdim=True"),
+        ("clamped", clamped, "clamped"),
+        ("epsilon below", epsilon_below, "not to 1"),
+        ("base 2", base_two, "base 2"),
+        ("log_softmax", log_of_it, "logarithm of softmax"),
+        ("exp only", lambda x, dim=-1: x.exp(), "not divided by anything", "M03"),
+        ("sigmoid", lambda x, dim=-1: x.sigmoid(), "sigmoid"),
+        ("argmax", lambda x, dim=-1: torch.zeros_like(x).scatter(dim, x.argmax(dim, True), 1.0), "hard maximum"),
+        ("x / sum", lambda x, dim=-1: x / x.sum(dim, keepdim=True), "without exp", "M03"),
+        ("twice", lambda x, dim=-1: x.softmax(dim).softmax(dim), "applied twice"),
+        ("in place", into_the_input, "changed its input x in place"),
+        ("numpy inside", through_numpy, "No gradient flows"),
+        ("numpy returned", numpy_array, "numpy.ndarray"),
+        ("list returned", lambda x, dim=-1: x.softmax(dim).tolist(), "of type list"),
+        ("float32 inside", always_single_precision, "came back as torch.float32"),
+        ("sum detached", sum_detached, "The sum under the fraction is cut"),
+        ("-inf row uniform", empty_rows_uniform, "equal weights"),
+        ("-inf row NaN", empty_rows_nan, "-inf minus -inf"),
+        ("no return", no_return, "did you forget `return`?"),
+        ("SystemExit", exits, "SystemExit: enough"),
+        ("size, not value, of the largest", largest_size, "not its size"),
+        ("max with its indices", lambda x, dim=-1: (x - x.max(dim, keepdim=True)).exp(), "values and indices"),
+        ("-inf anywhere empties all", emptied, "lost all its weights"),
+        ("float16 inside", lambda x, dim=-1: x.softmax(dim).half().to(x.dtype), "nearly right"),
+        ("misspelt", misspelt, "in your misspelt(), line "),
+        ("no dim", lambda x: x.softmax(-1), "The function wanted is softmax(x, dim=-1)."),
+    ],
+    ATTENTION: [
+        ("unscaled", unscaled, "not scaled at all", "M01"),
+        ("sqrt(d_model)", model_width, "a d_model of 8 heads", "M01"),
+        ("1/d", by_width, "1/d: the root is missing"),
+        ("sqrt(S)", by_keys, "the number of keys"),
+        ("times sqrt(d)", multiplied, "multiplied where it should be divided"),
+        ("another scale", odd_scale, "q.k times 0.3; wanted 1/sqrt(d) = 0.4082"),
+        ("minus", minus, "the sign is wrong"),
+        ("over the queries", over_queries, "runs over the queries", "M04"),
+        ("dim=1", over_axis_one, "count axes from the end"),
+        ("over everything", over_all, "over all queries and keys at once"),
+        ("no softmax", no_softmax, "before the softmax: signed", "M03"),
+        ("exp only", only_exp, "not divided by its sum", "M03"),
+        ("sigmoid", sigmoids, "sigmoid", "M03"),
+        ("softmax twice", twice, "applied twice"),
+        ("causal", causal, "causal mask"),
+        ("argmax", hard, "best key alone"),
+        ("rounded", rounded, "rounded to 2 decimals"),
+        ("dropout on", with_dropout, "dropout"),
+        ("relu of q", relu_q, "relu is applied to q", "M06"),
+        ("tanh of q and k", tanh_both, "tanh is applied to q and k", "M06"),
+        ("relu of v", relu_v, "relu is applied to the values", "M06"),
+        ("a constant for sqrt(d)", variant(scale=lambda q, k, v: 1 / 8), "Take d from q.shape[-1]"),
+        (
+            "layer norm of v",
+            variant(act=lambda x: F.layer_norm(x, x.shape[-1:]), on="v"),
+            "the output is not weights @ v",
+        ),
+        ("float16 inside", variant(normalise=lambda s: s.half().softmax(-1).to(s.dtype)), "of low precision"),
+        ("cosine", cosine, "division by its length is applied to q and k"),
+        ("distances", distances, "look at how the scores are made"),
+        ("small weights cut", cut, "Some weights are set to 0 after the softmax"),
+        ("bfloat16 inside", low_precision, "of low precision"),
+        ("no weights", variant(after=lambda o, w, q, k, v: (o, None)), "None came back"),
+        ("scores returned", scores_returned, "The output is right, so the right weights exist"),
+        ("scale outside", outside, "comes after the softmax", "M02"),
+        ("scale outside, in the weights", outside_in_weights, "each row sums to 1/sqrt(d)", "M02"),
+        ("weights transposed in the sum", turned, "sum runs over the queries", "M05"),
+        ("summed over queries", summed_over_queries, "sum runs over the queries", "M05"),
+        ("index both free and summed", value_of_its_own, "Output i is value i", "M05"),
+        ("mean of the values", mean_of_values, "plain mean of the values"),
+        ("swapped", swapped, "Weights and output are swapped"),
+        ("output only", output_only, "Only the output came back"),
+        ("three things", three_things, "returned 3 things"),
+        ("weights transposed", weights_turned, "queries in rows, keys in columns"),
+        ("weights detached", weights_detached, "No gradient flows through the weights"),
+        ("no_grad", no_gradient, "No gradient flows through the output"),
+        ("float32", single_precision, "came back as torch.float32"),
+        ("float32 inside", secretly_single, "only exact to float32"),
+        ("keys averaged", keys_averaged, "as wide as q and k"),
+        ("one matrix only", one_matrix_only, "It works on one matrix"),
+        ("shape unpacked", batch_unpacked, "unpack no fixed number"),
+        ("k not transposed", keys_not_turned, "k is not transposed"),
+        ("q and k swapped", q_and_k_swapped, "q and k are swapped"),
+        ("v as keys", values_as_keys, "values stand where the keys should"),
+        ("in place", scaled_in_place, "changed its input q in place"),
+    ],
+    "02_attention.entropy": [
+        ("bits", lambda w: -torch.xlogy(w, w).sum(-1) / math.log(2), "bits (log2)"),
+        ("sign", lambda w: torch.xlogy(w, w).sum(-1), "sign is missing"),
+        ("log10", lambda w: -(w * w.clamp_min(1e-20).log10()).sum(-1), "log10"),
+        ("0 log 0", lambda w: -(w * w.log()).sum(-1), "A weight of 0 gives NaN"),
+        ("1e-3 inside log", lambda w: -(w * (w + 1e-3).log()).sum(-1), "A constant of 0.001 inside log"),
+        ("1e-4 added", lambda w: -((w + 1e-4) * (w + 1e-4).log()).sum(-1), "A constant of 0.0001 inside log"),
+        ("summed over all", lambda w: torch.special.entr(w).sum(), "one number for everything"),
+        ("log1p", lambda w: -(w * w.log1p()).sum(-1), "log(1 + w)"),
+        ("log of the largest", lambda w: -w.amax(-1).log(), "-log of the largest weight"),
+        ("mean over rows", lambda w: entropy_right(w).mean(), "one number for everything"),
+        ("wrong axis", lambda w: torch.special.entr(w).sum(-2), "wanted (4,)"),
+        ("softmax again", lambda w: entropy_right(w.softmax(-1)), "Softmax is taken of the weights once more"),
+        ("perplexity", lambda w: entropy_right(w).exp(), "perplexity"),
+        ("divided by log S", lambda w: entropy_right(w) / math.log(w.shape[-1]), "divided by log S"),
+        ("mean over keys", lambda w: torch.special.entr(w).mean(-1), "mean over the keys"),
+        ("keepdim", lambda w: torch.special.entr(w).sum(-1, keepdim=True), "keepdim=True"),
+        ("not summed", lambda w: torch.special.entr(w), "(4, 5)"),
+        ("float", lambda w: float(entropy_right(w).sum()), "of type float"),
+        ("float32", lambda w: entropy_right(w.float()), "came back as torch.float32"),
+        ("detached", lambda w: entropy_right(w.detach()), "No gradient flows"),
+        ("in place", lambda w: -(w * w.clamp_min_(1e-12).log()).sum(-1), "in place"),
+    ],
+    "02_attention.mix": [
+        ("k1 + k2", lambda k, v: k[0] + k[1], "multiple of k1 + k2"),
+        ("20 (k1 + k2)", lambda k, v: 20 * (k[0] + k[1]), "multiple of k1 + k2"),
+        ("as if orthogonal", as_if_orthogonal, "wanted 0.5, 0.5, 0, 0"),
+        ("mean of the keys", lambda k, v: k.mean(0), "multiple of the sum of all keys"),
+        ("too short", lambda k, v: mix_pinv(k, v) / 10, "the other two keys still hold"),
+        ("not equal", lambda k, v: mix_pinv(k, v) + 0.6 * torch.linalg.pinv(k)[:, 0], "must be equal"),
+        ("keys 3 and 4", lambda k, v: mix_pinv(k[[2, 3, 0, 1]], v), "The wrong two keys"),
+        ("minus", lambda k, v: -mix_pinv(k, v), "The wrong two keys"),
+        ("zero", lambda k, v: torch.zeros(k.shape[-1]), "is the query zero"),
+        ("a value", lambda k, v: (v[0] + v[1]) / 2, "as wide as a value"),
+        ("weights", lambda k, v: torch.tensor([0.5, 0.5, 0.0, 0.0]), "one number for each key"),
+        ("a batch of one", lambda k, v: mix_pinv(k, v)[None], "an axis of size 1 too many"),
+        ("much too long", lambda k, v: 1e30 * mix_pinv(k, v), "rounding alone"),
+        ("infinite", lambda k, v: mix_pinv(k, v) * INF, "NaN or inf"),
+        ("hard-coded", lambda k, v: torch.ones(k.shape[-1]), "wanted 0.5, 0.5, 0, 0"),
+        ("a list", lambda k, v: mix_pinv(k, v).tolist(), "of type list"),
+    ],
+    "02_attention.shift": [
+        ("multiplied", (lambda s, c: (c * s).softmax(-1), "unchanged"), "multiplied by c"),
+        ("added afterwards", (lambda s, c: s.softmax(-1) + c, "unchanged"), "c is added to the weights, after"),
+        (
+            "added afterwards, normalised",
+            (lambda s, c: (s.softmax(-1) + c) / (s.softmax(-1) + c).sum(-1, keepdim=True), "unchanged"),
+            "normalised again",
+        ),
+        (
+            "one key only",
+            (lambda s, c: (s + c * F.one_hot(torch.tensor(0), s.shape[-1])).softmax(-1), "unchanged"),
+            "the first score of a row only",
+        ),
+        ("overflow", (lambda s, c: naive(s + c), "unchanged"), "exp overflows"),
+        ("over the queries", (lambda s, c: (s + c).softmax(-2), "unchanged"), "dim=-2", "M04"),
+        ("exp only", (lambda s, c: (s + c).exp(), "unchanged"), "exp(scores + c) is not divided", "M03"),
+        ("scores", (lambda s, c: s + c, "unchanged"), "the softmax is missing", "M03"),
+        ("in place", (lambda s, c: s.add_(c).softmax(-1), "unchanged"), "changed its input scores in place"),
+        ("another c for each key", (another_c, "unchanged"), "the same number for every score of a row"),
+        ("sharper", (shift_right, "sharper"), "where does exp(c) stand"),
+        ("flatter", (shift_right, "flatter"), "where does exp(c) stand"),
+        ("no option", (shift_right, "the same"), "choose one of 'unchanged', 'sharper', 'flatter'"),
+    ],
+    "02_attention.duplicate": [
+        ("not divided", lambda w, j: torch.cat([w, w[j : j + 1]]), "the row sums to 1 + w_j"),
+        ("copy gets 0", lambda w, j: torch.cat([w, torch.zeros(1)]), "The copy got weight 0"),
+        ("halves", halves, "shared between the two copies"),
+        ("in the middle", in_the_middle, "right after key j"),
+        ("first", lambda w, j: torch.cat([w[j : j + 1], w]) / (1 + w[j]), "The copy stands first"),
+        ("doubled where it is", doubled_where_it_is, "There are still 4 weights"),
+        ("unchanged", lambda w, j: w, "There are still 4 weights"),
+        ("softmax of weights", lambda w, j: torch.cat([w, w[j : j + 1]]).softmax(0), "they are no scores"),
+        ("equal", lambda w, j: torch.full((len(w) + 1,), 1 / (len(w) + 1)), "All weights are equal"),
+        ("divided by 2", lambda w, j: torch.cat([w, w[j : j + 1]]) / 2, "must sum to 1"),
+        ("copy keeps w_j", lambda w, j: torch.cat([w * (1 - w[j]), w[j : j + 1]]), "it pays its share"),
+        ("copy of another", lambda w, j: torch.cat([w, w[-1:]]) / (1 + w[-1]), "they must be equal"),
+        ("in place", written_into, "changed its input weights in place"),
+        ("detached", lambda w, j: duplicate_right(w.detach(), j), "No gradient flows"),
+    ],
+    "02_attention.repair": [
+        ("first as it was", (model_width, attention_right, attention_right), "a d_model of 8 heads", "M01"),
+        ("second as it was", (attention_right, outside, attention_right), "comes after the softmax", "M02"),
+        ("third as it was", (attention_right, attention_right, over_queries), "over the queries", "M04"),
+        ("first unscaled", (unscaled, attention_right, attention_right), "not scaled at all", "M01"),
+        ("second without scale", (attention_right, unscaled, attention_right), "not scaled at all", "M01"),
+        ("third one matrix", (attention_right, attention_right, one_matrix_only), "It works on one matrix"),
+        ("third over axis 1", (attention_right, attention_right, over_axis_one), "count axes from the end"),
+    ],
+}

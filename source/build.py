@@ -140,7 +140,7 @@ def build(source: Path, force: bool = False) -> list[Path]:
             execute(notebook, ROOT / path.parts[0])
     for path, notebook in notebooks.items():
         if path.parts[0] == "exercises":
-            # Beside the learner's copy goes a clean one in the package: what "edited" is measured by and reset restores.
+            # A clean copy goes into the package: by it "edited" is measured, and reset restores it.
             write(PRISTINE / f"{path.parent.name}.ipynb", notebook)
         write(ROOT / path, notebook)
     return list(notebooks)

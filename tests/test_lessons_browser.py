@@ -1,4 +1,4 @@
-"""The lessons as a learner meets them: in JupyterLab, in a real browser, offline. One of them makes README's picture."""
+"""The lessons as a learner meets them: in a real browser, offline. One test makes README's picture."""
 
 import os
 import shutil

@@ -63,6 +63,7 @@ class mix:
 
     @check("the output is midway between the first two values", 2)
     def values(mix):
+        torch.seed()  # other keys each time: a query learnt by heart is no answer
         for d, e in ((6, 5), (4, 3), (9, 2)):
             keys, values = keys_and_values(d, e)
             query = query_for(mix, keys, values)

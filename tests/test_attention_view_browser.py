@@ -8,8 +8,8 @@ import subprocess
 import nbformat
 import numpy as np
 import pytest
-from browser import eventually
 
+from browser import eventually
 from transformer_lab.viz import AttentionView
 
 pytestmark = pytest.mark.browser

@@ -6,9 +6,9 @@ import time
 import numpy as np
 import pytest
 import torch
-from wrong_answers import attention
 
 from transformer_lab.grading import grade
+from wrong_answers import attention
 
 BANKS = {"attention": attention}
 WRONG = [(id, *row) for bank in BANKS.values() for id, rows in bank.WRONG.items() for row in rows]

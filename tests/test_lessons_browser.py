@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from browser import eventually
 
 pytestmark = pytest.mark.browser

@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from browser import eventually
 
+from browser import eventually
 from transformer_lab.viz import QueryExplorer, attend_to
 from transformer_lab.viz.query_explorer import COLDEST, HOTTEST, KEYS, VALUES
 

@@ -11,6 +11,11 @@ if not any(argument.startswith("--nbval") for argument in sys.argv):
     os.environ["TRANSFORMER_LAB_PROGRESS"] = "off"
     os.environ["TRANSFORMER_LAB_DEVICE"] = "cpu"
 
+    from hypothesis import settings
+
+    settings.register_profile("busy machine", deadline=None)
+    settings.load_profile("busy machine")
+
 from browser import chromium, jupyter_server, lab, page  # noqa: E402, F401
 
 

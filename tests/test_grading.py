@@ -344,7 +344,7 @@ def test_a_note_shows_as_text_and_html(kept):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (("02_attention.hul", "yes"), "no prediction 'hul'; it has: break_scale, uniform, variance, gradient, hull."),
+        (("02_attention.hul", "yes"), "no prediction 'hul'; it has: break_scale, variance, gradient, hull."),
         (("02_attention.hull", "maybe"), "'maybe' is no option of 02_attention.hull; choose from 'yes', 'no'."),
         (("00_start_here.part_off", "the moon"), "'the moon' is no option of 00_start_here.part_off; choose from '"),
     ],

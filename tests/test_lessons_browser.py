@@ -51,6 +51,7 @@ def test_the_picture_in_the_readme(lab, page, tmp_path):
     page.set_viewport_size({"width": 1180, "height": 900})
     lab.open("start.ipynb", ["from transformer_lab import load\nfrom transformer_lab.viz import DateTranslator\n"
                              "translator = DateTranslator(*load('dates'))\ntranslator"])  # fmt: skip
+    lab.theme("JupyterLab Light")
     page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
     lab.run_all()
     page.get_by_label("English date").scroll_into_view_if_needed()

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Exercises: 02 Attention
 #
-# Write your answer where a cell says `raise NotImplementedError`, run the cell, then run the locked cell below it. It
+# Write your answer where a cell says `raise NotImplementedError` or `None`, run it, then run the locked cell below. It
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
@@ -17,9 +17,9 @@ import torch
 # ## Question 1: softmax
 # *4 points, difficulty 2 of 5, about 8 minutes*
 #
-# Write `softmax(x, dim=-1)` without using torch's own: positive numbers along `dim` that sum to 1, and whose ratios are
+# Write `softmax(x, dim=-1)`: numbers along `dim` that are at least 0 and sum to 1, and whose ratios are
 # $e^{\text{difference of scores}}$. It must hold for scores of $\pm 10^4$. If a row is wholly $-\infty$ (nothing may be
-# attended to), its weights are all 0.
+# attended to), its weights are all 0. (Torch has one; to learn something, do without it.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -68,7 +68,7 @@ grade("02_attention.softmax", softmax)
 #
 # Write `scaled_dot_product_attention(q, k, v)` that returns `(output, weights)`. `q (..., T, d)`, `k (..., S, d)`,
 # `v (..., S, e)`; $T$, $S$, $d$, $e$ may all differ. Keep the dtype, let gradients through, leave the inputs as they are.
-# Any softmax may be used, also your own. Not `F.scaled_dot_product_attention`: that would be too easy.
+# Any softmax may be used, also your own. In the lesson there was one matrix of queries; here there may be leading axes.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -112,8 +112,9 @@ grade("02_attention.scaled_dot_product_attention", scaled_dot_product_attention)
 # ## Question 3: three repairs
 # *3 points, difficulty 3 of 5, about 10 minutes*
 #
-# Three attentions found in the wild, each with one fault. They run, and their outputs look harmless. Look at the symptoms
-# that the cell after them prints, then write each one again, mended, as `repair_1`, `repair_2`, `repair_3`.
+# Three attentions of a kind found in the wild, each with one fault. They run, and their outputs look harmless. Look at the
+# symptoms that the cell after them prints, beside torch's own attention. Then write each again, changed as little as
+# possible, as `repair_1`, `repair_2`, `repair_3`.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -151,13 +152,18 @@ def broken_3(q, k, v):
 
 
 # %%
+def show(name, weights, output):
+    print(f"{name:8}  largest weight {weights.max().item():.2f}   outputs {output.min():.3f} to {output.max():.3f}")
+
+
 _ = torch.manual_seed(0)
 q, k = torch.randn(6, 64), torch.randn(16, 64)
 v = torch.ones(16, 1)  # values of 1: the output is what the weights sum to
 for broken in (broken_1, broken_2, broken_3):
     output, weights = broken(q, k, v)
-    print(f"{broken.__name__}: largest weight {weights.max().item():.1f}, smallest output {output.min().item():.1f}, "
-          f"largest {output.max().item():.1f}")  # fmt: skip
+    show(broken.__name__, weights, output)
+fused = torch.nn.functional.scaled_dot_product_attention
+show("torch", fused(q, k, torch.eye(16)), fused(q, k, v))  # one-hot values: the output is the weights themselves
 
 
 # %% answer="repair_1"
@@ -325,7 +331,8 @@ grade("02_attention.duplicate", duplicate)
 #
 # In the lesson you put the output midway between $v_1$ and $v_2$ by hand. Now write `mix(keys, values)`, which finds such
 # a query for any four keys `(4, d)` that are linearly independent ($d \ge 4$), and values `(4, e)`: scaled dot-product
-# attention with this query `(d,)` gives an output within 1 % of midway between the first two values.
+# attention with this query `(d,)` gives an output midway between the first two values, `values[0]` and `values[1]`; it may
+# miss by 1 % of their distance.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

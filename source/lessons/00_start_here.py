@@ -13,8 +13,8 @@
 #
 # ## 1. Is everything here?
 #
-# Click into the cell below and press Shift+Enter. That is all there is to running a notebook; *Run > Run All Cells* runs
-# the whole page.
+# Click into the cell below and press Shift+Enter: that runs it and goes to the next. Take the cells from top to bottom, one
+# at a time. (*Run > Run All Cells* would show you every answer before your guess.)
 
 # %% tags=["nbval-ignore-output"]
 # output differs from machine to machine
@@ -28,7 +28,8 @@ print(doctor.report())
 # This model translates English dates into Chinese. It was trained on 5,000 dates by `make demo`, which takes less than a
 # minute without a GPU; you can do that yourself. Nobody told it what a month is.
 #
-# Type another date and press Enter. Try `May 3, 1931`, `3 May 1931`, a Tuesday that was a Friday, the 30th of February.
+# Run the cell, type another date and press Enter. Try `May 3, 1931`, `3 May 1931`, a wrong weekday (`Tuesday, November 20,
+# 2026`), a day that does not exist (`February 30, 2026`). Does it know a calendar, or only words?
 
 # %%
 from transformer_lab import exact_match, load
@@ -41,12 +42,20 @@ translator
 # %% [markdown]
 # **How to read it.** The model writes Chinese one token at a time, and each time it reads the English tokens with some
 # *weight*. A row is a token being written, a column a token being read. Bright means a large weight; each row sums to 1.
-# Point at a cell for its value. The small maps are all of the model's *heads*: several attentions side by side, each free
-# to look elsewhere. Click one to see it large. (年 *nian* is year, 月 *yue* month, 日 *ri* day, 星期日 *xingqiri* Sunday.)
+# Point at a cell for its value. The model has two *layers*, one after the other, and in each four *heads*: attentions side by
+# side, each free to look elsewhere. All eight are shown small, counted from 0; click one to see it large. 年 is year, 月
+# month, 日 day, 星期日 Sunday; without a Chinese font you see *nian*, *yue*, *ri*, *xingqiri* instead.
 #
 # * The year stands last in English and first in Chinese. Where do you see that?
 # * `November` is one token, `11` two. Which cells say so?
 # * Choose something under *switched off*. Which parts does this date survive without?
+#
+# <details><summary>What there is to see</summary>
+#
+# The year's four digits are a short diagonal at the top right. The two rows before 月 are bright in the column `November`.
+# The last question is section 3.
+#
+# </details>
 #
 # ## 3. Break it, all of it
 #
@@ -64,7 +73,8 @@ translator
 # | layer norm | bringing every vector back to one size | 07 |
 # | positions | knowing where a token stands | 08 |
 #
-# One of these is hardly missed. Which? Commit yourself before you run the next cell: put its name in place of `None`.
+# One of these is hardly missed. Which? Commit yourself before you run on: put its name, in quotation marks, in place of
+# `None`, for instance `"layer norm"`, and run the cell.
 
 # %%
 from transformer_lab.grading import predict
@@ -86,7 +96,10 @@ for part in PARTS:
         right[f"without {part}"] = exact_match(model, tokenizer, held_out)
 
 plots.use_style()
-_ = plots.shares(plt.subplots(figsize=(7, 3.4))[1], right, "Most parts are vital to the trained translator")
+lost = sum(share < 0.05 for share in right.values())
+_ = plots.shares(
+    plt.subplots(figsize=(7, 3.4))[1], right, f"Without {lost} of {len(PARTS)} parts, no date comes out right"
+)
 
 # %% jupyter={"outputs_hidden": true}
 least_missed = max(PARTS, key=lambda part: right[f"without {part}"])
@@ -94,11 +107,11 @@ predict("00_start_here.part_off", actual=least_missed)
 
 # %% [markdown]
 # The causal mask does its work while the model *learns*: without it, training would let every position copy the token it
-# must predict (lesson 03). A trained model that writes from left to right hardly notices that it is gone. So "it still
-# works when I take it away" does not show that a part is useless; it shows that this test does not need it. Each lesson
-# opens with such a break, and then finds out what the part is for.
+# must predict (lesson 03). The newest token has nothing after it to hide, so a trained model that writes from left to right
+# hardly notices. "It still works when I take it away" does not show that a part is useless, only that this test does not
+# need it. Each lesson opens with such a break, and then finds out what the part is for.
 
-# %%
+# %% jupyter={"outputs_hidden": true}
 print("the whole model gets at least 98 % right:", right["the whole model"] >= 0.98)
 print("without a choice, below 10 %:", right["without choice"] < 0.1)
 print("without the causal mask, above 90 %:", right["without causal mask"] > 0.9)

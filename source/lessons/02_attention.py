@@ -1,13 +1,13 @@
 # %% [markdown]
 # # 02 Attention
 #
-# **You will build attention from a plain average, and measure why its scores are divided by $\sqrt{d}$.**
+# **You will build attention from a plain average, and measure why its scores are divided by a square root.**
 #
 # After this lesson you will be able to
 #
 # * compute attention by hand, as a loop and as two matrix products, with every shape named;
 # * keep apart what is often mixed up: *scores*, *weights*, *values*, *output*;
-# * show by measurement what the division by $\sqrt{d}$ is for, and what a wrong divisor does;
+# * show by measurement what the division by $\sqrt{d}$, the root of a query's width, is for, and what a wrong divisor does;
 # * say where an attention output can lie, and where it never can;
 # * recognise broken attention by its symptoms.
 #
@@ -43,16 +43,17 @@ print("at least 98 % of the dates are right:", whole >= 0.98)
 
 # %% [markdown]
 # For each character it writes, the model *looks* at the English words: it gives each of them a weight and takes the
-# weighted average of what they have to say. That is attention. Two ways to break it:
+# weighted average of what they have to say. That is attention. (In the same way it looks at the Chinese written so far,
+# and the English words look at each other.) The weights come from *scores*: the larger a score against the others, the
+# larger the weight. And scores are made with one constant: they are divided by $\sqrt{d}$, where $d$ is the width of the
+# vectors compared, here 16. So we can break attention in three ways, everywhere at once, and train nothing again:
 #
-# * **no choice**: every word gets the same weight, always;
-# * **no scale**: leave out one constant, the division by $\sqrt{d}$ that this lesson is about.
+# * **no choice**: every weight the same (you know from lesson 00 what that does);
+# * **too large**: leave the division out, so that all scores are 4 times too large;
+# * **too small**: divide twice, so that all scores are 4 times too small.
 #
-# Nothing else changes, and nothing is trained again. Before you run the next cell, commit yourself: how many dates
-# survive? Put one of `"below 10 %"`, `"10-90 %"`, `"above 90 %"` in place of each `None`.
-
-# %%
-predict("02_attention.uniform", None)
+# Which of the last two hurts more? Commit yourself before you run on: put `"too large"`, `"too small"` or
+# `"about the same"` in place of `None`, and run the cell.
 
 # %%
 predict("02_attention.break_scale", None)
@@ -62,37 +63,33 @@ predict("02_attention.break_scale", None)
 # The code below is short because everything about attention sits in one function of queries `q`, keys `k` and values
 # `v`. You will know what each line does by the end of section 6.
 
-
 # %% jupyter={"outputs_hidden": true}
-def no_choice(q, k, v, mask):
-    return scaled_dot_product_attention(0 * q, k, v, mask)
-
-
-def no_scale(q, k, v, mask):
-    return scaled_dot_product_attention(q * math.sqrt(q.shape[-1]), k, v, mask)
-
-
+factors = {"no choice": 0, "scores 4 x too large": 4, "scores 4 x too small": 1 / 4}
 right = {"whole": whole}
-for broken in (no_choice, no_scale):
+for name, factor in factors.items():
+
+    def broken(q, k, v, mask, factor=factor):
+        return scaled_dot_product_attention(factor * q, k, v, mask)
+
     with replace_attention(model, broken):
-        right[broken.__name__.replace("_", " ")] = exact_match(model, tokenizer, held_out)
+        right[name] = exact_match(model, tokenizer, held_out)
 
-_ = plots.shares(plt.subplots(figsize=(7, 1.9))[1], right, "Without a choice nothing is left; without the scale, part")
-
-
-# %% jupyter={"outputs_hidden": true}
-def size(share):
-    return "below 10 %" if share < 0.1 else "above 90 %" if share > 0.9 else "10-90 %"
-
-
-predict("02_attention.uniform", actual=size(right["no choice"]))
+none, large, small = list(right.values())[1:]
+title = f"Equal weights leave {none:.0%} of the dates, too sharp ones {large:.0%}, too flat ones {small:.0%}"
+_ = plots.shares(plt.subplots(figsize=(7, 2.2))[1], right, title)
 
 # %% jupyter={"outputs_hidden": true}
-predict("02_attention.break_scale", actual=size(right["no scale"]))
+worse = "about the same" if abs(large - small) < 0.1 else "too large" if large < small else "too small"
+predict("02_attention.break_scale", actual=worse)
+
+# %% jupyter={"outputs_hidden": true}
+print("not one date without a choice:", none == 0)
+print("some but not all dates with scores too large:", 0.1 < large < 0.9)
+print("below 10 % with scores too small:", small < 0.1)
 
 # %% [markdown]
-# Two things need an explanation. The *choice* is everything: with equal weights not a single date comes out. And one
-# *constant factor* is worth a large part of the dates. We build attention from nothing to see why.
+# Two things need an explanation. The *choice* is everything: with equal weights not one date comes out. And one *constant
+# factor* matters on both sides: too sharp is bad, too flat is worse. We build attention from nothing to see why.
 #
 # ## 2. From an average to a weighted average
 #
@@ -139,7 +136,7 @@ scores
 #
 # $$\text{weight}_j = \frac{e^{\text{score}_j}}{\sum_{j'} e^{\text{score}_{j'}}}$$
 #
-# This is **softmax**. The order stays, differences of scores become ratios of weights.
+# This is **softmax**. The order stays, and differences of scores become ratios of weights.
 
 # %%
 weights = scores.exp() / scores.exp().sum()
@@ -156,15 +153,15 @@ shifted = (large - large.max()).exp() / (large - large.max()).exp().sum()
 print("naive:", naive.tolist(), "  largest score taken off first:", shifted.numpy().round(2))
 
 # %% [markdown]
-# Too large for a float: infinity over infinity. Taking the largest score off every score cures it. Why may we do that?
-# It is question 5 of the exercises.
+# Too large for a float: infinity over infinity. Taking the largest score $c$ off every score cures it, and changes no
+# weight: $e^{\text{score} - c} = e^{\text{score}} / e^{c}$, and $e^{c}$ cancels in the fraction.
 #
 # Now the whole dictionary, for one query:
 
 
 # %%
 def attend_one(query, keys, values):
-    """(d,), (S, d), (S, e) -> output (e,) and weights (S,)"""
+    """One query (2,), keys (4, 2), values (4, 2) -> output (2,) and weights (4,)"""
     scores = torch.stack([query @ key for key in keys])
     weights = (scores - scores.max()).exp()
     weights = weights / weights.sum()
@@ -186,8 +183,6 @@ attend_one(query, keys, values)
 # | `weights` | $(T, S)$ | softmax of each *row*: at least 0, each row sums to 1 |
 # | `output` | $(T, e)$ | $\text{output}_i = \sum_j \text{weights}_{ij}\, v_j$: the sum runs over the *keys* $j$ |
 #
-# Four things, four names. Texts that write one symbol for weights, values and output are hard to debug.
-
 # %%
 T, S, d, e = 3, 5, 4, 2  # all different, so that a wrong axis cannot pass unnoticed
 q, k, v = torch.randn(T, d), torch.randn(S, d), torch.randn(S, e)
@@ -201,24 +196,54 @@ for i in range(T):
 scores.shape, weights.shape, output.shape
 
 # %% [markdown]
-# No loop is left: two matrix products and a softmax, which is what GPUs are fastest at.
+# No loop is left: two matrix products and a softmax.
 
 # %%
 _ = plots.matrix(plt.subplots(figsize=(4, 2.6))[1], weights, title="Each row of weights sums to 1")
 
 # %% [markdown]
+# Three queries, five keys: each row says how one query spreads its weight.
+#
+# Two slips of notation are in print, and neither raises an error. The first: a sum over the wrong index (M05). With as
+# many queries as keys, these run:
+
+# %%
+square, handed_over = torch.randn(5, 5).softmax(dim=-1), torch.randn(5, e)
+for name, pattern in (
+    ("sum over keys j", "ij,je->ie"),
+    ("sum over queries i", "ij,ie->je"),
+    ("i on both", "ij,ie->ie"),
+):
+    result = torch.einsum(pattern, square, handed_over)
+    print(f"{name:18} right: {torch.allclose(result, square @ handed_over)!s:5}",
+          f"values come back unmixed: {torch.allclose(result, handed_over)}")  # fmt: skip
+
+# %% [markdown]
+# The second: one symbol for several things (M07), such as A for the weights and then for the output (and, in some texts,
+# σ for softmax and for the standard deviation). Whoever reads A later reads something else:
+
+# %%
+A = torch.randn(5, 5).softmax(dim=-1)
+rows_sum_to_one = torch.allclose(A.sum(dim=-1), torch.ones(5))
+A = A @ torch.randn(5, 5)
+print("rows of A sum to 1:", rows_sum_to_one, "| and one line later:", torch.allclose(A.sum(dim=-1), torch.ones(5)))
+
+# %% [markdown]
+# Four things, four names: scores, weights, values, output.
+
+# %% [markdown]
 # ## 5. Where queries, keys and values come from
 #
-# From the same hidden states. A position has one vector `x` of width $D$; three learnt matrices make three roles of it:
-# $q = x W_Q$ (what do I look for?), $k = x W_K$ (how can I be found?), $v = x W_V$ (what do I hand over?). In
-# *self-attention* all three come from one sequence. In *cross-attention* the queries come from the sequence being
+# From the same hidden states. A position has one vector `x` of width $D$. Three learnt matrices, $W_Q$ and $W_K$ of shape
+# $(D, d)$ and $W_V$ of shape $(D, e)$, make three roles of it: $q = x W_Q$ (what do I look for?), $k = x W_K$ (how can I be
+# found?), $v = x W_V$ (what do I hand over?). In *self-attention* all three come from one sequence. In *cross-attention* the queries come from the sequence being
 # written, keys and values from the one being read: that is how the translator reads English.
 #
 # Why not compare the `x` themselves?
 
 # %%
 x = torch.randn(6, 16)
-w_q, w_k = torch.randn(16, 16) / 4, torch.randn(16, 16) / 4
+w_q, w_k = torch.randn(16, 16) / 4, torch.randn(16, 16) / 4  # D = d = 16; / sqrt(16) keeps the variance of x
 plain, projected = x @ x.T, (x @ w_q) @ (x @ w_k).T
 
 print("x with x:   symmetric", torch.allclose(plain, plain.T), "| every position scores itself highest",
@@ -227,10 +252,11 @@ print("projected:  symmetric", torch.allclose(projected, projected.T), "| every 
       (projected.argmax(dim=-1) == torch.arange(6)).all().item())  # fmt: skip
 
 # %% [markdown]
-# Without projections everybody looks mostly at itself, and if A attends to B then B attends to A. A month's name has to
-# be found by the digits that translate it, not the other way round.
+# Without projections every position scores itself highest, since $x \cdot x$ is a squared length; and A scores B exactly as
+# B scores A. A pronoun must find its noun, but the noun need not look back.
 #
-# The three maps are *linear*, with no activation after them. An activation would put part of the scores out of reach:
+# The three maps are *linear* (in practice with a bias): no activation stands after them (M06). An activation would put
+# part of the scores out of reach:
 
 # %%
 activated = (x @ w_q).relu() @ (x @ w_k).relu().T
@@ -238,43 +264,49 @@ print("scores below zero: linear", f"{(projected < 0).float().mean().item():.0%}
       "with relu", f"{(activated < 0).float().mean().item():.0%}")  # fmt: skip
 
 # %% [markdown]
-# With ReLU a query can no longer say "anything but this": no score is negative.
+# With ReLU no score can fall below zero: a query cannot *reject* a key, only prefer others to it.
 #
 # ## 6. Why divide by $\sqrt{d}$?
 #
-# A score is a sum of $d$ products. Say the components of `q` and `k` are independent, with mean 0 and variance 1, as they
-# are in a fresh network. How large are the scores when $d$ grows? The *variance* of `q @ k`...
+# A score is a sum of $d$ products. Say the components of `q` and `k` are independent, with mean 0 and variance 1: roughly
+# what a fresh network is built to have. How large are the scores when $d$ grows? The *variance* of `q @ k`...
 
 # %%
 predict("02_attention.variance", None)  # "stays 1", "grows like sqrt(d)" or "grows like d"
 
 # %% jupyter={"outputs_hidden": true}
 widths = [4, 16, 64, 256, 1024]
-variance = [(torch.randn(4000, d) * torch.randn(4000, d)).sum(dim=-1).var().item() for d in widths]
-for d, found in zip(widths, variance, strict=True):
-    print(f"d = {d:4}   variance / d = {found / d:.1f}")
+variance = [(torch.randn(20_000, d) * torch.randn(20_000, d)).sum(dim=-1).var().item() for d in widths]
+for width, measured_variance in zip(widths, variance, strict=True):
+    print(f"d = {width:4}   variance / d = {measured_variance / width:.1f}")
 
 # %% jupyter={"outputs_hidden": true}
 growth = math.log(variance[-1] / variance[0]) / math.log(widths[-1] / widths[0])  # the exponent: d ** growth
 predict("02_attention.variance", actual=["stays 1", "grows like sqrt(d)", "grows like d"][round(2 * growth)])
 
 # %% [markdown]
-# Each product $q_i k_i$ has mean 0 and variance 1, and variances of independent terms add up:
+# Call the components $q_c$ and $k_c$. Each product has mean 0 and variance $E[q_c^2]\,E[k_c^2] = 1$, because the two factors
+# are independent; and the variances of independent terms add up:
 #
-# $$\operatorname{var}(q \cdot k) = \sum_{i=1}^{d} \operatorname{var}(q_i k_i) = d .$$
+# $$\operatorname{var}(q \cdot k) = \sum_{c=1}^{d} \operatorname{var}(q_c k_c) = d .$$
 #
-# So a typical score is as large as $\sqrt{d}$. Softmax turns *differences* of scores into ratios of weights; a difference
-# of 8 is already a ratio of 3,000. Dividing by $\sqrt{d}$ brings the variance back to 1, whatever the width. Here is the
-# formula of Vaswani et al. (2017), equation 1:
+# So a typical score is as large as $\sqrt{d}$: at $d = 64$ it is 8, and softmax makes of a difference of 8 a ratio of
+
+# %%
+print(f"e^8 = about {round(math.exp(8), -2):,.0f}")
+
+# %% [markdown]
+# Dividing by $\sqrt{d}$ brings the variance back to 1, whatever the width. Here is the formula of Vaswani et al. (2017),
+# equation 1, for one matrix of queries. (Leading axes, for batches and heads, are your job in the exercises.)
 #
 # $$\text{Attention}(Q, K, V) = \operatorname{softmax}\!\left(\frac{Q K^\top}{\sqrt{d}}\right) V$$
 
 
 # %%
 def attention(q, k, v):
-    """(..., T, d), (..., S, d), (..., S, e) -> output (..., T, e), weights (..., T, S)"""
-    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
-    weights = scores.softmax(dim=-1)
+    """(T, d), (S, d), (S, e) -> output (T, e), weights (T, S)"""
+    scores = q @ k.T / math.sqrt(q.shape[1])
+    weights = scores.softmax(dim=1)
     return weights @ v, weights
 
 
@@ -304,46 +336,72 @@ def measure(d, scale, n=400, n_keys=32):
 
 
 scales = {"no scale": lambda d: 1, "1 / sqrt(d)": lambda d: d**-0.5, "1 / d": lambda d: 1 / d}
-found = {name: [measure(d, scale(d)) for d in widths] for name, scale in scales.items()}
+measured = {name: [measure(width, scale(width)) for width in widths] for name, scale in scales.items()}
 
 # %% jupyter={"outputs_hidden": true}
-fig, (left, right_ax) = plt.subplots(1, 2, figsize=(9, 3.4))
-for marker, (name, results) in zip("os^", found.items(), strict=True):
+fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5))
+for marker, (name, results) in zip("os^", measured.items(), strict=True):
     entropies, gradients = zip(*results, strict=True)
     left.plot(widths, entropies, marker=marker, label=name)
-    right_ax.plot(widths, [max(g, 1e-12) for g in gradients], marker=marker, label=name)
+    right.plot(widths, [max(g, 1e-12) for g in gradients], marker=marker, label=name)
 left.axhline(math.log(32), color="grey", linestyle=":", label="all weights equal")
-left.set(xscale="log", xlabel="width d", ylabel="entropy (nats)", title="Only 1/sqrt(d) keeps the choice as it is")
-right_ax.set(xscale="log", yscale="log", xlabel="width d", ylabel="median |gradient| at a score",
-             title="Without scale, most keys hear nothing")  # fmt: skip
-_ = left.legend()
+right.axhline(1e-12, color="grey", linestyle="--", label="1e-12 or less")
+kept, vanishing = measured["1 / sqrt(d)"], measured["no scale"]
+left.set(xscale="log", xlabel="width d", ylabel="entropy (nats)")
+left.set_title(f"1 / sqrt(d): entropy {kept[0][0]:.1f} at d = 4, {kept[-1][0]:.1f} at d = 1024")
+right.set(xscale="log", yscale="log", xlabel="width d", ylabel="median |gradient| at a score")
+decades = math.log10(vanishing[0][1] / max(vanishing[-1][1], 1e-12))
+right.set_title(f"no scale: from d = 4 on, {decades:.0f} powers of ten or more")
+_ = left.legend(), right.legend(loc="center left")
 
 # %% jupyter={"outputs_hidden": true}
-first, last = (found["no scale"][i][1] for i in (0, -1))
+first, last = (measured["no scale"][i][1] for i in (0, -1))
 predict("02_attention.gradient", actual="vanishes" if last < first / 100 else "grows" if last > 2 * first else "stays")
 
 # %% [markdown]
-# Read the three lines (gradients under $10^{-12}$ are drawn at $10^{-12}$).
+# Left, the entropy against the width; right, the median gradient. Read the three lines.
 #
 # * **No scale**: the entropy falls towards 0. One key takes nearly everything, and the gradient at most scores is gone:
-#   keys that lost cannot learn to win. This is why the broken translator of section 1 lost part of its dates.
-# * **$1/\sqrt{d}$**: both lines are flat. The width of the model no longer decides how sharp its attention is.
-# * **$1/d$**: the gradient lives, but the entropy climbs to the dotted line. Attention turns into the plain average.
+#   keys that lost cannot learn to win.
+# * **$1/\sqrt{d}$**: both lines are flat. The width of queries and keys no longer decides how sharp attention is.
+# * **$1/d$**: the gradient at the scores lives, but the entropy climbs to the dotted line. Attention turns into the plain
+#   average.
 
 # %%
-flat, sharp, kept = (found[name][-1][0] for name in ("1 / d", "no scale", "1 / sqrt(d)"))
-print("d = 1024: 1/d is within 0.01 nats of equal weights:", math.log(32) - flat < 0.01)
-print("          no scale keeps less than 0.3 nats:", sharp < 0.3)
-print("          1/sqrt(d) moves less than 0.1 nats from d = 4 on:", abs(kept - found["1 / sqrt(d)"][0][0]) < 0.1)
+entropy_kept = abs(measured["1 / sqrt(d)"][-1][0] - measured["1 / sqrt(d)"][0][0])
+gradient_kept = measured["1 / sqrt(d)"][-1][1] / measured["1 / sqrt(d)"][0][1]
+print("no scale, d = 1024: less than 0.3 nats are left:", measured["no scale"][-1][0] < 0.3)
+print("1/sqrt(d), 4 to 1024: entropy moves less than 0.1 nats, gradient less than 1.5 x:",
+      entropy_kept < 0.1, 1 / 1.5 < gradient_kept < 1.5)  # fmt: skip
+print("1/d, d = 1024: within 0.01 nats of equal weights:", math.log(32) - measured["1 / d"][-1][0] < 0.01)
+
+# %% [markdown]
+# And the broken translator of section 1? Nothing was trained there, so no gradient went missing. It lost its dates by the
+# first effect alone: its weights became sharper, or flatter, than those it had learnt with.
+
+
+# %%
+def sharpness(factor):
+    def rescaled(q, k, v, mask):
+        return scaled_dot_product_attention(factor * q, k, v, mask)
+
+    with replace_attention(model, rescaled):
+        seen, _, _ = translation_attention(model, tokenizer, "Sunday, November 22, 2026")
+    return torch.special.entr(seen).sum(dim=-1).mean().item()
+
+
+as_trained = sharpness(1)
+print("entropy of its cross-attention: lower with scores too large:", sharpness(4) < 0.7 * as_trained,
+      "| higher with scores too small:", sharpness(1 / 4) > 1.3 * as_trained)  # fmt: skip
 
 # %% [markdown]
 # **Which d?** The width of the vectors that meet in the dot product. Lesson 04 cuts a model of width 512 into 8 heads of
-# width 64; the divisor is then $\sqrt{64}$, not $\sqrt{512}$. A larger divisor does not saturate anything; it *flattens*.
+# width 64; the divisor is then $\sqrt{64}$, not $\sqrt{512}$ (M01). A larger divisor saturates nothing; it *flattens*.
 
 # %%
 for name, divisor in (("sqrt(64), right", 64), ("sqrt(512), the model's width", 512)):
-    entropy = sum(measure(64, divisor**-0.5)[0] for _ in range(10)) / 10
-    print(f"divided by {name:29} entropy {entropy:.1f} of {math.log(32):.1f} nats")
+    entropy = sum(measure(64, divisor**-0.5)[0] for _ in range(50)) / 50
+    print(f"divided by {name:29} entropy {entropy:.2f} of {math.log(32):.2f} nats")
 
 # %% [markdown]
 # A model *trained* with a wrong constant can learn larger or smaller $W_Q$ to make up for it. So the damage shows at the
@@ -355,7 +413,7 @@ for name, divisor in (("sqrt(64), right", 64), ("sqrt(512), the model's width", 
 # the output. The temperature multiplies the divisor: low is sharp, high is flat.
 #
 # 1. Find a direction in which $k_1$ and $k_2$ score the same, and more than all others. How near does the output come to
-#    the middle between $v_1$ and $v_2$ (the small circle), and who keeps it away?
+#    the marked middle between $v_1$ and $v_2$, and who keeps it away?
 # 2. Leave the query there and lower the temperature until the line below says "within 1 %". What else would do the same
 #    to the scores, if the plane were larger?
 # 3. Try to drive the output out of the shaded area. Can it ever leave?
@@ -368,13 +426,20 @@ explorer = QueryExplorer()
 explorer
 
 # %% [markdown]
+# <details><summary>Answers to 1 and 2, when you have tried</summary>
+#
+# Along $(2, 3)$ the first two keys score the same. At temperature 1, even at $q = (2, 3)$, $k_5$ keeps a share of the weight
+# and pulls the output inwards. Lowering the temperature multiplies all scores, and so would a longer query.
+#
+# </details>
+#
 # For question 3 a thousand random queries are better evidence than one hand. The shaded area is the *convex hull*:
 # every weighted average of the values with weights that are at least 0 and sum to 1. Look along any direction: no output
 # may reach further than the furthest value.
 
 # %% jupyter={"outputs_hidden": true}
 keys, values = torch.tensor(explorer.key_points), torch.tensor(explorer.value_points)
-outputs, weights = attention(10 * torch.randn(1000, 2), keys, values)
+outputs, weights = attention(10 * torch.randn(1000, 2), keys, values)  # queries of many lengths and directions
 angle = torch.linspace(0, 2 * math.pi, 361)
 directions = torch.stack((angle.cos(), angle.sin()))
 reach = (outputs @ directions).amax(dim=0) - (values @ directions).amax(dim=0)
@@ -382,15 +447,15 @@ assert (weights >= 0).all() and torch.allclose(weights.sum(dim=-1), torch.ones(1
 predict("02_attention.hull", actual="yes" if (reach > 1e-4).any() else "no")
 
 # %% [markdown]
-# Attention *chooses and mixes*; it never makes a vector that was not between the values. What makes new vectors is $W_V$
-# before it and the feed-forward layer after it (lesson 05).
+# Attention *chooses and mixes*; it never makes a vector that was not between the values. What makes new vectors are $W_V$
+# before it, the output projection after it (lesson 04) and the feed-forward layer (lesson 05).
 #
 # ## 8. Read it in the translator
 #
 # The cross-attention of the trained model, for one date. Rows: the token being written. Columns: the English tokens it
 # reads. Layer 1 is the last; click through its heads.
 #
-# 1. Which column do the two digits of the month read, in the rows before 月 (*yue*, month)?
+# 1. Which column do the two digits of the month read in most heads, in the rows before 月 (*yue*, month)?
 # 2. Follow the year's digits. Why do they form a diagonal?
 # 3. 日 ends the day, 年 the year. Do they need to read anything? Where does their row put its weight?
 
@@ -399,10 +464,19 @@ seen, written, read = translation_attention(model, tokenizer, "Sunday, November 
 AttentionView(seen, written, read)
 
 # %%
-mean_of_heads = seen[-1].mean(dim=0)  # (T, S)
+mean_of_heads = seen.mean(dim=(0, 1))  # over layers and heads: (T, S)
 month = written.index("年") + 1
 for row in (month, month + 1):
-    print(f"writing {written[row]!r} it reads most: {read[mean_of_heads[row].argmax()]}")
+    print(f"writing {written[row]!r}, all heads together read most: {read[mean_of_heads[row].argmax()]}")
+
+# %% [markdown]
+# <details><summary>Answers, when you have looked</summary>
+#
+# 1\. `November`: one English token, two rows. 2\. The year's digits are copied in their own order, so row and column move on
+# together. 3\. No number is needed to write 年 or 日. Their weight goes to a comma, or to the token just translated: weights
+# must sum to 1, so they go somewhere even when nothing is asked for.
+#
+# </details>
 
 # %% [markdown]
 # ## 9. What people get wrong
@@ -413,7 +487,7 @@ for row in (month, month + 1):
 # unscaled, so the weights saturate; and what multiplies the values sums to $1/\sqrt{d}$ instead of 1.
 
 # %%
-q, k, v = torch.randn(8, 64), torch.randn(32, 64), torch.randn(32, 64)
+q, k, v = torch.randn(400, 64), torch.randn(32, 64), torch.randn(32, 64)
 outside = (q @ k.T).softmax(dim=-1) / math.sqrt(64)
 _, inside = attention(q, k, v)
 for name, weights in (("outside", outside), ("inside", inside)):
@@ -423,14 +497,13 @@ for name, weights in (("outside", outside), ("inside", inside)):
 
 # %% [markdown]
 # **The softmax dropped** (M03), as if it were a detail. Weights become signed and unbounded, and the output leaves the
-# hull. (Linear attention does this on purpose; it is another model.)
+# hull. (Some linear attentions do this on purpose; they are other models.)
 
 # %%
 signed = (10 * torch.randn(1000, 2)) @ keys.T / math.sqrt(2)
 reach = ((signed @ values) @ directions).amax(dim=0) - (values @ directions).amax(dim=0)
-print(
-    f"negative weights: {(signed < 0).float().mean().item():.0%}; outputs beyond the hull: {(reach > 0).all().item()}"
-)
+print(f"negative weights: {(signed < 0).float().mean().item():.1f} of all; "
+      f"outputs beyond the hull in each of 361 directions: {(reach > 0).all().item()}")  # fmt: skip
 
 # %% [markdown]
 # **Softmax over the queries** (M04): `dim=-2` instead of `dim=-1`. Columns sum to 1, rows do not, and queries now compete
@@ -440,55 +513,66 @@ print(
 changed = q.clone()
 changed[-1] += 1.0
 for name, dim in (("over the keys", -1), ("over the queries", -2)):
-    before, after = ((queries @ k.T / 8).softmax(dim=dim) @ v for queries in (q, changed))
-    print(f"softmax {name:17} first output moved by another's query: {not torch.allclose(before[0], after[0])}")
+    weights, after = ((queries @ k.T / 8).softmax(dim=dim) for queries in (q, changed))
+    print(f"softmax {name:17} rows sum to 1: {torch.allclose(weights.sum(dim=-1), torch.ones(400))!s:5}",
+          f"first output moved by another's query: {not torch.allclose(weights[0] @ v, after[0] @ v)}")  # fmt: skip
 
 # %% [markdown]
 # ## 10. In the package
 #
-# What you derived is `transformer_lab.scaled_dot_product_attention`, line by line (it also takes a mask: lesson 03).
+# What you derived is `transformer_lab.scaled_dot_product_attention`; it also takes leading axes and a mask (lesson 03).
 
 # %%
-q, k, v = torch.randn(2, 3, 5, 8), torch.randn(2, 3, 7, 8), torch.randn(2, 3, 7, 6)  # leading axes: batch and heads
-for ours, packaged in zip(attention(q, k, v), scaled_dot_product_attention(q, k, v), strict=True):
-    assert torch.equal(ours, packaged)
+assert torch.equal(attention(q, k, v)[0], scaled_dot_product_attention(q, k, v)[0])
 
 # %% [markdown]
-# And it is what the translator computes. Take the queries and keys of its first encoder layer, run *your* function on
-# them, and compare with the weights recorded in the running model:
+# And it is what the translator computes. Take the queries, keys and values of its first encoder layer, run `attention` on
+# each head, and compare with the weights recorded in the running model:
 
 # %%
 ids, _ = tokenizer.batch(["Sunday, November 22, 2026"])
 layer = model.encoder[0].attention
 x = model.embed(ids)
-q, k, v = (layer.split(project(x)) for project in (layer.w_q, layer.w_k, layer.w_v))  # (1, 4 heads, 10, 16)
+q, k, v = (layer.split(project(x))[0] for project in (layer.w_q, layer.w_k, layer.w_v))  # (4 heads, 10, 16)
 with record_attention(model) as maps, torch.no_grad():
     model.encode(ids)
 
-assert torch.allclose(attention(q, k, v)[1], maps["encoder"][0], atol=1e-6)
-q.shape, k.shape, v.shape
+for head in range(4):
+    assert torch.allclose(attention(q[head], k[head], v[head])[1], maps["encoder"][0][0, head], atol=1e-6)
+q.shape, maps["encoder"][0].shape
 
 # %% [markdown]
-# For training, PyTorch's fused `F.scaled_dot_product_attention` gives the same output without ever storing the weights;
-# the package uses it, and records the weights only when you ask.
-#
+# To train, the package uses PyTorch's fused `F.scaled_dot_product_attention`, whose fast kernels never store the weights.
+# Same output; the weights are computed only when you record.
+
+# %%
+fused = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+assert torch.allclose(fused, scaled_dot_product_attention(q, k, v)[0], atol=1e-5)
+
+# %% [markdown]
 # ## 11. Check yourself
 #
 # <details><summary>Queries and keys must have the same width. Must values have it too? Must there be as many queries as
 # keys?</summary>
+#
 # Neither. Queries and keys meet in a dot product, so they share $d$. Values are only mixed: any width $e$. There are as
 # many values as keys, $S$, but any number $T$ of queries.
+#
 # </details>
 #
 # <details><summary>Somebody divides by $d$ instead of $\sqrt{d}$. Do the gradients vanish?</summary>
-# No. The scores shrink towards 0, the weights towards equality, and attention towards the plain average. The model
-# loses its choice, not its gradients.
+#
+# Not at the scores (section 6), though `q` and `k` receive that gradient divided once more by $\sqrt{d}$. What is lost is
+# the choice: the weights go flat, and attention becomes the plain average.
+#
 # </details>
 #
 # <details><summary>Every weight is between 0 and 1 and each row sums to 1. What does that say about the
 # output?</summary>
+#
 # It is a weighted average of the values, so it lies in their convex hull. No output component can be larger than the
 # largest, or smaller than the smallest, of that component among the values.
+#
 # </details>
 #
 # Now do the [exercises of this lesson](../exercises/02_attention/attention.ipynb): three core questions, then four more.
@@ -500,7 +584,7 @@ q.shape, k.shape, v.shape
 # * The scores' variance grows like $d$; dividing by $\sqrt{d}$ keeps sharpness independent of width. No divisor:
 #   saturated, and no gradient for most keys. Too large a divisor: flat.
 # * $d$ is the width that meets in the dot product: the head's, not the model's.
-# * The output never leaves the convex hull of the values.
+# * The output of one head never leaves the convex hull of its values.
 #
 # **Papers.** Bahdanau, Cho, Bengio (2014), [arXiv:1409.0473](https://arxiv.org/abs/1409.0473): attention in translation.
 # Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762): the scaled dot product, section 3.2.1 and

@@ -7,10 +7,8 @@ from ._weights import duplicate, entropy, mix, shift
 __all__ = ["duplicate", "entropy", "mix", "repair", "scaled_dot_product_attention", "shift", "softmax"]
 
 PREDICTIONS = {
-    # Exact match of the trained translator after its 1/sqrt(d) is taken out, or with all weights equal.
-    "break_scale": ("below 10 %", "10-90 %", "above 90 %"),
-    "uniform": ("below 10 %", "10-90 %", "above 90 %"),
-    # The variance of q.k, and the gradient at the softmax's input without the scale, as d grows.
+    # Which hurts the trained translator more: all scores 4 times too large, or 4 times too small?
+    "break_scale": ("too large", "too small", "about the same"),
     "variance": ("stays 1", "grows like sqrt(d)", "grows like d"),
     "gradient": ("grows", "stays", "vanishes"),
     # Can the output leave the convex hull of the values?

@@ -115,10 +115,10 @@ PARTS = {
     "choice": _attention(no_choice, "encoder", "decoder", "cross"),
     "causal mask": _attention(no_mask, "decoder"),
     "heads": _attention(first_head_only, "encoder", "decoder", "cross"),
-    "positions": _forward(SinusoidalPositions, lambda module, x: x),
     "feed-forward": _forward(FeedForward, lambda module, x: torch.zeros_like(x)),
     "residual": _forward(Residual, lambda module, x, sublayer: module.norm(sublayer(x))),
     "layer norm": _forward(LayerNorm, lambda module, x: x),
+    "positions": _forward(SinusoidalPositions, lambda module, x: x),
 }
 
 

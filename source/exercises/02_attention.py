@@ -6,7 +6,8 @@
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
 # Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors, and `...` stands for any
-# number of leading axes (batch, heads), also none. Back to the [lesson](../../notebooks/02_attention.ipynb).
+# number of leading axes (batch, heads), also none. Every function keeps the dtype, lets gradients through, and leaves its
+# inputs as they are. Back to the [lesson](../../notebooks/02_attention.ipynb).
 
 # %%
 import math
@@ -67,8 +68,7 @@ grade("02_attention.softmax", softmax)
 # *6 points, difficulty 2 of 5, about 10 minutes*
 #
 # Write `scaled_dot_product_attention(q, k, v)` that returns `(output, weights)`. `q (..., T, d)`, `k (..., S, d)`,
-# `v (..., S, e)`; $T$, $S$, $d$, $e$ may all differ. Keep the dtype, let gradients through, leave the inputs as they are.
-# Any softmax may be used, also your own. In the lesson there was one matrix of queries; here there may be leading axes.
+# `v (..., S, e)`; $T$, $S$, $d$, $e$ may all differ. Any softmax may be used, also your own. In the lesson there was one matrix of queries; here there may be leading axes.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

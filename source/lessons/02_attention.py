@@ -351,7 +351,7 @@ left.set(xscale="log", xlabel="width d", ylabel="entropy (nats)")
 left.set_title(f"1 / sqrt(d): entropy {kept[0][0]:.1f} at d = 4, {kept[-1][0]:.1f} at d = 1024")
 right.set(xscale="log", yscale="log", xlabel="width d", ylabel="median |gradient| at a score")
 decades = math.log10(vanishing[0][1] / max(vanishing[-1][1], 1e-12))
-right.set_title(f"no scale: from d = 4 on, {decades:.0f} powers of ten or more")
+right.set_title(f"no scale: down by {decades:.0f} powers of ten or more")
 _ = left.legend(), right.legend(loc="center left")
 
 # %% jupyter={"outputs_hidden": true}

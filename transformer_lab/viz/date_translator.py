@@ -1,6 +1,7 @@
 """A trained translator to play with: type a date, see what it reads while it writes, switch a part off."""
 
 import html
+import threading
 from contextlib import nullcontext
 
 import ipywidgets
@@ -28,6 +29,8 @@ class DateTranslator(ipywidgets.VBox):
 
     def __init__(self, model, tokenizer, text: str = "Sunday, November 22, 2026"):
         self.model, self.tokenizer, self.translation = model, tokenizer, ""
+        # JupyterLab may deliver two changes on two threads: one translation at a time, each of the latest choices.
+        self._one_at_a_time = threading.Lock()
         wide = {"layout": ipywidgets.Layout(width="32em"), "style": {"description_width": "8em"}}
         self.text = ipywidgets.Text(text, description="English date", continuous_update=False, **wide)
         self.part = ipywidgets.Dropdown(options=[WHOLE, *PARTS], description="switched off", **wide)
@@ -41,15 +44,17 @@ class DateTranslator(ipywidgets.VBox):
         self._translate()
 
     def _translate(self, _change=None):
-        try:
-            self.translation, *seen = run(self.model, self.tokenizer, self.text.value, self.part.value, self.kind.value)
-        except ValueError as error:  # an empty text, or one longer than the model can hold: the view stays as it was
-            self._say(str(error), "Type a date such as Sunday, November 22, 2026.")
-            return
-        self.view.update(*seen)
-        ids = self.tokenizer.encode(self.text.value)
-        unknown = self.tokenizer.unk_id in ids
-        self._say(self.translation, "[UNK] marks what the model has never seen: a guess follows." if unknown else "")
+        with self._one_at_a_time:
+            text = self.text.value
+            try:
+                translation, *seen = run(self.model, self.tokenizer, text, self.part.value, self.kind.value)
+            except ValueError as error:  # an empty text, or one longer than the model can hold: the view stays
+                self._say(str(error), "Type a date such as Sunday, November 22, 2026.")
+                return
+            self.view.update(*seen)
+            unknown = self.tokenizer.unk_id in self.tokenizer.encode(text)
+            self._say(translation, "[UNK] marks what the model has never seen: a guess follows." if unknown else "")
+            self.translation = translation
 
     def _say(self, large: str, small: str):
         self.answer.value = (

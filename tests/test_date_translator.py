@@ -1,0 +1,67 @@
+"""The translator to play with: every control over its range, hostile input, and two changes at once."""
+
+import threading
+import time
+
+import pytest
+
+from transformer_lab import load
+from transformer_lab.analysis import PARTS
+from transformer_lab.grading.checks.start_here import PREDICTIONS
+from transformer_lab.viz import date_translator
+from transformer_lab.viz.date_translator import KINDS, WHOLE, DateTranslator
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return load("dates")
+
+
+def test_every_control_over_its_range(loaded):
+    widget = DateTranslator(*loaded)
+    assert widget.translation == "2026年11月22日星期日"
+    for part in widget.part.options:
+        for kind in KINDS.values():
+            widget.part.value, widget.kind.value = part, kind
+            _, *seen = date_translator.run(*loaded, widget.text.value, part, kind)
+            assert (widget.view.query_tokens, widget.view.key_tokens) == tuple(seen[1:])
+            assert (widget.view.attention == seen[0].numpy()).all()
+    assert widget.part.options == (WHOLE, *PARTS)
+    assert tuple(PARTS) == PREDICTIONS["part_off"]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "5 " * 80, "<b>&", "Someday, Smarch 33, 1999", "日", "a" * 5000])
+def test_whatever_is_typed_gets_an_answer(loaded, text):
+    widget = DateTranslator(*loaded)
+    widget.text.value = text
+    assert "<b>" not in widget.answer.value
+    if not text.strip() or len(text.split()) > 64:
+        assert widget.translation == "2026年11月22日星期日" and "Type a date such as" in widget.answer.value
+    widget.text.value = "May 3, 1935"
+    assert widget.translation == "1935年5月3日" and "1935年5月3日" in widget.answer.value
+
+
+def test_of_two_changes_at_once_the_latest_choices_are_shown(loaded, monkeypatch):
+    widget = DateTranslator(*loaded)
+    quick = date_translator.run
+
+    def slow_at_first(model, tokenizer, text, part, kind):
+        seen = quick(model, tokenizer, text, part, kind)
+        if kind == "cross":
+            time.sleep(0.3)
+        return seen
+
+    monkeypatch.setattr(date_translator, "run", slow_at_first)
+    first = threading.Thread(target=setattr, args=(widget.part, "value", "scale"))
+    second = threading.Thread(target=setattr, args=(widget.kind, "value", "encoder"))
+    first.start(), time.sleep(0.1), second.start()
+    first.join(), second.join()
+    assert widget.view.query_tokens == widget.view.key_tokens  # the encoder's, chosen last
+
+
+def test_its_bundle_has_a_picture_and_stable_text(loaded):
+    bundle = DateTranslator(*loaded)._repr_mimebundle_()
+    assert bundle["text/plain"] == (
+        "DateTranslator('Sunday, November 22, 2026' -> '2026年11月22日星期日', switched off: nothing)"
+    )
+    assert bundle["image/png"].startswith("iVBOR")

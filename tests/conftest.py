@@ -25,6 +25,15 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """One line on the exercises' checks, when their tests ran."""
+    """One line on the exercises' checks, when their tests ran; one on exercise notebooks that hold answers."""
     if checks := sys.modules.get("test_checks"):
         terminalreporter.write_line(checks.summary())
+    if "test_build" in sys.modules:
+        from build import ROOT
+        from transformer_lab.exercise_files import is_edited
+
+        answered = [p for p in sorted(ROOT.glob("exercises/*/*.ipynb")) if ".bak" not in p.name and is_edited(p)]
+        for path in answered:
+            terminalreporter.write_line(
+                f"{path.relative_to(ROOT)} holds your answers; its clean copy was tested instead."
+            )

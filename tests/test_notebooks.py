@@ -13,9 +13,18 @@ import build
 from transformer_lab import exercise_files
 
 ROOT = build.ROOT
+
+
+def is_clean(path):
+    clean = exercise_files.pristine(path)
+    return ".bak" not in path.name and clean.exists() and clean.read_bytes() == path.read_bytes()
+
+
 RUN = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("solutions/*/*.ipynb")])
 CLEAN = sorted(exercise_files.PRISTINE.glob("*.ipynb"))
-ALL = [*RUN, *sorted(p for p in ROOT.glob("exercises/*/*.ipynb") if ".bak" not in p.name)]
+# Exercises that nobody has run or answered; the others are a learner's own.
+UNTOUCHED = [path for path in sorted(ROOT.glob("exercises/*/*.ipynb")) if is_clean(path)]
+ALL = [*RUN, *UNTOUCHED]
 ARXIV = re.compile(r"https://arxiv\.org/abs/\d{4}\.\d{4,5}")
 
 

@@ -1,6 +1,9 @@
 """The main job: what ships reaches what it promises, and the command that made it still makes it."""
 
 import json
+import re
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -27,6 +30,18 @@ def test_the_shipped_model_translates_held_out_dates(dates_model):
 def test_a_slice_of_the_training_learns():
     model, tokenizer = demo.train_dates(seed=1, n_steps=300, progress=False)
     assert exact_match(model, tokenizer, dates.held_out_pairs(200)) >= 0.95
+
+
+def test_the_command_trains_measures_and_writes(tmp_path):
+    command = [sys.executable, "-m", "transformer_lab", "demo", "--seed", "0", "--out", str(tmp_path / "demo")]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(re.search(r"exact match +([\d.]+)%", result.stdout)[1]) >= 98
+    assert float(re.search(r"alignment accuracy +([\d.]+)%", result.stdout)[1]) >= 85
+    assert "parameters          236,992" in result.stdout and re.search(r"seconds +[\d.]+", result.stdout)
+    assert "training: 100%" in result.stderr  # the progress bar
+    written = {path.name for path in (tmp_path / "demo").iterdir()}
+    assert written == {"model.safetensors", "config.json", "tokenizer.json", "attention.html"}
+    assert exact_match(*load(tmp_path / "demo"), dates.held_out_pairs(500)) >= 0.98
 
 
 def test_training_is_reproducible():

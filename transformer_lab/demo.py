@@ -49,5 +49,7 @@ def run(out: Path, seed: int = 0) -> float:
     console.print(f"alignment accuracy  {alignment:.1%}")
     console.print(f"{EXAMPLE} -> {translate(model, tokenizer, [EXAMPLE])[0]}")
     picture = AttentionView(*translation_attention(model, tokenizer, EXAMPLE)).save(out / "attention.html")
-    console.print(f"Written: {out / 'model.safetensors'}, {out / 'config.json'}, {picture} (open it in a browser)", soft_wrap=True)
+    console.print(
+        f"Written: {out / 'model.safetensors'}, {out / 'config.json'}, {picture} (open it in a browser)", soft_wrap=True
+    )
     return score

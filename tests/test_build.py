@@ -151,8 +151,10 @@ def test_reset_gives_a_clean_notebook_back_and_keeps_the_answers(house):
         result = CliRunner().invoke(app, ["reset", "03", "--folder", str(root / "exercises")])
         assert result.exit_code == 0 and f"tiny.bak{n}.ipynb" in result.output.replace("\n", "")
         assert path.read_bytes() == clean and path.with_suffix(f".bak{n}.ipynb").read_bytes() == mine
-    result = CliRunner().invoke(app, ["reset", "99"])
+    result = CliRunner().invoke(app, ["reset", "03", "--folder", str(root / "elsewhere")])
+    assert result.exit_code == 2 and "There is no folder" in result.output and not (root / "elsewhere").exists()
+    result = CliRunner().invoke(app, ["reset", "99", "--folder", str(root / "exercises")])
     assert result.exit_code == 2 and "No exercises for '99': give one of 03_tiny." in result.output
-    shutil.rmtree(root / "exercises")
+    shutil.rmtree(root / "exercises" / "03_tiny")
     assert CliRunner().invoke(app, ["reset", "03_tiny", "--folder", str(root / "exercises")]).exit_code == 0
     assert path.read_bytes() == clean

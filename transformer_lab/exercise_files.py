@@ -50,8 +50,10 @@ def backup(path: Path) -> Path:
 def reset(lesson: str, exercises: Path) -> tuple[Path, Path | None]:
     """Restore the clean exercise notebook of a lesson ("02" or "02_attention"); returns (notebook, backup or None).
 
-    Raises ValueError, with the valid names, for a lesson without exercises.
+    Raises ValueError, with the valid names, for a lesson without exercises, and for a folder that is not there.
     """
+    if not exercises.is_dir():
+        raise ValueError(f"There is no folder {exercises} here: run this in the course's own folder, or give --folder.")
     known = {path.stem: path for path in sorted(PRISTINE.glob("*.ipynb"))}
     matches = [name for name in known if lesson in (name, name[:2])]
     if not matches:

@@ -1,6 +1,7 @@
 # make lab        install what is needed and open the course in JupyterLab   (ARGS=--no-browser passes options on)
 # make test       lint, tests, and every notebook executed once and compared with its stored outputs
 # make demo       train the date translator and save it with a picture of its attention   (SEED=1)
+# make reset LESSON=02  a clean exercise notebook again; your answers are kept beside it
 # make notebooks  build lessons, exercises and solutions from source/   (ONLY="02_attention")
 # Linux without a GPU: TORCH=cpu takes PyTorch's small CPU build instead of the CUDA one.
 
@@ -12,7 +13,7 @@ RUN := TRANSFORMER_LAB_PROGRESS=off TRANSFORMER_LAB_DEVICE=cpu OMP_WAIT_POLICY=p
 TORCH_INDEX := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.org/whl/cpu)
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test lint demo notebooks weights clean
+.PHONY: lab test lint demo reset notebooks weights clean
 
 lab: .venv/course
 	$(BIN)/jupyter lab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" \
@@ -29,6 +30,9 @@ lint: .venv/dev
 
 demo: .venv/course
 	OMP_WAIT_POLICY=passive $(BIN)/python -m transformer_lab demo --seed $(SEED) --out demo
+
+reset: .venv/course
+	$(BIN)/python -m transformer_lab reset "$(LESSON)"
 
 notebooks: .venv/dev
 	$(RUN) FORCE=$(FORCE) $(BIN)/python source/build.py $(ONLY)

@@ -55,7 +55,10 @@ def test_masked_is_zero_on_the_wire_and_nothing_else_is():
     "arguments, message",
     [
         ((torch.ones(4, 4), ["a"] * 4), "attention .* (layers, heads, queries, keys); got shape (4, 4)"),
-        (([torch.ones(1, 2, 4, 4), torch.ones(1, 2, 4)], ["a"] * 4), "attention .* got a list"),
+        (
+            ([torch.ones(1, 2, 4, 4), torch.ones(1, 2, 4)], ["a"] * 4),
+            "attention, a list, must hold tensors .* all of one shape",
+        ),
         ((None, ["a"] * 4), "attention .* got a NoneType"),
         ((torch.ones(1, 0, 4, 4), ["a"] * 4), "attention .* got shape (1, 0, 4, 4)"),
         ((torch.full((1, 1, 2, 2), torch.nan), ["a"] * 2), "attention .* from 0 to 1; got NaN"),
@@ -201,3 +204,46 @@ def test_a_page_that_cannot_be_written_leaves_nothing_behind(tmp_path, monkeypat
     with pytest.raises(OSError, match="disk full"):
         view().save(tmp_path / "view.html")
     assert [p.name for p in tmp_path.iterdir()] == ["view.html"] and (tmp_path / "view.html").read_text() == "before"
+
+
+def hugging_face_output(batch=1, **kwargs):
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    config = BertConfig(hidden_size=24, num_hidden_layers=3, num_attention_heads=4, intermediate_size=8, vocab_size=9)
+    model = BertModel._from_config(config, **kwargs).eval()
+    return model(torch.randint(9, (batch, 6)), output_attentions=kwargs.get("attn_implementation") == "eager")
+
+
+def test_a_hugging_face_models_attentions_are_taken_as_they_come():
+    output, tokens = hugging_face_output(attn_implementation="eager"), list("abcdef")
+    view = AttentionView(output.attentions, tokens)
+    np.testing.assert_array_equal(view.attention, torch.cat(output.attentions).detach().numpy())
+    assert AttentionView([layer[0] for layer in output.attentions], tokens).attention.shape == (3, 4, 6, 6)
+
+
+@pytest.mark.parametrize(
+    "make, sentence",
+    [
+        (lambda: hugging_face_output(attn_implementation="eager"), "Give its attentions: output.attentions."),
+        (lambda: hugging_face_output(2, attn_implementation="eager").attentions, "a batch of 2: choose one"),
+        (lambda: (), 'only when loaded with attn_implementation="eager"'),
+        (lambda: hugging_face_output(attn_implementation="eager").attentions[0][0], "One layer? attention[None]."),
+        (lambda: torch.rand(3, 1, 4, 6, 6), "A batch axis? attention[:, 0]."),
+        (lambda: [torch.rand(4, 6, 6), torch.rand(2, 6, 6)], "all of one shape"),
+    ],
+)
+def test_what_is_handed_over_wrongly_is_told_in_a_sentence(make, sentence):
+    with pytest.raises(ValueError) as error:
+        AttentionView(make(), list("abcdef"))
+    assert sentence in str(error.value) and "\n" not in str(error.value)
+
+
+def test_exchanged_tokens_and_numpy_selections():
+    with pytest.raises(ValueError, match="exchanged: attention has 2 queries, 3 keys"):
+        AttentionView(np.full((1, 1, 2, 3), 1 / 3), list("abc"), list("de"))
+    with pytest.raises(ValueError, match="must be a list of strings"):
+        AttentionView(np.full((1, 1, 2, 2), 1 / 2), torch.tensor([4, 5]))
+    view = AttentionView(np.full((1, 1, 2, 3), 1 / 3), list("de"), list("abc"))
+    view.selection = {"layer": np.int64(0), "head": 0, "query": np.argmax([0, 1]), "key": 2}
+    assert view.selection["query"] == 1 and type(view.selection["query"]) is int

@@ -41,10 +41,10 @@ def test_start_here_lets_you_translate_and_break(lab, page):
 
     field.fill("")
     field.press("Enter")
-    eventually(lambda: page.get_by_text("Nothing to translate: a text is empty.").is_visible())
+    eventually(lambda: page.get_by_text("Type a date such as").is_visible())
     field.fill("<b>May</b> 3, 1935")
     field.press("Enter")
-    eventually(lambda: page.get_by_text("[UNK] marks what the model has never seen").is_visible())
+    eventually(lambda: page.get_by_text("[UNK] marks a word the model has never seen").is_visible())
 
 
 def test_the_picture_in_the_readme(lab, page, tmp_path):

@@ -88,6 +88,16 @@ def test_cells_are_plain_and_short(path):
             assert "# output differs" in cell.source, "say why the output is not compared"
 
 
+@pytest.mark.parametrize("path", RUN, ids=name)
+def test_what_a_folded_output_shows_gives_nothing_away(path):
+    # JupyterLab shows the first line of a folded output.
+    for cell in code_cells(read(path)):
+        if cell.metadata.get("jupyter", {}).get("outputs_hidden") and cell.outputs:
+            output = cell.outputs[0]
+            text = output.get("text") or output.data.get("text/html") or output.data["text/plain"]
+            assert "The run says" not in text.split("\n")[0] and not re.search(r"\d\.\d", text.split("\n")[0]), text
+
+
 @pytest.mark.parametrize("path", ALL, ids=name)
 def test_every_link_leads_somewhere(path):
     text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")

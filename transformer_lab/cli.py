@@ -1,11 +1,22 @@
 """The command line: `transformer-lab` or `python -m transformer_lab`."""
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 app = typer.Typer(help="transformer_lab: an interactive course on the Transformer.", no_args_is_help=True)
+
+
+@contextmanager
+def one_sentence():
+    """A user's mistake (a bad name, a folder that cannot be written) is said in a sentence, with exit code 2."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
 
 
 @app.callback()
@@ -21,7 +32,8 @@ def demo(
     """Train the translator of dates, English -> Chinese; print how good it is; save it with its attention."""
     from .demo import run
 
-    run(out, seed)
+    with one_sentence():
+        run(out, seed)
 
 
 @app.command()
@@ -29,7 +41,8 @@ def doctor():
     """Say what this machine has: Python, torch, the device, and whether the course's packages are there."""
     from .doctor import report
 
-    typer.echo(report())
+    with one_sentence():
+        typer.echo(report())
 
 
 @app.command()
@@ -40,9 +53,6 @@ def reset(
     """Give a lesson's exercises back unsolved; answers written in them are kept in a backup beside the notebook."""
     from .exercise_files import reset as restore
 
-    try:
+    with one_sentence():
         path, kept = restore(lesson, folder)
-    except ValueError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
     typer.echo(f"{path} is clean again." + (f" Your answers are in {kept}." if kept else ""))

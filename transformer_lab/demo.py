@@ -35,6 +35,7 @@ def run(out: Path, seed: int = 0) -> float:
     """Train, save and report into the folder out; returns the exact match of the saved model."""
     console = Console(highlight=False)
     device = pick_device()
+    out.mkdir(parents=True, exist_ok=True)  # before the work, not after it
     console.print(f"Dates, English -> Chinese, on {device}, seed {seed}")
     start = time.perf_counter()
     model, tokenizer = train_dates(seed, device=device)

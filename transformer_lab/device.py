@@ -8,11 +8,13 @@ import torch
 
 
 def pick_device() -> torch.device:
-    """The best device there is: cuda, mps or cpu; TRANSFORMER_LAB_DEVICE overrides."""
-    name = os.environ.get("TRANSFORMER_LAB_DEVICE")
-    if name is None:
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    return torch.device(name)
+    """The best device there is: cuda, mps or cpu; TRANSFORMER_LAB_DEVICE overrides, ValueError if it is not there."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    wanted = os.environ.get("TRANSFORMER_LAB_DEVICE")
+    if wanted and not there.get(wanted.partition(":")[0]):
+        usable = ", ".join(name for name, usable in there.items() if usable)
+        raise ValueError(f"TRANSFORMER_LAB_DEVICE is {wanted!r}, which torch does not find here; it finds: {usable}.")
+    return torch.device(wanted or next(name for name, usable in there.items() if usable))
 
 
 def seed_everything(seed: int) -> None:

@@ -48,14 +48,14 @@ def backup(path: Path) -> Path:
 
 
 def reset(lesson: str, exercises: Path) -> tuple[Path, Path | None]:
-    """Restore the clean exercise notebook of a lesson ("02" or "02_attention"); returns (notebook, backup or None).
+    """Restore the clean exercises of a lesson ("02", "2", "attention", "02_attention"): (notebook, backup or None).
 
     Raises ValueError, with the valid names, for a lesson without exercises, and for a folder that is not there.
     """
     if not exercises.is_dir():
         raise ValueError(f"There is no folder {exercises} here: run this in the course's own folder, or give --folder.")
     known = {path.stem: path for path in sorted(PRISTINE.glob("*.ipynb"))}
-    matches = [name for name in known if lesson in (name, name[:2])]
+    matches = [name for name in known if lesson in (name, name[:2], name[:2].lstrip("0"), name[3:])]
     if not matches:
         raise ValueError(f"No exercises for {lesson!r}: give one of {', '.join(known)}.")
     name = matches[0]

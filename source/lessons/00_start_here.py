@@ -53,7 +53,7 @@ translator
 # <details><summary>What there is to see</summary>
 #
 # The year's four digits are a short diagonal at the top right. The two rows before 月 are bright in the column `November`.
-# The last question is section 3.
+# The model copies February 30 and the wrong weekday: it knows words, no calendar. The last question is section 3.
 #
 # </details>
 #
@@ -74,7 +74,7 @@ translator
 # | positions | knowing where a token stands | 08 |
 #
 # One of these is hardly missed. Which? Commit yourself before you run on: put its name, in quotation marks, in place of
-# `None`, for instance `"layer norm"`, and run the cell.
+# `None`, for instance `"layer norm"`, and run the cell. The one after it takes a few seconds.
 
 # %%
 from transformer_lab.grading import predict
@@ -106,12 +106,20 @@ least_missed = max(PARTS, key=lambda part: right[f"without {part}"])
 predict("00_start_here.part_off", actual=least_missed)
 
 # %% [markdown]
+# <details><summary>Why that part? Open this after your guess</summary>
+#
 # The causal mask does its work while the model *learns*: without it, training would let every position copy the token it
 # must predict (lesson 03). The newest token has nothing after it to hide, so a trained model that writes from left to right
 # hardly notices. "It still works when I take it away" does not show that a part is useless, only that this test does not
-# need it. Each lesson opens with such a break, and then finds out what the part is for.
+# need it.
+#
+# </details>
+#
+# Each lesson opens with such a break, and then finds out what the part is for.
 
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# Checks the claims of this section
+print("The claims of this section:")
 print("the whole model gets at least 98 % right:", right["the whole model"] >= 0.98)
 print("without a choice, below 10 %:", right["without choice"] < 0.1)
 print("without the causal mask, above 90 %:", right["without causal mask"] > 0.9)
@@ -120,14 +128,15 @@ print("without the causal mask, above 90 %:", right["without causal mask"] > 0.9
 # ## 4. How a lesson works
 #
 # * **Predict, run, explain.** Before an important cell you commit to a guess; the output below it stays folded until you
-#   open it. A guess that turns out wrong is the moment at which you learn most. Guesses are kept in a small file of your
+#   run it. A guess that turns out wrong is the moment at which you learn most. Guesses are kept in a small file of your
 #   own on this machine, so that the page can tell you later; setting `TRANSFORMER_LAB_PROGRESS=off` keeps none.
 # * **Pictures and widgets.** In a running notebook the widgets are alive; before you run it, and on GitHub, you see a
 #   picture of each.
 # * **Exercises.** Each lesson has a notebook of its own for them. You write an answer, run the locked cell below it, and
 #   a card tells you what your answer did, what is wrong with that, and where to look.
 # * **Your answers are yours.** Nothing that updates the course writes over them. To start again with a clean notebook, run
-#   `transformer-lab reset 02` in a terminal; your answers are kept beside it.
+#   `make reset LESSON=02` in the course's folder (without make: `.venv/bin/transformer-lab reset 02`); your answers are
+#   kept beside it.
 #
 # A record of your progress does not exist yet; nothing is recorded but the guesses.
 #
@@ -151,7 +160,6 @@ print("without the causal mask, above 90 %:", right["without causal mask"] > 0.9
 # | **Part III** | **the practice** | to come |
 # | 16-18 | what heads do, scale, a clinic for broken Transformers | |
 #
-# The code of the lessons grows up in the package `transformer_lab` beside these notebooks: short files, in the order of
-# the lessons, meant to be read. `transformer_lab/models.py` is the translator above.
+# The code of the lessons grows up in the package `transformer_lab` beside these notebooks: short files, meant to be read: `attention.py`, `layers.py`, `positions.py`, then `models.py`, which is the translator above.
 #
 # Next: [02 Attention](02_attention.ipynb).

@@ -82,14 +82,16 @@ _ = plots.shares(plt.subplots(figsize=(7, 2.2))[1], right, title)
 worse = "about the same" if abs(large - small) < 0.1 else "too large" if large < small else "too small"
 predict("02_attention.break_scale", actual=worse)
 
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# Checks the claims of this section
+print("The claims of this section:")
 print("not one date without a choice:", none == 0)
 print("some but not all dates with scores too large:", 0.1 < large < 0.9)
 print("below 10 % with scores too small:", small < 0.1)
 
 # %% [markdown]
-# Two things need an explanation. The *choice* is everything: with equal weights not one date comes out. And one *constant
-# factor* matters on both sides: too sharp is bad, too flat is worse. We build attention from nothing to see why.
+# Two things need an explanation: what the *choice* is, and why one *constant factor* matters so much. We build attention
+# from nothing to see it.
 #
 # ## 2. From an average to a weighted average
 #
@@ -277,8 +279,9 @@ predict("02_attention.variance", None)  # "stays 1", "grows like sqrt(d)" or "gr
 # %% jupyter={"outputs_hidden": true}
 widths = [4, 16, 64, 256, 1024]
 variance = [(torch.randn(20_000, d) * torch.randn(20_000, d)).sum(dim=-1).var().item() for d in widths]
+print("the variance of q @ k, divided by d:")
 for width, measured_variance in zip(widths, variance, strict=True):
-    print(f"d = {width:4}   variance / d = {measured_variance / width:.1f}")
+    print(f"d = {width:4}   {measured_variance / width:.1f}")
 
 # %% jupyter={"outputs_hidden": true}
 growth = math.log(variance[-1] / variance[0]) / math.log(widths[-1] / widths[0])  # the exponent: d ** growth
@@ -359,15 +362,20 @@ first, last = (measured["no scale"][i][1] for i in (0, -1))
 predict("02_attention.gradient", actual="vanishes" if last < first / 100 else "grows" if last > 2 * first else "stays")
 
 # %% [markdown]
-# Left, the entropy against the width; right, the median gradient. Read the three lines.
+# <details><summary>Left, the entropy against the width; right, the median gradient. Read the three lines, then open
+# this</summary>
 #
 # * **No scale**: the entropy falls towards 0. One key takes nearly everything, and the gradient at most scores is gone:
 #   keys that lost cannot learn to win.
 # * **$1/\sqrt{d}$**: both lines are flat. The width of queries and keys no longer decides how sharp attention is.
 # * **$1/d$**: the gradient at the scores lives, but the entropy climbs to the dotted line. Attention turns into the plain
 #   average.
+#
+# </details>
 
-# %%
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# Checks the claims of this section
+print("The claims of this section:")
 entropy_kept = abs(measured["1 / sqrt(d)"][-1][0] - measured["1 / sqrt(d)"][0][0])
 gradient_kept = measured["1 / sqrt(d)"][-1][1] / measured["1 / sqrt(d)"][0][1]
 print("no scale, d = 1024: less than 0.3 nats are left:", measured["no scale"][-1][0] < 0.3)

@@ -17,14 +17,23 @@ _kept: dict[str, str] = {}  # the guesses when no file may be touched
 
 
 class Note(str):
-    """A sentence for the learner, shown without quotation marks."""
+    """A sentence for the learner, shown without quotation marks; heading, if any, stands on a line of its own."""
+
+    heading = ""
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         style = "border-left: 4px solid var(--jp-brand-color1, #1976d2); padding: 2px 10px; margin: 6px 0"
-        return {"text/plain": str(self), "text/html": f'<div style="{style}">{html.escape(self, quote=False)}</div>'}
+        note = f'<div style="{style}">{html.escape(self, quote=False)}</div>'
+        return {"text/plain": str(self), "text/html": f"{self.heading}\n{note}" if self.heading else note}
+
+
+class Verdict(Note):
+    """What the run says of a guess. JupyterLab shows the first line of a folded output: it must not tell."""
+
+    heading = "Your guess and the run:"
 
 
 def predict(question: str, choice: str | None = None, *, actual: str | None = None) -> Note:
@@ -43,10 +52,10 @@ def predict(question: str, choice: str | None = None, *, actual: str | None = No
         return Note(f"Your guess, {choice!r}, is kept. Now run on and see.")
     guess = guesses().get(key)
     if guess is None:
-        return Note(f"You made no guess. The run says {actual!r}.")
+        return Verdict(f"You made no guess. The run says {actual!r}.")
     if guess == actual:
-        return Note(f"You guessed {guess!r}, and the run bears it out.")
-    return Note(f"You guessed {guess!r}; the run says {actual!r}. Before you read on: what did you overlook?")
+        return Verdict(f"You guessed {guess!r}, and the run bears it out.")
+    return Verdict(f"You guessed {guess!r}; the run says {actual!r}. Before you read on: what did you overlook?")
 
 
 def listed(options: tuple[str, ...]) -> str:

@@ -21,6 +21,7 @@ SIGNS = {"\n": "↵", "\t": "⇥", "\x7f": "␡", "\xa0": "␣", "\u3000": "␣"
 class AttentionView(anywidget.AnyWidget):
     """Attention (L, H, T, S), queries in rows and keys in columns: a grid of all heads and one large map.
 
+    Axis 0 is layers, not a batch; a list of one (1, H, T, S) tensor a layer, as Hugging Face returns it, will do.
     `key_tokens=None` says that keys are the queries' own tokens (self-attention). `selection`, which Python and
     the browser both read and set, is {"layer", "head", "query", "key"}: indices; query and key are None until
     a cell is chosen. At first it is the last layer's head 0. Raises ValueError where sizes or weights are wrong.
@@ -62,6 +63,12 @@ class AttentionView(anywidget.AnyWidget):
     def _check(self, attention, query_tokens, key_tokens) -> dict:
         """What the browser gets, made from sound arguments; keeps the exact weights and the tokens here."""
         weights = as_weights(attention)
+        n_queries, n_keys = weights.shape[2:]
+        lengths = [len(t) if hasattr(t, "__len__") else None for t in (query_tokens, key_tokens)]
+        if n_queries != n_keys and lengths == [n_keys, n_queries]:
+            raise ValueError(
+                f"query_tokens and key_tokens are exchanged: attention has {n_queries} queries, {n_keys} keys."
+            )
         query_tokens = as_tokens("query_tokens", query_tokens, weights.shape[2], "queries (axis 2 of attention)")
         if key_tokens is None and weights.shape[2] != weights.shape[3]:
             raise ValueError(
@@ -85,11 +92,13 @@ class AttentionView(anywidget.AnyWidget):
         wanted = dict.fromkeys(("layer", "head", "query", "key")) | dict(proposal["value"])
         for (name, index), size in zip(wanted.items(), self._shape, strict=False):
             free = index is None and name in ("query", "key")
-            if not free and (type(index) is not int or not 0 <= index < size):
+            if not free and (
+                isinstance(index, bool) or not isinstance(index, (int, np.integer)) or not 0 <= index < size
+            ):
                 raise ValueError(f"selection[{name!r}] must be a whole number from 0 to {size - 1}; got {index!r}.")
         if len(wanted) > 4 or (wanted["query"] is None) != (wanted["key"] is None):
             raise ValueError(f"selection must hold layer, head, and query and key together; got {proposal['value']!r}.")
-        return wanted
+        return {name: None if index is None else int(index) for name, index in wanted.items()}
 
     def _answer(self, _widget, message, _buffers):
         """The browser, which holds 16 bits a weight, asks for one weight as it is."""
@@ -116,6 +125,13 @@ class AttentionView(anywidget.AnyWidget):
 def as_weights(attention) -> np.ndarray:
     """A tensor or array of weights as numpy (L, H, T, S), float32 or float64; ValueError where it cannot be one."""
     given = attention
+    if isinstance(attention, (list, tuple)) and any(hasattr(layer, "shape") for layer in attention):
+        attention = one_array(attention)
+    if isinstance(attention, tuple) and not attention:
+        raise ValueError(
+            'attention is empty: a Hugging Face model returns it only when loaded with attn_implementation="eager" '
+            "and called with output_attentions=True."
+        )
     if hasattr(attention, "detach"):
         attention = attention.detach().cpu()
         attention = (attention if attention.element_size() == 8 else attention.float()).numpy()
@@ -126,7 +142,10 @@ def as_weights(attention) -> np.ndarray:
         array = np.empty(0)
     if array.ndim != 4 or array.size == 0:
         came = f"shape {tuple(given.shape)}" if hasattr(given, "shape") else f"a {type(given).__name__}"
-        raise ValueError(f"attention must be a tensor or array (layers, heads, queries, keys); got {came}.")
+        advice = {3: " One layer? attention[None].", 5: " A batch axis? attention[:, 0]."}.get(array.ndim, "")
+        if hasattr(given, "attentions"):
+            advice = " Give its attentions: output.attentions."
+        raise ValueError(f"attention must be a tensor or array (layers, heads, queries, keys); got {came}.{advice}")
     if array.size > MOST_WEIGHTS:
         raise ValueError(
             f"attention must hold at most {MOST_WEIGHTS:,} weights to be drawn; got {array.size:,}: "
@@ -142,11 +161,27 @@ def as_weights(attention) -> np.ndarray:
     return array
 
 
+def one_array(layers) -> np.ndarray:
+    """One tensor a layer, (1, H, T, S) as Hugging Face returns them or (H, T, S), as one array (L, H, T, S)."""
+    layers = [
+        layer.detach().cpu().float().numpy() if hasattr(layer, "detach") else np.asarray(layer) for layer in layers
+    ]
+    shapes = {layer.shape for layer in layers}
+    if len(shapes) > 1 or layers[0].ndim not in (3, 4):
+        raise ValueError(f"attention, a list, must hold tensors (1, H, T, S), all of one shape; got {sorted(shapes)}.")
+    if layers[0].ndim == 4 and len(layers[0]) != 1:
+        raise ValueError(
+            f"attention holds a batch of {len(layers[0])}: choose one, for instance [layer[:1] for layer in attention]."
+        )
+    return np.stack([layer[0] if layer.ndim == 4 else layer for layer in layers])
+
+
 def as_tokens(name: str, tokens, n_wanted: int, what: str) -> list[str]:
     """The tokens as a list of n_wanted strings; ValueError, naming the argument, where they are not."""
-    tokens = tokens if isinstance(tokens, str) else list(tokens)
-    if isinstance(tokens, str) or not all(isinstance(token, str) for token in tokens):
-        raise ValueError(f"{name} must be a list of strings; got {tokens!r:.60}.")
+    tokens = list(tokens) if hasattr(tokens, "__iter__") and not isinstance(tokens, str) else tokens
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        advice = " Ids? Give the tokenizer's tokens." if not isinstance(tokens, str) else ""
+        raise ValueError(f"{name} must be a list of strings; got {tokens!r:.60}.{advice}")
     if len(tokens) != n_wanted:
         raise ValueError(f"{name} must name all {n_wanted} {what}; got {len(tokens)} tokens.")
     # Half a surrogate pair is a string to Python, but no text: nothing can send or draw it.

@@ -48,12 +48,14 @@ class DateTranslator(ipywidgets.VBox):
             text = self.text.value
             try:
                 translation, *seen = run(self.model, self.tokenizer, text, self.part.value, self.kind.value)
-            except ValueError as error:  # an empty text, or one longer than the model can hold: the view stays
-                self._say(str(error), "Type a date such as Sunday, November 22, 2026.")
+            except ValueError:  # an empty text, or one longer than the model can hold: the view stays
+                longest = self.model.config.max_len
+                self._say("", f"Type a date such as Sunday, November 22, 2026 (at most {longest} words and digits).")
                 return
             self.view.update(*seen)
             unknown = self.tokenizer.unk_id in self.tokenizer.encode(text)
-            self._say(translation, "[UNK] marks what the model has never seen: a guess follows." if unknown else "")
+            note = "[UNK] marks a word the model has never seen (capitals count): the translation is a guess."
+            self._say(translation, note if unknown else "")
             self.translation = translation
 
     def _say(self, large: str, small: str):

@@ -95,7 +95,7 @@ class QueryExplorer(anywidget.AnyWidget):
         """A PNG of the same three panels, and of the same query at three temperatures."""
         figure = Figure(figsize=(10, 7.2), facecolor="white")
         figure.subplots_adjust(left=0.03, right=0.985, bottom=0.05, top=0.91, wspace=0.12, hspace=0.18)
-        figure.suptitle("Attention blends: whatever the temperature, the output stays in the hull of the values")
+        figure.suptitle("One query among five keys, and the same query at three temperatures")
         (left, middle, right), below = figure.subplots(2, 3)
         self._draw_keys(left)
         self._draw_weights(middle)

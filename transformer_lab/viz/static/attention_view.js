@@ -179,7 +179,7 @@ function render({ model, el }) {
 
   function buildMap() {
     cell = Math.max(8, Math.min(30, Math.floor(600 / Math.max(T, S))));
-    const fontSize = cell >= 20 ? 12 : cell >= 13 ? 11 : 10, height = Math.ceil(fontSize * 1.3);
+    const fontSize = cell >= 20 ? 12 : cell >= 13 ? 11 : 10, height = Math.ceil(fontSize * 1.5);
     const pen = document.createElement("canvas").getContext("2d");
     pen.font = `${fontSize}px system-ui, sans-serif`;
     const queryTexts = queries.map((text) => romanised(text) ?? text);

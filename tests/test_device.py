@@ -1,0 +1,43 @@
+"""Choosing a device, and the command line's way of saying that one is not there."""
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from transformer_lab import pick_device, seed_everything
+from transformer_lab.cli import app
+
+
+def test_the_variable_decides(monkeypatch):
+    monkeypatch.setenv("TRANSFORMER_LAB_DEVICE", "cpu")
+    assert pick_device() == torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:0", "cuda"])
+def test_a_device_that_is_not_there_is_named(monkeypatch, name):
+    if torch.cuda.is_available() and name != "gpu":
+        pytest.skip("this machine has a CUDA device")
+    monkeypatch.setenv("TRANSFORMER_LAB_DEVICE", name)
+    with pytest.raises(ValueError, match=f"TRANSFORMER_LAB_DEVICE is '{name}', which torch does not find here"):
+        pick_device()
+    for command in ("doctor", "demo"):
+        result = CliRunner().invoke(app, [command])
+        assert result.exit_code == 2 and result.output.startswith("TRANSFORMER_LAB_DEVICE is")
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(app, ["demo", "--out", str(tmp_path / "file" / "demo")])
+    assert result.exit_code == 2 and "training" not in result.output and "Traceback" not in result.output
+
+
+def test_one_seed_starts_everything():
+    import random
+
+    import numpy as np
+
+    def draw():
+        seed_everything(3)
+        return random.random(), np.random.rand(), torch.rand(1).item()
+
+    assert draw() == draw()

@@ -165,6 +165,41 @@ def test_whatever_an_answer_raises_is_a_failed_check(error):
     assert score == 0 and f"Your code raised {type(error).__name__}" in first(score).message
 
 
+def test_an_error_that_cannot_be_read_is_a_failed_check():
+    class Unreadable(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    def softmax(x, dim=-1):
+        raise Unreadable
+
+    assert first(grade(SOFTMAX, softmax)).message.startswith("Your code raised Unreadable")
+
+
+def test_an_async_answer_is_told_so_and_leaves_no_warning(capfd):
+    async def softmax(x, dim=-1):
+        return x
+
+    assert "async def" in first(grade(SOFTMAX, softmax)).message
+    assert capfd.readouterr().err == ""
+
+
+def test_a_long_line_is_cut():
+    def softmax(x, dim=-1):
+        return x.softmaks(dim) + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x  # noqa: E501  # fmt: skip
+
+    line = first(grade(SOFTMAX, softmax)).message.splitlines()[1]
+    assert line.endswith(" ...`") and len(line) < 180
+
+
+def test_a_choice_may_be_written_otherwise_and_what_is_none_gets_a_sentence():
+    for choice in ("Unchanged", "unchanged "):
+        assert grade("02_attention.shift", shift, choice) == 2
+    for choice in (0, ["unchanged"], torch.zeros(3), np.array(["unchanged", "x"])):
+        score = grade("02_attention.shift", shift, choice)
+        assert score == 1 and score.feedback[1].message.startswith("the choice is of type ")
+
+
 def test_a_signature_that_does_not_fit():
     assert "The function wanted is softmax(x, dim=-1)." in grade(SOFTMAX, lambda x: x.softmax(-1)).feedback[1].message
 
@@ -206,13 +241,15 @@ def test_global_state_is_as_before():
         np.random.rand(), torch.rand(2)
         torch.manual_seed(3), torch.set_num_threads(7)
         torch.set_default_dtype(torch.float64), torch.set_grad_enabled(False)
+        torch.autograd.set_detect_anomaly(True), torch.use_deterministic_algorithms(True)
         return torch.softmax(x, dim)
 
     def state():
         threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
         # Python's own generator is looked at in the kernel below: beartype, on in these tests, draws from it.
         draws = np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
-        return *draws, threads, dtype, torch.is_grad_enabled(), torch.get_default_device()
+        strict = torch.is_anomaly_enabled(), torch.are_deterministic_algorithms_enabled()
+        return *draws, *strict, threads, dtype, torch.is_grad_enabled(), torch.get_default_device()
 
     before = state()
     grade(SOFTMAX, softmax)
@@ -231,6 +268,13 @@ def test_the_learners_own_settings_do_not_matter():
         torch.set_default_dtype(torch.float32)
 
 
+@pytest.mark.parametrize("mode", [torch.inference_mode, lambda: torch.autocast("cpu", dtype=torch.bfloat16)])
+def test_ambient_modes_do_not_matter(mode):
+    with mode():
+        assert grade(SOFTMAX, softmax) == 4
+        assert grade("02_attention.scaled_dot_product_attention", attention) == 6
+
+
 def attention(q, k, v):
     weights = (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(-1)
     return weights @ v, weights
@@ -238,7 +282,7 @@ def attention(q, k, v):
 
 def shift(scores, c):
     identity = torch.eye(scores.shape[-1])  # of the default dtype
-    return (scores @ identity + c).softmax(-1)
+    return (scores @ identity.to(scores) + c).softmax(-1)
 
 
 # one clear sentence ----------------------------------------------------------------------------------------------
@@ -247,9 +291,16 @@ def shift(scores, c):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (("02_atention.softmax", softmax), "no lesson 'atention'; the lessons with checks are attention, start_here"),
+        (("02_atention.softmax", softmax), "no lesson 'atention'; the lessons with a question are 02_attention."),
         (("02_attention.softmaks", softmax), "no question 'softmaks'; it has: "),
-        (("02_attention", softmax), "entropy"),
+        (
+            ("02_attention", softmax),
+            "softmax, scaled_dot_product_attention, repair, entropy, shift, duplicate, mix.",
+        ),
+        (("softmax", softmax), "write 02_attention.softmax."),
+        ((), 'grade("02_attention.softmax", softmax)'),
+        ((SOFTMAX, "softmax"), "got a str: write its name, softmax, without quotation marks"),
+        (("02_attention.shift", "unchanged", softmax), "the function comes first"),
         (("02_attention._attention", softmax), "no question '_attention'"),
         (("00_start_here.part_off", softmax), "it has: none so far"),
         (("02_common.normal", softmax), "no lesson 'common'"),
@@ -268,6 +319,11 @@ def test_a_wrong_call_gets_one_sentence(arguments, words):
     sentence = str(caught.value)
     assert words in sentence and "\n" not in sentence and isinstance(caught.value, ValueError)
     assert caught.value._render_traceback_() == [sentence]
+
+
+def test_an_answer_given_by_name_gets_one_sentence():
+    with pytest.raises(GradingError, match="the answer itself"):
+        grade(SOFTMAX, softmax=softmax)
 
 
 def test_importing_grading_loads_no_torch():

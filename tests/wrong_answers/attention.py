@@ -142,6 +142,26 @@ def exits(x, dim=-1):
     raise SystemExit("enough")
 
 
+def sum_along_another_axis(x, dim=-1):
+    powers = (x - x.amax(dim, keepdim=True)).exp()
+    return powers / powers.sum(0, keepdim=True)
+
+
+def maximum_of_another_axis(x, dim=-1):
+    powers = (x - x.amax(0, keepdim=True)).exp()
+    return powers / powers.sum(dim, keepdim=True)
+
+
+def exp_forgotten(x, dim=-1):
+    lowered = x - x.amax(dim, keepdim=True)
+    return lowered / lowered.sum(dim, keepdim=True)
+
+
+def minus_ten_thousand(x, dim=-1):
+    empty = (x == -INF).all(dim, keepdim=True)
+    return x.masked_fill(x == -INF, -1e4).softmax(dim).masked_fill(empty, 0.0)
+
+
 def misspelt(x, dim=-1):
     return torch.softmaks(x, dim)
 
@@ -175,6 +195,98 @@ def attention_list(q, k, v):
     return [(weights.unsqueeze(-1) * v.unsqueeze(-3)).sum(-2), weights]
 
 
+def root_as_tensor(q, k, v):
+    weights = torch.softmax(q @ k.mT / torch.sqrt(torch.tensor(q.shape[-1])), dim=-1)
+    return weights @ v, weights
+
+
+def root_as_float32(q, k, v):
+    d_k = torch.tensor(q.size(-1), dtype=torch.float32)
+    weights = F.softmax(torch.matmul(q, k.transpose(-2, -1)) / torch.sqrt(d_k), dim=-1)
+    return torch.matmul(weights, v), weights
+
+
+def isqrt(q, k, v):
+    return 1 / int(math.sqrt(q.shape[-1]))
+
+
+def first_five(q, k, v):
+    return attention_right(q, k[..., :5, :], v[..., :5, :])
+
+
+def columns_when(found):
+    """Over the queries when found(T, S), else right."""
+
+    def attention(q, k, v):
+        return variant(dim=-2 if found(q.shape[-2], k.shape[-2]) else -1)(q, k, v)
+
+    return attention
+
+
+def causal_when_square(q, k, v):
+    return (causal if q.shape[-2] == k.shape[-2] else attention_right)(q, k, v)
+
+
+def turned_unless_square(q, k, v):
+    weights = (q @ (k if k.shape[-1] == k.shape[-2] else k.mT) / math.sqrt(q.shape[-1])).softmax(-1)
+    return weights @ v, weights
+
+
+def residual(q, k, v):
+    output, weights = attention_right(q, k, v)
+    return output + v if output.shape == v.shape else output, weights
+
+
+def squeezed(q, k, v):
+    output, weights = attention_right(q, k, v)
+    return output.squeeze(), weights.squeeze()
+
+
+def viewed(q, k, v):
+    one = [x.view(-1, *x.shape[-2:]) for x in (q, k, v)]
+    output, weights = attention_right(*one)
+    return output.view(*q.shape[:-1], v.shape[-1]), weights.view(*q.shape[:-1], k.shape[-2])
+
+
+def re_read(q, k, v):
+    weights = (q @ k.reshape(*k.shape[:-2], *k.shape[:-3:-1]) / math.sqrt(q.shape[-1])).softmax(-1)
+    return weights @ v, weights
+
+
+def first_keys_for_all(q, k, v):
+    return attention_right(q, k[:1] if k.ndim > 2 else k, v)
+
+
+def heads_times_d(q, k, v):
+    return variant(scale=lambda q, k, v: ((q.shape[1] if q.ndim == 4 else 1) * q.shape[-1]) ** -0.5)(q, k, v)
+
+
+def rows_after_columns(s):
+    columns = s.softmax(-2)
+    return columns / columns.sum(-1, keepdim=True)
+
+
+def weights_double(q, k, v):
+    weights = attention_right(q.double(), k.double(), v.double())[1]
+    return weights.to(v.dtype) @ v, weights
+
+
+def half_gradient(q, k, v):
+    output, weights = attention_right(q, k, v)
+    return output.detach() + 0.5 * (output - output.detach()), weights
+
+
+def nan_gradient(q, k, v):
+    output, weights = attention_right(q, k, v)
+    return output + 0 * (output - output.detach()).abs().sqrt(), weights
+
+
+def attention_naive(q, k, v):
+    powers = (q @ k.mT / math.sqrt(q.shape[-1])).exp()
+    weights = powers / powers.sum(-1, keepdim=True)
+    return weights @ v, weights
+
+
 def variant(scale=None, dim=-1, normalise=None, act=None, on="", after=None):
     """An attention with one part different from the right one."""
 
@@ -194,7 +306,7 @@ model_width = variant(scale=lambda q, k, v: (8 * q.shape[-1]) ** -0.5)
 by_width = variant(scale=lambda q, k, v: 1 / q.shape[-1])
 by_keys = variant(scale=lambda q, k, v: k.shape[-2] ** -0.5)
 multiplied = variant(scale=lambda q, k, v: q.shape[-1] ** 0.5)
-odd_scale = variant(scale=lambda q, k, v: 0.3)
+odd_scale = variant(scale=lambda q, k, v: 0.2)
 minus = variant(scale=lambda q, k, v: -(q.shape[-1] ** -0.5))
 over_queries = variant(dim=-2)
 over_axis_one = variant(dim=1)
@@ -220,7 +332,9 @@ outside_in_weights = variant(
 )
 turned = variant(after=lambda o, w, q, k, v: (w.transpose(-2, -1) @ v, w))
 summed_over_queries = variant(after=lambda o, w, q, k, v: (torch.einsum("...ts,...se->...se", w, v), w))
-value_of_its_own = variant(after=lambda o, w, q, k, v: (torch.einsum("...ts,...te->...te", w, v[..., :4, :]), w))
+value_of_its_own = variant(
+    after=lambda o, w, q, k, v: (torch.einsum("...ts,...te->...te", w, v[..., : w.shape[-2], :]), w)
+)
 mean_of_values = variant(after=lambda o, w, q, k, v: (v.mean(-2, keepdim=True).expand_as(o), w))
 swapped = variant(after=lambda o, w, q, k, v: (w, o))
 output_only = variant(after=lambda o, w, q, k, v: o)
@@ -292,6 +406,15 @@ def entropy_tiny_constant(weights):
     return -(weights * torch.log(weights + 1e-12)).sum(-1)
 
 
+def two_axes(weights):
+    T, S = weights.shape[-2:]
+    return entropy_right(weights)
+
+
+def entropy_categorical(weights):
+    return torch.distributions.Categorical(probs=weights, validate_args=False).entropy()
+
+
 def entropy_where(weights):
     logs = torch.where(weights > 0, weights, torch.ones_like(weights)).log()
     return -torch.einsum("...s,...s->...", weights, logs)
@@ -321,14 +444,17 @@ def mix_solve(keys, values):
 
 
 def mix_descent(keys, values):
-    query = torch.zeros(keys.shape[-1], requires_grad=True)
-    optimiser = torch.optim.Adam([query], lr=0.5)
-    for _ in range(500):
-        weights = (keys @ query / math.sqrt(len(query))).softmax(0)
-        loss = F.mse_loss(weights, torch.tensor([0.5, 0.5, 0.0, 0.0]))
+    keys, wanted = keys.double(), torch.tensor([10.0, 10.0, -10.0, -10.0])
+    query = torch.zeros(keys.shape[-1], dtype=keys.dtype, requires_grad=True)
+    optimiser = torch.optim.LBFGS([query], max_iter=500, line_search_fn="strong_wolfe", tolerance_change=1e-14)
+
+    def loss():
         optimiser.zero_grad()
+        loss = F.mse_loss(keys @ query / math.sqrt(len(query)), wanted.double())
         loss.backward()
-        optimiser.step()
+        return loss
+
+    optimiser.step(loss)
     return query
 
 
@@ -359,6 +485,10 @@ def duplicate_through_scores(weights, j):
 def duplicate_sum(weights, j):
     row = torch.stack([*weights, weights[j]])
     return row / row.sum()
+
+
+def copy_detached(weights, j):
+    return F.normalize(torch.cat([weights, weights[j : j + 1].detach()]), p=1, dim=0)
 
 
 def in_the_middle(weights, j):
@@ -399,6 +529,10 @@ RIGHT = {
         ("fused output", attention_fused_output),
         ("weights through an identity", attention_through_identity),
         ("by broadcasting, as a list", attention_list),
+        ("float32 inside", secretly_single),
+        ("torch.sqrt(torch.tensor(d))", root_as_tensor),
+        ("d_k as a float32 tensor", root_as_float32),
+        ("exp and sum, without the maximum", attention_naive),
     ],
     "02_attention.entropy": [
         ("entr", entropy_right),
@@ -406,6 +540,7 @@ RIGHT = {
         ("clamped at 1e-12", entropy_clamped),
         ("1e-12 inside log", entropy_tiny_constant),
         ("where", entropy_where),
+        ("a distribution", entropy_categorical),
     ],
     "02_attention.mix": [
         ("pinv", mix_pinv),
@@ -416,6 +551,7 @@ RIGHT = {
     ],
     "02_attention.shift": [
         ("as asked", (shift_right, "unchanged")),
+        ("capital and space", (shift_right, "Unchanged ")),
         ("c cancelled by hand", (shift_ignored, "unchanged")),
         ("through log_softmax", (lambda s, c: (s + c).log_softmax(-1).exp(), "unchanged")),
     ],
@@ -445,7 +581,7 @@ WRONG = {
         ("base 2", base_two, "base 2"),
         ("log_softmax", log_of_it, "logarithm of softmax"),
         ("exp only", lambda x, dim=-1: x.exp(), "not divided by anything", "M03"),
-        ("sigmoid", lambda x, dim=-1: x.sigmoid(), "sigmoid"),
+        ("sigmoid", lambda x, dim=-1: x.sigmoid(), "sigmoid", "M03"),
         ("argmax", lambda x, dim=-1: torch.zeros_like(x).scatter(dim, x.argmax(dim, True), 1.0), "hard maximum"),
         ("x / sum", lambda x, dim=-1: x / x.sum(dim, keepdim=True), "without exp", "M03"),
         ("twice", lambda x, dim=-1: x.softmax(dim).softmax(dim), "applied twice"),
@@ -464,6 +600,17 @@ WRONG = {
         ("-inf anywhere empties all", emptied, "lost all its weights"),
         ("float16 inside", lambda x, dim=-1: x.softmax(dim).half().to(x.dtype), "nearly right"),
         ("misspelt", misspelt, "in your misspelt(), line "),
+        ("dim or -1", lambda x, dim=-1: softmax_in_one_line(x, dim or -1), "takes 0 for nothing"),
+        ("sum along another axis", sum_along_another_axis, "The sum under the fraction runs"),
+        ("maximum along another axis", maximum_of_another_axis, "The maximum is taken along dim=0"),
+        ("exp forgotten", exp_forgotten, "exp is missing", "M03"),
+        ("four axes", lambda x, dim=-1: softmax_in_one_line(x, -1 if x.ndim == 4 else dim), "softmax along dim=3"),
+        (
+            "one axis",
+            lambda x, dim=-1: softmax_in_one_line(x, dim) / (2 if x.ndim == 1 else 1),
+            "0.5 ... 0.5, not to 1",
+        ),
+        ("-inf for -1e4", minus_ten_thousand, "a weight that is not 0"),
         ("no dim", lambda x: x.softmax(-1), "The function wanted is softmax(x, dim=-1)."),
     ],
     ATTENTION: [
@@ -472,7 +619,7 @@ WRONG = {
         ("1/d", by_width, "1/d: the root is missing"),
         ("sqrt(S)", by_keys, "the number of keys"),
         ("times sqrt(d)", multiplied, "multiplied where it should be divided"),
-        ("another scale", odd_scale, "q.k times 0.3; wanted 1/sqrt(d) = 0.4082"),
+        ("another scale", odd_scale, "q.k times 0.2; wanted 1/sqrt(d) = 0.3015"),
         ("minus", minus, "the sign is wrong"),
         ("over the queries", over_queries, "runs over the queries", "M04"),
         ("dim=1", over_axis_one, "count axes from the end"),
@@ -488,7 +635,7 @@ WRONG = {
         ("relu of q", relu_q, "relu is applied to q", "M06"),
         ("tanh of q and k", tanh_both, "tanh is applied to q and k", "M06"),
         ("relu of v", relu_v, "relu is applied to the values", "M06"),
-        ("a constant for sqrt(d)", variant(scale=lambda q, k, v: 1 / 8), "Take d from q.shape[-1]"),
+        ("a constant for sqrt(d)", variant(scale=lambda q, k, v: 1 / 8), "a fixed number stands there (8"),
         (
             "layer norm of v",
             variant(act=lambda x: F.layer_norm(x, x.shape[-1:]), on="v"),
@@ -500,7 +647,7 @@ WRONG = {
         ("small weights cut", cut, "Some weights are set to 0 after the softmax"),
         ("bfloat16 inside", low_precision, "of low precision"),
         ("no weights", variant(after=lambda o, w, q, k, v: (o, None)), "None came back"),
-        ("scores returned", scores_returned, "The output is right, so the right weights exist"),
+        ("scores returned", scores_returned, "The output is right, but not made with these weights"),
         ("scale outside", outside, "comes after the softmax", "M02"),
         ("scale outside, in the weights", outside_in_weights, "each row sums to 1/sqrt(d)", "M02"),
         ("weights transposed in the sum", turned, "sum runs over the queries", "M05"),
@@ -514,14 +661,54 @@ WRONG = {
         ("weights detached", weights_detached, "No gradient flows through the weights"),
         ("no_grad", no_gradient, "No gradient flows through the output"),
         ("float32", single_precision, "came back as torch.float32"),
-        ("float32 inside", secretly_single, "only exact to float32"),
         ("keys averaged", keys_averaged, "as wide as q and k"),
         ("one matrix only", one_matrix_only, "It works on one matrix"),
         ("shape unpacked", batch_unpacked, "unpack no fixed number"),
         ("k not transposed", keys_not_turned, "k is not transposed"),
-        ("q and k swapped", q_and_k_swapped, "q and k are swapped"),
+        ("q and k swapped", q_and_k_swapped, "q and k are swapped", "M04"),
         ("v as keys", values_as_keys, "values stand where the keys should"),
         ("in place", scaled_in_place, "changed its input q in place"),
+        ("sqrt of a number", variant(scale=lambda q, k, v: 11**-0.5), "On other sizes it is right"),
+        ("five keys", first_five, "wanted (6, 7)"),
+        ("over the queries when T >= S", columns_when(lambda T, S: T >= S), "Here T = 7, S = 3", "M04"),
+        ("over the queries when T == S", columns_when(lambda T, S: T == S), "Here T = 5, S = 5", "M04"),
+        ("causal when T == S", causal_when_square, "causal mask"),
+        ("not transposed when square", turned_unless_square, "k is not transposed"),
+        ("residual when shapes allow", residual, "The values are added to the output"),
+        ("squeezed", squeezed, "summed away or squeezed"),
+        ("viewed", viewed, "It works on contiguous inputs"),
+        ("reshape for transpose", re_read, "they do not transpose"),
+        ("keys of the first batch element", first_keys_for_all, "keys of the first batch element"),
+        ("root cut", variant(scale=isqrt), "the root is cut to a whole number"),
+        ("d + 1", variant(scale=lambda q, k, v: (q.shape[-1] + 1) ** -0.5), "1/sqrt(d + 1)"),
+        ("8 sqrt(d)", variant(scale=lambda q, k, v: q.shape[-1] ** -0.5 / 8), "8 still multiplies the root", "M01"),
+        ("sqrt(512)", variant(scale=lambda q, k, v: 512**-0.5), "a fixed number stands there", "M01"),
+        ("sqrt(H d)", heads_times_d, "a d_model of 3 heads", "M01"),
+        ("divided by 0", variant(scale=lambda q, k, v: INF), "is a divisor 0"),
+        ("columns, then rows", variant(normalise=rows_after_columns), "divided by its sum afterwards", "M04"),
+        ("two faults", variant(scale=lambda q, k, v: (8 * q.shape[-1]) ** -0.5, dim=-2), "Two faults", "M04"),
+        ("no exp", variant(normalise=lambda s: s.abs() / s.abs().sum(-1, keepdim=True)), "exp is missing", "M03"),
+        (
+            "reversed mask",
+            variant(normalise=lambda s: s.masked_fill(torch.ones_like(s).tril(-1).bool(), -INF).softmax(-1)),
+            "A mask hides some keys",
+        ),
+        ("clamped", variant(normalise=lambda s: s.clamp(-5, 5).softmax(-1)), "clamped to 5"),
+        ("relu of scores", variant(normalise=lambda s: s.relu().softmax(-1)), "relu is applied to the scores"),
+        ("floor", variant(normalise=lambda s: s.floor().softmax(-1)), "cut to whole numbers"),
+        ("mean over keys", variant(after=lambda o, w, q, k, v: (o / k.shape[-2], w)), "the mean over the keys"),
+        (
+            "unscaled weights beside",
+            lambda q, k, v: (attention_right(q, k, v)[0], unscaled(q, k, v)[1]),
+            "not made with",
+        ),
+        ("float64 returned", lambda q, k, v: attention_right(q.double(), k.double(), v.double()), "as torch.float64"),
+        ("float64 weights", weights_double, "the weights came back as torch.float64"),
+        ("half the gradient", half_gradient, "Yours is 0.5 times what is wanted"),
+        ("NaN gradient", nan_gradient, "holds NaN"),
+        ("bmm", lambda q, k, v: (torch.bmm(q, k.mT), q), "torch.bmm takes exactly three axes"),
+        ("permute", lambda q, k, v: (q @ k.permute(0, 2, 1), q), "permute names every axis"),
+        ("dot", lambda q, k, v: (torch.dot(q, k), q), "torch.dot is for two vectors"),
     ],
     "02_attention.entropy": [
         ("bits", lambda w: -torch.xlogy(w, w).sum(-1) / math.log(2), "bits (log2)"),
@@ -534,13 +721,22 @@ WRONG = {
         ("log1p", lambda w: -(w * w.log1p()).sum(-1), "log(1 + w)"),
         ("log of the largest", lambda w: -w.amax(-1).log(), "-log of the largest weight"),
         ("mean over rows", lambda w: entropy_right(w).mean(), "one number for everything"),
-        ("wrong axis", lambda w: torch.special.entr(w).sum(-2), "wanted (4,)"),
+        ("wrong axis", lambda w: torch.special.entr(w).sum(-2), "The sum runs over the queries", "M04"),
         ("softmax again", lambda w: entropy_right(w.softmax(-1)), "Softmax is taken of the weights once more"),
         ("perplexity", lambda w: entropy_right(w).exp(), "perplexity"),
         ("divided by log S", lambda w: entropy_right(w) / math.log(w.shape[-1]), "divided by log S"),
         ("mean over keys", lambda w: torch.special.entr(w).mean(-1), "mean over the keys"),
         ("keepdim", lambda w: torch.special.entr(w).sum(-1, keepdim=True), "keepdim=True"),
-        ("not summed", lambda w: torch.special.entr(w), "(4, 5)"),
+        ("not summed", lambda w: torch.special.entr(w), "sum the terms of each row"),
+        ("batch axis", lambda w: torch.special.entr(w).sum(1 if w.ndim == 4 else -1), "over a batch axis (axis 1)"),
+        ("squeezed", lambda w: entropy_right(w).squeeze(), "summed away or squeezed"),
+        ("two axes at least", two_axes, "not enough values to unpack"),
+        ("NaN of the sum replaced", lambda w: (-(w * w.log()).sum(-1)).nan_to_num(0.0), "was replaced whole"),
+        ("result clamped", lambda w: entropy_right(w).clamp_min(0.05), "Some rows are right"),
+        ("constant added", lambda w: entropy_right(w) + 0.05, "what is wanted plus 0.05"),
+        ("float64", lambda w: entropy_right(w.double()), "came back as torch.float64"),
+        ("log detached", lambda w: -(w * w.clamp_min(1e-30).log().detach()).sum(-1), "log is cut from the gradient"),
+        ("half the gradient", lambda w: (entropy_right(w) + entropy_right(w.detach())) / 2, "0.5 times"),
         ("float", lambda w: float(entropy_right(w).sum()), "of type float"),
         ("float32", lambda w: entropy_right(w.float()), "came back as torch.float32"),
         ("detached", lambda w: entropy_right(w.detach()), "No gradient flows"),
@@ -562,6 +758,10 @@ WRONG = {
         ("much too long", lambda k, v: 1e30 * mix_pinv(k, v), "rounding alone"),
         ("infinite", lambda k, v: mix_pinv(k, v) * INF, "NaN or inf"),
         ("hard-coded", lambda k, v: torch.ones(k.shape[-1]), "wanted 0.5, 0.5, 0, 0"),
+        ("d = 6", lambda k, v: mix_pinv(k, v)[:6], "take d from keys"),
+        ("keys 1 and 3", lambda k, v: mix_pinv(k[[0, 2, 1, 3]], v), "keys[0] and keys[2] share the weight"),
+        ("into the keys", lambda k, v: mix_pinv(k, v) + k.mul_(2).sum() * 0, "changed its input keys in place"),
+        ("into the values", lambda k, v: mix_pinv(k, v) + v.zero_().sum(), "changed its input values in place"),
         ("a list", lambda k, v: mix_pinv(k, v).tolist(), "of type list"),
     ],
     "02_attention.shift": [
@@ -583,6 +783,12 @@ WRONG = {
         ("scores", (lambda s, c: s + c, "unchanged"), "the softmax is missing", "M03"),
         ("in place", (lambda s, c: s.add_(c).softmax(-1), "unchanged"), "changed its input scores in place"),
         ("another c for each key", (another_c, "unchanged"), "the same number for every score of a row"),
+        ("axis 1", (lambda s, c: (s + c).softmax(1), "unchanged"), "over axis 1, a batch axis"),
+        ("uniform", (lambda s, c: (s * 0 + c).softmax(-1), "unchanged"), "All weights are equal"),
+        ("softmax twice", (lambda s, c: (s.softmax(-1) + c).softmax(-1), "unchanged"), "applied twice"),
+        ("float64", (lambda s, c: (s.double() + c).softmax(-1), "unchanged"), "came back as torch.float64"),
+        ("float32", (lambda s, c: (s.float() + c).softmax(-1), "unchanged"), "came back as torch.float32"),
+        ("a list as choice", (shift_right, ["unchanged"]), "the choice is of type list"),
         ("sharper", (shift_right, "sharper"), "where does exp(c) stand"),
         ("flatter", (shift_right, "flatter"), "where does exp(c) stand"),
         ("no option", (shift_right, "the same"), "choose one of 'unchanged', 'sharper', 'flatter'"),
@@ -599,7 +805,16 @@ WRONG = {
         ("equal", lambda w, j: torch.full((len(w) + 1,), 1 / (len(w) + 1)), "All weights are equal"),
         ("divided by 2", lambda w, j: torch.cat([w, w[j : j + 1]]) / 2, "must sum to 1"),
         ("copy keeps w_j", lambda w, j: torch.cat([w * (1 - w[j]), w[j : j + 1]]), "it pays its share"),
-        ("copy of another", lambda w, j: torch.cat([w, w[-1:]]) / (1 + w[-1]), "they must be equal"),
+        ("copy of another", lambda w, j: torch.cat([w, w[-1:]]) / (1 + w[-1]), "one of the last key"),
+        ("first key for j", lambda w, j: torch.cat([w, w[:1]]) / (1 + w[0]), "one of the first key"),
+        ("float32", lambda w, j: duplicate_right(w, j).float(), "came back as torch.float32"),
+        ("float64", lambda w, j: duplicate_right(w, j).double(), "came back as torch.float64"),
+        ("sum as a number", lambda w, j: torch.cat([w, w[j : j + 1]]) / (1 + w[j].item()), "Look for .item()"),
+        (
+            "copy detached",
+            lambda w, j: F.normalize(torch.cat([w, w[j : j + 1].detach()]), p=1, dim=0),
+            "the gradient of the scores",
+        ),
         ("in place", written_into, "changed its input weights in place"),
         ("detached", lambda w, j: duplicate_right(w.detach(), j), "No gradient flows"),
     ],

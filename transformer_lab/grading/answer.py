@@ -1,11 +1,13 @@
 """The learner's function as the checks call it, and what to say when it raises."""
 
+import inspect
 import linecache
 import sysconfig
 import traceback
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
+LONGEST = 120  # characters of a learner's line
 
 ANY_AXES = "Inputs come with any number of axes: count from the end, dim=-1, and unpack no fixed number of them."
 NUMBER_BY_NUMBER = (
@@ -28,6 +30,13 @@ HINTS = {
     "torch.return_types": "x.max(dim) gives two things, values and indices; x.amax(dim) gives the values alone.",
     "is ambiguous": "Python's max(), min() and if want one number; torch has x.amax(dim), torch.where(...).",
     "square matrices": "This matrix is not square: pinv (pseudo-inverse) and lstsq (least squares) take any shape.",
+    "must be a 3D tensor": "torch.bmm takes exactly three axes; @ (torch.matmul) takes any number.",
+    "permute(": "permute names every axis, so it fits one number of axes only: k.transpose(-2, -1) fits any.",
+    "1D tensors expected": "torch.dot is for two vectors; @ (torch.matmul) is for matrices.",
+    "size mismatch": PRODUCT,
+    "only one element tensors": "math.log, math.exp and float() take one number; torch.log, torch.exp take a tensor.",
+    "single element": "math.log, math.exp and float() take one number; torch.log, torch.exp take a tensor.",
+    "view size is not compatible": "view() wants contiguous inputs, and never transposes; reshape() takes any.",
     "zero-dimensional tensor": "x[j] has no axis left; x[j : j + 1] keeps it.",
     "math domain error": "math.log and math.sqrt refuse what has no result, such as log(0): weights may be exactly 0.",
     "must be Tensor, not": "Of a plain number take math.sqrt, math.exp; of a tensor torch.sqrt, torch.exp.",
@@ -60,7 +69,7 @@ class Answer:
             value = self.function(*args, **kwargs)
         except Exception as error:
             line = learners_line(error)
-            if isinstance(error, NotImplementedError) and (not str(error) or "NotImplementedError" in line):
+            if isinstance(error, NotImplementedError) and (not words_of(error) or "NotImplementedError" in line):
                 raise NotDone(
                     f"write the body of {self.name}() in place of `raise NotImplementedError`, "
                     "run its cell, then run this one again."
@@ -69,6 +78,9 @@ class Answer:
                 error.add_note(f"The function wanted is {self.signature}.")
             error.add_note(f"The check called it with {shown(args, kwargs)}.")
             raise
+        if inspect.iscoroutine(value):
+            value.close()  # else Python warns that nobody awaited it
+            raise Wrong(f"{self.name}() is an `async def`: write a plain `def`.")
         if value is None:
             raise Wrong(f"{self.name}() returned None: did you forget `return`?")
         return value
@@ -85,13 +97,21 @@ def shown(args: tuple, kwargs: dict) -> str:
 
 def describe(error: BaseException, hints: bool = True) -> str:
     """What the answer raised, the learner's own line, how it was called, and what such an error mostly comes from."""
-    text = "\n".join(str(error).strip().splitlines()[:3])
+    text = "\n".join(words_of(error).strip().splitlines()[:3])
     text = text[:400] + " ..." if len(text) > 400 else text
     notes = getattr(error, "__notes__", [])[-2:]
     likely = dict.fromkeys(hint for part, hint in HINTS.items() if hints and part in text)
     what = f"Your code raised {type(error).__name__}" + (f": {text}" if text else ".")
     lines = [what, learners_line(error), *notes, *likely]
     return "\n".join(line for line in lines if line)
+
+
+def words_of(error: BaseException) -> str:
+    """str(error), which an exception of the learner's own may refuse."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def learners_line(error: BaseException) -> str:
@@ -102,6 +122,7 @@ def learners_line(error: BaseException) -> str:
         if is_learners(file):
             inside = "answer" if name.startswith("<") else f"{name}()"
             line = linecache.getline(file, number, frame.f_globals).strip()
+            line = line[:LONGEST] + " ..." if len(line) > LONGEST else line
             found = f"in your {inside}, line {number}" + (f": `{line}`" if line else "")
     return found
 

@@ -11,7 +11,8 @@ COLOURS = {
 }
 CARD = (
     "border: 1px solid var(--jp-border-color2, #bdbdbd); border-radius: 3px; padding: 8px 12px; max-width: 52em; "
-    "color: var(--jp-content-font-color1, inherit); background: var(--jp-layout-color1, transparent); line-height: 1.5"
+    "color: var(--jp-content-font-color1, inherit); background: var(--jp-layout-color1, transparent); "
+    "line-height: 1.5; margin: 4px 0"
 )
 LINE = "border-left: 4px solid {colour}; padding: 2px 10px; margin: 6px 0"
 MESSAGE = "margin: 2px 0 0 4em; white-space: pre-wrap; overflow-wrap: anywhere"

@@ -76,8 +76,10 @@ def check(title: str, points: int | float = 1):
     return mark
 
 
-def grade(exercise: str, *answers) -> Score:
+def grade(exercise: str | None = None, *answers, **named) -> Score:
     """Run the checks of an exercise, e.g. grade("02_attention.softmax", softmax)."""
+    if exercise is None or named:
+        raise GradingError('Give the name and then the answer itself: grade("02_attention.softmax", softmax).')
     module, name = find(exercise, "question", questions)
     question = questions(module)[name]
     answers = accept(exercise, question.answers, answers)
@@ -109,22 +111,35 @@ def find(exercise: str, kind: str, names) -> tuple:
     if not isinstance(exercise, str):
         kind = type(exercise).__name__
         raise GradingError(f'The first argument is a name such as "02_attention.softmax"; got a {kind}.')
-    lesson, _, name = exercise.partition(".")
+    lesson, _, name = exercise.strip().partition(".")
     lesson = re.sub(r"^\d+_", "", lesson)
-    folder = importlib.import_module(f"{__package__}.checks")
-    lessons = [info.name for info in pkgutil.iter_modules(folder.__path__)]
-    lessons = [found for found in lessons if found != "common" and not found.startswith("_")]
-    if lesson not in lessons:
-        raise GradingError(f"There is no lesson {lesson!r}; the lessons with checks are {', '.join(lessons)}.")
-    module = importlib.import_module(f"{folder.__name__}.{lesson}")
+    modules = lessons()
+    if lesson not in modules:
+        having = [found for found in modules.values() if names(found)]
+        for module in having:
+            if not name and lesson in names(module):
+                raise GradingError(f"Name the lesson too: write {module.LESSON}.{lesson}.")
+        listed = ", ".join(module.LESSON for module in having)
+        raise GradingError(f"There is no lesson {lesson!r}; the lessons with a {kind} are {listed}.")
+    module = modules[lesson]
     if name not in names(module):
         valid = ", ".join(names(module)) or "none so far"
         raise GradingError(f"Lesson {lesson!r} has no {kind} {name!r}; it has: {valid}.")
     return module, name
 
 
+def lessons() -> dict:
+    """The module of each lesson, in the order of the course."""
+    folder = importlib.import_module(f"{__package__}.checks")
+    found = [info.name for info in pkgutil.iter_modules(folder.__path__)]
+    found = [name for name in found if name != "common" and not name.startswith("_")]
+    modules = {name: importlib.import_module(f"{folder.__name__}.{name}") for name in found}
+    return dict(sorted(modules.items(), key=lambda item: item[1].LESSON))
+
+
 def questions(module) -> dict[str, type]:
-    return {name: value for name, value in vars(module).items() if isinstance(value, type) and checks(value)}
+    """The questions of a lesson, in the order of its exercise notebook."""
+    return {name: getattr(module, name) for name in getattr(module, "__all__", ())}
 
 
 def checks(question: type) -> list:
@@ -140,15 +155,23 @@ def accept(exercise: str, wanted: tuple, answers: tuple) -> list:
             f"{exercise} wants {len(wanted)} answer{'s' * (len(wanted) > 1)} after its name: {'; '.join(words)}; "
             f"got {len(answers)}."
         )
-    accepted = []
-    for want, answer in zip(wanted, answers, strict=True):
-        if isinstance(want, str) and answer is not None and not callable(answer):
-            raise GradingError(
-                f"{exercise} wants the function {want} itself; got a {type(answer).__name__}: "
-                f"write its name, {want.split('(')[0]}, without brackets after it."
-            )
-        accepted.append(Answer(answer, want) if isinstance(want, str) else answer)
-    return accepted
+    if any(callable(answer) and isinstance(want, tuple) for want, answer in zip(wanted, answers, strict=True)):
+        raise GradingError(f"{exercise}: the function comes first, then the choice: {'; '.join(words)}.")
+    return [accept_one(exercise, want, answer) for want, answer in zip(wanted, answers, strict=True)]
+
+
+def accept_one(exercise: str, want, answer):
+    """A function wrapped, a choice as it is."""
+    if not isinstance(want, str):
+        return answer
+    name = want.split("(")[0]
+    if answer is not None and not callable(answer):
+        how = "quotation marks" if isinstance(answer, str) else "brackets after it"
+        raise GradingError(
+            f"{exercise} wants the function {want} itself; got a {type(answer).__name__}: "
+            f"write its name, {name}, without {how}."
+        )
+    return Answer(answer, want)
 
 
 @contextlib.contextmanager
@@ -165,10 +188,18 @@ def undisturbed(seed: int):
             after.callback(torch.set_num_threads, torch.get_num_threads())
             after.callback(torch.set_default_dtype, torch.get_default_dtype())
             after.callback(torch.set_grad_enabled, torch.is_grad_enabled())
+            after.callback(torch.autograd.set_detect_anomaly, torch.is_anomaly_enabled())
+            determined, warn = (
+                torch.are_deterministic_algorithms_enabled(),
+                torch.is_deterministic_algorithms_warn_only_enabled(),
+            )
+            after.callback(torch.use_deterministic_algorithms, determined, warn_only=warn)
             torch.default_generator.manual_seed(seed)
             torch.set_num_threads(1)  # tensors here are tiny: more threads would only wait for one another
             torch.set_default_dtype(torch.float32)
             torch.set_grad_enabled(True)
+            after.enter_context(torch.inference_mode(False))
+            after.enter_context(torch.autocast("cpu", enabled=False))
             after.enter_context(torch.device("cpu"))
         after.enter_context(contextlib.redirect_stderr(io.StringIO()))
         after.enter_context(warnings.catch_warnings())

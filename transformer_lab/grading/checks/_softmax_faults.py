@@ -5,6 +5,7 @@ import torch
 from .common import close, number
 
 INF = float("inf")
+ROUNDING = 2e-3  # neighbouring float32 numbers near 10000 are 0.001 apart
 
 
 def values(x, dim, got):
@@ -20,12 +21,25 @@ def values(x, dim, got):
         "The sum under the fraction runs over everything: give it dim=dim, keepdim=True.",
         None,
     )
+    for other in range(x.ndim):
+        below = f"The sum under the fraction runs along dim={other}; it runs along the dim asked for, {dim}."
+        yield powers / powers.sum(other, True), below, None
+        lowered = (x - x.amax(dim, True)).exp()
+        yield lowered / lowered.sum(other, True), below, None
+        lowered = (x - x.amax(other, True)).exp()
+        words = f"The maximum is taken along dim={other}: scores of a row lose different ones. Take it along {dim}."
+        yield lowered / lowered.sum(dim, True), words, None
+    for lowered in (powers, (x - x.amax(dim, True)).exp()):
+        yield lowered / lowered.sum(), "The sum under the fraction runs over the whole tensor: give it dim=dim.", None
+    missing = "The maximum is subtracted and the rest divided by its sum: exp is missing."
+    lowered = x - x.amax(dim, True)
+    yield lowered / lowered.sum(dim, True), missing, "M03"
     yield powers, "exp(x) is not divided by anything: the weights along dim must sum to 1.", "M03"
     yield (x - x.amax(dim, True)).exp(), "exp(x - max) is not divided by its sum along dim.", "M03"
     yield x, "The scores came back as they were.", "M03"
     yield x - x.amax(dim, True), "The maximum is subtracted, and that is all: exp and the division are missing.", None
     yield x.log_softmax(dim), "This is the logarithm of softmax: all numbers are negative. Take exp of it.", None
-    yield x.sigmoid(), "This is the sigmoid of each score alone: nothing makes a row sum to 1.", None
+    yield x.sigmoid(), "This is the sigmoid of each score alone: nothing makes a row sum to 1.", "M03"
     one_hot = torch.zeros_like(x).scatter(dim, x.argmax(dim, True), 1.0)
     yield one_hot, "This is a hard maximum, 1 for the largest score. Softmax gives every score its share.", None
     yield x / x.sum(dim, True), "The scores are divided by their sum without exp: weights can be negative so.", "M03"
@@ -41,12 +55,10 @@ def values(x, dim, got):
         yield got.double(), f"These are the softmax of the scores times {number(slope)}, not of the scores.{base}", None
     total = got.detach().double().sum(dim)
     if close(got.detach().double() / total.unsqueeze(dim), right, 1e-5):
-        yield (
-            got.double(),
-            f"The weights along dim sum to {number(total.min())} ... {number(total.max())}, not to 1: "
-            "look at what stands under the fraction (an epsilon there?).",
-            None,
-        )
+        words = f"The weights along dim sum to {number(total.min())} ... {number(total.max())}, not to 1: "
+        words += "look at what stands under the fraction"
+        epsilon = " (an epsilon there?)." if (total - 1).abs().max() < 0.05 else "."
+        yield got.double(), words + epsilon, None
 
 
 def temperature(got, scores, dim=-1):
@@ -69,14 +81,19 @@ def large_scores():
 
 
 def overflow(got):
+    if got.isfinite().all() and (got <= 0).all() and got.min() < -0.1:
+        return f"Softmax of 10000, 9999, 9997 came out as {row(got[0])}: no weight is negative (a logarithm?)."
     if not got.isfinite().all() or (got.sum(-1) < 0.5).any():
         became = "NaN" if got.isnan().any() else "inf" if got.isinf().any() else "0"
         return (
             f"Scores near 10000 give {became}: exp(10000) is inf, and the fraction is lost. "
             "Subtract each row's largest score before exp: it cancels in the fraction."
         )
-    if close(got[1, 2], got[1, 1], 1e-3):
-        return "10000 and 9998 got the same weight: scores are clamped or rounded. Subtract the row's maximum instead."
+    if close(got[1, 2], got[1, 1], 1e-3) and close(got.sum(-1), torch.ones(2), 1e-3):
+        return (
+            "10000 and 9998 got the same weight: are scores clamped or rounded, or the maxima not the rows' own? "
+            "Subtract each row's maximum."
+        )
     return f"Softmax of 10000, 9999, 9997 came out as {row(got[0])}; wanted 0.7054, 0.2595, 0.03512."
 
 
@@ -100,15 +117,21 @@ def underflow(got):
 
 def far_apart(got):
     return (
-        f"With one row near 10000 and one near -10000 the second row came out as {row(got[1])}: the maximum is "
-        "taken over the whole tensor, so exp of the other rows underflows to 0. Take it along dim, with keepdim=True."
+        f"With one row near 10000 and one near -10000 the rows came out as {row(got[0])} and {row(got[1])}: "
+        "the maximum is taken over the whole tensor or another axis. Take it along dim, with keepdim=True."
     )
 
 
-def large_columns(x):
-    """Faults of softmax(x.T, dim=0), when softmax(x, dim=-1) is right."""
-    words = "These are the softmax along the last axis; dim=0 was asked for: dim is ignored inside the function."
-    yield x.T.double().softmax(-1), words, None
+def large_columns(x, columns):
+    """Faults of softmax(x.T, dim=0), columns, when softmax(x, dim=-1) is right; compared as columns.T."""
+    words = "These are the softmax along the last axis; dim=0 was asked for: dim is ignored inside the function"
+    right = x.T.double().softmax(-1)
+    zeros = right.nan_to_num(0.0)
+    for wrong in (right, zeros):
+        yield wrong.T, f"{words} (or `dim or -1`, which takes 0 for nothing).", None
+    if not columns.isfinite().all() and x.isfinite().all():
+        words = "softmax(x, dim=0) gives NaN or inf where softmax(x.T, dim=-1) is right: take the maximum along dim."
+        yield columns.T, words, None
 
 
 def row(numbers):
@@ -118,7 +141,7 @@ def row(numbers):
 def minus_infinity(x, wanted, got):
     """Faults of softmax on scores with -inf; row 2 is wholly -inf."""
     empty = x.eq(-INF).all(-1)
-    if close(got[~empty], wanted[~empty]):
+    if close(got[~empty], wanted[~empty], ROUNDING):
         rest = got[empty].detach().double()
         if rest.isnan().any():
             yield got, "A row that is wholly -inf gives NaN (-inf minus -inf). No score is allowed: return zeros.", None

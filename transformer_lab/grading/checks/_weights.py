@@ -1,5 +1,6 @@
 """Lesson 02: the checks of four questions about weights: entropy, mix, shift and duplicate."""
 
+import itertools
 import math
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from ..score import Wrong, check
 from . import _weights_faults as faults
 from ._softmax import softmax_by_loops
-from .common import chosen, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from .common import chosen, close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
 
 SHIFT_OPTIONS = ("unchanged", "sharper", "flatter")
 
@@ -19,16 +20,14 @@ class entropy:
 
     @check("one number for each row, of the same dtype", 0.5)
     def shape(entropy):
-        for shape in ((4, 5), (2, 3, 4, 5)):
-            got = expect_tensor(entropy(normal(*shape).softmax(-1)), "entropy(weights)", shape[:-1])
-            keeps_dtype(got, torch.float32, "entropy")
-        got = entropy(normal(4, 5, dtype=torch.float64).softmax(-1))
-        keeps_dtype(expect_tensor(got, "entropy(weights)", (4,)), torch.float64, "entropy")
+        for shape in ((4, 5), (2, 3, 4, 5), (1, 5), (5,)):
+            for dtype in (torch.float32, torch.float64):
+                keeps_dtype(entropies(entropy, normal(*shape, dtype=dtype).softmax(-1)), dtype, "entropy")
 
     @check("rows with a known entropy: equal weights, one key alone", 1)
     def known(entropy):
         weights = torch.tensor([[0.25] * 4, [0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
-        got = expect_tensor(entropy(weights.clone()), "entropy(weights)", (3,))
+        got = entropies(entropy, weights)
         if got[1:].isnan().any():
             raise Wrong("A weight of 0 gives NaN: log(0) is -inf and 0 * -inf is NaN. Its share is 0 (0 log 0 = 0).")
         compare(got, entropy_by_loops(weights), faults.entropy(weights, got), "entropy")
@@ -37,14 +36,39 @@ class entropy:
     def values(entropy):
         for shape in ((4, 5), (6, 6), (2, 3, 4, 5)):
             weights = (2 * normal(*shape)).softmax(-1)
-            got = expect_tensor(entropy(weights.clone()), "entropy(weights)", shape[:-1])
+            got = entropies(entropy, weights)
             compare(got, entropy_by_loops(weights), faults.entropy(weights, got), "entropy")
 
     @check("gradients flow, and the weights stay as they were", 0.5)
     def gradient(entropy):
         leaves_alone(entropy, weights=torch.tensor([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]]))
-        weights = normal(4, 5).softmax(-1).requires_grad_()
-        has_gradient(expect_tensor(entropy(weights * 1.0), "entropy(weights)", (4,)), "entropy")
+        weights, upstream = normal(4, 5).softmax(-1).requires_grad_(), normal(4)
+        got = has_gradient(entropies(entropy, weights * 1.0), "entropy")
+        (gradient,) = torch.autograd.grad((got * upstream).sum(), weights)
+        w = weights.detach()
+        wanted = -(w.log() + 1) * upstream[:, None]
+        normalised = wanted - (w * wanted).sum(-1, keepdim=True)  # of an answer that divides the row by its sum
+        if close(got, entropy_by_loops(w)) and not close(gradient, normalised, 1e-4):
+            told = [
+                (-w.log() * upstream[:, None], "log is cut from the gradient (.detach() or no_grad around it).", None)
+            ]
+            compare(gradient, wanted, told, "the gradient of entropy", 1e-4)
+
+
+def entropies(entropy, weights: Tensor) -> Tensor:
+    """The answer's numbers, if there is one for each row."""
+    got, shape = entropy(weights.clone()), tuple(weights.shape)
+    if isinstance(got, Tensor) and tuple(got.shape) == shape:
+        raise Wrong(f"entropy(weights) has the shape of the weights, {shape}: sum the terms of each row, dim=-1.")
+    for axis in range(weights.ndim - 1):
+        if isinstance(got, Tensor) and tuple(got.shape) == shape[:axis] + shape[axis + 1 :] != shape[:-1]:
+            over = "the queries" if axis == weights.ndim - 2 else "a batch axis"
+            raise Wrong(
+                f"entropy(weights) has shape {tuple(got.shape)}; wanted {shape[:-1]}. The sum runs over {over} "
+                f"(axis {axis}); each row is a distribution over the keys: dim=-1.",
+                "M04" if over == "the queries" else None,
+            )
+    return expect_tensor(got, "entropy(weights)", shape[:-1])
 
 
 def entropy_by_loops(weights: Tensor) -> Tensor:
@@ -59,7 +83,9 @@ class mix:
 
     @check("one query, as wide as a key", 1)
     def shape(mix):
-        query_for(mix, *keys_and_values(6, 5))
+        keys, values = keys_and_values(6, 5)
+        query_for(mix, keys, values)
+        leaves_alone(mix, keys=keys, values=values)
 
     @check("the output is midway between the first two values", 2)
     def values(mix):
@@ -91,6 +117,8 @@ def query_for(mix, keys: Tensor, values: Tensor) -> Tensor:
         raise Wrong(f"This is one number for each key (weights or scores); wanted a query of width d = {d}.")
     if isinstance(query, Tensor) and query.shape == (e,) and d != e:
         raise Wrong(f"This is as wide as a value ({e}): the query lives among the keys, of width d = {d}.")
+    if isinstance(query, Tensor) and query.ndim == 1 and len(query) != d:
+        raise Wrong(f"The query has width {len(query)}, these keys have width {d}: take d from keys.shape[-1].")
     query = expect_tensor(query, "the query", (d,)).detach().double()
     if not query.isfinite().all():
         raise Wrong("The query holds NaN or inf: large, but finite, scores are enough.")
@@ -102,10 +130,12 @@ class shift:
 
     @check("the weights after c is added to every score", 1)
     def values(shift, choice):
-        for shape, c in (((4, 5), 2.5), ((4, 5), -3.0), ((2, 3, 4, 5), 0.7)):
-            scores = normal(*shape)
+        cases = (((4, 5), 2.5), ((4, 5), -3.0), ((2, 3, 4, 5), 0.7))
+        for dtype, (shape, c) in itertools.product((torch.float32, torch.float64), cases):
+            scores = normal(*shape, dtype=dtype)
             got = expect_tensor(shift(scores.clone(), c), "shift(scores, c)", shape)
             compare(got, softmax_by_loops(scores, -1), faults.shifted(scores, c, got), "shift(scores, c)")
+            keeps_dtype(got, dtype, "shift(scores, c)")
         leaves_alone(lambda scores: shift(scores, 2.5), scores=normal(4, 5))
         scores = normal(4, 5)
         got = expect_tensor(shift(scores.clone(), 1000.0), "shift(scores, 1000.0)", (4, 5))
@@ -128,7 +158,8 @@ class duplicate:
     @check("one weight more than before", 0.5)
     def shape(duplicate):
         for S, j in ((4, 1), (6, 0)):
-            row_for(duplicate, normal(S).softmax(0), j)
+            for dtype in (torch.float32, torch.float64):
+                keeps_dtype(row_for(duplicate, normal(S, dtype=dtype).softmax(0), j), dtype, "the new row")
 
     @check("the right weights", 2)
     def values(duplicate):
@@ -142,8 +173,15 @@ class duplicate:
     @check("gradients flow, and the old row stays as it was", 0.5)
     def gradient(duplicate):
         leaves_alone(lambda weights: duplicate(weights, 2), weights=normal(5).softmax(0))
-        weights = normal(5).softmax(0).requires_grad_()
-        has_gradient(row_for(duplicate, weights, 2), "the new row")
+        scores, upstream = normal(5).requires_grad_(), normal(6)
+        got = has_gradient(row_for(duplicate, scores.softmax(0), 2), "the new row")
+        wanted = torch.cat([scores, scores[2:3]]).softmax(0)
+        if close(got, wanted):
+            gradient, right = (torch.autograd.grad((row * upstream).sum(), scores)[0] for row in (got, wanted))
+            try:
+                compare(gradient, right, name="the gradient of the scores through the new row", tolerance=1e-4)
+            except Wrong as wrong:
+                raise Wrong(f"{wrong} Look for .item(), float() or .detach() around a part of it.") from None
 
 
 def row_for(duplicate, weights: Tensor, j: int) -> Tensor:

@@ -38,7 +38,16 @@ def entropy(w, got):
         for biased in (-(w * (w + eps).log()).sum(-1), -((w + eps) * (w + eps).log()).sum(-1)):
             words = f"A constant of {eps:g} inside log shifts every value; handle the zeros alone (torch.xlogy)."
             yield biased, words, None
-    if close(got, right, 0.1):
+    zeros = (w == 0).any(-1)
+    if close(got, right.masked_fill(zeros, 0.0)):
+        words = (
+            "A row with a weight of 0 came out as 0: its sum was NaN and was replaced whole. Replace the term alone."
+        )
+        yield got, words, None
+    off = (got.detach().double() - right).abs()
+    if close(got, right, 0.1) and (off < 1e-6).any():
+        yield got, "Some rows are right, others a little off: are small weights, or the result, clamped?", None
+    elif close(got, right, 0.1) and off.max() - off.min() > 1e-4:
         words = "It is off by a little: a constant inside log shifts every value; handle the zeros alone (torch.xlogy)."
         yield got, words, None
 
@@ -59,6 +68,14 @@ def shifted(scores, c, got):
     yield diagonal.softmax(-1), "c is added on the diagonal only; every score gets it.", None
     over_queries = "The softmax runs over the queries (dim=-2); it runs over the keys, the last axis."
     yield scores.softmax(-2), over_queries, "M04"
+    for axis in range(scores.ndim - 2):
+        yield (
+            scores.softmax(axis),
+            f"The softmax runs over axis {axis}, a batch axis; it runs over the keys, dim=-1.",
+            None,
+        )
+    yield torch.full_like(scores, 1 / scores.shape[-1]), "All weights are equal: the scores are lost.", None
+    yield right.softmax(-1), "Softmax is applied twice.", None
     yield scores.flatten().softmax(0).view_as(scores), "The softmax runs over the whole tensor, not each row.", None
     yield scores + c, "These are the scores with c added; the softmax is missing.", "M03"
     yield powers, "exp(scores) is not divided by its sum.", "M03"
@@ -81,6 +98,11 @@ def duplicated(w, j, got):
     yield long, f"The copy is there, but the row sums to 1 + w_j = {number(1 + w[j])}: divide by that.", None
     wrong = torch.cat([w, torch.zeros(1)])
     yield wrong, "The copy got weight 0. It has the same score as the original, so the same weight.", None
+    for other in range(len(w)):
+        wrong = torch.cat([w, w[other : other + 1]]) / (1 + w[other])
+        if other != j:
+            name = {0: "the first key", len(w) - 1: "the last key"}.get(other, f"key {other}")
+            yield wrong, f"The copy is one of {name}, not of key j = {j}.", None
     halved = long.clone()
     halved[[j, -1]] /= 2
     words = "w_j is shared between the two copies. Each has the score key j had: together they weigh more than before."
@@ -124,8 +146,12 @@ def mixed(query, keys, values):
             )
     if scores.abs().max() > 1e5:
         return lead + "So long a query that rounding alone makes its scores unequal: scores some 20 apart are enough."
-    if abs(w[2] - w[3]) < 0.02 and w[2] > 0.4 or abs(w[1] - w[2]) < 0.02 and w[1] > 0.4:
-        return lead + "The wrong two keys are chosen: the first two are keys[0] and keys[1]."
+    first, second = sorted(w.topk(2).indices.tolist())
+    if (first, second) != (0, 1) and min(w[first], w[second]) > 0.3:
+        return lead + (
+            f"The wrong two keys are chosen: keys[{first}] and keys[{second}] share the weight; "
+            "the first two are keys[0] and keys[1]."
+        )
     if w[0] + w[1] > 0.97 and abs(w[0] - w[1]) > 0.005:
         return lead + (
             "The first two hold everything, but not in equal parts: their scores, "

@@ -4,7 +4,8 @@ from ._attention import repair, scaled_dot_product_attention
 from ._softmax import softmax
 from ._weights import duplicate, entropy, mix, shift
 
-__all__ = ["duplicate", "entropy", "mix", "repair", "scaled_dot_product_attention", "shift", "softmax"]
+LESSON = "02_attention"
+__all__ = ["softmax", "scaled_dot_product_attention", "repair", "entropy", "shift", "duplicate", "mix"]
 
 PREDICTIONS = {
     # Which hurts the trained translator more: all scores 4 times too large, or 4 times too small?

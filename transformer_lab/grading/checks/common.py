@@ -3,6 +3,8 @@
 A fault is a wrong answer somebody gives: (the numbers it yields, what to tell its author, misconception or None).
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -47,7 +49,7 @@ def shape_hint(value: Tensor, shape: tuple[int, ...]) -> str:
         return " Its last two axes are swapped."
     if len(got) > len(shape) and tuple(n for n in got if n > 1) == tuple(n for n in shape if n > 1):
         return " It has an axis of size 1 too many: keepdim=True, or an unsqueeze not undone?"
-    if value.ndim == 0:
+    if value.ndim == 0 and math.prod(shape) > 1:
         return " It is one number for everything: reduce along one axis, dim=..., not over the whole tensor."
     if len(got) < len(shape):
         return " An axis is missing: was it summed away or squeezed?"
@@ -88,7 +90,7 @@ def difference(got: Tensor, wanted: Tensor, name: str) -> str:
 
 
 def number(value) -> str:
-    return f"{float(value):.4g}"
+    return f"{float(value) + 0.0:.4g}"  # + 0.0 turns -0 into 0
 
 
 def keeps_dtype(got: Tensor, dtype: torch.dtype, name: str) -> None:
@@ -126,6 +128,9 @@ def chosen(choice, options: tuple[str, ...], name: str):
     listed = ", ".join(map(repr, options))
     if choice is None:
         raise NotDone(f"put one of {listed} in place of None, then run this cell again.")
-    if choice not in options:
+    if not isinstance(choice, str):
+        raise Wrong(f"{name} is of type {type(choice).__name__}; write one of {listed}, with its quotation marks.")
+    plain = choice.strip().lower()
+    if plain not in options:
         raise Wrong(f"{name} is {choice!r}; choose one of {listed}.")
-    return choice
+    return plain

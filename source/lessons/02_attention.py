@@ -61,7 +61,7 @@ predict("02_attention.break_scale", None)
 
 # %% [markdown]
 # The code below is short because everything about attention sits in one function of queries `q`, keys `k` and values
-# `v`. You will know what each line does by the end of section 6.
+# `v` (and a mask: lesson 03). You will know what each line does by the end of section 6.
 
 # %% jupyter={"outputs_hidden": true}
 factors = {"no choice": 0, "scores 4 x too large": 4, "scores 4 x too small": 1 / 4}
@@ -206,8 +206,9 @@ _ = plots.matrix(plt.subplots(figsize=(4, 2.6))[1], weights, title="Each row of 
 # %% [markdown]
 # Three queries, five keys: each row says how one query spreads its weight.
 #
-# Two slips of notation are in print, and neither raises an error. The first: a sum over the wrong index (M05). With as
-# many queries as keys, these run:
+# Two slips of notation are in print, and neither raises an error. (Numbers such as M05 count the misconceptions that this
+# course has collected from print; the cards of the exercises use the same ones.) The first slip is a sum over the wrong
+# index (M05). With as many queries as keys, these run:
 
 # %%
 square, handed_over = torch.randn(5, 5).softmax(dim=-1), torch.randn(5, e)
@@ -221,7 +222,7 @@ for name, pattern in (
           f"values come back unmixed: {torch.allclose(result, handed_over)}")  # fmt: skip
 
 # %% [markdown]
-# The second: one symbol for several things (M07), such as A for the weights and then for the output (and, in some texts,
+# The second is one symbol for several things (M07), such as A for the weights and then for the output (and, in some texts,
 # σ for softmax and for the standard deviation). Whoever reads A later reads something else:
 
 # %%
@@ -342,20 +343,20 @@ scales = {"no scale": lambda d: 1, "1 / sqrt(d)": lambda d: d**-0.5, "1 / d": la
 measured = {name: [measure(width, scale(width)) for width in widths] for name, scale in scales.items()}
 
 # %% jupyter={"outputs_hidden": true}
-fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5))
+fig, (entropy_axes, gradient_axes) = plt.subplots(1, 2, figsize=(9, 3.5))
 for marker, (name, results) in zip("os^", measured.items(), strict=True):
     entropies, gradients = zip(*results, strict=True)
-    left.plot(widths, entropies, marker=marker, label=name)
-    right.plot(widths, [max(g, 1e-12) for g in gradients], marker=marker, label=name)
-left.axhline(math.log(32), color="grey", linestyle=":", label="all weights equal")
-right.axhline(1e-12, color="grey", linestyle="--", label="1e-12 or less")
+    entropy_axes.plot(widths, entropies, marker=marker, label=name)
+    gradient_axes.plot(widths, [max(g, 1e-12) for g in gradients], marker=marker, label=name)
+entropy_axes.axhline(math.log(32), color="grey", linestyle=":", label="all weights equal")
+gradient_axes.axhline(1e-12, color="grey", linestyle="--", label="1e-12 or less")
 kept, vanishing = measured["1 / sqrt(d)"], measured["no scale"]
-left.set(xscale="log", xlabel="width d", ylabel="entropy (nats)")
-left.set_title(f"1 / sqrt(d): entropy {kept[0][0]:.1f} at d = 4, {kept[-1][0]:.1f} at d = 1024")
-right.set(xscale="log", yscale="log", xlabel="width d", ylabel="median |gradient| at a score")
+entropy_axes.set(xscale="log", xlabel="width d", ylabel="entropy (nats)")
+entropy_axes.set_title(f"1 / sqrt(d): entropy {kept[0][0]:.1f} at d = 4, {kept[-1][0]:.1f} at d = 1024")
+gradient_axes.set(xscale="log", yscale="log", xlabel="width d", ylabel="median |gradient| at a score")
 decades = math.log10(vanishing[0][1] / max(vanishing[-1][1], 1e-12))
-right.set_title(f"no scale: down by {decades:.0f} powers of ten or more")
-_ = left.legend(), right.legend(loc="center left")
+gradient_axes.set_title(f"no scale: down by {decades:.0f} powers of ten or more")
+_ = entropy_axes.legend(), gradient_axes.legend(loc="center left")
 
 # %% jupyter={"outputs_hidden": true}
 first, last = (measured["no scale"][i][1] for i in (0, -1))

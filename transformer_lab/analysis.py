@@ -23,24 +23,26 @@ def attention_modules(model) -> dict[str, list[MultiHeadAttention]]:
 
 
 @contextmanager
+def patched(changes):
+    """Within the block, each (module, attribute, replacement) holds; afterwards all is as it was."""
+    with ExitStack() as stack:
+        for module, attribute, replacement in changes:
+            stack.enter_context(mock.patch.object(module, attribute, replacement))
+        yield
+
+
+@contextmanager
 def replace_attention(model, attend, kinds=("encoder", "decoder", "cross")):
     """Within the block, attentions of these kinds compute attend(q, k, v, mask) -> (output, weights or None)."""
-    modules = [m for kind in kinds for m in attention_modules(model)[kind]]
-    before = [module.attend for module in modules]
-    for module in modules:
-        module.attend = attend
-    try:
+    with patched((module, "attend", attend) for kind in kinds for module in attention_modules(model)[kind]):
         yield model
-    finally:
-        for module, attend_before in zip(modules, before, strict=True):
-            module.attend = attend_before
 
 
 @contextmanager
 def record_attention(model):
     """Within the block, maps["encoder" | "decoder" | "cross"][layer] is (B, H, T, S) of the last forward pass."""
-    maps = {kind: [None] * len(modules) for kind, modules in attention_modules(model).items()}
-    before = []
+    modules = attention_modules(model)
+    maps = {kind: [None] * len(layers) for kind, layers in modules.items()}
 
     def recorder(attend, kind, layer):
         # The fused kernel never forms the weights, so recording computes the same attention step by step.
@@ -53,15 +55,12 @@ def record_attention(model):
 
         return recording
 
-    for kind, modules in attention_modules(model).items():
-        for layer, module in enumerate(modules):
-            before.append((module, module.attend))
-            module.attend = recorder(module.attend, kind, layer)
-    try:
+    with patched(
+        (module, "attend", recorder(module.attend, kind, layer))
+        for kind, layers in modules.items()
+        for layer, module in enumerate(layers)
+    ):
         yield maps
-    finally:
-        for module, attend in before:
-            module.attend = attend
 
 
 def translation_attention(model, tokenizer, text: str, kind: str = "cross"):
@@ -127,7 +126,5 @@ def switch_off(model, part: str):
     """Within the block, the trained model runs without one of its parts (a name in PARTS); raises ValueError."""
     if part not in PARTS:
         raise ValueError(f"No part called {part!r}: give one of {', '.join(PARTS)}.")
-    with ExitStack() as stack:
-        for module, attribute, replacement in PARTS[part](model):
-            stack.enter_context(mock.patch.object(module, attribute, replacement))
+    with patched(PARTS[part](model)):
         yield model

@@ -250,3 +250,14 @@ def test_the_map_stays_where_it_is_while_it_is_read(page, tmp_path, width):
     drawn.click(5, 5)
     assert drawn.map.bounding_box() == before
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_jupyterlabs_single_keys_leave_the_notebook_alone(lab, page):
+    lab.open("keys.ipynb", [MAKE])
+    lab.run_all()
+    drawn = Drawn(page)
+    for place in (drawn.map, drawn.thumbnails.first):
+        place.focus()
+        drawn.press("b", "a", "d", "d", "x")
+        page.wait_for_timeout(300)
+        assert page.evaluate("window.jupyterapp.shell.currentWidget.content.model.cells.length") == 1

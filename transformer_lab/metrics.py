@@ -6,7 +6,9 @@ from .generation import translate
 
 def exact_match(model, tokenizer, pairs) -> float:
     """The share of pairs whose greedy translation is the target to the last character."""
-    outputs = translate(model, tokenizer, [pair.source for pair in pairs])
+    longest = max(len(tokenizer.encode(pair.target)) for pair in pairs)
+    # One token more than any target needs, its [EOS]: a broken model that never stops is wrong by then.
+    outputs = translate(model, tokenizer, [pair.source for pair in pairs], max_new_tokens=longest + 1)
     return sum(output == pair.target for output, pair in zip(outputs, pairs, strict=True)) / len(pairs)
 
 

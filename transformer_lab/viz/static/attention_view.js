@@ -97,6 +97,10 @@ function render({ model, el }) {
   detail.append(title, keyAxis, withAxis, readout, legend);
   root.append(overview, detail);
   el.append(root);
+  // JupyterLab's own single keys (b: new cell, d d: delete this one) are not meant while the focus is in here.
+  root.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+  });
 
   let L, H, T, S, weights, queries, keys, cell; // sizes, data, and a map cell's side in pixels
   let hot = null; // {query, key} under the pointer or the keyboard, or null

@@ -11,8 +11,8 @@ LONGEST = 120  # characters of a learner's line
 
 ANY_AXES = "Inputs come with any number of axes: count from the end, dim=-1, and unpack no fixed number of them."
 NUMBER_BY_NUMBER = (
-    "`*`, `+` and `/` go number by number, and these sizes do not fit. Is `*` meant to be `@`? "
-    "Did a sum or a max lose its axis (keepdim=True keeps it)?"
+    "`+`, `-`, `*` and `/` go number by number, and these sizes do not fit. Did a sum or a max lose its axis "
+    "(keepdim=True keeps it)? Or is a `*` meant to be `@`?"
 )
 PRODUCT = "In left @ right, the last axis of left and the last but one of right must be equal."
 WRITTEN = "Do not write into a tensor that a gradient needs: make a new one."

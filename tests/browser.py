@@ -42,7 +42,7 @@ EXECUTE = """async (code) => {
 }"""
 
 
-def eventually(check, timeout=5):
+def eventually(check, timeout=15):
     """Call check until it neither raises an AssertionError nor returns False; then give its result."""
     end = time.monotonic() + timeout
     while True:

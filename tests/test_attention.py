@@ -1,4 +1,4 @@
-"""attention.py against torch's own attention, in float64 and with fresh numbers."""
+"""attention.py against torch's own attention: outputs and gradients, with fresh numbers."""
 
 import pytest
 import torch
@@ -6,53 +6,153 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transformer_lab.attention import MultiHeadAttention, causal_mask, fused_attention, scaled_dot_product_attention
+from references import copy_attention
+from transformer_lab.attention import (
+    KVCache,
+    MultiHeadAttention,
+    causal_mask,
+    fused_attention,
+    scaled_dot_product_attention,
+    written_out,
+)
 
 sizes = st.integers(1, 6)
+seeds = st.integers(0, 10**6)
+# How far a sum of a few hundred products may be off in each precision.
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
+both_precisions = pytest.mark.parametrize("dtype", TOLERANCE)
 
 
-@given(B=sizes, T=sizes, S=sizes, d_key=sizes, d_value=sizes, seed=st.integers(0, 10**6))
-def test_equals_torch_in_float64(B, T, S, d_key, d_value, seed):
+def close(ours, theirs, dtype):
+    torch.testing.assert_close(ours, theirs, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+def gradients(output, inputs):
+    """Gradients of a sum in which every entry counts differently."""
+    weights = torch.linspace(-1, 1, output.numel(), dtype=output.dtype).view_as(output)
+    return torch.autograd.grad((output * weights).sum(), inputs)
+
+
+@given(B=sizes, T=sizes, S=sizes, d_key=sizes, d_value=sizes, seed=seeds, dtype=st.sampled_from(list(TOLERANCE)))
+def test_equals_torch(B, T, S, d_key, d_value, seed, dtype):
     g = torch.Generator().manual_seed(seed)
-    q, k, v = (
-        torch.randn(B, n, d, generator=g, dtype=torch.float64) for n, d in ((T, d_key), (S, d_key), (S, d_value))
-    )
+    shapes = ((B, T, d_key), (B, S, d_key), (B, S, d_value))
+    q, k, v = (torch.randn(shape, generator=g, dtype=dtype, requires_grad=True) for shape in shapes)
     mask = torch.rand(B, T, S, generator=g) < 0.7
     mask[..., 0] = True
     output, weights = scaled_dot_product_attention(q, k, v, mask)
-    torch.testing.assert_close(output, F.scaled_dot_product_attention(q, k, v, attn_mask=mask), rtol=0, atol=1e-10)
-    torch.testing.assert_close(weights.sum(-1), torch.ones(B, T, dtype=torch.float64))
+    expected = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    close(output, expected, dtype)
+    for ours, theirs in zip(gradients(output, (q, k, v)), gradients(expected, (q, k, v)), strict=True):
+        close(ours, theirs, dtype)
+    close(weights.sum(-1), torch.ones(B, T, dtype=dtype), dtype)
     assert (weights[~mask] == 0).all()
 
 
+@given(
+    T=sizes, more=sizes, n_kv_heads=st.sampled_from([1, 2, 6]), seed=seeds, masked=st.booleans(), floats=st.booleans()
+)
+def test_fused_and_written_out_agree_on_every_kind_of_mask(T, more, n_kv_heads, seed, masked, floats):
+    """Causal or not, boolean or added floats, wholly masked rows included; four axes take torch's fast kernel."""
+    g = torch.Generator().manual_seed(seed)
+    S = T + more - 1
+    sizes = ((6, T), (n_kv_heads, S), (n_kv_heads, S))
+    q, k, v = (torch.randn(2, h, n, 8, generator=g, requires_grad=True) for h, n in sizes)
+    mask = torch.rand(2, 1, T, S, generator=g) < 0.6 if masked else None
+    if masked and floats:
+        mask = torch.randn(2, 6, T, S, generator=g).masked_fill(~mask, -torch.inf)
+    for causal in (False, True):
+        plain, weights = written_out()(q, k, v, mask, causal)
+        fused, nothing = fused_attention(q, k, v, mask, causal)
+        assert nothing is None
+        torch.testing.assert_close(plain, fused, rtol=1e-5, atol=1e-5)
+        for ours, theirs in zip(gradients(plain, (q, k, v)), gradients(fused, (q, k, v)), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+        if causal:
+            assert (weights[..., ~causal_mask(T, S)] == 0).all()
+
+
 @pytest.mark.parametrize("attend", [scaled_dot_product_attention, fused_attention])
-def test_a_wholly_masked_row_gives_zeros_and_no_nan_gradient(attend):
-    q, k, v = (torch.randn(2, 3, 4, requires_grad=True) for _ in range(3))
+@pytest.mark.parametrize("kind", ["bool", "float"])
+@pytest.mark.parametrize("axes", [(2,), (2, 3)])
+def test_a_wholly_masked_row_gives_zeros_and_no_nan_gradient(attend, kind, axes):
+    q, k, v = (torch.randn(*axes, 3, 4, requires_grad=True) for _ in range(3))
     mask = torch.ones(3, 3, dtype=torch.bool)
     mask[1] = False
+    mask = mask if kind == "bool" else torch.zeros(3, 3).masked_fill(~mask, -torch.inf)
     output, _ = attend(q, k, v, mask)
-    assert (output[:, 1] == 0).all() and (output[:, 0] != 0).all()
+    assert (output[..., 1, :] == 0).all() and (output[..., 0, :] != 0).all()
     output.sum().backward()
     assert all(x.grad.isfinite().all() for x in (q, k, v))
-    assert (q.grad[:, 1] == 0).all()
+    assert (q.grad[..., 1, :] == 0).all()
 
 
 def test_causal_mask_aligns_the_last_query_with_the_last_key():
     assert causal_mask(2, 4).tolist() == [[True, True, True, False], [True, True, True, True]]
 
 
-def test_multi_head_attention_equals_torch():
-    ours, theirs = MultiHeadAttention(12, 3).double(), torch.nn.MultiheadAttention(12, 3, batch_first=True).double()
-    theirs.in_proj_weight.data = torch.cat([w.weight.data for w in (ours.w_q, ours.w_k, ours.w_v)])
-    theirs.in_proj_bias.data = torch.cat([w.bias.data for w in (ours.w_q, ours.w_k, ours.w_v)])
-    theirs.out_proj.weight.data, theirs.out_proj.bias.data = ours.w_o.weight.data, ours.w_o.bias.data
-    x, memory = torch.randn(2, 5, 12, dtype=torch.float64), torch.randn(2, 7, 12, dtype=torch.float64)
-    real = torch.rand(2, 7) < 0.6
+@both_precisions
+@pytest.mark.parametrize("kind", ["self", "causal", "cross"])
+def test_multi_head_attention_equals_torch(dtype, kind):
+    ours = MultiHeadAttention(12, 3).to(dtype)
+    theirs = torch.nn.MultiheadAttention(12, 3, batch_first=True, dtype=dtype)
+    copy_attention(ours, theirs)
+    x, memory = (torch.randn(2, n, 12, dtype=dtype, requires_grad=True) for n in (5, 7))
+    source = memory if kind == "cross" else x
+    real = torch.rand(source.shape[:2]) < 0.6
     real[:, 0] = True
-    expected, _ = theirs(x, memory, memory, key_padding_mask=~real)
-    torch.testing.assert_close(ours(x, memory, real[:, None, None, :]), expected, rtol=0, atol=1e-10)
+    output = ours(x, memory if kind == "cross" else None, real[:, None, None, :], causal=kind == "causal")
+    # nn.MultiheadAttention's masks are True where attention is forbidden.
+    attn_mask = ~causal_mask(5) if kind == "causal" else None
+    expected, _ = theirs(x, source, source, key_padding_mask=~real, attn_mask=attn_mask)
+    close(output, expected, dtype)
+    mine = gradients(output, (source, ours.w_q.weight, ours.w_k.weight, ours.w_v.bias, ours.w_o.weight))
+    source_grad, in_weight, in_bias, out_weight = gradients(
+        expected, (source, theirs.in_proj_weight, theirs.in_proj_bias, theirs.out_proj.weight)
+    )
+    q_grad, k_grad, _ = in_weight.chunk(3)
+    for a, b in zip(mine, (source_grad, q_grad, k_grad, in_bias.chunk(3)[2], out_weight), strict=True):
+        close(a, b, dtype)
 
 
-def test_heads_must_divide_the_width():
-    with pytest.raises(ValueError, match=r"d_model must be a multiple of n_heads; got d_model=10, n_heads=3\."):
-        MultiHeadAttention(10, 3)
+def test_grouped_heads_share_a_key_with_their_neighbours():
+    attention = MultiHeadAttention(24, n_heads=6, n_kv_heads=2, d_head=5).double()
+    x = torch.randn(2, 4, 24, dtype=torch.float64)
+    q, k, v = (attention.split(w(x)) for w in (attention.w_q, attention.w_k, attention.w_v))
+    heads = [
+        scaled_dot_product_attention(q[:, h], k[:, h // 3], v[:, h // 3], causal_mask(4))[0] for h in range(6)
+    ]  # heads 0, 1, 2 look with key 0
+    close(attention(x, causal=True), attention.w_o(torch.cat(heads, dim=-1)), torch.float64)
+
+
+@given(cuts=st.lists(st.integers(1, 8), max_size=3, unique=True).map(sorted))
+def test_a_cache_changes_nothing_wherever_the_text_is_cut(cuts):
+    attention = MultiHeadAttention(8, 4, n_kv_heads=2).double()
+    x = torch.randn(2, 9, 8, dtype=torch.float64)
+    cache = KVCache()
+    pieces = [attention(x[:, a:b], causal=True, cache=cache) for a, b in zip([0, *cuts], [*cuts, 9], strict=True)]
+    close(torch.cat(pieces, dim=1), attention(x, causal=True), torch.float64)
+    assert len(cache) == 9 and cache.keys.shape == (2, 2, 9, 2)
+
+
+def test_the_memory_is_projected_once_when_there_is_a_cache():
+    attention, cache = MultiHeadAttention(8, 2), KVCache()
+    x, memory = torch.randn(1, 3, 8), torch.randn(1, 4, 8)
+    whole = attention(x, memory)
+    calls = []
+    attention.w_k.register_forward_hook(lambda *_: calls.append(1))
+    steps = [attention(x[:, t : t + 1], memory, cache=cache) for t in range(3)]
+    torch.testing.assert_close(torch.cat(steps, dim=1), whole)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    "sizes, sentence",
+    [
+        ((10, 3), r"d_model must be a multiple of n_heads; got d_model=10, n_heads=3\."),
+        ((12, 4, 3), r"n_heads must be a multiple of n_kv_heads; got n_heads=4, n_kv_heads=3\."),
+    ],
+)
+def test_sizes_that_do_not_divide_are_refused(sizes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        MultiHeadAttention(*sizes)

@@ -1,99 +1,271 @@
-"""The encoder-decoder against torch.nn's, and the properties a reader may rely on."""
+"""The assembled models against torch.nn's, and the properties a reader may rely on."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
 
-from transformer_lab import Transformer, TransformerConfig, generate
+from references import torch_stack
+from test_attention import both_precisions, close, gradients
+from transformer_lab import BERT, GPT, Transformer, TransformerConfig
 from transformer_lab.attention import causal_mask
 
-CONFIG = dict(vocab_size=17, d_model=16, n_heads=2, n_layers=2, d_ff=24, max_len=12)
+CONFIG = TransformerConfig(vocab_size=17, d_model=16, n_heads=2, n_layers=2, d_ff=24, max_len=12)
+POSITIONS = ("none", "sinusoidal", "learned", "rotary", "alibi")
+# One config of every family, small.
+FAMILIES = {
+    "vaswani2017": (Transformer, replace(CONFIG, norm_position="post")),
+    "gpt2": (GPT, replace(CONFIG, positions="learned", activation="gelu_tanh", scale_embeddings=False)),
+    "llama": (
+        GPT,
+        replace(CONFIG, positions="rotary", norm="rms", activation="swiglu", bias=False, n_heads=4, n_kv_heads=2),
+    ),
+    "bert": (
+        BERT,
+        replace(
+            CONFIG,
+            positions="learned",
+            norm_position="post",
+            activation="gelu",
+            norm_embeddings=True,
+            n_segments=2,
+            pooler=True,
+            masked_lm_head=True,
+        ),
+    ),
+}
+families = pytest.mark.parametrize("family", FAMILIES)
 
 
-def copy_attention(ours, theirs):
-    theirs.in_proj_weight.data = torch.cat([w.weight.data for w in (ours.w_q, ours.w_k, ours.w_v)])
-    theirs.in_proj_bias.data = torch.cat([w.bias.data for w in (ours.w_q, ours.w_k, ours.w_v)])
-    theirs.out_proj.load_state_dict(ours.w_o.state_dict())
+def lively(model):
+    """No parameter left at a value that hides a mistake (a bias of 0, a gamma of 1)."""
+    for p in model.parameters():
+        nn.init.normal_(p, mean=0.1, std=0.3)
+    return model.eval()
 
 
-def copy_block(ours, theirs):
-    copy_attention(ours.attention, theirs.self_attn)
-    if hasattr(ours, "cross_attention"):
-        copy_attention(ours.cross_attention, theirs.multihead_attn)
-    theirs.linear1.load_state_dict(ours.feed_forward.w_1.state_dict())
-    theirs.linear2.load_state_dict(ours.feed_forward.w_2.state_dict())
-    for i, residual in enumerate(ours.residuals):
-        norm = getattr(theirs, f"norm{i + 1}")
-        norm.weight.data, norm.bias.data = residual.norm.gamma.data, residual.norm.beta.data
+def random_ids(*shape):
+    return torch.randint(17, shape)
 
 
+def run(model, ids, mask=None):
+    """Ids through any family; an encoder-decoder reads them on both sides."""
+    return model(ids, ids, mask, mask) if isinstance(model, Transformer) else model(ids, mask)
+
+
+@both_precisions
 @pytest.mark.parametrize("norm_position", ["pre", "post"])
-def test_equals_torch_transformer(norm_position):
-    model = Transformer(TransformerConfig(**CONFIG, norm_position=norm_position)).double().eval()
-    for p in model.parameters():  # no parameter left at a value that hides a mistake
-        torch.nn.init.normal_(p, mean=0.1, std=0.3)
-    kwargs = dict(batch_first=True, dropout=0.0, norm_first=norm_position == "pre", dtype=torch.float64)
-    encoder = [torch.nn.TransformerEncoderLayer(16, 2, 24, **kwargs).eval() for _ in model.encoder]
-    decoder = [torch.nn.TransformerDecoderLayer(16, 2, 24, **kwargs).eval() for _ in model.decoder]
-    for ours, theirs in zip([*model.encoder, *model.decoder], [*encoder, *decoder], strict=True):
-        copy_block(ours, theirs)
-    source, target = torch.randint(17, (3, 7)), torch.randint(17, (3, 5))
+def test_equals_torch_transformer(norm_position, dtype):
+    model = lively(Transformer(replace(CONFIG, norm_position=norm_position))).to(dtype)
+    encoder = torch_stack(model.encoder, model.config, decoder=False)
+    decoder = torch_stack(model.decoder, model.config, decoder=True)
+    source, target = random_ids(3, 7), random_ids(3, 5)
     real = torch.arange(7) < torch.tensor([7, 4, 6])[:, None]
-    memory = model.embed(source)
-    for layer in encoder:
-        memory = layer(memory, src_key_padding_mask=~real)
-    memory = model.encoder_norm(memory)
-    x = model.embed(target)
-    for layer in decoder:
-        x = layer(x, memory, tgt_mask=~causal_mask(5), memory_key_padding_mask=~real)
-    expected = model.decoder_norm(x) @ model.embedding.weight.T
-    torch.testing.assert_close(model(source, target, real), expected, rtol=0, atol=1e-10)
+    vectors = [model.embedding(ids)[0].detach().requires_grad_() for ids in (source, target)]
+    memory = encoder(vectors[0], src_key_padding_mask=~real)
+    expected = decoder(vectors[1], memory, tgt_mask=~causal_mask(5), memory_key_padding_mask=~real)
+
+    positions = [torch.arange(n)[None] for n in (7, 5)]
+    our_memory = model.encoder(vectors[0], positions[0], real)
+    output = model.decoder(vectors[1], positions[1], None, our_memory, real)
+    close(our_memory[real], memory[real], dtype)
+    close(output, expected, dtype)
+    ours = gradients(output, (*vectors, model.encoder.blocks[0].feed_forward.w_1.weight))
+    for a, b in zip(ours, gradients(expected, (*vectors, encoder.layers[0].linear1.weight)), strict=True):
+        close(a, b, dtype)
+    close(model(source, target, real), expected @ model.embedding.tokens.weight.T, dtype)
 
 
-def test_the_future_and_the_padding_do_not_matter():
-    model = Transformer(TransformerConfig(**CONFIG)).eval()
-    source, target = torch.randint(1, 17, (1, 6)), torch.randint(1, 17, (1, 6))
-    real = torch.tensor([[True] * 4 + [False] * 2])
-    before = model(source, target, real)
-    changed_target, changed_source = target.clone(), source.clone()
-    changed_target[:, 4:] = (changed_target[:, 4:] + 1) % 17
-    changed_source[:, 4:] = (changed_source[:, 4:] + 1) % 17
-    after = model(changed_source, changed_target, real)
-    torch.testing.assert_close(after[:, :4], before[:, :4])
-    assert not torch.allclose(after[:, 4:], before[:, 4:])
+@pytest.mark.parametrize("positions", POSITIONS)
+@given(T=st.integers(2, 12), data=st.data())
+def test_the_future_does_not_matter(positions, T, data):
+    t = data.draw(st.integers(1, T - 1))
+    model = lively(GPT(replace(CONFIG, positions=positions))).double()
+    ids = random_ids(2, T)
+    changed = ids.clone()
+    changed[:, t:] = (changed[:, t:] + 1) % 17
+    before, after = model(ids), model(changed)
+    close(before[:, :t], after[:, :t], torch.float64)
+    assert not torch.allclose(before[:, t:], after[:, t:])
 
 
-def test_greedy_generation_takes_the_most_probable_token_and_fills_finished_rows():
-    torch.manual_seed(0)
-    model = Transformer(TransformerConfig(**CONFIG)).eval()
-    source, start = torch.randint(17, (4, 6)), torch.zeros(4, 1, dtype=torch.long)
-    ids = generate(model, start, 8, source=source)
-    expected = start
-    for _ in range(8):
-        expected = torch.cat((expected, model(source, expected)[:, -1:].argmax(-1)), dim=1)
-    assert ids.tolist() == expected.tolist()
-    stop = ids[0, 3].item()
-    stopped = generate(model, start, 8, source=source, stop=stop, pad_id=16)
-    for row, whole in zip(stopped.tolist(), ids.tolist(), strict=True):
-        end = whole.index(stop, 1) + 1 if stop in whole[1:] else len(whole)
-        assert row == (whole[:end] + [16] * len(row))[: len(row)]
+@pytest.mark.parametrize("positions", POSITIONS)
+@pytest.mark.parametrize("model", [GPT, BERT, Transformer])
+@given(left=st.integers(0, 3), right=st.integers(0, 3))
+def test_padding_changes_nothing_on_either_side(model, positions, left, right):
+    model = lively(model(replace(CONFIG, positions=positions))).double()
+    ids = random_ids(2, 5)
+    padded = torch.cat((random_ids(2, left), ids, random_ids(2, right)), dim=1)
+    mask = (torch.arange(5 + left + right) >= left) & (torch.arange(5 + left + right) < left + 5)
+    output = run(model, padded, mask.expand(2, -1))
+    close(output[:, left : left + 5], run(model, ids), torch.float64)
+
+
+def test_masked_tokens_of_the_source_do_not_matter_and_others_do():
+    model = lively(Transformer(CONFIG))
+    source, target = random_ids(1, 6), random_ids(1, 4)
+    real = torch.tensor([[True, True, False, True, True, False]])
+    changed = (source + ~real) % 17
+    torch.testing.assert_close(model(source, target, real), model(changed, target, real))
+    assert not torch.allclose(model(source, target), model(changed, target))
+
+
+@given(order=st.permutations(range(7)))
+def test_without_positions_and_mask_a_permutation_goes_straight_through(order):
+    model = lively(BERT(replace(CONFIG, positions="none"))).double()
+    ids = random_ids(2, 7)
+    close(model(ids[:, order]), model(ids)[:, order], torch.float64)
+    with_positions = lively(BERT(CONFIG)).double()
+    if order != sorted(order) and ids[0].tolist() != ids[0, order].tolist():
+        assert not torch.allclose(with_positions(ids[:, order]), with_positions(ids)[:, order])
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+@given(cuts=st.lists(st.integers(1, 8), max_size=4, unique=True).map(sorted), padded=st.booleans())
+def test_a_cache_changes_nothing_wherever_the_text_is_cut(positions, cuts, padded):
+    model = lively(GPT(replace(CONFIG, positions=positions, n_heads=4, n_kv_heads=2))).double()
+    ids = random_ids(2, 9)
+    mask = torch.arange(9) >= torch.tensor([[0], [3]]) if padded else None
+    cache, pieces = model.decoder.new_cache(), []
+    for a, b in zip([0, *cuts], [*cuts, 9], strict=True):
+        pieces.append(model(ids[:, a:b], mask[:, :b] if padded else None, cache=cache))
+    whole, real = model(ids, mask), mask if padded else slice(None)
+    close(torch.cat(pieces, dim=1)[real], whole[real], torch.float64)
+
+
+def test_bert_tells_segments_apart_and_pools_the_first_token():
+    model = lively(FAMILIES["bert"][0](FAMILIES["bert"][1]))
+    ids, segments = random_ids(2, 6), torch.tensor([[0, 0, 0, 1, 1, 1]] * 2)
+    hidden = model(ids)
+    torch.testing.assert_close(hidden, model(ids, segments=torch.zeros_like(ids)))
+    assert not torch.allclose(hidden, model(ids, segments=segments), atol=1e-3)
+    torch.testing.assert_close(model.pool(hidden), torch.tanh(hidden[:, 0] @ model.pooler.weight.T + model.pooler.bias))
+    assert model.masked_lm_logits(hidden).shape == (2, 6, 17)
+
+
+@families
+def test_a_wholly_padded_row_gives_no_nan_forward_or_backward(family):
+    kind, config = FAMILIES[family]
+    model = lively(kind(config))
+    mask = torch.tensor([[True] * 5, [False] * 5])
+    output = run(model, random_ids(2, 5), mask)
+    output.sum().backward()
+    assert output.isfinite().all()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+@families
+def test_runs_in_every_precision_and_on_no_device_at_all(family):
+    kind, config = FAMILIES[family]
+    model, ids = lively(kind(config)), random_ids(2, 5)
+    mask = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    expected = run(model, ids, mask)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = run(model, ids, mask)
+    mixed.float().sum().backward()
+    real = mask if kind is not Transformer else torch.ones_like(mask)
+    scale = expected.abs().max()
+    assert (mixed.float() - expected)[real].abs().max() < 0.1 * scale
+    assert (run(model.bfloat16(), ids, mask).float() - expected)[real].abs().max() < 0.1 * scale
+    with torch.device("meta"):
+        nowhere = run(kind(config), torch.zeros(2, 5, dtype=torch.long), torch.ones(2, 5, dtype=torch.bool))
+    assert nowhere.shape == expected.shape and nowhere.is_meta
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_every_scheme_runs_under_autocast_with_a_mask(positions):
+    model, ids = lively(GPT(replace(CONFIG, positions=positions))), random_ids(2, 5)
+    mask = torch.tensor([[True] * 5, [False] * 2 + [True] * 3])
+    expected = model(ids, mask)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert (model(ids, mask).float() - expected)[mask].abs().max() < 0.1 * expected.abs().max()
+
+
+COMPILE = """
+import torch
+from test_models import FAMILIES, lively, random_ids, run
+
+mask = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+for family, (kind, config) in FAMILIES.items():
+    model, ids = lively(kind(config)), random_ids(2, 5)
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    args = (ids, ids, mask, mask) if family == "vaswani2017" else (ids, mask)
+    grads = []
+    for module in (model, compiled):
+        model.zero_grad()
+        output = module(*args)
+        output.pow(2).mean().backward()
+        grads.append([output.detach()] + [p.grad for p in model.parameters() if p.grad is not None])
+    for eager, fast in zip(*grads, strict=True):
+        torch.testing.assert_close(fast, eager, rtol=1e-3, atol=1e-4, msg=family)
+"""
+
+
+def test_every_family_compiles_as_one_graph():
+    # In a Python of its own: torch.compile cannot trace the shape checks that run in this one.
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    run = subprocess.run([sys.executable, "-c", COMPILE], env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-2000:]
+
+
+def test_untied_output_has_a_matrix_of_its_own():
+    tied, untied = GPT(CONFIG), GPT(replace(CONFIG, tie_embeddings=False))
+    assert sum(p.numel() for p in untied.parameters()) - sum(p.numel() for p in tied.parameters()) == 17 * 16
+    hidden = torch.randn(1, 2, 16)
+    torch.testing.assert_close(untied.logits(hidden), hidden @ untied.output.weight.T)
+    torch.testing.assert_close(tied.logits(hidden), hidden @ tied.embedding.tokens.weight.T)
+
+
+def test_dropout_only_while_training():
+    model = GPT(replace(CONFIG, dropout=0.5))
+    ids = random_ids(1, 6)
+    assert not torch.equal(model(ids), model(ids))
+    assert torch.equal(model.eval()(ids), model(ids))
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned"])
+def test_a_sequence_longer_than_the_table_is_refused(positions):
+    model = Transformer(replace(CONFIG, positions=positions))
+    with pytest.raises(ValueError, match=r"13 positions; this model's max_len is 12\."):
+        model(random_ids(1, 13), random_ids(1, 2))
+    cache = model.decoder.new_cache()
+    memory = model.encode(random_ids(1, 3))
+    model.decode(random_ids(1, 12), memory=memory, cache=cache)
+    with pytest.raises(ValueError, match=r"13 positions; this model's max_len is 12\."):
+        model.decode(random_ids(1, 1), memory=memory, cache=cache)
+
+
+@pytest.mark.parametrize("positions", ["none", "rotary", "alibi"])
+def test_schemes_without_a_table_know_no_longest_sequence(positions):
+    assert GPT(replace(CONFIG, positions=positions))(random_ids(1, 40)).isfinite().all()
 
 
 @pytest.mark.parametrize(
-    "change, sentence",
+    "ids, mask, sentence",
     [
-        (dict(n_heads=3), "d_model must be a multiple of n_heads; got d_model=16, n_heads=3."),
-        (dict(n_layers=0), "n_layers must be at least 1; got 0."),
-        (dict(d_model=15, n_heads=3), "d_model must be even for sinusoidal positions; got 15."),
-        (dict(norm_position="both"), 'norm_position must be "pre" or "post"; got \'both\'.'),
+        (torch.zeros(5).long(), None, r"Token ids must be int64 of shape \(B, T\); got torch.int64 of shape \(5,\)\."),
+        (torch.zeros(1, 5), None, r"Token ids must be int64 of shape \(B, T\); got torch.float32 of shape \(1, 5\)\."),
+        (
+            torch.zeros(1, 5).long(),
+            torch.ones(1, 5).long(),
+            r"The mask must be bool of shape \(1, 5\), True at real tokens; got torch.int64 of shape \(1, 5\)\.",
+        ),
+        (
+            torch.zeros(2, 5).long(),
+            torch.ones(2, 4).bool(),
+            r"The mask must be bool of shape \(2, 5\), True at real tokens; got torch.bool of shape \(2, 4\)\.",
+        ),
     ],
 )
-def test_a_config_that_makes_no_sense_is_refused(change, sentence):
-    with pytest.raises(ValueError) as error:
-        TransformerConfig(**{**CONFIG, **change})
-    assert str(error.value) == sentence
+def test_wrong_ids_and_masks_are_named(ids, mask, sentence):
+    from transformer_lab.blocks import check_tokens
 
-
-def test_a_sequence_longer_than_max_len_is_refused():
-    model = Transformer(TransformerConfig(**CONFIG))
-    with pytest.raises(ValueError, match=r"13 positions; this model's max_len is 12\."):
-        model(torch.zeros(1, 13, dtype=torch.long), torch.zeros(1, 2, dtype=torch.long))
+    with pytest.raises(ValueError, match=sentence):
+        check_tokens(ids, mask, 0)

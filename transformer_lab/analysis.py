@@ -1,25 +1,30 @@
-"""Looking inside a model that is already there: recording its attention, replacing or switching off its parts."""
+"""Looking inside a model that is already there: its attention, its residual stream, what its heads do.
 
-import math
+Nothing here costs anything while it is not used: a model is changed inside a `with` block only.
+"""
+
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from unittest import mock
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
-from .attention import MultiHeadAttention, fused_attention, scaled_dot_product_attention
+from .attention import MultiHeadAttention, fused_attention, written_out
 from .generation import translate_ids
-from .layers import FeedForward, LayerNorm, Residual
-from .positions import SinusoidalPositions
+
+
+def stacks(model) -> dict:
+    """The model's stacks of blocks by name: "encoder", "decoder" or both."""
+    return {kind: getattr(model, kind) for kind in ("encoder", "decoder") if hasattr(model, kind)}
 
 
 def attention_modules(model) -> dict[str, list[MultiHeadAttention]]:
     """The model's attentions by kind ("encoder", "decoder", "cross"), one for each layer."""
-    return {
-        "encoder": [block.attention for block in model.encoder],
-        "decoder": [block.attention for block in model.decoder],
-        "cross": [block.cross_attention for block in model.decoder],
-    }
+    modules = {kind: [block.attention for block in stack.blocks] for kind, stack in stacks(model).items()}
+    if "encoder" in modules and "decoder" in modules:
+        modules["cross"] = [block.cross_attention for block in model.decoder.blocks]
+    return modules
 
 
 @contextmanager
@@ -34,23 +39,27 @@ def patched(changes):
 @contextmanager
 def replace_attention(model, attend, kinds=("encoder", "decoder", "cross")):
     """Within the block, attentions of these kinds compute attend(q, k, v, mask) -> (output, weights or None)."""
-    with patched((module, "attend", attend) for kind in kinds for module in attention_modules(model)[kind]):
+    modules = attention_modules(model)
+    with patched((m, "attend", written_out(attend)) for kind in kinds for m in modules.get(kind, [])):
         yield model
 
 
 @contextmanager
 def record_attention(model):
-    """Within the block, maps["encoder" | "decoder" | "cross"][layer] is (B, H, T, S) of the last forward pass."""
+    """Within the block, maps["encoder" | "decoder" | "cross"][layer] is (B, H, T, S) of the last forward pass.
+
+    A model has the kinds that it has: GPT "decoder", BERT "encoder", Transformer all three.
+    """
     modules = attention_modules(model)
     maps = {kind: [None] * len(layers) for kind, layers in modules.items()}
 
     def recorder(attend, kind, layer):
         # The fused kernel never forms the weights, so recording computes the same attention step by step.
-        attend = scaled_dot_product_attention if attend is fused_attention else attend
+        attend = written_out() if attend is fused_attention else attend
 
-        def recording(q, k, v, mask=None):
-            output, weights = attend(q, k, v, mask)
-            maps[kind][layer] = weights.detach()
+        def recording(q, k, v, mask=None, causal=False):
+            output, weights = attend(q, k, v, mask, causal)
+            maps[kind][layer] = None if weights is None else weights.detach()
             return output, weights
 
         return recording
@@ -61,6 +70,54 @@ def record_attention(model):
         for layer, module in enumerate(layers)
     ):
         yield maps
+
+
+@contextmanager
+def record_residual_stream(model):
+    """Within the block, stream["encoder" | "decoder"] is a list of n_layers + 1 tensors (B, T, D), last forward pass.
+
+    The first is what enters the first block, the others what leaves each block (before the stack's final norm).
+    """
+    stream = {kind: [None] * (len(stack.blocks) + 1) for kind, stack in stacks(model).items()}
+
+    def keep(kind, depth):
+        def hook(module, inputs, output=None):
+            stream[kind][depth] = (inputs[0] if output is None else output).detach()
+
+        return hook
+
+    with ExitStack() as hooks:
+        for kind, stack in stacks(model).items():
+            handles = [stack.blocks[0].register_forward_pre_hook(keep(kind, 0))]
+            handles += [block.register_forward_hook(keep(kind, i + 1)) for i, block in enumerate(stack.blocks)]
+            for handle in handles:
+                hooks.callback(handle.remove)
+        yield stream
+
+
+def repeated_tokens(vocab_size: int, period: int, n_rows: int = 8, seed: int = 0) -> Int[Tensor, "B T"]:
+    """Rows of `period` random tokens said twice: a text that only looking back can predict."""
+    once = torch.randint(vocab_size, (n_rows, period), generator=torch.Generator().manual_seed(seed))
+    return torch.cat((once, once), dim=1)
+
+
+def head_scores(
+    attention: list[Float[Tensor, "B H T T"]], period: int | None = None
+) -> dict[str, Float[Tensor, "L H"]]:
+    """How much of its weight each head gives to a certain key, on average over queries and batch: 0 to 1.
+
+    "previous token": the key just before the query. "first token": the first key, where heads with nothing to do look.
+    "induction", for `repeated_tokens` of that period: the key that followed this query's token the time before
+    (Olsson et al. 2022, arXiv:2209.11895).
+    """
+    weights = torch.stack([layer.mean(dim=0) for layer in attention])  # (L, H, T, T)
+    scores = {
+        "previous token": weights.diagonal(offset=-1, dim1=-2, dim2=-1).mean(dim=-1),
+        "first token": weights[..., 1:, 0].mean(dim=-1),  # the first query has nowhere else to look
+    }
+    if period is not None:
+        scores["induction"] = weights.diagonal(offset=1 - period, dim1=-2, dim2=-1)[..., 1:].mean(dim=-1)
+    return scores
 
 
 def translation_attention(model, tokenizer, text: str, kind: str = "cross"):
@@ -76,55 +133,3 @@ def translation_attention(model, tokenizer, text: str, kind: str = "cross"):
     query_tokens = source_tokens if kind == "encoder" else target_tokens[1:]
     key_tokens = target_tokens[:-1] if kind == "decoder" else source_tokens
     return torch.cat(maps[kind]).cpu(), query_tokens, key_tokens
-
-
-def no_scale(q, k, v, mask=None):
-    """Attention without the division by sqrt(d_head): q is multiplied by what the division takes away."""
-    return scaled_dot_product_attention(q * math.sqrt(q.shape[-1]), k, v, mask)
-
-
-def no_choice(q, k, v, mask=None):
-    """Attention that cannot choose: every score is 0, so every allowed key gets the same weight."""
-    return scaled_dot_product_attention(torch.zeros_like(q), k, v, mask)
-
-
-def no_mask(q, k, v, mask=None):
-    """Attention that ignores its mask."""
-    return scaled_dot_product_attention(q, k, v)
-
-
-def first_head_only(q, k, v, mask=None):
-    """Attention in which every head but the first says nothing."""
-    output, weights = scaled_dot_product_attention(q, k, v, mask)
-    silenced = torch.cat((output[:, :1], torch.zeros_like(output[:, 1:])), dim=1)
-    return silenced, weights
-
-
-def _attention(attend, *kinds):
-    return lambda model: [(m, "attend", attend) for kind in kinds for m in attention_modules(model)[kind]]
-
-
-def _forward(kind, function):
-    return lambda model: [(m, "forward", partial(function, m)) for m in model.modules() if isinstance(m, kind)]
-
-
-# What switching a part off changes: model -> [(module, attribute, replacement)].
-PARTS = {
-    "scale": _attention(no_scale, "encoder", "decoder", "cross"),
-    "choice": _attention(no_choice, "encoder", "decoder", "cross"),
-    "causal mask": _attention(no_mask, "decoder"),
-    "heads": _attention(first_head_only, "encoder", "decoder", "cross"),
-    "feed-forward": _forward(FeedForward, lambda module, x: torch.zeros_like(x)),
-    "residual": _forward(Residual, lambda module, x, sublayer: module.norm(sublayer(x))),
-    "layer norm": _forward(LayerNorm, lambda module, x: x),
-    "positions": _forward(SinusoidalPositions, lambda module, x: x),
-}
-
-
-@contextmanager
-def switch_off(model, part: str):
-    """Within the block, the trained model runs without one of its parts (a name in PARTS); raises ValueError."""
-    if part not in PARTS:
-        raise ValueError(f"No part called {part!r}: give one of {', '.join(PARTS)}.")
-    with patched(PARTS[part](model)):
-        yield model

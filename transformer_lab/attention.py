@@ -1,15 +1,17 @@
 """Attention: masks, the scaled dot product, and many heads of it side by side.
 
 Vaswani et al. 2017, "Attention Is All You Need", section 3.2 (arXiv:1706.03762).
-Boolean masks are True where attention is allowed.
+Boolean masks are True where attention is allowed; a mask of floats is added to the scores.
 """
 
 import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
+
+from .positions import rotate
 
 
 def causal_mask(n_queries: int, n_keys: int | None = None, device=None) -> Bool[Tensor, "T S"]:
@@ -19,56 +21,145 @@ def causal_mask(n_queries: int, n_keys: int | None = None, device=None) -> Bool[
     return allowed.tril(diagonal=n_keys - n_queries)
 
 
+def with_causality(
+    mask: Shaped[Tensor, "*#batch #T #S"] | None, T: int, S: int, device
+) -> Shaped[Tensor, "*batch T S"]:
+    """The mask, with the future closed as well."""
+    allowed = causal_mask(T, S, device)
+    if mask is None:
+        return allowed
+    return mask & allowed if mask.dtype == torch.bool else mask.masked_fill(~allowed, -torch.inf)
+
+
 def scaled_dot_product_attention(
     q: Float[Tensor, "*batch T d_key"],
     k: Float[Tensor, "*batch S d_key"],
     v: Float[Tensor, "*batch S d_value"],
-    mask: Bool[Tensor, "*#batch #T #S"] | None = None,
+    mask: Shaped[Tensor, "*#batch #T #S"] | None = None,
 ) -> tuple[Float[Tensor, "*batch T d_value"], Float[Tensor, "*batch T S"]]:
     """softmax(q k^T / sqrt(d_key)) v, and the weights; a row with every key masked gives zeros (2017, eq. 1)."""
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
     if mask is None:
         weights = scores.softmax(dim=-1)
     else:
-        weights = scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)
+        allowed = mask if mask.dtype == torch.bool else mask > -torch.inf
+        scores = scores if mask.dtype == torch.bool else scores + mask
+        weights = scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1)
         # Over an empty set of keys softmax is 0/0; masked_fill also stops the NaN in the backward pass.
-        weights = weights.masked_fill(~mask.any(dim=-1, keepdim=True), 0.0)
+        weights = weights.masked_fill(~allowed.any(dim=-1, keepdim=True), 0.0)
     return weights @ v, weights
 
 
-def fused_attention(q, k, v, mask=None) -> tuple[Tensor, None]:
-    """The same output from torch's fused kernel, which never holds the weights in memory."""
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask), None
+def fused_attention(q, k, v, mask=None, causal=False) -> tuple[Tensor, None]:
+    """The same output from torch's fused kernel, which never holds the weights in memory.
+
+    k and v may have fewer heads than q, each of them serving a group; causal closes the future without a mask.
+    """
+    T, S = q.shape[-2], k.shape[-2]
+    # torch's is_causal takes no mask beside it, and lets the first query meet the first key, not the last the last.
+    if causal and (mask is not None or T != S):
+        causal, mask = False, with_causality(mask, T, S, q.device) if T > 1 else mask
+    grouped = q.shape[1] != k.shape[1]
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=grouped), None
+
+
+def written_out(attend=scaled_dot_product_attention):
+    """attend(q, k, v, mask) in the place of fused_attention: with a key for every head, and causality in the mask."""
+
+    def attention(q, k, v, mask=None, causal=False):
+        group = q.shape[1] // k.shape[1]
+        k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
+        if causal:
+            mask = with_causality(mask, q.shape[2], k.shape[2], q.device)
+        return attend(q, k, v, mask)
+
+    return attention
+
+
+class KVCache:
+    """The keys and values that an attention has already computed, each (B, n_kv_heads, S, d_head)."""
+
+    def __init__(self):
+        self.keys = self.values = None
+
+    def __len__(self) -> int:
+        return 0 if self.keys is None else self.keys.shape[2]
+
+    def extend(self, keys: Float[Tensor, "B H T d_head"], values: Float[Tensor, "B H T d_head"]):
+        """Keep the new tokens' keys and values behind the old ones; returns all of them."""
+        if self.keys is not None:
+            keys, values = torch.cat((self.keys, keys), dim=2), torch.cat((self.values, values), dim=2)
+        self.keys, self.values = keys, values
+        return keys, values
+
+    def select(self, rows) -> None:
+        """Keep these rows of the batch, in this order: what beam search does at each step."""
+        if self.keys is not None:
+            self.keys, self.values = self.keys[rows], self.values[rows]
 
 
 class MultiHeadAttention(nn.Module):
-    """n_heads attentions of width d_model / n_heads, side by side (2017, section 3.2.2)."""
+    """n_heads attentions of width d_head, side by side (2017, section 3.2.2).
 
-    def __init__(self, d_model: int, n_heads: int):
+    With n_kv_heads < n_heads, groups of heads share one key and one value (Ainslie et al. 2023, arXiv:2305.13245).
+    Raises ValueError if the sizes do not divide.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        n_heads: int,
+        n_kv_heads: int | None = None,
+        d_head: int | None = None,
+        bias: bool = True,
+    ):
         super().__init__()
-        if d_model % n_heads:
+        n_kv_heads = n_kv_heads or n_heads
+        if d_head is None and d_model % n_heads:
             raise ValueError(f"d_model must be a multiple of n_heads; got d_model={d_model}, n_heads={n_heads}.")
-        self.n_heads, self.d_head = n_heads, d_model // n_heads
-        self.w_q, self.w_k, self.w_v, self.w_o = (nn.Linear(d_model, d_model) for _ in range(4))
-        # The one line a lesson or a recorder replaces: (q, k, v, mask) -> (output, weights or None).
+        if n_heads % n_kv_heads:
+            raise ValueError(
+                f"n_heads must be a multiple of n_kv_heads; got n_heads={n_heads}, n_kv_heads={n_kv_heads}."
+            )
+        self.n_heads, self.n_kv_heads, self.d_head = n_heads, n_kv_heads, d_head or d_model // n_heads
+        self.w_q = nn.Linear(d_model, n_heads * self.d_head, bias)
+        self.w_k = nn.Linear(d_model, n_kv_heads * self.d_head, bias)
+        self.w_v = nn.Linear(d_model, n_kv_heads * self.d_head, bias)
+        self.w_o = nn.Linear(n_heads * self.d_head, d_model, bias)
+        # What a recorder replaces: (q, k, v, mask, causal) -> (output, weights or None).
         self.attend = fused_attention
 
     def forward(
         self,
         x: Float[Tensor, "B T D"],
         memory: Float[Tensor, "B S D"] | None = None,
-        mask: Bool[Tensor, "#B #H #T #S"] | None = None,
+        mask: Shaped[Tensor, "#B #H #T #S"] | None = None,
+        causal: bool = False,
+        rotation: tuple[Tensor, Tensor] | None = None,
+        cache: KVCache | None = None,
     ) -> Float[Tensor, "B T D"]:
-        """Queries come from x; keys and values from memory (cross-attention) or from x itself."""
-        memory = x if memory is None else memory
-        q, k, v = self.split(self.w_q(x)), self.split(self.w_k(memory)), self.split(self.w_v(memory))
-        output, _ = self.attend(q, k, v, mask)
+        """Queries come from x; keys and values from memory (cross-attention) or from x itself.
+
+        rotation turns queries and keys by their positions (rotary). cache holds earlier keys and values: those of x
+        are added to it; those of memory, which never changes, are computed once.
+        """
+        q = self.split(self.w_q(x))
+        if memory is not None and cache is not None and len(cache):
+            k, v = cache.keys, cache.values
+        else:
+            source = x if memory is None else memory
+            k, v = self.split(self.w_k(source)), self.split(self.w_v(source))
+            if rotation is not None:
+                q, k = rotate(q, *rotation), rotate(k, *rotation)
+            if cache is not None:
+                k, v = cache.extend(k, v)
+        output, _ = self.attend(q, k, v, mask, causal)
         return self.w_o(self.merge(output))
 
     def split(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B H T d_head"]:
         """Cut the features, not the sequence, into heads."""
         B, T, _ = x.shape
-        return x.view(B, T, self.n_heads, self.d_head).transpose(1, 2)
+        return x.view(B, T, -1, self.d_head).transpose(1, 2)
 
     def merge(self, x: Float[Tensor, "B H T d_head"]) -> Float[Tensor, "B T D"]:
         """Put the heads' outputs side by side again: the inverse of split."""

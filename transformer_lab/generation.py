@@ -1,51 +1,209 @@
-"""Writing one token at a time."""
+"""Writing one token at a time, with an encoder-decoder or a decoder-only model.
+
+A batch of prompts is padded on the left, so that each row goes on where its text ends. How a token is chosen stands
+in sampling.py and beams.py.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
-from jaxtyping import Int
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from .beams import beam_search
+from .blocks import check_tokens, n_cached
+from .sampling import Sampler
 
-@torch.no_grad()
+
 def generate(
-    model, ids: Int[Tensor, "B T"], max_new_tokens: int, *, source, source_mask=None, stop=None, pad_id=None
+    model,
+    ids: Int[Tensor, "B T"],
+    max_new_tokens: int,
+    *,
+    mask: Bool[Tensor, "B T"] | None = None,
+    source: Int[Tensor, "B S"] | None = None,
+    source_mask: Bool[Tensor, "B S"] | None = None,
+    temperature: float = 0.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    beams: int = 1,
+    length_penalty: float = 1.0,
+    stop: int | list[int] | None = None,
+    pad_id: int | None = None,
+    seed: int | None = None,
+    use_cache: bool = True,
 ) -> Int[Tensor, "B T_new"]:
-    """Greedy decoding of an encoder-decoder: appends the most probable token until every row met `stop`.
+    """ids with at most max_new_tokens more: greedy, by sampling (temperature > 0) or by beam search (beams > 1).
 
-    Rows that have met `stop` are filled with `pad_id` (default: `stop`).
+    mask            True at real tokens; padding stands on the left
+    source, source_mask     what an encoder-decoder translates
+    temperature, top_k, top_p, min_p    how a token is drawn (sampling.py); seed makes the draws repeatable
+    beams, length_penalty   how many texts are kept alive; a penalty above 0 favours long ones (beams.py)
+    stop, pad_id    the id or ids that end a row, and what fills it from there (default: the first stop)
+    use_cache       each token is read once; its keys and values are kept
+
+    Generation ends when every row has ended. Raises ValueError for arguments that make no sense, before any work.
     """
+    if beams == 1:
+        options = dict(mask=mask, source=source, source_mask=source_mask, stop=stop, pad_id=pad_id, use_cache=use_cache)
+        chance = dict(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed)
+        columns = [new_ids[:, None] for new_ids in stream(model, ids, max_new_tokens, **options, **chance)]
+        return torch.cat((ids, *columns), dim=1)
+    if beams < 1:
+        raise ValueError(f"beams must be at least 1; got {beams}.")
+    if (temperature, top_k, top_p, min_p) != (0, None, None, None):
+        raise ValueError(f"Sampling needs beams=1; got beams={beams} with temperature={temperature}.")
+    check_request(model, ids, max_new_tokens, mask, source, source_mask)
+    if max_new_tokens == 0:
+        return ids
+    stop, pad_id = ending(stop, pad_id)
+    with evaluating(model):
+        reader = Reader(model, mask, source, source_mask, use_cache)
+        new_ids = beam_search(reader, ids, max_new_tokens, beams, length_penalty, stop, pad_id)
+    return torch.cat((ids, new_ids), dim=1)
+
+
+def stream(
+    model,
+    ids: Int[Tensor, "B T"],
+    max_new_tokens: int,
+    *,
+    mask: Bool[Tensor, "B T"] | None = None,
+    source: Int[Tensor, "B S"] | None = None,
+    source_mask: Bool[Tensor, "B S"] | None = None,
+    temperature: float = 0.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    beams: int = 1,
+    length_penalty: float = 1.0,
+    stop: int | list[int] | None = None,
+    pad_id: int | None = None,
+    seed: int | None = None,
+    use_cache: bool = True,
+) -> Iterator[Int[Tensor, "B"]]:
+    """What generate appends, one column after the other, as soon as it is chosen; the model is in eval mode meanwhile.
+
+    The same arguments, but beams must be 1: which beam is best is known only at the end.
+    """
+    if beams != 1:
+        raise ValueError(f"stream needs beams=1, for the best beam is known only at the end; got beams={beams}.")
+    choose = Sampler(temperature, top_k, top_p, min_p, seed, ids.device)
+    check_request(model, ids, max_new_tokens, mask, source, source_mask)
+    stop, pad_id = ending(stop, pad_id)
+
+    def steps(ids):
+        finished = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+        stop_ids = torch.tensor(stop, device=ids.device)
+        with evaluating(model):
+            reader = Reader(model, mask, source, source_mask, use_cache)
+            for _ in range(max_new_tokens):
+                new_ids = choose(reader.next_logits(ids))
+                if stop:
+                    new_ids = new_ids.masked_fill(finished, pad_id)
+                    finished |= torch.isin(new_ids, stop_ids)
+                yield new_ids
+                if stop and finished.all():
+                    return
+                ids = torch.cat((ids, new_ids[:, None]), dim=1)
+
+    return steps(ids)
+
+
+class Reader:
+    """A model at reading: from all ids so far, the logits of the next. Ids that are in the cache are not read again."""
+
+    @torch.inference_mode()
+    def __init__(self, model, mask=None, source=None, source_mask=None, use_cache=True):
+        # A mask that hides nothing only costs time.
+        self.mask = None if mask is None or mask.all() else mask
+        source_mask = None if source_mask is None or source_mask.all() else source_mask
+        self.model, self.memory = model, {}
+        if source is not None:
+            self.memory = {"memory": model.encode(source, source_mask), "memory_mask": source_mask}
+        self.cache = model.decoder.new_cache() if use_cache else None
+
+    @torch.inference_mode()
+    def next_logits(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B V"]:
+        """The logits of the token that follows ids."""
+        mask = self.mask
+        if mask is not None:  # it ends with the prompt; what was written since is real
+            mask = F.pad(mask, (0, ids.shape[1] - mask.shape[1]), value=True)
+        hidden = self.model.decode(ids[:, n_cached(self.cache) :], mask, cache=self.cache, **self.memory)
+        return self.model.logits(hidden[:, -1:])[:, 0]
+
+    def repeat(self, beams: int) -> None:
+        """Each row of the batch becomes `beams` rows, side by side; nothing has been read yet."""
+        self.mask = None if self.mask is None else self.mask.repeat_interleave(beams, dim=0)
+        self.memory = {k: v if v is None else v.repeat_interleave(beams, dim=0) for k, v in self.memory.items()}
+
+    def select(self, rows: Int[Tensor, "B"]) -> None:
+        """Go on with the cached keys and values of these rows; mask and memory are the same for a row's beams."""
+        for own, _of_memory in self.cache or []:
+            own.select(rows)
+
+
+@contextmanager
+def evaluating(model):
+    """Within the block the model is in eval mode (no dropout); afterwards each of its modules is as it was."""
+    training = [module for module in model.modules() if module.training]
     model.eval()
-    memory = model.encode(source, source_mask)
-    done = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
-    fill = stop if pad_id is None else pad_id
-    for _ in range(max_new_tokens):
-        next_id = model.decode(ids, memory, source_mask)[:, -1].argmax(dim=-1)
-        if stop is not None:
-            next_id = next_id.masked_fill(done, fill)
-            done |= next_id == stop
-        ids = torch.cat((ids, next_id[:, None]), dim=1)
-        if done.all():
-            break
-    return ids
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
 
 
-def translate_ids(model, tokenizer, texts: list[str], max_new_tokens: int = 32) -> Int[Tensor, "B T"]:
-    """Greedy translations as ids, [BOS] in front; raises ValueError for a text without tokens."""
+def ending(stop: int | list[int] | None, pad_id: int | None) -> tuple[list[int], int]:
+    """The ids that end a row, as a list, and the id that fills ended rows."""
+    stop = [] if stop is None else [stop] if isinstance(stop, int) else list(stop)
+    if pad_id is None:
+        pad_id = stop[0] if stop else 0  # without a stop all rows end together, and nothing is filled
+    return stop, pad_id
+
+
+def check_request(model, ids, max_new_tokens, mask=None, source=None, source_mask=None) -> None:
+    """Raise ValueError unless this model can read these tokens and write so many."""
+    if not hasattr(model, "decoder"):
+        raise ValueError(f"Only a model with a decoder generates text; got {type(model).__name__}.")
+    check_tokens(ids, mask, 0)
+    T, max_len = ids.shape[1], model.config.max_len
+    if T == 0:
+        raise ValueError("ids are empty: give each row at least one token to begin with.")
+    if mask is not None and not mask[:, -1].all():
+        raise ValueError("mask[:, -1] must be True in every row: pad on the left.")
+    if max_new_tokens < 0:
+        raise ValueError(f"max_new_tokens must be at least 0; got {max_new_tokens}.")
+    if model.config.positions in ("sinusoidal", "learned") and T + max_new_tokens - 1 > max_len:  # the last is not read
+        raise ValueError(
+            f"{T} tokens and {max_new_tokens} new ones need {T + max_new_tokens - 1} positions; "
+            f"this model's max_len is {max_len}."
+        )
+    if hasattr(model, "encoder") and source is None:
+        raise ValueError("An encoder-decoder needs a source.")
+    if not hasattr(model, "encoder") and (source is not None or source_mask is not None):
+        raise ValueError("A decoder-only model reads no source: put the text into ids.")
+    if source is not None:
+        check_tokens(source, source_mask, 0)
+        if len(source) != len(ids):
+            raise ValueError(f"source and ids must have the same number of rows; got {len(source)} and {len(ids)}.")
+
+
+def translate_ids(model, tokenizer, texts: list[str], max_new_tokens: int = 32, **options) -> Int[Tensor, "B T"]:
+    """Translations as ids, [BOS] in front, with generate's options; raises ValueError for a text without tokens."""
     if any(not tokenizer.encode(text) for text in texts):
         raise ValueError("Nothing to translate: a text is empty.")
-    device = model.embedding.weight.device
+    device = next(model.parameters()).device
     source, source_mask = (t.to(device) for t in tokenizer.batch(texts))
     start = source.new_full((len(texts), 1), tokenizer.bos_id)
-    return generate(
-        model,
-        start,
-        max_new_tokens,
-        source=source,
-        source_mask=source_mask,
-        stop=tokenizer.eos_id,
-        pad_id=tokenizer.pad_id,
-    )
+    ends = dict(stop=tokenizer.eos_id, pad_id=tokenizer.pad_id)
+    return generate(model, start, max_new_tokens, source=source, source_mask=source_mask, **ends, **options)
 
 
-def translate(model, tokenizer, texts: list[str], max_new_tokens: int = 32) -> list[str]:
-    """Greedy translations, one for each text; raises ValueError for a text without tokens."""
-    return [tokenizer.decode(row) for row in translate_ids(model, tokenizer, texts, max_new_tokens)]
+def translate(model, tokenizer, texts: list[str], max_new_tokens: int = 32, **options) -> list[str]:
+    """Translations, one for each text, with generate's options; raises ValueError for a text without tokens."""
+    return [tokenizer.decode(row) for row in translate_ids(model, tokenizer, texts, max_new_tokens, **options)]

@@ -1,23 +1,39 @@
 """What stands around attention in a block: the feed-forward layer, normalisation, the residual path."""
 
+from functools import partial
+
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+# What a hidden unit does with its sum. gelu_tanh is the approximation GPT-2 was trained with.
+ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "gelu_tanh": partial(F.gelu, approximate="tanh"), "swiglu": F.silu}
+
 
 class FeedForward(nn.Module):
-    """W2 relu(W1 x): the same small network at every position (Vaswani et al. 2017, section 3.3)."""
+    """W2 activation(W1 x): the same small network at every position (Vaswani et al. 2017, section 3.3).
 
-    def __init__(self, d_model: int, d_ff: int):
+    swiglu multiplies the hidden layer by a gate: W2 (silu(W_gate x) * W1 x) (Shazeer 2020, arXiv:2002.05202).
+    """
+
+    def __init__(self, d_model: int, d_ff: int, activation: str = "relu", bias: bool = True):
         super().__init__()
-        self.w_1, self.w_2 = nn.Linear(d_model, d_ff), nn.Linear(d_ff, d_model)
+        self.w_1, self.w_2 = nn.Linear(d_model, d_ff, bias), nn.Linear(d_ff, d_model, bias)
+        self.w_gate = nn.Linear(d_model, d_ff, bias) if activation == "swiglu" else None
+        self.activation = ACTIVATIONS[activation]
 
     def forward(self, x: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch D"]:
-        return self.w_2(self.w_1(x).relu())
+        if self.w_gate is None:
+            return self.w_2(self.activation(self.w_1(x)))
+        return self.w_2(self.activation(self.w_gate(x)) * self.w_1(x))
 
 
 class LayerNorm(nn.Module):
-    """Mean 0, variance 1 over the features of each position, then a learnt scale and shift (arXiv:1607.06450)."""
+    """Mean 0, variance 1 over the features of each position, then a learnt scale and shift (arXiv:1607.06450).
+
+    gamma * (x - mean) / sqrt(variance + eps) + beta, in torch's one fused step.
+    """
 
     def __init__(self, d_model: int, eps: float = 1e-5):
         super().__init__()
@@ -25,9 +41,24 @@ class LayerNorm(nn.Module):
         self.gamma, self.beta = nn.Parameter(torch.ones(d_model)), nn.Parameter(torch.zeros(d_model))
 
     def forward(self, x: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch D"]:
-        mean = x.mean(dim=-1, keepdim=True)
-        variance = x.var(dim=-1, keepdim=True, unbiased=False)
-        return self.gamma * (x - mean) / torch.sqrt(variance + self.eps) + self.beta
+        return F.layer_norm(x, self.gamma.shape, self.gamma, self.beta, self.eps)
+
+
+class RMSNorm(nn.Module):
+    """Mean square 1 over the features of each position, then a learnt scale (Zhang, Sennrich 2019, arXiv:1910.07467).
+
+    gamma * x / sqrt(mean(x^2) + eps): LayerNorm without the mean and without the shift.
+    """
+
+    def __init__(self, d_model: int, eps: float = 1e-5):
+        super().__init__()
+        self.eps, self.gamma = eps, nn.Parameter(torch.ones(d_model))
+
+    def forward(self, x: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch D"]:
+        return F.rms_norm(x, self.gamma.shape, self.gamma, self.eps)
+
+
+NORMS = {"layer": LayerNorm, "rms": RMSNorm}
 
 
 class Residual(nn.Module):
@@ -36,11 +67,11 @@ class Residual(nn.Module):
     post: norm(x + f(x)), Vaswani et al. 2017; pre: x + f(norm(x)), Xiong et al. 2020 (arXiv:2002.04745).
     """
 
-    def __init__(self, d_model: int, norm_position: str):
+    def __init__(self, norm: nn.Module, norm_position: str, dropout: float = 0.0):
         super().__init__()
-        self.norm, self.norm_position = LayerNorm(d_model), norm_position
+        self.norm, self.norm_position, self.dropout = norm, norm_position, nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "B T D"], sublayer) -> Float[Tensor, "B T D"]:
         if self.norm_position == "pre":
-            return x + sublayer(self.norm(x))
-        return self.norm(x + sublayer(x))
+            return x + self.dropout(sublayer(self.norm(x)))
+        return self.norm(x + self.dropout(sublayer(x)))

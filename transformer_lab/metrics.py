@@ -1,7 +1,16 @@
-"""How good is it? Exact match, and whether attention finds the token being translated."""
+"""How good is it? Translations and their alignment, single predictions, language models, texts, named entities.
+
+Shares are between 0 and 1. BLEU and chrF are between 0 and 100, as is the custom.
+"""
+
+import math
+
+from jaxtyping import Bool, Int
+from torch import Tensor
 
 from .analysis import record_attention
 from .generation import translate
+from .optional import require_package
 
 
 def exact_match(model, tokenizer, pairs) -> float:
@@ -17,7 +26,7 @@ def alignment_accuracy(model, tokenizer, pairs) -> float:
 
     Last decoder layer, mean of the heads, in the row that predicts the token (one before the token itself).
     """
-    device = model.embedding.weight.device
+    device = next(model.parameters()).device
     source, source_mask = (t.to(device) for t in tokenizer.batch([pair.source for pair in pairs]))
     target, target_mask = (t.to(device) for t in tokenizer.batch([pair.target for pair in pairs], bos=True))
     model.eval()
@@ -29,3 +38,109 @@ def alignment_accuracy(model, tokenizer, pairs) -> float:
         found[b][t] == gold for b, pair in enumerate(pairs) for t, gold in enumerate(pair.alignment) if gold is not None
     ]
     return sum(hits) / len(hits)
+
+
+def token_accuracy(predicted: Int[Tensor, "..."], gold: Int[Tensor, "..."], mask: Bool[Tensor, "..."]) -> float:
+    """The share of tokens, of those where mask is True, that are predicted right. All three are (B, T); ValueError."""
+    check_token_grids(predicted, gold, mask)
+    return (predicted == gold)[mask].double().mean().item()
+
+
+def sequence_accuracy(predicted: Int[Tensor, "..."], gold: Int[Tensor, "..."], mask: Bool[Tensor, "..."]) -> float:
+    """The share of rows in which every token where mask is True is right. All three are (B, T); ValueError.
+
+    Rows without such a token are not counted.
+    """
+    check_token_grids(predicted, gold, mask)
+    right = ((predicted == gold) | ~mask).all(dim=1)
+    return right[mask.any(dim=1)].double().mean().item()
+
+
+def check_token_grids(predicted: Tensor, gold: Tensor, mask: Tensor) -> None:
+    """ValueError unless the three have one shape (B, T), and the mask is True somewhere."""
+    shapes = [tuple(tensor.shape) for tensor in (predicted, gold, mask)]
+    if len(set(shapes)) > 1 or len(shapes[0]) != 2:
+        raise ValueError(
+            f"predicted, gold and mask must have one shape (B, T); got {shapes[0]}, {shapes[1]}, {shapes[2]}."
+        )
+    if not mask.any():
+        raise ValueError("The mask is True nowhere: there is no token to be right or wrong about.")
+
+
+def perplexity(total_nats: float, n_tokens: int) -> float:
+    """exp of the mean loss per token: as if choosing among so many equally likely tokens; inf if too large for a float.
+
+    total_nats is the loss in nats summed over all tokens of all batches. A mean of the batches' means is another
+    number wherever batches differ in size. Depends on the tokenizer; ValueError unless there is a token.
+    """
+    if n_tokens < 1:
+        raise ValueError(f"Perplexity needs at least one token; got {n_tokens}.")
+    try:
+        return math.exp(total_nats / n_tokens)
+    except OverflowError:
+        return math.inf
+
+
+def bits_per_character(total_nats: float, n_characters: int) -> float:
+    """The loss summed over all tokens, in bits, for each character of the text that they spell.
+
+    Unlike perplexity it compares models with different tokenizers. ValueError unless there is a character.
+    """
+    if n_characters < 1:
+        raise ValueError(f"Bits per character need at least one character; got {n_characters}.")
+    return total_nats / math.log(2) / n_characters
+
+
+def bleu(outputs: list[str], references: list[str], tokenize: str = "13a") -> float:
+    """BLEU of a whole test set, 0..100: shared n-grams of one to four tokens (Papineni et al. 2002; Post 2018).
+
+    sacrebleu's corpus_bleu with one reference each, case kept, exponential smoothing. tokenize says what a token is:
+    "13a" (WMT's, for languages with spaces), "zh" for Chinese, or "char". Only scores with the same tokenizer compare.
+    Raises ValueError for lists that do not match, FileNotFoundError if sacrebleu is missing.
+    """
+    require_package("sacrebleu", "BLEU")
+    import sacrebleu
+
+    check_texts(outputs, references)
+    known = sacrebleu.BLEU.TOKENIZERS
+    if tokenize not in known:
+        raise ValueError(f"tokenize must be one of {', '.join(known)}; got {tokenize!r}.")
+    return sacrebleu.corpus_bleu(outputs, [references], tokenize=tokenize).score
+
+
+def chrf(outputs: list[str], references: list[str]) -> float:
+    """chrF of a whole test set, 0..100: F-score of shared n-grams of one to six characters (Popovic 2015).
+
+    sacrebleu's corpus_chrf with one reference each, case kept: recall counts twice as much as precision (beta 2), and
+    spaces are left out, so that no tokenizer is needed. Raises as `bleu` does.
+    """
+    require_package("sacrebleu", "chrF")
+    import sacrebleu
+
+    check_texts(outputs, references)
+    return sacrebleu.corpus_chrf(outputs, [references]).score
+
+
+def check_texts(outputs: list[str], references: list[str]) -> None:
+    """ValueError unless there are as many references as outputs, and one at least."""
+    if len(outputs) != len(references) or not outputs:
+        raise ValueError(f"Every output needs one reference; got {len(outputs)} outputs, {len(references)} references.")
+
+
+def entity_f1(predicted: list, gold: list) -> float:
+    """F1 of whole named entities, 0..1: the right type at exactly the right tokens, over all sentences together.
+
+    predicted and gold hold BIO tags ("O", "B-PER", "I-PER" ...), one list a sentence. Counted as in the CoNLL-2003
+    shared task (Tjong Kim Sang and De Meulder 2003), seqeval's default: an I- without its B- begins an entity all the
+    same. 0 if neither holds an entity. Raises ValueError for lists that do not match, FileNotFoundError if seqeval is
+    missing.
+    """
+    require_package("seqeval", "Entity F1")
+    from seqeval.metrics import f1_score
+
+    if len(predicted) != len(gold) or not gold:
+        raise ValueError(f"Every sentence needs predicted and gold tags; got {len(predicted)} and {len(gold)}.")
+    for i, (guess, truth) in enumerate(zip(predicted, gold, strict=True)):
+        if len(guess) != len(truth):
+            raise ValueError(f"Sentence {i} has {len(truth)} tokens; got {len(guess)} predicted tags.")
+    return float(f1_score([list(tags) for tags in gold], [list(tags) for tags in predicted], zero_division=0))

@@ -1,68 +1,30 @@
-"""Assemblies of the parts. Today: the encoder-decoder of Vaswani et al. 2017 (arXiv:1706.03762, figure 1)."""
+"""Four model families from the same parts: what differs stands in the config.
 
-import math
+Transformer: encoder-decoder, Vaswani et al. 2017 (arXiv:1706.03762). GPT: decoder only, Radford et al. 2019; with
+rotary positions, RMSNorm and swiglu it is Llama (arXiv:2302.13971). BERT: encoder only, Devlin et al. 2018
+(arXiv:1810.04805). Token masks are (B, T), True at real tokens.
+"""
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from .attention import MultiHeadAttention, causal_mask
+from .blocks import Embedding, Stack, make_norm, n_cached
 from .config import TransformerConfig
-from .layers import FeedForward, LayerNorm, Residual
-from .positions import SinusoidalPositions
-
-
-class EncoderBlock(nn.Module):
-    """Self-attention, then the feed-forward layer, each on a residual path."""
-
-    def __init__(self, config: TransformerConfig):
-        super().__init__()
-        self.attention = MultiHeadAttention(config.d_model, config.n_heads)
-        self.feed_forward = FeedForward(config.d_model, config.d_ff)
-        self.residuals = nn.ModuleList(Residual(config.d_model, config.norm_position) for _ in range(2))
-
-    def forward(self, x: Float[Tensor, "B S D"], mask: Bool[Tensor, "B 1 1 S"]) -> Float[Tensor, "B S D"]:
-        x = self.residuals[0](x, lambda x: self.attention(x, mask=mask))
-        return self.residuals[1](x, self.feed_forward)
-
-
-class DecoderBlock(nn.Module):
-    """Causal self-attention, cross-attention to the encoder's output, then the feed-forward layer."""
-
-    def __init__(self, config: TransformerConfig):
-        super().__init__()
-        self.attention = MultiHeadAttention(config.d_model, config.n_heads)
-        self.cross_attention = MultiHeadAttention(config.d_model, config.n_heads)
-        self.feed_forward = FeedForward(config.d_model, config.d_ff)
-        self.residuals = nn.ModuleList(Residual(config.d_model, config.norm_position) for _ in range(3))
-
-    def forward(
-        self,
-        x: Float[Tensor, "B T D"],
-        memory: Float[Tensor, "B S D"],
-        mask: Bool[Tensor, "B 1 T T"],
-        memory_mask: Bool[Tensor, "B 1 1 S"],
-    ) -> Float[Tensor, "B T D"]:
-        x = self.residuals[0](x, lambda x: self.attention(x, mask=mask))
-        x = self.residuals[1](x, lambda x: self.cross_attention(x, memory, memory_mask))
-        return self.residuals[2](x, self.feed_forward)
+from .layers import ACTIVATIONS
 
 
 class Transformer(nn.Module):
-    """Encoder-decoder: ids (B, S) and (B, T) -> logits (B, T, vocab_size); one embedding serves both ends."""
+    """Encoder-decoder (2017, figure 1); one embedding serves both ends and the output."""
 
     def __init__(self, config: TransformerConfig):
         super().__init__()
         self.config = config
-        self.embedding = nn.Embedding(config.vocab_size, config.d_model)
-        nn.init.normal_(self.embedding.weight, std=config.d_model**-0.5)
-        self.positions = SinusoidalPositions(config.max_len, config.d_model)
-        self.encoder = nn.ModuleList(EncoderBlock(config) for _ in range(config.n_layers))
-        self.decoder = nn.ModuleList(DecoderBlock(config) for _ in range(config.n_layers))
-        # Pre-norm blocks leave their sum unnormalised, so each stack ends with one more norm.
-        pre = config.norm_position == "pre"
-        self.encoder_norm = LayerNorm(config.d_model) if pre else nn.Identity()
-        self.decoder_norm = LayerNorm(config.d_model) if pre else nn.Identity()
+        self.embedding = Embedding(config)
+        self.encoder = Stack(config)
+        self.decoder = Stack(config, causal=True, cross=True)
+        self.output = None if config.tie_embeddings else nn.Linear(config.d_model, config.vocab_size, bias=False)
 
     def forward(
         self,
@@ -71,34 +33,89 @@ class Transformer(nn.Module):
         source_mask: Bool[Tensor, "B S"] | None = None,
         target_mask: Bool[Tensor, "B T"] | None = None,
     ) -> Float[Tensor, "B T vocab_size"]:
-        """Row t predicts token t + 1 of the target; masks are True at real tokens."""
-        return self.decode(target, self.encode(source, source_mask), source_mask, target_mask)
+        """Row t predicts token t + 1 of the target."""
+        memory = self.encode(source, source_mask)
+        return self.logits(self.decode(target, target_mask, memory=memory, memory_mask=source_mask))
 
     def encode(self, source, source_mask=None) -> Float[Tensor, "B S D"]:
-        """One vector for each source token."""
-        mask = token_mask(source, source_mask)
-        x = self.embed(source)
-        for block in self.encoder:
-            x = block(x, mask)
-        return self.encoder_norm(x)
+        """One vector for each source token: the memory that the decoder looks at."""
+        x, positions = self.embedding(source, source_mask)
+        return self.encoder(x, positions, source_mask)
 
-    def decode(self, target, memory, source_mask=None, target_mask=None) -> Float[Tensor, "B T vocab_size"]:
-        """Logits for the token after each target position, given the encoder's output."""
-        T = target.shape[1]
-        mask = token_mask(target, target_mask) & causal_mask(T, device=target.device)
-        memory_mask = token_mask(memory[..., 0], source_mask)
-        x = self.embed(target)
-        for block in self.decoder:
-            x = block(x, memory, mask, memory_mask)
-        return self.decoder_norm(x) @ self.embedding.weight.T
+    def decode(self, target, mask=None, *, memory, memory_mask=None, cache=None) -> Float[Tensor, "B T D"]:
+        """One vector for each target token; with a cache, target holds only the tokens not read before."""
+        x, positions = self.embedding(target, mask, n_cached=n_cached(cache))
+        return self.decoder(x, positions, mask, memory, memory_mask, cache)
 
-    def embed(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
-        """Token vectors scaled to unit variance, plus positions (2017, sections 3.4 and 3.5)."""
-        return self.positions(self.embedding(ids) * math.sqrt(self.config.d_model))
+    def logits(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T vocab_size"]:
+        """Each token's score: the dot product of its output vector with the hidden state."""
+        return F.linear(hidden, (self.output or self.embedding.tokens).weight)
 
 
-def token_mask(like: Tensor, mask: Bool[Tensor, "B T"] | None) -> Bool[Tensor, "B 1 1 T"]:
-    """A token mask (all True where none is given) in the shape that attention broadcasts."""
-    if mask is None:
-        mask = torch.ones(like.shape, dtype=torch.bool, device=like.device)
-    return mask[:, None, None, :]
+class GPT(nn.Module):
+    """Decoder only: GPT-2 and, by config, Llama."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        self.config = config
+        self.embedding = Embedding(config)
+        self.decoder = Stack(config, causal=True)
+        self.output = None if config.tie_embeddings else nn.Linear(config.d_model, config.vocab_size, bias=False)
+
+    def forward(
+        self, ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B S"] | None = None, *, cache=None
+    ) -> Float[Tensor, "B T vocab_size"]:
+        """Row t predicts token t + 1; with a cache, ids holds only the tokens not read before."""
+        return self.logits(self.decode(ids, mask, cache=cache))
+
+    def decode(self, ids, mask=None, *, cache=None) -> Float[Tensor, "B T D"]:
+        """One vector for each token, from itself and those before it."""
+        x, positions = self.embedding(ids, mask, n_cached=n_cached(cache))
+        return self.decoder(x, positions, mask, cache=cache)
+
+    def logits(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T vocab_size"]:
+        """Each token's score: the dot product of its output vector with the hidden state."""
+        return F.linear(hidden, (self.output or self.embedding.tokens).weight)
+
+
+class BERT(nn.Module):
+    """Encoder only: one vector for each token, which sees all the others."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        self.config = config
+        self.embedding = Embedding(config)
+        self.encoder = Stack(config)
+        self.pooler = nn.Linear(config.d_model, config.d_model) if config.pooler else None
+        self.masked_lm_head = MaskedLMHead(config) if config.masked_lm_head else None
+
+    def forward(
+        self,
+        ids: Int[Tensor, "B T"],
+        mask: Bool[Tensor, "B T"] | None = None,
+        segments: Int[Tensor, "B T"] | None = None,
+    ) -> Float[Tensor, "B T D"]:
+        """The last hidden states; segments say which sentence a token belongs to (0 or 1; all 0 if not given)."""
+        x, positions = self.embedding(ids, mask, segments)
+        return self.encoder(x, positions, mask)
+
+    def pool(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B D"]:
+        """One vector for each row: tanh(W h + b) of its first token, [CLS]. Needs pooler=True in the config."""
+        return self.pooler(hidden[:, 0]).tanh()
+
+    def masked_lm_logits(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T vocab_size"]:
+        """Which token stands (or stood, before it was masked) here? Needs masked_lm_head=True in the config."""
+        return self.masked_lm_head(hidden, self.embedding.tokens.weight)
+
+
+class MaskedLMHead(nn.Module):
+    """A dense layer, an activation and a norm, then each token's score (Devlin et al. 2018, section 3.1)."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        self.dense, self.norm = nn.Linear(config.d_model, config.d_model), make_norm(config)
+        self.activation = ACTIVATIONS[config.activation]
+        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+
+    def forward(self, hidden: Float[Tensor, "B T D"], tokens: Float[Tensor, "V D"]) -> Float[Tensor, "B T V"]:
+        return F.linear(self.norm(self.activation(self.dense(hidden))), tokens, self.bias)

@@ -1,8 +1,39 @@
-"""Where a token stands: the sinusoidal table of Vaswani et al. 2017, section 3.5."""
+"""Where a token stands, told to the model in one of five ways.
+
+Without positions attention sees a bag of words. A scheme may act in three places, and each acts in one: on the
+embeddings (sinusoidal, learned), on queries and keys (rotary), or on the scores (ALiBi).
+"""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+
+from .config import TransformerConfig
+
+
+def count_positions(n_tokens: int, mask: Bool[Tensor, "B S"] | None = None, device=None) -> Int[Tensor, "#B S"]:
+    """0, 1, 2, ... from each row's first real token, so that padding on the left moves nothing."""
+    positions = torch.arange(n_tokens, device=device)[None]
+    if mask is None:
+        return positions
+    first_real = mask.int().argmax(dim=1, keepdim=True)
+    return (positions - first_real).clamp(min=0)
+
+
+class NoPositions(nn.Module):
+    """No positions at all; also the interface of the other schemes, which change one of its three answers."""
+
+    def forward(self, x: Float[Tensor, "B T D"], positions: Int[Tensor, "#B S"]) -> Float[Tensor, "B T D"]:
+        """What the embeddings become; the last T of the positions are theirs."""
+        return x
+
+    def rotation(self, positions: Int[Tensor, "#B T"], dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
+        """What queries and keys are turned by: cos and sin, each (B, 1, T, d_head / 2)."""
+        return None
+
+    def bias(self, queries: Int[Tensor, "#B T"], keys: Int[Tensor, "#B S"]) -> Float[Tensor, "#B H T S"] | None:
+        """What is added to the scores, from the positions of queries and keys."""
+        return None
 
 
 def sinusoidal_table(max_len: int, d_model: int) -> Float[Tensor, "max_len D"]:
@@ -13,15 +44,92 @@ def sinusoidal_table(max_len: int, d_model: int) -> Float[Tensor, "max_len D"]:
     return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(start_dim=1)
 
 
-class SinusoidalPositions(nn.Module):
-    """Adds its row of the table to each position; raises ValueError beyond max_len."""
+class TablePositions(NoPositions):
+    """Adds to each position its row of a table; raises ValueError beyond the table's end, max_len."""
+
+    def forward(self, x, positions):
+        T, S, max_len = x.shape[1], positions.shape[1], len(self.table)
+        if max_len < S:
+            raise ValueError(f"The sequence has {S} positions; this model's max_len is {max_len}.")
+        return x + self.table[positions[:, -T:]]
+
+
+class SinusoidalPositions(TablePositions):
+    """A fixed table of sines and cosines (Vaswani et al. 2017, section 3.5)."""
 
     def __init__(self, max_len: int, d_model: int):
         super().__init__()
         self.register_buffer("table", sinusoidal_table(max_len, d_model), persistent=False)
 
-    def forward(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
-        T, max_len = x.shape[1], len(self.table)
-        if max_len < T:
-            raise ValueError(f"The sequence has {T} positions; this model's max_len is {max_len}.")
-        return x + self.table[:T]
+
+class LearnedPositions(TablePositions):
+    """A table that is trained (Gehring et al. 2017, arXiv:1705.03122; GPT-2 and BERT)."""
+
+    def __init__(self, max_len: int, d_model: int, std: float):
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(max_len, d_model) * std)
+
+
+class RotaryPositions(NoPositions):
+    """Turns pairs of features of q and k by angles that grow with the position (Su et al. 2021, arXiv:2104.09864).
+
+    Feature i is paired with feature i + d_head / 2, as in Llama. q.k then depends on the offset only.
+    """
+
+    def __init__(self, d_head: int, theta: float):
+        super().__init__()
+        self.d_head, self.theta = d_head, theta
+
+    def rotation(self, positions, dtype):
+        # An angle such as 8191 radians needs more digits than 16 bits hold.
+        dtype = torch.promote_types(dtype, torch.float32)
+        pair = torch.arange(0, self.d_head, 2, device=positions.device, dtype=dtype)
+        frequency = self.theta ** (-pair / self.d_head)
+        angle = positions[:, None, :, None] * frequency
+        return angle.cos(), angle.sin()
+
+
+def rotate(
+    x: Float[Tensor, "B H T d_head"], cos: Float[Tensor, "#B 1 T half"], sin: Float[Tensor, "#B 1 T half"]
+) -> Float[Tensor, "B H T d_head"]:
+    """Turn each pair (a, b) of features by its angle: (a cos - b sin, b cos + a sin)."""
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1).type_as(x)
+
+
+def alibi_slopes(n_heads: int) -> Float[Tensor, "H"]:
+    """2^(-8/H), 2^(-16/H), ...; for H not a power of two, the power below it and every other slope of the one above."""
+    below = 2 ** (n_heads.bit_length() - 1)
+    slopes = [2 ** (-8 * (i + 1) / below) for i in range(below)]
+    between = [2 ** (-4 * (i + 1) / below) for i in range(0, 2 * below, 2)]
+    return torch.tensor((slopes + between)[:n_heads])
+
+
+class AlibiPositions(NoPositions):
+    """Lowers a score by the distance times the head's slope (Press et al. 2021, arXiv:2108.12409)."""
+
+    def __init__(self, n_heads: int):
+        super().__init__()
+        self.register_buffer("slopes", alibi_slopes(n_heads), persistent=False)
+
+    def bias(self, queries, keys):
+        distance = (queries[:, None, :, None] - keys[:, None, None, :]).abs()
+        return -self.slopes[:, None, None] * distance
+
+
+def absolute_positions(config: TransformerConfig, std: float) -> NoPositions:
+    """The config's scheme, if it acts on the embeddings; a learned table starts with this standard deviation."""
+    if config.positions == "sinusoidal":
+        return SinusoidalPositions(config.max_len, config.d_model)
+    if config.positions == "learned":
+        return LearnedPositions(config.max_len, config.d_model, std)
+    return NoPositions()
+
+
+def relative_positions(config: TransformerConfig) -> NoPositions:
+    """The config's scheme, if it acts inside attention."""
+    if config.positions == "rotary":
+        return RotaryPositions(config.head_width, config.rope_theta)
+    if config.positions == "alibi":
+        return AlibiPositions(config.n_heads)
+    return NoPositions()

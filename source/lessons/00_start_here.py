@@ -85,7 +85,7 @@ predict("00_start_here.part_off", None)
 import matplotlib.pyplot as plt
 
 from transformer_lab import switch_off
-from transformer_lab.analysis import PARTS
+from transformer_lab.ablation import PARTS
 from transformer_lab.data import dates
 from transformer_lab.viz import plots
 
@@ -160,6 +160,6 @@ print("without the causal mask, above 90 %:", right["without causal mask"] > 0.9
 # | **Part III** | **the practice** | to come |
 # | 16-18 | what heads do, scale, a clinic for broken Transformers | |
 #
-# The code of the lessons grows up in the package `transformer_lab` beside these notebooks: short files, meant to be read: `attention.py`, `layers.py`, `positions.py`, then `models.py`, which is the translator above.
+# The code of the lessons grows up in the package `transformer_lab` beside these notebooks: short files, meant to be read: `attention.py`, `layers.py`, `positions.py`, `blocks.py`, then `models.py`: the translator above, GPT and BERT from the same parts.
 #
 # Next: [02 Attention](02_attention.ipynb).

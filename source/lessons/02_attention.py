@@ -540,8 +540,8 @@ assert torch.equal(attention(q, k, v)[0], scaled_dot_product_attention(q, k, v)[
 
 # %%
 ids, _ = tokenizer.batch(["Sunday, November 22, 2026"])
-layer = model.encoder[0].attention
-x = model.embed(ids)
+layer = model.encoder.blocks[0].attention
+x, _ = model.embedding(ids)
 q, k, v = (layer.split(project(x))[0] for project in (layer.w_q, layer.w_k, layer.w_v))  # (4 heads, 10, 16)
 with record_attention(model) as maps, torch.no_grad():
     model.encode(ids)

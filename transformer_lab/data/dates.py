@@ -1,31 +1,22 @@
-"""Dates in English and in Chinese, written by the patterns of the Unicode CLDR (through babel), with gold alignments.
+"""Dates in English and a second language, by the patterns of the Unicode CLDR (through babel), with gold alignments.
 
-`Sunday, November 22, 2026` -> `2026年11月22日星期日`. Every day from 1900 to 2099; each pair takes one of CLDR's
-widths: full (as above), long (no weekday) or medium (`Nov 22, 2026`).
+`Sunday, November 22, 2026` -> `2026年11月22日星期日`, `Sonntag, 22. November 2026`, `dimanche 22 novembre 2026`.
+Every day from 1900 to 2099; each pair takes one of CLDR's widths: full (as above), long (no weekday) or medium
+(`Nov 22, 2026`, in German `22.11.2026`).
 """
 
 import datetime
 import random
-import re
-from dataclasses import dataclass
 from functools import cache
 
 from babel import Locale
 from babel.dates import DateTimeFormat, get_date_format, tokenize_pattern
 
+from .pairs import TOKEN, Pair, check_choice, check_count
+
+TARGETS = ("zh", "de", "fr")
 WIDTHS = ("full", "long", "medium")
 FIRST, LAST = datetime.date(1900, 1, 1), datetime.date(2099, 12, 31)
-# The tokens that WordTokenizer will see; tests hold the two together.
-TOKEN = re.compile(r"\d|[A-Za-z]+|星期.|\S")
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One sentence in both languages. alignment[t] is the source token that target token t translates, or None."""
-
-    source: str
-    target: str
-    alignment: tuple[int | None, ...]
 
 
 def write(date: datetime.date, locale: str, width: str = "full") -> list[tuple[str | None, str]]:
@@ -75,12 +66,18 @@ def split_days() -> tuple[list[datetime.date], list[datetime.date]]:
     return days[n_held_out:], days[:n_held_out]
 
 
-def training_pairs(n: int = 5000, seed: int = 0) -> list[Pair]:
-    """n pairs, drawn from the training days."""
+def training_pairs(n: int = 5000, seed: int = 0, target: str = "zh") -> list[Pair]:
+    """n pairs of different training days. Raises ValueError at an unknown target or too large an n."""
+    days = split_days()[0]
+    check_choice("target", target, TARGETS)
+    check_count(n, len(days))
     rng = random.Random(seed)
-    return [make_pair(day, rng.choice(WIDTHS)) for day in rng.sample(split_days()[0], n)]
+    return [make_pair(day, rng.choice(WIDTHS), target=target) for day in rng.sample(days, n)]
 
 
-def held_out_pairs(n: int = 500) -> list[Pair]:
-    """The first n held-out days, the widths in turn: the same for every seed."""
-    return [make_pair(day, WIDTHS[i % len(WIDTHS)]) for i, day in enumerate(split_days()[1][:n])]
+def held_out_pairs(n: int = 500, target: str = "zh") -> list[Pair]:
+    """The first n held-out days, the widths in turn: the same for every seed. Raises as training_pairs does."""
+    days = split_days()[1]
+    check_choice("target", target, TARGETS)
+    check_count(n, len(days))
+    return [make_pair(day, WIDTHS[i % len(WIDTHS)], target=target) for i, day in enumerate(days[:n])]

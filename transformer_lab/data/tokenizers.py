@@ -1,40 +1,36 @@
 """Text to ids and back, on Hugging Face's `tokenizers` library."""
 
+import tokenizers
 import torch
 from jaxtyping import Bool, Int
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
-SPECIAL = PAD, BOS, EOS, UNK = "[PAD]", "[BOS]", "[EOS]", "[UNK]"
+# The roles a special token may play; a tokenizer has those that its model was trained with.
+ROLES = ("pad", "bos", "eos", "unk", "cls", "sep", "mask")
+# The word tokenizer's: what fills a batch, begins and ends a text, and stands for an unknown token.
+SPECIAL = {"pad": "[PAD]", "bos": "[BOS]", "eos": "[EOS]", "unk": "[UNK]"}
 
 # A token is a digit, a word in Latin letters, a Chinese weekday or character, or any other visible sign.
 TOKEN = r"\d|\p{Latin}+|星期\p{Han}|\p{Han}|[^\s\d\p{Latin}\p{Han}]"
 
 
-class WordTokenizer:
-    """Words, single digits and Chinese characters, each one id; unknown tokens become [UNK]."""
+class Tokenizer:
+    """Any tokenizer of the library. special: which token plays which role; its id is pad_id, bos_id ..., or None."""
 
-    def __init__(self, tokenizer: Tokenizer):
+    def __init__(self, tokenizer: tokenizers.Tokenizer, special: dict[str, str] = SPECIAL):
         self.tokenizer = tokenizer
-        self.pad_id, self.bos_id, self.eos_id, self.unk_id = map(tokenizer.token_to_id, SPECIAL)
+        # A file may ask for texts cut or padded to a fixed length; here a text stays as long as it is.
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self.special = {role: token for role, token in special.items() if role in ROLES}
+        ids = {role: tokenizer.token_to_id(token) for role, token in self.special.items()}
+        self.pad_id, self.bos_id, self.eos_id, self.unk_id = (ids.get(role) for role in ROLES[:4])
+        self.cls_id, self.sep_id, self.mask_id = (ids.get(role) for role in ROLES[4:])
 
     @classmethod
-    def train(cls, texts: list[str]) -> "WordTokenizer":
-        """A tokenizer whose vocabulary is every token in texts."""
-        tokenizer = Tokenizer(models.WordLevel(unk_token=UNK))
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-            [
-                pre_tokenizers.Split(Regex(TOKEN), behavior="isolated"),
-                pre_tokenizers.Split(Regex(r"\s+"), behavior="removed"),
-            ]
-        )
-        tokenizer.decoder = decoders.Fuse()
-        tokenizer.train_from_iterator(texts, trainers.WordLevelTrainer(special_tokens=list(SPECIAL)))
-        return cls(tokenizer)
-
-    @classmethod
-    def load(cls, path) -> "WordTokenizer":
-        return cls(Tokenizer.from_file(str(path)))
+    def load(cls, path, special: dict[str, str] = SPECIAL):
+        return cls(tokenizers.Tokenizer.from_file(str(path)), special)
 
     def save(self, path) -> None:
         self.tokenizer.save(str(path))
@@ -43,20 +39,51 @@ class WordTokenizer:
         return self.tokenizer.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        return self.tokenizer.encode(text, add_special_tokens=False).ids
+        """The ids of a text, with the special tokens that this tokenizer always adds (BERT's [CLS] and [SEP])."""
+        return self.tokenizer.encode(text).ids
 
     def decode(self, ids) -> str:
-        """The tokens run together (as Chinese is written), special tokens left out."""
+        """The text of ids, special tokens left out."""
         return self.tokenizer.decode([int(i) for i in ids])
 
     def tokens(self, ids) -> list[str]:
         """Each id's token, as text."""
         return [self.tokenizer.id_to_token(int(i)) for i in ids]
 
-    def batch(self, texts: list[str], bos=False, eos=False) -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B T"]]:
-        """Right-padded ids and their mask (True at real tokens), with [BOS] or [EOS] around each where asked."""
+    def batch(
+        self, texts: list[str], bos=False, eos=False, side="right"
+    ) -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B T"]]:
+        """Ids and their mask (True at real tokens), with bos or eos around each text where asked.
+
+        Padding stands on the right, as training wants it, or on the "left", where generate goes on behind each text.
+        """
+        if (bos and self.bos_id is None) or (eos and self.eos_id is None):
+            raise ValueError(f"This tokenizer has no {'bos' if bos else 'eos'} token.")
         rows = [[self.bos_id] * bos + self.encode(text) + [self.eos_id] * eos for text in texts]
         width = max(map(len, rows))
-        ids = torch.tensor([row + [self.pad_id] * (width - len(row)) for row in rows])
-        lengths = torch.tensor([len(row) for row in rows])
-        return ids, torch.arange(width) < lengths[:, None]
+        fill = 0 if self.pad_id is None else self.pad_id  # under the mask any token will do
+        padded, mask = [], []
+        for row in rows:
+            padding = [fill] * (width - len(row))
+            padded.append(padding + row if side == "left" else row + padding)
+            real, unreal = [True] * len(row), [False] * len(padding)
+            mask.append(unreal + real if side == "left" else real + unreal)
+        return torch.tensor(padded, dtype=torch.int64), torch.tensor(mask, dtype=torch.bool)
+
+
+class WordTokenizer(Tokenizer):
+    """Words, single digits and Chinese characters, each one id; unknown tokens become [UNK]."""
+
+    @classmethod
+    def train(cls, texts: list[str]) -> "WordTokenizer":
+        """A tokenizer whose vocabulary is every token in texts."""
+        tokenizer = tokenizers.Tokenizer(models.WordLevel(unk_token=SPECIAL["unk"]))
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex(TOKEN), behavior="isolated"),
+                pre_tokenizers.Split(Regex(r"\s+"), behavior="removed"),
+            ]
+        )
+        tokenizer.decoder = decoders.Fuse()  # tokens run together, as Chinese is written
+        tokenizer.train_from_iterator(texts, trainers.WordLevelTrainer(special_tokens=list(SPECIAL.values())))
+        return cls(tokenizer)

@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ..data.tokenizers import WordTokenizer
+from ..data.tokenizers import Tokenizer
 from .schedules import warmup_cosine
 
 
-def batches(pairs, tokenizer: WordTokenizer, batch_size: int, seed: int) -> Iterator[dict[str, Tensor]]:
+def batches(pairs, tokenizer: Tokenizer, batch_size: int, seed: int) -> Iterator[dict[str, Tensor]]:
     """Shuffled batches for ever: source, target with [BOS] in front and [EOS] behind, and their masks."""
     rng = random.Random(seed)
     while True:

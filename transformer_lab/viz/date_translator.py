@@ -6,7 +6,8 @@ from contextlib import nullcontext
 
 import ipywidgets
 
-from ..analysis import PARTS, switch_off, translation_attention
+from ..ablation import PARTS, switch_off
+from ..analysis import translation_attention
 from ..generation import translate
 from .attention_view import AttentionView
 

@@ -1,0 +1,91 @@
+"""config.py: what makes no sense is refused; presets have the sizes of the published models."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from transformer_lab import BERT, GPT, Transformer, TransformerConfig
+
+CONFIG = dict(vocab_size=17, d_model=16, n_heads=2, n_layers=2, d_ff=24, max_len=12)
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (dict(n_heads=3), "d_model must be a multiple of n_heads; got d_model=16, n_heads=3."),
+        (dict(n_layers=0), "n_layers must be at least 1; got 0."),
+        (dict(d_model=15, n_heads=3), "d_model must be even for sinusoidal positions; got 15."),
+        (dict(norm_position="both"), 'norm_position must be one of "pre", "post"; got \'both\'.'),
+        (dict(norm="batch"), 'norm must be one of "layer", "rms"; got \'batch\'.'),
+        (dict(n_heads=4, n_kv_heads=3), "n_heads must be a multiple of n_kv_heads; got n_heads=4, n_kv_heads=3."),
+        (dict(n_kv_heads=0), "n_heads must be a multiple of n_kv_heads; got n_heads=2, n_kv_heads=0."),
+        (dict(d_head=0), "d_head must be at least 1; got 0."),
+        (dict(d_head=5, positions="rotary"), "d_head must be even for rotary positions; got 5."),
+        (dict(d_model=18, positions="rotary"), "d_head must be even for rotary positions; got 9."),
+        (dict(dropout=1.0), "dropout must be at least 0 and less than 1; got 1.0."),
+        (dict(norm_eps=0.0), "norm_eps must be more than 0; got 0.0."),
+        (dict(rope_theta=0.0), "rope_theta must be more than 0; got 0.0."),
+        (dict(n_segments=-1), "n_segments must be at least 0; got -1."),
+    ],
+)
+def test_a_config_that_makes_no_sense_is_refused(change, sentence):
+    with pytest.raises(ValueError) as error:
+        TransformerConfig(**{**CONFIG, **change})
+    assert str(error.value) == sentence
+
+
+def test_a_size_that_came_out_of_a_division_is_refused():
+    # In a Python of its own: the shape checks of this one would refuse it first, in other words.
+    code = "from transformer_lab import TransformerConfig; TransformerConfig(vocab_size=9, d_model=128 / 2)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stderr.endswith("ValueError: d_model must be a whole number; got 64.0.\n")
+
+
+def test_d_head_follows_d_model_when_a_config_is_changed():
+    config = TransformerConfig(**CONFIG)
+    assert (config.head_width, replace(config, d_model=32).head_width, replace(config, d_head=6).head_width) == (
+        8,
+        16,
+        6,
+    )
+
+
+def n_parameters(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    "name, model, n",
+    [
+        ("gpt2", GPT, 124_439_808),
+        ("gpt2-medium", GPT, 354_823_168),
+        ("gpt2-large", GPT, 774_030_080),
+        ("gpt2-xl", GPT, 1_557_611_200),
+        ("bert-base", BERT, 109_482_240),
+        ("smollm2-135m", GPT, 134_515_008),
+        ("vaswani2017", Transformer, 63_082_496),
+    ],
+)
+def test_presets_have_the_published_number_of_parameters(name, model, n):
+    with torch.device("meta"):
+        assert n_parameters(model(TransformerConfig.preset(name))) == n
+
+
+@pytest.mark.parametrize("model", [GPT, BERT, Transformer])
+def test_teaching_sizes(model):
+    with torch.device("meta"):
+        assert n_parameters(model(TransformerConfig.preset("nano", vocab_size=500))) < 300_000
+    small = GPT(TransformerConfig.preset("small", vocab_size=500))
+    assert 9e6 < n_parameters(small) < 12e6
+
+
+def test_a_preset_can_be_changed_and_says_what_it_needs():
+    config = TransformerConfig.preset("gpt2", vocab_size=100, n_layers=1)
+    assert (config.vocab_size, config.n_layers, config.d_model) == (100, 1, 768)
+    with pytest.raises(ValueError, match=r'The preset "nano" needs a vocab_size\.'):
+        TransformerConfig.preset("nano")
+    with pytest.raises(ValueError, match=r"No preset called 'gpt3': give one of vaswani2017, gpt2,"):
+        TransformerConfig.preset("gpt3")

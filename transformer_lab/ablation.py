@@ -1,0 +1,113 @@
+"""Taking something away from a trained model, to see what it was good for: a head, or a part everywhere."""
+
+import math
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+import torch
+
+from .analysis import attention_modules, patched
+from .attention import scaled_dot_product_attention, written_out
+from .layers import FeedForward, LayerNorm, Residual, RMSNorm
+from .positions import NoPositions
+
+
+@contextmanager
+def ablate_heads(model, heads: list[tuple[int, int]], kind: str | None = None):
+    """Within the block, these (layer, head) pairs, counted from 0, contribute nothing: their output is zero.
+
+    kind: "encoder", "decoder" or "cross", for a model that has more than one. Raises ValueError if a head is not there.
+    """
+    modules = attention_modules(model)
+    if kind is None and len(modules) == 1:
+        (kind,) = modules
+    if kind not in modules:
+        raise ValueError(f"kind must be one of {', '.join(modules)} for this model; got {kind!r}.")
+    layers = modules[kind]
+    silent = {}
+    for layer, head in heads:
+        if not (0 <= layer < len(layers) and 0 <= head < layers[layer].n_heads):
+            raise ValueError(
+                f"No head {head} in layer {layer}: the {kind} has {len(layers)} layers of {layers[0].n_heads} heads, "
+                "counted from 0."
+            )
+        silent.setdefault(layer, []).append(head)
+
+    def silence(attention, heads):
+        def hook(w_o, inputs):
+            outputs = inputs[0].unflatten(-1, (attention.n_heads, attention.d_head))
+            return outputs.index_fill(2, torch.tensor(heads, device=outputs.device), 0.0).flatten(start_dim=2)
+
+        return hook
+
+    with ExitStack() as hooks:
+        for layer, heads_of_layer in silent.items():
+            attention = layers[layer]
+            handle = attention.w_o.register_forward_pre_hook(silence(attention, heads_of_layer))
+            hooks.callback(handle.remove)
+        yield model
+
+
+def no_scale(q, k, v, mask=None):
+    """Attention without the division by sqrt(d_head): q is multiplied by what the division takes away."""
+    return scaled_dot_product_attention(q * math.sqrt(q.shape[-1]), k, v, mask)
+
+
+def no_choice(q, k, v, mask=None):
+    """Attention that cannot choose: every score is 0, so every allowed key gets the same weight."""
+    return scaled_dot_product_attention(torch.zeros_like(q), k, v, mask)
+
+
+def no_mask(q, k, v, mask=None):
+    """Attention that ignores its mask."""
+    return scaled_dot_product_attention(q, k, v)
+
+
+def first_head_only(q, k, v, mask=None):
+    """Attention in which every head but the first says nothing."""
+    output, weights = scaled_dot_product_attention(q, k, v, mask)
+    silenced = torch.cat((output[:, :1], torch.zeros_like(output[:, 1:])), dim=1)
+    return silenced, weights
+
+
+KINDS = ("encoder", "decoder", "cross")
+
+
+def _attention(attend, *kinds):
+    attend = written_out(attend)
+    return lambda model: [(m, "attend", attend) for kind in kinds for m in attention_modules(model).get(kind, [])]
+
+
+def _method(classes, name, function):
+    return lambda model: [(m, name, partial(function, m)) for m in model.modules() if isinstance(m, classes)]
+
+
+def _no_positions(model):
+    methods = ("forward", "rotation", "bias")
+    return [change for name in methods for change in _method(NoPositions, name, getattr(NoPositions, name))(model)]
+
+
+def _no_skip(residual, x, sublayer):
+    return sublayer(residual.norm(x)) if residual.norm_position == "pre" else residual.norm(sublayer(x))
+
+
+# What switching a part off changes: model -> [(module, attribute, replacement)].
+PARTS = {
+    "scale": _attention(no_scale, *KINDS),
+    "choice": _attention(no_choice, *KINDS),
+    "causal mask": _attention(no_mask, "decoder"),
+    "heads": _attention(first_head_only, *KINDS),
+    "feed-forward": _method(FeedForward, "forward", lambda module, x: torch.zeros_like(x)),
+    "residual": _method(Residual, "forward", _no_skip),
+    "layer norm": _method((LayerNorm, RMSNorm), "forward", lambda module, x: x),
+    "positions": _no_positions,
+}
+
+
+@contextmanager
+def switch_off(model, part: str):
+    """Within the block, the trained model runs without one of its parts (a name in PARTS); raises ValueError."""
+    if part not in PARTS:
+        raise ValueError(f"No part called {part!r}: give one of {', '.join(PARTS)}.")
+    with patched(PARTS[part](model)):
+        yield model

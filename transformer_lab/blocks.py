@@ -1,0 +1,146 @@
+"""From parts to a stack: the embedding, the block, and n_layers blocks one after the other."""
+
+import math
+
+import torch
+from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor, nn
+
+from .attention import KVCache, MultiHeadAttention, with_causality
+from .config import TransformerConfig
+from .layers import NORMS, FeedForward, Residual
+from .positions import absolute_positions, count_positions, relative_positions
+
+
+def make_norm(config: TransformerConfig) -> nn.Module:
+    """LayerNorm or RMSNorm over d_model features."""
+    return NORMS[config.norm](config.d_model, config.norm_eps)
+
+
+class Embedding(nn.Module):
+    """ids -> vectors: each token's own, plus (where the config has them) its segment's and its position's."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        # Scaled by sqrt(d_model) they are of size 1 (2017, section 3.4); otherwise they start as small as GPT-2's.
+        self.scale = math.sqrt(config.d_model) if config.scale_embeddings else 1.0
+        std = 1 / self.scale if config.scale_embeddings else 0.02
+        self.tokens = nn.Embedding(config.vocab_size, config.d_model)
+        nn.init.normal_(self.tokens.weight, std=std)
+        self.positions = absolute_positions(config, std=std * self.scale)
+        self.segments = None
+        if config.n_segments:
+            self.segments = nn.Embedding(config.n_segments, config.d_model)
+            nn.init.normal_(self.segments.weight, std=std * self.scale)
+        self.norm = make_norm(config) if config.norm_embeddings else nn.Identity()
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self,
+        ids: Int[Tensor, "B T"],
+        mask: Bool[Tensor, "B S"] | None = None,
+        segments: Int[Tensor, "B T"] | None = None,
+        n_cached: int = 0,
+    ) -> tuple[Float[Tensor, "B T D"], Int[Tensor, "#B S"]]:
+        """The vectors of ids, and the positions of all S tokens: n_cached that were read before, then ids."""
+        check_tokens(ids, mask, n_cached)
+        positions = count_positions(n_cached + ids.shape[1], mask, ids.device)
+        x = self.tokens(ids) * self.scale
+        if self.segments is not None:
+            x = x + self.segments(torch.zeros_like(ids) if segments is None else segments)
+        return self.dropout(self.norm(self.positions(x, positions))), positions
+
+
+def check_tokens(ids: Tensor, mask: Tensor | None, n_cached: int) -> None:
+    """Raise ValueError unless ids are whole numbers (B, T) and the mask, if any, is bool (B, n_cached + T)."""
+    if ids.ndim != 2 or ids.dtype not in (torch.int64, torch.int32):
+        raise ValueError(f"Token ids must be int64 of shape (B, T); got {ids.dtype} of shape {tuple(ids.shape)}.")
+    wanted = (ids.shape[0], n_cached + ids.shape[1])
+    if mask is not None and (mask.dtype != torch.bool or mask.shape != wanted):
+        raise ValueError(
+            f"The mask must be bool of shape {wanted}, True at real tokens; "
+            f"got {mask.dtype} of shape {tuple(mask.shape)}."
+        )
+
+
+class Block(nn.Module):
+    """Self-attention, cross-attention if there is a memory to look at, and the feed-forward layer, in that order."""
+
+    def __init__(self, config: TransformerConfig, cross: bool = False):
+        super().__init__()
+        sizes = config.d_model, config.n_heads, config.n_kv_heads, config.head_width, config.bias
+        self.attention = MultiHeadAttention(*sizes)
+        self.cross_attention = MultiHeadAttention(*sizes) if cross else None
+        self.feed_forward = FeedForward(config.d_model, config.d_ff, config.activation, config.bias)
+        self.residuals = nn.ModuleList(
+            Residual(make_norm(config), config.norm_position, config.dropout) for _ in range(3 if cross else 2)
+        )
+
+    def forward(
+        self,
+        x: Float[Tensor, "B T D"],
+        mask: Shaped[Tensor, "#B #H #T S"] | None = None,
+        causal: bool = False,
+        rotation: tuple[Tensor, Tensor] | None = None,
+        memory: Float[Tensor, "B M D"] | None = None,
+        memory_mask: Bool[Tensor, "B 1 1 M"] | None = None,
+        cache: tuple[KVCache | None, KVCache | None] = (None, None),
+    ) -> Float[Tensor, "B T D"]:
+        own, of_memory = cache
+        x = self.residuals[0](x, lambda x: self.attention(x, None, mask, causal, rotation, own))
+        if self.cross_attention is not None:
+            x = self.residuals[1](x, lambda x: self.cross_attention(x, memory, memory_mask, cache=of_memory))
+        return self.residuals[-1](x, self.feed_forward)
+
+
+class Stack(nn.Module):
+    """n_layers blocks; pre-norm blocks leave their sum unnormalised, so such a stack ends with one more norm."""
+
+    def __init__(self, config: TransformerConfig, causal: bool = False, cross: bool = False):
+        super().__init__()
+        self.causal = causal
+        self.positions = relative_positions(config)
+        self.blocks = nn.ModuleList(Block(config, cross) for _ in range(config.n_layers))
+        self.norm = make_norm(config) if config.norm_position == "pre" else nn.Identity()
+
+    def forward(
+        self,
+        x: Float[Tensor, "B T D"],
+        positions: Int[Tensor, "#B S"],
+        mask: Bool[Tensor, "B S"] | None = None,
+        memory: Float[Tensor, "B M D"] | None = None,
+        memory_mask: Bool[Tensor, "B M"] | None = None,
+        cache: list[tuple[KVCache, KVCache]] | None = None,
+    ) -> Float[Tensor, "B T D"]:
+        """x are the last T of S tokens; the S - T before them, if any, are in the cache."""
+        T, S = x.shape[1], positions.shape[1]
+        rotation = self.positions.rotation(positions[:, -T:], x.dtype)
+        bias = self.positions.bias(positions[:, -T:], positions)
+        mask = attention_mask(mask, bias)
+        causal = self.causal
+        if causal and mask is not None:
+            mask, causal = with_causality(mask, T, S, x.device), False
+        memory_mask = attention_mask(memory_mask)
+        for block, block_cache in zip(self.blocks, cache or [(None, None)] * len(self.blocks), strict=True):
+            x = block(x, mask, causal, rotation, memory, memory_mask, block_cache)
+        return self.norm(x)
+
+    def new_cache(self) -> list[tuple[KVCache, KVCache]]:
+        """An empty cache: for each block one of its own tokens, one of the memory it looks at."""
+        return [(KVCache(), KVCache()) for _ in self.blocks]
+
+
+def attention_mask(
+    mask: Bool[Tensor, "B S"] | None, bias: Float[Tensor, "#B H T S"] | None = None
+) -> Shaped[Tensor, "#B #H #T S"] | None:
+    """A token mask and a bias on the scores as the one mask that attention takes."""
+    if mask is not None:
+        mask = mask[:, None, None, :]
+    if bias is None or mask is None:
+        return bias if mask is None else mask
+    return bias.masked_fill(~mask, -torch.inf)
+
+
+def n_cached(cache: list | None) -> int:
+    """How many tokens a cache holds."""
+    return len(cache[0][0]) if cache else 0

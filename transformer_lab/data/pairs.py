@@ -1,0 +1,32 @@
+"""What every source of parallel text gives: pairs of sentences, with gold alignments where they are known."""
+
+import re
+from dataclasses import dataclass
+
+# Alignments count these tokens: a digit, a Chinese weekday or character, a word, any other visible sign. A space is no
+# token. WordTokenizer cuts at the same places; tests hold the two together.
+TOKEN = re.compile(r"\d|星期.|[\u4e00-\u9fff]|[^\W\d_]+|\S")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One sentence in both languages. alignment[t] is the source token that target token t translates, or None.
+
+    A pair that was not generated has no gold alignment: None.
+    """
+
+    source: str
+    target: str
+    alignment: tuple[int | None, ...] | None = None
+
+
+def check_choice(name: str, value: str, choices) -> None:
+    """Raises a ValueError where value is none of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; wanted one of {', '.join(choices)}.")
+
+
+def check_count(n: int, available: int) -> None:
+    """Raises a ValueError where there are no n different pairs."""
+    if not 0 <= n <= available:
+        raise ValueError(f"n is {n}; wanted a number of pairs from 0 to {available}.")

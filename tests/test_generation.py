@@ -253,6 +253,16 @@ def gpt2_with_our_twin(seed):
     return theirs, ours.eval()
 
 
+def check_beams_against_transformers(seed, beams, length_penalty, stop, n, n_padding=(0, 0, 0), use_cache=True):
+    theirs, ours = gpt2_with_our_twin(seed)
+    ids = torch.randint(V, (3, 5))
+    mask = torch.arange(5) >= torch.tensor(n_padding)[:, None]
+    common = dict(num_beams=beams, length_penalty=length_penalty, do_sample=False, max_new_tokens=n)
+    expected = theirs.generate(ids, attention_mask=mask.long(), eos_token_id=stop or None, pad_token_id=V - 1, **common)
+    options = dict(beams=beams, length_penalty=length_penalty, stop=stop, pad_id=V - 1, use_cache=use_cache)
+    assert generate(ours, ids, n, mask=mask, **options).tolist() == expected.tolist()
+
+
 @settings(max_examples=80)
 @given(
     seed=seeds,
@@ -260,27 +270,17 @@ def gpt2_with_our_twin(seed):
     length_penalty=st.sampled_from([-1.0, 0.0, 0.6, 1.0, 2.0]),
     stop=st.lists(st.integers(0, V - 1), max_size=9, unique=True),
     n=st.integers(1, 12),
-    padded=st.booleans(),
+    n_padding=st.sampled_from([(0, 0, 0), (0, 4, 2)]),
+    use_cache=st.booleans(),
 )
-def test_beam_search_finds_what_transformers_finds(seed, beams, length_penalty, stop, n, padded):
-    theirs, ours = gpt2_with_our_twin(seed)
-    ids = torch.randint(V, (3, 5))
-    mask = torch.arange(5) >= torch.tensor([[0], [4 * padded], [2 * padded]])
-    common = dict(num_beams=beams, length_penalty=length_penalty, do_sample=False, max_new_tokens=n)
-    expected = theirs.generate(ids, attention_mask=mask.long(), eos_token_id=stop or None, pad_token_id=V - 1, **common)
-    for use_cache in (True, False):
-        found = generate(
-            ours,
-            ids,
-            n,
-            mask=mask,
-            beams=beams,
-            length_penalty=length_penalty,
-            stop=stop,
-            pad_id=V - 1,
-            use_cache=use_cache,
-        )
-        assert found.tolist() == expected.tolist()
+def test_beam_search_finds_what_transformers_finds(seed, beams, length_penalty, stop, n, n_padding, use_cache):
+    check_beams_against_transformers(seed, beams, length_penalty, stop, n, n_padding, use_cache)
+
+
+@settings(max_examples=30)
+@given(seed=seeds)
+def test_where_most_tokens_stop_beams_stay_alive_all_the_same(seed):
+    check_beams_against_transformers(seed, beams=3, length_penalty=4.0, stop=list(range(8)), n=8)
 
 
 def best_text(model, ids, n, stop, length_penalty, **more):
@@ -415,6 +415,7 @@ SENTENCES = [
     (dict(min_p=0.5), "min_p=0.5 acts on sampling: give a temperature above 0 with it."),
     (dict(beams=0), "beams must be at least 1; got 0."),
     (dict(beams=2, temperature=1.0), "Sampling needs beams=1; got beams=2 with temperature=1.0."),
+    (dict(beams=2, top_k=5), "top_k=5 acts on sampling: give a temperature above 0 with it."),
     (dict(max_new_tokens=-1), "max_new_tokens must be at least 0; got -1."),
     (dict(source=IDS), "A decoder-only model reads no source: put the text into ids."),
     (dict(ids=IDS[:, :0]), "ids are empty: give each row at least one token to begin with."),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .beams import beam_search
 from .blocks import check_tokens, n_cached
-from .sampling import Sampler
+from .sampling import Sampler, check_sampling
 
 
 def generate(
@@ -39,7 +39,7 @@ def generate(
     """ids with at most max_new_tokens more: greedy, by sampling (temperature > 0) or by beam search (beams > 1).
 
     mask            True at real tokens; padding stands on the left
-    source, source_mask     what an encoder-decoder translates
+    source, source_mask     what an encoder-decoder reads first
     temperature, top_k, top_p, min_p    how a token is drawn (sampling.py); seed makes the draws repeatable
     beams, length_penalty   how many texts are kept alive; a penalty above 0 favours long ones (beams.py)
     stop, pad_id    the id or ids that end a row, and what fills it from there (default: the first stop)
@@ -54,7 +54,8 @@ def generate(
         return torch.cat((ids, *columns), dim=1)
     if beams < 1:
         raise ValueError(f"beams must be at least 1; got {beams}.")
-    if (temperature, top_k, top_p, min_p) != (0, None, None, None):
+    check_sampling(temperature, top_k, top_p, min_p)
+    if temperature > 0:
         raise ValueError(f"Sampling needs beams=1; got beams={beams} with temperature={temperature}.")
     check_request(model, ids, max_new_tokens, mask, source, source_mask)
     if max_new_tokens == 0:

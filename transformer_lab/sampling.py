@@ -28,6 +28,21 @@ def keep_min_p(logits: Float[Tensor, "B V"], min_p: float) -> Float[Tensor, "B V
     return logits.masked_fill(probabilities < weakest, -torch.inf)
 
 
+def check_sampling(temperature: float, top_k=None, top_p=None, min_p=None) -> None:
+    """Raise ValueError for values that make no sense, and for a filter without a temperature."""
+    if temperature < 0:
+        raise ValueError(f"temperature must be at least 0; got {temperature}.")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k must be at least 1; got {top_k}.")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p must be more than 0 and at most 1; got {top_p}.")
+    if min_p is not None and not 0 <= min_p <= 1:
+        raise ValueError(f"min_p must be between 0 and 1; got {min_p}.")
+    for name, value in {"top_k": top_k, "top_p": top_p, "min_p": min_p}.items():
+        if value is not None and temperature == 0:
+            raise ValueError(f"{name}={value} acts on sampling: give a temperature above 0 with it.")
+
+
 class Sampler:
     """Chooses from logits: at temperature 0 the most probable token, else a draw from softmax(logits / temperature).
 
@@ -36,18 +51,7 @@ class Sampler:
     """
 
     def __init__(self, temperature=0.0, top_k=None, top_p=None, min_p=None, seed=None, device=None):
-        filters = {"top_k": top_k, "top_p": top_p, "min_p": min_p}
-        if temperature < 0:
-            raise ValueError(f"temperature must be at least 0; got {temperature}.")
-        if top_k is not None and top_k < 1:
-            raise ValueError(f"top_k must be at least 1; got {top_k}.")
-        if top_p is not None and not 0 < top_p <= 1:
-            raise ValueError(f"top_p must be more than 0 and at most 1; got {top_p}.")
-        if min_p is not None and not 0 <= min_p <= 1:
-            raise ValueError(f"min_p must be between 0 and 1; got {min_p}.")
-        for name, value in filters.items():
-            if value is not None and temperature == 0:
-                raise ValueError(f"{name}={value} acts on sampling: give a temperature above 0 with it.")
+        check_sampling(temperature, top_k, top_p, min_p)
         self.temperature, self.top_k, self.top_p, self.min_p = temperature, top_k, top_p, min_p
         self.generator = None if seed is None else torch.Generator(device).manual_seed(seed)
 

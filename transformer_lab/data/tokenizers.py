@@ -11,8 +11,11 @@ ROLES = ("pad", "bos", "eos", "unk", "cls", "sep", "mask")
 # The word tokenizer's: what fills a batch, begins and ends a text, and stands for an unknown token.
 SPECIAL = {"pad": "[PAD]", "bos": "[BOS]", "eos": "[EOS]", "unk": "[UNK]"}
 
-# A token is a digit, a word in Latin letters, a Chinese weekday or character, or any other visible sign.
+# A token of the word tokenizer is a digit, a word in Latin letters, a Chinese weekday or character, or any other
+# visible sign; spaces are dropped, as between dates in English and in Chinese they carry nothing ...
 TOKEN = r"\d|\p{Latin}+|星期\p{Han}|\p{Han}|[^\s\d\p{Latin}\p{Han}]"
+# ... or kept: a space then belongs to the token behind it, so that a text comes back as it was.
+SPACED_TOKEN = r"\s?\d|\s?\p{L}+|\s?[^\s\d\p{L}]|\s"
 
 
 class Tokenizer:
@@ -43,23 +46,26 @@ class Tokenizer:
         return self.tokenizer.encode(text).ids
 
     def decode(self, ids) -> str:
-        """The text of ids, special tokens left out."""
-        return self.tokenizer.decode([int(i) for i in ids])
+        """The text of ids, special tokens left out; ValueError for an id that no token has."""
+        return self.tokenizer.decode(self.checked(ids))
 
     def tokens(self, ids) -> list[str]:
-        """Each id's token, as text."""
-        return [self.tokenizer.id_to_token(int(i)) for i in ids]
+        """Each id's token, as text; ValueError for an id that no token has."""
+        return [self.tokenizer.id_to_token(i) for i in self.checked(ids)]
 
     def batch(
         self, texts: list[str], bos=False, eos=False, side="right"
     ) -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B T"]]:
-        """Ids and their mask (True at real tokens), with bos or eos around each text where asked.
+        """Ids and their mask (True at real tokens), with bos or eos around each text where asked; see `pad`."""
+        if (bos and self.bos_id is None) or (eos and self.eos_id is None):
+            raise ValueError(f"This tokenizer has no {'bos' if bos else 'eos'} token.")
+        return self.pad([[self.bos_id] * bos + self.encode(text) + [self.eos_id] * eos for text in texts], side)
+
+    def pad(self, rows: list[list[int]], side="right") -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B T"]]:
+        """Rows of ids as one tensor, and its mask (True at real tokens).
 
         Padding stands on the right, as training wants it, or on the "left", where generate goes on behind each text.
         """
-        if (bos and self.bos_id is None) or (eos and self.eos_id is None):
-            raise ValueError(f"This tokenizer has no {'bos' if bos else 'eos'} token.")
-        rows = [[self.bos_id] * bos + self.encode(text) + [self.eos_id] * eos for text in texts]
         width = max(map(len, rows))
         fill = 0 if self.pad_id is None else self.pad_id  # under the mask any token will do
         padded, mask = [], []
@@ -70,20 +76,66 @@ class Tokenizer:
             mask.append(unreal + real if side == "left" else real + unreal)
         return torch.tensor(padded, dtype=torch.int64), torch.tensor(mask, dtype=torch.bool)
 
+    def checked(self, ids) -> list[int]:
+        """The ids as whole numbers; ValueError if the vocabulary has no such id."""
+        ids = [int(i) for i in ids]
+        for i in ids:
+            if not 0 <= i < len(self):
+                raise ValueError(f"No token has the id {i}: this tokenizer knows 0 to {len(self) - 1}.")
+        return ids
+
 
 class WordTokenizer(Tokenizer):
     """Words, single digits and Chinese characters, each one id; unknown tokens become [UNK]."""
 
     @classmethod
-    def train(cls, texts: list[str]) -> "WordTokenizer":
-        """A tokenizer whose vocabulary is every token in texts."""
+    def train(cls, texts: list[str], spaces: bool = False) -> "WordTokenizer":
+        """A tokenizer whose vocabulary is every token in texts; spaces are kept in front of tokens, or dropped."""
         tokenizer = tokenizers.Tokenizer(models.WordLevel(unk_token=SPECIAL["unk"]))
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-            [
-                pre_tokenizers.Split(Regex(TOKEN), behavior="isolated"),
-                pre_tokenizers.Split(Regex(r"\s+"), behavior="removed"),
-            ]
-        )
+        if spaces:
+            tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(SPACED_TOKEN), behavior="isolated")
+        else:
+            tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+                [
+                    pre_tokenizers.Split(Regex(TOKEN), behavior="isolated"),
+                    pre_tokenizers.Split(Regex(r"\s+"), behavior="removed"),
+                ]
+            )
         tokenizer.decoder = decoders.Fuse()  # tokens run together, as Chinese is written
         tokenizer.train_from_iterator(texts, trainers.WordLevelTrainer(special_tokens=list(SPECIAL.values())))
+        return cls(tokenizer)
+
+
+class CharacterTokenizer(Tokenizer):
+    """Each character one id; unknown characters become [UNK]."""
+
+    @classmethod
+    def train(cls, texts: list[str]) -> "CharacterTokenizer":
+        """A tokenizer whose vocabulary is every character in texts."""
+        tokenizer = tokenizers.Tokenizer(models.WordLevel(unk_token=SPECIAL["unk"]))
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
+        tokenizer.decoder = decoders.Fuse()
+        tokenizer.train_from_iterator(texts, trainers.WordLevelTrainer(special_tokens=list(SPECIAL.values())))
+        return cls(tokenizer)
+
+
+class BPETokenizer(Tokenizer):
+    """Byte-pair encoding (Sennrich et al. 2015, arXiv:1508.07909) of bytes, as GPT-2 has it: nothing is unknown."""
+
+    @classmethod
+    def train(cls, texts: list[str], vocab_size: int) -> "BPETokenizer":
+        """The most frequent pairs of neighbours in texts become tokens, one by one, until there are vocab_size."""
+        if vocab_size < 256 + len(SPECIAL):
+            raise ValueError(f"vocab_size must be at least {256 + len(SPECIAL)}, every byte a token; got {vocab_size}.")
+        tokenizer = tokenizers.Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        bytes_first = pre_tokenizers.ByteLevel.alphabet()
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size,
+            special_tokens=list(SPECIAL.values()),
+            initial_alphabet=bytes_first,
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator(texts, trainer)
         return cls(tokenizer)

@@ -24,18 +24,25 @@ def exact_match(model, tokenizer, pairs) -> float:
 def alignment_accuracy(model, tokenizer, pairs) -> float:
     """The share of aligned target tokens whose source token gets the largest cross-attention weight.
 
-    Last decoder layer, mean of the heads, in the row that predicts the token (one before the token itself).
+    Last decoder layer, mean of the heads, in the row that predicts the token (one before the token itself). Pairs
+    without a gold alignment are left out; ValueError if no pair has one.
     """
+    aligned = [pair for pair in pairs if any(gold is not None for gold in pair.alignment or ())]
+    if not aligned:
+        raise ValueError(f"Alignment accuracy needs a pair with a gold alignment; got {len(pairs)} pairs without one.")
     device = next(model.parameters()).device
-    source, source_mask = (t.to(device) for t in tokenizer.batch([pair.source for pair in pairs]))
-    target, target_mask = (t.to(device) for t in tokenizer.batch([pair.target for pair in pairs], bos=True))
+    source, source_mask = (t.to(device) for t in tokenizer.batch([pair.source for pair in aligned]))
+    target, target_mask = (t.to(device) for t in tokenizer.batch([pair.target for pair in aligned], bos=True))
     model.eval()
     with record_attention(model) as maps:
         model(source, target, source_mask, target_mask)
     # Row t reads [BOS] and t tokens, and predicts token t: the row index is the token's own index.
     found = maps["cross"][-1].mean(dim=1).argmax(dim=-1).tolist()
     hits = [
-        found[b][t] == gold for b, pair in enumerate(pairs) for t, gold in enumerate(pair.alignment) if gold is not None
+        found[b][t] == gold
+        for b, pair in enumerate(aligned)
+        for t, gold in enumerate(pair.alignment)
+        if gold is not None
     ]
     return sum(hits) / len(hits)
 

@@ -42,7 +42,7 @@ bench: .venv/dev
 notebooks: .venv/dev
 	$(RUN) FORCE=$(FORCE) $(BIN)/python source/build.py $(ONLY)
 
-# The model that ships with the package is what `make demo` writes with seed 0.
+# Trains the model that ships with the package again; on another machine or version the weights differ in their digits.
 weights: .venv/course
 	$(RUN) $(BIN)/python -m transformer_lab demo --seed 0 --out build/dates
 	mkdir -p transformer_lab/weights/dates

@@ -271,8 +271,41 @@ def test_a_tokenizer_of_others_comes_back(minilm, tmp_path):
     assert (tokenizer.cls_id, tokenizer.mask_id, tokenizer.bos_id) == (101, 103, None)
 
 
+def test_what_16_bits_cannot_hold_is_stored_in_32(words, tmp_path):
+    model = GPT(TransformerConfig(**SIZES))
+    with torch.no_grad():
+        model.embedding.tokens.weight[0, 0] = -70_000.0  # float16 ends at 65,504
+    save(model, words, tmp_path)
+    stored = load_file(tmp_path / "model.safetensors")
+    assert stored.pop("embedding.tokens.weight").dtype == torch.float32
+    assert {tensor.dtype for tensor in stored.values()} == {torch.float16}
+    assert torch.equal(load(tmp_path)[0].embedding.tokens.weight, model.embedding.tokens.weight)
+
+
+FULL_DISK = """
+import resource, signal, sys
+from transformer_lab import TransformerConfig, GPT, load, save
+model, words = load(sys.argv[1])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # the operating system refuses longer files
+try:
+    save(GPT(TransformerConfig(vocab_size=9, d_model=64)), words, sys.argv[1])
+except OSError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_said_in_a_sentence_and_costs_nothing(words, tmp_path):
+    save(GPT(TransformerConfig(**SIZES)), words, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.startswith(f"The model could not be written into {tmp_path}:")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_only_our_models_are_saved(words, tmp_path):
-    with pytest.raises(ValueError, match=r"^save takes a Transformer, a GPT or a BERT; got a Linear\.$"):
+    with pytest.raises(ValueError, match=r"^save takes a Transformer, GPT, BERT, Classifier, Tagger; got a Linear\.$"):
         save(torch.nn.Linear(2, 2), words, tmp_path / "folder")
     assert not (tmp_path / "folder").exists()
 

@@ -120,6 +120,15 @@ def head_scores(
     return scores
 
 
+def text_attention(model, tokenizer, ids: list[int]):
+    """What each token of a text attends to in a GPT or a BERT: (attention (L, H, T, T), tokens, tokens)."""
+    device = next(model.parameters()).device
+    with record_attention(model) as maps, torch.no_grad():
+        model(torch.tensor([ids], device=device))
+    (attention,), tokens = maps.values(), tokenizer.tokens(ids)
+    return torch.cat(attention).cpu(), tokens, tokens
+
+
 def translation_attention(model, tokenizer, text: str, kind: str = "cross"):
     """What the model attends to while it translates text: (attention (L, H, T, S), query tokens, key tokens).
 

@@ -1,12 +1,25 @@
 """The command line: `transformer-lab` or `python -m transformer_lab`."""
 
+import os
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="transformer_lab: an interactive course on the Transformer.", no_args_is_help=True)
+app = typer.Typer(
+    help="transformer_lab: an interactive course on the Transformer.\n\n"
+    "DIR is a folder that `train` wrote, or the name of a model: dates, minilm, smollm2, gpt2 ...",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+debugging = False
+
+
+def run() -> None:
+    """The program; --debug may stand anywhere in its arguments."""
+    app(sorted(sys.argv[1:], key=lambda argument: argument != "--debug"), prog_name="transformer-lab")
 
 
 @contextmanager
@@ -15,13 +28,178 @@ def one_sentence():
     try:
         yield
     except (ValueError, OSError) as error:
+        if debugging:
+            raise
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
 
 
 @app.callback()
-def main():
-    """transformer_lab: an interactive course on the Transformer."""
+def main(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False):
+    global debugging
+    debugging = debug
+
+
+Model = Annotated[str, typer.Argument(metavar="DIR", help="A folder that `train` wrote, or a model's name.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps; the best there is, if not given.")]
+
+
+@app.command()
+def train(
+    task: Annotated[
+        str,
+        typer.Argument(
+            help="dates, numbers, docs, ner, modules, copy, reverse, sort, induction; or a file: pairs of texts "
+            "(.tsv, .po, .mo) to translate, or any other text, or a folder of texts, to go on with."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the model, metrics.jsonl and checkpoints/.")],
+    target: Annotated[str | None, typer.Option(help="Language: zh, de or fr for dates; de or fr for numbers.")] = None,
+    preset: Annotated[str, typer.Option(help='Size of the model: "nano" for a CPU, "small" for a GPU ...')] = "nano",
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps; without it, what suits the task.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Examples a step, over all processes.")] = None,
+    accumulation: Annotated[int, typer.Option(help="Parts a batch is computed in, to save memory.")] = 1,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    schedule: Annotated[str, typer.Option(help="Learning rate: cosine, inverse_sqrt or constant.")] = "cosine",
+    patience: Annotated[int | None, typer.Option(help="Stop after so many evaluations without a better one.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16; by the device, if not given.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the weights, the examples, their order and dropout.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    evaluate_every: Annotated[int | None, typer.Option(help="Steps between evaluations.")] = None,
+    checkpoint_every: Annotated[int | None, typer.Option(help="Steps between checkpoints.")] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write curves for TensorBoard too.")] = False,
+    device: Device = None,
+):
+    """Train a model. Ctrl-C writes a checkpoint; the same command with --resume goes on from it.
+
+    Several GPUs or processes: torchrun --nproc-per-node 2 -m transformer_lab train ...
+    """
+    with one_sentence():
+        choose(device)
+        from .tasks.catalogue import FILE_SETTINGS, SETTINGS, make_task
+        from .training.loop import train as run_training
+        from .training.settings import Settings
+        from .training.tensorboard import TensorBoard
+
+        given = dict(steps=steps, batch_size=batch_size, lr=lr)
+        settings = Settings(
+            **SETTINGS.get(task, FILE_SETTINGS) | {name: value for name, value in given.items() if value is not None},
+            accumulation=accumulation,
+            schedule=schedule,
+            patience=patience,
+            precision=precision,
+            seed=seed,
+            evaluate_every=evaluate_every,
+            checkpoint_every=checkpoint_every,
+        )
+        listeners = [TensorBoard(out / "tensorboard")] if tensorboard else []
+        record = run_training(make_task(task, target, preset, seed), settings, out, resume, listeners)
+        if os.environ.get("RANK", "0") == "0":
+            report(record, out, settings.steps)
+    if record.interrupted:
+        raise typer.Exit(130)
+
+
+def report(record, out: Path, steps: int) -> None:
+    """What a training run has come to."""
+    if record.interrupted:
+        typer.echo(f"Interrupted; a checkpoint is in {out / 'checkpoints'}. The same command with --resume goes on.")
+        return
+    for name, value in record.evaluations[-1]["metrics"].items():
+        typer.echo(f"{name:<20} {value:.4f}")
+    if record.evaluations[-1]["step"] < steps:
+        typer.echo(f"Stopped early; the best model is that of step {record.best['step']}.")
+    typer.echo(f"Written: {out / 'model.safetensors'}, {out / 'config.json'}, {out / 'metrics.jsonl'}")
+
+
+@app.command()
+def translate(
+    model: Model,
+    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="What to translate.")],
+    beams: Annotated[int, typer.Option(help="Translations kept alive at each step.")] = 1,
+    device: Device = None,
+):
+    """Translate texts with an encoder-decoder, one line each."""
+    with one_sentence():
+        from .generation import translate as run_translation
+
+        for line in run_translation(*loaded(model, device, "Transformer"), list(texts), beams=beams):
+            typer.echo(line)
+
+
+@app.command()
+def generate(
+    model: Model,
+    prompt: Annotated[str, typer.Argument(help="The text to go on with.")],
+    max_new_tokens: Annotated[int, typer.Option(help="How many tokens to write.")] = 100,
+    temperature: Annotated[float, typer.Option(help="0 takes the most probable token, 1 draws as the model says.")] = 0,
+    top_k: Annotated[int | None, typer.Option(help="Draw from the k most probable tokens only.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Draw from the most probable share of tokens only.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Makes the draws repeatable.")] = None,
+    device: Device = None,
+):
+    """Go on with a text, with a decoder."""
+    with one_sentence():
+        import torch
+
+        from .generation import generate as run_generation
+
+        gpt, tokenizer = loaded(model, device, "GPT")
+        ids = torch.tensor([tokenizer.encode(prompt)], dtype=torch.long, device=next(gpt.parameters()).device)
+        chance = dict(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+        written = run_generation(gpt, ids, max_new_tokens, stop=tokenizer.eos_id, **chance)
+        typer.echo(tokenizer.decode(written[0]))
+
+
+@app.command()
+def evaluate(model: Model, device: Device = None):
+    """Measure a trained model again on the examples held out from its task."""
+    with one_sentence():
+        from .tasks.catalogue import saved_task
+        from .training.loop import evaluate as run_evaluation
+
+        choose(device)
+        for name, value in run_evaluation(saved_task(model)).items():
+            typer.echo(f"{name:<20} {value:.4f}")
+
+
+@app.command()
+def view(
+    model: Model,
+    text: Annotated[str, typer.Argument(help="What the model reads, or translates.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file to write.")],
+    device: Device = None,
+):
+    """Write a page that shows every head's attention while the model reads (or translates) a text."""
+    with one_sentence():
+        from .analysis import text_attention, translation_attention
+        from .models import Transformer
+        from .viz import AttentionView
+
+        network, tokenizer = loaded(model, device)
+        if isinstance(network, Transformer):
+            seen = translation_attention(network, tokenizer, text)
+        else:
+            seen = text_attention(network, tokenizer, tokenizer.encode(text))
+        typer.echo(f"Written: {AttentionView(*seen).save(out)} (open it in a browser)")
+
+
+def loaded(name: str, device: str | None, *kinds: str):
+    """(model, tokenizer), the model on its device; ValueError if it is none of these kinds."""
+    choose(device)
+    from .device import pick_device
+    from .pretrained import load
+
+    model, tokenizer = load(name)
+    if kinds and type(model).__name__ not in kinds:
+        raise ValueError(f"{name} is a {type(model).__name__}; this command needs a {' or '.join(kinds)}.")
+    return model.to(pick_device()), tokenizer
+
+
+def choose(device: str | None) -> None:
+    """What pick_device is to pick."""
+    if device is not None:
+        os.environ["TRANSFORMER_LAB_DEVICE"] = device
 
 
 @app.command()

@@ -6,39 +6,34 @@ from pathlib import Path
 from rich.console import Console
 
 from .analysis import translation_attention
-from .config import TransformerConfig
 from .data import dates
-from .data.tokenizers import WordTokenizer
-from .device import pick_device, seed_everything
+from .device import pick_device
 from .generation import translate
 from .metrics import alignment_accuracy, exact_match
-from .models import Transformer
 from .pretrained import load, save
-from .training.loop import batches, train
+from .tasks import translation as tasks
+from .training.loop import train
+from .training.settings import Settings
 from .viz import AttentionView
 
-CONFIG = dict(d_model=64, n_heads=4, n_layers=2, d_ff=256, norm_position="post")
+CONFIG = dict(norm_position="post", activation="relu", max_len=64)  # as in the paper of 2017, smaller
 EXAMPLE = "Sunday, November 22, 2026"
 
 
-def train_dates(seed: int = 0, n_steps: int = 600, device=None, progress=True):
+def train_dates(seed: int = 0, n_steps: int = 600, progress=True):
     """(model, tokenizer): an encoder-decoder trained on 5,000 dates, English -> Chinese."""
-    seed_everything(seed)
-    pairs = dates.training_pairs(seed=seed)
-    tokenizer = WordTokenizer.train([text for pair in pairs for text in (pair.source, pair.target)])
-    model = Transformer(TransformerConfig(vocab_size=len(tokenizer), **CONFIG)).to(device or pick_device())
-    train(model, batches(pairs, tokenizer, batch_size=64, seed=seed), n_steps, progress=progress)
-    return model.eval(), tokenizer
+    task = tasks.dates(seed=seed, **CONFIG)
+    train(task, Settings(steps=n_steps, seed=seed, evaluate_every=n_steps), progress=progress)
+    return task.model, task.tokenizer
 
 
 def run(out: Path, seed: int = 0) -> float:
     """Train, save and report into the folder out; returns the exact match of the saved model."""
     console = Console(highlight=False)
-    device = pick_device()
     out.mkdir(parents=True, exist_ok=True)  # before the work, not after it
-    console.print(f"Dates, English -> Chinese, on {device}, seed {seed}")
+    console.print(f"Dates, English -> Chinese, on {pick_device()}, seed {seed}")
     start = time.perf_counter()
-    model, tokenizer = train_dates(seed, device=device)
+    model, tokenizer = train_dates(seed)
     save(model, tokenizer, out)
     model, tokenizer = load(out)  # what is measured is what was saved: weights in 16 bits
     held_out = dates.held_out_pairs()

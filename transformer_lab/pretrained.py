@@ -10,16 +10,18 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from .config import TransformerConfig
 from .conversion import FAMILIES, convert, require
 from .data.tokenizers import Tokenizer
+from .heads import Classifier, Tagger
 from .hub import load_hf
 from .models import BERT, GPT, Transformer
 
-MODELS = {"Transformer": Transformer, "GPT": GPT, "BERT": BERT}
+MODELS = {model.__name__: model for model in (Transformer, GPT, BERT, Classifier, Tagger)}
 PACKAGED = Path(__file__).parent / "weights"
 # Weights in packages of their own: the package, the file in it, and the file's SHA-256.
 PACKAGES = {
@@ -65,19 +67,27 @@ def from_hf(hf_model: nn.Module) -> GPT | BERT:
     return convert(architecture, hf_model.config.to_dict(), hf_model.state_dict())
 
 
-def save(model: nn.Module, tokenizer: Tokenizer, folder) -> None:
-    """Write a Transformer, GPT or BERT (weights in 16 bits) and its tokenizer into folder, which is made if need be."""
+def save(model: nn.Module, tokenizer: Tokenizer, folder, task: dict | None = None) -> None:
+    """Write one of our MODELS (weights in 16 bits) and its tokenizer into folder, which is made if need be.
+
+    task says what the model was trained to do, so that `transformer-lab evaluate` can measure it again.
+    """
     if type(model).__name__ not in MODELS:
-        raise ValueError(f"save takes a Transformer, a GPT or a BERT; got a {type(model).__name__}.")
+        raise ValueError(f"save takes a {', '.join(MODELS)}; got a {type(model).__name__}.")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     # Everything is written beside the folder's files first: a full disk or an interrupt leaves the old model whole.
     with tempfile.TemporaryDirectory(dir=folder) as unfinished:
         new = Path(unfinished)
-        save_file({name: to_16_bits(tensor) for name, tensor in model.state_dict().items()}, new / "model.safetensors")
+        try:
+            save_file({name: to_16_bits(t) for name, t in model.state_dict().items()}, new / "model.safetensors")
+        except SafetensorError as error:  # a full disk, which safetensors does not call an OSError
+            raise OSError(f"The model could not be written into {folder}: {error}.") from error
         config = {
             "model": type(model).__name__,
             **asdict(model.config),
+            **({"labels": model.labels} if hasattr(model, "labels") else {}),
+            **({"task": task} if task else {}),
             "special_tokens": tokenizer.special,
             "sha256": sha256(new / "model.safetensors"),
         }
@@ -89,8 +99,10 @@ def save(model: nn.Module, tokenizer: Tokenizer, folder) -> None:
 
 
 def to_16_bits(tensor: torch.Tensor) -> torch.Tensor:
-    """float16, or bfloat16 as it is."""
-    return (tensor if tensor.dtype == torch.bfloat16 else tensor.half()).contiguous().cpu()
+    """float16; bfloat16, and what is too large for float16, as it is."""
+    if tensor.dtype != torch.bfloat16 and tensor.abs().max() <= torch.finfo(torch.float16).max:
+        tensor = tensor.half()
+    return tensor.contiguous().cpu()
 
 
 def load_folder(folder: Path) -> tuple[nn.Module, Tokenizer]:
@@ -101,10 +113,21 @@ def load_folder(folder: Path) -> tuple[nn.Module, Tokenizer]:
     if fields.get("model") not in MODELS:
         raise ValueError(f"{folder / 'config.json'} names no model: `save` writes which of {', '.join(MODELS)} it is.")
     model_class, special, checksum = MODELS[fields.pop("model")], fields.pop("special_tokens"), fields.pop("sha256")
-    model = model_class(TransformerConfig(**fields))
+    fields.pop("task", None)
+    labels = [fields.pop("labels")] if "labels" in fields else []
+    model = model_class(TransformerConfig(**fields), *labels)
     weights = load_file(checked(existing(folder / "model.safetensors"), checksum))
     model.load_state_dict(weights)  # copies the 16 bits into the model's float32
     return model.eval(), Tokenizer.load(existing(folder / "tokenizer.json"), special)
+
+
+def trained_on(name: str | Path) -> dict:
+    """What `train` said of its task when it saved this model; ValueError if nothing was said, FileNotFoundError."""
+    folder = PACKAGED / "dates" if name == "dates" else Path(name)
+    task = json.loads(existing(folder / "config.json").read_text()).get("task")
+    if task is None:
+        raise ValueError(f"{folder} does not say what its model was trained on: `train` did not write it.")
+    return task
 
 
 def load_minilm() -> tuple[BERT, Tokenizer]:

@@ -45,6 +45,11 @@ class Tokenizer:
         """The ids of a text, with the special tokens that this tokenizer always adds (BERT's [CLS] and [SEP])."""
         return self.tokenizer.encode(text).ids
 
+    def encode_words(self, words) -> tuple[list[int], list[int]]:
+        """The ids of words that are cut already, and for each id the index of its word."""
+        encoding = self.tokenizer.encode(list(words), is_pretokenized=True, add_special_tokens=False)
+        return encoding.ids, encoding.word_ids
+
     def decode(self, ids) -> str:
         """The text of ids, special tokens left out; ValueError for an id that no token has."""
         return self.tokenizer.decode(self.checked(ids))

@@ -1,54 +1,183 @@
-"""Training a sequence-to-sequence model: batches, loss, gradient, step."""
+"""The training loop: batch, loss, gradient, step. One loop for a laptop's CPU, one GPU, or many under torchrun.
 
-import random
-from collections.abc import Iterator
+Several processes share each batch (data parallelism): each computes the gradient of its share, the gradients are
+averaged, and all take the same step. accelerate finds the devices and connects the processes.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..data.tokenizers import Tokenizer
-from .schedules import warmup_cosine
+from ..device import pick_device
+from ..tasks.task import IGNORED, Task
+from .batches import Batches
+from .interrupt import interrupts
+from .meter import Meter, Progress
+from .record import Record
+from .run import Run
+from .settings import Settings
 
 
-def batches(pairs, tokenizer: Tokenizer, batch_size: int, seed: int) -> Iterator[dict[str, Tensor]]:
-    """Shuffled batches for ever: source, target with [BOS] in front and [EOS] behind, and their masks."""
-    rng = random.Random(seed)
-    while True:
-        order = rng.sample(pairs, len(pairs))
-        for start in range(0, len(order) - batch_size + 1, batch_size):
-            chosen = order[start : start + batch_size]
-            source, source_mask = tokenizer.batch([pair.source for pair in chosen])
-            target, target_mask = tokenizer.batch([pair.target for pair in chosen], bos=True, eos=True)
-            yield dict(source=source, source_mask=source_mask, target=target, target_mask=target_mask)
+def train(
+    task: Task,
+    settings: Settings,
+    folder: Path | str | None = None,
+    resume: bool = False,
+    listeners: Iterable[Callable[[Progress], None]] = (),
+    progress: bool = True,
+) -> Record:
+    """Train task.model; returns the record of its evaluations.
+
+    With a folder, checkpoints and metrics.jsonl are kept there and in the end the model; resume goes on from the last
+    checkpoint. Ctrl-C writes a checkpoint and returns. Listeners hear how it goes. Raises ValueError for settings that
+    do not fit the task, the number of processes or the run to be resumed, OSError if the folder cannot be written.
+    """
+    accelerator = make_accelerator()
+    settings.check_share(accelerator.num_processes)
+    batches = Batches(len(task.examples), settings.batch_size, settings.seed, task.lengths)
+    network = accelerator.prepare(task.model)  # on its device; with several processes it averages their gradients
+    if settings.compiles(accelerator.device):
+        network = torch.compile(network)
+    optimizer = make_optimizer(task.model, settings)
+    run = Run(accelerator, task, settings, optimizer, folder)
+    run.begin(resume)
+    speaks = accelerator.is_main_process
+
+    meter = Meter(accelerator)
+    task.model.train()
+    bar = tqdm(total=settings.steps, initial=run.step, desc="training", unit="step", disable=not (progress and speaks))
+    with interrupts() as interrupted, bar:
+        while run.step < settings.steps and not run.record.has_stalled(settings.patience):
+            indices = batches(run.step)
+            meter.add(*training_step(accelerator, network, optimizer, task, settings, indices, run.step))
+            run.step += 1
+            bar.update()
+
+            evaluated, saved = settings.is_evaluated(run.step), settings.is_saved(run.step)
+            stopping = any_process(accelerator, interrupted.is_set(), run.step)
+            if evaluated or saved or run.step % settings.log_every == 0:
+                now = Progress(run.step, settings.steps, *meter.read(), settings.learning_rate(run.step - 1), task)
+                bar.set_postfix_str(f"loss {now.loss:.3f}, {now.tokens_per_s:,.0f} tokens/s")
+                if evaluated:
+                    now.metrics = evaluate(task)
+                    run.record.add(now.line())
+                for listen in listeners if speaks else ():
+                    listen(now)
+            if saved or stopping:
+                run.save()
+            if stopping:
+                run.record.interrupted = True
+                return run.record
+            if evaluated or saved:
+                meter.restart()  # they took their time; the model's speed is another matter
+    run.finish()
+    return run.record
 
 
-def sequence_loss(model, batch: dict[str, Tensor]) -> Tensor:
-    """Mean cross-entropy in nats of each next target token given those before it; padding does not count."""
-    target, target_mask = batch["target"], batch["target_mask"]
-    logits = model(batch["source"], target[:, :-1], batch["source_mask"], target_mask[:, :-1])
-    wanted = target[:, 1:].masked_fill(~target_mask[:, 1:], -100)
-    return F.cross_entropy(logits.flatten(end_dim=1), wanted.flatten(), ignore_index=-100)
+def training_step(
+    accelerator: Accelerator,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    task: Task,
+    settings: Settings,
+    indices: list[int],
+    step: int,
+) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
+    """One step on the examples of these indices; returns this process's loss, summed over its labels, and their number.
+
+    A process's share may be computed in parts, one after the other, whose gradients add up (accumulation).
+    """
+    rank, n_processes = accelerator.process_index, accelerator.num_processes
+    seed_step(settings.seed, step, rank)
+    for group in optimizer.param_groups:
+        group["lr"] = settings.learning_rate(step)
+    share = indices[rank::n_processes]
+    parts = [share[part :: settings.accumulation] for part in range(settings.accumulation)]
+    batches = [
+        {name: tensor.to(accelerator.device) for name, tensor in task.collate([task.examples[i] for i in part]).items()}
+        for part in parts
+    ]
+    # The loss is the mean over all labels of the global batch, in whatever parts it is computed: a mean of the parts'
+    # means would give the labels of a short part more weight.
+    n_labels = sum((batch["labels"] != IGNORED).sum() for batch in batches)
+    n_labels_global = accelerator.reduce(n_labels)
+
+    optimizer.zero_grad()
+    total = torch.zeros((), device=accelerator.device)
+    for number, batch in enumerate(batches, start=1):
+        # The processes average their gradients once, at the last part.
+        with nullcontext() if number == len(batches) else accelerator.no_sync(network):
+            with torch.autocast(
+                accelerator.device.type, torch.bfloat16, enabled=settings.in_bfloat16(accelerator.device)
+            ):
+                logits = task.logits(network, batch)
+            loss = summed_loss(logits, batch["labels"], settings.label_smoothing)
+            # n_processes makes a sum of their average.
+            accelerator.backward(loss * n_processes / n_labels_global)
+        total += loss.detach()
+    accelerator.clip_grad_norm_(network.parameters(), settings.clip)
+    optimizer.step()
+    return total, n_labels
 
 
-def train(model, data: Iterator[dict[str, Tensor]], n_steps: int, lr: float = 2e-3, progress=True) -> list[float]:
-    """AdamW with warm-up, a cosine and clipped gradients; returns the loss of every step."""
-    device = next(model.parameters()).device
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmup_cosine(step, n_steps, n_steps // 10))
-    model.train()
-    losses = []
-    bar = tqdm(range(n_steps), desc="training", unit="step", disable=not progress)
-    for step in bar:
-        batch = {name: tensor.to(device) for name, tensor in next(data).items()}
-        loss = sequence_loss(model, batch)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-        if step % 20 == 0 or step == n_steps - 1:
-            bar.set_postfix(loss=f"{losses[-1]:.3f}")
-    return losses
+def summed_loss(
+    logits: Float[Tensor, "*labels classes"], labels: Int[Tensor, "*labels"], label_smoothing: float = 0.0
+) -> Float[Tensor, ""]:
+    """Cross-entropy in nats, summed over the labels that are not IGNORED."""
+    return F.cross_entropy(
+        logits.flatten(end_dim=-2).float(),
+        labels.flatten(),
+        ignore_index=IGNORED,
+        reduction="sum",
+        label_smoothing=label_smoothing,
+    )
+
+
+def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
+    """AdamW (Loshchilov and Hutter 2017, arXiv:1711.05101); biases and the scales of norms do not decay."""
+    matrices = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
+    vectors = [parameter for parameter in model.parameters() if parameter.ndim < 2]
+    groups = [
+        {"params": matrices, "weight_decay": settings.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, settings.beta_2), fused=True)
+
+
+def make_accelerator() -> Accelerator:
+    """The device that pick_device names, or under torchrun this process's own."""
+    device = pick_device()
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
+    return Accelerator(cpu=device.type == "cpu")
+
+
+def seed_step(seed: int, step: int, rank: int) -> None:
+    """Start torch's random numbers, which dropout draws, anew at each step: a resumed run draws the same."""
+    torch.manual_seed(hash((seed, step, rank)))
+
+
+def evaluate(task: Task) -> dict[str, float]:
+    """The task's metrics, the model in eval mode meanwhile; every process gets those of the first."""
+    task.model.eval()
+    with torch.no_grad():
+        metrics = broadcast_object_list([task.evaluate()])[0]
+    task.model.train()
+    return metrics
+
+
+def any_process(accelerator: Accelerator, flag: bool, step: int) -> bool:
+    """Is the flag set in one of the processes? Asking costs a message, so several processes ask at every tenth step."""
+    if accelerator.num_processes == 1:
+        return flag
+    if step % 10:
+        return False
+    return accelerator.reduce(torch.tensor(float(flag), device=accelerator.device)).item() > 0

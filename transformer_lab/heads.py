@@ -1,0 +1,44 @@
+"""A BERT with one linear layer on top, which names texts or words (Devlin et al. 2018, section 4)."""
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from .config import TransformerConfig
+from .models import BERT
+
+
+class Labeller(BERT):
+    """What a Classifier and a Tagger share: labels by name, and a score for each from a vector."""
+
+    def __init__(self, config: TransformerConfig, labels):
+        super().__init__(config)
+        self.labels = tuple(labels)
+        self.head = nn.Linear(config.d_model, len(self.labels))
+
+
+class Classifier(Labeller):
+    """One label for each text, from the mean of its tokens' vectors."""
+
+    def forward(
+        self,
+        ids: Int[Tensor, "B T"],
+        mask: Bool[Tensor, "B T"] | None = None,
+        segments: Int[Tensor, "B T"] | None = None,
+    ) -> Float[Tensor, "B n_labels"]:
+        hidden = super().forward(ids, mask, segments)
+        if mask is None:
+            return self.head(hidden.mean(dim=1))
+        total = (hidden * mask[..., None]).sum(dim=1)
+        return self.head(total / mask.sum(dim=1, keepdim=True).clamp(min=1))
+
+
+class Tagger(Labeller):
+    """One label for each token."""
+
+    def forward(
+        self,
+        ids: Int[Tensor, "B T"],
+        mask: Bool[Tensor, "B T"] | None = None,
+        segments: Int[Tensor, "B T"] | None = None,
+    ) -> Float[Tensor, "B T n_labels"]:
+        return self.head(super().forward(ids, mask, segments))

@@ -1,0 +1,76 @@
+"""A decoder learns to repeat: after "A B ... A" comes B. It needs two layers, and grows induction heads.
+
+Olsson et al. 2022, "In-context Learning and Induction Heads" (arXiv:2209.11895).
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..analysis import head_scores, record_attention, text_attention
+from ..config import TransformerConfig
+from ..data.tokenizers import WordTokenizer
+from ..data.toys import induction_rows
+from ..device import seed_everything
+from ..generation import generate
+from ..metrics import token_accuracy
+from ..models import GPT
+from .task import IGNORED, Task
+
+SYMBOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef"
+HELD_OUT_SEED = 2**31  # beyond those that one trains with
+
+
+class Induction(Task):
+    """Rows in which a random block of symbols repeats; only what its first appearance settles is to be predicted."""
+
+    metric = "accuracy"
+
+    def __init__(self, n: int = 20_000, preset: str = "nano", seed: int = 0, **changes):
+        self.description = {"task": "induction", "seed": seed}
+        self.tokenizer = WordTokenizer.train(list(SYMBOLS))
+        self.rows, self.predictable = self.make_rows(n, seed)
+        self.held_out_rows, self.held_out_predictable = self.make_rows(500, HELD_OUT_SEED)
+        self.examples = range(n)
+        seed_everything(seed)
+        changes = {"max_len": self.rows.shape[1], **changes}
+        self.model = GPT(TransformerConfig.preset(preset, vocab_size=len(self.tokenizer), **changes))
+
+    def make_rows(self, n: int, seed: int, **periods):
+        """(ids, predictable), in the tokenizer's ids."""
+        rows, predictable = induction_rows(n, seed, vocab_size=len(SYMBOLS), **periods)
+        ids = torch.tensor([self.tokenizer.encode(symbol)[0] for symbol in SYMBOLS])
+        return ids[rows], predictable
+
+    def collate(self, examples: list[int]) -> dict[str, Tensor]:
+        chosen = torch.tensor(examples)
+        rows, predictable = self.rows[chosen], self.predictable[chosen]
+        return {"ids": rows[:, :-1], "labels": rows[:, 1:].masked_fill(~predictable[:, 1:], IGNORED)}
+
+    def logits(self, network, batch):
+        return network(batch["ids"])
+
+    def evaluate(self) -> dict[str, float]:
+        """accuracy where the answer is settled, and the best head's share of weight on the symbol to be said."""
+        rows = self.held_out_rows.to(self.device)
+        predicted = self.model(rows[:, :-1]).argmax(dim=-1).cpu()
+        accuracy = token_accuracy(predicted, self.held_out_rows[:, 1:], self.held_out_predictable[:, 1:])
+        return {"accuracy": accuracy, "prefix_matching": self.induction_scores().max().item()}
+
+    def induction_scores(self) -> Float[Tensor, "L H"]:
+        """Each head's weight on the symbol that followed the last time, in rows said twice."""
+        period = self.rows.shape[1] // 2
+        rows, _ = self.make_rows(100, HELD_OUT_SEED, periods=(period, period))
+        with record_attention(self.model) as maps, torch.no_grad():
+            self.model(rows.to(self.device))
+        return head_scores(maps["decoder"], period)["induction"]
+
+    def sample(self) -> str:
+        """The beginning of a row, up to where its block has begun again, and how the model goes on."""
+        beginning = self.held_out_rows[:1, : self.held_out_predictable[0].int().argmax() + 1]
+        ids = generate(self.model, beginning.to(self.device), self.rows.shape[1] - beginning.shape[1])
+        told, said = (" ".join(self.tokenizer.tokens(part)) for part in (beginning[0], ids[0, beginning.shape[1] :]))
+        return f"{told} -> {said}"
+
+    def attention(self):
+        return text_attention(self.model, self.tokenizer, self.held_out_rows[0].tolist())

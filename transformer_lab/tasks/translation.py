@@ -1,0 +1,123 @@
+"""An encoder-decoder learns to turn one text into another: dates, number words, toy tasks, a file of pairs."""
+
+from torch import Tensor
+
+from ..analysis import translation_attention
+from ..config import TransformerConfig
+from ..data.pairs import Pair
+from ..data.tokenizers import BPETokenizer, Tokenizer, WordTokenizer
+from ..device import seed_everything
+from ..generation import translate
+from ..metrics import alignment_accuracy, bleu, chrf
+from ..models import Transformer
+from .task import IGNORED, Task
+
+
+class Translation(Task):
+    """pairs are learnt, held_out are translated greedily at each evaluation. Changes go to the preset's config."""
+
+    metric = "exact_match"
+
+    def __init__(
+        self,
+        description: dict,
+        pairs: list[Pair],
+        held_out: list[Pair],
+        tokenizer: Tokenizer,
+        preset: str = "nano",
+        seed: int = 0,
+        **changes,
+    ):
+        self.description, self.examples, self.held_out, self.tokenizer = description, pairs, held_out, tokenizer
+        self.ids = {pair: (tokenizer.encode(pair.source), tokenizer.encode(pair.target)) for pair in pairs + held_out}
+        self.lengths = [sum(map(len, self.ids[pair])) for pair in pairs]
+        self.is_aligned = any(pair.alignment for pair in held_out)
+        longest = max(len(ids) for both in self.ids.values() for ids in both)
+        config = TransformerConfig.preset(preset, vocab_size=len(tokenizer), **changes)
+        if config.max_len < longest + 1:  # [BOS] is read, too
+            config = TransformerConfig.preset(preset, vocab_size=len(tokenizer), **{**changes, "max_len": longest + 1})
+        seed_everything(seed)
+        self.model = Transformer(config)
+
+    def collate(self, pairs: list[Pair]) -> dict[str, Tensor]:
+        """The decoder reads [BOS] and the target; it is to predict the target and [EOS]."""
+        bos, eos = [self.tokenizer.bos_id], [self.tokenizer.eos_id]
+        source, source_mask = self.tokenizer.pad([self.ids[pair][0] for pair in pairs])
+        target, target_mask = self.tokenizer.pad([bos + self.ids[pair][1] for pair in pairs])
+        labels, _ = self.tokenizer.pad([self.ids[pair][1] + eos for pair in pairs])
+        return {
+            "source": source,
+            "target": target,
+            "source_mask": source_mask,
+            "target_mask": target_mask,
+            "labels": labels.masked_fill(~target_mask, IGNORED),
+        }
+
+    def logits(self, network, batch):
+        # Padding on the right lies in the future of every label, so the target needs no mask.
+        return network(batch["source"], batch["target"], batch["source_mask"])
+
+    def evaluate(self) -> dict[str, float]:
+        """exact_match and, as it applies, alignment_accuracy (gold alignments are known) or chrf and bleu."""
+        longest = max(len(self.tokenizer.encode(pair.target)) for pair in self.held_out)
+        sources, targets = [pair.source for pair in self.held_out], [pair.target for pair in self.held_out]
+        outputs = translate(self.model, self.tokenizer, sources, max_new_tokens=longest + 1)
+        hits = sum(output == target for output, target in zip(outputs, targets, strict=True))
+        metrics = {"exact_match": hits / len(targets)}
+        if self.is_aligned:
+            return metrics | {"alignment_accuracy": alignment_accuracy(self.model, self.tokenizer, self.held_out)}
+        return metrics | {"chrf": chrf(outputs, targets), "bleu": bleu(outputs, targets)}
+
+    def sample(self) -> str:
+        source = self.held_out[0].source
+        return f"{source} -> {translate(self.model, self.tokenizer, [source])[0]}"
+
+    def attention(self):
+        return translation_attention(self.model, self.tokenizer, self.held_out[0].source)
+
+
+def word_tokenizer(pairs: list[Pair], spaces: bool) -> WordTokenizer:
+    """Every word and sign of the pairs a token."""
+    return WordTokenizer.train([text for pair in pairs for text in (pair.source, pair.target)], spaces)
+
+
+def dates(target: str = "zh", n: int = 5000, preset: str = "nano", seed: int = 0, **changes) -> Translation:
+    """Dates, English -> Chinese ("zh"), German ("de") or French ("fr")."""
+    from ..data import dates as data
+
+    pairs = data.training_pairs(n, seed, target)
+    tokenizer = word_tokenizer(pairs, spaces=target != "zh")
+    description = {"task": "dates", "target": target, "seed": seed}
+    return Translation(description, pairs, data.held_out_pairs(target=target), tokenizer, preset, seed, **changes)
+
+
+def numbers(target: str = "de", n: int = 10_000, preset: str = "nano", seed: int = 0, **changes) -> Translation:
+    """Numbers in words, English -> German morphemes ("de") or French words ("fr")."""
+    from ..data import numbers as data
+
+    pairs = data.training_pairs(n, seed, target)
+    tokenizer = word_tokenizer(pairs, spaces=True)
+    description = {"task": "numbers", "target": target, "seed": seed}
+    return Translation(description, pairs, data.held_out_pairs(target=target), tokenizer, preset, seed, **changes)
+
+
+def toy(task: str, n: int = 5000, preset: str = "nano", seed: int = 0, **changes) -> Translation:
+    """Letters to be copied ("copy"), said backwards ("reverse") or put in order ("sort")."""
+    from ..data import toys as data
+
+    pairs = data.training_pairs(task, n, seed)
+    tokenizer = word_tokenizer(pairs, spaces=True)
+    return Translation(
+        {"task": task, "seed": seed}, pairs, data.held_out_pairs(task), tokenizer, preset, seed, **changes
+    )
+
+
+def parallel_file(path, preset: str = "nano", seed: int = 0, **changes) -> Translation:
+    """A file of pairs of one's own, in byte pairs; a tenth of it, at most 500 pairs, is held out."""
+    from ..data.files import read_pairs, split_pairs
+
+    pairs, held_out = split_pairs(read_pairs(path), seed=0)  # whatever the seed, so that evaluate finds the same
+    tokenizer = BPETokenizer.train([text for pair in pairs for text in (pair.source, pair.target)], vocab_size=2000)
+    task = Translation({"task": str(path), "seed": seed}, pairs, held_out[:500], tokenizer, preset, seed, **changes)
+    task.metric = "chrf"
+    return task

@@ -1,0 +1,153 @@
+"""A training run on disk: after each checkpoint a run can be killed and goes on as if nothing had happened."""
+
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ..pretrained import sha256
+
+FORMAT = 1  # to be raised when a checkpoint's files change their meaning
+
+
+class Checkpoints:
+    """The checkpoints in a folder, step-00000100 and so on: the last `keep` of them, and the best."""
+
+    def __init__(self, folder: Path, keep: int = 2):
+        self.folder, self.keep = Path(folder), keep
+
+    def saved(self) -> list[Path]:
+        """The checkpoints' folders, newest last."""
+        return sorted(self.folder.glob("step-*"))
+
+    def save(self, step: int, model: nn.Module, optimizer, state: dict, best_step: int | None = None) -> None:
+        """Write the checkpoint of a step, then remove those no longer kept; OSError with a sentence if it cannot."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for killed in self.folder.glob(".unfinished-*"):  # a run was, while it wrote
+                shutil.rmtree(killed)
+            # Written beside the others under a name that nobody reads, and renamed when it is whole.
+            with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=self.folder) as unfinished:
+                new = Path(unfinished) / "checkpoint"
+                new.mkdir()
+                save_file(model.state_dict(), new / "model.safetensors")
+                save_file(flat_state(model, optimizer), new / "optimizer.safetensors")
+                checksums = {path.name: sha256(path) for path in new.iterdir()}
+                content = {"format": FORMAT, "step": step, "sha256": checksums, **state}
+                (new / "state.json").write_text(json.dumps(content, indent=1))
+                for path in new.iterdir():
+                    flush(path)
+                final = self.path(step)
+                if final.exists():  # a broken one: a resumed run has passed it by
+                    final.rename(Path(unfinished) / "old")
+                new.rename(final)
+        except (OSError, SafetensorError) as error:
+            before = " What was saved before is whole; --resume goes on from there." if self.saved() else ""
+            raise OSError(
+                f"The checkpoint of step {step} could not be written into {self.folder}: {error}.{before}"
+            ) from error
+        # Later steps than this one's are broken: a resumed run has passed them by.
+        kept = [path for path in self.saved() if path <= final][-self.keep :] + [self.path(best_step)]
+        for path in self.saved():
+            if path not in kept:
+                shutil.rmtree(path)
+
+    def newest_state(self) -> dict | None:
+        """The state of the newest checkpoint that has one which can be read."""
+        for folder in reversed(self.saved()):
+            with suppress(ValueError):
+                return read_state(folder)
+        return None
+
+    def restore(self, model: nn.Module, optimizer) -> dict:
+        """Put the newest whole checkpoint into model and optimizer; returns its state.
+
+        A checkpoint that is truncated, from another model or from a newer version is passed by with a warning.
+        Raises FileNotFoundError if there is no checkpoint, ValueError if none can be used.
+        """
+        folders = self.saved()
+        if not folders:
+            raise FileNotFoundError(f"Nothing to resume: there is no checkpoint in {self.folder}.")
+        for folder in reversed(folders):
+            try:
+                return restore(folder, model, optimizer)
+            except ValueError as error:
+                warnings.warn(f"{error} The checkpoint before it is tried.", stacklevel=2)
+        raise ValueError(f"None of the {len(folders)} checkpoints in {self.folder} can be used.")
+
+    def restore_weights(self, step: int, model: nn.Module) -> None:
+        """Put the weights of one step's checkpoint into model; ValueError if it is broken."""
+        restore(self.path(step), model)
+
+    def path(self, step: int | None) -> Path | None:
+        """The folder of a step's checkpoint."""
+        return None if step is None else self.folder / f"step-{step:08d}"
+
+
+def restore(folder: Path, model: nn.Module, optimizer=None) -> dict:
+    """Put one checkpoint into model and, where given, its optimizer; returns its state.
+
+    Raises ValueError if it is broken, foreign or too new, with nothing changed.
+    """
+    state = read_state(folder)
+    weights, moments = read_tensors(folder, "model", state), read_tensors(folder, "optimizer", state)
+    own = model.state_dict()
+    if {name: t.shape for name, t in weights.items()} != {name: t.shape for name, t in own.items()}:
+        raise ValueError(f"{folder} is the checkpoint of another model: its weights have other names or shapes.")
+    model.load_state_dict(weights)
+    if optimizer is not None:
+        for name, parameter in model.named_parameters():
+            prefix = f"{name}/"
+            optimizer.state[parameter] = {
+                key.removeprefix(prefix): tensor.to(parameter.device)
+                for key, tensor in moments.items()
+                if key.startswith(prefix)
+            }
+    return state
+
+
+def read_state(folder: Path) -> dict:
+    """A checkpoint's state.json; ValueError if it is missing, broken, not ours or newer than this version."""
+    path = folder / "state.json"
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read ({error}).") from error
+    if not isinstance(state, dict) or not isinstance(state.get("format"), int):
+        raise ValueError(f"{path} was not written by transformer_lab.")
+    if state["format"] > FORMAT:
+        raise ValueError(f"{path} has format {state['format']}; this version of transformer_lab reads up to {FORMAT}.")
+    if not isinstance(state.get("step"), int) or not isinstance(state.get("sha256"), dict):
+        raise ValueError(f"{path} was not written by transformer_lab.")
+    return state
+
+
+def read_tensors(folder: Path, name: str, state: dict) -> dict[str, torch.Tensor]:
+    """The tensors of one of a checkpoint's files; ValueError if it is not the file that was written."""
+    path = folder / f"{name}.safetensors"
+    if not path.is_file() or sha256(path) != state["sha256"].get(path.name):
+        raise ValueError(f"{path} is missing, truncated or was changed.")
+    return load_file(path)
+
+
+def flat_state(model: nn.Module, optimizer) -> dict[str, torch.Tensor]:
+    """The optimizer's tensors as "parameter/moment": AdamW's two moments and its count of steps."""
+    return {
+        f"{name}/{key}": tensor
+        for name, parameter in model.named_parameters()
+        for key, tensor in optimizer.state[parameter].items()
+    }
+
+
+def flush(path: Path) -> None:
+    """Wait until the file is on the disk: a power cut after the rename must not leave an empty file."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

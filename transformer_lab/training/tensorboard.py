@@ -1,0 +1,20 @@
+"""Training curves for TensorBoard: a listener."""
+
+from ..optional import require_package
+from .meter import Progress
+
+
+class TensorBoard:
+    """Writes the loss, the speed and the metrics into folder; look at them with `tensorboard --logdir FOLDER`."""
+
+    def __init__(self, folder):
+        require_package("tensorboard", "Training curves in TensorBoard")
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer = SummaryWriter(str(folder))
+
+    def __call__(self, now: Progress) -> None:
+        scalars = {"loss": now.loss, "learning_rate": now.learning_rate, "tokens_per_s": now.tokens_per_s}
+        for name, value in (scalars | (now.metrics or {})).items():
+            self.writer.add_scalar(name.replace(" ", "_").replace(",", ""), value, now.step)
+        self.writer.flush()

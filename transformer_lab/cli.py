@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +39,9 @@ def one_sentence():
 def main(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False):
     global debugging
     debugging = debug
+    warnings.showwarning = lambda warning, *_: typer.echo(
+        str(warning), err=True
+    )  # the sentence, without a line of code
 
 
 Model = Annotated[str, typer.Argument(metavar="DIR", help="A folder that `train` wrote, or a model's name.")]

@@ -150,6 +150,6 @@ PRESETS = {
         scale_embeddings=False,
     ),
     # To learn with: "nano" trains in a minute or so on a laptop, "small" wants a GPU.
-    "nano": dict(d_model=64, n_heads=4, n_layers=2, d_ff=256, max_len=128, activation="gelu"),
+    "nano": dict(d_model=64, n_heads=4, n_layers=2, d_ff=256, max_len=64, activation="gelu"),
     "small": dict(d_model=384, n_heads=6, n_layers=6, d_ff=1536, max_len=256, activation="gelu"),
 }

@@ -9,12 +9,12 @@ import torch
 
 def pick_device() -> torch.device:
     """The best device there is: cuda, mps or cpu; TRANSFORMER_LAB_DEVICE overrides, ValueError if it is not there."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    wanted = os.environ.get("TRANSFORMER_LAB_DEVICE")
-    if wanted and not there.get(wanted.partition(":")[0]):
-        usable = ", ".join(name for name, usable in there.items() if usable)
-        raise ValueError(f"TRANSFORMER_LAB_DEVICE is {wanted!r}, which torch does not find here; it finds: {usable}.")
-    return torch.device(wanted or next(name for name, usable in there.items() if usable))
+    there = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    there = (["cuda", *there] if there else []) + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
+    wanted = os.environ.get("TRANSFORMER_LAB_DEVICE") or there[0]
+    if wanted not in there:
+        raise ValueError(f"The device {wanted!r} is not here; torch finds: {', '.join(there)}.")
+    return torch.device(wanted)
 
 
 def seed_everything(seed: int) -> None:

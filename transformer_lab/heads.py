@@ -1,5 +1,7 @@
 """A BERT with one linear layer on top, which names texts or words (Devlin et al. 2018, section 4)."""
 
+from dataclasses import replace
+
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -11,7 +13,8 @@ class Labeller(BERT):
     """What a Classifier and a Tagger share: labels by name, and a score for each from a vector."""
 
     def __init__(self, config: TransformerConfig, labels):
-        super().__init__(config)
+        # Without BERT's own heads: parameters that nothing trains, for whose gradients several processes would wait.
+        super().__init__(replace(config, pooler=False, masked_lm_head=False))
         self.labels = tuple(labels)
         self.head = nn.Linear(config.d_model, len(self.labels))
 

@@ -107,7 +107,7 @@ def to_16_bits(tensor: torch.Tensor) -> torch.Tensor:
 
 def load_folder(folder: Path) -> tuple[nn.Module, Tokenizer]:
     """(model, tokenizer) of a folder of ours or of one in Hugging Face's format."""
-    fields = json.loads(existing(folder / "config.json").read_text())
+    fields = read_config(folder)
     if "model_type" in fields:
         return load_hf(str(folder))
     if fields.get("model") not in MODELS:
@@ -115,16 +115,32 @@ def load_folder(folder: Path) -> tuple[nn.Module, Tokenizer]:
     model_class, special, checksum = MODELS[fields.pop("model")], fields.pop("special_tokens"), fields.pop("sha256")
     fields.pop("task", None)
     labels = [fields.pop("labels")] if "labels" in fields else []
-    model = model_class(TransformerConfig(**fields), *labels)
+    try:
+        config = TransformerConfig(**fields)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{folder / 'config.json'} describes no model: {error}") from error
+    model = model_class(config, *labels)
     weights = load_file(checked(existing(folder / "model.safetensors"), checksum))
     model.load_state_dict(weights)  # copies the 16 bits into the model's float32
     return model.eval(), Tokenizer.load(existing(folder / "tokenizer.json"), special)
 
 
+def read_config(folder: Path) -> dict:
+    """A folder's config.json; FileNotFoundError, ValueError if it holds no JSON object."""
+    path = existing(folder / "config.json")
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}.") from error
+    if not isinstance(fields, dict):
+        raise ValueError(f"{path} describes no model: it holds a {type(fields).__name__}.")
+    return fields
+
+
 def trained_on(name: str | Path) -> dict:
     """What `train` said of its task when it saved this model; ValueError if nothing was said, FileNotFoundError."""
     folder = PACKAGED / "dates" if name == "dates" else Path(name)
-    task = json.loads(existing(folder / "config.json").read_text()).get("task")
+    task = read_config(folder).get("task")
     if task is None:
         raise ValueError(f"{folder} does not say what its model was trained on: `train` did not write it.")
     return task

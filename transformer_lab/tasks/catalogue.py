@@ -14,13 +14,13 @@ from .translation import dates, numbers, parallel_file, toy
 SETTINGS = {
     "dates": dict(steps=600),
     "numbers": dict(steps=600),
-    "docs": dict(steps=2000, batch_size=32, lr=4e-3),
+    "docs": dict(steps=1000, batch_size=32, lr=8e-3),
     "ner": dict(steps=400, batch_size=32),
     "modules": dict(steps=600, batch_size=32, lr=1e-3),
     "copy": dict(steps=600),
     "reverse": dict(steps=600),
     "sort": dict(steps=1000),
-    "induction": dict(steps=1000),
+    "induction": dict(steps=400),
 }
 FILE_SETTINGS = dict(steps=2000)
 PARALLEL = (".tsv", ".tab", ".po", ".mo")
@@ -45,7 +45,7 @@ def make_task(task: str, target: str | None = None, preset: str = "nano", seed: 
     path = Path(task)
     if not path.exists():
         raise FileNotFoundError(f"{task!r} is neither a file nor one of the tasks: {', '.join(SETTINGS)}.")
-    return parallel_file(path, **options) if path.suffix in PARALLEL else text_files(path, **options)
+    return parallel_file(path, **options) if path.suffix.lower() in PARALLEL else text_files(path, **options)
 
 
 def saved_task(name: str) -> Task:

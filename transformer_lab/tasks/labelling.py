@@ -19,21 +19,22 @@ class Modules(Task):
     """From which of ten modules of the standard library is a docstring?"""
 
     metric = "accuracy"
-    MAX_TOKENS = 128
 
     def __init__(self, preset: str = "nano", seed: int = 0, **changes):
         self.description = {"task": "modules", "seed": seed}
         examples, self.test = docstring_modules.training_examples(seed), docstring_modules.test_examples()
         self.tokenizer = BPETokenizer.train([example.text for example in examples], vocab_size=2000)
+        changes = {"max_len": 128, **STYLE, **changes}
+        config = TransformerConfig.preset(preset, vocab_size=len(self.tokenizer), **changes)
+        self.max_len = config.max_len
         self.examples = [(self.encode(example.text), example.label) for example in examples]
         self.lengths = [len(ids) for ids, _ in self.examples]
-        config = TransformerConfig.preset(preset, vocab_size=len(self.tokenizer), **{**STYLE, **changes})
         seed_everything(seed)
         self.model = Classifier(config, docstring_modules.MODULES)
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text's beginning."""
-        return self.tokenizer.encode(text)[: self.MAX_TOKENS]
+        return self.tokenizer.encode(text)[: self.max_len]
 
     def collate(self, examples) -> dict[str, Tensor]:
         ids, mask = self.tokenizer.pad([ids for ids, _ in examples])
@@ -72,8 +73,8 @@ class Entities(Task):
         self.description = {"task": "ner", "seed": seed}
         sentences = entities.training_sentences(seed=seed)
         self.tests = {kind: entities.test_sentences(kind) for kind in entities.KINDS}
-        # Pieces of words: whole words would make every new name [UNK].
-        self.tokenizer = BPETokenizer.train([" ".join(sentence.words) for sentence in sentences], vocab_size=1000)
+        # Pieces of words, learnt from words: whole ones would make every new name [UNK].
+        self.tokenizer = BPETokenizer.train([word for one in sentences for word in one.words], vocab_size=1000)
         self.examples = [self.encode(sentence.words, sentence.tags) for sentence in sentences]
         self.lengths = [len(ids) for ids, _ in self.examples]
         config = TransformerConfig.preset(preset, vocab_size=len(self.tokenizer), **{**STYLE, **changes})

@@ -1,5 +1,7 @@
 """A decoder learns to go on with text: the documentation of Python, or files of one's own."""
 
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Int
@@ -14,9 +16,11 @@ from ..metrics import bits_per_character, perplexity
 from ..models import GPT
 from .task import Task
 
+STYLE = dict(positions="rotary")
+
 
 class Language(Task):
-    """Windows of context_len tokens from anywhere in the text are learnt; validation is text that is not in it."""
+    """Windows of max_len tokens from anywhere in the text are learnt; validation is text that is not in it."""
 
     metric = "bits_per_character"
     higher_is_better = False
@@ -28,23 +32,23 @@ class Language(Task):
         validation: str,
         tokenizer: Tokenizer,
         preset: str = "nano",
-        context_len: int = 64,
         seed: int = 0,
         **changes,
     ):
-        self.description, self.tokenizer, self.context_len = description, tokenizer, context_len
+        config = TransformerConfig.preset(preset, vocab_size=len(tokenizer), **{**STYLE, **changes})
+        if config.max_len < 4:
+            raise ValueError(f"max_len must be at least 4; got {config.max_len}.")
+        self.description, self.tokenizer, self.validation = description, tokenizer, validation
         self.ids = torch.tensor(tokenizer.encode(text))
-        if len(self.ids) <= context_len:
-            raise ValueError(f"The text has {len(self.ids)} tokens; a window needs {context_len + 1}.")
-        self.validation = validation
-        self.examples = range(len(self.ids) - context_len)  # where a window begins
+        if len(self.ids) <= config.max_len:
+            raise ValueError(f"The text has {len(self.ids)} tokens; a window needs {config.max_len + 1}.")
+        self.examples = range(len(self.ids) - config.max_len)  # where a window begins
         seed_everything(seed)
-        changes = {"max_len": context_len, **changes}
-        self.model = GPT(TransformerConfig.preset(preset, vocab_size=len(tokenizer), **changes))
+        self.model = GPT(config)
 
     def collate(self, starts: list[int]) -> dict[str, Tensor]:
         """Each position is to predict the token behind it."""
-        windows = self.ids[torch.tensor(starts)[:, None] + torch.arange(self.context_len + 1)]
+        windows = self.ids[torch.tensor(starts)[:, None] + torch.arange(self.model.config.max_len + 1)]
         return {"ids": windows[:, :-1], "labels": windows[:, 1:]}
 
     def logits(self, network, batch):
@@ -53,7 +57,7 @@ class Language(Task):
     def evaluate(self) -> dict[str, float]:
         """Of the validation text: nats a token, perplexity (these depend on the tokenizer), bits a character."""
         ids = torch.tensor(self.tokenizer.encode(self.validation), device=self.device)
-        nats, n_tokens = text_nats(self.model, ids, self.tokenizer.bos_id, self.context_len), len(ids)
+        nats, n_tokens = text_nats(self.model, ids, self.tokenizer.bos_id), len(ids)
         return {
             "validation_loss": nats / n_tokens,
             "perplexity": perplexity(nats, n_tokens),
@@ -62,23 +66,24 @@ class Language(Task):
 
     def sample(self) -> str:
         """The validation text's beginning, and how the model goes on: drawn, not the most probable."""
-        prompt = torch.tensor([self.tokenizer.encode(self.validation)[: self.context_len // 4]], device=self.device)
-        ids = generate(self.model, prompt, self.context_len // 2, temperature=0.7, seed=0)
+        n = self.model.config.max_len // 4
+        prompt = torch.tensor([self.tokenizer.encode(self.validation)[:n]], device=self.device)
+        ids = generate(self.model, prompt, 2 * n, temperature=0.7, seed=0)
         return self.tokenizer.decode(ids[0])
 
     def attention(self):
-        return text_attention(
-            self.model, self.tokenizer, self.tokenizer.encode(self.validation)[: self.context_len // 2]
-        )
+        ids = self.tokenizer.encode(self.validation)[: self.model.config.max_len // 2]
+        return text_attention(self.model, self.tokenizer, ids)
 
 
 @torch.no_grad()
-def text_nats(model: GPT, ids: Int[Tensor, "n"], bos_id: int, context_len: int, batch_size: int = 64) -> float:
+def text_nats(model: GPT, ids: Int[Tensor, "n"], bos_id: int, batch_size: int = 64) -> float:
     """The loss in nats, summed over all tokens of a text.
 
-    Windows overlap by half: each token is predicted once, from at least context_len / 2 tokens before it (the text's
-    first tokens from all there are, and [BOS]).
+    Windows of max_len tokens overlap by half: each token is predicted once, from at least max_len / 2 tokens before it
+    (the text's first tokens from all there are, and [BOS]).
     """
+    context_len = model.config.max_len
     stride = context_len // 2
     text = torch.cat((ids.new_tensor([bos_id]), ids))
     starts = range(0, max(1, len(ids) - (context_len - stride)), stride)
@@ -118,7 +123,9 @@ def text_files(path, vocab_size: int = 512, preset: str = "nano", seed: int = 0,
         train, validation = raw_cut(documents[0].text)
     else:
         train, validation = map(join, split_documents(documents))
-    return language({"task": str(path), "seed": seed}, train, validation, vocab_size, preset, seed, **changes)
+    return language(
+        {"task": str(Path(path).resolve()), "seed": seed}, train, validation, vocab_size, preset, seed, **changes
+    )
 
 
 def language(description, text, validation, vocab_size, preset, seed, **changes) -> Language:

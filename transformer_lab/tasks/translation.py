@@ -1,5 +1,7 @@
 """An encoder-decoder learns to turn one text into another: dates, number words, toy tasks, a file of pairs."""
 
+from pathlib import Path
+
 from torch import Tensor
 
 from ..analysis import translation_attention
@@ -32,6 +34,7 @@ class Translation(Task):
         self.ids = {pair: (tokenizer.encode(pair.source), tokenizer.encode(pair.target)) for pair in pairs + held_out}
         self.lengths = [sum(map(len, self.ids[pair])) for pair in pairs]
         self.is_aligned = any(pair.alignment for pair in held_out)
+        self.max_new_tokens = 1 + max(len(self.ids[pair][1]) for pair in held_out)  # the longest target, and [EOS]
         longest = max(len(ids) for both in self.ids.values() for ids in both)
         config = TransformerConfig.preset(preset, vocab_size=len(tokenizer), **changes)
         if config.max_len < longest + 1:  # [BOS] is read, too
@@ -59,9 +62,8 @@ class Translation(Task):
 
     def evaluate(self) -> dict[str, float]:
         """exact_match and, as it applies, alignment_accuracy (gold alignments are known) or chrf and bleu."""
-        longest = max(len(self.tokenizer.encode(pair.target)) for pair in self.held_out)
         sources, targets = [pair.source for pair in self.held_out], [pair.target for pair in self.held_out]
-        outputs = translate(self.model, self.tokenizer, sources, max_new_tokens=longest + 1)
+        outputs = translate(self.model, self.tokenizer, sources, self.max_new_tokens)
         hits = sum(output == target for output, target in zip(outputs, targets, strict=True))
         metrics = {"exact_match": hits / len(targets)}
         if self.is_aligned:
@@ -70,10 +72,11 @@ class Translation(Task):
 
     def sample(self) -> str:
         source = self.held_out[0].source
-        return f"{source} -> {translate(self.model, self.tokenizer, [source])[0]}"
+        return f"{source} -> {translate(self.model, self.tokenizer, [source], self.max_new_tokens)[0]}"
 
     def attention(self):
-        return translation_attention(self.model, self.tokenizer, self.held_out[0].source)
+        source = self.held_out[0].source
+        return translation_attention(self.model, self.tokenizer, source, max_new_tokens=self.max_new_tokens)
 
 
 def word_tokenizer(pairs: list[Pair], spaces: bool) -> WordTokenizer:
@@ -118,6 +121,8 @@ def parallel_file(path, preset: str = "nano", seed: int = 0, **changes) -> Trans
 
     pairs, held_out = split_pairs(read_pairs(path), seed=0)  # whatever the seed, so that evaluate finds the same
     tokenizer = BPETokenizer.train([text for pair in pairs for text in (pair.source, pair.target)], vocab_size=2000)
-    task = Translation({"task": str(path), "seed": seed}, pairs, held_out[:500], tokenizer, preset, seed, **changes)
+    task = Translation(
+        {"task": str(Path(path).resolve()), "seed": seed}, pairs, held_out[:500], tokenizer, preset, seed, **changes
+    )
     task.metric = "chrf"
     return task

@@ -2,25 +2,34 @@
 
 import signal
 import threading
+import time
 from contextlib import contextmanager
 
 
 @contextmanager
 def interrupts():
-    """Within the block the first Ctrl-C (or SIGTERM) only sets the flag; a second one ends the program at once."""
+    """Within the block the first Ctrl-C (or SIGTERM) only sets the flag; one a second later ends the program at once.
+
+    Sooner it would be the same one: torchrun passes a Ctrl-C on to processes that have got it already.
+    """
     flag = threading.Event()
     if threading.current_thread() is not threading.main_thread():  # there Python takes no signals
         yield flag
         return
+    first = None
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def restore():
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    def on_signal(_number, _frame):
+    def on_signal(number, frame):
+        nonlocal first
+        first = first or time.monotonic()
         flag.set()
-        restore()
+        if time.monotonic() - first > 1:
+            restore()
+            signal.raise_signal(number)
 
     for number in before:
         signal.signal(number, on_signal)

@@ -4,6 +4,7 @@ Several processes share each batch (data parallelism): each computes the gradien
 averaged, and all take the same step. accelerate finds the devices and connects the processes.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
@@ -40,18 +41,20 @@ def train(
     checkpoint. Ctrl-C writes a checkpoint and returns. Listeners hear how it goes. Raises ValueError for settings that
     do not fit the task, the number of processes or the run to be resumed, OSError if the folder cannot be written.
     """
-    accelerator = make_accelerator()
+    accelerator = Accelerator(cpu=pick_device().type == "cpu", device_placement=False)
+    # Under torchrun each process has a device of its own.
+    device = pick_device() if accelerator.num_processes == 1 else accelerator.device
     settings.check_share(accelerator.num_processes)
     batches = Batches(len(task.examples), settings.batch_size, settings.seed, task.lengths)
-    network = accelerator.prepare(task.model)  # on its device; with several processes it averages their gradients
-    if settings.compiles(accelerator.device):
+    network = accelerator.prepare(task.model.to(device))  # with several processes it averages their gradients
+    if settings.compiles(device):
         network = torch.compile(network)
     optimizer = make_optimizer(task.model, settings)
     run = Run(accelerator, task, settings, optimizer, folder)
     run.begin(resume)
     speaks = accelerator.is_main_process
 
-    meter = Meter(accelerator)
+    meter = Meter(accelerator, device)
     task.model.train()
     bar = tqdm(total=settings.steps, initial=run.step, desc="training", unit="step", disable=not (progress and speaks))
     with interrupts() as interrupted, bar:
@@ -66,11 +69,12 @@ def train(
             if evaluated or saved or run.step % settings.log_every == 0:
                 now = Progress(run.step, settings.steps, *meter.read(), settings.learning_rate(run.step - 1), task)
                 bar.set_postfix_str(f"loss {now.loss:.3f}, {now.tokens_per_s:,.0f} tokens/s")
+                check_finite(now)
                 if evaluated:
                     now.metrics = evaluate(task)
                     run.record.add(now.line())
-                for listen in listeners if speaks else ():
-                    listen(now)
+                if speaks:
+                    tell(listeners, now)
             if saved or stopping:
                 run.save()
             if stopping:
@@ -102,7 +106,7 @@ def training_step(
     share = indices[rank::n_processes]
     parts = [share[part :: settings.accumulation] for part in range(settings.accumulation)]
     batches = [
-        {name: tensor.to(accelerator.device) for name, tensor in task.collate([task.examples[i] for i in part]).items()}
+        {name: tensor.to(task.device) for name, tensor in task.collate([task.examples[i] for i in part]).items()}
         for part in parts
     ]
     # The loss is the mean over all labels of the global batch, in whatever parts it is computed: a mean of the parts'
@@ -111,13 +115,11 @@ def training_step(
     n_labels_global = accelerator.reduce(n_labels)
 
     optimizer.zero_grad()
-    total = torch.zeros((), device=accelerator.device)
+    total = torch.zeros((), device=task.device)
     for number, batch in enumerate(batches, start=1):
         # The processes average their gradients once, at the last part.
         with nullcontext() if number == len(batches) else accelerator.no_sync(network):
-            with torch.autocast(
-                accelerator.device.type, torch.bfloat16, enabled=settings.in_bfloat16(accelerator.device)
-            ):
+            with torch.autocast(task.device.type, torch.bfloat16, enabled=settings.in_bfloat16(task.device)):
                 logits = task.logits(network, batch)
             loss = summed_loss(logits, batch["labels"], settings.label_smoothing)
             # n_processes makes a sum of their average.
@@ -152,14 +154,6 @@ def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=settings.lr, betas=(0.9, settings.beta_2), fused=True)
 
 
-def make_accelerator() -> Accelerator:
-    """The device that pick_device names, or under torchrun this process's own."""
-    device = pick_device()
-    if device.type == "cuda" and device.index is not None:
-        torch.cuda.set_device(device)
-    return Accelerator(cpu=device.type == "cpu")
-
-
 def seed_step(seed: int, step: int, rank: int) -> None:
     """Start torch's random numbers, which dropout draws, anew at each step: a resumed run draws the same."""
     torch.manual_seed(hash((seed, step, rank)))
@@ -172,6 +166,22 @@ def evaluate(task: Task) -> dict[str, float]:
         metrics = broadcast_object_list([task.evaluate()])[0]
     task.model.train()
     return metrics
+
+
+def tell(listeners: Iterable[Callable[[Progress], None]], now: Progress) -> None:
+    """Tell the listeners, who see the model in eval mode: a sample of it is not to be spoilt by dropout."""
+    now.task.model.eval()
+    for listen in listeners:
+        listen(now)
+    now.task.model.train()
+
+
+def check_finite(now: Progress) -> None:
+    """Raise ValueError if the loss is no number any more: no step can mend that."""
+    if not math.isfinite(now.loss):
+        raise ValueError(
+            f"The loss is {now.loss} at step {now.step}: training has diverged. A smaller lr may help, or more warmup."
+        )
 
 
 def any_process(accelerator: Accelerator, flag: bool, step: int) -> bool:

@@ -35,13 +35,13 @@ class Progress:
 class Meter:
     """Sums losses and labels until they are read; a GPU is waited for only then."""
 
-    def __init__(self, accelerator: Accelerator):
-        self.accelerator = accelerator
+    def __init__(self, accelerator: Accelerator, device: torch.device):
+        self.accelerator, self.device = accelerator, device
         self.restart()
 
     def restart(self) -> None:
         """Forget everything, and start the clock."""
-        self.sums = torch.zeros(2, device=self.accelerator.device)
+        self.sums = torch.zeros(2, device=self.device)
         self.start = time.perf_counter()
 
     def add(self, loss: Tensor, n_labels: Tensor) -> None:

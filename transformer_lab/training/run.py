@@ -1,5 +1,6 @@
 """A training run and its folder: how it begins, is saved, goes on and ends."""
 
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -42,6 +43,8 @@ class Run:
             self.record.go_back(state["evaluations"])
         elif self.checkpoints.saved():
             raise ValueError(f"{self.folder} holds a training run already: resume it, or give another folder.")
+        elif (self.folder / "model.safetensors").exists():
+            raise ValueError(f"{self.folder} holds a model already: give another folder.")
         elif self.accelerator.is_main_process:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.record.go_back([])
@@ -63,10 +66,17 @@ class Run:
         if self.folder is None:
             return
         if self.record.has_stalled(self.settings.patience):
-            self.checkpoints.restore_weights(self.record.best["step"], self.task.model)
+            self.restore_best()
         if self.accelerator.is_main_process:
             save(self.task.model, self.task.tokenizer, self.folder, self.task.description)
         self.accelerator.wait_for_everyone()
+
+    def restore_best(self) -> None:
+        """The best model's weights; the last one's, with a warning, if the file is broken."""
+        try:
+            self.checkpoints.restore_weights(self.record.best["step"], self.task.model)
+        except ValueError as error:
+            warnings.warn(f"{error} The last model is kept in place of the best.", stacklevel=2)
 
     def identity(self) -> dict:
         """What makes it this run: the task, the model's config, the settings."""

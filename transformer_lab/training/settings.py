@@ -1,5 +1,6 @@
 """Everything about a training run that is not the model and not the data."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -55,14 +56,17 @@ class Settings:
         for name in ("evaluate_every", "checkpoint_every", "patience"):
             if getattr(self, name) is not None:
                 check_at_least(name, getattr(self, name), 1)
+        check_at_least("seed", self.seed, 0)
+        if self.warmup is not None:
+            check_at_least("warmup", self.warmup, 0)
         for name in ("lr", "clip"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be more than 0; got {getattr(self, name)}.")
-        for name in ("warmup", "weight_decay", "seed"):
-            if getattr(self, name) is not None and not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must be at least 0; got {getattr(self, name)}.")
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing must be at least 0 and less than 1; got {self.label_smoothing}.")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay must be at least 0; got {self.weight_decay}.")
+        for name in ("label_smoothing", "beta_2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 0 and less than 1; got {getattr(self, name)}.")
         for name, value, choices in (
             ("schedule", self.schedule, tuple(SCHEDULES)),
             ("precision", self.precision, (None, *PRECISIONS)),
@@ -104,5 +108,5 @@ class Settings:
 
 def check_at_least(name: str, value, least: int) -> None:
     """Raise ValueError unless value is a whole number, at least `least`."""
-    if not isinstance(value, int) or value < least:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be a whole number, at least {least}; got {value!r}.")

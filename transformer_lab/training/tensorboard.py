@@ -9,11 +9,13 @@ class TensorBoard:
 
     def __init__(self, folder):
         require_package("tensorboard", "Training curves in TensorBoard")
-        from torch.utils.tensorboard import SummaryWriter
-
-        self.writer = SummaryWriter(str(folder))
+        self.folder, self.writer = str(folder), None
 
     def __call__(self, now: Progress) -> None:
+        if self.writer is None:  # only now is it sure that there is something to write, and that this process does
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.writer = SummaryWriter(self.folder)
         scalars = {"loss": now.loss, "learning_rate": now.learning_rate, "tokens_per_s": now.tokens_per_s}
         for name, value in (scalars | (now.metrics or {})).items():
             self.writer.add_scalar(name.replace(" ", "_").replace(",", ""), value, now.step)

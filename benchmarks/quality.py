@@ -86,7 +86,7 @@ def verdict(result: dict) -> str:
 def main(
     only: Annotated[str, typer.Option(help="Run the tasks whose name contains this.")] = "",
     seeds: Annotated[int, typer.Option(help="How many seeds, from 0.")] = 3,
-    threads: Annotated[int, typer.Option(help="Threads torch may use.")] = 2,
+    threads: Annotated[int, typer.Option(help="Threads torch may use; two are slower.")] = 1,
     out: Annotated[Path, typer.Option(help="Where to write the numbers.")] = Path("build/quality.json"),
 ):
     torch.set_num_threads(threads)

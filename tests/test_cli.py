@@ -155,7 +155,7 @@ def mistakes():
     yield ["translate", "dates", "May 3", "--beams", "0"], "beams must be at least 1; got 0"
     yield ["generate", "{trained}/texts", "a", "--temperature", "-1"], "temperature"
     yield ["generate", "{trained}/texts", "a", "--top-p", "2"], "top_p"
-    yield ["translate", "{files}", "a"], "files\d* holds no model: config.json is missing"
+    yield ["translate", "{files}", "a"], "files[0-9]* holds no model: config.json is missing"
     yield ["evaluate", "{out}"], "out holds no model: config.json is missing"
     yield ["evaluate", "minilm"], "minilm"
 

@@ -281,6 +281,13 @@ def test_beginning_anew_where_a_run_is_kept_is_refused(begun):
     assert sorted(begun.rglob("*")) == before
 
 
+def test_without_a_folder_ctrl_c_ends_the_program_as_it_does_elsewhere():
+    task = Tokens(at=7, action=lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        run(task, None)
+    assert not task.model.training
+
+
 def test_without_a_folder_there_is_nothing_to_resume():
     with pytest.raises(ValueError, match="To resume a run, give the folder"):
         run(Tokens(), None, resume=True)

@@ -400,6 +400,14 @@ def test_a_model_that_still_gets_better_is_trained_to_the_end(tmp_path):
     assert record.evaluations[-1]["step"] == 6
 
 
+def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence():
+    task = Rows()
+    with torch.no_grad():
+        next(task.model.parameters())[0, 0] = float("nan")
+    with pytest.raises(ValueError, match=r"^The loss is nan at step \d+: training has diverged\."):
+        train(task, Settings(steps=20, batch_size=4, log_every=5), progress=False)
+
+
 def test_without_a_folder_nothing_is_written_and_patience_and_resume_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="patience needs a folder"):

@@ -97,11 +97,25 @@ def train(
             checkpoint_every=checkpoint_every,
         )
         listeners = [TensorBoard(out / "tensorboard")] if tensorboard else []
-        record = run_training(make_task(task, target, preset, seed), settings, out, resume, listeners)
-        if os.environ.get("RANK", "0") == "0":
+        is_first_process = os.environ.get("RANK", "0") == "0"
+        chosen = make_task(task, target, preset, seed)
+        if chosen.about and is_first_process:
+            typer.echo(chosen.about)
+        # In a file or a pipe the lines that `say` writes are enough.
+        record = run_training(chosen, settings, out, resume, [say, *listeners], progress=sys.stderr.isatty())
+        if is_first_process:
             report(record, out, settings.steps)
     if record.interrupted:
         raise typer.Exit(130)
+
+
+def say(now) -> None:
+    """A line for each evaluation, above the progress bar."""
+    if now.metrics is not None:
+        from tqdm.auto import tqdm
+
+        metrics = ", ".join(f"{name} {value:.4f}" for name, value in now.metrics.items())
+        tqdm.write(f"step {now.step:>5}  loss {now.loss:.3f}, {metrics}, {now.tokens_per_s:,.0f} tokens/s")
 
 
 def report(record, out: Path, steps: int) -> None:
@@ -109,8 +123,6 @@ def report(record, out: Path, steps: int) -> None:
     if record.interrupted:
         typer.echo(f"Interrupted; a checkpoint is in {out / 'checkpoints'}. The same command with --resume goes on.")
         return
-    for name, value in record.evaluations[-1]["metrics"].items():
-        typer.echo(f"{name:<20} {value:.4f}")
     if record.evaluations[-1]["step"] < steps:
         typer.echo(f"Stopped early; the best model is that of step {record.best['step']}.")
     typer.echo(f"Written: {out / 'model.safetensors'}, {out / 'config.json'}, {out / 'metrics.jsonl'}")
@@ -163,7 +175,10 @@ def evaluate(model: Model, device: Device = None):
         from .training.loop import evaluate as run_evaluation
 
         choose(device)
-        for name, value in run_evaluation(saved_task(model)).items():
+        task = saved_task(model)
+        if task.about:
+            typer.echo(task.about)
+        for name, value in run_evaluation(task).items():
             typer.echo(f"{name:<20} {value:.4f}")
 
 

@@ -12,14 +12,14 @@ from .translation import dates, numbers, parallel_file, toy
 
 # What to train each for, if nothing else is said: enough for "nano" on a laptop.
 SETTINGS = {
-    "dates": dict(steps=600),
-    "numbers": dict(steps=600),
+    "dates": dict(steps=700, lr=3e-3),
+    "numbers": dict(steps=700, lr=3e-3),
     "docs": dict(steps=1000, batch_size=32, lr=8e-3),
     "ner": dict(steps=400, batch_size=32),
     "modules": dict(steps=600, batch_size=32, lr=1e-3),
-    "copy": dict(steps=600),
-    "reverse": dict(steps=600),
-    "sort": dict(steps=1000),
+    "copy": dict(steps=600, lr=4e-3),
+    "reverse": dict(steps=700, lr=4e-3),
+    "sort": dict(steps=800, lr=4e-3),
     "induction": dict(steps=400),
 }
 FILE_SETTINGS = dict(steps=2000)

@@ -109,7 +109,9 @@ def docs(only_topics: bool = False, vocab_size: int = 512, preset: str = "nano",
 
     train, validation = python_docs.train_and_validation(only_topics)
     description = {"task": "docs", "only_topics": only_topics, "seed": seed}
-    return language(description, join(train), join(validation), vocab_size, preset, seed, **changes)
+    task = language(description, join(train), join(validation), vocab_size, preset, seed, **changes)
+    task.about = python_docs.describe(only_topics)
+    return task
 
 
 def text_files(path, vocab_size: int = 512, preset: str = "nano", seed: int = 0, **changes) -> Language:

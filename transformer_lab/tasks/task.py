@@ -12,6 +12,7 @@ class Task:
 
     description   says which task this is, so that a saved model can be evaluated again: {"task": "dates", ...}
     examples      what is trained on; lengths: one for each, if batches are to hold examples of similar length
+    about         a sentence on the data, where it is not the same everywhere
     metric        which of evaluate()'s numbers says how good the model is
     """
 
@@ -20,6 +21,7 @@ class Task:
     tokenizer = None
     examples: list
     lengths: list[int] | None = None
+    about = ""
     metric: str
     higher_is_better = True
 

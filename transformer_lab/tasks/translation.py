@@ -110,9 +110,9 @@ def toy(task: str, n: int = 5000, preset: str = "nano", seed: int = 0, **changes
 
     pairs = data.training_pairs(task, n, seed)
     tokenizer = word_tokenizer(pairs, spaces=True)
-    return Translation(
-        {"task": task, "seed": seed}, pairs, data.held_out_pairs(task), tokenizer, preset, seed, **changes
-    )
+    changes = {"tie_embeddings": False, **changes}  # as in induction.py: a table for each end is learnt faster
+    held_out = data.held_out_pairs(task)
+    return Translation({"task": task, "seed": seed}, pairs, held_out, tokenizer, preset, seed, **changes)
 
 
 def parallel_file(path, preset: str = "nano", seed: int = 0, **changes) -> Translation:

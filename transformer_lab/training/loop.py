@@ -38,8 +38,9 @@ def train(
     """Train task.model; returns the record of its evaluations.
 
     With a folder, checkpoints and metrics.jsonl are kept there and in the end the model; resume goes on from the last
-    checkpoint. Ctrl-C writes a checkpoint and returns. Listeners hear how it goes. Raises ValueError for settings that
-    do not fit the task, the number of processes or the run to be resumed, OSError if the folder cannot be written.
+    checkpoint. Ctrl-C writes a checkpoint and returns; without a folder it raises KeyboardInterrupt. Listeners hear how
+    it goes. Raises ValueError for settings that do not fit the task, the number of processes or the run to be resumed,
+    and where the loss is no number any more; OSError if the folder cannot be written.
     """
     accelerator = Accelerator(cpu=pick_device().type == "cpu", device_placement=False)
     # Under torchrun each process has a device of its own.
@@ -78,8 +79,7 @@ def train(
             if saved or stopping:
                 run.save()
             if stopping:
-                run.record.interrupted = True
-                return run.record
+                return run.interrupt()
             if evaluated or saved:
                 meter.restart()  # they took their time; the model's speed is another matter
     run.finish()

@@ -60,6 +60,14 @@ class Run:
             self.checkpoints.save(self.step, self.task.model, self.optimizer, state, best and best["step"])
         self.accelerator.wait_for_everyone()
 
+    def interrupt(self) -> Record:
+        """End in between: the record says so; without a folder there is nothing to come back to, KeyboardInterrupt."""
+        self.task.model.eval()
+        if self.folder is None:
+            raise KeyboardInterrupt
+        self.record.interrupted = True
+        return self.record
+
     def finish(self) -> None:
         """Leave the model in the folder: the last one or, where it stopped getting better, the best."""
         self.task.model.eval()

@@ -10,10 +10,15 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+import transformers
 from matplotlib.image import imread
+from tokenizers import Tokenizer, models, pre_tokenizers
 
-from transformer_lab import causal_mask, scaled_dot_product_attention
-from transformer_lab.viz import AttentionView, attention_picture
+from transformer_lab import Settings, causal_mask, load, scaled_dot_product_attention, train
+from transformer_lab.analysis import translation_attention
+from transformer_lab.tasks.induction import Induction
+from transformer_lab.viz import AttentionSnapshots, AttentionView, attention_picture
+from transformer_lab.viz.snapshots import Snapshot
 
 TOKENS = ["[BOS]", "2", "0", "2", "6", "年"]
 
@@ -29,14 +34,14 @@ def view(**sizes):
 
 
 def sent(view):
-    return np.frombuffer(view._weights, "<f2").reshape(view._shape)
+    return np.frombuffer(view._weights, "<f2").reshape(view._parts[0]["shape"])
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_any_float_tensor_or_array_will_do(dtype):
     weights = cross().to(dtype).requires_grad_()
     shown = AttentionView(weights, list("abcdef"), list("ABCDEFG"))
-    assert shown._shape == [2, 4, 6, 7]
+    assert shown._parts[0]["shape"] == [2, 4, 6, 7]
     np.testing.assert_allclose(sent(shown), weights.detach().double(), rtol=2**-11)
     same = AttentionView(weights.detach().float().numpy().astype(float), list("abcdef"), list("ABCDEFG"))
     assert same._weights == shown._weights
@@ -111,16 +116,18 @@ def test_an_update_is_one_message(monkeypatch):
     shown.update(cross(T=2, S=2), ["a", "年"])  # in two, new weights would stand beside old tokens
     (message,) = messages
     changed = {*message["state"], *(path[0] for path in message["buffer_paths"])}
-    assert changed == {"_shape", "_weights", "_query_labels", "_key_labels", "_romanised"}
+    assert changed == {"_parts", "_weights", "_romanised"}
 
 
 def test_the_kernel_answers_with_every_digit(monkeypatch):
     shown, answers = view(), []
     monkeypatch.setattr(AttentionView, "send", lambda self, content: answers.append(content))
-    shown._handle_custom_msg({"cell": [1, 2, 3, 4]}, [])
-    shown._handle_custom_msg({"cell": [1, 2, 3, 99]}, [])  # about a map that has been replaced
+    asked = {"part": "attention", "step": 0, "cell": [1, 2, 3, 4]}
+    shown._handle_custom_msg(asked, [])
+    for gone in ({"cell": [1, 2, 3, 99]}, {"part": "cross"}, {"step": 1}):  # about attention that has been replaced
+        shown._handle_custom_msg({**asked, **gone}, [])
     shown._handle_custom_msg({}, [])
-    assert answers == [{"cell": [1, 2, 3, 4], "value": cross()[1, 2, 3, 4].item()}]
+    assert answers == [{**asked, "value": cross()[1, 2, 3, 4].item()}]
 
 
 def test_the_bundle_holds_a_picture_and_stable_text():
@@ -179,7 +186,7 @@ def test_labels_are_romanised_only_where_no_font_has_the_glyph(monkeypatch):
 def test_any_token_is_drawn_without_a_warning():
     tokens = ["$x_", "年", "שלום", "\U0010fffd", "", " a ", "\n\t\x00", "long" * 2500, "\ud800"]
     shown = AttentionView(cross(T=9, S=9), tokens)
-    assert shown._query_labels[4:7] == ["∅", "␣a␣", "↵⇥␀"]
+    assert shown._parts[0]["queries"][4:7] == ["∅", "␣a␣", "↵⇥␀"]
     picture(cross(T=9, S=9), tokens)
 
 
@@ -189,9 +196,13 @@ def test_the_saved_page_is_whole_small_and_escaped(tmp_path):
     path = shown.save(tmp_path / "view.html")
     text = path.read_text(encoding="utf-8")
     assert path == tmp_path / "view.html" and list(tmp_path.iterdir()) == [path]
-    assert text.count("</script>") == 2 and "<!--" not in text and "http" not in text.replace("http-equiv", "")
+    assert (
+        text.count("</script>") == 2
+        and "<!--" not in text
+        and "http" not in text.replace("http://www.w3.org/2000/svg", "")
+    )
     saved = json.loads(re.search(r'id="saved">(.*?)</script>', text, re.S)[1])
-    assert saved["state"]["_query_labels"][0] == hostile[0]
+    assert saved["state"]["_parts"][0]["queries"][0] == hostile[0]
     assert base64.b64decode(saved["bytes"]["_weights"]) == shown._weights
     view(T=11, S=13).save(path)  # over the first one
     assert path.stat().st_size < 40_000, path.stat().st_size
@@ -247,3 +258,153 @@ def test_exchanged_tokens_and_numpy_selections():
     view = AttentionView(np.full((1, 1, 2, 3), 1 / 3), list("de"), list("abc"))
     view.selection = {"layer": np.int64(0), "head": 0, "query": np.argmax([0, 1]), "key": 2}
     assert view.selection["query"] == 1 and type(view.selection["query"]) is int
+
+
+def kinds(seed=0):
+    """What an encoder-decoder's three kinds look like: other layers, heads, queries and keys each."""
+    generator = torch.Generator().manual_seed(seed)
+    shapes = {"cross": (2, 4, 6, 7), "encoder": (3, 2, 7, 7), "decoder": (2, 4, 6, 6)}
+    return {name: torch.randn(shape, generator=generator).softmax(-1) for name, shape in shapes.items()}
+
+
+def shown_by_the_browser(shown, name, step=0):
+    """A part's weights as the browser finds them."""
+    part = next(part for part in shown._parts if part["name"] == name)
+    size, halves = int(np.prod(part["shape"])), np.frombuffer(shown._weights, "<f2")
+    start = part["start"] + step * size
+    return halves[start : start + size].reshape(part["shape"])
+
+
+def test_recorded_maps_are_shown_together_each_with_its_own_tokens():
+    maps, queries, keys = kinds(), list("abcdef"), list("ABCDEFG")
+    shown = AttentionView({name: list(one[:, None]) for name, one in maps.items()}, queries, keys)
+    assert {part["name"] for part in shown._parts} == {"cross", "encoder", "decoder"}
+    for name, (rows, columns) in {"cross": (queries, keys), "encoder": (keys, keys), "decoder": (queries,) * 2}.items():
+        shown.part = name
+        np.testing.assert_array_equal(shown.attention, maps[name])
+        np.testing.assert_allclose(shown_by_the_browser(shown, name), maps[name], rtol=2**-11)
+        assert (shown.query_tokens, shown.key_tokens) == (rows, columns)
+
+
+def test_another_part_keeps_the_selection_where_it_can():
+    shown = AttentionView({name: (one, *([str(i) for i in range(n)] for n in one.shape[2:]))
+                           for name, one in kinds().items()})  # fmt: skip
+    assert shown.part == "cross" and shown.selection["layer"] == 1
+    shown.selection = {"layer": 1, "head": 3, "query": 5, "key": 6}
+    shown.part = "decoder"  # it has no key 6
+    assert shown.selection == {"layer": 1, "head": 3, "query": None, "key": None}
+    shown.part = "encoder"
+    shown.selection = {"layer": 2, "head": 1, "query": 6, "key": 6}
+    shown.part = "cross"
+    assert shown.selection == {"layer": 1, "head": 1, "query": None, "key": None}
+    with pytest.raises(ValueError, match=r"^part must be one of cross, encoder, decoder; got 'self'\.$"):
+        shown.part = "self"
+    assert shown.part == "cross"
+    shown.part = "encoder"
+    shown.update(cross(), TOKENS, list("ABCDEFG"))  # one part, of another name
+    assert shown.part == "attention" and shown.attention.shape == (2, 4, 6, 7)
+
+
+@pytest.mark.parametrize(
+    "attention, message",
+    [
+        ({}, r"the names cross, decoder, encoder; got \[\]"),
+        ({"self": cross()}, r"the names .*; got \['self'\]"),
+        ({"cross": (cross(), ["a"] * 6)}, "as_picture|key_tokens"),
+    ],
+)
+def test_a_dict_of_something_else_is_told_in_a_sentence(attention, message):
+    with pytest.raises(ValueError, match=message):
+        AttentionView(attention, *([] if any(isinstance(v, tuple) for v in attention.values()) else [TOKENS]))
+
+
+def test_training_is_shown_step_by_step():
+    moments = [kinds(seed)["cross"] for seed in range(3)]
+    tokens = list("abcdef"), list("ABCDEFG")
+    snapshots = [Snapshot(10 * i, 3.0 - i, (one, *tokens)) for i, one in enumerate(moments)]
+    shown = AttentionView.over_training(snapshots)
+    assert shown.step == 2 and shown._steps == [{"step": 10 * i, "loss": 3.0 - i} for i in range(3)]
+    for i, one in enumerate(moments):
+        shown.step = i
+        np.testing.assert_array_equal(shown.attention, one)
+        np.testing.assert_allclose(shown_by_the_browser(shown, "attention", i), one, rtol=2**-11)
+    with pytest.raises(ValueError, match=r"^step must be a whole number from 0 to 2; got 3\.$"):
+        shown.step = 3
+    with pytest.raises(ValueError, match="^There is no snapshot to show"):
+        AttentionView.over_training([])
+    other = Snapshot(30, 0.1, (moments[0], list("abcdeX"), tokens[1]))
+    with pytest.raises(ValueError, match="^The snapshots must all have the same layers, heads and tokens"):
+        AttentionView.over_training([*snapshots, other])
+    shown.update(moments[0], *tokens)  # training is no longer shown
+    assert shown.step == 0 and shown._steps == []
+
+
+def test_too_much_training_is_refused_before_it_is_sent():
+    big = Snapshot(0, 1.0, (np.full((4, 8, 200, 200), 1 / 200, np.float32), ["a"] * 200))
+    with pytest.raises(ValueError, match=r"at most 16,000,000 weights; got 16,640,000: leave out steps or parts"):
+        AttentionView.over_training([big] * 13)
+
+
+def test_a_listener_keeps_what_training_did():
+    task = Induction(n=64, d_model=16, n_heads=2)
+    snapshots = AttentionSnapshots(every=4)
+    train(task, Settings(steps=8, batch_size=8, log_every=2), listeners=[snapshots], progress=False)
+    assert [one.step for one in snapshots] == [4, 8]
+    shown = AttentionView.over_training(snapshots)
+    np.testing.assert_array_equal(shown.attention, task.attention()[0])  # the last step's is the model's now
+    assert not np.array_equal(shown._exact["attention"][0][0], shown.attention)
+
+
+def test_a_model_of_ours_shows_itself_while_it_reads():
+    model, tokenizer = load("dates")
+    shown = AttentionView.from_model(model, tokenizer, "May 3, 1931")
+    attention, queries, keys = translation_attention(model, tokenizer, "May 3, 1931")
+    np.testing.assert_array_equal(shown.attention, attention)
+    assert (shown.part, shown.query_tokens, shown.key_tokens) == ("cross", queries, keys)
+    shown.part = "encoder"
+    assert shown.query_tokens == shown.key_tokens == keys
+    given = AttentionView.from_model(model, tokenizer, "May 3, 1931", target="1999年1月")
+    assert given.query_tokens == ["1", "9", "9", "9", "年", "1", "月", "[EOS]"]
+
+
+HF_TOKENS = ["[PAD]", "[EOS]", "the", "cat", "sat"]
+
+
+def hf_tokenizer():
+    words = Tokenizer(models.WordLevel({token: i for i, token in enumerate(HF_TOKENS)}, unk_token="[PAD]"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", eos_token="[EOS]")
+
+
+def test_a_model_of_transformers_shows_itself_though_it_was_loaded_with_a_fused_kernel():
+    config = transformers.GPT2Config(vocab_size=5, n_embd=12, n_layer=3, n_head=2, n_positions=8)
+    model = transformers.GPT2LMHeadModel._from_config(config, attn_implementation="sdpa").train()
+    shown = AttentionView.from_model(model, hf_tokenizer(), "the cat sat")
+    assert model.config._attn_implementation == "sdpa" and model.training  # as it was
+    model.eval().set_attn_implementation("eager")
+    expected = model(torch.tensor([[2, 3, 4]]), output_attentions=True).attentions
+    np.testing.assert_array_equal(shown.attention, torch.cat(expected).detach())
+    assert shown.query_tokens == ["the", "cat", "sat"]
+
+
+def test_an_encoder_decoder_of_transformers_shows_its_three_kinds():
+    config = transformers.T5Config(vocab_size=5, d_model=12, d_kv=6, d_ff=8, num_layers=2, num_heads=2,
+                                   decoder_start_token_id=0)  # fmt: skip
+    model = transformers.T5ForConditionalGeneration(config).eval()
+    shown = AttentionView.from_model(model, hf_tokenizer(), "the cat sat", target="sat the")
+    assert [part["name"] for part in shown._parts] == ["cross", "encoder", "decoder"]
+    assert (shown.query_tokens, shown.key_tokens) == (["sat", "the"], ["the", "cat", "sat"])
+    model.set_attn_implementation("eager")
+    ids = torch.tensor([[2, 3, 4]])
+    expected = model(ids, decoder_input_ids=torch.tensor([[0, 4]]), output_attentions=True).cross_attentions
+    np.testing.assert_array_equal(shown.attention, torch.cat(expected).detach())
+    shown.part = "decoder"
+    assert (shown.query_tokens, shown.key_tokens) == (["sat", "the"], ["[PAD]", "sat"])
+
+
+def test_a_text_without_tokens_and_a_target_that_is_not_read_get_a_sentence():
+    gpt = transformers.GPT2LMHeadModel(transformers.GPT2Config(vocab_size=5, n_embd=12, n_layer=1, n_head=2))
+    with pytest.raises(ValueError, match="the text is empty"):
+        AttentionView.from_model(gpt, hf_tokenizer(), "")
+    with pytest.raises(ValueError, match="Only an encoder-decoder reads a target; got a GPT2LMHeadModel"):
+        AttentionView.from_model(gpt, hf_tokenizer(), "cat", target="sat")

@@ -11,6 +11,7 @@ import pytest
 
 from browser import eventually
 from transformer_lab.viz import AttentionView
+from transformer_lab.viz.snapshots import Snapshot
 
 pytestmark = pytest.mark.browser
 
@@ -261,3 +262,78 @@ def test_jupyterlabs_single_keys_leave_the_notebook_alone(lab, page):
         drawn.press("b", "a", "d", "d", "x")
         page.wait_for_timeout(300)
         assert page.evaluate("window.jupyterapp.shell.currentWidget.content.model.cells.length") == 1
+
+
+TRANSLATOR = {"cross": random(2, 3, 3, 4), "encoder": random(3, 2, 4, 4, seed=1), "decoder": random(2, 3, 3, 3, seed=2)}
+
+
+def test_a_saved_page_changes_between_kinds_of_attention(page, tmp_path):
+    AttentionView(TRANSLATOR, QUERIES, KEYS).save(tmp_path / "kinds.html")
+    page.goto((tmp_path / "kinds.html").as_uri())
+    drawn, choice = Drawn(page), page.get_by_label("attention", exact=True)
+    assert choice.locator("option").all_text_contents() == ["cross", "decoder", "encoder"]
+    drawn.thumbnails.nth(5).click()
+    drawn.click(2, 3)
+    shows(drawn, f"{TRANSLATOR['cross'][1, 2, 2, 3]:.3f}")
+    for kind, rows, columns in (("encoder", KEYS, KEYS), ("decoder", QUERIES, QUERIES), ("cross", QUERIES, KEYS)):
+        choice.select_option(kind)
+        L, H = TRANSLATOR[kind].shape[:2]
+        assert drawn.labels("query") == rows and drawn.labels("key") == columns
+        assert drawn.thumbnails.count() == L * H
+        drawn.thumbnails.nth(L * H - 1).click()
+        drawn.hover(1, 2)
+        shows(drawn, f"{TRANSLATOR[kind][L - 1, H - 1, 1, 2]:.3f}", "add up to 1.00")
+
+
+def test_a_saved_page_goes_through_training_by_mouse_and_by_keyboard(page, tmp_path):
+    moments = [random(2, 3, 3, 4, seed=seed) for seed in range(5)]
+    snapshots = [Snapshot(100 * i, 4.0 - i / 2, (one, QUERIES, KEYS)) for i, one in enumerate(moments)]
+    AttentionView.over_training(snapshots).save(tmp_path / "training.html")
+    page.goto((tmp_path / "training.html").as_uri())
+    drawn, slider = Drawn(page), page.get_by_label("training", exact=True)
+
+    def stands_at(i):
+        assert page.locator(".step").text_content() == f"step {100 * i} · loss {4 - i / 2:.3f}"
+        assert slider.get_attribute("aria-valuetext") == f"step {100 * i}, loss {4 - i / 2:.3f}"
+        drawn.hover(1, 2)
+        shows(drawn, f"{moments[i][1, 0, 1, 2]:.3f}")
+
+    stands_at(4)  # the end of training
+    slider.focus()
+    drawn.press("ArrowLeft")
+    stands_at(3)
+    drawn.press("Home")
+    stands_at(0)
+    box = page.locator(".curve").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 5)  # the loss curve's middle
+    stands_at(2)
+
+
+def test_a_live_view_follows_its_parts_and_steps_in_both_directions(lab):
+    code = (
+        MAKE.rpartition("view = ")[0]
+        + f"""
+from transformer_lab.viz.snapshots import Snapshot
+def kinds(seed):
+    return {{"cross": random(2, 3, 3, 4, seed=seed), "encoder": random(3, 2, 4, 4, seed=seed)}}
+def moment(seed):
+    weights = kinds(seed)
+    return {{"cross": (weights["cross"], {QUERIES!r}, {KEYS!r}), "encoder": (weights["encoder"], {KEYS!r}, {KEYS!r})}}
+view = AttentionView.over_training([Snapshot(seed, 1.0 / (seed + 1), (moment(seed),)) for seed in range(3)])
+view
+"""
+    )
+    drawn = live(lab, "parts_and_steps", code)
+    drawn.click(2, 3)
+    eventually(lambda: selection(lab) == {"layer": 1, "head": 0, "query": 2, "key": 3})
+    lab.page.get_by_label("attention", exact=True).select_option("encoder")
+    eventually(lambda: lab.python("print(view.part, view.attention.shape)").strip() == "encoder (3, 2, 4, 4)")
+    lab.page.get_by_label("training", exact=True).focus()
+    drawn.press("ArrowLeft")
+    eventually(lambda: lab.python("print(view.step)").strip() == "1")
+    drawn.hover(0, 1)
+    shows(drawn, f"{random(3, 2, 4, 4, seed=1)[1, 0, 0, 1]:.6f}")  # every digit: of this part, at this step
+    lab.python("view.part = 'cross'; view.step = 0")
+    eventually(lambda: drawn.labels("query") == QUERIES)
+    drawn.hover(0, 1)
+    shows(drawn, f"{random(2, 3, 3, 4, seed=0)[1, 0, 0, 1]:.6f}")

@@ -129,12 +129,16 @@ def text_attention(model, tokenizer, ids: list[int]):
     return torch.cat(attention).cpu(), tokens, tokens
 
 
-def translation_attention(model, tokenizer, text: str, kind: str = "cross", max_new_tokens: int = 32):
+def translation_attention(model, tokenizer, text: str, kind: str = "cross", max_new_tokens=32, target=None):
     """What the model attends to while it translates text: (attention (L, H, T, S), query tokens, key tokens).
 
-    Decoder rows are named by the token they write (the row that reads [BOS] writes the first token).
+    With a target it reads that, whatever it would have written itself. Decoder rows are named by the token they write
+    (the row that reads [BOS] writes the first token).
     """
-    ids = translate_ids(model, tokenizer, [text], max_new_tokens)
+    if target is None:
+        ids = translate_ids(model, tokenizer, [text], max_new_tokens)
+    else:
+        ids = tokenizer.batch([target], bos=True, eos=True)[0].to(next(model.parameters()).device)
     source = tokenizer.batch([text])[0].to(ids.device)
     with record_attention(model) as maps, torch.no_grad():
         model(source, ids[:, :-1])

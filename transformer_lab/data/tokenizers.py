@@ -56,6 +56,10 @@ class Tokenizer:
 
     def tokens(self, ids) -> list[str]:
         """Each id's token, as text; ValueError for an id that no token has."""
+        if isinstance(
+            self.tokenizer.decoder, decoders.ByteLevel
+        ):  # whose tokens are bytes, a space written as a letter
+            return [self.tokenizer.decode([i], skip_special_tokens=False) for i in self.checked(ids)]
         return [self.tokenizer.id_to_token(i) for i in self.checked(ids)]
 
     def batch(

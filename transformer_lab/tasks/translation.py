@@ -75,8 +75,9 @@ class Translation(Task):
         return f"{source} -> {translate(self.model, self.tokenizer, [source], self.max_new_tokens)[0]}"
 
     def attention(self):
-        source = self.held_out[0].source
-        return translation_attention(self.model, self.tokenizer, source, max_new_tokens=self.max_new_tokens)
+        # While it reads the right translation: the picture then has the same rows at every step of training.
+        pair = self.held_out[0]
+        return translation_attention(self.model, self.tokenizer, pair.source, target=pair.target)
 
 
 def word_tokenizer(pairs: list[Pair], spaces: bool) -> WordTokenizer:

@@ -4,6 +4,7 @@ from importlib import import_module
 
 _HOME = {
     "AttentionView": "attention_view",
+    "AttentionSnapshots": "snapshots",
     "QueryExplorer": "query_explorer",
     "DateTranslator": "date_translator",
     "attend_to": "query_explorer",

@@ -6,91 +6,160 @@ from pathlib import Path
 import anywidget
 import numpy as np
 import traitlets
-from anyascii import anyascii
 
 from . import attention_picture, saved_page
+from .inputs import MOST_WEIGHTS, as_picture, on_the_wire, romanised, visible
+from .snapshots import Snapshot
 
 STATIC = Path(__file__).parent / "static"
-# The smallest positive number that 16 bits can hold: a weight that is not zero must never look masked.
-SMALLEST = np.finfo(np.float16).smallest_subnormal
-MOST_WEIGHTS = 16_000_000  # 32 MB to send: more would stall a browser
-# Signs for characters that have none; other control characters get their Unicode picture.
-SIGNS = {"\n": "↵", "\t": "⇥", "\x7f": "␡", "\xa0": "␣", "\u3000": "␣", "\u200b": "␣"}
+SYNCED = ("_parts", "_steps", "_weights", "_romanised", "part", "step", "selection")
 
 
 class AttentionView(anywidget.AnyWidget):
     """Attention (L, H, T, S), queries in rows and keys in columns: a grid of all heads and one large map.
 
     Axis 0 is layers, not a batch; a list of one (1, H, T, S) tensor a layer, as Hugging Face returns it, will do.
-    `key_tokens=None` says that keys are the queries' own tokens (self-attention). `selection`, which Python and
-    the browser both read and set, is {"layer", "head", "query", "key"}: indices; query and key are None until
-    a cell is chosen. At first it is the last layer's head 0. Raises ValueError where sizes or weights are wrong.
+    `key_tokens=None` says that keys are the queries' own tokens (self-attention). Several kinds of attention come as a
+    dict: by name (attention, query tokens, key tokens); `part` is the name of the one that is shown.
+
+    `selection`, which Python and the browser both read and set, is {"layer", "head", "query", "key"}: indices; query
+    and key are None until a cell is chosen. At first it is the last layer's head 0. Raises ValueError where sizes or
+    weights are wrong.
     """
 
     _esm = STATIC / "attention_view.js"
     _css = STATIC / "attention_view.css"
-    _shape = traitlets.List().tag(sync=True)
-    _weights = traitlets.Bytes().tag(sync=True)
-    _query_labels = traitlets.List().tag(sync=True)
-    _key_labels = traitlets.List().tag(sync=True)
+    _parts = traitlets.List().tag(sync=True)  # each {"name", "shape", "start": its first weight, "queries", "keys"}
+    _steps = traitlets.List().tag(sync=True)  # each {"step", "loss"}; empty where no training is shown
+    _weights = traitlets.Bytes().tag(sync=True)  # part after part; within a part, step after step
     _romanised = traitlets.Dict().tag(sync=True)  # shown where the browser has no font for a label
+    part = traitlets.Unicode().tag(sync=True)
+    step = traitlets.Int().tag(sync=True)  # an index into _steps
     selection = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, attention, query_tokens, key_tokens=None):
-        state = self._check(attention, query_tokens, key_tokens)
-        super().__init__(**state, selection={"layer": state["_shape"][0] - 1, "head": 0})
+    def __init__(self, attention, query_tokens=None, key_tokens=None):
+        self._start([by_name(attention, query_tokens, key_tokens)], steps=[])
+
+    @classmethod
+    def from_model(cls, model, tokenizer, text: str, target: str | None = None) -> "AttentionView":
+        """The attention of a model while it reads a text: one of ours, or one of transformers with its tokenizer.
+
+        An encoder-decoder translates the text, or reads the target that is given; its three kinds are the parts.
+        """
+        from .model_attention import model_attention  # here, for all the rest does without torch
+
+        return cls(model_attention(model, tokenizer, text, target))
+
+    @classmethod
+    def over_training(cls, snapshots: list[Snapshot]) -> "AttentionView":
+        """How attention came to be: a slider over snapshots (see AttentionSnapshots), with the loss beside it.
+
+        Raises ValueError without a snapshot, and where not all of them have the same tokens.
+        """
+        if not snapshots:
+            raise ValueError("There is no snapshot to show: give AttentionSnapshots to train as a listener.")
+        view = cls.__new__(cls)
+        steps = [{"step": one.step, "loss": one.loss} for one in snapshots]
+        view._start([by_name(*one.attention) for one in snapshots], steps)
+        return view
+
+    def _start(self, moments: list[dict], steps: list[dict]):
+        state = self._check(moments, steps)
+        layer = state["_parts"][0]["shape"][0] - 1
+        super().__init__(
+            **state, part=state["_parts"][0]["name"], step=max(0, len(steps) - 1), selection={"layer": layer, "head": 0}
+        )
         self.on_msg(self._answer)
 
-    def update(self, attention, query_tokens, key_tokens=None):
-        """Show other attention (L, H, T, S) in place; what was selected stays so if it is still there."""
-        state = self._check(attention, query_tokens, key_tokens)
-        n_layers, n_heads, n_queries, n_keys = state["_shape"]
+    def update(self, attention, query_tokens=None, key_tokens=None):
+        """Show other attention in place; what was selected stays so if it is still there."""
+        state = self._check([by_name(attention, query_tokens, key_tokens)], [])
+        names = [part["name"] for part in state["_parts"]]
         kept = dict(self.selection)
-        kept["layer"], kept["head"] = min(kept["layer"], n_layers - 1), min(kept["head"], n_heads - 1)
-        if kept["query"] is not None and (kept["query"] >= n_queries or kept["key"] >= n_keys):
-            kept["query"] = kept["key"] = None
         with self.hold_sync():  # one message: the browser never sees new weights beside old tokens
+            self.step = 0
             for name, value in state.items():
                 setattr(self, name, value)
-            self.selection = kept
+            self.part = self.part if self.part in names else names[0]
+            self.selection = self._within(kept)
 
     def save(self, path) -> Path:
         """Write one HTML file that works anywhere, with no kernel and no network; returns its path."""
-        names = ("_shape", "_weights", "_query_labels", "_key_labels", "_romanised", "selection")
-        state = {name: getattr(self, name) for name in names}
+        state = {name: getattr(self, name) for name in SYNCED}
         return saved_page.write(path, repr(self), self._esm, self._css, state)
 
-    def _check(self, attention, query_tokens, key_tokens) -> dict:
+    @property
+    def attention(self) -> np.ndarray:
+        """The exact weights that are shown, (L, H, T, S)."""
+        return self._exact[self.part][0][self.step]
+
+    @property
+    def query_tokens(self) -> list[str]:
+        return self._exact[self.part][1]
+
+    @property
+    def key_tokens(self) -> list[str]:
+        return self._exact[self.part][2]
+
+    @property
+    def _shown(self) -> dict:
+        return next(part for part in self._parts if part["name"] == self.part)
+
+    def _check(self, moments: list[dict], steps: list[dict]) -> dict:
         """What the browser gets, made from sound arguments; keeps the exact weights and the tokens here."""
-        weights = as_weights(attention)
-        n_queries, n_keys = weights.shape[2:]
-        lengths = [len(t) if hasattr(t, "__len__") else None for t in (query_tokens, key_tokens)]
-        if n_queries != n_keys and lengths == [n_keys, n_queries]:
-            raise ValueError(
-                f"query_tokens and key_tokens are exchanged: attention has {n_queries} queries, {n_keys} keys."
-            )
-        query_tokens = as_tokens("query_tokens", query_tokens, weights.shape[2], "queries (axis 2 of attention)")
-        if key_tokens is None and weights.shape[2] != weights.shape[3]:
-            raise ValueError(
-                f"key_tokens must be given when attention is not square; got None with {weights.shape[2]} queries "
-                f"and {weights.shape[3]} keys."
-            )
-        keys = query_tokens if key_tokens is None else key_tokens
-        key_tokens = as_tokens("key_tokens", keys, weights.shape[3], "keys (axis 3 of attention)")
-        self.attention, self.query_tokens, self.key_tokens = weights, query_tokens, key_tokens
-        queries, keys = [visible(token) for token in query_tokens], [visible(token) for token in key_tokens]
+        exact, parts, start = {}, [], 0
+        for name in moments[0]:
+            pictures = [as_picture(*moment[name]) for moment in moments]
+            weights, query_tokens, key_tokens = pictures[-1]
+            if any(one[0].shape != weights.shape or one[1:] != (query_tokens, key_tokens) for one in pictures):
+                raise ValueError("The snapshots must all have the same layers, heads and tokens.")
+            exact[name] = [one[0] for one in pictures], query_tokens, key_tokens
+            queries, keys = ([visible(token) for token in tokens] for tokens in (query_tokens, key_tokens))
+            parts.append({"name": name, "shape": list(weights.shape), "start": start, "queries": queries, "keys": keys})
+            start += len(pictures) * weights.size
+        if start > MOST_WEIGHTS:
+            raise ValueError(f"A view holds at most {MOST_WEIGHTS:,} weights; got {start:,}: leave out steps or parts.")
+        self._exact = exact
+        labels = [label for part in parts for label in part["queries"] + part["keys"]]
         return {
-            "_shape": list(weights.shape),
-            "_weights": on_the_wire(weights),
-            "_query_labels": queries,
-            "_key_labels": keys,
-            "_romanised": {text: romanised(text) for text in queries + keys if romanised(text) != text},
+            "_parts": parts,
+            "_steps": steps,
+            "_weights": b"".join(on_the_wire(weights) for steps, *_ in exact.values() for weights in steps),
+            "_romanised": {text: romanised(text) for text in labels if romanised(text) != text},
         }
+
+    def _within(self, selection: dict) -> dict:
+        """The selection, moved to where the part that is shown has heads and cells."""
+        n_layers, n_heads, n_queries, n_keys = self._shown["shape"]
+        kept = dict(selection)
+        kept["layer"], kept["head"] = min(kept["layer"], n_layers - 1), min(kept["head"], n_heads - 1)
+        if kept["query"] is not None and (kept["query"] >= n_queries or kept["key"] >= n_keys):
+            kept["query"] = kept["key"] = None
+        return kept
+
+    @traitlets.validate("part")
+    def _check_part(self, proposal) -> str:
+        names = [part["name"] for part in self._parts]
+        if proposal["value"] not in names:
+            raise ValueError(f"part must be one of {', '.join(names)}; got {proposal['value']!r}.")
+        return proposal["value"]
+
+    @traitlets.validate("step")
+    def _check_step(self, proposal) -> int:
+        last = max(0, len(self._steps) - 1)
+        if not 0 <= proposal["value"] <= last:
+            raise ValueError(f"step must be a whole number from 0 to {last}; got {proposal['value']!r}.")
+        return proposal["value"]
+
+    @traitlets.observe("part")
+    def _part_changed(self, _change):
+        if self.selection:
+            self.selection = self._within(self.selection)
 
     @traitlets.validate("selection")
     def _check_selection(self, proposal) -> dict:
         wanted = dict.fromkeys(("layer", "head", "query", "key")) | dict(proposal["value"])
-        for (name, index), size in zip(wanted.items(), self._shape, strict=False):
+        for (name, index), size in zip(wanted.items(), self._shown["shape"], strict=False):
             free = index is None and name in ("query", "key")
             if not free and (
                 isinstance(index, bool) or not isinstance(index, (int, np.integer)) or not 0 <= index < size
@@ -102,108 +171,37 @@ class AttentionView(anywidget.AnyWidget):
 
     def _answer(self, _widget, message, _buffers):
         """The browser, which holds 16 bits a weight, asks for one weight as it is."""
-        cell = message.get("cell")
         try:
-            value = float(self.attention[tuple(cell)])
-        except (TypeError, IndexError, ValueError):
+            steps = self._exact[message["part"]][0]
+            value = float(steps[message["step"]][tuple(message["cell"])])
+        except (TypeError, KeyError, IndexError, ValueError):
             return  # asked about attention that has been replaced since
-        self.send({"cell": cell, "value": value})
+        self.send({**message, "value": value})
 
     def __repr__(self):
-        sizes = zip(self._shape, ("layer", "head", "query", "key"), ("layers", "heads", "queries", "keys"), strict=True)
+        sizes = zip(
+            self._shown["shape"], ("layer", "head", "query", "key"), ("layers", "heads", "queries", "keys"), strict=True
+        )
         return f"AttentionView({', '.join(f'{n} {one if n == 1 else many}' for n, one, many in sizes)})"
 
     def _repr_mimebundle_(self, **kwargs):
         """The live widget, and a picture for wherever there is no kernel: GitHub, a notebook not yet run."""
         result = super()._repr_mimebundle_(**kwargs)
         bundle, metadata = result if isinstance(result, tuple) else (result or {}, {})
-        labels = self._query_labels, self._key_labels
+        labels = self._shown["queries"], self._shown["keys"]
         png = attention_picture.png(self.attention, *labels, self.selection["layer"], self.selection["head"])
         return {**bundle, "text/plain": repr(self), "image/png": base64.b64encode(png).decode()}, metadata
 
 
-def as_weights(attention) -> np.ndarray:
-    """A tensor or array of weights as numpy (L, H, T, S), float32 or float64; ValueError where it cannot be one."""
-    given = attention
-    if isinstance(attention, (list, tuple)) and any(hasattr(layer, "shape") for layer in attention):
-        attention = one_array(attention)
-    if isinstance(attention, tuple) and not attention:
-        raise ValueError(
-            'attention is empty: a Hugging Face model returns it only when loaded with attn_implementation="eager" '
-            "and called with output_attentions=True."
-        )
-    if hasattr(attention, "detach"):
-        attention = attention.detach().cpu()
-        attention = (attention if attention.element_size() == 8 else attention.float()).numpy()
-    try:
-        array = np.asarray(attention)
-        array = array if array.dtype == np.float64 else array.astype(np.float32)
-    except (TypeError, ValueError, RuntimeError):
-        array = np.empty(0)
-    if array.ndim != 4 or array.size == 0:
-        came = f"shape {tuple(given.shape)}" if hasattr(given, "shape") else f"a {type(given).__name__}"
-        advice = {3: " One layer? attention[None].", 5: " A batch axis? attention[:, 0]."}.get(array.ndim, "")
-        if hasattr(given, "attentions"):
-            advice = " Give its attentions: output.attentions."
-        raise ValueError(f"attention must be a tensor or array (layers, heads, queries, keys); got {came}.{advice}")
-    if array.size > MOST_WEIGHTS:
-        raise ValueError(
-            f"attention must hold at most {MOST_WEIGHTS:,} weights to be drawn; got {array.size:,}: "
-            f"leave out layers, heads or tokens."
-        )
-    if not np.isfinite(array).all():
-        raise ValueError("attention must be numbers from 0 to 1; got NaN or infinity.")
-    if array.min() < 0 or array.max() > 1.001:
-        raise ValueError(
-            f"attention must be numbers from 0 to 1, after the softmax and without dropout; "
-            f"got {array.min():.3g} to {array.max():.3g}."
-        )
-    return array
-
-
-def one_array(layers) -> np.ndarray:
-    """One tensor a layer, (1, H, T, S) as Hugging Face returns them or (H, T, S), as one array (L, H, T, S)."""
-    layers = [
-        layer.detach().cpu().float().numpy() if hasattr(layer, "detach") else np.asarray(layer) for layer in layers
-    ]
-    shapes = {layer.shape for layer in layers}
-    if len(shapes) > 1 or layers[0].ndim not in (3, 4):
-        raise ValueError(f"attention, a list, must hold tensors (1, H, T, S), all of one shape; got {sorted(shapes)}.")
-    if layers[0].ndim == 4 and len(layers[0]) != 1:
-        raise ValueError(
-            f"attention holds a batch of {len(layers[0])}: choose one, for instance [layer[:1] for layer in attention]."
-        )
-    return np.stack([layer[0] if layer.ndim == 4 else layer for layer in layers])
-
-
-def as_tokens(name: str, tokens, n_wanted: int, what: str) -> list[str]:
-    """The tokens as a list of n_wanted strings; ValueError, naming the argument, where they are not."""
-    tokens = list(tokens) if hasattr(tokens, "__iter__") and not isinstance(tokens, str) else tokens
-    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        advice = " Ids? Give the tokenizer's tokens." if not isinstance(tokens, str) else ""
-        raise ValueError(f"{name} must be a list of strings; got {tokens!r:.60}.{advice}")
-    if len(tokens) != n_wanted:
-        raise ValueError(f"{name} must name all {n_wanted} {what}; got {len(tokens)} tokens.")
-    # Half a surrogate pair is a string to Python, but no text: nothing can send or draw it.
-    return [token.encode("utf-8", "replace").decode() for token in tokens]
-
-
-def on_the_wire(weights: np.ndarray) -> bytes:
-    """The weights in 16 bits, little-endian; zero only where they are zero."""
-    halves = weights.astype("<f2")
-    halves[(weights > 0) & (halves == 0)] = SMALLEST
-    return halves.tobytes()
-
-
-def visible(token: str) -> str:
-    """The token with a sign for what has none: space, line break, control characters, nothing at all."""
-    if not token:
-        return "∅"
-    left, right = len(token) - len(token.lstrip(" ")), len(token) - len(token.rstrip(" "))
-    text = "␣" * len(token) if left == len(token) else "␣" * left + token.strip(" ") + "␣" * right
-    return "".join(SIGNS.get(char) or (chr(0x2400 + ord(char)) if ord(char) < 32 else char) for char in text)
-
-
-def romanised(label: str) -> str:
-    """The label with its letters in Latin ones, near to how they are read aloud: 日 becomes ri."""
-    return "".join(anyascii(c).lower() or "?" if c.isalpha() and ord(c) >= 0x370 else c for c in label)
+def by_name(attention, query_tokens=None, key_tokens=None) -> dict[str, tuple]:
+    """Each kind of attention by name, as (attention, query tokens, key tokens); a single one is called "attention"."""
+    if type(attention) is not dict:  # the output of a Hugging Face model is a kind of dict: as_weights knows it
+        return {"attention": (attention, query_tokens, key_tokens)}
+    if attention and query_tokens is None and all(isinstance(one, tuple) for one in attention.values()):
+        return attention
+    # What record_attention gives: the decoder's tokens are the queries, the encoder's the keys, as in "cross".
+    key_tokens = query_tokens if key_tokens is None else key_tokens
+    tokens = {"cross": (query_tokens, key_tokens), "decoder": (query_tokens,) * 2, "encoder": (key_tokens,) * 2}
+    if not attention or set(attention) - set(tokens):
+        raise ValueError(f"attention, a dict, must have the names {', '.join(tokens)}; got {list(attention)}.")
+    return {name: (attention[name], *tokens[name]) for name in tokens if name in attention}

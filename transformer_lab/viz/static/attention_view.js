@@ -74,7 +74,7 @@ const clip = (value, top) => Math.max(0, Math.min(top, value));
 
 function render({ model, el }) {
   const root = element("div", "tl-attention");
-  const overview = element("div", "overview"), detail = element("div", "detail");
+  const controls = element("div", "controls"), overview = element("div", "overview"), detail = element("div", "detail");
   const title = element("div", "title");
   const keyAxis = element("div", "axis-key soft", "key: the token that is read \u2192");
   const withAxis = element("div", "with-axis");
@@ -95,14 +95,15 @@ function render({ model, el }) {
   scroller.append(element("div", "corner"), keyLabels, queryLabels, map);
   withAxis.append(queryAxis, scroller);
   detail.append(title, keyAxis, withAxis, readout, legend);
-  root.append(overview, detail);
+  root.append(controls, overview, detail);
   el.append(root);
   // JupyterLab's own single keys (b: new cell, d d: delete this one) are not meant while the focus is in here.
   root.addEventListener("keydown", (event) => {
     if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
   });
 
-  let L, H, T, S, weights, queries, keys, cell; // sizes, data, and a map cell's side in pixels
+  let allWeights, steps; // of every part at every step of training
+  let L, H, T, S, weights, queries, keys, cell; // what is shown: sizes, data, and a map cell's side in pixels
   let hot = null; // {query, key} under the pointer or the keyboard, or null
   let exact = null; // {cell, value}: the kernel's last answer
   let timer, thumbnails;
@@ -116,14 +117,108 @@ function render({ model, el }) {
   }
 
   function readData() {
-    [L, H, T, S] = model.get("_shape");
-    weights = decodeHalves(model.get("_weights"));
-    queries = model.get("_query_labels");
-    keys = model.get("_key_labels");
+    allWeights = decodeHalves(model.get("_weights"));
+    steps = model.get("_steps");
+    buildControls();
+    showPart();
+  }
+
+  function showPart() {
+    const part = model.get("_parts").find((part) => part.name === model.get("part"));
+    if (!part) return; // new part, old data: it is on its way
+    [L, H, T, S] = part.shape;
+    const start = part.start + model.get("step") * L * H * T * S;
+    weights = allWeights.subarray(start, start + L * H * T * S);
+    ({ queries, keys } = part);
     exact = hot = null;
+    drawControls();
     buildOverview();
     buildMap();
     drawSelection();
+  }
+
+  // Which kind of attention, and at which step of training: only where there is a choice.
+  let partChoice, slider, stepText, curve;
+  function buildControls() {
+    controls.replaceChildren();
+    const parts = model.get("_parts");
+    partChoice = slider = null;
+    if (parts.length > 1) {
+      partChoice = element("select");
+      partChoice.append(...parts.map(({ name }) => Object.assign(element("option", "", name), { value: name })));
+      partChoice.addEventListener("change", () => choosePart(partChoice.value));
+      controls.append(labelled("attention", partChoice));
+    }
+    if (steps.length > 1) {
+      slider = Object.assign(element("input"), { type: "range", min: 0, max: steps.length - 1, step: 1 });
+      slider.addEventListener("input", () => {
+        model.set("step", Number(slider.value));
+        model.save_changes();
+      });
+      stepText = element("span", "soft step");
+      curve = lossCurve();
+      controls.append(labelled("training", slider), stepText, curve);
+    }
+  }
+
+  function labelled(text, control) {
+    const label = element("label", "control");
+    control.setAttribute("aria-label", text); // the label's own text would hold every option's
+    label.append(element("span", "", text), control);
+    return label;
+  }
+
+  // Another part may have fewer layers, heads or tokens: the kernel would see to the selection, a saved page has none.
+  function choosePart(name) {
+    const [layers, heads, queries, keys] = model.get("_parts").find((part) => part.name === name).shape;
+    const { layer, head, query, key } = chosen();
+    const gone = query === null || query >= queries || key >= keys;
+    model.set("part", name);
+    model.set("selection", {
+      layer: Math.min(layer, layers - 1), head: Math.min(head, heads - 1),
+      query: gone ? null : query, key: gone ? null : key,
+    });
+    model.save_changes();
+  }
+
+  // The loss at each step as a line, with a mark at the step that is shown. A click goes to the nearest step.
+  const CURVE = { width: 260, height: 54, pad: 5 };
+  function svg(tag, attributes) {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    return made;
+  }
+  function curvePoint(i) {
+    const losses = steps.map(({ loss }) => loss), least = Math.min(...losses), most = Math.max(...losses);
+    const first = steps[0].step, last = steps[steps.length - 1].step;
+    return {
+      x: CURVE.pad + ((steps[i].step - first) / (last - first || 1)) * (CURVE.width - 2 * CURVE.pad),
+      y: CURVE.pad + ((most - steps[i].loss) / (most - least || 1)) * (CURVE.height - 2 * CURVE.pad),
+    };
+  }
+  function lossCurve() {
+    const picture = svg("svg", { class: "curve", width: CURVE.width, height: CURVE.height, role: "img" });
+    picture.setAttribute("aria-label", "The loss over the steps of training");
+    const points = steps.map((_, i) => curvePoint(i)).map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`);
+    picture.append(svg("polyline", { points: points.join(" ") }), svg("circle", { r: 4.5 }));
+    picture.addEventListener("click", (event) => {
+      const x = event.clientX - picture.getBoundingClientRect().left;
+      const distances = steps.map((_, i) => Math.abs(curvePoint(i).x - x));
+      model.set("step", distances.indexOf(Math.min(...distances)));
+      model.save_changes();
+    });
+    return picture;
+  }
+
+  function drawControls() {
+    if (partChoice) partChoice.value = model.get("part");
+    if (!slider) return;
+    const i = model.get("step"), { step, loss } = steps[i], { x, y } = curvePoint(i);
+    slider.value = i;
+    slider.setAttribute("aria-valuetext", `step ${step}, loss ${loss.toFixed(3)}`);
+    stepText.textContent = `step ${step} \u00b7 loss ${loss.toFixed(3)}`;
+    curve.querySelector("circle").setAttribute("cx", x);
+    curve.querySelector("circle").setAttribute("cy", y);
   }
 
   function buildOverview() {
@@ -292,13 +387,13 @@ function render({ model, el }) {
       return;
     }
     const row = of(layer, head).subarray(at.query * S, (at.query + 1) * S);
-    const index = [layer, head, at.query, at.key];
-    const known = exact && String(exact.cell) === String(index);
+    const asked = { part: model.get("part"), step: model.get("step"), cell: [layer, head, at.query, at.key] };
+    const known = exact && String(exact.cell) === String(asked.cell) && exact.part === asked.part && exact.step === asked.step;
     readout.replaceChildren(
       "query ", ...quoted(queries[at.query]), " \u2192 key ", ...quoted(keys[at.key]), ": ", element("strong", "", known ? many(exact.value) : few(row[at.key])), element("br"),
       element("span", "soft", `${!hot ? "selected \u00b7 " : ""}this query's weights add up to ${row.reduce((a, b) => a + b, 0).toFixed(2)}`),
     );
-    if (!known && model.send) timer = setTimeout(() => model.send({ cell: index }), 40);
+    if (!known && model.send) timer = setTimeout(() => model.send(asked), 40);
   }
 
   function quoted(text) {
@@ -354,7 +449,8 @@ function render({ model, el }) {
     exact = message;
     drawReadout();
   }
-  const events = ["_shape", "_weights", "_query_labels", "_key_labels"].map((name) => [`change:${name}`, dataChanged]);
+  const events = ["_parts", "_steps", "_weights"].map((name) => [`change:${name}`, dataChanged]);
+  events.push(["change:part", showPart], ["change:step", showPart]);
   events.push(["change:selection", drawSelection], ["msg:custom", answered]);
   for (const [event, listener] of events) model.on(event, listener);
   readData();

@@ -408,3 +408,53 @@ def test_a_text_without_tokens_and_a_target_that_is_not_read_get_a_sentence():
         AttentionView.from_model(gpt, hf_tokenizer(), "")
     with pytest.raises(ValueError, match="Only an encoder-decoder reads a target; got a GPT2LMHeadModel"):
         AttentionView.from_model(gpt, hf_tokenizer(), "cat", target="sat")
+
+
+def pair_of_views():
+    one, other = (torch.randn(2, 4, 6, 7, generator=torch.Generator().manual_seed(s)).softmax(-1) for s in (1, 2))
+    one[0, 1] = other[0, 1]  # one head did not change
+    return AttentionView(one, TOKENS, list("ABCDEFG")), AttentionView(other, TOKENS, list("ABCDEFG"))
+
+
+def test_a_difference_is_one_minus_the_other_on_the_wire_too():
+    one, other = pair_of_views()
+    shown = AttentionView.difference(one, other)
+    expected = one.attention.astype(np.float64) - other.attention
+    np.testing.assert_allclose(shown.attention, expected, atol=1e-7)
+    np.testing.assert_allclose(sent(shown), expected, rtol=2**-11, atol=1e-7)
+    assert expected.min() < -0.1 and expected.max() > 0.1
+    assert repr(shown) == "AttentionView(difference: 2 layers, 4 heads, 6 queries, 7 keys)"
+    shown.update(cross(), TOKENS, list("ABCDEFG"))
+    assert not shown._signed
+
+
+def test_distances_are_total_variation():
+    one, other = pair_of_views()
+    found = AttentionView.difference(one, other).distances
+    # Another way to it: the mass that the first puts where the second puts less.
+    more = np.clip(one.attention - other.attention, 0, None).sum(-1).mean(-1)
+    np.testing.assert_allclose(found, more, atol=1e-6)
+    assert found[0, 1] == 0 and (np.delete(found.flatten(), 1) > 0.1).all()
+    apart = np.zeros((2, 1, 1, 1, 2))
+    apart[0, ..., 0] = apart[1, ..., 1] = 1
+    views = [AttentionView(weights, ["q"], ["a", "b"]) for weights in apart]
+    assert AttentionView.difference(*views).distances == [[1.0]]
+
+
+def test_only_what_has_the_same_shape_and_tokens_is_compared():
+    one, other = pair_of_views()
+    for wrong in (AttentionView(cross(L=1), TOKENS, list("ABCDEFG")), AttentionView(cross(), TOKENS, list("abcdefg"))):
+        with pytest.raises(ValueError, match="^Both views must have the same layers, heads and tokens; got Attention"):
+            AttentionView.difference(one, wrong)
+    with pytest.raises(ValueError, match="numbers from 0 to 1"):  # a difference is no attention
+        AttentionView(AttentionView.difference(one, other).attention, TOKENS, list("ABCDEFG"))
+
+
+def test_a_differences_picture_is_blue_where_the_first_is_larger():
+    one, other = np.zeros((2, 1, 1, 1, 2), np.float32)
+    one[..., 0] = other[..., 1] = 1
+    shown = AttentionView.difference(*(AttentionView(weights, ["q"], ["a", "b"]) for weights in (one, other)))
+    picture = imread(io.BytesIO(base64.b64decode(shown._repr_mimebundle_()[0]["image/png"])))[..., :3]
+    blue, orange = ((picture - np.array(colour) / 255) ** 2 for colour in ((11, 60, 120), (154, 62, 0)))
+    columns = [np.nonzero((distances.sum(-1) < 1e-3).any(axis=0))[0] for distances in (blue, orange)]
+    assert len(columns[0]) and len(columns[1]) and columns[0].min() < columns[1].min()  # "a" stands left of "b"

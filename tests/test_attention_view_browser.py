@@ -337,3 +337,26 @@ view
     eventually(lambda: drawn.labels("query") == QUERIES)
     drawn.hover(0, 1)
     shows(drawn, f"{random(2, 3, 3, 4, seed=0)[1, 0, 0, 1]:.6f}")
+
+
+def test_a_difference_has_two_colours_signs_and_the_heads_farthest_apart_first(page, tmp_path):
+    weights = [random(2, 3, 3, 4, seed=seed) for seed in (1, 2)]
+    weights[1][0, 1] = weights[0][0, 1]
+    shown = AttentionView.difference(*(AttentionView(one, QUERIES, KEYS) for one in weights))
+    page.goto(shown.save(tmp_path / "difference.html").as_uri())
+    drawn, change = Drawn(page), weights[0] - weights[1]
+    order = sorted(np.ndindex(2, 3), key=lambda head: -shown.distances[head])
+    listed = page.locator(".farthest button").all_text_contents()
+    assert listed == [f"layer {i}, head {j}: {shown.distances[i, j]:.3f}" for i, j in order]
+    page.locator(".farthest button").first.click()
+    layer, head = order[0]
+    assert drawn.title() == f"layer {layer}, head {head}"
+    for query, key in np.ndindex(3, 4):
+        value = change[layer, head, query, key]
+        red, _, blue, opacity = drawn.colour(query, key)
+        assert opacity == 255 and (blue > red if value > 0.01 else red > blue if value < -0.01 else True)
+    drawn.hover(2, 1)
+    value = change[layer, head, 2, 1]
+    row = np.abs(change[layer, head, 2]).sum() / 2
+    shows(drawn, f"{'−' if value < 0 else '+'}{abs(value):.3f}", f"two attentions are {row:.3f} apart")
+    assert page.locator(".mask-entry").count() == 0

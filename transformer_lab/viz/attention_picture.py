@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 from anyascii import anyascii
 from matplotlib import font_manager, style
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from matplotlib.patches import Rectangle
@@ -16,12 +17,18 @@ FONT = "DejaVu Sans"  # comes with matplotlib, so it is always there
 NOT_FOR_TEXT = ("Last Resort", "STIX", "cm", "DejaVu", "Noto Emoji", "Noto Color Emoji")
 MOST_LABELS, LONGEST_LABEL = 40, 14
 SOFT, MARK, HATCH = "#62626a", "#ff5a1f", "#cfcfd4"
+# From orange over almost white to blue: told apart by those who do not see red and green apart.
+DIVERGING = LinearSegmentedColormap.from_list("difference", ["#9a3e00", "#e8842c", "#f7f7f7", "#4f92cc", "#0b3c78"])
 SMALL = {"fontsize": 9, "color": SOFT}
 
 
 @style.context("default")  # the same picture whatever style the notebook has set
-def png(attention: np.ndarray, query_labels: list[str], key_labels: list[str], layer: int, head: int) -> bytes:
-    """The overview of attention (L, H, T, S) and one head in large; the same bytes for the same input."""
+def png(attention: np.ndarray, query_labels, key_labels, layer: int, head: int, signed: bool = False) -> bytes:
+    """The overview of attention (L, H, T, S) and one head in large; the same bytes for the same input.
+
+    signed: differences of weights, blue where positive, orange where negative, on one scale for all heads.
+    """
+    scale = np.abs(attention).max() or 1.0 if signed else None
     n_layers, n_heads, n_queries, n_keys = attention.shape
     queries, keys = [readable(label) for label in query_labels], [readable(label) for label in key_labels]
     # All in inches, y downwards: the overview, the map's labels, the map, the colour bar.
@@ -38,10 +45,11 @@ def png(attention: np.ndarray, query_labels: list[str], key_labels: list[str], l
     figure = Figure(figsize=(width, height), dpi=100, facecolor="white")
     page = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
     page.axis("off")
-    page.text(0.1, 0.2, "All heads", fontsize=11, fontweight="bold", va="center")
+    heading = "All heads: first \N{MINUS SIGN} second" if signed else "All heads"
+    page.text(0.1, 0.2, heading, fontsize=11, fontweight="bold", va="center")
     for (i, j), weights in zip(np.ndindex(n_layers, n_heads), attention.reshape(-1, n_queries, n_keys), strict=True):
         x, y = 0.75 + j * column, 0.6 + i * row
-        draw(page, weights, x, y, thumbnail_width, thumbnail_height)
+        draw(page, weights, x, y, thumbnail_width, thumbnail_height, scale)
         if (i, j) == (layer, head):
             frame = {"fill": False, "edgecolor": MARK, "linewidth": 2.5, "zorder": 4}
             page.add_patch(Rectangle((x, y), thumbnail_width, thumbnail_height, **frame))
@@ -51,22 +59,27 @@ def png(attention: np.ndarray, query_labels: list[str], key_labels: list[str], l
         if j == 0:
             page.text(0.67, y + thumbnail_height / 2, f"layer {i}", ha="right", va="center", **SMALL)
 
-    image = draw(page, attention[layer, head], left, top, map_width, map_height)
+    image = draw(page, attention[layer, head], left, top, map_width, map_height, scale)
     page.text(left, 0.2, f"layer {layer}, head {head}", fontsize=11, fontweight="bold", va="center")
     page.text(left, 0.5, "key: the token that is read →", va="center", **SMALL)
     outside = left - 0.25 - 0.085 * max(map(letters, queries))
     middle = top + map_height / 2
     page.text(outside, middle, "← query: the token that reads", rotation=90, ha="center", va="center", **SMALL)
     write_labels(page, queries, keys, left, top, map_width, map_height)
-    if (attention == 0).any():
+    if (attention == 0).any() and not signed:
         y = top + map_height + 0.12
         page.add_patch(Rectangle((left, y), 0.16, 0.16, facecolor="white", edgecolor=HATCH, hatch="//////"))
         page.text(left + 0.24, y + 0.08, "exactly 0 (masked)", va="center", **SMALL)
     bar_height = min(map_height, 3.6)
     place = ((left + map_width + 0.2) / width, 1 - (top + bar_height) / height, 0.14 / width, bar_height / height)
-    bar = figure.colorbar(image, cax=figure.add_axes(place), ticks=[0, 0.5, 1])
-    bar.ax.set_yticklabels(["0", "0.5", "1"], **SMALL)
-    bar.set_label("attention weight", **SMALL)
+    ticks = (
+        {-scale: f"\N{MINUS SIGN}{scale:.2f}", 0: "0", scale: f"{scale:.2f}"}
+        if signed
+        else {0: "0", 0.5: "0.5", 1: "1"}
+    )
+    bar = figure.colorbar(image, cax=figure.add_axes(place), ticks=list(ticks))
+    bar.ax.set_yticklabels(list(ticks.values()), **SMALL)
+    bar.set_label("difference of attention weights" if signed else "attention weight", **SMALL)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
 
@@ -75,16 +88,26 @@ def png(attention: np.ndarray, query_labels: list[str], key_labels: list[str], l
     return file.getvalue()
 
 
-def draw(page, weights, x, y, width, height):
-    """One map (T, S) on the fixed scale 0..1; exact zeros hatched, as they differ from small weights."""
+def draw(page, weights, x, y, width, height, scale=None):
+    """One map (T, S) on the fixed scale 0..1; exact zeros hatched, as they differ from small weights.
+
+    With a scale they are differences, from -scale to scale, and 0 is in the middle.
+    """
     n_queries, n_keys = weights.shape
-    if (weights == 0).any():
+    signed = scale is not None
+    if (weights == 0).any() and not signed:
         hatching = {"facecolor": "white", "edgecolor": HATCH, "hatch": "//////"}
         page.add_patch(Rectangle((x, y), width, height, linewidth=0.8, **hatching))
     image = page.imshow(
-        np.ma.masked_equal(weights, 0), extent=(x, x + width, y + height, y), vmin=0, vmax=1, cmap="viridis",
-        interpolation="nearest", aspect="auto", zorder=2,
-    )  # fmt: skip
+        weights if signed else np.ma.masked_equal(weights, 0),
+        extent=(x, x + width, y + height, y),
+        vmin=-scale if signed else 0,
+        vmax=scale if signed else 1,
+        cmap=DIVERGING if signed else "viridis",
+        interpolation="nearest",
+        aspect="auto",
+        zorder=2,
+    )
     page.set(xlim=page.get_xlim(), ylim=page.get_ylim())
     if width / n_keys >= 0.15:  # white lines between cells that are large enough
         line = {"color": "white", "linewidth": 0.7, "zorder": 3}

@@ -12,7 +12,7 @@ from .inputs import MOST_WEIGHTS, as_picture, on_the_wire, romanised, visible
 from .snapshots import Snapshot
 
 STATIC = Path(__file__).parent / "static"
-SYNCED = ("_parts", "_steps", "_weights", "_romanised", "part", "step", "selection")
+SYNCED = ("_parts", "_steps", "_weights", "_signed", "_romanised", "part", "step", "selection")
 
 
 class AttentionView(anywidget.AnyWidget):
@@ -32,6 +32,7 @@ class AttentionView(anywidget.AnyWidget):
     _parts = traitlets.List().tag(sync=True)  # each {"name", "shape", "start": its first weight, "queries", "keys"}
     _steps = traitlets.List().tag(sync=True)  # each {"step", "loss"}; empty where no training is shown
     _weights = traitlets.Bytes().tag(sync=True)  # part after part; within a part, step after step
+    _signed = traitlets.Bool().tag(sync=True)  # differences of weights, not weights
     _romanised = traitlets.Dict().tag(sync=True)  # shown where the browser has no font for a label
     part = traitlets.Unicode().tag(sync=True)
     step = traitlets.Int().tag(sync=True)  # an index into _steps
@@ -63,8 +64,22 @@ class AttentionView(anywidget.AnyWidget):
         view._start([by_name(*one.attention) for one in snapshots], steps)
         return view
 
-    def _start(self, moments: list[dict], steps: list[dict]):
-        state = self._check(moments, steps)
+    @classmethod
+    def difference(cls, one: "AttentionView", other: "AttentionView") -> "AttentionView":
+        """one - other, as the two are shown now: two models, two seeds, a whole model and one with a part switched off.
+
+        Raises ValueError where they have not the same layers, heads and tokens.
+        """
+        seen = [(view.attention.shape, view.query_tokens, view.key_tokens) for view in (one, other)]
+        if seen[0] != seen[1]:
+            raise ValueError(f"Both views must have the same layers, heads and tokens; got {one!r} and {other!r}.")
+        view = cls.__new__(cls)
+        change = one.attention - other.attention
+        view._start([{"difference": (change, one.query_tokens, one.key_tokens)}], steps=[], signed=True)
+        return view
+
+    def _start(self, moments: list[dict], steps: list[dict], signed=False):
+        state = self._check(moments, steps, signed)
         layer = state["_parts"][0]["shape"][0] - 1
         super().__init__(
             **state, part=state["_parts"][0]["name"], step=max(0, len(steps) - 1), selection={"layer": layer, "head": 0}
@@ -73,7 +88,7 @@ class AttentionView(anywidget.AnyWidget):
 
     def update(self, attention, query_tokens=None, key_tokens=None):
         """Show other attention in place; what was selected stays so if it is still there."""
-        state = self._check([by_name(attention, query_tokens, key_tokens)], [])
+        state = self._check([by_name(attention, query_tokens, key_tokens)], steps=[], signed=False)
         names = [part["name"] for part in state["_parts"]]
         kept = dict(self.selection)
         with self.hold_sync():  # one message: the browser never sees new weights beside old tokens
@@ -94,6 +109,14 @@ class AttentionView(anywidget.AnyWidget):
         return self._exact[self.part][0][self.step]
 
     @property
+    def distances(self) -> np.ndarray:
+        """Of a difference, how far apart each head's two attentions are, (L, H): 0 the same, 1 nothing in common.
+
+        The total variation distance, half the sum of a row's absolute differences; mean of the rows.
+        """
+        return np.abs(self.attention).sum(axis=-1).mean(axis=-1) / 2
+
+    @property
     def query_tokens(self) -> list[str]:
         return self._exact[self.part][1]
 
@@ -105,11 +128,11 @@ class AttentionView(anywidget.AnyWidget):
     def _shown(self) -> dict:
         return next(part for part in self._parts if part["name"] == self.part)
 
-    def _check(self, moments: list[dict], steps: list[dict]) -> dict:
+    def _check(self, moments: list[dict], steps: list[dict], signed: bool) -> dict:
         """What the browser gets, made from sound arguments; keeps the exact weights and the tokens here."""
         exact, parts, start = {}, [], 0
         for name in moments[0]:
-            pictures = [as_picture(*moment[name]) for moment in moments]
+            pictures = [as_picture(*moment[name], lowest=-1 if signed else 0) for moment in moments]
             weights, query_tokens, key_tokens = pictures[-1]
             if any(one[0].shape != weights.shape or one[1:] != (query_tokens, key_tokens) for one in pictures):
                 raise ValueError("The snapshots must all have the same layers, heads and tokens.")
@@ -125,6 +148,7 @@ class AttentionView(anywidget.AnyWidget):
             "_parts": parts,
             "_steps": steps,
             "_weights": b"".join(on_the_wire(weights) for steps, *_ in exact.values() for weights in steps),
+            "_signed": signed,
             "_romanised": {text: romanised(text) for text in labels if romanised(text) != text},
         }
 
@@ -182,14 +206,17 @@ class AttentionView(anywidget.AnyWidget):
         sizes = zip(
             self._shown["shape"], ("layer", "head", "query", "key"), ("layers", "heads", "queries", "keys"), strict=True
         )
-        return f"AttentionView({', '.join(f'{n} {one if n == 1 else many}' for n, one, many in sizes)})"
+        described = ", ".join(f"{n} {one if n == 1 else many}" for n, one, many in sizes)
+        return f"AttentionView({'difference: ' if self._signed else ''}{described})"
 
     def _repr_mimebundle_(self, **kwargs):
         """The live widget, and a picture for wherever there is no kernel: GitHub, a notebook not yet run."""
         result = super()._repr_mimebundle_(**kwargs)
         bundle, metadata = result if isinstance(result, tuple) else (result or {}, {})
         labels = self._shown["queries"], self._shown["keys"]
-        png = attention_picture.png(self.attention, *labels, self.selection["layer"], self.selection["head"])
+        png = attention_picture.png(
+            self.attention, *labels, self.selection["layer"], self.selection["head"], self._signed
+        )
         return {**bundle, "text/plain": repr(self), "image/png": base64.b64encode(png).decode()}, metadata
 
 

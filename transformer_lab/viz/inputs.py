@@ -10,9 +10,12 @@ MOST_WEIGHTS = 16_000_000  # 32 MB to send: more would stall a browser
 SIGNS = {"\n": "↵", "\t": "⇥", "\x7f": "␡", "\xa0": "␣", "\u3000": "␣", "\u200b": "␣"}
 
 
-def as_picture(attention, query_tokens, key_tokens=None) -> tuple[np.ndarray, list[str], list[str]]:
-    """Weights (L, H, T, S) with the tokens of their rows and columns; ValueError where they do not fit together."""
-    weights = as_weights(attention)
+def as_picture(attention, query_tokens, key_tokens=None, lowest=0) -> tuple[np.ndarray, list[str], list[str]]:
+    """Weights (L, H, T, S) with the tokens of their rows and columns; ValueError where they do not fit together.
+
+    lowest: the smallest number that may be among them, -1 for differences of weights.
+    """
+    weights = as_weights(attention, lowest)
     n_queries, n_keys = weights.shape[2:]
     lengths = [len(t) if hasattr(t, "__len__") else None for t in (query_tokens, key_tokens)]
     if n_queries != n_keys and lengths == [n_keys, n_queries]:
@@ -29,7 +32,7 @@ def as_picture(attention, query_tokens, key_tokens=None) -> tuple[np.ndarray, li
     return weights, query_tokens, as_tokens("key_tokens", key_tokens, n_keys, "keys (axis 3 of attention)")
 
 
-def as_weights(attention) -> np.ndarray:
+def as_weights(attention, lowest=0) -> np.ndarray:
     """A tensor or array of weights as numpy (L, H, T, S), float32 or float64; ValueError where it cannot be one."""
     given = attention
     if isinstance(attention, (list, tuple)) and any(hasattr(layer, "shape") for layer in attention):
@@ -60,7 +63,7 @@ def as_weights(attention) -> np.ndarray:
         )
     if not np.isfinite(array).all():
         raise ValueError("attention must be numbers from 0 to 1; got NaN or infinity.")
-    if array.min() < 0 or array.max() > 1.001:
+    if array.min() < 1.001 * lowest or array.max() > 1.001:
         raise ValueError(
             f"attention must be numbers from 0 to 1, after the softmax and without dropout; "
             f"got {array.min():.3g} to {array.max():.3g}."

@@ -5,20 +5,26 @@
 const VIRIDIS =
   "440154 470d60 48186a 482374 472d7b 453781 424086 3e4989 3b528b 375b8d 33638d 2f6b8e 2c728e 297a8e 26828e 23898e " +
   "21918c 1f988b 1fa088 22a785 28ae80 32b67a 3fbc73 4ec36b 5ec962 70cf57 84d44b 98d83e addc30 c2df23 d8e219 ece51b fde725";
-const ANCHORS = VIRIDIS.split(" ").map((hex) => [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16)));
-const COLOURS = Array.from({ length: 256 }, (_, i) => {
-  const at = (i / 255) * (ANCHORS.length - 1);
-  const low = Math.min(Math.floor(at), ANCHORS.length - 2);
-  return ANCHORS[low].map((c, j) => Math.round(c + (at - low) * (ANCHORS[low + 1][j] - c)));
-});
+// For differences: orange where negative, almost white at 0, blue where positive.
+const DIVERGING = "9a3e00 e8842c f7f7f7 4f92cc 0b3c78";
+function palette(hexes) {
+  const anchors = hexes.split(" ").map((hex) => [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16)));
+  return Array.from({ length: 256 }, (_, i) => {
+    const at = (i / 255) * (anchors.length - 1);
+    const low = Math.min(Math.floor(at), anchors.length - 2);
+    return anchors[low].map((c, j) => Math.round(c + (at - low) * (anchors[low + 1][j] - c)));
+  });
+}
+const COLOURS = palette(VIRIDIS), SIGNED_COLOURS = palette(DIVERGING);
 
-// 16-bit floats, none negative and none infinite: 1 bit sign, 5 bits exponent, 10 bits fraction.
+// 16-bit floats, none infinite: 1 bit sign, 5 bits exponent, 10 bits fraction.
 function decodeHalves(view) {
   const values = new Float32Array(view.byteLength / 2);
   for (let i = 0; i < values.length; i++) {
     const bits = view.getUint16(2 * i, true);
-    const exponent = bits >> 10, fraction = bits & 1023;
-    values[i] = exponent ? 2 ** (exponent - 25) * (1024 + fraction) : 2 ** -24 * fraction;
+    const exponent = (bits >> 10) & 31, fraction = bits & 1023;
+    const size = exponent ? 2 ** (exponent - 25) * (1024 + fraction) : 2 ** -24 * fraction;
+    values[i] = bits >> 15 ? -size : size;
   }
   return values;
 }
@@ -47,8 +53,9 @@ function element(tag, className, text) {
   return made;
 }
 
-// One pixel for each block of `step` x `step` weights: the largest of them, so that no spike is lost.
-function paint(canvas, weights, n_rows, n_columns, step = 1) {
+// One pixel for each block of `step` x `step` weights: the largest of them, so that no spike is lost. With a scale they
+// are differences, from -scale to scale.
+function paint(canvas, weights, n_rows, n_columns, step = 1, scale = null) {
   const height = Math.ceil(n_rows / step), width = Math.ceil(n_columns / step);
   canvas.width = width;
   canvas.height = height;
@@ -57,12 +64,14 @@ function paint(canvas, weights, n_rows, n_columns, step = 1) {
   for (let row = 0; row < n_rows; row++) {
     for (let column = 0; column < n_columns; column++) {
       const pixel = Math.floor(row / step) * width + Math.floor(column / step);
-      largest[pixel] = Math.max(largest[pixel], weights[row * n_columns + column]);
+      const weight = weights[row * n_columns + column];
+      if (Math.abs(weight) > Math.abs(largest[pixel])) largest[pixel] = weight;
     }
   }
   largest.forEach((weight, pixel) => {
-    if (weight === 0) return; // stays transparent: the hatching behind it shows
-    image.data.set(COLOURS[Math.min(255, Math.round(weight * 255))], 4 * pixel);
+    if (scale !== null) image.data.set(SIGNED_COLOURS[clip(Math.round(127.5 * (1 + weight / scale)), 255)], 4 * pixel);
+    else if (weight === 0) return; // stays transparent: the hatching behind it shows
+    else image.data.set(COLOURS[Math.min(255, Math.round(weight * 255))], 4 * pixel);
     image.data[4 * pixel + 3] = 255;
   });
   canvas.getContext("2d").putImageData(image, 0, 0);
@@ -70,6 +79,7 @@ function paint(canvas, weights, n_rows, n_columns, step = 1) {
 
 const few = (weight) => (weight === 0 ? "0 (masked)" : weight < 0.0005 ? "less than 0.001" : weight.toFixed(3));
 const many = (weight) => (weight === 0 ? "0 (masked)" : weight < 0.00001 ? weight.toExponential(3) : weight.toFixed(6));
+const difference = (digits) => (value) => `${value < 0 ? "\u2212" : value > 0 ? "+" : ""}${Math.abs(value).toFixed(digits)}`;
 const clip = (value, top) => Math.max(0, Math.min(top, value));
 
 function render({ model, el }) {
@@ -103,6 +113,7 @@ function render({ model, el }) {
   });
 
   let allWeights, steps; // of every part at every step of training
+  let scale; // of differences: the largest of them; null where weights are shown
   let L, H, T, S, weights, queries, keys, cell; // what is shown: sizes, data, and a map cell's side in pixels
   let hot = null; // {query, key} under the pointer or the keyboard, or null
   let exact = null; // {cell, value}: the kernel's last answer
@@ -119,6 +130,7 @@ function render({ model, el }) {
   function readData() {
     allWeights = decodeHalves(model.get("_weights"));
     steps = model.get("_steps");
+    scale = model.get("_signed") ? allWeights.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1 : null;
     buildControls();
     showPart();
   }
@@ -242,7 +254,7 @@ function render({ model, el }) {
       for (let head = 0; head < H; head++) {
         const thumbnail = element("div", "thumbnail masked");
         const picture = element("canvas");
-        paint(picture, of(layer, head), T, S, step);
+        paint(picture, of(layer, head), T, S, step, scale);
         picture.style.width = `${picture.width * zoom}px`;
         picture.style.height = `${picture.height * zoom}px`;
         thumbnail.append(picture);
@@ -256,7 +268,26 @@ function render({ model, el }) {
       }
       grid.append(row);
     }
-    overview.replaceChildren(element("div", "title", "All heads"), grid);
+    overview.replaceChildren(element("div", "title", scale === null ? "All heads" : "All heads: first \u2212 second"), grid);
+    if (scale !== null) overview.append(...farthestHeads());
+  }
+
+  // Half the sum of a row's absolute differences, mean of the rows: 0 where two attentions are the same, 1 where no key
+  // gets weight in both (the total variation distance).
+  const distance = (values, rows) => values.reduce((sum, value) => sum + Math.abs(value), 0) / 2 / rows;
+  function farthestHeads() {
+    const heads = Array.from({ length: L * H }, (_, i) => ({ layer: Math.floor(i / H), head: i % H }));
+    for (const one of heads) one.distance = distance(of(one.layer, one.head), T);
+    heads.sort((a, b) => b.distance - a.distance);
+    const list = element("ol", "farthest");
+    list.append(...heads.slice(0, 8).map(({ layer, head, distance }) => {
+      const button = element("button", "", `layer ${layer}, head ${head}: ${distance.toFixed(3)}`);
+      button.addEventListener("click", () => choose({ layer, head }));
+      const item = element("li");
+      item.append(button);
+      return item;
+    }));
+    return [element("div", "soft", "Farthest apart (0: the same, 1: nothing in common)"), list];
   }
 
   function thumbnailKey(event, layer, head) {
@@ -328,12 +359,14 @@ function render({ model, el }) {
       return made;
     }));
 
-    const masked = weights.some((weight) => weight === 0);
-    const scale = element("div", "scale"), bar = element("canvas"), ticks = element("div", "ticks soft");
-    paint(bar, COLOURS.map((_, i) => Math.max(i, 0.1) / 255), 1, 256);
-    ticks.append(...["0", "0.5", "1"].map((text) => element("span", "", text)));
-    scale.append(bar, ticks);
-    legend.replaceChildren(element("span", "soft", "attention weight"), scale);
+    const masked = scale === null && weights.some((weight) => weight === 0);
+    const ramp = element("div", "scale"), bar = element("canvas"), ticks = element("div", "ticks soft");
+    if (scale === null) paint(bar, COLOURS.map((_, i) => Math.max(i, 0.1) / 255), 1, 256);
+    else paint(bar, SIGNED_COLOURS.map((_, i) => (i / 127.5 - 1) * scale), 1, 256, 1, scale);
+    const numbers = scale === null ? ["0", "0.5", "1"] : [-scale, 0, scale].map(difference(2));
+    ticks.append(...numbers.map((text) => element("span", "", text)));
+    ramp.append(bar, ticks);
+    legend.replaceChildren(element("span", "soft", scale === null ? "attention weight" : "difference of weights"), ramp);
     if (masked) {
       const entry = element("span", "soft mask-entry", "exactly 0 (masked)");
       entry.prepend(element("span", "swatch masked"));
@@ -349,7 +382,7 @@ function render({ model, el }) {
     title.textContent = `layer ${layer}, head ${head}`;
     map.setAttribute("aria-label", `Attention of layer ${layer}, head ${head}: ${T} queries in rows, ${S} keys in ` +
       "columns. Arrow keys move, Enter selects, Escape lets go.");
-    paint(canvas, of(layer, head), T, S);
+    paint(canvas, of(layer, head), T, S, 1, scale);
     place(chosenCell, query === null ? null : { query, key });
     drawHot();
   }
@@ -388,12 +421,18 @@ function render({ model, el }) {
     }
     const row = of(layer, head).subarray(at.query * S, (at.query + 1) * S);
     const asked = { part: model.get("part"), step: model.get("step"), cell: [layer, head, at.query, at.key] };
+    const [short, long] = scale === null ? [few, many] : [difference(3), difference(6)];
     const known = exact && String(exact.cell) === String(asked.cell) && exact.part === asked.part && exact.step === asked.step;
     readout.replaceChildren(
-      "query ", ...quoted(queries[at.query]), " \u2192 key ", ...quoted(keys[at.key]), ": ", element("strong", "", known ? many(exact.value) : few(row[at.key])), element("br"),
-      element("span", "soft", `${!hot ? "selected \u00b7 " : ""}this query's weights add up to ${row.reduce((a, b) => a + b, 0).toFixed(2)}`),
+      "query ", ...quoted(queries[at.query]), " \u2192 key ", ...quoted(keys[at.key]), ": ", element("strong", "", known ? long(exact.value) : short(row[at.key])), element("br"),
+      element("span", "soft", `${!hot ? "selected \u00b7 " : ""}${aboutRow(row)}`),
     );
     if (!known && model.send) timer = setTimeout(() => model.send(asked), 40);
+  }
+
+  function aboutRow(row) {
+    if (scale !== null) return `this query's two attentions are ${distance(row, 1).toFixed(3)} apart`;
+    return `this query's weights add up to ${row.reduce((a, b) => a + b, 0).toFixed(2)}`;
   }
 
   function quoted(text) {
@@ -449,7 +488,7 @@ function render({ model, el }) {
     exact = message;
     drawReadout();
   }
-  const events = ["_parts", "_steps", "_weights"].map((name) => [`change:${name}`, dataChanged]);
+  const events = ["_parts", "_steps", "_weights", "_signed"].map((name) => [`change:${name}`, dataChanged]);
   events.push(["change:part", showPart], ["change:step", showPart]);
   events.push(["change:selection", drawSelection], ["msg:custom", answered]);
   for (const [event, listener] of events) model.on(event, listener);

@@ -49,10 +49,10 @@ def against_bare_loop():
     task = dates()
     model = copy.deepcopy(task.model)
     start = copy.deepcopy(model.state_dict())
-    batches = Batches(len(task.examples), SETTINGS.batch_size, SETTINGS.seed, task.lengths)
 
     def bare():
         model.load_state_dict(start)
+        batches = Batches(len(task.examples), SETTINGS.batch_size, SETTINGS.seed, task.lengths)
         optimizer = torch.optim.AdamW(model.parameters(), fused=True, betas=(0.9, 0.99))
         model.train()
         for step in range(STEPS):

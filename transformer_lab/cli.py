@@ -191,16 +191,10 @@ def view(
 ):
     """Write a page that shows every head's attention while the model reads (or translates) a text."""
     with one_sentence():
-        from .analysis import text_attention, translation_attention
-        from .models import Transformer
         from .viz import AttentionView
 
-        network, tokenizer = loaded(model, device)
-        if isinstance(network, Transformer):
-            seen = translation_attention(network, tokenizer, text)
-        else:
-            seen = text_attention(network, tokenizer, tokenizer.encode(text))
-        typer.echo(f"Written: {AttentionView(*seen).save(out)} (open it in a browser)")
+        path = AttentionView.from_model(*loaded(model, device), text).save(out)
+        typer.echo(f"Written: {path} (open it in a browser)")
 
 
 def loaded(name: str, device: str | None, *kinds: str):

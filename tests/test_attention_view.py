@@ -5,6 +5,7 @@ import io
 import json
 import re
 import warnings
+from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
@@ -458,3 +459,18 @@ def test_a_differences_picture_is_blue_where_the_first_is_larger():
     blue, orange = ((picture - np.array(colour) / 255) ** 2 for colour in ((11, 60, 120), (154, 62, 0)))
     columns = [np.nonzero((distances.sum(-1) < 1e-3).any(axis=0))[0] for distances in (blue, orange)]
     assert len(columns[0]) and len(columns[1]) and columns[0].min() < columns[1].min()  # "a" stands left of "b"
+
+
+def test_a_picture_is_saved_by_its_ending_and_is_the_same_each_time(tmp_path):
+    shown = view()
+    shown.save(tmp_path / "a.png")
+    shown.save(tmp_path / "a.svg")
+    shown.save(tmp_path / "b.svg")
+    bundle, _ = shown._repr_mimebundle_()
+    assert (tmp_path / "a.png").read_bytes() == base64.b64decode(bundle["image/png"])
+    text = (tmp_path / "a.svg").read_text()
+    assert text == (tmp_path / "b.svg").read_text()
+    assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+    shown.selection = {"layer": 0, "head": 2}
+    shown.save(tmp_path / "b.svg")
+    assert text != (tmp_path / "b.svg").read_text()

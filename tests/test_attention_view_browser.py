@@ -185,7 +185,8 @@ def assert_viridis(colour, weight):
 
 def test_a_saved_page_works_by_keyboard_alone(page, tmp_path):
     drawn = open_saved(page, tmp_path / "view.html", random(2, 3, 3, 4), QUERIES, KEYS)
-    drawn.press("Tab", "ArrowRight", "ArrowUp", " ", "Tab", "ArrowRight", "End", "ArrowDown", "Enter")
+    # The first Tab reaches "hide the first key".
+    drawn.press("Tab", "Tab", "ArrowRight", "ArrowUp", " ", "Tab", "ArrowRight", "End", "ArrowDown", "Enter")
     assert drawn.title() == "layer 0, head 1"
     shows(drawn, "query ‘2’ → key ‘1931’")
     ring = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
@@ -360,3 +361,21 @@ def test_a_difference_has_two_colours_signs_and_the_heads_farthest_apart_first(p
     row = np.abs(change[layer, head, 2]).sum() / 2
     shows(drawn, f"{'−' if value < 0 else '+'}{abs(value):.3f}", f"two attentions are {row:.3f} apart")
     assert page.locator(".mask-entry").count() == 0
+
+
+def test_without_the_first_key_the_rest_adds_up_to_one_and_says_so(page, tmp_path):
+    weights = random(2, 3, 3, 4)
+    page.goto(AttentionView(weights, QUERIES, KEYS).save(tmp_path / "sink.html").as_uri())
+    drawn, box = Drawn(page), page.get_by_label("hide the first key")
+    box.check()
+    drawn.hover(1, 2)
+    rest = weights[1, 0, 1, 1:]
+    shows(drawn, f"{rest[1] / rest.sum():.3f}", "the other weights are scaled up")
+    assert drawn.colour(1, 0) == [0, 0, 0, 0] and page.locator(".mask-entry").count() == 1
+    drawn.thumbnails.nth(0).click()  # it holds for every head
+    rest = weights[0, 0, 2, 1:]
+    drawn.hover(2, 1 + rest.argmax())
+    shows(drawn, f"{rest.max() / rest.sum():.3f}")
+    box.uncheck()
+    drawn.hover(1, 0)
+    shows(drawn, f"{weights[0, 0, 1, 0]:.3f}", "add up to 1.00")

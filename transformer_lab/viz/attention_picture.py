@@ -1,4 +1,4 @@
-"""AttentionView without a browser: the same grid and map as a PNG, for GitHub and for notebooks not yet run."""
+"""AttentionView without a browser: the same grid and map as PNG or SVG, for GitHub, papers, notebooks not yet run."""
 
 import io
 import unicodedata
@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 from anyascii import anyascii
-from matplotlib import font_manager, style
+from matplotlib import font_manager, rc_context, style
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
@@ -23,10 +23,13 @@ SMALL = {"fontsize": 9, "color": SOFT}
 
 
 @style.context("default")  # the same picture whatever style the notebook has set
-def png(attention: np.ndarray, query_labels, key_labels, layer: int, head: int, signed: bool = False) -> bytes:
+def picture(
+    attention: np.ndarray, query_labels, key_labels, layer: int, head: int, signed=False, format="png"
+) -> bytes:
     """The overview of attention (L, H, T, S) and one head in large; the same bytes for the same input.
 
-    signed: differences of weights, blue where positive, orange where negative, on one scale for all heads.
+    format may be "svg" as well. signed: differences of weights, blue where positive, orange where negative, on one
+    scale for all heads.
     """
     scale = np.abs(attention).max() or 1.0 if signed else None
     n_layers, n_heads, n_queries, n_keys = attention.shape
@@ -84,7 +87,9 @@ def png(attention: np.ndarray, query_labels, key_labels, layer: int, head: int, 
     bar.ax.tick_params(length=0)
 
     file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None})
+    unvarying = {"Software": None} if format == "png" else {"Date": None}
+    with rc_context({"svg.hashsalt": "transformer_lab"}):
+        figure.savefig(file, format=format, metadata=unvarying)
     return file.getvalue()
 
 

@@ -99,7 +99,12 @@ class AttentionView(anywidget.AnyWidget):
             self.selection = self._within(kept)
 
     def save(self, path) -> Path:
-        """Write one HTML file that works anywhere, with no kernel and no network; returns its path."""
+        """Write one HTML file that works anywhere, with no kernel and no network; returns its path.
+
+        A path that ends in .png or .svg gets a picture.
+        """
+        if Path(path).suffix in (".png", ".svg"):
+            return saved_page.write_whole(path, self._picture(Path(path).suffix[1:]))
         state = {name: getattr(self, name) for name in SYNCED}
         return saved_page.write(path, repr(self), self._esm, self._css, state)
 
@@ -213,11 +218,12 @@ class AttentionView(anywidget.AnyWidget):
         """The live widget, and a picture for wherever there is no kernel: GitHub, a notebook not yet run."""
         result = super()._repr_mimebundle_(**kwargs)
         bundle, metadata = result if isinstance(result, tuple) else (result or {}, {})
-        labels = self._shown["queries"], self._shown["keys"]
-        png = attention_picture.png(
-            self.attention, *labels, self.selection["layer"], self.selection["head"], self._signed
-        )
-        return {**bundle, "text/plain": repr(self), "image/png": base64.b64encode(png).decode()}, metadata
+        png = base64.b64encode(self._picture("png")).decode()
+        return {**bundle, "text/plain": repr(self), "image/png": png}, metadata
+
+    def _picture(self, format: str) -> bytes:
+        part, head = self._shown, (self.selection["layer"], self.selection["head"])
+        return attention_picture.picture(self.attention, part["queries"], part["keys"], *head, self._signed, format)
 
 
 def by_name(attention, query_tokens=None, key_tokens=None) -> dict[str, tuple]:

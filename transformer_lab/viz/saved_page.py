@@ -48,16 +48,21 @@ await widget.default.render({ model, el: document.getElementById("widget") });
 
 def write(path, title: str, module: str, css: str, state: dict) -> Path:
     """Write the page for a widget's module, style and state (JSON values and bytes) to path, all or nothing."""
-    path = Path(path)
     as_bytes = {k: base64.b64encode(v).decode() for k, v in state.items() if isinstance(v, bytes)}
     saved = {"module": str(module), "state": {k: v for k, v in state.items() if k not in as_bytes}, "bytes": as_bytes}
     # With every "<" escaped, no text inside can end the script element it stands in.
     saved = json.dumps(saved).replace("<", "\\u003c")
-    page = PAGE % {"title": html.escape(title), "css": css, "saved": saved}
+    return write_whole(path, PAGE % {"title": html.escape(title), "css": css, "saved": saved})
+
+
+def write_whole(path, content: str | bytes) -> Path:
+    """Write a page or a picture to path, all or nothing; returns the path."""
+    path = Path(path)
+    content = content if isinstance(content, bytes) else content.encode("utf-8")
     handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         os.chmod(unfinished, 0o644)
         os.replace(unfinished, path)
     except BaseException:

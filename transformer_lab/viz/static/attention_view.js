@@ -113,6 +113,7 @@ function render({ model, el }) {
   });
 
   let allWeights, steps; // of every part at every step of training
+  let firstHidden = false;
   let scale; // of differences: the largest of them; null where weights are shown
   let L, H, T, S, weights, queries, keys, cell; // what is shown: sizes, data, and a map cell's side in pixels
   let hot = null; // {query, key} under the pointer or the keyboard, or null
@@ -141,12 +142,26 @@ function render({ model, el }) {
     [L, H, T, S] = part.shape;
     const start = part.start + model.get("step") * L * H * T * S;
     weights = allWeights.subarray(start, start + L * H * T * S);
+    if (firstHidden) weights = withoutFirstKey(weights);
     ({ queries, keys } = part);
     exact = hot = null;
     drawControls();
     buildOverview();
     buildMap();
     drawSelection();
+  }
+
+  // What is left where the first key is left out: the other weights of a row, made to add up to 1 again. Many heads with
+  // nothing to do look at the first token, and hide what little they do beside it.
+  function withoutFirstKey(weights) {
+    const rest = Float32Array.from(weights);
+    for (let start = 0; start < rest.length; start += S) {
+      const row = rest.subarray(start, start + S);
+      row[0] = 0;
+      const sum = row.reduce((a, b) => a + b, 0);
+      if (sum > 0) row.forEach((weight, key) => (row[key] = weight / sum));
+    }
+    return rest;
   }
 
   // Which kind of attention, and at which step of training: only where there is a choice.
@@ -160,6 +175,14 @@ function render({ model, el }) {
       partChoice.append(...parts.map(({ name }) => Object.assign(element("option", "", name), { value: name })));
       partChoice.addEventListener("change", () => choosePart(partChoice.value));
       controls.append(labelled("attention", partChoice));
+    }
+    if (scale === null && parts.some(({ shape }) => shape[3] > 1)) {
+      const box = Object.assign(element("input"), { type: "checkbox", checked: firstHidden });
+      box.addEventListener("change", () => {
+        firstHidden = box.checked;
+        showPart();
+      });
+      controls.append(labelled("hide the first key", box));
     }
     if (steps.length > 1) {
       slider = Object.assign(element("input"), { type: "range", min: 0, max: steps.length - 1, step: 1 });
@@ -368,7 +391,7 @@ function render({ model, el }) {
     ramp.append(bar, ticks);
     legend.replaceChildren(element("span", "soft", scale === null ? "attention weight" : "difference of weights"), ramp);
     if (masked) {
-      const entry = element("span", "soft mask-entry", "exactly 0 (masked)");
+      const entry = element("span", "soft mask-entry", firstHidden ? "exactly 0 (masked), and the first key" : "exactly 0 (masked)");
       entry.prepend(element("span", "swatch masked"));
       legend.append(entry);
     }
@@ -422,16 +445,17 @@ function render({ model, el }) {
     const row = of(layer, head).subarray(at.query * S, (at.query + 1) * S);
     const asked = { part: model.get("part"), step: model.get("step"), cell: [layer, head, at.query, at.key] };
     const [short, long] = scale === null ? [few, many] : [difference(3), difference(6)];
-    const known = exact && String(exact.cell) === String(asked.cell) && exact.part === asked.part && exact.step === asked.step;
+    const known = exact && !firstHidden && String(exact.cell) === String(asked.cell) && exact.part === asked.part && exact.step === asked.step;
     readout.replaceChildren(
       "query ", ...quoted(queries[at.query]), " \u2192 key ", ...quoted(keys[at.key]), ": ", element("strong", "", known ? long(exact.value) : short(row[at.key])), element("br"),
       element("span", "soft", `${!hot ? "selected \u00b7 " : ""}${aboutRow(row)}`),
     );
-    if (!known && model.send) timer = setTimeout(() => model.send(asked), 40);
+    if (!known && !firstHidden && model.send) timer = setTimeout(() => model.send(asked), 40);
   }
 
   function aboutRow(row) {
     if (scale !== null) return `this query's two attentions are ${distance(row, 1).toFixed(3)} apart`;
+    if (firstHidden) return "without the first key: the other weights are scaled up to add up to 1";
     return `this query's weights add up to ${row.reduce((a, b) => a + b, 0).toFixed(2)}`;
   }
 

@@ -7,7 +7,7 @@ from anyascii import anyascii
 SMALLEST = np.finfo(np.float16).smallest_subnormal
 MOST_WEIGHTS = 16_000_000  # 32 MB to send: more would stall a browser
 # Signs for characters that have none; other control characters get their Unicode picture.
-SIGNS = {"\n": "↵", "\t": "⇥", "\x7f": "␡", "\xa0": "␣", "\u3000": "␣", "\u200b": "␣"}
+SIGNS = {"\n": "↵", "\t": "⇥", "\x7f": "␡", "\xa0": "␣", "\u3000": "␣", "\u200b": "␣", "\u2028": "↵", "\u2029": "¶"}
 
 
 def as_picture(attention, query_tokens, key_tokens=None, lowest=0) -> tuple[np.ndarray, list[str], list[str]]:

@@ -105,6 +105,12 @@ function render({ model, el }) {
   scroller.append(element("div", "corner"), keyLabels, queryLabels, map);
   withAxis.append(queryAxis, scroller);
   detail.append(title, keyAxis, withAxis, readout, legend);
+  const firstKey = labelled("hide the first key", Object.assign(element("input"), { type: "checkbox" }));
+  firstKey.lastChild.addEventListener("change", () => {
+    firstHidden = firstKey.lastChild.checked;
+    showPart();
+  });
+  detail.append(firstKey);
   root.append(controls, overview, detail);
   el.append(root);
   // JupyterLab's own single keys (b: new cell, d d: delete this one) are not meant while the focus is in here.
@@ -175,14 +181,6 @@ function render({ model, el }) {
       partChoice.append(...parts.map(({ name }) => Object.assign(element("option", "", name), { value: name })));
       partChoice.addEventListener("change", () => choosePart(partChoice.value));
       controls.append(labelled("attention", partChoice));
-    }
-    if (scale === null && parts.some(({ shape }) => shape[3] > 1)) {
-      const box = Object.assign(element("input"), { type: "checkbox", checked: firstHidden });
-      box.addEventListener("change", () => {
-        firstHidden = box.checked;
-        showPart();
-      });
-      controls.append(labelled("hide the first key", box));
     }
     if (steps.length > 1) {
       slider = Object.assign(element("input"), { type: "range", min: 0, max: steps.length - 1, step: 1 });
@@ -382,6 +380,7 @@ function render({ model, el }) {
       return made;
     }));
 
+    firstKey.hidden = scale !== null || S === 1;
     const masked = scale === null && weights.some((weight) => weight === 0);
     const ramp = element("div", "scale"), bar = element("canvas"), ticks = element("div", "ticks soft");
     if (scale === null) paint(bar, COLOURS.map((_, i) => Math.max(i, 0.1) / 255), 1, 256);

@@ -1,0 +1,182 @@
+"""bertviz' three views (Vig 2019, arXiv:1906.05714) with no network: in a notebook, and as a saved page.
+
+bertviz draws. What is here gives it checked data, rounded so that an output stays small, and a picture for places
+where no script may run.
+"""
+
+import base64
+from html import escape
+from pathlib import Path
+from unittest import mock
+
+import bertviz
+import bertviz.neuron_view
+import numpy as np
+import torch
+from IPython.display import Image
+
+from . import attention_picture, saved_page
+from .bertviz_html import offline
+from .inputs import as_picture, visible
+from .queries_and_keys import queries_and_keys
+
+MOST_MEGABYTES = 4  # of data in one output: a notebook keeps all of it
+MOST_SHAPES = 150_000  # drawn at once: they take a browser some 5 seconds
+LONGEST_LABEL = 11  # what bertviz has room for
+CHOOSE = "leave out tokens, or choose with include_layers=[0, 1] and include_heads=[0, 1]"
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>%s</title>
+</head>
+<body>
+%s</body>
+</html>
+"""
+
+
+class Bertviz:
+    """A view by bertviz: drawn where it is shown. `attention` (L, H, T, S) are the weights before rounding."""
+
+    def __init__(self, drawing, kind, width, attention, labels, layer, head, note=""):
+        self.kind, self.attention, self.labels, self.layer, self.head = kind, attention, labels, layer, head
+        png = base64.b64encode(self.picture().data).decode()
+        picture = f'<img alt="{escape(repr(self))}" src="data:image/png;base64,{png}">'
+        self.html = offline(drawing.data, width, instead=picture, note=note)
+
+    def picture(self) -> Image:
+        """The same attention as a PNG: every head small, and in large the one that is shown first."""
+        return Image(attention_picture.picture(self.attention, *self.labels, self.layer, self.head))
+
+    def save(self, path) -> Path:
+        """Write one HTML file that works anywhere, with no kernel and no network; returns its path."""
+        return saved_page.write_whole(path, PAGE % (escape(repr(self)), self.html))
+
+    def __repr__(self):
+        sizes = zip(self.attention.shape, ("layers", "heads", "queries", "keys"), strict=True)
+        return f"bertviz {self.kind} view: {', '.join(f'{size} {name}' for size, name in sizes)}"
+
+    def _repr_mimebundle_(self, **kwargs):
+        return {"text/html": self.html, "text/plain": repr(self)}
+
+
+def head_view(
+    attention, query_tokens, key_tokens=None, *, layer=None, heads=None, include_layers=None, include_heads=None
+) -> Bertviz:
+    """One layer at a time: lines from queries (left) to keys (right), a colour for each head.
+
+    Takes what AttentionView takes. layer and heads are shown at first (if not given: the first, all). include_layers
+    and include_heads are all that it holds; these are indices too. Raises ValueError where something does not fit, and
+    where there is more data than a notebook bears.
+    """
+    weights, labels, layers, kept = prepared(attention, query_tokens, key_tokens, include_layers, include_heads)
+    n_weights = len(kept) * weights[0, 0].size  # of a layer; each is a line and a box on both sides
+    check_size(6 * len(layers) * n_weights, 3 * n_weights, CHOOSE)
+    layer = chosen("layer", layer, layers)[0]
+    heads = chosen("heads", heads, kept)
+    drawing = bertviz.head_view(
+        **arguments(weights[:, kept], labels),  # bertviz leaves out layers itself, but not heads
+        layer=layer,
+        heads=[kept.index(head) for head in heads],
+        include_layers=layers,
+        prettify_tokens=False,
+        html_action="return",
+    )
+    note = f"Heads, from the left: {', '.join(map(str, kept))}." if include_heads is not None else ""
+    return Bertviz(drawing, "head", 345, weights, labels, layer, heads[0], note)
+
+
+def model_view(
+    attention, query_tokens, key_tokens=None, *, include_layers=None, include_heads=None, display_mode="light"
+) -> Bertviz:
+    """All layers and heads at a glance; a click enlarges one. Arguments and errors are those of `head_view`."""
+    weights, labels, layers, heads = prepared(attention, query_tokens, key_tokens, include_layers, include_heads)
+    n_weights = len(layers) * len(heads) * weights[0, 0].size
+    check_size(6 * n_weights, n_weights, CHOOSE)
+    drawing = bertviz.model_view(
+        **arguments(weights, labels),
+        include_layers=layers,
+        include_heads=heads,
+        prettify_tokens=False,
+        display_mode=checked_mode(display_mode),
+        html_action="return",
+    )
+    return Bertviz(drawing, "model", 970, weights, labels, layers[0], heads[0])
+
+
+def neuron_view(model, tokenizer, text, layer=None, head=None, display_mode="light") -> Bertviz:
+    """How each weight comes about: query, key, their products and the sum. Point at a token and click its plus.
+
+    Takes a GPT, a BERT, or a Transformer, whose encoder is shown; layer and head are what is shown at first.
+    Biases on the scores (ALiBi, T5) are in the weights, but in no product. Raises ValueError as `head_view` does.
+    """
+    weights, queries, keys, tokens, bidirectional = queries_and_keys(model, tokenizer, text)
+    n_layers, n_heads = weights.shape[:2]
+    layer, head = chosen("layer", layer, range(n_layers))[0], chosen("head", head, range(n_heads))[0]
+    n_bytes = 8 * (weights.size + queries.size + keys.size)
+    check_size(n_bytes, 7 * weights[0, 0].size + 3 * queries[0, 0].size, "give a shorter text")
+    labels = [label(token) for token in tokens]
+    data = {"left_text": labels, "right_text": labels, "attn": np.round(weights, 3).tolist()}
+    data |= {"queries": four_digits(queries), "keys": four_digits(keys)}
+    # bertviz would run a model of its own collection, whose class it knows; its drawing takes any model's numbers.
+    with mock.patch.object(bertviz.neuron_view, "get_attention", lambda *args, **kwargs: {"all": data}):
+        kind = "bert" if bidirectional else "gpt2"
+        mode = checked_mode(display_mode)
+        drawing = bertviz.neuron_view.show(
+            None, kind, None, text, display_mode=mode, layer=layer, head=head, html_action="return"
+        )
+    return Bertviz(drawing, "neuron", 1030, weights, (labels, labels), layer, head)
+
+
+def prepared(attention, query_tokens, key_tokens, include_layers, include_heads):
+    """Weights (L, H, T, S), labels of queries and of keys, and the layers and heads to be drawn: all of it checked."""
+    weights, *tokens = as_picture(attention, query_tokens, key_tokens)
+    layers = chosen("include_layers", include_layers, range(weights.shape[0]))
+    heads = chosen("include_heads", include_heads, range(weights.shape[1]))
+    return weights, tuple([label(token) for token in side] for side in tokens), layers, heads
+
+
+def arguments(weights, labels) -> dict:
+    """What bertviz calls self-attention; or, where the keys are other tokens, cross-attention."""
+    queries, keys = labels
+    rounded = torch.from_numpy(np.round(weights.astype(np.float64), 3))[:, None]  # (L, 1, H, T, S)
+    if queries == keys:
+        return {"attention": rounded, "tokens": queries}
+    return {"cross_attention": rounded, "decoder_tokens": queries, "encoder_tokens": keys}
+
+
+def label(token: str) -> str:
+    """The token as visible text, cut if it is long."""
+    text = visible(token)
+    return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 1] + "…"
+
+
+def chosen(name: str, wanted, available) -> list[int]:
+    """The wanted indices, all that are available if None; ValueError for one that is not, or is there twice."""
+    wanted = list(available) if wanted is None else np.atleast_1d(wanted).tolist()
+    if not wanted or len(set(wanted)) < len(wanted) or any(type(i) is not int or i not in available for i in wanted):
+        raise ValueError(f"{name} must be chosen from {list(available)}, each at most once; got {wanted}.")
+    return wanted
+
+
+def checked_mode(display_mode: str) -> str:
+    if display_mode not in ("light", "dark"):
+        raise ValueError(f'display_mode must be "light" or "dark"; got {display_mode!r}.')
+    return display_mode
+
+
+def check_size(n_bytes: int, n_shapes: int, advice: str) -> None:
+    """ValueError if this is more than an output should hold, or a browser draw."""
+    if n_bytes > MOST_MEGABYTES * 1e6 or n_shapes > MOST_SHAPES:
+        raise ValueError(
+            f"The view would take {n_bytes / 1e6:.1f} MB and draw {n_shapes:,} shapes at once, where "
+            f"{MOST_MEGABYTES} MB and {MOST_SHAPES:,} are the most: {advice}."
+        )
+
+
+def four_digits(numbers: np.ndarray) -> list:
+    """The numbers with four digits, however large or small they are, as nested lists."""
+    return np.char.mod("%.4g", numbers).astype(np.float64).tolist()

@@ -74,7 +74,7 @@ def test_train_leaves_a_model_its_record_and_checkpoints(trained, name, kind, me
     folder, said = trained
     assert {path.name for path in (folder / name).iterdir()} == LEFT
     assert isinstance(load(folder / name)[0], kind)
-    assert re.search(rf"^{metric}\w* +\d+\.\d{{4}}$", said[name], re.M) and str(folder / name) in said[name]
+    assert re.search(rf"^step +4 .* {metric}\w* \d+\.\d{{4}}, ", said[name], re.M) and str(folder / name) in said[name]
     lines = [json.loads(line) for line in (folder / name / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4]
     for line in lines:

@@ -7,6 +7,7 @@ from torch import nn
 
 from ..analysis import text_attention, translation_attention
 from ..models import BERT, GPT, Transformer
+from ..reading import evaluating
 
 
 def model_attention(model: nn.Module, tokenizer, text: str, target: str | None = None) -> dict[str, tuple]:
@@ -66,11 +67,10 @@ def pieces(tokenizer, ids) -> list[str]:
 @contextmanager
 def evaluating_eagerly(model: nn.Module):
     """Within the block: eval mode, and attention computed step by step, for a fused kernel returns no weights."""
-    was_training, implementation = model.training, model.config._attn_implementation
-    model.eval()
+    implementation = model.config._attn_implementation
     model.set_attn_implementation("eager")
     try:
-        yield
+        with evaluating(model):
+            yield
     finally:
         model.set_attn_implementation(implementation)
-        model.train(was_training)

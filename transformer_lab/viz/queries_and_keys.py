@@ -7,6 +7,7 @@ from torch import nn
 from ..analysis import attention_modules, patched
 from ..attention import fused_attention, written_out
 from ..models import BERT, GPT, Transformer
+from ..reading import evaluating
 
 
 @torch.no_grad()
@@ -36,12 +37,8 @@ def queries_and_keys(model: nn.Module, tokenizer, text: str):
 
         return recording
 
-    was_training, ids_in = model.training, torch.tensor([ids], device=next(model.parameters()).device)
-    model.eval()
-    try:
-        with patched((module, "attend", recorder(module.attend)) for module in modules):
-            model.encode(ids_in) if isinstance(model, Transformer) else model(ids_in)
-    finally:
-        model.train(was_training)
+    ids_in = torch.tensor([ids], device=next(model.parameters()).device)
+    with evaluating(model), patched((module, "attend", recorder(module.attend)) for module in modules):
+        model.encode(ids_in) if isinstance(model, Transformer) else model(ids_in)
     arrays = (np.stack([one.double().cpu().numpy() for one in layers]) for layers in zip(*recorded, strict=True))
     return *arrays, tokenizer.tokens(ids), not isinstance(model, GPT)

@@ -37,8 +37,8 @@ test-gpu: .venv/dev
 	TRANSFORMER_LAB_PROGRESS=off $(BIN)/pytest -p no:nbval -q -m gpu tests
 
 lint: .venv/dev
-	$(BIN)/ruff check -q transformer_lab source tests benchmarks
-	$(BIN)/ruff format -q --check transformer_lab source tests benchmarks
+	$(BIN)/ruff check -q transformer_lab source tests benchmarks experiments
+	$(BIN)/ruff format -q --check transformer_lab source tests benchmarks experiments
 
 demo: .venv/course
 	OMP_WAIT_POLICY=passive $(BIN)/python -m transformer_lab demo --seed $(SEED) --out demo

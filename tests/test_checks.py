@@ -1,5 +1,7 @@
 """The exercises' checks, tested: every wrong answer is rejected in the right words, every right one is accepted."""
 
+import importlib
+import pkgutil
 import random
 import time
 
@@ -8,21 +10,16 @@ import pytest
 import torch
 
 from transformer_lab.grading import grade
+import wrong_answers
 from wrong_answers import attention
 
-BANKS = {"attention": attention}
-WRONG = [(id, *row) for bank in BANKS.values() for id, rows in bank.WRONG.items() for row in rows]
-RIGHT = [(id, *row) for bank in BANKS.values() for id, rows in bank.RIGHT.items() for row in rows]
-POINTS = {
-    "02_attention.softmax": 4,
-    "02_attention.scaled_dot_product_attention": 6,
-    "02_attention.entropy": 3,
-    "02_attention.mix": 3,
-    "02_attention.shift": 2,
-    "02_attention.duplicate": 3,
-    "02_attention.repair": 3,
-}
-PARTS = {"02_attention.repair": 3, "02_attention.shift": 1}  # functions an answer consists of, where not 1
+# One file a lesson. WRONG and RIGHT are described in attention.py; POINTS is what each question is worth; PARTS, where
+# an answer does not consist of one function, how many functions and then how many variables it has.
+BANKS = [importlib.import_module(f"wrong_answers.{m.name}") for m in pkgutil.iter_modules(wrong_answers.__path__)]
+WRONG = [(id, *row) for bank in BANKS for id, rows in bank.WRONG.items() for row in rows]
+RIGHT = [(id, *row) for bank in BANKS for id, rows in bank.RIGHT.items() for row in rows]
+POINTS = {id: points for bank in BANKS for id, points in bank.POINTS.items()}
+PARTS = {id: parts for bank in BANKS for id, parts in bank.PARTS.items()}
 
 passed = {"wrong": 0, "right": 0}
 
@@ -66,15 +63,22 @@ def test_a_right_answer_gets_full_marks(row):
     passed["right"] += 1
 
 
-def test_the_bank_is_large_enough():
-    for bank in BANKS.values():
-        for id, rows in bank.WRONG.items():
-            assert len(rows) >= (4 if id.endswith(("repair", "shift")) else 6), id
-            assert len(bank.RIGHT[id]) >= 3, id
-            assert len({row[0] for row in rows}) == len(rows), id
-        assert {row[3] for rows in bank.WRONG.values() for row in rows if len(row) > 3} >= {
-            f"M0{n}" for n in range(1, 7)
-        }
+@pytest.mark.parametrize("bank", BANKS, ids=lambda bank: bank.__name__)
+def test_the_bank_is_large_enough(bank):
+    assert bank.WRONG.keys() == bank.RIGHT.keys() == bank.POINTS.keys()
+    for id, rows in bank.WRONG.items():
+        assert len(rows) >= 4, id
+        assert len(bank.RIGHT[id]) >= (1 if id in bank.ONE_WAY else 2), id
+        assert len({row[0] for row in rows}) == len(rows), id
+    told = {row[3] for rows in bank.WRONG.values() for row in rows if len(row) > 3}
+    assert told == set(bank.MISCONCEPTIONS), "each misconception the checks name has an answer that shows it"
+
+
+@pytest.mark.parametrize("bank", BANKS, ids=lambda bank: bank.__name__)
+def test_every_question_of_a_lesson_has_its_bank(bank):
+    checks = importlib.import_module(f"transformer_lab.grading.checks.{bank.__name__.rpartition('.')[2]}")
+    assert {f"{checks.LESSON}.{name}" for name in checks.__all__} == set(bank.POINTS)
+    assert set(checks.MISCONCEPTIONS) == set(bank.MISCONCEPTIONS)
 
 
 def untouched(*args, **kwargs):
@@ -83,7 +87,8 @@ def untouched(*args, **kwargs):
 
 @pytest.mark.parametrize("id", POINTS)
 def test_an_untouched_answer_scores_nothing_and_is_not_done_yet(id):
-    answers = [untouched] * PARTS.get(id, 1) + [None] * id.endswith("shift")
+    functions, variables = PARTS.get(id, (1, 0))
+    answers = [untouched] * functions + [None] * variables
     score = grade(id, *answers)
     assert score == 0 and score.possible == POINTS[id]
     assert all(record.state == "to do" and record.message.startswith("Not done yet: ") for record in score.feedback)

@@ -10,6 +10,18 @@ import torch
 import torch.nn.functional as F
 
 INF = float("inf")
+POINTS = {
+    "02_attention.softmax": 4,
+    "02_attention.scaled_dot_product_attention": 6,
+    "02_attention.entropy": 3,
+    "02_attention.mix": 3,
+    "02_attention.shift": 2,
+    "02_attention.duplicate": 3,
+    "02_attention.repair": 3,
+}
+PARTS = {"02_attention.repair": (3, 0), "02_attention.shift": (1, 1)}  # functions, variables; else one function
+ONE_WAY = ()  # questions with only one right answer
+MISCONCEPTIONS = ("M01", "M02", "M03", "M04", "M05", "M06")  # that some wrong answer below shows
 
 
 # softmax ------------------------------------------------------------------------------------------------------

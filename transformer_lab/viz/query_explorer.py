@@ -3,19 +3,13 @@
 `attend_to` is the whole mathematics; the browser computes the same formula so that dragging needs no round trip.
 """
 
-import base64
-import io
 import math
 from itertools import combinations
-from pathlib import Path
 
-import anywidget
 import numpy as np
 import traitlets
-from matplotlib import style
-from matplotlib.figure import Figure
 
-from . import saved_page
+from .explorer import Explorer, module, sheet
 
 # k1 and k2 score the same along (2, 3), and k5, short but in between, comes next; v1 v2 is an edge of the hull.
 KEYS = [[1.8, 0.2], [0.3, 1.2], [-1.3, 0.7], [-0.8, -1.2], [0.5, 0.4]]
@@ -23,7 +17,6 @@ VALUES = [[-2.2, 1.2], [1.0, 2.2], [2.3, -0.6], [-1.0, -2.1], [0.2, 0.1]]
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00"]  # Okabe and Ito's, safe for colour-blind readers
 COLDEST, HOTTEST = 0.05, 10.0
 INK = "#212121"
-STATIC = Path(__file__).parent / "static"
 
 
 def attend_to(query, keys, values, temperature: float | int = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -44,11 +37,12 @@ def attend_to(query, keys, values, temperature: float | int = 1.0) -> tuple[np.n
     return weights, weights @ values
 
 
-class QueryExplorer(anywidget.AnyWidget):
+class QueryExplorer(Explorer):
     """Drag a query among five keys: `QueryExplorer()`, then read `.query`, `.temperature`, `.weights`, `.output`."""
 
-    _esm = STATIC / "query_explorer.js"
-    _css = STATIC / "query_explorer.css"
+    _esm = module("query_explorer")
+    _css = sheet("query_explorer")
+    title = "one query among five keys"
     key_points = traitlets.List(read_only=True).tag(sync=True)  # `keys` is ipywidgets' own name
     value_points = traitlets.List(read_only=True).tag(sync=True)
     reach = traitlets.Float(read_only=True).tag(sync=True)  # how far the query may go along each axis
@@ -84,16 +78,9 @@ class QueryExplorer(anywidget.AnyWidget):
         """The output (2,) for the query as it stands."""
         return attend_to(self.query, self.key_points, self.value_points, self.temperature)[1]
 
-    def save(self, path) -> Path:
-        """Write the explorer, as it stands, to one HTML file that works offline."""
-        names = ("key_points", "value_points", "reach", "query", "temperature")
-        state = {name: getattr(self, name) for name in names}
-        return saved_page.write(path, "One query among five keys", self._esm, self._css, state)
-
-    @style.context("default")  # the same picture whatever style the notebook has set
-    def static_twin(self) -> bytes:
-        """A PNG of the same three panels, and of the same query at three temperatures."""
-        figure = Figure(figsize=(10, 7.2), facecolor="white")
+    def draw(self, figure):
+        """The same three panels, and below them the same query at three temperatures."""
+        figure.set_size_inches(10, 7.2)
         figure.subplots_adjust(left=0.03, right=0.985, bottom=0.05, top=0.91, wspace=0.12, hspace=0.18)
         figure.suptitle("One query among five keys, and the same query at three temperatures")
         (left, middle, right), below = figure.subplots(2, 3)
@@ -105,9 +92,6 @@ class QueryExplorer(anywidget.AnyWidget):
             weights, _ = attend_to(self.query, self.key_points, self.value_points, temperature)
             title = f"temperature {temperature:g}: largest weight {weights.max():.2f}"
             self._draw_output(axes, temperature, title)
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=90)
-        return picture.getvalue()
 
     def _draw_keys(self, axes):
         scores = np.array(self.key_points) @ self.query
@@ -146,12 +130,8 @@ class QueryExplorer(anywidget.AnyWidget):
         axes.plot(*output, "D", markersize=9, label="output", markeredgecolor="white", **mark)
         _plane(axes, 1.35 * np.abs(self.value_points).max() or 1.0)
 
-    def _repr_mimebundle_(self, **kwargs):
-        shown = super()._repr_mimebundle_(**kwargs)
-        bundle, metadata = shown if isinstance(shown, tuple) else (shown or {}, {})
-        text = f"QueryExplorer(5 keys, query={_show(self.query)}, temperature={self.temperature:g})"
-        picture = base64.b64encode(self.static_twin()).decode("ascii")
-        return {**bundle, "image/png": picture, "text/plain": text}, metadata
+    def __repr__(self):
+        return f"QueryExplorer(5 keys, query={_show(self.query)}, temperature={self.temperature:g})"
 
 
 def _points(name: str, value, shape: tuple) -> list:

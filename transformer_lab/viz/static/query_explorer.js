@@ -6,7 +6,6 @@ const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00"];
 const SIZE = 260; // side of the square drawings, in their own units
 const MARGIN = 1.16; // room for the handle's ring where the query may go no further
 const STEP = 0.05; // the query snaps to this grid, so that a mouse can hit a point exactly
-const SVG = "http://www.w3.org/2000/svg";
 
 // The formula of attend_to in query_explorer.py.
 function attendTo(query, keys, values, temperature) {
@@ -17,25 +16,6 @@ function attendTo(query, keys, values, temperature) {
   const weights = powers.map((power) => power / sum);
   const output = [0, 1].map((axis) => weights.reduce((total, weight, i) => total + weight * values[i][axis], 0));
   return { scores, weights, output };
-}
-
-function html(parent, tag, attributes = {}, text = "") {
-  return add(parent, document.createElement(tag), attributes, text);
-}
-
-function svg(parent, tag, attributes = {}, text = "") {
-  return add(parent, document.createElementNS(SVG, tag), attributes, text);
-}
-
-function add(parent, node, attributes, text) {
-  set(node, attributes);
-  if (text) node.textContent = text;
-  parent.append(node);
-  return node;
-}
-
-function set(node, attributes) {
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
 }
 
 function panel(parent, title, formula) {
@@ -73,10 +53,6 @@ function shadeHull(root, points) {
           svg(hull, "path", { d: `M${points[a]}L${points[b]}L${points[c]}Z`, class: layer });
 }
 
-function signed(number, digits = 0) {
-  return (Number(number.toFixed(digits)) + 0).toFixed(digits).replace("-", "−"); // and no minus before zero
-}
-
 // An arrow from the origin to `tip`, both in drawing units.
 function arrowPath([x0, y0], [x, y]) {
   const length = Math.hypot(x - x0, y - y0) || 1;
@@ -97,7 +73,7 @@ function render({ model, el }) {
   const midpoint = [0, 1].map((axis) => (values[0][axis] + values[1][axis]) / 2);
   const near = 0.01 * Math.hypot(values[0][0] - values[1][0], values[0][1] - values[1][1]);
 
-  const root = html(el, "div", { class: "tl-query" });
+  const root = html(el, "div", { class: "tl-explorer tl-query" });
   const panels = html(root, "div", { class: "panels" });
 
   // 1: keys and the query
@@ -154,17 +130,21 @@ function render({ model, el }) {
   const dot = svg(space, "path", { d: "M0,-7L7,0L0,7L-7,0Z", class: "output" });
 
   const controls = html(root, "div", { class: "controls" });
-  const label = html(controls, "label", {}, "temperature");
-  const slider = html(controls, "input", { type: "range", min: -1.3, max: 1, step: 0.02 });
-  slider.id = label.htmlFor = `temperature-${Math.random().toString(36).slice(2)}`;
-  const shown = html(controls, "output", { for: slider.id });
-  const reset = html(controls, "button", { type: "button" }, "reset");
+  const temperatures = slider(controls, "temperature", { min: -1.3, max: 1, step: 0.02 }, (power) => {
+    const digits = power < -1 ? 2 : 3; // 10 ** -1.3 is shown, and meant, as 0.05
+    choose(model, { temperature: Number((10 ** power).toPrecision(digits)) });
+  }, (power) => String(Number((10 ** power).toPrecision(3))));
+  button(controls, "reset", () => {
+    choose(model, START);
+    path = [];
+    draw();
+  });
   const readOut = html(root, "div", { class: "read-out" });
   const position = html(readOut, "span");
   const verdict = html(readOut, "strong");
-  const spoken = html(root, "div", { class: "spoken", "aria-live": "polite" });
+  const say = speaker(root);
 
-  let path = [], timer = null;
+  let path = [];
 
   function draw() {
     const query = model.get("query"), temperature = model.get("temperature");
@@ -194,24 +174,17 @@ function render({ model, el }) {
     position.textContent = `q = ${point(query)}; output = ${point(output)}; ` +
       `distance to the midpoint of v1 and v2: ${distance.toFixed(distance < 0.1 ? 3 : 2)}`;
     verdict.textContent = reached ? "  ✓ within 1 % of |v1 − v2|" : "";
-    slider.value = Math.log10(temperature);
-    shown.textContent = String(Number(temperature.toPrecision(3)));
-    set(slider, { "aria-valuetext": shown.textContent });
-    timer ??= setTimeout(() => { timer = null; spoken.textContent = readOut.textContent; }, 800);
+    temperatures.draw(Math.log10(temperature));
+    say(readOut.textContent);
   }
 
   function point([x, y]) {
     return `(${signed(x, 2)}, ${signed(y, 2)})`;
   }
 
-  function choose(changes) {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  }
-
   function moveTo(query) {
     const snap = (x) => Number((Math.round(Math.min(reach, Math.max(-reach, x)) / STEP) * STEP).toFixed(2));
-    choose({ query: query.map(snap) });
+    choose(model, { query: query.map(snap) });
   }
 
   function follow(event) {
@@ -239,28 +212,8 @@ function render({ model, el }) {
     const step = event.shiftKey ? 10 * STEP : STEP;
     moveTo(model.get("query").map((x, axis) => x + step * move[axis]));
   });
-  slider.addEventListener("input", () => {
-    const digits = slider.value < -1 ? 2 : 3; // 10 ** -1.3 is shown, and meant, as 0.05
-    choose({ temperature: Number((10 ** slider.value).toPrecision(digits)) });
-  });
-  reset.addEventListener("click", () => {
-    choose(START);
-    path = [];
-    draw();
-  });
-
-  for (const control of [handle, slider]) { // JupyterLab leaves the arrow keys to them
-    control.setAttribute("data-lm-suppress-shortcuts", "true");
-    control.addEventListener("keydown", (event) => event.stopPropagation());
-  }
-
-  const events = ["change:query", "change:temperature"];
-  events.forEach((event) => model.on(event, draw));
-  draw();
-  return () => {
-    events.forEach((event) => model.off(event, draw));
-    clearTimeout(timer);
-  };
+  keepKeys(handle);
+  return watch(model, ["query", "temperature"], draw);
 }
 
 export default { render };

@@ -1,0 +1,36 @@
+"""How a long run is kept: its result beside the command, the versions, the machine and the seconds.
+
+    python experiments/NAME.py      runs it all and writes experiments/NAME.json
+
+An experiment is a file with `run(...)`, which a lesson and a test call again with less to do, and a last line
+`if __name__ == "__main__": record(__file__, run)`.
+"""
+
+import json
+import platform
+import time
+from pathlib import Path
+
+import torch
+
+
+def record(file: str, run) -> None:
+    """Run it and write the JSON file beside it; run() returns what JSON can hold."""
+    torch.set_num_threads(1)
+    start = time.perf_counter()
+    result = run()
+    seconds = time.perf_counter() - start
+    kept = {
+        "command": f"python experiments/{Path(file).name}",
+        "versions": {"python": platform.python_version(), "torch": torch.__version__.partition("+")[0]},
+        "machine": f"{platform.machine()}, one thread",
+        "seconds": round(seconds),
+        "result": result,
+    }
+    Path(file).with_suffix(".json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    print(f"{Path(file).stem}: {seconds:.0f} s")
+
+
+def recorded(name: str) -> dict:
+    """What `record` kept of experiments/NAME.py: command, versions, machine, seconds, result."""
+    return json.loads(Path(__file__).with_name(f"{name}.json").read_text(encoding="utf-8"))

@@ -1,0 +1,31 @@
+"""What holds for every explorer in Python: a static twin, a saved page, and no trait that the two forget."""
+
+import json
+import re
+
+import pytest
+
+from transformer_lab import viz
+from transformer_lab.viz.explorer import Explorer
+
+KINDS = [kind for kind in (getattr(viz, name) for name in viz.__all__)
+         if isinstance(kind, type) and issubclass(kind, Explorer)]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_notebook_without_a_kernel_shows_a_picture(kind):
+    bundle = kind()._repr_mimebundle_()[0]
+    assert bundle["image/png"].startswith("iVBORw0KGgo")
+    assert len(bundle["image/png"]) < 300_000
+    assert bundle["text/plain"].startswith(kind.__name__)
+    assert kind().static_twin() == kind().static_twin()  # byte for byte: a rebuilt notebook does not change
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_the_saved_page_holds_every_trait_and_no_address(kind, tmp_path):
+    explorer = kind()
+    page = explorer.save(tmp_path / "explorer.html").read_text(encoding="utf-8")
+    saved = json.loads(re.search(r'id="saved">(.*?)</script>', page)[1])
+    assert saved["state"] == {name: getattr(explorer, name) for name in kind.own_traits()}
+    assert saved["state"], "an explorer without a trait cannot be read from Python"
+    assert set(re.findall(r"https?://[\w./]+", page)) <= {"http://www.w3.org/2000/svg"}

@@ -1,0 +1,97 @@
+"""What every explorer must stand: each control over its range, narrow pages, light and dark, and no kernel."""
+
+import numpy as np
+import pytest
+
+from transformer_lab import viz
+from transformer_lab.viz.explorer import Explorer
+
+pytestmark = pytest.mark.browser
+
+KINDS = [kind for kind in (getattr(viz, name) for name in viz.__all__)
+         if isinstance(kind, type) and issubclass(kind, Explorer)]  # fmt: skip
+SET = "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }"
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
+def explorer(request, page, tmp_path):
+    """A page that shows the explorer as it is at first, without a kernel."""
+    page.goto(request.param().save(tmp_path / "explorer.html").as_uri())
+    page.wait_for_selector(".tl-explorer")
+    return page
+
+
+def content(page):
+    return page.inner_html(".tl-explorer")
+
+
+def test_every_control_moves_something_and_breaks_nothing(explorer):
+    page = explorer  # which fails the test for any error in the console
+    controls = page.locator(".tl-explorer input[type=range]")
+    assert controls.count() + page.locator(".tl-explorer select, .tl-explorer [role=slider]").count() > 0
+    for i in range(controls.count()):
+        control = controls.nth(i)
+        low, high = (float(control.get_attribute(name)) for name in ("min", "max"))
+        seen = set()
+        for value in (low, *np.linspace(low, high, 5)[1:-1], high):
+            control.evaluate(SET, str(value))
+            seen.add(content(page))
+        assert len(seen) > 1, f"slider {i} changes nothing"
+    for select in page.locator(".tl-explorer select").all():
+        for value in select.evaluate("(select) => [...select.options].map((option) => option.value)"):
+            select.select_option(value)
+            for control in controls.all():
+                control.evaluate(SET, control.get_attribute("max"))
+                control.evaluate(SET, control.get_attribute("min"))
+    for box in page.locator(".tl-explorer input[type=checkbox]").all():
+        box.click()
+        box.click()
+    for handle in page.locator(".tl-explorer [role=slider]:visible").all():
+        handle.focus()
+        for key in ("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"):
+            page.keyboard.press(key)
+    for button in page.locator(".tl-explorer button:visible").all():
+        button.click()
+    assert not any(word in page.inner_text(".tl-explorer") for word in ("NaN", "undefined", "Infinity"))
+
+
+@pytest.mark.parametrize("width", [360, 700, 1100])
+def test_nothing_is_cut_off(explorer, width):
+    explorer.set_viewport_size({"width": width, "height": 900})
+    assert explorer.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_every_control_is_reached_by_tab_and_has_a_name(explorer):
+    page = explorer
+    wanted = page.locator(".tl-explorer :is(input, select, button, [role=slider]):visible").count()
+    named = page.evaluate("""() => [...document.querySelectorAll(".tl-explorer :is(input, select, button, [role=slider])")]
+        .filter((e) => e.checkVisibility() && (e.labels?.length || e.textContent || e.getAttribute("aria-label"))).length""")
+    assert named == wanted
+    reached = set()
+    for _ in range(3 * wanted + 2):
+        page.keyboard.press("Tab")
+        reached.add(
+            page.evaluate("""() => [...document.querySelectorAll(".tl-explorer :is(input, select, button, [role=slider])")]
+            .indexOf(document.activeElement)""")
+        )
+    assert page.locator(".tl-explorer [tabindex='-1']").count() or len(reached - {-1}) >= wanted
+
+
+def test_light_and_dark_both_have_contrast(explorer):
+    for scheme in ("light", "dark"):
+        explorer.emulate_media(color_scheme=scheme)
+        ink, paper = (
+            explorer.evaluate("""() => { const style = getComputedStyle(document.querySelector(".tl-explorer"));
+            return [style.color, style.backgroundColor].map((c) => c.match(/[0-9.]+/g).slice(0, 3).map(Number)); }""")
+        )
+        assert abs(sum(ink) - sum(paper)) > 450
+        assert (sum(ink) < sum(paper)) == (scheme == "light")
+
+
+def test_no_explorer_changes_size_or_shape_of_another(page, tmp_path):
+    """Their styles share a page in a notebook: every rule must begin with a class of our own."""
+    for kind in KINDS:
+        rules = kind._css.split("}")
+        for rule in rules[:-1]:
+            for selector in rule.partition("{")[0].partition("*/")[2 if "*/" in rule else 0].split(","):
+                assert ".tl-" in selector or selector.strip().startswith("@"), selector

@@ -1,0 +1,66 @@
+"""What every explorer is made of: a widget small enough to run without a kernel, a saved page, a static twin.
+
+An explorer is a pure function that computes, and a subclass of `Explorer` that shows it. The browser computes the same
+formula, so that dragging needs no round trip; a test compares the two.
+"""
+
+import base64
+import io
+from pathlib import Path
+
+import anywidget
+from matplotlib import style
+from matplotlib.figure import Figure
+
+from . import saved_page
+
+STATIC = Path(__file__).parent / "static"
+
+
+def module(name: str) -> str:
+    """The ES module of static/NAME.js, with the helpers of static/explorer.js in front of it."""
+    return "\n".join((STATIC / f"{file}.js").read_text(encoding="utf-8") for file in ("explorer", name))
+
+
+def sheet(name: str) -> str:
+    """The style of static/NAME.css, behind the one that all explorers share."""
+    return "\n".join((STATIC / f"{file}.css").read_text(encoding="utf-8") for file in ("explorer", name))
+
+
+class Explorer(anywidget.AnyWidget):
+    """A subclass sets `_esm = module(NAME)`, `_css = sheet(NAME)` and `title`, and defines its traits and `draw`."""
+
+    title = ""  # one line: the saved page's title, and what stands in a notebook that shows no pictures
+
+    def draw(self, figure: Figure) -> None:
+        """Draw the explorer, as it stands, on a matplotlib figure: its static twin. The figure's size may be set."""
+        raise NotImplementedError
+
+    @style.context("default")  # the same picture whatever style the notebook has set
+    def static_twin(self) -> bytes:
+        """The drawing as a PNG, for wherever there is no kernel: GitHub, a notebook not yet run."""
+        figure = Figure(figsize=(10, 4), facecolor="white")
+        self.draw(figure)
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=90, metadata={"Software": None})
+        return picture.getvalue()
+
+    def save(self, path) -> Path:
+        """Write the explorer, as it stands, to one HTML file that works offline; returns its path."""
+        state = {name: getattr(self, name) for name in self.own_traits()}
+        return saved_page.write(path, self.title, self._esm, self._css, state)
+
+    @classmethod
+    def own_traits(cls) -> list[str]:
+        """The synced traits that the explorer defines itself; all others are ipywidgets' business."""
+        names = set(cls.class_trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names(sync=True))
+        return sorted(name for name in names if not name.startswith("_"))
+
+    def __repr__(self):
+        return f"{type(self).__name__}: {self.title}"
+
+    def _repr_mimebundle_(self, **kwargs):
+        shown = super()._repr_mimebundle_(**kwargs)
+        bundle, metadata = shown if isinstance(shown, tuple) else (shown or {}, {})
+        picture = base64.b64encode(self.static_twin()).decode("ascii")
+        return {**bundle, "image/png": picture, "text/plain": repr(self)}, metadata

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from transformer_lab.grading import grade
 import wrong_answers
+from transformer_lab.grading import grade
 from wrong_answers import attention
 
 # One file a lesson. WRONG and RIGHT are described in attention.py; POINTS is what each question is worth; PARTS, where

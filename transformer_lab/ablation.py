@@ -1,4 +1,4 @@
-"""Taking something away from a trained model, to see what it was good for: a head, or a part everywhere."""
+"""Taking something away from a trained model, to see what it was good for: a head, one weight, or a part everywhere."""
 
 import math
 from contextlib import ExitStack, contextmanager
@@ -7,7 +7,7 @@ from functools import partial
 import torch
 
 from .analysis import attention_modules, patched
-from .attention import scaled_dot_product_attention, written_out
+from .attention import fused_attention, scaled_dot_product_attention, written_out
 from .layers import FeedForward, LayerNorm, Residual, RMSNorm
 from .positions import NoPositions
 
@@ -18,19 +18,10 @@ def ablate_heads(model, heads: list[tuple[int, int]], kind: str | None = None):
 
     kind: "encoder", "decoder" or "cross", for a model that has more than one. Raises ValueError if a head is not there.
     """
-    modules = attention_modules(model)
-    if kind is None and len(modules) == 1:
-        (kind,) = modules
-    if kind not in modules:
-        raise ValueError(f"kind must be one of {', '.join(modules)} for this model; got {kind!r}.")
-    layers = modules[kind]
+    layers = layers_of(model, kind)
     silent = {}
     for layer, head in heads:
-        if not (0 <= layer < len(layers) and 0 <= head < layers[layer].n_heads):
-            raise ValueError(
-                f"No head {head} in layer {layer}: the {kind} has {len(layers)} layers of {layers[0].n_heads} heads, "
-                "counted from 0."
-            )
+        check_head(layers, layer, head)
         silent.setdefault(layer, []).append(head)
 
     def silence(attention, heads):
@@ -46,6 +37,56 @@ def ablate_heads(model, heads: list[tuple[int, int]], kind: str | None = None):
             handle = attention.w_o.register_forward_pre_hook(silence(attention, heads_of_layer))
             hooks.callback(handle.remove)
         yield model
+
+
+@contextmanager
+def ablate_edges(model, edges: list[tuple[int, int, int, int]], kind: str | None = None):
+    """Within the block, each (layer, head, query, key), counted from 0, is closed: the query cannot read that key.
+
+    Closed before the softmax, so the query's other weights grow (Geva et al. 2023, arXiv:2304.14767, section 4). For a
+    whole text read at once, not for generation with a cache. Raises ValueError for a head or cell not there.
+    """
+    layers = layers_of(model, kind)
+    closed = {}
+    for layer, head, query, key in edges:
+        check_head(layers, layer, head)
+        closed.setdefault(layer, []).append((head, query, key))
+
+    def closing(attend, cells):
+        attend = written_out() if attend is fused_attention else attend
+        heads, queries, keys = zip(*cells, strict=True)
+
+        def attention(q, k, v, mask=None, causal=False):
+            T, S = q.shape[2], k.shape[2]
+            if not (0 <= min(queries) <= max(queries) < T and 0 <= min(keys) <= max(keys) < S):
+                raise ValueError(f"An edge to close lies outside the {T} queries and {S} keys: {cells}.")
+            allowed = torch.ones(1, q.shape[1], T, S, dtype=torch.bool, device=q.device)
+            allowed[0, heads, queries, keys] = False
+            if mask is not None:
+                allowed = mask & allowed if mask.dtype == torch.bool else mask.masked_fill(~allowed, -torch.inf)
+            return attend(q, k, v, allowed, causal)
+
+        return attention
+
+    with patched((layers[i], "attend", closing(layers[i].attend, cells)) for i, cells in closed.items()):
+        yield model
+
+
+def layers_of(model, kind: str | None) -> list:
+    """The attentions of one kind, or of the only one; ValueError where there is no such kind, or a choice."""
+    modules = attention_modules(model)
+    if kind is None and len(modules) == 1:
+        (kind,) = modules
+    if kind not in modules:
+        raise ValueError(f"kind must be one of {', '.join(modules)} for this model; got {kind!r}.")
+    return modules[kind]
+
+
+def check_head(layers: list, layer: int, head: int) -> None:
+    if not (0 <= layer < len(layers) and 0 <= head < layers[layer].n_heads):
+        raise ValueError(
+            f"No head {head} in layer {layer}: there are {len(layers)} layers of {layers[0].n_heads} heads, from 0 on."
+        )
 
 
 def no_scale(q, k, v, mask=None):

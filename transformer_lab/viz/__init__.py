@@ -5,6 +5,8 @@ from importlib import import_module
 _HOME = {
     "AttentionView": "attention_view",
     "AttentionSnapshots": "snapshots",
+    "LiveAttention": "live_attention",
+    "WhatIf": "live_attention",
     "QueryExplorer": "query_explorer",
     "DateTranslator": "date_translator",
     "attend_to": "query_explorer",

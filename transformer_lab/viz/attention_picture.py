@@ -24,12 +24,13 @@ SMALL = {"fontsize": 9, "color": SOFT}
 
 @style.context("default")  # the same picture whatever style the notebook has set
 def picture(
-    attention: np.ndarray, query_labels, key_labels, layer: int, head: int, signed=False, format="png"
-) -> bytes:
+    attention: np.ndarray, query_labels, key_labels, layer: int, head: int, signed=False, format="png",
+    palette="viridis", first_layer=0,
+) -> bytes:  # fmt: skip
     """The overview of attention (L, H, T, S) and one head in large; the same bytes for the same input.
 
     format may be "svg" as well. signed: differences of weights, blue where positive, orange where negative, on one
-    scale for all heads.
+    scale for all heads. first_layer: what the first layer is called.
     """
     scale = np.abs(attention).max() or 1.0 if signed else None
     n_layers, n_heads, n_queries, n_keys = attention.shape
@@ -52,7 +53,7 @@ def picture(
     page.text(0.1, 0.2, heading, fontsize=11, fontweight="bold", va="center")
     for (i, j), weights in zip(np.ndindex(n_layers, n_heads), attention.reshape(-1, n_queries, n_keys), strict=True):
         x, y = 0.75 + j * column, 0.6 + i * row
-        draw(page, weights, x, y, thumbnail_width, thumbnail_height, scale)
+        draw(page, weights, x, y, thumbnail_width, thumbnail_height, scale, palette)
         if (i, j) == (layer, head):
             frame = {"fill": False, "edgecolor": MARK, "linewidth": 2.5, "zorder": 4}
             page.add_patch(Rectangle((x, y), thumbnail_width, thumbnail_height, **frame))
@@ -60,10 +61,10 @@ def picture(
             text = f"head {j}" if column > 0.55 else str(j)
             page.text(x + thumbnail_width / 2, 0.5, text, ha="center", va="center", **SMALL)
         if j == 0:
-            page.text(0.67, y + thumbnail_height / 2, f"layer {i}", ha="right", va="center", **SMALL)
+            page.text(0.67, y + thumbnail_height / 2, f"layer {first_layer + i}", ha="right", va="center", **SMALL)
 
-    image = draw(page, attention[layer, head], left, top, map_width, map_height, scale)
-    page.text(left, 0.2, f"layer {layer}, head {head}", fontsize=11, fontweight="bold", va="center")
+    image = draw(page, attention[layer, head], left, top, map_width, map_height, scale, palette)
+    page.text(left, 0.2, f"layer {first_layer + layer}, head {head}", fontsize=11, fontweight="bold", va="center")
     page.text(left, 0.5, "key: the token that is read →", va="center", **SMALL)
     outside = left - 0.25 - 0.085 * max(map(letters, queries))
     middle = top + map_height / 2
@@ -93,7 +94,7 @@ def picture(
     return file.getvalue()
 
 
-def draw(page, weights, x, y, width, height, scale=None):
+def draw(page, weights, x, y, width, height, scale=None, palette="viridis"):
     """One map (T, S) on the fixed scale 0..1; exact zeros hatched, as they differ from small weights.
 
     With a scale they are differences, from -scale to scale, and 0 is in the middle.
@@ -108,7 +109,7 @@ def draw(page, weights, x, y, width, height, scale=None):
         extent=(x, x + width, y + height, y),
         vmin=-scale if signed else 0,
         vmax=scale if signed else 1,
-        cmap=DIVERGING if signed else "viridis",
+        cmap=DIVERGING if signed else palette,
         interpolation="nearest",
         aspect="auto",
         zorder=2,

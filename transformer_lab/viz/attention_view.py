@@ -8,11 +8,14 @@ import numpy as np
 import traitlets
 
 from . import attention_picture, saved_page
-from .inputs import MOST_WEIGHTS, as_picture, on_the_wire, romanised, visible
+from .shown import Seen, Shown, by_name
 from .snapshots import Snapshot
 
 STATIC = Path(__file__).parent / "static"
-SYNCED = ("_parts", "_steps", "_weights", "_signed", "_romanised", "part", "step", "selection")
+# One ES module, in the order of reading.
+MODULES = ("attention_colours", "attention_arcs", "attention_extras", "attention_view")
+SAVED = ("_parts", "_steps", "_weights", "_norms", "_layer", "_signed", "_romanised",
+         "part", "step", "selection", "palette", "measure")  # fmt: skip
 
 
 class AttentionView(anywidget.AnyWidget):
@@ -20,26 +23,36 @@ class AttentionView(anywidget.AnyWidget):
 
     Axis 0 is layers, not a batch; a list of one (1, H, T, S) tensor a layer, as Hugging Face returns it, will do.
     `key_tokens=None` says that keys are the queries' own tokens (self-attention). Several kinds of attention come as a
-    dict: by name (attention, query tokens, key tokens); `part` is the name of the one that is shown.
+    dict: by name (attention, query tokens, key tokens); `part` is the name of the one that is shown. What else is known
+    may be given too: scores (L, H, T, S) before the softmax; norms (L, H, S), how long each key's value is; n_kv_heads,
+    where groups of heads share keys.
 
     `selection`, which Python and the browser both read and set, is {"layer", "head", "query", "key"}: indices; query
-    and key are None until a cell is chosen. At first it is the last layer's head 0. Raises ValueError where sizes or
+    and key are None until a cell is chosen. At first it is the last layer's head 0. `palette` is "viridis" or
+    "cividis", `measure` "weight" or, where norms are known, "weight x value". Raises ValueError where sizes or
     weights are wrong.
     """
 
-    _esm = STATIC / "attention_view.js"
+    _esm = "\n".join((STATIC / f"{name}.js").read_text(encoding="utf-8") for name in MODULES)
     _css = STATIC / "attention_view.css"
-    _parts = traitlets.List().tag(sync=True)  # each {"name", "shape", "start": its first weight, "queries", "keys"}
+    _parts = traitlets.List().tag(sync=True)  # see Shown
     _steps = traitlets.List().tag(sync=True)  # each {"step", "loss"}; empty where no training is shown
-    _weights = traitlets.Bytes().tag(sync=True)  # part after part; within a part, step after step
+    _weights = traitlets.Bytes().tag(sync=True)  # 16 bits each: all of them, or one layer's
+    _norms = traitlets.Bytes().tag(sync=True)  # 32 bits each
+    _layer = traitlets.Int(None, allow_none=True).tag(
+        sync=True
+    )  # whose weights are there, where it is only one layer's
     _signed = traitlets.Bool().tag(sync=True)  # differences of weights, not weights
     _romanised = traitlets.Dict().tag(sync=True)  # shown where the browser has no font for a label
     part = traitlets.Unicode().tag(sync=True)
     step = traitlets.Int().tag(sync=True)  # an index into _steps
     selection = traitlets.Dict().tag(sync=True)
+    palette = traitlets.Enum(("viridis", "cividis"), "viridis").tag(sync=True)
+    measure = traitlets.Enum(("weight", "weight x value"), "weight").tag(sync=True)
 
-    def __init__(self, attention, query_tokens=None, key_tokens=None):
-        self._start([by_name(attention, query_tokens, key_tokens)], steps=[])
+    def __init__(self, attention, query_tokens=None, key_tokens=None, *, scores=None, norms=None, n_kv_heads=None):
+        known = {"scores": scores, "norms": norms, "n_kv_heads": n_kv_heads}
+        self._start([by_name(attention, query_tokens, key_tokens, **known)], steps=[])
 
     @classmethod
     def from_model(cls, model, tokenizer, text: str, target: str | None = None) -> "AttentionView":
@@ -75,43 +88,68 @@ class AttentionView(anywidget.AnyWidget):
             raise ValueError(f"Both views must have the same layers, heads and tokens; got {one!r} and {other!r}.")
         view = cls.__new__(cls)
         change = one.attention - other.attention
-        view._start([{"difference": (change, one.query_tokens, one.key_tokens)}], steps=[], signed=True)
+        view._start([{"difference": Seen(change, one.query_tokens, one.key_tokens)}], steps=[], signed=True)
         return view
 
     def _start(self, moments: list[dict], steps: list[dict], signed=False):
-        state = self._check(moments, steps, signed)
-        layer = state["_parts"][0]["shape"][0] - 1
+        self._shown = Shown(moments, signed)
+        part = self._shown.parts[0]
+        selection = {"layer": part["shape"][0] - 1, "head": 0}
         super().__init__(
-            **state, part=state["_parts"][0]["name"], step=max(0, len(steps) - 1), selection={"layer": layer, "head": 0}
-        )
+            **self._state(part["name"], selection["layer"]), _steps=steps, _signed=signed,
+            part=part["name"], step=max(0, len(steps) - 1), selection=selection,
+        )  # fmt: skip
         self.on_msg(self._answer)
 
-    def update(self, attention, query_tokens=None, key_tokens=None):
+    def _state(self, part: str, layer: int) -> dict:
+        shown = self._shown
+        return {
+            "_parts": shown.parts,
+            "_weights": shown.wire(part, layer),
+            "_norms": shown.norms(),
+            "_layer": layer if shown.one_layer else None,
+            "_romanised": shown.romanised(),
+        }
+
+    def update(self, attention, query_tokens=None, key_tokens=None, *, scores=None, norms=None, n_kv_heads=None):
         """Show other attention in place; what was selected stays so if it is still there."""
-        state = self._check([by_name(attention, query_tokens, key_tokens)], steps=[], signed=False)
-        names = [part["name"] for part in state["_parts"]]
-        kept = dict(self.selection)
+        known = {"scores": scores, "norms": norms, "n_kv_heads": n_kv_heads}
+        shown = Shown([by_name(attention, query_tokens, key_tokens, **known)])
+        names = [part["name"] for part in shown.parts]
+        part, kept = self.part if self.part in names else names[0], dict(self.selection)
+        self._shown = shown
         with self.hold_sync():  # one message: the browser never sees new weights beside old tokens
-            self.step = 0
-            for name, value in state.items():
-                setattr(self, name, value)
-            self.part = self.part if self.part in names else names[0]
+            self.step, self._steps, self._signed = 0, [], False
+            self._parts = shown.parts
+            self.part = part
             self.selection = self._within(kept)
+            if not shown.norms():
+                self.measure = "weight"
+            for name, value in self._state(part, self.selection["layer"]).items():
+                setattr(self, name, value)
 
     def save(self, path) -> Path:
         """Write one HTML file that works anywhere, with no kernel and no network; returns its path.
 
         A path that ends in .png or .svg gets a picture.
         """
-        if Path(path).suffix in (".png", ".svg"):
-            return saved_page.write_whole(path, self._picture(Path(path).suffix[1:]))
-        state = {name: getattr(self, name) for name in SYNCED}
-        return saved_page.write(path, repr(self), self._esm, self._css, state)
+        format = Path(path).suffix[1:]
+        return saved_page.write_whole(path, self._file(format if format in ("png", "svg") else "html"))
+
+    def _file(self, format: str) -> bytes:
+        if format in ("png", "svg"):
+            return self._picture(format)
+        state = {name: getattr(self, name) for name in SAVED}
+        return saved_page.page(repr(self), self._esm, self._css, state).encode("utf-8")
+
+    @property
+    def _seen(self) -> Seen:
+        return self._shown.seen[self.part][self.step]
 
     @property
     def attention(self) -> np.ndarray:
         """The exact weights that are shown, (L, H, T, S)."""
-        return self._exact[self.part][0][self.step]
+        return self._seen.weights
 
     @property
     def distances(self) -> np.ndarray:
@@ -123,43 +161,19 @@ class AttentionView(anywidget.AnyWidget):
 
     @property
     def query_tokens(self) -> list[str]:
-        return self._exact[self.part][1]
+        return self._seen.query_tokens
 
     @property
     def key_tokens(self) -> list[str]:
-        return self._exact[self.part][2]
+        return self._seen.key_tokens
 
     @property
-    def _shown(self) -> dict:
+    def _part(self) -> dict:
         return next(part for part in self._parts if part["name"] == self.part)
-
-    def _check(self, moments: list[dict], steps: list[dict], signed: bool) -> dict:
-        """What the browser gets, made from sound arguments; keeps the exact weights and the tokens here."""
-        exact, parts, start = {}, [], 0
-        for name in moments[0]:
-            pictures = [as_picture(*moment[name], lowest=-1 if signed else 0) for moment in moments]
-            weights, query_tokens, key_tokens = pictures[-1]
-            if any(one[0].shape != weights.shape or one[1:] != (query_tokens, key_tokens) for one in pictures):
-                raise ValueError("The snapshots must all have the same layers, heads and tokens.")
-            exact[name] = [one[0] for one in pictures], query_tokens, key_tokens
-            queries, keys = ([visible(token) for token in tokens] for tokens in (query_tokens, key_tokens))
-            parts.append({"name": name, "shape": list(weights.shape), "start": start, "queries": queries, "keys": keys})
-            start += len(pictures) * weights.size
-        if start > MOST_WEIGHTS:
-            raise ValueError(f"A view holds at most {MOST_WEIGHTS:,} weights; got {start:,}: leave out steps or parts.")
-        self._exact = exact
-        labels = [label for part in parts for label in part["queries"] + part["keys"]]
-        return {
-            "_parts": parts,
-            "_steps": steps,
-            "_weights": b"".join(on_the_wire(weights) for steps, *_ in exact.values() for weights in steps),
-            "_signed": signed,
-            "_romanised": {text: romanised(text) for text in labels if romanised(text) != text},
-        }
 
     def _within(self, selection: dict) -> dict:
         """The selection, moved to where the part that is shown has heads and cells."""
-        n_layers, n_heads, n_queries, n_keys = self._shown["shape"]
+        n_layers, n_heads, n_queries, n_keys = self._part["shape"]
         kept = dict(selection)
         kept["layer"], kept["head"] = min(kept["layer"], n_layers - 1), min(kept["head"], n_heads - 1)
         if kept["query"] is not None and (kept["query"] >= n_queries or kept["key"] >= n_keys):
@@ -180,15 +194,35 @@ class AttentionView(anywidget.AnyWidget):
             raise ValueError(f"step must be a whole number from 0 to {last}; got {proposal['value']!r}.")
         return proposal["value"]
 
+    @traitlets.validate("measure")
+    def _check_measure(self, proposal) -> str:
+        if proposal["value"] != "weight" and not self._norms:
+            raise ValueError(
+                "The lengths of the values are not known here: give norms, or use AttentionView.from_model."
+            )
+        return proposal["value"]
+
     @traitlets.observe("part")
     def _part_changed(self, _change):
         if self.selection:
             self.selection = self._within(self.selection)
+            self._send_layer()
+
+    @traitlets.observe("selection")
+    def _selection_changed(self, _change):
+        self._send_layer()
+
+    def _send_layer(self):
+        """Where the browser holds one layer at a time, give it the one that is selected."""
+        if self._shown.one_layer and len(self._shown.seen) == len(self._parts):
+            layer = self.selection["layer"]
+            with self.hold_sync():
+                self._layer, self._weights = layer, self._shown.wire(self.part, layer)
 
     @traitlets.validate("selection")
     def _check_selection(self, proposal) -> dict:
         wanted = dict.fromkeys(("layer", "head", "query", "key")) | dict(proposal["value"])
-        for (name, index), size in zip(wanted.items(), self._shown["shape"], strict=False):
+        for (name, index), size in zip(wanted.items(), self._part["shape"], strict=False):
             free = index is None and name in ("query", "key")
             if not free and (
                 isinstance(index, bool) or not isinstance(index, (int, np.integer)) or not 0 <= index < size
@@ -199,17 +233,21 @@ class AttentionView(anywidget.AnyWidget):
         return {name: None if index is None else int(index) for name, index in wanted.items()}
 
     def _answer(self, _widget, message, _buffers):
-        """The browser, which holds 16 bits a weight, asks for one weight as it is."""
+        """The browser asks for a file to download, or, as it holds 16 bits a weight, for one weight as it is."""
+        if "save" in message:
+            self.send(message, [self._file(message["save"])])
+            return
         try:
-            steps = self._exact[message["part"]][0]
-            value = float(steps[message["step"]][tuple(message["cell"])])
+            seen, cell = self._shown.seen[message["part"]][message["step"]], tuple(message["cell"])
+            value = float(seen.weights[cell])
+            score = None if seen.scores is None else float(seen.scores[cell])
         except (TypeError, KeyError, IndexError, ValueError):
             return  # asked about attention that has been replaced since
-        self.send({**message, "value": value})
+        self.send({**message, "value": value, "score": score if score is None or np.isfinite(score) else None})
 
     def __repr__(self):
         sizes = zip(
-            self._shown["shape"], ("layer", "head", "query", "key"), ("layers", "heads", "queries", "keys"), strict=True
+            self._part["shape"], ("layer", "head", "query", "key"), ("layers", "heads", "queries", "keys"), strict=True
         )
         described = ", ".join(f"{n} {one if n == 1 else many}" for n, one, many in sizes)
         return f"AttentionView({'difference: ' if self._signed else ''}{described})"
@@ -222,19 +260,11 @@ class AttentionView(anywidget.AnyWidget):
         return {**bundle, "text/plain": repr(self), "image/png": png}, metadata
 
     def _picture(self, format: str) -> bytes:
-        part, head = self._shown, (self.selection["layer"], self.selection["head"])
-        return attention_picture.picture(self.attention, part["queries"], part["keys"], *head, self._signed, format)
-
-
-def by_name(attention, query_tokens=None, key_tokens=None) -> dict[str, tuple]:
-    """Each kind of attention by name, as (attention, query tokens, key tokens); a single one is called "attention"."""
-    if type(attention) is not dict:  # the output of a Hugging Face model is a kind of dict: as_weights knows it
-        return {"attention": (attention, query_tokens, key_tokens)}
-    if attention and query_tokens is None and all(isinstance(one, tuple) for one in attention.values()):
-        return attention
-    # What record_attention gives: the decoder's tokens are the queries, the encoder's the keys, as in "cross".
-    key_tokens = query_tokens if key_tokens is None else key_tokens
-    tokens = {"cross": (query_tokens, key_tokens), "decoder": (query_tokens,) * 2, "encoder": (key_tokens,) * 2}
-    if not attention or set(attention) - set(tokens):
-        raise ValueError(f"attention, a dict, must have the names {', '.join(tokens)}; got {list(attention)}.")
-    return {name: (attention[name], *tokens[name]) for name in tokens if name in attention}
+        part, head = self._part, (self.selection["layer"], self.selection["head"])
+        attention = self.attention
+        if self._shown.one_layer:  # a picture of all heads would hold more than anyone can see
+            attention, head = attention[head[0]][None], (0, head[1])
+        first = self.selection["layer"] - head[0]
+        return attention_picture.picture(
+            attention, part["queries"], part["keys"], *head, self._signed, format, self.palette, first
+        )

@@ -56,10 +56,10 @@ def as_weights(attention, lowest=0) -> np.ndarray:
         if hasattr(given, "attentions"):
             advice = " Give its attentions: output.attentions."
         raise ValueError(f"attention must be a tensor or array (layers, heads, queries, keys); got {came}.{advice}")
-    if array.size > MOST_WEIGHTS:
+    if array[0].size > MOST_WEIGHTS:
         raise ValueError(
-            f"attention must hold at most {MOST_WEIGHTS:,} weights to be drawn; got {array.size:,}: "
-            f"leave out layers, heads or tokens."
+            f"A layer of attention must hold at most {MOST_WEIGHTS:,} weights to be drawn; got {array[0].size:,}: "
+            f"leave out heads or tokens."
         )
     if not np.isfinite(array).all():
         raise ValueError("attention must be numbers from 0 to 1; got NaN or infinity.")
@@ -69,6 +69,14 @@ def as_weights(attention, lowest=0) -> np.ndarray:
             f"got {array.min():.3g} to {array.max():.3g}."
         )
     return array
+
+
+def as_numbers(name: str, numbers, shape: tuple[int, ...]) -> np.ndarray:
+    """A tensor or array of this shape as numpy float32; ValueError, naming the argument, where it has another."""
+    numbers = numbers.detach().cpu().float().numpy() if hasattr(numbers, "detach") else np.asarray(numbers, np.float32)
+    if numbers.shape != shape:
+        raise ValueError(f"{name} must have the shape {shape}; got {numbers.shape}.")
+    return numbers
 
 
 def one_array(layers) -> np.ndarray:

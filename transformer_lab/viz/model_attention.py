@@ -5,13 +5,15 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from ..analysis import text_attention, translation_attention
+from ..generation import translate_ids
 from ..models import BERT, GPT, Transformer
 from ..reading import evaluating
+from .heads_at_work import record_heads
+from .shown import Seen
 
 
-def model_attention(model: nn.Module, tokenizer, text: str, target: str | None = None) -> dict[str, tuple]:
-    """Each kind of attention by name, as (attention (L, H, T, S), query tokens, key tokens).
+def model_attention(model: nn.Module, tokenizer, text: str, target: str | None = None) -> dict[str, Seen]:
+    """Each kind of attention by name.
 
     An encoder-decoder has "cross", "encoder" and "decoder": it translates the text, or reads the target that is given.
     Decoder rows are named by the token they write. Any other model has one kind, of the text to itself.
@@ -20,35 +22,66 @@ def model_attention(model: nn.Module, tokenizer, text: str, target: str | None =
     is_translator = isinstance(model, Transformer) or getattr(model.config, "is_encoder_decoder", False)
     if target is not None and not is_translator:
         raise ValueError(f"Only an encoder-decoder reads a target; got a {type(model).__name__}.")
-    if isinstance(model, Transformer):
-        kinds = ("cross", "encoder", "decoder")
-        return {kind: translation_attention(model, tokenizer, text, kind, target=target) for kind in kinds}
-    if isinstance(model, (GPT, BERT)):
-        ids = tokenizer.encode(text)
-        if not ids:
-            raise ValueError("There is nothing to attend to: the text is empty.")
-        return {"decoder" if isinstance(model, GPT) else "encoder": text_attention(model, tokenizer, ids)}
+    if isinstance(model, (Transformer, GPT, BERT)):
+        return read(model, tokenizer, *ids_of(model, tokenizer, text, target))[0]
     return hf_attention(model, tokenizer, text, target)
 
 
+def ids_of(model: nn.Module, tokenizer, text: str, target: str | None = None):
+    """The text's ids (1, S), and those that a Transformer writes of its own or is given (1, T + 1), [BOS] in front."""
+    ids, device = tokenizer.encode(text), next(model.parameters()).device
+    if not ids:
+        raise ValueError("There is nothing to attend to: the text is empty.")
+    written = None
+    if isinstance(model, Transformer):
+        given = target is not None
+        written = tokenizer.batch([target], bos=True, eos=True)[0] if given else translate_ids(model, tokenizer, [text])
+        written = written.to(device)
+    return torch.tensor([ids], device=device), written
+
+
 @torch.no_grad()
-def hf_attention(model: nn.Module, tokenizer, text: str, target: str | None) -> dict[str, tuple]:
+def read(model: nn.Module, tokenizer, ids, written=None) -> tuple[dict[str, Seen], torch.Tensor]:
+    """Each kind of attention as one of our models reads these ids, and its output (logits, or an encoder's vectors)."""
+    with evaluating(model), record_heads(model) as heads:
+        output = model(ids) if written is None else model(ids, written[:, :-1])
+    source = tokenizer.tokens(ids[0])
+    tokens = {"encoder": (source, source), "decoder": (source, source)}
+    if written is not None:
+        target = tokenizer.tokens(written[0])
+        tokens |= {"cross": (target[1:], source), "decoder": (target[1:], target[:-1])}
+    kinds = [kind for kind in ("cross", "encoder", "decoder") if kind in heads]
+    return {kind: seen(heads[kind], *tokens[kind]) for kind in kinds}, output
+
+
+def seen(layers, query_tokens, key_tokens) -> Seen:
+    """The heads of all layers, put together."""
+    weights, scores, norms = (
+        torch.stack([getattr(layer, name).float().cpu() for layer in layers])
+        for name in ("weights", "scores", "written")
+    )
+    return Seen(weights, query_tokens, key_tokens, scores, norms, layers[0].n_kv_heads)
+
+
+@torch.no_grad()
+def hf_attention(model: nn.Module, tokenizer, text: str, target: str | None) -> dict[str, Seen]:
     """The same of a model of transformers and its tokenizer."""
     inputs = tokenizer(text, return_tensors="pt").to(model.device)
     if inputs["input_ids"].shape[1] == 0:
         raise ValueError("There is nothing to attend to: the text is empty.")
     source = pieces(tokenizer, inputs["input_ids"][0])
+    shared = getattr(model.config, "num_key_value_heads", None)
     with evaluating_eagerly(model):
         if not model.config.is_encoder_decoder:
             attentions = model(**inputs, output_attentions=True).attentions
-            return {"attention": (attentions, source, source)}
+            return {"attention": Seen(attentions, source, source, n_kv_heads=shared)}
         ids = model.generate(**inputs) if target is None else target_ids(model, tokenizer, target)
         output = model(**inputs, decoder_input_ids=ids[:, :-1], output_attentions=True)
-    read, written = pieces(tokenizer, ids[0, :-1]), pieces(tokenizer, ids[0, 1:])
+    reads, writes = pieces(tokenizer, ids[0, :-1]), pieces(tokenizer, ids[0, 1:])
     return {
-        "cross": (output.cross_attentions, written, source),
-        "encoder": (output.encoder_attentions, source, source),
-        "decoder": (output.decoder_attentions, written, read),
+        "cross": Seen(output.cross_attentions, writes, source),
+        "encoder": Seen(output.encoder_attentions, source, source),
+        "decoder": Seen(output.decoder_attentions, writes, reads),
     }
 
 

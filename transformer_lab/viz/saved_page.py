@@ -47,12 +47,17 @@ await widget.default.render({ model, el: document.getElementById("widget") });
 
 
 def write(path, title: str, module: str, css: str, state: dict) -> Path:
-    """Write the page for a widget's module, style and state (JSON values and bytes) to path, all or nothing."""
+    """Write the page for a widget to path, all or nothing."""
+    return write_whole(path, page(title, module, css, state))
+
+
+def page(title: str, module: str, css: str, state: dict) -> str:
+    """The page for a widget's module, style and state (JSON values and bytes)."""
     as_bytes = {k: base64.b64encode(v).decode() for k, v in state.items() if isinstance(v, bytes)}
     saved = {"module": str(module), "state": {k: v for k, v in state.items() if k not in as_bytes}, "bytes": as_bytes}
     # With every "<" escaped, no text inside can end the script element it stands in.
     saved = json.dumps(saved).replace("<", "\\u003c")
-    return write_whole(path, PAGE % {"title": html.escape(title), "css": css, "saved": saved})
+    return PAGE % {"title": html.escape(title), "css": css, "saved": saved}
 
 
 def write_whole(path, content: str | bytes) -> Path:

@@ -1,89 +1,10 @@
-// AttentionView in the browser: a grid of all heads, and one large map to read. No dependencies, no requests.
-// The same module serves a live kernel and a saved page; only a kernel can be asked for more digits.
-
-// matplotlib's viridis (public domain) at 33 even steps; colours between them are mixed.
-const VIRIDIS =
-  "440154 470d60 48186a 482374 472d7b 453781 424086 3e4989 3b528b 375b8d 33638d 2f6b8e 2c728e 297a8e 26828e 23898e " +
-  "21918c 1f988b 1fa088 22a785 28ae80 32b67a 3fbc73 4ec36b 5ec962 70cf57 84d44b 98d83e addc30 c2df23 d8e219 ece51b fde725";
-// For differences: orange where negative, almost white at 0, blue where positive.
-const DIVERGING = "9a3e00 e8842c f7f7f7 4f92cc 0b3c78";
-function palette(hexes) {
-  const anchors = hexes.split(" ").map((hex) => [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16)));
-  return Array.from({ length: 256 }, (_, i) => {
-    const at = (i / 255) * (anchors.length - 1);
-    const low = Math.min(Math.floor(at), anchors.length - 2);
-    return anchors[low].map((c, j) => Math.round(c + (at - low) * (anchors[low + 1][j] - c)));
-  });
-}
-const COLOURS = palette(VIRIDIS), SIGNED_COLOURS = palette(DIVERGING);
-
-// 16-bit floats, none infinite: 1 bit sign, 5 bits exponent, 10 bits fraction.
-function decodeHalves(view) {
-  const values = new Float32Array(view.byteLength / 2);
-  for (let i = 0; i < values.length; i++) {
-    const bits = view.getUint16(2 * i, true);
-    const exponent = (bits >> 10) & 31, fraction = bits & 1023;
-    const size = exponent ? 2 ** (exponent - 25) * (1024 + fraction) : 2 ** -24 * fraction;
-    values[i] = bits >> 15 ? -size : size;
-  }
-  return values;
-}
-
-// Whether some font here has every character: one that none has looks like the last character of Unicode, which
-// is nobody's. Each answer is kept.
-const seen = new Map();
-function canDraw(text) {
-  return [...text.slice(0, 60)].every((char) => {
-    if (!seen.has(char)) seen.set(char, char < "\u0370" || pixels(char) !== pixels("\u{10FFFD}"));
-    return seen.get(char);
-  });
-}
-function pixels(char) {
-  const canvas = Object.assign(document.createElement("canvas"), { width: 24, height: 24 });
-  const pen = canvas.getContext("2d");
-  pen.font = "16px system-ui, sans-serif";
-  pen.fillText(char, 2, 18);
-  return String(pen.getImageData(0, 0, 24, 24).data);
-}
-
-function element(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text; // never innerHTML: tokens are data
-  return made;
-}
-
-// One pixel for each block of `step` x `step` weights: the largest of them, so that no spike is lost. With a scale they
-// are differences, from -scale to scale.
-function paint(canvas, weights, n_rows, n_columns, step = 1, scale = null) {
-  const height = Math.ceil(n_rows / step), width = Math.ceil(n_columns / step);
-  canvas.width = width;
-  canvas.height = height;
-  const image = new ImageData(width, height);
-  const largest = new Float32Array(width * height);
-  for (let row = 0; row < n_rows; row++) {
-    for (let column = 0; column < n_columns; column++) {
-      const pixel = Math.floor(row / step) * width + Math.floor(column / step);
-      const weight = weights[row * n_columns + column];
-      if (Math.abs(weight) > Math.abs(largest[pixel])) largest[pixel] = weight;
-    }
-  }
-  largest.forEach((weight, pixel) => {
-    if (scale !== null) image.data.set(SIGNED_COLOURS[clip(Math.round(127.5 * (1 + weight / scale)), 255)], 4 * pixel);
-    else if (weight === 0) return; // stays transparent: the hatching behind it shows
-    else image.data.set(COLOURS[Math.min(255, Math.round(weight * 255))], 4 * pixel);
-    image.data[4 * pixel + 3] = 255;
-  });
-  canvas.getContext("2d").putImageData(image, 0, 0);
-}
-
-const few = (weight) => (weight === 0 ? "0 (masked)" : weight < 0.0005 ? "less than 0.001" : weight.toFixed(3));
-const many = (weight) => (weight === 0 ? "0 (masked)" : weight < 0.00001 ? weight.toExponential(3) : weight.toFixed(6));
-const difference = (digits) => (value) => `${value < 0 ? "\u2212" : value > 0 ? "+" : ""}${Math.abs(value).toFixed(digits)}`;
-const clip = (value, top) => Math.max(0, Math.min(top, value));
+// AttentionView in the browser: a grid of all heads, one large map to read, and what belongs to it. attention_view.py joins
+// four files into one module: colours, arcs, extras, and this one. No dependencies, no requests. The same module serves a
+// live kernel and a saved page; only a kernel can be asked for more digits, for a file, or to compute again.
 
 function render({ model, el }) {
   const root = element("div", "tl-attention");
+  const live = model.get("text") !== undefined, whatIf = model.get("switched_off") !== undefined;
   const controls = element("div", "controls"), overview = element("div", "overview"), detail = element("div", "detail");
   const title = element("div", "title");
   const keyAxis = element("div", "axis-key soft", "key: the token that is read \u2192");
@@ -104,31 +25,59 @@ function render({ model, el }) {
   readout.setAttribute("aria-live", "polite");
   scroller.append(element("div", "corner"), keyLabels, queryLabels, map);
   withAxis.append(queryAxis, scroller);
-  detail.append(title, keyAxis, withAxis, readout, legend);
-  const firstKey = labelled("hide the first key", Object.assign(element("input"), { type: "checkbox" }));
-  firstKey.lastChild.addEventListener("change", () => {
-    firstHidden = firstKey.lastChild.checked;
+  const switches = element("div", "switches");
+  const firstKey = checkboxOf("hide the first key", (checked) => {
+    firstHidden = checked;
     showPart();
   });
-  detail.append(firstKey);
-  root.append(controls, overview, detail);
+  const arcsSwitch = checkboxOf("arcs", (checked) => {
+    arcs.root.hidden = !checked;
+    drawHot();
+  });
+  const followMenu = menuOf("follow", ["the query: what it reads", "the key: who reads it"], (choice) => {
+    byKey = choice.startsWith("the key");
+    drawHot();
+  });
+  const measureMenu = menuOf("show", ["weight", "weight x value"], (choice) => set("measure", choice));
+  const paletteMenu = menuOf("colours", Object.keys(PALETTES), (choice) => set("palette", choice));
+  switches.append(followMenu, arcsSwitch, firstKey, measureMenu, paletteMenu);
+  const arcs = makeArcs((at, axis) => {
+    byKey = at ? axis === "key" : followMenu.lastChild.value.startsWith("the key");
+    point(at);
+  }, choose);
+  const table = makeTable(), footer = makeFooter(model);
+  const textField = makeTextField(model, live), ifOff = whatIf ? makeWhatIf(model) : null;
+  detail.append(title, keyAxis, withAxis, readout, legend, switches);
+  root.append(controls, overview, detail, arcs.root);
+  if (ifOff) root.append(ifOff.root);
+  root.append(table.root, footer.root);
   el.append(root);
   // JupyterLab's own single keys (b: new cell, d d: delete this one) are not meant while the focus is in here.
   root.addEventListener("keydown", (event) => {
     if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
   });
 
-  let allWeights, steps; // of every part at every step of training
-  let firstHidden = false;
-  let scale; // of differences: the largest of them; null where weights are shown
-  let L, H, T, S, weights, queries, keys, cell; // what is shown: sizes, data, and a map cell's side in pixels
+  let allWeights, norms, steps; // of every part at every step of training
+  let firstHidden = false, byKey = false;
+  let signed, oneLayer; // differences are shown; the layer whose weights are here, if it is only one
+  let scale; // {colours, low, high}
+  let L, H, T, S, weights, queries, keys, group, cell; // what is shown: sizes, data, and a map cell's side in pixels
   let hot = null; // {query, key} under the pointer or the keyboard, or null
   let exact = null; // {cell, value}: the kernel's last answer
   let timer, thumbnails;
 
   const chosen = () => model.get("selection");
   const romanised = (text) => (canDraw(text) ? null : model.get("_romanised")[text] ?? null);
-  const of = (layer, head) => weights.subarray((layer * H + head) * T * S, (layer * H + head + 1) * T * S);
+  // The numbers of one head, (T, S) in one row; null where they are not here yet.
+  function of(layer, head) {
+    if (oneLayer !== null && layer !== oneLayer) return null;
+    const start = ((oneLayer === null ? layer : 0) * H + head) * T * S;
+    return weights.subarray(start, start + T * S);
+  }
+  function set(name, value) {
+    model.set(name, value);
+    model.save_changes();
+  }
   function choose(change) {
     model.set("selection", { ...chosen(), ...change });
     model.save_changes();
@@ -136,8 +85,9 @@ function render({ model, el }) {
 
   function readData() {
     allWeights = decodeHalves(model.get("_weights"));
+    norms = decodeFloats(model.get("_norms"));
     steps = model.get("_steps");
-    scale = model.get("_signed") ? allWeights.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1 : null;
+    oneLayer = model.get("_layer");
     buildControls();
     showPart();
   }
@@ -146,16 +96,44 @@ function render({ model, el }) {
     const part = model.get("_parts").find((part) => part.name === model.get("part"));
     if (!part) return; // new part, old data: it is on its way
     [L, H, T, S] = part.shape;
-    const start = part.start + model.get("step") * L * H * T * S;
-    weights = allWeights.subarray(start, start + L * H * T * S);
-    if (firstHidden) weights = withoutFirstKey(weights);
+    if (oneLayer === null) {
+      const start = part.start + model.get("step") * L * H * T * S;
+      weights = allWeights.subarray(start, start + L * H * T * S);
+    } else if (allWeights.length === H * T * S) weights = allWeights;
+    else return; // new part, old data
     ({ queries, keys } = part);
+    group = part.n_kv_heads ? H / part.n_kv_heads : 1;
+    if (firstHidden) weights = withoutFirstKey(weights);
+    const byValue = model.get("measure") !== "weight" && part.norms !== null;
+    if (byValue) weights = timesNorms(weights, part.norms + model.get("step") * L * H * S);
+    signed = model.get("_signed");
+    const most = signed || byValue ? weights.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1 : 1;
+    const colours = signed ? SIGNED_COLOURS : PALETTES[model.get("palette")];
+    scale = { colours, low: signed ? -most : 0, high: most };
     exact = hot = null;
+    measureMenu.hidden = part.norms === null;
+    paletteMenu.hidden = signed;
+    measureMenu.lastChild.value = model.get("measure");
+    paletteMenu.lastChild.value = model.get("palette");
     drawControls();
     buildOverview();
     buildMap();
+    arcs.build({ T, S, queries, keys, scale, row: rowOf, label: (text) => romanised(text) ?? text });
     drawSelection();
   }
+
+  // What a query reads of each key: the weight times the length of what the key's value would write (|v W_O|).
+  function timesNorms(weights, start) {
+    const first = oneLayer === null ? 0 : oneLayer;
+    return Float32Array.from(weights, (weight, i) => {
+      const head = Math.floor(i / (T * S)) + first * H;
+      return weight * norms[start + head * S + (i % S)];
+    });
+  }
+  const rowOf = (query) => {
+    const { layer, head } = chosen();
+    return of(layer, head).subarray(query * S, (query + 1) * S);
+  };
 
   // What is left where the first key is left out: the other weights of a row, made to add up to 1 again. Many heads with
   // nothing to do look at the first token, and hide what little they do beside it.
@@ -171,34 +149,34 @@ function render({ model, el }) {
   }
 
   // Which kind of attention, and at which step of training: only where there is a choice.
-  let partChoice, slider, stepText, curve;
+  let partChoice, layerChoice, slider, stepText, curve;
   function buildControls() {
     controls.replaceChildren();
     const parts = model.get("_parts");
     partChoice = slider = null;
+    if (live) controls.append(textField.root);
     if (parts.length > 1) {
-      partChoice = element("select");
-      partChoice.append(...parts.map(({ name }) => Object.assign(element("option", "", name), { value: name })));
-      partChoice.addEventListener("change", () => choosePart(partChoice.value));
-      controls.append(labelled("attention", partChoice));
+      const menu = menuOf("attention", parts.map(({ name }) => name), choosePart);
+      partChoice = menu.lastChild;
+      controls.append(menu);
+    }
+    layerChoice = null;
+    if (oneLayer !== null) {
+      const { shape } = parts.find(({ name }) => name === model.get("part"));
+      const menu = menuOf("layer", Array.from({ length: shape[0] }, (_, layer) => String(layer)), (layer) => choose({ layer: Number(layer) }));
+      layerChoice = menu.lastChild;
+      layerChoice.disabled = !model.send;
+      const n_weights = shape.reduce((product, size) => product * size, 1).toLocaleString("en");
+      const why = model.send ? "one layer at a time" : `this page holds layer ${oneLayer} alone`;
+      controls.append(menu, element("span", "soft", `${n_weights} weights are more than a browser can hold: ${why}`));
     }
     if (steps.length > 1) {
       slider = Object.assign(element("input"), { type: "range", min: 0, max: steps.length - 1, step: 1 });
-      slider.addEventListener("input", () => {
-        model.set("step", Number(slider.value));
-        model.save_changes();
-      });
+      slider.addEventListener("input", () => set("step", Number(slider.value)));
       stepText = element("span", "soft step");
       curve = lossCurve();
       controls.append(labelled("training", slider), stepText, curve);
     }
-  }
-
-  function labelled(text, control) {
-    const label = element("label", "control");
-    control.setAttribute("aria-label", text); // the label's own text would hold every option's
-    label.append(element("span", "", text), control);
-    return label;
   }
 
   // Another part may have fewer layers, heads or tokens: the kernel would see to the selection, a saved page has none.
@@ -216,11 +194,6 @@ function render({ model, el }) {
 
   // The loss at each step as a line, with a mark at the step that is shown. A click goes to the nearest step.
   const CURVE = { width: 260, height: 54, pad: 5 };
-  function svg(tag, attributes) {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    return made;
-  }
   function curvePoint(i) {
     const losses = steps.map(({ loss }) => loss), least = Math.min(...losses), most = Math.max(...losses);
     const first = steps[0].step, last = steps[steps.length - 1].step;
@@ -237,14 +210,14 @@ function render({ model, el }) {
     picture.addEventListener("click", (event) => {
       const x = event.clientX - picture.getBoundingClientRect().left;
       const distances = steps.map((_, i) => Math.abs(curvePoint(i).x - x));
-      model.set("step", distances.indexOf(Math.min(...distances)));
-      model.save_changes();
+      set("step", distances.indexOf(Math.min(...distances)));
     });
     return picture;
   }
 
   function drawControls() {
     if (partChoice) partChoice.value = model.get("part");
+    if (layerChoice) layerChoice.value = chosen().layer;
     if (!slider) return;
     const i = model.get("step"), { step, loss } = steps[i], { x, y } = curvePoint(i);
     slider.value = i;
@@ -264,24 +237,30 @@ function render({ model, el }) {
     const narrow = zoom * Math.ceil(S / step) < 44;
     const header = element("div");
     header.setAttribute("role", "row");
-    header.append(element("span"), ...Array.from({ length: H }, (_, h) => element("span", "soft", narrow ? h : `head ${h}`)));
-    if (narrow) header.firstChild.append(element("span", "soft", "head"));
+    const corner = element("span", "soft", narrow ? "head" : "");
+    const headers = Array.from({ length: H }, (_, head) => element("span", "soft", narrow ? head : `head ${head}`));
+    for (const one of [corner, ...headers]) one.setAttribute("role", "columnheader");
+    header.append(corner, ...headers);
     grid.append(header);
+    if (group > 1) grid.append(groupRow());
     thumbnails = [];
-    for (let layer = 0; layer < L; layer++) {
-      const row = element("div");
+    const rows = oneLayer === null ? Array.from({ length: L }, (_, layer) => layer) : [oneLayer];
+    for (const layer of rows) {
+      const row = element("div"), name = element("span", "soft", `layer ${layer}`);
       row.setAttribute("role", "row");
-      row.append(element("span", "soft", `layer ${layer}`));
+      name.setAttribute("role", "rowheader");
+      row.append(name);
       for (let head = 0; head < H; head++) {
         const thumbnail = element("div", "thumbnail masked");
         const picture = element("canvas");
-        paint(picture, of(layer, head), T, S, step, scale);
+        paint(picture, of(layer, head), T, S, scale, step);
         picture.style.width = `${picture.width * zoom}px`;
         picture.style.height = `${picture.height * zoom}px`;
         thumbnail.append(picture);
         thumbnail.setAttribute("role", "gridcell");
         thumbnail.setAttribute("aria-label", `layer ${layer}, head ${head}`);
         thumbnail.title = `layer ${layer}, head ${head}`;
+        thumbnail.dataset.head = `${layer},${head}`;
         thumbnail.addEventListener("click", () => choose({ layer, head }));
         thumbnail.addEventListener("keydown", (event) => thumbnailKey(event, layer, head));
         row.append(thumbnail);
@@ -289,15 +268,41 @@ function render({ model, el }) {
       }
       grid.append(row);
     }
-    overview.replaceChildren(element("div", "title", scale === null ? "All heads" : "All heads: first \u2212 second"), grid);
-    if (scale !== null) overview.append(...farthestHeads());
+    overview.replaceChildren(element("div", "title", signed ? "All heads: first \u2212 second" : oneLayer === null ? "All heads" : `All heads of layer ${oneLayer}`), grid);
+    if (signed) overview.append(...farthestHeads());
+    markOff();
+  }
+
+  // Which heads share a key and a value: a bracket above them.
+  function groupRow() {
+    const row = element("div"), corner = element("span", "soft", "keys");
+    row.setAttribute("role", "row");
+    corner.setAttribute("role", "rowheader");
+    row.append(corner);
+    for (let first = 0; first < H; first += group) {
+      const bracket = element("span", "bracket soft", String(first / group));
+      bracket.style.gridColumn = `span ${group}`;
+      bracket.setAttribute("role", "columnheader");
+      bracket.setAttribute("aria-label", `heads ${first} to ${first + group - 1} share keys and values`);
+      bracket.title = bracket.getAttribute("aria-label");
+      row.append(bracket);
+    }
+    return row;
+  }
+
+  // Heads that are switched off are struck through.
+  function markOff() {
+    const off = new Set((model.get("switched_off") ?? []).filter((one) => one.length === 3 && one[0] === model.get("part"))
+      .map(([, layer, head]) => `${layer},${head}`));
+    for (const thumbnail of thumbnails) thumbnail.classList.toggle("off", off.has(thumbnail.dataset.head));
   }
 
   // Half the sum of a row's absolute differences, mean of the rows: 0 where two attentions are the same, 1 where no key
   // gets weight in both (the total variation distance).
   const distance = (values, rows) => values.reduce((sum, value) => sum + Math.abs(value), 0) / 2 / rows;
   function farthestHeads() {
-    const heads = Array.from({ length: L * H }, (_, i) => ({ layer: Math.floor(i / H), head: i % H }));
+    const all = Array.from({ length: L * H }, (_, i) => ({ layer: Math.floor(i / H), head: i % H }));
+    const heads = all.filter(({ layer, head }) => of(layer, head) !== null);
     for (const one of heads) one.distance = distance(of(one.layer, one.head), T);
     heads.sort((a, b) => b.distance - a.distance);
     const list = element("ol", "farthest");
@@ -314,14 +319,25 @@ function render({ model, el }) {
   function thumbnailKey(event, layer, head) {
     const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
     if (step) {
-      const next = thumbnails[clip(layer + step[0], L - 1) * H + clip(head + step[1], H - 1)];
-      rove(next);
-      next.focus();
+      const next = thumbnailOf(clip(layer + step[0], L - 1), clip(head + step[1], H - 1));
+      if (next) {
+        rove(next);
+        next.focus();
+      } else choose({ layer: clip(layer + step[0], L - 1), head }); // its layer is not here yet
     } else if (event.key === "Enter" || event.key === " ") {
       choose({ layer, head });
     } else return;
     event.preventDefault();
   }
+
+  // Scroll the overview, and nothing else, to where the chosen head is.
+  function showInOverview(thumbnail) {
+    const inner = thumbnail.getBoundingClientRect(), outer = overview.getBoundingClientRect();
+    if (inner.bottom > outer.bottom - 4) overview.scrollTop += inner.bottom - outer.bottom + 8;
+    else if (inner.top < outer.top) overview.scrollTop -= outer.top - inner.top + 8;
+  }
+
+  const thumbnailOf = (layer, head) => thumbnails.find((one) => one.dataset.head === `${layer},${head}`);
 
   // Tab reaches one thumbnail; arrow keys go on from there.
   function rove(reachable) {
@@ -380,15 +396,16 @@ function render({ model, el }) {
       return made;
     }));
 
-    firstKey.hidden = scale !== null || S === 1;
-    const masked = scale === null && weights.some((weight) => weight === 0);
+    firstKey.hidden = signed || S === 1;
+    const byValue = !signed && scale.high !== 1;
+    const masked = !signed && weights.some((weight) => weight === 0);
     const ramp = element("div", "scale"), bar = element("canvas"), ticks = element("div", "ticks soft");
-    if (scale === null) paint(bar, COLOURS.map((_, i) => Math.max(i, 0.1) / 255), 1, 256);
-    else paint(bar, SIGNED_COLOURS.map((_, i) => (i / 127.5 - 1) * scale), 1, 256, 1, scale);
-    const numbers = scale === null ? ["0", "0.5", "1"] : [-scale, 0, scale].map(difference(2));
-    ticks.append(...numbers.map((text) => element("span", "", text)));
+    const { low, high } = scale, ends = [low, (low + high) / 2, high];
+    paint(bar, Float32Array.from({ length: 256 }, (_, i) => Math.max(low + (i / 255) * (high - low), low || 1e-9)), 1, 256, scale);
+    const write = signed ? difference(2) : (value) => (byValue ? value.toFixed(2) : String(value));
+    ticks.append(...ends.map((end) => element("span", "", write(end))));
     ramp.append(bar, ticks);
-    legend.replaceChildren(element("span", "soft", scale === null ? "attention weight" : "difference of weights"), ramp);
+    legend.replaceChildren(element("span", "soft", meaning()), ramp);
     if (masked) {
       const entry = element("span", "soft mask-entry", firstHidden ? "exactly 0 (masked), and the first key" : "exactly 0 (masked)");
       entry.prepend(element("span", "swatch masked"));
@@ -396,15 +413,29 @@ function render({ model, el }) {
     }
   }
 
+  function meaning() {
+    if (signed) return "difference of weights";
+    return model.get("measure") === "weight" || scale.high === 1 ? "attention weight" : "weight \u00d7 length of the value";
+  }
+
   function drawSelection() {
     const { layer, head, query, key } = chosen();
     if (layer >= L || head >= H || query >= T || key >= S) return; // new selection, old data: it is on its way
-    thumbnails.forEach((thumbnail, i) => thumbnail.setAttribute("aria-selected", String(i === layer * H + head)));
-    if (!overview.contains(document.activeElement)) rove(thumbnails[layer * H + head]);
-    title.textContent = `layer ${layer}, head ${head}`;
+    footer.draw(chosen());
+    ifOff?.draw();
+    if (layerChoice) layerChoice.value = layer;
+    title.textContent = `layer ${layer}, head ${head}${group > 1 ? ` (keys ${Math.floor(head / group)})` : ""}`;
+    if (of(layer, head) === null) {
+      title.textContent += ": on its way";
+      return;
+    }
+    for (const one of thumbnails) one.setAttribute("aria-selected", String(one === thumbnailOf(layer, head)));
+    if (!overview.contains(document.activeElement)) rove(thumbnailOf(layer, head));
+    showInOverview(thumbnailOf(layer, head));
     map.setAttribute("aria-label", `Attention of layer ${layer}, head ${head}: ${T} queries in rows, ${S} keys in ` +
       "columns. Arrow keys move, Enter selects, Escape lets go.");
-    paint(canvas, of(layer, head), T, S, 1, scale);
+    paint(canvas, of(layer, head), T, S, scale);
+    table.draw({ T, S, queries, keys, row: rowOf, title: title.textContent, write: signed ? difference(3) : (weight) => weight.toFixed(3) }, query);
     place(chosenCell, query === null ? null : { query, key });
     drawHot();
   }
@@ -418,12 +449,14 @@ function render({ model, el }) {
   function drawHot() {
     const { query, key } = chosen();
     place(hotCell, hot);
-    place(rowBand, hot && { query: hot.query, key: 0 });
-    place(columnBand, hot && { query: 0, key: hot.key });
+    place(rowBand, hot && !byKey ? { query: hot.query, key: 0 } : null);
+    place(columnBand, hot && byKey ? { query: 0, key: hot.key } : null);
     rowBand.style.width = `${S * cell}px`;
     columnBand.style.height = `${T * cell}px`;
     [...queryLabels.children].forEach((label, i) => mark(label, hot?.query === i, query === i));
     [...keyLabels.children].forEach((label, i) => mark(label, hot?.key === i, key === i));
+    const at = hot ?? (query === null ? null : { query, key });
+    if (!arcs.root.hidden) arcs.draw(at && (byKey ? { key: at.key } : { query: at.query }), at);
     drawReadout();
   }
 
@@ -441,21 +474,41 @@ function render({ model, el }) {
         "By keyboard: Tab, arrow keys, Enter."));
       return;
     }
-    const row = of(layer, head).subarray(at.query * S, (at.query + 1) * S);
+    if (of(layer, head) === null) return;
+    const row = rowOf(at.query), value = row[at.key];
     const asked = { part: model.get("part"), step: model.get("step"), cell: [layer, head, at.query, at.key] };
-    const [short, long] = scale === null ? [few, many] : [difference(3), difference(6)];
-    const known = exact && !firstHidden && String(exact.cell) === String(asked.cell) && exact.part === asked.part && exact.step === asked.step;
+    const plain = !firstHidden && model.get("measure") === "weight"; // what the kernel has is what is shown
+    const known = exact && String(exact.cell) === String(asked.cell) && exact.part === asked.part && exact.step === asked.step;
+    const [short, long] = signed ? [difference(3), difference(6)] : [few, many];
+    const shown = !plain ? value.toFixed(3) : known ? long(exact.value) : short(value);
     readout.replaceChildren(
-      "query ", ...quoted(queries[at.query]), " \u2192 key ", ...quoted(keys[at.key]), ": ", element("strong", "", known ? long(exact.value) : short(row[at.key])), element("br"),
-      element("span", "soft", `${!hot ? "selected \u00b7 " : ""}${aboutRow(row)}`),
+      "query ", ...quoted(queries[at.query]), " \u2192 key ", ...quoted(keys[at.key]), ": ", element("strong", "", shown), element("br"),
+      element("span", "soft", `${!hot ? "selected \u00b7 " : ""}${byKey ? aboutColumn(at.key) : aboutRow(row)}${plain ? aboutScore(row, at.key, known) : ""}`),
     );
-    if (!known && !firstHidden && model.send) timer = setTimeout(() => model.send(asked), 40);
+    if (!known && plain && model.send) timer = setTimeout(() => model.send(asked), 40);
   }
 
   function aboutRow(row) {
-    if (scale !== null) return `this query's two attentions are ${distance(row, 1).toFixed(3)} apart`;
+    if (signed) return `this query's two attentions are ${distance(row, 1).toFixed(3)} apart`;
+    const sum = row.reduce((a, b) => a + b, 0).toFixed(2);
+    if (scale.high !== 1) return `this query's values, so weighted, have lengths that add up to ${sum}`;
     if (firstHidden) return "without the first key: the other weights are scaled up to add up to 1";
-    return `this query's weights add up to ${row.reduce((a, b) => a + b, 0).toFixed(2)}`;
+    return `this query's weights add up to ${sum}`;
+  }
+
+  // The weights of a column add up to nothing in particular: that is what one looks for.
+  function aboutColumn(key) {
+    let sum = 0;
+    for (let query = 0; query < T; query++) sum += rowOf(query)[key];
+    return `all ${T} queries together give this key ${signed ? difference(2)(sum) : sum.toFixed(2)}`;
+  }
+
+  // The score itself where the kernel knows it; elsewhere what the weights tell of it: softmax keeps differences.
+  function aboutScore(row, key, known) {
+    if (signed || row[key] === 0) return "";
+    if (known && exact.score !== null && exact.score !== undefined) return ` \u00b7 score ${difference(3)(exact.score)}`;
+    const below = Math.log(row.reduce((a, b) => Math.max(a, b), 0) / row[key]);
+    return below < 0.005 ? " \u00b7 the largest score of this query" : ` \u00b7 score ${below.toFixed(2)} below this query's largest`;
   }
 
   function quoted(text) {
@@ -507,12 +560,20 @@ function render({ model, el }) {
       readData();
     });
   }
-  function answered(message) {
+  function answered(message, buffers) {
+    if (message.save) return download(message.save, buffers[0]);
     exact = message;
     drawReadout();
   }
-  const events = ["_parts", "_steps", "_weights", "_signed"].map((name) => [`change:${name}`, dataChanged]);
+  function switched() {
+    ifOff.draw();
+    markOff();
+  }
+  const events = ["_parts", "_steps", "_weights", "_norms", "_layer", "_signed"].map((name) => [`change:${name}`, dataChanged]);
   events.push(["change:part", showPart], ["change:step", showPart]);
+  events.push(["change:palette", showPart], ["change:measure", showPart]);
+  if (live) events.push(["change:text", textField.draw], ["change:message", textField.draw]);
+  if (ifOff) events.push(["change:switched_off", switched], ["change:_outcome", switched]);
   events.push(["change:selection", drawSelection], ["msg:custom", answered]);
   for (const [event, listener] of events) model.on(event, listener);
   readData();

@@ -1,0 +1,157 @@
+"""Attention computed again while you type: by a function of your own, or by a model of which you switch off heads."""
+
+import threading
+from contextlib import ExitStack
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+import traitlets
+from torch import nn
+
+from ..ablation import ablate_edges, ablate_heads
+from ..models import BERT, GPT, Transformer
+from .attention_view import AttentionView
+from .inputs import visible
+from .model_attention import ids_of, read
+from .shown import by_name
+
+MOST_ROWS = 6  # of next tokens
+
+
+class LiveAttention(AttentionView):
+    """An AttentionView with a text to type: at each change it shows what `compute(text)` gives.
+
+    compute returns (attention, query tokens) or (attention, query tokens, key tokens), or a dict of these by name. What
+    it raises is shown as `message`, and the picture stays as it was. With a model of yours inside, a wrong mask is seen
+    at once.
+    """
+
+    text = traitlets.Unicode().tag(sync=True)
+    message = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, compute, text: str):
+        # JupyterLab may deliver two changes on two threads: one computation at a time, each of the latest choices.
+        self._one_at_a_time = threading.RLock()
+        self._compute = compute
+        self._start([self._moment(text)], steps=[])
+        self.text = text
+        self.observe(self._text_changed, names="text")
+
+    def _moment(self, text: str) -> dict:
+        given = self._compute(text)
+        return by_name(given) if isinstance(given, dict) else by_name(*given)
+
+    def _text_changed(self, _change):
+        with self._one_at_a_time:
+            try:
+                self._show(self.text)
+                self.message = ""
+            except Exception as error:  # the learner's own code may raise anything: it must not end the view
+                self.message = f"{type(error).__name__}: {error}"
+
+    def _show(self, text: str):
+        self.update(self._moment(text))
+
+
+class WhatIf(LiveAttention):
+    """A model of ours at a text: switch heads and single cells off, and watch its attention, loss and predictions.
+
+    `switched_off` holds [kind, layer, head], or [kind, layer, head, query, key] for a cell. A Transformer is held to
+    the translation that it writes when whole; a GPT to the text; of a BERT, the change of its vectors is shown.
+    Raises ValueError for another model, and for an empty text.
+    """
+
+    switched_off = traitlets.List().tag(sync=True)
+    _outcome = traitlets.Dict().tag(sync=True)  # {"what", "whole", "now", "position", "rows"}
+
+    def __init__(self, model: nn.Module, tokenizer, text: str):
+        if not isinstance(model, (GPT, BERT, Transformer)):
+            raise ValueError(
+                f"model must be a GPT, BERT or Transformer; got a {type(model).__name__}: try from_hf(model)."
+            )
+        self.model, self.tokenizer = model, tokenizer
+        super().__init__(self._read_whole, text)
+        self._say_outcome()
+        self.observe(self._switched, names="switched_off")
+        self.observe(lambda _: self._say_outcome(), names="selection")
+
+    def _read_whole(self, text: str) -> dict:
+        self._ids = ids_of(self.model, self.tokenizer, text)
+        seen, self._whole = read(self.model, self.tokenizer, *self._ids)
+        self._now = self._whole
+        return seen
+
+    def _show(self, text: str):
+        super()._show(text)
+        self.switched_off = []  # another text has other positions
+        self._say_outcome()
+
+    @traitlets.validate("switched_off")
+    def _check_switched_off(self, proposal):
+        sizes = {part["name"]: part["shape"] for part in self._parts}
+        for one in proposal["value"]:
+            kind, *place = one
+            inside = kind in sizes and len(place) in (2, 4)
+            if not inside or not all(0 <= i < n for i, n in zip(place, sizes[kind], strict=False)):
+                raise ValueError(
+                    f"switched_off holds [kind, layer, head] or [kind, layer, head, query, key]; got {one!r}."
+                )
+        return [list(one) for one in proposal["value"]]
+
+    def _switched(self, _change):
+        with self._one_at_a_time, ExitStack() as off:
+            for kind in {one[0] for one in self.switched_off}:
+                heads = [tuple(place) for name, *place in self.switched_off if name == kind and len(place) == 2]
+                edges = [tuple(place) for name, *place in self.switched_off if name == kind and len(place) == 4]
+                off.enter_context(ablate_heads(self.model, heads, kind))
+                off.enter_context(ablate_edges(self.model, edges, kind))
+            seen, self._now = read(self.model, self.tokenizer, *self._ids)
+            self.update(seen)
+            self._say_outcome()
+
+    def _say_outcome(self):
+        self._outcome = outcome(self.model, self.tokenizer, self._ids, self._whole, self._now, self._position())
+
+    def _position(self) -> int | None:
+        """The row whose prediction is shown: the query that is selected, where it predicts something."""
+        return None if self.part == "encoder" else self.selection.get("query")
+
+
+def outcome(model, tokenizer, ids, whole, now, position: int | None) -> dict:
+    """What a model's outputs (1, T, vocab_size) say of the text, whole and with something switched off.
+
+    "rows": the likeliest next tokens at position (the last, or a translation's first, if None), and the one that comes.
+    """
+    source, written = ids
+    if isinstance(model, BERT):
+        change = ((now - whole).norm() / whole.norm()).item()
+        return {
+            "what": "relative change of the output vectors",
+            "whole": 0.0,
+            "now": change,
+            "position": "",
+            "rows": [],
+        }
+    wanted = source[0, 1:] if written is None else written[0, 1:]
+    loss = [F.cross_entropy(one[0, : len(wanted)], wanted).item() if len(wanted) else 0.0 for one in (whole, now)]
+    first = 0 if written is not None else source.shape[1] - 1
+    position = first if position is None or position >= now.shape[1] else position
+    before, after = (one[0, position].softmax(dim=-1) for one in (whole, now))
+    right = int(wanted[position]) if position < len(wanted) else None
+    shown = [int(i) for i in (before + after).topk(min(MOST_ROWS, len(before))).indices]
+    shown = shown if right is None or right in shown else [right, *shown[:-1]]
+    named = partial(row, tokenizer, before, after, right)
+    what = "loss of the text" if written is None else "loss of its own translation"
+    return {"what": f"{what} (nats a token)", "whole": loss[0], "now": loss[1],
+            "position": f"next token after position {position + 1}" if written is None else f"token {position + 1}",
+            "rows": [named(i) for i in sorted(shown, key=lambda i: -float(before[i]))]}  # fmt: skip
+
+
+def row(tokenizer, before: torch.Tensor, after: torch.Tensor, right: int | None, i: int) -> dict:
+    return {
+        "token": visible(tokenizer.tokens([i])[0]),
+        "whole": float(before[i]),
+        "now": float(after[i]),
+        "wanted": i == right,
+    }

@@ -1,0 +1,95 @@
+"""What a view shows, checked once: the exact numbers for Python, and what is sent of them to the browser."""
+
+from typing import NamedTuple
+
+from .inputs import MOST_WEIGHTS, as_numbers, as_picture, on_the_wire, romanised, visible
+
+
+class Seen(NamedTuple):
+    """One kind of attention: weights (L, H, T, S), the tokens of its queries and keys, and what else is known of it.
+
+    scores (L, H, T, S) are before the softmax; norms (L, H, S) say how long each key's value is; with n_kv_heads below
+    H, groups of heads share a key and a value.
+    """
+
+    weights: object
+    query_tokens: list[str] | None = None
+    key_tokens: list[str] | None = None
+    scores: object = None
+    norms: object = None
+    n_kv_heads: int | None = None
+
+
+class Shown:
+    """Every kind of attention, by name, at one moment or at each step of a training.
+
+    parts: for the browser, each {"name", "shape", "start": its first weight among all, "queries", "keys", "norms": its
+    first norm or None, "n_kv_heads"}. Weights go part after part; within a part, step after step. one_layer: there are
+    too many for a browser, so that it gets one layer of one part at a time. Raises ValueError for what cannot be shown.
+    """
+
+    def __init__(self, moments: list[dict[str, Seen]], signed: bool = False):
+        self.seen, self.parts, weights, norms = {}, [], 0, 0
+        for name in moments[0]:
+            self.seen[name] = [checked(moment[name], signed) for moment in moments]
+            *_, last = self.seen[name]
+            if any(one.weights.shape != last.weights.shape or one[1:3] != last[1:3] for one in self.seen[name]):
+                raise ValueError("The snapshots must all have the same layers, heads and tokens.")
+            self.parts.append(
+                {
+                    "name": name,
+                    "shape": list(last.weights.shape),
+                    "start": weights,
+                    "queries": [visible(token) for token in last.query_tokens],
+                    "keys": [visible(token) for token in last.key_tokens],
+                    "norms": None if last.norms is None else norms,
+                    "n_kv_heads": last.n_kv_heads,
+                }
+            )
+            weights += len(moments) * last.weights.size
+            norms += 0 if last.norms is None else len(moments) * last.norms.size
+        self.one_layer = weights > MOST_WEIGHTS
+        if self.one_layer and len(moments) > 1:
+            raise ValueError(f"Snapshots hold at most {MOST_WEIGHTS:,} weights; got {weights:,}: leave out steps.")
+
+    def wire(self, part: str, layer: int) -> bytes:
+        """The weights that the browser gets while this part and this layer are shown."""
+        if self.one_layer:
+            return on_the_wire(self.seen[part][0].weights[layer])
+        return b"".join(on_the_wire(one.weights) for moments in self.seen.values() for one in moments)
+
+    def norms(self) -> bytes:
+        """The norms of the values, 32 bits each."""
+        known = [one.norms for moments in self.seen.values() for one in moments if one.norms is not None]
+        return b"".join(norms.astype("<f4").tobytes() for norms in known)
+
+    def romanised(self) -> dict[str, str]:
+        """For each label that is not in Latin letters, how it is read aloud."""
+        labels = {label for part in self.parts for label in part["queries"] + part["keys"]}
+        return {text: romanised(text) for text in sorted(labels) if romanised(text) != text}
+
+
+def checked(seen: Seen, signed: bool) -> Seen:
+    """The same with numpy arrays and complete tokens; ValueError where they do not fit together."""
+    weights, query_tokens, key_tokens = as_picture(*seen[:3], lowest=-1 if signed else 0)
+    L, H, T, S = weights.shape
+    scores = None if seen.scores is None else as_numbers("scores", seen.scores, (L, H, T, S))
+    norms = None if seen.norms is None else as_numbers("norms", seen.norms, (L, H, S))
+    shared = seen.n_kv_heads
+    if shared is not None and (shared < 1 or H % shared):
+        raise ValueError(f"n_kv_heads must divide the {H} heads; got {shared!r}.")
+    return Seen(weights, query_tokens, key_tokens, scores, norms, None if shared == H else shared)
+
+
+def by_name(attention, query_tokens=None, key_tokens=None, **known) -> dict[str, Seen]:
+    """Each kind of attention by its name; a single one is called "attention"."""
+    if type(attention) is not dict:  # the output of a Hugging Face model is a kind of dict: as_weights knows it
+        return {"attention": Seen(attention, query_tokens, key_tokens, **known)}
+    if attention and query_tokens is None and all(isinstance(one, tuple) for one in attention.values()):
+        return {name: Seen(*one) for name, one in attention.items()}
+    # What record_attention gives: the decoder's tokens are the queries, the encoder's the keys, as in "cross".
+    key_tokens = query_tokens if key_tokens is None else key_tokens
+    tokens = {"cross": (query_tokens, key_tokens), "decoder": (query_tokens,) * 2, "encoder": (key_tokens,) * 2}
+    if not attention or set(attention) - set(tokens):
+        raise ValueError(f"attention, a dict, must have the names {', '.join(tokens)}; got {list(attention)}.")
+    return {name: Seen(attention[name], *tokens[name], **known) for name in tokens if name in attention}

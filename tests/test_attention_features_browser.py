@@ -1,0 +1,335 @@
+"""What else a reader does with an AttentionView: arcs, scores, values, a table, files, one layer at a time, what-if."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from matplotlib import colormaps
+
+from browser import eventually
+from test_attention_view_browser import KEYS, QUERIES, Drawn, live, random, shows
+from test_live_attention import gpt
+from transformer_lab import load, record_attention
+from transformer_lab.viz import AttentionView
+from transformer_lab.viz.heads_at_work import record_heads
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def saved(page, tmp_path):
+    def open_it(view) -> Drawn:
+        page.goto(view.save(tmp_path / "view.html").as_uri())
+        return Drawn(page)
+
+    return open_it
+
+
+def arcs(page):
+    return page.locator(".tl-attention path.arc").evaluate_all(
+        "(arcs) => arcs.map((arc) => [arc.getAttribute('d'), Number(arc.getAttribute('stroke-width'))])"
+    )
+
+
+def test_every_number_on_hover_is_the_models(lab):
+    """What stands beside the map is what record_attention has, of every head, in a live notebook."""
+    code = """
+from transformer_lab import load
+from transformer_lab.viz import AttentionView
+view = AttentionView.from_model(*load("dates"), "May 3, 1931")
+view.part = "encoder"
+view
+"""
+    drawn = live(lab, "numbers", code)
+    model, tokenizer = load("dates")
+    ids = torch.tensor([tokenizer.encode("May 3, 1931")])
+    with record_attention(model) as maps, record_heads(model) as heads, torch.no_grad():
+        model.encode(ids)
+    rng = np.random.default_rng(0)
+    for layer, head in np.ndindex(2, 4):
+        query, key = (int(i) for i in rng.integers(ids.shape[1], size=2))
+        drawn.page.locator(f"[data-head='{layer},{head}']").click()
+        drawn.hover(query, key)
+        weight, score = maps["encoder"][layer][0, head, query, key], heads["encoder"][layer].scores[head, query, key]
+        shows(drawn, f"{weight:.6f}", f"score {'−' if score < 0 else '+'}{abs(score):.3f}", "add up to 1.00")
+        lab.page.mouse.move(0, 0)
+
+
+def test_arcs_are_the_same_weights_and_follow_the_map(saved, page):
+    weights = random(2, 3, 3, 4)
+    drawn = saved(AttentionView(weights, QUERIES, KEYS))
+    assert not page.locator(".tl-attention .arcs").is_visible()
+    page.get_by_label("arcs", exact=True).check()
+    assert len(arcs(page)) == (weights[1, 0] > 0.01).sum()
+    drawn.hover(1, 3)
+    row = sorted((1 + 6 * w for w in weights[1, 0, 1] if w > 0.01), reverse=True)
+    np.testing.assert_allclose([width for _, width in arcs(page)], row, atol=0.011)
+    page.get_by_label("follow").select_option("the key: who reads it")
+    drawn.hover(1, 3)
+    column = sorted((1 + 6 * w for w in weights[1, 0, :, 3] if w > 0.01), reverse=True)
+    np.testing.assert_allclose([width for _, width in arcs(page)], column, atol=0.011)
+    shows(drawn, f"all 3 queries together give this key {weights[1, 0, :, 3].sum():.2f}")
+    page.get_by_label("follow").select_option("the query: what it reads")
+    page.locator(".arc-names.query .arc-name").nth(2).hover()  # and the map follows the arcs
+    assert page.locator(".query-labels .label.hot").text_content() == QUERIES[2]
+    page.locator(".arc-names.query .arc-name").nth(2).click()
+    page.mouse.move(0, 0)
+    shows(drawn, f"key ‘{KEYS[weights[1, 0, 2].argmax()]}’", "selected")
+
+
+def test_without_a_kernel_the_weights_still_tell_how_far_a_score_lies_below_the_largest(saved):
+    scores = np.array([[[[0.5, 2.0, -1.25]]]])
+    weights = np.exp(scores) / np.exp(scores).sum()
+    drawn = saved(AttentionView(weights, ["q"], ["a", "b", "c"]))
+    drawn.hover(0, 2)
+    shows(drawn, "score 3.25 below this query's largest")
+    drawn.hover(0, 1)
+    shows(drawn, "the largest score of this query")
+
+
+def test_weight_times_value_multiplies_by_the_values_length(saved, page):
+    weights, norms = random(2, 3, 3, 4), np.random.default_rng(1).random((2, 3, 4)).astype(np.float32) * 5
+    drawn = saved(AttentionView(weights, QUERIES, KEYS, norms=norms))
+    page.get_by_label("show", exact=True).select_option("weight x value")
+    product = weights * norms[:, :, None]
+    for layer, head, query, key in ((0, 2, 1, 3), (1, 1, 2, 0)):
+        page.locator(f"[data-head='{layer},{head}']").click()
+        drawn.hover(query, key)
+        shows(drawn, f"{product[layer, head, query, key]:.3f}", f"add up to {product[layer, head, query].sum():.2f}")
+        wanted = colormaps["viridis"](float(product[layer, head, query, key] / product.max()), bytes=True)
+        assert np.abs(np.array(wanted, int) - drawn.colour(query, key)).max() <= 4
+    assert f"{product.max():.2f}" in page.locator(".legend").text_content()
+    page.get_by_label("show", exact=True).select_option("weight")
+    drawn.hover(2, 0)
+    shows(drawn, f"{weights[1, 1, 2, 0]:.3f}", "add up to 1.00")
+
+
+def test_cividis_is_matplotlibs(saved, page):
+    weights = random(2, 3, 3, 4)
+    drawn = saved(AttentionView(weights, QUERIES, KEYS))
+    page.get_by_label("colours").select_option("cividis")
+    for query, key in np.ndindex(3, 4):
+        wanted = colormaps["cividis"](float(weights[1, 0, query, key]), bytes=True)
+        assert np.abs(np.array(wanted, int) - drawn.colour(query, key)).max() <= 4
+    assert not page.get_by_label("show", exact=True).is_visible()  # nothing is known of the values
+
+
+def test_the_table_says_every_number_of_the_head(saved, page):
+    weights = random(2, 3, 3, 4)
+    drawn = saved(AttentionView(weights, QUERIES, KEYS))
+    page.get_by_text("the numbers as a table").focus()
+    drawn.press("Enter")
+    for i in (3, 1):
+        drawn.thumbnails.nth(i).click()
+        rows = page.locator(".table tbody tr").evaluate_all(
+            "(rows) => rows.map((r) => [...r.cells].map((c) => c.textContent))"
+        )
+        assert [row[0] for row in rows] == QUERIES
+        np.testing.assert_allclose(np.array([row[1:] for row in rows], float), weights[i // 3, i % 3], atol=6e-4)
+        assert page.locator(".table caption").text_content() == f"layer {i // 3}, head {i % 3}"
+    assert page.locator(".table thead th").all_text_contents() == ["query \\ key", *KEYS]
+
+
+def test_the_line_to_paste_is_the_selection(saved, page):
+    drawn = saved(AttentionView(random(2, 3, 3, 4), QUERIES, KEYS))
+    line = page.locator(".footer code")
+    assert line.text_content() == 'selection = {"layer": 1, "head": 0}'
+    drawn.thumbnails.nth(2).click()
+    drawn.click(2, 1)
+    scope = {}
+    exec(line.text_content(), scope)
+    assert scope["selection"] == {"layer": 0, "head": 2, "query": 2, "key": 1}
+    page.get_by_label("copy the selection").click()
+    assert page.evaluate("getSelection().toString()") == line.text_content()
+
+
+def test_a_live_view_is_saved_from_the_browser(lab, page):
+    drawn = live(lab, "files")
+    drawn.thumbnails.nth(1).click()
+    for format, start in (("PNG", b"\x89PNG"), ("SVG", b"<?xml"), ("HTML", b"<!doctype html>")):
+        with page.expect_download() as download:
+            page.get_by_label(f"save as {format}").click()
+        assert download.value.suggested_filename == f"attention.{format.lower()}"
+        path = download.value.path()
+        assert path.read_bytes().startswith(start)
+    page.goto(f"file://{path}") if path.suffix == ".html" else page.set_content(path.read_text())
+    saved = Drawn(page)
+    assert saved.title() == "layer 0, head 1"
+    assert page.locator(".save").count() == 0  # no kernel, no file
+
+
+def test_heads_that_share_keys_are_under_one_bracket(saved, page):
+    model, tokenizer = gpt(n_kv_heads=2)
+    drawn = saved(AttentionView.from_model(model, tokenizer, "the mat"))
+    brackets = page.locator(".bracket")
+    assert brackets.all_text_contents() == ["0", "1"]
+    assert brackets.nth(1).get_attribute("aria-label") == "heads 2 to 3 share keys and values"
+    heads = [drawn.thumbnails.nth(i).bounding_box() for i in (2, 3)]
+    box = brackets.nth(1).bounding_box()
+    assert abs(box["x"] - heads[0]["x"]) < 8 and abs(box["x"] + box["width"] - heads[1]["x"] - heads[1]["width"]) < 8
+    drawn.thumbnails.nth(3).click()
+    assert drawn.title() == "layer 0, head 3 (keys 1)"
+
+
+BIG = """
+import numpy as np
+from transformer_lab.viz import AttentionView
+def layer(i):
+    rows = np.random.default_rng(i).random((32, 512, 512), dtype=np.float32)
+    return rows / rows.sum(-1, keepdims=True)
+weights = np.empty((32, 32, 512, 512), np.float32)
+weights[31], weights[2] = layer(31), layer(2)
+weights[[i for i in range(32) if i not in (2, 31)]] = 1 / 512
+view = AttentionView(weights, [str(i) for i in range(512)])
+view
+"""
+
+
+def test_32_layers_of_32_heads_at_512_tokens_open_one_layer_at_a_time(lab, page):
+    page.set_default_timeout(60_000)
+    drawn = live(lab, "big", BIG)
+    assert "268,435,456 weights are more than a browser can hold: one layer at a time" in page.inner_text(".controls")
+    assert drawn.thumbnails.count() == 32 and drawn.title() == "layer 31, head 0"
+    page.get_by_label("layer", exact=True).select_option("2")
+    eventually(lambda: drawn.title() == "layer 2, head 0", timeout=60)
+    lab.python("view.selection = {'layer': 2, 'head': 5, 'query': 300, 'key': 17}")
+    shown = json.loads(lab.python("print([float(weights[2, 5, 300, 17])])"))
+    eventually(lambda: f"{shown[0]:.6f}" in drawn.readout(), timeout=30)
+    waited = """() => { const start = performance.now();
+        return new Promise((done) => setTimeout(() => done(performance.now() - start), 0)); }"""
+    assert page.evaluate(waited) < 1000  # the tab answers
+
+
+def test_a_saved_page_of_one_layer_says_so(saved, page):
+    weights = np.full((5, 8, 640, 640), 1 / 640, np.float32)
+    drawn = saved(AttentionView(weights, [str(i) for i in range(640)]))
+    assert "this page holds layer 4 alone" in page.inner_text(".controls")
+    assert page.get_by_label("layer", exact=True).is_disabled() and drawn.thumbnails.count() == 8
+
+
+OWN = """
+import torch
+from transformer_lab import causal_mask, scaled_dot_product_attention
+from transformer_lab.viz import LiveAttention
+def attend(text):
+    tokens = text.split()
+    if "boom" in tokens:
+        raise RuntimeError("my mask has the wrong shape <b>")
+    x = torch.ones(1, 1, len(tokens), 4)
+    return scaled_dot_product_attention(x, x, x, causal_mask(len(tokens)))[1], tokens
+view = LiveAttention(attend, "one two three")
+view
+"""
+
+
+def test_a_text_typed_is_computed_by_the_learners_own_function(lab, page):
+    drawn = live(lab, "own", OWN)
+    field = page.get_by_label("text", exact=True)
+    assert field.input_value() == "one two three" and drawn.labels("query") == ["one", "two", "three"]
+    field.click()
+    page.keyboard.press("End")
+    page.keyboard.type(" four", delay=20)
+    eventually(lambda: drawn.labels("query") == ["one", "two", "three", "four"])
+    drawn.hover(3, 0)
+    shows(drawn, "0.250000")
+    field.fill("one boom")
+    message = page.get_by_role("alert")
+    eventually(lambda: message.text_content() == "RuntimeError: my mask has the wrong shape <b>")
+    assert drawn.labels("query") == ["one", "two", "three", "four"]  # the view survives
+    field.fill("again")
+    eventually(lambda: drawn.labels("query") == ["again"] and not message.is_visible())
+    assert lab.python("print(view.text)") == "again"
+
+
+def test_typing_quickly_computes_once(lab, page):
+    live(lab, "debounced", OWN.replace("    tokens = text.split()", "    tokens = text.split(); calls.append(text)")
+         .replace("import torch", "import torch\ncalls = []", 1))  # fmt: skip
+    page.get_by_label("text", exact=True).click()
+    page.keyboard.press("End")
+    page.keyboard.type(" and many more words", delay=15)
+    eventually(lambda: lab.python("print(view.text)").endswith("more words"))
+    assert int(lab.python("print(len(calls))")) <= 4
+
+
+WHAT_IF = """
+from transformer_lab import load
+from transformer_lab.viz import WhatIf
+model, tokenizer = load("dates")
+view = WhatIf(model, tokenizer, "May 3, 1931")
+view
+"""
+
+
+def test_a_head_and_a_cell_are_switched_off_and_the_outcome_stands_beside(lab, page):
+    drawn = live(lab, "what_if", WHAT_IF)
+    close = page.get_by_text("close this cell")
+    assert close.is_disabled()
+    page.get_by_text("switch this head off").click()
+    eventually(lambda: lab.python("print(view.switched_off)") == "[['cross', 1, 0]]")
+    eventually(lambda: "off" in page.locator("[data-head='1,0']").get_attribute("class").split())
+    drawn.click(4, 0)
+    close.click()
+    eventually(lambda: lab.python("print(len(view.switched_off))") == "2")
+    drawn.hover(4, 0)
+    shows(drawn, "0 (masked)")
+    assert "May" in page.locator(".what-if li").nth(1).text_content()
+    outcome = json.loads(lab.python("import json; print(json.dumps(view._outcome))"))
+    eventually(lambda: f"{outcome['now']:.3f} (whole model: {outcome['whole']:.3f})" in page.inner_text(".outcome"))
+    cells = page.locator(".predictions tbody tr").evaluate_all(
+        "(rows) => rows.map((r) => [...r.cells].map((c) => c.textContent))"
+    )
+    for cell, row in zip(cells, outcome["rows"], strict=True):
+        assert cell[:3] == [row["token"], f"{row['whole']:.3f}", f"{row['now']:.3f}"]
+    page.get_by_text("switch everything on").focus()
+    page.keyboard.press("Enter")  # by keyboard too
+    eventually(lambda: lab.python("print(view.switched_off)") == "[]")
+    eventually(lambda: page.locator(".thumbnail.off").count() == 0)
+
+
+def test_everything_is_done_by_keyboard_alone(saved, page):
+    """Tab goes through every control of the view; none needs a pointer."""
+    view = AttentionView(random(2, 3, 3, 4), QUERIES, KEYS, norms=np.ones((2, 3, 4)))
+    drawn = saved(view)
+    seen = []
+    for _ in range(12):
+        drawn.press("Tab")
+        seen.append(
+            page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent")
+        )
+    for wanted in (
+        "follow",
+        "arcs",
+        "hide the first key",
+        "show",
+        "colours",
+        "the numbers as a table",
+        "copy the selection",
+    ):
+        assert any(wanted in one for one in seen), (wanted, seen)
+    page.get_by_label("arcs", exact=True).focus()
+    drawn.press(" ")
+    assert page.locator(".arcs").is_visible()
+    page.get_by_label("colours").focus()
+    drawn.press("ArrowDown")
+    assert page.get_by_label("colours").input_value() == "cividis"
+
+
+def test_every_control_over_its_whole_range(saved, page):
+    """All choices together, in every order of two: nothing breaks (the page fixture fails on any error)."""
+    parts = {"cross": (random(2, 3, 3, 4), QUERIES, KEYS, None, np.random.default_rng(0).random((2, 3, 4))),
+             "encoder": (random(3, 2, 4, 4), KEYS, KEYS)}  # fmt: skip
+    drawn = saved(AttentionView(parts))
+    choices = page.locator(".tl-attention select")
+    for select in choices.all():
+        for value in select.evaluate("(select) => [...select.options].map((option) => option.value)"):
+            if not select.is_visible():
+                continue
+            select.select_option(value)
+            for box in page.locator(".tl-attention input[type=checkbox]:visible").all():
+                box.click()
+                for thumbnail in drawn.thumbnails.all():
+                    thumbnail.click()
+                drawn.hover(1, 1)
+                box.click()
+    assert "NaN" not in page.inner_text(".tl-attention") and "undefined" not in page.inner_text(".tl-attention")

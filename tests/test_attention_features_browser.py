@@ -91,7 +91,7 @@ def test_without_a_kernel_the_weights_still_tell_how_far_a_score_lies_below_the_
 def test_weight_times_value_multiplies_by_the_values_length(saved, page):
     weights, norms = random(2, 3, 3, 4), np.random.default_rng(1).random((2, 3, 4)).astype(np.float32) * 5
     drawn = saved(AttentionView(weights, QUERIES, KEYS, norms=norms))
-    page.get_by_label("show", exact=True).select_option("weight x value")
+    page.get_by_label("measure", exact=True).select_option("weight x value")
     product = weights * norms[:, :, None]
     for layer, head, query, key in ((0, 2, 1, 3), (1, 1, 2, 0)):
         page.locator(f"[data-head='{layer},{head}']").click()
@@ -100,7 +100,7 @@ def test_weight_times_value_multiplies_by_the_values_length(saved, page):
         wanted = colormaps["viridis"](float(product[layer, head, query, key] / product.max()), bytes=True)
         assert np.abs(np.array(wanted, int) - drawn.colour(query, key)).max() <= 4
     assert f"{product.max():.2f}" in page.locator(".legend").text_content()
-    page.get_by_label("show", exact=True).select_option("weight")
+    page.get_by_label("measure", exact=True).select_option("weight")
     drawn.hover(2, 0)
     shows(drawn, f"{weights[1, 1, 2, 0]:.3f}", "add up to 1.00")
 
@@ -112,7 +112,7 @@ def test_cividis_is_matplotlibs(saved, page):
     for query, key in np.ndindex(3, 4):
         wanted = colormaps["cividis"](float(weights[1, 0, query, key]), bytes=True)
         assert np.abs(np.array(wanted, int) - drawn.colour(query, key)).max() <= 4
-    assert not page.get_by_label("show", exact=True).is_visible()  # nothing is known of the values
+    assert not page.get_by_label("measure", exact=True).is_visible()  # nothing is known of the values
 
 
 def test_the_table_says_every_number_of_the_head(saved, page):
@@ -301,7 +301,7 @@ def test_everything_is_done_by_keyboard_alone(saved, page):
         "follow",
         "arcs",
         "hide the first key",
-        "show",
+        "measure",
         "colours",
         "the numbers as a table",
         "copy the selection",

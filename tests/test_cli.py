@@ -246,7 +246,7 @@ def help_of(*command):
 
 
 def test_help_names_every_command_and_what_each_is_for():
-    for command in ("train", "translate", "generate", "evaluate", "view", "demo", "doctor", "reset"):
+    for command in ("train", "translate", "generate", "evaluate", "view", "demo", "doctor", "progress", "reset"):
         assert re.search(rf"^\W*{command} +\w.{{20}}", help_of(), re.M), command
     assert "--debug" in help_of()
 

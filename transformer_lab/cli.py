@@ -237,6 +237,15 @@ def doctor():
 
 
 @app.command()
+def progress():
+    """Show what you have done, lesson by lesson: questions, points, guesses. Nothing of it leaves this machine."""
+    from .grading import my_progress
+
+    with one_sentence():
+        typer.echo(str(my_progress()))
+
+
+@app.command()
 def reset(
     lesson: Annotated[str, typer.Argument(help='Number or name of the lesson: "02" or "02_attention".')],
     folder: Annotated[Path, typer.Option(help="The course's exercises folder.")] = Path("exercises"),

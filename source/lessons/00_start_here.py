@@ -128,8 +128,8 @@ print("without the causal mask, above 90 %:", right["without causal mask"] > 0.9
 # ## 4. How a lesson works
 #
 # * **Predict, run, explain.** Before an important cell you commit to a guess; the output below it stays folded until you
-#   run it. A guess that turns out wrong is the moment at which you learn most. Guesses are kept in a small file of your
-#   own on this machine, so that the page can tell you later; setting `TRANSFORMER_LAB_PROGRESS=off` keeps none.
+#   run it. A guess that turns out wrong is the moment at which you learn most. Guesses are kept on this machine, so that
+#   the page can tell you later.
 # * **Pictures and widgets.** In a running notebook the widgets are alive; before you run it, and on GitHub, you see a
 #   picture of each.
 # * **Exercises.** Each lesson has a notebook of its own for them. You write an answer, run the locked cell below it, and
@@ -138,28 +138,40 @@ print("without the causal mask, above 90 %:", right["without causal mask"] > 0.9
 #   `make reset LESSON=02` in the course's folder (without make: `.venv/bin/transformer-lab reset 02`); your answers are
 #   kept beside it.
 #
-# A record of your progress does not exist yet; nothing is recorded but the guesses.
-#
+# **Your progress.** Of each question the best points, the number of tries and the day of the last one are kept beside your
+# guesses, in small files of your own; your answers are not. None of it leaves this machine, and setting
+# `TRANSFORMER_LAB_PROGRESS=off` keeps none. The cell below shows it lesson by lesson; in a terminal
+# `.venv/bin/transformer-lab progress` does.
+
+# %% tags=["nbval-ignore-output"]
+# output differs with what you have done
+from transformer_lab.grading import my_progress
+
+my_progress()
+
+# %% [markdown]
 # ## 5. The map
 #
 # | | lesson | |
 # |---|---|---|
 # | **Part I** | **the parts** | |
 # | 00 | Start here | this page |
-# | 01 | Toolkit: shapes, dot product, softmax, gradients | to come |
+# | 01 | [Toolkit](01_toolkit.ipynb): shapes, dot product, softmax, gradients | [exercises](../exercises/01_toolkit/toolkit.ipynb) |
 # | 02 | [Attention](02_attention.ipynb) | [exercises](../exercises/02_attention/attention.ipynb) |
-# | 03 | Masks | to come |
-# | 04 | Many heads | to come |
-# | 05 | The feed-forward layer | to come |
-# | 06 | Residual connections | to come |
-# | 07 | Layer normalisation | to come |
-# | 08 | Positions | to come |
-# | 09 | The block, and four model families from one configuration | to come |
+# | 03 | [Masks](03_masks.ipynb) | [exercises](../exercises/03_masks/masks.ipynb) |
+# | 04 | [Many heads](04_multi_head.ipynb) | [exercises](../exercises/04_multi_head/multi_head.ipynb) |
+# | 05 | [The feed-forward layer](05_feed_forward.ipynb) | [exercises](../exercises/05_feed_forward/feed_forward.ipynb) |
+# | 06 | [Residual connections](06_residual.ipynb) | [exercises](../exercises/06_residual/residual.ipynb) |
+# | 07 | [Layer normalisation](07_layer_norm.ipynb) | [exercises](../exercises/07_layer_norm/layer_norm.ipynb) |
+# | 08 | [Positions](08_positions.ipynb) | [exercises](../exercises/08_positions/positions.ipynb) |
+# | 09 | [The block](09_block.ipynb), and four model families from one configuration | [exercises](../exercises/09_block/block.ipynb) |
 # | **Part II** | **the models** | to come |
 # | 10-15 | tokens, encoder-decoder, training, GPT, BERT, fine-tuning | |
 # | **Part III** | **the practice** | to come |
 # | 16-18 | what heads do, scale, a clinic for broken Transformers | |
 #
+# Every term, with its symbol and the lesson that explains it, is in the [glossary](glossary.ipynb).
+#
 # The code of the lessons grows up in the package `transformer_lab` beside these notebooks: short files, meant to be read: `attention.py`, `layers.py`, `positions.py`, `blocks.py`, then `models.py`: the translator above, GPT and BERT from the same parts.
 #
-# Next: [02 Attention](02_attention.ipynb).
+# Next: [01 Toolkit](01_toolkit.ipynb).

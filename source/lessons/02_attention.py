@@ -11,8 +11,8 @@
 # * say where an attention output can lie, and where it never can;
 # * recognise broken attention by its symptoms.
 #
-# About 50 minutes. It builds on [lesson 00](00_start_here.ipynb) and on the words of lesson 01 (toolkit): dot product,
-# softmax, variance, gradient. If those are familiar, go on.
+# About 50 minutes. It builds on [lesson 00](00_start_here.ipynb) and on the words of [lesson 01](01_toolkit.ipynb): dot
+# product, softmax, variance, gradient. If those are familiar, go on.
 
 # %%
 import math
@@ -599,4 +599,4 @@ assert torch.allclose(fused, scaled_dot_product_attention(q, k, v)[0], atol=1e-5
 # Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762): the scaled dot product, section 3.2.1 and
 # its footnote on the variance.
 #
-# Previous: [00 Start here](00_start_here.ipynb) (01 Toolkit is still to come). Next: 03 Masks (still to come).
+# Previous: [01 Toolkit](01_toolkit.ipynb). Next: [03 Masks](03_masks.ipynb).

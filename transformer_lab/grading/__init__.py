@@ -1,6 +1,7 @@
-"""grade() checks an exercise, predict() keeps a guess. Importing this loads no torch: an exercise's checks do."""
+"""grade() checks an exercise, predict() keeps a guess, my_progress() shows both; only calls load torch."""
 
 from .progress import predict
 from .score import Score, grade
+from .summary import my_progress
 
-__all__ = ["Score", "grade", "predict"]
+__all__ = ["Score", "grade", "my_progress", "predict"]

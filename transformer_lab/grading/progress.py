@@ -1,19 +1,25 @@
 """predict(): commit to a guess before a cell runs, and read afterwards whether the run bore it out.
 
-Guesses stay on this machine, in one small file. TRANSFORMER_LAB_DATA names another folder for it;
-TRANSFORMER_LAB_PROGRESS=off keeps guesses in the running process only.
+Guesses, and what the runs gave, stay on this machine, in files (store.py); TRANSFORMER_LAB_PROGRESS=off keeps them in
+the running process only.
 """
 
-import contextlib
 import html
-import json
-import os
-import tempfile
-from pathlib import Path
 
-from .score import GradingError, find
+from .score import GradingError, find, key_of
+from .store import Store
 
-_kept: dict[str, str] = {}  # the guesses when no file may be touched
+
+def latest(old: str, new: str) -> str:
+    return new
+
+
+def is_text(value) -> bool:
+    return isinstance(value, str)
+
+
+GUESSES = Store("guesses", latest, is_text)
+RUNS = Store("runs", latest, is_text)  # what the run gave, by prediction
 
 
 class Note(str):
@@ -43,14 +49,16 @@ def predict(question: str, choice: str | None = None, *, actual: str | None = No
     for given in (choice, actual):
         if given is not None and given not in options:
             raise GradingError(f"{given!r} is no option of {question}; choose from {listed(options)}.")
-    key = f"{module.__name__.rpartition('.')[2]}.{name}"
+    key = key_of(module, name)
     if choice is not None:
-        keep(key, choice)
+        GUESSES.add(key, choice)
+    if actual is not None:
+        RUNS.add(key, actual)
     if actual is None and choice is None:
         return Note(f"No guess yet: put one of {listed(options)} in place of None and run this cell again.")
     if actual is None:
         return Note(f"Your guess, {choice!r}, is kept. Now run on and see.")
-    guess = guesses().get(key)
+    guess = GUESSES.read().get(key)
     if guess is None:
         return Verdict(f"You made no guess. The run says {actual!r}.")
     if guess == actual:
@@ -60,56 +68,3 @@ def predict(question: str, choice: str | None = None, *, actual: str | None = No
 
 def listed(options: tuple[str, ...]) -> str:
     return ", ".join(map(repr, options))
-
-
-def guesses() -> dict[str, str]:
-    """Every guess kept so far; a file that cannot be read is put aside and started anew."""
-    file = guesses_file()
-    if file is None or not file.exists():
-        return _kept
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError("not a dictionary")
-        return found | _kept
-    except ValueError:
-        with contextlib.suppress(OSError):
-            os.replace(file, file.with_suffix(".broken.json"))
-    except OSError:
-        pass
-    return _kept
-
-
-def keep(key: str, guess: str) -> None:
-    """Write the guess, all of the file or nothing of it; where no file can be written, keep it in the process."""
-    file = guesses_file()
-    if file is None:
-        _kept[key] = guess
-        return
-    text = json.dumps(guesses() | {key: guess}, indent=1, sort_keys=True)
-    try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, new = tempfile.mkstemp(dir=file.parent, text=True)  # for its owner's eyes only
-        try:
-            with open(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            os.replace(new, file)
-        except OSError:
-            os.unlink(new)
-            raise
-    except OSError:
-        _kept[key] = guess
-
-
-def guesses_file() -> Path | None:
-    """Where guesses live, or None when nothing may be written."""
-    if os.environ.get("TRANSFORMER_LAB_PROGRESS") == "off":
-        return None
-    folder = os.environ.get("TRANSFORMER_LAB_DATA")
-    if not folder:
-        try:
-            from platformdirs import user_data_path
-        except ImportError:  # a bare install, without the course's packages
-            return None
-        folder = user_data_path("transformer_lab", appauthor=False)
-    return Path(folder) / "guesses.json"

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from .answer import Answer, NotDone, Wrong, describe
 from .card import html_card, text_card
+from .results import keep
 
 __all__ = ["GradingError", "NotDone", "Record", "Score", "Wrong", "check", "grade"]
 
@@ -77,14 +78,16 @@ def check(title: str, points: int | float = 1):
 
 
 def grade(exercise: str | None = None, *answers, **named) -> Score:
-    """Run the checks of an exercise, e.g. grade("02_attention.softmax", softmax)."""
+    """Run the checks of an exercise, e.g. grade("02_attention.softmax", softmax), and keep the best points so far."""
     if exercise is None or named:
         raise GradingError('Give the name and then the answer itself: grade("02_attention.softmax", softmax).')
     module, name = find(exercise, "question", questions)
     question = questions(module)[name]
     answers = accept(exercise, question.answers, answers)
     about = getattr(module, "MISCONCEPTIONS", {})
-    return Score(exercise, [run(function, answers, about) for function in checks(question)])
+    score = Score(exercise, [run(function, answers, about) for function in checks(question)])
+    keep(key_of(module, name), score)
+    return score
 
 
 def run(function, answers: list, about: dict[str, str]) -> Record:
@@ -126,6 +129,11 @@ def find(exercise: str, kind: str, names) -> tuple:
         valid = ", ".join(names(module)) or "none so far"
         raise GradingError(f"Lesson {lesson!r} has no {kind} {name!r}; it has: {valid}.")
     return module, name
+
+
+def key_of(module, name: str) -> str:
+    """How the learner's record names a question or a prediction: without the lesson's number, which may change."""
+    return f"{module.__name__.rpartition('.')[2]}.{name}"
 
 
 def lessons() -> dict:

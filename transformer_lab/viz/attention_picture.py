@@ -136,9 +136,9 @@ def write_labels(page, queries, keys, left, top, map_width, map_height):
         page.text(x, top - 0.07, keys[i], rotation=rotation, rotation_mode="anchor", **across, **text)
 
 
-def readable(label: str) -> str:
+def readable(label: str, longest: int = LONGEST_LABEL) -> str:
     """The label, cut if long, and in Latin letters where no installed font could draw it."""
-    label = label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+    label = label if len(label) <= longest else label[: longest - 1] + "…"
     return "".join(char if font_for(char) else anyascii(char).lower() or "?" for char in label)
 
 

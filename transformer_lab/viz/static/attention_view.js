@@ -38,7 +38,7 @@ function render({ model, el }) {
     byKey = choice.startsWith("the key");
     drawHot();
   });
-  const measureMenu = menuOf("show", ["weight", "weight x value"], (choice) => set("measure", choice));
+  const measureMenu = menuOf("measure", ["weight", "weight x value"], (choice) => set("measure", choice));
   const paletteMenu = menuOf("colours", Object.keys(PALETTES), (choice) => set("palette", choice));
   switches.append(followMenu, arcsSwitch, firstKey, measureMenu, paletteMenu);
   const arcs = makeArcs((at, axis) => {

@@ -1,0 +1,86 @@
+"""Lesson 03: two small language models of dates, trained alike, one with its causal mask and one without.
+
+Without the mask position t reads the character that it is to predict: the loss falls towards 0, and nothing is learnt
+that helps where there is no such character, at the end of a text that is being written.
+"""
+
+import re
+from contextlib import nullcontext
+
+import torch
+import torch.nn.functional as F
+
+from recording import record
+from transformer_lab import switch_off
+from transformer_lab.config import TransformerConfig
+from transformer_lab.data import dates
+from transformer_lab.generation import generate
+from transformer_lab.models import GPT
+from transformer_lab.tasks.task import IGNORED
+
+END = 0  # the id that begins and ends a text
+DATE = re.compile(r"\d{4}年\d{1,2}月\d{1,2}日(星期[一二三四五六日])?")
+CHARACTERS = "0123456789年月日星期一二三四五六"
+
+
+def rows(texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs (B, T) that begin with END, and the character after each as label (IGNORED behind the end)."""
+    ids = [[CHARACTERS.index(c) + 1 for c in text] for text in texts]
+    longest = max(map(len, ids))
+    inputs = [[END, *row] + [END] * (longest - len(row)) for row in ids]
+    labels = [[*row, END] + [IGNORED] * (longest - len(row)) for row in ids]
+    return torch.tensor(inputs), torch.tensor(labels)
+
+
+def mask_of(model, causal: bool):
+    """Within the block the model runs with its causal mask, or without."""
+    return nullcontext() if causal else switch_off(model, "causal mask")
+
+
+def train(causal: bool, steps: int, seed: int = 0) -> tuple[GPT, list[float]]:
+    """The model after so many steps, and the loss at each, in nats a character."""
+    torch.manual_seed(seed)
+    config = TransformerConfig(len(CHARACTERS) + 1, d_model=32, n_heads=2, n_layers=2, d_ff=128, max_len=20)
+    model, losses = GPT(config), []
+    inputs, labels = rows([pair.target for pair in dates.training_pairs(3000)])
+    optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    with mask_of(model, causal):
+        for _ in range(steps):
+            batch = torch.randint(len(inputs), (24,))
+            loss = F.cross_entropy(model(inputs[batch]).transpose(1, 2), labels[batch], ignore_index=IGNORED)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.item())
+    return model, losses
+
+
+def write(model, causal: bool, n: int = 200) -> list[str]:
+    """n texts of the model's own, drawn character by character."""
+    with mask_of(model, causal):
+        start = torch.full((n, 1), END)
+        ids = generate(model, start, 16, temperature=1.0, stop=END, seed=0, use_cache=False)
+    return ["".join(CHARACTERS[i - 1] for i in row[1:] if i != END) for row in ids.tolist()]
+
+
+def well_formed(texts: list[str]) -> float:
+    """The share of texts that look like a date."""
+    return sum(bool(DATE.fullmatch(text)) for text in texts) / len(texts)
+
+
+def run(seeds=(0, 1, 2), steps: int = 300) -> dict:
+    """Loss (mean of each 10 steps), and the share of dates among 200 texts, with and without the mask."""
+    result = {"seeds": list(seeds), "steps": steps, "loss": {}, "well_formed": {}, "examples": {}}
+    for name, causal in (("with the mask", True), ("without", False)):
+        for seed in seeds:
+            model, losses = train(causal, steps, seed)
+            texts = write(model, causal)
+            means = torch.tensor(losses).view(-1, 10).mean(dim=1)
+            result["loss"].setdefault(name, []).append([round(x, 4) for x in means.tolist()])
+            result["well_formed"].setdefault(name, []).append(well_formed(texts))
+            result["examples"].setdefault(name, []).append(texts[:4])
+    return result
+
+
+if __name__ == "__main__":
+    record(__file__, run)

@@ -1,0 +1,90 @@
+"""Does a stack train, with skips and without? One small task, depths 2, 8 and 32, the better of two learning rates.
+
+Each layer is the package's FeedForward. Five ways to put L of them together (`ARRANGEMENTS`); everything else is equal.
+"""
+
+import math
+from itertools import product
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from recording import record
+from transformer_lab.layers import FeedForward
+
+ARRANGEMENTS = ("no skip", "no skip, unit gain", "norm only", "skip", "skip + norm")
+DEPTHS = (2, 8, 32)
+LEARNING_RATES = (1e-3, 3e-3)
+SEEDS = (0, 1, 2)
+N_INPUTS, N_CLASSES, D, STEPS, BATCH = 16, 8, 32, 250, 64
+
+
+class Deep(nn.Module):
+    """L feed-forward layers between an input layer and an output layer."""
+
+    def __init__(self, arrangement: str, L: int):
+        super().__init__()
+        self.arrangement = arrangement
+        self.enter, self.leave = nn.Linear(N_INPUTS, D), nn.Linear(D, N_CLASSES)
+        self.layers = nn.ModuleList(FeedForward(D, D) for _ in range(L))
+        if arrangement == "no skip, unit gain":  # each layer keeps the size of what it gets; torch's own start does not
+            for layer in self.layers:
+                nn.init.normal_(layer.w_1.weight, std=1 / math.sqrt(D))
+                nn.init.normal_(layer.w_2.weight, std=math.sqrt(2 / D))
+                nn.init.zeros_(layer.w_1.bias), nn.init.zeros_(layer.w_2.bias)
+
+    def forward(self, x):
+        x = self.enter(x)
+        for layer in self.layers:
+            if self.arrangement == "skip":
+                x = x + layer(x)
+            elif self.arrangement == "skip + norm":
+                x = x + layer(F.layer_norm(x, (D,)))
+            elif self.arrangement == "norm only":
+                x = F.layer_norm(layer(x), (D,))
+            else:
+                x = layer(x)
+        return self.leave(F.layer_norm(x, (D,)) if self.arrangement == "skip + norm" else x)
+
+
+def task():
+    """Random inputs; which of 8 classes a fixed random network of one hidden layer would choose. (train, test)"""
+    draw = torch.Generator().manual_seed(7)
+    w_1, w_2 = torch.randn(N_INPUTS, 32, generator=draw), torch.randn(32, N_CLASSES, generator=draw)
+    x = torch.randn(6000, N_INPUTS, generator=draw)
+    scores = (x @ w_1 / 4).relu() @ w_2
+    y = (scores - scores.mean(dim=0)).argmax(dim=-1)
+    return (x[:5000], y[:5000]), (x[5000:], y[5000:])
+
+
+def train(arrangement: str, L: int, learning_rate: float, seed: int, steps: int = STEPS) -> float:
+    """Accuracy on the 1,000 test inputs after training (always the commonest class: 0.2)."""
+    (x, y), (x_test, y_test) = task()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = Deep(arrangement, L)
+        optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+        for _ in range(steps):
+            rows = torch.randint(len(x), (BATCH,))
+            optimiser.zero_grad()
+            F.cross_entropy(model(x[rows]), y[rows]).backward()
+            optimiser.step()
+    with torch.no_grad():
+        return (model(x_test).argmax(dim=-1) == y_test).float().mean().item()
+
+
+def run() -> dict:
+    """accuracy[arrangement][depth]: one number a seed, at the learning rate whose median over the seeds is best."""
+    accuracy = {name: {} for name in ARRANGEMENTS}
+    for name, L in product(ARRANGEMENTS, DEPTHS):
+        tried = {rate: [round(train(name, L, rate, seed), 3) for seed in SEEDS] for rate in LEARNING_RATES}
+        best = max(tried, key=lambda rate: sorted(tried[rate])[1])
+        accuracy[name][str(L)] = {"learning rate": best, "accuracy": tried[best]}
+        print(name, L, best, tried[best], flush=True)
+    commonest = task()[1][1].bincount().max().item() / 1000
+    return {"accuracy": accuracy, "commonest class": commonest, "steps": STEPS, "learning rates": LEARNING_RATES}
+
+
+if __name__ == "__main__":
+    record(__file__, run)

@@ -1,0 +1,55 @@
+"""Lesson 04: what one attention head cannot do, and how many heads are too many.
+
+One layer of attention and nothing else. Eight positions hold eight random numbers each. The target at a position is the
+numbers of its left neighbour minus those of the first position. The loss is 1 for a layer that answers 0 everywhere.
+Every layer is 16 wide, so that H heads have the same parameters as one; a control gives one head twice the width.
+"""
+
+import torch
+
+from recording import record
+from transformer_lab import MultiHeadAttention
+
+T, WIDTH = 8, 8  # positions, and numbers at each of them
+HEADS, SEEDS, STEPS, BATCH = (1, 2, 4, 8, 16), 8, 400, 64
+
+
+def examples(n: int, generator: torch.Generator):
+    """Inputs (n, T, WIDTH + T), numbers with a marker of the position beside them, and targets (n, T - 2, WIDTH)."""
+    numbers = torch.randn(n, T, WIDTH, generator=generator)
+    marker = 3 * torch.eye(T).expand(n, T, T)
+    return torch.cat((numbers, marker), dim=-1), numbers[:, 1:-1] - numbers[:, :1]
+
+
+def loss_of(layer, n: int, generator: torch.Generator) -> torch.Tensor:
+    """The mean squared error at the positions from 2 on, in units of the target's variance, 2."""
+    x, target = examples(n, generator)
+    return (layer(x)[:, 2:, :WIDTH] - target).square().mean() / 2
+
+
+def train(n_heads: int, seed: int, d_head: int | None = None, steps: int = STEPS):
+    """A trained layer, and its loss on 2,000 fresh examples."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    layer = MultiHeadAttention(WIDTH + T, n_heads, d_head=d_head)
+    optimiser = torch.optim.Adam(layer.parameters())
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=0.01, total_steps=STEPS, pct_start=0.1)
+    for _ in range(steps):
+        loss = loss_of(layer, BATCH, generator)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    with torch.no_grad():
+        return layer, loss_of(layer, 2000, generator).item()
+
+
+def run() -> dict:
+    """The loss of every number of heads and seed, and of one head of twice the width."""
+    losses = {str(n_heads): [round(train(n_heads, seed)[1], 4) for seed in range(SEEDS)] for n_heads in HEADS}
+    wide = [round(train(1, seed, d_head=2 * (WIDTH + T))[1], 4) for seed in range(SEEDS)]
+    return {"steps": STEPS, "loss": losses, "one head of twice the width": wide}
+
+
+if __name__ == "__main__":
+    record(__file__, run)

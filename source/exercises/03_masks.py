@@ -1,0 +1,433 @@
+# %% [markdown]
+# # Exercises: 03 Masks
+#
+# Write your answer where a cell says `raise NotImplementedError` or `None`, run it, then run the locked cell below. It
+# tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
+# split the locked cells: a teacher's grading could not read the notebook any more. (`NameError`? The cell with your answer
+# has not been run yet.)
+#
+# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors, `...` stands for any number
+# of leading axes (batch, heads), also none, and a boolean mask is True where looking is **allowed**. Every function leaves
+# its inputs as they are. Back to the [lesson](../../notebooks/03_masks.ipynb).
+
+# %%
+import math
+
+import torch
+
+# %% [markdown]
+# ## Question 1: the causal mask
+# *3 points, difficulty 2 of 5, about 8 minutes*
+#
+# Write `causal_mask(T, S)`: booleans `(T, S)`, a row for each of $T$ queries, a column for each of $S$ keys. A query may see
+# its own position and all before it. The **last query meets the last key**: with $T < S$ the first $S - T$ keys come from a
+# cache. $T > S$ is allowed too.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# At which position, counted among the keys, does query 0 stand? And query $i$?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# Query $i$ stands at position $p_i = S - T + i$. allowed `(T, S)`: $\text{allowed}_{ij}$ is True where $j \le p_i$.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# positions = ...            # (T, 1)
+# keys = torch.arange(...)   # (S,)
+# return keys <= positions
+# ```
+#
+# Or look at the `diagonal` of `torch.tril`.
+#
+# </details>
+
+
+# %% answer="causal_mask"
+def causal_mask(T, S):
+    """(T, S) booleans, True where query i may see key j; the last query meets the last key"""
+    ### BEGIN SOLUTION
+    return torch.ones(T, S, dtype=torch.bool).tril(diagonal=S - T)
+    ### END SOLUTION
+
+
+# %% check="causal_mask" points=3
+from transformer_lab.grading import grade
+
+grade("03_masks.causal_mask", causal_mask)
+
+# %% [markdown]
+# ## Question 2: attention with a mask
+# *6 points, difficulty 3 of 5, about 12 minutes*
+#
+# Write `masked_attention(q, k, v, mask)` that returns `(output, weights)`. `q (..., T, d)`, `k (..., S, d)`, `v (..., S, e)`,
+# as in lesson 02; `mask` is boolean, has two axes or more, and broadcasts to `(..., T, S)`. A blocked key gets weight 0 and
+# the allowed ones share 1. A row with **no** allowed key gives zeros, in the weights and in the output, and puts no NaN
+# into any gradient. Keep the dtype.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Which score makes $e^{\text{score}}$ exactly 0? And what is 0 / 0?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# scores `(..., T, S)`, with $-\infty$ wherever `mask` is False; softmax over the last axis; then the rows in which
+# `mask.any(dim=-1, keepdim=True)` is False, shape `(..., T, 1)`, are set to 0. `masked_fill` passes no gradient where it
+# wrote.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# scores = ...
+# weights = scores.masked_fill(..., -math.inf).softmax(dim=...)
+# weights = weights.masked_fill(..., 0.0)
+# return ..., weights
+# ```
+#
+# </details>
+
+
+# %% answer="masked_attention"
+def masked_attention(q, k, v, mask):
+    """(..., T, d), (..., S, d), (..., S, e), booleans -> output (..., T, e), weights (..., T, S)"""
+    ### BEGIN SOLUTION
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    weights = scores.masked_fill(~mask, -math.inf).softmax(dim=-1)
+    weights = weights.masked_fill(~mask.any(dim=-1, keepdim=True), 0.0)
+    return weights @ v, weights
+    ### END SOLUTION
+
+
+# %% check="masked_attention" points=6
+from transformer_lab.grading import grade
+
+grade("03_masks.masked_attention", masked_attention)
+
+# %% [markdown]
+# ## Question 3: four repairs
+# *4 points, difficulty 2 of 5, about 10 minutes*
+#
+# Four ways to apply a mask, each of a kind found in the wild, each with one fault. All of them run. Read the symptoms that
+# the cell after them prints, then write each again as `repair_1` ... `repair_4`. (Every query here has an allowed key: no
+# rule for empty rows is asked for.)
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# What do the rows sum to? How much of it lies on blocked keys? And what happens to that share when all scores are low?
+#
+# </details>
+# <details><summary>Hint 2: where to look</summary>
+#
+# 1: $e^0$ is not 0. 2: over which keys did the sum under the fraction run? 3: how large is $e^{-10}$ beside $e^{-12}$?
+# 4: what does `masked_fill` without an underscore return?
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# All four come out as the same lines: scores `(..., T, S)`, $-\infty$ at the blocked ones, softmax over the last axis,
+# `weights @ v`.
+#
+# </details>
+
+
+# %%
+def broken_1(q, k, v, mask):
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    weights = (scores * mask).softmax(dim=-1)
+    return weights @ v, weights
+
+
+def broken_2(q, k, v, mask):
+    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1) * mask
+    return weights @ v, weights
+
+
+# %%
+def broken_3(q, k, v, mask):
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    weights = scores.masked_fill(~mask, -10.0).softmax(dim=-1)
+    return weights @ v, weights
+
+
+def broken_4(q, k, v, mask):
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    scores.masked_fill(~mask, -math.inf)
+    weights = scores.softmax(dim=-1)
+    return weights @ v, weights
+
+
+# %%
+_ = torch.manual_seed(0)
+q, k, v = torch.rand(6, 16), torch.rand(6, 16), torch.randn(6, 3)
+mask = torch.ones(6, 6).tril().bool()
+for broken in (broken_1, broken_2, broken_3, broken_4):
+    _, ordinary = broken(q, k, v, mask)
+    _, low = broken(q, k - 16, v, mask)  # the same differences between scores, all of them far lower
+    for name, weights in (("ordinary scores", ordinary), ("low scores", low)):
+        rows, share = weights.sum(dim=-1), weights.masked_fill(mask, 0.0).sum(dim=-1)
+        print(f"{broken.__name__}, {name:15}  rows sum to {rows.min():.1f} ... {rows.max():.1f}, "
+              f"on blocked keys up to {share.max():.1f}")  # fmt: skip
+
+
+# %% answer="repair_1"
+def repair_1(q, k, v, mask):
+    """broken_1, mended"""
+    ### BEGIN SOLUTION
+    scores = q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])
+    weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
+    return weights @ v, weights
+    ### END SOLUTION
+
+
+# %% answer="repair_2"
+def repair_2(q, k, v, mask):
+    """broken_2, mended"""
+    ### BEGIN SOLUTION
+    scores = q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])
+    weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
+    return weights @ v, weights
+    ### END SOLUTION
+
+
+# %% answer="repair_3"
+def repair_3(q, k, v, mask):
+    """broken_3, mended"""
+    ### BEGIN SOLUTION
+    scores = q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])
+    weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
+    return weights @ v, weights
+    ### END SOLUTION
+
+
+# %% answer="repair_4"
+def repair_4(q, k, v, mask):
+    """broken_4, mended"""
+    ### BEGIN SOLUTION
+    scores = q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])
+    weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
+    return weights @ v, weights
+    ### END SOLUTION
+
+
+# %% check="repair" points=4
+from transformer_lab.grading import grade
+
+grade("03_masks.repair", repair_1, repair_2, repair_3, repair_4)
+
+# %% [markdown]
+# ## Question 4: find the leak
+# *Optional: 4 points, difficulty 4 of 5, about 12 minutes*
+#
+# `model(x)` takes hidden states `x (T, D)` and returns `(output (T, D), weights (T, T))`. Output $i$ should depend on
+# positions $0$ to $i$ only. Write `leaks(model, x)`: a list of the positions $j$ from which something reaches an output
+# *before* $j$; empty if there is none. Some of the models in the check have a clean attention map and leak all the same.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Do not read the model; ask it. What may change, and what may not, when you change position $j$?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# For each $j$: a copy of `x (T, D)` in which the whole row $j$ is another; compare `output[:j]`, shape `(j, D)`, before and
+# after. Exactly, or with a very small tolerance: a leak may be faint.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# before = ...
+# found = []
+# for j in range(len(x)):
+#     changed = x.clone()
+#     ...
+#     if not torch.equal(..., ...):
+#         found.append(j)
+# return found
+# ```
+#
+# </details>
+
+
+# %% answer="leaks"
+def leaks(model, x):
+    """The positions j for which changing x[j] changes an output before j, as a list"""
+    ### BEGIN SOLUTION
+    before = model(x)[0]
+    found = []
+    for j in range(len(x)):
+        other = x.clone()
+        other[j] = torch.randn(x.shape[1])
+        if not torch.equal(model(other)[0][:j], before[:j]):
+            found.append(j)
+    return found
+    ### END SOLUTION
+
+
+# %% check="leaks" points=4
+from transformer_lab.grading import grade
+
+grade("03_masks.leaks", leaks)
+
+# %% [markdown]
+# ## Question 5: padding and causality at once
+# *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
+#
+# A batch of $B$ texts was padded to length $S$; `padding (B, S)` is True at *real* tokens. The last $T$ tokens ask. Write
+# `combine(padding, T)`: one boolean mask `(B, 1, T, S)` that closes both the padding and the future (last query, last key).
+# The axis of size 1 is that of the heads. Rows without any key may stay so.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# May a query see a key if the causal mask allows it and the padding does not? Which of `&` and `|` says so?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# Padding closes *columns*, the same for every query: `(B, S)` becomes `(B, 1, 1, S)`. Causality `(T, S)` is the same for
+# every text.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# keys = padding[:, None, ..., :]      # (B, 1, 1, S)
+# causal = ...                         # (T, S)
+# return ...
+# ```
+#
+# </details>
+
+
+# %% answer="combine"
+def combine(padding, T):
+    """(B, S) booleans, True at real tokens -> (B, 1, T, S) booleans, True where allowed"""
+    ### BEGIN SOLUTION
+    S = padding.shape[1]
+    return padding[:, None, None, :] & torch.ones(T, S, dtype=torch.bool).tril(diagonal=S - T)
+    ### END SOLUTION
+
+
+# %% check="combine" points=3
+from transformer_lab.grading import grade
+
+grade("03_masks.combine", combine)
+
+# %% [markdown]
+# ## Question 6: three conventions
+# *Optional: 3 points, difficulty 2 of 5, about 6 minutes*
+#
+# `allowed` is boolean, True where looking is allowed. Write
+#
+# * `to_blocked(allowed)`: the booleans that `nn.MultiheadAttention` wants as `attn_mask`, True where looking is forbidden;
+# * `to_additive(allowed)`: float numbers to be added to the scores, 0 where allowed and $-\infty$ where not;
+# * `to_allowed(additive)`: from numbers to add back to booleans. Such numbers may also be a *bias* that makes a key more or
+#   less likely; only $-\infty$ blocks.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# What is `0 * float("inf")`? A product is not the way to write an infinity.
+#
+# </details>
+# <details><summary>Hint 2: the tools</summary>
+#
+# All three keep the shape. `~` turns booleans around; `torch.zeros(...).masked_fill(...)` or `torch.where` writes
+# numbers; a comparison makes booleans of numbers.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# def to_additive(allowed):
+#     return torch.zeros(allowed.shape).masked_fill(..., ...)
+# ```
+#
+# </details>
+
+
+# %% answer="to_blocked"
+def to_blocked(allowed):
+    """Booleans, True = allowed -> booleans, True = blocked"""
+    ### BEGIN SOLUTION
+    return ~allowed
+    ### END SOLUTION
+
+
+# %% answer="to_additive"
+def to_additive(allowed):
+    """Booleans, True = allowed -> floats to add to the scores"""
+    ### BEGIN SOLUTION
+    return torch.zeros(allowed.shape).masked_fill(~allowed, -math.inf)
+    ### END SOLUTION
+
+
+# %% answer="to_allowed"
+def to_allowed(additive):
+    """Floats to add to the scores -> booleans, True = allowed"""
+    ### BEGIN SOLUTION
+    return additive > -math.inf
+    ### END SOLUTION
+
+
+# %% check="convert" points=3
+from transformer_lab.grading import grade
+
+grade("03_masks.convert", to_blocked, to_additive, to_allowed)
+
+# %% [markdown]
+# ## Question 7: how much is allowed?
+# *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
+#
+# Write `allowed_cells(T, S)`: how many of the $T \cdot S$ cells a causal mask allows when the last query meets the last key.
+# Derive a formula; mind $T > S$. Then set `agree`: when is this mask the same as the one whose *first* query meets the first
+# key? Move the sliders of the lesson's explorer, which counts the cells that differ, and answer `"always"`, `"never"`,
+# `"T < S"`, `"T = S"` or `"T > S"`.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# How many keys does query $i$ see? Add that up over the queries. Can it be a negative number?
+#
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# Query $i$ sees $\max(0, S - T + i + 1)$ keys. For $T \le S$ the terms run from $S - T + 1$ to $S$; for $T > S$ only
+# the last $S$ queries see anything.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# n = min(T, S)          # the queries that see something
+# return n * ... - ...   # n rows, each S long, less a triangle of what is forbidden
+# ```
+#
+# </details>
+
+
+# %% answer="allowed_cells"
+def allowed_cells(T, S):
+    """The number of allowed cells of a causal mask (T, S), last query at the last key"""
+    ### BEGIN SOLUTION
+    n = min(T, S)
+    return n * S - n * (n - 1) // 2
+    ### END SOLUTION
+
+
+# %% answer="agree"
+agree = None  # "always", "never", "T < S", "T = S" or "T > S"
+### BEGIN SOLUTION
+agree = "T = S"
+### END SOLUTION
+
+# %% check="count" points=3
+from transformer_lab.grading import grade
+
+grade("03_masks.count", allowed_cells, agree)
+
+# %% [markdown]
+# Back to the [lesson](../../notebooks/03_masks.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

@@ -1,0 +1,418 @@
+# %% [markdown]
+# # Exercises: 04 Multi-head attention
+#
+# Write your answer where a cell says `raise NotImplementedError` or `None`, run it, then run the locked cell below. It
+# tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
+# split the locked cells: a teacher's grading could not read the notebook any more. (`NameError`? The cell with your answer
+# has not been run yet.)
+#
+# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors. $B$ is the batch, $T$ and
+# $S$ are positions of queries and of keys, $D$ the model's width `d_model`, $H$ the heads, and `d_head` $= D / H$; $D$ is
+# always a multiple of $H$. Every function keeps the dtype, lets gradients through, and leaves its inputs as they are. Back
+# to the [lesson](../../notebooks/04_multi_head.ipynb).
+
+# %%
+import math
+
+import torch
+from torch import nn
+
+# %% [markdown]
+# ## Question 1: split and merge
+# *5 points, difficulty 2 of 5, about 8 minutes*
+#
+# Write `split(x, n_heads)`, from `(B, T, D)` to `(B, H, T, d_head)`: feature $f$ of head $h$ is feature
+# $h \cdot$ `d_head` $+ f$ of `x`, at the same position. And `merge(heads)`, from `(B, H, T, d_head)` back to `(B, T, D)`.
+# Also inputs that do not lie contiguously in memory must work.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# `view` cuts an axis without moving a number; `transpose` swaps two axes. Which axis must be cut? Which two swapped?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# split: `(B, T, D)` → cut the last axis → `(B, T, H, d_head)` → swap axes 1 and 2 → `(B, H, T, d_head)`. merge is the way
+# back, step by step. After a swap, `view` refuses; `reshape` and `flatten` do not.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# B, T, D = x.shape
+# return x.reshape(B, T, ..., ...).transpose(..., ...)
+#
+# return heads.transpose(..., ...).flatten(start_dim=...)
+# ```
+#
+# </details>
+
+
+# %% answer="split"
+def split(x, n_heads):
+    """(B, T, D) -> (B, H, T, d_head)"""
+    ### BEGIN SOLUTION
+    B, T, D = x.shape
+    return x.reshape(B, T, n_heads, D // n_heads).transpose(1, 2)
+    ### END SOLUTION
+
+
+# %% answer="merge"
+def merge(heads):
+    """(B, H, T, d_head) -> (B, T, D): the inverse of split"""
+    ### BEGIN SOLUTION
+    return heads.transpose(1, 2).flatten(start_dim=2)
+    ### END SOLUTION
+
+
+# %% check="split_and_merge" points=5
+from transformer_lab.grading import grade
+
+grade("04_multi_head.split_and_merge", split, merge)
+
+# %% [markdown]
+# ## Question 2: multi-head attention
+# *6 points, difficulty 3 of 5, about 14 minutes*
+#
+# Write the whole module. `MultiHeadAttention(d_model, n_heads)` has four maps, `w_q`, `w_k`, `w_v` and `w_o`, each an
+# `nn.Linear(d_model, d_model)` with its bias, and no other parameters: the check puts weights of its own into them.
+# `forward(x, memory=None)` returns the output `(B, T, D)` alone. Queries come from `x (B, T, D)`; keys and values from
+# `memory (B, S, D)` if there is one (cross-attention), else from `x`. No mask, no dropout. Your `split` and `merge` are
+# welcome, and so are torch's functions.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# The leading axes of question 1, $(B, H)$, are just more batch. What does `scaled_dot_product_attention` of lesson 02 do
+# with them?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# q `(B, H, T, d_head)`, k and v `(B, H, S, d_head)`; scores `(B, H, T, S)` = q times k with its last two axes swapped,
+# divided by $\sqrt{\text{d\_head}}$; softmax over $S$; times v: `(B, H, T, d_head)`; merged `(B, T, D)`; through `w_o`.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# memory = x if memory is None else memory
+# q = split(self.w_q(...), self.n_heads)
+# k = ...
+# v = ...
+# scores = ...
+# return self.w_o(merge(...))
+# ```
+#
+# </details>
+
+
+# %% answer="multi_head_attention"
+class MultiHeadAttention(nn.Module):
+    def __init__(self, d_model, n_heads):
+        ### BEGIN SOLUTION
+        super().__init__()
+        self.n_heads = n_heads
+        self.w_q, self.w_k = nn.Linear(d_model, d_model), nn.Linear(d_model, d_model)
+        self.w_v, self.w_o = nn.Linear(d_model, d_model), nn.Linear(d_model, d_model)
+        ### END SOLUTION
+
+    def forward(self, x, memory=None):
+        ### BEGIN SOLUTION
+        memory = x if memory is None else memory
+        q, k, v = (split(part, self.n_heads) for part in (self.w_q(x), self.w_k(memory), self.w_v(memory)))
+        weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
+        return self.w_o(merge(weights @ v))
+        ### END SOLUTION
+
+
+# %% check="multi_head_attention" points=6
+from transformer_lab.grading import grade
+
+grade("04_multi_head.multi_head_attention", MultiHeadAttention)
+
+# %% [markdown]
+# ## Question 3: three repairs
+# *3 points, difficulty 2 of 5, about 8 minutes*
+#
+# Three pieces of multi-head attention of a kind found in print. The first raises; the other two run, and their shapes are
+# right. Run the cell after them and look at the symptoms. Then write each again, changed as little as possible.
+#
+# * `broken_1(q, k)`: the scores of every head, `(B, H, T, d_head)` and `(B, H, S, d_head)` to `(B, H, T, S)`
+# * `broken_2(x, n_heads)`: `(B, T, D)` to `(B, H, T, d_head)`
+# * `broken_3(heads)`: `(B, H, T, d_head)` to `(B, T, D)`
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# 1: how many axes does the error ask for, and how many are there? 2 and 3: which position do the numbers 0 to 5 belong to,
+# and where do they stand afterwards?
+#
+# </details>
+# <details><summary>Hint 2: where to look</summary>
+#
+# 1: two faults, the function and the key's axes. 2: `view` cuts the wrong axis. 3: what stands next to what in memory?
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# 1: `return q @ k.transpose(..., ...) / ...`. 2 and 3 come out as in question 1.
+#
+# </details>
+
+
+# %%
+def broken_1(q, k):
+    return torch.bmm(q, k) / math.sqrt(q.shape[-1])
+
+
+def broken_2(x, n_heads):
+    B, T, D = x.shape
+    return x.reshape(B, n_heads, T, D // n_heads)
+
+
+def broken_3(heads):
+    B, H, T, d_head = heads.shape
+    return heads.reshape(B, T, H * d_head)
+
+
+# %%
+x = torch.arange(24.0).view(1, 4, 6)  # position 0 holds the numbers 0 to 5
+q, k = torch.ones(1, 3, 4, 2), torch.ones(1, 3, 5, 2)  # four queries, five keys
+try:
+    broken_1(q, k)
+except RuntimeError as error:
+    print("broken_1:", error)
+print("broken_2, its second head:", broken_2(x, 3)[0, 1].tolist())
+heads = torch.stack((x[..., :2], x[..., 2:4], x[..., 4:]), dim=1)  # split rightly
+print("broken_3, its first position:", broken_3(heads)[0, 0].tolist())
+
+
+# %% answer="repair_1"
+def repair_1(q, k):
+    """broken_1, mended"""
+    ### BEGIN SOLUTION
+    return q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    ### END SOLUTION
+
+
+# %% answer="repair_2"
+def repair_2(x, n_heads):
+    """broken_2, mended"""
+    ### BEGIN SOLUTION
+    B, T, D = x.shape
+    return x.reshape(B, T, n_heads, D // n_heads).transpose(1, 2)
+    ### END SOLUTION
+
+
+# %% answer="repair_3"
+def repair_3(heads):
+    """broken_3, mended"""
+    ### BEGIN SOLUTION
+    B, H, T, d_head = heads.shape
+    return heads.transpose(1, 2).reshape(B, T, H * d_head)
+    ### END SOLUTION
+
+
+# %% check="repair" points=3
+from transformer_lab.grading import grade
+
+grade("04_multi_head.repair", repair_1, repair_2, repair_3)
+
+# %% [markdown]
+# ## Question 4: the bill
+# *Optional: 3 points, difficulty 2 of 5, about 8 minutes*
+#
+# Write `cost(d_model, n_heads, T)`, three whole numbers for self-attention over one sequence of $T$ positions:
+#
+# * the parameters of `w_q`, `w_k`, `w_v` and `w_o`, without biases;
+# * the multiply-adds of all matrix products (the four maps, the scores, the weighted sums of the values). A product of
+#   `(a, b)` and `(b, c)` has $a \cdot b \cdot c$ of them;
+# * the numbers in all maps of weights together.
+#
+# Then try `cost(512, 1, 128)` and `cost(512, 8, 128)`: what do eight heads cost?
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Count for one head, `d_head` $= D / H$ wide, and multiply by $H$. In which of the three does $H$ cancel?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# One head: $W_Q, W_K, W_V$ are `(D, d_head)`, its part of $W_O$ `(d_head, D)`. Its products: `(T, D)` with each of the first
+# three; `(T, d_head)` with `(d_head, T)`; `(T, T)` with `(T, d_head)`; `(T, d_head)` with `(d_head, D)`.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# d_head = d_model // n_heads
+# parameters = n_heads * (...)
+# multiply_adds = n_heads * (...)
+# map_numbers = n_heads * (...)
+# return parameters, multiply_adds, map_numbers
+# ```
+#
+# </details>
+
+
+# %% answer="cost"
+def cost(d_model, n_heads, T):
+    """Parameters, multiply-adds and map numbers of self-attention over T positions."""
+    ### BEGIN SOLUTION
+    parameters = 4 * d_model**2
+    multiply_adds = 4 * T * d_model**2 + 2 * T**2 * d_model
+    map_numbers = n_heads * T**2
+    return parameters, multiply_adds, map_numbers
+    ### END SOLUTION
+
+
+# %% check="cost" points=3
+from transformer_lab.grading import grade
+
+grade("04_multi_head.cost", cost)
+
+# %% [markdown]
+# ## Question 5: heads in another order
+# *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
+#
+# Heads have numbers, but no order: a layer whose heads are shuffled, all four matrices rightly, computes the same. Write
+# `permute_heads(w_q, w_k, w_v, w_o, order)`, which returns the four new matrices. New head $i$ is old head `order[i]`. As in
+# the lesson, $q = x W_Q$: the matrices `w_q`, `w_k`, `w_v` are `(D, H * d_head)`, and `w_o` is `(H * d_head, D)`; there are
+# `len(order)` heads. $H \cdot$ `d_head` need not be $D$ here.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Which axis of each matrix holds the heads? $D$ belongs to the model, not to any head.
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# `w_q (D, H * d_head)` seen as `(D, H, d_head)`: index its axis 1 with `order`. `w_o (H * d_head, D)` seen as
+# `(H, d_head, D)`: index its axis 0.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# H = len(order)
+# w_q, w_k, w_v = (w.unflatten(1, (H, -1))[..., ...].flatten(...) for w in (w_q, w_k, w_v))
+# w_o = ...
+# return w_q, w_k, w_v, w_o
+# ```
+#
+# </details>
+
+
+# %% answer="permute_heads"
+def permute_heads(w_q, w_k, w_v, w_o, order):
+    """Three matrices (D, H * d_head) and one (H * d_head, D), the heads in this order; the layer's output stays."""
+    ### BEGIN SOLUTION
+    H = len(order)
+    w_q, w_k, w_v = (w.unflatten(1, (H, -1))[:, order].flatten(1) for w in (w_q, w_k, w_v))
+    return w_q, w_k, w_v, w_o.unflatten(0, (H, -1))[order].flatten(0, 1)
+    ### END SOLUTION
+
+
+# %% check="permute_heads" points=3
+from transformer_lab.grading import grade
+
+grade("04_multi_head.permute_heads", permute_heads)
+
+# %% [markdown]
+# ## Question 6: heads that share their keys
+# *Optional: 4 points, difficulty 3 of 5, about 10 minutes*
+#
+# A model that writes text keeps the keys and values of everything before (lesson 13), for every head. To keep less, let a
+# group of query heads share one head of keys and values: *grouped-query attention* (Ainslie et al., 2023). Write
+# `grouped_query_attention(q, k, v)`: `q (B, H, T, d_head)`, `k (B, n_kv_heads, S, d_head)`, `v (B, n_kv_heads, S, e)`, where
+# $H$ is a multiple of `n_kv_heads`. The first $H /$ `n_kv_heads` query heads share key head 0, the next as many key head 1,
+# and so on. Return the output `(B, H, T, e)`.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# With six query heads and two key heads, the key heads serve in the order 0 0 0 1 1 1. Which torch function writes that:
+# `repeat` or `repeat_interleave`?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# Query head $h$ meets key head $\lfloor h / (H / \text{n\_kv\_heads}) \rfloor$. Either make k and v `(B, H, S, ...)`, or see q
+# as `(B, n_kv_heads, H / n_kv_heads, T, d_head)` and give k and v an axis of size 1 there.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# group = q.shape[1] // k.shape[1]
+# k = k....(group, dim=1)
+# v = ...
+# scores = ...
+# return ...
+# ```
+#
+# </details>
+
+
+# %% answer="grouped_query_attention"
+def grouped_query_attention(q, k, v):
+    """(B, H, T, d_head), (B, n_kv_heads, S, d_head), (B, n_kv_heads, S, e) -> (B, H, T, e)"""
+    ### BEGIN SOLUTION
+    group = q.shape[1] // k.shape[1]
+    k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
+    return (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1) @ v
+    ### END SOLUTION
+
+
+# %% check="grouped_query_attention" points=4
+from transformer_lab.grading import grade
+
+grade("04_multi_head.grouped_query_attention", grouped_query_attention)
+
+# %% [markdown]
+# ## Question 7: how much of it is right?
+# *Optional, stretch: 3 points, difficulty 4 of 5, about 12 minutes*
+#
+# `view(1, H, T, d_head)` alone is wrong, but not everywhere. Call the `d_head` numbers that a position hands to one head a
+# *piece*: there are $T \cdot H$ of them. In the lesson's explorer the pieces that `view` alone puts where they belong are
+# framed. Write `pieces_that_agree(T, H)`: how many there are. Use the explorer to find the pattern; going through all pieces
+# in a loop is a right answer too.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Does `d_head` matter? Watch the framed pieces for $T = 5$ and $H = 3$: they lie on a line from the first piece to the last.
+#
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# Piece $(t, h)$ is number $t H + h$ in memory. `view` alone takes number $h T + t$ for head $h$, position $t$. Set them equal
+# and put $t$ on one side, $h$ on the other.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# $t (H - 1) = h (T - 1)$, with $0 \le t < T$ and $0 \le h < H$. Count the pairs in a loop, or with one greatest common divisor
+# (`math.gcd`).
+#
+# </details>
+
+# %%
+from transformer_lab.viz import SplitExplorer
+
+explorer = SplitExplorer(n_positions=5)
+explorer
+
+
+# %% answer="pieces_that_agree"
+def pieces_that_agree(T, H):
+    """How many of the T * H pieces a view straight to (1, H, T, d_head) puts in the right place."""
+    ### BEGIN SOLUTION
+    return math.gcd(T - 1, H - 1) + 1
+    ### END SOLUTION
+
+
+# %% check="pieces_that_agree" points=3
+from transformer_lab.grading import grade
+
+grade("04_multi_head.pieces_that_agree", pieces_that_agree)
+
+# %% [markdown]
+# Back to the [lesson](../../notebooks/04_multi_head.ipynb).

@@ -1,0 +1,405 @@
+# %% [markdown]
+# # Exercises: 05 Feed-forward
+#
+# Write your answer where a cell says `raise NotImplementedError` or `None`, run it, then run the locked cell below. It
+# tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
+# split the locked cells: a teacher's grading could not read the notebook any more. (`NameError`? The cell with your answer
+# has not been run yet.)
+#
+# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors, and `...` stands for any
+# number of leading axes (batch, positions), also none. Matrices come as torch's `nn.Linear` stores them: one row for each
+# output. Every function keeps the dtype, lets gradients through, and leaves its inputs as they are. Back to the
+# [lesson](../../notebooks/05_feed_forward.ipynb).
+
+# %%
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+# %% [markdown]
+# ## Question 1: the feed-forward layer
+# *5 points, difficulty 2 of 5, about 8 minutes*
+#
+# Write `feed_forward(x, w_1, b_1, w_2, b_2, activation)`. `x (..., D)`, `w_1 (d_ff, D)`, `b_1 (d_ff,)`, `w_2 (D, d_ff)`,
+# `b_2 (D,)`; `activation` is any function of one tensor that works number by number. The output is as wide as `x`. No
+# dropout, no norm, no residual.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# What width does the activation see? What width must come out, so that the result can be added to `x`?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# hidden `(..., d_ff)` = activation of ($x W_1^\top + b_1$); output `(..., D)` = hidden $W_2^\top + b_2$.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# hidden = activation(... + b_1)
+# return hidden @ ... + ...
+# ```
+#
+# </details>
+
+
+# %% answer="feed_forward"
+def feed_forward(x, w_1, b_1, w_2, b_2, activation):
+    """(..., D) -> (..., D): up to d_ff, the activation, and back"""
+    ### BEGIN SOLUTION
+    return activation(x @ w_1.T + b_1) @ w_2.T + b_2
+    ### END SOLUTION
+
+
+# %% check="feed_forward" points=5
+from transformer_lab.grading import grade
+
+grade("05_feed_forward.feed_forward", feed_forward)
+
+# %% [markdown]
+# ## Question 2: GELU, twice
+# *4 points, difficulty 2 of 5, about 10 minutes*
+#
+# Write `gelu(x)`, the exact one that BERT uses, and `gelu_tanh(x)`, the approximation that GPT-2 was trained with. Both
+# work number by number on a tensor of any shape, and hold for numbers as large as $\pm 10^4$. (Torch has both; to learn
+# something, do without `F.gelu`.)
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Both are $x$ times a number between 0 and 1. The first number is the share of a normal distribution that lies below $x$,
+# the second looks much like it.
+#
+# </details>
+# <details><summary>Hint 2: the formulas</summary>
+#
+# $\frac{x}{2}\left(1 + \operatorname{erf}\frac{x}{\sqrt 2}\right)$ and
+# $\frac{x}{2}\left(1 + \tanh\left[\sqrt{\tfrac{2}{\pi}}\,(x + 0.044715\,x^3)\right]\right)$.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# share = (1 + torch.erf(...)) / ...
+# inner = math.sqrt(...) * (...)
+# ```
+#
+# </details>
+
+
+# %% answer="gelu"
+def gelu(x):
+    """x times the share of a standard normal distribution below x, exactly"""
+    ### BEGIN SOLUTION
+    return x / 2 * (1 + torch.erf(x / math.sqrt(2)))
+    ### END SOLUTION
+
+
+# %% answer="gelu_tanh"
+def gelu_tanh(x):
+    """The approximation of gelu by a tanh"""
+    ### BEGIN SOLUTION
+    inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+    return x / 2 * (1 + torch.tanh(inner))
+    ### END SOLUTION
+
+
+# %% check="gelu" points=4
+from transformer_lab.grading import grade
+
+grade("05_feed_forward.gelu", gelu, gelu_tanh)
+
+# %% [markdown]
+# ## Question 3: three repairs
+# *3 points, difficulty 2 of 5, about 10 minutes*
+#
+# Three feed-forward layers of a kind found in the wild, each with one fault (M28). They run, and what comes out has the
+# right shape. Look at the symptoms, then write each again, changed as little as possible: `repair_1`, `repair_2` and
+# `repair_3` take `d_model` and return the mended layer, an `nn.Module`, of the usual inner width and with ReLU.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# A whole layer has about $8\,d_\text{model}^2$ weights, and pushes up as well as down.
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# $W_1$ `(4 d_model, d_model)`, the activation, $W_2$ `(d_model, 4 d_model)`, and nothing after it.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# return nn.Sequential(nn.Linear(d_model, ...), ..., nn.Linear(..., ...))
+# ```
+#
+# </details>
+
+
+# %%
+def broken_1(d_model):
+    return nn.Sequential(nn.Linear(d_model, d_model), nn.ReLU())
+
+
+def broken_2(d_model):
+    return nn.Sequential(nn.Linear(d_model, d_model), nn.ReLU(), nn.Linear(d_model, d_model))
+
+
+def broken_3(d_model):
+    up, down = nn.Linear(d_model, 4 * d_model), nn.Linear(4 * d_model, d_model)
+    return nn.Sequential(up, nn.ReLU(), down, nn.ReLU())
+
+
+# %%
+_ = torch.manual_seed(0)
+for broken in (broken_1, broken_2, broken_3):
+    layer = broken(64)
+    weights = sum(p.numel() for p in layer.parameters() if p.ndim == 2) / 64**2
+    pushes_down = (layer(torch.randn(1000, 64)) < 0).any().item()
+    print(f"{broken.__name__}: {weights:.0f} d_model^2 weights, some outputs below zero: {pushes_down}")
+
+
+# %% answer="repair_1"
+def repair_1(d_model):
+    """broken_1, mended"""
+    ### BEGIN SOLUTION
+    return nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.ReLU(), nn.Linear(4 * d_model, d_model))
+    ### END SOLUTION
+
+
+# %% answer="repair_2"
+def repair_2(d_model):
+    """broken_2, mended"""
+    ### BEGIN SOLUTION
+    return nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.ReLU(), nn.Linear(4 * d_model, d_model))
+    ### END SOLUTION
+
+
+# %% answer="repair_3"
+def repair_3(d_model):
+    """broken_3, mended"""
+    ### BEGIN SOLUTION
+    return nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.ReLU(), nn.Linear(4 * d_model, d_model))
+    ### END SOLUTION
+
+
+# %% check="repair" points=3
+from transformer_lab.grading import grade
+
+grade("05_feed_forward.repair", repair_1, repair_2, repair_3)
+
+# %% [markdown]
+# ## Question 4: does this layer mix positions?
+# *Optional: 4 points, difficulty 3 of 5, about 10 minutes*
+#
+# You are handed a layer of which you know nothing. Call it as often as you like: `layer(x)` takes `(B, T, D)` and gives
+# `(B, T, D)`, with the `T` of the `x` you are given. Write `mixes_positions(layer, x)`: `True` if the output at some
+# position depends on the input at *another* position, else `False`. It must see through attention with and without
+# masks, through wires between any two positions, and through layers that only look as if they mixed.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# In lesson 03 you found a leak by changing what must not matter. Shuffling is no test: unmasked attention passes it.
+#
+# </details>
+# <details><summary>Hint 2: the test with shapes</summary>
+#
+# For each `t`: change `x[:, t]` in a copy, and compare the outputs at all *other* positions, `(B, T - 1, D)`, with those
+# before. One that moved is enough.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# before = layer(x)
+# for t in range(...):
+#     changed = x.clone()
+#     ...
+#     moved = ...               # (T,): did any number at this position change?
+#     moved[t] = False
+#     if ...: return True
+# return False
+# ```
+#
+# </details>
+
+
+# %% answer="mixes_positions"
+def mixes_positions(layer, x):
+    """True if some output of layer(x), x (B, T, D), depends on the input at another position."""
+    ### BEGIN SOLUTION
+    before = layer(x)
+    for t in range(x.shape[1]):
+        changed = x.clone()
+        changed[:, t] += 1.0
+        moved = (layer(changed) - before).abs().amax(dim=(0, 2)) > 1e-6
+        moved[t] = False
+        if moved.any():
+            return True
+    return False
+    ### END SOLUTION
+
+
+# %% check="mixes_positions" points=4
+from transformer_lab.grading import grade
+
+grade("05_feed_forward.mixes_positions", mixes_positions)
+
+# %% [markdown]
+# ## Question 5: what a block costs
+# *Optional: 5 points, difficulty 3 of 5, about 12 minutes*
+#
+# One block: self-attention of width $D$ = `d_model` and a feed-forward layer, gated or not. Count matrices only: no
+# biases, norms, softmax or activation. A multiplication with the addition after it is 2 FLOPs. No mask: every query meets
+# every key.
+#
+# * `count_parameters(d_model, d_ff, gated)` returns two numbers: attention, feed-forward layer.
+# * `count_flops(T, d_model, d_ff, gated)` returns three, for one sequence of `T` tokens: the projections, scores and mix
+#   together, the feed-forward layer.
+# * `crossing_T`: run the explorer below and set `d_model` to 1024, `d_ff / d_model` to 8/3, and tick *gated*. From which
+#   `T` on do scores and mix cost as much as the feed-forward layer? Write the number, to within 10 %.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# A matrix of shape `(a, b)` has `a b` weights, and each works once for every token. Which two products have no weights?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# `(T, D) @ (D, d_ff)` is $T \cdot d_\text{ff}$ sums of $D$ products: $2\,T D\,d_\text{ff}$ FLOPs. Scores are
+# `(T, D) @ (D, T)` (all heads together), the mix is `(T, T) @ (T, D)`.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# matrices = 3 if gated else 2
+# return 4 * ..., matrices * ...
+# return 2 * T * ..., 2 * (... + ...), 2 * T * ...
+# ```
+#
+# </details>
+
+# %%
+from transformer_lab.viz import CostExplorer
+
+explorer = CostExplorer()
+explorer
+
+
+# %% answer="count_parameters"
+def count_parameters(d_model, d_ff, gated):
+    """Weights of one block: attention, feed_forward."""
+    ### BEGIN SOLUTION
+    matrices = 3 if gated else 2
+    return 4 * d_model**2, matrices * d_model * d_ff
+    ### END SOLUTION
+
+
+# %% answer="count_flops"
+def count_flops(T, d_model, d_ff, gated):
+    """FLOPs of one block over T tokens: projections, scores_and_mix, feed_forward."""
+    ### BEGIN SOLUTION
+    attention, layer = count_parameters(d_model, d_ff, gated)
+    return 2 * T * attention, 2 * (2 * T * T * d_model), 2 * T * layer
+    ### END SOLUTION
+
+
+# %% answer="crossing_T"
+crossing_T = None  # a number of tokens
+### BEGIN SOLUTION
+crossing_T = 4096
+### END SOLUTION
+
+# %% check="cost" points=5
+from transformer_lab.grading import grade
+
+grade("05_feed_forward.cost", count_parameters, count_flops, crossing_T)
+
+# %% [markdown]
+# ## Question 6: a gated layer
+# *Optional: 3 points, difficulty 2 of 5, about 6 minutes*
+#
+# Write `swiglu(x, w_gate, w_1, w_2)`: `x (..., D)`, `w_gate` and `w_1` `(d_ff, D)`, `w_2 (D, d_ff)`, no biases. The hidden
+# layer of `w_1` stays linear; it is multiplied, unit by unit, by a gate: $\operatorname{silu}(z) = z\,\sigma(z)$ of what
+# `w_gate` gives, where $\sigma$ is the sigmoid, `torch.sigmoid`. Then comes `w_2`.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Two projections of the same `x`, side by side. Which of them is bent?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# hidden `(..., d_ff)` = silu($x W_\text{gate}^\top$) times $x W_1^\top$, number by number; output `(..., D)` = hidden
+# $W_2^\top$.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# gate = F.silu(...)
+# return (gate * ...) @ ...
+# ```
+#
+# </details>
+
+
+# %% answer="swiglu"
+def swiglu(x, w_gate, w_1, w_2):
+    """(..., D) -> (..., D): a hidden layer that another one opens and closes, and back"""
+    ### BEGIN SOLUTION
+    return (F.silu(x @ w_gate.T) * (x @ w_1.T)) @ w_2.T
+    ### END SOLUTION
+
+
+# %% check="swiglu" points=3
+from transformer_lab.grading import grade
+
+grade("05_feed_forward.swiglu", swiglu)
+
+# %% [markdown]
+# ## Question 7: the odd widths of gated layers
+# *Optional: 3 points, difficulty 3 of 5, about 6 minutes*
+#
+# Llama's model of width 4096 has a feed-forward layer of width 11,008. Where does such a number come from? A gated layer
+# has three matrices for two. Write `gated_width(d_ff, multiple)`: the smallest width that is a multiple of `multiple` and
+# gives the gated layer *at least* as many weights as a plain layer of inner width `d_ff` has. A whole number, `int`.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Both layers are $D$ wide at either end, so $D$ drops out of the comparison.
+#
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# $3\,D\,w = 2\,D\,d_\text{ff}$; then up to the next multiple. With $d_\text{ff} = 4 D$ this is $w = \frac{8}{3} D$.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# exact = ...
+# return multiple * math.ceil(...)
+# ```
+#
+# </details>
+
+
+# %% answer="gated_width"
+def gated_width(d_ff, multiple):
+    """Inner width of a gated layer with at least the weights of a plain one: a multiple of `multiple`."""
+    ### BEGIN SOLUTION
+    return multiple * math.ceil(2 * d_ff / (3 * multiple))
+    ### END SOLUTION
+
+
+# %% check="gated_width" points=3
+from transformer_lab.grading import grade
+
+grade("05_feed_forward.gated_width", gated_width)
+
+# %% [markdown]
+# Back to the [lesson](../../notebooks/05_feed_forward.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

@@ -1,0 +1,446 @@
+# %% [markdown]
+# # Exercises: 06 The residual connection
+#
+# Write your answer where a cell says `raise NotImplementedError` or `None`, run it, then run the locked cell below. It
+# tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
+# split the locked cells: a teacher's grading could not read the notebook any more. (`NameError`? The cell with your answer
+# has not been run yet.)
+#
+# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. Hidden states `x` have shape `(B, T, D)`; `norm` and
+# `sublayer` are modules or functions that keep that shape. `norm` brings each vector to mean 0 and variance 1
+# (lesson 07). Back to the [lesson](../../notebooks/06_residual.ipynb).
+
+# %%
+import math
+
+import torch
+from torch import nn
+
+# %% [markdown]
+# ## Question 1: a pre-norm wrapper
+# *6 points, difficulty 2 of 5, about 12 minutes*
+#
+# Write the module `PreNorm(norm, sublayer, dropout)` that turns any sub-layer into a pre-norm residual: the sub-layer sees
+# the normalised `x`, and what it says is added to `x`. Dropout with probability `dropout` falls on what is *written*, while
+# training, and never on the skip. The parameters of `norm` and `sublayer` must be among `PreNorm(...).parameters()`, and
+# no others.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Draw the two paths. What stands on the branch, in which order? What stands on the skip? Nothing at all.
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# $x + \text{dropout}(F(\text{norm}(x)))$, all `(B, T, D)`. A module that is an attribute of a module is registered, and
+# `nn.Dropout(p)` knows whether the module trains.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# # __init__
+# super().__init__()
+# self.norm, self.sublayer = ...
+# self.dropout = nn.Dropout(...)
+# # forward
+# y = ...
+# return ... + self.dropout(...)
+# ```
+#
+# </details>
+
+
+# %% answer="PreNorm"
+class PreNorm(nn.Module):
+    """x -> x + dropout(sublayer(norm(x))), (B, T, D) -> (B, T, D)"""
+
+    def __init__(self, norm, sublayer, dropout=0.0):
+        ### BEGIN SOLUTION
+        super().__init__()
+        self.norm = norm
+        self.sublayer = sublayer
+        self.dropout = nn.Dropout(dropout)
+        ### END SOLUTION
+
+    def forward(self, x):
+        ### BEGIN SOLUTION
+        written = self.sublayer(self.norm(x))
+        return x + self.dropout(written)
+        ### END SOLUTION
+
+
+# %% check="pre_norm" points=6
+from transformer_lab.grading import grade
+
+grade("06_residual.pre_norm", PreNorm)
+
+# %% [markdown]
+# ## Question 2: how large after L layers?
+# *4 points, difficulty 3 of 5, about 8 minutes*
+#
+# `x` starts with variance 1. Each of $L$ layers has *one* fresh random branch $F$ of mean 0, whose output has
+# $\text{branch}^2$ times the variance of its input. Write `variance(way, L, branch)`: the expected variance of `x` after $L$
+# layers, a number, from a formula (no random numbers), for the four ways
+#
+# | `way` | one layer |
+# |---|---|
+# | `"plain"` | $F(x)$ |
+# | `"skip"` | $x + F(x)$ |
+# | `"pre-norm"` | $x + F(\text{norm}(x))$ |
+# | `"post-norm"` | $\text{norm}(x + F(x))$ |
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# For each way: what is the variance after one layer, if it was $v$ before? What then after two?
+#
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# Of two uncorrelated parts the variances add. plain: $v \to \text{branch}^2 v$. skip: $v \to v + \text{branch}^2 v$.
+# pre-norm: the branch sees variance 1, so $v \to v + \dots$. post-norm: what does `norm` do last?
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# v = 1.0
+# for _ in range(L):
+#     if way == "plain":
+#         v = ...
+#     ...
+# return v
+# ```
+#
+# </details>
+
+
+# %% answer="variance"
+def variance(way, L, branch):
+    """The expected variance of x after L layers; way is "plain", "skip", "pre-norm" or "post-norm"."""
+    ### BEGIN SOLUTION
+    formulas = {
+        "plain": branch ** (2 * L),
+        "skip": (1 + branch**2) ** L,
+        "pre-norm": 1 + L * branch**2,
+        "post-norm": 1.0,
+    }
+    return formulas[way]
+    ### END SOLUTION
+
+
+# %% check="variance" points=4
+from transformer_lab.grading import grade
+
+grade("06_residual.variance", variance)
+
+# %% [markdown]
+# ## Question 3: three repairs
+# *3 points, difficulty 3 of 5, about 10 minutes*
+#
+# Three residuals of a kind found in the wild, each with one fault. They run, and they give the right shape. Look at the
+# symptoms that the cell after them prints. Then write each again, changed as little as possible, as `repair_1`, `repair_2`,
+# `repair_3`. The first is meant to be post-norm; the second has no norm; the third is meant to be pre-norm. An argument that
+# you no longer need may stay unused.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# For each: is what $F$ says used? And is there a path on which `x` arrives exactly as it was?
+#
+# </details>
+# <details><summary>Hint 2: where to look</summary>
+#
+# 1: the second summand. 2: the first summand. 3: what stands on the skip.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# Each is one addition, `x + ...`; in the first, a norm around it.
+#
+# </details>
+
+
+# %%
+def broken_1(x, f, norm):
+    _ = f(x)
+    return norm(x + x)
+
+
+def broken_2(x, w_q, attend):
+    """attend(query, x): attention of these queries over x"""
+    query = x @ w_q
+    return query + attend(query, x)
+
+
+def broken_3(x, f, norm, w):
+    return x @ w + f(norm(x))
+
+
+# %%
+_ = torch.manual_seed(0)
+D = 32
+x, w, w_f = torch.randn(2, 5, D), torch.randn(D, D) / math.sqrt(2 * D), torch.randn(D, D) / 20
+norm = nn.LayerNorm(D)
+
+
+def attend(query, x):
+    return (query @ x.transpose(-2, -1) / math.sqrt(D)).softmax(dim=-1) @ x @ w_f
+
+
+def same(left, right):
+    return torch.allclose(left, right, atol=1e-3)
+
+
+print("1: another f, another output:      ", not same(broken_1(x, torch.tanh, norm), broken_1(x, torch.cos, norm)))
+print("2: silent attention hands x on:    ", same(broken_2(x, w, lambda query, x: 0 * x), x))
+print("3: a silent f hands x on:          ", same(broken_3(x, torch.zeros_like, norm, w), x))
+
+
+# %% answer="repair_1"
+def repair_1(x, f, norm):
+    """broken_1, mended: post-norm"""
+    ### BEGIN SOLUTION
+    return norm(x + f(x))
+    ### END SOLUTION
+
+
+# %% answer="repair_2"
+def repair_2(x, w_q, attend):
+    """broken_2, mended: no norm"""
+    ### BEGIN SOLUTION
+    return x + attend(x @ w_q, x)
+    ### END SOLUTION
+
+
+# %% answer="repair_3"
+def repair_3(x, f, norm, w):
+    """broken_3, mended: pre-norm"""
+    ### BEGIN SOLUTION
+    return x + f(norm(x))
+    ### END SOLUTION
+
+
+# %% check="repair" points=3
+from transformer_lab.grading import grade
+
+grade("06_residual.repair", repair_1, repair_2, repair_3)
+
+# %% [markdown]
+# ## Question 4: the Jacobian, and a branch that starts at zero
+# *Optional: 4 points, difficulty 4 of 5, about 12 minutes*
+#
+# One position, $x$ of shape `(D,)`, and a layer $x + \text{relu}(x W_1)\, W_2$ with `w_1 (D, d_ff)` and `w_2 (d_ff, D)`. Write
+# `jacobian(x, w_1, w_2)`: the table `(D, D)` of $\partial\, \text{output}_i / \partial x_j$, row $i$, column $j$. (By formula; autograd is
+# accepted, and teaches less.)
+#
+# Some start training with $W_2 = 0$ and $W_1$ random. Your function says what the Jacobian is then. But does such a branch
+# ever learn? Say in `learns_first` which matrices get a gradient that is not zero in the *first* step: `"w_1"`, `"w_2"`,
+# `"both"` or `"neither"`.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# What is the derivative of $x$ with respect to $x$? And of a ReLU whose input is positive, or negative?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# $I + J$ with $J_{ij} = \sum_c (W_2)_{ci}\, [h_c > 0]\, (W_1)_{jc}$, where $h = x W_1$ `(d_ff,)`. For the choice: the gradient of
+# $W_2$ is made of the hidden layer and the output's gradient; that of $W_1$ has to pass through $W_2$.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# on = (x @ w_1 > 0).to(x.dtype)              # (d_ff,)
+# J = (w_2.T * ...) @ ...                     # (D, d_ff) @ (d_ff, D)
+# return ... + J
+# ```
+#
+# </details>
+
+
+# %% answer="jacobian"
+def jacobian(x, w_1, w_2):
+    """(D,), (D, d_ff), (d_ff, D) -> (D, D): row i, column j holds d output_i / d x_j"""
+    ### BEGIN SOLUTION
+    on = (x @ w_1 > 0).to(x.dtype)
+    return torch.eye(len(x), dtype=x.dtype) + (w_2.T * on) @ w_1.T
+    ### END SOLUTION
+
+
+# %% answer="learns_first"
+learns_first = None  # "w_1", "w_2", "both" or "neither"
+### BEGIN SOLUTION
+learns_first = "w_2"
+### END SOLUTION
+
+# %% check="jacobian" points=4
+from transformer_lab.grading import grade
+
+grade("06_residual.jacobian", jacobian, learns_first)
+
+# %% [markdown]
+# ## Question 5: find the broken skip
+# *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
+#
+# In a stack of $L$ layers one layer lost its skip: it computes $F(x)$ alone. All you have is the size of the gradient at
+# each state, `gradients[0]` at $x_0$ (the input of layer 1) up to `gradients[L]` at $x_L$ (the output of layer $L$). Write
+# `find_broken(gradients)`: the number of the broken layer, counted from 1. Skips and branches may have any gains, the same
+# in all layers, with the branch the weaker of the two. Here is such a list, from layers with a weakened skip:
+
+
+# %%
+def example(L=12, broken=5, skip=0.8, branch=0.2, D=32):
+    """A list of L + 1 sizes from a stack of random layers."""
+    torch.manual_seed(1)
+    states = [torch.randn(8, D, requires_grad=True)]
+    for layer in range(1, L + 1):
+        x, w = states[-1], torch.randn(D, D) / math.sqrt(D)
+        states.append((0 if layer == broken else skip) * x + branch * (x @ w))
+    return [g.norm().item() for g in torch.autograd.grad(states[-1].sum(), states)]
+
+
+print("the gradient at x_12 ... x_0:", [round(size, 4) for size in reversed(example())])
+
+# %% [markdown]
+# <details><summary>Hint 1: a nudge</summary>
+#
+# The gradient travels from $x_L$ down to $x_0$. A small number alone says nothing: look at what each *layer* did to it.
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# Layer $l$ lies between `gradients[l - 1]` and `gradients[l]`. A whole layer multiplies by about
+# $\sqrt{\text{skip}^2 + \text{branch}^2}$, the broken one by about $\text{branch}$.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# L = len(gradients) - 1
+# factors = [... / ... for l in range(1, L + 1)]
+# return factors.index(...) + ...
+# ```
+#
+# </details>
+
+
+# %% answer="find_broken"
+def find_broken(gradients):
+    """The sizes of the gradient at x_0 ... x_L -> the number of the layer without a skip, 1 ... L"""
+    ### BEGIN SOLUTION
+    factors = [before / after for before, after in zip(gradients[:-1], gradients[1:], strict=True)]
+    return factors.index(min(factors)) + 1
+    ### END SOLUTION
+
+
+# %% check="find_broken" points=3
+from transformer_lab.grading import grade
+
+grade("06_residual.find_broken", find_broken)
+
+# %% [markdown]
+# ## Question 6: a start that does not grow
+# *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
+#
+# `blocks` is a list of $L$ blocks of the package, fresh from their initialisation, each with two branches, and without
+# biases. Write `scale_branches(blocks)`: it multiplies the *last* matrix of every branch by the factor of the lesson, in
+# place, leaves all else alone, and returns `blocks`. The last matrices are `block.attention.w_o.weight` and
+# `block.feed_forward.w_2.weight`.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# How many branches write into the stream of $L$ blocks? Their *variances* shall add up to what one alone would have.
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# The factor is $1/\sqrt{2L}$, one number for all blocks, with $L$ from `len(blocks)`. Parameters are changed under
+# `torch.no_grad()`.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# factor = ...
+# with torch.no_grad():
+#     for block in blocks:
+#         for last in (..., ...):
+#             last.mul_(...)
+# return blocks
+# ```
+#
+# </details>
+
+
+# %% answer="scale_branches"
+def scale_branches(blocks):
+    """Scale the last matrix of each of the 2L branches, in place; returns blocks."""
+    ### BEGIN SOLUTION
+    factor = 1 / math.sqrt(2 * len(blocks))
+    with torch.no_grad():
+        for block in blocks:
+            for last in (block.attention.w_o.weight, block.feed_forward.w_2.weight):
+                last.mul_(factor)
+    return blocks
+    ### END SOLUTION
+
+
+# %% check="scale_branches" points=3
+from transformer_lab.grading import grade
+
+grade("06_residual.scale_branches", scale_branches)
+
+# %% [markdown]
+# ## Question 7: the weakest skip that will do
+# *Optional, stretch: 3 points, difficulty 4 of 5, about 10 minutes*
+#
+# Put into `smallest_skip` what you read off the explorer of the lesson: depth 32, branch gain 0.5, no norm; the smallest skip
+# gain, to two decimals, with which layer 1 gets at least one per cent of the gradient. (You can open the explorer here:
+# `from transformer_lab.viz import DepthExplorer; DepthExplorer()`.)
+#
+# Then do without it: `skip_gain(L, branch, share)` gives that gain for any depth, branch and share of the gradient, exactly.
+# Where the branches alone carry enough, the answer is 0.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# By what does one layer multiply the *size* of the gradient? By what do $L$ layers?
+#
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# $(\text{skip}^2 + \text{branch}^2)^{L/2} = \text{share}$. Solve it for $\text{skip}$. What stands under the root can become
+# negative: the case where the branches alone are enough.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# square = share ** (...) - ...
+# return math.sqrt(max(..., ...))
+# ```
+#
+# </details>
+
+# %% answer="smallest_skip"
+smallest_skip = None  # a number with two decimals
+### BEGIN SOLUTION
+smallest_skip = 0.71
+### END SOLUTION
+
+
+# %% answer="skip_gain"
+def skip_gain(L, branch, share):
+    """The smallest skip gain that leaves layer 1 of L this share of the gradient, without a norm."""
+    ### BEGIN SOLUTION
+    return math.sqrt(max(0.0, share ** (2 / L) - branch**2))
+    ### END SOLUTION
+
+
+# %% check="skip_gain" points=3
+from transformer_lab.grading import grade
+
+grade("06_residual.skip_gain", skip_gain, smallest_skip)
+
+# %% [markdown]
+# Back to the [lesson](../../notebooks/06_residual.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

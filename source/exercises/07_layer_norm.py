@@ -1,0 +1,411 @@
+# %% [markdown]
+# # Exercises: 07 Layer norm
+#
+# Write your answer where a cell says `raise NotImplementedError` or `None`, run it, then run the locked cell below. It
+# tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
+# split the locked cells: a teacher's grading could not read the notebook any more. (`NameError`? The cell with your answer
+# has not been run yet.)
+#
+# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. `...` stands for any number of leading axes (batch,
+# positions), also none; $D$ is the number of features, always the last axis. Functions keep the dtype and leave their inputs
+# as they are. Back to the [lesson](../../notebooks/07_layer_norm.ipynb).
+
+# %%
+import torch
+import torch.nn.functional as F
+
+# %% [markdown]
+# ## Question 1: the layer norm
+# *5 points, difficulty 2 of 5, about 8 minutes*
+#
+# Write `layer_norm(x, gamma, beta, eps=1e-5)`: `x (..., D)`, `gamma (D,)`, `beta (D,)`, result `(..., D)`. Each position gets
+# its own mean and deviation. (Torch has one; to learn something, do without it.)
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# How many means are there for `x` of shape `(2, 3, 5)`? Which axis has gone? And by how many does `x.var()` divide?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# `mean (..., 1)` and `variance (..., 1)`, the mean squared deviation (divided by $D$); then
+# $\gamma\,(x - \text{mean}) / \sqrt{\text{variance} + \epsilon} + \beta$, of shape `(..., D)`.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# mean = x.mean(dim=..., keepdim=...)
+# variance = ...
+# return gamma * (...) / ... + beta
+# ```
+#
+# </details>
+
+
+# %% answer="layer_norm"
+def layer_norm(x, gamma, beta, eps=1e-5):
+    """(..., D), (D,), (D,) -> (..., D)"""
+    ### BEGIN SOLUTION
+    deviation = x - x.mean(dim=-1, keepdim=True)
+    variance = deviation.square().mean(dim=-1, keepdim=True)
+    return gamma * deviation / (variance + eps).sqrt() + beta
+    ### END SOLUTION
+
+
+# %% check="layer_norm" points=5
+from transformer_lab.grading import grade
+
+grade("07_layer_norm.layer_norm", layer_norm)
+
+# %% [markdown]
+# ## Question 2: its backward pass
+# *6 points, difficulty 4 of 5, about 14 minutes*
+#
+# The loss has the gradient `grad (..., D)` with respect to the layer norm's output. Write
+# `layer_norm_backward(grad, x, gamma, eps=1e-5)` that returns `grad_x (..., D)`, `grad_gamma (D,)` and `grad_beta (D,)`, in this
+# order, by formula, without autograd. (With it you can check yourself.)
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# One gamma serves every position: what does that mean for its gradient? And on how many paths does one feature of x move
+# the others?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# With $\hat x$ `(..., D)` the normalised x, $\sigma$ `(..., 1)` and $h = \text{grad} \cdot \gamma$:
+# $\text{grad}_x = (h - \operatorname{mean}(h) - \hat x \operatorname{mean}(h\,\hat x)) / \sigma$, means over the features;
+# $\text{grad}_\gamma$ and $\text{grad}_\beta$ are sums over all axes but the last.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# normalised, sigma = ...
+# h = ...
+# grad_x = (h - ... - normalised * ...) / ...
+# rows = grad.reshape(-1, grad.shape[-1])      # whatever axes came first
+# return grad_x, ..., rows.sum(dim=0)
+# ```
+#
+# </details>
+
+
+# %% answer="layer_norm_backward"
+def layer_norm_backward(grad, x, gamma, eps=1e-5):
+    """(..., D), (..., D), (D,) -> grad_x (..., D), grad_gamma (D,), grad_beta (D,)"""
+    ### BEGIN SOLUTION
+    centred = x - x.mean(dim=-1, keepdim=True)
+    sigma = (centred.square().mean(dim=-1, keepdim=True) + eps).sqrt()
+    z, h = centred / sigma, grad * gamma
+    grad_x = (h - h.mean(dim=-1, keepdim=True) - z * (h * z).mean(dim=-1, keepdim=True)) / sigma
+    D = x.shape[-1]
+    return grad_x, (grad * z).reshape(-1, D).sum(dim=0), grad.reshape(-1, D).sum(dim=0)
+    ### END SOLUTION
+
+
+# %% check="layer_norm_backward" points=6
+from transformer_lab.grading import grade
+
+grade("07_layer_norm.layer_norm_backward", layer_norm_backward)
+
+# %% [markdown]
+# ## Question 3: which axis did this layer use?
+# *4 points, difficulty 3 of 5, about 10 minutes*
+#
+# You are given a normalisation layer as a black box: `layer(x)` takes float tensors `(B, T, D)` with any $B$ and $T$ you like,
+# and returns a tensor of that shape. It has a scale and a shift of its own that you do not know. Write `which_axis(layer, D)`
+# that finds out over what it takes mean and variance, and returns one of `"features"`, `"time"`, `"batch"`,
+# `"batch and time"`, `"time and features"`.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# You did this in the explorer of the lesson: change one number, and see which outputs move. (Which batch size would hide
+# something from you?)
+#
+# </details>
+# <details><summary>Hint 2: what to look at, with shapes</summary>
+#
+# `x (B, T, D)` with three or more of everything, and a copy in which `[0, 0, 0]` differs. `moved (B, T, D)` is True where the two
+# outputs differ. Ask three questions of it: does another feature, another position, another sample move?
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# x = torch.randn(...)
+# other = x.clone()
+# other[0, 0, 0] += ...
+# moved = (layer(other) - layer(x)).abs() > ...
+# features, positions, samples = moved[0, 0, 1:].any(), ..., ...
+# ```
+#
+# </details>
+
+
+# %% answer="which_axis"
+def which_axis(layer, D):
+    """A black box on (B, T, D) -> over what it takes its statistics, in words"""
+    ### BEGIN SOLUTION
+    x = torch.randn(4, 5, D)
+    other = x.clone()
+    other[0, 0, 0] += 1.0
+    moved = (layer(other) - layer(x)).abs() > 1e-6
+    features, positions, samples = moved[0, 0, 1:].any(), moved[0, 1:, 0].any(), moved[1:, 0, 0].any()
+    if samples:
+        return "batch and time" if positions else "batch"
+    if positions:
+        return "time and features" if features else "time"
+    return "features"
+    ### END SOLUTION
+
+
+# %% check="which_axis" points=4
+from transformer_lab.grading import grade
+
+grade("07_layer_norm.which_axis", which_axis)
+
+# %% [markdown]
+# ## Question 4: pre or post, and the dropout
+# *Optional: 4 points, difficulty 2 of 5, about 6 minutes*
+#
+# Write `sublayer(x, f, norm, dropout, norm_position)`: one residual step. `x (B, T, D)`; `f` is attention or the feed-forward
+# layer, `norm` a layer norm, `dropout` a dropout, each a function from `(B, T, D)` to `(B, T, D)`; `norm_position` is `"pre"` or
+# `"post"`. Call what you are given, and put each where it belongs.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# What must the skip carry, untouched? Follow x from the input to the plus sign.
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# All `(B, T, D)`. Post: the norm of a sum. Pre: a sum, one of whose terms began with a norm. In both, dropout is the last thing
+# that happens to the branch before it is added.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# if norm_position == "pre":
+#     branch = dropout(...)
+#     return ...
+# return norm(...)
+# ```
+#
+# </details>
+
+
+# %% answer="sublayer"
+def sublayer(x, f, norm, dropout, norm_position):
+    """(B, T, D) -> (B, T, D)"""
+    ### BEGIN SOLUTION
+    if norm_position == "pre":
+        return x + dropout(f(norm(x)))
+    return norm(x + dropout(f(x)))
+    ### END SOLUTION
+
+
+# %% check="sublayer" points=4
+from transformer_lab.grading import grade
+
+grade("07_layer_norm.sublayer", sublayer)
+
+# %% [markdown]
+# ## Question 5: RMSNorm
+# *Optional: 3 points, difficulty 1 of 5, about 4 minutes*
+#
+# Write `rms_norm(x, gamma, eps=1e-5)`: `x (..., D)`, `gamma (D,)`, result `(..., D)`, from the formula of the lesson.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# A layer norm with something left out. Of what is the root taken when no mean is subtracted?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# `square (..., 1)`: the mean of $x^2$ over the features. Result: $\gamma\, x / \sqrt{\text{square} + \epsilon}$.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# square = (...).mean(dim=..., keepdim=True)
+# return gamma * x / ...
+# ```
+#
+# </details>
+
+
+# %% answer="rms_norm"
+def rms_norm(x, gamma, eps=1e-5):
+    """(..., D), (D,) -> (..., D)"""
+    ### BEGIN SOLUTION
+    return gamma * x / (x.square().mean(dim=-1, keepdim=True) + eps).sqrt()
+    ### END SOLUTION
+
+
+# %% check="rms_norm" points=3
+from transformer_lab.grading import grade
+
+grade("07_layer_norm.rms_norm", rms_norm)
+
+# %% [markdown]
+# ## Question 6: three repairs
+# *Optional: 3 points, difficulty 3 of 5, about 10 minutes*
+#
+# Three pieces of code of a kind found in the wild. They run. The first two mean to be the layer norm of question 1, for `x`
+# of shape `(..., D)`. The third means to be a *pre-norm* stack, for `sublayers` and `norms`, two lists of one length, and one
+# `final_norm`. Look at the symptoms that the cell after them prints. Then write each again, changed as little as possible, as
+# `repair_1`, `repair_2`, `repair_3`.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# 1: which neighbours can move an output? 2: is it one fault or two; what does it do to long vectors, and to short ones?
+# 3: what does the skip carry, and who normalises what leaves the stack?
+#
+# </details>
+# <details><summary>Hint 2: where to look</summary>
+#
+# 1: the axis. 2: what stands below the fraction line, and the unit it has: x over x squared? 3: the line in which `x` is
+# overwritten, and the argument that is never used.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# 1 and 2 come out as the layer norm of question 1. 3, for each sub-layer `(B, T, D)`: x plus the sub-layer of something; after
+# the loop, one thing more.
+#
+# </details>
+
+
+# %%
+def broken_1(x, gamma, beta, eps=1e-5):
+    mean = x.mean(dim=1, keepdim=True)
+    variance = x.var(dim=1, keepdim=True, unbiased=False)
+    return gamma * (x - mean) / torch.sqrt(variance + eps) + beta
+
+
+def broken_2(x, gamma, beta, eps=1e-5):
+    mean = x.mean(dim=-1, keepdim=True)
+    variance = x.var(dim=-1, keepdim=True, unbiased=False)
+    return gamma * (x - mean) / (variance + eps) + beta
+
+
+def broken_3(x, sublayers, norms, final_norm):
+    for f, norm in zip(sublayers, norms, strict=True):
+        x = norm(x)
+        x = x + f(x)
+    return x
+
+
+# %%
+_ = torch.manual_seed(0)
+x, gamma, beta = torch.randn(2, 3, 8), torch.ones(8), torch.zeros(8)
+other = x.clone()
+other[0, 2] += torch.randn(8)  # another position
+for broken in (broken_1, broken_2, lambda x, gamma, beta: F.layer_norm(x, (8,))):
+    moved = not torch.allclose(broken(x, gamma, beta)[0, 0], broken(other, gamma, beta)[0, 0])
+    size = [broken(k * x, gamma, beta).std(dim=-1, unbiased=False).mean().item() for k in (1, 10)]
+    print(f"moved by another position: {moved!s:6} deviation of LN(x), LN(10 x): {size[0]:.1f}, {size[1]:.1f}")
+silent, norm = [torch.zeros_like] * 4, lambda x: F.layer_norm(x, (8,))
+once, stacked = broken_3(5 * x, silent[:1], [norm], norm), broken_3(5 * x, [lambda x: 5 * x], [norm], norm)
+print(
+    "one silent layer leaves x as it was:", torch.allclose(once, 5 * x), f"  size after a loud one: {stacked.std():.0f}"
+)
+
+
+# %% answer="repair_1"
+def repair_1(x, gamma, beta, eps=1e-5):
+    """broken_1, mended"""
+    ### BEGIN SOLUTION
+    mean = x.mean(dim=-1, keepdim=True)
+    variance = x.var(dim=-1, keepdim=True, correction=0)
+    return gamma * (x - mean) / (variance + eps).sqrt() + beta
+    ### END SOLUTION
+
+
+# %% answer="repair_2"
+def repair_2(x, gamma, beta, eps=1e-5):
+    """broken_2, mended"""
+    ### BEGIN SOLUTION
+    mean = x.mean(-1, keepdim=True)
+    variance = x.var(-1, keepdim=True, correction=0)
+    return gamma * (x - mean) / (variance + eps).sqrt() + beta
+    ### END SOLUTION
+
+
+# %% answer="repair_3"
+def repair_3(x, sublayers, norms, final_norm):
+    """broken_3, mended"""
+    ### BEGIN SOLUTION
+    for f, before in zip(sublayers, norms, strict=True):
+        x = x + f(before(x))
+    return final_norm(x)
+    ### END SOLUTION
+
+
+# %% check="repair" points=3
+from transformer_lab.grading import grade
+
+grade("07_layer_norm.repair", repair_1, repair_2, repair_3)
+
+# %% [markdown]
+# ## Question 7: five claims
+# *Optional, stretch: 4 points, difficulty 4 of 5, about 10 minutes*
+#
+# LN is the layer norm of *one* position, `x (D,)`, with $\gamma$ and $\beta$, and so small an $\epsilon$ that we leave it out. Each claim
+# is about every `x` (whose features are not all equal), every `gamma` and every `beta`:
+#
+# | claim | says |
+# |---|---|
+# | `"shift"` | LN(x + 3) = LN(x) |
+# | `"scale"` | LN(3 x) = LN(x) |
+# | `"negate"` | LN(-x) = LN(x) |
+# | `"shift per feature"` | LN(x + v) = LN(x), for v = (0, 1, 2, ..., D - 1) |
+# | `"permute"` | LN(x read from its end) = LN(x) read from its end, for the same $\gamma$ and $\beta$ |
+#
+# Write `counterexample(claim)`. If the claim holds, return `"holds"`. If not, prove it: return `(x, gamma, beta)`, three tensors
+# `(D,)` of your choice, $D \ge 2$, for which the two sides differ by 0.1 or more somewhere.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# A projection, then a sphere: what is invisible to those two? And do gamma and beta move when the features of x do?
+#
+# </details>
+# <details><summary>Hint 2: how to look, with shapes</summary>
+#
+# Take a random `x (5,)`, `gamma (5,)`, `beta (5,)`, compute both sides `(5,)` and compare. One pair of equal sides proves nothing;
+# one pair of different sides is all you need.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# if claim in (...):
+#     return "holds"
+# x, gamma, beta = ...      # gamma all 1 is not always enough
+# return x, gamma, beta
+# ```
+#
+# </details>
+
+
+# %% answer="counterexample"
+def counterexample(claim):
+    """ "holds", or x, gamma, beta (each (D,)) for which the claim does not hold"""
+    ### BEGIN SOLUTION
+    if claim in ("shift", "scale"):
+        return "holds"
+    return torch.tensor([1.0, 5.0, 2.0]), torch.tensor([1.0, 1.0, 2.0]), torch.zeros(3)
+    ### END SOLUTION
+
+
+# %% check="counterexample" points=4
+from transformer_lab.grading import grade
+
+grade("07_layer_norm.counterexample", counterexample)
+
+# %% [markdown]
+# Back to the [lesson](../../notebooks/07_layer_norm.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

@@ -1,0 +1,478 @@
+# %% [markdown]
+# # Exercises: 09 The block
+#
+# Write your answer where a cell says `raise NotImplementedError` or `None`, run it, then run the locked cell below. It
+# tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
+# split the locked cells: a teacher's grading could not read the notebook any more. (`NameError`? The cell with your answer
+# has not been run yet.)
+#
+# Questions 1-3 are the core (about 35 minutes). 4-7 are optional. Letters as in the lesson: $B$ sequences, $T$ tokens
+# each, $L$ layers, $H$ heads; `x (B, T, d_model)`. Back to the [lesson](../../notebooks/09_block.ipynb).
+
+# %%
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from transformer_lab import BERT, GPT, Transformer, TransformerConfig
+
+# %% [markdown]
+# ## Question 1: assemble a block
+# *5 points, difficulty 2 of 5, about 10 minutes*
+#
+# You are given two parts, modules that turn `(B, T, d_model)` into `(B, T, d_model)`: `attention` and `feed_forward`.
+# Write the class `Block`, a **pre-norm** block: `Block(d_model, attention, feed_forward)` keeps the two parts, makes two
+# LayerNorms of its own (`nn.LayerNorm(d_model)`), and its `forward(x)` gives `(B, T, d_model)`. No dropout.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Follow one number of x from the top to the bottom of the block. Which operations does it meet on the bare path, if
+# pre-norm leaves that path alone? What does each part read?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# $x \leftarrow x + \text{attention}(\text{norm}_1(x))$, then $x \leftarrow x + \text{feed\_forward}(\text{norm}_2(x))$;
+# every term is `(B, T, d_model)`.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# def __init__(self, d_model, attention, feed_forward):
+#     super().__init__()
+#     self.attention, self.feed_forward = ...
+#     self.norm_1, self.norm_2 = ...
+#
+# def forward(self, x):
+#     x = x + ...
+#     return x + ...
+# ```
+#
+# </details>
+
+
+# %% answer="Block"
+class Block(nn.Module):
+    """A pre-norm block of the two parts given, with two norms of its own"""
+
+    def __init__(self, d_model, attention, feed_forward):
+        ### BEGIN SOLUTION
+        super().__init__()
+        self.attention, self.feed_forward = attention, feed_forward
+        self.norm_1, self.norm_2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
+        ### END SOLUTION
+
+    def forward(self, x):
+        ### BEGIN SOLUTION
+        x = x + self.attention(self.norm_1(x))
+        return x + self.feed_forward(self.norm_2(x))
+        ### END SOLUTION
+
+
+# %% check="Block" points=5
+from transformer_lab.grading import grade
+
+grade("09_block.Block", Block)
+
+# %% [markdown]
+# ## Question 2: a stack
+# *4 points, difficulty 2 of 5, about 8 minutes*
+#
+# `make_block()` gives a new block, with new weights, at every call. Write `Stack(n_layers, d_model, make_block)`: a module
+# of `n_layers` blocks, each from a call of its own, and one `nn.LayerNorm(d_model)`. Its `forward(x)` sends x through the
+# blocks in the order in which they were made, and then through the norm.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Which container shows its modules to `parameters()`? And is `[make_block()] * 3` three blocks, or one seen three times?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# $x_l = \text{block}_l(x_{l-1})$ for $l = 1 \ldots L$, output $= \text{norm}(x_L)$; all of shape `(B, T, d_model)`.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# self.blocks = nn.ModuleList(... for _ in range(n_layers))
+# self.norm = ...
+#
+# for block in self.blocks:
+#     x = ...
+# return ...
+# ```
+#
+# </details>
+
+
+# %% answer="Stack"
+class Stack(nn.Module):
+    """n_layers blocks, one after the other, then a norm"""
+
+    def __init__(self, n_layers, d_model, make_block):
+        ### BEGIN SOLUTION
+        super().__init__()
+        self.blocks = nn.ModuleList(make_block() for _ in range(n_layers))
+        self.norm = nn.LayerNorm(d_model)
+        ### END SOLUTION
+
+    def forward(self, x):
+        ### BEGIN SOLUTION
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+        ### END SOLUTION
+
+
+# %% check="Stack" points=4
+from transformer_lab.grading import grade
+
+grade("09_block.Stack", Stack)
+
+# %% [markdown]
+# ## Question 3: how many parameters?
+# *6 points, difficulty 4 of 5, about 18 minutes*
+#
+# Write `count_parameters(config, family)`: the number of parameters, as one whole number, of the package's model with this
+# `TransformerConfig`. `family` is `"GPT"` (a decoder; by config also Llama), `"BERT"` (an encoder) or `"Transformer"`
+# (encoder and decoder). By arithmetic: from the config's fields alone, without building the model. (You may build small
+# ones to compare.)
+#
+# Begin with GPT-2's options, run the check, and add one option at a time: each check names the one it is about.
+#
+# | field | what it adds |
+# |---|---|
+# | `vocab_size`, `tie_embeddings` | one row each in the embedding; untied, as many again in an output layer without bias (not in BERT) |
+# | `positions`, `max_len` | `"learned"`: a table (max_len, d_model); every other scheme: nothing |
+# | `n_heads`, `n_kv_heads`, `head_width` | $W_Q$ and $W_O$ have n_heads · head_width rows or columns, $W_K$ and $W_V$ n_kv_heads · head_width (`None`: n_heads) |
+# | `d_ff`, `activation` | two matrices, with `"swiglu"` a third of the size of the first |
+# | `bias` | one on every linear layer of a block |
+# | `norm`, `norm_position` | `"layer"`: gamma and beta, `"rms"`: gamma; one for each part; `"pre"`: one more at the end of each stack |
+# | `n_segments`, `norm_embeddings`, `pooler`, `masked_lm_head` | BERT's: a table; a norm; a linear layer (d_model, d_model) with bias; that again, a norm, and vocab_size biases |
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# A block of a decoder that looks at an encoder has three parts, each with a norm. Everything else is a sum.
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# With $q$ = n_heads · head_width, $k$ = n_kv_heads · head_width: attention $= 2 D q + 2 D k$, its biases $q + 2k + D$;
+# feed-forward $= 2 D\, d_{ff}$ (gated: 3), its biases $d_{ff} + D$ (gated: $2 d_{ff} + D$); a LayerNorm $2D$.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# attention = ...
+# feed_forward = ...
+# norm = ...
+# block = attention + feed_forward + 2 * norm
+# stack = config.n_layers * block + ...          # the norm at its end
+# total = embedding + positions + stack
+# if family == "Transformer": total += ...       # a second stack, with cross-attention
+# ```
+#
+# </details>
+
+
+# %% answer="count_parameters"
+def count_parameters(config, family):
+    """The number of parameters of a "GPT", a "BERT" or a "Transformer" with this config"""
+    ### BEGIN SOLUTION
+    D, L, b, norm = config.d_model, config.n_layers, int(config.bias), config.d_model * (1 + (config.norm == "layer"))
+    q, k = (heads * config.head_width for heads in (config.n_heads, config.n_kv_heads or config.n_heads))
+    attention, gates = 2 * D * (q + k) + b * (q + 2 * k + D), 1 + (config.activation == "swiglu")
+    feed_forward = (gates + 1) * D * config.d_ff + b * (gates * config.d_ff + D)
+    stack = L * (attention + feed_forward + 2 * norm) + norm * (config.norm_position == "pre")
+    total = D * (config.vocab_size + config.max_len * (config.positions == "learned") + config.n_segments)
+    total += stack + norm * config.norm_embeddings
+    if family == "Transformer":
+        total += stack + L * (attention + norm)
+    if family == "BERT":
+        total += config.pooler * (D * D + D) + config.masked_lm_head * (D * D + D + norm + config.vocab_size)
+    elif not config.tie_embeddings:
+        total += D * config.vocab_size
+    return total
+    ### END SOLUTION
+
+
+# %% check="count_parameters" points=6
+from transformer_lab.grading import grade
+
+grade("09_block.count_parameters", count_parameters)
+
+# %% [markdown]
+# ## Question 4: the memory of a cache
+# *Optional: 3 points, difficulty 2 of 5, about 6 minutes*
+#
+# A decoder that writes token by token keeps, in every layer, the keys and values of all $S$ tokens read so far, so as not
+# to compute them again (lesson 13 builds this cache). Write `cache_bytes(config, B, S, bytes_per_number)`: how many bytes
+# that takes for $B$ sequences.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# What is kept are keys and values, not queries and not scores. Which heads have a key of their own?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# In each of $L$ layers two tensors `(B, n_kv_heads, S, head_width)`.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# n_kv_heads = ...                    # config.n_kv_heads may be None
+# return 2 * ... * bytes_per_number
+# ```
+#
+# </details>
+
+
+# %% answer="cache_bytes"
+def cache_bytes(config, B, S, bytes_per_number):
+    """Bytes of the keys and values of S tokens, for B sequences"""
+    ### BEGIN SOLUTION
+    n_kv_heads = config.n_kv_heads or config.n_heads
+    return 2 * config.n_layers * B * n_kv_heads * S * config.head_width * bytes_per_number
+    ### END SOLUTION
+
+
+# %% check="cache_bytes" points=3
+from transformer_lab.grading import grade
+
+grade("09_block.cache_bytes", cache_bytes)
+
+# %% [markdown]
+# ## Question 5: FLOPs of a forward pass
+# *Optional: 4 points, difficulty 3 of 5, about 10 minutes*
+#
+# Write `forward_flops(config, T)`: the FLOPs of all matrix products when a GPT with this config reads one sequence of $T$
+# tokens and gives logits at all of them. A product of `(n, k)` and `(k, m)` costs $2nkm$. Count the attention core in full,
+# $T \times T$, as if nothing were saved by the causal mask; leave out biases, norms, softmax and activations. The check
+# lets torch's own counter watch the package's model.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# A matrix of weights with $n$ entries costs $2n$ for each token it is applied to. Which two products hold no weights?
+# Which table of weights is never multiplied with?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# For one layer: $2T$ times the entries of its matrices; scores `(T, d_head) @ (d_head, T)` and mix
+# `(T, T) @ (T, d_head)` in each of $H$ heads. Once: the logits, `(T, d_model) @ (d_model, vocab_size)`.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# matrices = ...                       # entries of W_Q, W_K, W_V, W_O, W_1, W_2 (and W_gate)
+# core = ...                           # two products for each head
+# return config.n_layers * (2 * T * matrices + core) + ...
+# ```
+#
+# </details>
+
+
+# %% answer="forward_flops"
+def forward_flops(config, T):
+    """FLOPs of the matrix products of one forward pass over T tokens"""
+    ### BEGIN SOLUTION
+    D, q = config.d_model, config.n_heads * config.head_width
+    k = (config.n_kv_heads or config.n_heads) * config.head_width
+    matrices = 2 * D * q + 2 * D * k + (3 if config.activation == "swiglu" else 2) * D * config.d_ff
+    core = 4 * T * T * q
+    return config.n_layers * (2 * T * matrices + core) + 2 * T * D * config.vocab_size
+    ### END SOLUTION
+
+
+# %% check="forward_flops" points=4
+from transformer_lab.grading import grade
+
+grade("09_block.forward_flops", forward_flops)
+
+# %% [markdown]
+# ## Question 6: whose weights are these?
+# *Optional, stretch: 4 points, difficulty 4 of 5, about 12 minutes*
+#
+# A file of weights without its config: only names and shapes. Four such lists:
+
+
+# %%
+def listing(model):
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+
+
+presets = {"first": (Transformer, "vaswani2017"), "second": (GPT, "gpt2"), "third": (BERT, "minilm")}
+presets["fourth"] = (GPT, "smollm2-135m")
+with torch.device("meta"):  # shapes without memory
+    lists = {name: listing(model(TransformerConfig.preset(preset))) for name, (model, preset) in presets.items()}
+for name, shapes in lists.items():
+    shown = [item for item in shapes.items() if "blocks." not in item[0] or ".5." in item[0]]
+    print(name, *shown, sep="\n    ")
+
+# %% [markdown]
+# Write `identify(shapes)`, which reads such a list (a dictionary, in any order, of models of other sizes) and gives a
+# dictionary with the keys `family` (`"encoder-decoder"`, `"GPT-2"`, `"BERT"` or `"Llama"`), `n_layers` (of one stack),
+# `d_model`, `d_ff`, `vocab_size`, and `group`: how many query heads share a key, n_heads / n_kv_heads. `nn.Linear` keeps
+# its matrix as (outputs, inputs). And in `heads_known`: can n_heads itself be read off such a list, `"yes"` or `"no"`?
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Print `lists["first"].keys()` beside `lists["fourth"].keys()`. Which names does only one family have? And do the shapes
+# of `w_q` change when 8 heads of 64 become 16 of 32?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# `embedding.tokens.weight (vocab_size, d_model)`, `w_q.weight (n_heads · d_head, d_model)`,
+# `w_k.weight (n_kv_heads · d_head, d_model)`, `w_1.weight (d_ff, d_model)`; layers are numbered from 0.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# names = " ".join(shapes)
+# if "cross_attention" in names: family = ...
+# stack = ...                                  # "encoder" or "decoder"
+# layers = {int(name.split(".")[2]) for name in shapes if ...}
+# return dict(family=family, n_layers=len(layers), ...)
+# ```
+#
+# </details>
+
+
+# %% answer="identify"
+def identify(shapes):
+    """{name: shape} -> {"family", "n_layers", "d_model", "d_ff", "vocab_size", "group"}"""
+    ### BEGIN SOLUTION
+    names = " ".join(shapes)
+    stack = "encoder" if "encoder." in names else "decoder"
+    family = "BERT" if stack == "encoder" else "Llama" if "w_gate" in names else "GPT-2"
+    family = "encoder-decoder" if "cross_attention" in names else family
+    layers = {int(name.split(".")[2]) for name in shapes if name.startswith(f"{stack}.blocks.")}
+    vocab_size, d_model = shapes["embedding.tokens.weight"]
+    block = f"{stack}.blocks.0"
+    d_ff, _ = shapes[f"{block}.feed_forward.w_1.weight"]
+    q, k = (shapes[f"{block}.attention.w_{letter}.weight"][0] for letter in "qk")
+    sizes = dict(d_model=d_model, d_ff=d_ff, vocab_size=vocab_size)
+    return dict(family=family, n_layers=len(layers), group=q // k, **sizes)
+    ### END SOLUTION
+
+
+# %% answer="heads_known"
+heads_known = None  # "yes" or "no"
+### BEGIN SOLUTION
+heads_known = "no"
+### END SOLUTION
+
+# %% check="identify" points=4
+from transformer_lab.grading import grade
+
+grade("09_block.identify", identify, heads_known)
+
+# %% [markdown]
+# ## Question 7: three repairs
+# *Optional: 3 points, difficulty 3 of 5, about 10 minutes*
+#
+# Three assemblies of a kind found in the wild, each with one fault. They run, and give the right shapes. `broken_1` is
+# meant to be a pre-norm block, `broken_2` a post-norm block, `broken_3` the path from ids `(B, T)` to logits
+# `(B, T, vocab_size)`: an `nn.Embedding`, a table of positions `(max_len, d_model)`, blocks, a norm, and the embedding
+# again as the output layer. Look at the symptoms, then write each again, changed as little as possible, as `repair_1`,
+# `repair_2`, `repair_3`.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# 1: what reaches the end when both parts give 0? 2: which part makes no difference? 3: which position do two tokens of
+# one sequence get?
+#
+# </details>
+# <details><summary>Hint 2: where to look</summary>
+#
+# 1: the variable that the norm is written into. 2: both sides of the last addition. 3: which axis of ids counts tokens.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# Pre-norm: x + part(norm(x)), twice. Post-norm: norm(x + part(x)), twice. Positions: `(T, d_model)`, added to
+# `(B, T, d_model)`.
+#
+# </details>
+
+
+# %%
+def broken_1(x, attention, feed_forward, norm_1, norm_2):
+    x = norm_1(x)
+    x = x + attention(x)
+    x = norm_2(x)
+    return x + feed_forward(x)
+
+
+def broken_2(x, attention, feed_forward, norm_1, norm_2):
+    x = norm_1(x + attention(x))
+    feed_forward(x)
+    return norm_2(x + x)
+
+
+# %%
+def broken_3(ids, tokens, positions, blocks, norm):
+    x = tokens(ids) + positions[: ids.shape[0], None]
+    for block in blocks:
+        x = block(x)
+    return norm(x) @ tokens.weight.T
+
+
+# %%
+_ = torch.manual_seed(0)
+x, norms = 100 * torch.randn(2, 5, 16), (nn.LayerNorm(16), nn.LayerNorm(16))
+silent = torch.zeros_like
+first, doubled = broken_1(x, silent, silent, *norms), broken_2(x, silent, lambda x: 5 * x, *norms)
+print(f"1: both parts silent: x has size {x.abs().mean():.0f}, the output {first.abs().mean():.0f}")
+same = torch.allclose(doubled, broken_2(x, silent, F.relu, *norms))
+print("2: another feed-forward layer, the same output:", same)
+parts = nn.Embedding(9, 16), torch.randn(8, 16), [nn.Identity()], norms[0]
+logits = broken_3(torch.tensor([[3, 3, 3]] * 2), *parts)
+print("3: one token three times, the same logits each time:", torch.allclose(logits[:, 0], logits[:, 2]),
+      "| the same sequence twice in a batch, other logits:", not torch.allclose(logits[0], logits[1]))  # fmt: skip
+
+
+# %% answer="repair_1"
+def repair_1(x, attention, feed_forward, norm_1, norm_2):
+    """broken_1, mended"""
+    ### BEGIN SOLUTION
+    x = x + attention(norm_1(x))
+    return x + feed_forward(norm_2(x))
+    ### END SOLUTION
+
+
+# %% answer="repair_2"
+def repair_2(x, attention, feed_forward, norm_1, norm_2):
+    """broken_2, mended"""
+    ### BEGIN SOLUTION
+    x = norm_1(x + attention(x))
+    return norm_2(x + feed_forward(x))
+    ### END SOLUTION
+
+
+# %% answer="repair_3"
+def repair_3(ids, tokens, positions, blocks, norm):
+    """broken_3, mended"""
+    ### BEGIN SOLUTION
+    x = tokens(ids) + positions[: ids.shape[1]]
+    for block in blocks:
+        x = block(x)
+    return norm(x) @ tokens.weight.T
+    ### END SOLUTION
+
+
+# %% check="repair" points=3
+from transformer_lab.grading import grade
+
+grade("09_block.repair", repair_1, repair_2, repair_3)
+
+# %% [markdown]
+# Back to the [lesson](../../notebooks/09_block.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

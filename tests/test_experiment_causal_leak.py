@@ -1,0 +1,33 @@
+"""The recorded experiment of lesson 03: a slice of it run again, and what the lesson says of the whole."""
+
+import pytest
+
+from causal_leak import DATE, train, well_formed, write
+from recording import recorded
+from transformer_lab.data import dates
+
+RESULT = recorded("causal_leak")["result"]
+
+
+@pytest.mark.parametrize(("name", "causal"), [("with the mask", True), ("without", False)])
+def test_the_first_steps_are_those_recorded(name, causal):
+    _, losses = train(causal, 30, seed=0)
+    for n, wanted in enumerate(RESULT["loss"][name][0][:3]):
+        # The same seed on another CPU: rounding grows with the steps.
+        assert sum(losses[10 * n : 10 * n + 10]) / 10 == pytest.approx(wanted, rel=0.02)
+
+
+def test_what_the_lesson_says_of_the_whole():
+    for honest, leaky in zip(RESULT["loss"]["with the mask"], RESULT["loss"]["without"], strict=True):
+        assert honest[-1] > 0.9 and leaky[-1] < 0.02
+    assert min(RESULT["well_formed"]["with the mask"]) > 0.8 and max(RESULT["well_formed"]["without"]) < 0.05
+
+
+def test_a_date_is_told_from_rubbish():
+    assert all(DATE.fullmatch(pair.target) for pair in dates.held_out_pairs(100))
+    assert well_formed(["2026年11月22日", "2026年11月", "", "1111111111"]) == 0.25
+
+
+def test_a_model_writes_texts_of_its_own():
+    model, _ = train(True, 1)
+    assert len(write(model, True, n=3)) == 3

@@ -1,0 +1,878 @@
+"""Lesson 09: answers to its exercises, wrong with the words their author must be told, and right."""
+
+import copy
+import re
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+POINTS = {
+    "09_block.Block": 5,
+    "09_block.Stack": 4,
+    "09_block.count_parameters": 6,
+    "09_block.cache_bytes": 3,
+    "09_block.forward_flops": 4,
+    "09_block.identify": 4,
+    "09_block.repair": 3,
+}
+PARTS = {"09_block.identify": (1, 1), "09_block.repair": (3, 0)}
+ONE_WAY = ()
+MISCONCEPTIONS = ("M14", "M15", "M18", "M19", "M23", "M29", "M34")
+
+
+# Block --------------------------------------------------------------------------------------------------------
+
+
+def block(forward, norms=2, before=None):
+    """A Block with this forward(self, x); n_1 and n_2 are its norms, a and f its parts."""
+
+    class Block(nn.Module):
+        def __init__(self, d_model, attention, feed_forward):
+            super().__init__()
+            self.a, self.f = attention, feed_forward
+            self.n_1 = nn.LayerNorm(d_model)
+            self.n_2 = nn.LayerNorm(d_model) if norms > 1 else self.n_1
+            self.n_3 = nn.LayerNorm(d_model) if norms > 2 else None
+            if before:
+                before(self)
+
+        def forward(self, x):
+            return forward(self, x)
+
+    return Block
+
+
+def pre(s, x):
+    x = x + s.a(s.n_1(x))
+    return x + s.f(s.n_2(x))
+
+
+def pre_one_line(s, x):
+    return (y := x + s.a(s.n_1(x))) + s.f(s.n_2(y))
+
+
+def pre_in_place(s, x):
+    y = x.clone()
+    y += s.a(s.n_1(y))
+    return y + s.f(s.n_2(y))
+
+
+class HandMadeNorm(nn.Module):
+    def __init__(self, d):
+        super().__init__()
+        self.gamma, self.beta = nn.Parameter(torch.ones(d)), nn.Parameter(torch.zeros(d))
+
+    def forward(self, x):
+        centred = x - x.mean(-1, keepdim=True)
+        return self.gamma * centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt() + self.beta
+
+
+class BlockOfWrappers(nn.Module):
+    """Each half a wrapper: the second norm is made first."""
+
+    class Half(nn.Module):
+        def __init__(self, part, norm):
+            super().__init__()
+            self.part, self.norm = part, norm
+
+        def forward(self, x):
+            return x + self.part(self.norm(x))
+
+    def __init__(self, d_model, attention, feed_forward):
+        super().__init__()
+        self.second = self.Half(feed_forward, HandMadeNorm(d_model))
+        self.first = self.Half(attention, HandMadeNorm(d_model))
+
+    def forward(self, x):
+        return self.second(self.first(x))
+
+
+def block_function(d_model, attention, feed_forward):
+    return BlockOfWrappers(d_model, attention, feed_forward)
+
+
+def post(s, x):
+    x = s.n_1(x + s.a(x))
+    return s.n_2(x + s.f(x))
+
+
+def ln_then_add_then_ln(s, x):
+    x = s.n_1(x + s.a(s.n_1(x)))
+    return s.n_2(x + s.f(s.n_2(x)))
+
+
+def last_norm(s, x):
+    x = x + s.a(s.n_1(x))
+    return s.n_2(x + s.f(s.n_2(x)))
+
+
+def behind_the_part(s, x):
+    x = x + s.n_1(s.a(x))
+    return x + s.n_2(s.f(x))
+
+
+def overwritten(s, x):
+    x = s.n_1(x)
+    x = x + s.a(x)
+    x = s.n_2(x)
+    return x + s.f(x)
+
+
+def overwritten_second(s, x):
+    x = x + s.a(s.n_1(x))
+    x = s.n_2(x)
+    return x + s.f(x)
+
+
+def overwritten_first(s, x):
+    x = s.n_1(x)
+    x = x + s.a(x)
+    return x + s.f(s.n_2(x))
+
+
+def from_the_start(s, x):
+    return x + s.f(s.n_2(x + s.a(s.n_1(x))))
+
+
+def parallel(s, x):
+    return x + s.a(s.n_1(x)) + s.f(s.n_2(x))
+
+
+def no_first_skip(s, x):
+    x = s.a(s.n_1(x))
+    return x + s.f(s.n_2(x))
+
+
+def no_second_skip(s, x):
+    x = x + s.a(s.n_1(x))
+    return s.f(s.n_2(x))
+
+
+def no_skip(s, x):
+    return s.f(s.n_2(s.a(s.n_1(x))))
+
+
+def no_norms(s, x):
+    x = x + s.a(x)
+    return x + s.f(x)
+
+
+def no_second_norm(s, x):
+    x = x + s.a(s.n_1(x))
+    return x + s.f(x)
+
+
+def no_first_norm(s, x):
+    x = x + s.a(x)
+    return x + s.f(s.n_2(x))
+
+
+def doubled(s, x):
+    y = s.a(s.n_1(x))  # noqa: F841
+    x = x + x
+    return x + s.f(s.n_2(x))
+
+
+def doubled_second(s, x):
+    x = x + s.a(s.n_1(x))
+    return x + x
+
+
+def part_twice(s, x):
+    y = s.a(s.n_1(x))
+    x = y + y
+    return x + s.f(s.n_2(x))
+
+
+def feed_forward_first(s, x):
+    x = x + s.f(s.n_2(x))
+    return x + s.a(s.n_1(x))
+
+
+def attention_only(s, x):
+    return x + s.a(s.n_1(x))
+
+
+def feed_forward_only(s, x):
+    return x + s.f(s.n_2(x))
+
+
+def one_norm_twice(s, x):
+    x = x + s.a(s.n_1(x))
+    return x + s.f(s.n_1(x))
+
+
+def norm_reused(s, x):
+    h = s.n_1(x)
+    return x + s.a(h) + s.f(h)
+
+
+def input_twice(s, x):
+    y = x + s.a(s.n_1(x))
+    return x + y + s.f(s.n_2(y))
+
+
+def mixed_styles(s, x):
+    x = x + s.a(s.n_1(x))
+    return s.n_2(x + s.f(x))
+
+
+def into_its_input(s, x):
+    x += s.a(s.n_1(x))
+    x += s.f(s.n_2(x))
+    return x
+
+
+def detached(s, x):
+    x = x + s.a(s.n_1(x)).detach()
+    return x + s.f(s.n_2(x))
+
+
+def thrown_away(s, x):
+    pre(s, x)
+    return x
+
+
+def with_dropout(s, x):
+    return F.dropout(pre(s, x), 0.1, training=True)
+
+
+def subtracted(s, x):
+    x = x - s.a(s.n_1(x))
+    return x + s.f(s.n_2(x))
+
+
+def activated(s, x):
+    return pre(s, x).relu()
+
+
+def tuple_returned(s, x):
+    return pre(s, x), x
+
+
+class NormsInForward(nn.Module):
+    def __init__(self, d_model, attention, feed_forward):
+        super().__init__()
+        self.a, self.f, self.d = attention, feed_forward, d_model
+
+    def forward(self, x):
+        self.n_1, self.n_2 = nn.LayerNorm(self.d), nn.LayerNorm(self.d)
+        return pre(self, x.float())
+
+
+def hide_parts(s):
+    s.hidden = [s.a, s.f]
+    del s.a, s.f
+
+
+def copy_attention(s):
+    s.a = copy.deepcopy(s.a)
+
+
+def from_hidden(s, x):
+    x = x + s.hidden[0](s.n_1(x))
+    return x + s.hidden[1](s.n_2(x))
+
+
+class NoModule:
+    def __init__(self, d_model, attention, feed_forward):
+        self.inner = block(pre)(d_model, attention, feed_forward)
+
+    def __call__(self, x):
+        return self.inner(x)
+
+
+class SuperForgotten(nn.Module):
+    def __init__(self, d_model, attention, feed_forward):
+        self.attention = attention
+
+
+class RMSBlock(nn.Module):
+    def __init__(self, d_model, attention, feed_forward):
+        super().__init__()
+        self.a, self.f, self.n_1, self.n_2 = attention, feed_forward, nn.RMSNorm(d_model), nn.RMSNorm(d_model)
+
+    forward = pre
+
+
+# Stack --------------------------------------------------------------------------------------------------------
+
+
+def stack(forward, make=lambda n, make_block: nn.ModuleList(make_block() for _ in range(n)), norms=1):
+    class Stack(nn.Module):
+        def __init__(self, n_layers, d_model, make_block):
+            super().__init__()
+            self.blocks = make(n_layers, make_block)
+            if norms:
+                self.norm = nn.LayerNorm(d_model)
+            if norms > 1:
+                self.norms = nn.ModuleList(nn.LayerNorm(d_model) for _ in range(norms - 1))
+
+        def forward(self, x):
+            return forward(self, x)
+
+    return Stack
+
+
+def through(s, x):
+    for one in s.blocks:
+        x = one(x)
+    return s.norm(x)
+
+
+def sequential_stack(n_layers, d_model, make_block):
+    return nn.Sequential(*[make_block() for _ in range(n_layers)], nn.LayerNorm(d_model))
+
+
+class StackByNames(nn.Module):
+    def __init__(self, n_layers, d_model, make_block):
+        super().__init__()
+        self.n_layers, self.last = n_layers, nn.LayerNorm(d_model)
+        for i in range(n_layers):
+            setattr(self, f"block_{i}", make_block())
+
+    def forward(self, x):
+        for i in range(self.n_layers):
+            x = getattr(self, f"block_{i}")(x)
+        return self.last(x)
+
+
+def every_norm(s, x):
+    for one in s.blocks:
+        x = s.norm(one(x))
+    return x
+
+
+def no_final_norm(s, x):
+    for one in s.blocks:
+        x = one(x)
+    return x
+
+
+def lost(s, x):
+    for one in s.blocks:
+        one(x)
+    return s.norm(x)
+
+
+def last_only(s, x):
+    for one in s.blocks:
+        y = one(x)
+    return s.norm(y)
+
+
+def side_by_side(s, x):
+    return s.norm(sum(one(x) for one in s.blocks))
+
+
+def added_each(s, x):
+    for one in s.blocks:
+        x = x + one(x)
+    return s.norm(x)
+
+
+def add_and_norm(s, x):
+    for one in s.blocks:
+        x = s.norm(x + one(x))
+    return x
+
+
+def added_at_the_end(s, x):
+    return x + through(s, x)
+
+
+def reversed_order(s, x):
+    for one in reversed(s.blocks):
+        x = one(x)
+    return s.norm(x)
+
+
+def returned_inside(s, x):
+    for one in s.blocks:  # noqa: B007
+        return s.norm(one(x))
+    return x
+
+
+def norm_first(s, x):
+    x = s.norm(x)
+    for one in s.blocks:
+        x = one(x)
+    return x
+
+
+def no_grad_stack(s, x):
+    with torch.no_grad():
+        return through(s, x)
+
+
+def repeated(n, make_block):
+    return nn.ModuleList([make_block()] * n)
+
+
+def plain_list(n, make_block):
+    return [make_block() for _ in range(n)]
+
+
+def cloned(n, make_block):
+    one = make_block()
+    return nn.ModuleList(copy.deepcopy(one) for _ in range(n))
+
+
+class BlocksInForward(nn.Module):
+    def __init__(self, n_layers, d_model, make_block):
+        super().__init__()
+        self.n, self.make, self.norm = n_layers, make_block, nn.LayerNorm(d_model)
+
+    def forward(self, x):
+        for _ in range(self.n):
+            x = self.make()(x)
+        return self.norm(x)
+
+
+# count_parameters ---------------------------------------------------------------------------------------------
+
+
+def counted(config, family, **wrong):
+    """The right formula, with one part of it changed by name."""
+    c, get = config, wrong.get
+    D, V, L, F_ = c.d_model, c.vocab_size, c.n_layers, get("d_ff", lambda c: c.d_ff)(c)
+    d_head = get("d_head", lambda c: c.head_width)(c)
+    kv = get("kv", lambda c: c.n_kv_heads or c.n_heads)(c)
+    b = get("bias", lambda c: int(c.bias))(c)
+    norm = get("norm", lambda c: D if c.norm == "rms" else 2 * D)(c)
+    q, k = c.n_heads * d_head, kv * d_head
+    attention = D * q + 2 * D * k + q * D * get("w_o", 1) + b * get("attention_bias", q + 2 * k + D)
+    attention *= get("heads", lambda c: 1)(c)
+    gates = get("gates", lambda c: 2 if c.activation == "swiglu" else 1)(c)
+    ff = gates * (D * F_ + b * F_) + F_ * D + b * D
+    final = get("final", lambda c: norm if c.norm_position == "pre" else 0)(c)
+    block = attention + ff + get("norms", 2) * norm
+    embedding = V * D
+    if get("positions", lambda c: c.positions == "learned")(c):
+        embedding += c.max_len * D
+    if family == "Transformer":
+        layers = L * block + L * (block + get("cross", 1) * (attention + get("third", 1) * norm)) + 2 * final
+        layers -= get("m29", 0) * L * (ff + attention)
+    else:
+        layers = get("layers", L) * block + final
+    total = embedding + layers
+    if family == "BERT":
+        total += get("segments", c.n_segments) * D + get("embedding_norm", 1) * c.norm_embeddings * norm
+        total += get("pooler", 1) * c.pooler * (D * D + get("pooler_bias", 1) * D)
+        total += c.masked_lm_head * (D * D + D + norm + get("lm_bias", 1) * V + get("lm_decoder", 0) * V * D)
+    elif get("output", lambda c: not c.tie_embeddings)(c):
+        total += V * D
+    return total
+
+
+def wrong_count(**wrong):
+    return lambda config, family: counted(config, family, **wrong)
+
+
+def by_building(config, family):
+    from transformer_lab import BERT, GPT, Transformer
+
+    with torch.device("meta"):
+        return sum(
+            p.numel() for p in {"GPT": GPT, "BERT": BERT, "Transformer": Transformer}[family](config).parameters()
+        )
+
+
+# costs --------------------------------------------------------------------------------------------------------
+
+
+def cache_right(config, B, S, bytes_per_number):
+    return 2 * config.n_layers * B * S * (config.n_kv_heads or config.n_heads) * config.head_width * bytes_per_number
+
+
+def cache_in_steps(config, B, S, bytes_per_number):
+    heads = config.n_heads if config.n_kv_heads is None else config.n_kv_heads
+    d_head = config.d_head if config.d_head is not None else config.d_model // config.n_heads
+    return (
+        sum(torch.zeros(B, heads, S, d_head).numel() for _ in "kv" for _ in range(config.n_layers)) * bytes_per_number
+    )
+
+
+def cache(change):
+    return lambda c, B, S, n: change(cache_right(c, B, S, n), c, B, S, n)
+
+
+def cache_width(width):
+    return lambda c, B, S, n: 2 * c.n_layers * B * S * width(c) * n
+
+
+def flops_right(config, T, core=4, logits=True, gate=True, keys=None, triangle=False, w_o=1, two=2):
+    c = config
+    D, q, k = c.d_model, c.n_heads * c.head_width, (keys or c.n_kv_heads or c.n_heads) * c.head_width
+    matrices = 3 if gate and c.activation == "swiglu" else 2
+    layer = two * T * (D * q + w_o * q * D + 2 * D * k + matrices * D * c.d_ff)
+    pairs = T * (T + 1) // 2 if triangle else T * T
+    layer += core * pairs * q
+    return c.n_layers * layer + (two * T * D * c.vocab_size if logits else 0)
+
+
+def flops_by_products(config, T):
+    def product(n, k, m):
+        return 2 * n * k * m
+
+    width, kv = config.head_width, config.n_kv_heads or config.n_heads
+    total = product(T, config.d_model, config.vocab_size)
+    for _ in range(config.n_layers):
+        for heads in (config.n_heads, kv, kv):
+            total += product(T, config.d_model, heads * width)
+        total += config.n_heads * (product(T, width, T) + product(T, T, width))
+        total += product(T, config.n_heads * width, config.d_model) + product(T, config.d_ff, config.d_model)
+        total += (1 + (config.activation == "swiglu")) * product(T, config.d_model, config.d_ff)
+    return total
+
+
+def two_n_t(config, T):
+    return 2 * T * by_building(config, "GPT")
+
+
+# identify -----------------------------------------------------------------------------------------------------
+
+
+def identify_right(shapes):
+    names = " ".join(shapes)
+    if "cross_attention" in names:
+        family = "encoder-decoder"
+    elif "encoder." in names:
+        family = "BERT"
+    else:
+        family = "Llama" if "w_gate" in names else "GPT-2"
+    stack = "encoder" if "encoder." in names else "decoder"
+    block = f"{stack}.blocks.0"
+    vocab_size, d_model = shapes["embedding.tokens.weight"]
+    layers = {int(n) for n in re.findall(rf"{stack}\.blocks\.(\d+)\.", names)}
+    return {
+        "family": family,
+        "n_layers": len(layers),
+        "d_model": d_model,
+        "d_ff": shapes[f"{block}.feed_forward.w_1.weight"][0],
+        "vocab_size": vocab_size,
+        "group": shapes[f"{block}.attention.w_q.weight"][0] // shapes[f"{block}.attention.w_k.weight"][0],
+    }
+
+
+def identify_by_ends(shapes):
+    def rows_and_columns(end):
+        return next(tuple(shape) for name, shape in shapes.items() if name.endswith(end))
+
+    kinds = {name.split(".")[0] for name in shapes}
+    family = {(True, True): "encoder-decoder", (True, False): "BERT"}.get(("encoder" in kinds, "decoder" in kinds))
+    if family is None:
+        family = "GPT-2" if any("beta" in name for name in shapes) else "Llama"
+    (d_ff, d_model), (vocab_size, _) = rows_and_columns("w_1.weight"), rows_and_columns("tokens.weight")
+    n_layers = 1 + max(int(name.split(".")[2]) for name in shapes if ".blocks." in name)
+    group = rows_and_columns("attention.w_q.weight")[0] / rows_and_columns("attention.w_k.weight")[0]
+    return dict(family=family, n_layers=n_layers, d_model=d_model, d_ff=d_ff, vocab_size=vocab_size, group=group)
+
+
+def identified(**change):
+    def answer(shapes):
+        found = identify_right(shapes)
+        return {**found, **{name: value(shapes, found) for name, value in change.items()}}
+
+    return answer, "no"
+
+
+def find(shapes, end):
+    return next(shape for name, shape in shapes.items() if name.endswith(end))
+
+
+def text_maximum(shapes, found):
+    return 1 + int(max(name.split(".")[2] for name in shapes if ".blocks." in name))
+
+
+def without_group(shapes):
+    found = identify_right(shapes)
+    del found["group"]
+    return found
+
+
+# repair -------------------------------------------------------------------------------------------------------
+
+
+def repaired_1(x, attention, feed_forward, norm_1, norm_2):
+    x = x + attention(norm_1(x))
+    return x + feed_forward(norm_2(x))
+
+
+def repaired_1_named(x, attention, feed_forward, norm_1, norm_2):
+    h = norm_1(x)
+    middle = x + attention(h)
+    return torch.add(feed_forward(norm_2(middle)), middle)
+
+
+def repaired_2(x, attention, feed_forward, norm_1, norm_2):
+    x = norm_1(x + attention(x))
+    return norm_2(x + feed_forward(x))
+
+
+def repaired_2_nested(x, attention, feed_forward, norm_1, norm_2):
+    return norm_2((h := norm_1(attention(x) + x)) + feed_forward(h))
+
+
+def repaired_3(ids, tokens, positions, blocks, norm):
+    x = tokens(ids) + positions[: ids.shape[1]]
+    for block in blocks:
+        x = block(x)
+    return norm(x) @ tokens.weight.T
+
+
+def repaired_3_linear(ids, tokens, positions, blocks, norm):
+    x = F.embedding(ids, tokens.weight) + positions[torch.arange(ids.size(1))][None]
+    return F.linear(norm(nn.Sequential(*blocks)(x)), tokens.weight)
+
+
+def broken_1(x, attention, feed_forward, norm_1, norm_2):
+    x = norm_1(x)
+    x = x + attention(x)
+    x = norm_2(x)
+    return x + feed_forward(x)
+
+
+def broken_2(x, attention, feed_forward, norm_1, norm_2):
+    x = norm_1(x + attention(x))
+    feed_forward(x)
+    return norm_2(x + x)
+
+
+def broken_3(ids, tokens, positions, blocks, norm):
+    x = tokens(ids) + positions[: ids.shape[0], None]
+    for block in blocks:
+        x = block(x)
+    return norm(x) @ tokens.weight.T
+
+
+def path(embed=None, norm=True, out=True, blocks=slice(None), after=lambda x: x):
+    def answer(ids, tokens, positions, all_blocks, last):
+        x = embed(ids, tokens, positions) if embed else tokens(ids) + positions[: ids.shape[1]]
+        for one in all_blocks[blocks]:
+            x = one(x)
+        x = last(x) if norm else x
+        return after(x @ tokens.weight.T) if out else x
+
+    return (repaired_1, repaired_2, answer)
+
+
+def first(forward):
+    class Parts:
+        pass
+
+    def answer(x, attention, feed_forward, norm_1, norm_2):
+        s = Parts()
+        s.a, s.f, s.n_1, s.n_2 = attention, feed_forward, norm_1, norm_2
+        return forward(s, x)
+
+    return answer
+
+
+RIGHT = {
+    "09_block.Block": [
+        ("two lines", block(pre)),
+        ("one line", block(pre_one_line)),
+        ("wrappers, norms by hand, second made first", BlockOfWrappers),
+        ("a function that builds it", block_function),
+    ],
+    "09_block.Stack": [
+        ("ModuleList", stack(through)),
+        ("Sequential", sequential_stack),
+        ("attributes by name", StackByNames),
+        ("Sequential inside", stack(lambda s, x: s.norm(s.blocks(x)),
+                                    lambda n, make: nn.Sequential(*(make() for _ in range(n))))),
+    ],
+    "09_block.count_parameters": [
+        ("formula", counted),
+        ("built and counted", by_building),
+        ("as a float", lambda c, f: float(counted(c, f))),
+        ("as a numpy number", lambda c, f: np.int64(counted(c, f))),
+        ("as a tensor", lambda c, f: torch.tensor(counted(c, f))),
+    ],
+    "09_block.cache_bytes": [("formula", cache_right), ("tensors", cache_in_steps)],
+    "09_block.forward_flops": [("formula", flops_right), ("product by product", flops_by_products)],
+    "09_block.identify": [
+        ("by names", (identify_right, "no")),
+        ("by ends of names", (identify_by_ends, "No")),
+    ],
+    "09_block.repair": [
+        ("as asked", (repaired_1, repaired_2, repaired_3)),
+        ("written otherwise", (repaired_1_named, repaired_2_nested, repaired_3_linear)),
+    ],
+}  # fmt: skip
+
+WRONG = {
+    "09_block.Block": [
+        ("post-norm", block(post), "This is a post-norm block", "M23"),
+        ("norm before and after", block(ln_then_add_then_ln), "after an addition", "M18"),
+        ("a norm at the end", block(last_norm), "after an addition", "M18"),
+        ("pre, then post", block(mixed_styles), "it reads x without a norm, a norm follows"),
+        ("norm behind the part", block(behind_the_part), "behind the part", "M23"),
+        ("x overwritten by its norm", block(overwritten), "The skip carries norm(x)", "M15"),
+        ("second x overwritten", block(overwritten_second), "The skip carries norm(x)", "M15"),
+        ("first x overwritten", block(overwritten_first), "The skip carries norm(x)", "M15"),
+        ("second skip from the start", block(from_the_start), "carries the block's input", "M15"),
+        ("side by side", block(parallel), "beside attention"),
+        ("no first skip", block(no_first_skip), "no skip around attention", "M15"),
+        ("no second skip", block(no_second_skip), "no skip around the feed-forward layer", "M15"),
+        ("no skip", block(no_skip), "no skip around either", "M15"),
+        ("no norms", block(no_norms), "No norm is used"),
+        ("no norm before feed-forward", block(no_second_norm), "no norm before the feed-forward layer"),
+        ("no norm before attention", block(no_first_norm), "no norm before attention"),
+        ("x + x", block(doubled), "x is added to x", "M14"),
+        ("x + x at the end", block(doubled_second), "x is added to x", "M14"),
+        ("part + part", block(part_twice), "added to itself", "M15"),
+        ("feed-forward first", block(feed_forward_first), "before attention"),
+        ("attention only", block(attention_only), "Every block has both", "M29"),
+        ("feed-forward only", block(feed_forward_only), "attention is missing", "M29"),
+        ("one norm for both", block(pre, norms=1), "wanted two norms"),
+        ("three norms", block(pre, norms=3), "three norms"),
+        ("norm 1 used twice", block(one_norm_twice), "one norm used twice"),
+        ("norm taken once", block(norm_reused), "beside attention"),
+        ("input twice", block(input_twice), "added twice"),
+        ("into its input", block(into_its_input), "changed its input x in place"),
+        ("adds into a copy", block(pre_in_place), "Do not write into a tensor that a gradient needs"),
+        ("attention detached", block(detached), "No gradient reaches a.linear"),
+        ("thrown away", block(thrown_away), "thrown away"),
+        ("dropout", block(with_dropout), "Two calls with the same input differ"),
+        ("subtracted", block(subtracted), "subtracted"),
+        ("activation at the end", block(activated), "activation", "M18"),
+        ("a tuple", block(tuple_returned), "of type tuple"),
+        ("norms made in forward", NormsInForward, "no parameters but those of its parts"),
+        ("RMSNorm", RMSBlock, "RMSNorm"),
+        ("parts in a list", block(from_hidden, before=hide_parts), "keep the module you are given"),
+        ("attention copied", block(pre, before=copy_attention), "parameters of attention are not among"),
+        ("no nn.Module", NoModule, "no nn.Module"),
+        ("super().__init__ forgotten", SuperForgotten, "AttributeError"),
+        ("no return", block(lambda s, x: None), "forget `return`"),
+    ],
+    "09_block.Stack": [
+        ("[block] * L", stack(through, repeated), "repeats a reference"),
+        ("a plain list", stack(through, plain_list), "a plain Python list"),
+        ("copies of one", stack(through, cloned), "the others are copies"),
+        ("made in forward", BlocksInForward, "make_block() was not called"),
+        ("one too few", stack(through, lambda n, make: nn.ModuleList(make() for _ in range(n - 1))), "exactly 3"),
+        ("one too many", stack(through, lambda n, make: nn.ModuleList(make() for _ in range(n + 1))), "exactly 3"),
+        ("no norm", stack(no_final_norm, norms=0), "no norm of its own"),
+        ("a norm for each layer", stack(through, norms=3), "The norms inside a block"),
+        ("norm made, not used", stack(no_final_norm), "made but not used"),
+        ("norm after every block", stack(every_norm), "follows every block"),
+        ("norm first", stack(norm_first), "before the first block"),
+        ("results lost", stack(lost), "thrown away"),
+        ("only the last", stack(last_only), "Only one block counts"),
+        ("returned inside the loop", stack(returned_inside), "Only one block counts"),
+        ("side by side", stack(side_by_side), "one wide layer", "M19"),
+        ("x added after each", stack(added_each), "x is added after each block", "M19"),
+        ("Add & Norm around each", stack(add_and_norm), "inside it already", "M19"),
+        ("x added at the end", stack(added_at_the_end), "added to its output", "M19"),
+        ("reversed", stack(reversed_order), "from the last to the first"),
+        ("no_grad", stack(no_grad_stack), "No gradient flows"),
+    ],
+    "09_block.count_parameters": [
+        ("final norm forgotten", wrong_count(final=lambda c: 0), "the norm at the end of one stack"),
+        ("final norm also post", wrong_count(final=lambda c: c.d_model * (2 if c.norm == "layer" else 1)),
+         "too much is as much as the norm at the end"),
+        ("output counted though tied", wrong_count(output=lambda c: True), "too much is as much as the token emb"),
+        ("output never", wrong_count(output=lambda c: False), "missing is as much as the token embedding"),
+        ("positions never", wrong_count(positions=lambda c: False), "missing is as much as the table of positions"),
+        ("positions always", wrong_count(positions=lambda c: True), "too much is as much as the table of positions"),
+        ("sinusoidal counted", wrong_count(positions=lambda c: c.positions != "rotary"), "the table of positions"),
+        ("no biases", wrong_count(bias=lambda c: 0), "the biases of all linear layers"),
+        ("biases always", wrong_count(bias=lambda c: 1), "too much is as much as the biases of all linear layers"),
+        ("attention without biases", wrong_count(attention_bias=0), "as much as the biases of all attentions"),
+        ("no W_O", wrong_count(w_o=0), "the matrices W_O"),
+        ("one norm a block", wrong_count(norms=1), "one of the two norms of each block"),
+        ("no norms", wrong_count(norms=0), "the norms of all blocks"),
+        ("norm of d_model", wrong_count(norm=lambda c: c.d_model), "all norms (a LayerNorm has gamma and beta"),
+        ("RMSNorm with beta", wrong_count(norm=lambda c: 2 * c.d_model), "an RMSNorm gamma alone"),
+        ("kv heads ignored", wrong_count(kv=lambda c: c.n_heads), "n_kv_heads is smaller"),
+        ("no gate", wrong_count(gates=lambda c: 1), "the gates of all feed-forward layers"),
+        ("d_ff = 4 d_model", wrong_count(d_ff=lambda c: 4 * c.d_model), "take config.d_ff"),
+        ("d_head = d_model / H", wrong_count(d_head=lambda c: c.d_model // c.n_heads), "d_head"),
+        ("H times attention", wrong_count(heads=lambda c: c.n_heads), "heads share the width"),
+        ("one layer", wrong_count(layers=1), "all blocks but one"),
+        ("no segments", wrong_count(segments=0), "the segments"),
+        ("no norm on the embeddings", wrong_count(embedding_norm=0), "the norm on the embeddings"),
+        ("no pooler", wrong_count(pooler=0), "the pooler"),
+        ("pooler without bias", wrong_count(pooler_bias=0), "the pooler's bias"),
+        ("masked-LM bias", wrong_count(lm_bias=0), "the masked-LM head's bias"),
+        ("masked-LM output counted", wrong_count(lm_decoder=1), "too much is as much as the token emb"),
+        ("no cross-attention", wrong_count(cross=0), "the cross-attentions of the decoder, each with its norm"),
+        ("no third norm", wrong_count(third=0), "the third norm"),
+        ("encoder attention, decoder feed-forward", wrong_count(m29=1),
+         "the encoder's feed-forward layers and the decoder's", "M29"),
+        ("one stack", lambda c, f: counted(c, "GPT" if f == "Transformer" else f), "one stack (an encoder"),
+        ("a dictionary", lambda c, f: {"total": counted(c, f)}, "wanted one whole number"),
+        ("millions", lambda c, f: counted(c, f) / 1e6, "is whole"),
+        ("two mistakes", wrong_count(final=lambda c: 0, w_o=0), "It would fit a model"),
+    ],
+    "09_block.cache_bytes": [
+        ("kv heads ignored", cache_width(lambda c: c.n_heads * c.head_width), "n_kv_heads is ignored"),
+        ("d_model", cache_width(lambda c: c.d_model), "n_kv_heads is ignored"),
+        ("d_model / H", cache_width(lambda c: (c.n_kv_heads or c.n_heads) * (c.d_model // c.n_heads)), "head_width"),
+        ("keys only", cache(lambda right, c, B, S, n: right // 2), "Keys and values are both kept"),
+        ("one layer", cache(lambda right, c, B, S, n: right // c.n_layers), "times n_layers"),
+        ("one sequence", cache(lambda right, c, B, S, n: right // B), "times B"),
+        ("S squared", cache(lambda right, c, B, S, n: right * S), "S is counted twice"),
+        ("S missing", cache(lambda right, c, B, S, n: right // S), "times S"),
+        ("numbers", cache(lambda right, c, B, S, n: right // n), "wanted bytes"),
+        ("bits", cache(lambda right, c, B, S, n: right * 8), "These are bits"),
+        ("queries too", cache(lambda right, c, B, S, n: right * 3 // 2), "Queries are counted"),
+        ("max_len", cache(lambda right, c, B, S, n: right // S * c.max_len), "max_len tokens"),
+        ("None taken for a number", lambda c, B, S, n: 2 * c.n_layers * B * S * c.n_kv_heads * c.head_width * n,
+         "TypeError"),
+        ("a quarter of a byte", cache(lambda right, c, B, S, n: right + 0.25), "is whole"),
+    ],
+    "09_block.forward_flops": [
+        ("multiply-adds", lambda c, T: flops_right(c, T) // 2, "two operations"),
+        ("one token", lambda c, T: flops_right(c, T) // T, "for one token"),
+        ("no core", lambda c, T: flops_right(c, T, core=0), "the two products of the attention core"),
+        ("half the core", lambda c, T: flops_right(c, T, core=2), "one of the two products"),
+        ("triangle", lambda c, T: flops_right(c, T, triangle=True), "lower triangle"),
+        ("no logits", lambda c, T: flops_right(c, T, logits=False), "the logits"),
+        ("no gate", lambda c, T: flops_right(c, T, gate=False), "the gate of swiglu"),
+        ("kv heads ignored", lambda c, T: flops_right(c, T, keys=c.n_heads), "n_kv_heads is smaller"),
+        ("no W_O", lambda c, T: flops_right(c, T, w_o=0), "as much as W_O"),
+        ("2 N T", two_n_t, "2 x parameters x T"),
+        ("forward and backward", lambda c, T: 3 * flops_right(c, T), "forward and backward"),
+        ("None", lambda c, T: None, "forget `return`"),
+    ],
+    "09_block.identify": [
+        ("first block is 0", identified(n_layers=lambda s, f: f["n_layers"] - 1), "has the number 0"),
+        ("largest text", identified(n_layers=text_maximum), "As text"),
+        ("both stacks", identified(n_layers=lambda s, f: f["n_layers"] * (1 + (f["family"] == "encoder-decoder"))),
+         "blocks of one stack"),
+        ("d_model from W_Q's rows", identified(d_model=lambda s, f: find(s, "attention.w_q.weight")[0]), "its second"),
+        ("d_ff from the columns", identified(d_ff=lambda s, f: find(s, "w_1.weight")[1]), "That is d_model"),
+        ("vocabulary from the columns", identified(vocab_size=lambda s, f: f["d_model"]), "That is d_model"),
+        ("group upside down", identified(group=lambda s, f: 1 / f["group"]), "upside down"),
+        ("group always 1", identified(group=lambda s, f: 1), "Compare the rows of w_q"),
+        ("encoder-decoder taken for BERT",
+         identified(family=lambda s, f: "BERT" if "encoder" in str(s) else f["family"]), "cross_attention"),
+        ("Llama taken for GPT-2", identified(family=lambda s, f: f["family"].replace("Llama", "GPT-2")), "a gate in"),
+        ("another name", identified(family=lambda s, f: "GPT"), "The families are"),
+        ("a tuple", (lambda s: tuple(identify_right(s).values()), "no"), "wanted a dictionary"),
+        ("no group", (without_group, "no"), "has no key 'group'"),
+        ("heads known", (identify_right, "yes"), "give the same shapes"),
+    ],
+    "09_block.repair": [
+        ("first as it was", (broken_1, repaired_2, repaired_3), "The skip carries norm(x)", "M15"),
+        ("second as it was", (repaired_1, broken_2, repaired_3), "takes the factor 2 out", "M14"),
+        ("third as it was", (repaired_1, repaired_2, broken_3), "by the number of the *sequence*", "M34"),
+        ("first made post-norm", (repaired_2, repaired_2, repaired_3), "This is a post-norm block", "M23"),
+        ("first half mended", (first(overwritten_second), repaired_2, repaired_3), "The skip carries norm(x)", "M15"),
+        ("first from the start", (first(from_the_start), repaired_2, repaired_3), "carries the block's input", "M15"),
+        ("second made pre-norm", (repaired_1, repaired_1, repaired_3), "This is a pre-norm block", "M23"),
+        ("second doubles f", (repaired_1, lambda x, a, f, m, n: n((y := f(m(x + a(x)))) + y), repaired_3),
+         "or nothing", "M15"),
+        ("third without positions", path(lambda ids, tokens, table: tokens(ids)), "Positions are not added", "M34"),
+        ("third without norm", path(norm=False), "norm after the last block", "M34"),
+        ("third hidden states", path(out=False), "These are hidden states", "M34"),
+        ("third without blocks", path(blocks=slice(0)), "No block is applied", "M34"),
+        ("third with softmax", path(after=lambda x: x.softmax(-1)), "probabilities"),
+        ("third last block only", path(blocks=slice(2, None)), "Only the last block counts"),
+    ],
+}  # fmt: skip

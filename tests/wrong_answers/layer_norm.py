@@ -1,0 +1,758 @@
+"""Lesson 07: answers to its exercises, wrong with the words their author must be told, and right.
+
+WRONG[id]: (name, answer, part of the message[, misconception]). An answer of several parts is a tuple.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+POINTS = {
+    "07_layer_norm.layer_norm": 5,
+    "07_layer_norm.layer_norm_backward": 6,
+    "07_layer_norm.which_axis": 4,
+    "07_layer_norm.sublayer": 4,
+    "07_layer_norm.rms_norm": 3,
+    "07_layer_norm.repair": 3,
+    "07_layer_norm.counterexample": 4,
+}
+PARTS = {"07_layer_norm.repair": (3, 0)}  # functions, variables; else one function
+ONE_WAY = ()  # questions with only one right answer
+MISCONCEPTIONS = ("M20", "M21", "M22", "M23", "M24")  # that some wrong answer below shows
+
+
+# layer_norm ---------------------------------------------------------------------------------------------------
+
+
+def norm_right(x, gamma, beta, eps=1e-5):
+    mean = x.mean(dim=-1, keepdim=True)
+    variance = x.var(dim=-1, keepdim=True, unbiased=False)
+    return gamma * (x - mean) / torch.sqrt(variance + eps) + beta
+
+
+def norm_fused(x, gamma, beta, eps=1e-5):
+    return F.layer_norm(x, x.shape[-1:], gamma, beta, eps)
+
+
+def norm_by_means(x, gamma, beta, eps=1e-5):
+    centred = x - x.mean(-1, True)
+    return centred * torch.rsqrt((centred**2).mean(-1, True) + eps) * gamma + beta
+
+
+def norm_of_squares(x, gamma, beta, eps=1e-5):
+    mean = x.sum(-1, keepdim=True) / x.shape[-1]
+    variance = (x * x).sum(-1, keepdim=True) / x.shape[-1] - mean**2
+    return (x - mean) / (variance + eps).sqrt() * gamma + beta
+
+
+def norm_row_by_row(x, gamma, beta, eps=1e-5):
+    rows = [(row - row.mean()) / (row.var(correction=0) + eps) ** 0.5 for row in x.reshape(-1, x.shape[-1])]
+    return torch.stack(rows).reshape(x.shape) * gamma + beta
+
+
+def norm_module(x, gamma, beta, eps=1e-5):
+    module = nn.LayerNorm(x.shape[-1], eps=eps, elementwise_affine=False, dtype=x.dtype)
+    return torch.addcmul(beta, module(x), gamma)
+
+
+def norm_projected(x, gamma, beta, eps=1e-5):
+    D = x.shape[-1]
+    centre = torch.eye(D, dtype=x.dtype) - torch.full((D, D), 1 / D, dtype=x.dtype)
+    centred = torch.einsum("...d,de->...e", x, centre)
+    return gamma * centred / (centred.pow(2).sum(-1, keepdim=True) / D + eps).sqrt() + beta
+
+
+def variant(axes=(-1,), correction=0, below=None, centre=True, affine=None):
+    """A layer norm with one part different from the right one."""
+
+    def norm(x, gamma, beta, eps=1e-5):
+        mean = x.mean(axes, keepdim=True)
+        variance = x.var(axes, keepdim=True, correction=correction)
+        spread = below(x, variance, eps) if below else torch.sqrt(variance + eps)
+        normalised = (x - mean if centre else x) / spread
+        return affine(normalised, gamma, beta) if affine else gamma * normalised + beta
+
+    return norm
+
+
+over_time = variant(axes=(1,))
+over_batch = variant(axes=(0,))
+as_batch_norm = variant(axes=(0, 1))
+time_and_features = variant(axes=(-2, -1))
+unbiased = variant(correction=1)
+outside = variant(below=lambda x, v, eps: v.sqrt() + eps)
+by_variance = variant(below=lambda x, v, eps: v + eps)
+no_root_no_eps = variant(below=lambda x, v, eps: v)
+no_eps = variant(below=lambda x, v, eps: v.sqrt())
+std_plus_eps = variant(below=lambda x, v, eps: x.std(-1, keepdim=True) + eps)
+eps_fixed = variant(below=lambda x, v, eps: torch.sqrt(v + 1e-5))
+eps_tiny = variant(below=lambda x, v, eps: torch.sqrt(v + 1e-12))
+eps_squared = variant(below=lambda x, v, eps: torch.sqrt(v + eps**2))
+by_length = variant(below=lambda x, v, eps: (x - x.mean(-1, keepdim=True)).norm(dim=-1, keepdim=True))
+by_absolute = variant(below=lambda x, v, eps: (x - x.mean(-1, keepdim=True)).abs().mean(-1, keepdim=True) + eps)
+mean_only = variant(below=lambda x, v, eps: 1.0)
+mean_stays = variant(centre=False)
+root_mean_square = variant(centre=False, below=lambda x, v, eps: ((x * x).mean(-1, keepdim=True) + eps).sqrt())
+no_beta = variant(affine=lambda n, gamma, beta: gamma * n)
+no_gamma = variant(affine=lambda n, gamma, beta: n + beta)
+no_affine = variant(affine=lambda n, gamma, beta: n)
+beta_first = variant(affine=lambda n, gamma, beta: gamma * (n + beta))
+exchanged = variant(affine=lambda n, gamma, beta: beta * n + gamma)
+one_plus = variant(affine=lambda n, gamma, beta: (1 + gamma) * n + beta)
+inverted = variant(affine=lambda n, gamma, beta: (n - beta) / gamma)
+
+
+def mixed_axes(x, gamma, beta, eps=1e-5):
+    time = -2 if x.ndim > 1 else -1
+    return gamma * (x - x.mean(-1, keepdim=True)) / (x.var(time, keepdim=True, correction=0) + eps).sqrt() + beta
+
+
+def least_to_most(x, gamma, beta, eps=1e-5):
+    least, most = x.amin(-1, keepdim=True), x.amax(-1, keepdim=True)
+    return gamma * (x - least) / (most - least + eps) + beta
+
+
+def learnt_statistics(x, gamma, beta, eps=1e-5):
+    return (x - beta) / gamma
+
+
+def keepdim_forgotten(x, gamma, beta, eps=1e-5):
+    return gamma * (x - x.mean(-1)) / (x.var(-1, correction=0) + eps).sqrt() + beta
+
+
+def default_gamma(x, gamma, beta, eps=1e-5):
+    return nn.LayerNorm(x.shape[-1], eps=eps, dtype=x.dtype)(x)
+
+
+def axis_two(x, gamma, beta, eps=1e-5):
+    return variant(axes=(2,))(x, gamma, beta, eps) if x.ndim > 2 else norm_right(x, gamma, beta, eps)
+
+
+def through_double(x, gamma, beta, eps=1e-5):
+    return norm_right(x.double(), gamma.double(), beta.double(), eps)
+
+
+def in_place(x, gamma, beta, eps=1e-5):
+    x -= x.mean(-1, keepdim=True)
+    return norm_right(x, gamma, beta, eps)
+
+
+def statistics_detached(x, gamma, beta, eps=1e-5):
+    mean, variance = x.mean(-1, keepdim=True).detach(), x.var(-1, keepdim=True, correction=0).detach()
+    return gamma * (x - mean) / (variance + eps).sqrt() + beta
+
+
+def spread_detached(x, gamma, beta, eps=1e-5):
+    variance = x.var(-1, keepdim=True, correction=0).detach()
+    return gamma * (x - x.mean(-1, keepdim=True)) / (variance + eps).sqrt() + beta
+
+
+def whole_no_grad(x, gamma, beta, eps=1e-5):
+    with torch.no_grad():
+        return norm_right(x, gamma, beta, eps)
+
+
+def gamma_data(x, gamma, beta, eps=1e-5):
+    return norm_right(x, gamma.data, beta, eps)
+
+
+def mean_of_all(x, gamma, beta, eps=1e-5):
+    return gamma * (x - x.mean()) / (x.var(correction=0) + eps).sqrt() + beta
+
+
+def twice(x, gamma, beta, eps=1e-5):
+    return norm_right(norm_right(x, gamma, beta, eps), gamma, beta, eps)
+
+
+def with_statistics(x, gamma, beta, eps=1e-5):
+    return norm_right(x, gamma, beta, eps), x.mean(-1), x.var(-1, correction=0)
+
+
+# layer_norm_backward ------------------------------------------------------------------------------------------
+
+
+def back_right(grad, x, gamma, eps=1e-5):
+    deviation = x - x.mean(-1, keepdim=True)
+    sigma = (deviation.square().mean(-1, keepdim=True) + eps).sqrt()
+    z, h = deviation / sigma, grad * gamma
+    grad_x = (h - h.mean(-1, keepdim=True) - z * (h * z).mean(-1, keepdim=True)) / sigma
+    leading = tuple(range(x.ndim - 1))
+    flat = (grad * z).sum(leading) if leading else grad * z
+    return grad_x, flat, grad.sum(leading) if leading else grad.clone()
+
+
+def back_by_steps(grad, x, gamma, eps=1e-5):
+    """Through each intermediate number, as a computation graph has it."""
+    D = x.shape[-1]
+    mu = x.sum(-1, keepdim=True) / D
+    centred = x - mu
+    var = (centred**2).sum(-1, keepdim=True) / D
+    inverse = (var + eps) ** -0.5
+    d_hat = grad * gamma
+    d_var = (d_hat * centred).sum(-1, keepdim=True) * -0.5 * (var + eps) ** -1.5
+    d_mu = (-d_hat * inverse).sum(-1, keepdim=True) + d_var * (-2 * centred).sum(-1, keepdim=True) / D
+    d_x = d_hat * inverse + d_var * 2 * centred / D + d_mu / D
+    width = grad.reshape(-1, D)
+    return d_x, (width * (centred * inverse).reshape(-1, D)).sum(0), width.sum(0)
+
+
+def back_jacobian(grad, x, gamma, eps=1e-5):
+    """With the Jacobian of each position written out."""
+    rows, D = x.reshape(-1, x.shape[-1]), x.shape[-1]
+    sigma = (rows.var(-1, keepdim=True, correction=0) + eps).sqrt()
+    z = (rows - rows.mean(-1, keepdim=True)) / sigma
+    jacobian = (torch.eye(D, dtype=x.dtype) - 1 / D - z[:, :, None] * z[:, None, :] / D) / sigma[:, :, None]
+    upstream = grad.reshape(-1, D)
+    grad_x = torch.einsum("ni,nij->nj", upstream * gamma, jacobian).reshape(x.shape)
+    return grad_x, torch.einsum("nd,nd->d", upstream, z), torch.einsum("nd->d", upstream)
+
+
+def back_autograd(grad, x, gamma, eps=1e-5):
+    x, gamma = x.detach().requires_grad_(), gamma.detach().requires_grad_()
+    beta = torch.zeros_like(gamma).requires_grad_()
+    return torch.autograd.grad(F.layer_norm(x, gamma.shape, gamma, beta, eps), (x, gamma, beta), grad)
+
+
+def back(body=None, of_gamma=None, of_beta=None, spread=None, order=(0, 1, 2)):
+    """A backward pass with one part different from the right one."""
+
+    def backward(grad, x, gamma, eps=1e-5):
+        deviation = x - x.mean(-1, keepdim=True)
+        variance = deviation.square().mean(-1, keepdim=True)
+        sigma = spread(x, variance, eps) if spread else (variance + eps).sqrt()
+        z, h = deviation / sigma, grad * gamma
+        right = h - h.mean(-1, keepdim=True) - z * (h * z).mean(-1, keepdim=True)
+        grad_x = body(grad, h, z, sigma, gamma, x) if body else right / sigma
+        flat = grad.reshape(-1, grad.shape[-1])
+        found = (
+            grad_x,
+            of_gamma(grad, z, gamma, x) if of_gamma else (flat * z.reshape(flat.shape)).sum(0),
+            of_beta(grad, gamma) if of_beta else flat.sum(0),
+        )
+        return tuple(found[i] for i in order)
+
+    return backward
+
+
+def m(a):
+    return a.mean(-1, keepdim=True)
+
+
+def s(a):
+    return a.reshape(-1, a.shape[-1]).sum(0)
+
+
+def back_in_place(grad, x, gamma, eps=1e-5):
+    grad *= gamma
+    return back_right(grad / gamma, x, gamma, eps)
+
+
+def back_over_batch(grad, x, gamma, eps=1e-5):
+    grad_x, _, _ = back_right(grad, x, gamma, eps)
+    z = (x - m(x)) / (x.var(-1, keepdim=True, correction=0) + eps).sqrt()
+    return (grad_x, (grad * z).sum(0), grad.sum(0)) if x.ndim > 1 else back_right(grad, x, gamma, eps)
+
+
+def back_two_axes(grad, x, gamma, eps=1e-5):
+    z = (x - m(x)) / (x.var(-1, keepdim=True, correction=0) + eps).sqrt()
+    return back_right(grad, x, gamma, eps)[0], (grad * z).sum((0, 1)), grad.sum((0, 1))
+
+
+# which_axis ---------------------------------------------------------------------------------------------------
+
+KINDS = {(2,): "features", (1,): "time", (0,): "batch", (0, 1): "batch and time", (1, 2): "time and features"}
+
+
+def axis_perturb(layer, D):
+    x = torch.randn(4, 5, D)
+    changed = x.clone()
+    changed[1, 2, 0] += 1.0
+    moved = (layer(x) - layer(changed)).abs() > 1e-6
+    spans = tuple(axis for axis in range(3) if len(set(moved.nonzero()[:, axis].tolist())) > 1)
+    return KINDS[spans]
+
+
+def axis_three_places(layer, D):
+    x = torch.rand(3, 3, D)
+    y = x.clone()
+    y[0, 0, 0] = 2.0
+    d = (layer(y) - layer(x)).abs()
+    if d[1:].max() > 1e-5:
+        return "batch and time" if d[0, 1:].max() > 1e-5 else "batch"
+    if d[0, 1:].max() > 1e-5:
+        return "time and features" if d[0, 0, 1:].max() > 1e-5 else "time"
+    return "features"
+
+
+def axis_by_gradient(layer, D):
+    x = torch.randn(3, 4, D, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(layer(x)[0, 0, 0], x)
+    reached = gradient.abs() > 1e-12
+    spans = tuple(a for a in range(3) if reached.any(dim=tuple(b for b in range(3) if b != a)).sum() > 1)
+    return KINDS[spans]
+
+
+def axis_batch_of_one(layer, D):
+    x = torch.randn(1, 5, D)
+    y = x.clone()
+    y[0, 0, 0] += 1
+    moved = (layer(x) - layer(y)).abs() > 1e-6
+    if not moved[0, 1:].any():
+        return "features"
+    return "time and features" if moved[0, 1:, 1:].any() else "time"
+
+
+def axis_one_position(layer, D):
+    x = torch.randn(5, 1, D)
+    y = x.clone()
+    y[0, 0, 0] += 1
+    return "batch" if ((layer(x) - layer(y)).abs() > 1e-6)[1:].any() else "features"
+
+
+def axis_two_of_each(layer, D):
+    x = torch.randn(2, 2, D)
+    y = x.clone()
+    y[0, 0, 0] += 0.01
+    moved = (layer(x) - layer(y)).abs() > 1e-4
+    return KINDS.get(tuple(a for a in range(3) if len(set(moved.nonzero()[:, a].tolist())) > 1), "features")
+
+
+def axis_by_means(layer, D):
+    out = layer(torch.randn(4, 5, D))
+    means = {name: out.mean(axes).abs().max().item() for axes, name in KINDS.items()}
+    return min(means, key=means.get)
+
+
+def axis_other_position_only(layer, D):
+    x = torch.randn(4, 5, D)
+    y = x.clone()
+    y[0, 1] += torch.randn(D)
+    moved = (layer(x) - layer(y)).abs() > 1e-6
+    return "time" if moved[0, 0].any() else "batch" if moved[1:].any() else "features"
+
+
+def axis_other_sample_only(layer, D):
+    x = torch.randn(4, 5, D)
+    y = x.clone()
+    y[0] += torch.randn(5, D)
+    return "batch" if ((layer(x) - layer(y)).abs() > 1e-6)[1:].any() else "features"
+
+
+def axis_no_features(layer, D):
+    word = axis_perturb(layer, D)
+    return "time" if word == "time and features" else word
+
+
+# sublayer -----------------------------------------------------------------------------------------------------
+
+
+def place(pre, post):
+    """A sub-layer from its two formulas, functions of x, f, norm and dropout."""
+    return lambda x, f, norm, dropout, norm_position: (pre if norm_position == "pre" else post)(x, f, norm, dropout)
+
+
+def pre_right(x, f, n, d):
+    return x + d(f(n(x)))
+
+
+def post_right(x, f, n, d):
+    return n(x + d(f(x)))
+
+
+def sub_if(x, f, norm, dropout, norm_position):
+    if norm_position == "pre":
+        return x + dropout(f(norm(x)))
+    return norm(x + dropout(f(x)))
+
+
+def sub_module(x, f, norm, dropout, norm_position):
+    class Sub(nn.Module):
+        def forward(self, x):
+            branch = norm(x) if norm_position == "pre" else x
+            total = torch.add(dropout(f(branch)), x)
+            return total if norm_position == "pre" else norm(total)
+
+    return Sub()(x)
+
+
+def sub_in_place(x, f, norm, dropout, norm_position):
+    if norm_position == "pre":
+        x += dropout(f(norm(x)))
+        return x
+    return norm(x + dropout(f(x)))
+
+
+def sub_not_post(x, f, norm, dropout, norm_position):
+    skip = x
+    if norm_position != "post":
+        x = norm(x)
+    x = skip + dropout(f(x))
+    return norm(x) if norm_position == "post" else x
+
+
+# repair -------------------------------------------------------------------------------------------------------
+
+
+def stack_right(x, sublayers, norms, final_norm):
+    for f, norm in zip(sublayers, norms, strict=True):
+        x = x + f(norm(x))
+    return final_norm(x)
+
+
+def stack_indexed(x, sublayers, norms, final_norm):
+    for i in range(len(norms)):
+        branch = sublayers[i](norms[i](x))
+        x = torch.add(x, branch)
+    return final_norm(x)
+
+
+def stack_variant(rule, end=True):
+    def stack(x, sublayers, norms, final_norm):
+        for f, norm in zip(sublayers, norms, strict=True):
+            x = rule(x, f, norm, final_norm)
+        return final_norm(x) if end else x
+
+    return stack
+
+
+broken_stack = stack_variant(lambda x, f, n, last: n(x) + f(n(x)), end=False)
+no_final = stack_variant(lambda x, f, n, last: x + f(n(x)), end=False)
+skip_normalised = stack_variant(lambda x, f, n, last: n(x) + f(n(x)))
+post_stack = stack_variant(lambda x, f, n, last: n(x + f(x)), end=False)
+post_and_final = stack_variant(lambda x, f, n, last: n(x + f(x)))
+final_inside = stack_variant(lambda x, f, n, last: last(x + f(n(x))), end=False)
+no_norms = stack_variant(lambda x, f, n, last: x + f(x))
+
+
+def final_first(x, sublayers, norms, final_norm):
+    return no_final(final_norm(x), sublayers, norms, final_norm)
+
+
+def last_for_final(x, sublayers, norms, final_norm):
+    return norms[-1](no_final(x, sublayers, norms, final_norm))
+
+
+# rms_norm -----------------------------------------------------------------------------------------------------
+
+
+def rms_right(x, gamma, eps=1e-5):
+    return gamma * x / torch.sqrt(x.square().mean(dim=-1, keepdim=True) + eps)
+
+
+def rms_fused(x, gamma, eps=1e-5):
+    return F.rms_norm(x, gamma.shape, gamma, eps)
+
+
+def rms_rsqrt(x, gamma, eps=1e-5):
+    return x * torch.rsqrt(torch.einsum("...d,...d->...", x, x)[..., None] / x.size(-1) + eps) * gamma
+
+
+def rms(below, centre=False):
+    return lambda x, gamma, eps=1e-5: gamma * (x - m(x) if centre else x) / below(x, eps)
+
+
+def rms_in_place(x, gamma, eps=1e-5):
+    x *= torch.rsqrt(x.square().mean(-1, keepdim=True) + eps)
+    return gamma * x
+
+
+# counterexample -----------------------------------------------------------------------------------------------
+
+
+def claims(negate=None, per_feature=None, permute=None, shift="holds", scale="holds"):
+    """A counterexample function from what it answers to each claim; None: a right answer."""
+    x, one, zero = torch.tensor([1.0, 5.0, 2.0, -3.0]), torch.ones(4), torch.zeros(4)
+    answers = {
+        "shift": shift,
+        "scale": scale,
+        "negate": negate or (x, one, zero),
+        "shift per feature": per_feature or (x, one, zero),
+        "permute": permute or (x, torch.tensor([1.0, 2.0, 3.0, 4.0]), zero),
+    }
+    return answers.get
+
+
+def claims_random(claim):
+    if claim in ("shift", "scale"):
+        return "Holds"
+    generator = torch.Generator().manual_seed(3)
+    return [torch.randn(7, generator=generator, dtype=torch.float64) for _ in range(3)]
+
+
+def claims_of_lists(claim):
+    return "holds" if claim.startswith("s") and " " not in claim else ([1, 0, 0], [3, 1, 1], [0, 1, 2])
+
+
+FOUR, ONES, NOUGHTS = torch.tensor([1.0, 5.0, 2.0, -3.0]), torch.ones(4), torch.zeros(4)
+RIGHT = {
+    "07_layer_norm.layer_norm": [
+        ("from the definition", norm_right),
+        ("F.layer_norm", norm_fused),
+        ("means and rsqrt", norm_by_means),
+        ("mean of the squares less the square of the mean", norm_of_squares),
+        ("row by row", norm_row_by_row),
+        ("nn.LayerNorm", norm_module),
+        ("a projection", norm_projected),
+    ],
+    "07_layer_norm.layer_norm_backward": [
+        ("from the formula", back_right),
+        ("step by step", back_by_steps),
+        ("the Jacobian", back_jacobian),
+        ("autograd", back_autograd),
+        ("a list", lambda *a, **k: list(back_right(*a, **k))),
+    ],
+    "07_layer_norm.which_axis": [
+        ("one number changed", axis_perturb),
+        ("three places", axis_three_places),
+        ("gradients", axis_by_gradient),
+    ],
+    "07_layer_norm.sublayer": [("if", sub_if), ("a module", sub_module), ("not post", sub_not_post)],
+    "07_layer_norm.rms_norm": [("from the definition", rms_right), ("F.rms_norm", rms_fused), ("rsqrt", rms_rsqrt)],
+    "07_layer_norm.repair": [
+        ("least changes", (norm_right, norm_right, stack_right)),
+        ("written otherwise", (norm_fused, norm_by_means, stack_indexed)),
+    ],
+    "07_layer_norm.counterexample": [
+        ("by hand", claims()),
+        ("random", claims_random),
+        ("lists", claims_of_lists),
+    ],
+}
+
+WRONG = {
+    "07_layer_norm.layer_norm": [
+        ("over time", over_time, "taken over time (the positions)", "M20"),
+        ("over the batch", over_batch, "taken over the batch;", "M20"),
+        ("batch norm", as_batch_norm, "as batch norm does", "M20"),
+        ("time and features", time_and_features, "over time and features together", "M20"),
+        ("the whole tensor", mean_of_all, "over the whole tensor", "M20"),
+        ("mean over features, variance over time", mixed_axes, "The variance is taken over time", "M20"),
+        ("between 0 and 1", least_to_most, "Take beta off and divide by gamma"),
+        ("unbiased", unbiased, "The variance is the unbiased one", "M21"),
+        ("torch.std plus eps", std_plus_eps, "The variance is the unbiased one", "M21"),
+        ("eps outside", outside, "eps stands outside the root", "M21"),
+        ("divided by the variance", by_variance, "The division is by the variance", "M21"),
+        ("variance without eps", no_root_no_eps, "The division is by the variance", "M21"),
+        ("no eps", no_eps, "eps is missing", "M21"),
+        ("eps fixed", eps_fixed, "eps is missing, fixed", "M21"),
+        ("eps tiny", eps_tiny, "eps is missing, fixed", "M21"),
+        ("eps squared", eps_squared, "eps is squared", "M21"),
+        ("over time, unbiased", variant(axes=(1,), correction=1), "taken over time", "M20"),
+        ("unbiased, no beta", variant(correction=1, affine=lambda n, g, b: g * n), "beta is not added", "M21"),
+        ("by the length", by_length, "by the length of the vector", "M21"),
+        ("mean absolute deviation", by_absolute, "mean absolute deviation"),
+        ("mean only", mean_only, "Nothing is divided"),
+        ("mean not subtracted", mean_stays, "The mean is not subtracted"),
+        ("RMSNorm", root_mean_square, "The mean is not subtracted"),
+        ("no beta", no_beta, "beta is not added", "M22"),
+        ("no gamma", no_gamma, "gamma does not multiply", "M22"),
+        ("no affine", no_affine, "gamma and beta are not used", "M22"),
+        ("a fresh nn.LayerNorm", default_gamma, "gamma and beta are not used", "M22"),
+        ("beta first", beta_first, "beta is added before gamma", "M22"),
+        ("exchanged", exchanged, "have changed places", "M22"),
+        ("1 + gamma", one_plus, "The scale is 1 + gamma", "M22"),
+        ("inverted", inverted, "gamma and beta normalise here", "M22"),
+        ("learnt statistics", learnt_statistics, "stand for mean and deviation", "M22"),
+        ("keepdim", keepdim_forgotten, "keepdim=True keeps it"),
+        ("dim=2", axis_two, "count from the end"),
+        ("three axes only", variant(axes=(2,)), "count from the end"),
+        ("float64", through_double, "came back as torch.float64"),
+        ("in place", in_place, "changed its input x in place"),
+        ("statistics detached", statistics_detached, "Mean and deviation are cut from the graph"),
+        ("deviation detached", spread_detached, "The deviation is cut from the graph"),
+        ("no_grad", whole_no_grad, "No gradient flows"),
+        ("gamma.data", gamma_data, "No gradient reaches gamma"),
+        ("twice", twice, "applied twice"),
+        ("three things", with_statistics, "3 things came back"),
+        ("x added", lambda x, g, b, eps=1e-5: x + norm_right(x, g, b, eps), "the residual is not a part"),
+        ("the mean", lambda x, g, b, eps=1e-5: x.mean(-1), "An axis is missing"),
+    ],
+    "07_layer_norm.layer_norm_backward": [
+        ("both constant", back(lambda g, h, z, s, ga, x: h / s), "mu and sigma are treated as constants"),
+        ("sigma constant", back(lambda g, h, z, s, ga, x: (h - m(h)) / s), "sigma is treated as a constant"),
+        ("mu constant", back(lambda g, h, z, s, ga, x: (h - z * m(h * z)) / s), "mu is treated as a constant"),
+        (
+            "no division",
+            back(lambda g, h, z, s, ga, x: h - m(h) - z * m(h * z)),
+            "division by sigma at the end is missing",
+        ),
+        (
+            "divided by the variance",
+            back(lambda g, h, z, s, ga, x: (h - m(h) - z * m(h * z)) / s**2),
+            "The division is by the variance",
+        ),
+        (
+            "sums for means",
+            back(lambda g, h, z, s, ga, x: (h - h.sum(-1, True) - z * (h * z).sum(-1, True)) / s),
+            "Sums stand where means should",
+        ),
+        ("plus", back(lambda g, h, z, s, ga, x: (h + m(h) + z * m(h * z)) / s), "Both terms have the wrong sign"),
+        ("one plus", back(lambda g, h, z, s, ga, x: (h - m(h) + z * m(h * z)) / s), "through sigma has the wrong sign"),
+        ("no gamma", back(lambda g, h, z, s, ga, x: (g - m(g) - z * m(g * z)) / s), "gamma is forgotten"),
+        (
+            "gamma afterwards",
+            back(lambda g, h, z, s, ga, x: ga * (g - m(g) - z * m(g * z)) / s),
+            "gamma multiplies the result",
+        ),
+        (
+            "product of means",
+            back(lambda g, h, z, s, ga, x: (h - m(h) - z * m(h) * m(z)) / s),
+            "sigma is treated as a constant",
+        ),
+        ("no z outside", back(lambda g, h, z, s, ga, x: (h - m(h) - m(h * z)) / s), "before mean(h * normalised)"),
+        ("x for z", back(lambda g, h, z, s, ga, x: (h - m(h) - x * m(h * x)) / s), "x stands where the normalised"),
+        (
+            "x - mean for the second z",
+            back(lambda g, h, z, s, ga, x: (h - m(h) - z * m(h * z * s)) / s),
+            "where the second normalised x should",
+        ),
+        (
+            "half the last term",
+            back(lambda g, h, z, s, ga, x: (h - m(h) - 0.5 * z * m(h * z)) / s),
+            "look at the term through sigma",
+        ),
+        (
+            "twice the mean",
+            back(lambda g, h, z, s, ga, x: (h - 2 * m(h) - z * m(h * z)) / s),
+            "look at the term through mu",
+        ),
+        (
+            "half of it",
+            back(lambda g, h, z, s, ga, x: (h - m(h) - z * m(h * z)) / s / 2),
+            "look at h and at the division",
+        ),
+        (
+            "means over axis 0",
+            back(lambda g, h, z, s, ga, x: (h - h.mean(0, True) - z * (h * z).mean(0, True)) / s),
+            "over other axes than the features",
+        ),
+        ("grad * gamma", back(lambda g, h, z, s, ga, x: h), "the normalisation is passed over"),
+        ("sign", back(lambda g, h, z, s, ga, x: -(h - m(h) - z * m(h * z)) / s), "The sign is wrong"),
+        ("gamma not summed", back(of_gamma=lambda g, z, ga, x: g * z), "summed over all axes but the last"),
+        ("beta not summed", back(of_beta=lambda g, ga: g), "grad_beta has the shape of x"),
+        ("summed over features", back(of_gamma=lambda g, z, ga, x: (g * z).sum(-1)), "one number a position"),
+        ("summed over the batch only", back_over_batch, "only the first axis is summed"),
+        ("always two axes", back_two_axes, "count axes from the end"),
+        ("gamma averaged", back(of_gamma=lambda g, z, ga, x: (g * z).reshape(-1, len(ga)).mean(0)), "is averaged over"),
+        ("beta averaged", back(of_beta=lambda g, ga: g.reshape(-1, len(ga)).mean(0)), "grad_beta is averaged"),
+        ("gamma from x", back(of_gamma=lambda g, z, ga, x: s(g * x)), "grad_gamma is made with x"),
+        ("gamma with gamma", back(of_gamma=lambda g, z, ga, x: s(g * z * ga)), "holds gamma once more"),
+        ("gamma as beta", back(of_gamma=lambda g, z, ga, x: s(g)), "that is grad_beta"),
+        ("beta with gamma", back(of_beta=lambda g, ga: s(g * ga)), "grad_beta holds gamma"),
+        ("exchanged", back(order=(0, 2, 1)), "have changed places"),
+        ("another order", back(order=(1, 2, 0)), "the order is grad_x, grad_gamma, grad_beta"),
+        ("grad_x only", lambda *a: back_right(*a)[0], "One tensor came back"),
+        ("two", lambda *a: back_right(*a)[:2], "returned 2 things"),
+        (
+            "unbiased",
+            back(spread=lambda x, v, eps: (x.var(-1, keepdim=True) + eps).sqrt()),
+            "made with the unbiased variance",
+            "M21",
+        ),
+        ("eps outside", back(spread=lambda x, v, eps: v.sqrt() + eps), "eps stands outside the root", "M21"),
+        ("eps missing", back(spread=lambda x, v, eps: v.sqrt()), "eps is missing", "M21"),
+        ("eps fixed", back(spread=lambda x, v, eps: (v + 1e-5).sqrt()), "eps is fixed", "M21"),
+        ("float32", lambda *a: tuple(g.float() for g in back_right(*a)), "came back as torch.float32"),
+        ("in place", back_in_place, "changed its input grad in place"),
+    ],
+    "07_layer_norm.which_axis": [
+        ("a batch of one", axis_batch_of_one, "a batch of one", "M20"),
+        ("one position", axis_one_position, "Every x had one position", "M20"),
+        ("two of each", axis_two_of_each, "Two numbers normalise to -1 and 1"),
+        ("means of the output", axis_by_means, "scale and a shift"),
+        ("always features", lambda layer, D: "features", "It never calls the layer"),
+        ("always time", lambda layer, D: "time" if layer(torch.randn(3, 3, D)) is not None else "", "of every layer"),
+        ("another position only", axis_other_position_only, "Other samples move too", "M20"),
+        ("another sample only", axis_other_sample_only, "Change one number of x and look at three places", "M20"),
+        ("features left out", axis_no_features, "Other features move too", "M20"),
+        ("no option", lambda layer, D: "layer norm", "choose one of 'features', 'time'"),
+        ("axes", lambda layer, D: (0, 1), "is of type tuple"),
+        ("two axes of x", lambda layer, D: layer(torch.randn(3, D)), "The layer takes a float tensor"),
+    ],
+    "07_layer_norm.sublayer": [
+        ("exchanged", place(post_right, pre_right), "This is pre-norm", "M23"),
+        ("always post", place(post_right, post_right), "This is post-norm", "M23"),
+        ("always pre", place(pre_right, pre_right), "This is pre-norm", "M23"),
+        ("skip normalised", place(lambda x, f, n, d: n(x) + d(f(n(x))), post_right), "The skip carries norm(x)", "M23"),
+        ("norm on the skip", place(lambda x, f, n, d: n(x) + d(f(x)), post_right), "stands on the skip", "M23"),
+        ("norm after f", place(lambda x, f, n, d: x + d(n(f(x))), post_right), "The norm stands on the branch", "M23"),
+        ("branch normalised", place(pre_right, lambda x, f, n, d: x + n(d(f(x)))), "neither pre- nor post", "M23"),
+        ("both", place(pre_right, lambda x, f, n, d: n(x + d(f(n(x))))), "Both at once", "M23"),
+        ("no norm", place(lambda x, f, n, d: x + d(f(x)), post_right), "The norm is not called", "M23"),
+        ("dropout last", place(pre_right, lambda x, f, n, d: d(n(x + f(x)))), "dropout stands after the norm", "M24"),
+        ("dropout after the norm", place(lambda x, f, n, d: x + f(d(n(x))), post_right), "after the norm", "M24"),
+        ("dropout on the sum", place(pre_right, lambda x, f, n, d: n(d(x + f(x)))), "dropout stands on the sum", "M24"),
+        ("dropout on the sum, pre", place(lambda x, f, n, d: d(x + f(n(x))), post_right), "on the sum", "M24"),
+        ("dropout before f", place(pre_right, lambda x, f, n, d: n(x + f(d(x)))), "what goes into f", "M24"),
+        ("no dropout", place(lambda x, f, n, d: x + f(n(x)), lambda x, f, n, d: n(x + f(x))), "is not called", "M24"),
+        ("dropout twice", place(pre_right, lambda x, f, n, d: d(n(x + d(f(x))))), "called twice", "M24"),
+        (
+            "a dropout of its own",
+            place(lambda x, f, n, d: x + F.dropout(f(n(x)), 0.1, training=True), post_right),
+            "Two calls differ",
+            "M24",
+        ),
+        ("no skip", place(lambda x, f, n, d: d(f(n(x))), post_right), "the skip is missing"),
+        ("f twice", place(pre_right, lambda x, f, n, d: f(x) + d(f(x))), "f(x) is added to itself"),
+        ("detached", place(lambda x, f, n, d: x.detach() + d(f(n(x))), post_right), "look for .detach()"),
+        ("in place", sub_in_place, "changed its input x in place"),
+        ("something else", place(lambda x, f, n, d: torch.tanh(x), post_right), "an f that gives only zeros"),
+        ("f returned", lambda x, f, norm, dropout, norm_position: f, "is of type function"),
+    ],
+    "07_layer_norm.rms_norm": [
+        ("mean subtracted", rms(lambda x, e: (x.var(-1, keepdim=True, correction=0) + e).sqrt(), True), "a layer norm"),
+        ("std below", rms(lambda x, e: (x.var(-1, keepdim=True, correction=0) + e).sqrt()), "standard deviation"),
+        ("no root", rms(lambda x, e: m(x * x) + e), "The division is by the mean square", "M21"),
+        ("eps outside", rms(lambda x, e: m(x * x).sqrt() + e), "eps stands outside the root", "M21"),
+        ("no eps", rms(lambda x, e: m(x * x).sqrt()), "eps is missing", "M21"),
+        ("eps fixed", rms(lambda x, e: (m(x * x) + 1e-6).sqrt()), "eps is missing, fixed", "M21"),
+        ("length", rms(lambda x, e: x.norm(dim=-1, keepdim=True)), "length of the vector", "M21"),
+        ("summed", rms(lambda x, e: ((x * x).sum(-1, True) + e).sqrt()), "the squares are summed", "M21"),
+        ("over time", rms(lambda x, e: ((x * x).mean(-2 if x.ndim > 1 else -1, True) + e).sqrt()), "over time", "M20"),
+        ("whole tensor", rms(lambda x, e: ((x * x).mean() + e).sqrt()), "over the whole tensor", "M20"),
+        ("no gamma", lambda x, gamma, eps=1e-5: rms_right(x, torch.ones_like(gamma), eps), "gamma is not used"),
+        ("1 + gamma", lambda x, gamma, eps=1e-5: rms_right(x, 1 + gamma, eps), "The scale is 1 + gamma"),
+        ("in place", rms_in_place, "changed its input x in place"),
+        ("float64", lambda x, g, eps=1e-5: rms_right(x.double(), g.double(), eps), "came back as torch.float64"),
+        ("root detached", rms(lambda x, e: (m(x * x) + e).sqrt().detach()), "cut from the graph"),
+    ],
+    "07_layer_norm.repair": [
+        ("first as it was", (over_time, norm_right, stack_right), "taken over time", "M20"),
+        ("first over the batch", (over_batch, norm_right, stack_right), "over the batch;", "M20"),
+        ("first batch norm", (as_batch_norm, norm_right, stack_right), "as batch norm does", "M20"),
+        ("second as it was", (norm_right, by_variance, stack_right), "The division is by the variance", "M21"),
+        ("second, eps outside", (norm_right, outside, stack_right), "eps stands outside the root", "M21"),
+        ("second unbiased", (norm_right, unbiased, stack_right), "unbiased one", "M21"),
+        ("third as it was", (norm_right, norm_right, broken_stack), "The skip still carries norm(x)", "M23"),
+        ("third, skip mended alone", (norm_right, norm_right, no_final), "The final norm is missing", "M23"),
+        ("third, final norm alone", (norm_right, norm_right, skip_normalised), "The skip still carries", "M23"),
+        ("third post", (norm_right, norm_right, post_stack), "These are post-norm layers", "M23"),
+        ("third post with a final norm", (norm_right, norm_right, post_and_final), "post-norm layers", "M23"),
+        ("third, final norm inside", (norm_right, norm_right, final_inside), "inside the loop", "M23"),
+        ("third, final norm first", (norm_right, norm_right, final_first), "before the first layer", "M23"),
+        ("third, last norm again", (norm_right, norm_right, last_for_final), "stands in for the final norm", "M23"),
+        ("third without norms", (norm_right, norm_right, no_norms), "norms are not used", "M23"),
+    ],
+    "07_layer_norm.counterexample": [
+        ("all hold", lambda claim: "holds", "you say that LN(-x) = LN(x) holds"),
+        ("a shift per feature holds", claims(per_feature="holds"), "Only what all features share"),
+        ("permutation in spite of gamma", claims(permute="holds"), "gamma and beta stay where they are"),
+        ("permutation without gamma", claims(permute=(FOUR, ONES, NOUGHTS)), "gamma and beta are the same"),
+        (
+            "the same from both ends",
+            claims(permute=(FOUR, torch.tensor([2.0, 1.0, 1.0, 2.0]), NOUGHTS)),
+            "read the same from both ends",
+        ),
+        ("x + v is 2 x", claims(per_feature=(torch.arange(4.0), ONES, NOUGHTS)), "plus a constant?"),
+        ("gamma 0", claims(negate=(FOUR, NOUGHTS, ONES)), "gamma is 0"),
+        ("equal features", claims(negate=(ONES, ONES, NOUGHTS)), "are nearly equal"),
+        ("a shift refuted", claims(shift=(FOUR, ONES, NOUGHTS)), "It holds for every x"),
+        ("a scale refuted", claims(scale=(FOUR, ONES, NOUGHTS)), "grow alike"),
+        ("negate holds", claims(negate="holds"), "Only a positive factor"),
+        ("x only", claims(negate=(FOUR,)), "got 1 things"),
+        ("two shapes", claims(permute=(FOUR, torch.ones(3), NOUGHTS)), "wanted one shape (D,)"),
+        ("True", lambda claim: True, "got bool"),
+        ("another word", claims(shift="fails"), "got 'fails'"),
+        ("not finite", claims(negate=(FOUR / 0, ONES, NOUGHTS)), "must be finite"),
+    ],
+}

@@ -1,0 +1,768 @@
+"""Lesson 04: answers to its exercises, wrong with the words their author must be told, and right.
+
+WRONG[id]: (name, answer, part of the message[, misconception]). An answer of several parts is a tuple.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+SPLIT, MODULE, REPAIR, COST, PERMUTE, GROUPED, AGREE = (
+    f"04_multi_head.{name}"
+    for name in (
+        "split_and_merge",
+        "multi_head_attention",
+        "repair",
+        "cost",
+        "permute_heads",
+        "grouped_query_attention",
+        "pieces_that_agree",
+    )
+)
+POINTS = {SPLIT: 5, MODULE: 6, REPAIR: 3, COST: 3, PERMUTE: 3, GROUPED: 4, AGREE: 3}
+PARTS = {SPLIT: (2, 0), REPAIR: (3, 0)}  # functions, variables; else one function
+ONE_WAY = ()
+MISCONCEPTIONS = ("M01", "M04", "M06", "M10", "M11", "M12", "M13")  # that some wrong answer below shows
+
+
+# split and merge ----------------------------------------------------------------------------------------------
+
+
+def split(x, n_heads):
+    B, T, D = x.shape
+    return x.view(B, T, n_heads, D // n_heads).transpose(1, 2)
+
+
+def merge(heads):
+    B, H, T, d_head = heads.shape
+    return heads.transpose(1, 2).contiguous().view(B, T, H * d_head)
+
+
+def split_permute(x, n_heads):
+    return x.unflatten(-1, (n_heads, -1)).permute(0, 2, 1, 3).contiguous()
+
+
+def merge_flatten(heads):
+    return heads.transpose(1, 2).flatten(start_dim=2)
+
+
+def split_chunks(x, n_heads):
+    return torch.stack(x.chunk(n_heads, dim=-1), dim=1)
+
+
+def merge_cat(heads):
+    return torch.cat(list(heads.unbind(dim=1)), dim=-1)
+
+
+def split_loops(x, n_heads):
+    d_head = x.shape[-1] // n_heads
+    return torch.stack([x[:, :, h * d_head : (h + 1) * d_head] for h in range(n_heads)], 1)
+
+
+def merge_movedim(heads):
+    return heads.movedim(1, 2).reshape(heads.shape[0], heads.shape[2], -1)
+
+
+def merge_einsum(heads):
+    return torch.einsum("bhtd->bthd", heads).reshape(heads.shape[0], heads.shape[2], -1)
+
+
+def split_filled(x, n_heads):
+    B, T, D = x.shape
+    d_head = D // n_heads
+    heads = x.new_zeros(B, n_heads, T, d_head)
+    for h in range(n_heads):
+        heads[:, h] = x[..., h * d_head : (h + 1) * d_head]
+    return heads
+
+
+def view_alone(x, n_heads):
+    B, T, D = x.shape
+    return x.reshape(B, n_heads, T, D // n_heads)
+
+
+def cut_only(x, n_heads):
+    return x.unflatten(-1, (n_heads, -1))
+
+
+def axes_swapped(x, n_heads):
+    B, T, D = x.shape
+    return x.reshape(B, T, D // n_heads, n_heads).transpose(1, 2)
+
+
+def dealt(x, n_heads):
+    B, T, D = x.shape
+    return x.reshape(B, T, D // n_heads, n_heads).permute(0, 3, 1, 2)
+
+
+def turned_and_read(x, n_heads):
+    B, T, D = x.shape
+    return x.transpose(1, 2).reshape(B, n_heads, T, D // n_heads)
+
+
+def keys_turned(x, n_heads):
+    return split(x, n_heads).transpose(-2, -1)
+
+
+def turned_heads(x, n_heads):
+    B, T, D = x.shape
+    return x.transpose(1, 2).reshape(B, n_heads, D // n_heads, T)
+
+
+def sequence_cut(x, n_heads):
+    B, T, D = x.shape
+    return x.reshape(B, n_heads, T // n_heads, D)
+
+
+def sequence_chunks(x, n_heads):
+    return torch.stack(x.chunk(n_heads, dim=1), dim=1)
+
+
+def full_width(x, n_heads):
+    return x.unsqueeze(1).expand(-1, n_heads, -1, -1)
+
+
+def heads_first(x, n_heads):
+    return split(x, n_heads).transpose(0, 1)
+
+
+def batch_and_heads_mixed(x, n_heads):
+    B, T, D = x.shape
+    return x.reshape(T, B, n_heads, D // n_heads).permute(1, 2, 0, 3)
+
+
+def reversed_heads(x, n_heads):
+    return split(x, n_heads).flip(1)
+
+
+def merge_alone(heads):
+    B, H, T, d_head = heads.shape
+    return heads.reshape(B, T, H * d_head)
+
+
+def merge_swapped(heads):
+    B, H, T, d_head = heads.shape
+    return heads.transpose(2, 3).reshape(B, T, H * d_head)
+
+
+def merge_dealt(heads):
+    return heads.permute(0, 2, 3, 1).flatten(2)
+
+
+def merge_turned(heads):
+    B, H, T, d_head = heads.shape
+    return heads.transpose(1, 3).reshape(B, T, H * d_head)
+
+
+def merge_viewed(heads):
+    B, H, T, d_head = heads.shape
+    return heads.transpose(1, 2).view(B, T, H * d_head)
+
+
+def merge_reversed(heads):
+    return merge(heads.flip(1))
+
+
+# the module ---------------------------------------------------------------------------------------------------
+
+
+def module(forward, linear=lambda D, H: nn.Linear(D, D), extra=None):
+    """A class with the four maps and this forward(self, x, memory)."""
+
+    class MultiHeadAttention(nn.Module):
+        def __init__(self, d_model, n_heads):
+            super().__init__()
+            self.n_heads = n_heads
+            for name in ("w_q", "w_k", "w_v", "w_o"):
+                setattr(self, name, linear(d_model, n_heads))
+            if extra:
+                extra(self, d_model, n_heads)
+
+        def forward(self, x, memory=None):
+            return forward(self, x, x if memory is None else memory)
+
+    return MultiHeadAttention
+
+
+def attend(q, k, v, scale=None, dim=-1):
+    scores = q @ k.transpose(-2, -1) * (q.shape[-1] ** -0.5 if scale is None else scale)
+    return scores.softmax(dim) @ v
+
+
+def made(split=split, merge=merge, attend=attend, q_from="x", k_from="m", v_from="m", act=None, on="", **kwargs):
+    """A module that is right but for what is given."""
+
+    def forward(self, x, memory):
+        sources = {"x": x, "m": memory}
+        q, k, v = self.w_q(sources[q_from]), self.w_k(sources[k_from]), self.w_v(sources[v_from])
+        q, k, v = (act(z) if name in on else z for name, z in zip("qkv", (q, k, v), strict=True))
+        q, k, v = (split(z, self.n_heads) for z in (q, k, v))
+        return self.w_o(merge(attend(q, k, v)))
+
+    return module(forward, **kwargs)
+
+
+def einsum_forward(self, x, memory):
+    H = self.n_heads
+    q, k, v = (w(z).unflatten(-1, (H, -1)) for w, z in ((self.w_q, x), (self.w_k, memory), (self.w_v, memory)))
+    weights = torch.einsum("bthd,bshd->bhts", q, k).div(math.sqrt(q.shape[-1])).softmax(-1)
+    return self.w_o(torch.einsum("bhts,bshd->bthd", weights, v).flatten(2))
+
+
+def fused_forward(self, x, memory):
+    q, k, v = (split_permute(w(z), self.n_heads) for w, z in ((self.w_q, x), (self.w_k, memory), (self.w_v, memory)))
+    return self.w_o(merge_cat(F.scaled_dot_product_attention(q, k, v)))
+
+
+def torch_forward(self, x, memory):
+    """torch's own function for all of it."""
+    maps = self.w_q, self.w_k, self.w_v
+    output, _ = F.multi_head_attention_forward(
+        x.transpose(0, 1), memory.transpose(0, 1), memory.transpose(0, 1), x.shape[-1], self.n_heads, None,
+        torch.cat([w.bias for w in maps]), None, None, False, 0.0, self.w_o.weight, self.w_o.bias,
+        need_weights=False, use_separate_proj_weight=True, q_proj_weight=maps[0].weight,
+        k_proj_weight=maps[1].weight, v_proj_weight=maps[2].weight,
+    )  # fmt: skip
+    return output.transpose(0, 1)
+
+
+def loop_forward(self, x, memory):
+    q, k, v = self.w_q(x), self.w_k(memory), self.w_v(memory)
+    outputs = []
+    for part in torch.arange(x.shape[-1]).chunk(self.n_heads):
+        scores = q[..., part] @ k[..., part].mT / len(part) ** 0.5
+        outputs.append(F.softmax(scores, dim=-1) @ v[..., part])
+    return self.w_o(torch.cat(outputs, dim=-1))
+
+
+def bmm_of_batch_and_heads(self, x, memory):
+    q, k, v = (split(w(z), self.n_heads).flatten(0, 1) for w, z in
+               ((self.w_q, x), (self.w_k, memory), (self.w_v, memory)))  # fmt: skip
+    weights = (torch.bmm(q, k.transpose(1, 2)) / q.shape[-1] ** 0.5).softmax(-1)
+    return self.w_o(merge(torch.bmm(weights, v).unflatten(0, (x.shape[0], self.n_heads))))
+
+
+class Keyword(nn.Module):
+    """Written out, with names of its own, bias given, and scaled queries."""
+
+    def __init__(self, d_model: int, n_heads: int):
+        super().__init__()
+        self.h, self.dk = n_heads, d_model // n_heads
+        self.w_q, self.w_k = nn.Linear(d_model, d_model, bias=True), nn.Linear(d_model, d_model)
+        self.w_v, self.w_o = nn.Linear(d_model, d_model), nn.Linear(d_model, d_model)
+        self.drop = nn.Dropout(0.0)
+
+    def forward(self, x, memory=None):
+        y = x if memory is None else memory
+        n = x.size(0)
+        q = self.w_q(x).view(n, -1, self.h, self.dk).transpose(1, 2) / math.sqrt(self.dk)
+        k = self.w_k(y).view(n, -1, self.h, self.dk).permute(0, 2, 3, 1)
+        v = self.w_v(y).view(n, -1, self.h, self.dk).transpose(1, 2)
+        z = torch.matmul(self.drop(torch.softmax(torch.matmul(q, k), -1)), v)
+        return self.w_o(z.transpose(1, 2).reshape(n, -1, self.h * self.dk))
+
+
+def k_not_turned(q, k, v):
+    return (q @ k / q.shape[-1] ** 0.5).softmax(-1) @ v
+
+
+def with_bmm(q, k, v):
+    return torch.bmm(torch.bmm(q, k.transpose(-2, -1)).softmax(-1), v)
+
+
+def between_heads(x, n_heads):
+    return x.unflatten(-1, (n_heads, -1))
+
+
+def causal(q, k, v):
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
+def unprojected(self, x, memory):
+    q, k, v = (split(w(z), self.n_heads) for w, z in ((self.w_q, x), (self.w_k, memory), (self.w_v, memory)))
+    return merge(attend(q, k, v))
+
+
+def unmerged(self, x, memory):
+    q, k, v = (split(w(z), self.n_heads) for w, z in ((self.w_q, x), (self.w_k, memory), (self.w_v, memory)))
+    return attend(q, k, v)
+
+
+def with_weights_too(self, x, memory):
+    return einsum_forward(self, x, memory), None
+
+
+def residual(self, x, memory):
+    before = unprojected(self, x, memory)
+    return before + self.w_o(before)
+
+
+def weight_not_turned(self, x, memory):
+    q, k, v = (z @ w.weight + w.bias for w, z in ((self.w_q, x), (self.w_k, memory), (self.w_v, memory)))
+    o = merge(attend(*(split(z, self.n_heads) for z in (q, k, v))))
+    return o @ self.w_o.weight + self.w_o.bias
+
+
+def key_for_value(self, x, memory):
+    q, k = split(self.w_q(x), self.n_heads), split(self.w_k(memory), self.n_heads)
+    return self.w_o(merge(attend(q, k, k)))
+
+
+def model_scale(self, x, memory):
+    q, k, v = (split(w(z), self.n_heads) for w, z in ((self.w_q, x), (self.w_k, memory), (self.w_v, memory)))
+    return self.w_o(merge(attend(q, k, v, scale=x.shape[-1] ** -0.5)))
+
+
+def detached(self, x, memory):
+    return einsum_forward(self, x.detach(), memory.detach())
+
+
+def into_x(self, x, memory):
+    output = einsum_forward(self, x, memory)
+    x.mul_(0.5)
+    return output
+
+
+def functions_only(d_model, n_heads):
+    return lambda x, memory=None: x
+
+
+def same_layer(self, D, H):
+    self.w_k = self.w_q
+
+
+def first_head(q, k, v):
+    output = attend(q, k, v)
+    return torch.cat((output[:, :1], 0 * output[:, 1:]), dim=1)
+
+
+def mean_of_heads(q, k, v):
+    output = attend(q, k, v)
+    return output.mean(1, keepdim=True).expand_as(output)
+
+
+def shared_map(q, k, v):
+    return (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1).mean(1, keepdim=True) @ v
+
+
+def with_dropout(q, k, v):
+    return F.dropout((q @ k.mT / q.shape[-1] ** 0.5).softmax(-1), 0.2) @ v
+
+
+def fixed_scale(q, k, v):
+    return attend(q, k, v, scale=64**-0.5)
+
+
+# repairs ------------------------------------------------------------------------------------------------------
+
+
+def scores(q, k):
+    return q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+
+
+def scores_einsum(q, k):
+    return torch.einsum("bhtd,bhsd->bhts", q / math.sqrt(q.shape[-1]), k)
+
+
+def scores_bmm(q, k):
+    flat = torch.bmm(q.flatten(0, 1), k.flatten(0, 1).transpose(1, 2)) / q.shape[-1] ** 0.5
+    return flat.view(*q.shape[:2], q.shape[2], k.shape[2])
+
+
+def repairing(first=scores, second=split, third=merge):
+    return first, second, third
+
+
+# cost, permute, share, agree ----------------------------------------------------------------------------------
+
+
+def cost(d_model, n_heads, T):
+    return 4 * d_model**2, 4 * T * d_model**2 + 2 * T**2 * d_model, n_heads * T**2
+
+
+def cost_by_heads(d_model, n_heads, T):
+    d_head = d_model // n_heads
+    one = 4 * d_model * d_head, T * 4 * d_model * d_head + 2 * T * T * d_head, T * T
+    return [n_heads * number for number in one]
+
+
+def costing(parameters=None, products=None, maps=None):
+    def answer(d, H, T):
+        right = cost(d, H, T)
+        changed = (parameters, products, maps)
+        return tuple(change(d, H, T) if change else number for change, number in zip(changed, right, strict=True))
+
+    return answer
+
+
+def permute(w_q, w_k, w_v, w_o, order):
+    H = len(order)
+    wide = [torch.cat([w.chunk(H, dim=1)[head] for head in order], dim=1) for w in (w_q, w_k, w_v)]
+    return *wide, torch.cat([w_o.chunk(H, dim=0)[head] for head in order], dim=0)
+
+
+def permute_unflatten(w_q, w_k, w_v, w_o, order):
+    H = len(order)
+    wide = [w.unflatten(1, (H, -1))[:, order].flatten(1) for w in (w_q, w_k, w_v)]
+    return [*wide, w_o.unflatten(0, (H, -1))[order].flatten(0, 1)]
+
+
+def permute_index(w_q, w_k, w_v, w_o, order):
+    d_head = w_q.shape[1] // len(order)
+    index = torch.cat([torch.arange(head * d_head, (head + 1) * d_head) for head in order])
+    return w_q[:, index], w_k[:, index], w_v[:, index], w_o.index_select(0, index)
+
+
+def permute_matrix(w_q, w_k, w_v, w_o, order):
+    swap = torch.kron(torch.eye(len(order))[order], torch.eye(w_q.shape[1] // len(order)))
+    return w_q @ swap.T, w_k @ swap.T, w_v @ swap.T, swap @ w_o
+
+
+def permuting(**changes):
+    def answer(w_q, w_k, w_v, w_o, order):
+        given = {"w_q": w_q, "w_k": w_k, "w_v": w_v, "w_o": w_o}
+        right = dict(zip(given, permute(w_q, w_k, w_v, w_o, order), strict=True))
+        return tuple(changes[name](given[name], order) if name in changes else right[name] for name in given)
+
+    return answer
+
+
+def blocks(matrix, order, dim):
+    return torch.cat([matrix.chunk(len(order), dim)[head] for head in order], dim)
+
+
+def backwards(order):
+    return [order.index(head) for head in range(len(order))]
+
+
+def all_backwards(w_q, w_k, w_v, w_o, order):
+    return permute(w_q, w_k, w_v, w_o, backwards(order))
+
+
+def single_columns(matrix, order):
+    return matrix[:, list(order) + list(range(len(order), matrix.shape[1]))]
+
+
+def single_rows(matrix, order):
+    return matrix[list(order) + list(range(len(order), len(matrix)))]
+
+
+def permute_in_place(w_q, w_k, w_v, w_o, order):
+    new = permute(w_q, w_k, w_v, w_o, order)
+    for old, now in zip((w_q, w_k, w_v, w_o), new, strict=True):
+        old.copy_(now)
+    return new
+
+
+def grouped(q, k, v):
+    size = q.shape[1] // k.shape[1]
+    return attend(q, k.repeat_interleave(size, dim=1), v.repeat_interleave(size, dim=1))
+
+
+def grouped_fused(q, k, v):
+    return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+
+
+def grouped_fifth_axis(q, k, v):
+    B, H, T, d_head = q.shape
+    q = q.view(B, k.shape[1], -1, T, d_head)
+    return attend(q, k.unsqueeze(2), v.unsqueeze(2)).flatten(1, 2)
+
+
+def grouped_expand(q, k, v):
+    (B, H), (_, G, S, _) = q.shape[:2], k.shape
+    k, v = (x[:, :, None].expand(B, G, H // G, S, x.shape[-1]).reshape(B, H, S, -1) for x in (k, v))
+    return attend(q, k, v)
+
+
+def grouped_loop(q, k, v):
+    size = q.shape[1] // k.shape[1]
+    return torch.stack([attend(q[:, h], k[:, h // size], v[:, h // size]) for h in range(q.shape[1])], dim=1)
+
+
+def tiled(x, q):
+    return x.repeat(1, q.shape[1] // x.shape[1], 1, 1)
+
+
+def spread(x, q):
+    return x.repeat_interleave(q.shape[1] // x.shape[1], dim=1)
+
+
+def queries_repeated(q, k, v):
+    size = q.shape[1] // k.shape[1]
+    return attend(q.repeat_interleave(size, 1), spread(k, q).repeat_interleave(size, 1),
+                  spread(v, q).repeat_interleave(size, 1))  # fmt: skip
+
+
+def queries_averaged(q, k, v):
+    size = q.shape[1] // k.shape[1]
+    return attend(spread(q.unflatten(1, (-1, size)).mean(2), q), spread(k, q), spread(v, q))
+
+
+def first_queries(q, k, v):
+    return attend(q[:, :: q.shape[1] // k.shape[1]], k, v)
+
+
+def agree(T, H):
+    return math.gcd(T - 1, H - 1) + 1
+
+
+def agree_counted(T, H):
+    numbers = torch.arange(T * H)
+    return int((numbers.view(H, T) == numbers.view(T, H).T).sum())
+
+
+def agree_loop(T, H):
+    return sum(1 for h in range(H) for t in range(T) if h * T + t == t * H + h)
+
+
+def agree_tensor(T, H):
+    numbers = torch.arange(T * H * 3)
+    same = numbers.view(1, T, H, 3).transpose(1, 2) == numbers.view(1, H, T, 3)
+    return same.all(dim=-1).sum()
+
+
+RIGHT = {
+    SPLIT: [
+        ("view and transpose", (split, merge)),
+        ("permute, flatten", (split_permute, merge_flatten)),
+        ("chunk, cat", (split_chunks, merge_cat)),
+        ("loops, movedim", (split_loops, merge_movedim)),
+        ("filled, einsum", (split_filled, merge_einsum)),
+    ],
+    MODULE: [
+        ("textbook", made()),
+        ("einsum", module(einsum_forward)),
+        ("fused", module(fused_forward)),
+        ("a loop over heads", module(loop_forward)),
+        ("torch's function", module(torch_forward)),
+        ("bmm over batch and heads in one", module(bmm_of_batch_and_heads)),
+        ("written out", Keyword),
+    ],
+    REPAIR: [
+        ("textbook", repairing()),
+        ("einsum, chunk, cat", repairing(scores_einsum, split_chunks, merge_cat)),
+        ("bmm on three axes", repairing(scores_bmm, split_permute, merge_flatten)),
+    ],
+    COST: [
+        ("formula", cost),
+        ("head by head", cost_by_heads),
+        ("floats", lambda d, H, T: [float(n) for n in cost(d, H, T)]),
+    ],
+    PERMUTE: [
+        ("chunks", permute),
+        ("unflatten", permute_unflatten),
+        ("index", permute_index),
+        ("permutation matrix", permute_matrix),
+    ],
+    GROUPED: [
+        ("repeat_interleave", grouped),
+        ("torch's own", grouped_fused),
+        ("a fifth axis", grouped_fifth_axis),
+        ("expand", grouped_expand),
+        ("a loop over heads", grouped_loop),
+    ],
+    AGREE: [
+        ("gcd", agree),
+        ("counted with tensors", agree_counted),
+        ("loop", agree_loop),
+        ("counted with d_head", agree_tensor),
+    ],
+}
+
+WRONG = {
+    SPLIT: [
+        ("view alone", (view_alone, merge), "this is a view straight to (B, H, T, d_head)", "M11"),
+        ("no transpose", (cut_only, merge), "One transpose is missing"),
+        ("H and d_head swapped", (axes_swapped, merge), "n_heads and d_head are swapped"),
+        ("dealt like cards", (dealt, merge), "dealt out like cards"),
+        ("transposed, then re-read", (turned_and_read, merge), "Cut the last axis before you swap axes"),
+        ("last axes swapped", (keys_turned, merge), "the last two axes are swapped"),
+        ("transposed first", (turned_heads, merge), "the last two axes are swapped"),
+        ("sequence cut", (sequence_cut, merge), "The heads cut the sequence", "M12"),
+        ("sequence in chunks", (sequence_chunks, merge), "The heads cut the sequence", "M12"),
+        ("full width", (full_width, merge), "every head gets all features", "M13"),
+        ("heads first", (heads_first, merge), "the batch comes first"),
+        ("batch for positions", (batch_and_heads_mixed, merge), "x is read as (T, B, H, d_head)"),
+        ("reversed", (reversed_heads, merge), "reverse order"),
+        ("scaled", (lambda x, H: split(x, H) * 0.5, merge), "numbers only change their place"),
+        ("float64", (lambda x, H: split(x.double(), H), merge), "came back as torch.float64"),
+        ("detached", (lambda x, H: split(x.detach(), H), merge), "No gradient flows through split"),
+        ("numpy", (lambda x, H: split(x, H).detach().numpy(), merge), "of type numpy.ndarray"),
+        ("merge without transpose", (split, merge_alone), "this is a reshape straight to (B, T, D)", "M11"),
+        ("merge with T and d_head swapped", (split, merge_swapped), "in the order (B, H, d_head, T)"),
+        ("merge with features alternating", (split, merge_dealt), "features alternate"),
+        ("merge with H and d_head swapped", (split, merge_turned), "in the order (B, d_head, T, H)"),
+        ("merge by view", (split, merge_viewed), "view() wants contiguous inputs"),
+        ("merge sums", (split, lambda heads: heads.sum(1)), "summed, averaged or dropped"),
+        (
+            "merge along the sequence",
+            (split, lambda heads: heads.flatten(1, 2)),
+            "as if they were more positions",
+            "M12",
+        ),
+        ("merge half done", (split, lambda heads: heads.transpose(1, 2)), "flatten the last two axes into one"),
+        ("merge flattens positions", (split, lambda heads: heads.flatten(2)), "positions were flattened"),
+        ("merge reversed", (split, merge_reversed), "wanted the one at"),
+        ("merge detached", (split, lambda heads: merge(heads.detach())), "No gradient flows through merge"),
+        ("no return", (lambda x, H: None, merge), "did you forget `return`?"),
+    ],
+    MODULE: [
+        ("split by view alone", made(split=view_alone), "The heads themselves are merged rightly", "M11"),
+        ("view alone twice", made(split=view_alone, merge=merge_alone), "and the merge has none either", "M11"),
+        ("merge alone", made(merge=merge_alone), "The merge is a reshape without swapping", "M11"),
+        ("dealt", made(split=dealt), "dealt out like cards"),
+        ("dealt and gathered", made(split=dealt, merge=merge_dealt), "In split and merge the features are dealt"),
+        ("transposed and re-read", made(split=turned_and_read), "x is transposed and then re-read"),
+        ("merge swapped", made(merge=merge_swapped), "positions and features change places"),
+        ("sqrt(d_model)", module(model_scale), "wanted sqrt(d_head)", "M01"),
+        ("unscaled", made(attend=lambda q, k, v: attend(q, k, v, 1.0)), "not divided by sqrt(d_head)", "M01"),
+        ("sqrt(64)", made(attend=fixed_scale), "divided by sqrt(64), a fixed number"),
+        ("sqrt(512)", made(attend=lambda q, k, v: attend(q, k, v, 512**-0.5)), "divided by sqrt(512), a fixed", "M01"),
+        ("values cubed", made(attend=lambda q, k, v: attend(q, k, v**3)), "With one head the output is"),
+        (
+            "cubed when there are several",
+            made(split=lambda x, H: split(x, H) if H == 1 else split(x, H) ** 3),
+            "on n_heads",
+        ),
+        ("over the queries", made(attend=lambda q, k, v: attend(q, k, v, dim=-2)), "over the queries", "M04"),
+        ("over the heads", made(attend=lambda q, k, v: attend(q, k, v, dim=1)), "runs over the heads"),
+        ("no w_o", module(unprojected), "w_o is not used"),
+        ("not merged", module(unmerged), "the heads are not merged"),
+        ("heads attend to heads", made(split=between_heads, merge=lambda o: o.flatten(2)), "attend to each other"),
+        ("k not transposed", made(attend=k_not_turned), "k is not transposed", "M10"),
+        ("bmm", made(attend=with_bmm), "torch.bmm takes exactly three axes", "M10"),
+        ("merge by view", made(merge=merge_viewed), "contiguous() before view()"),
+        ("memory ignored", made(k_from="x", v_from="x"), "The memory is not used"),
+        ("queries from the memory", made(q_from="m"), "that of the memory"),
+        ("x and memory exchanged", made(q_from="m", k_from="x", v_from="x"), "that of the memory"),
+        ("k for v", module(key_for_value), "The values are made with w_k"),
+        ("relu of q", made(act=torch.relu, on="q"), "relu is applied to q", "M06"),
+        ("relu of v", made(act=torch.relu, on="v"), "relu is applied to v", "M06"),
+        ("weights not transposed", module(weight_not_turned), "x @ weight.T + bias"),
+        ("residual inside", module(residual), "The residual comes in lesson 06"),
+        ("causal", made(attend=causal), "A causal mask is applied"),
+        ("first head only", made(attend=first_head), "Only the first head speaks"),
+        ("heads averaged", made(attend=mean_of_heads), "The heads are averaged"),
+        ("one map for all", made(attend=shared_map), "All heads share one map"),
+        ("dropout", made(attend=with_dropout), "Two calls with the same input differ"),
+        ("output and weights", module(with_weights_too), "wanted the output alone"),
+        ("full width a head", made(linear=lambda D, H: nn.Linear(D, H * D)), "each of the 3 heads has the full", "M13"),
+        ("one head's width", made(linear=lambda D, H: nn.Linear(D, D // H)), "wide enough for one head"),
+        (
+            "a list of layers",
+            made(linear=lambda D, H: nn.ModuleList(nn.Linear(D, D // H) for _ in range(H))),
+            "is a list of 3 layers",
+        ),
+        ("no bias", made(linear=lambda D, H: nn.Linear(D, D, bias=False)), "has no bias"),
+        ("one layer for two", made(extra=same_layer), "one and the same layer"),
+        ("one layer more", made(extra=lambda self, D, H: setattr(self, "w", nn.Linear(D, D))), "more parameters"),
+        ("detached", module(detached), "No gradient reaches x"),
+        ("in place", module(into_x), "in place"),
+        ("a function", functions_only, "wanted an nn.Module"),
+        ("other names", lambda D, H: nn.MultiheadAttention(D, H), "The module has no w_q"),
+    ],
+    REPAIR: [
+        ("bmm kept", repairing(lambda q, k: torch.bmm(q, k) / q.shape[-1] ** 0.5), "three axes", "M10"),
+        ("key not turned", repairing(lambda q, k: q @ k / q.shape[-1] ** 0.5), "k is not transposed", "M10"),
+        ("key turned to front", repairing(lambda q, k: q @ k.transpose(1, 2)), "k is not transposed", "M10"),
+        (
+            "key re-read",
+            repairing(lambda q, k: q @ k.reshape(*k.shape[:2], k.shape[3], k.shape[2]) / q.shape[-1] ** 0.5),
+            "re-read by view or reshape",
+            "M10",
+        ),
+        ("scale lost", repairing(lambda q, k: q @ k.mT), "broken_1 had that right", "M01"),
+        ("softmax too", repairing(lambda q, k: scores(q, k).softmax(-1)), "wanted the scores"),
+        ("still flat", repairing(lambda q, k: scores_bmm(q, k).flatten(0, 1)), "batch and heads are still one axis"),
+        ("view alone kept", repairing(second=view_alone), "a view straight to", "M11"),
+        ("transposed after the view", repairing(second=axes_swapped), "n_heads and d_head are swapped"),
+        ("dealt", repairing(second=dealt), "dealt out like cards"),
+        ("merge kept", repairing(third=merge_alone), "a reshape straight to (B, T, D)", "M11"),
+        ("merge viewed", repairing(third=merge_viewed), "view() wants contiguous inputs"),
+        ("merge swapped", repairing(third=merge_swapped), "in the order (B, H, d_head, T)"),
+    ],
+    COST: [
+        ("parameters times H", costing(lambda d, H, T: 4 * d * d * H), "do not depend on n_heads", "M13"),
+        ("w_o as it is", costing(lambda d, H, T: 3 * d * d * H + d * d), "In w_q, w_k and w_v each head", "M13"),
+        ("no w_o", costing(lambda d, H, T: 3 * d * d), "w_o is left out"),
+        ("with biases", costing(lambda d, H, T: 4 * d * d + 4 * d), "The biases are counted"),
+        ("one head's parameters", costing(lambda d, H, T: 4 * d * d // H), "one head's share"),
+        ("products times H", costing(None, lambda d, H, T: H * cost(d, H, T)[1]), "n_heads times too much", "M13"),
+        (
+            "core times H",
+            costing(None, lambda d, H, T: 4 * T * d * d + 2 * H * T * T * d),
+            "as if each head were d_model wide",
+            "M13",
+        ),
+        ("two FLOPs each", costing(None, lambda d, H, T: 2 * cost(d, H, T)[1]), "Twice too much"),
+        ("projections only", costing(None, lambda d, H, T: 4 * T * d * d), "are left out: T * T * d_head"),
+        ("core only", costing(None, lambda d, H, T: 2 * T * T * d), "The four maps are left out"),
+        ("one product only", costing(None, lambda d, H, T: 4 * T * d * d + T * T * d), "One of the two products"),
+        ("w_o's product", costing(None, lambda d, H, T: 3 * T * d * d + 2 * T * T * d), "The product with w_o"),
+        ("one map", costing(None, None, lambda d, H, T: T * T), "Every head has one of its own", "M13"),
+        ("maps shared out", costing(None, None, lambda d, H, T: T * T / H), "as if the heads cut the sequence", "M12"),
+        ("sequence cut", costing(None, None, lambda d, H, T: H * (T // H) ** 2), "every head sees all of it", "M12"),
+        ("maps with d_head", costing(None, None, lambda d, H, T: T * T * d), "A weight is one number"),
+        ("two numbers", lambda d, H, T: cost(d, H, T)[:2], "returns three numbers"),
+        ("a string", costing(lambda d, H, T: "4 d^2"), "is no number"),
+    ],
+    PERMUTE: [
+        ("w_o untouched", permuting(w_o=lambda w, order: w), "w_o came back as it was"),
+        ("w_o's columns", permuting(w_o=lambda w, order: blocks(w, order, 1)), "w_o's columns are reordered"),
+        ("w_o's rows inverse", permuting(w_o=lambda w, order: blocks(w, backwards(order), 0)), "inverse order"),
+        ("w_o's single rows", permuting(w_o=single_rows), "Single rows of w_o"),
+        ("w_v untouched", permuting(w_v=lambda w, order: w), "w_v came back as it was"),
+        ("rows of w_q", permuting(w_q=lambda w, order: blocks(w, order, 0)), "its rows are reordered"),
+        ("single columns", permuting(w_k=single_columns), "single columns are reordered"),
+        ("all backwards", all_backwards, "the order is read backwards"),
+        ("nothing", lambda *given: given[:4], "w_q came back as it was"),
+        ("in place", permute_in_place, "in place"),
+        ("three matrices", lambda *given: permute(*given)[:3], "returns four matrices"),
+        (
+            "transposed",
+            lambda *given: [w.T for w in permute(*given)],
+            "Its last two axes are swapped",
+        ),
+    ],
+    GROUPED: [
+        ("tiled", lambda q, k, v: attend(q, tiled(k, q), tiled(v, q)), "repeat_interleave"),
+        ("values tiled", lambda q, k, v: attend(q, spread(k, q), tiled(v, q)), "the values are tiled"),
+        ("keys tiled", lambda q, k, v: attend(q, tiled(k, q), spread(v, q)), "the keys are tiled"),
+        ("queries repeated", queries_repeated, "The queries are repeated as well"),
+        ("queries averaged", queries_averaged, "The queries of a group are averaged"),
+        ("queries dropped", first_queries, "every query head keeps its own output"),
+        ("one key head for all", lambda q, k, v: attend(q, k[:, :1], v[:, :1]), "Every head uses key head 0"),
+        (
+            "key heads averaged",
+            lambda q, k, v: attend(q, k.mean(1, keepdim=True), v.mean(1, keepdim=True)),
+            "averaged into one for all",
+        ),
+        ("groups kept apart", lambda q, k, v: grouped_fused(q, k, v).unflatten(1, (k.shape[1], -1)), "still two axes"),
+        ("not repeated", attend, "each of those serves 3 query heads"),
+        ("unscaled", lambda q, k, v: attend(q, spread(k, q), spread(v, q), 1.0), "not divided", "M01"),
+        (
+            "sqrt(d_model)",
+            lambda q, k, v: attend(q, spread(k, q), spread(v, q), (q.shape[1] * q.shape[3]) ** -0.5),
+            "divided by sqrt(d_model)",
+            "M01",
+        ),
+        ("over the queries", lambda q, k, v: attend(q, spread(k, q), spread(v, q), dim=-2), "over the queries", "M04"),
+        ("causal", lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True), "causal"),
+        ("output and weights", lambda q, k, v: (grouped(q, k, v), None), "wanted the output alone"),
+        ("detached", lambda q, k, v: grouped(q.detach(), k, v), "No gradient reaches q"),
+    ],
+    AGREE: [
+        ("everywhere", lambda T, H: T * H, "That is all of them"),
+        ("the two ends", lambda T, H: 2 if min(T, H) > 1 else T * H, "not always the only ones"),
+        ("gcd of T and H", lambda T, H: math.gcd(T, H), "Is one end left out?"),
+        ("gcd without the end", lambda T, H: math.gcd(T - 1, H - 1), "Is one end left out?"),
+        ("the smaller", lambda T, H: min(T, H), "Not every head"),
+        ("numbers counted", lambda T, H: 2 * agree(T, H), "Do you count numbers?"),
+        ("those that disagree", lambda T, H: T * H - agree(T, H), "how many disagree"),
+        ("a share", lambda T, H: agree(T, H) / (T * H), "wanted a whole number"),
+        ("always two", lambda T, H: 2, "nothing to swap"),
+    ],
+}

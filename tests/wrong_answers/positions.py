@@ -1,0 +1,687 @@
+"""Lesson 08: answers to its exercises, wrong with the words their author must be told, and right.
+
+WRONG[id]: (name, answer, part of the message[, misconception]). An answer of several parts is a tuple.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from transformer_lab.positions import RotaryPositions
+from transformer_lab.positions import rotate as package_rotate
+
+POINTS = {
+    "08_positions.sinusoidal_table": 4,
+    "08_positions.rotate": 5,
+    "08_positions.repair": 3,
+    "08_positions.dials": 2,
+    "08_positions.is_equivariant": 3,
+    "08_positions.alibi_bias": 3,
+    "08_positions.swap_effect": 3,
+    "08_positions.cached_step": 4,
+}
+PARTS = {"08_positions.repair": (3, 0), "08_positions.dials": (0, 2), "08_positions.swap_effect": (1, 2)}
+ONE_WAY = ()
+MISCONCEPTIONS = ("M25", "M26", "M27")
+
+
+# the sinusoidal table -----------------------------------------------------------------------------------------
+
+
+def table_right(max_len, d_model):
+    table = torch.zeros(max_len, d_model)
+    position = torch.arange(0, max_len, dtype=torch.float).unsqueeze(1)
+    div_term = torch.exp(torch.arange(0, d_model, 2).float() * (-math.log(10000.0) / d_model))
+    table[:, 0::2] = torch.sin(position * div_term)
+    table[:, 1::2] = torch.cos(position * div_term)
+    return table
+
+
+def table_loops(max_len, d_model):
+    rows = [[f(t / 10000 ** (2 * (j // 2) / d_model)) for j, f in enumerate([math.sin, math.cos] * (d_model // 2))]
+            for t in range(max_len)]  # fmt: skip
+    return torch.tensor(rows)
+
+
+def table_complex(max_len, d_model):
+    angle = torch.outer(torch.arange(max_len).double(), 10000.0 ** (-torch.arange(d_model // 2).double() * 2 / d_model))
+    turned = torch.polar(torch.ones_like(angle), angle)
+    return torch.stack((turned.imag, turned.real), dim=-1).reshape(max_len, d_model)
+
+
+def table_where(max_len, d_model):
+    j = torch.arange(d_model)
+    angle = torch.arange(max_len)[:, None] / torch.pow(torch.tensor(10000.0), (j - j % 2) / d_model)
+    return torch.where(j % 2 == 0, angle.sin(), angle.cos())
+
+
+def table_with(exponent, base=10000.0, start=0, unit=1.0, cosine=None, layout="interleaved", swap=False, sign=-1):
+    """A table whose exponent of pair i, i counted from 0, is exponent(i, d_model)."""
+
+    def sinusoidal_table(max_len, d_model):
+        i = torch.arange(d_model // 2)
+        t = (start + torch.arange(max_len))[:, None] * unit
+        sine = (t * base ** (sign * exponent(i, d_model))).sin()
+        cos = (t * base ** (sign * (cosine or exponent)(i, d_model))).cos()
+        if swap:
+            sine, cos = cos, sine
+        if layout == "halves":
+            return torch.cat((sine, cos), dim=-1)
+        return torch.stack((sine, cos), dim=-1).flatten(1)
+
+    return sinusoidal_table
+
+
+def paper(i, D):
+    return 2 * i / D
+
+
+def sines_only(max_len, d_model):
+    angle = torch.arange(max_len)[:, None] * 10000 ** (-torch.arange(0, d_model, 2) / d_model)
+    return angle.sin().repeat_interleave(2, dim=-1)
+
+
+# rotary -------------------------------------------------------------------------------------------------------
+
+
+def rotate_right(x, positions, theta=10_000.0):
+    half = x.shape[-1] // 2
+    frequency = theta ** (-torch.arange(half, dtype=torch.float64) / half)
+    angle = positions[:, None] * frequency
+    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
+
+
+def rotate_half_style(x, positions, theta=10_000.0):
+    inverse = 1.0 / theta ** (torch.arange(0, x.shape[-1], 2).float() / x.shape[-1])
+    angle = torch.outer(positions.float(), inverse)
+    angle = torch.cat((angle, angle), dim=-1)
+    a, b = x.chunk(2, dim=-1)
+    return (x * angle.cos() + torch.cat((-b, a), dim=-1) * angle.sin()).to(x.dtype)
+
+
+def rotate_complex(x, positions, theta=10_000.0):
+    a, b = x.double().chunk(2, dim=-1)
+    angle = positions.double()[:, None] * theta ** (-torch.arange(a.shape[-1]).double() / a.shape[-1])
+    turned = torch.complex(a, b) * torch.polar(torch.ones_like(angle), angle)
+    return torch.cat((turned.real, turned.imag), dim=-1).to(x.dtype)
+
+
+def rotate_by_package(x, positions, theta=10_000.0):
+    flat = x.reshape(1, -1, *x.shape[-2:])
+    return package_rotate(flat, *RotaryPositions(x.shape[-1], theta).rotation(positions[None], x.dtype)).view(x.shape)
+
+
+def rotate_matrices(x, positions, theta=10_000.0):
+    d = x.shape[-1]
+    half, matrices = d // 2, torch.zeros(len(positions), d, d, dtype=x.dtype)
+    for t, position in enumerate(positions.tolist()):
+        for i in range(half):
+            angle = position * theta ** (-2 * i / d)
+            matrices[t, i, i] = matrices[t, i + half, i + half] = math.cos(angle)
+            matrices[t, i, i + half], matrices[t, i + half, i] = -math.sin(angle), math.sin(angle)
+    return torch.einsum("tij,...tj->...ti", matrices, x)
+
+
+def rotate_with(frequency=None, sign=1, mix=None, position=None):
+    """A rotate with other frequencies(d, theta), direction, mixing(a, b, cos, sin), or positions(x, positions)."""
+
+    def rotate(x, positions, theta=10_000.0):
+        d = x.shape[-1]
+        given = theta ** (-torch.arange(0, d, 2).double() / d) if frequency is None else frequency(d, theta)
+        at = positions if position is None else position(x, positions)
+        angle = sign * at[..., None].double() * given
+        a, b = x.chunk(2, dim=-1)
+        cos, sin = angle.cos(), angle.sin()
+        mixed = (a * cos - b * sin, b * cos + a * sin) if mix is None else mix(a, b, cos, sin)
+        return (torch.cat(mixed, dim=-1) if isinstance(mixed, tuple) else mixed).to(x.dtype)
+
+    return rotate
+
+
+def rotate_interleaved(x, positions, theta=10_000.0):
+    angle = positions[:, None] * theta ** (-torch.arange(0, x.shape[-1], 2).double() / x.shape[-1])
+    a, b = x[..., 0::2], x[..., 1::2]
+    out = torch.stack((a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()), dim=-1)
+    return out.flatten(-2).to(x.dtype)
+
+
+def repeated_for_neighbours(x, positions, theta=10_000.0):
+    angle = positions[:, None] * theta ** (-torch.arange(0, x.shape[-1], 2).double() / x.shape[-1])
+    angle = angle.repeat_interleave(2, dim=-1)
+    a, b = x.chunk(2, dim=-1)
+    return (x * angle.cos() + torch.cat((-b, a), dim=-1) * angle.sin()).to(x.dtype)
+
+
+def neighbours_backwards(x, positions, theta=10_000.0):
+    angle = -positions[:, None] * theta ** (-torch.arange(0, x.shape[-1], 2).double() / x.shape[-1])
+    a, b = x[..., 0::2], x[..., 1::2]
+    out = torch.stack((a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()), dim=-1)
+    return out.flatten(-2).to(x.dtype)
+
+
+def mixed_halves(x, positions, theta=10_000.0):
+    angle = positions[:, None] * theta ** (-torch.arange(0, x.shape[-1], 2).double() / x.shape[-1])
+    angle = torch.cat((angle, angle), dim=-1)
+    half_turned = torch.stack((-x[..., 1::2], x[..., 0::2]), dim=-1).flatten(-2)
+    return (x * angle.cos() + half_turned * angle.sin()).to(x.dtype)
+
+
+def first_with_last(x, positions, theta=10_000.0):
+    half = x.shape[-1] // 2
+    mirrored = torch.cat((x[..., :half], x[..., half:].flip(-1)), dim=-1)
+    turned = rotate_right(mirrored, positions, theta)
+    return torch.cat((turned[..., :half], turned[..., half:].flip(-1)), dim=-1)
+
+
+def sequential(a, b, cos, sin):
+    a = a * cos - b * sin
+    return a, b * cos + a * sin
+
+
+def rotate_in_place(x, positions, theta=10_000.0):
+    turned = rotate_right(x, positions, theta)
+    with torch.no_grad():
+        x.copy_(turned)
+    return turned
+
+
+def positions_of_heads(x, positions):
+    if x.ndim < 3:
+        return positions
+    return torch.arange(x.shape[-3])[:, None].expand(x.shape[-3], x.shape[-2])
+
+
+# repair -------------------------------------------------------------------------------------------------------
+
+
+def adder(table):
+    return lambda x: x + table(x.shape[1], x.shape[2]).to(x.dtype)
+
+
+added = adder(table_right)
+doubled = adder(table_with(lambda i, D: 4 * i / D))
+two_frequencies = adder(table_with(paper, cosine=lambda i, D: (2 * i + 1) / D))
+
+
+def by_batch(x):
+    return x + table_right(512, x.shape[2])[: x.shape[0]].unsqueeze(1)
+
+
+def by_batch_plain(x):
+    return x + table_right(512, x.shape[2])[: x.shape[0]]
+
+
+# equivariance -------------------------------------------------------------------------------------------------
+
+
+def equivariant_right(f, x):
+    return all(torch.allclose(f(x[o]), f(x)[o], atol=1e-3) for o in (torch.randperm(len(x)) for _ in range(5)))
+
+
+def equivariant_matrix(f, x):
+    output = f(x)
+    for _ in range(8):
+        P = torch.eye(len(x))[torch.randperm(len(x))]
+        if (f(P @ x) - P @ output).abs().max() > 2e-3:
+            return False
+    return True
+
+
+def one_order(order, compare=None, shuffle_output=True):
+    def is_equivariant(f, x):
+        chosen = order(len(x))
+        wanted = f(x)[chosen] if shuffle_output else f(x)
+        return (compare or (lambda a, b: torch.allclose(a, b, atol=1e-3)))(f(x[chosen]), wanted)
+
+    return is_equivariant
+
+
+def first_two_swapped(n):
+    return torch.tensor([1, 0, *range(2, n)])
+
+
+# ALiBi --------------------------------------------------------------------------------------------------------
+
+
+def alibi_right(n_heads, T, S):
+    slopes = torch.tensor([2 ** (-8 / n_heads * (h + 1)) for h in range(n_heads)])
+    distance = (torch.arange(S)[None, :] - torch.arange(T)[:, None] - (S - T)).abs()
+    return torch.einsum("h,ts->hts", -slopes, distance.float())
+
+
+def alibi_geometric(n_heads, T, S):
+    first = 2 ** (-8 / n_heads)
+    slopes = torch.tensor([first * first**h for h in range(n_heads)]).view(-1, 1, 1)
+    return -slopes * (torch.arange(S - T, S).view(1, -1, 1) - torch.arange(S).view(1, 1, -1)).abs()
+
+
+def alibi_loops(n_heads, T, S):
+    return torch.tensor([[[-(2.0 ** (-8 * h / n_heads)) * abs(S - T + i - j) for j in range(S)] for i in range(T)]
+                         for h in range(1, n_heads + 1)])  # fmt: skip
+
+
+def alibi_with(slopes=None, distance=None, sign=-1):
+    def alibi_bias(n_heads, T, S):
+        h = torch.arange(1, n_heads + 1).double()
+        slope = 2 ** (-8 * h / n_heads) if slopes is None else slopes(h, n_heads)
+        behind = (S - T + torch.arange(T))[:, None] - torch.arange(S)
+        far = behind.abs() if distance is None else distance(behind, T, S)
+        return sign * slope[:, None, None] * far
+
+    return alibi_bias
+
+
+# a causal model -----------------------------------------------------------------------------------------------
+
+
+def swapped(ids, a, b):
+    other = ids.clone()
+    other[:, a], other[:, b] = ids[:, b], ids[:, a]
+    return other
+
+
+def effect_right(model, ids, a, b):
+    return (model(swapped(ids, a, b)) - model(ids))[0, -1].abs().max().item()
+
+
+def effect_in_evaluation(model, ids, a, b):
+    model.eval()
+    both = model(torch.cat((ids, swapped(ids, a, b))))[:, -1]
+    return float((both[1] - both[0]).abs().max())
+
+
+def effect_by_order(model, ids, a, b):
+    order = list(range(ids.shape[1]))
+    order[a], order[b] = order[b], order[a]
+    return torch.linalg.vector_norm(model(ids[:, order])[:, -1] - model(ids)[:, -1], ord=float("inf"))
+
+
+def effect_with(reduce):
+    return lambda model, ids, a, b: reduce(model(swapped(ids, a, b)) - model(ids)).item()
+
+
+def overwritten(model, ids, a, b):
+    other = ids.clone()
+    other[:, a] = other[:, b]
+    other[:, b] = other[:, a]
+    return (model(other) - model(ids))[0, -1].abs().max().item()
+
+
+def in_place(model, ids, a, b):
+    before = model(ids)
+    ids[:, [a, b]] = ids[:, [b, a]]
+    return (model(ids) - before)[0, -1].abs().max().item()
+
+
+def same_ids(model, ids, a, b):
+    other = ids
+    other[:, [a, b]] = ids[:, [b, a]]
+    return (model(other) - model(ids))[0, -1].abs().max().item()
+
+
+# a step with a cache ------------------------------------------------------------------------------------------
+
+
+def step_right(q, k, v, keys, values):
+    here = torch.tensor([keys.shape[-2]])
+    keys, values = torch.cat((keys, rotate_right(k, here)), dim=-2), torch.cat((values, v), dim=-2)
+    weights = (rotate_right(q, here) @ keys.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
+    return weights @ values, keys, values
+
+
+def step_fused(q, k, v, keys, values):
+    here = torch.tensor([keys.size(-2)])
+    q, k = rotate_by_package(q, here), rotate_by_package(k, here)
+    keys, values = torch.cat([keys, k], -2), torch.cat([values, v], -2)
+    return [F.scaled_dot_product_attention(q, keys, values), keys, values]
+
+
+def step_with(query=None, key=None, old=None, value=None, turn=rotate_right, scale=True, front=False, use=None):
+    """A step in which one thing is turned at another position, or that should not be turned is."""
+
+    def cached_step(q, k, v, keys, values):
+        S = keys.shape[-2]
+        at = lambda x, p: x if p is None else turn(x, torch.tensor([p]))  # noqa: E731
+        new = at(k, S if key is None else key(S))
+        keys = keys if old is None else old(keys)
+        v = v if value is None else value(v, S)
+        both = [(keys, new), (values, v)]
+        keys, values = (torch.cat(pair[::-1] if front else pair, dim=-2) for pair in both)
+        q = at(q, S if query is None else query(S))
+        used, mixed = (keys, values) if use is None else use(keys, values)
+        scores = q @ used.transpose(-2, -1)
+        weights = (scores / math.sqrt(q.shape[-1]) if scale else scores).softmax(dim=-1)
+        return weights @ mixed, keys, values
+
+    return cached_step
+
+
+def counted(x):
+    return rotate_right(x, torch.arange(x.shape[-2]))
+
+
+def output_turned(q, k, v, keys, values):
+    output, kept, values = step_right(q, k, v, keys, values)
+    return rotate_right(output, torch.tensor([keys.shape[-2]])), kept, values
+
+
+def all_turned_together(q, k, v, keys, values):
+    S = keys.shape[-2]
+    keys, values = counted(torch.cat((keys, k), dim=-2)), torch.cat((values, v), dim=-2)
+    weights = (rotate_right(q, torch.tensor([S])) @ keys.mT / math.sqrt(q.shape[-1])).softmax(-1)
+    return weights @ values, keys, values
+
+
+RIGHT = {
+    "08_positions.sinusoidal_table": [
+        ("exp of a logarithm", table_right),
+        ("loops", table_loops),
+        ("complex, float64", table_complex),
+        ("where", table_where),
+    ],
+    "08_positions.rotate": [
+        ("halves", rotate_right),
+        ("rotate_half", rotate_half_style),
+        ("complex", rotate_complex),
+        ("the package's", rotate_by_package),
+        ("matrices", rotate_matrices),
+    ],
+    "08_positions.repair": [
+        ("as asked", (added, added, added)),
+        ("others", (adder(table_loops), adder(table_where), adder(table_complex))),
+        ("with a batch axis", (lambda x: x + table_right(512, x.shape[2])[None, : x.shape[1]], added, added)),
+    ],
+    "08_positions.dials": [("read off", (16, 91)), ("floats", (16.0, 91.0)), ("the other side", (16, -91))],
+    "08_positions.is_equivariant": [
+        ("several orders", equivariant_right),
+        ("matrices", equivariant_matrix),
+        ("a tensor of bool", lambda f, x: torch.tensor(equivariant_right(f, x))),
+    ],
+    "08_positions.alibi_bias": [
+        ("einsum", alibi_right),
+        ("geometric", alibi_geometric),
+        ("loops", alibi_loops),
+        ("a batch axis of 1, float64", lambda H, T, S: alibi_right(H, T, S).double()[None]),
+    ],
+    "08_positions.swap_effect": [
+        ("as asked", (effect_right, "unchanged", "changes")),
+        ("in evaluation, without gradients", (torch.no_grad()(effect_in_evaluation), "unchanged", "changes")),
+        ("through an order, a tensor", (effect_by_order, "Unchanged", "changes ")),
+    ],
+    "08_positions.cached_step": [("cat", step_right), ("fused, as a list", step_fused)],
+}
+
+TABLE, ROTATE, STEP = "08_positions.sinusoidal_table", "08_positions.rotate", "08_positions.cached_step"
+EQUIVARIANT, ALIBI = "08_positions.is_equivariant", "08_positions.alibi_bias"
+SWAP, REPAIR = "08_positions.swap_effect", "08_positions.repair"
+
+
+def choices(function):
+    return function, "unchanged", "changes"
+
+
+WRONG = {
+    TABLE: [
+        ("i/d", table_with(lambda i, D: i / D), "The exponent is i/d_model, half", "M26"),
+        ("4i/d", table_with(lambda i, D: 4 * i / D), "The exponent is 4i/d_model, doubled twice", "M26"),
+        (
+            "features counted",
+            table_with(paper, cosine=lambda i, D: (2 * i + 1) / D),
+            "have different frequencies",
+            "M26",
+        ),
+        (
+            "features counted and doubled",
+            table_with(lambda i, D: 4 * i / D, cosine=lambda i, D: (4 * i + 2) / D),
+            "It is also doubled",
+            "M26",
+        ),
+        ("cosine one pair on", table_with(paper, cosine=lambda i, D: 2 * (i + 1) / D), "different frequencies", "M26"),
+        ("pairs from 1", table_with(lambda i, D: 2 * (i + 1) / D), "Pairs are counted from 1"),
+        ("d - 2", table_with(lambda i, D: 2 * i / max(D - 2, 1)), "2i/(d_model - 2)"),
+        ("//", table_with(lambda i, D: 2 * i // D), "whole-number division"),
+        ("sign", table_with(paper, sign=1), "later pairs turn *slower*"),
+        ("not divided", table_with(lambda i, D: 2.0 * i), "not divided by d_model"),
+        ("base 1000", table_with(paper, base=1000.0), "The base is 1000; wanted 10000"),
+        ("log10", table_with(paper, base=math.e**4), "log10 in place"),
+        ("from 1", table_with(paper, start=1), "count positions from 0"),
+        ("from 1, with 4i/d", table_with(lambda i, D: 4 * i / D, start=1), "count from 0. And", "M26"),
+        ("2 pi", table_with(paper, unit=2 * math.pi), "multiplied by 2 pi"),
+        ("degrees", table_with(paper, unit=math.pi / 180), "taken for degrees"),
+        ("linspace", lambda n, D: table_with(paper, unit=1 / (n - 1))(n, D), "run from 0 to 1"),
+        ("halves", table_with(paper, layout="halves"), "all sines, then all cosines"),
+        ("cosine first", table_with(paper, swap=True), "cosines stand first"),
+        ("sines only", sines_only, "the cosines are missing"),
+        ("one column a pair", lambda n, D: sines_only(n, D)[:, ::2], "one for each pair"),
+        ("transposed", lambda n, D: table_right(n, D).T, "last two axes are swapped"),
+        ("a batch axis", lambda n, D: table_right(n, D)[None], "no batch axis"),
+        ("swapped arguments", lambda n, D: table_right(D, n + n % 2)[:, :n].T, "at ["),
+        ("times sqrt(d)", lambda n, D: table_right(n, D) * math.sqrt(D), "at ["),
+        ("list", lambda n, D: table_right(n, D).tolist(), "of type list"),
+        ("whole numbers", lambda n, D: table_right(n, D).long(), "wanted floating point"),
+        (
+            "12 columns learnt by heart",
+            lambda n, D: table_right(n, 12)[:, :D] if D <= 12 else table_right(n, D),
+            "2i/(d_model + 2)",
+        ),
+    ],
+    ROTATE: [
+        ("neighbours", rotate_interleaved, "Neighbours are paired, 2i with 2i + 1", "M27"),
+        ("cos repeated for neighbours", repeated_for_neighbours, "repeat them as", "M27"),
+        ("backwards", rotate_with(sign=-1), "turn backwards"),
+        ("i/d", rotate_with(lambda d, theta: theta ** (-torch.arange(d // 2) / d)), "The exponent is i/d_head"),
+        ("4i/d", rotate_with(lambda d, theta: theta ** (-4 * torch.arange(d // 2) / d)), "The exponent is 4i/d_head"),
+        (
+            "slower, not faster",
+            rotate_with(lambda d, theta: theta ** (2 * torch.arange(d // 2) / d)),
+            "later pairs turn",
+        ),
+        ("one speed", rotate_with(lambda d, theta: torch.ones(d // 2)), "All pairs turn at one speed"),
+        (
+            "theta fixed",
+            rotate_with(lambda d, theta: 10_000.0 ** (-torch.arange(0, d, 2) / d)),
+            "theta is fixed at 10000",
+        ),
+        (
+            "rows counted",
+            rotate_with(position=lambda x, p: torch.arange(x.shape[-2])),
+            "turned as if it stood at its row",
+        ),
+        ("one too high", rotate_with(position=lambda x, p: p + 1), "Position 0 is treated as position 1"),
+        ("along the heads", rotate_with(position=positions_of_heads), "at ["),
+        ("cos and sin swapped", rotate_with(mix=lambda a, b, c, s: (a * s - b * c, b * s + a * c)), "by a right angle"),
+        ("not a rotation", rotate_with(mix=lambda a, b, c, s: (a * c - b * s, b * c - a * s)), "This is no rotation"),
+        ("plus for minus", rotate_with(mix=lambda a, b, c, s: (a * c + b * s, b * c + a * s)), "This is no rotation"),
+        ("second half by cos", rotate_with(mix=lambda a, b, c, s: (a * c - b * s, a * c + b * s)), "cos belongs to b"),
+        ("a already turned", rotate_with(mix=sequential), "computed from the first half already turned"),
+        ("first half only", rotate_with(mix=lambda a, b, c, s: (a * c - b * s, b)), "Only the first feature"),
+        ("times cos only", rotate_with(mix=lambda a, b, c, s: (a * c, b * c)), "terms with sin are missing"),
+        (
+            "halves swapped",
+            rotate_with(mix=lambda a, b, c, s: (b * c + a * s, a * c - b * s)),
+            "halves come back swapped",
+        ),
+        (
+            "stacked",
+            rotate_with(mix=lambda a, b, c, s: torch.stack((a * c - b * s, b * c + a * s), -1).flatten(-2)),
+            "come back in another order",
+        ),
+        ("added", rotate_with(mix=lambda a, b, c, s: (a + s, b + c)), "rotary multiplies"),
+        ("x as it was", lambda x, positions, theta=1e4: x * 1.0, "x comes back as it was"),
+        (
+            "turned twice",
+            lambda x, p, theta=1e4: rotate_right(rotate_right(x, p, theta), p, theta),
+            "turned twice",
+            "M27",
+        ),
+        ("neighbours, backwards", neighbours_backwards, "Neighbours are turned together", "M27"),
+        ("neighbours' rotate_half, halves' angles", mixed_halves, "This is no rotation: lengths change"),
+        ("first with last", first_with_last, "other features are turned together", "M27"),
+        ("positions reversed", rotate_with(position=lambda x, p: p.flip(0)), "the angles are others: pair"),
+        ("theta doubled", lambda x, p, theta=1e4: rotate_right(x, p, 2 * theta), "the angles are others: pair"),
+        ("16 bits", rotate_with(position=lambda x, p: p.half().double()), "need float32 at least"),
+        ("no default", lambda x, positions, theta: rotate_right(x, positions, theta), "The function wanted is rotate("),
+        ("default 1e5", lambda x, positions, theta=1e5: rotate_right(x, positions, theta), "theta not given"),
+        ("float64", lambda x, p, theta=1e4: rotate_right(x.double(), p, theta), "came back as torch.float64"),
+        ("float32", lambda x, p, theta=1e4: rotate_right(x, p, theta).float(), "came back as torch.float32"),
+        ("detached", lambda x, p, theta=1e4: rotate_right(x.detach(), p, theta), "No gradient flows"),
+        ("in place", rotate_in_place, "changed its input x in place"),
+        ("three axes", lambda x, p, theta=1e4: rotate_right(x.permute(0, 1, 2), p, theta), "permute names every axis"),
+        ("no return", lambda x, p, theta=1e4: None, "did you forget `return`?"),
+    ],
+    REPAIR: [
+        ("first as it was", (doubled, added, added), "doubled twice", "M26"),
+        ("second as it was", (added, two_frequencies, added), "have different frequencies", "M26"),
+        ("third as it was", (added, added, by_batch), "indexed by the batch", "M26"),
+        ("third, unsqueeze lost", (added, added, by_batch_plain), "It cannot be added to x"),
+        ("first halved", (adder(table_with(lambda i, D: i / D)), added, added), "half of what it should be", "M26"),
+        ("second: halves", (added, adder(table_with(paper, layout="halves")), added), "a trained model expects"),
+        ("third: x lost", (added, added, lambda x: table_right(x.shape[1], x.shape[2]).expand(x.shape)), "x is lost"),
+        ("third: nothing added", (added, added, lambda x: x * 1.0), "not added"),
+        ("second: cosine first", (added, adder(table_with(paper, swap=True)), added), "swapped"),
+        ("first: from 1", (adder(table_with(paper, start=1)), added, added), "start at 1"),
+        ("all as they were", (doubled, two_frequencies, by_batch), "doubled twice", "M26"),
+    ],
+    "08_positions.dials": [
+        ("pair 1", (5, 91), "it is pair 1 that first does so"),
+        ("pair 3", (50, 91), "it is pair 3"),
+        ("one early", (15, 91), "one step further"),
+        ("not the first", (40, 91), "not for the first time"),
+        ("not negative", (8, 91), "more than 0"),
+        ("a near valley", (16, 28), "lower still"),
+        ("0", (16, 0), "no offset between 1 and 127"),
+        ("text", ("16", 91), "wanted a whole number"),
+        ("half", (16, 90.5), "wanted a whole number"),
+    ],
+    EQUIVARIANT: [
+        ("invariance", one_order(torch.randperm, shuffle_output=False), "It says False of attention without a mask"),
+        ("exact", one_order(torch.randperm, compare=torch.equal), "not with =="),
+        ("flip", one_order(lambda n: torch.arange(n).flip(0)), "It survives reversing the rows"),
+        ("roll", one_order(lambda n: torch.arange(n).roll(1)), "It survives torch.roll"),
+        ("first two", one_order(first_two_swapped), "It says True of"),
+        ("no shuffle", one_order(torch.arange), "It says True of adding sinusoidal positions"),
+        ("always True", lambda f, x: True, "It says True of"),
+        ("always False", lambda f, x: False, "It says False of"),
+        (
+            "loose",
+            lambda f, x: one_order(torch.randperm, compare=lambda a, b: torch.allclose(a, b, atol=0.1))(f, x),
+            "positions added have size 0.01",
+        ),
+        (
+            "sums",
+            one_order(torch.randperm, compare=lambda a, b: bool((a.sum() - b.sum()).abs() < 1e-2)),
+            "It says True of",
+        ),
+        (
+            "features shuffled",
+            lambda f, x: torch.allclose(f(x[:, torch.tensor([1, 3, 0, 2])]), f(x), atol=1e-3),
+            "It says False of",
+        ),
+        ("a number", lambda f, x: (f(x.flip(0)) - f(x).flip(0)).abs().max(), "wanted True or False"),
+        ("element by element", lambda f, x: f(x.flip(0)) == f(x).flip(0), "wanted one True or False"),
+        (
+            "output shuffled twice",
+            lambda f, x: torch.allclose(f(x.roll(1, 0)).roll(1, 0), f(x), atol=1e-3),
+            "It says False of",
+        ),
+    ],
+    ALIBI: [
+        ("sign", alibi_with(sign=1), "a far key *loses*"),
+        ("one slope", alibi_with(slopes=lambda h, H: torch.full((H,), 2 ** (-8 / H))), "the first head's slope"),
+        ("one slope, two axes", lambda H, T, S: alibi_right(H, T, S)[0], "one slope for all heads"),
+        ("slope 1", alibi_with(slopes=lambda h, H: torch.ones(H)), "Every head has slope 1;"),
+        ("heads from 0", alibi_with(slopes=lambda h, H: 2 ** (-8 * (h - 1) / H)), "Heads are counted from 0"),
+        ("2^-h", alibi_with(slopes=lambda h, H: 2**-h), "the 8/H is missing"),
+        ("reversed", alibi_with(slopes=lambda h, H: 2 ** (-8 * h.flip(0) / H)), "reverse order"),
+        ("multiples", alibi_with(slopes=lambda h, H: 2 ** (-8 / H) * h), "not powers"),
+        ("grows", alibi_with(slopes=lambda h, H: 2 ** (8 * h / H)), "wrong sign"),
+        ("base e", alibi_with(slopes=lambda h, H: (-8 * h / H).exp()), "The base is e"),
+        ("8 missing", alibi_with(slopes=lambda h, H: 2 ** (-h / H)), "the 8 is missing"),
+        (
+            "first with first",
+            alibi_with(distance=lambda behind, T, S: (behind - (S - T)).abs()),
+            "The first query is put at the first key",
+        ),
+        ("signed", alibi_with(distance=lambda behind, T, S: behind), "Keys after the query are *favoured*"),
+        ("signed, other way", alibi_with(distance=lambda behind, T, S: -behind), "wrong for keys before the query"),
+        ("past only", alibi_with(distance=lambda behind, T, S: behind.clamp(min=0)), "Keys after the query get 0"),
+        (
+            "by key position",
+            alibi_with(distance=lambda behind, T, S: -torch.arange(S).expand(T, S)),
+            "each row is off by a constant",
+        ),
+        (
+            "halved from head to head",
+            alibi_with(slopes=lambda h, H: 2 ** (-8 / H) * 0.5 ** (h - 1)),
+            "the slopes are not",
+        ),
+        ("distance from 1", alibi_with(distance=lambda behind, T, S: behind.abs() + 1), "counted from 1"),
+        ("zeros", lambda H, T, S: torch.zeros(H, T, S), "0 everywhere"),
+        (
+            "sign, one slope",
+            alibi_with(sign=1, slopes=lambda h, H: torch.full((H,), 2 ** (-8 / H))),
+            "And the sign",
+        ),
+        ("squared", alibi_with(distance=lambda behind, T, S: behind**2), "squared"),
+        ("exp", lambda H, T, S: alibi_right(H, T, S).exp(), "exp(bias)"),
+        ("no slope", alibi_with(slopes=lambda h, H: torch.ones(H)), "slope 1"),
+        ("T and S swapped", lambda H, T, S: alibi_right(H, S, S)[:, :, -T:], "wanted ("),
+        ("causal", lambda H, T, S: alibi_right(H, T, S) + torch.full((T, S), -math.inf).triu(S - T + 1), "causal mask"),
+    ],
+    SWAP: [
+        ("all rows", choices(effect_with(lambda moved: moved.abs().max())), "*all* rows"),
+        ("first row", choices(effect_with(lambda moved: moved[0, 0].abs().max())), "the first row"),
+        ("row before", choices(effect_with(lambda moved: moved[0, -2].abs().max())), "the row before the last"),
+        ("mean", choices(effect_with(lambda moved: moved[0, -1].abs().mean())), "the mean change"),
+        ("sum", choices(effect_with(lambda moved: moved[0, -1].abs().sum())), "the sum of the changes"),
+        ("norm", choices(effect_with(lambda moved: moved[0, -1].norm())), "the length of the change"),
+        ("overwritten", choices(overwritten), "swap both at once"),
+        ("in place", choices(in_place), "changed its input ids in place"),
+        ("same ids", choices(same_ids), "was `ids` itself changed"),
+        ("last column", choices(effect_with(lambda moved: moved[..., -1].abs().max())), "one logit (the last)"),
+        (
+            "not reduced",
+            choices(lambda model, ids, a, b: (model(swapped(ids, a, b)) - model(ids))[0, -1].abs()),
+            "wanted one number",
+        ),
+        ("a bool", choices(lambda model, ids, a, b: effect_right(model, ids, a, b) > 1e-3), "of type bool"),
+        ("one layer changes", (effect_right, "changes", "changes"), "a bag"),
+        ("order unknowable", (effect_right, "unchanged", "unchanged"), "Only without a mask", "M25"),
+        ("no option", (effect_right, "equal", "changes"), "choose one of"),
+    ],
+    STEP: [
+        ("restart at 0", step_with(query=lambda S: 0, key=lambda S: 0), "as if it stood at position 0"),
+        ("key not turned", step_with(key=lambda S: None), "as if it stood at position 0"),
+        ("turned again", all_turned_together, "The cached keys are turned again", "M27"),
+        ("cache turned again", step_with(old=counted), "The cached keys are turned again", "M27"),
+        ("one too far", step_with(query=lambda S: S + 1, key=lambda S: S + 1), "one place too far"),
+        ("one too near", step_with(query=lambda S: S - 1, key=lambda S: S - 1), "one place too near"),
+        ("query not turned", step_with(query=lambda S: None), "The query is not turned"),
+        ("query too far", step_with(query=lambda S: S + 1), "The query is turned one place too far"),
+        (
+            "values turned",
+            step_with(value=lambda v, S: rotate_right(v, torch.tensor([S]))),
+            "The values are turned",
+            "M27",
+        ),
+        ("mixed values turned", step_with(use=lambda k, v: (k, counted(v))), "before they are mixed", "M27"),
+        ("turned on use", step_with(use=lambda k, v: (counted(k), v)), "turned once more", "M27"),
+        ("output turned", output_turned, "The output is turned", "M27"),
+        ("neighbours", step_with(turn=rotate_interleaved), "the cache was made with halves", "M27"),
+        ("backwards", step_with(turn=rotate_with(sign=-1)), "turns backwards"),
+        ("unscaled", step_with(scale=False), "not divided by sqrt(d_head)"),
+        ("in front", step_with(front=True), "stands in front"),
+        ("output only", lambda *given: step_right(*given)[0], "One tensor came back"),
+        ("two things", lambda *given: step_right(*given)[:2], "returned 2 things"),
+        (
+            "old cache back",
+            lambda q, k, v, keys, values: (step_right(q, k, v, keys, values)[0], keys, values),
+            "makes S + 1",
+        ),
+        ("keys and values swapped", lambda *given: tuple(step_right(*given)[i] for i in (0, 2, 1)), "are swapped"),
+        ("itself unseen", step_with(use=lambda k, v: (k[..., :-1, :], v[..., :-1, :])), "does not see itself"),
+    ],
+}

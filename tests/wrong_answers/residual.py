@@ -1,0 +1,754 @@
+"""Lesson 06: answers to its exercises, wrong with the words their author must be told, and right.
+
+WRONG[id]: (name, answer, part of the message[, misconception]). An answer of several parts is a tuple.
+"""
+
+import copy
+import math
+import random
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+POINTS = {
+    "06_residual.pre_norm": 6,
+    "06_residual.variance": 4,
+    "06_residual.repair": 3,
+    "06_residual.jacobian": 4,
+    "06_residual.find_broken": 3,
+    "06_residual.scale_branches": 3,
+    "06_residual.skip_gain": 3,
+}
+PARTS = {"06_residual.repair": (3, 0), "06_residual.jacobian": (1, 1), "06_residual.skip_gain": (1, 1)}
+ONE_WAY = ()
+MISCONCEPTIONS = ("M14", "M15", "M17", "M18")
+
+# pre_norm -----------------------------------------------------------------------------------------------------
+
+
+def wrapper(combine, drop=lambda self, written: self.drop(written)):
+    """A class PreNorm whose forward is combine(self, x, f, norm, drop)."""
+
+    class PreNorm(nn.Module):
+        def __init__(self, norm, sublayer, dropout=0.0):
+            super().__init__()
+            self.norm, self.sublayer, self.drop, self.p = norm, sublayer, nn.Dropout(dropout), dropout
+
+        def forward(self, x):
+            return combine(self, x, self.sublayer, self.norm, lambda written: drop(self, written))
+
+    return PreNorm
+
+
+right_module = wrapper(lambda self, x, f, norm, drop: x + drop(f(norm(x))))
+functional_dropout = wrapper(
+    lambda self, x, f, norm, drop: torch.add(F.dropout(f(norm(x)), self.p, training=self.training), x)
+)
+
+
+class RightByHand(nn.Module):
+    """Registered by add_module, dropout by hand."""
+
+    def __init__(self, norm, sublayer, dropout):
+        super().__init__()
+        self.parts, self.dropout = nn.ModuleList([norm, sublayer]), dropout
+
+    def forward(self, x):
+        y = x
+        for part in self.parts:
+            y = part(y)
+        if self.training and self.dropout:
+            kept = (torch.rand_like(y) >= self.dropout).to(y.dtype)
+            y = y * kept / (1 - self.dropout)
+        return y + x
+
+
+class RightSequential(nn.Module):
+    def __init__(self, norm, sublayer, dropout=0.1):
+        super().__init__()
+        self.branch = nn.Sequential(norm, sublayer, nn.Dropout(dropout))
+
+    def forward(self, hidden_states):
+        out = hidden_states.clone()
+        out += self.branch(hidden_states)
+        return out
+
+
+class InALists(nn.Module):
+    def __init__(self, norm, sublayer, dropout):
+        super().__init__()
+        self.parts, self.drop = [norm, sublayer], nn.Dropout(dropout)
+
+    def forward(self, x):
+        return x + self.drop(self.parts[1](self.parts[0](x)))
+
+
+class OwnNorm(nn.Module):
+    def __init__(self, norm, sublayer, dropout):
+        super().__init__()
+        width = norm.normalized_shape
+        self.norm, self.sublayer, self.drop = nn.LayerNorm(width), sublayer, nn.Dropout(dropout)
+
+    def forward(self, x):
+        return x + self.drop(self.sublayer(self.norm(x)))
+
+
+class LearntSkip(nn.Module):
+    def __init__(self, norm, sublayer, dropout):
+        super().__init__()
+        D = norm.normalized_shape[0]
+        self.norm, self.sublayer, self.drop = norm, sublayer, nn.Dropout(dropout)
+        self.project = nn.Linear(D, D, bias=False)
+        nn.init.eye_(self.project.weight)
+
+    def forward(self, x):
+        return self.project(x) + self.drop(self.sublayer(self.norm(x)))
+
+
+class LearntGain(right_module):
+    def __init__(self, norm, sublayer, dropout):
+        super().__init__(norm, sublayer, dropout)
+        self.gain = nn.Parameter(torch.ones(()))
+
+    def forward(self, x):
+        return x + self.gain * self.drop(self.sublayer(self.norm(x)))
+
+
+class CopiedParts(right_module):
+    def __init__(self, norm, sublayer, dropout):
+        super().__init__(copy.deepcopy(norm), copy.deepcopy(sublayer), dropout)
+
+
+class NoSuper(nn.Module):
+    def __init__(self, norm, sublayer, dropout):
+        self.norm, self.sublayer, self.drop = norm, sublayer, nn.Dropout(dropout)
+
+    def forward(self, x):
+        return x + self.drop(self.sublayer(self.norm(x)))
+
+
+class NoReturn(right_module):
+    def forward(self, x):
+        x + self.drop(self.sublayer(self.norm(x)))
+
+
+class NoForward(nn.Module):
+    def __init__(self, norm, sublayer, dropout):
+        super().__init__()
+
+
+class FixedDropout(nn.Module):
+    def __init__(self, norm, sublayer, dropout):
+        super().__init__()
+        self.norm, self.sublayer, self.drop = norm, sublayer, nn.Dropout(0.1)
+
+    def forward(self, x):
+        return x + self.drop(self.sublayer(self.norm(x)))
+
+
+def closure(norm, sublayer, dropout):
+    return lambda x: x + sublayer(norm(x))
+
+
+def detached(f):
+    return lambda x: f(x).detach()
+
+
+def in_place(self, x, f, norm, drop):
+    x += drop(f(norm(x)))
+    return x
+
+
+# variance -----------------------------------------------------------------------------------------------------
+
+
+def by_formula(way, L, branch):
+    return {
+        "plain": branch ** (2 * L),
+        "skip": (1 + branch**2) ** L,
+        "pre-norm": 1 + L * branch**2,
+        "post-norm": 1,
+    }[way]
+
+
+def by_steps(way, L, branch):
+    v = torch.tensor(1.0)
+    for _ in range(L):
+        if way == "plain":
+            v = branch**2 * v
+        elif way == "skip":
+            v = v + branch**2 * v
+        elif way == "pre-norm":
+            v = v + branch**2
+        else:
+            v = torch.ones(())
+    return v
+
+
+def by_numpy(way, L, branch):
+    if way == "pre-norm":
+        return np.sum([1.0] + [branch**2] * L)
+    return np.prod([{"plain": branch**2, "skip": 1 + branch**2, "post-norm": 1.0}[way]] * L)
+
+
+def only(way, formula):
+    """Right but for one way."""
+    return lambda w, L, b: formula(L, b) if w == way else by_formula(w, L, b)
+
+
+def by_experiment(way, L, branch):
+    x = torch.randn(64, 64)
+    for _ in range(L):
+        w = torch.randn(64, 64) / 8
+        if way == "plain":
+            x = branch * x @ w
+        elif way == "skip":
+            x = x + branch * x @ w
+        elif way == "pre-norm":
+            x = x + branch * F.layer_norm(x, (64,)) @ w
+        else:
+            x = F.layer_norm(x + branch * x @ w, (64,))
+    return x.var().item()
+
+
+# repair -------------------------------------------------------------------------------------------------------
+
+
+def first_right(x, f, norm):
+    return norm(x + f(x))
+
+
+def first_as_it_was(x, f, norm):
+    return norm(x + x)
+
+
+def second_right(x, w_q, attend):
+    return x + attend(x @ w_q, x)
+
+
+def second_as_it_was(x, w_q, attend):
+    query = x @ w_q
+    return query + attend(query, x)
+
+
+def third_right(x, f, norm, w):
+    return x + f(norm(x))
+
+
+def third_as_it_was(x, f, norm, w):
+    return x @ w + f(norm(x))
+
+
+def first_added(x, f, norm):
+    h = f(x)
+    h = h + x
+    return norm(h)
+
+
+def second_einsum(x, w_q, attend):
+    query = torch.einsum("btd,de->bte", x, w_q)
+    return torch.add(attend(query, x), x)
+
+
+def third_cloned(x, f, norm, w):
+    skip = x.clone()
+    return f(norm(x)).add_(skip)
+
+
+def repairs(first=first_right, second=second_right, third=third_right):
+    return first, second, third
+
+
+# jacobian -----------------------------------------------------------------------------------------------------
+
+
+def jacobian_right(x, w_1, w_2):
+    on = (x @ w_1 > 0).to(x.dtype)
+    return torch.eye(len(x), dtype=x.dtype) + (w_1 @ torch.diag(on) @ w_2).T
+
+
+def jacobian_autograd(x, w_1, w_2):
+    return torch.autograd.functional.jacobian(lambda x: x + torch.relu(x @ w_1) @ w_2, x)
+
+
+def jacobian_einsum(x, w_1, w_2):
+    on = torch.heaviside(x @ w_1, torch.zeros((), dtype=x.dtype))
+    J = torch.einsum("jc,c,ci->ij", w_1, on, w_2)
+    J.diagonal().add_(1)
+    return J
+
+
+def jacobian_differences(x, w_1, w_2):
+    """Central differences, in double precision."""
+    x, w_1, w_2 = (t.double() for t in (x, w_1, w_2))
+    step = 1e-6 * torch.eye(len(x), dtype=torch.float64)
+
+    def f(x):
+        return x + (x @ w_1).relu() @ w_2
+
+    return ((f(x + step) - f(x - step)) / 2e-6).T
+
+
+def jacobian_rounded_back(x, w_1, w_2):
+    return jacobian_differences(x, w_1, w_2).to(x.dtype)
+
+
+def J_of(x, w_1, w_2):
+    return jacobian_right(x, w_1, w_2) - torch.eye(len(x), dtype=x.dtype)
+
+
+def eye(x):
+    return torch.eye(len(x), dtype=x.dtype)
+
+
+# find_broken --------------------------------------------------------------------------------------------------
+
+
+def find_by_ratio(gradients):
+    factors = [before / after for before, after in zip(gradients[:-1], gradients[1:], strict=True)]
+    return factors.index(min(factors)) + 1
+
+
+def find_by_torch(gradients):
+    logs = torch.tensor(gradients).log()
+    return logs.diff().argmax() + 1
+
+
+def find_by_numpy(gradients):
+    g = np.array(gradients)
+    return int(np.argmax(g[1:] / g[:-1])) + 1
+
+
+def find_by_loop(gradients):
+    worst, found = math.inf, None
+    for layer in range(1, len(gradients)):
+        factor = gradients[layer - 1] / gradients[layer]
+        if factor < worst:
+            worst, found = factor, layer
+    return found
+
+
+def find_by_difference(gradients):
+    drops = [after - before for before, after in zip(gradients[:-1], gradients[1:], strict=True)]
+    return drops.index(max(drops)) + 1
+
+
+def find_wrong_way_round(gradients):
+    factors = [after / before for before, after in zip(gradients[:-1], gradients[1:], strict=True)]
+    return factors.index(min(factors)) + 1
+
+
+def find_first_fall(gradients):
+    for layer in range(len(gradients) - 1, 0, -1):
+        if gradients[layer - 1] < gradients[layer]:
+            return layer
+    return 1
+
+
+# scale_branches -----------------------------------------------------------------------------------------------
+
+
+def last_ones(block):
+    return block.attention.w_o.weight, block.feed_forward.w_2.weight
+
+
+def scaling(factor, chosen=last_ones):
+    """An answer that multiplies chosen(block) by factor(L, index of the block)."""
+
+    def scale_branches(blocks):
+        with torch.no_grad():
+            for i, block in enumerate(blocks):
+                for weight in chosen(block):
+                    weight.mul_(factor(len(blocks), i))
+        return blocks
+
+    return scale_branches
+
+
+def right_factor(L, i):
+    return 1 / math.sqrt(2 * L)
+
+
+def scale_by_data(blocks):
+    for block in blocks:
+        block.attention.w_o.weight.data /= (2 * len(blocks)) ** 0.5
+        block.feed_forward.w_2.weight.data /= (2 * len(blocks)) ** 0.5
+    return blocks
+
+
+def scale_by_name(blocks):
+    for block in blocks:
+        for name, parameter in block.named_parameters():
+            if name.endswith(("w_o.weight", "w_2.weight")):
+                parameter.data = parameter.data * (2 * len(blocks)) ** -0.5
+    return blocks
+
+
+def scale_new_parameters(blocks):
+    for block in blocks:
+        for layer in (block.attention.w_o, block.feed_forward.w_2):
+            layer.weight = nn.Parameter(layer.weight.detach() / math.sqrt(2 * len(blocks)))
+    return blocks
+
+
+def scale_copies(blocks):
+    return scale_by_data(copy.deepcopy(blocks))
+
+
+def scale_nothing(blocks):
+    for block in blocks:
+        for weight in last_ones(block):
+            weight = weight * right_factor(len(blocks), 0)
+    return blocks
+
+
+def scale_with_gradients(blocks):
+    for block in blocks:
+        block.attention.w_o.weight *= right_factor(len(blocks), 0)
+    return blocks
+
+
+def scale_frozen(blocks):
+    scale_by_data(blocks)
+    for block in blocks:
+        for weight in last_ones(block):
+            weight.requires_grad_(False)
+    return blocks
+
+
+def scale_drawn_anew(blocks):
+    for block in blocks:
+        for weight in last_ones(block):
+            nn.init.normal_(weight, std=0.02 / math.sqrt(2 * len(blocks)))
+    return blocks
+
+
+def scale_no_return(blocks):
+    scale_by_data(blocks)
+
+
+def matrices(block):
+    return [p for p in block.parameters() if p.ndim == 2]
+
+
+def scale_first_block(blocks):
+    scale_by_data_of = scaling(lambda L, i: right_factor(len(blocks), 0))
+    scale_by_data_of(blocks[:1])
+    return blocks
+
+
+# skip_gain ----------------------------------------------------------------------------------------------------
+
+
+def gain_right(L, branch, share):
+    return math.sqrt(max(0.0, share ** (2 / L) - branch**2))
+
+
+def gain_by_logarithm(L, branch, share):
+    square = math.exp(2 * math.log(share) / L) - branch * branch
+    return square**0.5 if square > 0 else 0.0
+
+
+def gain_by_halving(L, branch, share):
+    low, high = 0.0, 10.0
+    if branch**L >= share:
+        return 0
+    for _ in range(80):
+        middle = (low + high) / 2
+        enough = (middle**2 + branch**2) ** (L / 2) >= share
+        low, high = (low, middle) if enough else (middle, high)
+    return high
+
+
+def gain_tensor(L, branch, share):
+    return torch.tensor(share ** (2 / L) - branch**2, dtype=torch.float64).clamp_min(0).sqrt()
+
+
+RIGHT = {
+    "06_residual.pre_norm": [
+        ("module", right_module),
+        ("functional dropout", functional_dropout),
+        ("by hand", RightByHand),
+        ("sequential", RightSequential),
+    ],
+    "06_residual.variance": [
+        ("formula", by_formula),
+        ("steps", by_steps),
+        ("numpy", by_numpy),
+    ],
+    "06_residual.repair": [
+        ("as meant", repairs()),
+        ("written otherwise", (first_added, second_einsum, third_cloned)),
+    ],
+    "06_residual.jacobian": [
+        ("formula", (jacobian_right, "w_2")),
+        ("autograd", (jacobian_autograd, " W_2 ")),
+        ("einsum", (jacobian_einsum, "w_2")),
+    ],
+    "06_residual.find_broken": [
+        ("ratio", find_by_ratio),
+        ("torch", find_by_torch),
+        ("numpy", find_by_numpy),
+        ("loop", find_by_loop),
+    ],
+    "06_residual.scale_branches": [
+        ("no_grad", scaling(right_factor)),
+        ("data", scale_by_data),
+        ("by name", scale_by_name),
+        ("new parameters", scale_new_parameters),
+    ],
+    "06_residual.skip_gain": [
+        ("formula", (gain_right, 0.71)),
+        ("logarithm", (gain_by_logarithm, 0.7071)),
+        ("halving", (gain_by_halving, np.float64(0.71))),
+        ("tensor", (gain_tensor, 0.71)),
+    ],
+}
+
+WRONG = {
+    "06_residual.pre_norm": [
+        ("post-norm", wrapper(lambda s, x, f, n, d: n(x + d(f(x)))), "This is post-norm"),
+        ("norm after adding", wrapper(lambda s, x, f, n, d: n(x + d(f(n(x))))), "A norm follows the addition", "M18"),
+        ("norm on the skip", wrapper(lambda s, x, f, n, d: n(x) + d(f(n(x)))), "The skip carries norm(x)", "M18"),
+        ("no skip", wrapper(lambda s, x, f, n, d: d(f(n(x)))), "There is no skip"),
+        ("no norm", wrapper(lambda s, x, f, n, d: x + d(f(x))), "The sub-layer sees x as it is"),
+        (
+            "norm after the sub-layer",
+            wrapper(lambda s, x, f, n, d: x + d(n(f(x)))),
+            "The norm stands after the sub-layer",
+        ),
+        ("two norms", wrapper(lambda s, x, f, n, d: x + d(n(f(n(x))))), "normalised once more"),
+        ("x twice", wrapper(lambda s, x, f, n, d: x + x), "x is added to itself", "M14"),
+        (
+            "output twice",
+            wrapper(lambda s, x, f, n, d: d(f(n(x))) + d(f(n(x)))),
+            "is added to itself: there is no",
+            "M15",
+        ),
+        ("paths exchanged", wrapper(lambda s, x, f, n, d: n(x) + d(f(x))), "The two paths are exchanged", "M18"),
+        ("norm added", wrapper(lambda s, x, f, n, d: x + d(n(x))), "the sub-layer is missing"),
+        ("multiplied", wrapper(lambda s, x, f, n, d: x * d(f(n(x)))), "multiplied; wanted their sum"),
+        ("subtracted", wrapper(lambda s, x, f, n, d: x - d(f(n(x)))), "taken off x"),
+        ("halved", wrapper(lambda s, x, f, n, d: (x + d(f(n(x)))) / 2), "The sum is halved"),
+        ("activation after", wrapper(lambda s, x, f, n, d: F.relu(x + d(f(n(x))))), "An activation follows", "M18"),
+        ("root two", wrapper(lambda s, x, f, n, d: (x + d(f(n(x)))) * 0.5**0.5), "divided by sqrt(2)"),
+        ("concatenated", wrapper(lambda s, x, f, n, d: torch.cat((x, f(n(x))), dim=-1)), "wanted (2, 5, 12)"),
+        ("skip detached", wrapper(lambda s, x, f, n, d: x.detach() + d(f(n(x)))), "The skip hands on no gradient"),
+        (
+            "branch detached",
+            wrapper(lambda s, x, f, n, d: x + d(f(n(x))).detach()),
+            "No gradient reaches the sub-layer",
+        ),
+        (
+            "its input detached",
+            wrapper(lambda s, x, f, n, d: x + d(f(n(x.detach())))),
+            "The branch hands no gradient on",
+        ),
+        ("in place", wrapper(in_place), "changed its input x in place"),
+        ("dropout on the sum", wrapper(lambda s, x, f, n, d: d(x + f(n(x)))), "Dropout falls on the sum"),
+        ("dropout on the skip", wrapper(lambda s, x, f, n, d: d(x) + f(n(x))), "Dropout falls on the skip"),
+        ("dropout on x and branch", wrapper(lambda s, x, f, n, d: d(x) + d(f(n(x)))), "Dropout falls on the"),
+        ("no dropout", wrapper(lambda s, x, f, n, d: x + f(n(x))), "nothing is dropped"),
+        ("dropout before", wrapper(lambda s, x, f, n, d: x + f(d(n(x)))), "dropout must stand after the sub-layer"),
+        ("dropout always", wrapper(lambda s, x, f, n, d: x + F.dropout(f(n(x)), s.p)), "In eval mode two calls differ"),
+        (
+            "keep for drop",
+            wrapper(lambda s, x, f, n, d: x + F.dropout(f(n(x)), (1 - s.p) * (s.p > 0), training=s.training)),
+            "the share to drop",
+        ),
+        (
+            "unscaled dropout",
+            wrapper(lambda s, x, f, n, d: x + f(n(x)) * ((torch.rand_like(x) >= s.p) if s.training else 1)),
+            "What is kept is not divided",
+        ),
+        ("dropout fixed", FixedDropout, "a fixed number"),
+        ("in a list", InALists, "not among PreNorm(...).parameters()"),
+        ("own norm", OwnNorm, "The norm is one of your own"),
+        ("learnt skip", LearntSkip, "A learnt matrix has no place here", "M18"),
+        ("learnt gain", LearntGain, "Nothing here needs its own"),
+        ("copied parts", CopiedParts, "not among PreNorm(...).parameters()"),
+        (
+            "arguments exchanged",
+            lambda norm, sublayer, dropout: right_module(sublayer, norm, dropout),
+            "The norm stands after the sub-layer",
+        ),
+        ("super forgotten", NoSuper, "raised AttributeError"),
+        ("no return", NoReturn, "forward() returned None"),
+        ("no forward", NoForward, "write the body of forward()"),
+        ("closure", closure, "wanted a module: class PreNorm(nn.Module)"),
+        ("single precision", wrapper(lambda s, x, f, n, d: (x + d(f(n(x)))).float()), "came back as torch.float32"),
+        (
+            "own layer norm",
+            wrapper(lambda s, x, f, n, d: x + d(f(F.layer_norm(x, x.shape[-1:])))),
+            "call the norm given",
+        ),
+    ],
+    "06_residual.variance": [
+        (
+            "constant everywhere",
+            lambda way, L, b: 1.0,
+            "the variances add at every layer".replace("the ", "their "),
+            "M17",
+        ),
+        ("skip keeps", only("skip", lambda L, b: 1.0), "their variances add at every layer", "M17"),
+        ("skip 2^L", only("skip", lambda L, b: 2**L), "true for branch = 1"),
+        ("skip 1 + L", only("skip", lambda L, b: 1 + L), "without a norm growth compounds"),
+        ("skip no square", only("skip", lambda L, b: (1 + b) ** L), "branch is a factor on sizes"),
+        ("skip sizes added", only("skip", lambda L, b: (1 + b) ** (2 * L)), "Sizes are added"),
+        ("skip as pre-norm", only("skip", lambda L, b: 1 + L * b**2), "growth compounds"),
+        ("skip size", only("skip", lambda L, b: (1 + b**2) ** (L / 2)), "This is the size"),
+        ("plain no square", only("plain", lambda L, b: b**L), "multiplied by its square"),
+        ("plain 1 + L", only("plain", lambda L, b: 1 + L), "without a skip nothing is added"),
+        ("plain constant", only("plain", lambda L, b: 1), "Only if branch = 1"),
+        ("plain with skip", only("plain", lambda L, b: (1 + b**2) ** L), "This has a skip"),
+        ("plain added up", only("plain", lambda L, b: L * b**2), "The layers add up here"),
+        ("pre-norm constant", only("pre-norm", lambda L, b: 1.0), "The norm stands on the branch"),
+        ("pre-norm 1 + L", only("pre-norm", lambda L, b: 1 + L), "true for branch = 1"),
+        ("pre-norm no square", only("pre-norm", lambda L, b: 1 + L * b), "each layer adds branch^2"),
+        ("pre-norm compounds", only("pre-norm", lambda L, b: (1 + b**2) ** L), "Growth does not compound"),
+        ("pre-norm 2^L", only("pre-norm", lambda L, b: 2**L), "2^L is the plain sum's"),
+        ("pre-norm start lost", only("pre-norm", lambda L, b: L * b**2), "that is missing"),
+        ("pre-norm two branches", only("pre-norm", lambda L, b: 1 + 2 * L * b**2), "one branch a layer"),
+        ("post-norm 1 + L", only("post-norm", lambda L, b: 1 + L * b**2), "The norm comes last"),
+        ("post-norm before", only("post-norm", lambda L, b: 1 + b**2), "the sum before the norm"),
+        ("post-norm 0", only("post-norm", lambda L, b: 0), "the variance to 1"),
+        ("one layer more", lambda way, L, b: by_formula(way, L + 1, b), "right for L +1 layers"),
+        ("one layer less", lambda way, L, b: by_formula(way, L - 1, b), "right for L -1 layers"),
+        ("measured", by_experiment, "Two calls give two numbers"),
+        ("a list", lambda way, L, b: [by_formula(way, n, b) for n in range(L + 1)], "wanted a single one"),
+        ("a text", lambda way, L, b: "1 + L", "wanted a number"),
+        ("odd", only("pre-norm", lambda L, b: 3.7 * L), "do one layer at a time"),
+        ("random", lambda way, L, b: random.random(), "Two calls give two numbers"),
+    ],
+    "06_residual.repair": [
+        ("first as it was", repairs(first=first_as_it_was), "nothing happens at all", "M14"),
+        ("second as it was", repairs(second=second_as_it_was), "is added to the query", "M15"),
+        ("third as it was", repairs(third=third_as_it_was), "A learnt matrix is still on the skip", "M18"),
+        ("first f twice", repairs(first=lambda x, f, norm: norm(f(x) + f(x))), "is added to itself", "M15"),
+        ("first no skip", repairs(first=lambda x, f, norm: norm(f(x))), "There is no skip"),
+        ("first no norm", repairs(first=lambda x, f, norm: x + f(x)), "the norm around it is gone"),
+        ("first pre-norm", repairs(first=lambda x, f, norm: x + f(norm(x))), "This is pre-norm"),
+        ("first norm on the branch", repairs(first=lambda x, f, norm: x + norm(f(x))), "wanted around the sum"),
+        ("first norm only", repairs(first=lambda x, f, norm: norm(x)), "the sub-layer is missing", "M14"),
+        ("second a + a", repairs(second=lambda x, w, a: a(x @ w, x) + a(x @ w, x)), "is added to itself", "M15"),
+        ("second no skip", repairs(second=lambda x, w, a: a(x @ w, x)), "There is no skip"),
+        ("second unprojected", repairs(second=lambda x, w, a: x + a(x, x)), "queries must still be x W_Q"),
+        ("second all three", repairs(second=lambda x, w, a: x + x @ w + a(x @ w, x)), "Three things", "M15"),
+        ("second exchanged", repairs(second=lambda x, w, a: x + a(x, x @ w)), "arguments of attend are exchanged"),
+        ("second x + x", repairs(second=lambda x, w, a: x + x), "x is added to itself", "M14"),
+        ("second matrix after", repairs(second=lambda x, w, a: (x + a(x @ w, x)) @ w), "matrix follows", "M18"),
+        ("third matrix after", repairs(third=lambda x, f, n, w: (x + f(n(x))) @ w), "matrix follows", "M18"),
+        ("third matrix on the branch", repairs(third=lambda x, f, n, w: x + f(n(x)) @ w), "now on the branch"),
+        ("third matrix before", repairs(third=lambda x, f, n, w: x + f(n(x @ w))), "before the norm"),
+        ("third matrix added", repairs(third=lambda x, f, n, w: x + x @ w + f(n(x))), "still added", "M18"),
+        ("third post-norm", repairs(third=lambda x, f, n, w: n(x + f(x))), "This is post-norm"),
+        ("third no norm", repairs(third=lambda x, f, n, w: x + f(x)), "sees x as it is"),
+        ("third normed skip", repairs(third=lambda x, f, n, w: n(x) + f(n(x))), "The skip carries norm(x)", "M18"),
+        ("third no skip", repairs(third=lambda x, f, n, w: f(n(x))), "There is no skip"),
+        ("third detached", repairs(third=lambda x, f, n, w: x.detach() + f(n(x))), "Look for .detach()"),
+        ("first in place", repairs(first=lambda x, f, norm: norm(x.add_(f(x)))), "changed its input x in place"),
+        ("second tuple", repairs(second=lambda x, w, a: (x + a(x @ w, x), w)), "returned several things"),
+    ],
+    "06_residual.jacobian": [
+        ("no skip", (J_of, "w_2"), "that is J alone"),
+        ("transposed", (lambda x, a, b: jacobian_right(x, a, b).T, "w_2"), "It is transposed"),
+        ("identity only", (lambda x, a, b: eye(x), "w_2"), "This is I: the branch is missing"),
+        ("zero", (lambda x, a, b: 0 * eye(x), "w_2"), "With W_2 = 0 yours is 0"),
+        ("ReLU forgotten", (lambda x, a, b: eye(x) + (a @ b).T, "w_2"), "The ReLU is forgotten"),
+        (
+            "ReLU for slope",
+            (lambda x, a, b: eye(x) + (b.T * (x @ a).relu()) @ a.T, "w_2"),
+            "stands where its slope should",
+        ),
+        ("slope turned", (lambda x, a, b: eye(x) + (b.T * (x @ a <= 0)) @ a.T, "w_2"), "slope is turned around"),
+        ("one everywhere", (lambda x, a, b: 1 + J_of(x, a, b), "w_2"), "wanted 1 on the diagonal only"),
+        ("product", (lambda x, a, b: eye(x) @ J_of(x, a, b), "w_2"), "that is J alone"),
+        ("subtracted", (lambda x, a, b: eye(x) - J_of(x, a, b), "w_2"), "J is taken off"),
+        ("x on the diagonal", (lambda x, a, b: torch.diag(x) + J_of(x, a, b), "w_2"), "the Jacobian when W_2 = 0"),
+        ("double precision", (jacobian_differences, "w_2"), "came back as torch.float64"),
+        ("default dtype", (lambda x, a, b: jacobian_right(x, a, b).float(), "w_2"), "came back as torch.float32"),
+        ("row sums", (lambda x, a, b: jacobian_right(x, a, b).sum(0), "w_2"), "one number for each of the D"),
+        ("hidden width", (lambda x, a, b: eye(a[0]), "w_2"), "wanted (6, 6)"),
+        ("W_1 first", (jacobian_right, "w_1"), "W_2 is 0: nothing arrives"),
+        ("both learn", (jacobian_right, "both"), "W_2 is 0: nothing arrives"),
+        ("none learns", (jacobian_right, "neither"), "The hidden layer relu(x W_1) is not 0"),
+        ("not an option", (jacobian_right, "W2"), "choose one of"),
+    ],
+    "06_residual.find_broken": [
+        ("last layer", lambda g: len(g) - 1, "You blame the last layer"),
+        ("first layer", lambda g: 1, "You blame the first layer"),
+        ("smallest gradient", lambda g: g.index(min(g)) + 1, "the smallest gradient"),
+        ("smallest gradient's state", lambda g: g.index(min(g)), "the smallest gradient"),
+        ("largest gradient", lambda g: g.index(max(g)), "the largest gradient"),
+        ("off by one", lambda g: find_by_ratio(g) - 1, "Off by one"),
+        ("off by one up", lambda g: find_by_ratio(g) + 1, "Off by one"),
+        ("difference", find_by_difference, "largest *difference*"),
+        ("wrong way round", find_wrong_way_round, "multiplies the gradient by most"),
+        ("first fall", find_first_fall, "You take the first fall from the top"),
+        ("from the top", lambda g: len(g) - find_by_ratio(g), "Counted from the top"),
+        ("a list", lambda g: [find_by_ratio(g)], "wanted one number"),
+        ("a factor", lambda g: min(a / b for a, b in zip(g[:-1], g[1:], strict=True)), "wanted the number of a layer"),
+        ("beyond", lambda g: 99, "there are layers 1 ..."),
+        ("middle", lambda g: len(g) // 2, "stacks are right"),
+        ("text", lambda g: str(find_by_ratio(g)), "wanted the number of a layer"),
+    ],
+    "06_residual.scale_branches": [
+        ("1/2L", scaling(lambda L, i: 1 / (2 * L)), "The factor is 1/2L"),
+        ("1/sqrt(L)", scaling(lambda L, i: L**-0.5), "a block has two branches"),
+        ("1/L", scaling(lambda L, i: 1 / L), "The factor is 1/L:"),
+        ("multiplied", scaling(lambda L, i: (2 * L) ** 0.5), "divide by it"),
+        ("1/sqrt(2)", scaling(lambda L, i: 0.5**0.5), "L is missing"),
+        ("2 outside", scaling(lambda L, i: 0.5 * L**-0.5), "the 2 belongs under the root"),
+        ("three branches", scaling(lambda L, i: (3 * L) ** -0.5), "two branches each"),
+        ("L fixed", scaling(lambda L, i: 24**-0.5), "take L from len(blocks)"),
+        ("by depth", scaling(lambda L, i: (2 * (i + 1)) ** -0.5), "The factors differ"),
+        ("every matrix", scaling(right_factor, matrices), "More is changed than the last matrix"),
+        ("every parameter", scaling(right_factor, lambda block: block.parameters()), "More is changed"),
+        ("every matrix 1/2L", scaling(lambda L, i: 1 / (2 * L), matrices), "And every other matrix is scaled too"),
+        (
+            "W_1",
+            scaling(right_factor, lambda b: (b.attention.w_o.weight, b.feed_forward.w_1.weight)),
+            "W_2 is as it was",
+        ),
+        (
+            "W_V",
+            scaling(right_factor, lambda b: (b.attention.w_v.weight, b.feed_forward.w_2.weight)),
+            "W_O is as it was",
+        ),
+        ("first matrices", scaling(right_factor, lambda b: (b.attention.w_q.weight,)), "others were scaled"),
+        ("attention only", scaling(right_factor, lambda b: last_ones(b)[:1]), "Only one branch of each block"),
+        ("feed-forward only", scaling(right_factor, lambda b: last_ones(b)[1:]), "Only one branch of each block"),
+        ("first block only", scale_first_block, "Only some of the blocks"),
+        ("norms too", scaling(right_factor, lambda b: (*last_ones(b), b.residuals[0].norm.gamma)), "More is changed"),
+        ("twice", scaling(right_factor, lambda b: (*last_ones(b), *last_ones(b))), "The factor is 1/2L"),
+        ("copies", scale_copies, "change them in place"),
+        ("nothing", scale_nothing, "Nothing has changed"),
+        ("no no_grad", scale_with_gradients, "leaf Variable"),
+        ("frozen", scale_frozen, "No longer a parameter that learns"),
+        ("drawn anew", scale_drawn_anew, "do not draw it anew"),
+        ("no return", scale_no_return, "returned None"),
+    ],
+    "06_residual.skip_gain": [
+        ("0.70", (gain_right, 0.7), "One step more"),
+        ("without branches", (gain_right, 0.87), "Here they have gain 0.5"),
+        ("the variance's", (gain_right, 0.79), "look at the right panel"),
+        ("too large", (gain_right, 0.95), "more than needed"),
+        ("too small", (gain_right, 0.5), "less than one per cent"),
+        ("no gain", (gain_right, 71), "no skip gain of the explorer"),
+        ("text", (gain_right, "0.71"), "wanted a number"),
+        ("branches forgotten", (lambda L, b, s: s ** (1 / L), 0.71), "The branches are forgotten"),
+        ("size for square", (lambda L, b, s: math.sqrt(max(0, s ** (1 / L) - b * b)), 0.71), "the square of that"),
+        ("branch not squared", (lambda L, b, s: math.sqrt(max(0, s ** (2 / L) - b)), 0.71), "with its square"),
+        ("gains added", (lambda L, b, s: max(0, s ** (1 / L) - b), 0.71), "Gains do not add"),
+        ("no root", (lambda L, b, s: max(0, s ** (2 / L) - b * b), 0.71), "take the root"),
+        ("plus", (lambda L, b, s: math.sqrt(s ** (2 / L) + b * b), 0.71), "it must be taken off"),
+        ("one layer less", (lambda L, b, s: gain_right(L - 1, b, s), 0.71), "off by one"),
+        ("one layer more", (lambda L, b, s: gain_right(L + 1, b, s), 0.71), "off by one"),
+        ("negative root", (lambda L, b, s: math.sqrt(s ** (2 / L) - b * b), 0.71), "the root of a negative number"),
+        ("complex", (lambda L, b, s: (s ** (2 / L) - b * b) ** 0.5, 0.71), "wanted 0"),
+        ("absolute", (lambda L, b, s: math.sqrt(abs(s ** (2 / L) - b * b)), 0.71), "the branches alone carry enough"),
+        ("as read", (lambda L, b, s: 0.71, 0.71), "skip_gain at (L, branch, share)"),
+    ],
+}

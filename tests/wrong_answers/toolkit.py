@@ -1,0 +1,721 @@
+"""Lesson 01: answers to its exercises, wrong with the words their author must be told, and right.
+
+WRONG[id]: (name, answer, part of the message[, misconception]). An answer of several parts is a tuple.
+"""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+POINTS = {
+    "01_toolkit.scores": 4,
+    "01_toolkit.cross_entropy": 6,
+    "01_toolkit.repair": 3,
+    "01_toolkit.cross_entropy_gradient": 4,
+    "01_toolkit.softmax_jacobian": 3,
+    "01_toolkit.two_layer_gradients": 4,
+    "01_toolkit.lead": 3,
+}
+PARTS = {"01_toolkit.repair": (3, 0), "01_toolkit.lead": (1, 1)}
+ONE_WAY = ()
+MISCONCEPTIONS = ("M38", "M42", "M43")
+
+# scores -------------------------------------------------------------------------------------------------------
+
+
+def scores_einsum(x, w_q, k):
+    return torch.einsum("...tj,jc,...sc->...ts", x, w_q, k)
+
+
+def scores_matmul(x, w_q, k):
+    return (x @ w_q) @ k.transpose(-2, -1)
+
+
+def scores_other_order(x, w_q, k):
+    return torch.matmul(x, torch.matmul(w_q, k.mT))
+
+
+def scores_by_broadcasting(x, w_q, k):
+    q = (x.unsqueeze(-1) * w_q).sum(-2)
+    return (q.unsqueeze(-2) * k.unsqueeze(-3)).sum(-1)
+
+
+def scores_linear(x, w_q, k):
+    q = F.linear(x, w_q.T)
+    return torch.tensordot(q, k, dims=([-1], [-1])) if q.ndim == 2 else q.matmul(k.swapaxes(-1, -2))
+
+
+def scores_by_loops(x, w_q, k):
+    q = x @ w_q
+    return torch.stack([(q * k[..., s : s + 1, :]).sum(-1) for s in range(k.shape[-2])], dim=-1)
+
+
+def turned_if(is_turned, turned):
+    return lambda x, w_q, k: turned(x, w_q, k) if is_turned(x, w_q, k) else scores_matmul(x, w_q, k)
+
+
+def square_w(x, w_q, k):
+    return w_q.shape[0] == w_q.shape[1]
+
+
+def square_k(x, w_q, k):
+    return k.shape[-2] == k.shape[-1]
+
+
+def square_batch(x, w_q, k):
+    return k.ndim == 3 and k.shape[0] == k.shape[1] == k.shape[2]
+
+
+def in_place_scores(x, w_q, k):
+    out = scores_matmul(x, w_q, k)
+    x *= 0
+    return out
+
+
+# cross_entropy ------------------------------------------------------------------------------------------------
+
+
+def kept(scores, targets, ignore_index):
+    counts = targets != ignore_index
+    return scores[counts], targets[counts]
+
+
+def loss_by_logsumexp(scores, targets, ignore_index=-100):
+    s, t = kept(scores, targets, ignore_index)
+    return (s.logsumexp(-1) - s[torch.arange(len(t)), t]).mean()
+
+
+def loss_by_torch(scores, targets, ignore_index=-100):
+    return F.cross_entropy(scores, targets, ignore_index=ignore_index)
+
+
+def loss_by_one_hot(scores, targets, ignore_index=-100):
+    counts = (targets != ignore_index).to(scores.dtype)
+    y = F.one_hot(torch.where(targets == ignore_index, 0, targets), scores.shape[-1]).to(scores.dtype)
+    lowered = scores - scores.amax(-1, keepdim=True).detach()
+    logp = lowered - lowered.exp().sum(-1, keepdim=True).log()
+    return -((y * logp).sum(-1) * counts).sum() / counts.sum()
+
+
+def loss_row_by_row(scores, targets, ignore_index=-100):
+    losses = [
+        torch.logsumexp(row, 0) - row[target]
+        for row, target in zip(scores, targets, strict=True)
+        if int(target) != ignore_index
+    ]
+    return torch.stack(losses).mean()
+
+
+def loss_by_nll(scores, targets, ignore_index=-100):
+    return F.nll_loss(F.log_softmax(scores.double(), dim=1), targets, ignore_index=ignore_index).to(scores.dtype)
+
+
+def loss_of(rule):
+    """A loss from rule(log p, p, scores, targets), on the rows that count."""
+
+    def cross_entropy(scores, targets, ignore_index=-100):
+        s, t = kept(scores, targets, ignore_index)
+        return rule(s.log_softmax(-1), s.softmax(-1), s, t)
+
+    return cross_entropy
+
+
+def at(table, t):
+    return table[torch.arange(len(t)), t]
+
+
+def padding_counts(scores, targets, ignore_index=-100):
+    logp = scores.log_softmax(-1)
+    return -at(logp, targets.clamp(min=0)).mean()
+
+
+def over_all(scores, targets, ignore_index=-100):
+    return F.cross_entropy(scores, targets, ignore_index=ignore_index, reduction="sum") / len(targets)
+
+
+def only_minus_100(scores, targets, ignore_index=-100):
+    return F.cross_entropy(scores, torch.where(targets == -1, 0, targets))
+
+
+def negative_only(scores, targets, ignore_index=-100):
+    s, t = scores[targets >= 0], targets[targets >= 0]
+    return F.cross_entropy(s, t)
+
+
+def falsy(scores, targets, ignore_index=-100):
+    return F.cross_entropy(scores, targets, ignore_index=ignore_index or -100)
+
+
+def no_filter(scores, targets, ignore_index=-100):
+    return (scores.logsumexp(-1) - scores.gather(1, targets[:, None])[:, 0]).mean()
+
+
+def zeroed_rows(scores, targets, ignore_index=-100):
+    counts = targets != ignore_index
+    logp = (scores * counts[:, None]).log_softmax(-1)
+    return -at(logp, targets.clamp(min=0)).mean()
+
+
+def turned_mask(scores, targets, ignore_index=-100):
+    out = targets == ignore_index
+    if not out.any():
+        return F.cross_entropy(scores, targets)
+    return -at(scores[out].log_softmax(-1), targets[out].clamp(min=0)).mean()
+
+
+def still_in_sum(scores, targets, ignore_index=-100):
+    return -at(scores.log_softmax(-1), targets.clamp(min=0)).sum() / (targets != ignore_index).sum()
+
+
+def epsilon(scores, targets, ignore_index=-100):
+    s, t = kept(scores, targets, ignore_index)
+    return -(at(s.softmax(-1), t) + 1e-9).log().mean()
+
+
+def whole_maximum(scores, targets, ignore_index=-100):
+    s, t = kept(scores, targets, ignore_index)
+    s = s - s.max()
+    return ((s.exp().sum(-1) + 1e-30).log() - at(s, t)).mean()
+
+
+def detached_total(logp, p, s, t):
+    return (s.logsumexp(-1).detach() - at(s, t)).mean()
+
+
+def binary(logp, p, s, t):
+    return F.binary_cross_entropy(p, F.one_hot(t, s.shape[1]).to(p), reduction="sum") / len(t)
+
+
+def in_place_loss(scores, targets, ignore_index=-100):
+    s = scores if scores.requires_grad else scores.sub_(scores.amax(-1, keepdim=True))
+    return F.cross_entropy(s, targets, ignore_index=ignore_index)
+
+
+# repair -------------------------------------------------------------------------------------------------------
+
+
+def loop(loss_of=F.cross_entropy, order="zlbs", lr_of=lambda lr: lr, kind=torch.optim.SGD, back=lambda losses: losses):
+    """A training loop whose letters are z: zero_grad, l: loss, b: backward, s: step."""
+
+    def train(model, batches, lr):
+        optimiser, losses = kind(model.parameters(), lr=lr_of(lr)), []
+        for x, targets in batches:
+            loss = None
+            for letter in order:
+                if letter == "z":
+                    optimiser.zero_grad()
+                elif letter == "l":
+                    loss = loss_of(model(x), targets)
+                elif letter == "b":
+                    loss.backward()
+                else:
+                    optimiser.step()
+            losses.append(loss.item())
+        return back(losses)
+
+    return train
+
+
+def by_hand(model, batches, lr):
+    losses = []
+    for x, targets in batches:
+        model.zero_grad()
+        loss = F.cross_entropy(model(x), targets)
+        loss.backward()
+        with torch.no_grad():
+            for p in model.parameters():
+                p -= lr * p.grad
+        losses.append(float(loss))
+    return losses
+
+
+def with_autograd(model, batches, lr):
+    parameters, losses = list(model.parameters()), []
+    model.train()
+    for x, targets in batches:
+        loss = F.nll_loss(model(x).log_softmax(-1), targets)
+        for p, g in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            p.data.add_(g, alpha=-lr)
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+
+def zero_at_the_end(model, batches, lr):
+    optimiser = torch.optim.SGD(model.parameters(), lr)
+    losses = []
+    for x, targets in batches:
+        loss = F.cross_entropy(model(x).log_softmax(dim=-1), targets)  # log_softmax twice is once
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=False)
+        losses += [loss.item()]
+    return tuple(losses)
+
+
+def zero_once(model, batches, lr):
+    model.zero_grad()
+    return loop(order="lbs")(model, batches, lr)
+
+
+def return_inside(model, batches, lr):
+    for batch in batches:
+        return loop()(model, [batch], lr)
+    return []
+
+
+def one_step(model, batches, lr):
+    optimiser, losses = torch.optim.SGD(model.parameters(), lr), []
+    for x, targets in batches:
+        loss = F.cross_entropy(model(x), targets)
+        loss.backward()
+        losses.append(loss.item())
+    optimiser.step()
+    return losses
+
+
+def no_result(model, batches, lr):
+    loop()(model, batches, lr)
+
+
+def twice(scores, targets):
+    return F.cross_entropy(scores.softmax(-1), targets)
+
+
+RIGHT_LOOP = loop()
+
+
+def first(wrong):
+    return (wrong, RIGHT_LOOP, RIGHT_LOOP)
+
+
+def second(wrong):
+    return (RIGHT_LOOP, wrong, RIGHT_LOOP)
+
+
+def third(wrong):
+    return (RIGHT_LOOP, RIGHT_LOOP, wrong)
+
+
+# cross_entropy_gradient ---------------------------------------------------------------------------------------
+
+
+def gradient(rule):
+    """A gradient from rule(p, y, N)."""
+    return lambda s, t: rule(s.softmax(-1), F.one_hot(t, s.shape[1]).to(s.dtype), len(s))
+
+
+def gradient_by_autograd(scores, targets):
+    source = scores.detach().clone().requires_grad_()
+    return torch.autograd.grad(F.cross_entropy(source, targets), source)[0]
+
+
+def gradient_by_index(scores, targets):
+    p = torch.softmax(scores, dim=1)
+    p[torch.arange(len(targets)), targets] -= 1
+    return p / len(targets)
+
+
+def gradient_by_scatter(scores, targets):
+    powers = (scores - scores.amax(1, keepdim=True)).exp()
+    p = powers / powers.sum(1, keepdim=True)
+    return p.scatter_add(1, targets[:, None], -torch.ones_like(p[:, :1])) / p.shape[0]
+
+
+def several_columns(scores, targets):
+    p = scores.softmax(-1)
+    p[:, targets] -= 1
+    return p / len(targets)
+
+
+def naive_softmax(scores, targets):
+    p = scores.exp() / scores.exp().sum(-1, keepdim=True)
+    return (p - F.one_hot(targets, scores.shape[1])) / len(scores)
+
+
+def turned_one_hot(scores, targets):
+    y = F.one_hot(targets, scores.shape[1])
+    return (scores.softmax(-1) - (y.T if y.shape[0] == y.shape[1] else y)) / len(scores)
+
+
+def few_classes(scores, targets):
+    return (scores.softmax(-1) - F.one_hot(targets)) / len(scores)
+
+
+def in_place_gradient(scores, targets):
+    scores -= scores.amax(-1, keepdim=True)
+    return gradient_by_index(scores, targets)
+
+
+# softmax_jacobian ---------------------------------------------------------------------------------------------
+
+
+def jacobian_formula(p):
+    return torch.diag_embed(p) - p.unsqueeze(-1) * p.unsqueeze(-2)
+
+
+def jacobian_einsum(p):
+    return torch.einsum("...i,ij->...ij", p, torch.eye(p.shape[-1], dtype=p.dtype)) - torch.einsum(
+        "...i,...j->...ij", p, p
+    )
+
+
+def jacobian_broadcast(p):
+    return p[..., :, None] * (torch.eye(p.shape[-1], dtype=p.dtype) - p[..., None, :])
+
+
+def jacobian_by_loops(p):
+    n = p.shape[-1]
+    rows = [torch.stack([p[..., i] * (float(i == j) - p[..., j]) for j in range(n)], -1) for i in range(n)]
+    return torch.stack(rows, -2)
+
+
+def jacobian_of(rule):
+    """rule(p as a column, p as a row, identity)"""
+    return lambda p: rule(p.unsqueeze(-1), p.unsqueeze(-2), torch.eye(p.shape[-1], dtype=p.dtype))
+
+
+def one_row_only(p):
+    return torch.diag(p) - torch.outer(p, p)
+
+
+# two_layer_gradients ------------------------------------------------------------------------------------------
+
+
+def two_layers(
+    act=torch.tanh,
+    slope=lambda h, z: 1 - h**2,
+    error=lambda p, y, s: p - y,
+    mean=lambda e: e / len(e),
+    dw2=lambda h, z, e: h.T @ e,
+    dh=lambda e, w2: e @ w2.T,
+    back=lambda a, b: (a, b),
+):
+    """The two gradients, with one part exchanged."""
+
+    def two_layer_gradients(x, w1, w2, targets):
+        z = x @ w1
+        h = act(z)
+        scores = h @ w2
+        y = F.one_hot(targets, w2.shape[1]).to(x.dtype)
+        e = mean(error(scores.softmax(-1), y, scores))
+        return back(x.T @ (dh(e, w2) * slope(h, z)), dw2(h, z, e))
+
+    return two_layer_gradients
+
+
+def two_by_autograd(x, w1, w2, targets):
+    w1, w2 = (w.detach().clone().requires_grad_() for w in (w1, w2))
+    F.cross_entropy(torch.tanh(x @ w1) @ w2, targets).backward()
+    return w1.grad, w2.grad
+
+
+def two_by_einsum(x, w1, w2, targets):
+    h = torch.tanh(x @ w1)
+    p = torch.softmax(h @ w2, dim=-1)
+    p[torch.arange(len(x)), targets] -= 1
+    delta = torch.einsum("nv,cv->nc", p, w2) / torch.cosh(x @ w1) ** 2
+    return [torch.einsum("nj,nc->jc", x, delta) / len(x), torch.einsum("nc,nv->cv", h, p) / len(x)]
+
+
+# lead ---------------------------------------------------------------------------------------------------------
+
+
+def lead_formula(loss, vocab_size):
+    return math.log((vocab_size - 1) / (math.exp(loss) - 1))
+
+
+def lead_numpy(loss, vocab_size):
+    p = np.exp(-loss)
+    return np.log(p) - np.log(1 - p) + np.log(vocab_size - 1)
+
+
+def lead_torch(loss, vocab_size):
+    p = torch.exp(-torch.tensor(loss, dtype=torch.float64))
+    return torch.logit(p) + math.log(vocab_size - 1)
+
+
+def lead_search(loss, vocab_size):
+    low, high = -60.0, 60.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        if math.log(math.exp(middle) + vocab_size - 1) - middle > loss:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+WRONG = {
+    "01_toolkit.scores": [
+        ("w transposed", turned_if(square_w, lambda x, w, k: x @ w.T @ k.mT), "w_q is transposed"),
+        ("k as it is", turned_if(square_k, lambda x, w, k: x @ w @ k), "k is used as it is"),
+        (
+            "both turned",
+            turned_if(lambda *a: square_w(*a) and square_k(*a), lambda x, w, k: x @ w.T @ k),
+            "Both w_q and k stand the wrong way round",
+        ),
+        ("w transposed, always", lambda x, w, k: x @ w.T @ k.mT, "shapes cannot be multiplied"),
+        ("scaled", lambda x, w, k: scores_matmul(x, w, k) / math.sqrt(w.shape[1]), "divided by sqrt(d_head)"),
+        ("softmax", lambda x, w, k: scores_matmul(x, w, k).softmax(-1), "Softmax is applied"),
+        ("transposed result", lambda x, w, k: k @ (x @ w).mT, "Its last two axes are swapped"),
+        (
+            "transposed where square",
+            turned_if(lambda x, w, k: x.shape[-2] == k.shape[-2], lambda x, w, k: k @ (x @ w).mT),
+            "The result is transposed",
+        ),
+        ("no w", turned_if(square_w, lambda x, w, k: x @ k.mT), "without w_q"),
+        (
+            "keys projected too",
+            turned_if(square_w, lambda x, w, k: x @ w @ (k @ w).mT),
+            "The keys went through w_q too",
+        ),
+        (
+            "k.T of a batch",
+            turned_if(square_batch, lambda x, w, k: x @ w @ k.permute(2, 1, 0)),
+            "All axes of k are reversed",
+        ),
+        (
+            "transpose(0, 1)",
+            turned_if(square_batch, lambda x, w, k: x @ w @ k.transpose(0, 1).mT),
+            "Batch and position of k are exchanged",
+        ),
+        (
+            "sum over the batch",
+            lambda x, w, k: torch.einsum("btj,jc,ksc->bts", x, w, k) if x.ndim == 3 else scores_matmul(x, w, k),
+            "keys of all batch rows are summed",
+        ),
+        ("summed apart", lambda x, w, k: torch.einsum("...tj,jc,...sk->...ts", x, w, k), "summed each by itself"),
+        ("D apart", lambda x, w, k: torch.einsum("...ti,jc,...sc->...ts", x, w, k), "the axis D needs one letter"),
+        ("three axes only", lambda x, w, k: torch.einsum("btj,jc,bsc->bts", x, w, k), "raised RuntimeError"),
+        ("cosine", lambda x, w, k: F.normalize(x @ w, dim=-1) @ F.normalize(k, dim=-1).mT, "These are cosines"),
+        ("queries alone", lambda x, w, k: x @ w, "has shape (3, 2); wanted (3, 5)"),
+        ("float", lambda x, w, k: scores_matmul(x, w, k).float(), "came back as torch.float32"),
+        ("detached", lambda x, w, k: scores_matmul(x.detach(), w, k), "No gradient reaches x"),
+        ("no gradient", lambda x, w, k: scores_matmul(x, w, k).detach(), "No gradient flows"),
+        ("in place", in_place_scores, "changed its input x in place"),
+        ("no return", lambda x, w, k: None, "did you forget `return`"),
+    ],
+    "01_toolkit.cross_entropy": [
+        ("softmax, then log", loss_of(lambda lp, p, s, t: -at(p, t).log().mean()), "not take log of a softmax"),
+        (
+            "naive",
+            loss_of(lambda lp, p, s, t: (s.exp().sum(-1).log() - at(s, t)).mean()),
+            "exp(10000) is inf",
+        ),
+        ("epsilon", epsilon, "hides how wrong the model is"),
+        ("whole maximum", whole_maximum, "over the whole tensor. Take it row by row"),
+        ("sum", loss_of(lambda lp, p, s, t: -at(lp, t).sum()), "summed; wanted their mean"),
+        ("sign", loss_of(lambda lp, p, s, t: at(lp, t).mean()), "The sign is turned"),
+        ("base 2", loss_of(lambda lp, p, s, t: -at(lp, t).mean() / math.log(2)), "in bits, log base 2"),
+        ("base 10", loss_of(lambda lp, p, s, t: -at(lp, t).mean() / math.log(10)), "logarithm to base 10"),
+        ("wrong axis", loss_of(lambda lp, p, s, t: -at(s.log_softmax(0), t).mean()), "along axis 0"),
+        ("no log", loss_of(lambda lp, p, s, t: -at(p, t).mean()), "The logarithm is missing"),
+        ("1 - p", loss_of(lambda lp, p, s, t: 1 - at(p, t).mean()), "This is 1 - p"),
+        ("log of the mean", loss_of(lambda lp, p, s, t: -at(p, t).mean().log()), "The mean is taken before"),
+        ("N x V", loss_of(lambda lp, p, s, t: -(lp * F.one_hot(t, s.shape[1])).mean()), "all N x V numbers"),
+        ("all pairs", loss_of(lambda lp, p, s, t: -lp[:, t].mean()), "scores[:, targets] picks"),
+        (
+            "softmax twice",
+            loss_of(lambda lp, p, s, t: F.cross_entropy(p, t)),
+            "Softmax is applied twice",
+            "M38",
+        ),
+        ("target's score alone", loss_of(lambda lp, p, s, t: -at(s, t).mean()), "Only the target's score"),
+        ("no target", loss_of(lambda lp, p, s, t: s.logsumexp(-1).mean()), "The target's score is not taken off"),
+        ("perplexity", loss_of(lambda lp, p, s, t: F.cross_entropy(s, t).exp()), "This is the perplexity"),
+        ("entropy", loss_of(lambda lp, p, s, t: -(p * lp).sum(-1).mean()), "This is the entropy"),
+        (
+            "binary",
+            loss_of(binary),
+            "binary cross-entropy",
+        ),
+        ("per row", loss_of(lambda lp, p, s, t: -at(lp, t)), "One loss for each"),
+        ("a number", loss_of(lambda lp, p, s, t: F.cross_entropy(s, t).item()), "a plain number"),
+        ("detached", loss_of(lambda lp, p, s, t: F.cross_entropy(s, t).detach()), "No gradient flows"),
+        ("total detached", loss_of(detached_total), "is cut from the gradient"),
+        ("padding counts", padding_counts, "Positions that do not count are in the mean", "M42"),
+        ("over all", over_all, "divided by all 6", "M42"),
+        ("still in the sum", still_in_sum, "still in the sum", "M42"),
+        ("rows zeroed", zeroed_rows, "they still count, with ln V each", "M42"),
+        ("mask turned", turned_mask, "the mask is turned around", "M42"),
+        ("no filter", no_filter, "A target of -100 that is to be ignored raises an error", "M42"),
+        ("-100 written in", only_minus_100, "is -100 written into"),
+        ("negative only", negative_only, "Negative targets are left out"),
+        ("falsy", falsy, "take 0 for nothing"),
+        ("in place", in_place_loss, "changed its input scores in place"),
+        ("double", loss_of(lambda lp, p, s, t: F.cross_entropy(s.double(), t)), "came back as torch.float64"),
+    ],
+    "01_toolkit.repair": [
+        ("1: as it was", first(loop(order="lbs")), "gradients of all earlier batches", "M43"),
+        ("1: zero once", first(zero_once), "gradients of all earlier batches", "M43"),
+        ("1: zero between", first(loop(order="lbzs")), "Nothing is learnt"),
+        ("2: as it was", second(loop(order="zlsb")), "Nothing is learnt"),
+        ("2: step first", second(loop(order="szlb")), "The last batch is never learnt from"),
+        ("2: step first, no zero", second(loop(order="slb")), "no gradient is set to 0", "M43"),
+        ("2: step after the loss", second(loop(order="lszb")), "The step stands between the loss and its backward"),
+        (
+            "2: step after the loss, no zero",
+            second(loop(order="lsb")),
+            "The step stands between the loss and its backward",
+        ),
+        ("2: backward first, zero gone", second(loop(order="lbs")), "gradients of all earlier batches", "M43"),
+        ("2: no step", second(loop(order="zlb")), "Nothing is learnt"),
+        ("2: two steps", second(loop(order="zlbss")), "Each gradient counts twice"),
+        ("3: as it was", third(loop(twice)), "Softmax is applied twice", "M38"),
+        ("3: nll of softmax", third(loop(lambda s, t: F.nll_loss(s.softmax(-1), t))), "nll_loss wants logarithms"),
+        ("3: nll of scores", third(loop(lambda s, t: F.nll_loss(s, t))), "nll_loss got bare scores"),
+        ("3: axis 0", third(loop(lambda s, t: F.cross_entropy(s.softmax(0), t))), "the axis is 0", "M38"),
+        ("3: sigmoid", third(loop(lambda s, t: F.cross_entropy(s.sigmoid(), t))), "A sigmoid stands", "M38"),
+        ("3: sum", third(loop(lambda s, t: F.cross_entropy(s, t, reduction="sum"))), "summed; wanted their mean"),
+        (
+            "3: squared error",
+            third(loop(lambda s, t: F.mse_loss(s.softmax(-1), F.one_hot(t, 3).float()))),
+            "This is a squared error",
+        ),
+        ("uphill", first(loop(lr_of=lambda lr: lr, loss_of=lambda s, t: -F.cross_entropy(s, t))), "The loss rises"),
+        ("Adam", first(loop(kind=torch.optim.Adam)), "This is Adam"),
+        ("fixed rate", second(loop(lr_of=lambda lr: 0.1)), "whatever lr says"),
+        (
+            "momentum",
+            second(loop(kind=lambda p, lr: torch.optim.SGD(p, lr=lr, momentum=0.9))),
+            "SGD with momentum",
+        ),
+        ("return in the loop", first(return_inside), "Only the first batch is used"),
+        ("one step for all", first(one_step), "one step for all batches together"),
+        ("the last loss", first(loop(back=lambda losses: losses[-1])), "Wanted the list of losses"),
+        ("no result", first(no_result), "did you forget `return`"),
+    ],
+    "01_toolkit.cross_entropy_gradient": [
+        ("y - p", gradient(lambda p, y, N: (y - p) / N), "the direction to go"),
+        ("not divided", gradient(lambda p, y, N: p - y), "divide by N"),
+        ("over V", gradient(lambda p, y, N: (p - y) / p.shape[1]), "divided by V"),
+        ("over N V", gradient(lambda p, y, N: (p - y) / p.numel()), "divided by N x V"),
+        ("p alone", gradient(lambda p, y, N: p / N), "y is missing"),
+        ("-y / p", gradient(lambda p, y, N: -y / p / N), "derivative by p"),
+        ("p too many", gradient(lambda p, y, N: p * (p - y) / N), "A factor p too many"),
+        ("target only", gradient(lambda p, y, N: y * (p - y) / N), "Only the target's own entry"),
+        ("softmax over rows", lambda s, t: (s.softmax(0) - F.one_hot(t, s.shape[1])) / len(s), "along axis 0"),
+        ("scores", lambda s, t: (s - F.one_hot(t, s.shape[1])) / len(s), "The scores themselves stand"),
+        ("softmax twice", gradient(lambda p, y, N: (p.softmax(-1) - y) / N), "Softmax is applied twice", "M38"),
+        ("one-hot turned", turned_one_hot, "The one-hot table is transposed"),
+        ("several columns", several_columns, "takes 1 off in every row"),
+        ("few classes", few_classes, "must match the size of tensor"),
+        ("overflow", naive_softmax, "exp(10000) is inf"),
+        ("in place", in_place_gradient, "changed its input scores in place"),
+        ("mean over the rows", lambda s, t: gradient_by_index(s, t).sum(0), "has shape (5,)"),
+    ],
+    "01_toolkit.softmax_jacobian": [
+        ("diagonal", jacobian_of(lambda a, b, eye: eye * (a * (1 - a))), "This is the diagonal alone"),
+        ("a row of numbers", lambda p: p * (1 - p), "the diagonal alone. Every p_i"),
+        ("sign", jacobian_of(lambda a, b, eye: a * b - eye * a), "The sign is turned"),
+        ("plus", jacobian_of(lambda a, b, eye: a * b + eye * a), "The sign of p_i p_j"),
+        ("identity", jacobian_of(lambda a, b, eye: eye - a * b), "The identity stands where diag(p)"),
+        ("outer alone", jacobian_of(lambda a, b, eye: a * b), "p_i p_j alone"),
+        ("no diag", jacobian_of(lambda a, b, eye: a - a * b), "as it is in place of diag(p)"),
+        ("of log p", jacobian_of(lambda a, b, eye: eye - b), "A factor p_i is missing"),
+        ("softmax again", lambda p: jacobian_formula(p.softmax(-1)), "Softmax is applied again"),
+        ("one row only", one_row_only, "raised RuntimeError"),
+        (
+            "rows mixed",
+            lambda p: torch.diag_embed(p) - (p.mT @ p).unsqueeze(-3) if p.ndim > 1 else jacobian_formula(p),
+            "Rows of the batch are mixed",
+        ),
+        ("averaged", lambda p: jacobian_formula(p).mean(0) if p.ndim > 1 else jacobian_formula(p), "has shape (5, 5)"),
+    ],
+    "01_toolkit.two_layer_gradients": [
+        ("slope forgotten", two_layers(slope=lambda h, z: 1), "tanh's slope is forgotten"),
+        ("slope of z", two_layers(slope=lambda h, z: 1 - z**2), "this is another"),
+        ("slope 1 - h", two_layers(slope=lambda h, z: 1 - h), "this is another"),
+        ("ReLU's slope", two_layers(slope=lambda h, z: (z > 0).to(z)), "This is ReLU's slope"),
+        ("mean forgotten", two_layers(mean=lambda e: e), "The mean over the batch is missing"),
+        ("y - p", two_layers(error=lambda p, y, s: y - p), "The sign is turned"),
+        ("no y", two_layers(error=lambda p, y, s: p), "y is missing"),
+        ("no softmax", two_layers(error=lambda p, y, s: s - y), "Softmax is missing"),
+        ("axis 0", two_layers(error=lambda p, y, s: s.softmax(0) - y), "Softmax runs along axis 0"),
+        ("p (1 - p)", two_layers(error=lambda p, y, s: p * (1 - p) * (p - y)), "A factor p (1 - p) too many"),
+        ("before tanh", two_layers(dw2=lambda h, z, e: z.T @ e), "x W_1 stands where tanh(x W_1) should"),
+        ("ReLU", two_layers(act=torch.relu, slope=lambda h, z: (z > 0).to(z)), "The activation is ReLU here"),
+        ("transposed", two_layers(back=lambda a, b: (a.T, b.T)), "Its last two axes are swapped"),
+        (
+            "dw1 turned where square",
+            two_layers(back=lambda a, b: (a.T if a.shape[0] == a.shape[1] else a, b)),
+            "dw1 is transposed",
+        ),
+        (
+            "w2 as it is",
+            two_layers(dh=lambda e, w2: e @ w2 if w2.shape[0] == w2.shape[1] else e @ w2.T),
+            "w2 is not transposed on the way back",
+        ),
+        ("exchanged", two_layers(back=lambda a, b: (b, a)), "wrong order: return dw1, dw2"),
+        ("one of them", two_layers(back=lambda a, b: a), "Wanted two tensors"),
+    ],
+    "01_toolkit.lead": [
+        ("V", (lambda loss, V: math.log(V / (math.exp(loss) - 1)), 8.0), "There are V - 1 others, not V:"),
+        ("no others", (lambda loss, V: -math.log(math.expm1(loss)), 8.0), "The V - 1 others are forgotten"),
+        ("sign", (lambda loss, V: -lead_formula(loss, V), 8.0), "The sign is turned"),
+        ("base 2", (lambda loss, V: lead_formula(loss, V) / math.log(2), 8.0), "base 2"),
+        ("ratio", (lambda loss, V: math.exp(lead_formula(loss, V)), 8.0), "take its logarithm"),
+        ("no 1", (lambda loss, V: math.log(V - 1) - loss, 8.0), "The 1 is missing"),
+        ("small loss", (lambda loss, V: math.log((V - 1) / loss), 8.0), "only while that is small"),
+        ("probability", (lambda loss, V: math.exp(-loss), 8.0), "This is p"),
+        ("never negative", (lambda loss, V: max(0.0, lead_formula(loss, V)), 8.0), "yours is 0, wanted"),
+        ("list", (lambda loss, V: [1.0, 2.0], 8.0), "wanted a single one"),
+        ("temperature 1", (lead_formula, 4.6), "That is the score at temperature 1"),
+        ("the lead over a", (lead_formula, 6.0), "how far b leads a"),
+        ("others at 0", (lead_formula, 7.3), "when the four others are equal to 0"),
+        ("too low", (lead_formula, 5.0), "more than 0.1; raise b"),
+        ("too high", (lead_formula, 9.5), "a lower score will do"),
+        ("words", (lead_formula, "8.0"), "wanted a number"),
+    ],
+}
+
+RIGHT = {
+    "01_toolkit.scores": [
+        ("einsum", scores_einsum),
+        ("matmul", scores_matmul),
+        ("other order", scores_other_order),
+        ("broadcasting", scores_by_broadcasting),
+        ("linear", scores_linear),
+        ("loop over keys", scores_by_loops),
+    ],
+    "01_toolkit.cross_entropy": [
+        ("logsumexp", loss_by_logsumexp),
+        ("torch", loss_by_torch),
+        ("one-hot", loss_by_one_hot),
+        ("row by row", loss_row_by_row),
+        ("nll in float64", loss_by_nll),
+        ("gather", loss_of(lambda lp, p, s, t: -lp.gather(1, t[:, None]).mean())),
+    ],
+    "01_toolkit.repair": [
+        ("optimiser", (RIGHT_LOOP, RIGHT_LOOP, RIGHT_LOOP)),
+        ("zero after the loss", (loop(order="lzbs"),) * 3),
+        ("by hand", (by_hand,) * 3),
+        ("autograd.grad", (with_autograd,) * 3),
+        ("zero at the end", (zero_at_the_end,) * 3),
+    ],
+    "01_toolkit.cross_entropy_gradient": [
+        ("formula", gradient(lambda p, y, N: (p - y) / N)),
+        ("autograd", gradient_by_autograd),
+        ("index", gradient_by_index),
+        ("scatter", gradient_by_scatter),
+    ],
+    "01_toolkit.softmax_jacobian": [
+        ("formula", jacobian_formula),
+        ("einsum", jacobian_einsum),
+        ("broadcast", jacobian_broadcast),
+        ("loops", jacobian_by_loops),
+    ],
+    "01_toolkit.two_layer_gradients": [
+        ("formula", two_layers()),
+        ("autograd", two_by_autograd),
+        ("einsum and cosh", two_by_einsum),
+    ],
+    "01_toolkit.lead": [
+        ("formula", (lead_formula, 8.0)),
+        ("numpy", (lead_numpy, 7.9)),
+        ("torch", (lead_torch, np.float64(8.0))),
+        ("search", (lead_search, 7.95)),
+    ],
+}

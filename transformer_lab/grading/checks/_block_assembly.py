@@ -1,0 +1,258 @@
+"""Lesson 09: the checks of a block put together from parts, and of a stack of blocks."""
+
+import itertools
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..answer import Answer
+from ..score import NotDone, Wrong, check
+from . import _block_faults as faults
+from .common import close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+
+B, T, D = 3, 5, 6
+
+
+class Mixer(nn.Module):
+    """Stands for attention: each position gets something of itself and of those before it."""
+
+    def __init__(self, width: int = D):
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x.cumsum(dim=-2)).tanh()
+
+
+class Bender(nn.Module):
+    """Stands for the feed-forward layer: the same function at every position."""
+
+    def __init__(self, width: int = D):
+        super().__init__()
+        self.w_1, self.w_2 = nn.Linear(width, 3 * width), nn.Linear(3 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.w_2(F.gelu(self.w_1(x)))
+
+
+class Block:
+    answers = ("Block(d_model, attention, feed_forward)",)
+
+    @check("a module that holds the two parts and two norms of its own", 1.5)
+    def holds(Block):
+        block, attention, feed_forward = build(Block)
+        parameters_of_a_block(block, attention, feed_forward)
+
+    @check("the output of a fresh block", 2)
+    def output(Block):
+        for shape in ((B, T, D), (1, 1, D), (2, 4, D), (2, 7, 10)):
+            compare_block(Block, shape)
+
+    @check("each norm has a scale and a shift of its own, and uses them", 1)
+    def own_norms(Block):
+        block, attention, feed_forward = build(Block)
+        own = parameters_of_a_block(block, attention, feed_forward)
+        x = 3 * normal(B, T, D)
+        with torch.no_grad():
+            for parameter in own:
+                parameter.add_(0.5 * torch.randn_like(parameter))
+        got = run_module(block, x, "Block")
+        wanted = [block_spec(x, attention, feed_forward, *norms, norm=fast_norm) for norms in ways_to_pair(own)]
+        if any(close(got, right, 1e-4) for right in wanted):
+            return
+        compare_block(Block, (B, T, D))  # what is wrong already at the start says more
+        raise Wrong(
+            "With fresh norms the output is right; with their scales and shifts changed, as training would, it is "
+            "not. Is one norm used twice and the other never? norm 1 belongs before attention, norm 2 before the "
+            "feed-forward layer."
+        )
+
+    @check("gradients reach every parameter; dtype and input stay as they were", 0.5)
+    def gradient(Block):
+        block, attention, feed_forward = build(Block)
+        gradients_arrive(block, "Block")
+        keeps_dtype(run_module(block.double(), normal(B, T, D).double(), "Block"), torch.float64, "the output")
+
+
+class Stack:
+    answers = ("Stack(n_layers, d_model, make_block)",)
+
+    @check("n_layers blocks, each with weights of its own, and one norm", 1.5)
+    def holds(Stack):
+        for n_layers in (3, 1, 5):
+            stack, made = build_stack(Stack, n_layers)
+            parameters_of_a_stack(stack, made, n_layers)
+
+    @check("the output: each block reads what the one before it wrote", 2)
+    def output(Stack):
+        for n_layers in (3, 1, 4):
+            stack, made = build_stack(Stack, n_layers)
+            made = parameters_of_a_stack(stack, made, n_layers)[0]
+            x = 2 * normal(B, T, D)
+            got = run_module(stack, x, "Stack")
+            compare(got, stack_spec(x, made), faults.stacks(x, made), "the output", 1e-4)
+
+    @check("gradients reach every block; the input stays as it was", 0.5)
+    def gradient(Stack):
+        stack, made = build_stack(Stack, 3)
+        parameters_of_a_stack(stack, made, 3)
+        gradients_arrive(stack, "Stack")
+
+
+def build(Block, width: int = D) -> tuple[nn.Module, Mixer, Bender]:
+    attention, feed_forward = Mixer(width), Bender(width)
+    return expect_module(Block(width, attention, feed_forward), "Block"), attention, feed_forward
+
+
+def expect_module(made, name: str) -> nn.Module:
+    if isinstance(made, Tensor):
+        raise Wrong(f"{name}(...) gave a tensor; wanted a module, whose forward(x) gives the tensor.")
+    if not isinstance(made, nn.Module):
+        raise Wrong(
+            f"{name}(...) gave {type(made).__name__}, which is no nn.Module: write `class {name}(nn.Module)`. "
+            "Only then are its parameters found, trained, moved and saved."
+        )
+    return made
+
+
+def run_module(module: nn.Module, x: Tensor, name: str) -> Tensor:
+    """module(x), as a learner's function is called: an empty forward is not done yet, a raised error shows its line."""
+    got = Answer(module, f"{name}.forward(x)")(x.clone())
+    got = expect_tensor(got, "the output", tuple(x.shape))
+    again = module(x.clone())
+    if not close(again, got):
+        raise Wrong("Two calls with the same input differ: is a layer made anew in forward(), or is there dropout?")
+    return got
+
+
+def parameters_of_a_block(block, attention, feed_forward) -> list[Tensor]:
+    """The block's own parameters (those of its norms), if the two parts and two norms are in it."""
+    inside = {id(p) for p in block.parameters()}
+    for part, what in ((attention, "attention"), (feed_forward, "feed_forward")):
+        if not all(id(p) in inside for p in part.parameters()):
+            raise Wrong(
+                f"The parameters of {what} are not among the block's: keep the module you are given, "
+                f"self.{what} = {what}. (In a plain list or dict, or as a copy, an optimiser would not find it.)"
+            )
+    parts = {id(p) for part in (attention, feed_forward) for p in part.parameters()}
+    own = [p for p in block.parameters() if id(p) not in parts]
+    width = sum(p.numel() for p in own) / next(iter(attention.parameters())).shape[-1]
+    if width == 4:
+        return own
+    told = {
+        0: "The block has no parameters but those of its parts: make two nn.LayerNorm(d_model) in __init__, as "
+        "attributes. (One made in forward() is new at every call and never learns.)",
+        1: "The block's own parameters are one vector of d_model numbers; two LayerNorms have four.",
+        2: "The block has one norm's scale and shift; wanted two norms, one before each part: shared, they could not "
+        "learn different scales (or is one of them an RMSNorm, or kept in a list?).",
+        3: "The block's own parameters are three vectors of d_model numbers; two LayerNorms have four.",
+        6: "The block has three norms; wanted two, one before each part. The norm at the end belongs to the stack.",
+    }
+    raise Wrong(told.get(width, f"Beside its parts the block holds {width:g} d_model parameters; two norms hold four."))
+
+
+def ways_to_pair(own: list[Tensor]) -> list[tuple]:
+    """((gamma, beta) of norm 1, of norm 2), for each way to tell which is which: names are the learner's own."""
+    vectors = [v for p in own for v in p.reshape(-1, D)]
+    return [((a, b), (c, d)) for a, b, c, d in itertools.permutations(vectors)]
+
+
+def layer_norm(x: Tensor, gamma: Tensor | float = 1.0, beta: Tensor | float = 0.0) -> Tensor:
+    """One position at a time: mean 0 and variance 1 over its features, then scale and shift."""
+    rows = [(row - row.mean()) / (((row - row.mean()) ** 2).mean() + 1e-5).sqrt() for row in x.reshape(-1, x.shape[-1])]
+    return torch.stack(rows).view(x.shape) * gamma + beta
+
+
+def fast_norm(x: Tensor, gamma: Tensor | float = 1.0, beta: Tensor | float = 0.0) -> Tensor:
+    """The same in one step, for the many wrong blocks that an answer is compared with."""
+    return F.layer_norm(x, x.shape[-1:]) * gamma + beta
+
+
+def block_spec(x, attention, feed_forward, norm_1=(1.0, 0.0), norm_2=(1.0, 0.0), norm=layer_norm) -> Tensor:
+    """x + attention(norm(x)), then the same with the feed-forward layer."""
+    x = x + attention(norm(x, *norm_1))
+    return x + feed_forward(norm(x, *norm_2))
+
+
+def compare_block(Block, shape: tuple) -> None:
+    block, attention, feed_forward = build(Block, shape[-1])
+    x = 3 * normal(*shape)
+    got = run_module(block, x, "Block")
+    wanted = block_spec(x, attention, feed_forward)
+    compare(got, wanted, faults.blocks(x, attention, feed_forward, fast_norm), "the output", 1e-4)
+
+
+def gradients_arrive(module: nn.Module, name: str) -> None:
+    leaves_alone(lambda x: module(x), x=normal(B, T, D))
+    x = normal(B, T, D).requires_grad_()
+    got = Answer(module, f"{name}.forward(x)")(x * 1.0)
+    upstream = torch.randn(B, T, D)
+    (has_gradient(expect_tensor(got, "the output", (B, T, D)), "the output") * upstream).sum().backward()
+    for what, parameter in module.named_parameters():
+        if parameter.grad is None or not parameter.grad.any():
+            raise Wrong(f"No gradient reaches {what}, so it would never learn: is it used in forward()?")
+    if x.grad is None or not x.grad.any():
+        raise Wrong("No gradient reaches the input, so nothing before this module could learn. Look for .detach().")
+
+
+def build_stack(Stack, n_layers: int) -> tuple[nn.Module, list]:
+    """The learner's stack, and the blocks it had made, in their order."""
+    made = []
+
+    def make_block() -> nn.Module:
+        made.append(Mixer())
+        return made[-1]
+
+    stack = expect_module(Stack(n_layers, D, make_block), "Stack")
+    return stack, made
+
+
+def parameters_of_a_stack(stack, made: list, n_layers: int) -> tuple[list, list]:
+    """(the blocks, the stack's own parameters), if there are n_layers blocks of their own and one norm."""
+    mixers = [module for module in stack.modules() if isinstance(module, Mixer)]
+    if not made:
+        if "forward" not in vars(type(stack)) and not mixers:
+            raise NotDone("write __init__ and forward, run the cell, then run this one again.")
+        raise Wrong("make_block() was not called in __init__: blocks made in forward() are new at every call.")
+    if not mixers:
+        raise Wrong(
+            f"make_block() was called {len(made)} times, but no block is among the stack's modules: a plain Python "
+            "list hides them from parameters(), and an optimiser would train nothing. nn.ModuleList keeps them."
+        )
+    if len(mixers) == 1 and n_layers > 1:
+        raise Wrong(
+            f"There is one block, used {n_layers} times: [block] * n_layers repeats a reference, not a module. "
+            f"Its weights are shared: 1/{n_layers} of the parameters wanted. Call make_block() once for each layer."
+        )
+    if len(made) < n_layers and len(mixers) == n_layers:
+        raise Wrong(
+            f"{n_layers} blocks, but make_block() was called {len(made)} time(s), the others are copies: all start "
+            "from the same numbers. Call make_block() once for each layer, so that each draws its own."
+        )
+    if len(mixers) != n_layers:
+        raise Wrong(f"For n_layers = {n_layers} the stack holds {len(mixers)} blocks: wanted exactly {n_layers}.")
+    inside = {id(p) for mixer in mixers for p in mixer.parameters()}
+    own = [p for p in stack.parameters() if id(p) not in inside]
+    size = sum(p.numel() for p in own) / D
+    if size == 0:
+        raise Wrong(
+            "The stack has no norm of its own. Pre-norm blocks leave their sum unnormalised, so the stack ends with "
+            "one nn.LayerNorm(d_model), made in __init__."
+        )
+    if size != 2:
+        raise Wrong(
+            f"Beside its blocks the stack holds {size:g} d_model parameters; one LayerNorm at the end has 2 d_model. "
+            "The norms inside a block are the block's own."
+        )
+    if len(made) > n_layers:
+        raise Wrong(
+            f"make_block() was called {len(made)} times for n_layers = {n_layers}: once for each layer is enough."
+        )
+    return made, own
+
+
+def stack_spec(x: Tensor, blocks: list) -> Tensor:
+    for block in blocks:
+        x = block(x)
+    return layer_norm(x)

@@ -1,0 +1,242 @@
+"""Lesson 05: the checks of the feed-forward layer, plain and gated, and of three repairs of it."""
+
+import itertools
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..score import NotDone, Wrong, check
+from . import _feed_forward_faults as faults
+from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+
+SIGNATURE = "(x, w_1, b_1, w_2, b_2, activation)"
+BATCHES = ((), (3,), (2, 3), (2, 3, 4))
+D, D_FF = 5, 7
+ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "gelu": F.gelu, "the square": torch.square}
+
+
+class feed_forward:
+    answers = (f"feed_forward{SIGNATURE}",)
+
+    @check("as wide as x, with any number of leading axes", 1)
+    def shape(feed_forward):
+        for batch in BATCHES:
+            output(feed_forward, torch.relu, *layer(*batch))
+
+    @check("the right numbers, with ReLU", 1.5)
+    def values(feed_forward):
+        for batch in BATCHES:
+            compare_output(feed_forward, "relu", layer(*batch))
+        compare_output(feed_forward, "relu", layer(4, sizes=(D, D)))  # square: a matrix turned round would fit
+        compare_output(feed_forward, "relu", layer(4, sizes=(D_FF, D)))  # an inner width below D
+        inputs = layer(4)
+        turned = normal(4, 2, D).transpose(0, 1)
+        compare_output(feed_forward, "relu", (turned, *inputs[1:]))
+
+    @check("any other activation", 1)
+    def activations(feed_forward):
+        for name in ("tanh", "gelu", "the square"):
+            compare_output(feed_forward, name, layer(2, 3))
+
+    @check("dtype is kept", 0.5)
+    def dtype(feed_forward):
+        for dtype in (torch.float64, torch.float32):
+            keeps_dtype(output(feed_forward, torch.relu, *layer(3, dtype=dtype)), dtype, "the output")
+
+    @check("gradients reach x and all four weights, and the inputs stay as they were", 1)
+    def gradient(feed_forward):
+        inputs = layer(3)
+        leaves_alone(lambda *inputs: feed_forward(*inputs, torch.tanh), **dict(zip(faults.NAMES, inputs, strict=True)))
+        inputs = [tensor.requires_grad_() for tensor in inputs]
+        got = has_gradient(output(feed_forward, torch.tanh, *inputs), "the output")
+        upstream = normal(*got.shape)
+        found = torch.autograd.grad((got * upstream).sum(), inputs, allow_unused=True)
+        right = faults.layer(*inputs, torch.tanh)
+        wanted = torch.autograd.grad((right * upstream).sum(), inputs)
+        for name, mine, theirs in zip(faults.NAMES, found, wanted, strict=True):
+            if mine is None or not mine.any():
+                raise Wrong(f"No gradient reaches {name}: it could not learn. Look for .detach() or torch.no_grad().")
+            if close(got, right):
+                compare(mine, theirs, name=f"the gradient of {name}", tolerance=1e-4)
+
+
+def layer(*batch: int, sizes=(D, D_FF), dtype=torch.float32) -> tuple[Tensor, ...]:
+    """x (*batch, D) and the weights of a layer as nn.Linear stores them: w_1 (d_ff, D), b_1, w_2 (D, d_ff), b_2."""
+    width, inner = sizes
+    shapes = ((*batch, width), (inner, width), (inner,), (width, inner), (width,))
+    return tuple(normal(*shape, dtype=dtype) for shape in shapes)
+
+
+def layer_by_loops(x: Tensor, w_1, b_1, w_2, b_2, activation) -> Tensor:
+    """The specification: for each position, each hidden unit's sum, its activation, and what it writes."""
+    rows, found = x.double().reshape(-1, x.shape[-1]), []
+    for row in rows:
+        result = b_2.double().clone()
+        for unit in range(len(w_1)):
+            hidden = activation((w_1[unit].double() * row).sum() + b_1[unit].double())
+            result = result + hidden * w_2[:, unit].double()
+        found.append(result)
+    return torch.stack(found).view(x.shape)
+
+
+def output(answer, activation, *inputs: Tensor) -> Tensor:
+    """What an answer gives, if it is a tensor as wide as x."""
+    x, w_1 = inputs[:2]
+    try:
+        got = answer(*copies(*inputs), activation)
+    except (Wrong, NotDone):
+        raise
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        if told := why_it_raised(answer, x):
+            raise Wrong(*told) from error
+        raise
+    inner = (*x.shape[:-1], len(w_1))
+    if isinstance(got, Tensor) and tuple(got.shape) == inner != tuple(x.shape):
+        raise Wrong(
+            f"The output is as wide as the hidden layer ({len(w_1)}), not as x ({x.shape[-1]}): the second "
+            "projection, w_2, is missing. Without it the result could not be added to x.",
+            "M28",
+        )
+    return expect_tensor(got, "the output", tuple(x.shape))
+
+
+def why_it_raised(answer, x: Tensor):
+    """(message, misconception) about an answer that raised, from trying it on friendlier inputs; or None."""
+    if x.ndim > 1:
+        inputs = layer()
+        if close(quietly(answer, *inputs), faults.layer(*inputs, torch.tanh)):
+            words = f"It works on one position, x of shape (D,), not on {tuple(x.shape)}. w @ x is for one vector; "
+            return words + "x @ w.T takes any number of leading axes.", None
+    if x.ndim == 1 or x.ndim > 2:
+        inputs = layer(3)
+        if close(quietly(answer, *inputs), faults.layer(*inputs, torch.tanh)):
+            return f"It works on x of shape (3, D), not on {tuple(x.shape)}: any number of leading axes may come.", None
+    square = layer(D, sizes=(D, D))
+    got = quietly(answer, *square)
+    for wrong, message, misconception in faults.feed_forward(got, *square, torch.tanh):
+        if close(got, wrong):
+            return f"{message} (It raised because d_ff and D differ here; with both equal it runs.)", misconception
+    return None
+
+
+def quietly(answer, *inputs) -> Tensor:
+    """The answer's numbers with tanh, or NaN."""
+    try:
+        got = answer(*copies(*inputs), torch.tanh)
+        return got.detach() if isinstance(got, Tensor) else torch.tensor(torch.nan)
+    except Exception:
+        return torch.tensor(torch.nan)
+
+
+def compare_output(answer, name: str, inputs) -> None:
+    activation = ACTIVATIONS[name]
+    got = output(answer, activation, *inputs)
+    if not close(output(answer, activation, *inputs), got):
+        raise Wrong("Two calls with the same inputs differ: is there dropout, or a layer made anew at each call?")
+    wanted, what = layer_by_loops(*inputs, activation), f"the output (activation: {name})"
+    told = list(faults.feed_forward(got, *inputs, activation))
+    x, *weights = inputs
+    if x.ndim > 1 and not close(got, wanted, 1e-4):
+        alone = [output(answer, activation, row, *weights) for row in x.reshape(-1, x.shape[-1])]
+        if not close(torch.stack(alone).view(x.shape), got, 1e-4):
+            words = "The output at a position depends on the others: each position alone gives other numbers."
+            told.append((got, words, None))
+    compare(got, wanted, told, what, 1e-4)
+
+
+class swiglu:
+    answers = ("swiglu(x, w_gate, w_1, w_2)",)
+
+    @check("as wide as x", 0.5)
+    def shape(swiglu):
+        for batch in BATCHES:
+            gated(swiglu, *gates(*batch))
+
+    @check("the right numbers", 2)
+    def values(swiglu):
+        for batch, sizes in itertools.product(BATCHES, ((D, D_FF), (D, D))):
+            inputs = gates(*batch, sizes=sizes)
+            got, wanted = gated(swiglu, *inputs), gated_by_loops(*inputs)
+            compare(got, wanted, faults.swiglu(*inputs), "the output", 1e-4)
+
+    @check("dtype and inputs are kept, gradients flow", 0.5)
+    def gradient(swiglu):
+        for dtype in (torch.float64, torch.float32):
+            keeps_dtype(gated(swiglu, *gates(3, dtype=dtype)), dtype, "the output")
+        names = ("x", "w_gate", "w_1", "w_2")
+        leaves_alone(swiglu, **dict(zip(names, gates(3), strict=True)))
+        inputs = [tensor.requires_grad_() for tensor in gates(3)]
+        got = has_gradient(gated(swiglu, *inputs), "the output")
+        for name, gradient in zip(names, torch.autograd.grad(got.sum(), inputs, allow_unused=True), strict=True):
+            if gradient is None or not gradient.any():
+                raise Wrong(f"No gradient reaches {name}: look for .detach() or torch.no_grad() on the way.")
+
+
+def gates(*batch: int, sizes=(D, D_FF), dtype=torch.float32) -> tuple[Tensor, ...]:
+    width, inner = sizes
+    return tuple(normal(*shape, dtype=dtype) for shape in ((*batch, width), *[(inner, width)] * 2, (width, inner)))
+
+
+def gated_by_loops(x, w_gate, w_1, w_2) -> Tensor:
+    """The specification: for each unit the sum of its gate, silu of it, times the unit's own sum."""
+    found = []
+    for row in x.double().reshape(-1, x.shape[-1]):
+        result = torch.zeros(len(w_2)).double()
+        for unit in range(len(w_1)):
+            gate, value = (w_gate[unit].double() * row).sum(), (w_1[unit].double() * row).sum()
+            result = result + gate / (1 + (-gate).exp()) * value * w_2[:, unit].double()
+        found.append(result)
+    return torch.stack(found).view(x.shape)
+
+
+def gated(answer, x, w_gate, w_1, w_2) -> Tensor:
+    try:
+        got = answer(*copies(x, w_gate, w_1, w_2))
+    except (RuntimeError, ValueError, IndexError) as error:
+        square = gates(D, sizes=(D, D))
+        try:
+            wrong = answer(*copies(*square))
+        except Exception:
+            wrong = None
+        turned = faults.swiglu(*square)
+        if isinstance(wrong, Tensor) and (told := next((t for t in turned if close(wrong, t[0], 1e-4)), None)):
+            raise Wrong(f"{told[1]} (It raised because d_ff and D differ here.)", told[2]) from error
+        raise
+    if isinstance(got, Tensor) and got.shape == (*x.shape[:-1], len(w_1)) != x.shape:
+        raise Wrong("The output is as wide as the hidden layer: the last projection, w_2, is missing.", "M28")
+    return expect_tensor(got, "the output", tuple(x.shape))
+
+
+class repair:
+    answers = tuple(f"repair_{n}(d_model)" for n in (1, 2, 3))
+
+    @check("repair 1", 1)
+    def first(repair_1, repair_2, repair_3):
+        repaired(repair_1)
+
+    @check("repair 2", 1)
+    def second(repair_1, repair_2, repair_3):
+        repaired(repair_2)
+
+    @check("repair 3", 1)
+    def third(repair_1, repair_2, repair_3):
+        repaired(repair_3)
+
+
+def repaired(make) -> None:
+    """The module that make(d_model) gives is W2 relu(W1 x + b1) + b2, four times as wide inside."""
+    for d_model in (6, 10):
+        module = make(d_model)
+        if isinstance(module, Tensor):
+            raise Wrong(f"repair({d_model}) gave a tensor: return the layer itself, an nn.Module, not its output.")
+        if not isinstance(module, nn.Module):
+            raise Wrong(f"repair({d_model}) gave a {type(module).__name__}: return an nn.Module, as broken_1 does.")
+        module = module.eval()
+        with torch.no_grad():
+            for parameter in module.parameters():  # whatever it started with
+                parameter.copy_(normal(*parameter.shape) * 0.7)
+        x = normal(2, 7, d_model)
+        faults.look_at_weights(module, d_model)
+        got = expect_tensor(module(x.clone()), "the layer's output", tuple(x.shape)).detach()
+        faults.look_at_output(module, x, got)

@@ -1,0 +1,281 @@
+"""Lesson 03: the checks of attention with a mask, and of four repairs of it."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..score import Wrong, check
+from ._attention import expect_pair, gradients
+from ._attention_raised import why_it_raised
+from ._masks_common import INF, causal_by_loops
+from ._masks_faults import masked_outputs, masked_weights, open_share
+from .common import TOLERANCE, close, compare, copies, has_gradient, keeps_dtype, leaves_alone, normal
+
+SIGNATURE = "(q, k, v, mask)"
+SIZES = (4, 6, 5, 3)  # T, S, d, e
+NAN = (
+    "The weights hold NaN although every row has a key. Is -inf multiplied with the mask (0 * inf is NaN), or a row "
+    "divided by a sum of 0? Fill -inf in, with masked_fill or torch.where."
+)
+LOW = -300.0  # scores this low, all of them: whatever finite number stands for "blocked" must still be far below
+
+
+class masked_attention:
+    answers = (f"masked_attention{SIGNATURE}",)
+
+    @check("output and weights, in this order, with any number of batch axes", 0.5)
+    def shape(attention):
+        for inputs in cases():
+            attend(attention, *inputs)
+
+    @check("the weights: a blocked key gets none, the others share 1", 1.5)
+    def weights(attention):
+        for inputs in cases():
+            compare_weights(attention, *inputs)
+
+    @check("the output", 1)
+    def output(attention):
+        for inputs in cases():
+            compare_output(attention, *inputs)
+
+    @check("a row in which no key is allowed gives zeros", 1)
+    def empty(attention):
+        for inputs in empty_cases():
+            compare_empty(attention, *inputs)
+
+    @check("gradients: right, and free of NaN where a row is empty", 1.5)
+    def gradient(attention):
+        for inputs in (next(cases()), next(empty_cases())):
+            compare_gradients(attention, *inputs)
+
+    @check("dtype is kept, and the inputs stay as they were", 0.5)
+    def inputs(attention):
+        for dtype in (torch.float64, torch.float32):
+            q, k, v, mask = qkv(2, dtype=dtype)
+            for got, name in zip(attend(attention, q, k, v, mask), ("the output", "the weights"), strict=True):
+                keeps_dtype(got, dtype, name)
+        leaves_alone(attention, q=q, k=k, v=v, mask=mask)
+
+
+class repair:
+    answers = tuple(f"repair_{n}{SIGNATURE}" for n in (1, 2, 3, 4))
+
+    @check("repair 1", 1)
+    def first(repair_1, repair_2, repair_3, repair_4):
+        repaired(repair_1)
+
+    @check("repair 2", 1)
+    def second(repair_1, repair_2, repair_3, repair_4):
+        repaired(repair_2)
+
+    @check("repair 3", 1)
+    def third(repair_1, repair_2, repair_3, repair_4):
+        repaired(repair_3)
+
+    @check("repair 4", 1)
+    def fourth(repair_1, repair_2, repair_3, repair_4):
+        repaired(repair_4)
+
+
+def repaired(answer) -> None:
+    """All of masking in one check, but for rows without a key: a repair is whole or it is none."""
+    for inputs in cases():
+        compare_weights(answer, *inputs)
+        compare_output(answer, *inputs)
+
+
+def qkv(*batch: int, sizes=SIZES, dtype=torch.float32):
+    """q, k, v and a causal mask (T, S), the last query at the last key."""
+    T, S, d, e = sizes
+    q, k, v = (normal(*batch, n, width, dtype=dtype) for n, width in ((T, d), (S, d), (S, e)))
+    return q, k, v, causal_by_loops(T, S)
+
+
+def cases():
+    """(q, k, v, mask) in which every query has a key: causal, padding, a mask a head, square, one query, low scores."""
+    yield qkv()
+    q, k, v, causal = qkv(2, 3)
+    padding = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 0, 1, 1, 1, 0]]).bool()[:, None, None, :]
+    yield q, k, v, padding
+    yield q, k, v, padding & causal
+    a_mask_each = torch.rand(2, 3, 4, 6) < 0.5
+    yield q, k, v, a_mask_each | (torch.arange(6) == 2)
+    yield qkv(2, sizes=(5, 5, 5, 5))
+    yield *qkv(2, sizes=(1, 4, 6, 3))[:3], torch.tensor([[True, False, True, False]])
+    yield *qkv(sizes=(7, 3, 6, 2))[:3], torch.ones(7, 3, dtype=torch.bool)
+    q, k, v, causal = qkv()
+    direction = torch.linalg.pinv(q) @ torch.full((4,), LOW * math.sqrt(5))  # added to each key: LOW on every score
+    yield q, k + direction, v, causal
+
+
+def empty_cases():
+    """(q, k, v, mask) in which some queries have no key, and all in one row of a batch."""
+    q, k, v, _ = qkv(sizes=(5, 3, 6, 2))
+    yield q, k, v, causal_by_loops(5, 3)
+    q, k, v, causal = qkv(2, 3, sizes=(6, 6, 5, 3))
+    left = torch.tensor([[0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0]]).bool()[:, None, None, :]
+    yield q, k, v, left & causal
+
+
+def masked_attention_by_loops(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The specification: for each query, softmax over the list of its allowed keys alone; no key, no output."""
+    batch, (T, d), (S, e) = q.shape[:-2], q.shape[-2:], v.shape[-2:]
+    mask = mask.expand(*batch, T, S).reshape(-1, T, S)
+    q, k, v = (x.double().reshape(-1, *x.shape[-2:]) for x in (q, k, v))
+    output, weights = q.new_zeros(len(q), T, e), q.new_zeros(len(q), T, S)
+    for b in range(len(q)):
+        for i in range(T):
+            keys = [j for j in range(S) if mask[b, i, j]]
+            scores = [float(q[b, i] @ k[b, j]) / math.sqrt(d) for j in keys]
+            powers = [math.exp(score - max(scores)) for score in scores]
+            for j, power in zip(keys, powers, strict=True):
+                weights[b, i, j] = power / sum(powers)
+                output[b, i] += weights[b, i, j] * v[b, j]
+    return output.view(*batch, T, e), weights.view(*batch, T, S)
+
+
+def attend(answer, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """(output, weights) of an answer, if they are two tensors of the right shapes."""
+    try:
+        pair = answer(*copies(q, k, v, mask))
+    except RuntimeError as error:
+        if "mask" in str(error) and "bool" in str(error):
+            raise Wrong("masked_fill wants a boolean mask: `~mask` keeps it one, `1 - mask` does not.") from error
+        if told := why_it_raised(lambda q, k, v: answer(q, k, v, mask), q, k, v):
+            raise Wrong(told[0]) from error
+        raise
+    try:
+        return expect_pair(pair, q, k, v)
+    except Wrong as wrong:
+        raise Wrong(str(wrong)) from None  # without the number of a misconception of lesson 02
+
+
+def compare_weights(answer, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> None:
+    output, weights = attend(answer, q, k, v, mask)
+    wanted = masked_attention_by_loops(q, k, v, mask)[1]
+    tolerance = tolerance_of(q, k)
+    blocked = weights.detach().double().masked_fill(mask, 0.0)
+    if (blocked.sum(dim=-1) > 0.5).any() and low(q, k):
+        raise Wrong(
+            f"Where all scores lie near {LOW:g}, the blocked keys take most of the weight: a finite number that is not "
+            "far below all scores stands for -inf. Write -inf before the softmax.",
+            "M08",
+        )
+    try:
+        compare(weights, wanted, masked_weights(q, k, mask), "the weights", tolerance)
+    except Wrong as wrong:
+        message, misconception = str(wrong), wrong.misconception
+        if misconception is None and weights.isnan().any():
+            message, misconception = NAN, "M08"
+        if misconception is None and not weights.isnan().any() and blocked.abs().max() > tolerance:
+            message += open_share(blocked)
+        if misconception is None and close(output, masked_attention_by_loops(q, k, v, mask)[0], tolerance):
+            message += " The output is right, but not made with these weights: return those it was made with."
+        raise Wrong(message + where_only(q, k, mask), misconception) from None
+
+
+def compare_output(answer, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> None:
+    output, _ = attend(answer, q, k, v, mask)
+    wanted, tolerance = masked_attention_by_loops(q, k, v, mask)[0], tolerance_of(q, k)
+    if close(output, wanted, tolerance):
+        return
+    compare_weights(answer, q, k, v, mask)  # wrong weights explain it
+    try:
+        compare(output, wanted, masked_outputs(q, k, v, mask), "the output", tolerance)
+    except Wrong as wrong:
+        raise Wrong(str(wrong) + where_only(q, k, mask), wrong.misconception) from None
+
+
+def tolerance_of(q: Tensor, k: Tensor) -> float:
+    """What rounding does to weights grows with the scores."""
+    largest = float((q @ k.transpose(-2, -1)).abs().max() / math.sqrt(q.shape[-1]))
+    return TOLERANCE * max(1.0, largest / 2)
+
+
+def low(q: Tensor, k: Tensor) -> bool:
+    return bool((q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1]) < LOW / 2).all())
+
+
+def where_only(q: Tensor, k: Tensor, mask: Tensor) -> str:
+    """What these inputs have that the first case has not."""
+    if low(q, k):
+        return f" (Here all scores lie near {LOW:g}; on others it is right.)"
+    if q.ndim > 2:
+        return f" (Here q has shape {tuple(q.shape)} and the mask {tuple(mask.shape)}: masks broadcast to (..., T, S).)"
+    return ""
+
+
+def compare_empty(answer, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> None:
+    output, weights = attend(answer, q, k, v, mask)
+    wanted_output, wanted = masked_attention_by_loops(q, k, v, mask)
+    empty = ~mask.expand(weights.shape).any(dim=-1)
+    row = f"a row in which all {k.shape[-2]} keys are blocked"
+    for value, name in ((weights, "weights"), (output, "outputs")):
+        rows = value.detach()[empty]
+        if rows.isnan().any():
+            raise Wrong(
+                f"The {name} of {row} are NaN: softmax over -inf alone is 0 / 0, and so is a division by what is left "
+                "of such a row. Find such rows with mask.any(dim=-1), and set theirs to 0.",
+                "M08",
+            )
+        if name == "weights" and close(rows, torch.full_like(rows, 1 / rows.shape[-1]), 1e-4):
+            raise Wrong(
+                f"The weights of {row} are all 1 / {rows.shape[-1]}: it averages over exactly what it must not see. "
+                "A large finite number in place of -inf does that, and so does opening the row again. Wanted: zeros.",
+                "M08",
+            )
+        if name == "weights" and rows.any() and close(rows.sum(-1), torch.ones(len(rows))):
+            raise Wrong(f"The weights of {row} still sum to 1, on keys that are blocked. Wanted: zeros.", "M08")
+        if rows.any():
+            raise Wrong(f"The {name} of {row} are not 0: the first such row is {rounded(rows[0])}.")
+    others = ~empty
+    if not others.any():
+        return
+    for value, right, name in ((weights, wanted, "weights"), (output, wanted_output, "outputs")):
+        if not close(value[others], right[others], tolerance_of(q, k)):
+            if not value[others].any():
+                raise Wrong(f"One row without a key made the {name} of all rows 0: mend only the rows that need it.")
+            compare_weights(answer, q, k, v, mask)
+            compare(value[others], right[others], name=f"the {name} of the rows that do have a key")
+
+
+def rounded(row: Tensor) -> list[float]:
+    return [round(x, 3) for x in row.tolist()]
+
+
+def attention_in_double(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The right answer in a form that gradients pass through; an empty row's scores are all 0 and its weights too."""
+    scores = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).double()
+    mask = mask.expand(scores.shape)
+    scores = scores.masked_fill(~mask & mask.any(-1, keepdim=True), -INF)
+    weights = scores.softmax(-1) * mask
+    return weights @ v.double(), weights
+
+
+def compare_gradients(answer, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> None:
+    q, k, v = (x.clone().requires_grad_() for x in (q, k, v))
+    output, weights = attend(answer, q, k, v, mask)
+    has_gradient(output, "the output")
+    if output.isnan().any():
+        raise Wrong("The output holds NaN already; its gradient can be no better.", "M08")
+    sources, upstream = {"q": q, "k": k, "v": v}, normal(*output.shape)
+    got = gradients(output, sources, upstream)
+    right = attention_in_double(q, k, v, mask)[0]
+    wanted = gradients(right, sources, upstream.double())
+    for source, gradient in got.items():
+        if gradient is None:
+            raise Wrong(f"No gradient flows from the output to {source}. Look for .detach(), .data or torch.no_grad().")
+        if gradient.isnan().any():
+            raise Wrong(
+                f"The output is clean, but the gradient to {source} is NaN. Softmax of a wholly masked row made NaN; "
+                "hiding it afterwards (nan_to_num, where) mends the forward pass only: going back, 0 times NaN is NaN. "
+                "Keep NaN from arising (give such a row finite scores, and zero its weights after the softmax), or "
+                "block with masked_fill, which passes no gradient where it wrote.",
+                "M08",
+            )
+    if close(output, right):
+        for source, gradient in got.items():
+            compare(
+                gradient, wanted[source], name=f"the gradient of the output with respect to {source}", tolerance=1e-4
+            )

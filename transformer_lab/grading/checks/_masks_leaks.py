@@ -1,0 +1,277 @@
+"""Lesson 03: the checks of a function that finds leaks, on models that leak in ways of their own."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..score import Wrong, check
+from .common import leaves_alone, normal
+
+T, D, INF = 6, 4, float("inf")
+SMALL = 1e-3  # the share of the smallest leak in the output
+
+
+class leaks:
+    answers = ("leaks(model, x)",)
+
+    @check("a list of positions", 0.5)
+    def shape(leaks):
+        for model in (causal, open_wide):
+            found(leaks, model)
+        leaves_alone(lambda x: leaks(causal, x), x=normal(T, D))
+
+    @check("no false alarm: models without a leak", 1)
+    def clean(leaks):
+        for model in (causal, running_mean, shifted_copy, reads_little):
+            judge(leaks, model)
+
+    @check("a mask that is missing, one too wide, and a single hole in it", 1.5)
+    def holes(leaks):
+        for model in (faint, open_wide, one_too_wide, one_hole, last_only, one_feature):
+            judge(leaks, model)
+
+    @check("leaks that the attention map does not show", 1)
+    def hidden(leaks):
+        for model in (masked_after, norm_over_time, other_path, gathers):
+            judge(leaks, model)
+
+
+def attend(x: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
+    weights = (x @ x.T / math.sqrt(x.shape[1])).masked_fill(~allowed, -INF).softmax(-1)
+    return weights @ x, weights
+
+
+def lower(x: Tensor, diagonal: int = 0) -> Tensor:
+    return torch.ones(len(x), len(x)).tril(diagonal).bool()
+
+
+def causal(x):
+    """a causal attention"""
+    return attend(x, lower(x))
+
+
+def running_mean(x):
+    """an average of everything so far"""
+    weights = lower(x) / lower(x).sum(-1, keepdim=True)
+    return weights.to(x.dtype) @ x, weights
+
+
+def shifted_copy(x):
+    """a copy of the position before, and nothing for the first"""
+    weights = torch.zeros(len(x), len(x)).diagonal_scatter(torch.ones(len(x) - 1), -1)
+    return weights.to(x.dtype) @ x, weights
+
+
+def reads_little(x):
+    """an attention in which no position reads anything but itself"""
+    return attend(x, torch.eye(len(x)).bool())
+
+
+def open_wide(x):
+    """an attention without any mask"""
+    return attend(x, lower(x, len(x)))
+
+
+def one_too_wide(x):
+    """a causal attention whose diagonal is one too high"""
+    return attend(x, lower(x, 1))
+
+
+def one_hole(x):
+    """a causal attention with one hole: query 1 sees key 3"""
+    return attend(x, lower(x) | hole(x, 1, 3))
+
+
+def last_only(x):
+    """a causal attention in which the last query but one sees the last key"""
+    return attend(x, lower(x) | hole(x, T - 2, T - 1))
+
+
+def hole(x, i, j):
+    rows, columns = torch.arange(len(x))[:, None], torch.arange(len(x))
+    return (rows == i) & (columns == j)
+
+
+def one_feature(x):
+    """a causal attention; only the last feature of position 4 reaches back, to position 2"""
+    output, weights = attend(x, lower(x))
+    return output + (torch.arange(len(x)) == 2)[:, None] * x[4:5, -1].sum(), weights
+
+
+def faint(x):
+    """a causal attention with a faint leak from position 2 to the one before"""
+    output, weights = attend(x, lower(x))
+    return output + SMALL * hole(x, 1, 2).to(x.dtype) @ x, weights
+
+
+def masked_after(x):
+    """an attention multiplied by the mask *after* the softmax: the map is clean, the sum under the fraction is not"""
+    weights = (x @ x.T / math.sqrt(x.shape[1])).softmax(-1) * lower(x)
+    return weights @ x, weights
+
+
+def norm_over_time(x):
+    """a causal attention behind a norm whose mean and variance run over the positions"""
+    return attend((x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt(), lower(x))
+
+
+def other_path(x):
+    """a causal attention beside a convolution that looks one position ahead"""
+    output, weights = attend(x, lower(x))
+    ahead = torch.cat((x[1:], torch.zeros_like(x[:1])))
+    return output + 0.5 * ahead, weights
+
+
+def gathers(x):
+    """a causal attention plus the sum of the positions from 3 on, given to position 2"""
+    output, weights = attend(x, lower(x))
+    later = (torch.arange(len(x)) >= 3).to(x.dtype) @ x
+    return output + (torch.arange(len(x)) == 2).to(x.dtype)[:, None] * later, weights
+
+
+def found(leaks, model) -> list[int]:
+    """The learner's positions, sorted."""
+    x = normal(T, D)
+    value = leaks(model, x)
+    if isinstance(value, Tensor) and value.dtype == torch.bool:
+        raise Wrong(
+            f"leaks() returned booleans of shape {tuple(value.shape)}; wanted the positions themselves, a list such "
+            "as [2, 3]: `[j for j in range(T) if ...]`."
+        )
+    if isinstance(value, (bool, int, float)):
+        raise Wrong(f"leaks() returned {value!r}; wanted a list of the positions, empty if there is none.")
+    try:
+        value = value.tolist() if isinstance(value, Tensor) else list(value)
+        positions = sorted({int(j) for j in value})
+    except (TypeError, ValueError):
+        raise Wrong(f"leaks() returned {value!r:.80}; wanted a list of positions such as [2, 3].") from None
+    if len(value) != len(positions):
+        raise Wrong(f"leaks() returned {sorted(map(int, value))}: each position once.")
+    if positions and (positions[0] < 0 or positions[-1] >= T):
+        raise Wrong(f"leaks() returned {positions}; positions run from 0 to {T - 1}.")
+    return positions
+
+
+def judge(leaks, model) -> None:
+    got, wanted = found(leaks, model), from_matrix(reached(model), before)
+    if got == wanted:
+        return
+    told = f"For {model.__doc__}, leaks() says {got}; wanted {wanted}. "
+    raise Wrong(told + (diagnosis(leaks) or guess(model, got, wanted)))
+
+
+def guess(model, got: list[int], wanted: list[int]) -> str:
+    if missed := sorted(set(wanted) - set(got)):
+        words, (j, *_) = f"Changing x[{missed[0]}] changes an output before it, and that was not noticed", missed
+        one, several = (torch.arange(T) == j)[:, None], [normal(T, D) for _ in range(8)]
+        size = min(float((model(x + one)[0] - model(x)[0])[:j].abs().max()) for x in several)
+        if size < 0.05:
+            return f"{words}: the change is small, {size:.1g} for instance. Compare exactly, or with less tolerance."
+        return f"{words}. Is every position tried, every feature of it changed, and every output before it looked at?"
+    return (
+        f"Changing x[{min(set(got) - set(wanted))}] alone changes no output before its own: a false alarm. Is x as it "
+        "was when the next position is tried? Is the output before the change taken from the same x?"
+    )
+
+
+def diagnosis(leaks) -> str | None:
+    """What to tell a learner whose answers on all models are those of another way of looking."""
+    seen = [(model, reached(model), found(leaks, model)) for model in MODELS]
+    for strategy, words in STRATEGIES:
+        if all(strategy(model, changed) == got for model, changed, got in seen):
+            return words
+    return None
+
+
+MODELS = (
+    *(causal, running_mean, shifted_copy, reads_little),
+    *(open_wide, one_too_wide, one_hole, last_only, one_feature, faint),
+    *(masked_after, norm_over_time, other_path, gathers),
+)
+
+
+def reached(model) -> Tensor:
+    """The specification (T, T): whether output i changes when x[j] does, tried one position at a time, three times."""
+    changed = torch.zeros(T, T, dtype=torch.bool)
+    for _ in range(3):
+        x = normal(T, D).double()
+        whole = model(x)[0]
+        for j in range(T):
+            other = x.clone()
+            other[j] = normal(D)
+            changed[:, j] |= ((model(other)[0] - whole).abs() > 1e-9).any(dim=-1)
+    return changed
+
+
+def before(i: int, j: int) -> bool:
+    return i < j
+
+
+def from_matrix(changed: Tensor, where) -> list[int]:
+    """The positions j that change an output i with where(i, j)."""
+    return [j for j in range(T) if any(changed[i, j] and where(i, j) for i in range(T))]
+
+
+def on_the_map(model, changed: Tensor) -> list[int]:
+    return from_matrix(model(normal(T, D))[1].abs() > 1e-12, before)
+
+
+def among_leaks(where):
+    """Of the leaks only those with where(changed, j)."""
+    return lambda model, changed: [j for j in from_matrix(changed, before) if where(changed, j)]
+
+
+def numbered(offset: int):
+    """Each leak's number plus an offset, where that is a position."""
+    return lambda model, changed: [j + offset for j in from_matrix(changed, before) if 0 <= j + offset < T]
+
+
+# Other ways of looking, as functions of the model and of reached(model); and what to tell those who look so.
+STRATEGIES = (
+    (lambda m, c: [], "No leak was found, and there is one: does changing x[j] change an output *before* j?"),
+    (
+        on_the_map,
+        "These are the positions with weight in the upper triangle of the map. A zero there proves nothing: a leak may "
+        "run through the sum under the softmax, a norm, a convolution. Change x[j] and look at the *output*.",
+    ),
+    (
+        lambda m, c: from_matrix(c, lambda i, j: i > j),
+        "These are the positions that reach *later* outputs, as they should: you perturb the past. A leak runs "
+        "backwards: change x[j], look at the outputs before j.",
+    ),
+    (
+        lambda m, c: from_matrix(c, lambda i, j: i <= j),
+        "Every position may change its own output: look at the outputs *before* j, output[:j], without j.",
+    ),
+    (
+        lambda m, c: from_matrix(c, lambda i, j: True),
+        "All outputs, or output j and those after it, were looked at, and these may change. Look at output[:j].",
+    ),
+    (
+        lambda m, c: from_matrix(c, lambda i, j: i >= j),
+        "All outputs, or output j and those after it, were looked at, and these may change. Look at output[:j].",
+    ),
+    (
+        lambda m, c: from_matrix(c.T, lambda i, j: i > j),
+        "These are the positions that *receive* something from the future; asked for are those from which it comes.",
+    ),
+    (among_leaks(lambda c, j: j == T - 1), "Only the last position was tried; any position may leak."),
+    (among_leaks(lambda c, j: c[0, j]), "Only the first output was looked at; look at all before j."),
+    (among_leaks(lambda c, j: c[j - 1, j]), "Only the output just before j was looked at; look at all before j."),
+    (
+        lambda m, c: [j for j in range(T) if j not in from_matrix(c, before)],
+        "This is the opposite: the positions that do not leak.",
+    ),
+    (
+        lambda m, c: [j for j in range(1, T) if c[:j, j:].any()],
+        "The text was cut (or changed) from j on: that tells whether *any* of the rest leaks. Change position j alone.",
+    ),
+    (numbered(1), "These are numbered from 1; positions count from 0."),
+    (numbered(-1), "Each is one too low: x[j] is the position that was changed, so report j."),
+    (lambda m, c: from_matrix(c, before)[:1], "This stops at the first leak: go on through all positions."),
+    (
+        lambda m, c: [] if m is one_feature else from_matrix(c, before),
+        "There only the last feature of a position leaks: change *all* features of it, not the first alone.",
+    ),
+)

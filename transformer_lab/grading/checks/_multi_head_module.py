@@ -1,0 +1,250 @@
+"""Lesson 04: the checks of multi-head attention as a module, and of three repairs of its parts."""
+
+import torch
+from torch import Tensor, nn
+
+from ..answer import Answer
+from ..score import NotDone, Wrong, check
+from . import _multi_head_faults as faults
+from ._softmax import softmax_by_loops
+from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+
+NAMES = ("w_q", "w_k", "w_v", "w_o")
+CALL = "(x, memory=None)"
+
+
+class multi_head_attention:
+    answers = ("MultiHeadAttention(d_model, n_heads)",)
+
+    @check("four linear maps, each as wide as the model, whatever the number of heads", 1)
+    def maps(attention):
+        for D, H in ((12, 3), (12, 1), (10, 5)):
+            module = built(attention, D, H)
+            if sum(p.numel() for p in module.parameters()) != 4 * (D * D + D):
+                listed = ", ".join(f"{name} {tuple(p.shape)}" for name, p in module.named_parameters())
+                raise Wrong(f"There are more parameters than those of w_q, w_k, w_v and w_o: {listed}.")
+
+    @check("the output has the shape of x", 0.5)
+    def shape(attention):
+        for D, H, T, S in ((12, 3, 5, None), (12, 4, 5, 7), (6, 1, 1, 4)):
+            attended(attention, D, H, normal(2, T, D), None if S is None else normal(2, S, D))
+
+    @check("one head: attention between two projections", 1)
+    def one_head(attention):
+        for B, T, D in ((2, 5, 6), (1, 1, 4)):
+            expect_output(attention, D, 1, normal(B, T, D))
+
+    @check("several heads", 2)
+    def several_heads(attention):
+        for B, T, D, H in ((2, 5, 12, 3), (3, 4, 10, 5), (4, 4, 16, 4), (1, 7, 6, 6)):
+            expect_output(attention, D, H, normal(B, T, D))
+
+    @check("keys and values from the memory, queries from x", 1)
+    def memory(attention):
+        for B, T, S, D, H in ((2, 5, 7, 12, 3), (2, 4, 4, 12, 3), (3, 1, 6, 8, 2)):
+            expect_output(attention, D, H, normal(B, T, D), normal(B, S, D))
+
+    @check("gradients reach all four maps and x; dtype is kept; inputs stay as they were", 0.5)
+    def manners(attention):
+        module = with_weights(built(attention, 12, 3))
+        call = Answer(module, f"forward{CALL}")
+        leaves_alone(call, x=normal(2, 5, 12), memory=normal(2, 7, 12))
+        x, memory = normal(2, 5, 12).requires_grad_(), normal(2, 7, 12).requires_grad_()
+        output = has_gradient(expect_tensor(call(x, memory), "the output", (2, 5, 12)), "the output")
+        sources = {"x": x, "memory": memory} | {name: getattr(module, name).weight for name in NAMES}
+        found = torch.autograd.grad((output * normal(2, 5, 12)).sum(), [*sources.values()], allow_unused=True)
+        for name, gradient in zip(sources, found, strict=True):
+            if gradient is None or not gradient.any():
+                raise Wrong(f"No gradient reaches {name}. Look for .detach(), .data, torch.no_grad() or numpy.")
+        x = normal(2, 5, 12, dtype=torch.float64)
+        keeps_dtype(Answer(module.double(), f"forward{CALL}")(x), torch.float64, "the output of module.double()")
+
+
+class repair:
+    answers = ("repair_1(q, k)", "repair_2(x, n_heads)", "repair_3(heads)")
+
+    @check("repair 1: the scores of every head", 1)
+    def first(repair_1, repair_2, repair_3):
+        for batch, T, S, d_head in (((2, 3), 5, 7, 4), ((3, 2), 4, 4, 4), ((1, 1), 1, 6, 2), ((2, 5), 6, 3, 8)):
+            q, k = normal(*batch, T, d_head), normal(*batch, S, d_head)
+            got = expect_scores(scores_of(repair_1, q, k), q, k)
+            wanted = torch.einsum("bhtd,bhsd->bhts", q.double(), k.double()) / d_head**0.5
+            compare(got, wanted, faults.scores(q, k), "the scores")
+
+    @check("repair 2: split", 1)
+    def second(repair_1, repair_2, repair_3):
+        from ._multi_head_split import split_and_merge
+
+        split_and_merge.split_shape(repair_2, None), split_and_merge.split_numbers(repair_2, None)
+
+    @check("repair 3: merge", 1)
+    def third(repair_1, repair_2, repair_3):
+        from ._multi_head_split import split_and_merge
+
+        split_and_merge.merge_shape(None, repair_3), split_and_merge.merge_numbers(None, repair_3)
+
+
+def built(attention, D: int, H: int) -> nn.Module:
+    """The learner's module, if its four maps are there and of the right size."""
+    module = attention(D, H)
+    if not isinstance(module, nn.Module):
+        raise Wrong(f"MultiHeadAttention({D}, {H}) is of type {type(module).__name__}; wanted an nn.Module.")
+    for name in NAMES:
+        layer, wanted = getattr(module, name, None), f"wanted self.{name} = nn.Linear({D}, {D})"
+        if layer is None:
+            raise Wrong(f"The module has no {name}; {wanted}.")
+        if isinstance(layer, (nn.ModuleList, list, tuple)):
+            raise Wrong(
+                f"{name} is a list of {len(layer)} layers; {wanted}: the maps of all heads side by side in one matrix, "
+                "so that one product serves them all."
+            )
+        if not isinstance(layer, nn.Linear):
+            raise Wrong(f"{name} is of type {type(layer).__name__}; {wanted}.")
+        ins, outs = layer.in_features, layer.out_features
+        if H * D in (ins, outs) and H > 1:
+            raise Wrong(
+                f"{name} is nn.Linear({ins}, {outs}): each of the {H} heads has the full width {D}. Heads share the "
+                f"width, d_head = {D} / {H} = {D // H} each; {wanted}.",
+                "M13",
+            )
+        if D // H in (ins, outs) and H > 1:
+            raise Wrong(f"{name} is nn.Linear({ins}, {outs}): wide enough for one head of {H}; {wanted}.")
+        if (ins, outs) != (D, D):
+            raise Wrong(f"{name} is nn.Linear({ins}, {outs}); {wanted}.")
+        if layer.bias is None:
+            raise Wrong(f"{name} has no bias; {wanted}, whose bias is there unless it is refused.")
+    if len({id(getattr(module, name).weight) for name in NAMES}) < 4:
+        raise Wrong("Two of the maps are one and the same layer: make four of them, each with weights of its own.")
+    return module
+
+
+def with_weights(module: nn.Module) -> nn.Module:
+    """The module with new weights: no weight of attention is near 1/T, and none saturates."""
+    with torch.no_grad():
+        for name in NAMES:
+            layer = getattr(module, name)
+            layer.weight.copy_(torch.randn(layer.weight.shape) * 1.2 / layer.in_features**0.5)
+            layer.bias.copy_(0.3 * torch.randn(layer.bias.shape))
+    return module
+
+
+def attended(attention, D: int, H: int, x: Tensor, memory: Tensor | None = None) -> tuple[nn.Module, Tensor]:
+    """The module with new weights, and its output for x, if it is a tensor of the right shape."""
+    module = with_weights(built(attention, D, H))
+    call = Answer(module, f"forward{CALL}")
+    inputs = copies(x) if memory is None else copies(x, memory)
+    try:
+        got = call(*inputs)
+    except (Wrong, NotDone):
+        raise
+    except (RuntimeError, ValueError, IndexError) as error:
+        if told := why_it_raised(attention, D, H, x, memory, error):
+            raise Wrong(*told) from error
+        raise
+    if isinstance(got, (tuple, list)) and got and isinstance(got[0], Tensor):
+        raise Wrong("Several things came back; wanted the output alone: `return output`.")
+    shape, (B, T, _) = tuple(getattr(got, "shape", ())), x.shape
+    if shape == (B, H, T, D // H) and H > 1:
+        raise Wrong(f"The output has shape {shape}: the heads are not merged, nor passed through w_o.")
+    if memory is not None and shape == tuple(memory.shape) != tuple(x.shape):
+        raise Wrong(f"The output has shape {shape}, that of the memory: the queries come from x.")
+    return module, expect_tensor(got, "the output", tuple(x.shape))
+
+
+def expect_output(attention, D: int, H: int, x: Tensor, memory: Tensor | None = None) -> None:
+    module, got = attended(attention, D, H, x, memory)
+    again = Answer(module, f"forward{CALL}")(*(copies(x) if memory is None else copies(x, memory)))
+    if not close(got, again):
+        raise Wrong("Two calls with the same input differ: is there dropout, or a layer made anew at each call?")
+    told = faults.outputs(module, x, memory, H)
+    try:
+        compare(got, by_loops(module, x, memory, H), told, "the output", 2e-5)
+    except Wrong as wrong:
+        where = f" (d_model = {D}, n_heads = {H}, x of shape {tuple(x.shape)}"
+        where += ")" if memory is None else f", memory of shape {tuple(memory.shape)})"
+        look = where_to_look(H, memory) if str(wrong).startswith("the output: at") else ""
+        raise Wrong(str(wrong) + where + look, wrong.misconception) from None
+
+
+def where_to_look(H: int, memory: Tensor | None) -> str:
+    """For a mistake that nobody foresaw: which part is new in this check."""
+    if memory is not None:
+        return " Without a memory see the checks above; here w_k and w_v read the memory, w_q reads x."
+    if H > 1:
+        return (
+            " If one head is right and several are not, look at what depends on n_heads: split x, print a numbered "
+            "tensor after each step; the scale, sqrt(d_head); merge."
+        )
+    return (
+        " With one head the output is w_o(softmax(q k^T / sqrt(d_model)) v), where q = w_q(x), k = w_k(x), v = w_v(x)."
+    )
+
+
+def by_loops(module: nn.Module, x: Tensor, memory: Tensor | None, H: int) -> Tensor:
+    """The specification: each example and head alone, with its own rows of the matrices; then w_o."""
+    source, d_head = (x if memory is None else memory).double(), x.shape[-1] // H
+    x = x.double()
+    w = {name: getattr(module, name).weight.detach().double() for name in NAMES}
+    b = {name: getattr(module, name).bias.detach().double() for name in NAMES}
+    merged = torch.zeros(x.shape, dtype=torch.float64)
+    for example in range(len(x)):
+        for h in range(H):
+            own = slice(h * d_head, (h + 1) * d_head)
+            q, k, v = (
+                inputs[example] @ w[name][own].T + b[name][own]
+                for name, inputs in (("w_q", x), ("w_k", source), ("w_v", source))
+            )
+            for t in range(len(q)):
+                weights = softmax_by_loops(torch.stack([q[t] @ key for key in k]) / d_head**0.5, -1)
+                merged[example, t, own] = sum(weight * value for weight, value in zip(weights, v, strict=True))
+    return merged @ w["w_o"].T + b["w_o"]
+
+
+def why_it_raised(attention, D: int, H: int, x: Tensor, memory: Tensor | None, error) -> tuple | None:
+    """(message, misconception) about an answer that raised, from its words and from friendlier inputs; or None."""
+    if "must be a 3D tensor" in str(error) or "batch1 must be a 3D" in str(error):
+        return faults.BMM
+    if "view size is not compatible" in str(error):
+        return (
+            "After a transpose the numbers no longer lie in the order of the axes, and view() cannot re-read them: "
+            "use reshape(), flatten(), or contiguous() before view().",
+            None,
+        )
+    T = 4
+    for friendly, heads in ((normal(2, T, 2 * T), 2), (normal(2, T, 4 * T), 4)):  # T = S = d_head; then also = H
+        try:
+            module = with_weights(built(attention, friendly.shape[-1], heads))
+            got = module(friendly.clone(), *([] if memory is None else [friendly.clone()])).detach()
+        except Exception:
+            continue
+        if close(got, by_loops(module, friendly, None, heads), 1e-4):
+            if memory is not None:
+                return "It works when x and memory are equally long, not otherwise: S is the memory's, T is x's.", None
+            return "It works for T = d_head and not otherwise: is a size fixed, or taken from the wrong axis?", None
+        for wrong, message, misconception in faults.outputs(module, friendly, None, heads):
+            if close(got, wrong, 1e-4):
+                return f"{message} (It raised because T and d_head differ here; where all sizes agree it runs.)", (
+                    misconception
+                )
+    return None
+
+
+def scores_of(repair, q: Tensor, k: Tensor):
+    try:
+        return repair(*copies(q, k))
+    except (RuntimeError, ValueError, IndexError) as error:
+        if "3D tensor" in str(error):
+            raise Wrong(*faults.BMM) from error
+        if "Expected size for first two dim" in str(error) or "must match" in str(error):
+            raise Wrong(*faults.NOT_TURNED) from error
+        raise
+
+
+def expect_scores(got, q: Tensor, k: Tensor) -> Tensor:
+    (B, H, T, _), S = q.shape, k.shape[2]
+    shape = tuple(getattr(got, "shape", ()))
+    if shape == (B * H, T, S) != (B, H, T, S):
+        raise Wrong(f"The scores have shape {shape}: batch and heads are still one axis. Give them back as (B, H).")
+    if shape == (B, T, S) and H > 1:
+        raise Wrong(f"The scores have shape {shape}: the heads are summed. Every head has scores of its own.")
+    return expect_tensor(got, "the scores", (B, H, T, S))

@@ -1,0 +1,224 @@
+"""Lesson 04: the checks of two questions about heads: what they cost, and their order."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..score import Wrong, check
+from .common import close, compare, copies, expect_tensor, leaves_alone, normal
+
+SIZES = ((512, 8, 128), (512, 1, 128), (12, 3, 5), (64, 16, 7), (20, 4, 20))
+
+
+class cost:
+    answers = ("cost(d_model, n_heads, T)",)
+
+    @check("parameters", 1)
+    def parameters(cost):
+        for d, H, T in SIZES:
+            expect_number(cost, d, H, T, 0, wrong_parameters(d, H))
+
+    @check("multiply-adds of the matrix products", 1.5)
+    def products(cost):
+        for d, H, T in SIZES:
+            expect_number(cost, d, H, T, 1, wrong_products(d, H, T))
+
+    @check("numbers in the maps of weights", 0.5)
+    def maps(cost):
+        for d, H, T in SIZES:
+            expect_number(cost, d, H, T, 2, wrong_maps(d, H, T))
+
+
+def count_by_heads(d: int, H: int, T: int) -> tuple[int, int, int]:
+    """The specification: one head after the other, each d / H wide."""
+    d_head, parameters, products, maps = d // H, 0, 0, 0
+    for _ in range(H):
+        for _ in ("w_q", "w_k", "w_v"):
+            parameters += d * d_head
+            products += T * d * d_head
+        products += T * d_head * T + T * T * d_head  # the scores, and the weighted sum of the values
+        maps += T * T
+        parameters += d_head * d  # its rows of w_o
+        products += T * d_head * d
+    return parameters, products, maps
+
+
+def wrong_parameters(d: int, H: int):
+    full = "each head has full width. Heads share the width: the parameters do not depend on n_heads"
+    yield 4 * d * d * H, f"Here {full}.", "M13"
+    yield 3 * d * d * H + d * d, f"In w_q, w_k and w_v {full}.", "M13"
+    yield 3 * d * d * H + H * d * d, f"Here {full}.", "M13"
+    yield 3 * d * d, "w_o is left out: there are four maps.", None
+    yield d * d, "That is one map; there are four.", None
+    yield 4 * d * d + 4 * d, "The biases are counted; the question leaves them out.", None
+    yield 4 * d * d // H, "The parameters are divided by n_heads: that is one head's share. Add up all heads.", None
+    yield 3 * d * d // H + d * d, "w_q, w_k and w_v are those of one head only. Add up all heads.", None
+    yield 4 * d * (d // H), "That is one head's share. Add up all heads.", None
+
+
+def wrong_products(d: int, H: int, T: int):
+    right = count_by_heads(d, H, T)[1]
+    projections, core = 4 * T * d * d, 2 * T * T * d
+    yield right * H, "n_heads times too much: each head is counted at full width.", "M13"
+    yield projections + core * H, "Scores and weighted sums are counted as if each head were d_model wide.", "M13"
+    yield projections * H + core, "The maps are counted as if each head were d_model wide.", "M13"
+    yield 3 * T * d * d * H + T * d * d + core * H, "The heads are counted at full width.", "M13"
+    yield 3 * T * d * d * H + T * d * d + core, "The maps are counted as if each head were d_model wide.", "M13"
+    yield 2 * right, "Twice too much: a multiplication and its addition count once here.", None
+    yield (
+        projections,
+        "The scores and the weighted sum of the values are left out: T * T * d_head each, for each head.",
+        None,
+    )
+    yield core, "The four maps are left out: T * d_model * d_model each.", None
+    yield projections + core / 2, "One of the two products, scores or weighted sum of the values, is left out.", None
+    yield projections * 3 / 4 + core, "The product with w_o is left out.", None
+    yield projections + core / H, "Scores and weighted sums are those of one head only. Add up all heads.", None
+    yield right / H, "That is one head's share. Add up all heads.", None
+    yield 4 * d * d + core, "The maps are applied at each of the T positions.", None
+    yield projections + 2 * T * d, "Every query meets every key: T * T, not T.", None
+    yield projections + core + H * T * T, "The softmax is counted; the question asks for matrix products.", None
+
+
+def wrong_maps(d: int, H: int, T: int):
+    yield T * T, "That is one map. Every head has one of its own: this is what grows with n_heads.", "M13"
+    words = "That is one map shared out, as if the heads cut the sequence: every head sees all of it, T by T."
+    yield T * T / H, words, "M12"
+    yield H * T, "A map has a row for each query and a column for each key: T by T.", None
+    yield H * T * T * (d // H), "A weight is one number, not a vector: the map has no axis d_head.", None
+    yield T * T // H, words, "M12"
+    yield H * (T // H) ** 2, words, "M12"
+    yield H * d * d, "A map of weights is T by T: its size does not depend on d_model.", None
+
+
+def expect_number(cost, d: int, H: int, T: int, which: int, faults) -> None:
+    names = ("parameters", "multiply-adds", "numbers in the maps")
+    got = cost(d, H, T)
+    if not isinstance(got, (tuple, list)) or len(got) != 3:
+        raise Wrong("cost returns three numbers: `return parameters, multiply_adds, map_numbers`.")
+    value = got[which].item() if isinstance(got[which], Tensor) and got[which].ndim == 0 else got[which]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise Wrong(f"{names[which]}: {value!r} is no number.")
+    wanted = count_by_heads(d, H, T)[which]
+    if value == wanted:
+        return
+    told = f"cost(d_model={d}, n_heads={H}, T={T}): {value:,} {names[which]}; wanted {wanted:,}."
+    for wrong, message, misconception in faults:
+        if math.isclose(value, wrong) and wrong != wanted:
+            raise Wrong(f"{told} {message}", misconception)
+    raise Wrong(f"{told} Count one head first, d_head = d_model / n_heads wide, then all of them.")
+
+
+class permute_heads:
+    answers = ("permute_heads(w_q, w_k, w_v, w_o, order)",)
+
+    @check("four matrices of the same shapes", 0.5)
+    def shapes(permute):
+        for inputs in head_cases():
+            permuted(permute, *inputs)
+
+    @check("w_q, w_k and w_v: each new head is the old one asked for", 1)
+    def columns(permute):
+        for *matrices, order in head_cases():
+            got = permuted(permute, *matrices, order)
+            for name, old, new in zip(("w_q", "w_k", "w_v"), matrices, got, strict=False):
+                compare_columns(name, old, new, order)
+
+    @check("the output of the whole layer stays what it was", 1)
+    def output(permute):
+        for *matrices, order in head_cases():
+            x, H = normal(2, 5, matrices[0].shape[0]), len(order)
+            got = permuted(permute, *matrices, order)
+            wanted = layer(x, *matrices, H)
+            if not close(layer(x, *got, H), wanted, 1e-4):
+                raise Wrong(why_output_changed(matrices, got, order))
+            compare(got[3], by_rows(matrices[3], order), [], "w_o")
+
+    @check("the matrices given stay as they were", 0.5)
+    def inputs(permute):
+        *matrices, order = next(head_cases())
+        names = ("w_q", "w_k", "w_v", "w_o")
+        leaves_alone(lambda *given: permute(*given, order), **dict(zip(names, matrices, strict=True)))
+
+
+def head_cases():
+    """w_q, w_k, w_v (D, H d_head), w_o (H d_head, D), order: square and not; orders that are not their own inverse."""
+    for D, H, d_head, order in (
+        (12, 3, 4, [1, 2, 0]),
+        (10, 4, 3, [2, 0, 3, 1]),
+        (7, 2, 5, [1, 0]),
+        (6, 3, 2, [0, 1, 2]),
+    ):
+        yield *(normal(D, H * d_head) for _ in range(3)), normal(H * d_head, D), order
+
+
+def permuted(permute, *inputs) -> list[Tensor]:
+    *matrices, order = inputs
+    got = permute(*copies(*matrices), list(order))
+    if not isinstance(got, (tuple, list)) or len(got) != 4:
+        raise Wrong("permute_heads returns four matrices: `return w_q, w_k, w_v, w_o`.")
+    names = ("w_q", "w_k", "w_v", "w_o")
+    return [expect_tensor(new, name, tuple(old.shape)) for name, new, old in zip(names, got, matrices, strict=True)]
+
+
+def by_columns(matrix: Tensor, order) -> Tensor:
+    """The specification: the block of columns of each head, one after another in the new order."""
+    return torch.cat([matrix.chunk(len(order), dim=1)[head] for head in order], dim=1)
+
+
+def by_rows(matrix: Tensor, order) -> Tensor:
+    return torch.cat([matrix.chunk(len(order), dim=0)[head] for head in order], dim=0)
+
+
+def inverse(order) -> list[int]:
+    return [order.index(head) for head in range(len(order))]
+
+
+def column_faults(name: str, old: Tensor, order):
+    H = len(order)
+    yield old, f"{name} came back as it was: its columns belong to the heads, d_head to each.", None
+    words = f"{name}: the order is read backwards. New head i is old head order[i]: new head 0 is old head {order[0]}."
+    yield by_columns(old, inverse(order)), words, None
+    if old.shape[0] % H == 0:
+        words = (
+            f"{name}: its rows are reordered. Rows are the features of x, which every head reads; columns are heads."
+        )
+        yield by_rows(old, order), words, None
+    d_head = old.shape[1] // H
+    dealt = old.unflatten(1, (d_head, H))[:, :, order].flatten(1)
+    yield dealt, f"{name}: columns are taken as if heads alternated; the d_head columns of a head stand together.", None
+    rest = list(range(H, old.shape[1]))
+    yield (
+        old[:, list(order) + rest],
+        f"{name}: single columns are reordered, not whole heads of {d_head} columns.",
+        None,
+    )
+
+
+def compare_columns(name: str, old: Tensor, new: Tensor, order) -> None:
+    compare(new, by_columns(old, order), column_faults(name, old, order), name)
+
+
+def why_output_changed(matrices, got, order) -> str:
+    w_o, new = matrices[3], got[3]
+    H = len(order)
+    told = "The output changed. "
+    if any(not close(new, by_columns(old, order)) for new, old in zip(got[:3], matrices, strict=False)):
+        return told + "w_q, w_k and w_v are not reordered rightly yet: see the check above."
+    if close(new, w_o):
+        return told + "w_o came back as it was: it still reads the heads in the old order. Which of its axes are heads?"
+    if w_o.shape[1] % H == 0 and close(new, by_columns(w_o, order)):
+        return told + "w_o's columns are reordered. They are the output's features; its rows belong to the heads."
+    if close(new, by_rows(w_o, inverse(order))):
+        return told + "w_o's rows are put in the inverse order; its rows go exactly where the heads went."
+    rest = list(range(H, w_o.shape[0]))
+    if close(new, w_o[list(order) + rest]):
+        return told + f"Single rows of w_o are reordered, not whole heads of {w_o.shape[0] // H} rows."
+    return told + "The rows of w_o belong to the heads: the same order, along the other axis."
+
+
+def layer(x, w_q, w_k, w_v, w_o, H: int) -> Tensor:
+    q, k, v = ((x @ w).double().unflatten(-1, (H, -1)).transpose(1, 2) for w in (w_q, w_k, w_v))
+    weights = (q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5 / 8).softmax(-1)
+    return (weights @ v).transpose(1, 2).flatten(2) @ w_o.double()

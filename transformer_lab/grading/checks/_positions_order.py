@@ -1,0 +1,224 @@
+"""Lesson 08: the checks of a test for equivariance, and of what a causal model knows without positions."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..score import Wrong, check
+from .common import chosen, leaves_alone, normal
+
+OPTIONS = ("unchanged", "changes")
+
+
+class is_equivariant:
+    answers = ("is_equivariant(f, x)",)
+
+    @check("says True where f(Px) = P f(x)", 1)
+    def true(is_equivariant):
+        for f, words in equivariant():
+            if not verdict(is_equivariant, f):
+                raise Wrong(f"It says False of {words}, which commutes with every shuffle. {WHY_FALSE}")
+
+    @check("says False where the order counts", 1)
+    def false(is_equivariant):
+        for f, words in ordered():
+            if verdict(is_equivariant, f):
+                raise Wrong(f"It says True of {words}. {WHY_TRUE}")
+
+    @check("is fooled neither by rounding, nor by functions that survive one special shuffle", 1)
+    def subtle(is_equivariant):
+        for f, words, hint in special():
+            if verdict(is_equivariant, f):
+                raise Wrong(f"It says True of {words}. {hint}")
+        for f, words in rounding():
+            if not verdict(is_equivariant, f):
+                raise Wrong(
+                    f"It says False of {words}. Rounding differs with the order: compare with a tolerance of about "
+                    "1e-4, such as torch.allclose(..., atol=1e-4), not with ==."
+                )
+        leaves_alone(lambda x: is_equivariant(lambda y: y * 2.0, x), x=normal(9, 4))
+
+
+WHY_FALSE = (
+    "Shuffle the rows of x, apply f, and compare with the rows of f(x) shuffled *in the same way*: f(x[order]) "
+    "and f(x)[order]."
+)
+WHY_TRUE = (
+    "Compare f(x[order]) with f(x)[order], both (T, D), all rows and all features, for a shuffle that moves something."
+)
+
+
+def verdict(answer, f) -> bool:
+    got = answer(f, normal(9, 4))
+    if isinstance(got, Tensor) and got.numel() > 1:
+        raise Wrong(f"A tensor of shape {tuple(got.shape)} came back; wanted one True or False: .all(), or allclose.")
+    if isinstance(got, float) or (isinstance(got, Tensor) and got.is_floating_point()):
+        raise Wrong("A number came back; wanted True or False: compare the difference with a small tolerance.")
+    return bool(got)
+
+
+def attention(x, causal=False, bias=0.0):
+    scores = x @ (x @ TURN).transpose(-2, -1) + bias
+    if causal:
+        scores = scores.masked_fill(~torch.ones(scores.shape[-2:]).bool().tril(), -math.inf)
+    return scores.softmax(-1) @ x
+
+
+TURN = torch.tensor([[0.5, 1.0, 0.0, -0.3], [-1.0, 0.4, 0.2, 0.0], [0.3, 0.1, -0.6, 0.8], [0.0, 0.7, 0.2, 0.1]])
+
+
+def equivariant():
+    yield attention, "attention without a mask"
+    yield lambda x: torch.relu(x @ TURN), "a feed-forward layer"
+    yield lambda x: x + 0.0, "the identity"
+    yield lambda x: x - x.mean(0), "subtracting the mean over positions"
+    yield lambda x: x.mean(0).expand_as(x) * 1.0, "the mean, handed to every position"
+    yield lambda x: (x @ TURN)[:, :3], "a projection to another width"
+
+
+def ordered():
+    T = torch.arange(9.0)[:, None]
+    yield (
+        lambda x: x + torch.cat((T.sin(), T.cos(), (T / 100).sin(), (T / 100).cos()), 1),
+        "adding sinusoidal positions",
+    )
+    yield lambda x: attention(x, causal=True), "attention with a causal mask"
+    yield lambda x: x.cumsum(0), "a running sum"
+    yield lambda x: x.sort(dim=0).values, "sorting each feature over the positions (invariant, not equivariant)"
+    yield lambda x: x.roll(1, 0), "moving every row one place on"
+    yield lambda x: x[:1].expand_as(x) * 1.0, "handing the first row to every position"
+    yield lambda x: attention(x, bias=-0.3 * (T - T.T).abs()), "attention with ALiBi's bias"
+    words = "a table of constants that ignores x (f(Px) = f(x): invariant, not equivariant)"
+    yield lambda x: T.expand(9, 4).sin(), words
+
+
+def special():
+    T = torch.arange(9.0)[:, None]
+    flip = "It survives reversing the rows, and only that (and its like): try random orders, torch.randperm, several."
+    yield lambda x: x + (T - 4).abs(), "adding the distance from the middle", flip
+    ring = (torch.arange(9)[:, None] - torch.arange(9)) % 9
+    roll = "It survives torch.roll, and only that (and its like): try random orders, torch.randperm, several."
+    yield lambda x: (ring * 0.3).softmax(-1) @ x, "a circular average", roll
+    pairs = "It survives swapping the first two rows: try random orders of all rows, torch.randperm, several."
+    yield lambda x: x + T // 2 * (T > 1), "adding a number that only the first two rows share", pairs
+    small = "The positions added have size 0.01: a looser tolerance than 1e-3 no longer sees them."
+    yield lambda x: x + 0.01 * T.sin(), "adding small positions", small
+    feature = "Only one feature tells the position: compare all of them, not a sum or mean over features or positions."
+    yield lambda x: x + T * torch.tensor([0.0, 0.0, 1.0, -1.0]), "adding +t to one feature and -t to another", feature
+    mean = "Means agree, rows do not: compare row by row."
+    yield lambda x: x.flip(0), "reversing the rows", mean
+
+
+def rounding():
+    yield lambda x: attention(x) * 30, "attention with outputs of size 30, equal up to rounding"
+    yield lambda x: (x @ TURN).softmax(-1) - x.double().mean(0).float(), "a function that rounds"
+
+
+class swap_effect:
+    answers = ("swap_effect(model, ids, a, b)", OPTIONS, OPTIONS)
+
+    @check("how far the last row of logits moves", 2)
+    def values(swap_effect, one_layer, two_layers):
+        for T, a, b in ((7, 1, 4), (6, 0, 3), (9, 5, 2)):
+            ids = torch.randperm(20)[None, :T]
+            got = effect(swap_effect, reader, ids, a, b)
+            wanted = float((reader(swapped(ids, a, b)) - reader(ids))[0, -1].abs().max())
+            if not math.isclose(got, wanted, rel_tol=1e-3, abs_tol=1e-5):
+                raise Wrong(why(got, wanted, ids, a, b))
+        leaves_alone(lambda ids: swap_effect(reader, ids, 0, 2), ids=torch.randperm(20)[None, :5])
+
+    @check("one layer", 0.5)
+    def one(swap_effect, one_layer, two_layers):
+        if chosen(one_layer, OPTIONS, "one_layer") != "unchanged":
+            raise Wrong(
+                "You chose 'changes'. In one layer the last query averages over all keys, and each key is made of its "
+                "token alone: a bag. Measure: swap_effect of a model with n_layers=1 is rounding."
+            )
+
+    @check("two layers", 0.5)
+    def two(swap_effect, one_layer, two_layers):
+        if chosen(two_layers, OPTIONS, "two_layers") != "changes":
+            raise Wrong(
+                "You chose 'unchanged'. Row t of layer 1 has seen tokens 0 to t, no more, so its output depends on "
+                "what came *before* it; layer 2 reads that. Only without a mask is the order unknowable. Measure it "
+                "with n_layers=2.",
+                "M25",
+            )
+
+
+class Reader(torch.nn.Module):
+    """Logits (1, T, 11) that depend on all tokens and their places, differently in each row."""
+
+    def forward(self, ids):
+        table = (torch.arange(20.0)[:, None] * torch.linspace(0.3, 1.7, 11)).sin()
+        place = 1 + torch.arange(ids.shape[1]) ** 2 * 0.1
+        weighted = table[ids] * place[:, None]
+        turn = torch.linspace(0.4, math.pi, ids.shape[1])
+        heard = 0.9 + 0.6 * turn.sin()[:, None]  # a row in the middle moves furthest, neither the first nor the last
+        return 0.3 * weighted.cumsum(1) + weighted.sum(1, keepdim=True) * heard
+
+
+reader = Reader().eval()
+
+
+def swapped(ids, a, b):
+    other = ids.clone()
+    other[:, [a, b]] = ids[:, [b, a]]
+    return other
+
+
+def effect(answer, model, ids, a, b) -> float:
+    got = answer(model, ids.clone(), a, b)
+    if isinstance(got, Tensor) and got.numel() == 1:
+        got = got.item()
+    if isinstance(got, Tensor):
+        raise Wrong(f"A tensor of shape {tuple(got.shape)} came back; wanted one number: .abs().max().item().")
+    if isinstance(got, bool) or not isinstance(got, (int, float)):
+        raise Wrong(f"The answer is of type {type(got).__name__}; wanted one number, the largest change.")
+    return float(got)
+
+
+def why(got, wanted, ids, a, b) -> str:
+    before, after = reader(ids)[0], reader(swapped(ids, a, b))[0]
+    moved = after - before
+    lost = ids.clone()
+    lost[:, a] = lost[:, b]
+    lost_other = ids.clone()
+    lost_other[:, b] = lost_other[:, a]
+    double = "One token overwrote the other before it was moved: swap both at once, other[:, [a, b]] = ids[:, [b, a]]."
+    soft = after.softmax(-1) - before.softmax(-1)
+    logs = after.log_softmax(-1) - before.log_softmax(-1)
+    faults = {
+        "This is the largest change in *all* rows; only the last row is asked for: [:, -1].": moved.abs().max(),
+        "This is the change of the first row; wanted the last: [:, -1].": moved[0].abs().max(),
+        "This is the change of the row before the last; wanted the last: [:, -1].": moved[-2].abs().max(),
+        "This is the change of one logit (the last) in all rows; wanted the last row.": moved[:, -1].abs().max(),
+        "This is the mean change; wanted the largest.": moved[-1].abs().mean(),
+        "This is the sum of the changes; wanted the largest.": moved[-1].abs().sum(),
+        "This is the length of the change; wanted its largest entry.": moved[-1].norm(),
+        "This is the mean over all rows; wanted the largest in the last.": moved.abs().mean(),
+        "The sign counts here: take .abs() before .max().": moved[-1].max(),
+        "The sign counts here: take .abs() before .max(), new minus old.": (-moved[-1]).max(),
+        "This is the smallest change; wanted the largest.": moved[-1].abs().min(),
+        "This is the difference of the two maxima; subtract first, then take the maximum.": after[-1].max()
+        - before[-1].max(),
+        "This is the *size* of the difference of two maxima; subtract first.": (
+            after[-1].max() - before[-1].max()
+        ).abs(),
+        "This compares probabilities (softmax); wanted the logits themselves.": soft[-1].abs().max(),
+        "This compares log-probabilities; wanted the logits themselves.": logs[-1].abs().max(),
+        "The squares are compared; wanted .abs().": (moved[-1] ** 2).max(),
+        "0 came back: was `ids` itself changed, so that both runs saw the same? Swap in a clone.": torch.zeros(()),
+    }
+    for tokens in (lost, lost_other):
+        faults[double + " " * (tokens is lost)] = (reader(tokens)[0] - before)[-1].abs().max()
+        faults[double + "  " + " " * (tokens is lost)] = (reader(tokens)[0] - before).abs().max()
+    last = swapped(ids, a, -1)
+    faults["Token a is swapped with the last token, not with b."] = (reader(last)[0] - before)[-1].abs().max()
+    whole = (reader(ids.flip(1))[0] - before)[-1].abs().max()
+    faults["All tokens are reversed; only a and b change places."] = whole
+    for words, value in faults.items():
+        if math.isclose(got, float(value), rel_tol=1e-3, abs_tol=1e-6):
+            return words.strip()
+    return f"swap_effect is {got:.4g}; wanted {wanted:.4g}: max |model(swapped)[0, -1] - model(ids)[0, -1]|."

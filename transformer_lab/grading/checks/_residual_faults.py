@@ -1,0 +1,83 @@
+"""Lesson 06: the wrong residuals people write, as numbers to compare with and words to tell their authors."""
+
+import torch
+from torch import Tensor
+
+from .common import close
+
+NO_SKIP = "There is no skip: x itself is not added. Where F says 0, x would be lost."
+TWICE_X = "x is added to itself: what the sub-layer says is lost, so nothing is learnt here. Wanted x + F(...)."
+TWICE_F = (
+    "The sub-layer's output is added to itself: there is no path around it, only a branch twice as loud. "
+    "The other summand is the sub-layer's input x."
+)
+
+
+def wrapped(x: Tensor, f, norm):
+    """Faults of x + f(norm(x))."""
+    n, right = norm(x), x + f(norm(x))
+    yield f(n), NO_SKIP, None
+    yield 2 * x, TWICE_X, "M14"
+    yield 2 * f(n), TWICE_F, "M15"
+    yield 2 * f(x), TWICE_F + " And the norm is missing.", "M15"
+    yield (
+        norm(x + f(x)),
+        "This is post-norm, norm(x + F(x)): the norm stands on the skip too. Wanted it on the branch.",
+        None,
+    )
+    yield norm(2 * x), TWICE_X, "M14"
+    yield n + f(n), "The skip carries norm(x); wanted x as it is, so that the identity path is free.", "M18"
+    yield (
+        norm(right),
+        "A norm follows the addition as well: after it no path is free. Only the branch is normalised.",
+        "M18",
+    )
+    yield x + norm(f(x)), "The norm stands after the sub-layer; wanted before it: F(norm(x)).", None
+    yield x + norm(f(n)), "The branch is normalised once more after the sub-layer; wanted F(norm(x)) as it is.", None
+    yield x + f(x), "The sub-layer sees x as it is; wanted it to see norm(x).", None
+    yield n + f(x), "The two paths are exchanged: norm(x) goes around and x through; wanted x + F(norm(x)).", "M18"
+    yield x + n, "norm(x) is added to x: the sub-layer is missing on the branch.", None
+    yield x + f(n) + f(x), "The sub-layer is added twice, once without the norm.", None
+    yield x + 2 * f(n), "What the sub-layer says is added twice.", None
+    yield 2 * x + f(n), "x is added twice.", None
+    yield x + n + f(n), "Three things are added: x, norm(x) and F(norm(x)). The middle one has no place here.", None
+    yield x - f(n), "The sub-layer's output is taken off x; wanted it added.", None
+    yield f(n) - x, "x is taken off; wanted it added.", None
+    yield x * f(n), "The two are multiplied; wanted their sum.", None
+    yield right / 2, "The sum is halved: the skip must carry x with factor 1.", None
+    yield right / 2**0.5, "The sum is divided by sqrt(2): the skip must carry x with factor 1.", None
+    yield x + f(norm(n)), "norm is applied twice on the branch.", None
+    yield x + f(f(n)), "The sub-layer is applied twice.", None
+    yield f(norm(x + f(n))), "A second sub-layer follows the addition.", None
+    yield right.relu(), "An activation follows the addition: the identity path is broken.", "M18"
+    yield right.tanh(), "An activation follows the addition: the identity path is broken.", "M18"
+    plain = torch.nn.functional.layer_norm(x, x.shape[-1:])
+    yield x + f(plain), "The norm is one of your own, without what the given one has learnt: call the norm given.", None
+    yield x, "This is x as it was: the branch is missing.", None
+    yield n, "This is norm(x): sub-layer and skip are missing.", None
+
+
+def dropped(out: Tensor, x: Tensor, written: Tensor, p: float) -> str:
+    """What is wrong with a training-mode output that should be x + dropout(written); nothing if it is right."""
+    delta = out - x
+    if close(delta, written):
+        return "In training mode nothing is dropped: dropout must fall on what the sub-layer writes."
+    zero = delta.abs() < 1e-9
+    share = zero.double().mean().item()
+    kept = delta[~zero] / written[~zero]
+    if abs(share - p) < 0.04 and len(kept) and close(kept, torch.full_like(kept, 1 / (1 - p)), 1e-4):
+        return ""
+    if (out.abs() < 1e-9).double().mean() > p / 2:
+        return "Dropout falls on the sum: some positions lose x too. Drop what is written, then add x untouched."
+    if ((out - written / (1 - p)).abs() < 1e-9).double().mean() > p / 8:
+        return "Dropout falls on the skip too: x must arrive whole. Drop what the sub-layer writes, and nothing else."
+    around = out - written
+    if (around.abs() < 1e-9).double().mean() > p / 2:
+        return "Dropout falls on the skip: x must arrive whole. Drop what the sub-layer writes."
+    if abs(share - (1 - p)) < 0.04:
+        return f"With dropout={p} a share of {share:.2f} is dropped: p is the share to drop, not the share to keep."
+    if abs(share - p) < 0.04:
+        return "What is kept is not divided by 1 - p, so that the mean changes with the mode: use nn.Dropout."
+    if share > 0.01:
+        return f"With dropout={p} a share of {share:.2f} of the output is dropped: a fixed number, or twice?"
+    return "Something else is dropped: dropout must stand after the sub-layer, on its output, before the addition."

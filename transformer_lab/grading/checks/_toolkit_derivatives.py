@@ -1,0 +1,284 @@
+"""Lesson 01: the checks of softmax's Jacobian, and of the chain rule through two layers."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..score import Wrong, check
+from .common import compare, copies, expect_tensor, keeps_dtype, leaves_alone, normal
+
+
+class softmax_jacobian:
+    answers = ("softmax_jacobian(p)",)
+
+    @check("a table (..., n, n) of the same dtype", 0.5)
+    def shape(softmax_jacobian):
+        for dtype in (torch.float32, torch.float64):
+            for shape in ((5,), (3, 5), (2, 3, 4)):
+                keeps_dtype(table(softmax_jacobian, probabilities(*shape, dtype=dtype)), dtype, "the Jacobian")
+
+    @check("one row of probabilities", 1)
+    def one(softmax_jacobian):
+        for n in (2, 5):
+            p = probabilities(n)
+            compare(table(softmax_jacobian, p), jacobian_by_loops(p), jacobians(p), "the Jacobian")
+        p = torch.tensor([0.0, 1.0, 0.0])
+        compare(table(softmax_jacobian, p), torch.zeros(3, 3), jacobians(p), "the Jacobian at p = (0, 1, 0)")
+
+    @check("any leading axes", 1)
+    def batch(softmax_jacobian):
+        for shape in ((3, 5), (4, 4), (2, 3, 4), (3, 3, 3)):
+            p = probabilities(*shape)
+            got = table(softmax_jacobian, p)
+            compare(got, jacobian_by_loops(p), jacobians(p), f"the Jacobian for p {shape}")
+
+    @check("the input stays as it was", 0.5)
+    def unchanged(softmax_jacobian):
+        p = probabilities(3, 4)
+        leaves_alone(softmax_jacobian, p=p)
+        rows = table(softmax_jacobian, p)
+        if (rows.sum(-1).abs() > 1e-5).any():
+            raise Wrong(
+                "The rows of the Jacobian do not sum to 0: the same number added to all scores changes no probability."
+            )
+
+
+def probabilities(*shape: int, dtype=torch.float32) -> Tensor:
+    return normal(*shape, dtype=dtype).softmax(-1)
+
+
+def table(answer, p: Tensor) -> Tensor:
+    got = answer(*copies(p))
+    if isinstance(got, Tensor) and got.shape == p.shape:
+        raise Wrong(
+            f"This is one number for each probability, {tuple(p.shape)}: the diagonal alone. Every p_i depends on "
+            f"every score j, so wanted a table, {(*p.shape, p.shape[-1])}."
+        )
+    return expect_tensor(got, "the Jacobian", (*p.shape, p.shape[-1]))
+
+
+def jacobian_by_loops(p: Tensor) -> Tensor:
+    """The specification: p_i (1 - p_i) on the diagonal, -p_i p_j beside it, number by number."""
+    n, found = p.shape[-1], []
+    for row in p.double().reshape(-1, n).tolist():
+        found.append([[row[i] * ((i == j) - row[j]) for j in range(n)] for i in range(n)])
+    return torch.tensor(found, dtype=torch.float64).view(*p.shape, n)
+
+
+def jacobians(p: Tensor):
+    p = p.double()
+    n = p.shape[-1]
+    outer, diagonal = p.unsqueeze(-1) * p.unsqueeze(-2), torch.diag_embed(p)
+    right, identity = diagonal - outer, torch.eye(n, dtype=torch.float64)
+    yield (
+        torch.diag_embed(p * (1 - p)),
+        "This is the diagonal alone: a score also takes from the other probabilities, -p_i p_j beside the diagonal.",
+        None,
+    )
+    yield -right, "The sign is turned: raising a score raises its own probability.", None
+    yield diagonal + outer, "The sign of p_i p_j is wrong: what one gains the others lose.", None
+    yield outer, "This is p_i p_j alone: diag(p) minus that.", None
+    yield -outer, "p_i on the diagonal is missing: diag(p) minus the outer product.", None
+    yield diagonal, "This is diag(p): the outer product is to be taken off.", None
+    yield identity - outer, "The identity stands where diag(p) should: 1 in place of p_i on the diagonal.", None
+    yield p.unsqueeze(-1) - outer, "p is taken as it is in place of diag(p): it stands in every column.", None
+    yield p.unsqueeze(-2) - outer, "p is taken as it is in place of diag(p): it stands in every row.", None
+    yield p.unsqueeze(-1) * (1 - p.unsqueeze(-2)), "p_i (1 - p_j) everywhere: the 1 belongs on the diagonal only.", None
+    yield (1 - p).unsqueeze(-1) * p.unsqueeze(-2), "p_j (1 - p_i) everywhere: the 1 belongs on the diagonal only.", None
+    yield identity * right + (1 - identity) * outer, "Beside the diagonal the sign is wrong: -p_i p_j.", None
+    yield (
+        identity * diagonal - (1 - identity) * outer,
+        "Beside the diagonal it is right; on it, p_i (1 - p_i), not p_i.",
+        None,
+    )
+    again = p.softmax(-1)
+    yield (
+        torch.diag_embed(again) - again.unsqueeze(-1) * again.unsqueeze(-2),
+        "Softmax is applied again: p are probabilities already.",
+        None,
+    )
+    yield identity - p.unsqueeze(-2), "A factor p_i is missing: this is the Jacobian of log p.", None
+    yield identity - p.unsqueeze(-1), "A factor p_j is missing.", None
+    yield diagonal - p.unsqueeze(-1) * p.unsqueeze(-1), "p_i p_i stands where p_i p_j should.", None
+    if p.ndim >= 2:
+        summed = p.transpose(-2, -1) @ p
+        mixed = "Rows of the batch are mixed. Each has an outer product of its own: p[..., :, None] * p[..., None, :]."
+        yield diagonal - summed.unsqueeze(-3), mixed, None
+        yield diagonal - summed.unsqueeze(-3) / p.shape[-2], mixed, None
+        if p.shape[-2] == n:
+            products = p @ p.transpose(-2, -1)
+            yield diagonal - products.unsqueeze(-3), mixed, None
+        mean = p.mean(-2, keepdim=True)
+        yield (diagonal - outer).mean(-3, keepdim=True).expand_as(right), mixed, None
+        yield (torch.diag_embed(mean) - mean.unsqueeze(-1) * mean.unsqueeze(-2)).expand_as(right), mixed, None
+        flat = p.reshape(-1, n)
+        if p.ndim == 2 and len(flat) == n:
+            yield diagonal - torch.einsum("bi,ji->bij", p, p), mixed, None
+            yield diagonal - torch.einsum("bi,jb->bij", p, p), mixed, None
+
+
+class two_layer_gradients:
+    answers = ("two_layer_gradients(x, w1, w2, targets)",)
+
+    @check("two tensors of the matrices' shapes", 0.5)
+    def shape(two_layer_gradients):
+        for dtype in (torch.float32, torch.float64):
+            inputs = network(5, 3, 4, 6, dtype)
+            for name, one in zip(("dw1", "dw2"), both(two_layer_gradients, *inputs), strict=True):
+                keeps_dtype(one, dtype, name)
+
+    @check("dw2", 1)
+    def outer(two_layer_gradients):
+        for sizes in NETWORKS:
+            inputs = network(*sizes)
+            wanted = gradients_by_loops(*inputs)[1]
+            compare(both(two_layer_gradients, *inputs)[1], wanted, of_w2(*inputs), "dw2")
+
+    @check("dw1", 2)
+    def inner(two_layer_gradients):
+        for sizes in NETWORKS:
+            inputs = network(*sizes)
+            wanted = gradients_by_loops(*inputs)[0]
+            compare(both(two_layer_gradients, *inputs)[0], wanted, of_w1(*inputs), "dw1")
+
+    @check("inputs left alone", 0.5)
+    def unchanged(two_layer_gradients):
+        x, w1, w2, targets = network(5, 3, 4, 6)
+        leaves_alone(two_layer_gradients, x=x, w1=w1, w2=w2, targets=targets)
+        compare(both(two_layer_gradients, x, w1, w2, targets)[1], gradients_by_loops(x, w1, w2, targets)[1], (), "dw2")
+
+
+NETWORKS = ((5, 3, 4, 6), (4, 4, 4, 4), (1, 2, 5, 3), (7, 5, 5, 3))  # N, D, d_ff, V
+
+
+def network(N: int, D: int, d_ff: int, V: int, dtype=torch.float32):
+    """x, the two matrices and targets; tanh neither linear nor flat."""
+    x, w1, w2 = normal(N, D, dtype=dtype), normal(D, d_ff, dtype=dtype), normal(d_ff, V, dtype=dtype)
+    return x, (w1 - 0.2) / math.sqrt(D), w2 / math.sqrt(d_ff), torch.randint(V, (N,))
+
+
+def both(answer, x, w1, w2, targets):
+    got = answer(*copies(x, w1, w2, targets))
+    if isinstance(got, Tensor) or not isinstance(got, (tuple, list)) or len(got) != 2:
+        raise Wrong("Wanted two tensors: return dw1, dw2.")
+    shapes = [tuple(value.shape) for value in got if isinstance(value, Tensor)]
+    if shapes == [tuple(w2.shape), tuple(w1.shape)] != [tuple(w1.shape), tuple(w2.shape)]:
+        raise Wrong("The two come in the wrong order: return dw1, dw2.")
+    for name, value, w in zip(("dw1", "dw2"), got, (w1, w2), strict=True):
+        expect_tensor(value, name, w.shape)
+    return got
+
+
+def gradients_by_loops(x: Tensor, w1: Tensor, w2: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """The specification: the chain rule, weight by weight and row by row."""
+    (D, d_ff), V, N = w1.shape, w2.shape[1], len(x)
+    dw1, dw2 = [[0.0] * d_ff for _ in range(D)], [[0.0] * V for _ in range(d_ff)]
+    a, b = w1.double().tolist(), w2.double().tolist()
+    for row, target in zip(x.double().tolist(), targets.tolist(), strict=True):
+        h = [math.tanh(sum(row[i] * a[i][c] for i in range(D))) for c in range(d_ff)]
+        powers = [math.exp(sum(h[c] * b[c][v] for c in range(d_ff))) for v in range(V)]
+        dscores = [powers[v] / sum(powers) - (v == target) for v in range(V)]
+        for c in range(d_ff):
+            slope = 1 - h[c] ** 2
+            dh = sum(dscores[v] * b[c][v] for v in range(V))
+            for v in range(V):
+                dw2[c][v] += h[c] * dscores[v] / N
+            for i in range(D):
+                dw1[i][c] += row[i] * slope * dh / N
+    return torch.tensor(dw1, dtype=torch.float64), torch.tensor(dw2, dtype=torch.float64)
+
+
+def forward(x, w1, w2, targets):
+    x, w1, w2 = x.double(), w1.double(), w2.double()
+    z = x @ w1
+    h = z.tanh()
+    scores = h @ w2
+    y = F.one_hot(targets, w2.shape[1]).double()
+    return x, w2, z, h, scores, scores.softmax(-1), y
+
+
+MEAN = "The mean over the batch is missing: divide by N = {}."
+SIGN = "The sign is turned: the gradient of the loss by the scores is p - y."
+SOFTMAX_AXIS = "Softmax runs along axis 0, over the batch: dim=-1."
+OTHERS = (  # activation, its slope, message
+    (torch.relu, lambda z: (z > 0).to(z), "The activation is ReLU here; wanted tanh."),
+    (torch.sigmoid, lambda z: z.sigmoid() * (1 - z.sigmoid()), "The activation is a sigmoid here; wanted tanh."),
+    (lambda z: z, torch.ones_like, "There is no activation here; wanted tanh."),
+)
+
+
+def of_w2(x, w1, w2, targets):
+    N = len(x)
+    x, w2, z, h, scores, p, y = forward(x, w1, w2, targets)
+    e = (p - y) / N
+    right = h.T @ e
+    yield right * N, MEAN.format(N), None
+    yield -right, SIGN, None
+    yield -right * N, SIGN + " " + MEAN.format(N), None
+    yield right / w2.shape[1], "A division by V too many: cross-entropy's mean runs over the N rows only.", None
+    yield z.T @ e, "x W_1 stands where tanh(x W_1) should: w2 is fed by the hidden layer after its activation.", None
+    yield z.T @ (p - y), "x W_1 stands where tanh(x W_1) should; and " + MEAN.format(N), None
+    for act, _, message in OTHERS:
+        yield act(z).T @ ((act(z) @ w2).softmax(-1) - y) / N, message, None
+    yield h.T @ p / N, "y is missing: the gradient by the scores is p - y.", None
+    yield h.T @ p, "y is missing: the gradient by the scores is p - y.", None
+    yield h.T @ (scores - y) / N, "Softmax is missing: the gradient by the scores is softmax(scores) - y.", None
+    yield h.T @ (scores.softmax(0) - y) / N, SOFTMAX_AXIS, None
+    yield h.T @ (p * (1 - p) * (p - y)) / N, "A factor p (1 - p) too many: softmax and loss together give p - y.", None
+    yield (1 - h**2).T @ e, "tanh's slope stands where tanh should: w2 multiplies the hidden layer itself.", None
+    yield (h * (1 - h**2)).T @ e, "tanh's slope has no place in dw2: w2 stands after the activation.", None
+    turned = "dw2 is transposed: hidden units and classes are equally many here. It is (d_ff, V)."
+    if right.shape[0] == right.shape[1]:
+        yield right.T, turned, None
+        yield right.T * N, turned, None
+    if x.shape[0] == h.shape[1]:
+        yield h @ e, "The hidden layer is not transposed: N and d_ff are equal here, so no error tells you.", None
+    if x.shape[1] == h.shape[1]:
+        yield x.T @ e, "x stands where the hidden layer should.", None
+        slope = (1 - h**2) * (e @ w2.T)
+        if w2.shape[0] == w2.shape[1]:
+            yield x.T @ slope, "The two gradients are exchanged: return dw1, dw2.", None
+    yield (h.mean(0).unsqueeze(-1) * e.sum(0)), "The means are multiplied; wanted the mean of the products.", None
+
+
+def of_w1(x, w1, w2, targets):
+    N = len(x)
+    x, w2, z, h, scores, p, y = forward(x, w1, w2, targets)
+    e = (p - y) / N
+    slope, dh = 1 - h**2, e @ w2.T
+    right = x.T @ (dh * slope)
+    yield right * N, MEAN.format(N), None
+    yield -right, SIGN, None
+    yield -right * N, SIGN + " " + MEAN.format(N), None
+    yield x.T @ dh, "tanh's slope is forgotten: multiply what arrives at the hidden layer by 1 - h^2.", None
+    yield x.T @ dh * N, "tanh's slope is forgotten; and " + MEAN.format(N), None
+    yield right / w2.shape[1], "A division by V too many: cross-entropy's mean runs over the N rows only.", None
+    off = "The slope of tanh is 1 - h^2 with h = tanh(x W_1); this is another."
+    for wrong in (1 - h, 1 - z**2, h * (1 - h), h**2, h, 1 - slope.tanh() ** 2, 1 - z.tanh(), -slope, z, 1 - h**2 * h):
+        yield x.T @ (dh * wrong), off, None
+    yield x.T @ (dh * (1 - h.tanh() ** 2)), off + " tanh was applied twice: h is tanh(x W_1) already.", None
+    yield x.T @ (dh * (z > 0)), "This is ReLU's slope; the activation is tanh: 1 - h^2.", None
+    s = z.sigmoid()
+    yield x.T @ (dh * s * (1 - s)), "This is a sigmoid's slope; the activation is tanh: 1 - h^2.", None
+    for act, its_slope, message in OTHERS:
+        error = ((act(z) @ w2).softmax(-1) - y) / N
+        yield x.T @ ((error @ w2.T) * its_slope(z)), message, None
+    yield x.T @ ((p @ w2.T) * slope) / N, "y is missing: the gradient by the scores is p - y.", None
+    yield x.T @ (((scores - y) / N @ w2.T) * slope), "Softmax is missing: the gradient by the scores is p - y.", None
+    yield x.T @ (((scores.softmax(0) - y) / N @ w2.T) * slope), SOFTMAX_AXIS, None
+    if w2.shape[0] == w2.shape[1]:
+        message = "w2 is not transposed on the way back: d_ff and V are equal here, so no error tells you."
+        yield x.T @ ((e @ w2) * slope), message, None
+        yield x.T @ (e @ w2), message + " And tanh's slope is forgotten.", None
+        yield x.T @ (e * slope), "w2 is left out: the way back to the hidden layer goes through it.", None
+    if right.shape[0] == right.shape[1]:
+        turned = "dw1 is transposed: D and d_ff are equal here. It is (D, d_ff)."
+        yield right.T, turned, None
+        yield right.T * N, turned, None
+    if x.shape[0] == x.shape[1]:
+        yield x @ (dh * slope), "x is not transposed: N and D are equal here, so no error tells you.", None
+    yield right * 2, "A factor 2 too many: this is no squared error.", None
+    yield right / N, "It is divided by N twice.", None
+    yield x.T @ (((p * (1 - p) * (p - y)) / N @ w2.T) * slope), "A factor p (1 - p) too many.", None

@@ -1,0 +1,114 @@
+"""Lesson 01: the checks of a loss turned into a lead of scores."""
+
+import math
+
+import torch
+
+from ..score import NotDone, Wrong, check
+from .common import compare, number
+
+OTHERS = (2.0, 0.5, -1.0, 0.0)  # the explorer's other scores, as it starts
+POINTS = ((0.1, 5), (0.1, 14), (0.5, 1000), (2.0, 14), (0.01, 50000), (1.5, 2), (4.0, 20))  # loss, vocab_size
+
+
+class lead:
+    answers = ("lead(loss, vocab_size)", ("the number read off the explorer",))
+
+    @check("what the explorer says", 1)
+    def read(lead, score_of_b):
+        if score_of_b is None:
+            raise NotDone("put the number that you read off the explorer in place of None, then run this cell again.")
+        value = one_number(score_of_b, "score_of_b")
+        if 7.85 <= value <= 8.05:
+            return
+        told = (
+            (4.6, "That is the score at temperature 1. Set the temperature to 2: only score / temperature counts."),
+            (2.6, "That is the lead over a, and at temperature 1. Wanted the score of b itself, at temperature 2."),
+            (5.95, "That is how far b leads a. Wanted the score of b itself."),
+            (7.3, "That is right when the four others are equal to 0. Leave them as they start."),
+            (3.98, "That is b's score divided by the temperature. Wanted the score as its slider shows it."),
+        )
+        for near, message in told:
+            if abs(value - near) <= 0.06:
+                raise Wrong(message)
+        if abs(value) > 10:
+            raise Wrong(f"{value:g} is no score of the explorer: they go from -10 to 10.")
+        loss = math.log1p(sum(math.exp((other - value) / 2) for other in OTHERS))
+        raise Wrong(
+            f"With b at {value:g} and temperature 2 the loss is {number(loss)} nats: "
+            + ("more than 0.1; raise b." if loss > 0.1 else "less than 0.1 already; a lower score will do.")
+        )
+
+    @check("any loss and size of vocabulary", 1.5)
+    def values(lead, score_of_b):
+        got = torch.tensor([one_number(lead(*point), f"lead{point}") for point in POINTS], dtype=torch.float64)
+        wanted = torch.tensor([lead_by_search(*point) for point in POINTS], dtype=torch.float64)
+        faults = [
+            (torch.tensor([formula(*point) for point in POINTS], dtype=torch.float64), message, None)
+            for formula, message in misread()
+        ]
+        compare(got, wanted, faults, f"lead at (loss, vocab_size) = {POINTS}", 1e-4)
+
+    @check("guessing: a loss of ln V", 0.5)
+    def guessing(lead, score_of_b):
+        for V in (2, 14, 1000):
+            got = one_number(lead(math.log(V), V), f"lead(ln {V}, {V})")
+            if abs(got) > 1e-4:
+                raise Wrong(
+                    f"lead(ln {V}, {V}) is {number(got)}. A loss of ln V is that of equal scores: the lead is 0."
+                )
+
+
+def lead_by_search(loss: float, V: int) -> float:
+    """The specification: halve an interval until the target's -ln p, summed score by score, is the loss."""
+    low, high = -50.0, 50.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        found = math.log1p((V - 1) * math.exp(-middle))
+        low, high = (middle, high) if found > loss else (low, middle)
+    return high
+
+
+def misread():
+    """(formula, message) of the leads that people give."""
+    ln, exp = math.log, math.exp
+    yield lambda loss, V: ln(V / (exp(loss) - 1)), "There are V - 1 others, not V: the target is one of the V itself."
+    yield lambda loss, V: ln((V - 2) / (exp(loss) - 1)) if V > 2 else -math.inf, "There are V - 1 others, not V - 2."
+    yield lambda loss, V: -ln(exp(loss) - 1), "The V - 1 others are forgotten: each takes its share."
+    yield lambda loss, V: ln((exp(loss) - 1) / (V - 1)), "The sign is turned: by so much the others would lead."
+    yield lambda loss, V: math.log2((V - 1) / (exp(loss) - 1)), "This is a logarithm to base 2; wanted ln."
+    yield (
+        lambda loss, V: math.log10((V - 1) / (exp(loss) - 1)),
+        "This is a logarithm to base 10; wanted ln.",
+    )
+    yield lambda loss, V: ln((V - 1) / (2**loss - 1)), "2^loss stands where e^loss should: the loss is in nats."
+    yield lambda loss, V: (V - 1) / (exp(loss) - 1), "This is the ratio of two e^score: take its logarithm."
+    yield lambda loss, V: ln((V - 1) / exp(loss)), "The 1 is missing: p = e^lead / (e^lead + V - 1), so e^loss - 1."
+    yield lambda loss, V: ln((V - 1) / loss), "e^loss - 1 is nearly the loss only while that is small."
+    yield lambda loss, V: ln((V - 1) * (exp(loss) - 1)), "(e^loss - 1) stands below the fraction line, not above it."
+    yield (
+        lambda loss, V: ln((V - 1) / (exp(loss) + 1)),
+        "The sign in front of 1 is wrong: e^loss = 1 + (V - 1) / e^lead.",
+    )
+    yield lambda loss, V: ln((V - 1) / (1 - exp(-loss))), "This divides by 1 - p alone; wanted p / (1 - p)."
+    yield lambda loss, V: exp(-loss), "This is p, the target's probability. By how much must its score lead?"
+    yield lambda loss, V: ln(V) - loss, "ln V - loss is the gain over guessing; a score needs another number."
+    yield lambda loss, V: ln(V - 1), "The loss is not used."
+    yield (
+        lambda loss, V: exp(-loss) - (1 - exp(-loss)) / (V - 1),
+        "This is a lead of p; wanted one of scores.",
+    )
+
+
+def one_number(value, name: str) -> float:
+    if isinstance(value, (bool, str)):
+        raise Wrong(f"{name} is {value!r}; wanted a number.")
+    if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0):
+        raise Wrong(f"{name} holds {len(value)} numbers; wanted a single one.")
+    try:
+        value = float(value)
+    except (TypeError, ValueError):
+        raise Wrong(f"{name} is of type {type(value).__name__}; wanted a number.") from None
+    if not math.isfinite(value):
+        raise Wrong(f"{name} is {value}; wanted a finite number.")
+    return value

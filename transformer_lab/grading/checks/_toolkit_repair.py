@@ -1,0 +1,215 @@
+"""Lesson 01: the checks of three repairs of a training loop, against stochastic gradient descent by hand."""
+
+import copy
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..score import Wrong, check
+from ._toolkit_loss_faults import TWICE
+from .common import close, number
+
+TOLERANCE = 1e-4
+RATES = (0.3, 0.11)
+
+
+class repair:
+    answers = ("repair_1(model, batches, lr)", "repair_2(model, batches, lr)", "repair_3(model, batches, lr)")
+
+    @check("repair 1: the loss rises again", 1)
+    def first(repair_1, repair_2, repair_3):
+        judge(repair_1)
+
+    @check("repair 2: the loss stays where it was", 1)
+    def second(repair_1, repair_2, repair_3):
+        judge(repair_2)
+
+    @check("repair 3: the loss cannot come near 0", 1)
+    def third(repair_1, repair_2, repair_3):
+        judge(repair_3)
+
+
+def judge(train) -> None:
+    """The parameters after training, and the losses, must be those of the loop by hand."""
+    for lr in RATES:
+        model, batches = case()
+        trained = copy.deepcopy(model)
+        try:
+            got = train(trained, [(x.clone(), targets.clone()) for x, targets in batches], lr)
+        except RuntimeError as error:  # NotDone is one too
+            if "modified by an inplace operation" not in str(error):
+                raise
+            raise Wrong(
+                "The step stands between the loss and its backward: it changes the parameters that backward "
+                "needs as they were. Backward first, then the step."
+            ) from error
+        wanted, losses = descend(model, batches, lr)
+        after = flat(trained)
+        if not after.isfinite().all():
+            raise Wrong("After training some parameters are NaN or inf.")
+        if not close(after, wanted, TOLERANCE):
+            for faulty, message, misconception in mistaken(model, batches, lr):
+                if close(after, faulty, TOLERANCE) and not close(faulty, wanted, TOLERANCE):
+                    raise Wrong(message, misconception)
+            gap, step = (after - wanted).abs().max(), (wanted - flat(model)).abs().max()
+            raise Wrong(
+                f"After {len(batches)} batches a parameter is off by {number(gap)}; right training moves none by more "
+                f"than {number(step)}. For each batch, in this order: gradients to 0, loss, backward, one step of "
+                "plain SGD with rate lr."
+            )
+        compare_losses(got, losses)
+
+
+def compare_losses(got, losses: list[float]) -> None:
+    """What train returns: the loss of each batch, before its step."""
+    if isinstance(got, Tensor):
+        got = got.detach().flatten().tolist()
+    if not isinstance(got, (list, tuple)):
+        raise Wrong(f"The model is trained right; what came back is a {type(got).__name__}. Wanted the list of losses.")
+    if len(got) != len(losses):
+        raise Wrong(f"{len(got)} losses came back for {len(losses)} batches; wanted one of each, before its step.")
+    try:
+        got = [float(loss) for loss in got]
+    except (TypeError, ValueError, RuntimeError):
+        raise Wrong("The losses are no numbers: append loss.item().") from None
+    for n, (yours, right) in enumerate(zip(got, losses, strict=True)):
+        if not math.isclose(yours, right, rel_tol=1e-3, abs_tol=1e-4):
+            raise Wrong(
+                f"The model is trained right, but the loss of batch {n} is {number(yours)}; wanted {number(right)}, "
+                "the mean cross-entropy in nats, before the step."
+            )
+
+
+def case():
+    """A small network and batches of unequal sizes."""
+    model = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3))
+    batches = [(torch.randn(size, 4) + 0.3, torch.randint(3, (size,))) for size in (5, 3, 6, 4, 2)]
+    return model, batches
+
+
+def flat(model: nn.Module) -> Tensor:
+    return torch.cat([p.detach().flatten() for p in model.parameters()]).double()
+
+
+def descend(model, batches, lr, loss_of=F.cross_entropy, update=None):
+    """The specification: parameters -= lr x gradient of this batch's loss. Returns parameters and losses.
+
+    update(gradients so far) -> what is subtracted, for the faults.
+    """
+    model = copy.deepcopy(model)
+    parameters, losses, history = list(model.parameters()), [], []
+    for x, targets in batches:
+        loss = loss_of(model(x), targets)
+        history.append([g.detach() for g in torch.autograd.grad(loss, parameters)])
+        losses.append(loss.item())
+        taken = update(history) if update else history[-1]
+        with torch.no_grad():
+            for p, g in zip(parameters, taken, strict=True):
+                p -= lr * g
+    return flat(model), losses
+
+
+def summed(history):
+    return [sum(gradients) for gradients in zip(*history, strict=True)]
+
+
+def nothing(history):
+    return [torch.zeros_like(g) for g in history[-1]]
+
+
+def mistaken(model, batches, lr):
+    """(parameters, message, misconception) of the loops that people write."""
+
+    def after(loss_of=F.cross_entropy, update=None, batches=batches, lr=lr):
+        return descend(model, batches, lr, loss_of, update)[0]
+
+    twice = lambda scores, targets: F.cross_entropy(scores.softmax(-1), targets)  # noqa: E731
+    frozen = (
+        "Nothing is learnt: the parameters are as they were. The step stands before backward, or the gradients are "
+        "set to 0 between the two, or the step is missing."
+    )
+    gathers = (
+        "The gradients of all earlier batches are still in the step: backward adds to p.grad. "
+        "Set them to 0 once for each batch, before backward."
+    )
+    yield after(update=summed), gathers, "M43"
+    yield flat(model), frozen, None
+    early = "The last batch is never learnt from: the step comes before backward, and uses the batch before."
+    yield after(batches=batches[:-1]), early, None
+    yield after(update=summed, batches=batches[:-1]), early + " And no gradient is set to 0.", "M43"
+    yield after(twice), TWICE, "M38"
+    yield after(twice, summed), TWICE + " And the gradients pile up: zero_grad is missing.", "M38"
+    yield (
+        after(lambda s, t: F.cross_entropy(s.log_softmax(-1).softmax(-1), t)),
+        TWICE,
+        "M38",
+    )
+    yield (
+        after(lambda s, t: F.nll_loss(s.softmax(-1), t)),
+        "nll_loss wants logarithms: this is minus the mean probability. Give the scores to F.cross_entropy.",
+        None,
+    )
+    yield (
+        after(lambda s, t: F.nll_loss(s, t)),
+        "nll_loss got bare scores: the softmax is gone altogether. F.cross_entropy has it inside.",
+        None,
+    )
+    yield (
+        after(lambda s, t: F.cross_entropy(s.softmax(0), t)),
+        TWICE + " And the axis is 0.",
+        "M38",
+    )
+    yield (
+        after(lambda s, t: F.cross_entropy(s.sigmoid(), t)),
+        "A sigmoid stands before cross_entropy: it wants the scores as they are.",
+        "M38",
+    )
+    yield (
+        after(lambda s, t: F.cross_entropy(s.log_softmax(0), t)),
+        "A log_softmax along axis 0 stands before cross_entropy: it wants the scores as they are.",
+        None,
+    )
+    yield (
+        after(lambda s, t: F.cross_entropy(s, t, reduction="sum")),
+        "The losses of a batch are summed; wanted their mean.",
+        None,
+    )
+    yield (
+        after(lambda s, t: ((s.softmax(-1) - F.one_hot(t, s.shape[-1])) ** 2).mean()),
+        "This is a squared error; wanted cross-entropy.",
+        None,
+    )
+    yield after(lr=-lr), "The loss rises: the gradient is added; take it off.", None
+    yield after(batches=batches[:1]), "Only the first batch is used: is a `return` inside the loop?", None
+    yield after(update=lambda h: nothing(h) if len(h) < len(batches) else h[-1]), "Only the last batch is used.", None
+    yield (
+        after(update=lambda h: nothing(h) if len(h) < len(batches) else summed(h)),
+        "There is one step for all batches together: the step belongs inside the loop.",
+        None,
+    )
+    yield after(lr=1e-3), "The rate is 0.001, whatever lr says: hand lr on to the optimiser.", None
+    yield after(lr=0.1), "The rate is 0.1, whatever lr says: hand lr on to the optimiser.", None
+    yield after(update=lambda h: [2 * g for g in h[-1]]), "Each gradient counts twice: two steps a batch?", None
+    yield (
+        after(batches=batches + batches),
+        "The batches are gone through twice; once was asked for.",
+        None,
+    )
+    yield after(update=lambda h: momentum(h, 0.9)), "This is SGD with momentum; wanted plain SGD, as it was.", None
+    for kind in (torch.optim.Adam, torch.optim.AdamW):
+        other = copy.deepcopy(model)
+        optimiser = kind(other.parameters(), lr=lr)
+        for x, targets in batches:
+            optimiser.zero_grad()
+            F.cross_entropy(other(x), targets).backward()
+            optimiser.step()
+        yield flat(other), f"This is {kind.__name__}; wanted plain SGD, as it was.", None
+
+
+def momentum(history, beta):
+    total = [torch.zeros_like(g) for g in history[-1]]
+    for gradients in history:
+        total = [beta * t + g for t, g in zip(total, gradients, strict=True)]
+    return total

@@ -1,0 +1,97 @@
+"""my_progress(): a line for each lesson, from what grade() and predict() have kept on this machine."""
+
+import html
+import io
+from dataclasses import astuple, dataclass
+
+from .progress import GUESSES, RUNS, Note
+from .results import RESULTS
+from .score import checks, lessons, questions
+from .store import folder
+
+HEADINGS = ("lesson", "tried", "done", "questions", "points", "guesses", "borne out")
+OFF = "Nothing is recorded: TRANSFORMER_LAB_PROGRESS is off."
+EMPTY = (
+    "Nothing is recorded yet. Open an exercise, such as exercises/02_attention/attention.ipynb, write an answer and "
+    "run the locked cell below it; or make a guess in a lesson."
+)
+LEFT, RIGHT = "text-align: left; padding: 2px 10px", "text-align: right; padding: 2px 10px"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A lesson's questions (tried, with full marks, all), the points so far, and the guesses."""
+
+    lesson: str
+    tried: int
+    done: int
+    questions: int
+    points: str
+    guesses: int
+    borne_out: int
+
+
+class Summary:
+    """The lines as a table, in text and in HTML."""
+
+    def __init__(self, lines: list[Line]):
+        self.lines = lines
+        self.where = f"Kept in {folder()}, and nowhere else."
+
+    def __repr__(self) -> str:
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False)
+        for heading in HEADINGS:
+            table.add_column(heading, justify="left" if heading == "lesson" else "right", no_wrap=True)
+        for line in self.lines:
+            table.add_row(*map(str, astuple(line)))
+        text = io.StringIO()
+        Console(file=text, width=100).print(table)
+        return "\n".join([*(line.rstrip() for line in text.getvalue().splitlines()), "", self.where])
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        head = html_row(HEADINGS, 'th scope="col"')
+        body = "".join(html_row(astuple(line), "td") for line in self.lines)
+        where = f"<p>{html.escape(self.where)}</p>"
+        table = f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+        return {"text/plain": repr(self), "text/html": table + where}
+
+
+def html_row(values: tuple, tag: str) -> str:
+    """A row of the table; its first cell says whose row it is."""
+    first, *rest = (html.escape(str(value)) for value in values)
+    scope = "col" if tag.startswith("th") else "row"
+    cells = [f'<th scope="{scope}" style="{LEFT}">{first}</th>']
+    cells += [f'<{tag} style="{RIGHT}">{value}</{tag[:2]}>' for value in rest]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def my_progress() -> Summary | Note:
+    """What you have done so far, a line for each lesson; or a sentence, where nothing is recorded."""
+    if folder() is None:
+        return Note(OFF)
+    lines = [line_of(name, module) for name, module in lessons().items()]
+    return Summary(lines) if any(line.tried or line.guesses for line in lines) else Note(EMPTY)
+
+
+def line_of(name: str, module) -> Line:
+    """One lesson's line; what is recorded of questions that no longer exist does not count."""
+    possible = {
+        f"{name}.{title}": sum(check.points for check in checks(question))
+        for title, question in questions(module).items()
+    }
+    results, guesses, runs = RESULTS.read(), GUESSES.read(), RUNS.read()
+    # A best from before a question lost points is more than there is to earn today.
+    earned = {question: min(results[question]["best"], possible[question]) for question in possible.keys() & results}
+    guessed = {f"{name}.{title}" for title in getattr(module, "PREDICTIONS", {})} & guesses.keys()
+    return Line(
+        module.LESSON,
+        tried=len(earned),
+        done=sum(points == possible[question] for question, points in earned.items()),
+        questions=len(possible),
+        points=f"{sum(earned.values()):g} of {sum(possible.values()):g}",
+        guesses=len(guessed),
+        borne_out=sum(guesses[question] == runs.get(question) for question in guessed),
+    )

@@ -1,0 +1,123 @@
+"""A cube of numbers, B samples by T positions by D features: which outputs move when one input does?
+
+`normalise` is the whole mathematics; the browser computes the same formula, so that dragging needs no round trip.
+"""
+
+import numpy as np
+import traitlets
+from matplotlib.patches import Rectangle
+
+from .explorer import Explorer, module, sheet
+
+# What people average over -> the axes of (B, T, D).
+AXES = {"features": (2,), "time": (1,), "batch": (0,), "batch and time": (0, 1), "time and features": (1, 2)}
+NAMES = {
+    "features": "layer norm",
+    "time": "each feature over time",
+    "batch": "each position over the batch",
+    "batch and time": "batch norm",
+    "time and features": "a whole sequence at once",
+}
+EPS, LOWEST, HIGHEST = 1e-5, -4.0, 4.0
+MOVED = 1e-6  # an output that changed by less is as it was
+INK, MARK = "#212121", "#d55e00"
+# Three samples, four positions, five features; no group has equal numbers.
+CUBE = [
+    [[1.2, -0.4, 0.7, 2.0, -1.1], [0.3, 1.6, -0.8, 0.1, 0.9], [-1.5, 0.6, 1.1, -0.2, 1.8], [0.8, -1.0, 0.4, 1.3, -0.6]],
+    [[2.1, 0.5, -0.3, 0.9, 1.4], [-0.7, 1.0, 1.9, -1.2, 0.2], [0.6, -0.9, 0.0, 1.7, -0.5], [1.5, 0.2, -1.3, 0.4, 1.1]],
+    [[-0.2, 1.3, 0.8, -1.4, 0.5], [1.7, -0.6, 0.3, 1.0, -0.9], [0.1, 2.2, -1.0, 0.7, 0.4], [-1.2, 0.9, 1.6, -0.1, 2.3]],
+]
+
+
+def normalise(cube, over: str = "features", eps: float = EPS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(B, T, D) -> the normalised cube, and the mean and standard deviation of each group, their axes kept as size 1.
+
+    A group is what is averaged `over` (a key of AXES): (x - mean) / sqrt(variance + eps), variance divided by n.
+    """
+    cube = np.asarray(cube, dtype=np.float64)
+    if cube.ndim != 3 or not cube.size or not np.isfinite(cube).all():
+        raise ValueError(f"cube must be finite numbers of shape (B, T, D), none of them 0; got shape {cube.shape}.")
+    if over not in AXES:
+        raise ValueError(f"over must be one of {', '.join(map(repr, AXES))}; got {over!r}.")
+    if not eps > 0:
+        raise ValueError(f"eps must be above 0; got {eps}.")
+    mean, variance = cube.mean(axis=AXES[over], keepdims=True), cube.var(axis=AXES[over], keepdims=True)
+    return (cube - mean) / np.sqrt(variance + eps), mean, np.sqrt(variance)
+
+
+class NormExplorer(Explorer):
+    """Change one number of a cube: `NormExplorer()`, then read `.over`, `.cell`, `.value`, `.changed`."""
+
+    _esm = module("norm_explorer")
+    _css = sheet("norm_explorer")
+    title = "which outputs move when one input does"
+    cube = traitlets.List(CUBE, read_only=True).tag(sync=True)
+    over = traitlets.Enum(tuple(AXES), "batch and time").tag(sync=True)
+    cell = traitlets.List([1, 2, 1]).tag(sync=True)  # sample, position, feature
+    value = traitlets.Float(3.0).tag(sync=True)  # what stands in that cell now
+
+    @traitlets.validate("cell")
+    def _check_cell(self, proposal):
+        cell, shape = list(proposal.value), np.shape(self.cube)
+        if len(cell) != 3 or not all(isinstance(i, int) and 0 <= i < n for i, n in zip(cell, shape, strict=False)):
+            raise ValueError(f"cell must be three whole numbers, below {shape}; got {cell}.")
+        return cell
+
+    @traitlets.validate("value")
+    def _check_value(self, proposal):
+        if not LOWEST <= proposal.value <= HIGHEST:
+            raise ValueError(f"value must be between {LOWEST:g} and {HIGHEST:g}; got {proposal.value}.")
+        return proposal.value
+
+    @property
+    def inputs(self) -> np.ndarray:
+        """The cube (B, T, D) with the value in its cell."""
+        inputs = np.array(self.cube)
+        inputs[tuple(self.cell)] = self.value
+        return inputs
+
+    @property
+    def changed(self) -> np.ndarray:
+        """(B, T, D): True where the output is another than it was before the value was put into its cell."""
+        return self._changed(self.over)
+
+    def _changed(self, over):
+        return np.abs(normalise(self.inputs, over)[0] - normalise(self.cube, over)[0]) > MOVED
+
+    def draw(self, figure):
+        """The changed input, and for each choice of axes the output with what changed in it lit up."""
+        figure.set_size_inches(10, 5.4)
+        figure.subplots_adjust(left=0.01, right=0.99, bottom=0.02, top=0.87, wspace=0.08, hspace=0.22)
+        b, t, d = self.cell
+        figure.suptitle(f"One number changed (sample {b}, position {t}, feature {d}): which outputs move with it?")
+        panels = figure.subplots(2, 3).flat
+        chosen = np.zeros(np.shape(self.cube), dtype=bool)
+        chosen[b, t, d] = True
+        _draw_cube(next(panels), self.inputs, chosen, f"the input x: {self.cube[b][t][d]:g} became {self.value:g}")
+        for over in AXES:
+            changed = self._changed(over)
+            title = f"over {over}: {changed.sum()} of {changed.size} move"
+            _draw_cube(next(panels), normalise(self.inputs, over)[0], changed, title, bold=over == self.over)
+
+    def __repr__(self):
+        return f"NormExplorer(over={self.over!r}, cell={self.cell}, value={self.value:g})"
+
+
+def _draw_cube(axes, cube, lit, title, bold=False):
+    """The cube's slices side by side, one a sample; cells that are lit stand out."""
+    B, T, D = cube.shape
+    axes.set_title(title, fontsize=10, fontweight="bold" if bold else "normal")
+    for b, t, d in np.ndindex(cube.shape):
+        x, y, on = b * (D + 0.6) + d, t, lit[b, t, d]
+        face, edge = (MARK, MARK) if on else ("#f2f2f2", "#bdbdbd")
+        axes.add_patch(_square(x, y, face, edge))
+        colour, weight = ("white", "bold") if on else (INK, "normal")
+        axes.text(x, y, f"{cube[b, t, d]:z.1f}", ha="center", va="center", fontsize=6, color=colour, weight=weight)
+    for b in range(B):
+        axes.text(b * (D + 0.6) + (D - 1) / 2, T - 0.15, f"sample {b}", ha="center", va="center", fontsize=8)
+    axes.set(xlim=(-0.7, B * (D + 0.6) - 0.9), ylim=(T + 0.1, -0.6))
+    axes.axis("off")
+
+
+def _square(x, y, face, edge):
+    return Rectangle((x - 0.47, y - 0.47), 0.94, 0.94, facecolor=face, edgecolor=edge, linewidth=0.6)

@@ -153,12 +153,17 @@ def test_every_question_has_points_difficulty_minutes_and_three_hints(path):
         assert question.count("<details><summary>Hint ") == 3, question[:80]
 
 
-def test_no_solution_leaks_into_an_exercise():
-    for path in CLEAN:
-        solution = read(Path(ROOT, "solutions", path.stem, f"{path.stem.partition('_')[2]}.ipynb"))
-        exercise = path.read_text(encoding="utf-8")
-        for cell in code_cells(solution):
-            body = [line.strip() for line in cell.source.split("\n")[2:]]
-            if cell.metadata.get("nbgrader", {}).get("solution") and body:
-                leaked = [line for line in body if json.dumps(line)[1:-1] in exercise]
-                assert len(leaked) <= len(body) / 2, leaked
+ANSWER = re.compile(r'answer="(\w+)"(?:(?!# %%).)*?### BEGIN SOLUTION\n(.*?)### END SOLUTION', re.DOTALL)
+
+
+@pytest.mark.parametrize("path", CLEAN, ids=lambda path: path.stem)
+def test_no_solution_leaks_into_an_exercise(path):
+    exercise = path.read_text(encoding="utf-8")
+    source = Path(ROOT, "source", "exercises", f"{path.stem}.py").read_text(encoding="utf-8")
+    answers = ANSWER.findall(source)
+    assert answers
+    for name, solution in answers:
+        body = [line.strip() for line in solution.split("\n") if line.strip()]
+        leaked = [line for line in body if json.dumps(line)[1:-1] in exercise]
+        # What is mended differs from the broken code in a line or two: the rest stands in the question.
+        assert name.startswith("repair") or len(leaked) <= len(body) / 2, (name, leaked)

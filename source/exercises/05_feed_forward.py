@@ -213,14 +213,12 @@ grade("05_feed_forward.repair", repair_1, repair_2, repair_3)
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# before = layer(x)
+# before = ...
 # for t in range(...):
-#     changed = x.clone()
-#     ...
+#     changed = ...             # x, with other numbers at position t
 #     moved = ...               # (T,): did any number at this position change?
-#     moved[t] = False
-#     if ...: return True
-# return False
+#     ...                       # position t itself may: leave it out
+# return ...
 # ```
 #
 # </details>

@@ -93,6 +93,13 @@ def jacobians(p: Tensor):
         "Beside the diagonal it is right; on it, p_i (1 - p_i), not p_i.",
         None,
     )
+    yield torch.diag_embed(1 - p) - outer, "1 - p stands on the diagonal before p_i p_j is taken off: diag(p).", None
+    yield (
+        diagonal - p.unsqueeze(-1) * (1 - p).unsqueeze(-2),
+        "p_i (1 - p_j) is taken off diag(p); wanted p_i p_j.",
+        None,
+    )
+    yield right * n, "A factor n too many.", None
     again = p.softmax(-1)
     yield (
         torch.diag_embed(again) - again.unsqueeze(-1) * again.unsqueeze(-2),
@@ -209,6 +216,16 @@ OTHERS = (  # activation, its slope, message
 )
 
 
+def other_errors(scores, p, y):
+    """(the gradient at the scores, message) of other losses."""
+    for divisor in (len(y), 1, y.numel()):
+        yield -y / p / divisor, "This starts with the derivative by p; by the scores it is p - y."
+        for factor in (1, 2):
+            yield factor * (scores - y) / divisor, "Softmax is missing: the gradient by the scores is softmax - y."
+            if factor == 2:
+                yield 2 * (p - y) / divisor, "A factor 2 too many: this is no squared error."
+
+
 def of_w2(x, w1, w2, targets):
     N = len(x)
     x, w2, z, h, scores, p, y = forward(x, w1, w2, targets)
@@ -222,6 +239,8 @@ def of_w2(x, w1, w2, targets):
     yield z.T @ (p - y), "x W_1 stands where tanh(x W_1) should; and " + MEAN.format(N), None
     for act, _, message in OTHERS:
         yield act(z).T @ ((act(z) @ w2).softmax(-1) - y) / N, message, None
+    for wrong, message in other_errors(scores, p, y):
+        yield h.T @ wrong, message, None
     yield h.T @ p / N, "y is missing: the gradient by the scores is p - y.", None
     yield h.T @ p, "y is missing: the gradient by the scores is p - y.", None
     yield h.T @ (scores - y) / N, "Softmax is missing: the gradient by the scores is softmax(scores) - y.", None
@@ -260,6 +279,9 @@ def of_w1(x, w1, w2, targets):
         yield x.T @ (dh * wrong), off, None
     yield x.T @ (dh * (1 - h.tanh() ** 2)), off + " tanh was applied twice: h is tanh(x W_1) already.", None
     yield x.T @ (dh * (z > 0)), "This is ReLU's slope; the activation is tanh: 1 - h^2.", None
+    yield x.T @ (dh * z.cosh() ** 2), "cosh^2 is one over the slope: 1 - h^2 = 1 / cosh^2.", None
+    for wrong, message in other_errors(scores, p, y):
+        yield x.T @ ((wrong @ w2.T) * slope), message, None
     s = z.sigmoid()
     yield x.T @ (dh * s * (1 - s)), "This is a sigmoid's slope; the activation is tanh: 1 - h^2.", None
     for act, its_slope, message in OTHERS:

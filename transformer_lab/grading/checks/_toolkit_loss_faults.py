@@ -110,6 +110,8 @@ def ignoring(scores: Tensor, targets: Tensor, index: int):
         "The scores of ignored positions became 0, but they still count, with ln V each: leave the rows out.",
         "M42",
     )
+    if index == -100:
+        yield from losses(s[counts], targets[counts])
     real = (targets != index) & (targets > 0)
     if real.any() and not real.equal(counts):
         yield picked[real].mean(), "Targets of 0 are left out too: 0 is a class like any other.", None
@@ -197,6 +199,19 @@ def gradients(scores: Tensor, targets: Tensor):
     yield (s.sigmoid() - y) / N, "A sigmoid of each score stands where the softmax should.", None
     yield (s.exp() - y) / N, "exp is not divided by its sum.", None
     yield 2 * (p - y) / N, "A factor 2 too many: this is no squared error.", None
+    yield p * (1 - p) / N, "p (1 - p) is the diagonal of softmax's own Jacobian: the targets play no part.", None
+    yield (p - y) ** 2 / N, "p - y is squared: that is a squared error, not the gradient of cross-entropy.", None
+    yield (
+        (1 - p) * y / N,
+        "1 - p at the target: the sign is turned, and the other classes have a gradient too, p.",
+        None,
+    )
+    for divisor in (N - 1, N + 1):
+        if divisor:
+            yield (p - y) / divisor, f"This is divided by {divisor}; there are N = {N} rows.", None
+    ids = targets.unsqueeze(-1).double()
+    for wrong in ((p - ids) / N, p - ids):
+        yield wrong, "The target's number itself is taken off: it names a column, whose entry loses 1 (one-hot).", None
     wrong = torch.zeros_like(p)
     if N >= V or int(targets.max()) < N:
         for n, target in enumerate(targets.tolist()):

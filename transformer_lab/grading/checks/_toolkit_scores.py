@@ -129,6 +129,13 @@ def mistaken(x: Tensor, w_q: Tensor, k: Tensor):
         (lambda: torch.einsum("btc,cbs->bts", q, k), "Batch and position of k are exchanged; equal sizes hide it."),
         (lambda: torch.einsum("btc,scb->bts", q, k), "All axes of k are reversed (.T?): swap the last two only."),
         (lambda: q * k, "Query and key are multiplied number by number; wanted each query against each key, summed."),
+        (lambda: q @ k.reshape(k_t.shape), "k is reshaped, which cuts keys apart: swap its last two axes, transpose."),
+        (lambda: q.relu() @ k_t, "The queries go through a ReLU: they are x W_Q as it is."),
+        (lambda: q.tanh() @ k_t, "The queries go through a tanh: they are x W_Q as it is."),
+        (lambda: torch.cdist(q, k), "These are distances of queries and keys; wanted dot products."),
+        (lambda: right * math.sqrt(d), "The scores are multiplied by sqrt(d_head): nothing asks for a scale here."),
+        (lambda: right.softmax(-2), "Softmax is applied, over the queries: the scores themselves are wanted."),
+        (lambda: (x @ w).softmax(-1) @ k_t, "Softmax is applied to the queries: they are x W_Q as it is."),
         (lambda: right.relu(), "Negative scores are cut to 0."),
         (lambda: right.abs(), "The signs of the scores are lost."),
         (

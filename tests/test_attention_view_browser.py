@@ -124,6 +124,7 @@ def test_python_leads_and_the_browser_follows(lab):
     def background():
         return lab.page.locator(".tl-attention").evaluate("(view) => getComputedStyle(view).backgroundColor")
 
+    lab.theme("JupyterLab Light")  # the server keeps the theme that another test has chosen
     light = background()
     lab.theme("JupyterLab Dark")
     eventually(lambda: background() != light)

@@ -252,7 +252,7 @@ predict("01_toolkit.lead", None)  # "1.0", "2.3" or "3.6"
 # Now move the scores yourself.
 #
 # 1. Set the scores other than b to 0. How far must b lead for a loss below 0.1?
-# 2. Shift all scores together. Which of the four panels change?
+# 2. Shift all scores together ("added to all"). Which of the three panels change?
 # 3. Raise the temperature (all scores are divided by it). When does the loss rise, and when does it fall? Try the highest
 #    score as the target, then the lowest.
 

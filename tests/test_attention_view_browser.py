@@ -67,7 +67,11 @@ class Drawn:
 
     def colour(self, query, key):
         """The cell's colour as red, green, blue and opacity."""
-        at = "(canvas, [x, y]) => [...canvas.getContext('2d').getImageData(x, y, 1, 1).data]"
+        at = """(canvas, [x, y]) => {
+            const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
+            copy.drawImage(canvas, 0, 0);
+            return [...copy.getImageData(x, y, 1, 1).data];
+        }"""
         return self.map.locator("canvas").evaluate(at, [key, query])
 
 

@@ -100,7 +100,11 @@ function paint(canvas, values, n_rows, n_columns, scale, step = 1) {
     data[i + 2] = colour[2];
     data[i + 3] = 255;
   }
-  canvas.getContext("2d").putImageData(image, 0, 0);
+  // A finished bitmap, not a canvas to go on drawing on: Chromium copies a hundred of the latter at the first change of
+  // the page, which takes longer than drawing them.
+  const drawn = new OffscreenCanvas(width, height);
+  drawn.getContext("2d").putImageData(image, 0, 0);
+  canvas.getContext("bitmaprenderer").transferFromImageBitmap(drawn.transferToImageBitmap());
 }
 
 const few = (weight) => (weight === 0 ? "0 (masked)" : weight < 0.0005 ? "less than 0.001" : weight.toFixed(3));

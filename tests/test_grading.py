@@ -301,7 +301,7 @@ def shift(scores, c):
         (("softmax", softmax), "write 02_attention.softmax."),
         ((), 'grade("02_attention.softmax", softmax)'),
         ((SOFTMAX, "softmax"), "got a str: write its name, softmax, without quotation marks"),
-        (("02_attention.shift", "unchanged", softmax), "the function comes first"),
+        (("02_attention.shift", "unchanged", softmax), "a function came where one of"),
         (("02_attention._attention", softmax), "no question '_attention'"),
         (("00_start_here.part_off", softmax), "it has: none so far"),
         (("02_common.normal", softmax), "no lesson 'common'"),

@@ -73,7 +73,7 @@ class LearnedPositions(TablePositions):
 class RotaryPositions(NoPositions):
     """Turns pairs of features of q and k by angles that grow with the position (Su et al. 2021, arXiv:2104.09864).
 
-    Feature i is paired with feature i + d_head / 2, as in Llama. q.k then depends on the offset only.
+    Feature i is paired with feature i + d_head / 2, as in Hugging Face's Llama. q.k then depends on the offset only.
     """
 
     def __init__(self, d_head: int, theta: float):

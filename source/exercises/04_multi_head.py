@@ -276,8 +276,8 @@ grade("04_multi_head.cost", cost)
 #
 # Heads have numbers, but no order: a layer whose heads are shuffled, all four matrices rightly, computes the same. Write
 # `permute_heads(w_q, w_k, w_v, w_o, order)`, which returns the four new matrices. New head $i$ is old head `order[i]`. As in
-# the lesson, $q = x W_Q$: the matrices `w_q`, `w_k`, `w_v` are `(D, H * d_head)`, and `w_o` is `(H * d_head, D)`; there are
-# `len(order)` heads. $H \cdot$ `d_head` need not be $D$ here.
+# the lesson, $q = x W_Q$: the matrices `w_q`, `w_k`, `w_v` are `(D, H * d_head)`, and `w_o` is `(H * d_head, D)`; `order` is a
+# list, and there are `len(order)` heads. $H \cdot$ `d_head` need not be $D$ here.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

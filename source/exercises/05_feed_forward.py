@@ -117,7 +117,8 @@ grade("05_feed_forward.gelu", gelu, gelu_tanh)
 #
 # Three feed-forward layers of a kind found in the wild, each with one fault (M28). They run, and what comes out has the
 # right shape. Look at the symptoms, then write each again, changed as little as possible: `repair_1`, `repair_2` and
-# `repair_3` take `d_model` and return the mended layer, an `nn.Module`, of the usual inner width and with ReLU.
+# `repair_3` take `d_model` and return the mended layer, an `nn.Module`, of the usual inner width and with ReLU. Biases and
+# dropout are up to you.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -231,7 +232,7 @@ def mixes_positions(layer, x):
     before = layer(x)
     for t in range(x.shape[1]):
         changed = x.clone()
-        changed[:, t] += 1.0
+        changed[:, t] = torch.randn_like(x[:, t])
         moved = (layer(changed) - before).abs().amax(dim=(0, 2)) > 1e-6
         moved[t] = False
         if moved.any():
@@ -322,7 +323,7 @@ grade("05_feed_forward.cost", count_parameters, count_flops, crossing_T)
 #
 # Write `swiglu(x, w_gate, w_1, w_2)`: `x (..., D)`, `w_gate` and `w_1` `(d_ff, D)`, `w_2 (D, d_ff)`, no biases. The hidden
 # layer of `w_1` stays linear; it is multiplied, unit by unit, by a gate: $\operatorname{silu}(z) = z\,\sigma(z)$ of what
-# `w_gate` gives, where $\sigma$ is the sigmoid, `torch.sigmoid`. Then comes `w_2`.
+# `w_gate` gives, where $\sigma$ is the sigmoid, `torch.sigmoid`. Then comes `w_2`. Large $z$ must not give NaN.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -364,7 +365,8 @@ grade("05_feed_forward.swiglu", swiglu)
 #
 # Llama's model of width 4096 has a feed-forward layer of width 11,008. Where does such a number come from? A gated layer
 # has three matrices for two. Write `gated_width(d_ff, multiple)`: the smallest width that is a multiple of `multiple` and
-# gives the gated layer *at least* as many weights as a plain layer of inner width `d_ff` has. A whole number, `int`.
+# gives the gated layer *at least* as many weights as a plain layer of inner width `d_ff` has. Return a whole number,
+# an `int`.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

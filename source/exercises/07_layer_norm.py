@@ -64,7 +64,8 @@ grade("07_layer_norm.layer_norm", layer_norm)
 #
 # The loss has the gradient `grad (..., D)` with respect to the layer norm's output. Write
 # `layer_norm_backward(grad, x, gamma, eps=1e-5)` that returns `grad_x (..., D)`, `grad_gamma (D,)` and `grad_beta (D,)`, in this
-# order, by formula, without autograd. (With it you can check yourself.)
+# order, by formula: without autograd, and without differences. (Outside the function, autograd tells you whether you are
+# right.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

@@ -17,7 +17,7 @@ import torch
 # ## Question 1: the sinusoidal table
 # *4 points, difficulty 2 of 5, about 8 minutes*
 #
-# Write `sinusoidal_table(max_len, d_model)` for even `d_model`: row $t$ ($0, 1, 2, \ldots$) is position $t$; feature $2i$ is
+# Write `sinusoidal_table(max_len, d_model)`, a tensor, for even `d_model`: row $t$ ($0, 1, 2, \ldots$) is position $t$; feature $2i$ is
 # the sine and feature $2i + 1$ the cosine of $t / 10000^{2i / d_{model}}$, for pairs $i = 0, \ldots, d_{model}/2 - 1$. The
 # layout is *interleaved*: sine, cosine, sine, cosine.
 #
@@ -67,7 +67,8 @@ grade("08_positions.sinusoidal_table", sinusoidal_table)
 #
 # Write `rotate(x, positions, theta=10_000.0)` for `x (..., T, d_head)` and whole numbers `positions (T,)`, which need not be
 # $0, 1, 2, \ldots$. The pairs are *halves*: with $\text{half} = d_{head}/2$, feature $i$ and feature $i + \text{half}$ are turned
-# together, by the angle $\text{position} \cdot \theta^{-2i/d_{head}}$. Keep the dtype, let gradients through, leave `x` as it is.
+# together, by the angle $\text{position} \cdot \theta^{-2i/d_{head}}$. Keep the dtype, also one of 16 bits (but make the angles in
+# float32 or better: 16 bits do not hold 301), let gradients through, leave `x` as it is.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -313,7 +314,7 @@ grade("08_positions.is_equivariant", is_equivariant)
 # ## Question 6: ALiBi's bias
 # *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
 #
-# Write `alibi_bias(n_heads, T, S)`: what is added to the scores, `(n_heads, T, S)`, for `n_heads` a power of two. Head $h$
+# Write `alibi_bias(n_heads, T, S)`, a tensor: what is added to the scores, `(n_heads, T, S)`, for `n_heads` a power of two. Head $h$
 # (from 1 to $H$) has slope $2^{-8h/H}$ and loses it once for each token of distance, on both sides. With $T < S$ (a cache) the
 # $T$ queries are the *last* of the $S$ positions: the last query stands where the last key stands.
 #

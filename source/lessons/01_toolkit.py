@@ -233,14 +233,7 @@ p = z.exp() / z.exp().sum()
 assert torch.allclose(p, z.softmax(dim=0))
 assert torch.allclose(-p[right_one].log(), F.cross_entropy(z, torch.tensor(right_one)))
 assert torch.allclose(F.cross_entropy(torch.zeros(5), torch.tensor(right_one)), torch.tensor(math.log(5)))
-print(
-    "p:",
-    p.numpy().round(2),
-    " loss:",
-    round(-p[right_one].log().item(), 2),
-    " even guess: ln 5 =",
-    round(math.log(5), 2),
-)
+print(f"p: {p.numpy().round(2)}   loss: {-p[right_one].log():.2f}   even guess: ln 5 = {math.log(5):.2f}")
 
 # %% [markdown]
 # Four other scores are equal. By how much must the target's score lead them for the loss to fall below 0.1 nats?

@@ -53,7 +53,8 @@ most = max(written.count(character) for character in set(written))
 print("without them, it writes for May 10, 1965 mostly one character again and again:", most > len(written) / 2)
 
 # %% [markdown]
-# All attention is still in place, and it is of no use. Now we silence **one** layer at a time. Blocks are counted from 0.
+# All attention is still in place, and alone it is of no use. (This model learnt *with* its layers; section 6 trains
+# without them.) Now we silence **one** layer at a time. Blocks are counted from 0.
 # Which layer can the translator least do without? Put `"encoder 0"`, `"encoder 1"`, `"decoder 0"` or `"decoder 1"` in place
 # of `None`.
 
@@ -69,7 +70,7 @@ for name, layer in layers.items():
         right[name] = exact_match(model, tokenizer, held_out)
 
 worst = min(layers, key=right.get)
-title = f"Without the layer of {worst}, {right[worst]:.0%} of the dates are right"
+title = f"Without the layer of {worst}, {100 * right[worst]:.0f} % of the dates are right"
 _ = plots.shares(plt.subplots(figsize=(7, 2.4))[1], right, title)
 
 # %% jupyter={"outputs_hidden": true}
@@ -83,13 +84,14 @@ print("every other layer costs between a tenth and nine tenths of the dates:",
       all(0.1 < right[name] < 0.9 for name in layers if name != "decoder 0"))  # fmt: skip
 
 # %% [markdown]
-# Every layer is missed, the decoder's first one most. What do they do that attention cannot?
+# Every layer is missed, the decoder's first one most. What do they do that attention does not?
 #
-# ## 2. What attention cannot do
+# ## 2. What attention computes
 #
 # Recall two facts of lessons 02 and 04. The output of a head is a weighted *average* of values, so it never leaves their
-# hull, the region between them. And the values are *linear* in the hidden states: $v = x W_V$. So with the weights given, a stack of attentions is
-# **one** linear map. Let `x` hold $T$ = 6 positions of width $D$ = 8, one a row, and put one attention on another:
+# hull, the region between them. And the values are *linear* in the hidden states: $v = x W_V$. So with the attention
+# weights held fixed, a stack of attentions is **one** linear map. Let `x` hold $T$ = 6 positions of width $D$ = 8, one a
+# row, and put one attention on another:
 
 # %%
 from transformer_lab import GPT, FeedForward, MultiHeadAttention, TransformerConfig
@@ -105,12 +107,11 @@ assert torch.allclose(two_layers, one_layer, atol=1e-4)
 print("rows of the joint weights sum to 1:", torch.allclose((weights_2 @ weights_1).sum(dim=-1), torch.ones(T)))
 
 # %% [markdown]
-# Nothing was gained by the second layer that a single one could not have. (The weights themselves do depend on `x`,
-# through the softmax. That is the one place where attention bends; section 6 measures how far it carries.)
+# Nothing was gained by the second layer that a single one could not have. But the attention weights themselves do depend
+# on `x`, through the softmax, and not linearly. Is that bend enough?
 #
-# The sharpest case is **one** token. It can only look at itself, with weight 1, so no choice is left and attention *is* a
-# linear map (and a shift, from its biases). Give it two bits, $a$ and $b$, and ask for XOR: 1 if exactly one of them is 1. Six layers of attention, each
-# added to its input: can *any* setting of their weights give XOR?
+# Take the smallest case, **one** token that holds two bits, $a$ and $b$, and ask for XOR: 1 if exactly one of them is 1.
+# Six layers of attention, each added to its input: can *any* setting of their weights give XOR?
 
 # %%
 predict("05_feed_forward.xor", None)  # "yes" or "no"
@@ -147,8 +148,10 @@ print("for 100 networks of 100:", all(same), "| for XOR:", bool(xor[0] + xor[3] 
 predict("05_feed_forward.xor", actual="no" if all(same) else "yes")
 
 # %% [markdown]
-# A linear map with a shift has $f(0,0) + f(1,1) = f(0,1) + f(1,0)$, whatever its weights. XOR has $0 + 0$ on the left and
-# $1 + 1$ on the right. No training can close that gap.
+# One token can only look at itself, with weight 1: the softmax has no choice left. What remains, $f$, is a linear map of
+# the two bits with a shift (from the biases), and the additions keep it one. Such an $f$ has
+# $f(0,0) + f(1,1) = f(0,1) + f(1,0)$, whatever its weights. XOR has $0 + 0$ on the left and $1 + 1$ on the right. No
+# training can close that gap. (With several tokens the softmax does bend; section 6 measures how far that carries.)
 #
 # What is missing is a *bend*. Let two **hidden units** each compute a sum and cut it off at zero:
 
@@ -160,8 +163,8 @@ assert torch.equal((hidden @ w_2.T)[:, 0], xor)
 hidden
 
 # %% [markdown]
-# The first unit counts the bits, the second notices "both", and the output takes off twice the second. That is the whole
-# idea: **detect** something, then **write** something.
+# Unit 0 counts the bits, unit 1 notices "both", and the output is unit 0 less twice unit 1. That is the
+# whole idea: **detect** something, then **write** something.
 #
 # ## 3. From one unit to the layer
 #
@@ -207,8 +210,7 @@ assert torch.allclose(feed_forward(x, w_1, b_1, w_2, b_2)[0], output, atol=1e-4)
 # (2021) call the layer a key-value memory.
 #
 # Look into the translator: how strongly do hidden units of its first encoder layer fire at the names of the months?
-# For each of eight months we take the unit that prefers it most:
-# its mean response to that month, less that to the others.
+# For each month we take the unit that prefers it most: its mean response to that month, less that to the others.
 
 # %%
 ids, mask = tokenizer.batch([pair.source for pair in held_out])
@@ -218,29 +220,30 @@ with torch.no_grad():
     model.encode(ids, mask)
 hook.remove()
 fired, tokens = seen["sums"].relu()[mask], ids[mask]  # (all tokens, 256 units), (all tokens,)
-print(f"share of sums above zero: {(fired > 0).float().mean().item():.1f}")
+print("of all units at all tokens, fewer than half fire:", ((fired > 0).float().mean() < 0.5).item())
 
 # %%
-months = ["January", "February", "March", "April", "July", "August", "November", "December"]
+months = ["January", "February", "March", "April", "May", "June",
+          "July", "August", "September", "October", "November", "December"]  # fmt: skip
 names = tokenizer.tokens(torch.arange(model.config.vocab_size))
-response = torch.stack([fired[tokens == names.index(month)].mean(dim=0) for month in months])  # (8 months, 256)
-others = (response.sum(dim=0) - response) / 7
+response = torch.stack([fired[tokens == names.index(month)].mean(dim=0) for month in months])  # (12 months, 256)
+others = (response.sum(dim=0) - response) / 11
 units = (response - others).argmax(dim=-1)  # for each month the unit that prefers it most
-top = (response[:, units].argmax(dim=0) == torch.arange(8)).sum().item()
-axes = plt.subplots(figsize=(7, 3.6))[1]
-_ = plots.matrix(axes, response[:, units], months, units.tolist(), f"{top} of 8 units fire most at their own month",
-                 "token read", "hidden unit")  # fmt: skip
+top = (response[:, units].argmax(dim=0) == torch.arange(12)).sum().item()
+axes = plt.subplots(figsize=(7, 5))[1]
+_ = plots.matrix(axes, response[:, units], months, units.tolist(), f"{top} of 12 units fire most at their own month",
+                 "token read", "hidden unit (in the cells: its mean activation)")  # fmt: skip
 
 # %% [markdown]
-# The diagonal is bright: we looked for units that prefer one month, and for each there is one. The rest is not dark: a
-# unit serves several tokens, and a token
-# is known by a *pattern* of units. Do not read a hidden unit as a word.
+# The diagonal is bright, for we looked for units that prefer one month. The rest is not dark, and a unit may fire more at
+# another month than at its own: a unit serves several tokens, and a token is known by a *pattern* of units. Do not read a
+# hidden unit as a word.
 #
 # ## 4. Position-wise
 #
-# The layer sees one position at a time. A first test that comes to mind: **shuffle** the positions. If a layer gives the
-# same whether you shuffle before or after it, does that show that it does not mix them? For which of the two does it hold,
-# the feed-forward layer or attention (without mask and positions)?
+# The layer sees one position at a time. A first test that comes to mind: **shuffle** the positions. For which of
+# the two is it the same whether you shuffle before the layer or after it: for the feed-forward layer, or for attention
+# (without mask and positions)?
 
 # %%
 predict("05_feed_forward.shuffle", None)  # "only the feed-forward layer", "only attention", "both" or "neither"
@@ -264,7 +267,7 @@ predict("05_feed_forward.shuffle", actual=verdict[tuple(commutes.values())])
 
 # %%
 changed = x.clone()
-changed[:, 2] += 1.0
+changed[:, 2] = torch.randn(8)  # other numbers; the same number added to all would not move a norm (lesson 07)
 for name, f in (("feed-forward", layer), ("attention", attention)):
     moved = (f(changed) - f(x)).abs().amax(dim=-1)[0] > 1e-6
     print(f"{name:13} positions whose output moved:", moved.nonzero().flatten().tolist())
@@ -281,7 +284,7 @@ assert torch.allclose(as_convolution, layer(x), atol=1e-5)
 # %% [markdown]
 # ## 5. The bend: ReLU, GELU, gates
 #
-# Many bends would do; three are in use.
+# Three bends are in common use.
 #
 # * **ReLU**, $\max(0, z)$: the Transformer of 2017, our translator.
 # * **GELU**, $z\,\Phi(z)$, where $\Phi(z)$ is the share of a normal distribution below $z$: BERT. GPT-2 was trained with its
@@ -314,7 +317,8 @@ print("GPT-2's preset says:", TransformerConfig.preset("gpt2").activation,
 
 # %% [markdown]
 # A **gated** layer has a third matrix $W_\text{gate}$ `(d_ff, D)`. What $W_1$ gives stays linear, and is multiplied, unit by
-# unit, by a gate. With SiLU in the gate this is SwiGLU (Shazeer, 2020):
+# unit, by a gate. With SiLU in the gate this is SwiGLU. Shazeer (2020) found it better by trial, at equal numbers of
+# weights, and offers no explanation:
 #
 # $$W_2\,\big(\text{silu}(W_\text{gate}\,x) \cdot W_1 x\big)$$
 
@@ -380,18 +384,19 @@ _ = left.legend(ncols=2, loc="lower right"), right_axes.legend(title="inner widt
 # Checks what the next paragraph says
 widths = {width: torch.tensor(runs).mean(dim=0) for width, runs in recorded["widths"].items()}
 assert all((final[plan] >= 99.5).all() for plan in ("AF", "AFAF"))
-assert all((final[plan] < 70).all() for plan in ("AAA", "AAAAAA"))
+assert all(((final[plan] > 40) & (final[plan] < 70)).all() for plan in ("AAA", "AAAAAA"))
 assert final["AAAAAA"].mean() > final["AAA"].mean() > 100 * widths["0"][-1]
 assert all(sum(widths[a]) < sum(widths[b]) for a, b in zip("0124", "1248", strict=True))
 
 # %% [markdown]
-# With a feed-forward layer every run knows the table. Attention alone, at the same number of weights, stays below 70 %,
-# however it is stacked. But it is far above chance, and more of it helps: the softmax and the norms do bend, only dearly.
+# On the left, every run with feed-forward layers ends with at least 99.5 % of the table. Attention alone, at the same
+# number of weights, ends between 40 and 70 %. That is far above chance, and six attentions do better than three: the
+# softmax and the norms do bend, only dearly.
 # On a smaller table, or with much more time, attention alone may get there. The claim is not "impossible", except for one
 # token alone and without norms; it is "a poor use of parameters".
 #
-# On the right, the wider layer learns the table sooner. Geva et al. (2021) read the layers of large models in the same way,
-# as memories.
+# On the right the stacks are not equal: a wider layer has more weights, and learns the table sooner. Geva et al. (2021)
+# read the layers of large models in the same way, as memories.
 #
 # ## 7. Where parameters and FLOPs are
 #
@@ -473,7 +478,7 @@ assert 0.99 < sum(ours.values()) / n_parameters < 1
 # 1. Move $T$ until scores and mix cost as much as the feed-forward layers. Then double `d_model`. Where is that $T$ now?
 # 2. Which of the controls changes neither bar? What does it change?
 # 3. Choose the vocabulary of Llama 3 and make the model small: `d_model` 256, 6 layers. Where are its parameters?
-# 4. Tick *gated*, and find the ratio `d_ff / d_model` that gives the feed-forward layers the parameters they had before.
+# 4. Press *reset*. From which $T$ on do scores and mix take more than half of *all* FLOPs? Is it sooner in a wider model?
 
 # %%
 explorer = CostExplorer()
@@ -484,7 +489,7 @@ explorer
 #
 # 1\. At 3,072, which is `d_ff`; then at 6,144: in proportion to the width. 2\. *heads*: they cut $D$ and leave every product
 # as large as before; only the maps become more. 3\. Nearly all in the embedding. This is why small models have small
-# vocabularies, or share the matrix, as here. 4\. 8/3.
+# vocabularies, or share the matrix, as here. 4\. From 7,168 on, the slider's first step above half. No, later.
 #
 # </details>
 
@@ -494,7 +499,9 @@ assert small["embedding and logits"] / sum(small.values()) > 0.85
 for D in (768, 1536):
     flops = model_cost(D, 4 * D, 4 * D, 12)["flops"]
     assert flops["scores and mix"] == flops["feed-forward"]
-assert model_cost(768, 2048, 1, gated=True)["parameters"] == model_cost(768, 3072, 1)["parameters"]
+for D, T, more in ((768, 6144, False), (768, 7168, True), (1536, 7168, False)):
+    flops = model_cost(D, 4 * D, T, 12, vocab_size=50_257)["flops"]
+    assert (flops["scores and mix"] > sum(flops.values()) / 2) == more
 
 # %% [markdown]
 # ## 9. What people get wrong

@@ -4,6 +4,7 @@ WRONG[id]: (name, answer, part of the message[, misconception]). An answer of se
 """
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -288,6 +289,36 @@ class MadeInForward(nn.Module):
         return block(self.d_model)(x)
 
 
+def lazy(d_model):
+    return nn.Sequential(nn.LazyLinear(4 * d_model), nn.ReLU(), nn.LazyLinear(d_model))
+
+
+def in_place(d_model):
+    return nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.ReLU(inplace=True), nn.Linear(4 * d_model, d_model))
+
+
+def leaky(d_model):
+    return nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.LeakyReLU(), nn.Linear(4 * d_model, d_model))
+
+
+def active_first(d_model):
+    return nn.Sequential(nn.ReLU(), nn.Linear(d_model, 4 * d_model), nn.Linear(4 * d_model, d_model))
+
+
+class Borrowing(nn.Module):
+    def __init__(self, d_model):
+        super().__init__()
+        self.up = nn.Linear(d_model, 4 * d_model)
+
+    def forward(self, x):
+        return self.up(x).relu() @ self.up.weight
+
+
+class CutOff(Layer):
+    def forward(self, x):
+        return super().forward(x).detach()
+
+
 # mixes_positions ----------------------------------------------------------------------------------------------
 
 
@@ -321,6 +352,46 @@ def mixing_others_replaced(layer, x):
 
 def mixing_as_tensor(layer, x):
     return torch.tensor(mixing_right(layer, x))
+
+
+def mixing_by_gradients(layer, x):
+    x = x.clone().requires_grad_()
+    output = layer(x)
+    for t in range(x.shape[1]):
+        (gradient,) = torch.autograd.grad(output[:, t].sum(), x, retain_graph=True)
+        gradient[:, t] = 0
+        if gradient.any():
+            return True
+    return False
+
+
+def mixing_in_one_batch(layer, x):
+    changed, each = x[:1].repeat(x.shape[1], 1, 1), torch.arange(x.shape[1])
+    changed[each, each] = torch.randn(x.shape[1], x.shape[2])  # row t is x with position t changed
+    moved = (layer(changed) - layer(x[:1])).abs().amax(-1) > 1e-6
+    return moved.fill_diagonal_(False).any()
+
+
+def mixing_one_feature(layer, x):
+    before = layer(x)
+    for t in range(x.shape[1]):
+        changed = x.clone()
+        changed[:, t, 0] += 1
+        moved = (layer(changed) - before).abs().amax(dim=(0, 2)) > 1e-6
+        moved[t] = False
+        if moved.any():
+            return True
+    return False
+
+
+def mixing_along_batch(layer, x):
+    before = layer(x)
+    for t in range(x.shape[1]):
+        changed = x.clone()
+        changed[t] += 1
+        if (layer(changed) != before)[torch.arange(len(x)) != t].any():
+            return True
+    return False
 
 
 def mixing_by_shuffle(layer, x):
@@ -459,7 +530,7 @@ def width_right(d_ff, multiple):
     return multiple * math.ceil(2 * d_ff / 3 / multiple)
 
 
-def width_llama(d_ff, multiple):
+def width_cut_first(d_ff, multiple):
     hidden = int(2 * d_ff / 3)
     return multiple * ((hidden + multiple - 1) // multiple)
 
@@ -508,23 +579,34 @@ RIGHT = {
         ("sequential", (block, block, block)),
         ("classes", (Layer, Turned, Convolutions)),
         ("no biases, dropout at the end", (block_without_biases, with_dropout, Layer)),
+        ("lazy, in place", (lazy, in_place, lazy)),
     ],
     MIXES: [
         ("each position changed", mixing_right),
         ("jacobian", mixing_by_jacobian),
         ("all others replaced", mixing_others_replaced),
         ("a tensor of one", mixing_as_tensor),
+        ("gradients", mixing_by_gradients),
+        ("all changes in one batch", mixing_in_one_batch),
     ],
     COST: [
         ("by formula", (parameters, flops, 4096)),
         ("counted", (parameters_counted, flops_of_products, 4096.5)),
         ("a tensor", (parameters, flops, torch.tensor(4000))),
         ("a numpy number", (parameters, flops, np.int64(4096))),
+        ("arrays", (lambda *sizes: np.array(parameters(*sizes)), lambda *sizes: np.array(flops(*sizes)), 4096.0)),
+        ("tensors", (lambda *sizes: torch.tensor(parameters(*sizes)), lambda *sizes: list(flops(*sizes)), 4.1e3)),
     ],
-    SWIGLU: [("silu", swiglu_right), ("by hand", swiglu_by_hand), ("one product", swiglu_one_product)],
+    SWIGLU: [
+        ("silu", swiglu_right),
+        ("by hand", swiglu_by_hand),
+        ("one product", swiglu_one_product),
+        ("by exp", gated_with(lambda g, v: g / (1 + (-g).exp()) * v)),
+    ],
     WIDTH: [
         ("ceil", width_right),
-        ("llama", width_llama),
+        ("float inside", lambda d_ff, m: int(np.ceil(2 * d_ff / (3 * m)) * m)),
+        ("a tensor of one", lambda d_ff, m: torch.tensor(width_whole_numbers(d_ff, m))),
         ("whole numbers", width_whole_numbers),
         ("search", width_by_search),
         ("numpy", width_numpy),
@@ -559,6 +641,11 @@ WRONG = {
         ("no activation, no biases", lambda x, a, b, c, d, f: x @ a.T @ c.T, "both biases are missing"),
         ("one position only", ff_one_vector, "It works on one position"),
         ("positions averaged", ff_positions_averaged, "depends on the others"),
+        ("activation on w_1", lambda x, a, b, c, d, f: (x @ f(a).T + b) @ c.T + d, "applied to the matrix w_1"),
+        ("squeezed", changed(after=lambda o, x, a: o.squeeze()), "was it summed away or squeezed"),
+        ("x itself", lambda x, a, b, c, d, f: x * 1, "This is x itself"),
+        ("zeros", lambda x, a, b, c, d, f: x * 0, "Every number is 0"),
+        ("halved inside", changed(last=lambda h, w, b, a: (h / 2).relu() @ w.T + b), "Follow one hidden unit"),
         ("averaged", ff_mean, "wanted (5,)"),
         ("writes into x", ff_in_place, "changed its input x in place"),
         ("two things", ff_tuple, "is of type tuple"),
@@ -588,6 +675,9 @@ WRONG = {
         ("softplus", (exact, F.softplus), "This is softplus"),
         ("exp overflows", (exact, tanh_by_exp), "An exp overflows"),
         ("writes into x", (halved_in_place, approximate), "changed its input x in place"),
+        ("erf of x / 2", (lambda x: x * (1 + torch.erf(x / 2)) / 2, approximate), "this erf takes x / 2"),
+        ("x itself", (lambda x: x * 1, approximate), "This is x itself"),
+        ("clamped", (lambda x: exact(x.clamp(-10, 10)), approximate), "There x is 30"),
         ("through numpy", (numpy_erf, approximate), "came back as torch.float64"),
         ("detached", (lambda x: exact(x.detach()), approximate), "No gradient flows"),
     ],
@@ -606,6 +696,12 @@ WRONG = {
         ("a third projection", (block, three_layers, block), "There are 3 matrices"),
         ("no module", (not_a_module, block, block), "return an nn.Module"),
         ("residual", (block, block, WithResidual), "x is added"),
+        ("a layer already", (block(6), block, block), "is a layer already"),
+        ("a class", (block, lambda d_model: nn.Sequential, block), "gave the class Sequential itself"),
+        ("one matrix for both", (Borrowing, block, block), "or borrows the first one's", "M28"),
+        ("cut off from learning", (block, block, CutOff), "no gradient reaches"),
+        ("leaky", (block, leaky, block), "The activation is a leaky ReLU"),
+        ("activation first", (block, block, active_first), "before the first projection"),
         ("made in forward", (MadeInForward, block, block), "make its Linear layers in __init__"),
     ],
     MIXES: [
@@ -619,10 +715,12 @@ WRONG = {
         ("the next one only", mixing_next_only, "sees only the future you said False"),
         ("always True", lambda layer, x: True, "For a feed-forward layer you said True"),
         ("always False", lambda layer, x: False, "For attention without a mask you said False"),
-        ("one position at a time, alone", mixing_alone, "Your code raised"),
+        ("one position at a time, alone", mixing_alone, "Keep the shape"),
         ("a tensor of many", mixing_all_moved, "wanted one True or False"),
         ("writes into x", mixing_in_place, "changed its input x in place"),
         ("text", lambda layer, x: "yes", "wanted one True or False"),
+        ("one feature changed", mixing_one_feature, "a wire between two numbers you said False"),
+        ("batch changed", mixing_along_batch, "the positions are axis 1"),
     ],
     COST: [
         cost_wrong("W_O forgotten", "W_O is forgotten", parameters_with(attention=lambda D: 3 * D * D)),
@@ -648,6 +746,10 @@ WRONG = {
         cost_wrong("four times", "set it to 8/3", crossing=6144),
         cost_wrong("far off", "Move T until", crossing=300),
         cost_wrong("text", "is of type str", crossing="4096"),
+        cost_wrong("no number", "crossing_T is nan", crossing=math.nan),
+        cost_wrong("below zero", "crossing_T is -4096", crossing=-4096),
+        cost_wrong("causal", "with a causal mask", parameters, flops_with(1, lambda T, D, f, g: 2 * T * (T + 1) * D)),
+        cost_wrong("in millions", "yours is 0.016384", lambda *sizes: [n / 1e6 for n in parameters(*sizes)]),
     ],
     SWIGLU: [
         ("wrong branch", gated_with(lambda g, v: g * F.silu(v)), "on the wrong branch"),
@@ -665,6 +767,9 @@ WRONG = {
         ("residual", gated_with(lambda g, v: F.silu(g) * v, lambda o, x: o + x), "x is added"),
         ("last forgotten", swiglu_no_third, "w_2, is missing", "M28"),
         ("not turned", swiglu_unturned, "The matrices are not turned"),
+        ("exp overflows", gated_with(lambda g, v: g * g.exp() / (1 + g.exp()) * v), "an exp(z) overflows"),
+        ("gate frozen", gated_with(lambda g, v: F.silu(g).detach() * v), "No gradient reaches w_gate"),
+        ("gated twice", gated_with(lambda g, v: F.silu(g) * g * v), "Follow one hidden unit"),
     ],
     WIDTH: [
         ("rounded down", lambda d_ff, m: 2 * d_ff // (3 * m) * m, "rounded down"),
@@ -676,6 +781,12 @@ WRONG = {
         ("unchanged", factor(1), "half as large again"),
         ("half", factor(1 / 2), "3 w = 2 d_ff"),
         ("always one more", lambda d_ff, m: m * (2 * d_ff // (3 * m) + 1), "a multiple already"),
-        ("a float", lambda d_ff, m: float(width_right(d_ff, m)), "a float"),
+        ("a float", lambda d_ff, m: float(width_right(d_ff, m)), "wanted a whole number, an int"),
+        ("a fraction", lambda d_ff, m: Fraction(width_right(d_ff, m)), "of type Fraction; wanted a whole number"),
+        ("infinite", lambda d_ff, m: math.inf, "a width is a whole number"),
+        ("cut before rounding up", width_cut_first, "before the rounding up"),
+        ("0.66", lambda d_ff, m: m * math.ceil(0.66 * d_ff / m), "0.66 is not 2/3"),
+        ("0.6667", lambda d_ff, m: m * math.ceil(0.6667 * d_ff / m), "0.6667 is not 2/3"),
+        ("the shown example", lambda d_ff, m: 11_008, "yours is 11,008"),
     ],
 }

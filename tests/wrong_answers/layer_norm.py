@@ -82,6 +82,7 @@ time_and_features = variant(axes=(-2, -1))
 unbiased = variant(correction=1)
 outside = variant(below=lambda x, v, eps: v.sqrt() + eps)
 by_variance = variant(below=lambda x, v, eps: v + eps)
+by_variance_squared = variant(below=lambda x, v, eps: (v + eps) ** 2)
 no_root_no_eps = variant(below=lambda x, v, eps: v)
 no_eps = variant(below=lambda x, v, eps: v.sqrt())
 std_plus_eps = variant(below=lambda x, v, eps: x.std(-1, keepdim=True) + eps)
@@ -164,6 +165,10 @@ def twice(x, gamma, beta, eps=1e-5):
     return norm_right(norm_right(x, gamma, beta, eps), gamma, beta, eps)
 
 
+def gamma_first(x, gamma, beta, eps=1e-5):
+    return norm_right(gamma * x, torch.ones_like(gamma), beta, eps)
+
+
 def with_statistics(x, gamma, beta, eps=1e-5):
     return norm_right(x, gamma, beta, eps), x.mean(-1), x.var(-1, correction=0)
 
@@ -207,10 +212,98 @@ def back_jacobian(grad, x, gamma, eps=1e-5):
     return grad_x, torch.einsum("nd,nd->d", upstream, z), torch.einsum("nd->d", upstream)
 
 
+def back_by_numbers(grad, x, gamma, eps=1e-5):
+    """In Python's own numbers."""
+    D, scales = x.shape[-1], gamma.tolist()
+    of_x, of_gamma, of_beta = [], [0.0] * D, [0.0] * D
+    for row, upstream in zip(x.reshape(-1, D).tolist(), grad.reshape(-1, D).tolist(), strict=True):
+        mean = sum(row) / D
+        sigma = (sum((value - mean) ** 2 for value in row) / D + eps) ** 0.5
+        z, h = [(value - mean) / sigma for value in row], [g * scale for g, scale in zip(upstream, scales, strict=True)]
+        mean_h, mean_hz = sum(h) / D, sum(a * b for a, b in zip(h, z, strict=True)) / D
+        of_x.append([(h[i] - mean_h - z[i] * mean_hz) / sigma for i in range(D)])
+        of_gamma = [total + g * value for total, g, value in zip(of_gamma, upstream, z, strict=True)]
+        of_beta = [total + g for total, g in zip(of_beta, upstream, strict=True)]
+    of_x, of_gamma, of_beta = (torch.tensor(value, dtype=x.dtype) for value in (of_x, of_gamma, of_beta))
+    return of_x.reshape(x.shape), of_gamma, of_beta
+
+
+def back_with_a_module(grad, x, gamma, eps=1e-5):
+    """The normalised x from a module, whose parameters want gradients; nobody asks autograd for them."""
+    D = x.shape[-1]
+    z = nn.LayerNorm(D, eps=eps, dtype=x.dtype)(x)
+    sigma, h = (x.var(-1, keepdim=True, correction=0) + eps).sqrt(), grad * gamma
+    grad_x = (h - m(h) - z * m(h * z)) / sigma
+    return grad_x.detach(), s(grad * z).detach(), s(grad)
+
+
+def back_vmap(grad, x, gamma, eps=1e-5):
+    """A formula for one position, for all of them at once."""
+
+    def one(grad, x):
+        deviation = x - x.mean()
+        sigma = (deviation.square().mean() + eps).sqrt()
+        z, h = deviation / sigma, grad * gamma
+        return (h - h.mean() - z * (h * z).mean()) / sigma, grad * z
+
+    of_x, of_gamma = torch.func.vmap(one)(grad.reshape(-1, x.shape[-1]), x.reshape(-1, x.shape[-1]))
+    return of_x.reshape(x.shape), of_gamma.sum(0), s(grad)
+
+
+def back_written_into(grad, x, gamma, eps=1e-5):
+    """With each step written into a tensor of its own."""
+    z, h = x.clone(), grad.clone()
+    z -= m(x)
+    sigma = z.square().mean(-1, keepdim=True).add_(eps).sqrt_()
+    z /= sigma
+    h *= gamma
+    out = h.clone()
+    out.sub_(m(h)).sub_(z * m(h * z)).div_(sigma)
+    return out, s(grad * z), s(grad)
+
+
 def back_autograd(grad, x, gamma, eps=1e-5):
     x, gamma = x.detach().requires_grad_(), gamma.detach().requires_grad_()
     beta = torch.zeros_like(gamma).requires_grad_()
     return torch.autograd.grad(F.layer_norm(x, gamma.shape, gamma, beta, eps), (x, gamma, beta), grad)
+
+
+@torch.enable_grad()
+def back_backward(grad, x, gamma, eps=1e-5):
+    x, gamma = x.clone().requires_grad_(), gamma.clone().requires_grad_()
+    beta = torch.zeros_like(gamma, requires_grad=True)
+    (norm_by_means(x, gamma, beta, eps) * grad).sum().backward()
+    return x.grad, gamma.grad, beta.grad
+
+
+def back_vjp(grad, x, gamma, eps=1e-5):
+    _, pull = torch.func.vjp(lambda *given: norm_right(*given, eps), x, gamma, torch.zeros_like(gamma))
+    return pull(grad)
+
+
+def back_with(jacobian):
+    """grad_x from somebody's Jacobian, the rest by formula."""
+
+    def backward(grad, x, gamma, eps=1e-5):
+        found = jacobian(lambda x: norm_fused(x, gamma, torch.zeros_like(gamma), eps), x)
+        return torch.tensordot(grad, found, x.ndim), *back_right(grad, x, gamma, eps)[1:]
+
+    return backward
+
+
+def back_kernel(grad, x, gamma, eps=1e-5):
+    shape, beta = x.shape[-1:], torch.zeros_like(gamma)
+    _, mean, inverse = torch.native_layer_norm(x, shape, gamma, beta, eps)
+    return torch.ops.aten.native_layer_norm_backward(grad, x, shape, mean, inverse, gamma, beta, [True] * 3)
+
+
+def back_differences(grad, x, gamma, eps=1e-5, h=1e-5):
+    def loss(x):
+        return (norm_right(x, gamma, torch.zeros_like(gamma), eps) * grad).sum()
+
+    steps = h * torch.eye(x.numel(), dtype=x.dtype).reshape(-1, *x.shape)
+    grad_x = torch.stack([(loss(x + step) - loss(x - step)) / (2 * h) for step in steps])
+    return grad_x.reshape(x.shape), *back_right(grad, x, gamma, eps)[1:]
 
 
 def back(body=None, of_gamma=None, of_beta=None, spread=None, order=(0, 1, 2)):
@@ -432,6 +525,27 @@ def last_for_final(x, sublayers, norms, final_norm):
     return norms[-1](no_final(x, sublayers, norms, final_norm))
 
 
+def stack_in_place(x, sublayers, norms, final_norm):
+    for f, norm in zip(sublayers, norms, strict=True):
+        x += f(norm(x))
+    return final_norm(x)
+
+
+def stack_of_one(x, sublayers, norms, final_norm):
+    return stack_right(x, sublayers[:1], norms[:1], final_norm)
+
+
+def skips_from_the_start(x, sublayers, norms, final_norm):
+    y = x
+    for f, norm in zip(sublayers, norms, strict=True):
+        y = x + f(norm(y))
+    return final_norm(y)
+
+
+def final_for_all(x, sublayers, norms, final_norm):
+    return stack_right(x, sublayers, [final_norm] * len(norms), final_norm)
+
+
 # rms_norm -----------------------------------------------------------------------------------------------------
 
 
@@ -498,7 +612,11 @@ RIGHT = {
         ("from the formula", back_right),
         ("step by step", back_by_steps),
         ("the Jacobian", back_jacobian),
-        ("autograd", back_autograd),
+        ("in Python's own numbers", back_by_numbers),
+        ("with a module", back_with_a_module),
+        ("vmap", back_vmap),
+        ("written into", back_written_into),
+        ("no_grad", torch.no_grad()(back_right)),
         ("a list", lambda *a, **k: list(back_right(*a, **k))),
     ],
     "07_layer_norm.which_axis": [
@@ -551,6 +669,8 @@ WRONG = {
         ("beta first", beta_first, "beta is added before gamma", "M22"),
         ("exchanged", exchanged, "have changed places", "M22"),
         ("1 + gamma", one_plus, "The scale is 1 + gamma", "M22"),
+        ("gamma first", gamma_first, "gamma multiplies x before the norm", "M22"),
+        ("x", lambda x, gamma, beta, eps=1e-5: x, "x comes back as it was"),
         ("inverted", inverted, "gamma and beta normalise here", "M22"),
         ("learnt statistics", learnt_statistics, "stand for mean and deviation", "M22"),
         ("keepdim", keepdim_forgotten, "keepdim=True keeps it"),
@@ -652,6 +772,13 @@ WRONG = {
         ("eps outside", back(spread=lambda x, v, eps: v.sqrt() + eps), "eps stands outside the root", "M21"),
         ("eps missing", back(spread=lambda x, v, eps: v.sqrt()), "eps is missing", "M21"),
         ("eps fixed", back(spread=lambda x, v, eps: (v + 1e-5).sqrt()), "eps is fixed", "M21"),
+        ("autograd", back_autograd, "come from autograd"),
+        ("backward()", back_backward, "come from autograd"),
+        ("vjp", back_vjp, "come from autograd"),
+        ("jacobian", back_with(torch.autograd.functional.jacobian), "come from autograd"),
+        ("jacfwd", back_with(lambda f, x: torch.func.jacfwd(f)(x)), "come from autograd"),
+        ("torch's kernel", back_kernel, "torch's own backward pass, native_layer_norm_backward"),
+        ("differences", back_differences, "with a fixed step h?"),
         ("float32", lambda *a: tuple(g.float() for g in back_right(*a)), "came back as torch.float32"),
         ("in place", back_in_place, "changed its input grad in place"),
     ],
@@ -665,6 +792,7 @@ WRONG = {
         ("another position only", axis_other_position_only, "Other samples move too", "M20"),
         ("another sample only", axis_other_sample_only, "Change one number of x and look at three places", "M20"),
         ("features left out", axis_no_features, "Other features move too", "M20"),
+        ("read off", lambda layer, D: layer.kind, "has no attribute 'kind'"),
         ("no option", lambda layer, D: "layer norm", "choose one of 'features', 'time'"),
         ("axes", lambda layer, D: (0, 1), "is of type tuple"),
         ("two axes of x", lambda layer, D: layer(torch.randn(3, D)), "The layer takes a float tensor"),
@@ -677,6 +805,8 @@ WRONG = {
         ("norm on the skip", place(lambda x, f, n, d: n(x) + d(f(x)), post_right), "stands on the skip", "M23"),
         ("norm after f", place(lambda x, f, n, d: x + d(n(f(x))), post_right), "The norm stands on the branch", "M23"),
         ("branch normalised", place(pre_right, lambda x, f, n, d: x + n(d(f(x)))), "neither pre- nor post", "M23"),
+        ("normalised apart", place(pre_right, lambda x, f, n, d: n(x) + n(d(f(x)))), "normalised apart, then", "M23"),
+        ("subtracted", place(lambda x, f, n, d: x - d(f(n(x))), post_right), "The branch is subtracted"),
         ("both", place(pre_right, lambda x, f, n, d: n(x + d(f(n(x))))), "Both at once", "M23"),
         ("no norm", place(lambda x, f, n, d: x + d(f(x)), post_right), "The norm is not called", "M23"),
         ("dropout last", place(pre_right, lambda x, f, n, d: d(n(x + f(x)))), "dropout stands after the norm", "M24"),
@@ -693,6 +823,13 @@ WRONG = {
             "M24",
         ),
         ("no skip", place(lambda x, f, n, d: d(f(n(x))), post_right), "the skip is missing"),
+        (
+            "dropout twice on the branch",
+            place(lambda x, f, n, d: x + d(d(f(n(x)))), post_right),
+            "on the branch.",
+            "M24",
+        ),
+        ("a norm of its own", place(pre_right, lambda x, f, n, d: F.layer_norm(x + d(f(x)), x.shape[-1:])), "is given"),
         ("f twice", place(pre_right, lambda x, f, n, d: f(x) + d(f(x))), "f(x) is added to itself"),
         ("detached", place(lambda x, f, n, d: x.detach() + d(f(n(x))), post_right), "look for .detach()"),
         ("in place", sub_in_place, "changed its input x in place"),
@@ -710,6 +847,18 @@ WRONG = {
         ("summed", rms(lambda x, e: ((x * x).sum(-1, True) + e).sqrt()), "the squares are summed", "M21"),
         ("over time", rms(lambda x, e: ((x * x).mean(-2 if x.ndim > 1 else -1, True) + e).sqrt()), "over time", "M20"),
         ("whole tensor", rms(lambda x, e: ((x * x).mean() + e).sqrt()), "over the whole tensor", "M20"),
+        (
+            "eps of its own",
+            lambda x, gamma, eps=1e-5: F.rms_norm(x, gamma.shape, gamma),
+            "eps is missing, fixed",
+            "M21",
+        ),
+        ("square of the mean", rms(lambda x, e: (m(x) ** 2 + e).sqrt()), "The square of the mean"),
+        (
+            "gamma first",
+            lambda x, gamma, eps=1e-5: rms_right(gamma * x, torch.ones_like(gamma), eps),
+            "before the norm",
+        ),
         ("no gamma", lambda x, gamma, eps=1e-5: rms_right(x, torch.ones_like(gamma), eps), "gamma is not used"),
         ("1 + gamma", lambda x, gamma, eps=1e-5: rms_right(x, 1 + gamma, eps), "The scale is 1 + gamma"),
         ("in place", rms_in_place, "changed its input x in place"),
@@ -723,6 +872,8 @@ WRONG = {
         ("second as it was", (norm_right, by_variance, stack_right), "The division is by the variance", "M21"),
         ("second, eps outside", (norm_right, outside, stack_right), "eps stands outside the root", "M21"),
         ("second unbiased", (norm_right, unbiased, stack_right), "unbiased one", "M21"),
+        ("second squared", (norm_right, by_variance_squared, stack_right), "by the square of the variance", "M21"),
+        ("first in place", (in_place, norm_right, stack_right), "changed its input x in place"),
         ("third as it was", (norm_right, norm_right, broken_stack), "The skip still carries norm(x)", "M23"),
         ("third, skip mended alone", (norm_right, norm_right, no_final), "The final norm is missing", "M23"),
         ("third, final norm alone", (norm_right, norm_right, skip_normalised), "The skip still carries", "M23"),
@@ -731,6 +882,14 @@ WRONG = {
         ("third, final norm inside", (norm_right, norm_right, final_inside), "inside the loop", "M23"),
         ("third, final norm first", (norm_right, norm_right, final_first), "before the first layer", "M23"),
         ("third, last norm again", (norm_right, norm_right, last_for_final), "stands in for the final norm", "M23"),
+        ("third in place", (norm_right, norm_right, stack_in_place), "changed its input x in place"),
+        ("third, return inside", (norm_right, norm_right, stack_of_one), "Only the first layer runs"),
+        (
+            "third, first skip",
+            (norm_right, norm_right, skips_from_the_start),
+            "Each skip carries the input of the stack",
+        ),
+        ("third, final norm for all", (norm_right, norm_right, final_for_all), "stands before each layer"),
         ("third without norms", (norm_right, norm_right, no_norms), "norms are not used", "M23"),
     ],
     "07_layer_norm.counterexample": [
@@ -744,6 +903,11 @@ WRONG = {
             "read the same from both ends",
         ),
         ("x + v is 2 x", claims(per_feature=(torch.arange(4.0), ONES, NOUGHTS)), "plus a constant?"),
+        (
+            "two features",
+            claims(per_feature=([3.0, 0.0], [1.0, 2.0], [0.0, 5.0])),
+            "Two features normalise to -1 and 1",
+        ),
         ("gamma 0", claims(negate=(FOUR, NOUGHTS, ONES)), "gamma is 0"),
         ("equal features", claims(negate=(ONES, ONES, NOUGHTS)), "are nearly equal"),
         ("a shift refuted", claims(shift=(FOUR, ONES, NOUGHTS)), "It holds for every x"),

@@ -5,6 +5,7 @@ WRONG[id]: (name, answer, part of the message[, misconception]). An answer of se
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -351,6 +352,43 @@ def with_dropout(q, k, v):
     return F.dropout((q @ k.mT / q.shape[-1] ** 0.5).softmax(-1), 0.2) @ v
 
 
+def head_0_for_all(q, k, v):
+    return (q @ k.mT / q.shape[-1] ** 0.5)[:, :1].softmax(-1) @ v
+
+
+def unmapped(self, x, memory):
+    q, k, v = (split(z, self.n_heads) for z in (x, memory, memory))
+    return self.w_o(merge(attend(q, k, v)))
+
+
+def plus_x(self, x, memory):
+    return x + einsum_forward(self, x, memory)
+
+
+def positions_first(self, x, memory):
+    return einsum_forward(self, x.transpose(0, 1), memory.transpose(0, 1))
+
+
+def as_long_as_x(self, x, memory):
+    (B, T, D), H = x.shape, self.n_heads
+    q, k, v = (w(z).view(B, T, H, D // H).transpose(1, 2) for w, z in ((self.w_q, x), (self.w_k, memory),
+                                                                      (self.w_v, memory)))  # fmt: skip
+    return self.w_o(merge(attend(q, k, v)))
+
+
+class TruthOfMemory(made()):
+    def forward(self, x, memory=None):
+        return super().forward(x, memory or x)
+
+
+def two_heads_always(d_model, n_heads):
+    return made()(d_model, 2 if d_model % 2 == 0 else n_heads)
+
+
+def heads_and_width_swapped(d_model, n_heads):
+    return made()(d_model, d_model // n_heads)
+
+
 def fixed_scale(q, k, v):
     return attend(q, k, v, scale=64**-0.5)
 
@@ -416,7 +454,8 @@ def permute_index(w_q, w_k, w_v, w_o, order):
 
 
 def permute_matrix(w_q, w_k, w_v, w_o, order):
-    swap = torch.kron(torch.eye(len(order))[order], torch.eye(w_q.shape[1] // len(order)))
+    eye, size = torch.eye(len(order), dtype=w_q.dtype), w_q.shape[1] // len(order)
+    swap = torch.kron(eye[order], torch.eye(size, dtype=w_q.dtype))
     return w_q @ swap.T, w_k @ swap.T, w_v @ swap.T, swap @ w_o
 
 
@@ -454,6 +493,16 @@ def permute_in_place(w_q, w_k, w_v, w_o, order):
     for old, now in zip((w_q, w_k, w_v, w_o), new, strict=True):
         old.copy_(now)
     return new
+
+
+def width_of_the_model(w_q, w_k, w_v, w_o, order):
+    d_head = len(w_q) // len(order)
+    index = torch.cat([torch.arange(head * d_head, (head + 1) * d_head) for head in order])
+    return w_q[:, index], w_k[:, index], w_v[:, index], w_o[index]
+
+
+def rows_by_reshape(w_q, w_k, w_v, w_o, order):
+    return [w.unflatten(0, (len(order), -1))[order].flatten(0, 1) for w in (w_q, w_k, w_v, w_o)]
 
 
 def grouped(q, k, v):
@@ -494,6 +543,31 @@ def queries_repeated(q, k, v):
     size = q.shape[1] // k.shape[1]
     return attend(q.repeat_interleave(size, 1), spread(k, q).repeat_interleave(size, 1),
                   spread(v, q).repeat_interleave(size, 1))  # fmt: skip
+
+
+def stretched(x, q):
+    return x.repeat_interleave(q.shape[1] // x.shape[1], dim=2).reshape(len(x), q.shape[1], -1, x.shape[-1])
+
+
+def key_re_read(q, k, v):
+    k, v = spread(k, q), spread(v, q)
+    scores = q @ k.reshape(*k.shape[:2], k.shape[3], k.shape[2]) / q.shape[-1] ** 0.5
+    return scores.softmax(-1) @ v
+
+
+def group_of_two(q, k, v):
+    return attend(q, k.repeat_interleave(2, dim=1), v.repeat_interleave(2, dim=1))
+
+
+def grouped_einsum(q, k, v):
+    q = q.unflatten(1, (k.shape[1], -1)) * q.shape[-1] ** -0.5
+    weights = torch.einsum("bngtd,bnsd->bngts", q, k).softmax(dim=-1)
+    return torch.einsum("bngts,bnse->bngte", weights, v).flatten(1, 2)
+
+
+def grouped_stacked_queries(q, k, v):
+    B, H, T, d_head = q.shape
+    return attend(q.reshape(B, k.shape[1], -1, d_head), k, v).reshape(B, H, T, -1)
 
 
 def queries_averaged(q, k, v):
@@ -550,6 +624,9 @@ RIGHT = {
         ("formula", cost),
         ("head by head", cost_by_heads),
         ("floats", lambda d, H, T: [float(n) for n in cost(d, H, T)]),
+        ("a tensor", lambda d, H, T: torch.tensor(cost(d, H, T))),
+        ("an array", lambda d, H, T: np.array(cost(d, H, T))),
+        ("numpy's integers", lambda d, H, T: tuple(np.int64(n) for n in cost(d, H, T))),
     ],
     PERMUTE: [
         ("chunks", permute),
@@ -563,12 +640,15 @@ RIGHT = {
         ("a fifth axis", grouped_fifth_axis),
         ("expand", grouped_expand),
         ("a loop over heads", grouped_loop),
+        ("einsum", grouped_einsum),
+        ("a group's queries below each other", grouped_stacked_queries),
     ],
     AGREE: [
         ("gcd", agree),
         ("counted with tensors", agree_counted),
         ("loop", agree_loop),
         ("counted with d_head", agree_tensor),
+        ("counted with numpy", lambda T, H: (np.arange(T * H).reshape(T, H).T.ravel() == np.arange(T * H)).sum()),
     ],
 }
 
@@ -585,6 +665,9 @@ WRONG = {
         ("sequence in chunks", (sequence_chunks, merge), "The heads cut the sequence", "M12"),
         ("full width", (full_width, merge), "every head gets all features", "M13"),
         ("heads first", (heads_first, merge), "the batch comes first"),
+        ("batch and heads exchanged", (lambda x, H: split(x, H).permute(1, 2, 0, 3), merge), "the batch and the heads"),
+        ("one example", (lambda x, H: split(x, H)[:1], merge), "only one example of the batch"),
+        ("merge in place", (split, lambda heads: merge(heads.mul_(1.5)).div(1.5)), "changed its input heads in place"),
         ("batch for positions", (batch_and_heads_mixed, merge), "x is read as (T, B, H, d_head)"),
         ("reversed", (reversed_heads, merge), "reverse order"),
         ("scaled", (lambda x, H: split(x, H) * 0.5, merge), "numbers only change their place"),
@@ -660,6 +743,17 @@ WRONG = {
         ("one layer for two", made(extra=same_layer), "one and the same layer"),
         ("one layer more", made(extra=lambda self, D, H: setattr(self, "w", nn.Linear(D, D))), "more parameters"),
         ("detached", module(detached), "No gradient reaches x"),
+        ("keys from x", made(k_from="x"), "The keys come from x"),
+        ("values from x", made(v_from="x"), "The values come from x"),
+        ("S taken for T", module(as_long_as_x), "when x and memory are equally long"),
+        ("`memory or x`", TruthOfMemory, "ask `memory is None`"),
+        ("maps not used", module(unmapped), "w_q, w_k, w_v are left out"),
+        ("x added", module(plus_x), "x is added to the output"),
+        ("head 0's map for all", made(attend=head_0_for_all), "that of head 0"),
+        ("positions before the batch", module(positions_first), "the batch comes first"),
+        ("two heads always", two_heads_always, "is the number of heads fixed?"),
+        ("heads and width swapped", heads_and_width_swapped, "n_heads and d_head are swapped"),
+        ("already built", made()(12, 3), "Give the class itself"),
         ("in place", module(into_x), "in place"),
         ("a function", functions_only, "wanted an nn.Module"),
         ("other names", lambda D, H: nn.MultiheadAttention(D, H), "The module has no w_q"),
@@ -676,6 +770,17 @@ WRONG = {
         ),
         ("scale lost", repairing(lambda q, k: q @ k.mT), "broken_1 had that right", "M01"),
         ("softmax too", repairing(lambda q, k: scores(q, k).softmax(-1)), "wanted the scores"),
+        ("sqrt(S)", repairing(lambda q, k: q @ k.mT / k.shape[-2] ** 0.5), "the number of keys"),
+        ("scores detached", repairing(lambda q, k: scores(q, k).detach()), "No gradient flows through repair_1"),
+        ("scores of k detached", repairing(lambda q, k: scores(q, k.detach())), "No gradient reaches k"),
+        ("scores in float32", repairing(lambda q, k: scores(q.float(), k.float())), "came back as torch.float32"),
+        ("q divided in place", repairing(lambda q, k: q.div_(q.shape[-1] ** 0.5) @ k.mT), "changed its input q"),
+        ("split detached", repairing(second=lambda x, H: split(x.detach(), H)), "No gradient flows through repair_2"),
+        (
+            "merge in float32",
+            repairing(third=lambda heads: merge(heads.float())),
+            "repair_3 came back as torch.float32",
+        ),
         ("still flat", repairing(lambda q, k: scores_bmm(q, k).flatten(0, 1)), "batch and heads are still one axis"),
         ("view alone kept", repairing(second=view_alone), "a view straight to", "M11"),
         ("transposed after the view", repairing(second=axes_swapped), "n_heads and d_head are swapped"),
@@ -706,6 +811,11 @@ WRONG = {
         ("maps shared out", costing(None, None, lambda d, H, T: T * T / H), "as if the heads cut the sequence", "M12"),
         ("sequence cut", costing(None, None, lambda d, H, T: H * (T // H) ** 2), "every head sees all of it", "M12"),
         ("maps with d_head", costing(None, None, lambda d, H, T: T * T * d), "A weight is one number"),
+        ("maps under a mask", costing(None, None, lambda d, H, T: H * T * (T + 1) // 2), "nothing here is masked"),
+        ("what the keys hold", costing(None, None, lambda d, H, T: T * d), "That is what the keys hold"),
+        ("bytes", costing(None, None, lambda d, H, T: 4 * H * T * T), "Those are the bytes"),
+        ("another order", lambda d, H, T: cost(d, H, T)[::-1], "their order is not"),
+        ("a dict", lambda d, H, T: dict(zip("abc", cost(d, H, T), strict=True)), "cost returned one dict"),
         ("two numbers", lambda d, H, T: cost(d, H, T)[:2], "returns three numbers"),
         ("a string", costing(lambda d, H, T: "4 d^2"), "is no number"),
     ],
@@ -719,6 +829,22 @@ WRONG = {
         ("single columns", permuting(w_k=single_columns), "single columns are reordered"),
         ("all backwards", all_backwards, "the order is read backwards"),
         ("nothing", lambda *given: given[:4], "w_q came back as it was"),
+        (
+            "reversed",
+            lambda *given: permute(*given[:4], sorted(given[4])[::-1]),
+            "w_o holds the old heads [3, 2, 1, 0]",
+        ),
+        ("one column a head", lambda q, k, v, o, order: (q[:, order], k[:, order], v[:, order], o[order]), "4 single"),
+        (
+            "not flattened",
+            lambda *given: [w.unflatten(1, (len(given[4]), -1)) if w is not given[3] else w for w in permute(*given)],
+            "an axis of their own",
+        ),
+        ("d_head = D // H", width_of_the_model, "is d_head taken as D // H?"),
+        ("w_q and w_k exchanged", lambda q, k, *rest: permute(k, q, *rest), "these are the columns of w_k"),
+        ("detached", lambda *given: [w.detach() for w in permute(*given)], "No gradient flows through w_q"),
+        ("float32", lambda *given: [w.float() for w in permute(*given)], "came back as torch.float32"),
+        ("rows, by reshape", rows_by_reshape, "Which axis do you cut?"),
         ("in place", permute_in_place, "in place"),
         ("three matrices", lambda *given: permute(*given)[:3], "returns four matrices"),
         (
@@ -741,6 +867,17 @@ WRONG = {
             "averaged into one for all",
         ),
         ("groups kept apart", lambda q, k, v: grouped_fused(q, k, v).unflatten(1, (k.shape[1], -1)), "still two axes"),
+        ("merged", lambda q, k, v: merge(grouped(q, k, v)), "the heads are merged"),
+        ("groups of two", group_of_two, "q.shape[1] // k.shape[1] times"),
+        (
+            "repeated along S",
+            lambda q, k, v: attend(q, stretched(k, q), stretched(v, q)),
+            "along the positions (dim=2)",
+        ),
+        ("key re-read", key_re_read, "re-read by view or reshape", "M10"),
+        ("no softmax", lambda q, k, v: q @ spread(k, q).mT @ spread(v, q), "There is no softmax"),
+        ("key heads reversed", lambda q, k, v: grouped(q, k.flip(1), v.flip(1)), "in reverse order"),
+        ("sqrt(e)", lambda q, k, v: attend(q, spread(k, q), spread(v, q), v.shape[-1] ** -0.5), "the width of v"),
         ("not repeated", attend, "each of those serves 3 query heads"),
         ("unscaled", lambda q, k, v: attend(q, spread(k, q), spread(v, q), 1.0), "not divided", "M01"),
         (
@@ -762,6 +899,7 @@ WRONG = {
         ("the smaller", lambda T, H: min(T, H), "Not every head"),
         ("numbers counted", lambda T, H: 2 * agree(T, H), "Do you count numbers?"),
         ("those that disagree", lambda T, H: T * H - agree(T, H), "how many disagree"),
+        ("a list of them", lambda T, H: list(range(agree(T, H))), "gave a list; wanted how many"),
         ("a share", lambda T, H: agree(T, H) / (T * H), "wanted a whole number"),
         ("always two", lambda T, H: 2, "nothing to swap"),
     ],

@@ -5,6 +5,7 @@ WRONG[id]: (name, answer, part of the message[, misconception]). An answer of se
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -73,6 +74,10 @@ def table_with(exponent, base=10000.0, start=0, unit=1.0, cosine=None, layout="i
     return sinusoidal_table
 
 
+def table_over_its_length(max_len, d_model):
+    return table_with(lambda i, D: 2 * i / max_len)(max_len, d_model)
+
+
 def paper(i, D):
     return 2 * i / D
 
@@ -107,6 +112,39 @@ def rotate_complex(x, positions, theta=10_000.0):
     angle = positions.double()[:, None] * theta ** (-torch.arange(a.shape[-1]).double() / a.shape[-1])
     turned = torch.complex(a, b) * torch.polar(torch.ones_like(angle), angle)
     return torch.cat((turned.real, turned.imag), dim=-1).to(x.dtype)
+
+
+def rotate_complex_as_it_comes(x, positions, theta=10_000.0):
+    """torch has no complex numbers of bfloat16: this one raises there, and is right everywhere else."""
+    a, b = x.chunk(2, dim=-1)
+    angle = positions[:, None] * theta ** (-torch.arange(0, x.shape[-1], 2, dtype=x.dtype) / x.shape[-1])
+    turned = torch.complex(a, b) * torch.polar(torch.ones_like(angle), angle)
+    return torch.cat((turned.real, turned.imag), dim=-1)
+
+
+def rotate_by_exponential(x, positions, theta=10_000.0):
+    half = x.shape[-1] // 2
+    rate = torch.diag(theta ** (-torch.arange(half).double() / half))
+    zero = torch.zeros_like(rate)
+    generator = torch.cat((torch.cat((zero, -rate), dim=1), torch.cat((rate, zero), dim=1)))
+    turns = torch.linalg.matrix_exp(positions.double()[:, None, None] * generator)
+    return (turns @ x.double()[..., None])[..., 0].to(x.dtype)
+
+
+def rotate_widened(x, positions, theta=10_000.0):
+    angle = positions[:, None] * theta ** (-torch.arange(0, x.shape[-1], 2) / x.shape[-1])
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat((a * angle.cos() - b * angle.sin(), b * angle.cos() + a * angle.sin()), dim=-1)
+
+
+def rotate_in_sixteen_bits(x, positions, theta=10_000.0):
+    angle = positions.to(x.dtype)[:, None] * theta ** (-torch.arange(0, x.shape[-1], 2).to(x.dtype) / x.shape[-1])
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat((a * angle.cos() - b * angle.sin(), b * angle.cos() + a * angle.sin()), dim=-1)
+
+
+def counted_from_the_first(x, positions, theta=10_000.0):
+    return rotate_right(x, positions[0] + torch.arange(len(positions)), theta)
 
 
 def rotate_by_package(x, positions, theta=10_000.0):
@@ -214,6 +252,11 @@ def by_batch_plain(x):
     return x + table_right(512, x.shape[2])[: x.shape[0]]
 
 
+def by_batch_and_place(x):
+    B, T, D = x.shape
+    return x + table_right(B * T, D).view(B, T, D)
+
+
 # equivariance -------------------------------------------------------------------------------------------------
 
 
@@ -241,6 +284,24 @@ def one_order(order, compare=None, shuffle_output=True):
 
 def first_two_swapped(n):
     return torch.tensor([1, 0, *range(2, n)])
+
+
+def last_two_swapped(n):
+    return torch.tensor([*range(n - 2), n - 1, n - 2])
+
+
+def equivariant_in_one_feature(f, x):
+    orders = [torch.randperm(len(x)) for _ in range(5)]
+    return all(torch.allclose(f(x[o])[:, 0], f(x)[o, 0], atol=1e-3) for o in orders)
+
+
+def equivariant_neighbours(f, x):
+    """Swaps of neighbours generate all shuffles."""
+    for i in range(len(x) - 1):
+        order = [*range(i), i + 1, i, *range(i + 2, len(x))]
+        if not np.allclose(f(x[order]).detach().numpy(), f(x).detach().numpy()[order], atol=1e-3):
+            return np.False_
+    return np.True_
 
 
 # ALiBi --------------------------------------------------------------------------------------------------------
@@ -297,6 +358,16 @@ def effect_by_order(model, ids, a, b):
     order = list(range(ids.shape[1]))
     order[a], order[b] = order[b], order[a]
     return torch.linalg.vector_norm(model(ids[:, order])[:, -1] - model(ids)[:, -1], ord=float("inf"))
+
+
+def effect_in_numpy(model, ids, a, b):
+    moved = model(torch.from_numpy(swapped(ids, a, b).numpy())) - model(ids)
+    return np.abs(moved.detach().numpy()[0, -1]).max()
+
+
+def relative_effect(model, ids, a, b):
+    before, after = model(ids)[0, -1], model(swapped(ids, a, b))[0, -1]
+    return ((after - before) / before).abs().max().item()
 
 
 def effect_with(reduce):
@@ -359,6 +430,45 @@ def step_with(query=None, key=None, old=None, value=None, turn=rotate_right, sca
     return cached_step
 
 
+def step_attending(weights):
+    """A step whose weights are weights(scores, d_head)."""
+
+    def cached_step(q, k, v, keys, values):
+        here = torch.tensor([keys.shape[-2]])
+        _, keys, values = step_right(q, k, v, keys, values)
+        return weights(rotate_right(q, here) @ keys.mT, q.shape[-1]) @ values, keys, values
+
+    return cached_step
+
+
+def by_tokens(scores, d):
+    return (scores / math.sqrt(scores.shape[-1])).softmax(-1)
+
+
+def hidden(scores):
+    """A causal mask of one row: all keys but the first are hidden."""
+    return torch.full(scores.shape[-2:], -math.inf).triu(1)
+
+
+def new_row_alone(q, k, v, keys, values):
+    output, all_keys, _ = step_right(q, k, v, keys, values)
+    return output, all_keys[..., -1:, :], v
+
+
+def nothing_at_first(q, k, v, keys, values):
+    output, *kept = step_right(q, k, v, keys, values)
+    return (output if keys.shape[-2] else output * 0, *kept)
+
+
+def step_by_turning_back(q, k, v, keys, values):
+    """Only the offset counts: the keys are turned back by S instead of the query on by S."""
+    S = keys.shape[-2]
+    keys, values = torch.cat((keys, rotate_right(k, torch.tensor([S]))), -2), torch.cat((values, v), -2)
+    scores = torch.einsum("...td,...sd->...ts", q, rotate_right(keys, torch.full((S + 1,), -S)))
+    weights = (scores * q.shape[-1] ** -0.5).exp()
+    return torch.einsum("...ts,...sd->...td", weights / weights.sum(-1, keepdim=True), values), keys, values
+
+
 def counted(x):
     return rotate_right(x, torch.arange(x.shape[-2]))
 
@@ -388,30 +498,43 @@ RIGHT = {
         ("complex", rotate_complex),
         ("the package's", rotate_by_package),
         ("matrices", rotate_matrices),
+        ("complex, as it comes", rotate_complex_as_it_comes),
+        ("matrix exponential", rotate_by_exponential),
     ],
     "08_positions.repair": [
         ("as asked", (added, added, added)),
         ("others", (adder(table_loops), adder(table_where), adder(table_complex))),
         ("with a batch axis", (lambda x: x + table_right(512, x.shape[2])[None, : x.shape[1]], added, added)),
     ],
-    "08_positions.dials": [("read off", (16, 91)), ("floats", (16.0, 91.0)), ("the other side", (16, -91))],
+    "08_positions.dials": [
+        ("read off", (16, 91)),
+        ("floats", (16.0, 91.0)),
+        ("numpy and a tensor", (np.int64(16), torch.tensor(91))),
+        ("one element", (torch.tensor([16.0]), np.array(91))),
+    ],
     "08_positions.is_equivariant": [
         ("several orders", equivariant_right),
         ("matrices", equivariant_matrix),
         ("a tensor of bool", lambda f, x: torch.tensor(equivariant_right(f, x))),
+        ("swaps of neighbours, numpy's bool", equivariant_neighbours),
     ],
     "08_positions.alibi_bias": [
         ("einsum", alibi_right),
         ("geometric", alibi_geometric),
         ("loops", alibi_loops),
-        ("a batch axis of 1, float64", lambda H, T, S: alibi_right(H, T, S).double()[None]),
+        ("rows of the square one, float64", lambda H, T, S: alibi_right(H, S, S).double()[:, S - T :]),
     ],
     "08_positions.swap_effect": [
         ("as asked", (effect_right, "unchanged", "changes")),
         ("in evaluation, without gradients", (torch.no_grad()(effect_in_evaluation), "unchanged", "changes")),
         ("through an order, a tensor", (effect_by_order, "Unchanged", "changes ")),
+        ("numpy's float32", (effect_in_numpy, "unchanged", "changes")),
     ],
-    "08_positions.cached_step": [("cat", step_right), ("fused, as a list", step_fused)],
+    "08_positions.cached_step": [
+        ("cat", step_right),
+        ("fused, as a list", step_fused),
+        ("keys turned back", step_by_turning_back),
+    ],
 }
 
 TABLE, ROTATE, STEP = "08_positions.sinusoidal_table", "08_positions.rotate", "08_positions.cached_step"
@@ -461,6 +584,9 @@ WRONG = {
         ("swapped arguments", lambda n, D: table_right(D, n + n % 2)[:, :n].T, "at ["),
         ("times sqrt(d)", lambda n, D: table_right(n, D) * math.sqrt(D), "at ["),
         ("list", lambda n, D: table_right(n, D).tolist(), "of type list"),
+        ("over max_len", table_over_its_length, "The exponent is 2i/max_len"),
+        ("512 rows", lambda n, D: table_right(512, D), "has 512 rows"),
+        ("16 bits", lambda n, D: table_right(n, D).half(), "of low precision"),
         ("whole numbers", lambda n, D: table_right(n, D).long(), "wanted floating point"),
         (
             "12 columns learnt by heart",
@@ -528,6 +654,10 @@ WRONG = {
         ("float64", lambda x, p, theta=1e4: rotate_right(x.double(), p, theta), "came back as torch.float64"),
         ("float32", lambda x, p, theta=1e4: rotate_right(x, p, theta).float(), "came back as torch.float32"),
         ("detached", lambda x, p, theta=1e4: rotate_right(x.detach(), p, theta), "No gradient flows"),
+        ("bfloat16 widened", rotate_widened, "End with .type_as(x)"),
+        ("through 16 bits", lambda x, p, theta=1e4: rotate_right(x.half(), p, theta).type_as(x), "of low precision"),
+        ("angles in x's dtype", rotate_in_sixteen_bits, "16 bits do not hold a position"),
+        ("counted on from the first", counted_from_the_first, "positions may have gaps"),
         ("in place", rotate_in_place, "changed its input x in place"),
         ("three axes", lambda x, p, theta=1e4: rotate_right(x.permute(0, 1, 2), p, theta), "permute names every axis"),
         ("no return", lambda x, p, theta=1e4: None, "did you forget `return`?"),
@@ -541,6 +671,9 @@ WRONG = {
         ("second: halves", (added, adder(table_with(paper, layout="halves")), added), "a trained model expects"),
         ("third: x lost", (added, added, lambda x: table_right(x.shape[1], x.shape[2]).expand(x.shape)), "x is lost"),
         ("third: nothing added", (added, added, lambda x: x * 1.0), "not added"),
+        ("second: subtracted", (added, lambda x: 2 * x - added(x), added), "subtracted"),
+        ("third: beside x", (added, added, lambda x: torch.cat((x, added(x) - x), dim=-1)), "stands beside x"),
+        ("third: over the whole batch", (added, added, by_batch_and_place), "each sequence starts at 0"),
         ("second: cosine first", (added, adder(table_with(paper, swap=True)), added), "swapped"),
         ("first: from 1", (adder(table_with(paper, start=1)), added, added), "start at 1"),
         ("all as they were", (doubled, two_frequencies, by_batch), "doubled twice", "M26"),
@@ -555,10 +688,17 @@ WRONG = {
         ("0", (16, 0), "no offset between 1 and 127"),
         ("text", ("16", 91), "wanted a whole number"),
         ("half", (16, 90.5), "wanted a whole number"),
+        ("NaN", (math.nan, 91), "wanted a whole number"),
+        ("two numbers", (16, torch.tensor([91, 91])), "wanted a whole number"),
+        ("the other side", (16, -91), "at 91 the score is the same"),
+        ("negative position", (-16, 91), "no position of q"),
     ],
     EQUIVARIANT: [
-        ("invariance", one_order(torch.randperm, shuffle_output=False), "It says False of attention without a mask"),
+        ("invariance", one_order(torch.randperm, shuffle_output=False), "It says False of the identity"),
         ("exact", one_order(torch.randperm, compare=torch.equal), "not with =="),
+        ("text", lambda f, x: str(equivariant_right(f, x)), "without quotation marks"),
+        ("last two", one_order(last_two_swapped), "a swap of two rows misses much"),
+        ("first feature", equivariant_in_one_feature, "Only one feature tells the position"),
         ("flip", one_order(lambda n: torch.arange(n).flip(0)), "It survives reversing the rows"),
         ("roll", one_order(lambda n: torch.arange(n).roll(1)), "It survives torch.roll"),
         ("first two", one_order(first_two_swapped), "It says True of"),
@@ -629,6 +769,14 @@ WRONG = {
         ("exp", lambda H, T, S: alibi_right(H, T, S).exp(), "exp(bias)"),
         ("no slope", alibi_with(slopes=lambda h, H: torch.ones(H)), "slope 1"),
         ("T and S swapped", lambda H, T, S: alibi_right(H, S, S)[:, :, -T:], "wanted ("),
+        ("a batch axis", lambda H, T, S: alibi_right(H, T, S)[None], "no batch axis"),
+        ("heads last", lambda H, T, S: alibi_right(H, T, S).permute(1, 2, 0), "the heads last"),
+        ("all positions", lambda H, T, S: alibi_right(H, S, S), "queries are the last of them"),
+        ("queries only", lambda H, T, S: alibi_right(H, T, T), "a column for each query only"),
+        ("whole numbers", lambda H, T, S: alibi_right(H, T, S).long(), "cut them off"),
+        ("16 bits", lambda H, T, S: alibi_right(H, T, S).half(), "of low precision"),
+        ("one too far", alibi_with(distance=lambda behind, T, S: (behind + 1).abs()), "one place too far"),
+        ("softmax", lambda H, T, S: alibi_right(H, T, S).softmax(-1), "softmax of the bias"),
         ("causal", lambda H, T, S: alibi_right(H, T, S) + torch.full((T, S), -math.inf).triu(S - T + 1), "causal mask"),
     ],
     SWAP: [
@@ -637,6 +785,17 @@ WRONG = {
         ("row before", choices(effect_with(lambda moved: moved[0, -2].abs().max())), "the row before the last"),
         ("mean", choices(effect_with(lambda moved: moved[0, -1].abs().mean())), "the mean change"),
         ("sum", choices(effect_with(lambda moved: moved[0, -1].abs().sum())), "the sum of the changes"),
+        ("range", choices(effect_with(lambda moved: moved[0, -1].max() - moved[0, -1].min())), "minus the smallest"),
+        ("signed", choices(effect_with(lambda moved: moved[0, -1].max())), "The sign counts here"),
+        (
+            "size of the maximum",
+            choices(effect_with(lambda moved: moved[0, -1].max().abs())),
+            ".abs() before .max()",
+        ),
+        ("always 1 and 4", choices(lambda model, ids, a, b: effect_right(model, ids, 1, 4)), "Tokens 1 and 4 change"),
+        ("the next one", choices(lambda model, ids, a, b: effect_right(model, ids, a, a + 1)), "change places here"),
+        ("rounded", choices(lambda model, ids, a, b: round(effect_right(model, ids, a, b), 1)), "This is rounded"),
+        ("relative", choices(relative_effect), "relative to the logit"),
         ("norm", choices(effect_with(lambda moved: moved[0, -1].norm())), "the length of the change"),
         ("overwritten", choices(overwritten), "swap both at once"),
         ("in place", choices(in_place), "changed its input ids in place"),
@@ -674,6 +833,15 @@ WRONG = {
         ("backwards", step_with(turn=rotate_with(sign=-1)), "turns backwards"),
         ("unscaled", step_with(scale=False), "not divided by sqrt(d_head)"),
         ("in front", step_with(front=True), "stands in front"),
+        ("scaled by d_head", step_attending(lambda scores, d: (scores / d).softmax(-1)), "wanted its square root"),
+        ("multiplied", step_attending(lambda scores, d: (scores * d**0.5).softmax(-1)), "multiplied by sqrt(d_head)"),
+        ("scaled by tokens", step_attending(by_tokens), "root of the number of tokens"),
+        ("over the queries", step_attending(lambda scores, d: scores.softmax(-2)), "do not sum to 1"),
+        ("causal", step_attending(lambda scores, d: (scores + hidden(scores)).softmax(-1)), "is_causal=True"),
+        ("first axis", step_with(*[lambda S: 3] * 2), "size of another axis"),
+        ("the new row alone", new_row_alone, "the new row alone"),
+        ("backwards, output", step_with(turn=rotate_with(sign=-1)), "mend them first"),
+        ("nothing at first", nothing_at_first, "The output is 0"),
         ("output only", lambda *given: step_right(*given)[0], "One tensor came back"),
         ("two things", lambda *given: step_right(*given)[:2], "returned 2 things"),
         (

@@ -163,8 +163,9 @@ def accept(exercise: str, wanted: tuple, answers: tuple) -> list:
             f"{exercise} wants {len(wanted)} answer{'s' * (len(wanted) > 1)} after its name: {'; '.join(words)}; "
             f"got {len(answers)}."
         )
-    if any(callable(answer) and isinstance(want, tuple) for want, answer in zip(wanted, answers, strict=True)):
-        raise GradingError(f"{exercise}: the function comes first, then the choice: {'; '.join(words)}.")
+    for want, word, answer in zip(wanted, words, answers, strict=True):
+        if callable(answer) and isinstance(want, tuple):
+            raise GradingError(f"{exercise}: a function came where {word} is wanted; the order is: {'; '.join(words)}.")
     return [accept_one(exercise, want, answer) for want, answer in zip(wanted, answers, strict=True)]
 
 

@@ -11,13 +11,6 @@ from .explorer import Explorer, module, sheet
 
 # What people average over -> the axes of (B, T, D).
 AXES = {"features": (2,), "time": (1,), "batch": (0,), "batch and time": (0, 1), "time and features": (1, 2)}
-NAMES = {
-    "features": "layer norm",
-    "time": "each feature over time",
-    "batch": "each position over the batch",
-    "batch and time": "batch norm",
-    "time and features": "a whole sequence at once",
-}
 EPS, LOWEST, HIGHEST = 1e-5, -4.0, 4.0
 MOVED = 1e-6  # an output that changed by less is as it was
 INK, MARK = "#212121", "#d55e00"
@@ -52,7 +45,7 @@ class NormExplorer(Explorer):
     _css = sheet("norm_explorer")
     title = "which outputs move when one input does"
     cube = traitlets.List(CUBE, read_only=True).tag(sync=True)
-    over = traitlets.Enum(tuple(AXES), "batch and time").tag(sync=True)
+    over = traitlets.Enum(tuple(AXES), "batch").tag(sync=True)
     cell = traitlets.List([1, 2, 1]).tag(sync=True)  # sample, position, feature
     value = traitlets.Float(3.0).tag(sync=True)  # what stands in that cell now
 
@@ -79,40 +72,37 @@ class NormExplorer(Explorer):
     @property
     def changed(self) -> np.ndarray:
         """(B, T, D): True where the output is another than it was before the value was put into its cell."""
-        return self._changed(self.over)
-
-    def _changed(self, over):
-        return np.abs(normalise(self.inputs, over)[0] - normalise(self.cube, over)[0]) > MOVED
+        before, after = (normalise(cube, self.over)[0] for cube in (self.cube, self.inputs))
+        return np.abs(after - before) > MOVED
 
     def draw(self, figure):
-        """The changed input, and for each choice of axes the output with what changed in it lit up."""
-        figure.set_size_inches(10, 5.4)
-        figure.subplots_adjust(left=0.01, right=0.99, bottom=0.02, top=0.87, wspace=0.08, hspace=0.22)
-        b, t, d = self.cell
-        figure.suptitle(f"One number changed (sample {b}, position {t}, feature {d}): which outputs move with it?")
-        panels = figure.subplots(2, 3).flat
+        """The changed input, and the output with what changed in it lit up; the other choices of axes stay unseen."""
+        figure.set_size_inches(10, 2.9)
+        figure.subplots_adjust(left=0.01, right=0.99, bottom=0.02, top=0.8, wspace=0.04)
+        (b, t, d), changed = self.cell, self.changed
+        moved = f"{changed.sum()} of {changed.size} outputs move"
+        figure.suptitle(f"Averaged over {self.over}: one number changes, {moved}")
         chosen = np.zeros(np.shape(self.cube), dtype=bool)
         chosen[b, t, d] = True
-        _draw_cube(next(panels), self.inputs, chosen, f"the input x: {self.cube[b][t][d]:g} became {self.value:g}")
-        for over in AXES:
-            changed = self._changed(over)
-            title = f"over {over}: {changed.sum()} of {changed.size} move"
-            _draw_cube(next(panels), normalise(self.inputs, over)[0], changed, title, bold=over == self.over)
+        left, right = figure.subplots(1, 2)
+        was = f"{self.cube[b][t][d]:g} became {self.value:g}"
+        _draw_cube(left, self.inputs, chosen, f"the input x: in sample {b}, position {t}, feature {d}, {was}")
+        _draw_cube(right, normalise(self.inputs, self.over)[0], changed, "the output; what moved is lit")
 
     def __repr__(self):
         return f"NormExplorer(over={self.over!r}, cell={self.cell}, value={self.value:g})"
 
 
-def _draw_cube(axes, cube, lit, title, bold=False):
+def _draw_cube(axes, cube, lit, title):
     """The cube's slices side by side, one a sample; cells that are lit stand out."""
     B, T, D = cube.shape
-    axes.set_title(title, fontsize=10, fontweight="bold" if bold else "normal")
+    axes.set_title(title, fontsize=10)
     for b, t, d in np.ndindex(cube.shape):
         x, y, on = b * (D + 0.6) + d, t, lit[b, t, d]
         face, edge = (MARK, MARK) if on else ("#f2f2f2", "#bdbdbd")
         axes.add_patch(_square(x, y, face, edge))
         colour, weight = ("white", "bold") if on else (INK, "normal")
-        axes.text(x, y, f"{cube[b, t, d]:z.1f}", ha="center", va="center", fontsize=6, color=colour, weight=weight)
+        axes.text(x, y, f"{cube[b, t, d]:z.1f}", ha="center", va="center", fontsize=7.5, color=colour, weight=weight)
     for b in range(B):
         axes.text(b * (D + 0.6) + (D - 1) / 2, T - 0.15, f"sample {b}", ha="center", va="center", fontsize=8)
     axes.set(xlim=(-0.7, B * (D + 0.6) - 0.9), ylim=(T + 0.1, -0.6))

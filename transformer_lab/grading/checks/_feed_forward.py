@@ -5,14 +5,20 @@ import itertools
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from ..score import NotDone, Wrong, check
 from . import _feed_forward_faults as faults
 from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
 
 SIGNATURE = "(x, w_1, b_1, w_2, b_2, activation)"
-BATCHES = ((), (3,), (2, 3), (2, 3, 4))
+BATCHES = ((), (3,), (1, 2), (2, 3), (2, 3, 4))
 D, D_FF = 5, 7
+DETACHED = "Look for .detach(), .data, torch.no_grad(), or weights copied into a module of your own."
+BY_HAND = (
+    "Follow one hidden unit at one position by hand: its row of w_1 times x, plus its number of b_1; the activation of "
+    "that; times its column of w_2. Add up the units, then b_2."
+)
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "gelu": F.gelu, "the square": torch.square}
 
 
@@ -56,7 +62,7 @@ class feed_forward:
         wanted = torch.autograd.grad((right * upstream).sum(), inputs)
         for name, mine, theirs in zip(faults.NAMES, found, wanted, strict=True):
             if mine is None or not mine.any():
-                raise Wrong(f"No gradient reaches {name}: it could not learn. Look for .detach() or torch.no_grad().")
+                raise Wrong(f"No gradient reaches {name}: it could not learn. {DETACHED}")
             if close(got, right):
                 compare(mine, theirs, name=f"the gradient of {name}", tolerance=1e-4)
 
@@ -142,7 +148,15 @@ def compare_output(answer, name: str, inputs) -> None:
         if not close(torch.stack(alone).view(x.shape), got, 1e-4):
             words = "The output at a position depends on the others: each position alone gives other numbers."
             told.append((got, words, None))
-    compare(got, wanted, told, what, 1e-4)
+    by_hand(got, wanted, told, what, BY_HAND)
+
+
+def by_hand(got: Tensor, wanted: Tensor, told, what: str, hint: str) -> None:
+    """compare, with where to look if no known fault gives these numbers."""
+    try:
+        compare(got, wanted, told, what, 1e-4)
+    except Wrong as wrong:
+        raise Wrong(f"{wrong} {hint}" if str(wrong).startswith(what) else str(wrong), wrong.misconception) from None
 
 
 class swiglu:
@@ -153,12 +167,21 @@ class swiglu:
         for batch in BATCHES:
             gated(swiglu, *gates(*batch))
 
-    @check("the right numbers", 2)
+    @check("the right numbers", 1.5)
     def values(swiglu):
         for batch, sizes in itertools.product(BATCHES, ((D, D_FF), (D, D))):
             inputs = gates(*batch, sizes=sizes)
             got, wanted = gated(swiglu, *inputs), gated_by_loops(*inputs)
-            compare(got, wanted, faults.swiglu(*inputs), "the output", 1e-4)
+            by_hand(got, wanted, faults.swiglu(*inputs), "the output", GATE_BY_HAND)
+
+    @check("large numbers", 0.5)
+    def large(swiglu):
+        x, *weights = gates(3)
+        if not gated(swiglu, 300 * x, *weights).isfinite().all():
+            raise Wrong(
+                "With sums of about 300 the output holds NaN or inf: an exp(z) overflows, and inf / inf is NaN. "
+                "torch.sigmoid and F.silu hold for any z."
+            )
 
     @check("dtype and inputs are kept, gradients flow", 0.5)
     def gradient(swiglu):
@@ -170,7 +193,13 @@ class swiglu:
         got = has_gradient(gated(swiglu, *inputs), "the output")
         for name, gradient in zip(names, torch.autograd.grad(got.sum(), inputs, allow_unused=True), strict=True):
             if gradient is None or not gradient.any():
-                raise Wrong(f"No gradient reaches {name}: look for .detach() or torch.no_grad() on the way.")
+                raise Wrong(f"No gradient reaches {name}: it could not learn. {DETACHED}")
+
+
+GATE_BY_HAND = (
+    "Follow one hidden unit at one position by hand: z from its row of w_gate, z sigmoid(z); times the sum from its "
+    "row of w_1; times its column of w_2. Then add up the units."
+)
 
 
 def gates(*batch: int, sizes=(D, D_FF), dtype=torch.float32) -> tuple[Tensor, ...]:
@@ -226,17 +255,30 @@ class repair:
 
 def repaired(make) -> None:
     """The module that make(d_model) gives is W2 relu(W1 x + b1) + b2, four times as wide inside."""
+    if isinstance(make.function, nn.Module):
+        raise Wrong(
+            f"{make.name} is a layer already; wanted a function that makes one for any d_model, as broken_1 does."
+        )
     for d_model in (6, 10):
-        module = make(d_model)
+        module, call = make(d_model), f"{make.name}({d_model})"
         if isinstance(module, Tensor):
-            raise Wrong(f"repair({d_model}) gave a tensor: return the layer itself, an nn.Module, not its output.")
+            raise Wrong(f"{call} gave a tensor: return the layer itself, an nn.Module, not its output.")
+        if isinstance(module, type):
+            raise Wrong(f"{call} gave the class {module.__name__} itself: call it, so that a layer is made.")
         if not isinstance(module, nn.Module):
-            raise Wrong(f"repair({d_model}) gave a {type(module).__name__}: return an nn.Module, as broken_1 does.")
+            raise Wrong(f"{call} gave a {type(module).__name__}: return an nn.Module, as broken_1 does.")
         module = module.eval()
+        if any(map(is_lazy, module.parameters())):
+            module(normal(2, d_model))  # it takes its sizes from the first input
         with torch.no_grad():
             for parameter in module.parameters():  # whatever it started with
                 parameter.copy_(normal(*parameter.shape) * 0.7)
         x = normal(2, 7, d_model)
         faults.look_at_weights(module, d_model)
-        got = expect_tensor(module(x.clone()), "the layer's output", tuple(x.shape)).detach()
-        faults.look_at_output(module, x, got)
+        got = expect_tensor(module(x.clone()), "the layer's output", tuple(x.shape))
+        faults.look_at_output(module, x, got.detach())
+        matrices = [parameter for parameter in module.parameters() if parameter.squeeze().ndim == 2]
+        learning = [matrix for matrix in matrices if matrix.requires_grad]
+        found = torch.autograd.grad(got.sum(), learning, allow_unused=True) if got.requires_grad and learning else ()
+        if len(found) < len(matrices) or not all(gradient is not None and gradient.any() for gradient in found):
+            raise Wrong("The numbers are right, but no gradient reaches the layer's matrices: it could not learn.")

@@ -3,8 +3,6 @@
 import itertools
 import math
 
-from torch import Tensor
-
 from ..score import NotDone, Wrong, check
 
 CROSSING = 1.5 * 1024 * 8 / 3  # tokens: 4 T^2 D = 6 T D d_ff at d_ff = 8/3 D, D = 1024
@@ -63,6 +61,12 @@ class cost:
                         None,
                         "That is half: two products, q k^T and weights times values, 2 FLOPs each, no mask.",
                     ),
+                    (
+                        None,
+                        2 * T * (T + 1) * d_model,
+                        None,
+                        "That is with a causal mask; here every query meets every key.",
+                    ),
                     (None, square, None, "Two products, q k^T and weights times values, and 2 FLOPs a multiplication."),
                     (None, None, right[2] // 2, half),
                     (8 * d_model**2, None, None, "T is missing: the projections work at every token."),
@@ -94,6 +98,8 @@ class cost:
             crossing = crossing.item()
         if isinstance(crossing, bool) or not isinstance(crossing, (int, float)):
             raise Wrong(f"crossing_T is of type {type(crossing).__name__}; write the number of tokens, such as 512.")
+        if not (math.isfinite(crossing) and crossing > 0):
+            raise Wrong(f"crossing_T is {crossing:g}; write the number of tokens, such as 512.")
         if abs(crossing / CROSSING - 1) <= 0.1:
             return
         for wrong, why in (
@@ -123,8 +129,9 @@ def tuple_of(got, names: tuple[str, ...], function: str) -> tuple:
     """The numbers that came back, if there are as many as names."""
     if isinstance(got, dict):
         got = tuple(got.values())
-    if isinstance(got, Tensor):
-        got = tuple(got.tolist()) if got.ndim else (got.item(),)
+    if hasattr(got, "tolist"):  # a tensor or an array
+        numbers = got.tolist()
+        got = tuple(numbers) if isinstance(numbers, list) else numbers
     if not isinstance(got, (tuple, list)) or len(got) != len(names):
         what = f"{len(got)} numbers" if isinstance(got, (tuple, list)) else repr(got)
         raise Wrong(f"{function} returned {what}; wanted {len(names)}: return {', '.join(names)}.")
@@ -144,10 +151,10 @@ def tell(got: tuple, right: tuple, case: str, faults, names: tuple[str, ...]) ->
             continue
         for *numbers, message in faults:
             if numbers[place] is not None and math.isclose(mine, numbers[place], rel_tol=1e-9):
-                raise Wrong(f"{names[place]}, for {case}: yours is {mine:,.0f}, wanted {wanted:,}. {message}")
+                raise Wrong(f"{names[place]}, for {case}: yours is {mine:,.9g}, wanted {wanted:,}. {message}")
         ratio = mine / wanted
         raise Wrong(
-            f"{names[place]}, for {case}: yours is {mine:,.0f}, wanted {wanted:,} (yours is {ratio:.4g} times that). "
+            f"{names[place]}, for {case}: yours is {mine:,.9g}, wanted {wanted:,} (yours is {ratio:.4g} times that). "
             "Write down the shape of each matrix, and how often it works."
         )
 
@@ -163,18 +170,24 @@ class gated_width:
     @check("as many weights as the plain layer, or a few more", 2)
     def values(gated_width):
         for (d_ff, multiple), wanted in CASES.items():
-            got = width(gated_width, d_ff, multiple)
+            got = width(gated_width, d_ff, multiple, whole=False)
             if got == wanted:
                 continue
             third = 2 * d_ff / 3
             case = f"For d_ff = {d_ff:,} and multiple = {multiple} yours is {got:,}, wanted {wanted:,}. "
             for wrong, why in (
+                (up(2 * d_ff // 3, multiple), f"int(...) or // has cut {third:.2f} down before the rounding up."),
                 (
                     multiple * (third // multiple),
                     "That is rounded down, and has fewer weights than the plain layer: round up.",
                 ),
                 (multiple * round(third / multiple), "That is rounded to the nearest: round up."),
                 (multiple * (third // multiple + 1), "2/3 of d_ff is a multiple already: nothing is to be added."),
+                *(
+                    (multiple * math.ceil(share * d_ff / multiple), f"{share} is not 2/3: write 2 * d_ff / 3.")
+                    for share in (0.66, 0.67, 0.666, 0.667, 0.6666, 0.6667)
+                    if d_ff > 10_000
+                ),
                 (up(8 * d_ff / 3, multiple), "8/3 is the factor on d_model = d_ff / 4, not on d_ff."),
                 (up(3 * d_ff / 2, multiple), "Three matrices of that width hold more, not fewer, weights: it is 2/3."),
                 (up(d_ff, multiple), "A third matrix of the same width makes the layer half as large again."),
@@ -194,24 +207,28 @@ def up(size: float | int, multiple: int) -> int:
 # (d_ff, multiple) -> the width. The first is Llama's: d_model 4096, and the 11,008 that stands in its config.
 CASES = {
     (16_384, 256): 11_008,
+    (300_000, 8): 200_000,
     (3_072, 64): 2_048,
     (4_096, 64): 2_752,
     (100, 8): 72,
     (512, 32): 352,
     (2_048, 128): 1_408,
+    (100, 3): 69,
+    (100, 2): 68,
 }
 
 
-def width(answer, d_ff: int, multiple: int) -> int:
-    got = answer(d_ff, multiple)
+def width(answer, d_ff: int, multiple: int, whole: bool = True) -> int | float:
+    """The answer's width; if it is to be whole, an int and a multiple."""
+    got, call = answer(d_ff, multiple), f"gated_width({d_ff}, {multiple})"
     if hasattr(got, "item"):
         got = got.item()
     if isinstance(got, bool) or not isinstance(got, (int, float)):
-        raise Wrong(f"gated_width returned {got!r}; wanted a whole number.")
-    if got != int(got):
-        raise Wrong(f"gated_width({d_ff}, {multiple}) is {got:g}; a width is a whole number: round up to a multiple.")
-    if isinstance(got, float):
-        raise Wrong(f"gated_width({d_ff}, {multiple}) is {got!r}, a float: nn.Linear wants a whole number, int(...).")
-    if got % multiple:
-        raise Wrong(f"gated_width({d_ff}, {multiple}) is {got:,}, which is no multiple of {multiple}: round up to one.")
+        raise Wrong(f"{call} is {got!r}, of type {type(got).__name__}; wanted a whole number, an int.")
+    if not math.isfinite(got) or got != int(got):
+        raise Wrong(f"{call} is {got:g}; a width is a whole number, an int: round up to a multiple.")
+    if whole and isinstance(got, float):
+        raise Wrong(f"{call} is {got!r}, a float; wanted a whole number, an int, as nn.Linear takes it: int(...).")
+    if whole and got % multiple:
+        raise Wrong(f"{call} is {got:,}, which is no multiple of {multiple}: round up to one.")
     return got

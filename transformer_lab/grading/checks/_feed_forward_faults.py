@@ -38,6 +38,10 @@ def feed_forward(got, x, w_1, b_1, w_2, b_2, activation):
     yield activation(x @ w_1.T) @ w_2.T, "Both biases are missing.", None
     yield (activation(x @ w_1.T) + b_1) @ w_2.T + b_2, "b_1 comes after the activation; it shifts its threshold.", None
     yield activation(first + b_1) @ w_2.T + b_2, "b_1 is added twice.", None
+    words = "The activation is applied to the matrix w_1: wanted the activation of the sums, x @ w_1.T + b_1."
+    yield layer(x, activation(w_1), b_1, w_2, b_2, lambda z: z), words, None
+    yield x, "This is x itself: nothing has been done to it.", None
+    yield torch.zeros_like(x), "Every number is 0: where are the two projections?", None
     yield right + b_2, "b_2 is added twice.", None
     yield right - 2 * b_2, "b_2 is subtracted.", None
     yield right + x, "x is added to the output: the residual path is another module's job (lesson 06).", None
@@ -102,8 +106,8 @@ def look_at_weights(module: nn.Module, d_model: int) -> None:
         raise Wrong("The layer has no matrix among its parameters: make its Linear layers in __init__, not in forward.")
     if len(found) == 1:
         raise Wrong(
-            f"There is one matrix, {found[0]}: the second projection is missing. d_model -> 4 d_model, activation, "
-            "4 d_model -> d_model.",
+            f"There is one matrix, {found[0]}: the second projection is missing, or borrows the first one's. "
+            "d_model -> 4 d_model, activation, 4 d_model -> d_model: each projection has a matrix of its own.",
             "M28",
         )
     widths = sorted({size for shape in found for size in shape} - {d_model})
@@ -134,6 +138,8 @@ def look_at_output(module: nn.Module, x: Tensor, got: Tensor) -> None:
         (torch.sigmoid, "The activation is a sigmoid; change as little as possible, it was ReLU.", None),
         (F.gelu, "The activation is GELU; change as little as possible, it was ReLU.", None),
         (F.silu, "The activation is SiLU; change as little as possible, it was ReLU.", None),
+        (F.leaky_relu, "The activation is a leaky ReLU; change as little as possible, it was ReLU.", None),
+        (F.elu, "The activation is ELU; change as little as possible, it was ReLU.", None),
     ):
         for right in layers_of(module, x, inner, act):
             if close(got, right, 1e-4):
@@ -150,6 +156,8 @@ def look_at_output(module: nn.Module, x: Tensor, got: Tensor) -> None:
                 raise Wrong("There is an activation after the last projection: nothing stands there.", "M28")
             if close(got, right + x, 1e-4):
                 raise Wrong("x is added to the output: the residual path is another module's job (lesson 06).")
+        if any(close(got, wrong, 1e-4) for wrong in layers_of(module, x.relu(), inner, act)):
+            raise Wrong("There is an activation before the first projection: it cuts off what is below zero in x.")
     if (got >= 0).all():
         raise Wrong(
             f"No output is below zero (smallest: {number(got.min())}): is there an activation after the last "

@@ -39,6 +39,13 @@ def at(position: int, added) -> Tensor:
     return here * added
 
 
+def wire_between_numbers(x: Tensor) -> Tensor:
+    """x with half of the last number of position 4 added to the last but one of position 2."""
+    place = torch.zeros(D)
+    place[-2] = 1.0
+    return x + at(2, 0.5 * x[:, 4:5, -1:] * place)
+
+
 class mixes_positions:
     answers = ("mixes_positions(layer, x)",)
 
@@ -70,6 +77,8 @@ class mixes_positions:
         expect(mixes_positions, lambda x: x + at(1, 0.5 * x[:, 3:4]), True, "a layer with one long wire", middle)
         near = "Only position 2 is read by another, position 0: change each position alone, not several together."
         expect(mixes_positions, lambda x: x + at(0, 0.5 * x[:, 2:3]), True, "a layer with one short wire", near)
+        one = "It adds one number of position 4 to another number of position 2: change, and compare, all D numbers."
+        expect(mixes_positions, wire_between_numbers, True, "a wire between two numbers", one)
         expect(mixes_positions, convolution(3), True, "a convolution of width 3", "Each output reads its neighbours.")
         words = "Each output is another position's input."
         expect(mixes_positions, lambda x: x.roll(1, dims=1), True, "a shift by one position", words)
@@ -92,7 +101,8 @@ class mixes_positions:
         )
         words = "Every position may look at itself alone. " + LONELY
         expect(mixes_positions, attention(torch.eye(T).bool()), False, "attention of each position to itself", words)
-        expect(mixes_positions, lambda x: torch.ones_like(x), False, "a constant", "Nothing reads anything.")
+        words = "Every output is 1, whatever comes in: nothing reads anything."
+        expect(mixes_positions, lambda x: 0 * x + 1, False, "a constant", words)
 
 
 LONELY = "No output depends on another position: only the position that you changed changes."
@@ -100,7 +110,19 @@ LONELY = "No output depends on another position: only the position that you chan
 
 def verdict(answer, layer) -> bool:
     """The answer's True or False about a layer."""
-    got = answer(layer, *copies(normal(B, T, D)))
+
+    def handed_over(x):
+        if x.ndim != 3 or x.shape[1:] != (T, D):
+            raise ValueError(
+                f"layer(x) takes x of shape (B, {T}, {D}) here; it was called with {tuple(x.shape)}. "
+                "Keep the shape, and change the numbers at one position."
+            )
+        return layer(x)
+
+    try:
+        got = answer(handed_over, *copies(normal(B, T, D)))
+    except IndexError as error:
+        raise Wrong(f"x is (B, T, D), here {(B, T, D)}: the positions are axis 1, x[:, t].") from error
     if isinstance(got, Tensor) and got.numel() == 1:
         got = got.item()
     if type(got).__name__ in ("bool_", "bool") or (type(got) is int and got in (0, 1)):

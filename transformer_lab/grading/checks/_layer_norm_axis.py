@@ -29,6 +29,19 @@ class BlackBox:
         return self.gamma.to(x.dtype) * deviation / spread + self.beta.to(x.dtype)
 
 
+class Layer:
+    """What the answer is given of a black box: it can be called, but its kind cannot be read off."""
+
+    def __init__(self, box: BlackBox):
+        self._ask = box
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._ask(x)
+
+    def __repr__(self):
+        return "the layer"
+
+
 class which_axis:
     answers = ("which_axis(layer, D)",)
 
@@ -53,7 +66,7 @@ class which_axis:
 
 def said(which_axis, box: BlackBox) -> str:
     """The answer's word for a layer; after a call in which the layer may be asked anything."""
-    return chosen(which_axis(box, box.D), tuple(KINDS), "which_axis(layer, D)")
+    return chosen(which_axis(Layer(box), box.D), tuple(KINDS), "which_axis(layer, D)")
 
 
 def diagnose(which_axis, kinds, widths=(6,)) -> None:

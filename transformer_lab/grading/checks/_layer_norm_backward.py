@@ -4,6 +4,9 @@ from itertools import product
 
 import torch
 from torch import Tensor
+from torch.autograd.forward_ad import dual_level
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..score import Wrong, check
 from . import _layer_norm_faults as faults
@@ -17,12 +20,12 @@ EPS = 1e-5
 class layer_norm_backward:
     answers = ("layer_norm_backward(grad, x, gamma, eps=1e-5)",)
 
-    @check("three tensors: one of the shape of x, two of the shape of gamma", 1)
+    @check("three tensors: one of the shape of x, two of the shape of gamma", 0.5)
     def shape(layer_norm_backward):
         for shape in SHAPES:
             grads(layer_norm_backward, *given(*shape))
 
-    @check("grad_beta", 1)
+    @check("grad_beta", 0.5)
     def beta(layer_norm_backward):
         for shape in SHAPES:
             compare_one(layer_norm_backward, 2, shape)
@@ -32,10 +35,15 @@ class layer_norm_backward:
         for shape in SHAPES:
             compare_one(layer_norm_backward, 1, shape)
 
-    @check("grad_x", 2)
+    @check("grad_x", 1.5)
     def x(layer_norm_backward):
         for shape in SHAPES:
             compare_one(layer_norm_backward, 0, shape)
+
+    @check("by formula, without autograd", 1.5)
+    def formula(layer_norm_backward):
+        without_autograd(layer_norm_backward)
+        without_differences(layer_norm_backward)
 
     @check("a variance near eps; dtype kept; the inputs stay as they were", 1)
     def care(layer_norm_backward):
@@ -96,6 +104,52 @@ def grads(answer, grad: Tensor, x: Tensor, gamma: Tensor, *eps) -> list[Tensor]:
             raise Wrong(f"grad_x has shape {came}, as gamma has: the order is grad_x, grad_gamma, grad_beta.")
         expect_tensor(value, name, shape)
     return list(got)
+
+
+class BackwardKernels(TorchDispatchMode):
+    """Notes which backward passes of torch's own are called."""
+
+    def __init__(self):
+        super().__init__()
+        self.called = []
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        name = operation.name().removeprefix("aten::")
+        if name.endswith("_backward"):
+            self.called.append(name)
+        return operation(*args, **(kwargs or {}))
+
+
+WANTED = "Wanted are the three formulas, from grad, x, gamma and eps."
+OUTSIDE = "To compare with autograd, call it outside the function."
+
+
+def without_autograd(answer) -> None:
+    """Run the answer where autograd cannot help: a formula gives the same numbers there."""
+    inputs = given(2, 3, 5)
+    alone, kernels = grads(answer, *inputs), BackwardKernels()
+    told = f"These gradients come from autograd: where it records nothing, {{}}. {WANTED} {OUTSIDE}"
+    try:
+        # Inference mode records no graph; torch.func refuses hooks; forward mode refuses to be nested.
+        with torch.inference_mode(), saved_tensors_hooks(lambda t: t, lambda t: t), dual_level(), kernels:
+            helpless = grads(answer, *inputs)
+    except Exception as error:
+        raise Wrong(told.format(f"the function raises {type(error).__name__}")) from None
+    if kernels.called:
+        raise Wrong(f"The function calls torch's own backward pass, {kernels.called[0]}. {WANTED} {OUTSIDE}")
+    if not all(close(one, other) for one, other in zip(alone, helpless, strict=True)):
+        raise Wrong(told.format("they come out otherwise"))
+
+
+def without_differences(answer) -> None:
+    """A difference quotient has a step; where x is far smaller than the step, it fails, and a formula does not."""
+    grad, x, gamma = given(2, 3, 5)
+    if not close(grads(answer, grad, x, gamma)[0], right(grad, x, gamma, EPS)[0]):
+        raise Wrong("grad_x is not right yet. Mend that first.")
+    x, eps = 1e-9 * x, 1e-20
+    if not close(grads(answer, grad, x, gamma, eps)[0], right(grad, x, gamma, eps)[0]):
+        words = "grad_x is right where x is about 1, and wrong where x is about 1e-9 (with eps = 1e-20)."
+        raise Wrong(f"{words} Is it a difference, such as (f(x + h) - f(x)) / h, with a fixed step h? {WANTED}")
 
 
 def compare_one(answer, place: int, shape, size: float = 1.0, eps: float = EPS, note: str = "") -> None:

@@ -70,7 +70,7 @@ def judge(counterexample, claim: str) -> None:
     if holds:
         raise Wrong(
             f"{claim!r}: with your numbers the two sides of {formula} differ by {number(apart)}. It holds for every x: "
-            f"{WHY[claim]} "
+            f"{WHY[claim]}"
         )
     if apart < APART:
         raise Wrong(
@@ -118,6 +118,8 @@ def about_negate(x, gamma, beta):
 def about_shift(x, gamma, beta):
     if gamma.abs().max() < APART:
         return "gamma is 0, so the output is beta whatever x is."
+    if len(x) == 2:
+        return "Two features normalise to -1 and 1, in one order or the other, whatever they are: take three."
     return "Is x + v a multiple of x, plus a constant? Then it is a shift or a scale, which cancel. Take another x."
 
 

@@ -50,6 +50,7 @@ def denominators(deviation, axes, eps, x):
     yield variance.sqrt() + eps, f"eps stands outside the root; wanted sqrt(variance + eps). {more}"
     yield variance + eps, "The division is by the variance; wanted by its square root, sqrt(variance + eps)."
     yield variance, "The division is by the variance; wanted by its square root, and eps is missing."
+    yield (variance + eps) ** 2, "The division is by the square of the variance; wanted by its square root."
     told = "eps is missing, fixed at a small number, or squared; wanted sqrt(variance + eps), with eps as it is given."
     yield variance.sqrt(), f"{told} {more}"
     yield variance.sqrt(), f"eps is missing; wanted sqrt(variance + eps). {more}"
@@ -59,7 +60,7 @@ def denominators(deviation, axes, eps, x):
         f"The standard deviation is clamped at eps; wanted sqrt(variance + eps). {more}",
     )
     yield (variance + eps**2).sqrt(), f"eps is squared under the root; wanted sqrt(variance + eps). {more}"
-    for fixed in (1e-5, 1e-6, 1e-8, 1e-12):
+    for fixed in (1e-5, 1e-6, 2**-23, 1e-8, 1e-12):  # 2**-23: what F.rms_norm takes when it is given none
         if fixed != eps:
             yield (variance + fixed).sqrt(), f"{told} {more}"
     told = "The division is by the length of the vector (the squares are summed); wanted by the root of their mean."
@@ -124,6 +125,9 @@ def layer_norms(x, gamma, beta, eps):
     )
     normal = layer_norm(x, gamma, beta, eps)
     yield layer_norm(normal, gamma, beta, eps), "The norm is applied twice.", None
+    words = "gamma multiplies x before the norm, so it moves mean and deviation too; it comes after the division."
+    yield layer_norm(gamma * x, torch.ones_like(gamma), beta, eps), words, "M22"
+    yield x, "x comes back as it was.", None
     yield normal + x, "x is added to the result: the residual is not a part of the norm.", None
 
 
@@ -156,3 +160,7 @@ def rms_norms(x, gamma, eps):
     yield gamma * x / (deviation.square() + eps).sqrt(), words, None
     yield gamma * x * (x.square().mean(-1, keepdim=True) + eps).rsqrt().square(), "The root is missing.", "M21"
     yield rms_norm(rms_norm(x, gamma, eps), gamma, eps), "The norm is applied twice.", None
+    words = "gamma multiplies x before the norm, so it moves the mean square too; it comes after the division."
+    yield rms_norm(gamma * x, torch.ones_like(gamma), eps), words, None
+    words = "The square of the mean stands below the fraction line; wanted the mean of the squares."
+    yield gamma * x / (mean.square() + eps).sqrt(), words, None

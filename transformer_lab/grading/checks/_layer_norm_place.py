@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..score import Wrong, check
 from ._layer_norm import compare_layer_norm, given
-from .common import close, compare, expect_tensor, has_gradient, leaves_alone, normal
+from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
 
 B, T, D = 2, 3, 5
 KEEP = 0.75
@@ -109,12 +109,24 @@ def places(place, x, f, norm, d):
         yield x + norm(drop(f(n))), "A norm before f and one after it; wanted one." + extra, "M23"
         yield norm(x + drop(f(n))), both + extra, "M23"
         yield norm(n + drop(f(n))), both + extra, "M23"
+        yield n + norm(drop(f(x))), "The skip and the branch are normalised apart, then added." + extra, "M23"
+        yield n + drop(norm(f(x))), "The skip and the branch are normalised apart, then added." + extra, "M23"
+        yield x - drop(f(n)), "The branch is subtracted; wanted added." + extra, None
+        yield norm(x - drop(f(x))), "The branch is subtracted; wanted added." + extra, None
         yield x + drop(f(x)), "The norm is not called." + extra, "M23"
         yield drop(f(n)), "x is not added: the skip is missing." + extra, None
         yield norm(drop(f(x))), "x is not added: the skip is missing." + extra, None
         yield drop(f(x)), "x is not added, and the norm is not called." + extra, None
         yield there(x, f, norm, drop), words + extra, "M23"
+
+    def bare(z):
+        return torch.nn.functional.layer_norm(z, (D,))
+
+    words = "A layer norm without scale and shift is at work; call the norm that is given, with those it has learnt."
+    yield here(x, f, bare, d), words, None
     for told, wrong in (
+        ("dropout is called twice on the branch.", x + d(d(f(n)))),
+        ("dropout is called twice on the branch.", norm(x + d(d(f(x))))),
         (after, d(norm(x + f(x)))),
         (after, d(n + f(n))),
         (after, x + f(d(n))),
@@ -166,6 +178,9 @@ def whole_norm(answer) -> None:
     note = " (Where the variance is far above eps it is right; here the two are alike.)"
     compare_layer_norm(answer, *given(2, 3, 5, size=3e-3), note=note)
     compare_layer_norm(answer, *given(2, 3, 5, size=1.0), 0.5, note=" (The check gave eps = 0.5.)")
+    x, gamma, beta = given(2, 3, 5, dtype=torch.float64)
+    keeps_dtype(answer(*copies(x, gamma, beta)), torch.float64, "the result")
+    leaves_alone(answer, x=x, gamma=gamma, beta=beta)
 
 
 def whole_stack(answer) -> None:
@@ -183,6 +198,7 @@ def whole_stack(answer) -> None:
             if words.startswith("the result"):
                 words += " With sub-layers that give only zeros, the stack must return final_norm(x)."
             raise Wrong(words, wrong.misconception) from None
+        leaves_alone(lambda x: answer(x, sublayers, norms, final), x=x)  # noqa: B023 - called at once
 
 
 RULES = {
@@ -229,3 +245,12 @@ def stacks(x, layers, final):
         words = "The last layer's norm stands in for the final norm: that one has a scale and a shift of its own."
         yield stack(x, layers, again, rule), f"{about} {words}".strip(), "M23"
         yield stack(x, layers[-1:], final, rule), f"{about} Only the last layer runs.".strip(), None
+        words = "Only the first layer runs: does `return` stand inside the loop?"
+        yield stack(x, layers[:1], final, rule), f"{about} {words}".strip(), None
+    y = x
+    for f, norm in layers:
+        y = x + f(norm(y))
+    words = "Each skip carries the input of the stack; it must carry what the layer before has handed on."
+    yield final(y), words, None
+    words = "The final norm stands before each layer; it comes once, at the end, and each layer has a norm of its own."
+    yield stack(x, [(f, final) for f, _ in layers], final, "pre"), words, None

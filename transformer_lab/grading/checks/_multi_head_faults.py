@@ -60,11 +60,13 @@ def join_swapped(o):
 
 def compute(module, x, memory, H, split=cut, split_v=None, merge=join, scale=None, attend=None, inputs="xmm",
             maps="qkvo", act=None, on="", bias=True, turned="",
-    key_turned=True, out=None):  # fmt: skip
+            key_turned=True, skip="", heads=None, out=None, residual=False):  # fmt: skip
     """Multi-head attention in float64, with one part or another done differently."""
-    source = {"x": x.double(), "m": (x if memory is None else memory).double()}
+    source, H = {"x": x.double(), "m": (x if memory is None else memory).double()}, heads or H
 
     def linear(letter, inputs):
+        if letter in skip:
+            return inputs
         layer = getattr(module, f"w_{letter}")
         weight = layer.weight.detach().double()
         result = inputs @ (weight if letter in turned else weight.T)
@@ -79,7 +81,7 @@ def compute(module, x, memory, H, split=cut, split_v=None, merge=join, scale=Non
     output = merge(output)
     if out:
         return out(output, lambda z: linear("o", z))
-    return linear(maps[3], output)
+    return linear(maps[3], output) + (source["x"] if residual else 0)
 
 
 def outputs(module, x, memory, H):
@@ -140,6 +142,8 @@ def variants(D, H, cross):
     words = "All heads share one map, made of the scores of all heads together: each must choose for itself."
     yield {"attend": lambda s, v: s.sum(1, True).softmax(-1) @ v}, words, None
     yield {"attend": lambda s, v: whole_width(s).softmax(-1) @ v}, words, None
+    words = "All heads share one map, that of head 0: each must choose for itself."
+    yield {"attend": lambda s, v: s[:, :1].softmax(-1) @ v}, words, None
     yield {"merge": mean_of_heads}, "The heads are averaged, not put side by side.", None
     words = "The heads of one position attend to each other: swap the axes of heads and positions before the scores."
     yield {"split": not_swapped, "merge": lambda o: o.flatten(2)}, words, None
@@ -174,6 +178,15 @@ def variants(D, H, cross):
         yield {"inputs": "mmm"}, "The queries come from the memory; wanted from x.", None
         yield {"inputs": "xmx"}, "The values come from x; wanted from the memory, like the keys.", None
         yield {"inputs": "xxm"}, "The keys come from x; wanted from the memory, like the values.", None
+    for letters in ("q", "k", "v", "qk", "kv", "qkv"):
+        names = ", ".join(f"w_{letter}" for letter in letters)
+        words = f"{names} is left out" if len(letters) == 1 else f"{names} are left out"
+        yield {"skip": letters}, f"{words}: queries, keys and values are each made by a map of their own.", None
+    for heads in (d_head, 1, 2, 4, 8):
+        if heads != H and D % heads == 0:
+            words = f"This is what n_heads = {heads} gives: "
+            words += "n_heads and d_head are swapped." if heads == d_head else "is the number of heads fixed?"
+            yield {"heads": heads}, words, None
     for act in (torch.relu, torch.tanh, F.gelu):
         for on in ("q", "k", "v", "qk", "qkv"):
             words = (
@@ -186,6 +199,7 @@ def variants(D, H, cross):
         yield {"out": lambda o, w, act=act: w(act(o))}, words, None
     words = "The heads' output is added to w_o's: w_o alone makes the output. The residual comes in lesson 06."
     yield {"out": lambda o, w: o + w(o)}, words, None
+    yield {"residual": True}, "x is added to the output: w_o alone makes it. The residual comes in lesson 06.", None
 
 
 def softmax(dim):
@@ -220,6 +234,8 @@ def scores(q, k):
         words = "The scores are divided by sqrt(d_model); wanted sqrt(d_head), as broken_1 had it."
         yield right / math.sqrt(H * d_head), words, "M01"
     yield right / d_head, "The scores are divided by d_head: the root is missing.", None
+    words = f"The scores are divided by sqrt(S), the number of keys ({k.shape[2]}); wanted sqrt(d_head)."
+    yield right / k.shape[2] ** 0.5, words, None
     words = "The softmax is applied already: wanted the scores."
     yield (right / d_head**0.5).softmax(-1), words, None
     B, H, S, _ = k.shape

@@ -59,7 +59,8 @@ def grouped(attention, q, k, v) -> Tensor:
             raise
         words = f"q has {q.shape[1]} heads, k and v have {k.shape[1]}: each of those serves {groups} query heads"
         raise Wrong(
-            f"{words}, so it must meet {groups} of them. Repeat k and v, or give q an axis for groups."
+            f"{words}, so it must meet {groups} of them. Repeat each head of k and v q.shape[1] // k.shape[1] times "
+            f"({groups} here), or give q an axis for groups."
         ) from error
     if isinstance(got, (tuple, list)):
         raise Wrong("Several things came back; wanted the output alone.")
@@ -69,6 +70,8 @@ def grouped(attention, q, k, v) -> Tensor:
     if came == (B, G, T, v.shape[-1]) != shape:
         words = f"The output has {G} heads, one for each key head; wanted {H}: every query head keeps its own output."
         raise Wrong(words)
+    if came == (B, T, H * v.shape[-1]) and H > 1:
+        raise Wrong(f"The output has shape {came}: the heads are merged. Give them back as (B, H, T, e).")
     if came == (B, H, T, q.shape[-1]) != shape:
         raise Wrong(f"The output is as wide as the queries ({q.shape[-1]}), not as the values ({v.shape[-1]}).")
     if came in ((B, G, H // G, T, v.shape[-1]), (B, H // G, G, T, v.shape[-1])) and G > 1:
@@ -123,6 +126,19 @@ def grouped_faults(q, k, v):
     yield attend(q, *wide, scale=1.0), "The scores are not divided by sqrt(d_head).", "M01"
     yield attend(q, *wide, scale=(H * d_head) ** -0.5), "The scores are divided by sqrt(d_model).", "M01"
     yield attend(q, *wide, dim=-2), "The softmax runs over the queries (dim=-2); it runs over the keys.", "M04"
+    words = f"The scores are divided by sqrt({v.shape[-1]}), the width of v; wanted that of q and k, sqrt(d_head)."
+    yield attend(q, *wide, scale=v.shape[-1] ** -0.5), words, None
+    yield attend(q, *(x.flip(1) for x in wide)), "The key heads are taken in reverse order.", None
+    S = k.shape[2]
+    turned = wide[0].reshape(*wide[0].shape[:2], d_head, S)
+    words = "k is re-read by view or reshape, which does not transpose: k.transpose(-2, -1)."
+    yield (q @ turned / d_head**0.5).softmax(-1) @ wide[1], words, "M10"
+    words = "There is no softmax: the scores themselves weigh the values."
+    for scale in (d_head**-0.5, 1.0):
+        yield q @ wide[0].transpose(-2, -1) * scale @ wide[1], words, None
+    words = "The keys and values are repeated along the positions (dim=2); repeat the heads, dim=1."
+    stretched = [x.repeat_interleave(H // G, dim=2).reshape(len(x), H, S, -1) for x in (k, v)]
+    yield attend(q, *stretched), words, None
     words = "A causal mask is applied; nothing here asks for one."
     allowed = torch.ones(T, k.shape[2]).tril().bool()
     scores = q @ wide[0].transpose(-2, -1) / d_head**0.5

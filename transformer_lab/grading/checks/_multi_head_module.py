@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from ..answer import Answer
 from ..score import NotDone, Wrong, check
 from . import _multi_head_faults as faults
+from ._multi_head_split import merge_manners, split_and_merge, split_manners
 from ._softmax import softmax_by_loops
 from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
 
@@ -52,10 +53,7 @@ class multi_head_attention:
         x, memory = normal(2, 5, 12).requires_grad_(), normal(2, 7, 12).requires_grad_()
         output = has_gradient(expect_tensor(call(x, memory), "the output", (2, 5, 12)), "the output")
         sources = {"x": x, "memory": memory} | {name: getattr(module, name).weight for name in NAMES}
-        found = torch.autograd.grad((output * normal(2, 5, 12)).sum(), [*sources.values()], allow_unused=True)
-        for name, gradient in zip(sources, found, strict=True):
-            if gradient is None or not gradient.any():
-                raise Wrong(f"No gradient reaches {name}. Look for .detach(), .data, torch.no_grad() or numpy.")
+        reaches_all(output, sources)
         x = normal(2, 5, 12, dtype=torch.float64)
         keeps_dtype(Answer(module.double(), f"forward{CALL}")(x), torch.float64, "the output of module.double()")
 
@@ -70,22 +68,34 @@ class repair:
             got = expect_scores(scores_of(repair_1, q, k), q, k)
             wanted = torch.einsum("bhtd,bhsd->bhts", q.double(), k.double()) / d_head**0.5
             compare(got, wanted, faults.scores(q, k), "the scores")
+        q, k = normal(2, 3, 5, 4), normal(2, 3, 7, 4)
+        leaves_alone(repair_1, q=q, k=k)
+        keeps_dtype(repair_1(q.double(), k.double()), torch.float64, "repair_1")
+        reaches_all(has_gradient(repair_1(q.requires_grad_(), k.requires_grad_()), "repair_1"), {"q": q, "k": k})
 
     @check("repair 2: split", 1)
     def second(repair_1, repair_2, repair_3):
-        from ._multi_head_split import split_and_merge
-
         split_and_merge.split_shape(repair_2, None), split_and_merge.split_numbers(repair_2, None)
+        split_manners(repair_2, "repair_2")
 
     @check("repair 3: merge", 1)
     def third(repair_1, repair_2, repair_3):
-        from ._multi_head_split import split_and_merge
-
         split_and_merge.merge_shape(None, repair_3), split_and_merge.merge_numbers(None, repair_3)
+        merge_manners(repair_3, "repair_3")
+
+
+def reaches_all(output: Tensor, sources: dict[str, Tensor]) -> None:
+    """A gradient must flow from the output to each of the sources."""
+    found = torch.autograd.grad((output * normal(*output.shape)).sum(), [*sources.values()], allow_unused=True)
+    for name, gradient in zip(sources, found, strict=True):
+        if gradient is None or not gradient.any():
+            raise Wrong(f"No gradient reaches {name}. Look for .detach(), .data, torch.no_grad() or numpy.")
 
 
 def built(attention, D: int, H: int) -> nn.Module:
     """The learner's module, if its four maps are there and of the right size."""
+    if isinstance(getattr(attention, "function", None), nn.Module):
+        raise Wrong("This is a module that is built already. Give the class itself, MultiHeadAttention.")
     module = attention(D, H)
     if not isinstance(module, nn.Module):
         raise Wrong(f"MultiHeadAttention({D}, {H}) is of type {type(module).__name__}; wanted an nn.Module.")
@@ -146,6 +156,8 @@ def attended(attention, D: int, H: int, x: Tensor, memory: Tensor | None = None)
     shape, (B, T, _) = tuple(getattr(got, "shape", ())), x.shape
     if shape == (B, H, T, D // H) and H > 1:
         raise Wrong(f"The output has shape {shape}: the heads are not merged, nor passed through w_o.")
+    if shape == (T, B, D) != tuple(x.shape):
+        raise Wrong(f"The output has shape {shape}, (T, B, D): the batch comes first, in x and in the output.")
     if memory is not None and shape == tuple(memory.shape) != tuple(x.shape):
         raise Wrong(f"The output has shape {shape}, that of the memory: the queries come from x.")
     return module, expect_tensor(got, "the output", tuple(x.shape))
@@ -210,22 +222,23 @@ def why_it_raised(attention, D: int, H: int, x: Tensor, memory: Tensor | None, e
             "use reshape(), flatten(), or contiguous() before view().",
             None,
         )
+    if "is ambiguous" in str(error):
+        return "A tensor has no truth of its own: ask `memory is None`, not `if memory` or `memory or x`.", None
     T = 4
     for friendly, heads in ((normal(2, T, 2 * T), 2), (normal(2, T, 4 * T), 4)):  # T = S = d_head; then also = H
         try:
             module = with_weights(built(attention, friendly.shape[-1], heads))
-            got = module(friendly.clone(), *([] if memory is None else [friendly.clone()])).detach()
+            source = None if memory is None else normal(*friendly.shape)
+            got = module(*copies(friendly, *([] if memory is None else [source]))).detach()
         except Exception:
             continue
-        if close(got, by_loops(module, friendly, None, heads), 1e-4):
+        if close(got, by_loops(module, friendly, source, heads), 1e-4):
             if memory is not None:
                 return "It works when x and memory are equally long, not otherwise: S is the memory's, T is x's.", None
             return "It works for T = d_head and not otherwise: is a size fixed, or taken from the wrong axis?", None
-        for wrong, message, misconception in faults.outputs(module, friendly, None, heads):
+        for wrong, message, misconception in faults.outputs(module, friendly, source, heads):
             if close(got, wrong, 1e-4):
-                return f"{message} (It raised because T and d_head differ here; where all sizes agree it runs.)", (
-                    misconception
-                )
+                return f"{message} (It raised because sizes differ here; where all agree it runs.)", misconception
     return None
 
 

@@ -1,6 +1,8 @@
 """Lesson 04: the checks of cutting features into heads, of putting them together again, and of when a view will do."""
 
+import math
 from itertools import permutations
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -48,22 +50,34 @@ class split_and_merge:
 
     @check("both keep the dtype, let gradients through and leave their input alone", 0.5)
     def manners(split, merge):
-        for dtype in (torch.float64, torch.float32):
-            keeps_dtype(divided(split, normal(2, 6, 12, dtype=dtype), 3), dtype, "split")
-            keeps_dtype(joined(merge, normal(2, 3, 6, 4, dtype=dtype)), dtype, "merge")
-        for call, x in ((lambda x: split(x, 3), normal(2, 6, 12)), (merge, normal(2, 3, 6, 4))):
-            name = "merge" if call is merge else "split"
-            leaves_alone(call, x=x)
-            x.requires_grad_()
-            value = call(x)
-            gradient = None
-            if value.requires_grad:
-                (gradient,) = torch.autograd.grad(value.sum(), x, allow_unused=True)
-            if gradient is None or not close(gradient, torch.ones_like(gradient)):
-                raise Wrong(
-                    f"No gradient flows through {name}, or not all of it. "
-                    "Look for .detach(), torch.tensor(...), a loop that fills torch.zeros(...).data, or numpy."
-                )
+        split_manners(split, "split"), merge_manners(merge, "merge")
+
+
+def split_manners(split, name: str) -> None:
+    divided(split, numbered(2, 6, 12), 3)
+    only_moves(lambda x: split(x, 3), name, x=(2, 6, 12))
+
+
+def merge_manners(merge, name: str) -> None:
+    joined(merge, numbered(2, 3, 6, 4))
+    only_moves(merge, name, heads=(2, 3, 6, 4))
+
+
+def only_moves(call, name: str, **shapes) -> None:
+    """A function that moves numbers keeps the dtype, leaves its input alone and passes each gradient on as it is."""
+    ((argument, shape),) = shapes.items()
+    for dtype in (torch.float64, torch.float32):
+        keeps_dtype(call(normal(*shape, dtype=dtype)), dtype, name)
+    x = normal(*shape)
+    leaves_alone(call, **{argument: x})
+    value, gradient = call(x.requires_grad_()), None
+    if value.requires_grad:
+        (gradient,) = torch.autograd.grad(value.sum(), x, allow_unused=True)
+    if gradient is None or not close(gradient, torch.ones_like(gradient)):
+        raise Wrong(
+            f"No gradient flows through {name}, or not all of it. "
+            "Look for .detach(), torch.tensor(...), a loop that fills torch.zeros(...).data, or numpy."
+        )
 
 
 def numbered(*shape: int) -> Tensor:
@@ -84,6 +98,8 @@ def divided(split, x: Tensor, H: int) -> Tensor:
         (H, B, T, d_head): "(H, B, T, d_head): the batch comes first.",
         (B, d_head, T, H): "(B, d_head, T, H): n_heads and d_head are swapped. There are n_heads heads, each of "
         "width d_model / n_heads.",
+        (H, T, B, d_head): "(H, T, B, d_head): the batch and the heads changed places. Swap axes 1 and 2.",
+        (1, H, T, d_head): "(1, H, T, d_head): only one example of the batch is left. Take B from x.shape.",
     }
     whole = {
         (B, H, T, D): "(B, H, T, D): every head gets all features. The D features are shared out, D / H to a head."
@@ -223,9 +239,11 @@ def count_pieces(T: int, H: int) -> int:
 
 def expect_count(answer, T: int, H: int) -> None:
     got, wanted = answer(T, H), count_pieces(T, H)
-    if isinstance(got, Tensor) and got.ndim == 0:
+    if getattr(got, "ndim", None) == 0:  # of torch or numpy
         got = got.item()
-    if isinstance(got, bool) or not isinstance(got, (int, float)) or got != int(got):
+    if isinstance(got, (list, tuple, set, dict)):
+        raise Wrong(f"pieces_that_agree({T}, {H}) gave a {type(got).__name__}; wanted how many there are, len(...).")
+    if isinstance(got, bool) or not isinstance(got, Real) or not math.isfinite(got) or got != int(got):
         raise Wrong(f"pieces_that_agree({T}, {H}) gave {got!r}; wanted a whole number.")
     if got == wanted:
         return

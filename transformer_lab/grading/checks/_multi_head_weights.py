@@ -1,13 +1,15 @@
 """Lesson 04: the checks of two questions about heads: what they cost, and their order."""
 
 import math
+from numbers import Real
 
 import torch
 from torch import Tensor
 
-from ..score import Wrong, check
-from .common import close, compare, copies, expect_tensor, leaves_alone, normal
+from ..score import NotDone, Wrong, check
+from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
 
+NAMES = ("w_q", "w_k", "w_v", "w_o")
 SIZES = ((512, 8, 128), (512, 1, 128), (12, 3, 5), (64, 16, 7), (20, 4, 20))
 
 
@@ -89,25 +91,41 @@ def wrong_maps(d: int, H: int, T: int):
     yield H * T * T * (d // H), "A weight is one number, not a vector: the map has no axis d_head.", None
     yield T * T // H, words, "M12"
     yield H * (T // H) ** 2, words, "M12"
+    yield T * d, "That is what the keys hold. A map has a number for each pair of positions: T by T, and H maps.", None
+    yield H * T * (T + 1) // 2, "That is half of each map, as under a causal mask; nothing here is masked.", None
+    yield 4 * H * T * T, "Those are the bytes of 32-bit numbers; wanted how many numbers.", None
     yield H * d * d, "A map of weights is T by T: its size does not depend on d_model.", None
 
 
 def expect_number(cost, d: int, H: int, T: int, which: int, faults) -> None:
     names = ("parameters", "multiply-adds", "numbers in the maps")
-    got = cost(d, H, T)
-    if not isinstance(got, (tuple, list)) or len(got) != 3:
-        raise Wrong("cost returns three numbers: `return parameters, multiply_adds, map_numbers`.")
-    value = got[which].item() if isinstance(got[which], Tensor) and got[which].ndim == 0 else got[which]
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    got = three_numbers(cost(d, H, T))
+    value, right = got[which], count_by_heads(d, H, T)
+    wanted = right[which]
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise Wrong(f"{names[which]}: {value!r} is no number.")
-    wanted = count_by_heads(d, H, T)[which]
     if value == wanted:
         return
+    if set(got) == set(right):
+        raise Wrong("The three numbers are right, their order is not: `return parameters, multiply_adds, map_numbers`.")
     told = f"cost(d_model={d}, n_heads={H}, T={T}): {value:,} {names[which]}; wanted {wanted:,}."
     for wrong, message, misconception in faults:
         if math.isclose(value, wrong) and wrong != wanted:
             raise Wrong(f"{told} {message}", misconception)
+    if which == 2:
+        raise Wrong(f"{told} A map has a row for each query and a column for each key, and every head has one.")
     raise Wrong(f"{told} Count one head first, d_head = d_model / n_heads wide, then all of them.")
+
+
+def three_numbers(got) -> list:
+    """What cost returned, as plain numbers: a tuple, a list, a tensor or an array of three."""
+    if getattr(got, "shape", None) == (3,):
+        return got.tolist()
+    if not isinstance(got, (tuple, list)) or len(got) != 3:
+        what = f"{len(got)} values" if isinstance(got, (tuple, list)) else f"one {type(got).__name__}"
+        told = f"cost returned {what}; cost returns three numbers"
+        raise Wrong(f"{told}: `return parameters, multiply_adds, map_numbers`.")
+    return [value.item() if getattr(value, "ndim", None) == 0 else value for value in got]
 
 
 class permute_heads:
@@ -122,7 +140,10 @@ class permute_heads:
     def columns(permute):
         for *matrices, order in head_cases():
             got = permuted(permute, *matrices, order)
-            for name, old, new in zip(("w_q", "w_k", "w_v"), matrices, got, strict=False):
+            for name, old, new in zip(NAMES[:3], matrices, got, strict=False):
+                for other, matrix in zip(NAMES[:3], matrices, strict=False):
+                    if other != name and close(new, by_columns(matrix, order)):
+                        raise Wrong(f"{name}: these are the columns of {other}. Give the four back in the order given.")
                 compare_columns(name, old, new, order)
 
     @check("the output of the whole layer stays what it was", 1)
@@ -133,20 +154,24 @@ class permute_heads:
             wanted = layer(x, *matrices, H)
             if not close(layer(x, *got, H), wanted, 1e-4):
                 raise Wrong(why_output_changed(matrices, got, order))
-            compare(got[3], by_rows(matrices[3], order), [], "w_o")
+            compare(got[3], by_rows(matrices[3], order), row_faults(matrices[3], got[3], order), "w_o")
 
-    @check("the matrices given stay as they were", 0.5)
-    def inputs(permute):
+    @check("the matrices given stay as they were; dtype is kept; gradients pass", 0.5)
+    def manners(permute):
         *matrices, order = next(head_cases())
-        names = ("w_q", "w_k", "w_v", "w_o")
-        leaves_alone(lambda *given: permute(*given, order), **dict(zip(names, matrices, strict=True)))
+        given = dict(zip(NAMES, matrices, strict=True))
+        leaves_alone(lambda *given: permute(*given, list(order)), **given)
+        for name, new in zip(NAMES, permuted(permute, *(w.double() for w in matrices), order), strict=True):
+            keeps_dtype(new, torch.float64, name)
+        for name, new in zip(NAMES, permuted(permute, *(w.requires_grad_() for w in matrices), order), strict=True):
+            has_gradient(new, name)
 
 
 def head_cases():
     """w_q, w_k, w_v (D, H d_head), w_o (H d_head, D), order: square and not; orders that are not their own inverse."""
     for D, H, d_head, order in (
-        (12, 3, 4, [1, 2, 0]),
-        (10, 4, 3, [2, 0, 3, 1]),
+        (12, 4, 3, [2, 0, 3, 1]),
+        (10, 3, 4, [1, 2, 0]),
         (7, 2, 5, [1, 0]),
         (6, 3, 2, [0, 1, 2]),
     ):
@@ -155,11 +180,34 @@ def head_cases():
 
 def permuted(permute, *inputs) -> list[Tensor]:
     *matrices, order = inputs
-    got = permute(*copies(*matrices), list(order))
+    try:
+        got = permute(*copies(*matrices), list(order))
+    except (RuntimeError, IndexError) as error:
+        if isinstance(error, NotDone) or matrices[0].shape[0] == matrices[0].shape[1]:
+            raise
+        raise Wrong(
+            f"Here w_q is {tuple(matrices[0].shape)} and w_o {tuple(matrices[3].shape)}, with {len(order)} heads: the "
+            "heads are the columns of w_q, w_k and w_v, and the rows of w_o. Which axis do you cut?"
+        ) from error
     if not isinstance(got, (tuple, list)) or len(got) != 4:
         raise Wrong("permute_heads returns four matrices: `return w_q, w_k, w_v, w_o`.")
-    names = ("w_q", "w_k", "w_v", "w_o")
-    return [expect_tensor(new, name, tuple(old.shape)) for name, new, old in zip(names, got, matrices, strict=True)]
+    for name, new, old in zip(NAMES, got, matrices, strict=True):
+        if isinstance(new, Tensor) and new.shape != old.shape:
+            why_the_shape(name, new, old, len(order))
+        expect_tensor(new, name, tuple(old.shape))
+    return list(got)
+
+
+def why_the_shape(name: str, new: Tensor, old: Tensor, H: int) -> None:
+    """Raise Wrong for the shapes that a usual mistake gives."""
+    axis, D = (0, old.shape[1]) if name == "w_o" else (1, old.shape[0])
+    what, (rows, d_head) = f"{name} has shape {tuple(new.shape)}", (("rows", "columns")[axis], old.shape[axis] // H)
+    if new.ndim == 3:
+        raise Wrong(f"{what}: the heads still have an axis of their own. Flatten it, back to {tuple(old.shape)}.")
+    if new.ndim == 2 and new.shape[axis] == H:
+        raise Wrong(f"{what}: `order` picks {H} single {rows}. Each head has {d_head} {rows}, which move together.")
+    if new.ndim == 2 and new.shape[axis] == D // H * H:
+        raise Wrong(f"{what}: is d_head taken as D // H? H * d_head need not be D: here d_head is {d_head}.")
 
 
 def by_columns(matrix: Tensor, order) -> Tensor:
@@ -175,7 +223,23 @@ def inverse(order) -> list[int]:
     return [order.index(head) for head in range(len(order))]
 
 
-def column_faults(name: str, old: Tensor, order):
+def other_order(name: str, old: Tensor, new: Tensor, order):
+    """The fault, if the new matrix holds whole heads (blocks of rows) of the old one, in whatever order."""
+    H = len(order)
+    found = [[i for i, block in enumerate(old.chunk(H)) if close(block, came)] for came in new.chunk(H)]
+    if all(found):
+        heads = [which[0] for which in found]
+        yield new.T, f"{name} holds the old heads {heads}, in this order; wanted {list(order)}.", None
+
+
+def row_faults(old: Tensor, new: Tensor, order):
+    words = "w_o: the order is read backwards, as in the other three. New head i is old head order[i]."
+    yield by_rows(old, inverse(order)), words, None
+    for wrong, *words in other_order("w_o", old, new, order):
+        yield wrong.T, *words
+
+
+def column_faults(name: str, old: Tensor, new: Tensor, order):
     H = len(order)
     yield old, f"{name} came back as it was: its columns belong to the heads, d_head to each.", None
     words = f"{name}: the order is read backwards. New head i is old head order[i]: new head 0 is old head {order[0]}."
@@ -188,6 +252,7 @@ def column_faults(name: str, old: Tensor, order):
     d_head = old.shape[1] // H
     dealt = old.unflatten(1, (d_head, H))[:, :, order].flatten(1)
     yield dealt, f"{name}: columns are taken as if heads alternated; the d_head columns of a head stand together.", None
+    yield from other_order(name, old.T, new.T, order)
     rest = list(range(H, old.shape[1]))
     yield (
         old[:, list(order) + rest],
@@ -197,7 +262,7 @@ def column_faults(name: str, old: Tensor, order):
 
 
 def compare_columns(name: str, old: Tensor, new: Tensor, order) -> None:
-    compare(new, by_columns(old, order), column_faults(name, old, order), name)
+    compare(new, by_columns(old, order), column_faults(name, old, new, order), name)
 
 
 def why_output_changed(matrices, got, order) -> str:

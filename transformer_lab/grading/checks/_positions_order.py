@@ -1,5 +1,6 @@
 """Lesson 08: the checks of a test for equivariance, and of what a causal model knows without positions."""
 
+import itertools
 import math
 
 import torch
@@ -18,7 +19,8 @@ class is_equivariant:
     def true(is_equivariant):
         for f, words in equivariant():
             if not verdict(is_equivariant, f):
-                raise Wrong(f"It says False of {words}, which commutes with every shuffle. {WHY_FALSE}")
+                hint = WHY_FALSE if words == "the identity" else f"{WHY_FALSE} {IF_ROUNDING}"
+                raise Wrong(f"It says False of {words}, which commutes with every shuffle. {hint}")
 
     @check("says False where the order counts", 1)
     def false(is_equivariant):
@@ -44,18 +46,34 @@ WHY_FALSE = (
     "Shuffle the rows of x, apply f, and compare with the rows of f(x) shuffled *in the same way*: f(x[order]) "
     "and f(x)[order]."
 )
+IF_ROUNDING = (
+    "If you do that: sums in another order round differently, so compare with a tolerance of about 1e-4, not with ==."
+)
 WHY_TRUE = (
-    "Compare f(x[order]) with f(x)[order], both (T, D), all rows and all features, for a shuffle that moves something."
+    "Compare f(x[order]) with f(x)[order], both (T, D), all rows and all features, for several *random* orders; one "
+    "that fails is enough for False. A reversal, a roll or a swap of two rows misses much."
 )
 
 
 def verdict(answer, f) -> bool:
     got = answer(f, normal(9, 4))
-    if isinstance(got, Tensor) and got.numel() > 1:
+    if getattr(got, "shape", ()) not in ((), (1,)):
         raise Wrong(f"A tensor of shape {tuple(got.shape)} came back; wanted one True or False: .all(), or allclose.")
-    if isinstance(got, float) or (isinstance(got, Tensor) and got.is_floating_point()):
+    got = plain(got)
+    if isinstance(got, float):
         raise Wrong("A number came back; wanted True or False: compare the difference with a small tolerance.")
+    if not isinstance(got, (bool, int)):
+        raise Wrong(
+            f"{got!r} came back, of type {type(got).__name__}; wanted True or False, "
+            "without quotation marks or brackets."
+        )
     return bool(got)
+
+
+def plain(value):
+    """Python's own number or bool for a tensor or array with one element and for numpy's numbers, else the value."""
+    one = hasattr(value, "item") and math.prod(getattr(value, "shape", ())) == 1
+    return value.item() if one else value
 
 
 def attention(x, causal=False, bias=0.0):
@@ -69,9 +87,9 @@ TURN = torch.tensor([[0.5, 1.0, 0.0, -0.3], [-1.0, 0.4, 0.2, 0.0], [0.3, 0.1, -0
 
 
 def equivariant():
+    yield lambda x: x + 0.0, "the identity"  # nothing is rounded: who says False here does not test equivariance
     yield attention, "attention without a mask"
     yield lambda x: torch.relu(x @ TURN), "a feed-forward layer"
-    yield lambda x: x + 0.0, "the identity"
     yield lambda x: x - x.mean(0), "subtracting the mean over positions"
     yield lambda x: x.mean(0).expand_as(x) * 1.0, "the mean, handed to every position"
     yield lambda x: (x @ TURN)[:, :3], "a projection to another width"
@@ -121,11 +139,12 @@ class swap_effect:
     @check("how far the last row of logits moves", 2)
     def values(swap_effect, one_layer, two_layers):
         for T, a, b in ((7, 1, 4), (6, 0, 3), (9, 5, 2)):
-            ids = torch.randperm(20)[None, :T]
-            got = effect(swap_effect, reader, ids, a, b)
-            wanted = float((reader(swapped(ids, a, b)) - reader(ids))[0, -1].abs().max())
-            if not math.isclose(got, wanted, rel_tol=1e-3, abs_tol=1e-5):
-                raise Wrong(why(got, wanted, ids, a, b))
+            one = torch.randperm(20)[None, :T]
+            for ids in (one, swapped(one, a, b)):  # there and back: the largest change is once positive, once negative
+                got = effect(swap_effect, reader, ids, a, b)
+                wanted = float((reader(swapped(ids, a, b)) - reader(ids))[0, -1].abs().max())
+                if not math.isclose(got, wanted, rel_tol=1e-3, abs_tol=1e-5):
+                    raise Wrong(why(got, wanted, ids, a, b))
         leaves_alone(lambda ids: swap_effect(reader, ids, 0, 2), ids=torch.randperm(20)[None, :5])
 
     @check("one layer", 0.5)
@@ -169,9 +188,7 @@ def swapped(ids, a, b):
 
 
 def effect(answer, model, ids, a, b) -> float:
-    got = answer(model, ids.clone(), a, b)
-    if isinstance(got, Tensor) and got.numel() == 1:
-        got = got.item()
+    got = plain(answer(model, ids.clone(), a, b))
     if isinstance(got, Tensor):
         raise Wrong(f"A tensor of shape {tuple(got.shape)} came back; wanted one number: .abs().max().item().")
     if isinstance(got, bool) or not isinstance(got, (int, float)):
@@ -200,6 +217,13 @@ def why(got, wanted, ids, a, b) -> str:
         "This is the mean over all rows; wanted the largest in the last.": moved.abs().mean(),
         "The sign counts here: take .abs() before .max().": moved[-1].max(),
         "The sign counts here: take .abs() before .max(), new minus old.": (-moved[-1]).max(),
+        "This is the change relative to the logit; wanted the change itself.": (moved / before)[-1].abs().max(),
+        "This compares which logit is largest (argmax); wanted the change of the logits.": (
+            after[-1].argmax() - before[-1].argmax()
+        ).abs(),
+        "This is rounded to whole numbers; wanted the change itself.": moved[-1].abs().max().round(),
+        "This is rounded; wanted the change itself.": round(wanted, 1),
+        "This is the largest minus the smallest change; wanted the largest in size.": moved[-1].max() - moved[-1].min(),
         "This is the smallest change; wanted the largest.": moved[-1].abs().min(),
         "This is the difference of the two maxima; subtract first, then take the maximum.": after[-1].max()
         - before[-1].max(),
@@ -219,6 +243,10 @@ def why(got, wanted, ids, a, b) -> str:
     whole = (reader(ids.flip(1))[0] - before)[-1].abs().max()
     faults["All tokens are reversed; only a and b change places."] = whole
     for words, value in faults.items():
-        if math.isclose(got, float(value), rel_tol=1e-3, abs_tol=1e-6):
+        if math.isclose(got, float(value), rel_tol=1e-5, abs_tol=1e-6):
             return words.strip()
+    for i, j in itertools.combinations(range(ids.shape[1]), 2):
+        other = (reader(swapped(ids, i, j))[0] - before)[-1].abs().max()
+        if math.isclose(got, float(other), rel_tol=1e-5):
+            return f"Tokens {i} and {j} change places here; the call said a = {a}, b = {b}."
     return f"swap_effect is {got:.4g}; wanted {wanted:.4g}: max |model(swapped)[0, -1] - model(ids)[0, -1]|."

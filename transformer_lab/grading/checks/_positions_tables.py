@@ -47,6 +47,8 @@ def table_of(answer, max_len: int, d_model: int) -> Tensor:
             f"There are {d_model // 2} columns, one for each pair; wanted d_model = {d_model}: each pair is "
             "a sine *and* a cosine."
         )
+    if isinstance(got, Tensor) and got.ndim == 2 and got.shape[1] == d_model and len(got) != max_len:
+        raise Wrong(f"The table has {len(got)} rows; wanted max_len = {max_len}, for the positions 0 to {max_len - 1}.")
     got = expect_tensor(got, "the table", (max_len, d_model))
     if not got.is_floating_point():
         raise Wrong(f"The table is of {got.dtype}; wanted floating point numbers.")
@@ -55,12 +57,14 @@ def table_of(answer, max_len: int, d_model: int) -> Tensor:
 
 def table_by_loops(max_len: int, D: int) -> Tensor:
     """The specification: one number at a time."""
-    table = torch.zeros(max_len, D, dtype=torch.float64)
+    table = []
     for t in range(max_len):
+        row = []
         for i in range(D // 2):
             angle = t / 10_000 ** (2 * i / D)
-            table[t, 2 * i], table[t, 2 * i + 1] = math.sin(angle), math.cos(angle)
-    return table
+            row += [math.sin(angle), math.cos(angle)]
+        table.append(row)
+    return torch.tensor(table, dtype=torch.float64)
 
 
 def made(max_len, D, sine, cosine=None, base=10_000.0, start=0, unit=1.0, first=torch.sin, second=torch.cos):
@@ -136,6 +140,7 @@ def table_faults(max_len: int, D: int, got: Tensor):
     for sine, cosine, words, misconception in exponent_faults(D):
         yield made(max_len, D, sine, cosine), words, misconception
         yield made(max_len, D, sine, cosine, start=1), words + " (And positions are counted from 1.)", misconception
+    yield made(max_len, D, 2 * i / max_len), "The exponent is 2i/max_len; wanted 2i/d_model.", None
     for base, name in ((1000.0, "1000"), (100.0, "100"), (1e5, "100000"), (math.e, "e"), (math.e**4, "exp(4)")):
         hint = " (log10 in place of the natural logarithm?)" if name == "exp(4)" else ""
         words = f"The base is {name}; wanted 10000.{hint}"
@@ -187,7 +192,10 @@ def repaired(answer) -> None:
     """All of it in one check: a repair is whole or it is none."""
     for B, T, D in ((3, 7, 10), (7, 3, 16), (5, 5, 6), (1, 60, 32)):
         x = normal(B, T, D)
-        got = expect_tensor(added(answer, x), "the result", (B, T, D))
+        got = added(answer, x)
+        if isinstance(got, Tensor) and got.shape == (B, T, 2 * D):
+            raise Wrong(f"The result has {2 * D} features: the table stands beside x. It is added: {(B, T, D)}.")
+        got = expect_tensor(got, "the result", (B, T, D))
         wanted = x.double() + table_by_loops(T, D)
         compare(got, wanted, added_faults(x.double()), "the result", LONG)
     x = normal(2, 4, 6, dtype=torch.float64)
@@ -224,6 +232,9 @@ def added_faults(x: Tensor):
     yield x + made(T, D, 2 * i / D, start=1), "Positions start at 1; wanted 0, 1, 2, ...", None
     yield x + 0, "x comes back as it was: the table is not added.", None
     yield x * table[:T], "The table is multiplied; it is added.", None
+    yield x - table[:T], "The table is subtracted; it is added.", None
+    words = "Positions run on from one sequence of the batch to the next; each sequence starts at 0."
+    yield x + table_by_loops(B * T, D).view(B, T, D), words, None
     yield x * math.sqrt(D) + table[:T], "x is multiplied by sqrt(d_model): nothing was wrong with x itself.", None
     words = (
         "All sines stand before all cosines: the snippet has them in turn, and a trained model expects its own layout."
@@ -258,8 +269,18 @@ def bias_of(answer, H: int, T: int, S: int) -> Tensor:
     if isinstance(got, Tensor) and tuple(got.shape) == (T, S) != (H, T, S):
         raise Wrong(f"The bias has shape {(T, S)}: one slope for all heads. Each head has its own: {(H, T, S)}.")
     if isinstance(got, Tensor) and got.shape == (1, H, T, S):
-        return got[0]
-    return expect_tensor(got, "the bias", (H, T, S))
+        raise Wrong(f"The bias has shape {(1, H, T, S)}; wanted {(H, T, S)}: no batch axis.")
+    if isinstance(got, Tensor) and T != S:
+        if got.shape == (H, S, S):
+            raise Wrong(f"The bias has a row for each of S = {S} positions; the T = {T} queries are the last of them.")
+        if got.shape == (H, T, T):
+            raise Wrong(f"The bias has a column for each query only; there are S = {S} keys: wanted {(H, T, S)}.")
+    if isinstance(got, Tensor) and got.shape == (T, S, H) != (H, T, S):
+        raise Wrong(f"The bias has shape {(T, S, H)}, the heads last; they come first: {(H, T, S)}.")
+    got = expect_tensor(got, "the bias", (H, T, S))
+    if not got.is_floating_point():
+        raise Wrong(f"The bias is of {got.dtype}: most slopes are fractions, and whole numbers cut them off.")
+    return got
 
 
 def bias_by_loops(H: int, T: int, S: int) -> Tensor:
@@ -314,6 +335,11 @@ def bias_faults(H: int, T: int, S: int, got: Tensor):
         yield other[:, None, None] * behind.abs(), f"{words} And the sign: a far key loses.", None
         yield -other[:, None, None] * aligned_first.abs(), f"{words} And the last query stands at the last key.", None
     yield -slopes[:, None, None] * behind**2, "The distance is squared.", None
+    yield -slopes[:, None, None] * behind.abs().log1p(), "The logarithm of the distance is taken.", None
+    yield right.softmax(-1), "This is the softmax of the bias; wanted what is added to the scores before it.", None
+    for off, words in ((1, "far"), (-1, "near")):
+        told = f"Each query is put one place too {words}: the last query stands where the last key stands."
+        yield -slopes[:, None, None] * (behind + off).abs(), told, None
     yield right.exp(), "This is exp(bias), the factor on a weight; wanted what is added to the score.", None
     yield right.masked_fill(behind < 0, -math.inf), "The causal mask is mixed in; here the bias alone is wanted.", None
     words = "The distance is counted from 1; a key at the query's own place loses nothing."
@@ -325,6 +351,6 @@ def bias_faults(H: int, T: int, S: int, got: Tensor):
     )
     far, got = behind.abs(), got.detach().double()
     found = -(got * far).sum((1, 2)) / (far * far).sum()
-    if close(got, -found[:, None, None] * far):
+    if close(got, -found[:, None, None] * far) and not close(found, slopes, 0.01):
         told, wanted = (", ".join(number(n) for n in those) for those in (found, slopes))
         yield got, f"The distances are right, the slopes are not: {told}; wanted {wanted}.", None

@@ -78,9 +78,11 @@ def difference(got: Tensor, wanted: Tensor, name: str) -> str:
     worst = (got - wanted).nan_to_num().abs().argmax()
     where = [int(i) for i in torch.unravel_index(worst, got.shape)]
     yours, right = number(got.flatten()[worst]), number(wanted.flatten()[worst])
-    text = f"{name}: at {where} yours is {yours}, wanted {right}."
+    text = f"{name}: {f'at {where} ' if where else ''}yours is {yours}, wanted {right}."
     ratio, shift = (got * wanted).sum() / (wanted * wanted).sum(), (got - wanted).mean()
-    if got.numel() > 1 and abs(ratio - 1) > 0.01 and close(got, ratio * wanted, 1e-3):
+    if got.numel() > 1 and not got.any():
+        text += " Yours is 0 everywhere."
+    elif got.numel() > 1 and abs(ratio - 1) > 0.01 and close(got, ratio * wanted, 1e-3):
         text += f" Yours is {number(ratio)} times what is wanted, everywhere."
     elif got.numel() > 1 and abs(shift) > 0.01 and close(got, wanted + shift, 1e-3):
         text += f" Yours is what is wanted plus {number(shift)}, everywhere."

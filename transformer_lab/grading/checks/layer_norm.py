@@ -18,8 +18,8 @@ PREDICTIONS = {
     "backward": ("the same gradient", "a smaller gradient", "nothing"),
     # Which place of the norm needs the warm-up at a learning rate of 3e-3?
     "warm_up": ("pre", "post", "both", "neither"),
-    # Over which axes do samples and positions stay independent?
-    "independent": ("features", "time", "batch", "batch and time", "time and features"),
+    # Over which axes does one changed number move the most outputs?
+    "farthest": ("features", "time", "batch", "batch and time", "time and features"),
 }
 
 MISCONCEPTIONS = {

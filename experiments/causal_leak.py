@@ -1,6 +1,6 @@
 """Lesson 03: two small language models of dates, trained alike, one with its causal mask and one without.
 
-Without the mask position t reads the character that it is to predict: the loss falls towards 0, and nothing is learnt
+Without the mask position t reads the character that it is to predict: the loss falls towards 0, and little is learnt
 that helps where there is no such character, at the end of a text that is being written.
 """
 

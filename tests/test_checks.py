@@ -86,11 +86,12 @@ def test_an_untouched_answer_scores_nothing_and_is_not_done_yet(id):
 
 def test_a_broken_repair_earns_nothing_and_spoils_no_other():
     id, right = "02_attention.repair", attention.attention_right
-    for place, broken in enumerate((attention.model_width, attention.outside, attention.over_queries)):
-        answers = [right] * 3
+    faults = attention.model_width, attention.outside, attention.over_queries, attention.no_softmax, attention.turned
+    for place, broken in enumerate(faults):
+        answers = [right] * len(faults)
         answers[place] = broken
         earned = [record.points if record.passed else 0 for record in grade(id, *answers).feedback]
-        assert earned == [0 if n == place else 1 for n in range(3)]
+        assert earned == [0 if n == place else 1 for n in range(len(faults))]
 
 
 def test_each_part_of_shift_is_marked_alone():

@@ -69,7 +69,8 @@ grade("02_attention.softmax", softmax)
 # *6 points, difficulty 2 of 5, about 10 minutes*
 #
 # Write `scaled_dot_product_attention(q, k, v)` that returns `(output, weights)`. `q (..., T, d)`, `k (..., S, d)`,
-# `v (..., S, e)`; $T$, $S$, $d$, $e$ may all differ. Any softmax may be used, also your own. In the lesson there was one matrix of queries; here there may be leading axes.
+# `v (..., S, e)`; $T$, $S$, $d$, $e$ may all differ. Any softmax may be used, also your own. In the lesson there was one
+# matrix of queries; here there may be leading axes.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -110,27 +111,28 @@ from transformer_lab.grading import grade
 grade("02_attention.scaled_dot_product_attention", scaled_dot_product_attention)
 
 # %% [markdown]
-# ## Question 3: three repairs
-# *3 points, difficulty 3 of 5, about 10 minutes*
+# ## Question 3: five repairs
+# *5 points, difficulty 3 of 5, about 12 minutes*
 #
-# Three attentions of a kind found in the wild, each with one fault. They run, and their outputs look harmless. Look at the
-# symptoms that the cell after them prints, beside torch's own attention. Then write each again, changed as little as
-# possible, as `repair_1`, `repair_2`, `repair_3`.
+# Five attentions of a kind found in the wild, each with one fault. With as many queries as keys they run, and say nothing.
+# Look at the symptoms that the cell after them prints, beside torch's own attention. Then write each again, changed as
+# little as possible, as `repair_1` to `repair_5`.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
 # For each: do the rows of what multiplies the values sum to 1? Are the weights too flat or too sharp for scores of
-# variance 1? What do the columns sum to?
+# variance 1? What do the columns sum to? And if the weights are right, what is left that can be wrong?
 #
 # </details>
 # <details><summary>Hint 2: where to look</summary>
 #
-# 1: the number under the root. 2: what the root divides. 3: the axis.
+# 1: the number under the root. 2: what the root divides. 3: the axis. 4: what stands between scores and weights. 5: the
+# index of the sum.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
-# All three come out as the same three lines: scores `(..., T, S)`, weights whose rows sum to 1, output `(..., T, e)`.
+# All five come out as the same three lines: scores `(..., T, S)`, weights whose rows sum to 1, output `(..., T, e)`.
 #
 # </details>
 
@@ -152,15 +154,25 @@ def broken_3(q, k, v):
     return weights @ v, weights
 
 
+def broken_4(q, k, v):
+    weights = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    return weights @ v, weights
+
+
+def broken_5(q, k, v):
+    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
+    return torch.einsum("...ij,...ie->...je", weights, v), weights
+
+
 # %%
 def show(name, weights, output):
     print(f"{name:8}  largest weight {weights.max().item():.2f}   outputs {output.min():.3f} to {output.max():.3f}")
 
 
 _ = torch.manual_seed(0)
-q, k = torch.randn(6, 64), torch.randn(16, 64)
+q, k = torch.randn(16, 64), torch.randn(16, 64)
 v = torch.ones(16, 1)  # values of 1: the output is what the weights sum to
-for broken in (broken_1, broken_2, broken_3):
+for broken in (broken_1, broken_2, broken_3, broken_4, broken_5):
     output, weights = broken(q, k, v)
     show(broken.__name__, weights, output)
 fused = torch.nn.functional.scaled_dot_product_attention
@@ -194,10 +206,28 @@ def repair_3(q, k, v):
     ### END SOLUTION
 
 
-# %% check="repair" points=3
+# %% answer="repair_4"
+def repair_4(q, k, v):
+    """broken_4, mended"""
+    ### BEGIN SOLUTION
+    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
+    return weights @ v, weights
+    ### END SOLUTION
+
+
+# %% answer="repair_5"
+def repair_5(q, k, v):
+    """broken_5, mended"""
+    ### BEGIN SOLUTION
+    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
+    return torch.einsum("...ij,...je->...ie", weights, v), weights
+    ### END SOLUTION
+
+
+# %% check="repair" points=5
 from transformer_lab.grading import grade
 
-grade("02_attention.repair", repair_1, repair_2, repair_3)
+grade("02_attention.repair", repair_1, repair_2, repair_3, repair_4, repair_5)
 
 # %% [markdown]
 # ## Question 4: entropy

@@ -65,8 +65,8 @@ grade("03_masks.causal_mask", causal_mask)
 #
 # Write `masked_attention(q, k, v, mask)` that returns `(output, weights)`. `q (..., T, d)`, `k (..., S, d)`, `v (..., S, e)`,
 # as in lesson 02; `mask` is boolean, has two axes or more, and broadcasts to `(..., T, S)`. A blocked key gets weight 0 and
-# the allowed ones share 1. A row with **no** allowed key gives zeros, in the weights and in the output, and puts no NaN
-# into any gradient. Keep the dtype.
+# the allowed ones share 1, also where all scores are as low as $-20\,000$. A row with **no** allowed key gives zeros, in the
+# weights and in the output, and puts no NaN into any gradient. Keep the dtype.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -113,8 +113,8 @@ grade("03_masks.masked_attention", masked_attention)
 # *4 points, difficulty 2 of 5, about 10 minutes*
 #
 # Four ways to apply a mask, each of a kind found in the wild, each with one fault. All of them run. Read the symptoms that
-# the cell after them prints, then write each again as `repair_1` ... `repair_4`. (Every query here has an allowed key: no
-# rule for empty rows is asked for.)
+# the cell after them prints, then write each again as `repair_1` ... `repair_4`, right for scores as low as $-20\,000$ too.
+# (Every query here has an allowed key: no rule for empty rows is asked for.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -280,7 +280,7 @@ grade("03_masks.leaks", leaks)
 #
 # A batch of $B$ texts was padded to length $S$; `padding (B, S)` is True at *real* tokens. The last $T$ tokens ask. Write
 # `combine(padding, T)`: one boolean mask `(B, 1, T, S)` that closes both the padding and the future (last query, last key).
-# The axis of size 1 is that of the heads. Rows without any key may stay so.
+# The axis of size 1 is that of the heads. Padding closes keys, never queries; a row that is left without any key stays so.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -327,7 +327,7 @@ grade("03_masks.combine", combine)
 # * `to_blocked(allowed)`: the booleans that `nn.MultiheadAttention` wants as `attn_mask`, True where looking is forbidden;
 # * `to_additive(allowed)`: float numbers to be added to the scores, 0 where allowed and $-\infty$ where not;
 # * `to_allowed(additive)`: from numbers to add back to booleans. Such numbers may also be a *bias* that makes a key more or
-#   less likely; only $-\infty$ blocks.
+#   less likely; only $-\infty$ itself blocks, no finite number does.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

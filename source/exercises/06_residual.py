@@ -22,8 +22,8 @@ from torch import nn
 #
 # Write the module `PreNorm(norm, sublayer, dropout)` that turns any sub-layer into a pre-norm residual: the sub-layer sees
 # the normalised `x`, and what it says is added to `x`. Dropout with probability `dropout` falls on what is *written*, while
-# training, and never on the skip. The parameters of `norm` and `sublayer` must be among `PreNorm(...).parameters()`, and
-# no others.
+# training, number by number, and never on the skip. Here `norm` and `sublayer` are modules; their parameters must be among
+# `PreNorm(...).parameters()`, and no others.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -140,8 +140,8 @@ grade("06_residual.variance", variance)
 #
 # Three residuals of a kind found in the wild, each with one fault. They run, and they give the right shape. Look at the
 # symptoms that the cell after them prints. Then write each again, changed as little as possible, as `repair_1`, `repair_2`,
-# `repair_3`. The first is meant to be post-norm; the second has no norm; the third is meant to be pre-norm. An argument that
-# you no longer need may stay unused.
+# `repair_3`. The first is meant to be post-norm; the second has no norm; the third is meant to be pre-norm. Keep the
+# arguments as they are; one that you no longer need stays unused.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -230,8 +230,8 @@ grade("06_residual.repair", repair_1, repair_2, repair_3)
 # *Optional: 4 points, difficulty 4 of 5, about 12 minutes*
 #
 # One position, $x$ of shape `(D,)`, and a layer $x + \text{relu}(x W_1)\, W_2$ with `w_1 (D, d_ff)` and `w_2 (d_ff, D)`. Write
-# `jacobian(x, w_1, w_2)`: the table `(D, D)` of $\partial\, \text{output}_i / \partial x_j$, row $i$, column $j$. (By formula; autograd is
-# accepted, and teaches less.)
+# `jacobian(x, w_1, w_2)`: the table `(D, D)` of $\partial\, \text{output}_i / \partial x_j$, row $i$, column $j$, in
+# the dtype of `x`. (By formula; autograd is accepted, and teaches less.)
 #
 # Some start training with $W_2 = 0$ and $W_1$ random. Your function says what the Jacobian is then. But does such a branch
 # ever learn? Say in `learns_first` which matrices get a gradient that is not zero in the *first* step: `"w_1"`, `"w_2"`,
@@ -345,8 +345,8 @@ grade("06_residual.find_broken", find_broken)
 #
 # `blocks` is a list of $L$ blocks of the package, fresh from their initialisation, each with two branches, and without
 # biases. Write `scale_branches(blocks)`: it multiplies the *last* matrix of every branch by the factor of the lesson, in
-# place, leaves all else alone, and returns `blocks`. The last matrices are `block.attention.w_o.weight` and
-# `block.feed_forward.w_2.weight`.
+# place (the same parameters with other numbers, since an optimiser may hold them already), leaves all else alone, and
+# returns `blocks`. The last matrices are `block.attention.w_o.weight` and `block.feed_forward.w_2.weight`.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -399,8 +399,8 @@ grade("06_residual.scale_branches", scale_branches)
 # gain, to two decimals, with which layer 1 gets at least one per cent of the gradient. (You can open the explorer here:
 # `from transformer_lab.viz import DepthExplorer; DepthExplorer()`.)
 #
-# Then do without it: `skip_gain(L, branch, share)` gives that gain for any depth, branch and share of the gradient, exactly.
-# Where the branches alone carry enough, the answer is 0.
+# Then do without it: `skip_gain(L, branch, share)` gives that gain for any depth, branch and share of the gradient (above 0,
+# at most 1), exactly. Where the branches alone carry enough, the answer is 0.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

@@ -144,8 +144,8 @@ grade("09_block.Stack", Stack)
 #
 # | field | what it adds |
 # |---|---|
-# | `vocab_size`, `tie_embeddings` | one row each in the embedding; untied, as many again in an output layer without bias (not in BERT) |
-# | `positions`, `max_len` | `"learned"`: a table (max_len, d_model); every other scheme: nothing |
+# | `vocab_size`, `tie_embeddings` | one row each in the embedding, which both stacks of a Transformer use; untied, as many again in an output layer without bias (not in BERT) |
+# | `positions`, `max_len` | `"learned"`: a table (max_len, d_model), again for both stacks; every other scheme: nothing |
 # | `n_heads`, `n_kv_heads`, `head_width` | $W_Q$ and $W_O$ have n_heads · head_width rows or columns, $W_K$ and $W_V$ n_kv_heads · head_width (`None`: n_heads) |
 # | `d_ff`, `activation` | two matrices, with `"swiglu"` a third of the size of the first |
 # | `bias` | one on every linear layer of a block |
@@ -316,10 +316,11 @@ for name, shapes in lists.items():
     print(name, *shown, sep="\n    ")
 
 # %% [markdown]
-# Write `identify(shapes)`, which reads such a list (a dictionary, in any order, of models of other sizes) and gives a
-# dictionary with the keys `family` (`"encoder-decoder"`, `"GPT-2"`, `"BERT"` or `"Llama"`), `n_layers` (of one stack),
-# `d_model`, `d_ff`, `vocab_size`, and `group`: how many query heads share a key, n_heads / n_kv_heads. `nn.Linear` keeps
-# its matrix as (outputs, inputs). And in `heads_known`: can n_heads itself be read off such a list, `"yes"` or `"no"`?
+# Write `identify(shapes)`, which reads such a list (a dictionary, in any order, of models of other sizes, whose heads
+# share keys or do not) and gives a dictionary with the keys `family` (`"encoder-decoder"`, `"GPT-2"`, `"BERT"` or
+# `"Llama"`), `n_layers` (of one stack), `d_model`, `d_ff`, `vocab_size`, and `group`: how many query heads share a key,
+# n_heads / n_kv_heads. `nn.Linear` keeps its matrix as (outputs, inputs). And in `heads_known`: can n_heads itself be
+# read off such a list, `"yes"` or `"no"`?
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

@@ -149,9 +149,9 @@ assert torch.allclose(weights[0] / weights[3], (scores[0] - scores[3]).exp())
 # One trap before we go on. What is $e^{1000}$ in 32 bits?
 
 # %%
-large = torch.tensor([1000.0, 999.0])
-naive = large.exp() / large.exp().sum()
-shifted = (large - large.max()).exp() / (large - large.max()).exp().sum()
+high = torch.tensor([1000.0, 999.0])
+naive = high.exp() / high.exp().sum()
+shifted = (high - high.max()).exp() / (high - high.max()).exp().sum()
 print("naive:", naive.tolist(), "  largest score taken off first:", shifted.numpy().round(2))
 
 # %% [markdown]
@@ -163,7 +163,7 @@ print("naive:", naive.tolist(), "  largest score taken off first:", shifted.nump
 
 # %%
 def attend_one(query, keys, values):
-    """One query (2,), keys (4, 2), values (4, 2) -> output (2,) and weights (4,)"""
+    """query (d,), keys (S, d), values (S, e) -> output (e,), weights (S,); here d = e = 2 and S = 4"""
     scores = torch.stack([query @ key for key in keys])
     weights = (scores - scores.max()).exp()
     weights = weights / weights.sum()
@@ -237,10 +237,11 @@ print("rows of A sum to 1:", rows_sum_to_one, "| and one line later:", torch.all
 # %% [markdown]
 # ## 5. Where queries, keys and values come from
 #
-# From the same hidden states. A position has one vector `x` of width $D$. Three learnt matrices, $W_Q$ and $W_K$ of shape
+# From the vectors of the positions: each position has one, `x`, of width $D$. Three learnt matrices, $W_Q$ and $W_K$ of shape
 # $(D, d)$ and $W_V$ of shape $(D, e)$, make three roles of it: $q = x W_Q$ (what do I look for?), $k = x W_K$ (how can I be
-# found?), $v = x W_V$ (what do I hand over?). In *self-attention* all three come from one sequence. In *cross-attention* the queries come from the sequence being
-# written, keys and values from the one being read: that is how the translator reads English.
+# found?), $v = x W_V$ (what do I hand over?). In *self-attention* all three come from one sequence. In *cross-attention*
+# the queries come from the sequence being written, keys and values from the one being read: that is how the translator
+# reads English.
 #
 # Why not compare the `x` themselves?
 
@@ -255,8 +256,9 @@ print("projected:  symmetric", torch.allclose(projected, projected.T), "| every 
       (projected.argmax(dim=-1) == torch.arange(6)).all().item())  # fmt: skip
 
 # %% [markdown]
-# Without projections every position scores itself highest, since $x \cdot x$ is a squared length; and A scores B exactly as
-# B scores A. A pronoun must find its noun, but the noun need not look back.
+# Without projections A scores B exactly as B scores A, always. And a position tends to score itself highest: of vectors of
+# about one length, none agrees with `x` better than `x` itself. A pronoun must find its noun, but the noun need not look
+# back.
 #
 # The three maps are *linear* (in practice with a bias): no activation stands after them (M06). An activation would put
 # part of the scores out of reach:
@@ -267,7 +269,17 @@ print("scores below zero: linear", f"{(projected < 0).float().mean().item():.0%}
       "with relu", f"{(activated < 0).float().mean().item():.0%}")  # fmt: skip
 
 # %% [markdown]
-# With ReLU no score can fall below zero: a query cannot *reject* a key, only prefer others to it.
+# But only differences of scores count: what does that cost? Take the smallest case, three keys of width 1 and two queries.
+
+# %%
+three_keys, two_queries = torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([[1.0], [-1.0]])
+for name, act in (("linear", lambda x: x), ("relu", torch.relu)):
+    weights = (act(two_queries) @ act(three_keys).T).softmax(dim=-1)
+    print(f"{name:7}", *(f"query {two_queries[i].item():+.0f}: {weights[i].numpy().round(2)}" for i in range(2)))
+
+# %% [markdown]
+# The query $-1$ puts the keys in the opposite order. After ReLU it is 0 and has no preference left: here no query can like
+# the smallest key best.
 #
 # ## 6. Why divide by $\sqrt{d}$?
 #
@@ -301,7 +313,8 @@ print(f"e^8 = about {round(math.exp(8), -2):,.0f}")
 
 # %% [markdown]
 # Dividing by $\sqrt{d}$ brings the variance back to 1, whatever the width. Here is the formula of Vaswani et al. (2017),
-# equation 1, for one matrix of queries. (Leading axes, for batches and heads, are your job in the exercises.)
+# equation 1, for one matrix of queries. Its $Q$, $K$, $V$ are our `q`, `k`, `v`, and its $d_k$ is our $d$. (Leading axes,
+# for batches and heads, are your job in the exercises.)
 #
 # $$\text{Attention}(Q, K, V) = \operatorname{softmax}\!\left(\frac{Q K^\top}{\sqrt{d}}\right) V$$
 
@@ -319,8 +332,7 @@ def attention(q, k, v):
 #
 # * the **entropy** of the weights, $-\sum_j w_j \ln w_j$: 0 when one key takes all, $\ln 32 = 3.47$ nats when all
 #   weights are equal;
-# * the **gradient** that training gets at the scores: its *median* over the 32 scores. (A mean would be carried by the
-#   few keys that win, and hide that the others hear nothing.)
+# * the **gradient** that training gets at the scores: its *median*, which says what a typical score hears.
 #
 # *Without* any scale, as $d$ grows, the median gradient...
 
@@ -351,11 +363,10 @@ for marker, (name, results) in zip("os^", measured.items(), strict=True):
 entropy_axes.axhline(math.log(32), color="grey", linestyle=":", label="all weights equal")
 gradient_axes.axhline(1e-12, color="grey", linestyle="--", label="1e-12 or less")
 kept, vanishing = measured["1 / sqrt(d)"], measured["no scale"]
-entropy_axes.set(xscale="log", xlabel="width d", ylabel="entropy (nats)")
-entropy_axes.set_title(f"1 / sqrt(d): entropy {kept[0][0]:.1f} at d = 4, {kept[-1][0]:.1f} at d = 1024")
-gradient_axes.set(xscale="log", yscale="log", xlabel="width d", ylabel="median |gradient| at a score")
-decades = math.log10(vanishing[0][1] / max(vanishing[-1][1], 1e-12))
-gradient_axes.set_title(f"no scale: down by {decades:.0f} powers of ten or more")
+title = f"1 / sqrt(d): entropy {kept[0][0]:.1f} at d = 4, {kept[-1][0]:.1f} at d = 1024"
+entropy_axes.set(xscale="log", xlabel="width d", ylabel="entropy (nats)", title=title)
+title = f"no scale: down by {math.log10(vanishing[0][1] / max(vanishing[-1][1], 1e-12)):.0f} powers of ten or more"
+gradient_axes.set(xscale="log", yscale="log", xlabel="width d", ylabel="median |gradient| at a score", title=title)
 _ = entropy_axes.legend(), gradient_axes.legend(loc="center left")
 
 # %% jupyter={"outputs_hidden": true}
@@ -367,7 +378,7 @@ predict("02_attention.gradient", actual="vanishes" if last < first / 100 else "g
 # this</summary>
 #
 # * **No scale**: the entropy falls towards 0. One key takes nearly everything, and the gradient at most scores is gone:
-#   keys that lost cannot learn to win.
+#   keys that lost cannot learn to win. (A mean would be carried by the few keys that win, and hide this.)
 # * **$1/\sqrt{d}$**: both lines are flat. The width of queries and keys no longer decides how sharp attention is.
 # * **$1/d$**: the gradient at the scores lives, but the entropy climbs to the dotted line. Attention turns into the plain
 #   average.
@@ -413,8 +424,9 @@ for name, divisor in (("sqrt(64), right", 64), ("sqrt(512), the model's width", 
     print(f"divided by {name:29} entropy {entropy:.2f} of {math.log(32):.2f} nats")
 
 # %% [markdown]
-# A model *trained* with a wrong constant can learn larger or smaller $W_Q$ to make up for it. So the damage shows at the
-# start of training, and in a trained model whose constant you change: section 1.
+# A model *trained* with a wrong constant can make up for it: $\sqrt{512} = \sqrt{8}\,\sqrt{64}$, so a $W_Q$ that is
+# $\sqrt{8}$ times as large gives the scores of the right divisor. So the damage shows at the start of training, and in a
+# trained model whose constant you change: section 1.
 #
 # ## 7. Play
 #
@@ -455,35 +467,49 @@ reach = (outputs @ directions).amax(dim=0) - (values @ directions).amax(dim=0)
 assert (weights >= 0).all() and torch.allclose(weights.sum(dim=-1), torch.ones(1000))
 predict("02_attention.hull", actual="yes" if (reach > 1e-4).any() else "no")
 
+# %% jupyter={"outputs_hidden": true, "source_hidden": true}
+# Checks the claims of this section
+print("The claims of this section:")
+_, (shares,) = attention(torch.tensor([[2.0, 3.0]]), keys, values)
+print("at (2, 3) k1 and k2 share alike:", torch.allclose(shares[0], shares[1], atol=1e-4))
+print("k5 keeps more than k3 and k4 together:", (shares[4] > shares[2] + shares[3]).item())
+
 # %% [markdown]
-# Attention *chooses and mixes*; it never makes a vector that was not between the values. What makes new vectors are $W_V$
+# Attention *chooses and mixes*; it never makes a vector that was not between the values. New vectors are made by $W_V$
 # before it, the output projection after it (lesson 04) and the feed-forward layer (lesson 05).
 #
 # ## 8. Read it in the translator
 #
 # The cross-attention of the trained model, for one date. Rows: the token being written. Columns: the English tokens it
-# reads. Layer 1 is the last; click through its heads.
+# reads. Layer 1 is the last.
 #
-# 1. Which column do the two digits of the month read in most heads, in the rows before 月 (*yue*, month)?
-# 2. Follow the year's digits. Why do they form a diagonal?
+# 1. Click through the heads. Which column do the two digits of the month (the rows before 月, *yue*, month) read more often
+#    than any other?
+# 2. In layer 1, head 0, follow the year's digits. Why do they form a diagonal?
 # 3. 日 ends the day, 年 the year. Do they need to read anything? Where does their row put its weight?
 
 # %%
 seen, written, read = translation_attention(model, tokenizer, "Sunday, November 22, 2026")
 AttentionView(seen, written, read)
 
-# %%
+# %% jupyter={"outputs_hidden": true}
 mean_of_heads = seen.mean(dim=(0, 1))  # over layers and heads: (T, S)
 month = written.index("年") + 1
 for row in (month, month + 1):
     print(f"writing {written[row]!r}, all heads together read most: {read[mean_of_heads[row].argmax()]}")
+print("the year's digits, layer 1, head 0, read columns", seen[1, 0, :4].argmax(dim=-1).tolist())
+
+commas = [column for column, token in enumerate(read) if token == ","]
+for sign, just_read in (("年", [9]), ("日", [3, 4])):  # the last digit of the year; the two digits of the day
+    share = mean_of_heads[written.index(sign), commas + just_read].sum()
+    print(f"{sign}: more than half lies on commas and the digits just translated: {(share > 0.5).item()}")
 
 # %% [markdown]
 # <details><summary>Answers, when you have looked</summary>
 #
 # 1\. `November`: one English token, two rows. 2\. The year's digits are copied in their own order, so row and column move on
-# together. 3\. No number is needed to write 年 or 日. Their weight goes to a comma, or to the token just translated: weights
-# must sum to 1, so they go somewhere even when nothing is asked for.
+# together. 3\. No number is needed to write 年 or 日. More than half of their weight goes to the commas and to the digits
+# just translated: weights must sum to 1, so they go somewhere even when nothing is asked for.
 #
 # </details>
 
@@ -532,7 +558,7 @@ for name, dim in (("over the keys", -1), ("over the queries", -2)):
 # What you derived is `transformer_lab.scaled_dot_product_attention`; it also takes leading axes and a mask (lesson 03).
 
 # %%
-assert torch.equal(attention(q, k, v)[0], scaled_dot_product_attention(q, k, v)[0])
+assert torch.allclose(attention(q, k, v)[0], scaled_dot_product_attention(q, k, v)[0], atol=1e-6)
 
 # %% [markdown]
 # And it is what the translator computes. Take the queries, keys and values of its first encoder layer, run `attention` on
@@ -547,7 +573,7 @@ with record_attention(model) as maps, torch.no_grad():
     model.encode(ids)
 
 for head in range(4):
-    assert torch.allclose(attention(q[head], k[head], v[head])[1], maps["encoder"][0][0, head], atol=1e-6)
+    assert torch.allclose(attention(q[head], k[head], v[head])[1], maps["encoder"][0][0, head], atol=1e-5)
 q.shape, maps["encoder"][0].shape
 
 # %% [markdown]

@@ -5,7 +5,7 @@
 #
 # After this lesson you will be able to
 #
-# * say what a mask does to the scores, and why nothing but $-\infty$ before the softmax does it;
+# * say what a mask does to the scores, and why it writes $-\infty$ there and no other number;
 # * build a causal mask, a padding mask and both together, also when the queries are fewer than the keys;
 # * find a leak in any model without reading its code;
 # * say what must happen to a row that may see nothing, forwards and backwards;
@@ -64,7 +64,7 @@ right["no padding mask, one by one (40)"] = sum(alone) / len(alone)
 
 # %% jupyter={"outputs_hidden": true}
 causal, padding, one_by_one = list(right.values())[1:]
-title = f"Padding costs {right['both masks'] - padding:.0%} of the dates, but only in a batch"
+title = f"Unmasked padding costs {right['both masks'] - padding:.0%} of the dates, in a batch only"
 _ = plots.shares(plt.subplots(figsize=(7, 2.4))[1], right, title)
 
 # %% jupyter={"outputs_hidden": true}
@@ -83,12 +83,13 @@ print("one by one above 90 %:", one_by_one > 0.9)
 # Two riddles. The **padding mask** is missed by the batch and not by the single date: the *same* date comes out differently
 # according to what happens to stand beside it. A test on one example does not find that.
 #
-# The **causal mask** seems useless. But look at *how* we tested: the model wrote one token at a time, and the newest token
-# has nothing after it to hide. Training works otherwise. It gives the model the whole correct translation at once, and asks
-# at each token for the next. Let it read so:
+# The **causal mask** seems useless. But look at *how* we tested: the model wrote one token at a time. The newest token has
+# nothing after it to hide, and what the older ones computed is kept (section 6), not computed again. Training works
+# otherwise. It gives the model the whole correct translation at once, and asks at each token for the next. Let it read so:
 
 # %%
 source, source_mask = tokenizer.batch([pair.source for pair in held_out])
+# bos and eos: with the tokens that begin and end a text
 target, target_mask = tokenizer.batch([pair.target for pair in held_out], bos=True, eos=True)
 
 
@@ -153,14 +154,14 @@ _ = plots.matrix(plt.subplots(figsize=(4, 3))[1], weights, title="Each row is a 
 
 # %% [markdown]
 # That is the reason for the mask: **one pass gives $T$ predictions, each the same as if the text ended there.** Nothing is
-# approximated; the assertion above compared the numbers.
+# approximated: the assertion above compared one layer, and section 4 compares a whole model.
 #
 # ## 4. What happens without it
 #
-# The answer to task $i$ stands in the text itself, one place to the right. Without the mask the model can simply read it.
+# Section 1 took the mask from a trained model. What becomes of a model that is *trained* without it?
 #
-# We train two small language models on Chinese dates, character by character, alike in everything, seeds included: one with its causal
-# mask, one without (`experiments/causal_leak.py`: 300 steps, three seeds). The **loss** is the mean of
+# We train two small language models on Chinese dates, character by character, alike in everything, seeds included: one
+# with its causal mask, one without (`experiments/causal_leak.py`: 300 steps, three seeds). The **loss** is the mean of
 # $-\ln(\text{probability given to the right character})$, in nats. Where does it end without the mask, and what will such a
 # model *write*? Texts are drawn character by character; we count those that look like a date.
 
@@ -197,10 +198,10 @@ predict("03_masks.leak_text", actual="nearly all" if share > 0.9 else "nearly no
 # %% [markdown]
 # <details><summary>Why? Open this after your guess</summary>
 #
-# The model without a mask learnt one thing: copy the character to the right. Its loss is nearly 0, since copying needs no
-# guess. Nobody can guess the digits of an unknown date, so the honest model stays well above 0. But while a model writes,
-# there *is* no character to the right, and the copier knows nothing else. **A loss too good to be true is the first symptom
-# of a leak.**
+# The answer to task $i$ stands in the text itself, one place to the right. The model without a mask learnt to read it off,
+# which needs no guess: hence a loss of nearly 0. Nobody can guess the digits of an unknown date, so the honest model stays
+# well above 0. But while a model writes, the text ends where it asks. There is nothing to read off, and guessing is what it
+# never had to learn. **A loss too good to be true is the first symptom of a leak.**
 #
 # </details>
 #
@@ -214,14 +215,38 @@ honest, honest_losses = train(causal=True, steps=120)
 leaky, leaky_losses = train(causal=False, steps=120)
 
 # %%
-texts, copied = write(honest, causal=True), write(leaky, causal=False)
+texts, leaky_texts = write(honest, causal=True), write(leaky, causal=False)
 last = [sum(losses[-10:]) / 10 for losses in (honest_losses, leaky_losses)]
 print("loss without the mask less than half of that with it:", last[1] < last[0] / 2)
 print("of its own texts, dates: with the mask over 50 %:", well_formed(texts) > 0.5,
-      "| without below 20 %:", well_formed(copied) < 0.2)  # fmt: skip
+      "| without below 20 %:", well_formed(leaky_texts) < 0.2)  # fmt: skip
 
 # %% [markdown]
-# Print `texts[:5]` and `copied[:5]` to see what that looks like.
+# Print `texts[:5]` and `leaky_texts[:5]` to see what that looks like. How many next characters are right when the whole text
+# stands there, and how many when it ends where the model asks?
+
+# %%
+inputs, labels = rows([pair.target for pair in held_out[:100]])  # (B, T), and the character after each
+known = labels >= 0  # behind the end there is no next character
+
+
+@torch.no_grad()
+def shares_right(network):
+    whole = network(inputs).argmax(dim=-1)
+    ends = [network(inputs[:, : t + 1])[:, -1].argmax(dim=-1) for t in range(inputs.shape[1])]
+    return [(guess == labels)[known].float().mean().item() for guess in (whole, torch.stack(ends, dim=1))]
+
+
+# %%
+honest_whole, honest_ends = shares_right(honest)
+with mask_of(leaky, causal=False):
+    leaky_whole, leaky_ends = shares_right(leaky)
+print("with the mask, one pass and all beginnings differ by less than 1 %:", abs(honest_whole - honest_ends) < 0.01)
+print("without: the whole text there, over 80 %:", leaky_whole > 0.8,
+      "| text ends there, worse than with the mask:", leaky_ends < honest_ends)  # fmt: skip
+
+# %% [markdown]
+# The first line is section 3 for a whole model: with the mask, one pass gives what $T$ passes over the beginnings give.
 #
 # ## 5. Find a leak: perturb the future
 #
@@ -238,7 +263,7 @@ def reach(model, ids):
     before, columns = model(ids)[0], []
     for j in range(ids.shape[1]):
         changed = ids.clone()
-        changed[0, j] = (changed[0, j] + 5) % 10
+        changed[0, j] = (changed[0, j] + 5) % 10  # another character
         columns.append(((model(changed)[0] - before).abs() > 1e-4).any(dim=-1))
     return torch.stack(columns, dim=1)
 
@@ -258,8 +283,8 @@ for ax, (name, network, causal) in zip(axes, (("with", honest, True), ("without"
 # %% [markdown]
 # Perturb the *future*. Changing an early token and seeing later outputs move proves nothing: they should.
 #
-# Why not look at the attention map for weights above the diagonal? Here is an attention whose map is clean: softmax over
-# everything, *then* the weights are multiplied by the causal mask.
+# Is it enough to look for weights above the diagonal of the attention map? Take softmax over everything, *then* multiply
+# the weights by the causal mask:
 
 
 # %%
@@ -272,7 +297,7 @@ output, weights = masked_after(q, k, v, allowed)
 print("weight on the future:", weights.triu(1).sum().item())
 
 # %% [markdown]
-# Does the last token still reach the first output?
+# The map is clean. Does the last token still reach the first output?
 
 # %%
 predict("03_masks.clean_map", None)  # "yes" or "no"
@@ -306,6 +331,7 @@ for i in range(T):
         allowed[i, j] = j <= S - T + i
 
 assert torch.equal(allowed, torch.ones(T, S).tril(diagonal=S - T).bool())
+assert torch.equal(allowed, causal_mask(T, S))  # the package's
 print(allowed.int().numpy())
 
 # %% [markdown]
@@ -401,7 +427,8 @@ weights = (q @ k.T / math.sqrt(d)).masked_fill(~allowed, -math.inf).softmax(dim=
 print("query 0:", weights[0].tolist(), "| 0 times NaN:", 0 * weights[0, 0].item())
 
 # %% [markdown]
-# A common cure adds $-\infty$ to the scores and turns NaN into 0 afterwards. The output is clean. Is the gradient?
+# A common cure adds $-\infty$ to the scores and turns NaN into 0 afterwards. The output is clean. What does the
+# gradient with respect to the queries hold?
 
 # %%
 predict("03_masks.backward", None)  # "clean" or "NaN"
@@ -467,11 +494,14 @@ for T, S in ((6, 6), (3, 6), (6, 3)):
     last, first = (MaskExplorer(T=T, S=S, kind=kind) for kind in ("causal", "top left"))
     differ = int((last.mask != first.mask).sum())
     print(f"T = {T}, S = {S}: {differ} cells differ; rows without a key: {last.empty_rows} and {first.empty_rows}")
+for kind, n_padded in (("causal and padding", 2), ("padding", 6)):
+    empty = MaskExplorer(kind=kind, n_padded=n_padded, side="left").empty_rows
+    print(f"{kind}, {n_padded} on the left: rows without a key: {empty}")
 
 # %% [markdown]
 # ## 10. What people get wrong
 #
-# (M08 and M36 are numbers in this course's list of misconceptions in print; the exercises use them too.)
+# (M08 and M36: their numbers in this course's list of misconceptions. The exercises use them too.)
 #
 # **Something other than $-\infty$ before the softmax** (M08). Four ways, each put to the test of section 5: the last key
 # changes; does output 0 move?
@@ -493,8 +523,17 @@ for name, way in ways.items():
           f"{low[1:].sum():.2f} of it on the future")  # fmt: skip
 
 # %% [markdown]
-# $e^0 = 1$ is a weight like any other; $-10$ is a small score only beside larger ones.
-#
+# $e^0 = 1$ is a weight like any other; $-10$ is a small score only beside larger ones. `times 0 after` could be mended by
+# dividing each row by what is left of it. That is right on paper, until a blocked score is so far above the others that
+# nothing is left:
+
+# %%
+far = torch.tensor([0.0, 1.0, 200.0])  # the last key is blocked
+left = far.softmax(dim=0) * torch.tensor([1.0, 1.0, 0.0])
+blocked = far.masked_fill(torch.tensor([False, False, True]), -math.inf)
+print("divided by what is left:", (left / left.sum()).tolist(), "| -inf:", blocked.softmax(dim=0).numpy().round(2))
+
+# %% [markdown]
 # **The opposite polarity** (M36). Three conventions are in use:
 #
 # | where | allowed | blocked |
@@ -577,7 +616,7 @@ assert whole.isfinite().all()  # rows without a key among them
 #
 # ## Takeaways
 #
-# * Masking a key means: the weights are those of the list without it. $-\infty$ before the softmax, nothing else.
+# * Masking a key means: the weights are those of the list without it. That takes $-\infty$ before the softmax.
 # * The causal mask makes one pass equal to $T$ passes over all beginnings. Without it the loss is near 0 and the texts are
 #   rubbish.
 # * With a cache the last query meets the last key; `is_causal` means the first and the first.

@@ -32,7 +32,7 @@ from transformer_lab.analysis import patched
 from transformer_lab.data import dates
 from transformer_lab.grading import predict
 from transformer_lab.layers import Residual
-from transformer_lab.viz import DepthExplorer, plots
+from transformer_lab.viz import DepthExplorer, plots, through_layers
 
 plots.use_style()
 _ = torch.manual_seed(0)
@@ -69,14 +69,15 @@ def without_skip(residual, x, sublayer):
     return residual.norm(sublayer(x))  # with it: residual.norm(x + sublayer(x))
 
 
+kinds = {"encoder": ("attention", "feed-forward"), "decoder": ("self-attention", "cross-attention", "feed-forward")}
 skips = {name: part for name, part in model.named_modules() if isinstance(part, Residual)}
 right = {}
 for name, part in skips.items():
     place, _, block, _, number = name.split(".")
     with patched([(part, "forward", partial(without_skip, part))]):
-        right[f"{place} {block}, skip {int(number) + 1}"] = exact_match(model, tokenizer, held_out)
+        right[f"{place} {int(block) + 1}, {kinds[place][int(number)]}"] = exact_match(model, tokenizer, held_out[:100])
 
-title = f"One skip of ten removed: at best {max(right.values()):.0%} of the dates are left"
+title = f"One skip of ten removed: at most {100 * max(right.values()):.0f} % of the dates are still right"
 _ = plots.shares(plt.subplots(figsize=(7, 3.2))[1], right, title)
 
 # %% jupyter={"outputs_hidden": true}
@@ -100,7 +101,8 @@ for factor in (0.9, 1.1):
 
 # %% [markdown]
 # A product of 64 factors is tiny or huge unless all are close to 1. A skip makes a factor close to 1 the *default*: a layer
-# that adds a tenth of what it gets multiplies by 1.1, one that adds nothing multiplies by exactly 1.
+# that adds a tenth of what it gets multiplies by 1.1, one that adds nothing multiplies by exactly 1. So nothing vanishes; that
+# 1.1 is still too much over 64 layers will come back in sections 4 to 6.
 #
 # Now vectors, and for $F$ the feed-forward layer of lesson 05. At the start of training its matrices are random. Suppose
 # that the worst has happened and it says nothing at all: its last matrix is 0.
@@ -158,11 +160,21 @@ print(len(paths), "paths; the first is the identity:", torch.equal(paths[0], ide
 
 # %% [markdown]
 # So $L$ layers with skips are $2^L$ paths of every length from 0 to $L$ (Veit et al., 2016); $L$ layers without are one
-# path, the longest. On the shortest path the first layer hears the loss *unchanged*, whatever the others do.
+# path, the longest. On the shortest path the gradient at the top reaches the first layer *unchanged*, whatever the others do.
 #
-# That is what a skip is for. It saves nothing: it costs one addition more ("Residuals reduce computation"
-# is number M16 on our list of misconceptions.)
-#
+# That is what a skip is for. It does not save work, though "residuals reduce computation" is in print (number M16 on our
+# list of misconceptions). Count:
+
+# %%
+from torch.utils.flop_counter import FlopCounterMode
+
+with FlopCounterMode(display=False) as counter:
+    sublayer(x)
+in_matrices, added = counter.get_total_flops(), x.numel()
+print(f"F(x): {in_matrices:,} operations in its two matrices")
+print(f"x + F(x): {added} additions more, {100 * added / in_matrices:.1f} %")
+
+# %% [markdown]
 # ## 4. Gradient and signal through 64 layers
 #
 # Now the measurement. We want layers whose size we control. A **branch** of gain `branch` is a random feed-forward layer
@@ -231,7 +243,7 @@ def alike(x):
     return ((x @ x.T).sum().item() - n) / (n * n - n)
 
 
-L, seeds = 64, range(5)
+L, seeds = 64, range(3)
 gradient, likeness = {}, {}
 for name, way in ways.items():
     runs = [send(way, L, 0.5, seed) for seed in seeds]
@@ -241,14 +253,16 @@ for name, way in ways.items():
 
 # %% jupyter={"outputs_hidden": true}
 fig, (size_axes, alike_axes) = plt.subplots(1, 2, figsize=(9.5, 3.6))
-for marker, name in zip("osv^", ways, strict=True):
-    size_axes.plot(gradient[name], marker=marker, markevery=8, label=name)
-    alike_axes.plot(likeness[name], marker=marker, markevery=8, label=name)
+names = ("no skip", "norm only", "skip", "skip + norm", "post-norm", "no skip, unit gain")
+look = {name: dict(color=c, marker=m, label=name) for name, c, m in zip(names, plots.COLORS, "osv^DP", strict=False)}
+for name in ways:
+    size_axes.plot(gradient[name], markevery=8, **look[name])
+    alike_axes.plot(likeness[name], markevery=8, **look[name])
 powers = {name: round(math.log10(sizes[0])) for name, sizes in gradient.items()}
-size_axes.set(yscale="log", xlabel="layer", ylabel="gradient, relative to the last layer's")
-size_axes.set_title(f"no skip 10^{powers['no skip']}, skip 10^{powers['skip']}; with a norm near 1")
-alike_axes.set(xlabel="layer", ylabel="mean cosine of different inputs")
-alike_axes.set_title(f"only skip + norm keeps inputs apart: {likeness['skip + norm'][-1]:.1f}")
+size_axes.set(yscale="log", xlabel="after layer", ylabel="gradient, relative to the last layer's")
+size_axes.set_title(f"At the start: no skip $10^{{{powers['no skip']}}}$, skip $10^{{{powers['skip']}}}$, norms near 1")
+alike_axes.set(xlabel="after layer", ylabel="mean cosine of different inputs")
+alike_axes.set_title(f"Only skip + norm keeps inputs apart: {likeness['skip + norm'][-1]:.1f}")
 _ = size_axes.legend(), alike_axes.legend()
 
 # %% jupyter={"outputs_hidden": true}
@@ -259,8 +273,8 @@ predict(
 )
 
 # %% [markdown]
-# <details><summary>Left: gradient against layer, to be read from right to left. Right: how alike different inputs have
-# become. Read the four lines in both, then open this</summary>
+# <details><summary>Left: the gradient, to be read from right to left; at 0 it is that at layer 1's input. Right: how alike
+# different inputs have become. Read the four lines in both, then open this</summary>
 #
 # * **no skip**: the gradient dies on its way down, and all inputs end up in one direction: the network cannot tell them
 #   apart.
@@ -268,6 +282,9 @@ predict(
 #   them. Right size is not enough.
 # * **skip**: nothing dies; the gradient *grows*, by a thousand. The identity passes, and the branches pile up on top.
 # * **skip + norm**: size near 1, and inputs still apart.
+#
+# Why do inputs become alike at all? ReLU leaves no negative numbers, so any two hidden layers lean the same way, and what
+# comes out of a branch is more alike than what went in (the first steps of *no skip* show it best).
 #
 # </details>
 
@@ -289,7 +306,7 @@ print("alike above 0.9 in all but skip + norm:", all(likeness[n][-1] > 0.9 for n
 # the addition ("post-norm", `norm(x + f(x))`, as in the translator and the paper of 2017) the norm's own Jacobian is multiplied
 # onto $I + J$ at every layer, and no path is quite free.
 #
-# ## 5. How large: $2^L$, $1 + L$, 1
+# ## 5. How large does `x` get?
 #
 # The growth can be predicted. Let the branches have gain 1, their weights fresh and independent, of mean 0. Then $x$ and
 # $F(x)$ are uncorrelated, and variances of uncorrelated things add (lesson 01):
@@ -312,18 +329,18 @@ wanted = {
 }
 variance = {}
 for name in wanted:
-    runs = [[x.var().item() for x in send(ways[name], L, 1.0, seed)[0]] for seed in seeds]
+    runs = [[x.var().item() for x in send(ways[name], L, 1.0, seed)[0]] for seed in range(5)]
     variance[name] = [median(column) for column in zip(*runs, strict=True)]
 
 # %% jupyter={"outputs_hidden": true}
 fig, ax = plt.subplots(figsize=(7, 3.4))
-for colour, (name, line) in zip(plots.COLORS, wanted.items(), strict=False):
-    ax.plot(line, color=colour, linestyle="--", alpha=0.6)
-    ax.plot(variance[name], color=colour, marker="o", markevery=8, linestyle="none", label=name)
-ax.set(yscale="log", xlabel="layer", ylabel="variance of x")
+for name, line in wanted.items():
+    ax.plot(line, color=look[name]["color"], linestyle="--", alpha=0.6)
+    ax.plot(variance[name], markevery=8, linestyle="none", **look[name])
+ax.set(yscale="log", xlabel="after layer", ylabel="variance of x")
 doublings, last = math.log2(variance["skip"][-1]), variance["skip + norm"][-1]
 ax.set_title(f"Branches of gain 1, 64 layers: skips 2^{doublings:.0f}, pre-norm {last:.0f}, post-norm 1")
-_ = ax.legend(title="dots measured, dashes derived")
+_ = ax.legend(title="marks measured, dashes derived")
 
 # %% jupyter={"outputs_hidden": true}
 predict(
@@ -335,9 +352,9 @@ predict(
 # Each pre-norm layer adds 1: after $L$ layers, $1 + L$. Under post-norm it is 1 by construction.
 #
 # With any gain, and on the way back: the backward pass is also a sum of two uncorrelated parts, $I$ and $J$. So with a skip
-# and no norm the mean square of signal *and* gradient grows by $1 + \text{branch}^2$ a layer. In pre-norm the stream at layer
-# $l$ has variance $1 + l\,\text{branch}^2$, and the norm divides the branch's Jacobian by its root. So layer $l + 1$ multiplies the
-# gradient's mean square by $1 + \text{branch}^2 / (1 + l\,\text{branch}^2)$, and the product over all layers telescopes to
+# and no norm the mean square of signal *and* gradient is multiplied by $1 + \text{branch}^2$ at each layer. In pre-norm `x` has
+# variance $1 + l\,\text{branch}^2$ after layer $l$; the norm divides by the root of that, and so does its Jacobian, roughly.
+# So layer $l + 1$ multiplies the gradient's mean square by $1 + \text{branch}^2 / (1 + l\,\text{branch}^2)$, and the product over all layers telescopes to
 # $1 + L\,\text{branch}^2$: mild growth, no more. Check both on the gradients of section 4:
 
 # %%
@@ -358,8 +375,8 @@ for name, size in derived.items():
 # $$\text{branch} = \frac{1}{\sqrt{2L}} .$$
 #
 # The *square* adds up, so the root is in the factor; $1/2L$ would make the branches needlessly mute. GPT-2 does this at
-# initialisation, and only there (Radford et al., 2019). It scales the **last** matrix of each branch ($W_O$ of attention, $W_2$ of the
-# feed-forward layer), because that alone scales what is *written* by the branch.
+# initialisation, and only there (Radford et al., 2019). It scales the **last** matrix of each branch ($W_O$ of attention,
+# $W_2$ of the feed-forward layer), because that alone scales what is *written* by the branch.
 
 # %%
 for L in (4, 16, 64):
@@ -375,8 +392,8 @@ for L in (4, 16, 64):
 #
 # Sizes are an argument, training is the proof. One small task (16 numbers in, one of 8 classes out), $L$ feed-forward layers
 # of width 32, put together in five ways: the four above, and "no skip" once more with layers initialised to gain 1, so that
-# the plain stack gets its best start. (A pre-norm stack gets one last norm: section 11.) Everything else is equal, and each way has the better of two learning rates. The
-# gradient of *norm only* has the right size. At $L = 32$, will it train...
+# the plain stack gets its best start. (A pre-norm stack gets one last norm: section 11.) Everything else is equal, and each
+# way has the better of two learning rates. The gradient of *norm only* has the right size. At $L = 32$, will it train...
 
 # %%
 predict("06_residual.trains", None)  # "as well as with skips", "worse, but better than guessing" or "not at all"
@@ -385,9 +402,8 @@ predict("06_residual.trains", None)  # "as well as with skips", "worse, but bett
 kept = json.loads(Path("../experiments/residual_depth.json").read_text())  # python experiments/residual_depth.py
 result = kept["result"]
 fig, ax = plt.subplots(figsize=(7, 3.4))
-for marker, (name, by_depth) in zip("os^vD", result["accuracy"].items(), strict=True):
-    runs = [100 * median(tried["accuracy"]) for tried in by_depth.values()]
-    ax.plot(list(by_depth), runs, marker=marker, label=name)
+for name, by_depth in result["accuracy"].items():
+    ax.plot(list(by_depth), [100 * median(tried["accuracy"]) for tried in by_depth.values()], **look[name])
 guess = 100 * result["commonest class"]
 ax.axhline(guess, color="grey", linestyle=":", label="always the commonest class")
 ax.set(xlabel="layers L", ylabel="right on unseen inputs (%)", ylim=(0, 100))
@@ -437,7 +453,8 @@ print("8 layers: the skip is ahead by more than 10 points:", live["skip"] > live
 # ## 8. Play
 #
 # Now multiply the skip too: $\text{skip} \cdot x + \text{branch} \cdot F(x)$. The two parts are uncorrelated, so the mean
-# square is multiplied by $\text{skip}^2 + \text{branch}^2$ a layer. The explorer draws this formula.
+# square is multiplied by $\text{skip}^2 + \text{branch}^2$ a layer, without a norm. The explorer draws this formula, and those
+# of section 5 for the norms.
 #
 # 1. Depth 32, branch 0.5, no norm. What is the *smallest* skip gain that leaves layer 1 one per cent of the gradient? Keep
 #    the number: an exercise asks for it. Then move the branch to 0.05. Is 0.9 enough? At depth 64?
@@ -451,11 +468,20 @@ explorer
 # %% [markdown]
 # <details><summary>Answers to all but the first number, when you have tried</summary>
 #
-# 1\. With the small branch 0.9 is enough at depth 32, not at 64. 2\. At 20: $2^{20}$ is the first power of two above a million. Pre-norm reaches 65 at most. 3\. *On the skips alone*: 0. All
-# of the gradient has gone through random layers, none came as it was. That is "norm only".
+# 1\. With the small branch 0.9 is enough at depth 32, not at 64. 2\. At 20: $2^{20}$ is the first power of two above a
+# million. Pre-norm reaches 65 at most. 3\. *On the skips alone*: 0. All of the gradient has gone through random layers, none
+# came as it was. That is "norm only".
 #
 # </details>
-#
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# Checks the answers above: through_layers(depth, skip, branch, norm) gives variances, gradients, the share of the skips
+at_layer_1 = {depth: through_layers(depth, 0.9, 0.05)[1][0] for depth in (32, 64)}
+variances = through_layers(64, 1, 1)[0]
+assert at_layer_1[32] > 0.01 > at_layer_1[64] and variances[19] < 1e6 < variances[20]
+assert abs(through_layers(64, 1, 1, "pre")[0][-1] - 65) < 1e-6 and through_layers(64, 0, 1, "post")[2] == 0
+
+# %% [markdown]
 # ## 9. The stream is a sum
 #
 # Follow `x` up a pre-norm stack: what leaves the last block is what entered the first, plus what each sub-layer wrote. Call
@@ -491,7 +517,7 @@ def note(name, module, inputs, output):
     share[name] = (sublayer(x).norm(dim=-1) / x.norm(dim=-1)).median().item()
 
 
-hooks = [part.register_forward_hook(partial(note, name)) for name, part in skips.items()]
+hooks = [part.register_forward_hook(partial(note, name)) for name, part in zip(right, skips.values(), strict=True)]
 with record_residual_stream(model) as stream, torch.no_grad():
     model(source, target[:, :-1], source_mask, target_mask[:, :-1])
 for hook in hooks:
@@ -499,7 +525,7 @@ for hook in hooks:
 
 # %%
 fig, ax = plt.subplots(figsize=(7, 3.2))
-bars = ax.barh(list(right), [share[name] for name in skips], height=0.6)
+bars = ax.barh(list(right), [share[name] for name in right], height=0.6)
 ax.bar_label(bars, fmt="%.1f", padding=3)
 ax.invert_yaxis()
 ax.set(xlabel="size of what is written / size of what was there (median)", xlim=(0, 1.6))
@@ -508,10 +534,9 @@ _ = ax.set_title(
 )
 
 # %%
-loudest, missed_least = (
-    sorted(values, key=values.get)[-2:] for values in (share, dict(zip(skips, right.values(), strict=True)))
-)
-print("the two loudest writers are those whose skips are missed least (section 1):", set(loudest) == set(missed_least))
+loudest, missed_least = (sorted(sorted(values, key=values.get)[-2:]) for values in (share, right))
+print("the two loudest writers:", " | ".join(loudest))
+print("they are the two whose skips are missed least (section 1):", loudest == missed_least)
 
 # %% [markdown]
 # Where a sub-layer writes more than was there, losing `x` hurts least.
@@ -593,11 +618,13 @@ def rotated(x):
 for name, skip in (("x", lambda x: x), ("x rotated", rotated)):
     runs = [send(lambda x, f, skip=skip: skip(x) + f(norm(x)), 64, 0.25, seed)[1] for seed in seeds]
     heard = median(torch.cosine_similarity(g[0], g[-1], dim=-1).mean().item() for g in runs)
-    print(
-        f"the skip carries {name:9}  cosine of the gradients at both ends above 0.3: {heard > 0.3}, below 0.1: {heard < 0.1}"
-    )
+    says = "above 0.3" if heard > 0.3 else "below 0.1" if heard < 0.1 else f"{heard:.1f}"
+    print(f"the skip carries {name:9}  cosine of the gradients at both ends: {says}")
 
 # %% [markdown]
+# With the rotations the direction of the gradient at layer 1 says nothing about that at the top. It is not lost for good,
+# but each layer would have to *learn* to turn it back. The identity needs no learning.
+#
 # ## 11. In the package
 #
 # `transformer_lab.Residual(norm, norm_position)` is called with `x` and the sub-layer, and knows both places of the norm:
@@ -606,10 +633,12 @@ for name, skip in (("x", lambda x: x), ("x rotated", rotated)):
 x, f, layer_norm = torch.randn(B, T, D), FeedForward(D, 4 * D), torch.nn.LayerNorm(D)
 assert torch.equal(Residual(layer_norm, "pre")(x, f), x + f(layer_norm(x)))
 assert torch.equal(Residual(layer_norm, "post")(x, f), layer_norm(x + f(x)))
+assert torch.equal(Residual(layer_norm, "pre", dropout=1.0)(x, f), x)
 
 # %% [markdown]
-# A pre-norm stack leaves its sum unnormalised, $1 + 2L$ and more, so `Stack` ends with one last norm; a post-norm stack needs
-# none. With dropout, what is *written* is dropped, never the skip.
+# Dropout falls on what is *written*, never on the skip: when all of it is dropped, `x` arrives whole. A pre-norm stack
+# leaves its sum unnormalised, and every branch adds to it (section 5), so `Stack` ends with one last norm; a post-norm stack
+# needs none.
 #
 # ## 12. Check yourself
 #

@@ -45,9 +45,10 @@ print("at least 98 % of the dates are right:", exact_match(model, tokenizer, hel
 # %% [markdown]
 # ## 1. Break it
 #
-# Each lesson so far broke its own part of the translator. Here are all eight in one picture. Each part is switched off
-# everywhere in the trained model, and nothing is trained again. One of these four costs *not a single date*: the `"scale"`
-# (lesson 02), the `"causal mask"` (03), the `"heads"` but one (04), the `"layer norm"` (07). Which?
+# Each of lessons 02-08 broke its own part of the translator. Here are all eight parts in one picture, among them lesson
+# 02's "choice": without it every key weighs the same. Each part is switched off everywhere in the trained model, and
+# nothing is trained again. One of these four costs *not a single date*: the `"scale"` (lesson 02), the `"causal mask"`
+# (03), the `"heads"` but one (04), the `"layer norm"` (07). Which?
 
 # %%
 predict("09_block.harmless", None)
@@ -90,20 +91,23 @@ left.set(
     title="Dates: five parts end at the floor",
 )
 right.set(xlabel="surprise (nats a token)", title=f"Nats: worst without the {by_damage[-1]}")
-right.legend(loc="upper right", bbox_to_anchor=(1, 0.98))
+right.legend(loc="upper right", bbox_to_anchor=(0.95, 0.98))
 left.bar_label(left.containers[0], fmt="%.0f", padding=3)
 left.invert_yaxis()
 assert sum(value < 0.02 for value in dates_right.values()) == 5 and model.config.vocab_size == 55
 
 # %% jupyter={"outputs_hidden": true}
-free = [part for part in ("scale", "causal mask", "heads", "layer norm") if dates_right[part] > 0.98]
+parts = ("scale", "causal mask", "heads", "layer norm")
+free = [part for part in parts if dates_right[part] >= dates_right["nothing"]]
+assert len(free) == 1
 predict("09_block.harmless", actual=free[0])
 
 # %% [markdown]
 # <details><summary>Why does the causal mask cost no date, and yet nats? Think first, then open</summary>
 #
-# When the translator *writes*, the newest token is the last one: there is no future to hide. When it *reads* a whole target
-# at once, as in training, every position sees its future without the mask, which it never learnt to handle.
+# When the translator *writes*, the newest token is the last one: there is no future to hide. (What the earlier tokens
+# computed is kept in a cache, lesson 13, and never computed again with later tokens in sight.) When it *reads* a whole
+# target at once, as in training, every position sees its future without the mask, which it never learnt to handle.
 #
 # </details>
 #
@@ -145,10 +149,10 @@ print("below half of the dates, trained without:", ", ".join(part for part in PA
 
 # %% [markdown]
 # Two questions, two answers. Without the **causal mask** the trained model writes on as before, but a new one learns
-# nothing of use: in training it reads off the token it should predict (lesson 03). The **feed-forward layers** are the other way round.
-# The trained model is lost without them; a new one puts their work elsewhere. Do not read "superfluous" into it: this task is
-# small, the stack is 2 blocks deep, and one seed tells all from nothing and no more. Scale and norm earn their place in
-# width and depth (lessons 02, 06, 07).
+# nothing of use: in training it reads off the token it should predict (lesson 03). The **feed-forward layers** are the
+# other way round. The trained model is lost without them; a new one learns the task all the same. Do not read
+# "superfluous" into it: this task is small, the stack is 2 blocks deep, and one seed tells all from nothing and no
+# more. Scale and norm earn their place in width and depth (lessons 02, 06, 07).
 #
 # ## 2. A block
 #
@@ -232,10 +236,11 @@ assert sizes["pre"][-1] > 1.2 and abs(sizes["post"][-1] - 1) < 0.01
 #
 # ## 3. From ids to logits
 #
-# A language model is a stack with two ends. In: each token id becomes a row of a table, plus a position (lesson 08). Out:
-# the **logits**, one score for each token of the vocabulary, are dot products of the hidden state with a vector for each
-# token. If those vectors are the rows of the embedding again, the two are **tied**. (The model of 2017 also multiplies token
-# vectors by $\sqrt{D}$; GPT-2 does not, so we switch `scale_embeddings` off.)
+# A language model is a stack with two ends. In: each token id becomes a row of a table, plus a position (lesson 08).
+# Out: the **logits**, one score for each token of the vocabulary, are dot products of the hidden state, which is $x$ at
+# the end of the stack, with a vector for each token. If those vectors are the rows of the embedding again, the two are
+# **tied**. (The model of 2017 also multiplies token vectors by $\sqrt{D}$; GPT-2 does not, so we switch
+# `scale_embeddings` off.)
 
 # %%
 V, L = 50, 3
@@ -300,7 +305,7 @@ rows = {name: [reordered(stack, order) for order in orders.values()]
 # %% jupyter={"outputs_hidden": true}
 fig, ax = plt.subplots(figsize=(7, 2.2))
 swapped = {name: shares[1] for name, shares in rows.items()}
-title = f"Blocks swapped: {swapped['encoder']:.0%} of the dates in the encoder, {swapped['decoder']:.0%} in the decoder"
+title = f"Share of dates right; swapped: {swapped['encoder']:.2f} and {swapped['decoder']:.2f}"
 _ = plots.matrix(ax, list(rows.values()), list(rows), list(orders), title, "stack", "its blocks, in this order")
 
 # %% jupyter={"outputs_hidden": true}
@@ -314,6 +319,7 @@ predict("09_block.order", actual="neither" if abs(gap) < 0.1 else "decoder" if g
 
 # %%
 def feed_forward_first(self, x, mask=None, causal=False, rotation=None, memory=None, memory_mask=None, cache=None):
+    """Block.forward with its last line moved to the front."""
     own, of_memory = cache or (None, None)
     x = self.residuals[-1](x, self.feed_forward)
     x = self.residuals[0](x, lambda x: self.attention(x, None, mask, causal, rotation, own))
@@ -327,12 +333,12 @@ print("below 5 % of the dates are right:", exact_match(model, tokenizer, held_ou
 Block.forward = forward
 
 # %% [markdown]
-# That says nothing against training models with another order from the start. It is the difference of section 1 again.
+# That says nothing against training a model with another order from the start. It is the difference of section 1 again.
 #
 # ## 5. One config, four families
 #
 # Nothing above was specific to GPT. The package's config has a field for every choice that lessons 02-08 left open. Here
-# are four published models:
+# are four published models. (`n_kv_heads` None: each query head has keys and values of its own, lesson 04.)
 
 # %%
 published = {"2017": "vaswani2017", "GPT-2": "gpt2", "MiniLM (BERT)": "minilm", "SmolLM2 (Llama)": "smollm2-135m"}
@@ -351,9 +357,10 @@ for field in (*fields, "d_model", "n_heads", "n_layers", "d_ff", "vocab_size"):
 classes = {"2017": Transformer, "GPT-2": GPT, "MiniLM (BERT)": BERT, "SmolLM2 (Llama)": GPT}
 with torch.device("meta"):  # shapes only, no memory: the largest would take half a gigabyte
     built = {name: classes[name](config) for name, config in configs.items()}
+ignored = ("Linear", "Dropout", "Identity", "NoPositions")  # the last two stand where nothing is to be done
 for name, one in built.items():
     made_of = {type(module).__name__ for module in one.modules()} - {type(one).__name__, "ModuleList"}
-    print(f"{name:16}", *sorted(kind for kind in made_of if kind not in ("Linear", "Dropout", "Identity")))
+    print(f"{name:16}", *sorted(kind for kind in made_of if kind not in ignored))
 
 # %% [markdown]
 # So families are not kinds of block. They are answers to the same few questions. From GPT-2 to Llama's style, for instance,
@@ -492,8 +499,8 @@ predict("09_block.core", actual=options[(crossing > 1000) + (crossing > 5000)])
 # $4 T^2 D > 24\, T D^2$ as soon as $T > 6D$. GPT-2 never gets there: it reads at most 1,024 tokens. A model as wide as
 # 8,192 gets there at 49,152.
 #
-# One warning about counters. On the CPU, torch's counter does not know the fused attention kernel, and counts its core as
-# nothing. Check what a tool counts before you quote it:
+# One warning about counters. On the CPU, the counter of the torch used here does not know the fused attention kernel,
+# and counts its core as nothing. Check what a tool counts before you quote it:
 
 # %%
 small = GPT(TransformerConfig.preset("nano", vocab_size=50)).eval()
@@ -511,7 +518,8 @@ print("missing from the count of the fused model, exactly the core:", written_ou
 #
 # 1. GPT-2 small: what does tying the output to the embedding save, in per cent of the *untied* model?
 # 2. GPT-2 at its width of 768: how many layers until token embedding and positions are below 10 %?
-# 3. Move the heads H of GPT-2. What changes in the block, and what in the bars? Now move "heads of k, v" alone.
+# 3. Move the heads H of GPT-2. What changes in the block, and what in the bars? Back at H = 12, move "heads of k, v" alone,
+#    to 1. How many per cent of attention's parameters are left?
 # 4. SmolLM2 has about as many parameters as GPT-2 small, but 30 layers. What pays for them?
 
 # %%
@@ -533,8 +541,8 @@ enough = next(n for n in range(1, 97) if embedding_share(n) < 0.1)
 # <details><summary>Answers, when you have tried</summary>
 #
 # 1\. 24 %. 2\. 51 layers: the embeddings are a fixed cost. 3\. H changes the shapes of q, k, v and of the weights, and no
-# bar at all. Sharing keys and values makes $W_K$ and $W_V$ narrower, and only attention shrinks. 4\. A smaller width: 576
-# for 768. A block costs about $12 D^2$, so 0.56 of GPT-2's.
+# bar at all. With one head of k, v 54 % are left: $W_K$ and $W_V$ are narrower, and only attention shrinks. 4\. A smaller
+# width, 576 for 768, which alone makes a block 0.56 of GPT-2's; with keys and values shared it is 0.50.
 #
 # </details>
 
@@ -542,6 +550,10 @@ enough = next(n for n in range(1, 97) if embedding_share(n) < 0.1)
 # Checks the claims of this section
 print("The claims of this section:")
 print("tying saves 24 %:", round(100 * (1 - tied / untied)) == 24, "| 51 layers:", enough == 51)
+one_kv = FamilyExplorer(n_kv_heads=1).parameters["attention"] / FamilyExplorer().parameters["attention"]
+a_block = [(parts[name]["attention"] + parts[name]["feed-forward"]) / configs[name].n_layers for name in published]
+print("one head of k, v leaves 54 %:", round(100 * one_kv) == 54)
+print("a block of SmolLM2 is 0.50 of GPT-2's:", round(a_block[3] / a_block[1], 2) == 0.5)
 print("H changes no bar:", FamilyExplorer(n_heads=4, n_kv_heads=4).parameters == FamilyExplorer().parameters)
 print("(576 / 768)^2 is 0.56:", round((576 / 768) ** 2, 2) == 0.56, "| 6 x 8,192 is 49,152:", 6 * 8192 == 49_152)
 
@@ -622,7 +634,7 @@ print("with both everywhere, at least 98 %:", exact_match(model, tokenizer, held
 source, target = source[:4], target[:4]  # (4, S), (4, T)
 source_mask = source_mask[:4]
 with torch.no_grad():
-    memory, positions = model.embedding(source, source_mask)
+    memory, positions = model.embedding(source, source_mask)  # positions: for rotary models, not used here
     for block in model.encoder.blocks:
         memory = block(memory, source_mask[:, None, None, :])  # (4, S, D)
     y, positions = model.embedding(target)
@@ -645,10 +657,10 @@ logits.shape
 #
 # </details>
 #
-# <details><summary>You double the width D and keep everything else. What happens to the parameters of the blocks, of the
-# embedding, and to the core's FLOPs?</summary>
+# <details><summary>You double the width D, and d_ff with it, and keep everything else. What happens to the parameters of
+# the blocks, of the embedding, and to the core's FLOPs?</summary>
 #
-# Four times, twice, twice.
+# About four times (the matrices exactly; biases and norms only double), twice, twice.
 #
 # </details>
 #

@@ -17,9 +17,9 @@ POINTS = {
     "02_attention.mix": 3,
     "02_attention.shift": 2,
     "02_attention.duplicate": 3,
-    "02_attention.repair": 3,
+    "02_attention.repair": 5,
 }
-PARTS = {"02_attention.repair": (3, 0), "02_attention.shift": (1, 1)}  # functions, variables; else one function
+PARTS = {"02_attention.repair": (5, 0), "02_attention.shift": (1, 1)}  # functions, variables; else one function
 ONE_WAY = ()  # questions with only one right answer
 MISCONCEPTIONS = ("M01", "M02", "M03", "M04", "M05", "M06")  # that some wrong answer below shows
 
@@ -178,6 +178,16 @@ def misspelt(x, dim=-1):
     return torch.softmaks(x, dim)
 
 
+def stretched(x, dim=-1):
+    low, high = x.amin(dim, keepdim=True), x.amax(dim, keepdim=True)
+    return (x - low) / (high - low)
+
+
+def softmax_in_float64(x, dim=-1):
+    empty = x.double().isneginf().all(dim, keepdim=True)
+    return torch.where(empty, 0.0, x.double().where(~empty, 0.0).softmax(dim)).to(x.dtype)
+
+
 # attention ----------------------------------------------------------------------------------------------------
 
 
@@ -273,6 +283,11 @@ def heads_times_d(q, k, v):
     return variant(scale=lambda q, k, v: ((q.shape[1] if q.ndim == 4 else 1) * q.shape[-1]) ** -0.5)(q, k, v)
 
 
+def sum_over_queries(q, k, v):
+    weights = attention_right(q, k, v)[1]
+    return torch.einsum("...ij,...ie->...je", weights, v), weights
+
+
 def rows_after_columns(s):
     columns = s.softmax(-2)
     return columns / columns.sum(-1, keepdim=True)
@@ -337,6 +352,7 @@ relu_v = variant(act=torch.relu, on="v")
 cut = variant(normalise=lambda s: F.threshold(s.softmax(-1), 0.1, 0.0))
 low_precision = variant(normalise=lambda s: s.softmax(-1).bfloat16().to(s.dtype))
 cosine = variant(scale=lambda q, k, v: 1.0, act=lambda x: F.normalize(x, dim=-1), on="qk")
+shares_of_scores = variant(normalise=lambda s: s.abs() / s.abs().sum(-1, keepdim=True))
 scores_returned = variant(after=lambda o, w, q, k, v: (o, q @ k.transpose(-2, -1)))
 outside = variant(scale=lambda q, k, v: 1.0, after=lambda o, w, q, k, v: (o / q.shape[-1] ** 0.5, w))
 outside_in_weights = variant(
@@ -418,6 +434,21 @@ def entropy_tiny_constant(weights):
     return -(weights * torch.log(weights + 1e-12)).sum(-1)
 
 
+def entropy_nansum(weights):
+    return -(weights * weights.log()).nansum(-1)
+
+
+def entropy_from_relative(weights):
+    """log S less the relative entropy to equal weights: its gradient has a number more for a whole row."""
+    S = weights.shape[-1]
+    return math.log(S) - torch.xlogy(weights, S * weights).sum(-1)
+
+
+def entropy_row_by_row(weights):
+    rows = [-sum(w * w.log() for w in row if w > 0) for row in weights.reshape(-1, weights.shape[-1])]
+    return torch.stack(rows).reshape(weights.shape[:-1])
+
+
 def two_axes(weights):
     T, S = weights.shape[-2:]
     return entropy_right(weights)
@@ -485,6 +516,11 @@ def shift_ignored(scores, c):
     return softmax_by_hand(scores)
 
 
+def shift_row_by_row(scores, c):
+    rows = [F.softmax(row + c, dim=0) for row in scores.reshape(-1, scores.shape[-1])]
+    return torch.stack(rows).view_as(scores)
+
+
 def duplicate_right(weights, j):
     return torch.cat([weights, weights[j : j + 1]]) / (1 + weights[j])
 
@@ -534,6 +570,7 @@ RIGHT = {
         ("logsumexp", softmax_by_logsumexp),
         ("row by row", softmax_row_by_row),
         ("maximum detached, clamped at -1e30", softmax_detached_maximum),
+        ("in float64, cast back", softmax_in_float64),
     ],
     ATTENTION: [
         ("textbook", attention_right),
@@ -553,6 +590,9 @@ RIGHT = {
         ("1e-12 inside log", entropy_tiny_constant),
         ("where", entropy_where),
         ("a distribution", entropy_categorical),
+        ("nansum", entropy_nansum),
+        ("through the relative entropy", entropy_from_relative),
+        ("row by row", entropy_row_by_row),
     ],
     "02_attention.mix": [
         ("pinv", mix_pinv),
@@ -565,6 +605,7 @@ RIGHT = {
         ("as asked", (shift_right, "unchanged")),
         ("capital and space", (shift_right, "Unchanged ")),
         ("c cancelled by hand", (shift_ignored, "unchanged")),
+        ("row by row", (shift_row_by_row, "unchanged")),
         ("through log_softmax", (lambda s, c: (s + c).log_softmax(-1).exp(), "unchanged")),
     ],
     "02_attention.duplicate": [
@@ -573,9 +614,12 @@ RIGHT = {
         ("divided by its sum", duplicate_sum),
     ],
     "02_attention.repair": [
-        ("textbook", (attention_right, attention_right, attention_right)),
-        ("others", (attention_einsum, attention_fused_output, attention_through_identity)),
-        ("list", (attention_list, attention_einsum, attention_list)),
+        ("textbook", (attention_right,) * 5),
+        (
+            "others",
+            (attention_einsum, attention_fused_output, attention_through_identity, attention_naive, root_as_tensor),
+        ),
+        ("list", (attention_list, attention_einsum, attention_list, attention_list, attention_einsum)),
     ],
 }
 
@@ -623,6 +667,10 @@ WRONG = {
             "0.5 ... 0.5, not to 1",
         ),
         ("-inf for -1e4", minus_ten_thousand, "a weight that is not 0"),
+        ("stretched to 0 ... 1", stretched, "stretched to 0 ... 1", "M03"),
+        ("zeros", lambda x, dim=-1: torch.zeros_like(x), "yours sum to 0 ... 0"),
+        ("sigmoids over their sum", lambda x, dim=-1: F.normalize(x.sigmoid(), p=1, dim=dim), "exp(difference of"),
+        ("base 2, and -inf", base_two, "the other scores share as if alone"),
         ("no dim", lambda x: x.softmax(-1), "The function wanted is softmax(x, dim=-1)."),
     ],
     ATTENTION: [
@@ -718,6 +766,7 @@ WRONG = {
         ("float64 weights", weights_double, "the weights came back as torch.float64"),
         ("half the gradient", half_gradient, "Yours is 0.5 times what is wanted"),
         ("NaN gradient", nan_gradient, "holds NaN"),
+        ("zeros", variant(normalise=torch.zeros_like), "All weights are 0"),
         ("bmm", lambda q, k, v: (torch.bmm(q, k.mT), q), "torch.bmm takes exactly three axes"),
         ("permute", lambda q, k, v: (q @ k.permute(0, 2, 1), q), "permute names every axis"),
         ("dot", lambda q, k, v: (torch.dot(q, k), q), "torch.dot is for two vectors"),
@@ -729,6 +778,12 @@ WRONG = {
         ("0 log 0", lambda w: -(w * w.log()).sum(-1), "A weight of 0 gives NaN"),
         ("1e-3 inside log", lambda w: -(w * (w + 1e-3).log()).sum(-1), "A constant of 0.001 inside log"),
         ("1e-4 added", lambda w: -((w + 1e-4) * (w + 1e-4).log()).sum(-1), "A constant of 0.0001 inside log"),
+        ("log alone", lambda w: -w.log().sum(-1), "no factor 0 stands before it"),
+        ("log alone, zeros left out", lambda w: -w.masked_fill(w == 0, 1.0).log().sum(-1), "log is not weighted"),
+        ("log S", lambda w: -(w * math.log(1 / w.shape[-1])).sum(-1), "the weights do not enter"),
+        ("the largest", lambda w: w.amax(-1), "the largest weight of each row"),
+        ("variance", lambda w: w.var(-1), "Add up -w_j ln w_j"),
+        ("zeros", lambda w: 0 * w.sum(-1), "nothing is added up"),
         ("summed over all", lambda w: torch.special.entr(w).sum(), "one number for everything"),
         ("log1p", lambda w: -(w * w.log1p()).sum(-1), "log(1 + w)"),
         ("log of the largest", lambda w: -w.amax(-1).log(), "-log of the largest weight"),
@@ -800,6 +855,15 @@ WRONG = {
         ("softmax twice", (lambda s, c: (s.softmax(-1) + c).softmax(-1), "unchanged"), "applied twice"),
         ("float64", (lambda s, c: (s.double() + c).softmax(-1), "unchanged"), "came back as torch.float64"),
         ("float32", (lambda s, c: (s.float() + c).softmax(-1), "unchanged"), "came back as torch.float32"),
+        ("log_softmax", (lambda s, c: (s + c).log_softmax(-1), "unchanged"), "the logarithm of the weights"),
+        ("as they were", (lambda s, c: s, "unchanged"), "came back as they were", "M03"),
+        ("c taken off the weights", (lambda s, c: s.softmax(-1) - c, "unchanged"), "the softmax comes last"),
+        ("detached", (lambda s, c: (s.detach() + c).softmax(-1), "unchanged"), "No gradient flows"),
+        (
+            "half the gradient",
+            (lambda s, c: (s.softmax(-1) + s.detach().softmax(-1)) / 2, "unchanged"),
+            "0.5 times what is wanted",
+        ),
         ("a list as choice", (shift_right, ["unchanged"]), "the choice is of type list"),
         ("sharper", (shift_right, "sharper"), "where does exp(c) stand"),
         ("flatter", (shift_right, "flatter"), "where does exp(c) stand"),
@@ -831,12 +895,84 @@ WRONG = {
         ("detached", lambda w, j: duplicate_right(w.detach(), j), "No gradient flows"),
     ],
     "02_attention.repair": [
-        ("first as it was", (model_width, attention_right, attention_right), "a d_model of 8 heads", "M01"),
-        ("second as it was", (attention_right, outside, attention_right), "comes after the softmax", "M02"),
-        ("third as it was", (attention_right, attention_right, over_queries), "over the queries", "M04"),
-        ("first unscaled", (unscaled, attention_right, attention_right), "not scaled at all", "M01"),
-        ("second without scale", (attention_right, unscaled, attention_right), "not scaled at all", "M01"),
-        ("third one matrix", (attention_right, attention_right, one_matrix_only), "It works on one matrix"),
-        ("third over axis 1", (attention_right, attention_right, over_axis_one), "count axes from the end"),
+        (
+            "first as it was",
+            (model_width, attention_right, attention_right, attention_right, attention_right),
+            "a d_model of 8 heads",
+            "M01",
+        ),
+        (
+            "second as it was",
+            (attention_right, outside, attention_right, attention_right, attention_right),
+            "comes after the softmax",
+            "M02",
+        ),
+        (
+            "third as it was",
+            (attention_right, attention_right, over_queries, attention_right, attention_right),
+            "over the queries",
+            "M04",
+        ),
+        (
+            "first unscaled",
+            (unscaled, attention_right, attention_right, attention_right, attention_right),
+            "not scaled at all",
+            "M01",
+        ),
+        (
+            "second without scale",
+            (attention_right, unscaled, attention_right, attention_right, attention_right),
+            "not scaled at all",
+            "M01",
+        ),
+        (
+            "third one matrix",
+            (attention_right, attention_right, one_matrix_only, attention_right, attention_right),
+            "It works on one matrix",
+        ),
+        (
+            "first in place",
+            (scaled_in_place, attention_right, attention_right, attention_right, attention_right),
+            "changed its input q in place",
+        ),
+        (
+            "second without gradient",
+            (attention_right, no_gradient, attention_right, attention_right, attention_right),
+            "No gradient flows",
+        ),
+        (
+            "third in float32",
+            (attention_right, attention_right, single_precision, attention_right, attention_right),
+            "came back as torch.float32",
+        ),
+        (
+            "third over axis 1",
+            (attention_right, attention_right, over_axis_one, attention_right, attention_right),
+            "count axes from the end",
+        ),
+        (
+            "fourth as it was",
+            (attention_right, attention_right, attention_right, no_softmax, attention_right),
+            "before the softmax: signed",
+            "M03",
+        ),
+        (
+            "fourth without exp",
+            (attention_right, attention_right, attention_right, shares_of_scores, attention_right),
+            "exp is missing",
+            "M03",
+        ),
+        (
+            "fifth as it was",
+            (attention_right, attention_right, attention_right, attention_right, sum_over_queries),
+            "the sum runs over the queries",
+            "M05",
+        ),
+        (
+            "fifth with one index on both",
+            (attention_right, attention_right, attention_right, attention_right, value_of_its_own),
+            "Output i is value i",
+            "M05",
+        ),
     ],
 }

@@ -248,6 +248,29 @@ def activated(s, x):
     return pre(s, x).relu()
 
 
+def skip_detached(s, x):
+    x = x.detach() + s.a(s.n_1(x))
+    return x + s.f(s.n_2(x))
+
+
+def over_the_batch(s, x):
+    def norm(x):
+        return (x - x.mean((0, 1))) / (x.var((0, 1), unbiased=False) + 1e-5).sqrt()
+
+    x = x + s.a(norm(x))
+    return x + s.f(norm(x))
+
+
+def set_width(s):
+    s.n_1, s.n_2 = nn.LayerNorm(5), nn.LayerNorm(5)
+
+
+def norms_in_a_list(s):
+    s.norms = [s.n_1, s.n_2]
+    del s.n_1, s.n_2
+    s.n_1, s.n_2 = s.norms[0].forward, s.norms[1].forward
+
+
 def tuple_returned(s, x):
     return pre(s, x), x
 
@@ -402,6 +425,27 @@ def norm_first(s, x):
     return x
 
 
+class StackOfSix(nn.Module):
+    def __init__(self, n_layers, d_model, make_block):
+        super().__init__()
+        self.blocks, self.norm = nn.ModuleList(make_block() for _ in range(n_layers)), nn.LayerNorm(6)
+
+    def forward(self, x):
+        return through(self, x)
+
+
+def norm_before_each(s, x):
+    for one in s.blocks:
+        x = one(s.norm(x))
+    return x
+
+
+def norm_of_everything(s, x):
+    for one in s.blocks:
+        x = one(x)
+    return F.layer_norm(x, x.shape)
+
+
 def no_grad_stack(s, x):
     with torch.no_grad():
         return through(s, x)
@@ -480,6 +524,41 @@ def by_building(config, family):
         )
 
 
+def second_table(config, family):
+    return counted(config, family) + (family == "Transformer") * (config.positions == "learned") * (
+        config.max_len * config.d_model
+    )
+
+
+def untied_bert(config, family):
+    return counted(config, family) + (family == "BERT") * (not config.tie_embeddings) * (
+        config.vocab_size * config.d_model
+    )
+
+
+def counted_by_hand(config, family):
+    """Every tensor's shape in a list, as state_dict() would show it."""
+    D, heads = config.d_model, config.n_kv_heads if config.n_kv_heads is not None else config.n_heads
+    q, k = config.n_heads * config.head_width, heads * config.head_width
+
+    def linear(n_in, n_out, bias=config.bias):
+        return [n_in * n_out] + [n_out] * bias
+
+    norm = [D] * (1 if config.norm == "rms" else 2)
+    attention = linear(D, q) + 2 * linear(D, k) + linear(q, D) + norm
+    feed_forward = linear(D, config.d_ff) * (1 + (config.activation == "swiglu")) + linear(config.d_ff, D) + norm
+    end = norm * (config.norm_position == "pre")
+    found = [config.vocab_size * D, config.max_len * D * (config.positions == "learned")]
+    found += config.n_layers * (attention + feed_forward) + end
+    if family == "Transformer":
+        found += config.n_layers * (2 * attention + feed_forward) + end
+    if family != "BERT":
+        return sum(found) + (0 if config.tie_embeddings else config.vocab_size * D)
+    dense = linear(D, D, True)
+    found += [config.n_segments * D] + norm * config.norm_embeddings + dense * config.pooler
+    return sum(found + (dense + norm + [config.vocab_size]) * config.masked_lm_head)
+
+
 # costs --------------------------------------------------------------------------------------------------------
 
 
@@ -526,6 +605,10 @@ def flops_by_products(config, T):
         total += product(T, config.n_heads * width, config.d_model) + product(T, config.d_ff, config.d_model)
         total += (1 + (config.activation == "swiglu")) * product(T, config.d_model, config.d_ff)
     return total
+
+
+def flops_core(core):
+    return lambda c, T: flops_right(c, T, core=0) + c.n_layers * 4 * core(c, T)
 
 
 def two_n_t(config, T):
@@ -585,6 +668,12 @@ def find(shapes, end):
 
 def text_maximum(shapes, found):
     return 1 + int(max(name.split(".")[2] for name in shapes if ".blocks." in name))
+
+
+def emptied(shapes):
+    found = identify_right(shapes)
+    shapes.clear()
+    return found
 
 
 def without_group(shapes):
@@ -671,6 +760,75 @@ def first(forward):
     return answer
 
 
+def partly(place, **change):
+    """The repairs, with one of them wrong: a gradient lost, a norm exchanged, ..."""
+    answers = [repaired_1, repaired_2, repaired_3]
+    answers[place] = change["by"]
+    return tuple(answers)
+
+
+def no_skip_1(x, attention, feed_forward, norm_1, norm_2):
+    return feed_forward(norm_2(attention(norm_1(x))))
+
+
+def repaired_1_loop(x, attention, feed_forward, norm_1, norm_2):
+    for part, norm in ((attention, norm_1), (feed_forward, norm_2)):
+        x = part(norm(x)).add(x)
+    return x
+
+
+def repaired_2_own(x, attention, feed_forward, norm_1, norm_2):
+    middle = norm_1(x + attention(x))
+    middle = middle + feed_forward(middle)
+    return F.layer_norm(middle, middle.shape[-1:], norm_2.weight, norm_2.bias)
+
+
+def repaired_3_einsum(ids, tokens, positions, blocks, norm):
+    x = torch.stack([tokens(row) + positions[: len(row)] for row in ids])
+    for block in blocks:
+        x = block(x)
+    return torch.einsum("btd,vd->btv", norm(x), tokens.weight)
+
+
+def positions_each(ids, tokens, positions, blocks, norm):
+    x = tokens(ids)
+    for block in blocks:
+        x = block(x + positions[: ids.shape[1]])
+    return norm(x) @ tokens.weight.T
+
+
+def positions_last(ids, tokens, positions, blocks, norm):
+    x = tokens(ids)
+    for block in blocks:
+        x = block(x)
+    return norm(x + positions[: ids.shape[1]]) @ tokens.weight.T
+
+
+def norm_first_3(ids, tokens, positions, blocks, norm):
+    x = norm(tokens(ids) + positions[: ids.shape[1]])
+    for block in blocks:
+        x = block(x)
+    return x @ tokens.weight.T
+
+
+def norm_each_3(ids, tokens, positions, blocks, norm):
+    x = tokens(ids) + positions[: ids.shape[1]]
+    for block in blocks:
+        x = norm(block(x))
+    return x @ tokens.weight.T
+
+
+def table_detached(ids, tokens, positions, blocks, norm):
+    return repaired_3(ids, tokens, positions.detach(), blocks, norm)
+
+
+def output_detached(ids, tokens, positions, blocks, norm):
+    x = tokens(ids) + positions[: ids.shape[1]]
+    for block in blocks:
+        x = block(x)
+    return norm(x) @ tokens.weight.data.T
+
+
 RIGHT = {
     "09_block.Block": [
         ("two lines", block(pre)),
@@ -687,20 +845,33 @@ RIGHT = {
     ],
     "09_block.count_parameters": [
         ("formula", counted),
-        ("built and counted", by_building),
+        ("shape by shape", counted_by_hand),
         ("as a float", lambda c, f: float(counted(c, f))),
         ("as a numpy number", lambda c, f: np.int64(counted(c, f))),
         ("as a tensor", lambda c, f: torch.tensor(counted(c, f))),
     ],
-    "09_block.cache_bytes": [("formula", cache_right), ("tensors", cache_in_steps)],
-    "09_block.forward_flops": [("formula", flops_right), ("product by product", flops_by_products)],
+    "09_block.cache_bytes": [
+        ("formula", cache_right),
+        ("tensors", cache_in_steps),
+        ("as a float", lambda c, B, S, n: float(cache_right(c, B, S, n))),
+        ("as a tensor", lambda c, B, S, n: torch.tensor(cache_right(c, B, S, n))),
+    ],
+    "09_block.forward_flops": [
+        ("formula", flops_right),
+        ("product by product", flops_by_products),
+        ("as a float", lambda c, T: float(flops_right(c, T))),
+        ("as a numpy number", lambda c, T: np.float64(flops_right(c, T))),
+    ],
     "09_block.identify": [
         ("by names", (identify_right, "no")),
         ("by ends of names", (identify_by_ends, "No")),
+        ("tensors for numbers", (lambda s: {k: v if k == "family" else torch.tensor(v)
+                                            for k, v in identify_right(s).items()}, "no")),
     ],
     "09_block.repair": [
         ("as asked", (repaired_1, repaired_2, repaired_3)),
         ("written otherwise", (repaired_1_named, repaired_2_nested, repaired_3_linear)),
+        ("in loops", (repaired_1_loop, repaired_2_own, repaired_3_einsum)),
     ],
 }  # fmt: skip
 
@@ -739,6 +910,11 @@ WRONG = {
         ("thrown away", block(thrown_away), "thrown away"),
         ("dropout", block(with_dropout), "Two calls with the same input differ"),
         ("subtracted", block(subtracted), "subtracted"),
+        ("skip detached", block(skip_detached), "a part of the gradient to the input is lost"),
+        ("double precision", block(lambda s, x: pre(s, x.float()).double()), "came back as torch.float64"),
+        ("statistics over the batch", block(over_the_batch), "over batch and positions"),
+        ("a width written in", block(pre, before=set_width), "with the argument and not a number"),
+        ("norms in a list", block(pre, before=norms_in_a_list), "one in a plain list is not found"),
         ("activation at the end", block(activated), "activation", "M18"),
         ("a tuple", block(tuple_returned), "of type tuple"),
         ("norms made in forward", NormsInForward, "no parameters but those of its parts"),
@@ -770,6 +946,11 @@ WRONG = {
         ("x added at the end", stack(added_at_the_end), "added to its output", "M19"),
         ("reversed", stack(reversed_order), "from the last to the first"),
         ("no_grad", stack(no_grad_stack), "No gradient flows"),
+        ("double precision", stack(lambda s, x: through(s, x).double()), "came back as torch.float64"),
+        ("norm over everything", stack(norm_of_everything), "over everything"),
+        ("norm before every block", stack(norm_before_each), "stands before every block"),
+        ("a width written in", StackOfSix, "with the argument and not a number"),
+        ("detached", stack(lambda s, x: through(s, x.detach())), "No gradient reaches the input"),
     ],
     "09_block.count_parameters": [
         ("final norm forgotten", wrong_count(final=lambda c: 0), "the norm at the end of one stack"),
@@ -807,6 +988,12 @@ WRONG = {
         ("one stack", lambda c, f: counted(c, "GPT" if f == "Transformer" else f), "one stack (an encoder"),
         ("a dictionary", lambda c, f: {"total": counted(c, f)}, "wanted one whole number"),
         ("millions", lambda c, f: counted(c, f) / 1e6, "is whole"),
+        ("built and counted", by_building, "read off a model that your function builds"),
+        ("untied BERT", untied_bert, "too much is as much as the token emb"),
+        ("two tables of positions", second_table, "a second table of positions"),
+        ("two segments always", wrong_count(segments=2), "two segments (config.n_segments"),
+        ("GPT-2 small always", lambda c, f: 124_439_808, "whatever the config"),
+        ("None taken for a number", lambda c, f: counted(c, f) + 0 * c.n_kv_heads, "config.n_kv_heads is None where"),
         ("two mistakes", wrong_count(final=lambda c: 0, w_o=0), "It would fit a model"),
     ],
     "09_block.cache_bytes": [
@@ -824,6 +1011,14 @@ WRONG = {
         ("max_len", cache(lambda right, c, B, S, n: right // S * c.max_len), "max_len tokens"),
         ("None taken for a number", lambda c, B, S, n: 2 * c.n_layers * B * S * c.n_kv_heads * c.head_width * n,
          "TypeError"),
+        ("d_head is None", lambda c, B, S, n: 2 * c.n_layers * B * S * n * c.n_heads * c.d_head,
+         "config.head_width is always a number"),
+        ("scores", lambda c, B, S, n: c.n_layers * B * c.n_heads * S * S * n, "These are the scores"),
+        ("four bytes always", lambda c, B, S, n: cache_right(c, B, S, 4), "bytes_per_number is ignored"),
+        ("one token fewer", lambda c, B, S, n: cache_right(c, B, S - 1, n), "One token is missing"),
+        ("group for heads", cache_width(lambda c: c.n_heads // (c.n_kv_heads or c.n_heads) * c.head_width),
+         "how many queries share a key"),
+        ("megabytes", lambda c, B, S, n: cache_right(c, B, S, n) / 1e6, "a number of bytes is whole"),
         ("a quarter of a byte", cache(lambda right, c, B, S, n: right + 0.25), "is whole"),
     ],
     "09_block.forward_flops": [
@@ -839,6 +1034,19 @@ WRONG = {
         ("2 N T", two_n_t, "2 x parameters x T"),
         ("forward and backward", lambda c, T: 3 * flops_right(c, T), "forward and backward"),
         ("None", lambda c, T: None, "forget `return`"),
+        ("core of one head", flops_core(lambda c, T: T * T * c.head_width), "counted for one head"),
+        ("core of d_model", flops_core(lambda c, T: T * T * c.d_model), "d_model is taken for n_heads x d_head"),
+        ("core H times d_model", flops_core(lambda c, T: T * T * c.n_heads * c.d_model), "each head counts d_model"),
+        ("core without a square", flops_core(lambda c, T: T * c.n_heads * c.head_width), "T queries meets T keys"),
+        ("core of shared heads", flops_core(lambda c, T: T * T * (c.n_kv_heads or c.n_heads) * c.head_width),
+         "every query head scores"),
+        ("logits of the last token", lambda c, T: flops_right(c, T) - 2 * (T - 1) * c.d_model * c.vocab_size,
+         "the logits at all positions but one"),
+        ("logits in each layer", lambda c, T: flops_right(c, T) + 2 * (c.n_layers - 1) * T * c.d_model * c.vocab_size,
+         "computed once"),
+        ("max_len tokens", lambda c, T: flops_right(c, c.max_len), "config.max_len tokens"),
+        ("softmax counted", lambda c, T: flops_right(c, T) + 3 * c.n_layers * c.n_heads * T * T, "softmax"),
+        ("billions", lambda c, T: flops_right(c, T) / 1e9, "a number of FLOPs is whole"),
     ],
     "09_block.identify": [
         ("first block is 0", identified(n_layers=lambda s, f: f["n_layers"] - 1), "has the number 0"),
@@ -856,6 +1064,14 @@ WRONG = {
         ("another name", identified(family=lambda s, f: "GPT"), "The families are"),
         ("a tuple", (lambda s: tuple(identify_right(s).values()), "no"), "wanted a dictionary"),
         ("no group", (without_group, "no"), "has no key 'group'"),
+        ("Llama only if keys are shared",
+         identified(family=lambda s, f: "GPT-2" if f["family"] == "Llama" and f["group"] == 1 else f["family"]),
+         "a gate in"),
+        ("d_ff = 4 d_model", identified(d_ff=lambda s, f: 4 * f["d_model"]), "not 4 d_model in every"),
+        ("d_ff with the gate", identified(d_ff=lambda s, f: f["d_ff"] * (1 + ("w_gate" in str(s)))), "w_1 alone"),
+        ("SmolLM2's group", identified(group=lambda s, f: 3 if f["family"] == "Llama" else 1), "rows of w_q divided"),
+        ("texts", identified(n_layers=lambda s, f: str(f["n_layers"])), "A text came back"),
+        ("the list emptied", (emptied, "no"), "changed the dictionary"),
         ("heads known", (identify_right, "yes"), "give the same shapes"),
     ],
     "09_block.repair": [
@@ -873,6 +1089,28 @@ WRONG = {
         ("third hidden states", path(out=False), "These are hidden states", "M34"),
         ("third without blocks", path(blocks=slice(0)), "No block is applied", "M34"),
         ("third with softmax", path(after=lambda x: x.softmax(-1)), "probabilities"),
+        ("third scaled", path(lambda i, t, p: t(i) * 6**0.5 + p[: i.shape[1]]), "scaled by sqrt(d_model)"),
+        ("third positions in every block", partly(2, by=positions_each), "added in every block"),
+        ("third positions last", partly(2, by=positions_last), "after the blocks"),
+        ("third norm first", partly(2, by=norm_first_3), "stands before the blocks"),
+        ("third norm in every block", partly(2, by=norm_each_3), "follows every block"),
+        ("third by token", path(lambda i, t, p: t(i) + p[i % len(p)]), "looked up by token"),
+        ("third first block only", path(blocks=slice(1)), "Only the first block"),
+        ("third table detached", partly(2, by=table_detached), "the table of positions, which could not learn"),
+        ("third output detached", partly(2, by=output_detached), "only a part of the gradient reaches the embedding"),
+        ("third ids changed", partly(2, by=lambda ids, *rest: (repaired_3(ids, *rest), ids.zero_())[0]),
+         "ids were changed in place"),
+        ("first without skips", partly(0, by=no_skip_1), "no skip around either part", "M15"),
+        ("first norms exchanged", partly(0, by=lambda x, a, f, m, n: repaired_1(x, a, f, n, m)), "are exchanged"),
+        ("first skip detached", partly(0, by=lambda x, a, f, m, n: (y := x + a(m(x))).detach() + f(n(y))),
+         "only a part of the gradient reaches attention"),
+        ("first parts exchanged", partly(0, by=lambda x, a, f, m, n: repaired_1(x, f, a, m, n)), "attention is first"),
+        ("second norm before the sum", partly(1, by=lambda x, a, f, m, n: n(h := m(x + a(x))) + f(h)),
+         "before the addition", "M23"),
+        ("second norm of x alone", partly(1, by=lambda x, a, f, m, n: n((h := m(x) + a(x)) + f(h))),
+         "Norm 1 is taken of x before", "M23"),
+        ("second input again", partly(1, by=lambda x, a, f, m, n: n(x + (h := m(x + a(x))) + f(h))), "added again at"),
+        ("second detached", partly(1, by=lambda *parts: repaired_2(*parts).detach()), "No gradient flows"),
         ("third last block only", path(blocks=slice(2, None)), "Only the last block counts"),
     ],
 }  # fmt: skip

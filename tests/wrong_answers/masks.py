@@ -58,6 +58,10 @@ def top_when_longer(T, S):
     return torch.ones(T, S, dtype=torch.bool).tril(max(S - T, 0))
 
 
+def cached_keys_blocked(T, S):
+    return mask_tril(T, S) & (torch.arange(S) >= S - T)
+
+
 def first_key_for_empty_rows(T, S):
     mask = mask_tril(T, S)
     mask[~mask.any(-1), 0] = True
@@ -202,6 +206,11 @@ first_row = cured(lambda s, m: s.masked_fill(~m[..., :1, :] if m.ndim > 1 else ~
 own_causal = variant(
     lambda s, m: s.masked_fill(~torch.ones(s.shape[-2:]).tril(s.shape[-1] - s.shape[-2]).bool(), -INF).softmax(-1)
 )
+minus_1e4 = variant(lambda s, m: s.masked_fill(~m, -1e4).softmax(-1) * m.any(-1, keepdim=True))
+exp_of_raw_scores = variant(lambda s, m: (s.exp() * m) / (s.exp() * m).sum(-1, keepdim=True).clamp_min(1e-30))
+root_of_keys = cured(lambda s, m: (s * math.sqrt(5 / s.shape[-1])).masked_fill(~m, -INF).softmax(-1))
+unscaled_after = variant(lambda s, m: (s * math.sqrt(5)).softmax(-1) * m)
+thinned = cured(lambda s, m: s.masked_fill(~m, -INF).softmax(-1) * (torch.arange(s.shape[-1]) != 1))
 minus_1e9 = variant(lambda s, m: s.masked_fill(~m, -1e9).softmax(-1))
 minus_1e9_added = variant(lambda s, m: (s + (1 - m.to(s.dtype)) * -1e9).softmax(-1))
 minus_1e4_added = variant(lambda s, m: (s + (1 - m.to(s.dtype)) * -1e4).softmax(-1))
@@ -225,6 +234,17 @@ def output_nan_to_num(q, k, v, mask):
 
 def output_of_plain_weights(q, k, v, mask):
     return scores_of(q, k).softmax(-1) @ v, attention_right(q, k, v, mask)[1]
+
+
+def output_softmax_twice(q, k, v, mask):
+    _, weights = attention_right(q, k, v, mask)
+    return weights.softmax(-1) @ v, weights
+
+
+def scores_into_q(q, k, v, mask):
+    q /= math.sqrt(q.shape[-1])
+    weights = (q @ k.transpose(-2, -1)).masked_fill(~mask, -INF).softmax(-1)
+    return weights @ v, weights
 
 
 def scores_masked_values_zeroed(q, k, v, mask):
@@ -393,6 +413,20 @@ def zeros_of_the_map(model, x):
     return [j for j in range(len(x)) if weights[:j, j].any()]
 
 
+def weights_compared(model, x):
+    weights, found = model(x)[1], []
+    for j in range(len(x)):
+        other = x.clone()
+        other[j] += torch.arange(1.0, 1 + x.shape[1])
+        if not torch.equal(model(other)[1][:j], weights[:j]):
+            found.append(j)
+    return found
+
+
+def pair_cut(model, x):
+    return [j for j in range(len(x)) if not torch.equal(model(x)[:j], model(x + 1)[:j])]
+
+
 def not_restored(model, x):
     before, found = model(x)[0], []
     for j in range(len(x)):
@@ -496,6 +530,8 @@ RIGHT = {
         ("formula", (cells, "T = S")),
         ("with the smaller", (cells_short, "t = s")),
         ("sum", (cells_sum, "T = S")),
+        ("numpy, turned", (lambda T, S: np.array(cells(T, S)), "S == T")),
+        ("comb", (lambda T, S: math.comb(S + 1, 2) - math.comb(max(S - T, 0) + 1, 2), "'T=S'")),
         ("mask counted, a tensor", (lambda T, S: mask_tril(T, S).sum(), "T = S")),
     ],
 }
@@ -525,6 +561,7 @@ WRONG = {
         ),
         ("a batch axis", lambda T, S: mask_tril(T, S)[None], "an axis of size 1 too many"),
         ("clamped offset", top_when_longer, "the first 2 stand before all keys"),
+        ("cached keys blocked", cached_keys_blocked, "those from the cache, are blocked"),
         ("first key for empty rows", first_key_for_empty_rows, "their rows are wholly False"),
         ("empty rows open", empty_rows_open, "their rows are wholly False"),
         ("list", lambda T, S: mask_tril(T, S).tolist(), "of type list"),
@@ -538,6 +575,12 @@ WRONG = {
         ("multiplied after", after, "multiplied by the mask *after* the softmax", "M08"),
         ("-10", minus_ten, "-10 stands for -inf", "M08"),
         ("-10 added", minus_ten_added, "-10 stands for -inf", "M08"),
+        ("-1e4", minus_1e4, "the blocked keys take most of the weight", "M08"),
+        ("exp of what is very low", exp_of_raw_scores, "Subtract the largest score"),
+        ("divided by the root of S", root_of_keys, "divided by the root of S"),
+        ("unscaled, and masked after", unscaled_after, "The scores are not divided by sqrt(d). The weights", "M08"),
+        ("dropout on the weights", thinned, "Rows must sum to 1; yours sum to"),
+        ("output of softmax of the weights", output_softmax_twice, "this output is not weights @ v"),
         ("-100", minus_hundred, "a finite number that is not", "M08"),
         ("finfo.tiny", tiny, "such as finfo.tiny", "M08"),
         ("upside down", inverted, "The mask is upside down", "M36"),
@@ -581,6 +624,9 @@ WRONG = {
         ("third as it was", (*(attention_right,) * 2, minus_ten, attention_right), "-10 stands for -inf", "M08"),
         ("fourth as it was", (*(attention_right,) * 3, not_in_place), "The mask changes nothing", "M36"),
         ("third -100", (*(attention_right,) * 2, minus_hundred, attention_right), "a finite number that is not", "M08"),
+        ("third -1e4", (*(attention_right,) * 2, minus_1e4, attention_right), "a finite number that is not", "M08"),
+        ("fourth scales q in place", (*(attention_right,) * 3, scores_into_q), "changed its input q in place"),
+        ("second exp of raw scores", (attention_right, exp_of_raw_scores, *(attention_right,) * 2), "Subtract the"),
         ("fourth upside down", (*(attention_right,) * 3, inverted_plain), "The mask is upside down", "M36"),
         ("first -inf after", (inf_after, *(attention_right,) * 3), "belongs into the scores", "M08"),
     ],
@@ -602,6 +648,11 @@ WRONG = {
         ("one too low", lambda model, x: [j - 1 for j in leaks_right(model, x)], "Each is one too low"),
         ("first feature", looking(lambda m, j: m[:j].any(), change=first_feature), "change *all* features"),
         ("tolerance 0.01", looking(lambda m, j: m[:j].any(), tolerance=1e-2), "the change is small"),
+        ("weights compared", weights_compared, "The *weights* were compared"),
+        ("all but the last", looking(lambda m, j: m[:j].any(), positions=lambda T: range(T - 1)), "range(T - 1)"),
+        ("one output short", looking(lambda m, j: m[: max(j - 1, 0)].any()), "just before j was left out"),
+        ("the pair is cut, not the output", pair_cut, "output, weights = model(x)"),
+        ("a yes or no each", lambda model, x: [j in leaks_right(model, x) for j in range(6)], "6 booleans"),
         ("not restored", not_restored, "changed its input x in place"),
         ("not restored, on a copy", not_restored_copy, "For a"),
         ("booleans", lambda model, x: torch.zeros(len(x)).bool(), "wanted the positions themselves"),
@@ -650,6 +701,15 @@ WRONG = {
         ("no axis for heads", lambda p, T: p[:, None, :] & mask_tril(T, p.shape[1]), "The axis of the heads"),
         ("no new axes", lambda p, T: (p & mask_tril(len(p), p.shape[1]))[:, None, None], "This is the padding alone"),
         ("squeezed", lambda p, T: combine_right(p, T)[0, 0], "one mask for all texts"),
+        (
+            "padding as lengths",
+            combined_by(lambda keys, c, p, T: c & (torch.arange(p.shape[1]) < p.sum(1)[:, None, None, None])),
+            "the padding is taken as a length",
+            "M36",
+        ),
+        ("heads last", lambda p, T: combine_right(p, T).permute(0, 2, 3, 1), "The axis of the heads is the second"),
+        ("heads first", lambda p, T: combine_right(p, T).transpose(0, 1), "The batch comes first"),
+        ("T columns", lambda p, T: combine_right(p, T)[..., -T:], "those from the cache too"),
         ("S rows", lambda p, T: combine_right(p, p.shape[1]), "There are T queries"),
         ("floats", lambda p, T: combine_right(p, T).float(), "wanted torch.bool"),
         (
@@ -683,6 +743,11 @@ WRONG = {
         ("+inf", (to_blocked, lambda a: -to_additive(a), to_allowed), "+inf"),
         ("1 and -inf", (to_blocked, lambda a: to_additive(a) + 1, to_allowed), "allowed keys must get 0"),
         ("booleans", (to_blocked, lambda a: a, to_allowed), "must be float"),
+        ("> -100", (to_blocked, to_additive, lambda a: a > -100), "-5000 is taken for a block"),
+        ("> -1e9", (to_blocked, to_additive, lambda a: a > -1e9), "-2e+09 is taken for a block"),
+        ("exp", (to_blocked, to_additive, lambda a: a.exp() > 0), "-5000 is taken for a block"),
+        ("> -1", (to_blocked, to_additive, lambda a: a > -1), "a negative number is a bias"),
+        ("minus 1", (to_blocked, lambda a: a.float() - 1, to_allowed), "is still a weight", "M08"),
         ("== 0", (to_blocked, to_additive, lambda a: a == 0), "it is a bias"),
         (">= 0", (to_blocked, to_additive, lambda a: a >= 0), "a negative number is a bias"),
         ("> 0", (to_blocked, to_additive, lambda a: a > 0), "0 adds nothing and blocks nothing"),
@@ -699,6 +764,8 @@ WRONG = {
         ("square of T", (lambda T, S: T * (T + 1) // 2, "T = S"), "whose *first* query meets"),
         ("T <= S only", (lambda T, S: T * S - T * (T - 1) // 2, "T = S"), "goes wrong here"),
         ("forbidden", (lambda T, S: T * S - cells(T, S), "T = S"), "the forbidden cells"),
+        ("share", (lambda T, S: cells(T, S) / (T * S), "T = S"), "the *share* of the allowed cells"),
+        ("nothing if T > S", (lambda T, S: cells(T, S) * (T <= S), "T = S"), "the last S of them do see keys"),
         ("a mask", (mask_tril, "T = S"), "wanted one number"),
         ("a string", (lambda T, S: str(cells(T, S)), "T = S"), "of type str"),
         ("always", (cells, "always"), "at T = 2, S = 5 the two differ"),

@@ -161,6 +161,24 @@ def in_place(self, x, f, norm, drop):
     return x
 
 
+class ParametersElsewhere(nn.Module):
+    """Other names, registered by add_module, called with further arguments."""
+
+    def __init__(self, first, second, p=0.0):
+        super().__init__()
+        for name, part in (("one", first), ("two", second)):
+            self.add_module(name, part)
+        self.p = p
+
+    def forward(self, h, *more):
+        return h + F.dropout(self.two(self.one(h), *more), p=self.p, training=self.training)
+
+
+def whole_branch_dropped(self, x, f, norm, drop):
+    silent = self.training and random.random() < self.p
+    return x + (0 if silent else 1) * f(norm(x))
+
+
 # variance -----------------------------------------------------------------------------------------------------
 
 
@@ -191,6 +209,20 @@ def by_numpy(way, L, branch):
     if way == "pre-norm":
         return np.sum([1.0] + [branch**2] * L)
     return np.prod([{"plain": branch**2, "skip": 1 + branch**2, "post-norm": 1.0}[way]] * L)
+
+
+def by_recursion(way, L, branch):
+    if L == 0:
+        return 1
+    before = by_recursion(way, L - 1, branch)
+    match way:
+        case "plain":
+            return branch**2 * before
+        case "skip":
+            return (1 + branch**2) * before
+        case "pre-norm":
+            return branch**2 + before
+    return np.float32(1)
 
 
 def only(way, formula):
@@ -261,6 +293,20 @@ def repairs(first=first_right, second=second_right, third=third_right):
     return first, second, third
 
 
+def first_subtracted(x, f, norm):
+    return norm(x - (-1) * f(x))
+
+
+def second_in_place_on_a_clone(x, w_q, attend):
+    out = x.clone()
+    out += attend(torch.matmul(x, w_q), x)
+    return out
+
+
+def third_with_the_identity(x, f, norm, w=None):
+    return x @ torch.eye(x.shape[-1], dtype=x.dtype) + f(norm(x))
+
+
 # jacobian -----------------------------------------------------------------------------------------------------
 
 
@@ -278,6 +324,29 @@ def jacobian_einsum(x, w_1, w_2):
     J = torch.einsum("jc,c,ci->ij", w_1, on, w_2)
     J.diagonal().add_(1)
     return J
+
+
+def jacobian_loops(x, w_1, w_2):
+    (D, d_ff), h = w_1.shape, x @ w_1
+    found = torch.zeros(D, D, dtype=x.dtype)
+    for i in range(D):
+        for j in range(D):
+            found[i, j] = (i == j) + sum(w_2[c, i] * w_1[j, c] for c in range(d_ff) if h[c] > 0)
+    return found
+
+
+def jacobian_of_those_on(x, w_1, w_2):
+    on = x @ w_1 > 0
+    return torch.eye(len(x)).to(x) + w_2[on].T @ w_1[:, on].T
+
+
+def jacobian_reverse(x, w_1, w_2):
+    return torch.func.jacrev(lambda x: x + torch.relu(x @ w_1) @ w_2)(x)
+
+
+def jacobian_in_w_1(x, w_1, w_2):
+    w_1 *= x @ w_1 > 0
+    return eye(x) + (w_1 @ w_2).T
 
 
 def jacobian_differences(x, w_1, w_2):
@@ -327,6 +396,34 @@ def find_by_loop(gradients):
         factor = gradients[layer - 1] / gradients[layer]
         if factor < worst:
             worst, found = factor, layer
+    return found
+
+
+def find_by_outlier(gradients):
+    logs = np.diff(np.log(gradients))
+    return np.argmax(np.abs(logs - np.median(logs))) + 1
+
+
+def find_as_a_float(gradients):
+    return float(find_by_ratio(gradients))
+
+
+def find_below(bound):
+    return lambda g: next((i + 1 for i in range(len(g) - 1) if g[i] / g[i + 1] < bound), 1)
+
+
+def find_far_from_one(gradients):
+    return max(range(1, len(gradients)), key=lambda i: abs(math.log(gradients[i - 1] / gradients[i])))
+
+
+def find_below_half_the_mean(gradients):
+    factors = [before / after for before, after in zip(gradients[:-1], gradients[1:], strict=True)]
+    return find_below(0.5 * sum(factors) / len(factors))(gradients)
+
+
+def find_and_reverse(gradients):
+    found = find_by_ratio(gradients)
+    gradients.reverse()
     return found
 
 
@@ -390,6 +487,15 @@ def scale_new_parameters(blocks):
     for block in blocks:
         for layer in (block.attention.w_o, block.feed_forward.w_2):
             layer.weight = nn.Parameter(layer.weight.detach() / math.sqrt(2 * len(blocks)))
+    return blocks
+
+
+def scale_by_state(blocks):
+    for block in blocks:
+        state = block.state_dict()
+        for name in ("attention.w_o.weight", "feed_forward.w_2.weight"):
+            state[name] = state[name] * torch.rsqrt(torch.tensor(2.0 * len(blocks)))
+        block.load_state_dict(state)
     return blocks
 
 
@@ -466,44 +572,63 @@ def gain_tensor(L, branch, share):
     return torch.tensor(share ** (2 / L) - branch**2, dtype=torch.float64).clamp_min(0).sqrt()
 
 
+def gain_by_powers(L, branch, share):
+    return np.sqrt(np.maximum(np.power(share, 2 / L) - np.square(branch), 0))
+
+
+def gain_at_most_one(L, branch, share):
+    assert 0 < share <= 1
+    return min(1.0, gain_right(L, branch, share))
+
+
 RIGHT = {
     "06_residual.pre_norm": [
         ("module", right_module),
         ("functional dropout", functional_dropout),
         ("by hand", RightByHand),
         ("sequential", RightSequential),
+        ("registered otherwise", ParametersElsewhere),
     ],
     "06_residual.variance": [
         ("formula", by_formula),
         ("steps", by_steps),
         ("numpy", by_numpy),
+        ("recursion", by_recursion),
     ],
     "06_residual.repair": [
         ("as meant", repairs()),
         ("written otherwise", (first_added, second_einsum, third_cloned)),
+        ("roundabout", (first_subtracted, second_in_place_on_a_clone, third_with_the_identity)),
     ],
     "06_residual.jacobian": [
         ("formula", (jacobian_right, "w_2")),
         ("autograd", (jacobian_autograd, " W_2 ")),
         ("einsum", (jacobian_einsum, "w_2")),
+        ("loops", (jacobian_loops, "w_2")),
+        ("units that are on", (jacobian_of_those_on, "w_2")),
+        ("reverse mode", (jacobian_reverse, "w_2")),
     ],
     "06_residual.find_broken": [
         ("ratio", find_by_ratio),
         ("torch", find_by_torch),
         ("numpy", find_by_numpy),
         ("loop", find_by_loop),
+        ("outlier", find_by_outlier),
+        ("a float", find_as_a_float),
     ],
     "06_residual.scale_branches": [
         ("no_grad", scaling(right_factor)),
         ("data", scale_by_data),
         ("by name", scale_by_name),
-        ("new parameters", scale_new_parameters),
+        ("state", scale_by_state),
     ],
     "06_residual.skip_gain": [
         ("formula", (gain_right, 0.71)),
         ("logarithm", (gain_by_logarithm, 0.7071)),
         ("halving", (gain_by_halving, np.float64(0.71))),
-        ("tensor", (gain_tensor, 0.71)),
+        ("tensor", (gain_tensor, torch.tensor(0.71))),
+        ("powers", (gain_by_powers, 0.71)),
+        ("at most one", (gain_at_most_one, 0.71)),
     ],
 }
 
@@ -580,6 +705,20 @@ WRONG = {
         ("closure", closure, "wanted a module: class PreNorm(nn.Module)"),
         ("single precision", wrapper(lambda s, x, f, n, d: (x + d(f(n(x)))).float()), "came back as torch.float32"),
         (
+            "positions dropped",
+            wrapper(lambda s, x, f, n, d: x + F.dropout1d(f(n(x)), s.p, s.training)),
+            "Whole positions",
+        ),
+        ("branch dropped", wrapper(whole_branch_dropped), "The whole branch is dropped at once"),
+        ("two dropouts", wrapper(lambda s, x, f, n, d: x + d(f(d(n(x))))), "is there a second dropout?"),
+        (
+            "each normalised",
+            wrapper(lambda s, x, f, n, d: n(x) + d(n(f(x)))),
+            "Each part is normalised by itself",
+            "M18",
+        ),
+        ("no known fault", wrapper(lambda s, x, f, n, d: x + 0.3 * d(f(n(x)))), "Draw the two paths"),
+        (
             "own layer norm",
             wrapper(lambda s, x, f, n, d: x + d(f(F.layer_norm(x, x.shape[-1:])))),
             "call the norm given",
@@ -619,6 +758,9 @@ WRONG = {
         ("measured", by_experiment, "Two calls give two numbers"),
         ("a list", lambda way, L, b: [by_formula(way, n, b) for n in range(L + 1)], "wanted a single one"),
         ("a text", lambda way, L, b: "1 + L", "wanted a number"),
+        ("all two branches", lambda way, L, b: by_formula(way, 2 * L, b), "There is one branch a layer here"),
+        ("skip one layer", only("skip", lambda L, b: 1 + b * b), "This is one layer"),
+        ("whole numbers", lambda way, L, b: int(by_formula(way, L, b)), "It is rounded to a whole number"),
         ("odd", only("pre-norm", lambda L, b: 3.7 * L), "do one layer at a time"),
         ("random", lambda way, L, b: random.random(), "Two calls give two numbers"),
     ],
@@ -639,6 +781,20 @@ WRONG = {
         ("second exchanged", repairs(second=lambda x, w, a: x + a(x, x @ w)), "arguments of attend are exchanged"),
         ("second x + x", repairs(second=lambda x, w, a: x + x), "x is added to itself", "M14"),
         ("second matrix after", repairs(second=lambda x, w, a: (x + a(x @ w, x)) @ w), "matrix follows", "M18"),
+        (
+            "second projected",
+            repairs(second=lambda x, w, a: x + a(x @ w, x) @ w),
+            "W_Q stands after attention once more",
+        ),
+        ("second transposed", repairs(second=lambda x, w, a: x + a(x @ w.T, x)), "W_Q is transposed"),
+        ("second odd", repairs(second=lambda x, w, a: x + 0.3 * a(x @ w, x)), "It is one addition"),
+        ("third matrix inside", repairs(third=lambda x, f, n, w: x + f(n(x) @ w)), "between norm and F"),
+        (
+            "third rotated",
+            repairs(third=lambda x, f, n, w: x @ torch.linalg.qr(w).Q + f(n(x))),
+            "A rotation is on the skip",
+            "M18",
+        ),
         ("third matrix after", repairs(third=lambda x, f, n, w: (x + f(n(x))) @ w), "matrix follows", "M18"),
         ("third matrix on the branch", repairs(third=lambda x, f, n, w: x + f(n(x)) @ w), "now on the branch"),
         ("third matrix before", repairs(third=lambda x, f, n, w: x + f(n(x @ w))), "before the norm"),
@@ -663,6 +819,15 @@ WRONG = {
             "stands where its slope should",
         ),
         ("slope turned", (lambda x, a, b: eye(x) + (b.T * (x @ a <= 0)) @ a.T, "w_2"), "slope is turned around"),
+        ("slope by sign", (lambda x, a, b: eye(x) + (b.T * (x @ a).sign()) @ a.T, "w_2"), "count with slope -1"),
+        ("slope at x", (lambda x, a, b: eye(x) + (a @ b).T * (x > 0), "w_2"), "slope is asked of x"),
+        (
+            "diagonal only",
+            (lambda x, a, b: jacobian_right(x, a, b).diag().diag(), "w_2"),
+            "Only the diagonal is filled",
+        ),
+        ("odd", (lambda x, a, b: eye(x) + 0.3 * J_of(x, a, b), "w_2"), "Input j reaches output i"),
+        ("in place", (jacobian_in_w_1, "w_2"), "changed its input w_1 in place"),
         ("one everywhere", (lambda x, a, b: 1 + J_of(x, a, b), "w_2"), "wanted 1 on the diagonal only"),
         ("product", (lambda x, a, b: eye(x) @ J_of(x, a, b), "w_2"), "that is J alone"),
         ("subtracted", (lambda x, a, b: eye(x) - J_of(x, a, b), "w_2"), "J is taken off"),
@@ -691,6 +856,10 @@ WRONG = {
         ("a list", lambda g: [find_by_ratio(g)], "wanted one number"),
         ("a factor", lambda g: min(a / b for a, b in zip(g[:-1], g[1:], strict=True)), "wanted the number of a layer"),
         ("beyond", lambda g: 99, "there are layers 1 ..."),
+        ("below a half", find_below(0.5), "less than 0.5"),
+        ("far from one", find_far_from_one, "furthest from 1"),
+        ("below half the mean", find_below_half_the_mean, "10 of 11 stacks are right"),
+        ("reversed in place", find_and_reverse, "find_broken changed the list"),
         ("middle", lambda g: len(g) // 2, "stacks are right"),
         ("text", lambda g: str(find_by_ratio(g)), "wanted the number of a layer"),
     ],
@@ -723,6 +892,9 @@ WRONG = {
         ("first block only", scale_first_block, "Only some of the blocks"),
         ("norms too", scaling(right_factor, lambda b: (*last_ones(b), b.residuals[0].norm.gamma)), "More is changed"),
         ("twice", scaling(right_factor, lambda b: (*last_ones(b), *last_ones(b))), "The factor is 1/2L"),
+        ("new parameters", scale_new_parameters, "Replaced by a new parameter"),
+        ("L above the line", scaling(lambda L, i: 1 / math.sqrt(2) * L), "L belongs under the root"),
+        ("silenced", scaling(lambda L, i: 0.0), "The factor is 0"),
         ("copies", scale_copies, "change them in place"),
         ("nothing", scale_nothing, "Nothing has changed"),
         ("no no_grad", scale_with_gradients, "leaf Variable"),
@@ -747,8 +919,12 @@ WRONG = {
         ("one layer less", (lambda L, b, s: gain_right(L - 1, b, s), 0.71), "off by one"),
         ("one layer more", (lambda L, b, s: gain_right(L + 1, b, s), 0.71), "off by one"),
         ("negative root", (lambda L, b, s: math.sqrt(s ** (2 / L) - b * b), 0.71), "the root of a negative number"),
-        ("complex", (lambda L, b, s: (s ** (2 / L) - b * b) ** 0.5, 0.71), "wanted 0"),
+        ("complex", (lambda L, b, s: (s ** (2 / L) - b * b) ** 0.5, 0.71), "is complex"),
         ("absolute", (lambda L, b, s: math.sqrt(abs(s ** (2 / L) - b * b)), 0.71), "the branches alone carry enough"),
-        ("as read", (lambda L, b, s: 0.71, 0.71), "skip_gain at (L, branch, share)"),
+        ("as read", (lambda L, b, s: 0.71, 0.71), "It is the number read off the explorer"),
+        ("share fixed", (lambda L, b, s: gain_right(L, b, 0.01), 0.71), "the same whatever share is"),
+        ("L fixed", (lambda L, b, s: gain_right(32, b, s), 0.71), "the same whatever L is"),
+        ("rounded", (lambda L, b, s: round(gain_right(L, b, s), 2), 0.71), "It is rounded to 2 digits"),
+        ("odd", (lambda L, b, s: 1 - b, 0.71), "Solve (skip^2 + branch^2)^(L/2) = share"),
     ],
 }

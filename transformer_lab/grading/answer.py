@@ -39,7 +39,8 @@ HINTS = {
     "view size is not compatible": "view() wants contiguous inputs, and never transposes; reshape() takes any.",
     "zero-dimensional tensor": "x[j] has no axis left; x[j : j + 1] keeps it.",
     "math domain error": "math.log and math.sqrt refuse what has no result, such as log(0): weights may be exactly 0.",
-    "must be Tensor, not": "Of a plain number take math.sqrt, math.exp; of a tensor torch.sqrt, torch.exp.",
+    "must be Tensor, not float": "Of a plain number take math.sqrt, math.exp; of a tensor torch.sqrt, torch.exp.",
+    "must be Tensor, not int": "Of a plain number take math.sqrt, math.exp; of a tensor torch.sqrt, torch.exp.",
     "same dtype": "A tensor or layer made inside takes the default dtype: give it the input's, dtype=x.dtype.",
 }
 
@@ -87,10 +88,13 @@ class Answer:
 
 
 def shown(args: tuple, kwargs: dict) -> str:
-    """The arguments of a call in words: the shape of a tensor, the value of anything else."""
+    """The arguments of a call in words: a tensor by its shape, what is short by its value, the rest by its type."""
 
     def words(value):
-        return f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
+        if hasattr(value, "shape"):
+            return f"a tensor of shape {tuple(value.shape)}"
+        text = repr(value)
+        return f"a {type(value).__name__}" if len(text) > LONGEST or " at 0x" in text else text
 
     return ", ".join([words(arg) for arg in args] + [f"{name}={words(arg)}" for name, arg in kwargs.items()])
 

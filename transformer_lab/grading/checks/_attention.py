@@ -1,4 +1,4 @@
-"""Lesson 02: the checks of scaled dot-product attention, and of three repairs of it."""
+"""Lesson 02: the checks of scaled dot-product attention, and of five repairs of it."""
 
 import math
 
@@ -64,19 +64,27 @@ class scaled_dot_product_attention:
 
 
 class repair:
-    answers = tuple(f"repair_{n}{SIGNATURE}" for n in (1, 2, 3))
+    answers = tuple(f"repair_{n}{SIGNATURE}" for n in (1, 2, 3, 4, 5))
 
     @check("repair 1", 1)
-    def first(repair_1, repair_2, repair_3):
-        repaired(repair_1)
+    def first(*repairs):
+        repaired(repairs[0])
 
     @check("repair 2", 1)
-    def second(repair_1, repair_2, repair_3):
-        repaired(repair_2)
+    def second(*repairs):
+        repaired(repairs[1])
 
     @check("repair 3", 1)
-    def third(repair_1, repair_2, repair_3):
-        repaired(repair_3)
+    def third(*repairs):
+        repaired(repairs[2])
+
+    @check("repair 4", 1)
+    def fourth(*repairs):
+        repaired(repairs[3])
+
+    @check("repair 5", 1)
+    def fifth(*repairs):
+        repaired(repairs[4])
 
 
 def repaired(answer) -> None:
@@ -84,6 +92,9 @@ def repaired(answer) -> None:
     for inputs in cases():
         compare_weights(answer, *inputs)
         compare_output(answer, *inputs)
+    whole = scaled_dot_product_attention
+    for rule in (whole.dtype, whole.gradient, whole.inputs):
+        rule(answer)
 
 
 def cases():
@@ -114,10 +125,9 @@ def attention_by_loops(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]
     q, k, v = q.double().reshape(-1, T, d), k.double().reshape(-1, S, d), v.double().reshape(-1, S, e)
     for b in range(len(q)):
         for i in range(T):
-            scores = torch.stack([(q[b, i] * k[b, j]).sum() / math.sqrt(d) for j in range(S)])
+            scores = (q[b, i] * k[b]).sum(-1) / math.sqrt(d)
             weights[b, i] = softmax_by_loops(scores, -1)
-            for j in range(S):
-                output[b, i] += weights[b, i, j] * v[b, j]
+            output[b, i] = (weights[b, i, :, None] * v[b]).sum(0)
     return output.view(*batch, T, e), weights.view(*batch, T, S)
 
 

@@ -38,6 +38,8 @@ def weights(got, output, q, k, v):
     if close(got, plain, 1e-4) and close(output, plain @ v / root, 1e-4):
         yield got, f"{outside}, and the output shrinks by sqrt(d). Divide the scores, before the softmax.", "M02"
     yield plain / root, f"{outside}, and each row sums to 1/sqrt(d), not to 1. Divide the scores.", "M02"
+    if not got.any():
+        yield got, "All weights are 0, whatever q and k are: is a tensor made with zeros and never filled?", None
     if got.isnan().any():
         yield got, "The weights are NaN: is a divisor 0, or a score infinite?", None
     slope = temperature(got, scores)

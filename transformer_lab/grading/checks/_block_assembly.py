@@ -71,7 +71,7 @@ class Block:
     @check("gradients reach every parameter; dtype and input stay as they were", 0.5)
     def gradient(Block):
         block, attention, feed_forward = build(Block)
-        gradients_arrive(block, "Block")
+        gradients_arrive(block, "Block", lambda x: block_spec(x, attention, feed_forward, norm=fast_norm))
         keeps_dtype(run_module(block.double(), normal(B, T, D).double(), "Block"), torch.float64, "the output")
 
 
@@ -86,10 +86,10 @@ class Stack:
 
     @check("the output: each block reads what the one before it wrote", 2)
     def output(Stack):
-        for n_layers in (3, 1, 4):
-            stack, made = build_stack(Stack, n_layers)
-            made = parameters_of_a_stack(stack, made, n_layers)[0]
-            x = 2 * normal(B, T, D)
+        for n_layers, width in ((3, D), (1, D), (4, 10)):
+            stack, made = build_stack(Stack, n_layers, width)
+            made = parameters_of_a_stack(stack, made, n_layers, width)[0]
+            x = 2 * normal(B, T, width)
             got = run_module(stack, x, "Stack")
             compare(got, stack_spec(x, made), faults.stacks(x, made), "the output", 1e-4)
 
@@ -97,7 +97,7 @@ class Stack:
     def gradient(Stack):
         stack, made = build_stack(Stack, 3)
         parameters_of_a_stack(stack, made, 3)
-        gradients_arrive(stack, "Stack")
+        gradients_arrive(stack, "Stack", lambda x: stack_spec(x, made))
 
 
 def build(Block, width: int = D) -> tuple[nn.Module, Mixer, Bender]:
@@ -120,6 +120,7 @@ def run_module(module: nn.Module, x: Tensor, name: str) -> Tensor:
     """module(x), as a learner's function is called: an empty forward is not done yet, a raised error shows its line."""
     got = Answer(module, f"{name}.forward(x)")(x.clone())
     got = expect_tensor(got, "the output", tuple(x.shape))
+    keeps_dtype(got, x.dtype, "the output")
     again = module(x.clone())
     if not close(again, got):
         raise Wrong("Two calls with the same input differ: is a layer made anew in forward(), or is there dropout?")
@@ -142,14 +143,19 @@ def parameters_of_a_block(block, attention, feed_forward) -> list[Tensor]:
         return own
     told = {
         0: "The block has no parameters but those of its parts: make two nn.LayerNorm(d_model) in __init__, as "
-        "attributes. (One made in forward() is new at every call and never learns.)",
+        "attributes. (One made in forward() is new at every call and never learns; one in a plain list is not found.)",
         1: "The block's own parameters are one vector of d_model numbers; two LayerNorms have four.",
         2: "The block has one norm's scale and shift; wanted two norms, one before each part: shared, they could not "
         "learn different scales (or is one of them an RMSNorm, or kept in a list?).",
         3: "The block's own parameters are three vectors of d_model numbers; two LayerNorms have four.",
         6: "The block has three norms; wanted two, one before each part. The norm at the end belongs to the stack.",
     }
+    if width != int(width):
+        raise Wrong(WRITTEN_IN)
     raise Wrong(told.get(width, f"Beside its parts the block holds {width:g} d_model parameters; two norms hold four."))
+
+
+WRITTEN_IN = "The size of a norm does not go with d_model: nn.LayerNorm(d_model), with the argument and not a number."
 
 
 def ways_to_pair(own: list[Tensor]) -> list[tuple]:
@@ -183,32 +189,43 @@ def compare_block(Block, shape: tuple) -> None:
     compare(got, wanted, faults.blocks(x, attention, feed_forward, fast_norm), "the output", 1e-4)
 
 
-def gradients_arrive(module: nn.Module, name: str) -> None:
+def gradients_arrive(module: nn.Module, name: str, spec) -> None:
+    """Every parameter gets a gradient, and the input all of it: as much as through spec(x)."""
     leaves_alone(lambda x: module(x), x=normal(B, T, D))
     x = normal(B, T, D).requires_grad_()
     got = Answer(module, f"{name}.forward(x)")(x * 1.0)
     upstream = torch.randn(B, T, D)
+    wanted = spec(x)
+    (through,) = torch.autograd.grad((wanted * upstream).sum(), x)
     (has_gradient(expect_tensor(got, "the output", (B, T, D)), "the output") * upstream).sum().backward()
     for what, parameter in module.named_parameters():
         if parameter.grad is None or not parameter.grad.any():
             raise Wrong(f"No gradient reaches {what}, so it would never learn: is it used in forward()?")
     if x.grad is None or not x.grad.any():
         raise Wrong("No gradient reaches the input, so nothing before this module could learn. Look for .detach().")
+    if close(got, wanted, 1e-4) and not close(x.grad, through, 1e-3):
+        raise Wrong(PARTLY)
 
 
-def build_stack(Stack, n_layers: int) -> tuple[nn.Module, list]:
+PARTLY = (
+    "The output is right, but a part of the gradient to the input is lost on the way, by the skip or by a branch. "
+    "Look for .detach(), .data or torch.no_grad()."
+)
+
+
+def build_stack(Stack, n_layers: int, width: int = D) -> tuple[nn.Module, list]:
     """The learner's stack, and the blocks it had made, in their order."""
     made = []
 
     def make_block() -> nn.Module:
-        made.append(Mixer())
+        made.append(Mixer(width))
         return made[-1]
 
-    stack = expect_module(Stack(n_layers, D, make_block), "Stack")
+    stack = expect_module(Stack(n_layers, width, make_block), "Stack")
     return stack, made
 
 
-def parameters_of_a_stack(stack, made: list, n_layers: int) -> tuple[list, list]:
+def parameters_of_a_stack(stack, made: list, n_layers: int, width: int = D) -> tuple[list, list]:
     """(the blocks, the stack's own parameters), if there are n_layers blocks of their own and one norm."""
     mixers = [module for module in stack.modules() if isinstance(module, Mixer)]
     if not made:
@@ -234,16 +251,18 @@ def parameters_of_a_stack(stack, made: list, n_layers: int) -> tuple[list, list]
         raise Wrong(f"For n_layers = {n_layers} the stack holds {len(mixers)} blocks: wanted exactly {n_layers}.")
     inside = {id(p) for mixer in mixers for p in mixer.parameters()}
     own = [p for p in stack.parameters() if id(p) not in inside]
-    size = sum(p.numel() for p in own) / D
+    size = sum(p.numel() for p in own) / width
     if size == 0:
         raise Wrong(
             "The stack has no norm of its own. Pre-norm blocks leave their sum unnormalised, so the stack ends with "
             "one nn.LayerNorm(d_model), made in __init__."
         )
+    if size != int(size):
+        raise Wrong(WRITTEN_IN)
     if size != 2:
         raise Wrong(
-            f"Beside its blocks the stack holds {size:g} d_model parameters; one LayerNorm at the end has 2 d_model. "
-            "The norms inside a block are the block's own."
+            f"Beside its blocks the stack holds {size:g} d_model parameters; one LayerNorm at the end has 2 d_model "
+            "(gamma and beta; an RMSNorm has gamma alone). The norms inside a block are the block's own."
         )
     if len(made) > n_layers:
         raise Wrong(

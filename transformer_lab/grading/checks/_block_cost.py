@@ -10,7 +10,7 @@ from ...attention import scaled_dot_product_attention
 from ...config import TransformerConfig
 from ...models import GPT
 from ..score import Wrong, check
-from ._block_count import whole_number
+from ._block_count import asked, whole_number
 
 
 class cache_bytes:
@@ -23,7 +23,7 @@ class cache_bytes:
     @check("with keys and values that heads share, and a d_head of its own", 1.5)
     def grouped(cache_bytes):
         compare_caches(
-            cache_bytes, {"n_kv_heads": 2}, {"n_kv_heads": 1}, {"d_head": 10}, {"n_kv_heads": 3, "d_head": 4}
+            cache_bytes, {"n_kv_heads": 2}, {"n_kv_heads": 1}, {"d_head": 14}, {"n_kv_heads": 3, "d_head": 4}
         )
 
 
@@ -40,14 +40,14 @@ class forward_flops:
             flops,
             {"activation": "swiglu"},
             {"n_kv_heads": 2},
-            {"d_head": 10},
+            {"d_head": 14},
             {"tie_embeddings": False},
             {"norm": "rms", "bias": False, "positions": "rotary", "activation": "swiglu", "n_kv_heads": 3},
         )
 
 
 def sizes(**choices) -> TransformerConfig:
-    fields = dict(vocab_size=53, d_model=6 * random.choice((6, 8)), n_heads=6, n_layers=random.choice((3, 5)),
+    fields = dict(vocab_size=53, d_model=6 * random.choice((8, 10)), n_heads=6, n_layers=random.choice((3, 5)),
                   d_ff=random.choice((67, 71)), max_len=31, positions="alibi")  # fmt: skip
     return TransformerConfig(**{**fields, **choices})
 
@@ -55,9 +55,9 @@ def sizes(**choices) -> TransformerConfig:
 def compare_caches(cache_bytes, *changes: dict) -> None:
     for change in changes:
         config = sizes(**change)
-        B, S, n_bytes = random.choice((7, 9)), random.choice((11, 13)), 4
+        B, S, n_bytes = random.choice((7, 9)), random.choice((11, 13)), 16
         wanted = held(config, B, S) * n_bytes
-        got = whole_number(cache_bytes(config, B, S, n_bytes))
+        got = whole_number(asked(cache_bytes, config, B, S, n_bytes), "a number of bytes")
         if got != wanted:
             raise Wrong(
                 f"n_layers={config.n_layers}, d_model={config.d_model}, n_heads={config.n_heads}, "
@@ -79,7 +79,18 @@ def held(config: TransformerConfig, B: int, S: int) -> int:
 
 def cache_fault(got, wanted, config, B, S, n_bytes) -> str:
     kv, d_head = config.n_kv_heads or config.n_heads, config.head_width
+    scores = config.n_layers * B * config.n_heads * S * S * n_bytes
+    if got in (scores, 2 * scores):
+        return "These are the scores, (B, n_heads, S, S) in each layer: they are not kept. Kept are keys and values."
+    group = config.n_heads // kv
     named = (
+        (4 / n_bytes, "bytes_per_number is ignored: not every number takes 4 bytes."),
+        (
+            group / kv if group > 1 else 1,
+            "n_heads / n_kv_heads is how many queries share a key; the cache holds n_kv_heads keys.",
+        ),
+        ((S - 1) / S, "One token is missing: wanted all S tokens read so far."),
+        ((S + 1) / S, "One token too many: wanted the S tokens read so far."),
         (config.n_heads / kv, "n_kv_heads is ignored: the cache holds one key for each group of heads."),
         (
             (config.d_model // config.n_heads) / d_head,
@@ -94,7 +105,7 @@ def cache_fault(got, wanted, config, B, S, n_bytes) -> str:
         (1 / n_bytes, "This is how many numbers there are; wanted bytes."),
         (8, "These are bits: a byte has 8."),
         (1 / d_head, "The width of a head is missing."),
-        (1 / kv, "The number of key heads is missing."),
+        (1 / kv, "The number of key heads is missing: n_kv_heads, or n_heads where that is None."),
         (2, "It is counted twice: keys and values are two tensors, not four."),
         (3 / 2, "Queries are counted as well; they are used once and not kept."),
         (config.max_len / S, "This is a cache of max_len tokens; wanted one of S tokens."),
@@ -109,7 +120,7 @@ def compare_flops(flops, *changes: dict) -> None:
     for change in changes:
         config, T = sizes(**change), random.choice((13, 29))
         wanted = measured(config, T)
-        got = whole_number(flops(config, T))
+        got = whole_number(asked(flops, config, T), "a number of FLOPs")
         if got != wanted:
             names = ("vocab_size", "d_model", "n_heads", "n_kv_heads", "n_layers", "d_ff", "activation")
             said = ", ".join(f"{name}={getattr(config, name)!r}" for name in names)
@@ -127,6 +138,13 @@ def measured(config: TransformerConfig, T: int) -> int:
     with replace_attention(model, scaled_dot_product_attention), torch.no_grad(), counter:
         model(ids)
     return counter.get_total_flops()
+
+
+def flops_with(config: TransformerConfig, T: int) -> int:
+    """The formula, for naming a mistake: what is right is measured."""
+    D, H, kv, d_head = config.d_model, config.n_heads, config.n_kv_heads or config.n_heads, config.head_width
+    matrices = 2 * D * (H + kv) * d_head + (3 if config.activation == "swiglu" else 2) * D * config.d_ff
+    return config.n_layers * (2 * T * matrices + 4 * T * T * H * d_head) + 2 * T * D * config.vocab_size
 
 
 def flop_fault(got: int, wanted: int, config: TransformerConfig, T: int) -> str:
@@ -155,6 +173,9 @@ def flop_fault(got: int, wanted: int, config: TransformerConfig, T: int) -> str:
         "W_K and W_V with a key for every head (n_kv_heads is smaller)": 4 * L * T * D * (H - kv) * d_head,
         "the attention core with n_kv_heads heads (every query head scores, also with shared keys)": core
         - core * kv // H,
+        "the logits at all positions but one (a GPT gives them at each)": logits - logits // T,
+        "the logits of all layers but one (they are computed once)": logits * (L - 1),
+        "the biases (they were to be left out)": L * T * (config.bias * (H * d_head + 2 * kv * d_head + 2 * D + F)),
         "all layers but one": (core + attention + ff) * (L - 1) // L,
         "the position table or embedding (a look-up multiplies nothing)": 2 * T * config.max_len * D,
     }
@@ -167,8 +188,23 @@ def flop_fault(got: int, wanted: int, config: TransformerConfig, T: int) -> str:
         return (
             "This counts only the lower triangle of the scores. A fused kernel may save it; the formula asked for not."
         )
-    if got == wanted - core + 4 * L * T * H * d_head:
-        return "In the core each of T queries meets T keys: T x T."
+    if got == flops_with(config, config.max_len):
+        return "This is for config.max_len tokens; wanted for the T tokens that are read."
+    if got - wanted in [k * L * H * T * T for k in range(1, 6)]:
+        return "What is too much grows with H T x T: is the softmax or the scale counted? They were to be left out."
+    cores = {
+        4 * L * T * H * d_head: "In the core each of T queries meets T keys: T x T.",
+        4 * L * T * config.max_len * H * d_head: "In the core T queries meet the T tokens read, not max_len.",
+        core // H: "The core is counted for one head; each layer has n_heads of them.",
+        4
+        * L
+        * T
+        * T
+        * D: "In the core d_model is taken for n_heads x d_head: config.head_width says how wide a head is.",
+        4 * L * T * T * H * D: "In the core each head counts d_model features; a head is config.head_width wide.",
+    }
+    if got - wanted + core in cores:
+        return cores[got - wanted + core]
     with torch.device("meta"):
         total = sum(parameter.numel() for parameter in GPT(config).parameters())
     if got in (2 * T * total, 2 * T * total + core):

@@ -3,9 +3,11 @@
 import itertools
 import numbers
 import random
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+from torch.nn.modules.module import register_module_module_registration_hook
 
 from ...config import TransformerConfig
 from ...models import BERT, GPT, Transformer
@@ -35,7 +37,7 @@ class count_parameters:
         plain = {"positions": "learned", "norm_position": "post"}
         compare_counts(
             count, "BERT", plain, {"n_segments": 2}, {"norm_embeddings": True}, {"pooler": True},
-            {"masked_lm_head": True}, {"norm_position": "pre"},
+            {"masked_lm_head": True}, {"norm_position": "pre"}, {"tie_embeddings": False},
             {"n_segments": 3, "norm_embeddings": True, "pooler": True, "masked_lm_head": True},
         )  # fmt: skip
 
@@ -44,7 +46,8 @@ class count_parameters:
         plain = {"positions": "sinusoidal", "norm_position": "post"}
         compare_counts(
             count, "Transformer", plain, {"n_layers": 1}, {"tie_embeddings": False},
-            {"norm_position": "pre"}, {"norm": "rms", "bias": False, "n_kv_heads": 2, "activation": "swiglu"},
+            {"norm_position": "pre"}, {"positions": "learned"},
+            {"norm": "rms", "bias": False, "n_kv_heads": 2, "activation": "swiglu"},
         )  # fmt: skip
 
 
@@ -53,7 +56,13 @@ def compare_counts(count, family: str, plain: dict, *changes: dict) -> None:
     for change in ({}, *changes):
         config = sizes(**{**plain, **change})
         wanted = built(config, family)
-        got = whole_number(count(config, family))
+        with watching_for_models() as made:
+            got = whole_number(asked(count, config, family))
+        if made:
+            raise Wrong(
+                f"The number is read off a model that your function builds (a {made[0]} was made). Wanted is "
+                "arithmetic with the config's fields, so that you know where each parameter comes from."
+            )
         if got != wanted:
             raise explain(got, wanted, config, family, change)
 
@@ -63,7 +72,7 @@ def sizes(**choices) -> TransformerConfig:
     n_heads, width = 4, random.choice((6, 8, 10))
     fields = dict(
         vocab_size=random.choice((53, 59, 61)), d_model=n_heads * width, n_heads=n_heads,
-        n_layers=random.choice((3, 5)), d_ff=random.choice((67, 71, 73)), max_len=random.choice((17, 19, 23)),
+        n_layers=random.choice((3, 5)), d_ff=random.choice((71, 73, 79)), max_len=random.choice((17, 19, 23)),
     )  # fmt: skip
     if choices.get("d_head") is not None:
         choices["d_head"] = width + 4
@@ -76,13 +85,42 @@ def built(config: TransformerConfig, family: str) -> int:
         return sum(parameter.numel() for parameter in MODELS[family](config).parameters())
 
 
-def whole_number(value) -> int:
+@contextmanager
+def watching_for_models():
+    """The names of the package's modules that are put together inside the with block."""
+    made = []
+
+    def seen(module, name, part):
+        if type(module).__module__.startswith("transformer_lab."):
+            made.append(type(module).__name__)
+
+    handle = register_module_module_registration_hook(seen)
+    try:
+        yield made
+    finally:
+        handle.remove()
+
+
+def asked(function, config: TransformerConfig, *args):
+    """The answer for this config; if it stumbles over a field that is None, which field says more."""
+    try:
+        return function(config, *args)
+    except TypeError as error:
+        if "NoneType" in str(error):
+            error.add_note(
+                "config.n_kv_heads is None where each query head has a key of its own (n_heads of them), and "
+                "config.d_head where a head is d_model / n_heads wide: config.head_width is always a number."
+            )
+        raise
+
+
+def whole_number(value, what: str = "a number of parameters") -> int:
     if isinstance(value, Tensor) and value.numel() == 1:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise Wrong(f"A {type(value).__name__} came back; wanted one whole number.")
     if value != value or abs(value) == float("inf") or value != int(value):
-        raise Wrong(f"{value} came back: a number of parameters is whole. Use // for a division.")
+        raise Wrong(f"{value} came back: {what} is whole. Use // for a division, and no millions or megabytes.")
     return int(value)
 
 
@@ -142,6 +180,8 @@ def quantities(config: TransformerConfig, family: str) -> dict[str, int]:
         )
     if cross:
         found |= {
+            "the norms at the end of both stacks (a pre-norm stack has one, a post-norm stack none)": 2 * norm,
+            "a second table of positions (the package's model has one, for both stacks)": config.max_len * D,
             "one stack (an encoder and a decoder have n_layers blocks each)": L * block,
             "the cross-attentions of the decoder": L * attention,
             "the cross-attentions of the decoder, each with its norm": L * (attention + norm),
@@ -154,6 +194,8 @@ def quantities(config: TransformerConfig, family: str) -> dict[str, int]:
     if family == "BERT":
         found |= {
             "the segments (n_segments x d_model)": config.n_segments * D,
+            "two segments (config.n_segments says how many there are)": 2 * D * (config.n_segments != 2),
+            "one segment (config.n_segments says how many there are)": D * (config.n_segments == 0),
             "the norm on the embeddings": norm,
             "the pooler (d_model x d_model and a bias)": D * D + D,
             "the pooler's bias": D,
@@ -194,6 +236,7 @@ def most_likely_first(parts: dict, change: dict, family: str) -> dict:
     return dict(sorted(parts.items(), key=lambda item: order(item[0])))
 
 
+GPT2_SMALL = 124_439_808
 MIXED = "the encoder's feed-forward layers and the decoder's"
 
 
@@ -205,13 +248,18 @@ def explain(got: int, wanted: int, config: TransformerConfig, family: str, chang
     changed = ", ".join(f"{name}={value!r}" for name, value in change.items())
     only = f" (Without {changed} yours is right.)" if change else ""
     H = config.n_heads
-    for words, size in parts.items():
-        for sign, what in ((1, "missing"), (-1, "too much")):
-            if missing == sign * size:
-                misconception = "M29" if words.startswith(MIXED) else None
-                return Wrong(f"{text}What is {what} is as much as {words}.{only}", misconception)
+    gated = config.activation == "swiglu" or missing < 0
+    fitting = [words for words, size in parts.items() if size == abs(missing) and (gated or "gate" not in words)]
+    if fitting:
+        about = [words for words in fitting if any(ABOUT.get(name, "?") in words for name in change)]
+        misconception = "M29" if fitting[0].startswith(MIXED) else None
+        listed = ", or as ".join((about or fitting)[: 1 if misconception else 3])
+        what = "missing" if missing > 0 else "too much"
+        return Wrong(f"{text}What is {what} is as much as {listed}.{only}", misconception)
+    if got == GPT2_SMALL:
+        return Wrong(f"{text}That is GPT-2 small, whatever the config: take the sizes from config.{only}")
     attentions = parts["all attentions"]
-    if -missing == (H - 1) * attentions:
+    if -missing in ((H - 1) * attentions, (H - 1) * (attentions - parts.get("the biases of all attentions", 0))):
         return Wrong(f"{text}Attention is counted {H} times: heads share the width, d_model = H d_head.{only}")
     D, F, blocks = config.d_model, config.d_ff, config.n_layers * (2 if family == "Transformer" else 1)
     gate, bias = (3 if config.activation == "swiglu" else 2), int(config.bias)

@@ -58,6 +58,14 @@ def blocks(x: Tensor, a, f, n):
     yield z + a(n(z)), "The feed-forward layer comes before attention: attention is first.", None
     yield x, "The block gives its input back unchanged: is the result of a part thrown away?", None
     yield F.relu(right), "An activation stands after the last addition: the residual path must stay bare.", "M18"
+    for other, axes in (
+        (lambda x: (x - x.mean((0, 1))) / (x.var((0, 1), unbiased=False) + 1e-5).sqrt(), "batch and positions"),
+        (lambda x: (x - x.mean(1, True)) / (x.var(1, unbiased=False, keepdim=True) + 1e-5).sqrt(), "the positions"),
+        (lambda x: F.layer_norm(x, x.shape[1:]), "positions and features together"),
+        (lambda x: F.layer_norm(x, x.shape), "everything"),
+    ):
+        y = x + a(other(x))
+        yield y + f(other(y)), wrong_axis(axes), None
     yield x - a(n(x)) + f(n(x - a(n(x)))), "A part's output is subtracted; wanted x + part(norm(x)).", None
     yield x1 - f(n(x1)), "The feed-forward layer's output is subtracted; wanted x + part(norm(x)).", None
     yield from systematic(x, a, f, n)
@@ -86,6 +94,10 @@ PARALLEL = (
 )
 TO_ITSELF = "A part's output is added to itself; wanted to x, the part's input before the norm."
 DOUBLED = "x is added to x and a part's output is lost: wanted x + part(norm(x)), not x + x."
+
+
+def wrong_axis(axes: str) -> str:
+    return f"The norm takes its mean and variance over {axes}; wanted over the features of each position alone."
 
 
 def no_norm(part: str) -> str:
@@ -138,6 +150,11 @@ def stacks(x: Tensor, made: list):
 
     right = norm(through(x, made))
     yield through(x, made), "The norm is made but not used: the last block's sum must pass through it.", None
+    y = x
+    for block in made:
+        y = block(norm(y))
+    for said in (y, norm(y)):
+        yield said, "The norm stands before every block; wanted once, after the last.", None
     yield through(x, made, norm), "The norm follows every block; wanted once, after the last.", None
     yield norm(through(x, made[::-1])), "The blocks run from the last to the first: keep their order.", None
     yield through(norm(x), made), "The norm stands before the first block; wanted after the last.", None
@@ -162,6 +179,9 @@ def stacks(x: Tensor, made: list):
     for block in made:
         y = y + block(y)
     yield norm(y), "x is added after each block; the skips are inside the blocks. Stacking is x = block(x).", "M19"
+    y = through(x, made)
+    for axes, words in ((y.shape, "everything"), (y.shape[1:], "positions and features together")):
+        yield F.layer_norm(y, axes), wrong_axis(words), None
     for some, which in ((made[:-1], "last"), (made[1:], "first")):
         yield norm(through(x, some)), f"The {which} block is left out of forward().", None
     yield norm(through(through(x, made), made)), "Every block is applied twice.", None

@@ -18,16 +18,16 @@ class identify:
 
     @check("the family", 1)
     def family(identify, heads_known):
-        for family in FAMILIES:
-            shapes, wanted = listing(family)
+        for family, n_kv_heads in (*((family, 2) for family in FAMILIES), ("Llama", None)):
+            shapes, wanted = listing(family, n_kv_heads=n_kv_heads)
             found = read(identify, shapes)
             expect(found, wanted, "family", shapes)
 
     @check("the sizes", 2)
     def sizes(identify, heads_known):
         for family in ("GPT-2", "BERT", "encoder-decoder", "Llama"):
-            for n_layers in (2, 12):
-                shapes, wanted = listing(family, n_layers)
+            for n_layers, n_kv_heads in ((2, 2), (12, 1), (3, None)):
+                shapes, wanted = listing(family, n_layers, n_kv_heads)
                 found = read(identify, shapes)
                 for name in SIZES:
                     expect(found, wanted, name, shapes)
@@ -41,15 +41,15 @@ class identify:
             )
 
 
-def listing(family: str, n_layers: int = 3) -> tuple[dict, dict]:
-    """(names and shapes of a model's weights in random order, what is to be found)"""
+def listing(family: str, n_layers: int = 3, n_kv_heads: int | None = 2) -> tuple[dict, dict]:
+    """(names and shapes of a model's weights in random order, what is to be found); only Llama shares keys"""
     sizes = dict(vocab_size=random.choice((301, 307)), d_model=24, n_heads=4, n_layers=n_layers,
                  d_ff=random.choice((67, 90)), max_len=random.choice((35, 37)))  # fmt: skip
     choices = {
         "encoder-decoder": dict(norm_position="post"),
         "GPT-2": dict(positions="learned"),
         "BERT": dict(positions="learned", norm_position="post", n_segments=2, norm_embeddings=True, pooler=True),
-        "Llama": dict(norm="rms", activation="swiglu", positions="rotary", bias=False, n_kv_heads=random.choice((1, 2)),
+        "Llama": dict(norm="rms", activation="swiglu", positions="rotary", bias=False, n_kv_heads=n_kv_heads,
                       d_head=random.choice((8, 10)), tie_embeddings=random.choice((True, False))),
     }  # fmt: skip
     config = TransformerConfig(**sizes, **choices[family])
@@ -63,7 +63,13 @@ def listing(family: str, n_layers: int = 3) -> tuple[dict, dict]:
 
 
 def read(identify, shapes: dict) -> dict:
-    found = identify(dict(shapes))
+    given = dict(shapes)
+    found = identify(given)
+    if given != shapes:
+        raise Wrong(
+            "Your function changed the dictionary it was given: whoever calls it has lost the list. Look for pop(), "
+            "del or an assignment to shapes[...], and work on a copy, dict(shapes)."
+        )
     if not isinstance(found, dict):
         raise Wrong(
             f"A {type(found).__name__} came back; wanted a dictionary with the keys family, {', '.join(SIZES)}."
@@ -77,7 +83,10 @@ def expect(found: dict, wanted: dict, name: str, shapes: dict) -> None:
     got, right = found[name], wanted[name]
     if got == right:
         return
-    text = f"A {wanted['family']} model with {wanted['n_layers']} layers: {name} is {got!r}, wanted {right!r}."
+    model = f"A model of the family {wanted['family']} with {wanted['n_layers']} layers"
+    text = f"{model}: {name} is {got!r}, wanted {right!r}."
+    if isinstance(got, str) and name in SIZES:
+        raise Wrong(f"{text} A text came back; wanted a number: int(...).")
     raise Wrong(f"{text} {hint(name, got, wanted, shapes)}".strip())
 
 
@@ -93,7 +102,10 @@ def hint(name: str, got, wanted: dict, shapes: dict) -> str:
         if got == 2 * wanted["n_layers"]:
             return "n_layers counts the blocks of one stack: the encoder has as many as the decoder."
         if got == 10 and wanted["n_layers"] == 12:
-            return 'As text "9" is larger than "11": turn the numbers into int before you take the largest.'
+            return (
+                'As text "9" is larger than "11", and one character cannot hold "11": split the name at its dots and '
+                "turn the part into int."
+            )
         return "The numbers after `blocks.` count the layers; names come in any order."
     if name == "d_model" and got == q[0]:
         return "W_Q has shape (n_heads x d_head, d_model): d_model is its second number, or the embedding's."
@@ -104,6 +116,11 @@ def hint(name: str, got, wanted: dict, shapes: dict) -> str:
             return "Compare the rows of w_q, n_heads x d_head, with those of w_k, n_kv_heads x d_head."
         if isinstance(got, (int, float)) and got in (q[0] / q[1], k[1] / k[0], q[1] / k[0]):
             return f"w_q is {q}, w_k is {k}: compare their rows, not rows with columns (d_head may be of its own)."
+        return "group is n_heads / n_kv_heads: the rows of w_q divided by the rows of w_k."
+    if name == "d_ff" and got == 4 * wanted["d_model"]:
+        return "d_ff is not 4 d_model in every model: read it off the shape of w_1, (d_ff, d_model)."
+    if name == "d_ff" and got == 2 * wanted["d_ff"]:
+        return "w_1 and w_gate have d_ff rows each: d_ff is the rows of w_1 alone."
     for other, size in sizes.items():
         if other != name and got == size:
             return f"That is {other}: nn.Linear keeps (outputs, inputs), an embedding (rows, d_model)."

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from ..score import Wrong, check
 from . import _block_faults as faults
 from ._block_assembly import Bender, Mixer, block_spec, layer_norm
-from .common import compare, expect_tensor, leaves_alone, normal
+from .common import close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
 
 
 class repair:
@@ -22,7 +22,10 @@ class repair:
         for shape in ((3, 5, 6), (2, 4, 8)):
             x, a, f, n_1, n_2, (one, two) = parts(shape)
             got = expect_tensor(repair_1(x.clone(), a, f, n_1, n_2), "the output", shape)
-            compare(got, block_spec(x, a, f, one, two), pre_faults(x, a, f, n_1, n_2), "the output", 1e-4)
+            wanted = block_spec(x, a, f, one, two)
+            compare(got, wanted, pre_faults(x, a, f, n_1, n_2), "the output", 1e-4)
+            keeps_dtype(got, x.dtype, "the output")
+            same_gradients(got, wanted, a=a, f=f, n_1=n_1, n_2=n_2)
         leaves_alone(lambda x: repair_1(x, a, f, n_1, n_2), x=x)
 
     @check("repair 2: a post-norm block", 1)
@@ -33,6 +36,8 @@ class repair:
             middle = layer_norm(x + a(x), *one)
             wanted = layer_norm(middle + f(middle), *two)
             compare(got, wanted, post_faults(x, a, f, n_1, n_2), "the output", 1e-4)
+            keeps_dtype(got, x.dtype, "the output")
+            same_gradients(got, wanted, a=a, f=f, n_1=n_1, n_2=n_2)
         leaves_alone(lambda x: repair_2(x, a, f, n_1, n_2), x=x)
 
     @check("repair 3: from ids to logits", 1)
@@ -40,13 +45,39 @@ class repair:
         for B, T in ((4, 7), (1, 5), (6, 2), (5, 5)):
             ids, *model = path(B, T)
             tokens = model[0]
-            got = repair_3(ids.clone(), *model)
+            given = ids.clone()
+            got = repair_3(given, *model)
+            if not torch.equal(given, ids):
+                raise Wrong("The ids were changed in place: whoever calls the function loses them.")
             if isinstance(got, Tensor) and tuple(got.shape) == (B, T, tokens.embedding_dim):
                 raise Wrong(HIDDEN, "M34")
             got = expect_tensor(got, "the logits", (B, T, tokens.num_embeddings))
-            compare(got, logits_by_loops(ids, *model), path_faults(ids, *model), "the logits", 1e-4)
+            wanted = logits_by_loops(ids, *model)
+            compare(got, wanted, path_faults(ids, *model), "the logits", 1e-4)
+            keeps_dtype(got, wanted.dtype, "the logits")
+            same_gradients(got, wanted, tokens=tokens, positions=model[1], norm=model[-1])
 
 
+def same_gradients(got: Tensor, wanted: Tensor, **sources) -> None:
+    """The gradients to every parameter (and the table of positions) are those of the right output."""
+    named = {name: list(one.parameters()) if isinstance(one, nn.Module) else [one] for name, one in sources.items()}
+    upstream = torch.randn_like(wanted)
+    flat = [tensor for tensors in named.values() for tensor in tensors]
+    loss = (has_gradient(got, "the result") * upstream).sum()
+    mine = iter(torch.autograd.grad(loss, flat, allow_unused=True))
+    right = iter(torch.autograd.grad((wanted * upstream).sum(), flat))
+    for name, tensors in named.items():
+        for _ in tensors:
+            one, full = next(mine), next(right)
+            if one is None or not close(one, full, 1e-3):
+                raise Wrong(
+                    f"The numbers are right, but {'no' if one is None else 'only a part of the'} gradient reaches "
+                    f"{NAMES[name]}, which could not learn as it should. Look for .detach(), .data or torch.no_grad()."
+                )
+
+
+NAMES = {"a": "attention", "f": "feed_forward", "n_1": "norm_1", "n_2": "norm_2", "tokens": "the embedding",
+         "positions": "the table of positions", "norm": "the norm"}  # fmt: skip
 HIDDEN = (
     "These are hidden states (B, T, d_model): the output layer is missing. Tied, a token's logit is the dot product "
     "of the hidden state with that token's embedding."
@@ -80,6 +111,14 @@ def pre_faults(x, a, f, n_1, n_2):
     yield middle, f"{faults.SECOND} is missing: every block has both.", "M29"
     yield middle + f(n_2(x)), faults.PARALLEL, None
     yield middle + f(middle), faults.no_norm(faults.SECOND), None
+    yield f(n_2(a(n_1(x)))), "There is no skip around either part: x is lost. Wanted x + part(norm(x)), twice.", "M15"
+    q = x + n_1(a(x))
+    yield q + n_2(f(q)), faults.NORM_ON_BRANCH, "M23"
+    q = x + a(n_2(x))
+    yield q + f(n_1(q)), "The norms are exchanged: norm 1 stands before attention, norm 2 before feed-forward.", None
+    q = x + f(n_1(x))
+    yield q + a(n_2(q)), "The feed-forward layer comes before attention: attention is first.", None
+    yield x + a(x) + f(x + a(x)), "No norm is used: each part must read the normalised x.", None
 
 
 def post_faults(x, a, f, n_1, n_2):
@@ -99,6 +138,19 @@ def post_faults(x, a, f, n_1, n_2):
     yield n_2(x + f(middle)), "The second skip carries the block's input; wanted what norm 1 gave.", "M15"
     yield n_1(middle + f(middle)), "Norm 1 is used twice: after the feed-forward layer stands norm 2.", None
     yield middle + f(middle), "The second norm is missing: norm(x + feed_forward(x)).", None
+    yield n_2(middle) + f(middle), "Norm 2 is taken before the addition; wanted after it: norm(x + part(x)).", "M23"
+    yield n_2(middle + middle + f(middle)), "x is added twice; wanted norm_2(x + feed_forward(x)).", None
+    for q in (n_1(x) + a(x), n_1(x) + a(n_1(x))):
+        yield (
+            n_2(q + f(q)),
+            "Norm 1 is taken of x before the addition; wanted after it: norm_1(x + attention(x)).",
+            "M23",
+        )
+    yield n_2(x + middle + f(middle)), "The block's input is added again at the end; wanted norm_2(x + f(x)).", None
+    q = n_2(x + a(x))
+    yield n_1(q + f(q)), "The norms are exchanged: norm 1 follows attention, norm 2 the feed-forward layer.", None
+    q = n_1(x + f(x))
+    yield n_2(q + a(q)), "The feed-forward layer comes before attention: attention is first.", None
     yield middle + n_2(f(middle)), "Norm 2 stands on the branch; wanted after the addition: norm(x + part(x)).", "M23"
 
 
@@ -113,7 +165,8 @@ def path(B: int, T: int, D: int = 6, V: int = 11):
     norm = nn.LayerNorm(D)
     with torch.no_grad():
         norm.weight.add_(0.5 * torch.randn(D))
-    return torch.randint(V, (B, T)), nn.Embedding(V, D), normal(9, D), [Mixer(D), Bender(D), Mixer(D)], norm
+    positions = normal(9, D).requires_grad_()
+    return torch.randint(V, (B, T)), nn.Embedding(V, D), positions, [Mixer(D), Bender(D), Mixer(D)], norm
 
 
 def logits_by_loops(ids, tokens, positions, blocks, norm) -> Tensor:
@@ -142,6 +195,29 @@ def path_faults(ids, tokens, positions, blocks, norm):
             yield finish(x + positions[:B]), BY_BATCH, "M34"
     yield finish(x), "Positions are not added: swapping two tokens would leave the model no trace of the order.", "M34"
     yield finish(x + positions[1 : T + 1]), "Positions count from 0.", None
+    yield finish(norm(x + positions[:T]), norm=lambda x: x), "The norm stands before the blocks; wanted after.", None
+    every = [one for block in blocks for one in (block, norm)]
+    yield (
+        finish(x + positions[:T], every, lambda x: x),
+        "The norm follows every block; wanted once, after the last.",
+        None,
+    )
+    yield finish(x, [one for block in blocks for one in (lambda y: y + positions[:T], block)]), IN_EVERY, None
+    yield (
+        finish(x, [*blocks, lambda y: y + positions[:T]]),
+        "Positions come after the blocks; wanted before them.",
+        None,
+    )
+    yield finish(x + positions[T - 1]), "All tokens get the same position, the last one's.", "M34"
+    yield (
+        finish(x + positions[ids % len(positions)]),
+        "Positions are looked up by token; wanted by place: 0 ... T - 1.",
+        None,
+    )
+    yield finish(x + positions[:T].flip(0)), "The positions run backwards: the first token has position 0.", None
+    scale = tokens.embedding_dim**0.5
+    yield finish(scale * x + positions[:T]), "The embedding is scaled by sqrt(d_model); broken_3 has no scale.", None
+    yield finish(x + positions[:T], blocks[:1]), "Only the first block is applied: is `return` inside the loop?", None
     yield finish(x + positions[:T], blocks[-1:]), "Only the last block counts: write x = block(x).", None
     yield finish(x + positions[:T], blocks[::-1]), "The blocks run from the last to the first.", None
     yield finish(x + positions[:T], norm=lambda x: x), "The norm after the last block is left out.", "M34"
@@ -150,6 +226,7 @@ def path_faults(ids, tokens, positions, blocks, norm):
     yield right.log_softmax(-1), "These are log-probabilities; wanted logits: the softmax belongs to the loss.", None
 
 
+IN_EVERY = "The table of positions is added in every block; wanted once, to the embeddings."
 BY_BATCH = (
     "The position table is read by the number of the *sequence* (ids.shape[0]), not of the token: all tokens of a "
     "sequence get the same position. ids is (B, T), so T is ids.shape[1]."

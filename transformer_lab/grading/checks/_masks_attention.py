@@ -10,7 +10,7 @@ from ._attention import expect_pair, gradients
 from ._attention_raised import why_it_raised
 from ._masks_common import INF, causal_by_loops
 from ._masks_faults import masked_outputs, masked_weights, open_share
-from .common import TOLERANCE, close, compare, copies, has_gradient, keeps_dtype, leaves_alone, normal
+from .common import TOLERANCE, close, compare, copies, has_gradient, keeps_dtype, leaves_alone, normal, number
 
 SIGNATURE = "(q, k, v, mask)"
 SIZES = (4, 6, 5, 3)  # T, S, d, e
@@ -18,7 +18,11 @@ NAN = (
     "The weights hold NaN although every row has a key. Is -inf multiplied with the mask (0 * inf is NaN), or a row "
     "divided by a sum of 0? Fill -inf in, with masked_fill or torch.where."
 )
-LOW = -300.0  # scores this low, all of them: whatever finite number stands for "blocked" must still be far below
+LOW = -20000.0  # scores this low, all of them: whatever finite number stands for "blocked" must still be far below
+UNDERFLOW = (
+    f"Where all scores lie near {LOW:g}, exp of each is 0, and nothing is left to divide. Subtract the largest score "
+    "of the row before exp, which changes no weight; torch's softmax does so."
+)
 
 
 class masked_attention:
@@ -83,6 +87,8 @@ def repaired(answer) -> None:
     for inputs in cases():
         compare_weights(answer, *inputs)
         compare_output(answer, *inputs)
+    q, k, v, mask = qkv()
+    leaves_alone(answer, q=q, k=k, v=v, mask=mask)
 
 
 def qkv(*batch: int, sizes=SIZES, dtype=torch.float32):
@@ -104,9 +110,15 @@ def cases():
     yield qkv(2, sizes=(5, 5, 5, 5))
     yield *qkv(2, sizes=(1, 4, 6, 3))[:3], torch.tensor([[True, False, True, False]])
     yield *qkv(sizes=(7, 3, 6, 2))[:3], torch.ones(7, 3, dtype=torch.bool)
-    q, k, v, causal = qkv()
-    direction = torch.linalg.pinv(q) @ torch.full((4,), LOW * math.sqrt(5))  # added to each key: LOW on every score
-    yield q, k + direction, v, causal
+    yield low_scores()
+
+
+def low_scores():
+    """(q, k, v, mask) with all scores near LOW; made of eighths, so that float32 holds each score exactly."""
+    q, k, v, causal = qkv(sizes=(3, 6, 4, 5))
+    q, k = (q * 8).round() / 8, (k * 8).round() / 8
+    q[:, 0], k[:, 0] = 1.0, LOW * math.sqrt(4)
+    return q, k, v, causal
 
 
 def empty_cases():
@@ -162,14 +174,18 @@ def compare_weights(answer, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> No
             "far below all scores stands for -inf. Write -inf before the softmax.",
             "M08",
         )
+    if low(q, k) and (weights.isnan().any() or not weights.any()):
+        raise Wrong(UNDERFLOW)
     try:
-        compare(weights, wanted, masked_weights(q, k, mask), "the weights", tolerance)
+        compare(weights, wanted, also_without_empty_rows(masked_weights(q, k, mask), mask), "the weights", tolerance)
     except Wrong as wrong:
         message, misconception = str(wrong), wrong.misconception
         if misconception is None and weights.isnan().any():
             message, misconception = NAN, "M08"
         if misconception is None and not weights.isnan().any() and blocked.abs().max() > tolerance:
             message += open_share(blocked)
+        if misconception is None and "yours is" in message:
+            message += odd_sums(weights, wanted, tolerance)
         if misconception is None and close(output, masked_attention_by_loops(q, k, v, mask)[0], tolerance):
             message += " The output is right, but not made with these weights: return those it was made with."
         raise Wrong(message + where_only(q, k, mask), misconception) from None
@@ -184,7 +200,27 @@ def compare_output(answer, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Non
     try:
         compare(output, wanted, masked_outputs(q, k, v, mask), "the output", tolerance)
     except Wrong as wrong:
-        raise Wrong(str(wrong) + where_only(q, k, mask), wrong.misconception) from None
+        told = str(wrong)
+        if "yours is" in told:
+            told += " The weights are right, so this output is not weights @ v."
+        raise Wrong(told + where_only(q, k, mask), wrong.misconception) from None
+
+
+def also_without_empty_rows(faults, mask: Tensor):
+    """Each fault as it is, and with zeros in the rows without a key, for that rule may be right beside the fault."""
+    empty = ~mask.any(dim=-1, keepdim=True)
+    for wrong, message, misconception in faults:
+        yield wrong, message, misconception
+        if empty.any():
+            yield wrong.masked_fill(empty, 0.0), message, misconception
+
+
+def odd_sums(weights: Tensor, wanted: Tensor, tolerance: float) -> str:
+    """What the rows that have a key sum to, where that is not 1."""
+    sums = weights.detach().sum(dim=-1)[wanted.any(dim=-1)]
+    if close(sums, torch.ones_like(sums), 10 * tolerance):
+        return ""
+    return f" Rows must sum to 1; yours sum to {number(sums.min())} ... {number(sums.max())}."
 
 
 def tolerance_of(q: Tensor, k: Tensor) -> float:

@@ -2,6 +2,7 @@
 
 import numbers
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,7 +11,7 @@ from ._masks_common import causal_by_loops, compare_masks, expect_bool, expect_m
 from .common import chosen, leaves_alone
 
 SQUARE, CACHED, LONGER = ((4, 4), (6, 6), (1, 1)), ((4, 6), (2, 5), (1, 6)), ((5, 3), (4, 1))
-AGREE = ("always", "never", "t < s", "t = s", "t > s")
+AGREE = ("always", "never", "T < S", "T = S", "T > S")
 POLARITY = (
     "It is upside down: True stands where looking is forbidden. Here, as in F.scaled_dot_product_attention, True "
 )
@@ -89,6 +90,8 @@ def causal_faults(T: int, S: int):
     yield j > i, f"True stands where looking is forbidden, and {TOP_LEFT}", "M36"
     yield j < i, f"a query's own position is blocked, and {TOP_LEFT}", None
     yield j >= i, f"this allows the future and blocks the past, and {TOP_LEFT}", None
+    cached = (j <= last + i) & (j >= last)
+    yield cached, f"the first {last} keys, those from the cache, are blocked: they are the past of every query.", None
     yield j <= i - last, "the diagonal is shifted to the wrong side: its offset is S - T, not T - S.", None
 
 
@@ -132,6 +135,9 @@ def combined(combine, padding: Tensor, T: int) -> Tensor:
         (B, 1, 1, S): "This is the padding alone: every query gets the same row. And-ing a causal (T, S) gives T rows.",
         (1, 1, T, S): "Every text of the batch gets the same mask: the padding has a row for each of them.",
         (T, S): "This is one mask for all texts of the batch; the padding differs from text to text.",
+        (B, T, S, 1): "The axis of the heads is the second, between batch and queries.",
+        (1, B, T, S): "The batch comes first, the axis of the heads second: unsqueeze(1), not unsqueeze(0).",
+        (B, 1, T, T): "All S keys stay, those from the cache too: S columns.",
         (B, 1, S, T): "Queries belong into the last but one axis, keys into the last.",
         (B, 1, S, S): "There are T queries, not S: take the rows from T.",
         (B, B, T, S): "padding (B, S) was set against (T, S) without new axes, and torch lined up B with T: write "
@@ -174,6 +180,9 @@ def combined_faults(padding: Tensor, keys: Tensor, causal: Tensor, T: int, S: in
         ),
         None,
     )
+    by_length = torch.arange(S) < padding.sum(dim=1)[:, None, None, None]
+    length = "the padding is taken as a length, as if real tokens always stood first: use `padding` itself."
+    yield by_length & causal, length, "M36"
     if T != S:
         top = causal_by_loops(T, T).new_ones(T, S).tril()
         yield keys & top, f"in the causal part {TOP_LEFT}", None
@@ -193,7 +202,7 @@ class count:
 
     @check("as many queries as keys, or fewer", 1)
     def shorter(allowed_cells, agree):
-        counted(allowed_cells, ((1, 1), (4, 4), (7, 7), (2, 5), (1, 6), (3, 100)))
+        counted(allowed_cells, ((2, 5), (4, 4), (7, 7), (1, 1), (1, 6), (3, 100)))
 
     @check("more queries than keys", 1)
     def longer(allowed_cells, agree):
@@ -201,9 +210,9 @@ class count:
 
     @check("where the two alignments agree", 1)
     def agree(allowed_cells, agree):
-        choice = chosen(agree, AGREE, "agree")
-        if choice != "t = s":
-            first = {"always": (2, 5), "never": (4, 4), "t < s": (2, 5), "t > s": (5, 3)}[choice]
+        choice = chosen(spelled(agree), AGREE, "agree")
+        if choice != "T = S":
+            first = {"always": (2, 5), "never": (4, 4), "T < S": (2, 5), "T > S": (5, 3)}[choice]
             T, S = first
             bottom, top = causal_by_loops(T, S), torch.ones(T, S).tril().bool()
             same = "agree" if torch.equal(bottom, top) else "differ"
@@ -213,10 +222,19 @@ class count:
             )
 
 
+def spelled(agree):
+    """A comparison of T and S as AGREE writes it, however the learner wrote it; anything else as it is."""
+    if not isinstance(agree, str):
+        return agree
+    plain = agree.upper().replace(" ", "").replace("==", "=").strip("'\".")
+    plain = {"S=T": "T=S", "S>T": "T<S", "S<T": "T>S"}.get(plain, plain)
+    return next((option for option in AGREE if option.replace(" ", "") == plain), agree)
+
+
 def counted(allowed_cells, sizes) -> None:
     for T, S in sizes:
         value = allowed_cells(T, S)
-        if isinstance(value, Tensor) and value.numel() == 1 and value.ndim <= 1:
+        if isinstance(value, (Tensor, np.ndarray)) and value.ndim <= 1 and len(value.reshape(-1)) == 1:
             value = value.item()
         if isinstance(value, Tensor):
             raise Wrong(f"allowed_cells({T}, {S}) is a tensor of shape {tuple(value.shape)}; wanted one number.")
@@ -225,6 +243,8 @@ def counted(allowed_cells, sizes) -> None:
         wanted = int(causal_by_loops(T, S).sum())
         if value == wanted:
             continue
+        if value == wanted / (T * S):
+            raise Wrong(f"allowed_cells({T}, {S}) is {value:g}, the *share* of the allowed cells; wanted {wanted}.")
         faults = count_faults(T, S)
         told = next((words for number, words in faults if number == value), "Count the cells of a small mask by hand.")
         raise Wrong(f"allowed_cells({T}, {S}) is {value:g}; wanted {wanted}. {told}")
@@ -232,8 +252,12 @@ def counted(allowed_cells, sizes) -> None:
 
 def count_faults(T: int, S: int):
     """(a wrong count, what to tell its author)"""
-    yield sum(range(S - T, S)), "Each query's own position is missing: query i sees S - T + i + 1 keys."
+    yield (
+        sum(max(0, n) for n in range(S - T, S)),
+        "Each query's own position is missing: query i sees S - T + i + 1 keys.",
+    )
     if T > S:
+        yield 0, "There are more queries than keys, and the last S of them do see keys."
         yield (
             T * S - T * (T - 1) // 2,
             (

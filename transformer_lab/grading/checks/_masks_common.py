@@ -23,7 +23,8 @@ def expect_mask(value, name: str, shape: tuple[int, ...]) -> Tensor:
     value = expect_tensor(value, name, shape)
     if value.dtype == torch.bool:
         return value
-    return value > -INF if value.is_floating_point() and value.isneginf().any() else value.bool()
+    additive = value.is_floating_point() and (value.isneginf().any() or not value.any())  # 0 adds nothing: allowed
+    return value > -INF if additive else value.bool()
 
 
 def expect_bool(value: Tensor, name: str) -> None:

@@ -7,6 +7,8 @@ from ..score import Wrong, check
 from ._masks_common import INF, causal_by_loops, compare_masks, expect_bool
 from .common import close, expect_tensor, leaves_alone
 
+LOW = (-50.0, -5e3, -2e9)  # a bias this low makes a key unlikely; it is no block
+
 
 class convert:
     answers = ("to_blocked(allowed)", "to_additive(allowed)", "to_allowed(additive)")
@@ -33,7 +35,9 @@ class convert:
     def allowed(to_blocked, to_additive, to_allowed):
         for allowed in masks():
             bias = torch.randn(allowed.shape) * (torch.rand(allowed.shape) < 0.5)
-            for additive in (bias, torch.zeros(allowed.shape)):
+            every_other = torch.arange(allowed.numel()).view(allowed.shape) % 2 == 0
+            lower = [torch.zeros(allowed.shape).masked_fill(every_other, low) for low in LOW]
+            for additive in (bias, torch.zeros(allowed.shape), *lower):
                 additive = additive.masked_fill(~allowed, -INF)
                 got = expect_tensor(to_allowed(additive.clone()), "to_allowed(additive)", allowed.shape)
                 expect_bool(got, "to_allowed(additive)")
@@ -67,6 +71,12 @@ def compare_additive(got: Tensor, allowed: Tensor) -> None:
             "These are 0 and 1: added to the scores they block nothing. Allowed is 0 (adds nothing), blocked is -inf.",
             "M08",
         )
+    if (wide[allowed] == 0).all() and (wide[~allowed] < 0).all() and wide[~allowed].max() > -1e3:
+        raise Wrong(
+            f"Blocked keys get {wide[~allowed].max():g}, a finite number: that lowers their scores, and e to the power "
+            "of it is still a weight. Wanted -inf.",
+            "M08",
+        )
     if (wide[allowed] == 0).all() and (wide[~allowed] < 0).all():
         raise Wrong(
             f"Blocked keys get {wide[~allowed].max():g}, a finite number: low enough for most scores, but a wholly "
@@ -82,6 +92,11 @@ def compare_additive(got: Tensor, allowed: Tensor) -> None:
 
 def allowed_faults(additive: Tensor):
     lowest = additive == -INF
+    finite = additive.masked_fill(lowest, 0.0)
+    low = f"{finite.min():g} is taken for a block. So low a number makes a key unlikely, but it is still a bias: where "
+    low += "all keys have it, softmax changes nothing. Compare with -inf itself."
+    if finite.min() < -40:
+        yield (finite > -40) & ~lowest, low, None
     yield lowest, "-inf means blocked, so True = allowed stands where it is *not* -inf.", "M36"
     yield (
         additive == 0,
@@ -91,6 +106,7 @@ def allowed_faults(additive: Tensor):
         ),
         None,
     )
+    yield additive > -1.0, "a negative number is a bias, no block: only -inf blocks.", None
     yield additive >= 0, "a negative number is a bias, no block: only -inf blocks.", None
     yield additive > 0, "0 adds nothing and blocks nothing: only -inf blocks.", None
     yield additive != 0, "0 adds nothing, so it is allowed; only -inf blocks. This marks every number but 0.", None

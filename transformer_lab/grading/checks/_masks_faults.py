@@ -60,6 +60,12 @@ def masked_weights(q: Tensor, k: Tensor, mask: Tensor):
         "The masking is right, but the scores are divided by sqrt(d) twice.",
         None,
     )
+    for width, name in ((S, "S, the number of keys"), (T, "T, the number of queries")):
+        bare = (scores * math.sqrt(d / width)).masked_fill(~mask, -INF)
+        words = f"The masking is right, but the scores are divided by the root of {name}; wanted sqrt(d)."
+        yield bare.softmax(-1), words, None
+    unscaled = (scores * math.sqrt(d)).softmax(-1) * mask
+    yield unscaled, f"The scores are not divided by sqrt(d). {AFTER}", "M08"
     if T == S:
         turned = mask.transpose(-2, -1)
         yield scores.masked_fill(~turned, -INF).softmax(-1), "The mask is transposed: its columns are the keys.", "M36"

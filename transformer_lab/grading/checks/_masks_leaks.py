@@ -133,10 +133,15 @@ def gathers(x):
 def found(leaks, model) -> list[int]:
     """The learner's positions, sorted."""
     x = normal(T, D)
-    value = leaks(model, x)
-    if isinstance(value, Tensor) and value.dtype == torch.bool:
+    try:
+        value = leaks(model, x)
+    except (TypeError, AttributeError) as error:
+        if "tuple" in str(error):
+            raise Wrong("model(x) returns two tensors in a tuple: `output, weights = model(x)`.") from error
+        raise
+    if (isinstance(value, Tensor) and value.dtype == torch.bool) or holds_booleans(value):
         raise Wrong(
-            f"leaks() returned booleans of shape {tuple(value.shape)}; wanted the positions themselves, a list such "
+            f"leaks() returned {len(value)} booleans; wanted the positions themselves, a list such "
             "as [2, 3]: `[j for j in range(T) if ...]`."
         )
     if isinstance(value, (bool, int, float)):
@@ -153,6 +158,10 @@ def found(leaks, model) -> list[int]:
     return positions
 
 
+def holds_booleans(value) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(one, bool) for one in value)
+
+
 def judge(leaks, model) -> None:
     got, wanted = found(leaks, model), from_matrix(reached(model), before)
     if got == wanted:
@@ -167,7 +176,10 @@ def guess(model, got: list[int], wanted: list[int]) -> str:
         one, several = (torch.arange(T) == j)[:, None], [normal(T, D) for _ in range(8)]
         size = min(float((model(x + one)[0] - model(x)[0])[:j].abs().max()) for x in several)
         if size < 0.05:
-            return f"{words}: the change is small, {size:.1g} for instance. Compare exactly, or with less tolerance."
+            return (
+                f"{words}: the change is small, {size:.1g} for instance. Compare exactly, or with less tolerance; and "
+                "give all of x[j] new numbers."
+            )
         return f"{words}. Is every position tried, every feature of it changed, and every output before it looked at?"
     return (
         f"Changing x[{min(set(got) - set(wanted))}] alone changes no output before its own: a false alarm. Is x as it "
@@ -191,16 +203,16 @@ MODELS = (
 )
 
 
-def reached(model) -> Tensor:
-    """The specification (T, T): whether output i changes when x[j] does, tried one position at a time, three times."""
+def reached(model, part: int = 0) -> Tensor:
+    """(T, T): whether output i (of the map, if part is 1, row i) changes when x[j] alone does. The specification."""
     changed = torch.zeros(T, T, dtype=torch.bool)
     for _ in range(3):
         x = normal(T, D).double()
-        whole = model(x)[0]
+        whole = model(x)[part]
         for j in range(T):
             other = x.clone()
             other[j] = normal(D)
-            changed[:, j] |= ((model(other)[0] - whole).abs() > 1e-9).any(dim=-1)
+            changed[:, j] |= ((model(other)[part] - whole).abs() > 1e-9).any(dim=-1)
     return changed
 
 
@@ -255,6 +267,15 @@ STRATEGIES = (
     (
         lambda m, c: from_matrix(c.T, lambda i, j: i > j),
         "These are the positions that *receive* something from the future; asked for are those from which it comes.",
+    ),
+    (
+        lambda m, c: from_matrix(reached(m, 1), before),
+        "The *weights* were compared, and a leak may take another way: `output, weights = model(x)`; compare outputs.",
+    ),
+    (among_leaks(lambda c, j: j < T - 1), "The last position was never tried: range(T), not range(T - 1)."),
+    (
+        among_leaks(lambda c, j: c[: j - 1, j].any()),
+        "The output just before j was left out: output[:j] ends with output j - 1.",
     ),
     (among_leaks(lambda c, j: j == T - 1), "Only the last position was tried; any position may leak."),
     (among_leaks(lambda c, j: c[0, j]), "Only the first output was looked at; look at all before j."),

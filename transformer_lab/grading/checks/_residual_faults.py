@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from .common import close
+from ..score import Wrong
+from .common import TOLERANCE, close, compare
 
 NO_SKIP = "There is no skip: x itself is not added. Where F says 0, x would be lost."
 TWICE_X = "x is added to itself: what the sub-layer says is lost, so nothing is learnt here. Wanted x + F(...)."
@@ -11,6 +12,16 @@ TWICE_F = (
     "The sub-layer's output is added to itself: there is no path around it, only a branch twice as loud. "
     "The other summand is the sub-layer's input x."
 )
+
+
+def judge(got: Tensor, wanted: Tensor, told, name: str, advice: str, tolerance: float = TOLERANCE) -> None:
+    """compare(), and where no known fault gives these numbers, advice on where to look."""
+    told = list(told)
+    try:
+        compare(got, wanted, told, name, tolerance)
+    except Wrong as wrong:
+        known = {message for _, message, _ in told}
+        raise (wrong if str(wrong) in known else Wrong(f"{wrong} {advice}")) from None
 
 
 def wrapped(x: Tensor, f, norm):
@@ -37,6 +48,8 @@ def wrapped(x: Tensor, f, norm):
     yield x + f(x), "The sub-layer sees x as it is; wanted it to see norm(x).", None
     yield n + f(x), "The two paths are exchanged: norm(x) goes around and x through; wanted x + F(norm(x)).", "M18"
     yield x + n, "norm(x) is added to x: the sub-layer is missing on the branch.", None
+    yield n + norm(f(x)), "Each part is normalised by itself: the skip carries norm(x); wanted x as it is.", "M18"
+    yield norm(f(n)), "There is no skip, and the sub-layer's output is normalised once more.", None
     yield x + f(n) + f(x), "The sub-layer is added twice, once without the norm.", None
     yield x + 2 * f(n), "What the sub-layer says is added twice.", None
     yield 2 * x + f(n), "x is added twice.", None
@@ -57,16 +70,21 @@ def wrapped(x: Tensor, f, norm):
     yield n, "This is norm(x): sub-layer and skip are missing.", None
 
 
-def dropped(out: Tensor, x: Tensor, written: Tensor, p: float) -> str:
-    """What is wrong with a training-mode output that should be x + dropout(written); nothing if it is right."""
-    delta = out - x
+def dropped(outs: list[Tensor], x: Tensor, written: Tensor, p: float) -> str:
+    """What is wrong with training-mode outputs that should be x + dropout(written); nothing if they are right."""
+    delta = outs[0] - x
+    if any(close(out, x) for out in outs):
+        return "The whole branch is dropped at once, or none of it. Dropout drops single numbers of what is written."
     if close(delta, written):
         return "In training mode nothing is dropped: dropout must fall on what the sub-layer writes."
     zero = delta.abs() < 1e-9
     share = zero.double().mean().item()
     kept = delta[~zero] / written[~zero]
+    if abs(share - p) < 0.1 and (zero == zero[..., :1]).all():
+        return "Whole positions are dropped: all D numbers of a position or none. Dropout drops single numbers."
     if abs(share - p) < 0.04 and len(kept) and close(kept, torch.full_like(kept, 1 / (1 - p)), 1e-4):
         return ""
+    out = outs[0]
     if (out.abs() < 1e-9).double().mean() > p / 2:
         return "Dropout falls on the sum: some positions lose x too. Drop what is written, then add x untouched."
     if ((out - written / (1 - p)).abs() < 1e-9).double().mean() > p / 8:
@@ -76,6 +94,8 @@ def dropped(out: Tensor, x: Tensor, written: Tensor, p: float) -> str:
         return "Dropout falls on the skip: x must arrive whole. Drop what the sub-layer writes."
     if abs(share - (1 - p)) < 0.04:
         return f"With dropout={p} a share of {share:.2f} is dropped: p is the share to drop, not the share to keep."
+    if abs(share - p) < 0.04 and not close(kept, torch.ones_like(kept)):
+        return "The right share is dropped, but the rest is not what F(norm(x)) says: is there a second dropout?"
     if abs(share - p) < 0.04:
         return "What is kept is not divided by 1 - p, so that the mean changes with the mode: use nn.Dropout."
     if share > 0.01:

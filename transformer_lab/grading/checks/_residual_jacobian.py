@@ -4,9 +4,11 @@ import torch
 from torch import Tensor
 
 from ..score import Wrong, check
-from .common import chosen, close, compare, copies, expect_tensor, keeps_dtype, leaves_alone, normal
+from ._residual_faults import judge
+from .common import chosen, close, copies, expect_tensor, keeps_dtype, leaves_alone, normal
 
 OPTIONS = ("w_1", "w_2", "both", "neither")
+LOOK = "Input j reaches output i around (if i = j) and through each hidden unit c that is on: w_1[j, c] * w_2[c, i]."
 SIZES = ((6, 11), (9, 4), (5, 5))  # D, d_ff
 
 
@@ -37,14 +39,20 @@ class jacobian:
                     None,
                 ),
             ]
-            compare(table(jacobian, x, w_1, w_2), torch.eye(D), told, "the Jacobian when W_2 = 0")
+            judge(
+                table(jacobian, x, w_1, w_2),
+                torch.eye(D),
+                told,
+                "the Jacobian when W_2 = 0",
+                "F is silent; what of x is left?",
+            )
 
     @check("the right numbers", 1.5)
     def values(jacobian, choice):
         for D, d_ff in SIZES:
             x, w_1, w_2 = case(D, d_ff, torch.float64)
             got = table(jacobian, x, w_1, w_2)
-            compare(got, jacobian_by_loops(x, w_1, w_2), mistaken(x, w_1, w_2, got), "the Jacobian")
+            judge(got, jacobian_by_loops(x, w_1, w_2), mistaken(x, w_1, w_2, got), "the Jacobian", LOOK)
         leaves_alone(jacobian, x=x, w_1=w_1, w_2=w_2)
 
     @check("which matrix learns first", 1)
@@ -110,6 +118,21 @@ def mistaken(x: Tensor, w_1: Tensor, w_2: Tensor, got: Tensor):
     yield (
         identity + (w_2.T * h) @ w_1.T,
         "The hidden layer stands where its slope should: ReLU's slope is 1 or 0.",
+        None,
+    )
+    yield (
+        identity + (w_2.T * h.sign()) @ w_1.T,
+        "Units that are off count with slope -1; ReLU's slope there is 0.",
+        None,
+    )
+    yield (
+        torch.diag((identity + J).diagonal()),
+        "Only the diagonal is filled; each output depends on all inputs.",
+        None,
+    )
+    yield (
+        identity + (w_2.T @ w_1.T) * (x > 0).double(),
+        "The ReLU's slope is asked of x; it stands at the hidden layer: x @ w_1 > 0.",
         None,
     )
     yield J + 1, "1 is added everywhere; wanted on the diagonal only: the identity matrix.", None

@@ -9,6 +9,7 @@ from ..score import Wrong, check
 from . import _residual_faults as faults
 from .common import compare, expect_tensor, keeps_dtype, leaves_alone, normal
 
+LOOK = "It is one addition: x as it is, plus what the sub-layer says."
 SHAPES = ((2, 5, 12), (3, 4, 7))
 
 
@@ -66,7 +67,7 @@ def judge(answer, x: Tensor, right, mistaken) -> None:
         raise Wrong("The repair returned several things; wanted one tensor, what goes on to the next layer.")
     got = expect_tensor(got, "the repair", x.shape)
     keeps_dtype(got, x.dtype, "the repair")
-    compare(got, right(x), mistaken(x), "the repair")
+    faults.judge(got, right(x), mistaken(x), "the repair", LOOK)
     leaves_alone(answer, x=x)
     source, upstream = x.clone().requires_grad_(), normal(*x.shape, dtype=x.dtype)
     out = answer(source)
@@ -129,6 +130,8 @@ def attended(x, w, attend):
     yield x + attend(x, query), "The arguments of attend are exchanged: attend(query, x).", None
     yield query + attend(x, x), "The output is added to the query: add it to x.", "M15"
     yield (x + a) @ w, "A matrix follows the addition: the identity path is broken.", "M18"
+    yield x + a @ w, "W_Q stands after attention once more; it makes the queries, and nothing else.", None
+    yield x + attend(x @ w.T, x), "W_Q is transposed: the query is x @ w_q, as it was.", None
     yield x @ w + attend(query @ w, x), "The output is added to the query: add it to x.", "M15"
     yield (x + a) / 2, "The sum is halved: the skip must carry x with factor 1.", None
     norm = torch.nn.functional.layer_norm
@@ -145,6 +148,12 @@ def projected(x, f, norm, w):
     yield x + x @ w + f(n), "The product with the matrix is still added; only x itself goes around.", "M18"
     yield x @ w + f(x), "A learnt matrix is still on the skip, and the norm is gone.", "M18"
     yield x + f(norm(x @ w)), "The matrix now stands before the norm, on the branch; nothing asks for it there.", None
+    yield x + f(n @ w), "The matrix now stands between norm and F, on the branch; nothing asks for it there.", None
+    yield (
+        x @ torch.linalg.qr(w).Q + f(n),
+        "A rotation is on the skip: x must arrive as it is.",
+        "M18",
+    )
     yield n @ w + f(n), "Norm and matrix stand on the skip: x goes around as it is.", "M18"
     yield (
         norm(x + f(x)),

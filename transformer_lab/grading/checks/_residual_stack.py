@@ -14,7 +14,12 @@ from .common import number
 STACKS = (
     (24, 9, 1.0, 0.25, False), (16, 16, 1.0, 0.3, True), (30, 4, 0.7, 0.2, False), (20, 1, 1.0, 0.2, False),
     (12, 7, 1.0, 0.3, True), (8, 3, 1.15, 0.4, False), (25, 6, 0.6, 0.15, False), (2, 1, 0.9, 0.2, False),
+    (10, 8, 0.35, 0.1, False), (18, 12, 1.0, 0.75, False), (14, 5, 2.0, 0.9, False),
 )  # fmt: skip
+FURTHEST = (
+    "You take the factor furthest from 1. Whole layers may be far from 1 too, where the skip is strong: "
+    "the broken layer's is the smallest."
+)
 LAST = ("attention.w_o.weight", "feed_forward.w_2.weight")
 
 
@@ -71,6 +76,9 @@ def misled(lists: list[list[float]], wanted: list[int]):
     def drops(g):
         return [after - before for before, after in zip(g[:-1], g[1:], strict=True)]
 
+    def furthest(distances):
+        return distances.index(max(distances)) + 1
+
     small = (
         "You blame the layer at the smallest gradient. All below the broken layer inherit its loss: compare neighbours."
     )
@@ -102,6 +110,16 @@ def misled(lists: list[list[float]], wanted: list[int]):
         each(lambda g: factors(g).index(min(factors(g)))),
         "Off by one: factors[0] belongs to layer 1.",
     )
+    yield each(lambda g: furthest([abs(math.log(factor)) for factor in factors(g)])), FURTHEST
+    yield each(lambda g: furthest([abs(factor - 1) for factor in factors(g)])), FURTHEST
+    for tenths in range(3, 10):
+        bound = tenths / 10
+        first = each(lambda g, bound=bound: next((i + 1 for i, f in enumerate(factors(g)) if f < bound), 1))
+        yield (
+            first,
+            f"You take the first layer that multiplies the gradient by less than {bound}. The gains are not known, so "
+            "no fixed bound will do: take the smallest factor.",
+        )
     below = each(lambda g: next((i + 1 for i in reversed(range(len(g) - 1)) if g[i] < g[i + 1]), 1))
     yield below, "You take the first fall from the top. With a weakened skip every layer falls: find the steepest."
     below = each(lambda g: next((i + 1 for i in range(len(g) - 1) if g[i] < g[i + 1]), 1))
@@ -109,7 +127,10 @@ def misled(lists: list[list[float]], wanted: list[int]):
 
 
 def layer_for(answer, gradients: list[float]) -> int:
-    got, L = answer(list(gradients)), len(gradients) - 1
+    given, L = list(gradients), len(gradients) - 1
+    got = answer(given)
+    if given != gradients:
+        raise Wrong("find_broken changed the list that it was given: make a new one (reversed(...), sorted(...)).")
     if isinstance(got, (list, tuple)) or getattr(got, "ndim", 0):
         raise Wrong(f"find_broken gave {len(got)} things; wanted one number, that of the broken layer.")
     try:
@@ -150,7 +171,14 @@ class scale_branches:
     def others(scale_branches):
         blocks = fresh(4)
         before = {name: value.clone() for block in blocks for name, value in block.state_dict().items()}
+        own = {name: p for i, block in enumerate(blocks) for name, p in named(i, block)}
         scale_branches(list(blocks))
+        new = [name for i, block in enumerate(blocks) for name, p in named(i, block) if p is not own.get(name)]
+        if new:
+            raise Wrong(
+                f"Replaced by a new parameter: {', '.join(sorted(short(new)))}. An optimiser made before would go on "
+                "with the old one. Change its numbers in place: weight.mul_(factor) under torch.no_grad()."
+            )
         touched = [
             name for name, factor in changed(scale_branches, 4).items() if not name.endswith(LAST) and factor != 1
         ]
@@ -164,6 +192,11 @@ class scale_branches:
             if found != set(before):
                 gone = ", ".join(sorted(set(before) - found)[:2])
                 raise Wrong(f"No longer a parameter that learns: {gone}. Scale it under torch.no_grad(), in place.")
+
+
+def named(i: int, block: Block):
+    """Pairs ("0.attention.w_o.weight", parameter) of block i."""
+    return [(f"{i}.{name}", parameter) for name, parameter in block.named_parameters()]
 
 
 def fresh(L: int) -> list[nn.Module]:
@@ -227,6 +260,10 @@ def raise_for(last: dict, others: list[str], L: int, n_parameters: int) -> None:
         (2.0 * L, "The factor is 2L: wanted 1/sqrt(2L)."),
         (1 / math.sqrt(2), "The factor is 1/sqrt(2): L is missing, the number of blocks."),
         (1 / (2 * math.sqrt(L)), "The factor is 1/(2 sqrt(L)): the 2 belongs under the root."),
+        (math.sqrt(L / 2), "The factor is sqrt(L/2): L belongs under the fraction line, 1/sqrt(2L)."),
+        (L / math.sqrt(2), "The factor is L/sqrt(2): L belongs under the root, below the line, 1/sqrt(2L)."),
+        (1 / math.sqrt(2 * L + 1), "The factor is 1/sqrt(2L + 1): what enters the stream is no branch; there are 2L."),
+        (0.0, "The factor is 0: that is the other start, of section 2; wanted 1/sqrt(2L)."),
         (2 / math.sqrt(L), "The factor is 2/sqrt(L): wanted 1/sqrt(2L)."),
         (1 / math.sqrt(3 * L), "The factor is 1/sqrt(3L): these blocks have two branches each, no cross-attention."),
         (wanted**2, "The factor is applied twice."),

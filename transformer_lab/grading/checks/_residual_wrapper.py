@@ -9,6 +9,7 @@ from .common import close, compare, copies, expect_tensor, has_gradient, keeps_d
 
 SHAPES = ((2, 5, 12), (3, 1, 7), (1, 4, 9))
 DROPPED = 0.25
+LOOK = "Draw the two paths: on the branch norm, then the sub-layer; on the skip nothing; then one addition."
 
 
 class Branch(nn.Module):
@@ -42,7 +43,7 @@ class pre_norm:
                 got = run(module, x)
                 if not close(run(module, x), got):
                     raise Wrong("Two calls with the same x differ, with dropout=0: is there noise of another kind?")
-                compare(got, x + f(norm(x)), faults.wrapped(x, f, norm), "PreNorm(...)(x)")
+                faults.judge(got, x + f(norm(x)), faults.wrapped(x, f, norm), "PreNorm(...)(x)", LOOK)
                 leaves_alone(module, x=x)
 
     @check("gradients: around the branch and through it", 1)
@@ -55,7 +56,10 @@ class pre_norm:
         learnt = torch.autograd.grad((out * upstream).sum(), own, allow_unused=True)
         for part, found in zip(("the sub-layer", "the norm"), learnt, strict=True):
             if found is None or not found.any():
-                raise Wrong(f"No gradient reaches {part}, so it cannot learn. Look for .detach() or torch.no_grad().")
+                raise Wrong(
+                    f"No gradient reaches {part}, so it cannot learn. Look for .detach(), torch.no_grad(), or a copy "
+                    "of it that is used instead."
+                )
         got = torch.zeros_like(x) if got is None else got
         (through,) = torch.autograd.grad((f(norm(x)) * upstream).sum(), x)
         told = [
@@ -75,8 +79,8 @@ class pre_norm:
             if not {id(p) for p in part.parameters()} <= own:
                 raise Wrong(
                     f"The parameters of {name} are not among PreNorm(...).parameters(): an optimiser would never train "
-                    f"them. Store the module itself as an attribute (self.{name} = {name}); in a plain list, a dict or "
-                    "a lambda torch does not see it."
+                    f"them. Store the module itself as an attribute (self.{name} = {name}): a copy is another module, "
+                    "and in a plain list, a dict or a lambda torch does not see it."
                 )
         extra = own - {id(p) for part in (f, norm) for p in part.parameters()}
         more = [tuple(p.shape) for p in module.parameters() if id(p) in extra]
@@ -104,10 +108,11 @@ class pre_norm:
                     "In eval mode two calls differ: dropout is still at work. nn.Dropout as an attribute knows the "
                     "mode; F.dropout has to be told: training=self.training."
                 )
+            keeps_dtype(got, x.dtype, "the output")
+            name = f"PreNorm(norm, sublayer, {DROPPED}) in eval mode"
+            faults.judge(got, x + written, faults.wrapped(x, f, norm), name, LOOK)
             module.train()
-            trained = run(module, x)
-            if not close(got, x + written):
-                compare(got, x + written, faults.wrapped(x, f, norm), "PreNorm(norm, sublayer, 0.25) in eval mode")
+            trained = [run(module, x) for _ in range(20)]
             told = faults.dropped(trained, x, written, DROPPED)
             if told:
                 raise Wrong(told)

@@ -61,7 +61,8 @@ class softmax:
         (got,) = torch.autograd.grad((weights * upstream).sum(), x)
         w = softmax_by_loops(x.detach(), -1)
         wanted = w * (upstream - (w * upstream).sum(-1, keepdim=True))
-        compare(got, wanted, faults.gradient(x, w, upstream), "the gradient of softmax")
+        if close(weights, w):  # wrong weights are told above
+            compare(got, wanted, faults.gradient(x, w, upstream), "the gradient of softmax")
 
 
 def softmax_by_loops(x: Tensor, dim: int) -> Tensor:

@@ -42,6 +42,9 @@ def values(x, dim, got):
     yield x.sigmoid(), "This is the sigmoid of each score alone: nothing makes a row sum to 1.", "M03"
     one_hot = torch.zeros_like(x).scatter(dim, x.argmax(dim, True), 1.0)
     yield one_hot, "This is a hard maximum, 1 for the largest score. Softmax gives every score its share.", None
+    lifted = x - x.amin(dim, True)
+    yield lifted / lifted.amax(dim, True), "The scores are stretched to 0 ... 1, without exp or a sum.", "M03"
+    yield lifted / lifted.sum(dim, True), "The scores less their smallest are divided by their sum: no exp.", "M03"
     yield x / x.sum(dim, True), "The scores are divided by their sum without exp: weights can be negative so.", "M03"
     yield x.relu() / x.relu().sum(dim, True), "Negative scores are cut to 0 and there is no exp.", "M03"
     yield x.abs() / x.abs().sum(dim, True), "The scores' sizes are divided by their sum; exp is missing.", "M03"
@@ -59,6 +62,15 @@ def values(x, dim, got):
         words += "look at what stands under the fraction"
         epsilon = " (an epsilon there?)." if (total - 1).abs().max() < 0.05 else "."
         yield got.double(), words + epsilon, None
+    if close(got, right, 0.02):
+        return  # nearly right: compare() says so
+    if not close(total, torch.ones_like(total)):
+        words = f"The weights along dim={dim} must sum to 1; yours sum to {number(total.min())} ... "
+        yield got, words + f"{number(total.max())}. Divide exp of each score by the sum of all of them.", None
+    words = (
+        f"Each row along dim={dim} sums to 1, but two weights do not have the ratio exp(difference of their scores)."
+    )
+    yield got, words, None
 
 
 def temperature(got, scores, dim=-1):
@@ -160,6 +172,10 @@ def minus_infinity(x, wanted, got):
         yield got, "A score of -inf got a weight that is not 0: exp(-inf) is exactly 0.", None
     if close(got[~empty], torch.zeros_like(wanted[~empty])) or (got[~empty].sum(-1) < 0.5).any():
         yield got, "A row with some scores -inf lost all its weights; only a row wholly -inf should be zeros.", None
+    off = (got[~empty] - wanted[~empty]).nan_to_num().abs().sum(-1).argmax()
+    yours, right = row(got[~empty][off]), row(wanted[~empty][off])
+    words = f"A row with some scores -inf came out as {yours}; wanted {right}: the other scores share as if alone."
+    yield got, words, None
 
 
 def gradient(x, w, upstream):

@@ -30,6 +30,11 @@ class entropy:
         got = entropies(entropy, weights)
         if got[1:].isnan().any():
             raise Wrong("A weight of 0 gives NaN: log(0) is -inf and 0 * -inf is NaN. Its share is 0 (0 log 0 = 0).")
+        if got[1:].isinf().any():
+            raise Wrong(
+                "A weight of 0 gives inf: log(0) is -inf, and no factor 0 stands before it. Each -log w_j counts w_j "
+                "times, and a weight of 0 adds nothing (0 log 0 = 0)."
+            )
         compare(got, entropy_by_loops(weights), faults.entropy(weights, got), "entropy")
 
     @check("the right numbers", 1)
@@ -47,11 +52,12 @@ class entropy:
         (gradient,) = torch.autograd.grad((got * upstream).sum(), weights)
         w = weights.detach()
         wanted = -(w.log() + 1) * upstream[:, None]
-        normalised = wanted - (w * wanted).sum(-1, keepdim=True)  # of an answer that divides the row by its sum
-        if close(got, entropy_by_loops(w)) and not close(gradient, normalised, 1e-4):
-            told = [
-                (-w.log() * upstream[:, None], "log is cut from the gradient (.detach() or no_grad around it).", None)
-            ]
+        log_cut = -w.log() * upstream[:, None]
+        # One number more for a whole row is felt only where the row does not sum to 1: another formula, as right.
+        more = (gradient - wanted).mean(-1, keepdim=True)
+        same = close(gradient, wanted + more, 1e-4) and not close(gradient, log_cut, 1e-4)
+        if close(got, entropy_by_loops(w)) and not same:
+            told = [(log_cut, "log is cut from the gradient (.detach() or no_grad around it).", None)]
             compare(gradient, wanted, told, "the gradient of entropy", 1e-4)
 
 
@@ -142,6 +148,14 @@ class shift:
         if not got.isfinite().all():
             raise Wrong("c = 1000 gives NaN or inf: exp overflows. Use a softmax that subtracts the row's maximum.")
         compare(got, softmax_by_loops(scores, -1), name="shift(scores, 1000.0)", tolerance=1e-3)
+        scores, upstream = normal(4, 5).requires_grad_(), normal(4, 5)
+        found = []
+        for weights in (has_gradient(shift(scores * 1.0, 2.5), "the weights"), scores.softmax(-1)):
+            found += torch.autograd.grad((weights * upstream).sum(), scores)
+        try:
+            compare(*found, name="the gradient of the scores through the weights", tolerance=1e-4)
+        except Wrong as wrong:
+            raise Wrong(f"{wrong} Look for .item() or .detach() around a part of it.") from None
 
     @check("what c does to the weights", 1)
     def choice(shift, choice):

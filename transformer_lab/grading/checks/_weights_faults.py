@@ -13,7 +13,7 @@ def entropy(w, got):
     w = w.double()
     S = w.shape[-1]
     terms = torch.special.entr(w)
-    right, logs = terms.sum(-1), w.clamp_min(1e-300).log()
+    right, logs = terms.sum(-1), torch.where(w > 0, w, 1.0).log()
     yield right / math.log(2), "This is in bits (log2); wanted nats: the natural logarithm.", None
     yield right / math.log(10), "This is with log10; wanted nats: the natural logarithm.", None
     yield -right, "The sign is missing: log of a weight is negative, entropy is not.", None
@@ -32,7 +32,11 @@ def entropy(w, got):
     yield -(w * w.log1p()).sum(-1), "This has log(1 + w) (log1p); wanted log w, with its sign turned.", None
     yield -(w * w).sum(-1).log(), "This is -log of the sum of squares; wanted the average of -log w_j.", None
     yield -w.amax(-1).log(), "This is -log of the largest weight; wanted the average of -log w_j.", None
-    yield (w * w).sum(-1), "This is the sum of squares, not the entropy.", None
+    yield torch.zeros_like(right), "All rows came out as 0: nothing is added up.", None
+    squares, largest = (w * w).sum(-1), w.amax(-1)
+    words = "the sum of squares or the largest weight" if close(squares, largest) else "the sum of squares"
+    yield squares, f"This is {words} of each row, not the entropy.", None
+    yield largest, "This is the largest weight of each row, not the entropy.", None
     yield 1 - (w * w).sum(-1), "This is 1 minus the sum of squares (Gini's impurity), not the entropy.", None
     for eps in (0.1, 1e-2, 1e-3, 1e-4, 1e-5):
         for biased in (-(w * (w + eps).log()).sum(-1), -((w + eps) * (w + eps).log()).sum(-1)):
@@ -50,6 +54,15 @@ def entropy(w, got):
     elif close(got, right, 0.1) and off.max() - off.min() > 1e-4:
         words = "It is off by a little: a constant inside log shifts every value; handle the zeros alone (torch.xlogy)."
         yield got, words, None
+    yield torch.full_like(right, math.log(S)), "This is log S for every row: the weights do not enter.", None
+    if abs(off.mean() - off).max() < 1e-6 or close(
+        got, (got.double() * right).sum() / (right * right).sum() * right, 1e-3
+    ):
+        return  # a constant more, or a multiple: compare() says so
+    row = off.argmax()
+    told = ", ".join(number(x) for x in w.flatten(0, -2)[row])
+    words = f"Weights of {told} have entropy {number(right.flatten()[row])}; yours is {number(got.flatten()[row])}. "
+    yield got, words + "Add up -w_j ln w_j over the keys, each row by itself.", None
 
 
 def shifted(scores, c, got):
@@ -77,6 +90,7 @@ def shifted(scores, c, got):
     yield torch.full_like(scores, 1 / scores.shape[-1]), "All weights are equal: the scores are lost.", None
     yield right.softmax(-1), "Softmax is applied twice.", None
     yield scores.flatten().softmax(0).view_as(scores), "The softmax runs over the whole tensor, not each row.", None
+    yield scores.log_softmax(-1), "This is the logarithm of the weights (log_softmax): take exp of it.", None
     yield scores + c, "These are the scores with c added; the softmax is missing.", "M03"
     yield powers, "exp(scores) is not divided by its sum.", "M03"
     yield powers * math.exp(min(c, 700)), "exp(scores + c) is not divided by its sum.", "M03"
@@ -87,7 +101,12 @@ def shifted(scores, c, got):
     if slope:
         how = "multiplied by c" if math.isclose(slope, c, rel_tol=1e-3) else f"multiplied by {number(slope)}"
         yield got, f"The scores are {how}; c is added. (A factor is a temperature: it does change the weights.)", None
-    if close(got.sum(-1), torch.ones(got.shape[:-1])):
+    yield scores, "The scores came back as they were; wanted the weights.", "M03"
+    total = got.detach().double().sum(-1)
+    if not close(total, torch.ones_like(total)):
+        words = f"The weights of a row must sum to 1; yours sum to {number(total.min())} ... {number(total.max())}: "
+        yield got, words + "c goes to the scores, and the softmax comes last.", None
+    else:
         yield got, "The weights changed: what is added must be the same number for every score of a row.", None
 
 

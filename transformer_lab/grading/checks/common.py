@@ -132,7 +132,8 @@ def chosen(choice, options: tuple[str, ...], name: str):
         raise NotDone(f"put one of {listed} in place of None, then run this cell again.")
     if not isinstance(choice, str):
         raise Wrong(f"{name} is of type {type(choice).__name__}; write one of {listed}, with its quotation marks.")
-    plain = choice.strip().lower()
-    if plain not in options:
-        raise Wrong(f"{name} is {choice!r}; choose one of {listed}.")
-    return plain
+    plain = choice.strip(" \t\n.'\"").lower()
+    for option in options:
+        if option.lower() == plain:
+            return option
+    raise Wrong(f"{name} is {choice!r}; choose one of {listed}.")

@@ -94,7 +94,7 @@ def test_no_module_is_run(tmp_path):
 def test_topics_come_first_and_alone_where_asked():
     assert python_docs.documents(only_topics=True) == python_docs.topics()
     assert python_docs.documents() == python_docs.topics() + python_docs.docstrings()
-    assert len(python_docs.docstrings()) > 500
+    assert len(python_docs.docstrings()) > 300  # how many modules there are depends on the Python and who packed it
 
 
 def test_a_caller_may_change_what_he_gets():

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from matplotlib.figure import Figure
 
 from transformer_lab.viz import NormExplorer, normalise
 from transformer_lab.viz.norm_explorer import AXES, CUBE, EPS, HIGHEST, LOWEST
@@ -67,6 +68,17 @@ def test_every_cell_and_every_end_of_the_slider_moves_its_whole_group():
                 assert explorer.changed.sum() == sizes[explorer.over]
             explorer.value = float(np.array(CUBE)[cell])
             assert not explorer.changed.any()
+
+
+def test_the_picture_shows_the_chosen_axes_alone():
+    """The lesson asks for the other choices: a picture of all of them would answer."""
+    for over in AXES:
+        explorer, figure = NormExplorer(over=over), Figure()
+        explorer.draw(figure)
+        assert over in figure.get_suptitle() and f"{explorer.changed.sum()} of 60" in figure.get_suptitle()
+        shown = [text.get_text() for axes in figure.axes for text in axes.texts if "sample" not in text.get_text()]
+        numbers = [*explorer.inputs.ravel(), *normalise(explorer.inputs, over)[0].ravel()]
+        assert shown == [f"{number:z.1f}" for number in numbers]
 
 
 @pytest.mark.parametrize(
@@ -131,3 +143,6 @@ def test_the_page_shows_the_same_numbers_and_lights_up_the_same_cells(page, tmp_
     page.mouse.move(x, y), page.mouse.down(), page.mouse.move(x, y - 80, steps=4), page.mouse.up()
     value += 1.0
     same("time and features")
+    page.get_by_role("button", name="reset").click()
+    cell, value = NormExplorer().cell, NormExplorer().value
+    same(NormExplorer().over)

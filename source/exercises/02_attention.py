@@ -144,21 +144,25 @@ def broken_1(q, k, v):
     return weights @ v, weights
 
 
+# %%
 def broken_2(q, k, v):
     weights = (q @ k.transpose(-2, -1)).softmax(dim=-1)
     return weights @ v / math.sqrt(q.shape[-1]), weights
 
 
+# %%
 def broken_3(q, k, v):
     weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-2)
     return weights @ v, weights
 
 
+# %%
 def broken_4(q, k, v):
     weights = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
     return weights @ v, weights
 
 
+# %%
 def broken_5(q, k, v):
     weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
     return torch.einsum("...ij,...ie->...je", weights, v), weights

@@ -283,6 +283,11 @@ def heads_times_d(q, k, v):
     return variant(scale=lambda q, k, v: ((q.shape[1] if q.ndim == 4 else 1) * q.shape[-1]) ** -0.5)(q, k, v)
 
 
+def one_of_five(place, answer):
+    """Five repairs, the one at this place wrong."""
+    return tuple(answer if n == place else attention_right for n in (1, 2, 3, 4, 5))
+
+
 def sum_over_queries(q, k, v):
     weights = attention_right(q, k, v)[1]
     return torch.einsum("...ij,...ie->...je", weights, v), weights
@@ -895,84 +900,19 @@ WRONG = {
         ("detached", lambda w, j: duplicate_right(w.detach(), j), "No gradient flows"),
     ],
     "02_attention.repair": [
-        (
-            "first as it was",
-            (model_width, attention_right, attention_right, attention_right, attention_right),
-            "a d_model of 8 heads",
-            "M01",
-        ),
-        (
-            "second as it was",
-            (attention_right, outside, attention_right, attention_right, attention_right),
-            "comes after the softmax",
-            "M02",
-        ),
-        (
-            "third as it was",
-            (attention_right, attention_right, over_queries, attention_right, attention_right),
-            "over the queries",
-            "M04",
-        ),
-        (
-            "first unscaled",
-            (unscaled, attention_right, attention_right, attention_right, attention_right),
-            "not scaled at all",
-            "M01",
-        ),
-        (
-            "second without scale",
-            (attention_right, unscaled, attention_right, attention_right, attention_right),
-            "not scaled at all",
-            "M01",
-        ),
-        (
-            "third one matrix",
-            (attention_right, attention_right, one_matrix_only, attention_right, attention_right),
-            "It works on one matrix",
-        ),
-        (
-            "first in place",
-            (scaled_in_place, attention_right, attention_right, attention_right, attention_right),
-            "changed its input q in place",
-        ),
-        (
-            "second without gradient",
-            (attention_right, no_gradient, attention_right, attention_right, attention_right),
-            "No gradient flows",
-        ),
-        (
-            "third in float32",
-            (attention_right, attention_right, single_precision, attention_right, attention_right),
-            "came back as torch.float32",
-        ),
-        (
-            "third over axis 1",
-            (attention_right, attention_right, over_axis_one, attention_right, attention_right),
-            "count axes from the end",
-        ),
-        (
-            "fourth as it was",
-            (attention_right, attention_right, attention_right, no_softmax, attention_right),
-            "before the softmax: signed",
-            "M03",
-        ),
-        (
-            "fourth without exp",
-            (attention_right, attention_right, attention_right, shares_of_scores, attention_right),
-            "exp is missing",
-            "M03",
-        ),
-        (
-            "fifth as it was",
-            (attention_right, attention_right, attention_right, attention_right, sum_over_queries),
-            "the sum runs over the queries",
-            "M05",
-        ),
-        (
-            "fifth with one index on both",
-            (attention_right, attention_right, attention_right, attention_right, value_of_its_own),
-            "Output i is value i",
-            "M05",
-        ),
+        ("first as it was", one_of_five(1, model_width), "a d_model of 8 heads", "M01"),
+        ("second as it was", one_of_five(2, outside), "comes after the softmax", "M02"),
+        ("third as it was", one_of_five(3, over_queries), "over the queries", "M04"),
+        ("first unscaled", one_of_five(1, unscaled), "not scaled at all", "M01"),
+        ("second without scale", one_of_five(2, unscaled), "not scaled at all", "M01"),
+        ("third one matrix", one_of_five(3, one_matrix_only), "It works on one matrix"),
+        ("first in place", one_of_five(1, scaled_in_place), "changed its input q in place"),
+        ("second without gradient", one_of_five(2, no_gradient), "No gradient flows"),
+        ("third in float32", one_of_five(3, single_precision), "came back as torch.float32"),
+        ("third over axis 1", one_of_five(3, over_axis_one), "count axes from the end"),
+        ("fourth as it was", one_of_five(4, no_softmax), "before the softmax: signed", "M03"),
+        ("fourth without exp", one_of_five(4, shares_of_scores), "exp is missing", "M03"),
+        ("fifth as it was", one_of_five(5, sum_over_queries), "the sum runs over the queries", "M05"),
+        ("fifth with one index on both", one_of_five(5, value_of_its_own), "Output i is value i", "M05"),
     ],
 }

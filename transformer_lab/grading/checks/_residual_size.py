@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..score import NotDone, Wrong, check
-from .common import compare, number
+from .common import compare, number, one_number
 
 POINTS = ((1, 0.5), (2, 0.5), (3, 1.3), (5, 0.8), (6, 1.0), (12, 0.9))  # L, branch
 GROWS = "The skip does not keep the size: x and F(x) are uncorrelated, so their variances add at every layer."
@@ -170,20 +170,6 @@ def mistaken(way: str):
             f"This is right for L {off:+d} layers: count again.",
             None,
         )
-
-
-def one_number(value, name: str) -> float:
-    if isinstance(value, (bool, str)):
-        raise Wrong(f"{name} is {value!r}; wanted a number.")
-    if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0):
-        raise Wrong(f"{name} holds {len(value)} numbers; wanted a single one.")
-    try:
-        value = float(value)
-    except (TypeError, ValueError):
-        raise Wrong(f"{name} is of type {type(value).__name__}; wanted a number.") from None
-    if not math.isfinite(value):
-        raise Wrong(f"{name} is {value}; wanted a finite number.")
-    return value
 
 
 class skip_gain:

@@ -5,7 +5,7 @@ import math
 import torch
 
 from ..score import NotDone, Wrong, check
-from .common import compare, number
+from .common import compare, number, one_number
 
 OTHERS = (2.0, 0.5, -1.0, 0.0)  # the explorer's other scores, as it starts
 POINTS = ((0.1, 5), (0.1, 14), (0.5, 1000), (2.0, 14), (0.01, 50000), (1.5, 2), (4.0, 20))  # loss, vocab_size
@@ -98,17 +98,3 @@ def misread():
         lambda loss, V: exp(-loss) - (1 - exp(-loss)) / (V - 1),
         "This is a lead of p; wanted one of scores.",
     )
-
-
-def one_number(value, name: str) -> float:
-    if isinstance(value, (bool, str)):
-        raise Wrong(f"{name} is {value!r}; wanted a number.")
-    if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0):
-        raise Wrong(f"{name} holds {len(value)} numbers; wanted a single one.")
-    try:
-        value = float(value)
-    except (TypeError, ValueError):
-        raise Wrong(f"{name} is of type {type(value).__name__}; wanted a number.") from None
-    if not math.isfinite(value):
-        raise Wrong(f"{name} is {value}; wanted a finite number.")
-    return value

@@ -125,6 +125,21 @@ def has_gradient(value: Tensor, name: str) -> Tensor:
     return value
 
 
+def one_number(value, name: str) -> float:
+    """The answer as a number, if it is a single finite one."""
+    if isinstance(value, (bool, str)):
+        raise Wrong(f"{name} is {value!r}; wanted a number.")
+    if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0):
+        raise Wrong(f"{name} holds {len(value)} numbers; wanted a single one.")
+    try:
+        value = float(value)
+    except (TypeError, ValueError):
+        raise Wrong(f"{name} is of type {type(value).__name__}; wanted a number.") from None
+    if not math.isfinite(value):
+        raise Wrong(f"{name} is {value}; wanted a finite number.")
+    return value
+
+
 def chosen(choice, options: tuple[str, ...], name: str):
     """The learner's choice, if it is one of the options."""
     listed = ", ".join(map(repr, options))

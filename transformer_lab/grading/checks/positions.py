@@ -1,7 +1,9 @@
 """Lesson 08: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
 
+from ._positions_cache import cached_step
+from ._positions_dials import dials
 from ._positions_order import is_equivariant, swap_effect
-from ._positions_rotary import cached_step, dials, rotate
+from ._positions_rotary import rotate
 from ._positions_tables import alibi_bias, repair, sinusoidal_table
 
 LESSON = "08_positions"

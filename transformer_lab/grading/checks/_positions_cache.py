@@ -1,0 +1,205 @@
+"""Lesson 08: the checks of one step with a cache of keys that are turned already."""
+
+import itertools
+import math
+
+import torch
+from torch import Tensor
+
+from ..score import NotDone, Wrong, check
+from ._positions_rotary import rotate_by_loops, rotate_neighbours
+from .common import close, compare, copies, expect_tensor, leaves_alone, normal
+
+
+class cached_step:
+    answers = ("cached_step(q, k, v, keys, values)",)
+
+    @check("output, keys and values, in this order, with any leading axes", 1)
+    def shape(cached_step):
+        for case in step_cases():
+            step(cached_step, *case)
+
+    @check("the keys and values that are kept", 1.5)
+    def kept(cached_step):
+        for case in step_cases():
+            _, keys, values = step(cached_step, *case)
+            compare_kept(keys, values, *case)
+
+    @check("the output", 1.5)
+    def output(cached_step):
+        for case in step_cases():
+            output, keys, values = step(cached_step, *case)
+            wanted = step_by_loops(*case)[0]
+            faults = itertools.chain(output_faults(*case), with_the_kept(case[0], keys, values))
+            compare(output, wanted, faults, "the output", 1e-4)
+        case = next(step_cases())
+        names = ("q", "k", "v", "keys", "values")
+        leaves_alone(cached_step, **dict(zip(names, case, strict=True)))
+
+
+def step_cases():
+    """q, k, v of one new token, and the keys (already turned) and values of S tokens before it."""
+    for shape, S, d in (((3,), 5, 8), ((2, 3), 4, 6), ((), 7, 4), ((2,), 0, 4), ((1, 4), 1, 10)):
+        q, k, v = (normal(*shape, 1, d) for _ in range(3))
+        yield q, k, v, rotate_by_loops(normal(*shape, S, d), torch.arange(S)).float(), normal(*shape, S, d)
+
+
+def step(answer, q, k, v, keys, values):
+    """The three tensors an answer gave, if they have the right shapes."""
+    try:
+        got = answer(*copies(q, k, v, keys, values))
+    except (Wrong, NotDone):
+        raise
+    except (RuntimeError, IndexError, ValueError) as error:
+        if not keys.shape[-2]:
+            error.add_note("This is the first token: nothing is cached yet, keys has S = 0 rows.")
+        raise
+    if isinstance(got, Tensor):
+        raise Wrong("One tensor came back; wanted three: `return output, keys, values`.")
+    if not isinstance(got, (tuple, list)) or len(got) != 3:
+        what = f"{len(got)} things" if isinstance(got, (tuple, list)) else type(got).__name__
+        raise Wrong(f"The function returned {what}; wanted three: `return output, keys, values`.")
+    longer = (*keys.shape[:-2], keys.shape[-2] + 1, keys.shape[-1])
+    for value, name in zip(got[1:], ("keys", "values"), strict=True):
+        if isinstance(value, Tensor) and value.shape == keys.shape != longer:
+            raise Wrong(f"{name} came back with S = {keys.shape[-2]} rows; the new token's makes S + 1.")
+        if isinstance(value, Tensor) and value.shape == k.shape != longer:
+            raise Wrong(f"{name} came back with the new row alone; wanted the S = {keys.shape[-2]} old ones before it.")
+    shapes = {"the output": tuple(q.shape), "keys": longer, "values": longer}
+    return tuple(expect_tensor(value, name, shapes[name]) for value, name in zip(got, shapes, strict=True))
+
+
+def attended(q, keys, values, scale=True):
+    scores = q.double() @ keys.double().transpose(-2, -1)
+    return (scores / math.sqrt(q.shape[-1]) if scale else scores).softmax(-1) @ values.double()
+
+
+def at(x, position, turn=rotate_by_loops):
+    """x (..., n, d) with every row at one position."""
+    return turn(x, torch.full((x.shape[-2],), position))
+
+
+def step_by_loops(q, k, v, keys, values):
+    """The specification: q and k turned once, at position S."""
+    S = keys.shape[-2]
+    keys = torch.cat((keys.double(), at(k, S)), -2)
+    values = torch.cat((values.double(), v.double()), -2)
+    return attended(at(q, S), keys, values), keys, values
+
+
+def compare_kept(keys, values, q, k, v, old, old_values):
+    S = old.shape[-2]
+    if close(values, torch.cat((old.double(), at(k, S)), -2), 1e-4):
+        raise Wrong("Keys and values are swapped: `return output, keys, values`.")
+    old, counted = old.double(), torch.arange(S)
+    twice = rotate_by_loops(old, counted)
+    right_k, right_v = at(k, S), v.double()
+    together = torch.cat((old, k.double()), -2)
+    again = "The cached keys are turned again: each key is turned once, when it is new. Then key n stands at 2n."
+    restart = (
+        "The new key is turned as if it stood at position 0 (or not at all): S tokens came before, it stands at S."
+    )
+    faults = [
+        (torch.cat((twice, right_k), -2), again, "M27"),
+        (rotate_by_loops(together, torch.arange(S + 1)), again, "M27"),
+        (at(together, S), again, "M27"),
+        (torch.cat((twice, k.double()), -2), f"{again} And the new one is not turned.", "M27"),
+        (together, restart, None),
+        (torch.cat((old, at(k, S + 1)), -2), "The new key is one place too far: counted from 0, it stands at S.", None),
+        (
+            torch.cat((old, at(k, S - 1)), -2),
+            "The new key is one place too near: S tokens came before, so it is at S.",
+            None,
+        ),
+        (torch.cat((old, at(k, 1)), -2), "The new key is turned as if it stood at position 1; it stands at S.", None),
+        (torch.cat((old, at(right_k, S)), -2), "The new key is turned twice.", "M27"),
+        (torch.cat((right_k, old), -2), "The new key stands in front; it comes last.", None),
+        (torch.cat((old, at(q, S)), -2), "The query is kept in place of the key.", None),
+        (
+            torch.cat((old, at(k, S, rotate_neighbours)), -2),
+            "Neighbours are paired; the cache was made with halves.",
+            "M27",
+        ),
+        (torch.cat((old, rotate_by_loops(k, torch.full((1,), S), sign=-1)), -2), "The new key turns backwards.", None),
+        (torch.cat((old, right_v), -2), "The value is kept among the keys.", None),
+    ]
+    words = "The new key stands at the size of another axis of keys: S is its number of rows, keys.shape[-2]."
+    faults += [(torch.cat((old, at(k, n)), -2), words, None) for n in (*old.shape[:-2], old.shape[-1])]
+    compare(keys, torch.cat((old, right_k), -2), faults, "the keys", 1e-4)
+    old_values = old_values.double()
+    turned_words = "The values are turned: rotary turns queries and keys only."
+    all_values = torch.cat((old_values, right_v), -2)
+    faults = [
+        (torch.cat((old_values, at(v, S)), -2), turned_words, "M27"),
+        (rotate_by_loops(all_values, torch.arange(S + 1)), turned_words, "M27"),
+        (torch.cat((right_v, old_values), -2), "The new value stands in front; it comes last.", None),
+        (torch.cat((old_values, right_k), -2), "The key is kept among the values.", None),
+    ]
+    compare(values, all_values, faults, "the values", 1e-4)
+
+
+def output_faults(q, k, v, keys, values):
+    S = keys.shape[-2]
+    _, new_keys, new_values = step_by_loops(q, k, v, keys, values)
+    counted = torch.arange(S + 1)
+    yield (
+        attended(q, new_keys, new_values),
+        ("The query is not turned (or stands at position 0): it stands where its key does, at S."),
+        None,
+    )
+    for off, words in ((S + 1, "one place too far"), (S - 1, "one place too near"), (1, "at position 1")):
+        yield attended(at(q, off), new_keys, new_values), f"The query is turned {words}; it stands at S.", None
+    yield attended(at(at(q, S), S), new_keys, new_values), "The query is turned twice.", "M27"
+    words = "The keys are turned once more before the scores are made: what the cache holds is turned already."
+    yield attended(at(q, S), rotate_by_loops(new_keys, counted), new_values), words, "M27"
+    words = "The values are turned before they are mixed: rotary turns queries and keys only."
+    yield attended(at(q, S), new_keys, rotate_by_loops(new_values, counted)), words, "M27"
+    yield at(attended(at(q, S), new_keys, new_values), S), "The output is turned: only queries and keys are.", "M27"
+    words = "The scores are not divided by sqrt(d_head)."
+    yield attended(at(q, S), new_keys, new_values, scale=False), words, None
+    if S:
+        words = "The new token does not see itself: its own key and value belong to the S + 1."
+        yield attended(at(q, S), keys, values), words, None
+        yield (
+            attended(at(q, S), new_keys[..., -1:, :], new_values[..., -1:, :]),
+            "Only the new key is attended to.",
+            None,
+        )
+    yield (
+        attended(at(q, S), new_keys, new_values) * 0 + new_values.mean(-2, keepdim=True),
+        "All weights are equal.",
+        None,
+    )
+    words = "Neighbours are paired for the query, halves for the keys."
+    yield attended(at(q, S, rotate_neighbours), new_keys, new_values), words, "M27"
+    yield from attention_faults(at(q, S), new_keys, new_values)
+
+
+def attention_faults(q, keys, values):
+    """q and keys are turned as they should be; the rest is not what it should be."""
+    scores, d = q @ keys.transpose(-2, -1), q.shape[-1]
+    words = "The scores are divided by the root of the number of tokens; wanted sqrt(d_head)."
+    yield (scores / math.sqrt(keys.shape[-2])).softmax(-1) @ values, words, None
+    yield (scores * math.sqrt(d)).softmax(-1) @ values, "The scores are multiplied by sqrt(d_head); divide.", None
+    yield (scores / d).softmax(-1) @ values, "The scores are divided by d_head; wanted its square root.", None
+    words = "The weights do not sum to 1: softmax goes over the keys, dim=-1 of the scores (..., 1, S + 1)."
+    yield values.sum(-2, keepdim=True), words, None
+    yield (scores / math.sqrt(d)).softmax(-1).softmax(-1) @ values, "Softmax is taken twice.", None
+    words = (
+        "Only the first token is attended to: a causal mask of one row (is_causal=True?) hides all keys but the first. "
+        "The new token is the last and sees all: no mask is needed."
+    )
+    yield values[..., :1, :], words, None
+    words = "The output is 0: attention over one token, itself, gives back that token's value."
+    yield torch.zeros_like(q), words, None
+
+
+def with_the_kept(q, keys, values):
+    """An output that follows from keys or values that are wrong themselves."""
+    S, keys, values = keys.shape[-2] - 1, keys.detach().double(), values.detach().double()
+    also = "The output follows from the keys and values you return, and those are wrong: mend them first."
+    yield attended(at(q, S), keys, values), also, None
+    for off in (0, 1, S - 1, S + 1):
+        yield attended(at(q, off), keys, values), f"{also} And the query stands at {off}, not at S = {S}.", None
+    for turn in (rotate_neighbours, lambda x, positions: rotate_by_loops(x, positions, sign=-1)):
+        yield attended(at(q, S, turn), keys, values), f"{also} The query is turned as they are.", None

@@ -291,7 +291,7 @@ print("head 1:    ", heads[0, 1].tolist(), "  its share of all four positions")
 predict("04_multi_head.agree", None)
 
 # %% [markdown]
-# Play. On the left the tensor; in the middle `view` and `transpose`; on the right `view` alone. A colour is the head that a
+# Play. First the tensor, then `view` and `transpose`, then `view` alone. A colour is the head that a
 # feature belongs to. Click a number, or focus the left tensor and use the arrow keys. A frame marks a number that both put
 # in the same place.
 #

@@ -1,0 +1,27 @@
+"""The course's switches in the environment, read in one way: TRANSFORMER_LAB_PROGRESS, TRANSFORMER_LAB_DATA ..."""
+
+import os
+import sys
+from pathlib import Path
+
+from .files import path_of
+
+OFF = ("off", "0", "false", "no", "none", "disabled")
+
+
+def is_off(name: str) -> bool:
+    """Does the variable say no, in whatever spelling?"""
+    return os.environ.get(name, "").strip().lower() in OFF
+
+
+def folder(name: str) -> Path | None:
+    """The folder that the variable names, or None; `~` is the home folder here too."""
+    value = os.environ.get(name, "").strip()
+    return path_of(value) if value else None
+
+
+def speak_any_encoding() -> None:
+    """From now on what the terminal or file cannot show is printed as an escape (\\u5e74), and ends no program."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")

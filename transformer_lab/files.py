@@ -1,0 +1,102 @@
+"""Files and folders, on every system: paths as people write them, and files that appear whole or not at all."""
+
+import codecs
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def path_of(written) -> Path:
+    """The path that somebody wrote, `~` being the home folder; ValueError if it is empty.
+
+    A shell expands `~`; a variable, a notebook or a settings file does not.
+    """
+    if not str(written).strip() or str(written) == "\0":
+        raise ValueError("The path is empty; wanted the name of a file or folder.")
+    try:
+        return Path(written).expanduser()
+    except RuntimeError:  # no such user, or no home folder
+        return Path(written)
+
+
+@contextmanager
+def whole_file(path, mode: int = 0o644) -> Iterator[Path]:
+    """Within the block, write to the path that it gives; then the file stands at `path`, flushed, or nothing changed.
+
+    Raises OSError, in a sentence that names `path`, where the file cannot be written.
+    """
+    path = path_of(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; wanted the name of a file.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}.")
+    try:
+        # Beside it, for a file can only be renamed within one disk; the folder is gone in any case.
+        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path.parent) as folder:
+            unfinished = Path(folder) / path.name
+            yield unfinished
+            unfinished.chmod(mode)
+            flush(unfinished)
+            os.replace(unfinished, path)
+    except OSError as error:
+        raise type(error)(f"{path} could not be written: {error.strerror or error}.") from error
+
+
+def write_whole(path, content: str | bytes, mode: int = 0o644) -> Path:
+    """Write a text (in UTF-8) or bytes to path, all or nothing; returns the path. Raises OSError, in a sentence."""
+    path = path_of(path)
+    with whole_file(path, mode) as unfinished:
+        unfinished.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+    return path
+
+
+def flush(path: Path) -> None:
+    """Wait until the file is on the disk: a power cut after a rename must not leave an empty file."""
+    with path.open("r+b") as file:  # Windows flushes only what may be written
+        os.fsync(file.fileno())
+
+
+def decoded(data: bytes, path) -> str:
+    """The bytes of the file at path as text, line ends as in Unix; ValueError, naming the line, where they are not UTF-8."""
+    # Decoded by hand, so that a wrong byte can be traced to its line.
+    data = data.removeprefix(codecs.BOM_UTF8)
+    try:
+        return data.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        byte = data[error.start]
+        raise ValueError(f"{path}, line {line}: byte 0x{byte:02x} is not UTF-8; wanted a text in UTF-8.") from None
+
+
+def read_json(path) -> dict:
+    """The object in a JSON file; FileNotFoundError, or ValueError where it holds none."""
+    path = path_of(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    try:
+        content = json.loads(decoded(path.read_bytes(), path))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}.") from None
+    except RecursionError:
+        raise ValueError(f"{path} is not JSON that can be read: it is nested too deeply.") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold a JSON object; it holds a {type(content).__name__}.")
+    return content
+
+
+def to_json(value, indent: int | None = None) -> str:
+    """The value as JSON that every reader accepts: NaN and infinity, which JSON does not know, become null."""
+    return json.dumps(finite(value), indent=indent, allow_nan=False)
+
+
+def finite(value):
+    """The same, with None for each number in it that is NaN or infinite."""
+    if isinstance(value, dict):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,6 +2,7 @@
 
 import math
 import random
+import shutil
 from functools import cache
 
 import pytest
@@ -12,11 +13,11 @@ from transformer_lab import GPT, TransformerConfig
 from transformer_lab.data import docstring_modules, entities
 from transformer_lab.data.tokenizers import WordTokenizer
 from transformer_lab.heads import Classifier, Tagger
-from transformer_lab.pretrained import load, save
+from transformer_lab.pretrained import load, save, trained_on
 from transformer_lab.tasks import translation
 from transformer_lab.tasks.catalogue import SETTINGS, make_task, saved_task
 from transformer_lab.tasks.language import text_nats
-from transformer_lab.tasks.task import IGNORED
+from transformer_lab.tasks.task import IGNORED, content_hash
 from transformer_lab.training.settings import Settings
 from transformer_lab.viz import AttentionView
 
@@ -452,7 +453,7 @@ def test_the_seed_settles_the_examples_and_the_weights_but_not_what_is_held_out(
 @pytest.mark.parametrize("name", ["dates de", "induction", "pairs in a file", "a text", "modules"])
 def test_a_saved_model_is_measured_again_on_the_same_task(make, name, tmp_path):
     task = make(name)
-    save(task.model, task.tokenizer, tmp_path, task.description)
+    save(task.model, task.tokenizer, tmp_path, task.identity())
     again = saved_task(str(tmp_path))
     assert again.description == task.description and again.metric == task.metric
     with torch.no_grad():
@@ -463,11 +464,78 @@ def test_a_saved_model_is_measured_again_on_the_same_task(make, name, tmp_path):
 def test_a_saved_language_model_is_measured_in_its_own_windows(files, tmp_path):
     for max_len in (16, 100):
         task = make_task(str(files / "a.md"), max_len=max_len, **TINY)
-        save(task.model, task.tokenizer, tmp_path, task.description)
+        save(task.model, task.tokenizer, tmp_path, task.identity())
         task.model.eval()
         again = saved_task(str(tmp_path))
         assert again.model.config.max_len == max_len
         assert again.evaluate() == pytest.approx(task.evaluate(), rel=1e-2)
+
+
+# ---- What a model was trained with
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_fingerprint_is_the_same_for_the_same_contents(make, files, name):
+    options = dict(ALL[name])
+    if (files / options["task"]).exists():
+        options["task"] = str(files / options["task"])
+    again = make_task(**options, **TINY)
+    assert again.fingerprint() == make(name).fingerprint()
+    assert all(len(value) == 16 for value in again.fingerprint().values())
+    assert again.identity() == {**again.description, "fingerprint": again.fingerprint()}
+
+
+def test_a_fingerprint_outlives_saving_and_is_no_matter_of_identity(make, tmp_path):
+    for name in ("dates zh", "copy", "a text"):
+        task = make(name)
+        task.tokenizer.save(tmp_path / "tokenizer.json")
+        assert content_hash(task.tokenizer) == content_hash(type(task.tokenizer).load(tmp_path / "tokenizer.json"))
+    assert content_hash([object()]) == content_hash([object()])  # no address in memory, another one in each process
+
+
+def test_any_change_shows_in_the_hash():
+    rng = random.Random(5)
+    texts = ["".join(rng.choices("ab\0é中", k=rng.randint(1, 6))) for _ in range(30)]
+    rows = torch.randint(9, (4, 5), generator=torch.Generator().manual_seed(5))
+    contents = [
+        *(texts, texts[::-1], texts[1:], [*texts, ""], "".join(texts), ["".join(texts)], [texts]),
+        *([(text, 0) for text in texts], [(text, 1) for text in texts], [1, 2], [12], None),
+        *(rows, rows.T.contiguous(), rows.float(), rows + 1, rows.flatten()),
+        *({"a": 1}, {"a": 2}, {"b": 1}, WordTokenizer.train(["a b"]), WordTokenizer.train(["a c"])),
+    ]
+    assert len({content_hash(content) for content in contents}) == len(contents)
+
+
+@pytest.mark.parametrize("name", ["a text", "pairs in a file", "texts in a folder"])
+def test_a_model_is_not_measured_on_data_that_have_changed(name, files, tmp_path):
+    path = tmp_path / ALL[name]["task"]
+    (shutil.copytree if (files / path.name).is_dir() else shutil.copy)(files / path.name, path)
+    task = make_task(str(path), **TINY)
+    save(task.model, task.tokenizer, tmp_path / "run", task.identity())
+    saved_task(str(tmp_path / "run"))
+    text = path / "3.txt" if path.is_dir() else path
+    whole = text.read_text(encoding="utf-8")
+    text.write_text("one\tmore\n" + whole, encoding="utf-8")
+    with pytest.raises(
+        ValueError, match=r"run was trained on something else: the training examples .*; put the data back"
+    ):
+        saved_task(str(tmp_path / "run"))
+    text.write_text(whole, encoding="utf-8")
+    saved_task(str(tmp_path / "run"))
+
+
+def test_a_tokenizer_of_another_model_is_noticed(make, tmp_path):
+    task, other = make("copy"), make("sort")
+    save(task.model, WordTokenizer.train(["x y z"]), tmp_path, task.identity())
+    with pytest.raises(ValueError, match=r"trained on something else: .*the tokenizer (is|are) different now"):
+        saved_task(str(tmp_path))
+    save(task.model, other.tokenizer, tmp_path, task.description)
+    with pytest.warns(UserWarning, match="does not say what data its model was trained with"):
+        saved_task(str(tmp_path))
+
+
+def test_what_ships_is_measured_on_what_it_was_trained_with():
+    assert saved_task("dates").fingerprint() == trained_on("dates")["fingerprint"]
 
 
 @pytest.mark.parametrize("kind", [Classifier, Tagger])

@@ -7,7 +7,7 @@ from ..pretrained import load, trained_on
 from .induction import Induction
 from .labelling import Entities, Modules
 from .language import docs, text_files
-from .task import Task
+from .task import Task, check_fingerprint
 from .translation import dates, numbers, parallel_file, toy
 
 # What to train each for, if nothing else is said: enough for "nano" on a laptop.
@@ -49,8 +49,14 @@ def make_task(task: str, target: str | None = None, preset: str = "nano", seed: 
 
 
 def saved_task(name: str) -> Task:
-    """The task that a saved model was trained on, with that model; raises as load does, ValueError if it names none."""
-    task = make_task(**trained_on(name))
+    """The task that a saved model was trained on, with that model.
+
+    Raises as load does, and ValueError if the model names no task, or if its data are not those it was trained with.
+    """
+    told = dict(trained_on(name))
+    kept = told.pop("fingerprint", None)
+    task = make_task(**told)
     task.model, task.tokenizer = load(name)
+    check_fingerprint(kept, task.fingerprint(), name, "put the data back as they were, or train anew on these")
     task.model.to(pick_device())
     return task

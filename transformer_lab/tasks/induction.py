@@ -30,7 +30,7 @@ class Induction(Task):
     metric = "accuracy"
 
     def __init__(self, n: int = 20_000, preset: str = "nano", seed: int = 0, **changes):
-        self.description = {"task": "induction", "seed": seed}
+        self.description = {"task": "induction", "n": n, "seed": seed}
         self.tokenizer = WordTokenizer.train(list(SYMBOLS))
         self.rows, self.predictable = self.make_rows(n, seed)
         self.held_out_rows, self.held_out_predictable = self.make_rows(500, HELD_OUT_SEED)
@@ -49,6 +49,9 @@ class Induction(Task):
         chosen = torch.tensor(examples)
         rows, predictable = self.rows[chosen], self.predictable[chosen]
         return {"ids": rows[:, :-1], "labels": rows[:, 1:].masked_fill(~predictable[:, 1:], IGNORED)}
+
+    def contents(self):
+        return {"data": self.rows, "held_out": self.held_out_rows, "tokenizer": self.tokenizer}
 
     def logits(self, network, batch):
         return network(batch["ids"])

@@ -23,6 +23,7 @@ class Modules(Task):
     def __init__(self, preset: str = "nano", seed: int = 0, **changes):
         self.description = {"task": "modules", "seed": seed}
         examples, self.test = docstring_modules.training_examples(seed), docstring_modules.test_examples()
+        self.held_out = self.test
         self.tokenizer = BPETokenizer.train([example.text for example in examples], vocab_size=2000)
         changes = {"max_len": 128, **STYLE, **changes}
         config = TransformerConfig.preset(preset, vocab_size=len(self.tokenizer), **changes)
@@ -73,6 +74,7 @@ class Entities(Task):
         self.description = {"task": "ner", "seed": seed}
         sentences = entities.training_sentences(seed=seed)
         self.tests = {kind: entities.test_sentences(kind) for kind in entities.KINDS}
+        self.held_out = self.tests
         # Pieces of words, learnt from words: whole ones would make every new name [UNK].
         self.tokenizer = BPETokenizer.train([word for one in sentences for word in one.words], vocab_size=1000)
         self.examples = [self.encode(sentence.words, sentence.tags) for sentence in sentences]

@@ -51,6 +51,9 @@ class Language(Task):
         windows = self.ids[torch.tensor(starts)[:, None] + torch.arange(self.model.config.max_len + 1)]
         return {"ids": windows[:, :-1], "labels": windows[:, 1:]}
 
+    def contents(self):
+        return {"data": self.ids, "held_out": self.validation, "tokenizer": self.tokenizer}
+
     def logits(self, network, batch):
         return network(batch["ids"])
 
@@ -108,7 +111,7 @@ def docs(only_topics: bool = False, vocab_size: int = 512, preset: str = "nano",
     from ..data.documents import join
 
     train, validation = python_docs.train_and_validation(only_topics)
-    description = {"task": "docs", "only_topics": only_topics, "seed": seed}
+    description = {"task": "docs", "only_topics": only_topics, "vocab_size": vocab_size, "seed": seed}
     task = language(description, join(train), join(validation), vocab_size, preset, seed, **changes)
     task.about = python_docs.describe(only_topics)
     return task
@@ -125,9 +128,8 @@ def text_files(path, vocab_size: int = 512, preset: str = "nano", seed: int = 0,
         train, validation = raw_cut(documents[0].text)
     else:
         train, validation = map(join, split_documents(documents))
-    return language(
-        {"task": str(Path(path).resolve()), "seed": seed}, train, validation, vocab_size, preset, seed, **changes
-    )
+    description = {"task": str(Path(path).resolve()), "vocab_size": vocab_size, "seed": seed}
+    return language(description, train, validation, vocab_size, preset, seed, **changes)
 
 
 def language(description, text, validation, vocab_size, preset, seed, **changes) -> Language:

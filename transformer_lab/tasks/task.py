@@ -1,8 +1,15 @@
 """What the training loop needs to know of a task, and nothing more."""
 
+import hashlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from ..data.tokenizers import Tokenizer
 
 IGNORED = -100  # the label of a position at which nothing is to be predicted; cross_entropy's own default
 
@@ -12,6 +19,7 @@ class Task:
 
     description   says which task this is, so that a saved model can be evaluated again: {"task": "dates", ...}
     examples      what is trained on; lengths: one for each, if batches are to hold examples of similar length
+    held_out      what evaluate() measures on
     about         a sentence on the data, where it is not the same everywhere
     metric        which of evaluate()'s numbers says how good the model is
     """
@@ -21,6 +29,7 @@ class Task:
     tokenizer = None
     examples: list
     lengths: list[int] | None = None
+    held_out = None
     about = ""
     metric: str
     higher_is_better = True
@@ -49,3 +58,67 @@ class Task:
     def device(self) -> torch.device:
         """Where the model is."""
         return next(self.model.parameters()).device
+
+    def contents(self) -> dict:
+        """What is trained on, in order, what is held out, and the tokenizer: whatever a trained model depends on."""
+        return {"data": self.examples, "held_out": self.held_out, "tokenizer": self.tokenizer}
+
+    def fingerprint(self) -> dict[str, str]:
+        """A hash of each of the contents: kept with a run, and compared where it is resumed or evaluated."""
+        return {name: content_hash(content) for name, content in self.contents().items()}
+
+    def identity(self) -> dict:
+        """What is kept with a trained model: the description, and the fingerprint."""
+        return {**self.description, "fingerprint": self.fingerprint()}
+
+
+NAMED = {"data": "the training examples", "held_out": "the held-out examples", "tokenizer": "the tokenizer"}
+
+
+def check_fingerprint(kept: dict[str, str] | None, found: dict[str, str], folder: Path | str, remedy: str) -> None:
+    """Raise ValueError, ending in the remedy, if a run in folder was begun with other contents than are found now.
+
+    A run that an older version wrote has kept None: one warning.
+    """
+    if kept is None:
+        warnings.warn(
+            f"{folder} does not say what data its model was trained with: whether these are the same cannot be told.",
+            stacklevel=2,
+        )
+        return
+    differ = [name for name, value in found.items() if name in kept and kept[name] != value]
+    if differ:
+        listed = " and ".join(NAMED[name] for name in differ)
+        verb = "is" if differ == ["tokenizer"] else "are"
+        raise ValueError(f"{folder} was trained on something else: {listed} {verb} different now; {remedy}.")
+
+
+def content_hash(content) -> str:
+    """Sixteen hexadecimal digits of the SHA-256 of a text, tensor, tokenizer, or of any collection of values."""
+    digest = hashlib.sha256()
+    for piece in pieces(content):
+        digest.update(piece)
+    return digest.hexdigest()[:16]
+
+
+def pieces(content) -> Iterator[bytes]:
+    """The bytes that say what is in it; of an object that does not show its content, what kind of object it is."""
+    if isinstance(content, str):
+        yield content.encode("utf-8", "surrogatepass")
+    elif isinstance(content, Tensor):
+        yield f"{content.dtype} {tuple(content.shape)} ".encode()
+        yield content.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    elif isinstance(content, Tokenizer):
+        # Its file would say more, but in another way with each version of the library.
+        vocabulary = content.tokenizer.get_vocab()
+        yield from pieces([sorted(content.special.items()), sorted(vocabulary, key=vocabulary.__getitem__)])
+    elif isinstance(content, dict):
+        yield from pieces(list(content.items()))
+    elif isinstance(content, list | tuple):
+        for item in content:
+            yield from pieces(item)
+            yield b"\0"
+        yield f"{len(content)} items ".encode()
+    else:
+        shown = type(content).__qualname__ if type(content).__repr__ is object.__repr__ else repr(content)
+        yield shown.encode("utf-8", "surrogatepass")

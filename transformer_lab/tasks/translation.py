@@ -91,7 +91,7 @@ def dates(target: str = "zh", n: int = 5000, preset: str = "nano", seed: int = 0
 
     pairs = data.training_pairs(n, seed, target)
     tokenizer = word_tokenizer(pairs, spaces=target != "zh")
-    description = {"task": "dates", "target": target, "seed": seed}
+    description = {"task": "dates", "target": target, "n": n, "seed": seed}
     return Translation(description, pairs, data.held_out_pairs(target=target), tokenizer, preset, seed, **changes)
 
 
@@ -101,7 +101,7 @@ def numbers(target: str = "de", n: int = 10_000, preset: str = "nano", seed: int
 
     pairs = data.training_pairs(n, seed, target)
     tokenizer = word_tokenizer(pairs, spaces=True)
-    description = {"task": "numbers", "target": target, "seed": seed}
+    description = {"task": "numbers", "target": target, "n": n, "seed": seed}
     return Translation(description, pairs, data.held_out_pairs(target=target), tokenizer, preset, seed, **changes)
 
 
@@ -112,8 +112,8 @@ def toy(task: str, n: int = 5000, preset: str = "nano", seed: int = 0, **changes
     pairs = data.training_pairs(task, n, seed)
     tokenizer = word_tokenizer(pairs, spaces=True)
     changes = {"tie_embeddings": False, **changes}  # as in induction.py: a table for each end is learnt faster
-    held_out = data.held_out_pairs(task)
-    return Translation({"task": task, "seed": seed}, pairs, held_out, tokenizer, preset, seed, **changes)
+    description = {"task": task, "n": n, "seed": seed}
+    return Translation(description, pairs, data.held_out_pairs(task), tokenizer, preset, seed, **changes)
 
 
 def parallel_file(path, preset: str = "nano", seed: int = 0, **changes) -> Translation:

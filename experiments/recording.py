@@ -29,8 +29,3 @@ def record(file: str, run) -> None:
     }
     Path(file).with_suffix(".json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     print(f"{Path(file).stem}: {seconds:.0f} s")
-
-
-def recorded(name: str) -> dict:
-    """What `record` kept of experiments/NAME.py: command, versions, machine, seconds, result."""
-    return json.loads(Path(__file__).with_name(f"{name}.json").read_text(encoding="utf-8"))

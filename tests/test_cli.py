@@ -1,6 +1,7 @@
 """The command line: what it writes, what it prints, and one sentence for every mistake of its user."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -237,6 +238,81 @@ def test_debug_prints_the_traceback_and_without_it_there_is_none():
     assert plain.returncode == 2 and plain.stderr == "nowhere holds no model: config.json is missing.\n"
     assert debugged.returncode != 0 and debugged.stderr.startswith("Traceback")
     assert debugged.stderr.rstrip().endswith("FileNotFoundError: nowhere holds no model: config.json is missing.")
+
+
+def run_apart(*arguments, **changes):
+    """The command in a process of its own, with changes to its environment."""
+    command = [sys.executable, *changes.pop("python", ()), "-m", "transformer_lab", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, env=os.environ | changes)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp1252:strict", "utf-8"])
+def test_what_the_terminal_cannot_show_is_printed_as_an_escape(encoding):
+    result = run_apart("translate", "dates", "May 3, 1931", PYTHONIOENCODING=encoding)
+    assert result.returncode == 0 and result.stderr == b""
+    wanted = "1931年5月3日\n"
+    assert result.stdout.decode("utf-8") == (wanted if encoding == "utf-8" else escaped(wanted))
+    refused = run_apart("translate", "年", "May 3", PYTHONIOENCODING=encoding)
+    assert refused.returncode == 2 and b"Traceback" not in refused.stderr
+    assert run_apart("--help", PYTHONIOENCODING=encoding).returncode == 0
+
+
+def escaped(text):
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+def test_a_reader_who_leaves_gets_no_traceback():
+    script = f"{sys.executable} -m transformer_lab doctor | true; echo ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    assert "Traceback" not in result.stderr and "BrokenPipe" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["demo", "view"])
+@pytest.mark.parametrize("package", ["anywidget", "anyascii"])
+def test_a_missing_package_is_told_before_the_work(command, package, tmp_path, monkeypatch):
+    found = optional.find_spec
+    monkeypatch.setattr(optional, "find_spec", lambda name: None if name == package else found(name))
+    arguments = {"demo": ["--out", tmp_path / "demo"], "view": ["dates", "May 3", "-o", tmp_path / "page.html"]}[
+        command
+    ]
+    assert sentence(command, *arguments) == f"The {command} needs the package {package}: pip install {package}"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_package_that_nobody_asked_for_in_time_gets_a_sentence_too(monkeypatch):
+    def missing():
+        raise ModuleNotFoundError("No module named 'tokenizers'", name="tokenizers")
+
+    monkeypatch.setattr("transformer_lab.doctor.report", missing)
+    assert sentence("doctor") == "This command needs the package tokenizers: pip install tokenizers"
+
+
+def test_doctor_knows_all_that_the_course_declares(monkeypatch):
+    assert "Everything the course needs is here." in printed("doctor")
+    installed = optional.version
+
+    def without(name):
+        if name in ("num2words", "Faker"):
+            raise optional.PackageNotFoundError(name)
+        return "0.0.1" if name == "sacrebleu" else installed(name)
+
+    monkeypatch.setattr(optional, "version", without)
+    said = printed("doctor")
+    assert "Faker is missing; num2words is missing; sacrebleu 0.0.1 is not >=" in said and "Everything" not in said
+
+
+def test_a_tilde_in_a_path_is_the_home_folder(trained, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    printed("view", trained[0] / "reverse", "a b", "--out", "~/page.html")
+    printed("train", "reverse", "--out", "~/run", *FEW)
+    assert {path.name for path in tmp_path.iterdir()} == {"page.html", "run"}
+
+
+def test_help_is_there_without_docstrings():
+    plain, bare = (run_apart("--help", python=python, COLUMNS="200") for python in ([], ["-OO"]))
+    assert plain.stdout == bare.stdout and b"Train a model." in bare.stdout
 
 
 def help_of(*command):

@@ -11,6 +11,8 @@ from transformer_lab.cli import app
 def test_the_variable_decides(monkeypatch):
     monkeypatch.setenv("TRANSFORMER_LAB_DEVICE", "cpu")
     assert pick_device() == torch.device("cpu")
+    monkeypatch.setenv("TRANSFORMER_LAB_DEVICE", " CPU")
+    assert pick_device() == torch.device("cpu")
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:0", "cuda"])

@@ -3,8 +3,8 @@
 import pytest
 
 from causal_leak import DATE, train, well_formed, write
-from recording import recorded
 from transformer_lab.data import dates
+from transformer_lab.experiments import recorded
 
 RESULT = recorded("causal_leak")["result"]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from feed_forward_table import PLANS, WIDTHS, train, weights_of_layers
-from recording import recorded
+from transformer_lab.experiments import recorded
 
 
 def test_the_plans_have_equal_weights():

@@ -1,13 +1,11 @@
 """experiments/norm_position.py: what is kept follows from its own rows, and a slice run again gives the same."""
 
-import runpy
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-experiment = runpy.run_path(str(ROOT / "experiments" / "norm_position.py"))
-kept = runpy.run_path(str(ROOT / "experiments" / "recording.py"))["recorded"]("norm_position")["result"]
+import norm_position
+from transformer_lab.experiments import recorded
+
+kept = recorded("norm_position")["result"]
 
 
 def row(place, warm_up, rate):
@@ -16,20 +14,20 @@ def row(place, warm_up, rate):
 
 def test_every_setting_is_there_once():
     seen = [(r["norm_position"], r["warm_up"], r["rate"]) for r in kept["rows"]]
-    assert len(seen) == len(set(seen)) == 2 * 2 * len(experiment["RATES"]) and kept["rates"] == list(
-        experiment["RATES"]
+    assert len(seen) == len(set(seen)) == 2 * 2 * len(norm_position.RATES) and kept["rates"] == list(
+        norm_position.RATES
     )
     for r in kept["rows"]:
-        assert len(r["first_seed"]) == experiment["STEPS"] and len(r["last_losses"]) == len(experiment["SEEDS"])
-        last = r["first_seed"][-experiment["LAST"] :]
+        assert len(r["first_seed"]) == norm_position.STEPS and len(r["last_losses"]) == len(norm_position.SEEDS)
+        last = r["first_seed"][-norm_position.LAST :]
         assert sum(last) / len(last) == pytest.approx(r["last_losses"][0], abs=1e-3)
 
 
 @pytest.mark.parametrize("place", ["pre", "post"])
 def test_a_slice_run_again_gives_the_recorded_losses(place):
     """The first 8 steps of a warm-up: within 0.02 nats, which leaves room for another CPU's rounding."""
-    live = experiment["losses"](place, experiment["WARM_UP"], 3e-3, seed=0, steps=8)
-    assert live == pytest.approx(row(place, experiment["WARM_UP"], 3e-3)["first_seed"][:8], abs=0.02)
+    live = norm_position.losses(place, norm_position.WARM_UP, 3e-3, seed=0, steps=8)
+    assert live == pytest.approx(row(place, norm_position.WARM_UP, 3e-3)["first_seed"][:8], abs=0.02)
 
 
 def test_what_the_lesson_says_of_the_rates():
@@ -39,7 +37,7 @@ def test_what_the_lesson_says_of_the_rates():
             all(loss < half for loss in row(place, warm_up, rate)["last_losses"]) for rate in kept["rates"]
         ]
         for place in ("pre", "post")
-        for warm_up in (0, experiment["WARM_UP"])
+        for warm_up in (0, norm_position.WARM_UP)
     }
     assert trained["pre", 0] == [True] * 5 and trained["pre", 50] == [False] + [True] * 4
     assert trained["post", 0] == [True] * 2 + [False] * 3 and trained["post", 50] == [True] * 3 + [False] * 2

@@ -3,9 +3,9 @@
 import pytest
 
 import parts
-from recording import recorded
 from transformer_lab import exact_match, load
 from transformer_lab.data import dates
+from transformer_lab.experiments import recorded
 
 RESULT = recorded("parts")["result"]
 

@@ -10,7 +10,7 @@ EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 sys.path.append(str(EXPERIMENTS))
 
 import position_lengths  # noqa: E402
-from recording import recorded  # noqa: E402
+from transformer_lab.experiments import recorded  # noqa: E402
 
 
 @pytest.mark.parametrize("length", [32, 128])

@@ -5,8 +5,8 @@ from statistics import median
 import pytest
 import torch
 
-from recording import recorded
 from residual_depth import ARRANGEMENTS, DEPTHS, SEEDS, train
+from transformer_lab.experiments import recorded
 
 
 def test_a_slice_gives_what_was_recorded():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from recording import recorded
+from transformer_lab.experiments import recorded
 from two_signs import HEADS, SEEDS, T, examples, train
 
 

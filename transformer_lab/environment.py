@@ -1,4 +1,4 @@
-"""The course's switches in the environment, read in one way: TRANSFORMER_LAB_PROGRESS, TRANSFORMER_LAB_DATA ..."""
+"""What surrounds a run: the course's variables, each read in one way, and the terminal that it talks to."""
 
 import os
 import sys
@@ -25,3 +25,8 @@ def speak_any_encoding() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def is_watched() -> bool:
+    """Does somebody see a progress bar move? In a file or a pipe each of its steps would be a line."""
+    return sys.stderr is not None and sys.stderr.isatty()

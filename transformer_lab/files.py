@@ -54,6 +54,17 @@ def write_whole(path, content: str | bytes, mode: int = 0o644) -> Path:
     return path
 
 
+def writable_folder(path) -> Path:
+    """The folder, made if need be; OSError, in a sentence, if nothing can be written into it."""
+    folder = path_of(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise type(error)(f"Nothing can be written into the folder {folder}: {error.strerror or error}.") from error
+
+
 def flush(path: Path) -> None:
     """Wait until the file is on the disk: a power cut after a rename must not leave an empty file."""
     with path.open("r+b") as file:  # Windows flushes only what may be written
@@ -61,7 +72,7 @@ def flush(path: Path) -> None:
 
 
 def decoded(data: bytes, path) -> str:
-    """The bytes of the file at path as text, line ends as in Unix; ValueError, naming the line, where they are not UTF-8."""
+    """A file's bytes as text, line ends as in Unix; ValueError, naming path and line, where they are not UTF-8."""
     # Decoded by hand, so that a wrong byte can be traced to its line.
     data = data.removeprefix(codecs.BOM_UTF8)
     try:

@@ -1,9 +1,32 @@
-"""Packages that only some parts of the course need."""
+"""Packages that only some parts of the course need, and whether they are here: asked before the work, not after it."""
 
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
+
+from packaging.requirements import Requirement
 
 
 def require_package(name: str, needed_by: str) -> None:
     """FileNotFoundError, with the line that installs the package, if it is missing."""
     if find_spec(name) is None:
         raise FileNotFoundError(f"{needed_by} needs the package {name}: pip install {name}")
+
+
+def require_packages(needed_by: str, *names: str) -> None:
+    """FileNotFoundError, with the line that installs them, if some of these packages are missing."""
+    missing = [name for name in names if find_spec(name) is None]
+    if missing:
+        packages = f"the package{'s' * (len(missing) > 1)} {', '.join(missing)}"
+        raise FileNotFoundError(f"{needed_by} needs {packages}: pip install {' '.join(missing)}")
+
+
+def course_packages() -> Iterator[tuple[Requirement, str | None]]:
+    """What the course declares that it needs, and of each package the version that is installed, or None."""
+    for text in requires("transformer-lab") or ():
+        requirement = Requirement(text)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": "course"}):
+            try:
+                yield requirement, version(requirement.name)
+            except PackageNotFoundError:
+                yield requirement, None

@@ -14,10 +14,7 @@
 # About 50 minutes. It builds on [lesson 02](02_attention.ipynb); every term and letter: [glossary](glossary.ipynb).
 
 # %%
-import json
 import math
-import sys
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
@@ -25,6 +22,7 @@ import torch.nn.functional as F
 
 from transformer_lab import causal_mask, exact_match, load, replace_attention, scaled_dot_product_attention, switch_off
 from transformer_lab.data import dates
+from transformer_lab.experiments import experiment, recorded
 from transformer_lab.grading import predict
 from transformer_lab.metrics import token_accuracy
 from transformer_lab.viz import MaskExplorer, plots
@@ -172,11 +170,11 @@ predict("03_masks.leak_loss", None)  # against the model with a mask: "near 0", 
 predict("03_masks.leak_text", None)  # dates among its texts: "nearly all", "about half" or "nearly none"
 
 # %% jupyter={"outputs_hidden": true}
-recorded = json.loads(Path("../experiments/causal_leak.json").read_text())["result"]
-end = {name: sum(losses[-1] for losses in runs) / len(runs) for name, runs in recorded["loss"].items()}
-dates_written = {name: sum(shares) / len(shares) for name, shares in recorded["well_formed"].items()}
+kept = recorded("causal_leak")["result"]
+end = {name: sum(losses[-1] for losses in runs) / len(runs) for name, runs in kept["loss"].items()}
+dates_written = {name: sum(shares) / len(shares) for name, shares in kept["well_formed"].items()}
 fig, (left, right_axes) = plt.subplots(1, 2, figsize=(9, 3), width_ratios=(3, 2))
-for color, (name, runs) in zip(plots.COLORS[:2], recorded["loss"].items(), strict=True):
+for color, (name, runs) in zip(plots.COLORS[:2], kept["loss"].items(), strict=True):
     for n, losses in enumerate(runs):
         left.plot(range(10, 301, 10), losses, color=color, label=None if n else name)
 left.set(xlabel="training step", ylabel="loss (nats a character)", ylim=(0, None))
@@ -208,8 +206,8 @@ predict("03_masks.leak_text", actual="nearly all" if share > 0.9 else "nearly no
 # Here is a short run of both, live. The calls differ in one word.
 
 # %%
-sys.path.insert(0, "../experiments")
-from causal_leak import mask_of, rows, train, well_formed, write
+leak = experiment("causal_leak")
+mask_of, rows, train, well_formed, write = leak.mask_of, leak.rows, leak.train, leak.well_formed, leak.write
 
 honest, honest_losses = train(causal=True, steps=120)
 leaky, leaky_losses = train(causal=False, steps=120)

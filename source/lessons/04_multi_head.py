@@ -15,9 +15,7 @@
 # [glossary](glossary.ipynb).
 
 # %%
-import json
 from contextlib import ExitStack
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
@@ -33,6 +31,7 @@ from transformer_lab import (
     scaled_dot_product_attention,
 )
 from transformer_lab.data import dates
+from transformer_lab.experiments import recorded
 from transformer_lab.grading import predict
 from transformer_lab.viz import SplitExplorer, plots, split_both_ways
 
@@ -452,9 +451,9 @@ predict("04_multi_head.many_heads", None)
 # are twice as wide.
 
 # %% jupyter={"outputs_hidden": true}
-recorded = json.loads(Path("../experiments/two_signs.json").read_text())["result"]
-by_heads = {int(n): losses for n, losses in recorded["loss"].items()}
-wide = recorded["one head of twice the width"]
+kept = recorded("two_signs")["result"]
+by_heads = {int(n): losses for n, losses in kept["loss"].items()}
+wide = kept["one head of twice the width"]
 figure, axes = plt.subplots(figsize=(7, 3))
 for i, losses in enumerate(by_heads.values()):
     axes.plot([i] * len(losses), losses, "o", color=plots.COLORS[0], alpha=0.6)

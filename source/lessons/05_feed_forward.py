@@ -15,9 +15,6 @@
 # [04 Multi-head](04_multi_head.ipynb). Every term and letter: [glossary](glossary.ipynb).
 
 # %%
-import json
-import sys
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
@@ -27,6 +24,7 @@ from torch import nn
 from transformer_lab import exact_match, load, switch_off, translate
 from transformer_lab.analysis import patched
 from transformer_lab.data import dates
+from transformer_lab.experiments import experiment, recorded
 from transformer_lab.grading import predict
 from transformer_lab.viz import CostExplorer, model_cost, plots
 
@@ -350,8 +348,8 @@ assert 3 * config.d_model * config.d_ff == 8 * config.d_model**2
 # First a small slice, live:
 
 # %%
-sys.path.insert(0, "../experiments")
-from feed_forward_table import train, weights_of_layers
+table = experiment("feed_forward_table")
+train, weights_of_layers = table.train, table.weights_of_layers
 
 print("weights:", weights_of_layers("AF"), "and", weights_of_layers("AAA"))
 block, attentions = train("AF", steps=300)[-1], train("AAA", steps=300)[-1]
@@ -361,28 +359,28 @@ print("after 300 steps the block is ahead by more than 30 points:", block - atte
 # And all of it, recorded: three seeds, 600 steps, and on the right the block with inner widths from 0 (left out) to $8D$.
 
 # %%
-recorded = json.loads(Path("../experiments/feed_forward_table.json").read_text())["result"]
-final = {plan: 100 * torch.tensor(runs)[:, -1] for plan, runs in recorded["plans"].items()}  # (3 seeds,) each
-recorded["steps"]
+kept = recorded("feed_forward_table")["result"]
+final = {plan: 100 * torch.tensor(runs)[:, -1] for plan, runs in kept["plans"].items()}  # (3 seeds,) each
+kept["steps"]
 
 # %%
 fig, (left, right_axes) = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
-for line, (plan, runs) in zip(("-", "--", "-", "--"), recorded["plans"].items(), strict=True):
+for line, (plan, runs) in zip(("-", "--", "-", "--"), kept["plans"].items(), strict=True):
     for seed, run in enumerate(runs):
-        left.plot(recorded["steps"], [100 * share for share in run], line, alpha=0.8, label=plan if not seed else None,
+        left.plot(kept["steps"], [100 * share for share in run], line, alpha=0.8, label=plan if not seed else None,
                   color=plots.COLORS[list(final).index(plan)])  # fmt: skip
 left.set(xlabel="training steps", ylabel="right answers (%)")
 left.set_title(f"A block: {final['AF'].mean():.0f} %. Three attentions: {final['AAA'].mean():.0f} %")
-for marker, (width, runs) in zip("ov^sD", recorded["widths"].items(), strict=True):
+for marker, (width, runs) in zip("ov^sD", kept["widths"].items(), strict=True):
     mean = 100 * torch.tensor(runs).mean(dim=0)
-    right_axes.plot(recorded["steps"], mean, marker=marker, label=f"{width} D")
+    right_axes.plot(kept["steps"], mean, marker=marker, label=f"{width} D")
 right_axes.set(xlabel="training steps", title="The wider, the faster (mean of three seeds)")
 left.set_ylim(0, 105)
 _ = left.legend(ncols=2, loc="lower right"), right_axes.legend(title="inner width", ncols=3, loc="lower right")
 
 # %% jupyter={"source_hidden": true}
 # Checks what the next paragraph says
-widths = {width: torch.tensor(runs).mean(dim=0) for width, runs in recorded["widths"].items()}
+widths = {width: torch.tensor(runs).mean(dim=0) for width, runs in kept["widths"].items()}
 assert all((final[plan] >= 99.5).all() for plan in ("AF", "AFAF"))
 assert all(((final[plan] > 40) & (final[plan] < 70)).all() for plan in ("AAA", "AAAAAA"))
 assert final["AAAAAA"].mean() > final["AAA"].mean() > 100 * widths["0"][-1]

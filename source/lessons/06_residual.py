@@ -15,12 +15,9 @@
 # and on variance and the chain rule from [lesson 01](01_toolkit.ipynb). Every term and letter: [glossary](glossary.ipynb).
 
 # %%
-import json
 import math
-import sys
 from functools import partial
 from itertools import product
-from pathlib import Path
 from statistics import median
 
 import matplotlib.pyplot as plt
@@ -30,6 +27,7 @@ import torch
 from transformer_lab import GPT, FeedForward, TransformerConfig, exact_match, load, record_residual_stream, switch_off
 from transformer_lab.analysis import patched
 from transformer_lab.data import dates
+from transformer_lab.experiments import experiment, recorded
 from transformer_lab.grading import predict
 from transformer_lab.layers import Residual
 from transformer_lab.viz import DepthExplorer, plots, through_layers
@@ -399,7 +397,7 @@ for L in (4, 16, 64):
 predict("06_residual.trains", None)  # "as well as with skips", "worse, but better than guessing" or "not at all"
 
 # %% jupyter={"outputs_hidden": true}
-kept = json.loads(Path("../experiments/residual_depth.json").read_text())  # python experiments/residual_depth.py
+kept = recorded("residual_depth")  # python experiments/residual_depth.py
 result = kept["result"]
 fig, ax = plt.subplots(figsize=(7, 3.4))
 for name, by_depth in result["accuracy"].items():
@@ -429,8 +427,8 @@ print("skip, and skip + norm: within 3 points of 2 layers, or better:",
 # the same networks *before* training, at their outputs for 64 different inputs:
 
 # %%
-sys.path.append("../experiments")
-from residual_depth import Deep, train
+depth = experiment("residual_depth")
+Deep, train = depth.Deep, depth.train
 
 torch.manual_seed(0)
 inputs = torch.randn(64, 16)

@@ -15,9 +15,6 @@
 # [glossary](glossary.ipynb).
 
 # %%
-import json
-import runpy
-from pathlib import Path
 from unittest import mock
 
 import matplotlib.pyplot as plt
@@ -27,6 +24,7 @@ from torch import nn
 
 from transformer_lab import LayerNorm, Residual, RMSNorm, exact_match, load, record_residual_stream, switch_off
 from transformer_lab.data import dates
+from transformer_lab.experiments import experiment, recorded
 from transformer_lab.grading import predict
 from transformer_lab.viz import NormExplorer, plots
 
@@ -406,11 +404,11 @@ print(
 # Here is the standard deviation of the hidden states after each of 24 untrained layers:
 
 # %%
-experiment = runpy.run_path("../experiments/norm_position.py")
+norm_position = experiment("norm_position")
 ids = torch.randint(8, (16, 8), generator=torch.Generator().manual_seed(0))
 sizes = {}
 for place in ("pre", "post"):
-    untrained = experiment["model"](place, seed=0)
+    untrained = norm_position.model(place, seed=0)
     with record_residual_stream(untrained) as stream, torch.no_grad():
         untrained(ids)
     sizes[place] = [x.std(dim=-1).mean().item() for x in stream["decoder"]]
@@ -437,7 +435,7 @@ _ = ax.legend()
 predict("07_layer_norm.warm_up", None)  # "pre", "post", "both" or "neither"
 
 # %%
-kept = json.loads(Path("../experiments/norm_position.json").read_text())["result"]
+kept = recorded("norm_position")["result"]
 rates, half = kept["rates"], kept["chance"] / 2
 assert round(kept["chance"], 2) == 2.08 and len(rates) == 5
 assert kept["sizes"] == {"layers": 24, "width": 32, "steps": 150, "warm_up": 50, "last": 20, "seeds": [0, 1]}
@@ -489,7 +487,7 @@ print("and with warm-up pre-norm does not get there in time:", worst["pre", True
 
 # %%
 for place in ("pre", "post"):
-    live = experiment["losses"](place, warm_up=0, rate=3e-3, seed=0, steps=60)
+    live = norm_position.losses(place, warm_up=0, rate=3e-3, seed=0, steps=60)
     row = next(row for row in kept["rows"] if (row["norm_position"], row["warm_up"], row["rate"]) == (place, 0, 3e-3))
     last = [sum(losses[50:60]) / 10 for losses in (live, row["first_seed"])]
     print(f"{place:5} below half of chance after 60 steps: live {last[0] < half!s:6} recorded {last[1] < half}")
@@ -502,7 +500,7 @@ for place in ("pre", "post"):
 # %%
 moved = {"pre": [], "post": []}
 for place, seed in ((place, seed) for place in moved for seed in range(3)):
-    fresh = experiment["model"](place, seed)
+    fresh = norm_position.model(place, seed)
     before = fresh.decode(ids).detach()
     F.cross_entropy(fresh(ids)[:, 1:].flatten(0, 1), ids[:, :-1].flatten()).backward()
     torch.optim.AdamW(fresh.parameters(), lr=3e-3 / 50).step()

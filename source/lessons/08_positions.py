@@ -15,17 +15,15 @@
 # [04 Heads](04_multi_head.ipynb). Every term and letter: [glossary](glossary.ipynb).
 
 # %%
-import json
 import math
-import sys
 from contextlib import nullcontext
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
 
 from transformer_lab import BERT, GPT, TransformerConfig, exact_match, load, switch_off, translate
 from transformer_lab.data import dates
+from transformer_lab.experiments import experiment, recorded
 from transformer_lab.grading import predict
 from transformer_lab.viz import RotaryExplorer, plots
 
@@ -464,7 +462,7 @@ predict("08_positions.diagonals", actual=", ".join(constant))
 predict("08_positions.longer", None)
 
 # %%
-kept = json.loads(Path("../experiments/position_lengths.json").read_text())
+kept = recorded("position_lengths")
 lengths, accuracy = kept["result"]["lengths"], kept["result"]["accuracy"]
 assert kept["result"]["steps"] == 300 and len(accuracy["local"]["none"]) == 3  # three seeds
 written = dict(zip(schemes, schemes[:4] + ["ALiBi"], strict=True))
@@ -533,8 +531,7 @@ print("retrieval at 128, others lower and rotary lowest:", mean("retrieval", "ro
 # A small slice of it, here and now: ALiBi on the local task, 130 steps instead of 300.
 
 # %%
-sys.path.append("../experiments")
-import position_lengths
+position_lengths = experiment("position_lengths")
 
 now = position_lengths.run_slice()
 print("above 80 % at 32, 64 and 128 tokens:", min(now) > 0.8, "| no length more than 5 points behind another:",

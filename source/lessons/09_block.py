@@ -16,10 +16,8 @@
 # [05](05_feed_forward.ipynb), [06](06_residual.ipynb), [07](07_layer_norm.ipynb) and [08](08_positions.ipynb).
 
 # %%
-import json
 import math
 from contextlib import nullcontext
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
@@ -31,6 +29,7 @@ from transformer_lab.ablation import PARTS
 from transformer_lab.attention import MultiHeadAttention, scaled_dot_product_attention
 from transformer_lab.blocks import Block, Stack
 from transformer_lab.data import dates
+from transformer_lab.experiments import recorded
 from transformer_lab.grading import predict
 from transformer_lab.layers import FeedForward, LayerNorm
 from transformer_lab.viz import FamilyExplorer, parameters_by_part, plots
@@ -123,10 +122,10 @@ predict("09_block.never_had", None)  # "none", "one to three" or "four or more"
 # must agree with its first column.
 
 # %% jupyter={"outputs_hidden": true}
-recorded = json.loads(Path("../experiments/parts.json").read_text())["result"]
-for part in recorded:
-    assert abs(recorded[part]["removed"] - dates_right[part]) < 0.03, part
-never = {part: recorded[part]["never had"][0] for part in by_damage}
+kept = recorded("parts")["result"]
+for part in kept:
+    assert abs(kept[part]["removed"] - dates_right[part]) < 0.03, part
+never = {part: kept[part]["never had"][0] for part in by_damage}
 without = [part for part in PARTS if never[part] >= 0.95]
 fig, ax = plt.subplots(figsize=(7, 4.2))
 for offset, (name, shares) in enumerate({"taken from the trained model": dates_right, "never had it": never}.items()):

@@ -16,6 +16,7 @@ from references import torch_stack
 from test_attention import both_precisions, close, gradients
 from transformer_lab import BERT, GPT, Transformer, TransformerConfig
 from transformer_lab.attention import causal_mask
+from transformer_lab.models import unwrapped
 
 CONFIG = TransformerConfig(vocab_size=17, d_model=16, n_heads=2, n_layers=2, d_ff=24, max_len=12)
 POSITIONS = ("none", "sinusoidal", "learned", "rotary", "alibi")
@@ -269,3 +270,9 @@ def test_wrong_ids_and_masks_are_named(ids, mask, sentence):
 
     with pytest.raises(ValueError, match=sentence):
         check_tokens(ids, mask, 0)
+
+
+@pytest.mark.parametrize("wrap", [torch.compile, nn.DataParallel, lambda model: nn.DataParallel(torch.compile(model))])
+def test_a_wrapped_model_is_found_in_what_is_around_it(wrap):
+    model = GPT(CONFIG)
+    assert unwrapped(wrap(model)) is model and unwrapped(model) is model

@@ -89,6 +89,8 @@ def test_minilms_tokenizer_is_that_of_transformers(minilm, minilm_folder):
         ids = tokenizer.encode(text)
         assert tokenizer.decode(ids) == theirs.decode(ids, skip_special_tokens=True)
     assert tokenizer.decode(tokenizer.encode("Guitars are instruments.")) == "guitars are instruments."
+    assert tokenizer.tokens(tokenizer.encode("a [MASK].", special=True)) == ["[CLS]", "a", "[MASK]", ".", "[SEP]"]
+    assert tokenizer.tokens(tokenizer.encode("a [SEP]")) == ["[CLS]", "a", "[", "sep", "]", "[SEP]"]
     with pytest.raises(ValueError, match="^This tokenizer has no bos token"):
         tokenizer.batch(["a"], bos=True)
 
@@ -205,7 +207,8 @@ def test_smollm2s_tokenizer_is_byte_pair_encoding_with_single_digits(smollm2, gg
 
 def test_smollm2s_special_tokens_are_one_id_each(smollm2, gguf_fields):
     tokenizer = smollm2[1]
-    assert tokenizer.tokens(tokenizer.encode("<|im_start|>user\nHi<|im_end|>")) == [
+    chat = "<|im_start|>user\nHi<|im_end|>"
+    assert tokenizer.tokens(tokenizer.encode(chat, special=True)) == [
         "<|im_start|>",
         "user",
         "\n",
@@ -213,7 +216,8 @@ def test_smollm2s_special_tokens_are_one_id_each(smollm2, gguf_fields):
         "<|im_end|>",
     ]
     for i in range(17):
-        assert tokenizer.encode(gguf_fields["tokenizer.ggml.tokens"][i]) == [i]
+        assert tokenizer.encode(gguf_fields["tokenizer.ggml.tokens"][i], special=True) == [i]
+    assert min(tokenizer.encode(chat)) > 16 and tokenizer.decode(tokenizer.encode(chat)) == chat
     assert (tokenizer.pad_id, tokenizer.bos_id, tokenizer.eos_id, tokenizer.unk_id) == (2, 1, 2, 0)
     assert tokenizer.mask_id is None and len(tokenizer) == 49152
 

@@ -1,10 +1,17 @@
 """Text to ids and back, on Hugging Face's `tokenizers` library."""
 
+import operator
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
 import tokenizers
 import torch
 from jaxtyping import Bool, Int
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
+
+from ..arguments import check_at_least, check_text, check_texts
+from ..files import path_of, write_whole
 
 # The roles a special token may play; a tokenizer has those that its model was trained with.
 ROLES = ("pad", "bos", "eos", "unk", "cls", "sep", "mask")
@@ -19,7 +26,10 @@ SPACED_TOKEN = r"\s?\d|\s?\p{L}+|\s?[^\s\d\p{L}]|\s"
 
 
 class Tokenizer:
-    """Any tokenizer of the library. special: which token plays which role; its id is pad_id, bos_id ..., or None."""
+    """Any tokenizer of the library. special: which token plays which role; its id is pad_id, bos_id ..., or None.
+
+    A special token is one by its id alone: a text in which "[PAD]" is written has those five signs in it, and no more.
+    """
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, special: dict[str, str] = SPECIAL):
         self.tokenizer = tokenizer
@@ -33,22 +43,47 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path, special: dict[str, str] = SPECIAL):
-        return cls(tokenizers.Tokenizer.from_file(str(path)), special)
+        """The tokenizer in a file that `save` or the library wrote; ValueError if it holds none, FileNotFoundError."""
+        path = path_of(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no file {path}.")
+        try:
+            return cls(tokenizers.Tokenizer.from_file(str(path)), special)
+        except Exception as error:  # the library has no class of its own for what it cannot read
+            raise ValueError(f"{path} holds no tokenizer: {error}.") from error
 
-    def save(self, path) -> None:
-        self.tokenizer.save(str(path))
+    def save(self, path) -> Path:
+        """Write the tokenizer to a file, all or nothing; returns its path."""
+        return write_whole(path, self.tokenizer.to_str(pretty=True))
 
     def __len__(self) -> int:
         return self.tokenizer.get_vocab_size()
 
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text, with the special tokens that this tokenizer always adds (BERT's [CLS] and [SEP])."""
-        return self.tokenizer.encode(text).ids
+    def encode(self, text: str, special: bool = False) -> list[int]:
+        """The ids of a text, with the special tokens that this tokenizer always adds (BERT's [CLS] and [SEP]).
+
+        special=True takes special tokens that are written in the text for what they stand for, as a chat's template or
+        "Paris is a [MASK]." wants it. ValueError for what is no text.
+        """
+        return self.encoding(text, special).ids
 
     def encode_words(self, words) -> tuple[list[int], list[int]]:
         """The ids of words that are cut already, and for each id the index of its word."""
-        encoding = self.tokenizer.encode(list(words), is_pretokenized=True, add_special_tokens=False)
+        check_texts("words", words)
+        encoding = self.encoding(list(words), is_pretokenized=True, add_special_tokens=False)
         return encoding.ids, encoding.word_ids
+
+    def encoding(self, text: str | list[str], special: bool = False, **options) -> tokenizers.Encoding:
+        """What the library makes of a text, or of words; ValueError where it can make nothing of it."""
+        # Compared each time, for no file and no copy of a tokenizer keeps it.
+        if self.tokenizer.encode_special_tokens == special:
+            self.tokenizer.encode_special_tokens = not special
+        try:
+            return self.tokenizer.encode(text, **options)
+        except Exception as error:  # the library has no class of its own
+            for one in text if isinstance(text, list) else [text]:
+                check_text(one)
+            raise ValueError(f"This tokenizer cannot read the text: {error}.") from error
 
     def decode(self, ids) -> str:
         """The text of ids, special tokens left out; ValueError for an id that no token has."""
@@ -63,9 +98,10 @@ class Tokenizer:
         return [self.tokenizer.id_to_token(i) for i in self.checked(ids)]
 
     def batch(
-        self, texts: list[str], bos=False, eos=False, side="right"
+        self, texts: Sequence[str], bos=False, eos=False, side="right"
     ) -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B T"]]:
         """Ids and their mask (True at real tokens), with bos or eos around each text where asked; see `pad`."""
+        check_texts("texts", texts)
         if (bos and self.bos_id is None) or (eos and self.eos_id is None):
             raise ValueError(f"This tokenizer has no {'bos' if bos else 'eos'} token.")
         return self.pad([[self.bos_id] * bos + self.encode(text) + [self.eos_id] * eos for text in texts], side)
@@ -75,7 +111,9 @@ class Tokenizer:
 
         Padding stands on the right, as training wants it, or on the "left", where generate goes on behind each text.
         """
-        width = max(map(len, rows))
+        if side not in ("left", "right"):
+            raise ValueError(f'side must be "left" or "right"; got {side!r}.')
+        width = max(map(len, rows), default=0)
         fill = 0 if self.pad_id is None else self.pad_id  # under the mask any token will do
         padded, mask = [], []
         for row in rows:
@@ -83,11 +121,15 @@ class Tokenizer:
             padded.append(padding + row if side == "left" else row + padding)
             real, unreal = [True] * len(row), [False] * len(padding)
             mask.append(unreal + real if side == "left" else real + unreal)
-        return torch.tensor(padded, dtype=torch.int64), torch.tensor(mask, dtype=torch.bool)
+        shape = len(rows), width  # said, for no rows have none
+        return torch.tensor(padded, dtype=torch.int64).view(shape), torch.tensor(mask, dtype=torch.bool).view(shape)
 
     def checked(self, ids) -> list[int]:
-        """The ids as whole numbers; ValueError if the vocabulary has no such id."""
-        ids = [int(i) for i in ids]
+        """The ids as whole numbers; ValueError if they are none, or if the vocabulary has no such id."""
+        try:
+            ids = [operator.index(i) for i in (ids.tolist() if isinstance(ids, Tensor) else ids)]
+        except TypeError:
+            raise ValueError(f"ids must be a row of whole numbers; got {ids!r}.") from None
         for i in ids:
             if not 0 <= i < len(self):
                 raise ValueError(f"No token has the id {i}: this tokenizer knows 0 to {len(self) - 1}.")
@@ -98,8 +140,11 @@ class WordTokenizer(Tokenizer):
     """Words, single digits and Chinese characters, each one id; unknown tokens become [UNK]."""
 
     @classmethod
-    def train(cls, texts: list[str], spaces: bool = False) -> "WordTokenizer":
-        """A tokenizer whose vocabulary is every token in texts; spaces are kept in front of tokens, or dropped."""
+    def train(cls, texts: Iterable[str], spaces: bool = False) -> "WordTokenizer":
+        """A tokenizer whose vocabulary is every token in texts; spaces are kept in front of tokens, or dropped.
+
+        ValueError for texts without a token.
+        """
         tokenizer = tokenizers.Tokenizer(models.WordLevel(unk_token=SPECIAL["unk"]))
         if spaces:
             tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(SPACED_TOKEN), behavior="isolated")
@@ -111,7 +156,7 @@ class WordTokenizer(Tokenizer):
                 ]
             )
         tokenizer.decoder = decoders.Fuse()  # tokens run together, as Chinese is written
-        tokenizer.train_from_iterator(texts, trainers.WordLevelTrainer(special_tokens=list(SPECIAL.values())))
+        learn_words(tokenizer, texts)
         return cls(tokenizer)
 
 
@@ -119,12 +164,12 @@ class CharacterTokenizer(Tokenizer):
     """Each character one id; unknown characters become [UNK]."""
 
     @classmethod
-    def train(cls, texts: list[str]) -> "CharacterTokenizer":
-        """A tokenizer whose vocabulary is every character in texts."""
+    def train(cls, texts: Iterable[str]) -> "CharacterTokenizer":
+        """A tokenizer whose vocabulary is every character in texts; ValueError if there is none."""
         tokenizer = tokenizers.Tokenizer(models.WordLevel(unk_token=SPECIAL["unk"]))
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
         tokenizer.decoder = decoders.Fuse()
-        tokenizer.train_from_iterator(texts, trainers.WordLevelTrainer(special_tokens=list(SPECIAL.values())))
+        learn_words(tokenizer, texts)
         return cls(tokenizer)
 
 
@@ -132,10 +177,9 @@ class BPETokenizer(Tokenizer):
     """Byte-pair encoding (Sennrich et al. 2015, arXiv:1508.07909) of bytes, as GPT-2 has it: nothing is unknown."""
 
     @classmethod
-    def train(cls, texts: list[str], vocab_size: int) -> "BPETokenizer":
+    def train(cls, texts: Iterable[str], vocab_size: int) -> "BPETokenizer":
         """The most frequent pairs of neighbours in texts become tokens, one by one, until there are vocab_size."""
-        if vocab_size < 256 + len(SPECIAL):
-            raise ValueError(f"vocab_size must be at least {256 + len(SPECIAL)}, every byte a token; got {vocab_size}.")
+        check_at_least("vocab_size (every byte is a token)", vocab_size, 256 + len(SPECIAL))
         tokenizer = tokenizers.Tokenizer(models.BPE())
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         tokenizer.decoder = decoders.ByteLevel()
@@ -146,5 +190,24 @@ class BPETokenizer(Tokenizer):
             initial_alphabet=bytes_first,
             show_progress=False,
         )
-        tokenizer.train_from_iterator(texts, trainer)
+        learn(tokenizer, texts, trainer)
         return cls(tokenizer)
+
+
+def learn_words(tokenizer: tokenizers.Tokenizer, texts: Iterable[str]) -> None:
+    """Every token of the texts gets an id behind those of SPECIAL; ValueError if there is none."""
+    learn(tokenizer, texts, trainers.WordLevelTrainer(special_tokens=list(SPECIAL.values()), show_progress=False))
+    if tokenizer.get_vocab_size() == len(SPECIAL):
+        raise ValueError("There is nothing to learn a tokenizer from: the texts hold no token.")
+
+
+def learn(tokenizer: tokenizers.Tokenizer, texts: Iterable[str], trainer) -> None:
+    """Train the tokenizer; ValueError for what is no sequence of texts."""
+    check_texts("texts", texts)
+    try:
+        tokenizer.train_from_iterator(texts, trainer)
+    except UnicodeEncodeError as error:
+        check_text(error.object)
+        raise
+    except TypeError as error:
+        raise ValueError(f"texts must hold texts and nothing else: {error}.") from error

@@ -31,7 +31,7 @@ endif
 endif
 
 NBVAL := PYTHONPATH=tests $(PYTEST) -q --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg \
-	--nbval-kernel-startup-timeout 120 -p no:cacheprovider -p notebook_seconds notebooks solutions
+	--nbval-kernel-startup-timeout 300 -p no:cacheprovider -p notebook_seconds notebooks solutions
 
 .PHONY: lab test test-full test-gpu lint demo reset bench bench-views quality notebooks weights clean
 

@@ -108,7 +108,9 @@ def execute(notebook, folder: Path) -> None:
     # Without store_widget_state nbclient loses what widgets write; the state itself is not kept (see below).
     folder.mkdir(exist_ok=True)
     resources = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(notebook, timeout=300, store_widget_state=True, record_timing=False, resources=resources)
+    client = NotebookClient(
+        notebook, timeout=300, startup_timeout=300, store_widget_state=True, record_timing=False, resources=resources
+    )
     client.coalesce_streams = True
     client.execute()
     notebook.metadata.pop("widgets", None)

@@ -18,6 +18,7 @@ import nbformat
 import pytest
 
 TOKEN = "tests"
+PATIENCE = 180  # seconds: a busy machine is slow and not broken, and what is there at once is not waited for
 OFFLINE_ARGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync",
     "--disable-component-update", "--disable-default-apps", "--no-first-run", "--disable-dev-shm-usage",
@@ -42,7 +43,7 @@ EXECUTE = """async (code) => {
 }"""
 
 
-def eventually(check, timeout=15):
+def eventually(check, timeout=PATIENCE / 3):
     """Call check until it neither raises an AssertionError nor returns False; then give its result."""
     end = time.monotonic() + timeout
     while True:
@@ -71,8 +72,8 @@ class Lab:
             path.parent.mkdir(parents=True, exist_ok=True)
             nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=python), path)
         self.page.goto(f"{self.url}/lab/tree/{name}?token={TOKEN}&reset")
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-        self.page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext", timeout=60_000)
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=1000 * PATIENCE)
+        self.page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext", timeout=1000 * PATIENCE)
         if kernel:
             self.page.evaluate(READY)  # the toolbar's "idle" comes earlier, when a command would still be lost
 
@@ -105,7 +106,7 @@ def chromium():
     except ImportError:
         missing("the package playwright")
     with sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=executable, args=OFFLINE_ARGS)
+        browser = running.chromium.launch(executable_path=executable, args=OFFLINE_ARGS, timeout=1000 * PATIENCE)
         yield browser
         browser.close()
 
@@ -139,12 +140,12 @@ def jupyter_server(tmp_path_factory):
     def answers():
         assert server.poll() is None, (home / "log.txt").read_text()[-2000:]
         try:
-            return urllib.request.urlopen(f"{url}/api/status?token={TOKEN}", timeout=2).status == 200
+            return urllib.request.urlopen(f"{url}/api/status?token={TOKEN}", timeout=10).status == 200
         except OSError:
             return False
 
     try:
-        eventually(answers, timeout=60)
+        eventually(answers, timeout=PATIENCE)
         yield url, root
     finally:
         server.terminate()
@@ -172,7 +173,8 @@ def page(chromium):
     page = context.new_page()
     page.on("console", lambda message: message.type == "error" and errors.append(message.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(1000 * PATIENCE / 3)
+    page.set_default_navigation_timeout(1000 * PATIENCE)
     yield page
     context.close()
     assert outside == [], "the page asked the outside world"
@@ -184,7 +186,7 @@ def lab(jupyter_server, page):
     """JupyterLab, to open notebooks in; its kernels end with the test."""
     yield Lab(jupyter_server, page)
     url = jupyter_server[0]
-    answer = urllib.request.urlopen(f"{url}/api/sessions?token={TOKEN}", timeout=10).read()
+    answer = urllib.request.urlopen(f"{url}/api/sessions?token={TOKEN}", timeout=PATIENCE).read()
     for session in json.loads(answer):
         request = urllib.request.Request(f"{url}/api/sessions/{session['id']}?token={TOKEN}", method="DELETE")
-        urllib.request.urlopen(request, timeout=10)
+        urllib.request.urlopen(request, timeout=PATIENCE)

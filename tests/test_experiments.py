@@ -46,4 +46,6 @@ def test_no_lesson_or_exercise_reads_a_path_beside_itself():
 
 def test_a_lesson_runs_from_another_folder(tmp_path):
     notebook = nbformat.read(build.ROOT / "notebooks" / "03_masks.ipynb", as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(
+        notebook, timeout=300, startup_timeout=300, resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()

@@ -348,7 +348,9 @@ def test_in_a_real_kernel(tmp_path):
         "grade(softmax)",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    NotebookClient(notebook, allow_errors=True, resources={"metadata": {"path": tmp_path}}).execute()
+    NotebookClient(
+        notebook, allow_errors=True, startup_timeout=300, resources={"metadata": {"path": tmp_path}}
+    ).execute()
     outputs = [cell.outputs for cell in notebook.cells]
     (card,) = outputs[2]
     assert card.data["text/plain"] == "0"

@@ -88,3 +88,21 @@ def found(pattern, text):
     results = re.findall(pattern, text, re.M)
     assert results, pattern
     return results
+
+
+def test_a_renamed_folder_is_installed_again(tmp_path):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    stamps = [tmp_path / ".venv" / name for name in ("course", "dev")]
+    stamps[0].parent.mkdir()
+
+    def planned(target, home):
+        for stamp in stamps:  # newer than what they were made from
+            stamp.write_text(f"{home}\n")
+        return subprocess.run(["make", "-n", target], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    for target in ("lab", "demo", "test"):
+        assert "pip install" not in planned(target, tmp_path)
+        assert re.search(r"This folder was renamed.*pip install .*-e", planned(target, "/elsewhere"), re.S)
+    # Every other command in .venv/bin begins with the name of the folder it was installed in.
+    assert set(found(r"\.venv/bin/(\w+)", planned("test", tmp_path) + planned("lab", tmp_path))) == {"python"}

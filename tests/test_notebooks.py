@@ -136,7 +136,9 @@ def test_a_solution_earns_full_marks(path):
 @pytest.mark.parametrize("path", CLEAN, ids=lambda path: path.stem)
 def test_an_untouched_exercise_runs_and_scores_nothing(path, tmp_path):
     notebook = read(path)
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(
+        notebook, timeout=300, startup_timeout=300, resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
     earned = list(scores(notebook))
     assert earned
     for meta, data in earned:

@@ -125,7 +125,7 @@ def test_two_processes_that_write_at_once_lose_nothing(home):
         writer.stdin.write("go\n")
         writer.stdin.flush()
     for writer in writers:
-        writer.communicate(timeout=60)
+        writer.communicate(timeout=300)
     assert [writer.returncode for writer in writers] == [0, 0]
     everyone = {f"{name}.{n}" for name in "ab" for n in range(50)}
     assert kept(home).keys() == everyone | {"shared"} and kept(home, "guesses").keys() == everyone

@@ -119,7 +119,7 @@ def main(
         baselines=compared,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(report, indent=2) + "\n")
+    out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     console.print(f"Written: {out}")
 
 

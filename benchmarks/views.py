@@ -50,7 +50,7 @@ def pages(folder: Path, L: int, H: int, T: int) -> tuple[dict[str, Path], dict[s
     tokens = [f"token{i}" for i in range(T)]
     drawing = bertviz.head_view(list(attention[:, None]), tokens, html_action="return")
     theirs, ours = folder / "bertviz.html", folder / "ours.html"
-    theirs.write_text(PAGE % ("bertviz", offline(drawing.data, 345, instead="")))
+    theirs.write_text(PAGE % ("bertviz", offline(drawing.data, 345, instead="")), encoding="utf-8")
     AttentionView(attention, tokens).save(ours)
     paths = {"ours": ours, "bertviz": theirs}
     return paths, {"ours": ours.stat().st_size, "bertviz": len(drawing.data.encode())}
@@ -110,7 +110,7 @@ def main():
     Console(width=120).print(table)
     out = Path("build/views.json")
     out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps({"command": "make bench-views", "results": results}, indent=2) + "\n")
+    out.write_text(json.dumps({"command": "make bench-views", "results": results}, indent=2) + "\n", encoding="utf-8")
 
 
 main()

@@ -6,12 +6,13 @@ An experiment is a file with `run(...)`, which a lesson and a test call again wi
 `if __name__ == "__main__": record(__file__, run)`.
 """
 
-import json
 import platform
 import time
 from pathlib import Path
 
 import torch
+
+from transformer_lab.files import to_json, write_whole
 
 
 def record(file: str, run) -> None:
@@ -27,5 +28,5 @@ def record(file: str, run) -> None:
         "seconds": round(seconds),
         "result": result,
     }
-    Path(file).with_suffix(".json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    write_whole(Path(file).with_suffix(".json"), to_json(kept, indent=1) + "\n")
     print(f"{Path(file).stem}: {seconds:.0f} s")

@@ -8,7 +8,6 @@ that grades. nbgrader's own preprocessors make both notebooks of an exercise.
 import hashlib
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import jupytext
@@ -18,6 +17,7 @@ from nbgrader.preprocessors import CheckCellMetadata, ClearSolutions, ComputeChe
 from traitlets.config import Config
 
 from transformer_lab.exercise_files import PRISTINE, EditedExercise, backup, is_edited
+from transformer_lab.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGE = {
@@ -123,10 +123,7 @@ def execute(notebook, folder: Path) -> None:
 def write(path: Path, notebook) -> None:
     """Write the notebook, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
-        nbformat.write(notebook, file)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    write_whole(path, nbformat.writes(notebook).rstrip("\n") + "\n")
 
 
 def build(source: Path, force: bool = False) -> list[Path]:

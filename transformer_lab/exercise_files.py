@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+from .files import write_whole
+
 PRISTINE = Path(__file__).parent / "exercises"
 
 
@@ -62,5 +64,5 @@ def reset(lesson: str, exercises: Path) -> tuple[Path, Path | None]:
     path = exercises / name / f"{name.partition('_')[2]}.ipynb"
     kept = backup(path) if is_edited(path) else None
     path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(known[name], path)
+    write_whole(path, known[name].read_bytes())
     return path, kept

@@ -84,14 +84,42 @@ def test_an_untouched_answer_scores_nothing_and_is_not_done_yet(id):
     assert all(record.state == "to do" and record.message.startswith("Not done yet: ") for record in score.feedback)
 
 
-def test_a_broken_repair_earns_nothing_and_spoils_no_other():
-    id, right = "02_attention.repair", attention.attention_right
-    faults = attention.model_width, attention.outside, attention.over_queries, attention.no_softmax, attention.turned
-    for place, broken in enumerate(faults):
-        answers = [right] * len(faults)
-        answers[place] = broken
-        earned = [record.points if record.passed else 0 for record in grade(id, *answers).feedback]
-        assert earned == [0 if n == place else 1 for n in range(len(faults))]
+# Questions that show several broken snippets: each is diagnosed, and one of them is repaired.
+DIAGNOSES = [id for bank in BANKS for id in getattr(bank, "DIAGNOSES", ())]
+DIAGNOSED = [(id, *row) for id, *row in RIGHT if id in DIAGNOSES]
+
+
+@pytest.mark.parametrize("row", DIAGNOSED, ids=names(DIAGNOSED))
+def test_one_answer_pasted_everywhere_earns_its_own_share_only(row):
+    id, _, answers = row
+    for one in answers:
+        pasted = [one if callable(one) == callable(other) else (untouched if callable(other) else None)
+                  for other in answers]  # fmt: skip
+        passed = [record for record in graded(id, tuple(pasted)).feedback if record.passed]
+        assert len(passed) <= 1, (one, [record.check for record in passed])
+
+
+@pytest.mark.parametrize("row", DIAGNOSED, ids=names(DIAGNOSED))
+def test_each_part_of_a_diagnosis_is_marked_alone(row):
+    id, _, answers = row
+    for place, answer in enumerate(answers):
+        alone = [untouched if callable(other) else None for other in answers]
+        alone[place] = answer
+        states = [record.state for record in graded(id, tuple(alone)).feedback]
+        assert sorted(states) == ["pass"] + ["to do"] * (len(answers) - 1)
+
+
+@pytest.mark.parametrize("id", DIAGNOSES)
+def test_a_diagnosis_cannot_be_had_by_elimination(id):
+    module, question = id.split(".")
+    checks = importlib.import_module(f"transformer_lab.grading.checks.{module[3:]}")
+    menus = [tuple(wanted) for wanted in getattr(checks, question).answers if not isinstance(wanted, str)]
+    faults = max(menus, key=menus.count)
+    _, right = next((name, answers) for other, name, answers in DIAGNOSED if other == id)
+    named = [answer for answer, wanted in zip(right, getattr(checks, question).answers, strict=True)
+             if not isinstance(wanted, str) and tuple(wanted) == faults]  # fmt: skip
+    assert len(set(named)) == len(named) <= len(faults) - 2
+    assert [option for option in faults if option in named] != named, "options stand in the order of the snippets"
 
 
 def test_each_part_of_shift_is_marked_alone():

@@ -8,7 +8,9 @@
 #
 # Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors, and `...` stands for any
 # number of leading axes (batch, heads), also none. Every function keeps the dtype and leaves its inputs as they are.
-# Logarithms are natural, so losses are in nats. Back to the [lesson](../../notebooks/01_toolkit.ipynb).
+# Logarithms are natural, so losses are in nats. Results are compared up to rounding. A function of torch's or of the
+# package's that does what is asked is accepted as an answer; you learn more without. Back to the
+# [lesson](../../notebooks/01_toolkit.ipynb).
 
 # %%
 import math
@@ -23,8 +25,8 @@ from torch import nn
 #
 # Write `scores(x, w_q, k)`. From `x (..., T, D)` and the matrix `w_q (D, d_head)` come $T$ queries of width `d_head`; `k
 # (..., S, d_head)` holds $S$ keys, ready-made. Wanted is the dot product of each query with each key, `(..., T, S)`, and
-# nothing else: no scale, no softmax. `x` and `k` have the same leading axes. The check also takes sizes that are equal:
-# there a matrix that stands the wrong way round raises no error.
+# nothing else: no scale, no softmax. `x` and `k` have the same leading axes, and gradients flow to all three. The check also
+# takes sizes that are equal: there a matrix that stands the wrong way round raises no error.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -68,7 +70,7 @@ grade("01_toolkit.scores", scores)
 # Write `cross_entropy(scores, targets, ignore_index=-100)`. `scores (N, V)` are $N$ rows of scores, one for each of $V$
 # classes; `targets (N,)` holds the class that was right in each row. The loss of a row is $-\ln p$ of its target, $p$ being
 # the softmax of the row. Return the mean over the targets that count, as a tensor of shape `()`. A target equal to
-# `ignore_index` (padding) does not count; at least one does. It must hold for scores of $\pm 10^4$, and gradients must flow.
+# `ignore_index` (padding) does not count; at least one does. The loss and its gradient must hold for scores of $\pm 10^4$ too.
 # (`F.cross_entropy` does it; to learn something, do without.)
 #
 # <details><summary>Hint 1: a nudge</summary>
@@ -114,56 +116,30 @@ from transformer_lab.grading import grade
 grade("01_toolkit.cross_entropy", cross_entropy)
 
 # %% [markdown]
-# ## Question 3: three repairs of a training loop
-# *3 points, difficulty 3 of 5, about 10 minutes*
+# ## Question 3: four broken training loops
+# *3 points, difficulty 3 of 5, about 12 minutes*
 #
-# Three training loops, each with one fault. They run without an error. `batches` is a list of `(x, targets)`; `model(x)`
-# gives scores; one call goes once through the batches and returns the losses, each measured before its step. Look at the
-# symptoms that the last cell prints. Then write each loop again, changed as little as possible, as `repair_1`, `repair_2`,
-# `repair_3`.
+# Four training loops, each with one fault, and all different. They run without an error. `batches` is a list of `(x,
+# targets)`; `model(x)` gives scores; one call goes once through the batches and returns the losses, each measured before its
+# step. Look at what the cell after them prints, and name the fault of each. The table offers more faults than there are loops;
+# write them as they stand there, in quotation marks (capital letters do not matter).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# | fault | what it means |
+# |---|---|
+# | `"gradients pile up"` | each step uses the gradients of all batches so far |
+# | `"step before backward"` | the step is taken before this batch has a gradient |
+# | `"loss summed"` | the loss is the sum over the rows of a batch, not their mean |
+# | `"softmax twice"` | probabilities go where scores are wanted |
+# | `"gradients emptied before the step"` | the batch's gradient is thrown away before it is used |
+# | `"other rows' targets"` | rows and targets do not belong together |
+# | `"gradient cut off"` | no gradient can flow from the loss to the parameters |
 #
-# Three things happen to `p.grad` in each turn of the loop: who empties it, who fills it, who reads it? In which order?
-#
-# </details>
-# <details><summary>Hint 2: where to look</summary>
-#
-# 1: a line is missing. 2: two lines stand in the wrong order. 3: what does `F.cross_entropy` do to its first argument?
-#
-# </details>
-# <details><summary>Hint 3: a skeleton</summary>
-#
-# All three come out as the same loop. In each turn: gradients to zero, loss of the scores, backward, step.
-#
-# </details>
+# Two of the four never learn anything. Which observation tells these two apart? Then write `broken_4` again as `repair`,
+# changed as little as possible: plain SGD with rate `lr`.
 
 
 # %%
 def broken_1(model, batches, lr):
-    optimiser, losses = torch.optim.SGD(model.parameters(), lr=lr), []
-    for x, targets in batches:
-        loss = F.cross_entropy(model(x), targets)
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
-    return losses
-
-
-# %%
-def broken_2(model, batches, lr):
-    optimiser, losses = torch.optim.SGD(model.parameters(), lr=lr), []
-    for x, targets in batches:
-        optimiser.zero_grad()
-        loss = F.cross_entropy(model(x), targets)
-        optimiser.step()
-        loss.backward()
-        losses.append(loss.item())
-    return losses
-
-
-# %%
-def broken_3(model, batches, lr):
     optimiser, losses = torch.optim.SGD(model.parameters(), lr=lr), []
     for x, targets in batches:
         optimiser.zero_grad()
@@ -176,49 +152,95 @@ def broken_3(model, batches, lr):
 
 
 # %%
+def broken_2(model, batches, lr):
+    optimiser, losses = torch.optim.SGD(model.parameters(), lr=lr), []
+    for x, targets in batches:
+        loss = F.cross_entropy(model(x), targets)
+        loss.backward()
+        optimiser.zero_grad()
+        optimiser.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %%
+def broken_3(model, batches, lr):
+    optimiser, losses = torch.optim.SGD(model.parameters(), lr=lr), []
+    for x, targets in batches:
+        loss = F.cross_entropy(model(x), targets)
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %%
+def broken_4(model, batches, lr):
+    optimiser, losses = torch.optim.SGD(model.parameters(), lr=lr), []
+    for x, targets in batches:
+        optimiser.zero_grad()
+        loss = F.cross_entropy(model(x), targets)
+        optimiser.step()
+        loss.backward()
+        losses.append(loss.item())
+    return losses
+
+
+# %%
 _ = torch.manual_seed(0)
 data = torch.randn(60, 4)
 classes = (data[:, :3] + 0.3 * torch.randn(60, 3)).argmax(dim=-1)  # nearly always the largest of three numbers
-for broken in (broken_1, broken_2, broken_3):
+for broken in (broken_1, broken_2, broken_3, broken_4):
     _ = torch.manual_seed(1)
     losses = broken(nn.Linear(4, 3), [(data, classes)] * 100, lr=1.0)
     print(f"{broken.__name__}: loss at first {losses[0]:.1f}, lowest {min(losses):.1f}, at last {losses[-1]:.1f}")
 print("A right loop ends at 0.3.")
 
+# %% [markdown]
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Three things happen to `p.grad` in each turn of the loop: who empties it, who fills it, who reads it? In which order?
+#
+# </details>
+# <details><summary>Hint 2: where to look</summary>
+#
+# For one parameter `p`, write down what `p.grad` holds after each line of the first turn, and again of the second. What
+# holds it when the loop is over? And what does `F.cross_entropy` do to its first argument?
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# for x, targets in batches:
+#     optimiser.zero_grad()
+#     ...                      # three lines
+#     losses.append(loss.item())
+# ```
+#
+# </details>
 
-# %% answer="repair_1"
-def repair_1(model, batches, lr):
-    """broken_1, mended"""
-    ### BEGIN SOLUTION
-    optimiser, losses = torch.optim.SGD(model.parameters(), lr=lr), []
-    for x, targets in batches:
-        optimiser.zero_grad()  # empty p.grad: backward adds to what is there
-        loss = F.cross_entropy(model(x), targets)  # of the scores: the softmax is inside
-        loss.backward()  # fill p.grad
-        optimiser.step()  # use it
-        losses.append(loss.item())
-    return losses
-    ### END SOLUTION
+# %% answer="faults"
+fault_1 = None  # of broken_1: one of the seven faults in the table
+fault_2 = None
+fault_3 = None
+fault_4 = None
+### BEGIN SOLUTION
+fault_1 = "softmax twice"
+fault_2 = "gradients emptied before the step"
+fault_3 = "gradients pile up"
+fault_4 = "step before backward"
+### END SOLUTION
+
+# %% answer="apart"
+apart = None  # "the first loss", "the parameters afterwards", "p.grad afterwards" or "more batches"
+### BEGIN SOLUTION
+apart = "p.grad afterwards"
+### END SOLUTION
 
 
-# %% answer="repair_2"
-def repair_2(model, batches, lr):
-    """broken_2, mended"""
-    ### BEGIN SOLUTION
-    optimiser, losses = torch.optim.SGD(model.parameters(), lr=lr), []
-    for x, targets in batches:
-        optimiser.zero_grad()  # empty p.grad: backward adds to what is there
-        loss = F.cross_entropy(model(x), targets)  # of the scores: the softmax is inside
-        loss.backward()  # fill p.grad
-        optimiser.step()  # use it
-        losses.append(loss.item())
-    return losses
-    ### END SOLUTION
-
-
-# %% answer="repair_3"
-def repair_3(model, batches, lr):
-    """broken_3, mended"""
+# %% answer="repair"
+def repair(model, batches, lr):
+    """broken_4, mended"""
     ### BEGIN SOLUTION
     optimiser, losses = torch.optim.SGD(model.parameters(), lr=lr), []
     for x, targets in batches:
@@ -234,14 +256,15 @@ def repair_3(model, batches, lr):
 # %% check="repair" points=3
 from transformer_lab.grading import grade
 
-grade("01_toolkit.repair", repair_1, repair_2, repair_3)
+grade("01_toolkit.repair", repair, fault_1, fault_2, fault_3, fault_4, apart)
 
 # %% [markdown]
 # ## Question 4: the gradient of cross-entropy
 # *Optional: 4 points, difficulty 2 of 5, about 6 minutes*
 #
 # Write `cross_entropy_gradient(scores, targets)`: the gradient of the mean cross-entropy by every score, `(N, V)`. All
-# targets count. Use the formula; autograd is not needed.
+# targets count, and scores may be $\pm 10^4$. Use the formula. (Autograd is accepted, on copies that require a gradient, and
+# teaches less.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -284,7 +307,8 @@ grade("01_toolkit.cross_entropy_gradient", cross_entropy_gradient)
 # *Optional: 3 points, difficulty 3 of 5, about 7 minutes*
 #
 # Write `softmax_jacobian(p)` for probabilities `p (..., n)` that came out of a softmax: the table `(..., n, n)` of
-# $\partial p_i / \partial s_j$, row $i$, column $j$, from $p$ alone. Each row of a batch has a table of its own.
+# $\partial p_i / \partial s_j$, row $i$, column $j$, from $p$ alone. Each row of a batch has a table of its own. A probability
+# may be exactly 0 or 1.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -326,7 +350,8 @@ grade("01_toolkit.softmax_jacobian", softmax_jacobian)
 #
 # A network: hidden layer $h = \tanh(x W_1)$, scores $h W_2$, and the mean cross-entropy of the targets as its loss. `x (N, D)`,
 # `w1 (D, d_ff)`, `w2 (d_ff, V)`, `targets (N,)`. Write `two_layer_gradients(x, w1, w2, targets)`, which returns `dw1, dw2`, the gradients of
-# the loss by the two matrices, by the chain rule. (Autograd is accepted, and teaches less.)
+# the loss by the two matrices, by the chain rule. (Autograd is accepted, and teaches less; the matrices come without
+# `requires_grad`, so it needs copies of them that have it.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -376,9 +401,9 @@ grade("01_toolkit.two_layer_gradients", two_layer_gradients)
 # ## Question 7: how far must it lead?
 # *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
 #
-# First by hand. Run the cell below: five scores, target b. Set the temperature to 2 (or as near as the slider comes), leave
-# the other four scores as they start, and raise the score of b. What is the smallest score of b, to one decimal, at which
-# the loss is at most 0.1 nats? Put it into `score_of_b`.
+# First by hand. Run the cell below: five scores, target b. Set the temperature to 2, leave the other four scores as they
+# start, and raise the score of b, in steps of 0.1. What is the smallest score of b at which the loss is at most 0.1 nats?
+# Put it, with its one decimal, into `score_of_b`.
 
 # %%
 from transformer_lab.viz import SoftmaxExplorer
@@ -389,7 +414,7 @@ explorer
 # %% [markdown]
 # Then by formula, at temperature 1. All scores but the target's are equal. Write `lead(loss, vocab_size)`: by how much the
 # target's score must exceed the others for the loss to be exactly `loss`, in nats. There are `vocab_size` scores, the target
-# among them. A negative lead is possible.
+# among them. The lead is a plain number, negative where the loss is more than $\ln V$.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

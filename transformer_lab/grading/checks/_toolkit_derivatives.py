@@ -1,5 +1,6 @@
 """Lesson 01: the checks of softmax's Jacobian, and of the chain rule through two layers."""
 
+import functools
 import math
 
 import torch
@@ -7,7 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..score import Wrong, check
-from .common import compare, copies, expect_tensor, keeps_dtype, leaves_alone, normal
+from ._toolkit_loss import with_autograd
+from ._toolkit_loss_faults import TWICE
+from .common import compare, copies, expect_tensor, keeps_dtype, leaves_alone, normal, number
 
 
 class softmax_jacobian:
@@ -22,27 +25,32 @@ class softmax_jacobian:
     @check("one row of probabilities", 1)
     def one(softmax_jacobian):
         for n in (2, 5):
-            p = probabilities(n)
-            compare(table(softmax_jacobian, p), jacobian_by_loops(p), jacobians(p), "the Jacobian")
+            expect_jacobian(softmax_jacobian, probabilities(n))
         p = torch.tensor([0.0, 1.0, 0.0])
-        compare(table(softmax_jacobian, p), torch.zeros(3, 3), jacobians(p), "the Jacobian at p = (0, 1, 0)")
+        look = "A probability may be exactly 0: take no logarithm of p, and divide by none."
+        compare(table(softmax_jacobian, p), torch.zeros(3, 3), jacobians(p), "the Jacobian at p = (0, 1, 0)", look=look)
 
     @check("any leading axes", 1)
     def batch(softmax_jacobian):
+        expect_jacobian(softmax_jacobian, probabilities(5))  # an error in one row is told as that
         for shape in ((3, 5), (4, 4), (2, 3, 4), (3, 3, 3)):
-            p = probabilities(*shape)
-            got = table(softmax_jacobian, p)
-            compare(got, jacobian_by_loops(p), jacobians(p), f"the Jacobian for p {shape}")
+            expect_jacobian(softmax_jacobian, probabilities(*shape))
 
     @check("the input stays as it was", 0.5)
     def unchanged(softmax_jacobian):
-        p = probabilities(3, 4)
-        leaves_alone(softmax_jacobian, p=p)
-        rows = table(softmax_jacobian, p)
-        if (rows.sum(-1).abs() > 1e-5).any():
-            raise Wrong(
-                "The rows of the Jacobian do not sum to 0: the same number added to all scores changes no probability."
-            )
+        leaves_alone(softmax_jacobian, p=probabilities(3, 4))
+        expect_jacobian(softmax_jacobian, probabilities(5))
+
+
+def expect_jacobian(softmax_jacobian, p: Tensor) -> None:
+    got, look = table(softmax_jacobian, p), "Row i, column j is the rate of p_i by score j, from p_i and p_j alone."
+    sums = got.detach().sum(-1)
+    if sums.abs().max() > 1e-4:
+        look = (
+            "Each row must sum to 0, for the same number added to all scores changes no probability; "
+            f"yours sum to {number(sums.min())} ... {number(sums.max())}."
+        )
+    compare(got, jacobian_by_loops(p), jacobians(p), f"the Jacobian for p {tuple(p.shape)}", look=look)
 
 
 def probabilities(*shape: int, dtype=torch.float32) -> Tensor:
@@ -100,6 +108,14 @@ def jacobians(p: Tensor):
         None,
     )
     yield right * n, "A factor n too many.", None
+    yield right - diagonal * p.unsqueeze(-1), "On the diagonal p_i squared is taken off twice: p_i (1 - p_i).", None
+    yield right * (1 - identity), "The diagonal is missing: p_i (1 - p_i).", None
+    yield diagonal - outer.sqrt(), "The root of p_i p_j is taken off; wanted p_i p_j itself.", None
+    yield (
+        diagonal**2 - outer,
+        "p_i squared stands on the diagonal before p_i p_j is taken off: diag(p), not its square.",
+        None,
+    )
     again = p.softmax(-1)
     yield (
         torch.diag_embed(again) - again.unsqueeze(-1) * again.unsqueeze(-2),
@@ -139,22 +155,30 @@ class two_layer_gradients:
     @check("dw2", 1)
     def outer(two_layer_gradients):
         for sizes in NETWORKS:
-            inputs = network(*sizes)
-            wanted = gradients_by_loops(*inputs)[1]
-            compare(both(two_layer_gradients, *inputs)[1], wanted, of_w2(*inputs), "dw2")
+            expect_outer(two_layer_gradients, *network(*sizes))
 
     @check("dw1", 2)
     def inner(two_layer_gradients):
         for sizes in NETWORKS:
             inputs = network(*sizes)
             wanted = gradients_by_loops(*inputs)[0]
-            compare(both(two_layer_gradients, *inputs)[0], wanted, of_w1(*inputs), "dw1")
+            look = "From the loss to W_1: p - y over N, through W_2, through tanh, and x on the left."
+            told = [*of_w1(*inputs), *((dw1, words, code) for dw1, _, words, code in others(*inputs))]
+            compare(both(two_layer_gradients, *inputs)[0], wanted, told, "dw1", look=look)
 
     @check("inputs left alone", 0.5)
     def unchanged(two_layer_gradients):
-        x, w1, w2, targets = network(5, 3, 4, 6)
-        leaves_alone(two_layer_gradients, x=x, w1=w1, w2=w2, targets=targets)
-        compare(both(two_layer_gradients, x, w1, w2, targets)[1], gradients_by_loops(x, w1, w2, targets)[1], (), "dw2")
+        x, w1, w2, targets = inputs = network(5, 3, 4, 6)
+        expect_outer(two_layer_gradients, *inputs)
+        once = functools.partial(with_autograd, two_layer_gradients)
+        leaves_alone(once, x=x, w1=w1, w2=w2, targets=targets)
+
+
+def expect_outer(two_layer_gradients, *inputs) -> None:
+    wanted = gradients_by_loops(*inputs)[1]
+    look = "From the loss to W_2: p - y over N, and the hidden layer, tanh(x W_1), on the left."
+    told = [*of_w2(*inputs), *((dw2, words, code) for _, dw2, words, code in others(*inputs))]
+    compare(both(two_layer_gradients, *inputs)[1], wanted, told, "dw2", look=look)
 
 
 NETWORKS = ((5, 3, 4, 6), (4, 4, 4, 4), (1, 2, 5, 3), (7, 5, 5, 3))  # N, D, d_ff, V
@@ -167,7 +191,7 @@ def network(N: int, D: int, d_ff: int, V: int, dtype=torch.float32):
 
 
 def both(answer, x, w1, w2, targets):
-    got = answer(*copies(x, w1, w2, targets))
+    got = with_autograd(answer, *copies(x, w1, w2, targets))
     if isinstance(got, Tensor) or not isinstance(got, (tuple, list)) or len(got) != 2:
         raise Wrong("Wanted two tensors: return dw1, dw2.")
     shapes = [tuple(value.shape) for value in got if isinstance(value, Tensor)]
@@ -195,6 +219,29 @@ def gradients_by_loops(x: Tensor, w1: Tensor, w2: Tensor, targets: Tensor) -> tu
             for i in range(D):
                 dw1[i][c] += row[i] * slope * dh / N
     return torch.tensor(dw1, dtype=torch.float64), torch.tensor(dw2, dtype=torch.float64)
+
+
+def others(x, w1, w2, targets):
+    """(dw1, dw2, message, misconception) of other networks and losses, by autograd."""
+    acts = {"relu": torch.relu, "sigmoid": torch.sigmoid, "gelu": F.gelu, "silu": F.silu, "no activation": lambda z: z}
+    acts |= {"leaky relu": F.leaky_relu, "softplus": F.softplus, "tanh twice": lambda z: z.tanh().tanh()}
+    losses = [("", lambda s: F.cross_entropy(s, targets), None)]
+    losses += [(TWICE, lambda s: F.cross_entropy(s.softmax(-1), targets), "M38")]
+    losses += [
+        ("The losses are summed; wanted their mean.", lambda s: F.cross_entropy(s, targets, reduction="sum"), None)
+    ]
+    for about_loss, loss, misconception in losses:
+        for name, act in {"tanh": torch.tanh, **acts}.items():
+            about = "" if name == "tanh" else f"The hidden layer has {name} here; wanted tanh."
+            a, b = (w.double().clone().requires_grad_() for w in (w1, w2))
+            loss(act(x.double() @ a) @ b).backward()
+            if about or about_loss:
+                yield a.grad, b.grad, " ".join(filter(None, (about, about_loss))), misconception
+    dw1, dw2 = gradients_by_loops(x, w1, w2, targets)
+    for sign in (-1, 1):
+        words = "These are the matrices after a step; wanted the gradients themselves."
+        yield w1.double() + sign * dw1, w2.double() + sign * dw2, words, None
+    yield dw1 / len(x), dw2 / len(x), "It is divided by N twice: cross-entropy's mean is the only one.", None
 
 
 def forward(x, w1, w2, targets):
@@ -275,7 +322,8 @@ def of_w1(x, w1, w2, targets):
     yield x.T @ dh * N, "tanh's slope is forgotten; and " + MEAN.format(N), None
     yield right / w2.shape[1], "A division by V too many: cross-entropy's mean runs over the N rows only.", None
     off = "The slope of tanh is 1 - h^2 with h = tanh(x W_1); this is another."
-    for wrong in (1 - h, 1 - z**2, h * (1 - h), h**2, h, 1 - slope.tanh() ** 2, 1 - z.tanh(), -slope, z, 1 - h**2 * h):
+    wrongs = (1 - h, 1 - z**2, h * (1 - h), h**2, h, 1 - slope.tanh() ** 2, 1 - z.tanh(), -slope, z, 1 - h**2 * h)
+    for wrong in (*wrongs, 1 + h**2, slope.sqrt(), slope**2, 1 / z.cosh(), (1 - h) ** 2, 1 - h.abs()):
         yield x.T @ (dh * wrong), off, None
     yield x.T @ (dh * (1 - h.tanh() ** 2)), off + " tanh was applied twice: h is tanh(x W_1) already.", None
     yield x.T @ (dh * (z > 0)), "This is ReLU's slope; the activation is tanh: 1 - h^2.", None
@@ -301,6 +349,7 @@ def of_w1(x, w1, w2, targets):
         yield right.T * N, turned, None
     if x.shape[0] == x.shape[1]:
         yield x @ (dh * slope), "x is not transposed: N and D are equal here, so no error tells you.", None
+    yield x.T @ dh * slope.mean(0), "The slope is averaged over the batch: each row has its own, before x^T @.", None
     yield right * 2, "A factor 2 too many: this is no squared error.", None
     yield right / N, "It is divided by N twice.", None
     yield x.T @ (((p * (1 - p) * (p - y)) / N @ w2.T) * slope), "A factor p (1 - p) too many.", None

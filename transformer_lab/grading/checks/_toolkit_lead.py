@@ -5,9 +5,10 @@ import math
 import torch
 
 from ..score import NotDone, Wrong, check
-from .common import compare, number, one_number
+from .common import close, number, one_number
 
 OTHERS = (2.0, 0.5, -1.0, 0.0)  # the explorer's other scores, as it starts
+READ = 8.0  # the smallest score with one decimal whose loss is at most 0.1
 POINTS = ((0.1, 5), (0.1, 14), (0.5, 1000), (2.0, 14), (0.01, 50000), (1.5, 2), (4.0, 20))  # loss, vocab_size
 
 
@@ -19,7 +20,7 @@ class lead:
         if score_of_b is None:
             raise NotDone("put the number that you read off the explorer in place of None, then run this cell again.")
         value = one_number(score_of_b, "score_of_b")
-        if 7.85 <= value <= 8.05:
+        if abs(value - READ) < 0.05 - 1e-9:  # the same to one decimal
             return
         told = (
             (4.6, "That is the score at temperature 1. Set the temperature to 2: only score / temperature counts."),
@@ -43,11 +44,12 @@ class lead:
     def values(lead, score_of_b):
         got = torch.tensor([one_number(lead(*point), f"lead{point}") for point in POINTS], dtype=torch.float64)
         wanted = torch.tensor([lead_by_search(*point) for point in POINTS], dtype=torch.float64)
-        faults = [
-            (torch.tensor([formula(*point) for point in POINTS], dtype=torch.float64), message, None)
-            for formula, message in misread()
-        ]
-        compare(got, wanted, faults, f"lead at (loss, vocab_size) = {POINTS}", 1e-4)
+        if close(got, wanted, 1e-4):
+            return
+        for formula, message in misread():
+            if close(got, torch.tensor([formula(*point) for point in POINTS], dtype=torch.float64), 1e-4):
+                raise Wrong(message)
+        raise Wrong(first_off(got.tolist(), wanted.tolist()))
 
     @check("guessing: a loss of ln V", 0.5)
     def guessing(lead, score_of_b):
@@ -64,9 +66,29 @@ def lead_by_search(loss: float, V: int) -> float:
     low, high = -50.0, 50.0
     for _ in range(80):
         middle = (low + high) / 2
-        found = math.log1p((V - 1) * math.exp(-middle))
+        found = loss_at(middle, V)
         low, high = (middle, high) if found > loss else (low, middle)
     return high
+
+
+def loss_at(lead: float, V: int) -> float:
+    return math.log1p((V - 1) * math.exp(-lead)) if abs(lead) < 700 else max(0.0, math.log(V - 1) - lead)
+
+
+def first_off(got: list[float], wanted: list[float]) -> str:
+    """What the first wrong lead does, and what can be said of all of them."""
+    (loss, V), yours, right = next(
+        row for row in zip(POINTS, got, wanted, strict=True) if not math.isclose(*row[1:], rel_tol=1e-4, abs_tol=1e-4)
+    )
+    text = f"lead({loss}, {V}) is {number(yours)}; wanted {number(right)}: "
+    text += f"scores with your lead have a loss of {number(loss_at(yours, V))} nats, and {loss} was asked for."
+    if math.isclose(got[0], got[1], rel_tol=1e-6):
+        text += " lead(0.1, 5) and lead(0.1, 14) are the same: vocab_size plays no part, or a number stands for it."
+    elif math.isclose(got[1], got[3], rel_tol=1e-6):
+        text += " lead(0.1, 14) and lead(2.0, 14) are the same: loss plays no part."
+    elif min(got) >= 0 > min(wanted):
+        text += " Yours is never negative: where the loss is more than ln V, the target lies behind the others."
+    return text
 
 
 def misread():
@@ -76,7 +98,14 @@ def misread():
     yield lambda loss, V: ln((V - 2) / (exp(loss) - 1)) if V > 2 else -math.inf, "There are V - 1 others, not V - 2."
     yield lambda loss, V: -ln(exp(loss) - 1), "The V - 1 others are forgotten: each takes its share."
     yield lambda loss, V: ln((exp(loss) - 1) / (V - 1)), "The sign is turned: by so much the others would lead."
-    yield lambda loss, V: math.log2((V - 1) / (exp(loss) - 1)), "This is a logarithm to base 2; wanted ln."
+    two = "This is a logarithm to base 2; wanted ln."
+    yield lambda loss, V: math.log2((V - 1) / (exp(loss) - 1)), two
+    yield lambda loss, V: math.log2((V - 1) / (2**loss - 1)), two + " And the loss is in nats: e^loss, not 2^loss."
+    yield lambda loss, V: math.log2(V / (exp(loss) - 1)), two + " And there are V - 1 others, not V."
+    yield lambda loss, V: -math.log2(exp(loss) - 1), two + " And the V - 1 others are forgotten."
+    below = "Never negative: where the loss is more than ln V, the target lies behind the others."
+    yield lambda loss, V: max(0.0, ln((V - 1) / (exp(loss) - 1))), below
+    yield lambda loss, V: abs(ln((V - 1) / (exp(loss) - 1))), below
     yield (
         lambda loss, V: math.log10((V - 1) / (exp(loss) - 1)),
         "This is a logarithm to base 10; wanted ln.",
@@ -94,6 +123,16 @@ def misread():
     yield lambda loss, V: exp(-loss), "This is p, the target's probability. By how much must its score lead?"
     yield lambda loss, V: ln(V) - loss, "ln V - loss is the gain over guessing; a score needs another number."
     yield lambda loss, V: ln(V - 1), "The loss is not used."
+    yield lambda loss, V: ln(V), "The loss is not used: this is ln V, the loss of guessing."
+    yield lambda loss, V: -ln(loss), "vocab_size is not used, and e^loss - 1 is only nearly the loss."
+    yield lambda loss, V: -ln(1 - exp(-loss)), "vocab_size is not used, and this divides by 1 - p alone: p / (1 - p)."
+    yield lambda loss, V: ln(V - 1) + loss, "This adds logarithms of V - 1 and e^loss; wanted (V - 1) / (e^loss - 1)."
+    yield lambda loss, V: math.log1p((V - 1) / (exp(loss) - 1)), "A 1 too many: ln(1 + ...) is the loss, not the lead."
+    yield lambda loss, V: 2 * ln((V - 1) / (exp(loss) - 1)), "It is doubled: the formula is for temperature 1."
+    yield lambda loss, V: ln((V - 1) / (exp(loss) - 1)) / 2, "It is halved: the formula is for temperature 1."
+    for fixed in (5, 14, 55):
+        words = f"vocab_size is not used: the number {fixed} stands for it."
+        yield lambda loss, V, fixed=fixed: ln((fixed - 1) / (exp(loss) - 1)), words
     yield (
         lambda loss, V: exp(-loss) - (1 - exp(-loss)) / (V - 1),
         "This is a lead of p; wanted one of scores.",

@@ -1,5 +1,6 @@
 """Lesson 01: the checks of cross-entropy and of its gradient."""
 
+import functools
 import math
 
 import torch
@@ -24,9 +25,7 @@ class cross_entropy:
     @check("the right number", 2)
     def values(cross_entropy):
         for N, V in SIZES:
-            scores, targets = case(N, V)
-            got = loss_of(cross_entropy, scores, targets)
-            compare(got, loss_by_loops(scores, targets), faults.losses(scores, targets), name(N, V))
+            ordinary(cross_entropy, N, V)
         for V in (2, 14):  # all scores equal
             got = loss_of(cross_entropy, torch.full((3, V), 0.7), torch.tensor([0, 1, 1]))
             told = faults.losses(torch.full((3, V), 0.7), torch.tensor([0, 1, 1]))
@@ -34,6 +33,7 @@ class cross_entropy:
 
     @check("targets that do not count", 1.5)
     def ignored(cross_entropy):
+        ordinary(cross_entropy)
         for index in (-100, -1, 2, 0):
             scores, targets = case(6, 4)
             targets[targets == index] = 1
@@ -46,7 +46,8 @@ class cross_entropy:
             except (IndexError, RuntimeError, KeyError) as error:
                 raise Wrong(f"A target of {index} that is to be ignored raises an error. {LEAVE_OUT}", "M42") from error
             wanted = loss_by_loops(scores, targets, index)
-            compare(got, wanted, faults.ignoring(scores, targets, index), f"the loss with ignore_index={index}")
+            told = faults.ignoring(scores, targets, index)
+            compare(got, wanted, told, f"the loss with ignore_index={index}", look=LEAVE_OUT)
             others = scores.clone()
             others[targets == index] += 5 * torch.rand(4)
             if not close(loss_of(cross_entropy, others, targets, **how), got):
@@ -54,6 +55,7 @@ class cross_entropy:
 
     @check("scores of 10000 and of -10000", 1)
     def large(cross_entropy):
+        ordinary(cross_entropy)
         for scores, targets, tell in faults.large_scores():
             got = loss_of(cross_entropy, scores, targets)
             wanted = loss_by_loops(scores, targets)
@@ -65,18 +67,47 @@ class cross_entropy:
         scores, targets = case(6, 4)
         targets[2] = targets[5] = -100
         leaves_alone(cross_entropy, scores=scores, targets=targets)
-        source = scores.clone().requires_grad_()
-        loss = has_gradient(loss_of(cross_entropy, source, targets), "the loss")
-        (got,) = torch.autograd.grad(loss, source)
-        counts = targets != -100
-        wanted = torch.zeros_like(scores)
-        wanted[counts] = (scores[counts].softmax(-1) - one_hot(targets[counts], 4)) / counts.sum()
-        half = torch.zeros_like(scores)
-        half[counts] = -one_hot(targets[counts], 4).float() / counts.sum()
-        told = [(half, "The logarithm of the sum is cut from the gradient: .detach() or no_grad around it.", None)]
-        compare(got, wanted, told, "the gradient of the loss", 1e-4)
+        others = torch.where(targets == -100, 2, targets.clamp(max=1))
+        leaves_alone(
+            lambda scores, targets: cross_entropy(scores, targets, ignore_index=2), scores=scores, targets=others
+        )
+        ordinary(cross_entropy)
+        compare_gradient(cross_entropy, scores, targets)
+        for scores, targets, _ in faults.large_scores():
+            compare_gradient(cross_entropy, scores, targets)
 
 
+def ordinary(cross_entropy, N: int = 3, V: int = 5) -> None:
+    """The loss of ordinary scores, all targets counting: an answer that errs here is told so, and nothing else."""
+    scores, targets = case(N, V)
+    got = loss_of(cross_entropy, scores, targets)
+    compare(got, loss_by_loops(scores, targets), faults.losses(scores, targets), name(N, V), look=LOOK)
+
+
+def compare_gradient(cross_entropy, scores: Tensor, targets: Tensor) -> None:
+    """The gradient of the loss, where the loss is right (that has a check of its own)."""
+    source = scores.clone().requires_grad_()
+    loss = has_gradient(loss_of(cross_entropy, source, targets), "the loss")
+    (got,) = torch.autograd.grad(loss, source)
+    if not close(loss, loss_by_loops(scores, targets, -100), 1e-3):
+        if scores.abs().max() < 1000:
+            raise Wrong("Where some targets do not count the loss is wrong (see there), and so is its gradient.")
+        return
+    counts = targets != -100
+    hits = one_hot(targets[counts], scores.shape[1]).float() / counts.sum()
+    half, wanted = torch.zeros_like(scores), torch.zeros_like(scores)
+    half[counts] = -hits
+    wanted[counts] = scores[counts].softmax(-1) / counts.sum() - hits
+    if got.isnan().any() and scores.abs().max() > 1000:
+        raise Wrong(
+            f"For scores of {number(scores.abs().max())} the loss is right and its gradient is NaN. torch.where hands "
+            "a gradient of 0 to the branch not taken, and 0 times inf is NaN: let no exp overflow in either."
+        )
+    told = [(half, "The logarithm of the sum is cut from the gradient: .detach() or no_grad around it.", None)]
+    compare(got, wanted, told, "the gradient of the loss", 2e-3, "Is a part of the loss detached?")
+
+
+LOOK = "The loss of a row is log of the sum of exp of its scores, less the target's score; then the mean over the rows."
 LEAVE_OUT = "Leave its row out before you look anything up: counts = targets != ignore_index, then scores[counts]."
 
 
@@ -137,15 +168,14 @@ class cross_entropy_gradient:
     @check("the right numbers", 2)
     def values(cross_entropy_gradient):
         for N, V in SIZES:
-            scores, targets = case(N, V)
-            got = gradient_of(cross_entropy_gradient, scores, targets)
-            wanted = gradient_by_loops(scores, targets)
-            compare(got, wanted, faults.gradients(scores, targets), f"the gradient for scores {(N, V)}")
+            ordinary_gradient(cross_entropy_gradient, N, V)
 
     @check("scores of 10000, and inputs left alone", 1)
     def large(cross_entropy_gradient):
         scores, targets = case(3, 5)
-        leaves_alone(cross_entropy_gradient, scores=scores, targets=targets)
+        once = functools.partial(with_autograd, cross_entropy_gradient)
+        leaves_alone(once, scores=scores, targets=targets)
+        ordinary_gradient(cross_entropy_gradient)
         for scale in (1e4, -1e4):
             scores = torch.tensor([[1.0, 0.5, -1.0], [-1.0, 0.9999, 1.0]]) * scale
             targets = torch.tensor([0, 1])
@@ -155,11 +185,48 @@ class cross_entropy_gradient:
                     "Scores near 10000 give NaN or inf: exp(10000) is inf. Use torch's softmax, or subtract each row's "
                     "largest score before exp."
                 )
-            compare(got, gradient_by_loops(scores, targets), (), "the gradient for scores near 10000", 1e-3)
+            clamped = "Are the scores clamped? Scores that differ may not become alike."
+            compare(got, gradient_by_loops(scores, targets), (), "the gradient for scores near 10000", 1e-3, clamped)
+
+
+def ordinary_gradient(cross_entropy_gradient, N: int = 3, V: int = 5) -> None:
+    scores, targets = case(N, V)
+    got, wanted = gradient_of(cross_entropy_gradient, scores, targets), gradient_by_loops(scores, targets)
+    sums = got.detach().sum(-1)
+    look = "Each row is its softmax, less 1 at the target, over N."
+    if sums.abs().max() > 1e-4:
+        look = "Each row must sum to 0, for p and y both sum to 1; "
+        look += f"yours sum to {number(sums.min())} ... {number(sums.max())}."
+    compare(got, wanted, faults.gradients(scores, targets), f"the gradient for scores {(N, V)}", look=look)
 
 
 def gradient_of(cross_entropy_gradient, scores: Tensor, targets: Tensor) -> Tensor:
-    return expect_tensor(cross_entropy_gradient(*copies(scores, targets)), "the gradient", scores.shape)
+    got = with_autograd(cross_entropy_gradient, *copies(scores, targets))
+    return expect_tensor(got, "the gradient", scores.shape)
+
+
+LEAF = (
+    "By autograd: the inputs come without requires_grad. Take a copy, x.clone().requires_grad_(), compute the loss "
+    "from that copy, call backward, and read the .grad of the copy itself."
+)
+
+
+def with_autograd(answer, *inputs):
+    """answer(*inputs); a word on autograd where it went wrong: no gradient asked for, or read off another tensor."""
+    try:
+        got = answer(*inputs)
+    except RuntimeError as error:
+        if "require" in str(error) and "grad" in str(error):
+            raise Wrong(LEAF) from error
+        raise
+    except Wrong as wrong:
+        if "returned None" in str(wrong):
+            raise Wrong(f"{wrong} Or is it a .grad that nothing has filled? {LEAF}") from None
+        raise
+    parts = got if isinstance(got, (tuple, list)) else [got]
+    if any(part is None for part in parts):
+        raise Wrong(f"None came back: a .grad that nothing has filled? {LEAF}")
+    return got
 
 
 def gradient_by_loops(scores: Tensor, targets: Tensor) -> Tensor:

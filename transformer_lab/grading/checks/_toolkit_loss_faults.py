@@ -1,5 +1,7 @@
 """Lesson 01: the wrong cross-entropies people write, as numbers to compare with and words to tell their authors."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -70,6 +72,36 @@ def losses(scores: Tensor, targets: Tensor):
     yield ((p - y) ** 2).mean(), "This is a squared error; wanted -log p of the target.", None
     yield -(p * logp).sum(-1).mean(), "This is the entropy of the probabilities: the targets play no part.", None
     yield -s[rows, targets].sigmoid().log().mean(), "A sigmoid of the target's score alone: the others count too.", None
+    yield right / N, "The mean is divided by N once more.", None
+    yield right * V, "A factor V too many.", None
+    yield (
+        F.cross_entropy(s / V**0.5, targets),
+        "The scores are divided by sqrt(V): nothing asks for a scale here.",
+        None,
+    )
+    yield F.cross_entropy(-s, targets), "The scores' sign is turned before the softmax.", None
+    yield (s.logsumexp(-1) - s.amax(-1)).mean(), "The largest score stands where the target's should.", None
+    yield (
+        (s.argmax(-1) != targets).double().mean(),
+        "This is the share of wrong choices; wanted -log p of the target.",
+        None,
+    )
+    yield F.multi_margin_loss(s, targets), "This is a margin loss; wanted -log p of the target.", None
+    bce = F.binary_cross_entropy_with_logits
+    words = "This is a binary cross-entropy for each class, by sigmoids; wanted -log p of the target."
+    yield bce(s, y), words, None
+    yield bce(s, y, reduction="sum") / N, words, None
+    lowered = s - s.amax(0)
+    yield (
+        (lowered.logsumexp(-1) - lowered[rows, targets]).mean(),
+        ("The maximum is taken along axis 0, so the scores of a row lose different numbers: dim=-1, keepdim=True."),
+        None,
+    )
+    yield (
+        (s.logsumexp(-1) / math.log(2) - s[rows, targets]).mean(),
+        "Half of it is in bits: take torch.log for all.",
+        None,
+    )
     yield each[-1], "This is the loss of the last target alone.", None
     yield each[0], "This is the loss of the first target alone.", None
     yield each.max(), "This is the largest loss; wanted the mean.", None
@@ -101,6 +133,12 @@ def ignoring(scores: Tensor, targets: Tensor, index: int):
     yield -logp[rows, targets.clamp(0)].mean(), everything, "M42"
     yield -logp[rows, targets.clamp(0)].sum() / counts.sum(), "The targets to ignore are still in the sum.", "M42"
     yield picked.sum() / counts.sum(), "The targets to ignore are still in the sum.", "M42"
+    for column in (0, V - 1):
+        wrong = -logp[rows, torch.where(counts, targets, column).clamp(0)]
+        words = f"A target of {index} is looked up like any other, and reads column {column}: leave its row out first."
+        yield wrong.mean(), words, "M42"
+        yield wrong.sum() / counts.sum(), words, "M42"
+        yield wrong.sum(), words + " And the losses are summed; wanted their mean.", "M42"
     yield kept.sum(), "The losses that count are summed; wanted their mean.", None
     yield -kept.mean(), "The sign is turned: -log p is positive.", None
     yield picked[~counts].mean(), "The mean runs over exactly the targets to ignore: the mask is turned around.", "M42"
@@ -225,5 +263,21 @@ def gradients(scores: Tensor, targets: Tensor):
     several = "p[:, targets] -= 1 takes 1 off in every row. Pair them: p[torch.arange(N), targets]."
     yield picked / N, several, None
     yield picked, several, None
+    top = F.one_hot(s.argmax(-1), V).double()
+    for divisor in (N, 1):
+        words = "The 1 is taken off at the largest score; take it off at the target."
+        yield (p - top) / divisor, words, None
+        yield y * p.log() / divisor, "This is log p at the target, the loss itself; wanted its gradient.", None
+        yield -y * p.log() / divisor, "This is -log p at the target, the loss itself; wanted its gradient.", None
+        yield (p - y).abs() / divisor, "The signs are lost: at the target the gradient is negative.", None
+        yield (p.log() - y) / divisor, "log p stands where p should.", None
+        zeroed = p.masked_fill(y.bool(), 0.0)
+        yield zeroed / divisor, "At the target p becomes 0; take 1 off instead.", None
+        lost = p.clone()
+        lost[:, targets] = 0
+        yield lost / divisor, "At the targets p becomes 0, in every row; take 1 off at each row's own target.", None
+        for share in (0.1, 0.05, 0.2):
+            smooth = (1 - share) * y + share / V
+            yield (p - smooth) / divisor, "The labels are smoothed; nothing asks for it here.", None
     yield right - right.mean(0), "The mean over the rows is taken off.", None
     yield right.mean(0).expand(N, V), "All rows are alike: keep one gradient a row.", None

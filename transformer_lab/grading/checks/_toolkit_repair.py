@@ -1,4 +1,4 @@
-"""Lesson 01: the checks of three repairs of a training loop, against stochastic gradient descent by hand."""
+"""Lesson 01: a training loop is judged against stochastic gradient descent by hand."""
 
 import copy
 import math
@@ -7,28 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..score import Wrong, check
+from ..score import Wrong
 from ._toolkit_loss_faults import TWICE
 from .common import close, number
 
 TOLERANCE = 1e-4
 RATES = (0.3, 0.11)
-
-
-class repair:
-    answers = ("repair_1(model, batches, lr)", "repair_2(model, batches, lr)", "repair_3(model, batches, lr)")
-
-    @check("repair 1: the loss rises again", 1)
-    def first(repair_1, repair_2, repair_3):
-        judge(repair_1)
-
-    @check("repair 2: the loss stays where it was", 1)
-    def second(repair_1, repair_2, repair_3):
-        judge(repair_2)
-
-    @check("repair 3: the loss cannot come near 0", 1)
-    def third(repair_1, repair_2, repair_3):
-        judge(repair_3)
 
 
 def judge(train) -> None:
@@ -119,85 +103,38 @@ def nothing(history):
     return [torch.zeros_like(g) for g in history[-1]]
 
 
+def momentum(history, beta):
+    total = [torch.zeros_like(g) for g in history[-1]]
+    for gradients in history:
+        total = [beta * t + g for t, g in zip(total, gradients, strict=True)]
+    return total
+
+
 def mistaken(model, batches, lr):
-    """(parameters, message, misconception) of the loops that people write."""
+    """(parameters, message, misconception) of the loops that people write: other losses, other steps, and both."""
+    first, early = batches[:1], batches[:-1]
 
     def after(loss_of=F.cross_entropy, update=None, batches=batches, lr=lr):
         return descend(model, batches, lr, loss_of, update)[0]
 
-    twice = lambda scores, targets: F.cross_entropy(scores.softmax(-1), targets)  # noqa: E731
-    frozen = (
-        "Nothing is learnt: the parameters are as they were. The step stands before backward, or the gradients are "
-        "set to 0 between the two, or the step is missing."
-    )
-    gathers = (
-        "The gradients of all earlier batches are still in the step: backward adds to p.grad. "
-        "Set them to 0 once for each batch, before backward."
-    )
-    yield after(update=summed), gathers, "M43"
-    yield flat(model), frozen, None
-    early = "The last batch is never learnt from: the step comes before backward, and uses the batch before."
-    yield after(batches=batches[:-1]), early, None
-    yield after(update=summed, batches=batches[:-1]), early + " And no gradient is set to 0.", "M43"
-    yield after(twice), TWICE, "M38"
-    yield after(twice, summed), TWICE + " And the gradients pile up: zero_grad is missing.", "M38"
-    yield (
-        after(lambda s, t: F.cross_entropy(s.log_softmax(-1).softmax(-1), t)),
-        TWICE,
-        "M38",
-    )
-    yield (
-        after(lambda s, t: F.nll_loss(s.softmax(-1), t)),
-        "nll_loss wants logarithms: this is minus the mean probability. Give the scores to F.cross_entropy.",
-        None,
-    )
-    yield (
-        after(lambda s, t: F.nll_loss(s, t)),
-        "nll_loss got bare scores: the softmax is gone altogether. F.cross_entropy has it inside.",
-        None,
-    )
-    yield (
-        after(lambda s, t: F.cross_entropy(s.softmax(0), t)),
-        TWICE + " And the axis is 0.",
-        "M38",
-    )
-    yield (
-        after(lambda s, t: F.cross_entropy(s.sigmoid(), t)),
-        "A sigmoid stands before cross_entropy: it wants the scores as they are.",
-        "M38",
-    )
-    yield (
-        after(lambda s, t: F.cross_entropy(s.log_softmax(0), t)),
-        "A log_softmax along axis 0 stands before cross_entropy: it wants the scores as they are.",
-        None,
-    )
-    yield (
-        after(lambda s, t: F.cross_entropy(s, t, reduction="sum")),
-        "The losses of a batch are summed; wanted their mean.",
-        None,
-    )
-    yield (
-        after(lambda s, t: ((s.softmax(-1) - F.one_hot(t, s.shape[-1])) ** 2).mean()),
-        "This is a squared error; wanted cross-entropy.",
-        None,
-    )
+    yield flat(model), FROZEN, None
+    for loss_of, about_loss, its in ((F.cross_entropy, "", None), *LOSSES):
+        for update, used, about_step, other in STEPS:
+            if about_loss or about_step:
+                words = " ".join(filter(None, (about_loss, about_step)))
+                yield after(loss_of, update, early if used == "early" else batches), words, its or other
     yield after(lr=-lr), "The loss rises: the gradient is added; take it off.", None
-    yield after(batches=batches[:1]), "Only the first batch is used: is a `return` inside the loop?", None
-    yield after(update=lambda h: nothing(h) if len(h) < len(batches) else h[-1]), "Only the last batch is used.", None
+    yield after(batches=first), "Only the first batch is used: is a `return` inside the loop?", None
+    yield after(batches=batches[-1:]), "Only the last batch is used.", None
+    yield after(batches=batches[::-1]), "The batches are taken in the opposite order.", None
     yield (
         after(update=lambda h: nothing(h) if len(h) < len(batches) else summed(h)),
         "There is one step for all batches together: the step belongs inside the loop.",
         None,
     )
-    yield after(lr=1e-3), "The rate is 0.001, whatever lr says: hand lr on to the optimiser.", None
-    yield after(lr=0.1), "The rate is 0.1, whatever lr says: hand lr on to the optimiser.", None
-    yield after(update=lambda h: [2 * g for g in h[-1]]), "Each gradient counts twice: two steps a batch?", None
-    yield (
-        after(batches=batches + batches),
-        "The batches are gone through twice; once was asked for.",
-        None,
-    )
-    yield after(update=lambda h: momentum(h, 0.9)), "This is SGD with momentum; wanted plain SGD, as it was.", None
+    for rate in (1e-3, 1e-2, 0.1, 1.0):
+        yield after(lr=rate), f"The rate is {rate:g}, whatever lr says: hand lr on to the optimiser.", None
+    yield after(batches=batches + batches), "The batches are gone through twice; once was asked for.", None
     for kind in (torch.optim.Adam, torch.optim.AdamW):
         other = copy.deepcopy(model)
         optimiser = kind(other.parameters(), lr=lr)
@@ -208,8 +145,70 @@ def mistaken(model, batches, lr):
         yield flat(other), f"This is {kind.__name__}; wanted plain SGD, as it was.", None
 
 
-def momentum(history, beta):
-    total = [torch.zeros_like(g) for g in history[-1]]
-    for gradients in history:
-        total = [beta * t + g for t, g in zip(total, gradients, strict=True)]
-    return total
+FROZEN = (
+    "Nothing is learnt: the parameters are as they were. When step() looks for gradients it finds none: not yet, or no "
+    "longer. Or it is never called."
+)
+GATHERS = (
+    "The gradients of all earlier batches are still in the step: backward adds to p.grad. "
+    "Set them to 0 once for each batch, before backward."
+)
+EARLY = "The last batch is never learnt from: the step comes before backward, and uses the batch before."
+NLL = "nll_loss wants logarithms: this is minus the mean probability. Give the scores to F.cross_entropy."
+# (loss of scores and targets, message, misconception)
+LOSSES = (
+    (lambda s, t: F.cross_entropy(s.softmax(-1), t), TWICE, "M38"),
+    (lambda s, t: F.nll_loss(s.softmax(-1), t), NLL, None),
+    (lambda s, t: -F.nll_loss(s.softmax(-1), t), NLL + " And its sign is turned.", None),
+    (
+        lambda s, t: F.nll_loss(s, t),
+        "nll_loss got bare scores: the softmax is gone altogether. F.cross_entropy has it inside.",
+        None,
+    ),
+    (lambda s, t: F.cross_entropy(s.softmax(0), t), TWICE + " And the axis is 0.", "M38"),
+    (
+        lambda s, t: F.cross_entropy(s.sigmoid(), t),
+        "A sigmoid stands before cross_entropy: it wants the scores as they are.",
+        "M38",
+    ),
+    (
+        lambda s, t: F.cross_entropy(s.log_softmax(0), t),
+        "A log_softmax along axis 0 stands before cross_entropy: it wants the scores as they are.",
+        None,
+    ),
+    (
+        lambda s, t: F.cross_entropy(s.relu(), t),
+        "A ReLU stands before cross_entropy: scores may be negative, it wants them as they are.",
+        None,
+    ),
+    (
+        lambda s, t: F.cross_entropy(s, t, reduction="sum"),
+        "The losses of a batch are summed; wanted their mean.",
+        None,
+    ),
+    (
+        lambda s, t: ((s.softmax(-1) - F.one_hot(t, s.shape[-1])) ** 2).mean(),
+        "This is a squared error; wanted cross-entropy.",
+        None,
+    ),
+    (
+        lambda s, t: F.binary_cross_entropy_with_logits(s, F.one_hot(t, s.shape[-1]).to(s)),
+        "This is a binary cross-entropy for each class; wanted F.cross_entropy.",
+        None,
+    ),
+)
+# (update, "early" if the last batch is not used, message, misconception)
+STEPS = (
+    (None, "", "", None),
+    (summed, "", GATHERS, "M43"),
+    (None, "early", EARLY, None),
+    (summed, "early", EARLY + " And no gradient is set to 0.", "M43"),
+    (lambda h: [2 * g for g in h[-1]], "", "Each gradient counts twice: two steps a batch, or two backwards?", None),
+    (
+        lambda h: [g / len(h) for g in summed(h)],
+        "",
+        "Each step takes the mean of the gradients so far; wanted this batch's own.",
+        None,
+    ),
+    (lambda h: momentum(h, 0.9), "", "This is SGD with momentum; wanted plain SGD, as it was.", None),
+)

@@ -3,13 +3,14 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..score import check
 from .common import compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
 
 # Leading axes, T, S, D, d_head. With equal sizes a transposed matrix raises no error: only its numbers are wrong.
-UNEQUAL = (((), 3, 5, 4, 2), ((2,), 3, 5, 4, 6), ((2, 3), 4, 1, 5, 2))
+UNEQUAL = (((), 3, 5, 6, 2), ((2,), 3, 5, 4, 6), ((2, 3), 4, 1, 5, 2))
 EQUAL = (((), 4, 4, 4, 4), ((2,), 3, 5, 4, 4), ((3,), 4, 5, 2, 5), ((4,), 4, 4, 4, 4), ((2, 3), 3, 3, 3, 3))
 
 
@@ -21,8 +22,9 @@ class scores:
         for sizes in UNEQUAL:
             x, w_q, k = case(*sizes)
             expect_tensor(scores(*copies(x, w_q, k)), "scores(x, w_q, k)", (*sizes[0], sizes[1], sizes[2]))
-        x, w_q, k = case(*UNEQUAL[1], dtype=torch.float64)
-        keeps_dtype(scores(*copies(x, w_q, k)), torch.float64, "scores(x, w_q, k)")
+        for dtype in (torch.float64, torch.float32):
+            x, w_q, k = case(*UNEQUAL[1], dtype=dtype)
+            keeps_dtype(scores(*copies(x, w_q, k)), dtype, "scores(x, w_q, k)")
 
     @check("the right numbers", 1)
     def values(scores):
@@ -31,6 +33,7 @@ class scores:
 
     @check("the right numbers where sizes are equal", 1.5)
     def equal_sizes(scores):
+        judge(scores, *case(*UNEQUAL[1]))  # what goes wrong with all sizes is told as that
         for sizes in EQUAL:
             judge(scores, *case(*sizes))
 
@@ -38,6 +41,7 @@ class scores:
     def gradient(scores):
         x, w_q, k = case((2,), 3, 5, 4, 6)
         leaves_alone(scores, x=x, w_q=w_q, k=k)
+        judge(scores, x, w_q, k)  # where the numbers are wrong, so is their gradient
         sources = [tensor.clone().requires_grad_() for tensor in (x, w_q, k)]
         has_gradient(expect_tensor(scores(*sources), "scores(x, w_q, k)", (2, 3, 5)), "the scores")
         upstream = normal(2, 3, 5)
@@ -56,7 +60,10 @@ class scores:
                     None,
                 )
             ]
-            compare(one, right, told, f"the gradient at {name}", 1e-4)
+            compare(one, right, told, f"the gradient at {name}", 1e-4, "Is a part of it detached, or rounded?")
+
+
+LOOK = "A query is a row of x @ w_q; a score is the dot product of a query with a key, summed over d_head, and no more."
 
 
 def case(leading, T, S, D, d_head, dtype=torch.float32) -> tuple[Tensor, Tensor, Tensor]:
@@ -66,7 +73,7 @@ def case(leading, T, S, D, d_head, dtype=torch.float32) -> tuple[Tensor, Tensor,
 def judge(scores, x: Tensor, w_q: Tensor, k: Tensor) -> None:
     shape = (*x.shape[:-1], k.shape[-2])
     got = expect_tensor(scores(*copies(x, w_q, k)), "scores(x, w_q, k)", shape)
-    compare(got, scores_by_loops(x, w_q, k), mistaken(x, w_q, k), f"the scores {shape}", 1e-4)
+    compare(got, scores_by_loops(x, w_q, k), mistaken(x, w_q, k), f"the scores {shape}", 1e-4, LOOK)
 
 
 def scores_by_loops(x: Tensor, w_q: Tensor, k: Tensor) -> Tensor:
@@ -101,7 +108,7 @@ def mistaken(x: Tensor, w_q: Tensor, k: Tensor):
         (lambda: right.transpose(-2, -1), swapped),
         (lambda: (x @ w_t @ k_t).transpose(-2, -1), swapped + " And w_q is transposed."),
         (lambda: right / math.sqrt(d), "The scores are divided by sqrt(d_head): that is lesson 02, here nothing is."),
-        (lambda: right / d, "The scores are divided by d_head: nothing asks for a scale here."),
+        (lambda: right / d, "The scores are divided by d_head (a mean for the sum?): nothing asks for a scale here."),
         (lambda: right / math.sqrt(x.shape[-1]), "The scores are divided by sqrt(D): nothing asks for a scale here."),
         (lambda: right.softmax(-1), "Softmax is applied: the scores themselves are wanted."),
         (lambda: x @ k_t, "x itself meets the keys, without w_q: D and d_head are equal here, so no error tells you."),
@@ -137,6 +144,20 @@ def mistaken(x: Tensor, w_q: Tensor, k: Tensor):
         (lambda: right.softmax(-2), "Softmax is applied, over the queries: the scores themselves are wanted."),
         (lambda: (x @ w).softmax(-1) @ k_t, "Softmax is applied to the queries: they are x W_Q as it is."),
         (lambda: right.relu(), "Negative scores are cut to 0."),
+        (lambda: q @ k[:1].transpose(-2, -1), "The keys of the first batch row are used for all of them."),
+        (lambda: q[:1] @ k_t, "The queries of the first batch row are used for all of them."),
+        (lambda: F.normalize(x, dim=-1) @ w @ k_t, "x is divided by its length: the queries are x W_Q as it is."),
+        (lambda: F.normalize(q, dim=-1) @ k_t, "The queries are divided by their length: they are x W_Q as it is."),
+        (
+            lambda: q @ F.normalize(k, dim=-1).transpose(-2, -1),
+            "The keys are divided by their length: take them as given.",
+        ),
+        (
+            lambda: q @ (k - k.mean(-2, keepdim=True)).transpose(-2, -1),
+            "The mean key is taken off: take keys as given.",
+        ),
+        (lambda: x @ w.softmax(-1) @ k_t, "Softmax is applied to w_q: the queries are x W_Q as it is."),
+        (lambda: q @ (x @ w).transpose(-2, -1), "The queries meet each other; k is not used."),
         (lambda: right.abs(), "The signs of the scores are lost."),
         (
             lambda: right / (q.norm(dim=-1, keepdim=True) * k.norm(dim=-1).unsqueeze(-2)),

@@ -56,14 +56,19 @@ def shape_hint(value: Tensor, shape: tuple[int, ...]) -> str:
     return ""
 
 
-def compare(got: Tensor, wanted: Tensor, faults=(), name: str = "the result", tolerance: float = TOLERANCE) -> None:
-    """Raise Wrong unless got is wanted: with the words of the first fault that gives these numbers, if one does."""
+def compare(
+    got: Tensor, wanted: Tensor, faults=(), name: str = "the result", tolerance: float = TOLERANCE, look: str = ""
+) -> None:
+    """Raise Wrong unless got is wanted: with the words of the first fault that gives these numbers, if one does.
+
+    Else it says where they differ, and then look: what the numbers ought to be made of.
+    """
     if close(got, wanted, tolerance):
         return
     for wrong, message, misconception in faults:
         if close(got, wrong, tolerance) and not close(wrong, wanted, tolerance):
             raise Wrong(message, misconception)
-    raise Wrong(difference(got, wanted, name))
+    raise Wrong(" ".join(filter(None, (difference(got, wanted, name), look))))
 
 
 def difference(got: Tensor, wanted: Tensor, name: str) -> str:
@@ -130,6 +135,8 @@ def one_number(value, name: str) -> float:
     if isinstance(value, (bool, str)):
         raise Wrong(f"{name} is {value!r}; wanted a number.")
     if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0):
+        if len(value) == 1:
+            raise Wrong(f"{name} is a {type(value).__name__} that holds one number; wanted the number itself.")
         raise Wrong(f"{name} holds {len(value)} numbers; wanted a single one.")
     try:
         value = float(value)
@@ -152,3 +159,10 @@ def chosen(choice, options: tuple[str, ...], name: str):
         if option.lower() == plain:
             return option
     raise Wrong(f"{name} is {choice!r}; choose one of {listed}.")
+
+
+def diagnosed(choice, fault: str, options: dict[str, str], name: str, seen: str) -> None:
+    """Raise Wrong unless the choice is this fault. options: what each would show; seen: what this snippet shows."""
+    picked = chosen(choice, tuple(options), name)
+    if picked != fault:
+        raise Wrong(f"{name} is {picked!r}. {options[picked]} {seen}")

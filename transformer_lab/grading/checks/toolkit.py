@@ -2,9 +2,9 @@
 
 from . import _toolkit_predictions
 from ._toolkit_derivatives import softmax_jacobian, two_layer_gradients
+from ._toolkit_diagnosis import repair
 from ._toolkit_lead import lead
 from ._toolkit_loss import cross_entropy, cross_entropy_gradient
-from ._toolkit_repair import repair
 from ._toolkit_scores import scores
 
 LESSON = "01_toolkit"

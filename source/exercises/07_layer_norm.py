@@ -8,18 +8,20 @@
 #
 # Questions 1-3 are the core (about 30 minutes). 4-7 are optional. `...` stands for any number of leading axes (batch,
 # positions), also none; $D$ is the number of features, always the last axis. Functions keep the dtype and leave their inputs
-# as they are. Back to the [lesson](../../notebooks/07_layer_norm.ipynb).
+# as they are; numbers are compared to five digits. Back to the [lesson](../../notebooks/07_layer_norm.ipynb).
 
 # %%
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 # %% [markdown]
 # ## Question 1: the layer norm
 # *5 points, difficulty 2 of 5, about 8 minutes*
 #
 # Write `layer_norm(x, gamma, beta, eps=1e-5)`: `x (..., D)`, `gamma (D,)`, `beta (D,)`, result `(..., D)`. Each position gets
-# its own mean and deviation. (Torch has one; to learn something, do without it.)
+# its own mean and deviation. Gradients flow to all three, also where the features of a position are all equal (where the
+# result is beta). Torch has such a function, and the check takes it; you learn more without.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -64,8 +66,8 @@ grade("07_layer_norm.layer_norm", layer_norm)
 #
 # The loss has the gradient `grad (..., D)` with respect to the layer norm's output. Write
 # `layer_norm_backward(grad, x, gamma, eps=1e-5)` that returns `grad_x (..., D)`, `grad_gamma (D,)` and `grad_beta (D,)`, in this
-# order, by formula: without autograd, and without differences. (Outside the function, autograd tells you whether you are
-# right.)
+# order, by formula: without autograd, without torch's own backward pass, and without differences. (Outside the function,
+# autograd tells you whether you are right.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -118,7 +120,7 @@ grade("07_layer_norm.layer_norm_backward", layer_norm_backward)
 # You are given a normalisation layer as a black box: `layer(x)` takes float tensors `(B, T, D)` with any $B$ and $T$ you like,
 # and returns a tensor of that shape. It has a scale and a shift of its own that you do not know. Write `which_axis(layer, D)`
 # that finds out over what it takes mean and variance, and returns one of `"features"`, `"time"`, `"batch"`,
-# `"batch and time"`, `"time and features"`.
+# `"batch and time"`, `"time and features"` (capital letters do not matter). Ask the layer as often as you like.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -173,7 +175,7 @@ grade("07_layer_norm.which_axis", which_axis)
 #
 # Write `sublayer(x, f, norm, dropout, norm_position)`: one residual step. `x (B, T, D)`; `f` is attention or the feed-forward
 # layer, `norm` a layer norm, `dropout` a dropout, each a function from `(B, T, D)` to `(B, T, D)`; `norm_position` is `"pre"` or
-# `"post"`. Call what you are given, and put each where it belongs.
+# `"post"`. Call what you are given, and put each where it belongs. Gradients reach x on both ways, the skip and the branch.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -217,7 +219,8 @@ grade("07_layer_norm.sublayer", sublayer)
 # ## Question 5: RMSNorm
 # *Optional: 3 points, difficulty 1 of 5, about 4 minutes*
 #
-# Write `rms_norm(x, gamma, eps=1e-5)`: `x (..., D)`, `gamma (D,)`, result `(..., D)`, from the formula of the lesson.
+# Write `rms_norm(x, gamma, eps=1e-5)`: `x (..., D)`, `gamma (D,)`, result `(..., D)`, from the formula of the lesson. Gradients
+# flow to both, also where all features are 0. (Torch's own is taken here too.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -253,96 +256,124 @@ from transformer_lab.grading import grade
 grade("07_layer_norm.rms_norm", rms_norm)
 
 # %% [markdown]
-# ## Question 6: three repairs
-# *Optional: 3 points, difficulty 3 of 5, about 10 minutes*
+# ## Question 6: four broken pieces
+# *Optional: 3 points, difficulty 3 of 5, about 12 minutes*
 #
-# Three pieces of code of a kind found in the wild. They run. The first two mean to be the layer norm of question 1, for `x`
-# of shape `(..., D)`. The third means to be a *pre-norm* stack, for `sublayers` and `norms`, two lists of one length, and one
-# `final_norm`. Look at the symptoms that the cell after them prints. Then write each again, changed as little as possible, as
-# `repair_1`, `repair_2`, `repair_3`.
+# Four pieces of code of a kind found in the wild, each with one fault, and all different. They run. The first three mean to be
+# the layer norm of question 1; the fourth means to be a *pre-norm* stack, for `sublayers` and `norms`, two lists of one length,
+# and one `final_norm`. Look at what the cell after them prints, and name the fault of each. The table offers more faults than
+# there are pieces; write them as they stand there, in quotation marks (capital letters do not matter).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# | fault | what it means |
+# |---|---|
+# | `"statistics over the batch"` | mean and variance are those of one feature in all samples |
+# | `"digits cancel"` | two large numbers are subtracted, and rounding is all that is left |
+# | `"skip normalised"` | the addition finds norm(x) where x should be |
+# | `"divided by the variance"` | and not by its root |
+# | `"final norm missing"` | nothing normalises what leaves the stack |
+# | `"unbiased variance"` | the squares are divided by D - 1 |
+# | `"eps outside the root"` | it is added to the deviation, not to the variance |
+# | `"statistics over time"` | mean and variance are those of one feature at all positions |
 #
-# 1: which neighbours can move an output? 2: is it one fault or two; what does it do to long vectors, and to short ones?
-# 3: what does the skip carry, and who normalises what leaves the stack?
+# One of the four looks healthy in every line that is printed. Write an input that exposes it: a float32 tensor `exposing`
+# `(B, T, 8)`, every position with a deviation of 0.1 or more, on which `broken_3` (with gamma 1, beta 0) and the layer norm of
+# question 1 differ by 0.1 or more somewhere, or `broken_3` gives NaN. Torch's own layer norm must still be right there.
 #
-# </details>
-# <details><summary>Hint 2: where to look</summary>
-#
-# 1: the axis. 2: what stands below the fraction line, and the unit it has: x over x squared? 3: the line in which `x` is
-# overwritten, and the argument that is never used.
-#
-# </details>
-# <details><summary>Hint 3: a skeleton</summary>
-#
-# 1 and 2 come out as the layer norm of question 1. 3, for each sub-layer `(B, T, D)`: x plus the sub-layer of something; after
-# the loop, one thing more.
-#
-# </details>
+# Then write `broken_4` again as `repair`, changed as little as possible. Here too inputs stay as they are, lists included, and
+# gradients flow.
 
 
 # %%
 def broken_1(x, gamma, beta, eps=1e-5):
-    mean = x.mean(dim=1, keepdim=True)
-    variance = x.var(dim=1, keepdim=True, unbiased=False)
-    return gamma * (x - mean) / torch.sqrt(variance + eps) + beta
-
-
-def broken_2(x, gamma, beta, eps=1e-5):
     mean = x.mean(dim=-1, keepdim=True)
     variance = x.var(dim=-1, keepdim=True, unbiased=False)
     return gamma * (x - mean) / (variance + eps) + beta
 
 
-def broken_3(x, sublayers, norms, final_norm):
+# %%
+def broken_2(x, gamma, beta, eps=1e-5):
+    mean = x.mean(dim=1, keepdim=True)
+    variance = x.var(dim=1, keepdim=True, unbiased=False)
+    return gamma * (x - mean) / torch.sqrt(variance + eps) + beta
+
+
+# %%
+def broken_3(x, gamma, beta, eps=1e-5):
+    mean, mean_square = x.mean(dim=-1, keepdim=True), x.square().mean(dim=-1, keepdim=True)
+    variance = mean_square - mean.square()
+    return gamma * (x - mean) / torch.sqrt(variance + eps) + beta
+
+
+# %%
+def broken_4(x, sublayers, norms, final_norm):
     for f, norm in zip(sublayers, norms, strict=True):
         x = norm(x)
         x = x + f(x)
-    return x
+    return final_norm(x)
 
 
 # %%
 _ = torch.manual_seed(0)
 x, gamma, beta = torch.randn(2, 3, 8), torch.ones(8), torch.zeros(8)
-other = x.clone()
-other[0, 2] += torch.randn(8)  # another position
-for broken in (broken_1, broken_2, lambda x, gamma, beta: F.layer_norm(x, (8,))):
-    moved = not torch.allclose(broken(x, gamma, beta)[0, 0], broken(other, gamma, beta)[0, 0])
-    size = [broken(k * x, gamma, beta).std(dim=-1, unbiased=False).mean().item() for k in (1, 10)]
-    print(f"moved by another position: {moved!s:6} deviation of LN(x), LN(10 x): {size[0]:.1f}, {size[1]:.1f}")
-silent, norm = [torch.zeros_like] * 4, lambda x: F.layer_norm(x, (8,))
-once, stacked = broken_3(5 * x, silent[:1], [norm], norm), broken_3(5 * x, [lambda x: 5 * x], [norm], norm)
-print(
-    "one silent layer leaves x as it was:", torch.allclose(once, 5 * x), f"  size after a loud one: {stacked.std():.0f}"
-)
+position, sample = x.clone(), x.clone()
+position[0, 2] += torch.randn(8)
+sample[1] += torch.randn(3, 8)
+for name, norm in (("broken_1", broken_1), ("broken_2", broken_2), ("broken_3", broken_3),
+                   ("torch's ", lambda x, gamma, beta: F.layer_norm(x, (8,)))):  # fmt: skip
+    here = norm(x, gamma, beta)[0, 0]
+    moved = [not torch.allclose(here, norm(other, gamma, beta)[0, 0], atol=1e-5) for other in (position, sample)]
+    sizes = [norm(k * x, gamma, beta).std(dim=-1, unbiased=False).mean().item() for k in (1, 10)]
+    print(f"{name}: moved by another position: {moved[0]!s:5}, by another sample: {moved[1]!s:5}"
+          f"  deviation of LN(x), LN(10 x): {sizes[0]:.1f}, {sizes[1]:.1f}")  # fmt: skip
+plain, silent = lambda x: F.layer_norm(x, (8,)), [torch.zeros_like] * 2
+inside = broken_4(5 * x, silent, [plain] * 2, nn.Identity())
+print(f"broken_4 before its final norm, with silent sub-layers: deviation {inside.std():.1f}; x had {5 * x.std():.1f}")
+
+# %% [markdown]
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Each line of the output rules something out. For the healthy-looking one: what is $1000^2$, and how many digits does float32
+# hold?
+#
+# </details>
+# <details><summary>Hint 2: where to look</summary>
+#
+# 1: the unit of what stands below the fraction line. 2: the axis. 3: two sums of squares of which the difference counts: when
+# is it much smaller than either? 4: what the plus sign finds where x should be.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# `exposing = ... + torch.randn(2, 3, 8)`. The stack, for each sub-layer `(B, T, D)`: x plus the sub-layer of something; after
+# the loop, one thing more.
+#
+# </details>
+
+# %% answer="faults"
+fault_1 = None  # of broken_1: one of the eight faults in the table
+fault_2 = None
+fault_3 = None
+fault_4 = None
+### BEGIN SOLUTION
+fault_1 = "divided by the variance"
+fault_2 = "statistics over time"
+fault_3 = "digits cancel"
+fault_4 = "skip normalised"
+### END SOLUTION
+
+# %% answer="exposing"
+exposing = None  # a tensor (B, T, 8)
+### BEGIN SOLUTION
+exposing = 10_000 + torch.randn(2, 3, 8)  # the squares are about 1e8, and float32 holds seven digits of them
+### END SOLUTION
 
 
-# %% answer="repair_1"
-def repair_1(x, gamma, beta, eps=1e-5):
-    """broken_1, mended"""
+# %% answer="repair"
+def repair(x, sublayers, norms, final_norm):
+    """broken_4, mended"""
     ### BEGIN SOLUTION
-    mean = x.mean(dim=-1, keepdim=True)
-    variance = x.var(dim=-1, keepdim=True, correction=0)
-    return gamma * (x - mean) / (variance + eps).sqrt() + beta
-    ### END SOLUTION
-
-
-# %% answer="repair_2"
-def repair_2(x, gamma, beta, eps=1e-5):
-    """broken_2, mended"""
-    ### BEGIN SOLUTION
-    mean = x.mean(-1, keepdim=True)
-    variance = x.var(-1, keepdim=True, correction=0)
-    return gamma * (x - mean) / (variance + eps).sqrt() + beta
-    ### END SOLUTION
-
-
-# %% answer="repair_3"
-def repair_3(x, sublayers, norms, final_norm):
-    """broken_3, mended"""
-    ### BEGIN SOLUTION
-    for f, before in zip(sublayers, norms, strict=True):
-        x = x + f(before(x))
+    for f, norm in zip(sublayers, norms, strict=True):
+        x = x + f(norm(x))
     return final_norm(x)
     ### END SOLUTION
 
@@ -350,14 +381,14 @@ def repair_3(x, sublayers, norms, final_norm):
 # %% check="repair" points=3
 from transformer_lab.grading import grade
 
-grade("07_layer_norm.repair", repair_1, repair_2, repair_3)
+grade("07_layer_norm.repair", repair, fault_1, fault_2, fault_3, fault_4, exposing)
 
 # %% [markdown]
 # ## Question 7: five claims
 # *Optional, stretch: 4 points, difficulty 4 of 5, about 10 minutes*
 #
 # LN is the layer norm of *one* position, `x (D,)`, with $\gamma$ and $\beta$, and so small an $\epsilon$ that we leave it out. Each claim
-# is about every `x` (whose features are not all equal), every `gamma` and every `beta`:
+# is about every `x` (bar those whose features are all equal), every `gamma` and every `beta`:
 #
 # | claim | says |
 # |---|---|

@@ -3,6 +3,9 @@
 WRONG[id]: (name, answer, part of the message[, misconception]). An answer of several parts is a tuple.
 """
 
+import functools
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -16,7 +19,8 @@ POINTS = {
     "07_layer_norm.repair": 3,
     "07_layer_norm.counterexample": 4,
 }
-PARTS = {"07_layer_norm.repair": (3, 0)}  # functions, variables; else one function
+PARTS = {"07_layer_norm.repair": (1, 5)}  # functions, variables; else one function
+DIAGNOSES = ("07_layer_norm.repair",)  # questions of which one answer, pasted everywhere, earns its own share
 ONE_WAY = ()  # questions with only one right answer
 MISCONCEPTIONS = ("M20", "M21", "M22", "M23", "M24")  # that some wrong answer below shows
 
@@ -171,6 +175,46 @@ def gamma_first(x, gamma, beta, eps=1e-5):
 
 def with_statistics(x, gamma, beta, eps=1e-5):
     return norm_right(x, gamma, beta, eps), x.mean(-1), x.var(-1, correction=0)
+
+
+def v(a):
+    return a.var(-1, keepdim=True, correction=0)
+
+
+def zero_where_equal(x, gamma, beta, eps=1e-5):
+    return torch.where(v(x) > 1e-9, norm_right(x, gamma, beta, eps), 0 * x)
+
+
+def beta_in_place(x, gamma, beta, eps=1e-5):
+    beta += norm_right(x, gamma, 0 * beta, eps).mean() * 0 + 1
+    return norm_right(x, gamma, beta - 1, eps)
+
+
+def by_batch_norm(x, gamma, beta, eps=1e-5):
+    rows = x.reshape(-1, x.shape[-1])
+    return F.batch_norm(rows, None, None, gamma, beta, True, 0.1, eps).reshape(x.shape)
+
+
+def through_numpy(x, gamma, beta, eps=1e-5):
+    x, gamma, beta = (tensor.detach().numpy() for tensor in (x, gamma, beta))
+    return torch.from_numpy(gamma * (x - x.mean(-1, keepdims=True)) / (x.var(-1, keepdims=True) + eps) ** 0.5 + beta)
+
+
+def norm_var_mean(x, gamma, beta, eps=1e-5):
+    variance, mean = torch.var_mean(x, -1, correction=0, keepdim=True)
+    return (x - mean) * torch.rsqrt(variance + eps) * gamma + beta
+
+
+def norm_axis_moved(x, gamma, beta, eps=1e-5):
+    first = x.movedim(-1, 0)
+    return ((first - first.mean(0)) / (first.var(0, correction=0) + eps).sqrt()).movedim(0, -1) * gamma + beta
+
+
+def norm_vmap(x, gamma, beta, eps=1e-5):
+    def one(row):
+        return (row - row.mean()) / (((row - row.mean()) ** 2).mean() + eps) ** 0.5 * gamma + beta
+
+    return torch.func.vmap(one)(x.reshape(-1, x.shape[-1])).reshape(x.shape)
 
 
 # layer_norm_backward ------------------------------------------------------------------------------------------
@@ -385,6 +429,49 @@ def axis_by_gradient(layer, D):
     return KINDS[spans]
 
 
+def axis_of(shape=(4, 5), step=1.0, moved=1e-6, copy=torch.clone, place=(0, 0, 0), start=torch.randn):
+    """The usual way, with one thing about it another."""
+
+    def which_axis(layer, D):
+        x = start(*shape, D)
+        other = copy(x)
+        other[place] += step
+        changed = (layer(other) - layer(x)).abs() > moved
+        return KINDS.get(tuple(a for a in range(3) if len(set(changed.nonzero()[:, a].tolist())) > 1), "features")
+
+    return which_axis
+
+
+def axis_all_features_alike(layer, D):
+    x = torch.randn(4, 5, D)
+    y = x.clone()
+    y[0, 0] += 5.0
+    moved = (layer(x) - layer(y)).abs() > 1e-4
+    if moved[1:].any():
+        return "batch and time" if moved[1:, 1:].any() else "batch"
+    return "time" if moved.any() else "time and features"
+
+
+def axis_whole_position(layer, D):
+    x = torch.randn(4, 5, D)
+    y = x.clone()
+    y[0] += 1.0
+    moved = (layer(x) - layer(y)).abs() > 1e-6
+    return "features" if not moved[0, 1:].any() and not moved[1:].any() else "batch" if moved[1:].any() else "features"
+
+
+def axis_by_variance(layer, D):
+    spread = {name: (layer(3 * torch.randn(6, 7, D)).var(axes).mean() - 1).abs() for axes, name in KINDS.items()}
+    return min(spread, key=spread.get)
+
+
+def axis_by_nan(layer, D):
+    x = torch.randn(4, 5, D)
+    x[0, 0, 0] = float("nan")
+    gone = layer(x).isnan()
+    return KINDS[tuple(a for a in range(3) if len(set(gone.nonzero()[:, a].tolist())) > 1)]
+
+
 def axis_batch_of_one(layer, D):
     x = torch.randn(1, 5, D)
     y = x.clone()
@@ -546,6 +633,46 @@ def final_for_all(x, sublayers, norms, final_norm):
     return stack_right(x, sublayers, [final_norm] * len(norms), final_norm)
 
 
+def stack_folded(x, sublayers, norms, final_norm):
+    return final_norm(
+        functools.reduce(lambda x, layer: layer[0](layer[1](x)).add(x), zip(sublayers, norms, strict=True), x)
+    )
+
+
+def stack_popped(x, sublayers, norms, final_norm):
+    while sublayers:
+        x = x + sublayers.pop(0)(norms.pop(0)(x))
+    return final_norm(x)
+
+
+def stack_reversed(x, sublayers, norms, final_norm):
+    sublayers.reverse(), norms.reverse()
+    for i in reversed(range(len(norms))):
+        x = x + sublayers[i](norms[i](x))
+    return final_norm(x)
+
+
+def stack_detached(x, sublayers, norms, final_norm):
+    for f, norm in zip(sublayers, norms, strict=True):
+        x = x.detach() + f(norm(x))
+    return final_norm(x)
+
+
+FAR = 2e4 + torch.linspace(-2, 2, 48).reshape(2, 3, 8)
+
+
+def diagnosis(
+    fault_1="divided by the variance",
+    fault_2="statistics over time",
+    fault_3="digits cancel",
+    fault_4="skip normalised",
+    exposing=FAR,
+    stack=stack_right,
+):
+    """Question 6, of which one part is another."""
+    return stack, fault_1, fault_2, fault_3, fault_4, exposing
+
+
 # rms_norm -----------------------------------------------------------------------------------------------------
 
 
@@ -597,6 +724,7 @@ def claims_of_lists(claim):
     return "holds" if claim.startswith("s") and " " not in claim else ([1, 0, 0], [3, 1, 1], [0, 1, 2])
 
 
+HAND = torch.tensor([1.0, 5.0, 2.0]), torch.tensor([1.0, 1.0, 2.0]), torch.zeros(3)
 FOUR, ONES, NOUGHTS = torch.tensor([1.0, 5.0, 2.0, -3.0]), torch.ones(4), torch.zeros(4)
 RIGHT = {
     "07_layer_norm.layer_norm": [
@@ -607,6 +735,10 @@ RIGHT = {
         ("row by row", norm_row_by_row),
         ("nn.LayerNorm", norm_module),
         ("a projection", norm_projected),
+        ("var_mean", norm_var_mean),
+        ("the axis moved", norm_axis_moved),
+        ("vmap", norm_vmap),
+        ("RMSNorm of what is centred", lambda x, g, b, eps=1e-5: F.rms_norm(x - m(x), g.shape, g, eps) + b),
     ],
     "07_layer_norm.layer_norm_backward": [
         ("from the formula", back_right),
@@ -623,17 +755,41 @@ RIGHT = {
         ("one number changed", axis_perturb),
         ("three places", axis_three_places),
         ("gradients", axis_by_gradient),
+        ("NaN spreads", axis_by_nan),
+        ("the last place, a large step", axis_of(place=(3, 4, 2), step=50.0, moved=1e-3)),
+        ("three of each, in capitals", lambda layer, D: axis_of(shape=(3, 3))(layer, D).upper()),
+        ("from zeros", axis_of(start=torch.zeros)),
     ],
-    "07_layer_norm.sublayer": [("if", sub_if), ("a module", sub_module), ("not post", sub_not_post)],
-    "07_layer_norm.rms_norm": [("from the definition", rms_right), ("F.rms_norm", rms_fused), ("rsqrt", rms_rsqrt)],
+    "07_layer_norm.sublayer": [
+        ("if", sub_if),
+        ("a module", sub_module),
+        ("not post", sub_not_post),
+        (
+            "by name",
+            lambda x, f, norm, dropout, norm_position: {"pre": pre_right, "post": post_right}[norm_position](
+                x, f, norm, dropout
+            ),
+        ),
+    ],
+    "07_layer_norm.rms_norm": [
+        ("from the definition", rms_right),
+        ("F.rms_norm", rms_fused),
+        ("rsqrt", rms_rsqrt),
+        ("the vector's length", rms(lambda x, e: (x.norm(dim=-1, keepdim=True) ** 2 / x.shape[-1] + e).sqrt())),
+    ],
     "07_layer_norm.repair": [
-        ("least changes", (norm_right, norm_right, stack_right)),
-        ("written otherwise", (norm_fused, norm_by_means, stack_indexed)),
+        ("least changes", diagnosis()),
+        ("written otherwise", diagnosis(stack=stack_indexed, fault_1=" Divided by the Variance. ", exposing=FAR)),
+        ("one position, far below 0", diagnosis(stack=stack_folded, exposing=FAR[:1, :1] - 4e4)),
     ],
     "07_layer_norm.counterexample": [
         ("by hand", claims()),
         ("random", claims_random),
         ("lists", claims_of_lists),
+        ("numpy", lambda claim: "holds" if claim in ("shift", "scale") else tuple(map(np.array, HAND))),
+        ("parameters", lambda claim: "HOLDS" if claim in ("shift", "scale") else [nn.Parameter(t) for t in HAND]),
+        ("small numbers", claims(negate=(torch.tensor([1e-3, 2e-3, 4e-3]), torch.ones(3), torch.zeros(3)))),
+        ("x that reads the same from both ends", claims(permute=(torch.tensor([1.0, 2.0, 1.0]), HAND[1], HAND[2]))),
     ],
 }
 
@@ -686,6 +842,30 @@ WRONG = {
         ("three things", with_statistics, "3 things came back"),
         ("x added", lambda x, g, b, eps=1e-5: x + norm_right(x, g, b, eps), "the residual is not a part"),
         ("the mean", lambda x, g, b, eps=1e-5: x.mean(-1), "An axis is missing"),
+        ("eps above the line", lambda x, g, b, eps=1e-5: g * (x - m(x) + eps) / v(x).sqrt() + b, "above the fr", "M21"),
+        ("times beta", lambda x, g, b, eps=1e-5: norm_right(x, g, 0 * b, eps) * b, "beta multiplies", "M22"),
+        ("gamma's size", lambda x, g, b, eps=1e-5: norm_right(x, g.abs(), b, eps), "gamma has lost its sign", "M22"),
+        ("gamma's mean", lambda x, g, b, eps=1e-5: norm_right(x, g.mean(), b, eps), "One number stands for all", "M22"),
+        ("default 1e-3", lambda x, g, b, eps=1e-3: norm_right(x, g, b, eps), "its default, in the `def`, is another"),
+        ("default 1e-6", lambda x, g, b, eps=1e-6: norm_right(x, g, b, eps), "its default, in the `def`, is another"),
+        ("no eps, over time", lambda x, g, b: over_time(x, g, b), "taken over time", "M20"),
+        ("0 where all is equal", zero_where_equal, "so that beta is left"),
+        ("no slope", variant(below=lambda x, v, eps: (v.sqrt() ** 2 + eps).sqrt()), "A root has no slope at 0"),
+        ("beta in place", beta_in_place, "changed its input beta in place"),
+        (
+            "variance of everything",
+            lambda x, g, b, eps=1e-5: g * (x - m(x)) / (x.var(correction=0) + eps).sqrt() + b,
+            "The variance is taken over the whole tensor",
+            "M20",
+        ),
+        ("median", lambda x, g, b, eps=1e-5: g * (x - x.median(-1, True).values) / (v(x) + eps).sqrt() + b, "wanted 0"),
+        ("batch norm's function", by_batch_norm, "as batch norm does", "M20"),
+        ("through numpy", through_numpy, "a trip through numpy"),
+        (
+            "through 16 bits",
+            lambda x, g, b, eps=1e-5: norm_right(x.half(), g.half(), b.half(), eps).to(x.dtype),
+            "of low precision",
+        ),
     ],
     "07_layer_norm.layer_norm_backward": [
         ("both constant", back(lambda g, h, z, s, ga, x: h / s), "mu and sigma are treated as constants"),
@@ -781,6 +961,29 @@ WRONG = {
         ("differences", back_differences, "with a fixed step h?"),
         ("float32", lambda *a: tuple(g.float() for g in back_right(*a)), "came back as torch.float32"),
         ("in place", back_in_place, "changed its input grad in place"),
+        ("eps fixed in all", lambda g, x, ga, eps=1e-5: back_right(g, x, ga, 1e-5), "eps is fixed", "M21"),
+        ("eps 1e-8", lambda g, x, ga, eps=1e-5: back_right(g, x, ga, 1e-8), "fixed at a small number", "M21"),
+        ("default 1e-6", lambda g, x, ga, eps=1e-6: back_right(g, x, ga, eps), "its default, in the `def`, is another"),
+        ("no eps", lambda g, x, ga: back_right(g, x, ga), "The function wanted is layer_norm_backward"),
+        ("nothing", lambda g, x, ga, eps=1e-5: (0 * x, *back_right(g, x, ga, eps)[1:]), "grad_x is 0 everywhere"),
+        (
+            "gamma at the last place",
+            back(of_gamma=lambda g, z, ga, x: (g * z).reshape(-1, len(ga))[-1]),
+            "the last pos",
+        ),
+        ("gamma's sign", back(of_gamma=lambda g, z, ga, x: -s(g * z)), "The sign of grad_gamma"),
+        ("beta at the last place", back(of_beta=lambda g, ga: g.reshape(-1, len(ga))[-1]), "the last position's"),
+        ("beta with an axis", back(of_beta=lambda g, ga: s(g)[None]), "an axis of size 1 too many"),
+        ("gamma twice", back(lambda g, h, z, s, ga, x: (h * ga - m(h * ga) - z * m(h * ga * z)) / s), "look at h"),
+        ("sigma cubed", back(lambda g, h, z, s, ga, x: (h - m(h) - z * m(h * z) / s) / s), "the term through sigma"),
+        (
+            "D - 1",
+            back(lambda g, h, z, s, ga, x: (h - m(h) - z * (h * z).sum(-1, True) / (x.shape[-1] - 1)) / s),
+            "The term through sigma is divided by D - 1",
+            "M21",
+        ),
+        ("a dictionary", lambda *a: dict(zip("xgb", back_right(*a), strict=True)), "returned 3 things"),
+        ("grad_x summed", lambda *a: (s(back_right(*a)[0]), *back_right(*a)[1:]), "grad_x has shape (5,)"),
     ],
     "07_layer_norm.which_axis": [
         ("a batch of one", axis_batch_of_one, "a batch of one", "M20"),
@@ -796,6 +999,18 @@ WRONG = {
         ("no option", lambda layer, D: "layer norm", "choose one of 'features', 'time'"),
         ("axes", lambda layer, D: (0, 1), "is of type tuple"),
         ("two axes of x", lambda layer, D: layer(torch.randn(3, D)), "The layer takes a float tensor"),
+        ("no copy", axis_of(copy=lambda x: x), "one and the same tensor"),
+        ("lost in rounding", axis_of(step=1e-9), "to the last digit"),
+        ("a small step", axis_of(step=5e-6, moved=1e-3), "rounding hides so small a step"),
+        ("a large threshold", axis_of(moved=10.0), "too large"),
+        ("a step below the threshold", axis_of(step=1e-3, moved=1e-2), "when the inputs moved by 0.001"),
+        ("two samples", axis_of(shape=(2, 5), step=0.01, moved=1e-4), "Two numbers normalise to -1 and 1"),
+        ("the same to each feature", axis_all_features_alike, "the same for every feature"),
+        ("a whole position", axis_whole_position, "Change one number of x", "M20"),
+        ("variance of the output", axis_by_variance, "Of another such layer it says otherwise"),
+        ("at random", lambda layer, D: list(KINDS.values())[torch.randint(5, ()).item()], "It never calls the layer"),
+        ("capital letters and more", lambda layer, D: "Features!", "choose one of"),
+        ("inside the layer", lambda layer, D: layer._ask.kind, "has no attribute '_ask'"),
     ],
     "07_layer_norm.sublayer": [
         ("exchanged", place(post_right, pre_right), "This is pre-norm", "M23"),
@@ -810,7 +1025,7 @@ WRONG = {
         ("both", place(pre_right, lambda x, f, n, d: n(x + d(f(n(x))))), "Both at once", "M23"),
         ("no norm", place(lambda x, f, n, d: x + d(f(x)), post_right), "The norm is not called", "M23"),
         ("dropout last", place(pre_right, lambda x, f, n, d: d(n(x + f(x)))), "dropout stands after the norm", "M24"),
-        ("dropout after the norm", place(lambda x, f, n, d: x + f(d(n(x))), post_right), "after the norm", "M24"),
+        ("dropout after the norm", place(lambda x, f, n, d: x + f(d(n(x))), post_right), "what goes into f", "M24"),
         ("dropout on the sum", place(pre_right, lambda x, f, n, d: n(d(x + f(x)))), "dropout stands on the sum", "M24"),
         ("dropout on the sum, pre", place(lambda x, f, n, d: d(x + f(n(x))), post_right), "on the sum", "M24"),
         ("dropout before f", place(pre_right, lambda x, f, n, d: n(x + f(d(x)))), "what goes into f", "M24"),
@@ -831,7 +1046,38 @@ WRONG = {
         ),
         ("a norm of its own", place(pre_right, lambda x, f, n, d: F.layer_norm(x + d(f(x)), x.shape[-1:])), "is given"),
         ("f twice", place(pre_right, lambda x, f, n, d: f(x) + d(f(x))), "f(x) is added to itself"),
-        ("detached", place(lambda x, f, n, d: x.detach() + d(f(n(x))), post_right), "look for .detach()"),
+        ("detached", place(lambda x, f, n, d: x.detach() + d(f(n(x))), post_right), "the skip is cut from the graph"),
+        ("branch detached", place(pre_right, lambda x, f, n, d: n(x + d(f(x)).detach())), "the branch is cut from"),
+        (
+            "dropout on the normalised x, both",
+            place(lambda x, f, n, d: n(x) + f(d(n(x))), post_right),
+            "this is norm(x) + f(dropout(norm(x)))",
+        ),
+        ("dropout for the norm", place(lambda x, f, n, d: x + f(d(x)), post_right), "this is x + f(dropout(x))"),
+        ("no f", place(lambda x, f, n, d: x + d(n(x)), post_right), "this is x + dropout(norm(x))"),
+        ("nothing but dropout", place(lambda x, f, n, d: x + d(x), post_right), "this is x + dropout(x)"),
+        ("x twice", place(lambda x, f, n, d: x + x + d(f(n(x))), post_right), "this is x + x + dropout(f(norm(x)))"),
+        ("f of f", place(lambda x, f, n, d: x + d(f(f(n(x)))), post_right), "this is x + dropout(f(f(norm(x))))"),
+        ("norm of norm", place(lambda x, f, n, d: x + d(f(n(n(x)))), post_right), "dropout(f(norm(norm(x))))"),
+        ("halved", place(lambda x, f, n, d: (x + d(f(n(x)))) / 2, post_right), "0.5 times what is wanted"),
+        ("branch doubled", place(lambda x, f, n, d: x + 2 * d(f(n(x))), post_right), "The branch is multiplied by 2"),
+        ("times", place(lambda x, f, n, d: x * d(f(n(x))), post_right), "are multiplied; they are added"),
+        ("post, three norms", place(pre_right, lambda x, f, n, d: n(n(x) + d(f(n(x))))), "Both at once", "M23"),
+        (
+            "any word is true",
+            lambda x, f, norm, dropout, norm_position: (
+                pre_right(x, f, norm, dropout) if norm_position else post_right(x, f, norm, dropout)
+            ),
+            "This is pre-norm",
+            "M23",
+        ),
+        (
+            "only pre returns",
+            lambda x, f, norm, dropout, norm_position: (
+                pre_right(x, f, norm, dropout) if norm_position == "pre" else None
+            ),
+            "did you forget `return`?",
+        ),
         ("in place", sub_in_place, "changed its input x in place"),
         ("something else", place(lambda x, f, n, d: torch.tanh(x), post_right), "an f that gives only zeros"),
         ("f returned", lambda x, f, norm, dropout, norm_position: f, "is of type function"),
@@ -864,33 +1110,61 @@ WRONG = {
         ("in place", rms_in_place, "changed its input x in place"),
         ("float64", lambda x, g, eps=1e-5: rms_right(x.double(), g.double(), eps), "came back as torch.float64"),
         ("root detached", rms(lambda x, e: (m(x * x) + e).sqrt().detach()), "cut from the graph"),
+        ("largest size", rms(lambda x, e: x.abs().amax(-1, True) + e), "The largest size is taken"),
+        ("unbiased deviation", rms(lambda x, e: (x.var(-1, keepdim=True) + e).sqrt()), "which leaves the mean out"),
+        ("mean", rms(lambda x, e: m(x) + e), "by the mean of x"),
+        ("mean absolute", rms(lambda x, e: m(x.abs()) + e), "by the mean absolute value", "M21"),
+        ("divided by gamma", lambda x, g, eps=1e-5: rms_right(x, 1 / g, eps), "The division is by gamma"),
+        ("gamma squared", lambda x, g, eps=1e-5: rms_right(x, g * g, eps), "gamma is squared"),
+        ("gamma added", lambda x, g, eps=1e-5: rms_right(x, 1 + 0 * g, eps) + g, "gamma is added"),
+        ("sizes of x", lambda x, g, eps=1e-5: rms_right(x.abs(), g, eps), "The signs are gone"),
+        ("centred afterwards", lambda x, g, eps=1e-5: rms_right(x, g, eps) - m(rms_right(x, g, eps)), "afterwards"),
+        ("clamped", rms(lambda x, e: m(x * x).clamp(min=e).sqrt()), "clamped at eps", "M21"),
+        ("times sqrt(D)", lambda x, g, eps=1e-5: g * F.normalize(x, dim=-1) * x.shape[-1] ** 0.5, "eps is mi", "M21"),
+        ("default 1e-6", lambda x, g, eps=1e-6: rms_right(x, g, eps), "its default, in the `def`, is another"),
+        ("no slope at 0", rms(lambda x, e: (m(x * x).sqrt() ** 2 + e).sqrt()), "A root has no slope at 0"),
+        ("gamma detached", lambda x, g, eps=1e-5: rms_right(x, g.detach(), eps), "No gradient reaches gamma"),
     ],
     "07_layer_norm.repair": [
-        ("first as it was", (over_time, norm_right, stack_right), "taken over time", "M20"),
-        ("first over the batch", (over_batch, norm_right, stack_right), "over the batch;", "M20"),
-        ("first batch norm", (as_batch_norm, norm_right, stack_right), "as batch norm does", "M20"),
-        ("second as it was", (norm_right, by_variance, stack_right), "The division is by the variance", "M21"),
-        ("second, eps outside", (norm_right, outside, stack_right), "eps stands outside the root", "M21"),
-        ("second unbiased", (norm_right, unbiased, stack_right), "unbiased one", "M21"),
-        ("second squared", (norm_right, by_variance_squared, stack_right), "by the square of the variance", "M21"),
-        ("first in place", (in_place, norm_right, stack_right), "changed its input x in place"),
-        ("third as it was", (norm_right, norm_right, broken_stack), "The skip still carries norm(x)", "M23"),
-        ("third, skip mended alone", (norm_right, norm_right, no_final), "The final norm is missing", "M23"),
-        ("third, final norm alone", (norm_right, norm_right, skip_normalised), "The skip still carries", "M23"),
-        ("third post", (norm_right, norm_right, post_stack), "These are post-norm layers", "M23"),
-        ("third post with a final norm", (norm_right, norm_right, post_and_final), "post-norm layers", "M23"),
-        ("third, final norm inside", (norm_right, norm_right, final_inside), "inside the loop", "M23"),
-        ("third, final norm first", (norm_right, norm_right, final_first), "before the first layer", "M23"),
-        ("third, last norm again", (norm_right, norm_right, last_for_final), "stands in for the final norm", "M23"),
-        ("third in place", (norm_right, norm_right, stack_in_place), "changed its input x in place"),
-        ("third, return inside", (norm_right, norm_right, stack_of_one), "Only the first layer runs"),
+        ("first: eps", diagnosis(fault_1="eps outside the root"), "the deviation of LN(x) beside that of LN(10 x)"),
+        ("first: over time", diagnosis(fault_1="statistics over time"), "broken_1 keeps its positions apart"),
+        ("first: unbiased", diagnosis(fault_1="unbiased variance"), "a little below 1, for any x"),
+        ("second: over the batch", diagnosis(fault_2="Statistics over the batch"), "and by no other sample"),
+        ("second: unbiased", diagnosis(fault_2="unbiased variance"), "when another position of its sequence changes"),
+        ("third: eps", diagnosis(fault_3="eps outside the root"), "in which order does it subtract and average?"),
         (
-            "third, first skip",
-            (norm_right, norm_right, skips_from_the_start),
-            "Each skip carries the input of the stack",
+            "third: unbiased",
+            diagnosis(fault_3="unbiased variance"),
+            "Every number that is printed for broken_3 is right",
         ),
-        ("third, final norm for all", (norm_right, norm_right, final_for_all), "stands before each layer"),
-        ("third without norms", (norm_right, norm_right, no_norms), "norms are not used", "M23"),
+        ("fourth: no final norm", diagnosis(fault_4="final norm missing"), "and with silent sub-layers?"),
+        ("fourth: nothing", diagnosis(fault_4="post-norm"), "choose one of"),
+        ("fourth: a number", diagnosis(fault_4=4), "is of type int"),
+        ("ordinary numbers", diagnosis(exposing=torch.randn(2, 3, 8)), "broken_3 is right to"),
+        ("ten times as large", diagnosis(exposing=10 * torch.randn(2, 3, 8)), "wanted a difference of 0.1"),
+        ("a mean of 10", diagnosis(exposing=10 + torch.randn(2, 3, 8)), "what is left small beside the two?"),
+        ("a mean of 1e9", diagnosis(exposing=1e9 + 100 * torch.randn(2, 3, 8)), "even torch's layer norm fails"),
+        ("features alike", diagnosis(exposing=torch.full((2, 3, 8), 1e4)), "a deviation of 0.1 or more"),
+        ("in float64", diagnosis(exposing=1e4 + torch.randn(2, 3, 8).double()), "wanted torch.float32"),
+        ("two axes", diagnosis(exposing=1e4 + torch.randn(3, 8)), "wanted a tensor of shape (B, T, 8)"),
+        ("a word", diagnosis(exposing="large numbers"), "exposing is str"),
+        ("infinite", diagnosis(exposing=torch.randn(2, 3, 8) / 0), "needs finite features"),
+        ("fourth as it was", diagnosis(stack=skip_normalised), "The skip still carries norm(x)", "M23"),
+        ("final norm dropped", diagnosis(stack=no_final), "The final norm is missing", "M23"),
+        ("neither", diagnosis(stack=broken_stack), "The skip still carries norm(x)", "M23"),
+        ("post", diagnosis(stack=post_stack), "These are post-norm layers", "M23"),
+        ("post with a final norm", diagnosis(stack=post_and_final), "post-norm layers", "M23"),
+        ("final norm inside", diagnosis(stack=final_inside), "inside the loop", "M23"),
+        ("final norm first", diagnosis(stack=final_first), "before the first layer", "M23"),
+        ("last norm again", diagnosis(stack=last_for_final), "stands in for the final norm", "M23"),
+        ("stack in place", diagnosis(stack=stack_in_place), "changed its input x in place"),
+        ("return inside", diagnosis(stack=stack_of_one), "Only the first layer runs"),
+        ("first skip", diagnosis(stack=skips_from_the_start), "Each skip carries the input of the stack"),
+        ("final norm for all", diagnosis(stack=final_for_all), "stands before each layer"),
+        ("without norms", diagnosis(stack=no_norms), "norms are not used", "M23"),
+        ("lists used up", diagnosis(stack=stack_popped), "changed the list of sub-layers"),
+        ("lists turned round", diagnosis(stack=stack_reversed), "changed the list of sub-layers"),
+        ("skip detached", diagnosis(stack=stack_detached), "the gradient of x (look for .detach()"),
     ],
     "07_layer_norm.counterexample": [
         ("all hold", lambda claim: "holds", "you say that LN(-x) = LN(x) holds"),
@@ -909,8 +1183,8 @@ WRONG = {
             "Two features normalise to -1 and 1",
         ),
         ("gamma 0", claims(negate=(FOUR, NOUGHTS, ONES)), "gamma is 0"),
-        ("equal features", claims(negate=(ONES, ONES, NOUGHTS)), "are nearly equal"),
-        ("a shift refuted", claims(shift=(FOUR, ONES, NOUGHTS)), "It holds for every x"),
+        ("equal features", claims(negate=(ONES, ONES, NOUGHTS)), "and such an x is excepted"),
+        ("a shift refuted", claims(shift=(FOUR, ONES, NOUGHTS)), "and it holds, whatever x"),
         ("a scale refuted", claims(scale=(FOUR, ONES, NOUGHTS)), "grow alike"),
         ("negate holds", claims(negate="holds"), "Only a positive factor"),
         ("x only", claims(negate=(FOUR,)), "got 1 things"),
@@ -918,5 +1192,20 @@ WRONG = {
         ("True", lambda claim: True, "got bool"),
         ("another word", claims(shift="fails"), "got 'fails'"),
         ("not finite", claims(negate=(FOUR / 0, ONES, NOUGHTS)), "must be finite"),
+        ("a little", claims(negate=(FOUR, 0.01 * ONES, NOUGHTS)), "do refute LN(-x) = LN(x), but the sides differ by"),
+        ("just below", claims(negate=(FOUR, 0.03 * ONES, NOUGHTS)), "A larger gamma makes them differ more"),
+        ("gamma hardly differs", claims(permute=(FOUR, ONES + FOUR / 200, NOUGHTS)), "Let gamma or beta differ more"),
+        ("gamma small", claims(per_feature=(FOUR, 0.01 * ONES, NOUGHTS)), "an x beside which v"),
+        ("x huge", claims(per_feature=(1e9 * FOUR, ONES, NOUGHTS)), "Beside so large an x"),
+        ("scale of small numbers", claims(scale=(FOUR / 1000, ONES, NOUGHTS)), "deviations and their root mean square"),
+        ("shift of equal features", claims(shift=(ONES, ONES, NOUGHTS)), "the mean rises by the same number"),
+        (
+            "gamma off where x deviates",
+            claims(negate=(torch.tensor([0.0, 1.0, 5.0, -6.0]), torch.eye(4)[0], NOUGHTS)),
+            "no deviation from its mean",
+        ),
+        ("numbers for gamma", claims(negate=(FOUR, 1.0, 0.0)), "have shapes"),
+        ("a dictionary", claims(negate={"x": FOUR, "gamma": ONES, "beta": NOUGHTS}), "got dict"),
+        ("the wrong way round", lambda claim: "holds" if claim in ("negate", "permute") else HAND, "and it holds"),
     ],
 }

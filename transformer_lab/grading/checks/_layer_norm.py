@@ -5,17 +5,33 @@ from torch import Tensor
 
 from ..score import Wrong, check
 from . import _layer_norm_faults as faults
-from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal, number
+from .common import (
+    close,
+    compare,
+    copies,
+    expect_tensor,
+    has_gradient,
+    keeps_dtype,
+    leaves_alone,
+    normal,
+    number,
+    settled,
+)
 
 SHAPES = ((2, 3, 5), (4, 7), (5,), (2, 3, 4, 6), (3, 3, 3))
 SMALL = 3e-3  # numbers of this size have a variance near the default eps
+NEAR = " (Where the variance is far above eps it is right; here the two are alike.)"
+FAR = "Where the variance is far above eps, the numbers are"
+CLOSE = "Where the variance is near eps, the numbers are"
+NO_SLOPE = "A root has no slope at 0: add eps before you take it, sqrt(... + eps), and take it once."
 ANY_AXES = "Any number of axes may come before the features: count from the end, dim=-1."
 
 
 def given(*shape: int, dtype=torch.float32, size: float = 3.0) -> tuple[Tensor, Tensor, Tensor]:
-    """x of this shape and size, gamma and beta: nothing is 0 or 1, nothing symmetric."""
-    gamma = 0.5 + torch.rand(shape[-1], dtype=dtype)
-    return size * normal(*shape, dtype=dtype), gamma, normal(shape[-1], dtype=dtype)
+    """x of this shape and size, gamma and beta: nothing is 0 or 1, nothing symmetric, both signs occur."""
+    sign = 1 - 2 * (torch.arange(shape[-1]) % 2).to(dtype)
+    gamma, beta = (0.5 + torch.rand(shape[-1], dtype=dtype) for _ in range(2))
+    return size * normal(*shape, dtype=dtype), gamma * sign, -beta * sign
 
 
 def by_loops(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> Tensor:
@@ -48,10 +64,23 @@ def compare_norm(answer, name, x, rest, wanted, told, note: str = "") -> None:
     try:
         compare(got, wanted, told(), name)
     except Wrong as wrong:
-        where, words = note or where_only(x), str(wrong)
+        if isinstance(rest[-1], Tensor):
+            another_default(lambda: result(answer, name, x, *rest, 1e-5), wanted)
+        plain = close(got, wanted, 1e-3)  # so small a difference, it is no matter of the shape
+        where, words = note or ("" if plain else where_only(x)), str(wrong)
         if words.startswith(f"{name}: at"):
             words += clue(got, rest, wanted)
         raise Wrong(words + where, wrong.misconception if not where or note else None) from None
+
+
+def another_default(with_eps, wanted: Tensor) -> None:
+    """Raise Wrong if the answer is right as soon as eps is given."""
+    try:
+        right = close(with_eps(), wanted)
+    except TypeError:  # it takes no eps at all: another check says so
+        return
+    if right:
+        raise Wrong("With eps given, 1e-5, it is right. So its default, in the `def`, is another.")
 
 
 def clue(got: Tensor, rest, wanted: Tensor) -> str:
@@ -80,37 +109,50 @@ class layer_norm:
 
     @check("a variance near eps, and an eps of another size", 1)
     def near_eps(layer_norm):
-        note = " (Where the variance is far above eps it is right; here the two are alike.)"
-        compare_layer_norm(layer_norm, *given(2, 3, 5))
+        settled(lambda: compare_layer_norm(layer_norm, *given(2, 3, 5, size=30.0)), FAR)
         compare_layer_norm(layer_norm, *given(2, 3, 5, size=1.0), 0.5, note=" (The check gave eps = 0.5.)")
         for shape in SHAPES[:3]:
-            compare_layer_norm(layer_norm, *given(*shape, size=SMALL), note=note)
-        x = torch.full((2, 3, 5), 0.7)
-        got = result(layer_norm, "layer_norm(x, gamma, beta)", x, torch.ones(5), torch.full((5,), 2.0))
+            compare_layer_norm(layer_norm, *given(*shape, size=SMALL), note=NEAR)
+        x, (_, gamma, beta) = torch.full((2, 3, 5), 0.7), given(2, 3, 5)
+        got = result(layer_norm, "layer_norm(x, gamma, beta)", x, gamma, beta)
         if not got.isfinite().all():
             raise Wrong("A position whose features are all equal gives NaN: its variance is 0, and eps must save it.")
+        compare(got, beta.expand(2, 3, 5), (), "a position whose features are all equal, so that beta is left", 1e-3)
 
     @check("dtype is kept, the inputs stay as they were", 0.5)
     def dtype(layer_norm):
         for dtype in (torch.float64, torch.float32):
             keeps_dtype(result(layer_norm, "the result", *given(2, 3, 5, dtype=dtype)), dtype, "the result")
-        x, gamma, beta = given(2, 3, 5)
-        leaves_alone(layer_norm, x=x, gamma=gamma, beta=beta)
+        for shape in SHAPES[:2]:
+            x, gamma, beta = given(*shape)
+            leaves_alone(layer_norm, x=x, gamma=gamma, beta=beta)
 
     @check("the gradient flows through mean and variance too", 1)
     def gradient(layer_norm):
-        x, gamma, beta = (tensor.requires_grad_() for tensor in given(2, 3, 5, dtype=torch.float64))
-        upstream = normal(2, 3, 5, dtype=torch.float64)
-        got = has_gradient(result(layer_norm, "the result", x, gamma, beta), "the result")
-        if not close(got, faults.layer_norm(x, gamma, beta, 1e-5)):
-            raise Wrong("The numbers are not right yet, so neither are the gradients. Mend those first.")
-        found = torch.autograd.grad((got * upstream).sum(), (x, gamma, beta), allow_unused=True)
-        right = torch.autograd.grad((faults.layer_norm(x, gamma, beta, 1e-5) * upstream).sum(), (x, gamma, beta))
-        for gradient, wanted, name in zip(found, right, ("x", "gamma", "beta"), strict=True):
-            if gradient is None:
-                raise Wrong(f"No gradient reaches {name}. Look for .detach(), .data, .item() or torch.no_grad().")
-            told = list(constants(x.detach(), gamma.detach(), upstream)) if name == "x" else []
-            compare(gradient, wanted, told, f"the gradient with respect to {name}", 1e-4)
+        compare_gradients(layer_norm, faults.layer_norm, given(2, 3, 5, dtype=torch.float64), constants)
+        settled(lambda: compare_layer_norm(layer_norm, *given(2, 3, 5, size=SMALL)), CLOSE)
+        x, gamma, beta = given(2, 3, 5, dtype=torch.float64)
+        flat = torch.full_like(x, 0.7)
+        compare_gradients(layer_norm, faults.layer_norm, (flat, gamma, beta), at="where all features are equal")
+
+
+def compare_gradients(answer, right, tensors, told=None, at: str = "") -> None:
+    """The gradients of the answer's norm are those of right(*tensors, eps); the first of the tensors is x."""
+    tensors = [tensor.detach().clone().requires_grad_() for tensor in tensors]
+    x, gamma, *_ = (tensor.detach() for tensor in tensors)
+    upstream = normal(*x.shape, dtype=x.dtype)
+    got, wanted = has_gradient(result(answer, "the result", *tensors), "the result"), right(*tensors, 1e-5)
+    if not close(got, wanted, 1e-4):
+        raise Wrong("The numbers are not right yet, so neither are the gradients. Mend those first.")
+    found = torch.autograd.grad((got * upstream).sum(), tensors, allow_unused=True)
+    wanted = torch.autograd.grad((wanted * upstream).sum(), tensors)
+    for mine, true, name in zip(found, wanted, ("x", "gamma", "beta"), strict=False):
+        if mine is None:
+            raise Wrong(f"No gradient reaches {name}. Look for .detach(), .data, .item() or torch.no_grad().")
+        if at and not mine.isfinite().all():
+            raise Wrong(f"The gradient with respect to {name} is not finite {at}. {NO_SLOPE}")
+        cut = list(told(x, gamma, upstream)) if told and name == "x" else []
+        compare(mine, true, cut, f"the gradient with respect to {name}{at and ', ' + at}", 1e-4)
 
 
 def compare_layer_norm(answer, x, gamma, beta, eps: float = 1e-5, note: str = "") -> None:
@@ -146,8 +188,7 @@ class rms_norm:
     def values(rms_norm):
         for shape in SHAPES:
             compare_rms_norm(rms_norm, *given(*shape)[:2])
-        note = " (Where the mean square is far above eps it is right; here the two are alike.)"
-        compare_rms_norm(rms_norm, *given(2, 3, 5, size=SMALL)[:2], note=note)
+        compare_rms_norm(rms_norm, *given(2, 3, 5, size=SMALL)[:2], note=NEAR.replace("variance", "mean square"))
         compare_rms_norm(rms_norm, *given(2, 3, 5, size=1.0)[:2], 0.5, note=" (The check gave eps = 0.5.)")
 
     @check("dtype is kept, gradients flow, the inputs stay as they were", 0.5)
@@ -155,21 +196,22 @@ class rms_norm:
         for dtype in (torch.float64, torch.float32):
             x, gamma, _ = given(2, 3, 5, dtype=dtype)
             keeps_dtype(result(rms_norm, "the result", x, gamma), dtype, "the result")
-        leaves_alone(rms_norm, x=x, gamma=gamma)
-        x, gamma = x.double().requires_grad_(), gamma.double().requires_grad_()
-        upstream = normal(2, 3, 5, dtype=torch.float64)
-        got = has_gradient(result(rms_norm, "the result", x, gamma), "the result")
-        if not close(got, faults.rms_norm(x, gamma, 1e-5)):
-            raise Wrong("The numbers are not right yet, so neither are the gradients. Mend those first.")
-        for source, name in ((x, "x"), (gamma, "gamma")):
-            (found,) = torch.autograd.grad((got * upstream).sum(), source, retain_graph=True, allow_unused=True)
-            (right,) = torch.autograd.grad((faults.rms_norm(x, gamma, 1e-5) * upstream).sum(), source)
-            if found is None:
-                raise Wrong(f"No gradient reaches {name}. Look for .detach(), .data, .item() or torch.no_grad().")
-            words = "The root mean square is cut from the graph (.detach(), no_grad): x changes it too."
-            cut = upstream * gamma.detach() / (x.detach().square().mean(-1, keepdim=True) + 1e-5).sqrt()
-            told = [(cut, words, None)] if name == "x" else []
-            compare(found, right, told, f"the gradient with respect to {name}", 1e-4)
+        for shape in SHAPES[:2]:
+            x, gamma, _ = given(*shape)
+            leaves_alone(rms_norm, x=x, gamma=gamma)
+        compare_gradients(rms_norm, faults.rms_norm, given(2, 3, 5, dtype=torch.float64)[:2], root_cut)
+        settled(
+            lambda: compare_rms_norm(rms_norm, *given(2, 3, 5, size=SMALL)[:2]),
+            CLOSE.replace("variance", "mean square"),
+        )
+        x, gamma, _ = given(2, 3, 5, dtype=torch.float64)
+        compare_gradients(rms_norm, faults.rms_norm, (0 * x, gamma), at="where all features are 0")
+
+
+def root_cut(x, gamma, upstream):
+    """The gradient of an answer that cuts the root mean square from the graph."""
+    words = "The root mean square is cut from the graph (.detach(), no_grad): x changes it too."
+    yield upstream * gamma / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt(), words, None
 
 
 def compare_rms_norm(answer, x, gamma, eps: float = 1e-5, note: str = "") -> None:

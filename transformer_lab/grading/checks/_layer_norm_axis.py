@@ -4,14 +4,14 @@ import torch
 from torch import Tensor
 
 from ..score import Wrong, check
-from .common import chosen, normal
+from .common import chosen, close, normal, number
 
 KINDS = {"features": (2,), "time": (1,), "batch": (0,), "batch and time": (0, 1), "time and features": (1, 2)}
 ROUNDS = 3
 
 
 class BlackBox:
-    """A norm with a scale and a shift of its own; it remembers which shapes it was asked for."""
+    """A norm with a scale and a shift of its own; it remembers what it was asked and what it said."""
 
     def __init__(self, kind: str, D: int, dtype=torch.float32):
         self.kind, self.D, self.eps, self.asked = kind, D, 1e-5, []
@@ -22,24 +22,12 @@ class BlackBox:
         if not isinstance(x, Tensor) or x.ndim != 3 or x.shape[-1] != self.D or not x.is_floating_point():
             came = f"a tensor of shape {tuple(x.shape)}, {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
             raise ValueError(f"The layer takes a float tensor of shape (B, T, {self.D}), any B and T; got {came}.")
-        self.asked.append(tuple(x.shape))
         axes = KINDS[self.kind]
         deviation = x - x.mean(axes, keepdim=True)
         spread = (deviation.square().mean(axes, keepdim=True) + self.eps).sqrt()
-        return self.gamma.to(x.dtype) * deviation / spread + self.beta.to(x.dtype)
-
-
-class Layer:
-    """What the answer is given of a black box: it can be called, but its kind cannot be read off."""
-
-    def __init__(self, box: BlackBox):
-        self._ask = box
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return self._ask(x)
-
-    def __repr__(self):
-        return "the layer"
+        said = self.gamma.to(x.dtype) * deviation / spread + self.beta.to(x.dtype)
+        self.asked.append((x, x.detach().clone(), said.detach().clone()))
+        return said
 
 
 class which_axis:
@@ -60,13 +48,12 @@ class which_axis:
 
     @check("the same for other widths, scales and shifts", 0.5)
     def again(which_axis):
-        torch.seed()  # a layer learnt by heart is no answer
         diagnose(which_axis, tuple(KINDS), widths=(3, 9))
 
 
 def said(which_axis, box: BlackBox) -> str:
-    """The answer's word for a layer; after a call in which the layer may be asked anything."""
-    return chosen(which_axis(Layer(box), box.D), tuple(KINDS), "which_axis(layer, D)")
+    """The answer's word for a layer, of which it is given a function alone: the kind is not to be read off."""
+    return chosen(which_axis(lambda x: box(x), box.D), tuple(KINDS), "which_axis(layer, D)")
 
 
 def diagnose(which_axis, kinds, widths=(6,)) -> None:
@@ -77,9 +64,11 @@ def diagnose(which_axis, kinds, widths=(6,)) -> None:
         return
     box, word = wrong[0]
     told = f"Of a layer over {box.kind} your function says {word!r}."
-    asked = [shape for box in boxes for shape in box.asked]
+    asked = [tuple(x.shape) for box in boxes for x, *_ in box.asked]
     if not asked:
         raise Wrong(f"{told} It never calls the layer: change one number of x, and look which outputs move.")
+    if why := unseen(box, verdicts):
+        raise Wrong(f"{told} {why}")
     samples, positions = (max(shape[axis] for shape in asked) for axis in (0, 1))
     if samples == 1 and "batch" in box.kind + word:
         why = "Every x had a batch of one: then statistics over the batch cannot be seen. Give it several samples."
@@ -101,6 +90,38 @@ def diagnose(which_axis, kinds, widths=(6,)) -> None:
     raise Wrong(f"{told} {WHERE.get((box.kind, word), ELSE)}", "M20")
 
 
+def unseen(box: BlackBox, verdicts: list) -> str:
+    """Why an answer that compares two inputs sees nothing move, or nothing of a layer over the features."""
+    (first, x, said), *others = box.asked
+    pairs = [(other - x, heard - said) for _, other, heard in others if other.shape == x.shape]
+    if not pairs:
+        return ""
+    changes = [step for step, _ in pairs if step.any()]
+    if not changes and all(other is first for other, *_ in others):
+        return (
+            "Every x that your function gave the layer was one and the same tensor: `other = x` is a second name for "
+            "it, so what changes the one changes the other. Take a copy, other = x.clone()."
+        )
+    if not changes:
+        return "Every x that your function gave the layer was the same, to the last digit. Change one number by 1."
+    step, moved = (max(float(change.abs().max()) for change in those) for those in zip(*pairs, strict=True))
+    if step < TOO_SMALL * float(x.abs().max()):
+        return f"The x it compares differ by {number(step)} at most: rounding hides so small a step. Change one by 1."
+    if box.kind == "features" and all(close(step, step[..., :1].expand_as(step)) for step in changes):
+        return (
+            "What your function adds is the same for every feature of a position: a norm over the features takes it "
+            "out with the mean. Change one feature alone."
+        )
+    if len({word for _, word in verdicts}) == 1:
+        return (
+            f"It says so of every layer here, though the outputs moved by up to {number(moved)} when the inputs moved "
+            f"by {number(step)}. Is what counts as `moved` too large, or only one place looked at? Or are means of "
+            "the output compared? They mislead: each layer has a scale and a shift."
+        )
+    return ""
+
+
+TOO_SMALL = 1e-5  # of the size of x: float32 holds about seven digits
 ELSE = (
     "Change one number of x and look at three places: the same position, another position of the same sample, "
     "another sample. Which of them move? (Means of the output mislead: each layer has a scale and a shift.)"

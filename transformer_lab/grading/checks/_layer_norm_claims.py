@@ -14,6 +14,7 @@ CLAIMS = {
     "permute": ("LN(reversed x) = reversed LN(x)", False),
 }
 APART = 0.1  # the two sides of a refuted claim differ by at least this
+ROUNDING = 1e-6
 
 
 class counterexample:
@@ -64,26 +65,26 @@ def judge(counterexample, claim: str) -> None:
         if not holds:
             raise Wrong(f"{claim!r}: you say that {formula} holds for every x, gamma and beta. {WHY[claim]}")
         return
+    if not isinstance(answer, (tuple, list)) or len(answer) != 3:
+        came = f"{len(answer)} things" if isinstance(answer, (tuple, list)) else type(answer).__name__
+        raise Wrong(f'{claim!r}: got {came}; wanted "holds", or three tensors (x, gamma, beta) of one shape (D,).')
+    if holds:
+        raise Wrong(f"{claim!r}: you want to refute {formula}, and it holds, whatever x, gamma and beta: {WHY[claim]}")
     x, gamma, beta = numbers(claim, answer)
     left, right = sides(claim, x, gamma, beta)
     apart = float((left - right).abs().max())
-    if holds:
+    if apart >= APART:
+        return
+    if apart > ROUNDING * float(1 + beta.abs().max()):
         raise Wrong(
-            f"{claim!r}: with your numbers the two sides of {formula} differ by {number(apart)}. It holds for every x: "
-            f"{WHY[claim]}"
+            f"{claim!r}: your numbers do refute {formula}, but the sides differ by {number(apart)} only; wanted "
+            f"{APART} or more. " + FARTHER.get(claim, LARGER)
         )
-    if apart < APART:
-        raise Wrong(
-            f"{claim!r}: with your numbers {formula} holds (the sides differ by {number(apart)}). "
-            + CLOSER[claim](x, gamma, beta)
-        )
+    raise Wrong(f"{claim!r}: with your numbers both sides of {formula} are the same. " + CLOSER[claim](x, gamma, beta))
 
 
 def numbers(claim: str, answer) -> list[Tensor]:
     """x, gamma and beta as float64 vectors of one length, if they are that."""
-    if not isinstance(answer, (tuple, list)) or len(answer) != 3:
-        came = f"{len(answer)} things" if isinstance(answer, (tuple, list)) else type(answer).__name__
-        raise Wrong(f'{claim!r}: got {came}; wanted "holds", or three tensors (x, gamma, beta) of one shape (D,).')
     try:
         found = [torch.as_tensor(value).detach().double() for value in answer]
     except (TypeError, ValueError, RuntimeError) as error:
@@ -93,8 +94,9 @@ def numbers(claim: str, answer) -> list[Tensor]:
         raise Wrong(f"{claim!r}: x, gamma and beta have shapes {shapes}; wanted one shape (D,), with D at least 2.")
     if not all(value.isfinite().all() for value in found):
         raise Wrong(f"{claim!r}: the numbers must be finite.")
-    if found[0].std(correction=0) < APART:
-        raise Wrong(f"{claim!r}: all features of x are nearly equal, so the norm divides by about 0: take others.")
+    x = found[0]
+    if x.std(correction=0) <= ROUNDING * x.abs().max():
+        raise Wrong(f"{claim!r}: all features of x are equal (or but for rounding), and such an x is excepted.")
     return found
 
 
@@ -109,15 +111,24 @@ WHY = {
 }
 
 
+LARGER = "A larger gamma makes them differ more."
+FARTHER = {
+    "shift per feature": "A larger gamma makes them differ more, and an x beside which v, 0 to D - 1, counts.",
+    "permute": "Let gamma or beta differ more from one feature to the next.",
+}
+
+
 def about_negate(x, gamma, beta):
-    if gamma.abs().max() < APART:
+    if not gamma.any():
         return "gamma is 0, so the output is beta whatever x is."
-    return "The deviations are too small where gamma is not 0."
+    return "Where gamma is not 0, your x has no deviation from its mean: take another x or gamma."
 
 
 def about_shift(x, gamma, beta):
-    if gamma.abs().max() < APART:
+    if not gamma.any():
         return "gamma is 0, so the output is beta whatever x is."
+    if x.abs().max() > 1e4 * len(x):
+        return "Beside so large an x, v hardly counts: take numbers of the size of v, 0 to D - 1."
     if len(x) == 2:
         return "Two features normalise to -1 and 1, in one order or the other, whatever they are: take three."
     return "Is x + v a multiple of x, plus a constant? Then it is a shift or a scale, which cancel. Take another x."

@@ -87,7 +87,9 @@ def affines(gamma, beta):
         "gamma and beta normalise here, (... - beta) / gamma; wanted gamma * ... + beta.",
     )
     yield lambda n: (1 + gamma) * n + beta, "The scale is 1 + gamma; wanted gamma (it starts at 1, not at 0)."
-    yield lambda n: gamma.abs().sqrt() * n + beta, "The root of gamma is taken."
+    yield lambda n: gamma * n * beta, "beta multiplies; it is added, gamma * normalised + beta."
+    yield lambda n: gamma.abs() * n + beta, "gamma has lost its sign: a learnt scale may be negative."
+    yield lambda n: gamma.mean() * n + beta, "One number stands for all of gamma: each feature has a scale of its own."
 
 
 def layer_norms(x, gamma, beta, eps):
@@ -127,6 +129,11 @@ def layer_norms(x, gamma, beta, eps):
     yield layer_norm(normal, gamma, beta, eps), "The norm is applied twice.", None
     words = "gamma multiplies x before the norm, so it moves mean and deviation too; it comes after the division."
     yield layer_norm(gamma * x, torch.ones_like(gamma), beta, eps), words, "M22"
+    deviation, unbiased = x - x.mean(-1, keepdim=True), x.std(-1, keepdim=True) if x.shape[-1] > 1 else 1 + 0 * x
+    spread = (deviation.square().mean(-1, keepdim=True)).sqrt()
+    words = "eps is added above the fraction line; it belongs under the root, sqrt(variance + eps)."
+    for below in (spread, (spread.square() + eps).sqrt(), unbiased):
+        yield gamma * (deviation + eps) / below + beta, words, "M21"
     yield x, "x comes back as it was.", None
     yield normal + x, "x is added to the result: the residual is not a part of the norm.", None
 
@@ -162,5 +169,26 @@ def rms_norms(x, gamma, eps):
     yield rms_norm(rms_norm(x, gamma, eps), gamma, eps), "The norm is applied twice.", None
     words = "gamma multiplies x before the norm, so it moves the mean square too; it comes after the division."
     yield rms_norm(gamma * x, torch.ones_like(gamma), eps), words, None
+    if x.shape[-1] > 1:
+        words = "The division is by the standard deviation, which leaves the mean out; wanted the root of mean(x^2)."
+        variance = x.var(-1, keepdim=True)
+        for below in ((variance + eps).sqrt(), variance.sqrt() + eps, variance.sqrt()):
+            yield gamma * x / below, words, None
+    root = (x.square().mean(-1, keepdim=True) + eps).sqrt()
+    for told, wrong in (
+        ("The division is by gamma; it multiplies.", x / root / gamma),
+        ("gamma is squared.", gamma.square() * x / root),
+        ("gamma is added; it multiplies.", gamma + x / root),
+        ("The signs are gone: x itself stands above the fraction line.", gamma * x.abs() / root),
+        ("gamma has lost its sign: a learnt scale may be negative.", gamma.abs() * x / root),
+        ("The division is by the mean of x; wanted by the root of the mean of its squares.", gamma * x / (mean + eps)),
+        ("The largest size is taken for the root mean square.", gamma * x / (x.abs().amax(-1, keepdim=True) + eps)),
+        (
+            "The mean is subtracted afterwards: RMSNorm leaves it in.",
+            rms_norm(x, gamma, eps) - rms_norm(x, gamma, eps).mean(-1, keepdim=True),
+        ),
+        ("x comes back as it was.", x),
+    ):
+        yield wrong, told, None
     words = "The square of the mean stands below the fraction line; wanted the mean of the squares."
     yield gamma * x / (mean.square() + eps).sqrt(), words, None

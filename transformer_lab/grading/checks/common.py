@@ -82,7 +82,7 @@ def difference(got: Tensor, wanted: Tensor, name: str) -> str:
         return f"{name} holds inf, first at {list(where)}. Look for exp of a large number, or a division by 0."
     worst = (got - wanted).nan_to_num().abs().argmax()
     where = [int(i) for i in torch.unravel_index(worst, got.shape)]
-    yours, right = number(got.flatten()[worst]), number(wanted.flatten()[worst])
+    yours, right = apart(got.flatten()[worst], wanted.flatten()[worst])
     text = f"{name}: {f'at {where} ' if where else ''}yours is {yours}, wanted {right}."
     ratio, shift = (got * wanted).sum() / (wanted * wanted).sum(), (got - wanted).mean()
     if got.numel() > 1 and not got.any():
@@ -98,6 +98,20 @@ def difference(got: Tensor, wanted: Tensor, name: str) -> str:
 
 def number(value) -> str:
     return f"{float(value) + 0.0:.4g}"  # + 0.0 turns -0 into 0
+
+
+def apart(yours, right) -> tuple[str, str]:
+    """Two numbers with as many digits as it takes to see that they differ: "yours is 1, wanted 1" helps nobody."""
+    pairs = [tuple(f"{float(value) + 0.0:.{digits}g}" for value in (yours, right)) for digits in (4, 7, 12)]
+    return next((pair for pair in pairs if pair[0] != pair[1]), pairs[-1])
+
+
+def settled(earlier, what: str) -> None:
+    """Run what an earlier check compares: where that fails, its card has said why, and this one points there."""
+    try:
+        earlier()
+    except Wrong:
+        raise Wrong(f"{what} not right yet: the card above says why. Mend that first.") from None
 
 
 def keeps_dtype(got: Tensor, dtype: torch.dtype, name: str) -> None:

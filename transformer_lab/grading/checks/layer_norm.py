@@ -4,7 +4,8 @@ from ._layer_norm import layer_norm, rms_norm
 from ._layer_norm_axis import which_axis
 from ._layer_norm_backward import layer_norm_backward
 from ._layer_norm_claims import counterexample
-from ._layer_norm_place import repair, sublayer
+from ._layer_norm_diagnosis import repair
+from ._layer_norm_place import sublayer
 
 LESSON = "07_layer_norm"
 __all__ = ["layer_norm", "layer_norm_backward", "which_axis", "sublayer", "rms_norm", "repair", "counterexample"]

@@ -15,7 +15,7 @@ from torch import nn
 
 from ..pretrained import sha256
 
-FORMAT = 1  # to be raised when a checkpoint's files change their meaning
+FORMAT = 2  # to be raised when a checkpoint's files, or the batches of a step, change
 
 
 class Checkpoints:

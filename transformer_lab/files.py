@@ -4,8 +4,9 @@ import codecs
 import json
 import math
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -69,6 +70,21 @@ def flush(path: Path) -> None:
     """Wait until the file is on the disk: a power cut after a rename must not leave an empty file."""
     with path.open("r+b") as file:  # Windows flushes only what may be written
         os.fsync(file.fileno())
+
+
+def clear_unfinished(folder: Path, written: Iterable[str]) -> None:
+    """Remove what a process has left that was killed while it wrote something of these names into the folder.
+
+    Nobody else may be writing it just now.
+    """
+    for path in folder.glob(".unfinished-*"):
+        if path.is_dir() and names_in(path) <= set(written):
+            shutil.rmtree(path)
+
+
+def names_in(folder: Path) -> set[str]:
+    """The names of what is in a folder; of what is none, no names."""
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
 def decoded(data: bytes, path) -> str:

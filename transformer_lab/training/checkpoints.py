@@ -1,7 +1,7 @@
 """A training run on disk: after each checkpoint a run can be killed and goes on as if nothing had happened."""
 
 import json
-import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -13,27 +13,32 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from ..files import clear_unfinished, decoded, flush, names_in, to_json
 from ..pretrained import sha256
 
 FORMAT = 2  # to be raised when a checkpoint's files, or the batches of a step, change
+FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
 
 
 class Checkpoints:
-    """The checkpoints in a folder, step-00000100 and so on: the last `keep` of them, and the best."""
+    """The checkpoints in a folder, step-00000100 and so on: the last `keep` of them, and the best.
+
+    The folder has one owner, which the caller sees to. What else is in it is left alone.
+    """
 
     def __init__(self, folder: Path, keep: int = 2):
         self.folder, self.keep = Path(folder), keep
 
     def saved(self) -> list[Path]:
-        """The checkpoints' folders, newest last."""
-        return sorted(self.folder.glob("step-*"))
+        """The checkpoints' folders, newest last; a copy under another name, whoever made it, is none of them."""
+        steps = [int(path.name[5:]) for path in self.folder.glob("step-*") if re.fullmatch(r"step-\d+", path.name)]
+        return [self.path(step) for step in sorted(set(steps)) if names_in(self.path(step)) & set(FILES)]
 
     def save(self, step: int, model: nn.Module, optimizer, state: dict, best_step: int | None = None) -> None:
         """Write the checkpoint of a step, then remove those no longer kept; OSError with a sentence if it cannot."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for killed in self.folder.glob(".unfinished-*"):  # a run was, while it wrote
-                shutil.rmtree(killed)
+            clear_unfinished(self.folder, ("checkpoint", "old"))
             # Written beside the others under a name that nobody reads, and renamed when it is whole.
             with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=self.folder) as unfinished:
                 new = Path(unfinished) / "checkpoint"
@@ -42,12 +47,11 @@ class Checkpoints:
                 save_file(flat_state(model, optimizer), new / "optimizer.safetensors")
                 checksums = {path.name: sha256(path) for path in new.iterdir()}
                 content = {"format": FORMAT, "step": step, "sha256": checksums, **state}
-                (new / "state.json").write_text(json.dumps(content, indent=1))
+                (new / "state.json").write_text(to_json(content, indent=1), encoding="utf-8")
                 for path in new.iterdir():
                     flush(path)
                 final = self.path(step)
-                if final.exists():  # a broken one: a resumed run has passed it by
-                    final.rename(Path(unfinished) / "old")
+                remove(final)  # a broken one: a resumed run has passed it by
                 new.rename(final)
         except (OSError, SafetensorError) as error:
             before = " What was saved before is whole; --resume goes on from there." if self.saved() else ""
@@ -55,10 +59,31 @@ class Checkpoints:
                 f"The checkpoint of step {step} could not be written into {self.folder}: {error}.{before}"
             ) from error
         # Later steps than this one's are broken: a resumed run has passed them by.
-        kept = [path for path in self.saved() if path <= final][-self.keep :] + [self.path(best_step)]
-        for path in self.saved():
+        saved = self.saved()
+        kept = [*saved[: saved.index(final) + 1][-self.keep :], self.path(best_step)]
+        for path in saved:
             if path not in kept:
-                shutil.rmtree(path)
+                try:
+                    remove(path)
+                except OSError as error:  # on Windows another program may look into it; the next checkpoint tries again
+                    warnings.warn(f"{path}, which is no longer kept, could not be removed: {error}.", stacklevel=2)
+
+    def others(self) -> list[Path]:
+        """What is in the folder and was not written by a run."""
+        if not self.folder.is_dir():
+            return [self.folder] if self.folder.exists() else []
+        return sorted(set(self.folder.glob("[!.]*")) - set(self.saved()))
+
+    def check_space(self, model: nn.Module) -> None:
+        """Raise OSError if the disk has no room for the checkpoints that are going to stand in the folder at once."""
+        size = 3 * sum(p.numel() * p.element_size() for p in model.parameters())  # AdamW keeps two numbers a weight
+        n = max(1, self.keep + 2 - len(self.saved()))  # with the best, and the one that is being written
+        there = next(path for path in (self.folder, *self.folder.absolute().parents) if path.exists())
+        free = shutil.disk_usage(there).free
+        if free < n * size:
+            raise OSError(
+                f"{self.folder} has no room for {n} checkpoints of {size / 1e6:,.1f} MB: {free / 1e6:,.1f} MB are free."
+            )
 
     def newest_state(self) -> dict | None:
         """The state of the newest checkpoint that has one which can be read."""
@@ -107,7 +132,8 @@ def restore(folder: Path, model: nn.Module, optimizer=None) -> dict:
         for name, parameter in model.named_parameters():
             prefix = f"{name}/"
             optimizer.state[parameter] = {
-                key.removeprefix(prefix): tensor.to(parameter.device)
+                # A copy: what safetensors gives may be the file itself, which is to be removed one day.
+                key.removeprefix(prefix): tensor.to(parameter.device, copy=True)
                 for key, tensor in moments.items()
                 if key.startswith(prefix)
             }
@@ -118,8 +144,8 @@ def read_state(folder: Path) -> dict:
     """A checkpoint's state.json; ValueError if it is missing, broken, not ours or newer than this version."""
     path = folder / "state.json"
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        state = json.loads(decoded(path.read_bytes(), path))
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read ({error}).") from error
     if not isinstance(state, dict) or not isinstance(state.get("format"), int):
         raise ValueError(f"{path} was not written by transformer_lab.")
@@ -135,7 +161,10 @@ def read_tensors(folder: Path, name: str, state: dict) -> dict[str, torch.Tensor
     path = folder / f"{name}.safetensors"
     if not path.is_file() or sha256(path) != state["sha256"].get(path.name):
         raise ValueError(f"{path} is missing, truncated or was changed.")
-    return load_file(path)
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} was not written by transformer_lab ({error}).") from error
 
 
 def flat_state(model: nn.Module, optimizer) -> dict[str, torch.Tensor]:
@@ -147,7 +176,9 @@ def flat_state(model: nn.Module, optimizer) -> dict[str, torch.Tensor]:
     }
 
 
-def flush(path: Path) -> None:
-    """Wait until the file is on the disk: a power cut after the rename must not leave an empty file."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def remove(folder: Path) -> None:
+    """Remove a checkpoint, and the folder with it unless somebody has put something else in; OSError."""
+    for name in reversed(FILES):  # its state first: half a checkpoint is to look like none
+        (folder / name).unlink(missing_ok=True)
+    if not names_in(folder) and folder.is_dir():
+        folder.rmdir()

@@ -1,14 +1,17 @@
-"""Ctrl-C, and a cluster's wish to stop a job, as a flag that the loop looks at between two steps."""
+"""Ctrl-C, a closed terminal and a cluster's wish to stop a job, as a flag that the loop looks at between two steps."""
 
 import signal
 import threading
 import time
 from contextlib import contextmanager
 
+# SIGHUP: the terminal was closed or the line is dead. SIGBREAK: Ctrl-Break, or a closed window, on Windows.
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+
 
 @contextmanager
 def interrupts():
-    """Within the block the first Ctrl-C (or SIGTERM) only sets the flag; one a second later ends the program at once.
+    """Within the block the first of SIGNALS only sets the flag; one a second later ends the program at once.
 
     Sooner it would be the same one: torchrun passes a Ctrl-C on to processes that have got it already.
     """
@@ -17,7 +20,9 @@ def interrupts():
         yield flag
         return
     first = None
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    if before.get(getattr(signal, "SIGHUP", None)) is signal.SIG_IGN:  # nohup: it is to survive its terminal
+        del before[signal.SIGHUP]
 
     def restore():
         for number, handler in before.items():

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..device import pick_device
+from ..reading import evaluating
 from ..tasks.task import IGNORED, Task
 from .batches import Batches
 from .interrupt import interrupts
@@ -25,6 +25,7 @@ from .meter import Meter, Progress
 from .record import Record
 from .run import Run
 from .settings import Settings
+from .surroundings import alone, check_model
 
 
 def train(
@@ -42,20 +43,28 @@ def train(
     it goes. Raises ValueError for settings that do not fit the task, the number of processes or the run to be resumed,
     and where the loss is no number any more; OSError if the folder cannot be written.
     """
-    accelerator = Accelerator(cpu=pick_device().type == "cpu", device_placement=False)
-    # Under torchrun each process has a device of its own.
-    device = pick_device() if accelerator.num_processes == 1 else accelerator.device
-    settings.check_share(accelerator.num_processes)
-    batches = Batches(len(task.examples), settings.batch_size, settings.seed, task.lengths)
-    network = accelerator.prepare(task.model.to(device))  # with several processes it averages their gradients
-    if settings.compiles(device):
-        network = torch.compile(network)
-    optimizer = make_optimizer(task.model, settings)
-    run = Run(accelerator, task, settings, optimizer, folder)
-    run.begin(resume)
-    speaks = accelerator.is_main_process
+    check_model(task.model)
+    with alone() as (accelerator, device):
+        settings.check_share(accelerator.num_processes)
+        batches = Batches(len(task.examples), settings.batch_size, settings.seed, task.lengths)
+        network = task.model.to(device)
+        if accelerator.num_processes > 1:
+            network = accelerator.prepare(network)  # it averages their gradients
+        if settings.compiles(device):
+            network = torch.compile(network)
+        optimizer = make_optimizer(task.model, settings)
+        run = Run(accelerator, device, task, settings, optimizer, folder)
+        with run.under_way(resume):
+            go_on(run, network, batches, Meter(accelerator, device), listeners, progress)
+            if not run.record.interrupted:
+                run.finish()
+    return run.record
 
-    meter = Meter(accelerator, device)
+
+def go_on(run: Run, network: nn.Module, batches: Batches, meter: Meter, listeners, progress: bool) -> None:
+    """Take the steps that are left, or all until somebody stops it."""
+    accelerator, task, settings, optimizer = run.accelerator, run.task, run.settings, run.optimizer
+    speaks = accelerator.is_main_process
     task.model.train()
     bar = tqdm(total=settings.steps, initial=run.step, desc="training", unit="step", disable=not (progress and speaks))
     with interrupts() as interrupted, bar:
@@ -63,27 +72,28 @@ def train(
             indices = batches(run.step)
             meter.add(*training_step(accelerator, network, optimizer, task, settings, indices, run.step))
             run.step += 1
-            bar.update()
 
             evaluated, saved = settings.is_evaluated(run.step), settings.is_saved(run.step)
-            stopping = any_process(accelerator, interrupted.is_set(), run.step)
+            stopping, now = any_process(accelerator, interrupted.is_set(), run.step), None
             if evaluated or saved or run.step % settings.log_every == 0:
                 now = Progress(run.step, settings.steps, *meter.read(), settings.learning_rate(run.step - 1), task)
-                bar.set_postfix_str(f"loss {now.loss:.3f}, {now.tokens_per_s:,.0f} tokens/s")
                 check_finite(now)
-                if evaluated:
-                    now.metrics = evaluate(task)
-                    run.record.add(now.line())
-                if speaks:
-                    tell(listeners, now)
+            if evaluated:
+                now.metrics = broadcast_object_list([evaluate(task)])[0]  # the first process has the last word
+                run.record.add(now.line())
             if saved or stopping:
                 run.save()
+            # Saved before anybody is told: a listener may raise, a pipe may be closed at its other end.
+            with run.kept():
+                bar.update()
+                if now is not None and speaks:
+                    bar.set_postfix_str(f"loss {now.loss:.3f}, {now.tokens_per_s:,.0f} tokens/s")
+                    tell(listeners, now)
             if stopping:
-                return run.interrupt()
+                run.interrupt()
+                return
             if evaluated or saved:
                 meter.restart()  # they took their time; the model's speed is another matter
-    run.finish()
-    return run.record
 
 
 def training_step(
@@ -159,21 +169,18 @@ def seed_step(seed: int, step: int, rank: int) -> None:
     torch.manual_seed(hash((seed, step, rank)))
 
 
+@torch.no_grad()
 def evaluate(task: Task) -> dict[str, float]:
-    """The task's metrics, the model in eval mode meanwhile; every process gets those of the first."""
-    task.model.eval()
-    with torch.no_grad():
-        metrics = broadcast_object_list([task.evaluate()])[0]
-    task.model.train()
-    return metrics
+    """The task's metrics, the model in eval mode meanwhile."""
+    with evaluating(task.model):
+        return task.evaluate()
 
 
 def tell(listeners: Iterable[Callable[[Progress], None]], now: Progress) -> None:
     """Tell the listeners, who see the model in eval mode: a sample of it is not to be spoilt by dropout."""
-    now.task.model.eval()
-    for listen in listeners:
-        listen(now)
-    now.task.model.train()
+    with evaluating(now.task.model):
+        for listen in listeners:
+            listen(now)
 
 
 def check_finite(now: Progress) -> None:

@@ -51,6 +51,6 @@ class Meter:
     def read(self) -> tuple[float, float]:
         """(nats a label, labels a second) over all processes since the last reading."""
         loss, n_labels = self.accelerator.reduce(self.sums).tolist()
-        seconds = time.perf_counter() - self.start
+        seconds = max(time.perf_counter() - self.start, 1e-9)  # some clocks stand still for a while
         self.restart()
         return loss / max(n_labels, 1), n_labels / seconds

@@ -1,15 +1,17 @@
 """How a training run went: one line an evaluation, in memory and in metrics.jsonl."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from ..files import finite, to_json, write_whole
 
 
 @dataclass
 class Record:
     """The evaluations of a run, oldest first, each {"step", "loss", "tokens_per_s", "metrics": {...}}.
 
-    metric names the one that says which evaluation is the best; interrupted: training was ended by Ctrl-C.
+    A number that is infinite or none is None, as in the file. metric names the one that says which evaluation is the
+    best; interrupted: training was ended by Ctrl-C.
     """
 
     metric: str
@@ -19,25 +21,24 @@ class Record:
     interrupted: bool = False
 
     def add(self, evaluation: dict) -> None:
-        """Keep an evaluation, and append it to the file."""
-        self.evaluations.append(evaluation)
-        if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(evaluation) + "\n")
+        """Keep an evaluation."""
+        self.evaluations.append(finite(evaluation))
 
     def go_back(self, evaluations: list[dict]) -> None:
-        """Be as at a checkpoint: what was written after it will be written again."""
-        self.evaluations = list(evaluations)
+        """Be as at a checkpoint: what was measured after it will be measured again."""
+        self.evaluations = finite(evaluations)
+
+    def write(self) -> None:
+        """Write the file anew, so that a killed run leaves no half line; OSError, in a sentence."""
         if self.path is not None:
-            unfinished = self.path.with_suffix(".unfinished")
-            unfinished.write_text("".join(json.dumps(line) + "\n" for line in evaluations), encoding="utf-8")
-            unfinished.replace(self.path)
+            write_whole(self.path, "".join(to_json(evaluation) + "\n" for evaluation in self.evaluations))
 
     @property
     def best(self) -> dict | None:
-        """The evaluation with the best metric, the first of equals; None before there is one."""
+        """The evaluation with the best metric, the first of equals; None before there is one with a number."""
         sign = 1 if self.higher_is_better else -1
-        return max(self.evaluations, key=lambda one: sign * one["metrics"][self.metric], default=None)
+        measured = [one for one in self.evaluations if one["metrics"][self.metric] is not None]
+        return max(measured, key=lambda one: sign * one["metrics"][self.metric], default=None)
 
     def has_stalled(self, patience: int | None) -> bool:
         """Are the last `patience` evaluations all no better than one before them?"""

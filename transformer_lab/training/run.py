@@ -1,68 +1,126 @@
 """A training run and its folder: how it begins, is saved, goes on and ends."""
 
+import json
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import PureWindowsPath
 
+import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 
+from ..files import clear_unfinished, path_of, to_json
 from ..pretrained import save
-from ..tasks.task import Task
-from .checkpoints import Checkpoints
+from ..tasks.task import Task, check_fingerprint
+from .checkpoints import FORMAT, Checkpoints
+from .owner import owning
 from .record import Record
 from .settings import Settings
+from .surroundings import machine
 
 MAY_CHANGE = ("keep", "log_every", "checkpoint_every", "compile")  # between a run and its resumption
+WRITTEN = ("model.safetensors", "config.json", "tokenizer.json", "metrics.jsonl")  # into its folder, beside checkpoints
 
 
 class Run:
     """Where a run stands: its step and its record. Without a folder nothing is written."""
 
-    def __init__(self, accelerator: Accelerator, task: Task, settings: Settings, optimizer, folder=None):
+    def __init__(
+        self, accelerator: Accelerator, device: torch.device, task: Task, settings: Settings, optimizer, folder
+    ):
         if settings.patience and folder is None:
             raise ValueError("patience needs a folder: the best model is kept there until it is known to be the best.")
         self.accelerator, self.task, self.settings, self.optimizer = accelerator, task, settings, optimizer
-        self.folder = None if folder is None else Path(folder)
-        self.step, self.record = 0, Record(task.metric, task.higher_is_better)
-        if folder is not None:
+        self.folder = None if folder is None else path_of(folder)
+        self.step, self.saved_step, self.record = 0, None, Record(task.metric, task.higher_is_better)
+        if self.folder is not None:
             self.checkpoints = Checkpoints(self.folder / "checkpoints", settings.keep)
+            # As they are read from a checkpoint: what JSON does not tell apart is no difference.
+            self.identity = json.loads(to_json(identity(task, settings)))
+            self.fingerprint, self.machine = task.fingerprint(), machine(accelerator, device)
             if accelerator.is_main_process:
                 self.record.path = self.folder / "metrics.jsonl"
 
-    def begin(self, resume: bool) -> None:
-        """From the start or, to resume, as at the last checkpoint; ValueError if the folder holds another run."""
-        if self.folder is None:
-            if resume:
+    @contextmanager
+    def under_way(self, resume: bool) -> Iterator[None]:
+        """Within the block it goes on, from the start or, to resume, from the last checkpoint; the folder is its own.
+
+        Raises ValueError if the folder holds another run or something of others, or if there is none to resume from;
+        OSError if another process owns it, or it cannot be written, or it has no room.
+        """
+        with ExitStack() as stack:
+            # The model's weights are then what was learnt, whatever ends the run; dropout is only for learning.
+            stack.callback(self.task.model.eval)
+            if self.folder is not None:
+                self.in_first(lambda: self.take(stack, resume))
+                if resume:
+                    self.restore()
+                self.in_first(self.record.write)
+            elif resume:
                 raise ValueError("To resume a run, give the folder that it was trained in.")
-            return
+            yield
+
+    def take(self, stack: ExitStack, resume: bool) -> None:
+        """Own the folder from now on, and see that it is fit for the run."""
+        stack.enter_context(owning(self.folder))
+        clear_unfinished(self.folder, WRITTEN)
         if resume:
             # First, for weights of other shapes would only look like broken checkpoints.
             self.check_same(self.checkpoints.newest_state())
-            state = self.checkpoints.restore(self.task.model, self.optimizer)
-            self.step = state["step"]
-            self.record.go_back(state["evaluations"])
-        elif self.checkpoints.saved():
-            raise ValueError(f"{self.folder} holds a training run already: resume it, or give another folder.")
-        elif (self.folder / "model.safetensors").exists():
-            raise ValueError(f"{self.folder} holds a model already: give another folder.")
-        elif self.accelerator.is_main_process:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.record.go_back([])
-        self.accelerator.wait_for_everyone()
+        else:
+            self.check_unused()
+        self.checkpoints.check_space(self.task.model)
+
+    def restore(self) -> None:
+        """Be as at the last checkpoint."""
+        state = self.checkpoints.restore(self.task.model, self.optimizer)
+        self.step = self.saved_step = state["step"]
+        self.record.go_back(state["evaluations"])
+
+    def in_first(self, work: Callable[[], None]) -> None:
+        """Let the main process do it, and the others wait; what it raises, all raise."""
+        error = None
+        if self.accelerator.is_main_process:
+            try:
+                work()
+            except (OSError, ValueError) as raised:
+                error = raised
+        error = broadcast_object_list([error])[0]
+        if error is not None:
+            raise error
 
     def save(self) -> None:
         """Write a checkpoint; the other processes wait for it."""
-        if self.folder is None:
-            return
-        if self.accelerator.is_main_process:
-            state = {"run": self.identity(), "evaluations": self.record.evaluations}
-            best = self.record.best
-            self.checkpoints.save(self.step, self.task.model, self.optimizer, state, best and best["step"])
-        self.accelerator.wait_for_everyone()
+        if self.folder is not None:
+            self.in_first(self.write)
+
+    def write(self) -> None:
+        """Write a checkpoint, and then the evaluations up to it."""
+        best = self.record.best
+        state = {
+            "run": self.identity,
+            "fingerprint": self.fingerprint,
+            "machine": self.machine,
+            "evaluations": self.record.evaluations,
+        }
+        self.checkpoints.save(self.step, self.task.model, self.optimizer, state, best and best["step"])
+        self.record.write()
+        self.saved_step = self.step
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Within the block strangers' code runs: what was learnt is saved before anything that it raises is told."""
+        try:
+            yield
+        except Exception:
+            if self.folder is not None and self.step != self.saved_step:
+                self.write()
+            raise
 
     def interrupt(self) -> Record:
         """End in between: the record says so; without a folder there is nothing to come back to, KeyboardInterrupt."""
-        self.task.model.eval()
         if self.folder is None:
             raise KeyboardInterrupt
         self.record.interrupted = True
@@ -70,14 +128,12 @@ class Run:
 
     def finish(self) -> None:
         """Leave the model in the folder: the last one or, where it stopped getting better, the best."""
-        self.task.model.eval()
         if self.folder is None:
             return
         if self.record.has_stalled(self.settings.patience):
             self.restore_best()
-        if self.accelerator.is_main_process:
-            save(self.task.model, self.task.tokenizer, self.folder, self.task.description)
-        self.accelerator.wait_for_everyone()
+        task = {**self.task.description, "fingerprint": self.fingerprint}
+        self.in_first(lambda: save(self.task.model, self.task.tokenizer, self.folder, task))
 
     def restore_best(self) -> None:
         """The best model's weights; the last one's, with a warning, if the file is broken."""
@@ -86,15 +142,60 @@ class Run:
         except ValueError as error:
             warnings.warn(f"{error} The last model is kept in place of the best.", stacklevel=2)
 
-    def identity(self) -> dict:
-        """What makes it this run: the task, the model's config, the settings."""
-        return {"task": self.task.description, **asdict(self.task.model.config), **asdict(self.settings)}
+    def check_unused(self) -> None:
+        """Raise ValueError if something in the folder would be overwritten, or taken for this run's."""
+        if self.checkpoints.saved():
+            raise ValueError(f"{self.folder} holds a training run already: resume it, or give another folder.")
+        for path in [*(self.folder / name for name in WRITTEN), *self.checkpoints.others()]:
+            # Of a run that was stopped before its first checkpoint only an empty metrics.jsonl is left.
+            if path.exists() and not (path.name == "metrics.jsonl" and path.is_file() and path.stat().st_size == 0):
+                what = "a model" if path.name == "model.safetensors" else path.relative_to(self.folder)
+                raise ValueError(f"{self.folder} holds {what} already: give another folder.")
 
     def check_same(self, state: dict | None) -> None:
-        """Raise ValueError if a checkpoint is of another task or model, or was trained with other settings."""
+        """Raise ValueError if a checkpoint is of another task, model or data, or was trained with other settings.
+
+        What an older version has not kept is not compared.
+        """
         if state is None:  # nothing can be read: restore says what is wrong
             return
-        for name, value in self.identity().items():
-            begun = state["run"].get(name)
-            if name not in MAY_CHANGE and begun != value:
-                raise ValueError(f"{name} is {value!r}; the run in {self.folder} was begun with {begun!r}.")
+        begun = state.get("run")
+        if not isinstance(begun, dict) or not isinstance(state.get("evaluations"), list):
+            raise ValueError(f"The newest checkpoint in {self.folder} was not written by a training run.")
+        for name, value in self.identity.items():
+            if name in begun and name not in MAY_CHANGE and not is_same(begun[name], value):
+                raise ValueError(f"{name} is {value!r}; the run in {self.folder} was begun with {begun[name]!r}.")
+        if state["format"] < FORMAT:
+            warnings.warn(
+                f"{self.folder} was begun with an older version, which kept nothing of its data and put the "
+                "examples in another order: the run goes on, but not to the weights that it would have had there.",
+                stacklevel=2,
+            )
+            return
+        remedy = "put the data back as they were, or train anew into another folder"
+        check_fingerprint(state.get("fingerprint"), self.fingerprint, self.folder, remedy)
+        self.warn_of(state.get("machine") or {})
+
+    def warn_of(self, begun: dict) -> None:
+        """One warning if the run was begun with another version, or on another device."""
+        differ = [name for name, value in self.machine.items() if name in begun and begun[name] != value]
+        if differ:
+            were, are = (", ".join(f"{name} {kept[name]}" for name in differ) for kept in (begun, self.machine))
+            warnings.warn(
+                f"{self.folder} was begun with {were} and goes on with {are}: the result may differ a little.",
+                stacklevel=2,
+            )
+
+
+def identity(task: Task, settings: Settings) -> dict:
+    """What makes it this run: the task, the model's config, the settings."""
+    return {"task": task.description, **asdict(task.model.config), **asdict(settings)}
+
+
+def is_same(begun, now) -> bool:
+    """Is the value the same? Of a task's description what was kept; of a file its name, for it may have been moved."""
+    if isinstance(begun, dict) and isinstance(now, dict):
+        return all(name in now and is_same(value, now[name]) for name, value in begun.items())
+    if isinstance(begun, str) and isinstance(now, str):
+        return PureWindowsPath(begun).name == PureWindowsPath(now).name  # which knows both kinds of slash
+    return begun == now

@@ -1,0 +1,69 @@
+"""Who may write into a folder: one process at a time, for as long as it lives."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout, UnixFileLock
+
+from ..files import path_of, read_json, to_json, write_whole
+
+LOCK, OWNER = ".owner.lock", ".owner.json"
+
+
+@contextmanager
+def owning(folder: Path | str) -> Iterator[Path]:
+    """Within the block the folder, which is made if need be, is this block's alone to write into.
+
+    Raises BlockingIOError, saying whose it is, while it is another's; OSError if it cannot be written. The system frees
+    it when the process ends, however it ends.
+    """
+    folder = path_of(folder)
+    was_there = folder.exists()
+    lock = locked(folder)
+    try:
+        now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        write_whole(folder / OWNER, to_json({"pid": os.getpid(), "host": socket.gethostname(), "since": now}))
+        yield folder
+    finally:
+        with suppress(OSError):
+            (folder / OWNER).unlink()
+        if isinstance(
+            lock, UnixFileLock
+        ):  # while it is held, for afterwards it may be another's; Windows does it itself
+            with suppress(OSError):
+                (folder / LOCK).unlink()
+        lock.release()
+        if not was_there:
+            with suppress(OSError):  # there is something in it now
+                folder.rmdir()
+
+
+def locked(folder: Path) -> FileLock:
+    """The folder's lock, held."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise BlockingIOError(
+            f"{folder} is being written by {owner(folder)}: wait until that has ended, end it, or give another folder."
+        ) from None
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OSError(f"{folder} cannot be used, for nothing can be written there: {reason}.") from error
+    return lock
+
+
+def owner(folder: Path) -> str:
+    """The process that owns the folder, in words."""
+    try:
+        told = read_json(folder / OWNER)
+        process, host, since = told["pid"], told["host"], told["since"]
+    except (OSError, ValueError, KeyError):  # it has only just begun
+        return "another process"
+    this = ", which is this one," if (process, host) == (os.getpid(), socket.gethostname()) else ""
+    return f"process {process}{this} on {host} since {since}"

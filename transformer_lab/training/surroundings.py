@@ -1,0 +1,148 @@
+"""What lies around a run and could change it: other libraries' variables and process-wide settings, and the machine."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import metadata
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState, GradientState, PartialState
+from torch import nn
+
+from ..device import pick_device
+from ..environment import is_off
+
+# What accelerate and the launchers of MPI read. A run's own are LOCAL_RANK, RANK and WORLD_SIZE, which torchrun sets.
+FOREIGN = ("ACCELERATE_", "FSDP_", "PARALLELISM_CONFIG_", "MEGATRON_LM_", "PMI_", "OMPI_COMM_WORLD_", "MV2_COMM_WORLD_")
+# Those with which somebody asks for another training.
+WISHES = ("MIXED_PRECISION", "GRADIENT_ACCUMULATION_STEPS", "DYNAMO_BACKEND", "TORCH_DEVICE", "USE_CPU")
+WISHES += ("USE_FSDP", "USE_DEEPSPEED", "USE_MEGATRON_LM", "USE_PARALLELISM_CONFIG")
+
+
+@contextmanager
+def alone() -> Iterator[tuple[Accelerator, torch.device]]:
+    """(accelerator, device) that nothing but torchrun and TRANSFORMER_LAB_DEVICE has a say in.
+
+    Within the block torch computes as in a fresh process. Afterwards all is as before: the state that an Accelerator or
+    Trainer of an earlier cell has left, torch's default type and device, its precision, whether it keeps gradients.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(without_foreign_variables())
+        stack.enter_context(without_foreign_state())
+        on_cpu = pick_device().type == "cpu"
+        accelerator = Accelerator(cpu=on_cpu, device_placement=False, mixed_precision="no", dynamo_backend="no")
+        # Under torchrun each process has a device of its own.
+        device = pick_device() if accelerator.num_processes == 1 else accelerator.device
+        stack.enter_context(fresh_torch(device))
+        yield accelerator, device
+
+
+@contextmanager
+def without_foreign_variables() -> Iterator[None]:
+    """Within the block accelerate finds no variable of its own; one warning for those that asked for something."""
+    hidden = {name: value for name, value in os.environ.items() if name.startswith(FOREIGN)}
+    if "LOCAL_RANK" not in os.environ:  # not torchrun's, and a number of processes that nobody has started
+        hidden |= {name: os.environ[name] for name in ("WORLD_SIZE", "RANK") if name in os.environ}
+    wishes = [name for name in map("ACCELERATE_{}".format, WISHES) if asks_for_something(name)]
+    if wishes:
+        told = ", ".join(f"{name}={os.environ[name]}" for name in wishes)
+        warnings.warn(f"{told} has no effect here: the settings and the device alone decide.", stacklevel=2)
+    for name in hidden:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+def asks_for_something(name: str) -> bool:
+    """Is the variable set, and not to what would be so anyway?"""
+    accumulates = name != "ACCELERATE_GRADIENT_ACCUMULATION_STEPS" or os.environ.get(name) != "1"
+    return bool(os.environ.get(name)) and not is_off(name) and accumulates
+
+
+@contextmanager
+def without_foreign_state() -> Iterator[None]:
+    """Within the block accelerate knows nothing of the Accelerators that were made before."""
+    states = [kind._shared_state for kind in (AcceleratorState, PartialState, GradientState)]
+    before = [dict(state) for state in states]
+    for state in states:
+        state.clear()
+    try:
+        yield
+    finally:
+        for state, content in zip(states, before, strict=True):
+            state.clear()
+            state.update(content)
+
+
+@contextmanager
+def fresh_torch(device: torch.device) -> Iterator[None]:
+    """Within the block torch's defaults are those of a fresh process."""
+    with ExitStack() as stack:
+        stack.callback(torch.set_default_dtype, torch.get_default_dtype())
+        torch.set_default_dtype(torch.float32)
+        stack.callback(restore_precision, *precision())
+        torch.set_float32_matmul_precision("highest")
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        for kind in {"cpu", device.type}:
+            if torch.is_autocast_enabled(kind):
+                # Within another autocast ours would keep its copies of the weights from step to step: no copies at all.
+                stack.enter_context(torch.autocast(kind, enabled=False, cache_enabled=False))
+        if torch.get_default_device().type != "cpu":  # a device as context slows every call
+            stack.enter_context(torch.device("cpu"))
+        yield
+
+
+MATMULS = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)
+
+
+def precision() -> tuple[str | None, list[str]]:
+    """How float32 matrices are multiplied: for all backends, None if they were set one by one, and for each."""
+    try:
+        together = torch.get_float32_matmul_precision()
+    except RuntimeError:
+        together = None
+    return together, [matmul.fp32_precision for matmul in MATMULS]
+
+
+def restore_precision(together: str | None, each: list[str]) -> None:
+    """Put back what precision() has told."""
+    if together is not None:
+        torch.set_float32_matmul_precision(together)
+    for matmul, value in zip(MATMULS, each, strict=True):
+        matmul.fp32_precision = value
+
+
+def check_model(model: nn.Module) -> None:
+    """Raise ValueError for a model whose weights are not float32, or which computes in another library's precision."""
+    for name, parameter in model.named_parameters():
+        if parameter.dtype != torch.float32:
+            raise ValueError(f"The model's {name} is {parameter.dtype}; wanted torch.float32: model.float().")
+    if hasattr(model, "_original_forward"):
+        raise ValueError(
+            "The model was prepared by another Accelerator, in whose precision it computes; "
+            "wanted one as it was made: accelerator.unwrap_model(model, keep_fp32_wrapper=False)."
+        )
+
+
+def version() -> str:
+    """This package's version; "unknown" where it is not installed but only found on the path."""
+    try:
+        return metadata.version("transformer-lab")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def machine(accelerator: Accelerator, device: torch.device) -> dict:
+    """What beside data and settings decides the last digits of a result."""
+    return {
+        "transformer_lab": version(),
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+        "processes": accelerator.num_processes,
+    }

@@ -202,7 +202,7 @@ def test_hostile_tokens_stay_inside_the_data(view):
     shown = view(random(1, 1, n, n), HOSTILE)
     labels = drawn(shown)["left_text"]
     assert labels[:5] == ["</script>", "<!--", "\"'`${1}\\", "שלום", "e\u0301"]
-    assert labels[5] == "x" * 10 + "…" and labels[6:8] == ["∅", "a↵b"] and labels[8] == "↵¶"
+    assert labels[5] == "x" * 10 + "…" and labels[6:8] == ["∅", "a↵b"] and labels[8] == "<U+2028>¶"
     (script,) = Loaded(shown.html).scripts
     assert "<!--" not in script and "</script" not in script
     assert shown.html.count("\u2028") == 0 and shown.html.count("</script") == 1

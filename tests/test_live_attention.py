@@ -1,15 +1,30 @@
 """Attention computed again: what is switched off, what that does, and what a learner's own function may do."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import transformers
 
-from transformer_lab import GPT, TransformerConfig, causal_mask, load, record_attention, scaled_dot_product_attention
-from transformer_lab.ablation import ablate_edges, ablate_heads
+from transformer_lab import (
+    BERT,
+    GPT,
+    Transformer,
+    TransformerConfig,
+    causal_mask,
+    load,
+    record_attention,
+    replace_attention,
+    scaled_dot_product_attention,
+    switch_off,
+)
+from transformer_lab.ablation import PARTS, ablate_edges, ablate_heads
 from transformer_lab.analysis import attention_modules
 from transformer_lab.data.tokenizers import CharacterTokenizer
 from transformer_lab.viz import AttentionView, LiveAttention, WhatIf
+from transformer_lab.viz.bertviz import neuron_view
 from transformer_lab.viz.heads_at_work import record_heads
 
 TEXT = "Sunday, November 22, 2026"
@@ -75,6 +90,160 @@ def test_a_closed_edge_is_a_masked_score_and_nothing_else_changes_in_its_layer(d
     torch.testing.assert_close(cut[kind][0].weights, wanted.softmax(dim=-1), atol=1e-6, rtol=1e-5)
     assert not torch.allclose(before, after)
     torch.testing.assert_close(model(source, target), before)  # afterwards all is as it was
+
+
+SOURCE, TARGET = "May 3, 1931", "1931年5月3日"
+
+
+def softmax_of(scores):
+    """Worked out here anew, in 64 bits; a row with every key masked gets no weight."""
+    powers = (scores.double() - scores.double().amax(dim=-1, keepdim=True)).exp()
+    return (powers / powers.sum(dim=-1, keepdim=True)).nan_to_num(0.0).float()
+
+
+def models_of_every_kind(dates):
+    """(name, model, its arguments): encoder, decoder, cross-attention; shared keys, all kinds of positions, masks."""
+    generator = torch.Generator().manual_seed(3)
+    ids = torch.randint(4, 12, (1, 7), generator=generator)
+    mask = torch.tensor([[False, True, True, True, True, True, True]])
+    for positions in ("rotary", "alibi", "learned", "none"):
+        sizes = TransformerConfig.preset(
+            "nano", d_model=24, n_layers=2, n_heads=4, n_kv_heads=2, positions=positions, vocab_size=12
+        )
+        for cls in (GPT, BERT, Transformer):
+            torch.manual_seed(5)
+            model = cls(sizes).eval()
+            with torch.no_grad():  # fresh weights attend to everything alike
+                for parameter in model.parameters():
+                    parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
+            both = (ids, ids[:, 2:], mask, None) if cls is Transformer else (ids, mask)
+            yield f"{cls.__name__} {positions}", model, both
+    model, tokenizer = dates
+    yield "dates", model, tuple(tokenizer.batch([text])[0] for text in (SOURCE, TARGET))
+
+
+def explained(heads):
+    """Every layer that was recorded; its scores, where it has some, give its weights."""
+    for kind, layers in heads.items():
+        for layer in layers:
+            assert layer.scores is not None, f"{kind}: no scores, though a softmax made the weights"
+            torch.testing.assert_close(softmax_of(layer.scores), layer.weights, atol=1e-5, rtol=1e-4)
+            yield kind, layer
+
+
+@pytest.mark.parametrize("part", [None, *PARTS])
+def test_the_softmax_of_the_scores_is_the_weights_whatever_is_switched_off(dates, part):
+    for name, model, inputs in models_of_every_kind(dates):
+        with switch_off(model, part) if part else nullcontext(), record_heads(model) as heads, torch.no_grad():
+            model(*inputs)
+        seen = list(explained(heads))
+        assert len(seen) == 2 * len(heads), name
+        for kind, layer in seen:
+            if part is None:
+                assert layer.scores[layer.weights == 0].isneginf().all(), (name, kind)
+                assert layer.queries is not None and layer.written.min() > 0, (name, kind)
+
+
+@pytest.mark.parametrize("kind", ["encoder", "decoder", "cross"])
+def test_a_closed_edge_has_no_score(dates, kind):
+    edges = [(0, 2, 3, 1), (0, 2, 3, 0), (1, 0, 2, 2)]
+    for name, model, inputs in models_of_every_kind(dates):
+        if kind not in attention_modules(model):
+            continue
+        with ablate_edges(model, edges, kind), record_heads(model) as heads, torch.no_grad():
+            model(*inputs)
+        assert len(list(explained(heads))) == 2 * len(heads), name
+        for layer, head, query, key in edges:
+            assert heads[kind][layer].weights[head, query, key] == 0
+            assert heads[kind][layer].scores[head, query, key] == -torch.inf
+
+
+def by_hand(q, k, v, mask=None):
+    """Attention whose weights no softmax makes: squares in the place of powers of e."""
+    squares = (q @ k.mT).square() if mask is None else (q @ k.mT).square().masked_fill(~mask, 0.0)
+    weights = squares / squares.sum(dim=-1, keepdim=True)
+    return weights @ v, weights
+
+
+def sharpened(q, k, v, mask=None):
+    """The formula's weights, changed afterwards: its scores no longer tell of them."""
+    _, weights = scaled_dot_product_attention(q, k, v, mask)
+    weights = weights**4 / (weights**4).sum(dim=-1, keepdim=True)
+    return weights @ v, weights
+
+
+def colder(q, k, v, mask=None):
+    """The formula at another temperature, with a softmax of the learner's own."""
+    scores = 2 * q @ k.mT
+    weights = F.softmax(scores if mask is None else scores.masked_fill(~mask, -torch.inf), dim=-1)
+    return weights @ v, weights
+
+
+@pytest.mark.parametrize("attend, known", [(by_hand, False), (sharpened, False), (colder, True)])
+def test_replaced_attention_shows_the_scores_that_made_its_weights_or_none(attend, known):
+    model, tokenizer = gpt(positions="learned")
+    with replace_attention(model, attend):
+        view = AttentionView.from_model(model, tokenizer, "the mat")
+        unknown = pytest.raises(ValueError, match="^The weights of this attention are not the softmax of its queries")
+        with unknown:  # its products would be others than those that made the weights
+            neuron_view(model, tokenizer, "the mat")
+    assert view._parts[0]["unscored"] == ([] if known else [0, 1])
+    answers = []
+    view.send = lambda content, buffers=None: answers.append(content)
+    view._handle_custom_msg({"part": "decoder", "step": 0, "cell": [1, 2, 5, 3]}, [])
+    assert (answers[0]["score"] is not None) == known
+    if known:
+        np.testing.assert_allclose(softmax_of(torch.from_numpy(view._seen.scores)), view.attention, atol=1e-5)
+
+
+def test_a_head_that_is_switched_off_writes_nothing():
+    model, tokenizer = gpt()
+    ids = torch.tensor([tokenizer.encode("the mat")])
+    orders = [
+        (ablate_heads(model, [(1, 2)]), record_heads(model)),
+        (record_heads(model), ablate_heads(model, [(1, 2)])),
+    ]
+    for first, second in orders:
+        with first as one, second as other, torch.no_grad():
+            model(ids)
+        heads = one if isinstance(one, dict) else other
+        assert (heads["decoder"][1].written[2] == 0).all() and heads["decoder"][1].written[[0, 1, 3]].min() > 0
+    with switch_off(model, "heads"), record_heads(model) as heads, torch.no_grad():
+        model(ids)
+    assert (heads["decoder"][0].written[1:] == 0).all() and heads["decoder"][0].written[0].min() > 0
+
+
+def test_the_lengths_of_values_are_not_shown_where_something_else_is_passed_on():
+    def doubled(q, k, v, mask=None):
+        output, weights = scaled_dot_product_attention(q, k, v, mask)
+        return 2 * output, weights
+
+    model, tokenizer = gpt()
+    with replace_attention(model, doubled):
+        view = AttentionView.from_model(model, tokenizer, "the mat")
+    assert view._parts[0]["norms"] is None and view._parts[0]["unscored"] == []
+
+
+def test_what_if_shows_scores_of_what_is_switched_off(dates):
+    view = WhatIf(*dates, TEXT)
+    view.switched_off = [["cross", 1, 0], ["cross", 1, 2, 3, 1], ["encoder", 0, 1], ["encoder", 0, 0, 0, 0]]
+    for part in view._shown.seen.values():
+        np.testing.assert_allclose(softmax_of(torch.from_numpy(part[0].scores)), part[0].weights, atol=1e-5)
+    norms = {name: part[0].norms for name, part in view._shown.seen.items()}
+    assert (norms["cross"][1, 0] == 0).all() and norms["cross"][1, 1].min() > 0
+
+
+def test_scores_that_contradict_the_weights_are_refused():
+    weights, tokens = np.full((1, 1, 2, 2), 0.5, np.float32), list("ab")
+    assert AttentionView(weights, tokens, scores=np.full((1, 1, 2, 2), 3.0)).attention.shape == (1, 1, 2, 2)
+    wrong = np.zeros((1, 1, 2, 2))
+    wrong[0, 0, 1, 1] = 5
+    with pytest.raises(ValueError, match=r"^scores must be what the softmax .*in layer 0 their softmax is up to 0\.49"):
+        AttentionView(weights, tokens, scores=wrong)
+    masked = np.array([[[[1.0, 0.0], [0.5, 0.5]]]])
+    with pytest.raises(ValueError, match="-inf where masked"):
+        AttentionView(masked, tokens, scores=np.zeros((1, 1, 2, 2)))
+    AttentionView(masked, tokens, scores=np.where(masked == 0, -np.inf, 0.0))
 
 
 def test_edges_that_are_not_there_get_a_sentence(dates):
@@ -217,5 +386,8 @@ def test_what_if_of_a_gpt_and_of_another_librarys_model():
     view.switched_off = [["decoder", layer, head] for layer in range(2) for head in range(4)]
     modules = attention_modules(model)["decoder"]
     assert view._outcome["now"] != view._outcome["whole"] and len(modules) == 2
-    with pytest.raises(ValueError, match="from_hf"):
+    with pytest.raises(ValueError, match=r"^model must be a GPT, BERT or Transformer .* got a Linear\.$"):
         WhatIf(torch.nn.Linear(2, 2), tokenizer, "the")
+    theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config(vocab_size=5, n_embd=12, n_layer=1, n_head=2))
+    with pytest.raises(ValueError, match=r"got a GPT2LMHeadModel\. Give from_hf\(model\)\.$"):
+        WhatIf(theirs, tokenizer, "the")

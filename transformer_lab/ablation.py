@@ -6,10 +6,11 @@ from functools import partial
 
 import torch
 
-from .analysis import attention_modules, patched
+from .analysis import KINDS, attention_modules, patched, uncompiled
 from .attention import fused_attention, scaled_dot_product_attention, written_out
 from .layers import FeedForward, LayerNorm, Residual, RMSNorm
 from .positions import NoPositions
+from .sentences import said
 
 
 @contextmanager
@@ -32,6 +33,7 @@ def ablate_heads(model, heads: list[tuple[int, int]], kind: str | None = None):
         return hook
 
     with ExitStack() as hooks:
+        hooks.enter_context(uncompiled())
         for layer, heads_of_layer in silent.items():
             attention = layers[layer]
             handle = attention.w_o.register_forward_pre_hook(silence(attention, heads_of_layer))
@@ -59,7 +61,7 @@ def ablate_edges(model, edges: list[tuple[int, int, int, int]], kind: str | None
         def attention(q, k, v, mask=None, causal=False):
             T, S = q.shape[2], k.shape[2]
             if not (0 <= min(queries) <= max(queries) < T and 0 <= min(keys) <= max(keys) < S):
-                raise ValueError(f"An edge to close lies outside the {T} queries and {S} keys: {cells}.")
+                raise ValueError(f"An edge to close lies outside the {T} queries and {S} keys: {said(cells)}.")
             allowed = torch.ones(1, q.shape[1], T, S, dtype=torch.bool, device=q.device)
             allowed[0, heads, queries, keys] = False
             if mask is not None:
@@ -78,7 +80,7 @@ def layers_of(model, kind: str | None) -> list:
     if kind is None and len(modules) == 1:
         (kind,) = modules
     if kind not in modules:
-        raise ValueError(f"kind must be one of {', '.join(modules)} for this model; got {kind!r}.")
+        raise ValueError(f"kind must be one of {', '.join(modules)} for this model; got {said(kind)}.")
     return modules[kind]
 
 
@@ -109,9 +111,6 @@ def first_head_only(q, k, v, mask=None):
     output, weights = scaled_dot_product_attention(q, k, v, mask)
     silenced = torch.cat((output[:, :1], torch.zeros_like(output[:, 1:])), dim=1)
     return silenced, weights
-
-
-KINDS = ("encoder", "decoder", "cross")
 
 
 def _attention(attend, *kinds):
@@ -149,6 +148,6 @@ PARTS = {
 def switch_off(model, part: str):
     """Within the block, the trained model runs without one of its parts (a name in PARTS); raises ValueError."""
     if part not in PARTS:
-        raise ValueError(f"No part called {part!r}: give one of {', '.join(PARTS)}.")
+        raise ValueError(f"No part called {said(part)}: give one of {', '.join(PARTS)}.")
     with patched(PARTS[part](model)):
         yield model

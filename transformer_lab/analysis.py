@@ -3,7 +3,8 @@
 Nothing here costs anything while it is not used: a model is changed inside a `with` block only.
 """
 
-from contextlib import ExitStack, contextmanager
+import sys
+from contextlib import ExitStack, contextmanager, nullcontext
 from unittest import mock
 
 import torch
@@ -12,34 +13,61 @@ from torch import Tensor
 
 from .attention import MultiHeadAttention, fused_attention, written_out
 from .generation import translate_ids
+from .models import BERT, GPT, Transformer, unwrapped
+from .sentences import said
+
+KINDS = ("encoder", "decoder", "cross")
+
+
+def our_model(model, *kinds: type):
+    """The GPT, BERT or Transformer that this is, unwrapped; ValueError if it is none, or none of these kinds."""
+    inside, kinds = unwrapped(model), kinds or (GPT, BERT, Transformer)
+    if isinstance(inside, kinds):
+        return inside
+    *others, last = (kind.__name__ for kind in kinds)
+    wanted = f"{', '.join(others)} or {last}" if others else last
+    advice = " Give from_hf(model)." if hasattr(inside, "save_pretrained") else ""
+    raise ValueError(f"model must be a {wanted} of transformer_lab; got a {type(inside).__name__}.{advice}")
 
 
 def stacks(model) -> dict:
-    """The model's stacks of blocks by name: "encoder", "decoder" or both."""
-    return {kind: getattr(model, kind) for kind in ("encoder", "decoder") if hasattr(model, kind)}
+    """The model's stacks of blocks by name: "encoder", "decoder" or both; ValueError for a model without."""
+    inside = unwrapped(model)
+    found = {kind: unwrapped(getattr(inside, kind, None)) for kind in ("encoder", "decoder")}
+    return {kind: stack for kind, stack in found.items() if hasattr(stack, "blocks")} or stacks(our_model(model))
 
 
 def attention_modules(model) -> dict[str, list[MultiHeadAttention]]:
     """The model's attentions by kind ("encoder", "decoder", "cross"), one for each layer."""
-    modules = {kind: [block.attention for block in stack.blocks] for kind, stack in stacks(model).items()}
-    if "encoder" in modules and "decoder" in modules:
-        modules["cross"] = [block.cross_attention for block in model.decoder.blocks]
+    blocks = {kind: [unwrapped(block) for block in stack.blocks] for kind, stack in stacks(model).items()}
+    modules = {kind: [unwrapped(block.attention) for block in layers] for kind, layers in blocks.items()}
+    if "encoder" in blocks and "decoder" in blocks:
+        modules["cross"] = [unwrapped(block.cross_attention) for block in blocks["decoder"]]
     return modules
+
+
+def uncompiled():
+    """Within the block, compiled models run as they are written: compiled code would miss what is changed."""
+    loaded = "torch._dynamo" in sys.modules  # else nothing is compiled, and asking would load it, which takes seconds
+    return torch.compiler.set_stance("force_eager") if loaded else nullcontext()
 
 
 @contextmanager
 def patched(changes):
     """Within the block, each (module, attribute, replacement) holds; afterwards all is as it was."""
     with ExitStack() as stack:
+        stack.enter_context(uncompiled())
         for module, attribute, replacement in changes:
             stack.enter_context(mock.patch.object(module, attribute, replacement))
         yield
 
 
 @contextmanager
-def replace_attention(model, attend, kinds=("encoder", "decoder", "cross")):
+def replace_attention(model, attend, kinds=KINDS):
     """Within the block, attentions of these kinds compute attend(q, k, v, mask) -> (output, weights or None)."""
-    modules = attention_modules(model)
+    modules, kinds = attention_modules(model), (kinds,) if isinstance(kinds, str) else tuple(kinds)
+    if unknown := set(kinds) - set(KINDS):
+        raise ValueError(f"kinds must be among {', '.join(KINDS)}; got {said(unknown.pop())}.")
     with patched((m, "attend", written_out(attend)) for kind in kinds for m in modules.get(kind, [])):
         yield model
 
@@ -87,6 +115,7 @@ def record_residual_stream(model):
         return hook
 
     with ExitStack() as hooks:
+        hooks.enter_context(uncompiled())
         for kind, stack in stacks(model).items():
             handles = [stack.blocks[0].register_forward_pre_hook(keep(kind, 0))]
             handles += [block.register_forward_hook(keep(kind, i + 1)) for i, block in enumerate(stack.blocks)]
@@ -108,8 +137,16 @@ def head_scores(
 
     "previous token": the key just before the query. "first token": the first key, where heads with nothing to do look.
     "induction", for `repeated_tokens` of that period: the key that followed this query's token the time before
-    (Olsson et al. 2022, arXiv:2209.11895).
+    (Olsson et al. 2022, arXiv:2209.11895). Raises ValueError for what is no list of such weights, T at least 2.
     """
+    shapes = [tuple(getattr(layer, "shape", ())) for layer in attention]
+    if not shapes or any(len(shape) != 4 or 0 in shape or shape[2] != shape[3] or shape[2] < 2 for shape in shapes):
+        raise ValueError(
+            f"attention must be a list of weights (B, H, T, T), T at least 2; got the shapes {said(shapes)}."
+        )
+    T = shapes[0][-1]
+    if period is not None and not 1 <= period < T:
+        raise ValueError(f"period must be at least 1 and less than the {T} tokens; got {said(period)}.")
     weights = torch.stack([layer.mean(dim=0) for layer in attention])  # (L, H, T, T)
     scores = {
         "previous token": weights.diagonal(offset=-1, dim1=-2, dim2=-1).mean(dim=-1),
@@ -121,7 +158,10 @@ def head_scores(
 
 
 def text_attention(model, tokenizer, ids: list[int]):
-    """What each token of a text attends to in a GPT or a BERT: (attention (L, H, T, T), tokens, tokens)."""
+    """What each token of a text attends to in a GPT or a BERT: (attention (L, H, T, T), tokens, tokens); ValueError."""
+    model = our_model(model, GPT, BERT)
+    if not len(ids):
+        raise ValueError("There is nothing to attend to: the text is empty.")
     device = next(model.parameters()).device
     with record_attention(model) as maps, torch.no_grad():
         model(torch.tensor([ids], device=device))
@@ -133,8 +173,13 @@ def translation_attention(model, tokenizer, text: str, kind: str = "cross", max_
     """What the model attends to while it translates text: (attention (L, H, T, S), query tokens, key tokens).
 
     With a target it reads that, whatever it would have written itself. Decoder rows are named by the token they write
-    (the row that reads [BOS] writes the first token).
+    (the row that reads [BOS] writes the first token). Raises ValueError for another kind, and for an empty text.
     """
+    model = our_model(model, Transformer)
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {said(kind)}.")
+    if not isinstance(text, str):
+        raise ValueError(f"text must be a string; got {said(text)}.")
     if target is None:
         ids = translate_ids(model, tokenizer, [text], max_new_tokens)
     else:

@@ -197,15 +197,17 @@ def evaluate(model: Model, device: Device = None):
 def view(
     model: Model,
     text: Annotated[str, typer.Argument(help="What the model reads, or translates.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file to write.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write: .html, or a picture, .png or .svg.")],
     device: Device = None,
 ):
     with one_sentence():
         require_packages("The view", "anywidget", "anyascii")
-        from .viz import AttentionView
+        from .viz import AttentionView, saved_page
+        from .viz.attention_view import FORMATS
 
-        path = AttentionView.from_model(*loaded(model, device), text).save(path_of(out))
-        typer.echo(f"Written: {path} (open it in a browser)")
+        out = saved_page.target(out, FORMATS)  # before the work, what would be wrong after it
+        path = AttentionView.from_model(*loaded(model, device), text).save(out)
+        typer.echo(f"Written: {path}" + (" (open it in a browser)" if path.suffix.lower() == ".html" else ""))
 
 
 def loaded(name: str, device: str | None, *kinds: str):

@@ -14,6 +14,16 @@ from .blocks import Embedding, Stack, make_norm, n_cached
 from .config import TransformerConfig
 from .layers import ACTIVATIONS
 
+WRAPPERS = {"_orig_mod", "module", "_fsdp_wrapped_module"}  # what wrappers call the model inside
+
+
+def unwrapped(model):
+    """The model inside what torch.compile, DataParallel or a training library has put around it, if anything."""
+    children = getattr(model, "_modules", {})
+    if len(children) == 1 and (inside := WRAPPERS & children.keys()):
+        return unwrapped(children[inside.pop()])
+    return model
+
 
 class Transformer(nn.Module):
     """Encoder-decoder (2017, figure 1); one embedding serves both ends and the output."""

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from matplotlib.patches import Rectangle
 
+from .inputs import code_point
+
 FONT = "DejaVu Sans"  # comes with matplotlib, so it is always there
 # Fonts that have a glyph for everything (a box), or only mathematics.
 NOT_FOR_TEXT = ("Last Resort", "STIX", "cm", "DejaVu", "Noto Emoji", "Noto Color Emoji")
@@ -139,7 +141,7 @@ def write_labels(page, queries, keys, left, top, map_width, map_height):
 def readable(label: str, longest: int = LONGEST_LABEL) -> str:
     """The label, cut if long, and in Latin letters where no installed font could draw it."""
     label = label if len(label) <= longest else label[: longest - 1] + "…"
-    return "".join(char if font_for(char) else anyascii(char).lower() or "?" for char in label)
+    return "".join(char if font_for(char) else anyascii(char).strip().lower() or code_point(char) for char in label)
 
 
 def letters(label: str) -> float:

@@ -1,19 +1,23 @@
 """Every head of a model's attention at a glance, and any of its weights at a click: in a notebook or a saved page."""
 
 import base64
+from functools import partial
 from pathlib import Path
 
 import anywidget
 import numpy as np
 import traitlets
 
+from ..sentences import said
 from . import attention_picture, saved_page
+from .inputs import number
 from .shown import Seen, Shown, by_name
 from .snapshots import Snapshot
 
 STATIC = Path(__file__).parent / "static"
 # One ES module, in the order of reading.
 MODULES = ("attention_colours", "attention_arcs", "attention_extras", "attention_view")
+FORMATS = ("html", "png", "svg")
 SAVED = ("_parts", "_steps", "_weights", "_norms", "_layer", "_signed", "_romanised",
          "part", "step", "selection", "palette", "measure")  # fmt: skip
 
@@ -36,7 +40,7 @@ class AttentionView(anywidget.AnyWidget):
     _esm = "\n".join((STATIC / f"{name}.js").read_text(encoding="utf-8") for name in MODULES)
     _css = STATIC / "attention_view.css"
     _parts = traitlets.List().tag(sync=True)  # see Shown
-    _steps = traitlets.List().tag(sync=True)  # each {"step", "loss"}; empty where no training is shown
+    _steps = traitlets.List().tag(sync=True)  # each {"step", "loss"}, see `number`; empty where no training is shown
     _weights = traitlets.Bytes().tag(sync=True)  # 16 bits each: all of them, or one layer's
     _norms = traitlets.Bytes().tag(sync=True)  # 32 bits each
     _layer = traitlets.Int(None, allow_none=True).tag(
@@ -73,7 +77,7 @@ class AttentionView(anywidget.AnyWidget):
         if not snapshots:
             raise ValueError("There is no snapshot to show: give AttentionSnapshots to train as a listener.")
         view = cls.__new__(cls)
-        steps = [{"step": one.step, "loss": one.loss} for one in snapshots]
+        steps = [{"step": int(one.step), **number("loss", one.loss)} for one in snapshots]
         view._start([by_name(*one.attention) for one in snapshots], steps)
         return view
 
@@ -131,10 +135,10 @@ class AttentionView(anywidget.AnyWidget):
     def save(self, path) -> Path:
         """Write one HTML file that works anywhere, with no kernel and no network; returns its path.
 
-        A path that ends in .png or .svg gets a picture.
+        A path that ends in .png or .svg gets a picture. Raises ValueError for another ending than these and .html, and
+        OSError where the file cannot be written.
         """
-        format = Path(path).suffix[1:]
-        return saved_page.write_whole(path, self._file(format if format in ("png", "svg") else "html"))
+        return saved_page.save(path, {format: partial(self._file, format) for format in FORMATS})
 
     def _file(self, format: str) -> bytes:
         if format in ("png", "svg"):
@@ -184,14 +188,14 @@ class AttentionView(anywidget.AnyWidget):
     def _check_part(self, proposal) -> str:
         names = [part["name"] for part in self._parts]
         if proposal["value"] not in names:
-            raise ValueError(f"part must be one of {', '.join(names)}; got {proposal['value']!r}.")
+            raise ValueError(f"part must be one of {', '.join(names)}; got {said(proposal['value'])}.")
         return proposal["value"]
 
     @traitlets.validate("step")
     def _check_step(self, proposal) -> int:
         last = max(0, len(self._steps) - 1)
         if not 0 <= proposal["value"] <= last:
-            raise ValueError(f"step must be a whole number from 0 to {last}; got {proposal['value']!r}.")
+            raise ValueError(f"step must be a whole number from 0 to {last}; got {said(proposal['value'])}.")
         return proposal["value"]
 
     @traitlets.validate("measure")
@@ -227,9 +231,11 @@ class AttentionView(anywidget.AnyWidget):
             if not free and (
                 isinstance(index, bool) or not isinstance(index, (int, np.integer)) or not 0 <= index < size
             ):
-                raise ValueError(f"selection[{name!r}] must be a whole number from 0 to {size - 1}; got {index!r}.")
+                raise ValueError(f"selection[{name!r}] must be a whole number from 0 to {size - 1}; got {said(index)}.")
         if len(wanted) > 4 or (wanted["query"] is None) != (wanted["key"] is None):
-            raise ValueError(f"selection must hold layer, head, and query and key together; got {proposal['value']!r}.")
+            raise ValueError(
+                f"selection must hold layer, head, and query and key together; got {said(proposal['value'])}."
+            )
         return {name: None if index is None else int(index) for name, index in wanted.items()}
 
     def _answer(self, _widget, message, _buffers):

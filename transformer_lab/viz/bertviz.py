@@ -52,8 +52,11 @@ class Bertviz:
         return Image(attention_picture.picture(self.attention, *self.labels, self.layer, self.head))
 
     def save(self, path) -> Path:
-        """Write one HTML file that works anywhere, with no kernel and no network; returns its path."""
-        return saved_page.write_whole(path, PAGE % (escape(repr(self)), self.html))
+        """Write one HTML file that works with no kernel and no network, or the picture as .png; returns its path."""
+        return saved_page.save(path, {"html": self._page, "png": lambda: self.picture().data})
+
+    def _page(self) -> str:
+        return PAGE % (escape(repr(self)), self.html)
 
     def __repr__(self):
         sizes = zip(self.attention.shape, ("layers", "heads", "queries", "keys"), strict=True)

@@ -7,8 +7,9 @@ from contextlib import nullcontext
 import ipywidgets
 
 from ..ablation import PARTS, switch_off
-from ..analysis import translation_attention
+from ..analysis import our_model, translation_attention
 from ..generation import translate
+from ..models import Transformer
 from .attention_view import AttentionView
 
 WHOLE = "nothing"
@@ -29,7 +30,7 @@ class DateTranslator(ipywidgets.VBox):
     """A text field, a part to switch off, and the attention of the translation; `.translation` is the last one."""
 
     def __init__(self, model, tokenizer, text: str = "Sunday, November 22, 2026"):
-        self.model, self.tokenizer, self.translation = model, tokenizer, ""
+        self.model, self.tokenizer, self.translation = our_model(model, Transformer), tokenizer, ""
         # JupyterLab may deliver two changes on two threads: one translation at a time, each of the latest choices.
         self._one_at_a_time = threading.Lock()
         wide = {"layout": ipywidgets.Layout(width="32em"), "style": {"description_width": "8em"}}

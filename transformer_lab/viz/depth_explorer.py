@@ -9,6 +9,7 @@ import math
 import numpy as np
 import traitlets
 
+from ..sentences import said
 from .explorer import Explorer, module, sheet
 
 DEEPEST, STRONGEST, WEAKEST = 64, 1.2, 0.05  # layers; the largest gain of either; the smallest gain of a branch
@@ -30,7 +31,7 @@ def through_layers(
     if norm not in NORMS:
         raise ValueError(f"norm must be one of {', '.join(NORMS)}; got {norm!r}.")
     if isinstance(depth, bool) or not isinstance(depth, (int, np.integer)) or depth < 1:
-        raise ValueError(f"depth must be a whole number, at least 1; got {depth!r}.")
+        raise ValueError(f"depth must be a whole number, at least 1; got {said(depth)}.")
     if not (skip >= 0 and branch > 0 and math.isfinite(skip + branch)):
         raise ValueError(f"skip must be at least 0 and branch above 0; got skip={skip}, branch={branch}.")
     variance, squares = [1.0], []  # squares[l]: by what layer l + 1 multiplies the gradient's mean square

@@ -46,9 +46,12 @@ class Explorer(anywidget.AnyWidget):
         return picture.getvalue()
 
     def save(self, path) -> Path:
-        """Write the explorer, as it stands, to one HTML file that works offline; returns its path."""
+        """Write the explorer, as it stands, to one HTML file that works offline, or to a .png; returns its path."""
+        return saved_page.save(path, {"html": self._page, "png": self.static_twin})
+
+    def _page(self) -> str:
         state = {name: getattr(self, name) for name in self.own_traits()}
-        return saved_page.write(path, self.title, self._esm, self._css, state)
+        return saved_page.page(self.title, self._esm, self._css, state)
 
     @classmethod
     def own_traits(cls) -> list[str]:

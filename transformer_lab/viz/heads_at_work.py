@@ -1,30 +1,36 @@
 """What each head of a model computed while it read a text: queries, keys, values, scores, weights."""
 
 import math
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from ..analysis import attention_modules, patched
-from ..attention import fused_attention, with_causality, written_out
+from ..attention import fused_attention, written_out
+from ..models import unwrapped
+from .inputs import check_size
 
 
 class HeadsAtWork(NamedTuple):
     """One attention layer at one text of the batch, with a key and a value for every head even where heads share one.
 
-    queries and keys are as the scores use them: turned by their positions if the model is rotary. scores are before the
-    softmax, -inf where masked. written is the norm of what each key's value adds to the residual stream if it gets all
-    the weight, |v W_O| (Kobayashi et al. 2020, arXiv:2004.10102).
+    scores are what the softmax that made the weights was given, -inf where masked; None if no softmax made them.
+    queries and keys are as these scores use them: turned by their positions if the model is rotary; None if the scores
+    are not their products, as with a part switched off. written is the norm of what each key's value adds to the
+    residual stream if it gets all the weight, |v W_O| (Kobayashi et al. 2020, arXiv:2004.10102), so 0 for a head that
+    is switched off; None if what is passed on is not weights times values.
     """
 
-    queries: Float[Tensor, "H T d_head"]
-    keys: Float[Tensor, "H S d_head"]
+    queries: Float[Tensor, "H T d_head"] | None
+    keys: Float[Tensor, "H S d_head"] | None
     weights: Float[Tensor, "H T S"]
-    scores: Float[Tensor, "H T S"]
-    written: Float[Tensor, "H S"]
+    scores: Float[Tensor, "H T S"] | None
+    written: Float[Tensor, "H S"] | None
     n_kv_heads: int
 
 
@@ -32,39 +38,88 @@ class HeadsAtWork(NamedTuple):
 def record_heads(model):
     """Within the block, heads["encoder" | "decoder" | "cross"][layer] is what the last forward pass computed.
 
-    Of the batch's first text. Raises ValueError, in that pass, if an attention of the model gives no weights.
+    Of the batch's first text. Raises ValueError, in that pass, if an attention of the model gives no weights, or more
+    than can be shown.
     """
     modules = attention_modules(model)
     heads = {kind: [None] * len(layers) for kind, layers in modules.items()}
-
-    def recorder(module, kind, layer):
-        attend = module.attend
-        # The fused kernel never forms the weights, so recording computes the same attention step by step.
-        attend = written_out() if attend is fused_attention else attend
-
-        def recording(q, k, v, mask=None, causal=False):
-            output, weights = attend(q, k, v, mask, causal)
-            if weights is None:
-                raise ValueError("This model's attention gives no weights: there is nothing to show.")
-            n_kv_heads = k.shape[1]
-            k, v = (one.repeat_interleave(q.shape[1] // n_kv_heads, dim=1)[0] for one in (k, v))
-            scores = q[0] @ k.mT / math.sqrt(q.shape[-1])
-            if causal:
-                mask = with_causality(mask, *scores.shape[-2:], q.device)
-            if mask is not None:
-                mask = mask[0] if mask.ndim == 4 else mask
-                scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
-            # W_O's columns belong to the heads in turn: head h reads d_head of them.
-            w_o = module.w_o.weight.unflatten(1, (len(k), -1)).transpose(0, 1)  # (H, D, d_head)
-            written = (v @ w_o.mT).norm(dim=-1)
-            heads[kind][layer] = HeadsAtWork(q[0], k, weights[0], scores, written, n_kv_heads)
-            return output, weights
-
-        return recording
-
-    with patched(
-        (module, "attend", recorder(module, kind, layer))
+    recorders = [
+        Recorder(module, len(layers), partial(heads[kind].__setitem__, layer))
         for kind, layers in modules.items()
         for layer, module in enumerate(layers)
-    ):
+    ]
+    with patched((one.module, "attend", one.attend) for one in recorders), ExitStack() as hooks:
+        for one in recorders:
+            hooks.callback(one.module.w_o.register_forward_hook(one.pass_on).remove)
         yield heads
+
+
+class Recorder:
+    """Looks at an attention twice: at its `attend`, and at what goes into its matrix W_O, which a hook may change."""
+
+    def __init__(self, module, n_layers: int, keep):
+        self.module, self.n_layers, self.keep = module, n_layers, keep
+        # The fused kernel never forms the weights, so recording computes the same attention step by step.
+        self.inner = written_out() if module.attend is fused_attention else module.attend
+
+    def attend(self, q, k, v, mask=None, causal=False):
+        check_size(self.n_layers, q.shape[1], q.shape[2], k.shape[2])
+        with Softmaxes() as softmaxes:
+            output, weights = self.inner(q, k, v, mask, causal)
+        if weights is None:
+            raise ValueError("This model's attention gives no weights: there is nothing to show.")
+        group = q.shape[1] // k.shape[1]
+        q, (keys, self.values) = q[0].detach(), (x[0].detach().repeat_interleave(group, dim=0) for x in (k, v))
+        shown = weights[0].detach()
+        scores = softmaxes.scores_of(shown)
+        if not are_products(scores, shown, q, keys, mask):
+            q = keys = None
+        self.seen = HeadsAtWork(q, keys, shown, scores, None, k.shape[1])
+        return output, weights
+
+    def pass_on(self, w_o, inputs, _output):
+        values, weights = self.values, self.seen.weights
+        passed_on = inputs[0][0].detach().unflatten(-1, (len(values), -1)).transpose(0, 1)  # (H, T, d_head)
+        silent = (passed_on == 0).all(dim=-1).all(dim=-1)  # (H,)
+        # W_O's columns belong to the heads in turn: head h reads d_head of them.
+        columns = unwrapped(w_o).weight.detach().unflatten(1, (len(values), -1)).transpose(0, 1)  # (H, D, d_head)
+        written = (values @ columns.mT).norm(dim=-1).masked_fill(silent[:, None], 0.0)
+        mixed = (weights @ values).masked_fill(silent[:, None, None], 0.0)
+        self.keep(self.seen._replace(written=written if same(passed_on, mixed) else None))
+
+
+class Softmaxes(TorchFunctionMode):
+    """Within the block, on this thread, keeps what each softmax was given: only there are scores to be seen."""
+
+    def __init__(self):
+        super().__init__()
+        self.given = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if getattr(function, "__name__", "").endswith("softmax"):
+            self.given.append(args[0] if args else kwargs["input"])
+        return function(*args, **kwargs)
+
+    def scores_of(self, weights: Float[Tensor, "H T S"]) -> Float[Tensor, "H T S"] | None:
+        """The scores, of the batch's first text, whose softmax these weights are; None if there are none."""
+        fitting = (scores[0].detach() for scores in reversed(self.given) if scores.shape[1:] == weights.shape)
+        # Over an empty set of keys softmax is 0/0, and the weights are 0.
+        return next((one for one in fitting if same(one.softmax(dim=-1).nan_to_num(0.0), weights)), None)
+
+
+def are_products(scores, weights, q, k, mask) -> bool:
+    """Are the scores, wherever there is a weight, q k^T / sqrt(d_head), and the bias that the model adds?"""
+    if scores is None:
+        return False
+    wanted, seen = q @ k.mT / math.sqrt(q.shape[-1]), weights > 0
+    if mask is not None and mask.dtype != torch.bool:
+        wanted = wanted + (mask[0] if mask.ndim == 4 else mask)
+    return same(scores[seen], wanted[seen])
+
+
+def same(found: Tensor, wanted: Tensor) -> bool:
+    """Are the two equal, but for rounding?"""
+    tolerance = max(1e-4, 4 * torch.finfo(found.dtype).eps)
+    largest = wanted.abs().max().item() if wanted.numel() else 0.0
+    return torch.allclose(found.float(), wanted.float(), rtol=tolerance, atol=tolerance * largest)

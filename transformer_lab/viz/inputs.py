@@ -1,13 +1,27 @@
 """What a view is given: weights and tokens, checked, and made ready to be sent to the browser."""
 
+import math
+import re
+import unicodedata
+from functools import cache
+
 import numpy as np
 from anyascii import anyascii
 
+from ..sentences import said
+
 # The smallest positive number that 16 bits can hold: a weight that is not zero must never look masked.
 SMALLEST = np.finfo(np.float16).smallest_subnormal
-MOST_WEIGHTS = 16_000_000  # 32 MB to send: more would stall a browser
-# Signs for characters that have none; other control characters get their Unicode picture.
-SIGNS = {"\n": "↵", "\t": "⇥", "\x7f": "␡", "\xa0": "␣", "\u3000": "␣", "\u200b": "␣", "\u2028": "↵", "\u2029": "¶"}
+MOST_WEIGHTS = 16_000_000  # of one layer. 32 MB to send: more would stall a browser
+MOST_RECORDED = 300_000_000  # of all layers, when a model is watched: with their scores, 2.4 GB of memory
+# Signs for characters that have none; of others, the code point is shown.
+SIGNS = {chr(i): chr(0x2400 + i) for i in range(32)} | {"\n": "↵", "\t": "⇥", "\x7f": "␡", "\u2029": "¶"}
+# Control characters, formats, separators, what nobody has assigned or everybody may draw differently.
+UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp", "Cn", "Co", "Cs"}
+# Drawn as nothing, though they count as letters, marks or signs: fillers, variation selectors, the empty Braille cell,
+# a note without a head, an object that is not there (Unicode's Default_Ignorable_Code_Point, and three more).
+BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufffc"
+                   "\U00016fe4\U0001d159\U000e0000-\U000e0fff]")  # fmt: skip
 
 
 def as_picture(attention, query_tokens, key_tokens=None, lowest=0) -> tuple[np.ndarray, list[str], list[str]]:
@@ -34,14 +48,16 @@ def as_picture(attention, query_tokens, key_tokens=None, lowest=0) -> tuple[np.n
 
 def as_weights(attention, lowest=0) -> np.ndarray:
     """A tensor or array of weights as numpy (L, H, T, S), float32 or float64; ValueError where it cannot be one."""
-    given = attention
-    if isinstance(attention, (list, tuple)) and any(hasattr(layer, "shape") for layer in attention):
-        attention = one_array(attention)
+    given, layered = attention, isinstance(attention, (list, tuple)) and any(hasattr(one, "shape") for one in attention)
     if isinstance(attention, tuple) and not attention:
         raise ValueError(
             'attention is empty: a Hugging Face model returns it only when loaded with attn_implementation="eager" '
             "and called with output_attentions=True."
         )
+    for one in attention if layered else [attention]:  # before anything is copied
+        check_layer(getattr(one, "shape", ())[-3:] if getattr(one, "ndim", 0) > 2 else (0,))
+    if layered:
+        attention = one_array(attention)
     if hasattr(attention, "detach"):
         attention = attention.detach().cpu()
         attention = (attention if attention.element_size() == 8 else attention.float()).numpy()
@@ -56,11 +72,7 @@ def as_weights(attention, lowest=0) -> np.ndarray:
         if hasattr(given, "attentions"):
             advice = " Give its attentions: output.attentions."
         raise ValueError(f"attention must be a tensor or array (layers, heads, queries, keys); got {came}.{advice}")
-    if array[0].size > MOST_WEIGHTS:
-        raise ValueError(
-            f"A layer of attention must hold at most {MOST_WEIGHTS:,} weights to be drawn; got {array[0].size:,}: "
-            f"leave out heads or tokens."
-        )
+    check_layer(array.shape[1:])
     if not np.isfinite(array).all():
         raise ValueError("attention must be numbers from 0 to 1; got NaN or infinity.")
     if array.min() < 1.001 * lowest or array.max() > 1.001:
@@ -71,39 +83,81 @@ def as_weights(attention, lowest=0) -> np.ndarray:
     return array
 
 
+def check_layer(shape, advice: str = "leave out heads or tokens") -> None:
+    """ValueError if a layer of this shape (H, T, S) has more weights than can be drawn."""
+    if (n_weights := math.prod(shape)) > MOST_WEIGHTS:
+        raise ValueError(
+            f"A layer of attention must hold at most {MOST_WEIGHTS:,} weights to be drawn; got {n_weights:,}: {advice}."
+        )
+
+
+def check_size(n_layers: int, n_heads: int, n_queries: int, n_keys: int) -> None:
+    """ValueError if a model's attention to a text is more than can be drawn or kept; asked before any is computed."""
+    check_layer((n_heads, n_queries, n_keys), "give a shorter text")
+    if (n_weights := n_layers * n_heads * n_queries * n_keys) > MOST_RECORDED:
+        raise ValueError(
+            f"All {n_layers} layers of attention together must hold at most {MOST_RECORDED:,} weights; "
+            f"got {n_weights:,}: give a shorter text."
+        )
+
+
 def as_numbers(name: str, numbers, shape: tuple[int, ...]) -> np.ndarray:
     """A tensor or array of this shape as numpy float32; ValueError, naming the argument, where it has another."""
-    numbers = numbers.detach().cpu().float().numpy() if hasattr(numbers, "detach") else np.asarray(numbers, np.float32)
-    if numbers.shape != shape:
-        raise ValueError(f"{name} must have the shape {shape}; got {numbers.shape}.")
-    return numbers
+    came = tuple(getattr(numbers, "shape", np.shape(numbers)))
+    if came != shape:
+        raise ValueError(f"{name} must have the shape {shape}; got {came}.")
+    return numbers.detach().cpu().float().numpy() if hasattr(numbers, "detach") else np.asarray(numbers, np.float32)
 
 
 def one_array(layers) -> np.ndarray:
     """One tensor a layer, (1, H, T, S) as Hugging Face returns them or (H, T, S), as one array (L, H, T, S)."""
-    layers = [
-        layer.detach().cpu().float().numpy() if hasattr(layer, "detach") else np.asarray(layer) for layer in layers
-    ]
-    shapes = {layer.shape for layer in layers}
-    if len(shapes) > 1 or layers[0].ndim not in (3, 4):
+    missing = [i for i, layer in enumerate(layers) if not hasattr(layer, "shape")]
+    if missing:
+        raise ValueError(f"attention, a list, must hold a tensor for each layer; got {said(layers[missing[0]])} in it.")
+    shapes = {tuple(layer.shape) for layer in layers}
+    if len(shapes) > 1 or len(layers[0].shape) not in (3, 4):
         raise ValueError(f"attention, a list, must hold tensors (1, H, T, S), all of one shape; got {sorted(shapes)}.")
-    if layers[0].ndim == 4 and len(layers[0]) != 1:
+    batched = len(layers[0].shape) == 4
+    if batched and len(layers[0]) != 1:
         raise ValueError(
             f"attention holds a batch of {len(layers[0])}: choose one, for instance [layer[:1] for layer in attention]."
         )
-    return np.stack([layer[0] if layer.ndim == 4 else layer for layer in layers])
+    layers = [layer[0] for layer in layers] if batched else layers
+    return np.stack(
+        [one.detach().cpu().float().numpy() if hasattr(one, "detach") else np.asarray(one) for one in layers]
+    )
 
 
 def as_tokens(name: str, tokens, n_wanted: int, what: str) -> list[str]:
     """The tokens as a list of n_wanted strings; ValueError, naming the argument, where they are not."""
-    tokens = list(tokens) if hasattr(tokens, "__iter__") and not isinstance(tokens, str) else tokens
+    tokens = list(tokens) if hasattr(tokens, "__iter__") and not isinstance(tokens, (str, bytes)) else tokens
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        advice = " Ids? Give the tokenizer's tokens." if not isinstance(tokens, str) else ""
-        raise ValueError(f"{name} must be a list of strings; got {tokens!r:.60}.{advice}")
+        wrong = (
+            {type(one) for one in tokens if not isinstance(one, str)} if isinstance(tokens, list) else {type(tokens)}
+        )
+        advice = " Ids? Give the tokenizer's tokens." if wrong.isdisjoint({str, bytes}) else ""
+        advice = ' Bytes? Give token.decode("utf-8", "replace").' if bytes in wrong else advice
+        raise ValueError(f"{name} must be a list of strings; got {said(tokens)}.{advice}")
     if len(tokens) != n_wanted:
         raise ValueError(f"{name} must name all {n_wanted} {what}; got {len(tokens)} tokens.")
     # Half a surrogate pair is a string to Python, but no text: nothing can send or draw it.
-    return [token.encode("utf-8", "replace").decode() for token in tokens]
+    return [token.encode("utf-8", "backslashreplace").decode() for token in tokens]
+
+
+def as_text(text, name: str = "text") -> str:
+    """The text; ValueError, naming the argument, where it is something else than a string."""
+    if not isinstance(text, str):
+        advice = " One text at a time." if isinstance(text, (list, tuple)) else ""
+        raise ValueError(f"{name} must be a string; got {said(text)}.{advice}")
+    return text
+
+
+def number(name: str, value) -> dict:
+    """{name: the number}; or, as JSON knows no NaN and no infinity, {name: None, name_is: what it is, in words}."""
+    value = float(value)
+    if math.isfinite(value):
+        return {name: value}
+    return {name: None, f"{name}_is": "not a number" if math.isnan(value) else "infinite"}
 
 
 def on_the_wire(weights: np.ndarray) -> bytes:
@@ -114,14 +168,32 @@ def on_the_wire(weights: np.ndarray) -> bytes:
 
 
 def visible(token: str) -> str:
-    """The token with a sign for what has none: space, line break, control characters, nothing at all."""
-    if not token:
-        return "∅"
-    left, right = len(token) - len(token.lstrip(" ")), len(token) - len(token.rstrip(" "))
-    text = "␣" * len(token) if left == len(token) else "␣" * left + token.strip(" ") + "␣" * right
-    return "".join(SIGNS.get(char) or (chr(0x2400 + ord(char)) if ord(char) < 32 else char) for char in text)
+    """The token with a sign for every character that nobody would see: spaces at its ends, line breaks, joiners ...
+
+    A sign, or its code point: <U+200D>. Accents without a letter stand on a dotted circle, nothing at all is ∅.
+    """
+    inside = token.strip(" ")
+    left = len(token) - len(token.lstrip(" ")) if inside else len(token)
+    right = len(token) - len(token.rstrip(" ")) if inside else 0
+    text, on_letter = "␣" * left, False
+    for char in inside:
+        sign = SIGNS.get(char) or (code_point(char) if is_unseen(char) else char)
+        is_accent = sign == char and unicodedata.category(char).startswith("M")
+        text += "◌" + char if is_accent and not on_letter else sign
+        on_letter = sign == char and char != " "
+    return (text + "␣" * right) or "∅"
+
+
+@cache
+def is_unseen(char: str) -> bool:
+    """Does the character draw nothing, by Unicode's categories and its list of what may be ignored?"""
+    return char != " " and (unicodedata.category(char) in UNSEEN or BLANK.match(char) is not None)
+
+
+def code_point(char: str) -> str:
+    return f"<U+{ord(char):04X}>"
 
 
 def romanised(label: str) -> str:
     """The label with its letters in Latin ones, near to how they are read aloud: 日 becomes ri."""
-    return "".join(anyascii(c).lower() or "?" if c.isalpha() and ord(c) >= 0x370 else c for c in label)
+    return "".join(anyascii(c).strip().lower() or "?" if c.isalpha() and ord(c) >= 0x370 else c for c in label)

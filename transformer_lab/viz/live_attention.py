@@ -1,5 +1,6 @@
 """Attention computed again while you type: by a function of your own, or by a model of which you switch off heads."""
 
+import math
 import threading
 from contextlib import ExitStack
 from functools import partial
@@ -10,9 +11,11 @@ import traitlets
 from torch import nn
 
 from ..ablation import ablate_edges, ablate_heads
-from ..models import BERT, GPT, Transformer
+from ..analysis import our_model
+from ..models import BERT
+from ..sentences import said
 from .attention_view import AttentionView
-from .inputs import visible
+from .inputs import number, visible
 from .model_attention import ids_of, read
 from .shown import by_name
 
@@ -63,14 +66,10 @@ class WhatIf(LiveAttention):
     """
 
     switched_off = traitlets.List().tag(sync=True)
-    _outcome = traitlets.Dict().tag(sync=True)  # {"what", "whole", "now", "position", "rows"}
+    _outcome = traitlets.Dict().tag(sync=True)  # {"what", "whole", "now", "position", "rows"}; see `number`
 
     def __init__(self, model: nn.Module, tokenizer, text: str):
-        if not isinstance(model, (GPT, BERT, Transformer)):
-            raise ValueError(
-                f"model must be a GPT, BERT or Transformer; got a {type(model).__name__}: try from_hf(model)."
-            )
-        self.model, self.tokenizer = model, tokenizer
+        self.model, self.tokenizer = our_model(model), tokenizer
         super().__init__(self._read_whole, text)
         self._say_outcome()
         self.observe(self._switched, names="switched_off")
@@ -91,13 +90,13 @@ class WhatIf(LiveAttention):
     def _check_switched_off(self, proposal):
         sizes = {part["name"]: part["shape"] for part in self._parts}
         for one in proposal["value"]:
-            kind, *place = one
+            kind, *place = one if isinstance(one, (list, tuple)) and one else [None]
             inside = kind in sizes and len(place) in (2, 4)
-            if not inside or not all(0 <= i < n for i, n in zip(place, sizes[kind], strict=False)):
+            if not inside or not all(i in range(n) for i, n in zip(place, sizes[kind], strict=False)):
                 raise ValueError(
-                    f"switched_off holds [kind, layer, head] or [kind, layer, head, query, key]; got {one!r}."
+                    f"switched_off holds [kind, layer, head] or [kind, layer, head, query, key]; got {said(one)}."
                 )
-        return [list(one) for one in proposal["value"]]
+        return [[kind, *map(int, place)] for kind, *place in proposal["value"]]
 
     def _switched(self, _change):
         with self._one_at_a_time, ExitStack() as off:
@@ -129,12 +128,12 @@ def outcome(model, tokenizer, ids, whole, now, position: int | None) -> dict:
         return {
             "what": "relative change of the output vectors",
             "whole": 0.0,
-            "now": change,
+            **number("now", change),
             "position": "",
             "rows": [],
         }
     wanted = source[0, 1:] if written is None else written[0, 1:]
-    loss = [F.cross_entropy(one[0, : len(wanted)], wanted).item() if len(wanted) else 0.0 for one in (whole, now)]
+    loss = [F.cross_entropy(one[0, : len(wanted)], wanted).item() if len(wanted) else math.nan for one in (whole, now)]
     first = 0 if written is not None else source.shape[1] - 1
     position = first if position is None or position >= now.shape[1] else position
     before, after = (one[0, position].softmax(dim=-1) for one in (whole, now))
@@ -143,7 +142,7 @@ def outcome(model, tokenizer, ids, whole, now, position: int | None) -> dict:
     shown = shown if right is None or right in shown else [right, *shown[:-1]]
     named = partial(row, tokenizer, before, after, right)
     what = "loss of the text" if written is None else "loss of its own translation"
-    return {"what": f"{what} (nats a token)", "whole": loss[0], "now": loss[1],
+    return {"what": f"{what} (nats a token)", **number("whole", loss[0]), **number("now", loss[1]),
             "position": f"next token after position {position + 1}" if written is None else f"token {position + 1}",
             "rows": [named(i) for i in sorted(shown, key=lambda i: -float(before[i]))]}  # fmt: skip
 
@@ -151,7 +150,7 @@ def outcome(model, tokenizer, ids, whole, now, position: int | None) -> dict:
 def row(tokenizer, before: torch.Tensor, after: torch.Tensor, right: int | None, i: int) -> dict:
     return {
         "token": visible(tokenizer.tokens([i])[0]),
-        "whole": float(before[i]),
-        "now": float(after[i]),
+        **number("whole", before[i]),
+        **number("now", after[i]),
         "wanted": i == right,
     }

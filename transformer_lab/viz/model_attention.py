@@ -2,13 +2,16 @@
 
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import nn
 
+from ..analysis import uncompiled
 from ..generation import translate_ids
-from ..models import BERT, GPT, Transformer
+from ..models import BERT, GPT, Transformer, unwrapped
 from ..reading import evaluating
 from .heads_at_work import record_heads
+from .inputs import as_text, check_size
 from .shown import Seen
 
 
@@ -19,25 +22,44 @@ def model_attention(model: nn.Module, tokenizer, text: str, target: str | None =
     Decoder rows are named by the token they write. Any other model has one kind, of the text to itself.
     Raises ValueError for an empty text, a target where none is read, and a model that gives no attention.
     """
+    model, text = unwrapped(model), as_text(text)
+    target = None if target is None else as_text(target, "target")
+    ours = isinstance(model, (Transformer, GPT, BERT))
+    if not ours and not hasattr(model, "set_attn_implementation"):
+        raise ValueError(
+            f"model must be a GPT, BERT or Transformer of transformer_lab, or a model of transformers; "
+            f"got a {type(model).__name__}."
+        )
     is_translator = isinstance(model, Transformer) or getattr(model.config, "is_encoder_decoder", False)
     if target is not None and not is_translator:
         raise ValueError(f"Only an encoder-decoder reads a target; got a {type(model).__name__}.")
-    if isinstance(model, (Transformer, GPT, BERT)):
+    if ours:
         return read(model, tokenizer, *ids_of(model, tokenizer, text, target))[0]
     return hf_attention(model, tokenizer, text, target)
 
 
-def ids_of(model: nn.Module, tokenizer, text: str, target: str | None = None):
-    """The text's ids (1, S), and those that a Transformer writes of its own or is given (1, T + 1), [BOS] in front."""
-    ids, device = tokenizer.encode(text), next(model.parameters()).device
+def source_ids(model: nn.Module, tokenizer, text: str) -> torch.Tensor:
+    """The text's ids (1, S), for one of our models; ValueError where there are none, or too many to show."""
+    if not hasattr(tokenizer, "tokens"):
+        ours, came = type(model).__name__, type(tokenizer).__name__
+        raise ValueError(f"A {ours} of transformer_lab needs a tokenizer of transformer_lab; got a {came}.")
+    ids = tokenizer.encode(as_text(text))
     if not ids:
         raise ValueError("There is nothing to attend to: the text is empty.")
-    written = None
-    if isinstance(model, Transformer):
-        given = target is not None
-        written = tokenizer.batch([target], bos=True, eos=True)[0] if given else translate_ids(model, tokenizer, [text])
-        written = written.to(device)
-    return torch.tensor([ids], device=device), written
+    check_size(model.config.n_layers, model.config.n_heads, len(ids), len(ids))
+    return torch.tensor([ids], device=next(model.parameters()).device)
+
+
+def ids_of(model: nn.Module, tokenizer, text: str, target: str | None = None):
+    """The text's ids (1, S), and those that a Transformer writes of its own or is given (1, T + 1), [BOS] in front."""
+    source = source_ids(model, tokenizer, text)
+    if not isinstance(model, Transformer):
+        return source, None
+    given = target is not None
+    written = tokenizer.batch([target], bos=True, eos=True)[0] if given else translate_ids(model, tokenizer, [text])
+    T = written.shape[1] - 1
+    check_size(model.config.n_layers, model.config.n_heads, T, max(T, source.shape[1]))
+    return source, written.to(source.device)
 
 
 @torch.no_grad()
@@ -54,28 +76,43 @@ def read(model: nn.Module, tokenizer, ids, written=None) -> tuple[dict[str, Seen
     return {kind: seen(heads[kind], *tokens[kind]) for kind in kinds}, output
 
 
-def seen(layers, query_tokens, key_tokens) -> Seen:
-    """The heads of all layers, put together."""
-    weights, scores, norms = (
-        torch.stack([getattr(layer, name).float().cpu() for layer in layers])
-        for name in ("weights", "scores", "written")
-    )
-    return Seen(weights, query_tokens, key_tokens, scores, norms, layers[0].n_kv_heads)
+def seen(layers: list, query_tokens, key_tokens) -> Seen:
+    """The HeadsAtWork of all layers, put together; the list is emptied meanwhile, as the two together fill the memory.
+
+    Scores are NaN in a layer where they are not known. Norms are None unless they are known in every layer.
+    """
+    if None in layers:
+        raise ValueError("The model ran without this attention: there is nothing to show.")
+    H, T, S = layers[0].weights.shape
+    weights, scores = (np.empty((len(layers), H, T, S), np.float32) for _ in range(2))
+    norms, n_kv_heads = [layer.written for layer in layers], layers[0].n_kv_heads
+    for i, layer in enumerate(layers):
+        weights[i] = layer.weights.float().cpu()
+        scores[i] = np.nan if layer.scores is None else layer.scores.float().cpu()
+        layers[i] = None
+    norms = None if any(one is None for one in norms) else torch.stack([one.float().cpu() for one in norms])
+    return Seen(weights, query_tokens, key_tokens, scores, norms, n_kv_heads)
 
 
 @torch.no_grad()
 def hf_attention(model: nn.Module, tokenizer, text: str, target: str | None) -> dict[str, Seen]:
     """The same of a model of transformers and its tokenizer."""
+    if not callable(tokenizer):
+        raise ValueError(f"A {type(model).__name__} needs its own tokenizer; got a {type(tokenizer).__name__}.")
     inputs = tokenizer(text, return_tensors="pt").to(model.device)
-    if inputs["input_ids"].shape[1] == 0:
+    S, sizes = inputs["input_ids"].shape[1], model.config.get_text_config()
+    if S == 0:
         raise ValueError("There is nothing to attend to: the text is empty.")
+    check_size(sizes.num_hidden_layers, sizes.num_attention_heads, S, S)
     source = pieces(tokenizer, inputs["input_ids"][0])
     shared = getattr(model.config, "num_key_value_heads", None)
-    with evaluating_eagerly(model):
+    with uncompiled(), evaluating_eagerly(model):
         if not model.config.is_encoder_decoder:
             attentions = model(**inputs, output_attentions=True).attentions
             return {"attention": Seen(attentions, source, source, n_kv_heads=shared)}
         ids = model.generate(**inputs) if target is None else target_ids(model, tokenizer, target)
+        T = ids.shape[1] - 1
+        check_size(sizes.num_hidden_layers, sizes.num_attention_heads, T, max(T, S))
         output = model(**inputs, decoder_input_ids=ids[:, :-1], output_attentions=True)
     reads, writes = pieces(tokenizer, ids[0, :-1]), pieces(tokenizer, ids[0, 1:])
     return {

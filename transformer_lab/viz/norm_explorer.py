@@ -7,6 +7,7 @@ import numpy as np
 import traitlets
 from matplotlib.patches import Rectangle
 
+from ..sentences import said
 from .explorer import Explorer, module, sheet
 
 # What people average over -> the axes of (B, T, D).
@@ -52,9 +53,9 @@ class NormExplorer(Explorer):
     @traitlets.validate("cell")
     def _check_cell(self, proposal):
         cell, shape = list(proposal.value), np.shape(self.cube)
-        if len(cell) != 3 or not all(isinstance(i, int) and 0 <= i < n for i, n in zip(cell, shape, strict=False)):
-            raise ValueError(f"cell must be three whole numbers, below {shape}; got {cell}.")
-        return cell
+        if len(cell) != 3 or not all(i in range(n) for i, n in zip(cell, shape, strict=True)):
+            raise ValueError(f"cell must be three whole numbers, below {shape}; got {said(cell)}.")
+        return [int(i) for i in cell]
 
     @traitlets.validate("value")
     def _check_value(self, proposal):

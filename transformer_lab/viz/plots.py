@@ -3,10 +3,16 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+from ..sentences import said
 from .attention_picture import readable
+from .inputs import visible
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
 COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
+
+
+# Names may be tokens: what matplotlib would take for mathematics or TeX ($$, \\foo) is drawn as it stands.
+PLAIN = {"parse_math": False, "usetex": False}
 
 
 def use_style() -> None:
@@ -33,33 +39,48 @@ def use_style() -> None:
 
 def shares(ax, by_name: dict[str, float], title: str):
     """Horizontal bars of shares between 0 and 1, in per cent, first name on top."""
-    names, values = list(by_name), [100 * value for value in by_name.values()]
-    bars = ax.barh(names, values, color=[COLORS[0]] + [COLORS[1]] * (len(names) - 1), height=0.6)
+    if not by_name or not all(0 <= value <= 1 for value in by_name.values()):
+        raise ValueError(f"by_name must hold shares between 0 and 1, one at least; got {said(by_name)}.")
+    values = [100 * value for value in by_name.values()]
+    places = range(len(values))
+    bars = ax.barh(places, values, color=[COLORS[0]] + [COLORS[1]] * (len(values) - 1), height=0.6)
+    ax.set_yticks(places, written(by_name, len(values)), **PLAIN)
     ax.bar_label(bars, labels=[f"{value:.0f} %" for value in values], padding=3)
     ax.invert_yaxis()
     ax.grid(False, axis="y")
-    ax.set(xlim=(0, 112), xticks=range(0, 101, 20), xlabel="dates translated exactly (%)", title=title)
+    ax.set(xlim=(0, 112), xticks=range(0, 101, 20), xlabel="dates translated exactly (%)")
+    ax.set_title(title, **PLAIN)
     return ax
 
 
 def matrix(ax, values, rows=None, columns=None, title: str = "", row_name: str = "query", column_name: str = "key"):
     """A small matrix as coloured cells with its numbers, on viridis from 0 to its largest value.
 
-    Names in letters that no font here has are written in Latin ones.
+    Names in letters that no font here has are written in Latin ones. Raises ValueError unless there is a name for each
+    row and each column, and a number in each cell.
     """
-    values = np.asarray(values)
+    values = np.asarray(values.detach().cpu().float() if hasattr(values, "detach") else values, dtype=np.float64)
+    if values.ndim != 2 or not values.size or not np.isfinite(values).all():
+        raise ValueError(
+            f"values must be finite numbers of shape (rows, columns); got shape {values.shape}: {said(values)}."
+        )
     top = max(values.max(), 1e-9)
     ax.imshow(values, cmap="viridis", vmin=min(0.0, values.min()), vmax=top)
     for i, j in np.ndindex(values.shape):
         ax.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", fontsize=8,
                 color="black" if values[i, j] > 0.6 * top else "white")  # fmt: skip
-    ax.set_xticks(range(values.shape[1]), written(columns, values.shape[1]))
-    ax.set_yticks(range(values.shape[0]), written(rows, values.shape[0]))
+    ax.set_xticks(range(values.shape[1]), written(columns, values.shape[1], "columns"), **PLAIN)
+    ax.set_yticks(range(values.shape[0]), written(rows, values.shape[0], "rows"), **PLAIN)
     ax.grid(False)
-    ax.set(title=title, xlabel=column_name, ylabel=row_name)
+    ax.set_title(title, **PLAIN)
+    ax.set_xlabel(column_name, **PLAIN)
+    ax.set_ylabel(row_name, **PLAIN)
     return ax
 
 
-def written(names, n: int) -> list[str]:
-    """The names as the fonts here can draw them; without names, numbers from 0."""
-    return [readable(str(name), longest=40) for name in (range(n) if names is None else names)]
+def written(names, n: int, what: str = "names") -> list[str]:
+    """The names as the fonts here can draw them, with signs for what nobody sees; without names, numbers from 0."""
+    names = range(n) if names is None else names
+    if isinstance(names, (str, bytes)) or len(names) != n:
+        raise ValueError(f"{what} must be a list of {n} names; got {said(names)}.")
+    return [readable(visible(str(name)) if name != "" else "", longest=40) for name in names]

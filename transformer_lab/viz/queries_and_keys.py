@@ -4,26 +4,32 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..models import BERT, GPT, Transformer
+from ..analysis import our_model
+from ..models import GPT, Transformer
 from ..reading import evaluating
 from .heads_at_work import record_heads
+from .model_attention import source_ids
 
 
 @torch.no_grad()
 def queries_and_keys(model: nn.Module, tokenizer, text: str):
     """(weights (L, H, T, T), queries and keys (L, H, T, d_head), tokens, whether a query sees later keys).
 
-    As the scores use them. Of a Transformer, its encoder's. Raises ValueError for another model, and for an empty text.
+    As the scores use them. Of a Transformer, its encoder's. Raises ValueError for another model, for an empty text, and
+    where weights do not come from queries and keys.
     """
-    if not isinstance(model, (GPT, BERT, Transformer)):
-        raise ValueError(f"model must be a GPT, BERT or Transformer of transformer_lab; got a {type(model).__name__}.")
-    ids = tokenizer.encode(text)
-    if not ids:
-        raise ValueError("There is nothing to attend to: the text is empty.")
-    ids_in = torch.tensor([ids], device=next(model.parameters()).device)
+    model = our_model(model)
+    ids = source_ids(model, tokenizer, text)
     with evaluating(model), record_heads(model) as heads:
-        model.encode(ids_in) if isinstance(model, Transformer) else model(ids_in)
+        model.encode(ids) if isinstance(model, Transformer) else model(ids)
     layers = heads["decoder" if isinstance(model, GPT) else "encoder"]
+    if any(layer.queries is None for layer in layers):
+        raise ValueError(
+            "The weights of this attention are not the softmax of its queries and keys (a part is switched off, or "
+            "replaced): there are no products to show."
+        )
     recorded = ((layer.weights, layer.queries, layer.keys) for layer in layers)
-    arrays = (np.stack([one.double().cpu().numpy() for one in kind]) for kind in zip(*recorded, strict=True))
-    return *arrays, tokenizer.tokens(ids), not isinstance(model, GPT)
+    # First to the CPU: a device may know no float64.
+    weights, *vectors = (np.stack([one.cpu().double().numpy() for one in kind]) for kind in zip(*recorded, strict=True))
+    sees_later = not isinstance(model, GPT) or bool(np.triu(weights, k=1).any())
+    return weights, *vectors, tokenizer.tokens(ids[0]), sees_later

@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 import traitlets
 
+from ..sentences import said
 from .explorer import Explorer, module, sheet
 
 # k1 and k2 score the same along (2, 3), and k5, short but in between, comes next; v1 v2 is an edge of the hull.
@@ -59,7 +60,9 @@ class QueryExplorer(Explorer):
     def _check_query(self, proposal):
         query = _points("query", proposal.value, (2,))
         if max(map(abs, query)) > self.reach:
-            raise ValueError(f"query must lie within -{self.reach:g} and {self.reach:g} on both axes; got {query}.")
+            raise ValueError(
+                f"query must lie within -{self.reach:g} and {self.reach:g} on both axes; got {said(query)}."
+            )
         return query
 
     @traitlets.validate("temperature")
@@ -138,9 +141,9 @@ def _points(name: str, value, shape: tuple) -> list:
     """`value` as nested lists of floats of this shape, or a ValueError that names it."""
     try:
         array = np.asarray(value, dtype=np.float64)
-        came = f"shape {array.shape}: {array.tolist()}"
+        came = f"shape {array.shape}: {said(array)}"
     except (TypeError, ValueError):  # rows of different lengths, or no numbers at all
-        array, came = np.array(np.nan), value
+        array, came = np.array(np.nan), said(value)
     if array.shape != shape or not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite numbers of shape {shape}; got {came}.")
     return array.tolist()

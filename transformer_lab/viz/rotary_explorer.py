@@ -8,6 +8,7 @@ import math
 import numpy as np
 import traitlets
 
+from ..sentences import said
 from .explorer import Explorer, module, sheet
 
 LAST = 127  # positions run from 0 to this
@@ -63,7 +64,7 @@ class RotaryExplorer(Explorer):
         turn_pairs(q, k, 0, 0, theta)  # complains about shapes
         for name, value in (("q", q), ("k", k)):
             if not np.isfinite(value).all():
-                raise ValueError(f"{name} must be finite numbers; got {list(value)}.")
+                raise ValueError(f"{name} must be finite numbers; got {said(value)}.")
             self.set_trait(name, [float(x) for x in value])
         self.set_trait("theta", float(theta))
         super().__init__(**kwargs)

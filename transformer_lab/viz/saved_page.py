@@ -2,10 +2,9 @@
 
 import base64
 import html
-import json
-import os
-import tempfile
 from pathlib import Path
+
+from ..files import path_of, to_json, whole_file
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -46,9 +45,30 @@ await widget.default.render({ model, el: document.getElementById("widget") });
 """
 
 
-def write(path, title: str, module: str, css: str, state: dict) -> Path:
-    """Write the page for a widget to path, all or nothing."""
-    return write_whole(path, page(title, module, css, state))
+def save(path, formats: dict) -> Path:
+    """Write to path what its ending asks for, all or nothing; returns the path, with .html where it had no ending.
+
+    formats: what can be written, {ending: what makes its text or bytes}. Raises ValueError for another ending and
+    OSError for a place that cannot be written, both in a sentence and before anything is drawn.
+    """
+    path = target(path, formats)
+    with whole_file(path) as unfinished:
+        content = formats[path.suffix[1:].lower()]()
+        unfinished.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+    return path
+
+
+def target(path, formats) -> Path:
+    """The path that `save` would write to; raises what it would raise of endings, and of a folder that is not there."""
+    path = path_of(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; wanted the name of a file.")
+    path = path if path.suffix else path.with_name(f"{path.name}.html")
+    if path.suffix[1:].lower() not in formats:
+        raise ValueError(f"{path} ends in {path.suffix}; wanted {' or '.join(f'.{ending}' for ending in formats)}.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}.")
+    return path
 
 
 def page(title: str, module: str, css: str, state: dict) -> str:
@@ -56,21 +76,5 @@ def page(title: str, module: str, css: str, state: dict) -> str:
     as_bytes = {k: base64.b64encode(v).decode() for k, v in state.items() if isinstance(v, bytes)}
     saved = {"module": str(module), "state": {k: v for k, v in state.items() if k not in as_bytes}, "bytes": as_bytes}
     # With every "<" escaped, no text inside can end the script element it stands in.
-    saved = json.dumps(saved).replace("<", "\\u003c")
+    saved = to_json(saved).replace("<", "\\u003c")
     return PAGE % {"title": html.escape(title), "css": css, "saved": saved}
-
-
-def write_whole(path, content: str | bytes) -> Path:
-    """Write a page or a picture to path, all or nothing; returns the path."""
-    path = Path(path)
-    content = content if isinstance(content, bytes) else content.encode("utf-8")
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(unfinished, 0o644)
-        os.replace(unfinished, path)
-    except BaseException:
-        os.unlink(unfinished)
-        raise
-    return path

@@ -2,14 +2,19 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
+from ..sentences import said
 from .inputs import MOST_WEIGHTS, as_numbers, as_picture, on_the_wire, romanised, visible
+
+ROUNDED = 0.01  # how far 16 bits may move a weight
 
 
 class Seen(NamedTuple):
     """One kind of attention: weights (L, H, T, S), the tokens of its queries and keys, and what else is known of it.
 
-    scores (L, H, T, S) are before the softmax; norms (L, H, S) say how long each key's value is; with n_kv_heads below
-    H, groups of heads share a key and a value.
+    scores (L, H, T, S) are what the softmax was given, NaN in a layer whose attention does not tell; norms (L, H, S)
+    say how long each key's value is; with n_kv_heads below H, groups of heads share a key and a value.
     """
 
     weights: object
@@ -24,8 +29,9 @@ class Shown:
     """Every kind of attention, by name, at one moment or at each step of a training.
 
     parts: for the browser, each {"name", "shape", "start": its first weight among all, "queries", "keys", "norms": its
-    first norm or None, "n_kv_heads"}. Weights go part after part; within a part, step after step. one_layer: there are
-    too many for a browser, so that it gets one layer of one part at a time. Raises ValueError for what cannot be shown.
+    first norm or None, "n_kv_heads", "unscored": layers whose scores are not known}. Weights go part after part; within
+    a part, step after step. one_layer: there are too many for a browser, so that it gets one layer of one part at a
+    time. Raises ValueError for what cannot be shown.
     """
 
     def __init__(self, moments: list[dict[str, Seen]], signed: bool = False):
@@ -44,6 +50,7 @@ class Shown:
                     "keys": [visible(token) for token in last.key_tokens],
                     "norms": None if last.norms is None else norms,
                     "n_kv_heads": last.n_kv_heads,
+                    "unscored": unscored(last.scores),
                 }
             )
             weights += len(moments) * last.weights.size
@@ -74,11 +81,34 @@ def checked(seen: Seen, signed: bool) -> Seen:
     weights, query_tokens, key_tokens = as_picture(*seen[:3], lowest=-1 if signed else 0)
     L, H, T, S = weights.shape
     scores = None if seen.scores is None else as_numbers("scores", seen.scores, (L, H, T, S))
+    for layer in range(0 if scores is None else L):
+        check_scores(scores[layer], weights[layer], layer)
     norms = None if seen.norms is None else as_numbers("norms", seen.norms, (L, H, S))
+    if norms is not None and not (np.isfinite(norms) & (norms >= 0)).all():
+        raise ValueError(f"norms must be lengths, finite and at least 0; got {norms.min():.3g} to {norms.max():.3g}.")
     shared = seen.n_kv_heads
     if shared is not None and (shared < 1 or H % shared):
-        raise ValueError(f"n_kv_heads must divide the {H} heads; got {shared!r}.")
+        raise ValueError(f"n_kv_heads must divide the {H} heads; got {said(shared)}.")
     return Seen(weights, query_tokens, key_tokens, scores, norms, None if shared == H else shared)
+
+
+def unscored(scores) -> list[int]:
+    """The layers whose scores are not known, of those that should tell."""
+    return [] if scores is None else np.flatnonzero(np.isnan(scores[:, 0, 0, 0])).tolist()
+
+
+def check_scores(scores: np.ndarray, weights: np.ndarray, layer: int) -> None:
+    """ValueError unless a layer's weights (H, T, S) are the softmax of its scores, or these all NaN: not known."""
+    if np.isnan(scores).all():
+        return
+    with np.errstate(invalid="ignore"):  # of a row with every key masked: its weights are 0
+        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        apart = np.abs(np.nan_to_num(powers / powers.sum(axis=-1, keepdims=True)) - weights).max()
+    if np.isnan(scores).any() or apart > ROUNDED:
+        raise ValueError(
+            f"scores must be what the softmax that made attention was given, -inf where masked; in layer {layer} their "
+            f"softmax is up to {apart:.3f} away from it."
+        )
 
 
 def by_name(attention, query_tokens=None, key_tokens=None, **known) -> dict[str, Seen]:

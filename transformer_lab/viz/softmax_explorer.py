@@ -6,6 +6,7 @@
 import numpy as np
 import traitlets
 
+from ..sentences import said
 from .explorer import Explorer, module, sheet
 
 NAMES = ["a", "b", "c", "d", "e"]
@@ -53,7 +54,7 @@ class SoftmaxExplorer(Explorer):
         except (TypeError, ValueError):  # no numbers
             scores = np.array(np.nan)
         if scores.shape != (5,) or not (np.abs(scores) <= HIGHEST).all():
-            raise ValueError(f"scores must be five numbers from {LOWEST:g} to {HIGHEST:g}; got {proposal.value}.")
+            raise ValueError(f"scores must be five numbers from {LOWEST:g} to {HIGHEST:g}; got {said(proposal.value)}.")
         return scores.tolist()
 
     @traitlets.validate("shift", "temperature", "target")

@@ -110,6 +110,8 @@ function paint(canvas, values, n_rows, n_columns, scale, step = 1) {
 const few = (weight) => (weight === 0 ? "0 (masked)" : weight < 0.0005 ? "less than 0.001" : weight.toFixed(3));
 const many = (weight) => (weight === 0 ? "0 (masked)" : weight < 0.00001 ? weight.toExponential(3) : weight.toFixed(6));
 const difference = (digits) => (value) => `${value < 0 ? "\u2212" : value > 0 ? "+" : ""}${Math.abs(value).toFixed(digits)}`;
+// A number that JSON cannot hold comes as null, and beside it what it is: {loss: null, loss_is: "infinite"}.
+const digits = (given, name, n = 3) => (given[name] === null ? given[`${name}_is`] : given[name].toFixed(n));
 const clip = (value, top) => Math.max(0, Math.min(top, value));
 
 function labelled(text, control) {

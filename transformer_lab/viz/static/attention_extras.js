@@ -141,17 +141,19 @@ function makeWhatIf(model) {
     outcome.replaceChildren(...outcomeOf(model.get("_outcome")));
   }
 
-  function outcomeOf({ what, whole, now, position, rows }) {
+  function outcomeOf(outcome) {
+    const { what, position, rows } = outcome;
     if (!what) return [];
     const said = element("div");
-    said.append(`${what}: `, element("strong", "", now.toFixed(3)), off().length ? ` (whole model: ${whole.toFixed(3)})` : "");
+    said.append(`${what}: `, element("strong", "", digits(outcome, "now")), off().length ? ` (whole model: ${digits(outcome, "whole")})` : "");
     if (!rows.length) return [said];
     const table = element("table", "predictions"), head = element("tr"), body = element("tbody");
     for (const text of [position, off().length ? "whole" : "", off().length ? "now" : "probability", ""])
       head.append(Object.assign(element("th", "", text), { scope: "col" }));
     table.append(element("thead"), body);
     table.firstChild.append(head);
-    for (const { token, whole, now, wanted } of rows) {
+    for (const row of rows) {
+      const { token, whole, now, wanted } = row;
       const line = element("tr"), bar = element("div", "bar"), before = element("div", "before"), after = element("div", "after");
       before.style.width = `${100 * whole}%`;
       after.style.width = `${100 * now}%`;
@@ -160,7 +162,7 @@ function makeWhatIf(model) {
       cell.append(bar);
       const name = Object.assign(element("th", wanted ? "wanted" : "", token), { scope: "row" });
       if (wanted) name.title = "what comes next in the text";
-      line.append(name, element("td", "", off().length ? whole.toFixed(3) : ""), element("td", "", now.toFixed(3)), cell);
+      line.append(name, element("td", "", off().length ? digits(row, "whole") : ""), element("td", "", digits(row, "now")), cell);
       body.append(line);
     }
     return [said, table];

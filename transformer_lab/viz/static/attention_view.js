@@ -59,6 +59,7 @@ function render({ model, el }) {
 
   let allWeights, norms, steps; // of every part at every step of training
   let firstHidden = false, byKey = false;
+  let unscored; // layers whose scores are not known
   let signed, oneLayer; // differences are shown; the layer whose weights are here, if it is only one
   let scale; // {colours, low, high}
   let L, H, T, S, weights, queries, keys, group, cell; // what is shown: sizes, data, and a map cell's side in pixels
@@ -101,7 +102,7 @@ function render({ model, el }) {
       weights = allWeights.subarray(start, start + L * H * T * S);
     } else if (allWeights.length === H * T * S) weights = allWeights;
     else return; // new part, old data
-    ({ queries, keys } = part);
+    ({ queries, keys, unscored } = part);
     group = part.n_kv_heads ? H / part.n_kv_heads : 1;
     if (firstHidden) weights = withoutFirstKey(weights);
     const byValue = model.get("measure") !== "weight" && part.norms !== null;
@@ -192,10 +193,11 @@ function render({ model, el }) {
     model.save_changes();
   }
 
-  // The loss at each step as a line, with a mark at the step that is shown. A click goes to the nearest step.
+  // The loss at each step as a line, where it is a number, with a mark at the step that is shown. A click goes to the
+  // nearest step.
   const CURVE = { width: 260, height: 54, pad: 5 };
   function curvePoint(i) {
-    const losses = steps.map(({ loss }) => loss), least = Math.min(...losses), most = Math.max(...losses);
+    const losses = steps.map(({ loss }) => loss).filter((loss) => loss !== null), least = Math.min(...losses), most = Math.max(...losses);
     const first = steps[0].step, last = steps[steps.length - 1].step;
     return {
       x: CURVE.pad + ((steps[i].step - first) / (last - first || 1)) * (CURVE.width - 2 * CURVE.pad),
@@ -205,7 +207,7 @@ function render({ model, el }) {
   function lossCurve() {
     const picture = svg("svg", { class: "curve", width: CURVE.width, height: CURVE.height, role: "img" });
     picture.setAttribute("aria-label", "The loss over the steps of training");
-    const points = steps.map((_, i) => curvePoint(i)).map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`);
+    const points = steps.flatMap(({ loss }, i) => (loss === null ? [] : [curvePoint(i)])).map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`);
     picture.append(svg("polyline", { points: points.join(" ") }), svg("circle", { r: 4.5 }));
     picture.addEventListener("click", (event) => {
       const x = event.clientX - picture.getBoundingClientRect().left;
@@ -219,12 +221,14 @@ function render({ model, el }) {
     if (partChoice) partChoice.value = model.get("part");
     if (layerChoice) layerChoice.value = chosen().layer;
     if (!slider) return;
-    const i = model.get("step"), { step, loss } = steps[i], { x, y } = curvePoint(i);
+    const i = model.get("step"), { step, loss } = steps[i], { x, y } = curvePoint(i), said = digits(steps[i], "loss");
     slider.value = i;
-    slider.setAttribute("aria-valuetext", `step ${step}, loss ${loss.toFixed(3)}`);
-    stepText.textContent = `step ${step} \u00b7 loss ${loss.toFixed(3)}`;
-    curve.querySelector("circle").setAttribute("cx", x);
-    curve.querySelector("circle").setAttribute("cy", y);
+    slider.setAttribute("aria-valuetext", `step ${step}, loss ${said}`);
+    stepText.textContent = `step ${step} \u00b7 loss ${said}`;
+    const mark = curve.querySelector("circle");
+    mark.setAttribute("cx", x);
+    mark.setAttribute("cy", loss === null ? CURVE.pad : y);
+    mark.style.display = loss === null ? "none" : "";
   }
 
   function buildOverview() {
@@ -512,6 +516,7 @@ function render({ model, el }) {
   // The score itself where the kernel knows it; elsewhere what the weights tell of it: softmax keeps differences.
   function aboutScore(row, key, known) {
     if (signed || row[key] === 0) return "";
+    if (unscored.includes(chosen().layer)) return " \u00b7 no score: no softmax made these weights";
     if (known && exact.score !== null && exact.score !== undefined) return ` \u00b7 score ${difference(3)(exact.score)}`;
     const below = Math.log(row.reduce((a, b) => Math.max(a, b), 0) / row[key]);
     return below < 0.005 ? " \u00b7 the largest score of this query" : ` \u00b7 score ${below.toFixed(2)} below this query's largest`;

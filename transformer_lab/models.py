@@ -129,14 +129,3 @@ class MaskedLMHead(nn.Module):
 
     def forward(self, hidden: Float[Tensor, "B T D"], tokens: Float[Tensor, "V D"]) -> Float[Tensor, "B T V"]:
         return F.linear(self.norm(self.activation(self.dense(hidden))), tokens, self.bias)
-
-
-def unwrapped(model: nn.Module) -> nn.Module:
-    """The model itself, out of what torch.compile, DataParallel or DistributedDataParallel put around it."""
-    while True:
-        if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
-            model = model.module
-        elif hasattr(model, "_orig_mod"):  # torch.compile's wrapper has no public name
-            model = model._orig_mod
-        else:
-            return model

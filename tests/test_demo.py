@@ -15,6 +15,7 @@ from transformer_lab.attention import scaled_dot_product_attention
 from transformer_lab.data import dates
 from transformer_lab.generation import translate
 from transformer_lab.metrics import alignment_accuracy, exact_match
+from transformer_lab.training.owner import owning
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +78,16 @@ def test_a_demo_replaces_a_demo_and_no_other_model(at_once, dates_model, tmp_pat
         assert before == {path: path.read_bytes() for path in (tmp_path / name).iterdir() if path.is_file()}
 
 
+def test_no_demo_writes_where_a_run_is_writing(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "train_dates", None)
+    with owning(tmp_path / "out"), pytest.raises(BlockingIOError, match="out is being written by process"):
+        demo.run(tmp_path / "out")
+
+
 def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "train_dates", None)
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="Nothing can be written into the folder .*file/demo"):
+    with pytest.raises(OSError, match="file/demo cannot be used, for nothing can be written there"):
         demo.run(tmp_path / "file" / "demo")
 
 

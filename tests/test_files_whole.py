@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transformer_lab.environment import folder, is_off
-from transformer_lab.files import decoded, path_of, read_json, to_json, whole_file, writable_folder, write_whole
+from transformer_lab.files import decoded, path_of, read_json, to_json, whole_file, write_whole
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path):
@@ -70,13 +70,6 @@ def test_a_full_disk_is_told_with_the_files_own_name(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r"one.txt could not be written: No space left on device\.$"):
         write_whole(tmp_path / "one.txt", "text")
     assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_is_tried_before_the_work(tmp_path, monkeypatch):
-    assert writable_folder(tmp_path / "a" / "b").is_dir() and not list((tmp_path / "a" / "b").iterdir())
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"^Nothing can be written into the folder .*file/under: Not a directory\.$"):
-        writable_folder(tmp_path / "file" / "under")
 
 
 def test_the_home_folder_may_be_written_as_a_tilde(monkeypatch, tmp_path):

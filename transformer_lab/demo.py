@@ -7,12 +7,12 @@ from .analysis import translation_attention
 from .data import dates
 from .device import pick_device
 from .environment import is_watched
-from .files import writable_folder
 from .generation import translate
 from .metrics import alignment_accuracy, exact_match
 from .pretrained import load, save
 from .tasks import translation as tasks
 from .training.loop import train
+from .training.owner import owning
 from .training.settings import Settings
 from .viz import AttentionView
 
@@ -31,30 +31,36 @@ def train_dates(seed: int = 0, n_steps: int = 600, progress=True):
 def run(out: Path, seed: int = 0) -> float:
     """Train, save and report into the folder out; returns the exact match of the saved model.
 
-    Raises OSError where nothing can be written into it, FileExistsError if it holds a model of others: before the work.
+    Raises OSError, before the work, where nothing can be written or a model of others would be lost.
     """
-    check_folder(out)
-    print(f"Dates, English -> Chinese, on {pick_device()}, seed {seed}", flush=True)
-    start = time.perf_counter()
-    model, tokenizer = train_dates(seed, progress=is_watched())
-    save(model, tokenizer, out)
-    model, tokenizer = load(out)  # what is measured is what was saved: weights in 16 bits
-    held_out = dates.held_out_pairs()
-    score = exact_match(model, tokenizer, held_out)
-    alignment = alignment_accuracy(model, tokenizer, held_out)
+    with owning(out):
+        check_unused(out)
+        print(f"Dates, English -> Chinese, on {pick_device()}, seed {seed}", flush=True)
+        start = time.perf_counter()
+        model, tokenizer = train_dates(seed, progress=is_watched())
+        save(model, tokenizer, out)
+        model, tokenizer = load(out)  # what is measured is what was saved: weights in 16 bits
+        seconds = time.perf_counter() - start
+        picture = AttentionView(*translation_attention(model, tokenizer, EXAMPLE)).save(out / "attention.html")
     print(f"parameters          {sum(p.numel() for p in model.parameters()):,}")
-    print(f"seconds             {time.perf_counter() - start:.1f}")
-    print(f"exact match         {score:.1%} of {len(held_out)} held-out dates")
-    print(f"alignment accuracy  {alignment:.1%}")
+    print(f"seconds             {seconds:.1f}")
+    score = report(model, tokenizer)
     print(f"{EXAMPLE} -> {translate(model, tokenizer, [EXAMPLE])[0]}")
-    picture = AttentionView(*translation_attention(model, tokenizer, EXAMPLE)).save(out / "attention.html")
     print(f"Written: {out / 'model.safetensors'}, {out / 'config.json'}, {picture} (open it in a browser)")
     return score
 
 
-def check_folder(out: Path) -> None:
-    """OSError if nothing can be written into the folder, or a model in it would be lost that no demo has written."""
-    writable_folder(out)
+def report(model, tokenizer) -> float:
+    """Print how good the model is on dates that it has not seen; returns its exact match."""
+    held_out = dates.held_out_pairs()
+    score = exact_match(model, tokenizer, held_out)
+    print(f"exact match         {score:.1%} of {len(held_out)} held-out dates")
+    print(f"alignment accuracy  {alignment_accuracy(model, tokenizer, held_out):.1%}")
+    return score
+
+
+def check_unused(out: Path) -> None:
+    """FileExistsError if something in the folder would be lost that no demo has written."""
     there = [name for name in WRITTEN if (out / name).exists()]
     # All of them, and no training run beside them: that is what a demo left, and may be made again.
     if there and (len(there) < len(WRITTEN) or (out / "checkpoints").exists()):

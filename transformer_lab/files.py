@@ -55,17 +55,6 @@ def write_whole(path, content: str | bytes, mode: int = 0o644) -> Path:
     return path
 
 
-def writable_folder(path) -> Path:
-    """The folder, made if need be; OSError, in a sentence, if nothing can be written into it."""
-    folder = path_of(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError as error:
-        raise type(error)(f"Nothing can be written into the folder {folder}: {error.strerror or error}.") from error
-
-
 def flush(path: Path) -> None:
     """Wait until the file is on the disk: a power cut after a rename must not leave an empty file."""
     with path.open("r+b") as file:  # Windows flushes only what may be written

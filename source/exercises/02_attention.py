@@ -6,9 +6,10 @@
 # split the locked cells: a teacher's grading could not read the notebook any more. (`NameError`? The cell with your answer
 # has not been run yet.)
 #
-# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors, and `...` stands for any
+# Questions 1-3 are the core (about 35 minutes). 4-7 are optional. All tensors are torch tensors, and `...` stands for any
 # number of leading axes (batch, heads), also none. Every function keeps the dtype, lets gradients through, and leaves its
-# inputs as they are. Back to the [lesson](../../notebooks/02_attention.ipynb).
+# inputs as they are. Results are compared up to rounding. A function of torch's or of the package's that does what is asked
+# is accepted as an answer; you learn more without. Back to the [lesson](../../notebooks/02_attention.ipynb).
 
 # %%
 import math
@@ -20,8 +21,9 @@ import torch
 # *4 points, difficulty 2 of 5, about 8 minutes*
 #
 # Write `softmax(x, dim=-1)`: numbers along `dim` that are at least 0 and sum to 1, and whose ratios are
-# $e^{\text{difference of scores}}$. It must hold for scores of $\pm 10^4$. If a row is wholly $-\infty$ (nothing may be
-# attended to), its weights are all 0. (Torch has one; to learn something, do without it.)
+# $e^{\text{difference of scores}}$. Weights and gradients must hold for scores of $\pm 10^4$ too. If a row is wholly $-\infty$
+# (nothing may be attended to), its weights are all 0; what gradients do in such a row is left to lesson 03. (Torch has a
+# softmax; to learn something, do without it.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -69,8 +71,8 @@ grade("02_attention.softmax", softmax)
 # *6 points, difficulty 2 of 5, about 10 minutes*
 #
 # Write `scaled_dot_product_attention(q, k, v)` that returns `(output, weights)`. `q (..., T, d)`, `k (..., S, d)`,
-# `v (..., S, e)`; $T$, $S$, $d$, $e$ may all differ. Any softmax may be used, also your own. In the lesson there was one
-# matrix of queries; here there may be leading axes.
+# `v (..., S, e)`; $T$, $S$, $d$, $e$ may all differ. Scores are ordinary here, no larger than 30; any softmax may be used,
+# also your own. In the lesson there was one matrix of queries; here there may be leading axes.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -111,80 +113,122 @@ from transformer_lab.grading import grade
 grade("02_attention.scaled_dot_product_attention", scaled_dot_product_attention)
 
 # %% [markdown]
-# ## Question 3: five repairs
-# *5 points, difficulty 3 of 5, about 12 minutes*
+# ## Question 3: five broken attentions
+# *5 points, difficulty 3 of 5, about 15 minutes*
 #
-# Five attentions of a kind found in the wild, each with one fault. With as many queries as keys they run, and say nothing.
-# Look at the symptoms that the cell after them prints, beside torch's own attention. Then write each again, changed as
-# little as possible, as `repair_1` to `repair_5`.
+# Five attentions of a kind found in the wild, each with one fault, and all different. They run, and say nothing. Look at the
+# symptoms that the cell after them prints, beside torch's own attention, and name the fault of each. The table offers more
+# faults than there are attentions; write them as they stand there, in quotation marks (capital letters do not matter).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# | fault | what it means |
+# |---|---|
+# | `"scale outside"` | $1 / \sqrt{d}$ stands outside the softmax |
+# | `"softmax twice"` | the softmax of weights is taken once more |
+# | `"over the queries"` | each column sums to 1, not each row |
+# | `"keys re-read"` | the numbers of `k` are cut up anew, not transposed |
+# | `"no softmax"` | the scores themselves multiply the values |
+# | `"divisor too large"` | the scores are divided by more than $\sqrt{d}$ |
+# | `"sum over the queries"` | output $j$ gathers along the wrong index |
+# | `"no scale"` | the scores are divided by nothing |
 #
-# For each: do the rows of what multiplies the values sum to 1? Are the weights too flat or too sharp for scores of
-# variance 1? What do the columns sum to? And if the weights are right, what is left that can be wrong?
-#
-# </details>
-# <details><summary>Hint 2: where to look</summary>
-#
-# 1: the number under the root. 2: what the root divides. 3: the axis. 4: what stands between scores and weights. 5: the
-# index of the sum.
-#
-# </details>
-# <details><summary>Hint 3: a skeleton</summary>
-#
-# All five come out as the same three lines: scores `(..., T, S)`, weights whose rows sum to 1, output `(..., T, e)`.
-#
-# </details>
+# Two of the five are too flat. Which observation tells these two apart? Then write `broken_1` again as `repair`, changed as
+# little as possible, for inputs as in question 2.
 
 
 # %%
 def broken_1(q, k, v):
+    turned = k.reshape(*k.shape[:-2], k.shape[-1], k.shape[-2])  # (..., d, S)
+    weights = (q @ turned / math.sqrt(q.shape[-1])).softmax(dim=-1)
+    return weights @ v, weights
+
+
+# %%
+def broken_2(q, k, v):
+    shares = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
+    weights = torch.softmax(shares, dim=-1)
+    return weights @ v, weights
+
+
+# %%
+def broken_3(q, k, v):
+    weights = (q @ k.transpose(-2, -1)).softmax(dim=-1)
+    return weights @ v / math.sqrt(q.shape[-1]), weights
+
+
+# %%
+def broken_4(q, k, v):
+    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
+    return torch.einsum("...ij,...ie->...je", weights, v), weights
+
+
+# %%
+def broken_5(q, k, v):
     d_model = 8 * q.shape[-1]  # q, k, v belong to one of 8 heads
     weights = (q @ k.transpose(-2, -1) / math.sqrt(d_model)).softmax(dim=-1)
     return weights @ v, weights
 
 
 # %%
-def broken_2(q, k, v):
-    weights = (q @ k.transpose(-2, -1)).softmax(dim=-1)
-    return weights @ v / math.sqrt(q.shape[-1]), weights
-
-
-# %%
-def broken_3(q, k, v):
-    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-2)
-    return weights @ v, weights
-
-
-# %%
-def broken_4(q, k, v):
-    weights = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
-    return weights @ v, weights
-
-
-# %%
-def broken_5(q, k, v):
-    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
-    return torch.einsum("...ij,...ie->...je", weights, v), weights
-
-
-# %%
-def show(name, weights, output):
-    print(f"{name:8}  largest weight {weights.max().item():.2f}   outputs {output.min():.3f} to {output.max():.3f}")
+def torchs(q, k, v):
+    fused = torch.nn.functional.scaled_dot_product_attention
+    return fused(q, k, v), fused(q, k, torch.eye(len(k)))  # one-hot values: the output is the weights themselves
 
 
 _ = torch.manual_seed(0)
-q, k = torch.randn(16, 64), torch.randn(16, 64)
-v = torch.ones(16, 1)  # values of 1: the output is what the weights sum to
-for broken in (broken_1, broken_2, broken_3, broken_4, broken_5):
-    output, weights = broken(q, k, v)
-    show(broken.__name__, weights, output)
-fused = torch.nn.functional.scaled_dot_product_attention
-show("torch", fused(q, k, torch.eye(16)), fused(q, k, v))  # one-hot values: the output is the weights themselves
+q, k, ones = torch.randn(16, 64), torch.randn(16, 64), torch.ones(16, 1)
+for attention in (broken_1, broken_2, broken_3, broken_4, broken_5, torchs):
+    output, weights = attention(q, k, ones)
+    found = attention(k, k, ones)[1].diagonal().mean()  # queries equal to the keys
+    print(f"{attention.__name__}: largest weight {weights.max():.2f}, values of 1 become {output.min():.3f} to "
+          f"{output.max():.3f}, a query gives a key equal to it {found:.2f}")  # fmt: skip
+
+# %% [markdown]
+# <details><summary>Hint 1: a nudge</summary>
+#
+# For each: what do the rows of what multiplies the values sum to? Are the weights too flat or too sharp for scores of
+# variance 1? Does a query find the key that is equal to it? And if the weights are right, what is left that can be wrong?
+#
+# </details>
+# <details><summary>Hint 2: where to look</summary>
+#
+# Two of them are wrong in what is divided, and by what. One is wrong in an index. One holds a line too many. And one has the
+# right shapes everywhere: try it by hand on a `k` of two keys, `torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])`.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# scores = q @ ... / math.sqrt(...)          # (..., T, S): row i, column j is query i times key j
+# weights = ...
+# return weights @ v, weights
+# ```
+#
+# </details>
+
+# %% answer="faults"
+fault_1 = None  # of broken_1: one of the eight faults in the table
+fault_2 = None
+fault_3 = None
+fault_4 = None
+fault_5 = None
+### BEGIN SOLUTION
+fault_1 = "keys re-read"
+fault_2 = "softmax twice"
+fault_3 = "scale outside"
+fault_4 = "sum over the queries"
+fault_5 = "divisor too large"
+### END SOLUTION
+
+# %% answer="apart"
+# "what the rows sum to", "values of 1", "queries 100 times as long" or "the keys in another order"
+apart = None
+### BEGIN SOLUTION
+apart = "queries 100 times as long"
+### END SOLUTION
 
 
-# %% answer="repair_1"
-def repair_1(q, k, v):
+# %% answer="repair"
+def repair(q, k, v):
     """broken_1, mended"""
     ### BEGIN SOLUTION
     weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
@@ -192,53 +236,18 @@ def repair_1(q, k, v):
     ### END SOLUTION
 
 
-# %% answer="repair_2"
-def repair_2(q, k, v):
-    """broken_2, mended"""
-    ### BEGIN SOLUTION
-    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
-    return weights @ v, weights
-    ### END SOLUTION
-
-
-# %% answer="repair_3"
-def repair_3(q, k, v):
-    """broken_3, mended"""
-    ### BEGIN SOLUTION
-    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
-    return weights @ v, weights
-    ### END SOLUTION
-
-
-# %% answer="repair_4"
-def repair_4(q, k, v):
-    """broken_4, mended"""
-    ### BEGIN SOLUTION
-    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
-    return weights @ v, weights
-    ### END SOLUTION
-
-
-# %% answer="repair_5"
-def repair_5(q, k, v):
-    """broken_5, mended"""
-    ### BEGIN SOLUTION
-    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
-    return torch.einsum("...ij,...je->...ie", weights, v), weights
-    ### END SOLUTION
-
-
 # %% check="repair" points=5
 from transformer_lab.grading import grade
 
-grade("02_attention.repair", repair_1, repair_2, repair_3, repair_4, repair_5)
+grade("02_attention.repair", repair, fault_1, fault_2, fault_3, fault_4, fault_5, apart)
 
 # %% [markdown]
 # ## Question 4: entropy
 # *Optional: 3 points, difficulty 2 of 5, about 6 minutes*
 #
 # How sharp is a row of weights? Write `entropy(weights)`: $H = -\sum_j w_j \ln w_j$ in nats, one number a row:
-# `(..., T, S) -> (..., T)`. A weight of exactly 0 contributes 0.
+# `(..., T, S) -> (..., T)`. A weight of exactly 0 contributes 0. (Gradients are asked for only where every weight is above 0:
+# at 0 the slope of $-w \ln w$ is infinite.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -279,7 +288,8 @@ grade("02_attention.entropy", entropy)
 # *Optional: 2 points, difficulty 1 of 5, about 4 minutes*
 #
 # Every score of a row grows by the same number `c`. Write `shift(scores, c)`: the weights after that, for scores
-# `(..., T, S)`. Then say in `shift_choice` what happened to the weights: `"unchanged"`, `"sharper"` or `"flatter"`.
+# `(..., T, S)`; `c` may be as large as $\pm 1000$. Then say in `shift_choice` what happened to the weights: `"unchanged"`,
+# `"sharper"` or `"flatter"`, with its quotation marks.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -324,7 +334,7 @@ grade("02_attention.shift", shift, shift_choice)
 # *Optional: 3 points, difficulty 3 of 5, about 6 minutes*
 #
 # Key $j$ and its value are put into the list once more, the copy at the end. Write `duplicate(weights, j)`: the new row
-# `(S + 1,)`, computed from the old row `(S,)` alone, without any scores.
+# `(S + 1,)`, computed from the old row `(S,)` alone, without any scores. `j` counts from 0.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -367,7 +377,7 @@ grade("02_attention.duplicate", duplicate)
 # In the lesson you put the output midway between $v_1$ and $v_2$ by hand. Now write `mix(keys, values)`, which finds such
 # a query for any four keys `(4, d)` that are linearly independent ($d \ge 4$), and values `(4, e)`: scaled dot-product
 # attention with this query `(d,)` gives an output midway between the first two values, `values[0]` and `values[1]`; it may
-# miss by 1 % of their distance.
+# miss by 1 % of their distance. (The query may be of any float dtype, and needs no gradient.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

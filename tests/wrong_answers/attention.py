@@ -9,6 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import transformer_lab as package
+
 INF = float("inf")
 POINTS = {
     "02_attention.softmax": 4,
@@ -19,7 +21,8 @@ POINTS = {
     "02_attention.duplicate": 3,
     "02_attention.repair": 5,
 }
-PARTS = {"02_attention.repair": (5, 0), "02_attention.shift": (1, 1)}  # functions, variables; else one function
+DIAGNOSES = ("02_attention.repair",)
+PARTS = {"02_attention.repair": (1, 6), "02_attention.shift": (1, 1)}  # functions, variables; else one function
 ONE_WAY = ()  # questions with only one right answer
 MISCONCEPTIONS = ("M01", "M02", "M03", "M04", "M05", "M06")  # that some wrong answer below shows
 
@@ -174,6 +177,17 @@ def minus_ten_thousand(x, dim=-1):
     return x.masked_fill(x == -INF, -1e4).softmax(dim).masked_fill(empty, 0.0)
 
 
+def weaker_beside_inf(x, dim=-1):
+    """A row that holds -inf is made flatter."""
+    finite = x.masked_fill(x == -INF, 0.0)
+    return softmax_in_one_line(torch.where((x == -INF).any(dim, keepdim=True) & (x > -INF), finite * 0.9, x), dim)
+
+
+def nan_gradient_when_large(x, dim=-1):
+    plain = x.exp() / x.exp().sum(dim, keepdim=True)
+    return torch.where((x.abs() > 50) | x.isinf().any(dim, keepdim=True), softmax_in_one_line(x, dim), plain)
+
+
 def misspelt(x, dim=-1):
     return torch.softmaks(x, dim)
 
@@ -283,9 +297,24 @@ def heads_times_d(q, k, v):
     return variant(scale=lambda q, k, v: ((q.shape[1] if q.ndim == 4 else 1) * q.shape[-1]) ** -0.5)(q, k, v)
 
 
-def one_of_five(place, answer):
-    """Five repairs, the one at this place wrong."""
-    return tuple(answer if n == place else attention_right for n in (1, 2, 3, 4, 5))
+NAMED = (
+    "keys re-read",
+    "softmax twice",
+    "scale outside",
+    "sum over the queries",
+    "divisor too large",
+    "queries 100 times as long",
+)
+
+
+def repaired(attention):
+    """A repair beside right diagnoses."""
+    return (attention, *NAMED)
+
+
+def named(*choices):
+    """Diagnoses beside a right repair: the first ones these, the others right."""
+    return (attention_right, *choices, *NAMED[len(choices) :])
 
 
 def sum_over_queries(q, k, v):
@@ -412,6 +441,17 @@ def distances(q, k, v):
 def no_gradient(q, k, v):
     with torch.no_grad():
         return attention_right(q, k, v)
+
+
+def overflowing_branch(s):
+    """Right weights; beyond 20 the naive ones overflow in the branch that where does not take."""
+    naive_ones = (5 * s).exp() / (5 * s).exp().sum(-1, keepdim=True)
+    return torch.where(torch.tensor(True), s.softmax(-1), naive_ones)
+
+
+def top_three(s):
+    kept = s.topk(min(3, s.shape[-1]), dim=-1).values[..., -1:]
+    return s.masked_fill(s < kept, -INF).softmax(-1)
 
 
 def scaled_in_place(q, k, v):
@@ -576,10 +616,16 @@ RIGHT = {
         ("row by row", softmax_row_by_row),
         ("maximum detached, clamped at -1e30", softmax_detached_maximum),
         ("in float64, cast back", softmax_in_float64),
+        ("nan to zeros by where", lambda x, dim=-1: (lambda w: w.where(~w.isnan(), 0.0))(F.softmax(x, dim))),
     ],
     ATTENTION: [
         ("textbook", attention_right),
         ("einsum", attention_einsum),
+        ("the package's", package.scaled_dot_product_attention),
+        (
+            "baddbmm and a power",
+            lambda q, k, v: (lambda w: (w.matmul(v), w))(F.softmax(q.mul(q.size(-1) ** -0.5) @ k.mT, -1)),
+        ),
         ("fused output", attention_fused_output),
         ("weights through an identity", attention_through_identity),
         ("by broadcasting, as a list", attention_list),
@@ -619,12 +665,11 @@ RIGHT = {
         ("divided by its sum", duplicate_sum),
     ],
     "02_attention.repair": [
-        ("textbook", (attention_right,) * 5),
-        (
-            "others",
-            (attention_einsum, attention_fused_output, attention_through_identity, attention_naive, root_as_tensor),
-        ),
-        ("list", (attention_list, attention_einsum, attention_list, attention_list, attention_einsum)),
+        ("textbook", repaired(attention_right)),
+        ("einsum", repaired(attention_einsum)),
+        ("a list", repaired(attention_list)),
+        ("fused", repaired(attention_fused_output)),
+        ("capitals and spaces", (attention_right, *(f" '{choice.upper()}'" for choice in NAMED))),
     ],
 }
 
@@ -675,8 +720,28 @@ WRONG = {
         ("stretched to 0 ... 1", stretched, "stretched to 0 ... 1", "M03"),
         ("zeros", lambda x, dim=-1: torch.zeros_like(x), "yours sum to 0 ... 0"),
         ("sigmoids over their sum", lambda x, dim=-1: F.normalize(x.sigmoid(), p=1, dim=dim), "exp(difference of"),
-        ("base 2, and -inf", base_two, "the other scores share as if alone"),
+        ("weaker beside -inf", weaker_beside_inf, "the other scores share as if alone"),
         ("no dim", lambda x: x.softmax(-1), "The function wanted is softmax(x, dim=-1)."),
+        ("gradient NaN at 1e4", nan_gradient_when_large, "their gradient is NaN"),
+        (
+            "standardised",
+            lambda x, dim=-1: ((x - x.mean(dim, True)) / x.std(dim, keepdim=True)).softmax(dim),
+            "divided by their standard deviation",
+        ),
+        ("over the length", lambda x, dim=-1: F.normalize(x, dim=dim).softmax(dim), "divided by their size first"),
+        ("of sizes", lambda x, dim=-1: x.abs().softmax(dim), "softmax of their sizes"),
+        ("of tanh", lambda x, dim=-1: x.tanh().softmax(dim), "softmax of a tanh"),
+        ("minus", lambda x, dim=-1: (-x).softmax(dim), "the scores times -1"),
+        ("nan_to_num first", lambda x, dim=-1: x.nan_to_num().softmax(dim), "equal weights"),
+        ("lower end clamped", lambda x, dim=-1: x.clamp_min(-100).softmax(dim), "Softmax of -10000"),
+        ("gumbel", lambda x, dim=-1: F.gumbel_softmax(x, dim=dim), "exp(difference of"),
+        (
+            "sum along the last",
+            lambda x, dim=-1: F.softmax(x, dim) / F.softmax(x, dim).sum(-1, keepdim=True),
+            "must sum to 1; yours sum to",
+        ),
+        ("mean for sum", lambda x, dim=-1: x.softmax(dim) / x.shape[dim], "not to 1"),
+        ("float64", lambda x, dim=-1: softmax_in_one_line(x.double(), dim), "came back as torch.float64"),
     ],
     ATTENTION: [
         ("unscaled", unscaled, "not scaled at all", "M01"),
@@ -707,7 +772,7 @@ WRONG = {
             "the output is not weights @ v",
         ),
         ("float16 inside", variant(normalise=lambda s: s.half().softmax(-1).to(s.dtype)), "of low precision"),
-        ("cosine", cosine, "division by its length is applied to q and k"),
+        ("cosine", cosine, "Division by its length is applied to q and k"),
         ("distances", distances, "look at how the scores are made"),
         ("small weights cut", cut, "Some weights are set to 0 after the softmax"),
         ("bfloat16 inside", low_precision, "of low precision"),
@@ -772,12 +837,59 @@ WRONG = {
         ("half the gradient", half_gradient, "Yours is 0.5 times what is wanted"),
         ("NaN gradient", nan_gradient, "holds NaN"),
         ("zeros", variant(normalise=torch.zeros_like), "All weights are 0"),
+        (
+            "weights turned in the sum where T is S",
+            lambda q, k, v: (turned if q.shape[-2] == k.shape[-2] else attention_right)(q, k, v),
+            "transposed before they meet the values",
+            "M05",
+        ),
+        (
+            "queries added",
+            lambda q, k, v: (lambda o, w: (o + q if o.shape == q.shape else o, w))(*attention_right(q, k, v)),
+            "The queries are added",
+        ),
+        ("values scaled", variant(act=lambda x: x / x.shape[-1] ** 0.5, on="v"), "divided by sqrt(e)"),
+        ("values normalised", variant(act=lambda x: F.normalize(x, dim=-1), on="v"), "divided by their length"),
+        ("values centred", variant(act=lambda x: x - x.mean(-2, True), on="v"), "their mean taken off"),
+        ("values shifted", variant(act=lambda x: x.roll(1, -2), on="v"), "shifted by one key"),
+        ("values reversed", variant(act=lambda x: x.flip(-2), on="v"), "in the opposite order"),
+        (
+            "values averaged over the batch",
+            variant(act=lambda x: x.mean(0, True).expand_as(x) if x.ndim > 2 else x, on="v"),
+            "averaged over the batch",
+        ),
+        ("gradient NaN at large scores", variant(normalise=overflowing_branch), "holds NaN"),
+        ("d of the values", variant(scale=lambda q, k, v: v.shape[-1] ** -0.5), "1/sqrt(e)"),
+        ("both scaled", variant(scale=lambda q, k, v: q.shape[-1] ** -1.5), "applied twice"),
+        ("top three", variant(normalise=top_three), "A mask hides some keys"),
+        ("squares", variant(normalise=lambda s: s.softmax(-1) ** 2), "must sum to 1"),
+        (
+            "sigmoids over their sum",
+            variant(normalise=lambda s: F.normalize(s.sigmoid(), p=1, dim=-1)),
+            "do not follow",
+        ),
+        ("output logs", variant(after=lambda o, w, q, k, v: (o, w.log())), "the logarithm of the weights"),
+        (
+            "output softmaxed",
+            variant(after=lambda o, w, q, k, v: (o.softmax(-1), w)),
+            "softmax is applied to the output",
+        ),
+        ("pooled", variant(after=lambda o, w, q, k, v: (o.mean(-2), w)), "An axis is missing"),
+        ("dictionary", variant(after=lambda o, w, q, k, v: {"output": o}), "A dictionary came back"),
         ("bmm", lambda q, k, v: (torch.bmm(q, k.mT), q), "torch.bmm takes exactly three axes"),
         ("permute", lambda q, k, v: (q @ k.permute(0, 2, 1), q), "permute names every axis"),
         ("dot", lambda q, k, v: (torch.dot(q, k), q), "torch.dot is for two vectors"),
     ],
     "02_attention.entropy": [
         ("bits", lambda w: -torch.xlogy(w, w).sum(-1) / math.log(2), "bits (log2)"),
+        ("over the largest", lambda w: entropy_right(w / w.amax(-1, True)), "divided by the largest of their row"),
+        ("binary", lambda w: (torch.special.entr(w) + torch.special.entr(1 - w)).sum(-1), "Terms of 1 - w"),
+        ("log squared", lambda w: (w * w.clamp_min(1e-12).log() ** 2).sum(-1), "The logarithm is squared"),
+        ("largest term", lambda w: torch.special.entr(w).amax(-1), "the largest term of each row"),
+        ("log_softmax", lambda w: -(w * w.log_softmax(-1)).sum(-1), "w are weights already"),
+        ("log S less it", lambda w: math.log(w.shape[-1]) - entropy_right(w), "log S minus the entropy"),
+        ("clamped at 0.01", lambda w: -(w * w.clamp_min(0.01).log()).sum(-1), "Some rows are right"),
+        ("all selected", lambda w: -(w[w > 0] * w[w > 0].log()).sum(), "one number for everything"),
         ("sign", lambda w: torch.xlogy(w, w).sum(-1), "sign is missing"),
         ("log10", lambda w: -(w * w.clamp_min(1e-20).log10()).sum(-1), "log10"),
         ("0 log 0", lambda w: -(w * w.log()).sum(-1), "A weight of 0 gives NaN"),
@@ -850,6 +962,11 @@ WRONG = {
             "the first score of a row only",
         ),
         ("overflow", (lambda s, c: naive(s + c), "unchanged"), "exp overflows"),
+        ("underflow", (lambda s, c: naive(s + min(c, 50.0)), "unchanged"), "exp underflows"),
+        ("clamped", (lambda s, c: (s + c).clamp(-50, 50).softmax(-1), "unchanged"), "are the scores clamped?"),
+        ("float16", (lambda s, c: (s.half() + c).softmax(-1).to(s.dtype), "unchanged"), "nearly right"),
+        ("divided", (lambda s, c: (s / c).softmax(-1), "unchanged"), "A factor is a temperature"),
+        ("a yes", (shift_right, True), "the choice is of type bool"),
         ("over the queries", (lambda s, c: (s + c).softmax(-2), "unchanged"), "dim=-2", "M04"),
         ("exp only", (lambda s, c: (s + c).exp(), "unchanged"), "exp(scores + c) is not divided", "M03"),
         ("scores", (lambda s, c: s + c, "unchanged"), "the softmax is missing", "M03"),
@@ -878,6 +995,17 @@ WRONG = {
         ("not divided", lambda w, j: torch.cat([w, w[j : j + 1]]), "the row sums to 1 + w_j"),
         ("copy gets 0", lambda w, j: torch.cat([w, torch.zeros(1)]), "The copy got weight 0"),
         ("halves", halves, "shared between the two copies"),
+        ("logarithms", lambda w, j: torch.cat([w, w[j : j + 1]]).log(), "These are logarithms"),
+        ("unit length", lambda w, j: F.normalize(torch.cat([w, w[j : j + 1]]), dim=0), "divided by its length"),
+        ("rounded", lambda w, j: duplicate_right(w, j).round(decimals=3), "nearly right"),
+        ("a list", lambda w, j: [*w, w[j]], "of type list"),
+        (
+            "next key",
+            lambda w, j: torch.cat([w, w[[(j + 1) % len(w)]]]) / (1 + w[(j + 1) % len(w)]),
+            "The copy is one of",
+        ),
+        ("mean key", lambda w, j: torch.cat([w, w.mean()[None]]) / (1 + w.mean()), "so they must be equal"),
+        ("no axis", lambda w, j: torch.cat([w, w[j]]), "has no axis left"),
         ("in the middle", in_the_middle, "right after key j"),
         ("first", lambda w, j: torch.cat([w[j : j + 1], w]) / (1 + w[j]), "The copy stands first"),
         ("doubled where it is", doubled_where_it_is, "There are still 4 weights"),
@@ -900,19 +1028,32 @@ WRONG = {
         ("detached", lambda w, j: duplicate_right(w.detach(), j), "No gradient flows"),
     ],
     "02_attention.repair": [
-        ("first as it was", one_of_five(1, model_width), "a d_model of 8 heads", "M01"),
-        ("second as it was", one_of_five(2, outside), "comes after the softmax", "M02"),
-        ("third as it was", one_of_five(3, over_queries), "over the queries", "M04"),
-        ("first unscaled", one_of_five(1, unscaled), "not scaled at all", "M01"),
-        ("second without scale", one_of_five(2, unscaled), "not scaled at all", "M01"),
-        ("third one matrix", one_of_five(3, one_matrix_only), "It works on one matrix"),
-        ("first in place", one_of_five(1, scaled_in_place), "changed its input q in place"),
-        ("second without gradient", one_of_five(2, no_gradient), "No gradient flows"),
-        ("third in float32", one_of_five(3, single_precision), "came back as torch.float32"),
-        ("third over axis 1", one_of_five(3, over_axis_one), "count axes from the end"),
-        ("fourth as it was", one_of_five(4, no_softmax), "before the softmax: signed", "M03"),
-        ("fourth without exp", one_of_five(4, shares_of_scores), "exp is missing", "M03"),
-        ("fifth as it was", one_of_five(5, sum_over_queries), "the sum runs over the queries", "M05"),
-        ("fifth with one index on both", one_of_five(5, value_of_its_own), "Output i is value i", "M05"),
+        ("as broken_1", repaired(re_read), "they do not transpose"),
+        ("as broken_2", repaired(twice), "applied twice"),
+        ("as broken_3", repaired(outside), "comes after the softmax", "M02"),
+        ("as broken_4", repaired(sum_over_queries), "the sum runs over the queries", "M05"),
+        ("as broken_5", repaired(model_width), "a d_model of 8 heads", "M01"),
+        ("not turned at all", repaired(keys_not_turned), "k is not transposed"),
+        ("unscaled", repaired(unscaled), "not scaled at all", "M01"),
+        ("over the queries", repaired(over_queries), "over the queries", "M04"),
+        ("no softmax", repaired(no_softmax), "before the softmax: signed", "M03"),
+        ("without exp", repaired(shares_of_scores), "exp is missing", "M03"),
+        ("one index on both", repaired(value_of_its_own), "Output i is value i", "M05"),
+        ("one matrix", repaired(one_matrix_only), "It works on one matrix"),
+        ("over axis 1", repaired(over_axis_one), "count axes from the end"),
+        ("in place", repaired(scaled_in_place), "changed its input q in place"),
+        ("without gradient", repaired(no_gradient), "No gradient flows"),
+        ("in float32", repaired(single_precision), "came back as torch.float32"),
+        ("1 for a divisor", named("divisor too large"), "larger scores sharpen them again"),
+        ("1 for no scale", named("no scale"), "which key does a query find"),
+        ("2 for the divisor", named(NAMED[0], "divisor too large"), "whose score is 8"),
+        ("2 and 5 exchanged", named(NAMED[0], NAMED[4], *NAMED[2:4], NAMED[1]), "less so where a query meets"),
+        ("3 for no scale", named(*NAMED[:2], "no scale"), "two symptoms of one constant"),
+        ("4 over the queries", named(*NAMED[:3], "over the queries"), "the columns of the weights sum to 1"),
+        ("5 for outside", named(*NAMED[:4], "Scale outside"), "come out as 1 / sqrt(d)"),
+        ("told apart by sums", named(*NAMED[:5], "what the rows sum to"), "The rows of both sum to 1"),
+        ("told apart by ones", named(*NAMED[:5], "values of 1"), "come out as 1 from both"),
+        ("told apart by order", named(*NAMED[:5], "the keys in another order"), "change places with the keys"),
+        ("no option", named("reshape"), "choose one of 'scale outside'"),
     ],
 }

@@ -19,7 +19,7 @@ ACTIVATIONS = {
 }
 
 
-UNIT = "division by its length"
+UNIT = "Division by its length"
 
 
 def attention(q, k, v):
@@ -161,6 +161,21 @@ def output(got, q, k, v):
     if v.ndim > 2:
         words = "The values of the first batch element are used for all of them."
         yield w @ v.flatten(0, -3)[0], words, None
+    if q.shape[-2] == k.shape[-2]:
+        yield w.mT @ v, "The weights are transposed before they meet the values: the sum runs over the queries.", "M05"
+    if right.shape == q.shape:
+        yield right + q, "The queries are added to the output: attention has no residual connection inside.", None
+    for width, name in ((v.shape[-1], "e"), (k.shape[-2], "S")):
+        yield right / math.sqrt(width), f"The output is divided by sqrt({name}): the scale belongs to the scores.", None
+    changed = {
+        "divided by their length": F.normalize(v, dim=-1),
+        "centred, their mean taken off": v - v.mean(-2, True),
+        "shifted by one key": v.roll(1, -2),
+        "in the opposite order": v.flip(-2),
+        "averaged over the batch": v.mean(0, True).expand_as(v) if v.ndim > 2 else v,
+    }
+    for how, other in changed.items():
+        yield w @ other + like, f"The values are {how}: they are averaged as they are.", None
     yield v.mean(-2, True) + like, "The output is the plain mean of the values: the weights are not used.", None
     yield v.sum(-2, True) + like, "The output is the plain sum of the values: the weights are not used.", None
     wrong = w.sum(-2, True) @ v + like

@@ -14,6 +14,7 @@ def values(x, dim, got):
     powers, right = x.exp(), x.softmax(dim)
     for other in range(x.ndim):
         fixed = "dim is ignored inside the function, or its default is not -1"
+        fixed += ", or `dim or -1` takes 0 for nothing" if dim == 0 else ""
         yield x.softmax(other), f"These are the softmax along dim={other}; dim={dim} was asked for: {fixed}.", None
     yield (
         x.flatten().softmax(0).view_as(x),
@@ -52,6 +53,22 @@ def values(x, dim, got):
     yield powers / powers.mean(dim, True), "exp(x) is divided by its mean along dim; divide by its sum.", None
     yield powers / powers.amax(dim, True), "exp(x) is divided by its largest value along dim; divide by its sum.", None
     yield torch.full_like(x, 1 / x.shape[dim]), "All weights are equal, whatever the scores.", None
+    for unbiased in (True, False):
+        centred = (x - x.mean(dim, True)) / x.std(dim, unbiased=unbiased, keepdim=True)
+        yield (
+            centred.softmax(dim),
+            "The scores are divided by their standard deviation first: take them as given.",
+            None,
+        )
+    for divisor in (x.norm(dim=dim, keepdim=True), x.abs().amax(dim, True), x.abs().sum(dim, True)):
+        yield (x / divisor).softmax(dim), "The scores are divided by their size first: take them as given.", None
+    for name, act in {
+        "their sizes": x.abs(),
+        "max(0, score)": x.relu(),
+        "a tanh": x.tanh(),
+        "a sigmoid": x.sigmoid(),
+    }.items():
+        yield act.softmax(dim), f"This is the softmax of {name}; take the scores as given.", None
     slope = temperature(got, x, dim)
     if slope and abs(slope - 1) > 1e-3:
         base = " That is base 2 in place of base e." if abs(slope - 0.6931) < 1e-3 else ""

@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 
 from ._softmax_faults import temperature
 from .common import close, number
@@ -48,6 +49,15 @@ def entropy(w, got):
             "A row with a weight of 0 came out as 0: its sum was NaN and was replaced whole. Replace the term alone."
         )
         yield got, words, None
+    yield (
+        torch.special.entr(w / w.amax(-1, True)).sum(-1),
+        "The weights are divided by the largest of their row first.",
+        None,
+    )
+    yield (terms + torch.special.entr(1 - w)).sum(-1), "Terms of 1 - w are added: only -w_j ln w_j counts.", None
+    yield (w * logs**2).sum(-1), "The logarithm is squared.", None
+    yield terms.amax(-1), "This is the largest term of each row; add up all of them.", None
+    yield -(w * w.log_softmax(-1)).sum(-1), "log_softmax takes softmax once more: w are weights already, log(w).", None
     off = (got.detach().double() - right).abs()
     if close(got, right, 0.1) and (off < 1e-6).any():
         yield got, "Some rows are right, others a little off: are small weights, or the result, clamped?", None
@@ -97,6 +107,8 @@ def shifted(scores, c, got):
     yield powers * math.exp(min(c, 700)) / powers.sum(-1, True), "c is in the numerator only; the sum needs it.", None
     yield powers / (powers * math.exp(min(c, 700))).sum(-1, True), "c is under the fraction only: both need it.", None
     yield (scores + c) / (scores + c).sum(-1, True), "The shifted scores are divided by their sum, without exp.", "M03"
+    if close(got, right, 0.01):
+        return  # nearly right: compare() says so
     slope = temperature(got, scores)
     if slope:
         how = "multiplied by c" if math.isclose(slope, c, rel_tol=1e-3) else f"multiplied by {number(slope)}"
@@ -138,6 +150,10 @@ def duplicated(w, j, got):
     yield doubled / doubled.sum(), "The original is doubled and then copied too.", None
     room = torch.cat([w * (1 - w[j]), w[j : j + 1]])
     yield room, "The copy keeps w_j and the others make room for it; it pays its share too.", None
+    yield long.log(), "These are logarithms: take exp of them and divide by their sum.", None
+    yield F.normalize(long, dim=0), "The row is divided by its length: divide by its sum.", None
+    if close(got, long / long.sum(), 0.01):
+        return  # nearly right: compare() says so
     if not close(got.sum(), torch.ones(())):
         words = f"The new row must sum to 1; yours sums to {number(got.sum())}. (Old weights and copy: 1 + w_j.)"
         yield got, words, None

@@ -1,6 +1,7 @@
 """Lesson 02: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
 
-from ._attention import repair, scaled_dot_product_attention
+from ._attention import scaled_dot_product_attention
+from ._attention_diagnosis import repair
 from ._softmax import softmax
 from ._weights import duplicate, entropy, mix, shift
 

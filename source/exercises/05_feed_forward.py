@@ -8,8 +8,9 @@
 #
 # Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors, and `...` stands for any
 # number of leading axes (batch, positions), also none. Matrices come as torch's `nn.Linear` stores them: one row for each
-# output. Every function keeps the dtype, lets gradients through, and leaves its inputs as they are. Back to the
-# [lesson](../../notebooks/05_feed_forward.ipynb).
+# output. Every function keeps the dtype, lets gradients through, also at large inputs, and leaves its inputs as they are.
+# Numbers count as right to within 1e-4 (in question 2: 1e-5), relative where they exceed 1. You may use torch's functions.
+# Back to the [lesson](../../notebooks/05_feed_forward.ipynb).
 
 # %%
 import math
@@ -64,8 +65,8 @@ grade("05_feed_forward.feed_forward", feed_forward)
 # *4 points, difficulty 2 of 5, about 10 minutes*
 #
 # Write `gelu(x)`, the exact one that BERT uses, and `gelu_tanh(x)`, the approximation that GPT-2 was trained with. Both
-# work number by number on a tensor of any shape, and hold for numbers as large as $\pm 10^4$. (Torch has both; to learn
-# something, do without `F.gelu`.)
+# work number by number on a tensor of any shape. Values *and gradients* hold for numbers as large as $\pm 10^4$. (Torch has
+# both, and `F.gelu` is accepted; to learn something, do without.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -112,75 +113,125 @@ from transformer_lab.grading import grade
 grade("05_feed_forward.gelu", gelu, gelu_tanh)
 
 # %% [markdown]
-# ## Question 3: three repairs
-# *3 points, difficulty 2 of 5, about 10 minutes*
+# ## Question 3: three broken layers
+# *3 points, difficulty 3 of 5, about 12 minutes*
 #
-# Three feed-forward layers of a kind found in the wild, each with one fault (M28). They run, and what comes out has the
-# right shape. Look at the symptoms, then write each again, changed as little as possible: `repair_1`, `repair_2` and
-# `repair_3` take `d_model` and return the mended layer, an `nn.Module`, of the usual inner width and with ReLU. Biases and
-# dropout are up to you.
+# Three feed-forward layers, each with one fault, and all different. They run, and what comes out has the right shape. Name
+# the fault of each. The table offers more faults than there are layers; write them as they stand there, in quotation marks
+# (capital letters do not matter).
 #
+# | fault | what it means |
+# |---|---|
+# | `"second projection missing"` | the hidden layer is the output |
+# | `"too narrow"` | the inner width is `d_model` |
+# | `"activation at the end"` | there is an activation after the last projection |
+# | `"no activation"` | nothing stands between the projections |
+# | `"activation first"` | an activation cuts off `x` before the first projection |
+# | `"one matrix for both"` | the way up and the way down share their weights |
+# | `"positions mixed"` | the output at one position depends on the input at another |
+#
+# Then say for each which observation tells it from a right layer. One of these five does, and the other four come out as
+# they do for a right layer. (`right` is one; write the tests that you need into a cell of your own.)
+#
+# | observation | what is looked at |
+# |---|---|
+# | `"opposite inputs"` | is $f(x) + f(-x) = 2 f(0)$? |
+# | `"shape"` | is the output as wide as `x`? |
+# | `"another position"` | do outputs move at positions whose input has not changed? |
+# | `"below zero"` | are some outputs below zero? |
+# | `"weights"` | how many numbers do the matrices hold? |
+#
+# Last, mend the second one: `repair(d_model)` returns `broken_2(d_model)` without its fault, changed as little as possible: an
+# `nn.Module` of the usual inner width and with ReLU. Biases and dropout are up to you.
+
+
+# %%
+def right(d_model):
+    return nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.ReLU(), nn.Linear(4 * d_model, d_model))
+
+
+class broken_1(nn.Module):
+    def __init__(self, d_model):
+        super().__init__()
+        self.up = nn.Linear(d_model, 4 * d_model)
+        self.b_2 = nn.Parameter(torch.zeros(d_model))
+
+    def forward(self, x):
+        hidden = F.relu(self.up(x))
+        return hidden @ self.up.weight + self.b_2
+
+
+# %%
+class broken_2(nn.Module):
+    def __init__(self, d_model):
+        super().__init__()
+        self.up, self.down = nn.Linear(d_model, 4 * d_model), nn.Linear(4 * d_model, d_model)
+
+    def forward(self, x):  # (B, T, D)
+        hidden = F.relu(self.up(x))
+        hidden = hidden - hidden.mean(dim=1, keepdim=True)
+        return self.down(hidden)
+
+
+# %%
+def broken_3(d_model):
+    up, down = nn.Linear(d_model, 4 * d_model), nn.Linear(4 * d_model, d_model)
+    return nn.Sequential(up, nn.Dropout(0.1), down).eval()
+
+
+# %%
+_ = torch.manual_seed(0)
+x = torch.randn(2, 5, 64)
+for make in (right, broken_1, broken_2, broken_3):
+    print(f"{make.__name__:9}", tuple(make(64)(x).shape))
+
+# %% [markdown]
 # <details><summary>Hint 1: a nudge</summary>
 #
-# A whole layer has about $8\,d_\text{model}^2$ weights, and pushes up as well as down.
+# A whole layer detects, bends, and writes, at each position alone. Which of these four does each snippet lack?
 #
 # </details>
-# <details><summary>Hint 2: the formula with shapes</summary>
+# <details><summary>Hint 2: where to look</summary>
 #
-# $W_1$ `(4 d_model, d_model)`, the activation, $W_2$ `(d_model, 4 d_model)`, and nothing after it.
+# How many numbers have the `p` of `layer.parameters()` with `p.ndim == 2`? What is the sum of two linear maps in a row at
+# $x$ and at $-x$? And which axis of `(B, T, 4 d_model)` is `dim=1`?
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# return nn.Sequential(nn.Linear(d_model, ...), ..., nn.Linear(..., ...))
+# layer, x = broken_2(64), torch.randn(2, 5, 64)
+# changed = x.clone()
+# changed[:, 3] = torch.randn(64)
+# (layer(changed) - layer(x)).abs().amax(dim=(0, 2))     # (T,): where does the output move?
 # ```
 #
 # </details>
 
+# %% answer="faults"
+fault_1 = None  # of broken_1: one of the seven faults in the table
+fault_2 = None
+fault_3 = None
+### BEGIN SOLUTION
+fault_1 = "one matrix for both"
+fault_2 = "positions mixed"
+fault_3 = "no activation"
+### END SOLUTION
 
-# %%
-def broken_1(d_model):
-    return nn.Sequential(nn.Linear(d_model, d_model), nn.ReLU())
-
-
-def broken_2(d_model):
-    return nn.Sequential(nn.Linear(d_model, d_model), nn.ReLU(), nn.Linear(d_model, d_model))
-
-
-def broken_3(d_model):
-    up, down = nn.Linear(d_model, 4 * d_model), nn.Linear(4 * d_model, d_model)
-    return nn.Sequential(up, nn.ReLU(), down, nn.ReLU())
-
-
-# %%
-_ = torch.manual_seed(0)
-for broken in (broken_1, broken_2, broken_3):
-    layer = broken(64)
-    weights = sum(p.numel() for p in layer.parameters() if p.ndim == 2) / 64**2
-    pushes_down = (layer(torch.randn(1000, 64)) < 0).any().item()
-    print(f"{broken.__name__}: {weights:.0f} d_model^2 weights, some outputs below zero: {pushes_down}")
+# %% answer="observations"
+shows_1 = None  # what tells broken_1 from a right layer: one of the five observations
+shows_2 = None
+shows_3 = None
+### BEGIN SOLUTION
+shows_1 = "weights"
+shows_2 = "another position"
+shows_3 = "opposite inputs"
+### END SOLUTION
 
 
-# %% answer="repair_1"
-def repair_1(d_model):
-    """broken_1, mended"""
-    ### BEGIN SOLUTION
-    return nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.ReLU(), nn.Linear(4 * d_model, d_model))
-    ### END SOLUTION
-
-
-# %% answer="repair_2"
-def repair_2(d_model):
+# %% answer="repair"
+def repair(d_model):
     """broken_2, mended"""
-    ### BEGIN SOLUTION
-    return nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.ReLU(), nn.Linear(4 * d_model, d_model))
-    ### END SOLUTION
-
-
-# %% answer="repair_3"
-def repair_3(d_model):
-    """broken_3, mended"""
     ### BEGIN SOLUTION
     return nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.ReLU(), nn.Linear(4 * d_model, d_model))
     ### END SOLUTION
@@ -189,20 +240,23 @@ def repair_3(d_model):
 # %% check="repair" points=3
 from transformer_lab.grading import grade
 
-grade("05_feed_forward.repair", repair_1, repair_2, repair_3)
+grade("05_feed_forward.repair", repair, fault_1, fault_2, fault_3, shows_1, shows_2, shows_3)
 
 # %% [markdown]
 # ## Question 4: does this layer mix positions?
 # *Optional: 4 points, difficulty 3 of 5, about 10 minutes*
 #
 # You are handed a layer of which you know nothing. Call it as often as you like: `layer(x)` takes `(B, T, D)` and gives
-# `(B, T, D)`, with the `T` of the `x` you are given. Write `mixes_positions(layer, x)`: `True` if the output at some
+# `(B, T, D)`, with the `T` and `D` of the `x` you are given. Write `mixes_positions(layer, x)`: `True` if the output at some
 # position depends on the input at *another* position, else `False`. It must see through attention with and without
-# masks, through wires between any two positions, and through layers that only look as if they mixed.
+# masks, also behind a norm, through wires between any two positions and any two of their numbers, and through layers that
+# only look as if they mixed. A wire may be as faint as a factor of 0.002; differences below 1e-6 are rounding. A layer that
+# mixes the *sequences of a batch* and not the positions does not mix positions: `False`.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# In lesson 03 you found a leak by changing what must not matter. Shuffling is no test: unmasked attention passes it.
+# In lesson 03 you found a leak by changing what must not matter. Shuffling is no test: unmasked attention passes it. And
+# what could you do to the numbers of a position that a norm takes back?
 #
 # </details>
 # <details><summary>Hint 2: the test with shapes</summary>
@@ -323,11 +377,12 @@ grade("05_feed_forward.cost", count_parameters, count_flops, crossing_T)
 #
 # Write `swiglu(x, w_gate, w_1, w_2)`: `x (..., D)`, `w_gate` and `w_1` `(d_ff, D)`, `w_2 (D, d_ff)`, no biases. The hidden
 # layer of `w_1` stays linear; it is multiplied, unit by unit, by a gate: $\operatorname{silu}(z) = z\,\sigma(z)$ of what
-# `w_gate` gives, where $\sigma$ is the sigmoid, `torch.sigmoid`. Then comes `w_2`. Large $z$ must not give NaN.
+# `w_gate` gives, where $\sigma$ is the sigmoid, `torch.sigmoid`. Then comes `w_2`. Large $z$, of 300 and more, must not give
+# NaN, in the output or in its gradient.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# Two projections of the same `x`, side by side. Which of them is bent?
+# Two projections of the same `x`, side by side. Which of them passes through an activation?
 #
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>

@@ -21,7 +21,8 @@ POINTS = {
     "05_feed_forward.gated_width": 3,
 }
 # functions, variables; else one function
-PARTS = {"05_feed_forward.gelu": (2, 0), "05_feed_forward.repair": (3, 0), "05_feed_forward.cost": (2, 1)}
+PARTS = {"05_feed_forward.gelu": (2, 0), "05_feed_forward.repair": (1, 6), "05_feed_forward.cost": (2, 1)}
+DIAGNOSES = ("05_feed_forward.repair",)
 ONE_WAY = ()
 MISCONCEPTIONS = ("M28", "M30")
 
@@ -172,6 +173,19 @@ def with_inner(inner):
     return lambda x: 0.5 * x * (1 + torch.tanh(inner(x)))
 
 
+def gelu_by_exp(x):
+    return x - x / (1 + torch.exp(2 * ROOT * (x + 0.044715 * x**3)))
+
+
+def gelu_where(x):
+    return torch.where(x > 5, x, torch.where(x < -5, 0 * x, tanh_by_exp(x)))
+
+
+def gelu_by_root(x):
+    size = (x * x).sqrt()
+    return (x + size * torch.erf(size / math.sqrt(2))) / 2
+
+
 def halved_in_place(x):
     x *= 0.5
     return x * (1 + torch.erf(x * math.sqrt(2)))
@@ -319,19 +333,60 @@ class CutOff(Layer):
         return super().forward(x).detach()
 
 
+class Centred(Layer):
+    axis = 1
+
+    def forward(self, x):
+        hidden = F.relu(self.up(x))
+        return self.down(hidden - hidden.mean(dim=self.axis, keepdim=True))
+
+
+class CentredOverBatch(Centred):
+    axis = 0
+
+
+class CentredOverUnits(Centred):
+    axis = 2
+
+
+def diagnosis(repair=block, **other):
+    """The right choices beside this repair, but for those given."""
+    right = {
+        "fault_1": "one matrix for both",
+        "fault_2": "positions mixed",
+        "fault_3": "no activation",
+        "shows_1": "weights",
+        "shows_2": "another position",
+        "shows_3": "opposite inputs",
+    }
+    return repair, *(right | other).values()
+
+
 # mixes_positions ----------------------------------------------------------------------------------------------
 
 
-def mixing_right(layer, x):
-    before = layer(x)
-    for t in range(x.shape[1]):
-        other = x.clone()
-        other[:, t] += 1
-        moved = (layer(other) - before).abs().amax(dim=(0, 2)) > 1e-6
-        moved[t] = False
-        if moved.any():
-            return True
-    return False
+def mixing(change, positions=lambda x: range(x.shape[1]), beyond=1e-6, at=lambda t, T: range(T)):
+    """Change each position in turn in a copy; True if an output at another one moves by more than `beyond`."""
+
+    def mixes(layer, x):
+        before = layer(x)
+        for t in positions(x):
+            changed = x.clone()
+            change(changed[:, t])
+            moved = (layer(changed) - before).abs().amax(dim=(0, 2)) > beyond
+            moved[t] = False
+            if moved[list(at(t, x.shape[1]))].any():
+                return True
+        return False
+
+    return mixes
+
+
+def redraw(numbers):
+    numbers.copy_(torch.randn_like(numbers))
+
+
+mixing_right = mixing(redraw)
 
 
 def mixing_by_jacobian(layer, x):
@@ -372,16 +427,60 @@ def mixing_in_one_batch(layer, x):
     return moved.fill_diagonal_(False).any()
 
 
-def mixing_one_feature(layer, x):
-    before = layer(x)
+def mixing_in_one_copy(layer, x):
+    before, changed = layer(x), x.clone()
     for t in range(x.shape[1]):
-        changed = x.clone()
-        changed[:, t, 0] += 1
+        redraw(changed[:, t])
         moved = (layer(changed) - before).abs().amax(dim=(0, 2)) > 1e-6
         moved[t] = False
         if moved.any():
             return True
     return False
+
+
+def mixing_batch_counted(layer, x):
+    before = layer(x)
+    for t in range(x.shape[1]):
+        changed = x.clone()
+        redraw(changed[0, t])
+        moved = (layer(changed) - before).abs().amax(dim=-1) > 1e-6
+        moved[0, t] = False
+        if moved.any():
+            return True
+    return False
+
+
+def mixing_last_gradient(layer, x):
+    x = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(layer(x)[:, -1].sum(), x)
+    return bool(gradient[:, :-1].abs().max() > 1e-6)
+
+
+def mixing_never_asked(layer, x):
+    return not isinstance(layer, nn.Linear)
+
+
+def mixing_by_zeros(layer, x):
+    before, T = layer(x), x.shape[1]
+    keep = 1 - torch.eye(T)
+    return any(((layer(x * keep[t, :, None]) - before).abs() * keep[t, :, None]).max() > 1e-6 for t in range(T))
+
+
+def mixing_by_numpy(layer, x):
+    before = layer(x).numpy()
+    for t in range(x.shape[1]):
+        changed = x.numpy().copy()
+        changed[:, t] = np.random.default_rng(t).normal(size=changed[:, t].shape)
+        after = layer(torch.from_numpy(changed)).numpy()
+        if np.abs(np.delete(after - before, t, axis=1)).max() > 1e-6:
+            return np.bool_(True)
+    return np.bool_(False)
+
+
+def mixing_by_jacrev(layer, x):
+    table = torch.func.jacrev(lambda x: layer(x).sum(dim=0))(x)  # (T, D, B, T, D)
+    strength = table.abs().sum(dim=(1, 2, 4))
+    return (strength - strength.diagonal().diag()).max().item() > 1e-6
 
 
 def mixing_along_batch(layer, x):
@@ -423,16 +522,6 @@ def mixing_by_nan(layer, x):
     dyed = x.clone()
     dyed[:, 0] = torch.nan
     return layer(dyed)[:, 1:].isnan().any().item()
-
-
-def mixing_next_only(layer, x):
-    before = layer(x)
-    for t in range(x.shape[1] - 1):
-        changed = x.clone()
-        changed[:, t] += 1
-        if not torch.allclose(layer(changed)[:, t + 1], before[:, t + 1]):
-            return True
-    return False
 
 
 def mixing_in_place(layer, x):
@@ -523,6 +612,16 @@ def swiglu_unturned(x, w_gate, w_1, w_2):
     return (F.silu(x @ w_gate) * (x @ w_1)) @ w_2
 
 
+def swiglu_gate_of_all(x, w_gate, w_1, w_2):
+    gate = x @ w_gate.T
+    gate = gate.mean(-2, keepdim=True) if x.ndim > 1 else gate
+    return (F.silu(gate) * (x @ w_1.T)) @ w_2.T
+
+
+def swiglu_late(x, w_gate, w_1, w_2):
+    return (F.silu(x @ w_gate.T) @ w_2.T) * (x @ w_1.T @ w_2.T)
+
+
 # gated_width --------------------------------------------------------------------------------------------------
 
 
@@ -576,10 +675,14 @@ RIGHT = {
         ("modules", (nn.GELU(), nn.GELU(approximate="tanh"))),
     ],
     REPAIR: [
-        ("sequential", (block, block, block)),
-        ("classes", (Layer, Turned, Convolutions)),
-        ("no biases, dropout at the end", (block_without_biases, with_dropout, Layer)),
-        ("lazy, in place", (lazy, in_place, lazy)),
+        ("sequential", diagnosis(block)),
+        ("a class", diagnosis(Layer)),
+        ("stored the other way", diagnosis(Turned)),
+        ("convolutions", diagnosis(Convolutions, shows_1=" Weights. ", fault_3="No activation")),
+        ("no biases", diagnosis(block_without_biases)),
+        ("dropout at the end", diagnosis(with_dropout)),
+        ("lazy", diagnosis(lazy)),
+        ("in place", diagnosis(in_place)),
     ],
     MIXES: [
         ("each position changed", mixing_right),
@@ -587,7 +690,10 @@ RIGHT = {
         ("all others replaced", mixing_others_replaced),
         ("a tensor of one", mixing_as_tensor),
         ("gradients", mixing_by_gradients),
-        ("all changes in one batch", mixing_in_one_batch),
+        ("zeros", mixing_by_zeros),
+        ("numpy", mixing_by_numpy),
+        ("torch.func", mixing_by_jacrev),
+        ("a coarser bound", mixing(redraw, beyond=1e-4)),
     ],
     COST: [
         ("by formula", (parameters, flops, 4096)),
@@ -601,7 +707,6 @@ RIGHT = {
         ("silu", swiglu_right),
         ("by hand", swiglu_by_hand),
         ("one product", swiglu_one_product),
-        ("by exp", gated_with(lambda g, v: g / (1 + (-g).exp()) * v)),
     ],
     WIDTH: [
         ("ceil", width_right),
@@ -643,6 +748,24 @@ WRONG = {
         ("positions averaged", ff_positions_averaged, "depends on the others"),
         ("activation on w_1", lambda x, a, b, c, d, f: (x @ f(a).T + b) @ c.T + d, "applied to the matrix w_1"),
         ("squeezed", changed(after=lambda o, x, a: o.squeeze()), "was it summed away or squeezed"),
+        ("b_1 subtracted", lambda x, a, b, c, d, f: f(x @ a.T - b) @ c.T + d, "b_1 is subtracted"),
+        ("b_1 multiplied", lambda x, a, b, c, d, f: f(x @ a.T * b) @ c.T + d, "b_1 multiplies"),
+        ("mean of b_1", lambda x, a, b, c, d, f: f(x @ a.T + b.mean()) @ c.T + d, "With b_1 = 0 yours is right"),
+        ("mean of b_2", lambda x, a, b, c, d, f: f(x @ a.T + b) @ c.T + d.mean(), "With b_2 = 0 yours is right"),
+        ("w_1 both ways", lambda x, a, b, c, d, f: f(x @ a.T + b) @ a + d, "w_1 serves both ways"),
+        ("w_2 both ways", lambda x, a, b, c, d, f: f(x @ c + b) @ c.T + d, "w_2 serves both ways"),
+        ("always silu", changed(act=F.silu), "The activation is always silu"),
+        ("relu as well", changed(first=lambda x, w, b, a: a((x @ w.T + b).relu())), "A ReLU of your own"),
+        ("hidden normalised", changed(last=lambda h, w, b, a: F.layer_norm(h, h.shape[-1:]) @ w.T + b), "comes a norm"),
+        ("softmax of the hidden", changed(last=lambda h, w, b, a: h.softmax(-1) @ w.T + b), "comes a softmax"),
+        (
+            "divided by sqrt(D)",
+            changed(first=lambda x, w, b, a: a(x @ w.T / len(w.T) ** 0.5 + b)),
+            "divided by sqrt(D)",
+        ),
+        ("units averaged", changed(last=lambda h, w, b, a: h @ w.T / h.shape[-1] + b), "contributions are averaged"),
+        ("b_1 activated", changed(first=lambda x, w, b, a: a(x @ w.T) + a(b)), "applied to the bias alone"),
+        ("x cut off", changed(before=lambda x, a: x.clamp(-20, 20)), "is something cut off?"),
         ("x itself", lambda x, a, b, c, d, f: x * 1, "This is x itself"),
         ("zeros", lambda x, a, b, c, d, f: x * 0, "Every number is 0"),
         ("halved inside", changed(last=lambda h, w, b, a: (h / 2).relu() @ w.T + b), "Follow one hidden unit"),
@@ -673,6 +796,21 @@ WRONG = {
         ("bracket", (exact, with_inner(lambda x: ROOT * x + 0.044715 * x**3)), "multiplies the whole bracket"),
         ("a digit lost", (exact, with_inner(lambda x: ROOT * (x + 0.0044715 * x**3))), "The factor of x^3"),
         ("softplus", (exact, F.softplus), "This is softplus"),
+        ("mish", (F.mish, approximate), "This is Mish"),
+        ("sqrt(2 pi)", (exact, with_inner(lambda x: math.sqrt(2 * math.pi) * (x + 0.044715 * x**3))), "not sqrt(2 pi)"),
+        (
+            "digits exchanged",
+            (exact, with_inner(lambda x: ROOT * (x + 0.047415 * x**3))),
+            "your tanh takes 0.7979 x + 0.0",
+        ),
+        ("x cubed with its factor", (exact, with_inner(lambda x: ROOT * (x + (0.044715 * x) ** 3))), "cubed too"),
+        ("erf of 0.6 x", (lambda x: x / 2 * (1 + torch.erf(0.6 * x)), approximate), "erf takes 0.6 times x"),
+        ("1 + inside the half", (lambda x: x * (1 + torch.erf(x / 2**0.5) / 2), approximate), "The brackets are wrong"),
+        ("erfc", (lambda x: x / 2 * torch.erfc(x / 2**0.5), approximate), "not 1 - erf(...)"),
+        ("below zero cut off", (lambda x: exact(x).relu(), approximate), "What is below zero is cut off"),
+        ("gradient overflows", (exact, gelu_by_exp), "and its gradient is nan"),
+        ("gradient overflows where it is not used", (exact, gelu_where), "and its gradient is nan"),
+        ("a root at 0", (gelu_by_root, approximate), "At x = 0 the value of gelu(x) is right"),
         ("exp overflows", (exact, tanh_by_exp), "An exp overflows"),
         ("writes into x", (halved_in_place, approximate), "changed its input x in place"),
         ("erf of x / 2", (lambda x: x * (1 + torch.erf(x / 2)) / 2, approximate), "this erf takes x / 2"),
@@ -682,27 +820,42 @@ WRONG = {
         ("detached", (lambda x: exact(x.detach()), approximate), "No gradient flows"),
     ],
     REPAIR: [
-        ("second projection forgotten", (one_projection, block, block), "the second projection is missing", "M28"),
-        ("still narrow", (block, narrow, block), "The inner width is d_model", "M28"),
-        ("narrow, first", (narrow, block, block), "The inner width is d_model", "M28"),
-        ("activation at the end", (block, block, active_end), "only push one way", "M28"),
-        ("activation at the end only", (block, block, active_only_at_the_end), "only push one way", "M28"),
-        ("no activation", (block, block, no_activation), "two linear maps are one linear map"),
-        ("gelu at the end", (block, block, gelu_end), "after the last projection", "M28"),
-        ("norm inside", (block, block, norm_end), "a norm inside?"),
-        ("twice as wide", (block, twice_as_wide, block), "6 to 24 and back"),
-        ("another activation", (block, block, with_gelu), "The activation is GELU"),
-        ("stays wide", (stays_wide, block, block), "the second projection is missing", "M28"),
-        ("a third projection", (block, three_layers, block), "There are 3 matrices"),
-        ("no module", (not_a_module, block, block), "return an nn.Module"),
-        ("residual", (block, block, WithResidual), "x is added"),
-        ("a layer already", (block(6), block, block), "is a layer already"),
-        ("a class", (block, lambda d_model: nn.Sequential, block), "gave the class Sequential itself"),
-        ("one matrix for both", (Borrowing, block, block), "or borrows the first one's", "M28"),
-        ("cut off from learning", (block, block, CutOff), "no gradient reaches"),
-        ("leaky", (block, leaky, block), "The activation is a leaky ReLU"),
-        ("activation first", (block, block, active_first), "before the first projection"),
-        ("made in forward", (MadeInForward, block, block), "make its Linear layers in __init__"),
+        ("second projection forgotten", diagnosis(one_projection), "the second projection is missing", "M28"),
+        ("still narrow", diagnosis(narrow), "The inner width is d_model", "M28"),
+        ("activation at the end", diagnosis(active_end), "only push one way", "M28"),
+        ("activation at the end only", diagnosis(active_only_at_the_end), "only push one way", "M28"),
+        ("no activation", diagnosis(no_activation), "two linear maps are one linear map"),
+        ("gelu at the end", diagnosis(gelu_end), "after the last projection", "M28"),
+        ("norm inside", diagnosis(norm_end), "a norm inside?"),
+        ("twice as wide", diagnosis(twice_as_wide), "6 to 24 and back"),
+        ("another activation", diagnosis(with_gelu), "The activation is GELU"),
+        ("stays wide", diagnosis(stays_wide), "the second projection is missing", "M28"),
+        ("a third projection", diagnosis(three_layers), "There are 3 matrices"),
+        ("no module", diagnosis(not_a_module), "return an nn.Module"),
+        ("residual", diagnosis(WithResidual), "x is added"),
+        ("a layer already", diagnosis(block(6)), "is a layer already"),
+        ("a class itself", diagnosis(lambda d_model: nn.Sequential), "gave the class Sequential itself"),
+        ("one matrix for both", diagnosis(Borrowing), "or borrows the first one's", "M28"),
+        ("cut off from learning", diagnosis(CutOff), "no gradient reaches"),
+        ("leaky", diagnosis(leaky), "The activation is a leaky ReLU"),
+        ("activation first", diagnosis(active_first), "before the first projection"),
+        ("made in forward", diagnosis(MadeInForward), "make its Linear layers in __init__"),
+        ("as it was", diagnosis(Centred), "still depends on the others"),
+        ("centred over the batch", diagnosis(CentredOverBatch), "The sequences of a batch influence one another"),
+        ("centred over the units", diagnosis(CentredOverUnits), "what else is in it?"),
+        (
+            "fault 1 narrow",
+            diagnosis(fault_1="too narrow"),
+            "fault_1 is 'too narrow'. Such a layer has matrices of d_model",
+        ),
+        ("fault 1 missing", diagnosis(fault_1="second projection missing"), "its output is the hidden layer"),
+        ("fault 2 at the end", diagnosis(fault_2="activation at the end"), "Such a layer never writes below zero"),
+        ("fault 3 positions", diagnosis(fault_3="positions mixed"), "fault_3 is 'positions mixed'"),
+        ("a number", diagnosis(fault_2=7), "with its quotation marks"),
+        ("in other words", diagnosis(fault_3="linear"), "choose one of"),
+        ("seen by shape", diagnosis(shows_1="shape"), "as wide as x, as in a right layer"),
+        ("seen by sign", diagnosis(shows_2="below zero"), "Some outputs are below zero"),
+        ("seen by weights", diagnosis(shows_3="weights"), "hold 8 d_model^2 numbers"),
     ],
     MIXES: [
         ("by shuffling", mixing_by_shuffle, "Shuffling the positions first or last"),
@@ -710,28 +863,54 @@ WRONG = {
         ("only the first changed", perturbing(0), "changing the *first* one shows nothing"),
         ("itself counted", perturbing(0, others=False), "For a feed-forward layer you said True"),
         ("all must move", perturbing(0, every=True), "For attention without a mask you said False"),
-        ("halves changed", mixing_between_halves, "change each position alone"),
+        ("halves changed", mixing_between_halves, "Change each position alone"),
         ("NaN as a dye", mixing_by_nan, "For attention of each position to itself you said True"),
-        ("the next one only", mixing_next_only, "sees only the future you said False"),
+        ("the next one only", mixing(redraw, at=lambda t, T: range(t + 1, min(t + 2, T))), "the future you said False"),
+        ("neighbours only", mixing(redraw, at=lambda t, T: {max(t - 1, 0), min(t + 1, T - 1)}), "all other positions"),
+        ("one added", mixing(lambda numbers: numbers.add_(1)), "You added the same to all numbers of a position"),
+        ("doubled", mixing(lambda numbers: numbers.mul_(2)), "You multiplied all numbers of a position by one factor"),
+        ("a coarse bound", mixing(redraw, beyond=0.01), "For a faint wire you said False"),
+        ("a tiny change", mixing(lambda numbers: numbers.add_(1e-6 * torch.randn(4))), "too little to show"),
+        ("the last left out", mixing(redraw, lambda x: range(x.shape[1] - 1)), "You never changed position 5"),
+        ("the first left out", mixing(redraw, lambda x: range(1, x.shape[1])), "You never changed position 0"),
+        ("as many as features", mixing(redraw, lambda x: range(x.shape[2])), "You never changed positions 4 and 5"),
+        (
+            "one copy for all",
+            mixing_in_one_copy,
+            "positions 0 and 1 at once. Begin each time with a new copy",
+        ),
+        ("the batch counted", mixing_batch_counted, "For a norm over the batch you said True"),
+        ("all changes in one batch", mixing_in_one_batch, "Several probes in one batch disturb one another"),
+        ("gradient of the last", mixing_last_gradient, "By gradients: ask the outputs of each position"),
+        ("never asked", mixing_never_asked, "For a feed-forward layer you said True"),
         ("always True", lambda layer, x: True, "For a feed-forward layer you said True"),
         ("always False", lambda layer, x: False, "For attention without a mask you said False"),
         ("one position at a time, alone", mixing_alone, "Keep the shape"),
         ("a tensor of many", mixing_all_moved, "wanted one True or False"),
         ("writes into x", mixing_in_place, "changed its input x in place"),
         ("text", lambda layer, x: "yes", "wanted one True or False"),
-        ("one feature changed", mixing_one_feature, "a wire between two numbers you said False"),
+        (
+            "first number changed",
+            mixing(lambda numbers: numbers[:, 0].add_(1)),
+            "number 0 of a position only",
+        ),
+        (
+            "last number changed",
+            mixing(lambda numbers: numbers[:, -1].add_(1)),
+            "number 3 of a position only",
+        ),
         ("batch changed", mixing_along_batch, "the positions are axis 1"),
     ],
     COST: [
         cost_wrong("W_O forgotten", "W_O is forgotten", parameters_with(attention=lambda D: 3 * D * D)),
         cost_wrong("one projection", "four matrices", parameters_with(attention=lambda D: D * D)),
         cost_wrong("third matrix forgotten", "has a third matrix", parameters_with(layer=lambda D, f, g: 2 * D * f)),
-        cost_wrong("always three", "this one has two", parameters_with(layer=lambda D, f, g: 3 * D * f)),
+        cost_wrong("always three", "a plain one has two", parameters_with(layer=lambda D, f, g: 3 * D * f)),
         cost_wrong("4 d_model taken", "d_ff is taken as 4 d_model", parameters_with(layer=lambda D, f, g: 8 * D * D)),
         cost_wrong("second forgotten", "two matrices, up and down", parameters_with(layer=lambda D, f, g: D * f)),
         cost_wrong("biases", "Biases are counted", parameters_with(attention=lambda D: 4 * D * D + 4 * D)),
         cost_wrong("exchanged", "their order is not", lambda *sizes: parameters(*sizes)[::-1]),
-        cost_wrong("one number", "wanted 2: return attention", lambda *sizes: sum(parameters(*sizes))),
+        cost_wrong("one number", "wanted 2 numbers, in this order: attention", lambda *sizes: sum(parameters(*sizes))),
         cost_wrong(
             "no factor 2", "comes with an addition", parameters, flops_with(0, lambda T, D, f, g: 4 * T * D * D)
         ),
@@ -749,7 +928,24 @@ WRONG = {
         cost_wrong("no number", "crossing_T is nan", crossing=math.nan),
         cost_wrong("below zero", "crossing_T is -4096", crossing=-4096),
         cost_wrong("causal", "with a causal mask", parameters, flops_with(1, lambda T, D, f, g: 2 * T * (T + 1) * D)),
-        cost_wrong("in millions", "yours is 0.016384", lambda *sizes: [n / 1e6 for n in parameters(*sizes)]),
+        cost_wrong("four when gated", "not four", lambda D, f, g: (4 * D * D, (4 if g else 2) * D * f)),
+        cost_wrong(
+            "two thirds of d_ff", "it is given", lambda D, f, g: (4 * D * D, 3 * D * (2 * f // 3) if g else 2 * D * f)
+        ),
+        cost_wrong(
+            "softmax", "The softmax is counted", parameters, flops_with(1, lambda T, D, f, g: 4 * T * T * D + 3 * T * T)
+        ),
+        cost_wrong(
+            "activation",
+            "The activation is counted",
+            parameters,
+            flops_with(2, lambda T, D, f, g: 2 * T * parameters(D, f, g)[1] + T * f),
+        ),
+        cost_wrong("backward pass", "the backward pass", parameters, lambda *sizes: [3 * n for n in flops(*sizes)]),
+        cost_wrong(
+            "odd when gated", "For a plain layer it is right", lambda D, f, g: (4 * D * D, (7 if g else 2) * D * f)
+        ),
+        cost_wrong("in millions", "yours is 0.0196", lambda *sizes: [n / 1e6 for n in parameters(*sizes)]),
     ],
     SWIGLU: [
         ("wrong branch", gated_with(lambda g, v: g * F.silu(v)), "on the wrong branch"),
@@ -769,7 +965,22 @@ WRONG = {
         ("not turned", swiglu_unturned, "The matrices are not turned"),
         ("exp overflows", gated_with(lambda g, v: g * g.exp() / (1 + g.exp()) * v), "an exp(z) overflows"),
         ("gate frozen", gated_with(lambda g, v: F.silu(g).detach() * v), "No gradient reaches w_gate"),
-        ("gated twice", gated_with(lambda g, v: F.silu(g) * g * v), "Follow one hidden unit"),
+        ("gated twice", gated_with(lambda g, v: F.silu(g) * g * v), "z stands there once too often"),
+        ("gradient overflows", gated_with(lambda g, v: g / (1 + (-g).exp()) * v), "its gradient is NaN or inf"),
+        ("odd", gated_with(lambda g, v: F.silu(g) * v**3), "Follow one hidden unit"),
+        ("silu on x", lambda x, w_gate, w_1, w_2: ((F.silu(x) @ w_gate.T) * (x @ w_1.T)) @ w_2.T, "before w_gate"),
+        ("sigmoid of both", gated_with(lambda g, v: F.silu(g) * v.sigmoid()), "passes through sigmoid too"),
+        ("silu of the sum", gated_with(lambda g, v: F.silu(g + v)), "silu taken of the sum"),
+        ("1.702", gated_with(lambda g, v: g * (1.702 * g).sigmoid() * v), "The gate is z sigmoid(1.702 z)"),
+        ("sigmoid(-z)", gated_with(lambda g, v: g * (-g).sigmoid() * v), "not z sigmoid(-z)"),
+        ("one gate for all", gated_with(lambda g, v: F.silu(g).sum(-1, keepdim=True) * v), "The gates are summed"),
+        ("one gate for all positions", swiglu_gate_of_all, "averaged over the positions"),
+        (
+            "w_1 both ways",
+            lambda x, w_gate, w_1, w_2: (F.silu(x @ w_gate.T) * (x @ w_1.T)) @ w_1,
+            "w_1 serves on the way",
+        ),
+        ("multiplied late", swiglu_late, "multiplied in after w_2"),
     ],
     WIDTH: [
         ("rounded down", lambda d_ff, m: 2 * d_ff // (3 * m) * m, "rounded down"),
@@ -788,5 +999,11 @@ WRONG = {
         ("0.66", lambda d_ff, m: m * math.ceil(0.66 * d_ff / m), "0.66 is not 2/3"),
         ("0.6667", lambda d_ff, m: m * math.ceil(0.6667 * d_ff / m), "0.6667 is not 2/3"),
         ("the shown example", lambda d_ff, m: 11_008, "yours is 11,008"),
+        ("d_ff // 4", lambda d_ff, m: m * math.ceil(8 * (d_ff // 4) / 3 / m), "need not be a multiple of 4"),
+        ("d_ff // multiple", lambda d_ff, m: m * math.ceil(2 * (d_ff // m) / 3), "cuts a part of d_ff off first"),
+        ("rounded first", lambda d_ff, m: m * math.ceil(round(2 * d_ff / 3) / m), "is rounded before the rounding up"),
+        ("a power of two", lambda d_ff, m: m * 2 ** math.ceil(math.log2(2 * d_ff / 3 / m)), "the next power of two"),
+        ("256 always", lambda d_ff, m: 256 * math.ceil(2 * d_ff / 768), "whatever `multiple` is"),
+        ("a third too little", lambda d_ff, m: m * max(1, d_ff // (4 * m)), "has fewer weights than the plain one"),
     ],
 }

@@ -1,11 +1,10 @@
-"""Lesson 05: the checks of the feed-forward layer, plain and gated, and of three repairs of it."""
+"""Lesson 05: the checks of the feed-forward layer, plain and gated."""
 
 import itertools
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
+from torch import Tensor
 
 from ..score import NotDone, Wrong, check
 from . import _feed_forward_faults as faults
@@ -39,6 +38,7 @@ class feed_forward:
         inputs = layer(4)
         turned = normal(4, 2, D).transpose(0, 1)
         compare_output(feed_forward, "relu", (turned, *inputs[1:]))
+        compare_output(feed_forward, "relu", (100 * inputs[0], *inputs[1:]))
 
     @check("any other activation", 1)
     def activations(feed_forward):
@@ -62,8 +62,11 @@ class feed_forward:
         wanted = torch.autograd.grad((right * upstream).sum(), inputs)
         for name, mine, theirs in zip(faults.NAMES, found, wanted, strict=True):
             if mine is None or not mine.any():
-                raise Wrong(f"No gradient reaches {name}: it could not learn. {DETACHED}")
-            if close(got, right):
+                used = (
+                    DETACHED if close(got, right, 1e-4) else "And the numbers are wrong (see above): is it used at all?"
+                )
+                raise Wrong(f"No gradient reaches {name}: it could not learn. {used}")
+            if close(got, right, 1e-4):
                 compare(mine, theirs, name=f"the gradient of {name}", tolerance=1e-4)
 
 
@@ -126,10 +129,10 @@ def why_it_raised(answer, x: Tensor):
     return None
 
 
-def quietly(answer, *inputs) -> Tensor:
-    """The answer's numbers with tanh, or NaN."""
+def quietly(answer, *inputs, activation=torch.tanh) -> Tensor:
+    """The answer's numbers, or NaN."""
     try:
-        got = answer(*copies(*inputs), torch.tanh)
+        got = answer(*copies(*inputs), activation)
         return got.detach() if isinstance(got, Tensor) else torch.tensor(torch.nan)
     except Exception:
         return torch.tensor(torch.nan)
@@ -148,7 +151,23 @@ def compare_output(answer, name: str, inputs) -> None:
         if not close(torch.stack(alone).view(x.shape), got, 1e-4):
             words = "The output at a position depends on the others: each position alone gives other numbers."
             told.append((got, words, None))
-    by_hand(got, wanted, told, what, BY_HAND)
+    by_hand(got, wanted, told, what, where_it_goes_wrong(answer, activation, inputs) or BY_HAND)
+
+
+def where_it_goes_wrong(answer, activation, inputs) -> str:
+    """What to look at, found by leaving one part out after the other: the part without which the answer is right."""
+    x, w_1, b_1, w_2, b_2 = inputs
+    no_1, no_2 = torch.zeros_like(b_1), torch.zeros_like(b_2)
+    for act, case, words in (
+        (activation, (x / 50, *inputs[1:]), "With an x 50 times smaller yours is right: is something cut off?"),
+        (activation, (x, w_1, no_1, w_2, b_2), "With b_1 = 0 yours is right: look at what you do with b_1."),
+        (activation, (x, w_1, b_1, w_2, no_2), "With b_2 = 0 yours is right: look at what you do with b_2."),
+        (activation, (x, w_1, no_1, w_2, no_2), "Without biases yours is right: look at where each is added."),
+        (lambda z: z, inputs, "With an activation that changes nothing yours is right: look at what it is applied to."),
+    ):
+        if close(quietly(answer, *case, activation=act), faults.layer(*case, act), 1e-4):
+            return words
+    return ""
 
 
 def by_hand(got: Tensor, wanted: Tensor, told, what: str, hint: str) -> None:
@@ -177,10 +196,17 @@ class swiglu:
     @check("large numbers", 0.5)
     def large(swiglu):
         x, *weights = gates(3)
-        if not gated(swiglu, 300 * x, *weights).isfinite().all():
+        x = (300 * x).requires_grad_()
+        got = gated(swiglu, x, *weights)
+        if not got.isfinite().all():
             raise Wrong(
                 "With sums of about 300 the output holds NaN or inf: an exp(z) overflows, and inf / inf is NaN. "
                 "torch.sigmoid and F.silu hold for any z."
+            )
+        if got.requires_grad and not torch.autograd.grad(got.sum(), x)[0].isfinite().all():
+            raise Wrong(
+                "With sums of about 300 the output is finite, and its gradient is NaN or inf: an exp(z) overflows "
+                "on the way, and torch.where or a clamp afterwards does not save the gradient. F.silu holds."
             )
 
     @check("dtype and inputs are kept, gradients flow", 0.5)
@@ -193,7 +219,9 @@ class swiglu:
         got = has_gradient(gated(swiglu, *inputs), "the output")
         for name, gradient in zip(names, torch.autograd.grad(got.sum(), inputs, allow_unused=True), strict=True):
             if gradient is None or not gradient.any():
-                raise Wrong(f"No gradient reaches {name}: it could not learn. {DETACHED}")
+                right = close(got, gated_by_loops(*inputs), 1e-4)
+                used = DETACHED if right else "And the numbers are wrong (see above): is it used at all?"
+                raise Wrong(f"No gradient reaches {name}: it could not learn. {used}")
 
 
 GATE_BY_HAND = (
@@ -235,50 +263,3 @@ def gated(answer, x, w_gate, w_1, w_2) -> Tensor:
     if isinstance(got, Tensor) and got.shape == (*x.shape[:-1], len(w_1)) != x.shape:
         raise Wrong("The output is as wide as the hidden layer: the last projection, w_2, is missing.", "M28")
     return expect_tensor(got, "the output", tuple(x.shape))
-
-
-class repair:
-    answers = tuple(f"repair_{n}(d_model)" for n in (1, 2, 3))
-
-    @check("repair 1", 1)
-    def first(repair_1, repair_2, repair_3):
-        repaired(repair_1)
-
-    @check("repair 2", 1)
-    def second(repair_1, repair_2, repair_3):
-        repaired(repair_2)
-
-    @check("repair 3", 1)
-    def third(repair_1, repair_2, repair_3):
-        repaired(repair_3)
-
-
-def repaired(make) -> None:
-    """The module that make(d_model) gives is W2 relu(W1 x + b1) + b2, four times as wide inside."""
-    if isinstance(make.function, nn.Module):
-        raise Wrong(
-            f"{make.name} is a layer already; wanted a function that makes one for any d_model, as broken_1 does."
-        )
-    for d_model in (6, 10):
-        module, call = make(d_model), f"{make.name}({d_model})"
-        if isinstance(module, Tensor):
-            raise Wrong(f"{call} gave a tensor: return the layer itself, an nn.Module, not its output.")
-        if isinstance(module, type):
-            raise Wrong(f"{call} gave the class {module.__name__} itself: call it, so that a layer is made.")
-        if not isinstance(module, nn.Module):
-            raise Wrong(f"{call} gave a {type(module).__name__}: return an nn.Module, as broken_1 does.")
-        module = module.eval()
-        if any(map(is_lazy, module.parameters())):
-            module(normal(2, d_model))  # it takes its sizes from the first input
-        with torch.no_grad():
-            for parameter in module.parameters():  # whatever it started with
-                parameter.copy_(normal(*parameter.shape) * 0.7)
-        x = normal(2, 7, d_model)
-        faults.look_at_weights(module, d_model)
-        got = expect_tensor(module(x.clone()), "the layer's output", tuple(x.shape))
-        faults.look_at_output(module, x, got.detach())
-        matrices = [parameter for parameter in module.parameters() if parameter.squeeze().ndim == 2]
-        learning = [matrix for matrix in matrices if matrix.requires_grad]
-        found = torch.autograd.grad(got.sum(), learning, allow_unused=True) if got.requires_grad and learning else ()
-        if len(found) < len(matrices) or not all(gradient is not None and gradient.any() for gradient in found):
-            raise Wrong("The numbers are right, but no gradient reaches the layer's matrices: it could not learn.")

@@ -4,8 +4,11 @@ import itertools
 import math
 
 from ..score import NotDone, Wrong, check
+from .common import fitting
 
 CROSSING = 1.5 * 1024 * 8 / 3  # tokens: 4 T^2 D = 6 T D d_ff at d_ff = 8/3 D, D = 1024
+WEIGHTS = ("attention", "feed_forward")
+WORK = ("projections", "scores_and_mix", "feed_forward")
 
 
 class cost:
@@ -17,78 +20,14 @@ class cost:
 
     @check("the weights of the matrices of one block", 1.5)
     def parameters(count_parameters, count_flops, crossing):
-        for d_model, d_ff, gated in itertools.product((64, 96), (300, 100), (False, True)):
-            matrices = 3 if gated else 2
-            right = (4 * d_model**2, matrices * d_model * d_ff)
-            got = tuple_of(count_parameters(d_model, d_ff, gated), ("attention", "feed_forward"), "count_parameters")
-            case = f"d_model = {d_model}, d_ff = {d_ff}, gated = {gated}"
-            tell(
-                got,
-                right,
-                case,
-                (
-                    (3 * d_model**2, None, "W_O is forgotten: attention has four matrices, Q, K, V and O."),
-                    (d_model**2, None, "Attention has four matrices of (d_model, d_model): Q, K, V and O."),
-                    (4 * d_model**2 + 4 * d_model, None, "Biases are counted; wanted the matrices only."),
-                    (None, 2 * d_model * d_ff, "A gated layer has a third matrix, W_gate."),
-                    (None, 3 * d_model * d_ff, "Only a gated layer has a third matrix; this one has two."),
-                    (None, d_model * d_ff, "The feed-forward layer has two matrices, up and down (gated: three)."),
-                    (None, 8 * d_model**2, "d_ff is taken as 4 d_model: use the d_ff that is given."),
-                    (None, 4 * d_model**2, "d_ff is not used."),
-                    (None, 2 * d_model * d_ff + d_model + d_ff, "Biases are counted; wanted the matrices only."),
-                    (None, matrices * d_ff**2, "The feed-forward matrices are (d_ff, d_model), not square."),
-                ),
-                ("attention", "feed_forward"),
-            )
+        cases = [sizes for sizes in itertools.product((70, 96), (300, 110), (False, True))]
+        expect(count_parameters, cases, ("d_model", "d_ff", "gated"), weights, WEIGHTS, miscounted_weights())
 
     @check("the FLOPs of one block over T tokens", 2)
     def flops(count_parameters, count_flops, crossing):
-        names = ("projections", "scores_and_mix", "feed_forward")
-        for T, (d_model, d_ff), gated in itertools.product((10, 70), ((64, 300), (96, 100)), (False, True)):
-            matrices, square = 3 if gated else 2, T * T * d_model
-            right = (8 * T * d_model**2, 4 * square, 2 * matrices * T * d_model * d_ff)
-            got = tuple_of(count_flops(T, d_model, d_ff, gated), names, "count_flops")
-            half = "Every multiplication comes with an addition: 2 FLOPs. Yours count one."
-            tell(
-                got,
-                right,
-                f"T = {T}, d_model = {d_model}, d_ff = {d_ff}, gated = {gated}",
-                (
-                    (right[0] // 2, None, None, half),
-                    (
-                        None,
-                        square * 2,
-                        None,
-                        "That is half: two products, q k^T and weights times values, 2 FLOPs each, no mask.",
-                    ),
-                    (
-                        None,
-                        2 * T * (T + 1) * d_model,
-                        None,
-                        "That is with a causal mask; here every query meets every key.",
-                    ),
-                    (None, square, None, "Two products, q k^T and weights times values, and 2 FLOPs a multiplication."),
-                    (None, None, right[2] // 2, half),
-                    (8 * d_model**2, None, None, "T is missing: the projections work at every token."),
-                    (None, None, right[2] // T, "T is missing: the layer works at every token."),
-                    (6 * T * d_model**2, None, None, "W_O is forgotten: Q, K, V and O project."),
-                    (2 * T * d_model**2, None, None, "That is one projection: there are four, Q, K, V and O."),
-                    (right[0] * T, None, None, "The projections work once a token, not once a pair of tokens."),
-                    (None, None, right[2] * T, "The layer works once a token, not once a pair of tokens."),
-                    (
-                        None,
-                        4 * T * T,
-                        None,
-                        "d_model is missing: each pair costs a product of vectors (all heads together d_model wide).",
-                    ),
-                    (None, 4 * T * d_model, None, "Every query meets every key: T^2 pairs, not T."),
-                    (None, 4 * T * d_model**2, None, "Every query meets every key: T^2 pairs, and d_model once."),
-                    (None, None, 4 * T * d_model * d_ff, "A gated layer has a third matrix, W_gate."),
-                    (None, None, 6 * T * d_model * d_ff, "Only a gated layer has a third matrix."),
-                    (None, None, 2 * T * d_model * d_ff, "The layer has two matrices, up and down (gated: three)."),
-                ),
-                names,
-            )
+        products = itertools.product((10, 130), ((70, 300), (96, 110)), (False, True))
+        cases = [(T, *sizes, gated) for T, sizes, gated in products]
+        expect(count_flops, cases, ("T", "d_model", "d_ff", "gated"), work, WORK, miscounted_work())
 
     @check("the length read off the explorer", 1.5)
     def length(count_parameters, count_flops, crossing):
@@ -125,6 +64,152 @@ class cost:
         )
 
 
+def weights(d_model: int, d_ff: int, gated: bool) -> tuple[int, ...]:
+    """The specification, matrix by matrix: attention, feed-forward layer."""
+    layer = [(d_ff, d_model), (d_model, d_ff)] + [(d_ff, d_model)] * gated
+    return sum(d_model * d_model for _ in "qkvo"), sum(rows * columns for rows, columns in layer)
+
+
+def work(T: int, d_model: int, d_ff: int, gated: bool) -> tuple[int, ...]:
+    """The specification: projections, scores and mix, feed-forward layer."""
+    attention, layer = weights(d_model, d_ff, gated)
+    return 2 * T * attention, 2 * T * T * d_model + 2 * T * T * d_model, 2 * T * layer
+
+
+BIASES = "Biases are counted; wanted the matrices only."
+THREE = "A gated layer has three matrices, W_gate, W_1 and W_2, not four."
+TWO = "The feed-forward layer has two matrices, up and down (gated: three)."
+GATE = "A gated layer has a third matrix, W_gate."
+ONLY = "Only a gated layer has a third matrix; a plain one has two."
+GIVEN = "d_ff is taken as 4 d_model: use the d_ff that is given."
+UNUSED = "d_ff is not used: the matrices are (d_ff, d_model)."
+SQUARE = "The matrices are (d_ff, d_model), not (d_ff, d_ff)."
+HALF = "Every multiplication comes with an addition: 2 FLOPs. Yours count one."
+ONE_LESS = "A sum of n products is counted with n - 1 additions: here each product has its addition, 2 FLOPs."
+BACKWARD = "Three times too much: is the backward pass counted too?"
+TWICE = "Twice too much: the 2 of multiplication and addition counts once."
+ONCE = "The layer works once a token, not once a pair of tokens."
+PRODUCTS = "wanted the matrix products only."
+
+
+def matrices(gated: bool) -> int:
+    return 3 if gated else 2
+
+
+def miscounted_weights() -> tuple:
+    """For each number: (formula of a wrong count, message)."""
+    return (
+        (
+            (lambda D, f, g: 3 * D * D, "W_O is forgotten: attention has four matrices, Q, K, V and O."),
+            (lambda D, f, g: D * D, "Attention has four matrices of (d_model, d_model): Q, K, V and O."),
+            (lambda D, f, g: 8 * D * D, "That is twice too much: attention has four matrices, Q, K, V and O."),
+            (lambda D, f, g: 4 * D * D + 4 * D, BIASES),
+            (lambda D, f, g: 4 * D, "A matrix of shape (d_model, d_model) has d_model^2 weights, not d_model."),
+            (lambda D, f, g: 12 * D * D, "That is a whole block with d_ff = 4 d_model; wanted attention alone."),
+            (lambda D, f, g: 4 * D * f, "Attention's matrices are (d_model, d_model): d_ff has no part in them."),
+        ),
+        (
+            (lambda D, f, g: 2 * D * f, GATE),
+            (lambda D, f, g: 3 * D * f, ONLY),
+            (lambda D, f, g: D * f, TWO),
+            (lambda D, f, g: (matrices(g) - 1) * D * f, "One matrix is missing: up and down, and a third when gated."),
+            (lambda D, f, g: (4 if g else 2) * D * f, THREE),
+            (lambda D, f, g: 4 * D * f, TWO),
+            (lambda D, f, g: (2 if g else 3) * D * f, "It is turned around: the gated layer is the one with three."),
+            (lambda D, f, g: 4 * matrices(g) * D * D, GIVEN),
+            (lambda D, f, g: 8 * D * D, f"{GIVEN} And W_gate is forgotten."),
+            (lambda D, f, g: matrices(g) * D * D, UNUSED),
+            (lambda D, f, g: matrices(g) * f * f, SQUARE),
+            (lambda D, f, g: matrices(g) * (D + f), "A matrix (d_ff, d_model) has d_ff times d_model weights."),
+            (lambda D, f, g: matrices(g) * D * f + D + f, BIASES),
+            (lambda D, f, g: matrices(g) * D * f + D + (matrices(g) - 1) * f, BIASES),
+            (lambda D, f, g: 3 * D * (2 * f // 3) if g else 2 * D * f, "When gated, d_ff is cut to 2/3: it is given."),
+        ),
+    )
+
+
+def miscounted_work() -> tuple:
+    return (
+        (
+            (lambda T, D, f, g: 4 * T * D * D, HALF),
+            (lambda T, D, f, g: 8 * D * D, "T is missing: the projections work at every token."),
+            (lambda T, D, f, g: 6 * T * D * D, "W_O is forgotten: Q, K, V and O project."),
+            (lambda T, D, f, g: 2 * T * D * D, "That is one projection: there are four, Q, K, V and O."),
+            (lambda T, D, f, g: 3 * T * D * D, f"W_O is forgotten. {HALF}"),
+            (lambda T, D, f, g: 8 * T * T * D * D, "The projections work once a token, not once a pair of tokens."),
+            (lambda T, D, f, g: 4 * T * D * (2 * D - 1), ONE_LESS),
+            (lambda T, D, f, g: 24 * T * D * D, BACKWARD),
+            (lambda T, D, f, g: 16 * T * D * D, TWICE),
+            (lambda T, D, f, g: 8 * T * D, "d_model counts twice: each of d_model outputs sums d_model products."),
+        ),
+        (
+            (lambda T, D, f, g: 2 * T * T * D, "That is half: two products, q k^T and weights times v, 2 FLOPs each."),
+            (lambda T, D, f, g: 2 * T * (T + 1) * D, "That is with a causal mask; here every query meets every key."),
+            (lambda T, D, f, g: T * T * D, "That is a quarter: two products, q k^T and weights times v, 2 FLOPs each."),
+            (lambda T, D, f, g: 4 * T * T, "d_model is missing: each pair costs a product of vectors, d_model wide."),
+            (lambda T, D, f, g: 4 * T * D, "Every query meets every key: T^2 pairs, not T."),
+            (lambda T, D, f, g: 4 * T * D * D, "Every query meets every key: T^2 pairs, and d_model once."),
+            (lambda T, D, f, g: 4 * T * T * D * D, "Each pair costs a product of vectors: d_model once, not squared."),
+            (lambda T, D, f, g: 4 * T * T * f, "Scores and mix are d_model wide, all heads together; not d_ff wide."),
+            (lambda T, D, f, g: 2 * T * T * (2 * D - 1), ONE_LESS),
+            *((lambda T, D, f, g, n=n: 4 * T * T * D + n * T * T, f"The softmax is counted; {PRODUCTS}")
+              for n in (1, 2, 3, 4, 5)),
+            (lambda T, D, f, g: 12 * T * T * D, BACKWARD),
+            (lambda T, D, f, g: 8 * T * T * D, TWICE),
+        ),
+        (
+            (lambda T, D, f, g: matrices(g) * T * D * f, HALF),
+            (lambda T, D, f, g: 4 * T * D * f, GATE),
+            (lambda T, D, f, g: 6 * T * D * f, ONLY),
+            (lambda T, D, f, g: 2 * T * D * f, TWO),
+            (lambda T, D, f, g: (8 if g else 4) * T * D * f, THREE),
+            (lambda T, D, f, g: 2 * matrices(g) * D * f, "T is missing: the layer works at every token."),
+            (lambda T, D, f, g: 2 * matrices(g) * T * T * D * f, ONCE),
+            (lambda T, D, f, g: 4 * T * T * D * f, f"{ONCE} And W_gate is forgotten."),
+            (lambda T, D, f, g: 8 * matrices(g) * T * D * D, GIVEN),
+            (lambda T, D, f, g: 16 * T * D * D, f"{GIVEN} And W_gate is forgotten."),
+            (lambda T, D, f, g: 2 * matrices(g) * T * f * f, SQUARE),
+            (lambda T, D, f, g: 2 * matrices(g) * T * D * D, UNUSED),
+            (lambda T, D, f, g: 2 * matrices(g) * T * D * f + T * f, f"The activation is counted; {PRODUCTS}"),
+            (lambda T, D, f, g: 2 * matrices(g) * T * D * f + g * T * f, f"Gate times values is counted; {PRODUCTS}"),
+            (lambda T, D, f, g: 6 * matrices(g) * T * D * f, BACKWARD),
+            (lambda T, D, f, g: 4 * matrices(g) * T * D * f, TWICE),
+        ),
+    )  # fmt: skip
+
+
+def expect(answer, cases: list[tuple], arguments: tuple, right, names: tuple, faults: tuple) -> None:
+    """The answer counts rightly in all cases: else the words of a fault that fits all of them, or what was seen."""
+    got = [tuple_of(answer(*case), names, answer.name) for case in cases]
+    wanted = [right(*case) for case in cases]
+    if all(map(same, itertools.chain(*got), itertools.chain(*wanted))):
+        return
+    if all(sorted(mine) == sorted(map(float, theirs)) for mine, theirs in zip(got, wanted, strict=True)):
+        raise Wrong(f"The numbers are right, their order is not: return {', '.join(names)}.")
+    for place, name in enumerate(names):
+        mine, theirs = [numbers[place] for numbers in got], [numbers[place] for numbers in wanted]
+        off = [not same(a, b) for a, b in zip(mine, theirs, strict=True)]
+        if not any(off):
+            continue
+        at = off.index(True)
+        case = ", ".join(f"{argument} = {size}" for argument, size in zip(arguments, cases[at], strict=True))
+        told = fitting(mine, cases, faults[place]) or (where_off(off, cases, mine[at] / theirs[at]),)
+        raise Wrong(f"{name}, for {case}: yours is {mine[at]:,.9g}, wanted {theirs[at]:,}. {told[0]}")
+
+
+def where_off(off: list[bool], cases: list[tuple], ratio: float) -> str:
+    """What is known of a miscount that nobody foresaw."""
+    words = f"(Yours is {ratio:.4g} times that.) Write down the shape of each matrix, and how often it works."
+    for gated, right, wrong in ((True, "plain", "gated"), (False, "gated", "plain")):
+        if off == [case[-1] is gated for case in cases]:
+            return f"For a {right} layer it is right: look at what you count for a {wrong} one. {words}"
+    return words
+
+
+def same(a: int | float, b: int | float) -> bool:
+    return math.isclose(a, b, rel_tol=1e-9)
+
+
 def tuple_of(got, names: tuple[str, ...], function: str) -> tuple:
     """The numbers that came back, if there are as many as names."""
     if isinstance(got, dict):
@@ -132,31 +217,14 @@ def tuple_of(got, names: tuple[str, ...], function: str) -> tuple:
     if hasattr(got, "tolist"):  # a tensor or an array
         numbers = got.tolist()
         got = tuple(numbers) if isinstance(numbers, list) else numbers
-    if not isinstance(got, (tuple, list)) or len(got) != len(names):
-        what = f"{len(got)} numbers" if isinstance(got, (tuple, list)) else repr(got)
-        raise Wrong(f"{function} returned {what}; wanted {len(names)}: return {', '.join(names)}.")
+    words = f"wanted {len(names)} numbers, in this order: {', '.join(names)}."
+    if not isinstance(got, (tuple, list)):
+        raise Wrong(f"{function} returned a single thing, {got!r}; {words}")
+    if len(got) != len(names):
+        raise Wrong(f"{function} returned {len(got)} numbers; {words}")
     if not all(isinstance(size, (int, float)) or hasattr(size, "item") for size in got):
-        raise Wrong(f"{function} returned {got!r}; wanted {len(names)} numbers.")
+        raise Wrong(f"{function} returned {got!r}; {words}")
     return tuple(float(size) for size in got)
-
-
-def tell(got: tuple, right: tuple, case: str, faults, names: tuple[str, ...]) -> None:
-    """Raise Wrong unless the numbers are right: in the words of the first fault that fits the first wrong one."""
-    if all(math.isclose(a, b, rel_tol=1e-9) for a, b in zip(got, right, strict=True)):
-        return
-    if sorted(got) == sorted(map(float, right)):
-        raise Wrong(f"The numbers are right, their order is not: return {', '.join(names)}.")
-    for place, (mine, wanted) in enumerate(zip(got, right, strict=True)):
-        if math.isclose(mine, wanted, rel_tol=1e-9):
-            continue
-        for *numbers, message in faults:
-            if numbers[place] is not None and math.isclose(mine, numbers[place], rel_tol=1e-9):
-                raise Wrong(f"{names[place]}, for {case}: yours is {mine:,.9g}, wanted {wanted:,}. {message}")
-        ratio = mine / wanted
-        raise Wrong(
-            f"{names[place]}, for {case}: yours is {mine:,.9g}, wanted {wanted:,} (yours is {ratio:.4g} times that). "
-            "Write down the shape of each matrix, and how often it works."
-        )
 
 
 class gated_width:
@@ -169,53 +237,68 @@ class gated_width:
 
     @check("as many weights as the plain layer, or a few more", 2)
     def values(gated_width):
-        for (d_ff, multiple), wanted in CASES.items():
-            got = width(gated_width, d_ff, multiple, whole=False)
-            if got == wanted:
-                continue
-            third = 2 * d_ff / 3
-            case = f"For d_ff = {d_ff:,} and multiple = {multiple} yours is {got:,}, wanted {wanted:,}. "
-            for wrong, why in (
-                (up(2 * d_ff // 3, multiple), f"int(...) or // has cut {third:.2f} down before the rounding up."),
-                (
-                    multiple * (third // multiple),
-                    "That is rounded down, and has fewer weights than the plain layer: round up.",
-                ),
-                (multiple * round(third / multiple), "That is rounded to the nearest: round up."),
-                (multiple * (third // multiple + 1), "2/3 of d_ff is a multiple already: nothing is to be added."),
-                *(
-                    (multiple * math.ceil(share * d_ff / multiple), f"{share} is not 2/3: write 2 * d_ff / 3.")
-                    for share in (0.66, 0.67, 0.666, 0.667, 0.6666, 0.6667)
-                    if d_ff > 10_000
-                ),
-                (up(8 * d_ff / 3, multiple), "8/3 is the factor on d_model = d_ff / 4, not on d_ff."),
-                (up(3 * d_ff / 2, multiple), "Three matrices of that width hold more, not fewer, weights: it is 2/3."),
-                (up(d_ff, multiple), "A third matrix of the same width makes the layer half as large again."),
-                (up(d_ff / 2, multiple), "Three matrices replace two, not two one: w such that 3 w = 2 d_ff."),
-                (up(d_ff / 3, multiple), "That is a third: 3 w = 2 d_ff."),
-                (up(4 * d_ff / 3, multiple), "3 w = 2 d_ff, so w = 2/3 d_ff, not 4/3."),
-            ):
-                if got == wrong:
-                    raise Wrong(case + why)
-            raise Wrong(f"{case}The smallest multiple of {multiple} that is not below 2/3 of d_ff ({third:,.1f}).")
+        got = [width(gated_width, *case, whole=False) for case in CASES]
+        wanted = [smallest(*case) for case in CASES]
+        if got == wanted:
+            return
+        told = fitting(got, CASES, misread())
+        at = next(i for i in range(len(CASES)) if got[i] != wanted[i])
+        (d_ff, multiple), exact = CASES[at], 2 * CASES[at][0] / 3
+        case = f"For d_ff = {d_ff:,} and multiple = {multiple} yours is {got[at]:,}, wanted {wanted[at]:,}."
+        if not told and got[at] < exact:
+            told = (f"The gated layer has fewer weights than the plain one: 3 times {got[at]:,} is less than 2 d_ff.",)
+        told = told or (f"Wanted: the smallest multiple of {multiple} that is not below 2/3 of d_ff ({exact:,.2f}).",)
+        raise Wrong(f"{case} {told[0]}")
 
 
-def up(size: float | int, multiple: int) -> int:
-    return multiple * math.ceil(round(size / multiple, 9))
+# (d_ff, multiple). The first is Llama's: d_model 4096, and the 11,008 that stands in its config.
+CASES = (
+    (16_384, 256), (300_000, 8), (3_072, 64), (4_096, 64), (100, 8), (512, 32), (2_048, 128), (100, 3), (100, 2),
+    (50, 3), (61, 5), (99, 1),
+)  # fmt: skip
 
 
-# (d_ff, multiple) -> the width. The first is Llama's: d_model 4096, and the 11,008 that stands in its config.
-CASES = {
-    (16_384, 256): 11_008,
-    (300_000, 8): 200_000,
-    (3_072, 64): 2_048,
-    (4_096, 64): 2_752,
-    (100, 8): 72,
-    (512, 32): 352,
-    (2_048, 128): 1_408,
-    (100, 3): 69,
-    (100, 2): 68,
-}
+def smallest(d_ff: int, multiple: int) -> int:
+    """The specification: try one multiple after the other."""
+    return next(w for w in range(multiple, 2 * d_ff + multiple, multiple) if 3 * w >= 2 * d_ff)
+
+
+def misread():
+    """(formula, message) of the widths that people give."""
+
+    def up(size, multiple):
+        return multiple * math.ceil(round(size / multiple, 9))
+
+    fewer = "That is rounded down, and has fewer weights than the plain layer: round up."
+    yield lambda f, m: up(2 * f // 3, m), "int(...) or // has cut 2/3 of d_ff down before the rounding up."
+    yield lambda f, m: up(round(2 * f / 3), m), "2/3 of d_ff is rounded before the rounding up: round once, at the end."
+    yield lambda f, m: m * (2 * f // (3 * m)), fewer
+    yield (
+        lambda f, m: m * round(2 * f / 3 / m),
+        "That is rounded to the nearest multiple, also downwards: round up.",
+    )
+    yield lambda f, m: up(2 * (f // m) / 3 * m, m), "d_ff // m cuts a part of d_ff off first: round once, at the end."
+    more = "Where 2/3 of d_ff is a multiple already, nothing is to be added."
+    yield lambda f, m: m * (2 * f // (3 * m) + 1), more
+    yield lambda f, m: m * (math.ceil(2 * f / 3) // m + 1), more
+    yield (
+        lambda f, m: up((2 * f + 1) / 3, m),
+        "A plain layer has 2 d_ff D weights, no more: no biases, nothing added.",
+    )
+    yield (
+        lambda f, m: up(8 * (f // 4) / 3, m),
+        "d_ff // 4 cuts a part off: d_ff need not be a multiple of 4.",
+    )
+    for share in (0.66, 0.67, 0.666, 0.667, 0.6666, 0.6667, 0.66667):
+        yield lambda f, m, share=share: up(share * f, m), f"{share} is not 2/3: write 2 * d_ff / 3."
+    yield lambda f, m: up(8 * f / 3, m), "8/3 is the factor on d_model = d_ff / 4, not on d_ff."
+    yield lambda f, m: up(3 * f / 2, m), "Three matrices of that width hold more, not fewer, weights: it is 2/3."
+    yield lambda f, m: up(f, m), "A third matrix of the same width makes the layer half as large again."
+    yield lambda f, m: up(f / 2, m), "Three matrices replace two, not two one: w such that 3 w = 2 d_ff."
+    yield lambda f, m: up(f / 3, m), "That is a third: 3 w = 2 d_ff."
+    yield lambda f, m: up(4 * f / 3, m), "3 w = 2 d_ff, so w = 2/3 d_ff, not 4/3."
+    yield lambda f, m: m * 2 ** math.ceil(math.log2(2 * f / 3 / m)), "That is the next power of two times `multiple`."
+    yield lambda f, m: 256 * math.ceil(2 * f / 768), "It is a multiple of 256, whatever `multiple` is."
 
 
 def width(answer, d_ff: int, multiple: int, whole: bool = True) -> int | float:

@@ -10,6 +10,21 @@ from ..score import Wrong
 from .common import close, number
 
 NAMES = ("x", "w_1", "b_1", "w_2", "b_2")
+OTHERS = {
+    "relu": torch.relu, "gelu": F.gelu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "silu": F.silu, "elu": F.elu,
+    "leaky relu": F.leaky_relu, "softplus": F.softplus, "the square": torch.square, "mish": F.mish,
+    "a softmax": lambda z: z.softmax(-1),
+}  # fmt: skip
+GATES = {
+    "sigmoid": torch.sigmoid, "relu": torch.relu, "gelu": F.gelu, "tanh": torch.tanh, "mish": F.mish,
+    "gelu's tanh approximation": lambda z: F.gelu(z, approximate="tanh"), "softplus": F.softplus, "elu": F.elu,
+    "z sigmoid(1.702 z)": lambda z: z * torch.sigmoid(1.702 * z), "z sigmoid(2 z)": lambda z: z * torch.sigmoid(2 * z),
+}  # fmt: skip
+BESIDES = {
+    "a softmax": lambda z: z.softmax(-1),
+    "a norm": lambda z: F.layer_norm(z, z.shape[-1:]),
+    "a division by the length": lambda z: F.normalize(z, dim=-1),
+}
 STORED = "nn.Linear stores its weight as (outputs, inputs), so it is x @ w.T, and never a reshape."
 
 
@@ -45,9 +60,47 @@ def feed_forward(got, x, w_1, b_1, w_2, b_2, activation):
     yield right + b_2, "b_2 is added twice.", None
     yield right - 2 * b_2, "b_2 is subtracted.", None
     yield right + x, "x is added to the output: the residual path is another module's job (lesson 06).", None
-    for name, other in {"relu": torch.relu, "gelu": F.gelu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}.items():
+    for name, other in OTHERS.items():
         words = f"The activation is always {name}: use the function that was handed over."
         yield layer(x, w_1, b_1, w_2, b_2, other), words, None
+    yield layer(x, w_1, -b_1, w_2, b_2, activation), "b_1 is subtracted; it is added to the sums.", None
+    yield activation(x @ w_1.T * b_1) @ w_2.T + b_2, "b_1 multiplies the sums; it is added to them.", None
+    yield (hidden @ w_2.T) * b_2, "b_2 multiplies the result; it is added to it.", None
+    yield layer(x, w_1, b_1, w_1.mT, b_2, activation), "w_1 serves both ways: the way back is w_2's.", None
+    yield layer(x, w_2.mT, b_1, w_2, b_2, activation), "w_2 serves both ways: the way up is w_1's.", None
+    both = "A ReLU of your own stands beside the activation that was handed over: only that one has a place here."
+    yield layer(x, w_1, b_1, w_2, b_2, lambda z: activation(z.relu())), both, None
+    yield layer(x, w_1, b_1, w_2, b_2, lambda z: activation(z).relu()), both, None
+    for name, other in BESIDES.items():
+        yield other(hidden) @ w_2.T + b_2, f"After the activation comes {name}: nothing asks for that.", None
+        yield (
+            activation(other(first)) @ w_2.T + b_2,
+            f"Before the activation comes {name}: nothing asks for that.",
+            None,
+        )
+    words = "The hidden layer is multiplied by its own sums, a gate: that is question 6."
+    yield (hidden * first) @ w_2.T + b_2, words, None
+    for name, size in (("D", x.shape[-1]), ("d_ff", len(b_1))):
+        words = f"The sums are divided by sqrt({name}), as attention divides its scores: nothing asks for that here."
+        yield activation(x @ w_1.T / size**0.5 + b_1) @ w_2.T + b_2, words, None
+        yield hidden @ w_2.T / size**0.5 + b_2, words, None
+    words = "The units' contributions are averaged: add them up."
+    yield hidden @ w_2.T / len(b_1) + b_2, words, None
+    yield layer(x, w_1, b_1, activation(w_2), b_2, lambda z: z), "The activation is applied to the matrix w_2.", None
+    words = "The activation is applied to the bias alone: wanted the activation of the sum, x @ w_1.T + b_1."
+    yield (activation(x @ w_1.T) + activation(b_1)) @ w_2.T + b_2, words, None
+    yield (
+        hidden @ w_2.T + activation(b_2),
+        "The activation is applied to b_2: it stands between the projections only.",
+        None,
+    )
+    yield right + activation(right), "The output is activated and added once more: nothing follows b_2.", None
+    centred = x - x.mean(-1, keepdim=True)
+    yield (
+        layer(centred, w_1, b_1, w_2, b_2, activation),
+        "The mean of x is taken off first: that is a norm's job.",
+        None,
+    )
     normed = F.layer_norm(x, x.shape[-1:])
     yield layer(normed, w_1, b_1, w_2, b_2, activation), "x is normalised first: that is another module's job.", None
     yield F.layer_norm(right, x.shape[-1:]), "The output is normalised: that is another module's job.", None
@@ -76,10 +129,40 @@ def swiglu(x, w_gate, w_1, w_2):
     gate, value = x @ w_gate.T, x @ w_1.T
     words = "The activation is on the wrong branch: silu belongs to w_gate's, and w_1's stays linear."
     yield (gate * F.silu(value)) @ w_2.T, words, None
-    others = {"sigmoid": torch.sigmoid, "relu": torch.relu, "gelu": F.gelu, "tanh": torch.tanh}
-    for name, other in others.items():
+    for name, other in GATES.items():
         yield (other(gate) * value) @ w_2.T, f"The gate is {name}; SwiGLU's is silu(z) = z sigmoid(z).", None
         yield (gate * other(value)) @ w_2.T, f"{name} on w_1's branch: wanted silu, on w_gate's.", None
+    words = "silu is applied to x, before w_gate: wanted silu of what w_gate gives."
+    yield ((F.silu(x) @ w_gate.T) * value) @ w_2.T, words, None
+    yield ((F.silu(x) @ w_gate.T) * (F.silu(x) @ w_1.T)) @ w_2.T, words, None
+    yield (
+        ((x @ F.silu(w_gate).T) * value) @ w_2.T,
+        "silu is applied to the matrix w_gate, not to x @ w_gate.T.",
+        None,
+    )
+    yield F.silu(gate + value) @ w_2.T, "The branches are added, and silu taken of the sum: a gate multiplies.", None
+    for name, other in GATES.items():
+        words = f"w_1's branch passes through {name} too: it stays linear."
+        yield (F.silu(gate) * other(value)) @ w_2.T, words, None
+    yield (
+        (gate * torch.sigmoid(value)) @ w_2.T,
+        "The sigmoid is of w_1's sums: silu(z) = z sigmoid(z), of w_gate's.",
+        None,
+    )
+    yield (gate * F.silu(gate) * value) @ w_2.T, "z stands there once too often: silu(z) = z sigmoid(z).", None
+    yield (gate * (-gate).sigmoid() * value) @ w_2.T, "It is z sigmoid(z), not z sigmoid(-z).", None
+    yield (F.silu(gate) * value) @ w_1, "w_1 serves on the way back too: that is w_2's.", None
+    yield (F.silu(gate) * value) @ w_gate, "w_gate serves on the way back too: that is w_2's.", None
+    words = "The gate is multiplied in after w_2: unit by unit, before it."
+    yield (F.silu(gate) @ w_2.T) * (value @ w_2.T), words, None
+    yield (F.silu(gate).sum(-1, keepdim=True) * value) @ w_2.T, "The gates are summed: each unit has its own.", None
+    yield (F.silu(gate).mean(-1, keepdim=True) * value) @ w_2.T, "The gates are averaged: each unit has its own.", None
+    if x.ndim > 1:
+        words = "The gate is averaged over the positions: each position opens its own."
+        yield (F.silu(gate.mean(-2, keepdim=True)) * value) @ w_2.T, words, None
+    normed = F.layer_norm(x, x.shape[-1:])
+    words = "x is normalised first: that is another module's job."
+    yield (F.silu(normed @ w_gate.T) * (normed @ w_1.T)) @ w_2.T, words, None
     yield (F.silu(gate) * F.silu(value)) @ w_2.T, "Both branches are activated: w_1's stays linear.", None
     yield (gate * value) @ w_2.T, "There is no activation: this is the product of two linear maps.", None
     yield F.silu(gate * value) @ w_2.T, "The activation comes after the product: only the gate passes through it.", None
@@ -131,6 +214,11 @@ def look_at_output(module: nn.Module, x: Tensor, got: Tensor) -> None:
         raise Wrong(f"Besides two biases there are more vectors, {vectors}: a norm inside? It is another module's job.")
     if close(got, module(x.clone()).detach()) is False:
         raise Wrong("Two calls with the same x differ: is a Linear layer made in forward?")
+    alone = torch.cat([module(x[:, t : t + 1]).detach() for t in range(x.shape[1])], dim=1)
+    if not close(got, alone, 1e-4):
+        raise Wrong("The output at a position still depends on the others: each position alone gives other numbers.")
+    if not close(got, torch.cat([module(row[None]).detach() for row in x]), 1e-4):
+        raise Wrong("The sequences of a batch influence one another: each alone gives other numbers.")
     for act, message, misconception in (
         (torch.relu, "", None),
         (lambda z: z, "There is no activation between the projections: two linear maps are one linear map.", None),

@@ -1,12 +1,91 @@
 """Lesson 05: the checks of a diagnosis: does this layer mix positions?"""
 
+import contextlib
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..score import Wrong, check
-from .common import copies, leaves_alone, normal
+from .common import copies, leaves_alone, normal, number
 
 B, T, D = 2, 6, 4
+ROUNDING = 1e-6
+LONELY = "No output depends on another position: only the position that you changed changes."
+
+
+class mixes_positions:
+    answers = ("mixes_positions(layer, x)",)
+
+    @check("True or False comes back, and x stays as it was", 0.5)
+    def kind(mixes_positions):
+        verdict(mixes_positions, Watched(network()), normal(B, T, D))
+        leaves_alone(lambda x: mixes_positions(network(), x), x=normal(B, T, D))
+
+    @check("attention mixes, the feed-forward layer does not", 1)
+    def two(mixes_positions):
+        expect(mixes_positions, network(), False, "a feed-forward layer", LONELY)
+        words = (
+            "Each output reads every position. (Shuffling the positions first or last makes no difference to unmasked "
+            "attention either: it treats all positions alike, and still mixes them. Change one position, and look at "
+            "the *others*.)"
+        )
+        expect(mixes_positions, attention(), True, "attention without a mask", words)
+
+    @check("layers that mix in one direction, or only between far positions", 1)
+    def directions(mixes_positions):
+        lower = torch.ones(T, T).tril().bool()
+        earlier = "Position t reads the positions before it: changing the *last* one shows nothing."
+        expect(mixes_positions, attention(lower), True, "attention with a causal mask", earlier)
+        later = "Position t reads the positions after it: changing the *first* one shows nothing."
+        expect(mixes_positions, attention(lower.T), True, "attention that sees only the future", later)
+        for source, target in ((3, 1), (2, 0), (0, T - 1), (T - 1, 0), (T - 1, T - 2), (0, 1)):
+            name = f"a wire from position {source} to position {target}"
+            words = f"Position {target} reads position {source}, and no other position reads another."
+            expect(mixes_positions, wire(source, target), True, name, words)
+        for target, source in ((-2, -1), (1, 0)):
+            words = f"Number {source % D} of position 4 is added to number {target % D} of position 2."
+            wired = wire_between_numbers(source, target)
+            expect(mixes_positions, wired, True, "a wire between two numbers", words)
+        expect(mixes_positions, convolution(3), True, "a convolution of width 3", "Each output reads its neighbours.")
+        words = "Each output is another position's input."
+        expect(mixes_positions, lambda x: x.roll(1, dims=1), True, "a shift by one position", words)
+        words = "It subtracts the mean over the positions, so each output depends on all of them."
+        expect(mixes_positions, lambda x: x - x.mean(1, keepdim=True), True, "a norm over the positions", words)
+
+    @check("attention behind a norm, and a faint wire", 0.5)
+    def hidden(mixes_positions):
+        words = "The norm takes away what is added to all numbers of a position; then each output reads every position."
+        behind = behind_a_norm(lambda x: F.layer_norm(x, (D,)))
+        expect(mixes_positions, behind, True, "attention behind a layer norm", words)
+        words = "The norm takes away a factor on all numbers of a position; then each output reads every position."
+        behind = behind_a_norm(lambda x: F.normalize(x, dim=-1))
+        expect(mixes_positions, behind, True, "attention behind a division by the length", words)
+        words = "A number of position 4, times 0.002, is added to one of position 1: faint, but far above rounding."
+        faint = wire_between_numbers(2, 0, 1, 0.002)
+        expect(mixes_positions, faint, True, "a faint wire", words)
+
+    @check("layers that only look as if they mixed", 1)
+    def lookalikes(mixes_positions):
+        words = "A convolution of width 1 is one matrix at every position. " + LONELY
+        expect(mixes_positions, convolution(1), False, "a convolution of width 1", words)
+        table = normal(T, D)
+        words = (
+            "It adds another vector at each position, so shuffling does not commute with it; but no position reads "
+            "another one. Change one position, and look at the *others*."
+        )
+        expect(mixes_positions, lambda x: x + table, False, "a position table", words)
+        words = "Its mean and variance are over the features of one position. " + LONELY
+        expect(mixes_positions, lambda x: F.layer_norm(x, (D,)), False, "a norm over the features", words)
+        words = "Every position may look at itself alone. " + LONELY
+        expect(mixes_positions, attention(torch.eye(T).bool()), False, "attention of each position to itself", words)
+        words = "Every output is 1, whatever comes in: nothing reads anything."
+        expect(mixes_positions, lambda x: 0 * x + 1, False, "a constant", words)
+        words = (
+            "It subtracts the mean over the batch, position by position: the sequences of a batch influence one "
+            "another, the positions do not. (Several probes in one batch disturb one another here.)"
+        )
+        expect(mixes_positions, lambda x: x - x.mean(0, keepdim=True), False, "a norm over the batch", words)
 
 
 def attention(allowed: Tensor | None = None):
@@ -22,6 +101,12 @@ def attention(allowed: Tensor | None = None):
     return attend
 
 
+def behind_a_norm(norm):
+    """x and attention of the normalised x, as in a pre-norm block."""
+    attend = attention()
+    return lambda x: x + attend(norm(x))
+
+
 def network():
     w_1, w_2 = normal(7, D), normal(D, 7)
     return lambda x: (x @ w_1.T).relu() @ w_2.T
@@ -29,98 +114,45 @@ def network():
 
 def convolution(width: int):
     weight = normal(D, D, width)
-    return lambda x: torch.nn.functional.conv1d(x.mT, weight, padding=width // 2).mT
+    return lambda x: F.conv1d(x.mT, weight, padding=width // 2).mT
 
 
-def at(position: int, added) -> Tensor:
-    """A mask (T, 1) that is 1 at this position: added there, and nowhere else."""
-    here = torch.zeros(T, 1)
-    here[position] = 1.0
-    return here * added
+def wire(source: int, target: int):
+    """x with half of position source added to position target."""
+    here = torch.zeros(T, 1).index_fill(0, torch.tensor(target), 0.5)
+    return lambda x: x + here * x[:, source : source + 1]
 
 
-def wire_between_numbers(x: Tensor) -> Tensor:
-    """x with half of the last number of position 4 added to the last but one of position 2."""
-    place = torch.zeros(D)
-    place[-2] = 1.0
-    return x + at(2, 0.5 * x[:, 4:5, -1:] * place)
+def wire_between_numbers(source: int, target: int, to: int = 2, factor: float = 0.5):
+    """x with a part of one number of position 4 added to another number of position `to`."""
+    place = torch.zeros(T, D)
+    place[to, target] = factor
+    return lambda x: x + place * x[:, 4, source, None, None]
 
 
-class mixes_positions:
-    answers = ("mixes_positions(layer, x)",)
+class Watched:
+    """The layer that an answer is handed: it keeps what it was called with, so that the card can say what was tried."""
 
-    @check("True or False comes back, and x stays as it was", 0.5)
-    def kind(mixes_positions):
-        verdict(mixes_positions, network())
-        leaves_alone(lambda x: mixes_positions(network(), x), x=normal(B, T, D))
+    def __init__(self, layer):
+        self.layer, self.inputs, self.gradients = layer, [], False
 
-    @check("attention mixes, the feed-forward layer does not", 1)
-    def two(mixes_positions):
-        expect(mixes_positions, network(), False, "a feed-forward layer", LONELY)
-        words = (
-            "Each output reads every position. (Shuffling the positions first or last makes no difference to unmasked "
-            "attention either: it treats all positions alike, and still mixes them. Change one position, and look at "
-            "the *others*.)"
-        )
-        expect(mixes_positions, attention(), True, "attention without a mask", words)
-
-    @check("layers that mix in one direction, or only between far positions", 1.5)
-    def directions(mixes_positions):
-        lower = torch.ones(T, T).tril().bool()
-        earlier = (
-            "Position t reads the positions before it: changing the *last* one shows nothing. Change each in turn."
-        )
-        expect(mixes_positions, attention(lower), True, "attention with a causal mask", earlier)
-        later = "Position t reads the positions after it: changing the *first* one shows nothing. Change each in turn."
-        expect(mixes_positions, attention(lower.T), True, "attention that sees only the future", later)
-        middle = "Only position 3 is read by another, position 1: change each position in turn, look at all others."
-        expect(mixes_positions, lambda x: x + at(1, 0.5 * x[:, 3:4]), True, "a layer with one long wire", middle)
-        near = "Only position 2 is read by another, position 0: change each position alone, not several together."
-        expect(mixes_positions, lambda x: x + at(0, 0.5 * x[:, 2:3]), True, "a layer with one short wire", near)
-        one = "It adds one number of position 4 to another number of position 2: change, and compare, all D numbers."
-        expect(mixes_positions, wire_between_numbers, True, "a wire between two numbers", one)
-        expect(mixes_positions, convolution(3), True, "a convolution of width 3", "Each output reads its neighbours.")
-        words = "Each output is another position's input."
-        expect(mixes_positions, lambda x: x.roll(1, dims=1), True, "a shift by one position", words)
-        words = "It subtracts the mean over the positions, so each output depends on all of them."
-        expect(mixes_positions, lambda x: x - x.mean(1, keepdim=True), True, "a norm over the positions", words)
-
-    @check("layers that only look as if they mixed", 1)
-    def lookalikes(mixes_positions):
-        words = "A convolution of width 1 is one matrix at every position. " + LONELY
-        expect(mixes_positions, convolution(1), False, "a convolution of width 1", words)
-        table = normal(T, D)
-        words = (
-            "It adds another vector at each position, so shuffling does not commute with it; but no position reads "
-            "another one. Change one position, and look at the *others*."
-        )
-        expect(mixes_positions, lambda x: x + table, False, "a position table", words)
-        words = "Its mean and variance are over the features of one position. " + LONELY
-        expect(
-            mixes_positions, lambda x: torch.nn.functional.layer_norm(x, (D,)), False, "a norm over the features", words
-        )
-        words = "Every position may look at itself alone. " + LONELY
-        expect(mixes_positions, attention(torch.eye(T).bool()), False, "attention of each position to itself", words)
-        words = "Every output is 1, whatever comes in: nothing reads anything."
-        expect(mixes_positions, lambda x: 0 * x + 1, False, "a constant", words)
-
-
-LONELY = "No output depends on another position: only the position that you changed changes."
-
-
-def verdict(answer, layer) -> bool:
-    """The answer's True or False about a layer."""
-
-    def handed_over(x):
-        if x.ndim != 3 or x.shape[1:] != (T, D):
+    def __call__(self, x):
+        if not isinstance(x, Tensor) or x.ndim != 3 or x.shape[1:] != (T, D):
+            what = tuple(x.shape) if isinstance(x, Tensor) else f"a {type(x).__name__}"
             raise ValueError(
-                f"layer(x) takes x of shape (B, {T}, {D}) here; it was called with {tuple(x.shape)}. "
+                f"layer(x) takes x of shape (B, {T}, {D}) here; it was called with {what}. "
                 "Keep the shape, and change the numbers at one position."
             )
-        return layer(x)
+        self.gradients |= x.requires_grad
+        with contextlib.suppress(RuntimeError):  # inside torch.func a tensor has no numbers to show
+            self.inputs.append(torch.tensor(x.tolist()))
+        return self.layer(x)
 
+
+def verdict(answer, layer: Watched, x: Tensor) -> bool:
+    """The answer's True or False about a layer."""
     try:
-        got = answer(handed_over, *copies(normal(B, T, D)))
+        got = answer(layer, *copies(x))
     except IndexError as error:
         raise Wrong(f"x is (B, T, D), here {(B, T, D)}: the positions are axis 1, x[:, t].") from error
     if isinstance(got, Tensor) and got.numel() == 1:
@@ -134,5 +166,87 @@ def verdict(answer, layer) -> bool:
 def expect(answer, layer, wanted: bool, name: str, why: str) -> None:
     """The answer is right about this layer, for two inputs."""
     for _ in range(2):
-        if verdict(answer, layer) != wanted:
-            raise Wrong(f"For {name} you said {not wanted}. {why}")
+        watched, x = Watched(layer), normal(B, T, D)
+        if verdict(answer, watched, x) != wanted:
+            tried = missed(watched, x) if wanted else false_alarm(watched, x)
+            raise Wrong(" ".join(filter(None, (f"For {name} you said {not wanted}.", why, tried))))
+
+
+def probes(watched: Watched, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """The sequences that the layer was tried on and that differ from x: each beside the x that it was made of."""
+    pairs = []
+    for inputs in watched.inputs:
+        whole = x if inputs.shape == x.shape else x[:1].expand(inputs.shape)
+        pairs += [(probe, given) for probe, given in zip(inputs, whole, strict=True) if not torch.equal(probe, given)]
+    return pairs
+
+
+def places(probe: Tensor, given: Tensor) -> tuple[int, ...]:
+    return tuple((probe != given).any(-1).nonzero().flatten().tolist())
+
+
+def false_alarm(watched: Watched, x: Tensor) -> str:
+    """What the answer tried on a layer that does not mix, where it shows why it said that it does."""
+    found = probes(watched, x)
+    if any(probe.isnan().any() for probe, _ in found):
+        return "(NaN is a bad dye: 0 times NaN is NaN.)"
+    if together := most_at_once(found):
+        return f"{together} Begin each time with a new copy of x, and change one position alone."
+    return ""
+
+
+def missed(watched: Watched, x: Tensor) -> str:
+    """What the answer tried on a layer that mixes, and why that did not show it."""
+    found = probes(watched, x)
+    if watched.gradients:
+        return "By gradients: ask the outputs of each position in turn, and look at what reaches all other positions."
+    if not found:
+        return "You never called the layer with a changed x." if watched.inputs else ""
+    moved = max((seen_elsewhere(watched.layer, *pair) for pair in found), default=0.0)
+    if moved > ROUNDING:
+        return (
+            f"In what you tried, an output moved by up to {number(moved)} at a position whose input you left alone: do "
+            "you look at all other positions, and how large must a difference be for you to count?"
+        )
+    if together := most_at_once(found):
+        return f"{together} Change each position alone."
+    never = sorted(set(range(T)) - {place for pair in found for place in places(*pair)})
+    if never:
+        return f"You never changed position{'s' * (len(never) > 1)} {listed(never)}: change each in turn."
+    return what_kind(found)
+
+
+def most_at_once(found) -> str:
+    most = max((places(*pair) for pair in found), key=len, default=())
+    if len(most) == T:
+        return "You changed a whole sequence at once, all its positions (they are axis 1, x[:, t])."
+    return f"You changed positions {listed(most)} at once." if len(most) > 1 else ""
+
+
+def what_kind(found) -> str:
+    """What was done to the numbers of a position, if it is a kind of change that a layer may not notice."""
+    pairs = [(probe[place], given[place]) for probe, given in found for place in places(probe, given)]
+    changes = [probe - given for probe, given in pairs]
+    if all((change == 0).any() for change in changes):
+        same = sorted({i for change in changes for i in change.nonzero().flatten().tolist()})
+        return f"You changed number {listed(same)} of a position only: change all D."
+    largest = max(change.abs().max() for change in changes)
+    if largest < 1e-4:
+        return f"You changed the numbers by {number(largest)} at most: too little to show."
+    if all(change.max() - change.min() < 1e-5 for change in changes):
+        return "You added the same to all numbers of a position: put other random numbers there."
+    if all(torch.allclose(probe, probe.norm() / given.norm() * given, atol=1e-5) for probe, given in pairs):
+        return "You multiplied all numbers of a position by one factor: put other random numbers there."
+    return ""
+
+
+def seen_elsewhere(layer, probe: Tensor, given: Tensor) -> float:
+    """How far an output moves at the positions that the probe left alone."""
+    left = [t for t in range(T) if t not in places(probe, given)]
+    moved = (layer(probe[None]) - layer(given[None])).abs()[0, left]
+    return float(moved.max()) if left else 0.0
+
+
+def listed(places) -> str:
+    *most, last = map(str, places)
+    return f"{', '.join(most)} and {last}" if most else last

@@ -161,6 +161,14 @@ def one_number(value, name: str) -> float:
     return value
 
 
+def fitting(answers, cases, faults):
+    """The words of the first fault (formula, *words) that gives these answers in every case: one may fit by chance."""
+    for formula, *words in faults:
+        if all(math.isclose(got, formula(*case), rel_tol=1e-9) for got, case in zip(answers, cases, strict=True)):
+            return words
+    return None
+
+
 def chosen(choice, options: tuple[str, ...], name: str):
     """The learner's choice, if it is one of the options."""
     listed = ", ".join(map(repr, options))

@@ -1,9 +1,10 @@
 """Lesson 05: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
 
-from ._feed_forward import feed_forward, repair, swiglu
+from ._feed_forward import feed_forward, swiglu
 from ._feed_forward_cost import cost, gated_width
 from ._feed_forward_gelu import gelu
 from ._feed_forward_mixing import mixes_positions
+from ._feed_forward_repair import repair
 
 LESSON = "05_feed_forward"
 __all__ = ["feed_forward", "gelu", "repair", "mixes_positions", "cost", "swiglu", "gated_width"]

@@ -6,7 +6,9 @@
 # split the locked cells. (`NameError`? The cell with your answer has not been run yet.)
 #
 # Questions 1-3 are the core (about 30 minutes). 4-8 are optional. `...` stands for any number of leading axes (batch,
-# heads), also none. Back to the [lesson](../../notebooks/08_positions.ipynb).
+# heads), also none. Functions leave their inputs as they are; numbers are compared to four digits, and to three where
+# positions are large. You may call the package's functions, and your own of earlier questions; you learn more without the
+# former. Back to the [lesson](../../notebooks/08_positions.ipynb).
 
 # %%
 import math
@@ -17,7 +19,7 @@ import torch
 # ## Question 1: the sinusoidal table
 # *4 points, difficulty 2 of 5, about 8 minutes*
 #
-# Write `sinusoidal_table(max_len, d_model)`, a tensor, for even `d_model`: row $t$ ($0, 1, 2, \ldots$) is position $t$; feature $2i$ is
+# Write `sinusoidal_table(max_len, d_model)`, a tensor of floating-point numbers, for even `d_model`: row $t$ ($0, 1, 2, \ldots$) is position $t$; feature $2i$ is
 # the sine and feature $2i + 1$ the cosine of $t / 10000^{2i / d_{model}}$, for pairs $i = 0, \ldots, d_{model}/2 - 1$. The
 # layout is *interleaved*: sine, cosine, sine, cosine.
 #
@@ -68,7 +70,8 @@ grade("08_positions.sinusoidal_table", sinusoidal_table)
 # Write `rotate(x, positions, theta=10_000.0)` for `x (..., T, d_head)` and whole numbers `positions (T,)`, which need not be
 # $0, 1, 2, \ldots$. The pairs are *halves*: with $\text{half} = d_{head}/2$, feature $i$ and feature $i + \text{half}$ are turned
 # together, by the angle $\text{position} \cdot \theta^{-2i/d_{head}}$. Keep the dtype, also one of 16 bits (but make the angles in
-# float32 or better: 16 bits do not hold 301), let gradients through, leave `x` as it is.
+# float32 or better: 16 bits do not hold 301; and positions go on to 5,000), let gradients through, leave `x` and `positions`
+# as they are.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -112,31 +115,26 @@ from transformer_lab.grading import grade
 grade("08_positions.rotate", rotate)
 
 # %% [markdown]
-# ## Question 3: three repairs
-# *3 points, difficulty 3 of 5, about 10 minutes*
+# ## Question 3: four faulty tables
+# *3 points, difficulty 3 of 5, about 12 minutes*
 #
-# Each of these adds sinusoidal positions to `x (B, T, D)`, sine and cosine in turn, and each has one fault of a kind found in
-# print. Look at the symptoms that the cell after them prints. Then write each again, changed as little as possible, as
-# `repair_1`, `repair_2`, `repair_3`.
+# Each of these adds sinusoidal positions to `x (B, T, D)`, sine and cosine in turn, and each has one fault, all different. Look
+# at what the cell after them prints, and name the fault of each. The table offers more faults than there are functions; write
+# them as they stand there, in quotation marks (capital letters do not matter).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# | fault | what it means |
+# |---|---|
+# | `"exponent halved"` | the exponent of pair $i$ is $i/D$ |
+# | `"two frequencies in a pair"` | its sine and its cosine are of two angles |
+# | `"positions run on"` | the second sequence of the batch does not start at position 0 |
+# | `"one speed for all pairs"` | every pair turns as fast as the first |
+# | `"exponent doubled"` | the exponent of pair $i$ is $4i/D$ |
+# | `"rows by sequence"` | a sequence gets the row of its own number in the batch |
+# | `"positions from 1"` | the first token is not at position 0 |
 #
-# How long does the slowest pair take for a turn? Is $\sin^2 + \cos^2$ of each pair 1? Do two tokens of one sequence get
-# different vectors?
-#
-# </details>
-# <details><summary>Hint 2: where to look</summary>
-#
-# 1: what `feature` counts, and how often it is doubled. 2: how many features share a frequency. 3: which axis of `x` the
-# rows of the table belong to.
-#
-# </details>
-# <details><summary>Hint 3: a skeleton</summary>
-#
-# All three come out alike: a table of `x.shape[1]` rows and `x.shape[2]` columns, one frequency for columns $2i$ and $2i + 1$,
-# and `x + table`.
-#
-# </details>
+# Two of the four treat the sequences of a batch differently. Which column of what is printed tells these two apart? Set `apart`
+# to `"rows of one sequence"`, `"sequences of the batch"`, `"lengths of the pairs"` or `"the last pair's turn"`. Then write
+# `broken_2` again as `repair`, changed as little as possible; the result has the dtype of x, and gradients reach it.
 
 
 # %%
@@ -146,12 +144,14 @@ def broken_1(x):
     return x + torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(start_dim=1)
 
 
+# %%
 def broken_2(x):
     feature = torch.arange(x.shape[2])
     angle = torch.arange(x.shape[1])[:, None] / 10_000 ** (feature / x.shape[2])
     return x + torch.where(feature % 2 == 0, angle.sin(), angle.cos())
 
 
+# %%
 def broken_3(x):
     frequency = 10_000 ** (-torch.arange(0, x.shape[2], 2) / x.shape[2])
     angle = torch.arange(512)[:, None] * frequency
@@ -160,34 +160,74 @@ def broken_3(x):
 
 
 # %%
+def broken_4(x):
+    frequency = 10_000 ** (-torch.arange(0, x.shape[2], 2) / x.shape[2])
+    position = torch.arange(x.shape[0] * x.shape[1]).view(x.shape[0], x.shape[1], 1)
+    angle = position * frequency
+    return x + torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(start_dim=2)
+
+
+# %%
 def show(add):
-    table = add(torch.zeros(2, 400, 8))[1]
-    lengths = table.view(400, 4, 2).norm(dim=-1)
-    angle = torch.atan2(table[1, 6], table[1, 7]).item()  # how far the last pair turns in one step
-    slow = f"{2 * math.pi / angle:,.0f} positions" if angle > 0 else "for ever"
-    print(f"{add.__name__}: rows differ: {not torch.equal(table[0], table[5])!s:5}  each pair has length 1:",
-          f"{torch.allclose(lengths, torch.ones(()), atol=1e-3)!s:5}  the last pair's turn: {slow}")  # fmt: skip
+    first, second = add(torch.zeros(2, 400, 8))
+    pairs = torch.cat((first, second)).view(800, 4, 2)
+    angle = torch.atan2(pairs[..., 0], pairs[..., 1])
+    step = math.remainder(angle[1, 3] - angle[0, 3], 2 * math.pi)  # how far the last pair turns in one step
+    turn = f"{2 * math.pi / step:,.0f} positions" if step else "for ever"
+    print(f"{add.__name__}: rows of one sequence {'alike' if torch.equal(first[0], first[5]) else 'differ'}, "
+          f"sequences of the batch {'alike' if torch.equal(first, second) else 'differ'}, lengths of the pairs "
+          f"{pairs.norm(dim=-1).min():.1f} to {pairs.norm(dim=-1).max():.1f}, the last pair's turn {turn}")  # fmt: skip
 
 
-for broken in (broken_1, broken_2, broken_3):
+for broken in (broken_1, broken_2, broken_3, broken_4):
     show(broken)
-print(
-    f"wanted:   rows differ: True   each pair has length 1: True   the last pair's turn: {2000 * math.pi:,.0f} positions"
-)
+print("wanted:   rows differ, sequences alike, lengths 1.0 to 1.0, the last pair's turn 6,283 positions")
+
+# %% [markdown]
+# <details><summary>Hint 1: a nudge</summary>
+#
+# How long does the slowest pair take for a turn, if its exponent is 3/4? Is $\sin^2 + \cos^2$ of each pair 1? Do two tokens of
+# one sequence get different vectors, and two sequences the same?
+#
+# </details>
+# <details><summary>Hint 2: where to look</summary>
+#
+# 1: what `feature` counts, and how often it is doubled. 2: how many features share a frequency. 3: which axis of `x` the rows of
+# the table belong to. 4: how far `torch.arange` counts.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# feature = torch.arange(x.shape[2])
+# shared = ...                      # 0, 0, 2, 2, 4, 4, ...
+# angle = torch.arange(x.shape[1])[:, None] / 10_000 ** (...)
+# return x + torch.where(..., angle.sin(), angle.cos())
+# ```
+#
+# </details>
+
+# %% answer="faults"
+fault_1 = None  # of broken_1: one of the seven faults in the table
+fault_2 = None
+fault_3 = None
+fault_4 = None
+### BEGIN SOLUTION
+fault_1 = "exponent doubled"
+fault_2 = "two frequencies in a pair"
+fault_3 = "rows by sequence"
+fault_4 = "positions run on"
+### END SOLUTION
+
+# %% answer="apart"
+apart = None  # "rows of one sequence", "sequences of the batch", "lengths of the pairs" or "the last pair's turn"
+### BEGIN SOLUTION
+apart = "rows of one sequence"
+### END SOLUTION
 
 
-# %% answer="repair_1"
-def repair_1(x):
-    """broken_1, mended"""
-    ### BEGIN SOLUTION
-    feature = torch.arange(0, x.shape[2], 2)
-    angle = torch.arange(x.shape[1])[:, None] / 10_000 ** (feature / x.shape[2])
-    return x + torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(start_dim=1)
-    ### END SOLUTION
-
-
-# %% answer="repair_2"
-def repair_2(x):
+# %% answer="repair"
+def repair(x):
     """broken_2, mended"""
     ### BEGIN SOLUTION
     feature = torch.arange(x.shape[2])
@@ -197,20 +237,10 @@ def repair_2(x):
     ### END SOLUTION
 
 
-# %% answer="repair_3"
-def repair_3(x):
-    """broken_3, mended"""
-    ### BEGIN SOLUTION
-    inverse = 10_000 ** (-torch.arange(0, x.shape[2], 2) / x.shape[2])
-    turns = torch.arange(x.shape[1])[:, None] * inverse
-    return x + torch.stack((turns.sin(), turns.cos()), dim=-1).flatten(start_dim=1)
-    ### END SOLUTION
-
-
 # %% check="repair" points=3
 from transformer_lab.grading import grade
 
-grade("08_positions.repair", repair_1, repair_2, repair_3)
+grade("08_positions.repair", repair, fault_1, fault_2, fault_3, fault_4, apart)
 
 # %% [markdown]
 # ## Question 4: read the dials
@@ -219,7 +249,8 @@ grade("08_positions.repair", repair_1, repair_2, repair_3)
 # Run the cell, play, and write down two whole numbers.
 #
 # * `turns_negative`: with k at position 0, the first position of q at which *pair 2* adds less than nothing to the score.
-# * `lowest_offset`: the offset between 1 and 127 at which the score is lowest.
+#   Pairs are counted from 0, as on the dials: pair 2 is the third dial. So are positions.
+# * `lowest_offset`: the offset (position of q less position of k) between 1 and 127 at which the score is lowest.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -267,8 +298,9 @@ grade("08_positions.dials", turns_negative, lowest_offset)
 # *Optional: 3 points, difficulty 2 of 5, about 8 minutes*
 #
 # Write `is_equivariant(f, x)`: `True` if $f(Px) = P f(x)$ for shuffles $P$ of the rows of `x (T, D)`, as far as a test can
-# tell, else `False`. `f` takes `(T, D)` to `(T, any width)`. It will meet functions that survive one *special* shuffle, functions
-# that round, and functions whose order-dependence has size 0.01.
+# tell, else `False`. `f` takes `(T, D)` to `(T, any width)`, for any $T$. It will meet functions that survive *special* shuffles
+# (a reversal, a roll, both, or any that leaves one row in its place), functions that round (by up to $10^{-4}$), and functions
+# whose order-dependence is as small as 0.01, in a single number. Leave `x` as it is.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -277,8 +309,8 @@ grade("08_positions.dials", turns_negative, lowest_offset)
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# `order (T,)` random: compare `f(x[order])` with `f(x)[order]`, both `(T, E)`, for several orders, with a tolerance between
-# rounding (about $10^{-5}$) and the effect ($10^{-2}$).
+# `order (T,)` random: compare `f(x[order])` with `f(x)[order]`, both `(T, E)`, for several orders (ten, say), with a tolerance
+# between rounding ($10^{-4}$) and the effect ($10^{-2}$).
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
@@ -315,7 +347,7 @@ grade("08_positions.is_equivariant", is_equivariant)
 # *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
 #
 # Write `alibi_bias(n_heads, T, S)`, a tensor: what is added to the scores, `(n_heads, T, S)`, for `n_heads` a power of two. Head $h$
-# (from 1 to $H$) has slope $2^{-8h/H}$ and loses it once for each token of distance, on both sides. With $T < S$ (a cache) the
+# (counted from 1 to $H$) has slope $2^{-8h/H}$ and loses it once for each token of distance, on both sides. With $T < S$ (a cache) the
 # $T$ queries are the *last* of the $S$ positions: the last query stands where the last key stands.
 #
 # <details><summary>Hint 1: a nudge</summary>
@@ -363,8 +395,9 @@ grade("08_positions.alibi_bias", alibi_bias)
 # output tell? First predict for yourself; then write the measurement and let it decide.
 #
 # `swap_effect(model, ids, a, b)`: `ids (1, T)`, `model(ids)` gives logits `(1, T, V)`. Return one number: the largest change, in
-# size, of any logit in the *last row* when the tokens at places `a` and `b` are swapped. Leave `ids` as it is. Then set
-# `one_layer` and `two_layers` to `"unchanged"` (up to rounding) or `"changes"`.
+# size, of any logit in the *last row* when the tokens at places `a` and `b` (counted from 0) are swapped. Do not round it, and
+# leave `ids` as it is. Then set `one_layer` and `two_layers` to `"unchanged"` (up to rounding) or `"changes"`, in quotation marks
+# (capital letters do not matter).
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -435,7 +468,8 @@ grade("08_positions.swap_effect", swap_effect, one_layer, two_layers)
 # A model writes token by token. Of the $S$ tokens before, it keeps the keys, *already turned*, each at its position
 # $0, \ldots, S - 1$, and the values. Write `cached_step(q, k, v, keys, values)` for one new token: `q`, `k`, `v (..., 1, d_head)` fresh from
 # their projections, `keys`, `values (..., S, d_head)`; $S$ may be 0. Return `(output, keys, values)`: the output `(..., 1, d_head)` of
-# attention over all $S + 1$ tokens, and what to keep. You may call your `rotate` of question 2.
+# attention over all $S + 1$ tokens, and what to keep. You may call your `rotate` of question 2; its pairs are halves, and
+# theta is 10,000.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

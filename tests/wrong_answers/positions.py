@@ -22,8 +22,9 @@ POINTS = {
     "08_positions.swap_effect": 3,
     "08_positions.cached_step": 4,
 }
-PARTS = {"08_positions.repair": (3, 0), "08_positions.dials": (0, 2), "08_positions.swap_effect": (1, 2)}
+PARTS = {"08_positions.repair": (1, 5), "08_positions.dials": (0, 2), "08_positions.swap_effect": (1, 2)}
 ONE_WAY = ()
+DIAGNOSES = ("08_positions.repair",)
 MISCONCEPTIONS = ("M25", "M26", "M27")
 
 
@@ -85,6 +86,22 @@ def paper(i, D):
 def sines_only(max_len, d_model):
     angle = torch.arange(max_len)[:, None] * 10000 ** (-torch.arange(0, d_model, 2) / d_model)
     return angle.sin().repeat_interleave(2, dim=-1)
+
+
+def row_of_zeros(max_len, d_model):
+    return table_right(max_len, d_model) * (torch.arange(max_len) > 0)[:, None]
+
+
+def by_row(max_len, d_model):
+    t, j = torch.arange(max_len)[:, None], torch.arange(d_model)
+    angle = t / 10000 ** ((j - j % 2) / d_model)
+    return torch.where(t % 2 == 0, angle.sin(), angle.cos())
+
+
+def table_of_phases(max_len, d_model):
+    j = torch.arange(d_model)
+    angle = torch.arange(max_len).double()[:, None] * 10000.0 ** (-(j - j % 2).double() / d_model)
+    return (angle + (j % 2) * math.pi / 2).sin().float()
 
 
 # rotary -------------------------------------------------------------------------------------------------------
@@ -226,6 +243,19 @@ def rotate_in_place(x, positions, theta=10_000.0):
     return turned
 
 
+def rotate_half_of_them(x, positions, theta=10_000.0):
+    if x.shape[-1] % 4:
+        return rotate_right(x, positions, theta)
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((rotate_right(first, positions, theta), second), dim=-1)
+
+
+def positions_in_place(x, positions, theta=10_000.0):
+    turned = rotate_right(x, positions, theta)
+    positions += 1
+    return turned
+
+
 def positions_of_heads(x, positions):
     if x.ndim < 3:
         return positions
@@ -257,6 +287,23 @@ def by_batch_and_place(x):
     return x + table_right(B * T, D).view(B, T, D)
 
 
+def cosines_only(max_len, d_model):
+    angle = torch.arange(max_len)[:, None] * 10000 ** (-torch.arange(0, d_model, 2) / d_model)
+    return angle.cos().repeat_interleave(2, dim=-1)
+
+
+def diagnosis(
+    repair=added,
+    fault_1="exponent doubled",
+    fault_2="two frequencies in a pair",
+    fault_3="rows by sequence",
+    fault_4="positions run on",
+    apart="rows of one sequence",
+):
+    """Question 3, of which one part is another."""
+    return repair, fault_1, fault_2, fault_3, fault_4, apart
+
+
 # equivariance -------------------------------------------------------------------------------------------------
 
 
@@ -280,6 +327,42 @@ def one_order(order, compare=None, shuffle_output=True):
         return (compare or (lambda a, b: torch.allclose(a, b, atol=1e-3)))(f(x[chosen]), wanted)
 
     return is_equivariant
+
+
+def close(a, b):
+    return torch.allclose(a, b, atol=1e-3)
+
+
+def all_orders(orders, compare=close, back=False):
+    """A test with these orders of n rows, and this comparison."""
+
+    def is_equivariant(f, x):
+        output = f(x)
+        made = [torch.as_tensor(order) for order in orders(len(x))]
+        return all(bool(compare(f(x[o]), output[o.argsort() if back else o])) for o in made)
+
+    return is_equivariant
+
+
+def randomly(n):
+    return [torch.randperm(n) for _ in range(5)]
+
+
+def turns_and_mirrors(n):
+    return [way.roll(k) for k in range(n) for way in (torch.arange(n), torch.arange(n).flip(0))]
+
+
+def neighbours_but_the_last(n):
+    return [[*range(i), i + 1, i, *range(i + 2, n)] for i in range(n - 2)]
+
+
+def all_transpositions(n):
+    return [[j if k == i else i if k == j else k for k in range(n)] for i in range(n) for j in range(i)]
+
+
+def shuffled_in_place(f, x):
+    before, output = x.clone(), f(x)
+    return all(close(f(x.copy_(before[o])), output[o]) for o in randomly(len(x)))
 
 
 def first_two_swapped(n):
@@ -370,6 +453,10 @@ def relative_effect(model, ids, a, b):
     return ((after - before) / before).abs().max().item()
 
 
+def probabilities(model, ids, a, b):
+    return (model(swapped(ids, a, b)).softmax(-1) - model(ids).softmax(-1))[0, -1].abs().max().item()
+
+
 def effect_with(reduce):
     return lambda model, ids, a, b: reduce(model(swapped(ids, a, b)) - model(ids)).item()
 
@@ -455,6 +542,12 @@ def new_row_alone(q, k, v, keys, values):
     return output, all_keys[..., -1:, :], v
 
 
+def keys_in_place(q, k, v, keys, values):
+    found = step_right(q, k, v, keys, values)
+    keys *= 2
+    return found
+
+
 def nothing_at_first(q, k, v, keys, values):
     output, *kept = step_right(q, k, v, keys, values)
     return (output if keys.shape[-2] else output * 0, *kept)
@@ -491,6 +584,8 @@ RIGHT = {
         ("loops", table_loops),
         ("complex, float64", table_complex),
         ("where", table_where),
+        ("a cosine is a sine a quarter of a turn on", table_of_phases),
+        ("a parameter", lambda n, D: torch.nn.Parameter(table_right(n, D))),
     ],
     "08_positions.rotate": [
         ("halves", rotate_right),
@@ -502,9 +597,11 @@ RIGHT = {
         ("matrix exponential", rotate_by_exponential),
     ],
     "08_positions.repair": [
-        ("as asked", (added, added, added)),
-        ("others", (adder(table_loops), adder(table_where), adder(table_complex))),
-        ("with a batch axis", (lambda x: x + table_right(512, x.shape[2])[None, : x.shape[1]], added, added)),
+        ("as asked", diagnosis()),
+        ("number by number", diagnosis(adder(table_loops), fault_1="Exponent doubled.")),
+        ("as broken_2 does", diagnosis(adder(table_where), apart=" Rows of one sequence")),
+        ("complex", diagnosis(adder(table_complex))),
+        ("with a batch axis", diagnosis(lambda x: x + table_right(512, x.shape[2]).to(x.dtype)[None, : x.shape[1]])),
     ],
     "08_positions.dials": [
         ("read off", (16, 91)),
@@ -517,6 +614,10 @@ RIGHT = {
         ("matrices", equivariant_matrix),
         ("a tensor of bool", lambda f, x: torch.tensor(equivariant_right(f, x))),
         ("swaps of neighbours, numpy's bool", equivariant_neighbours),
+        ("every swap", all_orders(all_transpositions)),
+        ("a swap and a roll", all_orders(lambda n: (first_two_swapped(n), torch.arange(n).roll(1)))),
+        ("shuffled back", lambda f, x: all(close(f(x[o])[o.argsort()], f(x)) for o in randomly(len(x)))),
+        ("atol 5e-3", all_orders(randomly, lambda a, b: (a - b).abs().amax() < 5e-3)),
     ],
     "08_positions.alibi_bias": [
         ("einsum", alibi_right),
@@ -577,7 +678,7 @@ WRONG = {
         ("linspace", lambda n, D: table_with(paper, unit=1 / (n - 1))(n, D), "run from 0 to 1"),
         ("halves", table_with(paper, layout="halves"), "all sines, then all cosines"),
         ("cosine first", table_with(paper, swap=True), "cosines stand first"),
-        ("sines only", sines_only, "the cosines are missing"),
+        ("sines only", sines_only, "All columns are sines"),
         ("one column a pair", lambda n, D: sines_only(n, D)[:, ::2], "one for each pair"),
         ("transposed", lambda n, D: table_right(n, D).T, "last two axes are swapped"),
         ("a batch axis", lambda n, D: table_right(n, D)[None], "no batch axis"),
@@ -588,6 +689,19 @@ WRONG = {
         ("512 rows", lambda n, D: table_right(512, D), "has 512 rows"),
         ("16 bits", lambda n, D: table_right(n, D).half(), "of low precision"),
         ("whole numbers", lambda n, D: table_right(n, D).long(), "wanted floating point"),
+        ("zeros in row 0", row_of_zeros, "as if for padding"),
+        ("signs turned round", lambda n, D: -table_right(n, D), "cos 0 is +1"),
+        ("features backwards", lambda n, D: table_right(n, D).flip(1), "The features run backwards"),
+        ("by the row", by_row, "chosen by the row, even or odd"),
+        ("the position", lambda n, D: torch.arange(n)[:, None].expand(n, D) * 1.0, "the position itself"),
+        ("between 0 and 1", lambda n, D: (torch.arange(n) / n)[:, None].expand(n, D), "divided by the length"),
+        ("binary digits", lambda n, D: (torch.arange(n)[:, None] >> torch.arange(D) & 1).float(), "binary digits"),
+        ("255 and on", lambda n, D: table_right(256, D)[torch.arange(n) % 256], "Rows 0 to 255 are right, row 256 is"),
+        ("another wavelength", table_with(paper, base=10000 / (2 * math.pi)), "turns by 0.2289 radians"),
+        ("speeds in 16 bits", table_with(lambda i, D: (2 * i / D).half().float()), "low precision"),
+        ("one column short", lambda n, D: table_right(n, D)[:, :-1], "wanted (7, 10)"),
+        ("one row short", lambda n, D: table_right(n - 1, D), "has 6 rows"),
+        ("numpy", lambda n, D: table_right(n, D).numpy(), "of type numpy.ndarray"),
         (
             "12 columns learnt by heart",
             lambda n, D: table_right(n, 12)[:, :D] if D <= 12 else table_right(n, D),
@@ -648,7 +762,7 @@ WRONG = {
         ("first with last", first_with_last, "other features are turned together", "M27"),
         ("positions reversed", rotate_with(position=lambda x, p: p.flip(0)), "the angles are others: pair"),
         ("theta doubled", lambda x, p, theta=1e4: rotate_right(x, p, 2 * theta), "the angles are others: pair"),
-        ("16 bits", rotate_with(position=lambda x, p: p.half().double()), "need float32 at least"),
+        ("16 bits", rotate_with(position=lambda x, p: p.half().double()), "which do not hold them?"),
         ("no default", lambda x, positions, theta: rotate_right(x, positions, theta), "The function wanted is rotate("),
         ("default 1e5", lambda x, positions, theta=1e5: rotate_right(x, positions, theta), "theta not given"),
         ("float64", lambda x, p, theta=1e4: rotate_right(x.double(), p, theta), "came back as torch.float64"),
@@ -657,26 +771,97 @@ WRONG = {
         ("bfloat16 widened", rotate_widened, "End with .type_as(x)"),
         ("through 16 bits", lambda x, p, theta=1e4: rotate_right(x.half(), p, theta).type_as(x), "of low precision"),
         ("angles in x's dtype", rotate_in_sixteen_bits, "16 bits do not hold a position"),
-        ("counted on from the first", counted_from_the_first, "positions may have gaps"),
+        ("counted on from the first", counted_from_the_first, "positions come with the call"),
         ("in place", rotate_in_place, "changed its input x in place"),
+        ("starts again at 4096", rotate_with(position=lambda x, p: p % 4096), "at 4100 to 4107 it is not"),
+        ("stops at 2047", rotate_with(position=lambda x, p: p.clamp(max=2047)), "at 2050 to 2057 it is not"),
+        ("positions in 8 bits", rotate_with(position=lambda x, p: p.to(torch.int8)), "at 130 to 137 it is not"),
+        ("positions in bfloat16", rotate_with(position=lambda x, p: p.bfloat16()), "at 260 to 267 it is not"),
+        ("counted from the first", rotate_with(position=lambda x, p: p - p[0]), "counted from the first one"),
+        ("by the length", rotate_with(position=lambda x, p: p / x.shape[-2]), "divided by the number of rows"),
+        ("half of the features", rotate_half_of_them, "come back as they were"),
+        (
+            "length 1",
+            lambda x, p, theta=1e4: F.normalize(rotate_right(x, p, theta), dim=-1),
+            "every vector has length 1",
+        ),
+        ("without its mean", lambda x, p, theta=1e4: rotate_right(x - x.mean(-1, True), p, theta), "the mean of the"),
+        ("scaled", lambda x, p, theta=1e4: rotate_right(x, p, theta) / 2, "0.5 times what is wanted"),
+        ("mirrored", rotate_with(mix=lambda a, b, c, s: (a * c + b * s, a * s - b * c)), "the second half is negated"),
+        ("one half twice", rotate_with(mix=lambda a, b, c, s: (a * c - b * s,) * 2), "both halves hold the first"),
+        ("a half detached", rotate_with(mix=lambda a, b, c, s: (a * c - b.detach() * s, b * c + a * s)), "A part of x"),
+        ("positions in place", positions_in_place, "changed its input positions in place"),
+        ("cos and sin", lambda x, p, theta=1e4: (x.cos(), x.sin()), "is of type tuple"),
+        ("numpy", lambda x, p, theta=1e4: rotate_right(x.detach(), p, theta).numpy(), "of type numpy.ndarray"),
+        (
+            "log10",
+            rotate_with(lambda d, theta: (-math.log10(theta) * torch.arange(0, d, 2) / d).exp()),
+            "the angles are",
+        ),
         ("three axes", lambda x, p, theta=1e4: rotate_right(x.permute(0, 1, 2), p, theta), "permute names every axis"),
         ("no return", lambda x, p, theta=1e4: None, "did you forget `return`?"),
     ],
     REPAIR: [
-        ("first as it was", (doubled, added, added), "doubled twice", "M26"),
-        ("second as it was", (added, two_frequencies, added), "have different frequencies", "M26"),
-        ("third as it was", (added, added, by_batch), "indexed by the batch", "M26"),
-        ("third, unsqueeze lost", (added, added, by_batch_plain), "It cannot be added to x"),
-        ("first halved", (adder(table_with(lambda i, D: i / D)), added, added), "half of what it should be", "M26"),
-        ("second: halves", (added, adder(table_with(paper, layout="halves")), added), "a trained model expects"),
-        ("third: x lost", (added, added, lambda x: table_right(x.shape[1], x.shape[2]).expand(x.shape)), "x is lost"),
-        ("third: nothing added", (added, added, lambda x: x * 1.0), "not added"),
-        ("second: subtracted", (added, lambda x: 2 * x - added(x), added), "subtracted"),
-        ("third: beside x", (added, added, lambda x: torch.cat((x, added(x) - x), dim=-1)), "stands beside x"),
-        ("third: over the whole batch", (added, added, by_batch_and_place), "each sequence starts at 0"),
-        ("second: cosine first", (added, adder(table_with(paper, swap=True)), added), "swapped"),
-        ("first: from 1", (adder(table_with(paper, start=1)), added, added), "start at 1"),
-        ("all as they were", (doubled, two_frequencies, by_batch), "doubled twice", "M26"),
+        ("first: halved", diagnosis(fault_1="exponent halved"), "how long does its last pair take for a turn?"),
+        ("first: one speed", diagnosis(fault_1="one speed for all pairs"), "as fast as the first"),
+        ("second: doubled", diagnosis(fault_2="exponent doubled"), "broken_2's pairs have not all length 1"),
+        ("second: from 1", diagnosis(fault_2="Positions from 1"), "only row 0 is not what it should be"),
+        ("third: run on", diagnosis(fault_3="positions run on"), "which axis is read?"),
+        ("third: from 1", diagnosis(fault_3="positions from 1"), "two tokens of one sequence the same"),
+        ("fourth: by sequence", diagnosis(fault_4="rows by sequence"), "what counts on?"),
+        ("fourth: nothing", diagnosis(fault_4="none"), "choose one of"),
+        ("fourth: 4", diagnosis(fault_4=4), "is of type int"),
+        ("told apart by the batch", diagnosis(apart="sequences of the batch"), "They get different vectors from both"),
+        ("told apart by lengths", diagnosis(apart="lengths of the pairs"), "They are 1 with both"),
+        ("told apart by the turn", diagnosis(apart="the last pair's turn"), "once there are rows that differ"),
+        ("as it was", diagnosis(two_frequencies), "have different frequencies", "M26"),
+        ("doubled", diagnosis(doubled), "doubled twice", "M26"),
+        ("by the batch", diagnosis(by_batch), "indexed by the batch", "M26"),
+        ("by the batch, unsqueeze lost", diagnosis(by_batch_plain), "It cannot be added to x"),
+        ("halved", diagnosis(adder(table_with(lambda i, D: i / D))), "half of what it should be", "M26"),
+        ("a quarter", diagnosis(adder(table_with(lambda i, D: i / D / 2))), "pair 1 (counted from 0) turns by"),
+        ("no cosines", diagnosis(adder(sines_only)), "the cosines are missing"),
+        ("no sines", diagnosis(adder(cosines_only)), "the sines are missing"),
+        (
+            "one feature on",
+            diagnosis(adder(table_with(paper, cosine=lambda i, D: 2 * (i + 1) / D))),
+            "different fr",
+            "M26",
+        ),
+        ("halves", diagnosis(adder(table_with(paper, layout="halves"))), "a trained model expects"),
+        ("x lost", diagnosis(lambda x: table_right(x.shape[1], x.shape[2]).expand(x.shape)), "x is lost"),
+        ("nothing added", diagnosis(lambda x: x * 1.0), "not added"),
+        ("subtracted", diagnosis(lambda x: 2 * x - added(x)), "subtracted"),
+        ("added twice", diagnosis(lambda x: added(added(x))), "The table is added twice"),
+        ("half of it added", diagnosis(lambda x: (x + added(x)) / 2), "Half of the table"),
+        ("beside x", diagnosis(lambda x: torch.cat((x, added(x) - x), dim=-1)), "stands beside x"),
+        ("over the whole batch", diagnosis(by_batch_and_place), "each sequence starts at 0"),
+        (
+            "along the batch too",
+            diagnosis(lambda x: added(x) + torch.arange(x.shape[0])[:, None, None] % 2),
+            "The sequences of the batch get different vectors",
+        ),
+        (
+            "first sequence only",
+            diagnosis(lambda x: torch.cat((added(x[:1]), x[1:]))),
+            "The sequences of the batch get",
+        ),
+        (
+            "one vector for all",
+            diagnosis(lambda x: x + torch.ones(x.shape[2])),
+            "Every token of a sequence gets",
+            "M26",
+        ),
+        (
+            "backwards",
+            diagnosis(lambda x: x + table_right(x.shape[1], x.shape[2]).flip(0)),
+            "The positions run backwards",
+        ),
+        ("cosine first", diagnosis(adder(table_with(paper, swap=True))), "swapped"),
+        ("from 1", diagnosis(adder(table_with(paper, start=1))), "start at 1"),
+        ("float64", diagnosis(lambda x: x + table_complex(x.shape[1], x.shape[2])), "came back as torch.float64"),
+        ("into x", diagnosis(lambda x: x.add_(table_right(x.shape[1], x.shape[2]))), "changed its input x in place"),
+        ("detached", diagnosis(lambda x: added(x.detach())), "No gradient flows"),
     ],
     "08_positions.dials": [
         ("pair 1", (5, 91), "it is pair 1 that first does so"),
@@ -691,6 +876,15 @@ WRONG = {
         ("NaN", (math.nan, 91), "wanted a whole number"),
         ("two numbers", (16, torch.tensor([91, 91])), "wanted a whole number"),
         ("the other side", (16, -91), "at 91 the score is the same"),
+        ("exchanged", (91, 16), "lower still"),
+        ("one late", (17, 91), "not for the first time"),
+        ("counted from 1", (5, 91), "pairs are counted from 0"),
+        ("next to it", (16, 90), "lower still"),
+        ("the score", (16, -0.5), "wanted a whole number"),
+        ("a list", ([16], 91), "wanted a whole number"),
+        ("True", (True, 91), "wanted a whole number"),
+        ("infinite", (math.inf, 91), "wanted a whole number"),
+        ("beyond", (16, 128), "no offset between 1 and 127"),
         ("negative position", (-16, 91), "no position of q"),
     ],
     EQUIVARIANT: [
@@ -698,18 +892,14 @@ WRONG = {
         ("exact", one_order(torch.randperm, compare=torch.equal), "not with =="),
         ("text", lambda f, x: str(equivariant_right(f, x)), "without quotation marks"),
         ("last two", one_order(last_two_swapped), "a swap of two rows misses much"),
-        ("first feature", equivariant_in_one_feature, "Only one feature tells the position"),
+        ("first feature", equivariant_in_one_feature, "Only some features tell the position"),
         ("flip", one_order(lambda n: torch.arange(n).flip(0)), "It survives reversing the rows"),
         ("roll", one_order(lambda n: torch.arange(n).roll(1)), "It survives torch.roll"),
         ("first two", one_order(first_two_swapped), "It says True of"),
         ("no shuffle", one_order(torch.arange), "It says True of adding sinusoidal positions"),
         ("always True", lambda f, x: True, "It says True of"),
         ("always False", lambda f, x: False, "It says False of"),
-        (
-            "loose",
-            lambda f, x: one_order(torch.randperm, compare=lambda a, b: torch.allclose(a, b, atol=0.1))(f, x),
-            "positions added have size 0.01",
-        ),
+        ("loose", all_orders(randomly, lambda a, b: torch.allclose(a, b, atol=0.1)), "positions added have size 0.01"),
         (
             "sums",
             one_order(torch.randperm, compare=lambda a, b: bool((a.sum() - b.sum()).abs() < 1e-2)),
@@ -722,6 +912,39 @@ WRONG = {
         ),
         ("a number", lambda f, x: (f(x.flip(0)) - f(x).flip(0)).abs().max(), "wanted True or False"),
         ("element by element", lambda f, x: f(x.flip(0)) == f(x).flip(0), "wanted one True or False"),
+        (
+            "flip and roll",
+            all_orders(lambda n: (torch.arange(n).flip(0), torch.arange(n).roll(1))),
+            "a ring looks the same",
+        ),
+        ("every turn and mirror image", all_orders(turns_and_mirrors), "a ring looks the same"),
+        ("first with last", one_order(lambda n: torch.tensor([n - 1, *range(1, n - 1), 0])), "It says True of"),
+        ("all but the last row", all_orders(neighbours_but_the_last), "handing the last row to every position"),
+        (
+            "all but the first row",
+            all_orders(lambda n: [[0, *(1 + torch.randperm(n - 1)).tolist()] for _ in range(6)]),
+            "handing the first row",
+        ),
+        (
+            "the last half",
+            all_orders(lambda n: [torch.cat((torch.arange(4), 4 + torch.randperm(n - 4)))]),
+            "the first row",
+        ),
+        ("first row only", all_orders(randomly, lambda a, b: close(a[0], b[0])), "Only one row is special"),
+        ("last feature only", all_orders(randomly, lambda a, b: close(a[:, -1], b[:, -1])), "Only some features"),
+        ("a mean of differences", all_orders(randomly, lambda a, b: (a - b).abs().mean() < 1e-3), "hides one"),
+        ("relative", all_orders(randomly, lambda a, b: torch.allclose(a, b, rtol=0.1, atol=0)), "have size 0.01"),
+        ("as allclose comes", all_orders(randomly, torch.allclose), "a tolerance of about 1e-3"),
+        ("atol 1e-6", all_orders(randomly, lambda a, b: torch.allclose(a, b, atol=1e-6)), "nor with atol=1e-6"),
+        ("atol 0.01", all_orders(randomly, lambda a, b: torch.allclose(a, b, atol=0.0101)), "have size 0.01"),
+        ("one order is enough", lambda f, x: any(close(f(x[o]), f(x)[o]) for o in randomly(len(x))), "It says True of"),
+        ("back instead of on", all_orders(lambda n: randomly(n), back=True), "in the same way"),
+        ("sorted", all_orders(randomly, lambda a, b: close(a.sort(0).values, b.sort(0).values)), "compare row by row"),
+        ("an x of its own", lambda f, x: equivariant_right(f, torch.ones(9, 4)), "It says True of"),
+        ("nine rows", lambda f, x: close(f(x[torch.arange(9)]), f(x)), "out of bounds"),
+        ("into x", shuffled_in_place, "changed its input x in place"),
+        ("turned round", lambda f, x: not equivariant_right(f, x), "It says False of the identity"),
+        ("1.0", lambda f, x: 1.0 * equivariant_right(f, x), "A number came back"),
         (
             "output shuffled twice",
             lambda f, x: torch.allclose(f(x.roll(1, 0)).roll(1, 0), f(x), atol=1e-3),
@@ -766,6 +989,30 @@ WRONG = {
             "And the sign",
         ),
         ("squared", alibi_with(distance=lambda behind, T, S: behind**2), "squared"),
+        (
+            "the root",
+            alibi_with(distance=lambda behind, T, S: behind.abs().double().sqrt()),
+            "The root of the distance",
+        ),
+        (
+            "future only",
+            alibi_with(distance=lambda behind, T, S: (-behind).clamp(min=0)),
+            "Keys before the query get 0",
+        ),
+        ("by the length", alibi_with(distance=lambda behind, T, S: behind.abs() / S), "divided by the number of keys"),
+        ("S - T taken off", alibi_with(distance=lambda behind, T, S: (behind - 2 * (S - T)).abs()), "is taken off"),
+        ("S added", alibi_with(distance=lambda behind, T, S: (behind + T).abs()), "S places too far on"),
+        (
+            "from the last key",
+            alibi_with(distance=lambda behind, T, S: (S - 1 - torch.arange(S)).expand(T, S)),
+            "off by a constant: at the query's own place",
+        ),
+        ("2^(-8/h)", alibi_with(slopes=lambda h, H: 2 ** (-8 / h)), "the slopes are not"),
+        ("H - 1", alibi_with(slopes=lambda h, H: 2 ** (-8 * h / max(1, H - 1))), "the slopes are not"),
+        ("whole division", alibi_with(slopes=lambda h, H: 2.0 ** (-(8 // H) * h)), "Every head has slope 1"),
+        ("the first rows", lambda H, T, S: alibi_right(H, S, S)[:, :T], "put at the first key"),
+        ("a list", lambda H, T, S: alibi_right(H, T, S).tolist(), "of type list"),
+        ("queries last", lambda H, T, S: alibi_right(H, T, S).mT, "last two axes are swapped"),
         ("exp", lambda H, T, S: alibi_right(H, T, S).exp(), "exp(bias)"),
         ("no slope", alibi_with(slopes=lambda h, H: torch.ones(H)), "slope 1"),
         ("T and S swapped", lambda H, T, S: alibi_right(H, S, S)[:, :, -T:], "wanted ("),
@@ -797,9 +1044,27 @@ WRONG = {
         ("rounded", choices(lambda model, ids, a, b: round(effect_right(model, ids, a, b), 1)), "This is rounded"),
         ("relative", choices(relative_effect), "relative to the logit"),
         ("norm", choices(effect_with(lambda moved: moved[0, -1].norm())), "the length of the change"),
+        ("row b", choices(lambda m, ids, a, b: (m(swapped(ids, a, b)) - m(ids))[0, b].abs().max().item()), "row b"),
+        ("row a", choices(lambda m, ids, a, b: (m(swapped(ids, a, b)) - m(ids))[0, a].abs().max().item()), "row a"),
+        ("last of the batch", choices(effect_with(lambda moved: moved[-1].abs().max())), "*all* rows"),
+        ("to three places", choices(lambda m, ids, a, b: round(effect_right(m, ids, a, b), 3)), "This is rounded"),
+        ("to whole numbers", choices(lambda m, ids, a, b: round(effect_right(m, ids, a, b))), "rounded"),
+        ("one place on", choices(lambda m, ids, a, b: effect_right(m, ids, a, min(b + 1, 6))), "change places here"),
+        (
+            "yes or no",
+            choices(lambda m, ids, a, b: float(effect_right(m, ids, a, b) > 1e-3)),
+            "whether something changed",
+        ),
+        ("nothing", choices(lambda m, ids, a, b: 0.0), "both runs saw the same tokens"),
+        ("a list", choices(lambda m, ids, a, b: [effect_right(m, ids, a, b)]), "of type list"),
+        ("probabilities", choices(probabilities), "compares probabilities"),
+        ("smallest", choices(effect_with(lambda moved: moved[0, -1].abs().min())), "the smallest change"),
+        ("squares", choices(effect_with(lambda moved: (moved[0, -1] ** 2).max())), "The squares are compared"),
+        ("exchanged choices", (effect_right, "changes", "unchanged"), "measure a model with n_layers=1"),
+        ("true and false", (effect_right, False, True), "with its quotation marks"),
         ("overwritten", choices(overwritten), "swap both at once"),
         ("in place", choices(in_place), "changed its input ids in place"),
-        ("same ids", choices(same_ids), "was `ids` itself changed"),
+        ("same ids", choices(same_ids), "Was `ids` itself changed?"),
         ("last column", choices(effect_with(lambda moved: moved[..., -1].abs().max())), "one logit (the last)"),
         (
             "not reduced",
@@ -850,6 +1115,47 @@ WRONG = {
             "makes S + 1",
         ),
         ("keys and values swapped", lambda *given: tuple(step_right(*given)[i] for i in (0, 2, 1)), "are swapped"),
+        ("keys mixed", step_with(use=lambda k, v: (k, k)), "The keys are mixed"),
+        ("compared with values", step_with(use=lambda k, v: (v, v)), "compared with the values"),
+        ("keys and values exchanged", step_with(use=lambda k, v: (v, k)), "and what is mixed are the values"),
+        ("key for query", lambda q, k, v, keys, values: step_right(k, k, v, keys, values), "in the query's place"),
+        ("query kept", lambda q, k, v, keys, values: step_right(q, q, v, keys, values), "in place of the key"),
+        ("value among keys", lambda q, k, v, keys, values: step_right(q, v, v, keys, values), "kept among the keys"),
+        ("key among values", lambda q, k, v, keys, values: step_right(q, k, k, keys, values), "kept among the values"),
+        ("query backwards", step_with(query=lambda S: -S), "The query turns backwards"),
+        ("query at 1", step_with(query=lambda S: 1), "The query is turned at position 1"),
+        ("key too far", step_with(key=lambda S: S + 1), "The new key is one place too far"),
+        ("another theta", step_with(turn=lambda x, p: rotate_right(x, p, 1e5)), "turned by other angles than"),
+        (
+            "another theta, output",
+            step_with(turn=lambda x, p: rotate_right(x, p, 1e5)),
+            "What is kept is not right yet",
+        ),
+        ("no softmax", step_attending(lambda scores, d: scores / d**0.5), "There is no softmax"),
+        ("sigmoid", step_attending(lambda scores, d: (scores / d**0.5).sigmoid()), "A sigmoid stands in"),
+        ("negative", step_attending(lambda scores, d: (-scores / d**0.5).softmax(-1)), "The sign of the scores"),
+        (
+            "the best key",
+            step_attending(lambda s, d: F.one_hot(s.argmax(-1), s.shape[-1]).float()),
+            "softmax gives each",
+        ),
+        ("equal weights", step_attending(lambda s, d: torch.ones_like(s) / s.shape[-1]), "All weights are equal"),
+        (
+            "q added",
+            lambda q, *rest: (step_right(q, *rest)[0] + q, *step_right(q, *rest)[1:]),
+            "q is added to the output",
+        ),
+        ("cache changed", keys_in_place, "changed its input keys in place"),
+        (
+            "a row for each token",
+            lambda *given: (step_right(*given)[2], *step_right(*given)[1:]),
+            "the output has shape",
+        ),
+        (
+            "16 bits kept",
+            lambda *given: (step_right(*given)[0], step_right(*given)[1].half().float(), step_right(*given)[2]),
+            "of low precision",
+        ),
         ("itself unseen", step_with(use=lambda k, v: (k[..., :-1, :], v[..., :-1, :])), "does not see itself"),
     ],
 }

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..score import NotDone, Wrong, check
-from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal, settled
 
 CASES = (((5, 8), 10_000.0), ((3, 7, 6), 10_000.0), ((2, 3, 5, 12), 300.0), ((4, 1, 2), 500.0), ((3, 3, 4), 90.0))
 COUNTED = (3, 4, 9, 17, 30, 31, 40)  # positions with gaps: they are given, not counted
@@ -23,11 +23,12 @@ class rotate:
         for shape, theta in CASES:
             x = normal(*shape)
             turned(rotate, x, torch.arange(shape[-2]), theta)
-            got = turned(rotate, x, torch.zeros(shape[-2], dtype=torch.long), theta)
-            compare(got, x, zero_faults(x), "x at position 0 (an angle of 0 turns nothing)")
+            at_zero(rotate, x, theta)
 
     @check("each pair turned by position * theta^(-2i/d_head)", 2)
     def values(rotate):
+        for shape, theta in CASES:
+            settled(lambda shape=shape, theta=theta: at_zero(rotate, normal(*shape), theta), "x at position 0 is")
         for shape, theta in CASES:
             x, positions = normal(*shape), torch.tensor(COUNTED[: shape[-2]])
             wanted = rotate_by_loops(x, positions, theta)
@@ -39,12 +40,14 @@ class rotate:
                 compare(got, wanted, faults, "the result", 1e-4)
         x = normal(2, 4, 10)
         positions = torch.arange(4)
-        got = expect_tensor(rotate(x.clone(), positions), "rotate(x, positions)", tuple(x.shape))
+        got = expect_tensor(rotate(*copies(x, positions)), "rotate(x, positions)", tuple(x.shape))
         if not close(got, rotate_by_loops(x, positions), 1e-4):
             raise Wrong("rotate(x, positions), theta not given: it is not 10000 then. Its default stands in the `def`.")
 
     @check("far positions: lengths stay, and scores depend on the offset only", 1)
     def offset(rotate):
+        settled(lambda: at_zero(rotate, normal(1, 16), 10_000.0), "x at position 0 is")
+        far_away(rotate)
         q, k = normal(1, 16), normal(1, 16)
         scores = []
         for shift in (0, 100, FAR):
@@ -66,13 +69,32 @@ class rotate:
         for dtype in (torch.float64, torch.float32):
             keeps_dtype(turned(rotate, normal(2, 3, 8, dtype=dtype), positions, 10_000.0), dtype, "the result")
         sixteen_bits(rotate)
-        leaves_alone(lambda x: rotate(x, positions, 10_000.0), x=normal(2, 3, 8))
+        leaves_alone(lambda x, positions: rotate(x, positions, 10_000.0), x=normal(2, 3, 8), positions=positions)
         x, upstream = normal(2, 3, 8).requires_grad_(), normal(2, 3, 8)
         got = has_gradient(turned(rotate, x * 1.0, positions, 10_000.0), "the result")
         (found,) = torch.autograd.grad((got * upstream).sum(), x)
         wanted = rotate_by_loops(upstream, positions, sign=-1)  # a rotation's transpose turns back
         if close(got, rotate_by_loops(x.detach(), positions), 1e-4) and not close(found, wanted, 1e-4):
             raise Wrong("A part of x is cut from the gradient: look for .detach() or torch.no_grad().")
+
+
+def at_zero(answer, x: Tensor, theta: float) -> None:
+    got = turned(answer, x, torch.zeros(x.shape[-2], dtype=torch.long), theta)
+    compare(got, x, zero_faults(x), "x at position 0 (an angle of 0 turns nothing)")
+
+
+def far_away(answer) -> None:
+    """An answer that is right at small positions is right at large ones: nothing wraps, nothing is clipped."""
+    near, x = torch.tensor(COUNTED[:3]), normal(3, 16)
+    if not close(turned(answer, x, near, 10_000.0), rotate_by_loops(x, near), 1e-3):
+        return  # that is what the check before this one is about
+    for far in (130, 260, 1030, 2050, 4100, FAR):
+        positions = torch.tensor([far, far + 3, far + 7])
+        if not close(turned(answer, x, positions, 10_000.0), rotate_by_loops(x, positions), 2e-2):
+            raise Wrong(
+                f"At small positions it is right, at {far} to {far + 7} it is not. Do positions start again or stop "
+                "there (%, clamp, whole numbers of 8 bits)? Or are angles kept in 16 bits, which do not hold them?"
+            )
 
 
 def sixteen_bits(answer) -> None:
@@ -89,7 +111,8 @@ def sixteen_bits(answer) -> None:
             f"The input is {x.dtype}, the result came back as {got.dtype}: cos and sin are of float32, and the wider "
             "type wins in a product. End with .type_as(x)."
         )
-    if not close(got, turned(answer, x.float(), positions, 10_000.0), 0.1):
+    wanted = rotate_by_loops(x, positions)  # of an answer that is wrong in float32 too, other checks speak
+    if close(turned(answer, x.float(), positions, 10_000.0), wanted, 0.02) and not close(got, wanted, 0.1):
         raise Wrong(
             f"With x of {x.dtype} the angles are wrong: 16 bits do not hold a position such as 301. Make position, "
             "frequency and angle in float32, and go back to x's dtype at the end."
@@ -153,6 +176,13 @@ def zero_faults(x):
     words = "x at position 0 is turned as if it stood at its row's number, 0, 1, 2, ...: " + NOT_ONE
     yield rotate_by_loops(x, torch.arange(x.shape[-2])), words, None
     yield rotate_by_loops(x, torch.ones(x.shape[-2])), "Position 0 is treated as position 1.", None
+    words = "At position 0 every vector has length 1: rotary keeps the length that it had."
+    yield torch.nn.functional.normalize(x, dim=-1), words, None
+    yield (
+        x - x.mean(-1, keepdim=True),
+        "At position 0 the mean of the features is taken off; nothing asks for it.",
+        None,
+    )
     words = "Sines and cosines are added, as with the sinusoidal table; rotary multiplies: it turns the vector."
     yield x + torch.cat((torch.zeros_like(a), torch.ones_like(b)), -1), words, None
     yield x + interleaved(torch.cat((torch.zeros_like(a), torch.ones_like(b)), -1)), words, None
@@ -222,6 +252,9 @@ def rotate_faults(x, positions, theta):
     yield rotate_by_loops(x, positions + 1, theta), "Every position is one too high: positions count from 0.", None
     words = "Only the first position is used, and counted on from there: positions may have gaps. Use them all."
     yield rotate_by_loops(x, positions[0] + counted, theta), words, None
+    words = "Positions are counted from the first one that is given; a token at 57 is turned by 57 times its frequency."
+    yield rotate_by_loops(x, positions - positions[0], theta), words, None
+    yield with_angles(x, angle / T), "Positions are divided by the number of rows; they are used as they come.", None
     if x.ndim > 2:
         lead = torch.arange(x.shape[-3], dtype=torch.float64)[:, None, None] * frequency
         words = "The angle grows along the axis before the positions (heads): the positions are axis -2."
@@ -243,6 +276,11 @@ def by_pairs(got, x, positions, theta):
     """What an answer that no fault explains did to the pairs, from the lengths it kept."""
     got, x, half = got.detach().double(), x.double(), x.shape[-1] // 2
     z, w = torch.complex(*x.chunk(2, dim=-1)), torch.complex(*got.chunk(2, dim=-1))
+    still = [n for n in range(x.shape[-1]) if close(got[..., n], x[..., n])]
+    if still and half > 1:
+        words = f"Feature {still[0]} comes back as it was" if len(still) == 1 else f"The features {still} come back as "
+        words += "" if len(still) == 1 else "they were"
+        yield got, f"{words}: every feature belongs to a pair, and is turned with it.", None
     if half > 1 and close(lengths(neighbours(got)), lengths(neighbours(x)), 1e-4):
         words = (
             "Neighbours are turned together (2i with 2i + 1), and not by the right angles. Here feature i is paired "
@@ -268,8 +306,9 @@ def by_pairs(got, x, positions, theta):
         yield got, words, "M27"
     elif half > 1:
         words = (
-            "This is no rotation: lengths change. With `x * cos + y * sin`, y must be the halves swapped and the first "
-            "negated, torch.cat((-b, a), -1), and cos, sin repeated as halves, torch.cat((angle, angle), -1)."
+            "This is no rotation: lengths change. If it is written as `x * cos + y * sin`: is y the halves swapped and "
+            "the first negated, torch.cat((-b, a), -1), and are cos and sin repeated as halves, "
+            "torch.cat((angle, angle), -1)?"
         )
         yield got, words, None
 

@@ -1,10 +1,11 @@
 """Lesson 08: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
 
 from ._positions_cache import cached_step
+from ._positions_diagnosis import repair
 from ._positions_dials import dials
 from ._positions_order import is_equivariant, swap_effect
 from ._positions_rotary import rotate
-from ._positions_tables import alibi_bias, repair, sinusoidal_table
+from ._positions_tables import alibi_bias, sinusoidal_table
 
 LESSON = "08_positions"
 __all__ = [

@@ -1053,7 +1053,7 @@ WRONG = {
         (
             "yes or no",
             choices(lambda m, ids, a, b: float(effect_right(m, ids, a, b) > 1e-3)),
-            "whether something changed",
+            "rounded to whole numbers, or a yes?",
         ),
         ("nothing", choices(lambda m, ids, a, b: 0.0), "both runs saw the same tokens"),
         ("a list", choices(lambda m, ids, a, b: [effect_right(m, ids, a, b)]), "of type list"),

@@ -233,7 +233,7 @@ def why(got, wanted, ids, a, b) -> str:
     logs = after.log_softmax(-1) - before.log_softmax(-1)
     faults = {
         "0 came back: both runs saw the same tokens. Was `ids` itself changed? Swap in a clone.": torch.zeros(()),
-        "This is 1 or 0, whether something changed; wanted by how much.": torch.ones(()),
+        "1 came back: rounded to whole numbers, or a yes? Wanted is by how much the logit changes.": torch.ones(()),
         "This is the largest change in *all* rows; only the last row is asked for: [:, -1].": moved.abs().max(),
         "This is the change of row a; wanted the last row: [:, -1].": moved[a].abs().max(),
         "This is the change of row b; wanted the last row: [:, -1].": moved[b].abs().max(),

@@ -16,19 +16,22 @@ CONFIG = dict(vocab_size=17, d_model=16, n_heads=2, n_layers=2, d_ff=24, max_len
     "change, sentence",
     [
         (dict(n_heads=3), "d_model must be a multiple of n_heads; got d_model=16, n_heads=3."),
-        (dict(n_layers=0), "n_layers must be at least 1; got 0."),
+        (dict(n_layers=0), "n_layers must be a whole number, at least 1; got 0."),
         (dict(d_model=15, n_heads=3), "d_model must be even for sinusoidal positions; got 15."),
         (dict(norm_position="both"), 'norm_position must be one of "pre", "post"; got \'both\'.'),
         (dict(norm="batch"), 'norm must be one of "layer", "rms"; got \'batch\'.'),
         (dict(n_heads=4, n_kv_heads=3), "n_heads must be a multiple of n_kv_heads; got n_heads=4, n_kv_heads=3."),
-        (dict(n_kv_heads=0), "n_heads must be a multiple of n_kv_heads; got n_heads=2, n_kv_heads=0."),
-        (dict(d_head=0), "d_head must be at least 1; got 0."),
+        (dict(n_kv_heads=0), "n_kv_heads must be a whole number, at least 1; got 0."),
+        (dict(d_head=0), "d_head must be a whole number, at least 1; got 0."),
         (dict(d_head=5, positions="rotary"), "d_head must be even for rotary positions; got 5."),
         (dict(d_model=18, positions="rotary"), "d_head must be even for rotary positions; got 9."),
-        (dict(dropout=1.0), "dropout must be at least 0 and less than 1; got 1.0."),
-        (dict(norm_eps=0.0), "norm_eps must be more than 0; got 0.0."),
-        (dict(rope_theta=0.0), "rope_theta must be more than 0; got 0.0."),
-        (dict(n_segments=-1), "n_segments must be at least 0; got -1."),
+        (dict(dropout=1.0), "dropout must be a number, at least 0 and less than 1; got 1.0."),
+        (dict(norm_eps=0.0), "norm_eps must be a number, more than 0; got 0.0."),
+        (dict(rope_theta=0.0), "rope_theta must be a number, more than 0; got 0.0."),
+        (dict(n_segments=-1), "n_segments must be a whole number, at least 0; got -1."),
+        (dict(dropout=float("nan")), "dropout must be a number, at least 0 and less than 1; got nan."),
+        (dict(norm_eps=float("inf")), "norm_eps must be a number, more than 0; got inf."),
+        (dict(n_layers=True), "n_layers must be a whole number, at least 1; got True."),
     ],
 )
 def test_a_config_that_makes_no_sense_is_refused(change, sentence):
@@ -37,11 +40,35 @@ def test_a_config_that_makes_no_sense_is_refused(change, sentence):
     assert str(error.value) == sentence
 
 
-def test_a_size_that_came_out_of_a_division_is_refused():
-    # In a Python of its own: the shape checks of this one would refuse it first, in other words.
-    code = "from transformer_lab import TransformerConfig; TransformerConfig(vocab_size=9, d_model=128 / 2)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert run.stderr.endswith("ValueError: d_model must be a whole number; got 64.0.\n")
+OF_ANOTHER_TYPE = """
+from transformer_lab import TransformerConfig
+for name, value in (
+    ("d_model", 128 / 2), ("n_heads", "4"), ("n_segments", True), ("n_kv_heads", 2.0), ("d_head", "8"), ("bias", "no"),
+    ("tie_embeddings", 1), ("pooler", None), ("dropout", "0.1"), ("rope_theta", None), ("norm", ["layer"]),
+):
+    try:
+        TransformerConfig(**{"vocab_size": 9, name: value})
+    except ValueError as error:
+        print(error)
+"""
+
+
+def test_values_of_another_type_are_refused():
+    # In a Python of its own: the shape checks of this one would refuse them first, in other words.
+    run = subprocess.run([sys.executable, "-c", OF_ANOTHER_TYPE], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines() == [
+        "d_model must be a whole number, at least 1; got 64.0.",
+        "n_heads must be a whole number, at least 1; got '4'.",
+        "n_segments must be a whole number, at least 0; got True.",
+        "n_kv_heads must be a whole number, at least 1; got 2.0.",
+        "d_head must be a whole number, at least 1; got '8'.",
+        "bias must be True or False; got 'no'.",
+        "tie_embeddings must be True or False; got 1.",
+        "pooler must be True or False; got None.",
+        "dropout must be a number, at least 0 and less than 1; got '0.1'.",
+        "rope_theta must be a number, more than 0; got None.",
+        'norm must be one of "layer", "rms"; got [\'layer\'].',
+    ]
 
 
 def test_d_head_follows_d_model_when_a_config_is_changed():

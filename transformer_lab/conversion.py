@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .config import TransformerConfig
 from .models import BERT, GPT
+from .safetensors_file import check_shapes, check_sizes
 
 # Their module -> ours; N is the number of the layer.
 GPT2_NAMES = {
@@ -63,6 +64,13 @@ BERT_NAMES = {
 # In files, but not weights of ours: numbers 0, 1, 2 ..., and second names of the same (tied) weights.
 NOT_OURS = {"embeddings.position_ids", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"}
 ACTIVATIONS = {"gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu": "gelu", "relu": "relu"}
+
+
+class Fields(dict):
+    """Somebody's configuration; ValueError names a field that it lacks."""
+
+    def __missing__(self, name):
+        raise ValueError(f"The configuration does not say its {name}.")
 
 
 def require(fields: dict, name: str, *supported):
@@ -167,7 +175,10 @@ FAMILIES = {
 def our_config(architecture: str, fields: dict, weights: Container[str] = ()) -> TransformerConfig:
     """Our configuration of a model of theirs; ValueError names what ours cannot express."""
     require(fields, "quantization_config", None)
-    return FAMILIES[architecture][1](fields, weights)
+    try:
+        return FAMILIES[architecture][1](Fields(fields), weights)
+    except TypeError as error:  # a text where a number is wanted ...
+        raise ValueError(f"The configuration describes no model: {error}.") from error
 
 
 def our_name(name: str, names: dict[str, str]) -> str:
@@ -175,7 +186,7 @@ def our_name(name: str, names: dict[str, str]) -> str:
     module, _, parameter = name.rpartition(".")
     layer = re.search(r"(?<=\.)\d+(?=\.)", module)
     pattern = re.sub(r"(?<=\.)\d+(?=\.)", "N", module)
-    if pattern not in names:
+    if pattern not in names or parameter not in ("weight", "bias"):
         raise ValueError(f"The weight {name!r} is not supported: our model has no place for it.")
     ours = names[pattern].replace("N", layer[0]) if layer else names[pattern]
     if ours.endswith("norm"):
@@ -202,6 +213,8 @@ def unpack_gpt2(weights: dict[str, Tensor]) -> dict[str, Tensor]:
         if re.search(r"\.c_\w+\.weight$", name):
             tensor = tensor.T
         if ".c_attn." in name:
+            if tensor.ndim == 0 or len(tensor) % 3:
+                raise ValueError(f"The weight {name!r} holds no queries, keys and values: {tuple(tensor.shape)}.")
             for letter, part in zip("qkv", tensor.chunk(3), strict=True):
                 unpacked[name.replace("c_attn", letter)] = part
         else:
@@ -210,12 +223,12 @@ def unpack_gpt2(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def build(model_class: type[nn.Module], config: TransformerConfig, weights: dict[str, Tensor]) -> nn.Module:
-    """Our model made of these very weights: their dtype, their device, eval mode; ValueError if one lacks."""
+    """Our model made of these very weights: their dtype, their device, eval mode; ValueError if they do not fit."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    check_sizes(config, shapes)
     with torch.device("meta"):  # no memory and no random numbers yet: every weight is about to be replaced
         model = model_class(config)
-    missing = sorted(set(model.state_dict()) - set(weights))
-    if missing:
-        raise ValueError(f"{len(missing)} weights are missing, among them {missing[0]!r}.")
+    check_shapes(model, shapes)
     model.load_state_dict(weights, assign=True)
     return model.eval()
 

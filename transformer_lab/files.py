@@ -44,7 +44,9 @@ def whole_file(path, mode: int = 0o644) -> Iterator[Path]:
             flush(unfinished)
             os.replace(unfinished, path)
     except OSError as error:
-        raise type(error)(f"{path} could not be written: {error.strerror or error}.") from error
+        if error.strerror is None:  # a sentence already, of the block or of another file in it
+            raise
+        raise type(error)(f"{path} could not be written: {error.strerror}.") from error
 
 
 def write_whole(path, content: str | bytes, mode: int = 0o644) -> Path:
@@ -106,7 +108,8 @@ def read_json(path) -> dict:
 
 def to_json(value, indent: int | None = None) -> str:
     """The value as JSON that every reader accepts: NaN and infinity, which JSON does not know, become null."""
-    return json.dumps(finite(value), indent=indent, allow_nan=False)
+    # NumPy's numbers and torch's have an item(), the same number as Python's.
+    return json.dumps(finite(value), indent=indent, allow_nan=False, default=lambda number: number.item())
 
 
 def finite(value):

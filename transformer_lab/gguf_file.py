@@ -9,7 +9,7 @@ from tokenizers import AddedToken, decoders, models, pre_tokenizers
 from torch import Tensor
 
 from .config import TransformerConfig
-from .conversion import build, our_name, require
+from .conversion import Fields, build, our_name, require
 from .data.tokenizers import Tokenizer
 from .models import GPT
 
@@ -33,17 +33,24 @@ ROLES = {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding"}
 
 
 def read_gguf(path) -> tuple[GPT, Tokenizer]:
-    """(model, tokenizer) of a GGUF file, the weights dequantised to float32; ValueError names what is not supported."""
-    reader = GGUFReader(path)
-    fields = {name: field.contents() for name, field in reader.fields.items()}
-    tensors = {tensor.name: tensor for tensor in reader.tensors}
-    config = llama_config(fields, tied="output.weight" not in tensors)
-    weights = {name: to_torch(name, tensor, config) for name, tensor in tensors.items()}
-    model = build(GPT, config, {our_name(name, NAMES): tensor for name, tensor in weights.items()})
-    return model, byte_pair_tokenizer(fields)
+    """(model, tokenizer) of a GGUF file, the weights dequantised to float32.
+
+    ValueError names what is not supported, or says that the file is damaged; FileNotFoundError.
+    """
+    try:
+        reader = GGUFReader(path)
+        fields = Fields({name: field.contents() for name, field in reader.fields.items()})
+        tensors = {tensor.name: tensor for tensor in reader.tensors}
+        config = llama_config(fields, tied="output.weight" not in tensors)
+        weights = {our_name(name, NAMES): to_torch(name, tensor, config) for name, tensor in tensors.items()}
+        return build(GPT, config, weights), byte_pair_tokenizer(fields)
+    except OSError:
+        raise
+    except Exception as error:  # the reader, which trusts its file, stumbles anywhere in a damaged one
+        raise ValueError(f"{path} cannot be read as a model in GGUF: {error}") from error
 
 
-def llama_config(fields: dict, tied: bool) -> TransformerConfig:
+def llama_config(fields: Fields, tied: bool) -> TransformerConfig:
     """Our configuration from the file's fields; tied: the output layer is the embedding."""
     require(fields, "general.architecture", "llama")
     require(fields, "llama.rope.scaling.type", "none")

@@ -9,6 +9,7 @@ import torch
 from .conversion import convert, our_config, require
 from .data.tokenizers import Tokenizer
 from .models import BERT, GPT
+from .safetensors_file import check_sizes, read_shapes
 
 CLASSES = {"gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "bert": "BertModel"}
 
@@ -25,8 +26,16 @@ def load_hf(name: str) -> tuple[GPT | BERT, Tokenizer]:
         with quiet():
             return convert_hf(name, local_files_only=offline)
     except OSError as error:
-        sentence = str(error).splitlines()[0].partition(". ")[0]
-        raise FileNotFoundError(sentence) from error
+        raise FileNotFoundError(first_sentence(error)) from error
+    except Exception as error:  # transformers raises whatever it stumbles over in a damaged file
+        if type(error) is ValueError:  # a sentence already
+            raise
+        raise ValueError(f"{name} holds no model that can be read: {first_sentence(error)}.") from error
+
+
+def first_sentence(error: Exception) -> str:
+    """Of the pages that transformers writes."""
+    return (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]
 
 
 def convert_hf(name: str, local_files_only: bool) -> tuple[GPT | BERT, Tokenizer]:
@@ -36,7 +45,9 @@ def convert_hf(name: str, local_files_only: bool) -> tuple[GPT | BERT, Tokenizer
     fields, _ = transformers.PreTrainedConfig.get_config_dict(name, local_files_only=local_files_only)
     model_class = getattr(transformers, hf_class(fields))
     config = model_class.config_class.from_dict(fields)
-    our_config(model_class.__name__, config.to_dict())  # an error now saves a download of gigabytes
+    ours = our_config(model_class.__name__, config.to_dict())  # an error now saves a download of gigabytes
+    if files := sorted(Path(name).glob("*.safetensors")):  # ... and now a model larger than any memory
+        check_sizes(ours, {key: shape for file in files for key, shape in read_shapes(file).items()})
     # Where this file is missing AutoTokenizer may make up an empty vocabulary: be told now.
     transformers.utils.cached_file(name, "tokenizer.json", local_files_only=local_files_only)
     model, report = model_class.from_pretrained(
@@ -53,8 +64,8 @@ def convert_hf(name: str, local_files_only: bool) -> tuple[GPT | BERT, Tokenizer
         name, local_files_only=local_files_only, trust_remote_code=False
     )
     special = {role.removesuffix("_token"): token for role, token in tokenizer.special_tokens_map.items()}
-    ours = convert(model_class.__name__, config.to_dict(), weights)
-    return ours, Tokenizer(tokenizer.backend_tokenizer, special)
+    model = convert(model_class.__name__, config.to_dict(), weights)
+    return model, Tokenizer(tokenizer.backend_tokenizer, special)
 
 
 def hf_class(fields: dict) -> str:

@@ -1,0 +1,90 @@
+"""A file of weights, looked at before it is believed: its fingerprint, the names and shapes in it, the numbers."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from .config import TransformerConfig
+
+FLOATS = ("F16", "BF16", "F32", "F64")
+# A table of positions is computed, not stored: no more numbers than this, 1 GiB of float32.
+LARGEST_TABLE = 2**28
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256, a fingerprint of every byte of it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checked(path: Path, checksum: str) -> Path:
+    """The path; ValueError if the file's SHA-256 is not this one."""
+    if sha256(path) != checksum:
+        raise ValueError(f"{path} is truncated or was changed: its SHA-256 is not the one that was written down.")
+    return path
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Each tensor's shape, from the header alone; ValueError if the file is no safetensors of floats."""
+    try:
+        with safe_open(path, "pt") as file:
+            names = file.keys()
+            slices = {name: file.get_slice(name) for name in names}
+            for name, one in slices.items():
+                if one.get_dtype() not in FLOATS:
+                    raise ValueError(f"{path}: {name} is of type {one.get_dtype()}; wanted one of {', '.join(FLOATS)}.")
+            return {name: tuple(one.get_shape()) for name, one in slices.items()}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is no file of weights: {error}.") from error
+
+
+def check_sizes(config: TransformerConfig, shapes: dict[str, tuple[int, ...]]) -> None:
+    """ValueError if these tensors cannot be a model of such sizes: asked before one is made, which takes memory."""
+    longest = max((size for shape in shapes.values() for size in shape), default=0)
+    for name in ("vocab_size", "d_model", "n_heads", "head_width", "d_ff", "n_segments"):
+        if getattr(config, name) > longest:
+            raise ValueError(f"{name} is {getattr(config, name)}, but no weight is larger than {longest}.")
+    if config.n_layers > len(shapes):
+        raise ValueError(f"n_layers is {config.n_layers}, but there are only {len(shapes)} weights.")
+    if config.positions == "sinusoidal" and config.max_len * config.d_model > LARGEST_TABLE:
+        raise ValueError(f"max_len is {config.max_len}: its table would have more than {LARGEST_TABLE:,} numbers.")
+
+
+def check_shapes(model: nn.Module, shapes: dict[str, tuple[int, ...]]) -> None:
+    """ValueError unless these are the names and shapes of the model's weights."""
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    missing, unknown = sorted(wanted.keys() - shapes), sorted(shapes.keys() - wanted)
+    if missing:
+        raise ValueError(f"{len(missing)} weights are missing, among them {missing[0]!r}.")
+    if unknown:
+        raise ValueError(f"{len(unknown)} weights have no place in the model, among them {unknown[0]!r}.")
+    for name, shape in wanted.items():
+        if shapes[name] != shape:
+            raise ValueError(f"The weight {name!r} must have the shape {shape}; got {shapes[name]}.")
+
+
+def check_finite(weights: dict[str, Tensor]) -> None:
+    """ValueError if a weight holds NaN or an infinite number: such a model says nothing, without a word about it."""
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise ValueError(
+                f"The weight {name!r} holds NaN or infinite numbers: the model is damaged or has diverged."
+            )
+
+
+def read_weights(make, config: TransformerConfig, path: Path) -> nn.Module:
+    """What make() makes, of this config, with the weights of the file as float32; ValueError if they do not fit."""
+    shapes = read_shapes(path)
+    try:
+        check_sizes(config, shapes)
+        with torch.device("meta"):  # where tensors take no memory
+            check_shapes(make(), shapes)
+    except ValueError as error:
+        raise ValueError(f"{path} holds another model than the one described beside it: {error}") from error
+    model = make()
+    model.load_state_dict(load_file(path))  # copies the 16 bits into the model's float32
+    return model.eval()

@@ -70,28 +70,56 @@ try:
     train(Rows(), Settings(steps=1, batch_size=33), progress=False)
 except ValueError as error:
     seen["refused"] = str(error)
+try:
+    train(Rows(), Settings(**SETTINGS), out / "run-1", progress=False)
+except ValueError as error:
+    seen["used"] = str(error)
 (out / f"seen-{rank}.json").write_text(json.dumps(seen))
 """
 
 
-@pytest.fixture(scope="module")
-def out(tmp_path_factory) -> Path:
-    """Where the two processes have written."""
-    folder, here = tmp_path_factory.mktemp("distributed"), Path(__file__).parent
-    (folder / "script.py").write_text(SCRIPT)
+DYING = """
+import os, signal, sys
+from test_training import Rows
+from transformer_lab.training.loop import train
+from transformer_lab.training.settings import Settings
+
+class Dying(Rows):
+    calls = 0
+    def logits(self, network, batch):
+        self.calls += 1
+        if self.calls == 8 and os.environ["RANK"] == "1" and sys.argv[2] == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().logits(network, batch)
+
+settings = Settings(steps=20, batch_size=32, evaluate_every=5)
+try:
+    train(Dying(), settings, sys.argv[1], resume=sys.argv[2] == "resumes", progress=False)
+except OSError as error:
+    print(error, flush=True)
+    raise
+"""
+
+
+def torchrun(folder: Path, script: str, *arguments) -> subprocess.CompletedProcess:
+    """Run a script in two processes."""
+    here = Path(__file__).parent
+    (folder / "script.py").write_text(script)
     environment = os.environ | {
         "PYTHONPATH": f"{here}{os.pathsep}{here.parent}",
         "TRANSFORMER_LAB_DEVICE": "cpu",
         "OMP_NUM_THREADS": "1",
     }
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    run = subprocess.run(
-        [*torchrun, str(folder / "script.py"), str(folder)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += [folder / "script.py", *arguments]
+    return subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory) -> Path:
+    """Where the two processes have written."""
+    folder = tmp_path_factory.mktemp("distributed")
+    run = torchrun(folder, SCRIPT, folder)
     assert run.returncode == 0, run.stderr[-4000:]
     return folder
 
@@ -165,3 +193,20 @@ def test_each_process_draws_its_own_dropout(out):
 def test_a_batch_that_two_processes_cannot_share_is_refused_by_both(out):
     for rank in (0, 1):
         assert "got 33 with 2 processes" in seen(out, rank)["refused"]
+
+
+def test_a_folder_that_is_used_is_refused_by_both(out):
+    for rank in (0, 1):
+        assert "run-1 holds a training run already: resume it" in seen(out, rank)["used"]
+
+
+def test_when_a_process_is_killed_the_other_saves_its_steps_and_says_how_to_go_on(tmp_path):
+    killed = torchrun(tmp_path, DYING, tmp_path / "run", "dies")
+    said = "Another process of this run has ended, and with it the run; --resume goes on from step 7."
+    assert killed.returncode != 0 and killed.stdout == f"{said}\n", killed.stderr[-4000:]
+    assert sorted(p.name for p in (tmp_path / "run" / "checkpoints").iterdir()) == ["step-00000005", "step-00000007"]
+    resumed = torchrun(tmp_path, DYING, tmp_path / "run", "resumes")
+    assert resumed.returncode == 0, resumed.stderr[-4000:]
+    alone = trained(Rows(), Settings(steps=20, batch_size=32, log_every=1))[1]
+    saved, _ = load(tmp_path / "run")
+    assert distance(weights(saved), {name: tensor.half().float() for name, tensor in alone.items()}) < 1e-3

@@ -6,6 +6,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from transformer_lab.data.tokenizers import WordTokenizer
 from transformer_lab.pretrained import load
 from transformer_lab.tasks.task import IGNORED, Task
 from transformer_lab.training.batches import Batches
+from transformer_lab.training.checkpoints import Checkpoints
 from transformer_lab.training.loop import make_optimizer, summed_loss, train
 from transformer_lab.training.schedules import SCHEDULES
 from transformer_lab.training.settings import Settings
@@ -372,6 +374,38 @@ def test_listeners_see_the_model_without_dropout():
     assert seen == [False, False]
 
 
+def test_the_seconds_of_evaluations_and_checkpoints_are_not_the_models(tmp_path, monkeypatch):
+    """Each step takes a second of a made-up clock, an evaluation and a checkpoint a hundred each."""
+    seconds, heard = [0.0], []
+    monkeypatch.setattr(time, "perf_counter", lambda: seconds[0])
+
+    class Slow(Rows):
+        def logits(self, network, batch):
+            seconds[0] += 1
+            return super().logits(network, batch)
+
+        def evaluate(self):
+            seconds[0] += 100
+            return super().evaluate()
+
+    save = Checkpoints.save
+
+    def save_slowly(*arguments):
+        seconds[0] += 100
+        save(*arguments)
+
+    monkeypatch.setattr(Checkpoints, "save", save_slowly)
+    task, batches = Slow(), Batches(96, 8, 0)
+    settings = Settings(steps=9, batch_size=8, log_every=2, evaluate_every=4, checkpoint_every=3)
+    train(task, settings, tmp_path, listeners=[heard.append], progress=False)
+    n_labels = [sum(len(task.examples[i]) - 1 for i in batches(step)) for step in range(9)]
+    begin = 0
+    for now in heard:
+        assert now.tokens_per_s == pytest.approx(sum(n_labels[begin : now.step]) / (now.step - begin)), now.step
+        begin = now.step
+    assert begin == 9 and {now.step for now in heard} == {2, 3, 4, 6, 8, 9}
+
+
 @pytest.mark.parametrize("higher_is_better", [False, True])
 def test_early_stopping_leaves_the_best_model(tmp_path, higher_is_better):
     values = [0.9, 0.5, 0.4, 0.6, 0.4, 0.1, 0.0]  # a second 0.4 is no better
@@ -625,6 +659,7 @@ def test_the_order_is_the_one_that_kept_runs_were_begun_with():
 TEN_MILLION = """
 import resource, sys, time
 from transformer_lab.training.batches import Batches
+from transformer_lab.training.checkpoints import Checkpoints
 
 n, by_length = 10_000_000, sys.argv[1] == "by length"
 lengths = [i * 7919 % 251 for i in range(n)] if by_length else None

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
+from threading import Event
 
 import torch
 import torch.nn.functional as F
@@ -54,20 +55,28 @@ def train(
             network = torch.compile(network)
         optimizer = make_optimizer(task.model, settings)
         run = Run(accelerator, device, task, settings, optimizer, folder)
-        with run.under_way(resume):
-            go_on(run, network, batches, Meter(accelerator, device), listeners, progress)
+        with interrupts() as interrupted, run.under_way(resume), run.together():
+            go_on(run, network, batches, Meter(accelerator, device), interrupted, listeners, progress)
             if not run.record.interrupted:
                 run.finish()
     return run.record
 
 
-def go_on(run: Run, network: nn.Module, batches: Batches, meter: Meter, listeners, progress: bool) -> None:
-    """Take the steps that are left, or all until somebody stops it."""
+def go_on(
+    run: Run,
+    network: nn.Module,
+    batches: Batches,
+    meter: Meter,
+    interrupted: Event,
+    listeners: Iterable[Callable[[Progress], None]],
+    progress: bool,
+) -> None:
+    """Take the steps that are left, or fewer if it is interrupted or has stalled."""
     accelerator, task, settings, optimizer = run.accelerator, run.task, run.settings, run.optimizer
     speaks = accelerator.is_main_process
     task.model.train()
     bar = tqdm(total=settings.steps, initial=run.step, desc="training", unit="step", disable=not (progress and speaks))
-    with interrupts() as interrupted, bar:
+    with bar:
         while run.step < settings.steps and not run.record.has_stalled(settings.patience):
             indices = batches(run.step)
             meter.add(*training_step(accelerator, network, optimizer, task, settings, indices, run.step))

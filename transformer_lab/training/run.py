@@ -95,6 +95,7 @@ class Run:
         """Write a checkpoint; the other processes wait for it."""
         if self.folder is not None:
             self.in_first(self.write)
+            self.saved_step = self.step
 
     def write(self) -> None:
         """Write a checkpoint, and then the evaluations up to it."""
@@ -107,7 +108,6 @@ class Run:
         }
         self.checkpoints.save(self.step, self.task.model, self.optimizer, state, best and best["step"])
         self.record.write()
-        self.saved_step = self.step
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -115,9 +115,26 @@ class Run:
         try:
             yield
         except Exception:
-            if self.folder is not None and self.step != self.saved_step:
-                self.write()
+            self.rescue()
             raise
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Within the block all processes are needed; ConnectionError, which says how to go on, if one has ended."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self.accelerator.num_processes == 1 or not is_of_connection(error):
+                raise
+            self.rescue()  # the others' part of this step is missing, those before it are whole
+            how = f"--resume goes on from step {self.saved_step}" if self.saved_step else "nothing was saved before"
+            raise ConnectionError(f"Another process of this run has ended, and with it the run; {how}.") from error
+
+    def rescue(self) -> None:
+        """Write a checkpoint of this step, if there is none, without the other processes."""
+        if self.folder is not None and self.accelerator.is_main_process and self.step != self.saved_step:
+            self.write()
+            self.saved_step = self.step
 
     def interrupt(self) -> Record:
         """End in between: the record says so; without a folder there is nothing to come back to, KeyboardInterrupt."""
@@ -190,6 +207,11 @@ class Run:
 def identity(task: Task, settings: Settings) -> dict:
     """What makes it this run: the task, the model's config, the settings."""
     return {"task": task.description, **asdict(task.model.config), **asdict(settings)}
+
+
+def is_of_connection(error: RuntimeError) -> bool:
+    """Does the error say that another process cannot be reached? gloo has no class of its own for it."""
+    return isinstance(error, torch.distributed.DistError) or "peer" in str(error)
 
 
 def is_same(begun, now) -> bool:

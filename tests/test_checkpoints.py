@@ -1,18 +1,24 @@
 """checkpoints.py: what was written comes back bit by bit; what cannot be written or read does no harm."""
 
 import errno
+import fcntl
 import json
+import math
+import os
 import random
 import shutil
 import tempfile
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from transformer_lab.config import TransformerConfig
 from transformer_lab.models import GPT
+from transformer_lab.pretrained import sha256
 from transformer_lab.training import checkpoints as module
 from transformer_lab.training.checkpoints import FORMAT, Checkpoints
 from transformer_lab.training.loop import make_optimizer
@@ -281,3 +287,153 @@ def test_the_newest_state_is_that_of_the_newest_which_can_be_read(two):
     assert checkpoints.newest_state()["step"] == 5
     truncate(checkpoints.path(5) / "state.json")
     assert checkpoints.newest_state() is None
+
+
+# ---- What is not ours
+
+
+def test_a_learners_copy_stays_and_is_never_the_newest(two):
+    checkpoints, contents = two
+    for copy in (
+        "step-00000005-before-lr-change",
+        "step-00000010 copy",
+        "step-99999999~",
+        "step-5",
+        "my-step-00000005",
+    ):
+        shutil.copytree(checkpoints.path(5), checkpoints.folder / copy)
+    before = set(names(checkpoints.folder))
+    (checkpoints.folder / "step-00000099").write_text("a file")
+    (checkpoints.folder / "step-00000098").mkdir()
+    (checkpoints.folder / "step-00000098" / "notes.txt").write_text("mine")
+    assert [path.name for path in checkpoints.saved()] == ["step-00000005", "step-00000010"]
+    fresh = make()
+    assert checkpoints.restore(*fresh)["step"] == 10
+    for step in (15, 20, 25):
+        checkpoints.save(step, *make(seed=1), {})
+    ours = {"step-00000005", "step-00000010"}
+    assert set(names(checkpoints.folder)) == before - ours | {f"step-000000{n}" for n in (20, 25, 98, 99)}
+
+
+def test_what_somebody_has_put_into_a_checkpoint_stays(two):
+    checkpoints, contents = two
+    (checkpoints.path(5) / "notes.txt").write_text("the one before I changed lr")
+    (checkpoints.path(10) / ".DS_Store").write_text("of the system")
+    assert checkpoints.restore(*make())["step"] == 10
+    checkpoints.save(15, *make(seed=1), {})
+    assert names(checkpoints.path(5)) == ["notes.txt"] and len(checkpoints.saved()) == 2
+    with pytest.raises(OSError, match="step 5 could not be written into"):
+        checkpoints.save(5, *make(seed=1), {})
+    assert names(checkpoints.path(5)) == ["notes.txt"] and len(checkpoints.saved()) == 2
+
+
+@pytest.mark.parametrize("steps", [(99_999_999, 100_000_000), (5, 1_000_000_000)])
+def test_steps_of_more_digits_are_later_ones(tmp_path, steps):
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    for step in steps:
+        checkpoints.save(step, *make(seed=1), {})
+    assert [path.name for path in checkpoints.saved()] == [f"step-{steps[1]}"]
+    assert checkpoints.restore(*make())["step"] == steps[1]
+
+
+def test_tensors_that_safetensors_did_not_write_are_passed_by_although_their_sum_is_right(two):
+    checkpoints, contents = two
+    path = checkpoints.path(10) / "model.safetensors"
+    path.write_bytes((2**63).to_bytes(8, "little") + b"{}")
+    edit(sha256=json.loads((path.parent / "state.json").read_text())["sha256"] | {path.name: sha256(path)})(
+        path.parent / "state.json"
+    )
+    with pytest.warns(UserWarning, match="step-00000010/model.safetensors was not written by transformer_lab"):
+        assert checkpoints.restore(*make())["step"] == 5
+
+
+def test_a_state_nested_too_deeply_is_passed_by(two):
+    checkpoints, contents = two
+    (checkpoints.path(10) / "state.json").write_text("[" * 100_000)
+    with pytest.warns(UserWarning, match="step-00000010/state.json cannot be read"):
+        assert checkpoints.restore(*make())["step"] == 5
+
+
+def test_a_state_is_read_by_every_reader_of_json(tmp_path):
+    def refuse(constant):
+        raise ValueError(constant)
+
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(5, *make(seed=5), {"evaluations": [{"loss": math.inf, "metrics": {"perplexity": math.nan}}]})
+    content = json.loads((checkpoints.path(5) / "state.json").read_bytes().decode("utf-8"), parse_constant=refuse)
+    assert content["evaluations"] == [{"loss": None, "metrics": {"perplexity": None}}]
+
+
+# ---- Other systems, other disks
+
+
+def test_files_are_flushed_as_windows_wants_it(tmp_path, monkeypatch):
+    """There only a file that may be written can be flushed."""
+    flushed = []
+
+    def fsync(descriptor):
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flushed.append(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    Checkpoints(tmp_path).save(5, *make(seed=5), {})
+    assert len(flushed) == 3
+
+
+def test_what_is_restored_is_no_view_of_the_file(two, monkeypatch):
+    """Windows removes no file of which a part is in memory; elsewhere a changed file would change the optimizer."""
+    checkpoints, contents = two
+    loaded = []
+    monkeypatch.setattr(module, "load_file", lambda path: loaded.append(load_file(path)) or loaded[-1])
+    model, optimizer = make()
+    checkpoints.restore(model, optimizer)
+    of_files = {tensor.data_ptr() for file in loaded for tensor in file.values()}
+    ours = list(model.state_dict().values()) + [t for state in optimizer.state.values() for t in state.values()]
+    assert len(of_files) == len(ours) and not of_files & {tensor.data_ptr() for tensor in ours}
+
+
+def test_a_checkpoint_that_cannot_be_removed_costs_no_training(two, monkeypatch):
+    checkpoints, contents = two
+
+    def unlink(self, missing_ok=False):
+        if "step-00000005" in str(self):
+            raise PermissionError(errno.EACCES, "The process cannot access the file")
+        return original(self, missing_ok)
+
+    original = module.Path.unlink
+    monkeypatch.setattr(module.Path, "unlink", unlink)
+    with pytest.warns(
+        UserWarning, match="step-00000005, which is no longer kept, could not be removed: .*cannot access"
+    ):
+        checkpoints.save(15, *make(seed=15), {})
+    assert len(checkpoints.saved()) == 3 and checkpoints.restore(*make())["step"] == 15
+    monkeypatch.undo()
+    checkpoints.save(20, *make(seed=20), {})
+    assert names(checkpoints.folder) == ["step-00000015", "step-00000020"]
+
+
+def test_room_for_all_that_is_to_be_kept_is_known_before_the_work(two, monkeypatch):
+    checkpoints, contents = two
+    model, optimizer = make(seed=15, d_model=128, d_ff=512)
+    size = 3 * 4 * sum(p.numel() for p in model.parameters())
+    checkpoints.save(15, model, optimizer, {})
+    stored = sum(path.stat().st_size for path in checkpoints.path(15).glob("*.safetensors"))
+    assert stored == pytest.approx(size, rel=0.05)  # beside names and shapes
+
+    def with_free(free):
+        monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage.append(path) or SimpleNamespace(free=free))
+
+    usage = []
+    with_free(2 * size)  # two are there, and each new one takes an old one's place
+    checkpoints.check_space(model)
+    with_free(2 * size - 1)
+    with pytest.raises(OSError, match=r"^\S+checkpoints has no room for 2 checkpoints of .* MB: .* MB are free\.$"):
+        checkpoints.check_space(model)
+    new = Checkpoints(checkpoints.folder / "a" / "b", keep=3)
+    with_free(5 * size - 1)
+    with pytest.raises(OSError, match="no room for 5 checkpoints"):
+        new.check_space(model)
+    with_free(5 * size)
+    new.check_space(model)
+    assert all(path.exists() for path in usage)

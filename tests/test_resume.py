@@ -1,13 +1,18 @@
 """A run that was stopped, whatever by, and resumed ends where it would have ended: the same weights bit by bit."""
 
+import importlib
+import io
 import json
+import math
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import asdict, fields
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -15,6 +20,7 @@ import torch
 from transformer_lab.config import TransformerConfig
 from transformer_lab.data.tokenizers import WordTokenizer
 from transformer_lab.models import GPT
+from transformer_lab.tasks.catalogue import make_task
 from transformer_lab.tasks.task import Task
 from transformer_lab.training.loop import summed_loss, train
 from transformer_lab.training.run import MAY_CHANGE
@@ -169,19 +175,47 @@ def test_a_run_that_stopped_early_leaves_the_best_model_resumed_or_not(tmp_path,
     assert_same_weights(resumed.model, whole.model)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(uninterrupted, tmp_path, number):
     whole, record, _ = uninterrupted
-    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    handlers = [signal.getsignal(n) for n in SIGNALS]
     task = Tokens(at=7, action=lambda: signal.raise_signal(number))
     assert run(task, tmp_path).interrupted and task.n_batches == 7
     assert (tmp_path / "checkpoints" / "step-00000007").is_dir() and not (tmp_path / "model.safetensors").exists()
-    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert [signal.getsignal(n) for n in SIGNALS] == handlers
     resumed = Tokens()
     again = run(resumed, tmp_path, resume=True)
     assert not again.interrupted and resumed.n_batches == 3
     assert_same_weights(resumed.model, whole.model)
     assert [line["metrics"] for line in again.evaluations] == [line["metrics"] for line in record.evaluations]
+
+
+def test_a_run_that_is_to_survive_its_terminal_does(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        task = Tokens(at=7, action=lambda: signal.raise_signal(signal.SIGHUP))
+        assert not run(task, tmp_path).interrupted and task.n_batches == 10
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_where_a_system_lacks_a_signal_the_others_work(tmp_path, monkeypatch):
+    """Windows has no SIGHUP."""
+    from transformer_lab.training import interrupt
+
+    monkeypatch.delattr(signal, "SIGHUP")
+    try:
+        importlib.reload(interrupt)
+        with interrupt.interrupts() as interrupted:
+            signal.raise_signal(signal.SIGTERM)
+        assert interrupted.is_set() and interrupt.SIGNALS == [signal.SIGINT, signal.SIGTERM]
+    finally:
+        monkeypatch.undo()
+        importlib.reload(interrupt)
 
 
 @pytest.mark.parametrize("step", [6, 9])
@@ -209,6 +243,141 @@ def test_a_second_ctrl_c_a_second_later_ends_the_run_at_once(tmp_path):
     finally:
         signal.signal(signal.SIGINT, before)
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["step-00000005", "step-00000006"]
+
+
+# ---- What strangers do while they listen
+
+
+class Broken(Exception):
+    pass
+
+
+@pytest.mark.parametrize("error", [Broken, BrokenPipeError, OSError])
+@pytest.mark.parametrize("step", [2, 4, 5, 10])  # looks at the loss; an evaluation; the last one
+def test_a_listener_that_raises_costs_nothing_that_was_learnt(uninterrupted, tmp_path, step, error):
+    whole, record, folder = uninterrupted
+
+    def listen(now):
+        if now.step == step:
+            raise error("mine")
+
+    task = Tokens()
+    with pytest.raises(error, match="mine"):
+        train(task, Settings(**SETTINGS), tmp_path, listeners=[listen], progress=False)
+    assert not task.model.training
+    assert (tmp_path / "checkpoints" / f"step-{step:08d}").is_dir()
+    measured = [line for line in evaluations(record) if line["step"] <= step]
+    assert lines(tmp_path) == measured
+    resumed = Tokens()
+    again = run(resumed, tmp_path, resume=True)
+    assert resumed.n_batches == 10 - step
+    assert_same_weights(resumed.model, whole.model)
+    assert [line["metrics"] for line in again.evaluations] == [line["metrics"] for line in record.evaluations]
+
+
+def test_a_bar_that_cannot_be_drawn_costs_nothing_that_was_learnt(tmp_path, monkeypatch):
+    """The terminal is gone, or the program that read our output."""
+
+    class Gone(io.StringIO):
+        def write(self, text):
+            if "7/10" in text:
+                raise BrokenPipeError
+            return len(text)
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    with pytest.raises(BrokenPipeError):
+        train(Tokens(), Settings(**SETTINGS), tmp_path, progress=True)
+    assert (tmp_path / "checkpoints" / "step-00000007").is_dir()
+
+
+def test_without_a_folder_a_listener_that_raises_only_ends_the_run():
+    def listen(now):
+        raise Broken
+
+    with pytest.raises(Broken):
+        train(Tokens(), Settings(**SETTINGS), listeners=[listen], progress=False)
+
+
+# ---- Numbers that are none, files that are half
+
+
+class Diverging(Tokens):
+    """Its perplexity is infinite at first, and what it is measured by is no number at step 5."""
+
+    values = ((math.inf, 3.0), (1e308, math.nan), (5.0, 2.0), (math.inf, 4.0))
+
+    def evaluate(self):
+        perplexity, nats = self.values[min(self.n_batches, 8) // 2 - 1]
+        return {"perplexity": perplexity, "nats": nats}
+
+
+def test_metrics_that_are_no_numbers_are_null_in_the_file_and_never_the_best(tmp_path):
+    def refuse(constant):
+        raise ValueError(constant)
+
+    settings = dict(steps=8, evaluate_every=2, checkpoint_every=None)
+    record = run(Diverging(), tmp_path, **settings)
+    written = (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    metrics = [json.loads(line, parse_constant=refuse)["metrics"] for line in written]
+    assert [one["perplexity"] for one in metrics] == [None, 1e308, 5.0, None]
+    assert [one["nats"] for one in metrics] == [3.0, None, 2.0, 4.0]
+    assert [line["metrics"] for line in record.evaluations] == metrics and record.best["step"] == 6
+    again = run(Diverging(), tmp_path, resume=True, **settings)
+    assert evaluations(again) == evaluations(record) and again.best == record.best
+
+
+def test_before_anything_was_measured_in_numbers_nothing_is_the_best(tmp_path):
+    task = Tokens()
+    task.evaluate = lambda: {"nats": math.nan}
+    record = run(task, tmp_path, patience=1)
+    assert record.best is None and not record.has_stalled(1) and len(record.evaluations) == 2
+
+
+def test_weights_that_are_no_numbers_are_never_saved(tmp_path):
+    """The loss of a step is computed before its weights: a step too far shows at the next one only."""
+    task = Tokens(at=5, action=lambda: None)
+    optimizer_step = torch.optim.AdamW.step
+
+    def too_far(self, *arguments):
+        optimizer_step(self, *arguments)
+        if task.n_batches == 5:
+            with torch.no_grad():
+                self.param_groups[0]["params"][0].fill_(math.nan)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "step", too_far)
+        with pytest.raises(ValueError, match=r"^\S+ is no number after step 5: training has diverged\."):
+            run(task, tmp_path)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000003"]
+
+
+def test_half_a_line_of_metrics_does_no_harm(uninterrupted, tmp_path):
+    with pytest.raises(Stopped):
+        run(Tokens(at=8, action=stop), tmp_path)
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 10, "loss": 1.')
+    run(Tokens(), tmp_path, resume=True)
+    assert lines(tmp_path) == lines(uninterrupted[2])
+
+
+def test_metrics_that_cannot_be_written_cost_no_checkpoint(uninterrupted, tmp_path, monkeypatch):
+    from transformer_lab.training import record
+
+    with monkeypatch.context() as patch:
+        write = record.write_whole
+
+        def full(path, content):
+            if content:
+                raise OSError(f"{path} could not be written: No space left on device.")
+            return write(path, content)
+
+        patch.setattr(record, "write_whole", full)
+        with pytest.raises(OSError, match="metrics.jsonl could not be written: No space left"):
+            run(Tokens(), tmp_path)
+    resumed = Tokens()
+    run(resumed, tmp_path, resume=True)
+    assert resumed.n_batches == 5 and lines(tmp_path) == lines(uninterrupted[2])
+    assert_same_weights(resumed.model, uninterrupted[0].model)
 
 
 # Another value for every setting there is.
@@ -270,6 +439,124 @@ def test_resuming_with_another_model_is_refused_by_name(begun, name, other, was)
 
 def test_resuming_another_task_is_refused_by_name(begun):
     refused(Tokens(seed=1), begun, r"^task is {'task': 'tokens', 'seed': 1}; the run in .* was begun with {'task': 'to")
+
+
+# ---- What a run depends on
+
+
+class Kept(Tokens):
+    """Tokens that say what they are trained on."""
+
+    def contents(self):
+        return {"data": self.ids, "held_out": "texts", "tokenizer": self.tokenizer} | self.other
+
+    def __init__(self, *arguments, other=None, **options):
+        super().__init__(*arguments, **options)
+        self.other = other or {}
+
+
+@pytest.mark.parametrize(
+    "name, says",
+    [
+        ("data", "the training examples are"),
+        ("held_out", "the held-out examples are"),
+        ("tokenizer", "the tokenizer is"),
+    ],
+)
+def test_resuming_with_other_contents_is_refused_by_name(tmp_path, name, says):
+    with pytest.raises(Stopped):
+        run(Kept(at=7, action=stop), tmp_path)
+    other = Kept(other={name: "reversed"})
+    refused(other, tmp_path, rf"^{tmp_path} was trained on something else: {says} different now; put the data back")
+    assert other.n_batches == 0
+    run(Kept(), tmp_path, resume=True)
+
+
+def states(folder):
+    return {path: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("checkpoints/*/state.json")}
+
+
+def test_a_checkpoint_says_what_its_run_depends_on(begun):
+    for state in states(begun).values():
+        assert state["run"]["task"] == {"task": "tokens", "seed": 0} and state["run"]["lr"] == Settings(steps=1).lr
+        assert state["fingerprint"] == Tokens().fingerprint()
+        assert state["machine"] == {
+            "transformer_lab": version("transformer-lab"),
+            "torch": torch.__version__,
+            "device": "cpu",
+            "threads": torch.get_num_threads(),
+            "processes": 1,
+        }
+
+
+def test_what_an_older_version_has_begun_goes_on_with_one_warning(begun):
+    for path, state in states(begun).items():
+        old = {name: value for name, value in state.items() if name not in ("fingerprint", "machine")}
+        del old["run"]["beta_2"]  # a setting that it had not
+        path.write_text(json.dumps(old | {"format": 1}))
+    task = Tokens()
+    with pytest.warns(UserWarning) as told:
+        run(task, begun, resume=True)
+    assert task.n_batches == 4
+    (warning,) = told
+    assert str(warning.message) == (
+        f"{begun} was begun with an older version, which kept nothing of its data and put the examples in another "
+        "order: the run goes on, but not to the weights that it would have had there."
+    )
+
+
+def test_another_version_or_device_is_told_in_one_warning(uninterrupted, begun):
+    for path, state in states(begun).items():
+        state["machine"] |= {"torch": "2.12.1", "device": "NVIDIA H100", "a later version's": 1}
+        path.write_text(json.dumps(state))
+    task = Tokens()
+    with pytest.warns(UserWarning) as told:
+        run(task, begun, resume=True)
+    (warning,) = told
+    assert str(warning.message) == (
+        f"{begun} was begun with torch 2.12.1, device NVIDIA H100 and goes on with torch {torch.__version__}, device "
+        "cpu: the result may differ a little."
+    )
+    assert_same_weights(task.model, uninterrupted[0].model)
+
+
+def test_on_the_same_machine_nothing_is_told(begun):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(Tokens(), begun, resume=True)
+
+
+@pytest.mark.parametrize("content", [{"run": 5}, {"run": {}, "evaluations": None}, {}])
+def test_a_checkpoint_that_no_run_has_written_is_refused(begun, content):
+    for path, state in states(begun).items():
+        state = {name: value for name, value in state.items() if name not in ("run", "evaluations")} | content
+        path.write_text(json.dumps(state))
+    refused(Tokens(), begun, "newest checkpoint in .* was not written by a training run")
+
+
+def test_a_run_on_a_file_goes_on_after_all_was_moved(tmp_path, monkeypatch):
+    home, elsewhere = tmp_path / "somebodys-home", tmp_path / "elsewhere"
+    (home / "proj").mkdir(parents=True)
+    rng = random.Random(0)
+    words = ["".join(rng.choices("abcdefg", k=4)) for _ in range(80)]
+    (home / "proj" / "pairs.tsv").write_text("".join(f"{word}\t{word[::-1]}\n" for word in words))
+    settings = Settings(steps=4, batch_size=8, evaluate_every=2)
+
+    def pairs(path):
+        task = make_task(str(path), n_layers=1, d_model=16, d_ff=16)
+        task.evaluate = lambda: {"chrf": 0.5}
+        return task
+
+    def listen(now):
+        raise Stopped
+
+    monkeypatch.chdir(home / "proj")
+    with pytest.raises(Stopped):
+        train(pairs(home / "proj" / "pairs.tsv"), settings, "run", listeners=[listen], progress=False)
+    home.rename(elsewhere)
+    monkeypatch.chdir(elsewhere)
+    train(pairs("proj/pairs.tsv"), settings, "proj/run", resume=True, progress=False)
+    assert [line["step"] for line in lines(elsewhere / "proj" / "run")] == [2, 4]
 
 
 def test_settings_that_do_not_change_the_weights_may_change(uninterrupted, begun):
@@ -374,3 +661,24 @@ def test_ctrl_c_is_answered_with_a_checkpoint_and_a_sentence(tmp_path):
     assert 5 <= newest(out) < EVERY and not (out / "model.safetensors").exists()
     finish(start(out, "--resume", steps=EVERY))
     assert [line["step"] for line in lines(out)] == [EVERY] and (out / "model.safetensors").is_file()
+
+
+def test_a_reader_that_goes_away_costs_no_checkpoint(tmp_path):
+    """As in `transformer-lab train ... | head -1`."""
+    out = tmp_path / "run"
+    process = start(out, steps=3 * EVERY)
+    assert process.stdout.readline().startswith(f"step    {EVERY}")
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert process.wait(timeout=120) != 0 and "Traceback" not in errors
+    assert newest(out) == 2 * EVERY and [line["step"] for line in lines(out)] == [EVERY, 2 * EVERY]
+    finish(start(out, "--resume", steps=3 * EVERY))
+
+
+def test_a_closed_terminal_is_answered_with_a_checkpoint(tmp_path):
+    out = tmp_path / "run"
+    process = start(out, steps=EVERY)
+    wait_for_checkpoint(process, out, 5)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=120)
+    assert process.returncode == 130 and 5 <= newest(out) < EVERY

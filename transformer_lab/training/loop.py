@@ -91,6 +91,7 @@ def go_on(
                 now.metrics = broadcast_object_list([evaluate(task)])[0]  # the first process has the last word
                 run.record.add(now.line())
             if saved or stopping:
+                check_weights(task.model, run.step)
                 run.save()
             # Saved before anybody is told: a listener may raise, a pipe may be closed at its other end.
             with run.kept():
@@ -192,12 +193,20 @@ def tell(listeners: Iterable[Callable[[Progress], None]], now: Progress) -> None
             listen(now)
 
 
+DIVERGED = "training has diverged. A smaller lr may help, or more warmup."
+
+
 def check_finite(now: Progress) -> None:
     """Raise ValueError if the loss is no number any more: no step can mend that."""
     if not math.isfinite(now.loss):
-        raise ValueError(
-            f"The loss is {now.loss} at step {now.step}: training has diverged. A smaller lr may help, or more warmup."
-        )
+        raise ValueError(f"The loss is {now.loss} at step {now.step}: {DIVERGED}")
+
+
+def check_weights(model: nn.Module, step: int) -> None:
+    """Raise ValueError if a weight is no number any more, which the loss shows at the next step only."""
+    for name, parameter in model.named_parameters():
+        if not parameter.isfinite().all():
+            raise ValueError(f"{name} is no number after step {step}: {DIVERGED}")
 
 
 def any_process(accelerator: Accelerator, flag: bool, step: int) -> bool:

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from test_resume import Stopped, Tokens, run, stop
+from test_resume import SETTINGS, Stopped, Tokens, run, stop
+from transformer_lab.training.loop import train
 from transformer_lab.training.owner import owning
+from transformer_lab.training.run import check_folder
+from transformer_lab.training.settings import Settings
+from transformer_lab.training.tensorboard import TensorBoard
 
 HOLD = """
 import sys, time
@@ -166,3 +170,31 @@ def test_what_a_killed_run_has_left_goes(tmp_path):
         (tmp_path / left).write_text("half")
     run(Tokens(), tmp_path)
     assert not list(tmp_path.rglob(".unfinished-*"))
+
+
+def test_curves_have_one_owner_too(holder, tmp_path):
+    task = Tokens()
+    for folder in (None, tmp_path / "other"):
+        with pytest.raises(BlockingIOError, match=rf"run is being written by process {holder.pid} "):
+            listeners = [TensorBoard(tmp_path / "run")]
+            train(task, Settings(**SETTINGS), folder, listeners=listeners, progress=False)
+    assert task.n_batches == 0
+    train(task, Settings(**SETTINGS), listeners=[TensorBoard(tmp_path / "curves")], progress=False)
+    assert not [path.name for path in (tmp_path / "curves").iterdir() if "tfevents" not in path.name]
+
+
+def test_a_folder_is_looked_at_before_the_data_are_read(holder, tmp_path):
+    """What `transformer-lab train` asks first: a large text takes minutes to be read."""
+    with pytest.raises(BlockingIOError, match="is being written by process"):
+        check_folder(tmp_path / "run", resume=False)
+    with pytest.raises(FileNotFoundError, match="Nothing to resume: there is no checkpoint in"):
+        check_folder(tmp_path / "new", resume=True)
+    check_folder(tmp_path / "new", resume=False)
+    assert not (tmp_path / "new").exists()
+    run(Tokens(), tmp_path / "used")
+    with pytest.raises(ValueError, match="used holds a training run already"):
+        check_folder(tmp_path / "used", resume=False)
+    check_folder(tmp_path / "used", resume=True)
+    never = [sys.executable, "-m", "transformer_lab", "train", tmp_path / "no.txt", "--out", tmp_path / "used"]
+    said = subprocess.run([*map(str, never)], capture_output=True, text=True).stderr
+    assert "used holds a training run already" in said and "no.txt" not in said

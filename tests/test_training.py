@@ -4,6 +4,8 @@ import json
 import math
 import os
 import random
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -26,6 +28,7 @@ from transformer_lab.training.checkpoints import Checkpoints
 from transformer_lab.training.loop import make_optimizer, summed_loss, train
 from transformer_lab.training.schedules import SCHEDULES
 from transformer_lab.training.settings import Settings
+from transformer_lab.training.tensorboard import TensorBoard
 
 VOCAB = 13
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
@@ -363,6 +366,55 @@ def test_listeners_hear_steps_losses_rates_and_metrics():
         assert record.evaluations[-1]["metrics"] == task.evaluate()
 
 
+def test_listeners_that_can_be_gone_through_only_once_are_all_told_each_time():
+    heard = []
+    listeners = (listen for listen in [lambda now: heard.append(now.step)] * 2)
+    train(Rows(), Settings(steps=2, batch_size=8, log_every=1), listeners=listeners, progress=False)
+    assert heard == [1, 1, 2, 2]
+
+
+def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """What TensorBoard shows of a folder."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return {name: [(point.step, point.value) for point in events.Scalars(name)] for name in events.Tags()["scalars"]}
+
+
+def test_tensorboard_shows_each_step_once_also_of_a_run_that_was_resumed(tmp_path):
+    settings = Settings(steps=6, batch_size=8, log_every=1, evaluate_every=3)
+    losses = []
+
+    def killed(now):
+        losses.append((now.step, pytest.approx(now.loss)))
+        if now.step == 5:  # after the curves were drawn
+            shutil.rmtree(tmp_path / "run" / "checkpoints" / "step-00000005", ignore_errors=True)
+            raise SystemExit
+
+    def train_it(resume, *listeners):
+        board = TensorBoard(tmp_path / "run" / "tensorboard")
+        train(Rows(), settings, tmp_path / "run", resume, [board, *listeners], progress=False)
+        board.writer.close()
+
+    with pytest.raises(SystemExit):
+        train_it(False, killed)
+    train_it(True, lambda now: losses.append((now.step, pytest.approx(now.loss))))
+    shown = curves(tmp_path / "run" / "tensorboard")
+    assert set(shown) == {"loss", "learning_rate", "tokens_per_s", "validation_loss"}
+    assert [step for step, _ in shown["loss"]] == [1, 2, 3, 4, 5, 6]
+    assert shown["loss"] == losses[:3] + losses[5:]
+    assert [step for step, _ in shown["validation_loss"]] == [3, 6]
+
+
+def test_what_the_evaluation_needs_is_asked_for_before_the_work():
+    task = Rows()
+    task.requires = ("json", "no_such_package", "nor_this")
+    task.collate = None
+    with pytest.raises(FileNotFoundError, match="evaluation needs the packages no_such_package, nor_this: pip install"):
+        train(task, Settings(steps=1, batch_size=8), progress=False)
+
+
 def test_listeners_see_the_model_without_dropout():
     task, seen = Rows(dropout=0.5), []
     train(
@@ -497,13 +549,22 @@ def test_a_bad_setting_is_named_in_one_sentence(name, value, wanted):
         ("patience", 2.0),
         ("warmup", 2.5),
         ("seed", 0.5),
+        ("lr", "0.003"),
+        ("clip", None),
+        ("weight_decay", True),
+        ("label_smoothing", "0"),
+        ("beta_2", [0.9]),
+        ("compile", "no"),
     ],
 )
-def test_a_count_that_is_no_whole_number_is_refused(name, value):
+def test_a_value_of_another_kind_is_refused(name, value):
     settings = object.__new__(Settings)  # past the type checks of the tests, which a user does not have
     for field, usual in vars(Settings(steps=10)).items():
         object.__setattr__(settings, field, value if field == name else usual)
-    with pytest.raises(ValueError, match=rf"^{name} must be a whole number, .*; got {value!r}\.$"):
+    with pytest.raises(
+        ValueError,
+        match=rf"^{name} must be (a number|a whole number, .*|True, False or None); got {re.escape(repr(value))}\.$",
+    ):
         settings.__post_init__()
 
 

@@ -95,6 +95,7 @@ def train(
         choose(device)
         from .tasks.catalogue import FILE_SETTINGS, SETTINGS, make_task
         from .training.loop import train as run_training
+        from .training.run import check_folder
         from .training.settings import Settings
         from .training.tensorboard import TensorBoard
 
@@ -112,6 +113,8 @@ def train(
         )
         listeners = [TensorBoard(out / "tensorboard")] if tensorboard else []
         is_first_process = os.environ.get("RANK", "0") == "0"
+        if is_first_process:
+            check_folder(out, resume)
         chosen = make_task(task, target, preset, seed)
         if chosen.about and is_first_process:
             typer.echo(chosen.about)

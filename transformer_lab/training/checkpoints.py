@@ -98,15 +98,19 @@ class Checkpoints:
         A checkpoint that is truncated, from another model or from a newer version is passed by with a warning.
         Raises FileNotFoundError if there is no checkpoint, ValueError if none can be used.
         """
+        self.check_there()
         folders = self.saved()
-        if not folders:
-            raise FileNotFoundError(f"Nothing to resume: there is no checkpoint in {self.folder}.")
         for folder in reversed(folders):
             try:
                 return restore(folder, model, optimizer)
             except ValueError as error:
                 warnings.warn(f"{error} The checkpoint before it is tried.", stacklevel=2)
         raise ValueError(f"None of the {len(folders)} checkpoints in {self.folder} can be used.")
+
+    def check_there(self) -> None:
+        """Raise FileNotFoundError if there is no checkpoint."""
+        if not self.saved():
+            raise FileNotFoundError(f"Nothing to resume: there is no checkpoint in {self.folder}.")
 
     def restore_weights(self, step: int, model: nn.Module) -> None:
         """Put the weights of one step's checkpoint into model; ValueError if it is broken."""

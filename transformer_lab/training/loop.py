@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from ..optional import require_packages
 from ..reading import evaluating
 from ..tasks.task import IGNORED, Task
 from .batches import Batches
@@ -27,6 +28,7 @@ from .record import Record
 from .run import Run
 from .settings import Settings
 from .surroundings import alone, check_model
+from .tensorboard import TensorBoard
 
 
 def train(
@@ -45,6 +47,9 @@ def train(
     and where the loss is no number any more; OSError if the folder cannot be written.
     """
     check_model(task.model)
+    require_packages("This task's evaluation", *getattr(task, "requires", ()))
+    listeners = list(listeners)
+    curves = {listener.folder for listener in listeners if isinstance(listener, TensorBoard)}
     with alone() as (accelerator, device):
         settings.check_share(accelerator.num_processes)
         batches = Batches(len(task.examples), settings.batch_size, settings.seed, task.lengths)
@@ -55,7 +60,7 @@ def train(
             network = torch.compile(network)
         optimizer = make_optimizer(task.model, settings)
         run = Run(accelerator, device, task, settings, optimizer, folder)
-        with interrupts() as interrupted, run.under_way(resume), run.together():
+        with interrupts() as interrupted, run.under_way(resume, curves), run.together():
             go_on(run, network, batches, Meter(accelerator, device), interrupted, listeners, progress)
             if not run.record.interrupted:
                 run.finish()

@@ -2,10 +2,10 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from pathlib import PureWindowsPath
+from pathlib import Path, PureWindowsPath
 
 import torch
 from accelerate import Accelerator
@@ -44,34 +44,36 @@ class Run:
                 self.record.path = self.folder / "metrics.jsonl"
 
     @contextmanager
-    def under_way(self, resume: bool) -> Iterator[None]:
-        """Within the block it goes on, from the start or, to resume, from the last checkpoint; the folder is its own.
+    def under_way(self, resume: bool, curves: Iterable[Path] = ()) -> Iterator[None]:
+        """Within the block it goes on, from the start or, to resume, from the last checkpoint.
 
-        Raises ValueError if the folder holds another run or something of others, or if there is none to resume from;
-        OSError if another process owns it, or it cannot be written, or it has no room.
+        Its folder, and those into which its curves are drawn, are its own. Raises ValueError if the folder holds
+        another run or something of others, or if there is none to resume from; OSError if another process owns it, or
+        it cannot be written, or it has no room.
         """
         with ExitStack() as stack:
             # The model's weights are then what was learnt, whatever ends the run; dropout is only for learning.
             stack.callback(self.task.model.eval)
-            if self.folder is not None:
-                self.in_first(lambda: self.take(stack, resume))
-                if resume:
-                    self.restore()
-                self.in_first(self.record.write)
-            elif resume:
+            if resume and self.folder is None:
                 raise ValueError("To resume a run, give the folder that it was trained in.")
+            self.in_first(lambda: self.take(stack, resume, curves))
+            if resume:
+                self.restore()
+            self.in_first(self.record.write)
             yield
 
-    def take(self, stack: ExitStack, resume: bool) -> None:
-        """Own the folder from now on, and see that it is fit for the run."""
-        stack.enter_context(owning(self.folder))
-        clear_unfinished(self.folder, WRITTEN)
-        if resume:
-            # First, for weights of other shapes would only look like broken checkpoints.
-            self.check_same(self.checkpoints.newest_state())
-        else:
-            self.check_unused()
-        self.checkpoints.check_space(self.task.model)
+    def take(self, stack: ExitStack, resume: bool, curves: Iterable[Path]) -> None:
+        """Own the folders from now on, and see that they are fit for the run."""
+        if self.folder is not None:
+            stack.enter_context(owning(self.folder))
+            clear_unfinished(self.folder, WRITTEN)
+            check_contents(self.folder, resume)
+            if resume:
+                # First, for weights of other shapes would only look like broken checkpoints.
+                self.check_same(self.checkpoints.newest_state())
+            self.checkpoints.check_space(self.task.model)
+        for folder in curves:
+            stack.enter_context(owning(folder))
 
     def restore(self) -> None:
         """Be as at the last checkpoint."""
@@ -159,16 +161,6 @@ class Run:
         except ValueError as error:
             warnings.warn(f"{error} The last model is kept in place of the best.", stacklevel=2)
 
-    def check_unused(self) -> None:
-        """Raise ValueError if something in the folder would be overwritten, or taken for this run's."""
-        if self.checkpoints.saved():
-            raise ValueError(f"{self.folder} holds a training run already: resume it, or give another folder.")
-        for path in [*(self.folder / name for name in WRITTEN), *self.checkpoints.others()]:
-            # Of a run that was stopped before its first checkpoint only an empty metrics.jsonl is left.
-            if path.exists() and not (path.name == "metrics.jsonl" and path.is_file() and path.stat().st_size == 0):
-                what = "a model" if path.name == "model.safetensors" else path.relative_to(self.folder)
-                raise ValueError(f"{self.folder} holds {what} already: give another folder.")
-
     def check_same(self, state: dict | None) -> None:
         """Raise ValueError if a checkpoint is of another task, model or data, or was trained with other settings.
 
@@ -202,6 +194,27 @@ class Run:
                 f"{self.folder} was begun with {were} and goes on with {are}: the result may differ a little.",
                 stacklevel=2,
             )
+
+
+def check_folder(folder: Path, resume: bool) -> None:
+    """Raise what train would, if the folder is not fit for a run: before the data are read, which may take long."""
+    with owning(folder):
+        check_contents(folder, resume)
+
+
+def check_contents(folder: Path, resume: bool) -> None:
+    """Raise ValueError if a new run would overwrite something; FileNotFoundError if there is none to be resumed."""
+    checkpoints = Checkpoints(folder / "checkpoints")
+    if resume:
+        checkpoints.check_there()
+        return
+    if checkpoints.saved():
+        raise ValueError(f"{folder} holds a training run already: resume it, or give another folder.")
+    for path in [*(folder / name for name in WRITTEN), *checkpoints.others()]:
+        # Of a run that was stopped before its first checkpoint only an empty metrics.jsonl is left.
+        if path.exists() and not (path.name == "metrics.jsonl" and path.is_file() and path.stat().st_size == 0):
+            what = "a model" if path.name == "model.safetensors" else path.relative_to(folder)
+            raise ValueError(f"{folder} holds {what} already: give another folder.")
 
 
 def identity(task: Task, settings: Settings) -> dict:

@@ -59,6 +59,8 @@ class Settings:
         check_at_least("seed", self.seed, 0)
         if self.warmup is not None:
             check_at_least("warmup", self.warmup, 0)
+        for name in ("lr", "clip", "weight_decay", "label_smoothing", "beta_2"):
+            check_number(name, getattr(self, name))
         for name in ("lr", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be more than 0; got {getattr(self, name)}.")
@@ -74,6 +76,8 @@ class Settings:
             if value not in choices:
                 listed = ", ".join(repr(choice) for choice in choices if choice)
                 raise ValueError(f"{name} must be one of {listed}; got {value!r}.")
+        if self.compile not in (None, True, False):
+            raise ValueError(f"compile must be True, False or None; got {self.compile!r}.")
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
@@ -110,3 +114,9 @@ def check_at_least(name: str, value, least: int) -> None:
     """Raise ValueError unless value is a whole number, at least `least`."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be a whole number, at least {least}; got {value!r}.")
+
+
+def check_number(name: str, value) -> None:
+    """Raise ValueError unless value is a number."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"{name} must be a number; got {value!r}.")

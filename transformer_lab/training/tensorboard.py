@@ -1,5 +1,6 @@
 """Training curves for TensorBoard: a listener."""
 
+from ..files import path_of
 from ..optional import require_package
 from .meter import Progress
 
@@ -9,13 +10,14 @@ class TensorBoard:
 
     def __init__(self, folder):
         require_package("tensorboard", "Training curves in TensorBoard")
-        self.folder, self.writer = str(folder), None
+        self.folder, self.writer = path_of(folder), None
 
     def __call__(self, now: Progress) -> None:
         if self.writer is None:  # only now is it sure that there is something to write, and that this process does
             from torch.utils.tensorboard import SummaryWriter
 
-            self.writer = SummaryWriter(self.folder)
+            # Of a run that is resumed: what it wrote after its checkpoint is written again, and not to be seen twice.
+            self.writer = SummaryWriter(str(self.folder), purge_step=now.step)
         scalars = {"loss": now.loss, "learning_rate": now.learning_rate, "tokens_per_s": now.tokens_per_s}
         for name, value in (scalars | (now.metrics or {})).items():
             self.writer.add_scalar(name.replace(" ", "_").replace(",", ""), value, now.step)

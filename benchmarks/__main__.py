@@ -40,13 +40,14 @@ def measure(n_threads: int, only: str) -> list[dict]:
     import encoding
     import generating
     import loops
+    import texts
     import torch
     import training
     from compare import compare
 
     torch.set_num_threads(n_threads)
     results = []
-    for case in [*training.CASES, *loops.CASES, *generating.CASES, *encoding.CASES]:
+    for case in [*training.CASES, *loops.CASES, *generating.CASES, *encoding.CASES, *texts.CASES]:
         if only in case.work:
             print(f"{n_threads} thread(s): {case.work} ...", file=sys.stderr, flush=True)
             row = dict(work=case.work, rival=case.rival, threads=n_threads, floor=case.floor, goal=case.goal)

@@ -48,7 +48,7 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
     rows = [f"{n} days and {n} nights\t{n} Tage und {n} Nächte\n" for n in range(30)]
     (folder / "pairs.tsv").write_text("".join(rows), encoding="utf-8")
-    (folder / "broken.tsv").write_text("".join([*rows[:6], "eight\tacht\t8\n", *rows[6:]]), encoding="utf-8")
+    (folder / "broken.tsv").write_text("".join([*rows[:6], "eight acht\n", *rows[6:]]), encoding="utf-8")
     for name in ("texts", "broken"):
         (folder / name).mkdir()
         for chapter in "abcd":
@@ -84,8 +84,9 @@ def test_train_leaves_a_model_its_record_and_checkpoints(trained, name, kind, me
 
 
 @pytest.mark.parametrize("name", ["reverse", "tsv", "texts"])
-def test_evaluate_finds_again_what_training_found(trained, name):
+def test_evaluate_finds_again_what_training_found(trained, name, files, monkeypatch):
     folder, _ = trained
+    monkeypatch.chdir(files)
     found = dict(re.findall(r"^(\w+) +([\d.]+)$", printed("evaluate", folder / name), re.M))
     last = json.loads((folder / name / "metrics.jsonl").read_text().splitlines()[-1])["metrics"]
     assert found.keys() == last.keys()
@@ -139,7 +140,7 @@ def mistakes():
     yield [*train, "reverse", "--batch-size", "9999"], "A batch of 9999 needs as many examples"
     yield [*train, "reverse", "--device", "tpu"], "'tpu' is not here; torch finds: .*cpu"
     yield [*train, "reverse", "--resume"], "there is no checkpoint in .*out"
-    yield [*train, "{files}/broken.tsv"], "broken.tsv, line 7: 3 columns; wanted 2"
+    yield [*train, "{files}/broken.tsv"], "broken.tsv, line 7: 1 column; wanted 2"
     yield [*train, "{files}/broken"], "broken/b.txt, line 3: byte 0xff is not UTF-8"
     yield ["train", "reverse", "--out", "{files}/pairs.tsv"], "pairs.tsv"
     yield ["train", "reverse", "--out", "{trained}/reverse", *FEW], "reverse holds a training run already: resume it"
@@ -176,7 +177,9 @@ def test_evaluate_needs_the_file_that_was_trained_on(files, tmp_path):
     table.write_bytes((files / "pairs.tsv").read_bytes())
     printed("train", table, "--out", tmp_path / "model", *FEW)
     table.unlink()
-    assert re.search("own.tsv' is neither a file nor one of the tasks", sentence("evaluate", tmp_path / "model"))
+    gone = "^own.tsv, which the model in .* was trained on, is not here; .*--data"
+    assert re.search(gone, sentence("evaluate", tmp_path / "model"))
+    printed("evaluate", tmp_path / "model", "--data", files / "pairs.tsv")  # the same content
 
 
 def test_curves_without_tensorboard_are_refused(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import math
 import random
 import shutil
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,11 +12,11 @@ from torch import nn
 
 from transformer_lab import GPT, TransformerConfig
 from transformer_lab.data import docstring_modules, entities
-from transformer_lab.data.tokenizers import WordTokenizer
+from transformer_lab.data.tokenizers import BPETokenizer, Tokenizer, WordTokenizer
 from transformer_lab.heads import Classifier, Tagger
 from transformer_lab.pretrained import load, save, trained_on
 from transformer_lab.tasks import translation
-from transformer_lab.tasks.catalogue import SETTINGS, make_task, saved_task
+from transformer_lab.tasks.catalogue import FILE_SETTINGS, SETTINGS, make_task, saved_task, settings_for
 from transformer_lab.tasks.language import text_nats
 from transformer_lab.tasks.task import IGNORED, content_hash
 from transformer_lab.training.settings import Settings
@@ -410,8 +411,18 @@ def test_what_cannot_be_made_is_said_in_a_sentence(tmp_path):
     with pytest.raises(ValueError, match="No preset called 'huge'"):
         make_task("copy", preset="huge", n=20)
     (tmp_path / "short.txt").write_text("too short a text")
-    with pytest.raises(ValueError, match=r"tokens; a window needs 65\."):
+    with pytest.raises(ValueError, match=r"short.txt: the text is too short, \d+ tokens; a window needs 65\."):
         make_task(str(tmp_path / "short.txt"))
+    (tmp_path / "few.tsv").write_text("a\tb\na\tc\n")
+    with pytest.raises(ValueError, match=r"few.tsv: The pairs have 1 different sources; wanted at least 2"):
+        make_task(str(tmp_path / "few.tsv"))
+    for name in ("one.txt", "other.txt"):
+        (tmp_path / "copies").mkdir(exist_ok=True)
+        (tmp_path / "copies" / name).write_text("the same words " * 9)
+    with pytest.raises(ValueError, match=r"copies: All 2 documents share passages of 13 words"):
+        make_task(str(tmp_path / "copies"))
+    with pytest.raises(ValueError, match="The path is empty"):
+        make_task("")
     with pytest.raises(ValueError, match="max_len must be at least 4; got 1"):
         make_task("docs", only_topics=True, max_len=1)
 
@@ -451,7 +462,8 @@ def test_the_seed_settles_the_examples_and_the_weights_but_not_what_is_held_out(
 
 
 @pytest.mark.parametrize("name", ["dates de", "induction", "pairs in a file", "a text", "modules"])
-def test_a_saved_model_is_measured_again_on_the_same_task(make, name, tmp_path):
+def test_a_saved_model_is_measured_again_on_the_same_task(make, files, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(files)
     task = make(name)
     save(task.model, task.tokenizer, tmp_path, task.identity())
     again = saved_task(str(tmp_path))
@@ -461,7 +473,8 @@ def test_a_saved_model_is_measured_again_on_the_same_task(make, name, tmp_path):
     assert found == pytest.approx(expected, rel=1e-2, abs=1e-2)  # weights were rounded to 16 bits
 
 
-def test_a_saved_language_model_is_measured_in_its_own_windows(files, tmp_path):
+def test_a_saved_language_model_is_measured_in_its_own_windows(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(files)
     for max_len in (16, 100):
         task = make_task(str(files / "a.md"), max_len=max_len, **TINY)
         save(task.model, task.tokenizer, tmp_path, task.identity())
@@ -517,11 +530,105 @@ def test_a_model_is_not_measured_on_data_that_have_changed(name, files, tmp_path
     whole = text.read_text(encoding="utf-8")
     text.write_text("one\tmore\n" + whole, encoding="utf-8")
     with pytest.raises(
-        ValueError, match=r"run was trained on something else: the training examples .*; put the data back"
+        ValueError,
+        match="run was trained on something else: the training examples .* different now; put .* back as it was",
     ):
         saved_task(str(tmp_path / "run"))
     text.write_text(whole, encoding="utf-8")
     saved_task(str(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("name", ["a text", "texts in a folder", "pairs in a file"])
+def test_a_run_keeps_no_path_of_its_machine_and_finds_its_data_again(name, files, tmp_path, monkeypatch):
+    project, data = tmp_path / "project", ALL[name]["task"]
+    (project / "data").mkdir(parents=True)
+    (shutil.copytree if (files / data).is_dir() else shutil.copy)(files / data, project / "data" / data)
+    monkeypatch.chdir(project)
+    task = make_task(str(project / "data" / data), **TINY)
+    assert task.description["task"] == f"data/{data}"
+    assert task.identity() == make_task(f"data/{data}", **TINY).identity()
+    save(task.model, task.tokenizer, "runs/one", task.identity())
+    assert str(tmp_path) not in (project / "runs" / "one" / "config.json").read_text()
+    saved_task("runs/one")
+
+    project = project.rename(tmp_path / "moved")
+    run = project / "runs" / "one"
+    for place in (project, project / "data", project / "runs", tmp_path):
+        monkeypatch.chdir(place)
+        assert saved_task(str(run)).fingerprint() == task.fingerprint()
+    elsewhere = (project / "data" / data).rename(tmp_path / f"other-{data}")
+    with pytest.raises(FileNotFoundError, match=f"^data/{data}, which the model in .* was trained on, .* --data"):
+        saved_task(str(run))
+    assert saved_task(str(run), elsewhere).fingerprint() == task.fingerprint()
+    elsewhere.rename(run.parent / data)  # beside the run
+    assert saved_task(run).fingerprint() == task.fingerprint()
+
+
+def test_a_path_outside_the_working_directory_is_kept_by_its_name(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert make_task(str(files / "a.md"), **TINY).description["task"] == "a.md"
+    shutil.copy(files / "a.md", tmp_path / "docs")
+    assert make_task("./docs", **TINY).description["task"] == "./docs"  # and not the course's documentation
+    monkeypatch.setenv("HOME", str(files))
+    assert make_task("~/a.md", **TINY).description["task"] == "a.md"
+
+
+@pytest.mark.parametrize("kind", ["a file", "a folder of texts"])
+def test_a_task_does_not_win_over_a_users_file_of_its_name(files, tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    for name in ("copy", "docs"):
+        if kind == "a file":
+            shutil.copy(files / "a.md", tmp_path / name)
+        else:
+            shutil.copytree(files / "texts", tmp_path / name)
+        with pytest.raises(ValueError, match=f"^'{name}' is a task .* write course:{name} for .* or ./{name} for"):
+            make_task(name)
+        assert make_task(f"./{name}", **TINY).description["task"] == f"./{name}"
+        assert make_task(Path(name), **TINY).description["task"] == f"./{name}"
+    task = make_task("course:copy", n=20, **TINY)
+    assert task.description["task"] == "copy" and settings_for("course:copy") == SETTINGS["copy"]
+    save(task.model, task.tokenizer, tmp_path / "run", task.identity())
+    assert saved_task(tmp_path / "run").description == task.description  # a saved one is what it was
+
+
+def test_a_run_called_as_its_task_is_in_nobodys_way(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    task = make_task("copy", n=20, **TINY)
+    save(task.model, task.tokenizer, "copy", task.identity())
+    assert make_task("copy", n=20, **TINY).fingerprint() == task.fingerprint() == saved_task("copy").fingerprint()
+    assert settings_for("copy") == SETTINGS["copy"] and settings_for("./copy") == FILE_SETTINGS
+
+
+def test_models_of_older_versions_with_whole_paths_are_still_measured(files, tmp_path):
+    task = make_task(str(files / "a.md"), **TINY)
+    save(task.model, task.tokenizer, tmp_path, {"task": str(files / "a.md"), "seed": 0})
+    with pytest.warns(UserWarning, match="does not say what data its model was trained with"):
+        assert saved_task(str(tmp_path)).fingerprint() == task.fingerprint()
+
+
+def test_a_model_that_is_only_measured_learns_no_tokenizer_and_reads_no_training_text(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(files)
+    runs = {}
+    for name in ("a.md", "pairs.tsv"):
+        task = make_task(name, **TINY)
+        runs[name] = tmp_path / name
+        save(task.model, task.tokenizer, runs[name], task.identity())
+    monkeypatch.setattr(BPETokenizer, "train", lambda *_: pytest.fail("a tokenizer is learnt"))
+    monkeypatch.setattr(Tokenizer, "encode_chunks", lambda *_: pytest.fail("the training text is read"))
+    for run in runs.values():
+        saved_task(run).evaluate()
+
+
+def test_a_course_task_says_what_was_chosen(tmp_path):
+    """Otherwise a model of fewer examples would be measured as one of all."""
+    for options in (dict(task="dates", n=30, target="de"), dict(task="copy", n=30), dict(task="induction", n=30)):
+        task = make_task(**options, **TINY)
+        save(task.model, task.tokenizer, tmp_path, task.identity())
+        assert len(saved_task(tmp_path).examples) == 30
+    task = make_task("modules", max_len=40, **TINY)
+    save(task.model, task.tokenizer, tmp_path, task.identity())
+    assert saved_task(tmp_path).fingerprint() == task.fingerprint()
+    assert saved_task(tmp_path).evaluate() == pytest.approx(task.evaluate(), abs=0.05)
 
 
 def test_a_tokenizer_of_another_model_is_noticed(make, tmp_path):

@@ -93,7 +93,7 @@ def train(
 ):
     with one_sentence():
         choose(device)
-        from .tasks.catalogue import FILE_SETTINGS, SETTINGS, make_task
+        from .tasks.catalogue import make_task, settings_for
         from .training.loop import train as run_training
         from .training.run import check_folder
         from .training.settings import Settings
@@ -102,7 +102,7 @@ def train(
         out = path_of(out)
         given = dict(steps=steps, batch_size=batch_size, lr=lr)
         settings = Settings(
-            **SETTINGS.get(task, FILE_SETTINGS) | {name: value for name, value in given.items() if value is not None},
+            **settings_for(task) | {name: value for name, value in given.items() if value is not None},
             accumulation=accumulation,
             schedule=schedule,
             patience=patience,
@@ -183,13 +183,17 @@ def generate(
 
 
 @app.command(help="Measure a trained model again on the examples held out from its task.")
-def evaluate(model: Model, device: Device = None):
+def evaluate(
+    model: Model,
+    data: Annotated[Path | None, typer.Option(help="Its file or folder of texts, where that has been moved.")] = None,
+    device: Device = None,
+):
     with one_sentence():
         from .tasks.catalogue import saved_task
         from .training.loop import evaluate as run_evaluation
 
         choose(device)
-        task = saved_task(model)
+        task = saved_task(model, data)
         if task.about:
             typer.echo(task.about)
         for name, value in run_evaluation(task).items():

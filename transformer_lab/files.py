@@ -4,6 +4,7 @@ import codecs
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -79,13 +80,13 @@ def names_in(folder: Path) -> set[str]:
 
 
 def decoded(data: bytes, path) -> str:
-    """A file's bytes as text, line ends as in Unix; ValueError, naming path and line, where they are not UTF-8."""
+    """A file's bytes as text, line ends as in Unix; ValueError, with path and line, where they are not UTF-8."""
     # Decoded by hand, so that a wrong byte can be traced to its line.
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
-        return data.decode("utf-8").replace("\r\n", "\n")
+        return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = len(re.findall(rb"\r\n?|\n", data[: error.start])) + 1
         byte = data[error.start]
         raise ValueError(f"{path}, line {line}: byte 0x{byte:02x} is not UTF-8; wanted a text in UTF-8.") from None
 

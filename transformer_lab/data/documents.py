@@ -3,8 +3,14 @@
 import hashlib
 import random
 import re
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt64
+
+from .long_text import LongText, watched
 
 SEPARATOR = "\n\n"
 # Two documents that have so many words in a row in common count as copies, as for GPT-3 (Brown et al. 2020,
@@ -69,22 +75,45 @@ def group_copies(texts: Sequence[str], run: int = RUN) -> list[list[int]]:
             i = parent[i]
         return i
 
-    first_seen = {}
-    for i, text in enumerate(texts):
-        for shingle in shingles(text, run):
-            first = first_seen.setdefault(shingle, i)
-            if first != i:
-                parent[root(i)] = root(first)
+    for i, j in copies(texts, run):
+        parent[root(j)] = root(i)
     groups = {}
     for i in range(len(texts)):
         groups.setdefault(root(i), []).append(i)
     return list(groups.values())
 
 
-def shingles(text: str, run: int) -> set[tuple[str, ...]]:
-    """Every run of so many words; of a shorter text, all its words."""
+def copies(texts: Sequence[str], run: int) -> Iterator[tuple[int, int]]:
+    """Pairs of texts that share a run of words; those that share one with another are linked, if not with each one."""
+    watched_texts = watched(texts, sum(map(len, texts)), "Looking for copied passages")
+    found = [np.unique(shingles(text, run)) for text in watched_texts]
+    # An eighth of the hashes after the other, so that there is never more than a little beside them.
+    bounds = [np.searchsorted(hashes, np.arange(1, 8, dtype=np.uint64) << np.uint64(61)) for hashes in found]
+    for part in zip(*(np.split(hashes, cuts) for hashes, cuts in zip(found, bounds, strict=True)), strict=True):
+        hashes, owners = np.concatenate(part), np.repeat(np.arange(len(texts)), [len(one) for one in part])
+        order = np.argsort(hashes, kind="stable")
+        hashes, owners = hashes[order], owners[order]
+        same = hashes[1:] == hashes[:-1]
+        yield from {(int(i), int(j)) for i, j in zip(owners[:-1][same], owners[1:][same], strict=True)}
+
+
+def shingles(text: str, run: int) -> UInt64[np.ndarray, "n"]:
+    """A hash of every run of so many words; of a shorter text, of all its words."""
+    words = np.concatenate([word_hashes(chunk) for chunk in LongText([text]).chunks()] or [word_hashes("")])
+    n = min(run, len(words))
+    # A polynomial in a fixed number, modulo 2**64.
+    found = np.full(max(1, len(words) - run + 1), n, dtype=np.uint64)
+    for i in range(n):
+        found *= np.uint64(0x9E3779B97F4A7C15)
+        found += words[i : i + len(found)]
+    return found
+
+
+def word_hashes(text: str) -> UInt64[np.ndarray, "n"]:
+    """A hash of each word; Python's own would be another one in each process."""
     words = WORD.findall(text.lower())
-    return {tuple(words[i : i + run]) for i in range(max(1, len(words) - run + 1))}
+    crc = np.fromiter((zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in words), np.uint64, len(words))
+    return (crc + np.uint64(1)) * np.uint64(0xD1B54A32D192ED03)  # 32 bits spread over 64
 
 
 def draw(sizes: Sequence[int], share: float, seed: int) -> list[int]:

@@ -1,21 +1,28 @@
-"""A user's own files: parallel text as pairs, any other text as documents. All of a file is read, or none of it.
+"""A user's own files: parallel text as pairs, any other text as documents.
 
-What is wrong in a file gets one sentence that names the file and, where there is one, the line.
+What is wrong in a file gets one sentence that names the file and, where there is one, the line. What is left out of it,
+because it cannot be of use, gets a warning; blank lines and empty files of a folder are nothing, and left out without.
 """
 
 import codecs
+import gettext
 import io
+import os
 import random
 import re
 import struct
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from babel.messages import Catalog
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import PoFileError, read_po
 
+from ..files import decoded, path_of
 from .documents import Document, check_share
+from .long_text import LongText
 from .pairs import Pair
 
 TABLES = (".tsv", ".txt", ".tab")
@@ -23,17 +30,26 @@ TEXTS = (".txt", ".md", ".rst", ".tex", ".html", ".py", ".c", ".h", ".cpp", ".ja
 # What a line of a .po file must look like, comments apart: a keyword and a string in quotes, or the string alone. babel
 # itself would drop a message with a lost quote and say nothing.
 PO_LINE = re.compile(r'((msgctxt|msgid|msgid_plural|msgstr|msgstr\[\d+\])\s*)?"([^"\\]|\\.)*"')
-LONGEST_LINE = 100_000  # characters. A longer one is hardly text, and would be one sentence of so many tokens.
+LONGEST_LINE = 100_000  # characters, in a file of pairs: a longer one would be one sentence of so many tokens
+PIECE = 2**20  # bytes
+# UTF-32's begins as UTF-16's does.
+OTHER_ENCODINGS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
 
 
 def read_pairs(path) -> list[Pair]:
     """The pairs of a file of parallel text, in its order; pairs that come twice stay.
 
-    .tsv, .tab or .txt: source, one tab, target in every line. .po or .mo: gettext's messages and their translations;
-    fuzzy, obsolete and untranslated messages are left out, and of a plural the first form is taken. UTF-8. Spaces
-    around a text are dropped. Raises FileNotFoundError, or ValueError for anything that is not as said.
+    .tsv, .tab or .txt: source, one tab, target in every line that is not blank; further columns are left out, with a
+    warning. .po or .mo: gettext's messages and their translations; fuzzy, obsolete and untranslated messages are left
+    out, and of a plural the form for one is taken. UTF-8. Spaces around a text are dropped. Raises FileNotFoundError,
+    or ValueError for anything that is not as said.
     """
-    path = Path(path)
+    path = path_of(path)
     suffix = path.suffix.lower()
     if suffix in TABLES:
         return table_pairs(path)
@@ -47,20 +63,39 @@ def read_pairs(path) -> list[Pair]:
 def read_documents(path) -> list[Document]:
     """A text file as one document, or a folder as one for each text file in it and below, sorted by name. UTF-8.
 
-    In a folder the suffix decides (TEXTS), and what begins with a dot is left out. Raises FileNotFoundError, or
-    ValueError for a file that is not text or is empty, and for a folder without text files.
+    In a folder the suffix decides (TEXTS); what begins with a dot and empty files are left out, and, with a warning,
+    files that are binary all the same. Raises FileNotFoundError, or ValueError for a file that is not text or is empty,
+    and for a folder without text.
     """
-    path = Path(path)
+    path = path_of(path)
     if not path.is_dir():
         return [Document(path.name, read_text(path))]
-    names = sorted(
-        file.relative_to(path).as_posix()
-        for file in path.rglob("*")
-        if file.suffix.lower() in TEXTS and file.is_file() and not is_hidden(file.relative_to(path))
-    )
-    if not names:
+    files = find_texts(path)
+    if not files:
         raise ValueError(f"The folder {path} holds no text file; wanted at least one of {', '.join(TEXTS)}.")
-    return [Document(name, read_text(path / name)) for name in names]
+    binary, documents = [], []
+    for name, file in files.items():
+        if is_binary(file):
+            binary.append(name)
+        elif (text := "".join(read_pieces(file))).strip():
+            documents.append(Document(name, text))
+    if not documents:
+        raise ValueError(f"The text files in {path} ({len(files)}) are all empty or binary; wanted one with text.")
+    if binary:
+        more = f" and {len(binary) - 5} more" if len(binary) > 5 else ""
+        warnings.warn(f"{path}: left out, for these are binary: {', '.join(binary[:5])}{more}.", stacklevel=2)
+    return documents
+
+
+def find_texts(folder: Path) -> dict[str, Path]:
+    """The text files in a folder and below by name ("a/b.txt"), sorted; OSError where it cannot be looked into."""
+    found = {}
+    for inner, folders, names in os.walk(folder, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for file in (Path(inner) / name for name in names if not name.startswith(".")):
+            if file.suffix.lower() in TEXTS and file.is_file():
+                found[file.relative_to(folder).as_posix()] = file
+    return dict(sorted(found.items()))
 
 
 def split_pairs(pairs: Sequence[Pair], share: float = 0.1, seed: int = 0) -> tuple[list[Pair], list[Pair]]:
@@ -77,36 +112,78 @@ def split_pairs(pairs: Sequence[Pair], share: float = 0.1, seed: int = 0) -> tup
     return [p for p in pairs if p.source not in held_out], [p for p in pairs if p.source in held_out]
 
 
-def read_bytes(path: Path) -> bytes:
-    """What is in the file; FileNotFoundError, or ValueError where it is a folder or empty."""
+def opened(path: Path) -> io.BufferedReader:
+    """The file, to be read; FileNotFoundError, or ValueError where it is a folder, OSError where it may not be read."""
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; wanted a file.")
-    data = path.read_bytes()
-    if not data.strip():
-        raise ValueError(f"{path} is empty; wanted text.")
-    return data
+    try:
+        return path.open("rb")
+    except OSError as error:
+        unreadable(error)
+
+
+def unreadable(error: OSError) -> None:
+    raise type(error)(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+
+def is_binary(path: Path) -> bool:
+    """Has its beginning a NUL character, as no text has, but for one in UTF-16?"""
+    with opened(path) as file:
+        beginning = file.read(8000)
+    return b"\0" in beginning and not beginning.startswith(tuple(OTHER_ENCODINGS))
+
+
+def read_pieces(path: Path) -> Iterator[str]:
+    """The file's text piece by piece, line ends as in Unix; ValueError where it is not UTF-8, or not text."""
+    with opened(path) as file:
+        beginning = file.read(4)
+        for mark, encoding in OTHER_ENCODINGS.items():
+            if beginning.startswith(mark):
+                raise ValueError(f"{path} is in {encoding}, as its first bytes say; wanted a text in UTF-8.")
+        decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")(), translate=True)
+        n_lines, data = 1, beginning
+        while True:
+            try:
+                piece = decoder.decode(data, final=not data)
+            except UnicodeDecodeError:
+                if path.is_file():
+                    decoded(path.read_bytes(), path)  # says where
+                raise
+            if "\0" in piece:
+                line = n_lines + piece[: piece.index("\0")].count("\n")
+                raise ValueError(f"{path}, line {line}: there is a NUL character; wanted a text, and not binary data.")
+            yield piece
+            if not data:
+                return
+            n_lines += piece.count("\n")
+            data = file.read(PIECE)
 
 
 def read_text(path: Path) -> str:
-    """The file's text with line ends as in Unix; ValueError where it is not UTF-8, or not text."""
-    # Decoded by hand, so that a wrong byte can be traced to its line.
-    data = read_bytes(path).removeprefix(codecs.BOM_UTF8)
-    try:
-        text = data.decode("utf-8").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        byte = data[error.start]
-        raise ValueError(f"{path}, line {line}: byte 0x{byte:02x} is not UTF-8; wanted a text in UTF-8.") from None
+    """The whole text of a file; raises as read_pieces does, and ValueError where it is empty."""
+    text = "".join(read_pieces(path))
     if not text.strip():
         raise ValueError(f"{path} is empty; wanted text.")
-    for number, line in enumerate(lines(text), 1):
-        if "\0" in line:
-            raise ValueError(f"{path}, line {number}: there is a NUL character; wanted a text, and not binary data.")
+    return text
+
+
+def read_long_text(path: Path) -> LongText:
+    """The text of a file of any length; raises as read_text does."""
+    text = LongText(read_pieces(path))
+    if not any(piece.strip() for piece in text):
+        raise ValueError(f"{path} is empty; wanted text.")
+    return text
+
+
+def read_lines(path: Path) -> list[tuple[int, str]]:
+    """(number, line) for each line of a file of pairs; raises as read_text does, and ValueError at an overlong one."""
+    numbered = list(enumerate(lines(read_text(path)), 1))
+    for number, line in numbered:
         if len(line) > LONGEST_LINE:
             raise ValueError(f"{path}, line {number}: {len(line)} characters; wanted at most {LONGEST_LINE} in a line.")
-    return text
+    return numbered
 
 
 def lines(text: str) -> list[str]:
@@ -115,23 +192,32 @@ def lines(text: str) -> list[str]:
 
 
 def table_pairs(path: Path) -> list[Pair]:
-    pairs = []
-    for number, line in enumerate(lines(read_text(path)), 1):
+    pairs, wider = [], []
+    for number, line in read_lines(path):
         columns = [column.strip() for column in line.split("\t")]
-        if len(columns) != 2:
-            count = f"{len(columns)} column{'s' * (len(columns) != 1)}"
-            raise ValueError(f"{path}, line {number}: {count}; wanted 2, with one tab between them.")
-        if not all(columns):
+        if not any(columns):
+            continue
+        if len(columns) == 1:
+            raise ValueError(f"{path}, line {number}: 1 column; wanted 2, with one tab between them.")
+        if not all(columns[:2]):
             empty = "first" if not columns[0] else "second"
             raise ValueError(f"{path}, line {number}: the {empty} column is empty; wanted a text in both.")
-        pairs.append(Pair(*columns))
+        if any(columns[2:]):
+            wider.append(number)
+        pairs.append(Pair(*columns[:2]))
+    if not pairs:
+        raise ValueError(f"{path} holds no pair of texts; wanted at least one.")
+    if wider:
+        where = f"line {wider[0]}" + (f" and {len(wider) - 1} more" if len(wider) > 1 else "")
+        warnings.warn(f"{path}, {where}: what stands behind the second column is left out.", stacklevel=2)
     return pairs
 
 
 def parse_po(path: Path) -> Catalog:
-    content = [line.strip() for line in lines(read_text(path))]
-    for number, line in enumerate(content, 1):
-        if line and not line.startswith("#") and not PO_LINE.fullmatch(line):
+    content = []
+    for number, line in read_lines(path):
+        content.append(line.strip())
+        if content[-1] and not content[-1].startswith("#") and not PO_LINE.fullmatch(content[-1]):
             raise ValueError(f'{path}, line {number}: not as in a .po file; wanted a keyword and a string in "quotes".')
     try:
         return read_po(content, ignore_obsolete=True, abort_invalid=True)
@@ -143,7 +229,10 @@ def parse_po(path: Path) -> Catalog:
 
 
 def parse_mo(path: Path) -> Catalog:
-    data = read_bytes(path)
+    with opened(path) as file:
+        data = file.read()
+    if not data.strip():
+        raise ValueError(f"{path} is empty; wanted text.")
     try:
         return read_mo(io.BytesIO(data))
     except (OSError, ValueError, LookupError, struct.error):
@@ -151,9 +240,12 @@ def parse_mo(path: Path) -> Catalog:
 
 
 def catalog_pairs(path: Path, catalog: Catalog) -> list[Pair]:
-    pairs = []
+    pairs, one = [], form_for_one(path, catalog)
     for message in catalog:
-        source, target = first_form(message.id).strip(), first_form(message.string).strip()
+        source, target = message.id, message.string
+        if not isinstance(source, str):  # a plural: (singular, plural) and the forms of the language
+            source, target = source[0], target[one] if one < len(target) else ""
+        source, target = source.strip(), target.strip()
         if source and target and not message.fuzzy:  # the message without a source is the file's header
             pairs.append(Pair(source, target))
     if not pairs:
@@ -161,10 +253,42 @@ def catalog_pairs(path: Path, catalog: Catalog) -> list[Pair]:
     return pairs
 
 
-def first_form(text: str | Iterable[str]) -> str:
-    """A message's text; of a plural, its first form."""
-    return text if isinstance(text, str) else next(iter(text), "")
+def form_for_one(path: Path, catalog: Catalog) -> int:
+    """Which of a plural's forms a language uses for 1: it need not be the first. English's rule, if no header says."""
+    try:
+        return int(gettext.c2py(catalog.plural_expr)(1))
+    except (ValueError, ArithmeticError):
+        raise ValueError(
+            f"{path}: its header's Plural-Forms, {catalog.plural_expr!r}, is no rule; wanted one as in gettext."
+        ) from None
 
 
-def is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Within the block a ValueError says in front what file or folder it is about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def kept_path(path: Path) -> str:
+    """The path as a run keeps it: from the working directory or, outside of it, the name alone.
+
+    An absolute one would be of no use on another machine, and would tell whose this one is.
+    """
+    whole, here = Path(os.path.abspath(path)), Path.cwd()
+    return whole.relative_to(here).as_posix() if whole.is_relative_to(here) else whole.name
+
+
+def found_again(kept: str, folder: Path) -> Path:
+    """Where the data of a run in folder are now: as kept, from here or from a folder around the run, or at least of
+    that name, here or beside the run; FileNotFoundError.
+    """
+    folder = Path(os.path.abspath(folder))
+    name = Path(kept).name
+    places = Path(), *folder.parents
+    for path in (*(place / kept for place in places), Path(name), folder.parent / name, folder / name):
+        if path.exists():
+            return path
+    raise FileNotFoundError(f"{kept}, which the model in {folder} was trained on, is not here; say where with --data.")

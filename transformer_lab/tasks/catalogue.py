@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from ..data.files import find_texts, found_again
 from ..device import pick_device
-from ..pretrained import load, trained_on
+from ..files import path_of
+from ..pretrained import COURSE, load, shipped, trained_on
 from .induction import Induction
 from .labelling import Entities, Modules
 from .language import docs, text_files
@@ -26,37 +28,72 @@ FILE_SETTINGS = dict(steps=2000)
 PARALLEL = (".tsv", ".tab", ".po", ".mo")
 
 
-def make_task(task: str, target: str | None = None, preset: str = "nano", seed: int = 0, **options) -> Task:
+def make_task(task: str | Path, target: str | None = None, preset: str = "nano", seed: int = 0, **options) -> Task:
     """The task of this name, a key of SETTINGS, or on a file: pairs by its ending (PARALLEL), otherwise text.
 
-    target: the language of dates and numbers. Raises ValueError for a target where there is none to choose, and
-    FileNotFoundError for a name that is neither a task nor a file.
+    target: the language of dates and numbers. Where there is a file or a folder of texts with a task's name, see
+    `shipped`. Raises ValueError for a target where there is none to choose, FileNotFoundError for a name that is
+    neither a task nor a file.
     """
+    name = shipped(task, SETTINGS, holds_data, "task")
     options = dict(options, preset=preset, seed=seed)
-    if target is not None and task not in ("dates", "numbers"):
-        raise ValueError(f"target is {target!r}, but only dates and numbers have one to choose.")
-    if task in ("dates", "numbers"):
-        make = {"dates": dates, "numbers": numbers}[task]
-        return make(target, **options) if target else make(**options)
-    if task in ("copy", "reverse", "sort"):
-        return toy(task, **options)
-    if task in SETTINGS:
-        return {"docs": docs, "ner": Entities, "modules": Modules, "induction": Induction}[task](**options)
-    path = Path(task)
-    if not path.exists():
-        raise FileNotFoundError(f"{task!r} is neither a file nor one of the tasks: {', '.join(SETTINGS)}.")
-    return parallel_file(path, **options) if path.suffix.lower() in PARALLEL else text_files(path, **options)
+    if target is not None:
+        if name not in ("dates", "numbers"):
+            raise ValueError(f"target is {target!r}, but only dates and numbers have one to choose.")
+        options["target"] = target
+    if name is not None:
+        return named_task(name, **options)
+    if not path_of(task).exists():
+        raise FileNotFoundError(f"{str(task)!r} is neither a file nor one of the tasks: {', '.join(SETTINGS)}.")
+    return file_task(path_of(task), **options)
 
 
-def saved_task(name: str) -> Task:
-    """The task that a saved model was trained on, with that model.
+def named_task(name: str, **options) -> Task:
+    """One of the course's own tasks."""
+    if name in ("copy", "reverse", "sort"):
+        return toy(name, **options)
+    makers = {"dates": dates, "numbers": numbers, "docs": docs, "ner": Entities, "modules": Modules}
+    return makers.get(name, Induction)(**options)
+
+
+def file_task(path: Path, **options) -> Task:
+    """A task on a file or folder that is there."""
+    is_parallel = path.suffix.lower() in PARALLEL and not path.is_dir()
+    task = (parallel_file if is_parallel else text_files)(path, **options)
+    if task.description["task"] in SETTINGS:
+        task.description["task"] = f"./{task.description['task']}"
+    return task
+
+
+def holds_data(path: Path) -> bool:
+    """Is it a file, or a folder with texts, that could be trained on?"""
+    return path.is_file() or (path.is_dir() and bool(find_texts(path)))
+
+
+def settings_for(task: str | Path) -> dict:
+    """The settings that suit a task, if nothing else is said."""
+    return SETTINGS.get(str(task).removeprefix(COURSE), FILE_SETTINGS)
+
+
+def saved_task(name: str | Path, data: str | Path | None = None) -> Task:
+    """The task that a saved model was trained on, with that model; data: its file or folder, if that has been moved.
 
     Raises as load does, and ValueError if the model names no task, or if its data are not those it was trained with.
     """
     told = dict(trained_on(name))
-    kept = told.pop("fingerprint", None)
-    task = make_task(**told)
-    task.model, task.tokenizer = load(name)
-    check_fingerprint(kept, task.fingerprint(), name, "put the data back as they were, or train anew on these")
-    task.model.to(pick_device())
+    kept, task_name = told.pop("fingerprint", None), told.pop("task", None)
+    model, tokenizer = load(name)
+    try:
+        if data is None and task_name in SETTINGS:
+            more = {"tokenizer": tokenizer} if task_name == "docs" else {}
+            task = named_task(task_name, **told, **more)
+            remedy = "take the versions of Python and the packages that it was trained with, or train anew"
+        else:
+            path = found_again(str(task_name), path_of(name)) if data is None else path_of(data)
+            task = file_task(path, tokenizer=tokenizer, **told)
+            remedy = f"put {path} back as it was, or say with --data where it is"
+    except TypeError as error:
+        raise ValueError(f"{name} says of its task what cannot be made: {error}.") from error
+    task.model, task.tokenizer = model.to(pick_device()), tokenizer
+    check_fingerprint(kept, task.fingerprint(), name, remedy)
     return task

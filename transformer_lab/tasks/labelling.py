@@ -10,6 +10,7 @@ from ..data.tokenizers import BPETokenizer
 from ..device import seed_everything
 from ..heads import Classifier, Tagger
 from ..metrics import entity_f1
+from ..optional import require_package
 from .task import IGNORED, Task
 
 STYLE = dict(dropout=0.1)  # a few thousand short texts are soon learnt by heart
@@ -22,20 +23,21 @@ class Modules(Task):
 
     def __init__(self, preset: str = "nano", seed: int = 0, **changes):
         self.description = {"task": "modules", "seed": seed}
-        examples, self.test = docstring_modules.training_examples(seed), docstring_modules.test_examples()
-        self.held_out = self.test
-        self.tokenizer = BPETokenizer.train([example.text for example in examples], vocab_size=2000)
+        self.labelled, self.test = docstring_modules.training_examples(seed), docstring_modules.test_examples()
+        self.tokenizer = BPETokenizer.train([example.text for example in self.labelled], vocab_size=2000)
         changes = {"max_len": 128, **STYLE, **changes}
         config = TransformerConfig.preset(preset, vocab_size=len(self.tokenizer), **changes)
-        self.max_len = config.max_len
-        self.examples = [(self.encode(example.text), example.label) for example in examples]
-        self.lengths = [len(ids) for ids, _ in self.examples]
         seed_everything(seed)
         self.model = Classifier(config, docstring_modules.MODULES)
+        self.examples = [(self.encode(example.text), example.label) for example in self.labelled]
+        self.lengths = [len(ids) for ids, _ in self.examples]
+
+    def contents(self):
+        return {"data": self.labelled, "held_out": self.test, "tokenizer": self.tokenizer}
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text's beginning."""
-        return self.tokenizer.encode(text)[: self.max_len]
+        """The ids of a text's beginning, as much of it as the model reads."""
+        return self.tokenizer.encode(text)[: self.model.config.max_len]
 
     def collate(self, examples) -> dict[str, Tensor]:
         ids, mask = self.tokenizer.pad([ids for ids, _ in examples])
@@ -71,17 +73,20 @@ class Entities(Task):
     metric = "new templates"
 
     def __init__(self, preset: str = "nano", seed: int = 0, **changes):
+        require_package("seqeval", "Measuring named entities")
         self.description = {"task": "ner", "seed": seed}
-        sentences = entities.training_sentences(seed=seed)
+        self.sentences = entities.training_sentences(seed=seed)
         self.tests = {kind: entities.test_sentences(kind) for kind in entities.KINDS}
-        self.held_out = self.tests
         # Pieces of words, learnt from words: whole ones would make every new name [UNK].
-        self.tokenizer = BPETokenizer.train([word for one in sentences for word in one.words], vocab_size=1000)
-        self.examples = [self.encode(sentence.words, sentence.tags) for sentence in sentences]
+        self.tokenizer = BPETokenizer.train([word for one in self.sentences for word in one.words], vocab_size=1000)
+        self.examples = [self.encode(sentence.words, sentence.tags) for sentence in self.sentences]
         self.lengths = [len(ids) for ids, _ in self.examples]
         config = TransformerConfig.preset(preset, vocab_size=len(self.tokenizer), **{**STYLE, **changes})
         seed_everything(seed)
         self.model = Tagger(config, entities.TAGS)
+
+    def contents(self):
+        return {"data": self.sentences, "held_out": self.tests, "tokenizer": self.tokenizer}
 
     def encode(self, words, tags=None) -> tuple[list[int], list[int]]:
         """(ids, labels): a word's tag is the label of its first piece, the other pieces have none."""
@@ -110,10 +115,12 @@ class Entities(Task):
 
     def evaluate(self) -> dict[str, float]:
         """Entity F1 of each kind of test."""
-        return {
-            kind: entity_f1(self.predict([s.words for s in test]), [list(s.tags) for s in test])
-            for kind, test in self.tests.items()
-        }
+        return self.defined(
+            {
+                kind: entity_f1(self.predict([s.words for s in test]), [list(s.tags) for s in test])
+                for kind, test in self.tests.items()
+            }
+        )
 
     def sample(self) -> str:
         words = self.tests["new templates"][0].words

@@ -1,22 +1,31 @@
 """A decoder learns to go on with text: the documentation of Python, or files of one's own."""
 
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Int
+from jaxtyping import Int, Integer
 from torch import Tensor
 
 from ..analysis import text_attention
 from ..config import TransformerConfig
+from ..data.documents import SEPARATOR, join, split_documents
+from ..data.files import kept_path, naming, read_documents, read_long_text
+from ..data.long_text import LongText, watched
 from ..data.tokenizers import BPETokenizer, Tokenizer
 from ..device import seed_everything
+from ..files import path_of
 from ..generation import generate
 from ..metrics import bits_per_character, perplexity
 from ..models import GPT
 from .task import Task
 
 STYLE = dict(positions="rotary")
+LONGEST_VALIDATION = 1_000_000  # characters: more would make the evaluations longer, and their result hardly surer
+# Byte pairs are learnt from no more text than this for each of them: it takes up to 100 bytes of memory a byte.
+BYTES_A_TOKEN = 8_000
 
 
 class Language(Task):
@@ -28,7 +37,7 @@ class Language(Task):
     def __init__(
         self,
         description: dict,
-        text: str,
+        text: str | LongText,
         validation: str,
         tokenizer: Tokenizer,
         preset: str = "nano",
@@ -39,43 +48,65 @@ class Language(Task):
         if config.max_len < 4:
             raise ValueError(f"max_len must be at least 4; got {config.max_len}.")
         self.description, self.tokenizer, self.validation = description, tokenizer, validation
-        self.ids = torch.tensor(tokenizer.encode(text))
-        if len(self.ids) <= config.max_len:
-            raise ValueError(f"The text has {len(self.ids)} tokens; a window needs {config.max_len + 1}.")
-        self.examples = range(len(self.ids) - config.max_len)  # where a window begins
+        self.text = LongText([text]) if isinstance(text, str) else text
         seed_everything(seed)
         self.model = GPT(config)
 
+    @cached_property
+    def ids(self) -> Integer[np.ndarray, "n"]:
+        """The text's ids, made when they are first asked for: a model that is only measured needs none."""
+        # Only byte pairs allow a text to be cut.
+        chunks = self.text.chunks() if isinstance(self.tokenizer, BPETokenizer) else ["".join(self.text)]
+        ids = self.tokenizer.encode_chunks(watched(chunks, self.text.n_characters, "Text to tokens"))
+        max_len = self.model.config.max_len
+        if len(ids) <= max_len:
+            raise ValueError(
+                f"{self.description['task']}: the text is too short, {len(ids)} tokens; a window needs {max_len + 1}."
+            )
+        return ids
+
+    @property
+    def examples(self) -> range:
+        """Where a window begins."""
+        return range(len(self.ids) - self.model.config.max_len)
+
+    @cached_property
+    def validation_ids(self) -> Int[Tensor, "n"]:
+        return torch.tensor(self.tokenizer.encode(self.validation))
+
     def collate(self, starts: list[int]) -> dict[str, Tensor]:
         """Each position is to predict the token behind it."""
-        windows = self.ids[torch.tensor(starts)[:, None] + torch.arange(self.model.config.max_len + 1)]
+        n = self.model.config.max_len + 1
+        windows = torch.from_numpy(np.stack([self.ids[start : start + n] for start in starts]).astype(np.int64))
         return {"ids": windows[:, :-1], "labels": windows[:, 1:]}
 
     def contents(self):
-        return {"data": self.ids, "held_out": self.validation, "tokenizer": self.tokenizer}
+        return {"data": self.text, "held_out": self.validation, "tokenizer": self.tokenizer}
 
     def logits(self, network, batch):
         return network(batch["ids"])
 
     def evaluate(self) -> dict[str, float]:
         """Of the validation text: nats a token, perplexity (these depend on the tokenizer), bits a character."""
-        ids = torch.tensor(self.tokenizer.encode(self.validation), device=self.device)
+        ids = self.validation_ids.to(self.device)
         nats, n_tokens = text_nats(self.model, ids, self.tokenizer.bos_id), len(ids)
-        return {
-            "validation_loss": nats / n_tokens,
-            "perplexity": perplexity(nats, n_tokens),
-            "bits_per_character": bits_per_character(nats, len(self.validation)),
-        }
+        return self.defined(
+            {
+                "validation_loss": nats / n_tokens,
+                "perplexity": perplexity(nats, n_tokens),
+                "bits_per_character": bits_per_character(nats, len(self.validation)),
+            }
+        )
 
     def sample(self) -> str:
         """The validation text's beginning, and how the model goes on: drawn, not the most probable."""
-        n = self.model.config.max_len // 4
-        prompt = torch.tensor([self.tokenizer.encode(self.validation)[:n]], device=self.device)
+        n = self.model.config.max_len // 4  # and 2n more: within the length that it was trained at
+        prompt = self.validation_ids[None, :n].to(self.device)
         ids = generate(self.model, prompt, 2 * n, temperature=0.7, seed=0)
         return self.tokenizer.decode(ids[0])
 
     def attention(self):
-        ids = self.tokenizer.encode(self.validation)[: self.model.config.max_len // 2]
+        ids = self.validation_ids[: self.model.config.max_len // 2].tolist()
         return text_attention(self.model, self.tokenizer, ids)
 
 
@@ -105,34 +136,75 @@ def text_nats(model: GPT, ids: Int[Tensor, "n"], bos_id: int, batch_size: int = 
     return total
 
 
-def docs(only_topics: bool = False, vocab_size: int = 512, preset: str = "nano", seed: int = 0, **changes) -> Language:
+def docs(
+    only_topics: bool = False,
+    vocab_size: int = 512,
+    preset: str = "nano",
+    seed: int = 0,
+    tokenizer: Tokenizer | None = None,
+    **changes,
+) -> Language:
     """Python's own documentation: the language reference and, unless only_topics, the library's docstrings."""
     from ..data import python_docs
-    from ..data.documents import join
 
     train, validation = python_docs.train_and_validation(only_topics)
     description = {"task": "docs", "only_topics": only_topics, "vocab_size": vocab_size, "seed": seed}
-    task = language(description, join(train), join(validation), vocab_size, preset, seed, **changes)
+    task = language(description, join(train), join(validation), vocab_size, preset, seed, tokenizer, **changes)
     task.about = python_docs.describe(only_topics)
     return task
 
 
-def text_files(path, vocab_size: int = 512, preset: str = "nano", seed: int = 0, **changes) -> Language:
-    """A text file or a folder of them; a tenth of the documents, or the last tenth of a single one, is validation."""
-    from ..data.documents import join, split_documents
-    from ..data.files import read_documents
-    from ..data.python_docs import raw_cut
+def text_files(
+    path, vocab_size: int = 512, preset: str = "nano", seed: int = 0, tokenizer: Tokenizer | None = None, **changes
+) -> Language:
+    """A text file, or a folder of them; a tenth, at most LONGEST_VALIDATION characters, is validation.
 
+    Of a folder these are whole documents, of a single text its end.
+    """
+    path = path_of(path)
+    text, validation = split_folder(path) if path.is_dir() else split_text(read_long_text(path))
+    description = {"task": kept_path(path), "vocab_size": vocab_size, "seed": seed}
+    task = language(description, text, validation, vocab_size, preset, seed, tokenizer, **changes)
+    task.about = f"{path}: {text.n_characters:,} characters to learn from, {len(validation):,} held out."
+    if tokenizer is None and text.n_bytes > BYTES_A_TOKEN * vocab_size:
+        task.about += f" Byte pairs are learnt from {BYTES_A_TOKEN * vocab_size:,} bytes of them, evenly spread."
+    return task
+
+
+def split_folder(path: Path) -> tuple[LongText, str]:
+    """(training, validation) of a folder's texts."""
     documents = read_documents(path)
     if len(documents) == 1:
-        train, validation = raw_cut(documents[0].text)
-    else:
-        train, validation = map(join, split_documents(documents))
-    description = {"task": str(Path(path).resolve()), "vocab_size": vocab_size, "seed": seed}
-    return language(description, train, validation, vocab_size, preset, seed, **changes)
+        return split_text(LongText([documents[0].text]))
+    share = validation_share(sum(len(document.text) for document in documents))
+    with naming(path):
+        training, validation = split_documents(documents, share)
+    text = LongText()
+    for i, document in enumerate(training):
+        text.append(SEPARATOR * (i > 0) + document.text)
+    return text, join(validation)
 
 
-def language(description, text, validation, vocab_size, preset, seed, **changes) -> Language:
-    """Byte pairs learnt from the training text alone, and a model of it."""
-    tokenizer = BPETokenizer.train([text], vocab_size)
-    return Language(description, text, validation, tokenizer, preset, seed=seed, **changes)
+def split_text(text: LongText) -> tuple[LongText, str]:
+    """(training, validation): a text and its end."""
+    training, validation = text.cut(validation_share(text.n_characters))
+    return training, "".join(validation)
+
+
+def validation_share(n_characters: int) -> float:
+    """Which share of so long a text is held out."""
+    return min(0.1, LONGEST_VALIDATION / n_characters)
+
+
+def language(
+    description, text: str | LongText, validation, vocab_size, preset, seed, tokenizer=None, **changes
+) -> Language:
+    """Byte pairs learnt from the training text alone, and a model of it; with a tokenizer, to be measured only."""
+    text = LongText([text]) if isinstance(text, str) else text
+    if tokenizer is not None:
+        return Language(description, text, validation, tokenizer, preset, seed=seed, **changes)
+    n_bytes = BYTES_A_TOKEN * vocab_size
+    sample = watched(text.sample(n_bytes), min(text.n_characters, n_bytes), "Learning byte pairs")
+    task = Language(description, text, validation, BPETokenizer.train(sample, vocab_size), preset, seed=seed, **changes)
+    len(task.examples)  # raises ValueError for a text that is too short: now, not when training begins
+    return task

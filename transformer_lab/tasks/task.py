@@ -1,6 +1,7 @@
 """What the training loop needs to know of a task, and nothing more."""
 
 import hashlib
+import math
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..data.long_text import LongText
 from ..data.tokenizers import Tokenizer
 
 IGNORED = -100  # the label of a position at which nothing is to be predicted; cross_entropy's own default
@@ -45,6 +47,17 @@ class Task:
     def evaluate(self) -> dict[str, float]:
         """How good the model is on examples that it was not trained on."""
         raise NotImplementedError
+
+    def defined(self, metrics: dict[str, float]) -> dict[str, float]:
+        """The metrics that have a value, for what is undefined would look like a bad one; ValueError if it is the one
+        that says how good the model is.
+        """
+        if math.isnan(metrics[self.metric]):
+            raise ValueError(
+                f"{self.metric}, by which models of this task are compared, is not a number: "
+                "the model is broken, or what is held out allows none."
+            )
+        return {name: value for name, value in metrics.items() if not math.isnan(value)}
 
     def sample(self) -> str:
         """What the model does now with one example, as text."""
@@ -105,6 +118,8 @@ def pieces(content) -> Iterator[bytes]:
     """The bytes that say what is in it; of an object that does not show its content, what kind of object it is."""
     if isinstance(content, str):
         yield content.encode("utf-8", "surrogatepass")
+    elif isinstance(content, LongText):
+        yield from content.pieces
     elif isinstance(content, Tensor):
         yield f"{content.dtype} {tuple(content.shape)} ".encode()
         yield content.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()

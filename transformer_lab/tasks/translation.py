@@ -1,17 +1,20 @@
 """An encoder-decoder learns to turn one text into another: dates, number words, toy tasks, a file of pairs."""
 
-from pathlib import Path
+from array import array
 
 from torch import Tensor
 
 from ..analysis import translation_attention
 from ..config import TransformerConfig
+from ..data.files import kept_path, naming, read_pairs, split_pairs
 from ..data.pairs import Pair
 from ..data.tokenizers import BPETokenizer, Tokenizer, WordTokenizer
 from ..device import seed_everything
+from ..files import path_of
 from ..generation import translate
 from ..metrics import alignment_accuracy, bleu, chrf
 from ..models import Transformer
+from ..optional import require_package
 from .task import IGNORED, Task
 
 
@@ -31,9 +34,14 @@ class Translation(Task):
         **changes,
     ):
         self.description, self.examples, self.held_out, self.tokenizer = description, pairs, held_out, tokenizer
-        self.ids = {pair: (tokenizer.encode(pair.source), tokenizer.encode(pair.target)) for pair in pairs + held_out}
-        self.lengths = [sum(map(len, self.ids[pair])) for pair in pairs]
         self.is_aligned = any(pair.alignment for pair in held_out)
+        if not self.is_aligned:  # said now, not at the first evaluation
+            require_package("sacrebleu", "Measuring translations")
+        # Arrays, for a list of numbers takes four times the memory.
+        self.ids = {
+            pair: tuple(array("I", tokenizer.encode(text)) for text in texts(pair)) for pair in pairs + held_out
+        }
+        self.lengths = [sum(map(len, self.ids[pair])) for pair in pairs]
         self.max_new_tokens = 1 + max(len(self.ids[pair][1]) for pair in held_out)  # the longest target, and [EOS]
         longest = max(len(ids) for both in self.ids.values() for ids in both)
         config = TransformerConfig.preset(preset, vocab_size=len(tokenizer), **changes)
@@ -45,9 +53,10 @@ class Translation(Task):
     def collate(self, pairs: list[Pair]) -> dict[str, Tensor]:
         """The decoder reads [BOS] and the target; it is to predict the target and [EOS]."""
         bos, eos = [self.tokenizer.bos_id], [self.tokenizer.eos_id]
-        source, source_mask = self.tokenizer.pad([self.ids[pair][0] for pair in pairs])
-        target, target_mask = self.tokenizer.pad([bos + self.ids[pair][1] for pair in pairs])
-        labels, _ = self.tokenizer.pad([self.ids[pair][1] + eos for pair in pairs])
+        sources, targets = zip(*([ids.tolist() for ids in self.ids[pair]] for pair in pairs), strict=True)
+        source, source_mask = self.tokenizer.pad(list(sources))
+        target, target_mask = self.tokenizer.pad([bos + ids for ids in targets])
+        labels, _ = self.tokenizer.pad([ids + eos for ids in targets])
         return {
             "source": source,
             "target": target,
@@ -68,7 +77,7 @@ class Translation(Task):
         metrics = {"exact_match": hits / len(targets)}
         if self.is_aligned:
             return metrics | {"alignment_accuracy": alignment_accuracy(self.model, self.tokenizer, self.held_out)}
-        return metrics | {"chrf": chrf(outputs, targets), "bleu": bleu(outputs, targets)}
+        return self.defined(metrics | {"chrf": chrf(outputs, targets), "bleu": bleu(outputs, targets)})
 
     def sample(self) -> str:
         source = self.held_out[0].source
@@ -80,9 +89,14 @@ class Translation(Task):
         return translation_attention(self.model, self.tokenizer, pair.source, target=pair.target)
 
 
+def texts(pair: Pair) -> tuple[str, str]:
+    """Its source and target."""
+    return pair.source, pair.target
+
+
 def word_tokenizer(pairs: list[Pair], spaces: bool) -> WordTokenizer:
     """Every word and sign of the pairs a token."""
-    return WordTokenizer.train([text for pair in pairs for text in (pair.source, pair.target)], spaces)
+    return WordTokenizer.train((text for pair in pairs for text in texts(pair)), spaces)
 
 
 def dates(target: str = "zh", n: int = 5000, preset: str = "nano", seed: int = 0, **changes) -> Translation:
@@ -116,14 +130,17 @@ def toy(task: str, n: int = 5000, preset: str = "nano", seed: int = 0, **changes
     return Translation(description, pairs, data.held_out_pairs(task), tokenizer, preset, seed, **changes)
 
 
-def parallel_file(path, preset: str = "nano", seed: int = 0, **changes) -> Translation:
+def parallel_file(
+    path, preset: str = "nano", seed: int = 0, tokenizer: Tokenizer | None = None, **changes
+) -> Translation:
     """A file of pairs of one's own, in byte pairs; a tenth of it, at most 500 pairs, is held out."""
-    from ..data.files import read_pairs, split_pairs
-
-    pairs, held_out = split_pairs(read_pairs(path), seed=0)  # whatever the seed, so that evaluate finds the same
-    tokenizer = BPETokenizer.train([text for pair in pairs for text in (pair.source, pair.target)], vocab_size=2000)
-    task = Translation(
-        {"task": str(Path(path).resolve()), "seed": seed}, pairs, held_out[:500], tokenizer, preset, seed, **changes
-    )
+    path = path_of(path)
+    pairs = read_pairs(path)
+    with naming(path):
+        pairs, held_out = split_pairs(pairs, seed=0)  # whatever the seed, so that evaluate finds the same
+    held_out = held_out[:500]
+    tokenizer = tokenizer or BPETokenizer.train((text for pair in pairs for text in texts(pair)), vocab_size=2000)
+    task = Translation({"task": kept_path(path), "seed": seed}, pairs, held_out, tokenizer, preset, seed, **changes)
     task.metric = "chrf"
+    task.about = f"{path}: {len(pairs):,} pairs to learn from, {len(held_out):,} held out."
     return task

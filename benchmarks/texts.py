@@ -1,0 +1,71 @@
+"""A text of one's own to tokens, against the tokenizer library by itself; and by hand, what a large one costs:
+
+python benchmarks/texts.py FILE...: of each file or folder the seconds until training could begin, and the peak memory.
+"""
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+from compare import Case
+
+MEASURE = """
+import json, resource, sys, time
+from transformer_lab.tasks import language
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+before, start, cpu = peak(), time.perf_counter(), time.process_time()
+task = language.text_files(sys.argv[1])
+task.collate([task.examples[0]])
+json.dump([peak() - before, peak(), time.perf_counter() - start, time.process_time() - cpu], sys.stdout)
+"""
+
+
+def made_up_text(n_characters: int, seed: int = 0) -> str:
+    """Words as frequent as words are (Zipf), in lines of different lengths."""
+    rng = random.Random(seed)
+    words = ["".join(rng.choices("etaoinshrdlu", k=rng.randint(1, 9))) for _ in range(20_000)]
+    weights = [1 / (rank + 3) for rank in range(len(words))]
+    drawn, ends = rng.choices(words, weights, k=n_characters // 6), [" "] * 9 + ["\n", ", "]
+    return "".join(word + rng.choice(ends) for word in drawn)
+
+
+def measured(path) -> dict[str, float]:
+    """What a fresh Python needs to make a task of the text: peak memory in bytes, and seconds."""
+    done = subprocess.run([sys.executable, "-c", MEASURE, str(path)], stdout=subprocess.PIPE, text=True, check=True)
+    return dict(zip(("growth", "peak", "seconds", "cpu"), json.loads(done.stdout), strict=True))
+
+
+def to_tokens():
+    """A megabyte, both with the library's threads."""
+    from transformer_lab.data.long_text import LongText
+    from transformer_lab.data.tokenizers import BPETokenizer
+
+    text = LongText([made_up_text(10**6)])
+    tokenizer, whole = BPETokenizer.train(text.chunks(), vocab_size=512), list(text.chunks())
+
+    def ours():
+        return tokenizer.encode_chunks(text.chunks()).tolist()
+
+    def rival():
+        return [i for encoding in tokenizer.tokenizer.encode_batch(whole) for i in encoding.ids]
+
+    assert ours() == rival()
+    return ours, rival
+
+
+CASES = [
+    Case("a megabyte of text to tokens", "tokenizers.encode_batch", floor=0.85, goal=1.0, make=to_tokens, repeats=10)
+]
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        path = Path(name)
+        size = sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
+        found = measured(path)
+        print(
+            f"{path.name}: {size / 1e6:.0f} MB; peak {found['peak'] / 1e6:.0f} MB, without the imports "
+            f"{found['growth'] / size:.1f} bytes a byte; {found['seconds']:.0f} s, {found['cpu']:.0f} s of CPU"
+        )

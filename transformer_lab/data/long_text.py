@@ -1,0 +1,85 @@
+"""Texts of any length, in pieces: no step of the work ever holds all of one as Python holds a text."""
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+
+from tqdm.auto import tqdm
+
+from ..environment import is_watched
+
+CHUNK = 2**16  # characters
+# Where a text may be cut so that byte pairs, as GPT-2 has them, see the same words in its chunks as in the whole:
+# before a single space or line end with something visible behind it, which belongs to that or stands alone, and
+# between a letter and a sign, which never share a word (written languages without spaces have only these).
+CUT = re.compile(
+    r"(?=[ \n]\S)|(?<=[A-Za-z\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3])(?=[,.;:!?，。、；：！？])"
+)
+LONGEST_RUN = 2**20  # characters. What has no such place for so long is no text, and is cut anywhere.
+LONG = 2**24  # characters that take long enough for somebody to wonder
+
+
+class LongText:
+    """A text in UTF-8: as large in memory as in a file, where one emoji makes Python's own four times as large."""
+
+    def __init__(self, pieces: Iterable[str] = ()):
+        self.pieces, self.n_characters = [], 0
+        for piece in pieces:
+            self.append(piece)
+
+    def append(self, piece: str) -> None:
+        """The text goes on with this piece."""
+        self.pieces.append(piece.encode("utf-8", "surrogatepass"))
+        self.n_characters += len(piece)
+
+    @property
+    def n_bytes(self) -> int:
+        return sum(map(len, self.pieces))
+
+    def __iter__(self) -> Iterator[str]:
+        return (piece.decode("utf-8", "surrogatepass") for piece in self.pieces)
+
+    def chunks(self, size: int = CHUNK) -> Iterator[str]:
+        """The text in chunks of about so many characters, cut only where byte pairs allow it."""
+        waiting, looked = "", size  # up to where there is no place to cut, or none is wanted
+        for piece in self:
+            waiting += piece
+            start = 0
+            while cut := CUT.search(waiting, looked):
+                yield waiting[start : cut.start()]
+                start, looked = cut.start(), cut.start() + size
+            waiting, looked = waiting[start:], max(looked, len(waiting) - 1) - start
+            if len(waiting) > LONGEST_RUN:
+                yield waiting
+                waiting, looked = "", size
+        if waiting:
+            yield waiting
+
+    def sample(self, n_bytes: int) -> Iterator[str]:
+        """The chunks or, of a longer text, so many bytes of it: chunks from everywhere in it, evenly spread."""
+        share = min(1.0, n_bytes / max(1, self.n_bytes))
+        return (chunk for i, chunk in enumerate(self.chunks()) if int((i + 1) * share) > int(i * share))
+
+    def cut(self, share: float) -> tuple["LongText", "LongText"]:
+        """(the text without its end, the end): `share` of the characters, rounded."""
+        room, sides = self.n_characters - round(share * self.n_characters), (LongText(), LongText())
+        for piece in self:
+            for side, part in zip(sides, (piece[:room], piece[room:]), strict=True):
+                if part:
+                    side.append(part)
+            room = max(0, room - len(piece))
+        return sides
+
+
+def watched(texts: Iterable[str], n_characters: int, work: str) -> Iterator[str]:
+    """The texts, and meanwhile a progress bar or, where nobody sees one move, a line; neither if it is soon over."""
+    if n_characters < LONG or os.environ.get("RANK", "0") != "0":
+        yield from texts
+        return
+    if not is_watched():
+        print(f"{work}: {n_characters:,} characters ...", file=sys.stderr, flush=True)
+    with tqdm(total=n_characters, desc=work, unit="char", unit_scale=True, disable=not is_watched()) as bar:
+        for text in texts:
+            yield text
+            bar.update(len(text))

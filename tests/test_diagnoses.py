@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from transformer_lab.grading.checks import _multi_head_repair as multi_head
+
 SOURCES = Path(__file__).resolve().parents[1] / "source" / "exercises"
 
 
@@ -43,3 +45,13 @@ def test_one_observation_tells_a_broken_feed_forward_layer_from_a_right_one(whic
     names = snippets("05_feed_forward")
     right, broken = (observations_of_a_feed_forward_layer(names[n](12)) for n in ("right", f"broken_{which}"))
     assert [name for name in right if right[name] != broken[name]] == [shown]
+
+
+@pytest.mark.parametrize("T, n_heads", [(1, 2), (5, 1), (4, 3)])
+def test_the_check_knows_the_broken_attentions_as_they_stand_in_the_notebook(T, n_heads):
+    torch.manual_seed(0)
+    names, layer = snippets("04_multi_head"), multi_head.Layer(4 * n_heads, n_heads)
+    x = torch.randn(2, T, 4 * n_heads)
+    for n, broken in multi_head.BROKEN.items():
+        wanted = multi_head.faults.compute(layer, x, None, n_heads, **broken)
+        assert torch.allclose(names[f"broken_{n}"](layer, x).double(), wanted, atol=1e-5)

@@ -8,8 +8,9 @@
 #
 # Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors. $B$ is the batch, $T$ and
 # $S$ are positions of queries and of keys, $D$ the model's width `d_model`, $H$ the heads, and `d_head` $= D / H$; $D$ is
-# always a multiple of $H$. Every function keeps the dtype, lets gradients through, and leaves its inputs as they are. Back
-# to the [lesson](../../notebooks/04_multi_head.ipynb).
+# always a multiple of $H$. Every function keeps the dtype, lets gradients through, also where scores reach hundreds, and
+# leaves its inputs as they are, lists too. Numbers count as right to within 1e-5, relative where they exceed 1; counts must
+# be exact. You may use torch's functions. Back to the [lesson](../../notebooks/04_multi_head.ipynb).
 
 # %%
 import math
@@ -131,97 +132,126 @@ from transformer_lab.grading import grade
 grade("04_multi_head.multi_head_attention", MultiHeadAttention)
 
 # %% [markdown]
-# ## Question 3: three repairs
-# *3 points, difficulty 2 of 5, about 8 minutes*
+# ## Question 3: three broken attentions
+# *3 points, difficulty 3 of 5, about 10 minutes*
 #
-# Three pieces of multi-head attention of a kind found in print. The first raises; the other two run, and their shapes are
-# right. Run the cell after them and look at the symptoms. Then write each again, changed as little as possible.
+# Three self-attentions with several heads, each with one fault, and all different. They run, and their shapes are right.
+# `layer` has the four maps of question 2 and `layer.n_heads`. Look at what the cell after them prints, and name the fault of
+# each. The table offers more faults than there are snippets; write them as they stand there, in quotation marks (capital
+# letters do not matter).
 #
-# * `broken_1(q, k)`: the scores of every head, `(B, H, T, d_head)` and `(B, H, S, d_head)` to `(B, H, T, S)`
-# * `broken_2(x, n_heads)`: `(B, T, D)` to `(B, H, T, d_head)`
-# * `broken_3(heads)`: `(B, H, T, d_head)` to `(B, T, D)`
+# | fault | what it means |
+# |---|---|
+# | `"softmax over the queries"` | the weights of a key add up to 1, not those of a query |
+# | `"one map for all heads"` | every head averages its values with the same weights |
+# | `"merge without transpose"` | what the heads say is put together in a mixed order |
+# | `"divided by sqrt(d_model)"` | the scores are divided by the root of the model's width |
+# | `"heads attend to one another"` | scores are between heads of one position, not between positions |
+# | `"split without transpose"` | the numbers of other positions get into a head |
+# | `"heads averaged"` | the heads' outputs are averaged, not put side by side |
 #
+# Then tell them apart by an input: `sizes` is a pair `(T, n_heads)`, each from 1 to 64, at which `broken_1` is wrong and the
+# other two are *right*. Last, mend `broken_1`: `repair(layer, x)`, changed as little as possible.
+
+
+# %%
+def broken_1(layer, x):
+    maps = layer.w_q, layer.w_k, layer.w_v
+    q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1)) for w in maps)
+    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
+    return layer.w_o((weights @ v).flatten(start_dim=2))
+
+
+# %%
+def broken_2(layer, x):
+    maps = layer.w_q, layer.w_k, layer.w_v
+    q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1)).transpose(1, 2) for w in maps)
+    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
+    weights = weights.mean(dim=1, keepdim=True)
+    return layer.w_o((weights @ v).transpose(1, 2).flatten(start_dim=2))
+
+
+# %%
+def broken_3(layer, x):
+    maps = layer.w_q, layer.w_k, layer.w_v
+    q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1)).transpose(1, 2) for w in maps)
+    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
+    return layer.w_o((weights @ v).reshape(x.shape))
+
+
+# %%
+from transformer_lab import MultiHeadAttention as Packaged
+
+_ = torch.manual_seed(0)
+layer, x = Packaged(d_model=12, n_heads=3), torch.randn(1, 5, 12)
+changed = x.clone()
+changed[:, 3] = torch.randn(12)
+for broken in (broken_1, broken_2, broken_3):
+    moved = (broken(layer, changed) - broken(layer, x)).abs().amax(dim=(0, 2)) > 1e-6
+    wrong = (broken(layer, x) - layer(x)).abs().max().item() > 1e-3
+    print(f"{broken.__name__}: wrong: {wrong}; position 3 changed, outputs move at", moved.nonzero().flatten().tolist())
+
+# %% [markdown]
 # <details><summary>Hint 1: a nudge</summary>
 #
-# 1: how many axes does the error ask for, and how many are there? 2 and 3: which position do the numbers 0 to 5 belong to,
-# and where do they stand afterwards?
+# Write the shape beside each line. Where is the axis of the heads when the scores are made, when the weights meet the values,
+# and when `w_o` reads?
 #
 # </details>
 # <details><summary>Hint 2: where to look</summary>
 #
-# 1: two faults, the function and the key's axes. 2: `view` cuts the wrong axis. 3: what stands next to what in memory?
+# For the sizes: when does a swap of positions and heads move nothing? When are the maps of all heads the same? `(T, n_heads)`
+# with a 1 in it is worth a try: compare each snippet with `Packaged(4 * n_heads, n_heads)`.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
-# 1: `return q @ k.transpose(..., ...) / ...`. 2 and 3 come out as in question 1.
+# ```python
+# q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1))... for w in maps)      # (B, H, T, d_head)
+# weights = ...
+# return layer.w_o((weights @ v)....flatten(start_dim=2))
+# ```
 #
 # </details>
 
+# %% answer="faults"
+fault_1 = None  # of broken_1: one of the seven faults in the table
+fault_2 = None
+fault_3 = None
+### BEGIN SOLUTION
+fault_1 = "heads attend to one another"
+fault_2 = "one map for all heads"
+fault_3 = "merge without transpose"
+### END SOLUTION
 
-# %%
-def broken_1(q, k):
-    return torch.bmm(q, k) / math.sqrt(q.shape[-1])
-
-
-def broken_2(x, n_heads):
-    B, T, D = x.shape
-    return x.reshape(B, n_heads, T, D // n_heads)
-
-
-def broken_3(heads):
-    B, H, T, d_head = heads.shape
-    return heads.reshape(B, T, H * d_head)
-
-
-# %%
-x = torch.arange(24.0).view(1, 4, 6)  # position 0 holds the numbers 0 to 5
-q, k = torch.ones(1, 3, 4, 2), torch.ones(1, 3, 5, 2)  # four queries, five keys
-try:
-    broken_1(q, k)
-except RuntimeError as error:
-    print("broken_1:", error)
-print("broken_2, its second head:", broken_2(x, 3)[0, 1].tolist())
-heads = torch.stack((x[..., :2], x[..., 2:4], x[..., 4:]), dim=1)  # split rightly
-print("broken_3, its first position:", broken_3(heads)[0, 0].tolist())
+# %% answer="sizes"
+sizes = None  # a pair (T, n_heads) at which broken_1 is wrong, and broken_2 and broken_3 are right
+### BEGIN SOLUTION
+sizes = (1, 2)
+### END SOLUTION
 
 
-# %% answer="repair_1"
-def repair_1(q, k):
-    """broken_1, mended"""
+# %% answer="repair"
+def repair(layer, x):
+    """broken_1, mended; layer has w_q, w_k, w_v, w_o and n_heads"""
     ### BEGIN SOLUTION
-    return q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
-    ### END SOLUTION
-
-
-# %% answer="repair_2"
-def repair_2(x, n_heads):
-    """broken_2, mended"""
-    ### BEGIN SOLUTION
-    B, T, D = x.shape
-    return x.reshape(B, T, n_heads, D // n_heads).transpose(1, 2)
-    ### END SOLUTION
-
-
-# %% answer="repair_3"
-def repair_3(heads):
-    """broken_3, mended"""
-    ### BEGIN SOLUTION
-    B, H, T, d_head = heads.shape
-    return heads.transpose(1, 2).reshape(B, T, H * d_head)
+    maps = layer.w_q, layer.w_k, layer.w_v
+    q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1)).transpose(1, 2) for w in maps)
+    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
+    return layer.w_o((weights @ v).transpose(1, 2).flatten(start_dim=2))
     ### END SOLUTION
 
 
 # %% check="repair" points=3
 from transformer_lab.grading import grade
 
-grade("04_multi_head.repair", repair_1, repair_2, repair_3)
+grade("04_multi_head.repair", repair, fault_1, fault_2, fault_3, sizes)
 
 # %% [markdown]
 # ## Question 4: the bill
 # *Optional: 3 points, difficulty 2 of 5, about 8 minutes*
 #
-# Write `cost(d_model, n_heads, T)`, three whole numbers for self-attention over one sequence of $T$ positions:
+# Write `cost(d_model, n_heads, T)`, three whole numbers for self-attention over one sequence of $T$ positions, exact:
 #
 # * the parameters of `w_q`, `w_k`, `w_v` and `w_o`, without biases;
 # * the multiply-adds of all matrix products (the four maps, the scores, the weighted sums of the values). A product of

@@ -23,7 +23,8 @@ SPLIT, MODULE, REPAIR, COST, PERMUTE, GROUPED, AGREE = (
     )
 )
 POINTS = {SPLIT: 5, MODULE: 6, REPAIR: 3, COST: 3, PERMUTE: 3, GROUPED: 4, AGREE: 3}
-PARTS = {SPLIT: (2, 0), REPAIR: (3, 0)}  # functions, variables; else one function
+PARTS = {SPLIT: (2, 0), REPAIR: (1, 4)}  # functions, variables; else one function
+DIAGNOSES = (REPAIR,)
 ONE_WAY = ()
 MISCONCEPTIONS = ("M01", "M04", "M06", "M10", "M11", "M12", "M13")  # that some wrong answer below shows
 
@@ -82,6 +83,12 @@ def split_filled(x, n_heads):
 def view_alone(x, n_heads):
     B, T, D = x.shape
     return x.reshape(B, n_heads, T, D // n_heads)
+
+
+def split_strided(x, n_heads):
+    B, T, D = x.shape
+    d_head = D // n_heads
+    return x.as_strided((B, n_heads, T, d_head), (T * D, d_head, D, 1))
 
 
 def cut_only(x, n_heads):
@@ -389,28 +396,92 @@ def heads_and_width_swapped(d_model, n_heads):
     return made()(d_model, d_model // n_heads)
 
 
+def sigmoid_weights(q, k, v):
+    return (q @ k.mT / q.shape[-1] ** 0.5).sigmoid() @ v
+
+
+def by_exp(q, k, v):
+    weights = (q @ k.mT / q.shape[-1] ** 0.5).exp()
+    return weights / weights.sum(-1, keepdim=True) @ v
+
+
+def not_itself(q, k, v):
+    itself = torch.eye(q.shape[2], k.shape[2], dtype=torch.bool) if q.shape[2] > 1 else torch.zeros(1, 1).bool()
+    return (q @ k.mT / q.shape[-1] ** 0.5).masked_fill(itself, -torch.inf).softmax(-1) @ v
+
+
+def last_silent(q, k, v):
+    output = attend(q, k, v)
+    return torch.cat((output[:, :-1], 0 * output[:, -1:]), dim=1) if output.shape[1] > 1 else output
+
+
+def batch_mixed(self, x, memory):
+    return einsum_forward(self, x.flatten(0, 1)[None], memory.flatten(0, 1)[None]).view(x.shape)
+
+
+def memory_cut(self, x, memory):
+    return einsum_forward(self, x, memory[:, : x.shape[1]])
+
+
+def memory_and_x(self, x, memory):
+    return einsum_forward(self, x, x if memory is x else torch.cat((x, memory), dim=1))
+
+
+def bias_for_each(self, x, memory):
+    return einsum_forward(self, x, memory) + (self.n_heads - 1) * self.w_o.bias
+
+
+def no_bias_of_v(self, x, memory):
+    return einsum_forward(self, x, memory) - self.w_o.weight @ self.w_v.bias
+
+
 def fixed_scale(q, k, v):
     return attend(q, k, v, scale=64**-0.5)
 
 
-# repairs ------------------------------------------------------------------------------------------------------
+# repair -------------------------------------------------------------------------------------------------------
 
 
-def scores(q, k):
-    return q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+def repairing(split=split, merge=merge, attend=attend):
+    """A repair that is right but for what is given."""
+
+    def repair(layer, x):
+        q, k, v = (split(w(x), layer.n_heads) for w in (layer.w_q, layer.w_k, layer.w_v))
+        return layer.w_o(merge(attend(q, k, v)))
+
+    return repair
 
 
-def scores_einsum(q, k):
-    return torch.einsum("bhtd,bhsd->bhts", q / math.sqrt(q.shape[-1]), k)
+repair = repairing()
 
 
-def scores_bmm(q, k):
-    flat = torch.bmm(q.flatten(0, 1), k.flatten(0, 1).transpose(1, 2)) / q.shape[-1] ** 0.5
-    return flat.view(*q.shape[:2], q.shape[2], k.shape[2])
+def repair_fused(layer, x):
+    q, k, v = (split_permute(w(x), layer.n_heads) for w in (layer.w_q, layer.w_k, layer.w_v))
+    return layer.w_o(merge_cat(F.scaled_dot_product_attention(q, k, v)))
 
 
-def repairing(first=scores, second=split, third=merge):
-    return first, second, third
+def repair_einsum(layer, x):
+    return einsum_forward(layer, x, x)
+
+
+def broken_1(layer, x):
+    q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1)) for w in (layer.w_q, layer.w_k, layer.w_v))
+    return layer.w_o(attend(q, k, v).flatten(2))
+
+
+def whole(layer, x):
+    return layer(x)
+
+
+def diagnosis(repair=repair, **other):
+    """The right choices beside this repair, but for those given."""
+    right = {
+        "fault_1": "heads attend to one another",
+        "fault_2": "one map for all heads",
+        "fault_3": "merge without transpose",
+        "sizes": (1, 2),
+    }
+    return repair, *(right | other).values()
 
 
 # cost, permute, share, agree ----------------------------------------------------------------------------------
@@ -495,6 +566,18 @@ def permute_in_place(w_q, w_k, w_v, w_o, order):
     return new
 
 
+def permute_sorting(w_q, w_k, w_v, w_o, order):
+    new = permute(w_q, w_k, w_v, w_o, order)
+    order.sort()
+    return new
+
+
+def permute_overlapping(w_q, w_k, w_v, w_o, order):
+    size = w_q.shape[1] // len(order)
+    wide = [torch.cat([w[:, head : head + size] for head in order], dim=1) for w in (w_q, w_k, w_v)]
+    return *wide, blocks(w_o, order, 0)
+
+
 def width_of_the_model(w_q, w_k, w_v, w_o, order):
     d_head = len(w_q) // len(order)
     index = torch.cat([torch.arange(head * d_head, (head + 1) * d_head) for head in order])
@@ -555,6 +638,10 @@ def key_re_read(q, k, v):
     return scores.softmax(-1) @ v
 
 
+def twice_soft(q, k):
+    return (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1).softmax(-1)
+
+
 def group_of_two(q, k, v):
     return attend(q, k.repeat_interleave(2, dim=1), v.repeat_interleave(2, dim=1))
 
@@ -592,6 +679,10 @@ def agree_loop(T, H):
     return sum(1 for h in range(H) for t in range(T) if h * T + t == t * H + h)
 
 
+def agree_exchanged(T, H):
+    return sum(t * T + h == h * H + t for t in range(T) for h in range(H))
+
+
 def agree_tensor(T, H):
     numbers = torch.arange(T * H * 3)
     same = numbers.view(1, T, H, 3).transpose(1, 2) == numbers.view(1, H, T, 3)
@@ -616,9 +707,10 @@ RIGHT = {
         ("written out", Keyword),
     ],
     REPAIR: [
-        ("textbook", repairing()),
-        ("einsum, chunk, cat", repairing(scores_einsum, split_chunks, merge_cat)),
-        ("bmm on three axes", repairing(scores_bmm, split_permute, merge_flatten)),
+        ("textbook", diagnosis()),
+        ("fused", diagnosis(repair_fused, sizes=(5, 1))),
+        ("einsum", diagnosis(repair_einsum, sizes=[1, 7], fault_1="Heads attend to one another.")),
+        ("a loop over heads", diagnosis(lambda layer, x: loop_forward(layer, x, x))),
     ],
     COST: [
         ("formula", cost),
@@ -671,6 +763,11 @@ WRONG = {
         ("batch for positions", (batch_and_heads_mixed, merge), "x is read as (T, B, H, d_head)"),
         ("reversed", (reversed_heads, merge), "reverse order"),
         ("scaled", (lambda x, H: split(x, H) * 0.5, merge), "numbers only change their place"),
+        ("one added", (lambda x, H: split(x, H) + 1, merge), "not in the input"),
+        ("heads rolled", (lambda x, H: split(x, H).roll(1, dims=1), merge), "it holds the input's number at"),
+        ("positions reversed", (lambda x, H: split(x, H).flip(2), merge), "the positions come in reverse order"),
+        ("features reversed", (lambda x, H: split(x, H).flip(3), merge), "the features of each head come in reverse"),
+        ("strides of a contiguous x", (split_strided, merge), "x of shape (2, 5, 12): "),
         ("float64", (lambda x, H: split(x.double(), H), merge), "came back as torch.float64"),
         ("detached", (lambda x, H: split(x.detach(), H), merge), "No gradient flows through split"),
         ("numpy", (lambda x, H: split(x, H).detach().numpy(), merge), "of type numpy.ndarray"),
@@ -688,7 +785,12 @@ WRONG = {
         ),
         ("merge half done", (split, lambda heads: heads.transpose(1, 2)), "flatten the last two axes into one"),
         ("merge flattens positions", (split, lambda heads: heads.flatten(2)), "positions were flattened"),
-        ("merge reversed", (split, merge_reversed), "wanted the one at"),
+        ("merge reversed", (split, merge_reversed), "the heads come in reverse order"),
+        (
+            "merge with heads rolled",
+            (split, lambda heads: merge(heads.roll(1, dims=1))),
+            "wanted the input's number at",
+        ),
         ("merge detached", (split, lambda heads: merge(heads.detach())), "No gradient flows through merge"),
         ("no return", (lambda x, H: None, merge), "did you forget `return`?"),
     ],
@@ -711,6 +813,20 @@ WRONG = {
             "on n_heads",
         ),
         ("over the queries", made(attend=lambda q, k, v: attend(q, k, v, dim=-2)), "over the queries", "M04"),
+        ("sqrt(T)", made(attend=lambda q, k, v: attend(q, k, v, q.shape[2] ** -0.5)), "divided by sqrt(5)"),
+        ("divided by d_head", made(attend=lambda q, k, v: attend(q, k, v, 1 / q.shape[-1])), "the root is missing"),
+        ("sigmoid", made(attend=sigmoid_weights), "Sigmoid stands where softmax should"),
+        ("not itself", made(attend=not_itself), "A position does not see itself"),
+        ("values of another head", made(attend=lambda q, k, v: attend(q, k, v.roll(1, 1))), "values of another head"),
+        ("keys of another head", made(attend=lambda q, k, v: attend(q, k.roll(1, 1), v)), "The keys of another head"),
+        ("cosines", made(attend=lambda q, k, v: attend(F.normalize(q, dim=-1), k, v)), "is divided by its length"),
+        ("last head silent", made(attend=last_silent), "The last head is silent"),
+        ("batch mixed", module(batch_mixed), "The examples of the batch influence one another"),
+        ("memory cut", module(memory_cut), "Only the first T positions of the memory"),
+        ("x in the memory", module(memory_and_x), "Keys and values come from x and the memory together"),
+        ("bias of w_o for each head", module(bias_for_each), "added once for every head"),
+        ("bias of w_v", module(no_bias_of_v), "The bias of w_v is left out"),
+        ("exp overflows", made(attend=by_exp), "exp of such a score overflows"),
         ("over the heads", made(attend=lambda q, k, v: attend(q, k, v, dim=1)), "runs over the heads"),
         ("no w_o", module(unprojected), "w_o is not used"),
         ("not merged", module(unmerged), "the heads are not merged"),
@@ -759,35 +875,34 @@ WRONG = {
         ("other names", lambda D, H: nn.MultiheadAttention(D, H), "The module has no w_q"),
     ],
     REPAIR: [
-        ("bmm kept", repairing(lambda q, k: torch.bmm(q, k) / q.shape[-1] ** 0.5), "three axes", "M10"),
-        ("key not turned", repairing(lambda q, k: q @ k / q.shape[-1] ** 0.5), "k is not transposed", "M10"),
-        ("key turned to front", repairing(lambda q, k: q @ k.transpose(1, 2)), "k is not transposed", "M10"),
+        ("as it was", diagnosis(broken_1), "The heads of one position attend to each other"),
+        ("merge alone", diagnosis(repairing(merge=merge_alone)), "The merge is a reshape without swapping", "M11"),
+        ("split alone", diagnosis(repairing(split=view_alone)), "The heads themselves are merged rightly", "M11"),
+        ("half swapped", diagnosis(repairing(merge=lambda o: o.flatten(2))), "cannot be multiplied"),
+        ("scale lost", diagnosis(repairing(attend=lambda q, k, v: attend(q, k, v, 1.0))), "not divided by sqrt", "M01"),
+        ("bmm", diagnosis(repairing(attend=with_bmm)), "torch.bmm takes exactly three axes", "M10"),
+        ("w_o left out", diagnosis(lambda layer, x: unprojected(layer, x, x)), "w_o is not used"),
+        ("one map", diagnosis(repairing(attend=shared_map)), "All heads share one map"),
+        ("x detached", diagnosis(lambda layer, x: repair(layer, x.detach())), "No gradient reaches x"),
+        ("x overwritten", diagnosis(lambda layer, x: into_x(layer, x, x)), "in place"),
+        ("float32", diagnosis(lambda layer, x: repair(layer, x).float()), "came back as torch.float32"),
+        ("dropout", diagnosis(repairing(attend=with_dropout)), "Two calls with the same input differ"),
+        ("the layer whole", diagnosis(whole), "The layer was called whole"),
+        ("fault 1 of the split", diagnosis(fault_1="split without transpose"), "Between which two axes"),
         (
-            "key re-read",
-            repairing(lambda q, k: q @ k.reshape(*k.shape[:2], k.shape[3], k.shape[2]) / q.shape[-1] ** 0.5),
-            "re-read by view or reshape",
-            "M10",
+            "fault 1 of the softmax",
+            diagnosis(fault_1="softmax over the queries"),
+            "fault_1 is 'softmax over the queries'",
         ),
-        ("scale lost", repairing(lambda q, k: q @ k.mT), "broken_1 had that right", "M01"),
-        ("softmax too", repairing(lambda q, k: scores(q, k).softmax(-1)), "wanted the scores"),
-        ("sqrt(S)", repairing(lambda q, k: q @ k.mT / k.shape[-2] ** 0.5), "the number of keys"),
-        ("scores detached", repairing(lambda q, k: scores(q, k).detach()), "No gradient flows through repair_1"),
-        ("scores of k detached", repairing(lambda q, k: scores(q, k.detach())), "No gradient reaches k"),
-        ("scores in float32", repairing(lambda q, k: scores(q.float(), k.float())), "came back as torch.float32"),
-        ("q divided in place", repairing(lambda q, k: q.div_(q.shape[-1] ** 0.5) @ k.mT), "changed its input q"),
-        ("split detached", repairing(second=lambda x, H: split(x.detach(), H)), "No gradient flows through repair_2"),
-        (
-            "merge in float32",
-            repairing(third=lambda heads: merge(heads.float())),
-            "repair_3 came back as torch.float32",
-        ),
-        ("still flat", repairing(lambda q, k: scores_bmm(q, k).flatten(0, 1)), "batch and heads are still one axis"),
-        ("view alone kept", repairing(second=view_alone), "a view straight to", "M11"),
-        ("transposed after the view", repairing(second=axes_swapped), "n_heads and d_head are swapped"),
-        ("dealt", repairing(second=dealt), "dealt out like cards"),
-        ("merge kept", repairing(third=merge_alone), "a reshape straight to (B, T, D)", "M11"),
-        ("merge viewed", repairing(third=merge_viewed), "view() wants contiguous inputs"),
-        ("merge swapped", repairing(third=merge_swapped), "in the order (B, H, d_head, T)"),
+        ("fault 2 averaged", diagnosis(fault_2="heads averaged"), "how many maps are there"),
+        ("fault 3 split", diagnosis(fault_3="split without transpose"), "in which order do the numbers lie in memory"),
+        ("fault 3 by number", diagnosis(fault_3=3), "with its quotation marks"),
+        ("in other words", diagnosis(fault_2="shared map"), "choose one of"),
+        ("sizes of all three", diagnosis(sizes=(4, 3)), "broken_1 and broken_2 and broken_3 are wrong"),
+        ("sizes of none", diagnosis(sizes=(1, 1)), "none of the three is wrong"),
+        ("sizes turned", diagnosis(sizes=(2, 2)), "wanted broken_1 alone"),
+        ("one size", diagnosis(sizes=1), "write a pair of numbers"),
+        ("sizes of nothing", diagnosis(sizes=(0, 2)), "whole numbers from 1 to 64"),
     ],
     COST: [
         ("parameters times H", costing(lambda d, H, T: 4 * d * d * H), "do not depend on n_heads", "M13"),
@@ -814,6 +929,18 @@ WRONG = {
         ("maps under a mask", costing(None, None, lambda d, H, T: H * T * (T + 1) // 2), "nothing here is masked"),
         ("what the keys hold", costing(None, None, lambda d, H, T: T * d), "That is what the keys hold"),
         ("bytes", costing(None, None, lambda d, H, T: 4 * H * T * T), "Those are the bytes"),
+        ("eight maps", costing(lambda d, H, T: 8 * d * d), "Those are eight maps"),
+        ("T times", costing(lambda d, H, T: 4 * T * d * d), "do not depend on T"),
+        ("causal products", costing(None, lambda d, H, T: 4 * T * d * d + T * (T + 1) * d), "under a causal mask"),
+        ("softmax counted", costing(None, lambda d, H, T: cost(d, H, T)[1] + 3 * H * T * T), "The softmax is counted"),
+        (
+            "no width",
+            costing(None, lambda d, H, T: 4 * T * d * d + 2 * T * T),
+            "Each pair of positions costs a product",
+        ),
+        ("two maps a head", costing(None, None, lambda d, H, T: 2 * H * T * T), "the scores become weights"),
+        ("all keys", costing(None, None, lambda d, H, T: H * T * d), "That is what the keys hold"),
+        ("bits", costing(None, None, lambda d, H, T: 32 * H * T * T), "Those are the bits"),
         ("another order", lambda d, H, T: cost(d, H, T)[::-1], "their order is not"),
         ("a dict", lambda d, H, T: dict(zip("abc", cost(d, H, T), strict=True)), "cost returned one dict"),
         ("two numbers", lambda d, H, T: cost(d, H, T)[:2], "returns three numbers"),
@@ -846,6 +973,9 @@ WRONG = {
         ("float32", lambda *given: [w.float() for w in permute(*given)], "came back as torch.float32"),
         ("rows, by reshape", rows_by_reshape, "Which axis do you cut?"),
         ("in place", permute_in_place, "in place"),
+        ("sorts the list", permute_sorting, "The list `order` was changed"),
+        ("one column apart", permute_overlapping, "begin at h * d_head"),
+        ("w_o doubled", permuting(w_o=lambda w, order: 2 * blocks(w, order, 0)), "multiplied by 2"),
         ("three matrices", lambda *given: permute(*given)[:3], "returns four matrices"),
         (
             "transposed",
@@ -888,19 +1018,39 @@ WRONG = {
         ),
         ("over the queries", lambda q, k, v: attend(q, spread(k, q), spread(v, q), dim=-2), "over the queries", "M04"),
         ("causal", lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True), "causal"),
+        ("last key head", lambda q, k, v: attend(q, k[:, -1:], v[:, -1:]), "the last one; each group has its own"),
+        ("key heads summed", lambda q, k, v: attend(q, k.sum(1, True), v.sum(1, True)), "are summed into one for all"),
+        ("values of head 0", lambda q, k, v: attend(q, spread(k, q), v[:, :1]), "the values are those of head 0"),
+        ("sqrt(S)", lambda q, k, v: attend(q, spread(k, q), spread(v, q), k.shape[2] ** -0.5), "the number of keys"),
+        ("softmax twice", lambda q, k, v: twice_soft(q, spread(k, q)) @ spread(v, q), "The softmax is taken twice"),
+        ("over the heads", lambda q, k, v: attend(q, spread(k, q), spread(v, q), dim=1), "runs over the heads"),
+        ("value heads reversed", lambda q, k, v: grouped(q, k, v.flip(1)), "The value heads are taken in reverse"),
+        ("cosines", lambda q, k, v: grouped(F.normalize(q, dim=-1), k, v), "divided by their length"),
+        ("exp overflows", lambda q, k, v: by_exp(q, spread(k, q), spread(v, q)), "exp of such a score overflows"),
         ("output and weights", lambda q, k, v: (grouped(q, k, v), None), "wanted the output alone"),
         ("detached", lambda q, k, v: grouped(q.detach(), k, v), "No gradient reaches q"),
     ],
     AGREE: [
         ("everywhere", lambda T, H: T * H, "That is all of them"),
         ("the two ends", lambda T, H: 2 if min(T, H) > 1 else T * H, "not always the only ones"),
-        ("gcd of T and H", lambda T, H: math.gcd(T, H), "Is one end left out?"),
+        (
+            "gcd of T and H",
+            lambda T, H: math.gcd(T, H),
+            "This is gcd(T, H). The greatest common divisor is that of T - 1",
+        ),
+        ("gcd of T and H, plus 1", lambda T, H: math.gcd(T, H) + 1, "This is gcd(T, H) + 1"),
+        ("gcd of T - 1 and H", lambda T, H: math.gcd(T - 1, H) + 1, "This is gcd(T - 1, H) + 1"),
+        ("both ends left out", lambda T, H: math.gcd(T - 1, H - 1) - 1, "Are both ends left out?"),
+        ("the larger", lambda T, H: max(T, H), "That is the larger of T and H"),
+        ("T and H exchanged", agree_exchanged, "T and H change places"),
+        ("right for small ones", lambda T, H: agree(T, H) if T * H < 100 else 2, "not always the only ones"),
+        ("1 where nothing moves", lambda T, H: agree(T, H) if min(T, H) > 1 else 1, "nothing to swap"),
         ("gcd without the end", lambda T, H: math.gcd(T - 1, H - 1), "Is one end left out?"),
         ("the smaller", lambda T, H: min(T, H), "Not every head"),
         ("numbers counted", lambda T, H: 2 * agree(T, H), "Do you count numbers?"),
         ("those that disagree", lambda T, H: T * H - agree(T, H), "how many disagree"),
         ("a list of them", lambda T, H: list(range(agree(T, H))), "gave a list; wanted how many"),
         ("a share", lambda T, H: agree(T, H) / (T * H), "wanted a whole number"),
-        ("always two", lambda T, H: 2, "nothing to swap"),
+        ("always two", lambda T, H: 2, "at T = 5, H = 3 there are others"),
     ],
 }

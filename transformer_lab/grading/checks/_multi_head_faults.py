@@ -15,6 +15,7 @@ NOT_TURNED = (
     "S. Swap the last two axes of k: q @ k.transpose(-2, -1).",
     "M10",
 )
+BOTH = "Keys and values come from x and the memory together; wanted from the memory alone."
 CARDS = "features are dealt out like cards, head 0 getting 0, H, 2 H ..., not d_head that stand together"
 ALONE = "straight to (B, H, T, d_head), without a transpose: positions and features get mixed"
 UNMERGED = "without swapping heads and positions back: they get mixed"
@@ -59,10 +60,12 @@ def join_swapped(o):
 
 
 def compute(module, x, memory, H, split=cut, split_v=None, merge=join, scale=None, attend=None, inputs="xmm",
-            maps="qkvo", act=None, on="", bias=True, turned="",
-            key_turned=True, skip="", heads=None, out=None, residual=False):  # fmt: skip
+            maps="qkvo", act=None, on="", unbiased="", turned="",
+            key_turned=True, skip="", heads=None, out=None, residual=False, sources=None, act_in_heads=None,
+            key_shift=0):  # fmt: skip
     """Multi-head attention in float64, with one part or another done differently."""
-    source, H = {"x": x.double(), "m": (x if memory is None else memory).double()}, heads or H
+    memory = x if memory is None else sources(x, memory) if sources else memory
+    source, H = {"x": x.double(), "m": memory.double()}, heads or H
 
     def linear(letter, inputs):
         if letter in skip:
@@ -70,12 +73,15 @@ def compute(module, x, memory, H, split=cut, split_v=None, merge=join, scale=Non
         layer = getattr(module, f"w_{letter}")
         weight = layer.weight.detach().double()
         result = inputs @ (weight if letter in turned else weight.T)
-        return result + layer.bias.detach().double() if bias else result
+        return result if letter in unbiased else result + layer.bias.detach().double()
 
     q, k, v = (linear(name, source[where]) for name, where in zip(maps[:3], inputs, strict=True))
     q, k, v = (act(z) if act and name in on else z for name, z in zip("qkv", (q, k, v), strict=True))
     q, k, v = split(q, H), split(k, H), (split_v or split)(v, H)
+    if act_in_heads:
+        q, k, v = (act_in_heads(z) if name in on else z for name, z in zip("qkv", (q, k, v), strict=True))
     factor = q.shape[-1] ** -0.5 if scale is None else scale
+    k = k.roll(key_shift, 1) if key_shift else k
     scores = q @ (k.transpose(-2, -1) if key_turned else k) * factor
     output = attend(scores, v) if attend else scores.softmax(-1) @ v
     output = merge(output)
@@ -86,7 +92,8 @@ def compute(module, x, memory, H, split=cut, split_v=None, merge=join, scale=Non
 
 def outputs(module, x, memory, H):
     """(numbers, message, misconception) of each wrong answer that these sizes allow."""
-    for wrong, message, misconception in variants(x.shape[-1], H, memory is not None):
+    lengths = x.shape[1], (x if memory is None else memory).shape[1]
+    for wrong, message, misconception in variants(x.shape[-1], H, *lengths, memory is not None):
         try:
             numbers = compute(module, x, memory, H, **wrong)
         except RuntimeError:
@@ -95,7 +102,7 @@ def outputs(module, x, memory, H):
             yield numbers, message, misconception
 
 
-def variants(D, H, cross):
+def variants(D, H, T, S, cross):
     """(what differs, message, misconception)"""
     d_head = D // H
     reads = "The split is a view"
@@ -129,6 +136,11 @@ def variants(D, H, cross):
             f"The scores are divided by sqrt({width}), a fixed number; wanted sqrt(d_head): take it from the shapes."
         )
         yield {"scale": width**-0.5}, words, "M01" if width > 64 else None
+    for n in range(2, 65):
+        axis = {T: " (T, the number of queries)", S: " (S, the number of keys)"}.get(n, "")
+        words = f"The scores are divided by sqrt({n}){axis}; wanted sqrt(d_head) = sqrt({d_head})."
+        yield {"scale": n**-0.5}, words, None
+    yield {"scale": d_head**-0.25}, "The scores are divided by the fourth root of d_head: wanted its square root.", None
     yield {"key_turned": False}, NOT_TURNED[0], "M10"
     yield {"key_turned": False, "scale": 1.0}, NOT_TURNED[0], "M10"
     yield {"attend": softmax(-2)}, "The softmax runs over the queries (dim=-2); it runs over the keys, dim=-1.", "M04"
@@ -136,6 +148,23 @@ def variants(D, H, cross):
     yield {"attend": softmax(0)}, "The softmax runs over the batch (dim=0); it runs over the keys, dim=-1.", None
     yield {"attend": lambda s, v: s @ v}, "There is no softmax: the scores themselves weigh the values.", None
     yield {"attend": lambda s, v: s.softmax(-1).softmax(-1) @ v}, "The softmax is taken twice.", None
+    words = "Sigmoid stands where softmax should: the weights of a query must add up to 1."
+    yield {"attend": lambda s, v: s.sigmoid() @ v}, words, None
+    words = "The weights are divided by sums over the queries: over the keys they must add up to 1."
+    yield {"attend": lambda s, v: (lambda w: w / w.sum(-2, keepdim=True))(s.softmax(-1)) @ v}, words, "M04"
+    yield {"attend": lambda s, v: s.softmax(-1).round() @ v}, "The weights are rounded.", None
+    yield {"attend": alone}, "A position does not see itself: nothing here asks for that.", None
+    yield (
+        {"attend": lambda s, v: s.softmax(-1) @ v.flip(1)},
+        "Each head's weights meet the values of another head.",
+        None,
+    )
+    words = "Each head's weights meet the values of another head."
+    yield {"attend": lambda s, v: s.softmax(-1) @ v.roll(1, 1)}, words, None
+    yield {"attend": lambda s, v: s.softmax(-1) @ v.roll(-1, 1)}, words, None
+    for shift in (1, -1):
+        words = "The keys of another head are used: each head has its own."
+        yield {"key_shift": shift}, words, None
     yield {"attend": causal}, "A causal mask is applied; nothing here asks for one.", None
     words = "All heads share one map of weights, the mean of them: each must choose for itself."
     yield {"attend": lambda s, v: s.softmax(-1).mean(1, True) @ v}, words, None
@@ -149,6 +178,15 @@ def variants(D, H, cross):
     yield {"split": not_swapped, "merge": lambda o: o.flatten(2)}, words, None
     words = "Only the first head speaks, the others are zero."
     yield {"merge": lambda o: join(torch.cat((o[:, :1], 0 * o[:, 1:]), 1))}, words, None
+    words = "The last head is silent, or left out."
+    yield {"merge": lambda o: join(torch.cat((o[:, :-1], 0 * o[:, -1:]), 1))}, words, None
+    yield (
+        {"merge": lambda o: join(o.amax(1, keepdim=True).expand(o.shape))},
+        "Of all heads only the largest counts.",
+        None,
+    )
+    words = "The heads are summed, not put side by side."
+    yield {"merge": lambda o: join(o.sum(1, keepdim=True).expand(o.shape))}, words, None
     yield {"split": lambda x, H: cut(x, H).flip(1)}, "The heads come back in reverse order.", None
     yield {"out": lambda o, w: o}, "The output projection w_o is not used.", None
     yield {"out": lambda o, w: w(w(o))}, "The output projection w_o is applied twice.", None
@@ -156,11 +194,19 @@ def variants(D, H, cross):
         which = "all maps are" if letters == "qkvo" else f"w_{letters} is"
         words = f"{which} applied as x @ weight; nn.Linear computes x @ weight.T + bias. Call the layer: self.w_q(x)."
         yield {"turned": letters}, words[0].upper() + words[1:], None
-    yield (
-        {"bias": False},
-        "The biases are left out: call the layers, self.w_q(x), instead of using their weights.",
-        None,
-    )
+    for letters in (
+        "qkvo",
+        "qkv",
+        "o",
+        "q",
+        "k",
+        "v",
+    ):  # a bias of k alone shifts a query's scores alike: nothing changes
+        which = "The biases are" if len(letters) > 1 else f"The bias of w_{letters} is"
+        words = f"{which} left out: call the layers, self.w_q(x), instead of using their weights."
+        yield {"unbiased": letters}, words, None
+    yield {"out": lambda o, w: w(o) + w(0 * o)}, "The bias of w_o is added twice.", None
+    yield {"out": lambda o, w: w(o) + (H - 1) * w(0 * o)}, "The bias of w_o is added once for every head.", None
     for maps, words in (
         ("qqvo", "The keys are made with w_q; wanted w_k."),
         ("kkvo", "The queries are made with w_k; wanted w_q."),
@@ -178,6 +224,12 @@ def variants(D, H, cross):
         yield {"inputs": "mmm"}, "The queries come from the memory; wanted from x.", None
         yield {"inputs": "xmx"}, "The values come from x; wanted from the memory, like the keys.", None
         yield {"inputs": "xxm"}, "The keys come from x; wanted from the memory, like the values.", None
+        yield {"sources": lambda x, m: torch.cat((x, m), 1)}, BOTH, None
+        yield {"sources": lambda x, m: torch.cat((m, x), 1)}, BOTH, None
+        words = "Only the first T positions of the memory are read: S need not be T."
+        yield {"sources": lambda x, m: m[:, : x.shape[1]]}, words, None
+        words = "The memory is averaged to one position: each of its S positions has a key of its own."
+        yield {"sources": lambda x, m: m.mean(1, keepdim=True)}, words, None
     for letters in ("q", "k", "v", "qk", "kv", "qkv"):
         names = ", ".join(f"w_{letter}" for letter in letters)
         words = f"{names} is left out" if len(letters) == 1 else f"{names} are left out"
@@ -187,7 +239,7 @@ def variants(D, H, cross):
             words = f"This is what n_heads = {heads} gives: "
             words += "n_heads and d_head are swapped." if heads == d_head else "is the number of heads fixed?"
             yield {"heads": heads}, words, None
-    for act in (torch.relu, torch.tanh, F.gelu):
+    for act in (torch.relu, torch.tanh, F.gelu, torch.sigmoid, F.silu, F.leaky_relu):
         for on in ("q", "k", "v", "qk", "qkv"):
             words = (
                 f"{act.__name__} is applied to {' and '.join(on)}: queries, keys and values are linear in their inputs."
@@ -197,13 +249,41 @@ def variants(D, H, cross):
         yield {"out": lambda o, w, act=act: act(w(o))}, words, None
         words = f"{act.__name__} is applied between the heads and w_o: nothing stands there."
         yield {"out": lambda o, w, act=act: w(act(o))}, words, None
+    for on in ("q", "k", "v", "qk", "qkv"):
+        names = " and ".join(on)
+        for when in ("act", "act_in_heads"):
+            yield (
+                {when: unit, "on": on},
+                f"In {names} each vector is divided by its length: nothing asks for that.",
+                None,
+            )
+            yield {when: normed, "on": on}, f"A norm is applied to {names}: nothing asks for that.", None
+    yield (
+        {"out": lambda o, w: normed(w(o))},
+        "The output is normalised: that is another module's job (lesson 07).",
+        None,
+    )
+    yield {"out": lambda o, w: w(normed(o))}, "The heads are normalised before w_o: nothing stands there.", None
     words = "The heads' output is added to w_o's: w_o alone makes the output. The residual comes in lesson 06."
     yield {"out": lambda o, w: o + w(o)}, words, None
     yield {"residual": True}, "x is added to the output: w_o alone makes it. The residual comes in lesson 06.", None
 
 
+def unit(z):
+    return F.normalize(z, dim=-1)
+
+
+def normed(z):
+    return F.layer_norm(z, z.shape[-1:])
+
+
 def softmax(dim):
     return lambda s, v: s.softmax(dim) @ v
+
+
+def alone(s, v):
+    itself = torch.eye(*s.shape[-2:], dtype=torch.bool)
+    return s.masked_fill(itself, -torch.inf).softmax(-1) @ v
 
 
 def causal(s, v):
@@ -222,25 +302,3 @@ def mean_of_heads(o):
 def not_swapped(x, H):
     B, T, D = x.shape
     return x.view(B, T, H, D // H)
-
-
-def scores(q, k):
-    """Faults of the scores of repair 1."""
-    q, k = q.double(), k.double()
-    d_head, right = q.shape[-1], q.double() @ k.double().transpose(-2, -1)
-    H = q.shape[1]
-    yield right, "The scores are not divided by sqrt(d_head): broken_1 had that right.", "M01"
-    if H > 1:
-        words = "The scores are divided by sqrt(d_model); wanted sqrt(d_head), as broken_1 had it."
-        yield right / math.sqrt(H * d_head), words, "M01"
-    yield right / d_head, "The scores are divided by d_head: the root is missing.", None
-    words = f"The scores are divided by sqrt(S), the number of keys ({k.shape[2]}); wanted sqrt(d_head)."
-    yield right / k.shape[2] ** 0.5, words, None
-    words = "The softmax is applied already: wanted the scores."
-    yield (right / d_head**0.5).softmax(-1), words, None
-    B, H, S, _ = k.shape
-    for divisor, also in ((d_head**0.5, ""), (1.0, " Nor are the scores divided by sqrt(d_head).")):
-        if q.shape[-1] == S:
-            yield q @ k / divisor, NOT_TURNED[0] + also, "M10"
-        words = "k is re-read by view or reshape, which does not transpose: k.transpose(-2, -1)."
-        yield q @ k.reshape(B, H, d_head, S) / divisor, words + also, "M10"

@@ -1,11 +1,13 @@
 """Lesson 04: the checks of grouped-query attention: several query heads share one head of keys and values."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..score import NotDone, Wrong, check
+from ._multi_head_module import holds_for_large
 from ._softmax import softmax_by_loops
-from .common import compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
 
 
 class grouped_query_attention:
@@ -35,6 +37,8 @@ class grouped_query_attention:
             if gradient is None or not gradient.any():
                 raise Wrong(f"No gradient reaches {name}. Look for .detach(), .data, torch.no_grad() or numpy.")
         q, k, v = sizes(2, 6, 2, 5, 7, 4, 3)
+        if close(output, grouped_by_loops(*inputs), 1e-4):
+            holds_for_large(lambda q: attention(q, k, v), 300 * q)
         leaves_alone(attention, q=q, k=k, v=v)
         keeps_dtype(grouped(attention, q.double(), k.double(), v.double()), torch.float64, "the output")
 
@@ -85,7 +89,7 @@ def grouped_by_loops(q, k, v, key_head=lambda h, H, G: h // (H // G)) -> Tensor:
     """The specification: query head h attends with key head h // (H / G), one after the other."""
     B, H, T, d_head = q.shape
     output = torch.zeros(B, H, T, v.shape[-1], dtype=torch.float64)
-    q, k, v = q.double(), k.double(), v.double()
+    q, k, v = (tensor.detach().double() for tensor in (q, k, v))
     for b in range(B):
         for h in range(H):
             g = key_head(h, H, k.shape[1])
@@ -113,7 +117,19 @@ def grouped_faults(q, k, v):
     yield attend(q, tiled[0], wide[1]), "The values are repeated rightly, the keys are tiled (repeat).", None
     whole = [x.mean(1, keepdim=True).expand(-1, H, -1, -1) for x in (k, v)]
     yield attend(q, *whole), "All key heads are averaged into one for all; each group has its own.", None
+    summed = [x.sum(1, keepdim=True).expand(-1, H, -1, -1) for x in (k, v)]
+    yield attend(q, *summed), "All key heads are summed into one for all; each group has its own.", None
+    last = [x[:, -1:].expand(-1, H, -1, -1) for x in (k, v)]
+    yield attend(q, *last), f"Every head uses key head {G - 1}, the last one; each group has its own.", None
     first = [x[:, :1].expand(-1, H, -1, -1) for x in (k, v)]
+    yield attend(q, wide[0], first[1]), "The keys are right; the values are those of head 0 for all groups.", None
+    yield attend(q, first[0], wide[1]), "The values are right; the keys are those of head 0 for all groups.", None
+    yield attend(q, wide[0], wide[1].flip(1)), "The value heads are taken in reverse order.", None
+    yield (
+        attend(q, wide[0].flip(1), wide[1]),
+        "The key heads are taken in reverse order, the value heads are not.",
+        None,
+    )
     yield attend(q, *first), "Every head uses key head 0; each group has its own.", None
     words = "The group of a head is h // n_kv_heads; wanted h // (H / n_kv_heads)."
     index = [min(h // G, G - 1) for h in range(H)]
@@ -123,11 +139,33 @@ def grouped_faults(q, k, v):
     yield attend(mean, *wide), words, None
     words = "The outputs of a group are averaged: only keys and values are shared."
     yield attend(q, *wide).unflatten(1, (G, H // G)).mean(2).repeat_interleave(H // G, dim=1), words, None
+    words = "The outputs of a group are summed: only keys and values are shared."
+    yield attend(q, *wide).unflatten(1, (G, H // G)).sum(2).repeat_interleave(H // G, dim=1), words, None
+    yield attend(q, *wide, dim=1), "The softmax runs over the heads (dim=1); it runs over the keys, dim=-1.", None
+    yield attend(q, *wide, dim=0), "The softmax runs over the batch (dim=0); it runs over the keys, dim=-1.", None
+    scores = q @ wide[0].transpose(-2, -1) / d_head**0.5
+    yield scores.softmax(-1).softmax(-1) @ wide[1], "The softmax is taken twice.", None
+    words = "Sigmoid stands where softmax should: the weights of a query must add up to 1."
+    yield scores.sigmoid() @ wide[1], words, None
+    words = "One softmax runs over all queries and keys: the weights of each query must add up to 1."
+    yield scores.flatten(-2).softmax(-1).view_as(scores) @ wide[1], words, None
+    yield attend(q, *wide, scale=1 / d_head), "The scores are divided by d_head: the root is missing.", None
+    yield attend(q, *wide, scale=d_head**0.5), "The scores are multiplied by sqrt(d_head), not divided.", None
+    for scale in (1.0, d_head**-0.5):
+        words = "Queries or keys are divided by their length: nothing asks for that."
+        unit_q, unit_k = F.normalize(q, dim=-1), F.normalize(wide[0], dim=-1)
+        yield attend(unit_q, *wide, scale=scale), words, None
+        yield attend(q, unit_k, wide[1], scale=scale), words, None
+        yield attend(unit_q, unit_k, wide[1], scale=scale), words, None
     yield attend(q, *wide, scale=1.0), "The scores are not divided by sqrt(d_head).", "M01"
     yield attend(q, *wide, scale=(H * d_head) ** -0.5), "The scores are divided by sqrt(d_model).", "M01"
     yield attend(q, *wide, dim=-2), "The softmax runs over the queries (dim=-2); it runs over the keys.", "M04"
     words = f"The scores are divided by sqrt({v.shape[-1]}), the width of v; wanted that of q and k, sqrt(d_head)."
     yield attend(q, *wide, scale=v.shape[-1] ** -0.5), words, None
+    for n in range(2, 65):
+        axis = {T: " (T, the number of queries)", k.shape[2]: " (S, the number of keys)", H: " (the number of heads)"}
+        words = f"The scores are divided by sqrt({n}){axis.get(n, '')}; wanted sqrt(d_head) = sqrt({d_head})."
+        yield attend(q, *wide, scale=n**-0.5), words, None
     yield attend(q, *(x.flip(1) for x in wide)), "The key heads are taken in reverse order.", None
     S = k.shape[2]
     turned = wide[0].reshape(*wide[0].shape[:2], d_head, S)
@@ -152,6 +190,7 @@ def expect_grouped(attention, q, k, v) -> None:
     except Wrong as wrong:
         look = ""
         if str(wrong).startswith("the output: at"):
-            look = f" Query head h meets key head and value head h // {q.shape[1] // k.shape[1]} here."
+            group = q.shape[1] // k.shape[1]
+            look = f" Query head h meets key head and value head h{f' // {group}' * (group > 1)} here."
         where = f"{look} (q {tuple(q.shape)}, k {tuple(k.shape)}, v {tuple(v.shape)})"
         raise Wrong(str(wrong) + where, wrong.misconception) from None

@@ -1,4 +1,4 @@
-"""Lesson 04: the checks of multi-head attention as a module, and of three repairs of its parts."""
+"""Lesson 04: the checks of multi-head attention as a module."""
 
 import torch
 from torch import Tensor, nn
@@ -6,7 +6,6 @@ from torch import Tensor, nn
 from ..answer import Answer
 from ..score import NotDone, Wrong, check
 from . import _multi_head_faults as faults
-from ._multi_head_split import merge_manners, split_and_merge, split_manners
 from ._softmax import softmax_by_loops
 from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
 
@@ -54,34 +53,10 @@ class multi_head_attention:
         output = has_gradient(expect_tensor(call(x, memory), "the output", (2, 5, 12)), "the output")
         sources = {"x": x, "memory": memory} | {name: getattr(module, name).weight for name in NAMES}
         reaches_all(output, sources)
+        if close(output, by_loops(module, x, memory, 3), 1e-4):
+            holds_for_large(call, 30 * normal(2, 5, 12))
         x = normal(2, 5, 12, dtype=torch.float64)
         keeps_dtype(Answer(module.double(), f"forward{CALL}")(x), torch.float64, "the output of module.double()")
-
-
-class repair:
-    answers = ("repair_1(q, k)", "repair_2(x, n_heads)", "repair_3(heads)")
-
-    @check("repair 1: the scores of every head", 1)
-    def first(repair_1, repair_2, repair_3):
-        for batch, T, S, d_head in (((2, 3), 5, 7, 4), ((3, 2), 4, 4, 4), ((1, 1), 1, 6, 2), ((2, 5), 6, 3, 8)):
-            q, k = normal(*batch, T, d_head), normal(*batch, S, d_head)
-            got = expect_scores(scores_of(repair_1, q, k), q, k)
-            wanted = torch.einsum("bhtd,bhsd->bhts", q.double(), k.double()) / d_head**0.5
-            compare(got, wanted, faults.scores(q, k), "the scores")
-        q, k = normal(2, 3, 5, 4), normal(2, 3, 7, 4)
-        leaves_alone(repair_1, q=q, k=k)
-        keeps_dtype(repair_1(q.double(), k.double()), torch.float64, "repair_1")
-        reaches_all(has_gradient(repair_1(q.requires_grad_(), k.requires_grad_()), "repair_1"), {"q": q, "k": k})
-
-    @check("repair 2: split", 1)
-    def second(repair_1, repair_2, repair_3):
-        split_and_merge.split_shape(repair_2, None), split_and_merge.split_numbers(repair_2, None)
-        split_manners(repair_2, "repair_2")
-
-    @check("repair 3: merge", 1)
-    def third(repair_1, repair_2, repair_3):
-        split_and_merge.merge_shape(None, repair_3), split_and_merge.merge_numbers(None, repair_3)
-        merge_manners(repair_3, "repair_3")
 
 
 def reaches_all(output: Tensor, sources: dict[str, Tensor]) -> None:
@@ -90,6 +65,17 @@ def reaches_all(output: Tensor, sources: dict[str, Tensor]) -> None:
     for name, gradient in zip(sources, found, strict=True):
         if gradient is None or not gradient.any():
             raise Wrong(f"No gradient reaches {name}. Look for .detach(), .data, torch.no_grad() or numpy.")
+
+
+def holds_for_large(call, x: Tensor) -> None:
+    """Scores of some thousands must overflow neither in the output nor in its gradient."""
+    x = x.requires_grad_()
+    output = call(x)
+    if not (output.isfinite().all() and torch.autograd.grad(output.sum(), x)[0].isfinite().all()):
+        raise Wrong(
+            "With inputs so large that scores reach some hundreds, the output or its gradient holds NaN or inf: exp "
+            "of such a score overflows. torch.softmax takes the largest score off first."
+        )
 
 
 def built(attention, D: int, H: int) -> nn.Module:
@@ -168,34 +154,45 @@ def expect_output(attention, D: int, H: int, x: Tensor, memory: Tensor | None = 
     again = Answer(module, f"forward{CALL}")(*(copies(x) if memory is None else copies(x, memory)))
     if not close(got, again):
         raise Wrong("Two calls with the same input differ: is there dropout, or a layer made anew at each call?")
-    told = faults.outputs(module, x, memory, H)
+
+    def alone(module, *inputs):
+        return Answer(module, f"forward{CALL}")(*inputs)
+
+    expect_right(alone, module, got, x, memory, H)
+
+
+def expect_right(call, module: nn.Module, got: Tensor, x: Tensor, memory: Tensor | None, H: int) -> None:
+    """What call(module, x[, memory]) gave is right; else the words of a known fault, or where to look."""
+    where = f" (d_model = {x.shape[-1]}, n_heads = {H}, x of shape {tuple(x.shape)}"
+    where += ")" if memory is None else f", memory of shape {tuple(memory.shape)})"
+    told = list(faults.outputs(module, x, memory, H))
+    rows = [tensor.split(1) for tensor in (x, memory) if tensor is not None]
+    if not close(got, torch.cat([call(module, *copies(*row)) for row in zip(*rows, strict=True)]), 1e-4):
+        told.append((got, "The examples of the batch influence one another: each alone gives another output.", None))
     try:
-        compare(got, by_loops(module, x, memory, H), told, "the output", 2e-5)
+        compare(got, by_loops(module, x, memory, H), told, "the output", 2e-5, look=where_to_look(H, memory))
     except Wrong as wrong:
-        where = f" (d_model = {D}, n_heads = {H}, x of shape {tuple(x.shape)}"
-        where += ")" if memory is None else f", memory of shape {tuple(memory.shape)})"
-        look = where_to_look(H, memory) if str(wrong).startswith("the output: at") else ""
-        raise Wrong(str(wrong) + where + look, wrong.misconception) from None
+        raise Wrong(str(wrong) + where, wrong.misconception) from None
 
 
 def where_to_look(H: int, memory: Tensor | None) -> str:
     """For a mistake that nobody foresaw: which part is new in this check."""
     if memory is not None:
-        return " Without a memory see the checks above; here w_k and w_v read the memory, w_q reads x."
+        return "Without a memory see the checks above; here w_k and w_v read the memory, w_q reads x."
     if H > 1:
         return (
-            " If one head is right and several are not, look at what depends on n_heads: split x, print a numbered "
+            "If one head is right and several are not, look at what depends on n_heads: split x, print a numbered "
             "tensor after each step; the scale, sqrt(d_head); merge."
         )
     return (
-        " With one head the output is w_o(softmax(q k^T / sqrt(d_model)) v), where q = w_q(x), k = w_k(x), v = w_v(x)."
+        "With one head the output is w_o(softmax(q k^T / sqrt(d_model)) v), where q = w_q(x), k = w_k(x), v = w_v(x)."
     )
 
 
 def by_loops(module: nn.Module, x: Tensor, memory: Tensor | None, H: int) -> Tensor:
     """The specification: each example and head alone, with its own rows of the matrices; then w_o."""
-    source, d_head = (x if memory is None else memory).double(), x.shape[-1] // H
-    x = x.double()
+    source, d_head = (x if memory is None else memory).detach().double(), x.shape[-1] // H
+    x = x.detach().double()
     w = {name: getattr(module, name).weight.detach().double() for name in NAMES}
     b = {name: getattr(module, name).bias.detach().double() for name in NAMES}
     merged = torch.zeros(x.shape, dtype=torch.float64)
@@ -212,8 +209,8 @@ def by_loops(module: nn.Module, x: Tensor, memory: Tensor | None, H: int) -> Ten
     return merged @ w["w_o"].T + b["w_o"]
 
 
-def why_it_raised(attention, D: int, H: int, x: Tensor, memory: Tensor | None, error) -> tuple | None:
-    """(message, misconception) about an answer that raised, from its words and from friendlier inputs; or None."""
+def why_output_raised(error) -> tuple | None:
+    """(message, misconception) from the words of an error alone."""
     if "must be a 3D tensor" in str(error) or "batch1 must be a 3D" in str(error):
         return faults.BMM
     if "view size is not compatible" in str(error):
@@ -224,6 +221,13 @@ def why_it_raised(attention, D: int, H: int, x: Tensor, memory: Tensor | None, e
         )
     if "is ambiguous" in str(error):
         return "A tensor has no truth of its own: ask `memory is None`, not `if memory` or `memory or x`.", None
+    return None
+
+
+def why_it_raised(attention, D: int, H: int, x: Tensor, memory: Tensor | None, error) -> tuple | None:
+    """(message, misconception) about an answer that raised, from its words and from friendlier inputs; or None."""
+    if told := why_output_raised(error):
+        return told
     T = 4
     for friendly, heads in ((normal(2, T, 2 * T), 2), (normal(2, T, 4 * T), 4)):  # T = S = d_head; then also = H
         try:
@@ -240,24 +244,3 @@ def why_it_raised(attention, D: int, H: int, x: Tensor, memory: Tensor | None, e
             if close(got, wrong, 1e-4):
                 return f"{message} (It raised because sizes differ here; where all agree it runs.)", misconception
     return None
-
-
-def scores_of(repair, q: Tensor, k: Tensor):
-    try:
-        return repair(*copies(q, k))
-    except (RuntimeError, ValueError, IndexError) as error:
-        if "3D tensor" in str(error):
-            raise Wrong(*faults.BMM) from error
-        if "Expected size for first two dim" in str(error) or "must match" in str(error):
-            raise Wrong(*faults.NOT_TURNED) from error
-        raise
-
-
-def expect_scores(got, q: Tensor, k: Tensor) -> Tensor:
-    (B, H, T, _), S = q.shape, k.shape[2]
-    shape = tuple(getattr(got, "shape", ()))
-    if shape == (B * H, T, S) != (B, H, T, S):
-        raise Wrong(f"The scores have shape {shape}: batch and heads are still one axis. Give them back as (B, H).")
-    if shape == (B, T, S) and H > 1:
-        raise Wrong(f"The scores have shape {shape}: the heads are summed. Every head has scores of its own.")
-    return expect_tensor(got, "the scores", (B, H, T, S))

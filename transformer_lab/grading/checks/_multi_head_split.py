@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..score import Wrong, check
-from .common import close, expect_tensor, keeps_dtype, leaves_alone, normal
+from .common import close, expect_tensor, fitting, keeps_dtype, leaves_alone, normal, number
 
 # B, T, H, d_head: all different, with T a multiple of H, so that a cut through the sequence runs; then equal ones.
 SIZES = ((2, 6, 3, 4), (3, 5, 2, 4), (4, 4, 4, 4), (1, 3, 5, 2), (2, 1, 4, 3), (2, 5, 1, 3))
@@ -81,8 +81,8 @@ def only_moves(call, name: str, **shapes) -> None:
 
 
 def numbered(*shape: int) -> Tensor:
-    """0, 1, 2 ... in the order of the memory, so that a number tells where it came from."""
-    return torch.arange(torch.Size(shape).numel(), dtype=torch.float32).view(shape)
+    """Numbers of their own for all places, so that each tells where it came from; no two of them lie 1 apart."""
+    return (torch.arange(torch.Size(shape).numel(), dtype=torch.float32) + 0.5).pow(1.5).view(shape)
 
 
 def divided(split, x: Tensor, H: int) -> Tensor:
@@ -171,8 +171,9 @@ def compare_split(got: Tensor, x: Tensor, H: int) -> None:
         )
     if close(got, x.transpose(1, 2).reshape(B, H, T, D // H), 0.0):
         raise Wrong(f"{words}x is transposed to (B, D, T) and then re-read. Cut the last axis before you swap axes.")
-    if close(got, wanted.flip(1), 0.0):
-        raise Wrong(f"{words}the heads come in reverse order.")
+    for axis, what in ((1, "heads"), (2, "positions"), (3, "features of each head"), (0, "examples of the batch")):
+        if close(got, wanted.flip(axis), 0.0):
+            raise Wrong(f"{words}the {what} come in reverse order.")
     for order in permutations(NAMES):
         if close(got, x.reshape([size[n] for n in order]).permute([order.index(n) for n in ("B", "H", "T", "d_head")])):
             told = f"x is read as ({', '.join(order)}), though its numbers lie in the order (B, T, H, d_head)."
@@ -198,6 +199,9 @@ def compare_merge(got: Tensor, heads: Tensor) -> None:
             if order == (0, 2, 3, 1):
                 told += " Like this the heads' features alternate, and do not stand side by side."
             raise Wrong(words + told)
+    for axis, what in ((1, "heads"), (2, "positions"), (3, "features of each head"), (0, "examples of the batch")):
+        if close(got, merge_by_loops(heads.flip(axis)), 0.0):
+            raise Wrong(f"{words}the {what} come in reverse order.")
     raise Wrong(words + first_misplaced(got, wanted, heads, ("batch", "position", "feature")))
 
 
@@ -207,8 +211,13 @@ def first_misplaced(got: Tensor, wanted: Tensor, source: Tensor, axes: tuple[str
     place = ", ".join(f"{name} {index}" for name, index in zip(axes, where, strict=True))
     origin = (source == wanted[tuple(where)]).nonzero()[0].tolist()
     taken = (source == got[tuple(where)]).nonzero()
-    told = f"it holds the input's number at {taken[0].tolist()}" if len(taken) else "it holds a number not in the input"
-    return f"at {place} {told}; wanted the one at {origin}. Nothing is computed here: numbers only change their place."
+    told = (
+        f"the input's number at {taken[0].tolist()}" if len(taken) else f"{number(got[tuple(where)])}, not in the input"
+    )
+    return (
+        f"at {place} it holds {told}; wanted the input's number at {origin}. Nothing is computed here: numbers only "
+        "change their place."
+    )
 
 
 class pieces_that_agree:
@@ -238,33 +247,60 @@ def count_pieces(T: int, H: int) -> int:
 
 
 def expect_count(answer, T: int, H: int) -> None:
-    got, wanted = answer(T, H), count_pieces(T, H)
-    if getattr(got, "ndim", None) == 0:  # of torch or numpy
-        got = got.item()
-    if isinstance(got, (list, tuple, set, dict)):
-        raise Wrong(f"pieces_that_agree({T}, {H}) gave a {type(got).__name__}; wanted how many there are, len(...).")
-    if isinstance(got, bool) or not isinstance(got, Real) or not math.isfinite(got) or got != int(got):
-        raise Wrong(f"pieces_that_agree({T}, {H}) gave {got!r}; wanted a whole number.")
+    got, wanted = counted(answer, T, H), count_pieces(T, H)
     if got == wanted:
         return
     words = f"pieces_that_agree({T}, {H}) gave {int(got)}; it is {wanted}."
-    if min(T, H) == 1:
+    if told := misread(answer):
+        words += f" {told}"
+    elif min(T, H) == 1:
         words += " With one position or one head there is nothing to swap: all T * H pieces stay."
     elif got == 2:
         words += " The first and the last piece are not always the only ones: set T = 5 and H = 3 in the explorer."
-    elif got == T * H:
-        words += " That is all of them: then a view alone would do."
-    elif got == wanted - 1:
-        words += " Is one end left out? The first piece and the last one always stay."
-    elif got == T * H - wanted:
-        words += " That is how many disagree."
-    elif got == min(T, H):
-        words += " Not every head (or position) has one: set T = 4 and H = 3 in the explorer."
-    elif got % wanted == 0 and got:
-        words += " Do you count numbers? Each piece has d_head of them, and is counted once."
     else:
         words += (
             " Piece (t, h) is number t * H + h in the memory; view alone takes it for number h * T + t. When are the "
             "two equal?"
         )
     raise Wrong(words)
+
+
+def counted(answer, T: int, H: int) -> int | float:
+    got = answer(T, H)
+    if getattr(got, "ndim", None) == 0:  # of torch or numpy
+        got = got.item()
+    if isinstance(got, (list, tuple, set, dict)):
+        raise Wrong(f"pieces_that_agree({T}, {H}) gave a {type(got).__name__}; wanted how many there are, len(...).")
+    if isinstance(got, bool) or not isinstance(got, Real) or not math.isfinite(got) or got != int(got):
+        raise Wrong(f"pieces_that_agree({T}, {H}) gave {got!r}; wanted a whole number.")
+    return int(got)
+
+
+def misread(answer) -> str:
+    """What the answer counts instead, if one rule gives its numbers at all sizes."""
+    gcd = math.gcd
+    shifted = "The greatest common divisor is that of T - 1 and H - 1, the last positions and heads counted from 0."
+    ends = "The first piece and the last one always stay: t = 0, h = 0, and t = T - 1, h = H - 1."
+    numbers = "Do you count numbers? Each piece has d_head of them, and is counted once."
+    rules = (
+        (lambda T, H: gcd(T - 1, H - 1), f"Is one end left out? {ends}"),
+        (lambda T, H: gcd(T - 1, H - 1) - 1, f"Are both ends left out? {ends}"),
+        (lambda T, H: max(0, gcd(T - 1, H - 1) - 1), f"Are both ends left out? {ends}"),
+        (lambda T, H: gcd(T, H), f"This is gcd(T, H). {shifted} And one end is left out."),
+        (lambda T, H: gcd(T, H) + 1, f"This is gcd(T, H) + 1. {shifted}"),
+        (lambda T, H: gcd(T - 1, H) + 1, f"This is gcd(T - 1, H) + 1. {shifted}"),
+        (lambda T, H: gcd(T, H - 1) + 1, f"This is gcd(T, H - 1) + 1. {shifted}"),
+        (lambda T, H: T * H, "That is all of them: then a view alone would do."),
+        (lambda T, H: T * H - count_pieces(T, H), "That is how many disagree."),
+        (lambda T, H: min(T, H), "That is min(T, H). Not every head (or position) has one: try T = 4 and H = 3."),
+        (lambda T, H: max(T, H), "That is the larger of T and H: set T = 4 and H = 3 in the explorer, and count."),
+        (lambda T, H: sum(t * T + h == h * H + t for t in range(T) for h in range(H)), "T and H change places: piece "
+         "(t, h) is number t * H + h in the memory, and view alone takes number h * T + t."),
+        *((lambda T, H, n=n: n * count_pieces(T, H), numbers) for n in (2, 3, 4, 5, 6)),
+        (lambda T, H: H * count_pieces(T, H), numbers),
+        (lambda T, H: 2, "It is 2 for T = 4 and H = 3. With one head or one position there is nothing to swap, so all "
+         "stay; and at T = 5, H = 3 there are others."),
+    )  # fmt: skip
+    sizes = [(T, H) for T in range(1, 10) for H in range(1, 9)]
+    told = fitting([counted(answer, *size) for size in sizes], sizes, rules)
+    return told[0] if told else ""

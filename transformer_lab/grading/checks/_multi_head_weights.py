@@ -1,16 +1,15 @@
 """Lesson 04: the checks of two questions about heads: what they cost, and their order."""
 
-import math
 from numbers import Real
 
 import torch
 from torch import Tensor
 
 from ..score import NotDone, Wrong, check
-from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from .common import close, compare, copies, expect_tensor, fitting, has_gradient, keeps_dtype, leaves_alone, normal
 
 NAMES = ("w_q", "w_k", "w_v", "w_o")
-SIZES = ((512, 8, 128), (512, 1, 128), (12, 3, 5), (64, 16, 7), (20, 4, 20))
+SIZES = ((512, 8, 128), (512, 1, 128), (12, 3, 5), (60, 15, 7), (22, 2, 21), (35, 5, 40))
 
 
 class cost:
@@ -18,18 +17,15 @@ class cost:
 
     @check("parameters", 1)
     def parameters(cost):
-        for d, H, T in SIZES:
-            expect_number(cost, d, H, T, 0, wrong_parameters(d, H))
+        expect_numbers(cost, 0, wrong_parameters())
 
     @check("multiply-adds of the matrix products", 1.5)
     def products(cost):
-        for d, H, T in SIZES:
-            expect_number(cost, d, H, T, 1, wrong_products(d, H, T))
+        expect_numbers(cost, 1, wrong_products())
 
     @check("numbers in the maps of weights", 0.5)
     def maps(cost):
-        for d, H, T in SIZES:
-            expect_number(cost, d, H, T, 2, wrong_maps(d, H, T))
+        expect_numbers(cost, 2, wrong_maps())
 
 
 def count_by_heads(d: int, H: int, T: int) -> tuple[int, int, int]:
@@ -46,75 +42,119 @@ def count_by_heads(d: int, H: int, T: int) -> tuple[int, int, int]:
     return parameters, products, maps
 
 
-def wrong_parameters(d: int, H: int):
-    full = "each head has full width. Heads share the width: the parameters do not depend on n_heads"
-    yield 4 * d * d * H, f"Here {full}.", "M13"
-    yield 3 * d * d * H + d * d, f"In w_q, w_k and w_v {full}.", "M13"
-    yield 3 * d * d * H + H * d * d, f"Here {full}.", "M13"
-    yield 3 * d * d, "w_o is left out: there are four maps.", None
-    yield d * d, "That is one map; there are four.", None
-    yield 4 * d * d + 4 * d, "The biases are counted; the question leaves them out.", None
-    yield 4 * d * d // H, "The parameters are divided by n_heads: that is one head's share. Add up all heads.", None
-    yield 3 * d * d // H + d * d, "w_q, w_k and w_v are those of one head only. Add up all heads.", None
-    yield 4 * d * (d // H), "That is one head's share. Add up all heads.", None
+FULL = "each head has full width. Heads share the width: the parameters do not depend on n_heads"
+SHARE = "That is one head's share. Add up all heads."
+BIASES = "The biases are counted; the question leaves them out."
+AS_WIDE = "The maps are counted as if each head were d_model wide."
+SOFTMAX = "The softmax is counted; the question asks for matrix products."
+SHARED_OUT = "That is one map shared out, as if the heads cut the sequence: every head sees all of it, T by T."
+MASKED = "That is half of each map, as under a causal mask; nothing here is masked."
+PAIRS = "A map has a row for each query and a column for each key: T by T."
+NO_WIDTH = "A map of weights is T by T: its size does not depend on d_model."
 
 
-def wrong_products(d: int, H: int, T: int):
-    right = count_by_heads(d, H, T)[1]
-    projections, core = 4 * T * d * d, 2 * T * T * d
-    yield right * H, "n_heads times too much: each head is counted at full width.", "M13"
-    yield projections + core * H, "Scores and weighted sums are counted as if each head were d_model wide.", "M13"
-    yield projections * H + core, "The maps are counted as if each head were d_model wide.", "M13"
-    yield 3 * T * d * d * H + T * d * d + core * H, "The heads are counted at full width.", "M13"
-    yield 3 * T * d * d * H + T * d * d + core, "The maps are counted as if each head were d_model wide.", "M13"
-    yield 2 * right, "Twice too much: a multiplication and its addition count once here.", None
-    yield (
-        projections,
-        "The scores and the weighted sum of the values are left out: T * T * d_head each, for each head.",
+def wrong_parameters() -> tuple:
+    """(formula of a wrong count, message, misconception or None)"""
+    return (
+        (lambda d, H, T: 4 * d * d * H, f"Here {FULL}.", "M13"),
+        (lambda d, H, T: 3 * d * d * H + d * d, f"In w_q, w_k and w_v {FULL}.", "M13"),
+        (lambda d, H, T: 3 * d * d, "w_o is left out: there are four maps.", None),
+        (lambda d, H, T: 3 * d * d * H, f"w_o is left out, and {FULL}.", "M13"),
+        (lambda d, H, T: d * d, "That is one map; there are four.", None),
+        (lambda d, H, T: 2 * d * d, "Those are two maps; there are four.", None),
+        (lambda d, H, T: 8 * d * d, "Those are eight maps; there are four.", None),
+        (lambda d, H, T: 4 * d, "A map from d_model to d_model numbers has d_model^2 weights.", None),
+        (lambda d, H, T: 4 * d * d + 4 * d, BIASES, None),
+        (lambda d, H, T: 4 * d * (d // H), SHARE, None),
+        (lambda d, H, T: 3 * d * (d // H) + d * d, "w_q, w_k and w_v are those of one head only.", None),
+        (lambda d, H, T: 3 * d * d + d * (d // H), "w_o is that of one head only: its rows serve all heads.", None),
+        (lambda d, H, T: 4 * T * d * d, "Parameters do not depend on T: the same maps work at every position.", None),
+    )  # fmt: skip
+
+
+def wrong_products() -> tuple:
+    def all_but(projections=4, core=2):
+        return lambda d, H, T: projections * T * d * d + core * T * T * d
+
+    def core(formula):
+        return lambda d, H, T: 4 * T * d * d + formula(d, H, T)
+
+    left_out = "The scores and the weighted sum of the values are left out: T * T * d_head each, for each head."
+    every = "Every query meets every key: T * T, not T."
+    width = "Each pair of positions costs a product of vectors, d_head wide for each head."
+    return (
+        (lambda d, H, T: H * (4 * T * d * d + 2 * T * T * d), "n_heads times too much: each head is counted at full "
+         "width.", "M13"),
+        (core(lambda d, H, T: 2 * H * T * T * d), "Scores and weighted sums are counted as if each head were d_model "
+         "wide.", "M13"),
+        (lambda d, H, T: 4 * T * d * d * H + 2 * T * T * d, AS_WIDE, "M13"),
+        (lambda d, H, T: 3 * T * d * d * H + T * d * d + 2 * H * T * T * d, AS_WIDE, "M13"),
+        (lambda d, H, T: 3 * T * d * d * H + T * d * d + 2 * T * T * d, AS_WIDE, "M13"),
+        (all_but(8, 4), "Twice too much: a multiplication and its addition count once here.", None),
+        (all_but(core=0), left_out, None),
+        (all_but(0), "The four maps are left out: T * d_model * d_model each.", None),
+        (all_but(core=1), "One of the two products, scores or weighted sum of the values, is left out.", None),
+        (all_but(3), "The product with w_o is left out.", None),
+        (all_but(1), "That is one map of the four.", None),
+        (core(lambda d, H, T: 2 * T * T * (d // H)), "Scores and weighted sums are those of one head only. Add up all "
+         "heads.", None),
+        (lambda d, H, T: 4 * T * d * (d // H) + 2 * T * T * (d // H), SHARE, None),
+        (lambda d, H, T: 4 * d * d + 2 * T * T * d, "The maps are applied at each of the T positions.", None),
+        (core(lambda d, H, T: 2 * T * d), every, None),
+        (core(lambda d, H, T: 2 * T * T), width, None),
+        (core(lambda d, H, T: 2 * H * T * T), width, None),
+        (core(lambda d, H, T: 2 * T * T * d * d), "Each pair costs a product of vectors: d_model once, all heads "
+         "together.", None),
+        (core(lambda d, H, T: T * (T + 1) * d), MASKED, None),
+        (core(lambda d, H, T: 2 * T * T * d + 4 * T * d), BIASES, None),
+        *((core(lambda d, H, T, n=n: 2 * T * T * d + n * H * T * T), SOFTMAX, None) for n in (1, 2, 3, 4, 5)),
+    )  # fmt: skip
+
+
+def wrong_maps() -> tuple:
+    one_number = "A weight is one number, not a vector: the map has no axis d_head."
+    holds = "That is what the keys hold. A map has a number for each pair of positions: T by T, and H maps."
+    return (
+        (lambda d, H, T: T * T, "That is one map. Every head has one of its own: this grows with n_heads.", "M13"),
+        (lambda d, H, T: T * T / H, SHARED_OUT, "M12"),
+        (lambda d, H, T: T * T // H, SHARED_OUT, "M12"),
+        (lambda d, H, T: H * (T // H) ** 2, SHARED_OUT, "M12"),
+        (lambda d, H, T: H * T, PAIRS, None),
+        (lambda d, H, T: T * T * d, one_number, None),
+        (lambda d, H, T: T * T * d // H, one_number, None),
+        (lambda d, H, T: T * d, holds, None),
+        (lambda d, H, T: H * T * d, holds, None),
+        (lambda d, H, T: H * T * (T + 1) // 2, MASKED, None),
+        (lambda d, H, T: 4 * H * T * T, "Those are the bytes of 32-bit numbers; wanted how many numbers.", None),
+        (lambda d, H, T: 32 * H * T * T, "Those are the bits of 32-bit numbers; wanted how many numbers.", None),
+        (lambda d, H, T: 2 * H * T * T, "Twice too much: the scores become weights, and are not counted.", None),
+        (lambda d, H, T: 3 * H * T * T, "Each head has one map of weights, not one for q, k and v each.", None),
+        (lambda d, H, T: H * d * d, NO_WIDTH, None),
+        (lambda d, H, T: d * d, NO_WIDTH, None),
+    )  # fmt: skip
+
+
+def expect_numbers(cost, which: int, faults: tuple) -> None:
+    """One of the three numbers is right for all sizes: else the words of a fault that fits all of them."""
+    names = ("parameters", "multiply-adds", "numbers in the maps")
+    got, right = [three_numbers(cost(*size)) for size in SIZES], [count_by_heads(*size) for size in SIZES]
+    mine, theirs = [numbers[which] for numbers in got], [numbers[which] for numbers in right]
+    for value in mine:
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise Wrong(f"{names[which]}: {value!r} is no number.")
+    if mine == theirs:
+        return
+    if all(set(numbers) == set(wanted) for numbers, wanted in zip(got, right, strict=True)):
+        raise Wrong("The three numbers are right, their order is not: `return parameters, multiply_adds, map_numbers`.")
+    at = next(i for i in range(len(SIZES)) if mine[i] != theirs[i])
+    d, H, T = SIZES[at]
+    look = "Count one head first, d_head = d_model / n_heads wide, then all of them."
+    message, misconception = fitting(mine, SIZES, faults) or (
+        f"{PAIRS} Every head has one." if which == 2 else look,
         None,
     )
-    yield core, "The four maps are left out: T * d_model * d_model each.", None
-    yield projections + core / 2, "One of the two products, scores or weighted sum of the values, is left out.", None
-    yield projections * 3 / 4 + core, "The product with w_o is left out.", None
-    yield projections + core / H, "Scores and weighted sums are those of one head only. Add up all heads.", None
-    yield right / H, "That is one head's share. Add up all heads.", None
-    yield 4 * d * d + core, "The maps are applied at each of the T positions.", None
-    yield projections + 2 * T * d, "Every query meets every key: T * T, not T.", None
-    yield projections + core + H * T * T, "The softmax is counted; the question asks for matrix products.", None
-
-
-def wrong_maps(d: int, H: int, T: int):
-    yield T * T, "That is one map. Every head has one of its own: this is what grows with n_heads.", "M13"
-    words = "That is one map shared out, as if the heads cut the sequence: every head sees all of it, T by T."
-    yield T * T / H, words, "M12"
-    yield H * T, "A map has a row for each query and a column for each key: T by T.", None
-    yield H * T * T * (d // H), "A weight is one number, not a vector: the map has no axis d_head.", None
-    yield T * T // H, words, "M12"
-    yield H * (T // H) ** 2, words, "M12"
-    yield T * d, "That is what the keys hold. A map has a number for each pair of positions: T by T, and H maps.", None
-    yield H * T * (T + 1) // 2, "That is half of each map, as under a causal mask; nothing here is masked.", None
-    yield 4 * H * T * T, "Those are the bytes of 32-bit numbers; wanted how many numbers.", None
-    yield H * d * d, "A map of weights is T by T: its size does not depend on d_model.", None
-
-
-def expect_number(cost, d: int, H: int, T: int, which: int, faults) -> None:
-    names = ("parameters", "multiply-adds", "numbers in the maps")
-    got = three_numbers(cost(d, H, T))
-    value, right = got[which], count_by_heads(d, H, T)
-    wanted = right[which]
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise Wrong(f"{names[which]}: {value!r} is no number.")
-    if value == wanted:
-        return
-    if set(got) == set(right):
-        raise Wrong("The three numbers are right, their order is not: `return parameters, multiply_adds, map_numbers`.")
-    told = f"cost(d_model={d}, n_heads={H}, T={T}): {value:,} {names[which]}; wanted {wanted:,}."
-    for wrong, message, misconception in faults:
-        if math.isclose(value, wrong) and wrong != wanted:
-            raise Wrong(f"{told} {message}", misconception)
-    if which == 2:
-        raise Wrong(f"{told} A map has a row for each query and a column for each key, and every head has one.")
-    raise Wrong(f"{told} Count one head first, d_head = d_model / n_heads wide, then all of them.")
+    told = f"cost(d_model={d}, n_heads={H}, T={T}): {mine[at]:,} {names[which]}; wanted {theirs[at]:,}."
+    raise Wrong(f"{told} {message}", misconception)
 
 
 def three_numbers(got) -> list:
@@ -161,6 +201,10 @@ class permute_heads:
         *matrices, order = next(head_cases())
         given = dict(zip(NAMES, matrices, strict=True))
         leaves_alone(lambda *given: permute(*given, list(order)), **given)
+        handed = list(order)
+        permute(*copies(*matrices), handed)
+        if handed != order:
+            raise Wrong("The list `order` was changed: whoever calls the function loses it. Make a new one.")
         for name, new in zip(NAMES, permuted(permute, *(w.double() for w in matrices), order), strict=True):
             keeps_dtype(new, torch.float64, name)
         for name, new in zip(NAMES, permuted(permute, *(w.requires_grad_() for w in matrices), order), strict=True):
@@ -174,6 +218,7 @@ def head_cases():
         (10, 3, 4, [1, 2, 0]),
         (7, 2, 5, [1, 0]),
         (6, 3, 2, [0, 1, 2]),
+        (9, 5, 2, [3, 4, 0, 2, 1]),
     ):
         yield *(normal(D, H * d_head) for _ in range(3)), normal(H * d_head, D), order
 
@@ -250,6 +295,11 @@ def column_faults(name: str, old: Tensor, new: Tensor, order):
         )
         yield by_rows(old, order), words, None
     d_head = old.shape[1] // H
+    overlap = torch.cat([old[:, head : head + d_head] for head in order], dim=1)
+    words = f"{name}: the columns of head h begin at h * d_head ({d_head} here), not at h."
+    yield overlap, words, None
+    for factor in (2, 0.5, H**0.5, H**-0.5):
+        yield by_columns(old, order) * factor, f"{name}: the order is right, but the numbers are changed.", None
     dealt = old.unflatten(1, (d_head, H))[:, :, order].flatten(1)
     yield dealt, f"{name}: columns are taken as if heads alternated; the d_head columns of a head stand together.", None
     yield from other_order(name, old.T, new.T, order)
@@ -280,6 +330,9 @@ def why_output_changed(matrices, got, order) -> str:
     rest = list(range(H, w_o.shape[0]))
     if close(new, w_o[list(order) + rest]):
         return told + f"Single rows of w_o are reordered, not whole heads of {w_o.shape[0] // H} rows."
+    ratio = (new * by_rows(w_o, order)).sum() / (w_o * w_o).sum()
+    if close(new, ratio * by_rows(w_o, order)):
+        return told + f"w_o's rows are in the right order, but multiplied by {ratio:.4g}."
     return told + "The rows of w_o belong to the heads: the same order, along the other axis."
 
 

@@ -1,7 +1,8 @@
 """Lesson 04: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
 
 from ._multi_head_grouped import grouped_query_attention
-from ._multi_head_module import multi_head_attention, repair
+from ._multi_head_module import multi_head_attention
+from ._multi_head_repair import repair
 from ._multi_head_split import pieces_that_agree, split_and_merge
 from ._multi_head_weights import cost, permute_heads
 

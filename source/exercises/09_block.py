@@ -7,7 +7,9 @@
 # has not been run yet.)
 #
 # Questions 1-3 are the core (about 35 minutes). 4-7 are optional. Letters as in the lesson: $B$ sequences, $T$ tokens
-# each, $L$ layers, $H$ heads; `x (B, T, d_model)`. Back to the [lesson](../../notebooks/09_block.ipynb).
+# each, $L$ layers, $H$ heads; `x (B, T, d_model)`. Functions and modules leave what they are given as it is, lists and
+# dictionaries too, keep the dtype, and let all gradients through; outputs are compared to four digits, whole numbers exactly.
+# Back to the [lesson](../../notebooks/09_block.ipynb).
 
 # %%
 import torch
@@ -22,7 +24,8 @@ from transformer_lab import BERT, GPT, Transformer, TransformerConfig
 #
 # You are given two parts, modules that turn `(B, T, d_model)` into `(B, T, d_model)`: `attention` and `feed_forward`.
 # Write the class `Block`, a **pre-norm** block: `Block(d_model, attention, feed_forward)` keeps the two parts, makes two
-# LayerNorms of its own (`nn.LayerNorm(d_model)`), and its `forward(x)` gives `(B, T, d_model)`. No dropout.
+# LayerNorms of its own (`nn.LayerNorm(d_model)`, or one that you write, with scales 1 and shifts 0 at first), and its
+# `forward(x)` gives `(B, T, d_model)`. No dropout.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -144,8 +147,8 @@ grade("09_block.Stack", Stack)
 #
 # | field | what it adds |
 # |---|---|
-# | `vocab_size`, `tie_embeddings` | one row each in the embedding, which both stacks of a Transformer use; untied, as many again in an output layer without bias (not in BERT) |
-# | `positions`, `max_len` | `"learned"`: a table (max_len, d_model), again for both stacks; every other scheme: nothing |
+# | `vocab_size`, `tie_embeddings` | one row each in the embedding; a Transformer has one embedding, which both stacks share; untied, as many rows again in an output layer without bias (not in BERT) |
+# | `positions`, `max_len` | `"learned"`: one table (max_len, d_model), and in a Transformer still one, which both stacks share; every other scheme: nothing |
 # | `n_heads`, `n_kv_heads`, `head_width` | $W_Q$ and $W_O$ have n_heads · head_width rows or columns, $W_K$ and $W_V$ n_kv_heads · head_width (`None`: n_heads) |
 # | `d_ff`, `activation` | two matrices, with `"swiglu"` a third of the size of the first |
 # | `bias` | one on every linear layer of a block |
@@ -316,11 +319,12 @@ for name, shapes in lists.items():
     print(name, *shown, sep="\n    ")
 
 # %% [markdown]
-# Write `identify(shapes)`, which reads such a list (a dictionary, in any order, of models of other sizes, whose heads
-# share keys or do not) and gives a dictionary with the keys `family` (`"encoder-decoder"`, `"GPT-2"`, `"BERT"` or
-# `"Llama"`), `n_layers` (of one stack), `d_model`, `d_ff`, `vocab_size`, and `group`: how many query heads share a key,
-# n_heads / n_kv_heads. `nn.Linear` keeps its matrix as (outputs, inputs). And in `heads_known`: can n_heads itself be
-# read off such a list, `"yes"` or `"no"`?
+# Write `identify(shapes)`, which reads such a list (a dictionary, in any order, of models of other sizes; a Llama's heads
+# share keys or do not, and its output layer is its own or the embedding again; a BERT has a pooler or a head for masked
+# words) and gives a dictionary with the keys `family` (`"encoder-decoder"`, `"GPT-2"`, `"BERT"` or `"Llama"`, spelled like
+# this), `n_layers` (of one stack), `d_model`, `d_ff`, `vocab_size`, and `group`: how many query heads share a key, n_heads /
+# n_kv_heads. `nn.Linear` keeps its matrix as (outputs, inputs). And in `heads_known`: can n_heads itself be read off such a
+# list, `"yes"` or `"no"`?
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

@@ -219,6 +219,83 @@ def mixed_styles(s, x):
     return s.n_2(x + s.f(x))
 
 
+def scaled_parts(s, x):
+    x = x + 0.5 * s.a(s.n_1(x))
+    return x + 0.5 * s.f(s.n_2(x))
+
+
+def relu_behind(s, x):
+    x = x + s.a(s.n_1(x)).relu()
+    return x + s.f(s.n_2(x))
+
+
+def sum_of_parts(s, x):
+    y = s.a(s.n_1(x))
+    return y + s.f(s.n_2(x + y))
+
+
+def attention_again(s, x):
+    x = x + s.a(s.n_1(x))
+    return x + s.a(s.n_2(x))
+
+
+def norm_of_norm(s, x):
+    x = x + s.a(s.n_1(x))
+    return x + s.f(s.n_2(s.n_2(x)))
+
+
+def bare_second(s, x):
+    x = x + s.a(s.n_1(x))
+    return x + s.f(F.layer_norm(x, x.shape[-1:]))
+
+
+def half_scales(s):
+    nn.init.constant_(s.n_1.weight, 0.5)
+
+
+def no_shift(s):
+    s.n_1, s.n_2 = (nn.LayerNorm(n.normalized_shape, bias=False) for n in (s.n_1, s.n_2))
+
+
+def wide_norms(s):
+    s.n_1, s.n_2 = (nn.LayerNorm((5, *n.normalized_shape)) for n in (s.n_1, s.n_2))
+
+
+class NormsInAList(nn.Module):
+    def __init__(self, d_model, attention, feed_forward):
+        super().__init__()
+        self.a, self.f, self.norms = attention, feed_forward, [nn.LayerNorm(d_model), nn.LayerNorm(d_model)]
+
+    def forward(self, x):
+        x = x + self.a(self.norms[0](x))
+        return x + self.f(self.norms[1](x))
+
+
+class BatchNormBlock(nn.Module):
+    def __init__(self, d_model, attention, feed_forward):
+        super().__init__()
+        self.a, self.f = attention, feed_forward
+        self.n_1, self.n_2 = nn.BatchNorm1d(d_model), nn.BatchNorm1d(d_model)
+
+    def forward(self, x):
+        x = x + self.a(self.n_1(x.transpose(1, 2)).transpose(1, 2))
+        return x + self.f(self.n_2(x.transpose(1, 2)).transpose(1, 2))
+
+
+class BlockOfTables(nn.Module):
+    """Both norms' scales in one tensor, both shifts in another."""
+
+    def __init__(self, d_model, attention, feed_forward):
+        super().__init__()
+        self.parts = nn.ModuleList([attention, feed_forward])
+        self.scales, self.shifts = nn.Parameter(torch.ones(2, d_model)), nn.Parameter(torch.zeros(2, d_model))
+
+    def forward(self, x):
+        for part, scale, shift in zip(self.parts, self.scales, self.shifts, strict=True):
+            x = x + part(F.layer_norm(x, x.shape[-1:], scale, shift))
+        return x
+
+
 def into_its_input(s, x):
     x += s.a(s.n_1(x))
     x += s.f(s.n_2(x))
@@ -464,6 +541,53 @@ def cloned(n, make_block):
     return nn.ModuleList(copy.deepcopy(one) for _ in range(n))
 
 
+def returned_after_one(s, x):
+    for one in s.blocks:
+        x = one(x)
+        return s.norm(x)
+    return x
+
+
+def one_for_all(s, x, place):
+    for _ in s.blocks:
+        x = s.blocks[place](x)
+    return x
+
+
+def some_blocks(s, x, which):
+    for one in s.blocks[which]:
+        x = one(x)
+    return x
+
+
+def exchanged(s, x):
+    for one in (*s.blocks[1::-1], *s.blocks[2:]) if len(s.blocks) > 1 else s.blocks:
+        x = one(x)
+    return s.norm(x)
+
+
+def folded(s, x):
+    def on(x, blocks):
+        return on(blocks[0](x), blocks[1:]) if blocks else s.norm(x)
+
+    return on(x, list(s.blocks))
+
+
+class OtherBlocks(nn.Module):
+    def __init__(self, n_layers, d_model, make_block):
+        super().__init__()
+        self.blocks = nn.ModuleList(nn.Linear(d_model, d_model) for _ in range(n_layers))
+        self.norm = nn.LayerNorm(d_model)
+
+    def forward(self, x):
+        return through(self, x)
+
+
+class StackWithoutSuper(nn.Module):
+    def __init__(self, n_layers, d_model, make_block):
+        self.blocks = nn.ModuleList(make_block() for _ in range(n_layers))
+
+
 class BlocksInForward(nn.Module):
     def __init__(self, n_layers, d_model, make_block):
         super().__init__()
@@ -607,6 +731,22 @@ def flops_by_products(config, T):
     return total
 
 
+def biases(config):
+    """Of one token, in all layers."""
+    width, kv = config.head_width, config.n_kv_heads or config.n_heads
+    gates = 1 + (config.activation == "swiglu")
+    return (
+        config.bias * config.n_layers * ((config.n_heads + 2 * kv) * width + 2 * config.d_model + gates * config.d_ff)
+    )
+
+
+def weights(config):
+    """Of the matrices of one layer."""
+    heads = config.n_heads + (config.n_kv_heads or config.n_heads)
+    matrices = 2 + (config.activation == "swiglu")
+    return 2 * config.d_model * heads * config.head_width + matrices * config.d_model * config.d_ff
+
+
 def flops_core(core):
     return lambda c, T: flops_right(c, T, core=0) + c.n_layers * 4 * core(c, T)
 
@@ -668,6 +808,15 @@ def find(shapes, end):
 
 def text_maximum(shapes, found):
     return 1 + int(max(name.split(".")[2] for name in shapes if ".blocks." in name))
+
+
+def by_the_first(shapes):
+    vocab_size, d_model = next(iter(shapes.values()))
+    return {**identify_right(shapes), "vocab_size": vocab_size, "d_model": d_model}
+
+
+def second_of_any(shapes):
+    return {**identify_right(shapes), "d_model": min(shape[1] for shape in shapes.values())}
 
 
 def emptied(shapes):
@@ -818,6 +967,17 @@ def norm_each_3(ids, tokens, positions, blocks, norm):
     return x @ tokens.weight.T
 
 
+def norm_twice(ids, tokens, positions, blocks, norm):
+    return F.linear(norm(path(out=False)[2](ids, tokens, positions, blocks, norm)), tokens.weight)
+
+
+def blocks_used_up(ids, tokens, positions, blocks, norm):
+    x = tokens(ids) + positions[: ids.shape[1]]
+    while blocks:
+        x = blocks.pop(0)(x)
+    return F.linear(norm(x), tokens.weight)
+
+
 def table_detached(ids, tokens, positions, blocks, norm):
     return repaired_3(ids, tokens, positions.detach(), blocks, norm)
 
@@ -835,11 +995,14 @@ RIGHT = {
         ("one line", block(pre_one_line)),
         ("wrappers, norms by hand, second made first", BlockOfWrappers),
         ("a function that builds it", block_function),
+        ("scales and shifts in tables", BlockOfTables),
+        ("norm 2 before norm 1", block(lambda s, x: (y := x + s.a(s.n_2(x))) + s.f(s.n_1(y)))),
     ],
     "09_block.Stack": [
         ("ModuleList", stack(through)),
         ("Sequential", sequential_stack),
         ("attributes by name", StackByNames),
+        ("recursive", stack(folded)),
         ("Sequential inside", stack(lambda s, x: s.norm(s.blocks(x)),
                                     lambda n, make: nn.Sequential(*(make() for _ in range(n))))),
     ],
@@ -901,10 +1064,25 @@ WRONG = {
         ("feed-forward only", block(feed_forward_only), "attention is missing", "M29"),
         ("one norm for both", block(pre, norms=1), "wanted two norms"),
         ("three norms", block(pre, norms=3), "three norms"),
-        ("norm 1 used twice", block(one_norm_twice), "one norm used twice"),
+        ("norm 1 used twice", block(one_norm_twice), "One norm is used twice"),
         ("norm taken once", block(norm_reused), "beside attention"),
         ("input twice", block(input_twice), "added twice"),
         ("into its input", block(into_its_input), "changed its input x in place"),
+        ("half of each part", block(scaled_parts), "A part's output is multiplied by 0.5"),
+        ("ReLU behind attention", block(relu_behind), "A ReLU stands behind attention"),
+        ("x itself lost", block(sum_of_parts), "x itself is lost", "M15"),
+        ("attention twice", block(attention_again), "attention stands in both places"),
+        ("norm of a norm", block(norm_of_norm), "reads a norm of a norm"),
+        ("norms without what they learn", block(bare_second), "without scale and shift: use the module's own"),
+        ("scales of a half", block(pre, before=half_scales), "do not start as nn.LayerNorm does"),
+        ("no shift", block(pre, before=no_shift), "have a scale and no shift"),
+        ("frozen", block(pre, before=lambda s: s.n_1.requires_grad_(False)), "No gradient reaches n_1.weight"),
+        ("norms in a list, called there", NormsInAList, "one in a plain list is not found"),
+        ("batch norm", BatchNormBlock, "over batch and positions"),
+        ("over positions too", block(pre, before=wide_norms), "parameters; two norms hold four"),
+        ("a matrix of its own", block(pre, before=lambda s: setattr(s, "w", nn.Linear(6, 6))), "two norms hold four"),
+        ("16 bits", block(lambda s, x: pre(s, x).half().to(x.dtype)), "of low precision"),
+        ("a function", lambda d_model, attention, feed_forward: lambda x: x, "which is no nn.Module"),
         ("adds into a copy", block(pre_in_place), "Do not write into a tensor that a gradient needs"),
         ("attention detached", block(detached), "No gradient reaches a.linear"),
         ("thrown away", block(thrown_away), "thrown away"),
@@ -939,7 +1117,7 @@ WRONG = {
         ("norm first", stack(norm_first), "before the first block"),
         ("results lost", stack(lost), "thrown away"),
         ("only the last", stack(last_only), "Only one block counts"),
-        ("returned inside the loop", stack(returned_inside), "Only one block counts"),
+        ("returned inside the loop", stack(returned_inside), "is `return` inside the loop?"),
         ("side by side", stack(side_by_side), "one wide layer", "M19"),
         ("x added after each", stack(added_each), "x is added after each block", "M19"),
         ("Add & Norm around each", stack(add_and_norm), "inside it already", "M19"),
@@ -951,6 +1129,27 @@ WRONG = {
         ("norm before every block", stack(norm_before_each), "stands before every block"),
         ("a width written in", StackOfSix, "with the argument and not a number"),
         ("detached", stack(lambda s, x: through(s, x.detach())), "No gradient reaches the input"),
+        ("returned inside, x kept", stack(returned_after_one), "Only the first block is applied"),
+        ("returned inside, no norm", stack(lambda s, x: s.blocks[0](x)), "And the norm is not used"),
+        ("the first again and again", stack(lambda s, x: s.norm(one_for_all(s, x, 0))), "in the order 0, 0, 0"),
+        ("the last again and again", stack(lambda s, x: s.norm(one_for_all(s, x, -1))), "in the order 2, 2, 2"),
+        ("two exchanged", stack(exchanged), "in the order 1, 0, 2"),
+        ("every other", stack(lambda s, x: s.norm(some_blocks(s, x, slice(None, None, 2)))), "only 0, 2"),
+        ("all but the first", stack(lambda s, x: s.norm(some_blocks(s, x, slice(1, None)))),
+         "The first block is left out"),
+        ("norm twice", stack(lambda s, x: s.norm(through(s, x))), "The norm is applied twice"),
+        ("make_block itself", stack(through, lambda n, make: nn.ModuleList(make for _ in range(n))),
+         "call it, make_block(), once for each layer"),
+        ("make_block itself, no path of ours", stack(through, lambda n, make: nn.ModuleList(make for _ in range(n))),
+         "TypeError: make_block is not a Module subclass"),
+        ("other blocks", OtherBlocks, "Call it there, once for each layer"),
+        ("super forgotten", StackWithoutSuper, "before Module.__init__() call"),
+        ("a dictionary", stack(lambda s, x: through(s, x), lambda n, make: {i: make() for i in range(n)}),
+         "no block is among the stack's modules"),
+        ("three always", stack(through, lambda n, make: nn.ModuleList(make() for _ in range(3))), "For n_layers = 1"),
+        ("one element of the batch", stack(lambda s, x: through(s, x)[0]), "An axis is missing"),
+        ("a tuple", stack(lambda s, x: (through(s, x),)), "is of type tuple"),
+        ("dropout", stack(lambda s, x: F.dropout(through(s, x), 0.1)), "Two calls with the same input differ"),
     ],
     "09_block.count_parameters": [
         ("final norm forgotten", wrong_count(final=lambda c: 0), "the norm at the end of one stack"),
@@ -995,6 +1194,25 @@ WRONG = {
         ("GPT-2 small always", lambda c, f: 124_439_808, "whatever the config"),
         ("None taken for a number", lambda c, f: counted(c, f) + 0 * c.n_kv_heads, "config.n_kv_heads is None where"),
         ("two mistakes", wrong_count(final=lambda c: 0, w_o=0), "It would fit a model"),
+        ("no keys", wrong_count(kv=lambda c: c.n_kv_heads or 0), "W_K and W_V with their biases"),
+        ("bytes", lambda c, f: 4 * counted(c, f), "the bytes of so many float32 numbers"),
+        ("negative", lambda c, f: -counted(c, f), "The sign is wrong"),
+        ("rule of thumb", lambda c, f: 12 * c.n_layers * c.d_model**2, "a rule of thumb"),
+        ("rule of thumb with embedding", lambda c, f: 12 * c.n_layers * c.d_model**2 + c.vocab_size * c.d_model,
+         "a rule of thumb"),
+        ("embedding twice", lambda c, f: counted(c, f) + c.vocab_size * c.d_model,
+         "too much is as much as the token emb"),
+        ("one layer more", lambda c, f: counted(c, f, layers=c.n_layers + 1), "one whole block"),
+        ("a bias on the output", lambda c, f: counted(c, f) + c.vocab_size, "is there a bias on the output layer?"),
+        ("pooler always", lambda c, f: counted(c, f) + (f == "BERT" and not c.pooler) * (c.d_model**2 + c.d_model),
+         "too much is as much as the pooler"),
+        ("one embedding for each stack", lambda c, f: counted(c, f) + (f == "Transformer") * c.vocab_size * c.d_model,
+         "too much is as much as the token emb"),
+        ("no dense layer", lambda c, f: counted(c, f) - c.masked_lm_head * (c.d_model**2 + c.d_model), "dense layer"),
+        ("one norm for two stacks", lambda c, f: counted(c, f) - (f == "Transformer" and c.norm_position == "pre")
+         * c.d_model * (2 - (c.norm == "rms")), "the norm at the end of one stack"),
+        ("a text", lambda c, f: str(counted(c, f)), "A str came back"),
+        ("half of them", lambda c, f: counted(c, f) / 2, "is whole"),
     ],
     "09_block.cache_bytes": [
         ("kv heads ignored", cache_width(lambda c: c.n_heads * c.head_width), "n_kv_heads is ignored"),
@@ -1019,6 +1237,24 @@ WRONG = {
         ("group for heads", cache_width(lambda c: c.n_heads // (c.n_kv_heads or c.n_heads) * c.head_width),
          "how many queries share a key"),
         ("megabytes", lambda c, B, S, n: cache_right(c, B, S, n) / 1e6, "a number of bytes is whole"),
+        ("two bytes always", lambda c, B, S, n: cache_right(c, B, S, 2), "not every number takes 2 bytes"),
+        ("divided by 8", cache(lambda right, c, B, S, n: right // 8), "divided by 8, as if bits"),
+        ("no width", cache(lambda right, c, B, S, n: right // c.head_width), "The width of a head is missing"),
+        ("no heads", lambda c, B, S, n: 2 * c.n_layers * B * S * c.head_width * n,
+         "The number of key heads is missing"),
+        ("d_ff", cache_width(lambda c: c.d_ff), "d_ff is the width taken"),
+        ("d_model for each head", cache_width(lambda c: c.d_model * (c.n_kv_heads or c.n_heads)),
+         "the width of one head"),
+        ("one sequence more", lambda c, B, S, n: cache_right(c, B + 1, S, n), "One sequence too many"),
+        ("one layer fewer", cache(lambda right, c, B, S, n: right // c.n_layers * (c.n_layers - 1)),
+         "One layer is missing"),
+        ("kilobytes", cache(lambda right, c, B, S, n: right // 1024), "These are kilobytes"),
+        ("all steps", cache(lambda right, c, B, S, n: right * (S + 1) // 2), "The tokens of all steps are added up"),
+        ("four tensors", cache(lambda right, c, B, S, n: 2 * right), "two tensors a layer, not four"),
+        ("inputs too", lambda c, B, S, n: cache_right(c, B, S, n) + c.n_layers * B * S * c.d_model * n,
+         "or the layers' inputs"),
+        ("one token more", lambda c, B, S, n: cache_right(c, B, S + 1, n), "One token too many"),
+        ("a text", lambda c, B, S, n: f"{cache_right(c, B, S, n)} bytes", "A str came back"),
         ("a quarter of a byte", cache(lambda right, c, B, S, n: right + 0.25), "is whole"),
     ],
     "09_block.forward_flops": [
@@ -1030,7 +1266,7 @@ WRONG = {
         ("no logits", lambda c, T: flops_right(c, T, logits=False), "the logits"),
         ("no gate", lambda c, T: flops_right(c, T, gate=False), "the gate of swiglu"),
         ("kv heads ignored", lambda c, T: flops_right(c, T, keys=c.n_heads), "n_kv_heads is smaller"),
-        ("no W_O", lambda c, T: flops_right(c, T, w_o=0), "as much as W_O"),
+        ("no W_O", lambda c, T: flops_right(c, T, w_o=0), "one of the four projections"),
         ("2 N T", two_n_t, "2 x parameters x T"),
         ("forward and backward", lambda c, T: 3 * flops_right(c, T), "forward and backward"),
         ("None", lambda c, T: None, "forget `return`"),
@@ -1047,6 +1283,37 @@ WRONG = {
         ("max_len tokens", lambda c, T: flops_right(c, c.max_len), "config.max_len tokens"),
         ("softmax counted", lambda c, T: flops_right(c, T) + 3 * c.n_layers * c.n_heads * T * T, "softmax"),
         ("billions", lambda c, T: flops_right(c, T) / 1e9, "a number of FLOPs is whole"),
+        ("biases", lambda c, T: flops_right(c, T) + biases(c) * T, "as much as the biases (they"),
+        ("biases, two operations", lambda c, T: flops_right(c, T) + 2 * biases(c) * T,
+         "the biases, two operations each"),
+        ("embedding a product", lambda c, T: flops_right(c, T) + 2 * T * c.vocab_size * c.d_model,
+         "if looking up were a p"),
+        ("embedding and positions", lambda c, T: flops_right(c, T) + 2 * T * (c.vocab_size + c.max_len) * c.d_model,
+         "embedding and position table"),
+        ("half of the weights", lambda c, T: flops_right(c, T) - c.n_layers * T * weights(c),
+         "half of all products with"),
+        ("half of the logits", lambda c, T: flops_right(c, T) - T * c.d_model * c.vocab_size, "half of the logits"),
+        ("no W_V", lambda c, T: flops_right(c, T) - 2 * c.n_layers * T * c.d_model * (c.n_kv_heads or c.n_heads)
+         * c.head_width, "one of the four projections"),
+        ("one matrix of two", lambda c, T: flops_right(c, T) - 2 * c.n_layers * T * c.d_model * c.d_ff,
+         "one of the two feed-forward matrices"),
+        ("always a gate", lambda c, T: flops_right(c, T) + (c.activation != "swiglu") * 2 * c.n_layers * T * c.d_model
+         * c.d_ff, "a third feed-forward matrix"),
+        ("d_ff = 4 d_model", lambda c, T: flops_right(c, T) + (2 + (c.activation == "swiglu")) * 2 * c.n_layers * T
+         * c.d_model * (4 * c.d_model - c.d_ff), "with d_ff = 4 d_model"),
+        ("norms counted", lambda c, T: flops_right(c, T) + 10 * c.n_layers * T * c.d_model, "are the norms or the"),
+        ("activation counted", lambda c, T: flops_right(c, T) + c.n_layers * T * c.d_ff, "is the activation counted?"),
+        ("6 N T", lambda c, T: 3 * two_n_t(c, T), "rule of thumb for training"),
+        ("2 N", lambda c, T: two_n_t(c, T) // T, "is for one token"),
+        ("2 N T, no embedding", lambda c, T: two_n_t(c, T) - 2 * T * c.vocab_size * c.d_model, "without the embedding"),
+        ("twice", lambda c, T: 2 * flops_right(c, T), "twice what is wanted"),
+        ("layers twice", lambda c, T: c.n_layers * flops_right(c, T), "by n_layers once more"),
+        ("all of one layer", lambda c, T: flops_right(c, T, logits=False) // c.n_layers
+         + 2 * T * c.d_model * c.vocab_size,
+         "all layers but one"),
+        ("core over max_len", flops_core(lambda c, T: T * c.max_len * c.n_heads * c.head_width), "not max_len"),
+        ("d_model for the queries", lambda c, T: flops_right(c, T) - 4 * c.n_layers * T * c.d_model
+         * (c.n_heads * c.head_width - c.d_model), "have beyond d_model x d_model"),
     ],
     "09_block.identify": [
         ("first block is 0", identified(n_layers=lambda s, f: f["n_layers"] - 1), "has the number 0"),
@@ -1072,6 +1339,27 @@ WRONG = {
         ("SmolLM2's group", identified(group=lambda s, f: 3 if f["family"] == "Llama" else 1), "rows of w_q divided"),
         ("texts", identified(n_layers=lambda s, f: str(f["n_layers"])), "A text came back"),
         ("the list emptied", (emptied, "no"), "changed the dictionary"),
+        ("the first shape", (by_the_first, "no"), "look each shape up by its name"),
+        ("the second number of any", (second_of_any, "no"), "look each shape up by its name"),
+        ("the largest", identified(vocab_size=lambda s, f: max(shape[0] for shape in s.values())), "That is max_len"),
+        ("a BERT by its pooler", identified(family=lambda s, f: "BERT" if "pooler" in str(s) else
+                                            f["family"].replace("BERT", "GPT-2")), "no decoder; a pooler"),
+        ("a Llama by its output", identified(family=lambda s, f: f["family"] if "output" in str(s) else
+                                             f["family"].replace("Llama", "GPT-2")), "it may have or not"),
+        ("attentions counted", identified(n_layers=lambda s, f: sum(n.endswith("w_q.weight") for n in s)),
+         "count blocks, not their parts"),
+        ("half of w_1", identified(d_ff=lambda s, f: f["d_ff"] // (1 + ("w_gate" in str(s)))), "nothing to halve"),
+        ("from w_2", identified(d_ff=lambda s, f: find(s, "w_2.weight")[0]), "That is d_model"),
+        ("64 a head", identified(group=lambda s, f: find(s, "attention.w_q.weight")[0] // 64), "rows of w_q divided"),
+        ("columns", identified(group=lambda s, f: find(s, "attention.w_q.weight")[1] // f["d_model"]),
+         "Compare the rows"),
+        ("one digit", identified(n_layers=lambda s, f: min(f["n_layers"], 10)), "one character cannot hold"),
+        ("a tuple for d_model", identified(d_model=lambda s, f: (f["d_model"],)), "this is of type tuple"),
+        ("None", identified(d_ff=lambda s, f: None), "this is of type NoneType"),
+        ("small letters", identified(family=lambda s, f: f["family"].lower()), "The families are"),
+        ("pairs", (lambda s: list(identify_right(s).items()), "no"), "wanted a dictionary"),
+        ("heads: maybe", (identify_right, "maybe"), "choose one of 'yes', 'no'"),
+        ("heads: False", (identify_right, False), "with its quotation marks"),
         ("heads known", (identify_right, "yes"), "give the same shapes"),
     ],
     "09_block.repair": [
@@ -1112,5 +1400,39 @@ WRONG = {
         ("second input again", partly(1, by=lambda x, a, f, m, n: n(x + (h := m(x + a(x))) + f(h))), "added again at"),
         ("second detached", partly(1, by=lambda *parts: repaired_2(*parts).detach()), "No gradient flows"),
         ("third last block only", path(blocks=slice(2, None)), "Only the last block counts"),
+        ("second, a norm too many", partly(1, by=lambda x, a, f, m, n: n(n((h := m(x + a(x))) + f(h)))),
+         "This is norm_2(norm_2(h + feed_forward(h)))"),
+        ("second, norm before f", partly(1, by=lambda x, a, f, m, n: n((h := m(x + a(x))) + f(n(h)))),
+         "feed_forward(norm_2(h)))"),
+        ("second, norm 1 twice", partly(1, by=lambda x, a, f, m, n: n((h := m(m(x + a(x)))) + f(h))),
+         "norm_1(norm_1(x"),
+        ("second, first skip lost", partly(1, by=lambda x, a, f, m, n: n((h := m(a(x))) + f(h))),
+         "h = norm_1(attention(x))"),
+        ("second, attention twice", partly(1, by=lambda x, a, f, m, n: n((h := m(x + a(x))) + a(h))),
+         "h + attention(h)"),
+        ("second, subtracted", partly(1, by=lambda x, a, f, m, n: n((h := m(x + a(x))) - f(h))), "h - feed_forward(h)"),
+        ("second, f of the input", partly(1, by=lambda x, a, f, m, n: n(m(x + a(x)) + f(x))),
+         "reads the block's input"),
+        ("first, norm of norm", partly(0, by=lambda x, a, f, m, n: (h := x + a(m(x))) + f(n(n(h)))),
+         "norm_2(norm_2(h))"),
+        ("first, h twice", partly(0, by=lambda x, a, f, m, n: (h := x + a(m(x))) + h + f(n(h))), "This is h + h +"),
+        ("first, no first skip", partly(0, by=lambda x, a, f, m, n: (h := a(m(x))) + f(n(h))),
+         "h = attention(norm_1(x))"),
+        ("first, no first norm", partly(0, by=lambda x, a, f, m, n: (h := x + a(x)) + f(n(h))),
+         "with h = x + attention(x)"),
+        ("first, one norm for both", partly(0, by=lambda x, a, f, m, n: x + a(m(x)) + f(m(x))),
+         "reads norm 1 of the block"),
+        ("third, the whole table", path(lambda i, t, p: t(i) + p), "Take the first T rows, positions"),
+        ("third, position 0", path(lambda i, t, p: t(i) + p[0]), "given to all tokens", "M34"),
+        ("third, the last rows", path(lambda i, t, p: t(i) + p[-i.shape[1]:]), "The last T positions are taken"),
+        ("third, multiplied", path(lambda i, t, p: t(i) * p[: i.shape[1]]), "Positions are multiplied"),
+        ("third, twice", path(lambda i, t, p: t(i) + 2 * p[: i.shape[1]]), "Positions are added twice"),
+        ("third, from 1", path(lambda i, t, p: t(i) + p[1 : i.shape[1] + 1]), "Positions count from 0"),
+        ("third, norm twice", partly(2, by=norm_twice), "The norm is applied twice"),
+        ("third, logits divided", path(after=lambda x: x / 6**0.5), "divided by sqrt(d_model)"),
+        ("third, turned", partly(2, by=lambda ids, *rest: repaired_3(ids.T, *rest).transpose(0, 1)), "are exchanged",
+         "M34"),
+        ("third, blocks used up", partly(2, by=blocks_used_up), "changed the list of blocks"),
+        ("third, last token alone", partly(2, by=lambda *parts: repaired_3(*parts)[:, -1:]), "wanted (4, 7, 11)"),
     ],
 }  # fmt: skip

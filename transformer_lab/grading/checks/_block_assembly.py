@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..answer import Answer
 from ..score import NotDone, Wrong, check
 from . import _block_faults as faults
-from .common import close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from .common import close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal, settled
 
 B, T, D = 3, 5, 6
 
@@ -58,21 +58,29 @@ class Block:
             for parameter in own:
                 parameter.add_(0.5 * torch.randn_like(parameter))
         got = run_module(block, x, "Block")
-        wanted = [block_spec(x, attention, feed_forward, *norms, norm=fast_norm) for norms in ways_to_pair(own)]
+        ways = ways_to_pair(own)
+        wanted = [block_spec(x, attention, feed_forward, *norms, norm=fast_norm) for norms in ways]
         if any(close(got, right, 1e-4) for right in wanted):
             return
-        compare_block(Block, (B, T, D))  # what is wrong already at the start says more
+        settled(lambda: compare_block(Block, (B, T, D)), "The output of a fresh block is")
+        told = next(
+            (words for wrong, words in misused(x, attention, feed_forward, ways) if close(got, wrong, 1e-4)), ""
+        )
         raise Wrong(
             "With fresh norms the output is right; with their scales and shifts changed, as training would, it is "
-            "not. Is one norm used twice and the other never? norm 1 belongs before attention, norm 2 before the "
-            "feed-forward layer."
+            f"not. {told or MISUSED}"
         )
 
     @check("gradients reach every parameter; dtype and input stay as they were", 0.5)
     def gradient(Block):
         block, attention, feed_forward = build(Block)
         gradients_arrive(block, "Block", lambda x: block_spec(x, attention, feed_forward, norm=fast_norm))
-        keeps_dtype(run_module(block.double(), normal(B, T, D).double(), "Block"), torch.float64, "the output")
+        try:
+            got = run_module(block.double(), normal(B, T, D).double(), "Block")
+        except RuntimeError:  # a norm that is not among the block's parameters stays in float32
+            settled(lambda: parameters_of_a_block(block, attention, feed_forward), "What the block holds is")
+            raise
+        keeps_dtype(got, torch.float64, "the output")
 
 
 class Stack:
@@ -141,6 +149,10 @@ def parameters_of_a_block(block, attention, feed_forward) -> list[Tensor]:
     width = sum(p.numel() for p in own) / next(iter(attention.parameters())).shape[-1]
     if width == 4:
         return own
+    if width == 2 and len(own) == 2 and all((p == 1).all() for p in own):
+        raise Wrong(
+            "The block's two norms have a scale and no shift (RMSNorm, or bias=False?): nn.LayerNorm(d_model) has both."
+        )
     told = {
         0: "The block has no parameters but those of its parts: make two nn.LayerNorm(d_model) in __init__, as "
         "attributes. (One made in forward() is new at every call and never learns; one in a plain list is not found.)",
@@ -160,7 +172,8 @@ WRITTEN_IN = "The size of a norm does not go with d_model: nn.LayerNorm(d_model)
 
 def ways_to_pair(own: list[Tensor]) -> list[tuple]:
     """((gamma, beta) of norm 1, of norm 2), for each way to tell which is which: names are the learner's own."""
-    vectors = [v for p in own for v in p.reshape(-1, D)]
+    width = sum(p.numel() for p in own) // 4
+    vectors = [v for p in own for v in p.reshape(-1, width)]
     return [((a, b), (c, d)) for a, b, c, d in itertools.permutations(vectors)]
 
 
@@ -181,12 +194,48 @@ def block_spec(x, attention, feed_forward, norm_1=(1.0, 0.0), norm_2=(1.0, 0.0),
     return x + feed_forward(norm(x, *norm_2))
 
 
+MISUSED = (
+    "Is each norm used once, and with its own scale and shift? Norm 1 belongs before attention, norm 2 before the "
+    "feed-forward layer."
+)
+
+
+def misused(x: Tensor, a, f, ways: list):
+    """Blocks that are right as long as both norms are fresh, with what to tell their authors."""
+    for first, second in ways:
+        y = x + a(fast_norm(x, *first))
+        again = fast_norm(y, *first)
+        yield y + f(again), "One norm is used twice and the other never."
+        for one in (first, second):
+            twice = fast_norm(fast_norm(y, *second), *one)
+            yield y + f(twice), "The feed-forward layer reads a norm of a norm; wanted norm 2 alone, once."
+            z = x + a(fast_norm(fast_norm(x, *first), *one))
+            yield z + f(fast_norm(z, *second)), "Attention reads a norm of a norm; wanted norm 1 alone, once."
+        bare = fast_norm(y)
+        yield y + f(bare), "The feed-forward layer's norm is one without scale and shift: use the module's own."
+        z = x + a(fast_norm(x))
+        yield z + f(fast_norm(z, *second)), "Attention's norm is one without scale and shift: use the module's own."
+
+
 def compare_block(Block, shape: tuple) -> None:
     block, attention, feed_forward = build(Block, shape[-1])
     x = 3 * normal(*shape)
     got = run_module(block, x, "Block")
     wanted = block_spec(x, attention, feed_forward)
-    compare(got, wanted, faults.blocks(x, attention, feed_forward, fast_norm), "the output", 1e-4)
+    told = itertools.chain(
+        faults.blocks(x, attention, feed_forward, fast_norm), other_start(x, block, attention, feed_forward)
+    )
+    compare(got, wanted, told, "the output", 1e-4)
+
+
+def other_start(x: Tensor, block, attention, feed_forward):
+    """The output with the norms' scales and shifts as they are, where a fresh LayerNorm has other ones."""
+    parts = {id(p) for part in (attention, feed_forward) for p in part.parameters()}
+    own = [p for p in block.parameters() if id(p) not in parts]
+    if sum(p.numel() for p in own) == 4 * x.shape[-1]:
+        words = "The norms do not start as nn.LayerNorm does, with all scales 1 and all shifts 0."
+        for norms in ways_to_pair(own):
+            yield block_spec(x, attention, feed_forward, *norms, norm=fast_norm), words, None
 
 
 def gradients_arrive(module: nn.Module, name: str, spec) -> None:
@@ -221,8 +270,13 @@ def build_stack(Stack, n_layers: int, width: int = D) -> tuple[nn.Module, list]:
         made.append(Mixer(width))
         return made[-1]
 
-    stack = expect_module(Stack(n_layers, width, make_block), "Stack")
-    return stack, made
+    make_block.__module__, make_block.__qualname__ = "builtins", "make_block"  # for torch's own error messages
+    try:
+        return expect_module(Stack(n_layers, width, make_block), "Stack"), made
+    except TypeError as error:
+        if not made and "make_block" in str(error):
+            error.add_note("make_block is a function that makes a block: call it, make_block(), once for each layer.")
+        raise
 
 
 def parameters_of_a_stack(stack, made: list, n_layers: int, width: int = D) -> tuple[list, list]:
@@ -231,7 +285,10 @@ def parameters_of_a_stack(stack, made: list, n_layers: int, width: int = D) -> t
     if not made:
         if "forward" not in vars(type(stack)) and not mixers:
             raise NotDone("write __init__ and forward, run the cell, then run this one again.")
-        raise Wrong("make_block() was not called in __init__: blocks made in forward() are new at every call.")
+        raise Wrong(
+            "make_block() was not called in __init__. Call it there, once for each layer: blocks made in forward() "
+            "would be new at every call."
+        )
     if not mixers:
         raise Wrong(
             f"make_block() was called {len(made)} times, but no block is among the stack's modules: a plain Python "

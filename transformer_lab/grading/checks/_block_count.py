@@ -27,7 +27,7 @@ class count_parameters:
     def llama(count):
         plain = {"positions": "rotary", "bias": False}
         compare_counts(
-            count, "GPT", plain, {"norm": "rms"}, {"activation": "swiglu"}, {"n_kv_heads": 2},
+            count, "GPT", plain, {"norm": "rms"}, {"activation": "swiglu"}, {"n_kv_heads": 1},
             {"d_head": 6}, {"tie_embeddings": False}, {"positions": "alibi"}, {"positions": "sinusoidal"},
             {"bias": True, "norm": "rms", "activation": "swiglu", "n_kv_heads": 1, "tie_embeddings": False},
         )  # fmt: skip
@@ -47,7 +47,7 @@ class count_parameters:
         compare_counts(
             count, "Transformer", plain, {"n_layers": 1}, {"tie_embeddings": False},
             {"norm_position": "pre"}, {"positions": "learned"},
-            {"norm": "rms", "bias": False, "n_kv_heads": 2, "activation": "swiglu"},
+            {"norm": "rms", "bias": False, "n_kv_heads": 1, "activation": "swiglu"},
         )  # fmt: skip
 
 
@@ -151,6 +151,10 @@ def quantities(config: TransformerConfig, family: str) -> dict[str, int]:
         "the matrices W_O of all attentions": attentions * D * queries,
         "the biases of all attentions": attentions * attention_bias,
         "the biases of W_O": attentions * D,
+        "W_K and W_V with their biases (n_kv_heads is None where each query head has a key of its own)": attentions
+        * 2
+        * keys
+        * (D + b),
         "the biases of W_Q, W_K and W_V": attentions * (queries + 2 * keys),
         "all feed-forward layers": blocks * feed_forward,
         "the second matrices W_2 of all feed-forward layers": blocks * D * F,
@@ -261,18 +265,33 @@ def explain(got: int, wanted: int, config: TransformerConfig, family: str, chang
     attentions = parts["all attentions"]
     if -missing in ((H - 1) * attentions, (H - 1) * (attentions - parts.get("the biases of all attentions", 0))):
         return Wrong(f"{text}Attention is counted {H} times: heads share the width, d_model = H d_head.{only}")
+    if got == 4 * wanted:
+        return Wrong(f"{text}These are the bytes of so many float32 numbers; wanted the numbers.{only}")
+    if got == -wanted:
+        return Wrong(f"{text}The sign is wrong.{only}")
     D, F, blocks = config.d_model, config.d_ff, config.n_layers * (2 if family == "Transformer" else 1)
+    if got in (12 * config.n_layers * D * D, 12 * config.n_layers * D * D + config.vocab_size * D):
+        words = "12 L d_model^2 is a rule of thumb for d_ff = 4 d_model, without biases and norms: take the fields"
+        return Wrong(f"{text}{words} one by one.{only}")
     gate, bias = (3 if config.activation == "swiglu" else 2), int(config.bias)
     wide = blocks * (4 * D - F) * (gate * D + bias * (gate - 1))
     if -missing == wide or -missing == blocks * (4 * D - F) * gate * D:
         return Wrong(f"{text}It would be right if d_ff were 4 d_model: take config.d_ff.{only}")
-    for (first, a), (second, b) in itertools.combinations(parts.items(), 2):
-        for s, t in itertools.product((1, -1), repeat=2):
-            if missing == s * a + t * b:
-                words = [f"{'+' if sign < 0 else 'without'} {part}" for sign, part in ((s, first), (t, second))]
-                return Wrong(f"{text}It would fit a model {words[0]}, and {words[1]}.{only}")
+    if len(pairs := list(two_parts(parts, missing))) == 1:  # of several, most would be there by chance
+        return Wrong(f"{text}It would fit a model {pairs[0]}.{only}")
     direction = f"{missing:,} are missing" if missing > 0 else f"{-missing:,} are too many"
     return Wrong(f"{text}{direction}. Count part by part: embedding, one block, norm, output.{only}")
+
+
+def two_parts(parts: dict, missing: int):
+    """Which two parts, left out or counted too often, would make up what is missing; parts of one size count once."""
+    sized = {size: words for words, size in reversed(parts.items())}
+    for (a, first), (b, second) in itertools.combinations(reversed(sized.items()), 2):
+        for s, t in itertools.product((1, -1), repeat=2):
+            if missing == s * a + t * b and not (first in second or second in first):
+                yield ", and ".join(
+                    f"{'+' if sign < 0 else 'without'} {part}" for sign, part in ((s, first), (t, second))
+                )
 
 
 def described(config: TransformerConfig) -> str:

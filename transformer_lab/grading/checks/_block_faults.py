@@ -47,6 +47,7 @@ def blocks(x: Tensor, a, f, n):
         yield said, DOUBLED, "M14"
     yield y + f(n(y)), no_skip(FIRST), "M15"
     yield f(n(x1)), no_skip(SECOND), "M15"
+    yield x1 - x + f(n(x1)), "x itself is lost: the second skip carries attention's output alone, without x.", "M15"
     yield (
         f(n(y)),
         "There is no skip around either part: x + attention(norm(x)), then the same with feed_forward.",
@@ -57,6 +58,17 @@ def blocks(x: Tensor, a, f, n):
     z = x + f(n(x))
     yield z + a(n(z)), "The feed-forward layer comes before attention: attention is first.", None
     yield x, "The block gives its input back unchanged: is the result of a part thrown away?", None
+    for act, name in ((F.relu, "ReLU"), (F.gelu, "GELU"), (torch.tanh, "tanh")):
+        y = x + act(a(n(x)))
+        yield y + f(n(y)), f"A {name} stands behind {FIRST}; nothing does: x + part(norm(x)).", None
+        yield x1 + act(f(n(x1))), f"A {name} stands behind {SECOND}; nothing does: x + part(norm(x)).", None
+    for factor in (0.5, 2**-0.5, 2):
+        y = x + factor * a(n(x))
+        words = f"A part's output is multiplied by {factor:.3g}; wanted x + part(norm(x))."
+        for said in (y + factor * f(n(y)), y + f(n(y)), x1 + factor * f(n(x1))):
+            yield said, words, None
+    yield x1 + a(n(x1)), f"{FIRST} stands in both places; the second part is {SECOND}.", None
+    yield x + f(n(x)) + f(n(x + f(n(x)))), f"{SECOND} stands in both places; the first part is {FIRST}.", None
     yield F.relu(right), "An activation stands after the last addition: the residual path must stay bare.", "M18"
     for other, axes in (
         (lambda x: (x - x.mean((0, 1))) / (x.var((0, 1), unbiased=False) + 1e-5).sqrt(), "batch and positions"),
@@ -163,9 +175,9 @@ def stacks(x: Tensor, made: list):
         "A norm stands before the first block as well; wanted only after the last.",
         None,
     )
-    for block in (made[-1], made[0]):
-        yield norm(block(x)), LAST_ONLY, None
-        yield block(x), LAST_ONLY + " And the norm is not used.", None
+    for block, words in ((made[-1], LAST_ONLY), (made[0], FIRST_ONLY)):
+        yield norm(block(x)), words, None
+        yield block(x), words + " And the norm is not used.", None
     outputs = sum(block(x) for block in made)
     for said in (norm(outputs), norm(x + outputs), outputs, x + outputs, norm(outputs / len(made))):
         yield said, BESIDE, "M19"
@@ -185,9 +197,20 @@ def stacks(x: Tensor, made: list):
     for some, which in ((made[:-1], "last"), (made[1:], "first")):
         yield norm(through(x, some)), f"The {which} block is left out of forward().", None
     yield norm(through(through(x, made), made)), "Every block is applied twice.", None
+    yield norm(right), "The norm is applied twice at the end; wanted once.", None
+    counted = range(len(made))
+    for order in itertools.chain(itertools.permutations(counted), itertools.product(counted, repeat=len(made))):
+        words = f"The blocks are applied in the order {', '.join(map(str, order))} (counted from 0); "
+        words += f"wanted {', '.join(map(str, counted))}, each of them once."
+        yield norm(through(x, [made[i] for i in order])), words, None
+    for size in counted[1:]:
+        for some in itertools.combinations(counted, size):
+            words = f"Of the blocks only {', '.join(map(str, some))} (counted from 0) are applied; wanted all."
+            yield norm(through(x, [made[i] for i in some])), words, None
     yield norm(x), "No block is applied: is the result of block(x) thrown away? Write x = block(x).", None
     yield x, "The stack gives its input back: is the result of block(x) thrown away? Write x = block(x).", None
 
 
 LAST_ONLY = "Only one block counts: each reads the stack's input and the others' results are lost. Write x = block(x)."
+FIRST_ONLY = "Only the first block is applied: is `return` inside the loop?"
 BESIDE = "All blocks read the same input and their outputs are added up: that is one wide layer, not L deep ones."

@@ -19,15 +19,16 @@ class identify:
     @check("the family", 1)
     def family(identify, heads_known):
         for family, n_kv_heads in (*((family, 2) for family in FAMILIES), ("Llama", None)):
-            shapes, wanted = listing(family, n_kv_heads=n_kv_heads)
-            found = read(identify, shapes)
-            expect(found, wanted, "family", shapes)
+            for more in (True, False):
+                shapes, wanted = listing(family, n_kv_heads=n_kv_heads, more=more)
+                found = read(identify, shapes)
+                expect(found, wanted, "family", shapes)
 
     @check("the sizes", 2)
     def sizes(identify, heads_known):
         for family in ("GPT-2", "BERT", "encoder-decoder", "Llama"):
-            for n_layers, n_kv_heads in ((2, 2), (12, 1), (3, None)):
-                shapes, wanted = listing(family, n_layers, n_kv_heads)
+            for n_layers, n_kv_heads in ((5, 2), (12, 1), (3, None)):
+                shapes, wanted = listing(family, n_layers, n_kv_heads, more=n_layers == 3)
                 found = read(identify, shapes)
                 for name in SIZES:
                     expect(found, wanted, name, shapes)
@@ -41,16 +42,22 @@ class identify:
             )
 
 
-def listing(family: str, n_layers: int = 3, n_kv_heads: int | None = 2) -> tuple[dict, dict]:
-    """(names and shapes of a model's weights in random order, what is to be found); only Llama shares keys"""
-    sizes = dict(vocab_size=random.choice((301, 307)), d_model=24, n_heads=4, n_layers=n_layers,
-                 d_ff=random.choice((67, 90)), max_len=random.choice((35, 37)))  # fmt: skip
+def listing(family: str, n_layers: int = 3, n_kv_heads: int | None = 2, more: bool = True) -> tuple[dict, dict]:
+    """(names and shapes of a model's weights in random order, what is to be found); only Llama shares keys.
+
+    more: with what a family may have or not, a BERT its pooler, a Llama an output layer of its own; then the vocabulary
+    is the largest size of all, else the smallest but d_model.
+    """
+    vocab_size, d_ff, max_len = (301, 90, 35) if more else (47, 131, 307)
+    sizes = dict(vocab_size=vocab_size + random.choice((0, 6)), d_model=24, n_heads=4, n_layers=n_layers,
+                 d_ff=d_ff, max_len=max_len + random.choice((0, 2)))  # fmt: skip
     choices = {
         "encoder-decoder": dict(norm_position="post"),
         "GPT-2": dict(positions="learned"),
-        "BERT": dict(positions="learned", norm_position="post", n_segments=2, norm_embeddings=True, pooler=True),
+        "BERT": dict(positions="learned", norm_position="post", n_segments=2, norm_embeddings=True, pooler=more,
+                     masked_lm_head=not more),
         "Llama": dict(norm="rms", activation="swiglu", positions="rotary", bias=False, n_kv_heads=n_kv_heads,
-                      d_head=random.choice((8, 10)), tie_embeddings=random.choice((True, False))),
+                      d_head=random.choice((8, 10)), tie_embeddings=not more),
     }  # fmt: skip
     config = TransformerConfig(**sizes, **choices[family])
     with torch.device("meta"):
@@ -64,7 +71,15 @@ def listing(family: str, n_layers: int = 3, n_kv_heads: int | None = 2) -> tuple
 
 def read(identify, shapes: dict) -> dict:
     given = dict(shapes)
-    found = identify(given)
+    try:
+        found = identify(given)
+    except (ValueError, IndexError) as error:
+        if "unpack" in str(error) or "tuple index" in str(error):
+            raise Wrong(
+                "A shape was taken for one with two numbers, and is none: biases and norms have one. The list comes in "
+                'any order, so look each shape up by its name, as in shapes["embedding.tokens.weight"].'
+            ) from error
+        raise
     if given != shapes:
         raise Wrong(
             "Your function changed the dictionary it was given: whoever calls it has lost the list. Look for pop(), "
@@ -101,6 +116,8 @@ def hint(name: str, got, wanted: dict, shapes: dict) -> str:
             return "The first block has the number 0."
         if got == 2 * wanted["n_layers"]:
             return "n_layers counts the blocks of one stack: the encoder has as many as the decoder."
+        if got in (2 * wanted["n_layers"], 3 * wanted["n_layers"]) and wanted["family"] == "encoder-decoder":
+            return "A block of the decoder has two attentions, one of the encoder one: count blocks, not their parts."
         if got == 10 and wanted["n_layers"] == 12:
             return (
                 'As text "9" is larger than "11", and one character cannot hold "11": split the name at its dots and '
@@ -119,10 +136,14 @@ def hint(name: str, got, wanted: dict, shapes: dict) -> str:
         return "group is n_heads / n_kv_heads: the rows of w_q divided by the rows of w_k."
     if name == "d_ff" and got == 4 * wanted["d_model"]:
         return "d_ff is not 4 d_model in every model: read it off the shape of w_1, (d_ff, d_model)."
+    if name == "d_ff" and got == wanted["d_ff"] // 2:
+        return "w_1 alone has d_ff rows, also beside a gate: there is nothing to halve."
     if name == "d_ff" and got == 2 * wanted["d_ff"]:
         return "w_1 and w_gate have d_ff rows each: d_ff is the rows of w_1 alone."
-    for other, size in sizes.items():
-        if other != name and got == size:
+    if isinstance(got, bool) or not isinstance(got, (int, float)) and not hasattr(got, "item"):
+        return f"Wanted is a whole number; this is of type {type(got).__name__}."
+    for other in ("d_model", "d_ff", "vocab_size"):
+        if other != name and got == sizes[other]:
             return f"That is {other}: nn.Linear keeps (outputs, inputs), an embedding (rows, d_model)."
     if any(got == n for n in (next((s for key, s in shapes.items() if "positions" in key), (None,)))[:1]):
         return "That is max_len, from the table of positions."
@@ -134,7 +155,8 @@ def family_hint(got, right: str) -> str:
         return f"The families are {', '.join(FAMILIES)}."
     return {
         "encoder-decoder": "It has both an encoder and a decoder, whose blocks have a cross_attention.",
-        "BERT": "It has blocks of an encoder only, and a table of segments.",
+        "BERT": "It has blocks of an encoder only, no decoder; a pooler or a head for masked words it may have or not.",
         "GPT-2": "It has blocks of a decoder only, a table of positions, and feed-forward layers without a gate.",
-        "Llama": "It has blocks of a decoder only, no table of positions, and a gate in each feed-forward layer.",
+        "Llama": "It has blocks of a decoder only, no table of positions, and a gate in each feed-forward layer. (An "
+        "output layer of its own it may have or not.)",
     }[right]

@@ -1,5 +1,7 @@
 """Lesson 09: the checks of three repairs."""
 
+from itertools import product
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -44,9 +46,15 @@ class repair:
     def third(repair_1, repair_2, repair_3):
         for B, T in ((4, 7), (1, 5), (6, 2), (5, 5)):
             ids, *model = path(B, T)
-            tokens = model[0]
             given = ids.clone()
-            got = repair_3(given, *model)
+            tokens, positions, blocks, norm = model
+            handed = list(blocks)
+            got = assembled(repair_3, given, tokens, positions, handed, norm)
+            if handed != blocks:
+                raise Wrong(
+                    "The function changed the list of blocks that it was given: a model that calls it twice has none "
+                    "left. Look for pop(), del or reverse(), and go through it with `for`."
+                )
             if not torch.equal(given, ids):
                 raise Wrong("The ids were changed in place: whoever calls the function loses them.")
             if isinstance(got, Tensor) and tuple(got.shape) == (B, T, tokens.embedding_dim):
@@ -56,6 +64,18 @@ class repair:
             compare(got, wanted, path_faults(ids, *model), "the logits", 1e-4)
             keeps_dtype(got, wanted.dtype, "the logits")
             same_gradients(got, wanted, tokens=tokens, positions=model[1], norm=model[-1])
+
+
+def assembled(answer, ids, tokens, positions, blocks, norm):
+    try:
+        return answer(ids, tokens, positions, blocks, norm)
+    except RuntimeError as error:
+        if f"({len(positions)})" in str(error):
+            raise Wrong(
+                f"positions is a table of max_len = {len(positions)} rows; a sequence has T = {ids.shape[1]} tokens. "
+                "Take the first T rows, positions[: ids.shape[1]]."
+            ) from error
+        raise
 
 
 def same_gradients(got: Tensor, wanted: Tensor, **sources) -> None:
@@ -119,6 +139,44 @@ def pre_faults(x, a, f, n_1, n_2):
     q = x + f(n_1(x))
     yield q + a(n_2(q)), "The feed-forward layer comes before attention: attention is first.", None
     yield x + a(x) + f(x + a(x)), "No norm is used: each part must read the normalised x.", None
+    yield (
+        middle + f(n_1(x)),
+        "The feed-forward layer reads norm 1 of the block's input; wanted norm 2 of the sum.",
+        None,
+    )
+    yield middle + f(x), "The feed-forward layer reads the block's input; wanted norm 2 of what attention left.", None
+    first = "x + attention(norm_1(x))", lambda x: x + a(n_1(x))
+    second = "h + feed_forward(norm_2(h))", lambda h: h + f(n_2(h))
+    yield from halves(x, a, f, n_1, n_2, first, second)
+
+
+def halves(x, a, f, n_1, n_2, first: tuple, second: tuple):
+    """Every block of which one half is another sum of parts and norms; first, second: (words, function) if right."""
+    calls = {"attention": a, "feed_forward": f, "norm_1": n_1, "norm_2": n_2}
+    norms = [(), ("norm_1",), ("norm_2",), *product(("norm_1", "norm_2"), repeat=2)]
+    parts = [
+        (*after, part, *before) for part in ("attention", "feed_forward") for after in norms[:3] for before in norms
+    ]
+
+    def applied(names, words, value):
+        for name in reversed(names):
+            words, value = f"{name}({words})", calls[name](value)
+        return words, value
+
+    def all_sums(name, value):
+        branches = [applied(names, name, value) for names in (*parts, *norms)]
+        skips = [applied(names, name, value) for names in norms[:3]]
+        skips += [(f"{name} + {name}", 2 * value), ("", 0.0)]
+        for (skip, s), (branch, b), (sign, factor) in product(skips, branches, (("+", 1), ("-", -1))):
+            for end in norms:
+                words = f"{skip} {sign} {branch}" if skip else branch
+                yield applied(end, words, s + factor * b)
+
+    with torch.no_grad():
+        for words, h in all_sums("x", x):
+            yield second[1](h), f"This is {second[0]} with h = {words}; wanted h = {first[0]}.", None
+        for words, value in all_sums("h", first[1](x)):
+            yield value, f"This is {words}, where h = {first[0]} is right; wanted {second[0]}.", None
 
 
 def post_faults(x, a, f, n_1, n_2):
@@ -152,6 +210,10 @@ def post_faults(x, a, f, n_1, n_2):
     q = n_1(x + f(x))
     yield n_2(q + a(q)), "The feed-forward layer comes before attention: attention is first.", None
     yield middle + n_2(f(middle)), "Norm 2 stands on the branch; wanted after the addition: norm(x + part(x)).", "M23"
+    yield n_2(middle + f(x)), "The feed-forward layer reads the block's input; wanted what norm 1 gave.", None
+    first = "norm_1(x + attention(x))", lambda x: n_1(x + a(x))
+    second = "norm_2(h + feed_forward(h))", lambda h: n_2(h + f(h))
+    yield from halves(x, a, f, n_1, n_2, first, second)
 
 
 LOST = (
@@ -222,6 +284,21 @@ def path_faults(ids, tokens, positions, blocks, norm):
     yield finish(x + positions[:T], blocks[::-1]), "The blocks run from the last to the first.", None
     yield finish(x + positions[:T], norm=lambda x: x), "The norm after the last block is left out.", "M34"
     yield finish(x + positions[:T], []), "No block is applied: write x = block(x).", "M34"
+    words = "The first token's position is given to all tokens."
+    yield finish(x + positions[0]), words, "M34"
+    yield finish(x + positions[-T:]), "The last T positions are taken; wanted the first, 0 ... T - 1.", None
+    yield finish(x * positions[:T]), "Positions are multiplied; they are added.", None
+    yield finish(x - positions[:T]), "Positions are subtracted; they are added.", None
+    yield finish(x + 2 * positions[:T]), "Positions are added twice.", None
+    yield finish(x + positions[:T].mean(0)), "All tokens get the mean of the positions: none is told its place.", "M34"
+    if len(positions) >= B:
+        words = "Sequences and tokens are exchanged: ids is (B, T), and each sequence of it is read on its own."
+        turned = tokens(ids.T) + positions[:B]
+        yield finish(turned).transpose(0, 1), words, "M34"
+    for one in (norm, lambda x: F.layer_norm(x, x.shape[-1:])):
+        yield finish(x + positions[:T], norm=lambda x, one=one: one(norm(x))), "The norm is applied twice.", None
+    yield right / scale, "The logits are divided by sqrt(d_model); broken_3 divides nothing.", None
+    yield finish(x + positions[:T], [*blocks, *blocks]), "Every block is applied twice.", None
     yield right.softmax(-1), "These are probabilities; wanted logits: the softmax belongs to the loss.", None
     yield right.log_softmax(-1), "These are log-probabilities; wanted logits: the softmax belongs to the loss.", None
 

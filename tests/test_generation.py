@@ -1,5 +1,8 @@
 """Generation against slow, obvious loops, transformers' filters and beam search, and searches through every text."""
 
+import subprocess
+import sys
+import warnings
 from itertools import product
 from unittest import mock
 
@@ -11,7 +14,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from transformers.generation.logits_process import MinPLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from transformer_lab import BERT, GPT, Transformer, TransformerConfig, generate, load, stream, translate
-from transformer_lab.generation import check_request
+from transformer_lab.generation import check_request, translate_ids
 from transformer_lab.sampling import Sampler, keep_min_p, keep_top_k, keep_top_p
 
 V = 13
@@ -403,20 +406,35 @@ def test_translate_hands_on_its_options():
 
 # -- what makes no sense
 
+NAN, INFINITE = float("nan"), float("inf")
 IDS = torch.ones(2, 20, dtype=torch.long)
 SENTENCES = [
-    (dict(temperature=-1.0), "temperature must be at least 0; got -1.0."),
-    (dict(temperature=1.0, top_k=0), "top_k must be at least 1; got 0."),
-    (dict(temperature=1.0, top_p=0.0), "top_p must be more than 0 and at most 1; got 0.0."),
-    (dict(temperature=1.0, top_p=1.5), "top_p must be more than 0 and at most 1; got 1.5."),
-    (dict(temperature=1.0, min_p=1.5), "min_p must be between 0 and 1; got 1.5."),
+    (dict(temperature=-1.0), "temperature must be a number at least 0; got -1.0."),
+    (dict(temperature=1.0, top_k=0), "top_k must be a whole number, at least 1; got 0."),
+    (dict(temperature=1.0, top_p=0.0), "top_p must be a number, more than 0 and at most 1; got 0.0."),
+    (dict(temperature=1.0, top_p=1.5), "top_p must be a number, more than 0 and at most 1; got 1.5."),
+    (dict(temperature=1.0, min_p=1.5), "min_p must be a number from 0 to 1; got 1.5."),
+    (dict(temperature=NAN), "temperature must be a number at least 0; got nan."),
+    (dict(temperature=INFINITE), "temperature must be a number at least 0; got inf."),
+    (dict(temperature=1.0, top_p=NAN), "top_p must be a number, more than 0 and at most 1; got nan."),
+    (dict(temperature=1.0, min_p=NAN), "min_p must be a number from 0 to 1; got nan."),
+    (dict(temperature=1.0, seed=2**70), f"seed must be a whole number from 0 to 4294967295; got {2**70}."),
+    (dict(temperature=1.0, seed=-1), "seed must be a whole number from 0 to 4294967295; got -1."),
+    (dict(beams=2, length_penalty=NAN), "length_penalty must be a number from -20 to 20; got nan."),
+    (dict(beams=2, length_penalty=-INFINITE), "length_penalty must be a number from -20 to 20; got -inf."),
+    (dict(beams=2, length_penalty=400.0), "length_penalty must be a number from -20 to 20; got 400.0."),
+    (dict(ids=IDS + 12), "ids must be from 0 to 12, as the vocabulary is; got 13."),
+    (dict(ids=IDS - 2), "ids must be from 0 to 12, as the vocabulary is; got -1."),
+    (dict(stop=-1), "stop must be a whole number, at least 0; got -1."),
+    (dict(stop=3, pad_id=13), "pad_id must be an id of the vocabulary, which ends at 12; got 13."),
+    (dict(ids=IDS[:0]), "ids are empty: give each row at least one token to begin with."),
     (dict(top_k=5), "top_k=5 acts on sampling: give a temperature above 0 with it."),
     (dict(top_p=0.5), "top_p=0.5 acts on sampling: give a temperature above 0 with it."),
     (dict(min_p=0.5), "min_p=0.5 acts on sampling: give a temperature above 0 with it."),
-    (dict(beams=0), "beams must be at least 1; got 0."),
+    (dict(beams=0), "beams must be a whole number, at least 1; got 0."),
     (dict(beams=2, temperature=1.0), "Sampling needs beams=1; got beams=2 with temperature=1.0."),
     (dict(beams=2, top_k=5), "top_k=5 acts on sampling: give a temperature above 0 with it."),
-    (dict(max_new_tokens=-1), "max_new_tokens must be at least 0; got -1."),
+    (dict(max_new_tokens=-1), "max_new_tokens must be a whole number, at least 0; got -1."),
     (dict(source=IDS), "A decoder-only model reads no source: put the text into ids."),
     (dict(ids=IDS[:, :0]), "ids are empty: give each row at least one token to begin with."),
     (dict(mask=IDS.cumsum(1) < 20), "mask[:, -1] must be True in every row: pad on the left."),
@@ -469,6 +487,143 @@ def test_the_last_token_needs_no_position(positions):
         generate(model, IDS, 6)
 
 
+@pytest.mark.parametrize("options", [dict(), dict(use_cache=False), dict(beams=2), dict(temperature=1.0)])
 @pytest.mark.parametrize("positions", ["none", "rotary", "alibi"])
-def test_without_a_table_max_len_is_no_limit(positions):
-    assert generate(random_model(positions=positions), IDS, 10).shape == (2, 30)
+def test_beyond_the_trained_length_there_is_one_warning_and_up_to_it_none(positions, options):
+    model = random_model(positions=positions)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert generate(model, IDS, 5, **options).shape == (2, 25)
+    sentence = "^20 tokens and 6 new ones need 25 positions; this model's max_len is 24: what it writes beyond that may"
+    with pytest.warns(UserWarning, match=sentence) as told:
+        assert generate(model, IDS, 6, **options).shape == (2, 26)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal", "rotary"])
+def test_a_source_has_the_same_limit(positions):
+    model = random_model(Transformer, positions=positions)
+    start, source = torch.ones(1, 1, dtype=torch.long), torch.ones(1, 25, dtype=torch.long)
+    generate(model, start, 2, source=source[:, :24])
+    sentence = "^A source of 25 tokens needs 25 positions; this model's max_len is 24"
+    with (
+        pytest.warns(UserWarning, match=sentence)
+        if positions == "rotary"
+        else pytest.raises(ValueError, match=sentence)
+    ):
+        generate(model, start, 2, source=source)
+    with pytest.raises(ValueError, match="^source must be from 0 to 12, as the vocabulary is; got 13.$"):
+        generate(model, start, 2, source=source[:, :3] + 12)
+
+
+# -- values that arithmetic cannot carry
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e-30, 1e-38, 1e-39, 1e-45, 1e-300, 5e-324])
+@pytest.mark.parametrize("scale", [1, 1e4])
+def test_the_smaller_the_temperature_the_more_probable_the_token(temperature, scale):
+    logits = scale * torch.randn(50, V, generator=torch.Generator().manual_seed(5))
+    logits[:, 3] = -torch.inf  # taken out before
+    for filters in (dict(), dict(top_k=5), dict(top_p=0.9), dict(min_p=0.1)):
+        assert torch.equal(Sampler(temperature, seed=1, **filters)(logits), logits.argmax(dim=-1))
+
+
+def test_among_equally_probable_tokens_a_tiny_temperature_still_draws():
+    logits = torch.tensor([[2.0, 5.0, 5.0, 1.0]]).expand(400, -1)
+    assert set(Sampler(1e-39, seed=1)(logits).tolist()) == {1, 2}
+
+
+@pytest.mark.parametrize("length_penalty", [-20.0, 20.0])
+def test_the_strongest_length_penalties_are_carried(length_penalty):
+    """An end at each step is in reach: one strength takes the shortest text, the other the longest."""
+    model = random_model(vocab_size=3, seed=4, max_len=400, positions="rotary")
+    ids = torch.ones(1, 2, dtype=torch.long)
+    n = generate(model, ids, 300, beams=9, length_penalty=length_penalty, stop=[0, 1, 2]).shape[1] - 2
+    assert n == 1
+    n = generate(model, ids, 300, beams=2, length_penalty=length_penalty, stop=1).shape[1] - 2
+    assert n == 300 if length_penalty > 0 else n < 100
+
+
+@pytest.mark.parametrize("options", [dict(), dict(temperature=1.0), dict(beams=2)])
+def test_a_model_that_has_diverged_says_so(options):
+    model = random_model()
+    with torch.no_grad():
+        model.embedding.tokens.weight[3, 3] = torch.nan
+    with pytest.raises(ValueError, match="^The model's logits are NaN: it has diverged, or its weights are damaged.$"):
+        generate(model, IDS, 2, **options)
+
+
+OF_ANOTHER_TYPE = """
+import numpy, torch
+from transformer_lab import GPT, TransformerConfig, generate
+model, ids = GPT(TransformerConfig(13)), torch.ones(1, 2, dtype=torch.long)
+assert generate(model, ids, numpy.int64(3), temperature=numpy.float32(1), top_k=numpy.int64(2), seed=1).shape == (1, 5)
+assert generate(model, ids, 3, temperature=1, stop=numpy.int64(5)).shape[0] == 1
+assert generate(model, ids, 3, stop=torch.tensor([5, 6]).tolist()).shape[0] == 1
+for changes in (
+    dict(max_new_tokens=2.0), dict(max_new_tokens=True), dict(beams=2.0), dict(beams=True), dict(top_k=3.0),
+    dict(top_k=True), dict(temperature="1"), dict(temperature=True), dict(temperature=None), dict(top_p="0.9"),
+    dict(min_p=True), dict(seed=1.0), dict(seed=True), dict(length_penalty="1"), dict(stop=[1.0]), dict(stop="1"),
+    dict(pad_id=1.0),
+):
+    try:
+        generate(model, ids, **{"max_new_tokens": 2, "temperature": 1.0, **changes})
+        print("nothing was said of", changes)
+    except ValueError as error:
+        print(error)
+"""
+
+
+def test_values_of_another_type_get_a_sentence():
+    # In a Python of its own: the shape checks of this one would refuse them first, in other words.
+    run = subprocess.run([sys.executable, "-c", OF_ANOTHER_TYPE], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines() == [
+        "max_new_tokens must be a whole number, at least 0; got 2.0.",
+        "max_new_tokens must be a whole number, at least 0; got True.",
+        "beams must be a whole number, at least 1; got 2.0.",
+        "beams must be a whole number, at least 1; got True.",
+        "top_k must be a whole number, at least 1; got 3.0.",
+        "top_k must be a whole number, at least 1; got True.",
+        "temperature must be a number at least 0; got '1'.",
+        "temperature must be a number at least 0; got True.",
+        "temperature must be a number at least 0; got None.",
+        "top_p must be a number, more than 0 and at most 1; got '0.9'.",
+        "min_p must be a number from 0 to 1; got True.",
+        "seed must be a whole number from 0 to 4294967295; got 1.0.",
+        "seed must be a whole number from 0 to 4294967295; got True.",
+        "length_penalty must be a number from -20 to 20; got '1'.",
+        "stop must be a whole number, at least 0; got 1.0.",
+        "stop must be a whole number, at least 0; got '1'.",
+        "pad_id must be a whole number, at least 0; got 1.0.",
+    ]
+
+
+# -- what is around a model, and what is no list of texts
+
+
+@pytest.mark.parametrize("wrap", [torch.compile, torch.nn.DataParallel])
+@pytest.mark.parametrize("options", [dict(), dict(beams=2)])
+def test_a_wrapped_model_writes_what_it_writes_itself(wrap, options):
+    for family in (GPT, Transformer):
+        model = random_model(family)
+        ids, more = inputs_for(model)
+        assert torch.equal(generate(wrap(model), ids, 4, **more, **options), generate(model, ids, 4, **more, **options))
+    columns = torch.stack(list(stream(wrap(model), ids, 4, **more)), dim=1)
+    assert torch.equal(columns, generate(model, ids, 4, **more)[:, 4:])
+    model, tokenizer = load("dates")
+    assert translate(wrap(model), tokenizer, ["May 3, 2021"]) == translate(model, tokenizer, ["May 3, 2021"])
+
+
+def test_texts_are_a_list_and_none_are_no_translation():
+    model, tokenizer = load("dates")
+    for function in (translate, translate_ids):
+        with pytest.raises(ValueError, match=r"^texts must be a list of texts; got one text: 'Sunday, May 3'\.$"):
+            function(model, tokenizer, "Sunday, May 3")
+    assert translate(model, tokenizer, []) == [] and translate_ids(model, tokenizer, []).shape == (0, 1)
+    two = ("May 3, 2021", "June 4, 2022")
+    assert translate(model, tokenizer, two) == translate(model, tokenizer, list(two))
+    with pytest.raises(ValueError, match="^Nothing to translate: a text is empty.$"):
+        translate(model, tokenizer, ["May 3, 2021", " "])
+    with pytest.raises(ValueError, match=r"^A text holds '\\udce9', which is no character"):
+        translate(model, tokenizer, ["caf\udce9"])

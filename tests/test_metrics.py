@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transformer_lab import load, metrics, record_attention
+from transformer_lab import Transformer, TransformerConfig, load, metrics, record_attention
 from transformer_lab.data import dates
 from transformer_lab.data.pairs import Pair
 from transformer_lab.data.tokenizers import WordTokenizer
@@ -32,7 +32,7 @@ def grids(rng):
 
 
 def test_tokens_and_rows_are_counted_where_the_mask_is_true():
-    rng = random.Random()
+    rng = random.Random(7)
     for _ in range(20):
         predicted, gold, mask = grids(rng)
         rows = [[p == g for p, g, m in zip(*row, strict=True) if m] for row in zip(predicted, gold, mask, strict=True)]
@@ -64,7 +64,7 @@ def test_perplexity_is_over_tokens_and_not_over_batches():
     # The geometric mean of one over each token's probability, written as a product.
     assert math.isclose(metrics.perplexity(total, n), (math.exp(3.0) * math.exp(0.5 / 9) ** 9) ** 0.1)
     assert not math.isclose(metrics.perplexity(total, n), of_means, rel_tol=0.5)
-    assert metrics.perplexity(1e6, 10) == math.inf
+    assert metrics.perplexity(1e6, 10) == math.inf and math.isnan(metrics.perplexity(math.nan, 10))
 
 
 def test_bits_per_character_do_not_depend_on_the_tokens():
@@ -108,7 +108,7 @@ def slow_chrf(outputs, references):
 
 
 def test_bleu_and_chrf_are_those_of_the_papers():
-    rng = random.Random()
+    rng = random.Random(7)
     words = ["der", "Hund", "schläft", "nicht", "hier", "Der"]
     for size in (3, 6):  # with three words long n-grams agree by chance; with six, smoothing is at work too
         for shorter in (0, 3):
@@ -135,11 +135,77 @@ def test_scores_of_perfect_hopeless_and_partly_right_texts():
     assert not math.isclose(metrics.bleu(outputs, references), mean, rel_tol=0.05)
 
 
+def test_what_has_no_score_is_not_scored_as_a_bad_one():
+    """Single words and phrases of three have no n-grams of four; a bad translation of four words has."""
+    short = ["der Hund", "drei kleine Hunde", "ja"]
+    assert math.isnan(metrics.bleu(short, short)) and metrics.chrf(short, short) == 100
+    assert metrics.bleu(["x", "y"], ["der Hund ist da", "ja"]) == 0
+    assert math.isnan(metrics.bleu(["der Hund ist hier nicht"], ["der Hund"]))  # whose best score would be none
+    assert math.isclose(metrics.bleu(["der Hund ist da", "ja"], ["der Hund ist da", "ja"]), 100)
+    assert math.isnan(metrics.chrf(["a", ""], ["", "  "])) and metrics.chrf(["a", "b"], ["", "x"]) == 0
+
+
+def test_one_text_is_not_taken_for_a_list_of_its_letters(dates_model):
+    for score in (metrics.bleu, metrics.chrf):
+        with pytest.raises(ValueError, match=r"^outputs must be a list of texts; got one text: 'der Hund'\.$"):
+            score("der Hund", "der Hund")
+        with pytest.raises(ValueError, match=r"^references must be a list of texts; got one text: 'der Hund'\.$"):
+            score(["der Hund"], "der Hund")
+        assert score(("der Hund da ist",), ("der Hund da ist",)) == pytest.approx(100)
+    with pytest.raises(ValueError, match=r"^The tags of sentence 1 must be a list of texts; got one text: 'OO'\.$"):
+        metrics.entity_f1([["O"], "OO"], [["O"], ["O", "O"]])
+    with pytest.raises(ValueError, match=r"^Exact match needs at least one pair; got none\.$"):
+        metrics.exact_match(*dates_model, [])
+
+
+@pytest.mark.parametrize("measure", [metrics.exact_match, metrics.alignment_accuracy])
+def test_a_measure_leaves_each_module_as_it_was(dates_model, measure):
+    model, tokenizer = dates_model
+    pairs = dates.held_out_pairs(5)
+    expected = measure(model, tokenizer, pairs)
+    model.train()
+    model.encoder.blocks[0].eval()  # a frozen part stays frozen
+    modes = [module.training for module in model.modules()]
+    try:
+        assert measure(model, tokenizer, pairs) == expected
+        assert [module.training for module in model.modules()] == modes and True in modes and False in modes
+        assert all(p.grad is None for p in model.parameters())
+    finally:
+        model.eval()
+
+
+def test_dropout_is_off_while_alignment_is_measured():
+    pairs = dates.held_out_pairs(10)
+    tokenizer = WordTokenizer.train([text for pair in pairs for text in (pair.source, pair.target)])
+    torch.manual_seed(0)
+    model = Transformer(TransformerConfig.preset("nano", vocab_size=len(tokenizer), dropout=0.5))
+    assert len({metrics.alignment_accuracy(model, tokenizer, pairs) for _ in range(4)}) == 1 and model.training
+
+
+@pytest.mark.parametrize("wrap", [torch.compile, torch.nn.DataParallel])
+def test_what_is_around_a_model_does_not_matter(dates_model, wrap):
+    model, tokenizer = dates_model
+    pairs = dates.held_out_pairs(5)
+    for measure in (metrics.exact_match, metrics.alignment_accuracy):
+        assert measure(wrap(model), tokenizer, pairs) == measure(model, tokenizer, pairs)
+
+
+@pytest.mark.parametrize("accuracy", [metrics.token_accuracy, metrics.sequence_accuracy])
+def test_accuracy_needs_no_float_that_a_device_may_lack(accuracy, monkeypatch):
+    """Apple's GPU has no float64."""
+    for name in ("double", "mean"):
+        monkeypatch.setattr(torch.Tensor, name, lambda *_: pytest.fail("a number in 64 bits"))
+    grid = torch.tensor([[1, 2, 3], [1, 2, 3]])
+    mask = torch.tensor([[True, True, False], [True, False, False]])
+    other = torch.tensor([[1, 0, 0], [1, 0, 0]])
+    assert accuracy(other, grid, mask) == (2 / 3 if accuracy is metrics.token_accuracy else 1 / 2)
+
+
 def test_case_counts_and_chinese_has_its_own_tokens():
     assert metrics.bleu(["The cat sat on the mat."], ["the cat sat on the mat."]) < 100
     assert metrics.chrf(["The Cat Sat"], ["the cat sat"]) < 100
     ours, theirs = ["2026年11月22日星期日"], ["2026年11月22日星期六"]
-    assert metrics.bleu(ours, theirs, tokenize="zh") > 50 > metrics.bleu(ours, theirs)
+    assert metrics.bleu(ours, theirs, tokenize="zh") > 50 and math.isnan(metrics.bleu(ours, theirs))
 
 
 @pytest.mark.parametrize("score", [metrics.bleu, metrics.chrf])
@@ -180,8 +246,11 @@ TAGGED = st.lists(
 def test_entity_f1_is_that_of_whole_spans(rows):
     predicted, gold = ([[pair[side] for pair in row] for row in rows] for side in (0, 1))
     ours, theirs = spans(predicted), spans(gold)
-    wanted = 2 * len(ours & theirs) / (len(ours) + len(theirs)) if ours or theirs else 0
-    assert math.isclose(metrics.entity_f1(predicted, gold), wanted)
+    found = metrics.entity_f1(predicted, gold)
+    if ours or theirs:
+        assert math.isclose(found, 2 * len(ours & theirs) / (len(ours) + len(theirs)))
+    else:
+        assert math.isnan(found)
 
 
 def test_entity_f1_by_hand():
@@ -190,7 +259,8 @@ def test_entity_f1_by_hand():
     assert math.isclose(metrics.entity_f1([["B-PER", "O", "O", "B-LOC"], ["B-PER", "O"]], gold), 1 / 3)
     # All three, and one that is none: precision 3/4, recall 1.
     assert math.isclose(metrics.entity_f1([["B-PER", "I-PER", "O", "B-LOC"], ["B-ORG", "B-LOC"]], gold), 6 / 7)
-    assert metrics.entity_f1([["O"]], [["O"]]) == 0
+    assert math.isnan(metrics.entity_f1([["O"]], [["O"]]))  # nothing to be found, and nothing was
+    assert metrics.entity_f1([["O"]], [["B-LOC"]]) == metrics.entity_f1([["B-LOC"]], [["O"]]) == 0
 
 
 def test_tags_that_do_not_match_get_a_sentence():
@@ -210,7 +280,7 @@ def test_exact_match_counts_targets_right_to_the_last_character(dates_model):
     tokenizer = dates_model[1]
     cut = [Pair(pair.source, tokenizer.decode(tokenizer.encode(pair.target)[:-1])) for pair in right]
     assert metrics.exact_match(*dates_model, cut) == 0
-    wrong = random.Random().randint(1, 29)
+    wrong = random.Random(7).randint(1, 29)
     mixed = [Pair(pair.source, pair.target + "日") for pair in right[:wrong]] + right[wrong:]
     assert math.isclose(metrics.exact_match(*dates_model, mixed), 1 - wrong / 30)
 

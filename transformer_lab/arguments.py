@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterable
 from numbers import Integral, Real
 
+from .sentences import said
+
 LARGEST_FLOAT = sys.float_info.max
 LARGEST_SEED = 2**32 - 1  # NumPy takes no larger one
 
@@ -17,13 +19,13 @@ def is_whole(value) -> bool:
 def check_at_least(name: str, value, least: int) -> None:
     """Raise ValueError unless value is a whole number, at least `least`."""
     if not is_whole(value) or value < least:
-        raise ValueError(f"{name} must be a whole number, at least {least}; got {value!r}.")
+        raise ValueError(f"{name} must be a whole number, at least {least}; got {said(value)}.")
 
 
 def check_seed(value) -> None:
     """Raise ValueError unless every generator of random numbers can start from this seed."""
     if not is_whole(value) or not 0 <= value <= LARGEST_SEED:
-        raise ValueError(f"seed must be a whole number from 0 to {LARGEST_SEED}; got {value!r}.")
+        raise ValueError(f"seed must be a whole number from 0 to {LARGEST_SEED}; got {said(value)}.")
 
 
 def is_number(value) -> bool:
@@ -31,17 +33,17 @@ def is_number(value) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and -LARGEST_FLOAT <= value <= LARGEST_FLOAT
 
 
-def check_between(name: str, value, least: float, most: float = math.inf) -> None:
+def check_between(name: str, value, least, most=math.inf) -> None:
     """Raise ValueError unless value is a finite number from least to most."""
     if not is_number(value) or not least <= value <= most:
         limits = f"at least {least}" if most == math.inf else f"from {least} to {most}"
-        raise ValueError(f"{name} must be a number {limits}; got {value!r}.")
+        raise ValueError(f"{name} must be a number {limits}; got {said(value)}.")
 
 
 def check_texts(name: str, texts) -> None:
     """Raise ValueError for one text, whose letters could pass for texts, where several are wanted."""
     if isinstance(texts, str | bytes):
-        raise ValueError(f"{name} must be a list of texts; got one text: {shortened(texts)}.")
+        raise ValueError(f"{name} must be a list of texts; got one text: {said(texts)}.")
     if not isinstance(texts, Iterable):
         raise ValueError(f"{name} must be a list of texts; got {type(texts).__name__}.")
 
@@ -55,9 +57,4 @@ def check_text(text) -> None:
     except UnicodeEncodeError as error:
         # A surrogate without its other half, or what a terminal makes of a byte that is not UTF-8.
         found = text[error.start]
-        raise ValueError(f"A text holds {found!r}, which is no character: {shortened(text)}.") from None
-
-
-def shortened(text: str | bytes, most: int = 40) -> str:
-    """The text in quotation marks, cut where it is long; what is no character is written as an escape."""
-    return repr(text) if len(text) <= most else repr(text[:most]) + "..."
+        raise ValueError(f"A text holds {found!r}, which is no character: {said(text)}.") from None

@@ -10,6 +10,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from .arguments import check_at_least, check_between
+
+# A length to a power beyond it could be no number any more.
+LARGEST_PENALTY = 20
+
+
+def check_beams(beams: int, length_penalty: float) -> None:
+    """Raise ValueError for values that make no sense."""
+    check_at_least("beams", beams, 1)
+    check_between("length_penalty", length_penalty, -LARGEST_PENALTY, LARGEST_PENALTY)
+
 
 class Pool:
     """The best finished texts of one row of the batch, at most `size`, as (score, new ids), best first."""
@@ -77,8 +88,8 @@ def beam_search(
         reader.select(parents)
         ids = torch.cat((ids[parents], tokens), dim=1)
 
-        best = (sums[:, 0] / length**length_penalty).tolist()
-        open_rows = {row for row in open_rows if not pools[row].beats(best[row])}
+        best = sums[:, 0].tolist()
+        open_rows = {row for row in open_rows if not pools[row].beats(best[row] / length**length_penalty)}
         if not open_rows:
             break
 

@@ -4,13 +4,15 @@ A batch of prompts is padded on the left, so that each row goes on where its tex
 in reading.py, how a token is chosen in sampling.py and beams.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from .beams import beam_search
+from .arguments import check_at_least, check_texts
+from .beams import beam_search, check_beams
+from .models import unwrapped
 from .reading import Reader, check_request, evaluating
 from .sampling import Sampler, check_sampling
 
@@ -43,22 +45,24 @@ def generate(
     stop, pad_id    the id or ids that end a row, and what fills it from there (default: the first stop)
     use_cache       each token is read once; its keys and values are kept
 
-    Generation ends when every row has ended. Raises ValueError for arguments that make no sense, before any work.
+    Generation ends when every row has ended. Raises ValueError for arguments that make no sense, before any work. A
+    table of positions ends at the model's max_len: ValueError; with the other kinds there is a warning beyond it, for
+    the model has not learnt to read so far.
     """
+    model = unwrapped(model)
+    check_beams(beams, length_penalty)
     if beams == 1:
         options = dict(mask=mask, source=source, source_mask=source_mask, stop=stop, pad_id=pad_id, use_cache=use_cache)
         chance = dict(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed)
         columns = [new_ids[:, None] for new_ids in stream(model, ids, max_new_tokens, **options, **chance)]
         return torch.cat((ids, *columns), dim=1)
-    if beams < 1:
-        raise ValueError(f"beams must be at least 1; got {beams}.")
-    check_sampling(temperature, top_k, top_p, min_p)
+    check_sampling(temperature, top_k, top_p, min_p, seed)
     if temperature > 0:
         raise ValueError(f"Sampling needs beams=1; got beams={beams} with temperature={temperature}.")
     check_request(model, ids, max_new_tokens, mask, source, source_mask)
+    stop, pad_id = ending(stop, pad_id, model.config.vocab_size)
     if max_new_tokens == 0:
         return ids
-    stop, pad_id = ending(stop, pad_id)
     with evaluating(model):
         reader = Reader(model, mask, source, source_mask, use_cache)
         new_ids = beam_search(reader, ids, max_new_tokens, beams, length_penalty, stop, pad_id)
@@ -88,11 +92,13 @@ def stream(
 
     The same arguments, but beams must be 1: which beam is best is known only at the end.
     """
+    model = unwrapped(model)
+    check_beams(beams, length_penalty)
     if beams != 1:
         raise ValueError(f"stream needs beams=1, for the best beam is known only at the end; got beams={beams}.")
     choose = Sampler(temperature, top_k, top_p, min_p, seed, ids.device)
     check_request(model, ids, max_new_tokens, mask, source, source_mask)
-    stop, pad_id = ending(stop, pad_id)
+    stop, pad_id = ending(stop, pad_id, model.config.vocab_size)
 
     def steps(ids):
         finished = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
@@ -112,25 +118,34 @@ def stream(
     return steps(ids)
 
 
-def ending(stop: int | list[int] | None, pad_id: int | None) -> tuple[list[int], int]:
-    """The ids that end a row, as a list, and the id that fills ended rows."""
-    stop = [] if stop is None else [stop] if isinstance(stop, int) else list(stop)
+def ending(stop: int | Iterable[int] | None, pad_id: int | None, vocab_size: int) -> tuple[list[int], int]:
+    """The ids that end a row, as a list, and the id that fills ended rows; ValueError for what is no id."""
+    stop = [] if stop is None else list(stop) if isinstance(stop, Iterable) else [stop]
+    for i in stop:
+        check_at_least("stop", i, 0)
     if pad_id is None:
-        pad_id = stop[0] if stop else 0  # without a stop all rows end together, and nothing is filled
+        return stop, stop[0] if stop else 0  # without a stop all rows end together, and nothing is filled
+    check_at_least("pad_id", pad_id, 0)
+    if pad_id >= vocab_size:  # the model reads what fills a row
+        raise ValueError(f"pad_id must be an id of the vocabulary, which ends at {vocab_size - 1}; got {pad_id}.")
     return stop, pad_id
 
 
-def translate_ids(model, tokenizer, texts: list[str], max_new_tokens: int = 32, **options) -> Int[Tensor, "B T"]:
+def translate_ids(model, tokenizer, texts: Sequence[str], max_new_tokens: int = 32, **options) -> Int[Tensor, "B T"]:
     """Translations as ids, [BOS] in front, with generate's options; raises ValueError for a text without tokens."""
+    check_texts("texts", texts)
     if any(not tokenizer.encode(text) for text in texts):
         raise ValueError("Nothing to translate: a text is empty.")
+    model = unwrapped(model)
     device = next(model.parameters()).device
     source, source_mask = (t.to(device) for t in tokenizer.batch(texts))
     start = source.new_full((len(texts), 1), tokenizer.bos_id)
+    if not len(texts):
+        return start
     ends = dict(stop=tokenizer.eos_id, pad_id=tokenizer.pad_id)
     return generate(model, start, max_new_tokens, source=source, source_mask=source_mask, **ends, **options)
 
 
-def translate(model, tokenizer, texts: list[str], max_new_tokens: int = 32, **options) -> list[str]:
+def translate(model, tokenizer, texts: Sequence[str], max_new_tokens: int = 32, **options) -> list[str]:
     """Translations, one for each text, with generate's options; raises ValueError for a text without tokens."""
     return [tokenizer.decode(row) for row in translate_ids(model, tokenizer, texts, max_new_tokens, **options)]

@@ -1,20 +1,28 @@
 """How good is it? Translations and their alignment, single predictions, language models, texts, named entities.
 
-Shares are between 0 and 1. BLEU and chrF are between 0 and 100, as is the custom.
+Shares are between 0 and 1. BLEU and chrF are between 0 and 100, as is the custom. A number that is not defined for what
+was given, such as the BLEU of single words, is NaN and never 0; for no data at all there is a ValueError.
 """
 
 import math
+from collections.abc import Sequence
 
+import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from .analysis import record_attention
+from .arguments import check_texts
 from .generation import translate
+from .models import unwrapped
 from .optional import require_package
+from .reading import evaluating
 
 
 def exact_match(model, tokenizer, pairs) -> float:
-    """The share of pairs whose greedy translation is the target to the last character."""
+    """The share of pairs whose greedy translation is the target to the last character; ValueError without pairs."""
+    if not len(pairs):
+        raise ValueError("Exact match needs at least one pair; got none.")
     longest = max(len(tokenizer.encode(pair.target)) for pair in pairs)
     # One token more than any target needs, its [EOS]: a broken model that never stops is wrong by then.
     outputs = translate(model, tokenizer, [pair.source for pair in pairs], max_new_tokens=longest + 1)
@@ -30,11 +38,11 @@ def alignment_accuracy(model, tokenizer, pairs) -> float:
     aligned = [pair for pair in pairs if any(gold is not None for gold in pair.alignment or ())]
     if not aligned:
         raise ValueError(f"Alignment accuracy needs a pair with a gold alignment; got {len(pairs)} pairs without one.")
+    model = unwrapped(model)
     device = next(model.parameters()).device
     source, source_mask = (t.to(device) for t in tokenizer.batch([pair.source for pair in aligned]))
     target, target_mask = (t.to(device) for t in tokenizer.batch([pair.target for pair in aligned], bos=True))
-    model.eval()
-    with record_attention(model) as maps:
+    with evaluating(model), record_attention(model) as maps, torch.no_grad():
         model(source, target, source_mask, target_mask)
     # Row t reads [BOS] and t tokens, and predicts token t: the row index is the token's own index.
     found = maps["cross"][-1].mean(dim=1).argmax(dim=-1).tolist()
@@ -50,7 +58,8 @@ def alignment_accuracy(model, tokenizer, pairs) -> float:
 def token_accuracy(predicted: Int[Tensor, "..."], gold: Int[Tensor, "..."], mask: Bool[Tensor, "..."]) -> float:
     """The share of tokens, of those where mask is True, that are predicted right. All three are (B, T); ValueError."""
     check_token_grids(predicted, gold, mask)
-    return (predicted == gold)[mask].double().mean().item()
+    right = (predicted == gold)[mask]
+    return right.sum().item() / len(right)  # whole numbers: no device has to have a float for them
 
 
 def sequence_accuracy(predicted: Int[Tensor, "..."], gold: Int[Tensor, "..."], mask: Bool[Tensor, "..."]) -> float:
@@ -59,8 +68,8 @@ def sequence_accuracy(predicted: Int[Tensor, "..."], gold: Int[Tensor, "..."], m
     Rows without such a token are not counted.
     """
     check_token_grids(predicted, gold, mask)
-    right = ((predicted == gold) | ~mask).all(dim=1)
-    return right[mask.any(dim=1)].double().mean().item()
+    right = ((predicted == gold) | ~mask).all(dim=1)[mask.any(dim=1)]
+    return right.sum().item() / len(right)
 
 
 def check_token_grids(predicted: Tensor, gold: Tensor, mask: Tensor) -> None:
@@ -75,7 +84,9 @@ def check_token_grids(predicted: Tensor, gold: Tensor, mask: Tensor) -> None:
 
 
 def perplexity(total_nats: float, n_tokens: int) -> float:
-    """exp of the mean loss per token: as if choosing among so many equally likely tokens; inf if too large for a float.
+    """exp of the mean loss per token: as if choosing among so many equally likely tokens.
+
+    Infinite where it is too large for a float, NaN for a loss that is, as a model's that has diverged.
 
     total_nats is the loss in nats summed over all tokens of all batches. A mean of the batches' means is another
     number wherever batches differ in size. Depends on the tokenizer; ValueError unless there is a token.
@@ -98,40 +109,49 @@ def bits_per_character(total_nats: float, n_characters: int) -> float:
     return total_nats / math.log(2) / n_characters
 
 
-def bleu(outputs: list[str], references: list[str], tokenize: str = "13a") -> float:
+def bleu(outputs: Sequence[str], references: Sequence[str], tokenize: str = "13a") -> float:
     """BLEU of a whole test set, 0..100: shared n-grams of one to four tokens (Papineni et al. 2002; Post 2018).
 
     sacrebleu's corpus_bleu with one reference each, case kept, exponential smoothing. tokenize says what a token is:
     "13a" (WMT's, for languages with spaces), "zh" for Chinese, or "char". Only scores with the same tokenizer compare.
+    NaN where no reference has four tokens: without n-grams of four even a perfect translation has no BLEU.
     Raises ValueError for lists that do not match, FileNotFoundError if sacrebleu is missing.
     """
     require_package("sacrebleu", "BLEU")
     import sacrebleu
 
-    check_texts(outputs, references)
+    outputs, references = check_sides(outputs, references)
     known = sacrebleu.BLEU.TOKENIZERS
     if tokenize not in known:
         raise ValueError(f"tokenize must be one of {', '.join(known)}; got {tokenize!r}.")
-    return sacrebleu.corpus_bleu(outputs, [references], tokenize=tokenize).score
+    metric = sacrebleu.BLEU(tokenize=tokenize)
+    if metric.corpus_score(references, [references]).totals[-1] == 0:
+        return math.nan
+    return metric.corpus_score(outputs, [references]).score
 
 
-def chrf(outputs: list[str], references: list[str]) -> float:
+def chrf(outputs: Sequence[str], references: Sequence[str]) -> float:
     """chrF of a whole test set, 0..100: F-score of shared n-grams of one to six characters (Popovic 2015).
 
     sacrebleu's corpus_chrf with one reference each, case kept: recall counts twice as much as precision (beta 2), and
-    spaces are left out, so that no tokenizer is needed. Raises as `bleu` does.
+    spaces are left out, so that no tokenizer is needed. NaN where the references are empty. Raises as `bleu` does.
     """
     require_package("sacrebleu", "chrF")
     import sacrebleu
 
-    check_texts(outputs, references)
+    outputs, references = check_sides(outputs, references)
+    if not "".join(references).strip():
+        return math.nan
     return sacrebleu.corpus_chrf(outputs, [references]).score
 
 
-def check_texts(outputs: list[str], references: list[str]) -> None:
-    """ValueError unless there are as many references as outputs, and one at least."""
-    if len(outputs) != len(references) or not outputs:
+def check_sides(outputs: Sequence[str], references: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Both as lists; ValueError unless there are as many references as outputs, and one at least."""
+    check_texts("outputs", outputs)
+    check_texts("references", references)
+    if len(outputs) != len(references) or not len(outputs):
         raise ValueError(f"Every output needs one reference; got {len(outputs)} outputs, {len(references)} references.")
+    return list(outputs), list(references)
 
 
 def entity_f1(predicted: list, gold: list) -> float:
@@ -139,15 +159,21 @@ def entity_f1(predicted: list, gold: list) -> float:
 
     predicted and gold hold BIO tags ("O", "B-PER", "I-PER" ...), one list a sentence. Counted as in the CoNLL-2003
     shared task (Tjong Kim Sang and De Meulder 2003), seqeval's default: an I- without its B- begins an entity all the
-    same. 0 if neither holds an entity. Raises ValueError for lists that do not match, FileNotFoundError if seqeval is
+    same. NaN if neither holds an entity. Raises ValueError for lists that do not match, FileNotFoundError if seqeval is
     missing.
     """
     require_package("seqeval", "Entity F1")
     from seqeval.metrics import f1_score
+    from seqeval.metrics.sequence_labeling import get_entities
 
     if len(predicted) != len(gold) or not gold:
         raise ValueError(f"Every sentence needs predicted and gold tags; got {len(predicted)} and {len(gold)}.")
     for i, (guess, truth) in enumerate(zip(predicted, gold, strict=True)):
+        check_texts(f"The tags of sentence {i}", guess)
+        check_texts(f"The tags of sentence {i}", truth)
         if len(guess) != len(truth):
             raise ValueError(f"Sentence {i} has {len(truth)} tokens; got {len(guess)} predicted tags.")
-    return float(f1_score([list(tags) for tags in gold], [list(tags) for tags in predicted], zero_division=0))
+    gold, predicted = [list(tags) for tags in gold], [list(tags) for tags in predicted]
+    if not get_entities(gold) and not get_entities(predicted):
+        return math.nan
+    return float(f1_score(gold, predicted, zero_division=0))

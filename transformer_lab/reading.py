@@ -1,5 +1,6 @@
 """What generation asks of a model: to read the ids so far, each only once, and say what may follow."""
 
+import warnings
 from contextlib import contextmanager
 
 import torch
@@ -7,7 +8,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .arguments import check_at_least
 from .blocks import check_tokens, n_cached
+from .config import TransformerConfig
 
 
 class Reader:
@@ -22,6 +25,7 @@ class Reader:
         if source is not None:
             self.memory = {"memory": model.encode(source, source_mask), "memory_mask": source_mask}
         self.cache = model.decoder.new_cache() if use_cache else None
+        self.is_checked = False
 
     @torch.inference_mode()
     def next_logits(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B V"]:
@@ -30,7 +34,12 @@ class Reader:
         if mask is not None:  # it ends with the prompt; what was written since is real
             mask = F.pad(mask, (0, ids.shape[1] - mask.shape[1]), value=True)
         hidden = self.model.decode(ids[:, n_cached(self.cache) :], mask, cache=self.cache, **self.memory)
-        return self.model.logits(hidden[:, -1:])[:, 0]
+        logits = self.model.logits(hidden[:, -1:])[:, 0]
+        if not self.is_checked:  # once, for on a GPU each look waits for the result
+            if logits.isnan().any():
+                raise ValueError("The model's logits are NaN: it has diverged, or its weights are damaged.")
+            self.is_checked = True
+        return logits
 
     def repeat(self, beams: int) -> None:
         """Each row of the batch becomes `beams` rows, side by side; nothing has been read yet."""
@@ -56,27 +65,44 @@ def evaluating(model):
 
 
 def check_request(model, ids, max_new_tokens, mask=None, source=None, source_mask=None) -> None:
-    """Raise ValueError unless this model can read these tokens and write so many."""
+    """Raise ValueError unless this model can read these tokens and write so many; warn where it has not learnt to."""
     if not hasattr(model, "decoder"):
         raise ValueError(f"Only a model with a decoder generates text; got {type(model).__name__}.")
     check_tokens(ids, mask, 0)
-    T, max_len = ids.shape[1], model.config.max_len
-    if T == 0:
+    check_at_least("max_new_tokens", max_new_tokens, 0)
+    if ids.numel() == 0:
         raise ValueError("ids are empty: give each row at least one token to begin with.")
     if mask is not None and not mask[:, -1].all():
         raise ValueError("mask[:, -1] must be True in every row: pad on the left.")
-    if max_new_tokens < 0:
-        raise ValueError(f"max_new_tokens must be at least 0; got {max_new_tokens}.")
-    if model.config.positions in ("sinusoidal", "learned") and T + max_new_tokens - 1 > max_len:  # the last is not read
-        raise ValueError(
-            f"{T} tokens and {max_new_tokens} new ones need {T + max_new_tokens - 1} positions; "
-            f"this model's max_len is {max_len}."
-        )
     if hasattr(model, "encoder") and source is None:
         raise ValueError("An encoder-decoder needs a source.")
     if not hasattr(model, "encoder") and (source is not None or source_mask is not None):
         raise ValueError("A decoder-only model reads no source: put the text into ids.")
+    check_ids("ids", ids, model.config)
     if source is not None:
         check_tokens(source, source_mask, 0)
         if len(source) != len(ids):
             raise ValueError(f"source and ids must have the same number of rows; got {len(source)} and {len(ids)}.")
+        check_ids("source", source, model.config)
+        check_length(f"A source of {source.shape[1]} tokens needs", source.shape[1], model.config)
+    T = ids.shape[1]
+    # The last token is written and not read.
+    check_length(f"{T} tokens and {max_new_tokens} new ones need", T + max(max_new_tokens - 1, 0), model.config)
+
+
+def check_ids(name: str, ids: Tensor, config: TransformerConfig) -> None:
+    """Raise ValueError unless the model has a vector for each id (on a GPU its absence would end the process)."""
+    least, most = ids.aminmax() if ids.numel() else (0, 0)
+    if least < 0 or most >= config.vocab_size:
+        wrong = int(least if least < 0 else most)
+        raise ValueError(f"{name} must be from 0 to {config.vocab_size - 1}, as the vocabulary is; got {wrong}.")
+
+
+def check_length(what: str, n_positions: int, config: TransformerConfig) -> None:
+    """Whatever the kind of positions: beyond max_len ValueError where a table ends there, else a warning."""
+    if n_positions <= config.max_len:
+        return
+    sentence = f"{what} {n_positions} positions; this model's max_len is {config.max_len}"
+    if config.positions in ("sinusoidal", "learned"):
+        raise ValueError(f"{sentence}.")
+    warnings.warn(f"{sentence}: what it writes beyond that may make no sense.", stacklevel=5)

@@ -4,6 +4,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .arguments import check_at_least, check_between, check_seed, is_number
+from .sentences import said
+
+# Below it a temperature is no number of float32 any more.
+SMALLEST = torch.finfo(torch.float32).tiny
+
 
 def keep_top_k(logits: Float[Tensor, "B V"], k: int) -> Float[Tensor, "B V"]:
     """The k most probable tokens stay, the others' logits become -inf (Fan et al. 2018, arXiv:1805.04833)."""
@@ -28,16 +34,17 @@ def keep_min_p(logits: Float[Tensor, "B V"], min_p: float) -> Float[Tensor, "B V
     return logits.masked_fill(probabilities < weakest, -torch.inf)
 
 
-def check_sampling(temperature: float, top_k=None, top_p=None, min_p=None) -> None:
+def check_sampling(temperature: float, top_k=None, top_p=None, min_p=None, seed=None) -> None:
     """Raise ValueError for values that make no sense, and for a filter without a temperature."""
-    if temperature < 0:
-        raise ValueError(f"temperature must be at least 0; got {temperature}.")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k must be at least 1; got {top_k}.")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p must be more than 0 and at most 1; got {top_p}.")
-    if min_p is not None and not 0 <= min_p <= 1:
-        raise ValueError(f"min_p must be between 0 and 1; got {min_p}.")
+    check_between("temperature", temperature, 0)
+    if top_k is not None:
+        check_at_least("top_k", top_k, 1)
+    if top_p is not None and not (is_number(top_p) and 0 < top_p <= 1):
+        raise ValueError(f"top_p must be a number, more than 0 and at most 1; got {said(top_p)}.")
+    if min_p is not None:
+        check_between("min_p", min_p, 0, 1)
+    if seed is not None:
+        check_seed(seed)
     for name, value in {"top_k": top_k, "top_p": top_p, "min_p": min_p}.items():
         if value is not None and temperature == 0:
             raise ValueError(f"{name}={value} acts on sampling: give a temperature above 0 with it.")
@@ -51,14 +58,16 @@ class Sampler:
     """
 
     def __init__(self, temperature=0.0, top_k=None, top_p=None, min_p=None, seed=None, device=None):
-        check_sampling(temperature, top_k, top_p, min_p)
+        check_sampling(temperature, top_k, top_p, min_p, seed)
         self.temperature, self.top_k, self.top_p, self.min_p = temperature, top_k, top_p, min_p
-        self.generator = None if seed is None else torch.Generator(device).manual_seed(seed)
+        self.generator = None if seed is None else torch.Generator(device).manual_seed(int(seed))
 
     def __call__(self, logits: Float[Tensor, "B V"]) -> Int[Tensor, "B"]:
         if self.temperature == 0:
             return logits.argmax(dim=-1)
-        logits = logits.float() / self.temperature
+        # The best logit is 0 then, and no other overflows, however small the temperature; softmax takes no notice.
+        logits = logits.float() - logits.amax(dim=-1, keepdim=True).float()
+        logits = logits / max(self.temperature, SMALLEST)
         if self.top_k is not None:
             logits = keep_top_k(logits, self.top_k)
         if self.top_p is not None:

@@ -13,6 +13,7 @@ from transformer_lab.attention import (
     causal_mask,
     fused_attention,
     scaled_dot_product_attention,
+    with_causality,
     written_out,
 )
 
@@ -156,3 +157,56 @@ def test_the_memory_is_projected_once_when_there_is_a_cache():
 def test_sizes_that_do_not_divide_are_refused(sizes, sentence):
     with pytest.raises(ValueError, match=sentence):
         MultiHeadAttention(*sizes)
+
+
+def test_attention_has_the_sizes_and_biases_it_is_told():
+    shapes = {name: tuple(p.shape) for name, p in MultiHeadAttention(12, 6, n_kv_heads=2, d_head=5).named_parameters()}
+    assert shapes == {
+        "w_q.weight": (30, 12),
+        "w_q.bias": (30,),
+        "w_k.weight": (10, 12),
+        "w_k.bias": (10,),
+        "w_v.weight": (10, 12),
+        "w_v.bias": (10,),
+        "w_o.weight": (12, 30),
+        "w_o.bias": (12,),
+    }
+    plain = MultiHeadAttention(12, 3, bias=False)
+    assert (plain.n_kv_heads, plain.d_head) == (3, 4) and all(p.shape == (12, 12) for p in plain.parameters())
+    assert len(list(plain.parameters())) == 4
+    assert MultiHeadAttention(10, 3, d_head=5).w_o.weight.shape == (10, 15)  # d_model need not be a multiple then
+
+
+def test_split_and_merge_are_inverse_and_cut_features():
+    attention, x = MultiHeadAttention(12, 3), torch.arange(2 * 5 * 12.0).view(2, 5, 12)
+    heads = attention.split(x)
+    assert heads.shape == (2, 3, 5, 4) and torch.equal(heads[1, 2, 3], x[1, 3, 8:])
+    assert torch.equal(attention.merge(heads), x)
+
+
+def test_masks_are_made_where_they_are_wanted():
+    assert causal_mask(2, 3, device="meta").is_meta and causal_mask(3).shape == (3, 3)
+    closed = with_causality(torch.tensor([[0.5, 0.25]]), 2, 2, "cpu")
+    assert closed.tolist() == [[0.5, -torch.inf], [0.5, 0.25]]
+    assert with_causality(torch.tensor([[True, False]]), 2, 2, None).tolist() == [[True, False], [True, False]]
+    assert with_causality(None, 1, 3, None).tolist() == [[True, True, True]]
+
+
+def test_a_cache_keeps_the_rows_it_is_told_in_their_order():
+    cache = KVCache()
+    cache.select(torch.tensor([0]))  # nothing yet
+    assert len(cache) == 0 and cache.keys is None
+    keys, values = torch.randn(2, 3, 1, 2, 4)
+    assert cache.extend(keys, values) == (keys, values)
+    cache.select(torch.tensor([2, 0, 0]))
+    assert torch.equal(cache.keys, keys[[2, 0, 0]]) and torch.equal(cache.values, values[[2, 0, 0]])
+    more, other = cache.extend(keys, values)
+    assert len(cache) == 4 and torch.equal(more[:, :, 2:], keys) and torch.equal(other[:, :, 2:], values)
+
+
+def test_cross_attention_with_a_cache_reads_the_memory_of_its_first_call():
+    attention, cache = MultiHeadAttention(8, 2), KVCache()
+    x, memory = torch.randn(1, 3, 8), torch.randn(1, 4, 8)
+    first = attention(x, memory, cache=cache)
+    torch.testing.assert_close(attention(x, torch.randn(1, 4, 8), cache=cache), first)
+    assert len(cache) == 4

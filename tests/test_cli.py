@@ -154,7 +154,7 @@ def mistakes():
     yield ["generate", "{trained}/texts", ""], "empty"
     yield ["view", "dates", "", "--out", "{out}.html"], "empty"
     yield ["view", "dates", "May 3, 1931", "--out", "{out}/page.html"], "out/"
-    yield ["translate", "dates", "May 3", "--beams", "0"], "beams must be at least 1; got 0"
+    yield ["translate", "dates", "May 3", "--beams", "0"], "beams must be a whole number, at least 1; got 0"
     yield ["generate", "{trained}/texts", "a", "--temperature", "-1"], "temperature"
     yield ["generate", "{trained}/texts", "a", "--top-p", "2"], "top_p"
     yield ["translate", "{files}", "a"], "files[0-9]* holds no model: config.json is missing"

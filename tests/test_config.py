@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
+from transformers import BertConfig, GPT2Config
 
 from transformer_lab import BERT, GPT, Transformer, TransformerConfig
+from transformer_lab.conversion import our_config
 
 CONFIG = dict(vocab_size=17, d_model=16, n_heads=2, n_layers=2, d_ff=24, max_len=12)
 
@@ -116,3 +118,62 @@ def test_a_preset_can_be_changed_and_says_what_it_needs():
         TransformerConfig.preset("nano")
     with pytest.raises(ValueError, match=r"No preset called 'gpt3': give one of vaswani2017, gpt2,"):
         TransformerConfig.preset("gpt3")
+
+
+def test_presets_are_the_published_configurations():
+    """GPT-2's and BERT's as transformers has them by default; the others as they stand in the papers."""
+    gpt2 = our_config("GPT2LMHeadModel", GPT2Config().to_dict())
+    assert TransformerConfig.preset("gpt2", dropout=0.1) == gpt2
+    for size, n_embd, n_layer, n_head in (("medium", 1024, 24, 16), ("large", 1280, 36, 20), ("xl", 1600, 48, 25)):
+        published = GPT2Config(n_embd=n_embd, n_layer=n_layer, n_head=n_head).to_dict()
+        assert TransformerConfig.preset(f"gpt2-{size}", dropout=0.1) == our_config("GPT2LMHeadModel", published)
+    bert = our_config("BertModel", BertConfig().to_dict(), ["pooler.dense.weight"])
+    assert TransformerConfig.preset("bert-base", dropout=0.1) == bert
+    small = BertConfig(hidden_size=384, num_hidden_layers=6, intermediate_size=1536).to_dict()
+    minilm = our_config("BertModel", small, ["pooler.dense.weight"])
+    assert TransformerConfig.preset("minilm", dropout=0.1) == minilm
+    paper = TransformerConfig.preset("vaswani2017")
+    assert (paper.norm_position, paper.activation, paper.positions, paper.dropout) == (
+        "post",
+        "relu",
+        "sinusoidal",
+        0.1,
+    )
+    assert paper.tie_embeddings and paper.scale_embeddings and paper.bias and paper.max_len == 512
+    nano, small = (TransformerConfig.preset(name, vocab_size=9) for name in ("nano", "small"))
+    assert (nano.max_len, small.max_len) == (64, 256) and nano.activation == small.activation == "gelu"
+    assert (nano.n_heads, nano.n_layers, small.n_heads, small.n_layers) == (4, 2, 6, 6)
+
+
+def test_what_is_not_said_is_as_in_2017_but_small():
+    assert asdict(TransformerConfig(9)) == dict(
+        vocab_size=9,
+        d_model=64,
+        n_heads=4,
+        n_layers=2,
+        d_ff=256,
+        max_len=64,
+        n_kv_heads=None,
+        d_head=None,
+        norm="layer",
+        norm_position="pre",
+        norm_eps=1e-5,
+        activation="relu",
+        positions="sinusoidal",
+        rope_theta=10_000.0,
+        bias=True,
+        dropout=0.0,
+        tie_embeddings=True,
+        scale_embeddings=True,
+        norm_embeddings=False,
+        n_segments=0,
+        pooler=False,
+        masked_lm_head=False,
+    )
+
+
+def test_the_limits_themselves_are_in_order():
+    TransformerConfig(1, d_model=2, n_heads=1, n_layers=1, d_ff=1, max_len=1, n_kv_heads=1, d_head=1, n_segments=0)
+    TransformerConfig(9, d_model=15, n_heads=3, positions="none", dropout=0.0)
+    TransformerConfig(9, d_model=15, n_heads=4, d_head=2, positions="rotary", dropout=0.999)
+    TransformerConfig(9, d_model=18, n_heads=3, d_head=5)  # d_model counts for sinusoidal positions, not d_head

@@ -65,3 +65,23 @@ def test_dropout_acts_on_the_sublayer_only_and_while_training():
     out = residual(x, lambda x: x)
     assert set(out.unique().tolist()) == {1.0, 3.0}  # dropped: x alone; kept: x + 2x
     assert (residual.eval()(x, lambda x: x) == 2).all()
+
+
+@pytest.mark.parametrize("ours", [LayerNorm, RMSNorm])
+def test_a_norm_begins_without_an_effect_of_its_own(ours):
+    norm = ours(6)
+    assert norm.eps == 1e-5 and norm.gamma.tolist() == [1] * 6
+    assert ours is RMSNorm or norm.beta.tolist() == [0] * 6
+    assert set(norm.state_dict()) == ({"gamma", "beta"} if ours is LayerNorm else {"gamma"})
+
+
+def test_a_feed_forward_layer_has_a_gate_and_biases_where_it_is_told_so():
+    assert FeedForward(4, 7).w_gate is None and FeedForward(4, 7).activation is nn.functional.relu
+    assert sorted(FeedForward(4, 7).state_dict()) == ["w_1.bias", "w_1.weight", "w_2.bias", "w_2.weight"]
+    assert sorted(FeedForward(4, 7, bias=False).state_dict()) == ["w_1.weight", "w_2.weight"]
+    assert len(FeedForward(4, 7, "swiglu").state_dict()) == 6
+
+
+def test_a_residual_drops_nothing_unless_told_to():
+    residual, x = Residual(nn.Identity(), "post"), torch.ones(1, 10, 100)
+    assert (residual(x, lambda x: x) == 2).all() and residual.dropout.p == 0

@@ -1,5 +1,6 @@
 """The assembled models against torch.nn's, and the properties a reader may rely on."""
 
+import math
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from references import torch_stack
 from test_attention import both_precisions, close, gradients
 from transformer_lab import BERT, GPT, Transformer, TransformerConfig
 from transformer_lab.attention import causal_mask
+from transformer_lab.heads import Classifier, Tagger
 from transformer_lab.models import unwrapped
 
 CONFIG = TransformerConfig(vocab_size=17, d_model=16, n_heads=2, n_layers=2, d_ff=24, max_len=12)
@@ -244,8 +246,106 @@ def test_a_sequence_longer_than_the_table_is_refused(positions):
 
 
 @pytest.mark.parametrize("positions", ["none", "rotary", "alibi"])
-def test_schemes_without_a_table_know_no_longest_sequence(positions):
-    assert GPT(replace(CONFIG, positions=positions))(random_ids(1, 40)).isfinite().all()
+def test_schemes_without_a_table_read_on_as_if_max_len_were_larger(positions):
+    model, larger = (lively(GPT(replace(CONFIG, positions=positions, max_len=n))) for n in (12, 40))
+    larger.load_state_dict(model.state_dict())
+    ids = random_ids(1, 40)
+    output = model(ids)
+    assert torch.equal(output, larger(ids)) and not torch.allclose(output[:, 12:24], output[:, :12])
+    close(output[:, :12], model(ids[:, :12]), torch.float32)
+
+
+# ---- How a model begins
+
+
+BEGINNINGS = {
+    "scaled": (GPT, dict(positions="learned", n_segments=400), 1 / 8, 1.0),
+    "unscaled": (GPT, dict(positions="learned", n_segments=400, scale_embeddings=False), 0.02, 0.02),
+    "encoder-decoder": (Transformer, dict(positions="learned"), 1 / 8, 1.0),
+    "two heads": (
+        BERT,
+        dict(positions="learned", pooler=True, masked_lm_head=True, scale_embeddings=False),
+        0.02,
+        0.02,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_each_parameter_begins_at_its_size(name):
+    """Tokens at 1 / sqrt(64) where they are multiplied by sqrt(64), else at 0.02, as in GPT-2; positions as large."""
+    torch.manual_seed(0)
+    family, changes, tokens, added = BEGINNINGS[name]
+    model = family(TransformerConfig(vocab_size=500, d_model=64, d_ff=300, max_len=400, **changes))
+    for parameter_name, p in model.named_parameters():
+        if parameter_name.endswith(("gamma", "beta", "masked_lm_head.bias")):
+            assert (p == (1 if parameter_name.endswith("gamma") else 0)).all()
+            continue
+        inputs = {"bias": 300 if "w_2" in parameter_name else 64}.get(parameter_name.split(".")[-1], p.shape[-1])
+        wanted = (3 * inputs) ** -0.5  # nn.Linear: evenly between +-1 / sqrt(inputs)
+        if parameter_name.startswith("embedding"):
+            wanted = tokens if "tokens" in parameter_name else added
+        tolerance = 0.02 if p.ndim == 2 else 0.35  # of some 20,000 numbers, or of 64 only
+        assert p.std().item() == pytest.approx(wanted, rel=tolerance), parameter_name
+        assert abs(p.mean().item()) < 5 * wanted / p.numel() ** 0.5, parameter_name
+
+
+@pytest.mark.parametrize("changes", [dict(), dict(tie_embeddings=False), dict(scale_embeddings=False)])
+@pytest.mark.parametrize("family", [GPT, Transformer])
+def test_an_untrained_model_finds_all_tokens_about_equally_likely(family, changes):
+    torch.manual_seed(0)
+    model = family(TransformerConfig(vocab_size=1000, d_model=64, positions="rotary", **changes))
+    ids, labels = torch.randint(1000, (2, 4, 50))
+    loss = nn.functional.cross_entropy(run(model, ids).flatten(end_dim=1), labels.flatten())
+    # With one table for both ends the token that was just read looks more likely than the others.
+    assert math.log(1000) - 0.1 < loss < math.log(1000) + 1.5
+
+
+def test_the_embedding_drops_out_what_blocks_read():
+    torch.manual_seed(0)
+    embedding = GPT(replace(CONFIG, dropout=0.25, positions="none")).embedding
+    ids = random_ids(20, 12)
+    (dropped, _), (whole, _) = embedding(ids), embedding.eval()(ids)
+    kept = dropped != 0
+    assert 0.7 < kept.float().mean() < 0.8
+    torch.testing.assert_close(dropped[kept], whole[kept] / 0.75)
+    close(whole, embedding.tokens(ids) * 4, torch.float32)  # sqrt(16)
+
+
+@families
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_whatever_a_model_makes_stands_where_the_model_stands(family, positions):
+    """A tensor left behind on the CPU meets those on another device: meta is one that every machine has."""
+    kind, config = FAMILIES[family]
+    model = kind(replace(config, positions=positions)).to("meta")
+    ids, mask = torch.zeros(2, 5, dtype=torch.long, device="meta"), torch.ones(2, 5, dtype=torch.bool, device="meta")
+    for given_mask in (None, mask):
+        assert run(model, ids, given_mask).device.type == "meta"
+    if kind is GPT:
+        cache = model.decoder.new_cache()
+        model(ids, cache=cache)
+        assert model(ids[:, :2], torch.ones(2, 7, dtype=torch.bool, device="meta"), cache=cache).shape == (2, 2, 17)
+
+
+# ---- Heads that name
+
+
+@pytest.mark.parametrize("kind", [Classifier, Tagger])
+def test_a_labeller_is_a_bert_with_one_layer_on_top(kind):
+    model = lively(kind(FAMILIES["bert"][1], ["a", "b", "c"]))
+    assert model.labels == ("a", "b", "c") and model.head.weight.shape == (3, 16)
+    assert model.pooler is None and model.masked_lm_head is None and not model.config.pooler
+    ids, segments = random_ids(2, 6), torch.tensor([[0, 0, 0, 1, 1, 1]] * 2)
+    mask = torch.tensor([[True] * 6, [True] * 2 + [False] * 4])
+    hidden = BERT.forward(model, ids, mask, segments)
+    if kind is Tagger:
+        torch.testing.assert_close(model(ids, mask, segments), model.head(hidden))
+        return
+    means = torch.stack([hidden[0].mean(dim=0), hidden[1, :2].mean(dim=0)])
+    torch.testing.assert_close(model(ids, mask, segments), model.head(means))
+    torch.testing.assert_close(model(ids), model(ids, torch.ones_like(mask)))
+    nothing = model(ids, torch.zeros_like(mask))
+    torch.testing.assert_close(nothing, model.head.bias.expand(2, -1))
 
 
 @pytest.mark.parametrize(

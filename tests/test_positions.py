@@ -1,17 +1,21 @@
 """positions.py against slow formulas, and what each scheme promises."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transformer_lab import TransformerConfig
 from transformer_lab.positions import (
     AlibiPositions,
     RotaryPositions,
+    absolute_positions,
     alibi_slopes,
     count_positions,
+    relative_positions,
     rotate,
     sinusoidal_table,
 )
@@ -77,3 +81,62 @@ def test_positions_are_counted_from_the_first_real_token():
     mask = torch.tensor([[False, False, True, True], [True, True, True, False], [True, False, True, True]])
     assert count_positions(4, mask).tolist() == [[0, 0, 0, 1], [0, 1, 2, 3], [0, 1, 2, 3]]
     assert count_positions(3).tolist() == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_rotary_angles_of_far_positions_are_exact_in_any_precision(dtype):
+    cos, sin = RotaryPositions(8, 10_000.0).rotation(torch.tensor([[8191]]), dtype)
+    wide = torch.float64 if dtype == torch.float64 else torch.float32
+    assert cos.dtype == sin.dtype == wide and cos.shape == sin.shape == (1, 1, 1, 4)
+    angles = [8191 * 10_000 ** (-2 * i / 8) for i in range(4)]
+    torch.testing.assert_close(cos.flatten().double(), torch.tensor(angles).double().cos(), rtol=0, atol=1e-3)
+    torch.testing.assert_close(sin.flatten().double(), torch.tensor(angles).double().sin(), rtol=0, atol=1e-3)
+    x = torch.ones(1, 2, 1, 8, dtype=dtype)
+    turned = rotate(x, cos, sin)
+    assert turned.dtype == dtype
+    expected = rotate(x.double(), cos.double(), sin.double())
+    torch.testing.assert_close(turned.double(), expected, rtol=0, atol=0.01)
+
+
+def test_each_scheme_acts_in_one_place():
+    x, positions = torch.randn(2, 3, 8), torch.arange(5)[None]
+    acts = {}
+    for name in ("none", "sinusoidal", "learned", "rotary", "alibi"):
+        config = TransformerConfig(vocab_size=9, d_model=8, n_heads=2, max_len=6, positions=name, rope_theta=50.0)
+        absolute, relative = absolute_positions(config, std=1.0), relative_positions(config)
+        bias = relative.bias(positions[:, -3:], positions)
+        acts[name] = (
+            not torch.equal(absolute(x, positions), x),
+            relative.rotation(positions, torch.float32) is not None,
+            bias is not None,
+        )
+        if bias is not None:
+            assert bias.shape == (1, 2, 3, 5)
+    assert acts == {
+        "none": (False, False, False),
+        "sinusoidal": (True, False, False),
+        "learned": (True, False, False),
+        "rotary": (False, True, False),
+        "alibi": (False, False, True),
+    }
+    assert relative_positions(replace(config, positions="rotary")).theta == 50.0
+
+
+def test_a_table_is_read_at_the_positions_of_the_last_tokens():
+    config = TransformerConfig(vocab_size=9, d_model=8, n_heads=2, max_len=6, positions="learned")
+    scheme = absolute_positions(config, std=1.0)
+    x, positions = torch.randn(2, 3, 8), torch.tensor([[0, 0, 0, 1, 2], [0, 1, 2, 3, 4]])
+    torch.testing.assert_close(scheme(x, positions), x + scheme.table[torch.tensor([[0, 1, 2], [2, 3, 4]])])
+    assert scheme(torch.randn(1, 6, 8), torch.arange(6)[None]).shape == (1, 6, 8)  # all of max_len
+    with pytest.raises(ValueError, match=r"^The sequence has 7 positions; this model's max_len is 6\.$"):
+        scheme(x[:, :1], torch.arange(7)[None])
+
+
+def test_tables_and_slopes_are_not_saved_and_move_with_the_model():
+    config = TransformerConfig(vocab_size=9, d_model=8, n_heads=2, max_len=6)
+    for scheme in (
+        absolute_positions(config, std=1.0),
+        relative_positions(replace(config, positions="alibi")),
+    ):
+        assert not scheme.state_dict() and not list(scheme.parameters())
+        assert next(scheme.to("meta").buffers()).is_meta

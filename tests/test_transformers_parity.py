@@ -8,7 +8,7 @@ from torch import nn
 from transformers import BertConfig, GPT2Config, LlamaConfig
 
 from transformer_lab import from_hf, record_attention, record_residual_stream
-from transformer_lab.conversion import our_config, our_weights
+from transformer_lab.conversion import convert, our_config, our_weights
 
 GPT2_SIZES = dict(vocab_size=37, n_positions=19, n_embd=24, n_layer=2, n_head=3, bos_token_id=None, eos_token_id=None)
 LLAMA_SIZES = dict(
@@ -251,3 +251,48 @@ def test_ours_is_a_copy(dtype):
         for p in ours.parameters():
             p.zero_()
     assert all(torch.equal(tensor, before[name]) for name, tensor in theirs.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "architecture, field",
+    [("GPT2LMHeadModel", "vocab_size"), ("LlamaForCausalLM", "hidden_size"), ("BertModel", "vocab_size")],
+)
+def test_a_configuration_that_says_nothing_is_told_what_it_lacks(architecture, field):
+    with pytest.raises(ValueError, match=rf"^The configuration does not say its {field}\.$"):
+        our_config(architecture, {})
+
+
+def test_a_configuration_of_wrong_types_describes_no_model():
+    fields = LlamaConfig(**LLAMA_SIZES).to_dict()
+    with pytest.raises(ValueError, match=r"^The configuration describes no model: "):
+        our_config("LlamaForCausalLM", {**fields, "head_dim": "6"})
+
+
+@pytest.mark.parametrize(
+    "name, value, sentence",
+    [
+        (
+            "transformer.ln_f.scale",
+            torch.ones(24),
+            "The weight 'transformer.ln_f.scale' is not supported: our model has",
+        ),
+        (
+            "transformer.h.0.attn.c_attn.bias",
+            torch.ones(71),
+            "The weight 'transformer.h.0.attn.c_attn.bias' holds no quer",
+        ),
+        (
+            "transformer.h.0.attn.c_attn.bias",
+            torch.ones(75),
+            "The weight 'decoder.blocks.0.attention.w_q.bias' must have",
+        ),
+        ("transformer.wte.weight", torch.ones(36, 24), "vocab_size is"),
+    ],
+)
+def test_weights_of_another_shape_or_name_are_named(name, value, sentence):
+    config = GPT2Config(**GPT2_SIZES)
+    weights = transformers.GPT2LMHeadModel(config).state_dict() | {name: value}
+    fields = config.to_dict() | ({"vocab_size": 999} if sentence == "vocab_size is" else {})
+    with pytest.raises(ValueError) as error:
+        convert("GPT2LMHeadModel", fields, weights)
+    assert str(error.value).startswith(sentence)

@@ -1,9 +1,14 @@
 """analysis.py and ablation.py: what is recorded is what was computed, and a model is left as it was found."""
 
 from dataclasses import replace
+from functools import partial
 
+import jaxtyping
+import numpy as np
 import pytest
 import torch
+import transformers
+from accelerate import Accelerator
 
 from test_models import CONFIG, FAMILIES, lively, random_ids, run
 from transformer_lab import (
@@ -18,7 +23,8 @@ from transformer_lab import (
     replace_attention,
     switch_off,
 )
-from transformer_lab.ablation import PARTS
+from transformer_lab.ablation import PARTS, ablate_edges, no_choice
+from transformer_lab.analysis import text_attention, translation_attention
 from transformer_lab.attention import scaled_dot_product_attention
 
 families = pytest.mark.parametrize("family", FAMILIES)
@@ -201,3 +207,112 @@ def test_without_a_recorder_no_weights_are_formed(model, monkeypatch):
 
     monkeypatch.setattr(attention, "scaled_dot_product_attention", None)  # calling it would fail
     run(model(CONFIG), random_ids(1, 3))
+
+
+def compiled(model):
+    return torch.compile(model, backend="eager")
+
+
+def compiled_in_place(model):
+    model.compile(backend="eager")
+    return model
+
+
+def compiled_by_blocks(model):
+    for stack in (getattr(model, kind) for kind in ("encoder", "decoder") if hasattr(model, kind)):
+        stack.blocks = torch.nn.ModuleList(torch.compile(block, backend="eager") for block in stack.blocks)
+    return model
+
+
+WRAPPED = {
+    "compiled": compiled,
+    "compiled in place": compiled_in_place,
+    "compiled by blocks": compiled_by_blocks,
+    "data parallel": torch.nn.DataParallel,
+    "averaged": torch.optim.swa_utils.AveragedModel,
+    "prepared": lambda model: Accelerator(cpu=True).prepare(model),
+    "compiled and data parallel": lambda model: torch.nn.DataParallel(compiled(model)),
+}
+
+
+@pytest.fixture
+def without_shape_checks():
+    """As learners run it: the checks of these tests would speak first, and torch.compile cannot read their code."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+    torch.compiler.reset()
+
+
+@pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED)
+@pytest.mark.parametrize("family", ["gpt2", "vaswani2017"])
+def test_a_wrapped_model_is_recorded_and_changed_like_the_model_inside(family, wrap, without_shape_checks):
+    model = make(family)
+    inputs = (random_ids(2, 5),) * (2 if family == "vaswani2017" else 1)
+    kind = KINDS[family][-1]
+    changes = [
+        lambda m: ablate_heads(m, [(0, 0), (1, 1)], kind),
+        lambda m: ablate_edges(m, [(0, 1, 4, 2)], kind),
+        lambda m: replace_attention(m, no_choice),
+        *(partial(switch_off, part=part) for part in PARTS),
+    ]
+    with record_attention(model) as maps, record_residual_stream(model) as stream:
+        plain = model(*inputs)
+    wanted = []
+    for change in changes:
+        with change(model):
+            wanted.append(model(*inputs))
+    wrapped = wrap(model)
+    torch.testing.assert_close(wrapped(*inputs), plain)  # compiled now: a recorder that comes later is news to its code
+    with record_attention(wrapped) as maps_of_wrapped, record_residual_stream(wrapped) as stream_of_wrapped:
+        wrapped(*inputs)
+    torch.testing.assert_close(maps_of_wrapped, maps)
+    torch.testing.assert_close(stream_of_wrapped, stream)
+    for change, output in zip(changes, wanted, strict=True):
+        with change(wrapped):
+            torch.testing.assert_close(wrapped(*inputs), output)
+        torch.testing.assert_close(wrapped(*inputs), plain)
+
+
+def test_what_is_no_model_of_ours_is_named():
+    theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config(vocab_size=5, n_embd=12, n_layer=1, n_head=2))
+    for model, sentence in [
+        (torch.nn.Linear(2, 2), r"^model must be a GPT, BERT or Transformer of transformer_lab; got a Linear\.$"),
+        (torch.nn.DataParallel(torch.nn.Linear(2, 2)), r"got a Linear\.$"),
+        (compiled(theirs), r"got a GPT2LMHeadModel\. Give from_hf\(model\)\.$"),
+        (None, r"got a NoneType\.$"),
+    ]:
+        for context in (record_attention, partial(switch_off, part="scale"), partial(ablate_heads, heads=[(0, 0)])):
+            with pytest.raises(ValueError, match=sentence), context(model):
+                pass
+        with pytest.raises(ValueError, match="^model must be a "):
+            text_attention(model, None, [1])
+    with pytest.raises(ValueError, match=r"^model must be a Transformer of transformer_lab; got a GPT\.$"):
+        translation_attention(make("gpt2"), None, "May 3")
+    with pytest.raises(ValueError, match=r"^kind must be one of encoder, decoder, cross; got 'self'\.$"):
+        translation_attention(make("vaswani2017"), None, "May 3", kind="self")
+    wrong = pytest.raises(ValueError, match=r"^kinds must be among encoder, decoder, cross; got 'crosss'\.$")
+    with wrong, replace_attention(make("gpt2"), no_choice, ["crosss"]):
+        pass
+
+
+@pytest.mark.parametrize(
+    "attention, period, sentence",
+    [
+        ([], None, r"^attention must be a list of weights \(B, H, T, T\), T at least 2; got the shapes \[\]"),
+        ([None], None, "^attention must be a list of weights"),  # nothing ran inside record_attention
+        ([torch.ones(1, 1, 1, 1)], None, "T at least 2"),
+        ([torch.ones(1, 1, 4, 5)], None, "^attention must be"),
+        ([torch.ones(1, 1, 4, 4)], 4, r"^period must be at least 1 and less than the 4 tokens; got 4\.$"),
+        ([torch.ones(1, 1, 4, 4)], 0, "^period must be"),
+    ],
+)
+def test_head_scores_that_would_be_no_numbers_are_refused(attention, period, sentence, without_shape_checks):
+    with pytest.raises(ValueError, match=sentence):
+        head_scores(attention, period)
+
+
+def test_no_edge_number_is_a_numpy_scalar_in_a_sentence(without_shape_checks):
+    outside = pytest.raises(ValueError, match=r"^An edge to close .*: \[\(0, 9, 9\)\]\.$")
+    with outside, ablate_edges(make("gpt2"), [tuple(np.array([0, 0, 9, 9]))]) as model:
+        model(random_ids(1, 4))

@@ -25,17 +25,23 @@ def path_of(written) -> Path:
         return Path(written)
 
 
+def place_for(path) -> Path:
+    """The path of a file that is to be written; OSError, in a sentence, if it is a folder, or in none that is there."""
+    path = path_of(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; wanted the name of a file.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}.")
+    return path
+
+
 @contextmanager
 def whole_file(path, mode: int = 0o644) -> Iterator[Path]:
     """Within the block, write to the path that it gives; then the file stands at `path`, flushed, or nothing changed.
 
     Raises OSError, in a sentence that names `path`, where the file cannot be written.
     """
-    path = path_of(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; wanted the name of a file.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}.")
+    path = place_for(path)
     try:
         # Beside it, for a file can only be renamed within one disk; the folder is gone in any case.
         with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path.parent) as folder:

@@ -38,7 +38,7 @@ class DateTranslator(ipywidgets.VBox):
         self.part = ipywidgets.Dropdown(options=[WHOLE, *PARTS], description="switched off", **wide)
         self.kind = ipywidgets.Dropdown(options=KINDS, description="show", **wide)
         self.answer = ipywidgets.HTML()
-        _, *seen = run(model, tokenizer, text)
+        _, *seen = run(self.model, tokenizer, text)
         self.view = AttentionView(*seen)
         for control in (self.text, self.part, self.kind):
             control.observe(self._translate, names="value")

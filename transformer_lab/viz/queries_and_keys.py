@@ -8,6 +8,7 @@ from ..analysis import our_model
 from ..models import GPT, Transformer
 from ..reading import evaluating
 from .heads_at_work import record_heads
+from .inputs import as_weights
 from .model_attention import source_ids
 
 
@@ -23,13 +24,17 @@ def queries_and_keys(model: nn.Module, tokenizer, text: str):
     with evaluating(model), record_heads(model) as heads:
         model.encode(ids) if isinstance(model, Transformer) else model(ids)
     layers = heads["decoder" if isinstance(model, GPT) else "encoder"]
+    weights = as_weights(stacked(layer.weights for layer in layers))
     if any(layer.queries is None for layer in layers):
         raise ValueError(
             "The weights of this attention are not the softmax of its queries and keys (a part is switched off, or "
             "replaced): there are no products to show."
         )
-    recorded = ((layer.weights, layer.queries, layer.keys) for layer in layers)
-    # First to the CPU: a device may know no float64.
-    weights, *vectors = (np.stack([one.cpu().double().numpy() for one in kind]) for kind in zip(*recorded, strict=True))
+    queries, keys = (stacked(getattr(layer, name) for layer in layers) for name in ("queries", "keys"))
     sees_later = not isinstance(model, GPT) or bool(np.triu(weights, k=1).any())
-    return weights, *vectors, tokenizer.tokens(ids[0]), sees_later
+    return weights, queries, keys, tokenizer.tokens(ids[0]), sees_later
+
+
+def stacked(layers) -> np.ndarray:
+    """One array, in 64 bits. First to the CPU: a device may have no such numbers."""
+    return np.stack([layer.cpu().double().numpy() for layer in layers])

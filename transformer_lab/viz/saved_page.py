@@ -4,7 +4,7 @@ import base64
 import html
 from pathlib import Path
 
-from ..files import path_of, to_json, whole_file
+from ..files import place_for, to_json, whole_file
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -60,14 +60,10 @@ def save(path, formats: dict) -> Path:
 
 def target(path, formats) -> Path:
     """The path that `save` would write to; raises what it would raise of endings, and of a folder that is not there."""
-    path = path_of(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; wanted the name of a file.")
-    path = path if path.suffix else path.with_name(f"{path.name}.html")
+    path = place_for(path)
+    path = path if path.suffix else place_for(path.with_name(f"{path.name}.html"))
     if path.suffix[1:].lower() not in formats:
         raise ValueError(f"{path} ends in {path.suffix}; wanted {' or '.join(f'.{ending}' for ending in formats)}.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}.")
     return path
 
 

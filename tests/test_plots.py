@@ -1,5 +1,6 @@
 """The course's pictures: each draws on the axes it is given, in one style, in letters that a font here has."""
 
+import io
 import warnings
 
 import matplotlib
@@ -7,7 +8,14 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from transformer_lab.viz import attention_picture, plots
+from transformer_lab.viz import (
+    attention_picture,
+    cost_explorer,
+    family_explorer,
+    plots,
+    query_explorer,
+    split_explorer,
+)
 
 
 @pytest.fixture
@@ -43,8 +51,80 @@ def test_names_are_romanised_only_where_no_font_has_them(axes, monkeypatch):
         axes.figure.canvas.draw()
 
 
-def test_the_style_is_one_palette_for_everybody():
+HOSTILE = ["$$", "US$", "$x^$", "$\\foo$", "\\frac{", "_hidden", "^", "%s", "<b>&amp;", "[bold]", "a\nb", "\u200d", " "]
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+def test_names_are_drawn_as_they_stand_never_as_mathematics(axes, name):
+    plots.matrix(axes, np.eye(2), [name, "b"], ["a", name], title=name, row_name=name, column_name=name)
+    axes.figure.savefig(io.BytesIO(), format="png")
+    drawn = [label.get_text() for label in axes.get_yticklabels()]
+    assert drawn[0].strip() and (drawn[0] == name or name in ("a\nb", "\u200d", " "))
+    axes.clear()
+    plots.shares(axes, {name: 1.0, "b": 0.5}, name)
+    axes.figure.savefig(io.BytesIO(), format="svg")
+
+
+def test_names_are_no_tex_either(axes):
+    with matplotlib.rc_context({"text.usetex": True}):
+        plots.matrix(axes, np.eye(2), ["$$", "b"], ["a_", "&"], title="#", row_name="%", column_name="_")
+    names = [*axes.get_xticklabels(), *axes.get_yticklabels(), axes.title, axes.xaxis.label, axes.yaxis.label]
+    assert not any(text.get_usetex() or text.get_parse_math() for text in names)
+
+
+@pytest.mark.parametrize(
+    "draw, sentence",
+    [
+        (lambda ax: plots.matrix(ax, np.ones(3)), r"^values must be finite numbers .*; got shape \(3,\)"),
+        (lambda ax: plots.matrix(ax, [[np.float64("nan")]]), r"got shape \(1, 1\): \[\[nan\]\]\.$"),
+        (lambda ax: plots.matrix(ax, np.ones((0, 3))), "^values must be"),
+        (lambda ax: plots.matrix(ax, np.eye(2), rows="ab"), r"^rows must be a list of 2 names; got 'ab'\.$"),
+        (lambda ax: plots.matrix(ax, np.eye(2), columns=["a"]), r"^columns must be a list of 2 names; got \['a'\]\.$"),
+        (lambda ax: plots.shares(ax, {}, "title"), "^by_name must hold shares"),
+        (lambda ax: plots.shares(ax, {"a": np.float64("nan")}, ""), r"^by_name must hold .*; got \{'a': nan\}\.$"),
+        (lambda ax: plots.shares(ax, {"a": 34.0}, ""), r"between 0 and 1, one at least; got \{'a': 34\.0\}"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_drawn_gets_a_sentence(axes, draw, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        draw(axes)
+
+
+# How the three kinds of colour-blind readers see a colour, in linear RGB (Machado et al. 2009, severity 1).
+COLOUR_BLIND = {
+    "nobody": np.eye(3),
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+}
+
+
+def nearest(colours, seen_as) -> float:
+    """How far apart the two most similar colours are, in CIELAB (1 can just be told apart by looking closely)."""
+    rgb = np.array([matplotlib.colors.to_rgb(colour) for colour in colours])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    linear = np.clip(linear @ np.transpose(seen_as), 0, 1)
+    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]]
+    x, y, z = (linear @ np.transpose(to_xyz) / [0.95047, 1, 1.08883]).T
+    f = [np.where(one > 216 / 24389, np.cbrt(one), (24389 / 27 * one + 16) / 116) for one in (x, y, z)]
+    lab = np.stack([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])], axis=1)
+    apart = np.linalg.norm(lab[:, None] - lab, axis=-1)
+    return apart[np.triu_indices(len(lab), 1)].min()
+
+
+def test_the_style_is_one_palette_that_colour_blind_readers_tell_apart():
     with matplotlib.rc_context():
         plots.use_style()
         colours = matplotlib.rcParams["axes.prop_cycle"].by_key()["color"]
-    assert colours == plots.COLORS and len(set(colours)) == 8
+    assert len(colours) == 8
+    for name, seen_as in COLOUR_BLIND.items():
+        assert nearest(colours, seen_as) > 15, name
+    # matplotlib's own colours would not do, and the explorers take theirs from the same palette.
+    assert min(nearest(matplotlib.colormaps["tab10"].colors[:8], seen_as) for seen_as in COLOUR_BLIND.values()) < 8
+    others = {
+        *query_explorer.COLOURS,
+        *split_explorer.COLOURS,
+        *family_explorer.COLOURS,
+        *cost_explorer.COLOURS.values(),
+    }
+    assert others <= set(colours)

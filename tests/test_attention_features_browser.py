@@ -9,10 +9,13 @@ from matplotlib import colormaps
 
 from browser import eventually
 from test_attention_view_browser import KEYS, QUERIES, Drawn, live, random, shows
-from test_live_attention import gpt
-from transformer_lab import load, record_attention
+from test_live_attention import by_hand, gpt
+from test_views import INVISIBLE
+from transformer_lab import load, record_attention, replace_attention
 from transformer_lab.viz import AttentionView
 from transformer_lab.viz.heads_at_work import record_heads
+from transformer_lab.viz.inputs import visible
+from transformer_lab.viz.snapshots import Snapshot
 
 pytestmark = pytest.mark.browser
 
@@ -86,6 +89,39 @@ def test_without_a_kernel_the_weights_still_tell_how_far_a_score_lies_below_the_
     shows(drawn, "score 3.25 below this query's largest")
     drawn.hover(0, 1)
     shows(drawn, "the largest score of this query")
+
+
+def test_weights_that_no_softmax_made_have_no_score(saved):
+    model, tokenizer = gpt()
+    with replace_attention(model, by_hand):
+        view = AttentionView.from_model(model, tokenizer, "the mat")
+    drawn = saved(view)
+    drawn.hover(5, 2)
+    shows(drawn, "no score: no softmax made these weights")
+
+
+def test_a_loss_that_is_no_number_is_said_in_words_and_left_out_of_the_curve(saved, page):
+    steps = [Snapshot(10 * i, loss, (random(1, 1, 3, 4, seed=i), QUERIES, KEYS))
+             for i, loss in enumerate([float("nan"), 3.0, 1.0, float("inf")])]  # fmt: skip
+    drawn = saved(AttentionView.over_training(steps))
+    text, mark = page.locator(".step"), page.locator(".curve circle")
+    assert text.text_content() == "step 30 \u00b7 loss infinite" and not mark.is_visible()
+    drawn.press("Tab")
+    for said, seen in (("1.000", True), ("3.000", True), ("not a number", False)):
+        drawn.press("ArrowLeft")
+        eventually(lambda said=said: text.text_content().endswith(f"loss {said}"))
+        assert mark.is_visible() == seen
+    points = page.locator(".curve polyline").get_attribute("points").split()
+    assert len(points) == 2 and "NaN" not in " ".join(points)
+
+
+def test_tokens_that_draw_nothing_are_told_apart(saved, page):
+    n = len(INVISIBLE)
+    drawn = saved(AttentionView(random(1, 1, n, n), INVISIBLE))
+    labels = drawn.labels("query")
+    assert labels == [visible(token) for token in INVISIBLE] and len({*labels}) == n
+    widths = page.locator(".query-labels .label").evaluate_all("(all) => all.map((one) => one.offsetWidth)")
+    assert min(widths) > 4
 
 
 def test_weight_times_value_multiplies_by_the_values_length(saved, page):

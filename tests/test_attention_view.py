@@ -190,7 +190,7 @@ def test_labels_are_romanised_only_where_no_font_has_the_glyph(monkeypatch):
 def test_any_token_is_drawn_without_a_warning():
     tokens = ["$x_", "年", "שלום", "\U0010fffd", "", " a ", "\n\t\x00", "long" * 2500, "\ud800"]
     shown = AttentionView(cross(T=9, S=9), tokens)
-    assert shown._parts[0]["queries"][4:7] == ["∅", "␣a␣", "↵⇥␀"]
+    assert shown._parts[0]["queries"][4:7] == ["∅", "␣a␣", "↵⇥<U+0000>"]
     picture(cross(T=9, S=9), tokens)
 
 

@@ -14,8 +14,8 @@ from ..sentences import said
 SMALLEST = np.finfo(np.float16).smallest_subnormal
 MOST_WEIGHTS = 16_000_000  # of one layer. 32 MB to send: more would stall a browser
 MOST_RECORDED = 300_000_000  # of all layers, when a model is watched: with their scores, 2.4 GB of memory
-# Signs for characters that have none; of others, the code point is shown.
-SIGNS = {chr(i): chr(0x2400 + i) for i in range(32)} | {"\n": "↵", "\t": "⇥", "\x7f": "␡", "\u2029": "¶"}
+# Signs, which every font has, for characters that have none; of others, the code point is shown.
+SIGNS = {"\n": "↵", "\t": "⇥", "\u2029": "¶"}
 # Control characters, formats, separators, what nobody has assigned or everybody may draw differently.
 UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp", "Cn", "Co", "Cs"}
 # Drawn as nothing, though they count as letters, marks or signs: fillers, variation selectors, the empty Braille cell,
@@ -195,5 +195,9 @@ def code_point(char: str) -> str:
 
 
 def romanised(label: str) -> str:
-    """The label with its letters in Latin ones, near to how they are read aloud: 日 becomes ri."""
-    return "".join(anyascii(c).strip().lower() or "?" if c.isalpha() and ord(c) >= 0x370 else c for c in label)
+    """The label with its letters in Latin ones, near to how they are read aloud: 日 becomes ri, and 👨 :man:."""
+    foreign = [ord(char) >= 0x1F000 or (char.isalpha() and ord(char) >= 0x370) for char in label]
+    return "".join(
+        anyascii(char).strip().lower() or "?" if is_foreign else char
+        for char, is_foreign in zip(label, foreign, strict=True)
+    )

@@ -8,7 +8,9 @@
 #
 # Questions 1-3 are the core (about 30 minutes). 4-7 are optional. Hidden states `x` have shape `(B, T, D)`; `norm` and
 # `sublayer` are modules or functions that keep that shape. `norm` brings each vector to mean 0 and variance 1
-# (lesson 07). Back to the [lesson](../../notebooks/06_residual.ipynb).
+# (lesson 07). What you write keeps the dtype, lets gradients through, and leaves its inputs as they are, lists too, unless a
+# question asks otherwise. Numbers count as right to within 1e-5 (in question 7: 1e-4), relative where they exceed 1. You may
+# use torch's functions. Back to the [lesson](../../notebooks/06_residual.ipynb).
 
 # %%
 import math
@@ -22,7 +24,7 @@ from torch import nn
 #
 # Write the module `PreNorm(norm, sublayer, dropout)` that turns any sub-layer into a pre-norm residual: the sub-layer sees
 # the normalised `x`, and what it says is added to `x`. Dropout with probability `dropout` falls on what is *written*, while
-# training, number by number, and never on the skip. Here `norm` and `sublayer` are modules; their parameters must be among
+# training, for each number of each position anew, and never on the skip. Here `norm` and `sublayer` are modules; their parameters must be among
 # `PreNorm(...).parameters()`, and no others.
 #
 # <details><summary>Hint 1: a nudge</summary>
@@ -81,7 +83,7 @@ grade("06_residual.pre_norm", PreNorm)
 #
 # `x` starts with variance 1. Each of $L$ layers has *one* fresh random branch $F$ of mean 0, whose output has
 # $\text{branch}^2$ times the variance of its input. Write `variance(way, L, branch)`: the expected variance of `x` after $L$
-# layers, a number, from a formula (no random numbers), for the four ways
+# layers, a number, not rounded, from a formula (no random numbers), for the four ways (spelled as here, with a hyphen)
 #
 # | `way` | one layer |
 # |---|---|
@@ -140,8 +142,8 @@ grade("06_residual.variance", variance)
 #
 # Three residuals of a kind found in the wild, each with one fault. They run, and they give the right shape. Look at the
 # symptoms that the cell after them prints. Then write each again, changed as little as possible, as `repair_1`, `repair_2`,
-# `repair_3`. The first is meant to be post-norm; the second has no norm; the third is meant to be pre-norm. Keep the
-# arguments as they are; one that you no longer need stays unused.
+# `repair_3`. The first is meant to be post-norm; the second has no norm; the third is meant to be pre-norm. Each takes the
+# same arguments as the broken one, in the same order, also where it no longer needs one of them.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -231,7 +233,7 @@ grade("06_residual.repair", repair_1, repair_2, repair_3)
 #
 # One position, $x$ of shape `(D,)`, and a layer $x + \text{relu}(x W_1)\, W_2$ with `w_1 (D, d_ff)` and `w_2 (d_ff, D)`. Write
 # `jacobian(x, w_1, w_2)`: the table `(D, D)` of $\partial\, \text{output}_i / \partial x_j$, row $i$, column $j$, in
-# the dtype of `x`. (By formula; autograd is accepted, and teaches less.)
+# the dtype of `x`. (By formula; autograd is accepted, and teaches less. Differences over a coarse step cross a kink.)
 #
 # Some start training with $W_2 = 0$ and $W_1$ random. Your function says what the Jacobian is then. But does such a branch
 # ever learn? Say in `learns_first` which matrices get a gradient that is not zero in the *first* step: `"w_1"`, `"w_2"`,
@@ -345,8 +347,8 @@ grade("06_residual.find_broken", find_broken)
 #
 # `blocks` is a list of $L$ blocks of the package, fresh from their initialisation, each with two branches, and without
 # biases. Write `scale_branches(blocks)`: it multiplies the *last* matrix of every branch by the factor of the lesson, in
-# place (the same parameters with other numbers, since an optimiser may hold them already), leaves all else alone, and
-# returns `blocks`. The last matrices are `block.attention.w_o.weight` and `block.feed_forward.w_2.weight`.
+# place (the same parameters with other numbers, since an optimiser may hold them already), leaves all else alone, dtype and
+# mode too, and returns `blocks`. The last matrices are `block.attention.w_o.weight` and `block.feed_forward.w_2.weight`.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -396,7 +398,8 @@ grade("06_residual.scale_branches", scale_branches)
 # *Optional, stretch: 3 points, difficulty 4 of 5, about 10 minutes*
 #
 # Put into `smallest_skip` what you read off the explorer of the lesson: depth 32, branch gain 0.5, no norm; the smallest skip
-# gain, to two decimals, with which layer 1 gets at least one per cent of the gradient. (You can open the explorer here:
+# gain with which layer 1 gets at least one per cent of the gradient. Two decimals will do, as the explorer shows them; if you
+# give more, they must be right too. (You can open the explorer here:
 # `from transformer_lab.viz import DepthExplorer; DepthExplorer()`.)
 #
 # Then do without it: `skip_gain(L, branch, share)` gives that gain for any depth, branch and share of the gradient (above 0,
@@ -423,7 +426,7 @@ grade("06_residual.scale_branches", scale_branches)
 # </details>
 
 # %% answer="smallest_skip"
-smallest_skip = None  # a number with two decimals
+smallest_skip = None  # a number with two decimals, or more
 ### BEGIN SOLUTION
 smallest_skip = 0.71
 ### END SOLUTION

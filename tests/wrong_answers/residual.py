@@ -174,6 +174,45 @@ class ParametersElsewhere(nn.Module):
         return h + F.dropout(self.two(self.one(h), *more), p=self.p, training=self.training)
 
 
+def applied_twice(self, x, f, norm, drop):
+    for _ in range(2):
+        x = x + drop(f(norm(x)))
+    return x
+
+
+def last_written(self, x, f, norm, drop):
+    return torch.cat((x[:, :-1], (x + drop(f(norm(x))))[:, -1:]), dim=1)
+
+
+def skip_in_eval(self, x, f, norm, drop):
+    return (0 if self.training else x) + drop(f(norm(x)))
+
+
+def features_dropped(self, x, f, norm, drop):
+    kept = F.dropout(torch.ones(x.shape[-1], dtype=x.dtype), self.p, self.training)
+    return x + f(norm(x)) * kept
+
+
+def one_mask(self, x, f, norm, drop):
+    torch.manual_seed(0)
+    return x + F.dropout(f(norm(x)), self.p, self.training)
+
+
+def noise(self, x, f, norm, drop):
+    written = f(norm(x))
+    return x + written * (1 + torch.randn_like(x) * self.p if self.training else 1)
+
+
+def scaled_in_eval(self, x, f, norm, drop):
+    written = f(norm(x))
+    return x + (written * (torch.rand_like(x) >= self.p) if self.training else written * (1 - self.p))
+
+
+class Frozen(right_module):
+    def __init__(self, norm, sublayer, dropout):
+        super().__init__(norm.requires_grad_(False), sublayer.requires_grad_(False), dropout)
+
+
 def whole_branch_dropped(self, x, f, norm, drop):
     silent = self.training and random.random() < self.p
     return x + (0 if silent else 1) * f(norm(x))
@@ -228,6 +267,15 @@ def by_recursion(way, L, branch):
 def only(way, formula):
     """Right but for one way."""
     return lambda w, L, b: formula(L, b) if w == way else by_formula(w, L, b)
+
+
+def underscores(way, L, branch):
+    formulas = {"plain": branch ** (2 * L), "skip": (1 + branch**2) ** L, "pre_norm": 1 + L * branch**2, "post_norm": 1}
+    return formulas[way]
+
+
+def one_underscore(way, L, branch):
+    return by_formula({"pre_norm": "pre-norm", "pre-norm": "post-norm"}.get(way, way), L, branch)
 
 
 def by_experiment(way, L, branch):
@@ -358,6 +406,15 @@ def jacobian_differences(x, w_1, w_2):
         return x + (x @ w_1).relu() @ w_2
 
     return ((f(x + step) - f(x - step)) / 2e-6).T
+
+
+def jacobian_coarse(x, w_1, w_2):
+    step = 0.1 * torch.eye(len(x), dtype=x.dtype)
+
+    def f(x):
+        return x + (x @ w_1).relu() @ w_2
+
+    return ((f(x + step) - f(x)) / 0.1).T
 
 
 def jacobian_rounded_back(x, w_1, w_2):
@@ -516,6 +573,33 @@ def scale_with_gradients(blocks):
     return blocks
 
 
+def scale_mul_with_gradients(blocks):
+    for block in blocks:
+        for weight in last_ones(block):
+            weight.mul_(right_factor(len(blocks), 0))
+    return blocks
+
+
+def scale_assigned(blocks):
+    for block in blocks:
+        block.attention.w_o.weight = block.attention.w_o.weight * right_factor(len(blocks), 0)
+    return blocks
+
+
+def scale_parameter_more(blocks):
+    for block in scale_by_data(blocks):
+        block.factor = nn.Parameter(torch.tensor(0.5))
+    return blocks
+
+
+def scale_in_eval(blocks):
+    return [block.eval() for block in scale_by_data(blocks)]
+
+
+def scale_double(blocks):
+    return scale_by_data([block.double() for block in blocks])
+
+
 def scale_frozen(blocks):
     scale_by_data(blocks)
     for block in blocks:
@@ -576,6 +660,11 @@ def gain_by_powers(L, branch, share):
     return np.sqrt(np.maximum(np.power(share, 2 / L) - np.square(branch), 0))
 
 
+def gain_nan(L, branch, share):
+    with np.errstate(invalid="ignore"):
+        return float(np.sqrt(share ** (2 / L) - branch**2))
+
+
 def gain_at_most_one(L, branch, share):
     assert 0 < share <= 1
     return min(1.0, gain_right(L, branch, share))
@@ -625,6 +714,8 @@ RIGHT = {
     "06_residual.skip_gain": [
         ("formula", (gain_right, 0.71)),
         ("logarithm", (gain_by_logarithm, 0.7071)),
+        ("three decimals", (gain_by_logarithm, 0.707)),
+        ("five decimals", (gain_by_logarithm, 0.70706)),
         ("halving", (gain_by_halving, np.float64(0.71))),
         ("tensor", (gain_tensor, torch.tensor(0.71))),
         ("powers", (gain_by_powers, 0.71)),
@@ -676,7 +767,7 @@ WRONG = {
         ("dropout on the skip", wrapper(lambda s, x, f, n, d: d(x) + f(n(x))), "Dropout falls on the skip"),
         ("dropout on x and branch", wrapper(lambda s, x, f, n, d: d(x) + d(f(n(x)))), "Dropout falls on the"),
         ("no dropout", wrapper(lambda s, x, f, n, d: x + f(n(x))), "nothing is dropped"),
-        ("dropout before", wrapper(lambda s, x, f, n, d: x + f(d(n(x)))), "dropout must stand after the sub-layer"),
+        ("dropout before", wrapper(lambda s, x, f, n, d: x + f(d(n(x)))), "does dropout stand before the sub-layer"),
         ("dropout always", wrapper(lambda s, x, f, n, d: x + F.dropout(f(n(x)), s.p)), "In eval mode two calls differ"),
         (
             "keep for drop",
@@ -717,7 +808,7 @@ WRONG = {
             "Each part is normalised by itself",
             "M18",
         ),
-        ("no known fault", wrapper(lambda s, x, f, n, d: x + 0.3 * d(f(n(x)))), "Draw the two paths"),
+        ("no known fault", wrapper(lambda s, x, f, n, d: x + d(f(n(x))) ** 3), "Draw the two paths"),
         (
             "own layer norm",
             wrapper(lambda s, x, f, n, d: x + d(f(F.layer_norm(x, x.shape[-1:])))),
@@ -763,6 +854,14 @@ WRONG = {
         ("whole numbers", lambda way, L, b: int(by_formula(way, L, b)), "It is rounded to a whole number"),
         ("odd", only("pre-norm", lambda L, b: 3.7 * L), "do one layer at a time"),
         ("random", lambda way, L, b: random.random(), "Two calls give two numbers"),
+        ("underscores", underscores, "yours is right for 'pre_norm'"),
+        ("an underscore, else post-norm", one_underscore, "with a hyphen; yours is right for 'pre_norm'"),
+        ("skip twice branch", only("skip", lambda L, b: (1 + 2 * b * b) ** L), "not 2 of them"),
+        ("skip exp", only("skip", lambda L, b: math.exp(L * b * b)), "what very small branches give"),
+        ("pre-norm L squared", only("pre-norm", lambda L, b: 1 + (L * b) ** 2), "L is squared too"),
+        ("pre-norm L times", only("pre-norm", lambda L, b: L * (1 + b * b)), "x is counted L times"),
+        ("post-norm share", only("post-norm", lambda L, b: b * b / (1 + b * b)), "the branch's share of the sum"),
+        ("two digits", lambda way, L, b: round(by_formula(way, L, b), 2), "It is rounded to 2 digits"),
     ],
     "06_residual.repair": [
         ("first as it was", repairs(first=first_as_it_was), "nothing happens at all", "M14"),
@@ -805,6 +904,20 @@ WRONG = {
         ("third no skip", repairs(third=lambda x, f, n, w: f(n(x))), "There is no skip"),
         ("third detached", repairs(third=lambda x, f, n, w: x.detach() + f(n(x))), "Look for .detach()"),
         ("first in place", repairs(first=lambda x, f, norm: norm(x.add_(f(x)))), "changed its input x in place"),
+        ("first taken off", repairs(first=lambda x, f, norm: norm(x - f(x))), "taken off x"),
+        ("first own norm", repairs(first=lambda x, f, norm: F.layer_norm(x + f(x), x.shape[-1:])), "one of your own"),
+        ("first both normed", repairs(first=lambda x, f, norm: norm(x) + f(norm(x))), "around the sum, and F sees x"),
+        ("first halved", repairs(first=lambda x, f, norm: norm((x + f(x)) / 2)), "The sum is halved"),
+        (
+            "second added twice",
+            repairs(second=lambda x, w, a: x + 2 * a(x @ w, x)),
+            "What attention says is added twice",
+        ),
+        ("second multiplied", repairs(second=lambda x, w, a: x * a(x @ w, x)), "are multiplied; wanted their sum"),
+        ("second normed", repairs(second=lambda x, w, a: F.layer_norm(x, x.shape[-1:]) + a(x @ w, x)), "on the skip"),
+        ("second inverse", repairs(second=lambda x, w, a: x + a(x @ w, x) @ torch.linalg.inv(w)), "The inverse of W_Q"),
+        ("third argument lost", repairs(third=lambda x, f, norm: x + f(norm(x))), "repair_3(x, f, norm, w)"),
+        ("third f twice", repairs(third=lambda x, f, n, w: x + f(n(x)) + f(n(x))), "is added twice"),
         ("second tuple", repairs(second=lambda x, w, a: (x + a(x @ w, x), w)), "returned several things"),
     ],
     "06_residual.jacobian": [
@@ -836,6 +949,12 @@ WRONG = {
         ("default dtype", (lambda x, a, b: jacobian_right(x, a, b).float(), "w_2"), "came back as torch.float32"),
         ("row sums", (lambda x, a, b: jacobian_right(x, a, b).sum(0), "w_2"), "one number for each of the D"),
         ("hidden width", (lambda x, a, b: eye(a[0]), "w_2"), "wanted (6, 6)"),
+        ("sigmoid", (lambda x, a, b: eye(x) + (b.T * (x @ a).sigmoid()) @ a.T, "w_2"), "The slope is a sigmoid"),
+        ("no signs", (lambda x, a, b: eye(x) + J_of(x, a, b).abs(), "w_2"), "The signs are lost"),
+        ("1 at each unit", (lambda x, a, b: (b.T * (1.0 + (x @ a > 0))) @ a.T, "w_2"), "that is J alone"),
+        ("w_1 both ways", (lambda x, a, b: eye(x) + (a * (x @ a > 0)) @ a.T, "w_2"), "w_1 serves both ways"),
+        ("I taken off", (lambda x, a, b: J_of(x, a, b) - eye(x), "w_2"), "I is taken off"),
+        ("coarse differences", (jacobian_coarse, "w_2"), "cross a kink"),
         ("W_1 first", (jacobian_right, "w_1"), "W_2 is 0: nothing arrives"),
         ("both learn", (jacobian_right, "both"), "W_2 is 0: nothing arrives"),
         ("none learns", (jacobian_right, "neither"), "The hidden layer relu(x W_1) is not 0"),
@@ -856,7 +975,9 @@ WRONG = {
         ("a list", lambda g: [find_by_ratio(g)], "wanted one number"),
         ("a factor", lambda g: min(a / b for a, b in zip(g[:-1], g[1:], strict=True)), "wanted the number of a layer"),
         ("beyond", lambda g: 99, "there are layers 1 ..."),
-        ("below a half", find_below(0.5), "less than 0.5"),
+        ("below a half", find_below(0.5), "less than some bound, such as 0.5"),
+        ("first left out", lambda g: find_by_ratio(g[1:]) + 1 if len(g) > 2 else 1, "You never blame the first layer"),
+        ("last left out", lambda g: find_by_ratio(g[:-1]) if len(g) > 2 else 1, "You never blame the last layer"),
         ("far from one", find_far_from_one, "furthest from 1"),
         ("below half the mean", find_below_half_the_mean, "10 of 11 stacks are right"),
         ("reversed in place", find_and_reverse, "find_broken changed the list"),
@@ -897,13 +1018,31 @@ WRONG = {
         ("silenced", scaling(lambda L, i: 0.0), "The factor is 0"),
         ("copies", scale_copies, "change them in place"),
         ("nothing", scale_nothing, "Nothing has changed"),
-        ("no no_grad", scale_with_gradients, "leaf Variable"),
+        ("no no_grad", scale_with_gradients, "Do it under torch.no_grad()"),
+        ("mul_ without no_grad", scale_mul_with_gradients, "Do it under torch.no_grad()"),
+        ("assigned", scale_assigned, "A tensor is put in the place of a parameter"),
+        ("by place", scaling(lambda L, i: (2 * i + 1) ** -0.5), "The factors differ"),
+        ("fourth root", scaling(lambda L, i: (2 * L) ** -0.25), "the fourth root"),
+        ("a parameter more", scale_parameter_more, "There is a parameter more than before"),
+        ("eval mode", scale_in_eval, "in eval mode"),
+        ("double precision", scale_double, "is torch.float64 now"),
         ("frozen", scale_frozen, "No longer a parameter that learns"),
         ("drawn anew", scale_drawn_anew, "do not draw it anew"),
         ("no return", scale_no_return, "returned None"),
     ],
     "06_residual.skip_gain": [
         ("0.70", (gain_right, 0.7), "One step more"),
+        ("0.706", (gain_right, 0.706), "with more decimals it is 0.7070"),
+        ("0.714", (gain_right, 0.714), "0.714 is near: at 0.714 the share is"),
+        ("s ** 2 / L", (lambda L, b, s: math.sqrt(max(0, s**2 / L - b * b)), 0.71), "write s ** (2 / L)"),
+        ("percent", (lambda L, b, s: gain_right(L, b, s / 100), 0.71), "not a percentage"),
+        ("in steps", (lambda L, b, s: math.ceil(100 * gain_right(L, b, s)) / 100, 0.71), "in steps of 1/100"),
+        ("NaN", (gain_nan, 0.71), "is NaN, the root of a negative number"),
+        (
+            "no logarithm undone",
+            (lambda L, b, s: math.sqrt(max(0, 2 / L * math.log(s) - b * b)), 0.71),
+            "power is undone",
+        ),
         ("without branches", (gain_right, 0.87), "Here they have gain 0.5"),
         ("the variance's", (gain_right, 0.79), "look at the right panel"),
         ("too large", (gain_right, 0.95), "more than needed"),
@@ -925,6 +1064,7 @@ WRONG = {
         ("share fixed", (lambda L, b, s: gain_right(L, b, 0.01), 0.71), "the same whatever share is"),
         ("L fixed", (lambda L, b, s: gain_right(32, b, s), 0.71), "the same whatever L is"),
         ("rounded", (lambda L, b, s: round(gain_right(L, b, s), 2), 0.71), "It is rounded to 2 digits"),
-        ("odd", (lambda L, b, s: 1 - b, 0.71), "Solve (skip^2 + branch^2)^(L/2) = share"),
+        ("1 - branch", (lambda L, b, s: 1 - b, 0.71), "does not depend on L or share"),
+        ("odd", (lambda L, b, s: 1 - b * s, 0.71), "Solve (skip^2 + branch^2)^(L/2) = share"),
     ],
 }

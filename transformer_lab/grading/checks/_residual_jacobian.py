@@ -75,7 +75,10 @@ def case(D: int, d_ff: int, dtype=torch.float32) -> tuple[Tensor, Tensor, Tensor
         w_1 = w_1 - 0.3
         on = (x @ w_1 > 0).double().mean()
         if 0.2 < on < 0.8:
-            return x, w_1, w_2
+            break
+    for unit, hidden in ((0, 1e-3), (1, -1e-3)):  # two units near the kink: a coarse difference crosses it
+        w_1[:, unit] += x * (hidden - x @ w_1[:, unit]) / (x @ x)
+    return x, w_1, w_2
 
 
 def jacobian_by_loops(x: Tensor, w_1: Tensor, w_2: Tensor, around: float = 1.0) -> Tensor:
@@ -135,6 +138,21 @@ def mistaken(x: Tensor, w_1: Tensor, w_2: Tensor, got: Tensor):
         "The ReLU's slope is asked of x; it stands at the hidden layer: x @ w_1 > 0.",
         None,
     )
+    yield identity + (w_2.T * torch.sigmoid(h)) @ w_1.T, "The slope is a sigmoid; ReLU's is 1 or 0.", None
+    yield identity + J.abs(), "The signs are lost: no absolute value stands here.", None
+    yield (
+        (w_2.T * (1 + on)) @ w_1.T,
+        "1 is added to the slope of each hidden unit; the skip passes beside them: I.",
+        None,
+    )
+    yield identity + (w_1 * on) @ w_1.T, "w_1 serves both ways: the way back is w_2's.", None
+    yield identity + w_2.T @ (w_2 * on[:, None]), "w_2 serves both ways: the way in is w_1's.", None
+    yield J - identity, "I is taken off; wanted it added.", None
+    words = "The slope is right, but it stands at the wrong place: hidden unit by hidden unit, between w_1 and w_2."
+    yield (identity + w_2.T @ w_1.T) * on.mean(), words, None
+    for step in (0.5, 0.1, 0.05, 0.01):
+        yield differences(x, w_1, w_2, step), f"Differences over a step of {step} cross a kink of the ReLU.", None
+        yield differences(x, w_1, w_2, step, True), f"Differences over a step of {step} cross a kink of the ReLU.", None
     yield J + 1, "1 is added everywhere; wanted on the diagonal only: the identity matrix.", None
     yield identity * J, "Identity and J are multiplied; wanted their sum.", None
     yield identity @ J, "Identity and J are multiplied; wanted their sum.", None
@@ -143,6 +161,16 @@ def mistaken(x: Tensor, w_1: Tensor, w_2: Tensor, got: Tensor):
     yield 2 * identity + J, "The skip counts twice.", None
     if close(got - torch.diag(got.diagonal()), J - torch.diag(J.diagonal())):
         yield got, "Only the diagonal is wrong: x passes around the branch with factor 1.", None
+
+
+def differences(x: Tensor, w_1: Tensor, w_2: Tensor, step: float, central: bool = False) -> Tensor:
+    def layer(x):
+        return x + (x @ w_1).relu() @ w_2
+
+    steps = step * torch.eye(len(x), dtype=x.dtype)
+    if central:
+        return ((layer(x + steps) - layer(x - steps)) / (2 * step)).T
+    return ((layer(x + steps) - layer(x)) / step).T
 
 
 def table(answer, x: Tensor, w_1: Tensor, w_2: Tensor) -> Tensor:

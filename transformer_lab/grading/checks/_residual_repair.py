@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..score import Wrong, check
@@ -55,7 +56,7 @@ def parts(shape):
 
     def norm(x):
         # So large an eps tells norm(2x) from norm(x), which are alike otherwise.
-        return torch.nn.functional.layer_norm(x, (D,), 1 + 0.3 * gamma, beta, eps=1.0)
+        return F.layer_norm(x, (D,), 1 + 0.3 * gamma, beta, eps=1.0)
 
     return 2 * normal(*shape, dtype=torch.float64) + 0.5, f, norm, w
 
@@ -110,6 +111,15 @@ def post_norm(x, f, norm):
     yield norm(2 * x + f(x)), "x is added twice.", None
     yield 2 * x, faults.TWICE_X + " And the norm is gone.", "M14"
     yield x + right, "x is added once more, after the norm.", None
+    yield norm(x - f(x)), "What the sub-layer says is taken off x; wanted it added.", None
+    yield norm(x * f(x)), "x and what the sub-layer says are multiplied; wanted their sum.", None
+    yield norm((x + f(x)) / 2), "The sum is halved: the skip must carry x with factor 1.", None
+    own = "The norm is one of your own, without what the given one has learnt: call the norm given."
+    yield F.layer_norm(x + f(x), x.shape[-1:]), own, None
+    words = "norm(x) goes around and through F; here one norm stands around the sum, and F sees x."
+    yield norm(x) + f(norm(x)), words, None
+    yield norm(norm(x) + f(norm(x))), words, None
+    yield norm(norm(x + f(x))), "There are two norms; post-norm has one, around the sum.", None
 
 
 def attended(x, w, attend):
@@ -134,7 +144,20 @@ def attended(x, w, attend):
     yield x + attend(x @ w.T, x), "W_Q is transposed: the query is x @ w_q, as it was.", None
     yield x @ w + attend(query @ w, x), "The output is added to the query: add it to x.", "M15"
     yield (x + a) / 2, "The sum is halved: the skip must carry x with factor 1.", None
-    norm = torch.nn.functional.layer_norm
+    norm = F.layer_norm
+    yield x + 2 * a, "What attention says is added twice.", None
+    yield x - a, "What attention says is taken off x; wanted it added.", None
+    yield x * a, "x and what attention says are multiplied; wanted their sum.", None
+    yield 2 * x + a, "x is added twice.", None
+    yield x + attend(query @ w, x), "W_Q is applied twice to make the queries.", None
+    yield norm(x, x.shape[-1:]) + a, "A norm has been added, on the skip; this one is without.", None
+    yield x + norm(a, x.shape[-1:]), "A norm has been added, after attention; this one is without.", None
+    if torch.linalg.matrix_rank(w) == len(w):
+        yield (
+            x + a @ torch.linalg.inv(w),
+            "The inverse of W_Q is applied to what attention says; it is added as it is.",
+            None,
+        )
     yield norm(x + a, x.shape[-1:]), "A norm has been added; this one is without.", None
     yield x + attend(norm(x, x.shape[-1:]) @ w, x), "A norm has been added; this one is without.", None
 

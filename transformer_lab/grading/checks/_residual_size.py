@@ -43,6 +43,8 @@ def step_by_step(way: str, L: int, branch: float) -> float:
 
 
 def judge(answer, way: str) -> None:
+    spelled(answer, way)
+
     def table(formula) -> Tensor:
         return torch.tensor([float(formula(L, branch)) for L, branch in POINTS], dtype=torch.float64)
 
@@ -64,6 +66,25 @@ def judge(answer, way: str) -> None:
             f'variance("{way}", {L}, {branch}) is {number(got[at])}; wanted {number(wanted[at])}. '
             "Start with variance 1 and do one layer at a time: what does F add, and what does norm do?"
         ) from None
+
+
+def spelled(answer, way: str) -> None:
+    """An answer that knows this way under another name only is told so."""
+
+    def works(name: str) -> bool:
+        try:
+            return all(
+                math.isclose(float(answer(name, *case)), step_by_step(way, *case), rel_tol=1e-5) for case in POINTS
+            )
+        except Exception:
+            return False
+
+    if "-" in way and not works(way):
+        for name in (way.replace("-", "_"), way.replace("-", " "), way.replace("-", ""), way.title(), way.upper()):
+            if works(name) and not works("no such way"):
+                raise Wrong(
+                    f"way comes as {way!r}, with a hyphen; yours is right for {name!r}. They must be spelled alike."
+                )
 
 
 def mistaken(way: str):
@@ -119,6 +140,22 @@ def mistaken(way: str):
         yield lambda L, b: 1 + b * b, "This is one layer; L of them multiply by 1 + branch^2 each.", None
         yield lambda L, b: (1 + b * b) ** (2 * L), "There is one branch a layer here, so L of them, not 2L.", None
         yield lambda L, b: (b * b) ** L + 1, "x is added once, at the end; it is added at each layer.", None
+        yield (
+            lambda L, b: (1 + 2 * b * b) ** L,
+            "There is one branch a layer here: 1 + branch^2 a layer, not 2 of them.",
+            None,
+        )
+        yield (
+            lambda L, b: 1 + (1 + b * b) ** L,
+            "1 is added once too often: (1 + branch^2)^L holds the start already.",
+            None,
+        )
+        yield (
+            lambda L, b: math.exp(L * b * b),
+            "exp(L branch^2) is what very small branches give; L layers multiply.",
+            None,
+        )
+        yield lambda L, b: (1 + b * b) * L, "The layers add up here; one after the other they multiply.", None
         yield lambda L, b: (2 * b * b) ** L, "x has variance v, F(x) branch^2 v: their sum is (1 + branch^2) v.", None
         yield (
             lambda L, b: 2.0 * L,
@@ -141,6 +178,13 @@ def mistaken(way: str):
         yield lambda L, b: (1 + L * b) ** 2, "Sizes are added; uncorrelated parts add their variances.", None
         yield lambda L, b: (1 + L * b * b) ** 0.5, "This is the size; the variance is its square.", None
         yield lambda L, b: 1 + b * b, "This is one layer; L of them add branch^2 each.", None
+        yield lambda L, b: 1 + (L * b) ** 2, "L is squared too: L uncorrelated branches add L times branch^2.", None
+        yield (
+            lambda L, b: L * (1 + b * b),
+            "x is counted L times: it is there once, and each layer adds branch^2.",
+            None,
+        )
+        yield lambda L, b: 1 + L**0.5 * b * b, "The variances add, L branch^2; a root of L belongs to sizes.", None
     if way == "post-norm":
         yield (
             lambda L, b: 1 + L * b * b,
@@ -157,7 +201,16 @@ def mistaken(way: str):
         yield lambda L, b: 2.0**L, "The norm comes last: whatever the sum has, it is brought back to variance 1.", None
         yield lambda L, b: 0.0, "A norm brings the mean to 0; the variance to 1.", None
         yield lambda L, b: b * b, "The norm comes last: the branch's gain no longer shows.", None
+        yield lambda L, b: 2.0, "The norm comes last: whatever the sum has, it is brought back to variance 1.", None
+        yield lambda L, b: b * b / (1 + b * b), "That is the branch's share of the sum; the norm brings all to 1.", None
+        yield lambda L, b: 1 / (1 + b * b), "That is what is left of x in the sum; the norm brings all to 1.", None
     right = step_by_step
+    for digits in (1, 2, 3, 4):
+        yield (
+            lambda L, b, digits=digits: round(right(way, L, b), digits),
+            f"It is rounded to {digits} digit{'s' * (digits > 1)}: give the number as it comes.",
+            None,
+        )
     for whole in (int, round):
         yield (
             lambda L, b, whole=whole: whole(right(way, L, b)),
@@ -180,8 +233,14 @@ class skip_gain:
         if smallest_skip is None:
             raise NotDone("put the number that you read off the explorer in place of None, then run this cell again.")
         value = one_number(smallest_skip, "smallest_skip")
-        if 0.705 <= value < 0.715:
+        exact = math.sqrt(0.01 ** (2 / 32) - 0.5**2)  # 0.7070
+        if abs(value - 0.71) < 1e-6 or abs(value - exact) < 1e-4:
             return
+        if 0.7 < value < 0.72:
+            raise Wrong(
+                f"{value:g} is near: at {value:g} the share is {number(100 * (value**2 + 0.25) ** 16)} %. To two "
+                f"decimals the smallest that will do is 0.71; with more decimals it is {exact:.4f}."
+            )
         told = {
             0.7: "Nearly: at 0.70 layer 1 gets a little less than one per cent. One step more.",
             0.87: "0.87 is right without branches (gain near 0). Here they have gain 0.5, and carry gradient too.",
@@ -225,6 +284,8 @@ class skip_gain:
                     f"skip_gain{point} takes the root of a negative number. There the branches alone carry more than "
                     "the share asked for, so that no skip is needed: 0."
                 ) from error
+            if isinstance(got, float) and math.isnan(got):
+                raise Wrong(f"skip_gain{point} is NaN, the root of a negative number: there no skip is needed, 0.")
             if isinstance(got, complex):
                 raise Wrong(f"skip_gain{point} is complex, the root of a negative number: there no skip is needed, 0.")
             got = one_number(got, f"skip_gain{point}")
@@ -280,6 +341,23 @@ def misread():
     yield lambda L, b, s: root(s ** (2 / L) - 0.25), fixed.format("branch")
     yield lambda L, b, s: root(0.01 ** (2 / L) - b * b), fixed.format("share")
     yield lambda L, b, s: 0.71, "It is the number read off the explorer, whatever L, branch and share are."
+    yield lambda L, b, s: root(s**2 / L - b * b), "s ** 2 / L is the square of s, divided by L: write s ** (2 / L)."
+    yield (
+        lambda L, b, s: root((s / 100) ** (2 / L) - b * b),
+        "share is a share, not a percentage: do not divide by 100.",
+    )
+    yield lambda L, b, s: root((s * 100) ** (2 / L) - b * b), "share is a share, not a percentage."
+    yield lambda L, b, s: root(2 / L * math.log(s) - b * b), "The power is undone: e to the (2/L) log(share) is wanted."
+    yield (
+        lambda L, b, s: max(0.0, 1 - b),
+        "1 - branch does not depend on L or share: one layer's factor, L times, is share.",
+    )
+    yield lambda L, b, s: float(int(root(s ** (2 / L) - b * b))), "int() cuts everything behind the point off."
+    for step in (100, 1000):
+        yield (
+            lambda L, b, s, step=step: math.ceil(root(s ** (2 / L) - b * b) * step) / step,
+            f"It goes in steps of 1/{step}; wanted as exact as it comes.",
+        )
     yield lambda L, b, s: root(s ** (L / 2) - b * b), "The exponent is turned around: share^(2/L), not share^(L/2)."
     for digits in (2, 3):
         yield (

@@ -11,10 +11,11 @@ from ..score import Wrong, check
 from .common import number
 
 # L, broken layer, skip gain, branch gain, norm on the branch. No two questions about one list have one answer in all.
+# No gain is a round number: the broken layer's factor is the branch gain itself, and must not meet somebody's bound.
 STACKS = (
-    (24, 9, 1.0, 0.25, False), (16, 16, 1.0, 0.3, True), (30, 4, 0.7, 0.2, False), (20, 1, 1.0, 0.2, False),
-    (12, 7, 1.0, 0.3, True), (8, 3, 1.15, 0.4, False), (25, 6, 0.6, 0.15, False), (2, 1, 0.9, 0.2, False),
-    (10, 8, 0.35, 0.1, False), (18, 12, 1.0, 0.75, False), (14, 5, 2.0, 0.9, False),
+    (24, 9, 1.0, 0.27, False), (16, 16, 1.0, 0.33, True), (30, 4, 0.73, 0.22, False), (20, 1, 1.0, 0.23, False),
+    (12, 7, 1.0, 0.33, True), (8, 3, 1.15, 0.43, False), (25, 6, 0.61, 0.16, False), (2, 1, 0.92, 0.23, False),
+    (10, 8, 0.36, 0.12, False), (18, 12, 1.0, 0.77, False), (14, 5, 2.0, 0.93, False),
 )  # fmt: skip
 FURTHEST = (
     "You take the factor furthest from 1. Whole layers may be far from 1 too, where the skip is strong: "
@@ -76,6 +77,9 @@ def misled(lists: list[list[float]], wanted: list[int]):
     def drops(g):
         return [after - before for before, after in zip(g[:-1], g[1:], strict=True)]
 
+    def steepest(factors):
+        return factors.index(min(factors)) + 1 if factors else 1
+
     def furthest(distances):
         return distances.index(max(distances)) + 1
 
@@ -117,9 +121,14 @@ def misled(lists: list[list[float]], wanted: list[int]):
         first = each(lambda g, bound=bound: next((i + 1 for i, f in enumerate(factors(g)) if f < bound), 1))
         yield (
             first,
-            f"You take the first layer that multiplies the gradient by less than {bound}. The gains are not known, so "
-            "no fixed bound will do: take the smallest factor.",
+            f"You take the first layer that multiplies the gradient by less than some bound, such as {bound}. The "
+            "gains are not known, so no fixed bound will do: take the smallest factor.",
         )
+    yield (
+        each(lambda g: steepest(factors(g)[1:]) + 1),
+        "You never blame the first layer; here it was the broken one once.",
+    )
+    yield each(lambda g: steepest(factors(g)[:-1])), "You never blame the last layer; here it was the broken one once."
     below = each(lambda g: next((i + 1 for i in reversed(range(len(g) - 1)) if g[i] < g[i + 1]), 1))
     yield below, "You take the first fall from the top. With a weakened skip every layer falls: find the steepest."
     below = each(lambda g: next((i + 1 for i in range(len(g) - 1) if g[i] < g[i + 1]), 1))
@@ -151,7 +160,7 @@ class scale_branches:
     @check("the same blocks come back", 0.5)
     def shape(scale_branches):
         blocks = fresh(3)
-        back = scale_branches(list(blocks))
+        back = scaled(scale_branches, blocks)
         try:
             same = len(back) == 3 and all(a is b for a, b in zip(back, blocks, strict=True))
         except TypeError:
@@ -172,7 +181,10 @@ class scale_branches:
         blocks = fresh(4)
         before = {name: value.clone() for block in blocks for name, value in block.state_dict().items()}
         own = {name: p for i, block in enumerate(blocks) for name, p in named(i, block)}
-        scale_branches(list(blocks))
+        scaled(scale_branches, blocks)
+        more = [name for i, block in enumerate(blocks) for name, _ in named(i, block) if name not in own]
+        if more:
+            raise Wrong(f"There is a parameter more than before, {', '.join(more[:2])}: change the numbers, add none.")
         new = [name for i, block in enumerate(blocks) for name, p in named(i, block) if p is not own.get(name)]
         if new:
             raise Wrong(
@@ -192,6 +204,28 @@ class scale_branches:
             if found != set(before):
                 gone = ", ".join(sorted(set(before) - found)[:2])
                 raise Wrong(f"No longer a parameter that learns: {gone}. Scale it under torch.no_grad(), in place.")
+            if not block.training:
+                raise Wrong("The blocks came back in eval mode; leave all else alone, the mode too.")
+
+
+def scaled(answer, blocks):
+    """What the answer returns; where it writes into a parameter that needs a gradient, how to do that."""
+    try:
+        return answer(list(blocks))
+    except RuntimeError as error:
+        if "leaf Variable" not in str(error) and "leaf variable" not in str(error):
+            raise
+        raise Wrong(
+            "A parameter that needs a gradient is changed in place, and torch refuses. Do it under torch.no_grad(): "
+            "`with torch.no_grad():` around the lines that change weights."
+        ) from error
+    except TypeError as error:
+        if "cannot assign" not in str(error):
+            raise
+        raise Wrong(
+            "A tensor is put in the place of a parameter, and torch refuses. Change the parameter's numbers instead: "
+            "weight.mul_(factor) under torch.no_grad()."
+        ) from error
 
 
 def named(i: int, block: Block):
@@ -210,13 +244,15 @@ def changed(answer, L: int) -> dict[str, float | None]:
     before = {
         f"{i}.{name}": p.detach().clone() for i, block in enumerate(blocks) for name, p in block.named_parameters()
     }
-    answer(list(blocks))
+    scaled(answer, blocks)
     after = {f"{i}.{name}": p.detach() for i, block in enumerate(blocks) for name, p in block.state_dict().items()}
     factors = {}
     for name, was in before.items():
         now = after.get(name)
         if now is None or now.shape != was.shape:
             raise Wrong(f"{name} is gone, or has another shape: multiply it in place.")
+        if now.dtype != was.dtype:
+            raise Wrong(f"{name} is {now.dtype} now, it was {was.dtype}: multiply it in place.")
         factor = 1.0 if torch.equal(now, was) else ((now * was).sum() / (was * was).sum()).item()
         factors[name] = factor if torch.allclose(now, factor * was, atol=1e-6) else None
     return factors
@@ -239,15 +275,16 @@ def raise_for(last: dict, others: list[str], L: int, n_parameters: int) -> None:
     for part, name in ((LAST[0], "attention's W_O"), (LAST[1], "the feed-forward layer's W_2")):
         if all(factor == 1 for key, factor in last.items() if key.endswith(part)):
             raise Wrong(f"Only one branch of each block is scaled; {name} is as it was. A block has two branches.")
-    if any(factor == 1 for factor in found):
-        raise Wrong("Only some of the blocks are scaled; wanted all.")
     if all(abs(factor - wanted) < 1e-5 for factor in found):
         return
-    if max(found) - min(found) > 1e-5:
+    changed_ones = [factor for factor in found if factor != 1]
+    if max(changed_ones) - min(changed_ones) > 1e-5:
         raise Wrong(
             f"The factors differ, from {number(min(found))} to {number(max(found))}; wanted one for all, 1/sqrt(2L) = "
             f"{number(wanted)}: every branch writes into the same sum."
         )
+    if len(changed_ones) < len(found):
+        raise Wrong("Only some of the blocks are scaled; wanted all.")
     every = " (And every other matrix is scaled too.)" if len(others) > n_parameters / 3 else ""
     for factor, message in (
         (
@@ -267,6 +304,12 @@ def raise_for(last: dict, others: list[str], L: int, n_parameters: int) -> None:
         (2 / math.sqrt(L), "The factor is 2/sqrt(L): wanted 1/sqrt(2L)."),
         (1 / math.sqrt(3 * L), "The factor is 1/sqrt(3L): these blocks have two branches each, no cross-attention."),
         (wanted**2, "The factor is applied twice."),
+        (wanted**0.5, "The factor is the fourth root of 1/2L: one root, of the variance, is wanted."),
+        (
+            1 / math.sqrt(4 * L),
+            "The factor is 1/sqrt(4L): each block has two branches, so that L blocks write 2L times.",
+        ),
+        (1 / (2 * L) ** 2, "The factor is 1/(2L)^2: wanted the root of 1/2L."),
     ):
         if abs(found[0] - factor) < 1e-5:
             raise Wrong(f"With L = {L}: {message}{every}")

@@ -5,7 +5,17 @@ from torch import Tensor, nn
 
 from ..score import NotDone, Wrong, check
 from . import _residual_faults as faults
-from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from .common import (
+    close,
+    compare,
+    copies,
+    expect_tensor,
+    has_gradient,
+    keeps_dtype,
+    leaves_alone,
+    normal,
+    settled,
+)
 
 SHAPES = ((2, 5, 12), (3, 1, 7), (1, 4, 9))
 DROPPED = 0.25
@@ -36,15 +46,7 @@ class pre_norm:
 
     @check("the right numbers without dropout", 2)
     def values(PreNorm):
-        for shape in SHAPES:
-            module, norm, f = built(PreNorm, shape[-1])
-            x = inputs(shape)
-            with torch.no_grad():
-                got = run(module, x)
-                if not close(run(module, x), got):
-                    raise Wrong("Two calls with the same x differ, with dropout=0: is there noise of another kind?")
-                faults.judge(got, x + f(norm(x)), faults.wrapped(x, f, norm), "PreNorm(...)(x)", LOOK)
-                leaves_alone(module, x=x)
+        right_without_dropout(PreNorm)
 
     @check("gradients: around the branch and through it", 1)
     def gradient(PreNorm):
@@ -53,12 +55,17 @@ class pre_norm:
         out = has_gradient(run(module, x), "the output")
         (got,) = torch.autograd.grad((out * upstream).sum(), x, retain_graph=True, allow_unused=True)
         own = f.linear.weight, norm.weight
+        for part, weight in zip(("the sub-layer", "the norm"), own, strict=True):
+            if not weight.requires_grad:
+                raise Wrong(f"The parameters of {part} are frozen (requires_grad is False): they are to be trained.")
         learnt = torch.autograd.grad((out * upstream).sum(), own, allow_unused=True)
         for part, found in zip(("the sub-layer", "the norm"), learnt, strict=True):
             if found is None or not found.any():
+                right_numbers = close(out, x + f(norm(x)))
+                look = "Look for .detach(), torch.no_grad(), or a copy of it that is used instead."
                 raise Wrong(
-                    f"No gradient reaches {part}, so it cannot learn. Look for .detach(), torch.no_grad(), or a copy "
-                    "of it that is used instead."
+                    f"No gradient reaches {part}, so it cannot learn. "
+                    + (look if right_numbers else "The numbers above are not right either: is it used at all?")
                 )
         got = torch.zeros_like(x) if got is None else got
         (through,) = torch.autograd.grad((f(norm(x)) * upstream).sum(), x)
@@ -98,6 +105,7 @@ class pre_norm:
 
     @check("dropout on what is written, while training", 1)
     def dropout(PreNorm):
+        settled(lambda: right_without_dropout(PreNorm), "The numbers without dropout are")
         module, norm, f = built(PreNorm, 24, DROPPED, torch.float64)
         x = inputs((8, 16, 24), torch.float64)
         with torch.no_grad():
@@ -109,6 +117,8 @@ class pre_norm:
                     "mode; F.dropout has to be told: training=self.training."
                 )
             keeps_dtype(got, x.dtype, "the output")
+            if told := faults.branch_factor(got, x, written):
+                raise Wrong(f"In eval mode, with dropout={DROPPED}: {told}")
             name = f"PreNorm(norm, sublayer, {DROPPED}) in eval mode"
             faults.judge(got, x + written, faults.wrapped(x, f, norm), name, LOOK)
             module.train()
@@ -116,6 +126,19 @@ class pre_norm:
             told = faults.dropped(trained, x, written, DROPPED)
             if told:
                 raise Wrong(told)
+
+
+def right_without_dropout(PreNorm) -> None:
+    for shape in SHAPES:
+        module, norm, f = built(PreNorm, shape[-1])
+        x = inputs(shape)
+        with torch.no_grad():
+            got = run(module, x)
+            if not close(run(module, x), got):
+                raise Wrong("Two calls with the same x differ, with dropout=0: is there noise of another kind?")
+            look = faults.branch_factor(got, x, f(norm(x))) or LOOK
+            faults.judge(got, x + f(norm(x)), faults.wrapped(x, f, norm), "PreNorm(...)(x)", look)
+            leaves_alone(module, x=x)
 
 
 def built(PreNorm, D: int, dropout: float = 0.0, dtype=torch.float32):

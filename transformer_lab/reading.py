@@ -92,10 +92,9 @@ def check_request(model, ids, max_new_tokens, mask=None, source=None, source_mas
 
 def check_ids(name: str, ids: Tensor, config: TransformerConfig) -> None:
     """Raise ValueError unless the model has a vector for each id (on a GPU its absence would end the process)."""
-    least, most = ids.aminmax() if ids.numel() else (0, 0)
-    if least < 0 or most >= config.vocab_size:
-        wrong = int(least if least < 0 else most)
-        raise ValueError(f"{name} must be from 0 to {config.vocab_size - 1}, as the vocabulary is; got {wrong}.")
+    for extreme in (int(ids.min()), int(ids.max())) if ids.numel() else ():
+        if not 0 <= extreme < config.vocab_size:
+            raise ValueError(f"{name} must be from 0 to {config.vocab_size - 1}, as the vocabulary is; got {extreme}.")
 
 
 def check_length(what: str, n_positions: int, config: TransformerConfig) -> None:

@@ -6,9 +6,10 @@
 # split the locked cells: a teacher's grading could not read the notebook any more. (`NameError`? The cell with your answer
 # has not been run yet.)
 #
-# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors, `...` stands for any number
+# Questions 1-3 are the core (about 35 minutes). 4-7 are optional. All tensors are torch tensors, `...` stands for any number
 # of leading axes (batch, heads), also none, and a boolean mask is True where looking is **allowed**. Every function leaves
-# its inputs as they are. Back to the [lesson](../../notebooks/03_masks.ipynb).
+# its inputs as they are. Results are compared up to rounding. A function of torch's or of the package's that does what is
+# asked is accepted as an answer; you learn more without. Back to the [lesson](../../notebooks/03_masks.ipynb).
 
 # %%
 import math
@@ -65,8 +66,9 @@ grade("03_masks.causal_mask", causal_mask)
 #
 # Write `masked_attention(q, k, v, mask)` that returns `(output, weights)`. `q (..., T, d)`, `k (..., S, d)`, `v (..., S, e)`,
 # as in lesson 02; `mask` is boolean, has two axes or more, and broadcasts to `(..., T, S)`. A blocked key gets weight 0 and
-# the allowed ones share 1, also where all scores are as low as $-20\,000$. A row with **no** allowed key gives zeros, in the
-# weights and in the output, and puts no NaN into any gradient. Keep the dtype.
+# the allowed ones share 1, for all scores between $-20\,000$ and $20\,000$, wherever the blocked ones lie: all may be low, or
+# a blocked one 300 above the allowed. A row with **no** allowed key gives zeros, in the weights and in the output. Gradients
+# flow from the output to `q`, `k` and `v`, in all these cases without NaN. Keep the dtype.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -109,55 +111,54 @@ from transformer_lab.grading import grade
 grade("03_masks.masked_attention", masked_attention)
 
 # %% [markdown]
-# ## Question 3: four repairs
-# *4 points, difficulty 2 of 5, about 10 minutes*
+# ## Question 3: four broken masks
+# *4 points, difficulty 3 of 5, about 15 minutes*
 #
-# Four ways to apply a mask, each of a kind found in the wild, each with one fault. All of them run. Read the symptoms that
-# the cell after them prints, then write each again as `repair_1` ... `repair_4`, right for scores as low as $-20\,000$ too.
-# (Every query here has an allowed key: no rule for empty rows is asked for.)
+# Four ways to apply a mask, each of a kind found in the wild, each with one fault, and all different. All of them run. Read
+# the symptoms that the cell after them prints, and name the fault of each. The table offers more faults than there are
+# functions; write them as they stand there, in quotation marks (capital letters do not matter).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# | fault | what it means |
+# |---|---|
+# | `"upside down"` | what is allowed is blocked, and the other way round |
+# | `"masked after, divided again"` | blocked weights become 0 after the softmax, each row is divided by what is left |
+# | `"0 before the softmax"` | blocked scores become 0 |
+# | `"a finite number for -inf"` | blocked scores become low, not $-\infty$ |
+# | `"transposed"` | the mask's rows are taken for keys |
+# | `"masked after, not divided"` | blocked weights become 0 after the softmax, and that is all |
+# | `"added as 0 and 1"` | the booleans are added to the scores |
+# | `"mask without effect"` | the masked scores are never used |
 #
-# What do the rows sum to? How much of it lies on blocked keys? And what happens to that share when all scores are low?
-#
-# </details>
-# <details><summary>Hint 2: where to look</summary>
-#
-# 1: $e^0$ is not 0. 2: over which keys did the sum under the fraction run? 3: how large is $e^{-10}$ beside $e^{-12}$?
-# 4: what does `masked_fill` without an underscore return?
-#
-# </details>
-# <details><summary>Hint 3: a skeleton</summary>
-#
-# All four come out as the same lines: scores `(..., T, S)`, $-\infty$ at the blocked ones, softmax over the last axis,
-# `weights @ v`.
-#
-# </details>
+# One of the four looks right in the whole table. Write `exposes()`: it returns `q (T, d)`, `k (S, d)` and a boolean `mask (T, S)`
+# of your own, finite and with an allowed key for each query, on which a weight of this one is wrong by more than 0.1, or NaN.
+# Then write `broken_3` again as `repair`, right for all scores of question 2. (Every query has an allowed key: no rule for
+# empty rows is asked for.)
 
 
 # %%
 def broken_1(q, k, v, mask):
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
-    weights = (scores * mask).softmax(dim=-1)
+    weights = scores.masked_fill(~mask, -10.0).softmax(dim=-1)
     return weights @ v, weights
 
 
 def broken_2(q, k, v, mask):
-    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1) * mask
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    scores.masked_fill(~mask, -math.inf)
+    weights = scores.softmax(dim=-1)
     return weights @ v, weights
 
 
 # %%
 def broken_3(q, k, v, mask):
-    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
-    weights = scores.masked_fill(~mask, -10.0).softmax(dim=-1)
+    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1) * mask
+    weights = weights / weights.sum(dim=-1, keepdim=True)
     return weights @ v, weights
 
 
 def broken_4(q, k, v, mask):
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
-    scores.masked_fill(~mask, -math.inf)
-    weights = scores.softmax(dim=-1)
+    weights = scores.masked_fill(~mask.transpose(-2, -1), -math.inf).softmax(dim=-1)
     return weights @ v, weights
 
 
@@ -166,47 +167,63 @@ _ = torch.manual_seed(0)
 q, k, v = torch.rand(6, 16), torch.rand(6, 16), torch.randn(6, 3)
 mask = torch.ones(6, 6).tril().bool()
 for broken in (broken_1, broken_2, broken_3, broken_4):
-    _, ordinary = broken(q, k, v, mask)
-    _, low = broken(q, k - 16, v, mask)  # the same differences between scores, all of them far lower
-    for name, weights in (("ordinary scores", ordinary), ("low scores", low)):
+    for name, keys in (("ordinary scores", k), ("low scores", k - 16)):  # the same differences, all of them far lower
+        _, weights = broken(q, keys, v, mask)
         rows, share = weights.sum(dim=-1), weights.masked_fill(mask, 0.0).sum(dim=-1)
-        print(f"{broken.__name__}, {name:15}  rows sum to {rows.min():.1f} ... {rows.max():.1f}, "
-              f"on blocked keys up to {share.max():.1f}")  # fmt: skip
+        first, last = ((weights[i] > 0.001).sum().item() for i in (0, -1))
+        print(f"{broken.__name__}, {name:15}  rows sum to {rows.min():.1f} ... {rows.max():.1f}, on blocked keys up to "
+              f"{share.max():.1f}; keys read by query 0: {first}, by the last: {last}")  # fmt: skip
+
+# %% [markdown]
+# <details><summary>Hint 1: a nudge</summary>
+#
+# How much of a row lies on blocked keys? Does that depend on the scores? And which query reads too much, which too little?
+#
+# </details>
+# <details><summary>Hint 2: where to look</summary>
+#
+# One of them calls a function and does not use what it returns. One has a number in it that is small only beside others. One
+# divides by a sum: which keys have had their share of $e^{\text{score}}$ before it comes to that, and what is left if they
+# took nearly all?
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# def exposes():
+#     q = torch.tensor([[1.0]])                       # one query of width 1: its scores are the keys themselves
+#     k = torch.tensor([[0.0], [1.0], [...]])
+#     mask = torch.tensor([[True, True, False]])
+#     return q, k, mask
+# ```
+#
+# </details>
+
+# %% answer="faults"
+fault_1 = None  # of broken_1: one of the eight faults in the table
+fault_2 = None
+fault_3 = None
+fault_4 = None
+### BEGIN SOLUTION
+fault_1 = "a finite number for -inf"
+fault_2 = "mask without effect"
+fault_3 = "masked after, divided again"
+fault_4 = "transposed"
+### END SOLUTION
 
 
-# %% answer="repair_1"
-def repair_1(q, k, v, mask):
-    """broken_1, mended"""
+# %% answer="exposes"
+def exposes():
+    """q (T, d), k (S, d) and booleans (T, S) on which the one that looks right is wrong"""
     ### BEGIN SOLUTION
-    scores = q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])
-    weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
-    return weights @ v, weights
+    q, k = torch.ones(1, 1), torch.tensor([[0.0], [1.0], [300.0]])
+    return q, k, torch.tensor([[True, True, False]])
     ### END SOLUTION
 
 
-# %% answer="repair_2"
-def repair_2(q, k, v, mask):
-    """broken_2, mended"""
-    ### BEGIN SOLUTION
-    scores = q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])
-    weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
-    return weights @ v, weights
-    ### END SOLUTION
-
-
-# %% answer="repair_3"
-def repair_3(q, k, v, mask):
+# %% answer="repair"
+def repair(q, k, v, mask):
     """broken_3, mended"""
-    ### BEGIN SOLUTION
-    scores = q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])
-    weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
-    return weights @ v, weights
-    ### END SOLUTION
-
-
-# %% answer="repair_4"
-def repair_4(q, k, v, mask):
-    """broken_4, mended"""
     ### BEGIN SOLUTION
     scores = q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])
     weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
@@ -217,7 +234,7 @@ def repair_4(q, k, v, mask):
 # %% check="repair" points=4
 from transformer_lab.grading import grade
 
-grade("03_masks.repair", repair_1, repair_2, repair_3, repair_4)
+grade("03_masks.repair", repair, exposes, fault_1, fault_2, fault_3, fault_4)
 
 # %% [markdown]
 # ## Question 4: find the leak
@@ -225,7 +242,9 @@ grade("03_masks.repair", repair_1, repair_2, repair_3, repair_4)
 #
 # `model(x)` takes hidden states `x (T, D)` and returns `(output (T, D), weights (T, T))`. Output $i$ should depend on
 # positions $0$ to $i$ only. Write `leaks(model, x)`: a list of the positions $j$ from which something reaches an output
-# *before* $j$; empty if there is none. Some of the models in the check have a clean attention map and leak all the same.
+# *before* $j$; empty if there is none. Some of the models in the check have a clean attention map and leak all the same. Some
+# begin with a norm, which takes away again what was added to a whole row, or a factor. And a leak may be faint: a thousandth
+# of what was changed counts.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -234,8 +253,8 @@ grade("03_masks.repair", repair_1, repair_2, repair_3, repair_4)
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# For each $j$: a copy of `x (T, D)` in which the whole row $j$ is another; compare `output[:j]`, shape `(j, D)`, before and
-# after. Exactly, or with a very small tolerance: a leak may be faint.
+# For each $j$: a copy of `x (T, D)` in which the whole row $j$ is another, with nothing of the old one in it; compare
+# `output[:j]`, shape `(j, D)`, before and after. Exactly, or with a very small tolerance.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
@@ -327,7 +346,7 @@ grade("03_masks.combine", combine)
 # * `to_blocked(allowed)`: the booleans that `nn.MultiheadAttention` wants as `attn_mask`, True where looking is forbidden;
 # * `to_additive(allowed)`: float numbers to be added to the scores, 0 where allowed and $-\infty$ where not;
 # * `to_allowed(additive)`: from numbers to add back to booleans. Such numbers may also be a *bias* that makes a key more or
-#   less likely; only $-\infty$ itself blocks, no finite number does.
+#   less likely; only $-\infty$ itself blocks, no finite number does, not even the lowest that float32 has.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -386,7 +405,7 @@ grade("03_masks.convert", to_blocked, to_additive, to_allowed)
 # Write `allowed_cells(T, S)`: how many of the $T \cdot S$ cells a causal mask allows when the last query meets the last key.
 # Derive a formula; mind $T > S$. Then set `agree`: when is this mask the same as the one whose *first* query meets the first
 # key? Move the sliders of the lesson's explorer, which counts the cells that differ, and answer `"always"`, `"never"`,
-# `"T < S"`, `"T = S"` or `"T > S"`.
+# `"T < S"`, `"T = S"` or `"T > S"`, with its quotation marks.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

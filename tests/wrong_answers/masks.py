@@ -6,12 +6,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import transformer_lab as package
+
 INF = float("inf")
 CAUSAL, ATTENTION, REPAIR, LEAKS, COMBINE, CONVERT, COUNT = (
     f"03_masks.{name}" for name in ("causal_mask", "masked_attention", "repair", "leaks", "combine", "convert", "count")
 )
 POINTS = {CAUSAL: 3, ATTENTION: 6, REPAIR: 4, LEAKS: 4, COMBINE: 3, CONVERT: 3, COUNT: 3}
-PARTS = {REPAIR: (4, 0), CONVERT: (3, 0), COUNT: (1, 1)}
+DIAGNOSES = (REPAIR,)
+PARTS = {REPAIR: (2, 4), CONVERT: (3, 0), COUNT: (1, 1)}
 ONE_WAY = ()
 MISCONCEPTIONS = ("M08", "M36")
 
@@ -126,6 +129,13 @@ def attention_renormalised(q, k, v, mask):
     return weights @ v, weights
 
 
+def attention_opened(q, k, v, mask):
+    """A row without a key is opened, and its weights are taken away again."""
+    empty = ~mask.any(-1, keepdim=True)
+    weights = scores_of(q, k).masked_fill(~(mask | empty), -INF).softmax(-1) * ~empty
+    return weights @ v, weights
+
+
 def attention_einsum(q, k, v, mask):
     scores = torch.einsum("...td,...sd->...ts", q, k) * q.size(-1) ** -0.5
     alone = mask.any(-1, keepdim=True)
@@ -222,9 +232,45 @@ times_infinity = variant(lambda s, m: (s + (~m) * -INF).softmax(-1))
 tril_of_scores = variant(lambda s, m: torch.tril(s).softmax(-1))
 not_in_place = variant(lambda s, m: (s.masked_fill(~m, -INF), s)[1].softmax(-1))
 one_minus = variant(lambda s, m: s.masked_fill(1 - m, -INF).softmax(-1))
+minus_hundred_added = cured(lambda s, m: (s - 100.0 * ~m).softmax(-1))
+minus_1e4_ahead = cured(lambda s, m: (s - 1e4 * ~m).softmax(-1))
+plus_infinity = variant(lambda s, m: s.masked_fill(~m, INF).softmax(-1))
+infinity_hidden = variant(lambda s, m: (s + (~m) * -INF).softmax(-1).nan_to_num(0.0))
+mask_transposed = cured(lambda s, m: s.masked_fill(~(m.mT if m.shape[-2] == m.shape[-1] else m), -INF).softmax(-1))
+columns_only = cured(lambda s, m: s.masked_fill(~m.any(-2, keepdim=True), -INF).softmax(-1))
+maximum_of_all = variant(
+    lambda s, m: (lambda e: e / e.sum(-1, keepdim=True).clamp_min(1e-30))((s - s.amax(-1, keepdim=True)).exp() * m)
+)
+overflowing_branch = cured(
+    lambda s, m: torch.where(m, s, -INF).softmax(-1) + 0 * torch.where(s < 50, s.exp(), 0.0).sum() * 0
+)
+fixed_root = cured(lambda s, m: (s * math.sqrt(5) / 8).masked_fill(~m, -INF).softmax(-1))
+in_half = cured(lambda s, m: s.masked_fill(~m, -INF).half().softmax(-1).to(s.dtype))
 zeroed_everything = variant(
     lambda s, m: s.masked_fill(~m, -INF).softmax(-1).masked_fill(~m.expand(s.shape).any(-1).all(), 0.0)
 )
+
+
+def root_of(width):
+    """The right masking with the root of another width under the scores."""
+
+    def attention(q, k, v, mask):
+        return attention_right(q * math.sqrt(q.shape[-1] / width(q, k, v)), k, v, mask)
+
+    return attention
+
+
+root_of_values = root_of(lambda q, k, v: v.shape[-1])
+root_of_queries = root_of(lambda q, k, v: q.shape[-2])
+
+
+def output_renormalised(q, k, v, mask):
+    return attention_renormalised(q, k, v, mask)[0], attention_right(q, k, v, mask)[1]
+
+
+def output_over_root(q, k, v, mask):
+    output, weights = attention_right(q, k, v, mask)
+    return output / math.sqrt(q.shape[-1]), weights
 
 
 def output_nan_to_num(q, k, v, mask):
@@ -290,6 +336,34 @@ def single_precision(q, k, v, mask):
 def keys_removed(q, k, v, mask):
     keep = mask[..., -1, :, None]
     return attention_right(q, k * keep, v * keep, torch.ones_like(mask))
+
+
+NAMED = ("a finite number for -inf", "mask without effect", "masked after, divided again", "transposed")
+
+
+def exposed(score, mask=(True, True, False), heads=None):
+    """One query, two keys of scores 0 and 1, and a third of this score."""
+
+    def exposes():
+        k, cells = torch.tensor([[type(score)(0)], [type(score)(1)], [score]]), torch.tensor([mask])
+        q = torch.ones_like(k[:1])
+        return (q.expand(heads, 1, 1), k.expand(heads, 3, 1), cells) if heads else (q, k, cells)
+
+    return exposes
+
+
+def exposed_at_random():
+    return torch.randn(6, 8), torch.randn(6, 8), torch.ones(6, 6).tril().bool()
+
+
+def repaired(attention):
+    """A repair beside a right input and right diagnoses."""
+    return (attention, exposed(300.0), *NAMED)
+
+
+def named(*choices):
+    """Diagnoses beside a right repair and input: the first ones these, the others right."""
+    return (attention_right, exposed(300.0), *choices, *NAMED[len(choices) :])
 
 
 # combine ------------------------------------------------------------------------------------------------------
@@ -367,6 +441,10 @@ def leaks_zeroed(model, x):
     return [
         j for j in range(len(x)) if not torch.allclose(model(x * keep[j][:, None])[0][:j], model(x)[0][:j], atol=1e-7)
     ]
+
+
+def before_j(moved, j):
+    return moved[:j].any()
 
 
 def looking(where, change=None, tolerance=0.0, positions=None):
@@ -485,7 +563,8 @@ RIGHT = {
         ("finfo.min, then times the mask", attention_finite),
         ("-1e9, then filled", attention_minus_1e9),
         ("exp by hand", attention_by_hand),
-        ("renormalised", attention_renormalised),
+        ("the package's", package.scaled_dot_product_attention),
+        ("only the empty rows opened", attention_opened),
         ("einsum, empty rows left alone", attention_einsum),
         ("fused", attention_fused),
         ("only its own keys, row by row", attention_indexed),
@@ -493,15 +572,23 @@ RIGHT = {
         ("in place on its own scores", attention_in_place),
     ],
     REPAIR: [
-        ("textbook", (attention_right,) * 4),
-        ("without a rule for empty rows", (attention_no_rule,) * 4),
-        ("others", (attention_fused, attention_renormalised, minus_1e9, attention_by_hand)),
-        ("more", (attention_einsum, attention_where, attention_list, additive_nan)),
+        ("textbook", repaired(attention_right)),
+        ("without a rule for empty rows", repaired(attention_no_rule)),
+        ("fused", repaired(attention_fused)),
+        ("-1e9", repaired(minus_1e9)),
+        ("by hand", repaired(attention_by_hand)),
+        ("where", repaired(attention_where)),
+        ("a list", repaired(attention_list)),
+        ("additive", repaired(additive_nan)),
+        ("exposed in a batch of heads", (attention_right, exposed(120.0, heads=2), *NAMED)),
+        ("capitals", (attention_einsum, exposed(1000.0), *(choice.title() for choice in NAMED))),
     ],
     LEAKS: [
         ("plus one, equal", leaks_right),
         ("random, a set", leaks_random),
         ("jacobian", leaks_jacobian),
+        ("minus", looking(before_j, lambda row: -row, 1e-6)),
+        ("the row before", lambda model, x: looking(before_j, lambda row: x[row.argmax() % len(x)] + 1.5)(model, x)),
         ("backward, a tensor", leaks_backward),
         ("set to zero", leaks_zeroed),
         ("jacrev, a numpy array", leaks_jacrev),
@@ -570,6 +657,21 @@ WRONG = {
     ],
     ATTENTION: [
         ("0 before", zero_before, "e^0 = 1", "M08"),
+        ("renormalised", attention_renormalised, "nothing is left of them", "M08"),
+        ("-100 added, empty rows cured", minus_hundred_added, "far above the allowed ones", "M08"),
+        ("-1e4 added, empty rows cured", minus_1e4_ahead, "far above the allowed ones", "M08"),
+        ("maximum of all keys", maximum_of_all, "nothing is left of them", "M08"),
+        ("+inf", plus_infinity, "+inf stands where -inf belongs"),
+        ("times infinity, NaN hidden", infinity_hidden, "All weights are 0, also where a row has a key"),
+        ("transposed where square", mask_transposed, "The mask is transposed", "M36"),
+        ("columns alone", columns_only, "Every query may see what any query may see", "M36"),
+        ("gradient NaN at large scores", overflowing_branch, "hand a gradient of 0 to what they leave out", "M08"),
+        ("root of v's width", root_of_values, "the root of e, the width of v"),
+        ("root of the queries", root_of_queries, "the root of T"),
+        ("8 for the root", fixed_root, "the scale of the scores is not"),
+        ("float16 inside", in_half, "nearly right"),
+        ("output renormalised", output_renormalised, "the output is made with others", "M08"),
+        ("output over the root", output_over_root, "The output is divided by sqrt(d)"),
         ("0 filled", zero_filled, "e^0 = 1", "M08"),
         ("0 before, empty rows cured", zero_before_cured, "e^0 = 1", "M08"),
         ("multiplied after", after, "multiplied by the mask *after* the softmax", "M08"),
@@ -616,21 +718,53 @@ WRONG = {
         ("writes into the mask", writes_into_mask, "changed its input mask in place"),
         ("no_grad", detached, "No gradient flows"),
         ("float32", single_precision, "came back as torch.float32"),
-        ("keys set to zero", keys_removed, "The mask changes nothing", "M36"),
+        ("keys set to zero", keys_removed, "A blocked key still gets a weight"),
     ],
     REPAIR: [
-        ("first as it was", (zero_before, *(attention_right,) * 3), "e^0 = 1", "M08"),
-        ("second as it was", (attention_right, after, *(attention_right,) * 2), "*after* the softmax", "M08"),
-        ("third as it was", (*(attention_right,) * 2, minus_ten, attention_right), "-10 stands for -inf", "M08"),
-        ("fourth as it was", (*(attention_right,) * 3, not_in_place), "The mask changes nothing", "M36"),
-        ("third -100", (*(attention_right,) * 2, minus_hundred, attention_right), "a finite number that is not", "M08"),
-        ("third -1e4", (*(attention_right,) * 2, minus_1e4, attention_right), "a finite number that is not", "M08"),
-        ("fourth scales q in place", (*(attention_right,) * 3, scores_into_q), "changed its input q in place"),
-        ("second exp of raw scores", (attention_right, exp_of_raw_scores, *(attention_right,) * 2), "Subtract the"),
-        ("fourth upside down", (*(attention_right,) * 3, inverted_plain), "The mask is upside down", "M36"),
-        ("first -inf after", (inf_after, *(attention_right,) * 3), "belongs into the scores", "M08"),
+        ("as broken_1", repaired(minus_ten), "-10 stands for -inf", "M08"),
+        ("as broken_2", repaired(not_in_place), "The mask changes nothing", "M36"),
+        ("as broken_3", repaired(attention_renormalised), "nothing is left of them", "M08"),
+        ("as broken_4", repaired(mask_transposed), "The mask is transposed", "M36"),
+        ("0 before", repaired(zero_before), "e^0 = 1", "M08"),
+        ("after", repaired(after), "*after* the softmax", "M08"),
+        ("-100", repaired(minus_hundred), "a finite number that is not", "M08"),
+        ("-100 added", repaired(minus_hundred_added), "far above the allowed ones, the blocked keys", "M08"),
+        ("-1e4", repaired(minus_1e4), "a finite number that is not", "M08"),
+        ("q scaled in place", repaired(scores_into_q), "changed its input q in place"),
+        ("exp of raw scores", repaired(exp_of_raw_scores), "Subtract the"),
+        ("upside down", repaired(inverted_plain), "The mask is upside down", "M36"),
+        ("-inf after", repaired(inf_after), "belongs into the scores", "M08"),
+        ("+inf", repaired(plus_infinity), "+inf stands where -inf belongs"),
+        ("maximum of all keys", repaired(maximum_of_all), "nothing is left of them", "M08"),
+        ("1 for 0", named("0 before the softmax"), "goes wrong for low scores only"),
+        ("2 for upside down", named(NAMED[0], "upside down"), "the last query has no key left"),
+        ("2 for added", named(NAMED[0], "added as 0 and 1"), "so does its last"),
+        ("2 and 4 exchanged", named(NAMED[0], NAMED[3], NAMED[2], NAMED[1]), "query 0 reads all keys, and the last"),
+        ("3 not divided", named(*NAMED[:2], "masked after, not divided"), "over which keys does its softmax run"),
+        ("4 for none", named(*NAMED[:3], "mask without effect"), "exactly the other way round"),
+        ("no option", named("-10"), "choose one of 'upside down'"),
+        ("exposed by 50", (attention_right, exposed(50.0), *NAMED), "lies 49 above"),
+        ("exposed below", (attention_right, exposed(-500.0), *NAMED), "lies 501 below"),
+        ("nothing blocked", (attention_right, exposed(500.0, mask=(True, True, True)), *NAMED), "blocks no key"),
+        ("no key", (attention_right, exposed(500.0, mask=(False, False, False)), *NAMED), "nobody's fault"),
+        ("an infinite score", (attention_right, exposed(INF), *NAMED), "Finite scores are enough"),
+        ("a mask of numbers", (attention_right, exposed(300.0, mask=(1, 1, 0)), *NAMED), "wanted booleans"),
+        ("a short mask", (attention_right, exposed(300.0, mask=(True, False)), *NAMED), "does not broadcast"),
+        ("whole numbers", (attention_right, exposed(300), *NAMED), "write 1.0, not 1"),
+        ("two tensors", (attention_right, lambda: exposed(300.0)()[:2], *NAMED), "gives 2 (Tensor, Tensor)"),
+        (
+            "widths apart",
+            (attention_right, lambda: (torch.ones(1, 2), *exposed(300.0)()[1:]), *NAMED),
+            "(T, d) and (S, d)",
+        ),
+        ("at random", (attention_right, exposed_at_random, *NAMED), "by how much must a blocked score lead"),
     ],
     LEAKS: [
+        ("plus one, to 1e-5", looking(before_j, tolerance=1e-5), "added to every feature of x[j]"),
+        ("plus a hundred", looking(before_j, lambda row: row + 100.0, 1e-4), "added to every feature of x[j]"),
+        ("doubled", looking(before_j, lambda row: 2 * row, 1e-5), "x[j] is multiplied by a number"),
+        ("doubled, exactly", looking(before_j, lambda row: 2 * row), "A norm takes away"),
+        ("nudged", looking(before_j, lambda row: row + 1e-3 * torch.randn(len(row)), 1e-5), "the change is small"),
         ("perturbs the past", looking(lambda moved, j: moved[j + 1 :].any()), "you perturb the past"),
         ("own output counted", looking(lambda moved, j: moved[: j + 1].any()), "without j"),
         ("any output", looking(lambda moved, j: moved.any()), "All outputs, or output j"),
@@ -707,6 +841,13 @@ WRONG = {
             "the padding is taken as a length",
             "M36",
         ),
+        ("two heads", lambda p, T: combine_right(p, T).expand(-1, 2, -1, -1), "The axis of the heads has size 1"),
+        ("xor", combined_by(lambda keys, causal, p, T: keys ^ causal), "allows the keys"),
+        (
+            "first rows of a square",
+            lambda p, T: combine_right(p, p.shape[1])[:, :, :T],
+            "the first query meets the first",
+        ),
         ("heads last", lambda p, T: combine_right(p, T).permute(0, 2, 3, 1), "The axis of the heads is the second"),
         ("heads first", lambda p, T: combine_right(p, T).transpose(0, 1), "The batch comes first"),
         ("T columns", lambda p, T: combine_right(p, T)[..., -T:], "those from the cache too"),
@@ -744,6 +885,16 @@ WRONG = {
         ("1 and -inf", (to_blocked, lambda a: to_additive(a) + 1, to_allowed), "allowed keys must get 0"),
         ("booleans", (to_blocked, lambda a: a, to_allowed), "must be float"),
         ("> -100", (to_blocked, to_additive, lambda a: a > -100), "-5000 is taken for a block"),
+        ("> -1e30", (to_blocked, to_additive, lambda a: a >= -1e29), "-1e+30 is taken for a block"),
+        ("> finfo.min", (to_blocked, to_additive, lambda a: a > torch.finfo(a.dtype).min), "is taken for a block"),
+        (
+            "finfo.min",
+            (to_blocked, lambda a: (~a) * torch.finfo(torch.float32).min, to_allowed),
+            "a finite number",
+            "M08",
+        ),
+        ("turned twice", (to_blocked, lambda a: torch.where(a, -INF, 0.0), to_allowed), "*allowed* keys", "M36"),
+        ("1 - allowed", (lambda a: 1 - a, to_additive, to_allowed), "use the `~`"),
         ("> -1e9", (to_blocked, to_additive, lambda a: a > -1e9), "-2e+09 is taken for a block"),
         ("exp", (to_blocked, to_additive, lambda a: a.exp() > 0), "-5000 is taken for a block"),
         ("> -1", (to_blocked, to_additive, lambda a: a > -1), "a negative number is a bias"),
@@ -758,6 +909,13 @@ WRONG = {
     COUNT: [
         ("all", (lambda T, S: T * S, "T = S"), "This counts all cells"),
         ("half", (lambda T, S: T * S / 2, "T = S"), "half of all cells"),
+        ("one too many", (lambda T, S: int(tril(1)(T, S).sum()), "T = S"), "one key too many"),
+        ("half a square of S", (lambda T, S: S * (S - 1) // 2, "T = S"), "half a square of side S"),
+        ("queries and keys exchanged", (lambda T, S: cells(S, T), "T = S"), "whose *first* query meets"),
+        ("smaller square", (lambda T, S: min(T, S) * (min(T, S) + 1) // 2, "T = S"), "whose *first* query meets"),
+        ("larger square", (lambda T, S: max(T, S) * (max(T, S) + 1) // 2, "T = S"), "a square of side"),
+        ("less the difference", (lambda T, S: T * S - abs(S - T), "T = S"), "Count the cells of a small mask"),
+        ("a yes", (cells, True), "agree is of type bool"),
         ("own missing", (lambda T, S: int(tril(-1)(T, S).sum()), "T = S"), "own position is missing"),
         ("top left", (lambda T, S: int(tril(top=True)(T, S).sum()), "T = S"), "whose *first* query meets"),
         ("square of S", (lambda T, S: S * (S + 1) // 2, "T = S"), "a square of side S"),

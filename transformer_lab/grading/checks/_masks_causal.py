@@ -140,9 +140,10 @@ def combined(combine, padding: Tensor, T: int) -> Tensor:
         (B, 1, T, T): "All S keys stay, those from the cache too: S columns.",
         (B, 1, S, T): "Queries belong into the last but one axis, keys into the last.",
         (B, 1, S, S): "There are T queries, not S: take the rows from T.",
-        (B, B, T, S): "padding (B, S) was set against (T, S) without new axes, and torch lined up B with T: write "
-        "padding[:, None, None, :].",
     }
+    shape = tuple(value.shape) if isinstance(value, Tensor) else ()
+    if len(shape) == 4 and shape[0] == B and shape[1] != 1 and shape[2:] == (T, S):
+        hints[shape] = "The axis of the heads has size 1 here, and fits any number of them: padding[:, None, None, :]."
     if isinstance(value, Tensor) and tuple(value.shape) != (B, 1, T, S) and tuple(value.shape) in hints:
         raise Wrong(f"The mask has shape {tuple(value.shape)}; wanted {(B, 1, T, S)}. {hints[tuple(value.shape)]}")
     expect_mask(value, "the mask", (B, 1, T, S))
@@ -202,11 +203,11 @@ class count:
 
     @check("as many queries as keys, or fewer", 1)
     def shorter(allowed_cells, agree):
-        counted(allowed_cells, ((2, 5), (4, 4), (7, 7), (1, 1), (1, 6), (3, 100)))
+        counted(allowed_cells, ((3, 8), (5, 5), (7, 7), (1, 1), (1, 6), (3, 100)))
 
     @check("more queries than keys", 1)
     def longer(allowed_cells, agree):
-        counted(allowed_cells, ((5, 3), (4, 1), (100, 7)))
+        counted(allowed_cells, ((8, 3), (4, 1), (100, 7)))  # (5, 3) has 15 cells, as many as half a square of 5
 
     @check("where the two alignments agree", 1)
     def agree(allowed_cells, agree):
@@ -256,6 +257,8 @@ def count_faults(T: int, S: int):
         sum(max(0, n) for n in range(S - T, S)),
         "Each query's own position is missing: query i sees S - T + i + 1 keys.",
     )
+    many = "Each query sees one key too many, its own future: query i sees S - T + i + 1 keys."
+    yield sum(min(S, max(0, n)) for n in range(S - T + 2, S + 2)), many
     if T > S:
         yield 0, "There are more queries than keys, and the last S of them do see keys."
         yield (

@@ -7,7 +7,8 @@ from ..score import Wrong, check
 from ._masks_common import INF, causal_by_loops, compare_masks, expect_bool
 from .common import close, expect_tensor, leaves_alone
 
-LOW = (-50.0, -5e3, -2e9)  # a bias this low makes a key unlikely; it is no block
+# A bias this low makes a key unlikely; it is no block.
+LOW = (-50.0, -5e3, -2e9, -1e30, torch.finfo(torch.float32).min)
 
 
 class convert:

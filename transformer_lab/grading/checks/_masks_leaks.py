@@ -1,14 +1,17 @@
 """Lesson 03: the checks of a function that finds leaks, on models that leak in ways of their own."""
 
+import functools
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..score import Wrong, check
 from .common import leaves_alone, normal
 
 T, D, INF = 6, 4, float("inf")
+WIDE = 64  # features of the models that begin with a norm
 SMALL = 1e-3  # the share of the smallest leak in the output
 
 
@@ -19,21 +22,21 @@ class leaks:
     def shape(leaks):
         for model in (causal, open_wide):
             found(leaks, model)
-        leaves_alone(lambda x: leaks(causal, x), x=normal(T, D))
+        leaves_alone(lambda x: leaks(causal, x), x=inputs(causal))
 
     @check("no false alarm: models without a leak", 1)
     def clean(leaks):
-        for model in (causal, running_mean, shifted_copy, reads_little):
+        for model in CLEAN:
             judge(leaks, model)
 
     @check("a mask that is missing, one too wide, and a single hole in it", 1.5)
     def holes(leaks):
-        for model in (faint, open_wide, one_too_wide, one_hole, last_only, one_feature):
+        for model in HOLES:
             judge(leaks, model)
 
     @check("leaks that the attention map does not show", 1)
     def hidden(leaks):
-        for model in (masked_after, norm_over_time, other_path, gathers):
+        for model in HIDDEN:
             judge(leaks, model)
 
 
@@ -130,9 +133,37 @@ def gathers(x):
     return output + (torch.arange(len(x)) == 2).to(x.dtype)[:, None] * later, weights
 
 
+def behind_a_norm(x):
+    """a causal attention behind a layer norm"""
+    return attend(F.layer_norm(x, x.shape[-1:]), lower(x))
+
+
+def average_behind_a_norm(x):
+    """an average of all positions, behind a layer norm"""
+    weights = torch.full((len(x), len(x)), 1 / len(x), dtype=x.dtype)
+    gain = torch.linspace(0.5, 2.0, x.shape[-1], dtype=x.dtype)  # without it the features would sum to 0
+    return weights @ F.layer_norm(x, x.shape[-1:], gain), weights
+
+
+def open_on_directions(x):
+    """an attention without any mask on rows that are divided by their length first"""
+    return attend(F.normalize(x, dim=-1), lower(x, len(x)))
+
+
+NORMED = behind_a_norm, average_behind_a_norm, open_on_directions
+CLEAN = causal, running_mean, shifted_copy, reads_little, behind_a_norm
+HOLES = faint, open_wide, one_too_wide, one_hole, last_only, one_feature
+HIDDEN = masked_after, norm_over_time, other_path, gathers, average_behind_a_norm, open_on_directions
+MODELS = *CLEAN, *HOLES, *HIDDEN
+
+
+def inputs(model) -> Tensor:
+    return normal(T, WIDE if model in NORMED else D)
+
+
 def found(leaks, model) -> list[int]:
     """The learner's positions, sorted."""
-    x = normal(T, D)
+    x = inputs(model)
     try:
         value = leaks(model, x)
     except (TypeError, AttributeError) as error:
@@ -173,8 +204,12 @@ def judge(leaks, model) -> None:
 def guess(model, got: list[int], wanted: list[int]) -> str:
     if missed := sorted(set(wanted) - set(got)):
         words, (j, *_) = f"Changing x[{missed[0]}] changes an output before it, and that was not noticed", missed
-        one, several = (torch.arange(T) == j)[:, None], [normal(T, D) for _ in range(8)]
-        size = min(float((model(x + one)[0] - model(x)[0])[:j].abs().max()) for x in several)
+        if model in NORMED:
+            return (
+                f"{words}. A norm takes away what is added to a whole row, or multiplies it: give all of x[j] new "
+                "numbers that have nothing to do with the old ones, and compare with little tolerance."
+            )
+        size = min(reach_of(model, j) for _ in range(8))
         if size < 0.05:
             return (
                 f"{words}: the change is small, {size:.1g} for instance. Compare exactly, or with less tolerance; and "
@@ -187,32 +222,40 @@ def guess(model, got: list[int], wanted: list[int]) -> str:
     )
 
 
+def reach_of(model, j: int) -> float:
+    """By how much some output before j changes when x[j] is another."""
+    x = inputs(model)
+    other = x.clone()
+    other[j] = torch.randn(x.shape[1])
+    return float((model(other)[0] - model(x)[0])[:j].abs().max())
+
+
 def diagnosis(leaks) -> str | None:
     """What to tell a learner whose answers on all models are those of another way of looking."""
     seen = [(model, reached(model), found(leaks, model)) for model in MODELS]
-    for strategy, words in STRATEGIES:
-        if all(strategy(model, changed) == got for model, changed, got in seen):
-            return words
+    plain = [row for row in seen if row[0] not in NORMED]  # a norm may hide a change: then the others must tell
+    for rows in (seen, plain):
+        for strategy, words in STRATEGIES:
+            answers = [strategy(model, changed) for model, changed, _ in rows]
+            right = [from_matrix(changed, before) for _, changed, _ in rows]
+            if answers == [got for *_, got in rows] != right:
+                return words
     return None
 
 
-MODELS = (
-    *(causal, running_mean, shifted_copy, reads_little),
-    *(open_wide, one_too_wide, one_hole, last_only, one_feature, faint),
-    *(masked_after, norm_over_time, other_path, gathers),
-)
-
-
+@functools.cache  # with a seed of its own, so that it makes no difference who asks first
 def reached(model, part: int = 0) -> Tensor:
     """(T, T): whether output i (of the map, if part is 1, row i) changes when x[j] alone does. The specification."""
     changed = torch.zeros(T, T, dtype=torch.bool)
-    for _ in range(3):
-        x = normal(T, D).double()
-        whole = model(x)[part]
-        for j in range(T):
-            other = x.clone()
-            other[j] = normal(D)
-            changed[:, j] |= ((model(other)[part] - whole).abs() > 1e-9).any(dim=-1)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        for _ in range(3):
+            x = inputs(model).double()
+            whole = model(x)[part]
+            for j in range(T):
+                other = x.clone()
+                other[j] = normal(x.shape[1])
+                changed[:, j] |= ((model(other)[part] - whole).abs() > 1e-9).any(dim=-1)
     return changed
 
 
@@ -226,12 +269,33 @@ def from_matrix(changed: Tensor, where) -> list[int]:
 
 
 def on_the_map(model, changed: Tensor) -> list[int]:
-    return from_matrix(model(normal(T, D))[1].abs() > 1e-12, before)
+    return from_matrix(model(inputs(model))[1].abs() > 1e-12, before)
 
 
 def among_leaks(where):
     """Of the leaks only those with where(changed, j)."""
     return lambda model, changed: [j for j in from_matrix(changed, before) if where(changed, j)]
+
+
+def probing(change):
+    """The leaks that show when x[j] becomes change(x[j])."""
+
+    def found(model, changed: Tensor) -> list[int]:
+        x = inputs(model)
+        whole, shown = model(x)[0], []
+        for j in range(T):
+            other = x.clone()
+            other[j] = change(x[j])
+            if ((model(other)[0] - whole)[:j].abs() > 1e-5).any():
+                shown.append(j)
+        return shown
+
+    return found
+
+
+UNDONE = (
+    "It is not noticed where the model begins with a norm that takes {} away again. Give x[j] new numbers, all of them."
+)
 
 
 def numbered(offset: int):
@@ -291,6 +355,11 @@ STRATEGIES = (
     (numbered(1), "These are numbered from 1; positions count from 0."),
     (numbered(-1), "Each is one too low: x[j] is the position that was changed, so report j."),
     (lambda m, c: from_matrix(c, before)[:1], "This stops at the first leak: go on through all positions."),
+    (
+        probing(lambda row: row + 1),
+        "The same number is added to every feature of x[j]. " + UNDONE.format("what all features have in common"),
+    ),
+    (probing(lambda row: 2 * row), "x[j] is multiplied by a number. " + UNDONE.format("a factor")),
     (
         lambda m, c: [] if m is one_feature else from_matrix(c, before),
         "There only the last feature of a position leaks: change *all* features of it, not the first alone.",

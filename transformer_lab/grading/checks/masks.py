@@ -1,8 +1,9 @@
 """Lesson 03: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
 
-from ._masks_attention import masked_attention, repair
+from ._masks_attention import masked_attention
 from ._masks_causal import causal_mask, combine, count
 from ._masks_convert import convert
+from ._masks_diagnosis import repair
 from ._masks_leaks import leaks
 
 LESSON = "03_masks"

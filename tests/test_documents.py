@@ -1,7 +1,11 @@
 """Documents and their split: checked against the standard library's difflib and SHA-256, and with planted copies."""
 
 import hashlib
+import os
 import random
+import re
+import subprocess
+import sys
 from difflib import SequenceMatcher
 
 import pytest
@@ -69,6 +73,53 @@ def test_chains_of_copies_stay_together():
     order = rng.sample(range(8), 8)
     found = {frozenset(order[i] for i in group) for group in group_copies([texts[i] for i in order])}
     assert found == {frozenset(range(5)), frozenset([5]), frozenset([6]), frozenset([7])}
+
+
+def naive_groups(texts, run):
+    """The same from the definition: tuples of words, compared with one another, until nothing changes any more."""
+    runs = []
+    for text in texts:
+        found = re.findall("[\u3040-\u30ff\u3400-\u9fff]|[^\\W\u3040-\u30ff\u3400-\u9fff]+", text.lower())
+        n = min(run, len(found))
+        runs.append({tuple(found[i : i + n]) for i in range(len(found) - n + 1)})
+    groups = [{i} for i in range(len(texts))]
+    for i in range(len(texts)):
+        for j in range(i):
+            if runs[i] & runs[j]:
+                one, other = (next(g for g in groups if k in g) for k in (i, j))
+                if one is not other:
+                    groups.remove(other)
+                    one |= other
+    return sorted(sorted(group) for group in groups)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_groups_are_those_of_the_definition(seed, monkeypatch):
+    rng = random.Random(seed)
+    signs = ["a", "A", "b ", "c, ", "d\n", "e. ", "中", "文", " ", "é", "_"]
+    texts = ["".join(rng.choices(signs, k=rng.randint(0, 25))) for _ in range(9)]
+    for run in (1, 2, 3, 5, 8):
+        assert group_copies(texts, run) == naive_groups(texts, run)
+
+
+def test_a_copy_is_found_wherever_a_long_text_is_cut_for_the_work():
+    rng = random.Random(3)
+    passage = " ".join(words(13, rng))
+    for _ in range(30):
+        before = [" ".join(words(rng.randint(0, 2000), rng)) for _ in range(2)]
+        texts = [f"{text} {passage} {' '.join(words(50, rng))}" for text in before]
+        assert group_copies(texts) == [[0, 1]]
+        assert group_copies([texts[0], texts[1].replace(passage, passage[::-1])]) == [[0], [1]]
+
+
+def test_the_hash_of_a_word_is_the_same_in_every_process():
+    """Several processes must hold out the same; Python's own hash would differ."""
+    code = "from transformer_lab.data.documents import shingles; print(shingles('One two THREE 中', 2).tolist())"
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, env=os.environ | {"PYTHONHASHSEED": seed})
+        for seed in "12"
+    ]
+    assert runs[0].stdout == runs[1].stdout != b"" and len(eval(runs[0].stdout)) == 3
 
 
 def test_twelve_words_in_common_are_no_copy():

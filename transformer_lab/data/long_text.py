@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from ..environment import is_watched
 
-CHUNK = 2**16  # characters
+CHUNK = 2**12  # characters: larger ones take more memory and more time
 # Where a text may be cut so that byte pairs, as GPT-2 has them, see the same words in its chunks as in the whole:
 # before a single space or line end with something visible behind it, which belongs to that or stands alone, and
 # between a letter and a sign, which never share a word (written languages without spaces have only these).

@@ -74,7 +74,7 @@ class Tokenizer:
         """The ids of a text that comes in chunks, 16 or 32 bits each: a list of them takes ten times the memory."""
         ids, chunks = array("H" if len(self) <= 2**16 else "I"), iter(chunks)
         self.tokenizer.encode_special_tokens = True  # as in `encoding`
-        while group := list(islice(chunks, 16)):  # the library works at so many at a time, in all its threads
+        while group := list(islice(chunks, 32)):  # so many are worked on at a time, in all threads
             for encoding in self.tokenizer.encode_batch_fast(group):
                 ids.extend(encoding.ids)
         return np.frombuffer(ids, dtype=ids.typecode)

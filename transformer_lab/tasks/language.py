@@ -25,7 +25,7 @@ from .task import Task
 STYLE = dict(positions="rotary")
 LONGEST_VALIDATION = 1_000_000  # characters: more would make the evaluations longer, and their result hardly surer
 # Byte pairs are learnt from no more text than this for each of them: it takes up to 100 bytes of memory a byte.
-BYTES_A_TOKEN = 8_000
+BYTES_A_TOKEN = 5_000
 
 
 class Language(Task):

@@ -163,7 +163,9 @@ def translate(
 def generate(
     model: Model,
     prompt: Annotated[str, typer.Argument(help="The text to go on with.")],
-    max_new_tokens: Annotated[int, typer.Option(help="How many tokens to write.")] = 100,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(help="How many tokens to write; 100, or what the model's max_len has room for.")
+    ] = None,
     temperature: Annotated[float, typer.Option(help="0 takes the most probable token, 1 draws as the model says.")] = 0,
     top_k: Annotated[int | None, typer.Option(help="Draw from the k most probable tokens only.")] = None,
     top_p: Annotated[float | None, typer.Option(help="Draw from the most probable share of tokens only.")] = None,
@@ -177,6 +179,8 @@ def generate(
 
         gpt, tokenizer = loaded(model, device, "GPT")
         ids = torch.tensor([tokenizer.encode(prompt)], dtype=torch.long, device=next(gpt.parameters()).device)
+        if max_new_tokens is None:  # the last token is written and not read
+            max_new_tokens = max(1, min(100, gpt.config.max_len + 1 - ids.shape[1]))
         chance = dict(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
         written = run_generation(gpt, ids, max_new_tokens, stop=tokenizer.eos_id, **chance)
         typer.echo(tokenizer.decode(written[0]))

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -405,6 +406,21 @@ def test_tensorboard_shows_each_step_once_also_of_a_run_that_was_resumed(tmp_pat
     assert [step for step, _ in shown["loss"]] == [1, 2, 3, 4, 5, 6]
     assert shown["loss"] == losses[:3] + losses[5:]
     assert [step for step, _ in shown["validation_loss"]] == [3, 6]
+
+
+def test_metrics_may_be_of_any_kind_of_number_or_undefined(tmp_path):
+    task = Rows()
+    task.evaluate = lambda: {
+        "validation_loss": torch.tensor(0.5), "of_numpy": np.float32(0.25), "count": 3, "undefined": None
+    }  # fmt: skip
+    board = TensorBoard(tmp_path / "curves")
+    settings = Settings(steps=1, batch_size=8)
+    record = train(task, settings, tmp_path / "run", listeners=[board], progress=False)
+    board.writer.close()
+    metrics = {"validation_loss": 0.5, "of_numpy": 0.25, "count": 3.0, "undefined": None}
+    assert record.evaluations[0]["metrics"] == metrics
+    assert json.loads((tmp_path / "run" / "metrics.jsonl").read_text())["metrics"] == metrics
+    assert "count" in curves(tmp_path / "curves") and "undefined" not in curves(tmp_path / "curves")
 
 
 def test_what_the_evaluation_needs_is_asked_for_before_the_work():

@@ -25,7 +25,7 @@ from .batches import Batches
 from .interrupt import interrupts
 from .meter import Meter, Progress
 from .record import Record
-from .run import Run
+from .run import DIVERGED, Run, check_weights
 from .settings import Settings
 from .surroundings import alone, check_model
 from .tensorboard import TensorBoard
@@ -185,10 +185,11 @@ def seed_step(seed: int, step: int, rank: int) -> None:
 
 
 @torch.no_grad()
-def evaluate(task: Task) -> dict[str, float]:
-    """The task's metrics, the model in eval mode meanwhile."""
+def evaluate(task: Task) -> dict[str, float | None]:
+    """The task's metrics, the model in eval mode meanwhile; None for one that is undefined."""
     with evaluating(task.model):
-        return task.evaluate()
+        metrics = task.evaluate()
+    return {name: None if value is None else float(value) for name, value in metrics.items()}
 
 
 def tell(listeners: Iterable[Callable[[Progress], None]], now: Progress) -> None:
@@ -198,20 +199,10 @@ def tell(listeners: Iterable[Callable[[Progress], None]], now: Progress) -> None
             listen(now)
 
 
-DIVERGED = "training has diverged. A smaller lr may help, or more warmup."
-
-
 def check_finite(now: Progress) -> None:
     """Raise ValueError if the loss is no number any more: no step can mend that."""
     if not math.isfinite(now.loss):
         raise ValueError(f"The loss is {now.loss} at step {now.step}: {DIVERGED}")
-
-
-def check_weights(model: nn.Module, step: int) -> None:
-    """Raise ValueError if a weight is no number any more, which the loss shows at the next step only."""
-    for name, parameter in model.named_parameters():
-        if not parameter.isfinite().all():
-            raise ValueError(f"{name} is no number after step {step}: {DIVERGED}")
 
 
 def any_process(accelerator: Accelerator, flag: bool, step: int) -> bool:

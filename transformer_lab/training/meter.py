@@ -20,7 +20,7 @@ class Progress:
     tokens_per_s: float  # labels that the model has learnt from, over all processes
     learning_rate: float
     task: Task  # task.sample() and task.attention() show what the model does just now
-    metrics: dict[str, float] | None = None
+    metrics: dict[str, float | None] | None = None
 
     def line(self) -> dict:
         """What metrics.jsonl keeps of an evaluation."""

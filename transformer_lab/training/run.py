@@ -10,6 +10,7 @@ from pathlib import Path, PureWindowsPath
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
+from torch import nn
 
 from ..files import clear_unfinished, path_of, to_json
 from ..pretrained import save
@@ -22,6 +23,7 @@ from .surroundings import machine
 
 MAY_CHANGE = ("keep", "log_every", "checkpoint_every", "compile")  # between a run and its resumption
 WRITTEN = ("model.safetensors", "config.json", "tokenizer.json", "metrics.jsonl")  # into its folder, beside checkpoints
+DIVERGED = "training has diverged. A smaller lr may help, or more warmup."
 
 
 class Run:
@@ -135,6 +137,7 @@ class Run:
     def rescue(self) -> None:
         """Write a checkpoint of this step, if there is none, without the other processes."""
         if self.folder is not None and self.accelerator.is_main_process and self.step != self.saved_step:
+            check_weights(self.task.model, self.step)
             self.write()
             self.saved_step = self.step
 
@@ -194,6 +197,13 @@ class Run:
                 f"{self.folder} was begun with {were} and goes on with {are}: the result may differ a little.",
                 stacklevel=2,
             )
+
+
+def check_weights(model: nn.Module, step: int) -> None:
+    """Raise ValueError if a weight is no number any more, which the loss shows at the next step only."""
+    for name, parameter in model.named_parameters():
+        if not parameter.isfinite().all():
+            raise ValueError(f"{name} is no number after step {step}: {DIVERGED}")
 
 
 def check_folder(folder: Path, resume: bool) -> None:

@@ -20,5 +20,6 @@ class TensorBoard:
             self.writer = SummaryWriter(str(self.folder), purge_step=now.step)
         scalars = {"loss": now.loss, "learning_rate": now.learning_rate, "tokens_per_s": now.tokens_per_s}
         for name, value in (scalars | (now.metrics or {})).items():
-            self.writer.add_scalar(name.replace(" ", "_").replace(",", ""), value, now.step)
+            if value is not None:
+                self.writer.add_scalar(name.replace(" ", "_").replace(",", ""), value, now.step)
         self.writer.flush()

@@ -33,8 +33,10 @@ TESTS = {
     "metrics": ["metrics"],
     "pretrained": ["pretrained"],
     **{f"training/{name}": ["training", "checkpoints", "resume"] for name in ("batches", "checkpoints", "interrupt")},
-    **{f"training/{name}": ["training", "checkpoints", "resume"] for name in ("loop", "meter", "record", "run")},
+    **{f"training/{name}": ["training", "owner", "resume"] for name in ("loop", "meter", "record", "run")},
     **{f"training/{name}": ["training"] for name in ("schedules", "settings", "tensorboard")},
+    "training/owner": ["owner"],
+    "training/surroundings": ["surroundings"],
 }
 COMPARISONS = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
                ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In}  # fmt: skip

@@ -275,6 +275,28 @@ def test_a_listener_that_raises_costs_nothing_that_was_learnt(uninterrupted, tmp
     assert [line["metrics"] for line in again.evaluations] == [line["metrics"] for line in record.evaluations]
 
 
+@pytest.mark.parametrize("step", [5, 10])
+def test_an_evaluation_that_raises_costs_nothing_that_was_learnt_and_is_made_up_for(uninterrupted, tmp_path, step):
+    whole, record, _ = uninterrupted
+
+    class Unmeasured(Tokens):
+        def evaluate(self):
+            if self.n_batches == step:
+                raise Broken("no memory")
+            return super().evaluate()
+
+    with pytest.raises(Broken, match="no memory"):
+        run(Unmeasured(), tmp_path)
+    assert len(lines(tmp_path)) == step // 5 - 1
+    resumed = Tokens()
+    again = run(resumed, tmp_path, resume=True)
+    assert resumed.n_batches == 10 - step
+    assert_same_weights(resumed.model, whole.model)
+    assert [line["metrics"] for line in again.evaluations] == [line["metrics"] for line in record.evaluations]
+    assert lines(tmp_path) == evaluations(again)
+    assert again.evaluations[step // 5 - 1]["loss"] is None  # of steps that nobody remembers
+
+
 def test_a_bar_that_cannot_be_drawn_costs_nothing_that_was_learnt(tmp_path, monkeypatch):
     """The terminal is gone, or the program that read our output."""
 
@@ -534,7 +556,7 @@ def test_a_checkpoint_that_no_run_has_written_is_refused(begun, content):
     refused(Tokens(), begun, "newest checkpoint in .* was not written by a training run")
 
 
-def test_a_run_on_a_file_goes_on_after_all_was_moved(tmp_path, monkeypatch):
+def test_a_run_on_a_file_goes_on_after_all_was_moved_and_keeps_no_path_of_this_machine(tmp_path, monkeypatch):
     home, elsewhere = tmp_path / "somebodys-home", tmp_path / "elsewhere"
     (home / "proj").mkdir(parents=True)
     rng = random.Random(0)
@@ -553,10 +575,12 @@ def test_a_run_on_a_file_goes_on_after_all_was_moved(tmp_path, monkeypatch):
     monkeypatch.chdir(home / "proj")
     with pytest.raises(Stopped):
         train(pairs(home / "proj" / "pairs.tsv"), settings, "run", listeners=[listen], progress=False)
+    assert not [path for path in home.rglob("*") if path.is_file() and b"somebodys-home" in path.read_bytes()]
     home.rename(elsewhere)
     monkeypatch.chdir(elsewhere)
     train(pairs("proj/pairs.tsv"), settings, "proj/run", resume=True, progress=False)
     assert [line["step"] for line in lines(elsewhere / "proj" / "run")] == [2, 4]
+    assert not [path for path in elsewhere.rglob("*") if path.is_file() and b"somebodys-home" in path.read_bytes()]
 
 
 def test_settings_that_do_not_change_the_weights_may_change(uninterrupted, begun):

@@ -423,14 +423,6 @@ def test_metrics_may_be_of_any_kind_of_number_or_undefined(tmp_path):
     assert "count" in curves(tmp_path / "curves") and "undefined" not in curves(tmp_path / "curves")
 
 
-def test_what_the_evaluation_needs_is_asked_for_before_the_work():
-    task = Rows()
-    task.requires = ("json", "no_such_package", "nor_this")
-    task.collate = None
-    with pytest.raises(FileNotFoundError, match="evaluation needs the packages no_such_package, nor_this: pip install"):
-        train(task, Settings(steps=1, batch_size=8), progress=False)
-
-
 def test_listeners_see_the_model_without_dropout():
     task, seen = Rows(dropout=0.5), []
     train(

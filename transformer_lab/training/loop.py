@@ -18,7 +18,6 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..optional import require_packages
 from ..reading import evaluating
 from ..tasks.task import IGNORED, Task
 from .batches import Batches
@@ -47,7 +46,6 @@ def train(
     and where the loss is no number any more; OSError if the folder cannot be written.
     """
     check_model(task.model)
-    require_packages("This task's evaluation", *getattr(task, "requires", ()))
     listeners = list(listeners)
     curves = {listener.folder for listener in listeners if isinstance(listener, TensorBoard)}
     with alone() as (accelerator, device):
@@ -79,6 +77,9 @@ def go_on(
     """Take the steps that are left, or fewer if it is interrupted or has stalled."""
     accelerator, task, settings, optimizer = run.accelerator, run.task, run.settings, run.optimizer
     speaks = accelerator.is_main_process
+    if run.owes_evaluation():
+        measure(run, Progress(run.step, settings.steps, math.nan, math.nan, settings.learning_rate(run.step - 1), task))
+        run.save()
     task.model.train()
     bar = tqdm(total=settings.steps, initial=run.step, desc="training", unit="step", disable=not (progress and speaks))
     with bar:
@@ -93,8 +94,7 @@ def go_on(
                 now = Progress(run.step, settings.steps, *meter.read(), settings.learning_rate(run.step - 1), task)
                 check_finite(now)
             if evaluated:
-                now.metrics = broadcast_object_list([evaluate(task)])[0]  # the first process has the last word
-                run.record.add(now.line())
+                measure(run, now)
             if saved or stopping:
                 check_weights(task.model, run.step)
                 run.save()
@@ -109,6 +109,14 @@ def go_on(
                 return
             if evaluated or saved:
                 meter.restart()  # they took their time; the model's speed is another matter
+
+
+def measure(run: Run, now: Progress) -> None:
+    """Evaluate, and record it."""
+    with run.kept():
+        metrics = evaluate(run.task)
+    now.metrics = broadcast_object_list([metrics])[0]  # the first process has the last word
+    run.record.add(now.line())
 
 
 def training_step(

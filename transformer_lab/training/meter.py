@@ -1,5 +1,6 @@
 """How fast the loss falls, and how fast the model reads: what is said while it trains."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ class Progress:
         return {
             "step": self.step,
             "loss": self.loss,
-            "tokens_per_s": round(self.tokens_per_s),
+            "tokens_per_s": round(self.tokens_per_s) if math.isfinite(self.tokens_per_s) else None,
             "metrics": self.metrics,
         }
 

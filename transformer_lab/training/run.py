@@ -141,6 +141,11 @@ class Run:
             self.write()
             self.saved_step = self.step
 
+    def owes_evaluation(self) -> bool:
+        """Did the evaluation fail at the step from which it goes on?"""
+        measured = [one["step"] for one in self.record.evaluations]
+        return self.step > 0 and self.settings.is_evaluated(self.step) and self.step not in measured
+
     def interrupt(self) -> Record:
         """End in between: the record says so; without a folder there is nothing to come back to, KeyboardInterrupt."""
         if self.folder is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from test_resume import SETTINGS, Stopped, Tokens, run, stop
+from transformer_lab.data.tokenizers import WordTokenizer
 from transformer_lab.training.loop import train
 from transformer_lab.training.owner import owning
 from transformer_lab.training.run import check_folder
@@ -119,6 +120,21 @@ def test_a_folder_that_cannot_be_written_is_known_before_the_work(tmp_path):
         with pytest.raises(OSError, match=rf"^{folder} cannot be used, for nothing can be written there: .*\.$"):
             run(task, folder)
     assert task.n_batches == 0 and (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_model_that_could_not_be_saved_is_known_before_the_work(tmp_path):
+    class Mine(type(Tokens().model)):
+        """A model of one's own, which `load` would not know."""
+
+    task = Tokens()
+    task.model.__class__ = Mine
+    with pytest.raises(ValueError, match="^save takes a Transformer, GPT, .*; got a Mine"):
+        run(task, tmp_path / "run")
+    task = Tokens()
+    task.tokenizer = WordTokenizer.train(["a b c d e f g h i j k l"])
+    with pytest.raises(ValueError, match="vocab"):
+        run(task, tmp_path / "run")
+    assert task.n_batches == 0 and not contents(tmp_path)
 
 
 # What others may have put into the folder, and the name in the refusal.

@@ -2,6 +2,7 @@
 
 import os
 import re
+import threading
 import warnings
 from contextlib import contextmanager, nullcontext
 
@@ -220,3 +221,23 @@ def test_a_trained_model_can_be_prepared_by_another_accelerator(no_state):
     train(task, Settings(steps=1, batch_size=8), progress=False)
     model = Accelerator(cpu=True, mixed_precision="bf16").prepare(task.model)
     assert hasattr(model, "_original_forward")  # it was not taken for one that is prepared already
+
+
+def test_two_threads_do_not_train_at_once(expected):
+    task, said = Rows(dropout=0.2), []
+
+    def other():
+        with pytest.raises(ValueError, match="^Another thread of this process is training a model: wait"):
+            learnt(seed=1)
+        said.append(True)
+
+    def listen(now):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        learnt(seed=1)  # in the same thread, one after the other, they do no harm
+
+    settings = Settings(steps=4, batch_size=16, precision="float32", log_every=1)
+    train(task, settings, listeners=[listen], progress=False)
+    assert len(said) == 4
+    assert_same(weights(task.model), expected["float32"])

@@ -127,10 +127,8 @@ def save(model: nn.Module, tokenizer: Tokenizer, folder, task: dict | None = Non
     ValueError for what `load` would not take back; OSError, and the folder stays as it was.
     """
     model = unwrapped(model)
-    if type(model) not in MODELS.values():
-        raise ValueError(f"save takes a {', '.join(MODELS)}; got a {type(model).__name__}.")
+    check_savable(model, tokenizer)
     check_finite(model.state_dict())
-    check_vocabulary(tokenizer, model.config.vocab_size)
     weights = {name: to_16_bits(tensor) for name, tensor in model.state_dict().items()}
     folder = made(path_of(folder))
     # All three are written beside the old ones first, then take their places, config.json last: it knows the others'
@@ -155,6 +153,13 @@ def save(model: nn.Module, tokenizer: Tokenizer, folder, task: dict | None = Non
             "tokenizer_sha256": sha256(tokenizer_path),
         }
         config_path.write_text(to_json(config, indent=2) + "\n", encoding="utf-8")
+
+
+def check_savable(model: nn.Module, tokenizer: Tokenizer) -> None:
+    """Raise ValueError for a model or tokenizer that `load` would not take back, whatever the weights are."""
+    if type(model) not in MODELS.values():
+        raise ValueError(f"save takes a {', '.join(MODELS)}; got a {type(model).__name__}.")
+    check_vocabulary(tokenizer, model.config.vocab_size)
 
 
 def made(folder: Path) -> Path:

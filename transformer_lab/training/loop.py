@@ -41,9 +41,11 @@ def train(
     """Train task.model; returns the record of its evaluations.
 
     With a folder, checkpoints and metrics.jsonl are kept there and in the end the model; resume goes on from the last
-    checkpoint. Ctrl-C writes a checkpoint and returns; without a folder it raises KeyboardInterrupt. Listeners hear how
-    it goes. Raises ValueError for settings that do not fit the task, the number of processes or the run to be resumed,
-    and where the loss is no number any more; OSError if the folder cannot be written.
+    checkpoint. Ctrl-C, or a closed terminal, writes a checkpoint and returns; without a folder it raises
+    KeyboardInterrupt. Listeners hear how it goes, when what they hear of is saved. The result follows from data,
+    settings and device alone. Raises ValueError for a model or settings that do not fit the task, the number of
+    processes or the run to be resumed, and where the loss is no number any more; OSError if the folder cannot be
+    written, or belongs to another process.
     """
     check_model(task.model)
     listeners = list(listeners)

@@ -22,7 +22,7 @@ def owning(folder: Path | str) -> Iterator[Path]:
     it when the process ends, however it ends.
     """
     folder = path_of(folder)
-    was_there = folder.exists()
+    was_there = os.path.exists(folder)  # which, unlike Path's, raises nothing
     lock = locked(folder)
     try:
         now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")

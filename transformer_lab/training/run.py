@@ -13,7 +13,7 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from ..files import clear_unfinished, path_of, to_json
-from ..pretrained import save
+from ..pretrained import check_savable, save
 from ..tasks.task import Task, check_fingerprint
 from .checkpoints import FORMAT, Checkpoints
 from .owner import owning
@@ -67,6 +67,7 @@ class Run:
     def take(self, stack: ExitStack, resume: bool, curves: Iterable[Path]) -> None:
         """Own the folders from now on, and see that they are fit for the run."""
         if self.folder is not None:
+            check_savable(self.task.model, self.task.tokenizer)
             stack.enter_context(owning(self.folder))
             clear_unfinished(self.folder, WRITTEN)
             check_contents(self.folder, resume)

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import metadata
+from threading import RLock
 
 import torch
 from accelerate import Accelerator
@@ -27,8 +28,10 @@ def alone() -> Iterator[tuple[Accelerator, torch.device]]:
 
     Within the block torch computes as in a fresh process. Afterwards all is as before: the state that an Accelerator or
     Trainer of an earlier cell has left, torch's default type and device, its precision, whether it keeps gradients.
+    Raises ValueError while another thread of the process trains.
     """
     with ExitStack() as stack:
+        stack.enter_context(the_only_thread())
         stack.enter_context(without_foreign_variables())
         stack.enter_context(without_foreign_state())
         on_cpu = pick_device().type == "cpu"
@@ -37,6 +40,20 @@ def alone() -> Iterator[tuple[Accelerator, torch.device]]:
         device = pick_device() if accelerator.num_processes == 1 else accelerator.device
         stack.enter_context(fresh_torch(device))
         yield accelerator, device
+
+
+TRAINING = RLock()
+
+
+@contextmanager
+def the_only_thread() -> Iterator[None]:
+    """Within the block no other thread trains: both would draw from one source of random numbers. ValueError."""
+    if not TRAINING.acquire(blocking=False):
+        raise ValueError("Another thread of this process is training a model: wait until it has ended.")
+    try:
+        yield
+    finally:
+        TRAINING.release()
 
 
 @contextmanager

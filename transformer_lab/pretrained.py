@@ -157,6 +157,7 @@ def save(model: nn.Module, tokenizer: Tokenizer, folder, task: dict | None = Non
 
 def check_savable(model: nn.Module, tokenizer: Tokenizer) -> None:
     """Raise ValueError for a model or tokenizer that `load` would not take back, whatever the weights are."""
+    model = unwrapped(model)
     if type(model) not in MODELS.values():
         raise ValueError(f"save takes a {', '.join(MODELS)}; got a {type(model).__name__}.")
     check_vocabulary(tokenizer, model.config.vocab_size)

@@ -155,8 +155,8 @@ def test_torch_tensors_are_taken_and_own_points_kept():
         (lambda: QueryExplorer(temperature=0), "temperature must be between 0.05 and 10; got 0"),
         (lambda: attend_to([1, 2, 3], KEYS, VALUES), r"query and keys .* got \(3,\) and \(5, 2\)"),
         (lambda: attend_to([1, 2], KEYS, VALUES[:4]), r"values .* S=5 .* got \(4, 2\)"),
-        (lambda: attend_to([1, 2], KEYS, VALUES, 0), "temperature must be above 0; got 0"),
-        (lambda: attend_to([1, 2], KEYS, VALUES, math.nan), "temperature must be above 0; got nan"),
+        (lambda: attend_to([1, 2], KEYS, VALUES, 0), "temperature must be above 0 and finite; got 0"),
+        (lambda: attend_to([1, 2], KEYS, VALUES, math.nan), "temperature must be above 0 and finite; got nan"),
     ],
 )
 def test_errors_are_one_sentence_that_names_the_argument(wrong, says):

@@ -67,7 +67,7 @@ def test_what_python_reads():
         (lambda: SoftmaxExplorer(shift=51), "shift must be between -50 and 50; got 51"),
         (lambda: softmax_and_loss([], 0), r"scores must be finite .* got shape \(0,\)"),
         (lambda: softmax_and_loss([1.0, 2.0], 2), "target must be between 0 and 1; got 2"),
-        (lambda: softmax_and_loss([1.0, 2.0], 0, 0), "temperature must be above 0; got 0"),
+        (lambda: softmax_and_loss([1.0, 2.0], 0, 0), "temperature must be above 0 and finite; got 0"),
     ],
 )
 def test_errors_are_one_sentence_that_names_the_argument(wrong, says):

@@ -1,6 +1,7 @@
 """What the views do with files, long texts, hostile tokens, odd devices and numbers that are none."""
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -17,21 +18,29 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from matplotlib.image import imread
 from torch.overrides import TorchFunctionMode
+from typer.testing import CliRunner
 
 from test_analysis import without_shape_checks  # noqa: F401
 from test_attention_view import hf_tokenizer
 from transformer_lab import BERT, GPT, Transformer, TransformerConfig, attention, load
+from transformer_lab.cli import app
 from transformer_lab.data.tokenizers import CharacterTokenizer
 from transformer_lab.sentences import said
 from transformer_lab.viz import (
     AttentionView,
     DateTranslator,
+    FamilyExplorer,
+    LiveAttention,
     NormExplorer,
     QueryExplorer,
     RotaryExplorer,
     SoftmaxExplorer,
     WhatIf,
+    attend_to,
     attention_picture,
+    model_cost,
+    softmax_and_loss,
+    turn_pairs,
 )
 from transformer_lab.viz.bertviz import head_view, model_view, neuron_view
 from transformer_lab.viz.inputs import is_unseen, romanised, visible
@@ -196,12 +205,53 @@ def test_arrays_that_are_too_large_are_refused_before_they_are_copied(kind):
         with pytest.raises(ValueError, match=r"^scores must have the shape \(1, 1, 2, 2\)"):
             AttentionView(HALF, ["a", "b"], scores=large)
     else:
-        for draw in (AttentionView, head_view, model_view):
-            with pytest.raises(ValueError, match="got 26,214,400: leave out heads or tokens"):
+        with pytest.raises(ValueError, match="got 26,214,400: leave out heads or tokens"):
+            AttentionView(large, ["a"] * 1024)
+        for draw in (head_view, model_view):
+            with pytest.raises(ValueError, match=r"^The view would take 7549\.7 MB"):
                 draw(large, ["a"] * 1024)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5e6, peak
+
+
+def test_bertviz_is_asked_for_no_more_than_it_can_draw_before_anything_is_copied(no_attention):
+    large = np.broadcast_to(np.full((1, 1, 1, 1), 0.5, np.float32), (48, 16, 900, 900))  # 2.5 GB, were it copied
+    tracemalloc.start()
+    for draw in (head_view, model_view):
+        for given in (large, torch.full((1, 1, 1, 1), 0.5).expand(48, 16, 900, 900)):
+            with pytest.raises(ValueError, match=r"^The view would take 3732\.5 MB"):
+                draw(given, ["a"] * 900)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5e6, peak
+    model, _ = a_gpt(vocab_size=8)
+    with pytest.raises(ValueError, match=r"^The view would take .* give a shorter text\.$"):
+        neuron_view(model, Letters(), "x" * 400)
+
+
+def test_snapshots_that_are_too_many_are_refused_at_the_first():
+    one = np.broadcast_to(np.full((1, 1, 1, 1), 1 / 400, np.float32), (4, 8, 400, 400))
+    tokens = ["a"] * 400
+    with pytest.raises(
+        ValueError, match=r"^Snapshots hold at most 16,000,000 weights; got 512,000,000: leave out steps"
+    ):
+        AttentionView.over_training([Snapshot(i, 1.0, (one if i == 0 else None, tokens)) for i in range(100)])
+
+
+def test_the_command_looks_at_the_ending_before_it_loads_a_model(tmp_path, monkeypatch):
+    for out, sentence in (
+        ("page.pdf", "page.pdf ends in .pdf; wanted .html or .png or .svg."),
+        ("missing/page.html", f"there is no folder {tmp_path / 'missing'}."),
+        ("", f"{tmp_path} is a folder; wanted the name of a file."),
+    ):
+        result = CliRunner().invoke(app, ["view", "no such model", "May 3", "-o", str(tmp_path / out)])
+        assert result.exit_code == 2 and result.output.strip().endswith(sentence), result.output
+    for out in ("page", "page.SVG"):
+        result = CliRunner().invoke(app, ["view", "dates", "May 3", "-o", str(tmp_path / out)])
+        assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.SVG", "page.html"]
+    assert result.output.strip() == f"Written: {tmp_path / 'page.SVG'}"
 
 
 # Devices
@@ -446,6 +496,12 @@ NAN = np.float64("nan")
         lambda: a_view().__setattr__("selection", {"layer": np.int64(9), "head": np.float64(0)}),
         lambda: WhatIf(*a_gpt(), "the").__setattr__("switched_off", [["decoder", np.int64(9), np.int64(0)]]),
         lambda: head_view(HALF, ["a", "b"], include_heads=np.array([7])),
+        lambda: turn_pairs(np.full(4, NAN), np.ones(4), 0, 0),
+        lambda: attend_to(np.full(2, NAN), np.ones((1, 2)), np.ones((1, 2))),
+        lambda: attend_to(np.ones(2), np.ones((1, 2)), np.ones((1, 2)), math.inf),
+        lambda: softmax_and_loss(np.ones(2), 0, math.inf),
+        lambda: model_cost(math.nan, 1, 1),
+        lambda: FamilyExplorer(ff_ratio=math.nan),
     ],
 )
 def test_no_sentence_speaks_numpy(make):
@@ -476,6 +532,7 @@ EMPTY = "There is nothing to attend to: the text is empty."
         (lambda: AttentionView(HALF, [b"a", b"b"]), 'Bytes? Give token.decode("utf-8", "replace").'),
         (lambda: AttentionView(HALF, b"ab"), 'Bytes? Give token.decode("utf-8", "replace").'),
         (lambda: AttentionView(HALF, [None, "a"]), "strings; got [None, 'a']. Ids? Give the tokenizer's tokens."),
+        (lambda: LiveAttention(lambda text: torch.ones(1, 1, 1, 1), "a"), "compute(text) must return (attention, "),
         (lambda: AttentionView.from_model(*a_gpt(), ""), EMPTY),
         (lambda: neuron_view(*a_gpt(), ""), EMPTY),
         (lambda: WhatIf(*a_gpt(), ""), EMPTY),

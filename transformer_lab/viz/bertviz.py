@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from IPython.display import Image
 
+from ..analysis import our_model
 from . import attention_picture, saved_page
 from .bertviz_html import offline
-from .inputs import as_picture, visible
+from .inputs import as_picture, shape_of, visible
+from .model_attention import source_ids
 from .queries_and_keys import queries_and_keys
 
 MOST_MEGABYTES = 4  # of data in one output: a notebook keeps all of it
@@ -75,9 +77,8 @@ def head_view(
     and include_heads are all that it holds; these are indices too. Raises ValueError where something does not fit, and
     where there is more data than a notebook bears.
     """
-    weights, labels, layers, kept = prepared(attention, query_tokens, key_tokens, include_layers, include_heads)
-    n_weights = len(kept) * weights[0, 0].size  # of a layer; each is a line and a box on both sides
-    check_size(6 * len(layers) * n_weights, 3 * n_weights, CHOOSE)
+    included = include_layers, include_heads
+    weights, labels, layers, kept = prepared(attention, query_tokens, key_tokens, *included, one_layer=True)
     layer = chosen("layer", layer, layers)[0]
     heads = chosen("heads", heads, kept)
     drawing = bertviz.head_view(
@@ -97,8 +98,6 @@ def model_view(
 ) -> Bertviz:
     """All layers and heads at a glance; a click enlarges one. Arguments and errors are those of `head_view`."""
     weights, labels, layers, heads = prepared(attention, query_tokens, key_tokens, include_layers, include_heads)
-    n_weights = len(layers) * len(heads) * weights[0, 0].size
-    check_size(6 * n_weights, n_weights, CHOOSE)
     drawing = bertviz.model_view(
         **arguments(weights, labels),
         include_layers=layers,
@@ -116,12 +115,14 @@ def neuron_view(model, tokenizer, text, layer=None, head=None, display_mode="lig
     Takes a GPT, a BERT, or a Transformer, whose encoder is shown; layer and head are what is shown at first.
     Biases on the scores (ALiBi, T5) are in the weights, but in no product. Raises ValueError as `head_view` does.
     """
-    weights, queries, keys, tokens, bidirectional = queries_and_keys(model, tokenizer, text)
-    n_layers, n_heads = weights.shape[:2]
+    model = our_model(model)
+    ids, config = source_ids(model, tokenizer, text), model.config
+    n_layers, n_heads, T = config.n_layers, config.n_heads, ids.shape[1]
+    n_shapes = 7 * T**2 + 3 * T * config.head_width
+    check_size(8 * n_layers * n_heads * T * (T + 2 * config.head_width), n_shapes, "give a shorter text")
     layer, head = chosen("layer", layer, range(n_layers))[0], chosen("head", head, range(n_heads))[0]
-    n_bytes = 8 * (weights.size + queries.size + keys.size)
-    check_size(n_bytes, 7 * weights[0, 0].size + 3 * queries[0, 0].size, "give a shorter text")
-    labels = [label(token) for token in tokens]
+    weights, queries, keys, bidirectional = queries_and_keys(model, ids)
+    labels = [label(token) for token in tokenizer.tokens(ids[0])]
     data = {"left_text": labels, "right_text": labels, "attn": np.round(weights, 3).tolist()}
     data |= {"queries": four_digits(queries), "keys": four_digits(keys)}
     # bertviz would run a model of its own collection, whose class it knows; its drawing takes any model's numbers.
@@ -134,11 +135,19 @@ def neuron_view(model, tokenizer, text, layer=None, head=None, display_mode="lig
     return Bertviz(drawing, "neuron", 1030, weights, (labels, labels), layer, head)
 
 
-def prepared(attention, query_tokens, key_tokens, include_layers, include_heads):
-    """Weights (L, H, T, S), labels of queries and of keys, and the layers and heads to be drawn: all of it checked."""
+def prepared(attention, query_tokens, key_tokens, include_layers, include_heads, one_layer=False):
+    """Weights (L, H, T, S), labels of queries and of keys, and the layers and heads to be drawn: all of it checked.
+
+    one_layer: one is drawn at a time, each weight as a line and a box on both sides; else all, each as a line.
+    """
+    shape = shape_of(attention)
+    if len(shape) != 4:  # as_picture says why
+        shape = as_picture(attention, query_tokens, key_tokens)[0].shape
+    layers = chosen("include_layers", include_layers, range(shape[0]))
+    heads = chosen("include_heads", include_heads, range(shape[1]))
+    n_weights = len(heads) * shape[2] * shape[3]
+    check_size(6 * len(layers) * n_weights, n_weights * (3 if one_layer else len(layers)), CHOOSE)
     weights, *tokens = as_picture(attention, query_tokens, key_tokens)
-    layers = chosen("include_layers", include_layers, range(weights.shape[0]))
-    heads = chosen("include_heads", include_heads, range(weights.shape[1]))
     return weights, tuple([label(token) for token in side] for side in tokens), layers, heads
 
 

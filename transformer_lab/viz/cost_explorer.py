@@ -27,9 +27,9 @@ def model_cost(
     embedding again, so it has no parameters of its own. Every query meets every key. Raises ValueError for sizes < 1.
     """
     for name, size in (("d_model", d_model), ("d_ff", d_ff), ("T", T), ("n_layers", n_layers)):
-        if size < 1:
+        if not size >= 1:
             raise ValueError(f"{name} must be at least 1; got {size}.")
-    if vocab_size < 0:
+    if not vocab_size >= 0:
         raise ValueError(f"vocab_size must be at least 0; got {vocab_size}.")
     matrices = 3 if gated else 2
     parameters = {

@@ -89,7 +89,7 @@ class FamilyExplorer(Explorer):
         name, value = proposal.trait.name, proposal.value
         listed = {"d_model": WIDTHS, "vocab_size": VOCABULARIES, "ff_ratio": RATIOS}[name]
         near = min(listed, key=lambda choice: abs(choice - value))
-        if abs(near - value) > 1e-3:
+        if not abs(near - value) <= 1e-3:
             raise ValueError(f"{name} must be one of {', '.join(f'{x:.4g}' for x in listed)}; got {value}.")
         return near
 

@@ -54,8 +54,8 @@ def as_weights(attention, lowest=0) -> np.ndarray:
             'attention is empty: a Hugging Face model returns it only when loaded with attn_implementation="eager" '
             "and called with output_attentions=True."
         )
-    for one in attention if layered else [attention]:  # before anything is copied
-        check_layer(getattr(one, "shape", ())[-3:] if getattr(one, "ndim", 0) > 2 else (0,))
+    if len(shape_of(attention)) > 3:
+        check_layer(shape_of(attention)[-3:])
     if layered:
         attention = one_array(attention)
     if hasattr(attention, "detach"):
@@ -81,6 +81,13 @@ def as_weights(attention, lowest=0) -> np.ndarray:
             f"got {array.min():.3g} to {array.max():.3g}."
         )
     return array
+
+
+def shape_of(attention) -> tuple[int, ...]:
+    """What shape weights have, before any is copied: of one tensor a layer, the shape of all together; else ()."""
+    if isinstance(attention, (list, tuple)) and attention and all(hasattr(layer, "shape") for layer in attention):
+        return (len(attention), *attention[0].shape[-3:])
+    return tuple(getattr(attention, "shape", ()))
 
 
 def check_layer(shape, advice: str = "leave out heads or tokens") -> None:

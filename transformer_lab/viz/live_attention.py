@@ -43,6 +43,9 @@ class LiveAttention(AttentionView):
 
     def _moment(self, text: str) -> dict:
         given = self._compute(text)
+        if not isinstance(given, (dict, tuple, list)) or len(given) < 2 and not isinstance(given, dict):
+            came = type(given).__name__
+            raise ValueError(f"compute(text) must return (attention, query tokens), or a dict of these; got a {came}.")
         return by_name(given) if isinstance(given, dict) else by_name(*given)
 
     def _read_again(self, _change):

@@ -4,23 +4,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..analysis import our_model
 from ..models import GPT, Transformer
 from ..reading import evaluating
 from .heads_at_work import record_heads
 from .inputs import as_weights
-from .model_attention import source_ids
 
 
 @torch.no_grad()
-def queries_and_keys(model: nn.Module, tokenizer, text: str):
-    """(weights (L, H, T, T), queries and keys (L, H, T, d_head), tokens, whether a query sees later keys).
+def queries_and_keys(model: nn.Module, ids: torch.Tensor):
+    """(weights (L, H, T, T), queries and keys (L, H, T, d_head), whether a query sees later keys) of ids (1, T).
 
-    As the scores use them. Of a Transformer, its encoder's. Raises ValueError for another model, for an empty text, and
-    where weights do not come from queries and keys.
+    As the scores use them. Of a Transformer, its encoder's. ValueError where weights do not come from queries and keys.
     """
-    model = our_model(model)
-    ids = source_ids(model, tokenizer, text)
     with evaluating(model), record_heads(model) as heads:
         model.encode(ids) if isinstance(model, Transformer) else model(ids)
     layers = heads["decoder" if isinstance(model, GPT) else "encoder"]
@@ -32,7 +27,7 @@ def queries_and_keys(model: nn.Module, tokenizer, text: str):
         )
     queries, keys = (stacked(getattr(layer, name) for layer in layers) for name in ("queries", "keys"))
     sees_later = not isinstance(model, GPT) or bool(np.triu(weights, k=1).any())
-    return weights, queries, keys, tokenizer.tokens(ids[0]), sees_later
+    return weights, queries, keys, sees_later
 
 
 def stacked(layers) -> np.ndarray:

@@ -30,8 +30,10 @@ def attend_to(query, keys, values, temperature: float | int = 1.0) -> tuple[np.n
         raise ValueError(f"query and keys must be (d,) and (S, d); got {query.shape} and {keys.shape}.")
     if values.ndim != 2 or len(values) != len(keys) or not len(keys):
         raise ValueError(f"values must be (S, d_value), one row a key, S={len(keys)} > 0; got {values.shape}.")
-    if not temperature > 0:
-        raise ValueError(f"temperature must be above 0; got {temperature}.")
+    if not all(np.isfinite(x).all() for x in (query, keys, values)):
+        raise ValueError("query, keys and values must be finite numbers; got NaN or infinity.")
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"temperature must be above 0 and finite; got {temperature}.")
     scores = keys @ query / (temperature * math.sqrt(len(query)))
     weights = np.exp(scores - scores.max())
     weights /= weights.sum()

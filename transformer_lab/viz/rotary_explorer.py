@@ -24,6 +24,9 @@ def turn_pairs(q, k, query_position: int, key_position: int, theta: float | int 
     q, k = (np.asarray(x, dtype=np.float64) for x in (q, k))
     if q.ndim != 1 or q.shape != k.shape or len(q) % 2 or not len(q):
         raise ValueError(f"q and k must both be (d_head,), d_head even; got {q.shape} and {k.shape}.")
+    for name, value in (("q", q), ("k", k)):
+        if not np.isfinite(value).all():
+            raise ValueError(f"{name} must be finite numbers; got {said(value)}.")
     frequency = frequencies(len(q), theta)
     turned = [_turn(x.reshape(2, -1).T, p * frequency) for x, p in ((q, query_position), (k, key_position))]
     return *turned, float((turned[0] * turned[1]).sum() / math.sqrt(len(q)))
@@ -61,10 +64,8 @@ class RotaryExplorer(Explorer):
         k = q if k is None else np.asarray(k, dtype=np.float64)
         if not (theta > 1 and math.isfinite(theta)):
             raise ValueError(f"theta must be more than 1; got {theta}.")
-        turn_pairs(q, k, 0, 0, theta)  # complains about shapes
+        turn_pairs(q, k, 0, 0, theta)  # complains about shapes and numbers
         for name, value in (("q", q), ("k", k)):
-            if not np.isfinite(value).all():
-                raise ValueError(f"{name} must be finite numbers; got {said(value)}.")
             self.set_trait(name, [float(x) for x in value])
         self.set_trait("theta", float(theta))
         super().__init__(**kwargs)

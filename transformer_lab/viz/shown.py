@@ -37,7 +37,10 @@ class Shown:
     def __init__(self, moments: list[dict[str, Seen]], signed: bool = False):
         self.seen, self.parts, weights, norms = {}, [], 0, 0
         for name in moments[0]:
-            self.seen[name] = [checked(moment[name], signed) for moment in moments]
+            first = checked(moments[0][name], signed)
+            if len(moments) > 1 and (total := weights + len(moments) * first.weights.size) > MOST_WEIGHTS:
+                raise ValueError(f"Snapshots hold at most {MOST_WEIGHTS:,} weights; got {total:,}: leave out steps.")
+            self.seen[name] = [first, *(checked(moment[name], signed) for moment in moments[1:])]
             *_, last = self.seen[name]
             if any(one.weights.shape != last.weights.shape or one[1:3] != last[1:3] for one in self.seen[name]):
                 raise ValueError("The snapshots must all have the same layers, heads and tokens.")
@@ -56,8 +59,6 @@ class Shown:
             weights += len(moments) * last.weights.size
             norms += 0 if last.norms is None else len(moments) * last.norms.size
         self.one_layer = weights > MOST_WEIGHTS
-        if self.one_layer and len(moments) > 1:
-            raise ValueError(f"Snapshots hold at most {MOST_WEIGHTS:,} weights; got {weights:,}: leave out steps.")
 
     def wire(self, part: str, layer: int) -> bytes:
         """The weights that the browser gets while this part and this layer are shown."""

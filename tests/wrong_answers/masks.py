@@ -129,6 +129,13 @@ def attention_renormalised(q, k, v, mask):
     return weights @ v, weights
 
 
+def attention_logsumexp(q, k, v, mask):
+    scores = scores_of(q, k).masked_fill(~mask, -INF)
+    total = scores.logsumexp(-1, keepdim=True)
+    weights = (scores - total.masked_fill(total == -INF, 0.0)).exp()
+    return weights @ v, weights
+
+
 def attention_opened(q, k, v, mask):
     """A row without a key is opened, and its weights are taken away again."""
     empty = ~mask.any(-1, keepdim=True)
@@ -424,6 +431,15 @@ def leaks_random(model, x):
     return found
 
 
+def leaks_jvp(model, x):
+    found = set()
+    for j in range(1, len(x)):
+        push = torch.zeros_like(x).index_fill(0, torch.tensor(j), 1.0) * torch.randn(x.shape[1])
+        moved = torch.func.jvp(lambda x: model(x)[0], (x,), (push,))[1]
+        found |= {j} if moved[:j].any() else set()
+    return found
+
+
 def leaks_jacobian(model, x):
     jacobian = torch.autograd.functional.jacobian(lambda x: model(x)[0], x)  # (T, E, T, D)
     reach = jacobian.abs().sum(dim=(1, 3))
@@ -565,6 +581,7 @@ RIGHT = {
         ("exp by hand", attention_by_hand),
         ("the package's", package.scaled_dot_product_attention),
         ("only the empty rows opened", attention_opened),
+        ("exp of what is less logsumexp", attention_logsumexp),
         ("einsum, empty rows left alone", attention_einsum),
         ("fused", attention_fused),
         ("only its own keys, row by row", attention_indexed),
@@ -587,6 +604,7 @@ RIGHT = {
         ("plus one, equal", leaks_right),
         ("random, a set", leaks_random),
         ("jacobian", leaks_jacobian),
+        ("jvp", leaks_jvp),
         ("minus", looking(before_j, lambda row: -row, 1e-6)),
         ("the row before", lambda model, x: looking(before_j, lambda row: x[row.argmax() % len(x)] + 1.5)(model, x)),
         ("backward, a tensor", leaks_backward),

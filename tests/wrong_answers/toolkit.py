@@ -287,6 +287,20 @@ def with_autograd(model, batches, lr):
     return torch.stack(losses)
 
 
+def with_closure(model, batches, lr):
+    optimiser, losses = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.0), np.zeros(len(batches))
+    for n, (x, targets) in enumerate(batches):
+
+        def loss(x=x, targets=targets):
+            optimiser.zero_grad(set_to_none=False)
+            loss = nn.CrossEntropyLoss()(model(x), targets)
+            loss.backward()
+            return loss
+
+        losses[n] = optimiser.step(loss)
+    return losses
+
+
 def zero_at_the_end(model, batches, lr):
     optimiser = torch.optim.SGD(model.parameters(), lr)
     losses = []
@@ -878,6 +892,7 @@ RIGHT = {
         ("zero after the loss", repaired(loop(order="lzbs"))),
         ("by hand", repaired(by_hand)),
         ("autograd.grad", repaired(with_autograd)),
+        ("a closure, a numpy array", repaired(with_closure)),
         ("zero at the end", repaired(zero_at_the_end)),
         ("capitals and spaces", (RIGHT_LOOP, *(f" {choice.upper()}. " for choice in NAMED))),
     ],

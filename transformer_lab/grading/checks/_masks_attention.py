@@ -356,8 +356,7 @@ def compare_gradients(answer, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> 
                 "block with masked_fill, which passes no gradient where it wrote.",
                 "M08",
             )
-    tolerance = max(1e-4, tolerance_of(q, k) if where_far(q, k, mask) else 0.0)
-    if close(output, right, tolerance):
+    if close(output, right) and not where_far(q, k, mask):  # there float32 keeps no digit of what cancels
         for source, gradient in got.items():
             name = f"the gradient of the output with respect to {source}"
-            compare(gradient, wanted[source], (), name, tolerance, "Is a part of it detached?" + where_only(q, k, mask))
+            compare(gradient, wanted[source], (), name, 1e-4, "Is a part of it detached?")

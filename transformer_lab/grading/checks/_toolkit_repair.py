@@ -3,6 +3,7 @@
 import copy
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -48,8 +49,8 @@ def judge(train) -> None:
 
 def compare_losses(got, losses: list[float]) -> None:
     """What train returns: the loss of each batch, before its step."""
-    if isinstance(got, Tensor):
-        got = got.detach().flatten().tolist()
+    if isinstance(got, (Tensor, np.ndarray)):
+        got = got.flatten().tolist()
     if not isinstance(got, (list, tuple)):
         raise Wrong(f"The model is trained right; what came back is a {type(got).__name__}. Wanted the list of losses.")
     if len(got) != len(losses):

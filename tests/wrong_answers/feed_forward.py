@@ -882,6 +882,7 @@ WRONG = {
         ("the batch counted", mixing_batch_counted, "For a norm over the batch you said True"),
         ("all changes in one batch", mixing_in_one_batch, "Several probes in one batch disturb one another"),
         ("gradient of the last", mixing_last_gradient, "By gradients: ask the outputs of each position"),
+        ("infinite", mixing(lambda numbers: numbers.fill_(math.inf)), "inf and NaN are bad dyes"),
         ("never asked", mixing_never_asked, "For a feed-forward layer you said True"),
         ("always True", lambda layer, x: True, "For a feed-forward layer you said True"),
         ("always False", lambda layer, x: False, "For attention without a mask you said False"),

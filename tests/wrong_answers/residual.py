@@ -188,6 +188,14 @@ def skip_in_eval(self, x, f, norm, drop):
     return (0 if self.training else x) + drop(f(norm(x)))
 
 
+def normed_in_training(self, x, f, norm, drop):
+    return (norm(x) if self.training else x) + drop(f(norm(x)))
+
+
+def by_attributes(self, x, f, norm, drop):
+    return x + drop(f(F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)))
+
+
 def features_dropped(self, x, f, norm, drop):
     kept = F.dropout(torch.ones(x.shape[-1], dtype=x.dtype), self.p, self.training)
     return x + f(norm(x)) * kept
@@ -272,6 +280,12 @@ def only(way, formula):
 def underscores(way, L, branch):
     formulas = {"plain": branch ** (2 * L), "skip": (1 + branch**2) ** L, "pre_norm": 1 + L * branch**2, "post_norm": 1}
     return formulas[way]
+
+
+def capitals(way, L, branch):
+    if way != way.upper():
+        raise ValueError(f"There is no way {way}.")
+    return by_formula(way.lower(), L, branch)
 
 
 def one_underscore(way, L, branch):
@@ -856,6 +870,7 @@ WRONG = {
         ("random", lambda way, L, b: random.random(), "Two calls give two numbers"),
         ("underscores", underscores, "yours is right for 'pre_norm'"),
         ("an underscore, else post-norm", one_underscore, "with a hyphen; yours is right for 'pre_norm'"),
+        ("capitals", capitals, "way comes as 'plain'; yours is right for 'PLAIN'"),
         ("skip twice branch", only("skip", lambda L, b: (1 + 2 * b * b) ** L), "not 2 of them"),
         ("skip exp", only("skip", lambda L, b: math.exp(L * b * b)), "what very small branches give"),
         ("pre-norm L squared", only("pre-norm", lambda L, b: 1 + (L * b) ** 2), "L is squared too"),
@@ -950,6 +965,8 @@ WRONG = {
         ("row sums", (lambda x, a, b: jacobian_right(x, a, b).sum(0), "w_2"), "one number for each of the D"),
         ("hidden width", (lambda x, a, b: eye(a[0]), "w_2"), "wanted (6, 6)"),
         ("sigmoid", (lambda x, a, b: eye(x) + (b.T * (x @ a).sigmoid()) @ a.T, "w_2"), "The slope is a sigmoid"),
+        ("leaky", (lambda x, a, b: eye(x) + (b.T * ((x @ a > 0) + 0.1 * (x @ a <= 0))) @ a.T, "w_2"), "leaky ReLU"),
+        ("on from 0.5", (lambda x, a, b: eye(x) + (b.T * (x @ a > 0.5)) @ a.T, "w_2"), "A unit counts as on from 0.5"),
         ("no signs", (lambda x, a, b: eye(x) + J_of(x, a, b).abs(), "w_2"), "The signs are lost"),
         ("1 at each unit", (lambda x, a, b: (b.T * (1.0 + (x @ a > 0))) @ a.T, "w_2"), "that is J alone"),
         ("w_1 both ways", (lambda x, a, b: eye(x) + (a * (x @ a > 0)) @ a.T, "w_2"), "w_1 serves both ways"),
@@ -1037,6 +1054,7 @@ WRONG = {
         ("s ** 2 / L", (lambda L, b, s: math.sqrt(max(0, s**2 / L - b * b)), 0.71), "write s ** (2 / L)"),
         ("percent", (lambda L, b, s: gain_right(L, b, s / 100), 0.71), "not a percentage"),
         ("in steps", (lambda L, b, s: math.ceil(100 * gain_right(L, b, s)) / 100, 0.71), "in steps of 1/100"),
+        ("None", (lambda L, b, s: gain_right(L, b, s) or None, 0.71), "carry enough it is 0"),
         ("NaN", (gain_nan, 0.71), "is NaN, the root of a negative number"),
         (
             "no logarithm undone",

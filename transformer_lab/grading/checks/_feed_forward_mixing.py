@@ -200,6 +200,8 @@ def missed(watched: Watched, x: Tensor) -> str:
     found = probes(watched, x)
     if watched.gradients:
         return "By gradients: ask the outputs of each position in turn, and look at what reaches all other positions."
+    if not all(probe.isfinite().all() for probe, _ in found):
+        return "inf and NaN are bad dyes: inf - inf is NaN, and NaN is larger than nothing."
     if not found:
         return "You never called the layer with a changed x." if watched.inputs else ""
     moved = max((seen_elsewhere(watched.layer, *pair) for pair in found), default=0.0)

@@ -74,6 +74,8 @@ def grouped(attention, q, k, v) -> Tensor:
     if came == (B, G, T, v.shape[-1]) != shape:
         words = f"The output has {G} heads, one for each key head; wanted {H}: every query head keeps its own output."
         raise Wrong(words)
+    if came == (B, 1, T, v.shape[-1]) != shape:
+        raise Wrong(f"The output has shape {came}: the heads are averaged, summed or dropped; wanted all {H}.")
     if came == (B, T, H * v.shape[-1]) and H > 1:
         raise Wrong(f"The output has shape {came}: the heads are merged. Give them back as (B, H, T, e).")
     if came == (B, H, T, q.shape[-1]) != shape:
@@ -185,6 +187,8 @@ def grouped_faults(q, k, v):
 
 def expect_grouped(attention, q, k, v) -> None:
     got = grouped(attention, q, k, v)
+    if not close(got, grouped(attention, q, k, v)):
+        raise Wrong("Two calls with the same input differ: is there dropout?")
     try:
         compare(got, grouped_by_loops(q, k, v), grouped_faults(q, k, v), "the output")
     except Wrong as wrong:

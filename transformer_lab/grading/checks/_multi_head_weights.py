@@ -127,7 +127,7 @@ def wrong_maps() -> tuple:
         (lambda d, H, T: H * T * (T + 1) // 2, MASKED, None),
         (lambda d, H, T: 4 * H * T * T, "Those are the bytes of 32-bit numbers; wanted how many numbers.", None),
         (lambda d, H, T: 32 * H * T * T, "Those are the bits of 32-bit numbers; wanted how many numbers.", None),
-        (lambda d, H, T: 2 * H * T * T, "Twice too much: the scores become weights, and are not counted.", None),
+        (lambda d, H, T: 2 * H * T * T, "Twice too much: there is one weight for each head, query and key.", None),
         (lambda d, H, T: 3 * H * T * T, "Each head has one map of weights, not one for q, k and v each.", None),
         (lambda d, H, T: H * d * d, NO_WIDTH, None),
         (lambda d, H, T: d * d, NO_WIDTH, None),
@@ -191,6 +191,8 @@ class permute_heads:
         for *matrices, order in head_cases():
             x, H = normal(2, 5, matrices[0].shape[0]), len(order)
             got = permuted(permute, *matrices, order)
+            for name, new in zip(NAMES, got, strict=True):
+                keeps_dtype(new, torch.float32, name)
             wanted = layer(x, *matrices, H)
             if not close(layer(x, *got, H), wanted, 1e-4):
                 raise Wrong(why_output_changed(matrices, got, order))
@@ -298,6 +300,7 @@ def column_faults(name: str, old: Tensor, new: Tensor, order):
     overlap = torch.cat([old[:, head : head + d_head] for head in order], dim=1)
     words = f"{name}: the columns of head h begin at h * d_head ({d_head} here), not at h."
     yield overlap, words, None
+    yield old.flip(1), f"{name}: all columns are reversed, not whole heads put in the order asked for.", None
     for factor in (2, 0.5, H**0.5, H**-0.5):
         yield by_columns(old, order) * factor, f"{name}: the order is right, but the numbers are changed.", None
     dealt = old.unflatten(1, (d_head, H))[:, :, order].flatten(1)

@@ -88,8 +88,11 @@ def branch_factor(got: Tensor, x: Tensor, written: Tensor) -> str:
     return ""
 
 
-def dropped(outs: list[Tensor], x: Tensor, written: Tensor, p: float) -> str:
-    """What is wrong with training-mode outputs that should be x + dropout(written); nothing if they are right."""
+def dropped(outs: list[Tensor], x: Tensor, written: Tensor, normed: Tensor, p: float) -> str:
+    """What is wrong with training-mode outputs that should be x + dropout(written); nothing if they are right.
+
+    written is what the sub-layer says of normed, the normalised x.
+    """
     out, delta = outs[0], outs[0] - x
     if any(close(out, x) for out in outs):
         return "The whole branch is dropped at once, or none of it. Dropout drops single numbers of what is written."
@@ -110,6 +113,9 @@ def dropped(outs: list[Tensor], x: Tensor, written: Tensor, p: float) -> str:
         return ""
     scaled = written / (1 - p)
     silent, alone = out.abs() < 1e-9, ((out - scaled).abs() < 1e-9) | ((out - written).abs() < 1e-9)
+    around = out - normed
+    if ((around.abs() < 1e-9) | ((around - scaled).abs() < 1e-9)).all():
+        return "While training the skip carries norm(x): it carries x in both modes."
     if (silent | alone).all():
         return "While training x is not added at all: the skip is there in both modes."
     if silent.double().mean() > p / 2:

@@ -139,6 +139,12 @@ def mistaken(x: Tensor, w_1: Tensor, w_2: Tensor, got: Tensor):
         None,
     )
     yield identity + (w_2.T * torch.sigmoid(h)) @ w_1.T, "The slope is a sigmoid; ReLU's is 1 or 0.", None
+    for slope in (0.01, 0.1, 0.2):
+        words = f"Units that are off pass {slope:g} of their input, as in a leaky ReLU; ReLU's slope there is 0."
+        yield identity + (w_2.T * torch.where(h > 0, 1.0, slope)) @ w_1.T, words, None
+    for bound in (0.01, 0.1, 0.5, 1.0):
+        words = f"A unit counts as on from {bound:g}: it is on as soon as its input is above 0."
+        yield identity + (w_2.T * (h > bound).double()) @ w_1.T, words, None
     yield identity + J.abs(), "The signs are lost: no absolute value stands here.", None
     yield (
         (w_2.T * (1 + on)) @ w_1.T,

@@ -79,12 +79,13 @@ def spelled(answer, way: str) -> None:
         except Exception:
             return False
 
-    if "-" in way and not works(way):
-        for name in (way.replace("-", "_"), way.replace("-", " "), way.replace("-", ""), way.title(), way.upper()):
+    names = [way.replace("-", other) for other in ("_", " ", "")] + [way.title(), way.capitalize(), way.upper()]
+    names += ["residual"] if way == "skip" else ["branch", "none"] if way == "plain" else []
+    if not works(way):
+        for name in names:
             if works(name) and not works("no such way"):
-                raise Wrong(
-                    f"way comes as {way!r}, with a hyphen; yours is right for {name!r}. They must be spelled alike."
-                )
+                hyphen = ", with a hyphen" * ("-" in way)
+                raise Wrong(f"way comes as {way!r}{hyphen}; yours is right for {name!r}. They must be spelled alike.")
 
 
 def mistaken(way: str):
@@ -279,6 +280,10 @@ class skip_gain:
         for point in ((32, 0.95, 0.01), (4, 0.8, 0.1)):
             try:
                 got = skip_gain(*point)
+            except Wrong as wrong:
+                if "returned None" not in str(wrong):
+                    raise
+                raise Wrong(f"skip_gain{point} is None; where the branches alone carry enough it is 0.") from None
             except ValueError as error:
                 raise Wrong(
                     f"skip_gain{point} takes the root of a negative number. There the branches alone carry more than "

@@ -629,6 +629,18 @@ WRONG = {
             loss_of(lambda lp, p, s, t: F.binary_cross_entropy_with_logits(s, F.one_hot(t, s.shape[1]).to(s))),
             "by sigmoids",
         ),
+        ("class 0 left out", loss_of(lambda lp, p, s, t: -at(lp, t)[t > 0].mean()), "Targets of 0 are left out"),
+        (
+            "few classes",
+            loss_of(lambda lp, p, s, t: F.cross_entropy(s[:, : t.max() + 1], t)),
+            "up to the largest target",
+        ),
+        ("largest not put back", loss_of(lambda lp, p, s, t: (-at(lp, t) - s.amax(-1)).mean()), "it must cancel"),
+        (
+            "over the length",
+            loss_of(lambda lp, p, s, t: F.cross_entropy(F.normalize(s, dim=-1), t)),
+            "divided by their size",
+        ),
         ("focal", loss_of(lambda lp, p, s, t: -(at(lp, t) * (1 - at(p, t))).mean()), "The loss of a row is log of"),
         ("softmax, then log", loss_of(lambda lp, p, s, t: -at(p, t).log().mean()), "not take log of a softmax"),
         (

@@ -10,7 +10,8 @@ from ..score import Wrong, check
 from ._masks_common import causal_by_loops, compare_masks, expect_bool, expect_mask
 from .common import chosen, leaves_alone
 
-SQUARE, CACHED, LONGER = ((4, 4), (6, 6), (1, 1)), ((4, 6), (2, 5), (1, 6)), ((5, 3), (4, 1))
+# S - T is 3 or more to either side: nearer, one mistake gives the mask of another.
+SQUARE, CACHED, LONGER = ((4, 4), (6, 6), (1, 1)), ((4, 7), (2, 5), (1, 6)), ((9, 6), (4, 1))
 AGREE = ("always", "never", "T < S", "T = S", "T > S")
 POLARITY = (
     "It is upside down: True stands where looking is forbidden. Here, as in F.scaled_dot_product_attention, True "
@@ -89,6 +90,7 @@ def causal_faults(T: int, S: int):
     yield j <= i, TOP_LEFT, None
     yield j > i, f"True stands where looking is forbidden, and {TOP_LEFT}", "M36"
     yield j < i, f"a query's own position is blocked, and {TOP_LEFT}", None
+    yield j <= i + 1, f"each query sees one key too many, its own future, and {TOP_LEFT}", "M36"
     yield j >= i, f"this allows the future and blocks the past, and {TOP_LEFT}", None
     cached = (j <= last + i) & (j >= last)
     yield cached, f"the first {last} keys, those from the cache, are blocked: they are the past of every query.", None

@@ -288,6 +288,8 @@ def of_w2(x, w1, w2, targets):
         yield act(z).T @ ((act(z) @ w2).softmax(-1) - y) / N, message, None
     for wrong, message in other_errors(scores, p, y):
         yield h.T @ wrong, message, None
+    ids = y.argmax(-1, keepdim=True)
+    yield h.T @ (p - ids) / N, "The target's number is taken off: it names a column, whose entry loses 1.", None
     yield h.T @ p / N, "y is missing: the gradient by the scores is p - y.", None
     yield h.T @ p, "y is missing: the gradient by the scores is p - y.", None
     yield h.T @ (scores - y) / N, "Softmax is missing: the gradient by the scores is softmax(scores) - y.", None

@@ -102,6 +102,22 @@ def losses(scores: Tensor, targets: Tensor):
         "Half of it is in bits: take torch.log for all.",
         None,
     )
+    if (targets > 0).any():
+        yield each[targets > 0].mean(), "Targets of 0 are left out: 0 is a class like any other.", None
+    few = s[:, : int(targets.max()) + 1]
+    words = "Only the classes up to the largest target are in the softmax: all V scores of a row are."
+    yield F.cross_entropy(few, targets), words, None
+    for sign in (-1, 1):
+        once = each + sign * s.amax(-1)
+        yield once.mean(), "The largest score is taken off in one place only: it must cancel.", None
+    for size in (s.norm(dim=-1, keepdim=True), s.abs().amax(-1, keepdim=True), s.std(-1, keepdim=True)):
+        yield (
+            F.cross_entropy(s / size, targets),
+            "The scores are divided by their size first: take them as given.",
+            None,
+        )
+    yield each.exp().log1p().mean(), "A 1 too many inside the logarithm: the target's own share is in the sum.", None
+    yield 1 + right, "A 1 too many: the loss is -log p.", None
     yield each[-1], "This is the loss of the last target alone.", None
     yield each[0], "This is the loss of the first target alone.", None
     yield each.max(), "This is the largest loss; wanted the mean.", None

@@ -8,7 +8,7 @@
 #
 # Questions 1-3 are the core (about 30 minutes). 4-7 are optional. `...` stands for any number of leading axes (batch,
 # positions), also none; $D$ is the number of features, always the last axis. Functions keep the dtype and leave their inputs
-# as they are; numbers are compared to five digits. Back to the [lesson](../../notebooks/07_layer_norm.ipynb).
+# as they are; numbers are compared to four digits or more. Back to the [lesson](../../notebooks/07_layer_norm.ipynb).
 
 # %%
 import torch
@@ -276,8 +276,9 @@ grade("07_layer_norm.rms_norm", rms_norm)
 # | `"statistics over time"` | mean and variance are those of one feature at all positions |
 #
 # One of the four looks healthy in every line that is printed. Write an input that exposes it: a float32 tensor `exposing`
-# `(B, T, 8)`, every position with a deviation of 0.1 or more, on which `broken_3` (with gamma 1, beta 0) and the layer norm of
-# question 1 differ by 0.1 or more somewhere, or `broken_3` gives NaN. Torch's own layer norm must still be right there.
+# `(B, T, 8)`, every position with a deviation of 0.1 or more, on which `broken_3` (with gamma 1, beta 0) is 0.1 or more
+# away from the true layer norm somewhere, or gives NaN. Torch's own layer norm must still be right there. (Its formula is no
+# mistake on paper, and question 1 takes it.)
 #
 # Then write `broken_4` again as `repair`, changed as little as possible. Here too inputs stay as they are, lists included, and
 # gradients flow.

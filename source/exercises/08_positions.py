@@ -299,7 +299,7 @@ grade("08_positions.dials", turns_negative, lowest_offset)
 #
 # Write `is_equivariant(f, x)`: `True` if $f(Px) = P f(x)$ for shuffles $P$ of the rows of `x (T, D)`, as far as a test can
 # tell, else `False`. `f` takes `(T, D)` to `(T, any width)`, for any $T$. It will meet functions that survive *special* shuffles
-# (a reversal, a roll, both, or any that leaves one row in its place), functions that round (by up to $10^{-4}$), and functions
+# (a reversal, a roll, both, or any that leaves one row in its place), functions that round (by about $10^{-5}$), and functions
 # whose order-dependence is as small as 0.01, in a single number. Leave `x` as it is.
 #
 # <details><summary>Hint 1: a nudge</summary>
@@ -310,7 +310,7 @@ grade("08_positions.dials", turns_negative, lowest_offset)
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
 # `order (T,)` random: compare `f(x[order])` with `f(x)[order]`, both `(T, E)`, for several orders (ten, say), with a tolerance
-# between rounding ($10^{-4}$) and the effect ($10^{-2}$).
+# between rounding ($10^{-5}$) and the effect ($10^{-2}$).
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>

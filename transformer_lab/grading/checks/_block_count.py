@@ -21,7 +21,9 @@ class count_parameters:
 
     @check("one decoder block after another: GPT-2's options", 2)
     def gpt2(count):
-        compare_counts(count, "GPT", {"positions": "learned"}, {"n_layers": 1}, {"bias": False})
+        compare_counts(
+            count, "GPT", {"positions": "learned"}, {"n_layers": 1}, {"bias": False}, {"norm_position": "post"}
+        )
 
     @check("Llama's options: RMSNorm, gate, shared keys, a d_head of its own, an output layer", 1.5)
     def llama(count):
@@ -38,7 +40,9 @@ class count_parameters:
         compare_counts(
             count, "BERT", plain, {"n_segments": 2}, {"norm_embeddings": True}, {"pooler": True},
             {"masked_lm_head": True}, {"norm_position": "pre"}, {"tie_embeddings": False},
+            {"bias": False}, {"positions": "sinusoidal"},
             {"n_segments": 3, "norm_embeddings": True, "pooler": True, "masked_lm_head": True},
+            {"norm": "rms", "bias": False, "norm_embeddings": True, "pooler": True, "masked_lm_head": True},
         )  # fmt: skip
 
     @check("two stacks: the encoder-decoder of 2017", 1)
@@ -46,7 +50,7 @@ class count_parameters:
         plain = {"positions": "sinusoidal", "norm_position": "post"}
         compare_counts(
             count, "Transformer", plain, {"n_layers": 1}, {"tie_embeddings": False},
-            {"norm_position": "pre"}, {"positions": "learned"},
+            {"norm_position": "pre"}, {"positions": "learned"}, {"d_head": 6}, {"n_kv_heads": 1},
             {"norm": "rms", "bias": False, "n_kv_heads": 1, "activation": "swiglu"},
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..score import Wrong, check
-from .common import close, compare, expect_tensor, has_gradient, leaves_alone, normal
+from .common import close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
 
 B, T, D = 2, 3, 5
 KEEP = 0.75
@@ -77,7 +77,9 @@ def cut(place, x, f, norm, upstream):
 
 
 def step(answer, x, f, norm, dropout, place) -> Tensor:
-    return expect_tensor(answer(x.clone(), f, norm, dropout, place), "the result", (B, T, D))
+    got = expect_tensor(answer(x.clone(), f, norm, dropout, place), "the result", (B, T, D))
+    keeps_dtype(got, x.dtype, "the result")
+    return got
 
 
 def compare_place(answer, place: str) -> None:

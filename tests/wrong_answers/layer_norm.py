@@ -841,6 +841,13 @@ WRONG = {
         ("gamma.data", gamma_data, "No gradient reaches gamma"),
         ("twice", twice, "applied twice"),
         ("three things", with_statistics, "3 things came back"),
+        (
+            "last sample left out",
+            lambda x, g, b, eps=1e-5: (
+                torch.cat((norm_right(x[:-1], g, b, eps), x[-1:])) if x.ndim > 1 else norm_right(x, g, b, eps)
+            ),
+            "Along axis 0 it is wrong at 1 only",
+        ),
         ("x added", lambda x, g, b, eps=1e-5: x + norm_right(x, g, b, eps), "the residual is not a part"),
         ("the mean", lambda x, g, b, eps=1e-5: x.mean(-1), "An axis is missing"),
         ("eps above the line", lambda x, g, b, eps=1e-5: g * (x - m(x) + eps) / v(x).sqrt() + b, "above the fr", "M21"),

@@ -1147,6 +1147,13 @@ WRONG = {
         ),
         ("cache changed", keys_in_place, "changed its input keys in place"),
         (
+            "cached keys turned by 1",
+            step_with(old=lambda k: rotate_right(k, torch.ones(k.shape[-2]))),
+            "come back as others than they were",
+            "M27",
+        ),
+        ("new value 0", step_with(value=lambda v, S: 0 * v), "Along axis 1 it is wrong at 5 only"),
+        (
             "a row for each token",
             lambda *given: (step_right(*given)[2], *step_right(*given)[1:]),
             "the output has shape",

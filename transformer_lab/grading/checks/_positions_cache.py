@@ -137,6 +137,9 @@ def compare_kept(keys, values, q, k, v, old, old_values):
             "The old keys are right and the new one keeps its length, but it is turned by other angles than those of "
         )
         faults.append((keys, f"{words}position S = {S}, with theta = 10000.", None))
+    words = "The cached keys come back as others than they were: they are turned already, and are kept as they are."
+    if not close(keys[..., :-1, :], old, 0.02):
+        faults.append((keys, words, "M27"))
     compare(keys, torch.cat((old, right_k), -2), faults, "the keys", 1e-4)
     old_values = old_values.double()
     turned_words = "The values are turned: rotary turns queries and keys only."

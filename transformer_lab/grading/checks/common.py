@@ -93,7 +93,18 @@ def difference(got: Tensor, wanted: Tensor, name: str) -> str:
         text += f" Yours is what is wanted plus {number(shift)}, everywhere."
     elif close(got, wanted, 0.02):
         text += " " + NEARLY
-    return text
+    return text + only_at(got, wanted)
+
+
+def only_at(got: Tensor, wanted: Tensor) -> str:
+    """Along which axis a wrong tensor is right in part, and where it is wrong; nothing if along none."""
+    best = None
+    for axis in range(got.ndim if got.ndim > 1 else 0):
+        slices = zip(got.movedim(axis, 0), wanted.movedim(axis, 0), strict=True)
+        wrong = [i for i, pair in enumerate(slices) if not close(*pair, 1e-4)]
+        if 0 < len(wrong) < got.shape[axis] and (not best or len(wrong) / got.shape[axis] < best[0]):
+            best = len(wrong) / got.shape[axis], axis, wrong
+    return f" Along axis {best[1]} it is wrong at {', '.join(map(str, best[2]))} only." if best else ""
 
 
 def number(value) -> str:

@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from transformer_lab import GPT, TransformerConfig
+from transformer_lab import GPT, TransformerConfig, optional
 from transformer_lab.data import docstring_modules, entities
 from transformer_lab.data.tokenizers import BPETokenizer, Tokenizer, WordTokenizer
+from transformer_lab.generation import generate
 from transformer_lab.heads import Classifier, Tagger
 from transformer_lab.pretrained import load, save, trained_on
-from transformer_lab.tasks import translation
+from transformer_lab.tasks import language, translation
 from transformer_lab.tasks.catalogue import FILE_SETTINGS, SETTINGS, make_task, saved_task, settings_for
 from transformer_lab.tasks.language import text_nats
 from transformer_lab.tasks.task import IGNORED, content_hash
@@ -248,6 +249,40 @@ def test_evaluate_gives_these_numbers_and_its_metric_among_them(make, name):
     assert task.higher_is_better == (name not in TEXTS)
 
 
+@pytest.mark.parametrize("package, name", [("sacrebleu", "pairs in a file"), ("seqeval", "ner"), ("faker", "ner")])
+def test_what_an_evaluation_needs_is_asked_for_when_a_task_is_made(files, monkeypatch, package, name):
+    monkeypatch.setattr(optional, "find_spec", lambda asked: None if asked == package else object())
+    options = dict(ALL[name])
+    if (files / options["task"]).exists():
+        options["task"] = str(files / options["task"])
+    with pytest.raises(FileNotFoundError, match=rf"needs the package {package}: pip install {package}$"):
+        make_task(**options, **TINY)
+
+
+def test_a_number_that_is_not_defined_is_left_out_and_the_chosen_one_must_be(make, monkeypatch):
+    task = make("pairs in a file")
+    with torch.no_grad():
+        monkeypatch.setattr(translation, "bleu", lambda *_: math.nan)
+        metrics = task.evaluate()
+        assert set(metrics) == {"exact_match", "chrf"} and all(map(math.isfinite, metrics.values()))
+        monkeypatch.setattr(translation, "chrf", lambda *_: math.nan)
+        with pytest.raises(ValueError, match="^chrf, by which models of this task are compared, is not a number"):
+            task.evaluate()
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_broken_language_model_is_not_measured_in_silence(files, name):
+    options = dict(ALL[name])
+    if (files / options["task"]).exists():
+        options["task"] = str(files / options["task"])
+    task = make_task(**options, **TINY)
+    task.model.eval()
+    with torch.no_grad():
+        next(task.model.parameters()).fill_(math.nan)
+        with pytest.raises(ValueError, match="^bits_per_character, by which models of this task are compared, is not"):
+            task.evaluate()
+
+
 @pytest.mark.parametrize("name", ["reverse", "pairs in a file"])
 def test_exact_match_is_the_share_of_held_out_pairs_that_are_right(make, name, monkeypatch):
     task = make(name)
@@ -343,6 +378,35 @@ def test_a_sample_is_a_text_and_attention_can_be_viewed(make, name):
     torch.testing.assert_close(attention.sum(dim=-1), torch.ones(attention.shape[:-1]))
     view = AttentionView(attention, queries, *keys)
     assert view.selection["layer"] == 1
+
+
+@pytest.mark.parametrize("max_len", [4, 7, 16, 64])
+@pytest.mark.parametrize("positions", ["rotary", "learned"])
+def test_a_sample_stays_within_the_length_that_was_trained(files, monkeypatch, max_len, positions):
+    task = make_task(str(files / "a.md"), **TINY | dict(max_len=max_len, positions=positions))
+    read = []
+    monkeypatch.setattr(language, "generate", lambda *a, **o: read.append(generate(*a, **o)) or read[-1])
+    task.model.eval()
+    with torch.no_grad():
+        task.sample()
+        task.attention()
+    assert max_len // 4 < read[0].shape[1] <= max_len
+
+
+def test_what_looks_like_a_special_token_is_text(tmp_path):
+    rng = random.Random(2)
+    words = ["[PAD]", "[EOS]", "[BOS]", "[UNK]", "a", "b"]
+    rows = {f"{' '.join(rng.choices(words, k=4))} {i}": f"{rng.choice(words)} {i}" for i in range(60)}
+    (tmp_path / "pairs.tsv").write_text("".join(f"{source}\t{target}\n" for source, target in rows.items()))
+    task = make_task(tmp_path / "pairs.tsv", **TINY)
+    batch = task.collate(task.examples)
+    for pair, source, labels in zip(task.examples, batch["source"], batch["labels"], strict=True):
+        assert task.tokenizer.decode(source) == pair.source
+        assert task.tokenizer.decode(labels[labels != IGNORED]) == pair.target == rows[pair.source]
+    (tmp_path / "text.md").write_text("\n".join(rows) * 3)
+    task = make_task(tmp_path / "text.md", **TINY)
+    assert not set(task.ids.tolist()) & {task.tokenizer.pad_id, task.tokenizer.bos_id, task.tokenizer.eos_id}
+    assert task.tokenizer.decode(task.ids) + task.validation == (tmp_path / "text.md").read_text()
 
 
 def test_an_induction_sample_is_a_row_gone_on_with(make):

@@ -62,14 +62,18 @@ class LongText:
         return (chunk for i, chunk in enumerate(self.chunks()) if int((i + 1) * share) > int(i * share))
 
     def cut(self, share: float) -> tuple["LongText", "LongText"]:
-        """(the text without its end, the end): `share` of the characters, rounded."""
-        room, sides = self.n_characters - round(share * self.n_characters), (LongText(), LongText())
-        for piece in self:
-            for side, part in zip(sides, (piece[:room], piece[room:]), strict=True):
-                if part:
-                    side.append(part)
-            room = max(0, room - len(piece))
-        return sides
+        """(the text without its end, the end): `share` of the characters, rounded. Both keep the pieces themselves."""
+        room, beginning, end = self.n_characters - round(share * self.n_characters), LongText(), LongText()
+        for piece, text in zip(self.pieces, self, strict=True):
+            if 0 < room < len(text):
+                beginning.append(text[:room])
+                end.append(text[room:])
+            else:
+                side = beginning if room > 0 else end
+                side.pieces.append(piece)
+                side.n_characters += len(text)
+            room -= len(text)
+        return beginning, end
 
 
 def watched(texts: Iterable[str], n_characters: int, work: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 TOKEN = re.compile(r"\d|星期.|[\u4e00-\u9fff]|[^\W\d_]+|\S")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pair:
     """One sentence in both languages. alignment[t] is the source token that target token t translates, or None.
 

@@ -196,13 +196,20 @@ def plural_mo(rule, n_forms):
     """The same, as msgfmt compiles it; babel would leave out the rule of a language that it is not told."""
     header = "Content-Type: text/plain; charset=UTF-8\n" + (f"Plural-Forms: {rule}\n" if rule else "")
     forms = "\0".join(f"form {i}" for i in range(n_forms))
-    entries = [(b"", header.encode()), (b"a file\0%d files", forms.encode())]
+    return compiled([(b"", header.encode()), (b"a file\0%d files", forms.encode())])
+
+
+def compiled(entries, order="<"):
+    """A .mo file of these sources and translations."""
     tables, strings, start = [], b"", 28 + 16 * len(entries)
     for column in zip(*entries, strict=True):
         for string in column:
             tables += [len(string), start + len(strings)]
             strings += string + b"\0"
-    return struct.pack(f"<7I{len(tables)}I", 0x950412DE, 0, 2, 28, 28 + 8 * len(entries), 0, 0, *tables) + strings
+    return (
+        struct.pack(f"{order}7I{len(tables)}I", 0x950412DE, 0, len(entries), 28, 28 + 8 * len(entries), 0, 0, *tables)
+        + strings
+    )
 
 
 @pytest.mark.parametrize("language", PLURALS)
@@ -219,6 +226,28 @@ def test_the_singular_is_paired_with_the_form_for_one(tmp_path, language):
         assert gettext.c2py(read_po(po.read_text().splitlines()).plural_expr)(n) == int(
             reference.ngettext("a file", "%d files", n).split()[1]
         )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "POT-Creation-Date: YEAR-MO-DA HO:MI+ZONE\nPO-Revision-Date: 5.3.2010, about noon\n",
+        "Language: Klingon (Mars)\nPlural-Forms: nplurals=INTEGER; plural=EXPRESSION;\nPO-Revision-Date: yesterday\n",
+    ],
+)
+@pytest.mark.parametrize("order", "<>")
+def test_headers_that_say_nothing_of_the_pairs_stop_none(tmp_path, headers, order):
+    text = {"PO-Revision-Date: {}": "Datum: {}", "a": "b"}
+    lines = "\n".join(f'"{line}\\n"' for line in headers.splitlines())
+    messages = "\n".join(f'msgid "{source}"\nmsgstr "{target}"\n' for source, target in text.items())
+    write(tmp_path, "a.po", f'# by hand\nmsgid ""\nmsgstr ""\n{lines}\n\n{messages}')
+    entries = sorted({"": headers, **text}.items())
+    write(tmp_path, "a.mo", compiled([(a.encode(), b.encode()) for a, b in entries], order))
+    write(tmp_path, "b.mo", compiled([(a.encode(), b.encode()) for a, b in entries[1:]], order))
+    one_line = headers.replace("\n", "\\n")
+    write(tmp_path, "b.po", f'msgid ""\nmsgstr "{one_line}"\n{messages}')
+    for name in ("a.po", "b.po", "a.mo", "b.mo"):
+        assert dict(columns(tmp_path / name)) == text
 
 
 @pytest.mark.parametrize("rule", ["nplurals=2; plural=n+;", "nplurals=2; plural=1/(n-1);", "nplurals=2; plural=m;"])
@@ -240,7 +269,7 @@ BAD_CATALOGS = {
     'msgid "a"\nmsgstr "b"\n\nhello world\n': ", line 4: not as in a .po file",
     'msgid "a"\nmsgstr "b"\n\nmsgid "c"\nmsgid_plural "cs"\nmsgstr[x] "d"\n': ", line 6: not as in a .po file",
     'msgid "a"\nmsgstr "b"\n\nmsgid "c"\n': ", line 4: not as in a .po file: missing msgstr",
-    'msgid ""\nmsgstr "PO-Revision-Date: yesterday\\n"\nmsgid "a"\nmsgstr "b"\n': " is not as in gettext: time data",
+    'msgid ""\nmsgstr "Plural-Forms: nplurals=x;\\n"\nmsgid "a"\nmsgstr "b"\n': " is not as in gettext: invalid",
     '#, fuzzy\nmsgid "a"\nmsgstr "b"\n\nmsgid "c"\nmsgstr ""\n': " holds no translated message",
 }
 

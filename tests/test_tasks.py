@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from transformer_lab import GPT, TransformerConfig, optional
-from transformer_lab.data import docstring_modules, entities
+from transformer_lab.data import docstring_modules, entities, python_docs
 from transformer_lab.data.tokenizers import BPETokenizer, Tokenizer, WordTokenizer
 from transformer_lab.generation import generate
 from transformer_lab.heads import Classifier, Tagger
@@ -703,6 +703,25 @@ def test_a_tokenizer_of_another_model_is_noticed(make, tmp_path):
     save(task.model, other.tokenizer, tmp_path, task.description)
     with pytest.warns(UserWarning, match="does not say what data its model was trained with"):
         saved_task(str(tmp_path))
+
+
+def test_documentation_that_python_has_changed_is_noticed(tmp_path, monkeypatch):
+    task = make_task("docs", only_topics=True, **TINY)
+    save(task.model, task.tokenizer, tmp_path, task.identity())
+    saved_task(tmp_path)
+    topic = next(iter(python_docs.manual))
+    changed = python_docs.manual | {topic: python_docs.manual[topic] + " and more"}
+    monkeypatch.setattr(python_docs, "manual", changed)
+    with pytest.raises(ValueError, match="trained on something else: .* take the versions of Python and the packages"):
+        saved_task(tmp_path)
+
+
+@pytest.mark.parametrize("told", [{"task": "copy", "nonsense": 1}, {"task": "nowhere.tsv"}, {"task": 5}, {"seed": 0}])
+def test_a_model_that_tells_nonsense_of_its_task_gets_a_sentence(make, tmp_path, told):
+    task = make("copy")
+    save(task.model, task.tokenizer, tmp_path, told | {"fingerprint": "x"})
+    with pytest.raises((ValueError, FileNotFoundError), match=r"what cannot be made: .*\.$|is not here; say where"):
+        saved_task(tmp_path)
 
 
 def test_what_ships_is_measured_on_what_it_was_trained_with():

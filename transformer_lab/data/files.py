@@ -14,7 +14,7 @@ import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from babel.messages import Catalog
 from babel.messages.mofile import read_mo
@@ -30,6 +30,9 @@ TEXTS = (".txt", ".md", ".rst", ".tex", ".html", ".py", ".c", ".h", ".cpp", ".ja
 # What a line of a .po file must look like, comments apart: a keyword and a string in quotes, or the string alone. babel
 # itself would drop a message with a lost quote and say nothing.
 PO_LINE = re.compile(r'((msgctxt|msgid|msgid_plural|msgstr|msgstr\[\d+\])\s*)?"([^"\\]|\\.)*"')
+# Headers that say nothing of the pairs, and for which babel may refuse them all: a date that is none, a language that
+# it does not know, and what gettext's template has in place of a rule.
+IDLE = re.compile("(POT-Creation-Date|PO-Revision-Date|Language)(?=:)|Plural-Forms(?=: nplurals=INTEGER)")
 LONGEST_LINE = 100_000  # characters, in a file of pairs: a longer one would be one sentence of so many tokens
 PIECE = 2**20  # bytes
 # UTF-32's begins as UTF-16's does.
@@ -214,11 +217,13 @@ def table_pairs(path: Path) -> list[Pair]:
 
 
 def parse_po(path: Path) -> Catalog:
-    content = []
+    content, n_messages = [], 0
     for number, line in read_lines(path):
-        content.append(line.strip())
-        if content[-1] and not content[-1].startswith("#") and not PO_LINE.fullmatch(content[-1]):
+        line = line.strip()
+        if line and not line.startswith("#") and not PO_LINE.fullmatch(line):
             raise ValueError(f'{path}, line {number}: not as in a .po file; wanted a keyword and a string in "quotes".')
+        n_messages += line.startswith("msgid")
+        content.append(renamed(line) if n_messages < 2 else line)  # the header is the first message
     try:
         return read_po(content, ignore_obsolete=True, abort_invalid=True)
     except PoFileError as error:
@@ -234,19 +239,37 @@ def parse_mo(path: Path) -> Catalog:
     if not data.strip():
         raise ValueError(f"{path} is empty; wanted text.")
     try:
-        return read_mo(io.BytesIO(data))
+        return read_mo(io.BytesIO(without_idle_headers(data)))
     except (OSError, ValueError, LookupError, struct.error):
         raise ValueError(f"{path} is no .mo file, or a damaged one; wanted what gettext's msgfmt writes.") from None
 
 
+def without_idle_headers(data: bytes) -> bytes:
+    """A .mo file, its header renamed: it is the translation of the empty text, and so the first."""
+    order = "<" if data.startswith(b"\xde\x12\x04\x95") else ">"
+    sources, translations = struct.unpack_from(f"{order}2I", data, 12)
+    length, start = struct.unpack_from(f"{order}2I", data, translations)
+    if struct.unpack_from(f"{order}I", data, sources) != (0,):
+        return data
+    header = renamed(data[start : start + length].decode("latin-1")).encode("latin-1")  # any byte will do
+    return data[:start] + header + data[start + length :]
+
+
+def renamed(header: str) -> str:
+    """The header, as long as it was, with names that nobody knows for those that are IDLE."""
+    return IDLE.sub(lambda found: "-" * len(found[0]), header)
+
+
 def catalog_pairs(path: Path, catalog: Catalog) -> list[Pair]:
-    pairs, one = [], form_for_one(path, catalog)
-    for message in catalog:
+    messages = [message for message in catalog if message.string and not message.fuzzy]
+    one = form_for_one(path, catalog) if any(not isinstance(message.id, str) for message in messages) else 0
+    pairs = []
+    for message in messages:
         source, target = message.id, message.string
         if not isinstance(source, str):  # a plural: (singular, plural) and the forms of the language
             source, target = source[0], target[one] if one < len(target) else ""
         source, target = source.strip(), target.strip()
-        if source and target and not message.fuzzy:  # the message without a source is the file's header
+        if source and target:  # the message without a source is the file's header
             pairs.append(Pair(source, target))
     if not pairs:
         raise ValueError(f"{path} holds no translated message; wanted at least one.")
@@ -286,7 +309,7 @@ def found_again(kept: str, folder: Path) -> Path:
     that name, here or beside the run; FileNotFoundError.
     """
     folder = Path(os.path.abspath(folder))
-    name = Path(kept).name
+    name = PureWindowsPath(kept).name  # which knows both kinds of slash
     places = Path(), *folder.parents
     for path in (*(place / kept for place in places), Path(name), folder.parent / name, folder / name):
         if path.exists():

@@ -93,7 +93,7 @@ def check_fingerprint(kept: dict[str, str] | None, found: dict[str, str], folder
 
     A run that an older version wrote has kept None: one warning.
     """
-    if kept is None:
+    if not isinstance(kept, dict):
         warnings.warn(
             f"{folder} does not say what data its model was trained with: whether these are the same cannot be told.",
             stacklevel=2,

@@ -1,5 +1,7 @@
 """What grade() and predict() keep on this machine: nothing is lost, nothing is in the way, and how it is shown."""
 
+import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -13,8 +15,9 @@ from typer.testing import CliRunner
 
 from transformer_lab import cli
 from transformer_lab.exercise_files import PRISTINE
-from transformer_lab.grading import grade, my_progress, predict, progress, results
-from transformer_lab.grading.score import lessons
+from transformer_lab.grading import grade, my_progress, predict, progress, results, summary
+from transformer_lab.grading.outline import outlines
+from transformer_lab.grading.score import checks, lessons, questions
 from transformer_lab.grading.store import Store
 from wrong_answers import attention
 
@@ -161,10 +164,72 @@ def test_folder_and_files_are_for_their_owner_only(home):
 def test_a_corrupt_file_is_kept_aside_and_started_anew(home, content):
     home.mkdir()
     (home / "results.json").write_bytes(content)
-    assert "Nothing is recorded yet" in str(my_progress())
+    told = str(my_progress())
+    assert "results.json" in told and "cannot read" in told.replace("cannot be read", "cannot read")
+    assert "Nothing is recorded yet" not in told
     begun("right")
     assert (home / "results.broken.json").read_bytes() == content
     assert kept(home)["attention.softmax"]["tries"] == 1
+
+
+NEWER = {
+    "version": 2,
+    "attention.mix": {"best": 3, "possible": 3.0, "tries": 2, "last": "2027-01-01", "seconds": [1, 2], "by": "a newer"},
+    "attention.entropy": {"best": 3.0, "of": 3.0},
+    "attention.softmax": {"best": 1.0, "possible": 4.0, "tries": 1, "last": "2027-01-01", "hints": {"seen": 2}},
+    "attention.shift": None,
+}
+
+
+def test_what_a_newer_version_wrote_is_kept_as_it_is_and_hides_nothing(home):
+    home.mkdir()
+    (home / "results.json").write_text(json.dumps(NEWER))
+    (home / "guesses.json").write_text(
+        json.dumps({"attention.hull": "yes", "attention.variance": {"choice": "stays 1"}})
+    )
+    told = shown()
+    assert cells_of(told)["02_attention"][:4] == ["2", "1", "7", "4"]
+    assert "In results.json this version cannot read, does not count and leaves as it is:" in told
+    assert "attention.entropy, attention.shift, version." in told and "attention.variance." in told
+    begun("right")
+    predict("02_attention.gradient", "stays")
+    untouched = {key: NEWER[key] for key in NEWER if key != "attention.softmax"}
+    now = kept(home)
+    assert {key: now[key] for key in untouched} == untouched
+    assert now["attention.softmax"]["best"] == 4 and now["attention.softmax"]["hints"] == {"seen": 2}
+    assert kept(home, "guesses")["attention.variance"] == {"choice": "stays 1"}
+    assert not list(home.glob("*.broken.json"))
+
+
+def test_an_entry_that_a_new_try_replaces_is_kept_aside(home):
+    home.mkdir()
+    before = json.dumps({"attention.softmax": {"stars": 3}, "attention.mix": NEWER["attention.mix"]})
+    (home / "results.json").write_text(before)
+    begun("unstable")
+    assert kept(home)["attention.softmax"]["best"] == 2.5 and kept(home)["attention.mix"] == NEWER["attention.mix"]
+    assert (home / "results.broken.json").read_text() == before
+
+
+@pytest.mark.parametrize("spelling", ["OFF", "Off", "0", "false", "no", " off "])
+def test_off_may_be_spelt_in_many_ways(home, monkeypatch, spelling):
+    monkeypatch.setenv("TRANSFORMER_LAB_PROGRESS", spelling)
+    begun("right")
+    predict("02_attention.hull", "yes")
+    assert not home.exists() and "is off" in str(my_progress())
+
+
+def test_the_folder_may_be_written_with_a_tilde(tmp_path, home, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("TRANSFORMER_LAB_DATA", "~/lab")
+    monkeypatch.chdir(tmp_path)
+    begun("right")
+    assert (tmp_path / "lab" / "results.json").exists() and not (tmp_path / "~").exists()
+
+
+def test_a_record_that_cannot_be_opened_is_said_so(home):
+    (home / "results.json").mkdir(parents=True)
+    assert "What is recorded cannot be read" in str(my_progress()) and "results.json is a folder" in str(my_progress())
 
 
 def test_off_writes_nothing_and_keeps_no_result(home, monkeypatch):
@@ -209,10 +274,10 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(home, monkeypatch):
     before = (home / "results.json").read_bytes()
 
     def full(*arguments, **named):
-        raise OSError("No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(json, "dump", full)
+        patch.setattr(os, "fsync", full)
         begun("right")
     assert (home / "results.json").read_bytes() == before
     assert {path.name for path in home.iterdir()} == {"results.json", "results.lock"}
@@ -315,8 +380,9 @@ def test_text_and_html_say_the_same_and_where_it_is_kept(home):
 
 def test_html_is_escaped(home, monkeypatch):
     monkeypatch.setenv("TRANSFORMER_LAB_DATA", str(home / "<img src=x>"))
-    monkeypatch.setattr(lessons()["attention"], "LESSON", "<script>alert(1)</script>")
     begun("right")
+    hostile = dataclasses.replace(outlines()["attention"], lesson="<script>alert(1)</script>")
+    monkeypatch.setattr(summary, "outlines", lambda: {"attention": hostile})
     found = Cells(my_progress()._repr_mimebundle_()["text/html"])
     assert found.others == {"p"} and "<script>alert(1)</script>" in [row[0] for row in found.rows]
 
@@ -325,3 +391,39 @@ def test_the_command_does_not_read_a_path_as_markup(home, monkeypatch):
     monkeypatch.setenv("TRANSFORMER_LAB_DATA", str(home / "[bold]x[/bold]"))
     begun("right")
     assert "[bold]x[/bold]" in shown()
+
+
+# without torch ---------------------------------------------------------------------------------------------------
+
+
+def test_the_outline_read_from_the_files_is_what_the_checks_are():
+    modules = lessons()
+    assert list(outlines()) == list(modules)
+    for name, outline in outlines().items():
+        worth = {title: sum(check.points for check in checks(q)) for title, q in questions(modules[name]).items()}
+        assert outline.questions == worth and list(outline.questions) == list(worth)
+        assert (outline.lesson, outline.predictions) == (modules[name].LESSON, modules[name].PREDICTIONS)
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None  # its import fails
+from transformer_lab.grading import my_progress
+text = str(my_progress())
+assert "numpy" not in sys.modules
+from transformer_lab.cli import app
+sys.argv = ["transformer-lab", "progress"]
+try:
+    app()
+except SystemExit as end:
+    assert not end.code
+print(text)
+"""
+
+
+def test_progress_needs_no_torch(home):
+    begun("unstable")
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout[: len(done.stdout) // 2], done.stdout[len(done.stdout) // 2 :]
+    assert first.strip() == second.strip() and cells_of(first)["02_attention"][:2] == ["1", "0"]

@@ -2,9 +2,12 @@
 
 import inspect
 import linecache
+import sys
 import sysconfig
 import traceback
 from pathlib import Path
+
+from .limit import TimeIsUp
 
 PACKAGE = Path(__file__).parents[1]
 LONGEST = 120  # characters of a learner's line
@@ -16,6 +19,11 @@ NUMBER_BY_NUMBER = (
 )
 PRODUCT = "In left @ right, the last axis of left and the last but one of right must be equal."
 WRITTEN = "Do not write into a tensor that a gradient needs: make a new one."
+ENDLESS = (
+    "Most often that is a loop whose condition never turns false, or a recursion that misses its last case. "
+    "A right answer needs less than a second. It was not called again."
+)
+WAITING = "Look for sleep(), input(), or something that never comes. A right answer waits for nothing."
 # Part of an error's text -> what it mostly comes from.
 HINTS = {
     "must match the size of tensor": NUMBER_BY_NUMBER,
@@ -41,6 +49,7 @@ HINTS = {
     "math domain error": "math.log and math.sqrt refuse what has no result, such as log(0): weights may be exactly 0.",
     "must be Tensor, not float": "Of a plain number take math.sqrt, math.exp; of a tensor torch.sqrt, torch.exp.",
     "must be Tensor, not int": "Of a plain number take math.sqrt, math.exp; of a tensor torch.sqrt, torch.exp.",
+    "maximum recursion depth": "A recursion needs a case that calls no further, and every call must come nearer to it.",
     "same dtype": "A tensor or layer made inside takes the default dtype: give it the input's, dtype=x.dtype.",
 }
 
@@ -58,17 +67,21 @@ class NotDone(NotImplementedError):
 
 
 class Answer:
-    """The learner's function, as the checks call it."""
+    """The learner's function, as the checks call it. One that was stopped once is not called again."""
 
     def __init__(self, function, signature: str):
         self.function, self.signature, self.name = function, signature, signature.split("(")[0]
+        self.called, self.stopped = False, None
 
     def __call__(self, *args, **kwargs):
         if self.function is None:
             raise NotDone(f"{self.name} is None; write the function, run its cell, then run this one again.")
+        if self.stopped:
+            raise self.stopped
+        self.called = True
         try:
-            value = self.function(*args, **kwargs)
-        except Exception as error:
+            value = self.call(args, kwargs)
+        except (Exception, TimeIsUp) as error:
             line = learners_line(error)
             if isinstance(error, NotImplementedError) and (not words_of(error) or "NotImplementedError" in line):
                 raise NotDone(
@@ -84,7 +97,31 @@ class Answer:
             raise Wrong(f"{self.name}() is an `async def`: write a plain `def`.")
         if value is None:
             raise Wrong(f"{self.name}() returned None: did you forget `return`?")
+        return plain(value)
+
+    def call(self, args: tuple, kwargs: dict):
+        return self.function(*args, **kwargs)  # whatever passes through this line is the answer's doing
+
+
+def plain(value):
+    """The value without what a class of the learner's own adds: nothing may say of itself that it is right."""
+    if isinstance(value, (tuple, list)) and type(value) in (tuple, list):
+        return type(value)(map(plain, value))
+    if type(value) is dict:
+        return {key: plain(one) for key, one in value.items()}
+    for kind, convert in ((str, str.__str__), (bool, bool), (int, int.__int__), (float, float.__float__)):
+        if isinstance(value, kind):
+            return value if type(value) is kind else convert(value)
+    torch = sys.modules.get("torch")
+    return plain_tensor(value, torch) if torch and isinstance(value, torch.Tensor) else value
+
+
+def plain_tensor(value, torch):
+    """A tensor of torch's own class, with the same numbers and the same history."""
+    if type(value) in (torch.Tensor, torch.nn.Parameter) and not vars(value):
         return value
+    with torch._C.DisableTorchFunctionSubclass():
+        return torch.Tensor.as_subclass(value, torch.Tensor)
 
 
 def shown(args: tuple, kwargs: dict) -> str:
@@ -101,12 +138,21 @@ def shown(args: tuple, kwargs: dict) -> str:
 
 def describe(error: BaseException, hints: bool = True) -> str:
     """What the answer raised, the learner's own line, how it was called, and what such an error mostly comes from."""
+    if isinstance(error, TimeIsUp):
+        return describe_stop(error)
     text = "\n".join(words_of(error).strip().splitlines()[:3])
     text = text[:400] + " ..." if len(text) > 400 else text
     notes = getattr(error, "__notes__", [])[-2:]
     likely = dict.fromkeys(hint for part, hint in HINTS.items() if hints and part in text)
     what = f"Your code raised {type(error).__name__}" + (f": {text}" if text else ".")
     lines = [what, learners_line(error), *notes, *likely]
+    return "\n".join(line for line in lines if line)
+
+
+def describe_stop(error: TimeIsUp) -> str:
+    """Why an answer was stopped, where, how it was called, and what that mostly comes from."""
+    what = f"Your code was stopped: it {error} and had not come to its end."
+    lines = [what, learners_line(error), *getattr(error, "__notes__", [])[:1], WAITING if error.waited else ENDLESS]
     return "\n".join(line for line in lines if line)
 
 
@@ -122,13 +168,17 @@ def learners_line(error: BaseException) -> str:
     """The deepest line of the traceback that the learner wrote, or nothing."""
     found = ""
     for frame, number in traceback.walk_tb(error.__traceback__):
-        file, name = frame.f_code.co_filename, frame.f_code.co_name
-        if is_learners(file):
+        if is_learners(frame.f_code.co_filename):
+            name = frame.f_code.co_name
             inside = "answer" if name.startswith("<") else f"{name}()"
-            line = linecache.getline(file, number, frame.f_globals).strip()
-            line = line[:LONGEST] + " ..." if len(line) > LONGEST else line
-            found = f"in your {inside}, line {number}" + (f": `{line}`" if line else "")
+            found = f"in your {inside}, {line_of(frame, number)}"
     return found
+
+
+def line_of(frame, number: int) -> str:
+    line = linecache.getline(frame.f_code.co_filename, number, frame.f_globals).strip()
+    line = line[:LONGEST] + " ..." if len(line) > LONGEST else line
+    return f"line {number}" + (f": `{line}`" if line else "")
 
 
 def is_learners(file: str) -> bool:

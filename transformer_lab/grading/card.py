@@ -7,6 +7,7 @@ import re
 COLOURS = {
     "pass": "var(--jp-success-color1, #2e7d32)",
     "fail": "var(--jp-error-color1, #c62828)",
+    "error": "var(--jp-warn-color1, #ef6c00)",
     "to do": "var(--jp-border-color1, #9e9e9e)",
 }
 CARD = (

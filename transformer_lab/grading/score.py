@@ -4,22 +4,23 @@ A question is a class in checks/NAME.py. Its `answers` lists what grade() wants:
 or a tuple of options to choose from. Its checks are functions marked @check, run from top to bottom.
 """
 
-import contextlib
 import importlib
-import io
-import pkgutil
-import random
 import re
-import sys
-import warnings
 import zlib
 from dataclasses import dataclass
 
-from .answer import Answer, NotDone, Wrong, describe
+from .answer import Answer, NotDone, Wrong, describe, plain
 from .card import html_card, text_card
+from .faults import confession, is_ours
+from .limit import TimeIsUp, limited
+from .originals import learn, originals
+from .outline import lesson_names
 from .results import keep
+from .undisturbed import undisturbed
 
 __all__ = ["GradingError", "NotDone", "Record", "Score", "Wrong", "check", "grade"]
+
+SECONDS = 10.0  # of computing for a check: several times what the slowest right answer takes, on a slow machine too
 
 
 class GradingError(ValueError):
@@ -31,7 +32,7 @@ class GradingError(ValueError):
 
 @dataclass(frozen=True)
 class Record:
-    """How one check went; state is "pass", "fail" or "to do"."""
+    """How one check went; state is "pass", "fail", "to do", or "error" where the check itself failed."""
 
     check: str
     points: int | float
@@ -85,17 +86,20 @@ def grade(exercise: str | None = None, *answers, **named) -> Score:
     question = questions(module)[name]
     answers = accept(exercise, question.answers, answers)
     about = getattr(module, "MISCONCEPTIONS", {})
+    learn()
     score = Score(exercise, [run(function, answers, about) for function in checks(question)])
     keep(key_of(module, name), score)
     return score
 
 
 def run(function, answers: list, about: dict[str, str]) -> Record:
-    """Run one check, quietly and under its own seed."""
+    """Run one check: quietly, under its own seed and a limit, with nothing replaced that it relies on."""
     title, points = function.title, function.points
+    functions = [answer for answer in answers if isinstance(answer, Answer)]
+    for answer in functions:
+        answer.called = False
     try:
-        with undisturbed(seed=zlib.crc32(title.encode())):
-            function(*answers)
+        judge(function, answers, zlib.crc32(title.encode()), SECONDS)
     except KeyboardInterrupt:
         raise
     except NotDone as error:
@@ -105,8 +109,18 @@ def run(function, answers: list, about: dict[str, str]) -> Record:
         misconception = error.misconception
         return Record(title, points, "fail", message, misconception, about.get(misconception, ""))
     except BaseException as error:  # a broken answer may raise anything, SystemExit too
+        if is_ours(error):
+            return Record(title, points, "error", confession(error))
+        if isinstance(error, TimeIsUp):
+            for answer in functions:
+                answer.stopped = answer.stopped or (error if answer.called else None)
         return Record(title, points, "fail", describe(error))
     return Record(title, points, "pass")
+
+
+def judge(function, answers: list, seed: int, seconds: float) -> None:
+    with undisturbed(seed), originals():
+        limited(seconds, function, *answers)
 
 
 def find(exercise: str, kind: str, names) -> tuple:
@@ -116,15 +130,14 @@ def find(exercise: str, kind: str, names) -> tuple:
         raise GradingError(f'The first argument is a name such as "02_attention.softmax"; got a {kind}.')
     lesson, _, name = exercise.strip().partition(".")
     lesson = re.sub(r"^\d+_", "", lesson)
-    modules = lessons()
-    if lesson not in modules:
-        having = [found for found in modules.values() if names(found)]
+    if lesson not in lesson_names():
+        having = [found for found in lessons().values() if names(found)]
         for module in having:
             if not name and lesson in names(module):
                 raise GradingError(f"Name the lesson too: write {module.LESSON}.{lesson}.")
         listed = ", ".join(module.LESSON for module in having)
         raise GradingError(f"There is no lesson {lesson!r}; the lessons with a {kind} are {listed}.")
-    module = modules[lesson]
+    module = load(lesson)
     if name not in names(module):
         valid = ", ".join(names(module)) or "none so far"
         raise GradingError(f"Lesson {lesson!r} has no {kind} {name!r}; it has: {valid}.")
@@ -136,12 +149,20 @@ def key_of(module, name: str) -> str:
     return f"{module.__name__.rpartition('.')[2]}.{name}"
 
 
+def load(lesson: str):
+    """The module of one lesson."""
+    try:
+        return importlib.import_module(f"{__package__}.checks.{lesson}")
+    except (ImportError, OSError) as error:
+        raise GradingError(
+            f"The checks of lesson {lesson!r} could not be loaded, which is no fault of your answer: {error}. "
+            "Install the course's packages again (README.md says how)."
+        ) from error
+
+
 def lessons() -> dict:
     """The module of each lesson, in the order of the course."""
-    folder = importlib.import_module(f"{__package__}.checks")
-    found = [info.name for info in pkgutil.iter_modules(folder.__path__)]
-    found = [name for name in found if name != "common" and not name.startswith("_")]
-    modules = {name: importlib.import_module(f"{folder.__name__}.{name}") for name in found}
+    modules = {name: load(name) for name in lesson_names()}
     return dict(sorted(modules.items(), key=lambda item: item[1].LESSON))
 
 
@@ -172,7 +193,7 @@ def accept(exercise: str, wanted: tuple, answers: tuple) -> list:
 def accept_one(exercise: str, want, answer):
     """A function wrapped, a choice as it is."""
     if not isinstance(want, str):
-        return answer
+        return plain(answer)
     name = want.split("(")[0]
     if answer is not None and not callable(answer):
         how = "quotation marks" if isinstance(answer, str) else "brackets after it"
@@ -181,36 +202,3 @@ def accept_one(exercise: str, want, answer):
             f"write its name, {name}, without {how}."
         )
     return Answer(answer, want)
-
-
-@contextlib.contextmanager
-def undisturbed(seed: int):
-    """Silence stderr and warnings, seed every generator, and put every global state back afterwards."""
-    with contextlib.ExitStack() as after:
-        after.callback(random.setstate, random.getstate())
-        random.seed(seed)
-        if numpy := sys.modules.get("numpy"):
-            after.callback(numpy.random.set_state, numpy.random.get_state())
-            numpy.random.seed(seed)
-        if torch := sys.modules.get("torch"):
-            after.callback(torch.set_rng_state, torch.get_rng_state())
-            after.callback(torch.set_num_threads, torch.get_num_threads())
-            after.callback(torch.set_default_dtype, torch.get_default_dtype())
-            after.callback(torch.set_grad_enabled, torch.is_grad_enabled())
-            after.callback(torch.autograd.set_detect_anomaly, torch.is_anomaly_enabled())
-            determined, warn = (
-                torch.are_deterministic_algorithms_enabled(),
-                torch.is_deterministic_algorithms_warn_only_enabled(),
-            )
-            after.callback(torch.use_deterministic_algorithms, determined, warn_only=warn)
-            torch.default_generator.manual_seed(seed)
-            torch.set_num_threads(1)  # tensors here are tiny: more threads would only wait for one another
-            torch.set_default_dtype(torch.float32)
-            torch.set_grad_enabled(True)
-            after.enter_context(torch.inference_mode(False))
-            after.enter_context(torch.autocast("cpu", enabled=False))
-            after.enter_context(torch.device("cpu"))
-        after.enter_context(contextlib.redirect_stderr(io.StringIO()))
-        after.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
-        yield

@@ -1,25 +1,26 @@
 """Small JSON files of the learner's own, which several notebooks may write in the same instant.
 
 They stay on this machine. TRANSFORMER_LAB_DATA names another folder for them; TRANSFORMER_LAB_PROGRESS=off writes none.
+An entry that this version does not know, a newer one's perhaps, hides no other and is written back as it was.
 """
 
 import contextlib
-import json
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
 from platformdirs import user_data_path
 
+from .. import environment
+from ..files import read_json, to_json, write_whole
+
 
 def folder() -> Path | None:
     """Where the files live, or None when nothing may be written."""
-    if os.environ.get("TRANSFORMER_LAB_PROGRESS") == "off":
+    if environment.is_off("TRANSFORMER_LAB_PROGRESS"):
         return None
-    named = os.environ.get("TRANSFORMER_LAB_DATA")
-    return Path(named) if named else user_data_path("transformer_lab", appauthor=False)
+    return environment.folder("TRANSFORMER_LAB_DATA") or user_data_path("transformer_lab", appauthor=False)
 
 
 class Store:
@@ -32,12 +33,31 @@ class Store:
         self.name, self.merge, self.valid, self.waiting = name, merge, valid, {}
 
     def read(self) -> dict:
-        """Everything kept so far; of a file that cannot be read, nothing."""
-        home, found = folder(), None
-        if home is not None:
-            with contextlib.suppress(OSError):
-                found = self.parsed(home / f"{self.name}.json")
-        return self.joined(found or {}, self.waiting)
+        """Every entry that is known for one; of a file that cannot be read, nothing."""
+        found = {}
+        with contextlib.suppress(OSError, ValueError):
+            found = self.held()
+        return self.joined({key: value for key, value in found.items() if self.valid(value)}, self.waiting)
+
+    def unread(self) -> str:
+        """A sentence on what the file holds and read() leaves out; or nothing."""
+        try:
+            found = self.held()
+        except OSError as error:
+            return f"What is recorded cannot be read: {error}"
+        except ValueError as error:
+            return f"What is recorded cannot be read, and will be put aside when the next is written: {error}"
+        odd = ", ".join(sorted(key for key, value in found.items() if not self.valid(value)))
+        return odd and f"In {self.name}.json this version cannot read, does not count and leaves as it is: {odd}."
+
+    def held(self) -> dict:
+        """All that the file holds. Raises OSError where it cannot be opened, ValueError where it is no JSON object."""
+        home = folder()
+        if home is None or not (file := home / f"{self.name}.json").exists():
+            return {}
+        if file.is_dir():
+            raise IsADirectoryError(f"{file} is a folder.")
+        return read_json(file)
 
     def add(self, key: str, value) -> None:
         """Join the value to what the file holds by now; what is no store's is put aside as NAME.broken.json."""
@@ -51,33 +71,22 @@ class Store:
         with contextlib.suppress(OSError, NotImplementedError):
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
             with lock.acquire(timeout=5, poll_interval=0.01):
-                found = self.parsed(file)
-                if found is None:
-                    os.replace(file, file.with_suffix(".broken.json"))
-                write(file, self.joined(found or {}, self.waiting))
+                found = self.kept(file)
+                write_whole(file, to_json(dict(sorted(self.joined(found, self.waiting).items())), indent=1), mode=0o600)
                 self.waiting = {}
 
-    def parsed(self, file: Path) -> dict | None:
-        """What the file holds; None if that is nothing that a store has written."""
+    def kept(self, file: Path) -> dict:
+        """What the file holds; a copy is put aside of one that is no store's, or loses an entry to one that waits."""
         try:
-            found = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            found = self.held()
+        except ValueError:
+            os.replace(file, file.with_suffix(".broken.json"))
             return {}
-        except (ValueError, RecursionError):
-            return None
-        return found if isinstance(found, dict) and all(map(self.valid, found.values())) else None
+        if any(key in found and not self.valid(found[key]) for key in self.waiting):
+            write_whole(file.with_suffix(".broken.json"), file.read_bytes(), mode=0o600)
+        return found
 
     def joined(self, old: dict, new: dict) -> dict:
-        return old | {key: self.merge(old[key], value) if key in old else value for key, value in new.items()}
-
-
-def write(file: Path, content: dict) -> None:
-    """All of the file or nothing of it, for its owner's eyes only."""
-    descriptor, new = tempfile.mkstemp(dir=file.parent)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(content, stream, indent=1, sort_keys=True)
-        os.replace(new, file)
-    except BaseException:  # an interrupt too leaves no half file behind
-        os.unlink(new)
-        raise
+        """Both in one; of a key in both the two values joined, if the old one is known for a value."""
+        met = {key for key in new if key in old and self.valid(old[key])}
+        return old | {key: self.merge(old[key], value) if key in met else value for key, value in new.items()}

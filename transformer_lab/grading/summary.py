@@ -4,9 +4,9 @@ import html
 import io
 from dataclasses import astuple, dataclass
 
+from .outline import Outline, outlines
 from .progress import GUESSES, RUNS, Note
 from .results import RESULTS
-from .score import checks, lessons, questions
 from .store import folder
 
 HEADINGS = ("lesson", "tried", "done", "questions", "points", "guesses", "borne out")
@@ -32,11 +32,11 @@ class Line:
 
 
 class Summary:
-    """The lines as a table, in text and in HTML."""
+    """The lines as a table, in text and in HTML; below it where they are kept, and what could not be read."""
 
-    def __init__(self, lines: list[Line]):
+    def __init__(self, lines: list[Line], notes: list[str]):
         self.lines = lines
-        self.where = f"Kept in {folder()}, and nowhere else."
+        self.notes = [f"Kept in {folder()}, and nowhere else.", *notes]
 
     def __repr__(self) -> str:
         from rich.console import Console
@@ -49,14 +49,14 @@ class Summary:
             table.add_row(*map(str, astuple(line)))
         text = io.StringIO()
         Console(file=text, width=100).print(table)
-        return "\n".join([*(line.rstrip() for line in text.getvalue().splitlines()), "", self.where])
+        return "\n".join([*(line.rstrip() for line in text.getvalue().splitlines()), "", *self.notes])
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         head = html_row(HEADINGS, 'th scope="col"')
         body = "".join(html_row(astuple(line), "td") for line in self.lines)
-        where = f"<p>{html.escape(self.where)}</p>"
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
         table = f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
-        return {"text/plain": repr(self), "text/html": table + where}
+        return {"text/plain": repr(self), "text/html": table + notes}
 
 
 def html_row(values: tuple, tag: str) -> str:
@@ -72,22 +72,22 @@ def my_progress() -> Summary | Note:
     """What you have done so far, a line for each lesson; or a sentence, where nothing is recorded."""
     if folder() is None:
         return Note(OFF)
-    lines = [line_of(name, module) for name, module in lessons().items()]
-    return Summary(lines) if any(line.tried or line.guesses for line in lines) else Note(EMPTY)
+    lines = [line_of(name, outline) for name, outline in outlines().items()]
+    unread = [sentence for store in (RESULTS, GUESSES, RUNS) if (sentence := store.unread())]
+    if any(line.tried or line.guesses for line in lines):
+        return Summary(lines, unread)
+    return Note("\n".join(unread) or EMPTY)
 
 
-def line_of(name: str, module) -> Line:
+def line_of(name: str, outline: Outline) -> Line:
     """One lesson's line; what is recorded of questions that no longer exist does not count."""
-    possible = {
-        f"{name}.{title}": sum(check.points for check in checks(question))
-        for title, question in questions(module).items()
-    }
+    possible = {f"{name}.{question}": points for question, points in outline.questions.items()}
     results, guesses, runs = RESULTS.read(), GUESSES.read(), RUNS.read()
     # A best from before a question lost points is more than there is to earn today.
     earned = {question: min(results[question]["best"], possible[question]) for question in possible.keys() & results}
-    guessed = {f"{name}.{title}" for title in getattr(module, "PREDICTIONS", {})} & guesses.keys()
+    guessed = {f"{name}.{prediction}" for prediction in outline.predictions} & guesses.keys()
     return Line(
-        module.LESSON,
+        outline.lesson,
         tried=len(earned),
         done=sum(points == possible[question] for question, points in earned.items()),
         questions=len(possible),

@@ -1,0 +1,62 @@
+"""Whose fault an exception is: the answer's, or ours and the machine's; and what to say of ours."""
+
+import errno
+import inspect
+import platform
+import traceback
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from .answer import Answer, is_learners, words_of
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+NO_FOLDER = "No usable temporary directory"
+HINTS = {
+    NO_FOLDER: "Python finds no folder for temporary files: set TMPDIR to one that can be written, or make room.",
+    "No space left": "The disk is full: make room, and run the cell again.",
+    "No module named": "A package is missing: install the course's packages again (README.md says how).",
+}
+
+
+def is_ours(error: BaseException) -> bool:
+    """True where no code of the answer's was running, or where the machine refused what any code needs."""
+    call = inspect.unwrap(Answer.call).__code__
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    frames = [frame for frame in frames if not frame.f_code.co_filename.startswith("<frozen importlib")]
+    if not any(frame.f_code is call or built_by_the_answer(frame.f_code.co_filename) for frame in frames):
+        return True
+    if isinstance(error, ImportError):  # its own import is the answer's affair, one inside a library is not
+        return not is_learners(frames[-1].f_code.co_filename)
+    return isinstance(error, OSError) and (error.errno in FULL or NO_FOLDER in words_of(error))
+
+
+def built_by_the_answer(file: str) -> bool:
+    """Is this the learner's code, or torch's that runs backward through what the learner's code built?"""
+    return is_learners(file) or Path(file).parts[-3:-1] == ("torch", "autograd")
+
+
+def confession(error: BaseException) -> str:
+    """What failed, that it was not the answer, what may help, and what to send to whoever can mend it."""
+    what = f"{type(error).__name__}: {words_of(error)}".rstrip(": ").splitlines()[0]
+    hints = [hint for part, hint in HINTS.items() if part in what]
+    frame, line = [*traceback.walk_tb(error.__traceback__)][-1]
+    where = f"{Path(frame.f_code.co_filename).name}, line {line}, in {frame.f_code.co_name}()"
+    return "\n".join(
+        [
+            "This check itself failed, and not because of your answer; nothing of this try is recorded.",
+            f"{what} ({where})",
+            *hints,
+            "If it happens again, report it to whoever gave you the course, with these lines and your code: "
+            f"{versions()}.",
+        ]
+    )
+
+
+def versions() -> str:
+    found = [f"Python {platform.python_version()} on {platform.system()}"]
+    for package in ("transformer-lab", "torch"):
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            found.append(f"{package} (not installed as a package)")
+    return ", ".join(found)

@@ -1,0 +1,176 @@
+"""A limit to the time that somebody else's code may take: it is stopped where it stands.
+
+    limited(10, answer, x)  # answer(x), or TimeIsUp after ten seconds
+
+How it works: the code runs in the thread that called, nothing around it. A second thread sleeps until the limit, then
+has TimeIsUp raised in the first: in the main thread by way of Ctrl-C's signal, which also ends a sleep or a wait for a
+lock; in any other by PyThreadState_SetAsyncExc. Code that catches it and goes on gets it again every 50 ms, and once
+more from a trace function, each time a line later, until it meets a line outside of every `try`. All of it works on
+Linux, macOS and Windows. A Ctrl-C of the learner's goes where it went before; no thread, timer or handler stays behind.
+
+What counts is the processor's time of that thread (of the process, where a system does not tell threads apart), so
+that a busy machine fails nobody. Code that waits instead of computing is stopped after six limits on the clock.
+
+It costs the start of a thread, about 0.2 ms, and nothing while the code runs. It cannot stop one long call into C, such
+as list(itertools.count()), before that call ends; outside of the main thread that holds for a sleep or a lock too. And
+it does not bound memory.
+"""
+
+import ctypes
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import no_type_check
+
+PATIENCE = 6  # limits on the clock: a busy machine is expected to give a sixth of a processor
+AGAIN = 0.05  # seconds until code that goes on is interrupted again
+
+
+class TimeIsUp(BaseException):
+    """The code took longer than `seconds`; `waited` says that it did not even compute."""
+
+    def __init__(self, seconds: float, waited: bool):
+        super().__init__(f"{'waited' if waited else 'computed'} for {seconds:g} seconds")
+        self.seconds, self.waited = seconds, waited
+
+
+# no_type_check: a type checker's wrapper around these functions would be interrupted in their place.
+@no_type_check
+def limited(seconds: float, function: Callable, *arguments):
+    """function(*arguments), which may compute for so long. Raises TimeIsUp, whatever the function makes of it."""
+    limit = Limit(seconds)
+    try:
+        try:
+            limit.begin()
+            return function(*arguments)
+        finally:
+            limit.over = True
+            limit.end()
+    finally:
+        limit.over = True
+        limit.end()  # once more: the interrupt may have hit the first
+        if limit.raised is not None and not isinstance(sys.exception(), KeyboardInterrupt):
+            raise limit.raised from None
+
+
+@no_type_check
+class Limit:
+    """One call under a limit: who watches it, how it is interrupted, and what must be put back."""
+
+    def __init__(self, seconds: float):
+        self.seconds, self.waited = seconds, False
+        self.raised = None  # the TimeIsUp raised first, whose traceback says where
+        self.interrupts = self.rounds = 0  # how often it was interrupted, and the trace function set
+        self.over = False  # the call has ended: nothing is raised any more
+        self.left = threading.Lock()  # held while the call lasts; a `with` or an Event could be interrupted half-way
+        self.watcher = threading.Thread(target=self.watch, name="time limit", daemon=True)
+
+        class Up(TimeIsUp):  # of this call; in other threads the interpreter makes it, without arguments
+            def __init__(error):
+                super().__init__(seconds * (PATIENCE if self.waited else 1), self.waited)
+                self.raised = self.raised or error
+                self.insist(sys._getframe(1))
+
+        self.up = Up
+
+    def begin(self) -> None:
+        self.thread, self.traced, self.handler = threading.get_ident(), sys.gettrace(), None
+        self.computed, self.clock = cpu_clock(), time.monotonic()
+        self.used = self.computed()
+        self.blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if hasattr(signal, "pthread_sigmask") else None
+        # None is a handler set in C, which Python could not put back.
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not None:
+            self.handler = signal.signal(signal.SIGINT, self.interrupted)
+        self.left.acquire()
+        self.watcher.start()
+
+    def end(self) -> None:
+        """Put everything back; a second time it does nothing."""
+        if self.left.locked():
+            self.left.release()
+        if self.watcher.is_alive():
+            self.watcher.join()  # it interrupts no more
+        for _ in range(2):
+            pass  # an exception on its way is raised here; taking it back would leave Python 3.11 slow for good
+        if self.blocked is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self.blocked)
+        if self.handler is not None:
+            signal.signal(signal.SIGINT, self.handler)  # a signal still on its way is seen to first
+        if self.rounds:
+            sys.settrace(self.traced)
+
+    def watch(self) -> None:
+        """In the second thread: sleep until the limit, then interrupt until the call has ended."""
+        wait = self.seconds
+        while not self.left.acquire(timeout=wait) and not self.over:
+            computing = self.seconds - (self.computed() - self.used)
+            waiting = PATIENCE * self.seconds - (time.monotonic() - self.clock)
+            wait = max(AGAIN, min(computing, waiting))
+            if computing <= 0 or waiting <= 0:
+                self.waited = computing > 0
+                self.interrupt()
+
+    def interrupt(self) -> None:
+        """By turns Ctrl-C's signal, which ends a sleep, and the exception, for code that took its handler away."""
+        self.interrupts += 1
+        if self.handler is None or self.interrupts % 2 == 0 or signal.getsignal(signal.SIGINT) != self.interrupted:
+            raise_in(self.thread, self.up)
+        elif hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(self.thread, signal.SIGINT)
+        else:  # Windows
+            signal.raise_signal(signal.SIGINT)
+
+    def interrupted(self, number, frame) -> None:
+        """The handler of Ctrl-C during the call: the learner's until time is up, from then on the limit's own."""
+        if self.interrupts:
+            if not self.over and not ours(frame):
+                error = self.up()
+                self.insist(frame)
+                raise error
+        elif callable(self.handler):
+            self.handler(number, frame)
+        elif self.handler == signal.SIG_DFL:
+            raise KeyboardInterrupt
+
+    def insist(self, frame) -> None:
+        """Raise again from a line soon to come, each round one later: a `try` in a loop would catch it for ever."""
+        if self.over or ours(frame):
+            return
+        passing, self.rounds = self.rounds, self.rounds + 1
+
+        def trace(frame, event, argument):
+            nonlocal passing
+            if self.over or ours(frame):
+                return None
+            if event == "line":
+                passing -= 1
+                if passing < 0:
+                    raise self.up()
+            return trace
+
+        while frame is not None and not ours(frame):
+            frame.f_trace = trace
+            frame = frame.f_back
+        sys.settrace(trace)  # last: Python 3.11 may stumble over a call made right after it
+
+
+@no_type_check
+def ours(frame) -> bool:
+    return frame.f_code.co_filename == __file__
+
+
+@no_type_check
+def cpu_clock() -> Callable[[], float]:
+    """A clock of the processor's time of this thread that others can read; of the whole process where there is none."""
+    if hasattr(time, "pthread_getcpuclockid"):
+        clock = time.pthread_getcpuclockid(threading.get_ident())
+        return lambda: time.clock_gettime(clock)
+    return time.process_time
+
+
+@no_type_check
+def raise_in(thread: int, error: type) -> None:
+    """Have the exception raised in a thread when it next executes Python."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))

@@ -1,7 +1,10 @@
 """grade() checks an exercise, predict() keeps a guess, my_progress() shows both; only calls load torch."""
 
+from .originals import learn
 from .progress import predict
 from .score import Score, grade
 from .summary import my_progress
 
 __all__ = ["Score", "grade", "my_progress", "predict"]
+
+learn()  # now, when every module here is complete and no answer has run

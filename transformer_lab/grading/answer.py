@@ -21,7 +21,7 @@ PRODUCT = "In left @ right, the last axis of left and the last but one of right 
 WRITTEN = "Do not write into a tensor that a gradient needs: make a new one."
 ENDLESS = (
     "Most often that is a loop whose condition never turns false, or a recursion that misses its last case. "
-    "A right answer needs less than a second. It was not called again."
+    "A right answer needs less than a second. It is not called again."
 )
 WAITING = "Look for sleep(), input(), or something that never comes. A right answer waits for nothing."
 # Part of an error's text -> what it mostly comes from.

@@ -21,7 +21,9 @@ STATE = "display: inline-block; width: 4em; font-weight: 600"
 
 
 def heading(score) -> str:
-    return f"{score.exercise}: {float(score):g} of {score.possible:g} points"
+    points = f"{score.exercise}: {float(score):g} of {score.possible:g} points"
+    failed = any(record.state == "error" for record in score.feedback)
+    return points + ("; a check itself failed, so nothing is recorded" if failed else "")
 
 
 def lines(score) -> list[tuple]:

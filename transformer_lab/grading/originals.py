@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from operator import is_
 from types import ModuleType
 
-from .answer import Wrong
+from .answer import Wrong, is_learners
 
 LIBRARIES = ("torch", "torch.nn", "torch.nn.functional", "torch.linalg", "torch.special", "torch.autograd",
              "math", "random", "builtins", "zlib")  # fmt: skip
@@ -61,7 +61,11 @@ def same(now, known: dict) -> bool:
 def differences(owner, now, known: dict) -> Iterator[tuple]:
     for name in known.keys() | now.keys():
         value = now.get(name, GONE)
-        if value is not known.get(name, GONE) and (name in known or hides(owner, name, value)):
+        if value is known.get(name, GONE) or not (name in known or hides(owner, name, value)):
+            continue
+        if of_the_library(owner, name, value):
+            known[name] = value
+        else:
             yield name, value
 
 
@@ -69,6 +73,13 @@ def hides(owner, name: str, value) -> bool:
     """Does a new function take the place of something: of a base class's method, or of a built-in function?"""
     bases = owner.__mro__[1:] if isinstance(owner, type) else {builtins} - {owner}
     return callable(value) and any(name in vars(base) for base in bases)
+
+
+def of_the_library(owner, name: str, value) -> bool:
+    """Did the library itself wrap its function, as torch's compiler does with torch.manual_seed when it is imported?"""
+    code, root = getattr(value, "__code__", None), getattr(value, "__module__", None) or ""
+    same_name = getattr(value, "__name__", None) == name and root.partition(".")[0] == owner.__name__.partition(".")[0]
+    return same_name and code is not None and not is_learners(code.co_filename)
 
 
 def title(owner, name: str) -> str:
@@ -115,6 +126,3 @@ def originals() -> Iterator[None]:
                 f"Your code replaced {', '.join(told)}, which the checks rely on, as other code does. "
                 "It is put back; write the answer without replacing anything."
             )
-
-
-learn()

@@ -176,7 +176,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such 
 def test_whatever_goes_on_is_stopped_and_leaves_nothing_behind(function):
     before, start = state(), time.process_time()
     error = stopped(function)
-    assert time.process_time() - start < 20 * SHORT
+    assert time.process_time() - start < 100 * SHORT  # a recursion may meet its own limit while it is stopped
     time.sleep(0.05)
     sum(range(10**5))  # an interrupt left over would strike here
     assert state() == before

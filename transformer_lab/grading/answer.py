@@ -71,17 +71,18 @@ class Answer:
 
     def __init__(self, function, signature: str):
         self.function, self.signature, self.name = function, signature, signature.split("(")[0]
-        self.called, self.stopped = False, None
+        self.arguments = None  # of the last call in this check
+        self.stopped = None  # the TimeIsUp that ended a call
 
     def __call__(self, *args, **kwargs):
         if self.function is None:
             raise NotDone(f"{self.name} is None; write the function, run its cell, then run this one again.")
         if self.stopped:
             raise self.stopped
-        self.called = True
+        self.arguments = args, kwargs
         try:
             value = self.call(args, kwargs)
-        except (Exception, TimeIsUp) as error:
+        except Exception as error:
             line = learners_line(error)
             if isinstance(error, NotImplementedError) and (not words_of(error) or "NotImplementedError" in line):
                 raise NotDone(
@@ -90,7 +91,7 @@ class Answer:
                 ) from None
             if isinstance(error, TypeError) and not line:
                 error.add_note(f"The function wanted is {self.signature}.")
-            error.add_note(f"The check called it with {shown(args, kwargs)}.")
+            error.add_note(self.how_called())
             raise
         if inspect.iscoroutine(value):
             value.close()  # else Python warns that nobody awaited it
@@ -98,6 +99,9 @@ class Answer:
         if value is None:
             raise Wrong(f"{self.name}() returned None: did you forget `return`?")
         return plain(value)
+
+    def how_called(self) -> str:
+        return f"The check called it with {shown(*self.arguments)}."
 
     def call(self, args: tuple, kwargs: dict):
         return self.function(*args, **kwargs)  # whatever passes through this line is the answer's doing

@@ -97,7 +97,7 @@ def run(function, answers: list, about: dict[str, str]) -> Record:
     title, points = function.title, function.points
     functions = [answer for answer in answers if isinstance(answer, Answer)]
     for answer in functions:
-        answer.called = False
+        answer.arguments = None
     try:
         judge(function, answers, zlib.crc32(title.encode()), SECONDS)
     except KeyboardInterrupt:
@@ -112,10 +112,17 @@ def run(function, answers: list, about: dict[str, str]) -> Record:
         if is_ours(error):
             return Record(title, points, "error", confession(error))
         if isinstance(error, TimeIsUp):
-            for answer in functions:
-                answer.stopped = answer.stopped or (error if answer.called else None)
+            stop(error, functions)
         return Record(title, points, "fail", describe(error))
     return Record(title, points, "pass")
+
+
+def stop(error: TimeIsUp, functions: list[Answer]) -> None:
+    """Call no more the answers that were called when time was up."""
+    for answer in functions:
+        if answer.arguments is not None and answer.stopped is None:
+            answer.stopped = error
+            error.add_note(answer.how_called())
 
 
 def judge(function, answers: list, seed: int, seconds: float) -> None:

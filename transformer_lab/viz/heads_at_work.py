@@ -84,7 +84,7 @@ class Recorder:
         # W_O's columns belong to the heads in turn: head h reads d_head of them.
         columns = unwrapped(w_o).weight.detach().unflatten(1, (len(values), -1)).transpose(0, 1)  # (H, D, d_head)
         written = (values @ columns.mT).norm(dim=-1).masked_fill(silent[:, None], 0.0)
-        mixed = (weights @ values).masked_fill(silent[:, None, None], 0.0)
+        mixed = (weights.type_as(values) @ values).masked_fill(silent[:, None, None], 0.0)
         self.keep(self.seen._replace(written=written if same(passed_on, mixed) else None))
 
 

@@ -224,6 +224,22 @@ def test_the_lengths_of_values_are_not_shown_where_something_else_is_passed_on()
     assert view._parts[0]["norms"] is None and view._parts[0]["unscored"] == []
 
 
+class Adapted(torch.nn.Linear):
+    """A linear layer to whose output something is added, as an adapter does."""
+
+    def forward(self, x):
+        return super().forward(x) + x.sum(dim=-1, keepdim=True)
+
+
+def test_the_lengths_of_values_are_not_shown_where_w_o_does_more_than_multiply():
+    model, tokenizer = gpt()
+    assert AttentionView.from_model(model, tokenizer, "the mat")._parts[0]["norms"] == 0
+    model.decoder.blocks[1].attention.w_o.__class__ = Adapted
+    assert AttentionView.from_model(model, tokenizer, "the mat")._parts[0]["norms"] is None
+    model.decoder.blocks[1].attention.w_o = torch.nn.Sequential(torch.nn.Linear(24, 24))
+    assert AttentionView.from_model(model, tokenizer, "the mat")._parts[0]["norms"] is None
+
+
 def test_what_if_shows_scores_of_what_is_switched_off(dates):
     view = WhatIf(*dates, TEXT)
     view.switched_off = [["cross", 1, 0], ["cross", 1, 2, 3, 1], ["encoder", 0, 1], ["encoder", 0, 0, 0, 0]]

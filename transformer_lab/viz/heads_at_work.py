@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -77,15 +78,23 @@ class Recorder:
         self.seen = HeadsAtWork(q, keys, shown, scores, None, k.shape[1])
         return output, weights
 
-    def pass_on(self, w_o, inputs, _output):
-        values, weights = self.values, self.seen.weights
-        passed_on = inputs[0][0].detach().unflatten(-1, (len(values), -1)).transpose(0, 1)  # (H, T, d_head)
-        silent = (passed_on == 0).all(dim=-1).all(dim=-1)  # (H,)
+    def pass_on(self, w_o, inputs, output):
+        written = self.written(inputs[0][0].detach(), unwrapped(w_o), output[0].detach())
+        self.keep(self.seen._replace(written=written))
+
+    def written(self, mixed: Float[Tensor, "T H_d_head"], w_o, output: Float[Tensor, "T D"]):
+        """|v W_O| for each head and key, or None where output is not the values, weighted, times one matrix."""
+        weight, values = getattr(w_o, "weight", None), self.values
+        if weight is None or not same(output, F.linear(mixed, weight, w_o.bias)):
+            return None
+        heads = mixed.unflatten(-1, (len(values), -1)).transpose(0, 1)  # (H, T, d_head)
+        silent = (heads == 0).all(dim=-1).all(dim=-1)  # (H,)
+        by_weights = (self.seen.weights.type_as(values) @ values).masked_fill(silent[:, None, None], 0.0)
+        if not same(heads, by_weights):
+            return None
         # W_O's columns belong to the heads in turn: head h reads d_head of them.
-        columns = unwrapped(w_o).weight.detach().unflatten(1, (len(values), -1)).transpose(0, 1)  # (H, D, d_head)
-        written = (values @ columns.mT).norm(dim=-1).masked_fill(silent[:, None], 0.0)
-        mixed = (weights.type_as(values) @ values).masked_fill(silent[:, None, None], 0.0)
-        self.keep(self.seen._replace(written=written if same(passed_on, mixed) else None))
+        columns = weight.detach().unflatten(1, (len(values), -1)).transpose(0, 1)  # (H, D, d_head)
+        return (values @ columns.mT).norm(dim=-1).masked_fill(silent[:, None], 0.0)
 
 
 class Softmaxes(TorchFunctionMode):

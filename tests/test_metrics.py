@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transformer_lab import Transformer, TransformerConfig, load, metrics, record_attention
+from transformer_lab import Transformer, TransformerConfig, load, metrics, optional, record_attention
 from transformer_lab.data import dates
 from transformer_lab.data.pairs import Pair
 from transformer_lab.data.tokenizers import WordTokenizer
@@ -338,3 +338,17 @@ def test_pairs_without_alignment_are_left_out(dates_model):
         wanted = f"^Alignment accuracy needs a pair with a gold alignment; got {len(pairs)} pairs without one[.]$"
         with pytest.raises(ValueError, match=wanted):
             metrics.alignment_accuracy(*dates_model, pairs)
+
+
+@pytest.mark.parametrize(
+    "measure, given, package",
+    [
+        (metrics.bleu, ["a b c d"], "sacrebleu"),
+        (metrics.chrf, ["a b c d"], "sacrebleu"),
+        (metrics.entity_f1, [["B-LOC"]], "seqeval"),
+    ],
+)
+def test_a_missing_package_is_named(measure, given, package, monkeypatch):
+    monkeypatch.setattr(optional, "find_spec", lambda name: None)
+    with pytest.raises(FileNotFoundError, match=rf"needs the package {package}: pip install {package}$"):
+        measure(given, given)

@@ -197,8 +197,8 @@ def judge(leaks, model) -> None:
     got, wanted = found(leaks, model), from_matrix(reached(model), before)
     if got == wanted:
         return
-    told = f"For {model.__doc__}, leaks() says {got}; wanted {wanted}. "
-    raise Wrong(told + (diagnosis(leaks) or guess(model, got, wanted)))
+    told = diagnosis(leaks) or guess(model, got, wanted)
+    raise Wrong(f"{told}\nFor {model.__doc__}, leaks() says {got}; wanted {wanted}.")
 
 
 def guess(model, got: list[int], wanted: list[int]) -> str:

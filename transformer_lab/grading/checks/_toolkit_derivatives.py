@@ -353,5 +353,9 @@ def of_w1(x, w1, w2, targets):
         yield x @ (dh * slope), "x is not transposed: N and D are equal here, so no error tells you.", None
     yield x.T @ dh * slope.mean(0), "The slope is averaged over the batch: each row has its own, before x^T @.", None
     yield right * 2, "A factor 2 too many: this is no squared error.", None
-    yield right / N, "It is divided by N twice.", None
-    yield x.T @ (((p * (1 - p) * (p - y)) / N @ w2.T) * slope), "A factor p (1 - p) too many.", None
+    yield right / N, "It is divided by N twice: cross-entropy's mean is the only one.", None
+    yield (
+        x.T @ (((p * (1 - p) * (p - y)) / N @ w2.T) * slope),
+        "A factor p (1 - p) too many: softmax and loss together give p - y.",
+        None,
+    )

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -122,6 +124,14 @@ def test_a_folder_that_cannot_be_written_is_known_before_the_work(tmp_path):
         with pytest.raises(OSError, match=rf"^{folder} cannot be used, for nothing can be written there: .*\.$"):
             run(task, folder)
     assert task.n_batches == 0 and (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_disk_without_room_is_known_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    task = Tokens()
+    with pytest.raises(OSError, match=r"checkpoints has no room for 4 checkpoints of .* MB: 0\.0 MB are free\."):
+        run(task, tmp_path / "run")
+    assert task.n_batches == 0 and not contents(tmp_path)
 
 
 def test_a_model_that_could_not_be_saved_is_known_before_the_work(tmp_path):

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from transformer_lab.grading import grade
 from transformer_lab.grading.checks import _multi_head_repair as multi_head
 
 SOURCES = Path(__file__).resolve().parents[1] / "source" / "exercises"
@@ -55,3 +56,16 @@ def test_the_check_knows_the_broken_attentions_as_they_stand_in_the_notebook(T, 
     for n, broken in multi_head.BROKEN.items():
         wanted = multi_head.faults.compute(layer, x, None, n_heads, **broken)
         assert torch.allclose(names[f"broken_{n}"](layer, x).double(), wanted, atol=1e-5)
+
+
+def test_one_residual_pasted_for_all_three_earns_its_own_share_only():
+    def post_norm(x, *rest):
+        return rest[1](x + rest[0](x))
+
+    def pre_norm(x, *rest):
+        return x + rest[0](rest[1](x))
+
+    def attention(x, w_q, attend, *_):
+        return x + attend(x @ w_q, x)
+
+    assert [grade("06_residual.repair", one, one, one) for one in (post_norm, pre_norm, attention)] == [1, 1, 1]

@@ -11,6 +11,7 @@ import torch
 
 import wrong_answers
 from transformer_lab.grading import grade
+from transformer_lab.grading.checks.common import difference
 from wrong_answers import attention
 
 # One file a lesson. WRONG and RIGHT are described in attention.py; POINTS is what each question is worth; PARTS, where
@@ -179,3 +180,24 @@ def test_memorising_one_answer_does_not_help():
         return seen.setdefault(keys.shape, attention.mix_pinv(keys, values))
 
     assert grade("02_attention.mix", first_query_for_ever) < 3
+
+
+def test_a_small_difference_is_printed_with_the_digits_that_show_it():
+    told = difference(torch.tensor([1.00001, 2.0]), torch.tensor([1.0, 2.0]), "the result")
+    assert "yours is 1.00001, wanted 1" in told
+
+
+def test_a_tensor_that_is_right_in_part_is_told_where_it_is_wrong():
+    wanted = torch.arange(24.0).reshape(2, 3, 4)
+    got = wanted.clone()
+    got[:, 2] += 1 + torch.rand(4, generator=torch.Generator().manual_seed(0))
+    assert difference(got, wanted, "the result").endswith("Along axis 1 it is wrong at 2 only.")
+    assert "Along axis" not in difference(wanted + torch.rand(2, 3, 4) + 1, wanted, "the result")
+
+
+def test_no_card_shows_a_path_of_ours():
+    def itself(n_layers, d_model, make_block):
+        return torch.nn.Sequential(*[make_block] * n_layers)
+
+    told = str(grade("09_block.Stack", itself))
+    assert "call it, make_block()" in told and "transformer_lab" not in told

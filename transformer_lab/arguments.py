@@ -36,8 +36,8 @@ def is_number(value) -> bool:
 def check_between(name: str, value, least, most=math.inf) -> None:
     """Raise ValueError unless value is a finite number from least to most."""
     if not is_number(value) or not least <= value <= most:
-        limits = f"at least {least}" if most == math.inf else f"from {least} to {most}"
-        raise ValueError(f"{name} must be a number {limits}; got {said(value)}.")
+        limits = f", at least {least}" if most == math.inf else f" from {least} to {most}"
+        raise ValueError(f"{name} must be a number{limits}; got {said(value)}.")
 
 
 def check_texts(name: str, texts) -> None:

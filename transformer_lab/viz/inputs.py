@@ -63,7 +63,8 @@ def as_weights(attention, lowest=0) -> np.ndarray:
         attention = (attention if attention.element_size() == 8 else attention.float()).numpy()
     try:
         array = np.asarray(attention)
-        array = array if array.dtype == np.float64 else array.astype(np.float32)
+        # A copy, for what is given may be changed later.
+        array = array if array.dtype == np.float64 else array.astype(np.float32, copy=array.flags.writeable)
     except (TypeError, ValueError, RuntimeError):
         array = np.empty(0)
     if array.ndim != 4 or array.size == 0:

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..analysis import uncompiled
+from ..analysis import attention_modules, uncompiled
 from ..generation import translate_ids
 from ..models import BERT, GPT, Transformer, unwrapped
 from ..reading import evaluating
-from .heads_at_work import record_heads
+from .heads_at_work import HeadsAtWork, record_heads
 from .inputs import as_text, check_size
 from .shown import Seen
 
@@ -65,33 +65,39 @@ def ids_of(model: nn.Module, tokenizer, text: str, target: str | None = None):
 @torch.no_grad()
 def read(model: nn.Module, tokenizer, ids, written=None) -> tuple[dict[str, Seen], torch.Tensor]:
     """Each kind of attention as one of our models reads these ids, and its output (logits, or an encoder's vectors)."""
-    with evaluating(model), record_heads(model) as heads:
+    kinds = {kind: AllLayers(len(layers)) for kind, layers in attention_modules(model).items()}
+    with evaluating(model), record_heads(model, keep=lambda kind, layer, work: kinds[kind].keep(layer, work)):
         output = model(ids) if written is None else model(ids, written[:, :-1])
     source = tokenizer.tokens(ids[0])
     tokens = {"encoder": (source, source), "decoder": (source, source)}
     if written is not None:
         target = tokenizer.tokens(written[0])
         tokens |= {"cross": (target[1:], source), "decoder": (target[1:], target[:-1])}
-    kinds = [kind for kind in ("cross", "encoder", "decoder") if kind in heads]
-    return {kind: seen(heads[kind], *tokens[kind]) for kind in kinds}, output
+    ordered = [kind for kind in ("cross", "encoder", "decoder") if kind in kinds]
+    return {kind: kinds[kind].seen(*tokens[kind]) for kind in ordered}, output
 
 
-def seen(layers: list, query_tokens, key_tokens) -> Seen:
-    """The HeadsAtWork of all layers, put together; the list is emptied meanwhile, as the two together fill the memory.
+class AllLayers:
+    """One kind of attention in all its layers, put together as they come, so that no layer is in memory twice."""
 
-    Scores are NaN in a layer where they are not known. Norms are None unless they are known in every layer.
-    """
-    if None in layers:
-        raise ValueError("The model ran without this attention: there is nothing to show.")
-    H, T, S = layers[0].weights.shape
-    weights, scores = (np.empty((len(layers), H, T, S), np.float32) for _ in range(2))
-    norms, n_kv_heads = [layer.written for layer in layers], layers[0].n_kv_heads
-    for i, layer in enumerate(layers):
-        weights[i] = layer.weights.float().cpu()
-        scores[i] = np.nan if layer.scores is None else layer.scores.float().cpu()
-        layers[i] = None
-    norms = None if any(one is None for one in norms) else torch.stack([one.float().cpu() for one in norms])
-    return Seen(weights, query_tokens, key_tokens, scores, norms, n_kv_heads)
+    def __init__(self, n_layers: int):
+        self.n_layers, self.norms = n_layers, []
+
+    def keep(self, layer: int, work: HeadsAtWork) -> None:
+        if not self.norms:
+            shape = (self.n_layers, *work.weights.shape)
+            self.weights, self.scores, self.n_kv_heads = np.empty(shape, "f4"), np.empty(shape, "f4"), work.n_kv_heads
+        self.weights[layer] = work.weights.float().cpu().numpy()
+        self.scores[layer] = np.nan if work.scores is None else work.scores.float().cpu().numpy()
+        self.norms.append(None if work.written is None else work.written.float().cpu().numpy())
+
+    def seen(self, query_tokens, key_tokens) -> Seen:
+        """Scores are NaN in a layer where they are not known; norms are None unless they are known in every layer."""
+        if len(self.norms) < self.n_layers:
+            raise ValueError("The model ran without this attention: there is nothing to show.")
+        self.weights.flags.writeable = False  # so that nobody needs a copy of it
+        norms = None if any(one is None for one in self.norms) else np.stack(self.norms)
+        return Seen(self.weights, query_tokens, key_tokens, self.scores, norms, self.n_kv_heads)
 
 
 @torch.no_grad()

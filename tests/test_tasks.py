@@ -12,6 +12,9 @@ from torch import nn
 
 from transformer_lab import GPT, TransformerConfig, optional
 from transformer_lab.data import docstring_modules, entities, python_docs
+from transformer_lab.data.documents import join, split_documents
+from transformer_lab.data.files import read_documents
+from transformer_lab.data.python_docs import raw_cut
 from transformer_lab.data.tokenizers import BPETokenizer, Tokenizer, WordTokenizer
 from transformer_lab.generation import generate
 from transformer_lab.heads import Classifier, Tagger
@@ -127,6 +130,16 @@ def test_each_token_of_a_window_predicts_the_one_behind_it(make, name):
     assert task.examples[-1] + n + 1 == len(task.ids)
     text = task.tokenizer.decode(task.ids)
     assert task.validation not in text and task.validation[:200] not in text
+
+
+def test_a_folders_text_is_its_documents_joined_and_a_texts_end_is_held_out(make, files, tmp_path):
+    task, (training, validation) = make("texts in a folder"), split_documents(read_documents(files / "texts"))
+    assert "".join(task.text) == join(training) and task.validation == join(validation)
+    assert f"{task.text.n_characters:,} characters to learn from, {len(task.validation):,} held out" in task.about
+    text = (files / "a.md").read_text()
+    (tmp_path / "alone.md").write_text(text)
+    for one in (make("a text"), make_task(tmp_path, **TINY)):
+        assert ("".join(one.text), one.validation) == raw_cut(text)
 
 
 def test_induction_predicts_what_followed_a_symbol_the_last_time_and_nothing_else(make):
@@ -268,6 +281,14 @@ def test_a_number_that_is_not_defined_is_left_out_and_the_chosen_one_must_be(mak
         monkeypatch.setattr(translation, "chrf", lambda *_: math.nan)
         with pytest.raises(ValueError, match="^chrf, by which models of this task are compared, is not a number"):
             task.evaluate()
+
+
+def test_single_words_have_no_bleu(tmp_path):
+    (tmp_path / "words.tsv").write_text("".join(f"word {i}\tWort{i}\n" for i in range(40)))
+    task = make_task(tmp_path / "words.tsv", **TINY)
+    task.model.eval()
+    with torch.no_grad():
+        assert set(task.evaluate()) == {"exact_match", "chrf"}
 
 
 @pytest.mark.parametrize("name", TEXTS)

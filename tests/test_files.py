@@ -237,7 +237,7 @@ def test_the_singular_is_paired_with_the_form_for_one(tmp_path, language):
 )
 @pytest.mark.parametrize("order", "<>")
 def test_headers_that_say_nothing_of_the_pairs_stop_none(tmp_path, headers, order):
-    text = {"PO-Revision-Date: {}": "Datum: {}", "a": "b"}
+    text = {"PO-Revision-Date: {}": "Language: {}", "a": "b"}
     lines = "\n".join(f'"{line}\\n"' for line in headers.splitlines())
     messages = "\n".join(f'msgid "{source}"\nmsgstr "{target}"\n' for source, target in text.items())
     write(tmp_path, "a.po", f'# by hand\nmsgid ""\nmsgstr ""\n{lines}\n\n{messages}')

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import pre_tokenizers
 
 from transformer_lab.data.long_text import CHUNK, LONGEST_RUN, LongText, watched
 from transformer_lab.data.tokenizers import BPETokenizer
@@ -59,6 +60,18 @@ def test_byte_pairs_learn_and_write_the_same_in_chunks_as_in_the_whole(text, siz
     whole, cut = BPETokenizer.train([text], 300), BPETokenizer.train(chunks, 300)
     assert whole.tokenizer.to_str() == cut.tokenizer.to_str()
     assert whole.encode(text) == cut.encode_chunks(chunks).tolist()
+
+
+def test_chunks_hold_the_words_of_the_whole():
+    """Words as GPT-2's pattern has them: what byte pairs never reach across."""
+    rng, words = random.Random(7), pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str
+    n_chunks = 0
+    for _ in range(3000):
+        text = "".join(rng.choices(SIGNS, k=rng.randint(1, 40)))
+        chunks = list(LongText(in_pieces(text, rng)).chunks(rng.randint(1, 5)))
+        assert [word for word, _ in words(text)] == [word for chunk in chunks for word, _ in words(chunk)]
+        n_chunks += len(chunks)
+    assert n_chunks > 6000
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -123,6 +123,7 @@ def test_each_token_of_a_window_predicts_the_one_behind_it(make, name):
     task, n = make(name), make(name).model.config.max_len
     starts = [0, task.examples[-1], *some(task)]
     batch = task.collate(starts)
+    assert batch["labels"].dtype == torch.int64  # as cross_entropy wants them
     for b, start in enumerate(starts):
         window = task.ids[start : start + n + 1].tolist()
         assert len(window) == n + 1

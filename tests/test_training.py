@@ -535,6 +535,7 @@ def test_without_a_folder_nothing_is_written_and_patience_and_resume_are_refused
         ("warmup", -1, "at least 0"),
         ("weight_decay", -0.1, "at least 0"),
         ("seed", -1, "at least 0"),
+        ("seed", 2**70, "at most 4294967295"),
         ("label_smoothing", 1.0, "at least 0 and less than 1"),
         ("label_smoothing", -0.1, "at least 0 and less than 1"),
         ("schedule", "linear", "one of 'cosine', 'inverse_sqrt', 'constant'"),

@@ -25,7 +25,7 @@ def check_at_least(name: str, value, least: int) -> None:
 def check_seed(value) -> None:
     """Raise ValueError unless every generator of random numbers can start from this seed."""
     if not is_whole(value) or not 0 <= value <= LARGEST_SEED:
-        raise ValueError(f"seed must be a whole number from 0 to {LARGEST_SEED}; got {said(value)}.")
+        raise ValueError(f"seed must be a whole number, at least 0 and at most {LARGEST_SEED}; got {said(value)}.")
 
 
 def is_number(value) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..arguments import check_at_least, check_seed
 from .schedules import SCHEDULES
 
 PRECISIONS = ("float32", "bfloat16")
@@ -56,7 +57,7 @@ class Settings:
         for name in ("evaluate_every", "checkpoint_every", "patience"):
             if getattr(self, name) is not None:
                 check_at_least(name, getattr(self, name), 1)
-        check_at_least("seed", self.seed, 0)
+        check_seed(self.seed)
         if self.warmup is not None:
             check_at_least("warmup", self.warmup, 0)
         for name in ("lr", "clip", "weight_decay", "label_smoothing", "beta_2"):
@@ -108,12 +109,6 @@ class Settings:
         """Is a checkpoint written when so many steps are done?"""
         # At each evaluation as well, for it may turn out to be the best.
         return self.is_evaluated(step) or (self.checkpoint_every is not None and step % self.checkpoint_every == 0)
-
-
-def check_at_least(name: str, value, least: int) -> None:
-    """Raise ValueError unless value is a whole number, at least `least`."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be a whole number, at least {least}; got {value!r}.")
 
 
 def check_number(name: str, value) -> None:

@@ -3,7 +3,10 @@
 import importlib
 import pkgutil
 import random
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -201,3 +204,35 @@ def test_no_card_shows_a_path_of_ours():
 
     told = str(grade("09_block.Stack", itself))
     assert "call it, make_block()" in told and "transformer_lab" not in told
+
+
+def test_verdicts_depend_on_no_order_and_on_no_thread():
+    rows = SOME[::12]
+
+    def verdicts(order):
+        found = {n: [(r.check, r.state, r.message) for r in graded(rows[n][0], rows[n][2]).feedback] for n in order}
+        return [found[n] for n in range(len(rows))]
+
+    order = list(range(len(rows)))
+    alone = verdicts(order)
+    random.Random(7).shuffle(order)
+    with ThreadPoolExecutor(3) as pool:
+        together = [*pool.map(verdicts, (order, order[::-1]))]
+    assert together == [alone, alone]
+
+
+FIRST = """
+import time, torch
+start = time.process_time()
+from transformer_lab.grading import grade
+grade({id!r}, *[lambda *arguments, **named: torch.zeros(1)] * {n})
+print(time.process_time() - start)
+"""
+
+
+@pytest.mark.parametrize("lesson", ["attention", "masks", "block"])
+def test_the_first_grade_of_a_kernel_takes_little(lesson):
+    id = next(id for id in POINTS if id.split(".")[0].endswith(lesson) and PARTS.get(id, (1, 0))[1] == 0)
+    command = [sys.executable, "-c", FIRST.format(id=id, n=PARTS.get(id, (1, 0))[0])]
+    seconds = [float(subprocess.run(command, capture_output=True, check=True).stdout) for _ in "12"]
+    assert min(seconds) < 0.7, seconds  # of computing, after `import torch`

@@ -23,7 +23,10 @@ ENDLESS = (
     "Most often that is a loop whose condition never turns false, or a recursion that misses its last case. "
     "A right answer needs less than a second. It is not called again."
 )
-WAITING = "Look for sleep(), input(), or something that never comes. A right answer waits for nothing."
+WAITING = (
+    "Look for sleep(), input(), or something that never comes. A right answer waits for nothing. "
+    "It is not called again."
+)
 # Part of an error's text -> what it mostly comes from.
 HINTS = {
     "must match the size of tensor": NUMBER_BY_NUMBER,

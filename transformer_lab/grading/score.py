@@ -16,7 +16,7 @@ from .limit import TimeIsUp, limited
 from .originals import learn, originals
 from .outline import lesson_names
 from .results import keep
-from .undisturbed import undisturbed
+from .undisturbed import ONE_AT_A_TIME, undisturbed
 
 __all__ = ["GradingError", "NotDone", "Record", "Score", "Wrong", "check", "grade"]
 
@@ -82,14 +82,15 @@ def grade(exercise: str | None = None, *answers, **named) -> Score:
     """Run the checks of an exercise, e.g. grade("02_attention.softmax", softmax), and keep the best points so far."""
     if exercise is None or named:
         raise GradingError('Give the name and then the answer itself: grade("02_attention.softmax", softmax).')
-    module, name = find(exercise, "question", questions)
-    question = questions(module)[name]
-    answers = accept(exercise, question.answers, answers)
-    about = getattr(module, "MISCONCEPTIONS", {})
-    learn()
-    score = Score(exercise, [run(function, answers, about) for function in checks(question)])
-    keep(key_of(module, name), score)
-    return score
+    with ONE_AT_A_TIME:
+        module, name = find(exercise, "question", questions)
+        question = questions(module)[name]
+        answers = accept(exercise, question.answers, answers)
+        about = getattr(module, "MISCONCEPTIONS", {})
+        learn()
+        score = Score(exercise, [run(function, answers, about) for function in checks(question)])
+        keep(key_of(module, name), score)
+        return score
 
 
 def run(function, answers: list, about: dict[str, str]) -> Record:

@@ -177,7 +177,7 @@ def test_the_line_to_paste_is_the_selection(saved, page):
     exec(line.text_content(), scope)
     assert scope["selection"] == {"layer": 0, "head": 2, "query": 2, "key": 1}
     page.get_by_label("copy the selection").click()
-    assert page.evaluate("getSelection().toString()") == line.text_content()
+    eventually(lambda: page.evaluate("getSelection().toString()") == line.text_content())
 
 
 def test_a_live_view_is_saved_from_the_browser(lab, page):

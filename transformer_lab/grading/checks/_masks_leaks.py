@@ -40,6 +40,16 @@ class leaks:
             judge(leaks, model)
 
 
+def called(words: str):
+    """How a card names the model."""
+
+    def name(model):
+        model.words = words
+        return model
+
+    return name
+
+
 def attend(x: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
     weights = (x @ x.T / math.sqrt(x.shape[1])).masked_fill(~allowed, -INF).softmax(-1)
     return weights @ x, weights
@@ -49,45 +59,45 @@ def lower(x: Tensor, diagonal: int = 0) -> Tensor:
     return torch.ones(len(x), len(x)).tril(diagonal).bool()
 
 
+@called("a causal attention")
 def causal(x):
-    """a causal attention"""
     return attend(x, lower(x))
 
 
+@called("an average of everything so far")
 def running_mean(x):
-    """an average of everything so far"""
     weights = lower(x) / lower(x).sum(-1, keepdim=True)
     return weights.to(x.dtype) @ x, weights
 
 
+@called("a copy of the position before, and nothing for the first")
 def shifted_copy(x):
-    """a copy of the position before, and nothing for the first"""
     weights = torch.zeros(len(x), len(x)).diagonal_scatter(torch.ones(len(x) - 1), -1)
     return weights.to(x.dtype) @ x, weights
 
 
+@called("an attention in which no position reads anything but itself")
 def reads_little(x):
-    """an attention in which no position reads anything but itself"""
     return attend(x, torch.eye(len(x)).bool())
 
 
+@called("an attention without any mask")
 def open_wide(x):
-    """an attention without any mask"""
     return attend(x, lower(x, len(x)))
 
 
+@called("a causal attention whose diagonal is one too high")
 def one_too_wide(x):
-    """a causal attention whose diagonal is one too high"""
     return attend(x, lower(x, 1))
 
 
+@called("a causal attention with one hole: query 1 sees key 3")
 def one_hole(x):
-    """a causal attention with one hole: query 1 sees key 3"""
     return attend(x, lower(x) | hole(x, 1, 3))
 
 
+@called("a causal attention in which the last query but one sees the last key")
 def last_only(x):
-    """a causal attention in which the last query but one sees the last key"""
     return attend(x, lower(x) | hole(x, T - 2, T - 1))
 
 
@@ -96,57 +106,57 @@ def hole(x, i, j):
     return (rows == i) & (columns == j)
 
 
+@called("a causal attention; only the last feature of position 4 reaches back, to position 2")
 def one_feature(x):
-    """a causal attention; only the last feature of position 4 reaches back, to position 2"""
     output, weights = attend(x, lower(x))
     return output + (torch.arange(len(x)) == 2)[:, None] * x[4:5, -1].sum(), weights
 
 
+@called("a causal attention with a faint leak from position 2 to the one before")
 def faint(x):
-    """a causal attention with a faint leak from position 2 to the one before"""
     output, weights = attend(x, lower(x))
     return output + SMALL * hole(x, 1, 2).to(x.dtype) @ x, weights
 
 
+@called("an attention multiplied by the mask *after* the softmax: the map is clean, the sum under the fraction is not")
 def masked_after(x):
-    """an attention multiplied by the mask *after* the softmax: the map is clean, the sum under the fraction is not"""
     weights = (x @ x.T / math.sqrt(x.shape[1])).softmax(-1) * lower(x)
     return weights @ x, weights
 
 
+@called("a causal attention behind a norm whose mean and variance run over the positions")
 def norm_over_time(x):
-    """a causal attention behind a norm whose mean and variance run over the positions"""
     return attend((x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt(), lower(x))
 
 
+@called("a causal attention beside a convolution that looks one position ahead")
 def other_path(x):
-    """a causal attention beside a convolution that looks one position ahead"""
     output, weights = attend(x, lower(x))
     ahead = torch.cat((x[1:], torch.zeros_like(x[:1])))
     return output + 0.5 * ahead, weights
 
 
+@called("a causal attention plus the sum of the positions from 3 on, given to position 2")
 def gathers(x):
-    """a causal attention plus the sum of the positions from 3 on, given to position 2"""
     output, weights = attend(x, lower(x))
     later = (torch.arange(len(x)) >= 3).to(x.dtype) @ x
     return output + (torch.arange(len(x)) == 2).to(x.dtype)[:, None] * later, weights
 
 
+@called("a causal attention behind a layer norm")
 def behind_a_norm(x):
-    """a causal attention behind a layer norm"""
     return attend(F.layer_norm(x, x.shape[-1:]), lower(x))
 
 
+@called("an average of all positions, behind a layer norm")
 def average_behind_a_norm(x):
-    """an average of all positions, behind a layer norm"""
     weights = torch.full((len(x), len(x)), 1 / len(x), dtype=x.dtype)
     gain = torch.linspace(0.5, 2.0, x.shape[-1], dtype=x.dtype)  # without it the features would sum to 0
     return weights @ F.layer_norm(x, x.shape[-1:], gain), weights
 
 
+@called("an attention without any mask on rows that are divided by their length first")
 def open_on_directions(x):
-    """an attention without any mask on rows that are divided by their length first"""
     return attend(F.normalize(x, dim=-1), lower(x, len(x)))
 
 
@@ -198,7 +208,7 @@ def judge(leaks, model) -> None:
     if got == wanted:
         return
     told = diagnosis(leaks) or guess(model, got, wanted)
-    raise Wrong(f"{told}\nFor {model.__doc__}, leaks() says {got}; wanted {wanted}.")
+    raise Wrong(f"{told}\nFor {model.words}, leaks() says {got}; wanted {wanted}.")
 
 
 def guess(model, got: list[int], wanted: list[int]) -> str:

@@ -16,7 +16,7 @@ from .optional import require_packages
 app = typer.Typer(
     help="transformer_lab: an interactive course on the Transformer.\n\n"
     "DIR is a folder that `train` wrote, or the name of a model: dates, minilm, smollm2, gpt2 ... "
-    "Where a file or folder of yours has the name of a model or a task, write ./dates for yours, course:dates for ours.",
+    "Where a file or folder of yours has the name of a model or task: ./dates is yours, course:dates ours.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -177,8 +177,8 @@ def page(chromium):
     page.set_default_navigation_timeout(1000 * PATIENCE)
     yield page
     context.close()
-    assert outside == [], "the page asked the outside world"
-    assert errors == [], "errors in the browser's console"
+    assert not outside, f"the page asked the outside world: {outside}"
+    assert not errors, f"errors in the browser's console: {errors}"
 
 
 @pytest.fixture

@@ -124,6 +124,7 @@ def test_the_page_shows_what_python_counts(page, tmp_path):
                      pick.choice(RATIOS), pick.choice(VOCABULARIES), pick.random() < 0.5)  # fmt: skip
             explorer = FamilyExplorer(family, **dict(zip(SIZES, sizes, strict=True)))
             page.goto(explorer.save(tmp_path / "family.html").as_uri())
+            page.wait_for_selector(".tl-family td.number")
             assert shown(page) == [*explorer.parameters.values(), explorer.total]
 
 

@@ -229,14 +229,6 @@ def flop_fault(got: int, wanted: int, config: TransformerConfig, T: int) -> str:
         )
     if got == flops_with(config, config.max_len):
         return "This is for config.max_len tokens; wanted for the T tokens that are read."
-    for grows, words in (
-        (L * H * T * T, "H T x T: is the softmax or the scale counted? They were"),
-        (L * T * F, "T x d_ff: is the activation counted? It was"),
-        ((2 * L + 1) * T * D, "T x d_model and the norms: are they counted? They were"),
-        (2 * L * T * D, "T x d_model: are the norms or the additions counted? They were"),
-    ):
-        if got - wanted in [k * grows for k in range(1, 13)]:
-            return f"What is too much grows with {words} to be left out."
     cores = {
         4 * L * T * H * d_head: "In the core each of T queries meets T keys: T x T.",
         4 * L * T * config.max_len * H * d_head: "In the core T queries meet the T tokens read, not max_len.",
@@ -250,6 +242,14 @@ def flop_fault(got: int, wanted: int, config: TransformerConfig, T: int) -> str:
     }
     if got - wanted + core in cores:
         return cores[got - wanted + core]
+    for grows, words in (
+        (L * H * T * T, "H T x T: is the softmax or the scale counted? They were"),
+        (L * T * F, "T x d_ff: is the activation counted? It was"),
+        ((2 * L + 1) * T * D, "T x d_model and the norms: are they counted? They were"),
+        (2 * L * T * D, "T x d_model: are the norms or the additions counted? They were"),
+    ):
+        if got - wanted in [k * grows for k in range(1, 13)]:
+            return f"What is too much grows with {words} to be left out."
     with torch.device("meta"):
         total = sum(parameter.numel() for parameter in GPT(config).parameters())
     rest = "too, and leaves out the core: only matrix products are wanted, and all of them."

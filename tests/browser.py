@@ -185,6 +185,7 @@ def page(chromium):
 def lab(jupyter_server, page):
     """JupyterLab, to open notebooks in; its kernels end with the test."""
     yield Lab(jupyter_server, page)
+    page.close()  # first, or it may just then ask for a kernel that is gone, which is an error in its console
     url = jupyter_server[0]
     answer = urllib.request.urlopen(f"{url}/api/sessions?token={TOKEN}", timeout=PATIENCE).read()
     for session in json.loads(answer):

@@ -27,7 +27,7 @@ PYTEST := $(BIN)/python -m pytest
 # What is installed names the folder that it was installed in, and would be looked for there.
 ifneq ($(wildcard .venv/course),)
 ifneq ($(shell cat .venv/course),$(CURDIR))
-$(info This folder was renamed: the course is installed again.)
+$(info This folder was renamed, or an older version installed the course: it is installed again.)
 $(shell rm .venv/course)
 endif
 endif

@@ -17,7 +17,7 @@ def path_of(written) -> Path:
 
     A shell expands `~`; a variable, a notebook or a settings file does not.
     """
-    if not str(written).strip() or str(written) == "\0":
+    if not str(written).strip():
         raise ValueError("The path is empty; wanted the name of a file or folder.")
     try:
         return Path(written).expanduser()

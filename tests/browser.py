@@ -89,6 +89,8 @@ class Lab:
         """Change JupyterLab's theme: to "JupyterLab Light" or "JupyterLab Dark"."""
         self.page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
         eventually(lambda: self.page.evaluate("document.body.dataset.jpThemeName") == name)
+        # JupyterLab takes its splash away a moment later; at another change before that it would do so twice, an error.
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
 
 def missing(what):
@@ -185,7 +187,6 @@ def page(chromium):
 def lab(jupyter_server, page):
     """JupyterLab, to open notebooks in; its kernels end with the test."""
     yield Lab(jupyter_server, page)
-    page.close()  # first, or it may just then ask for a kernel that is gone, which is an error in its console
     url = jupyter_server[0]
     answer = urllib.request.urlopen(f"{url}/api/sessions?token={TOKEN}", timeout=PATIENCE).read()
     for session in json.loads(answer):

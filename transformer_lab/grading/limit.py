@@ -5,15 +5,16 @@
 How it works: the code runs in the thread that called, nothing around it. A second thread sleeps until the limit, then
 has TimeIsUp raised in the first: in the main thread by way of Ctrl-C's signal, which also ends a sleep or a wait for a
 lock; in any other by PyThreadState_SetAsyncExc. Code that catches it and goes on gets it again every 50 ms, and once
-more from a trace function, each time a line later, until it meets a line outside of every `try`. All of it works on
-Linux, macOS and Windows. A Ctrl-C of the learner's goes where it went before; no thread, timer or handler stays behind.
+more from a trace function, each time a line later, until it meets a line outside of every `try`. A recursion at its own
+limit is given room for that. All of it works on Linux, macOS and Windows. A Ctrl-C of the learner's goes where it went
+before; no thread, timer, handler or limit stays behind.
 
 What counts is the processor's time of that thread (of the process, where a system does not tell threads apart), so
 that a busy machine fails nobody. Code that waits instead of computing is stopped after six limits on the clock.
 
 It costs the start of a thread, about 0.2 ms, and nothing while the code runs. It cannot stop one long call into C, such
-as list(itertools.count()), before that call ends; outside of the main thread that holds for a sleep or a lock too. And
-it does not bound memory.
+as list(itertools.count()), before that call ends; outside of the main thread that holds for a sleep or a lock too. Nor
+can it stop a recursion that swallows everything at every level. And it does not bound memory.
 """
 
 import ctypes
@@ -28,6 +29,7 @@ from typing import no_type_check
 PATIENCE = 6  # limits on the clock: a busy machine is expected to give a sixth of a processor
 HERE = os.path.dirname(__file__)
 AGAIN = 0.05  # seconds until code that goes on is interrupted again
+ROOM = 100  # calls more than the recursion limit: in a recursion that has reached it nothing could be raised
 
 
 class TimeIsUp(BaseException):
@@ -80,7 +82,7 @@ class Limit:
     def begin(self) -> None:
         self.thread, self.traced, self.handler = threading.get_ident(), sys.gettrace(), None
         self.computed, self.clock = cpu_clock(), time.monotonic()
-        self.used = self.computed()
+        self.used, self.recursions = self.computed(), sys.getrecursionlimit()
         self.blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ()) if hasattr(signal, "pthread_sigmask") else None
         # None is a handler set in C, which Python could not put back.
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is not None:
@@ -100,6 +102,8 @@ class Limit:
             signal.pthread_sigmask(signal.SIG_SETMASK, self.blocked)
         if self.handler is not None:
             signal.signal(signal.SIGINT, self.handler)  # a signal still on its way is seen to first
+        if self.interrupts:
+            sys.setrecursionlimit(self.recursions)
         if self.rounds:
             sys.settrace(self.traced)
 
@@ -117,6 +121,7 @@ class Limit:
     def interrupt(self) -> None:
         """By turns Ctrl-C's signal, which ends a sleep, and the exception, for code that took its handler away."""
         self.interrupts += 1
+        sys.setrecursionlimit(sys.getrecursionlimit() + ROOM)
         if self.handler is None or self.interrupts % 2 == 0 or signal.getsignal(signal.SIGINT) != self.interrupted:
             raise_in(self.thread, self.up)
         elif hasattr(signal, "pthread_kill"):

@@ -63,7 +63,7 @@ def names(folder):
 @pytest.fixture
 def two(tmp_path):
     """(checkpoints, contents): those of steps 5 and 10, and the tensors in each."""
-    checkpoints, contents = Checkpoints(tmp_path / "checkpoints"), {}
+    checkpoints, contents = Checkpoints(tmp_path / "run" / "checkpoints"), {}
     for step in (5, 10):
         model, optimizer = make(seed=step)
         checkpoints.save(step, model, optimizer, {"evaluations": [step]})

@@ -170,7 +170,9 @@ DEFAULTS = {
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("default", DEFAULTS)
 def test_torchs_defaults_change_nothing_and_stay(expected, default, precision):
-    task = Rows(dropout=0.2)  # made before, as in an earlier cell
+    task, types = Rows(dropout=0.2), set()  # made before, as in an earlier cell
+    collate = task.collate
+    task.collate = lambda examples: types.add(torch.get_default_dtype()) or collate(examples)
 
     def state():
         return (
@@ -189,6 +191,7 @@ def test_torchs_defaults_change_nothing_and_stay(expected, default, precision):
         train(task, Settings(steps=4, batch_size=16, precision=precision), progress=False)
         assert state() == before
     assert_same(weights(task.model), expected[precision])
+    assert types == {torch.float32}  # what a task makes for itself, too
 
 
 def test_the_two_precisions_and_the_seeds_differ(expected):

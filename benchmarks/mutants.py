@@ -26,10 +26,10 @@ TESTS = {
     "positions": ["positions"],
     "blocks": ["models", "attention"],
     "models": ["models", "transformers_parity"],
-    "generation": ["generation"],
-    "reading": ["generation"],
-    "sampling": ["generation"],
-    "beams": ["generation"],
+    **{
+        f"generation/{name}": ["generation"]
+        for name in ("decoding", "reader", "sampling", "beam_search", "translation")
+    },
     "metrics": ["metrics"],
     "pretrained": ["pretrained"],
     **{f"training/{name}": ["training", "checkpoints", "resume"] for name in ("batches", "checkpoints", "interrupt")},

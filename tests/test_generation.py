@@ -14,8 +14,9 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from transformers.generation.logits_process import MinPLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from transformer_lab import BERT, GPT, Transformer, TransformerConfig, generate, load, stream, translate
-from transformer_lab.generation import check_request, translate_ids
-from transformer_lab.sampling import Sampler, keep_min_p, keep_top_k, keep_top_p
+from transformer_lab.generation import translate_ids
+from transformer_lab.generation.reader import check_request
+from transformer_lab.generation.sampling import Sampler, keep_min_p, keep_top_k, keep_top_p
 
 V = 13
 SIZES = dict(vocab_size=V, d_model=16, n_heads=4, n_layers=2, d_ff=24, max_len=24)
@@ -398,7 +399,7 @@ def test_in_16_bits_the_choice_is_nearly_the_same(family, options):
 def test_translate_hands_on_its_options():
     model, tokenizer = load("dates")
     texts = ["May 3, 2021", "the 4th of July 1999"]
-    with mock.patch("transformer_lab.generation.beam_search", side_effect=NotImplementedError("beams")):
+    with mock.patch("transformer_lab.generation.decoding.beam_search", side_effect=NotImplementedError("beams")):
         assert len(translate(model, tokenizer, texts)) == 2
         with pytest.raises(NotImplementedError):
             translate(model, tokenizer, texts, beams=4)

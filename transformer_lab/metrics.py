@@ -14,9 +14,8 @@ from torch import Tensor
 from .analysis import record_attention
 from .arguments import check_texts
 from .generation import translate
-from .models import unwrapped
+from .models import evaluating, unwrapped
 from .optional import require_package
-from .reading import evaluating
 
 
 def exact_match(model, tokenizer, pairs) -> float:

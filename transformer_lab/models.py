@@ -5,6 +5,8 @@ rotary positions, RMSNorm and swiglu it is Llama (arXiv:2302.13971). BERT: encod
 (arXiv:1810.04805). Token masks are (B, T), True at real tokens.
 """
 
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -13,16 +15,6 @@ from torch import Tensor, nn
 from .blocks import Embedding, Stack, make_norm, n_cached
 from .config import TransformerConfig
 from .layers import ACTIVATIONS
-
-WRAPPERS = {"_orig_mod", "module", "_fsdp_wrapped_module"}  # what wrappers call the model inside
-
-
-def unwrapped(model):
-    """The model inside what torch.compile, DataParallel or a training library has put around it, if anything."""
-    children = getattr(model, "_modules", {})
-    if len(children) == 1 and (inside := WRAPPERS & children.keys()):
-        return unwrapped(children[inside.pop()])
-    return model
 
 
 class Transformer(nn.Module):
@@ -129,3 +121,26 @@ class MaskedLMHead(nn.Module):
 
     def forward(self, hidden: Float[Tensor, "B T D"], tokens: Float[Tensor, "V D"]) -> Float[Tensor, "B T V"]:
         return F.linear(self.norm(self.activation(self.dense(hidden))), tokens, self.bias)
+
+
+WRAPPERS = {"_orig_mod", "module", "_fsdp_wrapped_module"}  # what wrappers call the model inside
+
+
+def unwrapped(model):
+    """The model inside what torch.compile, DataParallel or a training library has put around it, if anything."""
+    children = getattr(model, "_modules", {})
+    if len(children) == 1 and (inside := WRAPPERS & children.keys()):
+        return unwrapped(children[inside.pop()])
+    return model
+
+
+@contextmanager
+def evaluating(model):
+    """Within the block the model is in eval mode (no dropout); afterwards each of its modules is as it was."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

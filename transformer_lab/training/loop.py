@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from ..reading import evaluating
+from ..models import evaluating
 from ..tasks.task import IGNORED, Task
 from .batches import Batches
 from .interrupt import interrupts

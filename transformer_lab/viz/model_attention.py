@@ -8,8 +8,7 @@ from torch import nn
 
 from ..analysis import attention_modules, uncompiled
 from ..generation import translate_ids
-from ..models import BERT, GPT, Transformer, unwrapped
-from ..reading import evaluating
+from ..models import BERT, GPT, Transformer, evaluating, unwrapped
 from .heads_at_work import HeadsAtWork, record_heads
 from .inputs import as_text, check_size
 from .shown import Seen

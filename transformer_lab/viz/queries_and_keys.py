@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..models import GPT, Transformer
-from ..reading import evaluating
+from ..models import GPT, Transformer, evaluating
 from .heads_at_work import record_heads
 from .inputs import as_weights
 

@@ -1,16 +1,15 @@
 """What generation asks of a model: to read the ids so far, each only once, and say what may follow."""
 
 import warnings
-from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .arguments import check_at_least
-from .blocks import check_tokens, n_cached
-from .config import TransformerConfig
+from ..arguments import check_at_least
+from ..blocks import check_tokens, n_cached
+from ..config import TransformerConfig
 
 
 class Reader:
@@ -50,18 +49,6 @@ class Reader:
         """Go on with the cached keys and values of these rows; mask and memory are the same for a row's beams."""
         for own, _of_memory in self.cache or []:
             own.select(rows)
-
-
-@contextmanager
-def evaluating(model):
-    """Within the block the model is in eval mode (no dropout); afterwards each of its modules is as it was."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def check_request(model, ids, max_new_tokens, mask=None, source=None, source_mask=None) -> None:

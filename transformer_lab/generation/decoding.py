@@ -1,19 +1,19 @@
 """Writing one token at a time, with an encoder-decoder or a decoder-only model.
 
 A batch of prompts is padded on the left, so that each row goes on where its text ends. How the model reads them stands
-in reading.py, how a token is chosen in sampling.py and beams.py.
+in reader.py, how a token is chosen in sampling.py and beam_search.py.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from .arguments import check_at_least, check_texts
-from .beams import beam_search, check_beams
-from .models import unwrapped
-from .reading import Reader, check_request, evaluating
+from ..arguments import check_at_least
+from ..models import evaluating, unwrapped
+from .beam_search import beam_search, check_beams
+from .reader import Reader, check_request
 from .sampling import Sampler, check_sampling
 
 
@@ -41,7 +41,7 @@ def generate(
     mask            True at real tokens; padding stands on the left
     source, source_mask     what an encoder-decoder reads first
     temperature, top_k, top_p, min_p    how a token is drawn (sampling.py); seed makes the draws repeatable
-    beams, length_penalty   how many texts are kept alive; a penalty above 0 favours long ones (beams.py)
+    beams, length_penalty   how many texts are kept alive; a penalty above 0 favours long ones (beam_search.py)
     stop, pad_id    the id or ids that end a row, and what fills it from there (default: the first stop)
     use_cache       each token is read once; its keys and values are kept
 
@@ -129,23 +129,3 @@ def ending(stop: int | Iterable[int] | None, pad_id: int | None, vocab_size: int
     if pad_id >= vocab_size:  # the model reads what fills a row
         raise ValueError(f"pad_id must be an id of the vocabulary, which ends at {vocab_size - 1}; got {pad_id}.")
     return stop, pad_id
-
-
-def translate_ids(model, tokenizer, texts: Sequence[str], max_new_tokens: int = 32, **options) -> Int[Tensor, "B T"]:
-    """Translations as ids, [BOS] in front, with generate's options; raises ValueError for a text without tokens."""
-    check_texts("texts", texts)
-    if any(not tokenizer.encode(text) for text in texts):
-        raise ValueError("Nothing to translate: a text is empty.")
-    model = unwrapped(model)
-    device = next(model.parameters()).device
-    source, source_mask = (t.to(device) for t in tokenizer.batch(texts))
-    start = source.new_full((len(texts), 1), tokenizer.bos_id)
-    if not len(texts):
-        return start
-    ends = dict(stop=tokenizer.eos_id, pad_id=tokenizer.pad_id)
-    return generate(model, start, max_new_tokens, source=source, source_mask=source_mask, **ends, **options)
-
-
-def translate(model, tokenizer, texts: Sequence[str], max_new_tokens: int = 32, **options) -> list[str]:
-    """Translations, one for each text, with generate's options; raises ValueError for a text without tokens."""
-    return [tokenizer.decode(row) for row in translate_ids(model, tokenizer, texts, max_new_tokens, **options)]

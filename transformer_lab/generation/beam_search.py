@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from .arguments import check_at_least, check_between
+from ..arguments import check_at_least, check_between
 
 # A length to a power beyond it could be no number any more.
 LARGEST_PENALTY = 20

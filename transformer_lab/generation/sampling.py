@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .arguments import check_at_least, check_between, check_seed, is_number
-from .sentences import said
+from ..arguments import check_at_least, check_between, check_seed, is_number
+from ..sentences import said
 
 # Below it a temperature is no number of float32 any more.
 SMALLEST = torch.finfo(torch.float32).tiny

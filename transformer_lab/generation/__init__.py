@@ -1,0 +1,6 @@
+"""Writing text one token at a time: how a model reads (reader), how a token is chosen (sampling, beam search)."""
+
+from .decoding import generate, stream
+from .translation import translate, translate_ids
+
+__all__ = ["generate", "stream", "translate", "translate_ids"]

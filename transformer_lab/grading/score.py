@@ -148,7 +148,9 @@ def find(exercise: str, kind: str, names) -> tuple:
     module = load(lesson)
     if name not in names(module):
         valid = ", ".join(names(module)) or "none so far"
-        raise GradingError(f"Lesson {lesson!r} has no {kind} {name!r}; it has: {valid}.")
+        raise GradingError(
+            f"Lesson {lesson!r} has no {kind} {name!r}; it has: {valid}.{of_another_version(kind, lesson)}"
+        )
     return module, name
 
 
@@ -190,12 +192,22 @@ def accept(exercise: str, wanted: tuple, answers: tuple) -> list:
     if len(answers) != len(wanted):
         raise GradingError(
             f"{exercise} wants {len(wanted)} answer{'s' * (len(wanted) > 1)} after its name: {'; '.join(words)}; "
-            f"got {len(answers)}."
+            f"got {len(answers)}.{of_another_version('question', exercise.strip().partition('.')[0])}"
         )
     for want, word, answer in zip(wanted, words, answers, strict=True):
         if callable(answer) and isinstance(want, tuple):
             raise GradingError(f"{exercise}: a function came where {word} is wanted; the order is: {'; '.join(words)}.")
     return [accept_one(exercise, want, answer) for want, answer in zip(wanted, answers, strict=True)]
+
+
+def of_another_version(kind: str, lesson: str) -> str:
+    """What to do where the call is an exercise's own: questions change, notebooks with answers stay as they are."""
+    if kind != "question":
+        return ""
+    return (
+        f" If the notebook itself calls it so, it is of another version: `make reset LESSON={lesson}` gives you this "
+        "version's exercises, and keeps your answers beside them."
+    )
 
 
 def accept_one(exercise: str, want, answer):

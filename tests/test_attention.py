@@ -11,10 +11,12 @@ from transformer_lab.attention import (
     KVCache,
     MultiHeadAttention,
     causal_mask,
+    explicit_attention,
     fused_attention,
+    restrict,
     scaled_dot_product_attention,
+    split_mask,
     with_causality,
-    written_out,
 )
 
 sizes = st.integers(1, 6)
@@ -53,7 +55,7 @@ def test_equals_torch(B, T, S, d_key, d_value, seed, dtype):
 @given(
     T=sizes, more=sizes, n_kv_heads=st.sampled_from([1, 2, 6]), seed=seeds, masked=st.booleans(), floats=st.booleans()
 )
-def test_fused_and_written_out_agree_on_every_kind_of_mask(T, more, n_kv_heads, seed, masked, floats):
+def test_fused_and_explicit_attention_agree_on_every_kind_of_mask(T, more, n_kv_heads, seed, masked, floats):
     """Causal or not, boolean or added floats, wholly masked rows included; four axes take torch's fast kernel."""
     g = torch.Generator().manual_seed(seed)
     S = T + more - 1
@@ -63,8 +65,9 @@ def test_fused_and_written_out_agree_on_every_kind_of_mask(T, more, n_kv_heads, 
     if masked and floats:
         mask = torch.randn(2, 6, T, S, generator=g).masked_fill(~mask, -torch.inf)
     for causal in (False, True):
-        plain, weights = written_out()(q, k, v, mask, causal)
-        fused, nothing = fused_attention(q, k, v, mask, causal)
+        masked_or_causal = with_causality(mask, causal, T, S)
+        plain, weights = explicit_attention()(q, k, v, *masked_or_causal)
+        fused, nothing = fused_attention(q, k, v, *masked_or_causal)
         assert nothing is None
         torch.testing.assert_close(plain, fused, rtol=1e-5, atol=1e-5)
         for ours, theirs in zip(gradients(plain, (q, k, v)), gradients(fused, (q, k, v)), strict=True):
@@ -186,10 +189,37 @@ def test_split_and_merge_are_inverse_and_cut_features():
 
 def test_masks_are_made_where_they_are_wanted():
     assert causal_mask(2, 3, device="meta").is_meta and causal_mask(3).shape == (3, 3)
-    closed = with_causality(torch.tensor([[0.5, 0.25]]), 2, 2, "cpu")
-    assert closed.tolist() == [[0.5, -torch.inf], [0.5, 0.25]]
-    assert with_causality(torch.tensor([[True, False]]), 2, 2, None).tolist() == [[True, False], [True, False]]
-    assert with_causality(None, 1, 3, None).tolist() == [[True, True, True]]
+    assert with_causality(None, True, 2, 3, "meta")[0].is_meta
+
+
+def test_causality_alone_remains_a_flag_and_beside_a_mask_it_becomes_part_of_it():
+    floats, booleans = torch.tensor([[0.5, 0.25]]), torch.tensor([[True, False]])
+    assert with_causality(None, True, 3, 3) == (None, True)
+    assert with_causality(floats, False, 2, 2) == (floats, False) and with_causality(None, False, 3, 3) == (None, False)
+    for mask, expected in (
+        (floats, [[0.5, -torch.inf], [0.5, 0.25]]),
+        (booleans, [[True, False], [True, False]]),
+    ):
+        closed, is_causal = with_causality(mask, True, 2, 2)
+        assert closed.tolist() == expected and not is_causal
+    # Behind a cache the last query meets the last key; a single one sees all of them, and needs no mask.
+    assert with_causality(None, True, 2, 3)[0].tolist() == [[True, True, False], [True, True, True]]
+    assert with_causality(None, True, 1, 3) == (None, False) and with_causality(booleans, True, 1, 2)[0] is booleans
+
+
+def test_a_restricted_mask_allows_what_both_allow():
+    floats, booleans = torch.tensor([[0.5, -torch.inf, 2.0]]), torch.tensor([[True, False, True]])
+    allowed = torch.tensor([[True, True, False], [True, False, True]])
+    assert restrict(booleans, allowed).tolist() == [[True, False, False], [True, False, True]]
+    assert restrict(floats, allowed).tolist() == [[0.5, -torch.inf, -torch.inf], [0.5, -torch.inf, 2.0]]
+    assert restrict(None, allowed) is allowed and restrict(floats, None) is floats and restrict(None, None) is None
+
+
+def test_a_mask_has_two_parts():
+    floats = torch.tensor([[0.5, -torch.inf]])
+    allowed, bias = split_mask(floats)
+    assert allowed.tolist() == [[True, False]] and bias is floats
+    assert split_mask(allowed) == (allowed, None)
 
 
 def test_a_cache_keeps_the_rows_it_is_told_in_their_order():

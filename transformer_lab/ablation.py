@@ -7,7 +7,7 @@ from functools import partial
 import torch
 
 from .analysis import KINDS, attention_modules, patched, uncompiled
-from .attention import fused_attention, scaled_dot_product_attention, written_out
+from .attention import explicit_attention, restrict, scaled_dot_product_attention, with_weights
 from .layers import FeedForward, LayerNorm, Residual, RMSNorm
 from .positions import NoPositions
 from .sentences import said
@@ -55,20 +55,18 @@ def ablate_edges(model, edges: list[tuple[int, int, int, int]], kind: str | None
         closed.setdefault(layer, []).append((head, query, key))
 
     def closing(attend, cells):
-        attend = written_out() if attend is fused_attention else attend
+        attend = with_weights(attend)
         heads, queries, keys = zip(*cells, strict=True)
 
-        def attention(q, k, v, mask=None, causal=False):
+        def attention(q, k, v, mask=None):
             T, S = q.shape[2], k.shape[2]
             if not (0 <= min(queries) <= max(queries) < T and 0 <= min(keys) <= max(keys) < S):
                 raise ValueError(f"An edge to close lies outside the {T} queries and {S} keys: {said(cells)}.")
             allowed = torch.ones(1, q.shape[1], T, S, dtype=torch.bool, device=q.device)
             allowed[0, heads, queries, keys] = False
-            if mask is not None:
-                allowed = mask & allowed if mask.dtype == torch.bool else mask.masked_fill(~allowed, -torch.inf)
-            return attend(q, k, v, allowed, causal)
+            return attend(q, k, v, restrict(mask, allowed))
 
-        return attention
+        return explicit_attention(attention)
 
     with patched((layers[i], "attend", closing(layers[i].attend, cells)) for i, cells in closed.items()):
         yield model
@@ -114,7 +112,7 @@ def first_head_only(q, k, v, mask=None):
 
 
 def _attention(attend, *kinds):
-    attend = written_out(attend)
+    attend = explicit_attention(attend)
     return lambda model: [(m, "attend", attend) for kind in kinds for m in attention_modules(model).get(kind, [])]
 
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .attention import MultiHeadAttention, fused_attention, written_out
+from .attention import MultiHeadAttention, explicit_attention, with_weights
 from .generation import translate_ids
 from .models import BERT, GPT, Transformer, unwrapped
 from .sentences import said
@@ -68,7 +68,7 @@ def replace_attention(model, attend, kinds=KINDS):
     modules, kinds = attention_modules(model), (kinds,) if isinstance(kinds, str) else tuple(kinds)
     if unknown := set(kinds) - set(KINDS):
         raise ValueError(f"kinds must be among {', '.join(KINDS)}; got {said(unknown.pop())}.")
-    with patched((m, "attend", written_out(attend)) for kind in kinds for m in modules.get(kind, [])):
+    with patched((m, "attend", explicit_attention(attend)) for kind in kinds for m in modules.get(kind, [])):
         yield model
 
 
@@ -82,11 +82,10 @@ def record_attention(model):
     maps = {kind: [None] * len(layers) for kind, layers in modules.items()}
 
     def recorder(attend, kind, layer):
-        # The fused kernel never forms the weights, so recording computes the same attention step by step.
-        attend = written_out() if attend is fused_attention else attend
+        attend = with_weights(attend)
 
-        def recording(q, k, v, mask=None, causal=False):
-            output, weights = attend(q, k, v, mask, causal)
+        def recording(q, k, v, mask=None, is_causal=False):
+            output, weights = attend(q, k, v, mask, is_causal)
             maps[kind][layer] = None if weights is None else weights.detach()
             return output, weights
 

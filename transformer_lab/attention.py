@@ -1,7 +1,7 @@
-"""Attention: masks, the scaled dot product, and many heads of it side by side.
+"""Attention: the scaled dot product, many heads of it side by side, and the masks, kernels and cache they use.
 
 Vaswani et al. 2017, "Attention Is All You Need", section 3.2 (arXiv:1706.03762).
-Boolean masks are True where attention is allowed; a mask of floats is added to the scores.
+A mask of booleans is True where attention is allowed; a mask of floats is added to the scores.
 """
 
 import math
@@ -12,23 +12,6 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
 from .positions import rotate
-
-
-def causal_mask(n_queries: int, n_keys: int | None = None, device=None) -> Bool[Tensor, "T S"]:
-    """True where a query may look: at its own position and before; the last query meets the last key."""
-    n_keys = n_queries if n_keys is None else n_keys
-    allowed = torch.ones(n_queries, n_keys, dtype=torch.bool, device=device)
-    return allowed.tril(diagonal=n_keys - n_queries)
-
-
-def with_causality(
-    mask: Shaped[Tensor, "*#batch #T #S"] | None, T: int, S: int, device
-) -> Shaped[Tensor, "*batch T S"]:
-    """The mask, with the future closed as well."""
-    allowed = causal_mask(T, S, device)
-    if mask is None:
-        return allowed
-    return mask & allowed if mask.dtype == torch.bool else mask.masked_fill(~allowed, -torch.inf)
 
 
 def scaled_dot_product_attention(
@@ -42,60 +25,12 @@ def scaled_dot_product_attention(
     if mask is None:
         weights = scores.softmax(dim=-1)
     else:
-        allowed = mask if mask.dtype == torch.bool else mask > -torch.inf
-        scores = scores if mask.dtype == torch.bool else scores + mask
+        allowed, bias = split_mask(mask)
+        scores = scores if bias is None else scores + bias
         weights = scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1)
         # Over an empty set of keys softmax is 0/0; masked_fill also stops the NaN in the backward pass.
         weights = weights.masked_fill(~allowed.any(dim=-1, keepdim=True), 0.0)
     return weights @ v, weights
-
-
-def fused_attention(q, k, v, mask=None, causal=False) -> tuple[Tensor, None]:
-    """The same output from torch's fused kernel, which never holds the weights in memory.
-
-    k and v may have fewer heads than q, each of them serving a group; causal closes the future without a mask.
-    """
-    T, S = q.shape[-2], k.shape[-2]
-    # torch's is_causal takes no mask beside it, and lets the first query meet the first key, not the last the last.
-    if causal and (mask is not None or T != S):
-        causal, mask = False, with_causality(mask, T, S, q.device) if T > 1 else mask
-    grouped = q.shape[1] != k.shape[1]
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal, enable_gqa=grouped), None
-
-
-def written_out(attend=scaled_dot_product_attention):
-    """attend(q, k, v, mask) in the place of fused_attention: with a key for every head, and causality in the mask."""
-
-    def attention(q, k, v, mask=None, causal=False):
-        group = q.shape[1] // k.shape[1]
-        k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
-        if causal:
-            mask = with_causality(mask, q.shape[2], k.shape[2], q.device)
-        return attend(q, k, v, mask)
-
-    return attention
-
-
-class KVCache:
-    """The keys and values that an attention has already computed, each (B, n_kv_heads, S, d_head)."""
-
-    def __init__(self):
-        self.keys = self.values = None
-
-    def __len__(self) -> int:
-        return 0 if self.keys is None else self.keys.shape[2]
-
-    def extend(self, keys: Float[Tensor, "B H T d_head"], values: Float[Tensor, "B H T d_head"]):
-        """Keep the new tokens' keys and values behind the old ones; returns all of them."""
-        if self.keys is not None:
-            keys, values = torch.cat((self.keys, keys), dim=2), torch.cat((self.values, values), dim=2)
-        self.keys, self.values = keys, values
-        return keys, values
-
-    def select(self, rows) -> None:
-        """Keep these rows of the batch, in this order: what beam search does at each step."""
-        if self.keys is not None:
-            self.keys, self.values = self.keys[rows], self.values[rows]
 
 
 class MultiHeadAttention(nn.Module):
@@ -126,22 +61,23 @@ class MultiHeadAttention(nn.Module):
         self.w_k = nn.Linear(d_model, n_kv_heads * self.d_head, bias)
         self.w_v = nn.Linear(d_model, n_kv_heads * self.d_head, bias)
         self.w_o = nn.Linear(n_heads * self.d_head, d_model, bias)
-        # What a recorder replaces: (q, k, v, mask, causal) -> (output, weights or None).
+        # (q, k, v, mask, is_causal) -> (output, weights or None): replaced where the weights are to be looked at.
         self.attend = fused_attention
 
     def forward(
         self,
         x: Float[Tensor, "B T D"],
         memory: Float[Tensor, "B S D"] | None = None,
-        mask: Shaped[Tensor, "#B #H #T #S"] | None = None,
+        mask: Shaped[Tensor, "*#batch #T #S"] | None = None,
         causal: bool = False,
         rotation: tuple[Tensor, Tensor] | None = None,
-        cache: KVCache | None = None,
+        cache: "KVCache | None" = None,
     ) -> Float[Tensor, "B T D"]:
         """Queries come from x; keys and values from memory (cross-attention) or from x itself.
 
-        rotation turns queries and keys by their positions (rotary). cache holds earlier keys and values: those of x
-        are added to it; those of memory, which never changes, are computed once.
+        causal hides the future, whatever else the mask hides. rotation turns queries and keys by their positions
+        (rotary). cache holds earlier keys and values: those of x are added to it; those of memory, which never
+        changes, are computed once.
         """
         q = self.split(self.w_q(x))
         if memory is not None and cache is not None and len(cache):
@@ -153,7 +89,8 @@ class MultiHeadAttention(nn.Module):
                 q, k = rotate(q, *rotation), rotate(k, *rotation)
             if cache is not None:
                 k, v = cache.extend(k, v)
-        output, _ = self.attend(q, k, v, mask, causal)
+        mask, is_causal = with_causality(mask, causal, q.shape[2], k.shape[2], q.device)
+        output, _ = self.attend(q, k, v, mask, is_causal)
         return self.w_o(self.merge(output))
 
     def split(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B H T d_head"]:
@@ -164,3 +101,103 @@ class MultiHeadAttention(nn.Module):
     def merge(self, x: Float[Tensor, "B H T d_head"]) -> Float[Tensor, "B T D"]:
         """Put the heads' outputs side by side again: the inverse of split."""
         return x.transpose(1, 2).flatten(start_dim=2)
+
+
+# Masks
+
+
+def causal_mask(n_queries: int, n_keys: int | None = None, device=None) -> Bool[Tensor, "T S"]:
+    """True where a query may look: at its own position and before; the last query meets the last key."""
+    n_keys = n_queries if n_keys is None else n_keys
+    allowed = torch.ones(n_queries, n_keys, dtype=torch.bool, device=device)
+    return allowed.tril(diagonal=n_keys - n_queries)
+
+
+def split_mask(
+    mask: Shaped[Tensor, "*batch T S"],
+) -> tuple[Bool[Tensor, "*batch T S"], Float[Tensor, "*batch T S"] | None]:
+    """The two parts of a mask: where attention is allowed, and what is added to the scores, None for booleans."""
+    return (mask, None) if mask.dtype == torch.bool else (mask > -torch.inf, mask)
+
+
+def restrict(
+    mask: Shaped[Tensor, "*#batch #T #S"] | None, allowed: Bool[Tensor, "*#batch #T #S"] | None
+) -> Shaped[Tensor, "*batch T S"] | None:
+    """The mask, with attention allowed only where `allowed` allows it as well; None of either restricts nothing."""
+    if mask is None or allowed is None:
+        return allowed if mask is None else mask
+    already_allowed, bias = split_mask(mask)
+    allowed = already_allowed & allowed
+    return allowed if bias is None else bias.masked_fill(~allowed, -torch.inf)
+
+
+def with_causality(
+    mask: Shaped[Tensor, "*#batch #T #S"] | None, causal: bool, T: int, S: int, device=None
+) -> tuple[Shaped[Tensor, "*batch T S"] | None, bool]:
+    """(mask, is_causal), as attention takes them: what the mask hides and, if causal, the future; never both are set.
+
+    Causality alone remains a flag, for which torch has a fast kernel. Beside a mask it becomes part of the mask, and so
+    it does behind a cache: torch's is_causal aligns the first query with the first key, not the last with the last.
+    """
+    if not causal or T == 1:  # the last query sees every key
+        return mask, False
+    if mask is None and T == S:
+        return None, True
+    return restrict(mask, causal_mask(T, S, device)), False
+
+
+# The two ways to compute it
+
+
+def fused_attention(q, k, v, mask=None, is_causal=False) -> tuple[Tensor, None]:
+    """scaled_dot_product_attention in torch's fused kernel, which never holds the weights in memory.
+
+    k and v may have fewer heads than q, each of which serves a group of queries' heads.
+    """
+    grouped = q.shape[1] != k.shape[1]
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=is_causal, enable_gqa=grouped), None
+
+
+def explicit_attention(attend=scaled_dot_product_attention):
+    """attend(q, k, v, mask) -> (output, weights), in a form that takes the place of fused_attention.
+
+    It is for whoever looks at the weights, or changes how they come about: attend gets a key and a value for every
+    head, and one mask that holds causality as well.
+    """
+
+    def attention(q, k, v, mask=None, is_causal=False):
+        group = q.shape[1] // k.shape[1]
+        k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
+        return attend(q, k, v, causal_mask(q.shape[2], device=q.device) if is_causal else mask)
+
+    return attention
+
+
+def with_weights(attend):
+    """The same attention in a form that returns its weights: explicit in place of fused, any other as it is."""
+    return explicit_attention() if attend is fused_attention else attend
+
+
+# What generation keeps
+
+
+class KVCache:
+    """The keys and values that an attention has already computed, each (B, n_kv_heads, S, d_head)."""
+
+    def __init__(self):
+        self.keys = self.values = None
+
+    def __len__(self) -> int:
+        return 0 if self.keys is None else self.keys.shape[2]
+
+    def extend(self, keys: Float[Tensor, "B H T d_head"], values: Float[Tensor, "B H T d_head"]):
+        """Keep the new tokens' keys and values behind the old ones; returns all of them."""
+        if self.keys is not None:
+            keys, values = torch.cat((self.keys, keys), dim=2), torch.cat((self.values, values), dim=2)
+        self.keys, self.values = keys, values
+        return keys, values
+
+    def select(self, rows) -> None:
+        """Keep these rows of the batch, in this order: what beam search does at each step."""
+        if self.keys is not None:
+            self.keys, self.values = self.keys[rows], self.values[rows]

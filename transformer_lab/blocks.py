@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
-from .attention import KVCache, MultiHeadAttention, with_causality
+from .attention import KVCache, MultiHeadAttention, restrict, with_causality
 from .config import TransformerConfig
 from .layers import NORMS, FeedForward, Residual
 from .positions import absolute_positions, count_positions, relative_positions
@@ -79,7 +79,7 @@ class Block(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "B T D"],
-        mask: Shaped[Tensor, "#B #H #T S"] | None = None,
+        mask: Shaped[Tensor, "*#batch #T S"] | None = None,
         causal: bool = False,
         rotation: tuple[Tensor, Tensor] | None = None,
         memory: Float[Tensor, "B M D"] | None = None,
@@ -116,11 +116,9 @@ class Stack(nn.Module):
         T, S = x.shape[1], positions.shape[1]
         rotation = self.positions.rotation(positions[:, -T:], x.dtype)
         bias = self.positions.bias(positions[:, -T:], positions)
-        mask = attention_mask(mask, bias)
-        causal = self.causal
-        if causal and mask is not None:
-            mask, causal = with_causality(mask, T, S, x.device), False
-        memory_mask = attention_mask(memory_mask)
+        mask = restrict(bias, for_every_query(mask))
+        mask, causal = with_causality(mask, self.causal, T, S, x.device)  # once, for all blocks
+        memory_mask = for_every_query(memory_mask)
         for block, block_cache in zip(self.blocks, cache or [(None, None)] * len(self.blocks), strict=True):
             x = block(x, mask, causal, rotation, memory, memory_mask, block_cache)
         return self.norm(x)
@@ -130,15 +128,9 @@ class Stack(nn.Module):
         return [(KVCache(), KVCache()) for _ in self.blocks]
 
 
-def attention_mask(
-    mask: Bool[Tensor, "B S"] | None, bias: Float[Tensor, "#B H T S"] | None = None
-) -> Shaped[Tensor, "#B #H #T S"] | None:
-    """A token mask and a bias on the scores as the one mask that attention takes."""
-    if mask is not None:
-        mask = mask[:, None, None, :]
-    if bias is None or mask is None:
-        return bias if mask is None else mask
-    return bias.masked_fill(~mask, -torch.inf)
+def for_every_query(mask: Bool[Tensor, "B S"] | None) -> Bool[Tensor, "B 1 1 S"] | None:
+    """A mask of tokens as attention takes it: which keys are real is the same for every head and every query."""
+    return None if mask is None else mask[:, None, None, :]
 
 
 def n_cached(cache: list | None) -> int:

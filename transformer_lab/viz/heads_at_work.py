@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ..analysis import attention_modules, patched
-from ..attention import fused_attention, written_out
+from ..attention import split_mask, with_weights
 from ..models import unwrapped
 from .inputs import check_size
 
@@ -64,13 +64,12 @@ class Recorder:
 
     def __init__(self, module, n_layers: int, keep):
         self.module, self.n_layers, self.keep = module, n_layers, keep
-        # The fused kernel never forms the weights, so recording computes the same attention step by step.
-        self.inner = written_out() if module.attend is fused_attention else module.attend
+        self.inner = with_weights(module.attend)
 
-    def attend(self, q, k, v, mask=None, causal=False):
+    def attend(self, q, k, v, mask=None, is_causal=False):
         check_size(self.n_layers, q.shape[1], q.shape[2], k.shape[2])
         with Softmaxes() as softmaxes:
-            output, weights = self.inner(q, k, v, mask, causal)
+            output, weights = self.inner(q, k, v, mask, is_causal)
         if weights is None:
             raise ValueError("This model's attention gives no weights: there is nothing to show.")
         group = q.shape[1] // k.shape[1]
@@ -127,8 +126,9 @@ def are_products(scores, weights, q, k, mask) -> bool:
     if scores is None:
         return False
     wanted, seen = q @ k.mT / math.sqrt(q.shape[-1]), weights > 0
-    if mask is not None and mask.dtype != torch.bool:
-        wanted = wanted + (mask[0] if mask.ndim == 4 else mask)
+    _, bias = (None, None) if mask is None else split_mask(mask)
+    if bias is not None:
+        wanted = wanted + (bias[0] if bias.ndim == 4 else bias)
     return same(scores.where(seen, 0.0), wanted.where(seen, 0.0))
 
 

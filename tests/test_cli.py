@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from contextlib import ExitStack
+from importlib.metadata import version
 
 import pytest
 from safetensors import SafetensorError
@@ -298,6 +299,12 @@ def test_a_package_that_nobody_asked_for_in_time_gets_a_sentence_too(monkeypatch
 
     monkeypatch.setattr("transformer_lab.doctor.report", missing)
     assert sentence("doctor") == "This command needs the package tokenizers: pip install tokenizers"
+
+
+def test_the_version_is_told():
+    number = version("transformer-lab")
+    assert printed("--version") == f"transformer-lab {number}\n"
+    assert printed("doctor").startswith(f"transformer_lab {number}\n")
 
 
 def test_doctor_knows_all_that_the_course_declares(monkeypatch):

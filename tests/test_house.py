@@ -44,6 +44,13 @@ def test_constraints_pin_everything_that_is_declared():
     assert "torch==2.13.0" in (ROOT / "Makefile").read_text()
 
 
+def test_the_version_stands_in_one_place_and_in_the_changelog():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert found(r"^## \[([\d.]+)\] - (?:\d{4}-\d\d-\d\d|unreleased)$", changelog)[0] == PROJECT["version"]
+    for path in [*ROOT.glob("transformer_lab/**/*.py"), ROOT / "Makefile", ROOT / "README.md"]:
+        assert PROJECT["version"] not in path.read_text(encoding="utf-8"), path
+
+
 def test_what_is_installed_is_what_is_pinned():
     for name in [*CARD, "anywidget", "jupytext", "nbgrader", "playwright"]:
         assert version(name).partition("+")[0] == pins()[name], name

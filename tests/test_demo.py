@@ -8,13 +8,14 @@ import sys
 import pytest
 import torch
 
-from transformer_lab import demo, load, pretrained, record_attention, replace_attention, switch_off
+from transformer_lab import demo, load, record_attention, replace_attention, save, switch_off
 from transformer_lab.ablation import PARTS, no_choice
 from transformer_lab.analysis import translation_attention
 from transformer_lab.attention import scaled_dot_product_attention
 from transformer_lab.data import dates
 from transformer_lab.generation import translate
 from transformer_lab.metrics import alignment_accuracy, exact_match
+from transformer_lab.pretrained.packaged import PACKAGED
 from transformer_lab.training.owner import owning
 
 
@@ -26,7 +27,7 @@ def dates_model():
 def test_the_shipped_model_translates_held_out_dates(dates_model):
     assert exact_match(*dates_model, dates.held_out_pairs(500)) >= 0.98
     assert alignment_accuracy(*dates_model, dates.held_out_pairs(500)) >= 0.9
-    assert (pretrained.PACKAGED / "dates" / "model.safetensors").stat().st_size < 600_000
+    assert (PACKAGED / "dates" / "model.safetensors").stat().st_size < 600_000
 
 
 def test_a_slice_of_the_training_learns():
@@ -65,7 +66,7 @@ def test_paths_are_printed_as_they_are(at_once, tmp_path, capsys):
 def test_a_demo_replaces_a_demo_and_no_other_model(at_once, dates_model, tmp_path, monkeypatch):
     demo.run(tmp_path / "demo")
     demo.run(tmp_path / "demo")
-    pretrained.save(*dates_model, tmp_path / "own")
+    save(*dates_model, tmp_path / "own")
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "config.json").write_text("{}")
     demo.run(tmp_path / "trained")
@@ -99,7 +100,7 @@ def test_training_is_reproducible():
 
 def test_what_is_saved_is_what_is_loaded(dates_model, tmp_path):
     model, tokenizer = dates_model
-    pretrained.save(model, tokenizer, tmp_path)
+    save(model, tokenizer, tmp_path)
     again, tokenizer_again = load(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["d_model"] == model.config.d_model
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))

@@ -20,16 +20,16 @@ from transformer_lab import (
     GPT,
     Transformer,
     TransformerConfig,
-    hub,
     load,
-    pretrained,
     record_attention,
     record_residual_stream,
     save,
 )
 from transformer_lab.data.tokenizers import Tokenizer, WordTokenizer
-from transformer_lab.gguf_file import byte_pair_tokenizer, read_gguf
-from transformer_lab.pretrained import shipped, trained_on
+from transformer_lab.pretrained import folder as saved
+from transformer_lab.pretrained import hub, loading, packaged, trained_on
+from transformer_lab.pretrained.gguf_file import byte_pair_tokenizer, read_gguf
+from transformer_lab.pretrained.names import PACKAGES, shipped
 from transformer_lab.sentences import said
 
 TEXTS = [
@@ -59,7 +59,7 @@ def minilm():
 
 @pytest.fixture(scope="module")
 def minilm_folder(minilm):
-    return pretrained.packaged_weights("minilm").parent
+    return packaged.packaged_weights("minilm").parent
 
 
 def test_minilm_gives_the_hidden_states_of_transformers(minilm, minilm_folder):
@@ -120,7 +120,7 @@ def smollm2():
 def gguf_reader(smollm2):
     from gguf import GGUFReader
 
-    return GGUFReader(pretrained.packaged_weights("smollm2"))
+    return GGUFReader(packaged.packaged_weights("smollm2"))
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +235,7 @@ def test_an_unknown_pre_tokenizer_is_refused(gguf_fields, pre):
 
 
 def test_damage_in_a_gguf_file_gets_a_sentence(smollm2, tmp_path):
-    whole, path = pretrained.packaged_weights("smollm2"), tmp_path / "model.gguf"
+    whole, path = packaged.packaged_weights("smollm2"), tmp_path / "model.gguf"
     with whole.open("rb") as file:
         beginning = file.read(100_000)
     for damaged in (b"", beginning[:20], beginning, b"GGUX" + beginning[4:], beginning[:40] + b"\xff" * 8):
@@ -363,7 +363,7 @@ def test_loading_draws_the_same_random_numbers_whatever_is_checked_before(words,
     assert torch.equal(torch.rand(3), expected)
 
 
-@pytest.mark.parametrize("owner, step", [(pretrained, "save_file"), (json, "dumps"), (Tokenizer, "save")])
+@pytest.mark.parametrize("owner, step", [(saved, "save_file"), (json, "dumps"), (Tokenizer, "save")])
 def test_an_interrupted_save_leaves_the_old_model_whole(words, tmp_path, monkeypatch, owner, step):
     save(GPT(TransformerConfig(**SIZES)), words, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -445,7 +445,7 @@ def test_the_courses_own_has_a_name_in_any_case(here, monkeypatch):
 
 def test_a_path_is_a_folder_and_never_a_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pretrained, "load_from_hub", lambda name: pytest.fail(f"the hub was asked for {name}"))
+    monkeypatch.setattr(loading, "load_from_hub", lambda name: pytest.fail(f"the hub was asked for {name}"))
     for name in ("dates", "gpt2"):
         with pytest.raises(FileNotFoundError, match=rf"^There is no folder {name}\.$"):
             load(Path(name))
@@ -483,14 +483,14 @@ def test_a_missing_package_is_named(monkeypatch, name, package):
 
 
 def test_a_changed_file_of_weights_is_refused(minilm, monkeypatch):
-    package, file, _ = pretrained.PACKAGES["minilm"]
-    monkeypatch.setitem(pretrained.PACKAGES, "minilm", (package, file, "0" * 64))
+    package, file, _ = PACKAGES["minilm"]
+    monkeypatch.setitem(PACKAGES, "minilm", (package, file, "0" * 64))
     with pytest.raises(ValueError, match=r"model\.safetensors is truncated or was changed"):
         load("minilm")
 
 
 def test_missing_readers_are_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(pretrained, "find_spec", lambda name: None)
+    monkeypatch.setattr(packaged, "find_spec", lambda name: None)
     monkeypatch.setattr(hub, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match=r'^load\("smollm2"\) needs the package gguf: pip install gguf$'):
         load("smollm2")

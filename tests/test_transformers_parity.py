@@ -8,7 +8,7 @@ from torch import nn
 from transformers import BertConfig, GPT2Config, LlamaConfig
 
 from transformer_lab import from_hf, record_attention, record_residual_stream
-from transformer_lab.conversion import convert, our_config, our_weights
+from transformer_lab.pretrained.conversion import convert, our_config, our_weights
 
 GPT2_SIZES = dict(vocab_size=37, n_positions=19, n_embd=24, n_layer=2, n_head=3, bos_token_id=None, eos_token_id=None)
 LLAMA_SIZES = dict(

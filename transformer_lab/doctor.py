@@ -10,7 +10,7 @@ def report() -> str:
     import torch
 
     from .device import pick_device
-    from .pretrained import PACKAGES
+    from .pretrained.names import PACKAGES
 
     lines = [
         f"transformer_lab {own_version()}",

@@ -5,7 +5,8 @@ from pathlib import Path
 from ..data.files import find_texts, found_again
 from ..device import pick_device
 from ..files import path_of
-from ..pretrained import COURSE, load, shipped, trained_on
+from ..pretrained import load, trained_on
+from ..pretrained.names import COURSE, shipped
 from .induction import Induction
 from .labelling import Entities, Modules
 from .language import docs, text_files

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ..files import clear_unfinished, decoded, flush, names_in, to_json
-from ..pretrained import sha256
+from ..pretrained.safetensors_file import sha256
 
 FORMAT = 2  # to be raised when a checkpoint's files, or the batches of a step, change
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json")

@@ -13,7 +13,7 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from ..files import clear_unfinished, path_of, to_json
-from ..pretrained import check_savable, save
+from ..pretrained.folder import check_savable, save
 from ..tasks.task import Task, check_fingerprint
 from .checkpoints import FORMAT, Checkpoints
 from .owner import owning

@@ -8,7 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from .config import TransformerConfig
+from ..config import TransformerConfig
 
 FLOATS = ("F16", "BF16", "F32", "F64")
 # A table of positions is computed, not stored: no more numbers than this, 1 GiB of float32.

@@ -10,8 +10,8 @@ from collections.abc import Container
 import torch
 from torch import Tensor, nn
 
-from .config import TransformerConfig
-from .models import BERT, GPT
+from ..config import TransformerConfig
+from ..models import BERT, GPT
 from .safetensors_file import check_shapes, check_sizes
 
 # Their module -> ours; N is the number of the layer.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
+from ..data.tokenizers import Tokenizer
+from ..models import BERT, GPT
 from .conversion import convert, our_config, require
-from .data.tokenizers import Tokenizer
-from .models import BERT, GPT
 from .safetensors_file import check_sizes, read_shapes
 
 CLASSES = {"gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "bert": "BertModel"}

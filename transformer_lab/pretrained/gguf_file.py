@@ -8,10 +8,10 @@ from gguf.quants import dequantize
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 from torch import Tensor
 
-from .config import TransformerConfig
+from ..config import TransformerConfig
+from ..data.tokenizers import Tokenizer
+from ..models import GPT
 from .conversion import Fields, build, our_name, require
-from .data.tokenizers import Tokenizer
-from .models import GPT
 
 # Their module -> ours; N is the number of the layer.
 NAMES = {

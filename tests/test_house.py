@@ -1,5 +1,6 @@
 """The house itself: what is declared, what is promised in README, what an import costs."""
 
+import os
 import re
 import subprocess
 import sys
@@ -97,22 +98,68 @@ def found(pattern, text):
     return results
 
 
-def test_a_renamed_folder_is_installed_again(tmp_path):
+@pytest.fixture
+def planned(tmp_path):
+    """planned(target, *lines, **variables): what make would do in a folder whose stamps hold these lines."""
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         (tmp_path / name).write_text((ROOT / name).read_text())
     stamps = [tmp_path / ".venv" / name for name in ("course", "dev")]
     stamps[0].parent.mkdir()
 
-    def planned(target, home):
+    def planned(target, *lines, **given):
         for stamp in stamps:  # newer than what they were made from
-            stamp.write_text(f"{home}\n")
-        return subprocess.run(["make", "-n", target], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+            stamp.write_text("".join(f"{line}\n" for line in lines))
+        command = ["make", "-n", target, *(f"{name}={value}" for name, value in given.items())]
+        plan = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        assert stamps[0].read_text().splitlines() == [*map(str, lines)]  # a plan changes nothing
+        return plan
 
+    return planned
+
+
+def test_a_renamed_folder_is_installed_again(planned, tmp_path):
     for target in ("lab", "demo", "test"):
         assert "pip install" not in planned(target, tmp_path)
         assert re.search(r"This folder was renamed, or .*pip install .*-e", planned(target, "/elsewhere"), re.S)
     # Every other command in .venv/bin begins with the name of the folder it was installed in.
     assert set(found(r"\.venv/bin/(\w+)", planned("test", tmp_path) + planned("lab", tmp_path))) == {"python"}
+
+
+def test_another_build_of_pytorch_is_installed_when_it_is_asked_for(planned, tmp_path):
+    # PyTorch's build stays as it is, and is installed with the rest, until another is asked for.
+    cpu = "--index-url https://download.pytorch.org/whl/cpu"
+    for lines, given in [([], {}), (["cpu"], {}), (["cpu"], {"TORCH": "cpu"}), ([], {"TORCH": "default"})]:
+        assert "pip install" not in planned("lab", tmp_path, *lines, **given)
+        plan = planned("lab", "/elsewhere", *lines, **given)
+        assert (cpu in plan) == ("cpu" in lines) and "uninstall" not in plan
+    asked, back = planned("lab", tmp_path, TORCH="cpu"), planned("test", tmp_path, "cpu", TORCH="default")
+    for plan in (asked, back):
+        assert re.search(
+            r"Another build of PyTorch.*pip uninstall .*torch\n.*pip install .*torch==.*pip install .*-e", plan, re.S
+        )
+    assert cpu in asked and cpu not in back
+    stamp = r"printf '%s\\n' \"(.*)\" ?(\w*) > \.venv/course"
+    assert [re.findall(stamp, plan) for plan in (asked, back)] == [[(str(tmp_path), "cpu")], [(str(tmp_path), "")]]
+    refused = subprocess.run(["make", "TORCH=gpu"], cwd=tmp_path, capture_output=True, text=True)
+    assert refused.returncode and "TORCH is gpu; it may be cpu or default" in refused.stderr
+
+
+def test_other_systems_are_tested_by_the_same_commands():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8"))
+    job = workflow["jobs"]["test"]
+    systems = {"Linux": "ubuntu-latest", "macOS": "macos-latest", "Windows": "windows-latest"}
+    assert job["strategy"]["matrix"] == {"os": [*systems.values()], "python": ["3.11", "3.12", "3.13"]}
+    commands = {
+        system: " ".join(step["run"] for step in job["steps"] if system in step.get("if", "")) for system in systems
+    }
+    assert commands["Linux"].endswith(".ci/run") and os.access(ROOT / ".ci" / "run", os.X_OK)
+    makefile = re.sub(r"\\\n\s*", "", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert commands["macOS"].endswith("make test") and re.search("^test:", makefile, re.M)
+    # Windows: what `make test` runs beside the linter, with the same options.
+    for options in ("-p no:nbval -q tests", *found(r"^NBVAL := .*?(-q --nbval .*)", makefile)):
+        assert options in commands["Windows"]
+    for path in found(r"tests/[\w.]+", commands["Windows"]):
+        assert (ROOT / path).exists()
 
 
 def test_text_is_read_and_written_in_utf_8_and_files_are_replaced_in_one_place():

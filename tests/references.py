@@ -4,6 +4,14 @@ import torch
 from torch import nn
 
 
+def with_numbered_residuals(name: str, cross: bool) -> str:
+    """A parameter's name as earlier versions said it, in a block with cross-attention or without."""
+    paths = ("attention", "cross", "feed_forward") if cross else ("attention", "feed_forward")
+    for number, path in enumerate(paths):
+        name = name.replace(f".{path}_residual.", f".residuals.{number}.")
+    return name
+
+
 def copy_attention(ours, theirs: nn.MultiheadAttention) -> None:
     theirs.in_proj_weight.data = torch.cat([w.weight.data for w in (ours.w_q, ours.w_k, ours.w_v)])
     theirs.in_proj_bias.data = torch.cat([w.bias.data for w in (ours.w_q, ours.w_k, ours.w_v)])
@@ -16,8 +24,9 @@ def copy_block(ours, theirs) -> None:
         copy_attention(ours.cross_attention, theirs.multihead_attn)
     theirs.linear1.load_state_dict(ours.feed_forward.w_1.state_dict())
     theirs.linear2.load_state_dict(ours.feed_forward.w_2.state_dict())
-    for i, residual in enumerate(ours.residuals):
-        norm = getattr(theirs, f"norm{i + 1}")
+    residuals = (ours.attention_residual, ours.cross_residual, ours.feed_forward_residual)
+    for i, residual in enumerate(filter(None, residuals), start=1):
+        norm = getattr(theirs, f"norm{i}")
         norm.weight.data, norm.bias.data = residual.norm.gamma.data.clone(), residual.norm.beta.data.clone()
 
 

@@ -79,9 +79,9 @@ def test_the_residual_stream_starts_with_the_embedding_and_grows_block_by_block(
     assert list(stream) == ["decoder"] and len(stream["decoder"]) == 3
     for block, recorded in zip(model.decoder.blocks, stream["decoder"], strict=False):
         torch.testing.assert_close(recorded, x)
-        attention = block.attention(block.residuals[0].norm(x), causal=True)
+        attention = block.attention(block.attention_residual.norm(x), causal=True)
         x = x + attention
-        x = x + block.feed_forward(block.residuals[1].norm(x))
+        x = x + block.feed_forward(block.feed_forward_residual.norm(x))
     torch.testing.assert_close(stream["decoder"][-1], x)
     torch.testing.assert_close(model.logits(model.decoder.norm(stream["decoder"][-1])), logits)
 
@@ -161,7 +161,7 @@ def test_without_residual_a_block_is_its_sublayers_alone(norm_position):
     model = lively(BERT(replace(CONFIG, n_layers=1, norm_position=norm_position)))
     ids = random_ids(1, 4)
     block, x = model.encoder.blocks[0], model.embedding(ids)[0]
-    first, second = (residual.norm for residual in block.residuals)
+    first, second = block.attention_residual.norm, block.feed_forward_residual.norm
     if norm_position == "pre":
         expected = model.encoder.norm(block.feed_forward(second(block.attention(first(x)))))
     else:

@@ -264,7 +264,7 @@ def test_the_neuron_views_vectors_are_those_of_the_model():
     model, tokenizer = a_model(positions="sinusoidal")
     ids = torch.tensor([tokenizer.encode(TEXT)])
     block = model.decoder.blocks[0]
-    x = block.residuals[0].norm(model.embedding(ids)[0])
+    x = block.attention_residual.norm(model.embedding(ids)[0])
     split = block.attention.split
     _, queries, keys = arrays(neuron_view(model, tokenizer, TEXT))
     np.testing.assert_allclose(queries[0], split(block.attention.w_q(x))[0].detach(), rtol=5.001e-4)

@@ -42,13 +42,13 @@ def test_equals_the_package_s_model_and_torch_s_counter(activation, n_heads):
     model = GPT(config)
     counted = {"projections": 0, "feed-forward": 0, "embedding and logits": 0, "scores and mix": 0}
     for name, weight in model.named_parameters():
-        part = {"attention": "projections", "feed_forward": "feed-forward", "tokens": "embedding and logits"}
+        part = {"attention.": "projections", "feed_forward.": "feed-forward", "tokens.": "embedding and logits"}
         part = [value for key, value in part.items() if key in name]
         if part:
             counted[part[0]] += weight.numel()
     ours = model_cost(T=T, gated=activation == "swiglu", vocab_size=30, **size)
     assert ours["parameters"] == counted
-    # The fused kernel of the CPU is not in torch's list: written out, its two products are.
+    # The fused kernel of the CPU is not in torch's list: computed explicitly, its two products are.
     with replace_attention(model, scaled_dot_product_attention), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, T, dtype=torch.int64))
     assert counter.get_total_flops() == sum(ours["flops"].values())

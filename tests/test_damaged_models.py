@@ -202,7 +202,7 @@ def test_a_header_that_promises_too_much_is_refused(folder):
         load(folder)
 
 
-NORM = "decoder.blocks.1.residuals.0.norm.gamma"
+NORM = "decoder.blocks.1.attention_residual.norm.gamma"
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_a_model_that_has_diverged_is_neither_saved_nor_loaded(words, folder, va
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     model = GPT(TransformerConfig(**SIZES))
     with torch.no_grad():
-        model.decoder.blocks[1].residuals[0].norm.gamma[3] = value
+        model.decoder.blocks[1].attention_residual.norm.gamma[3] = value
     wanted = rf"The weight '{NORM}' holds NaN or infinite numbers: the model is damaged or has diverged\.$"
     with pytest.raises(ValueError, match=wanted):
         save(model, words, folder)

@@ -251,8 +251,8 @@ def gpt2_with_our_twin(seed):
         copy_linear(our.attention.w_o, their.attn.c_proj.weight, their.attn.c_proj.bias)
         copy_linear(our.feed_forward.w_1, their.mlp.c_fc.weight, their.mlp.c_fc.bias)
         copy_linear(our.feed_forward.w_2, their.mlp.c_proj.weight, their.mlp.c_proj.bias)
-        copy_norm(our.residuals[0].norm, their.ln_1)
-        copy_norm(our.residuals[1].norm, their.ln_2)
+        copy_norm(our.attention_residual.norm, their.ln_1)
+        copy_norm(our.feed_forward_residual.norm, their.ln_2)
     copy_norm(ours.decoder.norm, theirs.transformer.ln_f)
     return theirs, ours.eval()
 

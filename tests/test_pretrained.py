@@ -13,8 +13,10 @@ import pytest
 import regex
 import torch
 import transformers
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from torch import nn
 
+from references import with_numbered_residuals
 from transformer_lab import (
     BERT,
     GPT,
@@ -30,6 +32,7 @@ from transformer_lab.pretrained import folder as saved
 from transformer_lab.pretrained import hub, loading, packaged, trained_on
 from transformer_lab.pretrained.gguf_file import byte_pair_tokenizer, read_gguf
 from transformer_lab.pretrained.names import PACKAGES, shipped
+from transformer_lab.pretrained.safetensors_file import sha256
 from transformer_lab.sentences import said
 
 TEXTS = [
@@ -283,6 +286,27 @@ def test_a_saved_model_comes_back(model_class, config, dtype, words, tmp_path):
     assert tokenizer.special == words.special and (tokenizer.pad_id, tokenizer.eos_id) == (0, 2)
 
 
+@pytest.mark.parametrize("model_class, config", MODELS)
+def test_a_folder_of_an_earlier_version_loads(model_class, config, words, tmp_path):
+    """Its blocks' residual paths had numbers in place of names."""
+    model = model_class(config)
+    for parameter in model.parameters():  # untrained, all norms are the same
+        nn.init.normal_(parameter)
+    save(model, words, tmp_path)
+    new, _ = load(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    old = {with_numbered_residuals(name, cross=name.startswith("decoder") and model_class is Transformer): tensor
+           for name, tensor in weights.items()}  # fmt: skip
+    assert len(old) == len(weights) and any(".residuals.1." in name for name in old)
+    assert not any("_residual." in name for name in old)
+    save_file(old, tmp_path / "model.safetensors")
+    told = json.loads((tmp_path / "config.json").read_text()) | {"sha256": sha256(tmp_path / "model.safetensors")}
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    loaded, _ = load(tmp_path)
+    for (name, wanted), got in zip(new.state_dict().items(), loaded.state_dict().values(), strict=True):
+        assert torch.equal(got, wanted), name
+
+
 def test_a_tokenizer_of_others_comes_back(minilm, tmp_path):
     model = BERT(TransformerConfig(**{**SIZES, "vocab_size": 30522}))
     save(model, minilm[1], tmp_path)
@@ -330,7 +354,7 @@ def test_only_our_models_are_saved(words, tmp_path):
     assert not (tmp_path / "folder").exists()
 
 
-@pytest.mark.parametrize("wrap", [torch.compile, torch.nn.DataParallel])
+@pytest.mark.parametrize("wrap", [torch.compile, nn.DataParallel])
 def test_what_is_around_a_model_is_not_saved(words, tmp_path, wrap):
     model = GPT(TransformerConfig(**SIZES))
     save(model, words, tmp_path / "plain")

@@ -16,10 +16,13 @@ from importlib.metadata import version
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from references import with_numbered_residuals
 from transformer_lab.config import TransformerConfig
 from transformer_lab.data.tokenizers import WordTokenizer
 from transformer_lab.models import GPT
+from transformer_lab.pretrained.safetensors_file import sha256
 from transformer_lab.tasks.catalogue import make_task
 from transformer_lab.tasks.task import Task
 from transformer_lab.training.loop import summed_loss, train
@@ -525,6 +528,21 @@ def test_what_an_older_version_has_begun_goes_on_with_one_warning(begun):
         f"{begun} was begun with an older version, which kept nothing of its data and put the examples in another "
         "order: the run goes on, but not to the weights that it would have had there."
     )
+
+
+def test_a_run_begun_when_residual_paths_had_numbers_ends_the_same(uninterrupted, begun):
+    for path, state in states(begun).items():
+        for name in ("model.safetensors", "optimizer.safetensors"):
+            tensors = load_file(path.parent / name)
+            old = {with_numbered_residuals(key, cross=False): tensor.clone() for key, tensor in tensors.items()}
+            assert old.keys() != tensors.keys()
+            save_file(old, path.parent / name)
+            state["sha256"][name] = sha256(path.parent / name)
+        path.write_text(json.dumps(state | {"format": 2}))
+    task = Tokens()
+    run(task, begun, resume=True)
+    assert task.n_batches == 4
+    assert_same_weights(task.model, uninterrupted[0].model)
 
 
 def test_another_version_or_device_is_told_in_one_warning(uninterrupted, begun):

@@ -17,6 +17,11 @@ def make_norm(config: TransformerConfig) -> nn.Module:
     return NORMS[config.norm](config.d_model, config.norm_eps)
 
 
+def make_residual(config: TransformerConfig) -> Residual:
+    """The residual path around a sub-layer, with a norm of its own."""
+    return Residual(make_norm(config), config.norm_position, config.dropout)
+
+
 class Embedding(nn.Module):
     """ids -> vectors: each token's own, plus (where the config has them) its segment's and its position's."""
 
@@ -72,9 +77,9 @@ class Block(nn.Module):
         self.attention = MultiHeadAttention(*sizes)
         self.cross_attention = MultiHeadAttention(*sizes) if cross else None
         self.feed_forward = FeedForward(config.d_model, config.d_ff, config.activation, config.bias)
-        self.residuals = nn.ModuleList(
-            Residual(make_norm(config), config.norm_position, config.dropout) for _ in range(3 if cross else 2)
-        )
+        self.attention_residual = make_residual(config)
+        self.cross_residual = make_residual(config) if cross else None
+        self.feed_forward_residual = make_residual(config)
 
     def forward(
         self,
@@ -86,11 +91,16 @@ class Block(nn.Module):
         memory_mask: Bool[Tensor, "B 1 1 M"] | None = None,
         cache: tuple[KVCache | None, KVCache | None] = (None, None),
     ) -> Float[Tensor, "B T D"]:
+        """mask, causal and rotation are the self-attention's; cache holds its keys and values, and the memory's."""
         own, of_memory = cache
-        x = self.residuals[0](x, lambda x: self.attention(x, None, mask, causal, rotation, own))
+        x = self.attention_residual(
+            x, lambda x: self.attention(x, mask=mask, causal=causal, rotation=rotation, cache=own)
+        )
         if self.cross_attention is not None:
-            x = self.residuals[1](x, lambda x: self.cross_attention(x, memory, memory_mask, cache=of_memory))
-        return self.residuals[-1](x, self.feed_forward)
+            x = self.cross_residual(
+                x, lambda x: self.cross_attention(x, memory=memory, mask=memory_mask, cache=of_memory)
+            )
+        return self.feed_forward_residual(x, self.feed_forward)
 
 
 class Stack(nn.Module):

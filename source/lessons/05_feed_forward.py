@@ -444,12 +444,12 @@ one_block = GPT(TransformerConfig(vocab_size=10, d_model=D, d_ff=4 * D, n_layers
 ids = torch.zeros(1, T, dtype=torch.int64)
 with FlopCounterMode(display=False) as fused:
     _ = one_block(ids)
-with replace_attention(one_block, scaled_dot_product_attention), FlopCounterMode(display=False) as written_out:
+with replace_attention(one_block, scaled_dot_product_attention), FlopCounterMode(display=False) as explicit:
     _ = one_block(ids)
-print("the fused kernel's map is not counted:", written_out.get_total_flops() - fused.get_total_flops() == 4 * T**2 * D)
+print("the fused kernel's map is not counted:", explicit.get_total_flops() - fused.get_total_flops() == 4 * T**2 * D)
 
 # %%
-counted = {name: sum(ops.values()) for name, ops in written_out.get_flop_counts().items()}
+counted = {name: sum(ops.values()) for name, ops in explicit.get_flop_counts().items()}
 attention, layer = (counted[f"GPT.decoder.blocks.0.{part}"] for part in ("attention", "feed_forward"))
 assert attention == 8 * T * D**2 + 4 * T**2 * D and layer == 16 * T * D**2
 print("at T = 4 D, map and layer cost the same:", attention - 8 * T * D**2 == layer)

@@ -67,13 +67,15 @@ def without_skip(residual, x, sublayer):
     return residual.norm(sublayer(x))  # with it: residual.norm(x + sublayer(x))
 
 
-kinds = {"encoder": ("attention", "feed-forward"), "decoder": ("self-attention", "cross-attention", "feed-forward")}
+kinds = {
+    "attention_residual": "self-attention", "cross_residual": "cross-attention", "feed_forward_residual": "feed-forward",
+}  # fmt: skip
 skips = {name: part for name, part in model.named_modules() if isinstance(part, Residual)}
 right = {}
 for name, part in skips.items():
-    place, _, block, _, number = name.split(".")
+    place, _, block, path = name.split(".")
     with patched([(part, "forward", partial(without_skip, part))]):
-        right[f"{place} {int(block) + 1}, {kinds[place][int(number)]}"] = exact_match(model, tokenizer, held_out[:100])
+        right[f"{place} {int(block) + 1}, {kinds[path]}"] = exact_match(model, tokenizer, held_out[:100])
 
 title = f"One skip of ten removed: at most {100 * max(right.values()):.0f} % of the dates are still right"
 _ = plots.shares(plt.subplots(figsize=(7, 3.2))[1], right, title)

@@ -632,7 +632,7 @@ for name, x_out in (("on the branch", branch), ("after the norm", after)):
 
 # %%
 x = torch.randn(2, 3, 64)
-ours, theirs, trained = OurNorm(64), LayerNorm(64), model.encoder.blocks[0].residuals[0].norm
+ours, theirs, trained = OurNorm(64), LayerNorm(64), model.encoder.blocks[0].attention_residual.norm
 for module in (ours, theirs):
     module.load_state_dict(trained.state_dict())
 assert torch.allclose(ours(x), theirs(x), atol=1e-5)

@@ -205,7 +205,7 @@ assert torch.equal(pre_norm(x, causal, feed_forward, norm_1, norm_2), output)
 # %%
 for position, by_hand in (("pre", pre_norm), ("post", post_norm)):
     block = Block(TransformerConfig(vocab_size=50, d_model=D, n_heads=H, norm_position=position))
-    norms = [residual.norm for residual in block.residuals]
+    norms = [block.attention_residual.norm, block.feed_forward_residual.norm]
     assert torch.allclose(by_hand(x, block.attention, block.feed_forward, *norms), block(x), atol=1e-6)
 
 # %% [markdown]
@@ -320,10 +320,10 @@ predict("09_block.order", actual="neither" if abs(gap) < 0.1 else "decoder" if g
 def feed_forward_first(self, x, mask=None, causal=False, rotation=None, memory=None, memory_mask=None, cache=None):
     """Block.forward with its last line moved to the front."""
     own, of_memory = cache or (None, None)
-    x = self.residuals[-1](x, self.feed_forward)
-    x = self.residuals[0](x, lambda x: self.attention(x, None, mask, causal, rotation, own))
+    x = self.feed_forward_residual(x, self.feed_forward)
+    x = self.attention_residual(x, lambda x: self.attention(x, mask=mask, causal=causal, rotation=rotation, cache=own))
     if self.cross_attention is not None:
-        x = self.residuals[1](x, lambda x: self.cross_attention(x, memory, memory_mask, cache=of_memory))
+        x = self.cross_residual(x, lambda x: self.cross_attention(x, memory=memory, mask=memory_mask, cache=of_memory))
     return x
 
 
@@ -505,9 +505,9 @@ predict("09_block.core", actual=options[(crossing > 1000) + (crossing > 5000)])
 small = GPT(TransformerConfig.preset("nano", vocab_size=50)).eval()
 fused = counted(small, 32)
 with replace_attention(small, scaled_dot_product_attention):
-    written_out = counted(small, 32)
+    explicit = counted(small, 32)
 core = small.config.n_layers * 4 * 32**2 * small.config.d_model
-print("missing from the count of the fused model, exactly the core:", written_out - fused == core)
+print("missing from the count of the fused model, exactly the core:", explicit - fused == core)
 
 # %% [markdown]
 # ## 8. Play

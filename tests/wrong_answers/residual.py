@@ -1028,7 +1028,11 @@ WRONG = {
         ("attention only", scaling(right_factor, lambda b: last_ones(b)[:1]), "Only one branch of each block"),
         ("feed-forward only", scaling(right_factor, lambda b: last_ones(b)[1:]), "Only one branch of each block"),
         ("first block only", scale_first_block, "Only some of the blocks"),
-        ("norms too", scaling(right_factor, lambda b: (*last_ones(b), b.residuals[0].norm.gamma)), "More is changed"),
+        (
+            "norms too",
+            scaling(right_factor, lambda b: (*last_ones(b), b.attention_residual.norm.gamma)),
+            "More is changed",
+        ),
         ("twice", scaling(right_factor, lambda b: (*last_ones(b), *last_ones(b))), "The factor is 1/2L"),
         ("new parameters", scale_new_parameters, "Replaced by a new parameter"),
         ("L above the line", scaling(lambda L, i: 1 / math.sqrt(2) * L), "L belongs under the root"),

@@ -16,12 +16,12 @@ from .conversion import Fields, build, our_name, require
 # Their module -> ours; N is the number of the layer.
 NAMES = {
     "token_embd": "embedding.tokens",
-    "blk.N.attn_norm": "decoder.blocks.N.residuals.0.norm",
+    "blk.N.attn_norm": "decoder.blocks.N.attention_residual.norm",
     "blk.N.attn_q": "decoder.blocks.N.attention.w_q",
     "blk.N.attn_k": "decoder.blocks.N.attention.w_k",
     "blk.N.attn_v": "decoder.blocks.N.attention.w_v",
     "blk.N.attn_output": "decoder.blocks.N.attention.w_o",
-    "blk.N.ffn_norm": "decoder.blocks.N.residuals.1.norm",
+    "blk.N.ffn_norm": "decoder.blocks.N.feed_forward_residual.norm",
     "blk.N.ffn_gate": "decoder.blocks.N.feed_forward.w_gate",
     "blk.N.ffn_up": "decoder.blocks.N.feed_forward.w_1",
     "blk.N.ffn_down": "decoder.blocks.N.feed_forward.w_2",

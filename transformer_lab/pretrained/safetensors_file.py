@@ -1,6 +1,7 @@
 """A file of weights, looked at before it is believed: its fingerprint, the names and shapes in it, the numbers."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from ..config import TransformerConfig
 FLOATS = ("F16", "BF16", "F32", "F64")
 # A table of positions is computed, not stored: no more numbers than this, 1 GiB of float32.
 LARGEST_TABLE = 2**28
+NUMBERED = re.compile(r"(?P<block>.*\bblocks\.\d+\.)residuals\.(?P<number>[012])(?P<rest>\..*)")
 
 
 def sha256(path: Path) -> str:
@@ -40,6 +42,24 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
             return {name: tuple(one.get_shape()) for name, one in slices.items()}
     except SafetensorError as error:
         raise ValueError(f"{path} is no file of weights: {error}.") from error
+
+
+def current_names(tensors: dict) -> dict:
+    """The same under the names that parameters have now: earlier versions numbered a block's residual paths.
+
+    A key is a parameter's name, or begins with one, as a checkpoint's do.
+    """
+    numbered = {name: match for name in tensors if (match := NUMBERED.match(name))}
+    with_cross = {match["block"] for match in numbered.values() if match["number"] == "2"}
+
+    def renamed(name):
+        if name not in numbered:
+            return name
+        block, number, rest = numbered[name].groups()
+        paths = ("attention", "cross", "feed_forward") if block in with_cross else ("attention", "feed_forward")
+        return f"{block}{paths[int(number)]}_residual{rest}"
+
+    return {renamed(name): tensor for name, tensor in tensors.items()}
 
 
 def check_sizes(config: TransformerConfig, shapes: dict[str, tuple[int, ...]]) -> None:
@@ -78,7 +98,7 @@ def check_finite(weights: dict[str, Tensor]) -> None:
 
 def read_weights(make, config: TransformerConfig, path: Path) -> nn.Module:
     """What make() makes, of this config, with the weights of the file as float32; ValueError if they do not fit."""
-    shapes = read_shapes(path)
+    shapes = current_names(read_shapes(path))
     try:
         check_sizes(config, shapes)
         with torch.device("meta"):  # where tensors take no memory
@@ -86,5 +106,5 @@ def read_weights(make, config: TransformerConfig, path: Path) -> nn.Module:
     except ValueError as error:
         raise ValueError(f"{path} holds another model than the one described beside it: {error}") from error
     model = make()
-    model.load_state_dict(load_file(path))  # copies the 16 bits into the model's float32
+    model.load_state_dict(current_names(load_file(path)))  # copies the 16 bits into the model's float32
     return model.eval()

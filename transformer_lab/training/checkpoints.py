@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ..files import clear_unfinished, decoded, flush, names_in, to_json
-from ..pretrained.safetensors_file import sha256
+from ..pretrained.safetensors_file import current_names, sha256
 
-FORMAT = 2  # to be raised when a checkpoint's files, or the batches of a step, change
+FORMAT = 3  # to be raised when a checkpoint's files, or the batches of a step, change
+SAME_BATCHES = 2  # the first format whose runs take the batches that this version takes, and keep what their data were
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
 
 
@@ -166,7 +167,7 @@ def read_tensors(folder: Path, name: str, state: dict) -> dict[str, torch.Tensor
     if not path.is_file() or sha256(path) != state["sha256"].get(path.name):
         raise ValueError(f"{path} is missing, truncated or was changed.")
     try:
-        return load_file(path)
+        return current_names(load_file(path))
     except SafetensorError as error:
         raise ValueError(f"{path} was not written by transformer_lab ({error}).") from error
 

@@ -15,7 +15,7 @@ from torch import nn
 from ..files import clear_unfinished, path_of, to_json
 from ..pretrained.folder import check_savable, save
 from ..tasks.task import Task, check_fingerprint
-from .checkpoints import FORMAT, Checkpoints
+from .checkpoints import SAME_BATCHES, Checkpoints
 from .owner import owning
 from .record import Record
 from .settings import Settings
@@ -183,7 +183,7 @@ class Run:
         for name, value in self.identity.items():
             if name in begun and name not in MAY_CHANGE and not is_same(begun[name], value):
                 raise ValueError(f"{name} is {value!r}; the run in {self.folder} was begun with {begun[name]!r}.")
-        if state["format"] < FORMAT:
+        if state["format"] < SAME_BATCHES:
             warnings.warn(
                 f"{self.folder} was begun with an older version, which kept nothing of its data and put the "
                 "examples in another order: the run goes on, but not to the weights that it would have had there.",

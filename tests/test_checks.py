@@ -15,7 +15,7 @@ import torch
 import wrong_answers
 from transformer_lab.grading import grade
 from transformer_lab.grading.checks.common import difference
-from wrong_answers import attention
+from wrong_answers import attention, masks
 
 # One file a lesson. WRONG and RIGHT are described in attention.py; POINTS is what each question is worth; PARTS, where
 # an answer does not consist of one function, how many functions and then how many variables it has.
@@ -129,6 +129,42 @@ def test_a_diagnosis_cannot_be_had_by_elimination(id):
 def test_each_part_of_shift_is_marked_alone():
     id, right, wrong = "02_attention.shift", attention.shift_right, attention.WRONG["02_attention.shift"][0][1][0]
     assert grade(id, right, "sharper") == grade(id, wrong, "unchanged") == grade(id, right, None) == 1
+
+
+def test_weights_that_are_nearly_right_are_not_called_right():
+    score = grade("03_masks.masked_attention", masks.minus_ten)
+    assert "-10 stands for -inf" in str(score) and "weights returned are right" not in str(score)
+
+
+class Spy:
+    """An answer that looks, each time it is called, for what its callers hold under the names of a reference."""
+
+    def __init__(self, answer):
+        self.answer, self.seen = answer, set()
+
+    def __call__(self, *args, **kwargs):
+        frame = sys._getframe(1)
+        while frame:
+            if "checks" in frame.f_code.co_filename:
+                self.seen |= {"wanted", "right", "answers"} & frame.f_locals.keys()
+            frame = frame.f_back
+        return self.answer(*args, **kwargs)
+
+
+SPIED = (
+    "02_attention.duplicate",
+    "05_feed_forward.mixes_positions",
+    "05_feed_forward.cost",
+    "05_feed_forward.gated_width",
+)
+
+
+@pytest.mark.parametrize("id", SPIED)
+def test_the_answer_is_called_before_anything_it_is_compared_with_is_there(id):
+    parts = next(answer for other, _, answer in RIGHT if other == id)
+    spies = [Spy(part) if callable(part) else part for part in (parts if isinstance(parts, tuple) else (parts,))]
+    grade(id, *spies)
+    assert not set().union(*(spy.seen for spy in spies if isinstance(spy, Spy)))
 
 
 def test_verdicts_do_not_depend_on_the_global_seeds():

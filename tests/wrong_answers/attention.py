@@ -528,7 +528,8 @@ def mix_lstsq(keys, values):
 
 
 def mix_solve(keys, values):
-    return keys.T @ torch.linalg.solve(keys @ keys.T, torch.tensor([30.0, 30.0, 0.0, 0.0]))
+    scores = torch.tensor([30.0, 30.0, 0.0, 0.0]) * math.sqrt(keys.shape[-1])
+    return keys.T @ torch.linalg.solve(keys @ keys.T, scores)
 
 
 def mix_descent(keys, values):
@@ -673,8 +674,19 @@ RIGHT = {
     ],
 }
 
+
+def entropy_of_large_weights(weights):
+    return -torch.where(weights > 1e-4, weights * weights.clamp(min=1e-4).log(), 0.0).sum(-1)
+
+
+def nan_for_a_weight_of_0(weights, j):
+    return duplicate_right(weights, j) + 0 * weights.log().sum()
+
+
 WRONG = {
     "02_attention.softmax": [
+        ("batch axes taken for keys in 4-D", lambda x, dim=-1: x.softmax(1 if x.ndim == 4 else dim), "dim is ignored"),
+        ("a row alone squeezed", lambda x, dim=-1: softmax_by_hand(x, dim).squeeze(0), "summed away or squeezed"),
         ("no maximum", naive, "Subtract each row's largest score"),
         ("dim ignored", last_axis_only, "dim=2; dim=0 was asked for"),
         ("dim=0", first_axis_only, "softmax along dim=0; dim=-1 was asked for"),
@@ -881,6 +893,8 @@ WRONG = {
         ("dot", lambda q, k, v: (torch.dot(q, k), q), "torch.dot is for two vectors"),
     ],
     "02_attention.entropy": [
+        ("small weights dropped", entropy_of_large_weights, "Only a weight of exactly 0 adds nothing"),
+        ("batch of one squeezed", lambda w: entropy_right(w).squeeze(0), "summed away or squeezed"),
         ("bits", lambda w: -torch.xlogy(w, w).sum(-1) / math.log(2), "bits (log2)"),
         ("over the largest", lambda w: entropy_right(w / w.amax(-1, True)), "divided by the largest of their row"),
         ("binary", lambda w: (torch.special.entr(w) + torch.special.entr(1 - w)).sum(-1), "Terms of 1 - w"),
@@ -927,6 +941,16 @@ WRONG = {
         ("in place", lambda w: -(w * w.clamp_min_(1e-12).log()).sum(-1), "in place"),
     ],
     "02_attention.mix": [
+        (
+            "sqrt(d) forgotten, long query",
+            lambda keys, values: torch.linalg.pinv(keys) @ torch.tensor([100.0, 100.0, 0.0, 0.0]),
+            "must lie further below",
+        ),
+        (
+            "three keys",
+            lambda keys, values: torch.linalg.pinv(keys) @ torch.tensor([900.0, 900.0, 900.0, 0.0]),
+            "only keys[0] and keys[1] may",
+        ),
         ("k1 + k2", lambda k, v: k[0] + k[1], "multiple of k1 + k2"),
         ("20 (k1 + k2)", lambda k, v: 20 * (k[0] + k[1]), "multiple of k1 + k2"),
         ("as if orthogonal", as_if_orthogonal, "wanted 0.5, 0.5, 0, 0"),
@@ -949,6 +973,7 @@ WRONG = {
         ("a list", lambda k, v: mix_pinv(k, v).tolist(), "of type list"),
     ],
     "02_attention.shift": [
+        ("batch of one squeezed", (lambda s, c: shift_right(s, c).squeeze(0), "unchanged"), "summed away or squeezed"),
         ("multiplied", (lambda s, c: (c * s).softmax(-1), "unchanged"), "multiplied by c"),
         ("added afterwards", (lambda s, c: s.softmax(-1) + c, "unchanged"), "c is added to the weights, after"),
         (
@@ -992,6 +1017,7 @@ WRONG = {
         ("no option", (shift_right, "the same"), "choose one of 'unchanged', 'sharper', 'flatter'"),
     ],
     "02_attention.duplicate": [
+        ("NaN for a weight of 0", nan_for_a_weight_of_0, "Where a weight is 0 the new row holds NaN"),
         ("not divided", lambda w, j: torch.cat([w, w[j : j + 1]]), "the row sums to 1 + w_j"),
         ("copy gets 0", lambda w, j: torch.cat([w, torch.zeros(1)]), "The copy got weight 0"),
         ("halves", halves, "shared between the two copies"),

@@ -413,7 +413,8 @@ def mixing_by_gradients(layer, x):
     x = x.clone().requires_grad_()
     output = layer(x)
     for t in range(x.shape[1]):
-        (gradient,) = torch.autograd.grad(output[:, t].sum(), x, retain_graph=True)
+        mixed = (output[:, t] * torch.randn(x.shape[2])).sum()  # in their plain sum something may cancel
+        (gradient,) = torch.autograd.grad(mixed, x, retain_graph=True)
         gradient[:, t] = 0
         if gradient.any():
             return True
@@ -718,6 +719,29 @@ RIGHT = {
     ],
 }
 
+
+def turn(numbers):
+    numbers.neg_()
+
+
+def exchange(numbers):
+    numbers.copy_(numbers.flip(-1))
+
+
+def from_another_sequence(numbers):
+    numbers.copy_(numbers.roll(1, 0))
+
+
+def mixing_by_gradient_of_the_sum(layer, x):
+    for t in range(x.shape[1]):
+        source = x.clone().requires_grad_()
+        (reaches,) = torch.autograd.grad(layer(source)[:, t].sum(), source)
+        reaches[:, t] = 0
+        if reaches.abs().max() > 1e-6:
+            return True
+    return False
+
+
 WRONG = {
     FF: [
         ("second projection forgotten", ff_no_second, "the second projection, w_2, is missing", "M28"),
@@ -774,6 +798,11 @@ WRONG = {
         ("two things", ff_tuple, "is of type tuple"),
     ],
     GELU: [
+        (
+            "batch of one squeezed",
+            (lambda x: F.gelu(x).squeeze(0) if x.ndim > 1 else F.gelu(x), approximate),
+            "summed away or squeezed",
+        ),
         ("exchanged", (approximate, exact), "This is the tanh approximation"),
         ("approximation twice", (approximate, approximate), "This is the tanh approximation; wanted the exact one"),
         ("exact twice", (exact, exact), "This is the exact GELU; wanted the tanh approximation"),
@@ -858,6 +887,11 @@ WRONG = {
         ("seen by weights", diagnosis(shows_3="weights"), "hold 8 d_model^2 numbers"),
     ],
     MIXES: [
+        ("signs turned", mixing(turn), "You changed the signs or the places"),
+        ("numbers exchanged", mixing(exchange), "You changed the signs or the places"),
+        ("rounding counts", mixing(redraw, beyond=0.0), "count only what is above that"),
+        ("numbers of another sequence", mixing(from_another_sequence), "and a single sequence you said False"),
+        ("gradient of the sum", mixing_by_gradient_of_the_sum, "a wire may cancel in their sum"),
         ("by shuffling", mixing_by_shuffle, "Shuffling the positions first or last"),
         ("only the last changed", perturbing(-1), "changing the *last* one shows nothing"),
         ("only the first changed", perturbing(0), "changing the *first* one shows nothing"),
@@ -881,7 +915,7 @@ WRONG = {
         ),
         ("the batch counted", mixing_batch_counted, "For a norm over the batch you said True"),
         ("all changes in one batch", mixing_in_one_batch, "Several probes in one batch disturb one another"),
-        ("gradient of the last", mixing_last_gradient, "By gradients: ask the outputs of each position"),
+        ("gradient of the last", mixing_last_gradient, "By gradients: ask each number of each output"),
         ("infinite", mixing(lambda numbers: numbers.fill_(math.inf)), "inf and NaN are bad dyes"),
         ("never asked", mixing_never_asked, "For a feed-forward layer you said True"),
         ("always True", lambda layer, x: True, "For a feed-forward layer you said True"),
@@ -949,6 +983,7 @@ WRONG = {
         cost_wrong("in millions", "yours is 0.0196", lambda *sizes: [n / 1e6 for n in parameters(*sizes)]),
     ],
     SWIGLU: [
+        ("clamped", gated_with(lambda g, v: F.silu(g.clamp(-50, 50)) * v), "is something clamped"),
         ("wrong branch", gated_with(lambda g, v: g * F.silu(v)), "on the wrong branch"),
         ("sigmoid", gated_with(lambda g, v: g.sigmoid() * v), "The gate is sigmoid"),
         ("relu", gated_with(lambda g, v: g.relu() * v), "The gate is relu"),

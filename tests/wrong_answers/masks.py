@@ -414,7 +414,7 @@ def leaks_right(model, x):
     found = []
     for j in range(len(x)):
         changed = x.clone()
-        changed[j] += 1.0
+        changed[j] = torch.randn(x.shape[1])
         if not torch.equal(model(changed)[0][:j], before[:j]):
             found.append(j)
     return found
@@ -448,7 +448,8 @@ def leaks_jacobian(model, x):
 
 def leaks_backward(model, x):
     x = x.clone().requires_grad_()
-    reach = torch.stack([torch.autograd.grad(model(x)[0][i].sum(), x)[0].abs().sum(-1) for i in range(len(x))])
+    weights = torch.randn(x.shape[1])  # in the plain sum of an output something may cancel
+    reach = torch.stack([torch.autograd.grad(model(x)[0][i] @ weights, x)[0].abs().sum(-1) for i in range(len(x))])
     return torch.tensor([j for j in range(len(x)) if reach[:j, j].any()])
 
 
@@ -601,12 +602,10 @@ RIGHT = {
         ("capitals", (attention_einsum, exposed(1000.0), *(choice.title() for choice in NAMED))),
     ],
     LEAKS: [
-        ("plus one, equal", leaks_right),
         ("random, a set", leaks_random),
         ("jacobian", leaks_jacobian),
         ("jvp", leaks_jvp),
-        ("minus", looking(before_j, lambda row: -row, 1e-6)),
-        ("the row before", lambda model, x: looking(before_j, lambda row: x[row.argmax() % len(x)] + 1.5)(model, x)),
+        ("one new row for all", looking(before_j, lambda row: torch.linspace(-2.0, 3.0, len(row)), 1e-6)),
         ("backward, a tensor", leaks_backward),
         ("set to zero", leaks_zeroed),
         ("jacrev, a numpy array", leaks_jacrev),
@@ -641,8 +640,20 @@ RIGHT = {
     ],
 }
 
+
+def leaks_by_gradient_of_the_sum(model, x):
+    found = []
+    for j in range(1, len(x)):
+        source = x.clone().requires_grad_()
+        (reaches,) = torch.autograd.grad(model(source)[0][:j].sum(), source)
+        if reaches[j].abs().max() > 1e-6:
+            found.append(j)
+    return found
+
+
 WRONG = {
     CAUSAL: [
+        ("a wide window", lambda T, S: mask_tril(T, S).triu(S - T - 15), "allows the keys"),
         ("top left", tril(top=True), "the first query meets the first key"),
         ("own position blocked", tril(-1), "own position is blocked"),
         ("one too many, top left", tril(1, top=True), "one key too many, its own future, and the first", "M36"),
@@ -678,6 +689,11 @@ WRONG = {
         ("no return", lambda T, S: None, "did you forget `return`?"),
     ],
     ATTENTION: [
+        (
+            "batch of one squeezed",
+            lambda q, k, v, m: tuple(t.squeeze(0) for t in attention_right(q, k, v, m)),
+            "summed away or squeezed",
+        ),
         ("0 before", zero_before, "e^0 = 1", "M08"),
         ("renormalised", attention_renormalised, "nothing is left of them", "M08"),
         ("-100 added, empty rows cured", minus_hundred_added, "far above the allowed ones", "M08"),
@@ -782,6 +798,10 @@ WRONG = {
         ("at random", (attention_right, exposed_at_random, *NAMED), "by how much must a blocked score lead"),
     ],
     LEAKS: [
+        ("one added, in a norm that is exact", looking(before_j, lambda row: row + 1), "The same number is added"),
+        ("signs turned", looking(before_j, lambda row: -row), "only their sizes reach"),
+        ("numbers exchanged", looking(before_j, lambda row: row.flip(-1)), "only their sizes reach"),
+        ("gradient of the sum", leaks_by_gradient_of_the_sum, "a leak may cancel in it"),
         ("plus one, to 1e-5", looking(before_j, tolerance=1e-5), "added to every feature of x[j]"),
         ("plus a hundred", looking(before_j, lambda row: row + 100.0, 1e-4), "added to every feature of x[j]"),
         ("doubled", looking(before_j, lambda row: 2 * row, 1e-5), "x[j] is multiplied by a number"),
@@ -818,6 +838,12 @@ WRONG = {
         ("negative", lambda model, x: [j - 6 for j in leaks_right(model, x)], "positions run from 0"),
     ],
     COMBINE: [
+        ("batch of one squeezed", lambda p, T: combine_right(p, T).squeeze(0), "The axis of the heads is missing"),
+        (
+            "texts as queries where equal",
+            lambda p, T: (p[None, None] & mask_tril(T, p.shape[1])) if len(p) == T else combine_right(p, T),
+            "Every text of the batch gets the same mask",
+        ),
         ("or", combined_by(lambda keys, causal, p, T: keys | causal), "`or` opens a key", "M36"),
         (
             "padding only",
@@ -894,6 +920,13 @@ WRONG = {
         ("writes into padding", combine_in_place, "changed its input padding in place"),
     ],
     CONVERT: [
+        ("into float32 first", (to_blocked, to_additive, lambda x: x.float() != -INF), "is taken for a block"),
+        (
+            "single rows lost",
+            (to_blocked, to_additive, lambda x: x > -INF if x.ndim > 1 else torch.ones_like(x).bool()),
+            "nothing is blocked",
+            "M36",
+        ),
         ("not turned", (lambda a: a, to_additive, to_allowed), "nothing was turned", "M36"),
         ("blocked as numbers", (lambda a: 1 - a.int(), to_additive, to_allowed), "wanted torch.bool"),
         ("turned in place", (lambda a: a.logical_not_(), to_additive, to_allowed), "changed its input allowed"),

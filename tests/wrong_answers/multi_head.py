@@ -744,6 +744,12 @@ RIGHT = {
     ],
 }
 
+
+def clamped(q, k, v):
+    scores = (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).clamp(-50, 50)
+    return scores.softmax(-1) @ v
+
+
 WRONG = {
     SPLIT: [
         ("view alone", (view_alone, merge), "this is a view straight to (B, H, T, d_head)", "M11"),
@@ -795,6 +801,7 @@ WRONG = {
         ("no return", (lambda x, H: None, merge), "did you forget `return`?"),
     ],
     MODULE: [
+        ("scores clamped", made(attend=clamped), "are the scores clamped"),
         ("split by view alone", made(split=view_alone), "The heads themselves are merged rightly", "M11"),
         ("view alone twice", made(split=view_alone, merge=merge_alone), "and the merge has none either", "M11"),
         ("merge alone", made(merge=merge_alone), "The merge is a reshape without swapping", "M11"),
@@ -875,6 +882,7 @@ WRONG = {
         ("other names", lambda D, H: nn.MultiheadAttention(D, H), "The module has no w_q"),
     ],
     REPAIR: [
+        ("scores clamped", diagnosis(repairing(attend=clamped)), "are the scores clamped"),
         ("as it was", diagnosis(broken_1), "The heads of one position attend to each other"),
         ("merge alone", diagnosis(repairing(merge=merge_alone)), "The merge is a reshape without swapping", "M11"),
         ("split alone", diagnosis(repairing(split=view_alone)), "The heads themselves are merged rightly", "M11"),
@@ -994,6 +1002,7 @@ WRONG = {
         ),
     ],
     GROUPED: [
+        ("scores clamped", lambda q, k, v: clamped(q, spread(k, q), spread(v, q)), "are the scores clamped"),
         ("tiled", lambda q, k, v: attend(q, tiled(k, q), tiled(v, q)), "repeat_interleave"),
         ("values tiled", lambda q, k, v: attend(q, spread(k, q), tiled(v, q)), "the values are tiled"),
         ("keys tiled", lambda q, k, v: attend(q, tiled(k, q), spread(v, q)), "the keys are tiled"),

@@ -3,6 +3,7 @@
 WRONG[id]: (name, answer, part of the message[, misconception]). An answer of several parts is a tuple.
 """
 
+import copy
 import math
 
 import numpy as np
@@ -551,8 +552,67 @@ def lead_search(loss, vocab_size):
     return low
 
 
+def batch_of_one_lost(x, w_q, k):
+    return scores_matmul(x, w_q, k).squeeze(0)
+
+
+def counts_where_the_loss_is_not_0(scores, targets, ignore_index=-100):
+    losses = F.cross_entropy(scores, targets, ignore_index=ignore_index, reduction="none")
+    return losses[losses > 0].mean()
+
+
+def eats_the_batches(model, batches, lr):
+    losses = []
+    while batches:
+        losses += RIGHT_LOOP(model, [batches.pop(0)], lr)
+    return losses
+
+
+def writes_into_a_batch(model, batches, lr):
+    losses = RIGHT_LOOP(model, batches, lr)
+    batches[0][0].zero_()
+    return losses
+
+
+def trains_a_copy(model, batches, lr):
+    return RIGHT_LOOP(copy.deepcopy(model), batches, lr)
+
+
+def trains_the_last_layer(model, batches, lr):
+    return RIGHT_LOOP(Last(model), batches, lr)
+
+
+class Last(nn.Module):
+    """The whole model to call, its last layer to train."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.last, self.whole = model[-1], [model]
+
+    def forward(self, x):
+        return self.whole[0](x)
+
+
+def maximum_of_all_scores(scores, targets):
+    powers = (scores - scores.max()).exp()
+    return (powers / powers.sum(-1, keepdim=True) - F.one_hot(targets, scores.shape[1])) / len(scores)
+
+
+def grown_by_what_occurs(scores, targets):
+    return (scores.softmax(-1) - F.one_hot(targets)) / len(scores)
+
+
+def asks_its_input(scores, targets):
+    return torch.autograd.grad(F.cross_entropy(scores.requires_grad_(), targets), scores)[0]
+
+
+def diagonal_of_a_batch(p):
+    return torch.diag(p) - p.unsqueeze(-1) * p.unsqueeze(-2)
+
+
 WRONG = {
     "01_toolkit.scores": [
+        ("batch of one squeezed", batch_of_one_lost, "summed away or squeezed"),
         ("w transposed", turned_if(square_w, lambda x, w, k: x @ w.T @ k.mT), "w_q is transposed"),
         ("k as it is", turned_if(square_k, lambda x, w, k: x @ w @ k), "k is used as it is"),
         (
@@ -612,6 +672,7 @@ WRONG = {
         ("noise", lambda x, w, k: scores_matmul(x, w, k) + 3 * torch.randn(1), "A query is a row of x @ w_q"),
     ],
     "01_toolkit.cross_entropy": [
+        ("a loss of 0 taken for padding", counts_where_the_loss_is_not_0, "ask the targets which"),
         ("last column for what is ignored", last_column, "reads column 3", "M42"),
         ("zero where ignored, mean of all", zero_where_ignored, "divided by all 6", "M42"),
         ("writes into the targets", marks_targets, "changed its input targets in place"),
@@ -692,6 +753,16 @@ WRONG = {
         ("double", loss_of(lambda lp, p, s, t: F.cross_entropy(s.double(), t)), "came back as torch.float64"),
     ],
     "01_toolkit.repair": [
+        ("batches eaten", repaired(eats_the_batches), "The list of batches, or a batch in it"),
+        ("a batch written into", repaired(writes_into_a_batch), "The list of batches, or a batch in it"),
+        ("a copy trained", repaired(trains_a_copy), "parameters of another model"),
+        ("one layer trained", repaired(trains_the_last_layer), "0.weight and 0.bias never change"),
+        ("last batch left out", repaired(lambda m, b, lr: RIGHT_LOOP(m, b[:-1], lr)), "last batch is left out"),
+        (
+            "weight decay",
+            repaired(loop(kind=lambda p, lr: torch.optim.SGD(p, lr=lr, weight_decay=0.01))),
+            "SGD with weight decay",
+        ),
         ("as broken_3", repaired(loop(order="lbs")), "gradients of all earlier batches", "M43"),
         ("zero once", repaired(zero_once), "gradients of all earlier batches", "M43"),
         ("as broken_2", repaired(loop(order="lbzs")), "Nothing is learnt"),
@@ -744,6 +815,9 @@ WRONG = {
         ("a number", named(1), "fault_1 is of type int"),
     ],
     "01_toolkit.cross_entropy_gradient": [
+        ("maximum of all scores", maximum_of_all_scores, "taken over the whole tensor"),
+        ("one-hot of what occurs, not brought to shape", grown_by_what_occurs, "F.one_hot(targets, V)"),
+        ("gradient asked of the input", asks_its_input, "made its input scores require a gradient"),
         ("y - p", gradient(lambda p, y, N: (y - p) / N), "the direction to go"),
         ("not divided", gradient(lambda p, y, N: p - y), "divide by N"),
         ("over V", gradient(lambda p, y, N: (p - y) / p.shape[1]), "divided by V"),
@@ -773,6 +847,8 @@ WRONG = {
         ("float64", lambda s, t: gradient_by_index(s.double(), t), "came back as torch.float64"),
     ],
     "01_toolkit.softmax_jacobian": [
+        ("torch.diag of a batch", diagonal_of_a_batch, "torch.diag_embed makes"),
+        ("batch of one squeezed", lambda p: jacobian_formula(p).squeeze(0), "summed away or squeezed"),
         ("diagonal", jacobian_of(lambda a, b, eye: eye * (a * (1 - a))), "This is the diagonal alone"),
         ("a row of numbers", lambda p: p * (1 - p), "the diagonal alone. Every p_i"),
         ("sign", jacobian_of(lambda a, b, eye: a * b - eye * a), "The sign is turned"),
@@ -800,6 +876,12 @@ WRONG = {
         ("averaged", lambda p: jacobian_formula(p).mean(0) if p.ndim > 1 else jacobian_formula(p), "has shape (5, 5)"),
     ],
     "01_toolkit.two_layer_gradients": [
+        ("gradient asked of the inputs", asked_of_the_inputs, "made its input w1 require a gradient"),
+        (
+            "divided by V",
+            lambda x, a, b, t: tuple(g * len(x) / b.shape[1] for g in two_by_autograd(x, a, b, t)),
+            "the number of classes",
+        ),
         ("slope forgotten", two_layers(slope=lambda h, z: 1), "tanh's slope is forgotten"),
         ("slope of z", two_layers(slope=lambda h, z: 1 - z**2), "this is another"),
         ("slope 1 - h", two_layers(slope=lambda h, z: 1 - h), "this is another"),
@@ -928,7 +1010,6 @@ RIGHT = {
         ("autograd", two_by_autograd),
         ("einsum and cosh", two_by_einsum),
         ("row by row", row_by_row),
-        ("autograd of the inputs", asked_of_the_inputs),
         ("nn.Parameter", by_backward(nn.Parameter)),
     ],
     "01_toolkit.lead": [

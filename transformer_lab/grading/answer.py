@@ -2,6 +2,7 @@
 
 import inspect
 import linecache
+import re
 import sys
 import sysconfig
 import traceback
@@ -54,6 +55,13 @@ HINTS = {
     "must be Tensor, not int": "Of a plain number take math.sqrt, math.exp; of a tensor torch.sqrt, torch.exp.",
     "maximum recursion depth": "A recursion needs a case that calls no further, and every call must come nearer to it.",
     "same dtype": "A tensor or layer made inside takes the default dtype: give it the input's, dtype=x.dtype.",
+}
+# Part of the learner's line -> what such a line mostly gets wrong; where one is found, it is said in place of HINTS.
+LINES = {
+    r"one_hot\(\w+\)": "F.one_hot(targets) alone has a column for each class up to the largest that occurs: say how "
+    "many there are, F.one_hot(targets, V).",
+    r"torch\.diag\(": "torch.diag takes one vector, and of a matrix its diagonal; torch.diag_embed makes a diagonal "
+    "matrix of each row, for any number of axes.",
 }
 
 
@@ -150,9 +158,11 @@ def describe(error: BaseException, hints: bool = True) -> str:
     text = "\n".join(words_of(error).strip().splitlines()[:3])
     text = text[:400] + " ..." if len(text) > 400 else text
     notes = getattr(error, "__notes__", [])[-2:]
-    likely = dict.fromkeys(hint for part, hint in HINTS.items() if hints and part in text)
+    line = learners_line(error)
+    likely = [hint for part, hint in LINES.items() if re.search(part, line) and "size of tensor" in text]
+    likely = likely or dict.fromkeys(hint for part, hint in HINTS.items() if part in text)
     what = f"Your code raised {type(error).__name__}" + (f": {text}" if text else ".")
-    lines = [what, learners_line(error), *notes, *likely]
+    lines = [what, line, *notes, *(likely if hints else ())]
     return "\n".join(line for line in lines if line)
 
 

@@ -8,7 +8,17 @@ from torch import Tensor
 
 from ..score import NotDone, Wrong, check
 from . import _feed_forward_faults as faults
-from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from .common import (
+    close,
+    close_by_size,
+    compare,
+    copies,
+    expect_tensor,
+    has_gradient,
+    keeps_dtype,
+    leaves_alone,
+    normal,
+)
 
 SIGNATURE = "(x, w_1, b_1, w_2, b_2, activation)"
 BATCHES = ((), (3,), (1, 2), (2, 3), (2, 3, 4))
@@ -207,6 +217,12 @@ class swiglu:
             raise Wrong(
                 "With sums of about 300 the output is finite, and its gradient is NaN or inf: an exp(z) overflows "
                 "on the way, and torch.where or a clamp afterwards does not save the gradient. F.silu holds."
+            )
+        inputs = gates(3)
+        ordinary = close(gated(swiglu, *inputs), gated_by_loops(*inputs), 1e-4)
+        if ordinary and not close_by_size(got, gated_by_loops(x.detach(), *weights)):
+            raise Wrong(
+                "With sums of about 300 the output is wrong, and with ordinary ones it is right: is something clamped?"
             )
 
     @check("dtype and inputs are kept, gradients flow", 0.5)

@@ -3,7 +3,7 @@
 import itertools
 import math
 
-from ..score import NotDone, Wrong, check
+from ..score import NotDone, Wrong, check, plain
 from .common import fitting
 
 CROSSING = 1.5 * 1024 * 8 / 3  # tokens: 4 T^2 D = 6 T D d_ff at d_ff = 8/3 D, D = 1024
@@ -21,13 +21,15 @@ class cost:
     @check("the weights of the matrices of one block", 1.5)
     def parameters(count_parameters, count_flops, crossing):
         cases = [sizes for sizes in itertools.product((70, 96), (300, 110), (False, True))]
-        expect(count_parameters, cases, ("d_model", "d_ff", "gated"), weights, WEIGHTS, miscounted_weights())
+        got = [tuple_of(count_parameters(*case), WEIGHTS, count_parameters.name) for case in cases]
+        expect(got, cases, ("d_model", "d_ff", "gated"), weights, WEIGHTS, miscounted_weights())
 
     @check("the FLOPs of one block over T tokens", 2)
     def flops(count_parameters, count_flops, crossing):
         products = itertools.product((10, 130), ((70, 300), (96, 110)), (False, True))
         cases = [(T, *sizes, gated) for T, sizes, gated in products]
-        expect(count_flops, cases, ("T", "d_model", "d_ff", "gated"), work, WORK, miscounted_work())
+        got = [tuple_of(count_flops(*case), WORK, count_flops.name) for case in cases]
+        expect(got, cases, ("T", "d_model", "d_ff", "gated"), work, WORK, miscounted_work())
 
     @check("the length read off the explorer", 1.5)
     def length(count_parameters, count_flops, crossing):
@@ -178,9 +180,8 @@ def miscounted_work() -> tuple:
     )  # fmt: skip
 
 
-def expect(answer, cases: list[tuple], arguments: tuple, right, names: tuple, faults: tuple) -> None:
-    """The answer counts rightly in all cases: else the words of a fault that fits all of them, or what was seen."""
-    got = [tuple_of(answer(*case), names, answer.name) for case in cases]
+def expect(got: list[tuple], cases: list[tuple], arguments: tuple, right, names: tuple, faults: tuple) -> None:
+    """The answers are right in all cases: else the words of a fault that fits all of them, or what was seen."""
     wanted = [right(*case) for case in cases]
     if all(map(same, itertools.chain(*got), itertools.chain(*wanted))):
         return
@@ -305,7 +306,7 @@ def width(answer, d_ff: int, multiple: int, whole: bool = True) -> int | float:
     """The answer's width; if it is to be whole, an int and a multiple."""
     got, call = answer(d_ff, multiple), f"gated_width({d_ff}, {multiple})"
     if hasattr(got, "item"):
-        got = got.item()
+        got = plain(got.item())
     if isinstance(got, bool) or not isinstance(got, (int, float)):
         raise Wrong(f"{call} is {got!r}, of type {type(got).__name__}; wanted a whole number, an int.")
     if not math.isfinite(got) or got != int(got):

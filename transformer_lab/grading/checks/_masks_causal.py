@@ -11,7 +11,7 @@ from ._masks_common import causal_by_loops, compare_masks, expect_bool, expect_m
 from .common import chosen, leaves_alone
 
 # S - T is 3 or more to either side: nearer, one mistake gives the mask of another.
-SQUARE, CACHED, LONGER = ((4, 4), (6, 6), (1, 1)), ((4, 7), (2, 5), (1, 6)), ((9, 6), (4, 1))
+SQUARE, CACHED, LONGER = ((4, 4), (6, 6), (1, 1), (20, 20)), ((4, 7), (2, 5), (1, 6), (3, 20)), ((9, 6), (4, 1))
 AGREE = ("always", "never", "T < S", "T = S", "T > S")
 POLARITY = (
     "It is upside down: True stands where looking is forbidden. Here, as in F.scaled_dot_product_attention, True "
@@ -125,7 +125,9 @@ def cases() -> list[tuple[Tensor, int]]:
     """(padding, T): B, T and S all different where they can be; padding on the right, and a hole in the middle."""
     right = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1], [1, 1, 0, 0, 0, 0]]).bool()
     hole = torch.tensor([[1, 0, 1, 1, 0], [1, 1, 1, 0, 1]]).bool()
-    return [(hole, 5), (right, 6), (hole, 3), (right, 2), (right, 1)]
+    one = torch.tensor([[1, 1, 0, 1]]).bool()  # a batch of one text
+    three = torch.tensor([[1, 0, 1, 1, 0], [1, 1, 1, 0, 1], [0, 1, 1, 1, 1]]).bool()  # as many texts as queries
+    return [(hole, 5), (right, 6), (hole, 3), (right, 2), (right, 1), (one, 4), (one, 2), (three, 3)]
 
 
 def combined(combine, padding: Tensor, T: int) -> Tensor:

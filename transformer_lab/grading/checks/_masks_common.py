@@ -47,7 +47,8 @@ def compare_masks(got: Tensor, wanted: Tensor, faults, name: str, where: str) ->
             raise Wrong(f"{where}: {message}", misconception)
     row = (got != wanted).any(dim=-1).nonzero()[0].tolist()
     yours, right = (keys_of(mask[tuple(row)]) for mask in (got, wanted))
-    raise Wrong(f"{where}: in {name}, row {row[0] if len(row) == 1 else row} allows {yours}; wanted {right}.")
+    place = f"row {row[0] if len(row) == 1 else row}" if row else "the only row"
+    raise Wrong(f"{where}: in {name}, {place} allows {yours}; wanted {right}.")
 
 
 def keys_of(row: Tensor) -> str:

@@ -38,6 +38,7 @@ class convert:
             bias = torch.randn(allowed.shape) * (torch.rand(allowed.shape) < 0.5)
             every_other = torch.arange(allowed.numel()).view(allowed.shape) % 2 == 0
             lower = [torch.zeros(allowed.shape).masked_fill(every_other, low) for low in LOW]
+            lower.append(lower[0].double().masked_fill(every_other, torch.finfo(torch.float64).min))
             for additive in (bias, torch.zeros(allowed.shape), *lower):
                 additive = additive.masked_fill(~allowed, -INF)
                 got = expect_tensor(to_allowed(additive.clone()), "to_allowed(additive)", allowed.shape)
@@ -47,9 +48,10 @@ class convert:
 
 
 def masks() -> list[Tensor]:
-    """Causal, padding for two texts, and everything allowed."""
+    """Causal, padding for two texts, everything allowed, both at once, and a single row with and without an axis."""
     padding = torch.tensor([[1, 1, 1, 0], [0, 1, 1, 1]]).bool()[:, None, None, :]
-    return [causal_by_loops(3, 5), padding, torch.ones(2, 3, dtype=torch.bool), padding & causal_by_loops(4, 4)]
+    everything, row = torch.ones(2, 3, dtype=torch.bool), torch.tensor([True, False, True, True])
+    return [causal_by_loops(3, 5), padding, everything, padding & causal_by_loops(4, 4), row, row[None]]
 
 
 def compare_additive(got: Tensor, allowed: Tensor) -> None:

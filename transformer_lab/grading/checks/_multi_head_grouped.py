@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..score import NotDone, Wrong, check
-from ._multi_head_module import holds_for_large
+from ._multi_head_module import counts_in_full, holds_for_large
 from ._softmax import softmax_by_loops
 from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
 
@@ -38,7 +38,8 @@ class grouped_query_attention:
                 raise Wrong(f"No gradient reaches {name}. Look for .detach(), .data, torch.no_grad() or numpy.")
         q, k, v = sizes(2, 6, 2, 5, 7, 4, 3)
         if close(output, grouped_by_loops(*inputs), 1e-4):
-            holds_for_large(lambda q: attention(q, k, v), 300 * q)
+            output = holds_for_large(lambda q: attention(q, k, v), 300 * q)
+            counts_in_full(output, grouped_by_loops(300 * q, k, v))
         leaves_alone(attention, q=q, k=k, v=v)
         keeps_dtype(grouped(attention, q.double(), k.double(), v.double()), torch.float64, "the output")
 

@@ -7,7 +7,17 @@ from ..answer import Answer
 from ..score import NotDone, Wrong, check
 from . import _multi_head_faults as faults
 from ._softmax import softmax_by_loops
-from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from .common import (
+    close,
+    close_by_size,
+    compare,
+    copies,
+    expect_tensor,
+    has_gradient,
+    keeps_dtype,
+    leaves_alone,
+    normal,
+)
 
 NAMES = ("w_q", "w_k", "w_v", "w_o")
 CALL = "(x, memory=None)"
@@ -54,7 +64,8 @@ class multi_head_attention:
         sources = {"x": x, "memory": memory} | {name: getattr(module, name).weight for name in NAMES}
         reaches_all(output, sources)
         if close(output, by_loops(module, x, memory, 3), 1e-4):
-            holds_for_large(call, 30 * normal(2, 5, 12))
+            large = 30 * normal(2, 5, 12)
+            counts_in_full(holds_for_large(call, large), by_loops(module, large, None, 3))
         x = normal(2, 5, 12, dtype=torch.float64)
         keeps_dtype(Answer(module.double(), f"forward{CALL}")(x), torch.float64, "the output of module.double()")
 
@@ -67,14 +78,24 @@ def reaches_all(output: Tensor, sources: dict[str, Tensor]) -> None:
             raise Wrong(f"No gradient reaches {name}. Look for .detach(), .data, torch.no_grad() or numpy.")
 
 
-def holds_for_large(call, x: Tensor) -> None:
-    """Scores of some thousands must overflow neither in the output nor in its gradient."""
-    x = x.requires_grad_()
+def holds_for_large(call, x: Tensor) -> Tensor:
+    """The output, if scores of some thousands overflow neither in it nor in its gradient."""
+    x = x.clone().requires_grad_()
     output = call(x)
     if not (output.isfinite().all() and torch.autograd.grad(output.sum(), x)[0].isfinite().all()):
         raise Wrong(
             "With inputs so large that scores reach some hundreds, the output or its gradient holds NaN or inf: exp "
             "of such a score overflows. torch.softmax takes the largest score off first."
+        )
+    return output
+
+
+def counts_in_full(output: Tensor, wanted: Tensor) -> None:
+    """Scores of some thousands must not be cut down."""
+    if not close_by_size(output, wanted):
+        raise Wrong(
+            "With inputs so large that scores reach some hundreds, the output is wrong, and with ordinary ones it is "
+            "right: are the scores clamped, rounded or divided by their size?"
         )
 
 

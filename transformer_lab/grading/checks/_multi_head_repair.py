@@ -5,7 +5,16 @@ from torch import Tensor, nn
 
 from ..score import NotDone, Wrong, check
 from . import _multi_head_faults as faults
-from ._multi_head_module import NAMES, expect_right, holds_for_large, reaches_all, why_output_raised, with_weights
+from ._multi_head_module import (
+    NAMES,
+    by_loops,
+    counts_in_full,
+    expect_right,
+    holds_for_large,
+    reaches_all,
+    why_output_raised,
+    with_weights,
+)
 from .common import close, copies, diagnosed, expect_tensor, keeps_dtype, leaves_alone, normal
 
 # What the learner chooses from -> what such a layer would show. The notebook explains each in a table.
@@ -67,7 +76,8 @@ class repair:
         leaves_alone(lambda x: repair(module, x), x=normal(2, 5, 12))
         x = normal(2, 5, 12).requires_grad_()
         reaches_all(repair(module, x), {"x": x} | {name: getattr(module, name).weight for name in NAMES})
-        holds_for_large(lambda x: repair(module, x), 30 * normal(2, 5, 12))
+        large = 30 * normal(2, 5, 12)
+        counts_in_full(holds_for_large(lambda x: repair(module, x), large), by_loops(module, large, None, 3))
         keeps_dtype(repair(module.double(), normal(2, 5, 12, dtype=torch.float64)), torch.float64, "the output")
 
 

@@ -9,7 +9,16 @@ from ._softmax_faults import ROUNDING
 from .common import TOLERANCE, close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal, number
 
 INF = float("inf")
-SHAPES = (((3, 5), -1), ((4, 2, 3), 0), ((4, 2, 3), 1), ((4, 2, 3), -2), ((2, 3, 4, 5), 1), ((6,), -1))
+SHAPES = (
+    ((3, 5), -1),
+    ((4, 2, 3), 0),
+    ((4, 2, 3), 1),
+    ((4, 2, 3), -2),
+    ((2, 3, 4, 5), 1),
+    ((2, 3, 4, 5), -1),
+    ((6,), -1),
+    ((1, 5), -1),
+)
 
 
 class softmax:

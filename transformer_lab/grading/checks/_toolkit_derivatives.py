@@ -33,7 +33,7 @@ class softmax_jacobian:
     @check("any leading axes", 1)
     def batch(softmax_jacobian):
         expect_jacobian(softmax_jacobian, probabilities(5))  # an error in one row is told as that
-        for shape in ((3, 5), (4, 4), (2, 3, 4), (3, 3, 3)):
+        for shape in ((3, 5), (4, 4), (1, 4), (2, 3, 4), (3, 3, 3), (2, 1, 3, 4)):
             expect_jacobian(softmax_jacobian, probabilities(*shape))
 
     @check("the input stays as it was", 0.5)
@@ -254,6 +254,7 @@ def forward(x, w1, w2, targets):
 
 
 MEAN = "The mean over the batch is missing: divide by N = {}."
+OVER_CLASSES = "It is divided by V, the number of classes: cross-entropy's mean runs over the N rows."
 SIGN = "The sign is turned: the gradient of the loss by the scores is p - y."
 SOFTMAX_AXIS = "Softmax runs along axis 0, over the batch: dim=-1."
 OTHERS = (  # activation, its slope, message
@@ -282,6 +283,7 @@ def of_w2(x, w1, w2, targets):
     yield -right, SIGN, None
     yield -right * N, SIGN + " " + MEAN.format(N), None
     yield right / w2.shape[1], "A division by V too many: cross-entropy's mean runs over the N rows only.", None
+    yield right * N / w2.shape[1], OVER_CLASSES, None
     yield z.T @ e, "x W_1 stands where tanh(x W_1) should: w2 is fed by the hidden layer after its activation.", None
     yield z.T @ (p - y), "x W_1 stands where tanh(x W_1) should; and " + MEAN.format(N), None
     for act, _, message in OTHERS:
@@ -323,6 +325,7 @@ def of_w1(x, w1, w2, targets):
     yield x.T @ dh, "tanh's slope is forgotten: multiply what arrives at the hidden layer by 1 - h^2.", None
     yield x.T @ dh * N, "tanh's slope is forgotten; and " + MEAN.format(N), None
     yield right / w2.shape[1], "A division by V too many: cross-entropy's mean runs over the N rows only.", None
+    yield right * N / w2.shape[1], OVER_CLASSES, None
     off = "The slope of tanh is 1 - h^2 with h = tanh(x W_1); this is another."
     wrongs = (1 - h, 1 - z**2, h * (1 - h), h**2, h, 1 - slope.tanh() ** 2, 1 - z.tanh(), -slope, z, 1 - h**2 * h)
     for wrong in (*wrongs, 1 + h**2, slope.sqrt(), slope**2, 1 / z.cosh(), (1 - h) ** 2, 1 - h.abs()):

@@ -52,6 +52,7 @@ class cross_entropy:
             others[targets == index] += 5 * torch.rand(4)
             if not close(loss_of(cross_entropy, others, targets, **how), got):
                 raise Wrong("The scores of a position that does not count change the loss: leave its row out.", "M42")
+        certain(cross_entropy)
 
     @check("scores of 10000 and of -10000", 1)
     def large(cross_entropy):
@@ -82,6 +83,16 @@ def ordinary(cross_entropy, N: int = 3, V: int = 5) -> None:
     scores, targets = case(N, V)
     got = loss_of(cross_entropy, scores, targets)
     compare(got, loss_by_loops(scores, targets), faults.losses(scores, targets), name(N, V), look=LOOK)
+
+
+def certain(cross_entropy) -> None:
+    """A target that is right beyond doubt has a loss of 0 and counts, as a target to be ignored does not."""
+    scores, targets = torch.tensor([[300.0, 0.0, 0.0], [0.0, 1.0, 2.0], [0.0, 300.0, 0.0]]), torch.tensor([0, 2, -100])
+    wanted = loss_by_loops(scores, targets)
+    zero = "A row whose target is right beyond doubt has a loss of 0, and counts all the same: ask the targets which "
+    zero += "rows count, not the losses."
+    got = loss_of(cross_entropy, scores, targets)
+    compare(got, wanted, [(2 * wanted, zero, None)], "the loss where one target has p = 1", look=LEAVE_OUT)
 
 
 def compare_gradient(cross_entropy, scores: Tensor, targets: Tensor) -> None:
@@ -176,9 +187,9 @@ class cross_entropy_gradient:
         once = functools.partial(with_autograd, cross_entropy_gradient)
         leaves_alone(once, scores=scores, targets=targets)
         ordinary_gradient(cross_entropy_gradient)
+        targets = torch.tensor([0, 1])
         for scale in (1e4, -1e4):
             scores = torch.tensor([[1.0, 0.5, -1.0], [-1.0, 0.9999, 1.0]]) * scale
-            targets = torch.tensor([0, 1])
             got = gradient_of(cross_entropy_gradient, scores, targets)
             if not got.isfinite().all():
                 raise Wrong(
@@ -187,6 +198,13 @@ class cross_entropy_gradient:
                 )
             clamped = "Are the scores clamped? Scores that differ may not become alike."
             compare(got, gradient_by_loops(scores, targets), (), "the gradient for scores near 10000", 1e-3, clamped)
+        scores = torch.tensor([[1e4, 1e4 - 1, 1e4 - 3], [-1e4, -1e4 + 2, -1e4 + 1]])
+        got, wanted = gradient_of(cross_entropy_gradient, scores, targets), gradient_by_loops(scores, targets)
+        if not close(got, wanted, 1e-3):
+            raise Wrong(
+                "With one row near 10000 and one near -10000 the gradient is wrong: the largest score is taken over "
+                "the whole tensor. Take it row by row, dim=-1, keepdim=True."
+            )
 
 
 def ordinary_gradient(cross_entropy_gradient, N: int = 3, V: int = 5) -> None:

@@ -21,8 +21,9 @@ def judge(train) -> None:
     for lr in RATES:
         model, batches = case()
         trained = copy.deepcopy(model)
+        handed = [(x.clone(), targets.clone()) for x, targets in batches]
         try:
-            got = train(trained, [(x.clone(), targets.clone()) for x, targets in batches], lr)
+            got = train(trained, handed, lr)
         except RuntimeError as error:  # NotDone is one too
             if "modified by an inplace operation" not in str(error):
                 raise
@@ -38,6 +39,11 @@ def judge(train) -> None:
             for faulty, message, misconception in mistaken(model, batches, lr):
                 if close(after, faulty, TOLERANCE) and not close(faulty, wanted, TOLERANCE):
                     raise Wrong(message, misconception)
+            if still := unmoved(model, trained):
+                raise Wrong(
+                    f"{' and '.join(still)} never change, the others do: the optimiser must hold all of "
+                    "model.parameters()."
+                )
             gap, step = (after - wanted).abs().max(), (wanted - flat(model)).abs().max()
             raise Wrong(
                 f"After {len(batches)} batches a parameter is off by {number(gap)}; right training moves none by more "
@@ -45,6 +51,19 @@ def judge(train) -> None:
                 "plain SGD with rate lr."
             )
         compare_losses(got, losses)
+        if len(handed) != len(batches) or not all(map(same_batch, handed, batches)):
+            raise Wrong("The list of batches, or a batch in it, is not as it was: whoever calls the loop loses them.")
+
+
+def unmoved(model: nn.Module, trained: nn.Module) -> list[str]:
+    """The names of the parameters that training left as they were, if it moved others."""
+    pairs = zip(model.named_parameters(), trained.parameters(), strict=True)
+    still = [name for (name, before), after in pairs if torch.equal(before, after)]
+    return still if len(still) < len([*model.parameters()]) else []
+
+
+def same_batch(one, other) -> bool:
+    return all(map(torch.equal, one, other))
 
 
 def compare_losses(got, losses: list[float]) -> None:
@@ -136,25 +155,30 @@ def mistaken(model, batches, lr):
     for rate in (1e-3, 1e-2, 0.1, 1.0):
         yield after(lr=rate), f"The rate is {rate:g}, whatever lr says: hand lr on to the optimiser.", None
     yield after(batches=batches + batches), "The batches are gone through twice; once was asked for.", None
-    for kind in (torch.optim.Adam, torch.optim.AdamW):
+    kinds = [(torch.optim.Adam, "Adam", {}), (torch.optim.AdamW, "AdamW", {})]
+    kinds += [(torch.optim.SGD, "SGD with weight decay", {"weight_decay": d}) for d in (1e-4, 1e-3, 0.01, 0.1)]
+    for kind, name, how in kinds:
         other = copy.deepcopy(model)
-        optimiser = kind(other.parameters(), lr=lr)
+        optimiser = kind(other.parameters(), lr=lr, **how)
         for x, targets in batches:
             optimiser.zero_grad()
             F.cross_entropy(other(x), targets).backward()
             optimiser.step()
-        yield flat(other), f"This is {kind.__name__}; wanted plain SGD, as it was.", None
+        yield flat(other), f"This is {name}; wanted plain SGD, as it was.", None
 
 
 FROZEN = (
     "Nothing is learnt: the parameters are as they were. When step() looks for gradients it finds none: not yet, or no "
-    "longer. Or it is never called."
+    "longer. Or it is never called, or the optimiser holds the parameters of another model (a copy?)."
 )
 GATHERS = (
     "The gradients of all earlier batches are still in the step: backward adds to p.grad. "
     "Set them to 0 once for each batch, before backward."
 )
-EARLY = "The last batch is never learnt from: the step comes before backward, and uses the batch before."
+EARLY = (
+    "The last batch is never learnt from: either the step comes before backward, and uses the batch before, or the "
+    "last batch is left out."
+)
 NLL = "nll_loss wants logarithms: this is minus the mean probability. Give the scores to F.cross_entropy."
 # (loss of scores and targets, message, misconception)
 LOSSES = (

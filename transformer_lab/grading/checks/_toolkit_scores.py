@@ -10,7 +10,7 @@ from ..score import check
 from .common import compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
 
 # Leading axes, T, S, D, d_head. With equal sizes a transposed matrix raises no error: only its numbers are wrong.
-UNEQUAL = (((), 3, 5, 6, 2), ((2,), 3, 5, 4, 6), ((2, 3), 4, 1, 5, 2))
+UNEQUAL = (((), 3, 5, 6, 2), ((2,), 3, 5, 4, 6), ((2, 3), 4, 1, 5, 2), ((1,), 2, 3, 4, 5))
 EQUAL = (((), 4, 4, 4, 4), ((2,), 3, 5, 4, 4), ((3,), 4, 5, 2, 5), ((4,), 4, 4, 4, 4), ((2, 3), 3, 3, 3, 3))
 
 

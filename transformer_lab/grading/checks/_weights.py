@@ -12,6 +12,7 @@ from . import _weights_faults as faults
 from ._softmax import softmax_by_loops
 from .common import chosen, close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
 
+MANY = 20_000  # equal weights: each is small, and all together are everything
 SHIFT_OPTIONS = ("unchanged", "sharper", "flatter")
 
 
@@ -40,10 +41,14 @@ class entropy:
 
     @check("the right numbers", 1)
     def values(entropy):
-        for shape in ((4, 5), (6, 6), (2, 3, 4, 5)):
+        for shape in ((4, 5), (6, 6), (1, 3, 5), (2, 3, 4, 5)):
             weights = (2 * normal(*shape)).softmax(-1)
             got = entropies(entropy, weights)
             compare(got, entropy_by_loops(weights), faults.entropy(weights, got), "entropy")
+        weights = torch.full((1, MANY), 1 / MANY)
+        got = entropies(entropy, weights)
+        look = "Only a weight of exactly 0 adds nothing: are small ones left out, or is a number added to them?"
+        compare(got, entropy_by_loops(weights), (), f"the entropy of {MANY:,} equal weights", 1e-3, look)
 
     @check("gradients flow, and the weights stay as they were", 0.5)
     def gradient(entropy):
@@ -96,7 +101,7 @@ class mix:
 
     @check("the output is midway between the first two values", 2)
     def values(mix):
-        for d, e in ((6, 5), (4, 3), (9, 2)):
+        for d, e in ((6, 5), (4, 3), (9, 2), (1024, 2)):  # so wide that a forgotten sqrt(d) tells
             keys, values = keys_and_values(d, e)
             query = query_for(mix, keys, values)
             keys, values = keys.double(), values.double()
@@ -136,7 +141,7 @@ class shift:
 
     @check("the weights after c is added to every score", 1)
     def values(shift, choice):
-        cases = (((4, 5), 2.5), ((4, 5), -3.0), ((2, 3, 4, 5), 0.7))
+        cases = (((4, 5), 2.5), ((4, 5), -3.0), ((2, 3, 4, 5), 0.7), ((1, 3, 5), 1.5))
         for dtype, (shape, c) in itertools.product((torch.float32, torch.float64), cases):
             scores = normal(*shape, dtype=dtype)
             got = expect_tensor(shift(scores.clone(), c), "shift(scores, c)", shape)
@@ -184,11 +189,9 @@ class duplicate:
     @check("the right weights", 2)
     def values(duplicate):
         for S, j in ((4, 1), (6, 0), (5, 4)):
-            scores = normal(S)
-            weights = softmax_by_loops(scores, -1).float()
-            wanted = softmax_by_loops(torch.cat([scores, scores[j : j + 1]]), -1)
-            got = row_for(duplicate, weights, j)
-            compare(got, wanted, faults.duplicated(weights, j, got), "the new row")
+            expect_row(duplicate, normal(S), j)
+        for j in (0, 1):  # the first weight is 0: a key that nobody may see
+            expect_row(duplicate, torch.tensor([0.0, 0.25, 0.75]).log(), j)
 
     @check("gradients flow, and the old row stays as it was", 0.5)
     def gradient(duplicate):
@@ -202,6 +205,16 @@ class duplicate:
                 compare(gradient, right, name="the gradient of the scores through the new row", tolerance=1e-4)
             except Wrong as wrong:
                 raise Wrong(f"{wrong} Look for .item(), float() or .detach() around a part of it.") from None
+
+
+def expect_row(duplicate, scores: Tensor, j: int) -> None:
+    """The specification: the softmax of the scores, with that of key j once more at the end."""
+    weights = softmax_by_loops(scores, -1).float()
+    got = row_for(duplicate, weights, j)
+    if got.isnan().any() and not weights.all():
+        raise Wrong("Where a weight is 0 the new row holds NaN: look for 0 / 0, log(0) or 0 * inf.")
+    wanted = softmax_by_loops(torch.cat([scores, scores[j : j + 1]]), -1)
+    compare(got, wanted, faults.duplicated(weights, j, got), "the new row")
 
 
 def row_for(duplicate, weights: Tensor, j: int) -> Tensor:

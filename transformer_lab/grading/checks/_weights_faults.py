@@ -181,6 +181,10 @@ def mixed(query, keys, values):
             )
     if scores.abs().max() > 1e5:
         return lead + "So long a query that rounding alone makes its scores unequal: scores some 20 apart are enough."
+    holders = (w > 0.2).nonzero().flatten().tolist()
+    if len(holders) == 3:
+        names = " and ".join(f"keys[{i}]" for i in holders)
+        return lead + f"{names} share the weight; only keys[0] and keys[1] may: the others' scores lie far below."
     first, second = sorted(w.topk(2).indices.tolist())
     if (first, second) != (0, 1) and min(w[first], w[second]) > 0.3:
         return lead + (

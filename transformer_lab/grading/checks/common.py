@@ -30,6 +30,12 @@ def close(got: Tensor, wanted: Tensor, tolerance: float = TOLERANCE) -> bool:
     return got.shape == wanted.shape and torch.allclose(got, wanted, tolerance, tolerance, equal_nan=True)
 
 
+def close_by_size(got: Tensor, wanted: Tensor, tolerance: float = 1e-3) -> bool:
+    """Equal up to a part of the largest number: of large numbers that cancel, float32 keeps no more."""
+    got, wanted = got.detach().double(), wanted.detach().double()
+    return got.shape == wanted.shape and bool((got - wanted).abs().max() <= tolerance * wanted.abs().max())
+
+
 def expect_tensor(value, name: str, shape: tuple[int, ...]) -> Tensor:
     """The value, if it is a torch tensor of that shape; else say what it is."""
     shape = tuple(shape)
@@ -134,7 +140,7 @@ def keeps_dtype(got: Tensor, dtype: torch.dtype, name: str) -> None:
 
 
 def leaves_alone(call, **inputs: Tensor) -> None:
-    """call(*inputs) must not write into its inputs."""
+    """call(*inputs) must neither write into its inputs nor make them require a gradient."""
     before = copies(*inputs.values())
     call(*inputs.values())
     for (name, now), then in zip(inputs.items(), before, strict=True):
@@ -142,6 +148,11 @@ def leaves_alone(call, **inputs: Tensor) -> None:
             raise Wrong(
                 f"The function changed its input {name} in place: whoever calls it loses those numbers. Look for "
                 "an assignment such as `x[...] = ` or `x -= `, or a method whose name ends in an underscore."
+            )
+        if now.requires_grad and not then.requires_grad:
+            raise Wrong(
+                f"The function made its input {name} require a gradient, and it still does: torch will record whatever "
+                f"the caller does with it. Take a copy that requires one, {name}.clone().requires_grad_()."
             )
 
 

@@ -15,8 +15,10 @@ from transformer_lab import (
     BERT,
     GPT,
     Transformer,
+    TransformerConfig,
     ablate_heads,
     head_scores,
+    make_task,
     record_attention,
     record_residual_stream,
     repeated_tokens,
@@ -316,3 +318,13 @@ def test_no_edge_number_is_a_numpy_scalar_in_a_sentence(without_shape_checks):
     outside = pytest.raises(ValueError, match=r"^An edge to close .*: \[\(0, 9, 9\)\]\.$")
     with outside, ablate_edges(make("gpt2"), [tuple(np.array([0, 0, 9, 9]))]) as model:
         model(random_ids(1, 4))
+
+
+def test_attention_is_that_of_a_model_that_is_not_learning():
+    task = make_task("copy", n=20, dropout=0.5)
+    model, tokenizer = task.model.train(), task.tokenizer
+    first, second = (translation_attention(model, tokenizer, "A B C", target="C B A")[0] for _ in range(2))
+    assert torch.equal(first, second) and all(module.training for module in model.modules())
+    gpt = GPT(TransformerConfig.preset("nano", vocab_size=9, dropout=0.5)).train()
+    first, second = (text_attention(gpt, tokenizer, [4, 5, 6])[0] for _ in range(2))
+    assert torch.equal(first, second) and gpt.training

@@ -359,3 +359,34 @@ def test_help_of_train_names_every_option_and_task():
 @pytest.mark.parametrize("command", ["train", "translate", "generate", "evaluate", "view"])
 def test_every_command_with_a_model_takes_a_device(command):
     assert "--device" in help_of(command)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "copy", "--out", "", "--steps", "2"],
+        ["view", "dates", "Sunday", "-o", ""],
+        ["demo", "--out", ""],
+        ["reset", "02", "--folder", ""],
+        ["evaluate", "dates", "--data", ""],
+    ],
+)
+def test_an_empty_path_is_not_taken_for_the_working_directory(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    assert sentence(*arguments) == "The path is empty; wanted the name of a file or folder."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_of_another_kind_than_the_model_was_trained_on_are_called_so(tmp_path, monkeypatch):
+    (tmp_path / "pairs.tsv").write_text("".join(f"{i} one\t{i} two\n" for i in range(40)))
+    (tmp_path / "text.txt").write_text("A text. " * 200)
+    monkeypatch.chdir(tmp_path)
+    printed("train", "pairs.tsv", "--out", "run", *FEW)
+    says = "The model was trained on pairs.tsv, a file of pairs; text.txt is none."
+    assert sentence("evaluate", "run", "--data", "text.txt") == says
+    says = "The model was trained on dates, which is of the course: there is no file to be given."
+    assert sentence("evaluate", "dates", "--data", "text.txt") == says
+
+
+def test_too_little_memory_is_said_in_a_sentence():
+    assert "not enough memory" in sentence("translate", "dates", "Sunday", "--beams", 10**10)

@@ -1,11 +1,14 @@
 """Choosing a device, and the command line's way of saying that one is not there."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from transformer_lab import pick_device, seed_everything
+from transformer_lab import load, make_task, pick_device, seed_everything, translate
 from transformer_lab.cli import app
+from transformer_lab.training.loop import evaluate
 
 
 def test_the_variable_decides(monkeypatch):
@@ -43,3 +46,26 @@ def test_one_seed_starts_everything():
         return random.random(), np.random.rand(), torch.rand(1).item()
 
     assert draw() == draw()
+
+
+@contextmanager
+def odd_defaults():
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def test_models_are_the_same_whatever_torch_makes_by_default(tmp_path):
+    (tmp_path / "text.txt").write_text("A text to go on with. " * 100)
+    with odd_defaults():
+        loaded, (made, text) = load("dates"), (make_task("copy", n=40), make_task(tmp_path / "text.txt"))
+        translation = translate(*loaded, ["Sunday, November 22, 2026"])
+        measured = evaluate(text)
+    for model in (loaded[0], made.model, text.model):
+        assert {(p.dtype, p.device.type) for p in model.parameters()} == {(torch.float32, "cpu")}
+    assert translation == translate(*load("dates"), ["Sunday, November 22, 2026"])
+    assert measured == evaluate(make_task(tmp_path / "text.txt"))

@@ -415,3 +415,19 @@ def test_too_few_pairs_get_a_sentence():
             split_pairs(pairs)
     with pytest.raises(ValueError, match="^share is 1.5; wanted a number between 0 and 1"):
         split_pairs(fresh_pairs(), share=1.5)
+
+
+def test_sources_that_no_reader_could_tell_apart_are_on_one_side():
+    pairs = [
+        Pair("caf\u00e9 noir", "x"),
+        Pair("cafe\u0301  noir", "y"),
+        Pair("cafe\u0301\u00a0noir", "z"),
+        Pair("th\u00e9", "w"),
+    ]
+    for seed in range(9):
+        assert sorted(len(side) for side in split_pairs(pairs, seed=seed)) == [1, 3]
+
+
+def test_files_with_a_mark_that_were_put_together_have_no_marks_inside(tmp_path):
+    (tmp_path / "both.tsv").write_bytes(2 * (codecs.BOM_UTF8 + b"a\tb\n"))
+    assert read_pairs(tmp_path / "both.tsv") == 2 * [Pair("a", "b")]

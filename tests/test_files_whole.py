@@ -132,3 +132,42 @@ def test_a_json_file_that_is_none_is_named(tmp_path, content, says):
 def test_text_comes_back_whatever_its_line_ends(text):
     for stored in (text, text.replace("\n", "\r\n"), "\ufeff" + text):
         assert decoded(stored.encode(), "a.txt") == text
+
+
+def test_a_link_stays_one_and_what_it_leads_to_is_written(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "one.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "far" / "one.txt")
+    write_whole(tmp_path / "link.txt", "new")
+    assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "far" / "one.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("umask, mode", [(0o077, 0o600), (0o002, 0o664), (0o022, 0o644)])
+def test_who_may_read_a_file_is_as_the_system_or_the_file_before_has_it(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        path = write_whole(tmp_path / "one.txt", "first")
+        assert path.stat().st_mode & 0o777 == mode
+        path.chmod(0o640)
+        assert write_whole(path, "second").stat().st_mode & 0o777 == 0o640
+    finally:
+        os.umask(before)
+
+
+def test_a_pipe_or_device_is_not_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="pipe is a device or a pipe; wanted the name of a file"):
+        write_whole(tmp_path / "pipe", "text")
+    assert not (tmp_path / "pipe").is_file()
+
+
+def test_a_name_too_long_for_a_file_is_said_in_a_sentence(tmp_path):
+    with pytest.raises(OSError, match=r"a\.txt could not be written: File name too long\.$"):
+        write_whole(tmp_path / f"{300 * 'a'}.txt", "text")
+
+
+def test_a_path_may_be_bytes_and_nothing_else_that_is_none(tmp_path):
+    assert path_of(os.fsencode(tmp_path)) == tmp_path
+    for wrong in (None, 3):
+        with pytest.raises(ValueError, match="A path must be a str or a Path; got"):
+            path_of(wrong)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from transformers import GPT2Config, GPT2LMHeadModel
 from transformers.generation.logits_process import MinPLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-from transformer_lab import BERT, GPT, Transformer, TransformerConfig, generate, load, stream, translate
+from transformer_lab import BERT, GPT, Transformer, TransformerConfig, generate, load, make_task, stream, translate
 from transformer_lab.generation import translate_ids
 from transformer_lab.generation.reader import check_request
 from transformer_lab.generation.sampling import Sampler, keep_min_p, keep_top_k, keep_top_p
@@ -631,3 +631,15 @@ def test_texts_are_a_list_and_none_are_no_translation():
         translate(model, tokenizer, ["May 3, 2021", " "])
     with pytest.raises(ValueError, match=r"^A text holds '\\udce9', which is no character"):
         translate(model, tokenizer, ["caf\udce9"])
+
+
+def test_a_translation_is_as_long_as_the_model_makes_it():
+    task = make_task("copy", n=20, max_len=50)
+    model, tokenizer = task.model, task.tokenizer
+    with torch.no_grad():  # it never stops, and says one letter again and again
+        model.output.weight.fill_(0.0)
+        model.output.weight[5] = 1.0
+        model.decoder.norm.beta.fill_(1.0)
+    assert translate_ids(model, tokenizer, ["A B"]).shape == (1, 51)
+    assert translate(model, tokenizer, ["A B"], 32) != translate(model, tokenizer, ["A B"])
+    assert translate(model, tokenizer, (text for text in ["A", "B"])) == translate(model, tokenizer, ["A", "B"])

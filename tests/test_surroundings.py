@@ -244,3 +244,32 @@ def test_two_threads_do_not_train_at_once(expected):
     train(task, settings, listeners=[listen], progress=False)
     assert len(said) == 4
     assert_same(weights(task.model), expected["float32"])
+
+
+def test_random_numbers_of_others_go_on_as_if_nobody_had_trained():
+    torch.manual_seed(7)
+    wanted = torch.rand(3)
+    task = Rows(dropout=0.2)
+    torch.manual_seed(7)
+    train(task, Settings(steps=2, batch_size=16), progress=False)
+    assert torch.equal(torch.rand(3), wanted)
+
+
+def test_a_run_stays_in_its_folder_whoever_changes_the_working_directory(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(steps=4, batch_size=16, evaluate_every=2, log_every=1)
+    train(Rows(), settings, "run", listeners=[lambda now: os.chdir(tmp_path / "elsewhere")], progress=False)
+    assert {"checkpoints", "metrics.jsonl", "model.safetensors"} <= set(os.listdir(tmp_path / "run"))
+    assert os.listdir(tmp_path / "elsewhere") == [] and ".owner.lock" not in os.listdir(tmp_path / "run")
+
+
+def test_a_model_that_cannot_learn_is_called_so():
+    frozen = Rows()
+    frozen.model.requires_grad_(False)
+    with pytest.raises(ValueError, match="None of the model's weights may learn"):
+        train(frozen, Settings(steps=2, batch_size=16), progress=False)
+    with torch.inference_mode():
+        made_inside = Rows()
+    with pytest.raises(ValueError, match="made within torch.inference_mode, and cannot learn"):
+        train(made_inside, Settings(steps=2, batch_size=16), progress=False)

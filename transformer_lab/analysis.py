@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .arguments import generator_from
 from .attention import MultiHeadAttention, explicit_attention, with_weights
 from .generation import translate_ids
-from .models import BERT, GPT, Transformer, unwrapped
+from .models import BERT, GPT, Transformer, evaluating, unwrapped
 from .sentences import said
 
 KINDS = ("encoder", "decoder", "cross")
@@ -125,7 +126,7 @@ def record_residual_stream(model):
 
 def repeated_tokens(vocab_size: int, period: int, n_rows: int = 8, seed: int = 0) -> Int[Tensor, "B T"]:
     """Rows of `period` random tokens said twice: a text that only looking back can predict."""
-    once = torch.randint(vocab_size, (n_rows, period), generator=torch.Generator().manual_seed(seed))
+    once = torch.randint(vocab_size, (n_rows, period), generator=generator_from(seed), device="cpu")
     return torch.cat((once, once), dim=1)
 
 
@@ -162,13 +163,13 @@ def text_attention(model, tokenizer, ids: list[int]):
     if not len(ids):
         raise ValueError("There is nothing to attend to: the text is empty.")
     device = next(model.parameters()).device
-    with record_attention(model) as maps, torch.no_grad():
+    with evaluating(model), record_attention(model) as maps, torch.no_grad():
         model(torch.tensor([ids], device=device))
     (attention,), tokens = maps.values(), tokenizer.tokens(ids)
     return torch.cat(attention).cpu(), tokens, tokens
 
 
-def translation_attention(model, tokenizer, text: str, kind: str = "cross", max_new_tokens=32, target=None):
+def translation_attention(model, tokenizer, text: str, kind: str = "cross", max_new_tokens=None, target=None):
     """What the model attends to while it translates text: (attention (L, H, T, S), query tokens, key tokens).
 
     With a target it reads that, whatever it would have written itself. Decoder rows are named by the token they write
@@ -184,7 +185,7 @@ def translation_attention(model, tokenizer, text: str, kind: str = "cross", max_
     else:
         ids = tokenizer.batch([target], bos=True, eos=True)[0].to(next(model.parameters()).device)
     source = tokenizer.batch([text])[0].to(ids.device)
-    with record_attention(model) as maps, torch.no_grad():
+    with evaluating(model), record_attention(model) as maps, torch.no_grad():
         model(source, ids[:, :-1])
     source_tokens, target_tokens = tokenizer.tokens(source[0]), tokenizer.tokens(ids[0])
     query_tokens = source_tokens if kind == "encoder" else target_tokens[1:]

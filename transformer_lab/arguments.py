@@ -1,13 +1,12 @@
 """What a caller may give, said once: whole numbers, numbers in a range, texts. Each raises ValueError in a sentence."""
 
 import math
-import sys
+import random
 from collections.abc import Iterable
 from numbers import Integral, Real
 
 from .sentences import said
 
-LARGEST_FLOAT = sys.float_info.max
 LARGEST_SEED = 2**32 - 1  # NumPy takes no larger one
 
 
@@ -28,9 +27,28 @@ def check_seed(value) -> None:
         raise ValueError(f"seed must be a whole number, at least 0 and at most {LARGEST_SEED}; got {said(value)}.")
 
 
+def random_from(seed) -> random.Random:
+    """Random numbers of Python's that start from this seed; ValueError for what is none."""
+    check_seed(seed)
+    return random.Random(int(seed))
+
+
+def generator_from(seed, device="cpu"):
+    """torch's random numbers that start from this seed, on this device; ValueError for what is no seed."""
+    import torch  # here, for what only reads files does without
+
+    check_seed(seed)
+    return torch.Generator(device).manual_seed(int(seed))
+
+
 def is_number(value) -> bool:
     """NaN and the infinite are none here."""
-    return isinstance(value, Real) and not isinstance(value, bool) and -LARGEST_FLOAT <= value <= LARGEST_FLOAT
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number larger than any float
+        return False
 
 
 def check_between(name: str, value, least, most=math.inf) -> None:

@@ -58,6 +58,9 @@ class Embedding(nn.Module):
 
 def check_tokens(ids: Tensor, mask: Tensor | None, n_cached: int) -> None:
     """Raise ValueError unless ids are whole numbers (B, T) and the mask, if any, is bool (B, n_cached + T)."""
+    for name, given in (("Token ids", ids), ("The mask", mask)):
+        if given is not None and not isinstance(given, Tensor):
+            raise ValueError(f"{name} must be a tensor; got {type(given).__name__}: torch.tensor({name.split()[-1]}).")
     if ids.ndim != 2 or ids.dtype not in (torch.int64, torch.int32):
         raise ValueError(f"Token ids must be int64 of shape (B, T); got {ids.dtype} of shape {tuple(ids.shape)}.")
     wanted = (ids.shape[0], n_cached + ids.shape[1])

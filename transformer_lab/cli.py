@@ -36,15 +36,22 @@ def one_sentence():
         yield
     except BrokenPipeError:  # of `... | head -1`: whoever read along has gone; typer ends the program without a word
         raise
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        if debugging:
+    except (ValueError, OSError, ModuleNotFoundError, MemoryError, RuntimeError) as error:
+        if debugging or not is_for_users(error):
             raise
         typer.echo(sentence(error), err=True)
         raise typer.Exit(2) from None
 
 
+def is_for_users(error: Exception) -> bool:
+    """Is there something that a user can do about it? Of torch's own errors only about a lack of memory."""
+    return not isinstance(error, RuntimeError) or "memory" in str(error)
+
+
 def sentence(error: Exception) -> str:
     """What to tell of an error."""
+    if isinstance(error, MemoryError | RuntimeError):
+        return "There is not enough memory for so much at once: give fewer or shorter texts, or smaller sizes."
     if isinstance(error, ModuleNotFoundError):
         return f"This command needs the package {error.name}: pip install {error.name}"
     return str(error)
@@ -87,7 +94,7 @@ def train(
             "(.tsv, .po, .mo) to translate, or any other text, or a folder of texts, to go on with."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the model, metrics.jsonl and checkpoints/.")],
+    out: Annotated[str, typer.Option(metavar="DIR", help="Folder for the model, metrics.jsonl and checkpoints/.")],
     target: Annotated[str | None, typer.Option(help="Language: zh, de or fr for dates; de or fr for numbers.")] = None,
     preset: Annotated[str, typer.Option(help='Size of the model: "nano" for a CPU, "small" for a GPU ...')] = "nano",
     steps: Annotated[int | None, typer.Option(help="Optimizer steps; without it, what suits the task.")] = None,
@@ -112,7 +119,7 @@ def train(
         from .training.settings import Settings
         from .training.tensorboard import TensorBoard
 
-        out = path_of(out)
+        folder = path_of(out)
         given = dict(steps=steps, batch_size=batch_size, lr=lr)
         settings = Settings(
             **settings_for(task) | {name: value for name, value in given.items() if value is not None},
@@ -124,17 +131,17 @@ def train(
             evaluate_every=evaluate_every,
             checkpoint_every=checkpoint_every,
         )
-        listeners = [TensorBoard(out / "tensorboard")] if tensorboard else []
+        listeners = [TensorBoard(folder / "tensorboard")] if tensorboard else []
         is_first_process = os.environ.get("RANK", "0") == "0"
         if is_first_process:
-            check_folder(out, resume)
+            check_folder(folder, resume)
         chosen = make_task(task, target, preset, seed)
         if chosen.about and is_first_process:
             typer.echo(chosen.about)
         # In a file or a pipe the lines that `say` writes are enough.
-        record = run_training(chosen, settings, out, resume, [say, *listeners], progress=is_watched())
+        record = run_training(chosen, settings, folder, resume, [say, *listeners], progress=is_watched())
         if is_first_process:
-            report(record, out, settings.steps)
+            report(record, folder, settings.steps)
     if record.interrupted:
         raise typer.Exit(130)
 
@@ -202,7 +209,9 @@ def generate(
 @app.command(help="Measure a trained model again on the examples held out from its task.")
 def evaluate(
     model: Model,
-    data: Annotated[Path | None, typer.Option(help="Its file or folder of texts, where that has been moved.")] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Its file or folder of texts, where that has been moved.")
+    ] = None,
     device: Device = None,
 ):
     with one_sentence():
@@ -221,7 +230,9 @@ def evaluate(
 def view(
     model: Model,
     text: Annotated[str, typer.Argument(help="What the model reads, or translates.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write: .html, or a picture, .png or .svg.")],
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="FILE", help="The file to write: .html, or a picture, .png or .svg.")
+    ],
     device: Device = None,
 ):
     with one_sentence():
@@ -229,8 +240,8 @@ def view(
         from .viz import AttentionView, saved_page
         from .viz.attention_view import FORMATS
 
-        out = saved_page.target(out, FORMATS)  # before the work, what would be wrong after it
-        path = AttentionView.from_model(*loaded(model, device), text).save(out)
+        target = saved_page.target(out, FORMATS)  # before the work, what would be wrong after it
+        path = AttentionView.from_model(*loaded(model, device), text).save(target)
         typer.echo(f"Written: {path}" + (" (open it in a browser)" if path.suffix.lower() == ".html" else ""))
 
 
@@ -256,7 +267,7 @@ def choose(device: str | None) -> None:
     help="Train the translator of dates, English -> Chinese; print how good it is; save it with its attention."
 )
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the model and its picture.")] = Path("demo"),
+    out: Annotated[str, typer.Option(metavar="DIR", help="Folder for the model and its picture.")] = "demo",
     seed: Annotated[int, typer.Option(help="Seed of the weights, the training dates and their order.")] = 0,
 ):
     with one_sentence():
@@ -289,7 +300,7 @@ def progress():
 )
 def reset(
     lesson: Annotated[str, typer.Argument(help='Number or name of the lesson: "02" or "02_attention".')],
-    folder: Annotated[Path, typer.Option(help="The course's exercises folder.")] = Path("exercises"),
+    folder: Annotated[str, typer.Option(metavar="DIR", help="The course's exercises folder.")] = "exercises",
 ):
     from .exercise_files import reset as restore
 

@@ -2,9 +2,13 @@
 
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
+
+from .arguments import check_seed
 
 
 def pick_device() -> torch.device:
@@ -17,8 +21,23 @@ def pick_device() -> torch.device:
     return torch.device(wanted)
 
 
+@contextmanager
+def plain_tensors() -> Iterator[None]:
+    """Within the block a new tensor is of float32 and on the CPU, whatever torch.set_default_... has said."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        # Only where need be, for a device as context slows every call.
+        with nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
 def seed_everything(seed: int) -> None:
-    """Start Python's, NumPy's and torch's random numbers from one seed."""
+    """Start Python's, NumPy's and torch's random numbers from one seed; ValueError for what is none."""
+    check_seed(seed)
+    seed = int(seed)
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,11 +14,15 @@ from pathlib import Path
 
 
 def path_of(written) -> Path:
-    """The path that somebody wrote, `~` being the home folder; ValueError if it is empty.
+    """The path that somebody wrote, `~` being the home folder; ValueError if it is empty, or no path at all.
 
     A shell expands `~`; a variable, a notebook or a settings file does not.
     """
-    if not str(written).strip():
+    try:
+        written = os.fsdecode(written)
+    except TypeError:
+        raise ValueError(f"A path must be a str or a Path; got {type(written).__name__}.") from None
+    if not written.strip():
         raise ValueError("The path is empty; wanted the name of a file or folder.")
     try:
         return Path(written).expanduser()
@@ -26,37 +31,46 @@ def path_of(written) -> Path:
 
 
 def place_for(path) -> Path:
-    """The path of a file that is to be written; OSError, in a sentence, if it is a folder, or in none that is there."""
+    """The path of a file that is to be written; OSError, in a sentence, if it is something else, or in no folder."""
     path = path_of(path)
-    if path.is_dir():
+    # os.path's, unlike Path's, take a name that no file could have.
+    if os.path.isdir(path):
         raise IsADirectoryError(f"{path} is a folder; wanted the name of a file.")
-    if not path.parent.is_dir():
+    if os.path.exists(path) and not os.path.isfile(path):  # /dev/null, which a file would replace for everybody
+        raise OSError(f"{path} is a device or a pipe; wanted the name of a file.")
+    if not os.path.isdir(path.parent):
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}.")
     return path
 
 
 @contextmanager
-def whole_file(path, mode: int = 0o644) -> Iterator[Path]:
+def whole_file(path, mode: int | None = None) -> Iterator[Path]:
     """Within the block, write to the path that it gives; then the file stands at `path`, flushed, or nothing changed.
 
-    Raises OSError, in a sentence that names `path`, where the file cannot be written.
+    It may be read and written by those who may read and write the file before it or, without one, by whom the system
+    allows it (umask), unless a mode is given. A link stays one: what it leads to is written. Raises OSError, in a
+    sentence that names `path`, where the file cannot be written.
     """
     path = place_for(path)
+    place = Path(os.path.realpath(path))
     try:
         # Beside it, for a file can only be renamed within one disk; the folder is gone in any case.
-        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path.parent) as folder:
-            unfinished = Path(folder) / path.name
+        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=place.parent) as folder:
+            unfinished = Path(folder) / place.name
             yield unfinished
-            unfinished.chmod(mode)
+            if mode is None and place.exists():
+                mode = stat.S_IMODE(place.stat().st_mode)
+            if mode is not None:
+                unfinished.chmod(mode)
             flush(unfinished)
-            os.replace(unfinished, path)
+            os.replace(unfinished, place)
     except OSError as error:
         if error.strerror is None:  # a sentence already, of the block or of another file in it
             raise
         raise type(error)(f"{path} could not be written: {error.strerror}.") from error
 
 
-def write_whole(path, content: str | bytes, mode: int = 0o644) -> Path:
+def write_whole(path, content: str | bytes, mode: int | None = None) -> Path:
     """Write a text (in UTF-8) or bytes to path, all or nothing; returns the path. Raises OSError, in a sentence."""
     path = path_of(path)
     with whole_file(path, mode) as unfinished:

@@ -7,12 +7,13 @@ was given, such as the BLEU of single words, is NaN and never 0; for no data at 
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from .analysis import record_attention
-from .arguments import check_texts
+from .arguments import check_text, check_texts
 from .generation import translate
 from .models import evaluating, unwrapped
 from .optional import require_package
@@ -20,7 +21,8 @@ from .optional import require_package
 
 def exact_match(model, tokenizer, pairs) -> float:
     """The share of pairs whose greedy translation is the target to the last character; ValueError without pairs."""
-    if not len(pairs):
+    pairs = list(pairs)
+    if not pairs:
         raise ValueError("Exact match needs at least one pair; got none.")
     longest = max(len(tokenizer.encode(pair.target)) for pair in pairs)
     # One token more than any target needs, its [EOS]: a broken model that never stops is wrong by then.
@@ -72,12 +74,14 @@ def sequence_accuracy(predicted: Int[Tensor, "..."], gold: Int[Tensor, "..."], m
 
 
 def check_token_grids(predicted: Tensor, gold: Tensor, mask: Tensor) -> None:
-    """ValueError unless the three have one shape (B, T), and the mask is True somewhere."""
+    """ValueError unless the three have one shape (B, T), and the mask holds booleans, True somewhere."""
     shapes = [tuple(tensor.shape) for tensor in (predicted, gold, mask)]
     if len(set(shapes)) > 1 or len(shapes[0]) != 2:
         raise ValueError(
             f"predicted, gold and mask must have one shape (B, T); got {shapes[0]}, {shapes[1]}, {shapes[2]}."
         )
+    if mask.dtype not in (torch.bool, np.bool_):  # others would choose by index
+        raise ValueError(f"The mask must hold True and False; got {mask.dtype}.")
     if not mask.any():
         raise ValueError("The mask is True nowhere: there is no token to be right or wrong about.")
 
@@ -123,7 +127,11 @@ def bleu(outputs: Sequence[str], references: Sequence[str], tokenize: str = "13a
     known = sacrebleu.BLEU.TOKENIZERS
     if tokenize not in known:
         raise ValueError(f"tokenize must be one of {', '.join(known)}; got {tokenize!r}.")
-    metric = sacrebleu.BLEU(tokenize=tokenize)
+    try:
+        metric = sacrebleu.BLEU(tokenize=tokenize)
+    except (ImportError, RuntimeError) as error:  # some of its tokenizers are in packages of their own
+        reason = " ".join(str(error).split())
+        raise FileNotFoundError(f"tokenize={tokenize!r} needs another package: {reason}") from error
     if metric.corpus_score(references, [references]).totals[-1] == 0:
         return math.nan
     return metric.corpus_score(outputs, [references]).score
@@ -145,12 +153,15 @@ def chrf(outputs: Sequence[str], references: Sequence[str]) -> float:
 
 
 def check_sides(outputs: Sequence[str], references: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Both as lists; ValueError unless there are as many references as outputs, and one at least."""
+    """Both as lists of texts; ValueError unless there are as many references as outputs, and one at least."""
     check_texts("outputs", outputs)
     check_texts("references", references)
+    outputs, references = list(outputs), list(references)
+    for text in outputs + references:
+        check_text(text)
     if len(outputs) != len(references) or not len(outputs):
         raise ValueError(f"Every output needs one reference; got {len(outputs)} outputs, {len(references)} references.")
-    return list(outputs), list(references)
+    return outputs, references
 
 
 def entity_f1(predicted: list, gold: list) -> float:

@@ -12,6 +12,7 @@ from functools import cache
 from babel import Locale
 from babel.dates import DateTimeFormat, get_date_format, tokenize_pattern
 
+from ..arguments import random_from
 from .pairs import TOKEN, Pair, check_choice, check_count
 
 TARGETS = ("zh", "de", "fr")
@@ -71,7 +72,7 @@ def training_pairs(n: int = 5000, seed: int = 0, target: str = "zh") -> list[Pai
     days = split_days()[0]
     check_choice("target", target, TARGETS)
     check_count(n, len(days))
-    rng = random.Random(seed)
+    rng = random_from(seed)
     return [make_pair(day, rng.choice(WIDTHS), target=target) for day in rng.sample(days, n)]
 
 

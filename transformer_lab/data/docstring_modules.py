@@ -3,11 +3,11 @@
 Written by people, and there on every machine. How many examples there are depends a little on Python's version.
 """
 
-import random
 import re
 from dataclasses import dataclass
 from functools import cache
 
+from ..arguments import random_from
 from .documents import Document, split_documents
 from .python_docs import file_docstrings, source_files
 
@@ -34,7 +34,7 @@ class Example:
 def training_examples(seed: int = 0) -> list[Example]:
     """Four fifths of the examples, always the same ones; the seed is that of their order."""
     examples = list(split()[0])
-    random.Random(seed).shuffle(examples)
+    random_from(seed).shuffle(examples)
     return examples
 
 

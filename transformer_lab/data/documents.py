@@ -1,7 +1,6 @@
 """What every corpus gives: named documents, and a split that leaves no passage of the one side in the other."""
 
 import hashlib
-import random
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt64
 
+from ..arguments import is_number, random_from
+from ..sentences import said
 from .long_text import LongText, watched
 
 SEPARATOR = "\n\n"
@@ -119,7 +120,7 @@ def word_hashes(text: str) -> UInt64[np.ndarray, "n"]:
 def draw(sizes: Sequence[int], share: float, seed: int) -> list[int]:
     """Indices drawn at random whose sizes add up to at most `share` of the total; the smallest one where none fits."""
     order = list(range(len(sizes)))
-    random.Random(seed).shuffle(order)
+    random_from(seed).shuffle(order)
     room, drawn = share * sum(sizes), []
     for i in order:
         if sizes[i] <= room:
@@ -130,5 +131,5 @@ def draw(sizes: Sequence[int], share: float, seed: int) -> list[int]:
 
 def check_share(share: float) -> None:
     """ValueError unless the share lies between 0 and 1."""
-    if not 0 < share < 1:
-        raise ValueError(f"share is {share}; wanted a number between 0 and 1.")
+    if not is_number(share) or not 0 < share < 1:
+        raise ValueError(f"share is {said(share)}; wanted a number between 0 and 1.")

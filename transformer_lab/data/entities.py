@@ -15,6 +15,7 @@ import unicodedata
 import zlib
 from dataclasses import dataclass
 
+from ..arguments import check_seed
 from ..optional import require_package
 from .pairs import check_choice
 
@@ -88,7 +89,8 @@ class Sentence:
 
 def training_sentences(n: int = 3000, seed: int = 0) -> list[Sentence]:
     """n sentences from TEMPLATES with training names. Raises ValueError for n < 0, FileNotFoundError without Faker."""
-    return make_sentences(n, TEMPLATES, ("en_US",), test=False, seed=seed)
+    check_seed(seed)
+    return make_sentences(n, TEMPLATES, ("en_US",), test=False, seed=int(seed))
 
 
 def test_sentences(kind: str, n: int = 500) -> list[Sentence]:

@@ -8,9 +8,9 @@ import codecs
 import gettext
 import io
 import os
-import random
 import re
 import struct
+import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +20,7 @@ from babel.messages import Catalog
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import PoFileError, read_po
 
+from ..arguments import random_from
 from ..files import decoded, path_of
 from .documents import Document, check_share
 from .long_text import LongText
@@ -104,15 +105,24 @@ def find_texts(folder: Path) -> dict[str, Path]:
 def split_pairs(pairs: Sequence[Pair], share: float = 0.1, seed: int = 0) -> tuple[list[Pair], list[Pair]]:
     """(training, held out): `share` of the different sources are held out, each with all its pairs.
 
+    Sources that differ in their spaces alone, or in how Unicode writes an accent, are one source.
+
     ValueError at a share not between 0 and 1, and where there are no two different sources.
     """
     check_share(share)
-    sources = list(dict.fromkeys(pair.source for pair in pairs))  # in order, unlike a set's
+    sources = list(dict.fromkeys(same_text(pair.source) for pair in pairs))  # in order, unlike a set's
     if len(sources) < 2:
         raise ValueError(f"The pairs have {len(sources)} different sources; wanted at least 2, one to hold out.")
     n_held_out = min(max(1, round(share * len(sources))), len(sources) - 1)
-    held_out = set(random.Random(seed).sample(sources, n_held_out))
-    return [p for p in pairs if p.source not in held_out], [p for p in pairs if p.source in held_out]
+    held_out = set(random_from(seed).sample(sources, n_held_out))
+    is_held_out = [same_text(pair.source) in held_out for pair in pairs]
+    training = [pair for pair, held in zip(pairs, is_held_out, strict=True) if not held]
+    return training, [pair for pair, held in zip(pairs, is_held_out, strict=True) if held]
+
+
+def same_text(text: str) -> str:
+    """What two texts have in common that a reader could not tell apart."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def opened(path: Path) -> io.BufferedReader:
@@ -197,7 +207,8 @@ def lines(text: str) -> list[str]:
 def table_pairs(path: Path) -> list[Pair]:
     pairs, wider = [], []
     for number, line in read_lines(path):
-        columns = [column.strip() for column in line.split("\t")]
+        # Files that were put together, each with its mark at the start, have marks inside.
+        columns = [column.strip() for column in line.removeprefix("\ufeff").split("\t")]
         if not any(columns):
             continue
         if len(columns) == 1:

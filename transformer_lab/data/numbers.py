@@ -9,6 +9,7 @@ import random
 import re
 from functools import cache
 
+from ..arguments import random_from
 from ..optional import require_package
 from .pairs import TOKEN, Pair, check_choice, check_count
 
@@ -113,7 +114,7 @@ def training_pairs(n: int = 10_000, seed: int = 0, target: str = "de") -> list[P
     numbers = split_numbers()[0]
     check_choice("target", target, TARGETS)
     check_count(n, len(numbers))
-    return [make_pair(number, target) for number in random.Random(seed).sample(numbers, n)]
+    return [make_pair(number, target) for number in random_from(seed).sample(numbers, n)]
 
 
 def held_out_pairs(n: int = 500, target: str = "de") -> list[Pair]:

@@ -128,13 +128,17 @@ class Tokenizer:
         width = max(map(len, rows), default=0)
         fill = 0 if self.pad_id is None else self.pad_id  # under the mask any token will do
         padded, mask = [], []
-        for row in rows:
+        for row in map(as_list, rows):
             padding = [fill] * (width - len(row))
             padded.append(padding + row if side == "left" else row + padding)
             real, unreal = [True] * len(row), [False] * len(padding)
             mask.append(unreal + real if side == "left" else real + unreal)
         shape = len(rows), width  # said, for no rows have none
-        return torch.tensor(padded, dtype=torch.int64).view(shape), torch.tensor(mask, dtype=torch.bool).view(shape)
+        ids, is_real = (
+            torch.tensor(rows, dtype=dtype, device="cpu").view(shape)
+            for rows, dtype in ((padded, torch.int64), (mask, torch.bool))
+        )
+        return ids, is_real
 
     def checked(self, ids) -> list[int]:
         """The ids as whole numbers; ValueError if they are none, or if the vocabulary has no such id."""
@@ -146,6 +150,11 @@ class Tokenizer:
             if not 0 <= i < len(self):
                 raise ValueError(f"No token has the id {i}: this tokenizer knows 0 to {len(self) - 1}.")
         return ids
+
+
+def as_list(row) -> list:
+    """A row of a tensor, an array, a tuple ... as a list."""
+    return row.tolist() if hasattr(row, "tolist") else list(row)
 
 
 class WordTokenizer(Tokenizer):

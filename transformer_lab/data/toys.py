@@ -3,13 +3,13 @@
 Copy `d a c`, reverse `c a d`, sort `a c d`: 4 to 12 of 20 symbols, each a token of its own.
 """
 
-import random
 import zlib
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from ..arguments import generator_from, random_from
 from .pairs import Pair, check_choice, check_count
 
 SYMBOLS = "abcdefghijklmnopqrst"
@@ -46,7 +46,7 @@ def is_held_out(symbols: str) -> bool:
 def draw(n: int, seed: int, held_out: bool) -> list[str]:
     """n different lists of symbols from one side of the split: lengths drawn evenly, then symbols."""
     check_count(n, MOST_HELD_OUT if held_out else MOST_TRAINING)
-    rng, drawn = random.Random(seed), {}
+    rng, drawn = random_from(seed), {}
     while len(drawn) < n:
         symbols = "".join(rng.choices(SYMBOLS, k=rng.randint(*LENGTHS)))
         if is_held_out(symbols) == held_out:
@@ -85,7 +85,7 @@ def induction_rows(
         raise ValueError(f"n is {n}; wanted a number of rows, 0 or more.")
     if not 1 <= shortest <= longest <= vocab_size:
         raise ValueError(f"periods is {periods}; wanted (shortest, longest) from 1 to vocab_size, {vocab_size}.")
-    generator = torch.Generator().manual_seed(seed)
+    generator = generator_from(seed)
     shuffled = torch.rand(n, vocab_size, generator=generator).argsort(dim=1)  # a row's block is the first of these
     period = torch.randint(shortest, longest + 1, (n, 1), generator=generator)
     position = torch.arange(2 * longest)

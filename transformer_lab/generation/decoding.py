@@ -96,9 +96,10 @@ def stream(
     check_beams(beams, length_penalty)
     if beams != 1:
         raise ValueError(f"stream needs beams=1, for the best beam is known only at the end; got beams={beams}.")
-    choose = Sampler(temperature, top_k, top_p, min_p, seed, ids.device)
+    check_sampling(temperature, top_k, top_p, min_p, seed)
     check_request(model, ids, max_new_tokens, mask, source, source_mask)
     stop, pad_id = ending(stop, pad_id, model.config.vocab_size)
+    choose = Sampler(temperature, top_k, top_p, min_p, seed, ids.device)
 
     def steps(ids):
         finished = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
@@ -120,6 +121,8 @@ def stream(
 
 def ending(stop: int | Iterable[int] | None, pad_id: int | None, vocab_size: int) -> tuple[list[int], int]:
     """The ids that end a row, as a list, and the id that fills ended rows; ValueError for what is no id."""
+    if isinstance(stop, Tensor):
+        stop = stop.flatten().tolist()
     stop = [] if stop is None else list(stop) if isinstance(stop, Iterable) else [stop]
     for i in stop:
         check_at_least("stop", i, 0)

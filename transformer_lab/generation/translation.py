@@ -1,6 +1,6 @@
 """Translations of texts by an encoder-decoder, as ids or as texts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from jaxtyping import Int
 from torch import Tensor
@@ -10,12 +10,18 @@ from ..models import unwrapped
 from .decoding import generate
 
 
-def translate_ids(model, tokenizer, texts: Sequence[str], max_new_tokens: int = 32, **options) -> Int[Tensor, "B T"]:
-    """Translations as ids, [BOS] in front, with generate's options; raises ValueError for a text without tokens."""
+def translate_ids(model, tokenizer, texts: Iterable[str], max_new_tokens: int | None = None, **options) -> Int[Tensor, "B T"]:
+    """Translations as ids, [BOS] in front, with generate's options; raises ValueError for a text without tokens.
+
+    Without max_new_tokens no translation is cut short before it ends, or the model's max_len does.
+    """
     check_texts("texts", texts)
+    texts = list(texts)
     if any(not tokenizer.encode(text) for text in texts):
         raise ValueError("Nothing to translate: a text is empty.")
     model = unwrapped(model)
+    if max_new_tokens is None:  # [BOS] is read, and the last token is not
+        max_new_tokens = model.config.max_len
     device = next(model.parameters()).device
     source, source_mask = (t.to(device) for t in tokenizer.batch(texts))
     start = source.new_full((len(texts), 1), tokenizer.bos_id)
@@ -25,6 +31,9 @@ def translate_ids(model, tokenizer, texts: Sequence[str], max_new_tokens: int = 
     return generate(model, start, max_new_tokens, source=source, source_mask=source_mask, **ends, **options)
 
 
-def translate(model, tokenizer, texts: Sequence[str], max_new_tokens: int = 32, **options) -> list[str]:
-    """Translations, one for each text, with generate's options; raises ValueError for a text without tokens."""
+def translate(model, tokenizer, texts: Iterable[str], max_new_tokens: int | None = None, **options) -> list[str]:
+    """Translations, one for each text, with generate's options; raises ValueError for a text without tokens.
+
+    Without max_new_tokens no translation is cut short before it ends, or the model's max_len does.
+    """
     return [tokenizer.decode(row) for row in translate_ids(model, tokenizer, texts, max_new_tokens, **options)]

@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from ..data.tokenizers import Tokenizer
+from ..device import plain_tensors
 from ..files import path_of
 from ..models import BERT, GPT, Transformer, unwrapped
 from ..sentences import said
@@ -30,7 +31,8 @@ def load(name: str | Path) -> tuple[Transformer | GPT | BERT, Tokenizer]:
     Raises FileNotFoundError if there is no such model or a package is missing, ValueError if a file is damaged or not
     the one that was saved, or if the model is of another kind.
     """
-    model, tokenizer = found(name)
+    with plain_tensors():
+        model, tokenizer = found(name)
     try:
         check_finite(model.state_dict())
         check_vocabulary(tokenizer, model.config.vocab_size)
@@ -46,6 +48,8 @@ def found(name: str | Path) -> tuple[nn.Module, Tokenizer]:
         return {"dates": load_dates, "minilm": load_minilm, "smollm2": load_smollm2}[ours]()
     if os.path.isdir(path_of(name)):  # unlike Path's, it takes a name that no file could have
         return load_folder(path_of(name))
+    if os.path.isfile(path_of(name)):
+        raise ValueError(f"{name} is a file; wanted the folder that a model was saved into.")
     if isinstance(name, Path):
         raise FileNotFoundError(f"There is no folder {name}.")
     return load_from_hub(name)

@@ -38,6 +38,8 @@ def shipped(
     """
     if isinstance(name, Path):
         return None
+    if not isinstance(name, str):
+        raise ValueError(f"The name of a {what} must be a str or a Path; got {type(name).__name__}.")
     if name.startswith(COURSE):
         if name.removeprefix(COURSE) not in ours:
             raise ValueError(f"The course has no {what} {name.removeprefix(COURSE)!r}: it has {', '.join(ours)}.")

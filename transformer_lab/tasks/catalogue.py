@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..data.files import find_texts, found_again
-from ..device import pick_device
+from ..device import pick_device, plain_tensors
 from ..files import path_of
 from ..pretrained import load, trained_on
 from ..pretrained.names import COURSE, shipped
@@ -42,11 +42,10 @@ def make_task(task: str | Path, target: str | None = None, preset: str = "nano",
         if name not in ("dates", "numbers"):
             raise ValueError(f"target is {target!r}, but only dates and numbers have one to choose.")
         options["target"] = target
-    if name is not None:
-        return named_task(name, **options)
-    if not path_of(task).exists():
+    if name is None and not path_of(task).exists():
         raise FileNotFoundError(f"{str(task)!r} is neither a file nor one of the tasks: {', '.join(SETTINGS)}.")
-    return file_task(path_of(task), **options)
+    with plain_tensors():
+        return file_task(path_of(task), **options) if name is None else named_task(name, **options)
 
 
 def named_task(name: str, **options) -> Task:
@@ -57,10 +56,23 @@ def named_task(name: str, **options) -> Task:
     return makers.get(name, Induction)(**options)
 
 
+def check_data(path: Path, kept: str) -> None:
+    """Raise ValueError if the path cannot be where the data now are that a run has kept as `kept`."""
+    if kept in SETTINGS:
+        raise ValueError(f"The model was trained on {kept}, which is of the course: there is no file to be given.")
+    if path.exists() and is_parallel(path) != is_parallel(Path(kept)):
+        wanted = "a file of pairs" if is_parallel(Path(kept)) else "text to go on with"
+        raise ValueError(f"The model was trained on {Path(kept).name}, {wanted}; {path} is none.")
+
+
+def is_parallel(path: Path) -> bool:
+    """Does the path hold pairs of texts, by its ending?"""
+    return path.suffix.lower() in PARALLEL and not path.is_dir()
+
+
 def file_task(path: Path, **options) -> Task:
     """A task on a file or folder that is there."""
-    is_parallel = path.suffix.lower() in PARALLEL and not path.is_dir()
-    task = (parallel_file if is_parallel else text_files)(path, **options)
+    task = (parallel_file if is_parallel(path) else text_files)(path, **options)
     if task.description["task"] in SETTINGS:
         task.description["task"] = f"./{task.description['task']}"
     return task
@@ -84,6 +96,8 @@ def saved_task(name: str | Path, data: str | Path | None = None) -> Task:
     told = dict(trained_on(name))
     kept, task_name = told.pop("fingerprint", None), told.pop("task", None)
     model, tokenizer = load(name)
+    if data is not None:
+        check_data(path_of(data), str(task_name))
     try:
         if data is None and task_name in SETTINGS:
             more = {"tokenizer": tokenizer} if task_name == "docs" else {}

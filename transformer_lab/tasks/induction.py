@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..analysis import head_scores, record_attention, text_attention
+from ..arguments import check_seed
 from ..config import TransformerConfig
 from ..data.tokenizers import WordTokenizer
 from ..data.toys import induction_rows
@@ -21,7 +22,7 @@ SYMBOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef"
 # Rotary positions: "one further back" is an offset. And what a symbol says to the model, as an input, is not what the
 # model says when it predicts that symbol: with one table for both, the task is learnt many times more slowly.
 STYLE = dict(positions="rotary", tie_embeddings=False)
-HELD_OUT_SEED = 2**31  # beyond those that one trains with
+HELD_OUT_SEED = 2**31  # of rows that no seed trains with
 
 
 class Induction(Task):
@@ -32,7 +33,8 @@ class Induction(Task):
     def __init__(self, n: int = 20_000, preset: str = "nano", seed: int = 0, **changes):
         self.description = {"task": "induction", "n": n, "seed": seed}
         self.tokenizer = WordTokenizer.train(list(SYMBOLS))
-        self.rows, self.predictable = self.make_rows(n, seed)
+        check_seed(seed)
+        self.rows, self.predictable = self.make_rows(n, seed + (seed == HELD_OUT_SEED))
         self.held_out_rows, self.held_out_predictable = self.make_rows(500, HELD_OUT_SEED)
         self.examples = range(n)
         seed_everything(seed)

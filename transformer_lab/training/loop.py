@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from ..device import plain_tensors
 from ..models import evaluating
 from ..tasks.task import IGNORED, Task
 from .batches import Batches
@@ -197,7 +198,7 @@ def seed_step(seed: int, step: int, rank: int) -> None:
 @torch.no_grad()
 def evaluate(task: Task) -> dict[str, float | None]:
     """The task's metrics, the model in eval mode meanwhile; None for one that is undefined."""
-    with evaluating(task.model):
+    with evaluating(task.model), plain_tensors():
         metrics = task.evaluate()
     return {name: None if value is None else float(value) for name, value in metrics.items()}
 

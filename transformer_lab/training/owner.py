@@ -21,7 +21,7 @@ def owning(folder: Path | str) -> Iterator[Path]:
     Raises BlockingIOError, saying whose it is, while it is another's; OSError if it cannot be written. The system frees
     it when the process ends, however it ends.
     """
-    folder = path_of(folder)
+    folder = Path(os.path.abspath(path_of(folder)))  # the same one until the end
     was_there = os.path.exists(folder)  # which, unlike Path's, raises nothing
     lock = locked(folder)
     try:

@@ -1,6 +1,7 @@
 """A training run and its folder: how it begins, is saved, goes on and ends."""
 
 import json
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,7 +36,8 @@ class Run:
         if settings.patience and folder is None:
             raise ValueError("patience needs a folder: the best model is kept there until it is known to be the best.")
         self.accelerator, self.task, self.settings, self.optimizer = accelerator, task, settings, optimizer
-        self.folder = None if folder is None else path_of(folder)
+        # In full, for a listener or another thread may change the working directory.
+        self.folder = None if folder is None else Path(os.path.abspath(path_of(folder)))
         self.step, self.saved_step, self.record = 0, None, Record(task.metric, task.higher_is_better)
         if self.folder is not None:
             self.checkpoints = Checkpoints(self.folder / "checkpoints", settings.keep)

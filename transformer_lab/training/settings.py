@@ -2,10 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 
 from ..arguments import check_at_least, check_seed
+from ..sentences import said
 from .schedules import SCHEDULES
 
 PRECISIONS = ("float32", "bfloat16")
@@ -64,12 +66,12 @@ class Settings:
             check_number(name, getattr(self, name))
         for name in ("lr", "clip"):
             if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be more than 0; got {getattr(self, name)}.")
+                raise ValueError(f"{name} must be more than 0; got {said(getattr(self, name))}.")
         if not 0 <= self.weight_decay < math.inf:
-            raise ValueError(f"weight_decay must be at least 0; got {self.weight_decay}.")
+            raise ValueError(f"weight_decay must be at least 0; got {said(self.weight_decay)}.")
         for name in ("label_smoothing", "beta_2"):
             if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 0 and less than 1; got {getattr(self, name)}.")
+                raise ValueError(f"{name} must be at least 0 and less than 1; got {said(getattr(self, name))}.")
         for name, value, choices in (
             ("schedule", self.schedule, tuple(SCHEDULES)),
             ("precision", self.precision, (None, *PRECISIONS)),
@@ -113,5 +115,5 @@ class Settings:
 
 def check_number(name: str, value) -> None:
     """Raise ValueError unless value is a number."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise ValueError(f"{name} must be a number; got {value!r}.")
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise ValueError(f"{name} must be a number; got {said(value)}.")

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState, PartialState
 from torch import nn
 
-from ..device import pick_device
+from ..device import pick_device, plain_tensors
 from ..environment import is_off
 from ..optional import own_version
 
@@ -27,8 +27,8 @@ def alone() -> Iterator[tuple[Accelerator, torch.device]]:
     """(accelerator, device) that nothing but torchrun and TRANSFORMER_LAB_DEVICE has a say in.
 
     Within the block torch computes as in a fresh process. Afterwards all is as before: the state that an Accelerator or
-    Trainer of an earlier cell has left, torch's default type and device, its precision, whether it keeps gradients.
-    Raises ValueError while another thread of the process trains.
+    Trainer of an earlier cell has left, torch's default type and device, its random numbers, its precision, whether it
+    keeps gradients. Raises ValueError while another thread of the process trains.
     """
     with ExitStack() as stack:
         stack.enter_context(the_only_thread())
@@ -99,8 +99,8 @@ def without_foreign_state() -> Iterator[None]:
 def fresh_torch(device: torch.device) -> Iterator[None]:
     """Within the block torch's defaults are those of a fresh process."""
     with ExitStack() as stack:
-        stack.callback(torch.set_default_dtype, torch.get_default_dtype())
-        torch.set_default_dtype(torch.float32)
+        stack.enter_context(plain_tensors())
+        stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
         stack.callback(restore_precision, *precision())
         torch.set_float32_matmul_precision("highest")
         stack.enter_context(torch.inference_mode(False))
@@ -109,8 +109,6 @@ def fresh_torch(device: torch.device) -> Iterator[None]:
             if torch.is_autocast_enabled(kind):
                 # Within another autocast ours would keep its copies of the weights from step to step: no copies at all.
                 stack.enter_context(torch.autocast(kind, enabled=False, cache_enabled=False))
-        if torch.get_default_device().type != "cpu":  # a device as context slows every call
-            stack.enter_context(torch.device("cpu"))
         yield
 
 
@@ -136,7 +134,11 @@ def restore_precision(together: str | None, each: list[str]) -> None:
 
 def check_model(model: nn.Module) -> None:
     """Raise ValueError for a model whose weights are not float32, or which computes in another library's precision."""
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError("None of the model's weights may learn: model.requires_grad_() lets them.")
     for name, parameter in model.named_parameters():
+        if parameter.is_inference():
+            raise ValueError("The model was made within torch.inference_mode, and cannot learn: make it outside.")
         if parameter.dtype != torch.float32:
             raise ValueError(f"The model's {name} is {parameter.dtype}; wanted torch.float32: model.float().")
     if hasattr(model, "_original_forward"):

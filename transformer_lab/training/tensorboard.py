@@ -1,5 +1,8 @@
 """Training curves for TensorBoard: a listener."""
 
+import os
+from pathlib import Path
+
 from ..files import path_of
 from ..optional import require_package
 from .meter import Progress
@@ -10,7 +13,7 @@ class TensorBoard:
 
     def __init__(self, folder):
         require_package("tensorboard", "Training curves in TensorBoard")
-        self.folder, self.writer = path_of(folder), None
+        self.folder, self.writer = Path(os.path.abspath(path_of(folder))), None
 
     def __call__(self, now: Progress) -> None:
         if self.writer is None:  # only now is it sure that there is something to write, and that this process does

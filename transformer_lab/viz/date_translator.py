@@ -13,6 +13,7 @@ from ..models import Transformer
 from .attention_view import AttentionView
 
 WHOLE = "nothing"
+LONGEST = 32  # tokens: with a part switched off, the model may never come to an end
 KINDS = {
     "cross-attention: Chinese reads English": "cross",
     "encoder: English reads English": "encoder",
@@ -23,7 +24,8 @@ KINDS = {
 def run(model, tokenizer, text: str, part: str = WHOLE, kind: str = "cross"):
     """(translation, attention (L, H, T, S), query tokens, key tokens) with a part of the model switched off."""
     with nullcontext() if part == WHOLE else switch_off(model, part):
-        return translate(model, tokenizer, [text])[0], *translation_attention(model, tokenizer, text, kind)
+        seen = translation_attention(model, tokenizer, text, kind, LONGEST)
+        return translate(model, tokenizer, [text], LONGEST)[0], *seen
 
 
 class DateTranslator(ipywidgets.VBox):

@@ -58,13 +58,13 @@ def as_weights(attention, lowest=0) -> np.ndarray:
         check_layer(shape_of(attention)[-3:])
     if layered:
         attention = one_array(attention)
-    if hasattr(attention, "detach"):
-        attention = attention.detach().cpu()
-        attention = (attention if attention.element_size() == 8 else attention.float()).numpy()
     try:
+        if hasattr(attention, "detach"):
+            attention = attention.detach().cpu()
+            attention = (attention if attention.element_size() == 8 else attention.float()).numpy()
         array = np.asarray(attention)
         # A copy, for what is given may be changed later.
-        array = array if array.dtype == np.float64 else array.astype(np.float32, copy=array.flags.writeable)
+        array = array.astype(np.float64 if array.dtype == np.float64 else np.float32, copy=array.flags.writeable)
     except (TypeError, ValueError, RuntimeError):
         array = np.empty(0)
     if array.ndim != 4 or array.size == 0:
@@ -114,7 +114,8 @@ def as_numbers(name: str, numbers, shape: tuple[int, ...]) -> np.ndarray:
     came = tuple(getattr(numbers, "shape", np.shape(numbers)))
     if came != shape:
         raise ValueError(f"{name} must have the shape {shape}; got {came}.")
-    return numbers.detach().cpu().float().numpy() if hasattr(numbers, "detach") else np.asarray(numbers, np.float32)
+    array = numbers.detach().cpu().float().numpy() if hasattr(numbers, "detach") else np.asarray(numbers)
+    return array.astype(np.float32, copy=array.flags.writeable)  # a copy, for what is given may be changed later
 
 
 def one_array(layers) -> np.ndarray:

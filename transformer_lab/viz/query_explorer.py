@@ -144,7 +144,7 @@ def _points(name: str, value, shape: tuple) -> list:
     try:
         array = np.asarray(value, dtype=np.float64)
         came = f"shape {array.shape}: {said(array)}"
-    except (TypeError, ValueError):  # rows of different lengths, or no numbers at all
+    except (TypeError, ValueError, OverflowError):  # rows of different lengths, or no numbers at all
         array, came = np.array(np.nan), said(value)
     if array.shape != shape or not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite numbers of shape {shape}; got {came}.")

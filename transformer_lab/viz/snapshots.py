@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ..arguments import check_at_least
+
 
 @dataclass
 class Snapshot:
@@ -20,6 +22,7 @@ class AttentionSnapshots(list):
 
     def __init__(self, every: int = 1):
         super().__init__()
+        check_at_least("every", every, 1)
         self.every = every
 
     def __call__(self, now) -> None:

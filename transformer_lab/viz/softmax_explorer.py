@@ -51,7 +51,7 @@ class SoftmaxExplorer(Explorer):
     def _check_scores(self, proposal):
         try:
             scores = np.asarray(proposal.value, dtype=np.float64)
-        except (TypeError, ValueError):  # no numbers
+        except (TypeError, ValueError, OverflowError):  # no numbers
             scores = np.array(np.nan)
         if scores.shape != (5,) or not (np.abs(scores) <= HIGHEST).all():
             raise ValueError(f"scores must be five numbers from {LOWEST:g} to {HIGHEST:g}; got {said(proposal.value)}.")

@@ -8,8 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from transformer_lab import GPT, TransformerConfig, generate, load, make_task, repeated_tokens, seed_everything
+from transformer_lab import (
+    GPT,
+    TransformerConfig,
+    generate,
+    head_scores,
+    load,
+    make_task,
+    repeated_tokens,
+    save,
+    scaled_dot_product_attention,
+    seed_everything,
+)
 from transformer_lab.arguments import is_number
+from transformer_lab.attention import fused_attention
 from transformer_lab.data import dates, docstring_modules, entities, numbers, toys
 from transformer_lab.data.files import split_pairs
 from transformer_lab.data.pairs import Pair
@@ -141,3 +153,24 @@ def test_what_a_view_was_given_may_change_afterwards(dtype):
 def test_weights_that_cannot_be_looked_at_are_refused(weights):
     with pytest.raises(ValueError, match="attention must be a tensor or array"):
         AttentionView(weights, ["a", "b"])
+
+
+def test_a_mask_of_zeros_and_ones_is_not_added_to_the_scores():
+    q, mask = torch.rand(1, 2, 3, 4), torch.ones(3, 3, dtype=torch.long).tril()
+    for attend in (scaled_dot_product_attention, fused_attention):
+        with pytest.raises(ValueError, match=r"The mask must hold booleans.*; got torch\.int64: mask\.bool\(\)\."):
+            attend(q, q, q, mask)
+        attend(q, q, q, mask.bool())
+
+
+def test_sizes_of_repeated_tokens_are_whole_numbers():
+    for sizes in ((0, 3), (5, -1), (5, 2.0)):
+        with pytest.raises(ValueError, match="must be a whole number, at least 1"):
+            repeated_tokens(*sizes)
+    with pytest.raises(ValueError, match="period must be at least 1"):
+        head_scores([torch.rand(1, 2, 3, 3)], period=1.5)
+
+
+def test_a_model_is_saved_with_a_tokenizer(tmp_path):
+    with pytest.raises(ValueError, match="save takes a tokenizer of transformer_lab beside the model; got NoneType"):
+        save(GPT(TransformerConfig.preset("nano", vocab_size=9)), None, tmp_path / "m")

@@ -129,6 +129,7 @@ def test_work_is_told_where_it_takes_long_and_somebody_waits(capsys, monkeypatch
         (10**8, True, "0", "Reading:"),
     ):
         monkeypatch.setenv("RANK", rank)
+        monkeypatch.setenv("LOCAL_RANK", rank)  # as torchrun sets them
         monkeypatch.setattr("transformer_lab.data.long_text.is_watched", lambda watches=watches: watches)
         assert list(watched(iter(chunks), n, "Reading")) == chunks
         shown = capsys.readouterr()

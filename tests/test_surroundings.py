@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState, PartialState
 
 from test_training import Rows, distance, in_a_fresh_python, weights
+from transformer_lab.environment import is_first_process
 from transformer_lab.training.loop import train
 from transformer_lab.training.settings import Settings
 
@@ -273,3 +274,11 @@ def test_a_model_that_cannot_learn_is_called_so():
         made_inside = Rows()
     with pytest.raises(ValueError, match="made within torch.inference_mode, and cannot learn"):
         train(made_inside, Settings(steps=2, batch_size=16), progress=False)
+
+
+def test_a_rank_that_is_not_torchruns_silences_nobody(monkeypatch):
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.setenv("RANK", "1")
+    assert is_first_process()
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert not is_first_process()

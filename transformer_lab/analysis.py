@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .arguments import generator_from
+from .arguments import check_at_least, generator_from, is_whole
 from .attention import MultiHeadAttention, explicit_attention, with_weights
 from .generation import translate_ids
 from .models import BERT, GPT, Transformer, evaluating, unwrapped
@@ -126,6 +126,8 @@ def record_residual_stream(model):
 
 def repeated_tokens(vocab_size: int, period: int, n_rows: int = 8, seed: int = 0) -> Int[Tensor, "B T"]:
     """Rows of `period` random tokens said twice: a text that only looking back can predict."""
+    for name, value, least in (("vocab_size", vocab_size, 1), ("period", period, 1), ("n_rows", n_rows, 0)):
+        check_at_least(name, value, least)
     once = torch.randint(vocab_size, (n_rows, period), generator=generator_from(seed), device="cpu")
     return torch.cat((once, once), dim=1)
 
@@ -145,7 +147,7 @@ def head_scores(
             f"attention must be a list of weights (B, H, T, T), T at least 2; got the shapes {said(shapes)}."
         )
     T = shapes[0][-1]
-    if period is not None and not 1 <= period < T:
+    if period is not None and not (is_whole(period) and 1 <= period < T):
         raise ValueError(f"period must be at least 1 and less than the {T} tokens; got {said(period)}.")
     weights = torch.stack([layer.mean(dim=0) for layer in attention])  # (L, H, T, T)
     scores = {

@@ -21,6 +21,7 @@ def scaled_dot_product_attention(
     mask: Shaped[Tensor, "*#batch #T #S"] | None = None,
 ) -> tuple[Float[Tensor, "*batch T d_value"], Float[Tensor, "*batch T S"]]:
     """softmax(q k^T / sqrt(d_key)) v, and the weights; a row with every key masked gives zeros (2017, eq. 1)."""
+    check_mask(mask)
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
     if mask is None:
         weights = scores.softmax(dim=-1)
@@ -113,6 +114,15 @@ def causal_mask(n_queries: int, n_keys: int | None = None, device=None) -> Bool[
     return allowed.tril(diagonal=n_keys - n_queries)
 
 
+def check_mask(mask: Tensor | None) -> None:
+    """Raise ValueError for a mask of whole numbers: 0 and 1, added to the scores, would hide nothing."""
+    if mask is not None and mask.dtype != torch.bool and not mask.is_floating_point():
+        raise ValueError(
+            f"The mask must hold booleans, True where attention is allowed, or floats, which are added to the scores; "
+            f"got {mask.dtype}: mask.bool()."
+        )
+
+
 def split_mask(
     mask: Shaped[Tensor, "*batch T S"],
 ) -> tuple[Bool[Tensor, "*batch T S"], Float[Tensor, "*batch T S"] | None]:
@@ -139,6 +149,7 @@ def with_causality(
     Causality alone remains a flag, for which torch has a fast kernel. Beside a mask it becomes part of the mask, and so
     it does behind a cache: torch's is_causal aligns the first query with the first key, not the last with the last.
     """
+    check_mask(mask)
     if not causal or T == 1:  # the last query sees every key
         return mask, False
     if mask is None and T == S:
@@ -154,6 +165,7 @@ def fused_attention(q, k, v, mask=None, is_causal=False) -> tuple[Tensor, None]:
 
     k and v may have fewer heads than q, each of which serves a group of queries' heads.
     """
+    check_mask(mask)
     grouped = q.shape[1] != k.shape[1]
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=is_causal, enable_gqa=grouped), None
 

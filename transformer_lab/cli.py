@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .environment import is_watched, speak_any_encoding
+from .environment import is_first_process, is_watched, speak_any_encoding
 from .files import path_of
 from .optional import own_version, require_packages
 
@@ -132,15 +132,15 @@ def train(
             checkpoint_every=checkpoint_every,
         )
         listeners = [TensorBoard(folder / "tensorboard")] if tensorboard else []
-        is_first_process = os.environ.get("RANK", "0") == "0"
-        if is_first_process:
+        speaks = is_first_process()
+        if speaks:
             check_folder(folder, resume)
         chosen = make_task(task, target, preset, seed)
-        if chosen.about and is_first_process:
+        if chosen.about and speaks:
             typer.echo(chosen.about)
         # In a file or a pipe the lines that `say` writes are enough.
         record = run_training(chosen, settings, folder, resume, [say, *listeners], progress=is_watched())
-        if is_first_process:
+        if speaks:
             report(record, folder, settings.steps)
     if record.interrupted:
         raise typer.Exit(130)

@@ -20,6 +20,11 @@ def folder(name: str) -> Path | None:
     return path_of(value) if value else None
 
 
+def is_first_process() -> bool:
+    """Is it torchrun's first process, or nobody's? A RANK without torchrun is another launcher's business."""
+    return "LOCAL_RANK" not in os.environ or os.environ.get("RANK", "0") == "0"
+
+
 def speak_any_encoding() -> None:
     """From now on what the terminal or file cannot show is printed as an escape (\\u5e74), and ends no program."""
     for stream in (sys.stdout, sys.stderr):

@@ -1,13 +1,12 @@
 """Texts of any length, in pieces: no step of the work ever holds all of one as Python holds a text."""
 
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
 
 from tqdm.auto import tqdm
 
-from ..environment import is_watched
+from ..environment import is_first_process, is_watched
 
 CHUNK = 2**12  # characters: larger ones take more memory and more time
 # Where a text may be cut so that byte pairs, as GPT-2 has them, see the same words in its chunks as in the whole:
@@ -78,7 +77,7 @@ class LongText:
 
 def watched(texts: Iterable[str], n_characters: int, work: str) -> Iterator[str]:
     """The texts, and meanwhile a progress bar or, where nobody sees one move, a line; neither if it is soon over."""
-    if n_characters < LONG or os.environ.get("RANK", "0") != "0":
+    if n_characters < LONG or not is_first_process():
         yield from texts
         return
     if not is_watched():

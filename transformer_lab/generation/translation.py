@@ -10,7 +10,9 @@ from ..models import unwrapped
 from .decoding import generate
 
 
-def translate_ids(model, tokenizer, texts: Iterable[str], max_new_tokens: int | None = None, **options) -> Int[Tensor, "B T"]:
+def translate_ids(
+    model, tokenizer, texts: Iterable[str], max_new_tokens: int | None = None, **options
+) -> Int[Tensor, "B T"]:
     """Translations as ids, [BOS] in front, with generate's options; raises ValueError for a text without tokens.
 
     Without max_new_tokens no translation is cut short before it ends, or the model's max_len does.

@@ -63,6 +63,8 @@ def check_savable(model: nn.Module, tokenizer: Tokenizer) -> None:
     model = unwrapped(model)
     if type(model) not in MODELS.values():
         raise ValueError(f"save takes a {', '.join(MODELS)}; got a {type(model).__name__}.")
+    if not isinstance(tokenizer, Tokenizer):
+        raise ValueError(f"save takes a tokenizer of transformer_lab beside the model; got {type(tokenizer).__name__}.")
     check_vocabulary(tokenizer, model.config.vocab_size)
 
 

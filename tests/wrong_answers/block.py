@@ -2,11 +2,14 @@
 
 import copy
 import re
+from dataclasses import replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from careless import copying, squeezed, switching, widened
 
 POINTS = {
     "09_block.Block": 5,
@@ -989,6 +992,44 @@ def output_detached(ids, tokens, positions, blocks, norm):
     return norm(x) @ tokens.weight.data.T
 
 
+def shared_values_alone(config, B, S, bytes_per_number):
+    kv = config.n_kv_heads or config.n_heads
+    return config.n_layers * B * S * (config.n_heads + kv) * config.head_width * bytes_per_number
+
+
+def third_with(rows):
+    """The repairs, with other rows of the table of positions in the third."""
+
+    def repair_3(ids, tokens, positions, blocks, norm):
+        x = tokens(ids) + rows(ids, positions)
+        for one in blocks:
+            x = one(x)
+        return norm(x) @ tokens.weight.T
+
+    return repaired_1, repaired_2, repair_3
+
+
+def running_on(ids, max_len):
+    return torch.arange(ids.numel()).view(ids.shape) % max_len
+
+
+def norms_on_branches(x, attention, feed_forward, norm_1, norm_2):
+    x = x + norm_1(attention(x))
+    return x + norm_2(feed_forward(x))
+
+
+def with_gate(config):
+    return replace(config, activation="swiglu") if "gelu" in config.activation else config
+
+
+def scores_too(config, B, S, n_bytes):
+    return cache_right(config, B, S, n_bytes) + config.n_layers * B * config.n_heads * S * S * n_bytes
+
+
+def identify_seven(shapes):
+    return {**identify_right(shapes), "group": 7}
+
+
 RIGHT = {
     "09_block.Block": [
         ("two lines", block(pre)),
@@ -1040,6 +1081,8 @@ RIGHT = {
 
 WRONG = {
     "09_block.Block": [
+        ("16 bits widened", block(widened(pre)), "came back as torch.float32"),
+        ("asks its input for gradients", block(switching(pre)), "require a gradient, and it still does"),
         ("post-norm", block(post), "This is a post-norm block", "M23"),
         ("norm before and after", block(ln_then_add_then_ln), "after an addition", "M18"),
         ("a norm at the end", block(last_norm), "after an addition", "M18"),
@@ -1104,6 +1147,8 @@ WRONG = {
         ("no return", block(lambda s, x: None), "forget `return`"),
     ],
     "09_block.Stack": [
+        ("axes of size 1 dropped", stack(squeezed(through)), "squeezed?"),
+        ("16 bits widened", stack(widened(through)), "came back as torch.float32"),
         ("[block] * L", stack(through, repeated), "repeats a reference"),
         ("a plain list", stack(through, plain_list), "a plain Python list"),
         ("copies of one", stack(through, cloned), "the others are copies"),
@@ -1152,6 +1197,8 @@ WRONG = {
         ("dropout", stack(lambda s, x: F.dropout(through(s, x), 0.1)), "Two calls with the same input differ"),
     ],
     "09_block.count_parameters": [
+        ("copied from the check", copying(lambda c, f: counted(c, f) + 1), "1 are too many"),
+        ("every gelu is gated", lambda c, f: counted(with_gate(c), f), "swiglu has three matrices"),
         ("final norm forgotten", wrong_count(final=lambda c: 0), "the norm at the end of one stack"),
         ("final norm also post", wrong_count(final=lambda c: c.d_model * (2 if c.norm == "layer" else 1)),
          "too much is as much as the norm at the end"),
@@ -1215,6 +1262,9 @@ WRONG = {
         ("half of them", lambda c, f: counted(c, f) / 2, "is whole"),
     ],
     "09_block.cache_bytes": [
+        ("copied from the check", copying(lambda c, B, S, n: cache_right(c, B, S + 1, n)), "One token too many"),
+        ("shared values alone", shared_values_alone, "one is counted for every query head"),
+        ("scores too", scores_too, "The scores, (B, n_heads, S, S) in each layer, are counted as well"),
         ("kv heads ignored", cache_width(lambda c: c.n_heads * c.head_width), "n_kv_heads is ignored"),
         ("d_model", cache_width(lambda c: c.d_model), "n_kv_heads is ignored"),
         ("d_model / H", cache_width(lambda c: (c.n_kv_heads or c.n_heads) * (c.d_model // c.n_heads)), "head_width"),
@@ -1258,6 +1308,8 @@ WRONG = {
         ("a quarter of a byte", cache(lambda right, c, B, S, n: right + 0.25), "is whole"),
     ],
     "09_block.forward_flops": [
+        ("copied from the check", copying(lambda c, T: 3 * flops_right(c, T)), "forward and backward"),
+        ("every gelu is gated", lambda c, T: flops_right(with_gate(c), T), "which only swiglu has"),
         ("multiply-adds", lambda c, T: flops_right(c, T) // 2, "two operations"),
         ("one token", lambda c, T: flops_right(c, T) // T, "for one token"),
         ("no core", lambda c, T: flops_right(c, T, core=0), "the two products of the attention core"),
@@ -1316,6 +1368,7 @@ WRONG = {
          * (c.n_heads * c.head_width - c.d_model), "have beyond d_model x d_model"),
     ],
     "09_block.identify": [
+        ("copied from the check", (copying(identify_seven), "no"), "the rows of w_q divided by"),
         ("first block is 0", identified(n_layers=lambda s, f: f["n_layers"] - 1), "has the number 0"),
         ("largest text", identified(n_layers=text_maximum), "As text"),
         ("both stacks", identified(n_layers=lambda s, f: f["n_layers"] * (1 + (f["family"] == "encoder-decoder"))),
@@ -1363,6 +1416,15 @@ WRONG = {
         ("heads known", (identify_right, "yes"), "give the same shapes"),
     ],
     "09_block.repair": [
+        ("second, norms on the branches", (repaired_1, norms_on_branches, repaired_3),
+         "Both norms stand on the branches", "M23"),
+        ("third, positions by token", third_with(lambda ids, table: table[ids]), "looked up by token"),
+        ("third, positions along the batch", third_with(lambda ids, table: table[: ids.shape[1], None]),
+         "The positions lie along the sequences"),
+        ("third, positions run on", third_with(lambda ids, table: table[running_on(ids, len(table))]),
+         "Positions run on from one sequence", "M34"),
+        ("first, axes of size 1 dropped", (squeezed(repaired_1), repaired_2, repaired_3), "squeezed?"),
+        ("second widened", (repaired_1, widened(repaired_2), repaired_3), "came back as torch.float32"),
         ("first as it was", (broken_1, repaired_2, repaired_3), "The skip carries norm(x)", "M15"),
         ("second as it was", (repaired_1, broken_2, repaired_3), "takes the factor 2 out", "M14"),
         ("third as it was", (repaired_1, repaired_2, broken_3), "by the number of the *sequence*", "M34"),

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from careless import copying, squeezed, switching, viewing, widened
+
 POINTS = {
     "07_layer_norm.layer_norm": 5,
     "07_layer_norm.layer_norm_backward": 6,
@@ -727,6 +729,18 @@ def claims_of_lists(claim):
 
 HAND = torch.tensor([1.0, 5.0, 2.0]), torch.tensor([1.0, 1.0, 2.0]), torch.zeros(3)
 FOUR, ONES, NOUGHTS = torch.tensor([1.0, 5.0, 2.0, -3.0]), torch.ones(4), torch.zeros(4)
+
+
+def axis_of_a_whole_position(layer, D):
+    x = torch.randn(4, 5, D)
+    other = x.clone()
+    other[0, 0] += torch.randn(D)
+    moved = (layer(other) - layer(x)).abs() > 1e-5
+    moves = moved[0, 0].all().item(), moved[0, 1:].any().item(), moved[1:].any().item()
+    names = {(1, 0, 0): "features", (1, 1, 0): "time and features", (1, 0, 1): "batch", (1, 1, 1): "batch and time"}
+    return names[tuple(map(int, moves))]
+
+
 RIGHT = {
     "07_layer_norm.layer_norm": [
         ("from the definition", norm_right),
@@ -796,6 +810,11 @@ RIGHT = {
 
 WRONG = {
     "07_layer_norm.layer_norm": [
+        ("axes of size 1 dropped", squeezed(norm_right), "squeezed?"),
+        ("16 bits widened", widened(norm_right), "came back as torch.float32"),
+        ("by view", viewing(norm_right), "view() wants contiguous inputs"),
+        ("asks its inputs for gradients", switching(norm_right), "require a gradient, and it still does"),
+        ("copied from the check", copying(over_time), "the numbers are not right yet"),
         ("over time", over_time, "taken over time (the positions)", "M20"),
         ("over the batch", over_batch, "taken over the batch;", "M20"),
         ("batch norm", as_batch_norm, "as batch norm does", "M20"),
@@ -876,6 +895,10 @@ WRONG = {
         ),
     ],
     "07_layer_norm.layer_norm_backward": [
+        ("axes of size 1 dropped", squeezed(back_right), "squeezed?"),
+        ("16 bits widened", widened(back_right), "came back as torch.float32"),
+        ("by view", viewing(back_right), "view() wants contiguous inputs"),
+        ("asks its inputs for gradients", switching(back_right), "require a gradient, and it still does"),
         ("both constant", back(lambda g, h, z, s, ga, x: h / s), "mu and sigma are treated as constants"),
         ("sigma constant", back(lambda g, h, z, s, ga, x: (h - m(h)) / s), "sigma is treated as a constant"),
         ("mu constant", back(lambda g, h, z, s, ga, x: (h - z * m(h * z)) / s), "mu is treated as a constant"),
@@ -994,6 +1017,7 @@ WRONG = {
         ("grad_x summed", lambda *a: (s(back_right(*a)[0]), *back_right(*a)[1:]), "grad_x has shape (5,)"),
     ],
     "07_layer_norm.which_axis": [
+        ("a whole position, one answer too many", axis_of_a_whole_position, "differ at once: change one alone", "M20"),
         ("a batch of one", axis_batch_of_one, "a batch of one", "M20"),
         ("one position", axis_one_position, "Every x had one position", "M20"),
         ("two of each", axis_two_of_each, "Two numbers normalise to -1 and 1"),
@@ -1021,6 +1045,9 @@ WRONG = {
         ("inside the layer", lambda layer, D: layer._ask.kind, "has no attribute '_ask'"),
     ],
     "07_layer_norm.sublayer": [
+        ("axes of size 1 dropped", squeezed(sub_if), "squeezed?"),
+        ("16 bits widened", widened(sub_if), "came back as torch.float32"),
+        ("asks its inputs for gradients", switching(sub_if), "require a gradient, and it still does"),
         ("exchanged", place(post_right, pre_right), "This is pre-norm", "M23"),
         ("always post", place(post_right, post_right), "This is post-norm", "M23"),
         ("always pre", place(pre_right, pre_right), "This is pre-norm", "M23"),
@@ -1091,6 +1118,11 @@ WRONG = {
         ("f returned", lambda x, f, norm, dropout, norm_position: f, "is of type function"),
     ],
     "07_layer_norm.rms_norm": [
+        ("axes of size 1 dropped", squeezed(rms_right), "squeezed?"),
+        ("16 bits widened", widened(rms_right), "came back as torch.float32"),
+        ("by view", viewing(rms_right), "view() wants contiguous inputs"),
+        ("asks its inputs for gradients", switching(rms_right), "require a gradient, and it still does"),
+        ("copied from the check", copying(lambda x, gamma, eps=1e-5: x), "The numbers are not right yet"),
         ("mean subtracted", rms(lambda x, e: (x.var(-1, keepdim=True, correction=0) + e).sqrt(), True), "a layer norm"),
         ("std below", rms(lambda x, e: (x.var(-1, keepdim=True, correction=0) + e).sqrt()), "standard deviation"),
         ("no root", rms(lambda x, e: m(x * x) + e), "The division is by the mean square", "M21"),
@@ -1134,6 +1166,13 @@ WRONG = {
         ("gamma detached", lambda x, g, eps=1e-5: rms_right(x, g.detach(), eps), "No gradient reaches gamma"),
     ],
     "07_layer_norm.repair": [
+        ("axes of size 1 dropped", diagnosis(stack=squeezed(stack_right)), "squeezed?"),
+        ("16 bits widened", diagnosis(stack=widened(stack_right)), "came back as torch.float32"),
+        (
+            "asks its inputs for gradients",
+            diagnosis(stack=switching(stack_right)),
+            "require a gradient, and it still does",
+        ),
         ("first: eps", diagnosis(fault_1="eps outside the root"), "the deviation of LN(x) beside that of LN(10 x)"),
         ("first: over time", diagnosis(fault_1="statistics over time"), "broken_1 keeps its positions apart"),
         ("first: unbiased", diagnosis(fault_1="unbiased variance"), "a little below 1, for any x"),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from careless import copying, squeezed, switching, viewing, widened
 from transformer_lab.positions import RotaryPositions
 from transformer_lab.positions import rotate as package_rotate
 
@@ -578,6 +579,23 @@ def all_turned_together(q, k, v, keys, values):
     return weights @ values, keys, values
 
 
+def table_of_512(max_len, D):
+    return table_right(512, D)[torch.arange(max_len).clamp(max=511)]
+
+
+def largest_changes(model, ids, a, b):
+    before, after = model(ids)[0, -1], model(swapped(ids, a, b))[0, -1]
+    return float(before.argmax() != after.argmax())
+
+
+def step_of_64(q, k, v, keys, values):
+    at = torch.tensor([min(keys.shape[-2], 64)])
+    keys = torch.cat((keys, rotate_right(k, at)), -2)
+    values = torch.cat((values, v), -2)
+    scores = rotate_right(q, at) @ keys.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    return scores.softmax(-1) @ values, keys, values
+
+
 RIGHT = {
     "08_positions.sinusoidal_table": [
         ("exp of a logarithm", table_right),
@@ -649,6 +667,12 @@ def choices(function):
 
 WRONG = {
     TABLE: [
+        ("axes of size 1 dropped", squeezed(table_right), "squeezed?"),
+        (
+            "512 rows at most",
+            lambda max_len, D: table_right(512, D)[torch.arange(max_len).clamp(max=511)],
+            "row 512 is not",
+        ),
         ("i/d", table_with(lambda i, D: i / D), "The exponent is i/d_model, half", "M26"),
         ("4i/d", table_with(lambda i, D: 4 * i / D), "The exponent is 4i/d_model, doubled twice", "M26"),
         (
@@ -709,6 +733,11 @@ WRONG = {
         ),
     ],
     ROTATE: [
+        ("by view", viewing(rotate_right), "view() wants contiguous inputs"),
+        ("asks its inputs for gradients", switching(rotate_right), "require a gradient, and it still does"),
+        ("positions sorted", lambda x, p, theta=1e4: rotate_right(x, p.sort().values, theta), "the angles are others"),
+        ("reversed", lambda x, p, theta=1e4: rotate_right(x, p, theta).flip(-1), "come back in reverse order"),
+        ("copied from the check", copying(lambda x, p, theta=1e4: x), "x comes back as it was"),
         ("neighbours", rotate_interleaved, "Neighbours are paired, 2i with 2i + 1", "M27"),
         ("cos repeated for neighbours", repeated_for_neighbours, "repeat them as", "M27"),
         ("backwards", rotate_with(sign=-1), "turn backwards"),
@@ -802,6 +831,8 @@ WRONG = {
         ("no return", lambda x, p, theta=1e4: None, "did you forget `return`?"),
     ],
     REPAIR: [
+        ("16 bits widened", diagnosis(widened(added)), "came back as torch.float32"),
+        ("asks its input for gradients", diagnosis(switching(added)), "require a gradient, and it still does"),
         ("first: halved", diagnosis(fault_1="exponent halved"), "how long does its last pair take for a turn?"),
         ("first: one speed", diagnosis(fault_1="one speed for all pairs"), "as fast as the first"),
         ("second: doubled", diagnosis(fault_2="exponent doubled"), "broken_2's pairs have not all length 1"),
@@ -888,6 +919,7 @@ WRONG = {
         ("negative position", (-16, 91), "no position of q"),
     ],
     EQUIVARIANT: [
+        ("the first columns only", lambda f, x: equivariant_right(lambda y: f(y)[:, :4], x), "compare them all"),
         ("invariance", one_order(torch.randperm, shuffle_output=False), "It says False of the identity"),
         ("exact", one_order(torch.randperm, compare=torch.equal), "not with =="),
         ("text", lambda f, x: str(equivariant_right(f, x)), "without quotation marks"),
@@ -1027,6 +1059,7 @@ WRONG = {
         ("causal", lambda H, T, S: alibi_right(H, T, S) + torch.full((T, S), -math.inf).triu(S - T + 1), "causal mask"),
     ],
     SWAP: [
+        ("is the largest logit another?", choices(largest_changes), "a yes or no"),
         ("all rows", choices(effect_with(lambda moved: moved.abs().max())), "*all* rows"),
         ("first row", choices(effect_with(lambda moved: moved[0, 0].abs().max())), "the first row"),
         ("row before", choices(effect_with(lambda moved: moved[0, -2].abs().max())), "the row before the last"),
@@ -1064,7 +1097,7 @@ WRONG = {
         ("true and false", (effect_right, False, True), "with its quotation marks"),
         ("overwritten", choices(overwritten), "swap both at once"),
         ("in place", choices(in_place), "changed its input ids in place"),
-        ("same ids", choices(same_ids), "Was `ids` itself changed?"),
+        ("same ids", choices(same_ids), "was `ids` itself changed?"),
         ("last column", choices(effect_with(lambda moved: moved[..., -1].abs().max())), "one logit (the last)"),
         (
             "not reduced",
@@ -1077,6 +1110,9 @@ WRONG = {
         ("no option", (effect_right, "equal", "changes"), "choose one of"),
     ],
     STEP: [
+        ("by view", viewing(step_right), "view() wants contiguous inputs"),
+        ("asks its inputs for gradients", switching(step_right), "require a gradient, and it still does"),
+        ("64 positions", step_of_64, "other angles than those of position S = 70"),
         ("restart at 0", step_with(query=lambda S: 0, key=lambda S: 0), "as if it stood at position 0"),
         ("key not turned", step_with(key=lambda S: None), "as if it stood at position 0"),
         ("turned again", all_turned_together, "The cached keys are turned again", "M27"),

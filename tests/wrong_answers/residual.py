@@ -4,6 +4,7 @@ WRONG[id]: (name, answer, part of the message[, misconception]). An answer of se
 """
 
 import copy
+import itertools
 import math
 import random
 
@@ -11,6 +12,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from careless import squeezed, switching, widened
 
 POINTS = {
     "06_residual.pre_norm": 6,
@@ -684,6 +687,23 @@ def gain_at_most_one(L, branch, share):
     return min(1.0, gain_right(L, branch, share))
 
 
+def find_least(factor):
+    """The layer of the least factor(before, after)."""
+
+    def find_broken(g):
+        factors = [factor(before, after) for before, after in itertools.pairwise(g)]
+        return factors.index(min(factors)) + 1
+
+    return find_broken
+
+
+def scaled_in_float32(blocks):
+    for block in blocks:
+        for last in (block.attention.w_o.weight, block.feed_forward.w_2.weight):
+            last.data = (last.data / math.sqrt(2 * len(blocks))).float()
+    return blocks
+
+
 RIGHT = {
     "06_residual.pre_norm": [
         ("module", right_module),
@@ -739,6 +759,7 @@ RIGHT = {
 
 WRONG = {
     "06_residual.pre_norm": [
+        ("16 bits widened", wrapper(widened(lambda s, x, f, n, d: x + d(f(n(x))))), "came back as torch.float32"),
         ("post-norm", wrapper(lambda s, x, f, n, d: n(x + d(f(x)))), "This is post-norm"),
         ("norm after adding", wrapper(lambda s, x, f, n, d: n(x + d(f(n(x))))), "A norm follows the addition", "M18"),
         ("norm on the skip", wrapper(lambda s, x, f, n, d: n(x) + d(f(n(x)))), "The skip carries norm(x)", "M18"),
@@ -831,6 +852,11 @@ WRONG = {
     ],
     "06_residual.variance": [
         (
+            "measured once",
+            lambda way, L, b: by_formula(way, L, b) * (1.03 if way != "post-norm" else 1),
+            "Is it measured",
+        ),
+        (
             "constant everywhere",
             lambda way, L, b: 1.0,
             "the variances add at every layer".replace("the ", "their "),
@@ -879,6 +905,9 @@ WRONG = {
         ("two digits", lambda way, L, b: round(by_formula(way, L, b), 2), "It is rounded to 2 digits"),
     ],
     "06_residual.repair": [
+        ("first, axes of size 1 dropped", repairs(squeezed(first_right)), "squeezed?"),
+        ("second, 16 bits widened", repairs(second=widened(second_right)), "came back as torch.float32"),
+        ("third asks for gradients", repairs(third=switching(third_right)), "require a gradient, and it still does"),
         ("first as it was", repairs(first=first_as_it_was), "nothing happens at all", "M14"),
         ("second as it was", repairs(second=second_as_it_was), "is added to the query", "M15"),
         ("third as it was", repairs(third=third_as_it_was), "A learnt matrix is still on the skip", "M18"),
@@ -936,6 +965,8 @@ WRONG = {
         ("second tuple", repairs(second=lambda x, w, a: (x + a(x @ w, x), w)), "returned several things"),
     ],
     "06_residual.jacobian": [
+        ("16 bits widened", (widened(jacobian_right), "w_2"), "came back as torch.float32"),
+        ("asks its inputs for gradients", (switching(jacobian_right), "w_2"), "require a gradient, and it still does"),
         ("no skip", (J_of, "w_2"), "that is J alone"),
         ("transposed", (lambda x, a, b: jacobian_right(x, a, b).T, "w_2"), "It is transposed"),
         ("identity only", (lambda x, a, b: eye(x), "w_2"), "This is I: the branch is missing"),
@@ -978,6 +1009,8 @@ WRONG = {
         ("not an option", (jacobian_right, "W2"), "choose one of"),
     ],
     "06_residual.find_broken": [
+        ("rounded", find_least(lambda a, b: round(a / b, 1)), "You round the factors to 1 digit:"),
+        ("kept from 0", find_least(lambda a, b: max(a, 1e-6) / max(b, 1e-6)), "Small gradients are drowned"),
         ("last layer", lambda g: len(g) - 1, "You blame the last layer"),
         ("first layer", lambda g: 1, "You blame the first layer"),
         ("smallest gradient", lambda g: g.index(min(g)) + 1, "the smallest gradient"),
@@ -996,12 +1029,13 @@ WRONG = {
         ("first left out", lambda g: find_by_ratio(g[1:]) + 1 if len(g) > 2 else 1, "You never blame the first layer"),
         ("last left out", lambda g: find_by_ratio(g[:-1]) if len(g) > 2 else 1, "You never blame the last layer"),
         ("far from one", find_far_from_one, "furthest from 1"),
-        ("below half the mean", find_below_half_the_mean, "10 of 11 stacks are right"),
+        ("below half the mean", find_below_half_the_mean, " stacks are right. One that is not"),
         ("reversed in place", find_and_reverse, "find_broken changed the list"),
         ("middle", lambda g: len(g) // 2, "stacks are right"),
         ("text", lambda g: str(find_by_ratio(g)), "wanted the number of a layer"),
     ],
     "06_residual.scale_branches": [
+        ("float32 after all", scaled_in_float32, "is torch.float32 now, it was torch.float64"),
         ("1/2L", scaling(lambda L, i: 1 / (2 * L)), "The factor is 1/2L"),
         ("1/sqrt(L)", scaling(lambda L, i: L**-0.5), "a block has two branches"),
         ("1/L", scaling(lambda L, i: 1 / L), "The factor is 1/L:"),
@@ -1052,6 +1086,12 @@ WRONG = {
         ("no return", scale_no_return, "returned None"),
     ],
     "06_residual.skip_gain": [
+        ("2 // L", (lambda L, b, s: max(0.0, s ** (2 // L) - b * b) ** 0.5, 0.71), "write 2 / L"),
+        (
+            "no branch, no root",
+            (lambda L, b, s: gain_right(L, b, s) if b else s, 0.71),
+            "skip_gain(9, 0.0, 0.4) is 0.4",
+        ),
         ("0.70", (gain_right, 0.7), "One step more"),
         ("0.706", (gain_right, 0.706), "with more decimals it is 0.7070"),
         ("0.714", (gain_right, 0.714), "0.714 is near: at 0.714 the share is"),

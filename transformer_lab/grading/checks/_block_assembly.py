@@ -9,7 +9,17 @@ from torch import Tensor, nn
 from ..answer import Answer
 from ..score import NotDone, Wrong, check
 from . import _block_faults as faults
-from .common import close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal, settled
+from .common import (
+    close,
+    compare,
+    expect_tensor,
+    has_gradient,
+    keeps_dtype,
+    keeps_every_dtype,
+    leaves_alone,
+    normal,
+    settled,
+)
 
 B, T, D = 3, 5, 6
 
@@ -76,11 +86,12 @@ class Block:
         block, attention, feed_forward = build(Block)
         gradients_arrive(block, "Block", lambda x: block_spec(x, attention, feed_forward, norm=fast_norm))
         try:
-            got = run_module(block.double(), normal(B, T, D).double(), "Block")
+            keeps_every_dtype(
+                lambda dtype: run_module(block.to(dtype), normal(B, T, D, dtype=dtype), "Block"), "the output"
+            )
         except RuntimeError:  # a norm that is not among the block's parameters stays in float32
             settled(lambda: parameters_of_a_block(block, attention, feed_forward), "What the block holds is")
             raise
-        keeps_dtype(got, torch.float64, "the output")
 
 
 class Stack:
@@ -94,10 +105,10 @@ class Stack:
 
     @check("the output: each block reads what the one before it wrote", 2)
     def output(Stack):
-        for n_layers, width in ((3, D), (1, D), (4, 10)):
+        for n_layers, width, leading in ((3, D, (B, T)), (1, D, (B, T)), (4, 10, (B, T)), (2, D, (1, 1))):
             stack, made = build_stack(Stack, n_layers, width)
             made = parameters_of_a_stack(stack, made, n_layers, width)[0]
-            x = 2 * normal(B, T, width)
+            x = 2 * normal(*leading, width)
             got = run_module(stack, x, "Stack")
             compare(got, stack_spec(x, made), faults.stacks(x, made), "the output", 1e-4)
 
@@ -106,6 +117,9 @@ class Stack:
         stack, made = build_stack(Stack, 3)
         parameters_of_a_stack(stack, made, 3)
         gradients_arrive(stack, "Stack", lambda x: stack_spec(x, made))
+        keeps_every_dtype(
+            lambda dtype: run_module(stack.to(dtype), normal(B, T, D, dtype=dtype), "Stack"), "the output"
+        )
 
 
 def build(Block, width: int = D) -> tuple[nn.Module, Mixer, Bender]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..score import Wrong, check
 from . import _block_faults as faults
 from ._block_assembly import Bender, Mixer, block_spec, layer_norm
-from .common import close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from .common import close, compare, expect_tensor, has_gradient, keeps_dtype, keeps_every_dtype, leaves_alone, normal
 
 
 class repair:
@@ -21,7 +21,7 @@ class repair:
 
     @check("repair 1: a pre-norm block", 1)
     def first(repair_1, repair_2, repair_3):
-        for shape in ((3, 5, 6), (2, 4, 8)):
+        for shape in ((3, 5, 6), (2, 4, 8), (1, 1, 4)):
             x, a, f, n_1, n_2, (one, two) = parts(shape)
             got = expect_tensor(repair_1(x.clone(), a, f, n_1, n_2), "the output", shape)
             wanted = block_spec(x, a, f, one, two)
@@ -29,10 +29,11 @@ class repair:
             keeps_dtype(got, x.dtype, "the output")
             same_gradients(got, wanted, a=a, f=f, n_1=n_1, n_2=n_2)
         leaves_alone(lambda x: repair_1(x, a, f, n_1, n_2), x=x)
+        keeps_every_dtype(lambda dtype: repair_1(*in_dtype(dtype, x, a, f, n_1, n_2)), "the output")
 
     @check("repair 2: a post-norm block", 1)
     def second(repair_1, repair_2, repair_3):
-        for shape in ((3, 5, 6), (2, 4, 8)):
+        for shape in ((3, 5, 6), (2, 4, 8), (1, 1, 4)):
             x, a, f, n_1, n_2, (one, two) = parts(shape)
             got = expect_tensor(repair_2(x.clone(), a, f, n_1, n_2), "the output", shape)
             middle = layer_norm(x + a(x), *one)
@@ -41,6 +42,7 @@ class repair:
             keeps_dtype(got, x.dtype, "the output")
             same_gradients(got, wanted, a=a, f=f, n_1=n_1, n_2=n_2)
         leaves_alone(lambda x: repair_2(x, a, f, n_1, n_2), x=x)
+        keeps_every_dtype(lambda dtype: repair_2(*in_dtype(dtype, x, a, f, n_1, n_2)), "the output")
 
     @check("repair 3: from ids to logits", 1)
     def third(repair_1, repair_2, repair_3):
@@ -64,12 +66,34 @@ class repair:
             compare(got, wanted, path_faults(ids, *model), "the logits", 1e-4)
             keeps_dtype(got, wanted.dtype, "the logits")
             same_gradients(got, wanted, tokens=tokens, positions=model[1], norm=model[-1])
+        keeps_every_dtype(
+            lambda dtype: repair_3(ids, *in_dtype(dtype, tokens, positions), in_dtype(dtype, *blocks), norm.to(dtype)),
+            "the logits",
+        )
+
+
+def in_dtype(dtype, *things) -> list:
+    """Tensors and modules in this dtype, the modules themselves changed: their numbers are not asked for again."""
+    return [thing.to(dtype) for thing in things]
 
 
 def assembled(answer, ids, tokens, positions, blocks, norm):
     try:
         return answer(ids, tokens, positions, blocks, norm)
+    except IndexError as error:
+        if "out of bounds" in str(error) or "out of range in self" in str(error):
+            raise Wrong(
+                f"positions has max_len = {len(positions)} rows, and one beyond them is asked for. Are positions "
+                "looked up by token, or counted on from one sequence to the next? Wanted by place: 0 ... T - 1 in each."
+            ) from error
+        raise
     except RuntimeError as error:
+        B, T = ids.shape
+        if f"({B})" in str(error) and f"({T})" in str(error):
+            raise Wrong(
+                f"The positions lie along the sequences, B = {B} of them, where the tokens should be, T = {T}: "
+                "(T, d_model) is added to (B, T, d_model) as it is, the same to each sequence."
+            ) from error
         if f"({len(positions)})" in str(error):
             raise Wrong(
                 f"positions is a table of max_len = {len(positions)} rows; a sequence has T = {ids.shape[1]} tokens. "
@@ -209,6 +233,9 @@ def post_faults(x, a, f, n_1, n_2):
     yield n_1(q + f(q)), "The norms are exchanged: norm 1 follows attention, norm 2 the feed-forward layer.", None
     q = n_1(x + f(x))
     yield n_2(q + a(q)), "The feed-forward layer comes before attention: attention is first.", None
+    q = x + n_1(a(x))
+    words = "Both norms stand on the branches, x + norm(part(x)); wanted after the additions: norm(x + part(x))."
+    yield q + n_2(f(q)), words, "M23"
     yield middle + n_2(f(middle)), "Norm 2 stands on the branch; wanted after the addition: norm(x + part(x)).", "M23"
     yield n_2(middle + f(x)), "The feed-forward layer reads the block's input; wanted what norm 1 gave.", None
     first = "norm_1(x + attention(x))", lambda x: n_1(x + a(x))
@@ -271,6 +298,9 @@ def path_faults(ids, tokens, positions, blocks, norm):
         None,
     )
     yield finish(x + positions[T - 1]), "All tokens get the same position, the last one's.", "M34"
+    counted = torch.arange(B * T).view(B, T) % len(positions)
+    words = "Positions run on from one sequence of the batch to the next; each sequence starts at 0."
+    yield finish(x + positions[counted]), words, "M34"
     yield (
         finish(x + positions[ids % len(positions)]),
         "Positions are looked up by token; wanted by place: 0 ... T - 1.",

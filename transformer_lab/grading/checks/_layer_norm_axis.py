@@ -85,9 +85,22 @@ def diagnose(which_axis, kinds, widths=(6,)) -> None:
             "means of the output mislead, for each layer has a scale and a shift."
         )
     if len({other for like, other in verdicts if like.kind == box.kind}) > 1:
-        why = "Of another such layer it says otherwise: does it look at means, or at one place only? Each layer has a"
-        raise Wrong(f"{told} {why} scale and a shift. See which outputs move when one input does.")
-    raise Wrong(f"{told} {WHERE.get((box.kind, word), ELSE)}", "M20")
+        why = (
+            "Of another such layer it says otherwise. Is what counts as `moved` too large, or only one place looked at?"
+        )
+        why += " Or are means of the output compared? They mislead: each layer has a scale and a shift."
+        raise Wrong(f"{told} {why} See which outputs move when one input does.")
+    why = WHERE.get((box.kind, word), ELSE)
+    if why.endswith("do not move.") and (several := at_once(box)) > 1:
+        why += f" But between the x that your function compares, {several} numbers differ at once: change one alone."
+    raise Wrong(f"{told} {why}", "M20")
+
+
+def at_once(box: BlackBox) -> int:
+    """In how many numbers the first x and the one most like it differ; 0 if there are no two to compare."""
+    (_, first, _), *others = box.asked
+    apart = [int((x != first).sum()) for _, x, _ in others if x.shape == first.shape]
+    return min(filter(None, apart), default=0)
 
 
 def unseen(box: BlackBox, verdicts: list) -> str:

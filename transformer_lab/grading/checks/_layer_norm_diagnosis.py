@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..score import NotDone, Wrong, check
 from ._layer_norm_place import B, D, T, parts
-from .common import compare, diagnosed, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal, number
+from .common import compare, diagnosed, expect_tensor, has_gradient, keeps_every_dtype, leaves_alone, normal, number
 
 # What the learner chooses from -> what such a piece would show. The notebook explains each in a table.
 FAULTS = {
@@ -115,13 +115,19 @@ def whole_stack(answer) -> None:
                 "The function changed the list of sub-layers or of norms that it was given: a model that calls it "
                 "twice has no layers left. Look for pop(), del or reverse(), and go through them with `for`."
             )
-        keeps_dtype(got, x.dtype, "the result")
         leaves_alone(lambda x: answer(x, list(sublayers), list(norms), final), x=x)  # noqa: B023 - called at once
+    keeps_every_dtype(lambda dtype: one_position(answer, dtype), "the result")
     x.requires_grad_()
     upstream = normal(B, T, D)
     both = answer(x * 1.0, sublayers, norms, final), stack(x, layers, final, "pre")
     found, told = (torch.autograd.grad((has_gradient(y, "the result") * upstream).sum(), x)[0] for y in both)
     compare(found, told, name="the gradient of x (look for .detach() and no_grad)", tolerance=1e-3)
+
+
+def one_position(answer, dtype) -> Tensor:
+    """A stack over one position alone, of parts that take any dtype."""
+    norm, x = (lambda z: F.layer_norm(z, (D,))), normal(1, 1, D, dtype=dtype)
+    return expect_tensor(answer(x, [torch.tanh] * 2, [norm] * 2, norm), "the result", (1, 1, D))
 
 
 RULES = {

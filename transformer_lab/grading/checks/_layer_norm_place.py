@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..score import Wrong, check
-from .common import close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from .common import close, compare, expect_tensor, has_gradient, keeps_dtype, keeps_every_dtype, leaves_alone, normal
 
 B, T, D = 2, 3, 5
 KEEP = 0.75
@@ -62,6 +62,13 @@ class sublayer:
             upstream = normal(B, T, D)
             found, told = (torch.autograd.grad((y * upstream).sum(), x)[0] for y in (got, right))
             compare(found, told, cut(place, x, f, norm, upstream), f'the gradient of x for "{place}"', 1e-4)
+            keeps_every_dtype(lambda dtype, place=place: one_position(sublayer, place, dtype), "the result")
+
+
+def one_position(answer, place: str, dtype) -> Tensor:
+    """A step of one position alone, with parts that take any dtype."""
+    parts = torch.tanh, lambda z: torch.nn.functional.layer_norm(z, (D,)), lambda z: z
+    return expect_tensor(answer(normal(1, 1, D, dtype=dtype), *parts, place), "the result", (1, 1, D))
 
 
 def cut(place, x, f, norm, upstream):

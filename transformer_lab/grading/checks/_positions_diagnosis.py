@@ -15,7 +15,7 @@ from .common import (
     diagnosed,
     expect_tensor,
     has_gradient,
-    keeps_dtype,
+    keeps_every_dtype,
     leaves_alone,
     normal,
 )
@@ -87,7 +87,7 @@ def repaired(answer) -> None:
         got = expect_tensor(got, "the result", (B, T, D))
         wanted = x.double() + table_by_loops(T, D)
         compare(got, wanted, added_faults(x.double(), got), "the result", LONG)
-        keeps_dtype(got, x.dtype, "the result")
+    keeps_every_dtype(lambda dtype: added(answer, normal(2, 4, 6, dtype=dtype)), "the result")
     x = normal(2, 4, 6, dtype=torch.float64)
     leaves_alone(answer, x=x)
     has_gradient(answer(x.clone().requires_grad_() * 1.0), "x + table")

@@ -141,6 +141,9 @@ def special():
         signs = torch.zeros(4).scatter(0, torch.tensor(pair), torch.tensor([1.0, -1.0]))
         words = f"adding +t to feature {pair[0]} and -t to feature {pair[1]}"
         yield lambda x, signs=signs: x + T * signs, words, feature
+    words = "adding 0.01 to every other row of a column that x has not, of five"
+    wide = "f may give more columns than x has, (T, any width): compare them all."
+    yield lambda x: torch.cat((x, x[:, :1] + 0.01 * (T % 2)), 1), words, wide
     corner = torch.zeros(9, 4)
     corner[6, 1] = 0.01
     yield (
@@ -232,7 +235,8 @@ def why(got, wanted, ids, a, b) -> str:
     soft = after.softmax(-1) - before.softmax(-1)
     logs = after.log_softmax(-1) - before.log_softmax(-1)
     faults = {
-        "0 came back: both runs saw the same tokens. Was `ids` itself changed? Swap in a clone.": torch.zeros(()),
+        "0 came back: either both runs saw the same tokens (was `ids` itself changed? Swap in a clone), or it is a yes "
+        "or no, in place of how far a logit moved.": torch.zeros(()),
         "1 came back: rounded to whole numbers, or a yes? Wanted is by how much the logit changes.": torch.ones(()),
         "This is the largest change in *all* rows; only the last row is asked for: [:, -1].": moved.abs().max(),
         "This is the change of row a; wanted the last row: [:, -1].": moved[a].abs().max(),

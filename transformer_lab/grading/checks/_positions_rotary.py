@@ -7,10 +7,21 @@ import torch
 from torch import Tensor
 
 from ..score import NotDone, Wrong, check
-from .common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal, settled
+from .common import (
+    close,
+    compare,
+    copies,
+    expect_tensor,
+    has_gradient,
+    keeps_dtype,
+    leaves_alone,
+    normal,
+    reordered,
+    settled,
+)
 
 CASES = (((5, 8), 10_000.0), ((3, 7, 6), 10_000.0), ((2, 3, 5, 12), 300.0), ((4, 1, 2), 500.0), ((3, 3, 4), 90.0))
-COUNTED = (3, 4, 9, 17, 30, 31, 40)  # positions with gaps: they are given, not counted
+COUNTED = (3, 9, 4, 17, 30, 31, 40)  # with gaps, and in no order: they are given, not counted
 FAR = 5000
 NOT_ONE = "positions come with the call and need not be 0, 1, 2, ...: with a cache a token may stand at 57. Use them."
 
@@ -24,6 +35,7 @@ class rotate:
             x = normal(*shape)
             turned(rotate, x, torch.arange(shape[-2]), theta)
             at_zero(rotate, x, theta)
+        turned(rotate, reordered(normal(2, 3, 5, 12)), torch.arange(5), 10_000.0)
 
     @check("each pair turned by position * theta^(-2i/d_head)", 2)
     def values(rotate):
@@ -31,8 +43,8 @@ class rotate:
             settled(lambda shape=shape, theta=theta: at_zero(rotate, normal(*shape), theta), "x at position 0 is")
         for shape, theta in CASES:
             x, positions = normal(*shape), torch.tensor(COUNTED[: shape[-2]])
-            wanted = rotate_by_loops(x, positions, theta)
             got = turned(rotate, x, positions, theta)
+            wanted = rotate_by_loops(x, positions, theta)
             if not close(got, wanted, 1e-4):
                 faults = rotate_faults(x, positions, theta)
                 if not close(got, wanted, 0.02):  # nearer than that it is a matter of precision
@@ -176,6 +188,8 @@ def zero_faults(x):
     words = "x at position 0 is turned as if it stood at its row's number, 0, 1, 2, ...: " + NOT_ONE
     yield rotate_by_loops(x, torch.arange(x.shape[-2])), words, None
     yield rotate_by_loops(x, torch.ones(x.shape[-2])), "Position 0 is treated as position 1.", None
+    words = "At position 0 the features come back in reverse order: the first half stays the first, (a, b)."
+    yield x.flip(-1), words, None
     words = "At position 0 every vector has length 1: rotary keeps the length that it had."
     yield torch.nn.functional.normalize(x, dim=-1), words, None
     yield (

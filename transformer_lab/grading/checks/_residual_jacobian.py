@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..score import Wrong, check
 from ._residual_faults import judge
-from .common import chosen, close, copies, expect_tensor, keeps_dtype, leaves_alone, normal
+from .common import chosen, close, copies, expect_tensor, keeps_every_dtype, leaves_alone, normal
 
 OPTIONS = ("w_1", "w_2", "both", "neither")
 LOOK = "Input j reaches output i around (if i = j) and through each hidden unit c that is on: w_1[j, c] * w_2[c, i]."
@@ -17,9 +17,8 @@ class jacobian:
 
     @check("a table (D, D) of the same dtype", 0.5)
     def shape(jacobian, choice):
-        for dtype in (torch.float32, torch.float64):
-            for D, d_ff in SIZES:
-                keeps_dtype(table(jacobian, *case(D, d_ff, dtype)), dtype, "the Jacobian")
+        for D, d_ff in SIZES:
+            keeps_every_dtype(lambda dtype, sizes=(D, d_ff): table(jacobian, *case(*sizes, dtype)), "the Jacobian")
 
     @check("a branch that starts at zero", 1)
     def zero(jacobian, choice):

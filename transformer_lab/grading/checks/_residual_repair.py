@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ..score import Wrong, check
 from . import _residual_faults as faults
-from .common import compare, expect_tensor, keeps_dtype, leaves_alone, normal
+from .common import compare, expect_tensor, keeps_dtype, keeps_every_dtype, leaves_alone, normal
 
 LOOK = "It is one addition: x as it is, plus what the sub-layer says."
-SHAPES = ((2, 5, 12), (3, 4, 7))
+SHAPES = ((2, 5, 12), (3, 4, 7), (1, 1, 4))
 
 
 class repair:
@@ -23,6 +23,7 @@ class repair:
             x, f, norm, _ = parts(shape)
             judge(lambda x, f=f, norm=norm: repair_1(x, f, norm), x, lambda x, f=f, norm=norm: norm(x + f(x)),
                   lambda x, f=f, norm=norm: post_norm(x, f, norm))  # fmt: skip
+        keeps_every_dtype(lambda dtype: repair_1(normal(2, 3, 4, dtype=dtype), torch.tanh, plain_norm), "the repair")
 
     @check("repair 2: attention, no norm", 1)
     def second(repair_1, repair_2, repair_3):
@@ -36,6 +37,9 @@ class repair:
             judge(lambda x, w=w, attend=attend: repair_2(x, w, attend), x,
                   lambda x, w=w, attend=attend: x + attend(x @ w, x),
                   lambda x, w=w, attend=attend: attended(x, w, attend))  # fmt: skip
+        keeps_every_dtype(
+            lambda dtype: repair_2(normal(2, 3, 4, dtype=dtype), normal(4, 4, dtype=dtype), torch.add), "the repair"
+        )
 
     @check("repair 3: pre-norm", 1)
     def third(repair_1, repair_2, repair_3):
@@ -43,6 +47,10 @@ class repair:
             x, f, norm, w = parts(shape)
             judge(lambda x, f=f, norm=norm, w=w: repair_3(x, f, norm, w), x, lambda x, f=f, norm=norm: x + f(norm(x)),
                   lambda x, f=f, norm=norm, w=w: projected(x, f, norm, w))  # fmt: skip
+        keeps_every_dtype(
+            lambda dtype: repair_3(normal(2, 3, 4, dtype=dtype), torch.tanh, plain_norm, normal(4, 4, dtype=dtype)),
+            "the repair",
+        )
 
 
 def parts(shape):
@@ -61,6 +69,10 @@ def parts(shape):
     return 2 * normal(*shape, dtype=torch.float64) + 0.5, f, norm, w
 
 
+def plain_norm(x: Tensor) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:])
+
+
 def judge(answer, x: Tensor, right, mistaken) -> None:
     """A repair is whole or it is none: numbers, dtype, gradient, and inputs left alone."""
     got = answer(x.clone())
@@ -76,7 +88,7 @@ def judge(answer, x: Tensor, right, mistaken) -> None:
         raise Wrong("No gradient flows back to x. Look for .detach(), .data or torch.no_grad().")
     ours, theirs = (torch.autograd.grad((value * upstream).sum(), source)[0] for value in (right(source), out))
     try:
-        compare(theirs, ours, name="the gradient at x", tolerance=1e-4)
+        compare(theirs, ours, name="The gradient at x", tolerance=1e-4)
     except Wrong as wrong:
         raise Wrong(f"The output is right. {wrong} Look for .detach() on one of the two paths.") from None
 

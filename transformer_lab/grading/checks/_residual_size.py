@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..score import NotDone, Wrong, check
-from .common import compare, number, one_number
+from .common import apart, close, compare, number, one_number
 
 POINTS = ((1, 0.5), (2, 0.5), (3, 1.3), (5, 0.8), (6, 1.0), (12, 0.9))  # L, branch
 GROWS = "The skip does not keep the size: x and F(x) are uncorrelated, so their variances add at every layer."
@@ -62,6 +62,12 @@ def judge(answer, way: str) -> None:
         if str(wrong) in {message for _, message, _ in faults}:
             where = f" (L = {L}, branch = {branch}: yours is {number(got[at])}, wanted {number(wanted[at])}.)"
             raise Wrong(str(wrong) + where, wrong.misconception) from None
+        if close(got, wanted, 0.1):
+            raise Wrong(
+                f'variance("{way}", {L}, {branch}) is {apart(got[at], wanted[at])[0]}; wanted '
+                f"{apart(got[at], wanted[at])[1]}, and the others are near what is wanted, too. Is it measured with "
+                "random numbers, or kept in 16 bits? Wanted is the expected variance, from a formula."
+            ) from None
         raise Wrong(
             f'variance("{way}", {L}, {branch}) is {number(got[at])}; wanted {number(wanted[at])}. '
             "Start with variance 1 and do one layer at a time: what does F add, and what does norm do?"
@@ -261,7 +267,8 @@ class skip_gain:
 
     @check("any depth, branch and share", 1.5)
     def values(skip_gain, smallest_skip):
-        points = [(32, 0.5, 0.01), (8, 0.3, 0.05), (5, 0.2, 0.5), (64, 0.7, 0.3), (12, 0.9, 0.8)]
+        points = [(32, 0.5, 0.01), (8, 0.3, 0.05), (5, 0.2, 0.5), (64, 0.7, 0.3), (12, 0.9, 0.8), (9, 0.0, 0.4),
+                  (6, 0.5, 1.0)]  # fmt: skip
         got = [one_number(skip_gain(*point), f"skip_gain{point}") for point in points]
         wanted = [gain_by_search(*point) for point in points]
         at = next((i for i in range(len(points)) if not nearly(got[i], wanted[i])), None)
@@ -332,6 +339,8 @@ def misread():
     yield lambda L, b, s: max(0.0, s ** (2 / L) - b * b), "This is the square of the skip gain: take the root."
     yield lambda L, b, s: root(s ** (2 / L) + b * b), "branch^2 is added; it must be taken off share^(2/L)."
     yield lambda L, b, s: s ** (2 / L), "The branches are forgotten, and the root."
+    words = "2 // L cuts the exponent off to a whole number: write 2 / L."
+    yield lambda L, b, s: root(s ** (2 // L) - b * b), words
     for off in (-1, 1):
         yield (
             lambda L, b, s, off=off: root(s ** (2 / (L + off)) - b * b),

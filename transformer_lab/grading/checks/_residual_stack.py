@@ -1,5 +1,6 @@
 """Lesson 06: the checks of two questions about whole stacks: the layer without a skip, and a good start."""
 
+import itertools
 import math
 
 import torch
@@ -16,6 +17,7 @@ STACKS = (
     (24, 9, 1.0, 0.27, False), (16, 16, 1.0, 0.33, True), (30, 4, 0.73, 0.22, False), (20, 1, 1.0, 0.23, False),
     (12, 7, 1.0, 0.33, True), (8, 3, 1.15, 0.43, False), (25, 6, 0.61, 0.16, False), (2, 1, 0.92, 0.23, False),
     (10, 8, 0.36, 0.12, False), (18, 12, 1.0, 0.77, False), (14, 5, 2.0, 0.93, False),
+    (8, 2, 0.031, 0.013, False),
 )  # fmt: skip
 FURTHEST = (
     "You take the factor furthest from 1. Whole layers may be far from 1 too, where the skip is strong: "
@@ -114,16 +116,29 @@ def misled(lists: list[list[float]], wanted: list[int]):
         each(lambda g: factors(g).index(min(factors(g)))),
         "Off by one: factors[0] belongs to layer 1.",
     )
+    for digits in (1, 2):
+        yield (
+            each(lambda g, digits=digits: steepest([round(factor, digits) for factor in factors(g)])),
+            f"You round the factors to {digits} digit{'s' * (digits > 1)}: where all gains are small, they come out "
+            "alike. Compare them as they are.",
+        )
+    for small in (1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10):
+        for how in (lambda size, small=small: size + small, lambda size, small=small: max(size, small)):
+            yield (
+                each(lambda g, how=how: steepest(factors([how(size) for size in g]))),
+                "Small gradients are drowned, by a number added to them or a smallest size: where all gains are small, "
+                "gradients become as small as 1e-10. Divide them as they are.",
+            )
     yield each(lambda g: furthest([abs(math.log(factor)) for factor in factors(g)])), FURTHEST
     yield each(lambda g: furthest([abs(factor - 1) for factor in factors(g)])), FURTHEST
-    for tenths in range(3, 10):
-        bound = tenths / 10
-        first = each(lambda g, bound=bound: next((i + 1 for i, f in enumerate(factors(g)) if f < bound), 1))
+    for tenths, down, none in itertools.product(range(2, 10), (False, True), (0, 1, -1)):
+        bound, way = tenths / 10, reversed if down else iter
         yield (
-            first,
+            each(lambda g, bound=bound, way=way, none=none: next(
+                (i + 1 for i, f in way(list(enumerate(factors(g)))) if f < bound), none % len(g))),
             f"You take the first layer that multiplies the gradient by less than some bound, such as {bound}. The "
             "gains are not known, so no fixed bound will do: take the smallest factor.",
-        )
+        )  # fmt: skip
     yield (
         each(lambda g: steepest(factors(g)[1:]) + 1),
         "You never blame the first layer; here it was the broken one once.",
@@ -170,8 +185,8 @@ class scale_branches:
 
     @check("the last matrix of each branch, by the right factor", 1.5)
     def values(scale_branches):
-        for L in (5, 7):
-            factors = changed(scale_branches, L)
+        for L, dtype in ((5, torch.float32), (7, torch.float64)):
+            factors = changed(scale_branches, L, dtype)
             last = {name: factor for name, factor in factors.items() if name.endswith(LAST)}
             others = [name for name, factor in factors.items() if name not in last and factor != 1]
             raise_for(last, others, L, len(factors))
@@ -233,14 +248,14 @@ def named(i: int, block: Block):
     return [(f"{i}.{name}", parameter) for name, parameter in block.named_parameters()]
 
 
-def fresh(L: int) -> list[nn.Module]:
+def fresh(L: int, dtype=torch.float32) -> list[nn.Module]:
     config = TransformerConfig(vocab_size=5, d_model=12, n_heads=3, n_layers=L, d_ff=20, bias=False)
-    return [Block(config) for _ in range(L)]
+    return [Block(config).to(dtype) for _ in range(L)]
 
 
-def changed(answer, L: int) -> dict[str, float | None]:
+def changed(answer, L: int, dtype=torch.float32) -> dict[str, float | None]:
     """By what each parameter was multiplied, "0.attention.w_o.weight" and so on; None where it is not one factor."""
-    blocks = fresh(L)
+    blocks = fresh(L, dtype)
     before = {
         f"{i}.{name}": p.detach().clone() for i, block in enumerate(blocks) for name, p in block.named_parameters()
     }

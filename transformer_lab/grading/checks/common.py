@@ -4,6 +4,7 @@ A fault is a wrong answer somebody gives: (the numbers it yields, what to tell i
 """
 
 import math
+import re
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from ..score import NotDone, Wrong
 
 TOLERANCE = 1e-5
+DTYPES = torch.float64, torch.float32, torch.bfloat16  # what "the dtype is kept" stands for: 16 bits too
 NEARLY = "It is nearly right: something is rounded, clamped or of low precision, or a small number is added."
 
 
@@ -22,6 +24,11 @@ def normal(*shape: int, dtype=torch.float32) -> Tensor:
 def copies(*tensors: Tensor) -> list[Tensor]:
     """An answer gets copies, so that one that writes into its inputs cannot spoil the comparison."""
     return [tensor.clone() for tensor in tensors]
+
+
+def reordered(tensor: Tensor) -> Tensor:
+    """The same numbers in another order in memory, as transpose leaves them: view() refuses it, reshape() does not."""
+    return tensor.permute(*reversed(range(tensor.ndim))).contiguous().permute(*reversed(range(tensor.ndim)))
 
 
 def close(got: Tensor, wanted: Tensor, tolerance: float = TOLERANCE) -> bool:
@@ -137,6 +144,18 @@ def keeps_dtype(got: Tensor, dtype: torch.dtype, name: str) -> None:
             f"The input is {dtype}, {name} came back as {got.dtype}. "
             "Look for .float(), .double(), a dtype=..., or a new tensor that takes the default dtype."
         )
+
+
+def keeps_every_dtype(call, name: str) -> None:
+    """call(dtype) gives a tensor of that dtype; what torch cannot do in 16 bits is not the answer's fault."""
+    for dtype in DTYPES:
+        try:
+            got = call(dtype)
+        except (RuntimeError, TypeError) as error:
+            if dtype.itemsize > 2 or not re.search("not implemented for|unsupported", str(error), re.IGNORECASE):
+                raise
+        else:
+            keeps_dtype(got, dtype, name)
 
 
 def leaves_alone(call, **inputs: Tensor) -> None:

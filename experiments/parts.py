@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from transformer_lab import exact_match, load, switch_off
-from transformer_lab.ablation import PARTS
+from transformer_lab.analysis.ablation import PARTS
 from transformer_lab.data import dates
 from transformer_lab.tasks.translation import Translation
 

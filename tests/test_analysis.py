@@ -25,8 +25,8 @@ from transformer_lab import (
     replace_attention,
     switch_off,
 )
-from transformer_lab.ablation import PARTS, ablate_edges, no_choice
-from transformer_lab.analysis import text_attention, translation_attention
+from transformer_lab.analysis.ablation import PARTS, ablate_edges, no_choice
+from transformer_lab.analysis.reading import text_attention, translation_attention
 from transformer_lab.attention import scaled_dot_product_attention
 
 families = pytest.mark.parametrize("family", FAMILIES)

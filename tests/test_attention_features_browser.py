@@ -12,8 +12,8 @@ from test_attention_view_browser import KEYS, QUERIES, Drawn, live, random, show
 from test_live_attention import by_hand, gpt
 from test_views import INVISIBLE
 from transformer_lab import load, record_attention, replace_attention
+from transformer_lab.analysis.recording import record_heads
 from transformer_lab.viz import AttentionView
-from transformer_lab.viz.heads_at_work import record_heads
 from transformer_lab.viz.inputs import visible
 from transformer_lab.viz.snapshots import Snapshot
 

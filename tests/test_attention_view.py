@@ -16,7 +16,7 @@ from matplotlib.image import imread
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from transformer_lab import Settings, causal_mask, load, scaled_dot_product_attention, train
-from transformer_lab.analysis import translation_attention
+from transformer_lab.analysis.reading import translation_attention
 from transformer_lab.tasks.induction import Induction
 from transformer_lab.viz import AttentionSnapshots, AttentionView, attention_picture
 from transformer_lab.viz.snapshots import Snapshot
@@ -356,7 +356,7 @@ def test_a_listener_keeps_what_training_did():
     assert [one.step for one in snapshots] == [4, 8]
     shown = AttentionView.over_training(snapshots)
     np.testing.assert_array_equal(shown.attention, task.attention()[0])  # the last step's is the model's now
-    assert not np.array_equal(shown._shown.seen["attention"][0].weights, shown.attention)
+    assert not np.array_equal(shown._data.records["attention"][0].weights, shown.attention)
 
 
 def test_a_model_of_ours_shows_itself_while_it_reads():

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from transformer_lab import load
-from transformer_lab.ablation import PARTS
+from transformer_lab.analysis.ablation import PARTS
 from transformer_lab.grading.checks.start_here import PREDICTIONS
 from transformer_lab.viz import date_translator
 from transformer_lab.viz.date_translator import KINDS, WHOLE, DateTranslator

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from transformer_lab import demo, load, record_attention, replace_attention, save, switch_off
-from transformer_lab.ablation import PARTS, no_choice
-from transformer_lab.analysis import translation_attention
+from transformer_lab.analysis.ablation import PARTS, no_choice
+from transformer_lab.analysis.reading import translation_attention
 from transformer_lab.attention import scaled_dot_product_attention
 from transformer_lab.data import dates
 from transformer_lab.generation import translate

@@ -38,7 +38,7 @@ ONE_WIDTH = "CanvasRenderingContext2D.prototype.measureText = (text) => ({ width
 
 
 def dates_in_latin():
-    shown = AttentionView.from_model(*load("dates"), TEXT)._shown
+    shown = AttentionView.from_model(*load("dates"), TEXT)._data
     latin = {}
     for name, (seen,) in shown.seen.items():
         tokens = [[romanised(token) for token in side] for side in (seen.query_tokens, seen.key_tokens)]

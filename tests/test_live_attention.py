@@ -20,12 +20,12 @@ from transformer_lab import (
     scaled_dot_product_attention,
     switch_off,
 )
-from transformer_lab.ablation import PARTS, ablate_edges, ablate_heads
-from transformer_lab.analysis import attention_modules
+from transformer_lab.analysis.ablation import PARTS, ablate_edges, ablate_heads
+from transformer_lab.analysis.access import attention_modules
+from transformer_lab.analysis.recording import record_heads
 from transformer_lab.data.tokenizers import CharacterTokenizer
 from transformer_lab.viz import AttentionView, LiveAttention, WhatIf
 from transformer_lab.viz.bertviz import neuron_view
-from transformer_lab.viz.heads_at_work import record_heads
 
 TEXT = "Sunday, November 22, 2026"
 
@@ -193,7 +193,7 @@ def test_replaced_attention_shows_the_scores_that_made_its_weights_or_none(atten
     view._handle_custom_msg({"part": "decoder", "step": 0, "cell": [1, 2, 5, 3]}, [])
     assert (answers[0]["score"] is not None) == known
     if known:
-        np.testing.assert_allclose(softmax_of(torch.from_numpy(view._seen.scores)), view.attention, atol=1e-5)
+        np.testing.assert_allclose(softmax_of(torch.from_numpy(view._record.scores)), view.attention, atol=1e-5)
 
 
 def test_a_head_that_is_switched_off_writes_nothing():
@@ -243,9 +243,9 @@ def test_the_lengths_of_values_are_not_shown_where_w_o_does_more_than_multiply()
 def test_what_if_shows_scores_of_what_is_switched_off(dates):
     view = WhatIf(*dates, TEXT)
     view.switched_off = [["cross", 1, 0], ["cross", 1, 2, 3, 1], ["encoder", 0, 1], ["encoder", 0, 0, 0, 0]]
-    for part in view._shown.seen.values():
+    for part in view._data.records.values():
         np.testing.assert_allclose(softmax_of(torch.from_numpy(part[0].scores)), part[0].weights, atol=1e-5)
-    norms = {name: part[0].norms for name, part in view._shown.seen.items()}
+    norms = {name: part[0].norms for name, part in view._data.records.items()}
     assert (norms["cross"][1, 0] == 0).all() and norms["cross"][1, 1].min() > 0
 
 

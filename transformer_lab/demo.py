@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from .analysis import translation_attention
+from .analysis.reading import translation_attention
 from .data import dates
 from .device import pick_device
 from .environment import is_watched

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from .analysis import record_attention
+from .analysis.recording import record_attention
 from .arguments import check_text, check_texts
 from .generation import translate
 from .models import evaluating, unwrapped

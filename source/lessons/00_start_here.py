@@ -85,7 +85,7 @@ predict("00_start_here.part_off", None)
 import matplotlib.pyplot as plt
 
 from transformer_lab import switch_off
-from transformer_lab.ablation import PARTS
+from transformer_lab.analysis.ablation import PARTS
 from transformer_lab.data import dates
 from transformer_lab.viz import plots
 

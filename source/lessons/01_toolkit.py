@@ -22,7 +22,7 @@ import torch
 from torch.nn import functional as F
 
 from transformer_lab import exact_match, load
-from transformer_lab.analysis import patched
+from transformer_lab.analysis.access import patched
 from transformer_lab.data import dates
 from transformer_lab.grading import predict
 from transformer_lab.tasks.task import IGNORED

@@ -20,8 +20,14 @@ import math
 import matplotlib.pyplot as plt
 import torch
 
-from transformer_lab import exact_match, load, record_attention, replace_attention, scaled_dot_product_attention
-from transformer_lab.analysis import translation_attention
+from transformer_lab import (
+    exact_match,
+    load,
+    record_attention,
+    replace_attention,
+    scaled_dot_product_attention,
+    translation_attention,
+)
 from transformer_lab.data import dates
 from transformer_lab.grading import predict
 from transformer_lab.viz import AttentionView, QueryExplorer, plots

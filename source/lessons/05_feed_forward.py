@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from transformer_lab import exact_match, load, switch_off, translate
-from transformer_lab.analysis import patched
+from transformer_lab.analysis.access import patched
 from transformer_lab.data import dates
 from transformer_lab.experiments import experiment, recorded
 from transformer_lab.grading import predict

@@ -25,7 +25,7 @@ import torch
 
 # %%
 from transformer_lab import GPT, FeedForward, TransformerConfig, exact_match, load, record_residual_stream, switch_off
-from transformer_lab.analysis import patched
+from transformer_lab.analysis.access import patched
 from transformer_lab.data import dates
 from transformer_lab.experiments import experiment, recorded
 from transformer_lab.grading import predict

@@ -25,7 +25,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from transformer_lab import BERT, GPT, Transformer, TransformerConfig, exact_match, load, replace_attention, switch_off
-from transformer_lab.ablation import PARTS
+from transformer_lab.analysis.ablation import PARTS
 from transformer_lab.attention import MultiHeadAttention, scaled_dot_product_attention
 from transformer_lab.blocks import Block, Stack
 from transformer_lab.data import dates

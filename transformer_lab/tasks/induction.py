@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..analysis import head_scores, record_attention, text_attention
+from ..analysis.head_scores import head_scores
+from ..analysis.reading import text_attention
+from ..analysis.recording import record_attention
 from ..arguments import check_seed
 from ..config import TransformerConfig
 from ..data.tokenizers import WordTokenizer

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..analysis import text_attention
+from ..analysis.reading import text_attention
 from ..config import TransformerConfig
 from ..data import docstring_modules, entities
 from ..data.tokenizers import BPETokenizer

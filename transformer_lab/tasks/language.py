@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Int, Integer
 from torch import Tensor
 
-from ..analysis import text_attention
+from ..analysis.reading import text_attention
 from ..config import TransformerConfig
 from ..data.documents import SEPARATOR, join, split_documents
 from ..data.files import kept_path, naming, read_documents, read_long_text

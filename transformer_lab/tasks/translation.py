@@ -4,7 +4,7 @@ from array import array
 
 from torch import Tensor
 
-from ..analysis import translation_attention
+from ..analysis.reading import translation_attention
 from ..config import TransformerConfig
 from ..data.files import kept_path, naming, read_pairs, split_pairs
 from ..data.pairs import Pair

@@ -8,10 +8,11 @@ import anywidget
 import numpy as np
 import traitlets
 
+from ..analysis.attention_record import AttentionRecord
 from ..sentences import said
 from . import attention_picture, saved_page
+from .browser_data import BrowserData, by_name
 from .inputs import number
-from .shown import Seen, Shown, by_name
 from .snapshots import Snapshot
 
 STATIC = Path(__file__).parent / "static"
@@ -39,7 +40,7 @@ class AttentionView(anywidget.AnyWidget):
 
     _esm = "\n".join((STATIC / f"{name}.js").read_text(encoding="utf-8") for name in MODULES)
     _css = STATIC / "attention_view.css"
-    _parts = traitlets.List().tag(sync=True)  # see Shown
+    _parts = traitlets.List().tag(sync=True)  # see BrowserData
     _steps = traitlets.List().tag(sync=True)  # each {"step", "loss"}, see `number`; empty where no training is shown
     _weights = traitlets.Bytes().tag(sync=True)  # 16 bits each: all of them, or one layer's
     _norms = traitlets.Bytes().tag(sync=True)  # 32 bits each
@@ -64,9 +65,9 @@ class AttentionView(anywidget.AnyWidget):
 
         An encoder-decoder translates the text, or reads the target that is given; its three kinds are the parts.
         """
-        from .model_attention import model_attention  # here, for all the rest does without torch
+        from ..analysis.reading import read_attention  # here, for all the rest does without torch
 
-        return cls(model_attention(model, tokenizer, text, target))
+        return cls(read_attention(model, tokenizer, text, target))
 
     @classmethod
     def over_training(cls, snapshots: list[Snapshot]) -> "AttentionView":
@@ -92,12 +93,12 @@ class AttentionView(anywidget.AnyWidget):
             raise ValueError(f"Both views must have the same layers, heads and tokens; got {one!r} and {other!r}.")
         view = cls.__new__(cls)
         change = one.attention - other.attention
-        view._start([{"difference": Seen(change, one.query_tokens, one.key_tokens)}], steps=[], signed=True)
+        view._start([{"difference": AttentionRecord(change, one.query_tokens, one.key_tokens)}], steps=[], signed=True)
         return view
 
     def _start(self, moments: list[dict], steps: list[dict], signed=False):
-        self._shown = Shown(moments, signed)
-        part = self._shown.parts[0]
+        self._data = BrowserData(moments, signed)
+        part = self._data.parts[0]
         selection = {"layer": part["shape"][0] - 1, "head": 0}
         super().__init__(
             **self._state(part["name"], selection["layer"]), _steps=steps, _signed=signed,
@@ -106,7 +107,7 @@ class AttentionView(anywidget.AnyWidget):
         self.on_msg(self._answer)
 
     def _state(self, part: str, layer: int) -> dict:
-        shown = self._shown
+        shown = self._data
         return {
             "_parts": shown.parts,
             "_weights": shown.wire(part, layer),
@@ -118,10 +119,10 @@ class AttentionView(anywidget.AnyWidget):
     def update(self, attention, query_tokens=None, key_tokens=None, *, scores=None, norms=None, n_kv_heads=None):
         """Show other attention in place; what was selected stays so if it is still there."""
         known = {"scores": scores, "norms": norms, "n_kv_heads": n_kv_heads}
-        shown = Shown([by_name(attention, query_tokens, key_tokens, **known)])
+        shown = BrowserData([by_name(attention, query_tokens, key_tokens, **known)])
         names = [part["name"] for part in shown.parts]
         part, kept = self.part if self.part in names else names[0], dict(self.selection)
-        self._shown = shown
+        self._data = shown
         with self.hold_sync():  # one message: the browser never sees new weights beside old tokens
             self.step, self._steps, self._signed = 0, [], False
             self._parts = shown.parts
@@ -147,13 +148,13 @@ class AttentionView(anywidget.AnyWidget):
         return saved_page.page(repr(self), self._esm, self._css, state).encode("utf-8")
 
     @property
-    def _seen(self) -> Seen:
-        return self._shown.seen[self.part][self.step]
+    def _record(self) -> AttentionRecord:
+        return self._data.records[self.part][self.step]
 
     @property
     def attention(self) -> np.ndarray:
         """The exact weights that are shown, (L, H, T, S)."""
-        return self._seen.weights
+        return self._record.weights
 
     @property
     def distances(self) -> np.ndarray:
@@ -165,11 +166,11 @@ class AttentionView(anywidget.AnyWidget):
 
     @property
     def query_tokens(self) -> list[str]:
-        return self._seen.query_tokens
+        return self._record.query_tokens
 
     @property
     def key_tokens(self) -> list[str]:
-        return self._seen.key_tokens
+        return self._record.key_tokens
 
     @property
     def _part(self) -> dict:
@@ -218,10 +219,10 @@ class AttentionView(anywidget.AnyWidget):
 
     def _send_layer(self):
         """Where the browser holds one layer at a time, give it the one that is selected."""
-        if self._shown.one_layer and len(self._shown.seen) == len(self._parts):
+        if self._data.one_layer and len(self._data.records) == len(self._parts):
             layer = self.selection["layer"]
             with self.hold_sync():
-                self._layer, self._weights = layer, self._shown.wire(self.part, layer)
+                self._layer, self._weights = layer, self._data.wire(self.part, layer)
 
     @traitlets.validate("selection")
     def _check_selection(self, proposal) -> dict:
@@ -244,7 +245,7 @@ class AttentionView(anywidget.AnyWidget):
             self.send(message, [self._file(message["save"])])
             return
         try:
-            seen, cell = self._shown.seen[message["part"]][message["step"]], tuple(message["cell"])
+            seen, cell = self._data.records[message["part"]][message["step"]], tuple(message["cell"])
             value = float(seen.weights[cell])
             score = None if seen.scores is None else float(seen.scores[cell])
         except (TypeError, KeyError, IndexError, ValueError):
@@ -268,7 +269,7 @@ class AttentionView(anywidget.AnyWidget):
     def _picture(self, format: str) -> bytes:
         part, head = self._part, (self.selection["layer"], self.selection["head"])
         attention = self.attention
-        if self._shown.one_layer:  # a picture of all heads would hold more than anyone can see
+        if self._data.one_layer:  # a picture of all heads would hold more than anyone can see
             attention, head = attention[head[0]][None], (0, head[1])
         first = self.selection["layer"] - head[0]
         return attention_picture.picture(

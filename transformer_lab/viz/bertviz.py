@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from IPython.display import Image
 
-from ..analysis import our_model
+from ..analysis.access import our_model
+from ..analysis.reading import read, source_ids
+from ..models import GPT
 from . import attention_picture, saved_page
 from .bertviz_html import offline
 from .inputs import as_picture, shape_of, visible
-from .model_attention import source_ids
-from .queries_and_keys import queries_and_keys
 
 MOST_MEGABYTES = 4  # of data in one output: a notebook keeps all of it
 MOST_SHAPES = 150_000  # drawn at once: they take a browser some 5 seconds
@@ -121,13 +121,20 @@ def neuron_view(model, tokenizer, text, layer=None, head=None, display_mode="lig
     n_shapes = 7 * T**2 + 3 * T * config.head_width
     check_size(8 * n_layers * n_heads * T * (T + 2 * config.head_width), n_shapes, "give a shorter text")
     layer, head = chosen("layer", layer, range(n_layers))[0], chosen("head", head, range(n_heads))[0]
-    weights, queries, keys, bidirectional = queries_and_keys(model, ids)
+    (record,) = read(model, tokenizer, ids)[0].values()
+    if record.queries is None:
+        raise ValueError(
+            "The weights of this attention are not the softmax of its queries and keys (a part is switched off, or "
+            "replaced): there are no products to show."
+        )
+    weights, queries, keys = (numbers.astype(np.float64) for numbers in (record.weights, record.queries, record.keys))
+    sees_later_keys = not isinstance(model, GPT) or bool(np.triu(weights, k=1).any())
     labels = [label(token) for token in tokenizer.tokens(ids[0])]
     data = {"left_text": labels, "right_text": labels, "attn": np.round(weights, 3).tolist()}
     data |= {"queries": four_digits(queries), "keys": four_digits(keys)}
     # bertviz would run a model of its own collection, whose class it knows; its drawing takes any model's numbers.
     with mock.patch.object(bertviz.neuron_view, "get_attention", lambda *args, **kwargs: {"all": data}):
-        kind = "bert" if bidirectional else "gpt2"
+        kind = "bert" if sees_later_keys else "gpt2"
         mode = checked_mode(display_mode)
         drawing = bertviz.neuron_view.show(
             None, kind, None, text, display_mode=mode, layer=layer, head=head, html_action="return"

@@ -6,8 +6,9 @@ from contextlib import nullcontext
 
 import ipywidgets
 
-from ..ablation import PARTS, switch_off
-from ..analysis import our_model, translation_attention
+from ..analysis.ablation import PARTS, switch_off
+from ..analysis.access import our_model
+from ..analysis.reading import translation_attention
 from ..generation import translate
 from ..models import Transformer
 from .attention_view import AttentionView

@@ -8,12 +8,11 @@ from functools import cache
 import numpy as np
 from anyascii import anyascii
 
+from ..analysis.sizes import check_layer
 from ..sentences import said
 
 # The smallest positive number that 16 bits can hold: a weight that is not zero must never look masked.
 SMALLEST = np.finfo(np.float16).smallest_subnormal
-MOST_WEIGHTS = 16_000_000  # of one layer. 32 MB to send: more would stall a browser
-MOST_RECORDED = 300_000_000  # of all layers, when a model is watched: with their scores, 2.4 GB of memory
 # Signs, which every font has, for characters that have none; of others, the code point is shown.
 SIGNS = {"\n": "↵", "\t": "⇥", "\u2029": "¶"}
 # Control characters, formats, separators, what nobody has assigned or everybody may draw differently.
@@ -91,24 +90,6 @@ def shape_of(attention) -> tuple[int, ...]:
     return tuple(getattr(attention, "shape", ()))
 
 
-def check_layer(shape, advice: str = "leave out heads or tokens") -> None:
-    """ValueError if a layer of this shape (H, T, S) has more weights than can be drawn."""
-    if (n_weights := math.prod(shape)) > MOST_WEIGHTS:
-        raise ValueError(
-            f"A layer of attention must hold at most {MOST_WEIGHTS:,} weights to be drawn; got {n_weights:,}: {advice}."
-        )
-
-
-def check_size(n_layers: int, n_heads: int, n_queries: int, n_keys: int) -> None:
-    """ValueError if a model's attention to a text is more than can be drawn or kept; asked before any is computed."""
-    check_layer((n_heads, n_queries, n_keys), "give a shorter text")
-    if (n_weights := n_layers * n_heads * n_queries * n_keys) > MOST_RECORDED:
-        raise ValueError(
-            f"All {n_layers} layers of attention together must hold at most {MOST_RECORDED:,} weights; "
-            f"got {n_weights:,}: give a shorter text."
-        )
-
-
 def as_numbers(name: str, numbers, shape: tuple[int, ...]) -> np.ndarray:
     """A tensor or array of this shape as numpy float32; ValueError, naming the argument, where it has another."""
     came = tuple(getattr(numbers, "shape", np.shape(numbers)))
@@ -151,14 +132,6 @@ def as_tokens(name: str, tokens, n_wanted: int, what: str) -> list[str]:
         raise ValueError(f"{name} must name all {n_wanted} {what}; got {len(tokens)} tokens.")
     # Half a surrogate pair is a string to Python, but no text: nothing can send or draw it.
     return [token.encode("utf-8", "backslashreplace").decode() for token in tokens]
-
-
-def as_text(text, name: str = "text") -> str:
-    """The text; ValueError, naming the argument, where it is something else than a string."""
-    if not isinstance(text, str):
-        advice = " One text at a time." if isinstance(text, (list, tuple)) else ""
-        raise ValueError(f"{name} must be a string; got {said(text)}.{advice}")
-    return text
 
 
 def number(name: str, value) -> dict:

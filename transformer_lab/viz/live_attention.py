@@ -10,14 +10,14 @@ import torch.nn.functional as F
 import traitlets
 from torch import nn
 
-from ..ablation import ablate_edges, ablate_heads
-from ..analysis import our_model
+from ..analysis.ablation import ablate_edges, ablate_heads
+from ..analysis.access import our_model
+from ..analysis.reading import ids_of, read
 from ..models import BERT
 from ..sentences import said
 from .attention_view import AttentionView
+from .browser_data import by_name
 from .inputs import number, visible
-from .model_attention import ids_of, read
-from .shown import by_name
 
 MOST_ROWS = 6  # of next tokens
 

@@ -5,7 +5,7 @@ import random
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ...analysis import replace_attention
+from ...analysis.access import replace_attention
 from ...attention import scaled_dot_product_attention
 from ...config import TransformerConfig
 from ...models import GPT

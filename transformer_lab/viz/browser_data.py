@@ -1,31 +1,16 @@
 """What a view shows, checked once: the exact numbers for Python, and what is sent of them to the browser."""
 
-from typing import NamedTuple
-
 import numpy as np
 
+from ..analysis.attention_record import AttentionRecord
+from ..analysis.sizes import MOST_WEIGHTS
 from ..sentences import said
-from .inputs import MOST_WEIGHTS, as_numbers, as_picture, on_the_wire, romanised, visible
+from .inputs import as_numbers, as_picture, on_the_wire, romanised, visible
 
 ROUNDED = 0.01  # how far 16 bits may move a weight
 
 
-class Seen(NamedTuple):
-    """One kind of attention: weights (L, H, T, S), the tokens of its queries and keys, and what else is known of it.
-
-    scores (L, H, T, S) are what the softmax was given, NaN in a layer whose attention does not tell; norms (L, H, S)
-    say how long each key's value is; with n_kv_heads below H, groups of heads share a key and a value.
-    """
-
-    weights: object
-    query_tokens: list[str] | None = None
-    key_tokens: list[str] | None = None
-    scores: object = None
-    norms: object = None
-    n_kv_heads: int | None = None
-
-
-class Shown:
+class BrowserData:
     """Every kind of attention, by name, at one moment or at each step of a training.
 
     parts: for the browser, each {"name", "shape", "start": its first weight among all, "queries", "keys", "norms": its
@@ -34,15 +19,15 @@ class Shown:
     time. Raises ValueError for what cannot be shown.
     """
 
-    def __init__(self, moments: list[dict[str, Seen]], signed: bool = False):
-        self.seen, self.parts, weights, norms = {}, [], 0, 0
+    def __init__(self, moments: list[dict[str, AttentionRecord]], signed: bool = False):
+        self.records, self.parts, weights, norms = {}, [], 0, 0
         for name in moments[0]:
             first = checked(moments[0][name], signed)
             if len(moments) > 1 and (total := weights + len(moments) * first.weights.size) > MOST_WEIGHTS:
                 raise ValueError(f"Snapshots hold at most {MOST_WEIGHTS:,} weights; got {total:,}: leave out steps.")
-            self.seen[name] = [first, *(checked(moment[name], signed) for moment in moments[1:])]
-            *_, last = self.seen[name]
-            if any(one.weights.shape != last.weights.shape or one[1:3] != last[1:3] for one in self.seen[name]):
+            self.records[name] = [first, *(checked(moment[name], signed) for moment in moments[1:])]
+            *_, last = self.records[name]
+            if any(one.weights.shape != last.weights.shape or one[1:3] != last[1:3] for one in self.records[name]):
                 raise ValueError("The snapshots must all have the same layers, heads and tokens.")
             self.parts.append(
                 {
@@ -63,12 +48,12 @@ class Shown:
     def wire(self, part: str, layer: int) -> bytes:
         """The weights that the browser gets while this part and this layer are shown."""
         if self.one_layer:
-            return on_the_wire(self.seen[part][0].weights[layer])
-        return b"".join(on_the_wire(one.weights) for moments in self.seen.values() for one in moments)
+            return on_the_wire(self.records[part][0].weights[layer])
+        return b"".join(on_the_wire(one.weights) for moments in self.records.values() for one in moments)
 
     def norms(self) -> bytes:
         """The norms of the values, 32 bits each."""
-        known = [one.norms for moments in self.seen.values() for one in moments if one.norms is not None]
+        known = [one.norms for moments in self.records.values() for one in moments if one.norms is not None]
         return b"".join(norms.astype("<f4").tobytes() for norms in known)
 
     def romanised(self) -> dict[str, str]:
@@ -77,20 +62,20 @@ class Shown:
         return {text: romanised(text) for text in sorted(labels) if romanised(text) != text}
 
 
-def checked(seen: Seen, signed: bool) -> Seen:
+def checked(record: AttentionRecord, signed: bool) -> AttentionRecord:
     """The same with numpy arrays and complete tokens; ValueError where they do not fit together."""
-    weights, query_tokens, key_tokens = as_picture(*seen[:3], lowest=-1 if signed else 0)
+    weights, query_tokens, key_tokens = as_picture(*record[:3], lowest=-1 if signed else 0)
     L, H, T, S = weights.shape
-    scores = None if seen.scores is None else as_numbers("scores", seen.scores, (L, H, T, S))
+    scores = None if record.scores is None else as_numbers("scores", record.scores, (L, H, T, S))
     for layer in range(0 if scores is None else L):
         check_scores(scores[layer], weights[layer], layer)
-    norms = None if seen.norms is None else as_numbers("norms", seen.norms, (L, H, S))
+    norms = None if record.norms is None else as_numbers("norms", record.norms, (L, H, S))
     if norms is not None and not (np.isfinite(norms) & (norms >= 0)).all():
         raise ValueError(f"norms must be lengths, finite and at least 0; got {norms.min():.3g} to {norms.max():.3g}.")
-    shared = seen.n_kv_heads
+    shared = record.n_kv_heads
     if shared is not None and (shared < 1 or H % shared):
         raise ValueError(f"n_kv_heads must divide the {H} heads; got {said(shared)}.")
-    return Seen(weights, query_tokens, key_tokens, scores, norms, None if shared == H else shared)
+    return AttentionRecord(weights, query_tokens, key_tokens, scores, norms, None if shared == H else shared)
 
 
 def unscored(scores) -> list[int]:
@@ -112,15 +97,15 @@ def check_scores(scores: np.ndarray, weights: np.ndarray, layer: int) -> None:
         )
 
 
-def by_name(attention, query_tokens=None, key_tokens=None, **known) -> dict[str, Seen]:
+def by_name(attention, query_tokens=None, key_tokens=None, **known) -> dict[str, AttentionRecord]:
     """Each kind of attention by its name; a single one is called "attention"."""
     if type(attention) is not dict:  # the output of a Hugging Face model is a kind of dict: as_weights knows it
-        return {"attention": Seen(attention, query_tokens, key_tokens, **known)}
+        return {"attention": AttentionRecord(attention, query_tokens, key_tokens, **known)}
     if attention and query_tokens is None and all(isinstance(one, tuple) for one in attention.values()):
-        return {name: Seen(*one) for name, one in attention.items()}
+        return {name: AttentionRecord(*one) for name, one in attention.items()}
     # What record_attention gives: the decoder's tokens are the queries, the encoder's the keys, as in "cross".
     key_tokens = query_tokens if key_tokens is None else key_tokens
     tokens = {"cross": (query_tokens, key_tokens), "decoder": (query_tokens,) * 2, "encoder": (key_tokens,) * 2}
     if not attention or set(attention) - set(tokens):
         raise ValueError(f"attention, a dict, must have the names {', '.join(tokens)}; got {list(attention)}.")
-    return {name: Seen(attention[name], *tokens[name], **known) for name in tokens if name in attention}
+    return {name: AttentionRecord(attention[name], *tokens[name], **known) for name in tokens if name in attention}

@@ -6,11 +6,11 @@ from functools import partial
 
 import torch
 
-from .analysis import KINDS, attention_modules, patched, uncompiled
-from .attention import explicit_attention, restrict, scaled_dot_product_attention, with_weights
-from .layers import FeedForward, LayerNorm, Residual, RMSNorm
-from .positions import NoPositions
-from .sentences import said
+from ..attention import explicit_attention, restrict, scaled_dot_product_attention, with_weights
+from ..layers import FeedForward, LayerNorm, Residual, RMSNorm
+from ..positions import NoPositions
+from ..sentences import said
+from .access import KINDS, attention_modules, patched, uncompiled
 
 
 @contextmanager

@@ -1,23 +1,75 @@
-"""What each head of a model computed while it read a text: queries, keys, values, scores, weights."""
+"""Recording what a model computes while it reads: its attention's weights, its residual stream, and each head's work.
 
-import math
+Models run a fused attention, which holds no weights; they are made inside these `with` blocks only.
+"""
+
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import NamedTuple
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
-from ..analysis import attention_modules, patched
-from ..attention import split_mask, with_weights
+from ..attention import with_weights
 from ..models import unwrapped
-from .inputs import check_size
+from .access import attention_modules, patched, stacks, uncompiled
+from .scores import Softmaxes, are_products, same
+from .sizes import check_size
 
 
-class HeadsAtWork(NamedTuple):
+@contextmanager
+def record_attention(model):
+    """Within the block, maps["encoder" | "decoder" | "cross"][layer] is (B, H, T, S) of the last forward pass.
+
+    A model has the kinds that it has: GPT "decoder", BERT "encoder", Transformer all three.
+    """
+    modules = attention_modules(model)
+    maps = {kind: [None] * len(layers) for kind, layers in modules.items()}
+
+    def recorder(attend, kind, layer):
+        attend = with_weights(attend)
+
+        def recording(q, k, v, mask=None, is_causal=False):
+            output, weights = attend(q, k, v, mask, is_causal)
+            maps[kind][layer] = None if weights is None else weights.detach()
+            return output, weights
+
+        return recording
+
+    with patched(
+        (module, "attend", recorder(module.attend, kind, layer))
+        for kind, layers in modules.items()
+        for layer, module in enumerate(layers)
+    ):
+        yield maps
+
+
+@contextmanager
+def record_residual_stream(model):
+    """Within the block, stream["encoder" | "decoder"] is a list of n_layers + 1 tensors (B, T, D), last forward pass.
+
+    The first is what enters the first block, the others what leaves each block (before the stack's final norm).
+    """
+    stream = {kind: [None] * (len(stack.blocks) + 1) for kind, stack in stacks(model).items()}
+
+    def keep(kind, depth):
+        def hook(module, inputs, output=None):
+            stream[kind][depth] = (inputs[0] if output is None else output).detach()
+
+        return hook
+
+    with ExitStack() as hooks:
+        hooks.enter_context(uncompiled())
+        for kind, stack in stacks(model).items():
+            handles = [stack.blocks[0].register_forward_pre_hook(keep(kind, 0))]
+            handles += [block.register_forward_hook(keep(kind, i + 1)) for i, block in enumerate(stack.blocks)]
+            for handle in handles:
+                hooks.callback(handle.remove)
+        yield stream
+
+
+class LayerRecord(NamedTuple):
     """One attention layer at one text of the batch, with a key and a value for every head even where heads share one.
 
     scores are what the softmax that made the weights was given, -inf where masked; None if no softmax made them.
@@ -39,7 +91,7 @@ class HeadsAtWork(NamedTuple):
 def record_heads(model, keep=None):
     """Within the block, heads["encoder" | "decoder" | "cross"][layer] is what the last forward pass computed.
 
-    Of the batch's first text. With keep, each layer goes to keep(kind, layer, HeadsAtWork) instead, as it comes. Raises
+    Of the batch's first text. With keep, each layer goes to keep(kind, layer, LayerRecord) instead, as it comes. Raises
     ValueError, in that pass, if an attention of the model gives no weights, or more than can be shown.
     """
     modules = attention_modules(model)
@@ -78,7 +130,7 @@ class Recorder:
         scores = softmaxes.scores_of(shown)
         if not are_products(scores, shown, q, keys, mask):
             q = keys = None
-        self.seen = HeadsAtWork(q, keys, shown, scores, None, k.shape[1])
+        self.seen = LayerRecord(q, keys, shown, scores, None, k.shape[1])
         return output, weights
 
     def pass_on(self, w_o, inputs, output):
@@ -99,40 +151,3 @@ class Recorder:
         # W_O's columns belong to the heads in turn: head h reads d_head of them.
         columns = weight.detach().unflatten(1, (len(values), -1)).transpose(0, 1)  # (H, D, d_head)
         return (values @ columns.mT).norm(dim=-1).masked_fill(silent[:, None], 0.0)
-
-
-class Softmaxes(TorchFunctionMode):
-    """Within the block, on this thread, keeps what each softmax was given: only there are scores to be seen."""
-
-    def __init__(self):
-        super().__init__()
-        self.given = []
-
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        if getattr(function, "__name__", "").endswith("softmax"):
-            self.given.append(args[0] if args else kwargs["input"])
-        return function(*args, **kwargs)
-
-    def scores_of(self, weights: Float[Tensor, "H T S"]) -> Float[Tensor, "H T S"] | None:
-        """The scores, of the batch's first text, whose softmax these weights are; None if there are none."""
-        fitting = (scores[0].detach() for scores in reversed(self.given) if scores.shape[1:] == weights.shape)
-        # Over an empty set of keys softmax is 0/0, and the weights are 0.
-        return next((one for one in fitting if same(one.softmax(dim=-1).nan_to_num(0.0), weights)), None)
-
-
-def are_products(scores, weights, q, k, mask) -> bool:
-    """Are the scores, wherever there is a weight, q k^T / sqrt(d_head), and the bias that the model adds?"""
-    if scores is None:
-        return False
-    wanted, seen = q @ k.mT / math.sqrt(q.shape[-1]), weights > 0
-    _, bias = (None, None) if mask is None else split_mask(mask)
-    if bias is not None:
-        wanted = wanted + (bias[0] if bias.ndim == 4 else bias)
-    return same(scores.where(seen, 0.0), wanted.where(seen, 0.0))
-
-
-def same(found: Tensor, wanted: Tensor) -> bool:
-    """Are the two equal, but for rounding?"""
-    tolerance = max(1e-4, 4 * torch.finfo(found.dtype).eps)
-    return bool((found.float() - wanted.float()).abs().max() <= tolerance * wanted.abs().max())

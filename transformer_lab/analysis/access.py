@@ -1,0 +1,69 @@
+"""Where the parts of a model are, and how one is replaced for a while.
+
+Nothing here costs anything while it is not used: a model is changed inside a `with` block only.
+"""
+
+import sys
+from contextlib import ExitStack, contextmanager, nullcontext
+from unittest import mock
+
+import torch
+
+from ..attention import MultiHeadAttention, explicit_attention
+from ..models import BERT, GPT, Transformer, unwrapped
+from ..sentences import said
+
+KINDS = ("encoder", "decoder", "cross")
+
+
+def our_model(model, *kinds: type):
+    """The GPT, BERT or Transformer that this is, unwrapped; ValueError if it is none, or none of these kinds."""
+    inside, kinds = unwrapped(model), kinds or (GPT, BERT, Transformer)
+    if isinstance(inside, kinds):
+        return inside
+    *others, last = (kind.__name__ for kind in kinds)
+    wanted = f"{', '.join(others)} or {last}" if others else last
+    advice = " Give from_hf(model)." if hasattr(inside, "save_pretrained") else ""
+    raise ValueError(f"model must be a {wanted} of transformer_lab; got a {type(inside).__name__}.{advice}")
+
+
+def stacks(model) -> dict:
+    """The model's stacks of blocks by name: "encoder", "decoder" or both; ValueError for a model without."""
+    inside = unwrapped(model)
+    found = {kind: unwrapped(getattr(inside, kind, None)) for kind in ("encoder", "decoder")}
+    return {kind: stack for kind, stack in found.items() if hasattr(stack, "blocks")} or stacks(our_model(model))
+
+
+def attention_modules(model) -> dict[str, list[MultiHeadAttention]]:
+    """The model's attentions by kind ("encoder", "decoder", "cross"), one for each layer."""
+    blocks = {kind: [unwrapped(block) for block in stack.blocks] for kind, stack in stacks(model).items()}
+    modules = {kind: [unwrapped(block.attention) for block in layers] for kind, layers in blocks.items()}
+    if "encoder" in blocks and "decoder" in blocks:
+        modules["cross"] = [unwrapped(block.cross_attention) for block in blocks["decoder"]]
+    return modules
+
+
+def uncompiled():
+    """Within the block, compiled models run as they are written: compiled code would miss what is changed."""
+    loaded = "torch._dynamo" in sys.modules  # else nothing is compiled, and asking would load it, which takes seconds
+    return torch.compiler.set_stance("force_eager") if loaded else nullcontext()
+
+
+@contextmanager
+def patched(changes):
+    """Within the block, each (module, attribute, replacement) holds; afterwards all is as it was."""
+    with ExitStack() as stack:
+        stack.enter_context(uncompiled())
+        for module, attribute, replacement in changes:
+            stack.enter_context(mock.patch.object(module, attribute, replacement))
+        yield
+
+
+@contextmanager
+def replace_attention(model, attend, kinds=KINDS):
+    """Within the block, attentions of these kinds compute attend(q, k, v, mask) -> (output, weights or None)."""
+    modules, kinds = attention_modules(model), (kinds,) if isinstance(kinds, str) else tuple(kinds)
+    if unknown := set(kinds) - set(KINDS):
+        raise ValueError(f"kinds must be among {', '.join(KINDS)}; got {said(unknown.pop())}.")
+    with patched((m, "attend", explicit_attention(attend)) for kind in kinds for m in modules.get(kind, [])):
+        yield model

@@ -1,0 +1,43 @@
+"""What the heads of a model do, in numbers: do they look at the token before, at the first one, or repeat a text?"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ..arguments import check_at_least, generator_from, is_whole
+from ..sentences import said
+
+
+def repeated_tokens(vocab_size: int, period: int, n_rows: int = 8, seed: int = 0) -> Int[Tensor, "B T"]:
+    """Rows of `period` random tokens said twice: a text that only looking back can predict."""
+    for name, value, least in (("vocab_size", vocab_size, 1), ("period", period, 1), ("n_rows", n_rows, 0)):
+        check_at_least(name, value, least)
+    once = torch.randint(vocab_size, (n_rows, period), generator=generator_from(seed), device="cpu")
+    return torch.cat((once, once), dim=1)
+
+
+def head_scores(
+    attention: list[Float[Tensor, "B H T T"]], period: int | None = None
+) -> dict[str, Float[Tensor, "L H"]]:
+    """How much of its weight each head gives to a certain key, on average over queries and batch: 0 to 1.
+
+    "previous token": the key just before the query. "first token": the first key, where heads with nothing to do look.
+    "induction", for `repeated_tokens` of that period: the key that followed this query's token the time before
+    (Olsson et al. 2022, arXiv:2209.11895). Raises ValueError for what is no list of such weights, T at least 2.
+    """
+    shapes = [tuple(getattr(layer, "shape", ())) for layer in attention]
+    if not shapes or any(len(shape) != 4 or 0 in shape or shape[2] != shape[3] or shape[2] < 2 for shape in shapes):
+        raise ValueError(
+            f"attention must be a list of weights (B, H, T, T), T at least 2; got the shapes {said(shapes)}."
+        )
+    T = shapes[0][-1]
+    if period is not None and not (is_whole(period) and 1 <= period < T):
+        raise ValueError(f"period must be at least 1 and less than the {T} tokens; got {said(period)}.")
+    weights = torch.stack([layer.mean(dim=0) for layer in attention])  # (L, H, T, T)
+    scores = {
+        "previous token": weights.diagonal(offset=-1, dim1=-2, dim2=-1).mean(dim=-1),
+        "first token": weights[..., 1:, 0].mean(dim=-1),  # the first query has nowhere else to look
+    }
+    if period is not None:
+        scores["induction"] = weights.diagonal(offset=1 - period, dim1=-2, dim2=-1)[..., 1:].mean(dim=-1)
+    return scores

@@ -33,7 +33,7 @@ TESTS = {
     "metrics": ["metrics"],
     **{f"pretrained/{name}": ["pretrained"] for name in ("folder", "loading", "names", "packaged")},
     **{f"training/{name}": ["training", "checkpoints", "resume"] for name in ("batches", "checkpoints", "interrupt")},
-    **{f"training/{name}": ["training", "owner", "resume"] for name in ("loop", "meter", "record", "run")},
+    **{f"training/{name}": ["training", "owner", "resume"] for name in ("loop", "history", "meter", "run")},
     **{f"training/{name}": ["training"] for name in ("schedules", "settings", "tensorboard")},
     "training/owner": ["owner"],
     "training/surroundings": ["surroundings"],

@@ -49,14 +49,14 @@ def run(name: str, seed: int) -> dict:
     else:
         task = make_task(short, seed=seed)
     settings = Settings(**SETTINGS[short], seed=seed)
-    record = train(task, settings, progress=False)
+    history = train(task, settings, progress=False)
     return {
         "task": name,
         "seed": seed,
         "parameters": sum(p.numel() for p in task.model.parameters()),
         "steps": settings.steps,
         "seconds": time.perf_counter() - start,
-        "metrics": record.evaluations[-1]["metrics"],
+        "metrics": history.evaluations[-1]["metrics"],
     }
 
 

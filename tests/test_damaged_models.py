@@ -16,8 +16,8 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from transformer_lab import GPT, Transformer, TransformerConfig, load, save
+from transformer_lab.classifiers import Classifier
 from transformer_lab.data.tokenizers import BPETokenizer, WordTokenizer
-from transformer_lab.heads import Classifier
 from transformer_lab.pretrained.safetensors_file import sha256
 
 SIZES = dict(vocab_size=9, d_model=12, n_heads=3, n_layers=2, d_ff=20)
@@ -54,7 +54,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformer_lab import BERT, GPT, Transformer, TransformerConfig, generate, load, save
 from transformer_lab.data.tokenizers import BPETokenizer, WordTokenizer
-from transformer_lab.heads import Classifier
+from transformer_lab.classifiers import Classifier
 from transformer_lab.pretrained.safetensors_file import sha256
 
 base, n, rng = Path(sys.argv[1]), int(sys.argv[2]), random.Random(13)

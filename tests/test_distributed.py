@@ -28,9 +28,10 @@ from transformer_lab.training.settings import Settings
 out, rank = Path(sys.argv[1]), int(os.environ["RANK"])
 seen = {}
 
-def keep(name, task, losses=None, record=None):
+def keep(name, task, losses=None, history=None):
     torch.save(task.model.state_dict(), out / f"{name}-{rank}.pt")
-    seen[name] = {"losses": losses, "record": record and vars(record) | {"path": None}, "best": record and record.best}
+    kept = {} if history is None else {"history": vars(history) | {"path": None}, "best": history.best}
+    seen[name] = {"losses": losses} | kept
 
 for accumulation in (1, 2):
     task = Rows()
@@ -45,7 +46,7 @@ class Falling(Rows):
 
 task = Falling()
 stops = Settings(steps=50, batch_size=32, evaluate_every=2, patience=2)
-keep("stopped", task, record=train(task, stops, out / "stopped", progress=False))
+keep("stopped", task, history=train(task, stops, out / "stopped", progress=False))
 
 class Interrupted(Rows):
     calls = 0
@@ -57,9 +58,9 @@ class Interrupted(Rows):
 
 longer = Settings(steps=20, batch_size=32)
 task = Interrupted()
-keep("interrupted", task, record=train(task, longer, out / "interrupted", progress=False))
+keep("interrupted", task, history=train(task, longer, out / "interrupted", progress=False))
 task = Rows(seed=0)
-keep("resumed", task, record=train(task, longer, out / "interrupted", resume=True, progress=False))
+keep("resumed", task, history=train(task, longer, out / "interrupted", resume=True, progress=False))
 
 task, masks = Rows(dropout=0.5), []
 task.model.embedding.dropout.register_forward_hook(lambda _m, _i, output: masks.append((output[0, 0] == 0).tolist()))
@@ -161,7 +162,7 @@ def test_only_the_first_process_speaks_and_writes(out):
 
 def test_the_first_process_decides_when_to_stop_and_all_go_back_to_its_best(out):
     for rank in (0, 1):
-        evaluations = seen(out, rank)["stopped"]["record"]["evaluations"]
+        evaluations = seen(out, rank)["stopped"]["history"]["evaluations"]
         assert [one["metrics"]["validation_loss"] for one in evaluations] == [0.5, 0.3, 0.4, 0.6]
         assert seen(out, rank)["stopped"]["best"]["step"] == 4
     assert distance(weights_of(out, "stopped", 0), weights_of(out, "stopped", 1)) == 0
@@ -177,8 +178,8 @@ def test_the_first_process_decides_when_to_stop_and_all_go_back_to_its_best(out)
 
 def test_a_signal_to_one_process_stops_both_and_both_go_on_together(out):
     for rank in (0, 1):
-        assert seen(out, rank)["interrupted"]["record"]["interrupted"]
-        assert not seen(out, rank)["resumed"]["record"]["interrupted"]
+        assert seen(out, rank)["interrupted"]["history"]["interrupted"]
+        assert not seen(out, rank)["resumed"]["history"]["interrupted"]
     assert (out / "interrupted" / "checkpoints" / "step-00000020").is_dir()
     alone = trained(Rows(), Settings(steps=20, batch_size=32, log_every=1))[1]
     assert distance(weights_of(out, "interrupted", 0), alone) > 1e-3

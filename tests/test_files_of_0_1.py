@@ -159,8 +159,8 @@ def test_the_command_line_evaluates_and_translates_with_an_old_model(tmp_path):
 def test_an_old_run_goes_on(tmp_path):
     folder, task = copied("run", tmp_path), make_task("copy", **SMALL)
     with pytest.warns(UserWarning, match="begun with an older version.*the run goes on"):
-        record = train(task, RUN, folder, resume=True, progress=False)
-    assert [one["step"] for one in record.evaluations] == [4, 8]
+        history = train(task, RUN, folder, resume=True, progress=False)
+    assert [one["step"] for one in history.evaluations] == [4, 8]
     then, now = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     assert then == json.loads((OLD / "run" / "metrics.jsonl").read_text(encoding="utf-8")) and now["step"] == 8
     model, _ = load(folder)

@@ -17,7 +17,7 @@ from references import torch_stack
 from test_attention import both_precisions, close, gradients
 from transformer_lab import BERT, GPT, Transformer, TransformerConfig
 from transformer_lab.attention import causal_mask
-from transformer_lab.heads import Classifier, Tagger
+from transformer_lab.classifiers import Classifier, Tagger
 from transformer_lab.models import unwrapped
 
 CONFIG = TransformerConfig(vocab_size=17, d_model=16, n_heads=2, n_layers=2, d_ff=24, max_len=12)

@@ -74,9 +74,9 @@ def stop():
     raise Stopped
 
 
-def evaluations(record):
+def evaluations(history):
     """What was measured, without how fast the machine was."""
-    return [{key: value for key, value in line.items() if key != "tokens_per_s"} for line in record.evaluations]
+    return [{key: value for key, value in line.items() if key != "tokens_per_s"} for line in history.evaluations]
 
 
 def lines(folder):
@@ -91,15 +91,15 @@ def assert_same_weights(model, other):
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    """(task, its record, folder) of a run that nothing disturbed."""
+    """(task, its history, folder) of a run that nothing disturbed."""
     task, folder = Tokens(), tmp_path_factory.mktemp("uninterrupted")
     return task, run(task, folder), folder
 
 
 def test_the_run_that_others_are_compared_with_learns_and_draws_dropout(uninterrupted, tmp_path):
-    task, record, _ = uninterrupted
-    assert [line["step"] for line in record.evaluations] == [5, 10]
-    assert record.evaluations[1]["metrics"]["nats"] < record.evaluations[0]["metrics"]["nats"]
+    task, history, _ = uninterrupted
+    assert [line["step"] for line in history.evaluations] == [5, 10]
+    assert history.evaluations[1]["metrics"]["nats"] < history.evaluations[0]["metrics"]["nats"]
     without = Tokens(dropout=0.0)
     run(without, tmp_path)
     assert not torch.equal(without.model.embedding.tokens.weight, task.model.embedding.tokens.weight)
@@ -107,7 +107,7 @@ def test_the_run_that_others_are_compared_with_learns_and_draws_dropout(uninterr
 
 @pytest.mark.parametrize("step", range(4, 11))
 def test_stopped_at_any_step_and_resumed_it_ends_the_same(uninterrupted, tmp_path, step):
-    whole, record, folder = uninterrupted
+    whole, history, folder = uninterrupted
     with pytest.raises(Stopped):
         run(Tokens(at=step, action=stop), tmp_path)
     resumed = Tokens(seed=0)
@@ -115,19 +115,19 @@ def test_stopped_at_any_step_and_resumed_it_ends_the_same(uninterrupted, tmp_pat
     again = run(resumed, tmp_path, resume=True)
     assert resumed.n_batches < SETTINGS["steps"]  # it did not begin anew
     assert_same_weights(resumed.model, whole.model)
-    assert evaluations(again) == evaluations(record) and lines(tmp_path) == lines(folder) == evaluations(record)
+    assert evaluations(again) == evaluations(history) and lines(tmp_path) == lines(folder) == evaluations(history)
     assert (tmp_path / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
 
 
 def test_stopped_many_times_it_ends_the_same(uninterrupted, tmp_path):
-    whole, record, _ = uninterrupted
+    whole, history, _ = uninterrupted
     with pytest.raises(Stopped):
         run(Tokens(at=5, action=stop), tmp_path)
     for batches in (1, 4, 2):
         with pytest.raises(Stopped):
             run(Tokens(at=batches, action=stop), tmp_path, resume=True)
     resumed = Tokens()
-    assert evaluations(run(resumed, tmp_path, resume=True)) == evaluations(record)
+    assert evaluations(run(resumed, tmp_path, resume=True)) == evaluations(history)
     assert_same_weights(resumed.model, whole.model)
 
 
@@ -142,13 +142,13 @@ def test_stopped_before_the_first_checkpoint_it_begins_anew(uninterrupted, tmp_p
 
 
 def test_a_broken_newest_checkpoint_costs_its_steps_and_no_more(uninterrupted, tmp_path):
-    whole, record, _ = uninterrupted
+    whole, history, _ = uninterrupted
     with pytest.raises(Stopped):
         run(Tokens(at=8, action=stop), tmp_path)
     (tmp_path / "checkpoints" / "step-00000006" / "model.safetensors").write_bytes(b"half")
     resumed = Tokens()
     with pytest.warns(UserWarning, match="step-00000006/model.safetensors is missing, truncated or was changed"):
-        assert evaluations(run(resumed, tmp_path, resume=True)) == evaluations(record)
+        assert evaluations(run(resumed, tmp_path, resume=True)) == evaluations(history)
     assert_same_weights(resumed.model, whole.model)
 
 
@@ -156,8 +156,8 @@ def test_a_finished_run_resumed_does_nothing_and_leaves_the_model(uninterrupted,
     run(Tokens(), tmp_path)
     before = (tmp_path / "model.safetensors").read_bytes()
     task = Tokens()
-    record = run(task, tmp_path, resume=True)
-    assert task.n_batches == 0 and evaluations(record) == evaluations(uninterrupted[1])
+    history = run(task, tmp_path, resume=True)
+    assert task.n_batches == 0 and evaluations(history) == evaluations(uninterrupted[1])
     assert (tmp_path / "model.safetensors").read_bytes() == before
 
 
@@ -168,13 +168,13 @@ STALLING = dict(lr=0.3, schedule="constant", warmup=0, evaluate_every=1, patienc
 @pytest.mark.parametrize("at", [2, 4])
 def test_a_run_that_stopped_early_leaves_the_best_model_resumed_or_not(tmp_path, at):
     whole, resumed = Tokens(), Tokens()
-    record = run(whole, tmp_path / "whole", **STALLING)
-    last, best = record.evaluations[-1]["step"], record.best["step"]
+    history = run(whole, tmp_path / "whole", **STALLING)
+    last, best = history.evaluations[-1]["step"], history.best["step"]
     assert at <= best + 3 == last < STALLING["steps"]
-    assert whole.evaluate() == pytest.approx(record.best["metrics"])
+    assert whole.evaluate() == pytest.approx(history.best["metrics"])
     with pytest.raises(Stopped):
         run(Tokens(at=at, action=stop), tmp_path / "stopped", **STALLING)
-    assert evaluations(run(resumed, tmp_path / "stopped", resume=True, **STALLING)) == evaluations(record)
+    assert evaluations(run(resumed, tmp_path / "stopped", resume=True, **STALLING)) == evaluations(history)
     assert_same_weights(resumed.model, whole.model)
 
 
@@ -183,7 +183,7 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(uninterrupted, tmp_path, number):
-    whole, record, _ = uninterrupted
+    whole, history, _ = uninterrupted
     handlers = [signal.getsignal(n) for n in SIGNALS]
     task = Tokens(at=7, action=lambda: signal.raise_signal(number))
     assert run(task, tmp_path).interrupted and task.n_batches == 7
@@ -193,7 +193,7 @@ def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(uninterrupted, t
     again = run(resumed, tmp_path, resume=True)
     assert not again.interrupted and resumed.n_batches == 3
     assert_same_weights(resumed.model, whole.model)
-    assert [line["metrics"] for line in again.evaluations] == [line["metrics"] for line in record.evaluations]
+    assert [line["metrics"] for line in again.evaluations] == [line["metrics"] for line in history.evaluations]
 
 
 def test_a_run_that_is_to_survive_its_terminal_does(tmp_path):
@@ -258,7 +258,7 @@ class Broken(Exception):
 @pytest.mark.parametrize("error", [Broken, BrokenPipeError, OSError])
 @pytest.mark.parametrize("step", [2, 4, 5, 10])  # looks at the loss; an evaluation; the last one
 def test_a_listener_that_raises_costs_nothing_that_was_learnt(uninterrupted, tmp_path, step, error):
-    whole, record, folder = uninterrupted
+    whole, history, folder = uninterrupted
 
     def listen(now):
         if now.step == step:
@@ -269,18 +269,18 @@ def test_a_listener_that_raises_costs_nothing_that_was_learnt(uninterrupted, tmp
         train(task, Settings(**SETTINGS), tmp_path, listeners=[listen], progress=False)
     assert not task.model.training
     assert (tmp_path / "checkpoints" / f"step-{step:08d}").is_dir()
-    measured = [line for line in evaluations(record) if line["step"] <= step]
+    measured = [line for line in evaluations(history) if line["step"] <= step]
     assert lines(tmp_path) == measured
     resumed = Tokens()
     again = run(resumed, tmp_path, resume=True)
     assert resumed.n_batches == 10 - step
     assert_same_weights(resumed.model, whole.model)
-    assert [line["metrics"] for line in again.evaluations] == [line["metrics"] for line in record.evaluations]
+    assert [line["metrics"] for line in again.evaluations] == [line["metrics"] for line in history.evaluations]
 
 
 @pytest.mark.parametrize("step", [5, 10])
 def test_an_evaluation_that_raises_costs_nothing_that_was_learnt_and_is_made_up_for(uninterrupted, tmp_path, step):
-    whole, record, _ = uninterrupted
+    whole, history, _ = uninterrupted
 
     class Unmeasured(Tokens):
         def evaluate(self):
@@ -295,7 +295,7 @@ def test_an_evaluation_that_raises_costs_nothing_that_was_learnt_and_is_made_up_
     again = run(resumed, tmp_path, resume=True)
     assert resumed.n_batches == 10 - step
     assert_same_weights(resumed.model, whole.model)
-    assert [line["metrics"] for line in again.evaluations] == [line["metrics"] for line in record.evaluations]
+    assert [line["metrics"] for line in again.evaluations] == [line["metrics"] for line in history.evaluations]
     assert lines(tmp_path) == evaluations(again)
     assert again.evaluations[step // 5 - 1]["loss"] is None  # of steps that nobody remembers
 
@@ -341,21 +341,21 @@ def test_metrics_that_are_no_numbers_are_null_in_the_file_and_never_the_best(tmp
         raise ValueError(constant)
 
     settings = dict(steps=8, evaluate_every=2, checkpoint_every=None)
-    record = run(Diverging(), tmp_path, **settings)
+    history = run(Diverging(), tmp_path, **settings)
     written = (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     metrics = [json.loads(line, parse_constant=refuse)["metrics"] for line in written]
     assert [one["perplexity"] for one in metrics] == [None, 1e308, 5.0, None]
     assert [one["nats"] for one in metrics] == [3.0, None, 2.0, 4.0]
-    assert [line["metrics"] for line in record.evaluations] == metrics and record.best["step"] == 6
+    assert [line["metrics"] for line in history.evaluations] == metrics and history.best["step"] == 6
     again = run(Diverging(), tmp_path, resume=True, **settings)
-    assert evaluations(again) == evaluations(record) and again.best == record.best
+    assert evaluations(again) == evaluations(history) and again.best == history.best
 
 
 def test_before_anything_was_measured_in_numbers_nothing_is_the_best(tmp_path):
     task = Tokens()
     task.evaluate = lambda: {"nats": math.nan}
-    record = run(task, tmp_path, patience=1)
-    assert record.best is None and not record.has_stalled(1) and len(record.evaluations) == 2
+    history = run(task, tmp_path, patience=1)
+    assert history.best is None and not history.has_stalled(1) and len(history.evaluations) == 2
 
 
 def test_weights_that_are_no_numbers_are_never_saved(tmp_path):
@@ -386,17 +386,17 @@ def test_half_a_line_of_metrics_does_no_harm(uninterrupted, tmp_path):
 
 
 def test_metrics_that_cannot_be_written_cost_no_checkpoint(uninterrupted, tmp_path, monkeypatch):
-    from transformer_lab.training import record
+    from transformer_lab.training import history
 
     with monkeypatch.context() as patch:
-        write = record.write_whole
+        write = history.write_whole
 
         def full(path, content):
             if content:
                 raise OSError(f"{path} could not be written: No space left on device.")
             return write(path, content)
 
-        patch.setattr(record, "write_whole", full)
+        patch.setattr(history, "write_whole", full)
         with pytest.raises(OSError, match="metrics.jsonl could not be written: No space left"):
             run(Tokens(), tmp_path)
     resumed = Tokens()

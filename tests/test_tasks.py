@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from transformer_lab import GPT, TransformerConfig, optional
+from transformer_lab.classifiers import Classifier, Tagger
 from transformer_lab.data import docstring_modules, entities, python_docs
 from transformer_lab.data.documents import join, split_documents
 from transformer_lab.data.files import read_documents
 from transformer_lab.data.python_docs import raw_cut
 from transformer_lab.data.tokenizers import BPETokenizer, Tokenizer, WordTokenizer
 from transformer_lab.generation import generate
-from transformer_lab.heads import Classifier, Tagger
 from transformer_lab.pretrained import load, save, trained_on
 from transformer_lab.tasks import language, translation
 from transformer_lab.tasks.catalogue import FILE_SETTINGS, SETTINGS, make_task, saved_task, settings_for

@@ -354,17 +354,17 @@ def test_the_model_learns_in_train_mode_and_is_measured_and_left_in_eval_mode():
 def test_listeners_hear_steps_losses_rates_and_metrics():
     heard, settings = [], Settings(steps=10, batch_size=32, log_every=3, evaluate_every=4, lr=0.02)
     task = Rows()
-    record = train(task, settings, listeners=[heard.append], progress=False)
+    history = train(task, settings, listeners=[heard.append], progress=False)
     assert [now.step for now in heard] == [3, 4, 6, 8, 9, 10]
     assert [now.step for now in heard if now.metrics] == [4, 8, 10]
     assert all(now.task is task and now.n_steps == 10 and now.tokens_per_s > 0 for now in heard)
     assert [now.learning_rate for now in heard] == [settings.learning_rate(now.step - 1) for now in heard]
-    assert [(one["step"], one["loss"], one["metrics"]) for one in record.evaluations] == [
+    assert [(one["step"], one["loss"], one["metrics"]) for one in history.evaluations] == [
         (now.step, now.loss, now.metrics) for now in heard if now.metrics
     ]
-    assert not record.interrupted
+    assert not history.interrupted
     with torch.no_grad():
-        assert record.evaluations[-1]["metrics"] == task.evaluate()
+        assert history.evaluations[-1]["metrics"] == task.evaluate()
 
 
 def test_listeners_that_can_be_gone_through_only_once_are_all_told_each_time():
@@ -415,10 +415,10 @@ def test_metrics_may_be_of_any_kind_of_number_or_undefined(tmp_path):
     }  # fmt: skip
     board = TensorBoard(tmp_path / "curves")
     settings = Settings(steps=1, batch_size=8)
-    record = train(task, settings, tmp_path / "run", listeners=[board], progress=False)
+    history = train(task, settings, tmp_path / "run", listeners=[board], progress=False)
     board.writer.close()
     metrics = {"validation_loss": 0.5, "of_numpy": 0.25, "count": 3.0, "undefined": None}
-    assert record.evaluations[0]["metrics"] == metrics
+    assert history.evaluations[0]["metrics"] == metrics
     assert json.loads((tmp_path / "run" / "metrics.jsonl").read_text())["metrics"] == metrics
     assert "count" in curves(tmp_path / "curves") and "undefined" not in curves(tmp_path / "curves")
 
@@ -475,15 +475,15 @@ def test_early_stopping_leaves_the_best_model(tmp_path, higher_is_better):
     script = iter(values)
     task.evaluate = lambda: {"other": 0.0, "score": sign * next(script)}
     task.metric, task.higher_is_better = "score", higher_is_better
-    record = train(
+    history = train(
         task,
         Settings(steps=100, batch_size=32, evaluate_every=2, patience=2, keep=1),
         tmp_path,
         listeners=[lambda now: snapshots.update({now.step: weights(task.model)})],
         progress=False,
     )
-    assert [one["step"] for one in record.evaluations] == [2, 4, 6, 8, 10]
-    assert record.best["step"] == 6
+    assert [one["step"] for one in history.evaluations] == [2, 4, 6, 8, 10]
+    assert history.best["step"] == 6
     assert distance(weights(task.model), snapshots[6]) == 0 < distance(snapshots[10], snapshots[6])
     saved, _ = load(tmp_path)
     assert distance(weights(saved), {name: t.half().float() for name, t in snapshots[6].items()}) == 0
@@ -493,8 +493,8 @@ def test_a_model_that_still_gets_better_is_trained_to_the_end(tmp_path):
     task = Rows()
     scores = iter(range(100))
     task.evaluate = lambda: {"validation_loss": -float(next(scores))}
-    record = train(task, Settings(steps=6, batch_size=32, evaluate_every=1, patience=1), tmp_path, progress=False)
-    assert record.evaluations[-1]["step"] == 6
+    history = train(task, Settings(steps=6, batch_size=32, evaluate_every=1, patience=1), tmp_path, progress=False)
+    assert history.evaluations[-1]["step"] == 6
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence():

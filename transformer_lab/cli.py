@@ -132,17 +132,17 @@ def train(
             checkpoint_every=checkpoint_every,
         )
         listeners = [TensorBoard(folder / "tensorboard")] if tensorboard else []
-        speaks = is_first_process()
-        if speaks:
+        is_first = is_first_process()
+        if is_first:
             check_folder(folder, resume)
         chosen = make_task(task, target, preset, seed)
-        if chosen.about and speaks:
+        if chosen.about and is_first:
             typer.echo(chosen.about)
         # In a file or a pipe the lines that `say` writes are enough.
-        record = run_training(chosen, settings, folder, resume, [say, *listeners], progress=is_watched())
-        if speaks:
-            report(record, folder, settings.steps)
-    if record.interrupted:
+        history = run_training(chosen, settings, folder, resume, [say, *listeners], progress=is_watched())
+        if is_first:
+            report(history, folder, settings.steps)
+    if history.interrupted:
         raise typer.Exit(130)
 
 
@@ -155,13 +155,13 @@ def say(now) -> None:
         tqdm.write(f"step {now.step:>5}  loss {now.loss:.3f}, {metrics}, {now.tokens_per_s:,.0f} tokens/s")
 
 
-def report(record, out: Path, steps: int) -> None:
+def report(history, out: Path, steps: int) -> None:
     """What a training run has come to."""
-    if record.interrupted:
+    if history.interrupted:
         typer.echo(f"Interrupted; a checkpoint is in {out / 'checkpoints'}. The same command with --resume goes on.")
         return
-    if record.evaluations[-1]["step"] < steps:
-        typer.echo(f"Stopped early; the best model is that of step {record.best['step']}.")
+    if history.evaluations[-1]["step"] < steps:
+        typer.echo(f"Stopped early; the best model is that of step {history.best['step']}.")
     typer.echo(f"Written: {out / 'model.safetensors'}, {out / 'config.json'}, {out / 'metrics.jsonl'}")
 
 

@@ -10,10 +10,10 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
+from ..classifiers import Classifier, Labeller, Tagger
 from ..config import TransformerConfig
 from ..data.tokenizers import Tokenizer
 from ..files import path_of, read_json, to_json, whole_file
-from ..heads import Classifier, Labeller, Tagger
 from ..models import BERT, GPT, Transformer, unwrapped
 from .hub import load_hf
 from .safetensors_file import check_finite, checked, read_weights, sha256

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from ..analysis.reading import text_attention
+from ..classifiers import Classifier, Tagger
 from ..config import TransformerConfig
 from ..data import docstring_modules, entities
 from ..data.tokenizers import BPETokenizer
 from ..device import seed_everything
-from ..heads import Classifier, Tagger
 from ..metrics import entity_f1
 from ..optional import require_package
 from .task import IGNORED, Task

@@ -22,10 +22,10 @@ from ..device import plain_tensors
 from ..models import evaluating
 from ..tasks.task import IGNORED, Task
 from .batches import Batches
+from .history import History
 from .interrupt import interrupts
-from .meter import Meter, Progress
-from .record import Record
-from .run import DIVERGED, Run, check_weights
+from .meter import Meter, TrainingStatus
+from .run import DIVERGED, Run, check_weights, make_run
 from .settings import Settings
 from .surroundings import alone, check_model
 from .tensorboard import TensorBoard
@@ -36,10 +36,10 @@ def train(
     settings: Settings,
     folder: Path | str | None = None,
     resume: bool = False,
-    listeners: Iterable[Callable[[Progress], None]] = (),
+    listeners: Iterable[Callable[[TrainingStatus], None]] = (),
     progress: bool = True,
-) -> Record:
-    """Train task.model; returns the record of its evaluations.
+) -> History:
+    """Train task.model; returns the history of its evaluations.
 
     With a folder, checkpoints and metrics.jsonl are kept there and in the end the model; resume goes on from the last
     checkpoint. Ctrl-C, or a closed terminal, writes a checkpoint and returns; without a folder it raises
@@ -60,53 +60,53 @@ def train(
         if settings.compiles(device):
             network = torch.compile(network)
         optimizer = make_optimizer(task.model, settings)
-        run = Run(accelerator, device, task, settings, optimizer, folder)
-        with interrupts() as interrupted, run.under_way(resume, curves), run.together():
-            go_on(run, network, batches, Meter(accelerator, device), interrupted, listeners, progress)
-            if not run.record.interrupted:
+        run = make_run(accelerator, device, task, settings, optimizer, folder)
+        with interrupts() as interrupted, run.under_way(resume, curves), run.needing_all_processes():
+            take_steps(run, network, batches, Meter(accelerator, device), interrupted, listeners, progress)
+            if not run.history.interrupted:
                 run.finish()
-    return run.record
+    return run.history
 
 
-def go_on(
+def take_steps(
     run: Run,
     network: nn.Module,
     batches: Batches,
     meter: Meter,
     interrupted: Event,
-    listeners: Iterable[Callable[[Progress], None]],
+    listeners: Iterable[Callable[[TrainingStatus], None]],
     progress: bool,
 ) -> None:
     """Take the steps that are left, or fewer if it is interrupted or has stalled."""
     accelerator, task, settings, optimizer = run.accelerator, run.task, run.settings, run.optimizer
-    speaks = accelerator.is_main_process
+    is_main = accelerator.is_main_process
     if run.owes_evaluation():
-        measure(run, Progress(run.step, settings.steps, math.nan, math.nan, settings.learning_rate(run.step - 1), task))
+        measure(run, run.status(loss=math.nan, tokens_per_s=math.nan))
         run.save()
     task.model.train()
-    bar = tqdm(total=settings.steps, initial=run.step, desc="training", unit="step", disable=not (progress and speaks))
+    bar = tqdm(total=settings.steps, initial=run.step, desc="training", unit="step", disable=not (progress and is_main))
     with bar:
-        while run.step < settings.steps and not run.record.has_stalled(settings.patience):
+        while run.step < settings.steps and not run.history.has_stalled(settings.patience):
             indices = batches(run.step)
             meter.add(*training_step(accelerator, network, optimizer, task, settings, indices, run.step))
             run.step += 1
 
             evaluated, saved = settings.is_evaluated(run.step), settings.is_saved(run.step)
-            stopping, now = any_process(accelerator, interrupted.is_set(), run.step), None
+            stopping, status = any_process(accelerator, interrupted.is_set(), run.step), None
             if evaluated or saved or run.step % settings.log_every == 0:
-                now = Progress(run.step, settings.steps, *meter.read(), settings.learning_rate(run.step - 1), task)
-                check_finite(now)
+                status = run.status(*meter.read())
+                check_finite(status)
             if evaluated:
-                measure(run, now)
+                measure(run, status)
             if saved or stopping:
                 check_weights(task.model, run.step)
                 run.save()
             # Saved before anybody is told: a listener may raise, a pipe may be closed at its other end.
-            with run.kept():
+            with run.saved_on_error():
                 bar.update()
-                if now is not None and speaks:
-                    bar.set_postfix_str(f"loss {now.loss:.3f}, {now.tokens_per_s:,.0f} tokens/s")
-                    tell(listeners, now)
+                if status is not None and is_main:
+                    bar.set_postfix_str(f"loss {status.loss:.3f}, {status.tokens_per_s:,.0f} tokens/s")
+                    notify(listeners, status)
             if stopping:
                 run.interrupt()
                 return
@@ -114,12 +114,12 @@ def go_on(
                 meter.restart()  # they took their time; the model's speed is another matter
 
 
-def measure(run: Run, now: Progress) -> None:
+def measure(run: Run, status: TrainingStatus) -> None:
     """Evaluate, and record it."""
-    with run.kept():
+    with run.saved_on_error():
         metrics = evaluate(run.task)
-    now.metrics = broadcast_object_list([metrics])[0]  # the first process has the last word
-    run.record.add(now.line())
+    status.metrics = broadcast_object_list([metrics])[0]  # the first process has the last word
+    run.history.add(status.line())
 
 
 def training_step(
@@ -203,17 +203,17 @@ def evaluate(task: Task) -> dict[str, float | None]:
     return {name: None if value is None else float(value) for name, value in metrics.items()}
 
 
-def tell(listeners: Iterable[Callable[[Progress], None]], now: Progress) -> None:
+def notify(listeners: Iterable[Callable[[TrainingStatus], None]], status: TrainingStatus) -> None:
     """Tell the listeners, who see the model in eval mode: a sample of it is not to be spoilt by dropout."""
-    with evaluating(now.task.model):
+    with evaluating(status.task.model):
         for listen in listeners:
-            listen(now)
+            listen(status)
 
 
-def check_finite(now: Progress) -> None:
+def check_finite(status: TrainingStatus) -> None:
     """Raise ValueError if the loss is no number any more: no step can mend that."""
-    if not math.isfinite(now.loss):
-        raise ValueError(f"The loss is {now.loss} at step {now.step}: {DIVERGED}")
+    if not math.isfinite(status.loss):
+        raise ValueError(f"The loss is {status.loss} at step {status.step}: {DIVERGED}")
 
 
 def any_process(accelerator: Accelerator, flag: bool, step: int) -> bool:

@@ -12,7 +12,7 @@ from ..tasks.task import Task
 
 
 @dataclass
-class Progress:
+class TrainingStatus:
     """What a listener hears every log_every steps, and, with metrics, at each evaluation."""
 
     step: int  # so many of n_steps are done

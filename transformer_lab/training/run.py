@@ -17,8 +17,9 @@ from ..files import clear_unfinished, path_of, to_json
 from ..pretrained.folder import check_savable, save
 from ..tasks.task import Task, check_fingerprint
 from .checkpoints import SAME_BATCHES, Checkpoints
+from .history import History
+from .meter import TrainingStatus
 from .owner import owning
-from .record import Record
 from .settings import Settings
 from .surroundings import machine
 
@@ -28,24 +29,11 @@ DIVERGED = "training has diverged. A smaller lr may help, or more warmup."
 
 
 class Run:
-    """Where a run stands: its step and its record. Without a folder nothing is written."""
+    """Where a run stands: its step and its history. This one writes nothing, and cannot be resumed."""
 
-    def __init__(
-        self, accelerator: Accelerator, device: torch.device, task: Task, settings: Settings, optimizer, folder
-    ):
-        if settings.patience and folder is None:
-            raise ValueError("patience needs a folder: the best model is kept there until it is known to be the best.")
+    def __init__(self, accelerator: Accelerator, task: Task, settings: Settings, optimizer):
         self.accelerator, self.task, self.settings, self.optimizer = accelerator, task, settings, optimizer
-        # In full, for a listener or another thread may change the working directory.
-        self.folder = None if folder is None else Path(os.path.abspath(path_of(folder)))
-        self.step, self.saved_step, self.record = 0, None, Record(task.metric, task.higher_is_better)
-        if self.folder is not None:
-            self.checkpoints = Checkpoints(self.folder / "checkpoints", settings.keep)
-            # As they are read from a checkpoint: what JSON does not tell apart is no difference.
-            self.identity = json.loads(to_json(identity(task, settings)))
-            self.fingerprint, self.machine = task.fingerprint(), machine(accelerator, device)
-            if accelerator.is_main_process:
-                self.record.path = self.folder / "metrics.jsonl"
+        self.step, self.saved_step, self.history = 0, None, History(task.metric, task.higher_is_better)
 
     @contextmanager
     def under_way(self, resume: bool, curves: Iterable[Path] = ()) -> Iterator[None]:
@@ -58,35 +46,24 @@ class Run:
         with ExitStack() as stack:
             # The model's weights are then what was learnt, whatever ends the run; dropout is only for learning.
             stack.callback(self.task.model.eval)
-            if resume and self.folder is None:
-                raise ValueError("To resume a run, give the folder that it was trained in.")
-            self.in_first(lambda: self.take(stack, resume, curves))
+            self.on_main_process(lambda: self.claim_folders(stack, resume, curves))
             if resume:
                 self.restore()
-            self.in_first(self.record.write)
+            self.on_main_process(self.history.write)
             yield
 
-    def take(self, stack: ExitStack, resume: bool, curves: Iterable[Path]) -> None:
+    def claim_folders(self, stack: ExitStack, resume: bool, curves: Iterable[Path]) -> None:
         """Own the folders from now on, and see that they are fit for the run."""
-        if self.folder is not None:
-            check_savable(self.task.model, self.task.tokenizer)
-            stack.enter_context(owning(self.folder))
-            clear_unfinished(self.folder, WRITTEN)
-            check_contents(self.folder, resume)
-            if resume:
-                # First, for weights of other shapes would only look like broken checkpoints.
-                self.check_same(self.checkpoints.newest_state())
-            self.checkpoints.check_space(self.task.model)
+        self.claim_folder(stack, resume)
         for folder in curves:
             stack.enter_context(owning(folder))
 
-    def restore(self) -> None:
-        """Be as at the last checkpoint."""
-        state = self.checkpoints.restore(self.task.model, self.optimizer)
-        self.step = self.saved_step = state["step"]
-        self.record.go_back(state["evaluations"])
+    def claim_folder(self, stack: ExitStack, resume: bool) -> None:
+        """Own the folder that the run is kept in, if there is one."""
+        if resume:
+            raise ValueError("To resume a run, give the folder that it was trained in.")
 
-    def in_first(self, work: Callable[[], None]) -> None:
+    def on_main_process(self, work: Callable[[], None]) -> None:
         """Let the main process do it, and the others wait; what it raises, all raise."""
         error = None
         if self.accelerator.is_main_process:
@@ -98,27 +75,20 @@ class Run:
         if error is not None:
             raise error
 
-    def save(self) -> None:
-        """Write a checkpoint; the other processes wait for it."""
-        if self.folder is not None:
-            self.in_first(self.write)
-            self.saved_step = self.step
+    def status(self, loss: float, tokens_per_s: float) -> TrainingStatus:
+        """What is to be said of the run at this step."""
+        learning_rate = self.settings.learning_rate(self.step - 1)
+        return TrainingStatus(self.step, self.settings.steps, loss, tokens_per_s, learning_rate, self.task)
 
-    def write(self) -> None:
-        """Write a checkpoint, and then the evaluations up to it."""
-        best = self.record.best
-        state = {
-            "run": self.identity,
-            "fingerprint": self.fingerprint,
-            "machine": self.machine,
-            "evaluations": self.record.evaluations,
-        }
-        self.checkpoints.save(self.step, self.task.model, self.optimizer, state, best and best["step"])
-        self.record.write()
+    def save(self) -> None:
+        """Write a checkpoint, if they are kept; the other processes wait for it."""
+
+    def rescue(self) -> None:
+        """Write a checkpoint of this step, if they are kept and it has none, without the other processes."""
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Within the block strangers' code runs: what was learnt is saved before anything that it raises is told."""
+    def saved_on_error(self) -> Iterator[None]:
+        """Within the block a task's or listener's code runs; what was learnt is saved before its error goes on."""
         try:
             yield
         except Exception:
@@ -126,7 +96,7 @@ class Run:
             raise
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def needing_all_processes(self) -> Iterator[None]:
         """Within the block all processes are needed; ConnectionError, which says how to go on, if one has ended."""
         try:
             yield
@@ -137,38 +107,89 @@ class Run:
             how = f"--resume goes on from step {self.saved_step}" if self.saved_step else "nothing was saved before"
             raise ConnectionError(f"Another process of this run has ended, and with it the run; {how}.") from error
 
+    def owes_evaluation(self) -> bool:
+        """Did the evaluation fail at the step from which it goes on?"""
+        measured = [one["step"] for one in self.history.evaluations]
+        return self.step > 0 and self.settings.is_evaluated(self.step) and self.step not in measured
+
+    def interrupt(self) -> None:
+        """End in between; KeyboardInterrupt where there is nothing to come back to."""
+        raise KeyboardInterrupt
+
+    def finish(self) -> None:
+        """Leave the model in the folder, if there is one."""
+
+
+class SavedRun(Run):
+    """A run in a folder: it keeps its checkpoints, its history and in the end the model there."""
+
+    def __init__(
+        self, accelerator: Accelerator, device: torch.device, task: Task, settings: Settings, optimizer, folder: Path
+    ):
+        super().__init__(accelerator, task, settings, optimizer)
+        self.folder, self.checkpoints = folder, Checkpoints(folder / "checkpoints", settings.keep)
+        # As they are read from a checkpoint: what JSON does not tell apart is no difference.
+        self.identity = json.loads(to_json(identity(task, settings)))
+        self.fingerprint, self.machine = task.fingerprint(), machine(accelerator, device)
+        if accelerator.is_main_process:
+            self.history.path = folder / "metrics.jsonl"
+
+    def claim_folder(self, stack: ExitStack, resume: bool) -> None:
+        """Own the folder, which holds this run or, unless it is to be resumed, nothing."""
+        check_savable(self.task.model, self.task.tokenizer)
+        stack.enter_context(owning(self.folder))
+        clear_unfinished(self.folder, WRITTEN)
+        check_contents(self.folder, resume)
+        if resume:
+            # First, for weights of other shapes would only look like broken checkpoints.
+            self.check_same(self.checkpoints.newest_state())
+        self.checkpoints.check_space(self.task.model)
+
+    def restore(self) -> None:
+        """Be as at the last checkpoint."""
+        state = self.checkpoints.restore(self.task.model, self.optimizer)
+        self.step = self.saved_step = state["step"]
+        self.history.go_back(state["evaluations"])
+
+    def save(self) -> None:
+        """Write a checkpoint; the other processes wait for it."""
+        self.on_main_process(self.write)
+        self.saved_step = self.step
+
+    def write(self) -> None:
+        """Write a checkpoint, and then the evaluations up to it."""
+        best = self.history.best
+        state = {
+            "run": self.identity,
+            "fingerprint": self.fingerprint,
+            "machine": self.machine,
+            "evaluations": self.history.evaluations,
+        }
+        self.checkpoints.save(self.step, self.task.model, self.optimizer, state, best and best["step"])
+        self.history.write()
+
     def rescue(self) -> None:
         """Write a checkpoint of this step, if there is none, without the other processes."""
-        if self.folder is not None and self.accelerator.is_main_process and self.step != self.saved_step:
+        if self.accelerator.is_main_process and self.step != self.saved_step:
             check_weights(self.task.model, self.step)
             self.write()
             self.saved_step = self.step
 
-    def owes_evaluation(self) -> bool:
-        """Did the evaluation fail at the step from which it goes on?"""
-        measured = [one["step"] for one in self.record.evaluations]
-        return self.step > 0 and self.settings.is_evaluated(self.step) and self.step not in measured
-
-    def interrupt(self) -> Record:
-        """End in between: the record says so; without a folder there is nothing to come back to, KeyboardInterrupt."""
-        if self.folder is None:
-            raise KeyboardInterrupt
-        self.record.interrupted = True
-        return self.record
+    def interrupt(self) -> None:
+        """End in between, from where it can be resumed; the history says so."""
+        self.history.interrupted = True
 
     def finish(self) -> None:
         """Leave the model in the folder: the last one or, where it stopped getting better, the best."""
-        if self.folder is None:
-            return
-        if self.record.has_stalled(self.settings.patience):
+        if self.history.has_stalled(self.settings.patience):
             self.restore_best()
         task = {**self.task.description, "fingerprint": self.fingerprint}
-        self.in_first(lambda: save(self.task.model, self.task.tokenizer, self.folder, task))
+        self.on_main_process(lambda: save(self.task.model, self.task.tokenizer, self.folder, task))
 
     def restore_best(self) -> None:
         """The best model's weights; the last one's, with a warning, if the file is broken."""
         try:
-            self.checkpoints.restore_weights(self.record.best["step"], self.task.model)
+            self.checkpoints.restore_weights(self.history.best["step"], self.task.model)
         except ValueError as error:
             warnings.warn(f"{error} The last model is kept in place of the best.", stacklevel=2)
 
@@ -205,6 +226,17 @@ class Run:
                 f"{self.folder} was begun with {were} and goes on with {are}: the result may differ a little.",
                 stacklevel=2,
             )
+
+
+def make_run(accelerator, device, task: Task, settings: Settings, optimizer, folder: Path | str | None) -> Run:
+    """A run in the folder; without one, a run that keeps nothing. Raises ValueError where it has to keep the best."""
+    if folder is not None:
+        # In full, for a listener or another thread may change the working directory.
+        folder = Path(os.path.abspath(path_of(folder)))
+        return SavedRun(accelerator, device, task, settings, optimizer, folder)
+    if settings.patience:
+        raise ValueError("patience needs a folder: the best model is kept there until it is known to be the best.")
+    return Run(accelerator, task, settings, optimizer)
 
 
 def check_weights(model: nn.Module, step: int) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..files import path_of
 from ..optional import require_package
-from .meter import Progress
+from .meter import TrainingStatus
 
 
 class TensorBoard:
@@ -15,14 +15,14 @@ class TensorBoard:
         require_package("tensorboard", "Training curves in TensorBoard")
         self.folder, self.writer = Path(os.path.abspath(path_of(folder))), None
 
-    def __call__(self, now: Progress) -> None:
+    def __call__(self, status: TrainingStatus) -> None:
         if self.writer is None:  # only now is it sure that there is something to write, and that this process does
             from torch.utils.tensorboard import SummaryWriter
 
             # Of a run that is resumed: what it wrote after its checkpoint is written again, and not to be seen twice.
-            self.writer = SummaryWriter(str(self.folder), purge_step=now.step)
-        scalars = {"loss": now.loss, "learning_rate": now.learning_rate, "tokens_per_s": now.tokens_per_s}
-        for name, value in (scalars | (now.metrics or {})).items():
+            self.writer = SummaryWriter(str(self.folder), purge_step=status.step)
+        scalars = {"loss": status.loss, "learning_rate": status.learning_rate, "tokens_per_s": status.tokens_per_s}
+        for name, value in (scalars | (status.metrics or {})).items():
             if value is not None:
-                self.writer.add_scalar(name.replace(" ", "_").replace(",", ""), value, now.step)
+                self.writer.add_scalar(name.replace(" ", "_").replace(",", ""), value, status.step)
         self.writer.flush()

@@ -7,7 +7,7 @@ from ..files import finite, to_json, write_whole
 
 
 @dataclass
-class Record:
+class History:
     """The evaluations of a run, oldest first, each {"step", "loss", "tokens_per_s", "metrics": {...}}.
 
     A number that is infinite or none is None, as in the file. metric names the one that says which evaluation is the

@@ -13,6 +13,7 @@ from faker import Faker
 from transformer_lab.baselines import lookup_tags
 from transformer_lab.data import entities
 from transformer_lab.metrics import entity_f1
+from transformer_lab.optional import MissingPackageError
 
 kinds = pytest.mark.parametrize("kind", entities.KINDS)
 
@@ -192,5 +193,5 @@ def test_what_cannot_be_drawn_gets_a_sentence(monkeypatch):
         with pytest.raises(ValueError, match=r"^n is -1; wanted a number of sentences, 0 or more\.$"):
             draw(-1)
     monkeypatch.setattr("transformer_lab.optional.find_spec", lambda name: None)
-    with pytest.raises(FileNotFoundError, match="^The entity data needs the package faker: pip install faker$"):
+    with pytest.raises(MissingPackageError, match="^The entity data needs the package faker: pip install faker$"):
         entities.training_sentences(1)

@@ -1,5 +1,8 @@
 """The house itself: what is declared, what is promised in README, what an import costs."""
 
+import ast
+import importlib
+import inspect
 import os
 import re
 import subprocess
@@ -72,6 +75,17 @@ def test_every_public_name_is_there():
             assert getattr(package, name).__doc__, name
         with pytest.raises(AttributeError):
             _ = package.nonsense
+
+
+@pytest.mark.parametrize("package", ["transformer_lab", "transformer_lab.viz"])
+def test_editors_see_the_names_that_load_on_first_use(package):
+    """Each name of the table is imported for type checkers, from the same module, and no other is."""
+    module = importlib.import_module(package)
+    (block,) = (node for node in ast.parse(inspect.getsource(module)).body if isinstance(node, ast.If))
+    assert block.test.id == "TYPE_CHECKING"
+    seen = {alias.name: imported.module for imported in block.body for alias in imported.names}
+    assert seen == module._HOME
+    assert all(alias.asname == alias.name for imported in block.body for alias in imported.names)  # re-exported
 
 
 def test_readme_says_nothing_that_is_not_there():

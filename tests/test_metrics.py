@@ -15,6 +15,7 @@ from transformer_lab.data import dates
 from transformer_lab.data.pairs import Pair
 from transformer_lab.data.tokenizers import WordTokenizer
 from transformer_lab.generation import translate
+from transformer_lab.optional import MissingPackageError
 
 
 @pytest.fixture(scope="module")
@@ -350,5 +351,5 @@ def test_pairs_without_alignment_are_left_out(dates_model):
 )
 def test_a_missing_package_is_named(measure, given, package, monkeypatch):
     monkeypatch.setattr(optional, "find_spec", lambda name: None)
-    with pytest.raises(FileNotFoundError, match=rf"needs the package {package}: pip install {package}$"):
+    with pytest.raises(MissingPackageError, match=rf"needs the package {package}: pip install {package}$"):
         measure(given, given)

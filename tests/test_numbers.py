@@ -10,6 +10,7 @@ from transformer_lab import optional
 from transformer_lab.data import numbers
 from transformer_lab.data.pairs import TOKEN
 from transformer_lab.data.tokenizers import WordTokenizer
+from transformer_lab.optional import MissingPackageError
 
 GERMAN = """zero null, one ein eins, two zwei, three drei, four vier, five fünf, six sechs, seven sieben, eight acht,
 nine neun, ten zehn, eleven elf, twelve zwölf, thirteen dreizehn, fourteen vierzehn, fifteen fünfzehn,
@@ -162,5 +163,5 @@ def test_what_cannot_be_drawn_gets_a_sentence():
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(optional, "find_spec", lambda name: None)
-    with pytest.raises(FileNotFoundError, match="pip install num2words"):
+    with pytest.raises(MissingPackageError, match="pip install num2words"):
         numbers.held_out_pairs(1)

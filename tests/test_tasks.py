@@ -18,6 +18,7 @@ from transformer_lab.data.files import read_documents
 from transformer_lab.data.python_docs import raw_cut
 from transformer_lab.data.tokenizers import BPETokenizer, Tokenizer, WordTokenizer
 from transformer_lab.generation import generate
+from transformer_lab.optional import MissingPackageError
 from transformer_lab.pretrained import load, save, trained_on
 from transformer_lab.tasks import language, translation
 from transformer_lab.tasks.catalogue import FILE_SETTINGS, SETTINGS, make_task, saved_task, settings_for
@@ -269,7 +270,7 @@ def test_what_an_evaluation_needs_is_asked_for_when_a_task_is_made(files, monkey
     options = dict(ALL[name])
     if (files / options["task"]).exists():
         options["task"] = str(files / options["task"])
-    with pytest.raises(FileNotFoundError, match=rf"needs the package {package}: pip install {package}$"):
+    with pytest.raises(MissingPackageError, match=rf"needs the package {package}: pip install {package}$"):
         make_task(**options, **TINY)
 
 

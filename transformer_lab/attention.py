@@ -21,7 +21,6 @@ def scaled_dot_product_attention(
     mask: Shaped[Tensor, "*#batch #T #S"] | None = None,
 ) -> tuple[Float[Tensor, "*batch T d_value"], Float[Tensor, "*batch T S"]]:
     """softmax(q k^T / sqrt(d_key)) v, and the weights; a row with every key masked gives zeros (2017, eq. 1)."""
-    check_mask(mask)
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
     if mask is None:
         weights = scores.softmax(dim=-1)
@@ -127,6 +126,7 @@ def split_mask(
     mask: Shaped[Tensor, "*batch T S"],
 ) -> tuple[Bool[Tensor, "*batch T S"], Float[Tensor, "*batch T S"] | None]:
     """The two parts of a mask: where attention is allowed, and what is added to the scores, None for booleans."""
+    check_mask(mask)
     return (mask, None) if mask.dtype == torch.bool else (mask > -torch.inf, mask)
 
 
@@ -149,7 +149,6 @@ def with_causality(
     Causality alone remains a flag, for which torch has a fast kernel. Beside a mask it becomes part of the mask, and so
     it does behind a cache: torch's is_causal aligns the first query with the first key, not the last with the last.
     """
-    check_mask(mask)
     if not causal or T == 1:  # the last query sees every key
         return mask, False
     if mask is None and T == S:

@@ -11,7 +11,7 @@ import typer
 
 from .environment import is_first_process, is_watched, speak_any_encoding
 from .files import path_of
-from .optional import own_version, require_packages
+from .optional import MissingPackageError, own_version, require_packages
 
 app = typer.Typer(
     help="transformer_lab: an interactive course on the Transformer.\n\n"
@@ -52,7 +52,7 @@ def sentence(error: Exception) -> str:
     """What to tell of an error."""
     if isinstance(error, MemoryError | RuntimeError):
         return "There is not enough memory for so much at once: give fewer or shorter texts, or smaller sizes."
-    if isinstance(error, ModuleNotFoundError):
+    if isinstance(error, ModuleNotFoundError) and not isinstance(error, MissingPackageError):
         return f"This command needs the package {error.name}: pip install {error.name}"
     return str(error)
 

@@ -16,7 +16,7 @@ from .analysis.recording import record_attention
 from .arguments import check_text, check_texts
 from .generation import translate
 from .models import evaluating, unwrapped
-from .optional import require_package
+from .optional import require_packages
 
 
 def exact_match(model, tokenizer, pairs) -> float:
@@ -118,9 +118,9 @@ def bleu(outputs: Sequence[str], references: Sequence[str], tokenize: str = "13a
     sacrebleu's corpus_bleu with one reference each, case kept, exponential smoothing. tokenize says what a token is:
     "13a" (WMT's, for languages with spaces), "zh" for Chinese, or "char". Only scores with the same tokenizer compare.
     NaN where no reference has four tokens: without n-grams of four even a perfect translation has no BLEU.
-    Raises ValueError for lists that do not match, FileNotFoundError if sacrebleu is missing.
+    Raises ValueError for lists that do not match, MissingPackageError if sacrebleu is missing.
     """
-    require_package("sacrebleu", "BLEU")
+    require_packages("BLEU", "sacrebleu")
     import sacrebleu
 
     outputs, references = check_sides(outputs, references)
@@ -143,7 +143,7 @@ def chrf(outputs: Sequence[str], references: Sequence[str]) -> float:
     sacrebleu's corpus_chrf with one reference each, case kept: recall counts twice as much as precision (beta 2), and
     spaces are left out, so that no tokenizer is needed. NaN where the references are empty. Raises as `bleu` does.
     """
-    require_package("sacrebleu", "chrF")
+    require_packages("chrF", "sacrebleu")
     import sacrebleu
 
     outputs, references = check_sides(outputs, references)
@@ -172,7 +172,7 @@ def entity_f1(predicted: list, gold: list) -> float:
     same. NaN if neither holds an entity. Raises ValueError for lists that do not match, FileNotFoundError if seqeval is
     missing.
     """
-    require_package("seqeval", "Entity F1")
+    require_packages("Entity F1", "seqeval")
     from seqeval.metrics import f1_score
     from seqeval.metrics.sequence_labeling import get_entities
 

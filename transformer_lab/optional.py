@@ -20,18 +20,16 @@ def own_version() -> str:
     return installed("transformer-lab") or "unknown"
 
 
-def require_package(name: str, needed_by: str) -> None:
-    """FileNotFoundError, with the line that installs the package, if it is missing."""
-    if find_spec(name) is None:
-        raise FileNotFoundError(f"{needed_by} needs the package {name}: pip install {name}")
+class MissingPackageError(ModuleNotFoundError):
+    """A package that is not installed, in a sentence that says what needs it and how to install it."""
 
 
 def require_packages(needed_by: str, *names: str) -> None:
-    """FileNotFoundError, with the line that installs them, if some of these packages are missing."""
+    """Raise MissingPackageError, with the line that installs them, if some of these packages are missing."""
     missing = [name for name in names if find_spec(name) is None]
     if missing:
         packages = f"the package{'s' * (len(missing) > 1)} {', '.join(missing)}"
-        raise FileNotFoundError(f"{needed_by} needs {packages}: pip install {' '.join(missing)}")
+        raise MissingPackageError(f"{needed_by} needs {packages}: pip install {' '.join(missing)}", name=missing[0])
 
 
 def course_packages() -> Iterator[tuple[Requirement, str | None]]:

@@ -16,7 +16,7 @@ import zlib
 from dataclasses import dataclass
 
 from ..arguments import check_seed
-from ..optional import require_package
+from ..optional import require_packages
 from .pairs import check_choice
 
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
@@ -88,7 +88,7 @@ class Sentence:
 
 
 def training_sentences(n: int = 3000, seed: int = 0) -> list[Sentence]:
-    """n sentences from TEMPLATES with training names. Raises ValueError for n < 0, FileNotFoundError without Faker."""
+    """n sentences from TEMPLATES with training names. Raises ValueError for n < 0, ImportError without Faker."""
     check_seed(seed)
     return make_sentences(n, TEMPLATES, ("en_US",), test=False, seed=int(seed))
 
@@ -103,7 +103,7 @@ def test_sentences(kind: str, n: int = 500) -> list[Sentence]:
 
 def make_sentences(n: int, templates, locales, test: bool, seed: int | str) -> list[Sentence]:
     """n sentences, each from one template drawn at random, with names of one locale drawn at random."""
-    require_package("faker", "The entity data")
+    require_packages("The entity data", "faker")
     from faker import Faker
 
     if n < 0:

@@ -10,7 +10,7 @@ import re
 from functools import cache
 
 from ..arguments import random_from
-from ..optional import require_package
+from ..optional import require_packages
 from .pairs import TOKEN, Pair, check_choice, check_count
 
 TARGETS = ("de", "fr")
@@ -35,9 +35,9 @@ Field = tuple[int, str]
 def write(number: int, language: str) -> str:
     """The number in words ("en", "fr") or in morphemes with spaces between ("de").
 
-    FileNotFoundError if num2words is missing.
+    MissingPackageError if num2words is missing.
     """
-    require_package("num2words", "Numbers in words")
+    require_packages("Numbers in words", "num2words")
     from num2words import num2words
 
     words = num2words(number, lang=language)

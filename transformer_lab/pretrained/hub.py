@@ -1,13 +1,13 @@
 """Models in Hugging Face's format, from the hub or a folder. `transformers` is imported here and nowhere else."""
 
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
 from ..data.tokenizers import Tokenizer
 from ..models import BERT, GPT
+from ..optional import require_packages
 from .conversion import convert, our_config, require
 from .safetensors_file import check_sizes, read_shapes
 
@@ -17,10 +17,10 @@ CLASSES = {"gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "bert": "Bert
 def load_hf(name: str) -> tuple[GPT | BERT, Tokenizer]:
     """(model, tokenizer) of a folder or a hub id; only safetensors are read, and no code that comes with it is run.
 
-    Raises FileNotFoundError if it cannot be had, ValueError if ours cannot express it.
+    Raises FileNotFoundError if it cannot be had, ValueError if ours cannot express it, MissingPackageError without
+    transformers.
     """
-    if find_spec("transformers") is None:
-        raise FileNotFoundError("Hugging Face's format needs the package transformers: pip install transformers")
+    require_packages("Hugging Face's format", "transformers")
     offline = Path(name).is_dir() or not hub_answers()
     try:
         with quiet():

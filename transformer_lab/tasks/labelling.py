@@ -10,7 +10,7 @@ from ..data import docstring_modules, entities
 from ..data.tokenizers import BPETokenizer
 from ..device import seed_everything
 from ..metrics import entity_f1
-from ..optional import require_package
+from ..optional import require_packages
 from .task import IGNORED, Task
 
 STYLE = dict(dropout=0.1)  # a few thousand short texts are soon learnt by heart
@@ -73,7 +73,7 @@ class Entities(Task):
     metric = "new templates"
 
     def __init__(self, preset: str = "nano", seed: int = 0, **changes):
-        require_package("seqeval", "Measuring named entities")
+        require_packages("Measuring named entities", "seqeval")
         self.description = {"task": "ner", "seed": seed}
         self.sentences = entities.training_sentences(seed=seed)
         self.tests = {kind: entities.test_sentences(kind) for kind in entities.KINDS}

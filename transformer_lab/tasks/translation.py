@@ -14,7 +14,7 @@ from ..files import path_of
 from ..generation import translate
 from ..metrics import alignment_accuracy, bleu, chrf
 from ..models import Transformer
-from ..optional import require_package
+from ..optional import require_packages
 from .task import IGNORED, Task
 
 
@@ -36,7 +36,7 @@ class Translation(Task):
         self.description, self.examples, self.held_out, self.tokenizer = description, pairs, held_out, tokenizer
         self.is_aligned = any(pair.alignment for pair in held_out)
         if not self.is_aligned:  # said now, not at the first evaluation
-            require_package("sacrebleu", "Measuring translations")
+            require_packages("Measuring translations", "sacrebleu")
         # Arrays, for a list of numbers takes four times the memory.
         self.ids = {
             pair: tuple(array("I", tokenizer.encode(text)) for text in texts(pair)) for pair in pairs + held_out

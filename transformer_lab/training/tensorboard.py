@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ..files import path_of
-from ..optional import require_package
+from ..optional import require_packages
 from .meter import TrainingStatus
 
 
@@ -12,7 +12,7 @@ class TensorBoard:
     """Writes the loss, the speed and the metrics into folder; look at them with `tensorboard --logdir FOLDER`."""
 
     def __init__(self, folder):
-        require_package("tensorboard", "Training curves in TensorBoard")
+        require_packages("Training curves in TensorBoard", "tensorboard")
         self.folder, self.writer = Path(os.path.abspath(path_of(folder))), None
 
     def __call__(self, status: TrainingStatus) -> None:

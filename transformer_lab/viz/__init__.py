@@ -1,6 +1,32 @@
 """Widgets and pictures. Names load on first use, so importing this loads neither matplotlib nor anywidget."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # never run: here editors and type checkers see the names of _HOME
+    from .attention_view import AttentionView as AttentionView
+    from .cost_explorer import CostExplorer as CostExplorer
+    from .cost_explorer import model_cost as model_cost
+    from .date_translator import DateTranslator as DateTranslator
+    from .depth_explorer import DepthExplorer as DepthExplorer
+    from .depth_explorer import through_layers as through_layers
+    from .family_explorer import FamilyExplorer as FamilyExplorer
+    from .family_explorer import parameters_by_part as parameters_by_part
+    from .live_attention import LiveAttention as LiveAttention
+    from .live_attention import WhatIf as WhatIf
+    from .mask_explorer import MaskExplorer as MaskExplorer
+    from .mask_explorer import make_mask as make_mask
+    from .norm_explorer import NormExplorer as NormExplorer
+    from .norm_explorer import normalise as normalise
+    from .query_explorer import QueryExplorer as QueryExplorer
+    from .query_explorer import attend_to as attend_to
+    from .rotary_explorer import RotaryExplorer as RotaryExplorer
+    from .rotary_explorer import turn_pairs as turn_pairs
+    from .snapshots import AttentionSnapshots as AttentionSnapshots
+    from .softmax_explorer import SoftmaxExplorer as SoftmaxExplorer
+    from .softmax_explorer import softmax_and_loss as softmax_and_loss
+    from .split_explorer import SplitExplorer as SplitExplorer
+    from .split_explorer import split_both_ways as split_both_ways
 
 _HOME = {
     "AttentionView": "attention_view",

@@ -30,7 +30,7 @@ class AttentionView(anywidget.AnyWidget):
     `key_tokens=None` says that keys are the queries' own tokens (self-attention). Several kinds of attention come as a
     dict: by name (attention, query tokens, key tokens); `part` is the name of the one that is shown. What else is known
     may be given too: scores (L, H, T, S) before the softmax; norms (L, H, S), how long each key's value is; n_kv_heads,
-    where groups of heads share keys.
+    where groups of heads share keys. What has been checked before comes as a BrowserData.
 
     `selection`, which Python and the browser both read and set, is {"layer", "head", "query", "key"}: indices; query
     and key are None until a cell is chosen. At first it is the last layer's head 0. `palette` is "viridis" or
@@ -56,8 +56,17 @@ class AttentionView(anywidget.AnyWidget):
     measure = traitlets.Enum(("weight", "weight x value"), "weight").tag(sync=True)
 
     def __init__(self, attention, query_tokens=None, key_tokens=None, *, scores=None, norms=None, n_kv_heads=None):
-        known = {"scores": scores, "norms": norms, "n_kv_heads": n_kv_heads}
-        self._start([by_name(attention, query_tokens, key_tokens, **known)], steps=[])
+        if not isinstance(attention, BrowserData):
+            known = {"scores": scores, "norms": norms, "n_kv_heads": n_kv_heads}
+            attention = BrowserData([by_name(attention, query_tokens, key_tokens, **known)])
+        self._data = attention
+        part, n_steps = attention.parts[0], len(attention.steps)
+        selection = {"layer": part["shape"][0] - 1, "head": 0}
+        super().__init__(
+            **self._state(part["name"], selection["layer"]), _steps=attention.steps, _signed=attention.signed,
+            part=part["name"], step=max(0, n_steps - 1), selection=selection,
+        )  # fmt: skip
+        self.on_msg(self._answer)
 
     @classmethod
     def from_model(cls, model, tokenizer, text: str, target: str | None = None) -> "AttentionView":
@@ -77,10 +86,8 @@ class AttentionView(anywidget.AnyWidget):
         """
         if not snapshots:
             raise ValueError("There is no snapshot to show: give AttentionSnapshots to train as a listener.")
-        view = cls.__new__(cls)
         steps = [{"step": int(one.step), **number("loss", one.loss)} for one in snapshots]
-        view._start([by_name(*one.attention) for one in snapshots], steps)
-        return view
+        return cls(BrowserData([by_name(*one.attention) for one in snapshots], steps))
 
     @classmethod
     def difference(cls, one: "AttentionView", other: "AttentionView") -> "AttentionView":
@@ -91,20 +98,8 @@ class AttentionView(anywidget.AnyWidget):
         seen = [(view.attention.shape, view.query_tokens, view.key_tokens) for view in (one, other)]
         if seen[0] != seen[1]:
             raise ValueError(f"Both views must have the same layers, heads and tokens; got {one!r} and {other!r}.")
-        view = cls.__new__(cls)
-        change = one.attention - other.attention
-        view._start([{"difference": AttentionRecord(change, one.query_tokens, one.key_tokens)}], steps=[], signed=True)
-        return view
-
-    def _start(self, moments: list[dict], steps: list[dict], signed=False):
-        self._data = BrowserData(moments, signed)
-        part = self._data.parts[0]
-        selection = {"layer": part["shape"][0] - 1, "head": 0}
-        super().__init__(
-            **self._state(part["name"], selection["layer"]), _steps=steps, _signed=signed,
-            part=part["name"], step=max(0, len(steps) - 1), selection=selection,
-        )  # fmt: skip
-        self.on_msg(self._answer)
+        change = AttentionRecord(one.attention - other.attention, one.query_tokens, one.key_tokens)
+        return cls(BrowserData([{"difference": change}], signed=True))
 
     def _state(self, part: str, layer: int) -> dict:
         shown = self._data

@@ -7,7 +7,6 @@ where no script may run.
 import base64
 from html import escape
 from pathlib import Path
-from unittest import mock
 
 import bertviz
 import bertviz.neuron_view
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 from IPython.display import Image
 
-from ..analysis.access import our_model
+from ..analysis.access import our_model, patched
 from ..analysis.reading import read, source_ids
 from ..models import GPT
 from . import attention_picture, saved_page
@@ -133,7 +132,7 @@ def neuron_view(model, tokenizer, text, layer=None, head=None, display_mode="lig
     data = {"left_text": labels, "right_text": labels, "attn": np.round(weights, 3).tolist()}
     data |= {"queries": four_digits(queries), "keys": four_digits(keys)}
     # bertviz would run a model of its own collection, whose class it knows; its drawing takes any model's numbers.
-    with mock.patch.object(bertviz.neuron_view, "get_attention", lambda *args, **kwargs: {"all": data}):
+    with patched([(bertviz.neuron_view, "get_attention", lambda *args, **kwargs: {"all": data})]):
         kind = "bert" if sees_later_keys else "gpt2"
         mode = checked_mode(display_mode)
         drawing = bertviz.neuron_view.show(

@@ -1,5 +1,7 @@
 """What a view shows, checked once: the exact numbers for Python, and what is sent of them to the browser."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..analysis.attention_record import AttentionRecord
@@ -16,10 +18,12 @@ class BrowserData:
     parts: for the browser, each {"name", "shape", "start": its first weight among all, "queries", "keys", "norms": its
     first norm or None, "n_kv_heads", "unscored": layers whose scores are not known}. Weights go part after part; within
     a part, step after step. one_layer: there are too many for a browser, so that it gets one layer of one part at a
-    time. Raises ValueError for what cannot be shown.
+    time. steps: of a training, each moment's {"step", "loss"}. signed: differences of weights, not weights. Raises
+    ValueError for what cannot be shown.
     """
 
-    def __init__(self, moments: list[dict[str, AttentionRecord]], signed: bool = False):
+    def __init__(self, moments: list[dict[str, AttentionRecord]], steps: Sequence[dict] = (), signed: bool = False):
+        self.steps, self.signed = list(steps), signed
         self.records, self.parts, weights, norms = {}, [], 0, 0
         for name in moments[0]:
             first = checked(moments[0][name], signed)

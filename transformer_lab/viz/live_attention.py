@@ -16,7 +16,7 @@ from ..analysis.reading import ids_of, read
 from ..models import BERT
 from ..sentences import said
 from .attention_view import AttentionView
-from .browser_data import by_name
+from .browser_data import BrowserData, by_name
 from .inputs import number, visible
 
 MOST_ROWS = 6  # of next tokens
@@ -37,7 +37,7 @@ class LiveAttention(AttentionView):
         # JupyterLab may deliver two changes on two threads: one computation at a time, each of the latest choices.
         self._one_at_a_time = threading.RLock()
         self._compute = compute
-        self._start([self._moment(text)], steps=[])
+        super().__init__(BrowserData([self._moment(text)]))
         self.text = text
         self.observe(self._read_again, names="text")
 

@@ -27,7 +27,7 @@ from .interrupt import interrupts
 from .meter import Meter, TrainingStatus
 from .run import DIVERGED, Run, check_weights, make_run
 from .settings import Settings
-from .surroundings import alone, check_model
+from .surroundings import check_model, isolated
 from .tensorboard import TensorBoard
 
 
@@ -51,7 +51,7 @@ def train(
     check_model(task.model)
     listeners = list(listeners)
     curves = {listener.folder for listener in listeners if isinstance(listener, TensorBoard)}
-    with alone() as (accelerator, device):
+    with isolated() as (accelerator, device):
         settings.check_share(accelerator.num_processes)
         batches = Batches(len(task.examples), settings.batch_size, settings.seed, task.lengths)
         network = task.model.to(device)
@@ -77,11 +77,11 @@ def take_steps(
     listeners: Iterable[Callable[[TrainingStatus], None]],
     progress: bool,
 ) -> None:
-    """Take the steps that are left, or fewer if it is interrupted or has stalled."""
+    """Take the steps that are left, or fewer if the run is interrupted or has stalled."""
     accelerator, task, settings, optimizer = run.accelerator, run.task, run.settings, run.optimizer
     is_main = accelerator.is_main_process
     if run.owes_evaluation():
-        measure(run, run.status(loss=math.nan, tokens_per_s=math.nan))
+        evaluate_and_record(run, run.status(loss=math.nan, tokens_per_s=math.nan))
         run.save()
     task.model.train()
     bar = tqdm(total=settings.steps, initial=run.step, desc="training", unit="step", disable=not (progress and is_main))
@@ -97,7 +97,7 @@ def take_steps(
                 status = run.status(*meter.read())
                 check_finite(status)
             if evaluated:
-                measure(run, status)
+                evaluate_and_record(run, status)
             if saved or stopping:
                 check_weights(task.model, run.step)
                 run.save()
@@ -114,8 +114,8 @@ def take_steps(
                 meter.restart()  # they took their time; the model's speed is another matter
 
 
-def measure(run: Run, status: TrainingStatus) -> None:
-    """Evaluate, and record it."""
+def evaluate_and_record(run: Run, status: TrainingStatus) -> None:
+    """Evaluate the model, and add the result to the history."""
     with run.saved_on_error():
         metrics = evaluate(run.task)
     status.metrics = broadcast_object_list([metrics])[0]  # the first process has the last word

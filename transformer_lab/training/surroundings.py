@@ -23,7 +23,7 @@ WISHES += ("USE_FSDP", "USE_DEEPSPEED", "USE_MEGATRON_LM", "USE_PARALLELISM_CONF
 
 
 @contextmanager
-def alone() -> Iterator[tuple[Accelerator, torch.device]]:
+def isolated() -> Iterator[tuple[Accelerator, torch.device]]:
     """(accelerator, device) that nothing but torchrun and TRANSFORMER_LAB_DEVICE has a say in.
 
     Within the block torch computes as in a fresh process. Afterwards all is as before: the state that an Accelerator or
@@ -31,7 +31,7 @@ def alone() -> Iterator[tuple[Accelerator, torch.device]]:
     keeps gradients. Raises ValueError while another thread of the process trains.
     """
     with ExitStack() as stack:
-        stack.enter_context(the_only_thread())
+        stack.enter_context(one_training_at_a_time())
         stack.enter_context(without_foreign_variables())
         stack.enter_context(without_foreign_state())
         on_cpu = pick_device().type == "cpu"
@@ -46,7 +46,7 @@ TRAINING = RLock()
 
 
 @contextmanager
-def the_only_thread() -> Iterator[None]:
+def one_training_at_a_time() -> Iterator[None]:
     """Within the block no other thread trains: both would draw from one source of random numbers. ValueError."""
     if not TRAINING.acquire(blocking=False):
         raise ValueError("Another thread of this process is training a model: wait until it has ended.")

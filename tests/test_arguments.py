@@ -146,7 +146,7 @@ def test_what_a_view_was_given_may_change_afterwards(dtype):
     view = AttentionView(weights, ["a", "b"], scores=scores, norms=norms)
     for given in (weights, norms, scores):
         given.fill(7)
-    assert (view.attention == 0.5).all() and (view._seen.norms == 1).all() and (view._seen.scores == 0).all()
+    assert (view.attention == 0.5).all() and (view._record.norms == 1).all() and (view._record.scores == 0).all()
 
 
 @pytest.mark.parametrize("weights", [torch.full((1, 1, 2, 2), 0.5).to_sparse(), torch.empty(1, 1, 2, 2, device="meta")])

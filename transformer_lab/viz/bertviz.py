@@ -19,7 +19,7 @@ from ..analysis.reading import read, source_ids
 from ..models import GPT
 from . import attention_picture, saved_page
 from .bertviz_html import offline
-from .inputs import as_picture, shape_of, visible
+from .inputs import as_picture, as_weights, shape_of, visible
 
 MOST_MEGABYTES = 4  # of data in one output: a notebook keeps all of it
 MOST_SHAPES = 150_000  # drawn at once: they take a browser some 5 seconds
@@ -121,6 +121,7 @@ def neuron_view(model, tokenizer, text, layer=None, head=None, display_mode="lig
     check_size(8 * n_layers * n_heads * T * (T + 2 * config.head_width), n_shapes, "give a shorter text")
     layer, head = chosen("layer", layer, range(n_layers))[0], chosen("head", head, range(n_heads))[0]
     (record,) = read(model, tokenizer, ids)[0].values()
+    as_weights(record.weights)  # first, for weights that are NaN are the softmax of nothing
     if record.queries is None:
         raise ValueError(
             "The weights of this attention are not the softmax of its queries and keys (a part is switched off, or "

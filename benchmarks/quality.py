@@ -16,7 +16,7 @@ from rich.table import Table
 from transformer_lab.baselines import ngram_bits, unigram_bits, xz_bits
 from transformer_lab.data import python_docs
 from transformer_lab.data.documents import join
-from transformer_lab.tasks.catalogue import SETTINGS, make_task
+from transformer_lab.tasks.catalogue import make_task, settings_for
 from transformer_lab.tasks.language import language
 from transformer_lab.training.loop import train
 from transformer_lab.training.settings import Settings
@@ -48,7 +48,7 @@ def run(name: str, seed: int) -> dict:
         task = language({"task": name}, *texts(name), vocab_size=512, preset="nano", seed=seed, n_layers=3)
     else:
         task = make_task(short, seed=seed)
-    settings = Settings(**SETTINGS[short], seed=seed)
+    settings = Settings(**settings_for(short), seed=seed)
     history = train(task, settings, progress=False)
     return {
         "task": name,

@@ -6,17 +6,27 @@ import re
 import subprocess
 import sys
 from contextlib import ExitStack
+from dataclasses import fields, replace
 from importlib.metadata import version
+from types import ModuleType
 
 import pytest
+import typer
 from safetensors import SafetensorError
 from typer.testing import CliRunner
 
+from test_resume import OTHER
 from transformer_lab import cli, load, optional
 from transformer_lab.models import GPT, Transformer
 from transformer_lab.pretrained import folder as saved
+from transformer_lab.tasks import registry
+from transformer_lab.tasks.catalogue import settings_for
+from transformer_lab.tasks.induction import Induction
+from transformer_lab.tasks.registry import TASKS
+from transformer_lab.training.settings import Settings
 
 FEW = ["--steps", "4", "--batch-size", "4", "--evaluate-every", "2", "--checkpoint-every", "1"]
+SETTINGS = {setting.name: setting for setting in fields(Settings)}
 LEFT = {"model.safetensors", "config.json", "tokenizer.json", "metrics.jsonl", "checkpoints"}
 
 
@@ -350,10 +360,72 @@ def test_help_names_every_command_and_what_each_is_for():
 
 def test_help_of_train_names_every_option_and_task():
     text = help_of("train")
-    for option in ("preset", "steps", "seed", "out", "resume", "device", "checkpoint-every", "evaluate-every"):
-        assert re.search(rf"^\W*--{option} .*\w{{4}}", text, re.M), option
-    for task in ("dates", "numbers", "docs", "ner", "modules", "copy", "reverse", "sort", "induction"):
-        assert re.search(rf"\b{task}\b", text), task
+    for option in ("preset", "seed", "out", "target", "resume", "device", "tensorboard", *SETTINGS):
+        assert re.search(rf"^\W*--{option.replace('_', '-')} .*\w{{4}}", text, re.M), option
+    for task, named in TASKS.items():
+        assert re.search(rf"^ *{task} +{named.summary} *$", text, re.M), task
+
+
+def test_every_setting_is_an_option_of_train_with_the_same_words():
+    own = {"task", "out", "target", "preset", "resume", "tensorboard", "device"}
+    options = {option.name: option for option in typer.main.get_command(cli.app).commands["train"].params}
+    assert options.keys() - own == SETTINGS.keys() and not own & SETTINGS.keys()
+    for name, setting in SETTINGS.items():
+        meaning = setting.metadata["help"]
+        assert options[name].help.startswith(meaning) and options[name].default is None
+        assert re.search(rf"^ *{name} +{re.escape(meaning)}", Settings.__doc__, re.M), name
+
+
+class Heard(Exception):
+    """Training is not wanted: the settings that it is asked for are."""
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """asked(options) -> the settings that `train reverse` trains with."""
+
+    def heard(task, settings, *others, **more):
+        raise Heard(settings)
+
+    monkeypatch.setattr("transformer_lab.training.loop.train", heard)
+
+    def settings(*options):
+        result = call("train", "reverse", "--out", tmp_path / "out", *options)
+        assert isinstance(result.exception, Heard), (result.exception, result.stderr)
+        return result.exception.args[0]
+
+    return settings
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_every_setting_can_be_given_on_the_command_line(asked, name):
+    value, option = OTHER[name], "--" + name.replace("_", "-")
+    given = ["--no-compile"] if name == "compile" else [option, str(value)]
+    assert asked(*given) == replace(Settings(**settings_for("reverse")), **{name: value})
+
+
+def test_what_is_not_given_is_what_suits_the_task(asked):
+    assert settings_for("reverse") and asked() == Settings(**settings_for("reverse"))
+    assert asked("--compile").compile is True
+
+
+def test_a_new_task_needs_a_module_and_a_line_in_the_registry(tmp_path, monkeypatch):
+    """CONTRIBUTING.md's recipe."""
+
+    class Evens(Induction):
+        def __init__(self, n: int = 40, preset: str = "nano", seed: int = 0, **changes):
+            super().__init__(n, preset, seed, **changes)
+            self.description["task"] = "evens"
+
+    module = ModuleType("transformer_lab.tasks.evens")
+    module.Evens = Evens
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(registry.TASKS, "evens", registry.Named("evens.Evens", "tell even numbers", dict(steps=3)))
+    assert "evens      tell even numbers" in cli.tasks_in_words()
+    assert sentence("train", "odds", "--out", tmp_path / "out").endswith("induction, evens.")
+    printed("train", "evens", "--out", tmp_path / "run", "--batch-size", "8")
+    assert json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])["step"] == 3
+    assert "accuracy" in printed("evaluate", tmp_path / "run")
 
 
 @pytest.mark.parametrize("command", ["train", "translate", "generate", "evaluate", "view"])
@@ -382,9 +454,9 @@ def test_data_of_another_kind_than_the_model_was_trained_on_are_called_so(tmp_pa
     (tmp_path / "text.txt").write_text("A text. " * 200)
     monkeypatch.chdir(tmp_path)
     printed("train", "pairs.tsv", "--out", "run", *FEW)
-    says = "The model was trained on pairs.tsv, a file of pairs; text.txt is none."
+    says = "The model was trained on pairs.tsv, which is a file of pairs; text.txt is text."
     assert sentence("evaluate", "run", "--data", "text.txt") == says
-    says = "The model was trained on dates, which is of the course: there is no file to be given."
+    says = "The model was trained on dates, a task of the course: it has no file to be given."
     assert sentence("evaluate", "dates", "--data", "text.txt") == says
 
 

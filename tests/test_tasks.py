@@ -21,8 +21,9 @@ from transformer_lab.generation import generate
 from transformer_lab.optional import MissingPackageError
 from transformer_lab.pretrained import load, save, trained_on
 from transformer_lab.tasks import language, translation
-from transformer_lab.tasks.catalogue import FILE_SETTINGS, SETTINGS, make_task, saved_task, settings_for
+from transformer_lab.tasks.catalogue import make_task, saved_task, settings_for
 from transformer_lab.tasks.language import text_nats
+from transformer_lab.tasks.registry import FILE_SETTINGS, TASKS
 from transformer_lab.tasks.task import IGNORED, content_hash
 from transformer_lab.training.settings import Settings
 from transformer_lab.viz import AttentionView
@@ -89,10 +90,11 @@ def some(task, n: int = 12) -> list:
     return random.sample(list(task.examples), n)
 
 
-def test_every_task_of_the_catalogue_is_tested():
-    assert {options["task"] for options in ALL.values()} >= set(SETTINGS)
-    for settings in SETTINGS.values():
-        Settings(**settings).check_share(1)
+def test_every_task_of_the_registry_is_tested():
+    assert {options["task"] for options in ALL.values()} >= set(TASKS)
+    for name, task in TASKS.items():
+        Settings(**settings_for(name)).check_share(1)
+        assert task.takes("preset") and task.takes("seed") and task.takes("target") == bool(task.targets), name
 
 
 # ---- Labels
@@ -673,7 +675,7 @@ def test_a_task_does_not_win_over_a_users_file_of_its_name(files, tmp_path, monk
         assert make_task(f"./{name}", **TINY).description["task"] == f"./{name}"
         assert make_task(Path(name), **TINY).description["task"] == f"./{name}"
     task = make_task("course:copy", n=20, **TINY)
-    assert task.description["task"] == "copy" and settings_for("course:copy") == SETTINGS["copy"]
+    assert task.description["task"] == "copy" and settings_for("course:copy") == TASKS["copy"].settings
     save(task.model, task.tokenizer, tmp_path / "run", task.identity())
     assert saved_task(tmp_path / "run").description == task.description  # a saved one is what it was
 
@@ -683,7 +685,7 @@ def test_a_run_called_as_its_task_is_in_nobodys_way(tmp_path, monkeypatch):
     task = make_task("copy", n=20, **TINY)
     save(task.model, task.tokenizer, "copy", task.identity())
     assert make_task("copy", n=20, **TINY).fingerprint() == task.fingerprint() == saved_task("copy").fingerprint()
-    assert settings_for("copy") == SETTINGS["copy"] and settings_for("./copy") == FILE_SETTINGS
+    assert settings_for("copy") == TASKS["copy"].settings and settings_for("./copy") == FILE_SETTINGS
 
 
 def test_models_of_older_versions_with_whole_paths_are_still_measured(files, tmp_path):
@@ -735,7 +737,7 @@ def test_documentation_that_python_has_changed_is_noticed(tmp_path, monkeypatch)
     topic = next(iter(python_docs.manual))
     changed = python_docs.manual | {topic: python_docs.manual[topic] + " and more"}
     monkeypatch.setattr(python_docs, "manual", changed)
-    with pytest.raises(ValueError, match="trained on something else: .* take the versions of Python and the packages"):
+    with pytest.raises(ValueError, match="trained on something else: .* use the versions of Python and"):
         saved_task(tmp_path)
 
 
@@ -743,7 +745,7 @@ def test_documentation_that_python_has_changed_is_noticed(tmp_path, monkeypatch)
 def test_a_model_that_tells_nonsense_of_its_task_gets_a_sentence(make, tmp_path, told):
     task = make("copy")
     save(task.model, task.tokenizer, tmp_path, told | {"fingerprint": "x"})
-    with pytest.raises((ValueError, FileNotFoundError), match=r"what cannot be made: .*\.$|is not here; say where"):
+    with pytest.raises((ValueError, FileNotFoundError), match=r"this version does not know: .*\.$|is not here; say"):
         saved_task(tmp_path)
 
 

@@ -3,7 +3,10 @@
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import fields
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +15,9 @@ import typer
 from .environment import is_first_process, is_watched, speak_any_encoding
 from .files import path_of
 from .optional import MissingPackageError, own_version, require_packages
+from .sentences import listed
+from .tasks.registry import TASKS, with_targets
+from .training.settings import Settings
 
 app = typer.Typer(
     help="transformer_lab: an interactive course on the Transformer.\n\n"
@@ -82,60 +88,63 @@ Model = Annotated[str, typer.Argument(metavar="DIR", help="A folder that `train`
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps; the best there is, if not given.")]
 
 
+def tasks_in_words() -> str:
+    """A line for each task of the course."""
+    return "\n".join(f"  {name:<10} {task.summary}" for name, task in TASKS.items())
+
+
+def targets_in_words() -> str:
+    """Which languages there are for which task."""
+    return "; ".join(f"{listed(targets, 'or')} for {name}" for name, targets in with_targets().items())
+
+
+def with_settings(command: Callable) -> Callable:
+    """The command, with an option for each field of Settings in place of its **settings; None is what is not given."""
+    suited = {name for task in TASKS.values() for name in task.settings}
+    parameters = [one for one in signature(command).parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+    for setting in fields(Settings):
+        default = "" if setting.default is None else f" Default: {setting.default}."
+        default = " Default: what suits the task." if setting.name in suited else default
+        option = typer.Option(help=setting.metadata["help"] + default, rich_help_panel="How to train")
+        annotation = Annotated[setting.type | None, option]
+        parameters.append(Parameter(setting.name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
+    command.__signature__ = Signature(parameters)
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
+
+
 @app.command(
     help="Train a model. Ctrl-C writes a checkpoint; the same command with --resume goes on from it.\n\n"
-    "Several GPUs or processes: torchrun --nproc-per-node 2 -m transformer_lab train ..."
+    f"\b\nTASK is one of these, or a file or folder of yours:\n{tasks_in_words()}\n\n"
+    "A .tsv, .po or .mo file holds pairs of texts to translate; any other file, or a folder, holds text to continue."
+    "\n\nSeveral GPUs or processes: torchrun --nproc-per-node 2 -m transformer_lab train ..."
 )
+@with_settings
 def train(
-    task: Annotated[
-        str,
-        typer.Argument(
-            help="dates, numbers, docs, ner, modules, copy, reverse, sort, induction; or a file: pairs of texts "
-            "(.tsv, .po, .mo) to translate, or any other text, or a folder of texts, to go on with."
-        ),
-    ],
+    task: Annotated[str, typer.Argument(metavar="TASK", help="The name of a task, or the path of a file or folder.")],
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder for the model, metrics.jsonl and checkpoints/.")],
-    target: Annotated[str | None, typer.Option(help="Language: zh, de or fr for dates; de or fr for numbers.")] = None,
+    target: Annotated[str | None, typer.Option(help=f"Language to translate into: {targets_in_words()}.")] = None,
     preset: Annotated[str, typer.Option(help='Size of the model: "nano" for a CPU, "small" for a GPU ...')] = "nano",
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps; without it, what suits the task.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Examples a step, over all processes.")] = None,
-    accumulation: Annotated[int, typer.Option(help="Parts a batch is computed in, to save memory.")] = 1,
-    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    schedule: Annotated[str, typer.Option(help="Learning rate: cosine, inverse_sqrt or constant.")] = "cosine",
-    patience: Annotated[int | None, typer.Option(help="Stop after so many evaluations without a better one.")] = None,
-    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16; by the device, if not given.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the weights, the examples, their order and dropout.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
-    evaluate_every: Annotated[int | None, typer.Option(help="Steps between evaluations.")] = None,
-    checkpoint_every: Annotated[int | None, typer.Option(help="Steps between checkpoints.")] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write curves for TensorBoard too.")] = False,
     device: Device = None,
+    **settings,
 ):
     with one_sentence():
         choose(device)
         from .tasks.catalogue import make_task, settings_for
         from .training.loop import train as run_training
         from .training.run import check_folder
-        from .training.settings import Settings
         from .training.tensorboard import TensorBoard
 
         folder = path_of(out)
-        given = dict(steps=steps, batch_size=batch_size, lr=lr)
-        settings = Settings(
-            **settings_for(task) | {name: value for name, value in given.items() if value is not None},
-            accumulation=accumulation,
-            schedule=schedule,
-            patience=patience,
-            precision=precision,
-            seed=seed,
-            evaluate_every=evaluate_every,
-            checkpoint_every=checkpoint_every,
-        )
+        given = {name: value for name, value in settings.items() if value is not None}
+        settings = Settings(**settings_for(task) | given)
         listeners = [TensorBoard(folder / "tensorboard")] if tensorboard else []
-        is_first = is_first_process()
+        is_first = is_first_process()  # only this one writes and prints
         if is_first:
             check_folder(folder, resume)
-        chosen = make_task(task, target, preset, seed)
+        chosen = make_task(task, target, preset, settings.seed)
         if chosen.about and is_first:
             typer.echo(chosen.about)
         # In a file or a pipe the lines that `say` writes are enough.

@@ -1,6 +1,7 @@
 """An encoder-decoder learns to turn one text into another: dates, number words, toy tasks, a file of pairs."""
 
 from array import array
+from functools import partial
 
 from torch import Tensor
 
@@ -128,6 +129,9 @@ def toy(task: str, n: int = 5000, preset: str = "nano", seed: int = 0, **changes
     changes = {"tie_embeddings": False, **changes}  # as in induction.py: a table for each end is learnt faster
     description = {"task": task, "n": n, "seed": seed}
     return Translation(description, pairs, data.held_out_pairs(task), tokenizer, preset, seed, **changes)
+
+
+copy, reverse, sort = (partial(toy, task) for task in ("copy", "reverse", "sort"))
 
 
 def parallel_file(

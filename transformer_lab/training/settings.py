@@ -1,10 +1,8 @@
 """Everything about a training run that is not the model and not the data."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, field, fields
 from numbers import Real
-
-import torch
 
 from ..arguments import check_at_least, check_seed
 from ..sentences import said
@@ -13,45 +11,48 @@ from .schedules import SCHEDULES
 PRECISIONS = ("float32", "bfloat16")
 
 
+def option(default, meaning: str):
+    """A field of Settings. Its meaning is what help(Settings) and the help of `transformer-lab train` say of it."""
+    return field(default=default, metadata={"help": meaning})
+
+
+def with_options_in_docstring(cls: type) -> type:
+    """The dataclass; its docstring ends in a line for each option: name, meaning and default."""
+    lines = []
+    for one in fields(cls):
+        default = "" if one.default in (MISSING, None) else f" Default: {one.default!r}."
+        lines.append(f"    {one.name:<18}{one.metadata['help']}{default}")
+    cls.__doc__ = (cls.__doc__ or "").rstrip() + "\n\n" + "\n".join(lines) + "\n"
+    return cls
+
+
+@with_options_in_docstring
 @dataclass(frozen=True)
 class Settings:
-    """How to train; raises ValueError for a value that makes no sense.
+    """How to train. Raises ValueError for a value that makes no sense."""
 
-    steps          optimizer steps                      batch_size     examples a step, over all processes
-    accumulation   parts that a process's share of the batch is computed in, one after the other, to save memory
-    lr             highest learning rate                schedule       "cosine", "inverse_sqrt" or "constant"
-    warmup         steps until lr is reached (default: a tenth of all steps)
-    weight_decay   on matrices only                     clip           largest norm of the gradient
-    beta_2         how long AdamW remembers the size of gradients
-    label_smoothing   probability spread evenly over all labels (Szegedy et al. 2015, arXiv:1512.00567)
-    seed           of the weights, the order of the examples and dropout
-    evaluate_every    steps between two evaluations (default: a fifth of all steps)
-    checkpoint_every  steps between two checkpoints, beside the one at each evaluation
-    keep           how many checkpoints stay, beside the best
-    patience       stop after so many evaluations without a better result (default: never)
-    log_every      steps between two looks at the loss
-    precision      of the matrix products: "float32" or "bfloat16" (default: bfloat16 on CUDA, else float32)
-    compile        make one fast program of the model first (default: on CUDA only)
-    """
-
-    steps: int
-    batch_size: int = 64
-    accumulation: int = 1
-    lr: float = 2e-3
-    schedule: str = "cosine"
-    warmup: int | None = None
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    beta_2: float = 0.99
-    label_smoothing: float = 0.0
-    seed: int = 0
-    evaluate_every: int | None = None
-    checkpoint_every: int | None = None
-    keep: int = 2
-    patience: int | None = None
-    log_every: int = 10
-    precision: str | None = None
-    compile: bool | None = None
+    steps: int = option(MISSING, "Optimizer steps.")
+    batch_size: int = option(64, "Examples in a step, over all processes.")
+    accumulation: int = option(1, "Parts in which a process computes its share of a batch, in turn, to save memory.")
+    lr: float = option(2e-3, "Highest learning rate.")
+    schedule: str = option("cosine", "Learning rate after the warmup: cosine, inverse_sqrt or constant.")
+    warmup: int | None = option(None, "Steps until the highest learning rate; without it, a tenth of all steps.")
+    weight_decay: float = option(0.01, "Weight decay of AdamW, on matrices only.")
+    clip: float = option(1.0, "Largest norm of the gradient; a longer gradient is scaled down to it.")
+    beta_2: float = option(0.99, "Second beta of AdamW: how long it remembers the size of gradients.")
+    label_smoothing: float = option(
+        0.0, "Probability spread evenly over all labels (Szegedy et al. 2015, arXiv:1512.00567)."
+    )
+    seed: int = option(0, "Seed of the examples' order and dropout; on the command line, of examples and weights too.")
+    evaluate_every: int | None = option(None, "Steps between evaluations; without it, a fifth of all steps.")
+    checkpoint_every: int | None = option(None, "Steps between checkpoints, in addition to one at each evaluation.")
+    keep: int = option(2, "How many of the last checkpoints are kept, beside the best.")
+    patience: int | None = option(None, "Stop after so many evaluations without a better one; without it, never.")
+    log_every: int = option(10, "Steps between reports of the loss to the progress bar and to listeners.")
+    precision: str | None = option(
+        None, "Type of the matrix products: float32 or bfloat16; without it, bfloat16 on CUDA and float32 elsewhere."
+    )
+    compile: bool | None = option(None, "Compile the model with torch.compile; without it, on CUDA only.")
 
     def __post_init__(self):
         for name in ("steps", "batch_size", "accumulation", "keep", "log_every"):
@@ -87,11 +88,12 @@ class Settings:
         n_warmup = self.steps // 10 if self.warmup is None else self.warmup
         return self.lr * SCHEDULES[self.schedule](step, self.steps, n_warmup)
 
-    def in_bfloat16(self, device: torch.device) -> bool:
+    # The two below take a torch.device; torch is not imported for it, or the command line's help would wait for torch.
+    def in_bfloat16(self, device) -> bool:
         """Are matrices multiplied in 16 bits?"""
         return device.type == "cuda" if self.precision is None else self.precision == "bfloat16"
 
-    def compiles(self, device: torch.device) -> bool:
+    def compiles(self, device) -> bool:
         """Is the model compiled?"""
         return device.type == "cuda" if self.compile is None else self.compile
 

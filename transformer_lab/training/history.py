@@ -1,4 +1,4 @@
-"""How a training run went: one line an evaluation, in memory and in metrics.jsonl."""
+"""How a training run went: one entry for each evaluation, in memory and in metrics.jsonl."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +10,8 @@ from ..files import finite, to_json, write_whole
 class History:
     """The evaluations of a run, oldest first, each {"step", "loss", "tokens_per_s", "metrics": {...}}.
 
-    A number that is infinite or none is None, as in the file. metric names the one that says which evaluation is the
-    best; interrupted: training was ended by Ctrl-C.
+    A number that is infinite or NaN is None, as in the file. metric names the one by which the best evaluation is
+    chosen; interrupted: training was ended by Ctrl-C.
     """
 
     metric: str
@@ -21,11 +21,11 @@ class History:
     interrupted: bool = False
 
     def add(self, evaluation: dict) -> None:
-        """Keep an evaluation."""
+        """Append an evaluation."""
         self.evaluations.append(finite(evaluation))
 
     def go_back(self, evaluations: list[dict]) -> None:
-        """Be as at a checkpoint: what was measured after it will be measured again."""
+        """Return to the evaluations of a checkpoint: what was measured after it will be measured again."""
         self.evaluations = finite(evaluations)
 
     def write(self) -> None:

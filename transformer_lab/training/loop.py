@@ -41,12 +41,14 @@ def train(
 ) -> History:
     """Train task.model; returns the history of its evaluations.
 
-    With a folder, checkpoints and metrics.jsonl are kept there and in the end the model; resume goes on from the last
+    With a folder, checkpoints and metrics.jsonl are kept there, and in the end the model; resume goes on from the last
     checkpoint. Ctrl-C, or a closed terminal, writes a checkpoint and returns; without a folder it raises
-    KeyboardInterrupt. Listeners hear how it goes, when what they hear of is saved. The result follows from data,
-    settings and device alone. Raises ValueError for a model or settings that do not fit the task, the number of
-    processes or the run to be resumed, and where the loss is no number any more; OSError if the folder cannot be
-    written, or belongs to another process.
+    KeyboardInterrupt. Listeners are told how the training goes, each time after its checkpoint is written. The result
+    follows from data, settings and device alone.
+
+    Raises ValueError for a model or settings that do not fit the task, the number of processes or the run to be
+    resumed, and where the loss becomes NaN or infinite; OSError if the folder cannot be written, or belongs to another
+    process.
     """
     check_model(task.model)
     listeners = list(listeners)
@@ -204,14 +206,14 @@ def evaluate(task: Task) -> dict[str, float | None]:
 
 
 def notify(listeners: Iterable[Callable[[TrainingStatus], None]], status: TrainingStatus) -> None:
-    """Tell the listeners, who see the model in eval mode: a sample of it is not to be spoilt by dropout."""
+    """Tell the listeners, with the model in eval mode: dropout must not spoil a sample that they take of it."""
     with evaluating(status.task.model):
         for listen in listeners:
             listen(status)
 
 
 def check_finite(status: TrainingStatus) -> None:
-    """Raise ValueError if the loss is no number any more: no step can mend that."""
+    """Raise ValueError if the loss has become NaN or infinite, from which no further step recovers."""
     if not math.isfinite(status.loss):
         raise ValueError(f"The loss is {status.loss} at step {status.step}: {DIVERGED}")
 

@@ -1,4 +1,4 @@
-"""How fast the loss falls, and how fast the model reads: what is said while it trains."""
+"""How far a training has come: its loss, and how many tokens per second it learns from."""
 
 import math
 import time
@@ -13,14 +13,14 @@ from ..tasks.task import Task
 
 @dataclass
 class TrainingStatus:
-    """What a listener hears every log_every steps, and, with metrics, at each evaluation."""
+    """What a listener is told every log_every steps and, together with metrics, at each evaluation."""
 
-    step: int  # so many of n_steps are done
+    step: int  # how many of the n_steps are done
     n_steps: int
-    loss: float  # nats a label, over the steps since the last look
-    tokens_per_s: float  # labels that the model has learnt from, over all processes
+    loss: float  # nats per label, averaged over the steps since the last status
+    tokens_per_s: float  # labels that the model has learnt from, summed over all processes
     learning_rate: float
-    task: Task  # task.sample() and task.attention() show what the model does just now
+    task: Task  # task.sample() and task.attention() show what the model does at this step
     metrics: dict[str, float | None] | None = None
 
     def line(self) -> dict:
@@ -34,7 +34,7 @@ class TrainingStatus:
 
 
 class Meter:
-    """Sums losses and labels until they are read; a GPU is waited for only then."""
+    """Sums losses and labels until they are read; only then does it wait for a GPU."""
 
     def __init__(self, accelerator: Accelerator, device: torch.device):
         self.accelerator, self.device = accelerator, device
@@ -50,7 +50,7 @@ class Meter:
         self.sums += torch.stack((loss, n_labels))
 
     def read(self) -> tuple[float, float]:
-        """(nats a label, labels a second) over all processes since the last reading."""
+        """(nats per label, labels per second), over all processes, since the last reading."""
         loss, n_labels = self.accelerator.reduce(self.sums).tolist()
         seconds = max(time.perf_counter() - self.start, 1e-9)  # some clocks stand still for a while
         self.restart()

@@ -53,13 +53,13 @@ class Run:
             yield
 
     def claim_folders(self, stack: ExitStack, resume: bool, curves: Iterable[Path]) -> None:
-        """Own the folders from now on, and see that they are fit for the run."""
+        """Take ownership of the folders into which the run writes, and check that they are fit for it."""
         self.claim_folder(stack, resume)
         for folder in curves:
             stack.enter_context(owning(folder))
 
     def claim_folder(self, stack: ExitStack, resume: bool) -> None:
-        """Own the folder that the run is kept in, if there is one."""
+        """Take ownership of the folder in which the run is kept, if there is one."""
         if resume:
             raise ValueError("To resume a run, give the folder that it was trained in.")
 
@@ -76,7 +76,7 @@ class Run:
             raise error
 
     def status(self, loss: float, tokens_per_s: float) -> TrainingStatus:
-        """What is to be said of the run at this step."""
+        """The status of the run at this step, for its listeners."""
         learning_rate = self.settings.learning_rate(self.step - 1)
         return TrainingStatus(self.step, self.settings.steps, loss, tokens_per_s, learning_rate, self.task)
 
@@ -113,7 +113,7 @@ class Run:
         return self.step > 0 and self.settings.is_evaluated(self.step) and self.step not in measured
 
     def interrupt(self) -> None:
-        """End in between; KeyboardInterrupt where there is nothing to come back to."""
+        """End before the last step: KeyboardInterrupt, for there is nothing to come back to."""
         raise KeyboardInterrupt
 
     def finish(self) -> None:
@@ -135,7 +135,7 @@ class SavedRun(Run):
             self.history.path = folder / "metrics.jsonl"
 
     def claim_folder(self, stack: ExitStack, resume: bool) -> None:
-        """Own the folder, which holds this run or, unless it is to be resumed, nothing."""
+        """Take ownership of the folder, which must hold this run if it is resumed, and otherwise nothing."""
         check_savable(self.task.model, self.task.tokenizer)
         stack.enter_context(owning(self.folder))
         clear_unfinished(self.folder, WRITTEN)
@@ -146,7 +146,7 @@ class SavedRun(Run):
         self.checkpoints.check_space(self.task.model)
 
     def restore(self) -> None:
-        """Be as at the last checkpoint."""
+        """Return to the last checkpoint."""
         state = self.checkpoints.restore(self.task.model, self.optimizer)
         self.step = self.saved_step = state["step"]
         self.history.go_back(state["evaluations"])
@@ -176,7 +176,7 @@ class SavedRun(Run):
             self.saved_step = self.step
 
     def interrupt(self) -> None:
-        """End in between, from where it can be resumed; the history says so."""
+        """End before the last step, from where the run can be resumed; the history says so."""
         self.history.interrupted = True
 
     def finish(self) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import torch
 import wrong_answers
 from transformer_lab.grading import grade
 from transformer_lab.grading.checks.common import difference
+from transformer_lab.grading.outline import CHECKS
 from wrong_answers import attention, masks
 
 # One file a lesson. WRONG and RIGHT are described in attention.py; POINTS is what each question is worth; PARTS, where
@@ -145,7 +147,7 @@ class Spy:
     def __call__(self, *args, **kwargs):
         frame = sys._getframe(1)
         while frame:
-            if "checks" in frame.f_code.co_filename:
+            if Path(frame.f_code.co_filename).is_relative_to(CHECKS):
                 self.seen |= {"wanted", "right", "answers"} & frame.f_locals.keys()
             frame = frame.f_back
         return self.answer(*args, **kwargs)

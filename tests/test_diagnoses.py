@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from transformer_lab.grading import grade
-from transformer_lab.grading.checks import _multi_head_repair as multi_head
+from transformer_lab.grading.checks.multi_head import multi_head_faults
+from transformer_lab.grading.checks.multi_head.repair import BROKEN, Layer
 
 SOURCES = Path(__file__).resolve().parents[1] / "source" / "exercises"
 
@@ -51,10 +52,10 @@ def test_one_observation_tells_a_broken_feed_forward_layer_from_a_right_one(whic
 @pytest.mark.parametrize("T, n_heads", [(1, 2), (5, 1), (4, 3)])
 def test_the_check_knows_the_broken_attentions_as_they_stand_in_the_notebook(T, n_heads):
     torch.manual_seed(0)
-    names, layer = snippets("04_multi_head"), multi_head.Layer(4 * n_heads, n_heads)
+    names, layer = snippets("04_multi_head"), Layer(4 * n_heads, n_heads)
     x = torch.randn(2, T, 4 * n_heads)
-    for n, broken in multi_head.BROKEN.items():
-        wanted = multi_head.faults.compute(layer, x, None, n_heads, **broken)
+    for n, broken in BROKEN.items():
+        wanted = multi_head_faults.compute(layer, x, None, n_heads, **broken)
         assert torch.allclose(names[f"broken_{n}"](layer, x).double(), wanted, atol=1e-5)
 
 

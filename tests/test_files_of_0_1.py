@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import build
 from transformer_lab import BERT, Transformer, cli, load
 from transformer_lab.exercise_files import PRISTINE, reset
-from transformer_lab.grading import grade, my_progress, predict, progress, results
+from transformer_lab.grading import grade, my_progress, predict, predictions, results
 from transformer_lab.tasks.catalogue import make_task, saved_task
 from transformer_lab.training.checkpoints import Checkpoints
 from transformer_lab.training.loop import evaluate, make_optimizer, train
@@ -53,7 +53,7 @@ def assert_as_then(found, recorded):
 @pytest.fixture
 def record(tmp_path, monkeypatch):
     """The learner's record of version 0.1."""
-    for store in (results.RESULTS, progress.GUESSES, progress.RUNS):
+    for store in (results.RESULTS, predictions.GUESSES, predictions.RUNS):
         monkeypatch.setattr(store, "waiting", {})
     monkeypatch.delenv("TRANSFORMER_LAB_PROGRESS", raising=False)
     monkeypatch.setenv("TRANSFORMER_LAB_DATA", str(copied("progress", tmp_path)))

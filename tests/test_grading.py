@@ -15,9 +15,9 @@ import pytest
 import torch
 from nbclient import NotebookClient
 
-from transformer_lab.grading import Score, grade, predict, progress
+from transformer_lab.grading import Score, grade, predict, predictions
 from transformer_lab.grading.answer import is_learners
-from transformer_lab.grading.score import GradingError, Record
+from transformer_lab.grading.score import CheckResult, GradingError
 
 SOFTMAX = "02_attention.softmax"
 
@@ -92,7 +92,7 @@ def test_a_misconception_is_named_in_words():
 
 def test_a_score_survives_a_pickle():
     score = pickle.loads(pickle.dumps(grade(SOFTMAX, unstable)))
-    assert score == 2.5 and score.feedback[0] == Record("a tensor of the same shape and dtype", 0.5, "pass")
+    assert score == 2.5 and score.feedback[0] == CheckResult("a tensor of the same shape and dtype", 0.5, "pass")
     assert isinstance(score, Score)
 
 
@@ -153,7 +153,7 @@ def test_whose_code_it_is():
     import nbclient
 
     assert is_learners("/tmp/ipykernel_12/345.py") and is_learners("<ipython-input-1-2>") and is_learners(__file__)
-    for file in (nbclient.__file__, random.__file__, progress.__file__, "<string>", "<frozen importlib>"):
+    for file in (nbclient.__file__, random.__file__, predictions.__file__, "<string>", "<frozen importlib>"):
         assert not is_learners(file)
 
 
@@ -302,7 +302,7 @@ def shift(scores, c):
         ((), 'grade("02_attention.softmax", softmax)'),
         ((SOFTMAX, "softmax"), "got a str: write its name, softmax, without quotation marks"),
         (("02_attention.shift", "unchanged", softmax), "a function came where one of"),
-        (("02_attention._attention", softmax), "no question '_attention'"),
+        (("02_attention.softmax_faults", softmax), "no question 'softmax_faults'"),
         (("00_start_here.part_off", softmax), "it has: none so far"),
         (("02_common.normal", softmax), "no lesson 'common'"),
         ((SOFTMAX,), "wants 1 answer after its name: softmax(x, dim=-1); got 0"),
@@ -330,6 +330,24 @@ def test_an_answer_given_by_name_gets_one_sentence():
 def test_importing_grading_loads_no_torch():
     code = "import sys, transformer_lab.grading; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+LOADED = """
+import sys
+from transformer_lab.grading import grade
+grade({question!r}, *[lambda *arguments: None] * {answers})
+print(*sorted({{name.split(".")[3] for name in sys.modules if name.startswith("transformer_lab.grading.checks.")}}))
+"""
+
+
+@pytest.mark.parametrize(
+    "question, answers, lessons",
+    [(SOFTMAX, 1, "attention"), ("03_masks.leaks", 1, "attention masks"), ("08_positions.rotate", 1, "positions")],
+)
+def test_grading_loads_the_lesson_asked_for_and_those_it_names(question, answers, lessons):
+    code = LOADED.format(question=question, answers=answers)
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert set(told.split()) == {"common", *lessons.split()}
 
 
 def test_in_a_real_kernel(tmp_path):
@@ -372,8 +390,8 @@ def test_in_a_real_kernel(tmp_path):
 @pytest.fixture(params=["file", "process"])
 def kept(request, tmp_path, monkeypatch):
     """Where guesses go: a file in a new folder, or nowhere but the process."""
-    monkeypatch.setattr(progress.GUESSES, "waiting", {})
-    monkeypatch.setattr(progress.RUNS, "waiting", {})
+    monkeypatch.setattr(predictions.GUESSES, "waiting", {})
+    monkeypatch.setattr(predictions.RUNS, "waiting", {})
     monkeypatch.setenv("TRANSFORMER_LAB_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("TRANSFORMER_LAB_PROGRESS", "on" if request.param == "file" else "off")
     yield request.param
@@ -419,8 +437,8 @@ def test_a_wrong_prediction_gets_one_sentence(arguments, words):
 
 @pytest.fixture
 def file(tmp_path, monkeypatch):
-    monkeypatch.setattr(progress.GUESSES, "waiting", {})
-    monkeypatch.setattr(progress.RUNS, "waiting", {})
+    monkeypatch.setattr(predictions.GUESSES, "waiting", {})
+    monkeypatch.setattr(predictions.RUNS, "waiting", {})
     monkeypatch.setenv("TRANSFORMER_LAB_DATA", str(tmp_path))
     monkeypatch.delenv("TRANSFORMER_LAB_PROGRESS", raising=False)
     return tmp_path / "guesses.json"

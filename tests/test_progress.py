@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from transformer_lab import cli
 from transformer_lab.exercise_files import PRISTINE
-from transformer_lab.grading import grade, my_progress, predict, progress, results, summary
+from transformer_lab.grading import grade, my_progress, predict, predictions, results, summary
 from transformer_lab.grading.outline import outlines
 from transformer_lab.grading.score import checks, lessons, questions
 from transformer_lab.grading.store import Store
@@ -48,7 +48,7 @@ def begun(kind):
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """The folder of the learner's files, not yet made."""
-    for store in (results.RESULTS, progress.GUESSES, progress.RUNS):
+    for store in (results.RESULTS, predictions.GUESSES, predictions.RUNS):
         monkeypatch.setattr(store, "waiting", {})
     monkeypatch.setenv("TRANSFORMER_LAB_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("TRANSFORMER_LAB_PROGRESS", raising=False)
@@ -105,7 +105,7 @@ def test_guesses_of_an_earlier_version_are_still_read(home):
 
 WRITER = """
 import sys
-from transformer_lab.grading.progress import GUESSES
+from transformer_lab.grading.predictions import GUESSES
 from transformer_lab.grading.results import RESULTS
 name = sys.argv[1]
 print("ready", flush=True)

@@ -23,9 +23,10 @@ from torch.overrides import TorchFunctionMode
 
 from transformer_lab.grading import grade, results, score
 from transformer_lab.grading.answer import plain
+from transformer_lab.grading.checking import check
 from transformer_lab.grading.checks import common
 from transformer_lab.grading.limit import PATIENCE
-from transformer_lab.grading.score import check, lessons, questions
+from transformer_lab.grading.score import lessons, questions
 
 SOFTMAX = "02_attention.softmax"
 

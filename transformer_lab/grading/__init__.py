@@ -1,7 +1,7 @@
 """grade() checks an exercise, predict() keeps a guess, my_progress() shows both; only calls load torch."""
 
 from .originals import learn
-from .progress import predict
+from .predictions import predict
 from .score import Score, grade
 from .summary import my_progress
 

@@ -8,6 +8,7 @@ import sysconfig
 import traceback
 from pathlib import Path
 
+from .checking import NotDone, Wrong
 from .limit import TimeIsUp
 
 PACKAGE = Path(__file__).parents[1]
@@ -63,18 +64,6 @@ LINES = {
     r"torch\.diag\(": "torch.diag takes one vector, and of a matrix its diagonal; torch.diag_embed makes a diagonal "
     "matrix of each row, for any number of axes.",
 }
-
-
-class Wrong(AssertionError):
-    """Raised by a check: what the answer did, why that is wrong, where to look; and the misconception it shows."""
-
-    def __init__(self, message: str, misconception: str | None = None):
-        super().__init__(message)
-        self.misconception = misconception
-
-
-class NotDone(NotImplementedError):
-    """The learner has not answered yet."""
 
 
 class Answer:

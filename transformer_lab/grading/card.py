@@ -22,19 +22,19 @@ STATE = "display: inline-block; width: 4em; font-weight: 600"
 
 def heading(score) -> str:
     points = f"{score.exercise}: {float(score):g} of {score.possible:g} points"
-    failed = any(record.state == "error" for record in score.feedback)
+    failed = any(result.state == "error" for result in score.feedback)
     return points + ("; a check itself failed, so nothing is recorded" if failed else "")
 
 
 def lines(score) -> list[tuple]:
-    """(record, message) for each check; a message already shown is not shown twice."""
-    told, result = set(), []
-    for record in score.feedback:
-        about = f"\nmisconception {record.misconception}: {record.about}" if record.misconception else ""
-        said = gist(record.message)
-        result.append((record, "(as above)" if said in told else record.message + about))
+    """(result, message) for each check; a message already shown is not shown twice."""
+    told, found = set(), []
+    for result in score.feedback:
+        about = f"\nmisconception {result.misconception}: {result.about}" if result.misconception else ""
+        said = gist(result.message)
+        found.append((result, "(as above)" if said in told else result.message + about))
         told |= {said} - {""}
-    return result
+    return found
 
 
 def gist(message: str) -> str:
@@ -47,19 +47,19 @@ def gist(message: str) -> str:
 
 def text_card(score) -> str:
     text = [heading(score)]
-    for record, message in lines(score):
-        text.append(f"{record.state:<6}{record.check} ({record.points:g})")
+    for result, message in lines(score):
+        text.append(f"{result.state:<6}{result.check} ({result.points:g})")
         text += [" " * 6 + line for line in message.splitlines()]
     return "\n".join(text)
 
 
 def html_card(score) -> str:
     items = []
-    for record, message in lines(score):
-        title = f"{html.escape(record.check)} ({record.points:g})"
+    for result, message in lines(score):
+        title = f"{html.escape(result.check)} ({result.points:g})"
         below = f'<div style="{MESSAGE}">{marked(message)}</div>' if message else ""
-        state = f'<span style="{STATE}">{record.state}</span>'
-        items.append(f'<div style="{LINE.format(colour=COLOURS[record.state])}">{state}{title}{below}</div>')
+        state = f'<span style="{STATE}">{result.state}</span>'
+        items.append(f'<div style="{LINE.format(colour=COLOURS[result.state])}">{state}{title}{below}</div>')
     return f'<div style="{CARD}"><strong>{html.escape(heading(score))}</strong>{"".join(items)}</div>'
 
 

@@ -40,7 +40,8 @@ def confession(error: BaseException) -> str:
     what = f"{type(error).__name__}: {words_of(error)}".rstrip(": ").splitlines()[0]
     hints = [hint for part, hint in HINTS.items() if part in what]
     frame, line = [*traceback.walk_tb(error.__traceback__)][-1]
-    where = f"{Path(frame.f_code.co_filename).name}, line {line}, in {frame.f_code.co_name}()"
+    file = "/".join(Path(frame.f_code.co_filename).parts[-2:])  # several lessons have a repair.py
+    where = f"{file}, line {line}, in {frame.f_code.co_name}()"
     return "\n".join(
         [
             "This check itself failed, and not because of your answer; nothing of this try is recorded.",

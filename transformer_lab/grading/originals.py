@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from operator import is_
 from types import ModuleType
 
-from .answer import Wrong, is_learners
+from .answer import is_learners
+from .checking import Wrong
 
 LIBRARIES = ("torch", "torch.nn", "torch.nn.functional", "torch.linalg", "torch.special", "torch.autograd",
              "math", "random", "builtins", "zlib")  # fmt: skip

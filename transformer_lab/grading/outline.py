@@ -18,13 +18,12 @@ class Outline:
 
 
 def lesson_names() -> list[str]:
-    """The names of the lessons' files."""
-    names = sorted(path.stem for path in CHECKS.glob("*.py"))
-    return [name for name in names if name != "common" and not name.startswith("_")]
+    """The names of the lessons' folders."""
+    return sorted(path.parent.name for path in CHECKS.glob("*/__init__.py"))
 
 
 def outlines() -> dict[str, Outline]:
-    """The outline of each lesson by the name of its file, in the order of the course."""
+    """The outline of each lesson by the name of its folder, in the order of the course."""
     found = {name: outline(name) for name in lesson_names()}
     parsed.cache_clear()  # syntax trees are large
     return dict(sorted(found.items(), key=lambda item: item[1].lesson))
@@ -35,25 +34,25 @@ def outline(lesson: str) -> Outline:
     return Outline(value_of(lesson, "LESSON"), questions, value_of(lesson, "PREDICTIONS") or {})
 
 
-def value_of(file: str, name: str):
+def value_of(lesson: str, name: str, file: str = "__init__"):
     """What a file sets a name to: written there, or taken from another (NAME = file.NAME); None where it does not."""
-    for node in parsed(file):
+    for node in parsed(lesson, file):
         if isinstance(node, ast.Assign) and any(ast.unparse(target) == name for target in node.targets):
             if isinstance(node.value, ast.Attribute):
-                return value_of(ast.unparse(node.value.value), node.value.attr)
+                return value_of(lesson, node.value.attr, ast.unparse(node.value.value))
             return ast.literal_eval(node.value)
     return None
 
 
-def points(file: str, question: str) -> int | float:
+def points(lesson: str, question: str, file: str = "__init__") -> int | float:
     """The sum of what the question's checks are worth: @check("title", points) above its functions."""
-    for node in parsed(file):
+    for node in parsed(lesson, file):
         if isinstance(node, ast.ImportFrom) and question in [alias.name for alias in node.names]:
-            return points(node.module, question)
+            return points(lesson, question, node.module)
         if isinstance(node, ast.ClassDef) and node.name == question:
             marks = [mark for function in ast.walk(node) for mark in getattr(function, "decorator_list", ())]
             return sum(worth(mark) for mark in marks if ast.unparse(mark).startswith("check("))
-    raise LookupError(f"{file}.py has no question {question}.")
+    raise LookupError(f"{lesson}/{file}.py has no question {question}.")
 
 
 def worth(mark: ast.Call) -> int | float:
@@ -62,5 +61,5 @@ def worth(mark: ast.Call) -> int | float:
 
 
 @cache
-def parsed(file: str) -> list[ast.stmt]:
-    return ast.parse((CHECKS / f"{file}.py").read_text(encoding="utf-8")).body
+def parsed(lesson: str, file: str) -> list[ast.stmt]:
+    return ast.parse((CHECKS / lesson / f"{file}.py").read_text(encoding="utf-8")).body

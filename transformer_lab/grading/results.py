@@ -33,7 +33,7 @@ RESULTS = Store("results", joined, is_result)
 
 def keep(question: str, score) -> None:
     """Keep a try, in the learner's own file or nowhere; not begun, or with a check that failed itself, it is none."""
-    states = {record.state for record in score.feedback}
+    states = {result.state for result in score.feedback}
     if states != {"to do"} and "error" not in states and folder() is not None:
         today = date.today().isoformat()
         RESULTS.add(question, {"best": float(score), "possible": score.possible, "tries": 1, "last": today})

@@ -1,24 +1,19 @@
-"""grade(): run an exercise's checks on an answer, and say what it did, why that is wrong and where to look.
-
-A question is a class in checks/NAME.py. Its `answers` lists what grade() wants: the signature of a function,
-or a tuple of options to choose from. Its checks are functions marked @check, run from top to bottom.
-"""
+"""grade(): run an exercise's checks on an answer, and say what it did, why that is wrong and where to look."""
 
 import importlib
 import re
 import zlib
 from dataclasses import dataclass
 
-from .answer import Answer, NotDone, Wrong, describe, plain
+from .answer import Answer, describe, plain
 from .card import html_card, text_card
+from .checking import NotDone, Wrong
 from .faults import confession, is_ours
 from .limit import TimeIsUp, limited
 from .originals import learn, originals
 from .outline import lesson_names
 from .results import keep
 from .undisturbed import ONE_AT_A_TIME, undisturbed
-
-__all__ = ["GradingError", "NotDone", "Record", "Score", "Wrong", "check", "grade"]
 
 SECONDS = 10.0  # of computing for a check: several times what the slowest right answer takes, on a slow machine too
 
@@ -31,7 +26,7 @@ class GradingError(ValueError):
 
 
 @dataclass(frozen=True)
-class Record:
+class CheckResult:
     """How one check went; state is "pass", "fail", "to do", or "error" where the check itself failed."""
 
     check: str
@@ -49,10 +44,10 @@ class Record:
 class Score(float):
     """The points earned: its repr is the bare number, which nbgrader reads; its HTML and its str() are the card."""
 
-    def __new__(cls, exercise: str, feedback: list[Record]):
-        self = super().__new__(cls, sum(record.points for record in feedback if record.passed))
+    def __new__(cls, exercise: str, feedback: list[CheckResult]):
+        self = super().__new__(cls, sum(result.points for result in feedback if result.passed))
         self.exercise, self.feedback = exercise, feedback
-        self.possible = float(sum(record.points for record in feedback))
+        self.possible = float(sum(result.points for result in feedback))
         return self
 
     def __repr__(self) -> str:
@@ -66,16 +61,6 @@ class Score(float):
 
     def __reduce__(self):
         return Score, (self.exercise, self.feedback)
-
-
-def check(title: str, points: int | float = 1):
-    """Mark a function of a question's class as a check worth so many points."""
-
-    def mark(function):
-        function.title, function.points = title, points
-        return staticmethod(function)
-
-    return mark
 
 
 def grade(exercise: str | None = None, *answers, **named) -> Score:
@@ -93,7 +78,7 @@ def grade(exercise: str | None = None, *answers, **named) -> Score:
         return score
 
 
-def run(function, answers: list, about: dict[str, str]) -> Record:
+def run(function, answers: list, about: dict[str, str]) -> CheckResult:
     """Run one check: quietly, under its own seed and a limit, with nothing replaced that it relies on."""
     title, points = function.title, function.points
     functions = [answer for answer in answers if isinstance(answer, Answer)]
@@ -104,18 +89,18 @@ def run(function, answers: list, about: dict[str, str]) -> Record:
     except KeyboardInterrupt:
         raise
     except NotDone as error:
-        return Record(title, points, "to do", f"Not done yet: {error}")
+        return CheckResult(title, points, "to do", f"Not done yet: {error}")
     except Wrong as error:
         message = "\n".join(filter(None, [str(error), error.__cause__ and describe(error.__cause__, hints=False)]))
         misconception = error.misconception
-        return Record(title, points, "fail", message, misconception, about.get(misconception, ""))
+        return CheckResult(title, points, "fail", message, misconception, about.get(misconception, ""))
     except BaseException as error:  # a broken answer may raise anything, SystemExit too
         if is_ours(error):
-            return Record(title, points, "error", confession(error))
+            return CheckResult(title, points, "error", confession(error))
         if isinstance(error, TimeIsUp):
             stop(error, functions)
-        return Record(title, points, "fail", describe(error))
-    return Record(title, points, "pass")
+        return CheckResult(title, points, "fail", describe(error))
+    return CheckResult(title, points, "pass")
 
 
 def stop(error: TimeIsUp, functions: list[Answer]) -> None:

@@ -5,7 +5,7 @@ import io
 from dataclasses import astuple, dataclass
 
 from .outline import Outline, outlines
-from .progress import GUESSES, RUNS, Note
+from .predictions import GUESSES, RUNS, Note
 from .results import RESULTS
 from .store import folder
 

@@ -1,5 +1,6 @@
-"""One file a lesson: each class is a question of its exercise notebook, PREDICTIONS its guesses and their options.
+"""A folder a lesson, in it a file a question, named after it; what all lessons share is in common.py.
 
-A lesson's LESSON is its name as learners write it, its __all__ the questions in the order of the notebook.
-What all lessons share is in common.py; a file that begins with an underscore is a part of its lesson's.
+A lesson's LESSON is its name as learners write it, its __all__ the questions in the order of the notebook, its
+PREDICTIONS the guesses and their options. Files of other names hold what several of its questions share, or the wrong
+answers people give (..._faults.py).
 """

@@ -9,7 +9,7 @@ import re
 import torch
 from torch import Tensor
 
-from ..score import NotDone, Wrong
+from ..checking import NotDone, Wrong
 
 TOLERANCE = 1e-5
 DTYPES = torch.float64, torch.float32, torch.bfloat16  # what "the dtype is kept" stands for: 16 bits too

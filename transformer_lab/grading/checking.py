@@ -1,0 +1,27 @@
+"""What a question's checks are written with: @check marks one, Wrong fails it, NotDone says that nothing is there yet.
+
+A question is a class in checks/LESSON/QUESTION.py. Its `answers` lists what grade() wants: the signature of a function,
+or a tuple of options to choose from. Its checks are functions marked @check, run from top to bottom.
+"""
+
+
+class Wrong(AssertionError):
+    """Raised by a check: what the answer did, why that is wrong, where to look; and the misconception it shows."""
+
+    def __init__(self, message: str, misconception: str | None = None):
+        super().__init__(message)
+        self.misconception = misconception
+
+
+class NotDone(NotImplementedError):
+    """The learner has not answered yet."""
+
+
+def check(title: str, points: int | float = 1):
+    """Mark a function of a question's class as a check worth so many points."""
+
+    def mark(function):
+        function.title, function.points = title, points
+        return staticmethod(function)
+
+    return mark

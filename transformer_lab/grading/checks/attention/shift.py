@@ -1,0 +1,54 @@
+"""Lesson 02: the checks of a number added to every score."""
+
+import itertools
+
+import torch
+from torch import Tensor
+
+from ...checking import Wrong, check
+from ..common import chosen, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from . import weights_faults as faults
+from .softmax import softmax_by_loops
+
+SHIFT_OPTIONS = ("unchanged", "sharper", "flatter")
+
+
+class shift:
+    answers = ("shift(scores, c)", SHIFT_OPTIONS)
+
+    @check("the weights after c is added to every score", 1)
+    def values(shift, choice):
+        cases = (((4, 5), 2.5), ((4, 5), -3.0), ((2, 3, 4, 5), 0.7), ((1, 3, 5), 1.5))
+        for dtype, (shape, c) in itertools.product((torch.float32, torch.float64), cases):
+            scores = normal(*shape, dtype=dtype)
+            got = expect_tensor(shift(scores.clone(), c), "shift(scores, c)", shape)
+            compare(got, softmax_by_loops(scores, -1), faults.shifted(scores, c, got), "shift(scores, c)")
+            keeps_dtype(got, dtype, "shift(scores, c)")
+        leaves_alone(lambda scores: shift(scores, 2.5), scores=normal(4, 5))
+        for c in (1000.0, -1000.0):
+            far_shift(shift, normal(4, 5), c)
+        for c in (2.5, 1000.0, -1000.0):
+            scores, upstream = normal(4, 5).requires_grad_(), normal(4, 5)
+            found = []
+            for weights in (has_gradient(shift(scores * 1.0, c), "the weights"), scores.softmax(-1)):
+                found += torch.autograd.grad((weights * upstream).sum(), scores)
+            look = "Look for .item() or .detach() around a part of it, or an exp that overflows in a branch not taken."
+            compare(*found, name="the gradient of the scores through the weights", tolerance=2e-3, look=look)
+
+    @check("what c does to the weights", 1)
+    def choice(shift, choice):
+        if chosen(choice, SHIFT_OPTIONS, "the choice") != "unchanged":
+            raise Wrong(
+                f"You chose {choice!r}. exp(score + c) = exp(c) exp(score): where does exp(c) stand in the fraction? "
+                "(A factor on the scores, not a summand, makes weights sharper or flatter.)"
+            )
+
+
+def far_shift(shift, scores: Tensor, c: float) -> None:
+    name = f"shift(scores, {c})"
+    got = expect_tensor(shift(scores.clone(), c), name, scores.shape)
+    if not got.isfinite().all():
+        how = "overflows" if c > 0 else "underflows, and the sum is 0"
+        raise Wrong(f"c = {c:g} gives NaN or inf: exp {how}. Use a softmax that subtracts the row's maximum.")
+    look = "So large a c must change nothing either: are the scores clamped?"
+    compare(got, softmax_by_loops(scores, -1), name=name, tolerance=1e-3, look=look)

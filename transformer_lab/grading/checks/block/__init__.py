@@ -1,0 +1,37 @@
+"""Lesson 09: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
+
+from .block import Block
+from .cache_bytes import cache_bytes
+from .count_parameters import count_parameters
+from .forward_flops import forward_flops
+from .identify import identify
+from .repair import repair
+from .stack import Stack
+
+LESSON = "09_block"
+__all__ = ["Block", "Stack", "count_parameters", "cache_bytes", "forward_flops", "identify", "repair"]
+
+PREDICTIONS = {
+    # Switched off in the trained translator, which of these costs nothing at all?
+    "harmless": ("scale", "causal mask", "heads", "layer norm"),
+    # A new translator is trained without the part: how many of the eight can it do without (at least 95 % right)?
+    "never_had": ("none", "one to three", "four or more"),
+    # The trained translator's blocks in the other order: which stack suffers more?
+    "order": ("encoder", "decoder", "neither"),
+    # [block] * 6 and six blocks: how do they differ in the number of parameters?
+    "shared": ("the same", "six times"),
+    # In GPT-2 small, which part holds most parameters?
+    "where": ("embeddings", "attention", "feed-forward"),
+    # When does the attention core overtake all matrices in FLOPs, in GPT-2 small?
+    "core": ("below 1,000 tokens", "1,000 to 5,000 tokens", "above 5,000 tokens"),
+}
+
+MISCONCEPTIONS = {
+    "M14": "the residual written x + x: the sub-layer's output never arrives",
+    "M15": "the skip does not carry the sub-layer's own input",
+    "M18": "a transformation on the residual path, after the addition",
+    "M19": "Add & Norm read as stacking: Add is the residual inside a block, a stack hands x from block to block",
+    "M23": "pre-norm and post-norm confused",
+    "M29": "a block taken for attention alone, or for the feed-forward network alone: every block has both",
+    "M34": "a part of the path from ids to logits left out, or time and batch axes swapped",
+}

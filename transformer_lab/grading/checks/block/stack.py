@@ -1,0 +1,108 @@
+"""Lesson 09: the checks of a stack of blocks."""
+
+from torch import Tensor, nn
+
+from ...checking import NotDone, Wrong, check
+from ..common import compare, keeps_every_dtype, normal
+from . import block_faults as faults
+from .modules import WRITTEN_IN, B, D, Mixer, T, expect_module, gradients_arrive, layer_norm, run_module
+
+
+class Stack:
+    answers = ("Stack(n_layers, d_model, make_block)",)
+
+    @check("n_layers blocks, each with weights of its own, and one norm", 1.5)
+    def holds(Stack):
+        for n_layers in (3, 1, 5):
+            stack, made = build_stack(Stack, n_layers)
+            parameters_of_a_stack(stack, made, n_layers)
+
+    @check("the output: each block reads what the one before it wrote", 2)
+    def output(Stack):
+        for n_layers, width, leading in ((3, D, (B, T)), (1, D, (B, T)), (4, 10, (B, T)), (2, D, (1, 1))):
+            stack, made = build_stack(Stack, n_layers, width)
+            made = parameters_of_a_stack(stack, made, n_layers, width)[0]
+            x = 2 * normal(*leading, width)
+            got = run_module(stack, x, "Stack")
+            compare(got, stack_spec(x, made), faults.stacks(x, made), "the output", 1e-4)
+
+    @check("gradients reach every block; the input stays as it was", 0.5)
+    def gradient(Stack):
+        stack, made = build_stack(Stack, 3)
+        parameters_of_a_stack(stack, made, 3)
+        gradients_arrive(stack, "Stack", lambda x: stack_spec(x, made))
+        keeps_every_dtype(
+            lambda dtype: run_module(stack.to(dtype), normal(B, T, D, dtype=dtype), "Stack"), "the output"
+        )
+
+
+def build_stack(Stack, n_layers: int, width: int = D) -> tuple[nn.Module, list]:
+    """The learner's stack, and the blocks it had made, in their order."""
+    made = []
+
+    def make_block() -> nn.Module:
+        made.append(Mixer(width))
+        return made[-1]
+
+    make_block.__module__, make_block.__qualname__ = "builtins", "make_block"  # for torch's own error messages
+    try:
+        return expect_module(Stack(n_layers, width, make_block), "Stack"), made
+    except TypeError as error:
+        if not made and "make_block" in str(error):
+            error.add_note("make_block is a function that makes a block: call it, make_block(), once for each layer.")
+        raise
+
+
+def parameters_of_a_stack(stack, made: list, n_layers: int, width: int = D) -> tuple[list, list]:
+    """(the blocks, the stack's own parameters), if there are n_layers blocks of their own and one norm."""
+    mixers = [module for module in stack.modules() if isinstance(module, Mixer)]
+    if not made:
+        if "forward" not in vars(type(stack)) and not mixers:
+            raise NotDone("write __init__ and forward, run the cell, then run this one again.")
+        raise Wrong(
+            "make_block() was not called in __init__. Call it there, once for each layer: blocks made in forward() "
+            "would be new at every call."
+        )
+    if not mixers:
+        raise Wrong(
+            f"make_block() was called {len(made)} times, but no block is among the stack's modules: a plain Python "
+            "list hides them from parameters(), and an optimiser would train nothing. nn.ModuleList keeps them."
+        )
+    if len(mixers) == 1 and n_layers > 1:
+        raise Wrong(
+            f"There is one block, used {n_layers} times: [block] * n_layers repeats a reference, not a module. "
+            f"Its weights are shared: 1/{n_layers} of the parameters wanted. Call make_block() once for each layer."
+        )
+    if len(made) < n_layers and len(mixers) == n_layers:
+        raise Wrong(
+            f"{n_layers} blocks, but make_block() was called {len(made)} time(s), the others are copies: all start "
+            "from the same numbers. Call make_block() once for each layer, so that each draws its own."
+        )
+    if len(mixers) != n_layers:
+        raise Wrong(f"For n_layers = {n_layers} the stack holds {len(mixers)} blocks: wanted exactly {n_layers}.")
+    inside = {id(p) for mixer in mixers for p in mixer.parameters()}
+    own = [p for p in stack.parameters() if id(p) not in inside]
+    size = sum(p.numel() for p in own) / width
+    if size == 0:
+        raise Wrong(
+            "The stack has no norm of its own. Pre-norm blocks leave their sum unnormalised, so the stack ends with "
+            "one nn.LayerNorm(d_model), made in __init__."
+        )
+    if size != int(size):
+        raise Wrong(WRITTEN_IN)
+    if size != 2:
+        raise Wrong(
+            f"Beside its blocks the stack holds {size:g} d_model parameters; one LayerNorm at the end has 2 d_model "
+            "(gamma and beta; an RMSNorm has gamma alone). The norms inside a block are the block's own."
+        )
+    if len(made) > n_layers:
+        raise Wrong(
+            f"make_block() was called {len(made)} times for n_layers = {n_layers}: once for each layer is enough."
+        )
+    return made, own
+
+
+def stack_spec(x: Tensor, blocks: list) -> Tensor:
+    for block in blocks:
+        x = block(x)
+    return layer_norm(x)

@@ -1,0 +1,300 @@
+"""Lesson 05: the checks of a diagnosis: does this layer mix positions?"""
+
+import contextlib
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...checking import Wrong, check
+from ..common import copies, leaves_alone, normal, number
+
+B, T, D = 2, 6, 4
+ROUNDING = 1e-6
+LONELY = "No output depends on another position: only the position that you changed changes."
+
+
+class mixes_positions:
+    answers = ("mixes_positions(layer, x)",)
+
+    @check("True or False comes back, and x stays as it was", 0.5)
+    def kind(mixes_positions):
+        verdict(mixes_positions, Watched(network()), normal(B, T, D))
+        leaves_alone(lambda x: mixes_positions(network(), x), x=normal(B, T, D))
+
+    @check("attention mixes, the feed-forward layer does not", 1)
+    def two(mixes_positions):
+        expect(mixes_positions, network(), "a feed-forward layer", LONELY)
+        words = (
+            "Each output reads every position. (Shuffling the positions first or last makes no difference to unmasked "
+            "attention either: it treats all positions alike, and still mixes them. Change one position, and look at "
+            "the *others*.)"
+        )
+        expect(mixes_positions, attention(), "attention without a mask", words)
+
+    @check("layers that mix in one direction, or only between far positions", 1)
+    def directions(mixes_positions):
+        lower = torch.ones(T, T).tril().bool()
+        earlier = "Position t reads the positions before it: changing the *last* one shows nothing."
+        expect(mixes_positions, attention(lower), "attention with a causal mask", earlier)
+        later = "Position t reads the positions after it: changing the *first* one shows nothing."
+        expect(mixes_positions, attention(lower.T), "attention that sees only the future", later)
+        for source, target in ((3, 1), (2, 0), (0, T - 1), (T - 1, 0), (T - 1, T - 2), (0, 1)):
+            name = f"a wire from position {source} to position {target}"
+            words = f"Position {target} reads position {source}, and no other position reads another."
+            expect(mixes_positions, wire(source, target), name, words)
+        for target, source in ((-2, -1), (1, 0)):
+            words = f"Number {source % D} of position 4 is added to number {target % D} of position 2."
+            wired = wire_between_numbers(source, target)
+            expect(mixes_positions, wired, "a wire between two numbers", words)
+        words = "What position 1 gets from position 4 is added to one of its numbers and taken off another."
+        expect(mixes_positions, wire_that_cancels(), "a wire that cancels in a sum", words)
+        words = (
+            "Position 1 gets the length of position 4: it shows nothing where signs or places of numbers change alone."
+        )
+        expect(mixes_positions, wire_of_lengths(), "a wire that carries a length", words)
+        expect(mixes_positions, convolution(3), "a convolution of width 3", "Each output reads its neighbours.")
+        words = "Each output is another position's input."
+        expect(mixes_positions, lambda x: x.roll(1, dims=1), "a shift by one position", words)
+        words = "It subtracts the mean over the positions, so each output depends on all of them."
+        expect(mixes_positions, lambda x: x - x.mean(1, keepdim=True), "a norm over the positions", words)
+
+    @check("attention behind a norm, and a faint wire", 0.5)
+    def hidden(mixes_positions):
+        words = "The norm takes away what is added to all numbers of a position; then each output reads every position."
+        behind = behind_a_norm(lambda x: F.layer_norm(x, (D,)))
+        expect(mixes_positions, behind, "attention behind a layer norm", words)
+        words = "The norm takes away a factor on all numbers of a position; then each output reads every position."
+        behind = behind_a_norm(lambda x: F.normalize(x, dim=-1))
+        expect(mixes_positions, behind, "attention behind a division by the length", words)
+        words = "A number of position 4, times 0.002, is added to one of position 1: faint, but far above rounding."
+        faint = wire_between_numbers(2, 0, 1, 0.002)
+        expect(mixes_positions, faint, "a faint wire", words)
+
+    @check("layers that only look as if they mixed", 1)
+    def lookalikes(mixes_positions):
+        words = "A convolution of width 1 is one matrix at every position. " + LONELY
+        expect(mixes_positions, convolution(1), "a convolution of width 1", words)
+        table = normal(T, D)
+        words = (
+            "It adds another vector at each position, so shuffling does not commute with it; but no position reads "
+            "another one. Change one position, and look at the *others*."
+        )
+        expect(mixes_positions, lambda x: x + table, "a position table", words)
+        words = "Its mean and variance are over the features of one position. " + LONELY
+        expect(mixes_positions, lambda x: F.layer_norm(x, (D,)), "a norm over the features", words)
+        words = "Every position may look at itself alone. " + LONELY
+        expect(mixes_positions, attention(torch.eye(T).bool()), "attention of each position to itself", words)
+        words = "Every output is 1, whatever comes in: nothing reads anything."
+        expect(mixes_positions, lambda x: 0 * x + 1, "a constant", words)
+        words = (
+            f"It adds something of all positions and takes it off again: what is left is rounding, below {ROUNDING:g}."
+        )
+        expect(mixes_positions, rounds, "a layer that changes nothing but the rounding", words)
+        words = (
+            "It subtracts the mean over the batch, position by position: the sequences of a batch influence one "
+            "another, the positions do not. (Several probes in one batch disturb one another here.)"
+        )
+        expect(mixes_positions, lambda x: x - x.mean(0, keepdim=True), "a norm over the batch", words)
+
+
+def attention(allowed: Tensor | None = None):
+    """Self-attention with random projections, among the allowed pairs of positions."""
+    w_q, w_k, w_v = normal(D, D), normal(D, D), normal(D, D)
+
+    def attend(x):
+        scores = (x @ w_q) @ (x @ w_k).mT / D
+        if allowed is not None:
+            scores = scores.masked_fill(~allowed, -torch.inf)
+        return scores.softmax(-1) @ x @ w_v
+
+    return attend
+
+
+def behind_a_norm(norm):
+    """x and attention of the normalised x, as in a pre-norm block."""
+    attend = attention()
+    return lambda x: x + attend(norm(x))
+
+
+def network():
+    w_1, w_2 = normal(7, D), normal(D, 7)
+    return lambda x: (x @ w_1.T).relu() @ w_2.T
+
+
+def convolution(width: int):
+    weight = normal(D, D, width)
+    return lambda x: F.conv1d(x.mT, weight, padding=width // 2).mT
+
+
+def wire(source: int, target: int):
+    """x with half of position source added to position target."""
+    here = torch.zeros(T, 1).index_fill(0, torch.tensor(target), 0.5)
+    return lambda x: x + here * x[:, source : source + 1]
+
+
+def wire_between_numbers(source: int, target: int, to: int = 2, factor: float = 0.5):
+    """x with a part of one number of position 4 added to another number of position `to`."""
+    place = torch.zeros(T, D)
+    place[to, target] = factor
+    return lambda x: x + place * x[:, 4, source, None, None]
+
+
+def wire_that_cancels():
+    """x with a number of position 4 added to one number of position 1, and taken off another one."""
+    place = torch.zeros(T, D)
+    place[1, 0], place[1, 3] = 0.5, -0.5
+    return lambda x: x + place * x[:, 4, 1, None, None]
+
+
+def wire_of_lengths():
+    """x with the squared length of position 4 added to a number of position 1."""
+    place = torch.zeros(T, D)
+    place[1, 2] = 0.5
+    return lambda x: x + place * x[:, 4, None].square().sum(-1, keepdim=True)
+
+
+def rounds(x):
+    """x, to within rounding: something of all positions is added and taken off again."""
+    common = x.mean(1, keepdim=True).tanh()
+    return x + common - common
+
+
+class Watched:
+    """The layer that an answer is handed: it keeps what it was called with, so that the card can say what was tried."""
+
+    def __init__(self, layer):
+        self.layer, self.inputs, self.gradients = layer, [], False
+
+    def __call__(self, x):
+        if not isinstance(x, Tensor) or x.ndim != 3 or x.shape[1:] != (T, D):
+            what = tuple(x.shape) if isinstance(x, Tensor) else f"a {type(x).__name__}"
+            raise ValueError(
+                f"layer(x) takes x of shape (B, {T}, {D}) here; it was called with {what}. "
+                "Keep the shape, and change the numbers at one position."
+            )
+        self.gradients |= x.requires_grad
+        with contextlib.suppress(RuntimeError):  # inside torch.func a tensor has no numbers to show
+            self.inputs.append(torch.tensor(x.tolist()))
+        return self.layer(x)
+
+
+def verdict(answer, layer: Watched, x: Tensor) -> bool:
+    """The answer's True or False about a layer."""
+    try:
+        got = answer(layer, *copies(x))
+    except IndexError as error:
+        raise Wrong(f"x is (B, T, D), here {(B, T, D)}: the positions are axis 1, x[:, t].") from error
+    if isinstance(got, Tensor) and got.numel() == 1:
+        got = got.item()
+    if type(got).__name__ in ("bool_", "bool") or (type(got) is int and got in (0, 1)):
+        return bool(got)
+    what = f"a tensor of shape {tuple(got.shape)}" if isinstance(got, Tensor) else repr(got)
+    raise Wrong(f"{what} came back; wanted one True or False: (...).any() and .item() make one of many.")
+
+
+def expect(answer, layer, name: str, why: str) -> None:
+    """The answer is right about this layer, for a batch and for one sequence."""
+    for sequences in (B, 1):
+        watched, x = Watched(layer), normal(sequences, T, D)
+        said = verdict(answer, watched, x)
+        if said != mixes(layer):
+            tried = false_alarm(watched, x) if said else missed(watched, x)
+            given = " and a single sequence" if sequences == 1 else ""
+            raise Wrong(" ".join(filter(None, (f"For {name}{given} you said {said}.", why, tried))))
+
+
+def mixes(layer) -> bool:
+    """The specification: other numbers at one position move an output at another one, by more than rounding."""
+    x = normal(B, T, D)
+    changed = [x.index_copy(1, torch.tensor([t]), 2 * normal(B, 1, D)) for t in range(T)]
+    return any(seen_elsewhere(layer, *pair) > ROUNDING for other in changed for pair in zip(other, x, strict=True))
+
+
+def probes(watched: Watched, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """The sequences that the layer was tried on and that differ from x: each beside the x that it was made of."""
+    pairs = []
+    for inputs in watched.inputs:
+        whole = x if inputs.shape == x.shape else x[:1].expand(inputs.shape)
+        pairs += [(probe, given) for probe, given in zip(inputs, whole, strict=True) if not torch.equal(probe, given)]
+    return pairs
+
+
+def places(probe: Tensor, given: Tensor) -> tuple[int, ...]:
+    return tuple((probe != given).any(-1).nonzero().flatten().tolist())
+
+
+def false_alarm(watched: Watched, x: Tensor) -> str:
+    """What the answer tried on a layer that does not mix, where it shows why it said that it does."""
+    found = probes(watched, x)
+    if any(probe.isnan().any() for probe, _ in found):
+        return "(NaN is a bad dye: 0 times NaN is NaN.)"
+    if found and 0 < max(seen_elsewhere(watched.layer, *pair) for pair in found) <= ROUNDING:
+        return f"In what you tried, no output elsewhere moved by more than {ROUNDING:g}: count only what is above that."
+    if together := most_at_once(found):
+        return f"{together} Begin each time with a new copy of x, and change one position alone."
+    return ""
+
+
+def missed(watched: Watched, x: Tensor) -> str:
+    """What the answer tried on a layer that mixes, and why that did not show it."""
+    found = probes(watched, x)
+    if watched.gradients:
+        return (
+            "By gradients: ask each number of each output in turn, for a wire may cancel in their sum, and look at "
+            "what reaches all other positions."
+        )
+    if not all(probe.isfinite().all() for probe, _ in found):
+        return "inf and NaN are bad dyes: inf - inf is NaN, and NaN is larger than nothing."
+    if not found:
+        return "You never called the layer with a changed x." if watched.inputs else ""
+    moved = max((seen_elsewhere(watched.layer, *pair) for pair in found), default=0.0)
+    if moved > ROUNDING:
+        return (
+            f"In what you tried, an output moved by up to {number(moved)} at a position whose input you left alone: do "
+            "you look at all other positions, and how large must a difference be for you to count?"
+        )
+    if together := most_at_once(found):
+        return f"{together} Change each position alone."
+    never = sorted(set(range(T)) - {place for pair in found for place in places(*pair)})
+    if never:
+        return f"You never changed position{'s' * (len(never) > 1)} {listed(never)}: change each in turn."
+    return what_kind(found)
+
+
+def most_at_once(found) -> str:
+    most = max((places(*pair) for pair in found), key=len, default=())
+    if len(most) == T:
+        return "You changed a whole sequence at once, all its positions (they are axis 1, x[:, t])."
+    return f"You changed positions {listed(most)} at once." if len(most) > 1 else ""
+
+
+def what_kind(found) -> str:
+    """What was done to the numbers of a position, if it is a kind of change that a layer may not notice."""
+    pairs = [(probe[place], given[place]) for probe, given in found for place in places(probe, given)]
+    changes = [probe - given for probe, given in pairs]
+    if all((change == 0).any() for change in changes):
+        same = sorted({i for change in changes for i in change.nonzero().flatten().tolist()})
+        return f"You changed number {listed(same)} of a position only: change all D."
+    largest = max(change.abs().max() for change in changes)
+    if largest < 1e-4:
+        return f"You changed the numbers by {number(largest)} at most: too little to show."
+    if all(change.max() - change.min() < 1e-5 for change in changes):
+        return "You added the same to all numbers of a position: put other random numbers there."
+    if all(torch.allclose(probe.abs().sort()[0], given.abs().sort()[0], atol=1e-5) for probe, given in pairs):
+        return "You changed the signs or the places of a position's numbers only: put other random numbers there."
+    if all(torch.allclose(probe, probe.norm() / given.norm() * given, atol=1e-5) for probe, given in pairs):
+        return "You multiplied all numbers of a position by one factor: put other random numbers there."
+    return ""
+
+
+def seen_elsewhere(layer, probe: Tensor, given: Tensor) -> float:
+    """How far an output moves at the positions that the probe left alone."""
+    left = [t for t in range(T) if t not in places(probe, given)]
+    moved = (layer(probe[None]) - layer(given[None])).abs()[0, left]
+    return float(moved.max()) if left else 0.0
+
+
+def listed(places) -> str:
+    *most, last = map(str, places)
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,92 @@
+"""Lesson 07: the checks of the layer norm, forwards."""
+
+import torch
+from torch import Tensor
+
+from ...checking import Wrong, check
+from ..common import (
+    compare,
+    keeps_every_dtype,
+    leaves_alone,
+    reordered,
+    settled,
+)
+from . import layer_norm_faults as faults
+from .norms import CLOSE, NEAR, SHAPES, SMALL, compare_gradients, compare_norm, given, result
+
+FAR = "Where the variance is far above eps, the numbers are"
+
+
+def by_loops(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> Tensor:
+    """The specification: for each position its own mean and mean squared deviation, one number after another."""
+    rows = x.double().reshape(-1, x.shape[-1])
+    output, D = torch.zeros_like(rows), x.shape[-1]
+    for row, place in zip(rows.tolist(), output, strict=True):
+        mean = sum(row) / D
+        variance = sum((value - mean) ** 2 for value in row) / D
+        for i, value in enumerate(row):
+            place[i] = float(gamma[i]) * (value - mean) / (variance + eps) ** 0.5 + float(beta[i])
+    return output.view(x.shape)
+
+
+class layer_norm:
+    answers = ("layer_norm(x, gamma, beta, eps=1e-5)",)
+
+    @check("a tensor of the shape of x, whatever axes come first", 0.5)
+    def shape(layer_norm):
+        for shape in SHAPES:
+            result(layer_norm, "layer_norm(x, gamma, beta)", *given(*shape))
+        result(layer_norm, "layer_norm(x, gamma, beta)", *map(reordered, given(2, 3, 5)))
+
+    @check("the right numbers", 2)
+    def values(layer_norm):
+        for shape in SHAPES:
+            compare_layer_norm(layer_norm, *given(*shape))
+
+    @check("a variance near eps, and an eps of another size", 1)
+    def near_eps(layer_norm):
+        settled(lambda: compare_layer_norm(layer_norm, *given(2, 3, 5, size=30.0)), FAR)
+        compare_layer_norm(layer_norm, *given(2, 3, 5, size=1.0), 0.5, note=" (The check gave eps = 0.5.)")
+        for shape in SHAPES[:3]:
+            compare_layer_norm(layer_norm, *given(*shape, size=SMALL), note=NEAR)
+        x, (_, gamma, beta) = torch.full((2, 3, 5), 0.7), given(2, 3, 5)
+        got = result(layer_norm, "layer_norm(x, gamma, beta)", x, gamma, beta)
+        if not got.isfinite().all():
+            raise Wrong("A position whose features are all equal gives NaN: its variance is 0, and eps must save it.")
+        compare(got, beta.expand(2, 3, 5), (), "a position whose features are all equal, so that beta is left", 1e-3)
+
+    @check("dtype is kept, the inputs stay as they were", 0.5)
+    def dtype(layer_norm):
+        keeps_every_dtype(lambda dtype: result(layer_norm, "the result", *given(2, 3, 5, dtype=dtype)), "the result")
+        for shape in SHAPES[:2]:
+            x, gamma, beta = given(*shape)
+            leaves_alone(layer_norm, x=x, gamma=gamma, beta=beta)
+
+    @check("the gradient flows through mean and variance too", 1)
+    def gradient(layer_norm):
+        compare_gradients(layer_norm, faults.layer_norm, given(2, 3, 5, dtype=torch.float64), constants)
+        settled(lambda: compare_layer_norm(layer_norm, *given(2, 3, 5, size=SMALL)), CLOSE)
+        x, gamma, beta = given(2, 3, 5, dtype=torch.float64)
+        flat = torch.full_like(x, 0.7)
+        compare_gradients(layer_norm, faults.layer_norm, (flat, gamma, beta), at="where all features are equal")
+
+
+def compare_layer_norm(answer, x, gamma, beta, eps: float = 1e-5, note: str = "") -> None:
+    rest = (gamma, beta) if eps == 1e-5 else (gamma, beta, eps)
+    faulty = faults.layer_norms(x, gamma, beta, eps)
+    compare_norm(answer, "the result", x, rest, lambda: by_loops(x, gamma, beta, eps), faulty, note)
+
+
+def constants(x, gamma, upstream):
+    """Gradients of answers that cut the mean, the deviation or both from the graph."""
+    for mean_cut, spread_cut, what in (
+        (1, 1, "mean and deviation are"),
+        (1, 0, "the mean is"),
+        (0, 1, "the deviation is"),
+    ):
+        y = x.clone().requires_grad_()
+        mean, spread = y.mean(-1, keepdim=True), (y.var(-1, keepdim=True, correction=0) + 1e-5).sqrt()
+        z = (y - (mean.detach() if mean_cut else mean)) / (spread.detach() if spread_cut else spread)
+        (found,) = torch.autograd.grad((gamma * z * upstream).sum(), y)
+        words = f"{what.capitalize()} cut from the graph (.detach(), .item(), no_grad): x changes them too."
+        yield found, words, None

@@ -1,0 +1,413 @@
+"""Lesson 03: the checks of a function that finds leaks, on models that leak in ways of their own."""
+
+import functools
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...checking import Wrong, check
+from ..common import leaves_alone, normal
+
+T, D, INF = 6, 4, float("inf")
+WIDE = 64  # features of the models that begin with a norm
+SMALL = 1e-3  # the share of the smallest leak in the output
+
+
+class leaks:
+    answers = ("leaks(model, x)",)
+
+    @check("a list of positions", 0.5)
+    def shape(leaks):
+        for model in (causal, open_wide):
+            found(leaks, model)
+        leaves_alone(lambda x: leaks(causal, x), x=inputs(causal))
+
+    @check("no false alarm: models without a leak", 1)
+    def clean(leaks):
+        for model in CLEAN:
+            judge(leaks, model)
+
+    @check("a mask that is missing, one too wide, and a single hole in it", 1.5)
+    def holes(leaks):
+        for model in HOLES:
+            judge(leaks, model)
+
+    @check("leaks that the attention map does not show", 1)
+    def hidden(leaks):
+        for model in HIDDEN:
+            judge(leaks, model)
+
+
+def called(words: str):
+    """How a card names the model."""
+
+    def name(model):
+        model.words = words
+        return model
+
+    return name
+
+
+def attend(x: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
+    weights = (x @ x.T / math.sqrt(x.shape[1])).masked_fill(~allowed, -INF).softmax(-1)
+    return weights @ x, weights
+
+
+def lower(x: Tensor, diagonal: int = 0) -> Tensor:
+    return torch.ones(len(x), len(x)).tril(diagonal).bool()
+
+
+@called("a causal attention")
+def causal(x):
+    return attend(x, lower(x))
+
+
+@called("an average of everything so far")
+def running_mean(x):
+    weights = lower(x) / lower(x).sum(-1, keepdim=True)
+    return weights.to(x.dtype) @ x, weights
+
+
+@called("a copy of the position before, and nothing for the first")
+def shifted_copy(x):
+    weights = torch.zeros(len(x), len(x)).diagonal_scatter(torch.ones(len(x) - 1), -1)
+    return weights.to(x.dtype) @ x, weights
+
+
+@called("an attention in which no position reads anything but itself")
+def reads_little(x):
+    return attend(x, torch.eye(len(x)).bool())
+
+
+@called("an attention without any mask")
+def open_wide(x):
+    return attend(x, lower(x, len(x)))
+
+
+@called("a causal attention whose diagonal is one too high")
+def one_too_wide(x):
+    return attend(x, lower(x, 1))
+
+
+@called("a causal attention with one hole: query 1 sees key 3")
+def one_hole(x):
+    return attend(x, lower(x) | hole(x, 1, 3))
+
+
+@called("a causal attention in which the last query but one sees the last key")
+def last_only(x):
+    return attend(x, lower(x) | hole(x, T - 2, T - 1))
+
+
+def hole(x, i, j):
+    rows, columns = torch.arange(len(x))[:, None], torch.arange(len(x))
+    return (rows == i) & (columns == j)
+
+
+@called("a causal attention; only the last feature of position 4 reaches back, to position 2")
+def one_feature(x):
+    output, weights = attend(x, lower(x))
+    return output + (torch.arange(len(x)) == 2)[:, None] * x[4:5, -1].sum(), weights
+
+
+@called("a causal attention in which the length of position 4 reaches back, to one feature of position 1")
+def length(x):
+    output, weights = attend(x, lower(x))
+    return output + spot(x, 1, 2) * x[4:5].square().sum(), weights
+
+
+@called("a causal attention in which position 3 adds to one feature of position 1 what it takes off another")
+def cancels(x):
+    output, weights = attend(x, lower(x))
+    return output + (spot(x, 1, 0) - spot(x, 1, 2)) * x[3:4, 0].sum(), weights
+
+
+def spot(x: Tensor, row: int, feature: int) -> Tensor:
+    """1 at one number of a position, else 0, in the shape of x."""
+    return ((torch.arange(len(x)) == row)[:, None] & (torch.arange(x.shape[1]) == feature)).to(x.dtype)
+
+
+@called("a causal attention with a faint leak from position 2 to the one before")
+def faint(x):
+    output, weights = attend(x, lower(x))
+    return output + SMALL * hole(x, 1, 2).to(x.dtype) @ x, weights
+
+
+@called("an attention multiplied by the mask *after* the softmax: the map is clean, the sum under the fraction is not")
+def masked_after(x):
+    weights = (x @ x.T / math.sqrt(x.shape[1])).softmax(-1) * lower(x)
+    return weights @ x, weights
+
+
+@called("a causal attention behind a norm whose mean and variance run over the positions")
+def norm_over_time(x):
+    return attend((x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt(), lower(x))
+
+
+@called("a causal attention beside a convolution that looks one position ahead")
+def other_path(x):
+    output, weights = attend(x, lower(x))
+    ahead = torch.cat((x[1:], torch.zeros_like(x[:1])))
+    return output + 0.5 * ahead, weights
+
+
+@called("a causal attention plus the sum of the positions from 3 on, given to position 2")
+def gathers(x):
+    output, weights = attend(x, lower(x))
+    later = (torch.arange(len(x)) >= 3).to(x.dtype) @ x
+    return output + (torch.arange(len(x)) == 2).to(x.dtype)[:, None] * later, weights
+
+
+def standardised(x: Tensor) -> Tensor:
+    """Layer norm, written out: on numbers like those of inputs() it takes away exactly what is added to a row."""
+    centred = x - x.mean(-1, keepdim=True)
+    return centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+
+
+@called("a causal attention behind a layer norm")
+def behind_a_norm(x):
+    return attend(standardised(x), lower(x))
+
+
+@called("an average of all positions, behind a layer norm")
+def average_behind_a_norm(x):
+    weights = torch.full((len(x), len(x)), 1 / len(x), dtype=x.dtype)
+    gain = torch.linspace(0.5, 2.0, x.shape[-1], dtype=x.dtype)  # without it the features would sum to 0
+    return weights @ (standardised(x) * gain), weights
+
+
+@called("an attention without any mask on rows that are divided by their length first")
+def open_on_directions(x):
+    return attend(F.normalize(x, dim=-1), lower(x, len(x)))
+
+
+NORMED = behind_a_norm, average_behind_a_norm, open_on_directions
+CLEAN = causal, running_mean, shifted_copy, reads_little, behind_a_norm
+HOLES = faint, open_wide, one_too_wide, one_hole, last_only, one_feature, length, cancels
+HIDDEN = masked_after, norm_over_time, other_path, gathers, average_behind_a_norm, open_on_directions
+MODELS = *CLEAN, *HOLES, *HIDDEN
+
+
+def inputs(model) -> Tensor:
+    """Fresh hidden states, in eighths: their sums and means are exact, so that rounding shows nobody a leak."""
+    return (normal(T, WIDE if model in NORMED else D) * 8).round() / 8
+
+
+def found(leaks, model) -> list[int]:
+    """The learner's positions, sorted."""
+    x = inputs(model)
+    try:
+        value = leaks(model, x)
+    except (TypeError, AttributeError) as error:
+        if "tuple" in str(error):
+            raise Wrong("model(x) returns two tensors in a tuple: `output, weights = model(x)`.") from error
+        raise
+    if (isinstance(value, Tensor) and value.dtype == torch.bool) or holds_booleans(value):
+        raise Wrong(
+            f"leaks() returned {len(value)} booleans; wanted the positions themselves, a list such "
+            "as [2, 3]: `[j for j in range(T) if ...]`."
+        )
+    if isinstance(value, (bool, int, float)):
+        raise Wrong(f"leaks() returned {value!r}; wanted a list of the positions, empty if there is none.")
+    try:
+        value = value.tolist() if isinstance(value, Tensor) else list(value)
+        positions = sorted({int(j) for j in value})
+    except (TypeError, ValueError):
+        raise Wrong(f"leaks() returned {value!r:.80}; wanted a list of positions such as [2, 3].") from None
+    if len(value) != len(positions):
+        raise Wrong(f"leaks() returned {sorted(map(int, value))}: each position once.")
+    if positions and (positions[0] < 0 or positions[-1] >= T):
+        raise Wrong(f"leaks() returned {positions}; positions run from 0 to {T - 1}.")
+    return positions
+
+
+def holds_booleans(value) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(one, bool) for one in value)
+
+
+def judge(leaks, model) -> None:
+    got, wanted = found(leaks, model), from_matrix(reached(model), before)
+    if got == wanted:
+        return
+    told = diagnosis(leaks) or guess(model, got, wanted)
+    raise Wrong(f"{told}\nFor {model.words}, leaks() says {got}; wanted {wanted}.")
+
+
+def guess(model, got: list[int], wanted: list[int]) -> str:
+    if missed := sorted(set(wanted) - set(got)):
+        words, (j, *_) = f"Changing x[{missed[0]}] changes an output before it, and that was not noticed", missed
+        if model in NORMED:
+            return (
+                f"{words}. A norm takes away what is added to a whole row, or multiplies it: give all of x[j] new "
+                "numbers that have nothing to do with the old ones, and compare with little tolerance."
+            )
+        size = min(reach_of(model, j) for _ in range(8))
+        if size < 0.05:
+            return (
+                f"{words}: the change is small, {size:.1g} for instance. Compare exactly, or with less tolerance; and "
+                "give all of x[j] new numbers."
+            )
+        return f"{words}. Is every position tried, every feature of it changed, and every output before it looked at?"
+    return (
+        f"Changing x[{min(set(got) - set(wanted))}] alone changes no output before its own: a false alarm. Is x as it "
+        "was when the next position is tried? Is the output before the change taken from the same x?"
+    )
+
+
+def reach_of(model, j: int) -> float:
+    """By how much some output before j changes when x[j] is another."""
+    x = inputs(model)
+    other = x.clone()
+    other[j] = torch.randn(x.shape[1])
+    return float((model(other)[0] - model(x)[0])[:j].abs().max())
+
+
+def diagnosis(leaks) -> str | None:
+    """What to tell a learner whose answers on all models are those of another way of looking."""
+    seen = [(model, reached(model), found(leaks, model)) for model in MODELS]
+    right = [from_matrix(changed, before) for _, changed, _ in seen]
+    answers = [[strategy(model, changed) for model, changed, _ in seen] for strategy, _ in STRATEGIES]
+    for skipped in ((), NORMED):  # a norm may hide a change: then the others must tell
+        kept = [i for i, (model, *_) in enumerate(seen) if model not in skipped]
+        for theirs, (_, words) in zip(answers, STRATEGIES, strict=True):
+            if all(theirs[i] == seen[i][2] for i in kept) and any(theirs[i] != right[i] for i in kept):
+                return words
+    return None
+
+
+@functools.cache  # with a seed of its own, so that it makes no difference who asks first
+def reached(model, part: int = 0) -> Tensor:
+    """(T, T): whether output i (of the map, if part is 1, row i) changes when x[j] alone does. The specification."""
+    changed = torch.zeros(T, T, dtype=torch.bool)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        for _ in range(3):
+            x = inputs(model).double()
+            whole = model(x)[part]
+            for j in range(T):
+                other = x.clone()
+                other[j] = normal(x.shape[1])
+                changed[:, j] |= ((model(other)[part] - whole).abs() > 1e-9).any(dim=-1)
+    return changed
+
+
+def before(i: int, j: int) -> bool:
+    return i < j
+
+
+def from_matrix(changed: Tensor, where) -> list[int]:
+    """The positions j that change an output i with where(i, j)."""
+    return [j for j in range(T) if any(changed[i, j] and where(i, j) for i in range(T))]
+
+
+def on_the_map(model, changed: Tensor) -> list[int]:
+    return from_matrix(model(inputs(model))[1].abs() > 1e-12, before)
+
+
+def among_leaks(where):
+    """Of the leaks only those with where(changed, j)."""
+    return lambda model, changed: [j for j in from_matrix(changed, before) if where(changed, j)]
+
+
+def probing(change):
+    """The leaks that show when x[j] becomes change(x[j])."""
+
+    def found(model, changed: Tensor) -> list[int]:
+        x = inputs(model)
+        whole, shown = model(x)[0], []
+        for j in range(T):
+            other = x.clone()
+            other[j] = change(x[j])
+            if ((model(other)[0] - whole)[:j].abs() > 1e-5).any():
+                shown.append(j)
+        return shown
+
+    return found
+
+
+UNDONE = (
+    "It is not noticed where the model begins with a norm that takes {} away again. Give x[j] new numbers, all of them."
+)
+
+
+SIZES = (
+    "The numbers of x[j] change their signs or their places, and that is not noticed where only their sizes reach an "
+    "earlier output. Give x[j] new numbers, all of them."
+)
+
+
+def numbered(offset: int):
+    """Each leak's number plus an offset, where that is a position."""
+    return lambda model, changed: [j + offset for j in from_matrix(changed, before) if 0 <= j + offset < T]
+
+
+# Other ways of looking, as functions of the model and of reached(model); and what to tell those who look so.
+STRATEGIES = (
+    (lambda m, c: [], "No leak was found, and there is one: does changing x[j] change an output *before* j?"),
+    (
+        on_the_map,
+        "These are the positions with weight in the upper triangle of the map. A zero there proves nothing: a leak may "
+        "run through the sum under the softmax, a norm, a convolution. Change x[j] and look at the *output*.",
+    ),
+    (
+        lambda m, c: from_matrix(c, lambda i, j: i > j),
+        "These are the positions that reach *later* outputs, as they should: you perturb the past. A leak runs "
+        "backwards: change x[j], look at the outputs before j.",
+    ),
+    (
+        lambda m, c: from_matrix(c, lambda i, j: i <= j),
+        "Every position may change its own output: look at the outputs *before* j, output[:j], without j.",
+    ),
+    (
+        lambda m, c: from_matrix(c, lambda i, j: True),
+        "All outputs, or output j and those after it, were looked at, and these may change. Look at output[:j].",
+    ),
+    (
+        lambda m, c: from_matrix(c, lambda i, j: i >= j),
+        "All outputs, or output j and those after it, were looked at, and these may change. Look at output[:j].",
+    ),
+    (
+        lambda m, c: from_matrix(c.T, lambda i, j: i > j),
+        "These are the positions that *receive* something from the future; asked for are those from which it comes.",
+    ),
+    (
+        lambda m, c: from_matrix(reached(m, 1), before),
+        "The *weights* were compared, and a leak may take another way: `output, weights = model(x)`; compare outputs.",
+    ),
+    (among_leaks(lambda c, j: j < T - 1), "The last position was never tried: range(T), not range(T - 1)."),
+    (
+        among_leaks(lambda c, j: c[: j - 1, j].any()),
+        "The output just before j was left out: output[:j] ends with output j - 1.",
+    ),
+    (among_leaks(lambda c, j: j == T - 1), "Only the last position was tried; any position may leak."),
+    (among_leaks(lambda c, j: c[0, j]), "Only the first output was looked at; look at all before j."),
+    (among_leaks(lambda c, j: c[j - 1, j]), "Only the output just before j was looked at; look at all before j."),
+    (
+        lambda m, c: [j for j in range(T) if j not in from_matrix(c, before)],
+        "This is the opposite: the positions that do not leak.",
+    ),
+    (
+        lambda m, c: [j for j in range(1, T) if c[:j, j:].any()],
+        "The text was cut (or changed) from j on: that tells whether *any* of the rest leaks. Change position j alone.",
+    ),
+    (numbered(1), "These are numbered from 1; positions count from 0."),
+    (numbered(-1), "Each is one too low: x[j] is the position that was changed, so report j."),
+    (lambda m, c: from_matrix(c, before)[:1], "This stops at the first leak: go on through all positions."),
+    (
+        probing(lambda row: row + 1),
+        "The same number is added to every feature of x[j]. " + UNDONE.format("what all features have in common"),
+    ),
+    (probing(lambda row: -row), SIZES),
+    (probing(lambda row: row.flip(-1)), SIZES),
+    (
+        lambda m, c: [] if m is cancels else from_matrix(c, before),
+        "The sum (or the mean) of the outputs is compared, and a leak may cancel in it: compare number by number.",
+    ),
+    (probing(lambda row: 2 * row), "x[j] is multiplied by a number. " + UNDONE.format("a factor")),
+    (
+        lambda m, c: [] if m is one_feature else from_matrix(c, before),
+        "There only the last feature of a position leaks: change *all* features of it, not the first alone.",
+    ),
+)

@@ -1,0 +1,43 @@
+"""Lesson 04: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
+
+from .cost import cost
+from .grouped_query_attention import grouped_query_attention
+from .multi_head_attention import multi_head_attention
+from .permute_heads import permute_heads
+from .pieces_that_agree import pieces_that_agree
+from .repair import repair
+from .split_and_merge import split_and_merge
+
+LESSON = "04_multi_head"
+__all__ = [
+    "split_and_merge",
+    "multi_head_attention",
+    "repair",
+    "cost",
+    "permute_heads",
+    "grouped_query_attention",
+    "pieces_that_agree",
+]
+
+PREDICTIONS = {
+    # The best single head that you could keep, everywhere in the trained translator: how many dates survive?
+    "break_heads": ("nearly all", "about a quarter", "hardly any"),
+    # The loss that one trained head reaches on a target of two signs, in units of answering 0 everywhere.
+    "one_head": ("near 0", "near a half", "near 1"),
+    # 16 heads of width 1 on the same target, against two heads of width 8
+    "many_heads": ("better", "as good", "worse"),
+    # What eight heads cost against one of the same whole width, in parameters
+    "parameters": ("the same", "8 times", "an eighth"),
+    # When do view, and view and transpose, agree everywhere?
+    "agree": ("when T = H", "when T = 1 or H = 1", "never"),
+}
+
+MISCONCEPTIONS = {
+    "M01": "scores divided by sqrt(d_model), or not at all; the scale is sqrt(d_head), the width of one head",
+    "M04": "softmax over the query axis",
+    "M06": "an activation on queries, keys or values: they are linear",
+    "M10": "batched matmul called on four axes, or the key not transposed",
+    "M11": "a view straight to (B, H, T, d_head), or back from it, without a transpose",
+    "M12": "heads said to cut the sequence: they cut the features, and every head sees every position",
+    "M13": "heads of full width, so H times the cost: the width is shared out, and only the maps multiply",
+}

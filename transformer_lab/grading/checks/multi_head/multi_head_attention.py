@@ -1,0 +1,270 @@
+"""Lesson 04: the checks of multi-head attention as a module."""
+
+import torch
+from torch import Tensor, nn
+
+from ...answer import Answer
+from ...checking import NotDone, Wrong, check
+from ..attention.softmax import softmax_by_loops
+from ..common import (
+    close,
+    close_by_size,
+    compare,
+    copies,
+    expect_tensor,
+    has_gradient,
+    keeps_dtype,
+    leaves_alone,
+    normal,
+)
+from . import multi_head_faults as faults
+
+NAMES = ("w_q", "w_k", "w_v", "w_o")
+CALL = "(x, memory=None)"
+
+
+class multi_head_attention:
+    answers = ("MultiHeadAttention(d_model, n_heads)",)
+
+    @check("four linear maps, each as wide as the model, whatever the number of heads", 1)
+    def maps(attention):
+        for D, H in ((12, 3), (12, 1), (10, 5)):
+            module = built(attention, D, H)
+            if sum(p.numel() for p in module.parameters()) != 4 * (D * D + D):
+                listed = ", ".join(f"{name} {tuple(p.shape)}" for name, p in module.named_parameters())
+                raise Wrong(f"There are more parameters than those of w_q, w_k, w_v and w_o: {listed}.")
+
+    @check("the output has the shape of x", 0.5)
+    def shape(attention):
+        for D, H, T, S in ((12, 3, 5, None), (12, 4, 5, 7), (6, 1, 1, 4)):
+            attended(attention, D, H, normal(2, T, D), None if S is None else normal(2, S, D))
+
+    @check("one head: attention between two projections", 1)
+    def one_head(attention):
+        for B, T, D in ((2, 5, 6), (1, 1, 4)):
+            expect_output(attention, D, 1, normal(B, T, D))
+
+    @check("several heads", 2)
+    def several_heads(attention):
+        for B, T, D, H in ((2, 5, 12, 3), (3, 4, 10, 5), (4, 4, 16, 4), (1, 7, 6, 6)):
+            expect_output(attention, D, H, normal(B, T, D))
+
+    @check("keys and values from the memory, queries from x", 1)
+    def memory(attention):
+        for B, T, S, D, H in ((2, 5, 7, 12, 3), (2, 4, 4, 12, 3), (3, 1, 6, 8, 2)):
+            expect_output(attention, D, H, normal(B, T, D), normal(B, S, D))
+
+    @check("gradients reach all four maps and x; dtype is kept; inputs stay as they were", 0.5)
+    def manners(attention):
+        module = with_weights(built(attention, 12, 3))
+        call = Answer(module, f"forward{CALL}")
+        leaves_alone(call, x=normal(2, 5, 12), memory=normal(2, 7, 12))
+        x, memory = normal(2, 5, 12).requires_grad_(), normal(2, 7, 12).requires_grad_()
+        output = has_gradient(expect_tensor(call(x, memory), "the output", (2, 5, 12)), "the output")
+        sources = {"x": x, "memory": memory} | {name: getattr(module, name).weight for name in NAMES}
+        reaches_all(output, sources)
+        if close(output, by_loops(module, x, memory, 3), 1e-4):
+            large = 30 * normal(2, 5, 12)
+            counts_in_full(holds_for_large(call, large), by_loops(module, large, None, 3))
+        x = normal(2, 5, 12, dtype=torch.float64)
+        keeps_dtype(Answer(module.double(), f"forward{CALL}")(x), torch.float64, "the output of module.double()")
+
+
+def reaches_all(output: Tensor, sources: dict[str, Tensor]) -> None:
+    """A gradient must flow from the output to each of the sources."""
+    found = torch.autograd.grad((output * normal(*output.shape)).sum(), [*sources.values()], allow_unused=True)
+    for name, gradient in zip(sources, found, strict=True):
+        if gradient is None or not gradient.any():
+            raise Wrong(f"No gradient reaches {name}. Look for .detach(), .data, torch.no_grad() or numpy.")
+
+
+def holds_for_large(call, x: Tensor) -> Tensor:
+    """The output, if scores of some thousands overflow neither in it nor in its gradient."""
+    x = x.clone().requires_grad_()
+    output = call(x)
+    if not (output.isfinite().all() and torch.autograd.grad(output.sum(), x)[0].isfinite().all()):
+        raise Wrong(
+            "With inputs so large that scores reach some hundreds, the output or its gradient holds NaN or inf: exp "
+            "of such a score overflows. torch.softmax takes the largest score off first."
+        )
+    return output
+
+
+def counts_in_full(output: Tensor, wanted: Tensor) -> None:
+    """Scores of some thousands must not be cut down."""
+    if not close_by_size(output, wanted):
+        raise Wrong(
+            "With inputs so large that scores reach some hundreds, the output is wrong, and with ordinary ones it is "
+            "right: are the scores clamped, rounded or divided by their size?"
+        )
+
+
+def built(attention, D: int, H: int) -> nn.Module:
+    """The learner's module, if its four maps are there and of the right size."""
+    if isinstance(getattr(attention, "function", None), nn.Module):
+        raise Wrong("This is a module that is built already. Give the class itself, MultiHeadAttention.")
+    module = attention(D, H)
+    if not isinstance(module, nn.Module):
+        raise Wrong(f"MultiHeadAttention({D}, {H}) is of type {type(module).__name__}; wanted an nn.Module.")
+    for name in NAMES:
+        layer, wanted = getattr(module, name, None), f"wanted self.{name} = nn.Linear({D}, {D})"
+        if layer is None:
+            raise Wrong(f"The module has no {name}; {wanted}.")
+        if isinstance(layer, (nn.ModuleList, list, tuple)):
+            raise Wrong(
+                f"{name} is a list of {len(layer)} layers; {wanted}: the maps of all heads side by side in one matrix, "
+                "so that one product serves them all."
+            )
+        if not isinstance(layer, nn.Linear):
+            raise Wrong(f"{name} is of type {type(layer).__name__}; {wanted}.")
+        ins, outs = layer.in_features, layer.out_features
+        if H * D in (ins, outs) and H > 1:
+            raise Wrong(
+                f"{name} is nn.Linear({ins}, {outs}): each of the {H} heads has the full width {D}. Heads share the "
+                f"width, d_head = {D} / {H} = {D // H} each; {wanted}.",
+                "M13",
+            )
+        if D // H in (ins, outs) and H > 1:
+            raise Wrong(f"{name} is nn.Linear({ins}, {outs}): wide enough for one head of {H}; {wanted}.")
+        if (ins, outs) != (D, D):
+            raise Wrong(f"{name} is nn.Linear({ins}, {outs}); {wanted}.")
+        if layer.bias is None:
+            raise Wrong(f"{name} has no bias; {wanted}, whose bias is there unless it is refused.")
+    if len({id(getattr(module, name).weight) for name in NAMES}) < 4:
+        raise Wrong("Two of the maps are one and the same layer: make four of them, each with weights of its own.")
+    return module
+
+
+def with_weights(module: nn.Module) -> nn.Module:
+    """The module with new weights: no weight of attention is near 1/T, and none saturates."""
+    with torch.no_grad():
+        for name in NAMES:
+            layer = getattr(module, name)
+            layer.weight.copy_(torch.randn(layer.weight.shape) * 1.2 / layer.in_features**0.5)
+            layer.bias.copy_(0.3 * torch.randn(layer.bias.shape))
+    return module
+
+
+def attended(attention, D: int, H: int, x: Tensor, memory: Tensor | None = None) -> tuple[nn.Module, Tensor]:
+    """The module with new weights, and its output for x, if it is a tensor of the right shape."""
+    module = with_weights(built(attention, D, H))
+    call = Answer(module, f"forward{CALL}")
+    inputs = copies(x) if memory is None else copies(x, memory)
+    try:
+        got = call(*inputs)
+    except (Wrong, NotDone):
+        raise
+    except (RuntimeError, ValueError, IndexError) as error:
+        if told := why_it_raised(attention, D, H, x, memory, error):
+            raise Wrong(*told) from error
+        raise
+    if isinstance(got, (tuple, list)) and got and isinstance(got[0], Tensor):
+        raise Wrong("Several things came back; wanted the output alone: `return output`.")
+    shape, (B, T, _) = tuple(getattr(got, "shape", ())), x.shape
+    if shape == (B, H, T, D // H) and H > 1:
+        raise Wrong(f"The output has shape {shape}: the heads are not merged, nor passed through w_o.")
+    if shape == (T, B, D) != tuple(x.shape):
+        raise Wrong(f"The output has shape {shape}, (T, B, D): the batch comes first, in x and in the output.")
+    if memory is not None and shape == tuple(memory.shape) != tuple(x.shape):
+        raise Wrong(f"The output has shape {shape}, that of the memory: the queries come from x.")
+    return module, expect_tensor(got, "the output", tuple(x.shape))
+
+
+def expect_output(attention, D: int, H: int, x: Tensor, memory: Tensor | None = None) -> None:
+    module, got = attended(attention, D, H, x, memory)
+    again = Answer(module, f"forward{CALL}")(*(copies(x) if memory is None else copies(x, memory)))
+    if not close(got, again):
+        raise Wrong("Two calls with the same input differ: is there dropout, or a layer made anew at each call?")
+
+    def alone(module, *inputs):
+        return Answer(module, f"forward{CALL}")(*inputs)
+
+    expect_right(alone, module, got, x, memory, H)
+
+
+def expect_right(call, module: nn.Module, got: Tensor, x: Tensor, memory: Tensor | None, H: int) -> None:
+    """What call(module, x[, memory]) gave is right; else the words of a known fault, or where to look."""
+    wanted = by_loops(module, x, memory, H)
+    if close(got, wanted, 2e-5):
+        return
+    where = f" (d_model = {x.shape[-1]}, n_heads = {H}, x of shape {tuple(x.shape)}"
+    where += ")" if memory is None else f", memory of shape {tuple(memory.shape)})"
+    told = list(faults.outputs(module, x, memory, H))
+    rows = [tensor.split(1) for tensor in (x, memory) if tensor is not None]
+    if not close(got, torch.cat([call(module, *copies(*row)) for row in zip(*rows, strict=True)]), 1e-4):
+        told.append((got, "The examples of the batch influence one another: each alone gives another output.", None))
+    try:
+        compare(got, wanted, told, "the output", 2e-5, look=where_to_look(H, memory))
+    except Wrong as wrong:
+        raise Wrong(str(wrong) + where, wrong.misconception) from None
+
+
+def where_to_look(H: int, memory: Tensor | None) -> str:
+    """For a mistake that nobody foresaw: which part is new in this check."""
+    if memory is not None:
+        return "Without a memory see the checks above; here w_k and w_v read the memory, w_q reads x."
+    if H > 1:
+        return (
+            "If one head is right and several are not, look at what depends on n_heads: split x, print a numbered "
+            "tensor after each step; the scale, sqrt(d_head); merge."
+        )
+    return (
+        "With one head the output is w_o(softmax(q k^T / sqrt(d_model)) v), where q = w_q(x), k = w_k(x), v = w_v(x)."
+    )
+
+
+def by_loops(module: nn.Module, x: Tensor, memory: Tensor | None, H: int) -> Tensor:
+    """The specification: each example and head alone, with its own rows of the matrices; then w_o."""
+    source, d_head = (x if memory is None else memory).detach().double(), x.shape[-1] // H
+    x = x.detach().double()
+    w = {name: getattr(module, name).weight.detach().double() for name in NAMES}
+    b = {name: getattr(module, name).bias.detach().double() for name in NAMES}
+    merged = torch.zeros(x.shape, dtype=torch.float64)
+    for example in range(len(x)):
+        for h in range(H):
+            own = slice(h * d_head, (h + 1) * d_head)
+            q, k, v = (
+                inputs[example] @ w[name][own].T + b[name][own]
+                for name, inputs in (("w_q", x), ("w_k", source), ("w_v", source))
+            )
+            for t in range(len(q)):
+                weights = softmax_by_loops(torch.stack([q[t] @ key for key in k]) / d_head**0.5, -1)
+                merged[example, t, own] = sum(weight * value for weight, value in zip(weights, v, strict=True))
+    return merged @ w["w_o"].T + b["w_o"]
+
+
+def why_output_raised(error) -> tuple | None:
+    """(message, misconception) from the words of an error alone."""
+    if "must be a 3D tensor" in str(error) or "batch1 must be a 3D" in str(error):
+        return faults.BMM
+    if "view size is not compatible" in str(error):
+        return (
+            "After a transpose the numbers no longer lie in the order of the axes, and view() cannot re-read them: "
+            "use reshape(), flatten(), or contiguous() before view().",
+            None,
+        )
+    if "is ambiguous" in str(error):
+        return "A tensor has no truth of its own: ask `memory is None`, not `if memory` or `memory or x`.", None
+    return None
+
+
+def why_it_raised(attention, D: int, H: int, x: Tensor, memory: Tensor | None, error) -> tuple | None:
+    """(message, misconception) about an answer that raised, from its words and from friendlier inputs; or None."""
+    if told := why_output_raised(error):
+        return told
+    T = 4
+    for friendly, heads in ((normal(2, T, 2 * T), 2), (normal(2, T, 4 * T), 4)):  # T = S = d_head; then also = H
+        try:
+            module = with_weights(built(attention, friendly.shape[-1], heads))
+            source = None if memory is None else normal(*friendly.shape)
+            got = module(*copies(friendly, *([] if memory is None else [source]))).detach()
+        except Exception:
+            continue
+        if close(got, by_loops(module, friendly, source, heads), 1e-4):
+            if memory is not None:
+                return "It works when x and memory are equally long, not otherwise: S is the memory's, T is x's.", None
+            return "It works for T = d_head and not otherwise: is a size fixed, or taken from the wrong axis?", None
+        for wrong, message, misconception in faults.outputs(module, friendly, source, heads):
+            if close(got, wrong, 1e-4):
+                return f"{message} (It raised because sizes differ here; where all agree it runs.)", misconception
+    return None

@@ -1,0 +1,30 @@
+"""Lesson 06: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
+
+from .find_broken import find_broken
+from .jacobian import jacobian
+from .pre_norm import pre_norm
+from .repair import repair
+from .scale_branches import scale_branches
+from .skip_gain import skip_gain
+from .variance import variance
+
+LESSON = "06_residual"
+__all__ = ["pre_norm", "variance", "repair", "jacobian", "find_broken", "scale_branches", "skip_gain"]
+
+PREDICTIONS = {
+    # One of the translator's ten skips removed, each in turn: in how many cases are 90 % of the dates still right?
+    "one_skip": ("none", "some", "most"),
+    # The gradient at layer 1 of 64, with skips and no norm, branches of gain 0.5.
+    "gradient": ("vanishes", "stays within a factor of 10", "explodes"),
+    # The variance of x after 64 pre-norm layers with branches of gain 1.
+    "variance": ("1", "65", "2^64"),
+    # 32 layers with a norm and no skip.
+    "trains": ("as well as with skips", "worse, but better than guessing", "not at all"),
+}
+
+MISCONCEPTIONS = {
+    "M14": "the residual written H' = H + H: the input is added to itself, and the sub-layer's output is lost",
+    "M15": "the sub-layer's output added to the query, or to itself, instead of to the sub-layer's input",
+    "M17": "skips thought to keep the size: they cure vanishing; with skips alone the variance grows at every layer",
+    "M18": "a learnt matrix on the skip, or a transformation after the addition: the identity path is gone",
+}

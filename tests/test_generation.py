@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import warnings
+from inspect import signature
 from itertools import product
 from unittest import mock
 
@@ -459,17 +460,25 @@ def test_a_mistake_gets_one_sentence_before_any_work(change, sentence):
 
 
 @pytest.mark.parametrize(
-    "model, options, sentence",
+    "model, sentence",
     [
-        (GPT, dict(beams=2), "stream needs beams=1, for the best beam is known only at the end; got beams=2."),
-        (Transformer, dict(), "An encoder-decoder needs a source."),
-        (BERT, dict(), "Only a model with a decoder generates text; got BERT."),
+        (Transformer, "An encoder-decoder needs a source."),
+        (BERT, "Only a model with a decoder generates text; got BERT."),
     ],
 )
-def test_a_mistake_in_the_kind_of_model_too(model, options, sentence):
+def test_a_mistake_in_the_kind_of_model_too(model, sentence):
     with pytest.raises(ValueError) as error:
-        stream(random_model(model), IDS, 2, **options)
+        stream(random_model(model), IDS, 2)
     assert str(error.value) == sentence
+
+
+def test_stream_takes_generates_options_but_those_of_beam_search():
+    of_both = [
+        {name: (option.kind, option.default) for name, option in signature(function).parameters.items()}
+        for function in (generate, stream)
+    ]
+    assert of_both[0].keys() - of_both[1].keys() == {"beams", "length_penalty"}
+    assert of_both[1].items() <= of_both[0].items()
 
 
 @pytest.mark.parametrize("mask", [IDS, IDS[:, 1:].bool()])

@@ -29,32 +29,32 @@ def generate(
     top_k: int | None = None,
     top_p: float | None = None,
     min_p: float | None = None,
-    beams: int = 1,
-    length_penalty: float = 1.0,
+    seed: int | None = None,
     stop: int | list[int] | None = None,
     pad_id: int | None = None,
-    seed: int | None = None,
     use_cache: bool = True,
+    beams: int = 1,
+    length_penalty: float = 1.0,
 ) -> Int[Tensor, "B T_new"]:
     """ids with at most max_new_tokens more: greedy, by sampling (temperature > 0) or by beam search (beams > 1).
 
     mask            True at real tokens; padding stands on the left
     source, source_mask     what an encoder-decoder reads first
     temperature, top_k, top_p, min_p    how a token is drawn (sampling.py); seed makes the draws repeatable
-    beams, length_penalty   how many texts are kept alive; a penalty above 0 favours long ones (beam_search.py)
     stop, pad_id    the id or ids that end a row, and what fills it from there (default: the first stop)
-    use_cache       each token is read once; its keys and values are kept
+    use_cache       keep keys and values, so that each token is read only once
+    beams, length_penalty   how many texts are kept at each step; a penalty above 0 favours long ones (beam_search.py)
 
-    Generation ends when every row has ended. Raises ValueError for arguments that make no sense, before any work. A
-    table of positions ends at the model's max_len: ValueError; with the other kinds there is a warning beyond it, for
-    the model has not learnt to read so far.
+    Generation ends when every row has ended. Raises ValueError for arguments that make no sense, before any work. With
+    a table of positions, ValueError too for a text longer than the model's max_len; with other kinds of positions a
+    warning, for the model was not trained on such lengths.
     """
     model = unwrapped(model)
     check_beams(beams, length_penalty)
     if beams == 1:
         options = dict(mask=mask, source=source, source_mask=source_mask, stop=stop, pad_id=pad_id, use_cache=use_cache)
-        chance = dict(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed)
-        columns = [new_ids[:, None] for new_ids in stream(model, ids, max_new_tokens, **options, **chance)]
+        sampling = dict(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed)
+        columns = [new_ids[:, None] for new_ids in stream(model, ids, max_new_tokens, **options, **sampling)]
         return torch.cat((ids, *columns), dim=1)
     check_sampling(temperature, top_k, top_p, min_p, seed)
     if temperature > 0:
@@ -81,21 +81,17 @@ def stream(
     top_k: int | None = None,
     top_p: float | None = None,
     min_p: float | None = None,
-    beams: int = 1,
-    length_penalty: float = 1.0,
+    seed: int | None = None,
     stop: int | list[int] | None = None,
     pad_id: int | None = None,
-    seed: int | None = None,
     use_cache: bool = True,
 ) -> Iterator[Int[Tensor, "B"]]:
-    """What generate appends, one column after the other, as soon as it is chosen; the model is in eval mode meanwhile.
+    """The columns that generate appends, each as soon as it is chosen; the model is in eval mode meanwhile.
 
-    The same arguments, but beams must be 1: which beam is best is known only at the end.
+    It takes generate's options and raises as generate does. There is no beam search: which beam is best is known only
+    at the end.
     """
     model = unwrapped(model)
-    check_beams(beams, length_penalty)
-    if beams != 1:
-        raise ValueError(f"stream needs beams=1, for the best beam is known only at the end; got beams={beams}.")
     check_sampling(temperature, top_k, top_p, min_p, seed)
     check_request(model, ids, max_new_tokens, mask, source, source_mask)
     stop, pad_id = ending(stop, pad_id, model.config.vocab_size)

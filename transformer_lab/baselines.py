@@ -18,7 +18,8 @@ class CharacterNgrams:
 
     def __init__(self, text: str, n: int):
         self.n, self.alphabet = n, set(text)
-        self.followers = defaultdict(Counter)  # after which context which character came how often
+        # After which context which character came how often.
+        self.followers: dict[str, Counter[str]] = defaultdict(Counter)
         for length in range(n):
             for i in range(length, len(text)):
                 self.followers[text[i - length : i]][text[i]] += 1

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -210,7 +210,7 @@ def generate(
         ids = torch.tensor([tokenizer.encode(prompt)], dtype=torch.long, device=next(gpt.parameters()).device)
         if max_new_tokens is None:  # the last token is written and not read
             max_new_tokens = max(1, min(100, gpt.config.max_len + 1 - ids.shape[1]))
-        chance = dict(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+        chance: dict[str, Any] = dict(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
         written = run_generation(gpt, ids, max_new_tokens, stop=tokenizer.eos_id, **chance)
         typer.echo(tokenizer.decode(written[0]))
 
@@ -254,7 +254,7 @@ def view(
         typer.echo(f"Written: {path}" + (" (open it in a browser)" if path.suffix.lower() == ".html" else ""))
 
 
-def loaded(name: str, device: str | None, *kinds: str):
+def loaded(name: str, device: str | None, *kinds: str) -> tuple[Any, Any]:
     """(model, tokenizer), the model on its device; ValueError if it is none of these kinds."""
     choose(device)
     from .device import pick_device

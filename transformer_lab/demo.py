@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 from .analysis.reading import translation_attention
 from .data import dates
@@ -16,7 +17,7 @@ from .training.owner import owning
 from .training.settings import Settings
 from .viz import AttentionView
 
-CONFIG = dict(norm_position="post", activation="relu", max_len=64)  # as in the paper of 2017, smaller
+CONFIG: dict[str, Any] = dict(norm_position="post", activation="relu", max_len=64)  # as in the paper of 2017, smaller
 EXAMPLE = "Sunday, November 22, 2026"
 WRITTEN = ("model.safetensors", "config.json", "tokenizer.json", "attention.html")
 

@@ -1,7 +1,8 @@
 """Every term of the course, in English and Chinese, in a line; ordered by either language."""
 
 import unicodedata
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 # Lessons that exist as notebooks are linked.
 NOTEBOOKS = {
@@ -422,7 +423,7 @@ def by_pinyin(term: Term) -> tuple[list[str], str]:
     return spelled.casefold().split(), term.pinyin
 
 
-ORDERS = {"english": by_english, "pinyin": by_pinyin}
+ORDERS: dict[str, Callable[[Term], Any]] = {"english": by_english, "pinyin": by_pinyin}
 
 
 class Table:
@@ -436,7 +437,7 @@ class Table:
 
     def _repr_markdown_(self):
         names = {"english": ("English", "中文", "pinyin"), "pinyin": ("pinyin", "中文", "English")}[self.by]
-        rows = [(*names, "meaning", "lesson"), ("---",) * 5]
+        rows: list[tuple[str, ...]] = [(*names, "meaning", "lesson"), ("---",) * 5]
         for term in self.terms:
             name = {"English": f"**{term.english}**", "中文": term.chinese, "pinyin": term.pinyin}
             rows.append((*(name[column] for column in names), term.meaning, lesson_link(term.lesson)))

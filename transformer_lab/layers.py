@@ -1,5 +1,6 @@
 """What stands around attention in a block: the feed-forward layer, normalisation, the residual path."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -8,7 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 # What a hidden unit does with its sum. gelu_tanh is the approximation GPT-2 was trained with.
-ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu, "gelu_tanh": partial(F.gelu, approximate="tanh"), "swiglu": F.silu}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
+    "swiglu": F.silu,
+}
 
 
 class FeedForward(nn.Module):

@@ -47,6 +47,8 @@ def sinusoidal_table(max_len: int, d_model: int) -> Float[Tensor, "max_len D"]:
 class TablePositions(NoPositions):
     """Adds to each position its row of a table; raises ValueError beyond the table's end, max_len."""
 
+    table: Tensor
+
     def forward(self, x, positions):
         T, S, max_len = x.shape[1], positions.shape[1], len(self.table)
         if max_len < S:
@@ -107,6 +109,8 @@ def alibi_slopes(n_heads: int) -> Float[Tensor, "H"]:
 
 class AlibiPositions(NoPositions):
     """Lowers a score by the distance times the head's slope (Press et al. 2021, arXiv:2108.12409)."""
+
+    slopes: Tensor
 
     def __init__(self, n_heads: int):
         super().__init__()

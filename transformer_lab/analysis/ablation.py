@@ -20,7 +20,7 @@ def ablate_heads(model, heads: list[tuple[int, int]], kind: str | None = None):
     kind: "encoder", "decoder" or "cross", for a model that has more than one. Raises ValueError if a head is not there.
     """
     layers = layers_of(model, kind)
-    silent = {}
+    silent: dict[int, list[int]] = {}
     for layer, head in heads:
         check_head(layers, layer, head)
         silent.setdefault(layer, []).append(head)
@@ -49,7 +49,7 @@ def ablate_edges(model, edges: list[tuple[int, int, int, int]], kind: str | None
     whole text read at once, not for generation with a cache. Raises ValueError for a head or cell not there.
     """
     layers = layers_of(model, kind)
-    closed = {}
+    closed: dict[int, list[tuple[int, int, int]]] = {}
     for layer, head, query, key in edges:
         check_head(layers, layer, head)
         closed.setdefault(layer, []).append((head, query, key))

@@ -8,6 +8,7 @@ Every day from 1900 to 2099; each pair takes one of CLDR's widths: full (as abov
 import datetime
 import random
 from functools import cache
+from typing import Literal
 
 from babel import Locale
 from babel.dates import DateTimeFormat, get_date_format, tokenize_pattern
@@ -16,11 +17,12 @@ from ..arguments import random_from
 from .pairs import TOKEN, Pair, check_choice, check_count
 
 TARGETS = ("zh", "de", "fr")
-WIDTHS = ("full", "long", "medium")
+Width = Literal["full", "long", "medium"]
+WIDTHS: tuple[Width, ...] = ("full", "long", "medium")
 FIRST, LAST = datetime.date(1900, 1, 1), datetime.date(2099, 12, 31)
 
 
-def write(date: datetime.date, locale: str, width: str = "full") -> list[tuple[str | None, str]]:
+def write(date: datetime.date, locale: str, width: Width = "full") -> list[tuple[str | None, str]]:
     """The date as CLDR writes it, in pieces (field, text): field is "E", "y", "M" or "d", or None between them."""
     fields = DateTimeFormat(date, locale)
     return [
@@ -30,20 +32,21 @@ def write(date: datetime.date, locale: str, width: str = "full") -> list[tuple[s
 
 
 @cache
-def pattern(locale: str, width: str) -> list:
+def pattern(locale: str, width: Width) -> list:
     """CLDR's pattern for dates of this width, taken apart into fields and the characters between them."""
     return list(tokenize_pattern(get_date_format(width, Locale.parse(locale)).pattern))
 
 
-def make_pair(date: datetime.date, width: str = "full", source: str = "en", target: str = "zh") -> Pair:
+def make_pair(date: datetime.date, width: Width = "full", source: str = "en", target: str = "zh") -> Pair:
     """The date in both languages, with its gold alignment: digits to digits, the month's number to its name."""
     source_pieces, target_pieces = write(date, source, width), write(date, target, width)
-    position, start = 0, {}
+    position = 0
+    start: dict[str | None, tuple[int, int]] = {}
     for field, text in source_pieces:
         n_tokens = len(TOKEN.findall(text))
         start[field] = (position, n_tokens)
         position += n_tokens
-    alignment = []
+    alignment: list[int | None] = []
     for field, text in target_pieces:
         for i in range(len(TOKEN.findall(text))):
             if field is None:

@@ -52,7 +52,7 @@ def prepare(docstring: str) -> str:
 def split() -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """(training, test): 2 seconds, once. FileNotFoundError where this Python lacks one of the modules."""
     # A text that two modules share has no right answer; one that a module has twice counts once.
-    modules = {}
+    modules: dict[str, set[str]] = {}
     for module, docstring in labelled_docstrings():
         modules.setdefault(prepare(docstring), set()).add(module)
     documents = [Document(found.pop(), text) for text, found in modules.items() if len(found) == 1]

@@ -78,7 +78,7 @@ def group_copies(texts: Sequence[str], run: int = RUN) -> list[list[int]]:
 
     for i, j in copies(texts, run):
         parent[root(j)] = root(i)
-    groups = {}
+    groups: dict[int, list[int]] = {}
     for i in range(len(texts)):
         groups.setdefault(root(i), []).append(i)
     return list(groups.values())

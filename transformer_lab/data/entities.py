@@ -113,7 +113,7 @@ def make_sentences(n: int, templates, locales, test: bool, seed: int | str) -> l
     for fake, locale in zip(fakes, locales, strict=True):
         fake.seed_instance(f"{locale} {seed}")
         if locale == "it_IT":  # Faker's order of Italian towns changes from run to run; provinces bear towns' names
-            fake.city = fake.state
+            fake.city = fake.state  # type: ignore[method-assign]
     rng = random.Random(seed)
     return [fill(rng.choice(templates), rng.choice(fakes), rng, test) for _ in range(n)]
 

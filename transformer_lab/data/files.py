@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
+from typing import NoReturn
 
 from babel.messages import Catalog
 from babel.messages.mofile import read_mo
@@ -137,7 +138,7 @@ def opened(path: Path) -> io.BufferedReader:
         unreadable(error)
 
 
-def unreadable(error: OSError) -> None:
+def unreadable(error: OSError) -> NoReturn:
     raise type(error)(f"{error.filename} cannot be read: {error.strerror}.") from error
 
 
@@ -218,7 +219,7 @@ def table_pairs(path: Path) -> list[Pair]:
             raise ValueError(f"{path}, line {number}: the {empty} column is empty; wanted a text in both.")
         if any(columns[2:]):
             wider.append(number)
-        pairs.append(Pair(*columns[:2]))
+        pairs.append(Pair(columns[0], columns[1]))
     if not pairs:
         raise ValueError(f"{path} holds no pair of texts; wanted at least one.")
     if wider:
@@ -276,15 +277,20 @@ def catalog_pairs(path: Path, catalog: Catalog) -> list[Pair]:
     one = form_for_one(path, catalog) if any(not isinstance(message.id, str) for message in messages) else 0
     pairs = []
     for message in messages:
-        source, target = message.id, message.string
-        if not isinstance(source, str):  # a plural: (singular, plural) and the forms of the language
-            source, target = source[0], target[one] if one < len(target) else ""
-        source, target = source.strip(), target.strip()
+        # Of a plural: the singular of (singular, plural), and the form for one of the language's forms.
+        source, target = form(message.id, 0), form(message.string, one)
         if source and target:  # the message without a source is the file's header
             pairs.append(Pair(source, target))
     if not pairs:
         raise ValueError(f"{path} holds no translated message; wanted at least one.")
     return pairs
+
+
+def form(texts: str | Sequence[str] | None, number: int) -> str:
+    """A text, or the form of this number among several; nothing where there is none."""
+    if isinstance(texts, str):
+        return texts.strip()
+    return texts[number].strip() if texts and number < len(texts) else ""
 
 
 def form_for_one(path: Path, catalog: Catalog) -> int:

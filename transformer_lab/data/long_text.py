@@ -23,7 +23,8 @@ class LongText:
     """A text in UTF-8: as large in memory as in a file, where one emoji makes Python's own four times as large."""
 
     def __init__(self, pieces: Iterable[str] = ()):
-        self.pieces, self.n_characters = [], 0
+        self.pieces: list[bytes] = []
+        self.n_characters = 0
         for piece in pieces:
             self.append(piece)
 

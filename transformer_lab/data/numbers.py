@@ -62,12 +62,12 @@ def number_fields(number: int, tokens: list[str], language: str) -> list[Field |
 
 def group_fields(group: int, number: int, tokens: list[str], language: str) -> list[Field | None]:
     """The fields of a number below a thousand: hundreds ("four" of "four hundred"), hundred, and what is below it."""
-    places = []
+    places: list[str | None] = []
     if number >= 100:
         digit = next(i for i, token in enumerate(tokens) if token in HUNDRED)  # 0 in French, where 100 is "cent"
-        places = ["hundreds"] * digit + ["hundred"]
+        places += ["hundreds"] * digit + ["hundred"]
     places += places_below_hundred(number % 100, tokens[len(places) :], language)
-    return [place and (group, place) for place in places]
+    return [(group, place) if place else None for place in places]
 
 
 def places_below_hundred(number: int, tokens: list[str], language: str) -> list[str | None]:

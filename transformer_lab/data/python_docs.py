@@ -90,7 +90,10 @@ def file_docstrings(path: Path) -> list[str]:
     return [text for text in found if text]
 
 
-def definitions(tree: ast.AST) -> Iterator[ast.AST]:
+Definition = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def definitions(tree: ast.AST) -> Iterator[Definition]:
     """The module, its classes and functions, and theirs, in order.
 
     ast.walk would find them too, but goes through all expressions, which are most of a tree and hold none.
@@ -98,7 +101,7 @@ def definitions(tree: ast.AST) -> Iterator[ast.AST]:
     waiting = [tree]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, Definition):
             yield node
         children = ast.iter_child_nodes(node)
         inner = [child for child in children if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case)]

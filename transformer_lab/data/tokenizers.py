@@ -83,7 +83,8 @@ class Tokenizer:
         """The ids of words that are cut already, and for each id the index of its word."""
         check_texts("words", words)
         encoding = self.encoding(list(words), is_pretokenized=True, add_special_tokens=False)
-        return encoding.ids, encoding.word_ids
+        # A special token would belong to no word; here are none.
+        return encoding.ids, [word for word in encoding.word_ids if word is not None]
 
     def encoding(self, text: str | list[str], special: bool = False, **options) -> tokenizers.Encoding:
         """What the library makes of a text, or of words; ValueError where it can make nothing of it."""
@@ -107,16 +108,22 @@ class Tokenizer:
             self.tokenizer.decoder, decoders.ByteLevel
         ):  # whose tokens are bytes, a space written as a letter
             return [self.tokenizer.decode([i], skip_special_tokens=False) for i in self.checked(ids)]
-        return [self.tokenizer.id_to_token(i) for i in self.checked(ids)]
+        return [str(self.tokenizer.id_to_token(i)) for i in self.checked(ids)]
 
     def batch(
         self, texts: Sequence[str], bos=False, eos=False, side="right"
     ) -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B T"]]:
         """Ids and their mask (True at real tokens), with bos or eos around each text where asked; see `pad`."""
         check_texts("texts", texts)
-        if (bos and self.bos_id is None) or (eos and self.eos_id is None):
-            raise ValueError(f"This tokenizer has no {'bos' if bos else 'eos'} token.")
-        return self.pad([[self.bos_id] * bos + self.encode(text) + [self.eos_id] * eos for text in texts], side)
+        before, behind = [self.id_of("bos")] if bos else [], [self.id_of("eos")] if eos else []
+        return self.pad([before + self.encode(text) + behind for text in texts], side)
+
+    def id_of(self, role: str) -> int:
+        """The id of the token that plays this role; ValueError if none does."""
+        found = getattr(self, f"{role}_id")
+        if found is None:
+            raise ValueError(f"This tokenizer has no {role} token.")
+        return found
 
     def pad(self, rows: list[list[int]], side="right") -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B T"]]:
         """Rows of ids as one tensor, and its mask (True at real tokens).

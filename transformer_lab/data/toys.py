@@ -46,7 +46,8 @@ def is_held_out(symbols: str) -> bool:
 def draw(n: int, seed: int, held_out: bool) -> list[str]:
     """n different lists of symbols from one side of the split: lengths drawn evenly, then symbols."""
     check_count(n, MOST_HELD_OUT if held_out else MOST_TRAINING)
-    rng, drawn = random_from(seed), {}
+    rng = random_from(seed)
+    drawn: dict[str, None] = {}
     while len(drawn) < n:
         symbols = "".join(rng.choices(SYMBOLS, k=rng.randint(*LENGTHS)))
         if is_held_out(symbols) == held_out:

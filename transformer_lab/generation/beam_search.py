@@ -26,7 +26,8 @@ class Pool:
     """The best finished texts of one row of the batch, at most `size`, as (score, new ids), best first."""
 
     def __init__(self, size: int):
-        self.size, self.texts = size, []
+        self.size = size
+        self.texts: list[tuple[float, Tensor]] = []
 
     def add(self, score: float, new_ids: Int[Tensor, "n"]) -> None:
         """Keep the text if it is among the best."""
@@ -62,7 +63,7 @@ def beam_search(
     """
     B, T = ids.shape
     n_candidates = max(2, 1 + len(stop)) * beams  # of these, at least `beams` do not stop
-    stop = torch.tensor(stop, dtype=torch.long, device=ids.device)
+    stops = torch.tensor(stop, dtype=torch.long, device=ids.device)
     first_beam = beams * torch.arange(B, device=ids.device)[:, None]
     pools, open_rows = [Pool(beams) for _ in range(B)], set(range(B))
 
@@ -74,7 +75,7 @@ def beam_search(
     for length in range(1, max_new_tokens + 1):
         candidates, parents, tokens = continuations(sums, reader.next_logits(ids), n_candidates)
         parents = first_beam + parents  # as rows of ids
-        stopped = torch.isin(tokens, stop)
+        stopped = torch.isin(tokens, stops)
 
         # A text that stops is finished, if it is among the best `beams` candidates ...
         for row, rank in stopped[:, :beams].nonzero().tolist():

@@ -6,6 +6,7 @@ import re
 import sys
 import sysconfig
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from .checking import NotDone, Wrong
@@ -71,8 +72,8 @@ class Answer:
 
     def __init__(self, function, signature: str):
         self.function, self.signature, self.name = function, signature, signature.split("(")[0]
-        self.arguments = None  # of the last call in this check
-        self.stopped = None  # the TimeIsUp that ended a call
+        self.arguments: tuple[tuple, dict] | None = None  # of the last call in this check
+        self.stopped: TimeIsUp | None = None  # what ended a call
 
     def __call__(self, *args, **kwargs):
         if self.function is None:
@@ -101,10 +102,13 @@ class Answer:
         return plain(value)
 
     def how_called(self) -> str:
-        return f"The check called it with {shown(*self.arguments)}."
+        return f"The check called it with {shown(*(self.arguments or ((), {})))}."
 
     def call(self, args: tuple, kwargs: dict):
         return self.function(*args, **kwargs)  # whatever passes through this line is the answer's doing
+
+
+PLAIN: list[tuple[type, Callable]] = [(str, str.__str__), (bool, bool), (int, int.__int__), (float, float.__float__)]
 
 
 def plain(value):
@@ -113,7 +117,7 @@ def plain(value):
         return type(value)(map(plain, value))
     if type(value) is dict:
         return {key: plain(one) for key, one in value.items()}
-    for kind, convert in ((str, str.__str__), (bool, bool), (int, int.__int__), (float, float.__float__)):
+    for kind, convert in PLAIN:
         if isinstance(value, kind):
             return value if type(value) is kind else convert(value)
     torch = sys.modules.get("torch")

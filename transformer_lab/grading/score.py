@@ -4,6 +4,7 @@ import importlib
 import re
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 from .answer import Answer, describe, plain
 from .card import html_card, text_card
@@ -70,10 +71,10 @@ def grade(exercise: str | None = None, *answers, **named) -> Score:
     with ONE_AT_A_TIME:
         module, name = find(exercise, "question", questions)
         question = questions(module)[name]
-        answers = accept(exercise, question.answers, answers)
+        accepted = accept(exercise, question.answers, answers)
         about = getattr(module, "MISCONCEPTIONS", {})
         learn()
-        score = Score(exercise, [run(function, answers, about) for function in checks(question)])
+        score = Score(exercise, [run(function, accepted, about) for function in checks(question)])
         keep(key_of(module, name), score)
         return score
 
@@ -91,7 +92,8 @@ def run(function, answers: list, about: dict[str, str]) -> CheckResult:
     except NotDone as error:
         return CheckResult(title, points, "to do", f"Not done yet: {error}")
     except Wrong as error:
-        message = "\n".join(filter(None, [str(error), error.__cause__ and describe(error.__cause__, hints=False)]))
+        cause = describe(error.__cause__, hints=False) if error.__cause__ else ""
+        message = "\n".join(filter(None, [str(error), cause]))
         misconception = error.misconception
         return CheckResult(title, points, "fail", message, misconception, about.get(misconception, ""))
     except BaseException as error:  # a broken answer may raise anything, SystemExit too
@@ -161,7 +163,7 @@ def lessons() -> dict:
     return dict(sorted(modules.items(), key=lambda item: item[1].LESSON))
 
 
-def questions(module) -> dict[str, type]:
+def questions(module) -> dict[str, Any]:
     """The questions of a lesson, in the order of its exercise notebook."""
     return {name: getattr(module, name) for name in getattr(module, "__all__", ())}
 

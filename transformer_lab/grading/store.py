@@ -30,7 +30,8 @@ class Store:
     """
 
     def __init__(self, name: str, merge: Callable, valid: Callable):
-        self.name, self.merge, self.valid, self.waiting = name, merge, valid, {}
+        self.name, self.merge, self.valid = name, merge, valid
+        self.waiting: dict = {}
 
     def read(self) -> dict:
         """Every entry that is known for one; of a file that cannot be read, nothing."""

@@ -63,7 +63,7 @@ def seed_and_restore(seed: int, after: ExitStack) -> None:
 
 def settings() -> Iterator[tuple[Callable, Callable]]:
     """(read, write) of each setting of the process that somebody's code may change."""
-    yield folder, lambda path: path and os.chdir(path)
+    yield folder, go_back
     yield sys.getrecursionlimit, sys.setrecursionlimit
     yield sys.gettrace, sys.settrace
     yield sys.getprofile, sys.setprofile
@@ -105,6 +105,12 @@ def folder() -> str | None:
     """The working directory; None where it was deleted."""
     with contextlib.suppress(OSError):
         return os.getcwd()
+    return None
+
+
+def go_back(path: str | None) -> None:
+    if path:
+        os.chdir(path)
 
 
 def refill(mapping, before: dict) -> None:

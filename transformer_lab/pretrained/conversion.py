@@ -5,7 +5,8 @@ computed here, apart from two layouts: GPT-2 keeps its matrices transposed, and 
 """
 
 import re
-from collections.abc import Container
+from collections.abc import Callable, Container
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from ..config import TransformerConfig
 from ..models import BERT, GPT
 from .safetensors_file import check_shapes, check_sizes
 
+M = TypeVar("M", bound=nn.Module)
 # Their module -> ours; N is the number of the layer.
 GPT2_NAMES = {
     "transformer.wte": "embedding.tokens",
@@ -164,7 +166,8 @@ def bert_config(fields: dict, weights: Container[str]) -> TransformerConfig:
 
 
 # Their class -> our class, our configuration from theirs, our names from theirs.
-FAMILIES = {
+Config = Callable[[dict, Container[str]], TransformerConfig]
+FAMILIES: dict[str, tuple[type[GPT] | type[BERT], Config, dict[str, str]]] = {
     "GPT2LMHeadModel": (GPT, gpt2_config, GPT2_NAMES),
     "LlamaForCausalLM": (GPT, llama_config, LLAMA_NAMES),
     "BertModel": (BERT, bert_config, BERT_NAMES),
@@ -222,18 +225,18 @@ def unpack_gpt2(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return unpacked
 
 
-def build(model_class: type[nn.Module], config: TransformerConfig, weights: dict[str, Tensor]) -> nn.Module:
+def build(make: Callable[[TransformerConfig], M], config: TransformerConfig, weights: dict[str, Tensor]) -> M:
     """Our model made of these very weights: their dtype, their device, eval mode; ValueError if they do not fit."""
     shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     check_sizes(config, shapes)
     with torch.device("meta"):  # no memory and no random numbers yet: every weight is about to be replaced
-        model = model_class(config)
+        model = make(config)
     check_shapes(model, shapes)
     model.load_state_dict(weights, assign=True)
     return model.eval()
 
 
-def convert(architecture: str, fields: dict, weights: dict[str, Tensor]) -> nn.Module:
+def convert(architecture: str, fields: dict, weights: dict[str, Tensor]) -> GPT | BERT:
     """Our model from the name of their class, their configuration as a plain dict, and their state dict.
 
     Raises ValueError for what ours cannot express, naming the field, its value and what is supported.
@@ -243,4 +246,5 @@ def convert(architecture: str, fields: dict, weights: dict[str, Tensor]) -> nn.M
     weights = our_weights(architecture, weights, config.tie_embeddings)
     # Copies: training one of the two models must not move the other.
     copies = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in weights.items()}
-    return build(FAMILIES[architecture][0], config, copies)
+    make: Callable[[TransformerConfig], GPT | BERT] = FAMILIES[architecture][0]
+    return build(make, config, copies)

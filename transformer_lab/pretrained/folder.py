@@ -1,6 +1,7 @@
 """A model in a folder of ours: how it is written, and how it is read back, with every damage told in a sentence."""
 
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,8 @@ from ..models import BERT, GPT, Transformer, unwrapped
 from .hub import load_hf
 from .safetensors_file import check_finite, checked, read_weights, sha256
 
-MODELS = {model.__name__: model for model in (Transformer, GPT, BERT, Classifier, Tagger)}
+Model = Transformer | GPT | BERT
+MODELS: dict[str, type[Model]] = {model.__name__: model for model in (Transformer, GPT, BERT, Classifier, Tagger)}
 # What config.json says beside the TransformerConfig.
 TOLD = ("model", "labels", "task", "special_tokens", "sha256", "tokenizer_sha256")
 
@@ -29,10 +31,10 @@ def save(model: nn.Module, tokenizer: Tokenizer, folder, task: dict | None = Non
     task says what the model was trained to do, so that `transformer-lab evaluate` can measure it again. Raises
     ValueError for what `load` would not take back; OSError, and the folder stays as it was.
     """
-    model = unwrapped(model)
-    check_savable(model, tokenizer)
-    check_finite(model.state_dict())
-    weights = {name: to_16_bits(tensor) for name, tensor in model.state_dict().items()}
+    ours = unwrapped(model)
+    check_savable(ours, tokenizer)
+    check_finite(ours.state_dict())
+    weights = {name: to_16_bits(tensor) for name, tensor in ours.state_dict().items()}
     folder = made(path_of(folder))
     # All three are written beside the old ones first, then take their places, config.json last: it knows the others'
     # checksums. An interrupt or a full disk leaves the old model; a kill between the replacements is noticed by `load`.
@@ -47,9 +49,9 @@ def save(model: nn.Module, tokenizer: Tokenizer, folder, task: dict | None = Non
             raise OSError(f"The model could not be written into {folder}: {error}.") from error
         tokenizer.save(tokenizer_path)
         config = {
-            "model": type(model).__name__,
-            **asdict(model.config),
-            **({"labels": model.labels} if isinstance(model, Labeller) else {}),
+            "model": type(ours).__name__,
+            **asdict(ours.config),
+            **({"labels": ours.labels} if isinstance(ours, Labeller) else {}),
             **({"task": task} if task else {}),
             "special_tokens": tokenizer.special,
             "sha256": sha256(weights_path),
@@ -58,14 +60,14 @@ def save(model: nn.Module, tokenizer: Tokenizer, folder, task: dict | None = Non
         config_path.write_text(to_json(config, indent=2) + "\n", encoding="utf-8")
 
 
-def check_savable(model: nn.Module, tokenizer: Tokenizer) -> None:
+def check_savable(model: nn.Module, tokenizer: Tokenizer | None) -> None:
     """Raise ValueError for a model or tokenizer that `load` would not take back, whatever the weights are."""
-    model = unwrapped(model)
-    if type(model) not in MODELS.values():
-        raise ValueError(f"save takes a {', '.join(MODELS)}; got a {type(model).__name__}.")
+    ours = unwrapped(model)
+    if type(ours) not in MODELS.values():
+        raise ValueError(f"save takes a {', '.join(MODELS)}; got a {type(ours).__name__}.")
     if not isinstance(tokenizer, Tokenizer):
         raise ValueError(f"save takes a tokenizer of transformer_lab beside the model; got {type(tokenizer).__name__}.")
-    check_vocabulary(tokenizer, model.config.vocab_size)
+    check_vocabulary(tokenizer, ours.config.vocab_size)
 
 
 def made(folder: Path) -> Path:
@@ -84,7 +86,7 @@ def to_16_bits(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.contiguous().cpu()
 
 
-def load_folder(folder: Path) -> tuple[nn.Module, Tokenizer]:
+def load_folder(folder: Path) -> tuple[Model, Tokenizer]:
     """(model, tokenizer) of a folder of ours or of one in Hugging Face's format."""
     fields = read_config(folder)
     if "model_type" in fields:
@@ -95,8 +97,9 @@ def load_folder(folder: Path) -> tuple[nn.Module, Tokenizer]:
         config = TransformerConfig(**fields)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'} describes no model: {error}") from error
-    make = partial(MODELS[told["model"]], config, *([told["labels"]] if told["labels"] else []))
-    model = read_weights(make, config, checked(existing(folder / "model.safetensors"), told["sha256"]))
+    make: Callable[..., Model] = MODELS[told["model"]]
+    with_labels = partial(make, config, *([told["labels"]] if told["labels"] else []))
+    model = read_weights(with_labels, config, checked(existing(folder / "model.safetensors"), told["sha256"]))
     return model, load_tokenizer(folder, told, config.vocab_size)
 
 

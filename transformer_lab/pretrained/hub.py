@@ -50,7 +50,7 @@ def convert_hf(name: str, local_files_only: bool) -> tuple[GPT | BERT, Tokenizer
         check_sizes(ours, {key: shape for file in files for key, shape in read_shapes(file).items()})
     # Where this file is missing AutoTokenizer may make up an empty vocabulary: be told now.
     transformers.utils.cached_file(name, "tokenizer.json", local_files_only=local_files_only)
-    model, report = model_class.from_pretrained(
+    theirs, report = model_class.from_pretrained(
         name,
         config=config,
         dtype=torch.float32,
@@ -59,7 +59,7 @@ def convert_hf(name: str, local_files_only: bool) -> tuple[GPT | BERT, Tokenizer
         local_files_only=local_files_only,
     )
     # What the file lacks (often BERT's pooler) transformers fills with random numbers: that is left out.
-    weights = {key: tensor for key, tensor in model.state_dict().items() if key not in report["missing_keys"]}
+    weights = {key: tensor for key, tensor in theirs.state_dict().items() if key not in report["missing_keys"]}
     tokenizer = transformers.AutoTokenizer.from_pretrained(
         name, local_files_only=local_files_only, trust_remote_code=False
     )

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from torch import nn
@@ -13,16 +14,21 @@ from ..models import BERT, GPT, Transformer, unwrapped
 from ..optional import MissingPackageError
 from ..sentences import said
 from .conversion import FAMILIES, convert, require
-from .folder import check_vocabulary, load_folder, read_config
+from .folder import Model, check_vocabulary, load_folder, read_config
 from .hub import load_hf
 from .names import PACKAGES, SHIPPED, shipped
 from .packaged import PACKAGED, load_dates, load_minilm, load_smollm2
 from .safetensors_file import check_finite
 
+LOADERS: dict[str, Callable[[], tuple[Model, Tokenizer]]] = {
+    "dates": load_dates,
+    "minilm": load_minilm,
+    "smollm2": load_smollm2,
+}
 LONGEST_ID = 96  # the hub's own limit
 
 
-def load(name: str | Path) -> tuple[Transformer | GPT | BERT, Tokenizer]:
+def load(name: str | Path) -> tuple[Model, Tokenizer]:
     """(model, tokenizer), the model in eval mode, float32, on the CPU.
 
     name is "dates"; "minilm" or "smollm2", which are in packages of their own; a folder that `save` wrote, or one in
@@ -42,11 +48,11 @@ def load(name: str | Path) -> tuple[Transformer | GPT | BERT, Tokenizer]:
     return model, tokenizer
 
 
-def found(name: str | Path) -> tuple[nn.Module, Tokenizer]:
+def found(name: str | Path) -> tuple[Model, Tokenizer]:
     """(model, tokenizer) from wherever the name says."""
     ours = shipped(name, SHIPPED)
     if ours is not None:
-        return {"dates": load_dates, "minilm": load_minilm, "smollm2": load_smollm2}[ours]()
+        return LOADERS[ours]()
     if os.path.isdir(path_of(name)):  # unlike Path's, it takes a name that no file could have
         return load_folder(path_of(name))
     if os.path.isfile(path_of(name)):
@@ -62,9 +68,9 @@ def from_hf(hf_model: nn.Module) -> GPT | BERT:
     It is in eval mode, of the same dtype, on the same device. Our one `dropout` is GPT-2's resid_pdrop and BERT's
     hidden_dropout_prob; dropout of attention weights is left out. Raises ValueError for what ours cannot express.
     """
-    hf_model = unwrapped(hf_model)
-    architecture = require({"class": type(hf_model).__name__}, "class", *FAMILIES)
-    return convert(architecture, hf_model.config.to_dict(), hf_model.state_dict())
+    theirs = unwrapped(hf_model)
+    architecture = require({"class": type(theirs).__name__}, "class", *FAMILIES)
+    return convert(architecture, theirs.config.to_dict(), theirs.state_dict())
 
 
 def trained_on(name: str | Path) -> dict:

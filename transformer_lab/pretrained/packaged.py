@@ -2,6 +2,7 @@
 
 from importlib import metadata
 from pathlib import Path
+from typing import cast
 
 from safetensors.torch import load_file
 
@@ -19,7 +20,7 @@ PACKAGED = Path(__file__).parents[1] / "weights"
 
 def load_dates() -> tuple[Transformer, Tokenizer]:
     """The translator of dates, English -> Chinese, that comes with the package."""
-    return load_folder(PACKAGED / "dates")
+    return cast(tuple[Transformer, Tokenizer], load_folder(PACKAGED / "dates"))
 
 
 def load_minilm() -> tuple[BERT, Tokenizer]:
@@ -28,7 +29,8 @@ def load_minilm() -> tuple[BERT, Tokenizer]:
     fields = read_json(path.parent / "config.json")
     roles = read_json(path.parent / "special_tokens_map.json")
     special = {role.removesuffix("_token"): token for role, token in roles.items()}
-    return convert("BertModel", fields, load_file(path)), Tokenizer.load(path.parent / "tokenizer.json", special)
+    model = cast(BERT, convert("BertModel", fields, load_file(path)))
+    return model, Tokenizer.load(path.parent / "tokenizer.json", special)
 
 
 def load_smollm2() -> tuple[GPT, Tokenizer]:

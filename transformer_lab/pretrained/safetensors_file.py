@@ -2,7 +2,9 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 
 from ..config import TransformerConfig
 
+M = TypeVar("M", bound=nn.Module)
 FLOATS = ("F16", "BF16", "F32", "F64")
 # A table of positions is computed, not stored: no more numbers than this, 1 GiB of float32.
 LARGEST_TABLE = 2**28
@@ -96,7 +99,7 @@ def check_finite(weights: dict[str, Tensor]) -> None:
             )
 
 
-def read_weights(make, config: TransformerConfig, path: Path) -> nn.Module:
+def read_weights(make: Callable[[], M], config: TransformerConfig, path: Path) -> M:
     """What make() makes, of this config, with the weights of the file as float32; ValueError if they do not fit."""
     shapes = current_names(read_shapes(path))
     try:

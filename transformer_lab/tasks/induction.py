@@ -12,7 +12,7 @@ from ..analysis.reading import text_attention
 from ..analysis.recording import record_attention
 from ..arguments import check_seed
 from ..config import TransformerConfig
-from ..data.tokenizers import WordTokenizer
+from ..data.tokenizers import Tokenizer, WordTokenizer
 from ..data.toys import induction_rows
 from ..device import seed_everything
 from ..generation import generate
@@ -31,6 +31,8 @@ class Induction(Task):
     """Rows in which a random block of symbols repeats; only what its first appearance settles is to be predicted."""
 
     metric = "accuracy"
+    tokenizer: Tokenizer
+    model: GPT
 
     def __init__(self, n: int = 20_000, preset: str = "nano", seed: int = 0, **changes):
         self.description = {"task": "induction", "n": n, "seed": seed}

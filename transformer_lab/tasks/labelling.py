@@ -7,7 +7,7 @@ from ..analysis.reading import text_attention
 from ..classifiers import Classifier, Tagger
 from ..config import TransformerConfig
 from ..data import docstring_modules, entities
-from ..data.tokenizers import BPETokenizer
+from ..data.tokenizers import BPETokenizer, Tokenizer
 from ..device import seed_everything
 from ..metrics import entity_f1
 from ..optional import require_packages
@@ -20,6 +20,8 @@ class Modules(Task):
     """From which of ten modules of the standard library is a docstring?"""
 
     metric = "accuracy"
+    tokenizer: Tokenizer
+    model: Classifier
 
     def __init__(self, preset: str = "nano", seed: int = 0, **changes):
         self.description = {"task": "modules", "seed": seed}
@@ -71,6 +73,8 @@ class Entities(Task):
     """Which words are names of persons, places, organisations? Tests have names, then templates, never seen before."""
 
     metric = "new templates"
+    tokenizer: Tokenizer
+    model: Tagger
 
     def __init__(self, preset: str = "nano", seed: int = 0, **changes):
         require_packages("Measuring named entities", "seqeval")

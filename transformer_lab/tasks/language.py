@@ -33,6 +33,8 @@ class Language(Task):
 
     metric = "bits_per_character"
     higher_is_better = False
+    tokenizer: Tokenizer
+    model: GPT
 
     def __init__(
         self,
@@ -65,8 +67,8 @@ class Language(Task):
             )
         return ids
 
-    @property
-    def examples(self) -> range:
+    @property  # computed from the ids, which wait until they are asked for
+    def examples(self) -> range:  # type: ignore[override]
         """Where a window begins."""
         return range(len(self.ids) - self.model.config.max_len)
 
@@ -89,7 +91,7 @@ class Language(Task):
     def evaluate(self) -> dict[str, float]:
         """Of the validation text: nats a token, perplexity (these depend on the tokenizer), bits a character."""
         ids = self.validation_ids.to(self.device)
-        nats, n_tokens = text_nats(self.model, ids, self.tokenizer.bos_id), len(ids)
+        nats, n_tokens = text_nats(self.model, ids, self.tokenizer.id_of("bos")), len(ids)
         return self.defined(
             {
                 "validation_loss": nats / n_tokens,
@@ -124,8 +126,8 @@ def text_nats(model: GPT, ids: Int[Tensor, "n"], bos_id: int, batch_size: int = 
     total = 0.0
     for first in range(0, len(starts), batch_size):
         chosen = starts[first : first + batch_size]
-        windows = [text[start : start + context_len + 1] for start in chosen]
-        windows = torch.nn.utils.rnn.pad_sequence(windows, batch_first=True, padding_value=-1)
+        pieces = [text[start : start + context_len + 1] for start in chosen]
+        windows = torch.nn.utils.rnn.pad_sequence(pieces, batch_first=True, padding_value=-1)
         labels = windows[:, 1:].clone()
         for row, start in enumerate(chosen):
             if start > 0:

@@ -3,8 +3,9 @@
 import hashlib
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -28,10 +29,10 @@ class Task:
 
     description: dict
     model: nn.Module
-    tokenizer = None
-    examples: list
+    tokenizer: Tokenizer | None = None
+    examples: Sequence
     lengths: list[int] | None = None
-    held_out = None
+    held_out: Any = None
     about = ""
     metric: str
     higher_is_better = True

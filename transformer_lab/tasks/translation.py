@@ -23,6 +23,8 @@ class Translation(Task):
     """pairs are learnt, held_out are translated greedily at each evaluation. Changes go to the preset's config."""
 
     metric = "exact_match"
+    tokenizer: Tokenizer
+    model: Transformer
 
     def __init__(
         self,
@@ -53,7 +55,7 @@ class Translation(Task):
 
     def collate(self, pairs: list[Pair]) -> dict[str, Tensor]:
         """The decoder reads [BOS] and the target; it is to predict the target and [EOS]."""
-        bos, eos = [self.tokenizer.bos_id], [self.tokenizer.eos_id]
+        bos, eos = [self.tokenizer.id_of("bos")], [self.tokenizer.id_of("eos")]
         sources, targets = zip(*([ids.tolist() for ids in self.ids[pair]] for pair in pairs), strict=True)
         source, source_mask = self.tokenizer.pad(list(sources))
         target, target_mask = self.tokenizer.pad([bos + ids for ids in targets])

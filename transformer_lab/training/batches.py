@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 Lengths = Sequence[int] | np.ndarray
+NOTHING = np.empty((0, 0), dtype=np.int32)
 
 
 class Batches:
@@ -23,7 +24,7 @@ class Batches:
             raise ValueError(f"A batch of {batch_size} needs as many examples; there are {n_examples}.")
         self.n_examples, self.batch_size, self.seed = n_examples, batch_size, seed
         self.lengths = None if lengths is None else narrow(lengths)
-        self.pass_number, self.batches = None, None
+        self.pass_number, self.batches = -1, NOTHING
 
     def __len__(self) -> int:
         """How many batches a pass over the data has."""
@@ -32,7 +33,7 @@ class Batches:
     def __call__(self, step: int) -> list[int]:
         pass_number, index = divmod(step, len(self))
         if pass_number != self.pass_number:
-            self.pass_number, self.batches = pass_number, None  # never two passes in memory
+            self.pass_number, self.batches = pass_number, NOTHING  # never two passes in memory
             self.batches = self.shuffled(pass_number)
         return self.batches[index].tolist()
 
@@ -45,18 +46,18 @@ class Batches:
         order = order[: len(self) * self.batch_size]
         if self.lengths is None:
             return order.reshape(len(self), self.batch_size)
-        self.sort_pools(order)
+        self.sort_pools(order, self.lengths)
         batches = order.reshape(len(self), self.batch_size)
         return batches[torch.randperm(len(self), generator=rng, device="cpu").numpy()]
 
-    def sort_pools(self, order: np.ndarray) -> None:
+    def sort_pools(self, order: np.ndarray, lengths: np.ndarray) -> None:
         """Sort each pool by length, in place."""
         pool = self.POOL * self.batch_size
         whole = len(order) - len(order) % pool
         # Many at once, for speed, and not all, for memory.
         pools = np.array_split(order[:whole].reshape(-1, pool), 1 + whole // 2**20)
         for rows in [*pools, order[None, whole:]]:
-            by_length = np.argsort(self.lengths[rows], axis=1, kind="stable")
+            by_length = np.argsort(lengths[rows], axis=1, kind="stable")
             rows[:] = np.take_along_axis(rows, by_length, axis=1)
 
 

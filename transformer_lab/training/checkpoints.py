@@ -61,7 +61,9 @@ class Checkpoints:
             ) from error
         # Later steps than this one's are broken: a resumed run has passed them by.
         saved = self.saved()
-        kept = [*saved[: saved.index(final) + 1][-self.keep :], self.path(best_step)]
+        kept = saved[: saved.index(final) + 1][-self.keep :]
+        if best_step is not None:
+            kept.append(self.path(best_step))
         for path in saved:
             if path not in kept:
                 try:
@@ -117,9 +119,9 @@ class Checkpoints:
         """Put the weights of one step's checkpoint into model; ValueError if it is broken."""
         restore(self.path(step), model)
 
-    def path(self, step: int | None) -> Path | None:
+    def path(self, step: int) -> Path:
         """The folder of a step's checkpoint."""
-        return None if step is None else self.folder / f"step-{step:08d}"
+        return self.folder / f"step-{step:08d}"
 
 
 def restore(folder: Path, model: nn.Module, optimizer=None) -> dict:

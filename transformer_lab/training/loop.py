@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from threading import Event
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -56,11 +57,11 @@ def train(
     with isolated() as (accelerator, device):
         settings.check_share(accelerator.num_processes)
         batches = Batches(len(task.examples), settings.batch_size, settings.seed, task.lengths)
-        network = task.model.to(device)
+        network: nn.Module = task.model.to(device)
         if accelerator.num_processes > 1:
             network = accelerator.prepare(network)  # it averages their gradients
         if settings.compiles(device):
-            network = torch.compile(network)
+            network = cast(nn.Module, torch.compile(network))
         optimizer = make_optimizer(task.model, settings)
         run = make_run(accelerator, device, task, settings, optimizer, folder)
         with interrupts() as interrupted, run.under_way(resume, curves), run.needing_all_processes():
@@ -98,8 +99,8 @@ def take_steps(
             if evaluated or saved or run.step % settings.log_every == 0:
                 status = run.status(*meter.read())
                 check_finite(status)
-            if evaluated:
-                evaluate_and_record(run, status)
+                if evaluated:
+                    evaluate_and_record(run, status)
             if saved or stopping:
                 check_weights(task.model, run.step)
                 run.save()
@@ -149,7 +150,7 @@ def training_step(
     ]
     # The loss is the mean over all labels of the global batch, in whatever parts it is computed: a mean of the parts'
     # means would give the labels of a short part more weight.
-    n_labels = sum((batch["labels"] != IGNORED).sum() for batch in batches)
+    n_labels = torch.stack([(batch["labels"] != IGNORED).sum() for batch in batches]).sum()
     n_labels_global = accelerator.reduce(n_labels)
 
     optimizer.zero_grad()

@@ -18,8 +18,10 @@ from ..optional import own_version
 # What accelerate and the launchers of MPI read. A run's own are LOCAL_RANK, RANK and WORLD_SIZE, which torchrun sets.
 FOREIGN = ("ACCELERATE_", "FSDP_", "PARALLELISM_CONFIG_", "MEGATRON_LM_", "PMI_", "OMPI_COMM_WORLD_", "MV2_COMM_WORLD_")
 # Those with which somebody asks for another training.
-WISHES = ("MIXED_PRECISION", "GRADIENT_ACCUMULATION_STEPS", "DYNAMO_BACKEND", "TORCH_DEVICE", "USE_CPU")
-WISHES += ("USE_FSDP", "USE_DEEPSPEED", "USE_MEGATRON_LM", "USE_PARALLELISM_CONFIG")
+WISHES = (
+    *("MIXED_PRECISION", "GRADIENT_ACCUMULATION_STEPS", "DYNAMO_BACKEND", "TORCH_DEVICE", "USE_CPU"),
+    *("USE_FSDP", "USE_DEEPSPEED", "USE_MEGATRON_LM", "USE_PARALLELISM_CONFIG"),
+)
 
 
 @contextmanager
@@ -112,7 +114,7 @@ def fresh_torch(device: torch.device) -> Iterator[None]:
         yield
 
 
-MATMULS = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)
+MATMULS = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]  # torch hides it
 
 
 def precision() -> tuple[str | None, list[str]]:

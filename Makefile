@@ -1,5 +1,5 @@
 # make lab        install what is needed and open the course in JupyterLab   (ARGS=--no-browser passes options on)
-# make test       lint, tests, and every notebook executed once and compared with its stored outputs
+# make test       lint, types, tests, and every notebook executed once and compared with its stored outputs
 # make demo       train the date translator and save it with a picture of its attention   (SEED=1)
 # make reset LESSON=02  a clean exercise notebook again; your answers are kept beside it
 # make bench      speed beside the code one would use instead: a table, and build/bench.json   (ONLY=training)
@@ -66,6 +66,7 @@ test-gpu: .venv/dev
 lint: .venv/dev
 	$(BIN)/python -m ruff check -q transformer_lab source tests benchmarks experiments
 	$(BIN)/python -m ruff format -q --check transformer_lab source tests benchmarks experiments
+	$(BIN)/python -m mypy --no-error-summary
 
 demo: .venv/course
 	OMP_WAIT_POLICY=passive $(BIN)/python -m transformer_lab demo --seed $(SEED) --out demo

@@ -158,6 +158,16 @@ def test_another_build_of_pytorch_is_installed_when_it_is_asked_for(planned, tmp
     assert refused.returncode and "TORCH is gpu; it may be cpu or default" in refused.stderr
 
 
+def test_types_are_checked_in_all_of_the_package_and_shipped():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    assert settings["mypy"]["files"] == ["transformer_lab"]
+    assert settings["mypy"]["exclude"] == ["/grading/checks/", "/viz/"]
+    assert (ROOT / "transformer_lab" / "py.typed").exists()
+    assert "py.typed" in settings["setuptools"]["package-data"]["transformer_lab"]
+    for path in ROOT.glob("transformer_lab/**/*.py"):
+        assert not re.search(r"# type: ignore(?!\[)|# mypy:", path.read_text(encoding="utf-8")), path
+
+
 def test_other_systems_are_tested_by_the_same_commands():
     workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8"))
     job = workflow["jobs"]["test"]

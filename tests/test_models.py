@@ -153,6 +153,13 @@ def test_bert_tells_segments_apart_and_pools_the_first_token():
     assert model.masked_lm_logits(hidden).shape == (2, 6, 17)
 
 
+@pytest.mark.parametrize("head", ["pool", "masked_lm_logits"])
+def test_a_head_that_the_config_leaves_out_is_named(head):
+    model = BERT(TransformerConfig(vocab_size=5, d_model=8, n_heads=2, n_layers=1, d_ff=8))
+    with pytest.raises(ValueError, match="its config says .*=False"):
+        getattr(model, head)(torch.zeros(1, 2, 8))
+
+
 @families
 def test_a_wholly_padded_row_gives_no_nan_forward_or_backward(family):
     kind, config = FAMILIES[family]

@@ -5,6 +5,7 @@ A mask of booleans is True where attention is allowed; a mask of floats is added
 """
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -195,8 +196,8 @@ def with_weights(attend):
 class KVCache:
     """The keys and values that an attention has already computed, each (B, n_kv_heads, S, d_head)."""
 
-    def __init__(self):
-        self.keys = self.values = None
+    keys: Any = None  # tensors, or both None as long as nothing is kept
+    values: Any = None
 
     def __len__(self) -> int:
         return 0 if self.keys is None else self.keys.shape[2]

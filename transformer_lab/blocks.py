@@ -1,6 +1,7 @@
 """From parts to a stack: the embedding, the block, and n_layers blocks one after the other."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -99,7 +100,7 @@ class Block(nn.Module):
         x = self.attention_residual(
             x, lambda x: self.attention(x, mask=mask, causal=causal, rotation=rotation, cache=own)
         )
-        if self.cross_attention is not None:
+        if self.cross_attention is not None and self.cross_residual is not None:
             x = self.cross_residual(
                 x, lambda x: self.cross_attention(x, memory=memory, mask=memory_mask, cache=of_memory)
             )
@@ -132,7 +133,8 @@ class Stack(nn.Module):
         mask = restrict(bias, for_every_query(mask))
         mask, causal = with_causality(mask, self.causal, T, S, x.device)  # once, for all blocks
         memory_mask = for_every_query(memory_mask)
-        for block, block_cache in zip(self.blocks, cache or [(None, None)] * len(self.blocks), strict=True):
+        nothing_cached: Sequence[tuple[None, None]] = [(None, None)] * len(self.blocks)
+        for block, block_cache in zip(self.blocks, cache or nothing_cached, strict=True):
             x = block(x, mask, causal, rotation, memory, memory_mask, block_cache)
         return self.norm(x)
 

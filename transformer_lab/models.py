@@ -103,10 +103,14 @@ class BERT(nn.Module):
 
     def pool(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B D"]:
         """One vector for each row: tanh(W h + b) of its first token, [CLS]. Needs pooler=True in the config."""
+        if self.pooler is None:
+            raise ValueError("This model has no pooler: its config says pooler=False.")
         return self.pooler(hidden[:, 0]).tanh()
 
     def masked_lm_logits(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T vocab_size"]:
         """Which token stands (or stood, before it was masked) here? Needs masked_lm_head=True in the config."""
+        if self.masked_lm_head is None:
+            raise ValueError("This model has no head for masked tokens: its config says masked_lm_head=False.")
         return self.masked_lm_head(hidden, self.embedding.tokens.weight)
 
 

@@ -127,6 +127,7 @@ class MaskedLMHead(nn.Module):
         return F.linear(self.norm(self.activation(self.dense(hidden))), tokens, self.bias)
 
 
+Model = Transformer | GPT | BERT
 WRAPPERS = {"_orig_mod", "module", "_fsdp_wrapped_module"}  # what wrappers call the model inside
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ..generation import translate_ids
-from ..models import BERT, GPT, Transformer, evaluating, unwrapped
+from ..models import BERT, GPT, Model, Transformer, evaluating, unwrapped
 from ..sentences import said
 from .access import KINDS, attention_modules, our_model
 from .attention_record import AttentionRecord
@@ -23,8 +23,7 @@ def read_attention(model: nn.Module, tokenizer, text: str, target: str | None = 
     """
     model, text = unwrapped(model), as_text(text)
     target = None if target is None else as_text(target, "target")
-    ours = isinstance(model, (Transformer, GPT, BERT))
-    if not ours and not hasattr(model, "set_attn_implementation"):
+    if not isinstance(model, Model) and not hasattr(model, "set_attn_implementation"):
         raise ValueError(
             f"model must be a GPT, BERT or Transformer of transformer_lab, or a model of transformers; "
             f"got a {type(model).__name__}."
@@ -32,7 +31,7 @@ def read_attention(model: nn.Module, tokenizer, text: str, target: str | None = 
     is_translator = isinstance(model, Transformer) or getattr(model.config, "is_encoder_decoder", False)
     if target is not None and not is_translator:
         raise ValueError(f"Only an encoder-decoder reads a target; got a {type(model).__name__}.")
-    if ours:
+    if isinstance(model, Model):
         return read(model, tokenizer, *ids_of(model, tokenizer, text, target))[0]
     return hf_attention(model, tokenizer, text, target)
 
@@ -59,11 +58,11 @@ def translation_attention(model, tokenizer, text: str, kind: str = "cross", max_
     return picture(records[kind])
 
 
-def picture(record: AttentionRecord) -> tuple[torch.Tensor, list[str], list[str]]:
+def picture(record: AttentionRecord) -> tuple[torch.Tensor, list[str] | None, list[str] | None]:
     return torch.tensor(record.weights), record.query_tokens, record.key_tokens
 
 
-def source_ids(model: nn.Module, tokenizer, text: str) -> torch.Tensor:
+def source_ids(model: Model, tokenizer, text: str) -> torch.Tensor:
     """The text's ids (1, S), for one of our models; ValueError where there are none, or too many to show."""
     if not hasattr(tokenizer, "tokens"):
         ours, came = type(model).__name__, type(tokenizer).__name__
@@ -75,7 +74,13 @@ def source_ids(model: nn.Module, tokenizer, text: str) -> torch.Tensor:
     return torch.tensor([ids], device=next(model.parameters()).device)
 
 
-def ids_of(model: nn.Module, tokenizer, text: str, target: str | None = None, max_new_tokens: int | None = None):
+def ids_of(
+    model: Model,
+    tokenizer,
+    text: str,
+    target: str | None = None,
+    max_new_tokens: int | None = None,
+):
     """The text's ids (1, S), and those that a Transformer writes of its own or is given (1, T + 1), [BOS] in front."""
     source = source_ids(model, tokenizer, text)
     if not isinstance(model, Transformer):
@@ -90,7 +95,7 @@ def ids_of(model: nn.Module, tokenizer, text: str, target: str | None = None, ma
 
 
 @torch.no_grad()
-def read(model: nn.Module, tokenizer, ids, written=None) -> tuple[dict[str, AttentionRecord], torch.Tensor]:
+def read(model: Model, tokenizer, ids, written=None) -> tuple[dict[str, AttentionRecord], torch.Tensor]:
     """Each kind of attention as one of our models reads these ids, and its output (logits, or an encoder's vectors).
 
     Of a Transformer without anything written, the encoder's alone.
@@ -99,7 +104,7 @@ def read(model: nn.Module, tokenizer, ids, written=None) -> tuple[dict[str, Atte
     inputs = (ids,) if written is None else (ids, written[:, :-1])
     kinds = {kind: AllLayers(len(layers)) for kind, layers in attention_modules(model).items()}
     with evaluating(model), record_heads(model, keep=lambda kind, layer, work: kinds[kind].keep(layer, work)):
-        output = model.encode(ids) if encodes else model(*inputs)
+        output = model.encode(ids) if isinstance(model, Transformer) and encodes else model(*inputs)
     source = tokenizer.tokens(ids[0])
     tokens = {"encoder": (source, source), "decoder": (source, source)}
     if written is not None:
@@ -113,7 +118,8 @@ class AllLayers:
     """One kind of attention in all its layers, put together as they come, so that no layer is in memory twice."""
 
     def __init__(self, n_layers: int):
-        self.n_layers, self.layers = n_layers, []
+        self.n_layers = n_layers
+        self.layers: list[list[np.ndarray | None]] = []
 
     def keep(self, layer: int, work: LayerRecord) -> None:
         if not self.layers:

@@ -136,7 +136,7 @@ class Recorder:
     def pass_on(self, w_o, inputs, output):
         written = self.written(inputs[0][0].detach(), unwrapped(w_o), output[0].detach())
         self.keep(self.seen._replace(written=written))
-        self.seen = self.values = None
+        del self.seen, self.values
 
     def written(self, mixed: Float[Tensor, "T H_d_head"], w_o, output: Float[Tensor, "T D"]):
         """|v W_O| for each head and key, or None where output is not the values, weighted, times one matrix."""

@@ -1,9 +1,9 @@
 """The attention of a model of Hugging Face's transformers while it reads a text."""
 
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from torch import nn
 
 from ..models import evaluating
 from .access import uncompiled
@@ -12,7 +12,7 @@ from .sizes import check_size
 
 
 @torch.no_grad()
-def hf_attention(model: nn.Module, tokenizer, text: str, target: str | None) -> dict[str, AttentionRecord]:
+def hf_attention(model: Any, tokenizer, text: str, target: str | None) -> dict[str, AttentionRecord]:
     """The same of a model of transformers and its tokenizer."""
     if not callable(tokenizer):
         raise ValueError(f"A {type(model).__name__} needs its own tokenizer; got a {type(tokenizer).__name__}.")
@@ -39,7 +39,7 @@ def hf_attention(model: nn.Module, tokenizer, text: str, target: str | None) -> 
     }
 
 
-def target_ids(model: nn.Module, tokenizer, target: str) -> torch.Tensor:
+def target_ids(model: Any, tokenizer, target: str) -> torch.Tensor:
     """The start token, and the target's ids behind it."""
     ids = tokenizer(text_target=target, return_tensors="pt")["input_ids"]
     start = torch.full((1, 1), model.config.decoder_start_token_id)
@@ -52,7 +52,7 @@ def pieces(tokenizer, ids) -> list[str]:
 
 
 @contextmanager
-def evaluating_eagerly(model: nn.Module):
+def evaluating_eagerly(model: Any):
     """Within the block: eval mode, and attention computed step by step, for a fused kernel returns no weights."""
     implementation = model.config._attn_implementation
     model.set_attn_implementation("eager")

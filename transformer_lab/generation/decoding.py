@@ -5,7 +5,6 @@ in reader.py, how a token is chosen in sampling.py and beam_search.py.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Int

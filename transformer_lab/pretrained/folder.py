@@ -15,11 +15,10 @@ from ..classifiers import Classifier, Labeller, Tagger
 from ..config import TransformerConfig
 from ..data.tokenizers import Tokenizer
 from ..files import path_of, read_json, to_json, whole_file
-from ..models import BERT, GPT, Transformer, unwrapped
+from ..models import BERT, GPT, Model, Transformer, unwrapped
 from .hub import load_hf
 from .safetensors_file import check_finite, checked, read_weights, sha256
 
-Model = Transformer | GPT | BERT
 MODELS: dict[str, type[Model]] = {model.__name__: model for model in (Transformer, GPT, BERT, Classifier, Tagger)}
 # What config.json says beside the TransformerConfig.
 TOLD = ("model", "labels", "task", "special_tokens", "sha256", "tokenizer_sha256")

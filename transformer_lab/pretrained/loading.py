@@ -10,11 +10,11 @@ from torch import nn
 from ..data.tokenizers import Tokenizer
 from ..device import plain_tensors
 from ..files import path_of
-from ..models import BERT, GPT, Transformer, unwrapped
+from ..models import BERT, GPT, Model, unwrapped
 from ..optional import MissingPackageError
 from ..sentences import said
 from .conversion import FAMILIES, convert, require
-from .folder import Model, check_vocabulary, load_folder, read_config
+from .folder import check_vocabulary, load_folder, read_config
 from .hub import load_hf
 from .names import PACKAGES, SHIPPED, shipped
 from .packaged import PACKAGED, load_dates, load_minilm, load_smollm2

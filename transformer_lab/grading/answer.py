@@ -153,7 +153,7 @@ def describe(error: BaseException, hints: bool = True) -> str:
     notes = getattr(error, "__notes__", [])[-2:]
     line = learners_line(error)
     likely = [hint for part, hint in LINES.items() if re.search(part, line) and "size of tensor" in text]
-    likely = likely or dict.fromkeys(hint for part, hint in HINTS.items() if part in text)
+    likely = likely or list(dict.fromkeys(hint for part, hint in HINTS.items() if part in text))
     what = f"Your code raised {type(error).__name__}" + (f": {text}" if text else ".")
     lines = [what, line, *notes, *(likely if hints else ())]
     return "\n".join(line for line in lines if line)

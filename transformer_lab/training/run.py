@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path, PureWindowsPath
+from typing import cast
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import nn
 
+from ..config import TransformerConfig
+from ..data.tokenizers import Tokenizer
 from ..files import clear_unfinished, path_of, to_json
 from ..pretrained.folder import check_savable, save
 from ..tasks.task import Task, check_fingerprint
@@ -33,7 +36,8 @@ class Run:
 
     def __init__(self, accelerator: Accelerator, task: Task, settings: Settings, optimizer):
         self.accelerator, self.task, self.settings, self.optimizer = accelerator, task, settings, optimizer
-        self.step, self.saved_step, self.history = 0, None, History(task.metric, task.higher_is_better)
+        self.step, self.history = 0, History(task.metric, task.higher_is_better)
+        self.saved_step: int | None = None
 
     @contextmanager
     def under_way(self, resume: bool, curves: Iterable[Path] = ()) -> Iterator[None]:
@@ -62,6 +66,9 @@ class Run:
         """Take ownership of the folder in which the run is kept, if there is one."""
         if resume:
             raise ValueError("To resume a run, give the folder that it was trained in.")
+
+    def restore(self) -> None:
+        """Be as at the last checkpoint, if they are kept."""
 
     def on_main_process(self, work: Callable[[], None]) -> None:
         """Let the main process do it, and the others wait; what it raises, all raise."""
@@ -165,7 +172,7 @@ class SavedRun(Run):
             "machine": self.machine,
             "evaluations": self.history.evaluations,
         }
-        self.checkpoints.save(self.step, self.task.model, self.optimizer, state, best and best["step"])
+        self.checkpoints.save(self.step, self.task.model, self.optimizer, state, best["step"] if best else None)
         self.history.write()
 
     def rescue(self) -> None:
@@ -181,15 +188,17 @@ class SavedRun(Run):
 
     def finish(self) -> None:
         """Leave the model in the folder: the last one or, where it stopped getting better, the best."""
-        if self.history.has_stalled(self.settings.patience):
-            self.restore_best()
+        best = self.history.best
+        if best and self.history.has_stalled(self.settings.patience):
+            self.restore_best(best["step"])
+        tokenizer = cast(Tokenizer, self.task.tokenizer)  # claim_folder has asked for one
         task = {**self.task.description, "fingerprint": self.fingerprint}
-        self.on_main_process(lambda: save(self.task.model, self.task.tokenizer, self.folder, task))
+        self.on_main_process(lambda: save(self.task.model, tokenizer, self.folder, task))
 
-    def restore_best(self) -> None:
+    def restore_best(self, step: int) -> None:
         """The best model's weights; the last one's, with a warning, if the file is broken."""
         try:
-            self.checkpoints.restore_weights(self.history.best["step"], self.task.model)
+            self.checkpoints.restore_weights(step, self.task.model)
         except ValueError as error:
             warnings.warn(f"{error} The last model is kept in place of the best.", stacklevel=2)
 
@@ -269,7 +278,7 @@ def check_contents(folder: Path, resume: bool) -> None:
 
 def identity(task: Task, settings: Settings) -> dict:
     """What makes it this run: the task, the model's config, the settings."""
-    return {"task": task.description, **asdict(task.model.config), **asdict(settings)}
+    return {"task": task.description, **asdict(cast(TransformerConfig, task.model.config)), **asdict(settings)}
 
 
 def is_of_connection(error: RuntimeError) -> bool:

@@ -98,15 +98,15 @@ def targets_in_words() -> str:
     return "; ".join(f"{listed(targets, 'or')} for {name}" for name, targets in with_targets().items())
 
 
-def with_settings(command: Callable) -> Callable:
-    """The command, with an option for each field of Settings in place of its **settings; None is what is not given."""
+def with_settings(command: Any) -> Callable:
+    """The command, with an option for each field of Settings in place of its **options; None is what is not given."""
     suited = {name for task in TASKS.values() for name in task.settings}
     parameters = [one for one in signature(command).parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
     for setting in fields(Settings):
         default = "" if setting.default is None else f" Default: {setting.default}."
         default = " Default: what suits the task." if setting.name in suited else default
         option = typer.Option(help=setting.metadata["help"] + default, rich_help_panel="How to train")
-        annotation = Annotated[setting.type | None, option]
+        annotation = Annotated[setting.type | None, option]  # type: ignore[name-defined]  # known when it runs
         parameters.append(Parameter(setting.name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
     command.__signature__ = Signature(parameters)
     command.__annotations__ = {one.name: one.annotation for one in parameters}
@@ -128,7 +128,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write curves for TensorBoard too.")] = False,
     device: Device = None,
-    **settings,
+    **options,
 ):
     with one_sentence():
         choose(device)
@@ -138,7 +138,7 @@ def train(
         from .training.tensorboard import TensorBoard
 
         folder = path_of(out)
-        given = {name: value for name, value in settings.items() if value is not None}
+        given = {name: value for name, value in options.items() if value is not None}
         settings = Settings(**settings_for(task) | given)
         listeners = [TensorBoard(folder / "tensorboard")] if tensorboard else []
         is_first = is_first_process()  # only this one writes and prints

@@ -5,6 +5,7 @@ in reader.py, how a token is chosen in sampling.py and beam_search.py.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
@@ -52,8 +53,10 @@ def generate(
     model = unwrapped(model)
     check_beams(beams, length_penalty)
     if beams == 1:
-        options = dict(mask=mask, source=source, source_mask=source_mask, stop=stop, pad_id=pad_id, use_cache=use_cache)
-        sampling = dict(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed)
+        options: dict[str, Any] = dict(
+            mask=mask, source=source, source_mask=source_mask, stop=stop, pad_id=pad_id, use_cache=use_cache
+        )
+        sampling: dict[str, Any] = dict(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed)
         columns = [new_ids[:, None] for new_ids in stream(model, ids, max_new_tokens, **options, **sampling)]
         return torch.cat((ids, *columns), dim=1)
     check_sampling(temperature, top_k, top_p, min_p, seed)

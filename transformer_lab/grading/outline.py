@@ -48,7 +48,7 @@ def points(lesson: str, question: str, file: str = "__init__") -> int | float:
     """The sum of what the question's checks are worth: @check("title", points) above its functions."""
     for node in parsed(lesson, file):
         if isinstance(node, ast.ImportFrom) and question in [alias.name for alias in node.names]:
-            return points(lesson, question, node.module)
+            return points(lesson, question, node.module or "")
         if isinstance(node, ast.ClassDef) and node.name == question:
             marks = [mark for function in ast.walk(node) for mark in getattr(function, "decorator_list", ())]
             return sum(worth(mark) for mark in marks if ast.unparse(mark).startswith("check("))

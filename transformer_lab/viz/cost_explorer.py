@@ -5,7 +5,8 @@
 
 import traitlets
 
-from .explorer import Explorer, module, sheet
+from .browser_files import module, sheet
+from .explorer import Explorer
 
 WIDTHS = (64, 128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288)
 HEADS = (1, 2, 4, 8, 12, 16, 32)  # they cut d_model; neither weights nor FLOPs depend on them

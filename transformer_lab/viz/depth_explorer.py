@@ -10,7 +10,8 @@ import numpy as np
 import traitlets
 
 from ..sentences import said
-from .explorer import Explorer, module, sheet
+from .browser_files import module, sheet
+from .explorer import Explorer
 
 DEEPEST, STRONGEST, WEAKEST = 64, 1.2, 0.05  # layers; the largest gain of either; the smallest gain of a branch
 NORMS = {"none": "no norm", "pre": "pre-norm", "post": "post-norm"}

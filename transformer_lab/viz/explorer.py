@@ -14,18 +14,6 @@ from matplotlib.figure import Figure
 
 from . import saved_page
 
-STATIC = Path(__file__).parent / "static"
-
-
-def module(name: str) -> str:
-    """The ES module of static/NAME.js, with the helpers of static/explorer.js in front of it."""
-    return "\n".join((STATIC / f"{file}.js").read_text(encoding="utf-8") for file in ("explorer", name))
-
-
-def sheet(name: str) -> str:
-    """The style of static/NAME.css, behind the one that all explorers share."""
-    return "\n".join((STATIC / f"{file}.css").read_text(encoding="utf-8") for file in ("explorer", name))
-
 
 class Explorer(anywidget.AnyWidget):
     """A subclass sets `_esm = module(NAME)`, `_css = sheet(NAME)` and `title`, and defines its traits and `draw`."""

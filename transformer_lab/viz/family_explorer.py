@@ -9,7 +9,8 @@ import traitlets
 from matplotlib.patches import FancyBboxPatch
 
 from ..config import TransformerConfig
-from .explorer import Explorer, module, sheet
+from .browser_files import module, sheet
+from .explorer import Explorer
 
 PARTS = ("token embedding", "positions and segments", "attention", "feed-forward", "norms", "output layer and heads")
 COLOURS = ("#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#E69F00")  # Okabe and Ito's

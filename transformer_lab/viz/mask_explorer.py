@@ -7,7 +7,8 @@ import numpy as np
 import traitlets
 from matplotlib.patches import Rectangle
 
-from .explorer import Explorer, module, sheet
+from .browser_files import module, sheet
+from .explorer import Explorer
 
 KINDS = {
     "none": "none",

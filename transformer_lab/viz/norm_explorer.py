@@ -8,7 +8,8 @@ import traitlets
 from matplotlib.patches import Rectangle
 
 from ..sentences import said
-from .explorer import Explorer, module, sheet
+from .browser_files import module, sheet
+from .explorer import Explorer
 
 # What people average over -> the axes of (B, T, D).
 AXES = {"features": (2,), "time": (1,), "batch": (0,), "batch and time": (0, 1), "time and features": (1, 2)}

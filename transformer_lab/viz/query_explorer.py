@@ -10,7 +10,8 @@ import numpy as np
 import traitlets
 
 from ..sentences import said
-from .explorer import Explorer, module, sheet
+from .browser_files import module, sheet
+from .explorer import Explorer
 
 # k1 and k2 score the same along (2, 3), and k5, short but in between, comes next; v1 v2 is an edge of the hull.
 KEYS = [[1.8, 0.2], [0.3, 1.2], [-1.3, 0.7], [-0.8, -1.2], [0.5, 0.4]]

@@ -9,7 +9,8 @@ import numpy as np
 import traitlets
 
 from ..sentences import said
-from .explorer import Explorer, module, sheet
+from .browser_files import module, sheet
+from .explorer import Explorer
 
 LAST = 127  # positions run from 0 to this
 QUERY, KEY, INK, GREY = "#0072B2", "#D55E00", "#212121", "#757575"  # Okabe and Ito's blue and vermilion

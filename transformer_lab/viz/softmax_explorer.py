@@ -7,7 +7,8 @@ import numpy as np
 import traitlets
 
 from ..sentences import said
-from .explorer import Explorer, module, sheet
+from .browser_files import module, sheet
+from .explorer import Explorer
 
 NAMES = ["a", "b", "c", "d", "e"]
 SCORES = [2.0, 1.0, 0.5, -1.0, 0.0]

@@ -10,7 +10,8 @@ import numpy as np
 import traitlets
 from matplotlib.patches import Rectangle
 
-from .explorer import Explorer, module, sheet
+from .browser_files import module, sheet
+from .explorer import Explorer
 
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7"]  # Okabe and Ito's, one for each head
 MOST_POSITIONS, MOST_HEADS, MOST_FEATURES = 6, 4, 4

@@ -1,9 +1,11 @@
 // AttentionView's second part: the same weights as arcs, from the queries on the left to the keys on the right.
 
+import { element, svg } from "./attention_colours.js";
+
 const ARC_ROW = 19, ARC_GAP = 190, MOST_ARCS = 2000, MOST_ARC_TOKENS = 160;
 
 // shown: what the map shows too: {queries, keys, row(query), T, S, scale, label(text)}. point and choose are the map's.
-function makeArcs(point, choose) {
+export function makeArcs(point, choose) {
   const root = element("div", "arcs"), scroller = element("div", "arcs-scroller");
   const note = element("div", "soft");
   root.append(element("div", "soft", "queries, left, read keys, right: a line as wide as its weight"), scroller, note);
@@ -45,7 +47,7 @@ function makeArcs(point, choose) {
 
   // The key that query i reads most, or the query that reads key i most.
   function strongest(i, axis) {
-    const { T, S, row } = shown;
+    const { T, row } = shown;
     const weights = axis === "query" ? row(i) : Array.from({ length: T }, (_, query) => row(query)[i]);
     let best = 0;
     weights.forEach((weight, other) => { if (Math.abs(weight) > Math.abs(weights[best])) best = other; });
@@ -55,7 +57,7 @@ function makeArcs(point, choose) {
   // focus: {query} or {key}, whose lines stand out, or null; cell: {query, key}, the one line that is chosen.
   function draw(focus, cell) {
     if (!lines) return;
-    const { T, S, row, scale } = shown, most = Math.max(Math.abs(scale.low), scale.high);
+    const { T, row, scale } = shown, most = Math.max(Math.abs(scale.low), scale.high);
     const all = [];
     for (let query = 0; query < T; query++) {
       if (focus?.query !== undefined && focus.query !== query) continue;

@@ -1,9 +1,11 @@
 // AttentionView's third part: a table to be read aloud, files to download, a line to paste, what-if.
 
+import { element, digits, labelled, buttonOf } from "./attention_colours.js";
+
 const MOST_TABLE_CELLS = 4096;
 
 // The chosen head's numbers as a table, for whoever cannot see a map; filled only while it is open.
-function makeTable() {
+export function makeTable() {
   const root = element("details", "table"), summary = element("summary", "", "the numbers as a table");
   const box = element("div", "table-scroller");
   box.tabIndex = 0;
@@ -38,7 +40,7 @@ function makeTable() {
 }
 
 // The selection as a line of Python, for an answer that survives a restart; and the picture as a file.
-function makeFooter(model) {
+export function makeFooter(model) {
   const root = element("div", "footer"), line = element("code"), copied = element("span", "soft");
   copied.setAttribute("role", "status");
   const copy = buttonOf("copy", async () => {
@@ -68,7 +70,7 @@ function makeFooter(model) {
   return { root, draw };
 }
 
-function download(format, bytes) {
+export function download(format, bytes) {
   const type = { png: "image/png", svg: "image/svg+xml", html: "text/html" }[format];
   const url = URL.createObjectURL(new Blob([bytes], { type }));
   Object.assign(element("a"), { href: url, download: `attention.${format}` }).click();
@@ -76,7 +78,7 @@ function download(format, bytes) {
 }
 
 // A text to type: the kernel reads it again once the reader pauses. An error stands below; the picture stays.
-function makeTextField(model, live) {
+export function makeTextField(model, live) {
   const root = element("div", "text-field"), field = element("textarea"), message = element("div", "message");
   field.rows = 1;
   field.spellcheck = false;
@@ -101,7 +103,7 @@ function makeTextField(model, live) {
 }
 
 // What is switched off, and what that does to the model's predictions.
-function makeWhatIf(model) {
+export function makeWhatIf(model) {
   const root = element("div", "what-if"), buttons = element("div", "what-if-buttons"), list = element("ul");
   const outcome = element("div", "outcome");
   outcome.setAttribute("role", "status");

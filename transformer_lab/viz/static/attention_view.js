@@ -2,6 +2,10 @@
 // four files into one module: colours, arcs, extras, and this one. No dependencies, no requests. The same module serves a
 // live kernel and a saved page; only a kernel can be asked for more digits, for a file, or to compute again.
 
+import { PALETTES, SIGNED_COLOURS, decodeHalves, decodeFloats, canDraw, element, svg, paint, few, many, difference, digits, clip, labelled, menuOf, checkboxOf } from "./attention_colours.js";
+import { makeArcs } from "./attention_arcs.js";
+import { makeTable, makeFooter, download, makeTextField, makeWhatIf } from "./attention_extras.js";
+
 function render({ model, el }) {
   const root = element("div", "tl-attention");
   const live = model.get("text") !== undefined, whatIf = model.get("switched_off") !== undefined;

@@ -2,8 +2,9 @@
 // Traits: widths, heads, lengths, vocabularies (what the controls offer); d_model, d_ff_ratio, T, n_layers, n_heads,
 // gated, vocab_size.
 
+import { html, svg, set, choose, watch, slider, menu, checkbox, button, speaker } from "./kit.js";
+
 const PARTS = ["projections", "scores and mix", "feed-forward", "embedding and logits"];
-const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#E69F00"];
 const DASHES = ["2 4", "", "9 4", "9 3 2 3"];
 const START = { d_model: 768, d_ff_ratio: 4, T: 1024, n_layers: 12, n_heads: 12, gated: false, vocab_size: 50257 };
 const OWNERS = { 0: "none (blocks only)", 55: "55 (our dates)", 32000: "32,000 (Llama)", 50257: "50,257 (GPT-2)", 128256: "128,256 (Llama 3)" };

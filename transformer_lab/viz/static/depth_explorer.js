@@ -1,6 +1,8 @@
 // Signal and gradient through a deep stack, on logarithmic axes.
 // Traits: depth, skip, branch, norm.
 
+import { html, svg, set, choose, watch, slider, menu, button, speaker } from "./kit.js";
+
 const START = { depth: 32, skip: 1, branch: 0.5, norm: "none" };
 const NORMS = [["none", "none"], ["pre", "pre-norm: skip·x + branch·F(norm(x))"], ["post", "post-norm: norm(skip·x + branch·F(x))"]];
 const LIMIT = 30; // powers of ten on either side of 1 that are drawn

@@ -1,6 +1,8 @@
 // One block, four families: a config's choices, the shapes on every arrow, and all parameters counted by part.
 // Traits: family, d_model, n_layers, n_heads, n_kv_heads, ff_ratio, vocab_size, tied; presets and choices are Python's.
 
+import { html, set, choose, watch, slider, menu, checkbox, speaker } from "./kit.js";
+
 const SIZES = ["d_model", "n_layers", "n_heads", "n_kv_heads", "ff_ratio", "vocab_size", "tied"];
 const CHOICES = [ // what the configs differ in, and how to say it
   ["model", "stacks", { Transformer: "encoder and decoder", GPT: "decoder", BERT: "encoder" }],

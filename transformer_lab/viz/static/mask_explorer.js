@@ -1,6 +1,8 @@
 // A mask as a table: choose its kind, T, S and the padding, then a key; the outputs that change with it light up.
 // Traits: T, S, kind, n_padded, side, changed_key.
 
+import { html, svg, set, keepKeys, choose, watch, slider, menu, button, speaker } from "./kit.js";
+
 const KINDS = [
   ["none", "none"],
   ["causal", "causal, last query meets last key"],
@@ -67,7 +69,11 @@ function render({ model, el }) {
   function draw() {
     const { T, S, kind, side, padded, key, mask } = state();
     const usesPadding = kind.endsWith("padding");
-    kinds.draw(kind), queries.draw(T), keys.draw(S), padding.draw(padded), sides.draw(side);
+    kinds.draw(kind);
+    queries.draw(T);
+    keys.draw(S);
+    padding.draw(padded);
+    sides.draw(side);
     for (const control of [padding, sides]) control.input.parentElement.classList.toggle("idle", !usesPadding);
 
     const right = LEFT + S * CELL + GAP, height = TOP + T * CELL + 8;

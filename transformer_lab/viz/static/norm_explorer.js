@@ -1,6 +1,8 @@
 // A cube of numbers: change one input, see which outputs move when the mean and the spread are taken over these axes.
 // Traits: cube (samples, positions, features), over, cell, value.
 
+import { html, svg, set, signed, keepKeys, choose, watch, slider, menu, button, speaker } from "./kit.js";
+
 const START = { over: "batch", cell: [1, 2, 1], value: 3 };
 const AXES = { features: [2], time: [1], batch: [0], "batch and time": [0, 1], "time and features": [1, 2] };
 const CALLED = {

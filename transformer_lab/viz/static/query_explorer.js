@@ -1,6 +1,8 @@
 // One query among five keys: drag the query, see the weights, see the output move inside the hull of the values.
 // Traits: key_points and value_points (five each), reach, query, temperature.
 
+import { html, svg, set, signed, keepKeys, choose, watch, slider, button, speaker } from "./kit.js";
+
 const START = { query: [1.2, -0.8], temperature: 1 };
 const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00"];
 const SIZE = 260; // side of the square drawings, in their own units

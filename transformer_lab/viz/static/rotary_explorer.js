@@ -1,5 +1,7 @@
 // Rotary positions as dials. Traits: q, k (d_head each), theta, last, query_position, key_position, lock_offset.
 
+import { html, svg, set, signed, choose, watch, slider, checkbox, button, speaker } from "./kit.js";
+
 const START = { query_position: 9, key_position: 3, lock_offset: false };
 const DIAL = 100; // side of a dial's drawing, in its own units
 const PLOT = { width: 640, height: 196, left: 50, right: 12, top: 10, bottom: 50 };

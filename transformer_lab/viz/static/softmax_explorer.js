@@ -1,6 +1,8 @@
 // Five scores: their softmax, the cross-entropy of one target, and the gradient p - y.
 // Traits: scores (five), shift (added to all), temperature, target (0 to 4).
 
+import { html, signed, choose, watch, slider, menu, button, speaker } from "./kit.js";
+
 const START = { scores: [2, 1, 0.5, -1, 0], shift: 0, temperature: 1, target: 1 };
 const NAMES = ["a", "b", "c", "d", "e"];
 const ENOUGH = 0.1; // nats: the loss that is asked for

@@ -1,6 +1,8 @@
 // A numbered tensor (1, T, D) and where two ways to cut it into heads put each number.
 // Traits: n_positions (T), n_heads (H), d_head, chosen (the number that is followed).
 
+import { html, svg, set, keepKeys, choose, watch, slider, button, speaker } from "./kit.js";
+
 const START = { n_positions: 4, n_heads: 3, d_head: 2, chosen: 8 };
 const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7"];
 const CELL = 26, GAP = 14, LEFT = 34, TOP = 22; // in drawing units

@@ -1,12 +1,12 @@
-// Helpers that stand in front of every explorer's module (explorer.py joins the two): elements, controls, events.
+// What all widgets are built from: elements, labelled controls, and the traits that Python and the browser share.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-function html(parent, tag, attributes = {}, text = "") {
+export function html(parent, tag, attributes = {}, text = "") {
   return add(parent, document.createElement(tag), attributes, text);
 }
 
-function svg(parent, tag, attributes = {}, text = "") {
+export function svg(parent, tag, attributes = {}, text = "") {
   return add(parent, document.createElementNS(SVG, tag), attributes, text);
 }
 
@@ -17,29 +17,29 @@ function add(parent, node, attributes, text) {
   return node;
 }
 
-function set(node, attributes) {
+export function set(node, attributes) {
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
 }
 
-function signed(number, digits = 0) {
+export function signed(number, digits = 0) {
   return (Number(number.toFixed(digits)) + 0).toFixed(digits).replace("-", "−"); // and no minus before zero
 }
 
 // JupyterLab leaves all keys to this control: its own single keys (b: new cell) and arrows are not meant here.
-function keepKeys(control) {
+export function keepKeys(control) {
   control.setAttribute("data-lm-suppress-shortcuts", "true");
   control.addEventListener("keydown", (event) => event.stopPropagation());
   return control;
 }
 
 // Set traits, in every view and in Python.
-function choose(model, changes) {
+export function choose(model, changes) {
   for (const [name, value] of Object.entries(changes)) model.set(name, value);
   model.save_changes();
 }
 
 // Draw now and whenever one of these traits changes; gives what ends it, for render to return.
-function watch(model, names, draw) {
+export function watch(model, names, draw) {
   for (const name of names) model.on(`change:${name}`, draw);
   draw();
   return () => names.forEach((name) => model.off(`change:${name}`, draw));
@@ -55,7 +55,7 @@ function labelled(parent, text, control) {
 }
 
 // A labelled slider with its value beside it. draw(value) shows a value; change(value) is called when the reader moves it.
-function slider(parent, text, { min, max, step = 1 }, change, write = String) {
+export function slider(parent, text, { min, max, step = 1 }, change, write = String) {
   const input = document.createElement("input");
   set(input, { type: "range", min, max, step });
   const shown = html(labelled(parent, text, input), "output", { for: input.id });
@@ -71,7 +71,7 @@ function slider(parent, text, { min, max, step = 1 }, change, write = String) {
 }
 
 // A labelled choice among names. options: [[value, name], ...] or [name, ...].
-function menu(parent, text, options, change) {
+export function menu(parent, text, options, change) {
   const input = document.createElement("select");
   for (const option of options) {
     const [value, name] = Array.isArray(option) ? option : [option, option];
@@ -82,7 +82,7 @@ function menu(parent, text, options, change) {
   return { input, draw: (value) => (input.value = value) };
 }
 
-function checkbox(parent, text, change) {
+export function checkbox(parent, text, change) {
   const input = document.createElement("input");
   set(input, { type: "checkbox" });
   labelled(parent, text, input);
@@ -90,14 +90,14 @@ function checkbox(parent, text, change) {
   return { input, draw: (value) => (input.checked = value) };
 }
 
-function button(parent, text, press) {
+export function button(parent, text, press) {
   const made = keepKeys(html(parent, "button", { type: "button" }, text));
   made.addEventListener("click", press);
   return made;
 }
 
 // Says a text aloud once the reader pauses, so that dragging does not speak at every step.
-function speaker(parent) {
+export function speaker(parent) {
   const spoken = html(parent, "div", { class: "spoken", "aria-live": "polite" });
   let timer = null;
   return (text) => {

@@ -25,15 +25,21 @@ def test_there_are_widgets():
 @pytest.mark.parametrize("name", WIDGETS)
 def test_a_joined_module_needs_no_other_and_gives_one_thing(name):
     joined = module(name)
-    assert not re.search(r"^import\b|\bimport\(", joined, re.M)
+    assert not re.search(r"^import\b|\bimport\(|^ *//", joined, re.M)
     assert re.findall(r"^export .*$", joined, re.M) == ["export default { render };"]
     assert not re.search(r"@import|url\(", sheet(name))
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_no_text_goes_over_a_line(name):
+    """Lines that begin like a comment are left out: none may be in the middle of a text."""
+    assert not [line for line in SCRIPTS[name].splitlines() if line.count("`") % 2 or "/*" in line]
 
 
 @pytest.mark.parametrize("name", WIDGETS)
 def test_no_two_files_of_a_module_use_one_name(name):
     names = names_of(module(name))
-    assert "render" in names
+    assert "html" in names and "render" in names
     assert len(names) == len(set(names)), sorted(n for n in set(names) if names.count(n) > 1)
 
 

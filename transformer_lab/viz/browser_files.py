@@ -1,8 +1,8 @@
 """What the browser gets of a widget: the files of static/, joined into one ES module and one sheet.
 
 A file names what it needs: `import { html } from "./kit.js";`, and in a sheet `@import "./kit.css";`. Here the text of
-that other file takes the line's place, so that neither a notebook nor a saved page loads anything. The files of a
-module share one scope: no two of them may use one name at its top.
+that other file takes the line's place, so that neither a notebook nor a saved page loads anything; comments stay behind.
+The files of a module share one scope: no two of them may use one name at its top.
 """
 
 import re
@@ -13,6 +13,7 @@ IMPORT = {
     "js": re.compile(r'^import \{[^}]*\} from "\./(\w+)\.js";\n', re.MULTILINE),
     "css": re.compile(r'^@import "\./(\w+)\.css";\n', re.MULTILINE),
 }
+COMMENT = {"js": re.compile(r"^ *//.*\n", re.MULTILINE), "css": re.compile(r"/\*.*?\*/\n?", re.DOTALL)}
 EXPORT = re.compile(r"^export (?!default )", re.MULTILINE)
 
 
@@ -35,7 +36,7 @@ def _joined(name: str, kind: str) -> str:
         for other in IMPORT[kind].findall(text):
             if other not in texts:
                 add(other)
-        texts[name] = IMPORT[kind].sub("", text)
+        texts[name] = COMMENT[kind].sub("", IMPORT[kind].sub("", text)).strip() + "\n"
 
     add(name)
-    return "\n".join(texts.values())
+    return "".join(texts.values())

@@ -1,84 +1,88 @@
-// AttentionView's second part: the same weights as arcs, from the queries on the left to the keys on the right.
+// AttentionView's arcs: the map's weights again, from the queries on the left to the keys on the right.
 
-import { element, svg } from "./attention_colours.js";
+import { html, svg } from "./kit.js";
 
 const ARC_ROW = 19, ARC_GAP = 190, MOST_ARCS = 2000, MOST_ARC_TOKENS = 160;
 
-// shown: what the map shows too: {queries, keys, row(query), T, S, scale, label(text)}. point and choose are the map's.
-export function makeArcs(point, choose) {
-  const root = element("div", "arcs"), scroller = element("div", "arcs-scroller");
-  const note = element("div", "soft");
-  root.append(element("div", "soft", "queries, left, read keys, right: a line as wide as its weight"), scroller, note);
+export function arcs(parent, state) {
+  const root = html(parent, "div", { class: "arcs" });
   root.hidden = true;
-  let shown, lines, names;
+  html(root, "div", { class: "soft" }, "queries, left, read keys, right: a line as wide as its weight");
+  const scroller = html(root, "div", { class: "arcs-scroller" }), note = html(root, "div", { class: "soft" });
+  let drawing; // {lines, names}, or null where there are too many tokens
 
-  function build(now) {
-    shown = now;
-    const { T, S, queries, keys, label } = shown;
+  state.on("shown", () => {
+    const longest = Math.max(state.T, state.S), tooMany = longest > MOST_ARC_TOKENS;
     scroller.replaceChildren();
-    note.textContent = "";
-    if (Math.max(T, S) > MOST_ARC_TOKENS) {
-      note.textContent = `${Math.max(T, S)} tokens: too many for arcs (at most ${MOST_ARC_TOKENS}); the map shows all.`;
-      lines = names = null;
-      return;
-    }
-    const height = ARC_ROW * Math.max(T, S);
-    const picture = svg("svg", { width: ARC_GAP, height, viewBox: `0 0 ${ARC_GAP} ${height}`, "aria-hidden": "true" });
-    lines = svg("g", {});
-    picture.append(lines);
-    names = { query: queries.map((text, i) => name(label(text), i, "query")), key: keys.map((text, i) => name(label(text), i, "key")) };
-    const columns = ["query", "key"].map((axis) => {
-      const column = element("div", `arc-names ${axis}`);
-      column.append(...names[axis]);
-      return column;
-    });
-    scroller.append(columns[0], picture, columns[1]);
-  }
+    note.textContent = tooMany
+      ? `${longest} tokens: too many for arcs (at most ${MOST_ARC_TOKENS}); the map shows all.` : "";
+    drawing = tooMany ? null : arcDrawing(scroller, state);
+  });
+  state.on("hot", () => {
+    root.hidden = !state.withArcs;
+    if (state.withArcs && drawing && state.isHere) drawArcs(drawing, state);
+  });
+}
 
-  function name(text, i, axis) {
-    const made = element("div", "arc-name", text);
-    made.title = text.slice(0, 200);
-    const at = (query, key) => (axis === "query" ? { query: i, key } : { query, key: i });
-    made.addEventListener("pointerenter", () => point(at(0, 0), axis));
-    made.addEventListener("pointerleave", () => point(null, axis));
-    made.addEventListener("click", () => choose(at(strongest(i, axis), strongest(i, axis))));
+function arcDrawing(parent, state) {
+  const height = Math.max(state.T, state.S) * ARC_ROW;
+  const queries = arcNames(parent, "query", state);
+  const picture = svg(parent, "svg", {
+    width: ARC_GAP, height, viewBox: `0 0 ${ARC_GAP} ${height}`, "aria-hidden": "true",
+  });
+  return { lines: svg(picture, "g"), names: { query: queries, key: arcNames(parent, "key", state) } };
+}
+
+// A column of tokens; axis: "query" or "key".
+function arcNames(parent, axis, state) {
+  const column = html(parent, "div", { class: `arc-names ${axis}` });
+  const cell = (i, other) => (axis === "query" ? { query: i, key: other } : { query: other, key: i });
+  return (axis === "query" ? state.queries : state.keys).map((text, i) => {
+    const name = state.label(text);
+    const made = html(column, "div", { class: "arc-name", title: name.slice(0, 200) }, name);
+    made.addEventListener("pointerenter", () => state.point(cell(i, 0), axis));
+    made.addEventListener("pointerleave", () => state.point(null));
+    made.addEventListener("click", () => state.choose(cell(i, strongest(i, axis, state))));
     return made;
-  }
+  });
+}
 
-  // The key that query i reads most, or the query that reads key i most.
-  function strongest(i, axis) {
-    const { T, row } = shown;
-    const weights = axis === "query" ? row(i) : Array.from({ length: T }, (_, query) => row(query)[i]);
-    let best = 0;
-    weights.forEach((weight, other) => { if (Math.abs(weight) > Math.abs(weights[best])) best = other; });
-    return best;
-  }
+// The key that query i reads most, or the query that reads key i most.
+function strongest(i, axis, state) {
+  const weights = axis === "query" ? state.row(i) : Array.from({ length: state.T }, (_, query) => state.row(query)[i]);
+  let best = 0;
+  weights.forEach((weight, other) => {
+    if (Math.abs(weight) > Math.abs(weights[best])) best = other;
+  });
+  return best;
+}
 
-  // focus: {query} or {key}, whose lines stand out, or null; cell: {query, key}, the one line that is chosen.
-  function draw(focus, cell) {
-    if (!lines) return;
-    const { T, row, scale } = shown, most = Math.max(Math.abs(scale.low), scale.high);
-    const all = [];
-    for (let query = 0; query < T; query++) {
-      if (focus?.query !== undefined && focus.query !== query) continue;
-      row(query).forEach((weight, key) => {
-        if (Math.abs(weight) > 0.01 * most && (focus?.key === undefined || focus.key === key)) all.push({ query, key, weight });
-      });
-    }
-    all.sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight)).splice(MOST_ARCS);
-    const y = (i) => (i + 0.5) * ARC_ROW;
-    lines.replaceChildren(...all.map(({ query, key, weight }) => {
-      const share = Math.abs(weight) / most, isChosen = cell && cell.query === query && cell.key === key;
-      const line = svg("path", {
-        d: `M0,${y(query)}C${ARC_GAP / 2},${y(query)} ${ARC_GAP / 2},${y(key)} ${ARC_GAP},${y(key)}`,
-        "stroke-width": (1 + 6 * share).toFixed(2), "stroke-opacity": (0.12 + 0.88 * share).toFixed(3),
-        class: isChosen ? "arc chosen" : scale.low < 0 && weight < 0 ? "arc less" : "arc",
-      });
-      return line;
-    }));
-    names.query.forEach((one, i) => one.classList.toggle("hot", focus?.query === i || cell?.query === i));
-    names.key.forEach((one, i) => one.classList.toggle("hot", focus?.key === i || cell?.key === i));
-  }
+function drawArcs({ lines, names }, state) {
+  const { cell, scale } = state, most = Math.max(Math.abs(scale.low), scale.high);
+  lines.replaceChildren();
+  for (const arc of strongestArcs(state, 0.01 * most)) drawArc(lines, arc, most, state);
+  names.query.forEach((one, i) => one.classList.toggle("hot", cell?.query === i));
+  names.key.forEach((one, i) => one.classList.toggle("hot", cell?.key === i));
+}
 
-  return { root, build, draw };
+// {query, key, weight} of the lines that are drawn, the strongest first: of a cell's query or key alone, if there is one.
+function strongestArcs(state, least) {
+  const { T, cell, byKey } = state, found = [];
+  for (let query = 0; query < T; query++) {
+    if (cell && !byKey && cell.query !== query) continue;
+    state.row(query).forEach((weight, key) => {
+      if (Math.abs(weight) > least && (!cell || !byKey || cell.key === key)) found.push({ query, key, weight });
+    });
+  }
+  return found.sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight)).slice(0, MOST_ARCS);
+}
+
+function drawArc(parent, { query, key, weight }, most, { cell, scale }) {
+  const share = Math.abs(weight) / most, y = (i) => (i + 0.5) * ARC_ROW;
+  const isChosen = cell?.query === query && cell?.key === key, isLess = scale.low < 0 && weight < 0;
+  svg(parent, "path", {
+    d: `M0,${y(query)}C${ARC_GAP / 2},${y(query)} ${ARC_GAP / 2},${y(key)} ${ARC_GAP},${y(key)}`,
+    "stroke-width": (1 + 6 * share).toFixed(2), "stroke-opacity": (0.12 + 0.88 * share).toFixed(3),
+    class: isChosen ? "arc chosen" : isLess ? "arc less" : "arc",
+  });
 }

@@ -1,4 +1,4 @@
-// AttentionView's first part: colours, 16-bit numbers, and which letters this browser can draw.
+// AttentionView's colours: the palettes, and a picture of numbers with a pixel for each.
 
 // matplotlib's viridis and cividis (public domain) at 33 even steps; colours between them are mixed.
 export const PALETTES = {
@@ -27,74 +27,16 @@ function colourOf(value, scale) {
   return scale.colours[Math.max(0, Math.min(255, at))];
 }
 
-// 16-bit floats, none infinite: 1 bit sign, 5 bits exponent, 10 bits fraction. All 65,536 are decoded once.
-let decoded = null;
-export function decodeHalves(view) {
-  decoded ??= Float32Array.from({ length: 65536 }, (_, bits) => {
-    const exponent = (bits >> 10) & 31, fraction = bits & 1023;
-    const size = exponent ? 2 ** (exponent - 25) * (1024 + fraction) : 2 ** -24 * fraction;
-    return bits >> 15 ? -size : size;
-  });
-  const values = new Float32Array(view.byteLength / 2);
-  for (let i = 0; i < values.length; i++) values[i] = decoded[view.getUint16(2 * i, true)];
-  return values;
-}
-
-export function decodeFloats(view) {
-  return Float32Array.from({ length: view.byteLength / 4 }, (_, i) => view.getFloat32(4 * i, true));
-}
-
-// Whether some font here has every character: one that none has looks like the last character of Unicode, which
-// is nobody's. Each answer is kept.
-const seen = new Map();
-export function canDraw(text) {
-  return [...text.slice(0, 60)].every((char) => {
-    if (!seen.has(char)) seen.set(char, char < "\u0370" || pixels(char) !== pixels("\u{10FFFD}"));
-    return seen.get(char);
-  });
-}
-function pixels(char) {
-  const canvas = Object.assign(document.createElement("canvas"), { width: 24, height: 24 });
-  const pen = canvas.getContext("2d");
-  pen.font = "16px system-ui, sans-serif";
-  pen.fillText(char, 2, 18);
-  return String(pen.getImageData(0, 0, 24, 24).data);
-}
-
-export function element(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text; // never innerHTML: tokens are data
-  return made;
-}
-
-export function svg(tag, attributes) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-}
-
 // One pixel for each block of `step` x `step` numbers: the largest of them, so that no spike is lost. Weights that are
 // exactly 0 stay transparent: the hatching behind them shows.
 export function paint(canvas, values, n_rows, n_columns, scale, step = 1) {
   const height = Math.ceil(n_rows / step), width = Math.ceil(n_columns / step);
-  canvas.width = width;
-  canvas.height = height;
-  let largest = values;
-  if (step > 1) {
-    largest = new Float32Array(width * height);
-    for (let row = 0, i = 0; row < n_rows; row++) {
-      const start = Math.floor(row / step) * width;
-      for (let column = 0; column < n_columns; column++, i++) {
-        const pixel = start + Math.floor(column / step);
-        if (Math.abs(values[i]) > Math.abs(largest[pixel])) largest[pixel] = values[i];
-      }
-    }
-  }
-  const image = new ImageData(width, height), data = image.data;
+  Object.assign(canvas, { width, height });
+  const image = new ImageData(width, height), { data } = image;
+  const shown = step > 1 ? largestOfBlocks(values, n_rows, n_columns, step) : values;
   for (let pixel = 0, i = 0; pixel < width * height; pixel++, i += 4) {
-    if (largest[pixel] === 0 && scale.low === 0) continue;
-    const colour = colourOf(largest[pixel], scale);
+    if (shown[pixel] === 0 && scale.low === 0) continue;
+    const colour = colourOf(shown[pixel], scale);
     data[i] = colour[0];
     data[i + 1] = colour[1];
     data[i + 2] = colour[2];
@@ -107,35 +49,14 @@ export function paint(canvas, values, n_rows, n_columns, scale, step = 1) {
   canvas.getContext("bitmaprenderer").transferFromImageBitmap(drawn.transferToImageBitmap());
 }
 
-export const few = (weight) => (weight === 0 ? "0 (masked)" : weight < 0.0005 ? "less than 0.001" : weight.toFixed(3));
-export const many = (weight) => (weight === 0 ? "0 (masked)" : weight < 0.00001 ? weight.toExponential(3) : weight.toFixed(6));
-export const difference = (digits) => (value) => `${value < 0 ? "\u2212" : value > 0 ? "+" : ""}${Math.abs(value).toFixed(digits)}`;
-// A number that JSON cannot hold comes as null, and beside it what it is: {loss: null, loss_is: "infinite"}.
-export const digits = (given, name, n = 3) => (given[name] === null ? given[`${name}_is`] : given[name].toFixed(n));
-export const clip = (value, top) => Math.max(0, Math.min(top, value));
-
-export function labelled(text, control) {
-  const label = element("label", "control");
-  control.setAttribute("aria-label", text); // the label's own text would hold every option's
-  label.append(element("span", "", text), control);
-  return label;
-}
-
-export function menuOf(text, options, change) {
-  const select = element("select");
-  select.append(...options.map((option) => Object.assign(element("option", "", option), { value: option })));
-  select.addEventListener("change", () => change(select.value));
-  return labelled(text, select);
-}
-
-export function checkboxOf(text, change) {
-  const box = Object.assign(element("input"), { type: "checkbox" });
-  box.addEventListener("change", () => change(box.checked));
-  return labelled(text, box);
-}
-
-export function buttonOf(text, press) {
-  const button = Object.assign(element("button", "", text), { type: "button" });
-  button.addEventListener("click", press);
-  return button;
+function largestOfBlocks(values, n_rows, n_columns, step) {
+  const width = Math.ceil(n_columns / step), largest = new Float32Array(width * Math.ceil(n_rows / step));
+  for (let row = 0, i = 0; row < n_rows; row++) {
+    const start = Math.floor(row / step) * width;
+    for (let column = 0; column < n_columns; column++, i++) {
+      const pixel = start + Math.floor(column / step);
+      if (Math.abs(values[i]) > Math.abs(largest[pixel])) largest[pixel] = values[i];
+    }
+  }
+  return largest;
 }

@@ -2,7 +2,7 @@
 // Traits: widths, heads, lengths, vocabularies (what the controls offer); d_model, d_ff_ratio, T, n_layers, n_heads,
 // gated, vocab_size.
 
-import { html, svg, set, choose, watch, slider, menu, checkbox, button, speaker } from "./kit.js";
+import { html, svg, set, stage, panel, choose, watch, slider, menu, checkbox, button, speaker } from "./kit.js";
 
 const PARTS = ["projections", "scores and mix", "feed-forward", "embedding and logits"];
 const DASHES = ["2 4", "", "9 4", "9 3 2 3"];
@@ -43,7 +43,7 @@ function chooser(parent, text, values, change, write = plain) {
     draw(value) {
       const i = nearest(values, value);
       made.draw(i);
-      if (values[i] !== value) made.input.nextSibling.textContent = write(value); // set in Python, between two steps
+      if (values[i] !== value) made.shown.textContent = write(value); // set in Python, between two steps
     },
   };
 }
@@ -106,7 +106,7 @@ function chart(parent, lengths) {
 }
 
 function render({ model, el }) {
-  const root = html(el, "div", { class: "tl-explorer tl-cost" });
+  const root = stage(el, "tl-explorer tl-cost");
   const controls = html(root, "div", { class: "controls" });
   const change = (name) => (value) => choose(model, { [name]: value });
   const thirds = Array.from({ length: 22 }, (_, i) => (i + 3) / 3); // 1 to 8
@@ -123,8 +123,7 @@ function render({ model, el }) {
   button(controls, "reset", () => choose(model, START));
 
   const panels = html(root, "div", { class: "panels" });
-  const left = html(panels, "section");
-  html(html(left, "h4", {}, "Where they are"), "small", {}, "one pass over T tokens; 2 FLOPs for a multiply and an add");
+  const left = panel(panels, "Where they are", "one pass over T tokens; 2 FLOPs for a multiply and an add");
   const bars = { parameters: stackedBar(left, "parameters"), flops: stackedBar(left, "FLOPs") };
   const table = html(left, "table");
   const head = html(html(table, "thead"), "tr");
@@ -136,8 +135,7 @@ function render({ model, el }) {
     name.append(part);
     return ["parameters", "share", "flops", "share"].map((kind) => html(row, "td", { class: kind }));
   });
-  const right = html(panels, "section");
-  html(html(right, "h4", {}, "Share of the FLOPs over T"), "small", {}, "the upright line is your T");
+  const right = panel(panels, "Share of the FLOPs over T", "the upright line is your T");
   const draw_chart = chart(right, model.get("lengths"));
   const readOut = html(root, "div", { class: "read-out" });
   const say = speaker(root);

@@ -1,7 +1,7 @@
 // Signal and gradient through a deep stack, on logarithmic axes.
 // Traits: depth, skip, branch, norm.
 
-import { html, svg, set, choose, watch, slider, menu, button, speaker } from "./kit.js";
+import { html, svg, set, stage, panel, choose, watch, slider, menu, button, speaker } from "./kit.js";
 
 const START = { depth: 32, skip: 1, branch: 0.5, norm: "none" };
 const NORMS = [["none", "none"], ["pre", "pre-norm: skip·x + branch·F(norm(x))"], ["post", "post-norm: norm(skip·x + branch·F(x))"]];
@@ -51,9 +51,7 @@ function share(value) {
 
 // A chart of one line over the layers. `mark` is a level to draw across it.
 function chart(parent, title, formula, kind, mark) {
-  const section = html(parent, "section");
-  const heading = html(section, "h4", {}, title);
-  html(heading, "small", {}, formula);
+  const section = panel(parent, title, formula);
   const root = svg(section, "svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", class: kind });
   const grid = svg(root, "g");
   const level = mark && svg(root, "line", { class: "level", x1: FRAME.left, x2: WIDE - FRAME.right });
@@ -94,7 +92,7 @@ function chart(parent, title, formula, kind, mark) {
 }
 
 function render({ model, el }) {
-  const root = html(el, "div", { class: "tl-explorer tl-depth" });
+  const root = stage(el, "tl-explorer tl-depth");
   const controls = html(root, "div", { class: "controls" });
   const digits = (value) => value.toFixed(2);
   const sliders = {

@@ -1,7 +1,7 @@
 // One block, four families: a config's choices, the shapes on every arrow, and all parameters counted by part.
 // Traits: family, d_model, n_layers, n_heads, n_kv_heads, ff_ratio, vocab_size, tied; presets and choices are Python's.
 
-import { html, set, choose, watch, slider, menu, checkbox, speaker } from "./kit.js";
+import { html, set, stage, panel, choose, watch, slider, menu, checkbox, speaker } from "./kit.js";
 
 const SIZES = ["d_model", "n_layers", "n_heads", "n_kv_heads", "ff_ratio", "vocab_size", "tied"];
 const CHOICES = [ // what the configs differ in, and how to say it
@@ -51,7 +51,7 @@ function grouped(n) {
 
 function render({ model, el }) {
   const presets = model.get("presets"), choices = model.get("choices");
-  const root = html(el, "div", { class: "tl-explorer tl-family" });
+  const root = stage(el, "tl-explorer tl-family");
   const controls = html(root, "div", { class: "controls" });
   const families = menu(controls, "family", Object.keys(presets), (family) => {
     const p = presets[family];
@@ -72,7 +72,7 @@ function render({ model, el }) {
   const tied = checkbox(controls, "output tied to the embedding", (value) => choose(model, { tied: value }));
 
   const panels = html(root, "div", { class: "panels" });
-  const first = section(panels, "1 What the config says", "bold: not as in GPT-2");
+  const first = panel(panels, "1 What the config says", "bold: not as in GPT-2");
   const table = html(html(first, "table"), "tbody");
   const cells = CHOICES.map(([, name]) => {
     const row = html(table, "tr");
@@ -81,10 +81,10 @@ function render({ model, el }) {
   });
   html(first, "h4", { class: "weights" }, "Its weights, for each block");
   const matrices = html(html(first, "table"), "tbody");
-  const second = section(panels, "2 One block, with shapes", "");
+  const second = panel(panels, "2 One block, with shapes", "");
   const shapesOf = second.querySelector("small");
   const drawing = html(second, "div", { class: "block" });
-  const third = section(panels, "3 Parameters", "each part, all layers together");
+  const third = panel(panels, "3 Parameters", "each part, all layers together");
   const list = html(html(third, "table", { class: "bars" }), "tbody");
   const bars = choices.parts.map((name, i) => {
     const row = html(list, "tr");
@@ -206,12 +206,6 @@ function render({ model, el }) {
   }
 
   return watch(model, ["family", ...SIZES], draw);
-}
-
-function section(parent, title, about) {
-  const made = html(parent, "section");
-  html(html(made, "h4", {}, title), "small", {}, about);
-  return made;
 }
 
 export default { render };

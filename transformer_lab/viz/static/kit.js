@@ -21,15 +21,25 @@ export function set(node, attributes) {
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
 }
 
-export function signed(number, digits = 0) {
-  return (Number(number.toFixed(digits)) + 0).toFixed(digits).replace("-", "−"); // and no minus before zero
+// The element that a widget stands in. JupyterLab's own single keys (b: new cell, d d: delete this one) and arrows are not
+// meant while the focus is in here; what is held with Ctrl, Cmd or Alt still is.
+export function stage(el, name) {
+  const root = html(el, "div", { class: `tl-widget ${name}` });
+  root.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+  });
+  return root;
 }
 
-// JupyterLab leaves all keys to this control: its own single keys (b: new cell) and arrows are not meant here.
-export function keepKeys(control) {
-  control.setAttribute("data-lm-suppress-shortcuts", "true");
-  control.addEventListener("keydown", (event) => event.stopPropagation());
-  return control;
+// A section with a heading, and below it in small letters what it is about.
+export function panel(parent, title, about, attributes = {}) {
+  const section = html(parent, "section", attributes);
+  html(html(section, "h4", {}, title), "small", {}, about);
+  return section;
+}
+
+export function signed(number, digits = 0) {
+  return (Number(number.toFixed(digits)) + 0).toFixed(digits).replace("-", "−"); // and no minus before zero
 }
 
 // Set traits, in every view and in Python.
@@ -38,19 +48,39 @@ export function choose(model, changes) {
   model.save_changes();
 }
 
+// Call listeners at the model's events, [[event, listener], ...]; gives what ends that.
+export function listen(model, events) {
+  for (const [event, listener] of events) model.on(event, listener);
+  return () => events.forEach(([event, listener]) => model.off(event, listener));
+}
+
 // Draw now and whenever one of these traits changes; gives what ends it, for render to return.
 export function watch(model, names, draw) {
-  for (const name of names) model.on(`change:${name}`, draw);
+  const end = listen(model, names.map((name) => [`change:${name}`, draw]));
   draw();
-  return () => names.forEach((name) => model.off(`change:${name}`, draw));
+  return end;
+}
+
+// run, but once for all calls of one moment, when that is over: one update changes several traits.
+export function once(run) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    queueMicrotask(() => {
+      waiting = false;
+      run();
+    });
+  };
 }
 
 let count = 0;
-function labelled(parent, text, control) {
+// A control behind its name, in a box of their own.
+export function labelled(parent, text, control) {
   const box = html(parent, "div", { class: "control" });
-  control.id = `tl-explorer-${Date.now().toString(36)}-${count++}`; // unique, also beside another explorer's
+  control.id = `tl-${Date.now().toString(36)}-${count++}`; // unique, also beside another widget's
   html(box, "label", { for: control.id }, text);
-  box.append(keepKeys(control));
+  box.append(control);
   return box;
 }
 
@@ -58,10 +88,10 @@ function labelled(parent, text, control) {
 export function slider(parent, text, { min, max, step = 1 }, change, write = String) {
   const input = document.createElement("input");
   set(input, { type: "range", min, max, step });
-  const shown = html(labelled(parent, text, input), "output", { for: input.id });
+  const box = labelled(parent, text, input), shown = html(box, "output", { for: input.id });
   input.addEventListener("input", () => change(Number(input.value)));
   return {
-    input,
+    input, box, shown,
     draw(value) {
       input.value = value;
       shown.textContent = write(value);
@@ -77,21 +107,21 @@ export function menu(parent, text, options, change) {
     const [value, name] = Array.isArray(option) ? option : [option, option];
     html(input, "option", { value }, name);
   }
-  labelled(parent, text, input);
+  const box = labelled(parent, text, input);
   input.addEventListener("change", () => change(input.value));
-  return { input, draw: (value) => (input.value = value) };
+  return { input, box, draw: (value) => (input.value = value) };
 }
 
 export function checkbox(parent, text, change) {
   const input = document.createElement("input");
   set(input, { type: "checkbox" });
-  labelled(parent, text, input);
+  const box = labelled(parent, text, input);
   input.addEventListener("change", () => change(input.checked));
-  return { input, draw: (value) => (input.checked = value) };
+  return { input, box, draw: (value) => (input.checked = value) };
 }
 
-export function button(parent, text, press) {
-  const made = keepKeys(html(parent, "button", { type: "button" }, text));
+export function button(parent, text, press, attributes = {}) {
+  const made = html(parent, "button", { type: "button", ...attributes }, text);
   made.addEventListener("click", press);
   return made;
 }

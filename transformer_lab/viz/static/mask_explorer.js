@@ -1,7 +1,7 @@
 // A mask as a table: choose its kind, T, S and the padding, then a key; the outputs that change with it light up.
 // Traits: T, S, kind, n_padded, side, changed_key.
 
-import { html, svg, set, keepKeys, choose, watch, slider, menu, button, speaker } from "./kit.js";
+import { html, svg, set, stage, panel, choose, watch, slider, menu, button, speaker } from "./kit.js";
 
 const KINDS = [
   ["none", "none"],
@@ -26,7 +26,7 @@ function listed(rows, one, none) {
 }
 
 function render({ model, el }) {
-  const root = html(el, "div", { class: "tl-explorer tl-mask" });
+  const root = stage(el, "tl-explorer tl-mask");
   const controls = html(root, "div", { class: "controls" });
   const kinds = menu(controls, "mask", KINDS, (kind) => choose(model, { kind }));
   const queries = slider(controls, "queries T", { min: 1, max: LARGEST }, (T) => choose(model, { T }));
@@ -35,15 +35,13 @@ function render({ model, el }) {
   const sides = menu(controls, "padding on the", ["right", "left"], (side) => choose(model, { side }));
   button(controls, "reset", () => choose(model, START));
 
-  const section = html(root, "section");
-  html(html(section, "h4", {}, "Queries in rows, keys in columns"), "small", {},
+  const section = panel(root, "Queries in rows, keys in columns",
     "Click a column to change that key and its value, or focus it and use the arrow keys.");
   const drawing = svg(section, "svg", { role: "group", "aria-label": "the mask and the outputs" });
   const table = svg(drawing, "g");
   const handle = svg(drawing, "g", { class: "handle", tabindex: 0, role: "slider", "aria-label": "changed key" });
   const frame = svg(handle, "rect", { class: "frame", rx: 6 });
   const head = svg(handle, "text", { class: "head" });
-  keepKeys(handle);
 
   const readOut = html(root, "div", { class: "read-out" });
   const lines = ["changes", "empty", "differ"].map((name) => html(readOut, "div", { class: name }));
@@ -74,7 +72,7 @@ function render({ model, el }) {
     keys.draw(S);
     padding.draw(padded);
     sides.draw(side);
-    for (const control of [padding, sides]) control.input.parentElement.classList.toggle("idle", !usesPadding);
+    for (const control of [padding, sides]) control.box.classList.toggle("idle", !usesPadding);
 
     const right = LEFT + S * CELL + GAP, height = TOP + T * CELL + 8;
     set(drawing, { viewBox: `0 0 ${LEFT + LARGEST * CELL + GAP + OUTPUT} ${height}` });

@@ -1,7 +1,7 @@
 // A cube of numbers: change one input, see which outputs move when the mean and the spread are taken over these axes.
 // Traits: cube (samples, positions, features), over, cell, value.
 
-import { html, svg, set, signed, keepKeys, choose, watch, slider, menu, button, speaker } from "./kit.js";
+import { html, svg, set, signed, stage, panel, choose, watch, slider, menu, button, speaker } from "./kit.js";
 
 const START = { over: "batch", cell: [1, 2, 1], value: 3 };
 const AXES = { features: [2], time: [1], batch: [0], "batch and time": [0, 1], "time and features": [1, 2] };
@@ -45,7 +45,7 @@ function render({ model, el }) {
   const numberOf = ([b, t, d]) => cube[b][t][d];
   const at = ([b, t, d]) => [40 + d * WIDE, GAP + b * (T * HIGH + GAP) + t * HIGH];
 
-  const root = html(el, "div", { class: "tl-explorer tl-norm" });
+  const root = stage(el, "tl-explorer tl-norm");
   const controls = html(root, "div", { class: "controls" });
   const axes = menu(controls, "averaged over", Object.keys(AXES), (over) => choose(model, { over }));
   const called = html(controls, "span", { class: "called" });
@@ -56,8 +56,7 @@ function render({ model, el }) {
 
   // One square a number, the samples below one another. Gives [shape, text] of each.
   function drawing(title, formula, label) {
-    const section = html(panels, "section");
-    html(html(section, "h4", {}, title), "small", {}, formula);
+    const section = panel(panels, title, formula);
     const [width, height] = [40 + D * WIDE + 2, B * (T * HIGH + GAP) + 4];
     const picture = svg(section, "svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": label });
     for (let b = 0; b < B; b++) {
@@ -80,8 +79,7 @@ function render({ model, el }) {
     "aria-valuemax": places.length - 1, "aria-roledescription": "cell of the cube" });
   left.picture.classList.add("field");
 
-  const third = html(panels, "section", { class: "facts" });
-  html(html(third, "h4", {}, "3 What moved"), "small", {}, "against the output before the change");
+  const third = panel(panels, "3 What moved", "against the output before the change", { class: "facts" });
   const table = html(third, "table");
   const body = html(table, "tbody");
   const facts = ["in the same position", "at other positions of the sample", "in other samples", "of all"].map((name) => {
@@ -176,7 +174,6 @@ function render({ model, el }) {
     const row = Math.min(B * T - 1, Math.max(0, b * T + t + by)); // down from a sample's last row: into the next
     select([Math.floor(row / T), row % T, d]);
   });
-  keepKeys(left.picture);
   return watch(model, ["over", "cell", "value"], draw);
 }
 

@@ -1,7 +1,7 @@
 // One query among five keys: drag the query, see the weights, see the output move inside the hull of the values.
 // Traits: key_points and value_points (five each), reach, query, temperature.
 
-import { html, svg, set, signed, keepKeys, choose, watch, slider, button, speaker } from "./kit.js";
+import { html, svg, set, signed, stage, panel, choose, watch, slider, button, speaker } from "./kit.js";
 
 const START = { query: [1.2, -0.8], temperature: 1 };
 const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00"];
@@ -18,13 +18,6 @@ function attendTo(query, keys, values, temperature) {
   const weights = powers.map((power) => power / sum);
   const output = [0, 1].map((axis) => weights.reduce((total, weight, i) => total + weight * values[i][axis], 0));
   return { scores, weights, output };
-}
-
-function panel(parent, title, formula) {
-  const section = html(parent, "section");
-  const heading = html(section, "h4", {}, title);
-  html(heading, "small", {}, formula);
-  return section;
 }
 
 // A square drawing of the plane from -reach to reach, with its grid; `at` turns a point into drawing units.
@@ -75,7 +68,7 @@ function render({ model, el }) {
   const midpoint = [0, 1].map((axis) => (values[0][axis] + values[1][axis]) / 2);
   const near = 0.01 * Math.hypot(values[0][0] - values[1][0], values[0][1] - values[1][1]);
 
-  const root = html(el, "div", { class: "tl-explorer tl-query" });
+  const root = stage(el, "tl-explorer tl-query");
   const panels = html(root, "div", { class: "panels" });
 
   // 1: keys and the query
@@ -214,7 +207,6 @@ function render({ model, el }) {
     const step = event.shiftKey ? 10 * STEP : STEP;
     moveTo(model.get("query").map((x, axis) => x + step * move[axis]));
   });
-  keepKeys(handle);
   return watch(model, ["query", "temperature"], draw);
 }
 

@@ -1,6 +1,6 @@
 // Rotary positions as dials. Traits: q, k (d_head each), theta, last, query_position, key_position, lock_offset.
 
-import { html, svg, set, signed, choose, watch, slider, checkbox, button, speaker } from "./kit.js";
+import { html, svg, set, signed, stage, choose, watch, slider, checkbox, button, speaker } from "./kit.js";
 
 const START = { query_position: 9, key_position: 3, lock_offset: false };
 const DIAL = 100; // side of a dial's drawing, in its own units
@@ -37,7 +37,7 @@ function render({ model, el }) {
   const half = q.length / 2, root2 = Math.sqrt(q.length);
   const longest = Math.max(...[q, k].flatMap((x) => x.slice(0, half).map((a, i) => Math.hypot(a, x[i + half])))) || 1;
 
-  const root = html(el, "div", { class: "tl-explorer tl-rotary" });
+  const root = stage(el, "tl-explorer tl-rotary");
   const legend = html(root, "div", { class: "legend" });
   html(legend, "span", { class: "query" }, "━▶ q");
   html(legend, "span", { class: "key" }, "━▶ k");

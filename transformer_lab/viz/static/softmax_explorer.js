@@ -1,7 +1,7 @@
 // Five scores: their softmax, the cross-entropy of one target, and the gradient p - y.
 // Traits: scores (five), shift (added to all), temperature, target (0 to 4).
 
-import { html, signed, choose, watch, slider, menu, button, speaker } from "./kit.js";
+import { html, signed, stage, panel, choose, watch, slider, menu, button, speaker } from "./kit.js";
 
 const START = { scores: [2, 1, 0.5, -1, 0], shift: 0, temperature: 1, target: 1 };
 const NAMES = ["a", "b", "c", "d", "e"];
@@ -18,12 +18,6 @@ function softmaxAndLoss(scores, target, temperature) {
   return { probabilities, loss: Math.log(total) - lowered[target], gradient };
 }
 
-function panel(parent, title, formula) {
-  const section = html(parent, "section");
-  html(html(section, "h4", {}, title), "small", {}, formula);
-  return section;
-}
-
 // Five named rows with a bar and a number each; signed bars begin in the middle.
 function bars(parent, isSigned) {
   return NAMES.map((name) => {
@@ -36,7 +30,7 @@ function bars(parent, isSigned) {
 }
 
 function render({ model, el }) {
-  const root = html(el, "div", { class: "tl-explorer tl-softmax" });
+  const root = stage(el, "tl-explorer tl-softmax");
   const panels = html(root, "div", { class: "panels" });
 
   const left = panel(panels, "1 Scores", "any numbers");

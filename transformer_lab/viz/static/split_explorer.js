@@ -1,7 +1,7 @@
 // A numbered tensor (1, T, D) and where two ways to cut it into heads put each number.
 // Traits: n_positions (T), n_heads (H), d_head, chosen (the number that is followed).
 
-import { html, svg, set, keepKeys, choose, watch, slider, button, speaker } from "./kit.js";
+import { html, svg, set, stage, panel, choose, watch, slider, button, speaker } from "./kit.js";
 
 const START = { n_positions: 4, n_heads: 3, d_head: 2, chosen: 8 };
 const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7"];
@@ -40,17 +40,16 @@ function numbersOf(count, keep) {
 }
 
 function render({ model, el }) {
-  const root = html(el, "div", { class: "tl-explorer tl-split" });
+  const root = stage(el, "tl-explorer tl-split");
   const panels = html(root, "div", { class: "panels" });
-  const whole = panel("whole", "x of shape (1, T, D)", "row: position; colour: the head to get it");
-  const right = panel("right", "view(1, T, H, d_head).transpose(1, 2)", "every head: its own features of every position");
-  const viewed = panel("viewed", "view(1, H, T, d_head)", "the same shape, and no error");
+  const whole = cells("whole", "x of shape (1, T, D)", "row: position; colour: the head to get it");
+  const right = cells("right", "view(1, T, H, d_head).transpose(1, 2)", "every head: its own features of every position");
+  const viewed = cells("viewed", "view(1, H, T, d_head)", "the same shape, and no error");
 
   // The tensor itself is the control: one number of it is chosen.
   set(whole.root, { tabindex: 0, role: "slider", "aria-label": "number to follow", "aria-valuemin": 0 });
   set(right.root, { role: "img", "aria-label": "view and transpose" });
   set(viewed.root, { role: "img", "aria-label": "view alone" });
-  keepKeys(whole.root);
   whole.root.addEventListener("keydown", (event) => {
     const { D, count } = sizes(model), now = model.get("chosen");
     const next = { ArrowLeft: now - 1, ArrowRight: now + 1, ArrowUp: now - D, ArrowDown: now + D,
@@ -72,10 +71,8 @@ function render({ model, el }) {
   const verdict = html(readOut, "strong", { class: "verdict" });
   const say = speaker(root);
 
-  function panel(name, title, about) {
-    const section = html(panels, "section", { class: name });
-    html(html(section, "h4", {}, title), "small", {}, about);
-    return { root: svg(section, "svg", { class: "cells" }) };
+  function cells(name, title, about) {
+    return { root: svg(panel(panels, title, about, { class: name }), "svg", { class: "cells" }) };
   }
 
   function resize(name, value) {

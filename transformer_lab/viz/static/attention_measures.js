@@ -1,0 +1,31 @@
+// What AttentionView computes from weights: other measures of what a query reads, and how far two attentions are apart.
+
+// What a query reads of each key: the weight times the length of what the key's value would write (|v W_O|).
+// lengths: S for each head of the weights, (T, S) a head.
+export function timesLengths(weights, lengths, T, S) {
+  return Float32Array.from(weights, (weight, i) => weight * lengths[Math.floor(i / (T * S)) * S + (i % S)]);
+}
+
+// What is left where the first key is left out: the other weights of a row, made to add up to 1 again. Many heads with
+// nothing to do look at the first token, and hide what little they do beside it.
+export function withoutFirstKey(weights, S) {
+  const rest = Float32Array.from(weights);
+  for (let start = 0; start < rest.length; start += S) {
+    const row = rest.subarray(start, start + S);
+    row[0] = 0;
+    const total = row.reduce((a, b) => a + b, 0);
+    if (total > 0) row.forEach((weight, key) => (row[key] = weight / total));
+  }
+  return rest;
+}
+
+// Half the sum of a row's absolute differences, mean of the rows: 0 where two attentions are the same, 1 where no key
+// gets weight in both (the total variation distance).
+export function distance(differences, rows) {
+  return differences.reduce((total, one) => total + Math.abs(one), 0) / 2 / rows;
+}
+
+// The largest number in size; 1 where all are 0.
+export function largestOf(numbers) {
+  return numbers.reduce((most, number) => Math.max(most, Math.abs(number)), 0) || 1;
+}

@@ -1,8 +1,8 @@
 """What the browser gets of a widget: the files of static/, joined into one ES module and one sheet.
 
 A file names what it needs: `import { html } from "./kit.js";`, and in a sheet `@import "./kit.css";`. Here the text of
-that other file takes the line's place, so that neither a notebook nor a saved page loads anything; comments stay behind.
-The files of a module share one scope: no two of them may use one name at its top.
+that other file takes the line's place, so that neither a notebook nor a saved page loads anything. Comments stay
+behind. The files of a module share one scope: no two of them may use one name at its top.
 """
 
 import re

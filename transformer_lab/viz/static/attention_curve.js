@@ -1,4 +1,4 @@
-// The loss over the steps of training as a line, with a mark at the step that is shown; a click goes to the nearest step.
+// The loss over the steps of training, with a mark at the step that is shown; a click goes to the nearest step.
 
 import { set, svg } from "./kit.js";
 

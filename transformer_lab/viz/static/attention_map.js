@@ -20,7 +20,8 @@ export function attentionMap(parent, state) {
   const canvas = html(field, "canvas"), marks = marksOn(field, state);
 
   state.on("shown", () => {
-    const { T, S } = state, [queries, keys] = [state.queries, state.keys].map((texts) => texts.map((text) => state.label(text)));
+    const { T, S } = state;
+    const [queries, keys] = [state.queries, state.keys].map((texts) => texts.map((text) => state.label(text)));
     const cell = Math.max(8, Math.min(30, Math.floor(600 / Math.max(T, S))));
     const layout = labelLayout(queries, keys, cell), { left, top, right } = layout;
     scroller.style.gridTemplateColumns = `${left}px ${S * cell + right}px`;

@@ -26,7 +26,8 @@ export function readout(parent, state) {
     html(root, "strong", {}, written(state, cell, exact));
     html(root, "br");
     html(root, "span", { class: "soft" }, about(state, cell, exact));
-    if (!exact && isPlain(state) && state.model.send) timer = setTimeout(() => state.model.send(question(state, cell)), PAUSE);
+    const isAsked = !exact && isPlain(state) && state.model.send;
+    if (isAsked) timer = setTimeout(() => state.model.send(question(state, cell)), PAUSE);
   }
 
   state.on("hot", draw);
@@ -90,5 +91,6 @@ function aboutScore({ signed, part, selection }, row, key, exact) {
   if (part.unscored.includes(selection.layer)) return " \u00b7 no score: no softmax made these weights";
   if (exact && exact.score !== null && exact.score !== undefined) return ` \u00b7 score ${difference(3)(exact.score)}`;
   const below = Math.log(row.reduce((a, b) => Math.max(a, b), 0) / row[key]);
-  return below < 0.005 ? " \u00b7 the largest score of this query" : ` \u00b7 score ${below.toFixed(2)} below this query's largest`;
+  if (below < 0.005) return " \u00b7 the largest score of this query";
+  return ` \u00b7 score ${below.toFixed(2)} below this query's largest`;
 }

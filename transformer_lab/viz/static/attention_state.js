@@ -6,7 +6,7 @@
 //   head       and the weights of that head are here
 //   hot        another cell is under the pointer or the keyboard
 //   answer     the kernel has given a weight as it is
-// Beside them: text (what LiveAttention reads), off (what is switched off), file (one to download), end (the view is gone).
+// Beside them: text (what LiveAttention reads), off (what is switched off), file (to download), end (the view is gone).
 
 import { PALETTES, SIGNED_COLOURS } from "./attention_colours.js";
 import { canDraw } from "./attention_letters.js";

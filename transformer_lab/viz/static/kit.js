@@ -21,8 +21,8 @@ export function set(node, attributes) {
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
 }
 
-// The element that a widget stands in. JupyterLab's own single keys (b: new cell, d d: delete this one) and arrows are not
-// meant while the focus is in here; what is held with Ctrl, Cmd or Alt still is.
+// The element that a widget stands in. JupyterLab's own single keys (b: new cell, d d: delete this one) and arrows are
+// not meant while the focus is in here; what is held with Ctrl, Cmd or Alt still is.
 export function stage(el, name) {
   const root = html(el, "div", { class: `tl-widget ${name}` });
   root.addEventListener("keydown", (event) => {
@@ -84,7 +84,7 @@ export function labelled(parent, text, control) {
   return box;
 }
 
-// A labelled slider with its value beside it. draw(value) shows a value; change(value) is called when the reader moves it.
+// A labelled slider with its value beside it. draw(value) shows a value; change(value) is called when a reader moves it.
 export function slider(parent, text, { min, max, step = 1 }, change, write = String) {
   const input = document.createElement("input");
   set(input, { type: "range", min, max, step });

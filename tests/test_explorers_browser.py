@@ -95,3 +95,15 @@ def test_no_explorer_changes_how_anything_else_looks():
         css = re.sub(r"@[^{]+\{((?:[^{}]|\{[^{}]*\})*)\}", r"\1", css)  # what stands inside @media
         for rule in re.findall(r"([^{}]+)\{", css):
             assert all(".tl-" in selector for selector in re.split(r",(?![^(]*\))", rule)), rule
+
+
+LOOKS = """() => [...document.querySelectorAll(".tl-explorer, .tl-explorer *")].map((e) => {
+  const { x, y, width, height } = e.getBoundingClientRect(), style = getComputedStyle(e);
+  return [x, y, width, height, style.color, style.font, style.padding, style.textAlign, style.backgroundColor].join();
+})"""
+
+
+def test_the_sheets_of_other_explorers_behind_its_own_change_nothing(explorer):
+    before = explorer.evaluate(LOOKS)
+    explorer.add_style_tag(content="\n".join(kind._css for kind in KINDS))
+    assert explorer.evaluate(LOOKS) == before

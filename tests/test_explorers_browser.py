@@ -97,6 +97,31 @@ def test_no_explorer_changes_how_anything_else_looks():
             assert all(".tl-" in selector for selector in re.split(r",(?![^(]*\))", rule)), rule
 
 
+RENDERED_AND_REMOVED = """async () => {
+  const saved = JSON.parse(document.getElementById("saved").textContent), { state } = saved, listeners = [];
+  for (const [name, text] of Object.entries(saved.bytes))
+    state[name] = new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+  const is = (event, listener) => (one) => one[0] === event && one[1] === listener;
+  const model = {
+    get: (name) => state[name], set() {}, save_changes() {},
+    on: (event, listener) => listeners.push([event, listener]),
+    off: (event, listener) => listeners.splice(listeners.findIndex(is(event, listener)), 1),
+  };
+  const widget = await import(URL.createObjectURL(new Blob([saved.module], { type: "text/javascript" })));
+  const end = await widget.default.render({ model, el: document.createElement("div") }), before = listeners.length;
+  end();
+  return [before, listeners.length];
+}"""
+
+
+@pytest.mark.parametrize("kind", [*KINDS, viz.AttentionView], ids=lambda kind: kind.__name__)
+def test_a_view_that_is_gone_listens_to_nothing(page, tmp_path, kind):
+    view = kind(np.full((1, 2, 3, 3), 1 / 3), list("abc")) if kind is viz.AttentionView else kind()
+    page.goto(view.save(tmp_path / "view.html").as_uri())
+    before, after = page.evaluate(RENDERED_AND_REMOVED)
+    assert before > 0 and after == 0
+
+
 LOOKS = """() => [...document.querySelectorAll(".tl-explorer, .tl-explorer *")].map((e) => {
   const { x, y, width, height } = e.getBoundingClientRect(), style = getComputedStyle(e);
   return [x, y, width, height, style.color, style.font, style.padding, style.textAlign, style.backgroundColor].join();

@@ -40,7 +40,7 @@ ONE_WIDTH = "CanvasRenderingContext2D.prototype.measureText = (text) => ({ width
 def dates_in_latin():
     shown = AttentionView.from_model(*load("dates"), TEXT)._data
     latin = {}
-    for name, (seen,) in shown.seen.items():
+    for name, (seen,) in shown.records.items():
         tokens = [[romanised(token) for token in side] for side in (seen.query_tokens, seen.key_tokens)]
         latin[name] = seen._replace(query_tokens=tokens[0], key_tokens=tokens[1])
     return AttentionView(latin)

@@ -1,6 +1,7 @@
 """What this machine has, in a few lines."""
 
 import platform
+from textwrap import fill
 
 from .optional import course_packages, installed, own_version
 
@@ -27,15 +28,16 @@ def report() -> str:
 
 
 def packages() -> list[str]:
-    """A line for each package that the course needs, and one on whether all are here."""
-    lines, wrong = [], []
+    """The packages that the course needs, several a line, and whether all are here."""
+    found, wrong = [], []
     for requirement, here in sorted(course_packages(), key=lambda pair: pair[0].name.lower()):
         if here is None:
             wrong.append(f"{requirement.name} is missing")
             continue
-        lines.append(f"{requirement.name} {here}")
+        found.append(f"{requirement.name} {here}")
         if not requirement.specifier.contains(here, prereleases=True):
             wrong.append(f"{requirement.name} {here} is not {requirement.specifier}")
+    lines = [fill(", ".join(found), 100, break_on_hyphens=False)]
     if wrong:
         return [*lines, f"Not as it should be: {'; '.join(wrong)}. Install the course with: pip install -e .[course]"]
     return [*lines, "Everything the course needs is here."]

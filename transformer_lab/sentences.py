@@ -1,24 +1,26 @@
-"""What stands in a sentence about a mistake: the value that came, as its author would write it."""
+"""Text for messages: a value as its author would write it, and a list of words joined with commas."""
 
 from collections.abc import Iterable
 
 
-def said(value, longest: int = 60) -> str:
-    """The value as text, cut where it is long: 0.5 and [1, 2], not numpy's np.float64(0.5) or torch's tensor(...)."""
-    text = repr(plain(value))
+def short_repr(value, longest: int = 60) -> str:
+    """Return a short repr in plain Python values: 0.5 and [1, 2], not np.float64(0.5) or tensor([1, 2])."""
+    text = repr(to_builtin(value))
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def listed(words: Iterable[str], last: str) -> str:
-    """The words as a sentence has them: "dates, numbers and docs", where the last is joined by "and"."""
+def listed(words: Iterable[str], conjunction: str) -> str:
+    """Join words as in a sentence: "dates, numbers and docs" with the conjunction "and"."""
     *before, word = words
-    return f"{', '.join(before)} {last} {word}" if before else word
+    return f"{', '.join(before)} {conjunction} {word}" if before else word
 
 
-def plain(value):
-    """The same in Python's own numbers, lists and strings."""
+def to_builtin(value):
+    """Convert arrays, tensors and numpy scalars, nested ones too, to Python's own numbers and lists."""
     if isinstance(value, dict):
-        return {plain(key): plain(one) for key, one in value.items()}
+        return {to_builtin(key): to_builtin(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(map(plain, value)) if type(value) in (list, tuple) else [plain(one) for one in value]
+        return (
+            type(value)(map(to_builtin, value)) if type(value) in (list, tuple) else [to_builtin(one) for one in value]
+        )
     return value.tolist() if hasattr(value, "tolist") else value

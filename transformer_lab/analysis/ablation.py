@@ -9,7 +9,7 @@ import torch
 from ..attention import explicit_attention, restrict, scaled_dot_product_attention, with_weights
 from ..layers import FeedForward, LayerNorm, Residual, RMSNorm
 from ..positions import NoPositions
-from ..sentences import said
+from ..sentences import short_repr
 from .access import KINDS, attention_modules, patched, uncompiled
 
 
@@ -61,7 +61,7 @@ def ablate_edges(model, edges: list[tuple[int, int, int, int]], kind: str | None
         def attention(q, k, v, mask=None):
             T, S = q.shape[2], k.shape[2]
             if not (0 <= min(queries) <= max(queries) < T and 0 <= min(keys) <= max(keys) < S):
-                raise ValueError(f"An edge to close lies outside the {T} queries and {S} keys: {said(cells)}.")
+                raise ValueError(f"An edge to close lies outside the {T} queries and {S} keys: {short_repr(cells)}.")
             allowed = torch.ones(1, q.shape[1], T, S, dtype=torch.bool, device=q.device)
             allowed[0, heads, queries, keys] = False
             return attend(q, k, v, restrict(mask, allowed))
@@ -78,7 +78,7 @@ def layers_of(model, kind: str | None) -> list:
     if kind is None and len(modules) == 1:
         (kind,) = modules
     if kind not in modules:
-        raise ValueError(f"kind must be one of {', '.join(modules)} for this model; got {said(kind)}.")
+        raise ValueError(f"kind must be one of {', '.join(modules)} for this model; got {short_repr(kind)}.")
     return modules[kind]
 
 
@@ -147,6 +147,6 @@ PARTS = {
 def switch_off(model, part: str):
     """Within the block, the trained model runs without one of its parts (a name in PARTS); raises ValueError."""
     if part not in PARTS:
-        raise ValueError(f"No part called {said(part)}: give one of {', '.join(PARTS)}.")
+        raise ValueError(f"No part called {short_repr(part)}: give one of {', '.join(PARTS)}.")
     with patched(PARTS[part](model)):
         yield model

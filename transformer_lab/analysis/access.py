@@ -10,7 +10,7 @@ import torch
 
 from ..attention import MultiHeadAttention, explicit_attention
 from ..models import BERT, GPT, Transformer, unwrapped
-from ..sentences import said
+from ..sentences import short_repr
 
 KINDS = ("encoder", "decoder", "cross")
 
@@ -67,6 +67,6 @@ def replace_attention(model, attend, kinds=KINDS):
     """Within the block, attentions of these kinds compute attend(q, k, v, mask) -> (output, weights or None)."""
     modules, kinds = attention_modules(model), (kinds,) if isinstance(kinds, str) else tuple(kinds)
     if unknown := set(kinds) - set(KINDS):
-        raise ValueError(f"kinds must be among {', '.join(KINDS)}; got {said(unknown.pop())}.")
+        raise ValueError(f"kinds must be among {', '.join(KINDS)}; got {short_repr(unknown.pop())}.")
     with patched((m, "attend", explicit_attention(attend)) for kind in kinds for m in modules.get(kind, [])):
         yield model

@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..arguments import check_at_least, generator_from, is_whole
-from ..sentences import said
+from ..sentences import short_repr
 
 
 def repeated_tokens(vocab_size: int, period: int, n_rows: int = 8, seed: int = 0) -> Int[Tensor, "B T"]:
@@ -28,11 +28,11 @@ def head_scores(
     shapes = [tuple(getattr(layer, "shape", ())) for layer in attention]
     if not shapes or any(len(shape) != 4 or 0 in shape or shape[2] != shape[3] or shape[2] < 2 for shape in shapes):
         raise ValueError(
-            f"attention must be a list of weights (B, H, T, T), T at least 2; got the shapes {said(shapes)}."
+            f"attention must be a list of weights (B, H, T, T), T at least 2; got the shapes {short_repr(shapes)}."
         )
     T = shapes[0][-1]
     if period is not None and not (is_whole(period) and 1 <= period < T):
-        raise ValueError(f"period must be at least 1 and less than the {T} tokens; got {said(period)}.")
+        raise ValueError(f"period must be at least 1 and less than the {T} tokens; got {short_repr(period)}.")
     weights = torch.stack([layer.mean(dim=0) for layer in attention])  # (L, H, T, T)
     scores = {
         "previous token": weights.diagonal(offset=-1, dim1=-2, dim2=-1).mean(dim=-1),

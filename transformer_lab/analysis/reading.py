@@ -6,7 +6,7 @@ from torch import nn
 
 from ..generation import translate_ids
 from ..models import BERT, GPT, Model, Transformer, evaluating, unwrapped
-from ..sentences import said
+from ..sentences import short_repr
 from .access import KINDS, attention_modules, our_model
 from .attention_record import AttentionRecord
 from .recording import LayerRecord, record_heads
@@ -53,7 +53,7 @@ def translation_attention(model, tokenizer, text: str, kind: str = "cross", max_
     """
     model = our_model(model, Transformer)
     if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {said(kind)}.")
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {short_repr(kind)}.")
     records, _ = read(model, tokenizer, *ids_of(model, tokenizer, text, target, max_new_tokens))
     return picture(records[kind])
 
@@ -152,5 +152,5 @@ def as_text(text, name: str = "text") -> str:
     """The text; ValueError, naming the argument, where it is something else than a string."""
     if not isinstance(text, str):
         advice = " One text at a time." if isinstance(text, (list, tuple)) else ""
-        raise ValueError(f"{name} must be a string; got {said(text)}.{advice}")
+        raise ValueError(f"{name} must be a string; got {short_repr(text)}.{advice}")
     return text

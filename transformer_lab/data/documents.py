@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt64
 
 from ..arguments import is_number, random_from
-from ..sentences import said
+from ..sentences import short_repr
 from .long_text import LongText, watched
 
 SEPARATOR = "\n\n"
@@ -132,4 +132,4 @@ def draw(sizes: Sequence[int], share: float, seed: int) -> list[int]:
 def check_share(share: float) -> None:
     """ValueError unless the share lies between 0 and 1."""
     if not is_number(share) or not 0 < share < 1:
-        raise ValueError(f"share is {said(share)}; wanted a number between 0 and 1.")
+        raise ValueError(f"share is {short_repr(share)}; wanted a number between 0 and 1.")

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from ..arguments import is_whole
-from ..sentences import said
+from ..sentences import short_repr
 
 # Alignments count these tokens: a digit, a Chinese weekday or character, a word, any other visible sign. A space is no
 # token. WordTokenizer cuts at the same places; tests hold the two together.
@@ -32,4 +32,4 @@ def check_choice(name: str, value: str, choices) -> None:
 def check_count(n: int, available: int) -> None:
     """Raises a ValueError where there are no n different pairs."""
     if not is_whole(n) or not 0 <= n <= available:
-        raise ValueError(f"n is {said(n)}; wanted a number of pairs from 0 to {available}.")
+        raise ValueError(f"n is {short_repr(n)}; wanted a number of pairs from 0 to {available}.")

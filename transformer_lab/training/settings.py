@@ -5,7 +5,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from numbers import Real
 
 from ..arguments import check_at_least, check_seed
-from ..sentences import said
+from ..sentences import short_repr
 from .schedules import SCHEDULES
 
 PRECISIONS = ("float32", "bfloat16")
@@ -67,12 +67,12 @@ class Settings:
             check_number(name, getattr(self, name))
         for name in ("lr", "clip"):
             if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be more than 0; got {said(getattr(self, name))}.")
+                raise ValueError(f"{name} must be more than 0; got {short_repr(getattr(self, name))}.")
         if not 0 <= self.weight_decay < math.inf:
-            raise ValueError(f"weight_decay must be at least 0; got {said(self.weight_decay)}.")
+            raise ValueError(f"weight_decay must be at least 0; got {short_repr(self.weight_decay)}.")
         for name in ("label_smoothing", "beta_2"):
             if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 0 and less than 1; got {said(getattr(self, name))}.")
+                raise ValueError(f"{name} must be at least 0 and less than 1; got {short_repr(getattr(self, name))}.")
         for name, value, choices in (
             ("schedule", self.schedule, tuple(SCHEDULES)),
             ("precision", self.precision, (None, *PRECISIONS)),
@@ -118,4 +118,4 @@ class Settings:
 def check_number(name: str, value) -> None:
     """Raise ValueError unless value is a number."""
     if not isinstance(value, Real) or isinstance(value, bool):
-        raise ValueError(f"{name} must be a number; got {said(value)}.")
+        raise ValueError(f"{name} must be a number; got {short_repr(value)}.")

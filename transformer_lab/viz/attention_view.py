@@ -9,7 +9,7 @@ import numpy as np
 import traitlets
 
 from ..analysis.attention_record import AttentionRecord
-from ..sentences import said
+from ..sentences import short_repr
 from . import attention_picture, saved_page
 from .browser_data import BrowserData, by_name
 from .browser_files import module, sheet
@@ -182,14 +182,14 @@ class AttentionView(anywidget.AnyWidget):
     def _check_part(self, proposal) -> str:
         names = [part["name"] for part in self._parts]
         if proposal["value"] not in names:
-            raise ValueError(f"part must be one of {', '.join(names)}; got {said(proposal['value'])}.")
+            raise ValueError(f"part must be one of {', '.join(names)}; got {short_repr(proposal['value'])}.")
         return proposal["value"]
 
     @traitlets.validate("step")
     def _check_step(self, proposal) -> int:
         last = max(0, len(self._steps) - 1)
         if not 0 <= proposal["value"] <= last:
-            raise ValueError(f"step must be a whole number from 0 to {last}; got {said(proposal['value'])}.")
+            raise ValueError(f"step must be a whole number from 0 to {last}; got {short_repr(proposal['value'])}.")
         return proposal["value"]
 
     @traitlets.validate("measure")
@@ -225,10 +225,12 @@ class AttentionView(anywidget.AnyWidget):
             if not free and (
                 isinstance(index, bool) or not isinstance(index, (int, np.integer)) or not 0 <= index < size
             ):
-                raise ValueError(f"selection[{name!r}] must be a whole number from 0 to {size - 1}; got {said(index)}.")
+                raise ValueError(
+                    f"selection[{name!r}] must be a whole number from 0 to {size - 1}; got {short_repr(index)}."
+                )
         if len(wanted) > 4 or (wanted["query"] is None) != (wanted["key"] is None):
             raise ValueError(
-                f"selection must hold layer, head, and query and key together; got {said(proposal['value'])}."
+                f"selection must hold layer, head, and query and key together; got {short_repr(proposal['value'])}."
             )
         return {name: None if index is None else int(index) for name, index in wanted.items()}
 

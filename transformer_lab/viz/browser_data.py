@@ -6,7 +6,7 @@ import numpy as np
 
 from ..analysis.attention_record import AttentionRecord
 from ..analysis.sizes import MOST_WEIGHTS
-from ..sentences import said
+from ..sentences import short_repr
 from .inputs import as_numbers, as_picture, on_the_wire, romanised, visible
 
 ROUNDED = 0.01  # how far 16 bits may move a weight
@@ -78,7 +78,7 @@ def checked(record: AttentionRecord, signed: bool) -> AttentionRecord:
         raise ValueError(f"norms must be lengths, finite and at least 0; got {norms.min():.3g} to {norms.max():.3g}.")
     shared = record.n_kv_heads
     if shared is not None and (shared < 1 or H % shared):
-        raise ValueError(f"n_kv_heads must divide the {H} heads; got {said(shared)}.")
+        raise ValueError(f"n_kv_heads must divide the {H} heads; got {short_repr(shared)}.")
     return AttentionRecord(weights, query_tokens, key_tokens, scores, norms, None if shared == H else shared)
 
 

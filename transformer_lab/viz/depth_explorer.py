@@ -9,7 +9,7 @@ import math
 import numpy as np
 import traitlets
 
-from ..sentences import said
+from ..sentences import short_repr
 from .browser_files import module, sheet
 from .explorer import Explorer
 
@@ -32,7 +32,7 @@ def through_layers(
     if norm not in NORMS:
         raise ValueError(f"norm must be one of {', '.join(NORMS)}; got {norm!r}.")
     if isinstance(depth, bool) or not isinstance(depth, (int, np.integer)) or depth < 1:
-        raise ValueError(f"depth must be a whole number, at least 1; got {said(depth)}.")
+        raise ValueError(f"depth must be a whole number, at least 1; got {short_repr(depth)}.")
     if not (skip >= 0 and branch > 0 and math.isfinite(skip + branch)):
         raise ValueError(f"skip must be at least 0 and branch above 0; got skip={skip}, branch={branch}.")
     variance, squares = [1.0], []  # squares[l]: by what layer l + 1 multiplies the gradient's mean square

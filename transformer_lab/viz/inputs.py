@@ -9,7 +9,7 @@ import numpy as np
 from anyascii import anyascii
 
 from ..analysis.sizes import check_layer
-from ..sentences import said
+from ..sentences import short_repr
 
 # The smallest positive number that 16 bits can hold: a weight that is not zero must never look masked.
 SMALLEST = np.finfo(np.float16).smallest_subnormal
@@ -103,7 +103,9 @@ def one_array(layers) -> np.ndarray:
     """One tensor a layer, (1, H, T, S) as Hugging Face returns them or (H, T, S), as one array (L, H, T, S)."""
     missing = [i for i, layer in enumerate(layers) if not hasattr(layer, "shape")]
     if missing:
-        raise ValueError(f"attention, a list, must hold a tensor for each layer; got {said(layers[missing[0]])} in it.")
+        raise ValueError(
+            f"attention, a list, must hold a tensor for each layer; got {short_repr(layers[missing[0]])} in it."
+        )
     shapes = {tuple(layer.shape) for layer in layers}
     if len(shapes) > 1 or len(layers[0].shape) not in (3, 4):
         raise ValueError(f"attention, a list, must hold tensors (1, H, T, S), all of one shape; got {sorted(shapes)}.")
@@ -127,7 +129,7 @@ def as_tokens(name: str, tokens, n_wanted: int, what: str) -> list[str]:
         )
         advice = " Ids? Give the tokenizer's tokens." if wrong.isdisjoint({str, bytes}) else ""
         advice = ' Bytes? Give token.decode("utf-8", "replace").' if bytes in wrong else advice
-        raise ValueError(f"{name} must be a list of strings; got {said(tokens)}.{advice}")
+        raise ValueError(f"{name} must be a list of strings; got {short_repr(tokens)}.{advice}")
     if len(tokens) != n_wanted:
         raise ValueError(f"{name} must name all {n_wanted} {what}; got {len(tokens)} tokens.")
     # Half a surrogate pair is a string to Python, but no text: nothing can send or draw it.

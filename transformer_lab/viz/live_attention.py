@@ -14,7 +14,7 @@ from ..analysis.ablation import ablate_edges, ablate_heads
 from ..analysis.access import our_model
 from ..analysis.reading import ids_of, read
 from ..models import BERT
-from ..sentences import said
+from ..sentences import short_repr
 from .attention_view import AttentionView
 from .browser_data import BrowserData, by_name
 from .inputs import number, visible
@@ -97,7 +97,7 @@ class WhatIf(LiveAttention):
             inside = kind in sizes and len(place) in (2, 4)
             if not inside or not all(i in range(n) for i, n in zip(place, sizes[kind], strict=False)):
                 raise ValueError(
-                    f"switched_off holds [kind, layer, head] or [kind, layer, head, query, key]; got {said(one)}."
+                    f"switched_off holds [kind, layer, head] or [kind, layer, head, query, key]; got {short_repr(one)}."
                 )
         return [[kind, *map(int, place)] for kind, *place in proposal["value"]]
 

@@ -7,7 +7,7 @@ import numpy as np
 import traitlets
 from matplotlib.patches import Rectangle
 
-from ..sentences import said
+from ..sentences import short_repr
 from .browser_files import module, sheet
 from .explorer import Explorer
 
@@ -55,7 +55,7 @@ class NormExplorer(Explorer):
     def _check_cell(self, proposal):
         cell, shape = list(proposal.value), np.shape(self.cube)
         if len(cell) != 3 or not all(i in range(n) for i, n in zip(cell, shape, strict=True)):
-            raise ValueError(f"cell must be three whole numbers, below {shape}; got {said(cell)}.")
+            raise ValueError(f"cell must be three whole numbers, below {shape}; got {short_repr(cell)}.")
         return [int(i) for i in cell]
 
     @traitlets.validate("value")

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ..sentences import said
+from ..sentences import short_repr
 from .attention_picture import readable
 from .inputs import visible
 
@@ -40,7 +40,7 @@ def use_style() -> None:
 def shares(ax, by_name: dict[str, float], title: str):
     """Horizontal bars of shares between 0 and 1, in per cent, first name on top."""
     if not by_name or not all(0 <= value <= 1 for value in by_name.values()):
-        raise ValueError(f"by_name must hold shares between 0 and 1, one at least; got {said(by_name)}.")
+        raise ValueError(f"by_name must hold shares between 0 and 1, one at least; got {short_repr(by_name)}.")
     values = [100 * value for value in by_name.values()]
     places = range(len(values))
     bars = ax.barh(places, values, color=[COLORS[0]] + [COLORS[1]] * (len(values) - 1), height=0.6)
@@ -62,7 +62,7 @@ def matrix(ax, values, rows=None, columns=None, title: str = "", row_name: str =
     values = np.asarray(values.detach().cpu().float() if hasattr(values, "detach") else values, dtype=np.float64)
     if values.ndim != 2 or not values.size or not np.isfinite(values).all():
         raise ValueError(
-            f"values must be finite numbers of shape (rows, columns); got shape {values.shape}: {said(values)}."
+            f"values must be finite numbers of shape (rows, columns); got shape {values.shape}: {short_repr(values)}."
         )
     top = max(values.max(), 1e-9)
     ax.imshow(values, cmap="viridis", vmin=min(0.0, values.min()), vmax=top)
@@ -82,5 +82,5 @@ def written(names, n: int, what: str = "names") -> list[str]:
     """The names as the fonts here can draw them, with signs for what nobody sees; without names, numbers from 0."""
     names = range(n) if names is None else names
     if isinstance(names, (str, bytes)) or len(names) != n:
-        raise ValueError(f"{what} must be a list of {n} names; got {said(names)}.")
+        raise ValueError(f"{what} must be a list of {n} names; got {short_repr(names)}.")
     return [readable(visible(str(name)) if name != "" else "", longest=40) for name in names]

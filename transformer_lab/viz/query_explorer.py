@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import traitlets
 
-from ..sentences import said
+from ..sentences import short_repr
 from .browser_files import module, sheet
 from .explorer import Explorer
 
@@ -64,7 +64,7 @@ class QueryExplorer(Explorer):
         query = _points("query", proposal.value, (2,))
         if max(map(abs, query)) > self.reach:
             raise ValueError(
-                f"query must lie within -{self.reach:g} and {self.reach:g} on both axes; got {said(query)}."
+                f"query must lie within -{self.reach:g} and {self.reach:g} on both axes; got {short_repr(query)}."
             )
         return query
 
@@ -144,9 +144,9 @@ def _points(name: str, value, shape: tuple) -> list:
     """`value` as nested lists of floats of this shape, or a ValueError that names it."""
     try:
         array = np.asarray(value, dtype=np.float64)
-        came = f"shape {array.shape}: {said(array)}"
+        came = f"shape {array.shape}: {short_repr(array)}"
     except (TypeError, ValueError, OverflowError):  # rows of different lengths, or no numbers at all
-        array, came = np.array(np.nan), said(value)
+        array, came = np.array(np.nan), short_repr(value)
     if array.shape != shape or not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite numbers of shape {shape}; got {came}.")
     return array.tolist()

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import traitlets
 
-from ..sentences import said
+from ..sentences import short_repr
 from .browser_files import module, sheet
 from .explorer import Explorer
 
@@ -27,7 +27,7 @@ def turn_pairs(q, k, query_position: int, key_position: int, theta: float | int 
         raise ValueError(f"q and k must both be (d_head,), d_head even; got {q.shape} and {k.shape}.")
     for name, value in (("q", q), ("k", k)):
         if not np.isfinite(value).all():
-            raise ValueError(f"{name} must be finite numbers; got {said(value)}.")
+            raise ValueError(f"{name} must be finite numbers; got {short_repr(value)}.")
     frequency = frequencies(len(q), theta)
     turned = [_turn(x.reshape(2, -1).T, p * frequency) for x, p in ((q, query_position), (k, key_position))]
     return *turned, float((turned[0] * turned[1]).sum() / math.sqrt(len(q)))

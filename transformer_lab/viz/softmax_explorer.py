@@ -6,7 +6,7 @@
 import numpy as np
 import traitlets
 
-from ..sentences import said
+from ..sentences import short_repr
 from .browser_files import module, sheet
 from .explorer import Explorer
 
@@ -55,7 +55,9 @@ class SoftmaxExplorer(Explorer):
         except (TypeError, ValueError, OverflowError):  # no numbers
             scores = np.array(np.nan)
         if scores.shape != (5,) or not (np.abs(scores) <= HIGHEST).all():
-            raise ValueError(f"scores must be five numbers from {LOWEST:g} to {HIGHEST:g}; got {said(proposal.value)}.")
+            raise ValueError(
+                f"scores must be five numbers from {LOWEST:g} to {HIGHEST:g}; got {short_repr(proposal.value)}."
+            )
         return scores.tolist()
 
     @traitlets.validate("shift", "temperature", "target")

@@ -336,6 +336,7 @@ def test_predictions_are_the_same_one_by_one(make):
     texts = [example.text for example in random.sample(modules.test, 70)]  # more than one batch
     sentences = [s.words for s in random.sample(ner.tests["new templates"], 20)]
     with torch.no_grad():
+        assert modules.predict([]) == ner.predict([]) == []
         assert modules.predict(texts) == [modules.predict([text])[0] for text in texts]
         predicted = ner.predict(sentences)
         assert predicted == [ner.predict([words])[0] for words in sentences]

@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 
+from ..arguments import is_whole
 from ..attention import explicit_attention, restrict, scaled_dot_product_attention, with_weights
 from ..layers import FeedForward, LayerNorm, Residual, RMSNorm
 from ..positions import NoPositions
@@ -21,7 +22,7 @@ def ablate_heads(model, heads: list[tuple[int, int]], kind: str | None = None):
     """
     layers = layers_of(model, kind)
     silent: dict[int, list[int]] = {}
-    for layer, head in heads:
+    for layer, head in whole_numbers("heads", heads, ("layer", "head")):
         check_head(layers, layer, head)
         silent.setdefault(layer, []).append(head)
 
@@ -50,7 +51,7 @@ def ablate_edges(model, edges: list[tuple[int, int, int, int]], kind: str | None
     """
     layers = layers_of(model, kind)
     closed: dict[int, list[tuple[int, int, int]]] = {}
-    for layer, head, query, key in edges:
+    for layer, head, query, key in whole_numbers("edges", edges, ("layer", "head", "query", "key")):
         check_head(layers, layer, head)
         closed.setdefault(layer, []).append((head, query, key))
 
@@ -80,6 +81,15 @@ def layers_of(model, kind: str | None) -> list:
     if kind not in modules:
         raise ValueError(f"kind must be one of {', '.join(modules)} for this model; got {short_repr(kind)}.")
     return modules[kind]
+
+
+def whole_numbers(name: str, rows, columns: tuple[str, ...]) -> list[tuple]:
+    """Return the rows as tuples; raise ValueError for one that is not a whole number for each column."""
+    rows = list(rows)
+    for row in rows:
+        if not (isinstance(row, tuple | list) and len(row) == len(columns) and all(map(is_whole, row))):
+            raise ValueError(f"{name} must be a list of whole numbers ({', '.join(columns)}); got {said(row)} in it.")
+    return [tuple(row) for row in rows]
 
 
 def check_head(layers: list, layer: int, head: int) -> None:

@@ -112,6 +112,8 @@ class Entities(Task):
 
     def predict(self, sentences) -> list[list[str]]:
         """The tags of each sentence (a tuple of words)."""
+        if not sentences:
+            return []
         batch = self.collate([self.encode(words) for words in sentences])
         best = self.model(batch["ids"].to(self.device), batch["mask"].to(self.device)).argmax(dim=-1).cpu()
         first = batch["labels"] != IGNORED

@@ -74,7 +74,9 @@ def test_a_demo_replaces_a_demo_and_no_other_model(at_once, dates_model, tmp_pat
     monkeypatch.setattr(demo, "train_dates", None)  # before the work
     for name, what in {"own": "model.safetensors", "foreign": "config.json", "trained": "model.safetensors"}.items():
         before = {path: path.read_bytes() for path in (tmp_path / name).iterdir() if path.is_file()}
-        with pytest.raises(FileExistsError, match=rf"{name} holds {what}, which the demo would replace: give another"):
+        with pytest.raises(
+            FileExistsError, match=rf"{name} holds {what}, which the demo would overwrite: give another"
+        ):
             demo.run(tmp_path / name)
         assert before == {path: path.read_bytes() for path in (tmp_path / name).iterdir() if path.is_file()}
 

@@ -638,7 +638,7 @@ def test_texts_are_a_list_and_none_are_no_translation():
     assert translate(model, tokenizer, two) == translate(model, tokenizer, list(two))
     with pytest.raises(ValueError, match="^Nothing to translate: a text is empty.$"):
         translate(model, tokenizer, ["May 3, 2021", " "])
-    with pytest.raises(ValueError, match=r"^A text holds '\\udce9', which is no character"):
+    with pytest.raises(ValueError, match=r"^A text holds '\\udce9', which is not a character"):
         translate(model, tokenizer, ["caf\udce9"])
 
 

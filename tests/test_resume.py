@@ -371,7 +371,7 @@ def test_weights_that_are_no_numbers_are_never_saved(tmp_path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.optim.AdamW, "step", too_far)
-        with pytest.raises(ValueError, match=r"^\S+ is no number after step 5: training has diverged\."):
+        with pytest.raises(ValueError, match=r"^\S+ is NaN or infinite after step 5: training has diverged\."):
             run(task, tmp_path)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000003"]
 
@@ -492,7 +492,7 @@ def test_resuming_with_other_contents_is_refused_by_name(tmp_path, name, says):
     with pytest.raises(Stopped):
         run(Kept(at=7, action=stop), tmp_path)
     other = Kept(other={name: "reversed"})
-    refused(other, tmp_path, rf"^{tmp_path} was trained on something else: {says} different now; put the data back")
+    refused(other, tmp_path, rf"^{tmp_path} was trained on something else: {says} different now; restore the data")
     assert other.n_batches == 0
     run(Kept(), tmp_path, resume=True)
 
@@ -525,8 +525,8 @@ def test_what_an_older_version_has_begun_goes_on_with_one_warning(begun):
     assert task.n_batches == 4
     (warning,) = told
     assert str(warning.message) == (
-        f"{begun} was begun with an older version, which kept nothing of its data and put the examples in another "
-        "order: the run goes on, but not to the weights that it would have had there."
+        f"{begun} was begun with an older version, which kept no fingerprint of its data and put the examples in "
+        "another order: the run goes on, but will end with other weights than it would have there."
     )
 
 
@@ -699,7 +699,8 @@ def test_ctrl_c_is_answered_with_a_checkpoint_and_a_sentence(tmp_path):
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 130 and "Traceback" not in errors
-    assert output == f"Interrupted; a checkpoint is in {out / 'checkpoints'}. The same command with --resume goes on.\n"
+    says = f"Interrupted; a checkpoint is in {out / 'checkpoints'}. The same command with --resume continues.\n"
+    assert output == says
     assert 5 <= newest(out) < EVERY and not (out / "model.safetensors").exists()
     finish(start(out, "--resume", steps=EVERY))
     assert [line["step"] for line in lines(out)] == [EVERY] and (out / "model.safetensors").is_file()

@@ -268,11 +268,11 @@ def test_a_run_stays_in_its_folder_whoever_changes_the_working_directory(tmp_pat
 def test_a_model_that_cannot_learn_is_called_so():
     frozen = Rows()
     frozen.model.requires_grad_(False)
-    with pytest.raises(ValueError, match="None of the model's weights may learn"):
+    with pytest.raises(ValueError, match="None of the model's weights requires a gradient"):
         train(frozen, Settings(steps=2, batch_size=16), progress=False)
     with torch.inference_mode():
         made_inside = Rows()
-    with pytest.raises(ValueError, match="made within torch.inference_mode, and cannot learn"):
+    with pytest.raises(ValueError, match="made within torch.inference_mode and cannot be trained"):
         train(made_inside, Settings(steps=2, batch_size=16), progress=False)
 
 

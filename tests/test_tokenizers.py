@@ -134,7 +134,7 @@ def test_half_a_character_is_named(kind):
         lambda: type(tokenizer).train(["deux", "caf\udce9"], **more),
     )
     for call in calls:
-        with pytest.raises(ValueError, match=r"^A text holds '\\udce9', which is no character: 'caf\\udce9'\.$"):
+        with pytest.raises(ValueError, match=r"^A text holds '\\udce9', which is not a character: 'caf\\udce9'\.$"):
             call()
 
 

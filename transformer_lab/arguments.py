@@ -1,4 +1,4 @@
-"""What a caller may give, said once: whole numbers, numbers in a range, texts. Each raises ValueError in a sentence."""
+"""Checks of arguments: whole numbers, numbers in a range, seeds, texts. Each raises ValueError with a sentence."""
 
 import math
 import random
@@ -11,7 +11,7 @@ LARGEST_SEED = 2**32 - 1  # NumPy takes no larger one
 
 
 def is_whole(value) -> bool:
-    """True and False are no numbers here, and 2.0 is no whole one."""
+    """Is value a whole number? True and False do not count as numbers here, nor 2.0 as a whole one."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
@@ -30,21 +30,21 @@ def check_seed(value) -> None:
 
 
 def random_from(seed) -> random.Random:
-    """Random numbers of Python's that start from this seed; ValueError for what is none."""
+    """Python's random numbers from this seed; ValueError if it is not a seed."""
     check_seed(seed)
     return random.Random(int(seed))
 
 
 def generator_from(seed, device="cpu"):
-    """torch's random numbers that start from this seed, on this device; ValueError for what is no seed."""
-    import torch  # here, for what only reads files does without
+    """torch's random numbers from this seed, on this device; ValueError if it is not a seed."""
+    import torch  # only here: much of what uses this module does not need torch
 
     check_seed(seed)
     return torch.Generator(device).manual_seed(int(seed))
 
 
 def is_number(value) -> bool:
-    """NaN and the infinite are none here."""
+    """Is value a number? NaN and infinity do not count as numbers here."""
     if not isinstance(value, Real) or isinstance(value, bool):
         return False
     try:
@@ -61,7 +61,7 @@ def check_between(name: str, value, least, most=math.inf) -> None:
 
 
 def check_texts(name: str, texts) -> None:
-    """Raise ValueError for one text, whose letters could pass for texts, where several are wanted."""
+    """Raise ValueError unless texts can be several texts: one text would pass for a list of its letters."""
     if isinstance(texts, str | bytes):
         raise ValueError(f"{name} must be a list of texts; got one text: {short_repr(texts)}.")
     if not isinstance(texts, Iterable):
@@ -69,12 +69,12 @@ def check_texts(name: str, texts) -> None:
 
 
 def check_text(text) -> None:
-    """Raise ValueError unless this is a text that can be written down: no bytes, no half of a character."""
+    """Raise ValueError unless this is a text that UTF-8 can encode: not bytes, and without halves of characters."""
     if not isinstance(text, str):
         raise ValueError(f"A text must be a str; got {type(text).__name__}.")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        # A surrogate without its other half, or what a terminal makes of a byte that is not UTF-8.
+        # A surrogate without its other half, or what Python makes of a byte from the terminal that is not UTF-8.
         found = text[error.start]
-        raise ValueError(f"A text holds {found!r}, which is no character: {short_repr(text)}.") from None
+        raise ValueError(f"A text holds {found!r}, which is not a character: {short_repr(text)}.") from None

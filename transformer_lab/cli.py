@@ -22,7 +22,7 @@ from .training.settings import Settings
 app = typer.Typer(
     help="transformer_lab: an interactive course on the Transformer.\n\n"
     "DIR is a folder that `train` wrote, or the name of a model: dates, minilm, smollm2, gpt2 ... "
-    "Where a file or folder of yours has the name of a model or task: ./dates is yours, course:dates ours.",
+    "If a file or folder of yours has the name of a model or task, write ./dates for yours and course:dates for ours.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -30,17 +30,17 @@ debugging = False
 
 
 def run() -> None:
-    """The program; --debug may stand anywhere in its arguments."""
+    """Run the program; --debug may stand anywhere among its arguments."""
     speak_any_encoding()
     app(sorted(sys.argv[1:], key=lambda argument: argument != "--debug"), prog_name="transformer-lab")
 
 
 @contextmanager
-def one_sentence():
-    """A user's mistake (a bad name, a folder that cannot be written) is said in a sentence, with exit code 2."""
+def mistakes_in_one_sentence():
+    """Within the block a user's mistake (a wrong name, a read-only folder) ends the program with one sentence."""
     try:
         yield
-    except BrokenPipeError:  # of `... | head -1`: whoever read along has gone; typer ends the program without a word
+    except BrokenPipeError:  # as in `... | head -1`, where the reader has gone: typer ends the program silently
         raise
     except (ValueError, OSError, ModuleNotFoundError, MemoryError, RuntimeError) as error:
         if debugging or not is_for_users(error):
@@ -50,20 +50,21 @@ def one_sentence():
 
 
 def is_for_users(error: Exception) -> bool:
-    """Is there something that a user can do about it? Of torch's own errors only about a lack of memory."""
+    """Can a user do something about it? Of torch's own errors that is true of a lack of memory only."""
     return not isinstance(error, RuntimeError) or "memory" in str(error)
 
 
 def sentence(error: Exception) -> str:
-    """What to tell of an error."""
+    """An error in words for the user."""
     if isinstance(error, MemoryError | RuntimeError):
-        return "There is not enough memory for so much at once: give fewer or shorter texts, or smaller sizes."
+        return "There is not enough memory for this: give fewer or shorter texts, or smaller sizes."
     if isinstance(error, ModuleNotFoundError) and not isinstance(error, MissingPackageError):
         return f"This command needs the package {error.name}: pip install {error.name}"
     return str(error)
 
 
-def tell_version(wanted: bool) -> bool:
+def show_version(wanted: bool) -> bool:
+    """The callback of --version: print it and end the program."""
     if wanted:
         typer.echo(f"transformer-lab {own_version()}")
         raise typer.Exit
@@ -74,18 +75,17 @@ def tell_version(wanted: bool) -> bool:
 def main(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=tell_version, is_eager=True, help="Show this package's version.")
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show this package's version.")
     ] = False,
 ):
     global debugging
     debugging = debug
-    warnings.showwarning = lambda warning, *_: typer.echo(
-        str(warning), err=True
-    )  # the sentence, without a line of code
+    # A warning is its sentence, without the line of code that it came from.
+    warnings.showwarning = lambda warning, *_: typer.echo(str(warning), err=True)
 
 
 Model = Annotated[str, typer.Argument(metavar="DIR", help="A folder that `train` wrote, or a model's name.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps; the best there is, if not given.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps; without it, the fastest that is there.")]
 
 
 def tasks_in_words() -> str:
@@ -94,12 +94,12 @@ def tasks_in_words() -> str:
 
 
 def targets_in_words() -> str:
-    """Which languages there are for which task."""
+    """The languages of each task that has some to choose from."""
     return "; ".join(f"{listed(targets, 'or')} for {name}" for name, targets in with_targets().items())
 
 
 def with_settings(command: Any) -> Callable:
-    """The command, with an option for each field of Settings in place of its **options; None is what is not given."""
+    """The command, with an option for each field of Settings in place of its **options; None if it is not given."""
     suited = {name for task in TASKS.values() for name in task.settings}
     parameters = [one for one in signature(command).parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
     for setting in fields(Settings):
@@ -114,7 +114,7 @@ def with_settings(command: Any) -> Callable:
 
 
 @app.command(
-    help="Train a model. Ctrl-C writes a checkpoint; the same command with --resume goes on from it.\n\n"
+    help="Train a model. Ctrl-C writes a checkpoint; the same command with --resume continues from it.\n\n"
     f"\b\nTASK is one of these, or a file or folder of yours:\n{tasks_in_words()}\n\n"
     "A .tsv, .po or .mo file holds pairs of texts to translate; any other file, or a folder, holds text to continue."
     "\n\nSeveral GPUs or processes: torchrun --nproc-per-node 2 -m transformer_lab train ..."
@@ -125,12 +125,12 @@ def train(
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder for the model, metrics.jsonl and checkpoints/.")],
     target: Annotated[str | None, typer.Option(help=f"Language to translate into: {targets_in_words()}.")] = None,
     preset: Annotated[str, typer.Option(help='Size of the model: "nano" for a CPU, "small" for a GPU ...')] = "nano",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write curves for TensorBoard too.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in --out.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write curves for TensorBoard.")] = False,
     device: Device = None,
     **options,
 ):
-    with one_sentence():
+    with mistakes_in_one_sentence():
         choose(device)
         from .tasks.catalogue import make_task, settings_for
         from .training.loop import train as run_training
@@ -147,16 +147,17 @@ def train(
         chosen = make_task(task, target, preset, settings.seed)
         if chosen.about and is_first:
             typer.echo(chosen.about)
-        # In a file or a pipe the lines that `say` writes are enough.
-        history = run_training(chosen, settings, folder, resume, [say, *listeners], progress=is_watched())
+        # In a file or a pipe the lines of print_evaluation are enough.
+        listeners = [print_evaluation, *listeners]
+        history = run_training(chosen, settings, folder, resume, listeners, progress=is_watched())
         if is_first:
             report(history, folder, settings.steps)
     if history.interrupted:
         raise typer.Exit(130)
 
 
-def say(now) -> None:
-    """A line for each evaluation, above the progress bar."""
+def print_evaluation(now) -> None:
+    """A listener: print a line for each evaluation, above the progress bar."""
     if now.metrics is not None:
         from tqdm.auto import tqdm
 
@@ -165,9 +166,9 @@ def say(now) -> None:
 
 
 def report(history, out: Path, steps: int) -> None:
-    """What a training run has come to."""
+    """Print how a training run ended."""
     if history.interrupted:
-        typer.echo(f"Interrupted; a checkpoint is in {out / 'checkpoints'}. The same command with --resume goes on.")
+        typer.echo(f"Interrupted; a checkpoint is in {out / 'checkpoints'}. The same command with --resume continues.")
         return
     if history.evaluations[-1]["step"] < steps:
         typer.echo(f"Stopped early; the best model is that of step {history.best['step']}.")
@@ -178,30 +179,32 @@ def report(history, out: Path, steps: int) -> None:
 def translate(
     model: Model,
     texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="What to translate.")],
-    beams: Annotated[int, typer.Option(help="Translations kept alive at each step.")] = 1,
+    beams: Annotated[int, typer.Option(help="Beams of the search: translations that are kept at each step.")] = 1,
     device: Device = None,
 ):
-    with one_sentence():
+    with mistakes_in_one_sentence():
         from .generation import translate as run_translation
 
         for line in run_translation(*loaded(model, device, "Transformer"), list(texts), beams=beams):
             typer.echo(line)
 
 
-@app.command(help="Go on with a text, with a decoder.")
+@app.command(help="Continue a text with a decoder.")
 def generate(
     model: Model,
-    prompt: Annotated[str, typer.Argument(help="The text to go on with.")],
+    prompt: Annotated[str, typer.Argument(help="The text to continue.")],
     max_new_tokens: Annotated[
-        int | None, typer.Option(help="How many tokens to write; 100, or what the model's max_len has room for.")
+        int | None, typer.Option(help="Tokens to write; without it, 100, or as many as the model's max_len allows.")
     ] = None,
-    temperature: Annotated[float, typer.Option(help="0 takes the most probable token, 1 draws as the model says.")] = 0,
+    temperature: Annotated[float, typer.Option(help="0: the most probable token; 1: a draw by probability.")] = 0,
     top_k: Annotated[int | None, typer.Option(help="Draw from the k most probable tokens only.")] = None,
-    top_p: Annotated[float | None, typer.Option(help="Draw from the most probable share of tokens only.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Makes the draws repeatable.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Draw from the fewest tokens whose probabilities add up to p.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws, which are then the same each time.")] = None,
     device: Device = None,
 ):
-    with one_sentence():
+    with mistakes_in_one_sentence():
         import torch
 
         from .generation import generate as run_generation
@@ -215,15 +218,16 @@ def generate(
         typer.echo(tokenizer.decode(written[0]))
 
 
-@app.command(help="Measure a trained model again on the examples held out from its task.")
+@app.command(help="Evaluate a trained model on the held-out examples of its task.")
 def evaluate(
     model: Model,
     data: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Its file or folder of texts, where that has been moved.")
+        str | None,
+        typer.Option(metavar="PATH", help="What it was trained on, if that file or folder has been moved."),
     ] = None,
     device: Device = None,
 ):
-    with one_sentence():
+    with mistakes_in_one_sentence():
         from .tasks.catalogue import saved_task
         from .training.loop import evaluate as run_evaluation
 
@@ -244,12 +248,12 @@ def view(
     ],
     device: Device = None,
 ):
-    with one_sentence():
+    with mistakes_in_one_sentence():
         require_packages("The view", "anywidget", "anyascii")
         from .viz import AttentionView, saved_page
         from .viz.attention_view import FORMATS
 
-        target = saved_page.target(out, FORMATS)  # before the work, what would be wrong after it
+        target = saved_page.target(out, FORMATS)  # a path that cannot be written is refused before the work
         path = AttentionView.from_model(*loaded(model, device), text).save(target)
         typer.echo(f"Written: {path}" + (" (open it in a browser)" if path.suffix.lower() == ".html" else ""))
 
@@ -267,30 +271,30 @@ def loaded(name: str, device: str | None, *kinds: str) -> tuple[Any, Any]:
 
 
 def choose(device: str | None) -> None:
-    """What pick_device is to pick."""
+    """Make pick_device choose this device."""
     if device is not None:
         os.environ["TRANSFORMER_LAB_DEVICE"] = device
 
 
 @app.command(
-    help="Train the translator of dates, English -> Chinese; print how good it is; save it with its attention."
+    help="Train a translator of dates, English -> Chinese, print how good it is, and save it with its attention."
 )
 def demo(
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder for the model and its picture.")] = "demo",
     seed: Annotated[int, typer.Option(help="Seed of the weights, the training dates and their order.")] = 0,
 ):
-    with one_sentence():
+    with mistakes_in_one_sentence():
         require_packages("The demo", "babel", "anywidget", "anyascii")
         from .demo import run
 
         run(path_of(out), seed)
 
 
-@app.command(help="Say what this machine has: Python, torch, the device, and whether the course's packages are there.")
+@app.command(help="Show what this machine has: Python, torch, the device, and the packages of the course.")
 def doctor():
     from .doctor import report
 
-    with one_sentence():
+    with mistakes_in_one_sentence():
         typer.echo(report())
 
 
@@ -300,12 +304,12 @@ def doctor():
 def progress():
     from .grading import my_progress
 
-    with one_sentence():
+    with mistakes_in_one_sentence():
         typer.echo(str(my_progress()))
 
 
 @app.command(
-    help="Give a lesson's exercises back unsolved; answers written in them are kept in a backup beside the notebook."
+    help="Restore a lesson's exercises, unsolved; answers written in them are kept in a backup beside the notebook."
 )
 def reset(
     lesson: Annotated[str, typer.Argument(help='Number or name of the lesson: "02" or "02_attention".')],
@@ -313,6 +317,6 @@ def reset(
 ):
     from .exercise_files import reset as restore
 
-    with one_sentence():
+    with mistakes_in_one_sentence():
         path, kept = restore(lesson, path_of(folder))
-    typer.echo(f"{path} is clean again." + (f" Your answers are in {kept}." if kept else ""))
+    typer.echo(f"{path} is as it was at first." + (f" Your answers are in {kept}." if kept else ""))

@@ -30,9 +30,9 @@ def train_dates(seed: int = 0, n_steps: int = 600, progress=True):
 
 
 def run(out: Path, seed: int = 0) -> float:
-    """Train, save and report into the folder out; returns the exact match of the saved model.
+    """Train, save to the folder out and print a report; returns the exact match of the saved model.
 
-    Raises OSError, before the work, where nothing can be written or a model of others would be lost.
+    Raises OSError, before the work, if the folder cannot be written or holds something that would be overwritten.
     """
     with owning(out):
         check_unused(out)
@@ -52,7 +52,7 @@ def run(out: Path, seed: int = 0) -> float:
 
 
 def report(model, tokenizer) -> float:
-    """Print how good the model is on dates that it has not seen; returns its exact match."""
+    """Print how good the model is on held-out dates; returns its exact match."""
     held_out = dates.held_out_pairs()
     score = exact_match(model, tokenizer, held_out)
     print(f"exact match         {score:.1%} of {len(held_out)} held-out dates")
@@ -61,8 +61,8 @@ def report(model, tokenizer) -> float:
 
 
 def check_unused(out: Path) -> None:
-    """FileExistsError if something in the folder would be lost that no demo has written."""
+    """Raise FileExistsError if something in the folder would be overwritten that no demo wrote."""
     there = [name for name in WRITTEN if (out / name).exists()]
-    # All of them, and no training run beside them: that is what a demo left, and may be made again.
+    # All of them, and no training run beside them: a demo wrote them, and another one may overwrite them.
     if there and (len(there) < len(WRITTEN) or (out / "checkpoints").exists()):
-        raise FileExistsError(f"{out} holds {there[0]}, which the demo would replace: give another folder.")
+        raise FileExistsError(f"{out} holds {there[0]}, which the demo would overwrite: give another folder.")

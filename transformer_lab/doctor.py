@@ -7,7 +7,7 @@ from .optional import course_packages, installed, own_version
 
 
 def report() -> str:
-    """Python, torch, the device that will be used, and each package of the course with its version."""
+    """Python, torch, the device that models will be computed on, and each package of the course with its version."""
     import torch
 
     from .device import pick_device
@@ -39,5 +39,5 @@ def packages() -> list[str]:
             wrong.append(f"{requirement.name} {here} is not {requirement.specifier}")
     lines = [fill(", ".join(found), 100, break_on_hyphens=False)]
     if wrong:
-        return [*lines, f"Not as it should be: {'; '.join(wrong)}. Install the course with: pip install -e .[course]"]
+        return [*lines, f"To be mended: {'; '.join(wrong)}. Install the course with: pip install -e .[course]"]
     return [*lines, "Everything the course needs is here."]

@@ -1,4 +1,4 @@
-"""What surrounds a run: the course's variables, each read in one way, and the terminal that it talks to."""
+"""A program's surroundings: the environment variables of the course, read in one place, and the terminal."""
 
 import os
 import sys
@@ -10,28 +10,28 @@ OFF = ("off", "0", "false", "no", "none", "disabled")
 
 
 def is_off(name: str) -> bool:
-    """Does the variable say no, in whatever spelling?"""
+    """Is the variable set to a word for no?"""
     return os.environ.get(name, "").strip().lower() in OFF
 
 
 def folder(name: str) -> Path | None:
-    """The folder that the variable names, or None; `~` is the home folder here too."""
+    """The folder that the variable names, or None if it is not set; `~` is expanded."""
     value = os.environ.get(name, "").strip()
     return path_of(value) if value else None
 
 
 def is_first_process() -> bool:
-    """Is it torchrun's first process, or nobody's? A RANK without torchrun is another launcher's business."""
+    """Is this torchrun's first process, or one that torchrun did not start? Other launchers' RANK does not count."""
     return "LOCAL_RANK" not in os.environ or os.environ.get("RANK", "0") == "0"
 
 
 def speak_any_encoding() -> None:
-    """From now on what the terminal or file cannot show is printed as an escape (\\u5e74), and ends no program."""
+    """From now on print characters that the terminal's or file's encoding lacks as escapes (\\u5e74), not as errors."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def is_watched() -> bool:
-    """Does somebody see a progress bar move? In a file or a pipe each of its steps would be a line."""
+    """Is stderr a terminal, where a progress bar moves? In a file or a pipe each of its steps would be a line."""
     return sys.stderr is not None and sys.stderr.isatty()

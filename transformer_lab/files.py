@@ -1,4 +1,4 @@
-"""Files and folders, on every system: paths as people write them, and files that appear whole or not at all."""
+"""Files and folders, on every system: paths as users write them, and files that are written whole or not at all."""
 
 import codecs
 import json
@@ -14,9 +14,9 @@ from pathlib import Path
 
 
 def path_of(written) -> Path:
-    """The path that somebody wrote, `~` being the home folder; ValueError if it is empty, or no path at all.
+    """The path that a user wrote, with `~` expanded; ValueError if it is empty, or not a path.
 
-    A shell expands `~`; a variable, a notebook or a settings file does not.
+    A shell expands `~` itself; in a variable, a notebook or a settings file nobody does.
     """
     try:
         written = os.fsdecode(written)
@@ -31,12 +31,12 @@ def path_of(written) -> Path:
 
 
 def place_for(path) -> Path:
-    """The path of a file that is to be written; OSError, in a sentence, if it is something else, or in no folder."""
+    """The path of a file to be written; OSError, in a sentence, if it is a folder's or its folder does not exist."""
     path = path_of(path)
-    # os.path's, unlike Path's, take a name that no file could have.
+    # os.path's functions, unlike Path's methods, accept names that no file could have.
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path} is a folder; wanted the name of a file.")
-    if os.path.exists(path) and not os.path.isfile(path):  # /dev/null, which a file would replace for everybody
+    if os.path.exists(path) and not os.path.isfile(path):  # such as /dev/null, which a file would replace for everybody
         raise OSError(f"{path} is a device or a pipe; wanted the name of a file.")
     if not os.path.isdir(path.parent):
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}.")
@@ -45,16 +45,16 @@ def place_for(path) -> Path:
 
 @contextmanager
 def whole_file(path, mode: int | None = None) -> Iterator[Path]:
-    """Within the block, write to the path that it gives; then the file stands at `path`, flushed, or nothing changed.
+    """Gives a path to write to; after the block the file is at `path`, flushed. After an error nothing has changed.
 
-    It may be read and written by those who may read and write the file before it or, without one, by whom the system
-    allows it (umask), unless a mode is given. A link stays one: what it leads to is written. Raises OSError, in a
-    sentence that names `path`, where the file cannot be written.
+    Without a mode the file has the permissions of the one that it replaces or, if there is none, those of a new file
+    (umask). If `path` is a link, the file that it leads to is written. Raises OSError, in a sentence that names `path`,
+    if the file cannot be written.
     """
     path = place_for(path)
     place = Path(os.path.realpath(path))
     try:
-        # Beside it, for a file can only be renamed within one disk; the folder is gone in any case.
+        # Beside it, for a file can only be renamed within one disk; the folder is removed in any case.
         with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=place.parent) as folder:
             unfinished = Path(folder) / place.name
             yield unfinished
@@ -65,13 +65,13 @@ def whole_file(path, mode: int | None = None) -> Iterator[Path]:
             flush(unfinished)
             os.replace(unfinished, place)
     except OSError as error:
-        if error.strerror is None:  # a sentence already, of the block or of another file in it
+        if error.strerror is None:  # it is a sentence already, raised in the block
             raise
         raise type(error)(f"{path} could not be written: {error.strerror}.") from error
 
 
 def write_whole(path, content: str | bytes, mode: int | None = None) -> Path:
-    """Write a text (in UTF-8) or bytes to path, all or nothing; returns the path. Raises OSError, in a sentence."""
+    """Write a text (in UTF-8) or bytes to path, whole or not at all; returns the path. OSError, in a sentence."""
     path = path_of(path)
     with whole_file(path, mode) as unfinished:
         unfinished.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
@@ -79,15 +79,15 @@ def write_whole(path, content: str | bytes, mode: int | None = None) -> Path:
 
 
 def flush(path: Path) -> None:
-    """Wait until the file is on the disk: a power cut after a rename must not leave an empty file."""
-    with path.open("r+b") as file:  # Windows flushes only what may be written
+    """Wait until the file is on the disk: otherwise a power cut after a rename could leave an empty file."""
+    with path.open("r+b") as file:  # Windows flushes only files that are open for writing
         os.fsync(file.fileno())
 
 
 def clear_unfinished(folder: Path, written: Iterable[str]) -> None:
-    """Remove what a process has left that was killed while it wrote something of these names into the folder.
+    """Remove what a process that was killed while writing files of these names has left in the folder.
 
-    Nobody else may be writing it just now.
+    Only the owner of the folder may call this, for it would remove the unfinished files of others too.
     """
     for path in folder.glob(".unfinished-*"):
         if path.is_dir() and names_in(path) <= set(written):
@@ -95,13 +95,13 @@ def clear_unfinished(folder: Path, written: Iterable[str]) -> None:
 
 
 def names_in(folder: Path) -> set[str]:
-    """The names of what is in a folder; of what is none, no names."""
+    """The names of what is in a folder; none if it is not a folder."""
     return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
 def decoded(data: bytes, path) -> str:
-    """A file's bytes as text, line ends as in Unix; ValueError, with path and line, where they are not UTF-8."""
-    # Decoded by hand, so that a wrong byte can be traced to its line.
+    """A file's bytes as text, with Unix line ends; ValueError, with path and line, if they are not UTF-8."""
+    # Decoded here and not by open(), so that a wrong byte can be traced to its line.
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
         return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
@@ -112,7 +112,7 @@ def decoded(data: bytes, path) -> str:
 
 
 def read_json(path) -> dict:
-    """The object in a JSON file; FileNotFoundError, or ValueError where it holds none."""
+    """The object in a JSON file. Raises FileNotFoundError, or ValueError if it does not hold one."""
     path = path_of(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
@@ -121,15 +121,15 @@ def read_json(path) -> dict:
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON: {error}.") from None
     except RecursionError:
-        raise ValueError(f"{path} is not JSON that can be read: it is nested too deeply.") from None
+        raise ValueError(f"{path} cannot be read: its JSON is nested too deeply.") from None
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold a JSON object; it holds a {type(content).__name__}.")
     return content
 
 
 def to_json(value, indent: int | None = None) -> str:
-    """The value as JSON that every reader accepts: NaN and infinity, which JSON does not know, become null."""
-    # NumPy's numbers and torch's have an item(), the same number as Python's.
+    """The value as JSON that every reader accepts: NaN and infinity, which JSON does not have, become null."""
+    # NumPy's and torch's numbers have an item(), the same number as Python's.
     return json.dumps(finite(value), indent=indent, allow_nan=False, default=lambda number: number.item())
 
 

@@ -1,4 +1,4 @@
-"""Packages that only some parts of the course need, and whether they are here: asked before the work, not after it."""
+"""Packages that only some parts of the course need, and whether they are installed: asked before the work begins."""
 
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -16,7 +16,7 @@ def installed(package: str) -> str | None:
 
 
 def own_version() -> str:
-    """This package's version; "unknown" where it is not installed but only found on the path."""
+    """This package's version; "unknown" if it is not installed but only found on the path."""
     return installed("transformer-lab") or "unknown"
 
 
@@ -33,7 +33,7 @@ def require_packages(needed_by: str, *names: str) -> None:
 
 
 def course_packages() -> Iterator[tuple[Requirement, str | None]]:
-    """What the course declares that it needs, and of each package the version that is installed, or None."""
+    """Each requirement that the course declares, and the version of it that is installed, or None."""
     for text in requires("transformer-lab") or ():
         requirement = Requirement(text)
         if requirement.marker is None or requirement.marker.evaluate({"extra": "course"}):

@@ -13,11 +13,11 @@ NOTHING = np.empty((0, 0), dtype=np.int32)
 class Batches:
     """batches(step) -> the indices of that step's examples, in an order drawn anew for each pass over the data.
 
-    Each pass takes every example once, bar those that do not fill a last batch. With lengths, examples of similar
-    length share a batch, so that little of it is padding.
+    Each pass takes every example once, except those that would not fill the last batch. With lengths, examples of
+    similar length share a batch, so that little of it is padding.
     """
 
-    POOL = 50  # batches whose examples are sorted by length together: a batch still differs from pass to pass
+    POOL = 50  # batches whose examples are sorted by length together: few enough that batches differ between passes
 
     def __init__(self, n_examples: int, batch_size: int, seed: int, lengths: Lengths | None = None):
         if n_examples < batch_size:
@@ -33,12 +33,12 @@ class Batches:
     def __call__(self, step: int) -> list[int]:
         pass_number, index = divmod(step, len(self))
         if pass_number != self.pass_number:
-            self.pass_number, self.batches = pass_number, NOTHING  # never two passes in memory
+            self.pass_number, self.batches = pass_number, NOTHING  # so that two passes are never in memory at once
             self.batches = self.shuffled(pass_number)
         return self.batches[index].tolist()
 
     def shuffled(self, pass_number: int) -> np.ndarray:
-        """All batches of one pass, a row each."""
+        """All batches of one pass, one in each row."""
         digest = sha256(f"{self.seed} {pass_number}".encode()).digest()
         rng = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little", signed=True))
         dtype = torch.int32 if self.n_examples < 2**31 else torch.int64
@@ -54,7 +54,7 @@ class Batches:
         """Sort each pool by length, in place."""
         pool = self.POOL * self.batch_size
         whole = len(order) - len(order) % pool
-        # Many at once, for speed, and not all, for memory.
+        # Many pools at once, which is faster, but not all, which would take too much memory.
         pools = np.array_split(order[:whole].reshape(-1, pool), 1 + whole // 2**20)
         for rows in [*pools, order[None, whole:]]:
             by_length = np.argsort(lengths[rows], axis=1, kind="stable")
@@ -62,6 +62,6 @@ class Batches:
 
 
 def narrow(lengths: Lengths) -> np.ndarray:
-    """The lengths in as few bytes as hold them: millions of them are sorted several times as fast."""
+    """The lengths in the smallest integer type that holds them: millions of them are then sorted much faster."""
     lengths = np.asarray(lengths)
     return lengths.astype(np.min_scalar_type(lengths.max()))

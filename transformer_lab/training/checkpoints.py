@@ -1,4 +1,4 @@
-"""A training run on disk: after each checkpoint a run can be killed and goes on as if nothing had happened."""
+"""A training run on disk: a run that is killed continues from its last checkpoint as if nothing had happened."""
 
 import json
 import re
@@ -16,27 +16,27 @@ from torch import nn
 from ..files import clear_unfinished, decoded, flush, names_in, to_json
 from ..pretrained.safetensors_file import current_names, sha256
 
-FORMAT = 3  # to be raised when a checkpoint's files, or the batches of a step, change
-SAME_BATCHES = 2  # the first format whose runs take the batches that this version takes, and keep what their data were
+FORMAT = 3  # to be increased when a checkpoint's files, or the batches of a step, change
+SAME_BATCHES = 2  # the first format with this version's batches and with a fingerprint of the data
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
 
 
 class Checkpoints:
     """The checkpoints in a folder, step-00000100 and so on: the last `keep` of them, and the best.
 
-    The folder has one owner, which the caller sees to. What else is in it is left alone.
+    The caller makes sure that the folder has one owner. Whatever else is in it is left alone.
     """
 
     def __init__(self, folder: Path, keep: int = 2):
         self.folder, self.keep = Path(folder), keep
 
     def saved(self) -> list[Path]:
-        """The checkpoints' folders, newest last; a copy under another name, whoever made it, is none of them."""
+        """The checkpoints' folders, newest last; a copy under another name does not count."""
         steps = [int(path.name[5:]) for path in self.folder.glob("step-*") if re.fullmatch(r"step-\d+", path.name)]
         return [self.path(step) for step in sorted(set(steps)) if names_in(self.path(step)) & set(FILES)]
 
     def save(self, step: int, model: nn.Module, optimizer, state: dict, best_step: int | None = None) -> None:
-        """Write the checkpoint of a step, then remove those no longer kept; OSError with a sentence if it cannot."""
+        """Write the checkpoint of a step, then remove those no longer kept. Raises OSError if it cannot be written."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             clear_unfinished(self.folder, ("checkpoint", "old"))
@@ -52,14 +52,14 @@ class Checkpoints:
                 for path in new.iterdir():
                     flush(path)
                 final = self.path(step)
-                remove(final)  # a broken one: a resumed run has passed it by
+                remove(final)  # a broken one, which the resumed run has skipped
                 new.rename(final)
         except (OSError, SafetensorError) as error:
-            before = " What was saved before is whole; --resume goes on from there." if self.saved() else ""
+            before = " The checkpoints before it are whole; --resume continues from them." if self.saved() else ""
             raise OSError(
                 f"The checkpoint of step {step} could not be written into {self.folder}: {error}.{before}"
             ) from error
-        # Later steps than this one's are broken: a resumed run has passed them by.
+        # Checkpoints of later steps are broken: the resumed run has skipped them.
         saved = self.saved()
         kept = saved[: saved.index(final) + 1][-self.keep :]
         if best_step is not None:
@@ -68,37 +68,37 @@ class Checkpoints:
             if path not in kept:
                 try:
                     remove(path)
-                except OSError as error:  # on Windows another program may look into it; the next checkpoint tries again
+                except OSError as error:  # on Windows, while another program reads it; the next checkpoint tries again
                     warnings.warn(f"{path}, which is no longer kept, could not be removed: {error}.", stacklevel=2)
 
     def others(self) -> list[Path]:
-        """What is in the folder and was not written by a run."""
+        """What is in the folder that no run has written."""
         if not self.folder.is_dir():
             return [self.folder] if self.folder.exists() else []
         return sorted(set(self.folder.glob("[!.]*")) - set(self.saved()))
 
     def check_space(self, model: nn.Module) -> None:
-        """Raise OSError if the disk has no room for the checkpoints that are going to stand in the folder at once."""
-        size = 3 * sum(p.numel() * p.element_size() for p in model.parameters())  # AdamW keeps two numbers a weight
+        """Raise OSError if the disk has no room for all the checkpoints that will be in the folder at once."""
+        size = 3 * sum(p.numel() * p.element_size() for p in model.parameters())  # AdamW has two numbers per weight
         n = max(1, self.keep + 2 - len(self.saved()))  # with the best, and the one that is being written
-        there = next(path for path in (self.folder, *self.folder.absolute().parents) if path.exists())
-        free = shutil.disk_usage(there).free
+        existing = next(path for path in (self.folder, *self.folder.absolute().parents) if path.exists())
+        free = shutil.disk_usage(existing).free
         if free < n * size:
             raise OSError(
                 f"{self.folder} has no room for {n} checkpoints of {size / 1e6:,.1f} MB: {free / 1e6:,.1f} MB are free."
             )
 
     def newest_state(self) -> dict | None:
-        """The state of the newest checkpoint that has one which can be read."""
+        """The state of the newest checkpoint whose state can be read, or None."""
         for folder in reversed(self.saved()):
             with suppress(ValueError):
                 return read_state(folder)
         return None
 
     def restore(self, model: nn.Module, optimizer) -> dict:
-        """Put the newest whole checkpoint into model and optimizer; returns its state.
+        """Load the newest whole checkpoint into model and optimizer; returns its state.
 
-        A checkpoint that is truncated, from another model or from a newer version is passed by with a warning.
+        A checkpoint that is truncated, from another model or from a newer version is skipped with a warning.
         Raises FileNotFoundError if there is no checkpoint, ValueError if none can be used.
         """
         self.check_there()
@@ -116,7 +116,7 @@ class Checkpoints:
             raise FileNotFoundError(f"Nothing to resume: there is no checkpoint in {self.folder}.")
 
     def restore_weights(self, step: int, model: nn.Module) -> None:
-        """Put the weights of one step's checkpoint into model; ValueError if it is broken."""
+        """Load the weights of one step's checkpoint into model; ValueError if it is broken."""
         restore(self.path(step), model)
 
     def path(self, step: int) -> Path:
@@ -125,9 +125,9 @@ class Checkpoints:
 
 
 def restore(folder: Path, model: nn.Module, optimizer=None) -> dict:
-    """Put one checkpoint into model and, where given, its optimizer; returns its state.
+    """Load one checkpoint into model and, if given, its optimizer; returns its state.
 
-    Raises ValueError if it is broken, foreign or too new, with nothing changed.
+    Raises ValueError, and changes nothing, if it is broken, from another model or too new.
     """
     state = read_state(folder)
     weights, moments = read_tensors(folder, "model", state), read_tensors(folder, "optimizer", state)
@@ -139,7 +139,7 @@ def restore(folder: Path, model: nn.Module, optimizer=None) -> dict:
         for name, parameter in model.named_parameters():
             prefix = f"{name}/"
             optimizer.state[parameter] = {
-                # A copy: what safetensors gives may be the file itself, which is to be removed one day.
+                # A copy, for safetensors may return the file itself, mapped into memory, and the file will be removed.
                 key.removeprefix(prefix): tensor.to(parameter.device, copy=True)
                 for key, tensor in moments.items()
                 if key.startswith(prefix)
@@ -148,7 +148,7 @@ def restore(folder: Path, model: nn.Module, optimizer=None) -> dict:
 
 
 def read_state(folder: Path) -> dict:
-    """A checkpoint's state.json; ValueError if it is missing, broken, not ours or newer than this version."""
+    """A checkpoint's state.json; ValueError if it is missing, broken, foreign or newer than this version."""
     path = folder / "state.json"
     try:
         state = json.loads(decoded(path.read_bytes(), path))
@@ -175,7 +175,7 @@ def read_tensors(folder: Path, name: str, state: dict) -> dict[str, torch.Tensor
 
 
 def flat_state(model: nn.Module, optimizer) -> dict[str, torch.Tensor]:
-    """The optimizer's tensors as "parameter/moment": AdamW's two moments and its count of steps."""
+    """The optimizer's tensors, named "parameter/moment": AdamW's two moments and its count of steps."""
     return {
         f"{name}/{key}": tensor
         for name, parameter in model.named_parameters()
@@ -184,8 +184,8 @@ def flat_state(model: nn.Module, optimizer) -> dict[str, torch.Tensor]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a checkpoint, and the folder with it unless somebody has put something else in; OSError."""
-    for name in reversed(FILES):  # its state first: half a checkpoint is to look like none
+    """Remove a checkpoint's files, and its folder unless something else is in it. Raises OSError."""
+    for name in reversed(FILES):  # its state first, so that half a checkpoint does not look like a whole one
         (folder / name).unlink(missing_ok=True)
     if not names_in(folder) and folder.is_dir():
         folder.rmdir()

@@ -1,4 +1,4 @@
-"""Ctrl-C, a closed terminal and a cluster's wish to stop a job, as a flag that the loop looks at between two steps."""
+"""Ctrl-C, a closed terminal or a cluster's signal to stop, as a flag that the training loop reads after each step."""
 
 import signal
 import threading
@@ -11,17 +11,17 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SI
 
 @contextmanager
 def interrupts():
-    """Within the block the first of SIGNALS only sets the flag; one a second later ends the program at once.
+    """Within the block the first of SIGNALS only sets the flag; another one, at least a second later, acts as usual.
 
-    Sooner it would be the same one: torchrun passes a Ctrl-C on to processes that have got it already.
+    One that comes sooner counts as the same: torchrun passes Ctrl-C on to processes that have already received it.
     """
     flag = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # there Python takes no signals
+    if threading.current_thread() is not threading.main_thread():  # only the main thread can handle signals
         yield flag
         return
     first = None
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    if before.get(getattr(signal, "SIGHUP", None)) is signal.SIG_IGN:  # nohup: it is to survive its terminal
+    if before.get(getattr(signal, "SIGHUP", None)) is signal.SIG_IGN:  # nohup: to survive the terminal
         del before[signal.SIGHUP]
 
     def restore():

@@ -104,7 +104,7 @@ def take_steps(
             if saved or stopping:
                 check_weights(task.model, run.step)
                 run.save()
-            # Saved before anybody is told: a listener may raise, a pipe may be closed at its other end.
+            # Saved before the listeners are told: one may raise, and a pipe may be closed at its other end.
             with run.saved_on_error():
                 bar.update()
                 if status is not None and is_main:
@@ -114,14 +114,14 @@ def take_steps(
                 run.interrupt()
                 return
             if evaluated or saved:
-                meter.restart()  # they took their time; the model's speed is another matter
+                meter.restart()  # evaluating and saving do not count towards the speed of training
 
 
 def evaluate_and_record(run: Run, status: TrainingStatus) -> None:
     """Evaluate the model, and add the result to the history."""
     with run.saved_on_error():
         metrics = evaluate(run.task)
-    status.metrics = broadcast_object_list([metrics])[0]  # the first process has the last word
+    status.metrics = broadcast_object_list([metrics])[0]  # the first process's, in all processes
     run.history.add(status.line())
 
 
@@ -134,9 +134,9 @@ def training_step(
     indices: list[int],
     step: int,
 ) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
-    """One step on the examples of these indices; returns this process's loss, summed over its labels, and their number.
+    """One step on the examples at these indices; returns this process's loss, summed over its labels, and their number.
 
-    A process's share may be computed in parts, one after the other, whose gradients add up (accumulation).
+    A process may compute its share in parts, one after the other, whose gradients add up (accumulation).
     """
     rank, n_processes = accelerator.process_index, accelerator.num_processes
     seed_step(settings.seed, step, rank)
@@ -148,8 +148,8 @@ def training_step(
         {name: tensor.to(task.device) for name, tensor in task.collate([task.examples[i] for i in part]).items()}
         for part in parts
     ]
-    # The loss is the mean over all labels of the global batch, in whatever parts it is computed: a mean of the parts'
-    # means would give the labels of a short part more weight.
+    # The loss is the mean over all labels of the global batch, whatever the parts: a mean of the parts' means would
+    # give more weight to the labels of a short part.
     n_labels = torch.stack([(batch["labels"] != IGNORED).sum() for batch in batches]).sum()
     n_labels_global = accelerator.reduce(n_labels)
 
@@ -161,7 +161,7 @@ def training_step(
             with torch.autocast(task.device.type, torch.bfloat16, enabled=settings.in_bfloat16(task.device)):
                 logits = task.logits(network, batch)
             loss = summed_loss(logits, batch["labels"], settings.label_smoothing)
-            # n_processes makes a sum of their average.
+            # The processes' gradients are averaged; times n_processes they add up.
             accelerator.backward(loss * n_processes / n_labels_global)
         total += loss.detach()
     accelerator.clip_grad_norm_(network.parameters(), settings.clip)
@@ -194,13 +194,13 @@ def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
 
 
 def seed_step(seed: int, step: int, rank: int) -> None:
-    """Start torch's random numbers, which dropout draws, anew at each step: a resumed run draws the same."""
+    """Seed torch's random numbers, which dropout draws, at each step: a resumed run then draws the same."""
     torch.manual_seed(hash((seed, step, rank)))
 
 
 @torch.no_grad()
 def evaluate(task: Task) -> dict[str, float | None]:
-    """The task's metrics, the model in eval mode meanwhile; None for one that is undefined."""
+    """The task's metrics, computed with the model in eval mode; None for one that is undefined."""
     with evaluating(task.model), plain_tensors():
         metrics = task.evaluate()
     return {name: None if value is None else float(value) for name, value in metrics.items()}

@@ -1,4 +1,4 @@
-"""Who may write into a folder: one process at a time, for as long as it lives."""
+"""The owner of a folder: the one process that may write into it, for as long as that process lives."""
 
 import os
 import socket
@@ -16,13 +16,13 @@ LOCK, OWNER = ".owner.lock", ".owner.json"
 
 @contextmanager
 def owning(folder: Path | str) -> Iterator[Path]:
-    """Within the block the folder, which is made if need be, is this block's alone to write into.
+    """Within the block no other process may write into the folder, which is made if it does not exist.
 
-    Raises BlockingIOError, saying whose it is, while it is another's; OSError if it cannot be written. The system frees
-    it when the process ends, however it ends.
+    Raises BlockingIOError, which names the owner, if the folder has one; OSError if it cannot be written. When the
+    process ends, however it ends, the system gives the folder free.
     """
-    folder = Path(os.path.abspath(path_of(folder)))  # the same one until the end
-    was_there = os.path.exists(folder)  # which, unlike Path's, raises nothing
+    folder = Path(os.path.abspath(path_of(folder)))  # the same one even if the working directory changes
+    was_there = os.path.exists(folder)  # which, unlike Path.exists, never raises
     lock = locked(folder)
     try:
         now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
@@ -31,9 +31,8 @@ def owning(folder: Path | str) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             (folder / OWNER).unlink()
-        if isinstance(
-            lock, UnixFileLock
-        ):  # while it is held, for afterwards it may be another's; Windows does it itself
+        # While the lock is held, for afterwards the file may be another's. Windows removes it by itself.
+        if isinstance(lock, UnixFileLock):
             with suppress(OSError):
                 (folder / LOCK).unlink()
         lock.release()
@@ -53,7 +52,7 @@ def locked(folder: Path, n_tries: int = 5) -> FileLock:
             f"{folder} is being written by {owner(folder)}: wait until that has ended, end it, or give another folder."
         ) from None
     except (OSError, NotImplementedError) as error:
-        # Whoever made the folder, and had no use for it, may just be removing it.
+        # Another process, which made the folder, may be removing it at this moment.
         if isinstance(error, FileNotFoundError | FileExistsError) and n_tries > 1:
             return locked(folder, n_tries - 1)
         reason = getattr(error, "strerror", None) or error
@@ -66,7 +65,7 @@ def owner(folder: Path) -> str:
     try:
         told = read_json(folder / OWNER)
         process, host, since = told["pid"], told["host"], told["since"]
-    except (OSError, ValueError, KeyError):  # it has only just begun
+    except (OSError, ValueError, KeyError):  # it has not written it yet
         return "another process"
     this = ", which is this one," if (process, host) == (os.getpid(), socket.gethostname()) else ""
     return f"process {process}{this} on {host} since {since}"

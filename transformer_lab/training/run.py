@@ -1,4 +1,4 @@
-"""A training run and its folder: how it begins, is saved, goes on and ends."""
+"""A training run and its folder: how it starts, is saved, continues and ends."""
 
 import json
 import os
@@ -26,8 +26,8 @@ from .owner import owning
 from .settings import Settings
 from .surroundings import machine
 
-MAY_CHANGE = ("keep", "log_every", "checkpoint_every", "compile")  # between a run and its resumption
-WRITTEN = ("model.safetensors", "config.json", "tokenizer.json", "metrics.jsonl")  # into its folder, beside checkpoints
+MAY_CHANGE = ("keep", "log_every", "checkpoint_every", "compile")  # settings with which a run may be resumed
+WRITTEN = ("model.safetensors", "config.json", "tokenizer.json", "metrics.jsonl")  # to its folder, beside checkpoints/
 DIVERGED = "training has diverged. A smaller lr may help, or more warmup."
 
 
@@ -41,14 +41,14 @@ class Run:
 
     @contextmanager
     def under_way(self, resume: bool, curves: Iterable[Path] = ()) -> Iterator[None]:
-        """Within the block it goes on, from the start or, to resume, from the last checkpoint.
+        """Within the block the run takes its steps, from the first or, to resume, from the last checkpoint.
 
-        Its folder, and those into which its curves are drawn, are its own. Raises ValueError if the folder holds
-        another run or something of others, or if there is none to resume from; OSError if another process owns it, or
-        it cannot be written, or it has no room.
+        It owns its folder, and those of its curves. Raises ValueError if the folder holds another run or something
+        else, FileNotFoundError if it holds nothing to resume, OSError if another process owns it, if it cannot be
+        written, or if the disk has no room.
         """
         with ExitStack() as stack:
-            # The model's weights are then what was learnt, whatever ends the run; dropout is only for learning.
+            # Whatever ends the run, the model is then ready for use; dropout is for training only.
             stack.callback(self.task.model.eval)
             self.on_main_process(lambda: self.claim_folders(stack, resume, curves))
             if resume:
@@ -68,10 +68,10 @@ class Run:
             raise ValueError("To resume a run, give the folder that it was trained in.")
 
     def restore(self) -> None:
-        """Be as at the last checkpoint, if they are kept."""
+        """Return to the last checkpoint, if they are kept."""
 
     def on_main_process(self, work: Callable[[], None]) -> None:
-        """Let the main process do it, and the others wait; what it raises, all raise."""
+        """Let the main process do the work while the others wait; if it raises, all raise the same."""
         error = None
         if self.accelerator.is_main_process:
             try:
@@ -104,27 +104,27 @@ class Run:
 
     @contextmanager
     def needing_all_processes(self) -> Iterator[None]:
-        """Within the block all processes are needed; ConnectionError, which says how to go on, if one has ended."""
+        """Within the block all processes are needed; if one has ended, a ConnectionError says how to continue."""
         try:
             yield
         except RuntimeError as error:
             if self.accelerator.num_processes == 1 or not is_of_connection(error):
                 raise
-            self.rescue()  # the others' part of this step is missing, those before it are whole
-            how = f"--resume goes on from step {self.saved_step}" if self.saved_step else "nothing was saved before"
+            self.rescue()  # this step lacks the others' share, but all steps before it are complete
+            how = f"--resume continues from step {self.saved_step}" if self.saved_step else "nothing was saved before"
             raise ConnectionError(f"Another process of this run has ended, and with it the run; {how}.") from error
 
     def owes_evaluation(self) -> bool:
-        """Did the evaluation fail at the step from which it goes on?"""
+        """Did the evaluation fail at the step from which the run continues?"""
         measured = [one["step"] for one in self.history.evaluations]
         return self.step > 0 and self.settings.is_evaluated(self.step) and self.step not in measured
 
     def interrupt(self) -> None:
-        """End before the last step: KeyboardInterrupt, for there is nothing to come back to."""
+        """End before the last step. Raises KeyboardInterrupt, for nothing is kept from which to continue."""
         raise KeyboardInterrupt
 
     def finish(self) -> None:
-        """Leave the model in the folder, if there is one."""
+        """Save the model to the folder, if there is one."""
 
 
 class SavedRun(Run):
@@ -135,7 +135,7 @@ class SavedRun(Run):
     ):
         super().__init__(accelerator, task, settings, optimizer)
         self.folder, self.checkpoints = folder, Checkpoints(folder / "checkpoints", settings.keep)
-        # As they are read from a checkpoint: what JSON does not tell apart is no difference.
+        # As it will be read from a checkpoint: values that are the same in JSON count as the same.
         self.identity = json.loads(to_json(identity(task, settings)))
         self.fingerprint, self.machine = task.fingerprint(), machine(accelerator, device)
         if accelerator.is_main_process:
@@ -148,7 +148,7 @@ class SavedRun(Run):
         clear_unfinished(self.folder, WRITTEN)
         check_contents(self.folder, resume)
         if resume:
-            # First, for weights of other shapes would only look like broken checkpoints.
+            # Before the weights are read, for weights of other shapes would look like broken checkpoints.
             self.check_same(self.checkpoints.newest_state())
         self.checkpoints.check_space(self.task.model)
 
@@ -164,7 +164,7 @@ class SavedRun(Run):
         self.saved_step = self.step
 
     def write(self) -> None:
-        """Write a checkpoint, and then the evaluations up to it."""
+        """Write a checkpoint, and then the evaluations so far."""
         best = self.history.best
         state = {
             "run": self.identity,
@@ -187,7 +187,7 @@ class SavedRun(Run):
         self.history.interrupted = True
 
     def finish(self) -> None:
-        """Leave the model in the folder: the last one or, where it stopped getting better, the best."""
+        """Save the model to the folder: the last one or, if it stopped improving, the best."""
         best = self.history.best
         if best and self.history.has_stalled(self.settings.patience):
             self.restore_best(best["step"])
@@ -196,18 +196,18 @@ class SavedRun(Run):
         self.on_main_process(lambda: save(self.task.model, tokenizer, self.folder, task))
 
     def restore_best(self, step: int) -> None:
-        """The best model's weights; the last one's, with a warning, if the file is broken."""
+        """Load the best model's weights; keep the last one's, with a warning, if the file is broken."""
         try:
             self.checkpoints.restore_weights(step, self.task.model)
         except ValueError as error:
             warnings.warn(f"{error} The last model is kept in place of the best.", stacklevel=2)
 
     def check_same(self, state: dict | None) -> None:
-        """Raise ValueError if a checkpoint is of another task, model or data, or was trained with other settings.
+        """Raise ValueError if a checkpoint has another task, model, data or settings than this run.
 
-        What an older version has not kept is not compared.
+        What an older version did not record is not compared.
         """
-        if state is None:  # nothing can be read: restore says what is wrong
+        if state is None:  # nothing can be read: restore will say what is wrong
             return
         begun = state.get("run")
         if not isinstance(begun, dict) or not isinstance(state.get("evaluations"), list):
@@ -217,12 +217,12 @@ class SavedRun(Run):
                 raise ValueError(f"{name} is {value!r}; the run in {self.folder} was begun with {begun[name]!r}.")
         if state["format"] < SAME_BATCHES:
             warnings.warn(
-                f"{self.folder} was begun with an older version, which kept nothing of its data and put the "
-                "examples in another order: the run goes on, but not to the weights that it would have had there.",
+                f"{self.folder} was begun with an older version, which kept no fingerprint of its data and put the "
+                "examples in another order: the run goes on, but will end with other weights than it would have there.",
                 stacklevel=2,
             )
             return
-        remedy = "put the data back as they were, or train anew into another folder"
+        remedy = "restore the data as they were, or train again in another folder"
         check_fingerprint(state.get("fingerprint"), self.fingerprint, self.folder, remedy)
         self.warn_of(state.get("machine") or {})
 
@@ -238,31 +238,31 @@ class SavedRun(Run):
 
 
 def make_run(accelerator, device, task: Task, settings: Settings, optimizer, folder: Path | str | None) -> Run:
-    """A run in the folder; without one, a run that keeps nothing. Raises ValueError where it has to keep the best."""
+    """A run in the folder; without one, a run that keeps nothing. Raises ValueError for patience without a folder."""
     if folder is not None:
-        # In full, for a listener or another thread may change the working directory.
+        # An absolute path, for a listener or another thread may change the working directory.
         folder = Path(os.path.abspath(path_of(folder)))
         return SavedRun(accelerator, device, task, settings, optimizer, folder)
     if settings.patience:
-        raise ValueError("patience needs a folder: the best model is kept there until it is known to be the best.")
+        raise ValueError("patience needs a folder, for the best model so far is kept there.")
     return Run(accelerator, task, settings, optimizer)
 
 
 def check_weights(model: nn.Module, step: int) -> None:
-    """Raise ValueError if a weight is no number any more, which the loss shows at the next step only."""
+    """Raise ValueError if a weight has become NaN or infinite, which the loss shows only at the next step."""
     for name, parameter in model.named_parameters():
         if not parameter.isfinite().all():
-            raise ValueError(f"{name} is no number after step {step}: {DIVERGED}")
+            raise ValueError(f"{name} is NaN or infinite after step {step}: {DIVERGED}")
 
 
 def check_folder(folder: Path, resume: bool) -> None:
-    """Raise what train would, if the folder is not fit for a run: before the data are read, which may take long."""
+    """Raise what train would if the folder is not fit for a run: before the data are read, which may take long."""
     with owning(folder):
         check_contents(folder, resume)
 
 
 def check_contents(folder: Path, resume: bool) -> None:
-    """Raise ValueError if a new run would overwrite something; FileNotFoundError if there is none to be resumed."""
+    """Raise ValueError if a new run would overwrite something; FileNotFoundError if there is none to resume."""
     checkpoints = Checkpoints(folder / "checkpoints")
     if resume:
         checkpoints.check_there()
@@ -270,24 +270,24 @@ def check_contents(folder: Path, resume: bool) -> None:
     if checkpoints.saved():
         raise ValueError(f"{folder} holds a training run already: resume it, or give another folder.")
     for path in [*(folder / name for name in WRITTEN), *checkpoints.others()]:
-        # Of a run that was stopped before its first checkpoint only an empty metrics.jsonl is left.
+        # A run that was stopped before its first checkpoint leaves only an empty metrics.jsonl.
         if path.exists() and not (path.name == "metrics.jsonl" and path.is_file() and path.stat().st_size == 0):
             what = "a model" if path.name == "model.safetensors" else path.relative_to(folder)
             raise ValueError(f"{folder} holds {what} already: give another folder.")
 
 
 def identity(task: Task, settings: Settings) -> dict:
-    """What makes it this run: the task, the model's config, the settings."""
+    """What a resumed run must have in common with its checkpoints: the task, the model's config, the settings."""
     return {"task": task.description, **asdict(cast(TransformerConfig, task.model.config)), **asdict(settings)}
 
 
 def is_of_connection(error: RuntimeError) -> bool:
-    """Does the error say that another process cannot be reached? gloo has no class of its own for it."""
+    """Does the error say that another process cannot be reached? gloo has no exception class for that."""
     return isinstance(error, torch.distributed.DistError) or "peer" in str(error)
 
 
 def is_same(begun, now) -> bool:
-    """Is the value the same? Of a task's description what was kept; of a file its name, for it may have been moved."""
+    """Is the value the same? In a task's description only what was recorded counts; of a path only the file's name."""
     if isinstance(begun, dict) and isinstance(now, dict):
         return all(name in now and is_same(value, now[name]) for name, value in begun.items())
     if isinstance(begun, str) and isinstance(now, str):

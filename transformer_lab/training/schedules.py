@@ -1,27 +1,27 @@
-"""How the learning rate moves while a model trains: a factor between 0 and 1 for each step.
+"""Schedules of the learning rate: a factor between 0 and 1 for each training step.
 
-All rise linearly over n_warmup steps first: Adam's estimates of the first steps are too rough for large steps.
+Each first rises linearly over n_warmup steps: Adam's first estimates are too rough for large steps.
 """
 
 import math
 
 
 def warmup_cosine(step: int, n_steps: int, n_warmup: int) -> float:
-    """Then down along half a cosine, to 0 after n_steps (Loshchilov and Hutter 2016, arXiv:1608.03983)."""
+    """After the warmup, down along half a cosine to 0 at n_steps (Loshchilov and Hutter 2016, arXiv:1608.03983)."""
     if step < n_warmup:
         return (step + 1) / n_warmup
     return 0.5 * (1 + math.cos(math.pi * (step - n_warmup) / max(1, n_steps - n_warmup)))
 
 
 def warmup_inverse_sqrt(step: int, n_steps: int, n_warmup: int) -> float:
-    """Then down as 1 / sqrt(step), with no end in sight (Vaswani et al. 2017, section 5.3)."""
+    """After the warmup, down as 1 / sqrt(step), whatever n_steps is (Vaswani et al. 2017, section 5.3)."""
     if step < n_warmup:
         return (step + 1) / n_warmup
     return math.sqrt(max(1, n_warmup) / (step + 1))
 
 
 def warmup_constant(step: int, n_steps: int, n_warmup: int) -> float:
-    """Then 1 to the end."""
+    """After the warmup, 1 to the end."""
     return (step + 1) / n_warmup if step < n_warmup else 1.0
 
 

@@ -1,4 +1,4 @@
-"""What lies around a run and could change it: other libraries' variables and process-wide settings, and the machine."""
+"""What could change a run from outside: other libraries' variables and process-wide settings, and the machine."""
 
 import os
 import warnings
@@ -15,10 +15,10 @@ from ..device import pick_device, plain_tensors
 from ..environment import is_off
 from ..optional import own_version
 
-# What accelerate and the launchers of MPI read. A run's own are LOCAL_RANK, RANK and WORLD_SIZE, which torchrun sets.
+# Variables of accelerate and of MPI's launchers. A run's own, set by torchrun, are LOCAL_RANK, RANK and WORLD_SIZE.
 FOREIGN = ("ACCELERATE_", "FSDP_", "PARALLELISM_CONFIG_", "MEGATRON_LM_", "PMI_", "OMPI_COMM_WORLD_", "MV2_COMM_WORLD_")
-# Those with which somebody asks for another training.
-WISHES = (
+# Those of accelerate's variables that ask for another kind of training.
+REQUESTS = (
     *("MIXED_PRECISION", "GRADIENT_ACCUMULATION_STEPS", "DYNAMO_BACKEND", "TORCH_DEVICE", "USE_CPU"),
     *("USE_FSDP", "USE_DEEPSPEED", "USE_MEGATRON_LM", "USE_PARALLELISM_CONFIG"),
 )
@@ -26,11 +26,11 @@ WISHES = (
 
 @contextmanager
 def isolated() -> Iterator[tuple[Accelerator, torch.device]]:
-    """(accelerator, device) that nothing but torchrun and TRANSFORMER_LAB_DEVICE has a say in.
+    """(accelerator, device), which depend on torchrun and TRANSFORMER_LAB_DEVICE alone.
 
-    Within the block torch computes as in a fresh process. Afterwards all is as before: the state that an Accelerator or
-    Trainer of an earlier cell has left, torch's default type and device, its random numbers, its precision, whether it
-    keeps gradients. Raises ValueError while another thread of the process trains.
+    Within the block torch computes as in a fresh process. Afterwards everything is as before: the state that an
+    Accelerator or Trainer of an earlier cell has left, torch's default type and device, its random numbers, its
+    precision, whether it computes gradients. Raises ValueError while another thread of the process trains.
     """
     with ExitStack() as stack:
         stack.enter_context(one_training_at_a_time())
@@ -49,7 +49,7 @@ TRAINING = RLock()
 
 @contextmanager
 def one_training_at_a_time() -> Iterator[None]:
-    """Within the block no other thread trains: both would draw from one source of random numbers. ValueError."""
+    """Within the block no other thread trains, for both would draw from the same random numbers. Raises ValueError."""
     if not TRAINING.acquire(blocking=False):
         raise ValueError("Another thread of this process is training a model: wait until it has ended.")
     try:
@@ -60,14 +60,14 @@ def one_training_at_a_time() -> Iterator[None]:
 
 @contextmanager
 def without_foreign_variables() -> Iterator[None]:
-    """Within the block accelerate finds no variable of its own; one warning for those that asked for something."""
+    """Within the block accelerate finds none of its variables; one warning for those that ask for something."""
     hidden = {name: value for name, value in os.environ.items() if name.startswith(FOREIGN)}
-    if "LOCAL_RANK" not in os.environ:  # not torchrun's, and a number of processes that nobody has started
+    if "LOCAL_RANK" not in os.environ:  # not torchrun's: they tell of processes that do not take part
         hidden |= {name: os.environ[name] for name in ("WORLD_SIZE", "RANK") if name in os.environ}
-    wishes = [name for name in map("ACCELERATE_{}".format, WISHES) if asks_for_something(name)]
-    if wishes:
-        told = ", ".join(f"{name}={os.environ[name]}" for name in wishes)
-        warnings.warn(f"{told} has no effect here: the settings and the device alone decide.", stacklevel=2)
+    requests = [name for name in map("ACCELERATE_{}".format, REQUESTS) if asks_for_something(name)]
+    if requests:
+        listed = ", ".join(f"{name}={os.environ[name]}" for name in requests)
+        warnings.warn(f"{listed} has no effect here: the settings and the device alone decide.", stacklevel=2)
     for name in hidden:
         del os.environ[name]
     try:
@@ -77,14 +77,14 @@ def without_foreign_variables() -> Iterator[None]:
 
 
 def asks_for_something(name: str) -> bool:
-    """Is the variable set, and not to what would be so anyway?"""
+    """Is the variable set to something other than the default?"""
     accumulates = name != "ACCELERATE_GRADIENT_ACCUMULATION_STEPS" or os.environ.get(name) != "1"
     return bool(os.environ.get(name)) and not is_off(name) and accumulates
 
 
 @contextmanager
 def without_foreign_state() -> Iterator[None]:
-    """Within the block accelerate knows nothing of the Accelerators that were made before."""
+    """Within the block accelerate does not know of Accelerators that were made before."""
     states = [kind._shared_state for kind in (AcceleratorState, PartialState, GradientState)]
     before = [dict(state) for state in states]
     for state in states:
@@ -109,7 +109,7 @@ def fresh_torch(device: torch.device) -> Iterator[None]:
         stack.enter_context(torch.enable_grad())
         for kind in {"cpu", device.type}:
             if torch.is_autocast_enabled(kind):
-                # Within another autocast ours would keep its copies of the weights from step to step: no copies at all.
+                # Within another autocast ours would keep its copies of the weights across steps: so keep none at all.
                 stack.enter_context(torch.autocast(kind, enabled=False, cache_enabled=False))
         yield
 
@@ -118,7 +118,7 @@ MATMULS = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ig
 
 
 def precision() -> tuple[str | None, list[str]]:
-    """How float32 matrices are multiplied: for all backends, None if they were set one by one, and for each."""
+    """The precision of float32 matrix products: that of all backends, None if they differ, and that of each."""
     try:
         together = torch.get_float32_matmul_precision()
     except RuntimeError:
@@ -127,7 +127,7 @@ def precision() -> tuple[str | None, list[str]]:
 
 
 def restore_precision(together: str | None, each: list[str]) -> None:
-    """Put back what precision() has told."""
+    """Restore what precision() has returned."""
     if together is not None:
         torch.set_float32_matmul_precision(together)
     for matmul, value in zip(MATMULS, each, strict=True):
@@ -135,23 +135,23 @@ def restore_precision(together: str | None, each: list[str]) -> None:
 
 
 def check_model(model: nn.Module) -> None:
-    """Raise ValueError for a model whose weights are not float32, or which computes in another library's precision."""
+    """Raise ValueError for a model that cannot learn, is not in float32, or computes in another library's precision."""
     if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise ValueError("None of the model's weights may learn: model.requires_grad_() lets them.")
+        raise ValueError("None of the model's weights requires a gradient: call model.requires_grad_() to train them.")
     for name, parameter in model.named_parameters():
         if parameter.is_inference():
-            raise ValueError("The model was made within torch.inference_mode, and cannot learn: make it outside.")
+            raise ValueError("The model was made within torch.inference_mode and cannot be trained: make it outside.")
         if parameter.dtype != torch.float32:
             raise ValueError(f"The model's {name} is {parameter.dtype}; wanted torch.float32: model.float().")
     if hasattr(model, "_original_forward"):
         raise ValueError(
             "The model was prepared by another Accelerator, in whose precision it computes; "
-            "wanted one as it was made: accelerator.unwrap_model(model, keep_fp32_wrapper=False)."
+            "give the model itself: accelerator.unwrap_model(model, keep_fp32_wrapper=False)."
         )
 
 
 def machine(accelerator: Accelerator, device: torch.device) -> dict:
-    """What beside data and settings decides the last digits of a result."""
+    """What determines the last digits of a result, beside data and settings."""
     return {
         "transformer_lab": own_version(),
         "torch": torch.__version__,

@@ -9,17 +9,17 @@ from .meter import TrainingStatus
 
 
 class TensorBoard:
-    """Writes the loss, the speed and the metrics into folder; look at them with `tensorboard --logdir FOLDER`."""
+    """Writes the loss, the speed and the metrics to folder; view them with `tensorboard --logdir FOLDER`."""
 
     def __init__(self, folder):
         require_packages("Training curves in TensorBoard", "tensorboard")
         self.folder, self.writer = Path(os.path.abspath(path_of(folder))), None
 
     def __call__(self, status: TrainingStatus) -> None:
-        if self.writer is None:  # only now is it sure that there is something to write, and that this process does
+        if self.writer is None:  # made only here, where there is something to write, and in the process that writes
             from torch.utils.tensorboard import SummaryWriter
 
-            # Of a run that is resumed: what it wrote after its checkpoint is written again, and not to be seen twice.
+            # A resumed run writes again what it wrote after its checkpoint: the first version of that is hidden.
             self.writer = SummaryWriter(str(self.folder), purge_step=status.step)
         scalars = {"loss": status.loss, "learning_rate": status.learning_rate, "tokens_per_s": status.tokens_per_s}
         for name, value in (scalars | (status.metrics or {})).items():

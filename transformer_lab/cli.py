@@ -140,7 +140,7 @@ def train(
         folder = path_of(out)
         given = {name: value for name, value in options.items() if value is not None}
         settings = Settings(**settings_for(task) | given)
-        listeners = [TensorBoard(folder / "tensorboard")] if tensorboard else []
+        curves = [TensorBoard(folder / "tensorboard")] if tensorboard else []
         is_first = is_first_process()  # only this one writes and prints
         if is_first:
             check_folder(folder, resume)
@@ -148,8 +148,7 @@ def train(
         if chosen.about and is_first:
             typer.echo(chosen.about)
         # In a file or a pipe the lines of print_evaluation are enough.
-        listeners = [print_evaluation, *listeners]
-        history = run_training(chosen, settings, folder, resume, listeners, progress=is_watched())
+        history = run_training(chosen, settings, folder, resume, [print_evaluation, *curves], progress=is_watched())
         if is_first:
             report(history, folder, settings.steps)
     if history.interrupted:

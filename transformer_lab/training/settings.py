@@ -16,17 +16,6 @@ def option(default, meaning: str):
     return field(default=default, metadata={"help": meaning})
 
 
-def with_options_in_docstring(cls: type) -> type:
-    """The dataclass; its docstring ends in a line for each option: name, meaning and default."""
-    lines = []
-    for one in fields(cls):
-        default = "" if one.default in (MISSING, None) else f" Default: {one.default!r}."
-        lines.append(f"    {one.name:<18}{one.metadata['help']}{default}")
-    cls.__doc__ = (cls.__doc__ or "").rstrip() + "\n\n" + "\n".join(lines) + "\n"
-    return cls
-
-
-@with_options_in_docstring
 @dataclass(frozen=True)
 class Settings:
     """How to train. Raises ValueError for a value that makes no sense."""
@@ -113,6 +102,18 @@ class Settings:
         """Is a checkpoint written when so many steps are done?"""
         # At each evaluation as well, for it may turn out to be the best.
         return self.is_evaluated(step) or (self.checkpoint_every is not None and step % self.checkpoint_every == 0)
+
+
+def options_in_words() -> str:
+    """A line for each option of Settings: its name, meaning and default."""
+    lines = []
+    for one in fields(Settings):
+        default = "" if one.default in (MISSING, None) else f" Default: {one.default!r}."
+        lines.append(f"    {one.name:<18}{one.metadata['help']}{default}")
+    return "\n".join(lines)
+
+
+Settings.__doc__ = f"{Settings.__doc__}\n\n{options_in_words()}\n"
 
 
 def check_number(name: str, value) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 
 import nbformat
@@ -43,6 +44,15 @@ def test_built_notebooks_are_not_stale(source):
         assert committed.metadata == fresh.metadata, f"{path} is stale: run `make notebooks`"
         kept = [(c.id, c.cell_type, c.source, c.metadata) for c in committed.cells]
         assert kept == [(c.id, c.cell_type, c.source, c.metadata) for c in fresh.cells], f"{path} is stale"
+
+
+EXERCISES = [source for source in SOURCES if source.parent.name == "exercises"]
+
+
+@pytest.mark.parametrize("source", EXERCISES, ids=lambda source: source.stem)
+def test_exercises_say_whether_the_packages_own_functions_are_accepted(source):
+    head = source.read_text(encoding="utf-8").partition("## Question 1")[0]
+    assert re.search(r"the (package's|package has)", head.replace("\n# ", " ")), source
 
 
 def test_committed_exercises_are_untouched():

@@ -6,11 +6,12 @@
 # split the locked cells: a teacher's grading could not read the notebook any more. (`NameError`? The cell with your answer
 # has not been run yet.)
 #
-# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors. $B$ is the batch, $T$ and
-# $S$ are positions of queries and of keys, $D$ the model's width `d_model`, $H$ the heads, and `d_head` $= D / H$; $D$ is
-# always a multiple of $H$. Every function keeps the dtype, lets gradients through, also where scores reach hundreds, and
-# leaves its inputs as they are, lists too. Numbers count as right to within 1e-5, relative where they exceed 1; counts must
-# be exact. You may use torch's functions. Back to the [lesson](../../notebooks/04_multi_head.ipynb).
+# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors. $B$ is the batch, $T$
+# and $S$ are positions of queries and of keys, $D$ the model's width `d_model`, $H$ the heads, and `d_head` $= D / H$;
+# $D$ is always a multiple of $H$. Every function keeps the dtype, lets gradients through, also where scores reach
+# hundreds, and leaves its inputs as they are, lists too. Numbers count as right to within 1e-5, relative where they
+# exceed 1; counts must be exact. A function of torch's or of the package's that does what is asked is accepted as an
+# answer; you learn more without. Back to the [lesson](../../notebooks/04_multi_head.ipynb).
 
 # %%
 import math

@@ -6,11 +6,12 @@
 # split the locked cells: a teacher's grading could not read the notebook any more. (`NameError`? The cell with your answer
 # has not been run yet.)
 #
-# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors, and `...` stands for any
-# number of leading axes (batch, positions), also none. Matrices come as torch's `nn.Linear` stores them: one row for each
-# output. Every function keeps the dtype, lets gradients through, also at large inputs, and leaves its inputs as they are.
-# Numbers count as right to within 1e-4 (in question 2: 1e-5), relative where they exceed 1. You may use torch's functions.
-# Back to the [lesson](../../notebooks/05_feed_forward.ipynb).
+# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors, and `...` stands for
+# any number of leading axes (batch, positions), also none. Matrices come as torch's `nn.Linear` stores them: one row
+# for each output. Every function keeps the dtype, lets gradients through, also at large inputs, and leaves its inputs
+# as they are. Numbers count as right to within 1e-4 (in question 2: 1e-5), relative where they exceed 1. A function of
+# torch's or of the package's that does what is asked is accepted as an answer; you learn more without. Back to the
+# [lesson](../../notebooks/05_feed_forward.ipynb).
 
 # %%
 import math

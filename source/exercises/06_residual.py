@@ -10,7 +10,8 @@
 # `sublayer` are modules or functions that keep that shape. `norm` brings each vector to mean 0 and variance 1 (lesson
 # 07). What you write keeps the dtype, also one of 16 bits, lets gradients through, and leaves its inputs as they are,
 # lists too, unless a question asks otherwise. Numbers count as right to within 1e-5 (in question 7: 1e-4), relative
-# where they exceed 1. You may use torch's functions. Back to the [lesson](../../notebooks/06_residual.ipynb).
+# where they exceed 1. A function of torch's or of the package's that does what is asked is accepted as an answer; you
+# learn more without. Back to the [lesson](../../notebooks/06_residual.ipynb).
 
 # %%
 import math

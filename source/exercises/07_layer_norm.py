@@ -7,8 +7,10 @@
 # has not been run yet.)
 #
 # Questions 1-3 are the core (about 30 minutes). 4-7 are optional. `...` stands for any number of leading axes (batch,
-# positions), also none; $D$ is the number of features, always the last axis. Functions keep the dtype and leave their inputs
-# as they are; numbers are compared to four digits or more. Back to the [lesson](../../notebooks/07_layer_norm.ipynb).
+# positions), also none; $D$ is the number of features, always the last axis. Functions keep the dtype and leave their
+# inputs as they are; numbers are compared to four digits or more. Outside of question 2, a function of torch's or of
+# the package's that does what is asked is accepted as an answer; you learn more without. Back to the
+# [lesson](../../notebooks/07_layer_norm.ipynb).
 
 # %%
 import torch

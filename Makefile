@@ -5,7 +5,7 @@
 # make bench      speed beside the code one would use instead: a table, and build/bench.json   (ONLY=training)
 # make bench-views  AttentionView beside bertviz: bytes, time to first paint, time from a click to the redraw
 # make quality    what the trained models reach with three seeds: a table, and build/quality.json   (ONLY=dates)
-# make test-full  make test, and what is slow: twenty kills, two threads
+# make test-full  make test, and what is slow: the checks under twenty seeds, twenty kills, two threads
 # make mutants    which small mistakes in the package do its tests not see?   (N=150 SEED=0)
 # make test-gpu   the tests that need a CUDA device
 # make notebooks  build lessons, exercises and solutions from source/   (ONLY="02_attention")
@@ -56,6 +56,7 @@ test: lint
 	$(RUN) OMP_NUM_THREADS=1 $(NBVAL) -n $(WORKERS) --dist loadfile
 
 test-full: test
+	$(RUN) OMP_NUM_THREADS=1 SEEDS=20 $(PYTEST) -n $(WORKERS) -p no:nbval -q tests/test_checks.py -k "told_why or full_marks"
 	$(RUN) KILLS=20 $(PYTEST) -p no:nbval -q tests/test_resume.py -k kill
 	$(RUN) OMP_NUM_THREADS=2 $(PYTEST) -p no:nbval -q tests -m "not browser"
 	$(RUN) OMP_NUM_THREADS=2 $(NBVAL)

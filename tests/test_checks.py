@@ -1,8 +1,10 @@
 """The exercises' checks, tested: every wrong answer is rejected in the right words, every right one is accepted."""
 
 import importlib
+import os
 import pkgutil
 import random
+import re
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ import wrong_answers
 from transformer_lab.grading import grade
 from transformer_lab.grading.checks.common import difference
 from transformer_lab.grading.outline import CHECKS
+from transformer_lab.grading.score import BASE_SEED
 from wrong_answers import attention, masks
 
 # One file a lesson. WRONG and RIGHT are described in attention.py; POINTS is what each question is worth; PARTS, where
@@ -27,22 +30,35 @@ RIGHT = [(id, *row) for bank in BANKS for id, rows in bank.RIGHT.items() for row
 POINTS = {id: points for bank in BANKS for id, points in bank.POINTS.items()}
 SOME = (WRONG + RIGHT)[::9]  # for tests that grade everything again: each of them on its own is graded below
 PARTS = {id: parts for bank in BANKS for id, parts in bank.PARTS.items()}
+SEEDS = range(int(os.environ.get("SEEDS", "1")))  # base seeds: under each the checks draw other inputs
 
 
-def graded(id, answer):
-    return grade(id, *(answer if isinstance(answer, tuple) else (answer,)))
+def graded(id, answer, seed=0):
+    before = BASE_SEED.set(seed)
+    try:
+        return grade(id, *(answer if isinstance(answer, tuple) else (answer,)))
+    finally:
+        BASE_SEED.reset(before)
+
+
+def says(message, words, seed):
+    """Are the words in the message? Its numbers, such as sizes, are those of seed 0."""
+    if seed == 0:
+        return words in message
+    return re.sub(r"\d+(\.\d+)?", "#", words) in re.sub(r"\d+(\.\d+)?", "#", message)
 
 
 def names(rows):
     return [f"{row[0].partition('.')[2]}: {row[1]}" for row in rows]
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("row", WRONG, ids=names(WRONG))
-def test_a_wrong_answer_is_told_why(row):
+def test_a_wrong_answer_is_told_why(row, seed):
     id, _, answer, words, *misconception = row
-    score = graded(id, answer)
+    score = graded(id, answer, seed)
     assert score < score.possible
-    told = [record for record in score.feedback if not record.passed and words in record.message]
+    told = [record for record in score.feedback if not record.passed and says(record.message, words, seed)]
     assert told, str(score)
     if misconception:
         assert misconception[0] in {record.misconception for record in told}, str(score)
@@ -51,10 +67,11 @@ def test_a_wrong_answer_is_told_why(row):
         assert not [record for record in told if record.misconception], str(score)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("row", RIGHT, ids=names(RIGHT))
-def test_a_right_answer_gets_full_marks(row):
+def test_a_right_answer_gets_full_marks(row, seed):
     id, _, answer = row
-    score = graded(id, answer)
+    score = graded(id, answer, seed)
     assert score == score.possible == POINTS[id], str(score)
     assert all(record.passed and not record.message for record in score.feedback)
 
@@ -178,12 +195,14 @@ def test_verdicts_do_not_depend_on_the_global_seeds():
     assert verdicts(1) == verdicts(2)
 
 
-def recording(answer, seen: list):
-    """The answer, which notes the tensors and numbers it is called with."""
+def recording(answer, seen: list, draws: bool = False):
+    """The answer, which notes the tensors and numbers it is called with; draws: it uses up random numbers as well."""
     if not callable(answer) or isinstance(answer, type):
         return answer
 
     def noted(*args, **kwargs):
+        if draws:
+            random.random(), np.random.rand(), torch.rand(3)
         for value in (*args, *kwargs.values()):
             if isinstance(value, torch.Tensor):
                 seen.append((tuple(value.shape), value.detach().double().flatten().tolist()))
@@ -202,8 +221,22 @@ def test_a_check_shows_the_same_inputs_every_time(id):
     for seed in (1, 2):
         random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
         runs.append([])
-        grade(id, *(recording(answer, runs[-1]) for answer in answers))
+        grade(id, *(recording(answer, runs[-1], draws=seed == 2) for answer in answers))
     assert repr(runs[0]) == repr(runs[1])  # NaN is no other than NaN
+
+
+def test_checks_draw_from_their_own_generator():
+    found = re.compile(r"torch\.(rand\w*|normal|bernoulli|multinomial|manual_seed)\(|(?<![.\w])random\.")
+    for path in CHECKS.rglob("*.py"):
+        assert not found.search(path.read_text(encoding="utf-8")), path
+
+
+def test_another_base_seed_shows_other_inputs():
+    seen = []
+    for seed in (0, 1, 0):
+        seen.append([])
+        assert graded("02_attention.softmax", recording(attention.softmax_by_hand, seen[-1]), seed) == 4
+    assert seen[0] == seen[2] and seen[0][1] != seen[1][1]
 
 
 def test_a_check_takes_less_than_two_seconds():

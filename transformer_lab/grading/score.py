@@ -3,6 +3,7 @@
 import importlib
 import re
 import zlib
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from .outline import lesson_names
 from .results import keep
 from .undisturbed import ONE_AT_A_TIME, undisturbed
 
+BASE_SEED: ContextVar[int] = ContextVar("base seed", default=0)  # another one: the checks draw other inputs
 SECONDS = 10.0  # of computing for a check: several times what the slowest right answer takes, on a slow machine too
 
 
@@ -90,7 +92,7 @@ def run(function, answers: list, about: dict[str, str]) -> CheckResult:
     for answer in functions:
         answer.arguments = None
     try:
-        judge(function, answers, zlib.crc32(title.encode()), SECONDS)
+        judge(function, answers, zlib.crc32(title.encode(), BASE_SEED.get()), SECONDS)
     except KeyboardInterrupt:
         raise
     except NotDone as error:
@@ -118,7 +120,11 @@ def stop(error: TimeIsUp, functions: list[Answer]) -> None:
 
 
 def judge(function, answers: list, seed: int, seconds: float) -> None:
-    with undisturbed(seed), originals():
+    """Run a check. What it draws is its own; the generators that the answer may use have a seed of theirs."""
+    from .draw import draw  # only now: it loads torch
+
+    draw.begin(seed)
+    with undisturbed(zlib.crc32(b"the answer", seed)), originals():
         limited(seconds, function, *answers)
 
 

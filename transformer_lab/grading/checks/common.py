@@ -1,4 +1,4 @@
-"""What the checks of all lessons share: fresh inputs, comparing tensors, and naming the fault.
+"""What the checks of all lessons share: comparing tensors, and naming the fault.
 
 A fault is a wrong answer somebody gives: (the numbers it yields, what to tell its author, misconception or None).
 """
@@ -14,11 +14,6 @@ from ..checking import NotDone, Wrong
 TOLERANCE = 1e-5
 DTYPES = torch.float64, torch.float32, torch.bfloat16  # what "the dtype is kept" stands for: 16 bits too
 NEARLY = "It is nearly right: something is rounded, clamped or of low precision, or a small number is added."
-
-
-def normal(*shape: int, dtype=torch.float32) -> Tensor:
-    """Fresh random numbers of mean 0.3: with a zero mean some mistakes would cancel."""
-    return torch.randn(*shape, dtype=dtype) + 0.3
 
 
 def copies(*tensors: Tensor) -> list[Tensor]:

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
-from ..common import close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from ...draw import draw
+from ..common import close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone
 from . import weights_faults as faults
 from .softmax import softmax_by_loops
 
@@ -14,29 +15,36 @@ class duplicate:
 
     @check("one weight more than before", 0.5)
     def shape(duplicate):
-        for S, j in ((4, 1), (6, 0)):
+        for S, j in places()[:2]:
             for dtype in (torch.float32, torch.float64):
-                keeps_dtype(row_for(duplicate, normal(S, dtype=dtype).softmax(0), j), dtype, "the new row")
+                keeps_dtype(row_for(duplicate, draw.normal(S, dtype=dtype).softmax(0), j), dtype, "the new row")
 
     @check("the right weights", 2)
     def values(duplicate):
-        for S, j in ((4, 1), (6, 0), (5, 4)):
-            expect_row(duplicate, normal(S), j)
+        for S, j in places():
+            expect_row(duplicate, draw.normal(S), j)
         for j in (0, 1):  # the first weight is 0: a key that nobody may see
             expect_row(duplicate, torch.tensor([0.0, 0.25, 0.75]).log(), j)
 
     @check("gradients flow, and the old row stays as it was", 0.5)
     def gradient(duplicate):
-        leaves_alone(lambda weights: duplicate(weights, 2), weights=normal(5).softmax(0))
-        scores, upstream = normal(5).requires_grad_(), normal(6)
-        got = has_gradient(row_for(duplicate, scores.softmax(0), 2), "the new row")
-        wanted = torch.cat([scores, scores[2:3]]).softmax(0)
+        (S, j), *_ = places()
+        leaves_alone(lambda weights: duplicate(weights, j), weights=draw.normal(S).softmax(0))
+        scores, upstream = draw.normal(S).requires_grad_(), draw.normal(S + 1)
+        got = has_gradient(row_for(duplicate, scores.softmax(0), j), "the new row")
+        wanted = torch.cat([scores, scores[j : j + 1]]).softmax(0)
         if close(got, wanted):
             gradient, right = (torch.autograd.grad((row * upstream).sum(), scores)[0] for row in (got, wanted))
             try:
                 compare(gradient, right, name="the gradient of the scores through the new row", tolerance=1e-4)
             except Wrong as wrong:
                 raise Wrong(f"{wrong} Look for .item(), float() or .detach() around a part of it.") from None
+
+
+def places() -> list[tuple[int, int]]:
+    """(S, j): how many keys there are and which stands twice, one in the middle, the first, the last."""
+    S = draw.one_of(4, 5, 7)
+    return [(S, draw.one_of(1, 2)), (S + 2, 0), (S + 1, S)]
 
 
 def expect_row(duplicate, scores: Tensor, j: int) -> None:

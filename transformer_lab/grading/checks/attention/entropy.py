@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
-from ..common import close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from ...draw import draw
+from ..common import close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone
 from . import weights_faults as faults
 
+SIZES = ((4, 5), (5, 7), (6, 4), (5, 9))  # T, S: neither is 2 or 3, as the batch axes are
 MANY = 20_000  # equal weights: each is small, and all together are everything
 
 
@@ -17,9 +19,10 @@ class entropy:
 
     @check("one number for each row, of the same dtype", 0.5)
     def shape(entropy):
-        for shape in ((4, 5), (2, 3, 4, 5), (1, 5), (5,)):
+        T, S = draw.one_of(*SIZES)
+        for shape in ((T, S), (2, 3, T, S), (1, S), (S,)):
             for dtype in (torch.float32, torch.float64):
-                keeps_dtype(entropies(entropy, normal(*shape, dtype=dtype).softmax(-1)), dtype, "entropy")
+                keeps_dtype(entropies(entropy, draw.normal(*shape, dtype=dtype).softmax(-1)), dtype, "entropy")
 
     @check("rows with a known entropy: equal weights, one key alone", 1)
     def known(entropy):
@@ -37,8 +40,9 @@ class entropy:
 
     @check("the right numbers", 1)
     def values(entropy):
-        for shape in ((4, 5), (6, 6), (1, 3, 5), (2, 3, 4, 5)):
-            weights = (2 * normal(*shape)).softmax(-1)
+        T, S = draw.one_of(*SIZES)
+        for shape in ((T, S), (S + 1, S + 1), (1, 3, S), (2, 3, T, S)):
+            weights = rows(*shape)
             got = entropies(entropy, weights)
             compare(got, entropy_by_loops(weights), faults.entropy(weights, got), "entropy")
         weights = torch.full((1, MANY), 1 / MANY)
@@ -49,7 +53,8 @@ class entropy:
     @check("gradients flow, and the weights stay as they were", 0.5)
     def gradient(entropy):
         leaves_alone(entropy, weights=torch.tensor([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]]))
-        weights, upstream = normal(4, 5).softmax(-1).requires_grad_(), normal(4)
+        T, S = draw.one_of(*SIZES)
+        weights, upstream = draw.normal(T, S).softmax(-1).requires_grad_(), draw.normal(T)
         got = has_gradient(entropies(entropy, weights * 1.0), "entropy")
         (gradient,) = torch.autograd.grad((got * upstream).sum(), weights)
         w = weights.detach()
@@ -61,6 +66,13 @@ class entropy:
         if close(got, entropy_by_loops(w)) and not same:
             told = [(log_cut, "log is cut from the gradient (.detach() or no_grad around it).", None)]
             compare(gradient, wanted, told, "the gradient of entropy", 1e-4)
+
+
+def rows(*shape: int) -> Tensor:
+    """Weights of ordinary size, but for one: the first of the first row of a matrix is small."""
+    scores = draw.normal(*shape).clamp(-1.0, 1.5)
+    scores[..., 0, 0] = -3.5
+    return scores.softmax(-1)
 
 
 def entropies(entropy, weights: Tensor) -> Tensor:

@@ -7,8 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...checking import Wrong, check
-from ..common import copies, expect_tensor, leaves_alone, normal
+from ...draw import draw
+from ..common import copies, expect_tensor, leaves_alone
 from . import weights_faults as faults
+
+SIZES = ((6, 5), (7, 5), (8, 3), (5, 7))  # d, e: neither is 4, the number of keys
 
 
 class mix:
@@ -16,13 +19,18 @@ class mix:
 
     @check("one query, as wide as a key", 1)
     def shape(mix):
-        keys, values = keys_and_values(6, 5)
+        keys, values = keys_and_values(*draw.one_of(*SIZES))
         query_for(mix, keys, values)
         leaves_alone(mix, keys=keys, values=values)
 
     @check("the output is midway between the first two values", 2)
     def values(mix):
-        for d, e in ((6, 5), (4, 3), (9, 2), (1024, 2)):  # so wide that a forgotten sqrt(d) tells
+        for d, e in (
+            draw.one_of(*SIZES),
+            (4, 3),
+            (draw.one_of(9, 10, 11), 2),
+            (1024, 2),
+        ):  # so wide that a forgotten sqrt(d) tells
             keys, values = keys_and_values(d, e)
             query = query_for(mix, keys, values)
             keys, values = keys.double(), values.double()
@@ -34,11 +42,11 @@ class mix:
 
 def keys_and_values(d: int, e: int) -> tuple[Tensor, Tensor]:
     """Four independent keys, neither orthogonal nor of equal length, and four values."""
-    directions = torch.linalg.qr(torch.randn(d, 4)).Q.T
-    correlated = torch.eye(4) + 0.3 * torch.rand(4, 4)
+    directions = torch.linalg.qr(draw.standard(d, 4)).Q.T
+    correlated = torch.eye(4) + 0.3 * draw.uniform(4, 4)
     lengths = torch.tensor([[1.0], [1.7], [2.2], [0.8]])
-    values = normal(4, e)
-    values[1] = values[0] + 2 * F.normalize(torch.randn(e), dim=0)
+    values = draw.normal(4, e)
+    values[1] = values[0] + 2 * F.normalize(draw.standard(e), dim=0)
     return lengths * (correlated @ directions), values
 
 

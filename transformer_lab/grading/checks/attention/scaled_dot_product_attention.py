@@ -6,14 +6,17 @@ import torch
 from torch import Tensor
 
 from ...checking import NotDone, Wrong, check
-from ..common import TOLERANCE, close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from ...draw import draw
+from ..common import TOLERANCE, close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone
 from . import attention_faults as faults
 from .attention_raised import why_it_raised
 from .softmax import softmax_by_loops
 
 SIGNATURE = "(q, k, v)"
 BATCHES = ((), (2,), (2, 3))
-SIZES = (6, 7, 11, 13)  # T, S, d, e: no two scales made of them are alike
+# T, S, d, e: no two scales made of them are alike; d is no width that an answer may have fixed.
+SIZES = ((6, 7, 11, 13), (5, 7, 11, 14), (6, 5, 11, 9), (7, 9, 11, 5), (4, 6, 11, 13))
+OTHERS = ((7, 3, 6, 2), (5, 5, 5, 5), (1, 4, 6, 3))
 LARGE = 30.0
 
 
@@ -56,11 +59,12 @@ class scaled_dot_product_attention:
 
 def cases():
     """Inputs (q, k, v): batches; more queries than keys; all sizes equal; one query; transposed views; large scores."""
+    usual = draw.one_of(*SIZES)
     for batch in BATCHES:
-        yield qkv(*batch)
-    for sizes in ((7, 3, 6, 2), (5, 5, 5, 5), (1, 4, 6, 3)):
+        yield qkv(*batch, sizes=usual)
+    for sizes in OTHERS:
         yield qkv(sizes=sizes)
-    yield tuple(normal(2, length, 3, width).transpose(1, 2) for length, width in ((4, 6), (5, 6), (5, 7)))
+    yield tuple(draw.normal(2, length, 3, width).transpose(1, 2) for length, width in ((4, 6), (5, 6), (5, 7)))
     yield large_scores()
 
 
@@ -70,10 +74,14 @@ def large_scores() -> tuple[Tensor, Tensor, Tensor]:
     return q * LARGE / largest_score(q, k), k, v
 
 
-def qkv(*batch: int, sizes=SIZES, dtype=torch.float32) -> tuple[Tensor, Tensor, Tensor]:
+def qkv(*batch: int, sizes=None, dtype=torch.float32) -> tuple[Tensor, Tensor, Tensor]:
     """T queries, S keys and values; widths d of queries and keys, e of values."""
-    T, S, d, e = sizes
-    return normal(*batch, T, d, dtype=dtype), normal(*batch, S, d, dtype=dtype), normal(*batch, S, e, dtype=dtype)
+    T, S, d, e = sizes or draw.one_of(*SIZES)
+    return (
+        draw.normal(*batch, T, d, dtype=dtype),
+        draw.normal(*batch, S, d, dtype=dtype),
+        draw.normal(*batch, S, e, dtype=dtype),
+    )
 
 
 def largest_score(q: Tensor, k: Tensor) -> float:
@@ -182,7 +190,7 @@ def where_only(q: Tensor, k: Tensor, v: Tensor) -> str:
         return " (On contiguous inputs it is right, on transposed views not: reshape, not view.)"
     if q.ndim > 2:
         return f" (On one matrix it is right, on q of shape {tuple(q.shape)} not: count axes from the end.)"
-    if sizes != SIZES:
+    if sizes in OTHERS:
         told = ", ".join(f"{name} = {size}" for name, size in zip("TSde", sizes, strict=True))
         return f" (On other sizes it is right. Here {told}: is a number fixed, or chosen by which sizes are equal?)"
     if largest_score(q, k) > 0.9 * LARGE:
@@ -200,7 +208,7 @@ def expect_gradients(attention, q: Tensor, k: Tensor, v: Tensor) -> None:
         (output, right[0], "the output", {"q": q, "k": k, "v": v}),
         (weights, right[1], "the weights", {"q": q, "k": k}),
     ):
-        upstream = normal(*value.shape)
+        upstream = draw.normal(*value.shape)
         told = gradients(wanted, sources, upstream) if close(value, wanted, tolerance(q, k)) else {}
         compare_gradients(gradients(value, sources, upstream), told, name)
 

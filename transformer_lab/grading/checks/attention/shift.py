@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
-from ..common import chosen, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from ...draw import draw
+from ..common import chosen, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone
 from . import weights_faults as faults
 from .softmax import softmax_by_loops
 
+SIZES = ((4, 5), (5, 7), (6, 4), (5, 9))  # T, S
 SHIFT_OPTIONS = ("unchanged", "sharper", "flatter")
 
 
@@ -18,17 +20,19 @@ class shift:
 
     @check("the weights after c is added to every score", 1)
     def values(shift, choice):
-        cases = (((4, 5), 2.5), ((4, 5), -3.0), ((2, 3, 4, 5), 0.7), ((1, 3, 5), 1.5))
+        T, S = draw.one_of(*SIZES)
+        c = draw.one_of(2.5, 2.0, 1.8)
+        cases = (((T, S), c), ((T, S), -c - 0.5), ((2, 3, T, S), 0.7), ((1, 3, S), 1.5))
         for dtype, (shape, c) in itertools.product((torch.float32, torch.float64), cases):
-            scores = normal(*shape, dtype=dtype)
+            scores = draw.normal(*shape, dtype=dtype)
             got = expect_tensor(shift(scores.clone(), c), "shift(scores, c)", shape)
             compare(got, softmax_by_loops(scores, -1), faults.shifted(scores, c, got), "shift(scores, c)")
             keeps_dtype(got, dtype, "shift(scores, c)")
-        leaves_alone(lambda scores: shift(scores, 2.5), scores=normal(4, 5))
+        leaves_alone(lambda scores: shift(scores, 2.5), scores=draw.normal(T, S))
         for c in (1000.0, -1000.0):
-            far_shift(shift, normal(4, 5), c)
+            far_shift(shift, draw.normal(T, S), c)
         for c in (2.5, 1000.0, -1000.0):
-            scores, upstream = normal(4, 5).requires_grad_(), normal(4, 5)
+            scores, upstream = draw.normal(T, S).requires_grad_(), draw.normal(T, S)
             found = []
             for weights in (has_gradient(shift(scores * 1.0, c), "the weights"), scores.softmax(-1)):
                 found += torch.autograd.grad((weights * upstream).sum(), scores)

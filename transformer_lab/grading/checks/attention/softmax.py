@@ -4,21 +4,13 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
-from ..common import TOLERANCE, close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal, number
+from ...draw import draw
+from ..common import TOLERANCE, close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, number
 from . import softmax_faults as faults
 from .softmax_faults import ROUNDING
 
 INF = float("inf")
-SHAPES = (
-    ((3, 5), -1),
-    ((4, 2, 3), 0),
-    ((4, 2, 3), 1),
-    ((4, 2, 3), -2),
-    ((2, 3, 4, 5), 1),
-    ((2, 3, 4, 5), -1),
-    ((6,), -1),
-    ((1, 5), -1),
-)
+SIZES = ((5, 3, 2, 4), (6, 4, 3, 5), (7, 4, 2, 3), (5, 4, 3, 2))  # no two alike, the last axis of a matrix the longest
 
 
 class softmax:
@@ -26,22 +18,22 @@ class softmax:
 
     @check("a tensor of the same shape and dtype", 0.5)
     def shape(softmax):
-        for x in (normal(3, 5), normal(2, 3, 4), normal(6), normal(3, 5, dtype=torch.float64)):
+        for x in inputs():
             weights = expect_tensor(softmax(x.clone()), "softmax(x)", x.shape)
             keeps_dtype(weights, x.dtype, "softmax(x)")
 
     @check("the right numbers, along the axis asked for", 1.5)
     def values(softmax):
-        for shape, dim in SHAPES:
+        for shape, dim in shapes():
             expect_values(softmax, shape, dim)
-        x = normal(3, 5)
+        x = draw.normal(*matrix())
         weights = expect_tensor(softmax(x.clone()), "softmax(x)", x.shape)
         compare(weights, softmax_by_loops(x, -1), faults.values(x, -1, weights), "softmax(x)")
 
     @check("scores of 10000 and of -10000", 1)
     def large(softmax):
         for dim in (-1, 0):  # what goes wrong with ordinary scores is told as that
-            expect_values(softmax, (3, 5), dim)
+            expect_values(softmax, matrix(), dim)
         for x, tell in faults.large_scores():
             weights = expect_tensor(softmax(x.clone(), dim=-1), "softmax(x)", x.shape)
             if not close(weights, softmax_by_loops(x, -1), ROUNDING):
@@ -53,8 +45,8 @@ class softmax:
     @check("scores of -inf", 0.5)
     def minus_infinity(softmax):
         for dim in (-1, 0):
-            expect_values(softmax, (3, 5), dim)
-        x = normal(4, 5)
+            expect_values(softmax, matrix(), dim)
+        x = draw.normal(4, 5)
         x[0, 2:] = x[1, 0] = x[2] = -INF
         x[3] = torch.tensor([-1e4, -1e4 + 1, -INF, -INF, -INF])  # what stands for -inf must lie below -10000
         wanted = softmax_by_loops(x, -1)
@@ -67,20 +59,39 @@ class softmax:
     @check("gradients flow, and the input stays as it was", 0.5)
     def gradient(softmax):
         leaves_alone(lambda x: softmax(x, dim=-1), x=torch.tensor([[1.0, -INF, 0.5], [-INF, -INF, -INF]]))
-        compare_gradient(softmax, normal(3, 5))
+        compare_gradient(softmax, draw.normal(*matrix()))
         for x, _ in faults.large_scores():
             compare_gradient(softmax, x, ROUNDING)
 
 
+def matrix() -> tuple[int, int]:
+    """The shape of a matrix."""
+    a, b, _, _ = draw.one_of(*SIZES)
+    return b, a
+
+
+def shapes() -> tuple:
+    """(shape, dim): one axis to four, and each of three."""
+    a, b, c, d = draw.one_of(*SIZES)
+    three, four = (d, c, b), (c, b, d, a)
+    return ((b, a), -1), (three, 0), (three, 1), (three, -2), (four, 1), (four, -1), ((a + 1,), -1), ((1, a), -1)
+
+
+def inputs() -> list[Tensor]:
+    a, b, c, d = draw.one_of(*SIZES)
+    double = draw.normal(b, a, dtype=torch.float64)
+    return [draw.normal(b, a), draw.normal(c, b, d), draw.normal(a + 1), double]
+
+
 def expect_values(softmax, shape: tuple[int, ...], dim: int) -> None:
-    x, name = normal(*shape), f"softmax(x, dim={dim})"
+    x, name = draw.normal(*shape), f"softmax(x, dim={dim})"
     weights = expect_tensor(softmax(x.clone(), dim=dim), name, shape)
     compare(weights, softmax_by_loops(x, dim), faults.values(x, dim, weights), name)
 
 
 def compare_gradient(softmax, x: Tensor, tolerance: float = TOLERANCE) -> None:
     """The gradient of softmax at x, where its values are right: wrong ones are told by the other checks."""
-    x, upstream = x.clone().requires_grad_(), normal(*x.shape)
+    x, upstream = x.clone().requires_grad_(), draw.normal(*x.shape)
     weights = has_gradient(expect_tensor(softmax(x * 1.0, dim=-1), "softmax(x)", x.shape), "softmax")
     (got,) = torch.autograd.grad((weights * upstream).sum(), x)
     w = softmax_by_loops(x.detach(), -1)

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...checking import Wrong, check
+from ...draw import draw
 from ..common import (
     close,
     compare,
     keeps_every_dtype,
-    normal,
     settled,
 )
 from . import block_faults as faults
@@ -35,10 +35,10 @@ class Block:
     def own_norms(Block):
         block, attention, feed_forward = build(Block)
         own = parameters_of_a_block(block, attention, feed_forward)
-        x = 3 * normal(B, T, D)
+        x = 3 * draw.normal(B, T, D)
         with torch.no_grad():
             for parameter in own:
-                parameter.add_(0.5 * torch.randn_like(parameter))
+                parameter.add_(0.5 * draw.standard(*parameter.shape))
         got = run_module(block, x, "Block")
         ways = ways_to_pair(own)
         wanted = [block_spec(x, attention, feed_forward, *norms, norm=fast_norm) for norms in ways]
@@ -59,7 +59,7 @@ class Block:
         gradients_arrive(block, "Block", lambda x: block_spec(x, attention, feed_forward, norm=fast_norm))
         try:
             keeps_every_dtype(
-                lambda dtype: run_module(block.to(dtype), normal(B, T, D, dtype=dtype), "Block"), "the output"
+                lambda dtype: run_module(block.to(dtype), draw.normal(B, T, D, dtype=dtype), "Block"), "the output"
             )
         except RuntimeError:  # a norm that is not among the block's parameters stays in float32
             settled(lambda: parameters_of_a_block(block, attention, feed_forward), "What the block holds is")
@@ -146,7 +146,7 @@ def misused(x: Tensor, a, f, ways: list):
 
 def compare_block(Block, shape: tuple) -> None:
     block, attention, feed_forward = build(Block, shape[-1])
-    x = 3 * normal(*shape)
+    x = 3 * draw.normal(*shape)
     got = run_module(block, x, "Block")
     wanted = block_spec(x, attention, feed_forward)
     told = itertools.chain(

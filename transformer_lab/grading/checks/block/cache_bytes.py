@@ -1,12 +1,11 @@
 """Lesson 09: the checks of a formula for the memory of a cache."""
 
-import random
-
 import torch
 
 from ....config import TransformerConfig
 from ....models import GPT
 from ...checking import Wrong, check
+from ...draw import draw
 from .count_parameters import asked, whole_number
 
 
@@ -26,8 +25,8 @@ class cache_bytes:
 
 def sizes(n_heads: int = 6, **choices) -> TransformerConfig:
     """Sizes of which none is a small multiple of another: 8 bits, 4 bytes, 3 passes must not look like one of them."""
-    fields = dict(vocab_size=53, d_model=n_heads * random.choice((14, 22)), n_heads=n_heads,
-                  n_layers=random.choice((5, 7)), d_ff=random.choice((67, 71)), max_len=31,
+    fields = dict(vocab_size=53, d_model=n_heads * draw.one_of(14, 22), n_heads=n_heads,
+                  n_layers=draw.one_of(5, 7), d_ff=draw.one_of(67, 71), max_len=31,
                   positions="alibi")  # fmt: skip
     return TransformerConfig(**{**fields, **choices})
 
@@ -35,7 +34,7 @@ def sizes(n_heads: int = 6, **choices) -> TransformerConfig:
 def compare_caches(cache_bytes, *changes: dict) -> None:
     for change in changes:
         config = sizes(n_heads=12, **change)  # with 6, sharing the values alone would look like four tensors a layer
-        B, S, n_bytes = random.choice((9, 11)), random.choice((13, 17)), 19
+        B, S, n_bytes = draw.one_of(9, 11), draw.one_of(13, 17), 19
         got = whole_number(asked(cache_bytes, config, B, S, n_bytes), "a number of bytes")
         wanted = held(config, B, S) * n_bytes  # only now: what is in no frame, the answer cannot copy
         if got != wanted:

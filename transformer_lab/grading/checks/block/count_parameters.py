@@ -2,7 +2,6 @@
 
 import itertools
 import numbers
-import random
 from contextlib import contextmanager
 
 import torch
@@ -12,6 +11,7 @@ from torch.nn.modules.module import register_module_module_registration_hook
 from ....config import TransformerConfig
 from ....models import BERT, GPT, Transformer
 from ...checking import Wrong, check
+from ...draw import draw
 
 MODELS = {"Transformer": Transformer, "GPT": GPT, "BERT": BERT}
 
@@ -79,10 +79,10 @@ def compare_counts(count, family: str, plain: dict, *changes: dict) -> None:
 
 def sizes(**choices) -> TransformerConfig:
     """Random sizes, no two of them alike, so that no formula is right by chance."""
-    n_heads, width = 4, random.choice((6, 8, 10))
+    n_heads, width = 4, draw.one_of(6, 8, 10)
     fields = dict(
-        vocab_size=random.choice((53, 59, 61)), d_model=n_heads * width, n_heads=n_heads,
-        n_layers=random.choice((3, 5)), d_ff=random.choice((71, 73, 79)), max_len=random.choice((17, 19, 23)),
+        vocab_size=draw.one_of(53, 59, 61), d_model=n_heads * width, n_heads=n_heads,
+        n_layers=draw.one_of(3, 5), d_ff=draw.one_of(71, 73, 79), max_len=draw.one_of(17, 19, 23),
     )  # fmt: skip
     if choices.get("d_head") is not None:
         choices["d_head"] = width + 4

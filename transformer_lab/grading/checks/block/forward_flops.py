@@ -1,7 +1,5 @@
 """Lesson 09: the checks of a formula for the FLOPs of a forward pass, against what torch counts."""
 
-import random
-
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -10,6 +8,7 @@ from ....attention import scaled_dot_product_attention
 from ....config import TransformerConfig
 from ....models import GPT
 from ...checking import Wrong, check
+from ...draw import draw
 from .cache_bytes import sizes
 from .count_parameters import asked, whole_number
 
@@ -36,7 +35,7 @@ class forward_flops:
 
 def compare_flops(flops, *changes: dict) -> None:
     for change in changes:
-        config, T = sizes(**change), random.choice((13, 29))
+        config, T = sizes(**change), draw.one_of(13, 29)
         got = whole_number(asked(flops, config, T), "a number of FLOPs")
         wanted = measured(config, T)  # only now: what is in no frame, the answer cannot copy
         if got != wanted:

@@ -1,11 +1,10 @@
 """Lesson 09: the checks of a reader of weights: which family, which sizes, told by names and shapes alone."""
 
-import random
-
 import torch
 
 from ....config import TransformerConfig
 from ...checking import Wrong, check
+from ...draw import draw
 from ..common import chosen
 from .count_parameters import MODELS
 
@@ -52,22 +51,20 @@ def listing(family: str, n_layers: int, n_kv_heads: int | None, more: bool) -> d
     is the largest size of all, else the smallest but d_model.
     """
     vocab_size, d_ff, max_len = (301, 90, 35) if more else (47, 131, 307)
-    sizes = dict(vocab_size=vocab_size + random.choice((0, 6)), d_model=24, n_heads=N_HEADS, n_layers=n_layers,
-                 d_ff=d_ff, max_len=max_len + random.choice((0, 2)))  # fmt: skip
+    sizes = dict(vocab_size=vocab_size + draw.one_of(0, 6), d_model=24, n_heads=N_HEADS, n_layers=n_layers,
+                 d_ff=d_ff, max_len=max_len + draw.one_of(0, 2))  # fmt: skip
     choices = {
         "encoder-decoder": dict(norm_position="post"),
         "GPT-2": dict(positions="learned"),
         "BERT": dict(positions="learned", norm_position="post", n_segments=2, norm_embeddings=True, pooler=more,
                      masked_lm_head=not more),
         "Llama": dict(norm="rms", activation="swiglu", positions="rotary", bias=False, n_kv_heads=n_kv_heads,
-                      d_head=random.choice((8, 10)), tie_embeddings=not more),
+                      d_head=draw.one_of(8, 10), tie_embeddings=not more),
     }  # fmt: skip
     config = TransformerConfig(**sizes, **choices[family])
     with torch.device("meta"):
         state = MODELS[FAMILIES[family]](config).state_dict()
-    names = list(state)
-    random.shuffle(names)
-    return {name: tuple(state[name].shape) for name in names}
+    return {name: tuple(state[name].shape) for name in draw.shuffled(state)}
 
 
 def to_be_found(shapes: dict, family: str, n_layers: int, n_kv_heads: int | None, more: bool) -> dict:

@@ -6,13 +6,13 @@ from torch import Tensor, nn
 
 from ...answer import Answer
 from ...checking import Wrong
+from ...draw import draw
 from ..common import (
     close,
     expect_tensor,
     has_gradient,
     keeps_dtype,
     leaves_alone,
-    normal,
 )
 
 B, T, D = 3, 5, 6
@@ -23,7 +23,7 @@ class Mixer(nn.Module):
 
     def __init__(self, width: int = D):
         super().__init__()
-        self.linear = nn.Linear(width, width)
+        self.linear = draw.made(nn.Linear, width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(x.cumsum(dim=-2)).tanh()
@@ -34,7 +34,7 @@ class Bender(nn.Module):
 
     def __init__(self, width: int = D):
         super().__init__()
-        self.w_1, self.w_2 = nn.Linear(width, 3 * width), nn.Linear(3 * width, width)
+        self.w_1, self.w_2 = draw.made(nn.Linear, width, 3 * width), draw.made(nn.Linear, 3 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.w_2(F.gelu(self.w_1(x)))
@@ -73,10 +73,10 @@ def layer_norm(x: Tensor, gamma: Tensor | float = 1.0, beta: Tensor | float = 0.
 
 def gradients_arrive(module: nn.Module, name: str, spec) -> None:
     """Every parameter gets a gradient, and the input all of it: as much as through spec(x)."""
-    leaves_alone(lambda x: module(x), x=normal(B, T, D))
-    x = normal(B, T, D).requires_grad_()
+    leaves_alone(lambda x: module(x), x=draw.normal(B, T, D))
+    x = draw.normal(B, T, D).requires_grad_()
     got = Answer(module, f"{name}.forward(x)")(x * 1.0)
-    upstream = torch.randn(B, T, D)
+    upstream = draw.standard(B, T, D)
     wanted = spec(x)
     (through,) = torch.autograd.grad((wanted * upstream).sum(), x)
     (has_gradient(expect_tensor(got, "the output", (B, T, D)), "the output") * upstream).sum().backward()

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...checking import Wrong, check
-from ..common import close, compare, expect_tensor, has_gradient, keeps_dtype, keeps_every_dtype, leaves_alone, normal
+from ...draw import draw
+from ..common import close, compare, expect_tensor, has_gradient, keeps_dtype, keeps_every_dtype, leaves_alone
 from . import block_faults as faults
 from .block import block_spec
 from .modules import Bender, Mixer, layer_norm
@@ -106,7 +107,7 @@ def assembled(answer, ids, tokens, positions, blocks, norm):
 def same_gradients(got: Tensor, wanted: Tensor, **sources) -> None:
     """The gradients to every parameter (and the table of positions) are those of the right output."""
     named = {name: list(one.parameters()) if isinstance(one, nn.Module) else [one] for name, one in sources.items()}
-    upstream = torch.randn_like(wanted)
+    upstream = draw.standard(*wanted.shape)
     flat = [tensor for tensors in named.values() for tensor in tensors]
     loss = (has_gradient(got, "the result") * upstream).sum()
     mine = iter(torch.autograd.grad(loss, flat, allow_unused=True))
@@ -135,8 +136,8 @@ def parts(shape: tuple):
     a, f, norms = Mixer(width), Bender(width), [nn.LayerNorm(width), nn.LayerNorm(width)]
     with torch.no_grad():
         for norm in norms:
-            norm.weight.add_(0.5 * torch.randn(width)), norm.bias.add_(0.5 * torch.randn(width))
-    return 3 * normal(*shape), a, f, *norms, [(norm.weight, norm.bias) for norm in norms]
+            norm.weight.add_(0.5 * draw.standard(width)), norm.bias.add_(0.5 * draw.standard(width))
+    return 3 * draw.normal(*shape), a, f, *norms, [(norm.weight, norm.bias) for norm in norms]
 
 
 def pre_faults(x, a, f, n_1, n_2):
@@ -254,9 +255,9 @@ def path(B: int, T: int, D: int = 6, V: int = 11):
     """ids and the parts between them and the logits; positions is a table (max_len, D)."""
     norm = nn.LayerNorm(D)
     with torch.no_grad():
-        norm.weight.add_(0.5 * torch.randn(D))
-    positions = normal(9, D).requires_grad_()
-    return torch.randint(V, (B, T)), nn.Embedding(V, D), positions, [Mixer(D), Bender(D), Mixer(D)], norm
+        norm.weight.add_(0.5 * draw.standard(D))
+    positions = draw.normal(9, D).requires_grad_()
+    return draw.integers(V, B, T), draw.made(nn.Embedding, V, D), positions, [Mixer(D), Bender(D), Mixer(D)], norm
 
 
 def logits_by_loops(ids, tokens, positions, blocks, norm) -> Tensor:

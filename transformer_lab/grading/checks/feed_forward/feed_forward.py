@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...checking import NotDone, Wrong, check
-from ..common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from ...draw import draw
+from ..common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone
 from . import feed_forward_faults as faults
 
 SIGNATURE = "(x, w_1, b_1, w_2, b_2, activation)"
@@ -34,7 +35,7 @@ class feed_forward:
         compare_output(feed_forward, "relu", layer(4, sizes=(D, D)))  # square: a matrix turned round would fit
         compare_output(feed_forward, "relu", layer(4, sizes=(D_FF, D)))  # an inner width below D
         inputs = layer(4)
-        turned = normal(4, 2, D).transpose(0, 1)
+        turned = draw.normal(4, 2, D).transpose(0, 1)
         compare_output(feed_forward, "relu", (turned, *inputs[1:]))
         compare_output(feed_forward, "relu", (100 * inputs[0], *inputs[1:]))
 
@@ -54,7 +55,7 @@ class feed_forward:
         leaves_alone(lambda *inputs: feed_forward(*inputs, torch.tanh), **dict(zip(faults.NAMES, inputs, strict=True)))
         inputs = [tensor.requires_grad_() for tensor in inputs]
         got = has_gradient(output(feed_forward, torch.tanh, *inputs), "the output")
-        upstream = normal(*got.shape)
+        upstream = draw.normal(*got.shape)
         found = torch.autograd.grad((got * upstream).sum(), inputs, allow_unused=True)
         right = faults.layer(*inputs, torch.tanh)
         wanted = torch.autograd.grad((right * upstream).sum(), inputs)
@@ -72,7 +73,7 @@ def layer(*batch: int, sizes=(D, D_FF), dtype=torch.float32) -> tuple[Tensor, ..
     """x (*batch, D) and the weights of a layer as nn.Linear stores them: w_1 (d_ff, D), b_1, w_2 (D, d_ff), b_2."""
     width, inner = sizes
     shapes = ((*batch, width), (inner, width), (inner,), (width, inner), (width,))
-    return tuple(normal(*shape, dtype=dtype) for shape in shapes)
+    return tuple(draw.normal(*shape, dtype=dtype) for shape in shapes)
 
 
 def layer_by_loops(x: Tensor, w_1, b_1, w_2, b_2, activation) -> Tensor:

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...checking import Wrong, check
-from ..common import close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal, number
+from ...draw import draw
+from ..common import close, compare, expect_tensor, has_gradient, keeps_dtype, leaves_alone, number
 
 ROOT = math.sqrt(2 / math.pi)
 FAR = torch.tensor([100.0, -100.0, 1e4, -1e4])
@@ -29,21 +30,21 @@ class gelu:
     def gradient(gelu, gelu_tanh):
         for answer, name, kind in ((gelu, "gelu(x)", "none"), (gelu_tanh, "gelu_tanh(x)", "tanh")):
             for dtype in (torch.float64, torch.float32):
-                keeps_dtype(expect_tensor(answer(normal(4, dtype=dtype)), name, (4,)), dtype, name)
-            leaves_alone(answer, x=normal(5))
-            points = normal(9), 6 * normal(9), FAR, torch.zeros(1)
+                keeps_dtype(expect_tensor(answer(draw.normal(4, dtype=dtype)), name, (4,)), dtype, name)
+            leaves_alone(answer, x=draw.normal(5))
+            points = draw.normal(9), 6 * draw.normal(9), FAR, torch.zeros(1)
             if all(close(answer(x.clone()), F.gelu(x, approximate=kind)) for x in points):
                 for x in points:
                     slopes(answer, name, x.clone().requires_grad_(), kind)
             else:
-                has_gradient(answer(normal(9).requires_grad_() * 1.0), name)
+                has_gradient(answer(draw.normal(9).requires_grad_() * 1.0), name)
 
 
 def numbers(answer, name: str, specification) -> None:
     """Known values, then fresh ones, against the specification number by number."""
     # At 2 and -2 the exact function and its approximation differ by 3e-4.
     known = torch.tensor([0.0, 2.0, -2.0, 30.0, -30.0])
-    for x in (normal(40) * 2, normal(2, 3, 4), normal(1, 3), known, torch.tensor(1.5), FAR):
+    for x in (draw.normal(40) * 2, draw.normal(2, 3, 4), draw.normal(1, 3), known, torch.tensor(1.5), FAR):
         got = expect_tensor(answer(x.clone()), name, tuple(x.shape))
         if got.isnan().any():
             at = float(x.flatten()[got.flatten().isnan()][0])

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...checking import Wrong, check
-from ..common import copies, leaves_alone, normal, number
+from ...draw import draw
+from ..common import copies, leaves_alone, number
 
 B, T, D = 2, 6, 4
 ROUNDING = 1e-6
@@ -19,8 +20,8 @@ class mixes_positions:
 
     @check("True or False comes back, and x stays as it was", 0.5)
     def kind(mixes_positions):
-        verdict(mixes_positions, Watched(network()), normal(B, T, D))
-        leaves_alone(lambda x: mixes_positions(network(), x), x=normal(B, T, D))
+        verdict(mixes_positions, Watched(network()), draw.normal(B, T, D))
+        leaves_alone(lambda x: mixes_positions(network(), x), x=draw.normal(B, T, D))
 
     @check("attention mixes, the feed-forward layer does not", 1)
     def two(mixes_positions):
@@ -75,7 +76,7 @@ class mixes_positions:
     def lookalikes(mixes_positions):
         words = "A convolution of width 1 is one matrix at every position. " + LONELY
         expect(mixes_positions, convolution(1), "a convolution of width 1", words)
-        table = normal(T, D)
+        table = draw.normal(T, D)
         words = (
             "It adds another vector at each position, so shuffling does not commute with it; but no position reads "
             "another one. Change one position, and look at the *others*."
@@ -100,7 +101,7 @@ class mixes_positions:
 
 def attention(allowed: Tensor | None = None):
     """Self-attention with random projections, among the allowed pairs of positions."""
-    w_q, w_k, w_v = normal(D, D), normal(D, D), normal(D, D)
+    w_q, w_k, w_v = draw.normal(D, D), draw.normal(D, D), draw.normal(D, D)
 
     def attend(x):
         scores = (x @ w_q) @ (x @ w_k).mT / D
@@ -118,12 +119,12 @@ def behind_a_norm(norm):
 
 
 def network():
-    w_1, w_2 = normal(7, D), normal(D, 7)
+    w_1, w_2 = draw.normal(7, D), draw.normal(D, 7)
     return lambda x: (x @ w_1.T).relu() @ w_2.T
 
 
 def convolution(width: int):
-    weight = normal(D, D, width)
+    weight = draw.normal(D, D, width)
     return lambda x: F.conv1d(x.mT, weight, padding=width // 2).mT
 
 
@@ -196,7 +197,7 @@ def verdict(answer, layer: Watched, x: Tensor) -> bool:
 def expect(answer, layer, name: str, why: str) -> None:
     """The answer is right about this layer, for a batch and for one sequence."""
     for sequences in (B, 1):
-        watched, x = Watched(layer), normal(sequences, T, D)
+        watched, x = Watched(layer), draw.normal(sequences, T, D)
         said = verdict(answer, watched, x)
         if said != mixes(layer):
             tried = false_alarm(watched, x) if said else missed(watched, x)
@@ -206,8 +207,8 @@ def expect(answer, layer, name: str, why: str) -> None:
 
 def mixes(layer) -> bool:
     """The specification: other numbers at one position move an output at another one, by more than rounding."""
-    x = normal(B, T, D)
-    changed = [x.index_copy(1, torch.tensor([t]), 2 * normal(B, 1, D)) for t in range(T)]
+    x = draw.normal(B, T, D)
+    changed = [x.index_copy(1, torch.tensor([t]), 2 * draw.normal(B, 1, D)) for t in range(T)]
     return any(seen_elsewhere(layer, *pair) > ROUNDING for other in changed for pair in zip(other, x, strict=True))
 
 

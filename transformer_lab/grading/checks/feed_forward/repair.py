@@ -5,7 +5,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ...checking import Wrong, check
-from ..common import diagnosed, expect_tensor, normal
+from ...draw import draw
+from ..common import diagnosed, expect_tensor
 from . import feed_forward_faults as faults
 
 # What the learner chooses from -> what such a layer would show. The notebook explains each in a table.
@@ -82,11 +83,11 @@ def repaired(make) -> None:
             raise Wrong(f"{call} gave a {type(module).__name__}: return an nn.Module, as broken_2 does.")
         module = module.eval()
         if any(map(is_lazy, module.parameters())):
-            module(normal(2, d_model))  # it takes its sizes from the first input
+            module(draw.normal(2, d_model))  # it takes its sizes from the first input
         with torch.no_grad():
             for parameter in module.parameters():  # whatever it started with
-                parameter.copy_(normal(*parameter.shape) * 0.7)
-        x = normal(2, 7, d_model)
+                parameter.copy_(draw.normal(*parameter.shape) * 0.7)
+        x = draw.normal(2, 7, d_model)
         faults.look_at_weights(module, d_model)
         got = expect_tensor(module(x.clone()), "the layer's output", tuple(x.shape))
         faults.look_at_output(module, x, got.detach())

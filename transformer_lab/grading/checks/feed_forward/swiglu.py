@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
+from ...draw import draw
 from ..common import (
     close,
     close_by_size,
@@ -14,7 +15,6 @@ from ..common import (
     has_gradient,
     keeps_dtype,
     leaves_alone,
-    normal,
 )
 from . import feed_forward_faults as faults
 from .feed_forward import BATCHES, D_FF, DETACHED, D, by_hand
@@ -80,7 +80,7 @@ GATE_BY_HAND = (
 
 def gates(*batch: int, sizes=(D, D_FF), dtype=torch.float32) -> tuple[Tensor, ...]:
     width, inner = sizes
-    return tuple(normal(*shape, dtype=dtype) for shape in ((*batch, width), *[(inner, width)] * 2, (width, inner)))
+    return tuple(draw.normal(*shape, dtype=dtype) for shape in ((*batch, width), *[(inner, width)] * 2, (width, inner)))
 
 
 def gated_by_loops(x, w_gate, w_1, w_2) -> Tensor:

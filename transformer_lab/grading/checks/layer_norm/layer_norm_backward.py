@@ -9,7 +9,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ...checking import Wrong, check
-from ..common import close, compare, copies, expect_tensor, keeps_every_dtype, leaves_alone, normal, reordered, settled
+from ...draw import draw
+from ..common import close, compare, copies, expect_tensor, keeps_every_dtype, leaves_alone, reordered, settled
 from . import layer_norm_faults as faults
 from .norms import another_default
 
@@ -64,8 +65,8 @@ class layer_norm_backward:
 
 def given(*shape: int, dtype=torch.float64, size: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
     """The gradient from above, x and gamma, in which both signs occur."""
-    gamma = (0.5 + torch.rand(shape[-1], dtype=dtype)) * (1 - 2 * (torch.arange(shape[-1]) % 2).to(dtype))
-    return normal(*shape, dtype=dtype), size * normal(*shape, dtype=dtype), gamma
+    gamma = (0.5 + draw.uniform(shape[-1], dtype=dtype)) * (1 - 2 * (torch.arange(shape[-1]) % 2).to(dtype))
+    return draw.normal(*shape, dtype=dtype), size * draw.normal(*shape, dtype=dtype), gamma
 
 
 def right(grad: Tensor, x: Tensor, gamma: Tensor, eps: float) -> tuple[Tensor, ...]:

@@ -4,13 +4,13 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong
+from ...draw import draw
 from ..common import (
     close,
     compare,
     copies,
     expect_tensor,
     has_gradient,
-    normal,
     number,
 )
 
@@ -25,8 +25,8 @@ ANY_AXES = "Any number of axes may come before the features: count from the end,
 def given(*shape: int, dtype=torch.float32, size: float = 3.0) -> tuple[Tensor, Tensor, Tensor]:
     """x of this shape and size, gamma and beta: nothing is 0 or 1, nothing symmetric, both signs occur."""
     sign = 1 - 2 * (torch.arange(shape[-1]) % 2).to(dtype)
-    gamma, beta = (0.5 + torch.rand(shape[-1], dtype=dtype) for _ in range(2))
-    return size * normal(*shape, dtype=dtype), gamma * sign, -beta * sign
+    gamma, beta = (0.5 + draw.uniform(shape[-1], dtype=dtype) for _ in range(2))
+    return size * draw.normal(*shape, dtype=dtype), gamma * sign, -beta * sign
 
 
 def result(answer, name: str, x: Tensor, *rest) -> Tensor:
@@ -82,7 +82,7 @@ def compare_gradients(answer, right, tensors, told=None, at: str = "") -> None:
     """The gradients of the answer's norm are those of right(*tensors, eps); the first of the tensors is x."""
     tensors = [tensor.detach().clone().requires_grad_() for tensor in tensors]
     x, gamma, *_ = (tensor.detach() for tensor in tensors)
-    upstream = normal(*x.shape, dtype=x.dtype)
+    upstream = draw.normal(*x.shape, dtype=x.dtype)
     got, wanted = has_gradient(result(answer, "the result", *tensors), "the result"), right(*tensors, 1e-5)
     if not close(got, wanted, 1e-4):
         raise Wrong("The numbers are not right yet, so neither are the gradients. Mend those first.")

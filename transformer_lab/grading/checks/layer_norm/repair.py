@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...checking import NotDone, Wrong, check
-from ..common import compare, diagnosed, expect_tensor, has_gradient, keeps_every_dtype, leaves_alone, normal, number
+from ...draw import draw
+from ..common import compare, diagnosed, expect_tensor, has_gradient, keeps_every_dtype, leaves_alone, number
 from .sublayer import B, D, T, parts
 
 # What the learner chooses from -> what such a piece would show. The notebook explains each in a table.
@@ -118,7 +119,7 @@ def whole_stack(answer) -> None:
         leaves_alone(lambda x: answer(x, list(sublayers), list(norms), final), x=x)  # noqa: B023 - called at once
     keeps_every_dtype(lambda dtype: one_position(answer, dtype), "the result")
     x.requires_grad_()
-    upstream = normal(B, T, D)
+    upstream = draw.normal(B, T, D)
     both = answer(x * 1.0, sublayers, norms, final), stack(x, layers, final, "pre")
     found, told = (torch.autograd.grad((has_gradient(y, "the result") * upstream).sum(), x)[0] for y in both)
     compare(found, told, name="the gradient of x (look for .detach() and no_grad)", tolerance=1e-3)
@@ -126,7 +127,7 @@ def whole_stack(answer) -> None:
 
 def one_position(answer, dtype) -> Tensor:
     """A stack over one position alone, of parts that take any dtype."""
-    norm, x = (lambda z: F.layer_norm(z, (D,))), normal(1, 1, D, dtype=dtype)
+    norm, x = (lambda z: F.layer_norm(z, (D,))), draw.normal(1, 1, D, dtype=dtype)
     return expect_tensor(answer(x, [torch.tanh] * 2, [norm] * 2, norm), "the result", (1, 1, D))
 
 

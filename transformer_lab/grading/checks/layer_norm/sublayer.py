@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
-from ..common import close, compare, expect_tensor, has_gradient, keeps_dtype, keeps_every_dtype, leaves_alone, normal
+from ...draw import draw
+from ..common import close, compare, expect_tensor, has_gradient, keeps_dtype, keeps_every_dtype, leaves_alone
 
 B, T, D = 2, 3, 5
 KEEP = 0.75
@@ -14,8 +15,8 @@ KEEP = 0.75
 
 def parts() -> tuple:
     """x (B, T, D), and f, norm, dropout: fixed functions of which no two may change places unnoticed."""
-    mix, turn, gamma, beta = normal(T, T), normal(D, D), 0.5 + torch.rand(D), normal(D)
-    mask = (torch.rand(B, T, D) < KEEP) / KEEP
+    mix, turn, gamma, beta = draw.normal(T, T), draw.normal(D, D), 0.5 + draw.uniform(D), draw.normal(D)
+    mask = (draw.uniform(B, T, D) < KEEP) / KEEP
     mask[0, 0, 0], mask[1, 2, 3] = 0.0, 1 / KEEP
 
     def f(x):
@@ -27,7 +28,7 @@ def parts() -> tuple:
     def dropout(x):
         return x * mask
 
-    return 1.5 * normal(B, T, D), f, norm, dropout
+    return 1.5 * draw.normal(B, T, D), f, norm, dropout
 
 
 def pre(x, f, norm, dropout):
@@ -59,7 +60,7 @@ class sublayer:
             leaves_alone(lambda x, f=f, norm=norm, place=place: sublayer(x, f, norm, lambda z: z, place), x=x.detach())
             if not close(got, right):
                 raise Wrong(f'The numbers for "{place}" are not right yet, so neither are the gradients. Mend those.')
-            upstream = normal(B, T, D)
+            upstream = draw.normal(B, T, D)
             found, told = (torch.autograd.grad((y * upstream).sum(), x)[0] for y in (got, right))
             compare(found, told, cut(place, x, f, norm, upstream), f'the gradient of x for "{place}"', 1e-4)
             keeps_every_dtype(lambda dtype, place=place: one_position(sublayer, place, dtype), "the result")
@@ -68,7 +69,7 @@ class sublayer:
 def one_position(answer, place: str, dtype) -> Tensor:
     """A step of one position alone, with parts that take any dtype."""
     parts = torch.tanh, lambda z: torch.nn.functional.layer_norm(z, (D,)), lambda z: z
-    return expect_tensor(answer(normal(1, 1, D, dtype=dtype), *parts, place), "the result", (1, 1, D))
+    return expect_tensor(answer(draw.normal(1, 1, D, dtype=dtype), *parts, place), "the result", (1, 1, D))
 
 
 def cut(place, x, f, norm, upstream):

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
-from ..common import chosen, close, normal, number
+from ...draw import draw
+from ..common import chosen, close, number
 
 KINDS = {"features": (2,), "time": (1,), "batch": (0,), "batch and time": (0, 1), "time and features": (1, 2)}
 ROUNDS = 3
@@ -15,7 +16,7 @@ class BlackBox:
 
     def __init__(self, kind: str, D: int, dtype=torch.float32):
         self.kind, self.D, self.eps, self.asked = kind, D, 1e-5, []
-        self.gamma, self.beta = (0.5 + torch.rand(D)).to(dtype), normal(D, dtype=dtype)
+        self.gamma, self.beta = (0.5 + draw.uniform(D)).to(dtype), draw.normal(D, dtype=dtype)
         self.gamma[::2] *= -1
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
+from ...draw import draw
 from ..common import close, expect_tensor, leaves_alone
 from .common import INF, causal_by_loops, compare_masks, expect_bool
 
@@ -35,7 +36,7 @@ class convert:
     @check("numbers to add into booleans, also where the numbers are a bias", 1)
     def allowed(to_blocked, to_additive, to_allowed):
         for allowed in masks():
-            bias = torch.randn(allowed.shape) * (torch.rand(allowed.shape) < 0.5)
+            bias = draw.standard(*allowed.shape) * (draw.uniform(*allowed.shape) < 0.5)
             every_other = torch.arange(allowed.numel()).view(allowed.shape) % 2 == 0
             lower = [torch.zeros(allowed.shape).masked_fill(every_other, low) for low in LOW]
             lower.append(lower[0].double().masked_fill(every_other, torch.finfo(torch.float64).min))

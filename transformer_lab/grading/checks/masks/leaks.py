@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...checking import Wrong, check
-from ..common import leaves_alone, normal
+from ...draw import draw
+from ..common import leaves_alone
 
 T, D, INF = 6, 4, float("inf")
 WIDE = 64  # features of the models that begin with a norm
@@ -192,7 +193,7 @@ MODELS = *CLEAN, *HOLES, *HIDDEN
 
 def inputs(model) -> Tensor:
     """Fresh hidden states, in eighths: their sums and means are exact, so that rounding shows nobody a leak."""
-    return (normal(T, WIDE if model in NORMED else D) * 8).round() / 8
+    return (draw.normal(T, WIDE if model in NORMED else D) * 8).round() / 8
 
 
 def found(leaks, model) -> list[int]:
@@ -260,7 +261,7 @@ def reach_of(model, j: int) -> float:
     """By how much some output before j changes when x[j] is another."""
     x = inputs(model)
     other = x.clone()
-    other[j] = torch.randn(x.shape[1])
+    other[j] = draw.standard(x.shape[1])
     return float((model(other)[0] - model(x)[0])[:j].abs().max())
 
 
@@ -281,14 +282,13 @@ def diagnosis(leaks) -> str | None:
 def reached(model, part: int = 0) -> Tensor:
     """(T, T): whether output i (of the map, if part is 1, row i) changes when x[j] alone does. The specification."""
     changed = torch.zeros(T, T, dtype=torch.bool)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
+    with draw.aside(0):
         for _ in range(3):
             x = inputs(model).double()
             whole = model(x)[part]
             for j in range(T):
                 other = x.clone()
-                other[j] = normal(x.shape[1])
+                other[j] = draw.normal(x.shape[1])
                 changed[:, j] |= ((model(other)[part] - whole).abs() > 1e-9).any(dim=-1)
     return changed
 

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
+from ...draw import draw
 from ..attention.attention_raised import why_it_raised
 from ..attention.scaled_dot_product_attention import expect_pair, gradients
-from ..common import TOLERANCE, close, compare, copies, has_gradient, keeps_dtype, leaves_alone, normal, number
+from ..common import TOLERANCE, close, compare, copies, has_gradient, keeps_dtype, leaves_alone, number
 from .common import INF, causal_by_loops
 from .masked_attention_faults import masked_outputs, masked_weights, open_share
 
@@ -75,7 +76,7 @@ class masked_attention:
 def qkv(*batch: int, sizes=SIZES, dtype=torch.float32):
     """q, k, v and a causal mask (T, S), the last query at the last key."""
     T, S, d, e = sizes
-    q, k, v = (normal(*batch, n, width, dtype=dtype) for n, width in ((T, d), (S, d), (S, e)))
+    q, k, v = (draw.normal(*batch, n, width, dtype=dtype) for n, width in ((T, d), (S, d), (S, e)))
     return q, k, v, causal_by_loops(T, S)
 
 
@@ -88,7 +89,7 @@ def cases():
     padding = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 0, 1, 1, 1, 0]]).bool()[:, None, None, :]
     yield q, k, v, padding
     yield q, k, v, padding & causal
-    a_mask_each = torch.rand(2, 3, 4, 6) < 0.5
+    a_mask_each = draw.uniform(2, 3, 4, 6) < 0.5
     yield q, k, v, a_mask_each | (torch.arange(6) == 2)
     yield qkv(2, sizes=(5, 5, 5, 5))
     yield qkv(1, sizes=(3, 4, 5, 2))
@@ -337,7 +338,7 @@ def compare_gradients(answer, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> 
         if mask.any(-1).all():
             compare_weights(answer, q, k, v, mask)
         raise Wrong("The output holds NaN already; its gradient can be no better.", "M08")
-    sources, upstream = {"q": q, "k": k, "v": v}, normal(*output.shape)
+    sources, upstream = {"q": q, "k": k, "v": v}, draw.normal(*output.shape)
     got = gradients(output, sources, upstream)
     right = attention_in_double(q, k, v, mask)[0]
     wanted = gradients(right, sources, upstream.double())

@@ -5,8 +5,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...checking import NotDone, Wrong, check
+from ...draw import draw
 from ..attention.softmax import softmax_by_loops
-from ..common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from ..common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone
 from .multi_head_attention import counts_in_full, holds_for_large
 
 
@@ -32,7 +33,7 @@ class grouped_query_attention:
     def manners(attention):
         inputs = [tensor.requires_grad_() for tensor in sizes(2, 6, 2, 5, 7, 4, 3)]
         output = has_gradient(grouped(attention, *inputs), "the output")
-        found = torch.autograd.grad((output * normal(*output.shape)).sum(), inputs, allow_unused=True)
+        found = torch.autograd.grad((output * draw.normal(*output.shape)).sum(), inputs, allow_unused=True)
         for name, gradient in zip("qkv", found, strict=True):
             if gradient is None or not gradient.any():
                 raise Wrong(f"No gradient reaches {name}. Look for .detach(), .data, torch.no_grad() or numpy.")
@@ -45,7 +46,7 @@ class grouped_query_attention:
 
 
 def sizes(B, H, G, T, S, d_head, d_value):
-    return normal(B, H, T, d_head), normal(B, G, S, d_head), normal(B, G, S, d_value)
+    return draw.normal(B, H, T, d_head), draw.normal(B, G, S, d_head), draw.normal(B, G, S, d_value)
 
 
 def grouped_cases():

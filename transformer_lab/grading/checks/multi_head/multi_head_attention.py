@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from ...answer import Answer
 from ...checking import NotDone, Wrong, check
+from ...draw import draw
 from ..attention.softmax import softmax_by_loops
 from ..common import (
     close,
@@ -15,7 +16,6 @@ from ..common import (
     has_gradient,
     keeps_dtype,
     leaves_alone,
-    normal,
 )
 from . import multi_head_faults as faults
 
@@ -37,42 +37,42 @@ class multi_head_attention:
     @check("the output has the shape of x", 0.5)
     def shape(attention):
         for D, H, T, S in ((12, 3, 5, None), (12, 4, 5, 7), (6, 1, 1, 4)):
-            attended(attention, D, H, normal(2, T, D), None if S is None else normal(2, S, D))
+            attended(attention, D, H, draw.normal(2, T, D), None if S is None else draw.normal(2, S, D))
 
     @check("one head: attention between two projections", 1)
     def one_head(attention):
         for B, T, D in ((2, 5, 6), (1, 1, 4)):
-            expect_output(attention, D, 1, normal(B, T, D))
+            expect_output(attention, D, 1, draw.normal(B, T, D))
 
     @check("several heads", 2)
     def several_heads(attention):
         for B, T, D, H in ((2, 5, 12, 3), (3, 4, 10, 5), (4, 4, 16, 4), (1, 7, 6, 6)):
-            expect_output(attention, D, H, normal(B, T, D))
+            expect_output(attention, D, H, draw.normal(B, T, D))
 
     @check("keys and values from the memory, queries from x", 1)
     def memory(attention):
         for B, T, S, D, H in ((2, 5, 7, 12, 3), (2, 4, 4, 12, 3), (3, 1, 6, 8, 2)):
-            expect_output(attention, D, H, normal(B, T, D), normal(B, S, D))
+            expect_output(attention, D, H, draw.normal(B, T, D), draw.normal(B, S, D))
 
     @check("gradients reach all four maps and x; dtype is kept; inputs stay as they were", 0.5)
     def manners(attention):
         module = with_weights(built(attention, 12, 3))
         call = Answer(module, f"forward{CALL}")
-        leaves_alone(call, x=normal(2, 5, 12), memory=normal(2, 7, 12))
-        x, memory = normal(2, 5, 12).requires_grad_(), normal(2, 7, 12).requires_grad_()
+        leaves_alone(call, x=draw.normal(2, 5, 12), memory=draw.normal(2, 7, 12))
+        x, memory = draw.normal(2, 5, 12).requires_grad_(), draw.normal(2, 7, 12).requires_grad_()
         output = has_gradient(expect_tensor(call(x, memory), "the output", (2, 5, 12)), "the output")
         sources = {"x": x, "memory": memory} | {name: getattr(module, name).weight for name in NAMES}
         reaches_all(output, sources)
         if close(output, by_loops(module, x, memory, 3), 1e-4):
-            large = 30 * normal(2, 5, 12)
+            large = 30 * draw.normal(2, 5, 12)
             counts_in_full(holds_for_large(call, large), by_loops(module, large, None, 3))
-        x = normal(2, 5, 12, dtype=torch.float64)
+        x = draw.normal(2, 5, 12, dtype=torch.float64)
         keeps_dtype(Answer(module.double(), f"forward{CALL}")(x), torch.float64, "the output of module.double()")
 
 
 def reaches_all(output: Tensor, sources: dict[str, Tensor]) -> None:
     """A gradient must flow from the output to each of the sources."""
-    found = torch.autograd.grad((output * normal(*output.shape)).sum(), [*sources.values()], allow_unused=True)
+    found = torch.autograd.grad((output * draw.normal(*output.shape)).sum(), [*sources.values()], allow_unused=True)
     for name, gradient in zip(sources, found, strict=True):
         if gradient is None or not gradient.any():
             raise Wrong(f"No gradient reaches {name}. Look for .detach(), .data, torch.no_grad() or numpy.")
@@ -140,8 +140,8 @@ def with_weights(module: nn.Module) -> nn.Module:
     with torch.no_grad():
         for name in NAMES:
             layer = getattr(module, name)
-            layer.weight.copy_(torch.randn(layer.weight.shape) * 1.2 / layer.in_features**0.5)
-            layer.bias.copy_(0.3 * torch.randn(layer.bias.shape))
+            layer.weight.copy_(draw.standard(*layer.weight.shape) * 1.2 / layer.in_features**0.5)
+            layer.bias.copy_(0.3 * draw.standard(*layer.bias.shape))
     return module
 
 
@@ -253,10 +253,13 @@ def why_it_raised(attention, D: int, H: int, x: Tensor, memory: Tensor | None, e
     if told := why_output_raised(error):
         return told
     T = 4
-    for friendly, heads in ((normal(2, T, 2 * T), 2), (normal(2, T, 4 * T), 4)):  # T = S = d_head; then also = H
+    for friendly, heads in (
+        (draw.normal(2, T, 2 * T), 2),
+        (draw.normal(2, T, 4 * T), 4),
+    ):  # T = S = d_head; then also = H
         try:
             module = with_weights(built(attention, friendly.shape[-1], heads))
-            source = None if memory is None else normal(*friendly.shape)
+            source = None if memory is None else draw.normal(*friendly.shape)
             got = module(*copies(friendly, *([] if memory is None else [source]))).detach()
         except Exception:
             continue

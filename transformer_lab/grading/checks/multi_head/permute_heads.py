@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from ...checking import NotDone, Wrong, check
-from ..common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from ...draw import draw
+from ..common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone
 
 NAMES = ("w_q", "w_k", "w_v", "w_o")
 
@@ -30,7 +31,7 @@ class permute_heads:
     @check("the output of the whole layer stays what it was", 1)
     def output(permute):
         for *matrices, order in head_cases():
-            x, H = normal(2, 5, matrices[0].shape[0]), len(order)
+            x, H = draw.normal(2, 5, matrices[0].shape[0]), len(order)
             got = permuted(permute, *matrices, order)
             for name, new in zip(NAMES, got, strict=True):
                 keeps_dtype(new, torch.float32, name)
@@ -63,7 +64,7 @@ def head_cases():
         (6, 3, 2, [0, 1, 2]),
         (9, 5, 2, [3, 4, 0, 2, 1]),
     ):
-        yield *(normal(D, H * d_head) for _ in range(3)), normal(H * d_head, D), order
+        yield *(draw.normal(D, H * d_head) for _ in range(3)), draw.normal(H * d_head, D), order
 
 
 def permuted(permute, *inputs) -> list[Tensor]:

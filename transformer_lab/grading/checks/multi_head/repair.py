@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from ...checking import NotDone, Wrong, check
-from ..common import close, copies, diagnosed, expect_tensor, keeps_dtype, leaves_alone, normal
+from ...draw import draw
+from ..common import close, copies, diagnosed, expect_tensor, keeps_dtype, leaves_alone
 from . import multi_head_faults as faults
 from .multi_head_attention import (
     NAMES,
@@ -52,7 +53,7 @@ class repair:
     @check("sizes at which broken_1 alone is wrong", 0.5)
     def apart(repair, fault_1, fault_2, fault_3, sizes):
         T, H = two_sizes(sizes)
-        module, x = Layer(3 * H, H), normal(2, T, 3 * H)
+        module, x = Layer(3 * H, H), draw.normal(2, T, 3 * H)
         right = faults.compute(module, x, None, H)
         wrong = [
             n for n, broken in BROKEN.items() if not close(faults.compute(module, x, None, H, **broken), right, 1e-4)
@@ -67,18 +68,18 @@ class repair:
     @check("broken_1, mended", 1)
     def mended(repair, fault_1, fault_2, fault_3, sizes):
         for B, T, D, H in ((2, 5, 12, 3), (3, 4, 10, 5), (1, 7, 6, 6), (2, 3, 5, 1)):
-            module, x = Layer(D, H), normal(B, T, D)
+            module, x = Layer(D, H), draw.normal(B, T, D)
             got = expect_tensor(attended(repair, module, x), "the output", (B, T, D))
             if not close(got, repair(module, *copies(x))):
                 raise Wrong("Two calls with the same input differ: is there dropout, or a layer made anew?")
             expect_right(repair, module, got, x, None, H)
         module = Layer(12, 3)
-        leaves_alone(lambda x: repair(module, x), x=normal(2, 5, 12))
-        x = normal(2, 5, 12).requires_grad_()
+        leaves_alone(lambda x: repair(module, x), x=draw.normal(2, 5, 12))
+        x = draw.normal(2, 5, 12).requires_grad_()
         reaches_all(repair(module, x), {"x": x} | {name: getattr(module, name).weight for name in NAMES})
-        large = 30 * normal(2, 5, 12)
+        large = 30 * draw.normal(2, 5, 12)
         counts_in_full(holds_for_large(lambda x: repair(module, x), large), by_loops(module, large, None, 3))
-        keeps_dtype(repair(module.double(), normal(2, 5, 12, dtype=torch.float64)), torch.float64, "the output")
+        keeps_dtype(repair(module.double(), draw.normal(2, 5, 12, dtype=torch.float64)), torch.float64, "the output")
 
 
 # What each snippet does differently, in the words of faults.compute.

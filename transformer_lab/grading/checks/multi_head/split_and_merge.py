@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
-from ..common import close, expect_tensor, keeps_dtype, leaves_alone, normal, number
+from ...draw import draw
+from ..common import close, expect_tensor, keeps_dtype, leaves_alone, number
 
 # B, T, H, d_head: all different, with T a multiple of H, so that a cut through the sequence runs; then equal ones.
 SIZES = ((2, 6, 3, 4), (3, 5, 2, 4), (4, 4, 4, 4), (1, 3, 5, 2), (2, 1, 4, 3), (2, 5, 1, 3))
@@ -30,7 +31,7 @@ class split_and_merge:
         for B, T, H, d_head in SIZES:
             x = numbered(B, T, H * d_head)
             compare_split(divided(split, x, H), x, H)
-        x = normal(2, 12, 5).transpose(1, 2)  # not contiguous
+        x = draw.normal(2, 12, 5).transpose(1, 2)  # not contiguous
         compare_split(divided(split, x, 3), x, 3)
 
     @check("merge: the heads side by side", 0.5)
@@ -43,7 +44,7 @@ class split_and_merge:
         for B, T, H, d_head in SIZES:
             heads = numbered(B, H, T, d_head)
             compare_merge(joined(merge, heads), heads)
-        heads = normal(2, 5, 3, 4).transpose(1, 2)
+        heads = draw.normal(2, 5, 3, 4).transpose(1, 2)
         compare_merge(joined(merge, heads), heads)
 
     @check("both keep the dtype, let gradients through and leave their input alone", 0.5)
@@ -65,8 +66,8 @@ def only_moves(call, name: str, **shapes) -> None:
     """A function that moves numbers keeps the dtype, leaves its input alone and passes each gradient on as it is."""
     ((argument, shape),) = shapes.items()
     for dtype in (torch.float64, torch.float32):
-        keeps_dtype(call(normal(*shape, dtype=dtype)), dtype, name)
-    x = normal(*shape)
+        keeps_dtype(call(draw.normal(*shape, dtype=dtype)), dtype, name)
+    x = draw.normal(*shape)
     leaves_alone(call, **{argument: x})
     value, gradient = call(x.requires_grad_()), None
     if value.requires_grad:

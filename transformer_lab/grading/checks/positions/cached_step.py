@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from ...checking import NotDone, Wrong, check
-from ..common import close, compare, copies, expect_tensor, leaves_alone, normal, reordered, settled
+from ...draw import draw
+from ..common import close, compare, copies, expect_tensor, leaves_alone, reordered, settled
 from .rotate import rotate_by_loops, rotate_neighbours
 
 
@@ -45,8 +46,13 @@ class cached_step:
 def step_cases():
     """q, k, v of one new token, and the keys (already turned) and values of S tokens before it."""
     for shape, S, d in (((3,), 5, 8), ((2, 3), 4, 6), ((), 7, 4), ((2,), 0, 4), ((1, 4), 1, 10), ((), 70, 4)):
-        q, k, v, values = normal(*shape, 1, d), normal(*shape, 1, d), normal(*shape, 1, d), normal(*shape, S, d)
-        keys = rotate_by_loops(normal(*shape, S, d), torch.arange(S)).float()
+        q, k, v, values = (
+            draw.normal(*shape, 1, d),
+            draw.normal(*shape, 1, d),
+            draw.normal(*shape, 1, d),
+            draw.normal(*shape, S, d),
+        )
+        keys = rotate_by_loops(draw.normal(*shape, S, d), torch.arange(S)).float()
         case = q, k, v, keys, values
         yield tuple(map(reordered, case)) if len(shape) == 2 else case
 

@@ -5,7 +5,8 @@ import math
 import torch
 
 from ...checking import Wrong, check
-from ..common import leaves_alone, normal
+from ...draw import draw
+from ..common import leaves_alone
 
 
 class is_equivariant:
@@ -35,7 +36,7 @@ class is_equivariant:
                     f"It says False of {words}. Rounding differs with the order, here by about 1e-5: compare with a "
                     "tolerance such as torch.allclose(..., atol=1e-3), not with ==, nor with atol=1e-6."
                 )
-        leaves_alone(lambda x: is_equivariant(lambda y: y * 2.0, x), x=normal(9, 4))
+        leaves_alone(lambda x: is_equivariant(lambda y: y * 2.0, x), x=draw.normal(9, 4))
 
 
 WHY_FALSE = (
@@ -52,7 +53,7 @@ WHY_TRUE = (
 
 
 def verdict(answer, f, T: int = 9) -> bool:
-    got = answer(f, normal(T, 4))
+    got = answer(f, draw.normal(T, 4))
     if getattr(got, "shape", ()) not in ((), (1,)):
         raise Wrong(f"A tensor of shape {tuple(got.shape)} came back; wanted one True or False: .all(), or allclose.")
     got = plain(got)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ...checking import NotDone, Wrong, check
+from ...draw import draw
 from ..common import (
     chosen,
     close,
@@ -16,7 +17,6 @@ from ..common import (
     has_gradient,
     keeps_every_dtype,
     leaves_alone,
-    normal,
 )
 from .sinusoidal_table import LONG, exponent_faults, made, other_speeds, table_by_loops
 
@@ -80,15 +80,15 @@ class repair:
 def repaired(answer) -> None:
     """All of it in one check: a repair is whole or it is none."""
     for B, T, D in ((3, 7, 10), (7, 3, 16), (5, 5, 6), (1, 60, 32)):
-        x = normal(B, T, D)
+        x = draw.normal(B, T, D)
         got = added(answer, x)
         if isinstance(got, Tensor) and got.shape == (B, T, 2 * D):
             raise Wrong(f"The result has {2 * D} features: the table stands beside x. It is added: {(B, T, D)}.")
         got = expect_tensor(got, "the result", (B, T, D))
         wanted = x.double() + table_by_loops(T, D)
         compare(got, wanted, added_faults(x.double(), got), "the result", LONG)
-    keeps_every_dtype(lambda dtype: added(answer, normal(2, 4, 6, dtype=dtype)), "the result")
-    x = normal(2, 4, 6, dtype=torch.float64)
+    keeps_every_dtype(lambda dtype: added(answer, draw.normal(2, 4, 6, dtype=dtype)), "the result")
+    x = draw.normal(2, 4, 6, dtype=torch.float64)
     leaves_alone(answer, x=x)
     has_gradient(answer(x.clone().requires_grad_() * 1.0), "x + table")
 

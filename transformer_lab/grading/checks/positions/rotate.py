@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ...checking import NotDone, Wrong, check
+from ...draw import draw
 from ..common import (
     close,
     compare,
@@ -15,7 +16,6 @@ from ..common import (
     has_gradient,
     keeps_dtype,
     leaves_alone,
-    normal,
     reordered,
     settled,
 )
@@ -32,17 +32,17 @@ class rotate:
     @check("the shape stays, with any leading axes; position 0 changes nothing", 1)
     def shape(rotate):
         for shape, theta in CASES:
-            x = normal(*shape)
+            x = draw.normal(*shape)
             turned(rotate, x, torch.arange(shape[-2]), theta)
             at_zero(rotate, x, theta)
-        turned(rotate, reordered(normal(2, 3, 5, 12)), torch.arange(5), 10_000.0)
+        turned(rotate, reordered(draw.normal(2, 3, 5, 12)), torch.arange(5), 10_000.0)
 
     @check("each pair turned by position * theta^(-2i/d_head)", 2)
     def values(rotate):
         for shape, theta in CASES:
-            settled(lambda shape=shape, theta=theta: at_zero(rotate, normal(*shape), theta), "x at position 0 is")
+            settled(lambda shape=shape, theta=theta: at_zero(rotate, draw.normal(*shape), theta), "x at position 0 is")
         for shape, theta in CASES:
-            x, positions = normal(*shape), torch.tensor(COUNTED[: shape[-2]])
+            x, positions = draw.normal(*shape), torch.tensor(COUNTED[: shape[-2]])
             got = turned(rotate, x, positions, theta)
             wanted = rotate_by_loops(x, positions, theta)
             if not close(got, wanted, 1e-4):
@@ -50,7 +50,7 @@ class rotate:
                 if not close(got, wanted, 0.02):  # nearer than that it is a matter of precision
                     faults = itertools.chain(faults, by_pairs(got, x, positions, theta))
                 compare(got, wanted, faults, "the result", 1e-4)
-        x = normal(2, 4, 10)
+        x = draw.normal(2, 4, 10)
         positions = torch.arange(4)
         got = expect_tensor(rotate(*copies(x, positions)), "rotate(x, positions)", tuple(x.shape))
         if not close(got, rotate_by_loops(x, positions), 1e-4):
@@ -58,9 +58,9 @@ class rotate:
 
     @check("far positions: lengths stay, and scores depend on the offset only", 1)
     def offset(rotate):
-        settled(lambda: at_zero(rotate, normal(1, 16), 10_000.0), "x at position 0 is")
+        settled(lambda: at_zero(rotate, draw.normal(1, 16), 10_000.0), "x at position 0 is")
         far_away(rotate)
-        q, k = normal(1, 16), normal(1, 16)
+        q, k = draw.normal(1, 16), draw.normal(1, 16)
         scores = []
         for shift in (0, 100, FAR):
             at = [turned(rotate, x, torch.tensor([shift + p]), 10_000.0) for x, p in ((q, 9), (k, 2))]
@@ -79,10 +79,10 @@ class rotate:
     def gradient(rotate):
         positions = torch.tensor([1, 5, 6])
         for dtype in (torch.float64, torch.float32):
-            keeps_dtype(turned(rotate, normal(2, 3, 8, dtype=dtype), positions, 10_000.0), dtype, "the result")
+            keeps_dtype(turned(rotate, draw.normal(2, 3, 8, dtype=dtype), positions, 10_000.0), dtype, "the result")
         sixteen_bits(rotate)
-        leaves_alone(lambda x, positions: rotate(x, positions, 10_000.0), x=normal(2, 3, 8), positions=positions)
-        x, upstream = normal(2, 3, 8).requires_grad_(), normal(2, 3, 8)
+        leaves_alone(lambda x, positions: rotate(x, positions, 10_000.0), x=draw.normal(2, 3, 8), positions=positions)
+        x, upstream = draw.normal(2, 3, 8).requires_grad_(), draw.normal(2, 3, 8)
         got = has_gradient(turned(rotate, x * 1.0, positions, 10_000.0), "the result")
         (found,) = torch.autograd.grad((got * upstream).sum(), x)
         wanted = rotate_by_loops(upstream, positions, sign=-1)  # a rotation's transpose turns back
@@ -97,7 +97,7 @@ def at_zero(answer, x: Tensor, theta: float) -> None:
 
 def far_away(answer) -> None:
     """An answer that is right at small positions is right at large ones: nothing wraps, nothing is clipped."""
-    near, x = torch.tensor(COUNTED[:3]), normal(3, 16)
+    near, x = torch.tensor(COUNTED[:3]), draw.normal(3, 16)
     if not close(turned(answer, x, near, 10_000.0), rotate_by_loops(x, near), 1e-3):
         return  # that is what the check before this one is about
     for far in (130, 260, 1030, 2050, 4100, FAR):
@@ -111,7 +111,7 @@ def far_away(answer) -> None:
 
 def sixteen_bits(answer) -> None:
     """bfloat16 comes back as bfloat16, turned as float32 is: 301 is no number of that type, 300 and 302 are."""
-    x, positions = normal(2, 8).bfloat16(), torch.tensor([3, 301])
+    x, positions = draw.normal(2, 8).bfloat16(), torch.tensor([3, 301])
     try:
         got = turned(answer, x, positions, 10_000.0)
     except RuntimeError as error:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
+from ...draw import draw
 from ..common import chosen, leaves_alone
 from .is_equivariant import plain
 
@@ -19,13 +20,13 @@ class swap_effect:
     @check("how far the last row of logits moves", 2)
     def values(swap_effect, one_layer, two_layers):
         for T, a, b in ((7, 1, 2), (8, 3, 6), (9, 7, 0)):
-            one = torch.randperm(20)[None, :T]
+            one = draw.permutation(20)[None, :T]
             for ids in (one, swapped(one, a, b)):  # there and back: the largest change is once positive, once negative
                 got = effect(swap_effect, reader, ids, a, b)
                 wanted = float((reader(swapped(ids, a, b)) - reader(ids))[0, -1].abs().max())
                 if not math.isclose(got, wanted, rel_tol=2e-5, abs_tol=1e-6):
                     raise Wrong(why(got, wanted, ids, a, b))
-        leaves_alone(lambda ids: swap_effect(reader, ids, 0, 2), ids=torch.randperm(20)[None, :5])
+        leaves_alone(lambda ids: swap_effect(reader, ids, 0, 2), ids=draw.permutation(20)[None, :5])
 
     @check("one layer", 0.5)
     def one(swap_effect, one_layer, two_layers):

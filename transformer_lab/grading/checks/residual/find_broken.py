@@ -6,6 +6,7 @@ import math
 import torch
 
 from ...checking import Wrong, check
+from ...draw import draw
 
 # L, broken layer, skip gain, branch gain, norm on the branch. No two questions about one list have one answer in all.
 # No gain is a round number: the broken layer's factor is the branch gain itself, and must not meet somebody's bound.
@@ -51,14 +52,13 @@ class find_broken:
 
 def sizes(L: int, broken: int, skip: float, branch: float, norm: bool, D: int = 48) -> list[float]:
     """The gradient's size at x_0 ... x_L of random layers, of which one has lost its skip."""
-    generator = torch.Generator().manual_seed(100 * L + broken)
-    states = [torch.randn(16, D, generator=generator, dtype=torch.float64).requires_grad_()]
+    states = [draw.standard(16, D, dtype=torch.float64).requires_grad_()]
     for layer in range(1, L + 1):
         x = states[-1]
-        w = torch.linalg.qr(torch.randn(D, D, generator=generator, dtype=torch.float64)).Q
+        w = torch.linalg.qr(draw.standard(D, D, dtype=torch.float64)).Q
         seen = torch.nn.functional.layer_norm(x, (D,)) if norm else x
         states.append((0.0 if layer == broken else skip) * x + branch * (seen @ w))
-    upstream = torch.randn(16, D, generator=generator, dtype=torch.float64)
+    upstream = draw.standard(16, D, dtype=torch.float64)
     return [g.norm().item() for g in torch.autograd.grad((states[-1] * upstream).sum(), states)]
 
 

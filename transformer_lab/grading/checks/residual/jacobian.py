@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
-from ..common import chosen, close, copies, expect_tensor, keeps_every_dtype, leaves_alone, normal
+from ...draw import draw
+from ..common import chosen, close, copies, expect_tensor, keeps_every_dtype, leaves_alone
 from .residual_faults import judge
 
 OPTIONS = ("w_1", "w_2", "both", "neither")
@@ -70,7 +71,7 @@ class jacobian:
 def case(D: int, d_ff: int, dtype=torch.float32) -> tuple[Tensor, Tensor, Tensor]:
     """x and the two matrices, with hidden units both on and off."""
     while True:
-        x, w_1, w_2 = normal(D, dtype=dtype), normal(D, d_ff, dtype=dtype), normal(d_ff, D, dtype=dtype)
+        x, w_1, w_2 = draw.normal(D, dtype=dtype), draw.normal(D, d_ff, dtype=dtype), draw.normal(d_ff, D, dtype=dtype)
         w_1 = w_1 - 0.3
         on = (x @ w_1 > 0).double().mean()
         if 0.2 < on < 0.8:

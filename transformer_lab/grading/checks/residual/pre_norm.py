@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ...checking import NotDone, Wrong, check
+from ...draw import draw
 from ..common import (
     close,
     compare,
@@ -13,7 +14,6 @@ from ..common import (
     keeps_dtype,
     keeps_every_dtype,
     leaves_alone,
-    normal,
     settled,
 )
 from . import residual_faults as faults
@@ -28,8 +28,8 @@ class Branch(nn.Module):
 
     def __init__(self, D: int):
         super().__init__()
-        self.linear = nn.Linear(D, D)
-        nn.init.normal_(self.linear.bias)
+        self.linear = draw.made(nn.Linear, D, D)
+        nn.init.normal_(self.linear.bias, generator=draw.generator)
 
     def forward(self, x):
         return torch.tanh(self.linear(x))
@@ -63,7 +63,7 @@ class pre_norm:
     @check("gradients: around the branch and through it", 1)
     def gradient(PreNorm):
         module, norm, f = built(PreNorm, 12)
-        x, upstream = inputs(SHAPES[0]).requires_grad_(), normal(*SHAPES[0])
+        x, upstream = inputs(SHAPES[0]).requires_grad_(), draw.normal(*SHAPES[0])
         out = has_gradient(run(module, x), "the output")
         (got,) = torch.autograd.grad((out * upstream).sum(), x, retain_graph=True, allow_unused=True)
         own = f.linear.weight, norm.weight
@@ -156,7 +156,10 @@ def right_without_dropout(PreNorm) -> None:
 def built(PreNorm, D: int, dropout: float = 0.0, dtype=torch.float32):
     """(the answer's module in eval mode, its norm, its sub-layer)"""
     norm, f = nn.LayerNorm(D), Branch(D)
-    nn.init.normal_(norm.weight, 1.0, 0.5), nn.init.normal_(norm.bias)
+    (
+        nn.init.normal_(norm.weight, 1.0, 0.5, generator=draw.generator),
+        nn.init.normal_(norm.bias, generator=draw.generator),
+    )
     norm, f = norm.to(dtype), f.to(dtype)
     module = PreNorm(norm, f, dropout)
     if isinstance(module, Tensor):
@@ -168,7 +171,7 @@ def built(PreNorm, D: int, dropout: float = 0.0, dtype=torch.float32):
 
 def inputs(shape, dtype=torch.float32) -> Tensor:
     """Hidden states far from normalised: norm(x) is another thing."""
-    return 2 * normal(*shape, dtype=dtype) + 0.5
+    return 2 * draw.normal(*shape, dtype=dtype) + 0.5
 
 
 def run(module, x: Tensor) -> Tensor:

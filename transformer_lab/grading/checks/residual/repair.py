@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...checking import Wrong, check
-from ..common import compare, expect_tensor, keeps_dtype, keeps_every_dtype, leaves_alone, normal
+from ...draw import draw
+from ..common import compare, expect_tensor, keeps_dtype, keeps_every_dtype, leaves_alone
 from . import residual_faults as faults
 
 LOOK = "It is one addition: x as it is, plus what the sub-layer says."
@@ -23,13 +24,15 @@ class repair:
             x, f, norm, _ = parts(shape)
             judge(lambda x, f=f, norm=norm: repair_1(x, f, norm), x, lambda x, f=f, norm=norm: norm(x + f(x)),
                   lambda x, f=f, norm=norm: post_norm(x, f, norm))  # fmt: skip
-        keeps_every_dtype(lambda dtype: repair_1(normal(2, 3, 4, dtype=dtype), torch.tanh, plain_norm), "the repair")
+        keeps_every_dtype(
+            lambda dtype: repair_1(draw.normal(2, 3, 4, dtype=dtype), torch.tanh, plain_norm), "the repair"
+        )
 
     @check("repair 2: attention, no norm", 1)
     def second(repair_1, repair_2, repair_3):
         for shape in SHAPES:
             x, _, _, w = parts(shape)
-            w_v = torch.randn(shape[-1], shape[-1], dtype=x.dtype) / math.sqrt(shape[-1])
+            w_v = draw.standard(shape[-1], shape[-1], dtype=x.dtype) / math.sqrt(shape[-1])
 
             def attend(query, x, w_v=w_v):
                 return (query @ x.transpose(-2, -1) / math.sqrt(x.shape[-1])).softmax(dim=-1) @ x @ w_v
@@ -38,7 +41,8 @@ class repair:
                   lambda x, w=w, attend=attend: x + attend(x @ w, x),
                   lambda x, w=w, attend=attend: attended(x, w, attend))  # fmt: skip
         keeps_every_dtype(
-            lambda dtype: repair_2(normal(2, 3, 4, dtype=dtype), normal(4, 4, dtype=dtype), torch.add), "the repair"
+            lambda dtype: repair_2(draw.normal(2, 3, 4, dtype=dtype), draw.normal(4, 4, dtype=dtype), torch.add),
+            "the repair",
         )
 
     @check("repair 3: pre-norm", 1)
@@ -48,7 +52,9 @@ class repair:
             judge(lambda x, f=f, norm=norm, w=w: repair_3(x, f, norm, w), x, lambda x, f=f, norm=norm: x + f(norm(x)),
                   lambda x, f=f, norm=norm, w=w: projected(x, f, norm, w))  # fmt: skip
         keeps_every_dtype(
-            lambda dtype: repair_3(normal(2, 3, 4, dtype=dtype), torch.tanh, plain_norm, normal(4, 4, dtype=dtype)),
+            lambda dtype: repair_3(
+                draw.normal(2, 3, 4, dtype=dtype), torch.tanh, plain_norm, draw.normal(4, 4, dtype=dtype)
+            ),
             "the repair",
         )
 
@@ -56,8 +62,8 @@ class repair:
 def parts(shape):
     """x, a sub-layer, a norm with learnt gain and shift, and a matrix; all in float64."""
     D = shape[-1]
-    gamma, beta, inside = (torch.randn(*size, dtype=torch.float64) for size in ((D,), (D,), (D, D)))
-    w = torch.randn(D, D, dtype=torch.float64) / math.sqrt(D)
+    gamma, beta, inside = (draw.standard(*size, dtype=torch.float64) for size in ((D,), (D,), (D, D)))
+    w = draw.standard(D, D, dtype=torch.float64) / math.sqrt(D)
 
     def f(x):
         return torch.tanh(x @ inside / math.sqrt(D)) + 0.2
@@ -66,7 +72,7 @@ def parts(shape):
         # So large an eps tells norm(2x) from norm(x), which are alike otherwise.
         return F.layer_norm(x, (D,), 1 + 0.3 * gamma, beta, eps=1.0)
 
-    return 2 * normal(*shape, dtype=torch.float64) + 0.5, f, norm, w
+    return 2 * draw.normal(*shape, dtype=torch.float64) + 0.5, f, norm, w
 
 
 def plain_norm(x: Tensor) -> Tensor:
@@ -82,7 +88,7 @@ def judge(answer, x: Tensor, right, mistaken) -> None:
     keeps_dtype(got, x.dtype, "the repair")
     faults.judge(got, right(x), mistaken(x), "the repair", LOOK)
     leaves_alone(answer, x=x)
-    source, upstream = x.clone().requires_grad_(), normal(*x.shape, dtype=x.dtype)
+    source, upstream = x.clone().requires_grad_(), draw.normal(*x.shape, dtype=x.dtype)
     out = answer(source)
     if not out.requires_grad:
         raise Wrong("No gradient flows back to x. Look for .detach(), .data or torch.no_grad().")

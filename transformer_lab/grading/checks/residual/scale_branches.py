@@ -8,6 +8,7 @@ from torch import nn
 from ....blocks import Block
 from ....config import TransformerConfig
 from ...checking import Wrong, check
+from ...draw import draw
 from ..common import number
 
 LAST = ("attention.w_o.weight", "feed_forward.w_2.weight")
@@ -94,7 +95,7 @@ def named(i: int, block: Block):
 
 def fresh(L: int, dtype=torch.float32) -> list[nn.Module]:
     config = TransformerConfig(vocab_size=5, d_model=12, n_heads=3, n_layers=L, d_ff=20, bias=False)
-    return [Block(config).to(dtype) for _ in range(L)]
+    return [draw.made(Block, config).to(dtype) for _ in range(L)]
 
 
 def changed(answer, L: int, dtype=torch.float32) -> dict[str, float | None]:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ...checking import NotDone, Wrong, check
-from ..common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal, number
+from ...draw import draw
+from ..common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, number
 from . import loss_faults as faults
 
 SIZES = ((3, 5), (7, 4), (5, 5), (1, 6))  # N, V; equal too, where a wrong axis raises no error
@@ -48,7 +49,7 @@ class cross_entropy:
             told = faults.ignoring(scores, targets, index)
             compare(got, wanted, told, f"the loss with ignore_index={index}", look=LEAVE_OUT)
             others = scores.clone()
-            others[targets == index] += 5 * torch.rand(4)
+            others[targets == index] += 5 * draw.uniform(4)
             if not close(loss_of(cross_entropy, others, targets, **how), got):
                 raise Wrong("The scores of a position that does not count change the loss: leave its row out.", "M42")
         certain(cross_entropy)
@@ -123,10 +124,10 @@ LEAVE_OUT = "Leave its row out before you look anything up: counts = targets != 
 
 def case(N: int, V: int, dtype=torch.float32) -> tuple[Tensor, Tensor]:
     """Scores (N, V) and targets (N,), not all the same."""
-    targets = torch.randint(V, (N,))
+    targets = draw.integers(V, N)
     if N > 1:
         targets[0], targets[1] = 1, V - 2
-    return 1.5 * normal(N, V, dtype=dtype), targets
+    return 1.5 * draw.normal(N, V, dtype=dtype), targets
 
 
 def name(N: int, V: int) -> str:

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...checking import check
-from ..common import compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone, normal
+from ...draw import draw
+from ..common import compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone
 
 # Leading axes, T, S, D, d_head. With equal sizes a transposed matrix raises no error: only its numbers are wrong.
 UNEQUAL = (((), 3, 5, 6, 2), ((2,), 3, 5, 4, 6), ((2, 3), 4, 1, 5, 2), ((1,), 2, 3, 4, 5))
@@ -44,7 +45,7 @@ class scores:
         judge(scores, x, w_q, k)  # where the numbers are wrong, so is their gradient
         sources = [tensor.clone().requires_grad_() for tensor in (x, w_q, k)]
         has_gradient(expect_tensor(scores(*sources), "scores(x, w_q, k)", (2, 3, 5)), "the scores")
-        upstream = normal(2, 3, 5)
+        upstream = draw.normal(2, 3, 5)
         got = torch.autograd.grad((scores(*sources) * upstream).sum(), sources, allow_unused=True)
         wanted = (
             upstream @ k @ w_q.T,
@@ -67,7 +68,11 @@ LOOK = "A query is a row of x @ w_q; a score is the dot product of a query with 
 
 
 def case(leading, T, S, D, d_head, dtype=torch.float32) -> tuple[Tensor, Tensor, Tensor]:
-    return normal(*leading, T, D, dtype=dtype), normal(D, d_head, dtype=dtype), normal(*leading, S, d_head, dtype=dtype)
+    return (
+        draw.normal(*leading, T, D, dtype=dtype),
+        draw.normal(D, d_head, dtype=dtype),
+        draw.normal(*leading, S, d_head, dtype=dtype),
+    )
 
 
 def judge(scores, x: Tensor, w_q: Tensor, k: Tensor) -> None:

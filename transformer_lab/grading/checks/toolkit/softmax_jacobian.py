@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
-from ..common import compare, copies, expect_tensor, keeps_dtype, leaves_alone, normal, number
+from ...draw import draw
+from ..common import compare, copies, expect_tensor, keeps_dtype, leaves_alone, number
 
 
 class softmax_jacobian:
@@ -48,7 +49,7 @@ def expect_jacobian(softmax_jacobian, p: Tensor) -> None:
 
 
 def probabilities(*shape: int, dtype=torch.float32) -> Tensor:
-    return normal(*shape, dtype=dtype).softmax(-1)
+    return draw.normal(*shape, dtype=dtype).softmax(-1)
 
 
 def table(answer, p: Tensor) -> Tensor:

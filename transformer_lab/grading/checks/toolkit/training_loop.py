@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...checking import Wrong
+from ...draw import draw
 from ..common import close, number
 from .loss_faults import TWICE
 
@@ -88,8 +89,8 @@ def compare_losses(got, losses: list[float]) -> None:
 
 def case():
     """A small network and batches of unequal sizes."""
-    model = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3))
-    batches = [(torch.randn(size, 4) + 0.3, torch.randint(3, (size,))) for size in (5, 3, 6, 4, 2)]
+    model = nn.Sequential(draw.made(nn.Linear, 4, 6), nn.Tanh(), draw.made(nn.Linear, 6, 3))
+    batches = [(draw.normal(size, 4), draw.integers(3, size)) for size in (5, 3, 6, 4, 2)]
     return model, batches
 
 

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...checking import Wrong, check
-from ..common import compare, copies, expect_tensor, keeps_dtype, leaves_alone, normal
+from ...draw import draw
+from ..common import compare, copies, expect_tensor, keeps_dtype, leaves_alone
 from .cross_entropy_gradient import with_autograd
 from .loss_faults import TWICE
 
@@ -57,8 +58,8 @@ NETWORKS = ((5, 3, 4, 6), (4, 4, 4, 4), (1, 2, 5, 3), (7, 5, 5, 3))  # N, D, d_f
 
 def network(N: int, D: int, d_ff: int, V: int, dtype=torch.float32):
     """x, the two matrices and targets; tanh neither linear nor flat."""
-    x, w1, w2 = normal(N, D, dtype=dtype), normal(D, d_ff, dtype=dtype), normal(d_ff, V, dtype=dtype)
-    return x, (w1 - 0.2) / math.sqrt(D), w2 / math.sqrt(d_ff), torch.randint(V, (N,))
+    x, w1, w2 = draw.normal(N, D, dtype=dtype), draw.normal(D, d_ff, dtype=dtype), draw.normal(d_ff, V, dtype=dtype)
+    return x, (w1 - 0.2) / math.sqrt(D), w2 / math.sqrt(d_ff), draw.integers(V, N)
 
 
 def both(answer, x, w1, w2, targets):

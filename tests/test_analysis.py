@@ -125,14 +125,19 @@ def test_ablation_and_recording_go_together_in_either_order():
     [
         ("gpt2", [(2, 0)], None, r"No head 0 in layer 2: there are 2 layers of 2 heads, from 0 on\."),
         ("gpt2", [(0, -1)], None, r"No head -1 in layer 0"),
-        ("gpt2", (0, 1), None, r"^heads must be a list of whole numbers \(layer, head\); got 0 in it\.$"),
-        ("gpt2", [(0, 1.0)], None, r"^heads must be a list of whole numbers"),
         ("vaswani2017", [(0, 0)], None, r"kind must be one of encoder, decoder, cross for this model; got None\."),
         ("bert", [(0, 0)], "decoder", r"kind must be one of encoder for this model; got 'decoder'\."),
     ],
 )
 def test_a_head_that_is_not_there_is_named(family, heads, kind, sentence):
     with pytest.raises(ValueError, match=sentence), ablate_heads(make(family), heads, kind):
+        pass
+
+
+@pytest.mark.parametrize("heads, came", [((0, 1), "0"), ([(0, 1.0)], r"\(0, 1.0\)"), ([(0, 1, 2)], r"\(0, 1, 2\)")])
+def test_what_is_no_list_of_heads_is_refused_by_a_sentence(heads, came, without_shape_checks):
+    sentence = rf"^heads must be a list of whole numbers \(layer, head\); got {came} in it\.$"
+    with pytest.raises(ValueError, match=sentence), ablate_heads(make("gpt2"), heads):
         pass
 
 

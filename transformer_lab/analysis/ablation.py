@@ -88,7 +88,8 @@ def whole_numbers(name: str, rows, columns: tuple[str, ...]) -> list[tuple]:
     rows = list(rows)
     for row in rows:
         if not (isinstance(row, tuple | list) and len(row) == len(columns) and all(map(is_whole, row))):
-            raise ValueError(f"{name} must be a list of whole numbers ({', '.join(columns)}); got {short_repr(row)} in it.")
+            wanted = f"a list of whole numbers ({', '.join(columns)})"
+            raise ValueError(f"{name} must be {wanted}; got {short_repr(row)} in it.")
     return [tuple(row) for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""A decoder learns to repeat: after "A B ... A" comes B. It needs two layers, and grows induction heads.
+"""A decoder learns to repeat: after "A B ... A" comes B. It needs two layers, and develops induction heads.
 
 Olsson et al. 2022, "In-context Learning and Induction Heads" (arXiv:2209.11895).
 """
@@ -21,14 +21,14 @@ from ..models import GPT
 from .task import IGNORED, Task
 
 SYMBOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef"
-# Rotary positions: "one further back" is an offset. And what a symbol says to the model, as an input, is not what the
-# model says when it predicts that symbol: with one table for both, the task is learnt many times more slowly.
+# Rotary positions, for "one position back" is an offset. Embeddings that are not tied, for a symbol's vector as an
+# input has another use than as an output: with one table for both, the task is learnt many times more slowly.
 STYLE = dict(positions="rotary", tie_embeddings=False)
-HELD_OUT_SEED = 2**31  # of rows that no seed trains with
+HELD_OUT_SEED = 2**31  # of rows that are never trained on, whatever the seed
 
 
 class Induction(Task):
-    """Rows in which a random block of symbols repeats; only what its first appearance settles is to be predicted."""
+    """Rows in which a random block of symbols repeats; only what its first appearance determines is predicted."""
 
     metric = "accuracy"
     tokenizer: Tokenizer
@@ -63,14 +63,14 @@ class Induction(Task):
         return network(batch["ids"])
 
     def evaluate(self) -> dict[str, float]:
-        """accuracy where the answer is settled, and the best head's share of weight on the symbol to be said."""
+        """accuracy where the symbol is determined, and the best head's attention weight on the one to be predicted."""
         rows = self.held_out_rows.to(self.device)
         predicted = self.model(rows[:, :-1]).argmax(dim=-1).cpu()
         accuracy = token_accuracy(predicted, self.held_out_rows[:, 1:], self.held_out_predictable[:, 1:])
         return {"accuracy": accuracy, "prefix_matching": self.induction_scores().max().item()}
 
     def induction_scores(self) -> Float[Tensor, "L H"]:
-        """Each head's weight on the symbol that followed the last time, in rows said twice."""
+        """Each head's weight on the symbol that followed the last time, in rows whose block appears twice."""
         period = self.rows.shape[1] // 2
         rows, _ = self.make_rows(100, HELD_OUT_SEED, periods=(period, period))
         with record_attention(self.model) as maps, torch.no_grad():
@@ -78,11 +78,11 @@ class Induction(Task):
         return head_scores(maps["decoder"], period)["induction"]
 
     def sample(self) -> str:
-        """The beginning of a row, up to where its block has begun again, and how the model goes on."""
+        """The beginning of a row, up to where its block begins again, and the model's continuation."""
         beginning = self.held_out_rows[:1, : self.held_out_predictable[0].int().argmax() + 1]
         ids = generate(self.model, beginning.to(self.device), self.rows.shape[1] - beginning.shape[1])
-        told, said = (" ".join(self.tokenizer.tokens(part)) for part in (beginning[0], ids[0, beginning.shape[1] :]))
-        return f"{told} -> {said}"
+        parts = beginning[0], ids[0, beginning.shape[1] :]
+        return " -> ".join(" ".join(self.tokenizer.tokens(part)) for part in parts)
 
     def attention(self):
         return text_attention(self.model, self.tokenizer, self.held_out_rows[0].tolist())

@@ -1,4 +1,4 @@
-"""An encoder learns to name things: which module a docstring is from, which words are names of whom."""
+"""An encoder learns to classify: the module that a docstring comes from, and words that name persons or places."""
 
 import torch
 from torch import Tensor
@@ -13,11 +13,11 @@ from ..metrics import entity_f1
 from ..optional import require_packages
 from .task import IGNORED, Task
 
-STYLE = dict(dropout=0.1)  # a few thousand short texts are soon learnt by heart
+STYLE = dict(dropout=0.1)  # the model would soon memorise a few thousand short texts
 
 
 class Modules(Task):
-    """From which of ten modules of the standard library is a docstring?"""
+    """Which of ten modules of the standard library does a docstring come from?"""
 
     metric = "accuracy"
     tokenizer: Tokenizer
@@ -38,7 +38,7 @@ class Modules(Task):
         return {"data": self.labelled, "held_out": self.test, "tokenizer": self.tokenizer}
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text's beginning, as much of it as the model reads."""
+        """The ids of a text, cut to the length that the model can read."""
         return self.tokenizer.encode(text)[: self.model.config.max_len]
 
     def collate(self, examples) -> dict[str, Tensor]:
@@ -70,7 +70,7 @@ class Modules(Task):
 
 
 class Entities(Task):
-    """Which words are names of persons, places, organisations? Tests have names, then templates, never seen before."""
+    """Which words name persons, places or organisations? Test sentences have new names, then also new templates."""
 
     metric = "new templates"
     tokenizer: Tokenizer
@@ -81,7 +81,7 @@ class Entities(Task):
         self.description = {"task": "ner", "seed": seed}
         self.sentences = entities.training_sentences(seed=seed)
         self.tests = {kind: entities.test_sentences(kind) for kind in entities.KINDS}
-        # Pieces of words, learnt from words: whole ones would make every new name [UNK].
+        # Pieces of words: with whole words as tokens every new name would be [UNK].
         self.tokenizer = BPETokenizer.train([word for one in self.sentences for word in one.words], vocab_size=1000)
         self.examples = [self.encode(sentence.words, sentence.tags) for sentence in self.sentences]
         self.lengths = [len(ids) for ids, _ in self.examples]
@@ -93,7 +93,7 @@ class Entities(Task):
         return {"data": self.sentences, "held_out": self.tests, "tokenizer": self.tokenizer}
 
     def encode(self, words, tags=None) -> tuple[list[int], list[int]]:
-        """(ids, labels): a word's tag is the label of its first piece, the other pieces have none."""
+        """(ids, labels): a word's tag is the label of its first piece; its other pieces are IGNORED."""
         ids, words_of_ids = self.tokenizer.encode_words(words)
         labels, previous = [], None
         for word in words_of_ids:
@@ -111,7 +111,7 @@ class Entities(Task):
         return network(batch["ids"], batch["mask"])
 
     def predict(self, sentences) -> list[list[str]]:
-        """The tags of each sentence (a tuple of words)."""
+        """The tags of each sentence, which is a tuple of words."""
         if not sentences:
             return []
         batch = self.collate([self.encode(words) for words in sentences])
@@ -120,7 +120,7 @@ class Entities(Task):
         return [[entities.TAGS[i] for i in row[is_first]] for row, is_first in zip(best, first, strict=True)]
 
     def evaluate(self) -> dict[str, float]:
-        """Entity F1 of each kind of test."""
+        """The entity F1 of each test set."""
         return self.defined(
             {
                 kind: entity_f1(self.predict([s.words for s in test]), [list(s.tags) for s in test])

@@ -1,4 +1,4 @@
-"""A decoder learns to go on with text: the documentation of Python, or files of one's own."""
+"""A decoder learns to continue text: the documentation of Python, or a user's own files."""
 
 from functools import cached_property
 from pathlib import Path
@@ -23,13 +23,13 @@ from ..models import GPT
 from .task import Task
 
 STYLE = dict(positions="rotary")
-LONGEST_VALIDATION = 1_000_000  # characters: more would make the evaluations longer, and their result hardly surer
-# Byte pairs are learnt from no more text than this for each of them: it takes up to 100 bytes of memory a byte.
+LONGEST_VALIDATION = 1_000_000  # characters: more would make evaluations longer, but hardly more precise
+# For each token, byte pairs are learnt from at most so many bytes of text: learning takes up to 100 bytes per byte.
 BYTES_A_TOKEN = 5_000
 
 
 class Language(Task):
-    """Windows of max_len tokens from anywhere in the text are learnt; validation is text that is not in it."""
+    """The model learns windows of max_len tokens from anywhere in the text; the validation text is not part of it."""
 
     metric = "bits_per_character"
     higher_is_better = False
@@ -56,8 +56,8 @@ class Language(Task):
 
     @cached_property
     def ids(self) -> Integer[np.ndarray, "n"]:
-        """The text's ids, made when they are first asked for: a model that is only measured needs none."""
-        # Only byte pairs allow a text to be cut.
+        """The text's ids, computed when they are first used: a model that is only evaluated does not need them."""
+        # Only for byte pairs may a text be cut into chunks.
         chunks = self.text.chunks() if isinstance(self.tokenizer, BPETokenizer) else ["".join(self.text)]
         ids = self.tokenizer.encode_chunks(watched(chunks, self.text.n_characters, "Text to tokens"))
         max_len = self.model.config.max_len
@@ -69,7 +69,7 @@ class Language(Task):
 
     @property  # computed from the ids, which wait until they are asked for
     def examples(self) -> range:  # type: ignore[override]
-        """Where a window begins."""
+        """The positions at which a window may begin."""
         return range(len(self.ids) - self.model.config.max_len)
 
     @cached_property
@@ -77,7 +77,7 @@ class Language(Task):
         return torch.tensor(self.tokenizer.encode(self.validation))
 
     def collate(self, starts: list[int]) -> dict[str, Tensor]:
-        """Each position is to predict the token behind it."""
+        """The label at each position is the next token."""
         n = self.model.config.max_len + 1
         windows = torch.from_numpy(np.stack([self.ids[start : start + n] for start in starts]).astype(np.int64))
         return {"ids": windows[:, :-1], "labels": windows[:, 1:]}
@@ -89,7 +89,7 @@ class Language(Task):
         return network(batch["ids"])
 
     def evaluate(self) -> dict[str, float]:
-        """Of the validation text: nats a token, perplexity (these depend on the tokenizer), bits a character."""
+        """For the validation text: nats per token, perplexity (both depend on the tokenizer) and bits per character."""
         ids = self.validation_ids.to(self.device)
         nats, n_tokens = text_nats(self.model, ids, self.tokenizer.id_of("bos")), len(ids)
         return self.defined(
@@ -101,8 +101,8 @@ class Language(Task):
         )
 
     def sample(self) -> str:
-        """The validation text's beginning, and how the model goes on: drawn, not the most probable."""
-        n = self.model.config.max_len // 4  # and 2n more: within the length that it was trained at
+        """The beginning of the validation text, and a continuation drawn from the model."""
+        n = self.model.config.max_len // 4  # with 2n new tokens still shorter than the windows of training
         prompt = self.validation_ids[None, :n].to(self.device)
         ids = generate(self.model, prompt, 2 * n, temperature=0.7, seed=0)
         return self.tokenizer.decode(ids[0])
@@ -116,8 +116,8 @@ class Language(Task):
 def text_nats(model: GPT, ids: Int[Tensor, "n"], bos_id: int, batch_size: int = 64) -> float:
     """The loss in nats, summed over all tokens of a text.
 
-    Windows of max_len tokens overlap by half: each token is predicted once, from at least max_len / 2 tokens before it
-    (the text's first tokens from all there are, and [BOS]).
+    Windows of max_len tokens overlap by half: each token is predicted once, from at least the max_len / 2 tokens before
+    it or, at the beginning of the text, from all tokens before it and [BOS].
     """
     context_len = model.config.max_len
     stride = context_len // 2
@@ -131,7 +131,7 @@ def text_nats(model: GPT, ids: Int[Tensor, "n"], bos_id: int, batch_size: int = 
         labels = windows[:, 1:].clone()
         for row, start in enumerate(chosen):
             if start > 0:
-                labels[row, : context_len - stride] = -1  # the window before has predicted them
+                labels[row, : context_len - stride] = -1  # the previous window has predicted them
         logits = model(windows[:, :-1].clamp(min=0))
         loss = F.cross_entropy(logits.flatten(end_dim=1).float(), labels.flatten(), ignore_index=-1, reduction="sum")
         total += loss.item()
@@ -159,9 +159,9 @@ def docs(
 def text_files(
     path, vocab_size: int = 512, preset: str = "nano", seed: int = 0, tokenizer: Tokenizer | None = None, **changes
 ) -> Language:
-    """A text file, or a folder of them; a tenth, at most LONGEST_VALIDATION characters, is validation.
+    """A text file, or a folder of them; a tenth, at most LONGEST_VALIDATION characters, is the validation text.
 
-    Of a folder these are whole documents, of a single text its end.
+    In a folder it consists of whole documents; in a single text it is the end.
     """
     path = path_of(path)
     text, validation = split_folder(path) if path.is_dir() else split_text(read_long_text(path))
@@ -188,25 +188,25 @@ def split_folder(path: Path) -> tuple[LongText, str]:
 
 
 def split_text(text: LongText) -> tuple[LongText, str]:
-    """(training, validation): a text and its end."""
+    """(training, validation): a text without its end, and the end."""
     training, validation = text.cut(validation_share(text.n_characters))
     return training, "".join(validation)
 
 
 def validation_share(n_characters: int) -> float:
-    """Which share of so long a text is held out."""
+    """The share of a text of this length that is held out."""
     return min(0.1, LONGEST_VALIDATION / n_characters)
 
 
 def language(
     description, text: str | LongText, validation, vocab_size, preset, seed, tokenizer=None, **changes
 ) -> Language:
-    """Byte pairs learnt from the training text alone, and a model of it; with a tokenizer, to be measured only."""
+    """A task whose byte pairs are learnt from the training text alone; with a tokenizer, one that is only evaluated."""
     text = LongText([text]) if isinstance(text, str) else text
     if tokenizer is not None:
         return Language(description, text, validation, tokenizer, preset, seed=seed, **changes)
     n_bytes = BYTES_A_TOKEN * vocab_size
     sample = watched(text.sample(n_bytes), min(text.n_characters, n_bytes), "Learning byte pairs")
     task = Language(description, text, validation, BPETokenizer.train(sample, vocab_size), preset, seed=seed, **changes)
-    len(task.examples)  # raises ValueError for a text that is too short: now, not when training begins
+    len(task.examples)  # raises ValueError now, not when training begins, if the text is too short
     return task

@@ -1,4 +1,4 @@
-"""What the training loop needs to know of a task, and nothing more."""
+"""What the training loop needs to know about a task, and nothing more."""
 
 import hashlib
 import math
@@ -18,13 +18,13 @@ IGNORED = -100  # the label of a position at which nothing is to be predicted; c
 
 
 class Task:
-    """Examples, the model that learns from them, and how good it is.
+    """Examples, the model that learns from them, and how to evaluate it.
 
-    description   says which task this is, so that a saved model can be evaluated again: {"task": "dates", ...}
-    examples      what is trained on; lengths: one for each, if batches are to hold examples of similar length
+    description   which task this is, so that it can be made again for a saved model: {"task": "dates", ...}
+    examples      what is trained on; lengths: one for each, if a batch should hold examples of similar length
     held_out      what evaluate() measures on
-    about         a sentence on the data, where it is not the same everywhere
-    metric        which of evaluate()'s numbers says how good the model is
+    about         a sentence on the data, if they are not the same everywhere
+    metric        the metric of evaluate() by which models are compared
     """
 
     description: dict
@@ -38,11 +38,11 @@ class Task:
     higher_is_better = True
 
     def collate(self, examples: list) -> dict[str, Tensor]:
-        """A batch of tensors; "labels" are what is to be predicted, IGNORED where nothing is."""
+        """A batch of tensors; "labels" is what the model should predict, IGNORED where it should predict nothing."""
         raise NotImplementedError
 
     def logits(self, network: nn.Module, batch: dict[str, Tensor]) -> Float[Tensor, "*labels classes"]:
-        """What network, which computes what self.model does, predicts: a score for each class at each label."""
+        """The network's score for each class at each label; the network computes the same as self.model."""
         raise NotImplementedError
 
     def evaluate(self) -> dict[str, float]:
@@ -50,9 +50,7 @@ class Task:
         raise NotImplementedError
 
     def defined(self, metrics: dict[str, float]) -> dict[str, float]:
-        """The metrics that have a value, for what is undefined would look like a bad one; ValueError if it is the one
-        that says how good the model is.
-        """
+        """The metrics that are defined: NaN would look like a bad result. ValueError if self.metric is not defined."""
         if math.isnan(metrics[self.metric]):
             raise ValueError(
                 f"{self.metric}, by which models of this task are compared, is not a number: "
@@ -61,11 +59,11 @@ class Task:
         return {name: value for name, value in metrics.items() if not math.isnan(value)}
 
     def sample(self) -> str:
-        """What the model does now with one example, as text."""
+        """What the model makes of one example at this point of training, as text."""
         raise NotImplementedError
 
     def attention(self) -> tuple:
-        """Its attention meanwhile: (attention (L, H, T, S), query tokens, key tokens), as AttentionView takes it."""
+        """Its attention on an example: (attention (L, H, T, S), query tokens, key tokens), as for AttentionView."""
         raise NotImplementedError
 
     @property
@@ -74,15 +72,15 @@ class Task:
         return next(self.model.parameters()).device
 
     def contents(self) -> dict:
-        """What is trained on, in order, what is held out, and the tokenizer: whatever a trained model depends on."""
+        """What a trained model depends on: the training examples, in order, the held-out ones and the tokenizer."""
         return {"data": self.examples, "held_out": self.held_out, "tokenizer": self.tokenizer}
 
     def fingerprint(self) -> dict[str, str]:
-        """A hash of each of the contents: kept with a run, and compared where it is resumed or evaluated."""
+        """A hash of each of the contents: kept with a run, and compared when it is resumed or evaluated."""
         return {name: content_hash(content) for name, content in self.contents().items()}
 
     def identity(self) -> dict:
-        """What is kept with a trained model: the description, and the fingerprint."""
+        """What is saved with a trained model: the description and the fingerprint."""
         return {**self.description, "fingerprint": self.fingerprint()}
 
 
@@ -90,13 +88,13 @@ NAMED = {"data": "the training examples", "held_out": "the held-out examples", "
 
 
 def check_fingerprint(kept: dict[str, str] | None, found: dict[str, str], folder: Path | str, remedy: str) -> None:
-    """Raise ValueError, ending in the remedy, if a run in folder was begun with other contents than are found now.
+    """Raise ValueError, which ends in the remedy, if the run in folder was begun with other contents than those found.
 
-    A run that an older version wrote has kept None: one warning.
+    A run of an older version has kept no fingerprint (None), which gives a warning.
     """
     if not isinstance(kept, dict):
         warnings.warn(
-            f"{folder} does not say what data its model was trained with: whether these are the same cannot be told.",
+            f"{folder} does not say what data its model was trained with: these may be others.",
             stacklevel=2,
         )
         return
@@ -116,7 +114,7 @@ def content_hash(content) -> str:
 
 
 def pieces(content) -> Iterator[bytes]:
-    """The bytes that say what is in it; of an object that does not show its content, what kind of object it is."""
+    """Bytes that stand for the content; for an object whose repr does not show its content, the name of its class."""
     if isinstance(content, str):
         yield content.encode("utf-8", "surrogatepass")
     elif isinstance(content, LongText):
@@ -125,7 +123,7 @@ def pieces(content) -> Iterator[bytes]:
         yield f"{content.dtype} {tuple(content.shape)} ".encode()
         yield content.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
     elif isinstance(content, Tokenizer):
-        # Its file would say more, but in another way with each version of the library.
+        # Its file holds more, but each version of the library writes that differently.
         vocabulary = content.tokenizer.get_vocab()
         yield from pieces([sorted(content.special.items()), sorted(vocabulary, key=vocabulary.__getitem__)])
     elif isinstance(content, dict):

@@ -1,4 +1,4 @@
-"""An encoder-decoder learns to turn one text into another: dates, number words, toy tasks, a file of pairs."""
+"""An encoder-decoder learns to turn one text into another: dates, numbers in words, toy tasks, a file of pairs."""
 
 from array import array
 from functools import partial
@@ -20,7 +20,7 @@ from .task import IGNORED, Task
 
 
 class Translation(Task):
-    """pairs are learnt, held_out are translated greedily at each evaluation. Changes go to the preset's config."""
+    """The model learns pairs; each evaluation translates held_out greedily. changes are made to the preset's config."""
 
     metric = "exact_match"
     tokenizer: Tokenizer
@@ -38,9 +38,9 @@ class Translation(Task):
     ):
         self.description, self.examples, self.held_out, self.tokenizer = description, pairs, held_out, tokenizer
         self.is_aligned = any(pair.alignment for pair in held_out)
-        if not self.is_aligned:  # said now, not at the first evaluation
+        if not self.is_aligned:  # if it is missing, now and not at the first evaluation
             require_packages("Measuring translations", "sacrebleu")
-        # Arrays, for a list of numbers takes four times the memory.
+        # Arrays, for lists would take four times the memory.
         self.ids = {
             pair: tuple(array("I", tokenizer.encode(text)) for text in texts(pair)) for pair in pairs + held_out
         }
@@ -48,13 +48,13 @@ class Translation(Task):
         self.max_new_tokens = 1 + max(len(self.ids[pair][1]) for pair in held_out)  # the longest target, and [EOS]
         longest = max(len(ids) for both in self.ids.values() for ids in both)
         config = TransformerConfig.preset(preset, vocab_size=len(tokenizer), **changes)
-        if config.max_len < longest + 1:  # [BOS] is read, too
+        if config.max_len < longest + 1:  # the decoder reads [BOS] too
             config = TransformerConfig.preset(preset, vocab_size=len(tokenizer), **{**changes, "max_len": longest + 1})
         seed_everything(seed)
         self.model = Transformer(config)
 
     def collate(self, pairs: list[Pair]) -> dict[str, Tensor]:
-        """The decoder reads [BOS] and the target; it is to predict the target and [EOS]."""
+        """The decoder reads [BOS] and the target, and learns to predict the target and [EOS]."""
         bos, eos = [self.tokenizer.id_of("bos")], [self.tokenizer.id_of("eos")]
         sources, targets = zip(*([ids.tolist() for ids in self.ids[pair]] for pair in pairs), strict=True)
         source, source_mask = self.tokenizer.pad(list(sources))
@@ -69,11 +69,11 @@ class Translation(Task):
         }
 
     def logits(self, network, batch):
-        # Padding on the right lies in the future of every label, so the target needs no mask.
+        # Padding is on the right, where the causal mask hides it from every label: the target needs no mask.
         return network(batch["source"], batch["target"], batch["source_mask"])
 
     def evaluate(self) -> dict[str, float]:
-        """exact_match and, as it applies, alignment_accuracy (gold alignments are known) or chrf and bleu."""
+        """exact_match, with alignment_accuracy if gold alignments are known, otherwise with chrf and bleu."""
         sources, targets = [pair.source for pair in self.held_out], [pair.target for pair in self.held_out]
         outputs = translate(self.model, self.tokenizer, sources, self.max_new_tokens)
         hits = sum(output == target for output, target in zip(outputs, targets, strict=True))
@@ -87,7 +87,7 @@ class Translation(Task):
         return f"{source} -> {translate(self.model, self.tokenizer, [source], self.max_new_tokens)[0]}"
 
     def attention(self):
-        # While it reads the right translation: the picture then has the same rows at every step of training.
+        # The decoder reads the reference translation, so that the picture has the same rows at every step of training.
         pair = self.held_out[0]
         return translation_attention(self.model, self.tokenizer, pair.source, target=pair.target)
 
@@ -98,7 +98,7 @@ def texts(pair: Pair) -> tuple[str, str]:
 
 
 def word_tokenizer(pairs: list[Pair], spaces: bool) -> WordTokenizer:
-    """Every word and sign of the pairs a token."""
+    """A tokenizer for which every word and every sign of the pairs is one token."""
     return WordTokenizer.train((text for pair in pairs for text in texts(pair)), spaces)
 
 
@@ -123,12 +123,12 @@ def numbers(target: str = "de", n: int = 10_000, preset: str = "nano", seed: int
 
 
 def toy(task: str, n: int = 5000, preset: str = "nano", seed: int = 0, **changes) -> Translation:
-    """Letters to be copied ("copy"), said backwards ("reverse") or put in order ("sort")."""
+    """Letters to be copied ("copy"), written backwards ("reverse") or put in order ("sort")."""
     from ..data import toys as data
 
     pairs = data.training_pairs(task, n, seed)
     tokenizer = word_tokenizer(pairs, spaces=True)
-    changes = {"tie_embeddings": False, **changes}  # as in induction.py: a table for each end is learnt faster
+    changes = {"tie_embeddings": False, **changes}  # faster to learn, as in induction.py
     description = {"task": task, "n": n, "seed": seed}
     return Translation(description, pairs, data.held_out_pairs(task), tokenizer, preset, seed, **changes)
 
@@ -139,11 +139,11 @@ copy, reverse, sort = (partial(toy, task) for task in ("copy", "reverse", "sort"
 def parallel_file(
     path, preset: str = "nano", seed: int = 0, tokenizer: Tokenizer | None = None, **changes
 ) -> Translation:
-    """A file of pairs of one's own, in byte pairs; a tenth of it, at most 500 pairs, is held out."""
+    """A user's file of pairs, in byte pairs; a tenth of it, at most 500 pairs, is held out."""
     path = path_of(path)
     pairs = read_pairs(path)
     with naming(path):
-        pairs, held_out = split_pairs(pairs, seed=0)  # whatever the seed, so that evaluate finds the same
+        pairs, held_out = split_pairs(pairs, seed=0)  # the same for every seed, so that evaluate finds the same split
     held_out = held_out[:500]
     tokenizer = tokenizer or BPETokenizer.train((text for pair in pairs for text in texts(pair)), vocab_size=2000)
     task = Translation({"task": kept_path(path), "seed": seed}, pairs, held_out, tokenizer, preset, seed, **changes)

@@ -436,4 +436,8 @@ def test_room_for_all_that_is_to_be_kept_is_known_before_the_work(two, monkeypat
         new.check_space(model)
     with_free(5 * size)
     new.check_space(model)
+    full = Checkpoints(checkpoints.folder, keep=1)  # one place more is taken than it needs: one new one must fit
+    checkpoints.save(20, model, optimizer, {}, best_step=15)
+    with_free(size)
+    full.check_space(model)
     assert all(path.exists() for path in usage)

@@ -1,6 +1,6 @@
 // AttentionView's legend: what the numbers are, which colour stands for which, and what is exactly 0.
 
-import { paint } from "./attention_colours.js";
+import { paint } from "./attention_paint.js";
 import { difference } from "./attention_numbers.js";
 import { html } from "./kit.js";
 

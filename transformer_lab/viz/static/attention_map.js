@@ -1,6 +1,6 @@
 // AttentionView's map: the weights of one head, queries in rows and keys in columns, to point at and to select from.
 
-import { paint } from "./attention_colours.js";
+import { paint } from "./attention_paint.js";
 import { keyLabel, labelLayout, queryLabel } from "./attention_labels.js";
 import { clip } from "./attention_numbers.js";
 import { html, set } from "./kit.js";

@@ -1,6 +1,6 @@
 // AttentionView's overview: a grid of all heads, one small picture each, and of differences the heads farthest apart.
 
-import { paint } from "./attention_colours.js";
+import { paint } from "./attention_paint.js";
 import { distance } from "./attention_measures.js";
 import { clip } from "./attention_numbers.js";
 import { button, html, set } from "./kit.js";

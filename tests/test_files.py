@@ -56,12 +56,12 @@ def test_blank_lines_empty_columns_at_the_end_and_old_line_ends_are_nothing(tmp_
 
 
 @pytest.mark.parametrize(
-    "n_wider, said", [(1, "line 2: what"), (2, "line 2 and 1 more: what"), (9, "line 2 and 8 more: what")]
+    "n_wider, said", [(1, "line 2: columns"), (2, "line 2 and 1 more: columns"), (9, "line 2 and 8 more: columns")]
 )
 def test_further_columns_are_left_out_and_told(tmp_path, n_wider, said):
     rows = ["a\tb"] + [f"c{i}\td{i}\tCC-BY 2.0\tsomebody" for i in range(n_wider)] + ["e\tf"]
     path = write(tmp_path, "pairs.tsv", "\n".join(rows))
-    with pytest.warns(UserWarning, match=f"^{path}, {said} stands behind the second column is left out") as told:
+    with pytest.warns(UserWarning, match=f"^{path}, {said} after the second are left out") as told:
         assert columns(path) == [("a", "b"), *((f"c{i}", f"d{i}") for i in range(n_wider)), ("e", "f")]
     assert len(told) == 1
 
@@ -253,7 +253,7 @@ def test_headers_that_say_nothing_of_the_pairs_stop_none(tmp_path, headers, orde
 @pytest.mark.parametrize("rule", ["nplurals=2; plural=n+;", "nplurals=2; plural=1/(n-1);", "nplurals=2; plural=m;"])
 def test_a_rule_for_plurals_that_is_none_gets_a_sentence(tmp_path, rule):
     path = write(tmp_path, "a.po", plural_po(rule, 2))
-    with pytest.raises(ValueError, match=rf"^{path}: its header's Plural-Forms, '[^']*', is no rule; wanted one"):
+    with pytest.raises(ValueError, match=rf"^{path}: its header's Plural-Forms, '[^']*', is not a rule; wanted one"):
         read_pairs(path)
 
 
@@ -269,7 +269,7 @@ BAD_CATALOGS = {
     'msgid "a"\nmsgstr "b"\n\nhello world\n': ", line 4: not as in a .po file",
     'msgid "a"\nmsgstr "b"\n\nmsgid "c"\nmsgid_plural "cs"\nmsgstr[x] "d"\n': ", line 6: not as in a .po file",
     'msgid "a"\nmsgstr "b"\n\nmsgid "c"\n': ", line 4: not as in a .po file: missing msgstr",
-    'msgid ""\nmsgstr "Plural-Forms: nplurals=x;\\n"\nmsgid "a"\nmsgstr "b"\n': " is not as in gettext: invalid",
+    'msgid ""\nmsgstr "Plural-Forms: nplurals=x;\\n"\nmsgid "a"\nmsgstr "b"\n': " is not a valid .po file: invalid",
     '#, fuzzy\nmsgid "a"\nmsgstr "b"\n\nmsgid "c"\nmsgstr ""\n': " holds no translated message",
 }
 
@@ -288,7 +288,7 @@ def test_damaged_mo_files_get_a_sentence(tmp_path, catalog):
     whole = path.read_bytes()
     for data in (b"not gettext's", b"ab", whole[: len(whole) // 2], whole[:10], whole.replace(b"Sag", b"S\xffg")):
         path.write_bytes(data)
-        with pytest.raises(ValueError, match=f"^{path} is no .mo file, or a damaged one"):
+        with pytest.raises(ValueError, match=f"^{path} is not a .mo file, or damaged"):
             read_pairs(path)
     path.write_bytes(b"")
     with pytest.raises(ValueError, match=f"^{path} is empty"):
@@ -330,7 +330,7 @@ def test_binary_files_in_a_folder_are_left_out_and_told(tmp_path):
     write(tmp_path, "a.txt", "good")
     for i in range(7):
         write(tmp_path, f"film{i}.ts", b"G\x40\x00\x10" * 100)
-    told = f"^{tmp_path}: left out, for these are binary: film0.ts, .*, film4.ts and 2 more"
+    told = f"^{tmp_path}: binary files are left out: film0.ts, .*, film4.ts and 2 more"
     with pytest.warns(UserWarning, match=told) as warnings:
         assert read_documents(tmp_path) == [Document("a.txt", "good")]
     assert len(warnings) == 1

@@ -1,1 +1,1 @@
-"""Data made on the spot or read from installed packages: nothing is downloaded."""
+"""Data that are generated, read from installed packages or from a user's files: nothing is downloaded."""

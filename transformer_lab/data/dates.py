@@ -38,7 +38,7 @@ def pattern(locale: str, width: Width) -> list:
 
 
 def make_pair(date: datetime.date, width: Width = "full", source: str = "en", target: str = "zh") -> Pair:
-    """The date in both languages, with its gold alignment: digits to digits, the month's number to its name."""
+    """The date in both languages, with its gold alignment: digits with digits, the month's number with its name."""
     source_pieces, target_pieces = write(date, source, width), write(date, target, width)
     position = 0
     start: dict[str | None, tuple[int, int]] = {}
@@ -71,7 +71,7 @@ def split_days() -> tuple[list[datetime.date], list[datetime.date]]:
 
 
 def training_pairs(n: int = 5000, seed: int = 0, target: str = "zh") -> list[Pair]:
-    """n pairs of different training days. Raises ValueError at an unknown target or too large an n."""
+    """n pairs of different training days. Raises ValueError for an unknown target or too large an n."""
     days = split_days()[0]
     check_choice("target", target, TARGETS)
     check_count(n, len(days))

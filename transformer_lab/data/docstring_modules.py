@@ -1,6 +1,6 @@
 """Texts to classify: which of ten modules of the standard library does a docstring come from?
 
-Written by people, and there on every machine. How many examples there are depends a little on Python's version.
+They were written by people and are on every machine. Their number depends a little on Python's version.
 """
 
 import re
@@ -19,27 +19,27 @@ MODULES = (
 NAMES = re.compile("|".join(MODULES), re.IGNORECASE)
 MASK = "<module>"
 LONGEST = 240  # characters
-# Words in a row that make two of these short texts copies: "Find a frozen module. This method is deprecated."
+# Two of these short texts with so many words in a row in common count as copies: "This method is deprecated, use ..."
 RUN = 5
 
 
 @dataclass(frozen=True)
 class Example:
-    """A docstring, and the index in MODULES of the module that it is from."""
+    """A docstring, and the index in MODULES of the module that it comes from."""
 
     text: str
     label: int
 
 
 def training_examples(seed: int = 0) -> list[Example]:
-    """Four fifths of the examples, always the same ones; the seed is that of their order."""
+    """Four fifths of the examples, always the same ones, in an order that the seed decides."""
     examples = list(split()[0])
     random_from(seed).shuffle(examples)
     return examples
 
 
 def test_examples() -> list[Example]:
-    """One fifth of the examples, the same for every seed. No 5 words in a row stand in a training example too."""
+    """One fifth of the examples, the same for every seed. They share no 5 words in a row with a training example."""
     return list(split()[1])
 
 
@@ -50,8 +50,8 @@ def prepare(docstring: str) -> str:
 
 @cache
 def split() -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """(training, test): 2 seconds, once. FileNotFoundError where this Python lacks one of the modules."""
-    # A text that two modules share has no right answer; one that a module has twice counts once.
+    """(training, test); takes 2 seconds, once. FileNotFoundError if this Python lacks one of the modules."""
+    # A text that two modules share has no right label; one that a module has twice counts once.
     modules: dict[str, set[str]] = {}
     for module, docstring in labelled_docstrings():
         modules.setdefault(prepare(docstring), set()).add(module)
@@ -65,7 +65,7 @@ def example(document: Document) -> Example:
 
 
 def labelled_docstrings() -> list[tuple[str, str]]:
-    """(module, docstring) for every docstring of the ten modules and of what is in them."""
+    """(module, docstring) for every docstring in the ten modules."""
     found = []
     for name, path in source_files().items():
         module = name.split("/")[0].removesuffix(".py")

@@ -1,4 +1,4 @@
-"""What every corpus gives: named documents, and a split that leaves no passage of the one side in the other."""
+"""Corpora: named documents, and a split that leaves no passage of one side in the other."""
 
 import hashlib
 import re
@@ -24,14 +24,14 @@ WORD = re.compile(rf"[{CJK}]|[^\W{CJK}]+")
 
 @dataclass(frozen=True)
 class Document:
-    """A text and what it is called: a file, a topic, a module."""
+    """A text and its name: that of a file, a topic or a module."""
 
     name: str
     text: str
 
 
 def join(documents: Sequence[Document]) -> str:
-    """All texts as one, an empty line between two."""
+    """All texts as one, with an empty line between documents."""
     return SEPARATOR.join(document.text for document in documents)
 
 
@@ -45,10 +45,10 @@ def split_documents(
 ) -> tuple[list[Document], list[Document]]:
     """(training, validation): whole documents, `share` of the characters in validation, or a little less.
 
-    No `run` words in a row stand on both sides, nor the same words as a shorter document. Cutting a joined text in two
-    would leave copied passages on both sides, and the validation loss would be too good. Documents linked by copies
-    go together; where no such group is small enough for the share, validation is the smallest. Raises ValueError at a
-    share not between 0 and 1, and where all documents are one group.
+    No `run` words in a row are on both sides, nor the same shorter document. Cutting the joined text in two would leave
+    copied passages on both sides, and the validation loss would be too good. Documents that share passages stay
+    together as a group; if no group is small enough for the share, the smallest one is the validation text. Raises
+    ValueError if share is not between 0 and 1, or if all documents are in one group.
     """
     check_share(share)
     if len(documents) < 2:
@@ -68,7 +68,7 @@ def split_documents(
 
 def group_copies(texts: Sequence[str], run: int = RUN) -> list[list[int]]:
     """The texts' indices, in groups: texts that share a run of words, directly or through others, are in one group."""
-    parent = list(range(len(texts)))  # union-find: following parents leads to the one that stands for the group
+    parent = list(range(len(texts)))  # union-find: following parents leads to the representative of the group
 
     def root(i: int) -> int:
         while parent[i] != i:
@@ -85,10 +85,10 @@ def group_copies(texts: Sequence[str], run: int = RUN) -> list[list[int]]:
 
 
 def copies(texts: Sequence[str], run: int) -> Iterator[tuple[int, int]]:
-    """Pairs of texts that share a run of words; those that share one with another are linked, if not with each one."""
+    """Pairs of texts that share a run of words; not all such pairs, but enough to link every text to its group."""
     watched_texts = watched(texts, sum(map(len, texts)), "Looking for copied passages")
     found = [np.unique(shingles(text, run)) for text in watched_texts]
-    # An eighth of the hashes after the other, so that there is never more than a little beside them.
+    # One eighth of the hashes at a time, so that sorting them takes little more memory.
     bounds = [np.searchsorted(hashes, np.arange(1, 8, dtype=np.uint64) << np.uint64(61)) for hashes in found]
     for part in zip(*(np.split(hashes, cuts) for hashes, cuts in zip(found, bounds, strict=True)), strict=True):
         hashes, owners = np.concatenate(part), np.repeat(np.arange(len(texts)), [len(one) for one in part])
@@ -99,7 +99,7 @@ def copies(texts: Sequence[str], run: int) -> Iterator[tuple[int, int]]:
 
 
 def shingles(text: str, run: int) -> UInt64[np.ndarray, "n"]:
-    """A hash of every run of so many words; of a shorter text, of all its words."""
+    """A hash of every run of so many words or, in a shorter text, of all its words."""
     words = np.concatenate([word_hashes(chunk) for chunk in LongText([text]).chunks()] or [word_hashes("")])
     n = min(run, len(words))
     # A polynomial in a fixed number, modulo 2**64.
@@ -111,14 +111,14 @@ def shingles(text: str, run: int) -> UInt64[np.ndarray, "n"]:
 
 
 def word_hashes(text: str) -> UInt64[np.ndarray, "n"]:
-    """A hash of each word; Python's own would be another one in each process."""
+    """A hash of each word; Python's hash() would differ between processes."""
     words = WORD.findall(text.lower())
     crc = np.fromiter((zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in words), np.uint64, len(words))
     return (crc + np.uint64(1)) * np.uint64(0xD1B54A32D192ED03)  # 32 bits spread over 64
 
 
 def draw(sizes: Sequence[int], share: float, seed: int) -> list[int]:
-    """Indices drawn at random whose sizes add up to at most `share` of the total; the smallest one where none fits."""
+    """Random indices whose sizes add up to at most `share` of the total; if none fits, that of the smallest size."""
     order = list(range(len(sizes)))
     random_from(seed).shuffle(order)
     room, drawn = share * sum(sizes), []

@@ -1,12 +1,12 @@
-"""Sentences with named entities: persons, places and organisations out of Faker, in templates, tagged in BIO by word.
+"""Sentences with named entities: Faker's persons, places and organisations in templates, tagged in BIO by word.
 
 `Shares of Lee and Sons fell 4 percent.` is tagged `O O B-ORG I-ORG I-ORG O O O O`. Test names are never training names,
-and the test sets grow harder in steps: new names, then also new templates, then also French and Italian names.
+and the test sets become harder in steps: new names, then also new templates, then also French and Italian names.
 
-How names are split: a hash of each capitalised word puts a third of all words aside for testing, but never a word of
-the training templates. A training name has none of them; in a test name every capitalised word is one. So not only
-whole names are new, but also each first name, surname, place's word and company's ending, and looking words up in the
-training sentences finds no entity.
+How names are split: a hash of each capitalised word reserves a third of all words for testing, but never a word of the
+training templates. A training name contains none of them; in a test name every capitalised word is one of them. So not
+only whole names are new, but also every first name, surname, word of a place and ending of a company's name, and
+looking words up in the training sentences finds no entity.
 """
 
 import random
@@ -22,8 +22,8 @@ from .pairs import check_choice
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
 KINDS = ("same templates", "new templates", "new templates, foreign names")
 
-# What may fill a template's field: its type, and forms made of Faker's parts. A surname may be a firm's whole name and
-# a city a team's, so that only the words around a name tell its type.
+# What may fill a template's field: its type, and forms made of Faker's parts. A surname may also be the whole name of a
+# firm, and a city that of a team, so that only the words around a name tell its type.
 NAMES = {
     "person": ("PER", ("{first_name} {last_name}",)),
     "surname": ("PER", ("{last_name}",)),
@@ -81,7 +81,7 @@ WRITTEN = {word.casefold() for template in TEMPLATES for word in LETTERS.findall
 
 @dataclass(frozen=True)
 class Sentence:
-    """The words of a sentence, punctuation marks among them, and each one's tag out of TAGS."""
+    """The words of a sentence, including punctuation marks, and the tag of each, one of TAGS."""
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
@@ -94,11 +94,11 @@ def training_sentences(n: int = 3000, seed: int = 0) -> list[Sentence]:
 
 
 def test_sentences(kind: str, n: int = 500) -> list[Sentence]:
-    """The first n sentences of a test set out of KINDS. Raises as training_sentences does, and for an unknown kind."""
+    """The first n sentences of a test set, one of KINDS. Raises as training_sentences does, and for an unknown kind."""
     check_choice("kind", kind, KINDS)
     templates = TEMPLATES if kind == "same templates" else TEST_TEMPLATES
     locales = ("fr_FR", "it_IT") if kind == "new templates, foreign names" else ("en_US",)
-    return make_sentences(n, templates, locales, test=True, seed="test")  # no training set's seed, nor its numbers
+    return make_sentences(n, templates, locales, test=True, seed="test")  # not a training seed
 
 
 def make_sentences(n: int, templates, locales, test: bool, seed: int | str) -> list[Sentence]:
@@ -108,7 +108,7 @@ def make_sentences(n: int, templates, locales, test: bool, seed: int | str) -> l
 
     if n < 0:
         raise ValueError(f"n is {n}; wanted a number of sentences, 0 or more.")
-    # Faker draws common names more often unless told not to; every name once in a while makes the data richer.
+    # By default Faker draws common names more often; drawing all equally often makes the data richer.
     fakes = [Faker(locale, use_weighting=False) for locale in locales]
     for fake, locale in zip(fakes, locales, strict=True):
         fake.seed_instance(f"{locale} {seed}")
@@ -123,7 +123,7 @@ def fill(template: str, fake, rng: random.Random, test: bool) -> Sentence:
     words, tags = [], []
     for i, piece in enumerate(FIELD.split(template)):
         label, text = None, piece
-        if i % 2 and piece in NUMBERS:  # split puts the fields at odd places, the text between them at even ones
+        if i % 2 and piece in NUMBERS:  # split returns the fields at odd indices, the text between them at even ones
             text = str(rng.randint(*NUMBERS[piece]))
         elif i % 2:
             label, forms = NAMES[piece]
@@ -135,7 +135,7 @@ def fill(template: str, fake, rng: random.Random, test: bool) -> Sentence:
 
 
 def draw(fake, part: str, test: bool) -> str:
-    """One of Faker's first names, cities ..., drawn until its capitalised words are all on the side asked for."""
+    """One of Faker's first names, cities ..., drawn until all its capitalised words are on the wanted side."""
     while True:
         text = getattr(fake, part)()
         if all(is_test_word(word) == test for word in LETTERS.findall(text) if word[0].isupper()):
@@ -143,6 +143,6 @@ def draw(fake, part: str, test: bool) -> str:
 
 
 def is_test_word(word: str) -> bool:
-    """Is the word kept for test names? Neither case nor accents count: an uncased model sees neither."""
+    """Is the word reserved for test names? Case and accents do not count, for an uncased model sees neither."""
     plain = unicodedata.normalize("NFKD", word.casefold()).encode("ascii", "ignore")
     return plain.decode() not in WRITTEN and zlib.crc32(plain) % 3 == 0

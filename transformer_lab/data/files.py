@@ -1,7 +1,7 @@
 """A user's own files: parallel text as pairs, any other text as documents.
 
-What is wrong in a file gets one sentence that names the file and, where there is one, the line. What is left out of it,
-because it cannot be of use, gets a warning; blank lines and empty files of a folder are nothing, and left out without.
+An error is one sentence that names the file and, if there is one, the line. What is left out because it is of no use
+gives a warning, except blank lines, and empty files in a folder.
 """
 
 import codecs
@@ -29,13 +29,13 @@ from .pairs import Pair
 
 TABLES = (".tsv", ".txt", ".tab")
 TEXTS = (".txt", ".md", ".rst", ".tex", ".html", ".py", ".c", ".h", ".cpp", ".java", ".js", ".ts", ".rs", ".go")
-# What a line of a .po file must look like, comments apart: a keyword and a string in quotes, or the string alone. babel
-# itself would drop a message with a lost quote and say nothing.
+# What each line of a .po file, except comments, must look like: a keyword and a string in quotes, or the string alone.
+# babel itself would silently drop a message with a missing quote.
 PO_LINE = re.compile(r'((msgctxt|msgid|msgid_plural|msgstr|msgstr\[\d+\])\s*)?"([^"\\]|\\.)*"')
-# Headers that say nothing of the pairs, and for which babel may refuse them all: a date that is none, a language that
-# it does not know, and what gettext's template has in place of a rule.
+# Headers that say nothing about the pairs, but for which babel may refuse the whole file: an invalid date, an unknown
+# language, and the placeholder for a rule that gettext's template contains.
 IDLE = re.compile("(POT-Creation-Date|PO-Revision-Date|Language)(?=:)|Plural-Forms(?=: nplurals=INTEGER)")
-LONGEST_LINE = 100_000  # characters, in a file of pairs: a longer one would be one sentence of so many tokens
+LONGEST_LINE = 100_000  # characters, in a file of pairs, where a line is one sentence that the model must read
 PIECE = 2**20  # bytes
 # UTF-32's begins as UTF-16's does.
 OTHER_ENCODINGS = {
@@ -51,8 +51,8 @@ def read_pairs(path) -> list[Pair]:
 
     .tsv, .tab or .txt: source, one tab, target in every line that is not blank; further columns are left out, with a
     warning. .po or .mo: gettext's messages and their translations; fuzzy, obsolete and untranslated messages are left
-    out, and of a plural the form for one is taken. UTF-8. Spaces around a text are dropped. Raises FileNotFoundError,
-    or ValueError for anything that is not as said.
+    out, and the form for one stands for a plural. UTF-8. Spaces around a text are dropped. Raises FileNotFoundError,
+    or ValueError for a file that is not of this form.
     """
     path = path_of(path)
     suffix = path.suffix.lower()
@@ -66,11 +66,11 @@ def read_pairs(path) -> list[Pair]:
 
 
 def read_documents(path) -> list[Document]:
-    """A text file as one document, or a folder as one for each text file in it and below, sorted by name. UTF-8.
+    """A text file as one document; a folder as one document for each text file in it and below, sorted by name. UTF-8.
 
-    In a folder the suffix decides (TEXTS); what begins with a dot and empty files are left out, and, with a warning,
-    files that are binary all the same. Raises FileNotFoundError, or ValueError for a file that is not text or is empty,
-    and for a folder without text.
+    In a folder the suffix decides (TEXTS); empty files and names that begin with a dot are left out, and so are binary
+    files with such a suffix, with a warning. Raises FileNotFoundError, or ValueError for a file that is empty or not
+    text, and for a folder without text.
     """
     path = path_of(path)
     if not path.is_dir():
@@ -88,12 +88,12 @@ def read_documents(path) -> list[Document]:
         raise ValueError(f"The text files in {path} ({len(files)}) are all empty or binary; wanted one with text.")
     if binary:
         more = f" and {len(binary) - 5} more" if len(binary) > 5 else ""
-        warnings.warn(f"{path}: left out, for these are binary: {', '.join(binary[:5])}{more}.", stacklevel=2)
+        warnings.warn(f"{path}: binary files are left out: {', '.join(binary[:5])}{more}.", stacklevel=2)
     return documents
 
 
 def find_texts(folder: Path) -> dict[str, Path]:
-    """The text files in a folder and below by name ("a/b.txt"), sorted; OSError where it cannot be looked into."""
+    """The text files in a folder and below by name ("a/b.txt"), sorted; OSError if a folder cannot be read."""
     found = {}
     for inner, folders, names in os.walk(folder, onerror=unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -106,9 +106,8 @@ def find_texts(folder: Path) -> dict[str, Path]:
 def split_pairs(pairs: Sequence[Pair], share: float = 0.1, seed: int = 0) -> tuple[list[Pair], list[Pair]]:
     """(training, held out): `share` of the different sources are held out, each with all its pairs.
 
-    Sources that differ in their spaces alone, or in how Unicode writes an accent, are one source.
-
-    ValueError at a share not between 0 and 1, and where there are no two different sources.
+    Sources that differ only in their spaces, or in how Unicode writes an accent, count as one source. Raises ValueError
+    if share is not between 0 and 1, or if there are not two different sources.
     """
     check_share(share)
     sources = list(dict.fromkeys(same_text(pair.source) for pair in pairs))  # in order, unlike a set's
@@ -122,12 +121,12 @@ def split_pairs(pairs: Sequence[Pair], share: float = 0.1, seed: int = 0) -> tup
 
 
 def same_text(text: str) -> str:
-    """What two texts have in common that a reader could not tell apart."""
+    """The text, normalised: it is the same for two texts that a reader could not tell apart."""
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def opened(path: Path) -> io.BufferedReader:
-    """The file, to be read; FileNotFoundError, or ValueError where it is a folder, OSError where it may not be read."""
+    """The file, open for reading; FileNotFoundError, ValueError if it is a folder, OSError if it cannot be read."""
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
     if path.is_dir():
@@ -143,14 +142,14 @@ def unreadable(error: OSError) -> NoReturn:
 
 
 def is_binary(path: Path) -> bool:
-    """Has its beginning a NUL character, as no text has, but for one in UTF-16?"""
+    """Does its beginning contain a NUL character, as no text does unless it is in UTF-16 or UTF-32?"""
     with opened(path) as file:
         beginning = file.read(8000)
     return b"\0" in beginning and not beginning.startswith(tuple(OTHER_ENCODINGS))
 
 
 def read_pieces(path: Path) -> Iterator[str]:
-    """The file's text piece by piece, line ends as in Unix; ValueError where it is not UTF-8, or not text."""
+    """The file's text piece by piece, with Unix line ends; ValueError if it is not UTF-8, or not text."""
     with opened(path) as file:
         beginning = file.read(4)
         for mark, encoding in OTHER_ENCODINGS.items():
@@ -176,7 +175,7 @@ def read_pieces(path: Path) -> Iterator[str]:
 
 
 def read_text(path: Path) -> str:
-    """The whole text of a file; raises as read_pieces does, and ValueError where it is empty."""
+    """The whole text of a file; raises as read_pieces does, and ValueError if it is empty."""
     text = "".join(read_pieces(path))
     if not text.strip():
         raise ValueError(f"{path} is empty; wanted text.")
@@ -192,7 +191,7 @@ def read_long_text(path: Path) -> LongText:
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:
-    """(number, line) for each line of a file of pairs; raises as read_text does, and ValueError at an overlong one."""
+    """(number, line) for each line of a file of pairs; raises as read_text does, and ValueError if one is too long."""
     numbered = list(enumerate(lines(read_text(path)), 1))
     for number, line in numbered:
         if len(line) > LONGEST_LINE:
@@ -201,14 +200,14 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
 
 
 def lines(text: str) -> list[str]:
-    """The lines an editor counts: str.splitlines would cut at form feeds and Unicode's separators too."""
+    """The lines that an editor counts: str.splitlines would also split at form feeds and Unicode's separators."""
     return text.removesuffix("\n").split("\n")
 
 
 def table_pairs(path: Path) -> list[Pair]:
     pairs, wider = [], []
     for number, line in read_lines(path):
-        # Files that were put together, each with its mark at the start, have marks inside.
+        # Files that were concatenated, each beginning with a byte order mark, have such marks inside.
         columns = [column.strip() for column in line.removeprefix("\ufeff").split("\t")]
         if not any(columns):
             continue
@@ -224,7 +223,7 @@ def table_pairs(path: Path) -> list[Pair]:
         raise ValueError(f"{path} holds no pair of texts; wanted at least one.")
     if wider:
         where = f"line {wider[0]}" + (f" and {len(wider) - 1} more" if len(wider) > 1 else "")
-        warnings.warn(f"{path}, {where}: what stands behind the second column is left out.", stacklevel=2)
+        warnings.warn(f"{path}, {where}: columns after the second are left out.", stacklevel=2)
     return pairs
 
 
@@ -242,7 +241,7 @@ def parse_po(path: Path) -> Catalog:
         what = str(error).rpartition(" on ")[0]  # babel counts lines from 0
         raise ValueError(f"{path}, line {error.lineno + 1}: not as in a .po file: {what}.") from None
     except (ValueError, LookupError) as error:
-        raise ValueError(f"{path} is not as in gettext: {error}.") from None
+        raise ValueError(f"{path} is not a valid .po file: {error}.") from None
 
 
 def parse_mo(path: Path) -> Catalog:
@@ -253,22 +252,22 @@ def parse_mo(path: Path) -> Catalog:
     try:
         return read_mo(io.BytesIO(without_idle_headers(data)))
     except (OSError, ValueError, LookupError, struct.error):
-        raise ValueError(f"{path} is no .mo file, or a damaged one; wanted what gettext's msgfmt writes.") from None
+        raise ValueError(f"{path} is not a .mo file, or damaged; wanted what gettext's msgfmt writes.") from None
 
 
 def without_idle_headers(data: bytes) -> bytes:
-    """A .mo file, its header renamed: it is the translation of the empty text, and so the first."""
+    """A .mo file's bytes with its IDLE headers renamed; they are in the first message, the one with an empty source."""
     order = "<" if data.startswith(b"\xde\x12\x04\x95") else ">"
     sources, translations = struct.unpack_from(f"{order}2I", data, 12)
     length, start = struct.unpack_from(f"{order}2I", data, translations)
     if struct.unpack_from(f"{order}I", data, sources) != (0,):
         return data
-    header = renamed(data[start : start + length].decode("latin-1")).encode("latin-1")  # any byte will do
+    header = renamed(data[start : start + length].decode("latin-1")).encode("latin-1")  # which can decode any byte
     return data[:start] + header + data[start + length :]
 
 
 def renamed(header: str) -> str:
-    """The header, as long as it was, with names that nobody knows for those that are IDLE."""
+    """The header, of the same length, with dashes in place of the names that are IDLE."""
     return IDLE.sub(lambda found: "-" * len(found[0]), header)
 
 
@@ -294,18 +293,18 @@ def form(texts: str | Sequence[str] | None, number: int) -> str:
 
 
 def form_for_one(path: Path, catalog: Catalog) -> int:
-    """Which of a plural's forms a language uses for 1: it need not be the first. English's rule, if no header says."""
+    """Which of a plural's forms the language uses for 1, for it need not be the first. By default English's rule."""
     try:
         return int(gettext.c2py(catalog.plural_expr)(1))
     except (ValueError, ArithmeticError):
         raise ValueError(
-            f"{path}: its header's Plural-Forms, {catalog.plural_expr!r}, is no rule; wanted one as in gettext."
+            f"{path}: its header's Plural-Forms, {catalog.plural_expr!r}, is not a rule; wanted one as in gettext."
         ) from None
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Within the block a ValueError says in front what file or folder it is about."""
+    """Within the block, put the name of the file or folder in front of a ValueError's sentence."""
     try:
         yield
     except ValueError as error:
@@ -313,17 +312,19 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def kept_path(path: Path) -> str:
-    """The path as a run keeps it: from the working directory or, outside of it, the name alone.
+    """The path that a run records: relative to the working directory or, if it is outside of it, the name alone.
 
-    An absolute one would be of no use on another machine, and would tell whose this one is.
+    An absolute path would be of no use on another machine, and would reveal names of this one.
     """
     whole, here = Path(os.path.abspath(path)), Path.cwd()
     return whole.relative_to(here).as_posix() if whole.is_relative_to(here) else whole.name
 
 
 def found_again(kept: str, folder: Path) -> Path:
-    """Where the data of a run in folder are now: as kept, from here or from a folder around the run, or at least of
-    that name, here or beside the run; FileNotFoundError.
+    """Where the data of a run in folder are now. FileNotFoundError if they are not found.
+
+    They are looked for at the recorded path, relative to the working directory and to each folder around the run, and
+    then by their name, in the working directory, beside the run and in its folder.
     """
     folder = Path(os.path.abspath(folder))
     name = PureWindowsPath(kept).name  # which knows both kinds of slash

@@ -1,4 +1,4 @@
-"""Texts of any length, in pieces: no step of the work ever holds all of one as Python holds a text."""
+"""Texts of any length, in pieces: no step ever has the whole text in memory as a Python str."""
 
 import re
 import sys
@@ -9,18 +9,18 @@ from tqdm.auto import tqdm
 from ..environment import is_first_process, is_watched
 
 CHUNK = 2**12  # characters: larger ones take more memory and more time
-# Where a text may be cut so that byte pairs, as GPT-2 has them, see the same words in its chunks as in the whole:
-# before a single space or line end with something visible behind it, which belongs to that or stands alone, and
-# between a letter and a sign, which never share a word (written languages without spaces have only these).
+# Where a text may be cut so that byte pairs, as in GPT-2, have the same words in its chunks as in the whole: before a
+# single space or line end that is followed by something visible, and between a letter and a punctuation mark, which
+# are never in the same word (in languages written without spaces there are only these).
 CUT = re.compile(
     r"(?=[ \n]\S)|(?<=[A-Za-z\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3])(?=[,.;:!?，。、；：！？])"
 )
-LONGEST_RUN = 2**20  # characters. What has no such place for so long is no text, and is cut anywhere.
-LONG = 2**24  # characters that take long enough for somebody to wonder
+LONGEST_RUN = 2**20  # characters. What has no such place for so long is hardly a text, and is cut anywhere.
+LONG = 2**24  # characters, which take long enough for a progress bar
 
 
 class LongText:
-    """A text in UTF-8: as large in memory as in a file, where one emoji makes Python's own four times as large."""
+    """A text in UTF-8, as large in memory as in a file; in Python's own form one emoji makes it four times as large."""
 
     def __init__(self, pieces: Iterable[str] = ()):
         self.pieces: list[bytes] = []
@@ -29,7 +29,7 @@ class LongText:
             self.append(piece)
 
     def append(self, piece: str) -> None:
-        """The text goes on with this piece."""
+        """Add a piece at the end of the text."""
         self.pieces.append(piece.encode("utf-8", "surrogatepass"))
         self.n_characters += len(piece)
 
@@ -42,7 +42,7 @@ class LongText:
 
     def chunks(self, size: int = CHUNK) -> Iterator[str]:
         """The text in chunks of about so many characters, cut only where byte pairs allow it."""
-        waiting, looked = "", size  # up to where there is no place to cut, or none is wanted
+        waiting, looked = "", size  # where to look next: before that there is no place to cut, or none is wanted
         for piece in self:
             waiting += piece
             start = 0
@@ -57,12 +57,12 @@ class LongText:
             yield waiting
 
     def sample(self, n_bytes: int) -> Iterator[str]:
-        """The chunks or, of a longer text, so many bytes of it: chunks from everywhere in it, evenly spread."""
+        """The chunks or, of a text longer than n_bytes, about so many bytes: chunks that are evenly spread."""
         share = min(1.0, n_bytes / max(1, self.n_bytes))
         return (chunk for i, chunk in enumerate(self.chunks()) if int((i + 1) * share) > int(i * share))
 
     def cut(self, share: float) -> tuple["LongText", "LongText"]:
-        """(the text without its end, the end): `share` of the characters, rounded. Both keep the pieces themselves."""
+        """(the text without its end, the end): the end has `share` of the characters. Both share the text's pieces."""
         room, beginning, end = self.n_characters - round(share * self.n_characters), LongText(), LongText()
         for piece, text in zip(self.pieces, self, strict=True):
             if 0 < room < len(text):
@@ -77,7 +77,7 @@ class LongText:
 
 
 def watched(texts: Iterable[str], n_characters: int, work: str) -> Iterator[str]:
-    """The texts, and meanwhile a progress bar or, where nobody sees one move, a line; neither if it is soon over."""
+    """The texts, with a progress bar while they are read or, outside a terminal, a line; neither for short texts."""
     if n_characters < LONG or not is_first_process():
         yield from texts
         return

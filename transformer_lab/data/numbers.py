@@ -1,4 +1,4 @@
-"""Numbers in English words and in German morphemes or French words, by num2words, with gold alignments.
+"""Numbers in English words and in German morphemes or French words, made by num2words, with gold alignments.
 
 `ninety-four thousand and five` -> `vier und neunzig tausend fünf`, `quatre-vingt-quatorze mille cinq`.
 Every whole number from 0 to 999,999, each as likely as any other: nine in ten have six digits. The spelling is
@@ -16,7 +16,7 @@ from .pairs import TOKEN, Pair, check_choice, check_count
 TARGETS = ("de", "fr")
 N_NUMBERS = 1_000_000
 
-# German writes a number below a million as one word, made of these. A teen or a ten is one piece, as it is in English.
+# German writes a number below a million as one word, made of these. A teen or a ten is one piece, as in English.
 MORPHEMES = (
     "null ein eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf "
     "dreizehn vierzehn fünfzehn sechzehn siebzehn achtzehn neunzehn "
@@ -26,7 +26,7 @@ LONGEST_FIRST = re.compile("|".join(sorted(MORPHEMES.split(), key=len, reverse=T
 
 HUNDRED = {"hundred", "hundert", "cent", "cents"}
 THOUSAND = {"thousand", "tausend", "mille"}
-GLUE = {"and", ","}  # English only: nothing in German or French says it
+GLUE = {"and", ","}  # in English only: German and French have nothing that corresponds to it
 
 # A group of three digits (1000 for thousands, 1 for the rest) and a place in it: (1000, "tens").
 Field = tuple[int, str]
@@ -45,9 +45,9 @@ def write(number: int, language: str) -> str:
 
 
 def fields(number: int, tokens: list[str], language: str) -> list[Field | None]:
-    """What each token says of the number, or None where it says nothing."""
-    said = iter(number_fields(number, [token for token in tokens if token not in GLUE], language))
-    return [None if token in GLUE else next(said) for token in tokens]
+    """What each token says about the number, or None where it says nothing."""
+    found = iter(number_fields(number, [token for token in tokens if token not in GLUE], language))
+    return [None if token in GLUE else next(found) for token in tokens]
 
 
 def number_fields(number: int, tokens: list[str], language: str) -> list[Field | None]:
@@ -71,10 +71,10 @@ def group_fields(group: int, number: int, tokens: list[str], language: str) -> l
 
 
 def places_below_hundred(number: int, tokens: list[str], language: str) -> list[str | None]:
-    """Tens, joint (the sign or the word between) and units of the tokens of a number below a hundred.
+    """The place of each token of a number below a hundred: tens, joint (the sign or word between) or units.
 
-    French says 97 as 4-20-10-7: all of `quatre-vingt-dix` is the tens, and the hyphens inside it are nothing. Where a
-    teen holds a ten and the units at once (72 is 60-12), it counts as the units, the part that tells it from 60-13.
+    French says 97 as 4-20-10-7: all of `quatre-vingt-dix` is the tens, and the hyphens inside it have no place. Where a
+    teen contains both a ten and the units (72 is 60-12), it counts as the units, which tell it from 60-13.
     """
     if number < 20:
         places = ["units"] * len(tokens)
@@ -88,10 +88,11 @@ def places_below_hundred(number: int, tokens: list[str], language: str) -> list[
 
 
 def make_pair(number: int, target: str = "de") -> Pair:
-    """The number in English and in the target language, each target token aligned with what says the same part.
+    """The number in English and in the target language, each target token aligned with the one for the same part.
 
-    German `und` and French `et` or hyphen between tens and units go to the English hyphen, which stands there too.
-    French leaves out the one of "one hundred" and "one thousand". ValueError for an unknown target or a number outside.
+    German `und` and French `et` or a hyphen between tens and units are aligned with the English hyphen between these.
+    French leaves out the one of "one hundred" and "one thousand". Raises ValueError for an unknown target, and for a
+    number that is out of range.
     """
     check_choice("target", target, TARGETS)
     if not 0 <= number < N_NUMBERS:
@@ -110,7 +111,7 @@ def split_numbers() -> tuple[list[int], list[int]]:
 
 
 def training_pairs(n: int = 10_000, seed: int = 0, target: str = "de") -> list[Pair]:
-    """n pairs of different training numbers. Raises ValueError at an unknown target or too large an n."""
+    """n pairs of different training numbers. Raises ValueError for an unknown target or too large an n."""
     numbers = split_numbers()[0]
     check_choice("target", target, TARGETS)
     check_count(n, len(numbers))

@@ -1,4 +1,4 @@
-"""What every source of parallel text gives: pairs of sentences, with gold alignments where they are known."""
+"""Parallel text: pairs of sentences, with gold alignments if they are known."""
 
 import re
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from ..arguments import is_whole
 from ..sentences import short_repr
 
-# Alignments count these tokens: a digit, a Chinese weekday or character, a word, any other visible sign. A space is no
-# token. WordTokenizer cuts at the same places; tests hold the two together.
+# Alignments count these tokens: a digit, a Chinese weekday or character, a word, any other visible sign, but no spaces.
+# WordTokenizer cuts at the same places, as tests check.
 TOKEN = re.compile(r"\d|星期.|[\u4e00-\u9fff]|[^\W\d_]+|\S")
 
 
@@ -24,12 +24,12 @@ class Pair:
 
 
 def check_choice(name: str, value: str, choices) -> None:
-    """Raises a ValueError where value is none of the choices."""
+    """Raise ValueError unless value is one of the choices."""
     if value not in choices:
         raise ValueError(f"{name} is {value!r}; wanted one of {', '.join(choices)}.")
 
 
 def check_count(n: int, available: int) -> None:
-    """Raises a ValueError where there are no n different pairs."""
+    """Raise ValueError unless there are n different pairs."""
     if not is_whole(n) or not 0 <= n <= available:
         raise ValueError(f"n is {short_repr(n)}; wanted a number of pairs from 0 to {available}.")

@@ -1,6 +1,6 @@
-"""Text for language models that every Python brings along: its reference manual and its docstrings.
+"""Text for language models that comes with every Python: its reference manual and its docstrings.
 
-The text changes a little with each version of Python: `describe` says which one this is.
+The text changes a little with each version of Python: `describe` says which version this is.
 """
 
 import ast
@@ -14,7 +14,7 @@ from pydoc_data.topics import topics as manual
 
 from .documents import Document, check_share, fingerprint, join, split_documents
 
-# Not the library itself: installed packages, and tests, whose docstrings say little.
+# Folders that are not the library itself: installed packages, and tests, whose docstrings say little.
 LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test"}
 
 
@@ -26,7 +26,7 @@ def topics() -> list[Document]:
 def docstrings() -> list[Document]:
     """The standard library's docstrings, one document for each file that has some: 1.8 million characters in 3.11.
 
-    Modules are read and never imported: 6 seconds, once. FileNotFoundError where Python came without its sources.
+    The files are read and never imported, which takes 6 seconds, once. FileNotFoundError if they are not there.
     """
     return list(library())
 
@@ -38,7 +38,7 @@ def library() -> tuple[Document, ...]:
 
 
 def documents(only_topics: bool = False) -> list[Document]:
-    """The topics, and behind them the docstrings unless only_topics."""
+    """The topics and, unless only_topics, after them the docstrings."""
     return topics() if only_topics else topics() + docstrings()
 
 
@@ -50,7 +50,7 @@ def train_and_validation(only_topics: bool = False, seed: int = 0) -> tuple[list
 def raw_cut(text: str, share: float = 0.1) -> tuple[str, str]:
     """(training, validation): the text cut in two, its last `share` of the characters the validation text.
 
-    What most people do. Passages that the text repeats stand on both sides; split_documents avoids that.
+    This is what most people do. Passages that the text repeats are then on both sides; split_documents avoids that.
     """
     check_share(share)
     cut = len(text) - round(share * len(text))
@@ -58,7 +58,7 @@ def raw_cut(text: str, share: float = 0.1) -> tuple[str, str]:
 
 
 def describe(only_topics: bool = False) -> str:
-    """One sentence on the text at hand: documents, characters, fingerprint and the version of Python."""
+    """One sentence on this text: its documents, characters and fingerprint, and the version of Python."""
     found = documents(only_topics)
     text = join(found)
     return (
@@ -84,7 +84,7 @@ def source_files() -> dict[str, Path]:
 def file_docstrings(path: Path) -> list[str]:
     """The docstrings of a Python file's module, classes and functions, from top to bottom."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # on odd escapes in strings, which are not ours to mend
+        warnings.simplefilter("ignore")  # about invalid escapes in strings of the library
         tree = ast.parse(path.read_bytes())
     found = (ast.get_docstring(node) for node in definitions(tree))
     return [text for text in found if text]
@@ -94,9 +94,9 @@ Definition = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def definitions(tree: ast.AST) -> Iterator[Definition]:
-    """The module, its classes and functions, and theirs, in order.
+    """The module and its classes and functions, nested ones too, in order.
 
-    ast.walk would find them too, but goes through all expressions, which are most of a tree and hold none.
+    ast.walk would find them too, but visits all expressions, which are most of a tree and contain none.
     """
     waiting = [tree]
     while waiting:

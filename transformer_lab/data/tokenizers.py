@@ -1,4 +1,4 @@
-"""Text to ids and back, on Hugging Face's `tokenizers` library."""
+"""Text to ids and back, with Hugging Face's `tokenizers` library."""
 
 import operator
 from array import array
@@ -16,15 +16,15 @@ from torch import Tensor
 from ..arguments import check_at_least, check_text, check_texts
 from ..files import path_of, write_whole
 
-# The roles a special token may play; a tokenizer has those that its model was trained with.
+# The roles that a special token may have; a tokenizer has those that its model was trained with.
 ROLES = ("pad", "bos", "eos", "unk", "cls", "sep", "mask")
-# The word tokenizer's: what fills a batch, begins and ends a text, and stands for an unknown token.
+# The word tokenizer's special tokens: they pad a batch, begin and end a text, and stand for unknown tokens.
 SPECIAL = {"pad": "[PAD]", "bos": "[BOS]", "eos": "[EOS]", "unk": "[UNK]"}
 
 # A token of the word tokenizer is a digit, a word in Latin letters, a Chinese weekday or character, or any other
 # visible sign; spaces are dropped, as between dates in English and in Chinese they carry nothing ...
 TOKEN = r"\d|\p{Latin}+|星期\p{Han}|\p{Han}|[^\s\d\p{Latin}\p{Han}]"
-# ... or kept: a space then belongs to the token behind it, so that a text comes back as it was.
+# ... or kept: a space then belongs to the token that follows it, so that decoding gives the text back as it was.
 SPACED_TOKEN = r"\s?\d|\s?\p{L}+|\s?[^\s\d\p{L}]|\s"
 
 
@@ -36,7 +36,7 @@ class Tokenizer:
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, special: dict[str, str] = SPECIAL):
         self.tokenizer = tokenizer
-        # A file may ask for texts cut or padded to a fixed length; here a text stays as long as it is.
+        # A file may ask for texts to be cut or padded to a fixed length; here a text keeps its length.
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self.special = {role: token for role, token in special.items() if role in ROLES}
@@ -52,11 +52,11 @@ class Tokenizer:
             raise FileNotFoundError(f"There is no file {path}.")
         try:
             return cls(tokenizers.Tokenizer.from_file(str(path)), special)
-        except Exception as error:  # the library has no class of its own for what it cannot read
+        except Exception as error:  # the library has no exception class of its own for this
             raise ValueError(f"{path} holds no tokenizer: {error}.") from error
 
     def save(self, path) -> Path:
-        """Write the tokenizer to a file, all or nothing; returns its path."""
+        """Write the tokenizer to a file, whole or not at all; returns its path."""
         return write_whole(path, self.tokenizer.to_str(pretty=True))
 
     def __len__(self) -> int:
@@ -65,30 +65,30 @@ class Tokenizer:
     def encode(self, text: str, special: bool = False) -> list[int]:
         """The ids of a text, with the special tokens that this tokenizer always adds (BERT's [CLS] and [SEP]).
 
-        special=True takes special tokens that are written in the text for what they stand for, as a chat's template or
-        "Paris is a [MASK]." wants it. ValueError for what is no text.
+        With special=True, special tokens that are written in the text count as such, as a chat's template or
+        "Paris is a [MASK]." needs it. ValueError for what is not a text.
         """
         return self.encoding(text, special).ids
 
     def encode_chunks(self, chunks: Iterable[str]) -> Integer[np.ndarray, "n"]:
-        """The ids of a text that comes in chunks, 16 or 32 bits each: a list of them takes ten times the memory."""
+        """The ids of a text that comes in chunks, as 16 or 32 bits each: a list would take ten times the memory."""
         ids, chunks = array("H" if len(self) <= 2**16 else "I"), iter(chunks)
         self.tokenizer.encode_special_tokens = True  # as in `encoding`
-        while group := list(islice(chunks, 32)):  # so many are worked on at a time, in all threads
+        while group := list(islice(chunks, 32)):  # so many at a time, shared among all threads
             for encoding in self.tokenizer.encode_batch_fast(group):
                 ids.extend(encoding.ids)
         return np.frombuffer(ids, dtype=ids.typecode)
 
     def encode_words(self, words) -> tuple[list[int], list[int]]:
-        """The ids of words that are cut already, and for each id the index of its word."""
+        """The ids of a text that is already split into words, and for each id the index of its word."""
         check_texts("words", words)
         encoding = self.encoding(list(words), is_pretokenized=True, add_special_tokens=False)
         # A special token would belong to no word; here are none.
         return encoding.ids, [word for word in encoding.word_ids if word is not None]
 
     def encoding(self, text: str | list[str], special: bool = False, **options) -> tokenizers.Encoding:
-        """What the library makes of a text, or of words; ValueError where it can make nothing of it."""
-        # Compared each time, for no file and no copy of a tokenizer keeps it.
+        """The library's encoding of a text, or of words; ValueError if it cannot encode them."""
+        # Set each time, for files and copies of a tokenizer do not keep it.
         if self.tokenizer.encode_special_tokens == special:
             self.tokenizer.encode_special_tokens = not special
         try:
@@ -113,7 +113,7 @@ class Tokenizer:
     def batch(
         self, texts: Sequence[str], bos=False, eos=False, side="right"
     ) -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B T"]]:
-        """Ids and their mask (True at real tokens), with bos or eos around each text where asked; see `pad`."""
+        """Ids and their mask (True at real tokens), with bos before or eos after each text on request; see `pad`."""
         check_texts("texts", texts)
         before, behind = [self.id_of("bos")] if bos else [], [self.id_of("eos")] if eos else []
         return self.pad([before + self.encode(text) + behind for text in texts], side)
@@ -128,7 +128,7 @@ class Tokenizer:
     def pad(self, rows: list[list[int]], side="right") -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B T"]]:
         """Rows of ids as one tensor, and its mask (True at real tokens).
 
-        Padding stands on the right, as training wants it, or on the "left", where generate goes on behind each text.
+        Padding is on the right, as for training, or on the "left", so that generate can continue each text.
         """
         if side not in ("left", "right"):
             raise ValueError(f'side must be "left" or "right"; got {side!r}.')
@@ -140,7 +140,7 @@ class Tokenizer:
             padded.append(padding + row if side == "left" else row + padding)
             real, unreal = [True] * len(row), [False] * len(padding)
             mask.append(unreal + real if side == "left" else real + unreal)
-        shape = len(rows), width  # said, for no rows have none
+        shape = len(rows), width  # given, for without rows there is no width to infer
         ids, is_real = (
             torch.tensor(rows, dtype=dtype, device="cpu").view(shape)
             for rows, dtype in ((padded, torch.int64), (mask, torch.bool))
@@ -148,7 +148,7 @@ class Tokenizer:
         return ids, is_real
 
     def checked(self, ids) -> list[int]:
-        """The ids as whole numbers; ValueError if they are none, or if the vocabulary has no such id."""
+        """The ids as whole numbers; ValueError if they are not, or if the vocabulary has no such id."""
         try:
             ids = [operator.index(i) for i in (ids.tolist() if isinstance(ids, Tensor) else ids)]
         except TypeError:
@@ -223,14 +223,14 @@ class BPETokenizer(Tokenizer):
 
 
 def learn_words(tokenizer: tokenizers.Tokenizer, texts: Iterable[str]) -> None:
-    """Every token of the texts gets an id behind those of SPECIAL; ValueError if there is none."""
+    """Give every token of the texts an id after those of SPECIAL; ValueError if there is no token."""
     learn(tokenizer, texts, trainers.WordLevelTrainer(special_tokens=list(SPECIAL.values()), show_progress=False))
     if tokenizer.get_vocab_size() == len(SPECIAL):
         raise ValueError("There is nothing to learn a tokenizer from: the texts hold no token.")
 
 
 def learn(tokenizer: tokenizers.Tokenizer, texts: Iterable[str], trainer) -> None:
-    """Train the tokenizer; ValueError for what is no sequence of texts."""
+    """Train the tokenizer; ValueError for what is not a sequence of texts."""
     check_texts("texts", texts)
     try:
         tokenizer.train_from_iterator(texts, trainer)

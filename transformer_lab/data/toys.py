@@ -1,4 +1,4 @@
-"""Toy tasks whose right attention is known: copy, reverse and sort a list of symbols; go on with a repeated block.
+"""Toy tasks whose right attention is known: copy, reverse and sort a list of symbols; continue a repeated block.
 
 Copy `d a c`, reverse `c a d`, sort `a c d`: 4 to 12 of 20 symbols, each a token of its own.
 """
@@ -14,10 +14,10 @@ from .pairs import Pair, check_choice, check_count
 
 SYMBOLS = "abcdefghijklmnopqrst"
 LENGTHS = (4, 12)  # shortest and longest, both included
-# Only 160,000 lists have four symbols: with more pairs than this they would run short, and lengths be uneven.
+# There are only 160,000 lists of four symbols: with more pairs than this they would run out, and lengths be uneven.
 MOST_TRAINING, MOST_HELD_OUT = 100_000, 10_000
 
-# Which symbol of the source stands at each place of the target. Sorting is stable: equal symbols keep their order.
+# The index in the source of each symbol of the target. Sorting is stable: equal symbols keep their order.
 ORDERS = {
     "copy": lambda symbols: list(range(len(symbols))),
     "reverse": lambda symbols: list(range(len(symbols)))[::-1],
@@ -27,9 +27,9 @@ TASKS = tuple(ORDERS)
 
 
 def make_pair(task: str, symbols: str) -> Pair:
-    """The symbols, and the task's answer to them: `make_pair("sort", "dac")` is `d a c` -> `a c d`, aligned (1, 2, 0).
+    """The symbols and the task's answer: `make_pair("sort", "dac")` is `d a c` -> `a c d`, aligned (1, 2, 0).
 
-    Raises ValueError at an unknown task or symbol.
+    Raises ValueError for an unknown task or symbol.
     """
     check_choice("task", task, TASKS)
     for symbol in symbols:
@@ -39,7 +39,7 @@ def make_pair(task: str, symbols: str) -> Pair:
 
 
 def is_held_out(symbols: str) -> bool:
-    """Whether these symbols are never trained on, in any task: their checksum decides, for about one list in ten."""
+    """Are these symbols held out, in every task? Their checksum decides, and holds out about one list in ten."""
     return zlib.crc32(symbols.encode()) % 10 == 0
 
 
@@ -56,7 +56,7 @@ def draw(n: int, seed: int, held_out: bool) -> list[str]:
 
 
 def training_pairs(task: str, n: int = 5000, seed: int = 0) -> list[Pair]:
-    """n pairs of different training lists. Raises ValueError at an unknown task or too large an n."""
+    """n pairs of different training lists. Raises ValueError for an unknown task or too large an n."""
     check_choice("task", task, TASKS)
     return [make_pair(task, symbols) for symbols in draw(n, seed, held_out=False)]
 
@@ -70,15 +70,15 @@ def held_out_pairs(task: str, n: int = 500) -> list[Pair]:
 def induction_rows(
     n: int, seed: int = 0, vocab_size: int = 32, periods: tuple[int, int] = (8, 16)
 ) -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B T"]]:
-    """(ids, predictable): each row says a random block of tokens again and again, for T = twice the longest period.
+    """(ids, predictable): each row repeats a random block of tokens up to the length T, twice the longest period.
 
-    A row's period, the length of its block, is drawn evenly from periods (both ends included): were it always the
-    same, looking a fixed way back would do, and no head would have to look for the token. No token comes twice in a
-    block, so what followed a token before always follows it again, and there is one right answer.
+    A row's period, the length of its block, is drawn evenly from periods (both ends included): if it were always the
+    same, a head could attend a fixed distance back, and would not have to look for the token. No token comes twice in a
+    block, so whatever followed a token before follows it again, and there is one right answer.
 
-    predictable[b, t] is True where ids[b, t] follows from the row so far, that is where its predecessor ids[b, t - 1]
-    stood there before: t > period. The token at t = period itself is the first of the second block, but nothing says
-    yet that the block is over. So with logits for the next token, score logits[:, :-1] on ids[:, 1:] where
+    predictable[b, t] is True where ids[b, t] follows from the row so far, that is, where its predecessor ids[b, t - 1]
+    has appeared before: t > period. The token at t = period begins the second block, but nothing before it says that
+    the first one is over. So with logits for the next token, score logits[:, :-1] on ids[:, 1:] where
     predictable[:, 1:]. Raises ValueError for a negative n or periods that no block can have.
     """
     shortest, longest = periods

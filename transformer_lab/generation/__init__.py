@@ -1,4 +1,4 @@
-"""Writing text one token at a time: how a model reads (reader), how a token is chosen (sampling, beam search)."""
+"""Generating text one token at a time: how the model is run (reader), how a token is chosen (sampling, beam search)."""
 
 from .decoding import generate, stream
 from .translation import translate, translate_ids

@@ -1,4 +1,4 @@
-"""Beam search: several beginnings of a text are kept alive at each step, and the best whole text wins.
+"""Beam search: several beginnings of a text are kept at each step, and the best finished text is returned.
 
 Sutskever et al. 2014 (arXiv:1409.3215), section 3.2; the length penalty is a plain power, as in transformers.
 """
@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ..arguments import check_at_least, check_between
 
-# A length to a power beyond it could be no number any more.
+# A length raised to a larger power could overflow.
 LARGEST_PENALTY = 20
 
 
@@ -40,7 +40,7 @@ class Pool:
 
 
 def continuations(sums: Float[Tensor, "B beams"], logits: Float[Tensor, "B_beams V"], n: int):
-    """The n best ways to go on in each row, best first: their sums of log-probabilities, beams and tokens, (B, n)."""
+    """The n best continuations of each row, best first: their sums of log-probabilities, beams and tokens, (B, n)."""
     log_probs = logits.float().log_softmax(dim=-1)
     V, (B, beams) = log_probs.shape[1], sums.shape
     every_sum = (sums.view(-1, 1) + log_probs).view(B, beams * V)
@@ -59,7 +59,7 @@ def beam_search(
 ) -> Int[Tensor, "B new"]:
     """The new ids of each row's best text: the highest sum of log-probabilities / length ** length_penalty.
 
-    length counts the new tokens with the stop. Shorter texts are filled with pad_id behind.
+    length counts the new tokens, including the stop. Shorter texts are padded with pad_id on the right.
     """
     B, T = ids.shape
     n_candidates = max(2, 1 + len(stop)) * beams  # of these, at least `beams` do not stop
@@ -68,16 +68,16 @@ def beam_search(
     pools, open_rows = [Pool(beams) for _ in range(B)], set(range(B))
 
     reader.repeat(beams)
-    ids = ids.repeat_interleave(beams, dim=0)  # (B * beams, T): the beams of a row stand together
+    ids = ids.repeat_interleave(beams, dim=0)  # (B * beams, T): the beams of a row are adjacent
     sums = torch.full((B, beams), -math.inf, device=ids.device)
-    sums[:, 0] = 0.0  # at first the beams of a row are all the same: only one of them is alive
+    sums[:, 0] = 0.0  # at first all beams of a row are the same, and only one may continue
 
     for length in range(1, max_new_tokens + 1):
         candidates, parents, tokens = continuations(sums, reader.next_logits(ids), n_candidates)
         parents = first_beam + parents  # as rows of ids
         stopped = torch.isin(tokens, stops)
 
-        # A text that stops is finished, if it is among the best `beams` candidates ...
+        # A text that stops is finished if it is among the best `beams` candidates ...
         for row, rank in stopped[:, :beams].nonzero().tolist():
             if row in open_rows:
                 text = torch.cat((ids[parents[row, rank], T:], tokens[row, rank, None]))
@@ -94,7 +94,7 @@ def beam_search(
         if not open_rows:
             break
 
-    for row in open_rows:  # there the beams still alive compete as they stand
+    for row in open_rows:  # here the unfinished beams compete as they are
         for total, text in zip(sums[row].tolist(), ids[row * beams : (row + 1) * beams, T:], strict=True):
             pools[row].add(total / length**length_penalty, text)
     return pad_sequence([pool.texts[0][1] for pool in pools], batch_first=True, padding_value=pad_id)

@@ -1,7 +1,7 @@
-"""Writing one token at a time, with an encoder-decoder or a decoder-only model.
+"""Generating text one token at a time, with an encoder-decoder or a decoder-only model.
 
-A batch of prompts is padded on the left, so that each row goes on where its text ends. How the model reads them stands
-in reader.py, how a token is chosen in sampling.py and beam_search.py.
+A batch of prompts is padded on the left, so that each row continues where its text ends. reader.py runs the model;
+sampling.py and beam_search.py choose the tokens.
 """
 
 from collections.abc import Iterable, Iterator
@@ -119,14 +119,14 @@ def stream(
 
 
 def ending(stop: int | Iterable[int] | None, pad_id: int | None, vocab_size: int) -> tuple[list[int], int]:
-    """The ids that end a row, as a list, and the id that fills ended rows; ValueError for what is no id."""
+    """The ids that end a row, as a list, and the id that fills ended rows; ValueError for what is not an id."""
     if isinstance(stop, Tensor):
         stop = stop.flatten().tolist()
     stop = [] if stop is None else list(stop) if isinstance(stop, Iterable) else [stop]
     for i in stop:
         check_at_least("stop", i, 0)
     if pad_id is None:
-        return stop, stop[0] if stop else 0  # without a stop all rows end together, and nothing is filled
+        return stop, stop[0] if stop else 0  # without a stop all rows end together, and none is filled
     check_at_least("pad_id", pad_id, 0)
     if pad_id >= vocab_size:  # the model reads what fills a row
         raise ValueError(f"pad_id must be an id of the vocabulary, which ends at {vocab_size - 1}; got {pad_id}.")

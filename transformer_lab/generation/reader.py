@@ -1,4 +1,4 @@
-"""What generation asks of a model: to read the ids so far, each only once, and say what may follow."""
+"""Running a model step by step with a cache: it reads each token once, and predicts the next one."""
 
 import warnings
 
@@ -13,11 +13,11 @@ from ..config import TransformerConfig
 
 
 class Reader:
-    """A model at reading: from all ids so far, the logits of the next. Ids that are in the cache are not read again."""
+    """Runs a model step by step with a cache: it is given all ids so far, and reads only those that are new."""
 
     @torch.inference_mode()
     def __init__(self, model, mask=None, source=None, source_mask=None, use_cache=True):
-        # A mask that hides nothing only costs time.
+        # A mask that hides nothing would only cost time.
         self.mask = None if mask is None or mask.all() else mask
         source_mask = None if source_mask is None or source_mask.all() else source_mask
         self.model, self.memory = model, {}
@@ -30,29 +30,29 @@ class Reader:
     def next_logits(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B V"]:
         """The logits of the token that follows ids."""
         mask = self.mask
-        if mask is not None:  # it ends with the prompt; what was written since is real
+        if mask is not None:  # it ends with the prompt; all tokens since then are real
             mask = F.pad(mask, (0, ids.shape[1] - mask.shape[1]), value=True)
         hidden = self.model.decode(ids[:, n_cached(self.cache) :], mask, cache=self.cache, **self.memory)
         logits = self.model.logits(hidden[:, -1:])[:, 0]
-        if not self.is_checked:  # once, for on a GPU each look waits for the result
+        if not self.is_checked:  # only once, for on a GPU each check waits for the result
             if logits.isnan().any():
                 raise ValueError("The model's logits are NaN: it has diverged, or its weights are damaged.")
             self.is_checked = True
         return logits
 
     def repeat(self, beams: int) -> None:
-        """Each row of the batch becomes `beams` rows, side by side; nothing has been read yet."""
+        """Turn each row of the batch into `beams` adjacent rows; to be called before the first step."""
         self.mask = None if self.mask is None else self.mask.repeat_interleave(beams, dim=0)
         self.memory = {k: v if v is None else v.repeat_interleave(beams, dim=0) for k, v in self.memory.items()}
 
     def select(self, rows: Int[Tensor, "B"]) -> None:
-        """Go on with the cached keys and values of these rows; mask and memory are the same for a row's beams."""
+        """Continue with the cached keys and values of these rows; the beams of a row share mask and memory."""
         for own, _of_memory in self.cache or []:
             own.select(rows)
 
 
 def check_request(model, ids, max_new_tokens, mask=None, source=None, source_mask=None) -> None:
-    """Raise ValueError unless this model can read these tokens and write so many; warn where it has not learnt to."""
+    """Raise ValueError unless this model can read these tokens and generate so many; warn beyond its max_len."""
     if not hasattr(model, "decoder"):
         raise ValueError(f"Only a model with a decoder generates text; got {type(model).__name__}.")
     check_tokens(ids, mask, 0)
@@ -73,19 +73,19 @@ def check_request(model, ids, max_new_tokens, mask=None, source=None, source_mas
         check_ids("source", source, model.config)
         check_length(f"A source of {source.shape[1]} tokens needs", source.shape[1], model.config)
     T = ids.shape[1]
-    # The last token is written and not read.
+    # The last token is generated, but not read.
     check_length(f"{T} tokens and {max_new_tokens} new ones need", T + max(max_new_tokens - 1, 0), model.config)
 
 
 def check_ids(name: str, ids: Tensor, config: TransformerConfig) -> None:
-    """Raise ValueError unless the model has a vector for each id (on a GPU its absence would end the process)."""
+    """Raise ValueError unless the model has an embedding for each id: on a GPU a missing one would end the process."""
     for extreme in (int(ids.min()), int(ids.max())) if ids.numel() else ():
         if not 0 <= extreme < config.vocab_size:
             raise ValueError(f"{name} must be from 0 to {config.vocab_size - 1}, as the vocabulary is; got {extreme}.")
 
 
 def check_length(what: str, n_positions: int, config: TransformerConfig) -> None:
-    """Whatever the kind of positions: beyond max_len ValueError where a table ends there, else a warning."""
+    """Beyond max_len raise ValueError if the positions come from a table, which ends there, and warn otherwise."""
     if n_positions <= config.max_len:
         return
     sentence = f"{what} {n_positions} positions; this model's max_len is {config.max_len}"

@@ -1,4 +1,4 @@
-"""Choosing the next token: the most probable one, or one drawn by chance from those that a filter leaves."""
+"""Choosing the next token: the most probable one, or one drawn at random from those that the filters leave."""
 
 import torch
 from jaxtyping import Float, Int
@@ -7,28 +7,28 @@ from torch import Tensor
 from ..arguments import check_at_least, check_between, check_seed, is_number
 from ..sentences import short_repr
 
-# Below it a temperature is no number of float32 any more.
+# Smaller temperatures are not normal numbers of float32, and dividing by them could overflow.
 SMALLEST = torch.finfo(torch.float32).tiny
 
 
 def keep_top_k(logits: Float[Tensor, "B V"], k: int) -> Float[Tensor, "B V"]:
-    """The k most probable tokens stay, the others' logits become -inf (Fan et al. 2018, arXiv:1805.04833)."""
+    """Keep the k most probable tokens; the others' logits become -inf (Fan et al. 2018, arXiv:1805.04833)."""
     k = min(k, logits.shape[-1])
     weakest = logits.topk(k).values[:, -1:]
     return logits.masked_fill(logits < weakest, -torch.inf)
 
 
 def keep_top_p(logits: Float[Tensor, "B V"], p: float) -> Float[Tensor, "B V"]:
-    """The fewest tokens that hold probability p together stay: the nucleus (Holtzman et al. 2019, arXiv:1904.09751)."""
+    """Keep the nucleus: the fewest tokens with total probability p (Holtzman et al. 2019, arXiv:1904.09751)."""
     ascending, order = logits.sort(dim=-1)
-    # From the least probable token up, drop what weighs at most 1 - p together; the most probable one always stays.
+    # Drop the least probable tokens, as many as have at most 1 - p together; the most probable one always stays.
     dropped = ascending.softmax(dim=-1).cumsum(dim=-1) <= 1 - p
     dropped[:, -1] = False
     return logits.masked_fill(dropped.scatter(-1, order, dropped), -torch.inf)
 
 
 def keep_min_p(logits: Float[Tensor, "B V"], min_p: float) -> Float[Tensor, "B V"]:
-    """Tokens at least min_p times as probable as the most probable one stay (Nguyen et al. 2024, arXiv:2407.01082)."""
+    """Keep tokens at least min_p times as probable as the most probable one (Nguyen et al. 2024, arXiv:2407.01082)."""
     probabilities = logits.softmax(dim=-1)
     weakest = min_p * probabilities.amax(dim=-1, keepdim=True)
     return logits.masked_fill(probabilities < weakest, -torch.inf)
@@ -65,7 +65,7 @@ class Sampler:
     def __call__(self, logits: Float[Tensor, "B V"]) -> Int[Tensor, "B"]:
         if self.temperature == 0:
             return logits.argmax(dim=-1)
-        # The best logit is 0 then, and no other overflows, however small the temperature; softmax takes no notice.
+        # The largest logit is then 0 and no other overflows, however small the temperature; the softmax is the same.
         logits = logits.float() - logits.amax(dim=-1, keepdim=True).float()
         logits = logits / max(self.temperature, SMALLEST)
         if self.top_k is not None:

@@ -13,9 +13,9 @@ from .decoding import generate
 def translate_ids(
     model, tokenizer, texts: Iterable[str], max_new_tokens: int | None = None, **options
 ) -> Int[Tensor, "B T"]:
-    """Translations as ids, [BOS] in front, with generate's options; raises ValueError for a text without tokens.
+    """Translations as ids, beginning with [BOS], by generate's options; raises ValueError for a text without tokens.
 
-    Without max_new_tokens no translation is cut short before it ends, or the model's max_len does.
+    Without max_new_tokens a translation ends where the model ends it, or at the model's max_len.
     """
     check_texts("texts", texts)
     texts = list(texts)
@@ -34,8 +34,8 @@ def translate_ids(
 
 
 def translate(model, tokenizer, texts: Iterable[str], max_new_tokens: int | None = None, **options) -> list[str]:
-    """Translations, one for each text, with generate's options; raises ValueError for a text without tokens.
+    """Translations, one for each text, by generate's options; raises ValueError for a text without tokens.
 
-    Without max_new_tokens no translation is cut short before it ends, or the model's max_len does.
+    Without max_new_tokens a translation ends where the model ends it, or at the model's max_len.
     """
     return [tokenizer.decode(row) for row in translate_ids(model, tokenizer, texts, max_new_tokens, **options)]

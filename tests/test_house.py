@@ -66,6 +66,13 @@ def test_importing_loads_no_torch(module):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_the_readme_names_every_task():
+    from transformer_lab.tasks.registry import TASKS
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not [name for name in TASKS if f"`{name}`" not in readme]
+
+
 def test_every_public_name_is_there():
     import transformer_lab
     from transformer_lab import viz

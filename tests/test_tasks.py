@@ -687,6 +687,7 @@ def test_a_run_called_as_its_task_is_in_nobodys_way(tmp_path, monkeypatch):
     save(task.model, task.tokenizer, "copy", task.identity())
     assert make_task("copy", n=20, **TINY).fingerprint() == task.fingerprint() == saved_task("copy").fingerprint()
     assert settings_for("copy") == TASKS["copy"].settings and settings_for("./copy") == FILE_SETTINGS
+    assert settings_for(Path("copy")) == FILE_SETTINGS  # as for make_task, a Path is never a task's name
 
 
 def test_models_of_older_versions_with_whole_paths_are_still_measured(files, tmp_path):

@@ -98,9 +98,9 @@ def make_pair(number: int, target: str = "de") -> Pair:
     if not 0 <= number < N_NUMBERS:
         raise ValueError(f"number is {number}; wanted a whole number from 0 to {N_NUMBERS - 1}.")
     texts = {language: write(number, language) for language in ("en", target)}
-    said = {language: fields(number, TOKEN.findall(text), language) for language, text in texts.items()}
-    place = {field: i for i, field in enumerate(said["en"])}
-    return Pair(texts["en"], texts[target], tuple(None if field is None else place[field] for field in said[target]))
+    source, translated = (fields(number, TOKEN.findall(text), language) for language, text in texts.items())
+    index = {field: i for i, field in enumerate(source)}
+    return Pair(texts["en"], texts[target], tuple(None if field is None else index[field] for field in translated))
 
 
 @cache

@@ -64,7 +64,7 @@ def holds_data(path: Path) -> bool:
 
 def settings_for(task: str | Path) -> dict:
     """The settings that suit a task, where they differ from those of Settings."""
-    named = TASKS.get(str(task).removeprefix(COURSE))
+    named = None if isinstance(task, Path) else TASKS.get(task.removeprefix(COURSE))
     return FILE_SETTINGS if named is None else named.settings
 
 
@@ -73,22 +73,22 @@ def saved_task(name: str | Path, data: str | Path | None = None) -> Task:
 
     Raises as load does, and ValueError if the model names no task, or if its data are not those it was trained with.
     """
-    told = dict(trained_on(name))
-    kept, task_name = told.pop("fingerprint", None), told.pop("task", None)
+    options = dict(trained_on(name))
+    fingerprint, task_name = options.pop("fingerprint", None), options.pop("task", None)
     model, tokenizer = load(name)
     if data is not None:
         check_data(path_of(data), str(task_name))
     try:
         if data is None and task_name in TASKS:
             named = TASKS[task_name]
-            task = named.make(**told, **({"tokenizer": tokenizer} if named.takes("tokenizer") else {}))
+            task = named.make(**options, **({"tokenizer": tokenizer} if named.takes("tokenizer") else {}))
             remedy = "use the versions of Python and of the packages that it was trained with, or train anew"
         else:
             path = found_again(str(task_name), path_of(name)) if data is None else path_of(data)
-            task = file_task(path, tokenizer=tokenizer, **told)
+            task = file_task(path, tokenizer=tokenizer, **options)
             remedy = f"put {path} back as it was, or say with --data where it is"
     except TypeError as error:
         raise ValueError(f"{name} describes its task in a way that this version does not know: {error}.") from error
     task.model, task.tokenizer = model.to(pick_device()), tokenizer
-    check_fingerprint(kept, task.fingerprint(), name, remedy)
+    check_fingerprint(fingerprint, task.fingerprint(), name, remedy)
     return task

@@ -63,8 +63,8 @@ def locked(folder: Path, n_tries: int = 5) -> FileLock:
 def owner(folder: Path) -> str:
     """The process that owns the folder, in words."""
     try:
-        told = read_json(folder / OWNER)
-        process, host, since = told["pid"], told["host"], told["since"]
+        content = read_json(folder / OWNER)
+        process, host, since = content["pid"], content["host"], content["since"]
     except (OSError, ValueError, KeyError):  # it has not written it yet
         return "another process"
     this = ", which is this one," if (process, host) == (os.getpid(), socket.gethostname()) else ""

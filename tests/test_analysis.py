@@ -322,7 +322,7 @@ def test_head_scores_that_would_be_no_numbers_are_refused(attention, period, sen
 
 
 def test_no_edge_number_is_a_numpy_scalar_in_a_sentence(without_shape_checks):
-    outside = pytest.raises(ValueError, match=r"^An edge to close .*: \[\(0, 9, 9\)\]\.$")
+    outside = pytest.raises(ValueError, match=r"^An edge to mask .*: \[\(0, 9, 9\)\]\.$")
     with outside, ablate_edges(make("gpt2"), [tuple(np.array([0, 0, 9, 9]))]) as model:
         model(random_ids(1, 4))
 

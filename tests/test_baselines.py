@@ -107,7 +107,7 @@ def test_mistakes_get_a_sentence():
         for train, test, name in (("", "a", "train"), ("a", "", "test")):
             with pytest.raises(ValueError, match=f"^{name} is empty; there is nothing to count[.]$"):
                 bits(train, test)
-    with pytest.raises(ValueError, match="^n is 0; wanted the length of an n-gram, 1 or more[.]$"):
+    with pytest.raises(ValueError, match="^n, the length of an n-gram, must be a whole number, at least 1; got 0[.]$"):
         baselines.ngram_bits("a", "a", 0)
     with pytest.raises(ValueError, match=r"^words must be a list of texts; got one text: 'Paris'\.$"):
         baselines.lookup_tags([], "Paris")

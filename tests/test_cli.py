@@ -160,7 +160,7 @@ def mistakes():
     yield [*train, "reverse", "--precision", "int8"], "precision must be one of 'float32', 'bfloat16'; got 'int8'"
     yield [*train, "reverse", "--batch-size", "6", "--accumulation", "4"], "batch_size must be a multiple of .*got 6"
     yield [*train, "reverse", "--batch-size", "9999"], "A batch of 9999 needs as many examples"
-    yield [*train, "reverse", "--device", "tpu"], "'tpu' is not here; torch finds: .*cpu"
+    yield [*train, "reverse", "--device", "tpu"], "'tpu' is not available; torch finds .*cpu"
     yield [*train, "reverse", "--resume"], "there is no checkpoint in .*out"
     yield [*train, "{files}/broken.tsv"], "broken.tsv, line 7: 1 column; wanted 2"
     yield [*train, "{files}/broken"], "broken/b.txt, line 3: byte 0xff is not UTF-8"

@@ -23,7 +23,7 @@ def test_a_device_that_is_not_there_is_named(monkeypatch, name):
     if torch.cuda.is_available() and name != "gpu":
         pytest.skip("this machine has a CUDA device")
     monkeypatch.setenv("TRANSFORMER_LAB_DEVICE", name)
-    with pytest.raises(ValueError, match=rf"^The device '{name}' is not here; torch finds: .*cpu\.$"):
+    with pytest.raises(ValueError, match=rf"^The device '{name}' is not available; torch finds .*cpu\.$"):
         pick_device()
     for command in ("doctor", "demo"):
         result = CliRunner().invoke(app, [command])

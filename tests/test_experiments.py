@@ -33,7 +33,9 @@ def test_they_are_found_around_a_notebook_where_the_package_is_installed_elsewhe
     monkeypatch.chdir(inside)
     assert recorded("own") == {"result": 7}
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"^experiments/own.json is not here: open the lesson in the course's"):
+    with pytest.raises(
+        FileNotFoundError, match=r"^experiments/own.json was not found: open the lesson in the course's"
+    ):
         recorded("own")
 
 

@@ -267,7 +267,7 @@ def test_edges_that_are_not_there_get_a_sentence(dates):
     ids = tokenizer.batch(["May 3"])[0]
     with pytest.raises(ValueError, match="^No head 9 in layer 0"), ablate_edges(model, [(0, 9, 0, 0)], "encoder"):
         pass
-    outside = pytest.raises(ValueError, match="^An edge to close lies outside the . queries and . keys")
+    outside = pytest.raises(ValueError, match="^An edge to mask lies outside the . queries and . keys")
     with outside, ablate_edges(model, [(0, 0, 0, 50)], "encoder"):
         model.encode(ids)
     with pytest.raises(ValueError, match="^kind must be one of"), ablate_edges(model, [(0, 0, 0, 0)]):

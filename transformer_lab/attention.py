@@ -1,7 +1,7 @@
-"""Attention: the scaled dot product, many heads of it side by side, and the masks, kernels and cache they use.
+"""Scaled dot-product attention, multi-head attention, and the masks, kernels and cache they use.
 
 Vaswani et al. 2017, "Attention Is All You Need", section 3.2 (arXiv:1706.03762).
-A mask of booleans is True where attention is allowed; a mask of floats is added to the scores.
+A boolean mask is True where attention is allowed; a float mask is added to the scores.
 """
 
 import math
@@ -21,7 +21,7 @@ def scaled_dot_product_attention(
     v: Float[Tensor, "*batch S d_value"],
     mask: Shaped[Tensor, "*#batch #T #S"] | None = None,
 ) -> tuple[Float[Tensor, "*batch T d_value"], Float[Tensor, "*batch T S"]]:
-    """softmax(q k^T / sqrt(d_key)) v, and the weights; a row with every key masked gives zeros (2017, eq. 1)."""
+    """Return softmax(q k^T / sqrt(d_key)) v and the weights (2017, eq. 1); rows with every key masked are zero."""
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
     if mask is None:
         weights = scores.softmax(dim=-1)
@@ -35,10 +35,10 @@ def scaled_dot_product_attention(
 
 
 class MultiHeadAttention(nn.Module):
-    """n_heads attentions of width d_head, side by side (2017, section 3.2.2).
+    """n_heads attention heads of width d_head, computed in parallel (2017, section 3.2.2).
 
     With n_kv_heads < n_heads, groups of heads share one key and one value (Ainslie et al. 2023, arXiv:2305.13245).
-    Raises ValueError if the sizes do not divide.
+    Raises ValueError unless n_heads divides d_model (if d_head is not given) and n_kv_heads divides n_heads.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class MultiHeadAttention(nn.Module):
         self.w_k = nn.Linear(d_model, n_kv_heads * self.d_head, bias)
         self.w_v = nn.Linear(d_model, n_kv_heads * self.d_head, bias)
         self.w_o = nn.Linear(n_heads * self.d_head, d_model, bias)
-        # (q, k, v, mask, is_causal) -> (output, weights or None): replaced where the weights are to be looked at.
+        # (q, k, v, mask, is_causal) -> (output, weights or None). It is replaced to inspect the weights.
         self.attend = fused_attention
 
     def forward(
@@ -74,11 +74,11 @@ class MultiHeadAttention(nn.Module):
         rotation: tuple[Tensor, Tensor] | None = None,
         cache: "KVCache | None" = None,
     ) -> Float[Tensor, "B T D"]:
-        """Queries come from x; keys and values from memory (cross-attention) or from x itself.
+        """Attend from x to memory (cross-attention) or, without memory, to x itself.
 
-        causal hides the future, whatever else the mask hides. rotation turns queries and keys by their positions
-        (rotary). cache holds earlier keys and values: those of x are added to it; those of memory, which never
-        changes, are computed once.
+        causal hides the future in addition to what the mask hides. rotation rotates queries and keys by their
+        positions (rotary). cache holds earlier keys and values: those of x are appended to it; those of memory,
+        which never changes, are computed once.
         """
         q = self.split(self.w_q(x))
         if memory is not None and cache is not None and len(cache):
@@ -95,12 +95,12 @@ class MultiHeadAttention(nn.Module):
         return self.w_o(self.merge(output))
 
     def split(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B H T d_head"]:
-        """Cut the features, not the sequence, into heads."""
+        """Split the features, not the sequence, into heads."""
         B, T, _ = x.shape
         return x.view(B, T, -1, self.d_head).transpose(1, 2)
 
     def merge(self, x: Float[Tensor, "B H T d_head"]) -> Float[Tensor, "B T D"]:
-        """Put the heads' outputs side by side again: the inverse of split."""
+        """Concatenate the heads' outputs: the inverse of split."""
         return x.transpose(1, 2).flatten(start_dim=2)
 
 
@@ -108,14 +108,14 @@ class MultiHeadAttention(nn.Module):
 
 
 def causal_mask(n_queries: int, n_keys: int | None = None, device=None) -> Bool[Tensor, "T S"]:
-    """True where a query may look: at its own position and before; the last query meets the last key."""
+    """Return a mask that lets each query see its own position and those before; last query and last key align."""
     n_keys = n_queries if n_keys is None else n_keys
     allowed = torch.ones(n_queries, n_keys, dtype=torch.bool, device=device)
     return allowed.tril(diagonal=n_keys - n_queries)
 
 
 def check_mask(mask: Tensor | None) -> None:
-    """Raise ValueError for a mask of whole numbers: 0 and 1, added to the scores, would hide nothing."""
+    """Raise ValueError for an integer mask: 0 and 1, added to the scores, would hide nothing."""
     if mask is not None and mask.dtype != torch.bool and not mask.is_floating_point():
         raise ValueError(
             f"The mask must hold booleans, True where attention is allowed, or floats, which are added to the scores; "
@@ -126,7 +126,7 @@ def check_mask(mask: Tensor | None) -> None:
 def split_mask(
     mask: Shaped[Tensor, "*batch T S"],
 ) -> tuple[Bool[Tensor, "*batch T S"], Float[Tensor, "*batch T S"] | None]:
-    """The two parts of a mask: where attention is allowed, and what is added to the scores, None for booleans."""
+    """Return where the mask allows attention, and the bias it adds to the scores (None for a boolean mask)."""
     check_mask(mask)
     return (mask, None) if mask.dtype == torch.bool else (mask > -torch.inf, mask)
 
@@ -134,7 +134,7 @@ def split_mask(
 def restrict(
     mask: Shaped[Tensor, "*#batch #T #S"] | None, allowed: Bool[Tensor, "*#batch #T #S"] | None
 ) -> Shaped[Tensor, "*batch T S"] | None:
-    """The mask, with attention allowed only where `allowed` allows it as well; None of either restricts nothing."""
+    """Return the mask restricted to where `allowed` is True; None, for either, restricts nothing."""
     if mask is None or allowed is None:
         return allowed if mask is None else mask
     already_allowed, bias = split_mask(mask)
@@ -145,10 +145,11 @@ def restrict(
 def with_causality(
     mask: Shaped[Tensor, "*#batch #T #S"] | None, causal: bool, T: int, S: int, device=None
 ) -> tuple[Shaped[Tensor, "*batch T S"] | None, bool]:
-    """(mask, is_causal), as attention takes them: what the mask hides and, if causal, the future; never both are set.
+    """Return (mask, is_causal) for `attend`, which hide what the mask hides and, if causal, the future.
 
-    Causality alone remains a flag, for which torch has a fast kernel. Beside a mask it becomes part of the mask, and so
-    it does behind a cache: torch's is_causal aligns the first query with the first key, not the last with the last.
+    At most one of the two is set. Without a mask, is_causal stays a flag, for which torch has a fast kernel. With a
+    mask, or with cached keys, causality becomes part of the mask: torch's is_causal aligns the first query with the
+    first key, not the last with the last.
     """
     if not causal or T == 1:  # the last query sees every key
         return mask, False
@@ -157,13 +158,13 @@ def with_causality(
     return restrict(mask, causal_mask(T, S, device)), False
 
 
-# The two ways to compute it
+# Two implementations
 
 
 def fused_attention(q, k, v, mask=None, is_causal=False) -> tuple[Tensor, None]:
-    """scaled_dot_product_attention in torch's fused kernel, which never holds the weights in memory.
+    """Compute scaled_dot_product_attention with torch's fused kernel, which never holds the weights in memory.
 
-    k and v may have fewer heads than q, each of which serves a group of queries' heads.
+    k and v may have fewer heads than q; each of them then serves a group of query heads.
     """
     check_mask(mask)
     grouped = q.shape[1] != k.shape[1]
@@ -171,10 +172,10 @@ def fused_attention(q, k, v, mask=None, is_causal=False) -> tuple[Tensor, None]:
 
 
 def explicit_attention(attend=scaled_dot_product_attention):
-    """attend(q, k, v, mask) -> (output, weights), in a form that takes the place of fused_attention.
+    """Wrap attend(q, k, v, mask) -> (output, weights) so that it can replace fused_attention.
 
-    It is for whoever looks at the weights, or changes how they come about: attend gets a key and a value for every
-    head, and one mask that holds causality as well.
+    Use it to inspect or change how the weights are computed: attend gets a key and a value for every head, and a
+    single mask that includes causality.
     """
 
     def attention(q, k, v, mask=None, is_causal=False):
@@ -186,30 +187,30 @@ def explicit_attention(attend=scaled_dot_product_attention):
 
 
 def with_weights(attend):
-    """The same attention in a form that returns its weights: explicit in place of fused, any other as it is."""
+    """Return explicit attention in place of fused attention; any other function is returned unchanged."""
     return explicit_attention() if attend is fused_attention else attend
 
 
-# What generation keeps
+# The cache for generation
 
 
 class KVCache:
-    """The keys and values that an attention has already computed, each (B, n_kv_heads, S, d_head)."""
+    """The keys and values that one attention layer has already computed, each (B, n_kv_heads, S, d_head)."""
 
-    keys: Any = None  # tensors, or both None as long as nothing is kept
+    keys: Any = None  # tensors, or both None while the cache is empty
     values: Any = None
 
     def __len__(self) -> int:
         return 0 if self.keys is None else self.keys.shape[2]
 
     def extend(self, keys: Float[Tensor, "B H T d_head"], values: Float[Tensor, "B H T d_head"]):
-        """Keep the new tokens' keys and values behind the old ones; returns all of them."""
+        """Append the new tokens' keys and values; return all of them."""
         if self.keys is not None:
             keys, values = torch.cat((self.keys, keys), dim=2), torch.cat((self.values, values), dim=2)
         self.keys, self.values = keys, values
         return keys, values
 
     def select(self, rows) -> None:
-        """Keep these rows of the batch, in this order: what beam search does at each step."""
+        """Keep these rows of the batch, in this order, as beam search does at each step."""
         if self.keys is not None:
             self.keys, self.values = self.keys[rows], self.values[rows]

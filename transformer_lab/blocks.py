@@ -1,4 +1,4 @@
-"""From parts to a stack: the embedding, the block, and n_layers blocks one after the other."""
+"""The embedding, the Transformer block, and the stack of n_layers blocks."""
 
 import math
 from collections.abc import Sequence
@@ -14,21 +14,21 @@ from .positions import absolute_positions, count_positions, relative_positions
 
 
 def make_norm(config: TransformerConfig) -> nn.Module:
-    """LayerNorm or RMSNorm over d_model features."""
+    """Make the config's norm, LayerNorm or RMSNorm, over d_model features."""
     return NORMS[config.norm](config.d_model, config.norm_eps)
 
 
 def make_residual(config: TransformerConfig) -> Residual:
-    """The residual path around a sub-layer, with a norm of its own."""
+    """Make the residual connection around one sub-layer, with its own norm."""
     return Residual(make_norm(config), config.norm_position, config.dropout)
 
 
 class Embedding(nn.Module):
-    """ids -> vectors: each token's own, plus (where the config has them) its segment's and its position's."""
+    """Token ids -> vectors: the token embedding plus, if the config has them, segment and position embeddings."""
 
     def __init__(self, config: TransformerConfig):
         super().__init__()
-        # Scaled by sqrt(d_model) they are of size 1 (2017, section 3.4); otherwise they start as small as GPT-2's.
+        # Scaled by sqrt(d_model), token vectors start with std 1 (2017, section 3.4); unscaled, with GPT-2's 0.02.
         self.scale = math.sqrt(config.d_model) if config.scale_embeddings else 1.0
         std = 1 / self.scale if config.scale_embeddings else 0.02
         self.tokens = nn.Embedding(config.vocab_size, config.d_model)
@@ -48,7 +48,7 @@ class Embedding(nn.Module):
         segments: Int[Tensor, "B T"] | None = None,
         n_cached: int = 0,
     ) -> tuple[Float[Tensor, "B T D"], Int[Tensor, "#B S"]]:
-        """The vectors of ids, and the positions of all S tokens: n_cached that were read before, then ids."""
+        """Return the vectors of ids, and the positions of all S tokens: the n_cached read before, then ids."""
         check_tokens(ids, mask, n_cached)
         positions = count_positions(n_cached + ids.shape[1], mask, ids.device)
         x = self.tokens(ids) * self.scale
@@ -58,7 +58,7 @@ class Embedding(nn.Module):
 
 
 def check_tokens(ids: Tensor, mask: Tensor | None, n_cached: int) -> None:
-    """Raise ValueError unless ids are whole numbers (B, T) and the mask, if any, is bool (B, n_cached + T)."""
+    """Raise ValueError unless ids are integers (B, T) and the mask, if any, is bool (B, n_cached + T)."""
     for name, given in (("Token ids", ids), ("The mask", mask)):
         if given is not None and not isinstance(given, Tensor):
             raise ValueError(f"{name} must be a tensor; got {type(given).__name__}: torch.tensor({name.split()[-1]}).")
@@ -73,7 +73,7 @@ def check_tokens(ids: Tensor, mask: Tensor | None, n_cached: int) -> None:
 
 
 class Block(nn.Module):
-    """Self-attention, cross-attention if there is a memory to look at, and the feed-forward layer, in that order."""
+    """Self-attention, then cross-attention if `cross`, then the feed-forward layer."""
 
     def __init__(self, config: TransformerConfig, cross: bool = False):
         super().__init__()
@@ -95,20 +95,20 @@ class Block(nn.Module):
         memory_mask: Bool[Tensor, "B 1 1 M"] | None = None,
         cache: tuple[KVCache | None, KVCache | None] = (None, None),
     ) -> Float[Tensor, "B T D"]:
-        """mask, causal and rotation are the self-attention's; cache holds its keys and values, and the memory's."""
-        own, of_memory = cache
+        """Apply the block. mask, causal and rotation are for self-attention; cache is (self-attention's, memory's)."""
+        self_cache, memory_cache = cache
         x = self.attention_residual(
-            x, lambda x: self.attention(x, mask=mask, causal=causal, rotation=rotation, cache=own)
+            x, lambda x: self.attention(x, mask=mask, causal=causal, rotation=rotation, cache=self_cache)
         )
         if self.cross_attention is not None and self.cross_residual is not None:
             x = self.cross_residual(
-                x, lambda x: self.cross_attention(x, memory=memory, mask=memory_mask, cache=of_memory)
+                x, lambda x: self.cross_attention(x, memory=memory, mask=memory_mask, cache=memory_cache)
             )
         return self.feed_forward_residual(x, self.feed_forward)
 
 
 class Stack(nn.Module):
-    """n_layers blocks; pre-norm blocks leave their sum unnormalised, so such a stack ends with one more norm."""
+    """n_layers blocks. Pre-norm blocks leave their sum unnormalised, so a pre-norm stack ends with one more norm."""
 
     def __init__(self, config: TransformerConfig, causal: bool = False, cross: bool = False):
         super().__init__()
@@ -126,7 +126,7 @@ class Stack(nn.Module):
         memory_mask: Bool[Tensor, "B M"] | None = None,
         cache: list[tuple[KVCache, KVCache]] | None = None,
     ) -> Float[Tensor, "B T D"]:
-        """x are the last T of S tokens; the S - T before them, if any, are in the cache."""
+        """Apply all blocks to x, the last T of S tokens; the S - T before them, if any, are in the cache."""
         T, S = x.shape[1], positions.shape[1]
         rotation = self.positions.rotation(positions[:, -T:], x.dtype)
         bias = self.positions.bias(positions[:, -T:], positions)
@@ -139,15 +139,15 @@ class Stack(nn.Module):
         return self.norm(x)
 
     def new_cache(self) -> list[tuple[KVCache, KVCache]]:
-        """An empty cache: for each block one of its own tokens, one of the memory it looks at."""
+        """Return an empty cache: for each block, one KVCache for self-attention and one for cross-attention."""
         return [(KVCache(), KVCache()) for _ in self.blocks]
 
 
 def for_every_query(mask: Bool[Tensor, "B S"] | None) -> Bool[Tensor, "B 1 1 S"] | None:
-    """A mask of tokens as attention takes it: which keys are real is the same for every head and every query."""
+    """Reshape a token mask so that it broadcasts over heads and queries, as attention expects."""
     return None if mask is None else mask[:, None, None, :]
 
 
 def n_cached(cache: list | None) -> int:
-    """How many tokens a cache holds."""
+    """Return how many tokens the cache holds."""
     return len(cache[0][0]) if cache else 0

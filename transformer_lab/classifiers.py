@@ -1,4 +1,4 @@
-"""A BERT with one linear layer on top, which names texts or words (Devlin et al. 2018, section 4)."""
+"""A BERT with one linear layer on top, which labels texts or tokens (Devlin et al. 2018, section 4)."""
 
 from dataclasses import replace
 
@@ -10,10 +10,10 @@ from .models import BERT
 
 
 class Labeller(BERT):
-    """What a Classifier and a Tagger share: labels by name, and a score for each from a vector."""
+    """The base of Classifier and Tagger: named labels, and a linear layer that scores them."""
 
     def __init__(self, config: TransformerConfig, labels):
-        # Without BERT's own heads: parameters that nothing trains, for whose gradients several processes would wait.
+        # Leave out BERT's own heads: distributed training would wait for gradients of parameters that get none.
         super().__init__(replace(config, pooler=False, masked_lm_head=False))
         self.labels = tuple(labels)
         self.head = nn.Linear(config.d_model, len(self.labels))

@@ -1,4 +1,4 @@
-"""One dataclass says what a model is: the four families differ in nothing else."""
+"""The configuration of a model: all that distinguishes the four families."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ SWITCHES = ("bias", "tie_embeddings", "scale_embeddings", "norm_embeddings", "po
 
 @dataclass(frozen=True)
 class TransformerConfig:
-    """Sizes and choices of a Transformer; raises ValueError for a combination that makes no sense.
+    """The sizes and options of a Transformer; raises ValueError for a combination that makes no sense.
 
     vocab_size     tokens the model knows               n_layers       blocks in the encoder, and in the decoder
     d_model        width of every hidden state          d_ff           inner width of the feed-forward layer
@@ -89,12 +89,12 @@ class TransformerConfig:
 
     @property
     def head_width(self) -> int:
-        """d_head where it is given, else d_model / n_heads."""
+        """The width of a head: d_head if given, else d_model / n_heads."""
         return self.d_head or self.d_model // self.n_heads
 
     @classmethod
     def preset(cls, name: str, **changes) -> "TransformerConfig":
-        """A known configuration by name (a key of PRESETS), with any field changed; raises ValueError.
+        """Return a preset (a key of PRESETS), with any fields changed; raises ValueError for an unknown name.
 
         The teaching sizes "nano" and "small" have no vocabulary of their own: give vocab_size.
         """
@@ -154,7 +154,7 @@ PRESETS = {
         bias=False,
         scale_embeddings=False,
     ),
-    # To learn with: "nano" trains in a minute or so on a laptop, "small" wants a GPU.
+    # Teaching sizes: "nano" trains in a minute or so on a laptop; "small" needs a GPU.
     "nano": dict(d_model=64, n_heads=4, n_layers=2, d_ff=256, max_len=64, activation="gelu"),
     "small": dict(d_model=384, n_heads=6, n_layers=6, d_ff=1536, max_len=256, activation="gelu"),
 }

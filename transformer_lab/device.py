@@ -1,4 +1,4 @@
-"""Where to compute, and from which seed."""
+"""The device to compute on, and the random seed."""
 
 import os
 import random
@@ -12,22 +12,25 @@ from .arguments import check_seed
 
 
 def pick_device() -> torch.device:
-    """The best device there is: cuda, mps or cpu; TRANSFORMER_LAB_DEVICE overrides, ValueError if it is not there."""
-    there = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    there = (["cuda", *there] if there else []) + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
-    wanted = os.environ.get("TRANSFORMER_LAB_DEVICE", "").strip().lower() or there[0]
-    if wanted not in there:
-        raise ValueError(f"The device {wanted!r} is not here; torch finds: {', '.join(there)}.")
+    """Return the device that TRANSFORMER_LAB_DEVICE names, else the best of cuda, mps and cpu that is available.
+
+    Raises ValueError if the named device is not available.
+    """
+    available = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    available = (["cuda", *available] if available else []) + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
+    wanted = os.environ.get("TRANSFORMER_LAB_DEVICE", "").strip().lower() or available[0]
+    if wanted not in available:
+        raise ValueError(f"The device {wanted!r} is not available; torch finds {', '.join(available)}.")
     return torch.device(wanted)
 
 
 @contextmanager
 def plain_tensors() -> Iterator[None]:
-    """Within the block a new tensor is of float32 and on the CPU, whatever torch.set_default_... has said."""
+    """Make new tensors float32 and on the CPU within the block, whatever torch's default dtype and device are."""
     dtype = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     try:
-        # Only where need be, for a device as context slows every call.
+        # Only if necessary: a device context slows down every call.
         with nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu"):
             yield
     finally:
@@ -35,7 +38,7 @@ def plain_tensors() -> Iterator[None]:
 
 
 def seed_everything(seed: int) -> None:
-    """Start Python's, NumPy's and torch's random numbers from one seed; ValueError for what is none."""
+    """Seed the generators of Python, NumPy and torch; ValueError for an invalid seed."""
     check_seed(seed)
     seed = int(seed)
     random.seed(seed)

@@ -1,4 +1,4 @@
-"""The learner's exercise notebooks: which are edited, and how to get a clean one back without losing answers."""
+"""The learner's exercise notebooks: tell which were edited, and restore a clean one without losing answers."""
 
 import json
 import shutil
@@ -10,25 +10,25 @@ PRISTINE = Path(__file__).parent / "exercises"
 
 
 class EditedExercise(Exception):
-    """Raised instead of writing over a learner's answers."""
+    """Raised instead of overwriting a learner's answers."""
 
     def __init__(self, path: Path):
-        super().__init__(f"{path} holds answers: its cells differ from the clean notebook, so it was left alone.")
+        super().__init__(f"{path} holds answers: its cells differ from the clean notebook, so it was not changed.")
 
 
 def pristine(path: Path) -> Path:
-    """The clean notebook that belongs to exercises/NN_name/name.ipynb."""
+    """Return the path of the clean copy of exercises/NN_name/name.ipynb."""
     return PRISTINE / f"{path.parent.name}.ipynb"
 
 
 def cells(path: Path) -> list[tuple[str, str]]:
-    """What a person writes in a notebook: each cell's type and text; outputs and run numbers do not count."""
+    """Read each cell's type and text, which is what a person writes; outputs and execution counts are left out."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     return [(cell["cell_type"], "".join(cell["source"])) for cell in notebook["cells"]]
 
 
 def is_edited(path: Path) -> bool:
-    """Whether the notebook differs from its clean copy in anything a person wrote (an unreadable file counts)."""
+    """Return whether a person changed the notebook since it was clean (an unreadable file counts as changed)."""
     if not path.exists():
         return False
     clean = pristine(path)
@@ -41,7 +41,7 @@ def is_edited(path: Path) -> bool:
 
 
 def backup(path: Path) -> Path:
-    """Copy the notebook beside itself under the first free name, and return that name."""
+    """Copy the notebook to the first free name beside it, and return that path."""
     n = 1
     while (copy := path.with_suffix(f".bak{n}.ipynb")).exists():
         n += 1
@@ -50,9 +50,10 @@ def backup(path: Path) -> Path:
 
 
 def reset(lesson: str, exercises: Path) -> tuple[Path, Path | None]:
-    """Restore the clean exercises of a lesson ("02", "2", "attention", "02_attention"): (notebook, backup or None).
+    """Restore the clean exercises of a lesson ("02", "2", "attention", "02_attention").
 
-    Raises ValueError, with the valid names, for a lesson without exercises, and for a folder that is not there.
+    Returns the notebook and the backup of an edited one, or None. Raises ValueError, with the valid names, for a
+    lesson without exercises, and for a folder that does not exist.
     """
     if not exercises.is_dir():
         raise ValueError(f"There is no folder {exercises} here: run this in the course's own folder, or give --folder.")
@@ -62,7 +63,7 @@ def reset(lesson: str, exercises: Path) -> tuple[Path, Path | None]:
         raise ValueError(f"No exercises for {lesson!r}: give one of {', '.join(known)}.")
     name = matches[0]
     path = exercises / name / f"{name.partition('_')[2]}.ipynb"
-    kept = backup(path) if is_edited(path) else None
+    copy = backup(path) if is_edited(path) else None
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, known[name].read_bytes())
-    return path, kept
+    return path, copy

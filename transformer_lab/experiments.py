@@ -1,4 +1,4 @@
-"""The course's long runs, found from wherever a notebook is: what they recorded, and their code for a slice of it."""
+"""The course's long runs, for notebooks in any folder: their recorded results, and their code to rerun a part."""
 
 import sys
 from importlib import import_module
@@ -9,25 +9,27 @@ from .files import read_json
 
 
 def recorded(name: str) -> dict:
-    """What experiments/NAME.py gave: "result", "command", "versions", "machine", "seconds"; FileNotFoundError."""
-    return read_json(place(f"{name}.json"))
+    """Return what experiments/NAME.py recorded: "result", "command", "versions", "machine" and "seconds".
+
+    Raises FileNotFoundError if the course's folder cannot be found.
+    """
+    return read_json(find_file(f"{name}.json"))
 
 
 def experiment(name: str) -> ModuleType:
-    """The module experiments/NAME.py, for a lesson that runs a part of it; FileNotFoundError."""
-    folder = str(place(f"{name}.py").parent)
+    """Import experiments/NAME.py, so that a lesson can run a part of it; raises FileNotFoundError as `recorded`."""
+    folder = str(find_file(f"{name}.py").parent)
     if folder not in sys.path:
-        sys.path.append(folder)  # experiments share a helper
+        sys.path.append(folder)  # the experiments share a module
     return import_module(name)
 
 
-def place(file: str) -> Path:
-    """Where a file of `experiments` is: in the course's folder, beside this package or around the working directory."""
-    homes = [Path(__file__).resolve().parents[1], Path.cwd(), *Path.cwd().parents]
-    for home in homes:
-        if (found := home / "experiments" / file).is_file():
-            return found
+def find_file(name: str) -> Path:
+    """Find a file of `experiments` beside this package, in the working directory or in a folder above it."""
+    for folder in (Path(__file__).resolve().parents[1], Path.cwd(), *Path.cwd().parents):
+        if (path := folder / "experiments" / name).is_file():
+            return path
     raise FileNotFoundError(
-        f"experiments/{file} is not here: open the lesson in the course's folder, "
+        f"experiments/{name} was not found: open the lesson in the course's folder, "
         "or install the course from there with pip install -e ."
     )

@@ -1,4 +1,4 @@
-"""What stands around attention in a block: the feed-forward layer, normalisation, the residual path."""
+"""The other layers of a block: feed-forward, normalisation and the residual connection."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-# What a hidden unit does with its sum. gelu_tanh is the approximation GPT-2 was trained with.
+# gelu_tanh is the approximation that GPT-2 was trained with; swiglu applies silu to its gate.
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "gelu": F.gelu,
@@ -18,7 +18,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class FeedForward(nn.Module):
-    """W2 activation(W1 x): the same small network at every position (Vaswani et al. 2017, section 3.3).
+    """W2 activation(W1 x), applied at every position alike (Vaswani et al. 2017, section 3.3).
 
     swiglu multiplies the hidden layer by a gate: W2 (silu(W_gate x) * W1 x) (Shazeer 2020, arXiv:2002.05202).
     """
@@ -36,9 +36,9 @@ class FeedForward(nn.Module):
 
 
 class LayerNorm(nn.Module):
-    """Mean 0, variance 1 over the features of each position, then a learnt scale and shift (arXiv:1607.06450).
+    """Normalise each position's features to mean 0 and variance 1, then scale and shift them (arXiv:1607.06450).
 
-    gamma * (x - mean) / sqrt(variance + eps) + beta, in torch's one fused step.
+    Computes gamma * (x - mean) / sqrt(variance + eps) + beta in one fused operation of torch.
     """
 
     def __init__(self, d_model: int, eps: float = 1e-5):
@@ -51,9 +51,9 @@ class LayerNorm(nn.Module):
 
 
 class RMSNorm(nn.Module):
-    """Mean square 1 over the features of each position, then a learnt scale (Zhang, Sennrich 2019, arXiv:1910.07467).
+    """Normalise each position's features to mean square 1, then scale them (Zhang, Sennrich 2019, arXiv:1910.07467).
 
-    gamma * x / sqrt(mean(x^2) + eps): LayerNorm without the mean and without the shift.
+    Computes gamma * x / sqrt(mean(x^2) + eps): LayerNorm without subtracting the mean and without the shift.
     """
 
     def __init__(self, d_model: int, eps: float = 1e-5):
@@ -68,7 +68,7 @@ NORMS = {"layer": LayerNorm, "rms": RMSNorm}
 
 
 class Residual(nn.Module):
-    """Adds a sub-layer's output to its input; the norm stands before the sub-layer ("pre") or after the sum ("post").
+    """Adds a sub-layer's output to its input; the norm comes before the sub-layer ("pre") or after the sum ("post").
 
     post: norm(x + f(x)), Vaswani et al. 2017; pre: x + f(norm(x)), Xiong et al. 2020 (arXiv:2002.04745).
     """

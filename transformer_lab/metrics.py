@@ -1,7 +1,7 @@
-"""How good is it? Translations and their alignment, single predictions, language models, texts, named entities.
+"""Metrics for translations and their alignment, token predictions, language models, texts and named entities.
 
-Shares are between 0 and 1. BLEU and chrF are between 0 and 100, as is the custom. A number that is not defined for what
-was given, such as the BLEU of single words, is NaN and never 0; for no data at all there is a ValueError.
+Shares are between 0 and 1; BLEU and chrF are between 0 and 100, as is customary. A metric that is undefined for its
+input, such as the BLEU of single words, is NaN, never 0. Empty data raises ValueError.
 """
 
 import math
@@ -20,12 +20,12 @@ from .optional import require_packages
 
 
 def exact_match(model, tokenizer, pairs) -> float:
-    """The share of pairs whose greedy translation is the target to the last character; ValueError without pairs."""
+    """The share of pairs whose greedy translation equals the target exactly; ValueError without pairs."""
     pairs = list(pairs)
     if not pairs:
         raise ValueError("Exact match needs at least one pair; got none.")
     longest = max(len(tokenizer.encode(pair.target)) for pair in pairs)
-    # One token more than any target needs, its [EOS]: a broken model that never stops is wrong by then.
+    # One more token than the longest target, for [EOS]: a model that has not stopped by then is wrong.
     outputs = translate(model, tokenizer, [pair.source for pair in pairs], max_new_tokens=longest + 1)
     return sum(output == pair.target for output, pair in zip(outputs, pairs, strict=True)) / len(pairs)
 
@@ -33,8 +33,8 @@ def exact_match(model, tokenizer, pairs) -> float:
 def alignment_accuracy(model, tokenizer, pairs) -> float:
     """The share of aligned target tokens whose source token gets the largest cross-attention weight.
 
-    Last decoder layer, mean of the heads, in the row that predicts the token (one before the token itself). Pairs
-    without a gold alignment are left out; ValueError if no pair has one.
+    Uses the last decoder layer, averaged over heads, at the row that predicts the token (one before the token itself).
+    Pairs without a gold alignment are left out; ValueError if no pair has one.
     """
     aligned = [pair for pair in pairs if any(gold is not None for gold in pair.alignment or ())]
     if not aligned:
@@ -45,10 +45,10 @@ def alignment_accuracy(model, tokenizer, pairs) -> float:
     target, target_mask = (t.to(device) for t in tokenizer.batch([pair.target for pair in aligned], bos=True))
     with evaluating(model), record_attention(model) as maps, torch.no_grad():
         model(source, target, source_mask, target_mask)
-    # Row t reads [BOS] and t tokens, and predicts token t: the row index is the token's own index.
-    found = maps["cross"][-1].mean(dim=1).argmax(dim=-1).tolist()
+    # Row t has read [BOS] and t tokens, and predicts token t: the row index is the token's own index.
+    aligned_to = maps["cross"][-1].mean(dim=1).argmax(dim=-1).tolist()
     hits = [
-        found[b][t] == gold
+        aligned_to[b][t] == gold
         for b, pair in enumerate(aligned)
         for t, gold in enumerate(pair.alignment)
         if gold is not None
@@ -57,16 +57,16 @@ def alignment_accuracy(model, tokenizer, pairs) -> float:
 
 
 def token_accuracy(predicted: Int[Tensor, "..."], gold: Int[Tensor, "..."], mask: Bool[Tensor, "..."]) -> float:
-    """The share of tokens, of those where mask is True, that are predicted right. All three are (B, T); ValueError."""
+    """The share of correct predictions among tokens where mask is True. All three are (B, T), else ValueError."""
     check_token_grids(predicted, gold, mask)
     right = (predicted == gold)[mask]
-    return right.sum().item() / len(right)  # whole numbers: no device has to have a float for them
+    return right.sum().item() / len(right)  # a sum of integers is exact, and works on devices without float64
 
 
 def sequence_accuracy(predicted: Int[Tensor, "..."], gold: Int[Tensor, "..."], mask: Bool[Tensor, "..."]) -> float:
-    """The share of rows in which every token where mask is True is right. All three are (B, T); ValueError.
+    """The share of rows whose tokens are all correct where mask is True. All three are (B, T), else ValueError.
 
-    Rows without such a token are not counted.
+    Rows that are fully masked out are not counted.
     """
     check_token_grids(predicted, gold, mask)
     right = ((predicted == gold) | ~mask).all(dim=1)[mask.any(dim=1)]
@@ -74,25 +74,24 @@ def sequence_accuracy(predicted: Int[Tensor, "..."], gold: Int[Tensor, "..."], m
 
 
 def check_token_grids(predicted: Tensor, gold: Tensor, mask: Tensor) -> None:
-    """ValueError unless the three have one shape (B, T), and the mask holds booleans, True somewhere."""
+    """Raise ValueError unless all three have the same shape (B, T) and the mask is boolean and somewhere True."""
     shapes = [tuple(tensor.shape) for tensor in (predicted, gold, mask)]
     if len(set(shapes)) > 1 or len(shapes[0]) != 2:
         raise ValueError(
             f"predicted, gold and mask must have one shape (B, T); got {shapes[0]}, {shapes[1]}, {shapes[2]}."
         )
-    if mask.dtype not in (torch.bool, np.bool_):  # others would choose by index
+    if mask.dtype not in (torch.bool, np.bool_):  # integers would select by index
         raise ValueError(f"The mask must hold True and False; got {mask.dtype}.")
     if not mask.any():
         raise ValueError("The mask is True nowhere: there is no token to be right or wrong about.")
 
 
 def perplexity(total_nats: float, n_tokens: int) -> float:
-    """exp of the mean loss per token: as if choosing among so many equally likely tokens.
+    """exp of the mean loss per token: the number of equally likely tokens that would give the same loss.
 
-    Infinite where it is too large for a float, NaN for a loss that is, as a model's that has diverged.
-
-    total_nats is the loss in nats summed over all tokens of all batches. A mean of the batches' means is another
-    number wherever batches differ in size. Depends on the tokenizer; ValueError unless there is a token.
+    total_nats is the loss in nats, summed over all tokens of all batches. (The mean of the batches' means differs
+    when batches differ in size.) The result depends on the tokenizer. It is infinite if too large for a float, and
+    NaN if the loss is, as when a model has diverged. Raises ValueError unless n_tokens is at least 1.
     """
     if n_tokens < 1:
         raise ValueError(f"Perplexity needs at least one token; got {n_tokens}.")
@@ -103,9 +102,9 @@ def perplexity(total_nats: float, n_tokens: int) -> float:
 
 
 def bits_per_character(total_nats: float, n_characters: int) -> float:
-    """The loss summed over all tokens, in bits, for each character of the text that they spell.
+    """The loss summed over all tokens, in bits, divided by the number of characters in the text.
 
-    Unlike perplexity it compares models with different tokenizers. ValueError unless there is a character.
+    Unlike perplexity, it can compare models with different tokenizers. ValueError unless n_characters is at least 1.
     """
     if n_characters < 1:
         raise ValueError(f"Bits per character need at least one character; got {n_characters}.")
@@ -115,10 +114,10 @@ def bits_per_character(total_nats: float, n_characters: int) -> float:
 def bleu(outputs: Sequence[str], references: Sequence[str], tokenize: str = "13a") -> float:
     """BLEU of a whole test set, 0..100: shared n-grams of one to four tokens (Papineni et al. 2002; Post 2018).
 
-    sacrebleu's corpus_bleu with one reference each, case kept, exponential smoothing. tokenize says what a token is:
-    "13a" (WMT's, for languages with spaces), "zh" for Chinese, or "char". Only scores with the same tokenizer compare.
-    NaN where no reference has four tokens: without n-grams of four even a perfect translation has no BLEU.
-    Raises ValueError for lists that do not match, MissingPackageError if sacrebleu is missing.
+    This is sacrebleu's corpus_bleu with one reference each, case-sensitive, with exponential smoothing. tokenize is
+    "13a" (WMT's, for languages with spaces), "zh" for Chinese, or "char"; only scores with the same tokenizer are
+    comparable. NaN if no reference has four tokens: without 4-grams even a perfect translation has no BLEU.
+    Raises ValueError if the lists do not match, MissingPackageError if sacrebleu is missing.
     """
     require_packages("BLEU", "sacrebleu")
     import sacrebleu
@@ -129,7 +128,7 @@ def bleu(outputs: Sequence[str], references: Sequence[str], tokenize: str = "13a
         raise ValueError(f"tokenize must be one of {', '.join(known)}; got {tokenize!r}.")
     try:
         metric = sacrebleu.BLEU(tokenize=tokenize)
-    except (ImportError, RuntimeError) as error:  # some of its tokenizers are in packages of their own
+    except (ImportError, RuntimeError) as error:  # some of its tokenizers need another package
         reason = " ".join(str(error).split())
         raise FileNotFoundError(f"tokenize={tokenize!r} needs another package: {reason}") from error
     if metric.corpus_score(references, [references]).totals[-1] == 0:
@@ -140,8 +139,8 @@ def bleu(outputs: Sequence[str], references: Sequence[str], tokenize: str = "13a
 def chrf(outputs: Sequence[str], references: Sequence[str]) -> float:
     """chrF of a whole test set, 0..100: F-score of shared n-grams of one to six characters (Popovic 2015).
 
-    sacrebleu's corpus_chrf with one reference each, case kept: recall counts twice as much as precision (beta 2), and
-    spaces are left out, so that no tokenizer is needed. NaN where the references are empty. Raises as `bleu` does.
+    This is sacrebleu's corpus_chrf with one reference each, case-sensitive. Recall counts twice as much as precision
+    (beta 2); spaces are ignored, so no tokenizer is needed. NaN if the references are empty. Raises as `bleu` does.
     """
     require_packages("chrF", "sacrebleu")
     import sacrebleu
@@ -153,7 +152,7 @@ def chrf(outputs: Sequence[str], references: Sequence[str]) -> float:
 
 
 def check_sides(outputs: Sequence[str], references: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Both as lists of texts; ValueError unless there are as many references as outputs, and one at least."""
+    """Return both as lists; ValueError unless there is one reference for each output, and at least one output."""
     check_texts("outputs", outputs)
     check_texts("references", references)
     outputs, references = list(outputs), list(references)
@@ -165,12 +164,12 @@ def check_sides(outputs: Sequence[str], references: Sequence[str]) -> tuple[list
 
 
 def entity_f1(predicted: list, gold: list) -> float:
-    """F1 of whole named entities, 0..1: the right type at exactly the right tokens, over all sentences together.
+    """Micro-averaged F1 of whole named entities, 0..1: a hit has the right type at exactly the right tokens.
 
-    predicted and gold hold BIO tags ("O", "B-PER", "I-PER" ...), one list a sentence. Counted as in the CoNLL-2003
-    shared task (Tjong Kim Sang and De Meulder 2003), seqeval's default: an I- without its B- begins an entity all the
-    same. NaN if neither holds an entity. Raises ValueError for lists that do not match, FileNotFoundError if seqeval is
-    missing.
+    predicted and gold hold BIO tags ("O", "B-PER", "I-PER" ...), one list per sentence. Entities are counted as in the
+    CoNLL-2003 shared task (Tjong Kim Sang and De Meulder 2003), seqeval's default: an I- tag without its B- starts an
+    entity all the same. NaN if neither holds an entity. Raises ValueError if the lists do not match,
+    MissingPackageError if seqeval is missing.
     """
     require_packages("Entity F1", "seqeval")
     from seqeval.metrics import f1_score

@@ -1,4 +1,4 @@
-"""Four model families from the same parts: what differs stands in the config.
+"""Four model families built from the same parts; the config holds what differs.
 
 Transformer: encoder-decoder, Vaswani et al. 2017 (arXiv:1706.03762). GPT: decoder only, Radford et al. 2019; with
 rotary positions, RMSNorm and swiglu it is Llama (arXiv:2302.13971). BERT: encoder only, Devlin et al. 2018
@@ -18,7 +18,7 @@ from .layers import ACTIVATIONS
 
 
 class Transformer(nn.Module):
-    """Encoder-decoder (2017, figure 1); one embedding serves both ends and the output."""
+    """Encoder-decoder (2017, figure 1); encoder and decoder share one embedding."""
 
     def __init__(self, config: TransformerConfig):
         super().__init__()
@@ -35,17 +35,17 @@ class Transformer(nn.Module):
         source_mask: Bool[Tensor, "B S"] | None = None,
         target_mask: Bool[Tensor, "B T"] | None = None,
     ) -> Float[Tensor, "B T vocab_size"]:
-        """Row t predicts token t + 1 of the target."""
+        """Return the logits; row t predicts token t + 1 of the target."""
         memory = self.encode(source, source_mask)
         return self.logits(self.decode(target, target_mask, memory=memory, memory_mask=source_mask))
 
     def encode(self, source, source_mask=None) -> Float[Tensor, "B S D"]:
-        """One vector for each source token: the memory that the decoder looks at."""
+        """Return one vector for each source token: the memory that the decoder attends to."""
         x, positions = self.embedding(source, source_mask)
         return self.encoder(x, positions, source_mask)
 
     def decode(self, target, mask=None, *, memory, memory_mask=None, cache=None) -> Float[Tensor, "B T D"]:
-        """One vector for each target token; with a cache, target holds only the tokens not read before."""
+        """Return one vector for each target token; with a cache, target holds only the tokens not read before."""
         x, positions = self.embedding(target, mask, n_cached=n_cached(cache))
         return self.decoder(x, positions, mask, memory, memory_mask, cache)
 
@@ -67,11 +67,11 @@ class GPT(nn.Module):
     def forward(
         self, ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B S"] | None = None, *, cache=None
     ) -> Float[Tensor, "B T vocab_size"]:
-        """Row t predicts token t + 1; with a cache, ids holds only the tokens not read before."""
+        """Return the logits; row t predicts token t + 1. With a cache, ids holds only the tokens not read before."""
         return self.logits(self.decode(ids, mask, cache=cache))
 
     def decode(self, ids, mask=None, *, cache=None) -> Float[Tensor, "B T D"]:
-        """One vector for each token, from itself and those before it."""
+        """Return one vector for each token, computed from it and the tokens before it."""
         x, positions = self.embedding(ids, mask, n_cached=n_cached(cache))
         return self.decoder(x, positions, mask, cache=cache)
 
@@ -81,7 +81,7 @@ class GPT(nn.Module):
 
 
 class BERT(nn.Module):
-    """Encoder only: one vector for each token, which sees all the others."""
+    """Encoder only: one vector for each token; every token attends to all others."""
 
     def __init__(self, config: TransformerConfig):
         super().__init__()
@@ -97,25 +97,25 @@ class BERT(nn.Module):
         mask: Bool[Tensor, "B T"] | None = None,
         segments: Int[Tensor, "B T"] | None = None,
     ) -> Float[Tensor, "B T D"]:
-        """The last hidden states; segments say which sentence a token belongs to (0 or 1; all 0 if not given)."""
+        """Return the last hidden states; segments give each token's sentence, 0 or 1 (all 0 if not given)."""
         x, positions = self.embedding(ids, mask, segments)
         return self.encoder(x, positions, mask)
 
     def pool(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B D"]:
-        """One vector for each row: tanh(W h + b) of its first token, [CLS]. Needs pooler=True in the config."""
+        """Return one vector for each row: tanh(W h + b) of its first token, [CLS]. Needs pooler=True in the config."""
         if self.pooler is None:
             raise ValueError("This model has no pooler: its config says pooler=False.")
         return self.pooler(hidden[:, 0]).tanh()
 
     def masked_lm_logits(self, hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T vocab_size"]:
-        """Which token stands (or stood, before it was masked) here? Needs masked_lm_head=True in the config."""
+        """Score, at each position, which token is (or was) there. Needs masked_lm_head=True in the config."""
         if self.masked_lm_head is None:
             raise ValueError("This model has no head for masked tokens: its config says masked_lm_head=False.")
         return self.masked_lm_head(hidden, self.embedding.tokens.weight)
 
 
 class MaskedLMHead(nn.Module):
-    """A dense layer, an activation and a norm, then each token's score (Devlin et al. 2018, section 3.1)."""
+    """A dense layer, an activation and a norm, then a score for each token (Devlin et al. 2018, section 3.1)."""
 
     def __init__(self, config: TransformerConfig):
         super().__init__()
@@ -128,11 +128,11 @@ class MaskedLMHead(nn.Module):
 
 
 Model = Transformer | GPT | BERT
-WRAPPERS = {"_orig_mod", "module", "_fsdp_wrapped_module"}  # what wrappers call the model inside
+WRAPPERS = {"_orig_mod", "module", "_fsdp_wrapped_module"}  # the attributes under which wrappers keep the model
 
 
 def unwrapped(model):
-    """The model inside what torch.compile, DataParallel or a training library has put around it, if anything."""
+    """Return the model itself, without the wrappers of torch.compile, DataParallel or a training library."""
     children = getattr(model, "_modules", {})
     if len(children) == 1 and (inside := WRAPPERS & children.keys()):
         return unwrapped(children[inside.pop()])
@@ -141,7 +141,7 @@ def unwrapped(model):
 
 @contextmanager
 def evaluating(model):
-    """Within the block the model is in eval mode (no dropout); afterwards each of its modules is as it was."""
+    """Put the model in eval mode (no dropout) within the block, and restore each module's mode afterwards."""
     training = [module for module in model.modules() if module.training]
     model.eval()
     try:

@@ -1,7 +1,7 @@
-"""Where a token stands, told to the model in one of five ways.
+"""Five position schemes: none, sinusoidal, learned, rotary and ALiBi.
 
-Without positions attention sees a bag of words. A scheme may act in three places, and each acts in one: on the
-embeddings (sinusoidal, learned), on queries and keys (rotary), or on the scores (ALiBi).
+Without positions, attention sees a bag of words. Each scheme acts in one of three places: on the embeddings
+(sinusoidal, learned), on queries and keys (rotary), or on the scores (ALiBi).
 """
 
 import torch
@@ -12,7 +12,7 @@ from .config import TransformerConfig
 
 
 def count_positions(n_tokens: int, mask: Bool[Tensor, "B S"] | None = None, device=None) -> Int[Tensor, "#B S"]:
-    """0, 1, 2, ... from each row's first real token, so that padding on the left moves nothing."""
+    """Count 0, 1, 2, ... from each row's first real token, so that left padding does not shift positions."""
     positions = torch.arange(n_tokens, device=device)[None]
     if mask is None:
         return positions
@@ -21,23 +21,23 @@ def count_positions(n_tokens: int, mask: Bool[Tensor, "B S"] | None = None, devi
 
 
 class NoPositions(nn.Module):
-    """No positions at all; also the interface of the other schemes, which change one of its three answers."""
+    """No positions at all; also the base class of the other schemes, each of which overrides one method."""
 
     def forward(self, x: Float[Tensor, "B T D"], positions: Int[Tensor, "#B S"]) -> Float[Tensor, "B T D"]:
-        """What the embeddings become; the last T of the positions are theirs."""
+        """Return the embeddings x with positions added; x has the last T of the S positions."""
         return x
 
     def rotation(self, positions: Int[Tensor, "#B T"], dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
-        """What queries and keys are turned by: cos and sin, each (B, 1, T, d_head / 2)."""
+        """Return the rotation of queries and keys as cos and sin, each (B, 1, T, d_head / 2), or None."""
         return None
 
     def bias(self, queries: Int[Tensor, "#B T"], keys: Int[Tensor, "#B S"]) -> Float[Tensor, "#B H T S"] | None:
-        """What is added to the scores, from the positions of queries and keys."""
+        """Return the bias to add to the scores, given the positions of queries and keys, or None."""
         return None
 
 
 def sinusoidal_table(max_len: int, d_model: int) -> Float[Tensor, "max_len D"]:
-    """sin and cos of position / 10000^(2i / d_model), interleaved: one frequency to each pair of features."""
+    """Return sin and cos of position / 10000^(2i / d_model), interleaved: one frequency for each pair of features."""
     position = torch.arange(max_len)[:, None]
     frequency = 10_000.0 ** (-torch.arange(0, d_model, 2) / d_model)
     angle = position * frequency
@@ -45,7 +45,7 @@ def sinusoidal_table(max_len: int, d_model: int) -> Float[Tensor, "max_len D"]:
 
 
 class TablePositions(NoPositions):
-    """Adds to each position its row of a table; raises ValueError beyond the table's end, max_len."""
+    """Adds a row of a table to each position; raises ValueError for sequences longer than the table, max_len."""
 
     table: Tensor
 
@@ -73,9 +73,9 @@ class LearnedPositions(TablePositions):
 
 
 class RotaryPositions(NoPositions):
-    """Turns pairs of features of q and k by angles that grow with the position (Su et al. 2021, arXiv:2104.09864).
+    """Rotates pairs of features of q and k by angles proportional to the position (Su et al. 2021, arXiv:2104.09864).
 
-    Feature i is paired with feature i + d_head / 2, as in Hugging Face's Llama. q.k then depends on the offset only.
+    q.k then depends on the offset only. Feature i is paired with feature i + d_head / 2, as in Hugging Face's Llama.
     """
 
     def __init__(self, d_head: int, theta: float):
@@ -83,7 +83,7 @@ class RotaryPositions(NoPositions):
         self.d_head, self.theta = d_head, theta
 
     def rotation(self, positions, dtype):
-        # An angle such as 8191 radians needs more digits than 16 bits hold.
+        # An angle such as 8191 radians needs more precision than 16 bits give.
         dtype = torch.promote_types(dtype, torch.float32)
         pair = torch.arange(0, self.d_head, 2, device=positions.device, dtype=dtype)
         frequency = self.theta ** (-pair / self.d_head)
@@ -94,13 +94,16 @@ class RotaryPositions(NoPositions):
 def rotate(
     x: Float[Tensor, "B H T d_head"], cos: Float[Tensor, "#B 1 T half"], sin: Float[Tensor, "#B 1 T half"]
 ) -> Float[Tensor, "B H T d_head"]:
-    """Turn each pair (a, b) of features by its angle: (a cos - b sin, b cos + a sin)."""
+    """Rotate each pair (a, b) of features by its angle: (a cos - b sin, b cos + a sin)."""
     a, b = x.chunk(2, dim=-1)
     return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1).type_as(x)
 
 
 def alibi_slopes(n_heads: int) -> Float[Tensor, "H"]:
-    """2^(-8/H), 2^(-16/H), ...; for H not a power of two, the power below it and every other slope of the one above."""
+    """Return the slopes 2^(-8/H), 2^(-16/H), ... of H heads.
+
+    If H is not a power of two: the slopes for the power of two below H, then every other slope for the one above.
+    """
     below = 2 ** (n_heads.bit_length() - 1)
     slopes = [2 ** (-8 * (i + 1) / below) for i in range(below)]
     between = [2 ** (-4 * (i + 1) / below) for i in range(0, 2 * below, 2)]
@@ -108,7 +111,7 @@ def alibi_slopes(n_heads: int) -> Float[Tensor, "H"]:
 
 
 class AlibiPositions(NoPositions):
-    """Lowers a score by the distance times the head's slope (Press et al. 2021, arXiv:2108.12409)."""
+    """Lowers each score by the head's slope times the distance (Press et al. 2021, arXiv:2108.12409)."""
 
     slopes: Tensor
 
@@ -122,7 +125,7 @@ class AlibiPositions(NoPositions):
 
 
 def absolute_positions(config: TransformerConfig, std: float) -> NoPositions:
-    """The config's scheme, if it acts on the embeddings; a learned table starts with this standard deviation."""
+    """Make the config's scheme if it acts on the embeddings; a learned table starts with standard deviation std."""
     if config.positions == "sinusoidal":
         return SinusoidalPositions(config.max_len, config.d_model)
     if config.positions == "learned":
@@ -131,7 +134,7 @@ def absolute_positions(config: TransformerConfig, std: float) -> NoPositions:
 
 
 def relative_positions(config: TransformerConfig) -> NoPositions:
-    """The config's scheme, if it acts inside attention."""
+    """Make the config's scheme if it acts inside attention."""
     if config.positions == "rotary":
         return RotaryPositions(config.head_width, config.rope_theta)
     if config.positions == "alibi":

@@ -1,1 +1,1 @@
-"""Looking inside a model: what its attention computes, and what becomes of it when a part is taken away."""
+"""Look inside a model: record what its attention computes, and ablate its parts."""

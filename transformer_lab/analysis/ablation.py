@@ -1,4 +1,4 @@
-"""Taking something away from a trained model, to see what it was good for: a head, one weight, or a part everywhere."""
+"""Ablation: switch off heads, single attention weights or a kind of part in a trained model, to see what they do."""
 
 import math
 from contextlib import ExitStack, contextmanager
@@ -16,17 +16,18 @@ from .access import KINDS, attention_modules, patched, uncompiled
 
 @contextmanager
 def ablate_heads(model, heads: list[tuple[int, int]], kind: str | None = None):
-    """Within the block, these (layer, head) pairs, counted from 0, contribute nothing: their output is zero.
+    """Set the output of these (layer, head) pairs, counted from 0, to zero within the block.
 
-    kind: "encoder", "decoder" or "cross", for a model that has more than one. Raises ValueError if a head is not there.
+    kind is "encoder", "decoder" or "cross", for a model that has more than one. Raises ValueError for a head that does
+    not exist.
     """
     layers = layers_of(model, kind)
-    silent: dict[int, list[int]] = {}
+    ablated: dict[int, list[int]] = {}
     for layer, head in whole_numbers("heads", heads, ("layer", "head")):
         check_head(layers, layer, head)
-        silent.setdefault(layer, []).append(head)
+        ablated.setdefault(layer, []).append(head)
 
-    def silence(attention, heads):
+    def zero_heads(attention, heads):
         def hook(w_o, inputs):
             outputs = inputs[0].unflatten(-1, (attention.n_heads, attention.d_head))
             return outputs.index_fill(2, torch.tensor(heads, device=outputs.device), 0.0).flatten(start_dim=2)
@@ -35,46 +36,47 @@ def ablate_heads(model, heads: list[tuple[int, int]], kind: str | None = None):
 
     with ExitStack() as hooks:
         hooks.enter_context(uncompiled())
-        for layer, heads_of_layer in silent.items():
+        for layer, heads_of_layer in ablated.items():
             attention = layers[layer]
-            handle = attention.w_o.register_forward_pre_hook(silence(attention, heads_of_layer))
+            handle = attention.w_o.register_forward_pre_hook(zero_heads(attention, heads_of_layer))
             hooks.callback(handle.remove)
         yield model
 
 
 @contextmanager
 def ablate_edges(model, edges: list[tuple[int, int, int, int]], kind: str | None = None):
-    """Within the block, each (layer, head, query, key), counted from 0, is closed: the query cannot read that key.
+    """Mask each (layer, head, query, key), counted from 0, within the block: the query cannot attend to that key.
 
-    Closed before the softmax, so the query's other weights grow (Geva et al. 2023, arXiv:2304.14767, section 4). For a
-    whole text read at once, not for generation with a cache. Raises ValueError for a head or cell not there.
+    The mask acts before the softmax, so the query's other weights grow (Geva et al. 2023, arXiv:2304.14767, section 4).
+    Use it for a text read in one pass, not for generation with a cache. Raises ValueError for a head, query or key
+    that does not exist.
     """
     layers = layers_of(model, kind)
-    closed: dict[int, list[tuple[int, int, int]]] = {}
+    masked: dict[int, list[tuple[int, int, int]]] = {}
     for layer, head, query, key in whole_numbers("edges", edges, ("layer", "head", "query", "key")):
         check_head(layers, layer, head)
-        closed.setdefault(layer, []).append((head, query, key))
+        masked.setdefault(layer, []).append((head, query, key))
 
-    def closing(attend, cells):
+    def with_mask(attend, cells):
         attend = with_weights(attend)
         heads, queries, keys = zip(*cells, strict=True)
 
         def attention(q, k, v, mask=None):
             T, S = q.shape[2], k.shape[2]
             if not (0 <= min(queries) <= max(queries) < T and 0 <= min(keys) <= max(keys) < S):
-                raise ValueError(f"An edge to close lies outside the {T} queries and {S} keys: {short_repr(cells)}.")
+                raise ValueError(f"An edge to mask lies outside the {T} queries and {S} keys: {short_repr(cells)}.")
             allowed = torch.ones(1, q.shape[1], T, S, dtype=torch.bool, device=q.device)
             allowed[0, heads, queries, keys] = False
             return attend(q, k, v, restrict(mask, allowed))
 
         return explicit_attention(attention)
 
-    with patched((layers[i], "attend", closing(layers[i].attend, cells)) for i, cells in closed.items()):
+    with patched((layers[i], "attend", with_mask(layers[i].attend, cells)) for i, cells in masked.items()):
         yield model
 
 
 def layers_of(model, kind: str | None) -> list:
-    """The attentions of one kind, or of the only one; ValueError where there is no such kind, or a choice."""
+    """Return the attention modules of one kind; kind=None will do if the model has only one, else ValueError."""
     modules = attention_modules(model)
     if kind is None and len(modules) == 1:
         (kind,) = modules
@@ -94,7 +96,7 @@ def whole_numbers(name: str, rows, columns: tuple[str, ...]) -> list[tuple]:
 
 
 def check_head(layers: list, layer: int, head: int) -> None:
-    """Raise ValueError for a layer or a head that the model does not have."""
+    """Raise ValueError for a layer or head that the model does not have."""
     if not (0 <= layer < len(layers) and 0 <= head < layers[layer].n_heads):
         raise ValueError(
             f"No head {head} in layer {layer}: there are {len(layers)} layers of {layers[0].n_heads} heads, from 0 on."
@@ -102,12 +104,12 @@ def check_head(layers: list, layer: int, head: int) -> None:
 
 
 def no_scale(q, k, v, mask=None):
-    """Attention without the division by sqrt(d_head): q is multiplied by what the division takes away."""
+    """Attention without the division by sqrt(d_head): multiplying q by it cancels the division."""
     return scaled_dot_product_attention(q * math.sqrt(q.shape[-1]), k, v, mask)
 
 
 def no_choice(q, k, v, mask=None):
-    """Attention that cannot choose: every score is 0, so every allowed key gets the same weight."""
+    """Uniform attention: every score is 0, so every allowed key gets the same weight."""
     return scaled_dot_product_attention(torch.zeros_like(q), k, v, mask)
 
 
@@ -117,10 +119,10 @@ def no_mask(q, k, v, mask=None):
 
 
 def first_head_only(q, k, v, mask=None):
-    """Attention in which every head but the first says nothing."""
+    """Attention in which the output of every head but the first is zero."""
     output, weights = scaled_dot_product_attention(q, k, v, mask)
-    silenced = torch.cat((output[:, :1], torch.zeros_like(output[:, 1:])), dim=1)
-    return silenced, weights
+    first_only = torch.cat((output[:, :1], torch.zeros_like(output[:, 1:])), dim=1)
+    return first_only, weights
 
 
 def _attention(attend, *kinds):
@@ -141,7 +143,7 @@ def _no_skip(residual, x, sublayer):
     return sublayer(residual.norm(x)) if residual.norm_position == "pre" else residual.norm(sublayer(x))
 
 
-# What switching a part off changes: model -> [(module, attribute, replacement)].
+# How to switch off each part: model -> [(module, attribute, replacement)].
 PARTS = {
     "scale": _attention(no_scale, *KINDS),
     "choice": _attention(no_choice, *KINDS),
@@ -156,7 +158,7 @@ PARTS = {
 
 @contextmanager
 def switch_off(model, part: str):
-    """Within the block, the trained model runs without one of its parts (a name in PARTS); raises ValueError."""
+    """Run the model without one of its parts (a key of PARTS) within the block; ValueError for an unknown part."""
     if part not in PARTS:
         raise ValueError(f"No part called {short_repr(part)}: give one of {', '.join(PARTS)}.")
     with patched(PARTS[part](model)):

@@ -1,6 +1,6 @@
-"""Where the parts of a model are, and how one is replaced for a while.
+"""Find the parts of a model, and replace them temporarily.
 
-Nothing here costs anything while it is not used: a model is changed inside a `with` block only.
+A model is changed inside a `with` block only, so unused instrumentation costs nothing.
 """
 
 import sys
@@ -16,7 +16,7 @@ KINDS = ("encoder", "decoder", "cross")
 
 
 def our_model(model, *kinds: type):
-    """The GPT, BERT or Transformer that this is, unwrapped; ValueError if it is none, or none of these kinds."""
+    """Return the unwrapped GPT, BERT or Transformer; ValueError for any other model, or one of none of these kinds."""
     inside, kinds = unwrapped(model), kinds or (GPT, BERT, Transformer)
     if isinstance(inside, kinds):
         return inside
@@ -27,14 +27,14 @@ def our_model(model, *kinds: type):
 
 
 def stacks(model) -> dict:
-    """The model's stacks of blocks by name: "encoder", "decoder" or both; ValueError for a model without."""
+    """Return the model's stacks of blocks by name, "encoder", "decoder" or both; ValueError if it has none."""
     inside = unwrapped(model)
     found = {kind: unwrapped(getattr(inside, kind, None)) for kind in ("encoder", "decoder")}
     return {kind: stack for kind, stack in found.items() if hasattr(stack, "blocks")} or stacks(our_model(model))
 
 
 def attention_modules(model) -> dict[str, list[MultiHeadAttention]]:
-    """The model's attentions by kind ("encoder", "decoder", "cross"), one for each layer."""
+    """Return the model's attention modules by kind ("encoder", "decoder", "cross"), one for each layer."""
     blocks = {kind: [unwrapped(block) for block in stack.blocks] for kind, stack in stacks(model).items()}
     modules = {kind: [unwrapped(block.attention) for block in layers] for kind, layers in blocks.items()}
     if "encoder" in blocks and "decoder" in blocks:
@@ -43,20 +43,20 @@ def attention_modules(model) -> dict[str, list[MultiHeadAttention]]:
 
 
 def uncompiled():
-    """Within the block, compiled models run as they are written: compiled code would miss what is changed."""
-    loaded = "torch._dynamo" in sys.modules  # else nothing is compiled, and asking would load it, which takes seconds
+    """Run compiled models eagerly within the block: compiled code would not see replaced parts."""
+    loaded = "torch._dynamo" in sys.modules  # else nothing is compiled, and set_stance would take seconds to load it
     return torch.compiler.set_stance("force_eager") if loaded else nullcontext()
 
 
 @contextmanager
 def patched(changes):
-    """Within the block, each (module, attribute, replacement) holds; afterwards all is as it was."""
+    """Apply each (module, attribute, replacement) within the block, and restore the originals afterwards."""
     with ExitStack() as stack:
         stack.enter_context(uncompiled())
         for module, attribute, replacement in changes:
             if attribute in vars(module):
                 stack.callback(setattr, module, attribute, vars(module)[attribute])
-            else:  # what its class has, such as a method
+            else:  # an attribute of its class, such as a method
                 stack.callback(delattr, module, attribute)
             setattr(module, attribute, replacement)
         yield
@@ -64,7 +64,10 @@ def patched(changes):
 
 @contextmanager
 def replace_attention(model, attend, kinds=KINDS):
-    """Within the block, attentions of these kinds compute attend(q, k, v, mask) -> (output, weights or None)."""
+    """Make attention of these kinds compute attend(q, k, v, mask) -> (output, weights or None) within the block.
+
+    Raises ValueError for an unknown kind.
+    """
     modules, kinds = attention_modules(model), (kinds,) if isinstance(kinds, str) else tuple(kinds)
     if unknown := set(kinds) - set(KINDS):
         raise ValueError(f"kinds must be among {', '.join(KINDS)}; got {short_repr(unknown.pop())}.")

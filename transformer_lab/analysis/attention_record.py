@@ -1,14 +1,14 @@
-"""What is known of one kind of attention after a model has read a text."""
+"""The record of one kind of attention after a model has read a text."""
 
 from typing import NamedTuple
 
 
 class AttentionRecord(NamedTuple):
-    """One kind of attention: weights (L, H, T, S), the tokens of its queries and keys, and what else is known of it.
+    """One kind of attention: the weights (L, H, T, S), the tokens of its queries and keys, and optional details.
 
-    scores (L, H, T, S) are what the softmax was given, NaN in a layer whose attention does not tell; norms (L, H, S)
-    say how long each key's value is; with n_kv_heads below H, groups of heads share a key and a value. queries and keys
-    (L, H, T or S, d_head) are those whose products the scores are, None where that is not so in every layer.
+    scores (L, H, T, S) are the inputs of the softmax, NaN in layers where they are unknown. norms (L, H, S) are the
+    lengths of the values. With n_kv_heads < H, groups of heads share a key and a value. queries and keys
+    (L, H, T or S, d_head) are the vectors whose products are the scores, None unless that holds in every layer.
     """
 
     weights: object

@@ -1,4 +1,4 @@
-"""What the heads of a model do, in numbers: do they look at the token before, at the first one, or repeat a text?"""
+"""Scores for known types of heads: previous-token heads, first-token heads and induction heads."""
 
 import torch
 from jaxtyping import Float, Int
@@ -9,7 +9,7 @@ from ..sentences import short_repr
 
 
 def repeated_tokens(vocab_size: int, period: int, n_rows: int = 8, seed: int = 0) -> Int[Tensor, "B T"]:
-    """Rows of `period` random tokens said twice: a text that only looking back can predict."""
+    """Rows of `period` random tokens, repeated once: only a model that looks back can predict the second half."""
     for name, value, least in (("vocab_size", vocab_size, 1), ("period", period, 1), ("n_rows", n_rows, 0)):
         check_at_least(name, value, least)
     once = torch.randint(vocab_size, (n_rows, period), generator=generator_from(seed), device="cpu")
@@ -19,11 +19,11 @@ def repeated_tokens(vocab_size: int, period: int, n_rows: int = 8, seed: int = 0
 def head_scores(
     attention: list[Float[Tensor, "B H T T"]], period: int | None = None
 ) -> dict[str, Float[Tensor, "L H"]]:
-    """How much of its weight each head gives to a certain key, on average over queries and batch: 0 to 1.
+    """The weight, 0 to 1, that each head gives to a certain key, averaged over queries and batch.
 
-    "previous token": the key just before the query. "first token": the first key, where heads with nothing to do look.
-    "induction", for `repeated_tokens` of that period: the key that followed this query's token the time before
-    (Olsson et al. 2022, arXiv:2209.11895). Raises ValueError for what is no list of such weights, T at least 2.
+    "previous token": the key just before the query. "first token": the first key, where idle heads look.
+    "induction", for `repeated_tokens` of that period: the key after the previous occurrence of the query's token
+    (Olsson et al. 2022, arXiv:2209.11895). Raises ValueError unless attention is a list of such weights with T >= 2.
     """
     shapes = [tuple(getattr(layer, "shape", ())) for layer in attention]
     if not shapes or any(len(shape) != 4 or 0 in shape or shape[2] != shape[3] or shape[2] < 2 for shape in shapes):

@@ -1,4 +1,4 @@
-"""A model's attention while it reads a text: the one path from a text to weights, scores, queries, keys and norms."""
+"""A model's attention while it reads a text: weights, scores, queries, keys and value norms."""
 
 import numpy as np
 import torch
@@ -15,14 +15,14 @@ from .transformers_models import hf_attention
 
 
 def read_attention(model: nn.Module, tokenizer, text: str, target: str | None = None) -> dict[str, AttentionRecord]:
-    """Each kind of attention by name, of a model of ours or of transformers.
+    """Return each kind of attention by name, for a model of transformer_lab or of Hugging Face's transformers.
 
-    An encoder-decoder has "cross", "encoder" and "decoder": it translates the text, or reads the target that is given.
-    Decoder rows are named by the token they write. Any other model has one kind, of the text to itself.
-    Raises ValueError for an empty text, a target where none is read, and a model that gives no attention.
+    An encoder-decoder has "cross", "encoder" and "decoder": it translates the text, or reads the given target.
+    Decoder rows are labelled with the token they predict. Any other model has one kind, the text's self-attention.
+    Raises ValueError for an empty text, a target for a model without a decoder, or a model without attention weights.
     """
-    model, text = unwrapped(model), as_text(text)
-    target = None if target is None else as_text(target, "target")
+    model, text = unwrapped(model), checked_text(text)
+    target = None if target is None else checked_text(target, "target")
     if not isinstance(model, Model) and not hasattr(model, "set_attn_implementation"):
         raise ValueError(
             f"model must be a GPT, BERT or Transformer of transformer_lab, or a model of transformers; "
@@ -37,37 +37,38 @@ def read_attention(model: nn.Module, tokenizer, text: str, target: str | None = 
 
 
 def text_attention(model, tokenizer, ids: list[int]):
-    """What each token of a text attends to in a GPT or a BERT: (attention (L, H, T, T), tokens, tokens); ValueError."""
+    """Return (attention (L, H, T, T), tokens, tokens) of a GPT or BERT that reads a text; ValueError if it is empty."""
     model = our_model(model, GPT, BERT)
     if not len(ids):
         raise ValueError("There is nothing to attend to: the text is empty.")
     records, _ = read(model, tokenizer, torch.tensor([ids], device=next(model.parameters()).device))
-    return picture(*records.values())
+    return weights_and_tokens(*records.values())
 
 
 def translation_attention(model, tokenizer, text: str, kind: str = "cross", max_new_tokens=None, target=None):
-    """What the model attends to while it translates text: (attention (L, H, T, S), query tokens, key tokens).
+    """Return (attention (L, H, T, S), query tokens, key tokens) of one kind while the model translates text.
 
-    With a target it reads that, whatever it would have written itself. Decoder rows are named by the token they write
-    (the row that reads [BOS] writes the first token). Raises ValueError for another kind, and for an empty text.
+    If a target is given, the model reads it instead of its own translation. Decoder rows are labelled with the token
+    they predict (the row that reads [BOS] predicts the first token). Raises ValueError for an unknown kind or an empty
+    text.
     """
     model = our_model(model, Transformer)
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {short_repr(kind)}.")
     records, _ = read(model, tokenizer, *ids_of(model, tokenizer, text, target, max_new_tokens))
-    return picture(records[kind])
+    return weights_and_tokens(records[kind])
 
 
-def picture(record: AttentionRecord) -> tuple[torch.Tensor, list[str] | None, list[str] | None]:
+def weights_and_tokens(record: AttentionRecord) -> tuple[torch.Tensor, list[str] | None, list[str] | None]:
     return torch.tensor(record.weights), record.query_tokens, record.key_tokens
 
 
 def source_ids(model: Model, tokenizer, text: str) -> torch.Tensor:
-    """The text's ids (1, S), for one of our models; ValueError where there are none, or too many to show."""
+    """Encode the text for one of our models, as ids (1, S); ValueError if there are none, or too many to show."""
     if not hasattr(tokenizer, "tokens"):
-        ours, came = type(model).__name__, type(tokenizer).__name__
-        raise ValueError(f"A {ours} of transformer_lab needs a tokenizer of transformer_lab; got a {came}.")
-    ids = tokenizer.encode(as_text(text))
+        expected, given = type(model).__name__, type(tokenizer).__name__
+        raise ValueError(f"A {expected} of transformer_lab needs a tokenizer of transformer_lab; got a {given}.")
+    ids = tokenizer.encode(checked_text(text))
     if not ids:
         raise ValueError("There is nothing to attend to: the text is empty.")
     check_size(model.config.n_layers, model.config.n_heads, len(ids), len(ids))
@@ -81,7 +82,10 @@ def ids_of(
     target: str | None = None,
     max_new_tokens: int | None = None,
 ):
-    """The text's ids (1, S), and those that a Transformer writes of its own or is given (1, T + 1), [BOS] in front."""
+    """Return the text's ids (1, S) and, for a Transformer, the target's (1, T + 1), which start with [BOS].
+
+    The target is the given one, or else the model's own translation. Any other model has None.
+    """
     source = source_ids(model, tokenizer, text)
     if not isinstance(model, Transformer):
         return source, None
@@ -96,9 +100,9 @@ def ids_of(
 
 @torch.no_grad()
 def read(model: Model, tokenizer, ids, written=None) -> tuple[dict[str, AttentionRecord], torch.Tensor]:
-    """Each kind of attention as one of our models reads these ids, and its output (logits, or an encoder's vectors).
+    """Run one of our models on these ids; return each kind of attention, and the logits or an encoder's vectors.
 
-    Of a Transformer without anything written, the encoder's alone.
+    A Transformer without a target (`written`) runs its encoder only.
     """
     encodes = isinstance(model, Transformer) and written is None
     inputs = (ids,) if written is None else (ids, written[:, :-1])
@@ -115,7 +119,7 @@ def read(model: Model, tokenizer, ids, written=None) -> tuple[dict[str, Attentio
 
 
 class AllLayers:
-    """One kind of attention in all its layers, put together as they come, so that no layer is in memory twice."""
+    """Collects one kind of attention, layer by layer, so that no layer is in memory twice."""
 
     def __init__(self, n_layers: int):
         self.n_layers = n_layers
@@ -130,10 +134,10 @@ class AllLayers:
         self.layers.append([as_array(one) for one in (work.written, work.queries, work.keys)])
 
     def record(self, query_tokens, key_tokens) -> AttentionRecord:
-        """Scores are NaN in a layer where they are not known; of the rest, None is what is not known in every layer."""
+        """Return the record. Scores are NaN in layers where they are unknown; other details are None in that case."""
         if len(self.layers) < self.n_layers:
             raise ValueError("The model ran without this attention: there is nothing to show.")
-        self.weights.flags.writeable = False  # so that nobody needs a copy of it
+        self.weights.flags.writeable = False  # so that it can be shared without a copy
         norms, *queries_and_keys = (stacked(layers) for layers in zip(*self.layers, strict=True))
         return AttentionRecord(
             self.weights, query_tokens, key_tokens, self.scores, norms, self.n_kv_heads, *queries_and_keys
@@ -148,8 +152,8 @@ def stacked(layers) -> np.ndarray | None:
     return None if any(layer is None for layer in layers) else np.stack(layers)
 
 
-def as_text(text, name: str = "text") -> str:
-    """The text; ValueError, naming the argument, where it is something else than a string."""
+def checked_text(text, name: str = "text") -> str:
+    """Return the text; ValueError, which names the argument, unless it is a string."""
     if not isinstance(text, str):
         advice = " One text at a time." if isinstance(text, (list, tuple)) else ""
         raise ValueError(f"{name} must be a string; got {short_repr(text)}.{advice}")

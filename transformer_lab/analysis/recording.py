@@ -1,6 +1,6 @@
-"""Recording what a model computes while it reads: its attention's weights, its residual stream, and each head's work.
+"""Record what a model computes: its attention weights, its residual stream, and the details of each head.
 
-Models run a fused attention, which holds no weights; they are made inside these `with` blocks only.
+Models run fused attention, which does not keep weights; only inside these `with` blocks are they computed explicitly.
 """
 
 from contextlib import ExitStack, contextmanager
@@ -20,9 +20,9 @@ from .sizes import check_size
 
 @contextmanager
 def record_attention(model):
-    """Within the block, maps["encoder" | "decoder" | "cross"][layer] is (B, H, T, S) of the last forward pass.
+    """Yield maps; maps["encoder" | "decoder" | "cross"][layer] is (B, H, T, S), from the block's last forward pass.
 
-    A model has the kinds that it has: GPT "decoder", BERT "encoder", Transformer all three.
+    A GPT has "decoder", a BERT "encoder", a Transformer all three.
     """
     modules = attention_modules(model)
     maps = {kind: [None] * len(layers) for kind, layers in modules.items()}
@@ -47,9 +47,9 @@ def record_attention(model):
 
 @contextmanager
 def record_residual_stream(model):
-    """Within the block, stream["encoder" | "decoder"] is a list of n_layers + 1 tensors (B, T, D), last forward pass.
+    """Yield stream; stream["encoder" | "decoder"] holds n_layers + 1 tensors (B, T, D) of the last forward pass.
 
-    The first is what enters the first block, the others what leaves each block (before the stack's final norm).
+    The first is the input of the first block, the others are the outputs of each block (before the final norm).
     """
     stream = {kind: [None] * (len(stack.blocks) + 1) for kind, stack in stacks(model).items()}
 
@@ -70,13 +70,13 @@ def record_residual_stream(model):
 
 
 class LayerRecord(NamedTuple):
-    """One attention layer at one text of the batch, with a key and a value for every head even where heads share one.
+    """One attention layer for one text of the batch. Every head has a key and a value, even if heads share them.
 
-    scores are what the softmax that made the weights was given, -inf where masked; None if no softmax made them.
-    queries and keys are as these scores use them: turned by their positions if the model is rotary; None if the scores
-    are not their products, as with a part switched off. written is the norm of what each key's value adds to the
-    residual stream if it gets all the weight, |v W_O| (Kobayashi et al. 2020, arXiv:2004.10102), so 0 for a head that
-    is switched off; None if what is passed on is not weights times values.
+    scores are the inputs of the softmax, -inf where masked; None if no softmax produced the weights. queries and keys
+    are those that enter the scores, after rotation if positions are rotary; None if the scores are not their products,
+    as when a part is switched off. written is |v W_O|, the norm of what each key's value adds to the residual stream at
+    weight 1 (Kobayashi et al. 2020, arXiv:2004.10102): 0 for a head that is switched off, None if the layer's output
+    is not weights times values times W_O.
     """
 
     queries: Float[Tensor, "H T d_head"] | None
@@ -89,10 +89,10 @@ class LayerRecord(NamedTuple):
 
 @contextmanager
 def record_heads(model, keep=None):
-    """Within the block, heads["encoder" | "decoder" | "cross"][layer] is what the last forward pass computed.
+    """Yield heads; heads["encoder" | "decoder" | "cross"][layer] is the last forward pass's LayerRecord.
 
-    Of the batch's first text. With keep, each layer goes to keep(kind, layer, LayerRecord) instead, as it comes. Raises
-    ValueError, in that pass, if an attention of the model gives no weights, or more than can be shown.
+    Only the batch's first text is recorded. If keep is given, keep(kind, layer, LayerRecord) is called instead, as each
+    layer finishes. The forward pass raises ValueError if an attention module returns no weights, or too many to show.
     """
     modules = attention_modules(model)
     heads = {kind: [None] * len(layers) for kind, layers in modules.items()}
@@ -112,7 +112,7 @@ def record_heads(model, keep=None):
 
 
 class Recorder:
-    """Looks at an attention twice: at its `attend`, and at what goes into its matrix W_O, which a hook may change."""
+    """Records an attention module in two places: in `attend`, and at the input of W_O, which hooks may change."""
 
     def __init__(self, module, n_layers: int, keep):
         self.module, self.n_layers, self.keep = module, n_layers, keep
@@ -139,7 +139,7 @@ class Recorder:
         del self.seen, self.values
 
     def written(self, mixed: Float[Tensor, "T H_d_head"], w_o, output: Float[Tensor, "T D"]):
-        """|v W_O| for each head and key, or None where output is not the values, weighted, times one matrix."""
+        """Return |v W_O| for each head and key, or None if the output is not weights times values times W_O."""
         weight, values = getattr(w_o, "weight", None), self.values
         if weight is None or not same(output, F.linear(mixed, weight, w_o.bias)):
             return None
@@ -148,6 +148,6 @@ class Recorder:
         by_weights = (self.seen.weights.type_as(values) @ values).masked_fill(silent[:, None, None], 0.0)
         if not same(heads, by_weights):
             return None
-        # W_O's columns belong to the heads in turn: head h reads d_head of them.
+        # W_O has d_head columns for each head, in order.
         columns = weight.detach().unflatten(1, (len(values), -1)).transpose(0, 1)  # (H, D, d_head)
         return (values @ columns.mT).norm(dim=-1).masked_fill(silent[:, None], 0.0)

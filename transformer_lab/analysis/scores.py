@@ -1,4 +1,4 @@
-"""The scores behind attention weights, where there are any: what the softmax was given."""
+"""The scores behind attention weights: the inputs of the softmax, if there was one."""
 
 import math
 
@@ -11,7 +11,7 @@ from ..attention import split_mask
 
 
 class Softmaxes(TorchFunctionMode):
-    """Within the block, on this thread, keeps what each softmax was given: only there are scores to be seen."""
+    """Within the block, keeps the input of every softmax on this thread; the scores are nowhere else."""
 
     def __init__(self):
         super().__init__()
@@ -24,14 +24,14 @@ class Softmaxes(TorchFunctionMode):
         return function(*args, **kwargs)
 
     def scores_of(self, weights: Float[Tensor, "H T S"]) -> Float[Tensor, "H T S"] | None:
-        """The scores, of the batch's first text, whose softmax these weights are; None if there are none."""
-        fitting = (scores[0].detach() for scores in reversed(self.given) if scores.shape[1:] == weights.shape)
+        """Return the scores of the batch's first text whose softmax is these weights, or None."""
+        candidates = (scores[0].detach() for scores in reversed(self.given) if scores.shape[1:] == weights.shape)
         # Over an empty set of keys softmax is 0/0, and the weights are 0.
-        return next((one for one in fitting if same(one.softmax(dim=-1).nan_to_num(0.0), weights)), None)
+        return next((one for one in candidates if same(one.softmax(dim=-1).nan_to_num(0.0), weights)), None)
 
 
 def are_products(scores, weights, q, k, mask) -> bool:
-    """Are the scores, wherever there is a weight, q k^T / sqrt(d_head), and the bias that the model adds?"""
+    """Return whether the scores are q k^T / sqrt(d_head) plus the mask's bias, wherever weights are not 0."""
     if scores is None:
         return False
     wanted, seen = q @ k.mT / math.sqrt(q.shape[-1]), weights > 0
@@ -41,7 +41,7 @@ def are_products(scores, weights, q, k, mask) -> bool:
     return same(scores.where(seen, 0.0), wanted.where(seen, 0.0))
 
 
-def same(found: Tensor, wanted: Tensor) -> bool:
-    """Are the two equal, but for rounding?"""
-    tolerance = max(1e-4, 4 * torch.finfo(found.dtype).eps)
-    return bool((found.float() - wanted.float()).abs().max() <= tolerance * wanted.abs().max())
+def same(actual: Tensor, expected: Tensor) -> bool:
+    """Return whether the two are equal up to rounding."""
+    tolerance = max(1e-4, 4 * torch.finfo(actual.dtype).eps)
+    return bool((actual.float() - expected.float()).abs().max() <= tolerance * expected.abs().max())

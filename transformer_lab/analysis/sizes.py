@@ -1,13 +1,13 @@
-"""How much attention can be kept and drawn: asked before any is computed."""
+"""Limits on how much attention can be kept and drawn, checked before it is computed."""
 
 import math
 
-MOST_WEIGHTS = 16_000_000  # of one layer. 32 MB to send: more would stall a browser
-MOST_RECORDED = 300_000_000  # of all layers, when a model is watched: with their scores, 2.4 GB of memory
+MOST_WEIGHTS = 16_000_000  # in one layer: 32 MB to send; more would stall a browser
+MOST_RECORDED = 300_000_000  # in all layers of a recorded model: 2.4 GB of memory with their scores
 
 
 def check_layer(shape, advice: str = "leave out heads or tokens") -> None:
-    """ValueError if a layer of this shape (H, T, S) has more weights than can be drawn."""
+    """Raise ValueError if a layer of this shape (H, T, S) has more weights than can be drawn."""
     if (n_weights := math.prod(shape)) > MOST_WEIGHTS:
         raise ValueError(
             f"A layer of attention must hold at most {MOST_WEIGHTS:,} weights to be drawn; got {n_weights:,}: {advice}."
@@ -15,7 +15,7 @@ def check_layer(shape, advice: str = "leave out heads or tokens") -> None:
 
 
 def check_size(n_layers: int, n_heads: int, n_queries: int, n_keys: int) -> None:
-    """ValueError if a model's attention to a text is more than can be drawn or kept; asked before any is computed."""
+    """Raise ValueError if a model's attention to a text would be too large to draw or keep."""
     check_layer((n_heads, n_queries, n_keys), "give a shorter text")
     if (n_weights := n_layers * n_heads * n_queries * n_keys) > MOST_RECORDED:
         raise ValueError(

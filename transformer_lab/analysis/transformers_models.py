@@ -1,4 +1,4 @@
-"""The attention of a model of Hugging Face's transformers while it reads a text."""
+"""The attention of a Hugging Face transformers model while it reads a text."""
 
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +13,7 @@ from .sizes import check_size
 
 @torch.no_grad()
 def hf_attention(model: Any, tokenizer, text: str, target: str | None) -> dict[str, AttentionRecord]:
-    """The same of a model of transformers and its tokenizer."""
+    """Return each kind of attention by name, for a transformers model and its tokenizer, as `read_attention` does."""
     if not callable(tokenizer):
         raise ValueError(f"A {type(model).__name__} needs its own tokenizer; got a {type(tokenizer).__name__}.")
     inputs = tokenizer(text, return_tensors="pt").to(model.device)
@@ -40,20 +40,20 @@ def hf_attention(model: Any, tokenizer, text: str, target: str | None) -> dict[s
 
 
 def target_ids(model: Any, tokenizer, target: str) -> torch.Tensor:
-    """The start token, and the target's ids behind it."""
+    """Encode the target, with the decoder's start token in front."""
     ids = tokenizer(text_target=target, return_tensors="pt")["input_ids"]
     start = torch.full((1, 1), model.config.decoder_start_token_id)
     return torch.cat((start, ids), dim=1).to(model.device)
 
 
 def pieces(tokenizer, ids) -> list[str]:
-    """Each token as the text it stands for: with its space, without a tokenizer's private signs for one."""
+    """Decode each id on its own, so that a space is a space and not the tokenizer's marker for one."""
     return [tokenizer.decode([int(i)]) for i in ids]
 
 
 @contextmanager
 def evaluating_eagerly(model: Any):
-    """Within the block: eval mode, and attention computed step by step, for a fused kernel returns no weights."""
+    """Put the model in eval mode with eager attention within the block: fused kernels return no weights."""
     implementation = model.config._attn_implementation
     model.set_attn_implementation("eager")
     try:

@@ -1,4 +1,4 @@
-"""grade() checks an exercise, predict() keeps a guess, my_progress() shows both; only calls load torch."""
+"""grade() checks an exercise, predict() stores a guess, my_progress() shows both. Importing this loads no torch."""
 
 from .originals import learn
 from .predictions import predict

@@ -1,4 +1,4 @@
-"""The learner's function as the checks call it, and what to say when it raises."""
+"""The learner's function as the checks call it, and the message to show when it raises."""
 
 import inspect
 import linecache
@@ -30,7 +30,7 @@ WAITING = (
     "Look for sleep(), input(), or something that never comes. A right answer waits for nothing. "
     "It is not called again."
 )
-# Part of an error's text -> what it mostly comes from.
+# Part of an error's text -> its usual cause.
 HINTS = {
     "must match the size of tensor": NUMBER_BY_NUMBER,
     "shapes cannot be multiplied": PRODUCT,
@@ -58,7 +58,7 @@ HINTS = {
     "maximum recursion depth": "A recursion needs a case that calls no further, and every call must come nearer to it.",
     "same dtype": "A tensor or layer made inside takes the default dtype: give it the input's, dtype=x.dtype.",
 }
-# Part of the learner's line -> what such a line mostly gets wrong; where one is found, it is said in place of HINTS.
+# Part of the learner's line -> the usual mistake in such a line; a match replaces HINTS.
 LINES = {
     r"one_hot\(\w+\)": "F.one_hot(targets) alone has a column for each class up to the largest that occurs: say how "
     "many there are, F.one_hot(targets, V).",
@@ -68,7 +68,7 @@ LINES = {
 
 
 class Answer:
-    """The learner's function, as the checks call it. One that was stopped once is not called again."""
+    """The learner's function, as the checks call it. After it has been stopped once, it is not called again."""
 
     def __init__(self, function, signature: str):
         self.function, self.signature, self.name = function, signature, signature.split("(")[0]
@@ -105,14 +105,14 @@ class Answer:
         return f"The check called it with {shown(*(self.arguments or ((), {})))}."
 
     def call(self, args: tuple, kwargs: dict):
-        return self.function(*args, **kwargs)  # whatever passes through this line is the answer's doing
+        return self.function(*args, **kwargs)  # an error whose traceback contains this line is the answer's own
 
 
 PLAIN: list[tuple[type, Callable]] = [(str, str.__str__), (bool, bool), (int, int.__int__), (float, float.__float__)]
 
 
 def plain(value):
-    """The value without what a class of the learner's own adds: nothing may say of itself that it is right."""
+    """Convert instances of the learner's own subclasses to the base type: an overridden __eq__ must not pass checks."""
     if isinstance(value, (tuple, list)) and type(value) in (tuple, list):
         return type(value)(map(plain, value))
     if type(value) is dict:
@@ -125,7 +125,7 @@ def plain(value):
 
 
 def plain_tensor(value, torch):
-    """A tensor of torch's own class, with the same numbers and the same history."""
+    """Return the value as a plain torch.Tensor with the same numbers and autograd history."""
     if type(value) in (torch.Tensor, torch.nn.Parameter) and not vars(value):
         return value
     with torch._C.DisableTorchFunctionSubclass():
@@ -133,7 +133,7 @@ def plain_tensor(value, torch):
 
 
 def shown(args: tuple, kwargs: dict) -> str:
-    """The arguments of a call in words: a tensor by its shape, what is short by its value, the rest by its type."""
+    """Describe the arguments of a call: a tensor by its shape, a short value by its repr, anything else by its type."""
 
     def words(value):
         if hasattr(value, "shape"):
@@ -145,7 +145,7 @@ def shown(args: tuple, kwargs: dict) -> str:
 
 
 def describe(error: BaseException, hints: bool = True) -> str:
-    """What the answer raised, the learner's own line, how it was called, and what such an error mostly comes from."""
+    """Describe an error: what was raised, the learner's line, how the answer was called, and the usual cause."""
     if isinstance(error, TimeIsUp):
         return describe_stop(error)
     text = "\n".join(words_of(error).strip().splitlines()[:3])
@@ -160,14 +160,14 @@ def describe(error: BaseException, hints: bool = True) -> str:
 
 
 def describe_stop(error: TimeIsUp) -> str:
-    """Why an answer was stopped, where, how it was called, and what that mostly comes from."""
+    """Describe why and where an answer was stopped, how it was called, and the usual cause."""
     what = f"Your code was stopped: it {error} and had not come to its end."
     lines = [what, learners_line(error), *getattr(error, "__notes__", [])[:1], WAITING if error.waited else ENDLESS]
     return "\n".join(line for line in lines if line)
 
 
 def words_of(error: BaseException) -> str:
-    """str(error), which an exception of the learner's own may refuse."""
+    """Return str(error), or nothing if the learner's own exception class fails at that."""
     try:
         return str(error)
     except Exception:
@@ -175,7 +175,7 @@ def words_of(error: BaseException) -> str:
 
 
 def learners_line(error: BaseException) -> str:
-    """The deepest line of the traceback that the learner wrote, or nothing."""
+    """Return the innermost line of the traceback that is the learner's own, or an empty string."""
     found = ""
     for frame, number in traceback.walk_tb(error.__traceback__):
         if is_learners(frame.f_code.co_filename):
@@ -192,7 +192,7 @@ def line_of(frame, number: int) -> str:
 
 
 def is_learners(file: str) -> bool:
-    """True for a notebook's cell and for a .py file that is neither ours, nor Python's, nor installed."""
+    """Return whether a file is the learner's: a notebook cell, or a .py file that is not installed code."""
     if file.startswith("<ipython"):  # a cell in other shells; ipykernel runs it as a .py file in a temporary folder
         return True
     path = Path(file)

@@ -1,4 +1,4 @@
-"""A Score as text and as HTML: a line for each check, and below a failed one what to do about it."""
+"""A Score as text and as HTML: a line for each check, with advice below a failed one."""
 
 import html
 import re
@@ -28,17 +28,17 @@ def heading(score) -> str:
 
 def lines(score) -> list[tuple]:
     """(result, message) for each check; a message already shown is not shown twice."""
-    told, found = set(), []
+    seen, shown = set(), []
     for result in score.feedback:
         about = f"\nmisconception {result.misconception}: {result.about}" if result.misconception else ""
-        said = gist(result.message)
-        found.append((result, "(as above)" if said in told else result.message + about))
-        told |= {said} - {""}
-    return found
+        key = gist(result.message)
+        shown.append((result, "(as above)" if key in seen else result.message + about))
+        seen |= {key} - {""}
+    return shown
 
 
 def gist(message: str) -> str:
-    """What makes messages the same: their first lines but for numbers; of errors, the type and the learner's line."""
+    """Return a key that equal messages share: the first line without numbers, or an error's type and line."""
     first, _, rest = message.partition("\n")
     if first.startswith("Your code raised"):
         return first.partition(":")[0] + rest.partition("\n")[0]
@@ -64,5 +64,5 @@ def html_card(score) -> str:
 
 
 def marked(message: str) -> str:
-    """Escaped, with `code` between backticks set as code."""
+    """Return the message as HTML: escaped, with text between backticks as <code>."""
     return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(message))

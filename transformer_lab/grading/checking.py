@@ -1,4 +1,4 @@
-"""What a question's checks are written with: @check marks one, Wrong fails it, NotDone says that nothing is there yet.
+"""The tools for writing checks: @check marks a check, Wrong fails it, NotDone means there is no answer yet.
 
 A question is a class in checks/LESSON/QUESTION.py. Its `answers` lists what grade() wants: the signature of a function,
 or a tuple of options to choose from. Its checks are functions marked @check, run from top to bottom.
@@ -6,7 +6,7 @@ or a tuple of options to choose from. Its checks are functions marked @check, ru
 
 
 class Wrong(AssertionError):
-    """Raised by a check: what the answer did, why that is wrong, where to look; and the misconception it shows."""
+    """Raised by a check that fails: what the answer did, why that is wrong, where to look, and the misconception."""
 
     def __init__(self, message: str, misconception: str | None = None):
         super().__init__(message)

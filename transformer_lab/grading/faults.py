@@ -1,4 +1,4 @@
-"""Whose fault an exception is: the answer's, or ours and the machine's; and what to say of ours."""
+"""Tell whether an exception is the answer's fault or the grader's (or the machine's), and report the latter."""
 
 import errno
 import inspect
@@ -19,24 +19,24 @@ HINTS = {
 
 
 def is_ours(error: BaseException) -> bool:
-    """True where no code of the answer's was running, or where the machine refused what any code needs."""
+    """Return whether the answer was not running, or failed only because of the machine, such as a full disk."""
     call = inspect.unwrap(Answer.call).__code__
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     frames = [frame for frame in frames if not frame.f_code.co_filename.startswith("<frozen importlib")]
     if not any(frame.f_code is call or built_by_the_answer(frame.f_code.co_filename) for frame in frames):
         return True
-    if isinstance(error, ImportError):  # its own import is the answer's affair, one inside a library is not
+    if isinstance(error, ImportError):  # the answer's own import is its fault, one inside a library is not
         return not is_learners(frames[-1].f_code.co_filename)
     return isinstance(error, OSError) and (error.errno in FULL or NO_FOLDER in words_of(error))
 
 
 def built_by_the_answer(file: str) -> bool:
-    """Is this the learner's code, or torch's that runs backward through what the learner's code built?"""
+    """Return whether this is the learner's code, or autograd running backward through the graph it built."""
     return is_learners(file) or Path(file).parts[-3:-1] == ("torch", "autograd")
 
 
 def confession(error: BaseException) -> str:
-    """What failed, that it was not the answer, what may help, and what to send to whoever can mend it."""
+    """Report an internal error: what failed, that the answer is not to blame, what may help, and what to report."""
     what = f"{type(error).__name__}: {words_of(error)}".rstrip(": ").splitlines()[0]
     hints = [hint for part, hint in HINTS.items() if part in what]
     frame, line = [*traceback.walk_tb(error.__traceback__)][-1]

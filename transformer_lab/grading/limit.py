@@ -1,20 +1,20 @@
-"""A limit to the time that somebody else's code may take: it is stopped where it stands.
+"""A time limit for other people's code: it is interrupted wherever it is.
 
     limited(10, answer, x)  # answer(x), or TimeIsUp after ten seconds
 
-How it works: the code runs in the thread that called, nothing around it. A second thread sleeps until the limit, then
-has TimeIsUp raised in the first: in the main thread by way of Ctrl-C's signal, which also ends a sleep or a wait for a
-lock; in any other by PyThreadState_SetAsyncExc. Code that catches it and goes on gets it again every 50 ms, and once
-more from a trace function, each time a line later, until it meets a line outside of every `try`. A recursion at its own
-limit is given room for that. All of it works on Linux, macOS and Windows. A Ctrl-C of the learner's goes where it went
-before; no thread, timer, handler or limit stays behind.
+The code runs in the calling thread. A second thread sleeps until the limit and then raises TimeIsUp in the first: in
+the main thread through the signal of Ctrl-C, which also interrupts a sleep or a wait for a lock; in any other thread
+through PyThreadState_SetAsyncExc. Code that catches TimeIsUp and goes on gets it again every 50 ms, and also from a
+trace function, each time one line later, until it is raised on a line outside every `try`. A recursion that has reached
+its limit is given room for that. All of this works on Linux, macOS and Windows. The learner's own Ctrl-C works as
+before, and no thread, timer, handler or limit stays behind.
 
-What counts is the processor's time of that thread (of the process, where a system does not tell threads apart), so
-that a busy machine fails nobody. Code that waits instead of computing is stopped after six limits on the clock.
+The limit counts the CPU time of the calling thread (of the process, on systems without per-thread clocks), so a busy
+machine fails nobody. Code that waits instead of computing is stopped after six times the limit on the wall clock.
 
-It costs the start of a thread, about 0.2 ms, and nothing while the code runs. It cannot stop one long call into C, such
-as list(itertools.count()), before that call ends; outside of the main thread that holds for a sleep or a lock too. Nor
-can it stop a recursion that swallows everything at every level. And it does not bound memory.
+The cost is the start of a thread, about 0.2 ms, and nothing while the code runs. A single long call into C, such as
+list(itertools.count()), cannot be interrupted; outside the main thread, neither can a sleep or a wait for a lock. Nor
+can a recursion that catches everything at every level. Memory is not limited.
 """
 
 import ctypes
@@ -26,14 +26,14 @@ import time
 from collections.abc import Callable
 from typing import no_type_check
 
-PATIENCE = 6  # limits on the clock: a busy machine is expected to give a sixth of a processor
+PATIENCE = 6  # wall-clock limit / CPU limit: even a busy machine should give a sixth of a processor
 HERE = os.path.dirname(__file__)
 AGAIN = 0.05  # seconds until code that goes on is interrupted again
-ROOM = 100  # calls more than the recursion limit: in a recursion that has reached it nothing could be raised
+ROOM = 100  # added to the recursion limit, without which nothing could be raised in a recursion that has reached it
 
 
 class TimeIsUp(BaseException):
-    """The code took longer than `seconds`; `waited` says that it did not even compute."""
+    """The code took longer than `seconds`; `waited` is True if it was waiting rather than computing."""
 
     def __init__(self, seconds: float, waited: bool):
         super().__init__(f"{'waited' if waited else 'computed'} for {seconds:g} seconds")
@@ -43,7 +43,7 @@ class TimeIsUp(BaseException):
 # no_type_check: a type checker's wrapper around these functions would be interrupted in their place.
 @no_type_check
 def limited(seconds: float, function: Callable, *arguments):
-    """function(*arguments), which may compute for so long. Raises TimeIsUp, whatever the function makes of it."""
+    """Return function(*arguments). Raises TimeIsUp after so many seconds, even if the function catches it."""
     limit = Limit(seconds)
     try:
         try:
@@ -61,7 +61,7 @@ def limited(seconds: float, function: Callable, *arguments):
 
 @no_type_check
 class Limit:
-    """One call under a limit: who watches it, how it is interrupted, and what must be put back."""
+    """One call under a limit: its watcher thread, its interrupts, and the settings to restore."""
 
     def __init__(self, seconds: float):
         self.seconds, self.waited = seconds, False
@@ -91,7 +91,7 @@ class Limit:
         self.watcher.start()
 
     def end(self) -> None:
-        """Put everything back; a second time it does nothing."""
+        """Restore everything; a second call does nothing."""
         if self.left.locked():
             self.left.release()
         if self.watcher.is_alive():
@@ -119,7 +119,7 @@ class Limit:
                 self.interrupt()
 
     def interrupt(self) -> None:
-        """By turns Ctrl-C's signal, which ends a sleep, and the exception, for code that took its handler away."""
+        """Alternate between Ctrl-C's signal, which ends a sleep, and the exception, if the handler was replaced."""
         self.interrupts += 1
         sys.setrecursionlimit(sys.getrecursionlimit() + ROOM)
         if self.handler is None or self.interrupts % 2 == 0 or signal.getsignal(signal.SIGINT) != self.interrupted:
@@ -165,13 +165,13 @@ class Limit:
 
 @no_type_check
 def ours(frame, where: str = HERE) -> bool:
-    """Is the frame this package's own code, in a file or below a folder?"""
+    """Return whether the frame runs code of this package, or of the given file or folder."""
     return frame.f_code.co_filename.startswith(where)
 
 
 @no_type_check
 def cpu_clock() -> Callable[[], float]:
-    """A clock of the processor's time of this thread that others can read; of the whole process where there is none."""
+    """Return a CPU clock of this thread that other threads can read, or of the whole process if there is none."""
     if hasattr(time, "pthread_getcpuclockid"):
         clock = time.pthread_getcpuclockid(threading.get_ident())
         return lambda: time.clock_gettime(clock)
@@ -180,5 +180,5 @@ def cpu_clock() -> Callable[[], float]:
 
 @no_type_check
 def raise_in(thread: int, error: type) -> None:
-    """Have the exception raised in a thread when it next executes Python."""
+    """Raise the exception in another thread as soon as that executes Python code."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))

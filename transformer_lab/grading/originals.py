@@ -1,11 +1,11 @@
-"""The functions that checks rely on, as they were before any answer ran: none is replaced while a check judges.
+"""The original functions that checks rely on, in force while a check runs.
 
-An answer, or a cell run earlier, may have put its own function in the place of torch.allclose or of one of ours. What
-is known of a module or class is its dictionary when grading was imported, or, of modules that came later, when they
-were first seen here. Names that were added stay, unless they hide something: torch.Tensor.allclose, or a built-in.
+An answer, or a cell run earlier, may have replaced torch.allclose or a function of this package. The originals are the
+dictionaries of modules and classes as they were when grading was imported or, for modules loaded later, when first seen
+here. Added names stay, unless they shadow something, such as an inherited torch.Tensor.allclose or a built-in.
 
-It cannot see what replaces no name: code written into a function object, a changed table. A class's submissions are
-graded in a process of their own; this keeps a lone learner's verdicts true.
+Changes that replace no name go unnoticed: new code in a function object, or a modified table. A class's submissions
+are graded in a separate process; this module protects a learner who works alone.
 """
 
 import builtins
@@ -21,13 +21,13 @@ from .checking import Wrong
 LIBRARIES = ("torch", "torch.nn", "torch.nn.functional", "torch.linalg", "torch.special", "torch.autograd",
              "math", "random", "builtins", "zlib")  # fmt: skip
 OURS = __name__.partition(".")[0]
-GONE = object()  # in the place of a value: there is no such name
+GONE = object()  # stands for the value of a name that does not exist
 
 KNOWN: dict[object, dict] = {}  # a module or class -> its dictionary
 
 
 def learn() -> None:
-    """Know each module that is loaded by now, and the classes made in it; what is known already stays as it is."""
+    """Record each module loaded by now and the classes defined in it, unless it has been recorded before."""
     for name, module in list(sys.modules.items()):
         wanted = name in LIBRARIES or name.partition(".")[0] == OURS
         if wanted and isinstance(module, ModuleType) and module not in KNOWN:
@@ -37,7 +37,7 @@ def learn() -> None:
 
 
 def classes_of(module: ModuleType) -> list[type]:
-    """The classes made in a module or below it; of torch itself Tensor alone, for the others are hundreds."""
+    """Return the classes defined in a module or below it; for torch itself only Tensor, as there are hundreds."""
     if module.__name__ == "torch":
         return [module.Tensor]
     found = [value for value in vars(module).values() if isinstance(value, type)]
@@ -45,7 +45,7 @@ def classes_of(module: ModuleType) -> list[type]:
 
 
 def replaced() -> list[tuple]:
-    """(module or class, name, value now) of each name that is not what is known."""
+    """Return (module or class, name, current value) for each name that differs from the original."""
     return [
         (owner, name, value)
         for owner, known in KNOWN.items()
@@ -55,7 +55,7 @@ def replaced() -> list[tuple]:
 
 
 def same(now, known: dict) -> bool:
-    """The same objects under the same names, which takes microseconds to say of a dictionary that nobody touched."""
+    """Return whether a dictionary is unchanged; for an untouched one this takes microseconds."""
     return len(now) == len(known) and all(map(is_, now.values(), known.values()))
 
 
@@ -71,13 +71,13 @@ def differences(owner, now, known: dict) -> Iterator[tuple]:
 
 
 def hides(owner, name: str, value) -> bool:
-    """Does a new function take the place of something: of a base class's method, or of a built-in function?"""
+    """Return whether a new function shadows a base class's method or a built-in."""
     bases = owner.__mro__[1:] if isinstance(owner, type) else {builtins} - {owner}
     return callable(value) and any(name in vars(base) for base in bases)
 
 
 def of_the_library(owner, name: str, value) -> bool:
-    """Did the library itself wrap its function, as torch's compiler does with torch.manual_seed when it is imported?"""
+    """Return whether the library itself replaced its function, as torch's compiler wraps torch.manual_seed."""
     code, root = getattr(value, "__code__", None), getattr(value, "__module__", None) or ""
     same_name = getattr(value, "__name__", None) == name and root.partition(".")[0] == owner.__name__.partition(".")[0]
     return same_name and code is not None and not is_learners(code.co_filename)
@@ -88,7 +88,7 @@ def title(owner, name: str) -> str:
 
 
 def modes() -> list[tuple]:
-    """(how many were entered, leave the last) of torch's two kinds of modes, which change what its functions do."""
+    """Return (count, pop the last) for torch's two stacks of modes, which change what its functions do."""
     if not (torch := sys.modules.get("torch")):
         return []
     return [
@@ -103,9 +103,9 @@ def put(owner, name: str, value) -> None:
 
 @contextmanager
 def originals() -> Iterator[None]:
-    """Within the block the known functions are in force. Raises Wrong after it, if the block replaced one.
+    """Put the original functions in force within the block. Raises Wrong after it if the block replaced one.
 
-    What the learner had replaced before is in its place again afterwards.
+    Functions that the learner had replaced before are put back afterwards.
     """
     told, aside, depths = [], replaced(), [length() for length, _ in modes()]
     for owner, name, _ in aside:

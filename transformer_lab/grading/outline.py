@@ -1,4 +1,4 @@
-"""What each lesson asks and what it is worth, read from the checks' files: nothing is run, so no torch is needed."""
+"""Each lesson's questions and points, parsed from the checks' files without running them, so without torch."""
 
 import ast
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def outline(lesson: str) -> Outline:
 
 
 def value_of(lesson: str, name: str, file: str = "__init__"):
-    """What a file sets a name to: written there, or taken from another (NAME = file.NAME); None where it does not."""
+    """Return the literal that a file assigns to a name, itself or via another file (NAME = file.NAME), else None."""
     for node in parsed(lesson, file):
         if isinstance(node, ast.Assign) and any(ast.unparse(target) == name for target in node.targets):
             if isinstance(node.value, ast.Attribute):
@@ -45,7 +45,7 @@ def value_of(lesson: str, name: str, file: str = "__init__"):
 
 
 def points(lesson: str, question: str, file: str = "__init__") -> int | float:
-    """The sum of what the question's checks are worth: @check("title", points) above its functions."""
+    """Sum the points of the question's checks, from the decorators @check("title", points)."""
     for node in parsed(lesson, file):
         if isinstance(node, ast.ImportFrom) and question in [alias.name for alias in node.names]:
             return points(lesson, question, node.module or "")

@@ -1,7 +1,7 @@
-"""predict(): commit to a guess before a cell runs, and read afterwards whether the run bore it out.
+"""predict(): commit to a guess before a cell runs, and see afterwards whether the run bore it out.
 
-Guesses, and what the runs gave, stay on this machine, in files (store.py); TRANSFORMER_LAB_PROGRESS=off keeps them in
-the running process only.
+Guesses and outcomes stay on this machine, in files (store.py); with TRANSFORMER_LAB_PROGRESS=off they are kept in the
+running process only.
 """
 
 import html
@@ -19,7 +19,7 @@ def is_text(value) -> bool:
 
 
 GUESSES = Store("guesses", latest, is_text)
-RUNS = Store("runs", latest, is_text)  # what the run gave, by prediction
+RUNS = Store("runs", latest, is_text)  # the outcome of each prediction's run
 
 
 class Note(str):
@@ -37,13 +37,13 @@ class Note(str):
 
 
 class Verdict(Note):
-    """What the run says of a guess. JupyterLab shows the first line of a folded output: it must not tell."""
+    """The verdict on a guess. JupyterLab shows the first line of a folded output, so it must not give it away."""
 
     heading = "Your guess and the run:"
 
 
 def predict(question: str, choice: str | None = None, *, actual: str | None = None) -> Note:
-    """Keep a guess, predict("02_attention.variance", "stays 1"); or hold it against what the run gave, actual=..."""
+    """Store a guess, predict("02_attention.variance", "stays 1"), or compare it with the outcome, actual=..."""
     module, name = find(question, "prediction", lambda module: getattr(module, "PREDICTIONS", {}))
     options = module.PREDICTIONS[name]
     for given in (choice, actual):

@@ -1,4 +1,4 @@
-"""What grade() found, by question: the best points so far, of how many, how many tries, the day of the last."""
+"""The results of grade() by question: best points so far, points possible, number of tries, date of the last."""
 
 import math
 from datetime import date
@@ -9,7 +9,7 @@ NUMBERS = ("best", "possible", "tries")
 
 
 def is_result(value) -> bool:
-    """Has the value what is needed here? More fields, from a newer version, do no harm."""
+    """Return whether the value has all required fields; more fields, from a newer version, are fine."""
     return isinstance(value, dict) and all(is_number(value.get(name)) for name in NUMBERS) and is_day(value.get("last"))
 
 
@@ -22,7 +22,7 @@ def is_day(value) -> bool:
 
 
 def joined(old: dict, new: dict) -> dict:
-    """Both in one; where a question's points have changed since, the best is looked for anew."""
+    """Merge two results of a question; if its possible points have changed, the best starts again."""
     best = max(old["best"], new["best"]) if old["possible"] == new["possible"] else new["best"]
     tries, last = old["tries"] + new["tries"], max(old["last"], new["last"])
     return old | new | {"best": best, "tries": tries, "last": last}
@@ -32,7 +32,7 @@ RESULTS = Store("results", joined, is_result)
 
 
 def keep(question: str, score) -> None:
-    """Keep a try, in the learner's own file or nowhere; not begun, or with a check that failed itself, it is none."""
+    """Record a try in the learner's file, unless nothing was answered, a check itself failed, or recording is off."""
     states = {result.state for result in score.feedback}
     if states != {"to do"} and "error" not in states and folder() is not None:
         today = date.today().isoformat()

@@ -1,4 +1,4 @@
-"""grade(): run an exercise's checks on an answer, and say what it did, why that is wrong and where to look."""
+"""grade(): run an exercise's checks on an answer, and explain what it did, why that is wrong and where to look."""
 
 import importlib
 import re
@@ -18,7 +18,7 @@ from .results import keep
 from .undisturbed import ONE_AT_A_TIME, undisturbed
 
 BASE_SEED: ContextVar[int] = ContextVar("base seed", default=0)  # another one: the checks draw other inputs
-SECONDS = 10.0  # of computing for a check: several times what the slowest right answer takes, on a slow machine too
+SECONDS = 10.0  # of CPU time for a check: several times what the slowest right answer takes on a slow machine
 
 
 class GradingError(ValueError):
@@ -30,7 +30,7 @@ class GradingError(ValueError):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """How one check went; state is "pass", "fail", "to do", or "error" where the check itself failed."""
+    """The result of one check; state is "pass", "fail", "to do", or "error" if the check itself failed."""
 
     check: str
     points: int | float
@@ -86,7 +86,7 @@ def grade(exercise: str | None = None, *answers, **named) -> Score:
 
 
 def run(function, answers: list, about: dict[str, str]) -> CheckResult:
-    """Run one check: quietly, under its own seed and a limit, with nothing replaced that it relies on."""
+    """Run one check silently, with its own seed, a time limit, and the original functions in force."""
     title, points = function.title, function.points
     functions = [answer for answer in answers if isinstance(answer, Answer)]
     for answer in functions:
@@ -112,7 +112,7 @@ def run(function, answers: list, about: dict[str, str]) -> CheckResult:
 
 
 def stop(error: TimeIsUp, functions: list[Answer]) -> None:
-    """Call no more the answers that were called when time was up."""
+    """Stop calling the answers that this check had called when time was up."""
     for answer in functions:
         if answer.arguments is not None and answer.stopped is None:
             answer.stopped = error
@@ -129,7 +129,7 @@ def judge(function, answers: list, seed: int, seconds: float) -> None:
 
 
 def find(exercise: str, kind: str, names) -> tuple:
-    """The lesson's module and the name, from "02_attention.softmax"; names(module) are the valid ones."""
+    """Look up "02_attention.softmax": return the lesson's module and the name, which must be in names(module)."""
     if not isinstance(exercise, str):
         kind = type(exercise).__name__
         raise GradingError(f'The first argument is a name such as "02_attention.softmax"; got a {kind}.')
@@ -152,7 +152,7 @@ def find(exercise: str, kind: str, names) -> tuple:
 
 
 def key_of(module, name: str) -> str:
-    """How the learner's record names a question or a prediction: without the lesson's number, which may change."""
+    """Return a question's or prediction's key in the record: without the lesson's number, which may change."""
     return f"{module.__name__.rpartition('.')[2]}.{name}"
 
 
@@ -184,7 +184,7 @@ def checks(question: type) -> list:
 
 
 def accept(exercise: str, wanted: tuple, answers: tuple) -> list:
-    """The answers, functions wrapped; one sentence if there are too few, too many, or one is no function."""
+    """Return the answers, functions wrapped; GradingError for a wrong number of answers or a wrong type."""
     words = [want if isinstance(want, str) else "one of " + ", ".join(map(repr, want)) for want in wanted]
     if len(answers) != len(wanted):
         raise GradingError(
@@ -198,7 +198,7 @@ def accept(exercise: str, wanted: tuple, answers: tuple) -> list:
 
 
 def of_another_version(kind: str, lesson: str) -> str:
-    """What to do where the call is an exercise's own: questions change, notebooks with answers stay as they are."""
+    """Return advice for a call in an old exercise notebook: questions may have changed since it was made."""
     if kind != "question":
         return ""
     return (
@@ -208,7 +208,7 @@ def of_another_version(kind: str, lesson: str) -> str:
 
 
 def accept_one(exercise: str, want, answer):
-    """A function wrapped, a choice as it is."""
+    """Wrap a function in Answer; return a choice unchanged."""
     if not isinstance(want, str):
         return plain(answer)
     name = want.split("(")[0]

@@ -1,7 +1,7 @@
-"""Small JSON files of the learner's own, which several notebooks may write in the same instant.
+"""The learner's record in small JSON files, which several notebooks may write at the same time.
 
-They stay on this machine. TRANSFORMER_LAB_DATA names another folder for them; TRANSFORMER_LAB_PROGRESS=off writes none.
-An entry that this version does not know, a newer one's perhaps, hides no other and is written back as it was.
+The files stay on this machine. TRANSFORMER_LAB_DATA sets their folder; with TRANSFORMER_LAB_PROGRESS=off none is
+written. Entries that this version does not understand, perhaps from a newer one, are skipped and kept.
 """
 
 import contextlib
@@ -17,16 +17,16 @@ from ..files import read_json, to_json, write_whole
 
 
 def folder() -> Path | None:
-    """Where the files live, or None when nothing may be written."""
+    """Return the folder of the files, or None if nothing may be written."""
     if environment.is_off("TRANSFORMER_LAB_PROGRESS"):
         return None
     return environment.folder("TRANSFORMER_LAB_DATA") or user_data_path("transformer_lab", appauthor=False)
 
 
 class Store:
-    """A dictionary in the file NAME.json: merge(old, new) joins two values of a key, valid(value) knows a value.
+    """A dictionary in the file NAME.json; merge(old, new) merges two values of a key, valid(value) recognises a value.
 
-    What cannot be written waits in the process, and goes into the file with the next value that can.
+    Values that cannot be written are kept in memory and written together with the next one.
     """
 
     def __init__(self, name: str, merge: Callable, valid: Callable):
@@ -34,14 +34,14 @@ class Store:
         self.waiting: dict = {}
 
     def read(self) -> dict:
-        """Every entry that is known for one; of a file that cannot be read, nothing."""
+        """Return all valid entries; none if the file cannot be read."""
         found = {}
         with contextlib.suppress(OSError, ValueError):
             found = self.held()
         return self.joined({key: value for key, value in found.items() if self.valid(value)}, self.waiting)
 
     def unread(self) -> str:
-        """A sentence on what the file holds and read() leaves out; or nothing."""
+        """Describe what read() leaves out of the file, in a sentence, or return an empty string."""
         try:
             found = self.held()
         except OSError as error:
@@ -52,7 +52,7 @@ class Store:
         return odd and f"In {self.name}.json this version cannot read, does not count and leaves as it is: {odd}."
 
     def held(self) -> dict:
-        """All that the file holds. Raises OSError where it cannot be opened, ValueError where it is no JSON object."""
+        """Return the file's whole content. OSError if it cannot be opened, ValueError if it is not a JSON object."""
         home = folder()
         if home is None or not (file := home / f"{self.name}.json").exists():
             return {}
@@ -61,14 +61,14 @@ class Store:
         return read_json(file)
 
     def add(self, key: str, value) -> None:
-        """Join the value to what the file holds by now; what is no store's is put aside as NAME.broken.json."""
+        """Merge the value into the file; a file that is not a valid store is set aside as NAME.broken.json."""
         self.waiting = self.joined(self.waiting, {key: value})
         home = folder()
         if home is None:
             return
         file = home / f"{self.name}.json"
         lock = FileLock(file.with_suffix(".lock"), mode=0o600)
-        # A lock that takes too long is an OSError; old filelocks raise the other where a disk knows no locks.
+        # A lock that times out raises an OSError; old filelocks raise the other on disks that do not support locks.
         with contextlib.suppress(OSError, NotImplementedError):
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
             with lock.acquire(timeout=5, poll_interval=0.01):
@@ -77,7 +77,7 @@ class Store:
                 self.waiting = {}
 
     def kept(self, file: Path) -> dict:
-        """What the file holds; a copy is put aside of one that is no store's, or loses an entry to one that waits."""
+        """Return the file's content; if it is invalid, or an invalid entry is about to be replaced, set it aside."""
         try:
             found = self.held()
         except ValueError:
@@ -88,6 +88,6 @@ class Store:
         return found
 
     def joined(self, old: dict, new: dict) -> dict:
-        """Both in one; of a key in both the two values joined, if the old one is known for a value."""
+        """Merge two dictionaries; a key in both gets merge(old, new), or the new value if the old one is invalid."""
         met = {key for key in new if key in old and self.valid(old[key])}
         return old | {key: self.merge(old[key], value) if key in met else value for key, value in new.items()}

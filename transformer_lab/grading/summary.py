@@ -32,7 +32,7 @@ class Line:
 
 
 class Summary:
-    """The lines as a table, in text and in HTML; below it where they are kept, and what could not be read."""
+    """The lines as a table, in text and HTML, with notes on where they are stored and what could not be read."""
 
     def __init__(self, lines: list[Line], notes: list[str]):
         self.lines = lines
@@ -69,7 +69,7 @@ def html_row(values: tuple, tag: str) -> str:
 
 
 def my_progress() -> Summary | Note:
-    """What you have done so far, a line for each lesson; or a sentence, where nothing is recorded."""
+    """Show what you have done so far, a line for each lesson, or a sentence if nothing is recorded."""
     if folder() is None:
         return Note(OFF)
     lines = [line_of(name, outline) for name, outline in outlines().items()]
@@ -80,10 +80,10 @@ def my_progress() -> Summary | Note:
 
 
 def line_of(name: str, outline: Outline) -> Line:
-    """One lesson's line; what is recorded of questions that no longer exist does not count."""
+    """Make one lesson's line; records of questions that no longer exist do not count."""
     possible = {f"{name}.{question}": points for question, points in outline.questions.items()}
     results, guesses, runs = RESULTS.read(), GUESSES.read(), RUNS.read()
-    # A best from before a question lost points is more than there is to earn today.
+    # An old best may exceed the points that a question is worth today.
     earned = {question: min(results[question]["best"], possible[question]) for question in possible.keys() & results}
     guessed = {f"{name}.{prediction}" for prediction in outline.predictions} & guesses.keys()
     return Line(

@@ -1,4 +1,4 @@
-"""While a check runs: silence, its own seed, and known settings. Afterwards everything of the process is as it was."""
+"""Run a check in silence, with its own seed and known settings, and restore the process's state afterwards."""
 
 import contextlib
 import gc
@@ -14,21 +14,21 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 ONE_AT_A_TIME = threading.RLock()  # seeds, default dtype, stderr belong to the whole process
-RECURSIONS = 3000  # what JupyterLab allows; without a limit a recursion without end takes all memory
+RECURSIONS = 3000  # JupyterLab's limit; without one, infinite recursion would take all memory
 STREAMS = ("stdin", "stdout", "stderr", "displayhook", "excepthook", "unraisablehook")
 
 
 @contextmanager
 def undisturbed(seed: int) -> Iterator[None]:
-    """Silence stderr and warnings, seed every generator, and put every setting back that was changed meanwhile.
+    """Silence stderr and warnings, seed every generator, and restore every setting that changed meanwhile.
 
-    Two threads take turns: what is set belongs to the whole process.
+    Threads take turns, because these settings belong to the whole process.
     """
-    with ONE_AT_A_TIME, ExitStack() as after:
+    with ONE_AT_A_TIME, ExitStack() as after:  # its callbacks restore the state
         for read, write in settings():
             after.callback(put_back, read, write, read())
         seed_and_restore(seed, after)
-        with contextlib.suppress(RecursionError):  # we are deeper than that already
+        with contextlib.suppress(RecursionError):  # raised if the stack is already deeper
             sys.setrecursionlimit(RECURSIONS)
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(1)  # tensors here are tiny: more threads would only wait for one another
@@ -50,7 +50,7 @@ def put_back(read: Callable, write: Callable, before) -> None:
 
 
 def seed_and_restore(seed: int, after: ExitStack) -> None:
-    """Seed Python's, numpy's and torch's generators; `after` puts them back."""
+    """Seed Python's, numpy's and torch's generators; `after` restores their states."""
     after.callback(random.setstate, random.getstate())
     random.seed(seed)
     if numpy := sys.modules.get("numpy"):
@@ -62,7 +62,7 @@ def seed_and_restore(seed: int, after: ExitStack) -> None:
 
 
 def settings() -> Iterator[tuple[Callable, Callable]]:
-    """(read, write) of each setting of the process that somebody's code may change."""
+    """Yield (read, write) for each setting of the process that an answer may change."""
     yield folder, go_back
     yield sys.getrecursionlimit, sys.setrecursionlimit
     yield sys.gettrace, sys.settrace
@@ -102,7 +102,7 @@ def settings_of_torch(torch) -> Iterator[tuple[Callable, Callable]]:
 
 
 def folder() -> str | None:
-    """The working directory; None where it was deleted."""
+    """Return the working directory, or None if it was deleted."""
     with contextlib.suppress(OSError):
         return os.getcwd()
     return None
@@ -120,7 +120,7 @@ def refill(mapping, before: dict) -> None:
 
 
 def handlers() -> dict:
-    """The handler of each signal, which only the main thread may set."""
+    """Return the handler of each signal; empty outside the main thread, which alone may set them."""
     main = threading.current_thread() is threading.main_thread()
     return {number: signal.getsignal(number) for number in signal.valid_signals()} if main else {}
 

@@ -865,7 +865,7 @@ WRONG = {
             lambda x, g, b, eps=1e-5: (
                 torch.cat((norm_right(x[:-1], g, b, eps), x[-1:])) if x.ndim > 1 else norm_right(x, g, b, eps)
             ),
-            "Along axis 0 it is wrong at 1 only",
+            "Along axis 0 it is wrong at 2 only",
         ),
         ("x added", lambda x, g, b, eps=1e-5: x + norm_right(x, g, b, eps), "the residual is not a part"),
         ("the mean", lambda x, g, b, eps=1e-5: x.mean(-1), "An axis is missing"),

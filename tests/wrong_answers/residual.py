@@ -785,7 +785,7 @@ WRONG = {
         ("halved", wrapper(lambda s, x, f, n, d: (x + d(f(n(x)))) / 2), "The sum is halved"),
         ("activation after", wrapper(lambda s, x, f, n, d: F.relu(x + d(f(n(x))))), "An activation follows", "M18"),
         ("root two", wrapper(lambda s, x, f, n, d: (x + d(f(n(x)))) * 0.5**0.5), "divided by sqrt(2)"),
-        ("concatenated", wrapper(lambda s, x, f, n, d: torch.cat((x, f(n(x))), dim=-1)), "wanted (2, 5, 12)"),
+        ("concatenated", wrapper(lambda s, x, f, n, d: torch.cat((x, f(n(x))), dim=-1)), "wanted (3, 4, 10)"),
         ("skip detached", wrapper(lambda s, x, f, n, d: x.detach() + d(f(n(x)))), "The skip hands on no gradient"),
         (
             "branch detached",

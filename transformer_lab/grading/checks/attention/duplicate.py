@@ -21,8 +21,10 @@ class duplicate:
 
     @check("the right weights", 2)
     def values(duplicate):
-        for S, j in places():
-            expect_row(duplicate, draw.normal(S), j)
+        for (S, j), above in zip(places(), (1.0, -1.0, 1.0), strict=True):
+            scores = draw.normal(S)
+            scores[j] = scores.mean() + above  # not one whose weight is like the mean of all
+            expect_row(duplicate, scores, j)
         for j in (0, 1):  # the first weight is 0: a key that nobody may see
             expect_row(duplicate, torch.tensor([0.0, 0.25, 0.75]).log(), j)
 

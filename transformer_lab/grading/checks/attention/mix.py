@@ -47,6 +47,7 @@ def keys_and_values(d: int, e: int) -> tuple[Tensor, Tensor]:
     lengths = torch.tensor([[1.0], [1.7], [2.2], [0.8]])
     values = draw.normal(4, e)
     values[1] = values[0] + 2 * F.normalize(draw.standard(e), dim=0)
+    values[2:] += 3.0  # both on one side, so that what they still hold shows
     return lengths * (correlated @ directions), values
 
 

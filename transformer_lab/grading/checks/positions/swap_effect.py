@@ -20,7 +20,7 @@ class swap_effect:
     @check("how far the last row of logits moves", 2)
     def values(swap_effect, one_layer, two_layers):
         for T, a, b in ((7, 1, 2), (8, 3, 6), (9, 7, 0)):
-            one = draw.permutation(20)[None, :T]
+            one = tokens(T, a, b)
             for ids in (one, swapped(one, a, b)):  # there and back: the largest change is once positive, once negative
                 got = effect(swap_effect, reader, ids, a, b)
                 wanted = float((reader(swapped(ids, a, b)) - reader(ids))[0, -1].abs().max())
@@ -60,6 +60,14 @@ class Reader(torch.nn.Module):
 
 
 reader = Reader().eval()
+
+
+def tokens(T: int, a: int, b: int) -> Tensor:
+    """Ids (1, T), of which the swap of two moves the logits by more than a half, so that it is not rounded to 0."""
+    while True:
+        ids = draw.permutation(20)[None, :T]
+        if (reader(swapped(ids, a, b)) - reader(ids))[0, -1].abs().max() > 0.6:
+            return ids
 
 
 def swapped(ids, a, b):

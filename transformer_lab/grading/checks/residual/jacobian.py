@@ -10,7 +10,7 @@ from .residual_faults import judge
 
 OPTIONS = ("w_1", "w_2", "both", "neither")
 LOOK = "Input j reaches output i around (if i = j) and through each hidden unit c that is on: w_1[j, c] * w_2[c, i]."
-SIZES = ((6, 11), (9, 4), (5, 5))  # D, d_ff
+SIZES = (((6, 11), (9, 4), (5, 5)), ((7, 12), (8, 5), (6, 6)), ((5, 9), (10, 6), (4, 4)))  # D, d_ff
 
 
 class jacobian:
@@ -18,12 +18,12 @@ class jacobian:
 
     @check("a table (D, D) of the same dtype", 0.5)
     def shape(jacobian, choice):
-        for D, d_ff in SIZES:
+        for D, d_ff in draw.one_of(*SIZES):
             keeps_every_dtype(lambda dtype, sizes=(D, d_ff): table(jacobian, *case(*sizes, dtype)), "the Jacobian")
 
     @check("a branch that starts at zero", 1)
     def zero(jacobian, choice):
-        for D, d_ff in SIZES:
+        for D, d_ff in draw.one_of(*SIZES):
             x, w_1, w_2 = case(D, d_ff)
             w_2 = torch.zeros_like(w_2)
             told = [
@@ -49,7 +49,7 @@ class jacobian:
 
     @check("the right numbers", 1.5)
     def values(jacobian, choice):
-        for D, d_ff in SIZES:
+        for D, d_ff in draw.one_of(*SIZES):
             x, w_1, w_2 = case(D, d_ff, torch.float64)
             got = table(jacobian, x, w_1, w_2)
             judge(got, jacobian_by_loops(x, w_1, w_2), mistaken(x, w_1, w_2, got), "the Jacobian", LOOK)
@@ -69,12 +69,12 @@ class jacobian:
 
 
 def case(D: int, d_ff: int, dtype=torch.float32) -> tuple[Tensor, Tensor, Tensor]:
-    """x and the two matrices, with hidden units both on and off."""
+    """x, of both signs, and the two matrices, with hidden units both on and off."""
     while True:
         x, w_1, w_2 = draw.normal(D, dtype=dtype), draw.normal(D, d_ff, dtype=dtype), draw.normal(d_ff, D, dtype=dtype)
         w_1 = w_1 - 0.3
         on = (x @ w_1 > 0).double().mean()
-        if 0.2 < on < 0.8:
+        if 0.2 < on < 0.8 and x.min() < 0 < x.max():
             break
     for unit, hidden in ((0, 1e-3), (1, -1e-3)):  # two units near the kink: a coarse difference crosses it
         w_1[:, unit] += x * (hidden - x @ w_1[:, unit]) / (x @ x)

@@ -18,7 +18,11 @@ from ..common import (
 )
 from . import residual_faults as faults
 
-SHAPES = ((2, 5, 12), (3, 1, 7), (1, 4, 9))
+SHAPES = (
+    ((2, 5, 12), (3, 1, 7), (1, 4, 9)),
+    ((3, 4, 10), (2, 1, 9), (1, 5, 7)),
+    ((2, 6, 9), (4, 1, 8), (1, 3, 10)),
+)
 DROPPED = 0.25
 LOOK = "Draw the two paths: on the branch norm, then the sub-layer; on the skip nothing; then one addition."
 
@@ -47,12 +51,13 @@ class pre_norm:
 
     @check("a module that keeps shape and dtype", 1)
     def shape(PreNorm):
-        for shape in SHAPES:
+        shapes = draw.one_of(*SHAPES)
+        for shape in shapes:
             keeps_every_dtype(
                 lambda dtype, shape=shape: run(built(PreNorm, shape[-1], dtype=dtype)[0], inputs(shape, dtype)),
                 "the output",
             )
-        module, x = PreNorm(RootMeanSquare(), Branch(12), 0.0), inputs(SHAPES[0])
+        module, x = PreNorm(RootMeanSquare(), Branch(shapes[0][-1]), 0.0), inputs(shapes[0])
         if isinstance(module, nn.Module):
             run(module.eval(), x)  # any module may come as norm: call it, and ask nothing else of it
 
@@ -62,8 +67,9 @@ class pre_norm:
 
     @check("gradients: around the branch and through it", 1)
     def gradient(PreNorm):
-        module, norm, f = built(PreNorm, 12)
-        x, upstream = inputs(SHAPES[0]).requires_grad_(), draw.normal(*SHAPES[0])
+        shape, *_ = draw.one_of(*SHAPES)
+        module, norm, f = built(PreNorm, shape[-1])
+        x, upstream = inputs(shape).requires_grad_(), draw.normal(*shape)
         out = has_gradient(run(module, x), "the output")
         (got,) = torch.autograd.grad((out * upstream).sum(), x, retain_graph=True, allow_unused=True)
         own = f.linear.weight, norm.weight
@@ -91,8 +97,9 @@ class pre_norm:
 
     @check("the parameters of norm and sub-layer, and no others", 1)
     def parameters(PreNorm):
-        module, norm, f = built(PreNorm, 12)
-        run(module, inputs(SHAPES[0]))  # some make their layers at the first call
+        shape, *_ = draw.one_of(*SHAPES)
+        module, norm, f = built(PreNorm, shape[-1])
+        run(module, inputs(shape))  # some make their layers at the first call
         own = {id(p) for p in module.parameters()}
         for part, name in ((f, "sublayer"), (norm, "norm")):
             if not {id(p) for p in part.parameters()} <= own:
@@ -141,7 +148,7 @@ class pre_norm:
 
 
 def right_without_dropout(PreNorm) -> None:
-    for shape in SHAPES:
+    for shape in draw.one_of(*SHAPES):
         module, norm, f = built(PreNorm, shape[-1])
         x = inputs(shape)
         with torch.no_grad():

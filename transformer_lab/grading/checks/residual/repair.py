@@ -12,7 +12,11 @@ from ..common import compare, expect_tensor, keeps_dtype, keeps_every_dtype, lea
 from . import residual_faults as faults
 
 LOOK = "It is one addition: x as it is, plus what the sub-layer says."
-SHAPES = ((2, 5, 12), (3, 4, 7), (1, 1, 4))
+SHAPES = (
+    ((2, 5, 12), (3, 4, 7), (1, 1, 4)),
+    ((3, 4, 10), (2, 5, 8), (1, 1, 5)),
+    ((2, 6, 9), (4, 3, 7), (1, 1, 6)),
+)
 
 
 class repair:
@@ -20,7 +24,7 @@ class repair:
 
     @check("repair 1: post-norm", 1)
     def first(repair_1, repair_2, repair_3):
-        for shape in SHAPES:
+        for shape in draw.one_of(*SHAPES):
             x, f, norm, _ = parts(shape)
             judge(lambda x, f=f, norm=norm: repair_1(x, f, norm), x, lambda x, f=f, norm=norm: norm(x + f(x)),
                   lambda x, f=f, norm=norm: post_norm(x, f, norm))  # fmt: skip
@@ -30,7 +34,7 @@ class repair:
 
     @check("repair 2: attention, no norm", 1)
     def second(repair_1, repair_2, repair_3):
-        for shape in SHAPES:
+        for shape in draw.one_of(*SHAPES):
             x, _, _, w = parts(shape)
             w_v = draw.standard(shape[-1], shape[-1], dtype=x.dtype) / math.sqrt(shape[-1])
 
@@ -47,7 +51,7 @@ class repair:
 
     @check("repair 3: pre-norm", 1)
     def third(repair_1, repair_2, repair_3):
-        for shape in SHAPES:
+        for shape in draw.one_of(*SHAPES):
             x, f, norm, w = parts(shape)
             judge(lambda x, f=f, norm=norm, w=w: repair_3(x, f, norm, w), x, lambda x, f=f, norm=norm: x + f(norm(x)),
                   lambda x, f=f, norm=norm, w=w: projected(x, f, norm, w))  # fmt: skip

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
+from ...draw import draw
 from ..common import close, compare, copies, expect_tensor, keeps_dtype, leaves_alone, number
 from . import loss_faults as faults
 from .cross_entropy import SIZES, case
@@ -18,7 +19,7 @@ class cross_entropy_gradient:
     @check("a tensor (N, V) of the same dtype", 1)
     def shape(cross_entropy_gradient):
         for dtype in (torch.float32, torch.float64):
-            for N, V in SIZES:
+            for N, V in draw.one_of(*SIZES):
                 scores, targets = case(N, V, dtype)
                 keeps_dtype(gradient_of(cross_entropy_gradient, scores, targets), dtype, "the gradient")
         scores, targets = case(4, 7)
@@ -30,7 +31,7 @@ class cross_entropy_gradient:
 
     @check("the right numbers", 2)
     def values(cross_entropy_gradient):
-        for N, V in SIZES:
+        for N, V in draw.one_of(*SIZES):
             ordinary_gradient(cross_entropy_gradient, N, V)
 
     @check("scores of 10000, and inputs left alone", 1)

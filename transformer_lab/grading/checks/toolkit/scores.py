@@ -11,7 +11,11 @@ from ...draw import draw
 from ..common import compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone
 
 # Leading axes, T, S, D, d_head. With equal sizes a transposed matrix raises no error: only its numbers are wrong.
-UNEQUAL = (((), 3, 5, 6, 2), ((2,), 3, 5, 4, 6), ((2, 3), 4, 1, 5, 2), ((1,), 2, 3, 4, 5))
+UNEQUAL = (
+    (((), 3, 5, 6, 2), ((2,), 3, 5, 4, 6), ((2, 3), 4, 1, 5, 2), ((1,), 2, 3, 4, 5)),
+    (((), 4, 7, 5, 3), ((2,), 5, 3, 6, 4), ((2, 3), 5, 1, 4, 7), ((1,), 3, 2, 5, 4)),
+    (((), 5, 2, 7, 4), ((3,), 4, 6, 5, 7), ((3, 2), 5, 1, 6, 4), ((1,), 2, 5, 3, 6)),
+)
 EQUAL = (((), 4, 4, 4, 4), ((2,), 3, 5, 4, 4), ((3,), 4, 5, 2, 5), ((4,), 4, 4, 4, 4), ((2, 3), 3, 3, 3, 3))
 
 
@@ -20,32 +24,34 @@ class scores:
 
     @check("a tensor (..., T, S) of the same dtype", 1)
     def shape(scores):
-        for sizes in UNEQUAL:
+        several = draw.one_of(*UNEQUAL)
+        for sizes in several:
             x, w_q, k = case(*sizes)
             expect_tensor(scores(*copies(x, w_q, k)), "scores(x, w_q, k)", (*sizes[0], sizes[1], sizes[2]))
         for dtype in (torch.float64, torch.float32):
-            x, w_q, k = case(*UNEQUAL[1], dtype=dtype)
+            x, w_q, k = case(*several[1], dtype=dtype)
             keeps_dtype(scores(*copies(x, w_q, k)), dtype, "scores(x, w_q, k)")
 
     @check("the right numbers", 1)
     def values(scores):
-        for sizes in UNEQUAL:
+        for sizes in draw.one_of(*UNEQUAL):
             judge(scores, *case(*sizes))
 
     @check("the right numbers where sizes are equal", 1.5)
     def equal_sizes(scores):
-        judge(scores, *case(*UNEQUAL[1]))  # what goes wrong with all sizes is told as that
+        judge(scores, *case(*draw.one_of(*UNEQUAL)[1]))  # what goes wrong with all sizes is told as that
         for sizes in EQUAL:
             judge(scores, *case(*sizes))
 
     @check("gradients flow, and the inputs stay as they were", 0.5)
     def gradient(scores):
-        x, w_q, k = case((2,), 3, 5, 4, 6)
+        x, w_q, k = case(*draw.one_of(*UNEQUAL)[1])
+        shape = (*x.shape[:-1], k.shape[-2])
         leaves_alone(scores, x=x, w_q=w_q, k=k)
         judge(scores, x, w_q, k)  # where the numbers are wrong, so is their gradient
         sources = [tensor.clone().requires_grad_() for tensor in (x, w_q, k)]
-        has_gradient(expect_tensor(scores(*sources), "scores(x, w_q, k)", (2, 3, 5)), "the scores")
-        upstream = draw.normal(2, 3, 5)
+        has_gradient(expect_tensor(scores(*sources), "scores(x, w_q, k)", shape), "the scores")
+        upstream = draw.normal(*shape)
         got = torch.autograd.grad((scores(*sources) * upstream).sum(), sources, allow_unused=True)
         wanted = (
             upstream @ k @ w_q.T,

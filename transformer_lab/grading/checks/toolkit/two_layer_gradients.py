@@ -26,12 +26,12 @@ class two_layer_gradients:
 
     @check("dw2", 1)
     def outer(two_layer_gradients):
-        for sizes in NETWORKS:
+        for sizes in draw.one_of(*NETWORKS):
             expect_outer(two_layer_gradients, *network(*sizes))
 
     @check("dw1", 2)
     def inner(two_layer_gradients):
-        for sizes in NETWORKS:
+        for sizes in draw.one_of(*NETWORKS):
             inputs = network(*sizes)
             wanted = gradients_by_loops(*inputs)[0]
             look = "From the loss to W_1: p - y over N, through W_2, through tanh, and x on the left."
@@ -53,7 +53,12 @@ def expect_outer(two_layer_gradients, *inputs) -> None:
     compare(both(two_layer_gradients, *inputs)[1], wanted, told, "dw2", look=look)
 
 
-NETWORKS = ((5, 3, 4, 6), (4, 4, 4, 4), (1, 2, 5, 3), (7, 5, 5, 3))  # N, D, d_ff, V
+# N, D, d_ff, V
+NETWORKS = (
+    ((5, 3, 4, 6), (4, 4, 4, 4), (1, 2, 5, 3), (7, 5, 5, 3)),
+    ((6, 4, 3, 5), (5, 5, 5, 5), (1, 3, 2, 6), (8, 4, 4, 3)),
+    ((5, 2, 6, 4), (3, 3, 3, 3), (1, 2, 4, 5), (7, 6, 6, 4)),
+)
 
 
 def network(N: int, D: int, d_ff: int, V: int, dtype=torch.float32):

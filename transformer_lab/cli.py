@@ -16,7 +16,7 @@ from .environment import is_first_process, is_watched, speak_any_encoding
 from .files import path_of
 from .optional import MissingPackageError, own_version, require_packages
 from .sentences import listed
-from .tasks.registry import TASKS, with_targets
+from .tasks.registry import FILE_SETTINGS, TASKS, with_targets
 from .training.settings import Settings
 
 app = typer.Typer(
@@ -100,11 +100,13 @@ def targets_in_words() -> str:
 
 def with_settings(command: Any) -> Callable:
     """The command, with an option for each field of Settings in place of its **options; None if it is not given."""
-    suited = {name for task in TASKS.values() for name in task.settings}
+    suited = [task.settings for task in TASKS.values()] + [FILE_SETTINGS]
     parameters = [one for one in signature(command).parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
     for setting in fields(Settings):
         default = "" if setting.default is None else f" Default: {setting.default}."
-        default = " Default: what suits the task." if setting.name in suited else default
+        if any(setting.name in settings for settings in suited):
+            values = {settings.get(setting.name, setting.default) for settings in suited}
+            default = f" Default: what suits the task, {min(values)} to {max(values)}."
         option = typer.Option(help=setting.metadata["help"] + default, rich_help_panel="How to train")
         annotation = Annotated[setting.type | None, option]  # type: ignore[name-defined]  # known when it runs
         parameters.append(Parameter(setting.name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation))

@@ -1,7 +1,7 @@
-"""Other people's weights in our models: each of their names and settings said in ours.
+"""Convert Hugging Face models to ours, by translating the names of their weights and their configurations.
 
 A family is a table of names and a function from their configuration to ours. The mathematics is the same, so nothing is
-computed here, apart from two layouts: GPT-2 keeps its matrices transposed, and queries, keys and values in one.
+computed here, except for the layout of GPT-2: it stores its matrices transposed, and queries, keys and values in one.
 """
 
 import re
@@ -63,20 +63,20 @@ BERT_NAMES = {
     "cls.predictions.transform.LayerNorm": "masked_lm_head.norm",
     "cls.predictions": "masked_lm_head",
 }
-# In files, but not weights of ours: numbers 0, 1, 2 ..., and second names of the same (tied) weights.
+# Entries that are no weights of ours: the numbers 0, 1, 2 ..., and second names of tied weights.
 NOT_OURS = {"embeddings.position_ids", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"}
 ACTIVATIONS = {"gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu": "gelu", "relu": "relu"}
 
 
 class Fields(dict):
-    """Somebody's configuration; ValueError names a field that it lacks."""
+    """The fields of a foreign configuration; a missing field raises ValueError."""
 
     def __missing__(self, name):
         raise ValueError(f"The configuration does not say its {name}.")
 
 
 def require(fields: dict, name: str, *supported):
-    """The field's value; the first supported one if it is absent; ValueError if it is not supported."""
+    """Return the field's value, or the first supported one if it is absent; ValueError if it is not supported."""
     value = fields.get(name, supported[0])
     if value not in supported:
         wanted = " or ".join(repr(choice) for choice in supported)
@@ -85,7 +85,7 @@ def require(fields: dict, name: str, *supported):
 
 
 def gpt2_config(fields: dict, weights: Container[str]) -> TransformerConfig:
-    """Radford et al. 2019, as transformers' GPT2Config says it."""
+    """Convert the fields of transformers' GPT2Config (Radford et al. 2019)."""
     require(fields, "scale_attn_weights", True)
     require(fields, "scale_attn_by_inverse_layer_idx", False)
     require(fields, "add_cross_attention", False)
@@ -106,7 +106,7 @@ def gpt2_config(fields: dict, weights: Container[str]) -> TransformerConfig:
 
 
 def llama_config(fields: dict, weights: Container[str]) -> TransformerConfig:
-    """Touvron et al. 2023 (arXiv:2302.13971), as transformers' LlamaConfig says it."""
+    """Convert the fields of transformers' LlamaConfig (Touvron et al. 2023, arXiv:2302.13971)."""
     # transformers 5 keeps all of rotary's settings in rope_parameters; before, there were rope_scaling and rope_theta.
     rope = fields.get("rope_parameters") or fields.get("rope_scaling") or {}
     require({"rope_type": rope.get("type", "default"), **rope}, "rope_type", "default")
@@ -138,7 +138,7 @@ def llama_config(fields: dict, weights: Container[str]) -> TransformerConfig:
 
 
 def bert_config(fields: dict, weights: Container[str]) -> TransformerConfig:
-    """Devlin et al. 2018, as transformers' BertConfig says it; its two heads are there if their weights are."""
+    """Convert the fields of transformers' BertConfig (Devlin et al. 2018); it has the heads that have weights."""
     masked_lm_head = "cls.predictions.bias" in weights
     require(fields, "is_decoder", False)
     require(fields, "add_cross_attention", False)
@@ -176,7 +176,7 @@ FAMILIES: dict[str, tuple[type[GPT] | type[BERT], Config, dict[str, str]]] = {
 
 
 def our_config(architecture: str, fields: dict, weights: Container[str] = ()) -> TransformerConfig:
-    """Our configuration of a model of theirs; ValueError names what ours cannot express."""
+    """Convert a configuration of theirs to ours; ValueError names what ours cannot express."""
     require(fields, "quantization_config", None)
     try:
         return FAMILIES[architecture][1](Fields(fields), weights)
@@ -200,7 +200,7 @@ def our_name(name: str, names: dict[str, str]) -> str:
 
 
 def our_weights(architecture: str, weights: dict[str, Tensor], tied: bool) -> dict[str, Tensor]:
-    """The same tensors (or views of them) under our names; tied: the output layer is the embedding."""
+    """Return the same tensors, or views of them, under our names; tied means that the output layer is the embedding."""
     if architecture == "GPT2LMHeadModel":
         weights = unpack_gpt2(weights)
     weights = {name.removeprefix("bert."): tensor for name, tensor in weights.items()}
@@ -210,7 +210,7 @@ def our_weights(architecture: str, weights: dict[str, Tensor], tied: bool) -> di
 
 
 def unpack_gpt2(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Matrices as nn.Linear keeps them, (outputs, inputs); c_attn split into its queries, keys and values."""
+    """Transpose matrices to nn.Linear's layout (outputs, inputs), and split c_attn into queries, keys and values."""
     unpacked = {}
     for name, tensor in weights.items():
         if re.search(r"\.c_\w+\.weight$", name):
@@ -226,7 +226,7 @@ def unpack_gpt2(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def build(make: Callable[[TransformerConfig], M], config: TransformerConfig, weights: dict[str, Tensor]) -> M:
-    """Our model made of these very weights: their dtype, their device, eval mode; ValueError if they do not fit."""
+    """Build our model from these weights, with their dtype and device, in eval mode; ValueError if they do not fit."""
     shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     check_sizes(config, shapes)
     with torch.device("meta"):  # no memory and no random numbers yet: every weight is about to be replaced
@@ -237,7 +237,7 @@ def build(make: Callable[[TransformerConfig], M], config: TransformerConfig, wei
 
 
 def convert(architecture: str, fields: dict, weights: dict[str, Tensor]) -> GPT | BERT:
-    """Our model from the name of their class, their configuration as a plain dict, and their state dict.
+    """Make our model from the name of their class, their configuration as a plain dict, and their state dict.
 
     Raises ValueError for what ours cannot express, naming the field, its value and what is supported.
     """

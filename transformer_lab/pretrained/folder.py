@@ -1,4 +1,4 @@
-"""A model in a folder of ours: how it is written, and how it is read back, with every damage told in a sentence."""
+"""Save a model into a folder and load it again; damaged files raise errors that say what is wrong."""
 
 import os
 from collections.abc import Callable
@@ -20,23 +20,23 @@ from .hub import load_hf
 from .safetensors_file import check_finite, checked, read_weights, sha256
 
 MODELS: dict[str, type[Model]] = {model.__name__: model for model in (Transformer, GPT, BERT, Classifier, Tagger)}
-# What config.json says beside the TransformerConfig.
-TOLD = ("model", "labels", "task", "special_tokens", "sha256", "tokenizer_sha256")
+# The fields of config.json beside those of TransformerConfig.
+METADATA = ("model", "labels", "task", "special_tokens", "sha256", "tokenizer_sha256")
 
 
 def save(model: nn.Module, tokenizer: Tokenizer, folder, task: dict | None = None) -> None:
-    """Write one of our MODELS (weights in 16 bits) and its tokenizer into folder, which is made if need be.
+    """Write one of our MODELS (weights in 16 bits) and its tokenizer into folder, which is created if necessary.
 
-    task says what the model was trained to do, so that `transformer-lab evaluate` can measure it again. Raises
-    ValueError for what `load` would not take back; OSError, and the folder stays as it was.
+    task describes what the model was trained to do, so that `transformer-lab evaluate` can measure it again. Raises
+    ValueError for what `load` would not accept, and OSError if writing fails; the folder then stays as it was.
     """
     ours = unwrapped(model)
     check_savable(ours, tokenizer)
     check_finite(ours.state_dict())
     weights = {name: to_16_bits(tensor) for name, tensor in ours.state_dict().items()}
-    folder = made(path_of(folder))
-    # All three are written beside the old ones first, then take their places, config.json last: it knows the others'
-    # checksums. An interrupt or a full disk leaves the old model; a kill between the replacements is noticed by `load`.
+    folder = make_folder(path_of(folder))
+    # All three files are first written beside the old ones and then replace them, config.json last, as it holds the
+    # others' checksums. On an interrupt or a full disk the old model remains; `load` detects a partial replacement.
     with (
         whole_file(folder / "config.json") as config_path,
         whole_file(folder / "tokenizer.json") as tokenizer_path,
@@ -60,7 +60,7 @@ def save(model: nn.Module, tokenizer: Tokenizer, folder, task: dict | None = Non
 
 
 def check_savable(model: nn.Module, tokenizer: Tokenizer | None) -> None:
-    """Raise ValueError for a model or tokenizer that `load` would not take back, whatever the weights are."""
+    """Raise ValueError for a model or tokenizer that `load` would not accept, whatever the weights are."""
     ours = unwrapped(model)
     if type(ours) not in MODELS.values():
         raise ValueError(f"save takes a {', '.join(MODELS)}; got a {type(ours).__name__}.")
@@ -69,8 +69,8 @@ def check_savable(model: nn.Module, tokenizer: Tokenizer | None) -> None:
     check_vocabulary(tokenizer, ours.config.vocab_size)
 
 
-def made(folder: Path) -> Path:
-    """The folder, which is there now; OSError in a sentence."""
+def make_folder(folder: Path) -> Path:
+    """Create the folder if necessary, and return it; OSError with a readable message if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -79,74 +79,78 @@ def made(folder: Path) -> Path:
 
 
 def to_16_bits(tensor: torch.Tensor) -> torch.Tensor:
-    """float16; bfloat16, and what is too large for float16, as it is."""
+    """Convert to float16, except for bfloat16 tensors and tensors with numbers too large for float16."""
     if tensor.dtype != torch.bfloat16 and tensor.abs().max() <= torch.finfo(torch.float16).max:
         tensor = tensor.half()
     return tensor.contiguous().cpu()
 
 
 def load_folder(folder: Path) -> tuple[Model, Tokenizer]:
-    """(model, tokenizer) of a folder of ours or of one in Hugging Face's format."""
+    """Load (model, tokenizer) from a folder that `save` wrote, or from one in Hugging Face's format."""
     fields = read_config(folder)
     if "model_type" in fields:
         return load_hf(str(folder))
-    told = {name: fields.pop(name, None) for name in TOLD}
+    metadata = {name: fields.pop(name, None) for name in METADATA}
     try:
-        check_told(told)
+        check_metadata(metadata)
         config = TransformerConfig(**fields)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'} describes no model: {error}") from error
-    make: Callable[..., Model] = MODELS[told["model"]]
-    with_labels = partial(make, config, *([told["labels"]] if told["labels"] else []))
-    model = read_weights(with_labels, config, checked(existing(folder / "model.safetensors"), told["sha256"]))
-    return model, load_tokenizer(folder, told, config.vocab_size)
+    make: Callable[..., Model] = MODELS[metadata["model"]]
+    with_labels = partial(make, config, *([metadata["labels"]] if metadata["labels"] else []))
+    model = read_weights(with_labels, config, checked(existing(folder / "model.safetensors"), metadata["sha256"]))
+    return model, load_tokenizer(folder, metadata, config.vocab_size)
 
 
-def check_told(told: dict) -> None:
-    """ValueError unless these are what `save` writes."""
-    if told["model"] not in list(MODELS):
+def check_metadata(metadata: dict) -> None:
+    """Raise ValueError unless these fields are as `save` writes them."""
+    if metadata["model"] not in list(MODELS):
         raise ValueError(
-            f"its model is {told['model']!r}; wanted which of {', '.join(MODELS)} it is, as `save` writes."
+            f"its model is {metadata['model']!r}; wanted which of {', '.join(MODELS)} it is, as `save` writes."
         )
-    has_labels = issubclass(MODELS[told["model"]], Labeller)
-    if has_labels != isinstance(told["labels"], list) or not all(isinstance(one, str) for one in told["labels"] or ()):
-        raise ValueError(f"its labels are {told['labels']!r}; wanted {'a list of texts' if has_labels else 'none'}.")
-    special = told["special_tokens"]
+    has_labels = issubclass(MODELS[metadata["model"]], Labeller)
+    if has_labels != isinstance(metadata["labels"], list) or not all(
+        isinstance(one, str) for one in metadata["labels"] or ()
+    ):
+        raise ValueError(
+            f"its labels are {metadata['labels']!r}; wanted {'a list of texts' if has_labels else 'none'}."
+        )
+    special = metadata["special_tokens"]
     if not isinstance(special, dict) or not all(isinstance(token, str) for token in special.values()):
         raise ValueError(f"its special_tokens are {special!r}; wanted a token for each role.")
-    if not isinstance(told["sha256"], str) or not isinstance(told["tokenizer_sha256"], str | None):
+    if not isinstance(metadata["sha256"], str) or not isinstance(metadata["tokenizer_sha256"], str | None):
         raise ValueError("its sha256 is missing, or no text.")
 
 
-def load_tokenizer(folder: Path, told: dict, vocab_size: int) -> Tokenizer:
-    """The tokenizer that was saved with the model; ValueError if it is another one."""
+def load_tokenizer(folder: Path, metadata: dict, vocab_size: int) -> Tokenizer:
+    """Load the tokenizer that was saved with the model; ValueError if it is a different one."""
     path = existing(folder / "tokenizer.json")
-    if told["tokenizer_sha256"] is not None:
-        checked(path, told["tokenizer_sha256"])
-    tokenizer = Tokenizer.load(path, told["special_tokens"])
+    if metadata["tokenizer_sha256"] is not None:
+        checked(path, metadata["tokenizer_sha256"])
+    tokenizer = Tokenizer.load(path, metadata["special_tokens"])
     without_id = [token for token in tokenizer.special.values() if tokenizer.tokenizer.token_to_id(token) is None]
     if without_id:
         raise ValueError(f"{path} has no token {without_id[0]!r}, which config.json calls special.")
-    if told["tokenizer_sha256"] is None and len(tokenizer) != vocab_size:  # as older versions saved it
+    if metadata["tokenizer_sha256"] is None and len(tokenizer) != vocab_size:  # as older versions saved it
         raise ValueError(f"{path} has {len(tokenizer)} tokens; its model's vocab_size is {vocab_size}.")
     return tokenizer
 
 
 def check_vocabulary(tokenizer: Tokenizer, vocab_size: int) -> None:
-    """ValueError if the tokenizer's texts have ids that the model has no vector for. Vectors without a token may be."""
-    # Tokens that somebody added behind them, and no text is made of, may lie outside.
+    """Raise ValueError if the tokenizer has ids without an embedding; embeddings without a token are fine."""
+    # Tokens that were added later, and that no text is encoded to, may lie outside.
     largest = max(tokenizer.tokenizer.get_vocab(with_added_tokens=False).values(), default=0)
     if largest >= vocab_size:
         raise ValueError(f"The tokenizer has ids up to {largest}; the model's vocab_size is {vocab_size}.")
 
 
 def read_config(folder: Path) -> dict:
-    """A folder's config.json; FileNotFoundError, ValueError if it holds no JSON object."""
+    """Read a folder's config.json; FileNotFoundError if it is missing, ValueError if it is not a JSON object."""
     return read_json(existing(folder / "config.json"))
 
 
 def existing(path: Path) -> Path:
-    """The path; FileNotFoundError if no file is there."""
+    """Return the path; FileNotFoundError if there is no such file."""
     if not os.path.isfile(path):
         raise FileNotFoundError(f"{path.parent} holds no model: {path.name} is missing.")
     return path

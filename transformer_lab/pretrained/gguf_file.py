@@ -33,9 +33,9 @@ ROLES = {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding"}
 
 
 def read_gguf(path) -> tuple[GPT, Tokenizer]:
-    """(model, tokenizer) of a GGUF file, the weights dequantised to float32.
+    """Read (model, tokenizer) from a GGUF file, with the weights dequantised to float32.
 
-    ValueError names what is not supported, or says that the file is damaged; FileNotFoundError.
+    Raises FileNotFoundError if there is no such file, ValueError if it is damaged or not supported.
     """
     try:
         reader = GGUFReader(path)
@@ -46,7 +46,7 @@ def read_gguf(path) -> tuple[GPT, Tokenizer]:
         return build(GPT, config, weights), byte_pair_tokenizer(fields)
     except OSError:
         raise
-    except Exception as error:  # the reader, which trusts its file, stumbles anywhere in a damaged one
+    except Exception as error:  # the reader trusts its file, and may raise anything if that is damaged
         raise ValueError(f"{path} cannot be read as a model in GGUF: {error}") from error
 
 
@@ -76,7 +76,7 @@ def llama_config(fields: Fields, tied: bool) -> TransformerConfig:
 
 
 def to_torch(name: str, tensor, config: TransformerConfig) -> Tensor:
-    """The tensor in float32. llama.cpp rotates neighbouring features, we i and i + d_head / 2: rows change places."""
+    """Dequantise to float32. llama.cpp rotates neighbouring features, we i and i + d_head / 2, so rows are permuted."""
     weight = torch.from_numpy(np.require(dequantize(tensor.data, tensor.tensor_type), requirements="W"))
     if name.endswith(("attn_q.weight", "attn_k.weight")):
         heads = weight.unflatten(0, (-1, config.head_width // 2, 2))  # (H, pairs, 2, D)

@@ -15,10 +15,10 @@ CLASSES = {"gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "bert": "Bert
 
 
 def load_hf(name: str) -> tuple[GPT | BERT, Tokenizer]:
-    """(model, tokenizer) of a folder or a hub id; only safetensors are read, and no code that comes with it is run.
+    """Load (model, tokenizer) from a folder or a hub id; only safetensors are read, and no code from there is run.
 
-    Raises FileNotFoundError if it cannot be had, ValueError if ours cannot express it, MissingPackageError without
-    transformers.
+    Raises FileNotFoundError if it is not available, ValueError if our models cannot express it, MissingPackageError if
+    transformers is not installed.
     """
     require_packages("Hugging Face's format", "transformers")
     offline = Path(name).is_dir() or not hub_answers()
@@ -34,12 +34,12 @@ def load_hf(name: str) -> tuple[GPT | BERT, Tokenizer]:
 
 
 def first_sentence(error: Exception) -> str:
-    """Of the pages that transformers writes."""
+    """Return the first sentence of transformers' long error messages."""
     return (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]
 
 
 def convert_hf(name: str, local_files_only: bool) -> tuple[GPT | BERT, Tokenizer]:
-    """Let transformers read it, then take over the weights."""
+    """Load the model with transformers, then convert it."""
     import transformers
 
     fields, _ = transformers.PreTrainedConfig.get_config_dict(name, local_files_only=local_files_only)
@@ -48,7 +48,7 @@ def convert_hf(name: str, local_files_only: bool) -> tuple[GPT | BERT, Tokenizer
     ours = our_config(model_class.__name__, config.to_dict())  # an error now saves a download of gigabytes
     if files := sorted(Path(name).glob("*.safetensors")):  # ... and now a model larger than any memory
         check_sizes(ours, {key: shape for file in files for key, shape in read_shapes(file).items()})
-    # Where this file is missing AutoTokenizer may make up an empty vocabulary: be told now.
+    # Raise an error now if this file is missing: AutoTokenizer might invent an empty vocabulary.
     transformers.utils.cached_file(name, "tokenizer.json", local_files_only=local_files_only)
     theirs, report = model_class.from_pretrained(
         name,
@@ -58,7 +58,7 @@ def convert_hf(name: str, local_files_only: bool) -> tuple[GPT | BERT, Tokenizer
         output_loading_info=True,
         local_files_only=local_files_only,
     )
-    # What the file lacks (often BERT's pooler) transformers fills with random numbers: that is left out.
+    # Leave out what the file lacks (often BERT's pooler): transformers has filled it with random numbers.
     weights = {key: tensor for key, tensor in theirs.state_dict().items() if key not in report["missing_keys"]}
     tokenizer = transformers.AutoTokenizer.from_pretrained(
         name, local_files_only=local_files_only, trust_remote_code=False
@@ -75,7 +75,7 @@ def hf_class(fields: dict) -> str:
 
 
 def hub_answers() -> bool:
-    """Is there a network? One request: transformers itself would try six times, for half a minute."""
+    """Return whether the hub can be reached. One request: transformers would try six times, for half a minute."""
     from huggingface_hub import constants, get_session
 
     try:

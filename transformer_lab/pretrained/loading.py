@@ -29,17 +29,17 @@ LONGEST_ID = 96  # the hub's own limit
 
 
 def load(name: str | Path) -> tuple[Model, Tokenizer]:
-    """(model, tokenizer), the model in eval mode, float32, on the CPU.
+    """Load (model, tokenizer); the model is in eval mode, float32, on the CPU.
 
     name is "dates"; "minilm" or "smollm2", which are in packages of their own; a folder that `save` wrote, or one in
     Hugging Face's format; or, with a network, "gpt2" or any id of the Hugging Face hub whose model is a GPT-2, a BERT
-    or a Llama. Where a folder has the name of a model of the course, see `shipped`.
+    or a Llama. If a folder has the same name as a model of the course, see `shipped`.
 
     Raises FileNotFoundError if there is no such model, ModuleNotFoundError if a package is missing, ValueError if a
-    file is damaged or not the one that was saved, or if the model is of another kind.
+    file is damaged or not the one that was saved, or if the model's architecture is not supported.
     """
     with plain_tensors():
-        model, tokenizer = found(name)
+        model, tokenizer = load_unchecked(name)
     try:
         check_finite(model.state_dict())
         check_vocabulary(tokenizer, model.config.vocab_size)
@@ -48,8 +48,8 @@ def load(name: str | Path) -> tuple[Model, Tokenizer]:
     return model, tokenizer
 
 
-def found(name: str | Path) -> tuple[Model, Tokenizer]:
-    """(model, tokenizer) from wherever the name says."""
+def load_unchecked(name: str | Path) -> tuple[Model, Tokenizer]:
+    """Load (model, tokenizer) from the course, a folder or the hub, as the name says."""
     ours = shipped(name, SHIPPED)
     if ours is not None:
         return LOADERS[ours]()
@@ -63,10 +63,10 @@ def found(name: str | Path) -> tuple[Model, Tokenizer]:
 
 
 def from_hf(hf_model: nn.Module) -> GPT | BERT:
-    """Our model with a copy of the weights of a GPT2LMHeadModel, LlamaForCausalLM, BertModel or BertForMaskedLM.
+    """Convert a GPT2LMHeadModel, LlamaForCausalLM, BertModel or BertForMaskedLM to our model, copying its weights.
 
-    It is in eval mode, of the same dtype, on the same device. Our one `dropout` is GPT-2's resid_pdrop and BERT's
-    hidden_dropout_prob; dropout of attention weights is left out. Raises ValueError for what ours cannot express.
+    The copy is in eval mode, with the same dtype and device. Our `dropout` is GPT-2's resid_pdrop or BERT's
+    hidden_dropout_prob; there is no dropout of attention weights. Raises ValueError for what ours cannot express.
     """
     theirs = unwrapped(hf_model)
     architecture = require({"class": type(theirs).__name__}, "class", *FAMILIES)
@@ -74,7 +74,7 @@ def from_hf(hf_model: nn.Module) -> GPT | BERT:
 
 
 def trained_on(name: str | Path) -> dict:
-    """What `train` said of its task when it saved this model; ValueError if nothing was said, FileNotFoundError."""
+    """Return the task that `train` saved with this model; ValueError if there is none, FileNotFoundError."""
     ours = shipped(name, SHIPPED)
     if ours in PACKAGES:
         raise ValueError(f"{name} does not say what its model was trained on: `train` did not write it.")
@@ -86,7 +86,7 @@ def trained_on(name: str | Path) -> dict:
 
 
 def load_from_hub(name: str) -> tuple[GPT | BERT, Tokenizer]:
-    """(model, tokenizer) of a hub id, from the network or, without one, from what it brought before."""
+    """Load (model, tokenizer) by hub id, from the network or, without one, from the download cache."""
     reason = "that is no id"
     if re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name) and len(name) <= LONGEST_ID:
         try:

@@ -1,4 +1,4 @@
-"""What a name means: a model of the course, a folder, or an id of the Hugging Face hub."""
+"""Decide what a model's name means: a model of the course, a folder, or an id of the Hugging Face hub."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -17,24 +17,25 @@ PACKAGES = {
     ),
 }
 SHIPPED = ("dates", *PACKAGES)
-# In front of a name: the one that comes with the course, whatever is called the same in the working directory.
+# A prefix that selects the course's own model, whatever the working directory contains.
 COURSE = "course:"
-# What `save` and `train` write into a folder.
+# Files that `save` and `train` write into a folder.
 WRITTEN = ("config.json", "model.safetensors", "checkpoints")
 
 
 def holds_a_run(path: Path) -> bool:
-    """Is it a folder into which a model was saved, or is being trained?"""
+    """Return whether a model was saved into this folder, or is being trained there."""
     return any((path / file).exists() for file in WRITTEN)
 
 
 def shipped(
     name: str | Path, ours: Collection[str], is_another: Callable[[Path], bool] = holds_a_run, what: str = "model"
 ) -> str | None:
-    """Which of our names a name is; None if it means something else: a file, a folder, a name on the hub.
+    """Return the name of a model of the course, or None if the name means a file, a folder or a model on the hub.
 
-    A Path is none of ours, nor is "./dates"; "course:dates" is ours in any case. "dates" is ours too, unless something
-    of this name in the working directory could be meant as well (is_another): then ValueError says how to name each.
+    "course:dates" always means the course's model; a Path, or "./dates", never does. Plain "dates" does too, unless
+    the working directory has something of this name that could also be meant (is_another): ValueError then says how to
+    name each.
     """
     if isinstance(name, Path):
         return None

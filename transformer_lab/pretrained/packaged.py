@@ -1,4 +1,4 @@
-"""The models that come with the course, and those in packages of their own, which need no network."""
+"""The models that need no network: those shipped with the course, and those in separate packages."""
 
 from importlib import metadata
 from pathlib import Path
@@ -19,12 +19,12 @@ PACKAGED = Path(__file__).parents[1] / "weights"
 
 
 def load_dates() -> tuple[Transformer, Tokenizer]:
-    """The translator of dates, English -> Chinese, that comes with the package."""
+    """Load the date translator, English -> Chinese, that comes with the package."""
     return cast(tuple[Transformer, Tokenizer], load_folder(PACKAGED / "dates"))
 
 
 def load_minilm() -> tuple[BERT, Tokenizer]:
-    """all-MiniLM-L6-v2: a small BERT that makes vectors of sentences (Wang et al. 2020, arXiv:2002.10957)."""
+    """Load all-MiniLM-L6-v2, a small BERT for sentence embeddings (Wang et al. 2020, arXiv:2002.10957)."""
     path = packaged_weights("minilm")
     fields = read_json(path.parent / "config.json")
     roles = read_json(path.parent / "special_tokens_map.json")
@@ -34,7 +34,7 @@ def load_minilm() -> tuple[BERT, Tokenizer]:
 
 
 def load_smollm2() -> tuple[GPT, Tokenizer]:
-    """SmolLM2-135M-Instruct: a small Llama, quantised to 4 bits (Ben Allal et al. 2025, arXiv:2502.02737)."""
+    """Load SmolLM2-135M-Instruct, a small Llama quantised to 4 bits (Ben Allal et al. 2025, arXiv:2502.02737)."""
     require_packages('load("smollm2")', "gguf")
     from .gguf_file import read_gguf
 
@@ -42,7 +42,10 @@ def load_smollm2() -> tuple[GPT, Tokenizer]:
 
 
 def packaged_weights(name: str) -> Path:
-    """The file of weights in an installed package, which is not imported; MissingPackageError, ValueError."""
+    """Return the path of the weights in an installed package, without importing it.
+
+    Raises MissingPackageError if it is not installed, ValueError if the file is damaged.
+    """
     package, file_name, checksum = PACKAGES[name]
     try:
         files = metadata.files(package) or []

@@ -1,4 +1,4 @@
-"""A file of weights, looked at before it is believed: its fingerprint, the names and shapes in it, the numbers."""
+"""Validate a file of weights before using it: its checksum, the names and shapes of its tensors, and its numbers."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ from ..config import TransformerConfig
 
 M = TypeVar("M", bound=nn.Module)
 FLOATS = ("F16", "BF16", "F32", "F64")
-# A table of positions is computed, not stored: no more numbers than this, 1 GiB of float32.
+# The largest table of positions, which is computed and not stored: 1 GiB of float32.
 LARGEST_TABLE = 2**28
 NUMBERED = re.compile(r"(?P<block>.*\bblocks\.\d+\.)residuals\.(?P<number>[012])(?P<rest>\..*)")
 
@@ -27,14 +27,14 @@ def sha256(path: Path) -> str:
 
 
 def checked(path: Path, checksum: str) -> Path:
-    """The path; ValueError if the file's SHA-256 is not this one."""
+    """Return the path; ValueError if the file's SHA-256 differs from the checksum."""
     if sha256(path) != checksum:
         raise ValueError(f"{path} is truncated or was changed: its SHA-256 is not the one that was written down.")
     return path
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Each tensor's shape, from the header alone; ValueError if the file is no safetensors of floats."""
+    """Read each tensor's shape from the header; ValueError unless it is a safetensors file of floats."""
     try:
         with safe_open(path, "pt") as file:
             names = file.keys()
@@ -48,9 +48,9 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def current_names(tensors: dict) -> dict:
-    """The same under the names that parameters have now: earlier versions numbered a block's residual paths.
+    """Rename parameters saved by earlier versions, which numbered a block's residual connections.
 
-    A key is a parameter's name, or begins with one, as a checkpoint's do.
+    A key is a parameter's name, or starts with one, as in a checkpoint.
     """
     numbered = {name: match for name in tensors if (match := NUMBERED.match(name))}
     with_cross = {match["block"] for match in numbered.values() if match["number"] == "2"}
@@ -66,7 +66,7 @@ def current_names(tensors: dict) -> dict:
 
 
 def check_sizes(config: TransformerConfig, shapes: dict[str, tuple[int, ...]]) -> None:
-    """ValueError if these tensors cannot be a model of such sizes: asked before one is made, which takes memory."""
+    """Raise ValueError if these tensors cannot belong to a model of these sizes, before building one takes memory."""
     longest = max((size for shape in shapes.values() for size in shape), default=0)
     for name in ("vocab_size", "d_model", "n_heads", "head_width", "d_ff", "n_segments"):
         if getattr(config, name) > longest:
@@ -78,7 +78,7 @@ def check_sizes(config: TransformerConfig, shapes: dict[str, tuple[int, ...]]) -
 
 
 def check_shapes(model: nn.Module, shapes: dict[str, tuple[int, ...]]) -> None:
-    """ValueError unless these are the names and shapes of the model's weights."""
+    """Raise ValueError unless these are the names and shapes of the model's weights."""
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     missing, unknown = sorted(wanted.keys() - shapes), sorted(shapes.keys() - wanted)
     if missing:
@@ -91,7 +91,7 @@ def check_shapes(model: nn.Module, shapes: dict[str, tuple[int, ...]]) -> None:
 
 
 def check_finite(weights: dict[str, Tensor]) -> None:
-    """ValueError if a weight holds NaN or an infinite number: such a model says nothing, without a word about it."""
+    """Raise ValueError if a weight is NaN or infinite: such a model would silently compute nonsense."""
     for name, tensor in weights.items():
         if not tensor.isfinite().all():
             raise ValueError(
@@ -100,7 +100,7 @@ def check_finite(weights: dict[str, Tensor]) -> None:
 
 
 def read_weights(make: Callable[[], M], config: TransformerConfig, path: Path) -> M:
-    """What make() makes, of this config, with the weights of the file as float32; ValueError if they do not fit."""
+    """Return make(), a model of this config, with the file's weights as float32; ValueError if they do not fit."""
     shapes = current_names(read_shapes(path))
     try:
         check_sizes(config, shapes)

@@ -1,6 +1,6 @@
-"""`make bench`: this package beside the code one would use instead. Prints a table and writes JSON.
+"""`make bench`: time this package against the usual alternatives. Prints a table and writes JSON.
 
-Each number is a ratio measured in one process by turns: rival's time / ours, so above 1 ours is faster.
+Each ratio is the rival's time / ours, measured alternately in one process; above 1, ours is faster.
 """
 
 import json

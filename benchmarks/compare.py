@@ -1,4 +1,4 @@
-"""Two ways to do the same work, timed by turns in one process, so that a busy machine slows both alike."""
+"""Time two implementations of the same work alternately in one process, so that a busy machine slows both alike."""
 
 import gc
 import statistics

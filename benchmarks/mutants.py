@@ -1,9 +1,9 @@
-"""Do the tests see a mistake? A random sample of small mistakes in the package, each against its module's own tests.
+"""Mutation testing: a random sample of small mistakes in the package, each run against its module's own tests.
 
     python benchmarks/mutants.py --n 150 --seed 0       prints every survivor, and killed / all
 
-A mutant is one place changed: a comparison, an operator, a constant, a condition turned round, a call or a keyword left
-out. It is killed if a test fails or takes too long. Some survivors are no mistakes: they compute the same.
+A mutant changes one place: a comparison, an operator or a constant; or it negates a condition, or drops a call or a
+keyword. It is killed if a test fails or takes too long. Some survivors are equivalent: they compute the same.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""`make quality`: what the trained models reach, with three seeds, and in how many seconds. A table, and JSON."""
+"""`make quality`: train the models with three seeds; report their metrics and seconds as a table and as JSON."""
 
 import json
 import platform

@@ -1,6 +1,7 @@
-"""A text of one's own to tokens, against the tokenizer library by itself; and by hand, what a large one costs:
+"""Tokenize a text, against the tokenizer library alone; and, run by hand, measure large texts.
 
-python benchmarks/texts.py FILE...: of each file or folder the seconds until training could begin, and the peak memory.
+python benchmarks/texts.py FILE...: prints, for each file or folder, the seconds until training can start and the peak
+memory.
 """
 
 import json

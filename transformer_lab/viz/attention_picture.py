@@ -15,11 +15,11 @@ from matplotlib.patches import Rectangle
 from .inputs import code_point
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so it is always there
-# Fonts that have a glyph for everything (a box), or only mathematics.
+# Fonts to leave out: placeholders for every character, mathematics, emoji, and what comes with matplotlib.
 NOT_FOR_TEXT = ("Last Resort", "STIX", "cm", "DejaVu", "Noto Emoji", "Noto Color Emoji")
 MOST_LABELS, LONGEST_LABEL = 40, 14
 SOFT, MARK, HATCH = "#62626a", "#ff5a1f", "#cfcfd4"
-# From orange over almost white to blue: told apart by those who do not see red and green apart.
+# From orange through near-white to blue, which readers with red-green colour blindness can tell apart.
 DIVERGING = LinearSegmentedColormap.from_list("difference", ["#9a3e00", "#e8842c", "#f7f7f7", "#4f92cc", "#0b3c78"])
 SMALL = {"fontsize": 9, "color": SOFT}
 
@@ -29,10 +29,10 @@ def picture(
     attention: np.ndarray, query_labels, key_labels, layer: int, head: int, signed=False, format="png",
     palette="viridis", first_layer=0,
 ) -> bytes:  # fmt: skip
-    """The overview of attention (L, H, T, S) and one head in large; the same bytes for the same input.
+    """Draw all heads of attention (L, H, T, S) small and one head large; equal inputs give equal bytes.
 
-    format may be "svg" as well. signed: differences of weights, blue where positive, orange where negative, on one
-    scale for all heads. first_layer: what the first layer is called.
+    format is "png" or "svg". signed: attention holds differences of weights, drawn blue if positive and orange if
+    negative, on one scale for all heads. first_layer is the number of the first layer in labels.
     """
     scale = np.abs(attention).max() or 1.0 if signed else None
     n_layers, n_heads, n_queries, n_keys = attention.shape
@@ -97,9 +97,9 @@ def picture(
 
 
 def draw(page, weights, x, y, width, height, scale=None, palette="viridis"):
-    """One map (T, S) on the fixed scale 0..1; exact zeros hatched, as they differ from small weights.
+    """Draw one map (T, S) on the fixed scale 0..1, with exact zeros hatched to tell them from small weights.
 
-    With a scale they are differences, from -scale to scale, and 0 is in the middle.
+    If scale is given, the weights are differences, drawn from -scale to scale.
     """
     n_queries, n_keys = weights.shape
     signed = scale is not None
@@ -125,7 +125,7 @@ def draw(page, weights, x, y, width, height, scale=None, palette="viridis"):
 
 
 def write_labels(page, queries, keys, left, top, map_width, map_height):
-    """The tokens beside the map's rows and, slanted where they are long, above its columns."""
+    """Write the tokens beside the map's rows and above its columns, slanted if they are long."""
     fonts = {font_for(char) for label in queries + keys for char in label} - {FONT, None}
     text = {"fontsize": 9, "fontfamily": [FONT, *sorted(fonts)], "parse_math": False}
     rotation = 0 if max(map(len, keys)) <= 2 else 45 if len(keys) <= 25 else 90
@@ -139,13 +139,13 @@ def write_labels(page, queries, keys, left, top, map_width, map_height):
 
 
 def readable(label: str, longest: int = LONGEST_LABEL) -> str:
-    """The label, cut if long, and in Latin letters where no installed font could draw it."""
+    """Return the label, shortened if long, and romanised where no installed font can draw it."""
     label = label if len(label) <= longest else label[: longest - 1] + "…"
     return "".join(char if font_for(char) else anyascii(char).strip().lower() or code_point(char) for char in label)
 
 
 def letters(label: str) -> float:
-    """How wide the label is, in Latin letters: a Chinese character takes one and a half."""
+    """Return the label's width in Latin letters; a Chinese character counts one and a half."""
     return sum((1.5 if unicodedata.east_asian_width(char) in "WF" else 1.0 for char in label), 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Every head of a model's attention at a glance, and any of its weights at a click: in a notebook or a saved page."""
+"""AttentionView: all heads of a model at a glance and every weight at a click, in a notebook or a saved page."""
 
 import base64
 from functools import partial
@@ -24,16 +24,16 @@ SAVED = ("_parts", "_steps", "_weights", "_norms", "_layer", "_signed", "_romani
 class AttentionView(anywidget.AnyWidget):
     """Attention (L, H, T, S), queries in rows and keys in columns: a grid of all heads and one large map.
 
-    Axis 0 is layers, not a batch; a list of one (1, H, T, S) tensor a layer, as Hugging Face returns it, will do.
-    `key_tokens=None` says that keys are the queries' own tokens (self-attention). Several kinds of attention come as a
-    dict: by name (attention, query tokens, key tokens); `part` is the name of the one that is shown. What else is known
-    may be given too: scores (L, H, T, S) before the softmax; norms (L, H, S), how long each key's value is; n_kv_heads,
-    where groups of heads share keys. What has been checked before comes as a BrowserData.
+    Axis 0 is layers, not a batch; a list with one (1, H, T, S) tensor per layer, as Hugging Face returns, is accepted.
+    `key_tokens=None` means that keys and queries are the same tokens (self-attention). Several kinds of attention are
+    given as a dict, name -> (attention, query tokens, key tokens); `part` is the name of the one shown. Optional are
+    scores (L, H, T, S), the inputs of the softmax; norms (L, H, S), the lengths of the values; and n_kv_heads, if
+    groups of heads share keys. A BrowserData, already checked, is also accepted as attention.
 
-    `selection`, which Python and the browser both read and set, is {"layer", "head", "query", "key"}: indices; query
-    and key are None until a cell is chosen. At first it is the last layer's head 0. `palette` is "viridis" or
-    "cividis", `measure` "weight" or, where norms are known, "weight x value". Raises ValueError where sizes or
-    weights are wrong.
+    `selection`, which both Python and the browser may set, holds the indices {"layer", "head", "query", "key"}; query
+    and key are None until a cell is chosen. Initially it is head 0 of the last layer. `palette` is "viridis" or
+    "cividis"; `measure` is "weight" or, if norms are known, "weight x value". Raises ValueError if sizes or weights
+    are wrong.
     """
 
     _esm = module("attention_view")
@@ -68,9 +68,9 @@ class AttentionView(anywidget.AnyWidget):
 
     @classmethod
     def from_model(cls, model, tokenizer, text: str, target: str | None = None) -> "AttentionView":
-        """The attention of a model while it reads a text: one of ours, or one of transformers with its tokenizer.
+        """Show the attention of a model, ours or one of transformers with its tokenizer, while it reads a text.
 
-        An encoder-decoder translates the text, or reads the target that is given; its three kinds are the parts.
+        An encoder-decoder translates the text, or reads the given target; its parts are the three kinds of attention.
         """
         from ..analysis.reading import read_attention  # here, for all the rest does without torch
 
@@ -78,9 +78,9 @@ class AttentionView(anywidget.AnyWidget):
 
     @classmethod
     def over_training(cls, snapshots: list[Snapshot]) -> "AttentionView":
-        """How attention came to be: a slider over snapshots (see AttentionSnapshots), with the loss beside it.
+        """Show how attention develops: a slider over snapshots (see AttentionSnapshots), with the loss beside it.
 
-        Raises ValueError without a snapshot, and where not all of them have the same tokens.
+        Raises ValueError if there are no snapshots, or if their tokens differ.
         """
         if not snapshots:
             raise ValueError("There is no snapshot to show: give AttentionSnapshots to train as a listener.")
@@ -89,9 +89,9 @@ class AttentionView(anywidget.AnyWidget):
 
     @classmethod
     def difference(cls, one: "AttentionView", other: "AttentionView") -> "AttentionView":
-        """one - other, as the two are shown now: two models, two seeds, a whole model and one with a part switched off.
+        """Show one - other, as both are shown now: two models, two seeds, or a model and the same with a part ablated.
 
-        Raises ValueError where they have not the same layers, heads and tokens.
+        Raises ValueError unless both have the same layers, heads and tokens.
         """
         seen = [(view.attention.shape, view.query_tokens, view.key_tokens) for view in (one, other)]
         if seen[0] != seen[1]:
@@ -110,7 +110,7 @@ class AttentionView(anywidget.AnyWidget):
         }
 
     def update(self, attention, query_tokens=None, key_tokens=None, *, scores=None, norms=None, n_kv_heads=None):
-        """Show other attention in place; what was selected stays so if it is still there."""
+        """Replace the attention shown; the selection is kept if it still exists."""
         known = {"scores": scores, "norms": norms, "n_kv_heads": n_kv_heads}
         shown = BrowserData([by_name(attention, query_tokens, key_tokens, **known)])
         names = [part["name"] for part in shown.parts]
@@ -127,10 +127,9 @@ class AttentionView(anywidget.AnyWidget):
                 setattr(self, name, value)
 
     def save(self, path) -> Path:
-        """Write one HTML file that works anywhere, with no kernel and no network; returns its path.
+        """Write one HTML file that works without a kernel or a network, or a .png or .svg picture; return its path.
 
-        A path that ends in .png or .svg gets a picture. Raises ValueError for another ending than these and .html, and
-        OSError where the file cannot be written.
+        Raises ValueError for any other ending, OSError if the file cannot be written.
         """
         return saved_page.save(path, {format: partial(self._file, format) for format in FORMATS})
 
@@ -146,14 +145,14 @@ class AttentionView(anywidget.AnyWidget):
 
     @property
     def attention(self) -> np.ndarray:
-        """The exact weights that are shown, (L, H, T, S)."""
+        """The exact weights of the part and step shown, (L, H, T, S)."""
         return self._record.weights
 
     @property
     def distances(self) -> np.ndarray:
-        """Of a difference, how far apart each head's two attentions are, (L, H): 0 the same, 1 nothing in common.
+        """For a difference: the distance (L, H) between each head's two attentions, 0 if equal, 1 if disjoint.
 
-        The total variation distance, half the sum of a row's absolute differences; mean of the rows.
+        This is the total variation distance, half the sum of absolute differences in a row, averaged over rows.
         """
         return np.abs(self.attention).sum(axis=-1).mean(axis=-1) / 2
 
@@ -170,7 +169,7 @@ class AttentionView(anywidget.AnyWidget):
         return next(part for part in self._parts if part["name"] == self.part)
 
     def _within(self, selection: dict) -> dict:
-        """The selection, moved to where the part that is shown has heads and cells."""
+        """Return the selection, clipped to the heads and cells of the part shown."""
         n_layers, n_heads, n_queries, n_keys = self._part["shape"]
         kept = dict(selection)
         kept["layer"], kept["head"] = min(kept["layer"], n_layers - 1), min(kept["head"], n_heads - 1)
@@ -211,7 +210,7 @@ class AttentionView(anywidget.AnyWidget):
         self._send_layer()
 
     def _send_layer(self):
-        """Where the browser holds one layer at a time, give it the one that is selected."""
+        """If the browser holds only one layer at a time, send it the selected one."""
         if self._data.one_layer and len(self._data.records) == len(self._parts):
             layer = self.selection["layer"]
             with self.hold_sync():
@@ -235,7 +234,7 @@ class AttentionView(anywidget.AnyWidget):
         return {name: None if index is None else int(index) for name, index in wanted.items()}
 
     def _answer(self, _widget, message, _buffers):
-        """The browser asks for a file to download, or, as it holds 16 bits a weight, for one weight as it is."""
+        """Answer the browser, which asks for a file to download or for one exact weight (it holds only 16 bits)."""
         if "save" in message:
             self.send(message, [self._file(message["save"])])
             return
@@ -255,7 +254,7 @@ class AttentionView(anywidget.AnyWidget):
         return f"AttentionView({'difference: ' if self._signed else ''}{described})"
 
     def _repr_mimebundle_(self, **kwargs):
-        """The live widget, and a picture for wherever there is no kernel: GitHub, a notebook not yet run."""
+        """Return the live widget, and a picture for places without a kernel: GitHub, a notebook not yet run."""
         result = super()._repr_mimebundle_(**kwargs)
         bundle, metadata = result if isinstance(result, tuple) else (result or {}, {})
         png = base64.b64encode(self._picture("png")).decode()

@@ -1,7 +1,7 @@
 """bertviz' three views (Vig 2019, arXiv:1906.05714) with no network: in a notebook, and as a saved page.
 
-bertviz draws. What is here gives it checked data, rounded so that an output stays small, and a picture for places
-where no script may run.
+bertviz does the drawing. This module gives it validated data, rounded to keep outputs small, and adds a picture for
+places where scripts do not run.
 """
 
 import base64
@@ -40,7 +40,7 @@ PAGE = """<!doctype html>
 
 
 class Bertviz:
-    """A view by bertviz: drawn where it is shown. `attention` (L, H, T, S) are the weights before rounding."""
+    """A view drawn by bertviz in the browser. `attention` (L, H, T, S) holds the weights before rounding."""
 
     def __init__(self, drawing, kind, width, attention, labels, layer, head, note=""):
         self.kind, self.attention, self.labels, self.layer, self.head = kind, attention, labels, layer, head
@@ -72,9 +72,9 @@ def head_view(
 ) -> Bertviz:
     """One layer at a time: lines from queries (left) to keys (right), a colour for each head.
 
-    Takes what AttentionView takes. layer and heads are shown at first (if not given: the first, all). include_layers
-    and include_heads are all that it holds; these are indices too. Raises ValueError where something does not fit, and
-    where there is more data than a notebook bears.
+    Takes the same attention and tokens as AttentionView. layer and heads are the indices shown initially (by default
+    the first layer and all heads); include_layers and include_heads are the indices that the view contains. Raises
+    ValueError if arguments do not fit together, or if there is too much data for a notebook.
     """
     included = include_layers, include_heads
     weights, labels, layers, kept = prepared(attention, query_tokens, key_tokens, *included, one_layer=True)
@@ -109,10 +109,10 @@ def model_view(
 
 
 def neuron_view(model, tokenizer, text, layer=None, head=None, display_mode="light") -> Bertviz:
-    """How each weight comes about: query, key, their products and the sum. Point at a token and click its plus.
+    """How each weight is computed: query, key, their products and the sum. Point at a token and click its plus.
 
-    Takes a GPT, a BERT, or a Transformer, whose encoder is shown; layer and head are what is shown at first.
-    Biases on the scores (ALiBi, T5) are in the weights, but in no product. Raises ValueError as `head_view` does.
+    Takes a GPT, a BERT, or a Transformer, whose encoder is shown; layer and head are shown initially. Biases on the
+    scores (ALiBi) are included in the weights, but not in the products. Raises ValueError as `head_view` does.
     """
     model = our_model(model)
     ids, config = source_ids(model, tokenizer, text), model.config
@@ -121,7 +121,7 @@ def neuron_view(model, tokenizer, text, layer=None, head=None, display_mode="lig
     check_size(8 * n_layers * n_heads * T * (T + 2 * config.head_width), n_shapes, "give a shorter text")
     layer, head = chosen("layer", layer, range(n_layers))[0], chosen("head", head, range(n_heads))[0]
     (record,) = read(model, tokenizer, ids)[0].values()
-    as_weights(record.weights)  # first, for weights that are NaN are the softmax of nothing
+    as_weights(record.weights)  # first, for a clear error if weights are NaN
     if record.queries is None:
         raise ValueError(
             "The weights of this attention are not the softmax of its queries and keys (a part is switched off, or "
@@ -143,9 +143,9 @@ def neuron_view(model, tokenizer, text, layer=None, head=None, display_mode="lig
 
 
 def prepared(attention, query_tokens, key_tokens, include_layers, include_heads, one_layer=False):
-    """Weights (L, H, T, S), labels of queries and of keys, and the layers and heads to be drawn: all of it checked.
+    """Return validated weights (L, H, T, S), labels of queries and keys, and the layers and heads to draw.
 
-    one_layer: one is drawn at a time, each weight as a line and a box on both sides; else all, each as a line.
+    one_layer: one layer is drawn at a time, each weight as a line and two boxes; else all layers, each weight a line.
     """
     shape = shape_of(attention)
     if len(shape) != 4:  # as_picture says why
@@ -159,7 +159,7 @@ def prepared(attention, query_tokens, key_tokens, include_layers, include_heads,
 
 
 def arguments(weights, labels) -> dict:
-    """What bertviz calls self-attention; or, where the keys are other tokens, cross-attention."""
+    """Return bertviz' arguments for self-attention or, if keys and queries are different tokens, cross-attention."""
     queries, keys = labels
     rounded = torch.from_numpy(np.round(weights.astype(np.float64), 3))[:, None]  # (L, 1, H, T, S)
     if queries == keys:
@@ -174,7 +174,7 @@ def label(token: str) -> str:
 
 
 def chosen(name: str, wanted, available) -> list[int]:
-    """The wanted indices, all that are available if None; ValueError for one that is not, or is there twice."""
+    """Return the wanted indices, all if None; ValueError for one that is not available, or occurs twice."""
     wanted = list(available) if wanted is None else np.atleast_1d(wanted).tolist()
     if not wanted or len(set(wanted)) < len(wanted) or any(type(i) is not int or i not in available for i in wanted):
         raise ValueError(f"{name} must be chosen from {list(available)}, each at most once; got {wanted}.")
@@ -188,7 +188,7 @@ def checked_mode(display_mode: str) -> str:
 
 
 def check_size(n_bytes: int, n_shapes: int, advice: str) -> None:
-    """ValueError if this is more than an output should hold, or a browser draw."""
+    """Raise ValueError if this is more than an output should hold, or a browser can draw."""
     if n_bytes > MOST_MEGABYTES * 1e6 or n_shapes > MOST_SHAPES:
         raise ValueError(
             f"The view would take {n_bytes / 1e6:.1f} MB and draw {n_shapes:,} shapes at once, where "
@@ -197,5 +197,5 @@ def check_size(n_bytes: int, n_shapes: int, advice: str) -> None:
 
 
 def four_digits(numbers: np.ndarray) -> list:
-    """The numbers with four digits, however large or small they are, as nested lists."""
+    """Round the numbers to four significant digits, as nested lists."""
     return np.char.mod("%.4g", numbers).astype(np.float64).tolist()

@@ -1,7 +1,7 @@
-"""bertviz' HTML made to work with no network: our d3 in the place of require.js and of what that would fetch.
+"""Make bertviz' HTML work offline, with our bundled d3 in place of require.js and what it would fetch.
 
-bertviz 1.4.1 returns its markup and a script, with the data in it twice. Here the data stands once and escaped, the
-script runs in a function of its own, so that nothing of it is global, and it draws in its own output only.
+bertviz 1.4.1 returns markup and a script that contain the data twice. Here the data appears once, escaped; the script
+runs in a function, so that it defines no globals, and draws in its own output only.
 """
 
 import json
@@ -40,7 +40,7 @@ const requirejs = (names, draw) => draw(d3.$, d3);
 
 
 def offline(html: str, width: int, instead: str, note: str = "") -> str:
-    """What bertviz returned, as HTML that fetches nothing; `instead` shows where no script may run.
+    """Return bertviz' HTML changed so that it fetches nothing; `instead` is shown where scripts do not run.
 
     The drawing is `width` pixels wide: a narrower page scrolls. Raises ValueError if this is not bertviz 1.4.1's HTML.
     """
@@ -74,5 +74,5 @@ def offline_script(script: str) -> str:
 
 
 def as_js(value) -> str:
-    """The value as JSON in which no text can end the script around it: without "<", and in ASCII."""
+    """Return the value as ASCII JSON with "<" escaped, so that no text can end the surrounding script."""
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")

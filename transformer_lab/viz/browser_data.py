@@ -1,4 +1,4 @@
-"""What a view shows, checked once: the exact numbers for Python, and what is sent of them to the browser."""
+"""The data of a view, validated once: exact numbers for Python, and the form in which the browser gets them."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import numpy as np
 from ..analysis.attention_record import AttentionRecord
 from ..analysis.sizes import MOST_WEIGHTS
 from ..sentences import short_repr
-from .inputs import as_numbers, as_picture, on_the_wire, romanised, visible
+from .inputs import as_numbers, as_picture, romanised, to_float16_bytes, visible
 
 ROUNDED = 0.01  # how far 16 bits may move a weight
 
@@ -50,10 +50,10 @@ class BrowserData:
         self.one_layer = weights > MOST_WEIGHTS
 
     def wire(self, part: str, layer: int) -> bytes:
-        """The weights that the browser gets while this part and this layer are shown."""
+        """Return the weights that the browser needs to show this part and layer."""
         if self.one_layer:
-            return on_the_wire(self.records[part][0].weights[layer])
-        return b"".join(on_the_wire(one.weights) for moments in self.records.values() for one in moments)
+            return to_float16_bytes(self.records[part][0].weights[layer])
+        return b"".join(to_float16_bytes(one.weights) for moments in self.records.values() for one in moments)
 
     def norms(self) -> bytes:
         """The norms of the values, 32 bits each."""
@@ -61,13 +61,13 @@ class BrowserData:
         return b"".join(norms.astype("<f4").tobytes() for norms in known)
 
     def romanised(self) -> dict[str, str]:
-        """For each label that is not in Latin letters, how it is read aloud."""
+        """Map each label that is not in Latin letters to its romanisation."""
         labels = {label for part in self.parts for label in part["queries"] + part["keys"]}
         return {text: romanised(text) for text in sorted(labels) if romanised(text) != text}
 
 
 def checked(record: AttentionRecord, signed: bool) -> AttentionRecord:
-    """The same with numpy arrays and complete tokens; ValueError where they do not fit together."""
+    """Return the record with numpy arrays and complete tokens; ValueError if they do not fit together."""
     weights, query_tokens, key_tokens = as_picture(*record[:3], lowest=-1 if signed else 0)
     L, H, T, S = weights.shape
     scores = None if record.scores is None else as_numbers("scores", record.scores, (L, H, T, S))
@@ -83,12 +83,12 @@ def checked(record: AttentionRecord, signed: bool) -> AttentionRecord:
 
 
 def unscored(scores) -> list[int]:
-    """The layers whose scores are not known, of those that should tell."""
+    """Return the layers whose scores are unknown; none if no scores were given."""
     return [] if scores is None else np.flatnonzero(np.isnan(scores[:, 0, 0, 0])).tolist()
 
 
 def check_scores(scores: np.ndarray, weights: np.ndarray, layer: int) -> None:
-    """ValueError unless a layer's weights (H, T, S) are the softmax of its scores, or these all NaN: not known."""
+    """Raise ValueError unless a layer's weights (H, T, S) are the softmax of its scores, or the scores all NaN."""
     if np.isnan(scores).all():
         return
     with np.errstate(invalid="ignore"):  # of a row with every key masked: its weights are 0
@@ -102,7 +102,7 @@ def check_scores(scores: np.ndarray, weights: np.ndarray, layer: int) -> None:
 
 
 def by_name(attention, query_tokens=None, key_tokens=None, **known) -> dict[str, AttentionRecord]:
-    """Each kind of attention by its name; a single one is called "attention"."""
+    """Return the records by name; a single one is called "attention"."""
     if type(attention) is not dict:  # the output of a Hugging Face model is a kind of dict: as_weights knows it
         return {"attention": AttentionRecord(attention, query_tokens, key_tokens, **known)}
     if attention and query_tokens is None and all(isinstance(one, tuple) for one in attention.values()):

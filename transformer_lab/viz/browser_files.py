@@ -1,8 +1,8 @@
-"""What the browser gets of a widget: the files of static/, joined into one ES module and one sheet.
+"""Bundle a widget's files from static/ into one ES module and one style sheet.
 
-A file names what it needs: `import { html } from "./kit.js";`, and in a sheet `@import "./kit.css";`. Here the text of
-that other file takes the line's place, so that neither a notebook nor a saved page loads anything. Comments stay
-behind. The files of a module share one scope: no two of them may use one name at its top.
+A file imports what it needs: `import { html } from "./kit.js";`, or in a sheet `@import "./kit.css";`. Here the
+imported text replaces that line, so that neither a notebook nor a saved page loads anything. Comments are removed.
+The files of a module share one scope: no two may declare the same name at the top level.
 """
 
 import re
@@ -28,7 +28,7 @@ def sheet(name: str) -> str:
 
 
 def _joined(name: str, kind: str) -> str:
-    """The file's text behind the texts of all that it imports, each once."""
+    """Return the texts of all files that this one imports, each once, followed by its own."""
     texts = {}
 
     def add(name: str):

@@ -1,4 +1,4 @@
-"""Where a Transformer's parameters and its arithmetic are, part by part, as it grows wider, deeper and longer.
+"""A Transformer's parameters and FLOPs, part by part, as it grows wider, deeper and longer.
 
 `model_cost` is the whole mathematics; the browser computes the same formulas so that moving a slider needs no kernel.
 """

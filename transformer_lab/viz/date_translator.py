@@ -34,7 +34,7 @@ class DateTranslator(ipywidgets.VBox):
 
     def __init__(self, model, tokenizer, text: str = "Sunday, November 22, 2026"):
         self.model, self.tokenizer, self.translation = our_model(model, Transformer), tokenizer, ""
-        # JupyterLab may deliver two changes on two threads: one translation at a time, each of the latest choices.
+        # JupyterLab may deliver changes on several threads: translate one at a time, with the latest choices.
         self._one_at_a_time = threading.Lock()
         wide = {"layout": ipywidgets.Layout(width="32em"), "style": {"description_width": "8em"}}
         self.text = ipywidgets.Text(text, description="English date", continuous_update=False, **wide)

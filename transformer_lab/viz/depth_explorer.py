@@ -1,4 +1,4 @@
-"""Signal and gradient through a deep stack: what the gains of skip and branch, and a norm, do to them.
+"""Signal and gradient through a deep stack, depending on the gains of skip and branch and on the norm.
 
 `through_layers` is the whole mathematics; the browser computes the same formula so that moving a slider needs no round
 trip.
@@ -25,9 +25,10 @@ def through_layers(
 ) -> tuple[np.ndarray, np.ndarray, float | int]:
     """`depth` layers x -> skip * x + branch * F(x) -> variance (depth + 1,), gradient (depth + 1,), around.
 
-    F is a fresh random layer of gain 1, so that mean squares add. variance[l] is that of x after l layers, 1 at first;
-    gradient[l] is the size of the gradient there, relative to the last; around is what of the gradient at the last
-    layer reaches the first on the skips alone. norm: "none", "pre" (F sees norm(x)) or "post" (the sum is normalised).
+    F is a fresh random layer of gain 1, so that mean squares add. variance[l] is the variance of x after l layers,
+    1 at the start; gradient[l] is the size of the gradient there, relative to the last layer's; around is the share of
+    the last layer's gradient that reaches the first through the skips alone. norm: "none", "pre" (F sees norm(x)) or
+    "post" (the sum is normalised).
     """
     if norm not in NORMS:
         raise ValueError(f"norm must be one of {', '.join(NORMS)}; got {norm!r}.")
@@ -77,7 +78,7 @@ class DepthExplorer(Explorer):
 
     @property
     def around(self) -> float:
-        """What of the last layer's gradient reaches the first on the skips alone."""
+        """The share of the last layer's gradient that reaches the first through the skips alone."""
         return through_layers(self.depth, self.skip, self.branch, self.norm)[2]
 
     def draw(self, figure):

@@ -1,4 +1,4 @@
-"""What every explorer is made of: a widget small enough to run without a kernel, a saved page, a static twin.
+"""The base of every explorer: a widget that also runs without a kernel, a saved page and a static twin.
 
 An explorer is a pure function that computes, and a subclass of `Explorer` that shows it. The browser computes the same
 formula, so that dragging needs no round trip; a test compares the two.

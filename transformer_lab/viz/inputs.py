@@ -1,4 +1,4 @@
-"""What a view is given: weights and tokens, checked, and made ready to be sent to the browser."""
+"""Validate the inputs of views, weights and tokens, and prepare them for the browser."""
 
 import math
 import re
@@ -24,9 +24,9 @@ BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe
 
 
 def as_picture(attention, query_tokens, key_tokens=None, lowest=0) -> tuple[np.ndarray, list[str], list[str]]:
-    """Weights (L, H, T, S) with the tokens of their rows and columns; ValueError where they do not fit together.
+    """Return weights (L, H, T, S) and the tokens of their rows and columns; ValueError if they do not fit together.
 
-    lowest: the smallest number that may be among them, -1 for differences of weights.
+    lowest is the smallest number allowed among the weights: -1 for differences.
     """
     weights = as_weights(attention, lowest)
     n_queries, n_keys = weights.shape[2:]
@@ -46,7 +46,7 @@ def as_picture(attention, query_tokens, key_tokens=None, lowest=0) -> tuple[np.n
 
 
 def as_weights(attention, lowest=0) -> np.ndarray:
-    """A tensor or array of weights as numpy (L, H, T, S), float32 or float64; ValueError where it cannot be one."""
+    """Convert weights to a numpy array (L, H, T, S) of float32 or float64; ValueError if that is impossible."""
     given, layered = attention, isinstance(attention, (list, tuple)) and any(hasattr(one, "shape") for one in attention)
     if isinstance(attention, tuple) and not attention:
         raise ValueError(
@@ -62,7 +62,7 @@ def as_weights(attention, lowest=0) -> np.ndarray:
             attention = attention.detach().cpu()
             attention = (attention if attention.element_size() == 8 else attention.float()).numpy()
         array = np.asarray(attention)
-        # A copy, for what is given may be changed later.
+        # Copy, because the caller's array may change later.
         array = array.astype(np.float64 if array.dtype == np.float64 else np.float32, copy=array.flags.writeable)
     except (TypeError, ValueError, RuntimeError):
         array = np.empty(0)
@@ -84,14 +84,14 @@ def as_weights(attention, lowest=0) -> np.ndarray:
 
 
 def shape_of(attention) -> tuple[int, ...]:
-    """What shape weights have, before any is copied: of one tensor a layer, the shape of all together; else ()."""
+    """Return the weights' shape without copying them; for a list of layers, the shape when stacked; else ()."""
     if isinstance(attention, (list, tuple)) and attention and all(hasattr(layer, "shape") for layer in attention):
         return (len(attention), *attention[0].shape[-3:])
     return tuple(getattr(attention, "shape", ()))
 
 
 def as_numbers(name: str, numbers, shape: tuple[int, ...]) -> np.ndarray:
-    """A tensor or array of this shape as numpy float32; ValueError, naming the argument, where it has another."""
+    """Convert a tensor or array of this shape to numpy float32; ValueError, naming the argument, for another shape."""
     came = tuple(getattr(numbers, "shape", np.shape(numbers)))
     if came != shape:
         raise ValueError(f"{name} must have the shape {shape}; got {came}.")
@@ -100,7 +100,7 @@ def as_numbers(name: str, numbers, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def one_array(layers) -> np.ndarray:
-    """One tensor a layer, (1, H, T, S) as Hugging Face returns them or (H, T, S), as one array (L, H, T, S)."""
+    """Stack one tensor per layer, (1, H, T, S) as Hugging Face returns or (H, T, S), into an array (L, H, T, S)."""
     missing = [i for i, layer in enumerate(layers) if not hasattr(layer, "shape")]
     if missing:
         raise ValueError(
@@ -121,7 +121,7 @@ def one_array(layers) -> np.ndarray:
 
 
 def as_tokens(name: str, tokens, n_wanted: int, what: str) -> list[str]:
-    """The tokens as a list of n_wanted strings; ValueError, naming the argument, where they are not."""
+    """Return the tokens as a list of n_wanted strings; ValueError, naming the argument, if they are not."""
     tokens = list(tokens) if hasattr(tokens, "__iter__") and not isinstance(tokens, (str, bytes)) else tokens
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         wrong = (
@@ -132,7 +132,7 @@ def as_tokens(name: str, tokens, n_wanted: int, what: str) -> list[str]:
         raise ValueError(f"{name} must be a list of strings; got {short_repr(tokens)}.{advice}")
     if len(tokens) != n_wanted:
         raise ValueError(f"{name} must name all {n_wanted} {what}; got {len(tokens)} tokens.")
-    # Half a surrogate pair is a string to Python, but no text: nothing can send or draw it.
+    # Half a surrogate pair is a valid Python string, but cannot be encoded, sent or drawn.
     return [token.encode("utf-8", "backslashreplace").decode() for token in tokens]
 
 
@@ -144,17 +144,17 @@ def number(name: str, value) -> dict:
     return {name: None, f"{name}_is": "not a number" if math.isnan(value) else "infinite"}
 
 
-def on_the_wire(weights: np.ndarray) -> bytes:
-    """The weights in 16 bits, little-endian; zero only where they are zero."""
+def to_float16_bytes(weights: np.ndarray) -> bytes:
+    """Convert weights to little-endian float16, rounding only zeros to zero."""
     halves = weights.astype("<f2")
     halves[(weights > 0) & (halves == 0)] = SMALLEST
     return halves.tobytes()
 
 
 def visible(token: str) -> str:
-    """The token with a sign for every character that nobody would see: spaces at its ends, line breaks, joiners ...
+    """Return the token with a sign in place of every invisible character: spaces at its ends, line breaks, joiners ...
 
-    A sign, or its code point: <U+200D>. Accents without a letter stand on a dotted circle, nothing at all is ∅.
+    Without a sign, the code point is shown: <U+200D>. Accents without a letter get a dotted circle; "" becomes ∅.
     """
     inside = token.strip(" ")
     left = len(token) - len(token.lstrip(" ")) if inside else len(token)
@@ -170,7 +170,7 @@ def visible(token: str) -> str:
 
 @cache
 def is_unseen(char: str) -> bool:
-    """Does the character draw nothing, by Unicode's categories and its list of what may be ignored?"""
+    """Return whether the character is invisible, by its Unicode category or Default_Ignorable_Code_Point."""
     return char != " " and (unicodedata.category(char) in UNSEEN or BLANK.match(char) is not None)
 
 
@@ -179,7 +179,7 @@ def code_point(char: str) -> str:
 
 
 def romanised(label: str) -> str:
-    """The label with its letters in Latin ones, near to how they are read aloud: 日 becomes ri, and 👨 :man:."""
+    """Transliterate the label into Latin letters: 日 becomes ri, and 👨 :man:."""
     foreign = [ord(char) >= 0x1F000 or (char.isalpha() and ord(char) >= 0x370) for char in label]
     return "".join(
         anyascii(char).strip().lower() or "?" if is_foreign else char

@@ -1,4 +1,4 @@
-"""Attention computed again while you type: by a function of your own, or by a model of which you switch off heads."""
+"""Attention that is recomputed as you type, by your own function or by a model whose heads you can switch off."""
 
 import math
 import threading
@@ -23,18 +23,18 @@ MOST_ROWS = 6  # of next tokens
 
 
 class LiveAttention(AttentionView):
-    """An AttentionView with a text to type: at each change it shows what `compute(text)` gives.
+    """An AttentionView with a text field, which shows the result of `compute(text)` at each change.
 
-    compute returns (attention, query tokens) or (attention, query tokens, key tokens), or a dict of these by name. What
-    it raises is shown as `message`, and the picture stays as it was. With a model of yours inside, a wrong mask is seen
-    at once.
+    compute returns (attention, query tokens) or (attention, query tokens, key tokens), or a dict of these by name. An
+    error is shown as `message`, and the picture stays as it was. If compute runs your own model, a wrong mask is
+    visible at once.
     """
 
     text = traitlets.Unicode().tag(sync=True)
     message = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, compute, text: str):
-        # JupyterLab may deliver two changes on two threads: one computation at a time, each of the latest choices.
+        # JupyterLab may deliver changes on several threads: compute one at a time, with the latest choices.
         self._one_at_a_time = threading.RLock()
         self._compute = compute
         super().__init__(BrowserData([self._moment(text)]))
@@ -61,11 +61,11 @@ class LiveAttention(AttentionView):
 
 
 class WhatIf(LiveAttention):
-    """A model of ours at a text: switch heads and single cells off, and watch its attention, loss and predictions.
+    """One of our models reading a text: switch off heads and single cells, and watch attention, loss and predictions.
 
-    `switched_off` holds [kind, layer, head], or [kind, layer, head, query, key] for a cell. A Transformer is held to
-    the translation that it writes when whole; a GPT to the text; of a BERT, the change of its vectors is shown.
-    Raises ValueError for another model, and for an empty text.
+    `switched_off` holds [kind, layer, head], or [kind, layer, head, query, key] for a cell. The loss of a Transformer
+    is that of the translation it writes when intact, the loss of a GPT that of the text; for a BERT, the change of its
+    output vectors is shown. Raises ValueError for any other model, and for an empty text.
     """
 
     switched_off = traitlets.List().tag(sync=True)
@@ -116,14 +116,15 @@ class WhatIf(LiveAttention):
         self._outcome = outcome(self.model, self.tokenizer, self._ids, self._whole, self._now, self._position())
 
     def _position(self) -> int | None:
-        """The row whose prediction is shown: the query that is selected, where it predicts something."""
+        """The row whose prediction is shown: the selected query, unless it is the encoder's."""
         return None if self.part == "encoder" else self.selection.get("query")
 
 
 def outcome(model, tokenizer, ids, whole, now, position: int | None) -> dict:
-    """What a model's outputs (1, T, vocab_size) say of the text, whole and with something switched off.
+    """Compare a model's outputs (1, T, vocab_size) for a text, intact (whole) and with something switched off (now).
 
-    "rows": the likeliest next tokens at position (the last, or a translation's first, if None), and the one that comes.
+    "rows" are the most likely next tokens and the correct one, at position (if None: a text's last, a translation's
+    first).
     """
     source, written = ids
     if isinstance(model, BERT):

@@ -14,7 +14,7 @@ from .explorer import Explorer
 # What people average over -> the axes of (B, T, D).
 AXES = {"features": (2,), "time": (1,), "batch": (0,), "batch and time": (0, 1), "time and features": (1, 2)}
 EPS, LOWEST, HIGHEST = 1e-5, -4.0, 4.0
-MOVED = 1e-6  # an output that changed by less is as it was
+MOVED = 1e-6  # an output that changes by less counts as unchanged
 INK, MARK = "#212121", "#d55e00"
 # Three samples, four positions, five features; no group has equal numbers.
 CUBE = [
@@ -73,7 +73,7 @@ class NormExplorer(Explorer):
 
     @property
     def changed(self) -> np.ndarray:
-        """(B, T, D): True where the output is another than it was before the value was put into its cell."""
+        """(B, T, D): True where changing the cell's value changes the output."""
         before, after = (normalise(cube, self.over)[0] for cube in (self.cube, self.inputs))
         return np.abs(after - before) > MOVED
 

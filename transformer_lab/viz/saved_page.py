@@ -1,4 +1,4 @@
-"""One widget as one HTML file: its own ES module on a model of a dozen lines, with no kernel and no network."""
+"""Save a widget as one HTML file, in which its ES module runs on a minimal model, without a kernel or a network."""
 
 import base64
 import html
@@ -46,10 +46,10 @@ await widget.default.render({ model, el: document.getElementById("widget") });
 
 
 def save(path, formats: dict) -> Path:
-    """Write to path what its ending asks for, all or nothing; returns the path, with .html where it had no ending.
+    """Write the format that the path's ending asks for, all or nothing; return the path (.html if it had no ending).
 
-    formats: what can be written, {ending: what makes its text or bytes}. Raises ValueError for another ending and
-    OSError for a place that cannot be written, both in a sentence and before anything is drawn.
+    formats is {ending: function that returns text or bytes}. Raises ValueError for any other ending, and OSError if the
+    file cannot be written, before anything is drawn.
     """
     path = target(path, formats)
     with whole_file(path) as unfinished:
@@ -59,7 +59,7 @@ def save(path, formats: dict) -> Path:
 
 
 def target(path, formats) -> Path:
-    """The path that `save` would write to; raises what it would raise of endings, and of a folder that is not there."""
+    """Return the path that `save` would write to; raises as `save` does for a wrong ending or a missing folder."""
     path = place_for(path)
     path = path if path.suffix else place_for(path.with_name(f"{path.name}.html"))
     if path.suffix[1:].lower() not in formats:

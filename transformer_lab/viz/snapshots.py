@@ -1,4 +1,4 @@
-"""Attention kept while a model trains, to be looked at afterwards."""
+"""Snapshots of attention during training."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from ..arguments import check_at_least
 
 @dataclass
 class Snapshot:
-    """What the model attended to when so many steps were done: attention is (weights, query tokens, key tokens)."""
+    """The model's attention after `step` steps, as (weights, query tokens, key tokens)."""
 
     step: int
     loss: float
@@ -15,9 +15,9 @@ class Snapshot:
 
 
 class AttentionSnapshots(list):
-    """A listener for `train` that keeps a Snapshot of the task's example at each look at the loss.
+    """A listener for `train` that keeps a Snapshot of the task's example whenever the loss is reported.
 
-    every: only at steps that are a multiple of it. `AttentionView.over_training(snapshots)` shows them.
+    Only steps that are multiples of `every` are kept. `AttentionView.over_training(snapshots)` shows them.
     """
 
     def __init__(self, every: int = 1):

@@ -1,7 +1,7 @@
-"""Every number of a small tensor (1, T, D), and where two ways to cut it into heads put it.
+"""Two ways to split a small tensor (1, T, D) into heads, and where each of them puts every number.
 
-`split_both_ways` is the whole matter: view + transpose, as multi-head attention needs it, and view alone, which runs
-without an error and mixes positions with features.
+`split_both_ways` computes both: view + transpose, as multi-head attention needs it, and view alone, which runs without
+an error and mixes positions with features.
 """
 
 from itertools import pairwise

@@ -1,7 +1,7 @@
-"""Lesson 03: two small language models of dates, trained alike, one with its causal mask and one without.
+"""Lesson 03: two small language models of dates, trained alike, one with the causal mask and one without.
 
-Without the mask position t reads the character that it is to predict: the loss falls towards 0, and little is learnt
-that helps where there is no such character, at the end of a text that is being written.
+Without the mask, position t sees the character that it should predict. The loss falls towards 0, but the model learns
+little that helps in generation, where that character does not exist yet.
 """
 
 import re
@@ -56,7 +56,7 @@ def train(causal: bool, steps: int, seed: int = 0) -> tuple[GPT, list[float]]:
 
 
 def write(model, causal: bool, n: int = 200) -> list[str]:
-    """n texts of the model's own, drawn character by character."""
+    """Sample n texts from the model, character by character."""
     with mask_of(model, causal):
         start = torch.full((n, 1), END)
         ids = generate(model, start, 16, temperature=1.0, stop=END, seed=0, use_cache=False)

@@ -1,8 +1,8 @@
-"""A table learnt by heart, with feed-forward layers and without them, at equal numbers of parameters.
+"""Memorise a table, with and without feed-forward layers, at equal numbers of parameters.
 
-Every position of a sequence holds a question (a, b) of its own; the answer stands in a fixed random table of 16 x 16.
-A plan such as "AFAF" says what the layers are: A attention (4 D^2 weights), F feed-forward (2 width D^2). So three
-attentions weigh as much as one block, "AF", of the usual width 4.
+Every position of a sequence holds its own question (a, b); the answer is in a fixed random table of 16 x 16. A plan
+such as "AFAF" lists the layers: A for attention (4 D^2 weights), F for feed-forward (2 width D^2). Three attention
+layers thus have as many weights as one block, "AF", of the usual width 4.
 """
 
 import torch

@@ -1,7 +1,7 @@
-"""Two ways to ask what a part is good for: take it from the trained translator, or train one that never had it.
+"""Two ways to find out what a part does: remove it from the trained translator, or train one that never had it.
 
-Every run: the date translator's own sizes and data, 400 steps of 64 dates. One seed: a single draw, which can tell all
-from nothing, and no more.
+Every run uses the date translator's sizes and data, with 400 steps of 64 dates. A single seed can only tell all from
+nothing.
 """
 
 import math

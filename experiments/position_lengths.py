@@ -1,8 +1,8 @@
-"""Five position schemes, trained on 32 tokens and asked at the end of 32, 64 and 128, on two tasks.
+"""Five position schemes, trained on 32 tokens and tested at the end of 32, 64 and 128, on two tasks.
 
-local      say again the token just before this one: only the place matters
-retrieval  pairs of a key and a value stand anywhere among filler; the last tokens ask for a key's value: only the
-           content matters. (A pair is one token, so that to find it no place is needed.)
+local      repeat the token just before this one: only positions matter
+retrieval  pairs of a key and a value are scattered among filler, and the last tokens ask for a key's value: only
+           content matters. (A pair is a single token, so it can be found without positions.)
 
     python experiments/position_lengths.py
 """
@@ -83,10 +83,10 @@ def accuracy(model: GPT, task: str, length: int, n: int = 200) -> float | None:
     """The share of right answers at the last ASKED tokens of new rows; None where the model cannot run."""
     ids, labels, _ = MAKE[task](n, length, torch.Generator().manual_seed(2**31 + length))
     try:
-        said = model(ids).argmax(dim=-1)
+        predicted = model(ids).argmax(dim=-1)
     except ValueError:
         return None
-    return (said == labels)[:, -ASKED:].float().mean().item()
+    return (predicted == labels)[:, -ASKED:].float().mean().item()
 
 
 def run_slice(steps: int = 130) -> list[float]:

@@ -1,8 +1,8 @@
-"""How a long run is kept: its result beside the command, the versions, the machine and the seconds.
+"""Record a long run: its result with the command, the versions, the machine and the seconds.
 
-    python experiments/NAME.py      runs it all and writes experiments/NAME.json
+    python experiments/NAME.py      runs the experiment and writes experiments/NAME.json
 
-An experiment is a file with `run(...)`, which a lesson and a test call again with less to do, and a last line
+An experiment is a file with `run(...)`, of which a lesson and a test rerun a small part, and a last line
 `if __name__ == "__main__": record(__file__, run)`.
 """
 

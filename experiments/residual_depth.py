@@ -1,4 +1,4 @@
-"""Does a stack train, with skips and without? One small task, depths 2, 8 and 32, the better of two learning rates.
+"""Train stacks with and without skips on a small task, at depths 2, 8 and 32, with the better of two learning rates.
 
 Each layer is the package's FeedForward. Five ways to put L of them together (`ARRANGEMENTS`); everything else is equal.
 """
@@ -49,7 +49,7 @@ class Deep(nn.Module):
 
 
 def task():
-    """Random inputs; which of 8 classes a fixed random network of one hidden layer would choose. (train, test)"""
+    """Return (train, test): random inputs, and the class that a fixed random network with one hidden layer assigns."""
     draw = torch.Generator().manual_seed(7)
     w_1, w_2 = torch.randn(N_INPUTS, 32, generator=draw), torch.randn(32, N_CLASSES, generator=draw)
     x = torch.randn(6000, N_INPUTS, generator=draw)

@@ -1,8 +1,8 @@
 """Lesson 04: what one attention head cannot do, and how many heads are too many.
 
-One layer of attention and nothing else. Eight positions hold eight random numbers each. The target at a position is the
-numbers of its left neighbour minus those of the first position. The loss is 1 for a layer that answers 0 everywhere.
-Every layer is 16 wide, so that H heads have the same parameters as one; a control gives one head twice the width.
+The model is a single attention layer. Eight positions hold eight random numbers each; the target at a position is its
+left neighbour's numbers minus those of the first position. A layer that always outputs 0 has loss 1. Every layer is
+16 wide, so that H heads have as many parameters as one; a control gives one head twice the width.
 """
 
 import torch

@@ -793,7 +793,7 @@ WRONG = {
         ("x itself", lambda x, a, b, c, d, f: x * 1, "This is x itself"),
         ("zeros", lambda x, a, b, c, d, f: x * 0, "Every number is 0"),
         ("halved inside", changed(last=lambda h, w, b, a: (h / 2).relu() @ w.T + b), "Follow one hidden unit"),
-        ("averaged", ff_mean, "wanted (5,)"),
+        ("averaged", ff_mean, "wanted (6,)"),
         ("writes into x", ff_in_place, "changed its input x in place"),
         ("two things", ff_tuple, "is of type tuple"),
     ],

@@ -12,6 +12,7 @@ from . import feed_forward_faults as faults
 SIGNATURE = "(x, w_1, b_1, w_2, b_2, activation)"
 BATCHES = ((), (3,), (1, 2), (2, 3), (2, 3, 4))
 D, D_FF = 5, 7
+WIDTHS = ((D, D_FF), (6, 8), (5, 9))  # no size of a leading axis among them
 DETACHED = "Look for .detach(), .data, torch.no_grad(), or weights copied into a module of your own."
 BY_HAND = (
     "Follow one hidden unit at one position by hand: its row of w_1 times x, plus its number of b_1; the activation of "
@@ -35,7 +36,7 @@ class feed_forward:
         compare_output(feed_forward, "relu", layer(4, sizes=(D, D)))  # square: a matrix turned round would fit
         compare_output(feed_forward, "relu", layer(4, sizes=(D_FF, D)))  # an inner width below D
         inputs = layer(4)
-        turned = draw.normal(4, 2, D).transpose(0, 1)
+        turned = draw.normal(4, 2, inputs[0].shape[-1]).transpose(0, 1)
         compare_output(feed_forward, "relu", (turned, *inputs[1:]))
         compare_output(feed_forward, "relu", (100 * inputs[0], *inputs[1:]))
 
@@ -69,11 +70,19 @@ class feed_forward:
                 compare(mine, theirs, name=f"the gradient of {name}", tolerance=1e-4)
 
 
-def layer(*batch: int, sizes=(D, D_FF), dtype=torch.float32) -> tuple[Tensor, ...]:
+def layer(*batch: int, sizes=None, dtype=torch.float32) -> tuple[Tensor, ...]:
     """x (*batch, D) and the weights of a layer as nn.Linear stores them: w_1 (d_ff, D), b_1, w_2 (D, d_ff), b_2."""
-    width, inner = sizes
+    width, inner = sizes or draw.one_of(*WIDTHS)
     shapes = ((*batch, width), (inner, width), (inner,), (width, inner), (width,))
-    return tuple(draw.normal(*shape, dtype=dtype) for shape in shapes)
+    while True:
+        x, w_1, b_1, *rest = (draw.normal(*shape, dtype=dtype) for shape in shapes)
+        if of_both_signs(x @ w_1.T + b_1):
+            return x, w_1, b_1, *rest
+
+
+def of_both_signs(hidden: Tensor) -> bool:
+    """Only then can an activation be told from none."""
+    return bool(hidden.min() < 0 < hidden.max())
 
 
 def layer_by_loops(x: Tensor, w_1, b_1, w_2, b_2, activation) -> Tensor:

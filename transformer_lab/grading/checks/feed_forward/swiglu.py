@@ -17,7 +17,7 @@ from ..common import (
     leaves_alone,
 )
 from . import feed_forward_faults as faults
-from .feed_forward import BATCHES, D_FF, DETACHED, D, by_hand
+from .feed_forward import BATCHES, DETACHED, WIDTHS, D, by_hand, of_both_signs
 
 
 class swiglu:
@@ -30,7 +30,7 @@ class swiglu:
 
     @check("the right numbers", 1.5)
     def values(swiglu):
-        for batch, sizes in itertools.product(BATCHES, ((D, D_FF), (D, D))):
+        for batch, sizes in itertools.product(BATCHES, (draw.one_of(*WIDTHS), (D, D))):
             inputs = gates(*batch, sizes=sizes)
             got, wanted = gated(swiglu, *inputs), gated_by_loops(*inputs)
             by_hand(got, wanted, faults.swiglu(*inputs), "the output", GATE_BY_HAND)
@@ -78,9 +78,13 @@ GATE_BY_HAND = (
 )
 
 
-def gates(*batch: int, sizes=(D, D_FF), dtype=torch.float32) -> tuple[Tensor, ...]:
-    width, inner = sizes
-    return tuple(draw.normal(*shape, dtype=dtype) for shape in ((*batch, width), *[(inner, width)] * 2, (width, inner)))
+def gates(*batch: int, sizes=None, dtype=torch.float32) -> tuple[Tensor, ...]:
+    width, inner = sizes or draw.one_of(*WIDTHS)
+    shapes = ((*batch, width), (inner, width), (inner, width), (width, inner))
+    while True:
+        x, w_gate, w_1, w_2 = (draw.normal(*shape, dtype=dtype) for shape in shapes)
+        if of_both_signs(x @ w_gate.T) and of_both_signs(x @ w_1.T):
+            return x, w_gate, w_1, w_2
 
 
 def gated_by_loops(x, w_gate, w_1, w_2) -> Tensor:

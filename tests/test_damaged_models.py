@@ -198,7 +198,7 @@ def test_a_header_that_promises_too_much_is_refused(folder):
     path = folder / "model.safetensors"
     path.write_bytes((2**63).to_bytes(8, "little") + path.read_bytes()[8:])
     agree(folder)
-    with pytest.raises(ValueError, match=r"model\.safetensors is no file of weights: "):
+    with pytest.raises(ValueError, match=r"model\.safetensors is not a safetensors file: "):
         load(folder)
 
 
@@ -299,8 +299,8 @@ def test_a_truncated_tokenizer_is_named_whatever_the_checksum(folder):
 @pytest.mark.parametrize(
     "changes, sentence",
     [
-        (dict(model=["GPT"]), "its model is ['GPT']; wanted which of Transformer, GPT, BERT, Classifier, Tagger it is"),
-        (dict(model="GPT2"), "its model is 'GPT2'; wanted which of Transformer, GPT, BERT, Classifier, Tagger it is"),
+        (dict(model=["GPT"]), "its model is ['GPT']; it must be one of Transformer, GPT, BERT, Classifier, Tagger"),
+        (dict(model="GPT2"), "its model is 'GPT2'; it must be one of Transformer, GPT, BERT, Classifier, Tagger"),
         (dict(model="Tagger"), "its labels are None; wanted a list of texts."),
         (dict(labels=["a"]), "its labels are ['a']; wanted none."),
         (dict(model="Tagger", labels=[1, 2]), "its labels are [1, 2]; wanted a list of texts."),

@@ -258,7 +258,7 @@ def test_ours_is_a_copy(dtype):
     [("GPT2LMHeadModel", "vocab_size"), ("LlamaForCausalLM", "hidden_size"), ("BertModel", "vocab_size")],
 )
 def test_a_configuration_that_says_nothing_is_told_what_it_lacks(architecture, field):
-    with pytest.raises(ValueError, match=rf"^The configuration does not say its {field}\.$"):
+    with pytest.raises(ValueError, match=rf"^The configuration lacks {field}\.$"):
         our_config(architecture, {})
 
 

@@ -72,7 +72,7 @@ class Fields(dict):
     """The fields of a foreign configuration; a missing field raises ValueError."""
 
     def __missing__(self, name):
-        raise ValueError(f"The configuration does not say its {name}.")
+        raise ValueError(f"The configuration lacks {name}.")
 
 
 def require(fields: dict, name: str, *supported):

@@ -105,9 +105,7 @@ def load_folder(folder: Path) -> tuple[Model, Tokenizer]:
 def check_metadata(metadata: dict) -> None:
     """Raise ValueError unless these fields are as `save` writes them."""
     if metadata["model"] not in list(MODELS):
-        raise ValueError(
-            f"its model is {metadata['model']!r}; wanted which of {', '.join(MODELS)} it is, as `save` writes."
-        )
+        raise ValueError(f"its model is {metadata['model']!r}; it must be one of {', '.join(MODELS)}.")
     has_labels = issubclass(MODELS[metadata["model"]], Labeller)
     if has_labels != isinstance(metadata["labels"], list) or not all(
         isinstance(one, str) for one in metadata["labels"] or ()

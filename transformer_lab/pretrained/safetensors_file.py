@@ -44,7 +44,7 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
                     raise ValueError(f"{path}: {name} is of type {one.get_dtype()}; wanted one of {', '.join(FLOATS)}.")
             return {name: tuple(one.get_shape()) for name, one in slices.items()}
     except SafetensorError as error:
-        raise ValueError(f"{path} is no file of weights: {error}.") from error
+        raise ValueError(f"{path} is not a safetensors file: {error}.") from error
 
 
 def current_names(tensors: dict) -> dict:

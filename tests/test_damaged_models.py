@@ -329,7 +329,7 @@ def test_a_special_token_must_be_in_the_vocabulary(folder):
 @pytest.mark.parametrize("text", ["", "[1, 2]", "{", '{"model": "GPT", "model": }', "null", "[" * 100_000])
 def test_a_config_that_is_no_json_object_is_named(folder, text):
     (folder / "config.json").write_text(text)
-    with pytest.raises(ValueError, match=r"config\.json (is not JSON|must hold a JSON object)"):
+    with pytest.raises(ValueError, match=r"config\.json (is not JSON|must hold a JSON object|cannot be read: its)"):
         load(folder)
 
 

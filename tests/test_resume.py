@@ -181,7 +181,19 @@ def test_a_run_that_stopped_early_leaves_the_best_model_resumed_or_not(tmp_path,
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
+@pytest.fixture
+def no_signal_ignored():
+    """As in a terminal: under nohup, or in a shell's background job, some are ignored, and so they are in children."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.usefixtures("no_signal_ignored")
 def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(uninterrupted, tmp_path, number):
     whole, history, _ = uninterrupted
     handlers = [signal.getsignal(n) for n in SIGNALS]
@@ -718,6 +730,7 @@ def test_a_reader_that_goes_away_costs_no_checkpoint(tmp_path):
     finish(start(out, "--resume", steps=3 * EVERY))
 
 
+@pytest.mark.usefixtures("no_signal_ignored")
 def test_a_closed_terminal_is_answered_with_a_checkpoint(tmp_path):
     out = tmp_path / "run"
     process = start(out, steps=EVERY)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from careless import copying, squeezed, switching, viewing, widened
+from careless import copying, squeezed, switching, viewing
 from transformer_lab.positions import RotaryPositions
 from transformer_lab.positions import rotate as package_rotate
 
@@ -619,6 +619,7 @@ RIGHT = {
         ("number by number", diagnosis(adder(table_loops), fault_1="Exponent doubled.")),
         ("as broken_2 does", diagnosis(adder(table_where), apart=" Rows of one sequence")),
         ("complex", diagnosis(adder(table_complex))),
+        ("a float32 table, whatever x is", diagnosis(lambda x: x + table_right(x.shape[1], x.shape[2]).float())),
         ("with a batch axis", diagnosis(lambda x: x + table_right(512, x.shape[2]).to(x.dtype)[None, : x.shape[1]])),
     ],
     "08_positions.dials": [
@@ -831,7 +832,6 @@ WRONG = {
         ("no return", lambda x, p, theta=1e4: None, "did you forget `return`?"),
     ],
     REPAIR: [
-        ("16 bits widened", diagnosis(widened(added)), "came back as torch.float32"),
         ("asks its input for gradients", diagnosis(switching(added)), "require a gradient, and it still does"),
         ("first: halved", diagnosis(fault_1="exponent halved"), "how long does its last pair take for a turn?"),
         ("first: one speed", diagnosis(fault_1="one speed for all pairs"), "as fast as the first"),

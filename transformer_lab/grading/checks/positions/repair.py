@@ -15,7 +15,7 @@ from ..common import (
     diagnosed,
     expect_tensor,
     has_gradient,
-    keeps_every_dtype,
+    keeps_dtype,
     leaves_alone,
 )
 from .sinusoidal_table import LONG, exponent_faults, made, other_speeds, table_by_loops
@@ -87,7 +87,7 @@ def repaired(answer) -> None:
         got = expect_tensor(got, "the result", (B, T, D))
         wanted = x.double() + table_by_loops(T, D)
         compare(got, wanted, added_faults(x.double(), got), "the result", LONG)
-    keeps_every_dtype(lambda dtype: added(answer, draw.normal(2, 4, 6, dtype=dtype)), "the result")
+        keeps_dtype(got, x.dtype, "the result")
     x = draw.normal(2, 4, 6, dtype=torch.float64)
     leaves_alone(answer, x=x)
     has_gradient(answer(x.clone().requires_grad_() * 1.0), "x + table")

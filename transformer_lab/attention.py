@@ -38,6 +38,7 @@ class MultiHeadAttention(nn.Module):
     """n_heads attention heads of width d_head, computed in parallel (2017, section 3.2.2).
 
     With n_kv_heads < n_heads, groups of heads share one key and one value (Ainslie et al. 2023, arXiv:2305.13245).
+    By default it runs torch's fused kernel; explicit_attention puts scaled_dot_product_attention in its place.
     Raises ValueError unless n_heads divides d_model (if d_head is not given) and n_kv_heads divides n_heads.
     """
 

@@ -1,6 +1,7 @@
 """Record what a model computes: its attention weights, its residual stream, and the details of each head.
 
 Models run fused attention, which does not keep weights; only inside these `with` blocks are they computed explicitly.
+record_attention keeps the weights of a whole batch; record_heads keeps all that the views show, of its first text.
 """
 
 from contextlib import ExitStack, contextmanager

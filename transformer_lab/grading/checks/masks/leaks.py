@@ -8,7 +8,7 @@ from torch import Tensor
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import leaves_alone
-from .leaky_models import CLEAN, HIDDEN, HOLES, MODELS, NORMED, T, cancels, causal, inputs, one_feature, open_wide
+from .leaky_models import CLEAN, HIDDEN, HOLES, MODELS, NORMED, cancels, causal, inputs, one_feature, open_wide
 
 
 class leaks:
@@ -17,7 +17,7 @@ class leaks:
     @check("a list of positions", 0.5)
     def shape(leaks):
         for model in (causal, open_wide):
-            found(leaks, model)
+            found(leaks, model, inputs(model))
         leaves_alone(lambda x: leaks(causal, x), x=inputs(causal))
 
     @check("no false alarm: models without a leak", 1)
@@ -36,9 +36,8 @@ class leaks:
             judge(leaks, model)
 
 
-def found(leaks, model) -> list[int]:
+def found(leaks, model, x: Tensor) -> list[int]:
     """The learner's positions, sorted."""
-    x = inputs(model)
     try:
         value = leaks(model, x)
     except (TypeError, AttributeError) as error:
@@ -59,8 +58,8 @@ def found(leaks, model) -> list[int]:
         raise Wrong(f"leaks() returned {value!r:.80}; wanted a list of positions such as [2, 3].") from None
     if len(value) != len(positions):
         raise Wrong(f"leaks() returned {sorted(map(int, value))}: each position once.")
-    if positions and (positions[0] < 0 or positions[-1] >= T):
-        raise Wrong(f"leaks() returned {positions}; positions run from 0 to {T - 1}.")
+    if positions and (positions[0] < 0 or positions[-1] >= len(x)):
+        raise Wrong(f"leaks() returned {positions}; positions run from 0 to {len(x) - 1}.")
     return positions
 
 
@@ -69,14 +68,16 @@ def holds_booleans(value) -> bool:
 
 
 def judge(leaks, model) -> None:
-    got, wanted = found(leaks, model), from_matrix(reached(model), before)
+    x = inputs(model)
+    wanted = from_matrix(reached(model, *x.shape), before)
+    got = found(leaks, model, x.clone())
     if got == wanted:
         return
-    told = diagnosis(leaks) or guess(model, got, wanted)
+    told = diagnosis(leaks) or guess(model, x, got, wanted)
     raise Wrong(f"{told}\nFor {model.words}, leaks() says {got}; wanted {wanted}.")
 
 
-def guess(model, got: list[int], wanted: list[int]) -> str:
+def guess(model, x: Tensor, got: list[int], wanted: list[int]) -> str:
     if missed := sorted(set(wanted) - set(got)):
         words, (j, *_) = f"Changing x[{missed[0]}] changes an output before it, and that was not noticed", missed
         if model in NORMED:
@@ -84,7 +85,7 @@ def guess(model, got: list[int], wanted: list[int]) -> str:
                 f"{words}. A norm takes away what is added to a whole row, or multiplies it: give all of x[j] new "
                 "numbers that have nothing to do with the old ones, and compare with little tolerance."
             )
-        size = min(reach_of(model, j) for _ in range(8))
+        size = min(reach_of(model, x, j) for _ in range(8))
         if size < 0.05:
             return (
                 f"{words}: the change is small, {size:.1g} for instance. Compare exactly, or with less tolerance; and "
@@ -97,9 +98,8 @@ def guess(model, got: list[int], wanted: list[int]) -> str:
     )
 
 
-def reach_of(model, j: int) -> float:
+def reach_of(model, x: Tensor, j: int) -> float:
     """By how much some output before j changes when x[j] is another."""
-    x = inputs(model)
     other = x.clone()
     other[j] = draw.standard(x.shape[1])
     return float((model(other)[0] - model(x)[0])[:j].abs().max())
@@ -107,28 +107,30 @@ def reach_of(model, j: int) -> float:
 
 def diagnosis(leaks) -> str | None:
     """What to tell a learner whose answers on all models are those of another way of looking."""
-    seen = [(model, reached(model), found(leaks, model)) for model in MODELS]
-    right = [from_matrix(changed, before) for _, changed, _ in seen]
-    answers = [[strategy(model, changed) for model, changed, _ in seen] for strategy, _ in STRATEGIES]
+    shown = [(model, inputs(model)) for model in MODELS]
+    seen = [found(leaks, model, x.clone()) for model, x in shown]
+    cases = [(model, x, reached(model, *x.shape)) for model, x in shown]
+    right = [from_matrix(changed, before) for *_, changed in cases]
+    answers = [[strategy(*case) for case in cases] for strategy, _ in STRATEGIES]
     for skipped in ((), NORMED):  # a norm may hide a change: then the others must tell
-        kept = [i for i, (model, *_) in enumerate(seen) if model not in skipped]
+        kept = [i for i, model in enumerate(MODELS) if model not in skipped]
         for theirs, (_, words) in zip(answers, STRATEGIES, strict=True):
-            if all(theirs[i] == seen[i][2] for i in kept) and any(theirs[i] != right[i] for i in kept):
+            if all(theirs[i] == seen[i] for i in kept) and any(theirs[i] != right[i] for i in kept):
                 return words
     return None
 
 
 @functools.cache  # with a seed of its own, so that it makes no difference who asks first
-def reached(model, part: int = 0) -> Tensor:
+def reached(model, T: int, D: int, part: int = 0) -> Tensor:
     """(T, T): whether output i (of the map, if part is 1, row i) changes when x[j] alone does. The specification."""
     changed = torch.zeros(T, T, dtype=torch.bool)
     with draw.aside(0):
         for _ in range(3):
-            x = inputs(model).double()
+            x = draw.normal(T, D, dtype=torch.float64)
             whole = model(x)[part]
             for j in range(T):
                 other = x.clone()
-                other[j] = draw.normal(x.shape[1])
+                other[j] = draw.normal(D, dtype=torch.float64)
                 changed[:, j] |= ((model(other)[part] - whole).abs() > 1e-9).any(dim=-1)
     return changed
 
@@ -139,28 +141,32 @@ def before(i: int, j: int) -> bool:
 
 def from_matrix(changed: Tensor, where) -> list[int]:
     """The positions j that change an output i with where(i, j)."""
+    T = len(changed)
     return [j for j in range(T) if any(changed[i, j] and where(i, j) for i in range(T))]
 
 
-def on_the_map(model, changed: Tensor) -> list[int]:
-    return from_matrix(model(inputs(model))[1].abs() > 1e-12, before)
+def on_the_map(model, x: Tensor, changed: Tensor) -> list[int]:
+    return from_matrix(model(x)[1].abs() > 1e-12, before)
+
+
+def differ(outputs: Tensor, others: Tensor) -> bool:
+    return bool(((outputs - others).abs() > 1e-5).any())
 
 
 def among_leaks(where):
     """Of the leaks only those with where(changed, j)."""
-    return lambda model, changed: [j for j in from_matrix(changed, before) if where(changed, j)]
+    return lambda model, x, changed: [j for j in from_matrix(changed, before) if where(changed, j)]
 
 
 def probing(change):
     """The leaks that show when x[j] becomes change(x[j])."""
 
-    def found(model, changed: Tensor) -> list[int]:
-        x = inputs(model)
+    def found(model, x: Tensor, changed: Tensor) -> list[int]:
         whole, shown = model(x)[0], []
-        for j in range(T):
+        for j in range(len(x)):
             other = x.clone()
             other[j] = change(x[j])
-            if ((model(other)[0] - whole)[:j].abs() > 1e-5).any():
+            if differ(model(other)[0][:j], whole[:j]):
                 shown.append(j)
         return shown
 
@@ -177,64 +183,64 @@ SIZES = (
     "earlier output. Give x[j] new numbers, all of them."
 )
 
+CUT = "The text was cut (or changed) from j on: that tells whether *any* of the rest leaks. Change position j alone."
+
 
 def numbered(offset: int):
     """Each leak's number plus an offset, where that is a position."""
-    return lambda model, changed: [j + offset for j in from_matrix(changed, before) if 0 <= j + offset < T]
+    return lambda model, x, changed: [j + offset for j in from_matrix(changed, before) if 0 <= j + offset < len(x)]
 
 
-# Other ways of looking, as functions of the model and of reached(model); and what to tell those who look so.
+# Other ways of looking, as functions of the model, of x and of reached(model, ...); and what to tell those who look so.
 STRATEGIES = (
-    (lambda m, c: [], "No leak was found, and there is one: does changing x[j] change an output *before* j?"),
+    (lambda m, x, c: [], "No leak was found, and there is one: does changing x[j] change an output *before* j?"),
     (
         on_the_map,
         "These are the positions with weight in the upper triangle of the map. A zero there proves nothing: a leak may "
         "run through the sum under the softmax, a norm, a convolution. Change x[j] and look at the *output*.",
     ),
     (
-        lambda m, c: from_matrix(c, lambda i, j: i > j),
+        lambda m, x, c: from_matrix(c, lambda i, j: i > j),
         "These are the positions that reach *later* outputs, as they should: you perturb the past. A leak runs "
         "backwards: change x[j], look at the outputs before j.",
     ),
     (
-        lambda m, c: from_matrix(c, lambda i, j: i <= j),
+        lambda m, x, c: from_matrix(c, lambda i, j: i <= j),
         "Every position may change its own output: look at the outputs *before* j, output[:j], without j.",
     ),
     (
-        lambda m, c: from_matrix(c, lambda i, j: True),
+        lambda m, x, c: from_matrix(c, lambda i, j: True),
         "All outputs, or output j and those after it, were looked at, and these may change. Look at output[:j].",
     ),
     (
-        lambda m, c: from_matrix(c, lambda i, j: i >= j),
+        lambda m, x, c: from_matrix(c, lambda i, j: i >= j),
         "All outputs, or output j and those after it, were looked at, and these may change. Look at output[:j].",
     ),
     (
-        lambda m, c: from_matrix(c.T, lambda i, j: i > j),
+        lambda m, x, c: from_matrix(c.T, lambda i, j: i > j),
         "These are the positions that *receive* something from the future; asked for are those from which it comes.",
     ),
     (
-        lambda m, c: from_matrix(reached(m, 1), before),
+        lambda m, x, c: from_matrix(reached(m, *x.shape, 1), before),
         "The *weights* were compared, and a leak may take another way: `output, weights = model(x)`; compare outputs.",
     ),
-    (among_leaks(lambda c, j: j < T - 1), "The last position was never tried: range(T), not range(T - 1)."),
+    (among_leaks(lambda c, j: j < len(c) - 1), "The last position was never tried: range(T), not range(T - 1)."),
     (
         among_leaks(lambda c, j: c[: j - 1, j].any()),
         "The output just before j was left out: output[:j] ends with output j - 1.",
     ),
-    (among_leaks(lambda c, j: j == T - 1), "Only the last position was tried; any position may leak."),
+    (among_leaks(lambda c, j: j == len(c) - 1), "Only the last position was tried; any position may leak."),
     (among_leaks(lambda c, j: c[0, j]), "Only the first output was looked at; look at all before j."),
     (among_leaks(lambda c, j: c[j - 1, j]), "Only the output just before j was looked at; look at all before j."),
     (
-        lambda m, c: [j for j in range(T) if j not in from_matrix(c, before)],
+        lambda m, x, c: [j for j in range(len(x)) if j not in from_matrix(c, before)],
         "This is the opposite: the positions that do not leak.",
     ),
-    (
-        lambda m, c: [j for j in range(1, T) if c[:j, j:].any()],
-        "The text was cut (or changed) from j on: that tells whether *any* of the rest leaks. Change position j alone.",
-    ),
+    (lambda m, x, c: [j for j in range(1, len(x)) if c[:j, j:].any()], CUT),
+    (lambda m, x, c: [j for j in range(1, len(x)) if differ(m(x[:j])[0], m(x)[0][:j])], CUT),
     (numbered(1), "These are numbered from 1; positions count from 0."),
     (numbered(-1), "Each is one too low: x[j] is the position that was changed, so report j."),
-    (lambda m, c: from_matrix(c, before)[:1], "This stops at the first leak: go on through all positions."),
+    (lambda m, x, c: from_matrix(c, before)[:1], "This stops at the first leak: go on through all positions."),
     (
         probing(lambda row: row + 1),
         "The same number is added to every feature of x[j]. " + UNDONE.format("what all features have in common"),
@@ -242,12 +248,12 @@ STRATEGIES = (
     (probing(lambda row: -row), SIZES),
     (probing(lambda row: row.flip(-1)), SIZES),
     (
-        lambda m, c: [] if m is cancels else from_matrix(c, before),
+        lambda m, x, c: [] if m is cancels else from_matrix(c, before),
         "The sum (or the mean) of the outputs is compared, and a leak may cancel in it: compare number by number.",
     ),
     (probing(lambda row: 2 * row), "x[j] is multiplied by a number. " + UNDONE.format("a factor")),
     (
-        lambda m, c: [] if m is one_feature else from_matrix(c, before),
+        lambda m, x, c: [] if m is one_feature else from_matrix(c, before),
         "There only the last feature of a position leaks: change *all* features of it, not the first alone.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Lesson 03: the models on which a function that finds leaks is tried, without a leak and with leaks of several kinds."""
+"""Lesson 03: the models on which a function that finds leaks is tried: some without a leak, some with one."""
 
 import math
 
@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ...draw import draw
 
-T, D, INF = 6, 4, float("inf")
+INF = float("inf")
+SIZES = (6, 4), (7, 4), (7, 5), (8, 6)  # positions, features
 WIDE = 64  # features of the models that begin with a norm
 SMALL = 1e-3  # the share of the smallest leak in the output
 
@@ -71,7 +72,7 @@ def one_hole(x):
 
 @called("a causal attention in which the last query but one sees the last key")
 def last_only(x):
-    return attend(x, lower(x) | hole(x, T - 2, T - 1))
+    return attend(x, lower(x) | hole(x, len(x) - 2, len(x) - 1))
 
 
 def hole(x, i, j):
@@ -134,9 +135,9 @@ def gathers(x):
 
 
 def standardised(x: Tensor) -> Tensor:
-    """Layer norm, written out: on numbers like those of inputs() it takes away exactly what is added to a row."""
+    """Layer norm, written out: of numbers like those of inputs() it takes away exactly a number added, and a factor 2."""
     centred = x - x.mean(-1, keepdim=True)
-    return centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+    return centred / centred.square().mean(-1, keepdim=True).clamp_min(1e-5).sqrt()
 
 
 @called("a causal attention behind a layer norm")
@@ -164,5 +165,11 @@ MODELS = *CLEAN, *HOLES, *HIDDEN
 
 
 def inputs(model) -> Tensor:
-    """Fresh hidden states, in eighths: their sums and means are exact, so that rounding shows nobody a leak."""
-    return (draw.normal(T, WIDE if model in NORMED else D) * 8).round() / 8
+    """Fresh hidden states, multiples of 1/64: their sums and means are exact, so that rounding shows nobody a leak.
+
+    None is 0, and no two features of a row are alike (of the first seven): there a change could change nothing.
+    All are between -1 and 2: no position gets so little weight that a change of it goes unseen.
+    """
+    T, D = draw.one_of(*SIZES)
+    D = WIDE if model in NORMED else D
+    return (draw.integers(23, T, D) - 8) / 8 + (torch.arange(D) % 7 + 1) / 64

@@ -773,7 +773,7 @@ WRONG = {
         ("heads rolled", (lambda x, H: split(x, H).roll(1, dims=1), merge), "it holds the input's number at"),
         ("positions reversed", (lambda x, H: split(x, H).flip(2), merge), "the positions come in reverse order"),
         ("features reversed", (lambda x, H: split(x, H).flip(3), merge), "the features of each head come in reverse"),
-        ("strides of a contiguous x", (split_strided, merge), "x of shape (2, 5, 12): "),
+        ("strides of a contiguous x", (split_strided, merge), "x of shape (2, 12, 20): "),
         ("float64", (lambda x, H: split(x.double(), H), merge), "came back as torch.float64"),
         ("detached", (lambda x, H: split(x.detach(), H), merge), "No gradient flows through split"),
         ("numpy", (lambda x, H: split(x, H).detach().numpy(), merge), "of type numpy.ndarray"),

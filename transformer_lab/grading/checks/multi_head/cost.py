@@ -3,9 +3,15 @@
 from numbers import Real
 
 from ...checking import Wrong, check
+from ...draw import draw
 from ..common import fitting
 
-SIZES = ((512, 8, 128), (512, 1, 128), (12, 3, 5), (60, 15, 7), (22, 2, 21), (35, 5, 40))
+# d_model, n_heads, T: also one head; T a multiple of n_heads and not.
+SIZES = (
+    ((512, 8, 128), (512, 1, 128), (12, 3, 5), (60, 15, 7), (22, 2, 21), (35, 5, 40)),
+    ((256, 4, 100), (384, 1, 96), (15, 5, 7), (48, 16, 11), (26, 2, 33), (21, 3, 45)),
+    ((768, 12, 72), (640, 1, 80), (14, 2, 9), (65, 13, 6), (33, 3, 20), (55, 5, 70)),
+)
 
 
 class cost:
@@ -132,8 +138,8 @@ def wrong_maps() -> tuple:
 
 def expect_numbers(cost, which: int, faults: tuple) -> None:
     """One of the three numbers is right for all sizes: else the words of a fault that fits all of them."""
-    names = ("parameters", "multiply-adds", "numbers in the maps")
-    got, right = [three_numbers(cost(*size)) for size in SIZES], [count_by_heads(*size) for size in SIZES]
+    names, sizes = ("parameters", "multiply-adds", "numbers in the maps"), draw.one_of(*SIZES)
+    got, right = [three_numbers(cost(*size)) for size in sizes], [count_by_heads(*size) for size in sizes]
     mine, theirs = [numbers[which] for numbers in got], [numbers[which] for numbers in right]
     for value in mine:
         if isinstance(value, bool) or not isinstance(value, Real):
@@ -142,10 +148,10 @@ def expect_numbers(cost, which: int, faults: tuple) -> None:
         return
     if all(set(numbers) == set(wanted) for numbers, wanted in zip(got, right, strict=True)):
         raise Wrong("The three numbers are right, their order is not: `return parameters, multiply_adds, map_numbers`.")
-    at = next(i for i in range(len(SIZES)) if mine[i] != theirs[i])
-    d, H, T = SIZES[at]
+    at = next(i for i in range(len(sizes)) if mine[i] != theirs[i])
+    d, H, T = sizes[at]
     look = "Count one head first, d_head = d_model / n_heads wide, then all of them."
-    message, misconception = fitting(mine, SIZES, faults) or (
+    message, misconception = fitting(mine, sizes, faults) or (
         f"{PAIRS} Every head has one." if which == 2 else look,
         None,
     )

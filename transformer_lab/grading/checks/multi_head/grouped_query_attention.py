@@ -10,50 +10,56 @@ from ..attention.softmax import softmax_by_loops
 from ..common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone
 from .multi_head_attention import counts_in_full, holds_for_large
 
+# B, H, G, T, S, d_head, d_value: no two alike but B and G; groups of two; one key head, all other sizes alike.
+GROUPED = (
+    ((2, 6, 2, 5, 7, 4, 3), (1, 6, 3, 4, 5, 4, 6), (3, 4, 1, 4, 4, 4, 4), (2, 8, 4, 2, 3, 5, 5)),
+    ((2, 6, 2, 7, 5, 3, 4), (1, 8, 4, 3, 5, 6, 2), (2, 3, 1, 3, 3, 3, 3), (2, 6, 3, 2, 4, 5, 5)),
+    ((2, 6, 2, 8, 5, 4, 7), (1, 4, 2, 5, 3, 6, 7), (3, 5, 1, 5, 5, 5, 5), (2, 8, 4, 3, 2, 3, 3)),
+)
+ORDINARY = (  # as many key heads as query heads
+    ((2, 4, 4, 5, 7, 6, 3), (1, 2, 2, 3, 3, 4, 4)),
+    ((3, 2, 2, 7, 4, 5, 6), (1, 3, 3, 4, 4, 2, 2)),
+    ((2, 5, 5, 3, 8, 4, 6), (1, 4, 4, 2, 2, 3, 3)),
+)
+
 
 class grouped_query_attention:
     answers = ("grouped_query_attention(q, k, v)",)
 
     @check("the output has a head for each query head", 0.5)
     def shape(attention):
-        for inputs in grouped_cases():
-            grouped(attention, *inputs)
+        for sizes in draw.one_of(*GROUPED):
+            grouped(attention, *inputs(*sizes))
 
     @check("as many key heads as query heads: ordinary attention", 1)
     def ordinary(attention):
-        for inputs in (sizes(2, 4, 4, 5, 7, 6, 3), sizes(1, 2, 2, 3, 3, 4, 4)):
-            expect_grouped(attention, *inputs)
+        for sizes in draw.one_of(*ORDINARY):
+            expect_grouped(attention, *inputs(*sizes))
 
     @check("one key head for a group of query heads", 2)
     def groups(attention):
-        for inputs in grouped_cases():
-            expect_grouped(attention, *inputs)
+        for sizes in draw.one_of(*GROUPED):
+            expect_grouped(attention, *inputs(*sizes))
 
     @check("gradients reach q, k and v; dtype is kept; inputs stay as they were", 0.5)
     def manners(attention):
-        inputs = [tensor.requires_grad_() for tensor in sizes(2, 6, 2, 5, 7, 4, 3)]
-        output = has_gradient(grouped(attention, *inputs), "the output")
-        found = torch.autograd.grad((output * draw.normal(*output.shape)).sum(), inputs, allow_unused=True)
+        sizes = draw.one_of(*GROUPED)[0]
+        sources = [tensor.requires_grad_() for tensor in inputs(*sizes)]
+        output = has_gradient(grouped(attention, *sources), "the output")
+        found = torch.autograd.grad((output * draw.normal(*output.shape)).sum(), sources, allow_unused=True)
         for name, gradient in zip("qkv", found, strict=True):
             if gradient is None or not gradient.any():
                 raise Wrong(f"No gradient reaches {name}. Look for .detach(), .data, torch.no_grad() or numpy.")
-        q, k, v = sizes(2, 6, 2, 5, 7, 4, 3)
-        if close(output, grouped_by_loops(*inputs), 1e-4):
+        q, k, v = inputs(*sizes)
+        if close(output, grouped_by_loops(*sources), 1e-4):
             output = holds_for_large(lambda q: attention(q, k, v), 300 * q)
             counts_in_full(output, grouped_by_loops(300 * q, k, v))
         leaves_alone(attention, q=q, k=k, v=v)
         keeps_dtype(grouped(attention, q.double(), k.double(), v.double()), torch.float64, "the output")
 
 
-def sizes(B, H, G, T, S, d_head, d_value):
+def inputs(B, H, G, T, S, d_head, d_value):
     return draw.normal(B, H, T, d_head), draw.normal(B, G, S, d_head), draw.normal(B, G, S, d_value)
-
-
-def grouped_cases():
-    yield sizes(2, 6, 2, *draw.one_of((5, 7), (7, 5), (8, 5)), 4, 3)
-    yield sizes(1, 6, 3, 4, 5, 4, 6)
-    yield sizes(3, 4, 1, 4, 4, 4, 4)
-    yield sizes(2, 8, 4, 2, 3, 5, 5)
 
 
 def grouped(attention, q, k, v) -> Tensor:

@@ -21,6 +21,18 @@ from . import multi_head_faults as faults
 
 NAMES = ("w_q", "w_k", "w_v", "w_o")
 CALL = "(x, memory=None)"
+# B, T, D, H: no two alike; all sizes of a head alike; a head for each feature.
+SEVERAL = (
+    ((2, 5, 12, 3), (3, 4, 10, 5), (4, 4, 16, 4), (1, 7, 6, 6)),
+    ((2, 7, 18, 3), (3, 6, 10, 5), (3, 3, 9, 3), (1, 4, 7, 7)),
+    ((3, 5, 12, 4), (2, 6, 15, 5), (4, 4, 16, 4), (1, 6, 5, 5)),
+)
+# B, T, S, D, H: no two alike; T, S and the width of a head alike; one query.
+MEMORIES = (
+    ((2, 5, 7, 12, 3), (2, 4, 4, 12, 3), (3, 1, 6, 8, 2)),
+    ((2, 4, 7, 18, 3), (2, 3, 3, 12, 4), (3, 1, 5, 10, 2)),
+    ((3, 5, 8, 12, 4), (3, 5, 5, 20, 4), (2, 1, 4, 9, 3)),
+)
 
 
 class multi_head_attention:
@@ -28,7 +40,7 @@ class multi_head_attention:
 
     @check("four linear maps, each as wide as the model, whatever the number of heads", 1)
     def maps(attention):
-        for D, H in ((12, 3), (12, 1), (10, 5)):
+        for D, H in draw.one_of(((12, 3), (12, 1), (10, 5)), ((15, 5), (14, 1), (12, 4)), ((18, 3), (10, 1), (20, 5))):
             module = built(attention, D, H)
             if sum(p.numel() for p in module.parameters()) != 4 * (D * D + D):
                 listed = ", ".join(f"{name} {tuple(p.shape)}" for name, p in module.named_parameters())
@@ -36,37 +48,40 @@ class multi_head_attention:
 
     @check("the output has the shape of x", 0.5)
     def shape(attention):
-        for D, H, T, S in ((12, 3, 5, None), (12, 4, 5, 7), (6, 1, 1, 4)):
-            attended(attention, D, H, draw.normal(2, T, D), None if S is None else draw.normal(2, S, D))
+        for B, T, D, H in draw.one_of(*SEVERAL)[:2]:
+            attended(attention, D, H, draw.normal(B, T, D))
+        for B, T, S, D, H in draw.one_of(*MEMORIES):
+            attended(attention, D, H, draw.normal(B, T, D), draw.normal(B, S, D))
 
     @check("one head: attention between two projections", 1)
     def one_head(attention):
-        for B, T, D in ((2, 5, 6), (1, 1, 4)):
+        for B, T, D in draw.one_of(((2, 5, 6), (1, 1, 4)), ((3, 4, 7), (1, 1, 5)), ((2, 7, 5), (1, 1, 6))):
             expect_output(attention, D, 1, draw.normal(B, T, D))
 
     @check("several heads", 2)
     def several_heads(attention):
-        for B, T, D, H in ((2, draw.one_of(5, 7), 12, 3), (3, draw.one_of(4, 6), 10, 5), (4, 4, 16, 4), (1, 7, 6, 6)):
+        for B, T, D, H in draw.one_of(*SEVERAL):
             expect_output(attention, D, H, draw.normal(B, T, D))
 
     @check("keys and values from the memory, queries from x", 1)
     def memory(attention):
-        for B, T, S, D, H in ((2, *draw.one_of((5, 7), (4, 7), (5, 8)), 12, 3), (2, 4, 4, 12, 3), (3, 1, 6, 8, 2)):
+        for B, T, S, D, H in draw.one_of(*MEMORIES):
             expect_output(attention, D, H, draw.normal(B, T, D), draw.normal(B, S, D))
 
     @check("gradients reach all four maps and x; dtype is kept; inputs stay as they were", 0.5)
     def manners(attention):
-        module = with_weights(built(attention, 12, 3))
+        B, T, S, D, H = draw.one_of(*MEMORIES)[0]
+        module = with_weights(built(attention, D, H))
         call = Answer(module, f"forward{CALL}")
-        leaves_alone(call, x=draw.normal(2, 5, 12), memory=draw.normal(2, 7, 12))
-        x, memory = draw.normal(2, 5, 12).requires_grad_(), draw.normal(2, 7, 12).requires_grad_()
-        output = has_gradient(expect_tensor(call(x, memory), "the output", (2, 5, 12)), "the output")
+        leaves_alone(call, x=draw.normal(B, T, D), memory=draw.normal(B, S, D))
+        x, memory = draw.normal(B, T, D).requires_grad_(), draw.normal(B, S, D).requires_grad_()
+        output = has_gradient(expect_tensor(call(x, memory), "the output", (B, T, D)), "the output")
         sources = {"x": x, "memory": memory} | {name: getattr(module, name).weight for name in NAMES}
         reaches_all(output, sources)
-        if close(output, by_loops(module, x, memory, 3), 1e-4):
-            large = 30 * draw.normal(2, 5, 12)
-            counts_in_full(holds_for_large(call, large), by_loops(module, large, None, 3))
-        x = draw.normal(2, 5, 12, dtype=torch.float64)
+        if close(output, by_loops(module, x, memory, H), 1e-4):
+            large = 30 * draw.normal(B, T, D)
+            counts_in_full(holds_for_large(call, large), by_loops(module, large, None, H))
+        x = draw.normal(B, T, D, dtype=torch.float64)
         keeps_dtype(Answer(module.double(), f"forward{CALL}")(x), torch.float64, "the output of module.double()")
 
 

@@ -8,6 +8,25 @@ from ...draw import draw
 from ..common import close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone
 
 NAMES = ("w_q", "w_k", "w_v", "w_o")
+# D, H, d_head, order: square; then narrower than all heads together, no multiple of H; then orders that undo
+# themselves.
+CASES = (
+    (
+        (12, 4, 3, [2, 0, 3, 1]),
+        (10, 3, 4, [1, 2, 0]),
+        (9, 5, 2, [3, 4, 0, 2, 1]),
+        (7, 2, 5, [1, 0]),
+        (6, 3, 2, [0, 1, 2]),
+    ),
+    ((20, 4, 5, [1, 3, 0, 2]), (7, 3, 4, [2, 0, 1]), (13, 5, 3, [2, 4, 1, 0, 3]), (5, 2, 4, [1, 0]), (8, 2, 4, [0, 1])),
+    (
+        (28, 4, 7, [1, 2, 3, 0]),
+        (11, 3, 5, [1, 2, 0]),
+        (8, 6, 2, [4, 0, 5, 1, 3, 2]),
+        (9, 2, 6, [1, 0]),
+        (15, 3, 5, [0, 1, 2]),
+    ),
+)
 
 
 class permute_heads:
@@ -31,7 +50,7 @@ class permute_heads:
     @check("the output of the whole layer stays what it was", 1)
     def output(permute):
         for *matrices, order in head_cases():
-            x, H = draw.normal(2, 5, matrices[0].shape[0]), len(order)
+            x, H = draw.normal(*draw.one_of((2, 5), (3, 4)), matrices[0].shape[0]), len(order)
             got = permuted(permute, *matrices, order)
             for name, new in zip(NAMES, got, strict=True):
                 keeps_dtype(new, torch.float32, name)
@@ -56,14 +75,8 @@ class permute_heads:
 
 
 def head_cases():
-    """w_q, w_k, w_v (D, H d_head), w_o (H d_head, D), order: square and not; orders that are not their own inverse."""
-    for D, H, d_head, order in (
-        (12, 4, 3, [2, 0, 3, 1]),
-        (10, 3, 4, [1, 2, 0]),
-        (7, 2, 5, [1, 0]),
-        (6, 3, 2, [0, 1, 2]),
-        (9, 5, 2, [3, 4, 0, 2, 1]),
-    ):
+    """w_q, w_k, w_v (D, H d_head), w_o (H d_head, D), order."""
+    for D, H, d_head, order in draw.one_of(*CASES):
         yield *(draw.normal(D, H * d_head) for _ in range(3)), draw.normal(H * d_head, D), order
 
 

@@ -4,6 +4,7 @@ import math
 from numbers import Real
 
 from ...checking import Wrong, check
+from ...draw import draw
 from ..common import fitting
 
 
@@ -16,7 +17,10 @@ class pieces_that_agree:
 
     @check("where the two agree everywhere", 0.5)
     def everywhere(pieces_that_agree):
-        for T, H in ((1, 1), (1, 4), (5, 1), (1, 7)):
+        for T, H in (
+            (1, 1),
+            *draw.one_of(((1, 4), (5, 1), (1, 7)), ((1, 6), (4, 1), (8, 1)), ((5, 1), (1, 3), (1, 9))),
+        ):
             expect_count(pieces_that_agree, T, H)
 
     @check("every size up to 9 positions and 8 heads, and some large ones", 2)
@@ -24,7 +28,9 @@ class pieces_that_agree:
         for T in range(1, 10):
             for H in range(1, 9):
                 expect_count(pieces_that_agree, T, H)
-        for T, H in ((25, 9), (50, 8), (13, 16)):
+        for T, H in draw.one_of(
+            ((25, 9), (50, 8), (13, 16)), ((31, 11), (29, 8), (16, 21)), ((19, 13), (36, 6), (22, 15))
+        ):
             expect_count(pieces_that_agree, T, H)
 
 

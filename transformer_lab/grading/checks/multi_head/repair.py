@@ -28,6 +28,12 @@ FAULTS = {
     "split without transpose": "In such a layer a head gets the features of other positions.",
     "heads averaged": "In such a layer w_o reads the same d_head numbers for every head.",
 }
+# B, T, D, H: no two alike; then a head for each feature, and one head.
+SIZES = (
+    ((2, 5, 12, 3), (3, 4, 10, 5), (1, 7, 6, 6), (2, 3, 5, 1)),
+    ((2, 7, 18, 3), (4, 3, 15, 5), (1, 4, 7, 7), (3, 2, 4, 1)),
+    ((3, 5, 12, 4), (2, 6, 14, 7), (1, 6, 5, 5), (2, 4, 7, 1)),
+)
 LOOK = {
     1: "Between which two axes of broken_1 are the scores, and what does the symptom say about other positions?",
     2: "Follow the shape of broken_2's weights: how many maps are there when they meet the values?",
@@ -53,7 +59,8 @@ class repair:
     @check("sizes at which broken_1 alone is wrong", 0.5)
     def apart(repair, fault_1, fault_2, fault_3, sizes):
         T, H = two_sizes(sizes)
-        module, x = Layer(3 * H, H), draw.normal(2, T, 3 * H)
+        B, d_head = draw.one_of((2, 3), (3, 2), (2, 5))
+        module, x = Layer(H * d_head, H), draw.normal(B, T, H * d_head)
         right = faults.compute(module, x, None, H)
         wrong = [
             n for n, broken in BROKEN.items() if not close(faults.compute(module, x, None, H, **broken), right, 1e-4)
@@ -67,19 +74,20 @@ class repair:
 
     @check("broken_1, mended", 1)
     def mended(repair, fault_1, fault_2, fault_3, sizes):
-        for B, T, D, H in ((2, 5, 12, 3), (3, 4, 10, 5), (1, 7, 6, 6), (2, 3, 5, 1)):
+        for B, T, D, H in draw.one_of(*SIZES):
             module, x = Layer(D, H), draw.normal(B, T, D)
             got = expect_tensor(attended(repair, module, x), "the output", (B, T, D))
             if not close(got, repair(module, *copies(x))):
                 raise Wrong("Two calls with the same input differ: is there dropout, or a layer made anew?")
             expect_right(repair, module, got, x, None, H)
-        module = Layer(12, 3)
-        leaves_alone(lambda x: repair(module, x), x=draw.normal(2, 5, 12))
-        x = draw.normal(2, 5, 12).requires_grad_()
+        B, T, D, H = draw.one_of(*SIZES)[0]
+        module = Layer(D, H)
+        leaves_alone(lambda x: repair(module, x), x=draw.normal(B, T, D))
+        x = draw.normal(B, T, D).requires_grad_()
         reaches_all(repair(module, x), {"x": x} | {name: getattr(module, name).weight for name in NAMES})
-        large = 30 * draw.normal(2, 5, 12)
-        counts_in_full(holds_for_large(lambda x: repair(module, x), large), by_loops(module, large, None, 3))
-        keeps_dtype(repair(module.double(), draw.normal(2, 5, 12, dtype=torch.float64)), torch.float64, "the output")
+        large = 30 * draw.normal(B, T, D)
+        counts_in_full(holds_for_large(lambda x: repair(module, x), large), by_loops(module, large, None, H))
+        keeps_dtype(repair(module.double(), draw.normal(B, T, D, dtype=torch.float64)), torch.float64, "the output")
 
 
 # What each snippet does differently, in the words of faults.compute.

@@ -10,7 +10,11 @@ from ...draw import draw
 from ..common import close, expect_tensor, keeps_dtype, leaves_alone, number
 
 # B, T, H, d_head: all different, with T a multiple of H, so that a cut through the sequence runs; then equal ones.
-SIZES = ((2, 6, 3, 4), (3, 5, 2, 4), (4, 4, 4, 4), (1, 3, 5, 2), (2, 1, 4, 3), (2, 5, 1, 3))
+SIZES = (
+    ((2, 6, 3, 4), (3, 5, 2, 4), (4, 4, 4, 4), (1, 3, 5, 2), (2, 1, 4, 3), (2, 5, 1, 3)),
+    ((2, 12, 4, 5), (3, 7, 2, 4), (3, 3, 3, 3), (1, 4, 3, 5), (3, 1, 2, 4), (3, 4, 1, 2)),
+    ((5, 12, 3, 2), (2, 7, 3, 5), (5, 5, 5, 5), (1, 5, 2, 3), (2, 1, 3, 5), (4, 3, 1, 2)),
+)
 NAMES = ("B", "T", "H", "d_head")
 VIEW_ALONE = (
     "view re-reads the numbers in their order: position 0's numbers run on into what you call another position. "
@@ -23,28 +27,30 @@ class split_and_merge:
 
     @check("split: one axis for the heads, in front of the positions", 0.5)
     def split_shape(split, merge):
-        for B, T, H, d_head in SIZES:
+        for B, T, H, d_head in draw.one_of(*SIZES):
             divided(split, numbered(B, T, H * d_head), H)
 
     @check("split: every number in its place", 2)
     def split_numbers(split, merge):
-        for B, T, H, d_head in SIZES:
+        for B, T, H, d_head in draw.one_of(*SIZES):
             x = numbered(B, T, H * d_head)
             compare_split(divided(split, x, H), x, H)
-        x = draw.normal(2, 12, 5).transpose(1, 2)  # not contiguous
-        compare_split(divided(split, x, 3), x, 3)
+        B, T, H, d_head = draw.one_of(*SIZES)[0]
+        x = draw.normal(B, H * d_head, T).transpose(1, 2)  # not contiguous
+        compare_split(divided(split, x, H), x, H)
 
     @check("merge: the heads side by side", 0.5)
     def merge_shape(split, merge):
-        for B, T, H, d_head in SIZES:
+        for B, T, H, d_head in draw.one_of(*SIZES):
             joined(merge, numbered(B, H, T, d_head))
 
     @check("merge: every number in its place", 1.5)
     def merge_numbers(split, merge):
-        for B, T, H, d_head in SIZES:
+        for B, T, H, d_head in draw.one_of(*SIZES):
             heads = numbered(B, H, T, d_head)
             compare_merge(joined(merge, heads), heads)
-        heads = draw.normal(2, 5, 3, 4).transpose(1, 2)
+        B, T, H, d_head = draw.one_of(*SIZES)[0]
+        heads = draw.normal(B, T, H, d_head).transpose(1, 2)
         compare_merge(joined(merge, heads), heads)
 
     @check("both keep the dtype, let gradients through and leave their input alone", 0.5)
@@ -53,13 +59,15 @@ class split_and_merge:
 
 
 def split_manners(split, name: str) -> None:
-    divided(split, numbered(2, 6, 12), 3)
-    only_moves(lambda x: split(x, 3), name, x=(2, 6, 12))
+    B, T, H, d_head = draw.one_of(*SIZES)[0]
+    divided(split, numbered(B, T, H * d_head), H)
+    only_moves(lambda x: split(x, H), name, x=(B, T, H * d_head))
 
 
 def merge_manners(merge, name: str) -> None:
-    joined(merge, numbered(2, 3, 6, 4))
-    only_moves(merge, name, heads=(2, 3, 6, 4))
+    B, T, H, d_head = draw.one_of(*SIZES)[0]
+    joined(merge, numbered(B, H, T, d_head))
+    only_moves(merge, name, heads=(B, H, T, d_head))
 
 
 def only_moves(call, name: str, **shapes) -> None:

@@ -218,15 +218,12 @@ tiny = variant(lambda s, m: s.masked_fill(~m, torch.finfo(s.dtype).tiny).softmax
 plus_inf = variant(lambda s, m: s.masked_fill(~m, 1e9).softmax(-1))
 over_queries = variant(lambda s, m: s.masked_fill(~m, -INF).softmax(-2))
 equal_weights = variant(lambda s, m: (m / m.sum(-1, keepdim=True).clamp_min(1)).expand(s.shape).to(s.dtype) + 0 * s)
-unscaled = variant(lambda s, m: (s * math.sqrt(5)).masked_fill(~m, -INF).softmax(-1))
 first_row = cured(lambda s, m: s.masked_fill(~m[..., :1, :] if m.ndim > 1 else ~m, -INF).softmax(-1))
 own_causal = variant(
     lambda s, m: s.masked_fill(~torch.ones(s.shape[-2:]).tril(s.shape[-1] - s.shape[-2]).bool(), -INF).softmax(-1)
 )
 minus_1e4 = variant(lambda s, m: s.masked_fill(~m, -1e4).softmax(-1) * m.any(-1, keepdim=True))
 exp_of_raw_scores = variant(lambda s, m: (s.exp() * m) / (s.exp() * m).sum(-1, keepdim=True).clamp_min(1e-30))
-root_of_keys = cured(lambda s, m: (s * math.sqrt(5 / s.shape[-1])).masked_fill(~m, -INF).softmax(-1))
-unscaled_after = variant(lambda s, m: (s * math.sqrt(5)).softmax(-1) * m)
 thinned = cured(lambda s, m: s.masked_fill(~m, -INF).softmax(-1) * (torch.arange(s.shape[-1]) != 1))
 minus_1e9 = variant(lambda s, m: s.masked_fill(~m, -1e9).softmax(-1))
 minus_1e9_added = variant(lambda s, m: (s + (1 - m.to(s.dtype)) * -1e9).softmax(-1))
@@ -251,7 +248,6 @@ maximum_of_all = variant(
 overflowing_branch = cured(
     lambda s, m: torch.where(m, s, -INF).softmax(-1) + 0 * torch.where(s < 50, s.exp(), 0.0).sum() * 0
 )
-fixed_root = cured(lambda s, m: (s * math.sqrt(5) / 8).masked_fill(~m, -INF).softmax(-1))
 in_half = cured(lambda s, m: s.masked_fill(~m, -INF).half().softmax(-1).to(s.dtype))
 zeroed_everything = variant(
     lambda s, m: s.masked_fill(~m, -INF).softmax(-1).masked_fill(~m.expand(s.shape).any(-1).all(), 0.0)
@@ -269,6 +265,13 @@ def root_of(width):
 
 root_of_values = root_of(lambda q, k, v: v.shape[-1])
 root_of_queries = root_of(lambda q, k, v: q.shape[-2])
+root_of_keys = root_of(lambda q, k, v: k.shape[-2])
+fixed_root = root_of(lambda q, k, v: 64)
+unscaled = root_of(lambda q, k, v: 1)
+
+
+def unscaled_after(q, k, v, mask):
+    return after(q * math.sqrt(q.shape[-1]), k, v, mask)
 
 
 def output_renormalised(q, k, v, mask):
@@ -680,7 +683,7 @@ WRONG = {
             "Take rows from T",
         ),
         ("a batch axis", lambda T, S: mask_tril(T, S)[None], "an axis of size 1 too many"),
-        ("clamped offset", top_when_longer, "the first 3 stand before all keys"),
+        ("clamped offset", top_when_longer, "stand before all keys and see none of them"),
         ("cached keys blocked", cached_keys_blocked, "those from the cache, are blocked"),
         ("first key for empty rows", first_key_for_empty_rows, "their rows are wholly False"),
         ("empty rows open", empty_rows_open, "their rows are wholly False"),

@@ -4,10 +4,21 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
+from ...draw import draw
 from .common import POLARITY, TOP_LEFT, causal_by_loops, compare_masks, expect_bool, expect_mask
 
 # S - T is 3 or more to either side: nearer, one mistake gives the mask of another.
-SQUARE, CACHED, LONGER = ((4, 4), (6, 6), (1, 1), (20, 20)), ((4, 7), (2, 5), (1, 6), (3, 20)), ((9, 6), (4, 1))
+SQUARE = (
+    ((4, 4), (6, 6), (1, 1), (20, 20)),
+    ((5, 5), (7, 7), (1, 1), (19, 19)),
+    ((3, 3), (8, 8), (1, 1), (21, 21)),
+)
+CACHED = (
+    ((4, 7), (2, 5), (1, 6), (3, 20)),
+    ((3, 7), (2, 6), (1, 5), (4, 21)),
+    ((5, 8), (3, 9), (1, 4), (2, 19)),
+)
+LONGER = ((9, 6), (4, 1)), ((10, 6), (5, 1)), ((8, 5), (6, 2))
 
 
 class causal_mask:
@@ -15,21 +26,21 @@ class causal_mask:
 
     @check("booleans, a row for each query, a column for each key", 0.5)
     def shape(causal_mask):
-        for T, S in (*SQUARE, *CACHED, *LONGER):
+        for T, S in (*draw.one_of(*SQUARE), *draw.one_of(*CACHED), *draw.one_of(*LONGER)):
             mask_of(causal_mask, T, S)
             expect_bool(causal_mask(T, S), f"causal_mask({T}, {S})")
 
     @check("as many queries as keys", 1)
     def square(causal_mask):
-        judged(causal_mask, SQUARE)
+        judged(causal_mask, draw.one_of(*SQUARE))
 
     @check("fewer queries than keys: the others are in a cache", 1)
     def cached(causal_mask):
-        judged(causal_mask, CACHED)
+        judged(causal_mask, draw.one_of(*CACHED))
 
     @check("more queries than keys", 0.5)
     def longer(causal_mask):
-        judged(causal_mask, LONGER)
+        judged(causal_mask, draw.one_of(*LONGER))
 
 
 def mask_of(causal_mask, T: int, S: int) -> Tensor:

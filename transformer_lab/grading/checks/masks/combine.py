@@ -4,8 +4,17 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
+from ...draw import draw
 from ..common import leaves_alone
-from .common import POLARITY, TOP_LEFT, causal_by_loops, compare_masks, expect_bool, expect_mask
+from .common import POLARITY, TOP_LEFT, causal_by_loops, compare_masks, expect_bool, expect_mask, table
+
+# Padding on the right; with a hole in the middle; a batch of one text; as many texts as there are queries, 3.
+PADDINGS = (
+    ("111100 111111 110000", "10110 11101", "1101", "10110 11101 01111"),
+    ("1111100 1111111 1110000 1100000", "101110 111101", "11011", "101101 111011 011111"),
+    ("11110000 11111111 11100000", "1011 1101", "110111", "1011011 1110101 0111111"),
+)
+LEFT = "00111 01111 11111", "000111 001111 111111", "00011 00111 01111 11111"
 
 
 class combine:
@@ -28,17 +37,16 @@ class combine:
 
     @check("padding on the left: rows without a key stay without one", 0.5)
     def left(combine):
-        padding = torch.tensor([[0, 0, 1, 1, 1], [0, 1, 1, 1, 1], [1, 1, 1, 1, 1]]).bool()
-        judge_combined(combine, [(padding, 5), (padding, 4)])
+        padding = table(draw.one_of(*LEFT))
+        S = padding.shape[1]
+        judge_combined(combine, [(padding, S), (padding, S - 1)])
 
 
 def cases() -> list[tuple[Tensor, int]]:
-    """(padding, T): B, T and S all different where they can be; padding on the right, and a hole in the middle."""
-    right = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1], [1, 1, 0, 0, 0, 0]]).bool()
-    hole = torch.tensor([[1, 0, 1, 1, 0], [1, 1, 1, 0, 1]]).bool()
-    one = torch.tensor([[1, 1, 0, 1]]).bool()  # a batch of one text
-    three = torch.tensor([[1, 0, 1, 1, 0], [1, 1, 1, 0, 1], [0, 1, 1, 1, 1]]).bool()  # as many texts as queries
-    return [(hole, 5), (right, 6), (hole, 3), (right, 2), (right, 1), (one, 4), (one, 2), (three, 3)]
+    """(padding, T): B, T and S all different where they can be."""
+    right, hole, one, three = [table(rows) for rows in draw.one_of(*PADDINGS)]
+    square = [(padding, padding.shape[1]) for padding in (hole, right, one)]
+    return [*square, (hole, 3), (right, 2), (right, 1), (one, 2), (three, 3)]
 
 
 def combined(combine, padding: Tensor, T: int) -> Tensor:

@@ -26,6 +26,11 @@ def causal_by_loops(T: int, S: int) -> Tensor:
     return allowed
 
 
+def table(rows: str) -> Tensor:
+    """The booleans that "110 111" stands for, a word a row."""
+    return torch.tensor([[cell == "1" for cell in row] for row in rows.split()])
+
+
 def expect_mask(value, name: str, shape: tuple[int, ...]) -> Tensor:
     """The value as booleans, whatever its dtype, if it is a tensor of that shape."""
     value = expect_tensor(value, name, shape)

@@ -6,10 +6,14 @@ from torch import Tensor
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import close, expect_tensor, leaves_alone
-from .common import INF, causal_by_loops, compare_masks, expect_bool
+from .common import INF, causal_by_loops, compare_masks, expect_bool, table
 
 # A bias this low makes a key unlikely; it is no block.
 LOW = (-50.0, -5e3, -2e9, -1e30, torch.finfo(torch.float32).min)
+
+
+PADDINGS = ("1110 0111", "11100 01011 11111", "110 011")
+ROWS = "1011", "11011", "011101"
 
 
 class convert:
@@ -36,7 +40,7 @@ class convert:
     @check("numbers to add into booleans, also where the numbers are a bias", 1)
     def allowed(to_blocked, to_additive, to_allowed):
         for allowed in masks():
-            bias = draw.standard(*allowed.shape) * (draw.uniform(*allowed.shape) < 0.5)
+            bias = bias_of(allowed)
             every_other = torch.arange(allowed.numel()).view(allowed.shape) % 2 == 0
             lower = [torch.zeros(allowed.shape).masked_fill(every_other, low) for low in LOW]
             lower.append(lower[0].double().masked_fill(every_other, torch.finfo(torch.float64).min))
@@ -50,9 +54,19 @@ class convert:
 
 def masks() -> list[Tensor]:
     """Causal, padding for two texts, everything allowed, both at once, and a single row with and without an axis."""
-    padding = torch.tensor([[1, 1, 1, 0], [0, 1, 1, 1]]).bool()[:, None, None, :]
-    everything, row = torch.ones(2, 3, dtype=torch.bool), torch.tensor([True, False, True, True])
-    return [causal_by_loops(3, 5), padding, everything, padding & causal_by_loops(4, 4), row, row[None]]
+    T, S = draw.one_of((3, 5), (2, 6), (4, 7))
+    padding = table(draw.one_of(*PADDINGS))[:, None, None, :]
+    n = padding.shape[-1]
+    everything, row = torch.ones(T - 1, S - 2, dtype=torch.bool), table(draw.one_of(*ROWS))
+    return [causal_by_loops(T, S), padding, everything, padding & causal_by_loops(n, n), row[0], row]
+
+
+def bias_of(allowed: Tensor) -> Tensor:
+    """A bias for each key: many 0, and of the allowed ones at least one below -1, one above 1 and one 0."""
+    bias = draw.standard(*allowed.shape) * (draw.uniform(*allowed.shape) < 0.5)
+    low, high, zero, *_ = draw.shuffled(allowed.flatten().nonzero().flatten().tolist())
+    bias.view(-1)[[low, high, zero]] = torch.tensor([-1.2, 1.2, 0.0])
+    return bias
 
 
 def compare_additive(got: Tensor, allowed: Tensor) -> None:

@@ -7,9 +7,17 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
+from ...draw import draw
 from ..common import chosen
 from .common import causal_by_loops
 
+# T, S, in which no two mistakes give one number: (5, 3) has 15 cells, as many as half a square of 5.
+SHORTER = (
+    ((3, 8), (5, 5), (7, 7), (1, 1), (1, 6), (3, 100)),
+    ((4, 10), (6, 6), (8, 8), (1, 1), (1, 5), (4, 90)),
+    ((5, 8), (4, 4), (9, 9), (1, 1), (1, 7), (4, 80)),
+)
+LONGER = ((8, 3), (4, 1), (100, 7)), ((10, 4), (5, 1), (90, 6)), ((9, 3), (6, 1), (80, 5))
 AGREE = ("always", "never", "T < S", "T = S", "T > S")
 
 
@@ -18,11 +26,11 @@ class count:
 
     @check("as many queries as keys, or fewer", 1)
     def shorter(allowed_cells, agree):
-        counted(allowed_cells, ((3, 8), (5, 5), (7, 7), (1, 1), (1, 6), (3, 100)))
+        counted(allowed_cells, draw.one_of(*SHORTER))
 
     @check("more queries than keys", 1)
     def longer(allowed_cells, agree):
-        counted(allowed_cells, ((8, 3), (4, 1), (100, 7)))  # (5, 3) has 15 cells, as many as half a square of 5
+        counted(allowed_cells, draw.one_of(*LONGER))
 
     @check("where the two alignments agree", 1)
     def agree(allowed_cells, agree):

@@ -135,7 +135,7 @@ def gathers(x):
 
 
 def standardised(x: Tensor) -> Tensor:
-    """Layer norm, written out: of numbers like those of inputs() it takes away exactly a number added, and a factor 2."""
+    """Layer norm, written out: of numbers like those of inputs() it takes a sum away exactly, and a factor of 2."""
     centred = x - x.mean(-1, keepdim=True)
     return centred / centred.square().mean(-1, keepdim=True).clamp_min(1e-5).sqrt()
 

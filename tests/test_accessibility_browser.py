@@ -27,7 +27,7 @@ def several():
     keys = random(1, 2, 4, 4)
     one = AttentionView(random(2, 3, 3, 4), QUERIES, KEYS)
     return {
-        "plain": AttentionView(random(2, 3, 3, 4), QUERIES, KEYS, norms=np.ones((2, 3, 4))),
+        "plain": AttentionView(random(2, 3, 3, 4), QUERIES, KEYS, value_norms=np.ones((2, 3, 4))),
         "masked, keys shared": AttentionView(masked, list("abcde"), n_kv_heads=2),
         "three kinds": AttentionView({"cross": (random(2, 3, 3, 4), QUERIES, KEYS), "encoder": (keys, KEYS)}),
         "training": AttentionView.over_training(steps),

@@ -123,7 +123,7 @@ def test_ablation_and_recording_go_together_in_either_order():
 @pytest.mark.parametrize(
     "family, heads, kind, sentence",
     [
-        ("gpt2", [(2, 0)], None, r"No head 0 in layer 2: there are 2 layers of 2 heads, from 0 on\."),
+        ("gpt2", [(2, 0)], None, r"No head 0 in layer 2: there are 2 layers of 2 heads, counted from 0\."),
         ("gpt2", [(0, -1)], None, r"No head -1 in layer 0"),
         ("vaswani2017", [(0, 0)], None, r"kind must be one of encoder, decoder, cross for this model; got None\."),
         ("bert", [(0, 0)], "decoder", r"kind must be one of encoder for this model; got 'decoder'\."),

@@ -143,10 +143,10 @@ def test_snapshots_say_at_once_how_often_they_cannot_be_taken():
 def test_what_a_view_was_given_may_change_afterwards(dtype):
     weights, norms = np.full((1, 1, 2, 2), 0.5, dtype), np.ones((1, 1, 2), np.float32)
     scores = np.zeros((1, 1, 2, 2), np.float32)
-    view = AttentionView(weights, ["a", "b"], scores=scores, norms=norms)
+    view = AttentionView(weights, ["a", "b"], scores=scores, value_norms=norms)
     for given in (weights, norms, scores):
         given.fill(7)
-    assert (view.attention == 0.5).all() and (view._record.norms == 1).all() and (view._record.scores == 0).all()
+    assert (view.attention == 0.5).all() and (view._record.value_norms == 1).all() and (view._record.scores == 0).all()
 
 
 @pytest.mark.parametrize("weights", [torch.full((1, 1, 2, 2), 0.5).to_sparse(), torch.empty(1, 1, 2, 2, device="meta")])
@@ -172,5 +172,5 @@ def test_sizes_of_repeated_tokens_are_whole_numbers():
 
 
 def test_a_model_is_saved_with_a_tokenizer(tmp_path):
-    with pytest.raises(ValueError, match="save takes a tokenizer of transformer_lab beside the model; got NoneType"):
+    with pytest.raises(ValueError, match="save takes a tokenizer of transformer_lab besides the model; got NoneType"):
         save(GPT(TransformerConfig.preset("nano", vocab_size=9)), None, tmp_path / "m")

@@ -126,8 +126,8 @@ def test_tokens_that_draw_nothing_are_told_apart(saved, page):
 
 def test_weight_times_value_multiplies_by_the_values_length(saved, page):
     weights, norms = random(2, 3, 3, 4), np.random.default_rng(1).random((2, 3, 4)).astype(np.float32) * 5
-    drawn = saved(AttentionView(weights, QUERIES, KEYS, norms=norms))
-    page.get_by_label("measure", exact=True).select_option("weight x value")
+    drawn = saved(AttentionView(weights, QUERIES, KEYS, value_norms=norms))
+    page.get_by_label("measure", exact=True).select_option("weight x value norm")
     product = weights * norms[:, :, None]
     for layer, head, query, key in ((0, 2, 1, 3), (1, 1, 2, 0)):
         page.locator(f"[data-head='{layer},{head}']").click()
@@ -325,7 +325,7 @@ def test_a_head_and_a_cell_are_switched_off_and_the_outcome_stands_beside(lab, p
 
 def test_everything_is_done_by_keyboard_alone(saved, page):
     """Tab goes through every control of the view; none needs a pointer."""
-    view = AttentionView(random(2, 3, 3, 4), QUERIES, KEYS, norms=np.ones((2, 3, 4)))
+    view = AttentionView(random(2, 3, 3, 4), QUERIES, KEYS, value_norms=np.ones((2, 3, 4)))
     drawn = saved(view)
     seen = []
     for _ in range(12):

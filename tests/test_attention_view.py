@@ -314,7 +314,7 @@ def test_another_part_keeps_the_selection_where_it_can():
     [
         ({}, r"the names cross, decoder, encoder; got \[\]"),
         ({"self": cross()}, r"the names .*; got \['self'\]"),
-        ({"cross": (cross(), ["a"] * 6)}, "as_picture|key_tokens"),
+        ({"cross": (cross(), ["a"] * 6)}, "validated_attention|key_tokens"),
     ],
 )
 def test_a_dict_of_something_else_is_told_in_a_sentence(attention, message):

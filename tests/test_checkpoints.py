@@ -217,7 +217,7 @@ def test_a_broken_checkpoint_is_passed_by_with_its_files_name(two, case):
     name, damage, says = BROKEN[case]
     damage(checkpoints.path(10) / name)
     fresh = make()
-    with pytest.warns(UserWarning, match=rf"step-00000010/{name} .*{says}.*The checkpoint before it is tried"):
+    with pytest.warns(UserWarning, match=rf"step-00000010/{name} .*{says}.*Trying the checkpoint before it"):
         assert checkpoints.restore(*fresh)["step"] == 5
     assert_equal(tensors(*fresh), contents[5])
 

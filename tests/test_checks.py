@@ -265,7 +265,7 @@ def test_a_tensor_that_is_right_in_part_is_told_where_it_is_wrong():
     wanted = torch.arange(24.0).reshape(2, 3, 4)
     got = wanted.clone()
     got[:, 2] += 1 + torch.rand(4, generator=torch.Generator().manual_seed(0))
-    assert difference(got, wanted, "the result").endswith("Along axis 1 it is wrong at 2 only.")
+    assert difference(got, wanted, "the result").endswith("Along axis 1 it is wrong only at 2.")
     assert "Along axis" not in difference(wanted + torch.rand(2, 3, 4) + 1, wanted, "the result")
 
 

@@ -159,7 +159,7 @@ def mistakes():
     yield [*train, "reverse", "--schedule", "linear"], "schedule must be one of 'cosine', .*; got 'linear'"
     yield [*train, "reverse", "--precision", "int8"], "precision must be one of 'float32', 'bfloat16'; got 'int8'"
     yield [*train, "reverse", "--batch-size", "6", "--accumulation", "4"], "batch_size must be a multiple of .*got 6"
-    yield [*train, "reverse", "--batch-size", "9999"], "A batch of 9999 needs as many examples"
+    yield [*train, "reverse", "--batch-size", "9999"], "A batch of 9999 needs at least as many examples"
     yield [*train, "reverse", "--device", "tpu"], "'tpu' is not available; torch finds .*cpu"
     yield [*train, "reverse", "--resume"], "there is no checkpoint in .*out"
     yield [*train, "{files}/broken.tsv"], "broken.tsv, line 7: 1 column; wanted 2"
@@ -456,7 +456,7 @@ def test_data_of_another_kind_than_the_model_was_trained_on_are_called_so(tmp_pa
     printed("train", "pairs.tsv", "--out", "run", *FEW)
     says = "The model was trained on pairs.tsv, which is a file of pairs; text.txt is text."
     assert sentence("evaluate", "run", "--data", "text.txt") == says
-    says = "The model was trained on dates, a task of the course: it has no file to be given."
+    says = "The model was trained on dates, a task of the course, which reads no file."
     assert sentence("evaluate", "dates", "--data", "text.txt") == says
 
 

@@ -170,7 +170,7 @@ for folder in sys.argv[1:]:
     try:
         load(folder)
     except ValueError as error:
-        print(str(error).partition("described beside it: ")[2])
+        print(str(error).partition("described next to it: ")[2])
 """
 
 
@@ -220,7 +220,7 @@ def test_tensors_of_another_model_are_named_whatever_the_checksum(folder, change
     agree(folder)
     with pytest.raises(ValueError) as error:
         load(folder)
-    assert str(error.value).endswith(f"holds another model than the one described beside it: {sentence}")
+    assert str(error.value).endswith(f"does not hold the model described next to it: {sentence}")
 
 
 def test_whole_numbers_are_no_weights(folder):
@@ -255,7 +255,9 @@ def test_a_model_that_has_diverged_is_neither_saved_nor_loaded(words, folder, va
 def test_a_tokenizer_of_another_run_is_refused(folder):
     other = WordTokenizer.train(["four five six 3 4"])  # of the same size
     other.save(folder / "tokenizer.json")
-    with pytest.raises(ValueError, match=r"tokenizer\.json is truncated or was changed: its SHA-256 is not the one"):
+    with pytest.raises(
+        ValueError, match=r"tokenizer\.json is truncated or was changed: its SHA-256 is not the recorded one"
+    ):
         load(folder)
 
 
@@ -307,8 +309,8 @@ def test_a_truncated_tokenizer_is_named_whatever_the_checksum(folder):
         (dict(special_tokens=None), "its special_tokens are None; wanted a token for each role."),
         (dict(special_tokens=["[PAD]"]), "its special_tokens are ['[PAD]']; wanted a token for each role."),
         (dict(special_tokens={"pad": 0}), "its special_tokens are {'pad': 0}; wanted a token for each role."),
-        (dict(sha256=None), "its sha256 is missing, or no text."),
-        (dict(tokenizer_sha256=5), "its sha256 is missing, or no text."),
+        (dict(sha256=None), "its sha256 is missing, or not a string."),
+        (dict(tokenizer_sha256=5), "its sha256 is missing, or not a string."),
         (dict(colour="red"), "colour"),
     ],
 )
@@ -406,7 +408,7 @@ def test_a_kill_between_two_replacements_leaves_a_model_or_a_sentence(words, fol
     if n_replaced == 0:
         assert all(torch.equal(tensor, old[name]) for name, tensor in load(folder)[0].state_dict().items())
     else:
-        with pytest.raises(ValueError, match="is truncated or was changed: its SHA-256 is not the one"):
+        with pytest.raises(ValueError, match="is truncated or was changed: its SHA-256 is not the recorded one"):
             load(folder)
 
 

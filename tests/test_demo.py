@@ -90,7 +90,7 @@ def test_no_demo_writes_where_a_run_is_writing(tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "train_dates", None)
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file/demo cannot be used, for nothing can be written there"):
+    with pytest.raises(OSError, match="file/demo cannot be used, because nothing can be written there"):
         demo.run(tmp_path / "file" / "demo")
 
 

@@ -203,7 +203,7 @@ def test_a_folder_that_is_used_is_refused_by_both(out):
 
 def test_when_a_process_is_killed_the_other_saves_its_steps_and_says_how_to_go_on(tmp_path):
     killed = torchrun(tmp_path, DYING, tmp_path / "run", "dies")
-    said = "Another process of this run has ended, and with it the run; --resume continues from step 7."
+    said = "Another process of this run has ended, and so the run ends; --resume continues from step 7."
     assert killed.returncode != 0 and killed.stdout == f"{said}\n", killed.stderr[-4000:]
     assert sorted(p.name for p in (tmp_path / "run" / "checkpoints").iterdir()) == ["step-00000005", "step-00000007"]
     resumed = torchrun(tmp_path, DYING, tmp_path / "run", "resumes")

@@ -264,11 +264,11 @@ def test_a_form_that_is_not_there_is_not_translated(tmp_path):
 
 
 BAD_CATALOGS = {
-    'msgid "a"\nmsgstr "b"\n\nmsgid "c\nmsgstr "d"\n': ", line 4: not as in a .po file",
-    'msgid "a"\nmsgstr "b"\n\nmsgid "c"\nmsgstr d\n': ", line 5: not as in a .po file",
-    'msgid "a"\nmsgstr "b"\n\nhello world\n': ", line 4: not as in a .po file",
-    'msgid "a"\nmsgstr "b"\n\nmsgid "c"\nmsgid_plural "cs"\nmsgstr[x] "d"\n': ", line 6: not as in a .po file",
-    'msgid "a"\nmsgstr "b"\n\nmsgid "c"\n': ", line 4: not as in a .po file: missing msgstr",
+    'msgid "a"\nmsgstr "b"\n\nmsgid "c\nmsgstr "d"\n': ", line 4: not valid in a .po file",
+    'msgid "a"\nmsgstr "b"\n\nmsgid "c"\nmsgstr d\n': ", line 5: not valid in a .po file",
+    'msgid "a"\nmsgstr "b"\n\nhello world\n': ", line 4: not valid in a .po file",
+    'msgid "a"\nmsgstr "b"\n\nmsgid "c"\nmsgid_plural "cs"\nmsgstr[x] "d"\n': ", line 6: not valid in a .po file",
+    'msgid "a"\nmsgstr "b"\n\nmsgid "c"\n': ", line 4: not valid in a .po file: missing msgstr",
     'msgid ""\nmsgstr "Plural-Forms: nplurals=x;\\n"\nmsgid "a"\nmsgstr "b"\n': " is not a valid .po file: invalid",
     '#, fuzzy\nmsgid "a"\nmsgstr "b"\n\nmsgid "c"\nmsgstr ""\n': " holds no translated message",
 }
@@ -288,7 +288,7 @@ def test_damaged_mo_files_get_a_sentence(tmp_path, catalog):
     whole = path.read_bytes()
     for data in (b"not gettext's", b"ab", whole[: len(whole) // 2], whole[:10], whole.replace(b"Sag", b"S\xffg")):
         path.write_bytes(data)
-        with pytest.raises(ValueError, match=f"^{path} is not a .mo file, or damaged"):
+        with pytest.raises(ValueError, match=f"^{path} is not a .mo file, or is damaged"):
             read_pairs(path)
     path.write_bytes(b"")
     with pytest.raises(ValueError, match=f"^{path} is empty"):

@@ -428,17 +428,17 @@ SENTENCES = [
     (dict(beams=2, length_penalty=NAN), "length_penalty must be a number from -20 to 20; got nan."),
     (dict(beams=2, length_penalty=-INFINITE), "length_penalty must be a number from -20 to 20; got -inf."),
     (dict(beams=2, length_penalty=400.0), "length_penalty must be a number from -20 to 20; got 400.0."),
-    (dict(ids=IDS + 12), "ids must be from 0 to 12, as the vocabulary is; got 13."),
-    (dict(ids=IDS - 2), "ids must be from 0 to 12, as the vocabulary is; got -1."),
+    (dict(ids=IDS + 12), "ids must be from 0 to 12, as in the vocabulary; got 13."),
+    (dict(ids=IDS - 2), "ids must be from 0 to 12, as in the vocabulary; got -1."),
     (dict(stop=-1), "stop must be a whole number, at least 0; got -1."),
     (dict(stop=3, pad_id=13), "pad_id must be an id of the vocabulary, which ends at 12; got 13."),
     (dict(ids=IDS[:0]), "ids are empty: give each row at least one token to begin with."),
-    (dict(top_k=5), "top_k=5 acts on sampling: give a temperature above 0 with it."),
-    (dict(top_p=0.5), "top_p=0.5 acts on sampling: give a temperature above 0 with it."),
-    (dict(min_p=0.5), "min_p=0.5 acts on sampling: give a temperature above 0 with it."),
+    (dict(top_k=5), "top_k=5 acts on sampling: give a temperature above 0 too."),
+    (dict(top_p=0.5), "top_p=0.5 acts on sampling: give a temperature above 0 too."),
+    (dict(min_p=0.5), "min_p=0.5 acts on sampling: give a temperature above 0 too."),
     (dict(beams=0), "beams must be a whole number, at least 1; got 0."),
     (dict(beams=2, temperature=1.0), "Sampling needs beams=1; got beams=2 with temperature=1.0."),
-    (dict(beams=2, top_k=5), "top_k=5 acts on sampling: give a temperature above 0 with it."),
+    (dict(beams=2, top_k=5), "top_k=5 acts on sampling: give a temperature above 0 too."),
     (dict(max_new_tokens=-1), "max_new_tokens must be a whole number, at least 0; got -1."),
     (dict(source=IDS), "A decoder-only model reads no source: put the text into ids."),
     (dict(ids=IDS[:, :0]), "ids are empty: give each row at least one token to begin with."),
@@ -525,7 +525,7 @@ def test_a_source_has_the_same_limit(positions):
         else pytest.raises(ValueError, match=sentence)
     ):
         generate(model, start, 2, source=source)
-    with pytest.raises(ValueError, match="^source must be from 0 to 12, as the vocabulary is; got 13.$"):
+    with pytest.raises(ValueError, match="^source must be from 0 to 12, as in the vocabulary; got 13.$"):
         generate(model, start, 2, source=source[:, :3] + 12)
 
 

@@ -202,7 +202,9 @@ def test_a_choice_may_be_written_otherwise_and_what_is_none_gets_a_sentence():
 
 
 def test_a_signature_that_does_not_fit():
-    assert "The function wanted is softmax(x, dim=-1)." in grade(SOFTMAX, lambda x: x.softmax(-1)).feedback[1].message
+    assert (
+        "The expected signature is softmax(x, dim=-1)." in grade(SOFTMAX, lambda x: x.softmax(-1)).feedback[1].message
+    )
 
 
 def test_an_interrupt_passes_and_state_is_restored():
@@ -301,7 +303,7 @@ def shift(scores, c):
         (("softmax", softmax), "write 02_attention.softmax."),
         ((), 'grade("02_attention.softmax", softmax)'),
         ((SOFTMAX, "softmax"), "got a str: write its name, softmax, without quotation marks"),
-        (("02_attention.shift", "unchanged", softmax), "a function came where one of"),
+        (("02_attention.shift", "unchanged", softmax), "got a function where one of"),
         (("02_attention.softmax_faults", softmax), "no question 'softmax_faults'"),
         (("00_start_here.part_off", softmax), "it has: none so far"),
         (("02_common.normal", softmax), "no lesson 'common'"),
@@ -402,7 +404,10 @@ def test_a_guess_is_kept_and_judged(kept):
     asked = "No guess yet: put one of 'grows', 'stays', 'vanishes' in place of None and run this cell again."
     assert str(predict("02_attention.gradient")) == asked
     assert str(predict("02_attention.gradient", actual="grows")) == "You made no guess. The run says 'grows'."
-    assert str(predict("02_attention.gradient", "stays")) == "Your guess, 'stays', is kept. Now run on and see."
+    assert (
+        str(predict("02_attention.gradient", "stays"))
+        == "Your guess, 'stays', is saved. Now run the cells below and see."
+    )
     assert str(predict("attention.gradient", actual="stays")) == "You guessed 'stays', and the run bears it out."
     assert str(predict("02_attention.gradient", actual="grows")).startswith(
         "You guessed 'stays'; the run says 'grows'."
@@ -415,16 +420,21 @@ def test_a_guess_is_kept_and_judged(kept):
 def test_a_note_shows_as_text_and_html(kept):
     note = predict("02_attention.variance", "grows like d")
     bundle = note._repr_mimebundle_()
-    assert repr(note) == bundle["text/plain"] == "Your guess, 'grows like d', is kept. Now run on and see."
-    assert bundle["text/html"].endswith(">Your guess, 'grows like d', is kept. Now run on and see.</div>")
+    assert (
+        repr(note) == bundle["text/plain"] == "Your guess, 'grows like d', is saved. Now run the cells below and see."
+    )
+    assert bundle["text/html"].endswith(">Your guess, 'grows like d', is saved. Now run the cells below and see.</div>")
 
 
 @pytest.mark.parametrize(
     "arguments, words",
     [
         (("02_attention.hul", "yes"), "no prediction 'hul'; it has: break_scale, variance, gradient, hull."),
-        (("02_attention.hull", "maybe"), "'maybe' is no option of 02_attention.hull; choose from 'yes', 'no'."),
-        (("00_start_here.part_off", "the moon"), "'the moon' is no option of 00_start_here.part_off; choose from '"),
+        (("02_attention.hull", "maybe"), "'maybe' is not an option of 02_attention.hull; choose from 'yes', 'no'."),
+        (
+            ("00_start_here.part_off", "the moon"),
+            "'the moon' is not an option of 00_start_here.part_off; choose from '",
+        ),
     ],
 )
 def test_a_wrong_prediction_gets_one_sentence(arguments, words):

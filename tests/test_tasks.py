@@ -493,7 +493,9 @@ def test_what_cannot_be_made_is_said_in_a_sentence(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"^'revers' is neither a file nor one of the tasks: dates, .*\.$"):
         make_task("revers")
     for task in ("copy", "docs", str(tmp_path)):
-        with pytest.raises(ValueError, match=r"^target is 'de', but only dates and numbers have one to choose\.$"):
+        with pytest.raises(
+            ValueError, match=r"^target is 'de', but only dates and numbers have a choice of targets\.$"
+        ):
             make_task(task, target="de")
     for task in ("dates", "numbers"):
         with pytest.raises(ValueError, match="'xx'.* de"):

@@ -294,7 +294,7 @@ def test_models_of_any_precision_are_shown(dtype):
     model, tokenizer = a_gpt()
     view = AttentionView.from_model(model.to(dtype), tokenizer, "the cat")
     np.testing.assert_allclose(view.attention.sum(-1), 1, atol=0.02)
-    assert view._parts[0]["unscored"] == [] and view._parts[0]["norms"] is not None
+    assert view._parts[0]["unscored"] == [] and view._parts[0]["value_norms"] is not None
     neuron_view(model, tokenizer, "the cat")
     assert WhatIf(model, tokenizer, "the cat")._outcome["now"] > 0
 
@@ -338,8 +338,11 @@ def test_an_outcome_that_is_no_number_is_said_in_words():
 @pytest.mark.parametrize(
     "known, sentence",
     [
-        ({"norms": np.full((1, 1, 2), np.nan)}, "^norms must be lengths, finite and at least 0; got nan to nan"),
-        ({"norms": np.full((1, 1, 2), -1.0)}, "^norms must be lengths"),
+        (
+            {"value_norms": np.full((1, 1, 2), np.nan)},
+            "^value_norms must be finite and at least 0; got nan to nan",
+        ),
+        ({"value_norms": np.full((1, 1, 2), -1.0)}, "^value_norms must be finite"),
         ({"scores": np.full((1, 1, 2, 2), np.inf)}, "^scores must be what the softmax"),
         ({"n_kv_heads": np.int64(3)}, r"^n_kv_heads must divide the 1 heads; got 3\.$"),
     ],

@@ -1,4 +1,4 @@
-"""transformer_lab: the course's code grown up. Names load on first use, so importing the package loads no torch."""
+"""transformer_lab: the course's code as a package. Names load on first use, so importing it loads no torch."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

@@ -11,7 +11,7 @@ LARGEST_SEED = 2**32 - 1  # NumPy takes no larger one
 
 
 def is_whole(value) -> bool:
-    """Is value a whole number? True and False do not count as numbers here, nor 2.0 as a whole one."""
+    """Is value a whole number? True and False do not count as numbers here, and 2.0 not as a whole number."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
@@ -61,7 +61,7 @@ def check_between(name: str, value, least, most=math.inf) -> None:
 
 
 def check_texts(name: str, texts) -> None:
-    """Raise ValueError unless texts can be several texts: one text would pass for a list of its letters."""
+    """Raise ValueError unless texts can be several texts: a single text would pass for a list of its letters."""
     if isinstance(texts, str | bytes):
         raise ValueError(f"{name} must be a list of texts; got one text: {short_repr(texts)}.")
     if not isinstance(texts, Iterable):

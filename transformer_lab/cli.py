@@ -57,7 +57,7 @@ def is_for_users(error: Exception) -> bool:
 def sentence(error: Exception) -> str:
     """An error in words for the user."""
     if isinstance(error, MemoryError | RuntimeError):
-        return "There is not enough memory for this: give fewer or shorter texts, or smaller sizes."
+        return "There is not enough memory for this: use fewer or shorter texts, or smaller sizes."
     if isinstance(error, ModuleNotFoundError) and not isinstance(error, MissingPackageError):
         return f"This command needs the package {error.name}: pip install {error.name}"
     return str(error)
@@ -85,7 +85,7 @@ def main(
 
 
 Model = Annotated[str, typer.Argument(metavar="DIR", help="A folder that `train` wrote, or a model's name.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps; without it, the fastest that is there.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps; by default the fastest available.")]
 
 
 def tasks_in_words() -> str:
@@ -180,7 +180,9 @@ def report(history, out: Path, steps: int) -> None:
 def translate(
     model: Model,
     texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="What to translate.")],
-    beams: Annotated[int, typer.Option(help="Beams of the search: translations that are kept at each step.")] = 1,
+    beams: Annotated[
+        int, typer.Option(help="Number of beams: how many partial translations are kept at each step.")
+    ] = 1,
     device: Device = None,
 ):
     with mistakes_in_one_sentence():
@@ -195,14 +197,18 @@ def generate(
     model: Model,
     prompt: Annotated[str, typer.Argument(help="The text to continue.")],
     max_new_tokens: Annotated[
-        int | None, typer.Option(help="Tokens to write; without it, 100, or as many as the model's max_len allows.")
+        int | None, typer.Option(help="Tokens to write; by default 100, or as many as the model's max_len allows.")
     ] = None,
-    temperature: Annotated[float, typer.Option(help="0: the most probable token; 1: a draw by probability.")] = 0,
-    top_k: Annotated[int | None, typer.Option(help="Draw from the k most probable tokens only.")] = None,
+    temperature: Annotated[
+        float, typer.Option(help="0: always the most probable token; 1: sample from the model's probabilities.")
+    ] = 0,
+    top_k: Annotated[int | None, typer.Option(help="Sample from the k most probable tokens only.")] = None,
     top_p: Annotated[
-        float | None, typer.Option(help="Draw from the fewest tokens whose probabilities add up to p.")
+        float | None, typer.Option(help="Sample from the fewest tokens whose probabilities add up to p.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the draws, which are then the same each time.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the sampling, which then gives the same text each time.")
+    ] = None,
     device: Device = None,
 ):
     with mistakes_in_one_sentence():
@@ -260,7 +266,7 @@ def view(
 
 
 def loaded(name: str, device: str | None, *kinds: str) -> tuple[Any, Any]:
-    """(model, tokenizer), the model on its device; ValueError if it is none of these kinds."""
+    """(model, tokenizer), the model on its device; ValueError if it is not of one of these kinds."""
     choose(device)
     from .device import pick_device
     from .pretrained import load
@@ -300,7 +306,7 @@ def doctor():
 
 
 @app.command(
-    help="Show what you have done, lesson by lesson: questions, points, guesses. Nothing of it leaves this machine."
+    help="Show what you have done, lesson by lesson: questions, points, guesses. None of it leaves this machine."
 )
 def progress():
     from .grading import my_progress
@@ -310,7 +316,7 @@ def progress():
 
 
 @app.command(
-    help="Restore a lesson's exercises, unsolved; answers written in them are kept in a backup beside the notebook."
+    help="Restore a lesson's exercises, unsolved; answers written in them are kept in a backup next to the notebook."
 )
 def reset(
     lesson: Annotated[str, typer.Argument(help='Number or name of the lesson: "02" or "02_attention".')],
@@ -320,4 +326,4 @@ def reset(
 
     with mistakes_in_one_sentence():
         path, kept = restore(lesson, path_of(folder))
-    typer.echo(f"{path} is as it was at first." + (f" Your answers are in {kept}." if kept else ""))
+    typer.echo(f"{path} is as it was originally." + (f" Your answers are in {kept}." if kept else ""))

@@ -63,6 +63,6 @@ def report(model, tokenizer) -> float:
 def check_unused(out: Path) -> None:
     """Raise FileExistsError if something in the folder would be overwritten that no demo wrote."""
     there = [name for name in WRITTEN if (out / name).exists()]
-    # All of them, and no training run beside them: a demo wrote them, and another one may overwrite them.
+    # All of them, and no training run next to them: a demo wrote them, and another demo may overwrite them.
     if there and (len(there) < len(WRITTEN) or (out / "checkpoints").exists()):
         raise FileExistsError(f"{out} holds {there[0]}, which the demo would overwrite: give another folder.")

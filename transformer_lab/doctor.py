@@ -28,7 +28,7 @@ def report() -> str:
 
 
 def packages() -> list[str]:
-    """The packages that the course needs, several a line, and whether all are here."""
+    """The packages that the course needs, several per line, and whether all are installed."""
     found, wrong = [], []
     for requirement, here in sorted(course_packages(), key=lambda pair: pair[0].name.lower()):
         if here is None:
@@ -39,5 +39,5 @@ def packages() -> list[str]:
             wrong.append(f"{requirement.name} {here} is not {requirement.specifier}")
     lines = [fill(", ".join(found), 100, break_on_hyphens=False)]
     if wrong:
-        return [*lines, f"To be mended: {'; '.join(wrong)}. Install the course with: pip install -e .[course]"]
+        return [*lines, f"To be fixed: {'; '.join(wrong)}. Install the course with: pip install -e .[course]"]
     return [*lines, "Everything the course needs is here."]

@@ -10,7 +10,7 @@ OFF = ("off", "0", "false", "no", "none", "disabled")
 
 
 def is_off(name: str) -> bool:
-    """Is the variable set to a word for no?"""
+    """Is the variable set to a word that means no?"""
     return os.environ.get(name, "").strip().lower() in OFF
 
 
@@ -26,7 +26,7 @@ def is_first_process() -> bool:
 
 
 def speak_any_encoding() -> None:
-    """From now on print characters that the terminal's or file's encoding lacks as escapes (\\u5e74), not as errors."""
+    """From now on characters that the output's encoding lacks are printed as escapes (\\u5e74), not as errors."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

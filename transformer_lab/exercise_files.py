@@ -41,7 +41,7 @@ def is_edited(path: Path) -> bool:
 
 
 def backup(path: Path) -> Path:
-    """Copy the notebook to the first free name beside it, and return that path."""
+    """Copy the notebook to the first free name next to it, and return that path."""
     n = 1
     while (copy := path.with_suffix(f".bak{n}.ipynb")).exists():
         n += 1

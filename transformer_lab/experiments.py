@@ -25,7 +25,7 @@ def experiment(name: str) -> ModuleType:
 
 
 def find_file(name: str) -> Path:
-    """Find a file of `experiments` beside this package, in the working directory or in a folder above it."""
+    """Find a file of `experiments` next to this package, in the working directory or in a folder above it."""
     for folder in (Path(__file__).resolve().parents[1], Path.cwd(), *Path.cwd().parents):
         if (path := folder / "experiments" / name).is_file():
             return path

@@ -16,7 +16,7 @@ from pathlib import Path
 def path_of(written) -> Path:
     """The path that a user wrote, with `~` expanded; ValueError if it is empty, or not a path.
 
-    A shell expands `~` itself; in a variable, a notebook or a settings file nobody does.
+    A shell expands `~` itself; in a variable, a notebook or a settings file nothing does.
     """
     try:
         written = os.fsdecode(written)
@@ -54,7 +54,7 @@ def whole_file(path, mode: int | None = None) -> Iterator[Path]:
     path = place_for(path)
     place = Path(os.path.realpath(path))
     try:
-        # Beside it, for a file can only be renamed within one disk; the folder is removed in any case.
+        # Next to it, because a file can only be renamed within one disk; the folder is removed in any case.
         with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=place.parent) as folder:
             unfinished = Path(folder) / place.name
             yield unfinished
@@ -71,7 +71,7 @@ def whole_file(path, mode: int | None = None) -> Iterator[Path]:
 
 
 def write_whole(path, content: str | bytes, mode: int | None = None) -> Path:
-    """Write a text (in UTF-8) or bytes to path, whole or not at all; returns the path. OSError, in a sentence."""
+    """Write a text (in UTF-8) or bytes to path, completely or not at all; returns the path. OSError, in a sentence."""
     path = path_of(path)
     with whole_file(path, mode) as unfinished:
         unfinished.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
@@ -87,7 +87,7 @@ def flush(path: Path) -> None:
 def clear_unfinished(folder: Path, written: Iterable[str]) -> None:
     """Remove what a process that was killed while writing files of these names has left in the folder.
 
-    Only the owner of the folder may call this, for it would remove the unfinished files of others too.
+    Only the owner of the folder may call this, because it would remove the unfinished files of others too.
     """
     for path in folder.glob(".unfinished-*"):
         if path.is_dir() and names_in(path) <= set(written):
@@ -134,7 +134,7 @@ def to_json(value, indent: int | None = None) -> str:
 
 
 def finite(value):
-    """The same, with None for each number in it that is NaN or infinite."""
+    """The same value, with None in place of each number that is NaN or infinite."""
     if isinstance(value, dict):
         return {key: finite(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -20,7 +20,7 @@ NOTEBOOKS = {
 
 
 class Term(NamedTuple):
-    """One entry: the term, its Chinese name, how that is said (a syllable a character), what it means, its lesson."""
+    """One entry: the term, its Chinese name, its pinyin (one syllable per character), its meaning, its lesson."""
 
     english: str
     chinese: str
@@ -413,7 +413,7 @@ TERMS = list(_terms())
 
 
 def by_english(term: Term) -> str:
-    """Sorts by letters and digits alone, capitals like small ones."""
+    """Sorts by letters and digits alone, ignoring case."""
     return "".join(c for c in term.english.casefold() if c.isalnum())
 
 
@@ -427,7 +427,7 @@ ORDERS: dict[str, Callable[[Term], Any]] = {"english": by_english, "pinyin": by_
 
 
 class Table:
-    """Terms as a table that a notebook shows as Markdown; the language that orders them stands first."""
+    """Terms as a table that a notebook shows as Markdown; the language that orders them comes first."""
 
     def __init__(self, terms: list[Term], by: str):
         self.terms, self.by = terms, by

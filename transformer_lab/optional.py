@@ -1,4 +1,4 @@
-"""Packages that only some parts of the course need, and whether they are installed: asked before the work begins."""
+"""Packages that only some parts of the course need, and whether they are installed: checked before work begins."""
 
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -21,7 +21,7 @@ def own_version() -> str:
 
 
 class MissingPackageError(ModuleNotFoundError):
-    """A package that is not installed, in a sentence that says what needs it and how to install it."""
+    """A missing package, in a sentence that says what needs it and how to install it."""
 
 
 def require_packages(needed_by: str, *names: str) -> None:

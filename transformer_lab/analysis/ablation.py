@@ -99,7 +99,8 @@ def check_head(layers: list, layer: int, head: int) -> None:
     """Raise ValueError for a layer or head that the model does not have."""
     if not (0 <= layer < len(layers) and 0 <= head < layers[layer].n_heads):
         raise ValueError(
-            f"No head {head} in layer {layer}: there are {len(layers)} layers of {layers[0].n_heads} heads, from 0 on."
+            f"No head {head} in layer {layer}: there are {len(layers)} layers of {layers[0].n_heads} heads, "
+            "counted from 0."
         )
 
 

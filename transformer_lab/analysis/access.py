@@ -16,7 +16,7 @@ KINDS = ("encoder", "decoder", "cross")
 
 
 def our_model(model, *kinds: type):
-    """Return the unwrapped GPT, BERT or Transformer; ValueError for any other model, or one of none of these kinds."""
+    """Return the unwrapped GPT, BERT or Transformer; ValueError for any other model, or another kind."""
     inside, kinds = unwrapped(model), kinds or (GPT, BERT, Transformer)
     if isinstance(inside, kinds):
         return inside

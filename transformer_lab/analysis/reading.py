@@ -131,16 +131,16 @@ class AllLayers:
             self.weights, self.scores, self.n_kv_heads = np.empty(shape, "f4"), np.empty(shape, "f4"), work.n_kv_heads
         self.weights[layer] = as_array(work.weights)
         self.scores[layer] = np.nan if work.scores is None else as_array(work.scores)
-        self.layers.append([as_array(one) for one in (work.written, work.queries, work.keys)])
+        self.layers.append([as_array(one) for one in (work.value_norms, work.queries, work.keys)])
 
     def record(self, query_tokens, key_tokens) -> AttentionRecord:
         """Return the record. Scores are NaN in layers where they are unknown; other details are None in that case."""
         if len(self.layers) < self.n_layers:
             raise ValueError("The model ran without this attention: there is nothing to show.")
         self.weights.flags.writeable = False  # so that it can be shared without a copy
-        norms, *queries_and_keys = (stacked(layers) for layers in zip(*self.layers, strict=True))
+        value_norms, *queries_and_keys = (stacked(layers) for layers in zip(*self.layers, strict=True))
         return AttentionRecord(
-            self.weights, query_tokens, key_tokens, self.scores, norms, self.n_kv_heads, *queries_and_keys
+            self.weights, query_tokens, key_tokens, self.scores, value_norms, self.n_kv_heads, *queries_and_keys
         )
 
 

@@ -75,16 +75,16 @@ class LayerRecord(NamedTuple):
 
     scores are the inputs of the softmax, -inf where masked; None if no softmax produced the weights. queries and keys
     are those that enter the scores, after rotation if positions are rotary; None if the scores are not their products,
-    as when a part is switched off. written is |v W_O|, the norm of what each key's value adds to the residual stream at
-    weight 1 (Kobayashi et al. 2020, arXiv:2004.10102): 0 for a head that is switched off, None if the layer's output
-    is not weights times values times W_O.
+    as when a part is switched off. value_norms is |v W_O|, the norm of what each key's value adds to the residual
+    stream at weight 1 (Kobayashi et al. 2020, arXiv:2004.10102): 0 for a head that is switched off, None if the
+    layer's output is not weights times values times W_O.
     """
 
     queries: Float[Tensor, "H T d_head"] | None
     keys: Float[Tensor, "H S d_head"] | None
     weights: Float[Tensor, "H T S"]
     scores: Float[Tensor, "H T S"] | None
-    written: Float[Tensor, "H S"] | None
+    value_norms: Float[Tensor, "H S"] | None
     n_kv_heads: int
 
 
@@ -135,11 +135,11 @@ class Recorder:
         return output, weights
 
     def pass_on(self, w_o, inputs, output):
-        written = self.written(inputs[0][0].detach(), unwrapped(w_o), output[0].detach())
-        self.keep(self.seen._replace(written=written))
+        norms = self.value_norms(inputs[0][0].detach(), unwrapped(w_o), output[0].detach())
+        self.keep(self.seen._replace(value_norms=norms))
         del self.seen, self.values
 
-    def written(self, mixed: Float[Tensor, "T H_d_head"], w_o, output: Float[Tensor, "T D"]):
+    def value_norms(self, mixed: Float[Tensor, "T H_d_head"], w_o, output: Float[Tensor, "T D"]):
         """Return |v W_O| for each head and key, or None if the output is not weights times values times W_O."""
         weight, values = getattr(w_o, "weight", None), self.values
         if weight is None or not same(output, F.linear(mixed, weight, w_o.bias)):

@@ -143,6 +143,6 @@ def draw(fake, part: str, test: bool) -> str:
 
 
 def is_test_word(word: str) -> bool:
-    """Is the word reserved for test names? Case and accents do not count, for an uncased model sees neither."""
+    """Is the word reserved for test names? Case and accents do not count, because an uncased model sees neither."""
     plain = unicodedata.normalize("NFKD", word.casefold()).encode("ascii", "ignore")
     return plain.decode() not in WRITTEN and zlib.crc32(plain) % 3 == 0

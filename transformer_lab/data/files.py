@@ -1,6 +1,6 @@
 """A user's own files: parallel text as pairs, any other text as documents.
 
-An error is one sentence that names the file and, if there is one, the line. What is left out because it is of no use
+An error is one sentence that names the file and, if there is one, the line. What is left out because it is useless
 gives a warning, except blank lines, and empty files in a folder.
 """
 
@@ -47,7 +47,7 @@ OTHER_ENCODINGS = {
 
 
 def read_pairs(path) -> list[Pair]:
-    """The pairs of a file of parallel text, in its order; pairs that come twice stay.
+    """The pairs of a file of parallel text, in its order; pairs that occur twice are kept.
 
     .tsv, .tab or .txt: source, one tab, target in every line that is not blank; further columns are left out, with a
     warning. .po or .mo: gettext's messages and their translations; fuzzy, obsolete and untranslated messages are left
@@ -232,14 +232,16 @@ def parse_po(path: Path) -> Catalog:
     for number, line in read_lines(path):
         line = line.strip()
         if line and not line.startswith("#") and not PO_LINE.fullmatch(line):
-            raise ValueError(f'{path}, line {number}: not as in a .po file; wanted a keyword and a string in "quotes".')
+            raise ValueError(
+                f'{path}, line {number}: not valid in a .po file; wanted a keyword and a string in "quotes".'
+            )
         n_messages += line.startswith("msgid")
         content.append(renamed(line) if n_messages < 2 else line)  # the header is the first message
     try:
         return read_po(content, ignore_obsolete=True, abort_invalid=True)
     except PoFileError as error:
         what = str(error).rpartition(" on ")[0]  # babel counts lines from 0
-        raise ValueError(f"{path}, line {error.lineno + 1}: not as in a .po file: {what}.") from None
+        raise ValueError(f"{path}, line {error.lineno + 1}: not valid in a .po file: {what}.") from None
     except (ValueError, LookupError) as error:
         raise ValueError(f"{path} is not a valid .po file: {error}.") from None
 
@@ -252,7 +254,9 @@ def parse_mo(path: Path) -> Catalog:
     try:
         return read_mo(io.BytesIO(without_idle_headers(data)))
     except (OSError, ValueError, LookupError, struct.error):
-        raise ValueError(f"{path} is not a .mo file, or damaged; wanted what gettext's msgfmt writes.") from None
+        raise ValueError(
+            f"{path} is not a .mo file, or is damaged; wanted a file that gettext's msgfmt wrote."
+        ) from None
 
 
 def without_idle_headers(data: bytes) -> bytes:
@@ -293,12 +297,13 @@ def form(texts: str | Sequence[str] | None, number: int) -> str:
 
 
 def form_for_one(path: Path, catalog: Catalog) -> int:
-    """Which of a plural's forms the language uses for 1, for it need not be the first. By default English's rule."""
+    """Which of a plural's forms the language uses for 1: it need not be the first. By default English's rule."""
     try:
         return int(gettext.c2py(catalog.plural_expr)(1))
     except (ValueError, ArithmeticError):
         raise ValueError(
-            f"{path}: its header's Plural-Forms, {catalog.plural_expr!r}, is not a rule; wanted one as in gettext."
+            f"{path}: its header's Plural-Forms, {catalog.plural_expr!r}, is not a rule; wanted one in "
+            "gettext's syntax."
         ) from None
 
 
@@ -324,7 +329,7 @@ def found_again(kept: str, folder: Path) -> Path:
     """Where the data of a run in folder are now. FileNotFoundError if they are not found.
 
     They are looked for at the recorded path, relative to the working directory and to each folder around the run, and
-    then by their name, in the working directory, beside the run and in its folder.
+    then by their name, in the working directory, next to the run and in its folder.
     """
     folder = Path(os.path.abspath(folder))
     name = PureWindowsPath(kept).name  # which knows both kinds of slash
@@ -332,4 +337,6 @@ def found_again(kept: str, folder: Path) -> Path:
     for path in (*(place / kept for place in places), Path(name), folder.parent / name, folder / name):
         if path.exists():
             return path
-    raise FileNotFoundError(f"{kept}, which the model in {folder} was trained on, is not here; say where with --data.")
+    raise FileNotFoundError(
+        f"{kept}, which the model in {folder} was trained on, is not here; say where it is with --data."
+    )

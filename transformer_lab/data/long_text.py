@@ -15,7 +15,7 @@ CHUNK = 2**12  # characters: larger ones take more memory and more time
 CUT = re.compile(
     r"(?=[ \n]\S)|(?<=[A-Za-z\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3])(?=[,.;:!?，。、；：！？])"
 )
-LONGEST_RUN = 2**20  # characters. What has no such place for so long is hardly a text, and is cut anywhere.
+LONGEST_RUN = 2**20  # characters. What has no such place for this long is hardly a text, and is cut anywhere.
 LONG = 2**24  # characters, which take long enough for a progress bar
 
 

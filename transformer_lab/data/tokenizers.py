@@ -56,7 +56,7 @@ class Tokenizer:
             raise ValueError(f"{path} holds no tokenizer: {error}.") from error
 
     def save(self, path) -> Path:
-        """Write the tokenizer to a file, whole or not at all; returns its path."""
+        """Write the tokenizer to a file, completely or not at all; returns its path."""
         return write_whole(path, self.tokenizer.to_str(pretty=True))
 
     def __len__(self) -> int:
@@ -88,7 +88,7 @@ class Tokenizer:
 
     def encoding(self, text: str | list[str], special: bool = False, **options) -> tokenizers.Encoding:
         """The library's encoding of a text, or of words; ValueError if it cannot encode them."""
-        # Set each time, for files and copies of a tokenizer do not keep it.
+        # Set each time, because files and copies of a tokenizer do not keep it.
         if self.tokenizer.encode_special_tokens == special:
             self.tokenizer.encode_special_tokens = not special
         try:
@@ -140,7 +140,7 @@ class Tokenizer:
             padded.append(padding + row if side == "left" else row + padding)
             real, unreal = [True] * len(row), [False] * len(padding)
             mask.append(unreal + real if side == "left" else real + unreal)
-        shape = len(rows), width  # given, for without rows there is no width to infer
+        shape = len(rows), width  # given, because without rows there is no width to infer
         ids, is_real = (
             torch.tensor(rows, dtype=dtype, device="cpu").view(shape)
             for rows, dtype in ((padded, torch.int64), (mask, torch.bool))

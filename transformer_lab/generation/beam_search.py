@@ -1,4 +1,4 @@
-"""Beam search: several beginnings of a text are kept at each step, and the best finished text is returned.
+"""Beam search: several partial texts are kept at each step, and the best finished text is returned.
 
 Sutskever et al. 2014 (arXiv:1409.3215), section 3.2; the length penalty is a plain power, as in transformers.
 """

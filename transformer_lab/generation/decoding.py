@@ -48,7 +48,7 @@ def generate(
 
     Generation ends when every row has ended. Raises ValueError for arguments that make no sense, before any work. With
     a table of positions, ValueError too for a text longer than the model's max_len; with other kinds of positions a
-    warning, for the model was not trained on such lengths.
+    warning, because the model was not trained on such lengths.
     """
     model = unwrapped(model)
     check_beams(beams, length_penalty)
@@ -89,7 +89,7 @@ def stream(
     pad_id: int | None = None,
     use_cache: bool = True,
 ) -> Iterator[Int[Tensor, "B"]]:
-    """The columns that generate appends, each as soon as it is chosen; the model is in eval mode meanwhile.
+    """The columns that generate appends, each as soon as it is chosen; meanwhile the model is in eval mode.
 
     It takes generate's options and raises as generate does. There is no beam search: which beam is best is known only
     at the end.

@@ -34,7 +34,7 @@ class Reader:
             mask = F.pad(mask, (0, ids.shape[1] - mask.shape[1]), value=True)
         hidden = self.model.decode(ids[:, n_cached(self.cache) :], mask, cache=self.cache, **self.memory)
         logits = self.model.logits(hidden[:, -1:])[:, 0]
-        if not self.is_checked:  # only once, for on a GPU each check waits for the result
+        if not self.is_checked:  # only once, because on a GPU each check waits for the result
             if logits.isnan().any():
                 raise ValueError("The model's logits are NaN: it has diverged, or its weights are damaged.")
             self.is_checked = True
@@ -81,7 +81,7 @@ def check_ids(name: str, ids: Tensor, config: TransformerConfig) -> None:
     """Raise ValueError unless the model has an embedding for each id: on a GPU a missing one would end the process."""
     for extreme in (int(ids.min()), int(ids.max())) if ids.numel() else ():
         if not 0 <= extreme < config.vocab_size:
-            raise ValueError(f"{name} must be from 0 to {config.vocab_size - 1}, as the vocabulary is; got {extreme}.")
+            raise ValueError(f"{name} must be from 0 to {config.vocab_size - 1}, as in the vocabulary; got {extreme}.")
 
 
 def check_length(what: str, n_positions: int, config: TransformerConfig) -> None:

@@ -47,7 +47,7 @@ def check_sampling(temperature: float, top_k=None, top_p=None, min_p=None, seed=
         check_seed(seed)
     for name, value in {"top_k": top_k, "top_p": top_p, "min_p": min_p}.items():
         if value is not None and temperature == 0:
-            raise ValueError(f"{name}={value} acts on sampling: give a temperature above 0 with it.")
+            raise ValueError(f"{name}={value} acts on sampling: give a temperature above 0 too.")
 
 
 class Sampler:

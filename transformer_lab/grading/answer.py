@@ -15,20 +15,20 @@ from .limit import TimeIsUp
 PACKAGE = Path(__file__).parents[1]
 LONGEST = 120  # characters of a learner's line
 
-ANY_AXES = "Inputs come with any number of axes: count from the end, dim=-1, and unpack no fixed number of them."
+ANY_AXES = "Inputs come with any number of axes: count from the end, dim=-1, and do not unpack a fixed number of them."
 NUMBER_BY_NUMBER = (
-    "`+`, `-`, `*` and `/` go number by number, and these sizes do not fit. Did a sum or a max lose its axis "
+    "`+`, `-`, `*` and `/` go element by element, and these sizes do not fit. Did a sum or a max lose its axis "
     "(keepdim=True keeps it)? Or is a `*` meant to be `@`?"
 )
 PRODUCT = "In left @ right, the last axis of left and the last but one of right must be equal."
 WRITTEN = "Do not write into a tensor that a gradient needs: make a new one."
 ENDLESS = (
     "Most often that is a loop whose condition never turns false, or a recursion that misses its last case. "
-    "A right answer needs less than a second. It is not called again."
+    "A correct answer takes less than a second. Yours is not called again."
 )
 WAITING = (
-    "Look for sleep(), input(), or something that never comes. A right answer waits for nothing. "
-    "It is not called again."
+    "Look for sleep(), input() or a wait for something that never comes. A correct answer does not wait. "
+    "Yours is not called again."
 )
 # Part of an error's text -> its usual cause.
 HINTS = {
@@ -42,7 +42,7 @@ HINTS = {
     "Can't call numpy()": "Stay in torch: a gradient cannot flow through numpy.",
     "keyword argument 'axis'": "Stay in torch: its functions say dim and keepdim where numpy's say axis and keepdims.",
     "torch.return_types": "x.max(dim) gives two things, values and indices; x.amax(dim) gives the values alone.",
-    "is ambiguous": "Python's max(), min() and if want one number; torch has x.amax(dim), torch.where(...).",
+    "is ambiguous": "Python's max(), min() and if need one number; torch has x.amax(dim), torch.where(...).",
     "square matrices": "This matrix is not square: pinv (pseudo-inverse) and lstsq (least squares) take any shape.",
     "must be a 3D tensor": "torch.bmm takes exactly three axes; @ (torch.matmul) takes any number.",
     "permute(": "permute names every axis, so it fits one number of axes only: k.transpose(-2, -1) fits any.",
@@ -50,20 +50,20 @@ HINTS = {
     "size mismatch": PRODUCT,
     "only one element tensors": "math.log, math.exp and float() take one number; torch.log, torch.exp take a tensor.",
     "single element": "math.log, math.exp and float() take one number; torch.log, torch.exp take a tensor.",
-    "view size is not compatible": "view() wants contiguous inputs, and never transposes; reshape() takes any.",
+    "view size is not compatible": "view() needs contiguous inputs and never transposes; reshape() takes any.",
     "zero-dimensional tensor": "x[j] has no axis left; x[j : j + 1] keeps it.",
-    "math domain error": "math.log and math.sqrt refuse what has no result, such as log(0): weights may be exactly 0.",
-    "must be Tensor, not float": "Of a plain number take math.sqrt, math.exp; of a tensor torch.sqrt, torch.exp.",
-    "must be Tensor, not int": "Of a plain number take math.sqrt, math.exp; of a tensor torch.sqrt, torch.exp.",
-    "maximum recursion depth": "A recursion needs a case that calls no further, and every call must come nearer to it.",
+    "math domain error": "math.log and math.sqrt raise where there is no result, as at log(0): weights may be 0.",
+    "must be Tensor, not float": "Use math.sqrt, math.exp on a plain number, torch.sqrt, torch.exp on a tensor.",
+    "must be Tensor, not int": "Use math.sqrt, math.exp on a plain number, torch.sqrt, torch.exp on a tensor.",
+    "maximum recursion depth": "A recursion needs a base case, and every call must come closer to it.",
     "same dtype": "A tensor or layer made inside takes the default dtype: give it the input's, dtype=x.dtype.",
 }
 # Part of the learner's line -> the usual mistake in such a line; a match replaces HINTS.
 LINES = {
     r"one_hot\(\w+\)": "F.one_hot(targets) alone has a column for each class up to the largest that occurs: say how "
     "many there are, F.one_hot(targets, V).",
-    r"torch\.diag\(": "torch.diag takes one vector, and of a matrix its diagonal; torch.diag_embed makes a diagonal "
-    "matrix of each row, for any number of axes.",
+    r"torch\.diag\(": "torch.diag turns one vector into a matrix, a matrix into its diagonal; torch.diag_embed makes a "
+    "diagonal matrix of each row, for any number of axes.",
 }
 
 
@@ -91,7 +91,7 @@ class Answer:
                     "run its cell, then run this one again."
                 ) from None
             if isinstance(error, TypeError) and not line:
-                error.add_note(f"The function wanted is {self.signature}.")
+                error.add_note(f"The expected signature is {self.signature}.")
             error.add_note(self.how_called())
             raise
         if inspect.iscoroutine(value):
@@ -161,7 +161,7 @@ def describe(error: BaseException, hints: bool = True) -> str:
 
 def describe_stop(error: TimeIsUp) -> str:
     """Describe why and where an answer was stopped, how it was called, and the usual cause."""
-    what = f"Your code was stopped: it {error} and had not come to its end."
+    what = f"Your code was stopped: it {error} and had not finished."
     lines = [what, learners_line(error), *getattr(error, "__notes__", [])[:1], WAITING if error.waited else ENDLESS]
     return "\n".join(line for line in lines if line)
 

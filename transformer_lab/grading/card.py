@@ -27,7 +27,7 @@ def heading(score) -> str:
 
 
 def lines(score) -> list[tuple]:
-    """(result, message) for each check; a message already shown is not shown twice."""
+    """(result, message) for each check; a message already shown is not repeated."""
     seen, shown = set(), []
     for result in score.feedback:
         about = f"\nmisconception {result.misconception}: {result.about}" if result.misconception else ""

@@ -1,7 +1,7 @@
 """What the checks draw at random: inputs and sizes, the same for everybody under one seed.
 
     draw.normal(2, 5, dtype=torch.float64)   # a tensor
-    T, S = draw.one_of((4, 7), (5, 8))       # sizes, of which any will do
+    T, S = draw.one_of((4, 7), (5, 8))       # sizes, any of which will do
 
 The generator is the checks' own: an answer that draws random numbers does not change what a check draws.
 """
@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 
 class Draw:
-    """A generator that each check begins anew."""
+    """A generator that each check starts again from its seed."""
 
     def __init__(self):
         self.generator = torch.Generator()
         self.begin(0)
 
     def begin(self, seed: int) -> None:
-        """From here on draw what belongs to this seed."""
+        """From here on draw from this seed."""
         self.generator.manual_seed(seed)
 
     def normal(self, *shape: int, dtype=torch.float32) -> Tensor:
@@ -37,7 +37,7 @@ class Draw:
         return torch.rand(*shape, dtype=dtype, generator=self.generator)
 
     def integers(self, below: int, *shape: int) -> Tensor:
-        """Random whole numbers from 0 on."""
+        """Random whole numbers, from 0 upwards."""
         return torch.randint(below, shape, generator=self.generator)
 
     def permutation(self, n: int) -> Tensor:
@@ -55,7 +55,7 @@ class Draw:
 
     @contextmanager
     def aside(self, seed: int) -> Iterator[None]:
-        """Within the block draw what belongs to another seed; after it go on as if nothing had been drawn."""
+        """Within the block draw from another seed; afterwards continue as if nothing had been drawn."""
         state = self.generator.get_state()
         self.begin(seed)
         try:

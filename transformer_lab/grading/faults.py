@@ -12,8 +12,8 @@ from .answer import Answer, is_learners, words_of
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 NO_FOLDER = "No usable temporary directory"
 HINTS = {
-    NO_FOLDER: "Python finds no folder for temporary files: set TMPDIR to one that can be written, or make room.",
-    "No space left": "The disk is full: make room, and run the cell again.",
+    NO_FOLDER: "Python finds no folder for temporary files: set TMPDIR to a writable one, or free some space.",
+    "No space left": "The disk is full: free some space and run the cell again.",
     "No module named": "A package is missing: install the course's packages again (README.md says how).",
 }
 
@@ -35,7 +35,7 @@ def built_by_the_answer(file: str) -> bool:
     return is_learners(file) or Path(file).parts[-3:-1] == ("torch", "autograd")
 
 
-def confession(error: BaseException) -> str:
+def internal_error_report(error: BaseException) -> str:
     """Report an internal error: what failed, that the answer is not to blame, what may help, and what to report."""
     what = f"{type(error).__name__}: {words_of(error)}".rstrip(": ").splitlines()[0]
     hints = [hint for part, hint in HINTS.items() if part in what]
@@ -44,7 +44,7 @@ def confession(error: BaseException) -> str:
     where = f"{file}, line {line}, in {frame.f_code.co_name}()"
     return "\n".join(
         [
-            "This check itself failed, and not because of your answer; nothing of this try is recorded.",
+            "This check itself failed, and not because of your answer; nothing of this attempt is recorded.",
             f"{what} ({where})",
             *hints,
             "If it happens again, report it to whoever gave you the course, with these lines and your code: "

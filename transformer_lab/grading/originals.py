@@ -121,9 +121,9 @@ def originals() -> Iterator[None]:
         for (length, leave), depth in zip(modes(), depths, strict=False):
             while length() > depth:
                 leave()
-                told.append("what torch's functions do, by a mode that was entered and not left")
+                told.append("what torch's functions do (a mode was entered and not left)")
         if told:
             raise Wrong(
                 f"Your code replaced {', '.join(told)}, which the checks rely on, as other code does. "
-                "It is put back; write the answer without replacing anything."
+                "It has been put back; write the answer without replacing anything."
             )

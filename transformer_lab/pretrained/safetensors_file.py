@@ -29,7 +29,7 @@ def sha256(path: Path) -> str:
 def checked(path: Path, checksum: str) -> Path:
     """Return the path; ValueError if the file's SHA-256 differs from the checksum."""
     if sha256(path) != checksum:
-        raise ValueError(f"{path} is truncated or was changed: its SHA-256 is not the one that was written down.")
+        raise ValueError(f"{path} is truncated or was changed: its SHA-256 is not the recorded one.")
     return path
 
 
@@ -107,7 +107,7 @@ def read_weights(make: Callable[[], M], config: TransformerConfig, path: Path) -
         with torch.device("meta"):  # where tensors take no memory
             check_shapes(make(), shapes)
     except ValueError as error:
-        raise ValueError(f"{path} holds another model than the one described beside it: {error}") from error
+        raise ValueError(f"{path} does not hold the model described next to it: {error}") from error
     model = make()
     model.load_state_dict(current_names(load_file(path)))  # copies the 16 bits into the model's float32
     return model.eval()

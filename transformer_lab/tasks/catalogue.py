@@ -1,4 +1,4 @@
-"""Making a task: by its name in the registry, on a user's file, or that of a saved model."""
+"""Make a task: by its name in the registry, on a user's file, or the task of a saved model."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from ..data.files import find_texts, found_again
 from ..device import pick_device, plain_tensors
 from ..files import path_of
 from ..pretrained import load, trained_on
-from ..pretrained.names import COURSE, shipped
+from ..pretrained.names import COURSE, name_in_course
 from ..sentences import listed
 from .language import text_files
 from .registry import FILE_SETTINGS, TASKS, with_targets
@@ -19,15 +19,17 @@ PARALLEL = (".tsv", ".tab", ".po", ".mo")
 def make_task(task: str | Path, target: str | None = None, preset: str = "nano", seed: int = 0, **options) -> Task:
     """The task of this name (TASKS), or on a file: pairs if its ending says so (PARALLEL), otherwise text.
 
-    target: the language of tasks that translate. If a file or a folder of texts has the name of a task, see `shipped`.
+    target: the language of tasks that translate. If a file or folder has the name of a task, see `name_in_course`.
     Raises ValueError for a target of a task that has none, FileNotFoundError for a name that is neither a task nor a
     file.
     """
-    name = shipped(task, TASKS, holds_data, "task")
+    name = name_in_course(task, TASKS, holds_data, "task")
     options = dict(options, preset=preset, seed=seed)
     if target is not None:
         if name not in with_targets():
-            raise ValueError(f"target is {target!r}, but only {listed(with_targets(), 'and')} have one to choose.")
+            raise ValueError(
+                f"target is {target!r}, but only {listed(with_targets(), 'and')} have a choice of targets."
+            )
         options["target"] = target
     if name is None and not path_of(task).exists():
         raise FileNotFoundError(f"{str(task)!r} is neither a file nor one of the tasks: {', '.join(TASKS)}.")
@@ -38,7 +40,7 @@ def make_task(task: str | Path, target: str | None = None, preset: str = "nano",
 def check_data(path: Path, kept: str) -> None:
     """Raise ValueError if what a run has recorded as its data, `kept`, cannot be at this path now."""
     if kept in TASKS:
-        raise ValueError(f"The model was trained on {kept}, a task of the course: it has no file to be given.")
+        raise ValueError(f"The model was trained on {kept}, a task of the course, which reads no file.")
     if path.exists() and is_parallel(path) != is_parallel(Path(kept)):
         wanted, found = ("text", "a file of pairs") if is_parallel(path) else ("a file of pairs", "text")
         raise ValueError(f"The model was trained on {Path(kept).name}, which is {wanted}; {path} is {found}.")

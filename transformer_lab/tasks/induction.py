@@ -21,7 +21,7 @@ from ..models import GPT
 from .task import IGNORED, Task
 
 SYMBOLS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef"
-# Rotary positions, for "one position back" is an offset. Embeddings that are not tied, for a symbol's vector as an
+# Rotary positions, because "one position back" is an offset. Untied embeddings, because a symbol's vector as an
 # input has another use than as an output: with one table for both, the task is learnt many times more slowly.
 STYLE = dict(positions="rotary", tie_embeddings=False)
 HELD_OUT_SEED = 2**31  # of rows that are never trained on, whatever the seed

@@ -67,7 +67,7 @@ class Language(Task):
             )
         return ids
 
-    @property  # computed from the ids, which wait until they are asked for
+    @property  # computed from the ids, which are computed only when needed
     def examples(self) -> range:  # type: ignore[override]
         """The positions at which a window may begin."""
         return range(len(self.ids) - self.model.config.max_len)

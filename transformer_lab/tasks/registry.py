@@ -22,7 +22,7 @@ class Named:
         return self.function()(**options)
 
     def takes(self, option: str) -> bool:
-        """Has the maker an option of this name?"""
+        """Does the maker have an option of this name?"""
         return option in inspect.signature(self.function()).parameters
 
     def function(self) -> Callable:

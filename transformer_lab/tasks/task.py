@@ -54,12 +54,12 @@ class Task:
         if math.isnan(metrics[self.metric]):
             raise ValueError(
                 f"{self.metric}, by which models of this task are compared, is not a number: "
-                "the model is broken, or what is held out allows none."
+                "the model is broken, or the held-out examples do not define it."
             )
         return {name: value for name, value in metrics.items() if not math.isnan(value)}
 
     def sample(self) -> str:
-        """What the model makes of one example at this point of training, as text."""
+        """What the model does with one example at this point of training, as text."""
         raise NotImplementedError
 
     def attention(self) -> tuple:
@@ -68,7 +68,7 @@ class Task:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The device that the model is on."""
         return next(self.model.parameters()).device
 
     def contents(self) -> dict:
@@ -88,13 +88,13 @@ NAMED = {"data": "the training examples", "held_out": "the held-out examples", "
 
 
 def check_fingerprint(kept: dict[str, str] | None, found: dict[str, str], folder: Path | str, remedy: str) -> None:
-    """Raise ValueError, which ends in the remedy, if the run in folder was begun with other contents than those found.
+    """Raise ValueError, which ends in the remedy, if the run in folder was begun with contents other than those found.
 
     A run of an older version has kept no fingerprint (None), which gives a warning.
     """
     if not isinstance(kept, dict):
         warnings.warn(
-            f"{folder} does not say what data its model was trained with: these may be others.",
+            f"{folder} does not say what data its model was trained with: these may be different ones.",
             stacklevel=2,
         )
         return

@@ -38,9 +38,9 @@ class Translation(Task):
     ):
         self.description, self.examples, self.held_out, self.tokenizer = description, pairs, held_out, tokenizer
         self.is_aligned = any(pair.alignment for pair in held_out)
-        if not self.is_aligned:  # if it is missing, now and not at the first evaluation
+        if not self.is_aligned:  # raise now if it is missing, not at the first evaluation
             require_packages("Measuring translations", "sacrebleu")
-        # Arrays, for lists would take four times the memory.
+        # Arrays, because lists would take four times the memory.
         self.ids = {
             pair: tuple(array("I", tokenizer.encode(text)) for text in texts(pair)) for pair in pairs + held_out
         }

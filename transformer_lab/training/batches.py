@@ -21,7 +21,7 @@ class Batches:
 
     def __init__(self, n_examples: int, batch_size: int, seed: int, lengths: Lengths | None = None):
         if n_examples < batch_size:
-            raise ValueError(f"A batch of {batch_size} needs as many examples; there are {n_examples}.")
+            raise ValueError(f"A batch of {batch_size} needs at least as many examples; there are {n_examples}.")
         self.n_examples, self.batch_size, self.seed = n_examples, batch_size, seed
         self.lengths = None if lengths is None else narrow(lengths)
         self.pass_number, self.batches = -1, NOTHING

@@ -24,7 +24,7 @@ FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
 class Checkpoints:
     """The checkpoints in a folder, step-00000100 and so on: the last `keep` of them, and the best.
 
-    The caller makes sure that the folder has one owner. Whatever else is in it is left alone.
+    The caller makes sure that the folder has one owner. Everything else in it is left alone.
     """
 
     def __init__(self, folder: Path, keep: int = 2):
@@ -40,7 +40,7 @@ class Checkpoints:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             clear_unfinished(self.folder, ("checkpoint", "old"))
-            # Written beside the others under a name that nobody reads, and renamed when it is whole.
+            # Written next to the others under a name that nobody reads, and renamed when it is complete.
             with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=self.folder) as unfinished:
                 new = Path(unfinished) / "checkpoint"
                 new.mkdir()
@@ -55,7 +55,7 @@ class Checkpoints:
                 remove(final)  # a broken one, which the resumed run has skipped
                 new.rename(final)
         except (OSError, SafetensorError) as error:
-            before = " The checkpoints before it are whole; --resume continues from them." if self.saved() else ""
+            before = " The checkpoints before it are complete; --resume continues from them." if self.saved() else ""
             raise OSError(
                 f"The checkpoint of step {step} could not be written into {self.folder}: {error}.{before}"
             ) from error
@@ -96,7 +96,7 @@ class Checkpoints:
         return None
 
     def restore(self, model: nn.Module, optimizer) -> dict:
-        """Load the newest whole checkpoint into model and optimizer; returns its state.
+        """Load the newest complete checkpoint into model and optimizer; returns its state.
 
         A checkpoint that is truncated, from another model or from a newer version is skipped with a warning.
         Raises FileNotFoundError if there is no checkpoint, ValueError if none can be used.
@@ -107,7 +107,7 @@ class Checkpoints:
             try:
                 return restore(folder, model, optimizer)
             except ValueError as error:
-                warnings.warn(f"{error} The checkpoint before it is tried.", stacklevel=2)
+                warnings.warn(f"{error} Trying the checkpoint before it.", stacklevel=2)
         raise ValueError(f"None of the {len(folders)} checkpoints in {self.folder} can be used.")
 
     def check_there(self) -> None:
@@ -139,7 +139,7 @@ def restore(folder: Path, model: nn.Module, optimizer=None) -> dict:
         for name, parameter in model.named_parameters():
             prefix = f"{name}/"
             optimizer.state[parameter] = {
-                # A copy, for safetensors may return the file itself, mapped into memory, and the file will be removed.
+                # A copy: safetensors may return the file itself, mapped into memory, and the file will be removed.
                 key.removeprefix(prefix): tensor.to(parameter.device, copy=True)
                 for key, tensor in moments.items()
                 if key.startswith(prefix)

@@ -42,13 +42,13 @@ def train(
 ) -> History:
     """Train task.model; returns the history of its evaluations.
 
-    With a folder, checkpoints and metrics.jsonl are kept there, and in the end the model; resume goes on from the last
+    With a folder, checkpoints and metrics.jsonl are kept there, and finally the model; resume goes on from the last
     checkpoint. Ctrl-C, or a closed terminal, writes a checkpoint and returns; without a folder it raises
     KeyboardInterrupt. Listeners are told how the training goes, each time after its checkpoint is written. The result
     follows from data, settings and device alone.
 
     Raises ValueError for a model or settings that do not fit the task, the number of processes or the run to be
-    resumed, and where the loss becomes NaN or infinite; OSError if the folder cannot be written, or belongs to another
+    resumed, and if the loss becomes NaN or infinite; OSError if the folder cannot be written, or belongs to another
     process.
     """
     check_model(task.model)
@@ -80,7 +80,7 @@ def take_steps(
     listeners: Iterable[Callable[[TrainingStatus], None]],
     progress: bool,
 ) -> None:
-    """Take the steps that are left, or fewer if the run is interrupted or has stalled."""
+    """Take the remaining steps, or fewer if the run is interrupted or has stopped improving."""
     accelerator, task, settings, optimizer = run.accelerator, run.task, run.settings, run.optimizer
     is_main = accelerator.is_main_process
     if run.owes_evaluation():
@@ -207,7 +207,7 @@ def evaluate(task: Task) -> dict[str, float | None]:
 
 
 def notify(listeners: Iterable[Callable[[TrainingStatus], None]], status: TrainingStatus) -> None:
-    """Tell the listeners, with the model in eval mode: dropout must not spoil a sample that they take of it."""
+    """Tell the listeners, with the model in eval mode: dropout must not spoil a sample that they take from it."""
     with evaluating(status.task.model):
         for listen in listeners:
             listen(status)

@@ -1,4 +1,4 @@
-"""How far a training has come: its loss, and how many tokens per second it learns from."""
+"""How far a training run has come: its loss, and how many tokens per second it learns from."""
 
 import math
 import time

@@ -19,7 +19,7 @@ def owning(folder: Path | str) -> Iterator[Path]:
     """Within the block no other process may write into the folder, which is made if it does not exist.
 
     Raises BlockingIOError, which names the owner, if the folder has one; OSError if it cannot be written. When the
-    process ends, however it ends, the system gives the folder free.
+    process ends, however it ends, the system frees the folder.
     """
     folder = Path(os.path.abspath(path_of(folder)))  # the same one even if the working directory changes
     was_there = os.path.exists(folder)  # which, unlike Path.exists, never raises
@@ -31,7 +31,7 @@ def owning(folder: Path | str) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             (folder / OWNER).unlink()
-        # While the lock is held, for afterwards the file may be another's. Windows removes it by itself.
+        # While the lock is held, because afterwards the file may be another's. Windows removes it by itself.
         if isinstance(lock, UnixFileLock):
             with suppress(OSError):
                 (folder / LOCK).unlink()
@@ -49,14 +49,14 @@ def locked(folder: Path, n_tries: int = 5) -> FileLock:
         lock.acquire(timeout=0)
     except Timeout:
         raise BlockingIOError(
-            f"{folder} is being written by {owner(folder)}: wait until that has ended, end it, or give another folder."
+            f"{folder} is being written by {owner(folder)}: wait until it ends, stop it, or give another folder."
         ) from None
     except (OSError, NotImplementedError) as error:
         # Another process, which made the folder, may be removing it at this moment.
         if isinstance(error, FileNotFoundError | FileExistsError) and n_tries > 1:
             return locked(folder, n_tries - 1)
         reason = getattr(error, "strerror", None) or error
-        raise OSError(f"{folder} cannot be used, for nothing can be written there: {reason}.") from error
+        raise OSError(f"{folder} cannot be used, because nothing can be written there: {reason}.") from error
     return lock
 
 

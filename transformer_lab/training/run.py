@@ -95,7 +95,7 @@ class Run:
 
     @contextmanager
     def saved_on_error(self) -> Iterator[None]:
-        """Within the block a task's or listener's code runs; what was learnt is saved before its error goes on."""
+        """Within the block a task's or listener's code runs; what was learnt is saved before its error is passed on."""
         try:
             yield
         except Exception:
@@ -112,7 +112,7 @@ class Run:
                 raise
             self.rescue()  # this step lacks the others' share, but all steps before it are complete
             how = f"--resume continues from step {self.saved_step}" if self.saved_step else "nothing was saved before"
-            raise ConnectionError(f"Another process of this run has ended, and with it the run; {how}.") from error
+            raise ConnectionError(f"Another process of this run has ended, and so the run ends; {how}.") from error
 
     def owes_evaluation(self) -> bool:
         """Did the evaluation fail at the step from which the run continues?"""
@@ -120,7 +120,7 @@ class Run:
         return self.step > 0 and self.settings.is_evaluated(self.step) and self.step not in measured
 
     def interrupt(self) -> None:
-        """End before the last step. Raises KeyboardInterrupt, for nothing is kept from which to continue."""
+        """End before the last step. Raises KeyboardInterrupt, because nothing is kept to continue from."""
         raise KeyboardInterrupt
 
     def finish(self) -> None:
@@ -148,7 +148,7 @@ class SavedRun(Run):
         clear_unfinished(self.folder, WRITTEN)
         check_contents(self.folder, resume)
         if resume:
-            # Before the weights are read, for weights of other shapes would look like broken checkpoints.
+            # Before the weights are read, because weights of other shapes would look like broken checkpoints.
             self.check_same(self.checkpoints.newest_state())
         self.checkpoints.check_space(self.task.model)
 
@@ -200,7 +200,7 @@ class SavedRun(Run):
         try:
             self.checkpoints.restore_weights(step, self.task.model)
         except ValueError as error:
-            warnings.warn(f"{error} The last model is kept in place of the best.", stacklevel=2)
+            warnings.warn(f"{error} The last model is kept instead of the best one.", stacklevel=2)
 
     def check_same(self, state: dict | None) -> None:
         """Raise ValueError if a checkpoint has another task, model, data or settings than this run.
@@ -218,7 +218,8 @@ class SavedRun(Run):
         if state["format"] < SAME_BATCHES:
             warnings.warn(
                 f"{self.folder} was begun with an older version, which kept no fingerprint of its data and put the "
-                "examples in another order: the run goes on, but will end with other weights than it would have there.",
+                "examples in another order: the run goes on, but will end with different weights than it "
+                "would have there.",
                 stacklevel=2,
             )
             return
@@ -244,7 +245,7 @@ def make_run(accelerator, device, task: Task, settings: Settings, optimizer, fol
         folder = Path(os.path.abspath(path_of(folder)))
         return SavedRun(accelerator, device, task, settings, optimizer, folder)
     if settings.patience:
-        raise ValueError("patience needs a folder, for the best model so far is kept there.")
+        raise ValueError("patience needs a folder, because the best model so far is kept there.")
     return Run(accelerator, task, settings, optimizer)
 
 
@@ -256,7 +257,7 @@ def check_weights(model: nn.Module, step: int) -> None:
 
 
 def check_folder(folder: Path, resume: bool) -> None:
-    """Raise what train would if the folder is not fit for a run: before the data are read, which may take long."""
+    """Raise what train would if the folder is not fit for a run: before the data are read, which may be slow."""
     with owning(folder):
         check_contents(folder, resume)
 

@@ -1,4 +1,4 @@
-"""Everything about a training run that is not the model and not the data."""
+"""Everything about a training run other than the model and the data."""
 
 import math
 from dataclasses import MISSING, dataclass, field, fields
@@ -12,7 +12,7 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 def option(default, meaning: str):
-    """A field of Settings. Its meaning is what help(Settings) and the help of `transformer-lab train` say of it."""
+    """A field of Settings. help(Settings) and the help of `transformer-lab train` show its meaning."""
     return field(default=default, metadata={"help": meaning})
 
 
@@ -22,10 +22,12 @@ class Settings:
 
     steps: int = option(MISSING, "Optimizer steps.")
     batch_size: int = option(64, "Examples in a step, over all processes.")
-    accumulation: int = option(1, "Parts in which a process computes its share of a batch, in turn, to save memory.")
+    accumulation: int = option(
+        1, "Parts into which a process splits its share of a batch, computed in turn to save memory."
+    )
     lr: float = option(2e-3, "Highest learning rate.")
     schedule: str = option("cosine", "Learning rate after the warmup: cosine, inverse_sqrt or constant.")
-    warmup: int | None = option(None, "Steps until the highest learning rate; without it, a tenth of all steps.")
+    warmup: int | None = option(None, "Steps until the highest learning rate; by default a tenth of all steps.")
     weight_decay: float = option(0.01, "Weight decay of AdamW, on matrices only.")
     clip: float = option(1.0, "Largest norm of the gradient; a longer gradient is scaled down to it.")
     beta_2: float = option(0.99, "Second beta of AdamW: how long it remembers the size of gradients.")
@@ -33,15 +35,15 @@ class Settings:
         0.0, "Probability spread evenly over all labels (Szegedy et al. 2015, arXiv:1512.00567)."
     )
     seed: int = option(0, "Seed of the examples' order and dropout; on the command line, of examples and weights too.")
-    evaluate_every: int | None = option(None, "Steps between evaluations; without it, a fifth of all steps.")
+    evaluate_every: int | None = option(None, "Steps between evaluations; by default a fifth of all steps.")
     checkpoint_every: int | None = option(None, "Steps between checkpoints, in addition to one at each evaluation.")
-    keep: int = option(2, "How many of the last checkpoints are kept, beside the best.")
-    patience: int | None = option(None, "Stop after so many evaluations without a better one; without it, never.")
+    keep: int = option(2, "How many of the last checkpoints are kept, besides the best.")
+    patience: int | None = option(None, "Stop after this many evaluations without a better one; by default never.")
     log_every: int = option(10, "Steps between reports of the loss to the progress bar and to listeners.")
     precision: str | None = option(
-        None, "Type of the matrix products: float32 or bfloat16; without it, bfloat16 on CUDA and float32 elsewhere."
+        None, "Type of the matrix products: float32 or bfloat16; by default bfloat16 on CUDA and float32 elsewhere."
     )
-    compile: bool | None = option(None, "Compile the model with torch.compile; without it, on CUDA only.")
+    compile: bool | None = option(None, "Compile the model with torch.compile; by default on CUDA only.")
 
     def __post_init__(self):
         for name in ("steps", "batch_size", "accumulation", "keep", "log_every"):
@@ -77,7 +79,7 @@ class Settings:
         n_warmup = self.steps // 10 if self.warmup is None else self.warmup
         return self.lr * SCHEDULES[self.schedule](step, self.steps, n_warmup)
 
-    # The two below take a torch.device; torch is not imported for it, or the command line's help would wait for torch.
+    # The two below take a torch.device; torch is not imported for that: the command line's help would wait for it.
     def in_bfloat16(self, device) -> bool:
         """Are matrices multiplied in 16 bits?"""
         return device.type == "cuda" if self.precision is None else self.precision == "bfloat16"
@@ -95,12 +97,12 @@ class Settings:
             )
 
     def is_evaluated(self, step: int) -> bool:
-        """Is the model evaluated when so many steps are done?"""
+        """Is the model evaluated after this many steps?"""
         return step == self.steps or step % (self.evaluate_every or max(1, self.steps // 5)) == 0
 
     def is_saved(self, step: int) -> bool:
-        """Is a checkpoint written when so many steps are done?"""
-        # At each evaluation as well, for it may turn out to be the best.
+        """Is a checkpoint written after this many steps?"""
+        # At each evaluation as well, because it may turn out to be the best.
         return self.is_evaluated(step) or (self.checkpoint_every is not None and step % self.checkpoint_every == 0)
 
 

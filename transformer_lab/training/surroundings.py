@@ -49,7 +49,7 @@ TRAINING = RLock()
 
 @contextmanager
 def one_training_at_a_time() -> Iterator[None]:
-    """Within the block no other thread trains, for both would draw from the same random numbers. Raises ValueError."""
+    """Within the block no other thread trains: both would draw from the same random numbers. Raises ValueError."""
     if not TRAINING.acquire(blocking=False):
         raise ValueError("Another thread of this process is training a model: wait until it has ended.")
     try:
@@ -151,7 +151,7 @@ def check_model(model: nn.Module) -> None:
 
 
 def machine(accelerator: Accelerator, device: torch.device) -> dict:
-    """What determines the last digits of a result, beside data and settings."""
+    """What determines the last digits of a result, besides data and settings."""
     return {
         "transformer_lab": own_version(),
         "torch": torch.__version__,

@@ -16,7 +16,7 @@ class TensorBoard:
         self.folder, self.writer = Path(os.path.abspath(path_of(folder))), None
 
     def __call__(self, status: TrainingStatus) -> None:
-        if self.writer is None:  # made only here, where there is something to write, and in the process that writes
+        if self.writer is None:  # made only here, once there is something to write, and in the process that writes it
             from torch.utils.tensorboard import SummaryWriter
 
             # A resumed run writes again what it wrote after its checkpoint: the first version of that is hidden.

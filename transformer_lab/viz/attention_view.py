@@ -11,13 +11,13 @@ import traitlets
 from ..analysis.attention_record import AttentionRecord
 from ..sentences import short_repr
 from . import attention_picture, saved_page
-from .browser_data import BrowserData, by_name
+from .browser_data import BrowserData, records_by_name
 from .browser_files import module, sheet
 from .inputs import number
 from .snapshots import Snapshot
 
 FORMATS = ("html", "png", "svg")
-SAVED = ("_parts", "_steps", "_weights", "_norms", "_layer", "_signed", "_romanised",
+SAVED = ("_parts", "_steps", "_weights", "_value_norms", "_layer", "_signed", "_romanised",
          "part", "step", "selection", "palette", "measure")  # fmt: skip
 
 
@@ -27,13 +27,13 @@ class AttentionView(anywidget.AnyWidget):
     Axis 0 is layers, not a batch; a list with one (1, H, T, S) tensor per layer, as Hugging Face returns, is accepted.
     `key_tokens=None` means that keys and queries are the same tokens (self-attention). Several kinds of attention are
     given as a dict, name -> (attention, query tokens, key tokens); `part` is the name of the one shown. Optional are
-    scores (L, H, T, S), the inputs of the softmax; norms (L, H, S), the lengths of the values; and n_kv_heads, if
+    scores (L, H, T, S), the inputs of the softmax; value_norms (L, H, S), the norms of the values; and n_kv_heads, if
     groups of heads share keys. A BrowserData, already checked, is also accepted as attention.
 
     `selection`, which both Python and the browser may set, holds the indices {"layer", "head", "query", "key"}; query
     and key are None until a cell is chosen. Initially it is head 0 of the last layer. `palette` is "viridis" or
-    "cividis"; `measure` is "weight" or, if norms are known, "weight x value". Raises ValueError if sizes or weights
-    are wrong.
+    "cividis"; `measure` is "weight" or, if value_norms are known, "weight x value norm". Raises ValueError if sizes or
+    weights are wrong.
     """
 
     _esm = module("attention_view")
@@ -41,7 +41,7 @@ class AttentionView(anywidget.AnyWidget):
     _parts = traitlets.List().tag(sync=True)  # see BrowserData
     _steps = traitlets.List().tag(sync=True)  # each {"step", "loss"}, see `number`; empty where no training is shown
     _weights = traitlets.Bytes().tag(sync=True)  # 16 bits each: all of them, or one layer's
-    _norms = traitlets.Bytes().tag(sync=True)  # 32 bits each
+    _value_norms = traitlets.Bytes().tag(sync=True)  # 32 bits each
     _layer = traitlets.Int(None, allow_none=True).tag(
         sync=True
     )  # whose weights are there, where it is only one layer's
@@ -51,12 +51,14 @@ class AttentionView(anywidget.AnyWidget):
     step = traitlets.Int().tag(sync=True)  # an index into _steps
     selection = traitlets.Dict().tag(sync=True)
     palette = traitlets.Enum(("viridis", "cividis"), "viridis").tag(sync=True)
-    measure = traitlets.Enum(("weight", "weight x value"), "weight").tag(sync=True)
+    measure = traitlets.Enum(("weight", "weight x value norm"), "weight").tag(sync=True)
 
-    def __init__(self, attention, query_tokens=None, key_tokens=None, *, scores=None, norms=None, n_kv_heads=None):
+    def __init__(
+        self, attention, query_tokens=None, key_tokens=None, *, scores=None, value_norms=None, n_kv_heads=None
+    ):
         if not isinstance(attention, BrowserData):
-            known = {"scores": scores, "norms": norms, "n_kv_heads": n_kv_heads}
-            attention = BrowserData([by_name(attention, query_tokens, key_tokens, **known)])
+            known = {"scores": scores, "value_norms": value_norms, "n_kv_heads": n_kv_heads}
+            attention = BrowserData([records_by_name(attention, query_tokens, key_tokens, **known)])
         self._data = attention
         part, n_steps = attention.parts[0], len(attention.steps)
         selection = {"layer": part["shape"][0] - 1, "head": 0}
@@ -83,9 +85,9 @@ class AttentionView(anywidget.AnyWidget):
         Raises ValueError if there are no snapshots, or if their tokens differ.
         """
         if not snapshots:
-            raise ValueError("There is no snapshot to show: give AttentionSnapshots to train as a listener.")
+            raise ValueError("There is no snapshot to show: pass AttentionSnapshots to train as a listener.")
         steps = [{"step": int(one.step), **number("loss", one.loss)} for one in snapshots]
-        return cls(BrowserData([by_name(*one.attention) for one in snapshots], steps))
+        return cls(BrowserData([records_by_name(*one.attention) for one in snapshots], steps))
 
     @classmethod
     def difference(cls, one: "AttentionView", other: "AttentionView") -> "AttentionView":
@@ -104,24 +106,24 @@ class AttentionView(anywidget.AnyWidget):
         return {
             "_parts": shown.parts,
             "_weights": shown.wire(part, layer),
-            "_norms": shown.norms(),
+            "_value_norms": shown.value_norms(),
             "_layer": layer if shown.one_layer else None,
             "_romanised": shown.romanised(),
         }
 
-    def update(self, attention, query_tokens=None, key_tokens=None, *, scores=None, norms=None, n_kv_heads=None):
+    def update(self, attention, query_tokens=None, key_tokens=None, *, scores=None, value_norms=None, n_kv_heads=None):
         """Replace the attention shown; the selection is kept if it still exists."""
-        known = {"scores": scores, "norms": norms, "n_kv_heads": n_kv_heads}
-        shown = BrowserData([by_name(attention, query_tokens, key_tokens, **known)])
+        known = {"scores": scores, "value_norms": value_norms, "n_kv_heads": n_kv_heads}
+        shown = BrowserData([records_by_name(attention, query_tokens, key_tokens, **known)])
         names = [part["name"] for part in shown.parts]
         part, kept = self.part if self.part in names else names[0], dict(self.selection)
         self._data = shown
-        with self.hold_sync():  # one message: the browser never sees new weights beside old tokens
+        with self.hold_sync():  # one message: the browser never sees new weights with old tokens
             self.step, self._steps, self._signed = 0, [], False
             self._parts = shown.parts
             self.part = part
             self.selection = self._within(kept)
-            if not shown.norms():
+            if not shown.value_norms():
                 self.measure = "weight"
             for name, value in self._state(part, self.selection["layer"]).items():
                 setattr(self, name, value)
@@ -193,9 +195,9 @@ class AttentionView(anywidget.AnyWidget):
 
     @traitlets.validate("measure")
     def _check_measure(self, proposal) -> str:
-        if proposal["value"] != "weight" and not self._norms:
+        if proposal["value"] != "weight" and not self._value_norms:
             raise ValueError(
-                "The lengths of the values are not known here: give norms, or use AttentionView.from_model."
+                "The norms of the values are not known here: pass value_norms, or use AttentionView.from_model."
             )
         return proposal["value"]
 

@@ -19,7 +19,7 @@ from ..analysis.reading import read, source_ids
 from ..models import GPT
 from . import attention_picture, saved_page
 from .bertviz_html import offline
-from .inputs import as_picture, as_weights, shape_of, visible
+from .inputs import as_weights, shape_of, validated_attention, visible
 
 MOST_MEGABYTES = 4  # of data in one output: a notebook keeps all of it
 MOST_SHAPES = 150_000  # drawn at once: they take a browser some 5 seconds
@@ -148,13 +148,13 @@ def prepared(attention, query_tokens, key_tokens, include_layers, include_heads,
     one_layer: one layer is drawn at a time, each weight as a line and two boxes; else all layers, each weight a line.
     """
     shape = shape_of(attention)
-    if len(shape) != 4:  # as_picture says why
-        shape = as_picture(attention, query_tokens, key_tokens)[0].shape
+    if len(shape) != 4:  # validated_attention says why
+        shape = validated_attention(attention, query_tokens, key_tokens)[0].shape
     layers = chosen("include_layers", include_layers, range(shape[0]))
     heads = chosen("include_heads", include_heads, range(shape[1]))
     n_weights = len(heads) * shape[2] * shape[3]
     check_size(6 * len(layers) * n_weights, n_weights * (3 if one_layer else len(layers)), CHOOSE)
-    weights, *tokens = as_picture(attention, query_tokens, key_tokens)
+    weights, *tokens = validated_attention(attention, query_tokens, key_tokens)
     return weights, tuple([label(token) for token in side] for side in tokens), layers, heads
 
 

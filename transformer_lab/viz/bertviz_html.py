@@ -69,7 +69,7 @@ def offline_script(script: str) -> str:
     script = script.rpartition(SECOND_SCRIPT)[2]  # the neuron view's data is a script of its own, in front
     script = re.sub(r"const params = .*\n", "", script, count=1)
     script = re.sub(r"require\.config\(\{.*?\}\);", "", script, count=1, flags=re.DOTALL)
-    # A slip of the neuron view: it would look for the token that is read in the first view of the page.
+    # A bug of the neuron view: it would look for the token that is read in the first view of the page.
     return script.replace('d3.select("#vis")', "d3.select(`#${config.rootDivId} #vis`)")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ..analysis.attention_record import AttentionRecord
 from ..analysis.sizes import MOST_WEIGHTS
 from ..sentences import short_repr
-from .inputs import as_numbers, as_picture, romanised, to_float16_bytes, visible
+from .inputs import as_numbers, romanised, to_float16_bytes, validated_attention, visible
 
 ROUNDED = 0.01  # how far 16 bits may move a weight
 
@@ -15,11 +15,11 @@ ROUNDED = 0.01  # how far 16 bits may move a weight
 class BrowserData:
     """Every kind of attention, by name, at one moment or at each step of a training.
 
-    parts: for the browser, each {"name", "shape", "start": its first weight among all, "queries", "keys", "norms": its
-    first norm or None, "n_kv_heads", "unscored": layers whose scores are not known}. Weights go part after part; within
-    a part, step after step. one_layer: there are too many for a browser, so that it gets one layer of one part at a
-    time. steps: of a training, each moment's {"step", "loss"}. signed: differences of weights, not weights. Raises
-    ValueError for what cannot be shown.
+    parts: for the browser, each {"name", "shape", "start": its first weight among all, "queries", "keys",
+    "value_norms": its first norm or None, "n_kv_heads", "unscored": layers whose scores are not known}. Weights are
+    stored part by part and, within a part, step by step. one_layer: there are too many weights for a browser, so it
+    gets one layer of one part at a time. steps: each training step's {"step", "loss"}. signed: differences of weights,
+    not weights. Raises ValueError for what cannot be shown.
     """
 
     def __init__(self, moments: list[dict[str, AttentionRecord]], steps: Sequence[dict] = (), signed: bool = False):
@@ -40,13 +40,13 @@ class BrowserData:
                     "start": weights,
                     "queries": [visible(token) for token in last.query_tokens],
                     "keys": [visible(token) for token in last.key_tokens],
-                    "norms": None if last.norms is None else norms,
+                    "value_norms": None if last.value_norms is None else norms,
                     "n_kv_heads": last.n_kv_heads,
                     "unscored": unscored(last.scores),
                 }
             )
             weights += len(moments) * last.weights.size
-            norms += 0 if last.norms is None else len(moments) * last.norms.size
+            norms += 0 if last.value_norms is None else len(moments) * last.value_norms.size
         self.one_layer = weights > MOST_WEIGHTS
 
     def wire(self, part: str, layer: int) -> bytes:
@@ -55,9 +55,9 @@ class BrowserData:
             return to_float16_bytes(self.records[part][0].weights[layer])
         return b"".join(to_float16_bytes(one.weights) for moments in self.records.values() for one in moments)
 
-    def norms(self) -> bytes:
+    def value_norms(self) -> bytes:
         """The norms of the values, 32 bits each."""
-        known = [one.norms for moments in self.records.values() for one in moments if one.norms is not None]
+        known = [one.value_norms for moments in self.records.values() for one in moments if one.value_norms is not None]
         return b"".join(norms.astype("<f4").tobytes() for norms in known)
 
     def romanised(self) -> dict[str, str]:
@@ -68,14 +68,14 @@ class BrowserData:
 
 def checked(record: AttentionRecord, signed: bool) -> AttentionRecord:
     """Return the record with numpy arrays and complete tokens; ValueError if they do not fit together."""
-    weights, query_tokens, key_tokens = as_picture(*record[:3], lowest=-1 if signed else 0)
+    weights, query_tokens, key_tokens = validated_attention(*record[:3], lowest=-1 if signed else 0)
     L, H, T, S = weights.shape
     scores = None if record.scores is None else as_numbers("scores", record.scores, (L, H, T, S))
     for layer in range(0 if scores is None else L):
         check_scores(scores[layer], weights[layer], layer)
-    norms = None if record.norms is None else as_numbers("norms", record.norms, (L, H, S))
+    norms = None if record.value_norms is None else as_numbers("value_norms", record.value_norms, (L, H, S))
     if norms is not None and not (np.isfinite(norms) & (norms >= 0)).all():
-        raise ValueError(f"norms must be lengths, finite and at least 0; got {norms.min():.3g} to {norms.max():.3g}.")
+        raise ValueError(f"value_norms must be finite and at least 0; got {norms.min():.3g} to {norms.max():.3g}.")
     shared = record.n_kv_heads
     if shared is not None and (shared < 1 or H % shared):
         raise ValueError(f"n_kv_heads must divide the {H} heads; got {short_repr(shared)}.")
@@ -101,7 +101,7 @@ def check_scores(scores: np.ndarray, weights: np.ndarray, layer: int) -> None:
         )
 
 
-def by_name(attention, query_tokens=None, key_tokens=None, **known) -> dict[str, AttentionRecord]:
+def records_by_name(attention, query_tokens=None, key_tokens=None, **known) -> dict[str, AttentionRecord]:
     """Return the records by name; a single one is called "attention"."""
     if type(attention) is not dict:  # the output of a Hugging Face model is a kind of dict: as_weights knows it
         return {"attention": AttentionRecord(attention, query_tokens, key_tokens, **known)}

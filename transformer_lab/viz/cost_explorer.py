@@ -1,6 +1,6 @@
 """A Transformer's parameters and FLOPs, part by part, as it grows wider, deeper and longer.
 
-`model_cost` is the whole mathematics; the browser computes the same formulas so that moving a slider needs no kernel.
+`model_cost` is all the mathematics; the browser computes the same formulas so that moving a slider needs no kernel.
 """
 
 import traitlets
@@ -9,7 +9,7 @@ from .browser_files import module, sheet
 from .explorer import Explorer
 
 WIDTHS = (64, 128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288)
-HEADS = (1, 2, 4, 8, 12, 16, 32)  # they cut d_model; neither weights nor FLOPs depend on them
+HEADS = (1, 2, 4, 8, 12, 16, 32)  # they split d_model; neither weights nor FLOPs depend on them
 LENGTHS = (*(2**k * i // 4 for k in range(4, 17) for i in (4, 5, 6, 7)), 2**17)  # four steps to each doubling
 VOCABULARIES = (0, 55, 32_000, 50_257, 128_256)
 PARTS = ("projections", "scores and mix", "feed-forward", "embedding and logits")
@@ -88,7 +88,7 @@ class CostExplorer(Explorer):
 
     @property
     def cost(self) -> dict[str, dict[str, int]]:
-        """`model_cost` of the model as it stands."""
+        """`model_cost` with the current settings."""
         return self._cost(self.T)
 
     @property

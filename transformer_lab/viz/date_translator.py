@@ -14,7 +14,7 @@ from ..models import Transformer
 from .attention_view import AttentionView
 
 WHOLE = "nothing"
-LONGEST = 32  # tokens: with a part switched off, the model may never come to an end
+LONGEST = 32  # tokens: with a part switched off, the model may never stop
 KINDS = {
     "cross-attention: Chinese reads English": "cross",
     "encoder: English reads English": "encoder",

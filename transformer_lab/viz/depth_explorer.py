@@ -1,6 +1,6 @@
 """Signal and gradient through a deep stack, depending on the gains of skip and branch and on the norm.
 
-`through_layers` is the whole mathematics; the browser computes the same formula so that moving a slider needs no round
+`through_layers` is all the mathematics; the browser computes the same formula so that moving a slider needs no round
 trip.
 """
 

@@ -21,7 +21,7 @@ class Explorer(anywidget.AnyWidget):
     title = ""  # one line: the saved page's title, and what stands in a notebook that shows no pictures
 
     def draw(self, figure: Figure) -> None:
-        """Draw the explorer, as it stands, on a matplotlib figure: its static twin. The figure's size may be set."""
+        """Draw the explorer's current state on a matplotlib figure: its static twin. The figure's size may be set."""
         raise NotImplementedError
 
     @style.context("default")  # the same picture whatever style the notebook has set
@@ -34,7 +34,7 @@ class Explorer(anywidget.AnyWidget):
         return picture.getvalue()
 
     def save(self, path) -> Path:
-        """Write the explorer, as it stands, to one HTML file that works offline, or to a .png; returns its path."""
+        """Write the explorer's current state to one HTML file that works offline, or to a .png; returns its path."""
         return saved_page.save(path, {"html": self._page, "png": self.static_twin})
 
     def _page(self) -> str:

@@ -1,6 +1,6 @@
 """One block, four families: what a configuration changes, the shapes on every arrow, and every parameter counted.
 
-`parameters_by_part` is the whole arithmetic; the browser computes the same sums so that a slider needs no round trip.
+`parameters_by_part` is all the arithmetic; the browser computes the same sums so that a slider needs no round trip.
 """
 
 from dataclasses import asdict
@@ -35,7 +35,7 @@ def parameters_by_part(config: TransformerConfig, model: str) -> dict[str, int]:
     queries, keys = config.n_heads * config.head_width, (config.n_kv_heads or config.n_heads) * config.head_width
     matrices = 3 if config.activation == "swiglu" else 2
     stacks, n_blocks = (2, 2 * config.n_layers) if model == "Transformer" else (1, config.n_layers)
-    n_attentions = n_blocks + (config.n_layers if model == "Transformer" else 0)  # the decoder has two a block
+    n_attentions = n_blocks + (config.n_layers if model == "Transformer" else 0)  # the decoder has two per block
     norm = D if config.norm == "rms" else 2 * D
     # A norm with each attention, one with each feed-forward layer, one that ends a pre-norm stack.
     n_norms = n_attentions + n_blocks + (stacks if config.norm_position == "pre" else 0) + config.norm_embeddings
@@ -55,7 +55,7 @@ def parameters_by_part(config: TransformerConfig, model: str) -> dict[str, int]:
 
 
 def divisor_near(n: int, wanted: int, most: int) -> int:
-    """The divisor of n, at most `most`, that is nearest to the one wanted; the smaller of two equally near."""
+    """The divisor of n, at most `most`, that is nearest to the one wanted; the smaller of two that are equally near."""
     return min((d for d in range(1, min(n, most) + 1) if n % d == 0), key=lambda d: (abs(d - wanted), d))
 
 
@@ -108,7 +108,7 @@ class FamilyExplorer(Explorer):
 
     @property
     def config(self) -> TransformerConfig:
-        """The configuration as it stands; heads are the divisors nearest to those set."""
+        """The current configuration; heads are the divisors nearest to those set."""
         n_heads = divisor_near(self.d_model, self.n_heads, MOST_HEADS)
         changes = dict(
             d_model=self.d_model, n_layers=self.n_layers, n_heads=n_heads,
@@ -119,12 +119,12 @@ class FamilyExplorer(Explorer):
 
     @property
     def parameters(self) -> dict[str, int]:
-        """{part: number of parameters} as it stands."""
+        """{part: number of parameters} of the current configuration."""
         return parameters_by_part(self.config, FAMILIES[self.family][1])
 
     @property
     def total(self) -> int:
-        """All parameters as it stands."""
+        """The number of all parameters of the current configuration."""
         return sum(self.parameters.values())
 
     def draw(self, figure):

@@ -15,7 +15,7 @@ from ..sentences import short_repr
 SMALLEST = np.finfo(np.float16).smallest_subnormal
 # Signs, which every font has, for characters that have none; of others, the code point is shown.
 SIGNS = {"\n": "↵", "\t": "⇥", "\u2029": "¶"}
-# Control characters, formats, separators, what nobody has assigned or everybody may draw differently.
+# Control and format characters, separators, unassigned code points, and those that everybody may draw differently.
 UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp", "Cn", "Co", "Cs"}
 # Drawn as nothing, though they count as letters, marks or signs: fillers, variation selectors, the empty Braille cell,
 # a note without a head, an object that is not there (Unicode's Default_Ignorable_Code_Point, and three more).
@@ -23,7 +23,7 @@ BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe
                    "\U00016fe4\U0001d159\U000e0000-\U000e0fff]")  # fmt: skip
 
 
-def as_picture(attention, query_tokens, key_tokens=None, lowest=0) -> tuple[np.ndarray, list[str], list[str]]:
+def validated_attention(attention, query_tokens, key_tokens=None, lowest=0) -> tuple[np.ndarray, list[str], list[str]]:
     """Return weights (L, H, T, S) and the tokens of their rows and columns; ValueError if they do not fit together.
 
     lowest is the smallest number allowed among the weights: -1 for differences.
@@ -32,9 +32,7 @@ def as_picture(attention, query_tokens, key_tokens=None, lowest=0) -> tuple[np.n
     n_queries, n_keys = weights.shape[2:]
     lengths = [len(t) if hasattr(t, "__len__") else None for t in (query_tokens, key_tokens)]
     if n_queries != n_keys and lengths == [n_keys, n_queries]:
-        raise ValueError(
-            f"query_tokens and key_tokens are exchanged: attention has {n_queries} queries, {n_keys} keys."
-        )
+        raise ValueError(f"query_tokens and key_tokens are swapped: attention has {n_queries} queries, {n_keys} keys.")
     query_tokens = as_tokens("query_tokens", query_tokens, n_queries, "queries (axis 2 of attention)")
     if key_tokens is None and n_queries != n_keys:
         raise ValueError(
@@ -96,7 +94,7 @@ def as_numbers(name: str, numbers, shape: tuple[int, ...]) -> np.ndarray:
     if came != shape:
         raise ValueError(f"{name} must have the shape {shape}; got {came}.")
     array = numbers.detach().cpu().float().numpy() if hasattr(numbers, "detach") else np.asarray(numbers)
-    return array.astype(np.float32, copy=array.flags.writeable)  # a copy, for what is given may be changed later
+    return array.astype(np.float32, copy=array.flags.writeable)  # a copy, because what is given may be changed later
 
 
 def one_array(layers) -> np.ndarray:

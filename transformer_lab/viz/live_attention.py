@@ -16,7 +16,7 @@ from ..analysis.reading import ids_of, read
 from ..models import BERT
 from ..sentences import short_repr
 from .attention_view import AttentionView
-from .browser_data import BrowserData, by_name
+from .browser_data import BrowserData, records_by_name
 from .inputs import number, visible
 
 MOST_ROWS = 6  # of next tokens
@@ -46,7 +46,7 @@ class LiveAttention(AttentionView):
         if not isinstance(given, (dict, tuple, list)) or len(given) < 2 and not isinstance(given, dict):
             came = type(given).__name__
             raise ValueError(f"compute(text) must return (attention, query tokens), or a dict of these; got a {came}.")
-        return by_name(given) if isinstance(given, dict) else by_name(*given)
+        return records_by_name(given) if isinstance(given, dict) else records_by_name(*given)
 
     def _read_again(self, _change):
         with self._one_at_a_time:
@@ -146,7 +146,7 @@ def outcome(model, tokenizer, ids, whole, now, position: int | None) -> dict:
     shown = shown if right is None or right in shown else [right, *shown[:-1]]
     named = partial(row, tokenizer, before, after, right)
     what = "loss of the text" if written is None else "loss of its own translation"
-    return {"what": f"{what} (nats a token)", **number("whole", loss[0]), **number("now", loss[1]),
+    return {"what": f"{what} (nats per token)", **number("whole", loss[0]), **number("now", loss[1]),
             "position": f"next token after position {position + 1}" if written is None else f"token {position + 1}",
             "rows": [named(i) for i in sorted(shown, key=lambda i: -float(before[i]))]}  # fmt: skip
 

@@ -1,6 +1,6 @@
 """A mask as a table of queries and keys: which outputs change when one key changes, and which rows see nothing.
 
-`make_mask` is the whole mathematics; the browser computes the same, so that moving a slider needs no round trip.
+`make_mask` is all the mathematics; the browser computes the same, so that moving a slider needs no round trip.
 """
 
 import numpy as np
@@ -69,7 +69,7 @@ class MaskExplorer(Explorer):
 
     @property
     def mask(self) -> np.ndarray:
-        """The mask as it stands, booleans (T, S)."""
+        """The current mask, booleans (T, S)."""
         return make_mask(self.kind, self.T, self.S, min(self.n_padded, self.S), self.side)
 
     @property
@@ -87,7 +87,7 @@ class MaskExplorer(Explorer):
         return min(self.changed_key, self.S - 1)
 
     def draw(self, figure):
-        """The mask as it stands; and for fewer queries than keys the two alignments, and one with empty rows."""
+        """The current mask; then, for fewer queries than keys, the two alignments, and a mask with empty rows."""
         figure.set_size_inches(10, 7.6)
         figure.subplots_adjust(left=0.04, right=0.99, bottom=0.02, top=0.9, wspace=0.08, hspace=0.28)
         figure.suptitle("Blue: allowed, with its weight if all scores are equal. Orange: what changes with one key")

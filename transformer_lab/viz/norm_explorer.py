@@ -1,6 +1,6 @@
 """A cube of numbers, B samples by T positions by D features: which outputs move when one input does?
 
-`normalise` is the whole mathematics; the browser computes the same formula, so that dragging needs no round trip.
+`normalise` is all the mathematics; the browser computes the same formula, so that dragging needs no round trip.
 """
 
 import numpy as np
@@ -96,7 +96,7 @@ class NormExplorer(Explorer):
 
 
 def _draw_cube(axes, cube, lit, title):
-    """The cube's slices side by side, one a sample; cells that are lit stand out."""
+    """The cube's slices side by side, one per sample; cells that are lit stand out."""
     B, T, D = cube.shape
     axes.set_title(title, fontsize=10)
     for b, t, d in np.ndindex(cube.shape):

@@ -11,7 +11,7 @@ from .inputs import visible
 COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
 
 
-# Names may be tokens: what matplotlib would take for mathematics or TeX ($$, \\foo) is drawn as it stands.
+# Names may be tokens: what matplotlib would take for mathematics or TeX ($$, \\foo) is drawn literally.
 PLAIN = {"parse_math": False, "usetex": False}
 
 
@@ -37,15 +37,15 @@ def use_style() -> None:
     )
 
 
-def shares(ax, by_name: dict[str, float], title: str):
-    """Horizontal bars of shares between 0 and 1, in per cent, first name on top."""
-    if not by_name or not all(0 <= value <= 1 for value in by_name.values()):
-        raise ValueError(f"by_name must hold shares between 0 and 1, one at least; got {short_repr(by_name)}.")
-    values = [100 * value for value in by_name.values()]
-    places = range(len(values))
-    bars = ax.barh(places, values, color=[COLORS[0]] + [COLORS[1]] * (len(values) - 1), height=0.6)
-    ax.set_yticks(places, written(by_name, len(values)), **PLAIN)
-    ax.bar_label(bars, labels=[f"{value:.0f} %" for value in values], padding=3)
+def shares(ax, values: dict[str, float], title: str):
+    """Horizontal bars of shares between 0 and 1, name -> share, shown in per cent, the first name on top."""
+    if not values or not all(0 <= value <= 1 for value in values.values()):
+        raise ValueError(f"values must hold shares between 0 and 1, at least one; got {short_repr(values)}.")
+    percentages = [100 * value for value in values.values()]
+    places = range(len(percentages))
+    bars = ax.barh(places, percentages, color=[COLORS[0]] + [COLORS[1]] * (len(values) - 1), height=0.6)
+    ax.set_yticks(places, drawable(values, len(values)), **PLAIN)
+    ax.bar_label(bars, labels=[f"{value:.0f} %" for value in percentages], padding=3)
     ax.invert_yaxis()
     ax.grid(False, axis="y")
     ax.set(xlim=(0, 112), xticks=range(0, 101, 20), xlabel="dates translated exactly (%)")
@@ -69,8 +69,8 @@ def matrix(ax, values, rows=None, columns=None, title: str = "", row_name: str =
     for i, j in np.ndindex(values.shape):
         ax.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", fontsize=8,
                 color="black" if values[i, j] > 0.6 * top else "white")  # fmt: skip
-    ax.set_xticks(range(values.shape[1]), written(columns, values.shape[1], "columns"), **PLAIN)
-    ax.set_yticks(range(values.shape[0]), written(rows, values.shape[0], "rows"), **PLAIN)
+    ax.set_xticks(range(values.shape[1]), drawable(columns, values.shape[1], "columns"), **PLAIN)
+    ax.set_yticks(range(values.shape[0]), drawable(rows, values.shape[0], "rows"), **PLAIN)
     ax.grid(False)
     ax.set_title(title, **PLAIN)
     ax.set_xlabel(column_name, **PLAIN)
@@ -78,8 +78,8 @@ def matrix(ax, values, rows=None, columns=None, title: str = "", row_name: str =
     return ax
 
 
-def written(names, n: int, what: str = "names") -> list[str]:
-    """The names as the fonts here can draw them, with signs for what nobody sees; without names, numbers from 0."""
+def drawable(names, n: int, what: str = "names") -> list[str]:
+    """The names as the fonts here can draw them, with signs for invisible characters; without names, numbers from 0."""
     names = range(n) if names is None else names
     if isinstance(names, (str, bytes)) or len(names) != n:
         raise ValueError(f"{what} must be a list of {n} names; got {short_repr(names)}.")

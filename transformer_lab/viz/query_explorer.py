@@ -1,6 +1,6 @@
 """One query among five keys, in the plane: what attention weighs, and where its output can be.
 
-`attend_to` is the whole mathematics; the browser computes the same formula so that dragging needs no round trip.
+`attend_to` is all the mathematics; the browser computes the same formula so that dragging needs no round trip.
 """
 
 import math
@@ -30,7 +30,7 @@ def attend_to(query, keys, values, temperature: float | int = 1.0) -> tuple[np.n
     if query.ndim != 1 or keys.ndim != 2 or keys.shape[1] != len(query):
         raise ValueError(f"query and keys must be (d,) and (S, d); got {query.shape} and {keys.shape}.")
     if values.ndim != 2 or len(values) != len(keys) or not len(keys):
-        raise ValueError(f"values must be (S, d_value), one row a key, S={len(keys)} > 0; got {values.shape}.")
+        raise ValueError(f"values must be (S, d_value), one row per key, S={len(keys)} > 0; got {values.shape}.")
     if not all(np.isfinite(x).all() for x in (query, keys, values)):
         raise ValueError("query, keys and values must be finite numbers; got NaN or infinity.")
     if not 0 < temperature < math.inf:
@@ -76,12 +76,12 @@ class QueryExplorer(Explorer):
 
     @property
     def weights(self) -> np.ndarray:
-        """The five weights for the query as it stands."""
+        """The five weights for the current query."""
         return attend_to(self.query, self.key_points, self.value_points, self.temperature)[0]
 
     @property
     def output(self) -> np.ndarray:
-        """The output (2,) for the query as it stands."""
+        """The output (2,) for the current query."""
         return attend_to(self.query, self.key_points, self.value_points, self.temperature)[1]
 
     def draw(self, figure):

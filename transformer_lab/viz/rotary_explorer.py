@@ -1,6 +1,6 @@
 """Rotary positions as dials: pair i of a query and of a key, each turned by its position times the pair's frequency.
 
-`turn_pairs` is the whole mathematics; the browser computes the same formula so that dragging needs no round trip.
+`turn_pairs` is all the mathematics; the browser computes the same formula so that dragging needs no round trip.
 """
 
 import math
@@ -34,7 +34,7 @@ def turn_pairs(q, k, query_position: int, key_position: int, theta: float | int 
 
 
 def frequencies(d_head: int, theta: float | int = 10_000.0) -> np.ndarray:
-    """Radians a position for each of the d_head / 2 pairs."""
+    """Radians per position for each of the d_head / 2 pairs."""
     return float(theta) ** (-np.arange(0, d_head, 2) / d_head)
 
 
@@ -89,11 +89,11 @@ class RotaryExplorer(Explorer):
 
     @property
     def score(self) -> float:
-        """q.k / sqrt(d_head) at the positions as they stand."""
+        """q.k / sqrt(d_head) at the current positions."""
         return turn_pairs(self.q, self.k, self.query_position, self.key_position, self.theta)[2]
 
     def scores_by_offset(self) -> tuple[np.ndarray, np.ndarray]:
-        """All offsets there can be, and the score at each: whatever the two positions are."""
+        """All possible offsets, and the score at each, whatever the two positions are."""
         offsets = range(-LAST, LAST + 1)
         scores = [turn_pairs(self.q, self.k, max(o, 0), max(-o, 0), self.theta)[2] for o in offsets]
         return np.array(offsets), np.array(scores)

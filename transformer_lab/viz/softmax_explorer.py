@@ -1,6 +1,6 @@
 """Five scores, their softmax, the cross-entropy of one target and the gradient p - y.
 
-`softmax_and_loss` is the whole mathematics; the browser computes the same formula, so that no drag needs a round trip.
+`softmax_and_loss` is all the mathematics; the browser computes the same formula, so that no drag needs a round trip.
 """
 
 import numpy as np
@@ -73,7 +73,7 @@ class SoftmaxExplorer(Explorer):
 
     @property
     def probabilities(self) -> np.ndarray:
-        """The five probabilities as they stand."""
+        """The five current probabilities."""
         return self._computed()[0]
 
     @property

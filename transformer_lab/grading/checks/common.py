@@ -33,7 +33,7 @@ def close(got: Tensor, wanted: Tensor, tolerance: float = TOLERANCE) -> bool:
 
 
 def close_by_size(got: Tensor, wanted: Tensor, tolerance: float = 1e-3) -> bool:
-    """Equal up to a part of the largest number: of large numbers that cancel, float32 keeps no more."""
+    """Equal up to a fraction of the largest number: when large numbers cancel, float32 keeps no more."""
     got, wanted = got.detach().double(), wanted.detach().double()
     return got.shape == wanted.shape and bool((got - wanted).abs().max() <= tolerance * wanted.abs().max())
 
@@ -56,7 +56,7 @@ def shape_hint(value: Tensor, shape: tuple[int, ...]) -> str:
     if len(got) >= 2 and got[:-2] + (got[-1], got[-2]) == shape:
         return " Its last two axes are swapped."
     if len(got) > len(shape) and tuple(n for n in got if n > 1) == tuple(n for n in shape if n > 1):
-        return " It has an axis of size 1 too many: keepdim=True, or an unsqueeze not undone?"
+        return " It has one axis of size 1 too many: from keepdim=True, or an unsqueeze that was not undone?"
     if value.ndim == 0 and math.prod(shape) > 1:
         return " It is one number for everything: reduce along one axis, dim=..., not over the whole tensor."
     if len(got) < len(shape):
@@ -67,7 +67,7 @@ def shape_hint(value: Tensor, shape: tuple[int, ...]) -> str:
 def compare(
     got: Tensor, wanted: Tensor, faults=(), name: str = "the result", tolerance: float = TOLERANCE, look: str = ""
 ) -> None:
-    """Raise Wrong unless got is wanted: with the words of the first fault that gives these numbers, if one does.
+    """Raise Wrong unless got equals wanted: with the words of the first fault that gives these numbers, if any does.
 
     Else it says where they differ, and then look: what the numbers ought to be made of.
     """
@@ -105,14 +105,14 @@ def difference(got: Tensor, wanted: Tensor, name: str) -> str:
 
 
 def only_at(got: Tensor, wanted: Tensor) -> str:
-    """Along which axis a wrong tensor is right in part, and where it is wrong; nothing if along none."""
+    """Along which axis a wrong tensor is partly right, and where it is wrong; an empty string if there is none."""
     best = None
     for axis in range(got.ndim if got.ndim > 1 else 0):
         slices = zip(got.movedim(axis, 0), wanted.movedim(axis, 0), strict=True)
         wrong = [i for i, pair in enumerate(slices) if not close(*pair, 1e-4)]
         if 0 < len(wrong) < got.shape[axis] and (not best or len(wrong) / got.shape[axis] < best[0]):
             best = len(wrong) / got.shape[axis], axis, wrong
-    return f" Along axis {best[1]} it is wrong at {', '.join(map(str, best[2]))} only." if best else ""
+    return f" Along axis {best[1]} it is wrong only at {', '.join(map(str, best[2]))}." if best else ""
 
 
 def number(value) -> str:
@@ -126,11 +126,11 @@ def apart(yours, right) -> tuple[str, str]:
 
 
 def settled(earlier, what: str) -> None:
-    """Run what an earlier check compares: where that fails, its card has said why, and this one points there."""
+    """Run what an earlier check compares: if that fails, its message has said why, and this one points to it."""
     try:
         earlier()
     except Wrong:
-        raise Wrong(f"{what} not right yet: the card above says why. Mend that first.") from None
+        raise Wrong(f"{what} not right yet: the check above says why. Fix that first.") from None
 
 
 def keeps_dtype(got: Tensor, dtype: torch.dtype, name: str) -> None:

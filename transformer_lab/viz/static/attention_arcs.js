@@ -7,7 +7,7 @@ const ARC_ROW = 19, ARC_GAP = 190, MOST_ARCS = 2000, MOST_ARC_TOKENS = 160;
 export function arcs(parent, state) {
   const root = html(parent, "div", { class: "arcs" });
   root.hidden = true;
-  html(root, "div", { class: "soft" }, "queries, left, read keys, right: a line as wide as its weight");
+  html(root, "div", { class: "soft" }, "queries (left) read keys (right): the larger the weight, the wider the line");
   const scroller = html(root, "div", { class: "arcs-scroller" }), note = html(root, "div", { class: "soft" });
   let drawing; // {lines, names}, or null where there are too many tokens
 

@@ -94,11 +94,11 @@ export function switches(parent, state) {
     state.firstKeyHidden = checked;
     state.show();
   });
-  const measures = menu(root, "measure", ["weight", "weight x value"], (choice) => state.set("measure", choice));
+  const measures = menu(root, "measure", ["weight", "weight x value norm"], (choice) => state.set("measure", choice));
   const palettes = menu(root, "colours", Object.keys(PALETTES), (choice) => state.set("palette", choice));
   state.on("shown", () => {
     firstKey.box.hidden = state.signed || state.S === 1;
-    measures.box.hidden = state.part.norms === null;
+    measures.box.hidden = state.part.value_norms === null;
     palettes.box.hidden = state.signed;
     measures.draw(state.get("measure"));
     palettes.draw(state.get("palette"));

@@ -4,7 +4,7 @@ import { set, svg } from "./kit.js";
 
 const WIDTH = 260, HEIGHT = 54, PAD = 5;
 
-// steps: [{step, loss}, ...], where a loss that is no number is null. Gives what moves the mark to step i.
+// steps: [{step, loss}, ...], where a loss that is NaN or infinite is null. Gives what moves the mark to step i.
 export function lossCurve(parent, steps, show) {
   const point = pointsOf(steps);
   const picture = svg(parent, "svg", {

@@ -1,11 +1,11 @@
-// The tokens beside AttentionView's map: how large they are written, which way, and how much room that takes.
+// The tokens next to AttentionView's map: their size, their direction, and the room that they take.
 
 import { html } from "./kit.js";
 
 const WIDEST = 140; // pixels; what is longer is cut
 const SLANT = 0.71; // of a length at 45 degrees, what it is across
 
-// How the labels of a map of so many pixels a cell are written. Keys stand upright over their columns if all fit there,
+// How the labels of a map of so many pixels per cell are written. Keys stand upright over their columns if all fit there,
 // else at 45 degrees, and on their side where rows are too low for that.
 export function labelLayout(queries, keys, cell) {
   const fontSize = cell >= 20 ? 12 : cell >= 13 ? 11 : 10, height = Math.ceil(fontSize * 1.5);

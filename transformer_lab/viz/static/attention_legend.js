@@ -16,20 +16,20 @@ export function legend(parent, state) {
   });
 }
 
-function meaning({ signed, byLength }) {
+function meaning({ signed, byNorm }) {
   if (signed) return "difference of weights";
-  return byLength ? "weight \u00d7 length of the value" : "attention weight";
+  return byNorm ? "weight \u00d7 norm of the value" : "attention weight";
 }
 
 // The colours from the lowest to the highest number, and three numbers below them.
-function ramp(parent, { signed, byLength, scale }) {
+function ramp(parent, { signed, byNorm, scale }) {
   const { low, high } = scale;
   const root = html(parent, "div", { class: "scale" });
   const numbers = Float32Array.from({ length: STEPS }, (_, i) => low + (i / (STEPS - 1)) * (high - low));
   if (low === 0) numbers[0] = 1e-9; // exactly 0 would be left out
   paint(html(root, "canvas"), numbers, 1, STEPS, scale);
   const ticks = html(root, "div", { class: "ticks soft" });
-  const write = signed ? difference(2) : byLength ? (value) => value.toFixed(2) : String;
+  const write = signed ? difference(2) : byNorm ? (value) => value.toFixed(2) : String;
   for (const end of [low, (low + high) / 2, high]) html(ticks, "span", {}, write(end));
 }
 

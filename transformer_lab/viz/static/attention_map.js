@@ -38,7 +38,7 @@ export function attentionMap(parent, state) {
   state.on("head", () => {
     const { T, S, scale, headWeights } = state, { layer, head } = state.selection;
     set(field, { "aria-label": `Attention of layer ${layer}, head ${head}: ${T} queries in rows, ${S} keys in ` +
-      "columns. Arrow keys move, Enter selects, Escape lets go." });
+      "columns. Arrow keys move, Enter selects, Escape deselects." });
     paint(canvas, headWeights, T, S, scale);
   });
   state.on("hot", () => {

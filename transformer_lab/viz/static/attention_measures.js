@@ -1,13 +1,13 @@
 // What AttentionView computes from weights: other measures of what a query reads, and how far two attentions are apart.
 
-// What a query reads of each key: the weight times the length of what the key's value would write (|v W_O|).
-// lengths: S for each head of the weights, (T, S) a head.
-export function timesLengths(weights, lengths, T, S) {
-  return Float32Array.from(weights, (weight, i) => weight * lengths[Math.floor(i / (T * S)) * S + (i % S)]);
+// What a query reads of each key: the weight times the norm of what the key's value would write, |v W_O|.
+// norms: S for each head of the weights, (T, S) per head.
+export function timesValueNorms(weights, norms, T, S) {
+  return Float32Array.from(weights, (weight, i) => weight * norms[Math.floor(i / (T * S)) * S + (i % S)]);
 }
 
 // What is left where the first key is left out: the other weights of a row, made to add up to 1 again. Many heads with
-// nothing to do look at the first token, and hide what little they do beside it.
+// nothing to do look at the first token, and hide what little they do besides.
 export function withoutFirstKey(weights, S) {
   const rest = Float32Array.from(weights);
   for (let start = 0; start < rest.length; start += S) {

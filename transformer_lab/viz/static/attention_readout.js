@@ -36,8 +36,8 @@ export function readout(parent, state) {
 }
 
 // Whether what is shown is what the kernel has.
-function isPlain({ firstKeyHidden, byLength }) {
-  return !firstKeyHidden && !byLength;
+function isPlain({ firstKeyHidden, byNorm }) {
+  return !firstKeyHidden && !byNorm;
 }
 
 function question(state, { query, key }) {
@@ -73,7 +73,7 @@ function aboutRow(state, query) {
   const row = state.row(query);
   if (state.signed) return `this query's two attentions are ${distance(row, 1).toFixed(3)} apart`;
   const total = row.reduce((a, b) => a + b, 0).toFixed(2);
-  if (state.byLength) return `this query's values, so weighted, have lengths that add up to ${total}`;
+  if (state.byNorm) return `the norms of this query's weighted values add up to ${total}`;
   if (state.firstKeyHidden) return "without the first key: the other weights are scaled up to add up to 1";
   return `this query's weights add up to ${total}`;
 }

@@ -6,15 +6,15 @@
 //   head       and the weights of that head are here
 //   hot        another cell is under the pointer or the keyboard
 //   answer     the kernel has given a weight as it is
-// Beside them: text (what LiveAttention reads), off (what is switched off), file (to download), end (the view is gone).
+// Besides them: text (what LiveAttention reads), off (what is switched off), file (to download), end (the view is gone).
 
 import { PALETTES, SIGNED_COLOURS } from "./attention_colours.js";
 import { canDraw } from "./attention_letters.js";
-import { largestOf, timesLengths, withoutFirstKey } from "./attention_measures.js";
+import { largestOf, timesValueNorms, withoutFirstKey } from "./attention_measures.js";
 import { decodeFloats, decodeHalves } from "./attention_numbers.js";
 import { choose, listen, once } from "./kit.js";
 
-const DATA = ["_parts", "_steps", "_weights", "_norms", "_layer", "_signed"];
+const DATA = ["_parts", "_steps", "_weights", "_value_norms", "_layer", "_signed"];
 const SHOWN = ["part", "step", "palette", "measure"];
 
 export class AttentionState {
@@ -60,7 +60,7 @@ export class AttentionState {
 
   read() {
     this.all = decodeHalves(this.get("_weights"));
-    this.lengths = decodeFloats(this.get("_norms")); // of the values
+    this.valueNorms = decodeFloats(this.get("_value_norms")); // of the values
     this.parts = this.get("_parts");
     this.steps = this.get("_steps");
     this.onlyLayer = this.get("_layer"); // the layer whose weights are here, if it is only one
@@ -91,13 +91,13 @@ export class AttentionState {
   // What is shown of the weights, and what stands for it: {colours, low, high}.
   measure() {
     const { part, signed, L, H, T, S } = this;
-    this.byLength = part.norms !== null && this.get("measure") !== "weight";
+    this.byNorm = part.value_norms !== null && this.get("measure") !== "weight";
     if (this.firstKeyHidden) this.weights = withoutFirstKey(this.weights, S);
-    if (this.byLength) {
-      const first = part.norms + (this.get("step") * L + (this.onlyLayer ?? 0)) * H * S;
-      this.weights = timesLengths(this.weights, this.lengths.subarray(first), T, S);
+    if (this.byNorm) {
+      const first = part.value_norms + (this.get("step") * L + (this.onlyLayer ?? 0)) * H * S;
+      this.weights = timesValueNorms(this.weights, this.valueNorms.subarray(first), T, S);
     }
-    const high = signed || this.byLength ? largestOf(this.weights) : 1;
+    const high = signed || this.byNorm ? largestOf(this.weights) : 1;
     this.scale = { colours: signed ? SIGNED_COLOURS : PALETTES[this.get("palette")], low: signed ? -high : 0, high };
   }
 

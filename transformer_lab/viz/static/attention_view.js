@@ -34,7 +34,7 @@ function render({ model, el }) {
 function detail(parent, state) {
   const title = html(parent, "div", { class: "title" });
   state.on("selection", () => {
-    title.textContent = state.isHere ? state.title : `${state.title}: on its way`;
+    title.textContent = state.isHere ? state.title : `${state.title}: loading`;
   });
   attentionMap(parent, state);
   readout(parent, state);

@@ -135,7 +135,7 @@ function render({ model, el }) {
     name.append(part);
     return ["parameters", "share", "flops", "share"].map((kind) => html(row, "td", { class: kind }));
   });
-  const right = panel(panels, "Share of the FLOPs over T", "the upright line is your T");
+  const right = panel(panels, "Share of the FLOPs over T", "the vertical line is your T");
   const draw_chart = chart(right, model.get("lengths"));
   const readOut = html(root, "div", { class: "read-out" });
   const say = speaker(root);

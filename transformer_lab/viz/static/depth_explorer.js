@@ -126,7 +126,7 @@ function render({ model, el }) {
     norms.draw(now.norm);
     const last = variance[now.depth], gain = Math.hypot(now.skip, now.branch);
     numbers.layer.textContent = now.norm === "none" ? `√(${show(now.skip)}² + ${show(now.branch)}²) = ${show(gain)}`
-      : now.norm === "pre" ? "nears 1 as x grows" : "1, by the norm";
+      : now.norm === "pre" ? "approaches 1 as x grows" : "1, because of the norm";
     numbers.variance.textContent = show(last);
     numbers.gradient.textContent = share(gradient[0]) + (gradient[0] >= ONE_PER_CENT ? "  ✓" : "  less than 1 %");
     numbers.around.textContent = share(around);

@@ -72,7 +72,7 @@ function render({ model, el }) {
   const tied = checkbox(controls, "output tied to the embedding", (value) => choose(model, { tied: value }));
 
   const panels = html(root, "div", { class: "panels" });
-  const first = panel(panels, "1 What the config says", "bold: not as in GPT-2");
+  const first = panel(panels, "1 What the config says", "bold: different from GPT-2");
   const table = html(html(first, "table"), "tbody");
   const cells = CHOICES.map(([, name]) => {
     const row = html(table, "tr");

@@ -11,7 +11,7 @@ const CALLED = {
 };
 const EPS = 1e-5, LOWEST = -4, HIGHEST = 4, MOVED = 1e-6;
 const WIDE = 44, HIGH = 26, GAP = 24; // a cell, and the gap above a slice, in drawing units
-const PER_STEP = 8; // drag so many pixels up for 0.1 more
+const PER_STEP = 8; // pixels to drag up for 0.1 more
 
 // The group that each cell belongs to: cells with the same key share a mean and a standard deviation.
 function groupOf(place, over) {
@@ -54,7 +54,7 @@ function render({ model, el }) {
   button(controls, "reset", () => choose(model, START));
   const panels = html(root, "div", { class: "panels" });
 
-  // One square a number, the samples below one another. Gives [shape, text] of each.
+  // One square per number, the samples below one another. Gives [shape, text] of each.
   function drawing(title, formula, label) {
     const section = panel(panels, title, formula);
     const [width, height] = [40 + D * WIDE + 2, B * (T * HIGH + GAP) + 4];

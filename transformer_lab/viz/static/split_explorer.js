@@ -42,7 +42,7 @@ function numbersOf(count, keep) {
 function render({ model, el }) {
   const root = stage(el, "tl-explorer tl-split");
   const panels = html(root, "div", { class: "panels" });
-  const whole = cells("whole", "x of shape (1, T, D)", "row: position; colour: the head to get it");
+  const whole = cells("whole", "x of shape (1, T, D)", "row: position; colour: the head that gets it");
   const right = cells("right", "view(1, T, H, d_head).transpose(1, 2)", "every head: its own features of every position");
   const viewed = cells("viewed", "view(1, H, T, d_head)", "the same shape, and no error");
 

@@ -64,7 +64,7 @@ def weights(got, output, q, k, v):
                 what += "The scores are products of q and k as they are, of either sign and any length."
                 yield wrong, what, None if name == UNIT else "M06"
     turned = k.reshape(*k.shape[:-2], d, k.shape[-2])
-    words = "reshape and view re-read the numbers in their order, they do not transpose: k.transpose(-2, -1)."
+    words = "reshape and view re-read the numbers in their order; they do not transpose: use k.transpose(-2, -1)."
     for divisor in (root, 1.0):
         if turned.shape == k.shape:
             yield (q @ k / divisor).softmax(-1), "k is not transposed: q @ k pairs features with keys.", None
@@ -96,7 +96,7 @@ def weights(got, output, q, k, v):
 
 
 def unscaled(s):
-    """Faults that can befall scores, scaled or not."""
+    """Faults of the scores, scaled or not."""
     right = s.softmax(-1)
     yield s, "These are the scores, before the softmax: signed, and a row does not sum to 1.", "M03"
     yield (
@@ -119,7 +119,7 @@ def unscaled(s):
     )
     yield s.flatten().softmax(0).view_as(s), "The softmax runs over the whole tensor, batch and all.", None
     yield s.exp(), "exp(scores) is not divided by its sum over the keys.", "M03"
-    yield s.sigmoid(), "A sigmoid is taken of each score alone: the weights of a query do not sum to 1.", "M03"
+    yield s.sigmoid(), "A sigmoid is taken of each score by itself: the weights of a query do not sum to 1.", "M03"
     yield s / s.sum(-1, True), "The scores are divided by their sum, without exp: weights come out signed.", "M03"
     for size in (s - s.amax(-1, True), s - s.amin(-1, True), s.abs(), s * s):
         yield (
@@ -127,7 +127,7 @@ def unscaled(s):
             "Something other than exp(scores) is divided by its sum: exp is missing.",
             "M03",
         )
-    yield s.relu() / s.relu().sum(-1, True), "Negative scores are cut to 0 and there is no exp.", "M03"
+    yield s.relu() / s.relu().sum(-1, True), "Negative scores are clipped to 0 and there is no exp.", "M03"
     yield s.log_softmax(-1), "This is the logarithm of the weights (log_softmax).", None
     yield right.softmax(-1), "Softmax is applied twice: the weights are much too flat.", None
     yield torch.zeros_like(s).scatter(-1, s.argmax(-1, True), 1.0), "Each query takes its best key alone.", None
@@ -135,9 +135,9 @@ def unscaled(s):
     for name, act in ACTIVATIONS.items():
         yield act(s).softmax(-1), f"{name} is applied to the scores: the softmax takes them as they are.", None
     for limit in (1, 2, 3, 5, 10, 20):
-        yield s.clamp(-limit, limit).softmax(-1), f"The scores are clamped to {limit}: larger ones become alike.", None
+        yield s.clamp(-limit, limit).softmax(-1), f"The scores are clamped to {limit}: larger ones become equal.", None
     for whole in (s.round(), s.floor(), s.trunc()):
-        yield whole.softmax(-1), "The scores are cut to whole numbers (//, round or int).", None
+        yield whole.softmax(-1), "The scores are truncated to whole numbers (//, round or int).", None
     T, S = s.shape[-2:]
     for shift in (0, S - T):
         allowed = torch.ones(T, S, dtype=torch.bool).tril(shift)

@@ -20,7 +20,7 @@ def why_it_raised(answer, q, k, v):
             return (
                 f"It works on one matrix of queries, but not on q of shape {tuple(q.shape)}: any number of batch axes "
                 "may come first. `k.T` reverses every axis; `k.transpose(-2, -1)` swaps the last two. Count axes "
-                "from the end, and unpack no fixed number of them.",
+                "from the end, and do not unpack a fixed number of them.",
                 None,
             )
     n = 6
@@ -52,7 +52,7 @@ def square_faults(q, k, v):
             plain = (q @ k / divisor).softmax(dim)
             yield plain @ v, plain, "k is not transposed: q @ k pairs features with keys. Use q @ k^T.", None
             crossed = (q @ v.T / divisor).softmax(dim)
-            yield crossed @ v, crossed, "The values stand where the keys should: the scores are q @ k^T.", None
+            yield crossed @ v, crossed, "The values are used where the keys should be: the scores are q @ k^T.", None
             yield crossed @ k, crossed, "k and v are swapped.", None
             turned = (q.T @ k / divisor).softmax(dim)
             yield turned @ v, turned, "q is transposed, not k: the scores are q @ k^T.", None

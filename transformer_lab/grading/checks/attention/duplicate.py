@@ -1,4 +1,4 @@
-"""Lesson 02: the checks of a key that stands there twice."""
+"""Lesson 02: the checks of a key that occurs twice."""
 
 import torch
 from torch import Tensor
@@ -44,7 +44,7 @@ class duplicate:
 
 
 def places() -> list[tuple[int, int]]:
-    """(S, j): how many keys there are and which stands twice, one in the middle, the first, the last."""
+    """(S, j): how many keys there are and which one occurs twice, one in the middle, the first, the last."""
     S = draw.one_of(4, 5, 7)
     return [(S, draw.one_of(1, 2)), (S + 2, 0), (S + 1, S)]
 

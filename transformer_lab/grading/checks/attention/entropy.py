@@ -33,7 +33,7 @@ class entropy:
             raise Wrong("A weight of 0 gives NaN: log(0) is -inf and 0 * -inf is NaN. Its share is 0 (0 log 0 = 0).")
         if got[1:].isinf().any():
             raise Wrong(
-                "A weight of 0 gives inf: log(0) is -inf, and no factor 0 stands before it. Each -log w_j counts w_j "
+                "A weight of 0 gives inf: log(0) is -inf, and nothing multiplies it by 0. Each -log w_j counts w_j "
                 "times, and a weight of 0 adds nothing (0 log 0 = 0)."
             )
         compare(got, entropy_by_loops(weights), faults.entropy(weights, got), "entropy")

@@ -54,7 +54,7 @@ def query_for(mix, keys: Tensor, values: Tensor) -> Tensor:
     if isinstance(query, Tensor) and query.shape == (4,) and d != 4:
         raise Wrong(f"This is one number for each key (weights or scores); wanted a query of width d = {d}.")
     if isinstance(query, Tensor) and query.shape == (e,) and d != e:
-        raise Wrong(f"This is as wide as a value ({e}): the query lives among the keys, of width d = {d}.")
+        raise Wrong(f"This is as wide as a value ({e}): the query lives in the space of the keys, of width d = {d}.")
     if isinstance(query, Tensor) and query.ndim == 1 and len(query) != d:
         raise Wrong(f"The query has width {len(query)}, these keys have width {d}: take d from keys.shape[-1].")
     query = expect_tensor(query, "the query", (d,)).detach().double()

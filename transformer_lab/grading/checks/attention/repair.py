@@ -24,7 +24,7 @@ FAULTS = {
 # What tells apart two attentions that are both too flat -> what it shows.
 OBSERVATIONS = {
     "what the rows sum to": "The rows of both sum to 1.",
-    "values of 1": "They come out as 1 from both, for the rows of both sum to 1.",
+    "values of 1": "They come out as 1 from both, because the rows of both sum to 1.",
     "queries 100 times as long": "",
     "the keys in another order": "The weights of both change places with the keys.",
 }
@@ -70,7 +70,7 @@ class repair:
 
 
 def repaired(answer) -> None:
-    """All of attention in one check: a repair is whole or it is none."""
+    """All of attention in one check: a repair counts only as a whole."""
     for inputs in cases():
         compare_weights(answer, *inputs)
         compare_output(answer, *inputs)

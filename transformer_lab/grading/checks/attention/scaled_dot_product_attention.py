@@ -140,7 +140,7 @@ def expect_pair(pair, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     if first == (*batch, T, d):
         raise Wrong(f"The output is as wide as q and k ({d}), not as v ({e}): average the values.")
     if first == shapes["the weights"]:
-        raise Wrong("The output has the shape of the weights: they are not yet multiplied with v.")
+        raise Wrong("The output has the shape of the weights: they are not yet multiplied by v.")
     if second == (*batch, S, T):
         raise Wrong("The weights have keys in rows; wanted queries in rows, keys in columns: q @ k^T, not k @ q^T.")
     return tuple(expect_tensor(value, name, shapes[name]) for value, name in zip(pair, shapes, strict=True))
@@ -151,7 +151,8 @@ def compare_weights(answer, q: Tensor, k: Tensor, v: Tensor) -> None:
     again = attend(answer, q, k, v)
     if not (close(again[0], output) and close(again[1], weights)):
         raise Wrong(
-            "Two calls with the same inputs differ: is there dropout, other noise, or a layer made anew at each call?"
+            "Two calls with the same inputs give different results: is there dropout, other noise, or a "
+            "layer made anew at each call?"
         )
     wanted_output, wanted = attention_by_loops(q, k, v)
     try:
@@ -184,17 +185,17 @@ def tolerance(q: Tensor, k: Tensor) -> float:
 
 
 def where_only(q: Tensor, k: Tensor, v: Tensor) -> str:
-    """What these inputs have that the cases before, which went well, had not."""
+    """What distinguishes these inputs from the cases before, which went well."""
     sizes = (*q.shape[-2:-1], *k.shape[-2:], v.shape[-1])
     if not q.is_contiguous():
-        return " (On contiguous inputs it is right, on transposed views not: reshape, not view.)"
+        return " (It is right on contiguous inputs, but not on transposed views: use reshape, not view.)"
     if q.ndim > 2:
-        return f" (On one matrix it is right, on q of shape {tuple(q.shape)} not: count axes from the end.)"
+        return f" (It is right on one matrix, but not on q of shape {tuple(q.shape)}: count axes from the end.)"
     if sizes in OTHERS:
         told = ", ".join(f"{name} = {size}" for name, size in zip("TSde", sizes, strict=True))
-        return f" (On other sizes it is right. Here {told}: is a number fixed, or chosen by which sizes are equal?)"
+        return f" (It is right on other sizes. Here {told}: is a number fixed, or chosen by which sizes are equal?)"
     if largest_score(q, k) > 0.9 * LARGE:
-        return f" (On smaller scores it is right; here they reach {LARGE:g}.)"
+        return f" (It is right on smaller scores; here they reach {LARGE:g}.)"
     return ""
 
 

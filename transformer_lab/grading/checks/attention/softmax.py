@@ -100,7 +100,7 @@ def compare_gradient(softmax, x: Tensor, tolerance: float = TOLERANCE) -> None:
     if got.isnan().any():
         raise Wrong(
             f"For scores of {number(x.abs().max())} the weights are right and their gradient is NaN. torch.where hands "
-            "a gradient of 0 to the branch not taken, and 0 times inf is NaN: let no exp overflow in either."
+            "a gradient of 0 to the branch not taken, and 0 times inf is NaN: no exp may overflow in either branch."
         )
     wanted = w * (upstream - (w * upstream).sum(-1, keepdim=True))
     look = "Is a part of it cut from the gradient (.detach(), no_grad, rounding)?"

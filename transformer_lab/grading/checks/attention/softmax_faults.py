@@ -14,16 +14,16 @@ def values(x, dim, got):
     powers, right = x.exp(), x.softmax(dim)
     for other in range(x.ndim):
         fixed = "dim is ignored inside the function, or its default is not -1"
-        fixed += ", or `dim or -1` takes 0 for nothing" if dim == 0 else ""
+        fixed += ", or `dim or -1` treats 0 as not given" if dim == 0 else ""
         yield x.softmax(other), f"These are the softmax along dim={other}; dim={dim} was asked for: {fixed}.", None
     yield (
         x.flatten().softmax(0).view_as(x),
         "The whole tensor sums to 1; each row along dim should. "
-        "The sum under the fraction runs over everything: give it dim=dim, keepdim=True.",
+        "The sum in the denominator runs over everything: give it dim=dim, keepdim=True.",
         None,
     )
     for other in range(x.ndim):
-        below = f"The sum under the fraction runs along dim={other}; it runs along the dim asked for, {dim}."
+        below = f"The sum in the denominator runs along dim={other}; it should run along the dim asked for, {dim}."
         yield powers / powers.sum(other, True), below, None
         lowered = (x - x.amax(dim, True)).exp()
         yield lowered / lowered.sum(other, True), below, None
@@ -31,7 +31,7 @@ def values(x, dim, got):
         words = f"The maximum is taken along dim={other}: scores of a row lose different ones. Take it along {dim}."
         yield lowered / lowered.sum(dim, True), words, None
     for lowered in (powers, (x - x.amax(dim, True)).exp()):
-        yield lowered / lowered.sum(), "The sum under the fraction runs over the whole tensor: give it dim=dim.", None
+        yield lowered / lowered.sum(), "The sum in the denominator runs over the whole tensor: give it dim=dim.", None
     missing = "The maximum is subtracted and the rest divided by its sum: exp is missing."
     lowered = x - x.amax(dim, True)
     yield lowered / lowered.sum(dim, True), missing, "M03"
@@ -46,8 +46,8 @@ def values(x, dim, got):
     lifted = x - x.amin(dim, True)
     yield lifted / lifted.amax(dim, True), "The scores are stretched to 0 ... 1, without exp or a sum.", "M03"
     yield lifted / lifted.sum(dim, True), "The scores less their smallest are divided by their sum: no exp.", "M03"
-    yield x / x.sum(dim, True), "The scores are divided by their sum without exp: weights can be negative so.", "M03"
-    yield x.relu() / x.relu().sum(dim, True), "Negative scores are cut to 0 and there is no exp.", "M03"
+    yield x / x.sum(dim, True), "The scores are divided by their sum, without exp: so weights can be negative.", "M03"
+    yield x.relu() / x.relu().sum(dim, True), "Negative scores are clipped to 0 and there is no exp.", "M03"
     yield x.abs() / x.abs().sum(dim, True), "The scores' sizes are divided by their sum; exp is missing.", "M03"
     yield right.softmax(dim), "Softmax is applied twice.", None
     yield powers / powers.mean(dim, True), "exp(x) is divided by its mean along dim; divide by its sum.", None
@@ -76,7 +76,7 @@ def values(x, dim, got):
     total = got.detach().double().sum(dim)
     if close(got.detach().double() / total.unsqueeze(dim), right, 1e-5):
         words = f"The weights along dim sum to {number(total.min())} ... {number(total.max())}, not to 1: "
-        words += "look at what stands under the fraction"
+        words += "look at what is in the denominator"
         epsilon = " (an epsilon there?)." if (total - 1).abs().max() < 0.05 else "."
         yield got.double(), words + epsilon, None
     if close(got, right, 0.02):
@@ -115,12 +115,12 @@ def overflow(got):
     if not got.isfinite().all() or (got.sum(-1) < 0.5).any():
         became = "NaN" if got.isnan().any() else "inf" if got.isinf().any() else "0"
         return (
-            f"Scores near 10000 give {became}: exp(10000) is inf, and the fraction is lost. "
+            f"Scores near 10000 give {became}: exp(10000) is inf, and so is the sum below it. "
             "Subtract each row's largest score before exp: it cancels in the fraction."
         )
     if close(got[1, 2], got[1, 1], 1e-3) and close(got.sum(-1), torch.ones(2), 1e-3):
         return (
-            "10000 and 9998 got the same weight: are scores clamped or rounded, or the maxima not the rows' own? "
+            "10000 and 9998 got the same weight: are scores clamped or rounded, or are the maxima not the rows' own? "
             "Subtract each row's maximum."
         )
     return f"Softmax of 10000, 9999, 9997 came out as {row(got[0])}; wanted 0.7054, 0.2595, 0.03512."
@@ -157,7 +157,7 @@ def large_columns(x, columns):
     right = x.T.double().softmax(-1)
     zeros = right.nan_to_num(0.0)
     for wrong in (right, zeros):
-        yield wrong.T, f"{words} (or `dim or -1`, which takes 0 for nothing).", None
+        yield wrong.T, f"{words} (or `dim or -1`, which treats 0 as not given).", None
     if not columns.isfinite().all() and x.isfinite().all():
         words = "softmax(x, dim=0) gives NaN or inf where softmax(x.T, dim=-1) is right: take the maximum along dim."
         yield columns.T, words, None
@@ -191,12 +191,15 @@ def minus_infinity(x, wanted, got):
         yield got, "A row with some scores -inf lost all its weights; only a row wholly -inf should be zeros.", None
     off = (got[~empty] - wanted[~empty]).nan_to_num().abs().sum(-1).argmax()
     yours, right = row(got[~empty][off]), row(wanted[~empty][off])
-    words = f"A row with some scores -inf came out as {yours}; wanted {right}: the other scores share as if alone."
+    words = (
+        f"A row with some scores -inf came out as {yours}; wanted {right}: the other scores share the "
+        "weight as if they were alone."
+    )
     yield got, words, None
 
 
 def gradient(x, w, upstream):
-    told = "The sum under the fraction is cut from the gradient (.detach() or no_grad around it)."
+    told = "The sum in the denominator is cut from the gradient (.detach() or no_grad around it)."
     yield w * upstream, told, None
     largest = torch.zeros_like(w).scatter(-1, x.argmax(-1, True), 1.0)  # where the gradient of the maximum goes
     yield w * upstream - largest * (w * upstream).sum(-1, True), told, None

@@ -30,7 +30,7 @@ def entropy(w, got):
     yield -logs.sum(-1), "log is not weighted: each -log w_j counts w_j times.", None
     yield -logs.mean(-1), "log is not weighted: each -log w_j counts w_j times.", None
     yield logs.sum(-1), "log is not weighted by w_j, and the sign is missing.", None
-    yield -(w * w.log1p()).sum(-1), "This has log(1 + w) (log1p); wanted log w, with its sign turned.", None
+    yield -(w * w.log1p()).sum(-1), "This has log(1 + w) (log1p); wanted log w, with its sign flipped.", None
     yield -(w * w).sum(-1).log(), "This is -log of the sum of squares; wanted the average of -log w_j.", None
     yield -w.amax(-1).log(), "This is -log of the largest weight; wanted the average of -log w_j.", None
     yield torch.zeros_like(right), "All rows came out as 0: nothing is added up.", None
@@ -89,12 +89,12 @@ def shifted(scores, c, got):
     diagonal = scores.clone()
     diagonal.diagonal(dim1=-2, dim2=-1).add_(c)
     yield diagonal.softmax(-1), "c is added on the diagonal only; every score gets it.", None
-    over_queries = "The softmax runs over the queries (dim=-2); it runs over the keys, the last axis."
+    over_queries = "The softmax runs over the queries (dim=-2); it should run over the keys, the last axis."
     yield scores.softmax(-2), over_queries, "M04"
     for axis in range(scores.ndim - 2):
         yield (
             scores.softmax(axis),
-            f"The softmax runs over axis {axis}, a batch axis; it runs over the keys, dim=-1.",
+            f"The softmax runs over axis {axis}, a batch axis; it should run over the keys, dim=-1.",
             None,
         )
     yield torch.full_like(scores, 1 / scores.shape[-1]), "All weights are equal: the scores are lost.", None
@@ -105,7 +105,7 @@ def shifted(scores, c, got):
     yield powers, "exp(scores) is not divided by its sum.", "M03"
     yield powers * math.exp(min(c, 700)), "exp(scores + c) is not divided by its sum.", "M03"
     yield powers * math.exp(min(c, 700)) / powers.sum(-1, True), "c is in the numerator only; the sum needs it.", None
-    yield powers / (powers * math.exp(min(c, 700))).sum(-1, True), "c is under the fraction only: both need it.", None
+    yield powers / (powers * math.exp(min(c, 700))).sum(-1, True), "c is in the denominator only; both need it.", None
     yield (scores + c) / (scores + c).sum(-1, True), "The shifted scores are divided by their sum, without exp.", "M03"
     if close(got, right, 0.01):
         return  # nearly right: compare() says so
@@ -141,7 +141,7 @@ def duplicated(w, j, got):
     order = [*range(j + 1), *range(j, len(w))]
     yield w[order] / (1 + w[j]), "The copy stands right after key j; wanted at the end.", None
     yield torch.cat([w[j : j + 1], w]) / (1 + w[j]), "The copy stands first; wanted at the end.", None
-    yield long.softmax(0), "Softmax is taken of weights: they are no scores. Divide by their new sum.", None
+    yield long.softmax(0), "Softmax is taken of weights: they are not scores. Divide by their new sum.", None
     yield torch.full_like(long, 1 / len(long)), "All weights are equal; the old ones must count.", None
     doubled = torch.cat([w, 2 * w[j : j + 1]])
     yield doubled / doubled.sum(), "The copy counts twice by itself; it weighs the same as the original.", None
@@ -149,7 +149,7 @@ def duplicated(w, j, got):
     doubled[j] *= 2
     yield doubled / doubled.sum(), "The original is doubled and then copied too.", None
     room = torch.cat([w * (1 - w[j]), w[j : j + 1]])
-    yield room, "The copy keeps w_j and the others make room for it; it pays its share too.", None
+    yield room, "The copy keeps w_j and the others make room for it; the copy must shrink with them.", None
     yield long.log(), "These are logarithms: take exp of them and divide by their sum.", None
     yield F.normalize(long, dim=0), "The row is divided by its length: divide by its sum.", None
     if close(got, long / long.sum(), 0.01):
@@ -180,7 +180,7 @@ def mixed(query, keys, values):
                 "products with them are not what you want: solve keys @ query = scores for the query."
             )
     if scores.abs().max() > 1e5:
-        return lead + "So long a query that rounding alone makes its scores unequal: scores some 20 apart are enough."
+        return lead + "The query is so long that rounding alone makes its scores unequal: scores 20 apart are enough."
     holders = (w > 0.2).nonzero().flatten().tolist()
     if len(holders) == 3:
         names = " and ".join(f"keys[{i}]" for i in holders)

@@ -100,7 +100,9 @@ def parameters_of_a_block(block, attention, feed_forward) -> list[Tensor]:
     }
     if width != int(width):
         raise Wrong(WRITTEN_IN)
-    raise Wrong(told.get(width, f"Beside its parts the block holds {width:g} d_model parameters; two norms hold four."))
+    raise Wrong(
+        told.get(width, f"Besides its parts the block holds {width:g} d_model parameters; two norms hold four.")
+    )
 
 
 def ways_to_pair(own: list[Tensor]) -> list[tuple]:

@@ -60,8 +60,8 @@ def blocks(x: Tensor, a, f, n):
     yield x, "The block gives its input back unchanged: is the result of a part thrown away?", None
     for act, name in ((F.relu, "ReLU"), (F.gelu, "GELU"), (torch.tanh, "tanh")):
         y = x + act(a(n(x)))
-        yield y + f(n(y)), f"A {name} stands behind {FIRST}; nothing does: x + part(norm(x)).", None
-        yield x1 + act(f(n(x1))), f"A {name} stands behind {SECOND}; nothing does: x + part(norm(x)).", None
+        yield y + f(n(y)), f"A {name} follows {FIRST}; nothing should: x + part(norm(x)).", None
+        yield x1 + act(f(n(x1))), f"A {name} follows {SECOND}; nothing should: x + part(norm(x)).", None
     for factor in (0.5, 2**-0.5, 2):
         y = x + factor * a(n(x))
         words = f"A part's output is multiplied by {factor:.3g}; wanted x + part(norm(x))."
@@ -91,7 +91,7 @@ AFTER = (
     "A norm stands after an addition, so x no longer passes unchanged from the block's start to its end. "
     "Wanted: x + part(norm(x)) twice; the stack brings one norm at its very end."
 )
-NORM_ON_BRANCH = "The norm stands behind the part, x + norm(part(x)); wanted before it: x + part(norm(x))."
+NORM_ON_BRANCH = "The norm stands after the part, x + norm(part(x)); wanted before it: x + part(norm(x))."
 SKIP_NORMED = (
     "The skip carries norm(x) in place of x: `x = norm(x)` overwrote the sum. Keep x: x = x + part(norm(x)), "
     "with the norm on the branch alone."

@@ -33,14 +33,15 @@ def sizes(n_heads: int = 6, **choices) -> TransformerConfig:
 
 def compare_caches(cache_bytes, *changes: dict) -> None:
     for change in changes:
-        config = sizes(n_heads=12, **change)  # with 6, sharing the values alone would look like four tensors a layer
+        config = sizes(n_heads=12, **change)  # with 6, sharing the values alone would look like four tensors per layer
         B, S, n_bytes = draw.one_of(9, 11), draw.one_of(13, 17), 19
         got = whole_number(asked(cache_bytes, config, B, S, n_bytes), "a number of bytes")
         wanted = held(config, B, S) * n_bytes  # only now: what is in no frame, the answer cannot copy
         if got != wanted:
             raise Wrong(
                 f"n_layers={config.n_layers}, d_model={config.d_model}, n_heads={config.n_heads}, "
-                f"n_kv_heads={config.n_kv_heads}, d_head={config.head_width}, B={B}, S={S}, {n_bytes} bytes a number: "
+                f"n_kv_heads={config.n_kv_heads}, d_head={config.head_width}, B={B}, S={S}, {n_bytes} bytes "
+                "per number: "
                 f"yours is {got:,}, a full cache holds {wanted:,} bytes. "
                 + cache_fault(got, wanted, config, B, S, n_bytes)
             )
@@ -93,16 +94,16 @@ def cache_fault(got, wanted, config, B, S, n_bytes) -> str:
         "d_model is taken for the width of one head; that is config.head_width.": config.d_model / d_head,
         "d_ff is the width taken; a cached key has n_kv_heads x d_head numbers.": config.d_ff / one,
         "One token is missing: wanted all S tokens read so far.": (S - 1) / S,
-        "One token too many: wanted the S tokens read so far.": (S + 1) / S,
+        "There is one token too many: wanted the S tokens read so far.": (S + 1) / S,
         "This is a cache of max_len tokens; wanted one of S tokens.": config.max_len / S,
         "The tokens of all steps are added up; after S tokens the cache holds S of them.": (S + 1) / 2,
         "S is counted twice: the cache grows with S, not with its square. (Scores are T x S, and are not kept.)": S,
         "One layer is missing.": (config.n_layers - 1) / config.n_layers,
-        "One sequence too many.": (B + 1) / B,
+        "There is one sequence too many.": (B + 1) / B,
         "One sequence is missing.": (B - 1) / B,
-        "It is twice too much: keys and values are two tensors a layer, not four.": 2,
+        "It is twice too much: keys and values are two tensors per layer, not four.": 2,
     }
     for words, factor in named.items():
         if factor != 1 and abs(got - wanted * factor) < 0.5:
             return words
-    return "Two tensors a layer, each of shape (B, n_kv_heads, S, d_head)."
+    return "Two tensors per layer, each of shape (B, n_kv_heads, S, d_head)."

@@ -267,9 +267,9 @@ def explain(got: int, wanted: int, config: TransformerConfig, family: str, chang
     if fitting:
         about = [words for words in fitting if any(ABOUT.get(name, "?") in words for name in change)]
         misconception = "M29" if fitting[0].startswith(MIXED) else None
-        listed = ", or as ".join((about or fitting)[: 1 if misconception else 3])
+        listed = ", or ".join((about or fitting)[: 1 if misconception else 3])
         what = "missing" if missing > 0 else "too much"
-        return Wrong(f"{text}What is {what} is as much as {listed}.{only}", misconception)
+        return Wrong(f"{text}What is {what} is exactly {listed}.{only}", misconception)
     if got == GPT2_SMALL:
         return Wrong(f"{text}That is GPT-2 small, whatever the config: take the sizes from config.{only}")
     attentions = parts["all attentions"]

@@ -126,13 +126,14 @@ def flop_fault(got: int, wanted: int, config: TransformerConfig, T: int) -> str:
     }
     for words, size in missing.items():
         if size > 0 and wanted - got == size:
-            return f"What is missing is as much as {words}."
+            return f"What is missing is exactly {words}."
     for words, size in too_much.items():
         if size > 0 and got - wanted == size:
-            return f"What is too much is as much as {words}."
+            return f"What is too much is exactly {words}."
     if got == wanted - core + 2 * L * T * (T + 1) * H * d_head:
         return (
-            "This counts only the lower triangle of the scores. A fused kernel may save it; the formula asked for not."
+            "This counts only the lower triangle of the scores. A fused kernel may save the rest; the "
+            "formula must count it."
         )
     if got == flops_with(config, config.max_len):
         return "This is for config.max_len tokens; wanted for the T tokens that are read."

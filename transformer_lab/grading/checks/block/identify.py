@@ -81,7 +81,7 @@ def read(identify, shapes: dict) -> dict:
     except (ValueError, IndexError) as error:
         if "unpack" in str(error) or "tuple index" in str(error):
             raise Wrong(
-                "A shape was taken for one with two numbers, and is none: biases and norms have one. The list comes in "
+                "A shape was read as two numbers but has only one: those of biases and norms do. The list comes in "
                 'any order, so look each shape up by its name, as in shapes["embedding.tokens.weight"].'
             ) from error
         raise
@@ -106,7 +106,7 @@ def expect(found: dict, wanted: dict, name: str, shapes: dict) -> None:
     model = f"A model of the family {wanted['family']} with {wanted['n_layers']} layers"
     text = f"{model}: {name} is {got!r}, wanted {right!r}."
     if isinstance(got, str) and name in SIZES:
-        raise Wrong(f"{text} A text came back; wanted a number: int(...).")
+        raise Wrong(f"{text} A string came back; wanted a number: int(...).")
     raise Wrong(f"{text} {hint(name, got, wanted, shapes)}".strip())
 
 
@@ -160,8 +160,9 @@ def family_hint(got, right: str) -> str:
         return f"The families are {', '.join(FAMILIES)}."
     return {
         "encoder-decoder": "It has both an encoder and a decoder, whose blocks have a cross_attention.",
-        "BERT": "It has blocks of an encoder only, no decoder; a pooler or a head for masked words it may have or not.",
+        "BERT": "It has blocks of an encoder only, no decoder; it may or may not have a pooler or a head for "
+        "masked words.",
         "GPT-2": "It has blocks of a decoder only, a table of positions, and feed-forward layers without a gate.",
-        "Llama": "It has blocks of a decoder only, no table of positions, and a gate in each feed-forward layer. (An "
-        "output layer of its own it may have or not.)",
+        "Llama": "It has blocks of a decoder only, no table of positions, and a gate in each feed-forward layer. (It "
+        "may or may not have an output layer of its own.)",
     }[right]

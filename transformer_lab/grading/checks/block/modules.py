@@ -45,7 +45,7 @@ def expect_module(made, name: str) -> nn.Module:
         raise Wrong(f"{name}(...) gave a tensor; wanted a module, whose forward(x) gives the tensor.")
     if not isinstance(made, nn.Module):
         raise Wrong(
-            f"{name}(...) gave {type(made).__name__}, which is no nn.Module: write `class {name}(nn.Module)`. "
+            f"{name}(...) gave {type(made).__name__}, which is not an nn.Module: write `class {name}(nn.Module)`. "
             "Only then are its parameters found, trained, moved and saved."
         )
     return made
@@ -58,11 +58,14 @@ def run_module(module: nn.Module, x: Tensor, name: str) -> Tensor:
     keeps_dtype(got, x.dtype, "the output")
     again = module(x.clone())
     if not close(again, got):
-        raise Wrong("Two calls with the same input differ: is a layer made anew in forward(), or is there dropout?")
+        raise Wrong(
+            "Two calls with the same input give different results: is a layer made anew in forward(), or is "
+            "there dropout?"
+        )
     return got
 
 
-WRITTEN_IN = "The size of a norm does not go with d_model: nn.LayerNorm(d_model), with the argument and not a number."
+WRITTEN_IN = "The size of a norm does not follow d_model: write nn.LayerNorm(d_model), with the argument, not a number."
 
 
 def layer_norm(x: Tensor, gamma: Tensor | float = 1.0, beta: Tensor | float = 0.0) -> Tensor:
@@ -72,7 +75,7 @@ def layer_norm(x: Tensor, gamma: Tensor | float = 1.0, beta: Tensor | float = 0.
 
 
 def gradients_arrive(module: nn.Module, name: str, spec) -> None:
-    """Every parameter gets a gradient, and the input all of it: as much as through spec(x)."""
+    """Every parameter gets a gradient, and the input its full gradient, the same as through spec(x)."""
     leaves_alone(lambda x: module(x), x=draw.normal(B, T, D))
     x = draw.normal(B, T, D).requires_grad_()
     got = Answer(module, f"{name}.forward(x)")(x * 1.0)

@@ -161,7 +161,7 @@ def pre_faults(x, a, f, n_1, n_2):
     q = x + n_1(a(x))
     yield q + n_2(f(q)), faults.NORM_ON_BRANCH, "M23"
     q = x + a(n_2(x))
-    yield q + f(n_1(q)), "The norms are exchanged: norm 1 stands before attention, norm 2 before feed-forward.", None
+    yield q + f(n_1(q)), "The norms are swapped: norm 1 stands before attention, norm 2 before feed-forward.", None
     q = x + f(n_1(x))
     yield q + a(n_2(q)), "The feed-forward layer comes before attention: attention is first.", None
     yield x + a(x) + f(x + a(x)), "No norm is used: each part must read the normalised x.", None
@@ -232,7 +232,7 @@ def post_faults(x, a, f, n_1, n_2):
         )
     yield n_2(x + middle + f(middle)), "The block's input is added again at the end; wanted norm_2(x + f(x)).", None
     q = n_2(x + a(x))
-    yield n_1(q + f(q)), "The norms are exchanged: norm 1 follows attention, norm 2 the feed-forward layer.", None
+    yield n_1(q + f(q)), "The norms are swapped: norm 1 follows attention, norm 2 the feed-forward layer.", None
     q = n_1(x + f(x))
     yield n_2(q + a(q)), "The feed-forward layer comes before attention: attention is first.", None
     q = x + n_1(a(x))
@@ -319,12 +319,12 @@ def path_faults(ids, tokens, positions, blocks, norm):
     words = "The first token's position is given to all tokens."
     yield finish(x + positions[0]), words, "M34"
     yield finish(x + positions[-T:]), "The last T positions are taken; wanted the first, 0 ... T - 1.", None
-    yield finish(x * positions[:T]), "Positions are multiplied; they are added.", None
-    yield finish(x - positions[:T]), "Positions are subtracted; they are added.", None
+    yield finish(x * positions[:T]), "Positions are multiplied; they should be added.", None
+    yield finish(x - positions[:T]), "Positions are subtracted; they should be added.", None
     yield finish(x + 2 * positions[:T]), "Positions are added twice.", None
     yield finish(x + positions[:T].mean(0)), "All tokens get the mean of the positions: none is told its place.", "M34"
     if len(positions) >= B:
-        words = "Sequences and tokens are exchanged: ids is (B, T), and each sequence of it is read on its own."
+        words = "Sequences and tokens are swapped: ids is (B, T), and each sequence of it is read on its own."
         turned = tokens(ids.T) + positions[:B]
         yield finish(turned).transpose(0, 1), words, "M34"
     for one in (norm, lambda x: F.layer_norm(x, x.shape[-1:])):

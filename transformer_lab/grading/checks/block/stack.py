@@ -100,7 +100,7 @@ def parameters_of_a_stack(stack, made: list, n_layers: int, width: int = D) -> t
         raise Wrong(WRITTEN_IN)
     if size != 2:
         raise Wrong(
-            f"Beside its blocks the stack holds {size:g} d_model parameters; one LayerNorm at the end has 2 d_model "
+            f"Besides its blocks the stack holds {size:g} d_model parameters; one LayerNorm at the end has 2 d_model "
             "(gamma and beta; an RMSNorm has gamma alone). The norms inside a block are the block's own."
         )
     if len(made) > n_layers:

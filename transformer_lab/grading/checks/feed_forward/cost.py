@@ -51,7 +51,7 @@ class cost:
             (6144, "That is with d_ff / d_model at 4: set it to 8/3."),
             (
                 2048,
-                "There scores and mix cost as much as the *projections*; the question is of the feed-forward layer.",
+                "There scores and mix cost as much as the *projections*; the question is about the feed-forward layer.",
             ),
             (3072, "Is d_model at 1024? This is the answer for 768."),
             (1024, "That is d_model: look for the T at which the line below the picture says 1.00."),
@@ -88,9 +88,9 @@ UNUSED = "d_ff is not used: the matrices are (d_ff, d_model)."
 SQUARE = "The matrices are (d_ff, d_model), not (d_ff, d_ff)."
 HALF = "Every multiplication comes with an addition: 2 FLOPs. Yours count one."
 ONE_LESS = "A sum of n products is counted with n - 1 additions: here each product has its addition, 2 FLOPs."
-BACKWARD = "Three times too much: is the backward pass counted too?"
-TWICE = "Twice too much: the 2 of multiplication and addition counts once."
-ONCE = "The layer works once a token, not once a pair of tokens."
+BACKWARD = "This is three times too much: is the backward pass counted too?"
+TWICE = "This is twice too much: the 2 of multiplication and addition counts once."
+ONCE = "The layer works once per token, not once per pair of tokens."
 PRODUCTS = "wanted the matrix products only."
 
 
@@ -117,7 +117,10 @@ def miscounted_weights() -> tuple:
             (lambda D, f, g: (matrices(g) - 1) * D * f, "One matrix is missing: up and down, and a third when gated."),
             (lambda D, f, g: (4 if g else 2) * D * f, THREE),
             (lambda D, f, g: 4 * D * f, TWO),
-            (lambda D, f, g: (2 if g else 3) * D * f, "It is turned around: the gated layer is the one with three."),
+            (
+                lambda D, f, g: (2 if g else 3) * D * f,
+                "It is the other way round: the gated layer is the one with three.",
+            ),
             (lambda D, f, g: 4 * matrices(g) * D * D, GIVEN),
             (lambda D, f, g: 8 * D * D, f"{GIVEN} And W_gate is forgotten."),
             (lambda D, f, g: matrices(g) * D * D, UNUSED),
@@ -138,7 +141,7 @@ def miscounted_work() -> tuple:
             (lambda T, D, f, g: 6 * T * D * D, "W_O is forgotten: Q, K, V and O project."),
             (lambda T, D, f, g: 2 * T * D * D, "That is one projection: there are four, Q, K, V and O."),
             (lambda T, D, f, g: 3 * T * D * D, f"W_O is forgotten. {HALF}"),
-            (lambda T, D, f, g: 8 * T * T * D * D, "The projections work once a token, not once a pair of tokens."),
+            (lambda T, D, f, g: 8 * T * T * D * D, "The projections work once per token, not once per pair of tokens."),
             (lambda T, D, f, g: 4 * T * D * (2 * D - 1), ONE_LESS),
             (lambda T, D, f, g: 24 * T * D * D, BACKWARD),
             (lambda T, D, f, g: 16 * T * D * D, TWICE),

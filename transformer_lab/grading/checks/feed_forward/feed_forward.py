@@ -33,7 +33,7 @@ class feed_forward:
     def values(feed_forward):
         for batch in BATCHES:
             compare_output(feed_forward, "relu", layer(*batch))
-        compare_output(feed_forward, "relu", layer(4, sizes=(D, D)))  # square: a matrix turned round would fit
+        compare_output(feed_forward, "relu", layer(4, sizes=(D, D)))  # square: a transposed matrix would fit
         compare_output(feed_forward, "relu", layer(4, sizes=(D_FF, D)))  # an inner width below D
         inputs = layer(4)
         turned = draw.normal(4, 2, inputs[0].shape[-1]).transpose(0, 1)
@@ -150,7 +150,10 @@ def compare_output(answer, name: str, inputs) -> None:
     activation = ACTIVATIONS[name]
     got = output(answer, activation, *inputs)
     if not close(output(answer, activation, *inputs), got):
-        raise Wrong("Two calls with the same inputs differ: is there dropout, or a layer made anew at each call?")
+        raise Wrong(
+            "Two calls with the same inputs give different results: is there dropout, or a layer made anew "
+            "at each call?"
+        )
     wanted, what = layer_by_loops(*inputs, activation), f"the output (activation: {name})"
     told = list(faults.feed_forward(got, *inputs, activation))
     x, *weights = inputs
@@ -167,7 +170,7 @@ def where_it_goes_wrong(answer, activation, inputs) -> str:
     x, w_1, b_1, w_2, b_2 = inputs
     no_1, no_2 = torch.zeros_like(b_1), torch.zeros_like(b_2)
     for act, case, words in (
-        (activation, (x / 50, *inputs[1:]), "With an x 50 times smaller yours is right: is something cut off?"),
+        (activation, (x / 50, *inputs[1:]), "With an x 50 times smaller yours is right: is something clamped?"),
         (activation, (x, w_1, no_1, w_2, b_2), "With b_1 = 0 yours is right: look at what you do with b_1."),
         (activation, (x, w_1, b_1, w_2, no_2), "With b_2 = 0 yours is right: look at what you do with b_2."),
         (activation, (x, w_1, no_1, w_2, no_2), "Without biases yours is right: look at where each is added."),

@@ -63,11 +63,11 @@ def feed_forward(got, x, w_1, b_1, w_2, b_2, activation):
     for name, other in OTHERS.items():
         words = f"The activation is always {name}: use the function that was handed over."
         yield layer(x, w_1, b_1, w_2, b_2, other), words, None
-    yield layer(x, w_1, -b_1, w_2, b_2, activation), "b_1 is subtracted; it is added to the sums.", None
-    yield activation(x @ w_1.T * b_1) @ w_2.T + b_2, "b_1 multiplies the sums; it is added to them.", None
-    yield (hidden @ w_2.T) * b_2, "b_2 multiplies the result; it is added to it.", None
-    yield layer(x, w_1, b_1, w_1.mT, b_2, activation), "w_1 serves both ways: the way back is w_2's.", None
-    yield layer(x, w_2.mT, b_1, w_2, b_2, activation), "w_2 serves both ways: the way up is w_1's.", None
+    yield layer(x, w_1, -b_1, w_2, b_2, activation), "b_1 is subtracted; it should be added to the sums.", None
+    yield activation(x @ w_1.T * b_1) @ w_2.T + b_2, "b_1 multiplies the sums; it should be added to them.", None
+    yield (hidden @ w_2.T) * b_2, "b_2 multiplies the result; it should be added to it.", None
+    yield layer(x, w_1, b_1, w_1.mT, b_2, activation), "w_1 is used in both directions: w_2 leads back.", None
+    yield layer(x, w_2.mT, b_1, w_2, b_2, activation), "w_2 is used in both directions: w_1 leads up.", None
     both = "A ReLU of your own stands beside the activation that was handed over: only that one has a place here."
     yield layer(x, w_1, b_1, w_2, b_2, lambda z: activation(z.relu())), both, None
     yield layer(x, w_1, b_1, w_2, b_2, lambda z: activation(z).relu()), both, None
@@ -94,11 +94,11 @@ def feed_forward(got, x, w_1, b_1, w_2, b_2, activation):
         "The activation is applied to b_2: it stands between the projections only.",
         None,
     )
-    yield right + activation(right), "The output is activated and added once more: nothing follows b_2.", None
+    yield right + activation(right), "The activation of the output is added to it: nothing follows b_2.", None
     centred = x - x.mean(-1, keepdim=True)
     yield (
         layer(centred, w_1, b_1, w_2, b_2, activation),
-        "The mean of x is taken off first: that is a norm's job.",
+        "The mean of x is subtracted first: that is a norm's job.",
         None,
     )
     normed = F.layer_norm(x, x.shape[-1:])
@@ -111,13 +111,13 @@ def feed_forward(got, x, w_1, b_1, w_2, b_2, activation):
             ("Each matrix", (other(w_1), other(w_2))),
         ):
             wrong = layer(x, pair[0], b_1, pair[1], b_2, activation)
-            yield wrong, f"{which} is turned the wrong way round, or reshaped. {STORED}", None
+            yield wrong, f"{which} is transposed, or reshaped. {STORED}", None
     swapped = w_2.mT, w_1.mT  # (d_ff, D) and (D, d_ff)
-    yield layer(x, swapped[0], b_1, swapped[1], b_2, activation), "w_1 and w_2 are exchanged (and turned).", None
+    yield layer(x, swapped[0], b_1, swapped[1], b_2, activation), "w_1 and w_2 are swapped (and transposed).", None
     if len(b_1) == len(b_2):
-        yield layer(x, w_1, b_2, w_2, b_1, activation), "b_1 and b_2 are exchanged.", None
-        yield layer(x, w_2, b_2, w_1, b_1, activation), "w_1 and w_2 are exchanged: w_1 comes first.", None
-        yield layer(x, w_2, b_1, w_1, b_2, activation), "w_1 and w_2 are exchanged: w_1 comes first.", None
+        yield layer(x, w_1, b_2, w_2, b_1, activation), "b_1 and b_2 are swapped.", None
+        yield layer(x, w_2, b_2, w_1, b_1, activation), "w_1 and w_2 are swapped: w_1 comes first.", None
+        yield layer(x, w_2, b_1, w_1, b_2, activation), "w_1 and w_2 are swapped: w_1 comes first.", None
         yield hidden, "This is the hidden layer: the second projection, w_2, is missing.", "M28"
     if got.ndim and got.shape[-1] > 1 and (got.softmax(-1) - got.double()).abs().max() < 1e-9:
         yield got, "The output looks like a softmax; nothing here asks for one.", None
@@ -149,11 +149,11 @@ def swiglu(x, w_gate, w_1, w_2):
         "The sigmoid is of w_1's sums: silu(z) = z sigmoid(z), of w_gate's.",
         None,
     )
-    yield (gate * F.silu(gate) * value) @ w_2.T, "z stands there once too often: silu(z) = z sigmoid(z).", None
+    yield (gate * F.silu(gate) * value) @ w_2.T, "z is a factor once too often: silu(z) = z sigmoid(z).", None
     yield (gate * (-gate).sigmoid() * value) @ w_2.T, "It is z sigmoid(z), not z sigmoid(-z).", None
-    yield (F.silu(gate) * value) @ w_1, "w_1 serves on the way back too: that is w_2's.", None
-    yield (F.silu(gate) * value) @ w_gate, "w_gate serves on the way back too: that is w_2's.", None
-    words = "The gate is multiplied in after w_2: unit by unit, before it."
+    yield (F.silu(gate) * value) @ w_1, "w_1 is used on the way back too: that is w_2's place.", None
+    yield (F.silu(gate) * value) @ w_gate, "w_gate is used on the way back too: that is w_2's place.", None
+    words = "The gate multiplies after w_2; it should multiply unit by unit, before w_2."
     yield (F.silu(gate) @ w_2.T) * (value @ w_2.T), words, None
     yield (F.silu(gate).sum(-1, keepdim=True) * value) @ w_2.T, "The gates are summed: each unit has its own.", None
     yield (F.silu(gate).mean(-1, keepdim=True) * value) @ w_2.T, "The gates are averaged: each unit has its own.", None
@@ -177,8 +177,8 @@ def swiglu(x, w_gate, w_1, w_2):
     yield x + (F.silu(gate) * value) @ w_2.T, "x is added: the residual path is another module's job.", None
     if w_1.shape[0] == w_1.shape[1]:
         yield F.silu(gate) * value, "The last projection, w_2, is missing.", "M28"
-        yield (F.silu(x @ w_gate) * (x @ w_1)) @ w_2, f"The matrices are not turned. {STORED}", None
-        yield (F.silu(gate) * value) @ w_2, f"w_2 is not turned. {STORED}", None
+        yield (F.silu(x @ w_gate) * (x @ w_1)) @ w_2, f"The matrices are not transposed. {STORED}", None
+        yield (F.silu(gate) * value) @ w_2, f"w_2 is not transposed. {STORED}", None
 
 
 def look_at_weights(module: nn.Module, d_model: int) -> None:
@@ -213,7 +213,7 @@ def look_at_output(module: nn.Module, x: Tensor, got: Tensor) -> None:
     if len(vectors) > 2:
         raise Wrong(f"Besides two biases there are more vectors, {vectors}: a norm inside? It is another module's job.")
     if close(got, module(x.clone()).detach()) is False:
-        raise Wrong("Two calls with the same x differ: is a Linear layer made in forward?")
+        raise Wrong("Two calls with the same x give different results: is a Linear layer made in forward?")
     alone = torch.cat([module(x[:, t : t + 1]).detach() for t in range(x.shape[1])], dim=1)
     if not close(got, alone, 1e-4):
         raise Wrong("The output at a position still depends on the others: each position alone gives other numbers.")

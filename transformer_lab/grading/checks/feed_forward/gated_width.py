@@ -50,14 +50,17 @@ def misread():
         return multiple * math.ceil(round(size / multiple, 9))
 
     fewer = "That is rounded down, and has fewer weights than the plain layer: round up."
-    yield lambda f, m: up(2 * f // 3, m), "int(...) or // has cut 2/3 of d_ff down before the rounding up."
-    yield lambda f, m: up(round(2 * f / 3), m), "2/3 of d_ff is rounded before the rounding up: round once, at the end."
+    yield lambda f, m: up(2 * f // 3, m), "int(...) or // truncates 2/3 of d_ff before it is rounded up."
+    yield (
+        lambda f, m: up(round(2 * f / 3), m),
+        "2/3 of d_ff is rounded before it is rounded up: round once, at the end.",
+    )
     yield lambda f, m: m * (2 * f // (3 * m)), fewer
     yield (
         lambda f, m: m * round(2 * f / 3 / m),
         "That is rounded to the nearest multiple, also downwards: round up.",
     )
-    yield lambda f, m: up(2 * (f // m) / 3 * m, m), "d_ff // m cuts a part of d_ff off first: round once, at the end."
+    yield lambda f, m: up(2 * (f // m) / 3 * m, m), "d_ff // m drops a part of d_ff first: round once, at the end."
     more = "Where 2/3 of d_ff is a multiple already, nothing is to be added."
     yield lambda f, m: m * (2 * f // (3 * m) + 1), more
     yield lambda f, m: m * (math.ceil(2 * f / 3) // m + 1), more
@@ -67,14 +70,14 @@ def misread():
     )
     yield (
         lambda f, m: up(8 * (f // 4) / 3, m),
-        "d_ff // 4 cuts a part off: d_ff need not be a multiple of 4.",
+        "d_ff // 4 drops a part: d_ff need not be a multiple of 4.",
     )
     for share in (0.66, 0.67, 0.666, 0.667, 0.6666, 0.6667, 0.66667):
         yield lambda f, m, share=share: up(share * f, m), f"{share} is not 2/3: write 2 * d_ff / 3."
     yield lambda f, m: up(8 * f / 3, m), "8/3 is the factor on d_model = d_ff / 4, not on d_ff."
     yield lambda f, m: up(3 * f / 2, m), "Three matrices of that width hold more, not fewer, weights: it is 2/3."
     yield lambda f, m: up(f, m), "A third matrix of the same width makes the layer half as large again."
-    yield lambda f, m: up(f / 2, m), "Three matrices replace two, not two one: w such that 3 w = 2 d_ff."
+    yield lambda f, m: up(f / 2, m), "Three matrices replace two (two do not replace one): 3 w = 2 d_ff."
     yield lambda f, m: up(f / 3, m), "That is a third: 3 w = 2 d_ff."
     yield lambda f, m: up(4 * f / 3, m), "3 w = 2 d_ff, so w = 2/3 d_ff, not 4/3."
     yield lambda f, m: m * 2 ** math.ceil(math.log2(2 * f / 3 / m)), "That is the next power of two times `multiple`."
@@ -93,5 +96,5 @@ def width(answer, d_ff: int, multiple: int, whole: bool = True) -> int | float:
     if whole and isinstance(got, float):
         raise Wrong(f"{call} is {got!r}, a float; wanted a whole number, an int, as nn.Linear takes it: int(...).")
     if whole and got % multiple:
-        raise Wrong(f"{call} is {got:,}, which is no multiple of {multiple}: round up to one.")
+        raise Wrong(f"{call} is {got:,}, which is not a multiple of {multiple}: round up to one.")
     return got

@@ -41,7 +41,7 @@ class gelu:
 
 
 def numbers(answer, name: str, specification) -> None:
-    """Known values, then fresh ones, against the specification number by number."""
+    """Known values, then fresh ones, against the specification element by element."""
     # At 2 and -2 the exact function and its approximation differ by 3e-4.
     known = torch.tensor([0.0, 2.0, -2.0, 30.0, -30.0])
     for x in (draw.normal(40) * 2, draw.normal(2, 3, 4), draw.normal(1, 3), known, torch.tensor(1.5), FAR):
@@ -87,7 +87,7 @@ def factors_inside(answer, specification) -> str:
 
 
 def slopes(answer, name: str, x: Tensor, kind: str) -> None:
-    """The gradients of an answer whose numbers are right; at 0 a finite one will do, for abs and relu have a kink."""
+    """The gradients of an answer whose numbers are right; at 0 any finite one will do: abs and relu have a kink."""
     got, right = has_gradient(answer(x * 1.0), name), F.gelu(x, approximate=kind)
     (gradient,), (wanted,) = (torch.autograd.grad(value.sum(), x) for value in (got, right))
     if not gradient.isfinite().all():
@@ -95,7 +95,7 @@ def slopes(answer, name: str, x: Tensor, kind: str) -> None:
         raise Wrong(
             f"At x = {x[bad][0]:.4g} the value of {name} is right and its gradient is {number(gradient[bad][0])}: a "
             "part of the formula overflows or divides by 0 on the way, and torch.where or nan_to_num does not save the "
-            "gradient. torch.erf, torch.tanh and torch.sigmoid hold for any x."
+            "gradient. torch.erf, torch.tanh and torch.sigmoid are safe for any x."
         )
     if not x.any():
         return
@@ -131,7 +131,7 @@ def faults(x: Tensor, specification):
     words = "This is x sigmoid(1.702 x), a coarser approximation of GELU (off by up to 0.02)."
     yield x * torch.sigmoid(1.702 * x), words, None
     share = torch.special.ndtr(x)
-    yield share, "This is the share alone, Phi(x): multiply it with x.", None
+    yield share, "This is the share alone, Phi(x): multiply it by x.", None
     yield x * share.mul(2), "It is twice what it should be: the factor 1/2 is missing.", None
     yield x * (1 + torch.tanh(ROOT * cube)), "It is twice what it should be: the factor 1/2 is missing.", None
     yield x * (1 + torch.erf(x)) / 2, "erf takes x / sqrt(2): this erf takes x.", None
@@ -142,7 +142,7 @@ def faults(x: Tensor, specification):
     )
     yield x * torch.erf(x / math.sqrt(2)) / 2, "1 + is missing: erf runs from -1 to 1, the share from 0 to 1.", None
     yield x * torch.tanh(ROOT * cube) / 2, "1 + is missing: tanh runs from -1 to 1, the share from 0 to 1.", None
-    yield (1 + torch.tanh(ROOT * cube)) / 2, "This is the share alone: multiply it with x.", None
+    yield (1 + torch.tanh(ROOT * cube)) / 2, "This is the share alone: multiply it by x.", None
     yield x * torch.exp(-x * x / 2) / math.sqrt(2 * math.pi), "This is x times the density: wanted the share.", None
     yield x * (1 + torch.erf(x / 2)) / 2, "erf takes x / sqrt(2): this erf takes x / 2.", None
     yield x * (1 + torch.erf(x * math.sqrt(2))) / 2, "erf takes x / sqrt(2): this erf takes x sqrt(2).", None
@@ -164,7 +164,7 @@ def faults(x: Tensor, specification):
         yield x / 2 * (1 - inside), f"It is 1 + {what}(...), not 1 - {what}(...): large x are let through.", None
         yield x * inside, f"1 + and 1/2 are missing: {what} runs from -1 to 1, the share from 0 to 1.", None
         yield x / 4 * (1 + inside), "It is half of what it should be: 1/2 is there twice.", None
-        yield (x / 2 * (1 + inside)).relu(), "What is below zero is cut off: GELU goes a little below zero.", None
+        yield (x / 2 * (1 + inside)).relu(), "Values below zero are cut off: GELU goes a little below zero.", None
     yield F.elu(x), "This is ELU: GELU weighs x with a normal distribution's share.", None
     yield F.softplus(x), "This is softplus: GELU is 0 at 0.", None
     for inner, what in (

@@ -48,10 +48,11 @@ class mixes_positions:
             words = f"Number {source % D} of position 4 is added to number {target % D} of position 2."
             wired = wire_between_numbers(source, target)
             expect(mixes_positions, wired, "a wire between two numbers", words)
-        words = "What position 1 gets from position 4 is added to one of its numbers and taken off another."
+        words = "What position 1 gets from position 4 is added to one of its numbers and subtracted from another."
         expect(mixes_positions, wire_that_cancels(), "a wire that cancels in a sum", words)
         words = (
-            "Position 1 gets the length of position 4: it shows nothing where signs or places of numbers change alone."
+            "Position 1 gets the length of position 4: changing only the signs or the order of its "
+            "numbers shows nothing."
         )
         expect(mixes_positions, wire_of_lengths(), "a wire that carries a length", words)
         expect(mixes_positions, convolution(3), "a convolution of width 3", "Each output reads its neighbours.")
@@ -89,7 +90,7 @@ class mixes_positions:
         words = "Every output is 1, whatever comes in: nothing reads anything."
         expect(mixes_positions, lambda x: 0 * x + 1, "a constant", words)
         words = (
-            f"It adds something of all positions and takes it off again: what is left is rounding, below {ROUNDING:g}."
+            f"It adds something of all positions and subtracts it again: what is left is rounding, below {ROUNDING:g}."
         )
         expect(mixes_positions, rounds, "a layer that changes nothing but the rounding", words)
         words = (
@@ -142,7 +143,7 @@ def wire_between_numbers(source: int, target: int, to: int = 2, factor: float = 
 
 
 def wire_that_cancels():
-    """x with a number of position 4 added to one number of position 1, and taken off another one."""
+    """x with a number of position 4 added to one number of position 1, and subtracted from another one."""
     place = torch.zeros(T, D)
     place[1, 0], place[1, 3] = 0.5, -0.5
     return lambda x: x + place * x[:, 4, 1, None, None]
@@ -156,7 +157,7 @@ def wire_of_lengths():
 
 
 def rounds(x):
-    """x, to within rounding: something of all positions is added and taken off again."""
+    """x, to within rounding: something of all positions is added and subtracted again."""
     common = x.mean(1, keepdim=True).tanh()
     return x + common - common
 
@@ -229,7 +230,7 @@ def false_alarm(watched: Watched, x: Tensor) -> str:
     """What the answer tried on a layer that does not mix, where it shows why it said that it does."""
     found = probes(watched, x)
     if any(probe.isnan().any() for probe, _ in found):
-        return "(NaN is a bad dye: 0 times NaN is NaN.)"
+        return "(NaN is a bad probe: 0 times NaN is NaN.)"
     if found and 0 < max(seen_elsewhere(watched.layer, *pair) for pair in found) <= ROUNDING:
         return f"In what you tried, no output elsewhere moved by more than {ROUNDING:g}: count only what is above that."
     if together := most_at_once(found):
@@ -242,11 +243,12 @@ def missed(watched: Watched, x: Tensor) -> str:
     found = probes(watched, x)
     if watched.gradients:
         return (
-            "By gradients: ask each number of each output in turn, for a wire may cancel in their sum, and look at "
+            "With gradients: take each number of each output in turn, because a wire may cancel in their "
+            "sum, and look at "
             "what reaches all other positions."
         )
     if not all(probe.isfinite().all() for probe, _ in found):
-        return "inf and NaN are bad dyes: inf - inf is NaN, and NaN is larger than nothing."
+        return "inf and NaN are bad probes: inf - inf is NaN, and NaN is not larger than anything."
     if not found:
         return "You never called the layer with a changed x." if watched.inputs else ""
     moved = max((seen_elsewhere(watched.layer, *pair) for pair in found), default=0.0)

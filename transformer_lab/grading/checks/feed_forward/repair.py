@@ -29,7 +29,7 @@ OBSERVATIONS = {
 }
 SHOWN = "Try it, beside a right layer."
 SEEN = {
-    "broken_1": "In broken_1 count the nn.Linear: which weights does the second product use?",
+    "broken_1": "In broken_1 count the nn.Linear layers: which weights does the second product use?",
     "broken_2": "In broken_2 look at each line of forward: along which axis does it work?",
     "broken_3": "In broken_3 write down what the layer computes, as a formula of x.",
 }

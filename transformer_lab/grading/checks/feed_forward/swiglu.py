@@ -43,12 +43,12 @@ class swiglu:
         if not got.isfinite().all():
             raise Wrong(
                 "With sums of about 300 the output holds NaN or inf: an exp(z) overflows, and inf / inf is NaN. "
-                "torch.sigmoid and F.silu hold for any z."
+                "torch.sigmoid and F.silu are safe for any z."
             )
         if got.requires_grad and not torch.autograd.grad(got.sum(), x)[0].isfinite().all():
             raise Wrong(
                 "With sums of about 300 the output is finite, and its gradient is NaN or inf: an exp(z) overflows "
-                "on the way, and torch.where or a clamp afterwards does not save the gradient. F.silu holds."
+                "on the way, and torch.where or a clamp afterwards does not save the gradient. F.silu is safe."
             )
         inputs = gates(3)
         ordinary = close(gated(swiglu, *inputs), gated_by_loops(*inputs), 1e-4)

@@ -26,8 +26,8 @@ PREDICTIONS = {
 
 MISCONCEPTIONS = {
     "M20": "statistics over the batch or over time; a layer norm takes them over the features of each position alone",
-    "M21": "dividing by the variance, eps outside the root, or the unbiased one; right: sqrt(biased variance + eps)",
-    "M22": "gamma and beta taken for what normalises, or forgotten; they are a learnt scale and shift after it",
+    "M21": "dividing by the variance or the unbiased one, or eps outside the root; right: sqrt(biased variance + eps)",
+    "M22": "gamma and beta confused with the normalisation, or forgotten; they are a learnt scale and shift after it",
     "M23": "pre-norm and post-norm confused, or the final norm of a pre-norm stack forgotten",
     "M24": "dropout after the norm or on the sum; it belongs on the branch, before the addition",
 }

@@ -96,7 +96,7 @@ def numbers(claim: str, answer) -> list[Tensor]:
         raise Wrong(f"{claim!r}: the numbers must be finite.")
     x = found[0]
     if x.std(correction=0) <= ROUNDING * x.abs().max():
-        raise Wrong(f"{claim!r}: all features of x are equal (or but for rounding), and such an x is excepted.")
+        raise Wrong(f"{claim!r}: all features of x are equal (up to rounding), and such an x is excluded.")
     return found
 
 
@@ -104,7 +104,7 @@ WHY = {
     "shift": "the mean rises by the same number, and the deviations stay.",
     "scale": "deviations and their root mean square grow alike.",
     "negate": "Only a positive factor cancels: what happens to the sign of the deviations?",
-    "shift per feature": "Only what all features share leaves with the mean; v gives each feature another number. "
+    "shift per feature": "The mean removes only what all features share; v adds another number to each feature. "
     "(Batch norm, whose mean is taken feature by feature, would not notice v.)",
     "permute": "Mean and deviation do not care about the order. But gamma and beta stay where they are: feature 0 "
     "gets gamma[0], whichever number stands there.",
@@ -113,7 +113,7 @@ WHY = {
 
 LARGER = "A larger gamma makes them differ more."
 FARTHER = {
-    "shift per feature": "A larger gamma makes them differ more, and an x beside which v, 0 to D - 1, counts.",
+    "shift per feature": "A larger gamma makes them differ more, and so does an x next to which v, 0 to D - 1, counts.",
     "permute": "Let gamma or beta differ more from one feature to the next.",
 }
 
@@ -128,7 +128,7 @@ def about_shift(x, gamma, beta):
     if not gamma.any():
         return "gamma is 0, so the output is beta whatever x is."
     if x.abs().max() > 1e4 * len(x):
-        return "Beside so large an x, v hardly counts: take numbers of the size of v, 0 to D - 1."
+        return "Next to so large an x, v hardly counts: take numbers of the size of v, 0 to D - 1."
     if len(x) == 2:
         return "Two features normalise to -1 and 1, in one order or the other, whatever they are: take three."
     return "Is x + v a multiple of x, plus a constant? Then it is a shift or a scale, which cancel. Take another x."

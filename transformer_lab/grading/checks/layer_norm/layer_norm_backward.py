@@ -95,7 +95,7 @@ def grads(answer, grad: Tensor, x: Tensor, gamma: Tensor, *eps) -> list[Tensor]:
             if came == tuple(x.shape):
                 raise Wrong(
                     f"{name} has the shape of x, {came}; wanted {shape}. One {name[5:]} serves every position, "
-                    "so what each position says is summed over all axes but the last."
+                    "so the gradients of all positions are summed, over all axes but the last."
                 )
             if came == ():
                 raise Wrong(
@@ -104,7 +104,7 @@ def grads(answer, grad: Tensor, x: Tensor, gamma: Tensor, *eps) -> list[Tensor]:
                 )
             if came == tuple(x.shape[:-1]):
                 raise Wrong(
-                    f"{name} has one number a position, {came}: the sum runs over the features. There is one "
+                    f"{name} has one number per position, {came}: the sum runs over the features. There is one "
                     f"{name[5:]} a feature, {shape}: sum over all axes but the last."
                 )
             if came == tuple(x.shape[1:]):
@@ -147,7 +147,7 @@ def without_autograd(answer) -> None:
     if kernels.called:
         raise Wrong(f"The function calls torch's own backward pass, {kernels.called[0]}. {WANTED} {OUTSIDE}")
     if not all(close(one, other) for one, other in zip(alone, helpless, strict=True)):
-        raise Wrong(told.format("they come out otherwise"))
+        raise Wrong(told.format("they come out different"))
 
 
 def without_differences(answer) -> None:
@@ -213,7 +213,7 @@ def of_beta(grad, x, gamma, eps, wanted):
         "grad_beta holds gamma; beta is added last, so its gradient is the sum of grad.",
         None,
     )
-    yield grad.sum() + 0 * gamma, "grad_beta is summed over the features too; wanted one number a feature.", None
+    yield grad.sum() + 0 * gamma, "grad_beta is summed over the features too; wanted one number per feature.", None
     yield (
         grad.reshape(-1, grad.shape[-1])[0],
         "grad_beta is the first position's gradient; wanted the sum of all.",
@@ -244,13 +244,13 @@ def of_gamma(grad, x, gamma, eps, wanted):
     )
     yield (
         (grad * normalised).sum() + 0 * gamma,
-        "grad_gamma is summed over the features too; wanted one a feature.",
+        "grad_gamma is summed over the features too; wanted one per feature.",
         None,
     )
     yield -over_positions(grad * normalised), "The sign of grad_gamma is wrong.", None
     one_place = (grad * normalised).reshape(-1, grad.shape[-1])
     for row, which in ((one_place[0], "first"), (one_place[-1], "last")):
-        yield row, f"grad_gamma is what the {which} position says; wanted the sum of all.", None
+        yield row, f"grad_gamma is the {which} position's gradient; wanted the sum of all.", None
     yield from unbiased(lambda z, s: over_positions(grad * z), x, eps)
     for name, z in spreads(x, eps):
         yield over_positions(grad * z[0]), name, "M21"
@@ -297,15 +297,15 @@ def of_x(grad, x, gamma, eps, wanted):
         "The term through mu has the wrong sign.": h + term(h) - z * term(h * z),
         "The term through sigma has the wrong sign.": h - term(h) + z * term(h * z),
         "Both terms have the wrong sign.": h + term(h) + z * term(h * z),
-        "Sums stand where means should: divide both by D.": h - h.sum(-1, True) - z * (h * z).sum(-1, True),
+        "Sums are used where means should be: divide both by D.": h - h.sum(-1, True) - z * (h * z).sum(-1, True),
         "A sum stands for the mean in the term through mu.": h - h.sum(-1, True) - z * term(h * z),
         "A sum stands for the mean in the term through sigma.": h - term(h) - z * (h * z).sum(-1, True),
         "The normalised x is missing before mean(h * normalised).": h - term(h) - term(h * z),
         "The means are divided by D once more.": h - term(h) / h.shape[-1] - z * term(h * z) / h.shape[-1],
-        "x stands where the normalised x should.": h - term(h) - x * term(h * x),
-        "x - mean stands where the normalised x should.": h - term(h) - z * sigma * term(h * z * sigma),
-        "x - mean stands where the second normalised x should.": h - term(h) - z * term(h * z * sigma),
-        "x - mean stands where the first normalised x should.": h - term(h) - z * sigma * term(h * z),
+        "x is used where the normalised x should be.": h - term(h) - x * term(h * x),
+        "x - mean is used where the normalised x should be.": h - term(h) - z * sigma * term(h * z * sigma),
+        "x - mean is used where the second normalised x should be.": h - term(h) - z * term(h * z * sigma),
+        "x - mean is used where the first normalised x should be.": h - term(h) - z * sigma * term(h * z),
         "The means run over other axes than the features.": h
         - h.mean(0, keepdim=True)
         - z * (h * z).mean(0, keepdim=True),
@@ -316,7 +316,7 @@ def of_x(grad, x, gamma, eps, wanted):
         "The division is by the variance; wanted by sigma, once.": sigma**2,
         "It is multiplied by sigma; wanted divided.": 1 / sigma,
     }
-    yield h, "grad_x is grad * gamma: the normalisation is passed over.", None
+    yield h, "grad_x is grad * gamma: the normalisation is ignored.", None
     yield grad, "grad_x is grad itself.", None
     yield 0 * grad, "grad_x is 0 everywhere: no gradient would pass the norm.", None
     for (told, body), (more, under) in product(bodies.items(), below.items()):
@@ -326,7 +326,7 @@ def of_x(grad, x, gamma, eps, wanted):
         yield full(g, z, sigma), told, None
         yield g / sigma, f"{told} And {constant}", None
         yield (g - term(g)) / sigma, f"{told} And {no_sigma}", None
-    words = "gamma multiplies the result; it stands inside the means, h = grad * gamma, for it differs by feature."
+    words = "gamma multiplies the result; it belongs inside the means, h = grad * gamma, because it differs by feature."
     yield gamma * full(grad, z, sigma), words, None
     yield -full(h, z, sigma), "The sign is wrong.", None
     yield from unbiased(lambda z, s: full(h, z, s), x, eps)

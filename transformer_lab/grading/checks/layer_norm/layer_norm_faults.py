@@ -87,7 +87,7 @@ def affines(gamma, beta):
         "gamma and beta normalise here, (... - beta) / gamma; wanted gamma * ... + beta.",
     )
     yield lambda n: (1 + gamma) * n + beta, "The scale is 1 + gamma; wanted gamma (it starts at 1, not at 0)."
-    yield lambda n: gamma * n * beta, "beta multiplies; it is added, gamma * normalised + beta."
+    yield lambda n: gamma * n * beta, "beta multiplies; it should be added, gamma * normalised + beta."
     yield lambda n: gamma.abs() * n + beta, "gamma has lost its sign: a learnt scale may be negative."
     yield lambda n: gamma.mean() * n + beta, "One number stands for all of gamma: each feature has a scale of its own."
 
@@ -116,10 +116,10 @@ def layer_norms(x, gamma, beta, eps):
             yield gamma * (x - mean) / spread + beta, about.replace("Mean and variance are", f"The {which} is"), "M20"
     yield (
         (x - beta) / gamma,
-        "gamma and beta stand for mean and deviation; the statistics must be computed from x.",
+        "gamma and beta are used as mean and deviation; the statistics must be computed from x.",
         "M22",
     )
-    yield (x - beta) / (gamma + eps), "gamma and beta stand for mean and deviation; compute those from x.", "M22"
+    yield (x - beta) / (gamma + eps), "gamma and beta are used as mean and deviation; compute those from x.", "M22"
     yield (
         gamma * x + beta,
         "Nothing is normalised: gamma and beta alone are applied. Mean and deviation come from x.",
@@ -163,7 +163,9 @@ def rms_norms(x, gamma, eps):
     words = "The mean is subtracted: that is a layer norm. RMSNorm leaves the mean in."
     yield layer_norm(x, gamma, zero, eps), words, None
     yield gamma * (x - mean) / (x.square().mean(-1, keepdim=True) + eps).sqrt(), words, None
-    words = "The division is by the standard deviation, from which the mean is taken off; wanted the root of mean(x^2)."
+    words = (
+        "The division is by the standard deviation, from which the mean is subtracted; wanted the root of mean(x^2)."
+    )
     yield gamma * x / (deviation.square() + eps).sqrt(), words, None
     yield gamma * x * (x.square().mean(-1, keepdim=True) + eps).rsqrt().square(), "The root is missing.", "M21"
     yield rms_norm(rms_norm(x, gamma, eps), gamma, eps), "The norm is applied twice.", None
@@ -176,9 +178,9 @@ def rms_norms(x, gamma, eps):
             yield gamma * x / below, words, None
     root = (x.square().mean(-1, keepdim=True) + eps).sqrt()
     for told, wrong in (
-        ("The division is by gamma; it multiplies.", x / root / gamma),
+        ("The division is by gamma; it should multiply.", x / root / gamma),
         ("gamma is squared.", gamma.square() * x / root),
-        ("gamma is added; it multiplies.", gamma + x / root),
+        ("gamma is added; it should multiply.", gamma + x / root),
         ("The signs are gone: x itself stands above the fraction line.", gamma * x.abs() / root),
         ("gamma has lost its sign: a learnt scale may be negative.", gamma.abs() * x / root),
         ("The division is by the mean of x; wanted by the root of the mean of its squares.", gamma * x / (mean + eps)),

@@ -22,7 +22,7 @@ SHAPES = (
 SMALL = 3e-3  # numbers of this size have a variance near the default eps
 NEAR = " (Where the variance is far above eps it is right; here the two are alike.)"
 CLOSE = "Where the variance is near eps, the numbers are"
-NO_SLOPE = "A root has no slope at 0: add eps before you take it, sqrt(... + eps), and take it once."
+NO_SLOPE = "A root's slope is infinite at 0: add eps before you take it, sqrt(... + eps), and take it once."
 ANY_AXES = "Any number of axes may come before the features: count from the end, dim=-1."
 
 
@@ -68,7 +68,7 @@ def another_default(with_eps, wanted: Tensor) -> None:
     except TypeError:  # it takes no eps at all: another check says so
         return
     if right:
-        raise Wrong("With eps given, 1e-5, it is right. So its default, in the `def`, is another.")
+        raise Wrong("With eps given, 1e-5, it is right. So the default in the `def` is a different one.")
 
 
 def clue(got: Tensor, rest, wanted: Tensor) -> str:
@@ -77,7 +77,7 @@ def clue(got: Tensor, rest, wanted: Tensor) -> str:
     before = [((value.detach().double() - sum(beta)) / gamma).reshape(-1, len(gamma))[0] for value in (got, wanted)]
     means, squares = [z.mean() for z in before], [z.square().mean() for z in before]
     about = f"mean {number(means[0])}, wanted 0, and " if beta else ""
-    undone = "Take beta off and divide by gamma" if beta else "Divide by gamma"
+    undone = "Subtract beta and divide by gamma" if beta else "Divide by gamma"
     about += f"mean square {number(squares[0])}, wanted {number(squares[1])}"
     return f" {undone}: the numbers of the first position then have {about}."
 
@@ -89,7 +89,7 @@ def compare_gradients(answer, right, tensors, told=None, at: str = "") -> None:
     upstream = draw.normal(*x.shape, dtype=x.dtype)
     got, wanted = has_gradient(result(answer, "the result", *tensors), "the result"), right(*tensors, 1e-5)
     if not close(got, wanted, 1e-4):
-        raise Wrong("The numbers are not right yet, so neither are the gradients. Mend those first.")
+        raise Wrong("The numbers are not right yet, so neither are the gradients. Fix those first.")
     found = torch.autograd.grad((got * upstream).sum(), tensors, allow_unused=True)
     wanted = torch.autograd.grad((wanted * upstream).sum(), tensors)
     for mine, true, name in zip(found, wanted, ("x", "gamma", "beta"), strict=False):

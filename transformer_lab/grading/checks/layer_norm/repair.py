@@ -11,14 +11,14 @@ from .sublayer import B, D, T, parts
 
 # What the learner chooses from -> what such a piece would show. The notebook explains each in a table.
 FAULTS = {
-    "statistics over the batch": "With such a norm a position is moved by the same position of other samples.",
+    "statistics over the batch": "With such a norm a position depends on the same position of other samples.",
     "digits cancel": "Such a norm is right for numbers about 0, and fails where the mean is far above the spread.",
     "skip normalised": "In such a stack silent sub-layers do not leave x as it was, and the numbers stay small.",
     "divided by the variance": "Such a norm makes long vectors short, and short ones long.",
-    "final norm missing": "Such a stack hands on a sum that nobody has normalised: it grows with what is added to it.",
+    "final norm missing": "Such a stack passes on a sum that nobody has normalised: it grows with what is added to it.",
     "unbiased variance": "With such a norm the deviation comes out a little below 1, for any x.",
     "eps outside the root": "Such a norm differs only where the variance is as small as eps.",
-    "statistics over time": "With such a norm a position is moved by other positions of its own sequence.",
+    "statistics over time": "With such a norm a position depends on other positions of its own sequence.",
 }
 
 
@@ -37,7 +37,7 @@ class repair:
     @check("broken_2: the fault", 0.5)
     def second(repair, fault_1, fault_2, fault_3, fault_4, exposing):
         seen = (
-            "broken_2's first position is moved when another position of its sequence changes, and by no other sample."
+            "broken_2's first position moves when another position of its sequence changes, but not when a sample does."
         )
         diagnosed(fault_2, "statistics over time", FAULTS, "fault_2", seen)
 
@@ -92,7 +92,7 @@ def exposes(x) -> None:
     if off < APART:
         raise Wrong(
             f"On your numbers broken_3 is right to {number(off)}; wanted a difference of {APART} or more (or NaN). It "
-            "takes one large number off another: for which x is what is left small beside the two?"
+            "subtracts one large number from another: for which x is the difference small compared with the two?"
         )
 
 
@@ -159,7 +159,7 @@ def stack(x, layers, final, rule):
 
 def stacks(x, layers, final):
     """Faults of the whole stack."""
-    missing = "The final norm is missing: a pre-norm stack hands on a sum that nobody has normalised."
+    missing = "The final norm is missing: a pre-norm stack passes on a sum that nobody has normalised."
     for rule, about in ABOUT.items():
         if about:
             yield stack(x, layers, final, rule), about, "M23"

@@ -59,7 +59,7 @@ class sublayer:
             right = wanted(x, f, norm, lambda z: z)
             leaves_alone(lambda x, f=f, norm=norm, place=place: sublayer(x, f, norm, lambda z: z, place), x=x.detach())
             if not close(got, right):
-                raise Wrong(f'The numbers for "{place}" are not right yet, so neither are the gradients. Mend those.')
+                raise Wrong(f'The numbers for "{place}" are not right yet, so neither are the gradients. Fix those.')
             upstream = draw.normal(B, T, D)
             found, told = (torch.autograd.grad((y * upstream).sum(), x)[0] for y in (got, right))
             compare(found, told, cut(place, x, f, norm, upstream), f'the gradient of x for "{place}"', 1e-4)
@@ -96,7 +96,10 @@ def compare_place(answer, place: str) -> None:
         got = step(answer, x, f, norm, dropout, place)
         again = step(answer, x, f, norm, dropout, place)
         if not close(got, again):
-            words = "Two calls differ: a dropout of its own is at work, which evaluation cannot switch off. "
+            words = (
+                "Two calls give different results: a dropout of its own is at work, which evaluation "
+                "cannot switch off. "
+            )
             raise Wrong(f"{words}Call the one that is given.", "M24")
         wanted = (pre if place == "pre" else post)(x, f, norm, dropout)
         try:
@@ -173,8 +176,8 @@ def places(place, x, f, norm, d):
     h = f(x)
     yield h + d(h), "f(x) is added to itself: the skip carries x.", None
     yield x + x, "x is added to itself: the branch is missing.", None
-    yield x * d(f(n)), "x and the branch are multiplied; they are added.", None
-    yield norm(x * d(f(x))), "x and the branch are multiplied; they are added.", None
+    yield x * d(f(n)), "x and the branch are multiplied; they should be added.", None
+    yield norm(x * d(f(x))), "x and the branch are multiplied; they should be added.", None
     yield from sums(place, x, f, norm, d)
 
 

@@ -64,10 +64,10 @@ def diagnose(which_axis, kinds, widths=(6,)) -> None:
     if not wrong:
         return
     box, word = wrong[0]
-    told = f"Of a layer over {box.kind} your function says {word!r}."
+    told = f"For a layer over {box.kind} your function says {word!r}."
     asked = [tuple(x.shape) for box in boxes for x, *_ in box.asked]
     if not asked:
-        raise Wrong(f"{told} It never calls the layer: change one number of x, and look which outputs move.")
+        raise Wrong(f"{told} It never calls the layer: change one number of x, and look at which outputs move.")
     if why := unseen(box, verdicts):
         raise Wrong(f"{told} {why}")
     samples, positions = (max(shape[axis] for shape in asked) for axis in (0, 1))
@@ -82,12 +82,13 @@ def diagnose(which_axis, kinds, widths=(6,)) -> None:
         raise Wrong(f"{told} {why}")
     if len({word for _, word in verdicts}) == 1:
         raise Wrong(
-            f"{told} It says so of every layer here. See which outputs move when one input does: "
+            f"{told} It says so for every layer here. See which outputs move when one input does: "
             "means of the output mislead, for each layer has a scale and a shift."
         )
     if len({other for like, other in verdicts if like.kind == box.kind}) > 1:
         why = (
-            "Of another such layer it says otherwise. Is what counts as `moved` too large, or only one place looked at?"
+            "For another such layer it says something else. Is the threshold for `moved` too large, or is "
+            "only one place looked at?"
         )
         why += " Or are means of the output compared? They mislead: each layer has a scale and a shift."
         raise Wrong(f"{told} {why} See which outputs move when one input does.")
@@ -128,8 +129,9 @@ def unseen(box: BlackBox, verdicts: list) -> str:
         )
     if len({word for _, word in verdicts}) == 1:
         return (
-            f"It says so of every layer here, though the outputs moved by up to {number(moved)} when the inputs moved "
-            f"by {number(step)}. Is what counts as `moved` too large, or only one place looked at? Or are means of "
+            f"It says so for every layer here, though the outputs moved by up to {number(moved)} when the inputs moved "
+            f"by {number(step)}. Is the threshold for `moved` too large, or is only one place looked at? Or "
+            "are means of "
             "the output compared? They mislead: each layer has a scale and a shift."
         )
     return ""

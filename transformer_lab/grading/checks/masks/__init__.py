@@ -27,6 +27,7 @@ PREDICTIONS = {
 }
 
 MISCONCEPTIONS = {
-    "M08": "0 written before the softmax; multiplied after it without renormalising; a small constant; rows of NaN",
+    "M08": "a score of 0 or a small constant for -inf; weights multiplied by the mask and not renormalised; "
+    "rows of NaN",
     "M36": "no mask, a mask accepted but ignored, in the wrong slot, or of the opposite polarity",
 }

@@ -77,7 +77,7 @@ def causal_faults(T: int, S: int):
     yield j > last + i, POLARITY, "M36"
     yield (
         j >= last + i,
-        "keys and queries are exchanged: this allows the future and blocks the past (triu for tril?).",
+        "keys and queries are swapped: this allows the future and blocks the past (triu for tril?).",
         None,
     )
     yield j < last + i, "a query's own position is blocked. It may look at itself and before: <=, not <.", None

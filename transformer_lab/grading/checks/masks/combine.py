@@ -55,13 +55,13 @@ def combined(combine, padding: Tensor, T: int) -> Tensor:
     hints = {
         (B, T, S): "The axis of the heads is missing, between batch and queries: without it a batch would be read as "
         "heads. Index with None, or unsqueeze(1).",
-        (B, 1, 1, S): "This is the padding alone: every query gets the same row. And-ing a causal (T, S) gives T rows.",
+        (B, 1, 1, S): "This is the padding alone: every query gets the same row. ANDing a causal (T, S) gives T rows.",
         (1, 1, T, S): "Every text of the batch gets the same mask: the padding has a row for each of them.",
         (T, S): "This is one mask for all texts of the batch; the padding differs from text to text.",
         (B, T, S, 1): "The axis of the heads is the second, between batch and queries.",
         (1, B, T, S): "The batch comes first, the axis of the heads second: unsqueeze(1), not unsqueeze(0).",
         (B, 1, T, T): "All S keys stay, those from the cache too: S columns.",
-        (B, 1, S, T): "Queries belong into the last but one axis, keys into the last.",
+        (B, 1, S, T): "Queries belong on the second to last axis, keys on the last.",
         (B, 1, S, S): "There are T queries, not S: take the rows from T.",
     }
     shape = tuple(value.shape) if isinstance(value, Tensor) else ()

@@ -25,7 +25,7 @@ class convert:
             got = expect_tensor(to_blocked(allowed.clone()), "to_blocked(allowed)", allowed.shape)
             expect_bool(got, "to_blocked(allowed)")
             same = (
-                "nothing was turned: nn.MultiheadAttention would block what it should see and see what it should not."
+                "nothing was inverted: nn.MultiheadAttention would block what it should see and see what it should not."
             )
             compare_masks(got, ~allowed, [(allowed, same, "M36")], "to_blocked(allowed)", str(tuple(allowed.shape)))
         leaves_alone(to_blocked, allowed=allowed)
@@ -75,7 +75,7 @@ def compare_additive(got: Tensor, allowed: Tensor) -> None:
         raise Wrong(f"to_additive(allowed) is {got.dtype}: what is added to scores must be float, and hold 0 and -inf.")
     if got.isnan().any():
         raise Wrong(
-            "to_additive(allowed) holds NaN: 0 * inf is NaN. Do not multiply with inf: fill it in, or torch.where."
+            "to_additive(allowed) holds NaN: 0 * inf is NaN. Do not multiply by inf: fill it in, or torch.where."
         )
     if close(got, wanted, 0.0):
         return
@@ -119,13 +119,14 @@ def allowed_faults(additive: Tensor):
     yield (
         additive == 0,
         (
-            "a number other than 0 is no block: it is a bias that makes a key more or less likely (ALiBi, lesson 08). "
+            "a number other than 0 is not a block: it is a bias that makes a key more or less likely (ALiBi, "
+            "lesson 08). "
             "Only -inf blocks."
         ),
         None,
     )
-    yield additive > -1.0, "a negative number is a bias, no block: only -inf blocks.", None
-    yield additive >= 0, "a negative number is a bias, no block: only -inf blocks.", None
+    yield additive > -1.0, "a negative number is a bias, not a block: only -inf blocks.", None
+    yield additive >= 0, "a negative number is a bias, not a block: only -inf blocks.", None
     yield additive > 0, "0 adds nothing and blocks nothing: only -inf blocks.", None
     yield additive != 0, "0 adds nothing, so it is allowed; only -inf blocks. This marks every number but 0.", None
     yield additive.bool(), "0 adds nothing, so it is allowed; .bool() makes it False.", None

@@ -83,12 +83,13 @@ def guess(model, x: Tensor, got: list[int], wanted: list[int]) -> str:
         if model in NORMED:
             return (
                 f"{words}. A norm takes away what is added to a whole row, or multiplies it: give all of x[j] new "
-                "numbers that have nothing to do with the old ones, and compare with little tolerance."
+                "numbers that have nothing to do with the old ones, and compare with a small tolerance."
             )
         size = min(reach_of(model, x, j) for _ in range(8))
         if size < 0.05:
             return (
-                f"{words}: the change is small, {size:.1g} for instance. Compare exactly, or with less tolerance; and "
+                f"{words}: the change is small, {size:.1g} for instance. Compare exactly, or with a smaller "
+                "tolerance; and "
                 "give all of x[j] new numbers."
             )
         return f"{words}. Is every position tried, every feature of it changed, and every output before it looked at?"
@@ -218,11 +219,12 @@ STRATEGIES = (
     ),
     (
         lambda m, x, c: from_matrix(c.T, lambda i, j: i > j),
-        "These are the positions that *receive* something from the future; asked for are those from which it comes.",
+        "These are the positions that *receive* something from the future; the question asks for those it comes from.",
     ),
     (
         lambda m, x, c: from_matrix(reached(m, *x.shape, 1), before),
-        "The *weights* were compared, and a leak may take another way: `output, weights = model(x)`; compare outputs.",
+        "The *weights* were compared, and a leak may take another route: `output, weights = model(x)`; "
+        "compare outputs.",
     ),
     (among_leaks(lambda c, j: j < len(c) - 1), "The last position was never tried: range(T), not range(T - 1)."),
     (
@@ -249,7 +251,7 @@ STRATEGIES = (
     (probing(lambda row: row.flip(-1)), SIZES),
     (
         lambda m, x, c: [] if m is cancels else from_matrix(c, before),
-        "The sum (or the mean) of the outputs is compared, and a leak may cancel in it: compare number by number.",
+        "The sum (or the mean) of the outputs is compared, and a leak may cancel in it: compare element by element.",
     ),
     (probing(lambda row: 2 * row), "x[j] is multiplied by a number. " + UNDONE.format("a factor")),
     (

@@ -92,7 +92,7 @@ def length(x):
     return output + spot(x, 1, 2) * x[4:5].square().sum(), weights
 
 
-@called("a causal attention in which position 3 adds to one feature of position 1 what it takes off another")
+@called("a causal attention in which position 3 adds to one feature of position 1 what it subtracts from another")
 def cancels(x):
     output, weights = attend(x, lower(x))
     return output + (spot(x, 1, 0) - spot(x, 1, 2)) * x[3:4, 0].sum(), weights
@@ -109,7 +109,7 @@ def faint(x):
     return output + SMALL * hole(x, 1, 2).to(x.dtype) @ x, weights
 
 
-@called("an attention multiplied by the mask *after* the softmax: the map is clean, the sum under the fraction is not")
+@called("an attention multiplied by the mask *after* the softmax: the map is clean, the sum in the denominator is not")
 def masked_after(x):
     weights = (x @ x.T / math.sqrt(x.shape[1])).softmax(-1) * lower(x)
     return weights @ x, weights

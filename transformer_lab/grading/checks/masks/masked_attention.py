@@ -24,14 +24,15 @@ FAR = (3, 6, 4, 5), (2, 5, 4, 6), (5, 7, 4, 3)  # d is 4, whose root is exact
 EMPTY = (5, 3, 6, 2), (6, 4, 5, 3), (7, 4, 3, 5)
 EMPTY_SQUARE = (6, 6, 5, 3), (5, 5, 6, 3), (7, 7, 5, 4)
 NAN = (
-    "The weights hold NaN although every row has a key. Is -inf multiplied with the mask (0 * inf is NaN), or a row "
+    "The weights hold NaN although every row has a key. Is -inf multiplied by the mask (0 * inf is NaN), or a row "
     "divided by a sum of 0? Fill -inf in, with masked_fill or torch.where."
 )
 LOW = -20000.0  # scores this low, all of them: whatever finite number stands for "blocked" must still be far below
 AHEAD = 300.0  # how far a blocked score lies above the allowed ones: beside it e to their power is 0
 SWALLOWED = (
     f"Where a blocked score lies {AHEAD:g} above the allowed ones, these underflow to 0 and nothing is left of them: "
-    "the softmax, or the largest score that it takes off, still knows the blocked keys. Write -inf into the scores, "
+    "the softmax, or the largest score that it subtracts, still depends on the blocked keys. Write -inf into "
+    "the scores, "
     "before the softmax and before any maximum."
 )
 OVERFLOW = (
@@ -254,7 +255,7 @@ def compare_output(answer, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Non
 
 
 def also_without_empty_rows(faults, mask: Tensor):
-    """Each fault as it is, and with zeros in the rows without a key, for that rule may be right beside the fault."""
+    """Each fault as it is, and with zeros in the rows without a key: that rule may be right where the rest is wrong."""
     empty = ~mask.any(dim=-1, keepdim=True)
     for wrong, message, misconception in faults:
         if wrong.isnan().all():  # NaN everywhere tells nothing of where it comes from
@@ -322,7 +323,7 @@ def compare_empty(answer, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> None
     for value, right, name in ((weights, wanted, "weights"), (output, wanted_output, "outputs")):
         if not close(value[others], right[others], tolerance_of(q, k)):
             if not value[others].any():
-                raise Wrong(f"One row without a key made the {name} of all rows 0: mend only the rows that need it.")
+                raise Wrong(f"One row without a key made the {name} of all rows 0: change only the rows that need it.")
             for inputs in (first, (q, k, v, mask)):
                 compare_weights(answer, *inputs)
                 compare_output(answer, *inputs)
@@ -362,13 +363,14 @@ def compare_gradients(answer, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> 
             raise Wrong(
                 f"The output is clean, but the gradient to {source} is NaN, though each row has a key. torch.where and "
                 "nan_to_num hand a gradient of 0 to what they leave out, and 0 times inf or NaN is NaN: let neither "
-                "arise, in a branch not taken either." + where_only(q, k, mask),
+                "arise, not even in a branch that is not taken." + where_only(q, k, mask),
                 "M08",
             )
         if gradient.isnan().any():
             raise Wrong(
                 f"The output is clean, but the gradient to {source} is NaN. Softmax of a wholly masked row made NaN; "
-                "hiding it afterwards (nan_to_num, where) mends the forward pass only: going back, 0 times NaN is NaN. "
+                "hiding it afterwards (nan_to_num, where) repairs the forward pass only: going back, 0 times "
+                "NaN is NaN. "
                 "Keep NaN from arising (give such a row finite scores, and zero its weights after the softmax), or "
                 "block with masked_fill, which passes no gradient where it wrote.",
                 "M08",

@@ -37,12 +37,16 @@ def masked_weights(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, got: Tensor | 
         yield scores.masked_fill(~mask, constant).softmax(-1), words, "M08"
         yield (scores + constant * ~mask).softmax(-1), words, "M08"
         yield (scores * math.sqrt(d)).masked_fill(~mask, constant).div(math.sqrt(d)).softmax(-1), words, "M08"
-    yield scores.masked_fill(~mask, 1e9).softmax(-1), "+1e9 stands where -inf belongs: the blocked keys win all.", None
+    yield (
+        scores.masked_fill(~mask, 1e9).softmax(-1),
+        "+1e9 stands where -inf belongs: the blocked keys take all the weight.",
+        None,
+    )
     added = "The boolean mask is *added* to the scores as 0 and 1, so an allowed key merely gets a little more. "
     added += "Booleans are for masked_fill; what is added must be 0 and -inf."
     yield (scores + mask).softmax(-1), added, "M36"
     yield (scores + ~mask).softmax(-1), added, "M36"
-    yield plain.masked_fill(~mask, -INF), "-inf is written into the weights, after the softmax; it belongs into the " \
+    yield plain.masked_fill(~mask, -INF), "-inf is written into the weights, after the softmax; it belongs in the " \
         "scores, before.", "M08"  # fmt: skip
     yield (plain * mask).softmax(-1), "Softmax is applied twice, once before the mask and once after it.", None
     yield plain.masked_fill(~mask, -INF).softmax(-1), "Softmax is applied twice: before the mask and after it.", None
@@ -82,7 +86,7 @@ def masked_weights(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, got: Tensor | 
         yield scores.masked_fill(~one, -INF).softmax(-1), f"The mask given is ignored for {name}.", "M36"
         yield (
             scores.masked_fill(~(one & mask), -INF).softmax(-1).nan_to_num(0.0),
-            (f"Beside the mask given there is {name}: close only what the mask closes."),
+            (f"Besides the mask that was given there is {name}: close only what the mask closes."),
             None,
         )
     if mask.ndim > 2:
@@ -91,7 +95,7 @@ def masked_weights(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, got: Tensor | 
     row = mask[..., :1, :].expand(mask.shape)
     yield scores.masked_fill(~row, -INF).softmax(-1), "The first row of the mask is used for every query.", "M36"
     column = mask.any(-2, keepdim=True).expand(mask.shape)
-    yield scores.masked_fill(~column, -INF).softmax(-1), "Every query may see what any query may see.", "M36"
+    yield scores.masked_fill(~column, -INF).softmax(-1), "Every query may see whatever some query may see.", "M36"
 
 
 INVERTED = (
@@ -100,7 +104,7 @@ INVERTED = (
 )
 AFTER = (
     "The weights are multiplied by the mask *after* the softmax, and not divided by what is left: the rows sum to less "
-    "than 1, and the sum under the fraction still ran over blocked keys, so a leak stays. Mask the scores, before."
+    "than 1, and the sum in the denominator still ran over blocked keys, so a leak stays. Mask the scores, before."
 )
 
 

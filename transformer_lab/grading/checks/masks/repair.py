@@ -56,7 +56,7 @@ class repair:
 
 
 def repaired(answer) -> None:
-    """All of masking in one check, but for rows without a key: a repair is whole or it is none."""
+    """All of masking in one check, but for rows without a key: a repair counts only as a whole."""
     for inputs in cases():
         compare_weights(answer, *inputs)
         compare_output(answer, *inputs)
@@ -100,7 +100,7 @@ def expose(q: Tensor, k: Tensor, mask: Tensor) -> None:
     if weights.isnan().any() or (weights - right).abs().max() > 0.1:
         return
     if not (~mask).any():
-        raise Wrong("Your mask blocks no key, and then broken_3 has nothing to do wrong.")
+        raise Wrong("Your mask blocks no key, and then broken_3 has nothing to get wrong.")
     how = f"{number(abs(gap))} {'above' if gap >= 0 else 'below'}"
     raise Wrong(
         f"On your input the weights of broken_3 are right to {number((weights - right).abs().max())}. The highest "

@@ -38,6 +38,6 @@ MISCONCEPTIONS = {
     "M06": "an activation on queries, keys or values: they are linear",
     "M10": "batched matmul called on four axes, or the key not transposed",
     "M11": "a view straight to (B, H, T, d_head), or back from it, without a transpose",
-    "M12": "heads said to cut the sequence: they cut the features, and every head sees every position",
-    "M13": "heads of full width, so H times the cost: the width is shared out, and only the maps multiply",
+    "M12": "heads thought to cut the sequence: they cut the features, and every head sees every position",
+    "M13": "heads of full width, at H times the cost: heads share the width, and only the maps multiply",
 }

@@ -49,7 +49,7 @@ SHARE = "That is one head's share. Add up all heads."
 BIASES = "The biases are counted; the question leaves them out."
 AS_WIDE = "The maps are counted as if each head were d_model wide."
 SOFTMAX = "The softmax is counted; the question asks for matrix products."
-SHARED_OUT = "That is one map shared out, as if the heads cut the sequence: every head sees all of it, T by T."
+SHARED_OUT = "That is one map divided among the heads, as if they cut the sequence: every head sees all of it, T by T."
 MASKED = "That is half of each map, as under a causal mask; nothing here is masked."
 PAIRS = "A map has a row for each query and a column for each key: T by T."
 NO_WIDTH = "A map of weights is T by T: its size does not depend on d_model."
@@ -92,7 +92,7 @@ def wrong_products() -> tuple:
         (lambda d, H, T: 4 * T * d * d * H + 2 * T * T * d, AS_WIDE, "M13"),
         (lambda d, H, T: 3 * T * d * d * H + T * d * d + 2 * H * T * T * d, AS_WIDE, "M13"),
         (lambda d, H, T: 3 * T * d * d * H + T * d * d + 2 * T * T * d, AS_WIDE, "M13"),
-        (all_but(8, 4), "Twice too much: a multiplication and its addition count once here.", None),
+        (all_but(8, 4), "This is twice too much: a multiplication and its addition count once here.", None),
         (all_but(core=0), left_out, None),
         (all_but(0), "The four maps are left out: T * d_model * d_model each.", None),
         (all_but(core=1), "One of the two products, scores or weighted sum of the values, is left out.", None),
@@ -129,7 +129,7 @@ def wrong_maps() -> tuple:
         (lambda d, H, T: H * T * (T + 1) // 2, MASKED, None),
         (lambda d, H, T: 4 * H * T * T, "Those are the bytes of 32-bit numbers; wanted how many numbers.", None),
         (lambda d, H, T: 32 * H * T * T, "Those are the bits of 32-bit numbers; wanted how many numbers.", None),
-        (lambda d, H, T: 2 * H * T * T, "Twice too much: there is one weight for each head, query and key.", None),
+        (lambda d, H, T: 2 * H * T * T, "This is twice too much: there is one weight per head, query and key.", None),
         (lambda d, H, T: 3 * H * T * T, "Each head has one map of weights, not one for q, k and v each.", None),
         (lambda d, H, T: H * d * d, NO_WIDTH, None),
         (lambda d, H, T: d * d, NO_WIDTH, None),
@@ -143,7 +143,7 @@ def expect_numbers(cost, which: int, faults: tuple) -> None:
     mine, theirs = [numbers[which] for numbers in got], [numbers[which] for numbers in right]
     for value in mine:
         if isinstance(value, bool) or not isinstance(value, Real):
-            raise Wrong(f"{names[which]}: {value!r} is no number.")
+            raise Wrong(f"{names[which]}: {value!r} is not a number.")
     if mine == theirs:
         return
     if all(set(numbers) == set(wanted) for numbers, wanted in zip(got, right, strict=True)):
@@ -165,6 +165,6 @@ def three_numbers(got) -> list:
         return got.tolist()
     if not isinstance(got, (tuple, list)) or len(got) != 3:
         what = f"{len(got)} values" if isinstance(got, (tuple, list)) else f"one {type(got).__name__}"
-        told = f"cost returned {what}; cost returns three numbers"
+        told = f"cost returned {what}; wanted three numbers"
         raise Wrong(f"{told}: `return parameters, multiply_adds, map_numbers`.")
     return [value.item() if getattr(value, "ndim", None) == 0 else value for value in got]

@@ -123,8 +123,8 @@ def grouped_faults(q, k, v):
         "different keys. Each key head serves heads that stand together, 0 0 ... 1 1 ...: repeat_interleave."
     )
     yield attend(q, *tiled), words, None
-    yield attend(q, wide[0], tiled[1]), "The keys are repeated rightly, the values are tiled (repeat).", None
-    yield attend(q, tiled[0], wide[1]), "The values are repeated rightly, the keys are tiled (repeat).", None
+    yield attend(q, wide[0], tiled[1]), "The keys are repeated correctly, the values are tiled (repeat).", None
+    yield attend(q, tiled[0], wide[1]), "The values are repeated correctly, the keys are tiled (repeat).", None
     whole = [x.mean(1, keepdim=True).expand(-1, H, -1, -1) for x in (k, v)]
     yield attend(q, *whole), "All key heads are averaged into one for all; each group has its own.", None
     summed = [x.sum(1, keepdim=True).expand(-1, H, -1, -1) for x in (k, v)]
@@ -151,11 +151,11 @@ def grouped_faults(q, k, v):
     yield attend(q, *wide).unflatten(1, (G, H // G)).mean(2).repeat_interleave(H // G, dim=1), words, None
     words = "The outputs of a group are summed: only keys and values are shared."
     yield attend(q, *wide).unflatten(1, (G, H // G)).sum(2).repeat_interleave(H // G, dim=1), words, None
-    yield attend(q, *wide, dim=1), "The softmax runs over the heads (dim=1); it runs over the keys, dim=-1.", None
-    yield attend(q, *wide, dim=0), "The softmax runs over the batch (dim=0); it runs over the keys, dim=-1.", None
+    yield attend(q, *wide, dim=1), "The softmax runs over the heads (dim=1); it should run over the keys, dim=-1.", None
+    yield attend(q, *wide, dim=0), "The softmax runs over the batch (dim=0); it should run over the keys, dim=-1.", None
     scores = q @ wide[0].transpose(-2, -1) / d_head**0.5
     yield scores.softmax(-1).softmax(-1) @ wide[1], "The softmax is taken twice.", None
-    words = "Sigmoid stands where softmax should: the weights of a query must add up to 1."
+    words = "Sigmoid is used where softmax should be: the weights of a query must add up to 1."
     yield scores.sigmoid() @ wide[1], words, None
     words = "One softmax runs over all queries and keys: the weights of each query must add up to 1."
     yield scores.flatten(-2).softmax(-1).view_as(scores) @ wide[1], words, None
@@ -169,7 +169,7 @@ def grouped_faults(q, k, v):
         yield attend(unit_q, unit_k, wide[1], scale=scale), words, None
     yield attend(q, *wide, scale=1.0), "The scores are not divided by sqrt(d_head).", "M01"
     yield attend(q, *wide, scale=(H * d_head) ** -0.5), "The scores are divided by sqrt(d_model).", "M01"
-    yield attend(q, *wide, dim=-2), "The softmax runs over the queries (dim=-2); it runs over the keys.", "M04"
+    yield attend(q, *wide, dim=-2), "The softmax runs over the queries (dim=-2); it should run over the keys.", "M04"
     words = f"The scores are divided by sqrt({v.shape[-1]}), the width of v; wanted that of q and k, sqrt(d_head)."
     yield attend(q, *wide, scale=v.shape[-1] ** -0.5), words, None
     for n in range(2, 65):
@@ -196,7 +196,7 @@ def grouped_faults(q, k, v):
 def expect_grouped(attention, q, k, v) -> None:
     got = grouped(attention, q, k, v)
     if not close(got, grouped(attention, q, k, v)):
-        raise Wrong("Two calls with the same input differ: is there dropout?")
+        raise Wrong("Two calls with the same input give different results: is there dropout?")
     try:
         compare(got, grouped_by_loops(q, k, v), grouped_faults(q, k, v), "the output")
     except Wrong as wrong:

@@ -100,7 +100,7 @@ def holds_for_large(call, x: Tensor) -> Tensor:
     if not (output.isfinite().all() and torch.autograd.grad(output.sum(), x)[0].isfinite().all()):
         raise Wrong(
             "With inputs so large that scores reach some hundreds, the output or its gradient holds NaN or inf: exp "
-            "of such a score overflows. torch.softmax takes the largest score off first."
+            "of such a score overflows. torch.softmax subtracts the largest score first."
         )
     return output
 
@@ -117,7 +117,7 @@ def counts_in_full(output: Tensor, wanted: Tensor) -> None:
 def built(attention, D: int, H: int) -> nn.Module:
     """The learner's module, if its four maps are there and of the right size."""
     if isinstance(getattr(attention, "function", None), nn.Module):
-        raise Wrong("This is a module that is built already. Give the class itself, MultiHeadAttention.")
+        raise Wrong("This module is built already. Pass the class itself, MultiHeadAttention.")
     module = attention(D, H)
     if not isinstance(module, nn.Module):
         raise Wrong(f"MultiHeadAttention({D}, {H}) is of type {type(module).__name__}; wanted an nn.Module.")
@@ -144,7 +144,7 @@ def built(attention, D: int, H: int) -> nn.Module:
         if (ins, outs) != (D, D):
             raise Wrong(f"{name} is nn.Linear({ins}, {outs}); {wanted}.")
         if layer.bias is None:
-            raise Wrong(f"{name} has no bias; {wanted}, whose bias is there unless it is refused.")
+            raise Wrong(f"{name} has no bias; {wanted}, whose bias is on by default.")
     if len({id(getattr(module, name).weight) for name in NAMES}) < 4:
         raise Wrong("Two of the maps are one and the same layer: make four of them, each with weights of its own.")
     return module
@@ -189,7 +189,9 @@ def expect_output(attention, D: int, H: int, x: Tensor, memory: Tensor | None = 
     module, got = attended(attention, D, H, x, memory)
     again = Answer(module, f"forward{CALL}")(*(copies(x) if memory is None else copies(x, memory)))
     if not close(got, again):
-        raise Wrong("Two calls with the same input differ: is there dropout, or a layer made anew at each call?")
+        raise Wrong(
+            "Two calls with the same input give different results: is there dropout, or a layer made anew at each call?"
+        )
 
     def alone(module, *inputs):
         return Answer(module, f"forward{CALL}")(*inputs)
@@ -259,7 +261,7 @@ def why_output_raised(error) -> tuple | None:
             None,
         )
     if "is ambiguous" in str(error):
-        return "A tensor has no truth of its own: ask `memory is None`, not `if memory` or `memory or x`.", None
+        return "A tensor is neither true nor false: write `memory is None`, not `if memory` or `memory or x`.", None
     return None
 
 

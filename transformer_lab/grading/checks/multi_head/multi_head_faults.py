@@ -16,7 +16,7 @@ NOT_TURNED = (
     "M10",
 )
 BOTH = "Keys and values come from x and the memory together; wanted from the memory alone."
-CARDS = "features are dealt out like cards, head 0 getting 0, H, 2 H ..., not d_head that stand together"
+CARDS = "features are dealt out like cards, head 0 getting 0, H, 2 H ..., not d_head adjacent ones"
 ALONE = "straight to (B, H, T, d_head), without a transpose: positions and features get mixed"
 UNMERGED = "without swapping heads and positions back: they get mixed"
 
@@ -106,7 +106,7 @@ def variants(D, H, T, S, cross):
     """(what differs, message, misconception)"""
     d_head = D // H
     reads = "The split is a view"
-    yield {"split": view_alone}, f"{reads} {ALONE}. The heads themselves are merged rightly.", "M11"
+    yield {"split": view_alone}, f"{reads} {ALONE}. The heads themselves are merged correctly.", "M11"
     yield {"split": view_alone, "merge": join_alone}, f"{reads} {ALONE}; and the merge has none either.", "M11"
     yield {"merge": join_alone}, f"The merge is a reshape {UNMERGED}. First transpose(1, 2), then flatten.", "M11"
     yield {"split_v": view_alone}, f"The values are viewed {ALONE}. Queries and keys are right.", "M11"
@@ -143,12 +143,16 @@ def variants(D, H, T, S, cross):
     yield {"scale": d_head**-0.25}, "The scores are divided by the fourth root of d_head: wanted its square root.", None
     yield {"key_turned": False}, NOT_TURNED[0], "M10"
     yield {"key_turned": False, "scale": 1.0}, NOT_TURNED[0], "M10"
-    yield {"attend": softmax(-2)}, "The softmax runs over the queries (dim=-2); it runs over the keys, dim=-1.", "M04"
-    yield {"attend": softmax(1)}, "The softmax runs over the heads (dim=1); it runs over the keys, dim=-1.", None
-    yield {"attend": softmax(0)}, "The softmax runs over the batch (dim=0); it runs over the keys, dim=-1.", None
+    yield (
+        {"attend": softmax(-2)},
+        "The softmax runs over the queries (dim=-2); it should run over the keys, dim=-1.",
+        "M04",
+    )
+    yield {"attend": softmax(1)}, "The softmax runs over the heads (dim=1); it should run over the keys, dim=-1.", None
+    yield {"attend": softmax(0)}, "The softmax runs over the batch (dim=0); it should run over the keys, dim=-1.", None
     yield {"attend": lambda s, v: s @ v}, "There is no softmax: the scores themselves weigh the values.", None
     yield {"attend": lambda s, v: s.softmax(-1).softmax(-1) @ v}, "The softmax is taken twice.", None
-    words = "Sigmoid stands where softmax should: the weights of a query must add up to 1."
+    words = "Sigmoid is used where softmax should be: the weights of a query must add up to 1."
     yield {"attend": lambda s, v: s.sigmoid() @ v}, words, None
     words = "The weights are divided by sums over the queries: over the keys they must add up to 1."
     yield {"attend": lambda s, v: (lambda w: w / w.sum(-2, keepdim=True))(s.softmax(-1)) @ v}, words, "M04"
@@ -176,7 +180,7 @@ def variants(D, H, T, S, cross):
     yield {"merge": mean_of_heads}, "The heads are averaged, not put side by side.", None
     words = "The heads of one position attend to each other: swap the axes of heads and positions before the scores."
     yield {"split": not_swapped, "merge": lambda o: o.flatten(2)}, words, None
-    words = "Only the first head speaks, the others are zero."
+    words = "Only the first head contributes, the others are zero."
     yield {"merge": lambda o: join(torch.cat((o[:, :1], 0 * o[:, 1:]), 1))}, words, None
     words = "The last head is silent, or left out."
     yield {"merge": lambda o: join(torch.cat((o[:, :-1], 0 * o[:, -1:]), 1))}, words, None
@@ -212,15 +216,15 @@ def variants(D, H, T, S, cross):
         ("kkvo", "The queries are made with w_k; wanted w_q."),
         ("qkko", "The values are made with w_k; wanted w_v."),
         ("qkqo", "The values are made with w_q; wanted w_v."),
-        ("kqvo", "w_q and w_k are exchanged."),
-        ("qvko", "w_k and w_v are exchanged."),
+        ("kqvo", "w_q and w_k are swapped."),
+        ("qvko", "w_k and w_v are swapped."),
         ("qvvo", "The keys are made with w_v; wanted w_k."),
         ("qkvv", "The output goes through w_v; wanted w_o."),
     ):
         yield {"maps": maps}, words, None
     if cross:
         yield {"inputs": "xxx"}, "The memory is not used: keys and values come from it, not from x.", None
-        yield {"inputs": "mxx"}, "x and memory are exchanged: queries come from x, keys and values from memory.", None
+        yield {"inputs": "mxx"}, "x and memory are swapped: queries come from x, keys and values from memory.", None
         yield {"inputs": "mmm"}, "The queries come from the memory; wanted from x.", None
         yield {"inputs": "xmx"}, "The values come from x; wanted from the memory, like the keys.", None
         yield {"inputs": "xxm"}, "The keys come from x; wanted from the memory, like the values.", None

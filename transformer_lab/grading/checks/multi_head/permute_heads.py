@@ -159,7 +159,7 @@ def column_faults(name: str, old: Tensor, new: Tensor, order):
     for factor in (2, 0.5, H**0.5, H**-0.5):
         yield by_columns(old, order) * factor, f"{name}: the order is right, but the numbers are changed.", None
     dealt = old.unflatten(1, (d_head, H))[:, :, order].flatten(1)
-    yield dealt, f"{name}: columns are taken as if heads alternated; the d_head columns of a head stand together.", None
+    yield dealt, f"{name}: columns are taken as if heads alternated; the d_head columns of a head are adjacent.", None
     yield from other_order(name, old.T, new.T, order)
     rest = list(range(H, old.shape[1]))
     yield (
@@ -178,7 +178,7 @@ def why_output_changed(matrices, got, order) -> str:
     H = len(order)
     told = "The output changed. "
     if any(not close(new, by_columns(old, order)) for new, old in zip(got[:3], matrices, strict=False)):
-        return told + "w_q, w_k and w_v are not reordered rightly yet: see the check above."
+        return told + "w_q, w_k and w_v are not reordered correctly yet: see the check above."
     if close(new, w_o):
         return told + "w_o came back as it was: it still reads the heads in the old order. Which of its axes are heads?"
     if w_o.shape[1] % H == 0 and close(new, by_columns(w_o, order)):

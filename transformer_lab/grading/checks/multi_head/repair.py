@@ -78,7 +78,9 @@ class repair:
             module, x = Layer(D, H), draw.normal(B, T, D)
             got = expect_tensor(attended(repair, module, x), "the output", (B, T, D))
             if not close(got, repair(module, *copies(x))):
-                raise Wrong("Two calls with the same input differ: is there dropout, or a layer made anew?")
+                raise Wrong(
+                    "Two calls with the same input give different results: is there dropout, or a layer made anew?"
+                )
             expect_right(repair, module, got, x, None, H)
         B, T, D, H = draw.one_of(*SIZES)[0]
         module = Layer(D, H)

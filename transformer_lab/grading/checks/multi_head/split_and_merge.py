@@ -100,17 +100,15 @@ def divided(split, x: Tensor, H: int) -> Tensor:
     told = {
         (B, T, H, d_head): "(B, T, H, d_head): the cut is made, but the heads still stand behind the positions. "
         "One transpose is missing.",
-        (B, H, d_head, T): "(B, H, d_head, T): the last two axes are swapped. That is the key of the score product, "
-        "but not yet the split.",
+        (B, H, d_head, T): "(B, H, d_head, T): the last two axes are swapped. The scores need the keys so, "
+        "but this is not yet the split.",
         (H, B, T, d_head): "(H, B, T, d_head): the batch comes first.",
         (B, d_head, T, H): "(B, d_head, T, H): n_heads and d_head are swapped. There are n_heads heads, each of "
         "width d_model / n_heads.",
         (H, T, B, d_head): "(H, T, B, d_head): the batch and the heads changed places. Swap axes 1 and 2.",
         (1, H, T, d_head): "(1, H, T, d_head): only one example of the batch is left. Take B from x.shape.",
     }
-    whole = {
-        (B, H, T, D): "(B, H, T, D): every head gets all features. The D features are shared out, D / H to a head."
-    }
+    whole = {(B, H, T, D): "(B, H, T, D): every head gets all features. The D features are shared out, D / H per head."}
     sequence = {
         (B, H, T // H, D): "(B, H, T / H, D)",
         (B, T // H, H, D): "(B, T / H, H, D)",
@@ -174,7 +172,7 @@ def compare_split(got: Tensor, x: Tensor, H: int) -> None:
     if close(got, x.reshape(B, T, D // H, H).permute(0, 3, 1, 2), 0.0):
         raise Wrong(
             f"{words}the features are dealt out like cards: head 0 gets features 0, {H}, {2 * H} ... "
-            "Each head gets d_head features that stand together: view as (B, T, H, d_head), not (B, T, d_head, H)."
+            "Each head gets d_head adjacent features: view as (B, T, H, d_head), not (B, T, d_head, H)."
         )
     if close(got, x.transpose(1, 2).reshape(B, H, T, D // H), 0.0):
         raise Wrong(f"{words}x is transposed to (B, D, T) and then re-read. Cut the last axis before you swap axes.")

@@ -35,8 +35,9 @@ PREDICTIONS = {
 }
 
 MISCONCEPTIONS = {
-    "M25": "positions drawn as a part beside attention: without them the encoder commutes with any shuffle, "
+    "M25": "positions seen as one more part next to attention: without them the encoder commutes with any shuffle, "
     "but a causal model of two layers can infer order",
-    "M26": "sinusoids with exponent i/d or 4i/d for 2i/d, two frequencies in one pair, or a table indexed by the batch",
+    "M26": "sinusoids with exponent i/d or 4i/d instead of 2i/d, two frequencies in one pair, or a table "
+    "indexed by the batch",
     "M27": "rotary on the values, with the wrong pairing, or again on keys that are already turned",
 }

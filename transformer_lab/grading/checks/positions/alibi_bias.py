@@ -50,7 +50,7 @@ def bias_of(answer, H: int, T: int, S: int) -> Tensor:
         raise Wrong(f"The bias has shape {(T, S, H)}, the heads last; they come first: {(H, T, S)}.")
     got = expect_tensor(got, "the bias", (H, T, S))
     if not got.is_floating_point():
-        raise Wrong(f"The bias is of {got.dtype}: most slopes are fractions, and whole numbers cut them off.")
+        raise Wrong(f"The bias is of {got.dtype}: most slopes are fractions, which integers truncate.")
     return got
 
 
@@ -113,7 +113,7 @@ def bias_faults(H: int, T: int, S: int, got: Tensor):
     words = "Each row is off by a constant: at the query's own place, where the distance is 0, the bias must be 0."
     yield slopes[:, None, None] * (j - (S - 1)).expand(H, T, S), words, None
     if T < S:
-        words = "S - T is taken off the query's place; query i stands at S - T + i."
+        words = "S - T is subtracted from the query's place; query i stands at S - T + i."
         yield -slopes[:, None, None] * (behind - 2 * (S - T)).abs(), words, None
     if T == S:
         words = "The queries stand S places too far on: query i stands at S - T + i, which is i here."

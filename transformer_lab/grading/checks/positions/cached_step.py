@@ -179,7 +179,7 @@ def output_faults(q, k, v, keys, values):
         "The query turns backwards.",
         None,
     )
-    words = "The keys are mixed; the weights are of the keys, and what they mix are the values."
+    words = "The keys are mixed; the weights come from the keys, but what they mix is the values."
     yield attended(at(q, S), new_keys, new_keys), words, None
     words = "The query is compared with the values; the scores are its products with the keys"
     yield attended(at(q, S), new_values, new_values), f"{words}.", None
@@ -253,7 +253,7 @@ def with_the_kept(keys, values, q, *rest):
     S, keys, values = keys.shape[-2] - 1, keys.detach().double(), values.detach().double()
     if all(close(kept, wanted, 1e-4) for kept, wanted in zip((keys, values), step_by_loops(q, *rest)[1:], strict=True)):
         return
-    also = "The output follows from the keys and values you return, and those are wrong: mend them first."
+    also = "The output follows from the keys and values you return, and those are wrong: fix them first."
     yield attended(at(q, S), keys, values), also, None
     for off in (0, 1, S - 1, S + 1):
         yield attended(at(q, off), keys, values), f"{also} And the query stands at {off}, not at S = {S}.", None

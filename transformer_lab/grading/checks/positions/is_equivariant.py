@@ -17,23 +17,23 @@ class is_equivariant:
         for f, words in equivariant():
             if not verdict(is_equivariant, f) or not verdict(is_equivariant, f, 7):
                 hint = WHY_FALSE if words == "the identity" else f"{WHY_FALSE} {IF_ROUNDING}"
-                raise Wrong(f"It says False of {words}, which commutes with every shuffle. {hint}")
+                raise Wrong(f"It says False for {words}, which commutes with every shuffle. {hint}")
 
     @check("says False where the order counts", 1)
     def false(is_equivariant):
         for f, words in ordered():
             if verdict(is_equivariant, f):
-                raise Wrong(f"It says True of {words}. {WHY_TRUE}")
+                raise Wrong(f"It says True for {words}. {WHY_TRUE}")
 
     @check("is fooled neither by rounding, nor by functions that survive one special shuffle", 1)
     def subtle(is_equivariant):
         for f, words, hint in special():
             if verdict(is_equivariant, f):
-                raise Wrong(f"It says True of {words}. {hint}")
+                raise Wrong(f"It says True for {words}. {hint}")
         for f, words in rounding():
             if not verdict(is_equivariant, f):
                 raise Wrong(
-                    f"It says False of {words}. Rounding differs with the order, here by about 1e-5: compare with a "
+                    f"It says False for {words}. Rounding differs with the order, here by about 1e-5: compare with a "
                     "tolerance such as torch.allclose(..., atol=1e-3), not with ==, nor with atol=1e-6."
                 )
         leaves_alone(lambda x: is_equivariant(lambda y: y * 2.0, x), x=draw.normal(9, 4))
@@ -125,7 +125,11 @@ def special():
     )
     both += "the same turned or mirrored. Try random orders, torch.randperm, several."
     yield lambda x: x + x.roll(1, 0) + x.roll(-1, 0), "adding both neighbours, on a ring", both
-    yield lambda x: x * 2 - x.roll(2, 0) - x.roll(-2, 0), "taking off the next neighbours but one, on a ring", both
+    yield (
+        lambda x: x * 2 - x.roll(2, 0) - x.roll(-2, 0),
+        "subtracting the second neighbours on either side, on a ring",
+        both,
+    )
     one = "Only one row is special: compare all rows, for several random orders, for some leave that row in its place. "
     one += "One order for which it fails is enough for False."
     for row in range(9):

@@ -49,7 +49,7 @@ class repair:
 
     @check("broken_2: the fault", 0.5)
     def second(repair, fault_1, fault_2, fault_3, fault_4, apart):
-        seen = "broken_2's pairs have not all length 1: which angle does each of their two features have?"
+        seen = "not all of broken_2's pairs have length 1: which angle does each of their two features have?"
         diagnosed(fault_2, "two frequencies in a pair", FAULTS, "fault_2", seen)
 
     @check("broken_3: the fault", 0.5)
@@ -78,7 +78,7 @@ class repair:
 
 
 def repaired(answer) -> None:
-    """All of it in one check: a repair is whole or it is none."""
+    """All of it in one check: a repair counts only as a whole."""
     for B, T, D in ((3, 7, 10), (7, 3, 16), (5, 5, 6), (1, 60, 32)):
         x = draw.normal(B, T, D)
         got = added(answer, x)
@@ -121,8 +121,8 @@ def added_faults(x: Tensor, got: Tensor):
     yield table[:T].expand(B, T, D), "x is lost: the table is added to it.", None
     yield x + made(T, D, 2 * i / D, start=1), "Positions start at 1; wanted 0, 1, 2, ...", None
     yield x + 0, "x comes back as it was: the table is not added.", None
-    yield x * table[:T], "The table is multiplied; it is added.", None
-    yield x - table[:T], "The table is subtracted; it is added.", None
+    yield x * table[:T], "The table is multiplied; it should be added.", None
+    yield x - table[:T], "The table is subtracted; it should be added.", None
     words = "Positions run on from one sequence of the batch to the next; each sequence starts at 0."
     yield x + table_by_loops(B * T, D).view(B, T, D), words, None
     yield x * math.sqrt(D) + table[:T], "x is multiplied by sqrt(d_model): nothing was wrong with x itself.", None
@@ -156,4 +156,4 @@ def observed(x: Tensor, got: Tensor):
     if not close(lengths, torch.ones_like(lengths), LONG):
         pair = int((lengths - 1).abs().amax((0, 1)).argmax())
         words = f"In what is added, sin^2 + cos^2 of pair {pair} (counted from 0) is not 1: features {2 * pair} and "
-        yield got, f"{words}{2 * pair + 1} are no sine and cosine of one angle.", None
+        yield got, f"{words}{2 * pair + 1} are not the sine and cosine of one angle.", None

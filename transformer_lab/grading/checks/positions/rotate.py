@@ -54,7 +54,7 @@ class rotate:
         positions = torch.arange(4)
         got = expect_tensor(rotate(*copies(x, positions)), "rotate(x, positions)", tuple(x.shape))
         if not close(got, rotate_by_loops(x, positions), 1e-4):
-            raise Wrong("rotate(x, positions), theta not given: it is not 10000 then. Its default stands in the `def`.")
+            raise Wrong("rotate(x, positions), without theta, does not use 10000: look at the default in the `def`.")
 
     @check("far positions: lengths stay, and scores depend on the offset only", 1)
     def offset(rotate):
@@ -110,7 +110,7 @@ def far_away(answer) -> None:
 
 
 def sixteen_bits(answer) -> None:
-    """bfloat16 comes back as bfloat16, turned as float32 is: 301 is no number of that type, 300 and 302 are."""
+    """bfloat16 comes back as bfloat16, turned as float32 is: 301 is not a number of that type, 300 and 302 are."""
     x, positions = draw.normal(2, 8).bfloat16(), torch.tensor([3, 301])
     x[:, 0] = 2.0  # of the pair that turns fastest
     try:
@@ -118,7 +118,7 @@ def sixteen_bits(answer) -> None:
     except RuntimeError as error:
         if isinstance(error, NotDone) or "16" not in str(error):
             raise
-        return  # an operation that torch has not for 16 bits, complex numbers for instance: it says so itself
+        return  # an operation that torch does not have for 16 bits, complex numbers for instance: it says so itself
     if got.dtype != x.dtype:
         raise Wrong(
             f"The input is {x.dtype}, the result came back as {got.dtype}: cos and sin are of float32, and the wider "
@@ -195,7 +195,7 @@ def zero_faults(x):
     yield torch.nn.functional.normalize(x, dim=-1), words, None
     yield (
         x - x.mean(-1, keepdim=True),
-        "At position 0 the mean of the features is taken off; nothing asks for it.",
+        "At position 0 the mean of the features is subtracted; nothing asks for it.",
         None,
     )
     words = "Sines and cosines are added, as with the sinusoidal table; rotary multiplies: it turns the vector."
@@ -247,8 +247,8 @@ def rotate_faults(x, positions, theta):
     )
     yield x * mixed[0] + torch.cat((-b, a), -1) * mixed[1], words, "M27"
     signs = "Look at the signs: (a cos - b sin, b cos + a sin)."
-    yield torch.cat((a * cos - b * sin, b * cos - a * sin), -1), f"This is no rotation. {signs}", None
-    yield torch.cat((a * cos + b * sin, b * cos + a * sin), -1), f"This is no rotation. {signs}", None
+    yield torch.cat((a * cos - b * sin, b * cos - a * sin), -1), f"This is not a rotation. {signs}", None
+    yield torch.cat((a * cos + b * sin, b * cos + a * sin), -1), f"This is not a rotation. {signs}", None
     words = "Cosine and sine are swapped between the features: (a cos - b sin, b cos + a sin)."
     yield torch.cat((a * cos - b * sin, a * cos + b * sin), -1), words, None
     words = "The second half is computed from the first half already turned: keep a as it was."
@@ -321,7 +321,8 @@ def by_pairs(got, x, positions, theta):
         yield got, words, "M27"
     elif half > 1:
         words = (
-            "This is no rotation: lengths change. If it is written as `x * cos + y * sin`: is y the halves swapped and "
+            "This is not a rotation: lengths change. If it is written as `x * cos + y * sin`: is y the "
+            "halves swapped and "
             "the first negated, torch.cat((-b, a), -1), and are cos and sin repeated as halves, "
             "torch.cat((angle, angle), -1)?"
         )

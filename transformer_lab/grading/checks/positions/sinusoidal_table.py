@@ -102,7 +102,7 @@ def first_row_faults(got):
     words = "Row 0 reads 1, 0, 1, 0, ...: cosines stand first. Feature 2i is the sine, feature 2i + 1 the cosine."
     yield torch.stack((one, zero), -1).flatten(), words, None
     words = (
-        "Row 0 reads 0, 0, ..., 1, 1, ...: all sines, then all cosines. That layout serves as well (the features are "
+        "Row 0 reads 0, 0, ..., 1, 1, ...: all sines, then all cosines. That layout works as well (the features are "
         "only permuted), but this question asks for interleaved ones: feature 2i the sine, feature 2i + 1 the cosine."
     )
     yield torch.cat((zero, one)), words, None
@@ -192,7 +192,7 @@ def table_faults(max_len: int, D: int, got: Tensor):
     yield angles.repeat_interleave(2, -1), words, None
     yield table_by_loops(max_len, D).flip(0), "The positions run backwards.", None
     yield table_by_loops(max_len, D).flip(1), "The features run backwards: the last pair stands first.", None
-    yield -table_by_loops(max_len, D), "The signs are turned round: sin and cos as they are.", None
+    yield -table_by_loops(max_len, D), "The signs are flipped: sin and cos as they are.", None
     t = torch.arange(max_len, dtype=torch.float64)[:, None].expand(max_len, D)
     words = "Sine or cosine is chosen by the row, even or odd; wanted by the column: even features are sines."
     turned = angles.repeat_interleave(2, -1)
@@ -201,7 +201,7 @@ def table_faults(max_len: int, D: int, got: Tensor):
     yield t, "Each column holds the position itself: no sines, no cosines, no frequencies.", None
     for size in (max_len, max(1, max_len - 1)):
         yield t / size, "Each column holds the position divided by the length: no sines, no cosines.", None
-    words = "The columns are binary digits of the position; wanted sines and cosines, which are their smooth kin."
+    words = "The columns are binary digits of the position; wanted sines and cosines, their smooth counterpart."
     yield t.long() >> torch.arange(D) & 1, words, None
     yield t.long() >> torch.arange(D - 1, -1, -1) & 1, words, None
     yield table_by_loops(max_len, D) * math.sqrt(D), "The table is multiplied by sqrt(d_model).", None

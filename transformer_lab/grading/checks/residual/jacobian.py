@@ -9,7 +9,7 @@ from ..common import chosen, close, copies, expect_tensor, keeps_every_dtype, le
 from .residual_faults import judge
 
 OPTIONS = ("w_1", "w_2", "both", "neither")
-LOOK = "Input j reaches output i around (if i = j) and through each hidden unit c that is on: w_1[j, c] * w_2[c, i]."
+LOOK = "Input j reaches output i by the skip (if i = j) and by each hidden unit c that is on: w_1[j, c] * w_2[c, i]."
 SIZES = (((6, 11), (9, 4), (5, 5)), ((7, 12), (8, 5), (6, 6)), ((5, 9), (10, 6), (4, 4)))  # D, d_ff
 
 
@@ -82,7 +82,7 @@ def case(D: int, d_ff: int, dtype=torch.float32) -> tuple[Tensor, Tensor, Tensor
 
 
 def jacobian_by_loops(x: Tensor, w_1: Tensor, w_2: Tensor, around: float = 1.0) -> Tensor:
-    """The specification: for each output and each input, the way around plus the ways through each hidden unit."""
+    """The specification: for each output and each input, the path around plus the paths through each hidden unit."""
     (D, d_ff), found = w_1.shape, torch.zeros(len(x), len(x), dtype=torch.float64)
     hidden = [sum(float(x[j]) * float(w_1[j, c]) for j in range(D)) for c in range(d_ff)]
     for i in range(D):
@@ -110,17 +110,17 @@ def mistaken(x: Tensor, w_1: Tensor, w_2: Tensor, got: Tensor):
     yield w_2.T @ w_1.T, "The ReLU is forgotten, and the skip.", None
     yield (
         identity + (w_2.T * h.relu()) @ w_1.T,
-        "The hidden layer stands where its slope should: ReLU's slope is 1 or 0.",
+        "The hidden layer is used where its slope should be: ReLU's slope is 1 or 0.",
         None,
     )
     yield (
         identity + (w_2.T * (1 - on)) @ w_1.T,
-        "The ReLU's slope is turned around: 1 where its input is positive.",
+        "The ReLU's slope is inverted: it is 1 where its input is positive.",
         None,
     )
     yield (
         identity + (w_2.T * h) @ w_1.T,
-        "The hidden layer stands where its slope should: ReLU's slope is 1 or 0.",
+        "The hidden layer is used where its slope should be: ReLU's slope is 1 or 0.",
         None,
     )
     yield (
@@ -135,7 +135,7 @@ def mistaken(x: Tensor, w_1: Tensor, w_2: Tensor, got: Tensor):
     )
     yield (
         identity + (w_2.T @ w_1.T) * (x > 0).double(),
-        "The ReLU's slope is asked of x; it stands at the hidden layer: x @ w_1 > 0.",
+        "The ReLU's slope is taken at x; it belongs to the hidden layer: x @ w_1 > 0.",
         None,
     )
     yield identity + (w_2.T * torch.sigmoid(h)) @ w_1.T, "The slope is a sigmoid; ReLU's is 1 or 0.", None
@@ -151,9 +151,9 @@ def mistaken(x: Tensor, w_1: Tensor, w_2: Tensor, got: Tensor):
         "1 is added to the slope of each hidden unit; the skip passes beside them: I.",
         None,
     )
-    yield identity + (w_1 * on) @ w_1.T, "w_1 serves both ways: the way back is w_2's.", None
-    yield identity + w_2.T @ (w_2 * on[:, None]), "w_2 serves both ways: the way in is w_1's.", None
-    yield J - identity, "I is taken off; wanted it added.", None
+    yield identity + (w_1 * on) @ w_1.T, "w_1 is used in both directions: w_2 leads back.", None
+    yield identity + w_2.T @ (w_2 * on[:, None]), "w_2 is used in both directions: w_1 leads in.", None
+    yield J - identity, "I is subtracted; wanted it added.", None
     words = "The slope is right, but it stands at the wrong place: hidden unit by hidden unit, between w_1 and w_2."
     yield (identity + w_2.T @ w_1.T) * on.mean(), words, None
     for step in (0.5, 0.1, 0.05, 0.01):
@@ -163,7 +163,7 @@ def mistaken(x: Tensor, w_1: Tensor, w_2: Tensor, got: Tensor):
     yield identity * J, "Identity and J are multiplied; wanted their sum.", None
     yield identity @ J, "Identity and J are multiplied; wanted their sum.", None
     yield torch.diag(x) + J, "x stands on the diagonal; the derivative of x with respect to x is 1.", None
-    yield identity - J, "J is taken off; wanted it added.", None
+    yield identity - J, "J is subtracted; wanted it added.", None
     yield 2 * identity + J, "The skip counts twice.", None
     if close(got - torch.diag(got.diagonal()), J - torch.diag(J.diagonal())):
         yield got, "Only the diagonal is wrong: x passes around the branch with factor 1.", None

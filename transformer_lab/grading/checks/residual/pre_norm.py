@@ -132,7 +132,8 @@ class pre_norm:
             got = run(module, x)
             if not close(run(module, x), got):
                 raise Wrong(
-                    "In eval mode two calls differ: dropout is still at work. nn.Dropout as an attribute knows the "
+                    "In eval mode two calls give different results: dropout is still at work. nn.Dropout as "
+                    "an attribute knows the "
                     "mode; F.dropout has to be told: training=self.training."
                 )
             keeps_dtype(got, x.dtype, "the output")
@@ -154,7 +155,9 @@ def right_without_dropout(PreNorm) -> None:
         with torch.no_grad():
             got = run(module, x)
             if not close(run(module, x), got):
-                raise Wrong("Two calls with the same x differ, with dropout=0: is there noise of another kind?")
+                raise Wrong(
+                    "Two calls with the same x give different results, with dropout=0: is there noise of another kind?"
+                )
             look = faults.branch_factor(got, x, f(norm(x))) or LOOK
             faults.judge(got, x + f(norm(x)), faults.wrapped(x, f, norm), "PreNorm(...)(x)", look)
             leaves_alone(module, x=x)

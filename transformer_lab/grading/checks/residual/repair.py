@@ -11,7 +11,7 @@ from ...draw import draw
 from ..common import compare, expect_tensor, keeps_dtype, keeps_every_dtype, leaves_alone
 from . import residual_faults as faults
 
-LOOK = "It is one addition: x as it is, plus what the sub-layer says."
+LOOK = "It is one addition: x as it is, plus the sub-layer's output."
 SHAPES = (
     ((2, 5, 12), (3, 4, 7), (1, 1, 4)),
     ((3, 4, 10), (2, 5, 8), (1, 1, 5)),
@@ -84,7 +84,7 @@ def plain_norm(x: Tensor) -> Tensor:
 
 
 def judge(answer, x: Tensor, right, mistaken) -> None:
-    """A repair is whole or it is none: numbers, dtype, gradient, and inputs left alone."""
+    """A repair counts only as a whole: numbers, dtype, gradient, and inputs left alone."""
     got = answer(x.clone())
     if isinstance(got, tuple):
         raise Wrong("The repair returned several things; wanted one tensor, what goes on to the next layer.")
@@ -129,12 +129,12 @@ def post_norm(x, f, norm):
     yield norm(x) + norm(f(x)), "Each part is normalised by itself; wanted the norm of the sum.", None
     yield norm(x + f(norm(x))), "There are two norms; post-norm has one, around the sum, and F sees x.", None
     yield norm(x + f(f(x))), "The sub-layer is applied twice.", None
-    yield norm(x + 2 * f(x)), "What the sub-layer says is added twice.", None
+    yield norm(x + 2 * f(x)), "The sub-layer's output is added twice.", None
     yield norm(2 * x + f(x)), "x is added twice.", None
     yield 2 * x, faults.TWICE_X + " And the norm is gone.", "M14"
     yield x + right, "x is added once more, after the norm.", None
-    yield norm(x - f(x)), "What the sub-layer says is taken off x; wanted it added.", None
-    yield norm(x * f(x)), "x and what the sub-layer says are multiplied; wanted their sum.", None
+    yield norm(x - f(x)), "The sub-layer's output is subtracted from x; wanted it added.", None
+    yield norm(x * f(x)), "x and the sub-layer's output are multiplied; wanted their sum.", None
     yield norm((x + f(x)) / 2), "The sum is halved: the skip must carry x with factor 1.", None
     own = "The norm is one of your own, without what the given one has learnt: call the norm given."
     yield F.layer_norm(x + f(x), x.shape[-1:]), own, None
@@ -149,7 +149,7 @@ def attended(x, w, attend):
     a = attend(query, x)
     yield (
         query + a,
-        "The output is added to the query, x W_Q: so the path around is a matrix, no identity. Add it to x.",
+        "The output is added to the query, x W_Q: so the path around is a matrix, not the identity. Add it to x.",
         "M15",
     )
     yield a + a, faults.TWICE_F, "M15"
@@ -157,9 +157,9 @@ def attended(x, w, attend):
     yield x + x, faults.TWICE_X, "M14"
     yield x + attend(x, x), "Attention's queries must still be x W_Q: only what its output is added to was wrong.", None
     yield x + query + a, "Three things are added; the query belongs inside attention only.", "M15"
-    yield x + query, "The query is added to x; what attention says is missing.", "M15"
+    yield x + query, "The query is added to x; attention's output is missing.", "M15"
     yield x + attend(query, query), "Attention must look at x: attend(query, x).", None
-    yield x + attend(x, query), "The arguments of attend are exchanged: attend(query, x).", None
+    yield x + attend(x, query), "The arguments of attend are swapped: attend(query, x).", None
     yield query + attend(x, x), "The output is added to the query: add it to x.", "M15"
     yield (x + a) @ w, "A matrix follows the addition: the identity path is broken.", "M18"
     yield x + a @ w, "W_Q stands after attention once more; it makes the queries, and nothing else.", None
@@ -167,9 +167,9 @@ def attended(x, w, attend):
     yield x @ w + attend(query @ w, x), "The output is added to the query: add it to x.", "M15"
     yield (x + a) / 2, "The sum is halved: the skip must carry x with factor 1.", None
     norm = F.layer_norm
-    yield x + 2 * a, "What attention says is added twice.", None
-    yield x - a, "What attention says is taken off x; wanted it added.", None
-    yield x * a, "x and what attention says are multiplied; wanted their sum.", None
+    yield x + 2 * a, "Attention's output is added twice.", None
+    yield x - a, "Attention's output is subtracted from x; wanted it added.", None
+    yield x * a, "x and attention's output are multiplied; wanted their sum.", None
     yield 2 * x + a, "x is added twice.", None
     yield x + attend(query @ w, x), "W_Q is applied twice to make the queries.", None
     yield norm(x, x.shape[-1:]) + a, "A norm has been added, on the skip; this one is without.", None
@@ -177,7 +177,7 @@ def attended(x, w, attend):
     if torch.linalg.matrix_rank(w) == len(w):
         yield (
             x + a @ torch.linalg.inv(w),
-            "The inverse of W_Q is applied to what attention says; it is added as it is.",
+            "The inverse of W_Q is applied to attention's output; it is added as it is.",
             None,
         )
     yield norm(x + a, x.shape[-1:]), "A norm has been added; this one is without.", None

@@ -7,8 +7,8 @@ from torch import Tensor
 from ...checking import Wrong
 from ..common import TOLERANCE, close, compare, number
 
-NO_SKIP = "There is no skip: x itself is not added. Where F says 0, x would be lost."
-TWICE_X = "x is added to itself: what the sub-layer says is lost, so nothing is learnt here. Wanted x + F(...)."
+NO_SKIP = "There is no skip: x itself is not added. Where F gives 0, x would be lost."
+TWICE_X = "x is added to itself: the sub-layer's output is lost, so nothing is learnt here. Wanted x + F(...)."
 TWICE_F = (
     "The sub-layer's output is added to itself: there is no path around it, only a branch twice as loud. "
     "The other summand is the sub-layer's input x."
@@ -47,18 +47,18 @@ def wrapped(x: Tensor, f, norm):
     yield x + norm(f(x)), "The norm stands after the sub-layer; wanted before it: F(norm(x)).", None
     yield x + norm(f(n)), "The branch is normalised once more after the sub-layer; wanted F(norm(x)) as it is.", None
     yield x + f(x), "The sub-layer sees x as it is; wanted it to see norm(x).", None
-    yield n + f(x), "The two paths are exchanged: norm(x) goes around and x through; wanted x + F(norm(x)).", "M18"
+    yield n + f(x), "The two paths are swapped: norm(x) goes around and x through; wanted x + F(norm(x)).", "M18"
     yield x + n, "norm(x) is added to x: the sub-layer is missing on the branch.", None
     yield n + norm(f(x)), "Each part is normalised by itself: the skip carries norm(x); wanted x as it is.", "M18"
     yield norm(f(n)), "There is no skip, and the sub-layer's output is normalised once more.", None
     yield x + f(n) + f(x), "The sub-layer is added twice, once without the norm.", None
-    yield x + 2 * f(n), "What the sub-layer says is added twice.", None
+    yield x + 2 * f(n), "The sub-layer's output is added twice.", None
     yield 2 * x + f(n), "x is added twice.", None
     yield x + n + f(n), "Three things are added: x, norm(x) and F(norm(x)). The middle one has no place here.", None
     words = "The branch is applied twice, one after the other: x + F(norm(x)), and the same once more on that."
     yield right + f(norm(right)), words, None
     for name, act in {"relu": torch.relu, "gelu": F.gelu, "silu": F.silu, "tanh": torch.tanh}.items():
-        yield x + act(f(n)), f"{name} is applied to what the sub-layer says: it is added as it is.", None
+        yield x + act(f(n)), f"{name} is applied to the sub-layer's output: it is added as it is.", None
         yield x + f(act(n)), f"{name} stands between norm and sub-layer: nothing does.", None
         yield act(right), "An activation follows the addition: the identity path is broken.", "M18"
     if x.ndim == 3:
@@ -66,8 +66,8 @@ def wrapped(x: Tensor, f, norm):
         yield x[:, :1] + f(n), "The skip carries the first position's x to all: each has its own.", None
         yield torch.cat((x[:, :-1], right[:, -1:]), 1), "Only the last position is written to.", None
         yield torch.cat((right[:, :1], x[:, 1:]), 1), "Only the first position is written to.", None
-    yield x - f(n), "The sub-layer's output is taken off x; wanted it added.", None
-    yield f(n) - x, "x is taken off; wanted it added.", None
+    yield x - f(n), "The sub-layer's output is subtracted from x; wanted it added.", None
+    yield f(n) - x, "x is subtracted; wanted it added.", None
     yield x * f(n), "The two are multiplied; wanted their sum.", None
     yield right / 2, "The sum is halved: the skip must carry x with factor 1.", None
     yield right / 2**0.5, "The sum is divided by sqrt(2): the skip must carry x with factor 1.", None
@@ -84,14 +84,14 @@ def branch_factor(got: Tensor, x: Tensor, written: Tensor) -> str:
     """By what the branch is multiplied, if the output is x plus a multiple of what is written; else nothing."""
     factor = ((got - x) * written).sum() / (written * written).sum()
     if abs(factor - 1) > 1e-3 and close(got, x + factor * written):
-        return f"What the sub-layer says is multiplied by {number(factor)} before it is added: it is added as it is."
+        return f"The sub-layer's output is multiplied by {number(factor)} before it is added: it is added as it is."
     return ""
 
 
 def dropped(outs: list[Tensor], x: Tensor, written: Tensor, normed: Tensor, p: float) -> str:
     """What is wrong with training-mode outputs that should be x + dropout(written); nothing if they are right.
 
-    written is what the sub-layer says of normed, the normalised x.
+    written is the sub-layer's output for normed, the normalised x.
     """
     out, delta = outs[0], outs[0] - x
     if any(close(out, x) for out in outs):
@@ -115,9 +115,9 @@ def dropped(outs: list[Tensor], x: Tensor, written: Tensor, normed: Tensor, p: f
     silent, alone = out.abs() < 1e-9, ((out - scaled).abs() < 1e-9) | ((out - written).abs() < 1e-9)
     around = out - normed
     if ((around.abs() < 1e-9) | ((around - scaled).abs() < 1e-9)).all():
-        return "While training the skip carries norm(x): it carries x in both modes."
+        return "While training the skip carries norm(x): it must carry x in both modes."
     if (silent | alone).all():
-        return "While training x is not added at all: the skip is there in both modes."
+        return "While training x is not added at all: the skip must be there in both modes."
     if silent.double().mean() > p / 2:
         return "Dropout falls on the sum: some positions lose x too. Drop what is written, then add x untouched."
     if ((out - scaled).abs() < 1e-9).double().mean() > p / 8:
@@ -127,12 +127,12 @@ def dropped(outs: list[Tensor], x: Tensor, written: Tensor, normed: Tensor, p: f
     if abs(share - (1 - p)) < 0.04:
         return f"With dropout={p} a share of {share:.2f} is dropped: p is the share to drop, not the share to keep."
     if abs(share - p) < 0.04 and not close(kept, torch.ones_like(kept)):
-        return "The right share is dropped, but the rest is not what F(norm(x)) says: is there a second dropout?"
+        return "The right share is dropped, but the rest is not F(norm(x)): is there a second dropout?"
     if abs(share - p) < 0.04:
         return "What is kept is not divided by 1 - p, so that the mean changes with the mode: use nn.Dropout."
     if share > 0.01:
         return f"With dropout={p} a share of {share:.2f} of the output is dropped: a fixed number, or twice?"
     return (
-        "While training the output changes, but no number of what is written is dropped, that is 0: does dropout stand "
+        "While training the output changes, but no number that the sub-layer writes becomes 0: does dropout stand "
         "before the sub-layer, or is it noise of another kind? It stands after the sub-layer, before the addition."
     )

@@ -44,7 +44,7 @@ class scale_branches:
         scaled(scale_branches, blocks)
         more = [name for i, block in enumerate(blocks) for name, _ in named(i, block) if name not in own]
         if more:
-            raise Wrong(f"There is a parameter more than before, {', '.join(more[:2])}: change the numbers, add none.")
+            raise Wrong(f"There is a new parameter, {', '.join(more[:2])}: change the numbers, add none.")
         new = [name for i, block in enumerate(blocks) for name, p in named(i, block) if p is not own.get(name)]
         if new:
             raise Wrong(
@@ -159,7 +159,10 @@ def raise_for(last: dict, others: list[str], L: int, n_parameters: int) -> None:
         (1 / (2 * math.sqrt(L)), "The factor is 1/(2 sqrt(L)): the 2 belongs under the root."),
         (math.sqrt(L / 2), "The factor is sqrt(L/2): L belongs under the fraction line, 1/sqrt(2L)."),
         (L / math.sqrt(2), "The factor is L/sqrt(2): L belongs under the root, below the line, 1/sqrt(2L)."),
-        (1 / math.sqrt(2 * L + 1), "The factor is 1/sqrt(2L + 1): what enters the stream is no branch; there are 2L."),
+        (
+            1 / math.sqrt(2 * L + 1),
+            "The factor is 1/sqrt(2L + 1): what enters the stream is not a branch; there are 2L.",
+        ),
         (0.0, "The factor is 0: that is the other start, of section 2; wanted 1/sqrt(2L)."),
         (2 / math.sqrt(L), "The factor is 2/sqrt(L): wanted 1/sqrt(2L)."),
         (1 / math.sqrt(3 * L), "The factor is 1/sqrt(3L): these blocks have two branches each, no cross-attention."),

@@ -32,7 +32,7 @@ class skip_gain:
             if abs(value - near) < 0.006:
                 raise Wrong(message)
         if value > 1.2 or value < 0:
-            raise Wrong(f"{value:g} is no skip gain of the explorer: they go from 0 to 1.20.")
+            raise Wrong(f"{value:g} is not a skip gain of the explorer: they go from 0 to 1.20.")
         size = (value**2 + 0.25) ** 16
         raise Wrong(
             f"With skip {value:g}, branch 0.5 and depth 32 layer 1 gets {number(100 * size)} % of the gradient: "
@@ -103,7 +103,10 @@ def misread():
     def root(square):
         return math.sqrt(max(0.0, square))
 
-    yield lambda L, b, s: s ** (1 / L), "The branches are forgotten: they carry part of the gradient, branch^2 a layer."
+    yield (
+        lambda L, b, s: s ** (1 / L),
+        "The branches are forgotten: they carry part of the gradient, branch^2 per layer.",
+    )
     yield (
         lambda L, b, s: root(s ** (1 / L) - b * b),
         "share^(1/L) is what one layer does to the *size*; skip^2 + branch^2 is the square of that: share^(2/L).",
@@ -111,9 +114,9 @@ def misread():
     yield lambda L, b, s: root(s ** (2 / L) - b), "branch stands under the root with its square: skip^2 + branch^2."
     yield lambda L, b, s: max(0.0, s ** (1 / L) - b), "Gains do not add, their squares do: skip^2 + branch^2."
     yield lambda L, b, s: max(0.0, s ** (2 / L) - b * b), "This is the square of the skip gain: take the root."
-    yield lambda L, b, s: root(s ** (2 / L) + b * b), "branch^2 is added; it must be taken off share^(2/L)."
+    yield lambda L, b, s: root(s ** (2 / L) + b * b), "branch^2 is added; it must be subtracted from share^(2/L)."
     yield lambda L, b, s: s ** (2 / L), "The branches are forgotten, and the root."
-    words = "2 // L cuts the exponent off to a whole number: write 2 / L."
+    words = "2 // L truncates the exponent to a whole number: write 2 / L."
     yield lambda L, b, s: root(s ** (2 // L) - b * b), words
     for off in (-1, 1):
         yield (
@@ -140,15 +143,15 @@ def misread():
         lambda L, b, s: max(0.0, 1 - b),
         "1 - branch does not depend on L or share: one layer's factor, L times, is share.",
     )
-    yield lambda L, b, s: float(int(root(s ** (2 / L) - b * b))), "int() cuts everything behind the point off."
+    yield lambda L, b, s: float(int(root(s ** (2 / L) - b * b))), "int() drops everything after the decimal point."
     for step in (100, 1000):
         yield (
             lambda L, b, s, step=step: math.ceil(root(s ** (2 / L) - b * b) * step) / step,
-            f"It goes in steps of 1/{step}; wanted as exact as it comes.",
+            f"It goes in steps of 1/{step}; wanted the exact value.",
         )
-    yield lambda L, b, s: root(s ** (L / 2) - b * b), "The exponent is turned around: share^(2/L), not share^(L/2)."
+    yield lambda L, b, s: root(s ** (L / 2) - b * b), "The exponent is upside down: share^(2/L), not share^(L/2)."
     for digits in (2, 3):
         yield (
             lambda L, b, s, digits=digits: round(root(s ** (2 / L) - b * b), digits),
-            f"It is rounded to {digits} digits; wanted as exact as it comes.",
+            f"It is rounded to {digits} digits; wanted the exact value.",
         )

@@ -91,7 +91,7 @@ def spelled(answer, way: str) -> None:
         for name in names:
             if works(name) and not works("no such way"):
                 hyphen = ", with a hyphen" * ("-" in way)
-                raise Wrong(f"way comes as {way!r}{hyphen}; yours is right for {name!r}. They must be spelled alike.")
+                raise Wrong(f"way comes as {way!r}{hyphen}; yours is right for {name!r}. The spelling must match.")
 
 
 def mistaken(way: str):
@@ -114,7 +114,7 @@ def mistaken(way: str):
         )
         yield lambda L, b: L * b * b, "The layers add up here; one after the other they multiply.", None
         yield lambda L, b: b * b, "This is one layer; L of them multiply by branch^2 each.", None
-        yield lambda L, b: b ** (4 * L), "There is one branch a layer here, so L of them, not 2L.", None
+        yield lambda L, b: b ** (4 * L), "There is one branch per layer here, so L of them, not 2L.", None
     if way == "skip":
         yield lambda L, b: 1.0, stays + GROWS, "M17"
         yield lambda L, b: 2.0**L, "This is 2^L, true for branch = 1: F(x) has branch^2 times the variance of x.", None
@@ -145,11 +145,11 @@ def mistaken(way: str):
             None,
         )
         yield lambda L, b: 1 + b * b, "This is one layer; L of them multiply by 1 + branch^2 each.", None
-        yield lambda L, b: (1 + b * b) ** (2 * L), "There is one branch a layer here, so L of them, not 2L.", None
+        yield lambda L, b: (1 + b * b) ** (2 * L), "There is one branch per layer here, so L of them, not 2L.", None
         yield lambda L, b: (b * b) ** L + 1, "x is added once, at the end; it is added at each layer.", None
         yield (
             lambda L, b: (1 + 2 * b * b) ** L,
-            "There is one branch a layer here: 1 + branch^2 a layer, not 2 of them.",
+            "There is one branch per layer here: 1 + branch^2 per layer, not 2 of them.",
             None,
         )
         yield (
@@ -166,7 +166,7 @@ def mistaken(way: str):
         yield lambda L, b: (2 * b * b) ** L, "x has variance v, F(x) branch^2 v: their sum is (1 + branch^2) v.", None
         yield (
             lambda L, b: 2.0 * L,
-            "This grows by 2 a layer; each layer doubles (for branch = 1) what came before.",
+            "This grows by 2 per layer; each layer doubles (for branch = 1) what came before.",
             None,
         )
     if way == "pre-norm":
@@ -181,7 +181,7 @@ def mistaken(way: str):
         yield lambda L, b: 2.0**L, "2^L is the plain sum's: F sees norm(x), of variance 1, whatever x has.", None
         yield lambda L, b: L * b * b, "x starts with variance 1, and keeps it: that is missing.", None
         yield lambda L, b: float(L), "x starts with variance 1, and keeps it; and each layer adds branch^2.", None
-        yield lambda L, b: 1 + 2 * L * b * b, "There is one branch a layer here, so L of them, not 2L.", None
+        yield lambda L, b: 1 + 2 * L * b * b, "There is one branch per layer here, so L of them, not 2L.", None
         yield lambda L, b: (1 + L * b) ** 2, "Sizes are added; uncorrelated parts add their variances.", None
         yield lambda L, b: (1 + L * b * b) ** 0.5, "This is the size; the variance is its square.", None
         yield lambda L, b: 1 + b * b, "This is one layer; L of them add branch^2 each.", None
@@ -215,7 +215,7 @@ def mistaken(way: str):
     for digits in (1, 2, 3, 4):
         yield (
             lambda L, b, digits=digits: round(right(way, L, b), digits),
-            f"It is rounded to {digits} digit{'s' * (digits > 1)}: give the number as it comes.",
+            f"It is rounded to {digits} digit{'s' * (digits > 1)}: give the number unrounded.",
             None,
         )
     for whole in (int, round):

@@ -23,7 +23,9 @@ __all__ = [
 PREDICTIONS = predictions.PREDICTIONS
 
 MISCONCEPTIONS = {
-    "M38": "probabilities handed to a cross-entropy that wants scores: softmax twice, and the loss has a floor",
+    "M38": "probabilities passed to a cross-entropy that expects scores: softmax is applied twice, and the "
+    "loss has a floor",
     "M42": "a loss averaged over padding as well: predicting padding is rewarded, and real tokens count for less",
-    "M43": "a line of the training loop forgotten: without zero_grad each step repeats the gradients of all before it",
+    "M43": "a line of the training loop forgotten: without zero_grad each step repeats the gradients of all "
+    "steps before",
 }

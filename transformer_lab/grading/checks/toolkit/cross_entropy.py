@@ -109,7 +109,7 @@ def compare_gradient(cross_entropy, scores: Tensor, targets: Tensor) -> None:
     (got,) = torch.autograd.grad(loss, source)
     if not close(loss, loss_by_loops(scores, targets, -100), 1e-3):
         if scores.abs().max() < 1000:
-            raise Wrong("Where some targets do not count the loss is wrong (see there), and so is its gradient.")
+            raise Wrong("Where some targets do not count, the loss is wrong (see that check), and so is its gradient.")
         return
     counts = targets != -100
     hits = one_hot(targets[counts], scores.shape[1]).float() / counts.sum()
@@ -119,13 +119,13 @@ def compare_gradient(cross_entropy, scores: Tensor, targets: Tensor) -> None:
     if got.isnan().any() and scores.abs().max() > 1000:
         raise Wrong(
             f"For scores of {number(scores.abs().max())} the loss is right and its gradient is NaN. torch.where hands "
-            "a gradient of 0 to the branch not taken, and 0 times inf is NaN: let no exp overflow in either."
+            "a gradient of 0 to the branch not taken, and 0 times inf is NaN: no exp may overflow in either branch."
         )
     told = [(half, "The logarithm of the sum is cut from the gradient: .detach() or no_grad around it.", None)]
     compare(got, wanted, told, "the gradient of the loss", 2e-3, "Is a part of the loss detached?")
 
 
-LOOK = "The loss of a row is log of the sum of exp of its scores, less the target's score; then the mean over the rows."
+LOOK = "The loss of a row is log(sum(exp(scores))) minus the target's score; the result is the mean over the rows."
 LEAVE_OUT = "Leave its row out before you look anything up: counts = targets != ignore_index, then scores[counts]."
 
 

@@ -49,7 +49,7 @@ class cross_entropy_gradient:
                     "Scores near 10000 give NaN or inf: exp(10000) is inf. Use torch's softmax, or subtract each row's "
                     "largest score before exp."
                 )
-            clamped = "Are the scores clamped? Scores that differ may not become alike."
+            clamped = "Are the scores clamped? Scores that differ must stay different."
             compare(got, gradient_by_loops(scores, targets), (), "the gradient for scores near 10000", 1e-3, clamped)
         scores = torch.tensor([[1e4, 1e4 - 1, 1e4 - 3], [-1e4, -1e4 + 2, -1e4 + 1]])
         got, wanted = gradient_of(cross_entropy_gradient, scores, targets), gradient_by_loops(scores, targets)
@@ -64,9 +64,9 @@ def ordinary_gradient(cross_entropy_gradient, N: int = 3, V: int = 5) -> None:
     scores, targets = case(N, V)
     got, wanted = gradient_of(cross_entropy_gradient, scores, targets), gradient_by_loops(scores, targets)
     sums = got.detach().sum(-1)
-    look = "Each row is its softmax, less 1 at the target, over N."
+    look = "Each row is its softmax, minus 1 at the target, divided by N."
     if sums.abs().max() > 1e-4:
-        look = "Each row must sum to 0, for p and y both sum to 1; "
+        look = "Each row must sum to 0, because p and y both sum to 1; "
         look += f"yours sum to {number(sums.min())} ... {number(sums.max())}."
     compare(got, wanted, faults.gradients(scores, targets), f"the gradient for scores {(N, V)}", look=look)
 
@@ -101,7 +101,7 @@ def with_autograd(answer, *inputs):
 
 
 def gradient_by_loops(scores: Tensor, targets: Tensor) -> Tensor:
-    """The specification: the probability, less 1 at the target, over N, number by number."""
+    """The specification: the probability, less 1 at the target, over N, element by element."""
     (N, V), found = scores.shape, torch.zeros(scores.shape, dtype=torch.float64)
     for n in range(N):
         row = scores[n].double().tolist()

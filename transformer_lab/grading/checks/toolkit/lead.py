@@ -26,14 +26,14 @@ class lead:
             (4.6, "That is the score at temperature 1. Set the temperature to 2: only score / temperature counts."),
             (2.6, "That is the lead over a, and at temperature 1. Wanted the score of b itself, at temperature 2."),
             (5.95, "That is how far b leads a. Wanted the score of b itself."),
-            (7.3, "That is right when the four others are equal to 0. Leave them as they start."),
+            (7.3, "That is right when the four others are equal to 0. Leave them at their starting values."),
             (3.98, "That is b's score divided by the temperature. Wanted the score as its slider shows it."),
         )
         for near, message in told:
             if abs(value - near) <= 0.06:
                 raise Wrong(message)
         if abs(value) > 10:
-            raise Wrong(f"{value:g} is no score of the explorer: they go from -10 to 10.")
+            raise Wrong(f"{value:g} is not a score of the explorer: they go from -10 to 10.")
         loss = math.log1p(sum(math.exp((other - value) / 2) for other in OTHERS))
         raise Wrong(
             f"With b at {value:g} and temperature 2 the loss is {number(loss)} nats: "
@@ -83,7 +83,7 @@ def first_off(got: list[float], wanted: list[float]) -> str:
     text = f"lead({loss}, {V}) is {number(yours)}; wanted {number(right)}: "
     text += f"scores with your lead have a loss of {number(loss_at(yours, V))} nats, and {loss} was asked for."
     if math.isclose(got[0], got[1], rel_tol=1e-6):
-        text += " lead(0.1, 5) and lead(0.1, 14) are the same: vocab_size plays no part, or a number stands for it."
+        text += " lead(0.1, 5) and lead(0.1, 14) are the same: vocab_size plays no part, or a fixed number replaces it."
     elif math.isclose(got[1], got[3], rel_tol=1e-6):
         text += " lead(0.1, 14) and lead(2.0, 14) are the same: loss plays no part."
     elif min(got) >= 0 > min(wanted):
@@ -97,7 +97,10 @@ def misread():
     yield lambda loss, V: ln(V / (exp(loss) - 1)), "There are V - 1 others, not V: the target is one of the V itself."
     yield lambda loss, V: ln((V - 2) / (exp(loss) - 1)) if V > 2 else -math.inf, "There are V - 1 others, not V - 2."
     yield lambda loss, V: -ln(exp(loss) - 1), "The V - 1 others are forgotten: each takes its share."
-    yield lambda loss, V: ln((exp(loss) - 1) / (V - 1)), "The sign is turned: by so much the others would lead."
+    yield (
+        lambda loss, V: ln((exp(loss) - 1) / (V - 1)),
+        "The sign is flipped: this is by how much the others would lead.",
+    )
     two = "This is a logarithm to base 2; wanted ln."
     yield lambda loss, V: math.log2((V - 1) / (exp(loss) - 1)), two
     yield lambda loss, V: math.log2((V - 1) / (2**loss - 1)), two + " And the loss is in nats: e^loss, not 2^loss."
@@ -110,11 +113,14 @@ def misread():
         lambda loss, V: math.log10((V - 1) / (exp(loss) - 1)),
         "This is a logarithm to base 10; wanted ln.",
     )
-    yield lambda loss, V: ln((V - 1) / (2**loss - 1)), "2^loss stands where e^loss should: the loss is in nats."
+    yield lambda loss, V: ln((V - 1) / (2**loss - 1)), "2^loss is used where e^loss should be: the loss is in nats."
     yield lambda loss, V: (V - 1) / (exp(loss) - 1), "This is the ratio of two e^score: take its logarithm."
     yield lambda loss, V: ln((V - 1) / exp(loss)), "The 1 is missing: p = e^lead / (e^lead + V - 1), so e^loss - 1."
     yield lambda loss, V: ln((V - 1) / loss), "e^loss - 1 is nearly the loss only while that is small."
-    yield lambda loss, V: ln((V - 1) * (exp(loss) - 1)), "(e^loss - 1) stands below the fraction line, not above it."
+    yield (
+        lambda loss, V: ln((V - 1) * (exp(loss) - 1)),
+        "(e^loss - 1) belongs in the denominator, not in the numerator.",
+    )
     yield (
         lambda loss, V: ln((V - 1) / (exp(loss) + 1)),
         "The sign in front of 1 is wrong: e^loss = 1 + (V - 1) / e^lead.",
@@ -127,11 +133,14 @@ def misread():
     yield lambda loss, V: -ln(loss), "vocab_size is not used, and e^loss - 1 is only nearly the loss."
     yield lambda loss, V: -ln(1 - exp(-loss)), "vocab_size is not used, and this divides by 1 - p alone: p / (1 - p)."
     yield lambda loss, V: ln(V - 1) + loss, "This adds logarithms of V - 1 and e^loss; wanted (V - 1) / (e^loss - 1)."
-    yield lambda loss, V: math.log1p((V - 1) / (exp(loss) - 1)), "A 1 too many: ln(1 + ...) is the loss, not the lead."
+    yield (
+        lambda loss, V: math.log1p((V - 1) / (exp(loss) - 1)),
+        "There is a 1 too many: ln(1 + ...) is the loss, not the lead.",
+    )
     yield lambda loss, V: 2 * ln((V - 1) / (exp(loss) - 1)), "It is doubled: the formula is for temperature 1."
     yield lambda loss, V: ln((V - 1) / (exp(loss) - 1)) / 2, "It is halved: the formula is for temperature 1."
     for fixed in (5, 14, 55):
-        words = f"vocab_size is not used: the number {fixed} stands for it."
+        words = f"vocab_size is not used: the number {fixed} replaces it."
         yield lambda loss, V, fixed=fixed: ln((fixed - 1) / (exp(loss) - 1)), words
     yield (
         lambda loss, V: exp(-loss) - (1 - exp(-loss)) / (V - 1),

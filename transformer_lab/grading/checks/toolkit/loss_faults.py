@@ -22,24 +22,26 @@ def losses(scores: Tensor, targets: Tensor):
     logp, p = s.log_softmax(-1), s.softmax(-1)
     each = -logp[rows, targets]
     right, y = each.mean(), F.one_hot(targets, V).double()
-    yield -right, "The sign is turned: -log p is positive, and yours falls as the model gets worse.", None
+    yield -right, "The sign is flipped: -log p is positive, and yours falls as the model gets worse.", None
     yield each.sum(), SUM, None
-    yield -each.sum(), SUM + " And the sign is turned.", None
+    yield -each.sum(), SUM + " And the sign is flipped.", None
     yield right / torch.log(torch.tensor(2.0)), "This is the loss in bits, log base 2; wanted nats, torch.log.", None
     yield right / torch.log(torch.tensor(10.0)), "This is a logarithm to base 10; wanted nats, torch.log.", None
     yield each.sum() / (N * V), "The mean runs over all N x V numbers, most of them 0; divide by the N targets.", None
-    yield -each.sum() / (N * V), "The mean runs over all N x V numbers; and the sign is turned.", None
+    yield -each.sum() / (N * V), "The mean runs over all N x V numbers; and the sign is flipped.", None
     yield each.sum() / V, "The sum is divided by V; divide by N, the number of targets.", None
     yield p[rows, targets].mean(), "This is the mean probability of the targets: take -log of each.", None
     yield -p[rows, targets].mean(), "The logarithm is missing: this is minus the mean probability.", None
     yield 1 - p[rows, targets].mean(), "This is 1 - p on average: the loss is -log p.", None
     yield -p[rows, targets].mean().log(), "The mean is taken before the logarithm: -log of each p, then the mean.", None
     yield -(s[rows, targets]).mean(), "Only the target's score is used: log of the sum of exp is missing.", None
-    yield s.logsumexp(-1).mean(), "The target's score is not taken off: the targets play no part.", None
+    yield s.logsumexp(-1).mean(), "The target's score is not subtracted: the targets play no part.", None
     yield right.exp(), "This is the perplexity, e to the loss.", None
     yield F.cross_entropy(p, targets), TWICE, "M38"
     yield F.cross_entropy(logp.exp().log_softmax(-1), targets), TWICE, "M38"
-    wrong_axis = "Softmax runs along axis 0, over the positions; it runs over the V scores of one position, dim=-1."
+    wrong_axis = (
+        "Softmax runs along axis 0, over the positions; it should run over the V scores of one position, dim=-1."
+    )
     down = s.log_softmax(0)
     yield -down[rows, targets].mean(), wrong_axis, None
     yield (s.logsumexp(0)[targets] - s[rows, targets]).mean(), wrong_axis, None
@@ -48,7 +50,7 @@ def losses(scores: Tensor, targets: Tensor):
     if N == V:
         yield (
             -logp[targets, rows].mean(),
-            "Rows and targets are exchanged, and N equals V, so no error tells you: scores[n, targets[n]].",
+            "Rows and targets are swapped, and N equals V, so no error warns you: scores[n, targets[n]].",
             None,
         )
     yield (
@@ -73,14 +75,14 @@ def losses(scores: Tensor, targets: Tensor):
     yield -(p * logp).sum(-1).mean(), "This is the entropy of the probabilities: the targets play no part.", None
     yield -s[rows, targets].sigmoid().log().mean(), "A sigmoid of the target's score alone: the others count too.", None
     yield right / N, "The mean is divided by N once more.", None
-    yield right * V, "A factor V too many.", None
+    yield right * V, "There is a factor V too many.", None
     yield (
         F.cross_entropy(s / V**0.5, targets),
         "The scores are divided by sqrt(V): nothing asks for a scale here.",
         None,
     )
-    yield F.cross_entropy(-s, targets), "The scores' sign is turned before the softmax.", None
-    yield (s.logsumexp(-1) - s.amax(-1)).mean(), "The largest score stands where the target's should.", None
+    yield F.cross_entropy(-s, targets), "The scores' sign is flipped before the softmax.", None
+    yield (s.logsumexp(-1) - s.amax(-1)).mean(), "The largest score is used where the target's should be.", None
     yield (
         (s.argmax(-1) != targets).double().mean(),
         "This is the share of wrong choices; wanted -log p of the target.",
@@ -99,30 +101,38 @@ def losses(scores: Tensor, targets: Tensor):
     )
     yield (
         (s.logsumexp(-1) / math.log(2) - s[rows, targets]).mean(),
-        "Half of it is in bits: take torch.log for all.",
+        "Half of it is in bits: use torch.log throughout.",
         None,
     )
     if (targets > 0).any():
         yield each[targets > 0].mean(), "Targets of 0 are left out: 0 is a class like any other.", None
     few = s[:, : int(targets.max()) + 1]
-    words = "Only the classes up to the largest target are in the softmax: all V scores of a row are."
+    words = "Only the classes up to the largest target are in the softmax; all V scores of a row belong in it."
     yield F.cross_entropy(few, targets), words, None
     for sign in (-1, 1):
         once = each + sign * s.amax(-1)
-        yield once.mean(), "The largest score is taken off in one place only: it must cancel.", None
+        yield once.mean(), "The largest score is subtracted in one place only: it must cancel.", None
     for size in (s.norm(dim=-1, keepdim=True), s.abs().amax(-1, keepdim=True), s.std(-1, keepdim=True)):
         yield (
             F.cross_entropy(s / size, targets),
             "The scores are divided by their size first: take them as given.",
             None,
         )
-    yield each.exp().log1p().mean(), "A 1 too many inside the logarithm: the target's own share is in the sum.", None
-    yield 1 + right, "A 1 too many: the loss is -log p.", None
+    yield (
+        each.exp().log1p().mean(),
+        "There is a 1 too many inside the logarithm: the target's own share is in the sum.",
+        None,
+    )
+    yield 1 + right, "There is a 1 too many: the loss is -log p.", None
     yield each[-1], "This is the loss of the last target alone.", None
     yield each[0], "This is the loss of the first target alone.", None
     yield each.max(), "This is the largest loss; wanted the mean.", None
     yield each.median(), "This is the median; wanted the mean.", None
-    yield (s.amax(-1) - s[rows, targets]).mean(), "The largest score stands where log of the sum of exp should.", None
+    yield (
+        (s.amax(-1) - s[rows, targets]).mean(),
+        "The largest score is used where log of the sum of exp should be.",
+        None,
+    )
     yield F.cross_entropy(s, targets, label_smoothing=0.1), "Labels are smoothed; nothing asks for it here.", None
     yield F.nll_loss(s, targets), "The scores went in as they are: log_softmax is missing.", None
 
@@ -136,9 +146,9 @@ def ignoring(scores: Tensor, targets: Tensor, index: int):
     kept = picked[counts]
     if index != -100:  # an answer that gets here is right for -100, then for -1, then for 2
         told = {
-            -1: "ignore_index=-1 was asked for, and has no effect: is -100 written into the function?",
+            -1: "ignore_index=-1 was asked for, and has no effect: is -100 hard-coded in the function?",
             2: "Negative targets are left out; ignore_index=2 was asked for, and 2 still counts.",
-            0: "ignore_index=0 has no effect: `if ignore_index` and `ignore_index or` take 0 for nothing.",
+            0: "ignore_index=0 has no effect: `if ignore_index` and `ignore_index or` treat 0 as not given.",
         }[index]
         yield picked.mean(), told, None
         yield -logp[rows, targets.clamp(0)].mean(), told, None
@@ -156,8 +166,8 @@ def ignoring(scores: Tensor, targets: Tensor, index: int):
         yield wrong.sum() / counts.sum(), words, "M42"
         yield wrong.sum(), words + " And the losses are summed; wanted their mean.", "M42"
     yield kept.sum(), "The losses that count are summed; wanted their mean.", None
-    yield -kept.mean(), "The sign is turned: -log p is positive.", None
-    yield picked[~counts].mean(), "The mean runs over exactly the targets to ignore: the mask is turned around.", "M42"
+    yield -kept.mean(), "The sign is flipped: -log p is positive.", None
+    yield picked[~counts].mean(), "The mean runs over exactly the targets to ignore: the mask is inverted.", "M42"
     masked = s.masked_fill(~counts.unsqueeze(-1), 0.0).log_softmax(-1)
     yield (
         -masked[rows, targets.clamp(0)].mean(),
@@ -223,41 +233,45 @@ def gradients(scores: Tensor, targets: Tensor):
     p, y = s.softmax(-1), F.one_hot(targets, V).double()
     right = (p - y) / N
     down = s.softmax(0)
-    axis = "Softmax runs along axis 0, over the positions; it runs over the V scores of one position, dim=-1."
-    yield -right, "The sign is turned: this is y - p, the direction to go; the gradient is p - y.", None
+    axis = "Softmax runs along axis 0, over the positions; it should run over the V scores of one position, dim=-1."
+    yield -right, "The sign is flipped: this is y - p, the direction of the step; the gradient is p - y.", None
     yield p - y, "This is p - y of each row: the loss is a mean over N rows, so divide by N.", None
-    yield y - p, "This is y - p: the sign is turned, and the division by N is missing.", None
+    yield y - p, "This is y - p: the sign is flipped, and the division by N is missing.", None
     yield (p - y) / V, "This is divided by V; the mean runs over the N rows.", None
     yield (p - y) / (N * V), "This is divided by N x V; the mean runs over the N rows only.", None
-    yield p / N, "y is missing: at the target 1 is taken off.", None
-    yield p, "These are the probabilities: take the one-hot targets off, and divide by N.", None
+    yield p / N, "y is missing: 1 is subtracted at the target.", None
+    yield p, "These are the probabilities: subtract the one-hot targets, and divide by N.", None
     yield -y / N, "Only the target's score is differentiated: log of the sum of exp has a gradient too, p.", None
-    yield -y / p / N, "This is the derivative by p; by the score, softmax's Jacobian follows, and p - y is left.", None
-    yield -y / p, "This is the derivative by p, undivided; by the scores it is (p - y) / N.", None
-    yield p * (p - y) / N, "A factor p too many: softmax's Jacobian is already in p - y.", None
-    yield p * (1 - p) * (p - y) / N, "A factor p (1 - p) too many: that belongs to a squared error.", None
+    yield -y / p / N, "This is the derivative with respect to p; softmax's Jacobian must follow: p - y.", None
+    yield (
+        -y / p,
+        "This is the derivative with respect to p, undivided; with respect to the scores it is (p - y) / N.",
+        None,
+    )
+    yield p * (p - y) / N, "There is a factor p too many: softmax's Jacobian is already in p - y.", None
+    yield p * (1 - p) * (p - y) / N, "There is a factor p (1 - p) too many: that belongs to a squared error.", None
     yield y * (p - y) / N, "Only the target's own entry is filled: the others are p / N, not 0.", None
     yield y * (p - y), "Only the target's own entry is filled, and N is missing.", None
-    yield (p - 1) / N, "1 is taken off everywhere; only at the target.", None
-    yield p - 1, "1 is taken off everywhere; only at the target.", None
-    yield (s - y) / N, "The scores themselves stand where their softmax should.", None
-    yield s - y, "The scores themselves stand where their softmax should.", None
-    yield (p.log() - y) / N, "log p stands where p should.", None
+    yield (p - 1) / N, "1 is subtracted everywhere; it should be subtracted only at the target.", None
+    yield p - 1, "1 is subtracted everywhere; it should be subtracted only at the target.", None
+    yield (s - y) / N, "The scores themselves are used where their softmax should be.", None
+    yield s - y, "The scores themselves are used where their softmax should be.", None
+    yield (p.log() - y) / N, "log p is used where p should be.", None
     yield (down - y) / N, axis, None
     yield down - y, axis, None
-    yield (p + y) / N, "1 is added at the target; take it off.", None
+    yield (p + y) / N, "1 is added at the target; it should be subtracted.", None
     twice = p.softmax(-1)
     yield (twice - y) / N, TWICE, "M38"
     inner = twice - y
     yield p * (inner - (p * inner).sum(-1, keepdim=True)) / N, TWICE, "M38"
-    yield (s.sigmoid() - y) / N, "A sigmoid of each score stands where the softmax should.", None
+    yield (s.sigmoid() - y) / N, "A sigmoid of each score is used where the softmax should be.", None
     yield (s.exp() - y) / N, "exp is not divided by its sum.", None
-    yield 2 * (p - y) / N, "A factor 2 too many: this is no squared error.", None
+    yield 2 * (p - y) / N, "There is a factor 2 too many: this is not a squared error.", None
     yield p * (1 - p) / N, "p (1 - p) is the diagonal of softmax's own Jacobian: the targets play no part.", None
     yield (p - y) ** 2 / N, "p - y is squared: that is a squared error, not the gradient of cross-entropy.", None
     yield (
         (1 - p) * y / N,
-        "1 - p at the target: the sign is turned, and the other classes have a gradient too, p.",
+        "1 - p at the target: the sign is flipped, and the other classes have a gradient too, p.",
         None,
     )
     for divisor in (N - 1, N + 1):
@@ -265,7 +279,7 @@ def gradients(scores: Tensor, targets: Tensor):
             yield (p - y) / divisor, f"This is divided by {divisor}; there are N = {N} rows.", None
     ids = targets.unsqueeze(-1).double()
     for wrong in ((p - ids) / N, p - ids):
-        yield wrong, "The target's number itself is taken off: it names a column, whose entry loses 1 (one-hot).", None
+        yield wrong, "The target's number itself is subtracted: it names a column, whose entry loses 1 (one-hot).", None
     wrong = torch.zeros_like(p)
     if N >= V or int(targets.max()) < N:
         for n, target in enumerate(targets.tolist()):
@@ -276,24 +290,24 @@ def gradients(scores: Tensor, targets: Tensor):
         yield p - wrong, turned, None
     picked = p.clone()
     picked[:, targets] -= 1
-    several = "p[:, targets] -= 1 takes 1 off in every row. Pair them: p[torch.arange(N), targets]."
+    several = "p[:, targets] -= 1 subtracts 1 in every row. Pair them: p[torch.arange(N), targets]."
     yield picked / N, several, None
     yield picked, several, None
     top = F.one_hot(s.argmax(-1), V).double()
     for divisor in (N, 1):
-        words = "The 1 is taken off at the largest score; take it off at the target."
+        words = "The 1 is subtracted at the largest score; it should be subtracted at the target."
         yield (p - top) / divisor, words, None
         yield y * p.log() / divisor, "This is log p at the target, the loss itself; wanted its gradient.", None
         yield -y * p.log() / divisor, "This is -log p at the target, the loss itself; wanted its gradient.", None
         yield (p - y).abs() / divisor, "The signs are lost: at the target the gradient is negative.", None
-        yield (p.log() - y) / divisor, "log p stands where p should.", None
+        yield (p.log() - y) / divisor, "log p is used where p should be.", None
         zeroed = p.masked_fill(y.bool(), 0.0)
-        yield zeroed / divisor, "At the target p becomes 0; take 1 off instead.", None
+        yield zeroed / divisor, "At the target p becomes 0; subtract 1 instead.", None
         lost = p.clone()
         lost[:, targets] = 0
-        yield lost / divisor, "At the targets p becomes 0, in every row; take 1 off at each row's own target.", None
+        yield lost / divisor, "At the targets p becomes 0, in every row; subtract 1 at each row's own target.", None
         for share in (0.1, 0.05, 0.2):
             smooth = (1 - share) * y + share / V
             yield (p - smooth) / divisor, "The labels are smoothed; nothing asks for it here.", None
-    yield right - right.mean(0), "The mean over the rows is taken off.", None
-    yield right.mean(0).expand(N, V), "All rows are alike: keep one gradient a row.", None
+    yield right - right.mean(0), "The mean over the rows is subtracted.", None
+    yield right.mean(0).expand(N, V), "All rows are alike: keep one gradient per row.", None

@@ -8,7 +8,7 @@ from .training_loop import judge
 FAULTS = {
     "gradients pile up": "Such a loop learns, and better at first than later: each step repeats all steps before it.",
     "step before backward": "Such a loop has no gradient of its batch yet when the step looks for one.",
-    "loss summed": "Such a loop takes steps as many times too large as a batch has rows; its losses are sums, too.",
+    "loss summed": "Such a loop's steps are too large by the number of rows in a batch; its losses are sums, too.",
     "softmax twice": "Such a loop learns, and its loss stays far above 0 however long it goes on.",
     "gradients emptied before the step": "In such a loop backward fills p.grad, and the step finds nothing there.",
     "other rows' targets": "Such a loop learns at best how often each class occurs: its loss ends near ln 3 = 1.1.",
@@ -33,7 +33,7 @@ class repair:
 
     @check("broken_2: the fault", 0.5)
     def second(repair, fault_1, fault_2, fault_3, fault_4, apart):
-        seen = "broken_2's loss never moves: follow p.grad through one turn of the loop, line by line."
+        seen = "broken_2's loss never moves: follow p.grad through one pass of the loop, line by line."
         diagnosed(fault_2, "gradients emptied before the step", FAULTS, "fault_2", seen)
 
     @check("broken_3: the fault", 0.5)
@@ -43,7 +43,7 @@ class repair:
 
     @check("broken_4: the fault", 0.5)
     def fourth(repair, fault_1, fault_2, fault_3, fault_4, apart):
-        seen = "broken_4's loss never moves, though backward is called: follow p.grad through two turns of the loop."
+        seen = "broken_4's loss never moves, though backward is called: follow p.grad through two passes of the loop."
         diagnosed(fault_4, "step before backward", FAULTS, "fault_4", seen)
 
     @check("what tells broken_2 from broken_4", 0.5)

@@ -88,7 +88,7 @@ def judge(scores, x: Tensor, w_q: Tensor, k: Tensor) -> None:
 
 
 def scores_by_loops(x: Tensor, w_q: Tensor, k: Tensor) -> Tensor:
-    """The specification: each query is x W_Q, number by number, and each score its dot product with a key."""
+    """The specification: each query is x W_Q, element by element, and each score its dot product with a key."""
     (D, d_head), T, S = w_q.shape, x.shape[-2], k.shape[-2]
     w = w_q.double().tolist()
     batches = x.double().reshape(-1, T, D).tolist(), k.double().reshape(-1, S, d_head).tolist()
@@ -105,24 +105,25 @@ def mistaken(x: Tensor, w_q: Tensor, k: Tensor):
     q, w_t, k_t = x @ w, w.T, k.transpose(-2, -1)
     right, d = q @ k_t, w.shape[-1]
     turned_w = (
-        "w_q is transposed, or fell on the keys: D and d_head are equal here, so no error tells you. Wanted x @ w_q."
+        "w_q is transposed, or was applied to the keys: D and d_head are equal here, so no error "
+        "warns you. Wanted x @ w_q."
     )
     turned_k = (
-        "k is used as it is, not transposed: S and d_head are equal here, so no error tells you. "
+        "k is used as it is, not transposed: S and d_head are equal here, so no error warns you. "
         "The sum runs over the d_head numbers of a query and of a key."
     )
     swapped = "The result is transposed: row t, column s belongs to query t and key s. T and S are equal here."
     rows = (
         (lambda: x @ w_t @ k_t, turned_w),
         (lambda: q @ k, turned_k),
-        (lambda: x @ w_t @ k, "Both w_q and k stand the wrong way round; equal sizes hide it."),
+        (lambda: x @ w_t @ k, "Both w_q and k are the wrong way round; equal sizes hide it."),
         (lambda: right.transpose(-2, -1), swapped),
         (lambda: (x @ w_t @ k_t).transpose(-2, -1), swapped + " And w_q is transposed."),
         (lambda: right / math.sqrt(d), "The scores are divided by sqrt(d_head): that is lesson 02, here nothing is."),
         (lambda: right / d, "The scores are divided by d_head (a mean for the sum?): nothing asks for a scale here."),
         (lambda: right / math.sqrt(x.shape[-1]), "The scores are divided by sqrt(D): nothing asks for a scale here."),
         (lambda: right.softmax(-1), "Softmax is applied: the scores themselves are wanted."),
-        (lambda: x @ k_t, "x itself meets the keys, without w_q: D and d_head are equal here, so no error tells you."),
+        (lambda: x @ k_t, "x itself meets the keys, without w_q: D and d_head are equal here, so no error warns you."),
         (lambda: q @ (k @ w).transpose(-2, -1), "The keys went through w_q too: k is given ready-made."),
         (lambda: k @ q.transpose(-2, -1), swapped),
         (lambda: q @ k.sum(0).transpose(-2, -1), "The keys of all batch rows are summed: keep the leading axes apart."),
@@ -142,11 +143,11 @@ def mistaken(x: Tensor, w_q: Tensor, k: Tensor):
             lambda: torch.einsum("...tj,kc,...sc->...ts", x, w, k),
             "x and w_q are summed each by itself: the axis D needs one letter in both.",
         ),
-        (lambda: torch.einsum("btc,sbc->bts", q, k), "Batch and position of k are exchanged; equal sizes hide it."),
-        (lambda: torch.einsum("btc,csb->bts", q, k), "The axes of k are rolled round; equal sizes hide it."),
-        (lambda: torch.einsum("btc,cbs->bts", q, k), "Batch and position of k are exchanged; equal sizes hide it."),
+        (lambda: torch.einsum("btc,sbc->bts", q, k), "Batch and position of k are swapped; equal sizes hide it."),
+        (lambda: torch.einsum("btc,csb->bts", q, k), "The axes of k are permuted cyclically; equal sizes hide it."),
+        (lambda: torch.einsum("btc,cbs->bts", q, k), "Batch and position of k are swapped; equal sizes hide it."),
         (lambda: torch.einsum("btc,scb->bts", q, k), "All axes of k are reversed (.T?): swap the last two only."),
-        (lambda: q * k, "Query and key are multiplied number by number; wanted each query against each key, summed."),
+        (lambda: q * k, "Query and key are multiplied element by element; wanted each query against each key, summed."),
         (lambda: q @ k.reshape(k_t.shape), "k is reshaped, which cuts keys apart: swap its last two axes, transpose."),
         (lambda: q.relu() @ k_t, "The queries go through a ReLU: they are x W_Q as it is."),
         (lambda: q.tanh() @ k_t, "The queries go through a tanh: they are x W_Q as it is."),
@@ -154,7 +155,7 @@ def mistaken(x: Tensor, w_q: Tensor, k: Tensor):
         (lambda: right * math.sqrt(d), "The scores are multiplied by sqrt(d_head): nothing asks for a scale here."),
         (lambda: right.softmax(-2), "Softmax is applied, over the queries: the scores themselves are wanted."),
         (lambda: (x @ w).softmax(-1) @ k_t, "Softmax is applied to the queries: they are x W_Q as it is."),
-        (lambda: right.relu(), "Negative scores are cut to 0."),
+        (lambda: right.relu(), "Negative scores are clipped to 0."),
         (lambda: q @ k[:1].transpose(-2, -1), "The keys of the first batch row are used for all of them."),
         (lambda: q[:1] @ k_t, "The queries of the first batch row are used for all of them."),
         (lambda: F.normalize(x, dim=-1) @ w @ k_t, "x is divided by its length: the queries are x W_Q as it is."),
@@ -165,7 +166,7 @@ def mistaken(x: Tensor, w_q: Tensor, k: Tensor):
         ),
         (
             lambda: q @ (k - k.mean(-2, keepdim=True)).transpose(-2, -1),
-            "The mean key is taken off: take keys as given.",
+            "The mean key is subtracted: take keys as given.",
         ),
         (lambda: x @ w.softmax(-1) @ k_t, "Softmax is applied to w_q: the queries are x W_Q as it is."),
         (lambda: q @ (x @ w).transpose(-2, -1), "The queries meet each other; k is not used."),

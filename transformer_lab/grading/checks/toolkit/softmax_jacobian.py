@@ -39,11 +39,14 @@ class softmax_jacobian:
 
 
 def expect_jacobian(softmax_jacobian, p: Tensor) -> None:
-    got, look = table(softmax_jacobian, p), "Row i, column j is the rate of p_i by score j, from p_i and p_j alone."
+    got, look = (
+        table(softmax_jacobian, p),
+        "Row i, column j is the derivative of p_i with respect to score j, made of p_i and p_j.",
+    )
     sums = got.detach().sum(-1)
     if sums.abs().max() > 1e-4:
         look = (
-            "Each row must sum to 0, for the same number added to all scores changes no probability; "
+            "Each row must sum to 0, because adding one number to all scores changes no probability; "
             f"yours sum to {number(sums.min())} ... {number(sums.max())}."
         )
     compare(got, jacobian_by_loops(p), jacobians(p), f"the Jacobian for p {tuple(p.shape)}", look=look)
@@ -64,7 +67,7 @@ def table(answer, p: Tensor) -> Tensor:
 
 
 def jacobian_by_loops(p: Tensor) -> Tensor:
-    """The specification: p_i (1 - p_i) on the diagonal, -p_i p_j beside it, number by number."""
+    """The specification: p_i (1 - p_i) on the diagonal, -p_i p_j beside it, element by element."""
     n, found = p.shape[-1], []
     for row in p.double().reshape(-1, n).tolist():
         found.append([[row[i] * ((i == j) - row[j]) for j in range(n)] for i in range(n)])
@@ -78,49 +81,49 @@ def jacobians(p: Tensor):
     right, identity = diagonal - outer, torch.eye(n, dtype=torch.float64)
     yield (
         torch.diag_embed(p * (1 - p)),
-        "This is the diagonal alone: a score also takes from the other probabilities, -p_i p_j beside the diagonal.",
+        "This is the diagonal alone: a score also takes from the other probabilities, -p_i p_j off the diagonal.",
         None,
     )
-    yield -right, "The sign is turned: raising a score raises its own probability.", None
+    yield -right, "The sign is flipped: raising a score raises its own probability.", None
     yield diagonal + outer, "The sign of p_i p_j is wrong: what one gains the others lose.", None
     yield outer, "This is p_i p_j alone: diag(p) minus that.", None
     yield -outer, "p_i on the diagonal is missing: diag(p) minus the outer product.", None
-    yield diagonal, "This is diag(p): the outer product is to be taken off.", None
-    yield identity - outer, "The identity stands where diag(p) should: 1 in place of p_i on the diagonal.", None
-    yield p.unsqueeze(-1) - outer, "p is taken as it is in place of diag(p): it stands in every column.", None
-    yield p.unsqueeze(-2) - outer, "p is taken as it is in place of diag(p): it stands in every row.", None
+    yield diagonal, "This is diag(p): the outer product is to be subtracted.", None
+    yield identity - outer, "The identity is used where diag(p) should be: 1 in place of p_i on the diagonal.", None
+    yield p.unsqueeze(-1) - outer, "p itself is used in place of diag(p): it stands in every column.", None
+    yield p.unsqueeze(-2) - outer, "p itself is used in place of diag(p): it stands in every row.", None
     yield p.unsqueeze(-1) * (1 - p.unsqueeze(-2)), "p_i (1 - p_j) everywhere: the 1 belongs on the diagonal only.", None
     yield (1 - p).unsqueeze(-1) * p.unsqueeze(-2), "p_j (1 - p_i) everywhere: the 1 belongs on the diagonal only.", None
-    yield identity * right + (1 - identity) * outer, "Beside the diagonal the sign is wrong: -p_i p_j.", None
+    yield identity * right + (1 - identity) * outer, "Off the diagonal the sign is wrong: -p_i p_j.", None
     yield (
         identity * diagonal - (1 - identity) * outer,
-        "Beside the diagonal it is right; on it, p_i (1 - p_i), not p_i.",
+        "Off the diagonal it is right; on it, p_i (1 - p_i), not p_i.",
         None,
     )
-    yield torch.diag_embed(1 - p) - outer, "1 - p stands on the diagonal before p_i p_j is taken off: diag(p).", None
+    yield torch.diag_embed(1 - p) - outer, "1 - p stands on the diagonal before p_i p_j is subtracted: diag(p).", None
     yield (
         diagonal - p.unsqueeze(-1) * (1 - p).unsqueeze(-2),
-        "p_i (1 - p_j) is taken off diag(p); wanted p_i p_j.",
+        "p_i (1 - p_j) is subtracted from diag(p); wanted p_i p_j.",
         None,
     )
-    yield right * n, "A factor n too many.", None
-    yield right - diagonal * p.unsqueeze(-1), "On the diagonal p_i squared is taken off twice: p_i (1 - p_i).", None
+    yield right * n, "There is a factor n too many.", None
+    yield right - diagonal * p.unsqueeze(-1), "On the diagonal p_i squared is subtracted twice: p_i (1 - p_i).", None
     yield right * (1 - identity), "The diagonal is missing: p_i (1 - p_i).", None
-    yield diagonal - outer.sqrt(), "The root of p_i p_j is taken off; wanted p_i p_j itself.", None
+    yield diagonal - outer.sqrt(), "The root of p_i p_j is subtracted; wanted p_i p_j itself.", None
     yield (
         diagonal**2 - outer,
-        "p_i squared stands on the diagonal before p_i p_j is taken off: diag(p), not its square.",
+        "p_i squared stands on the diagonal before p_i p_j is subtracted: diag(p), not its square.",
         None,
     )
     again = p.softmax(-1)
     yield (
         torch.diag_embed(again) - again.unsqueeze(-1) * again.unsqueeze(-2),
-        "Softmax is applied again: p are probabilities already.",
+        "Softmax is applied again: p holds probabilities already.",
         None,
     )
     yield identity - p.unsqueeze(-2), "A factor p_i is missing: this is the Jacobian of log p.", None
     yield identity - p.unsqueeze(-1), "A factor p_j is missing.", None
-    yield diagonal - p.unsqueeze(-1) * p.unsqueeze(-1), "p_i p_i stands where p_i p_j should.", None
+    yield diagonal - p.unsqueeze(-1) * p.unsqueeze(-1), "p_i p_i is used where p_i p_j should be.", None
     if p.ndim >= 2:
         summed = p.transpose(-2, -1) @ p
         mixed = "Rows of the batch are mixed. Each has an outer product of its own: p[..., :, None] * p[..., None, :]."

@@ -74,11 +74,13 @@ def compare_losses(got, losses: list[float]) -> None:
     if not isinstance(got, (list, tuple)):
         raise Wrong(f"The model is trained right; what came back is a {type(got).__name__}. Wanted the list of losses.")
     if len(got) != len(losses):
-        raise Wrong(f"{len(got)} losses came back for {len(losses)} batches; wanted one of each, before its step.")
+        raise Wrong(
+            f"{len(got)} losses came back for {len(losses)} batches; wanted one per batch, from before its step."
+        )
     try:
         got = [float(loss) for loss in got]
     except (TypeError, ValueError, RuntimeError):
-        raise Wrong("The losses are no numbers: append loss.item().") from None
+        raise Wrong("The losses are not numbers: append loss.item().") from None
     for n, (yours, right) in enumerate(zip(got, losses, strict=True)):
         if not math.isclose(yours, right, rel_tol=1e-3, abs_tol=1e-4):
             raise Wrong(
@@ -144,7 +146,7 @@ def mistaken(model, batches, lr):
             if about_loss or about_step:
                 words = " ".join(filter(None, (about_loss, about_step)))
                 yield after(loss_of, update, early if used == "early" else batches), words, its or other
-    yield after(lr=-lr), "The loss rises: the gradient is added; take it off.", None
+    yield after(lr=-lr), "The loss rises: the gradient is added; subtract it.", None
     yield after(batches=first), "Only the first batch is used: is a `return` inside the loop?", None
     yield after(batches=batches[-1:]), "Only the last batch is used.", None
     yield after(batches=batches[::-1]), "The batches are taken in the opposite order.", None
@@ -154,7 +156,7 @@ def mistaken(model, batches, lr):
         None,
     )
     for rate in (1e-3, 1e-2, 0.1, 1.0):
-        yield after(lr=rate), f"The rate is {rate:g}, whatever lr says: hand lr on to the optimiser.", None
+        yield after(lr=rate), f"The rate is {rate:g}, whatever lr says: pass lr to the optimiser.", None
     yield after(batches=batches + batches), "The batches are gone through twice; once was asked for.", None
     kinds = [(torch.optim.Adam, "Adam", {}), (torch.optim.AdamW, "AdamW", {})]
     kinds += [(torch.optim.SGD, "SGD with weight decay", {"weight_decay": d}) for d in (1e-4, 1e-3, 0.01, 0.1)]
@@ -177,7 +179,7 @@ GATHERS = (
     "Set them to 0 once for each batch, before backward."
 )
 EARLY = (
-    "The last batch is never learnt from: either the step comes before backward, and uses the batch before, or the "
+    "The last batch is never learned from: either the step comes before backward, and uses the batch before, or the "
     "last batch is left out."
 )
 NLL = "nll_loss wants logarithms: this is minus the mean probability. Give the scores to F.cross_entropy."
@@ -185,7 +187,7 @@ NLL = "nll_loss wants logarithms: this is minus the mean probability. Give the s
 LOSSES = (
     (lambda s, t: F.cross_entropy(s.softmax(-1), t), TWICE, "M38"),
     (lambda s, t: F.nll_loss(s.softmax(-1), t), NLL, None),
-    (lambda s, t: -F.nll_loss(s.softmax(-1), t), NLL + " And its sign is turned.", None),
+    (lambda s, t: -F.nll_loss(s.softmax(-1), t), NLL + " And its sign is flipped.", None),
     (
         lambda s, t: F.nll_loss(s, t),
         "nll_loss got bare scores: the softmax is gone altogether. F.cross_entropy has it inside.",
@@ -229,7 +231,7 @@ STEPS = (
     (summed, "", GATHERS, "M43"),
     (None, "early", EARLY, None),
     (summed, "early", EARLY + " And no gradient is set to 0.", "M43"),
-    (lambda h: [2 * g for g in h[-1]], "", "Each gradient counts twice: two steps a batch, or two backwards?", None),
+    (lambda h: [2 * g for g in h[-1]], "", "Each gradient counts twice: two steps per batch, or two backwards?", None),
     (
         lambda h: [g / len(h) for g in summed(h)],
         "",

@@ -118,7 +118,7 @@ def others(x, w1, w2, targets):
     for sign in (-1, 1):
         words = "These are the matrices after a step; wanted the gradients themselves."
         yield w1.double() + sign * dw1, w2.double() + sign * dw2, words, None
-    yield dw1 / len(x), dw2 / len(x), "It is divided by N twice: cross-entropy's mean is the only one.", None
+    yield dw1 / len(x), dw2 / len(x), "It is divided by N twice: cross-entropy's mean divides by N already.", None
 
 
 def forward(x, w1, w2, targets):
@@ -132,7 +132,7 @@ def forward(x, w1, w2, targets):
 
 MEAN = "The mean over the batch is missing: divide by N = {}."
 OVER_CLASSES = "It is divided by V, the number of classes: cross-entropy's mean runs over the N rows."
-SIGN = "The sign is turned: the gradient of the loss by the scores is p - y."
+SIGN = "The sign is flipped: the gradient of the loss with respect to the scores is p - y."
 SOFTMAX_AXIS = "Softmax runs along axis 0, over the batch: dim=-1."
 OTHERS = (  # activation, its slope, message
     (torch.relu, lambda z: (z > 0).to(z), "The activation is ReLU here; wanted tanh."),
@@ -144,11 +144,17 @@ OTHERS = (  # activation, its slope, message
 def other_errors(scores, p, y):
     """(the gradient at the scores, message) of other losses."""
     for divisor in (len(y), 1, y.numel()):
-        yield -y / p / divisor, "This starts with the derivative by p; by the scores it is p - y."
+        yield (
+            -y / p / divisor,
+            "This starts with the derivative with respect to p; with respect to the scores it is p - y.",
+        )
         for factor in (1, 2):
-            yield factor * (scores - y) / divisor, "Softmax is missing: the gradient by the scores is softmax - y."
+            yield (
+                factor * (scores - y) / divisor,
+                "Softmax is missing: the gradient with respect to the scores is softmax - y.",
+            )
             if factor == 2:
-                yield 2 * (p - y) / divisor, "A factor 2 too many: this is no squared error."
+                yield 2 * (p - y) / divisor, "There is a factor 2 too many: this is not a squared error."
 
 
 def of_w2(x, w1, w2, targets):
@@ -159,34 +165,50 @@ def of_w2(x, w1, w2, targets):
     yield right * N, MEAN.format(N), None
     yield -right, SIGN, None
     yield -right * N, SIGN + " " + MEAN.format(N), None
-    yield right / w2.shape[1], "A division by V too many: cross-entropy's mean runs over the N rows only.", None
+    yield (
+        right / w2.shape[1],
+        "There is a division by V too many: cross-entropy's mean runs over the N rows only.",
+        None,
+    )
     yield right * N / w2.shape[1], OVER_CLASSES, None
-    yield z.T @ e, "x W_1 stands where tanh(x W_1) should: w2 is fed by the hidden layer after its activation.", None
-    yield z.T @ (p - y), "x W_1 stands where tanh(x W_1) should; and " + MEAN.format(N), None
+    yield (
+        z.T @ e,
+        "x W_1 is used where tanh(x W_1) should be: w2 is fed by the hidden layer after its activation.",
+        None,
+    )
+    yield z.T @ (p - y), "x W_1 is used where tanh(x W_1) should be; and " + MEAN.format(N), None
     for act, _, message in OTHERS:
         yield act(z).T @ ((act(z) @ w2).softmax(-1) - y) / N, message, None
     for wrong, message in other_errors(scores, p, y):
         yield h.T @ wrong, message, None
     ids = y.argmax(-1, keepdim=True)
-    yield h.T @ (p - ids) / N, "The target's number is taken off: it names a column, whose entry loses 1.", None
-    yield h.T @ p / N, "y is missing: the gradient by the scores is p - y.", None
-    yield h.T @ p, "y is missing: the gradient by the scores is p - y.", None
-    yield h.T @ (scores - y) / N, "Softmax is missing: the gradient by the scores is softmax(scores) - y.", None
+    yield h.T @ (p - ids) / N, "The target's number is subtracted: it names a column, whose entry loses 1.", None
+    yield h.T @ p / N, "y is missing: the gradient with respect to the scores is p - y.", None
+    yield h.T @ p, "y is missing: the gradient with respect to the scores is p - y.", None
+    yield (
+        h.T @ (scores - y) / N,
+        "Softmax is missing: the gradient with respect to the scores is softmax(scores) - y.",
+        None,
+    )
     yield h.T @ (scores.softmax(0) - y) / N, SOFTMAX_AXIS, None
-    yield h.T @ (p * (1 - p) * (p - y)) / N, "A factor p (1 - p) too many: softmax and loss together give p - y.", None
-    yield (1 - h**2).T @ e, "tanh's slope stands where tanh should: w2 multiplies the hidden layer itself.", None
+    yield (
+        h.T @ (p * (1 - p) * (p - y)) / N,
+        "There is a factor p (1 - p) too many: softmax and loss together give p - y.",
+        None,
+    )
+    yield (1 - h**2).T @ e, "tanh's slope is used where tanh should be: w2 multiplies the hidden layer itself.", None
     yield (h * (1 - h**2)).T @ e, "tanh's slope has no place in dw2: w2 stands after the activation.", None
-    turned = "dw2 is transposed: hidden units and classes are equally many here. It is (d_ff, V)."
+    turned = "dw2 is transposed: there are as many hidden units as classes here. It is (d_ff, V)."
     if right.shape[0] == right.shape[1]:
         yield right.T, turned, None
         yield right.T * N, turned, None
     if x.shape[0] == h.shape[1]:
-        yield h @ e, "The hidden layer is not transposed: N and d_ff are equal here, so no error tells you.", None
+        yield h @ e, "The hidden layer is not transposed: N and d_ff are equal here, so no error warns you.", None
     if x.shape[1] == h.shape[1]:
-        yield x.T @ e, "x stands where the hidden layer should.", None
+        yield x.T @ e, "x is used where the hidden layer should be.", None
         slope = (1 - h**2) * (e @ w2.T)
         if w2.shape[0] == w2.shape[1]:
-            yield x.T @ slope, "The two gradients are exchanged: return dw1, dw2.", None
+            yield x.T @ slope, "The two gradients are swapped: return dw1, dw2.", None
     yield (h.mean(0).unsqueeze(-1) * e.sum(0)), "The means are multiplied; wanted the mean of the products.", None
 
 
@@ -201,9 +223,13 @@ def of_w1(x, w1, w2, targets):
     yield -right * N, SIGN + " " + MEAN.format(N), None
     yield x.T @ dh, "tanh's slope is forgotten: multiply what arrives at the hidden layer by 1 - h^2.", None
     yield x.T @ dh * N, "tanh's slope is forgotten; and " + MEAN.format(N), None
-    yield right / w2.shape[1], "A division by V too many: cross-entropy's mean runs over the N rows only.", None
+    yield (
+        right / w2.shape[1],
+        "There is a division by V too many: cross-entropy's mean runs over the N rows only.",
+        None,
+    )
     yield right * N / w2.shape[1], OVER_CLASSES, None
-    off = "The slope of tanh is 1 - h^2 with h = tanh(x W_1); this is another."
+    off = "The slope of tanh is 1 - h^2 with h = tanh(x W_1); this is something else."
     wrongs = (1 - h, 1 - z**2, h * (1 - h), h**2, h, 1 - slope.tanh() ** 2, 1 - z.tanh(), -slope, z, 1 - h**2 * h)
     for wrong in (*wrongs, 1 + h**2, slope.sqrt(), slope**2, 1 / z.cosh(), (1 - h) ** 2, 1 - h.abs()):
         yield x.T @ (dh * wrong), off, None
@@ -217,11 +243,15 @@ def of_w1(x, w1, w2, targets):
     for act, its_slope, message in OTHERS:
         error = ((act(z) @ w2).softmax(-1) - y) / N
         yield x.T @ ((error @ w2.T) * its_slope(z)), message, None
-    yield x.T @ ((p @ w2.T) * slope) / N, "y is missing: the gradient by the scores is p - y.", None
-    yield x.T @ (((scores - y) / N @ w2.T) * slope), "Softmax is missing: the gradient by the scores is p - y.", None
+    yield x.T @ ((p @ w2.T) * slope) / N, "y is missing: the gradient with respect to the scores is p - y.", None
+    yield (
+        x.T @ (((scores - y) / N @ w2.T) * slope),
+        "Softmax is missing: the gradient with respect to the scores is p - y.",
+        None,
+    )
     yield x.T @ (((scores.softmax(0) - y) / N @ w2.T) * slope), SOFTMAX_AXIS, None
     if w2.shape[0] == w2.shape[1]:
-        message = "w2 is not transposed on the way back: d_ff and V are equal here, so no error tells you."
+        message = "w2 is not transposed on the way back: d_ff and V are equal here, so no error warns you."
         yield x.T @ ((e @ w2) * slope), message, None
         yield x.T @ (e @ w2), message + " And tanh's slope is forgotten.", None
         yield x.T @ (e * slope), "w2 is left out: the way back to the hidden layer goes through it.", None
@@ -230,12 +260,12 @@ def of_w1(x, w1, w2, targets):
         yield right.T, turned, None
         yield right.T * N, turned, None
     if x.shape[0] == x.shape[1]:
-        yield x @ (dh * slope), "x is not transposed: N and D are equal here, so no error tells you.", None
+        yield x @ (dh * slope), "x is not transposed: N and D are equal here, so no error warns you.", None
     yield x.T @ dh * slope.mean(0), "The slope is averaged over the batch: each row has its own, before x^T @.", None
-    yield right * 2, "A factor 2 too many: this is no squared error.", None
-    yield right / N, "It is divided by N twice: cross-entropy's mean is the only one.", None
+    yield right * 2, "There is a factor 2 too many: this is not a squared error.", None
+    yield right / N, "It is divided by N twice: cross-entropy's mean divides by N already.", None
     yield (
         x.T @ (((p * (1 - p) * (p - y)) / N @ w2.T) * slope),
-        "A factor p (1 - p) too many: softmax and loss together give p - y.",
+        "There is a factor p (1 - p) too many: softmax and loss together give p - y.",
         None,
     )

@@ -4,9 +4,17 @@ import itertools
 import math
 
 from ...checking import NotDone, Wrong, check
+from ...draw import draw
 from ..common import fitting
 
 CROSSING = 1.5 * 1024 * 8 / 3  # tokens: 4 T^2 D = 6 T D d_ff at d_ff = 8/3 D, D = 1024
+# d_model, d_ff: d_ff no multiple of d_model, nor always of 3.
+WIDTHS = (
+    ((70, 300), (96, 110), (70, 110), (96, 300)),
+    ((60, 250), (88, 130), (60, 130), (88, 250)),
+    ((80, 330), (54, 140), (80, 140), (54, 330)),
+)
+LENGTHS = ((10, 130), (12, 150), (14, 190))  # T below d_model and above
 WEIGHTS = ("attention", "feed_forward")
 WORK = ("projections", "scores_and_mix", "feed_forward")
 
@@ -20,13 +28,13 @@ class cost:
 
     @check("the weights of the matrices of one block", 1.5)
     def parameters(count_parameters, count_flops, crossing):
-        cases = [sizes for sizes in itertools.product((70, 96), (300, 110), (False, True))]
+        cases = [(*sizes, gated) for sizes in draw.one_of(*WIDTHS) for gated in (False, True)]
         got = [tuple_of(count_parameters(*case), WEIGHTS, count_parameters.name) for case in cases]
         expect(got, cases, ("d_model", "d_ff", "gated"), weights, WEIGHTS, miscounted_weights())
 
     @check("the FLOPs of one block over T tokens", 2)
     def flops(count_parameters, count_flops, crossing):
-        products = itertools.product((10, 130), ((70, 300), (96, 110)), (False, True))
+        products = itertools.product(draw.one_of(*LENGTHS), draw.one_of(*WIDTHS), (False, True))
         cases = [(T, *sizes, gated) for T, sizes, gated in products]
         got = [tuple_of(count_flops(*case), WORK, count_flops.name) for case in cases]
         expect(got, cases, ("T", "d_model", "d_ff", "gated"), work, WORK, miscounted_work())

@@ -4,6 +4,7 @@ import math
 
 from ...answer import plain
 from ...checking import Wrong, check
+from ...draw import draw
 from ..common import fitting
 
 
@@ -12,18 +13,19 @@ class gated_width:
 
     @check("a whole number, a multiple of what is asked", 1)
     def whole(gated_width):
-        for d_ff, multiple in CASES:
+        for d_ff, multiple in cases():
             width(gated_width, d_ff, multiple)
 
     @check("as many weights as the plain layer, or a few more", 2)
     def values(gated_width):
-        got = [width(gated_width, *case, whole=False) for case in CASES]
-        wanted = [smallest(*case) for case in CASES]
+        asked = cases()
+        got = [width(gated_width, *case, whole=False) for case in asked]
+        wanted = [smallest(*case) for case in asked]
         if got == wanted:
             return
-        told = fitting(got, CASES, misread())
-        at = next(i for i in range(len(CASES)) if got[i] != wanted[i])
-        (d_ff, multiple), exact = CASES[at], 2 * CASES[at][0] / 3
+        told = fitting(got, asked, misread())
+        at = next(i for i in range(len(asked)) if got[i] != wanted[i])
+        (d_ff, multiple), exact = asked[at], 2 * asked[at][0] / 3
         case = f"For d_ff = {d_ff:,} and multiple = {multiple} yours is {got[at]:,}, wanted {wanted[at]:,}."
         if not told and got[at] < exact:
             told = (f"The gated layer has fewer weights than the plain one: 3 times {got[at]:,} is less than 2 d_ff.",)
@@ -31,11 +33,16 @@ class gated_width:
         raise Wrong(f"{case} {told[0]}")
 
 
-# (d_ff, multiple). The first is Llama's: d_model 4096, and the 11,008 that stands in its config.
+# (d_ff, multiple). The first is Llama's: d_model 4096, and the 11,008 that stands in its config. Each of the others
+# shows a mistake that many sizes hide; some are drawn besides.
 CASES = (
     (16_384, 256), (300_000, 8), (3_072, 64), (4_096, 64), (100, 8), (512, 32), (2_048, 128), (100, 3), (100, 2),
     (50, 3), (61, 5), (99, 1),
 )  # fmt: skip
+
+
+def cases() -> list[tuple[int, int]]:
+    return [*CASES, *((1000 + int(draw.integers(9000)), draw.one_of(8, 24, 40, 64)) for _ in range(3))]
 
 
 def smallest(d_ff: int, multiple: int) -> int:

@@ -12,6 +12,8 @@ from ..common import close, compare, expect_tensor, has_gradient, keeps_dtype, l
 
 ROOT = math.sqrt(2 / math.pi)
 FAR = torch.tensor([100.0, -100.0, 1e4, -1e4])
+LENGTHS = (5, 7, 9)
+SIZES = ((40, (2, 3, 4), 3), (48, (4, 2, 5), 6), (56, (3, 5, 2), 4))  # one axis, three axes, a batch of one
 NEAR_RIGHT = "between 0.4 and 1.2 yours is right, so look at what is done to other numbers."
 
 
@@ -30,9 +32,10 @@ class gelu:
     def gradient(gelu, gelu_tanh):
         for answer, name, kind in ((gelu, "gelu(x)", "none"), (gelu_tanh, "gelu_tanh(x)", "tanh")):
             for dtype in (torch.float64, torch.float32):
-                keeps_dtype(expect_tensor(answer(draw.normal(4, dtype=dtype)), name, (4,)), dtype, name)
-            leaves_alone(answer, x=draw.normal(5))
-            points = draw.normal(9), 6 * draw.normal(9), FAR, torch.zeros(1)
+                n = draw.one_of(*LENGTHS)
+                keeps_dtype(expect_tensor(answer(draw.normal(n, dtype=dtype)), name, (n,)), dtype, name)
+            leaves_alone(answer, x=draw.normal(draw.one_of(*LENGTHS)))
+            points = draw.normal(9), 6 * draw.normal(draw.one_of(*LENGTHS)), FAR, torch.zeros(1)
             if all(close(answer(x.clone()), F.gelu(x, approximate=kind)) for x in points):
                 for x in points:
                     slopes(answer, name, x.clone().requires_grad_(), kind)
@@ -44,7 +47,8 @@ def numbers(answer, name: str, specification) -> None:
     """Known values, then fresh ones, against the specification element by element."""
     # At 2 and -2 the exact function and its approximation differ by 3e-4.
     known = torch.tensor([0.0, 2.0, -2.0, 30.0, -30.0])
-    for x in (draw.normal(40) * 2, draw.normal(2, 3, 4), draw.normal(1, 3), known, torch.tensor(1.5), FAR):
+    many, three, one = draw.one_of(*SIZES)
+    for x in (draw.normal(many) * 2, draw.normal(*three), draw.normal(1, one), known, torch.tensor(1.5), FAR):
         got = expect_tensor(answer(x.clone()), name, tuple(x.shape))
         if got.isnan().any():
             at = float(x.flatten()[got.flatten().isnan()][0])

@@ -27,6 +27,7 @@ OBSERVATIONS = {
     "below zero": "Some outputs are below zero, as in a right layer.",
     "weights": "The matrices hold 8 d_model^2 numbers, as in a right layer.",
 }
+SIZES = ((6, 10, 2, 7), (5, 8, 3, 11), (9, 6, 4, 5))  # two widths of x, B, T: no two alike
 SHOWN = "Try it, beside a right layer."
 SEEN = {
     "broken_1": "In broken_1 count the nn.Linear layers: which weights does the second product use?",
@@ -73,7 +74,8 @@ def repaired(make) -> None:
         raise Wrong(
             f"{make.name} is a layer already; wanted a function that makes one for any d_model, as broken_2 does."
         )
-    for d_model in (6, 10):
+    *widths, B, T = draw.one_of(*SIZES)
+    for d_model in widths:
         module, call = make(d_model), f"{make.name}({d_model})"
         if isinstance(module, Tensor):
             raise Wrong(f"{call} gave a tensor: return the layer itself, an nn.Module, not its output.")
@@ -83,11 +85,11 @@ def repaired(make) -> None:
             raise Wrong(f"{call} gave a {type(module).__name__}: return an nn.Module, as broken_2 does.")
         module = module.eval()
         if any(map(is_lazy, module.parameters())):
-            module(draw.normal(2, d_model))  # it takes its sizes from the first input
+            module(draw.normal(B, d_model))  # it takes its sizes from the first input
         with torch.no_grad():
             for parameter in module.parameters():  # whatever it started with
                 parameter.copy_(draw.normal(*parameter.shape) * 0.7)
-        x = draw.normal(2, 7, d_model)
+        x = draw.normal(B, T, d_model)
         faults.look_at_weights(module, d_model)
         got = expect_tensor(module(x.clone()), "the layer's output", tuple(x.shape))
         faults.look_at_output(module, x, got.detach())

@@ -1094,7 +1094,7 @@ WRONG = {
         (
             "no branch, no root",
             (lambda L, b, s: gain_right(L, b, s) if b else s, 0.71),
-            "skip_gain(9, 0.0, 0.4) is 0.4",
+            "skip_gain(8, 0.0, 0.3) is 0.3",
         ),
         ("0.70", (gain_right, 0.7), "One step more"),
         ("0.706", (gain_right, 0.706), "with more decimals it is 0.7070"),

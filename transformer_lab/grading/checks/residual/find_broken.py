@@ -8,14 +8,19 @@ import torch
 from ...checking import Wrong, check
 from ...draw import draw
 
-# L, broken layer, skip gain, branch gain, norm on the branch. No two questions about one list have one answer in all.
+# Skip gain, branch gain, norm on the branch. No two questions about one list have one answer in all.
 # No gain is a round number: the broken layer's factor is the branch gain itself, and must not meet somebody's bound.
-STACKS = (
-    (24, 9, 1.0, 0.27, False), (16, 16, 1.0, 0.33, True), (30, 4, 0.73, 0.22, False), (20, 1, 1.0, 0.23, False),
-    (12, 7, 1.0, 0.33, True), (8, 3, 1.15, 0.43, False), (25, 6, 0.61, 0.16, False), (2, 1, 0.92, 0.23, False),
-    (10, 8, 0.36, 0.12, False), (18, 12, 1.0, 0.77, False), (14, 5, 2.0, 0.93, False),
-    (8, 2, 0.031, 0.013, False),
+GAINS = (
+    (1.0, 0.27, False), (1.0, 0.33, True), (0.73, 0.22, False), (1.0, 0.23, False), (1.0, 0.33, True),
+    (1.15, 0.43, False), (0.61, 0.16, False), (0.92, 0.23, False), (0.36, 0.12, False), (1.0, 0.77, False),
+    (2.0, 0.93, False), (0.031, 0.013, False),
 )  # fmt: skip
+# L, broken layer, for each of these gains: once the last one, and twice the first.
+LAYERS = (
+    ((24, 9), (16, 16), (30, 4), (20, 1), (12, 7), (8, 3), (25, 6), (2, 1), (10, 8), (18, 12), (14, 5), (8, 2)),
+    ((22, 7), (14, 14), (28, 5), (18, 1), (13, 8), (9, 4), (24, 8), (2, 1), (11, 9), (17, 11), (15, 6), (9, 3)),
+    ((26, 11), (18, 18), (27, 6), (21, 1), (11, 5), (7, 3), (23, 5), (2, 1), (12, 9), (20, 13), (13, 4), (8, 3)),
+)
 FURTHEST = (
     "You take the factor furthest from 1. Whole layers may be far from 1 too, where the skip is strong: "
     "the broken layer's is the smallest."
@@ -27,21 +32,22 @@ class find_broken:
 
     @check("the number of a layer", 0.5)
     def shape(find_broken):
-        for stack in STACKS[:3]:
+        for stack in stacks()[:3]:
             layer_for(find_broken, sizes(*stack))
 
     @check("the broken one, wherever it is", 2.5)
     def values(find_broken):
-        lists = [sizes(*stack) for stack in STACKS]
+        asked = stacks()
+        lists = [sizes(*stack) for stack in asked]
         got = [layer_for(find_broken, gradients) for gradients in lists]
-        wanted = [stack[1] for stack in STACKS]
+        wanted = [stack[1] for stack in asked]
         if got == wanted:
             return
         for told, message in misled(lists, wanted):
             if got == told:
                 raise Wrong(message)
         at = next(i for i in range(len(got)) if got[i] != wanted[i])
-        L, broken, skip, branch, norm = STACKS[at]
+        L, broken, skip, branch, norm = asked[at]
         right = sum(a == b for a, b in zip(got, wanted, strict=True))
         raise Wrong(
             f"{right} of {len(got)} stacks are right. One that is not: L = {L}, skip gain {skip:g}, branch gain "
@@ -50,15 +56,21 @@ class find_broken:
         )
 
 
-def sizes(L: int, broken: int, skip: float, branch: float, norm: bool, D: int = 48) -> list[float]:
+def stacks() -> list[tuple]:
+    """L, broken layer, skip gain, branch gain, norm."""
+    return [(*layers, *gains) for layers, gains in zip(draw.one_of(*LAYERS), GAINS, strict=True)]
+
+
+def sizes(L: int, broken: int, skip: float, branch: float, norm: bool) -> list[float]:
     """The gradient's size at x_0 ... x_L of random layers, of which one has lost its skip."""
-    states = [draw.standard(16, D, dtype=torch.float64).requires_grad_()]
+    rows, D = draw.one_of((16, 48), (20, 40), (14, 56))
+    states = [draw.standard(rows, D, dtype=torch.float64).requires_grad_()]
     for layer in range(1, L + 1):
         x = states[-1]
         w = torch.linalg.qr(draw.standard(D, D, dtype=torch.float64)).Q
         seen = torch.nn.functional.layer_norm(x, (D,)) if norm else x
         states.append((0.0 if layer == broken else skip) * x + branch * (seen @ w))
-    upstream = draw.standard(16, D, dtype=torch.float64)
+    upstream = draw.standard(rows, D, dtype=torch.float64)
     return [g.norm().item() for g in torch.autograd.grad((states[-1] * upstream).sum(), states)]
 
 

@@ -12,6 +12,8 @@ from ...draw import draw
 from ..common import number
 
 LAST = ("attention.w_o.weight", "feed_forward.w_2.weight")
+# L at which no two wrong factors agree, as 1/L and 1/(2 sqrt(L)) do at 4, and the latter and that of 12 blocks at 6.
+DEPTHS = ((5, 7), (7, 9), (10, 7))
 
 
 class scale_branches:
@@ -19,10 +21,11 @@ class scale_branches:
 
     @check("the same blocks come back", 0.5)
     def shape(scale_branches):
-        blocks = fresh(3)
+        L = draw.one_of(3, 4, 6)
+        blocks = fresh(L)
         back = scaled(scale_branches, blocks)
         try:
-            same = len(back) == 3 and all(a is b for a, b in zip(back, blocks, strict=True))
+            same = len(back) == L and all(a is b for a, b in zip(back, blocks, strict=True))
         except TypeError:
             same = False
         if not same:
@@ -30,7 +33,7 @@ class scale_branches:
 
     @check("the last matrix of each branch, by the right factor", 1.5)
     def values(scale_branches):
-        for L, dtype in ((5, torch.float32), (7, torch.float64)):
+        for L, dtype in zip(draw.one_of(*DEPTHS), (torch.float32, torch.float64), strict=True):
             factors = changed(scale_branches, L, dtype)
             last = {name: factor for name, factor in factors.items() if name.endswith(LAST)}
             others = [name for name, factor in factors.items() if name not in last and factor != 1]
@@ -38,7 +41,8 @@ class scale_branches:
 
     @check("all else stays, and can still learn", 1)
     def others(scale_branches):
-        blocks = fresh(4)
+        L = draw.one_of(3, 4, 6)
+        blocks = fresh(L)
         before = {name: value.clone() for block in blocks for name, value in block.state_dict().items()}
         own = {name: p for i, block in enumerate(blocks) for name, p in named(i, block)}
         scaled(scale_branches, blocks)
@@ -52,7 +56,7 @@ class scale_branches:
                 "with the old one. Change its numbers in place: weight.mul_(factor) under torch.no_grad()."
             )
         touched = [
-            name for name, factor in changed(scale_branches, 4).items() if not name.endswith(LAST) and factor != 1
+            name for name, factor in changed(scale_branches, L).items() if not name.endswith(LAST) and factor != 1
         ]
         if touched:
             raise Wrong(
@@ -94,7 +98,8 @@ def named(i: int, block: Block):
 
 
 def fresh(L: int, dtype=torch.float32) -> list[nn.Module]:
-    config = TransformerConfig(vocab_size=5, d_model=12, n_heads=3, n_layers=L, d_ff=20, bias=False)
+    d_model, H, d_ff = draw.one_of((12, 3, 20), (10, 2, 28), (20, 4, 36))
+    config = TransformerConfig(vocab_size=5, d_model=d_model, n_heads=H, n_layers=L, d_ff=d_ff, bias=False)
     return [draw.made(Block, config).to(dtype) for _ in range(L)]
 
 

@@ -3,7 +3,16 @@
 import math
 
 from ...checking import NotDone, Wrong, check
+from ...draw import draw
 from ..common import number, one_number
+
+# L, branch, share: the explorer's case first; then also no branch, and a whole share.
+POINTS = (
+    ((32, 0.5, 0.01), (8, 0.3, 0.05), (5, 0.2, 0.5), (64, 0.7, 0.3), (12, 0.9, 0.8), (9, 0.0, 0.4), (6, 0.5, 1.0)),
+    ((32, 0.5, 0.01), (10, 0.3, 0.06), (6, 0.25, 0.6), (48, 0.7, 0.2), (14, 0.9, 0.8), (7, 0.0, 0.4), (5, 0.6, 1.0)),
+    ((32, 0.5, 0.01), (9, 0.35, 0.04), (7, 0.2, 0.7), (60, 0.65, 0.2), (11, 0.85, 0.7), (8, 0.0, 0.3), (5, 0.4, 1.0)),
+)
+ENOUGH = (((32, 0.95, 0.01), (4, 0.8, 0.1)), ((24, 0.9, 0.02), (3, 0.7, 0.2)), ((40, 0.93, 0.01), (5, 0.75, 0.15)))
 
 
 class skip_gain:
@@ -41,8 +50,7 @@ class skip_gain:
 
     @check("any depth, branch and share", 1.5)
     def values(skip_gain, smallest_skip):
-        points = [(32, 0.5, 0.01), (8, 0.3, 0.05), (5, 0.2, 0.5), (64, 0.7, 0.3), (12, 0.9, 0.8), (9, 0.0, 0.4),
-                  (6, 0.5, 1.0)]  # fmt: skip
+        points = draw.one_of(*POINTS)
         got = [one_number(skip_gain(*point), f"skip_gain{point}") for point in points]
         wanted = [gain_by_search(*point) for point in points]
         at = next((i for i in range(len(points)) if not nearly(got[i], wanted[i])), None)
@@ -58,7 +66,7 @@ class skip_gain:
 
     @check("0 where the branches alone carry enough", 0.5)
     def enough(skip_gain, smallest_skip):
-        for point in ((32, 0.95, 0.01), (4, 0.8, 0.1)):
+        for point in draw.one_of(*ENOUGH):
             try:
                 got = skip_gain(*point)
             except Wrong as wrong:

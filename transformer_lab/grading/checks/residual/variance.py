@@ -6,9 +6,14 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
+from ...draw import draw
 from ..common import apart, close, compare, number, one_number
 
-POINTS = ((1, 0.5), (2, 0.5), (3, 1.3), (5, 0.8), (6, 1.0), (12, 0.9))  # L, branch
+POINTS = (  # L, branch
+    ((1, 0.5), (2, 0.5), (3, 1.3), (5, 0.8), (6, 1.0), (12, 0.9)),
+    ((1, 0.6), (2, 0.6), (4, 1.2), (5, 0.7), (7, 1.0), (11, 0.9)),
+    ((1, 0.4), (2, 0.4), (3, 1.4), (6, 0.8), (5, 1.0), (10, 0.7)),
+)
 GROWS = "The skip does not keep the size: x and F(x) are uncorrelated, so their variances add at every layer."
 
 
@@ -43,10 +48,11 @@ def step_by_step(way: str, L: int, branch: float) -> float:
 
 
 def judge(answer, way: str) -> None:
-    spelled(answer, way)
+    points = draw.one_of(*POINTS)
+    spelled(answer, way, points)
 
     def table(formula) -> Tensor:
-        return torch.tensor([float(formula(L, branch)) for L, branch in POINTS], dtype=torch.float64)
+        return torch.tensor([float(formula(L, branch)) for L, branch in points], dtype=torch.float64)
 
     got = table(lambda L, branch: one_number(answer(way, L, branch), f'variance("{way}", {L}, {branch})'))
     again = table(lambda L, branch: one_number(answer(way, L, branch), f'variance("{way}", {L}, {branch})'))
@@ -55,10 +61,10 @@ def judge(answer, way: str) -> None:
     wanted = table(lambda L, branch: step_by_step(way, L, branch))
     faults = [(table(formula), message, misconception) for formula, message, misconception in mistaken(way)]
     try:
-        compare(got, wanted, faults, f'variance("{way}", L, branch) at (L, branch) = {list(POINTS)}')
+        compare(got, wanted, faults, f'variance("{way}", L, branch) at (L, branch) = {list(points)}')
     except Wrong as wrong:
-        at = next(i for i in range(len(POINTS)) if not math.isclose(got[i], wanted[i], rel_tol=1e-5))
-        L, branch = POINTS[at]
+        at = next(i for i in range(len(points)) if not math.isclose(got[i], wanted[i], rel_tol=1e-5))
+        L, branch = points[at]
         if str(wrong) in {message for _, message, _ in faults}:
             where = f" (L = {L}, branch = {branch}: yours is {number(got[at])}, wanted {number(wanted[at])}.)"
             raise Wrong(str(wrong) + where, wrong.misconception) from None
@@ -74,13 +80,13 @@ def judge(answer, way: str) -> None:
         ) from None
 
 
-def spelled(answer, way: str) -> None:
+def spelled(answer, way: str, points) -> None:
     """An answer that knows this way under another name only is told so."""
 
     def works(name: str) -> bool:
         try:
             return all(
-                math.isclose(float(answer(name, *case)), step_by_step(way, *case), rel_tol=1e-5) for case in POINTS
+                math.isclose(float(answer(name, *case)), step_by_step(way, *case), rel_tol=1e-5) for case in points
             )
         except Exception:
             return False

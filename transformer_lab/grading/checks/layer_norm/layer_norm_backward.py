@@ -31,7 +31,7 @@ class layer_norm_backward:
     def shape(layer_norm_backward):
         for shape in draw.one_of(*SHAPES):
             grads(layer_norm_backward, *given(*shape))
-        grads(layer_norm_backward, *map(reordered, given(2, 3, 5)))
+        grads(layer_norm_backward, *map(reordered, given(*draw.one_of(*SHAPES)[0])))
 
     @check("grad_beta", 0.5)
     def beta(layer_norm_backward):
@@ -56,14 +56,15 @@ class layer_norm_backward:
     @check("a variance near eps; dtype kept; the inputs stay as they were", 1)
     def care(layer_norm_backward):
         note = " (Where the variance is far above eps it is right; here the two are alike.)"
+        shape = draw.one_of(*SHAPES)[0]
         for place in (2, 1, 0):
-            settled(lambda place=place: compare_one(layer_norm_backward, place, (2, 3, 5), LARGE), f"{NAMES[place]} is")
+            settled(lambda place=place: compare_one(layer_norm_backward, place, shape, LARGE), f"{NAMES[place]} is")
         for place in (2, 1, 0):
-            compare_one(layer_norm_backward, place, (2, 3, 5), size=3e-3, note=note)
-            compare_one(layer_norm_backward, place, (2, 3, 5), eps=0.5, note=" (The check gave eps = 0.5.)")
+            compare_one(layer_norm_backward, place, shape, size=3e-3, note=note)
+            compare_one(layer_norm_backward, place, shape, eps=0.5, note=" (The check gave eps = 0.5.)")
         for place, name in enumerate(NAMES):
-            keeps_every_dtype(lambda dtype, n=place: grads(layer_norm_backward, *given(2, 3, 5, dtype=dtype))[n], name)
-        grad, x, gamma = given(2, 3, 5)
+            keeps_every_dtype(lambda dtype, n=place: grads(layer_norm_backward, *given(*shape, dtype=dtype))[n], name)
+        grad, x, gamma = given(*shape)
         leaves_alone(layer_norm_backward, grad=grad, x=x, gamma=gamma)
 
 
@@ -135,7 +136,7 @@ OUTSIDE = "To compare with autograd, call it outside the function."
 
 def without_autograd(answer) -> None:
     """Run the answer where autograd cannot help: a formula gives the same numbers there."""
-    inputs = given(2, 3, 5)
+    inputs = given(*draw.one_of(*SHAPES)[0])
     alone, kernels = grads(answer, *inputs), BackwardKernels()
     told = f"These gradients come from autograd: where it records nothing, {{}}. {WANTED} {OUTSIDE}"
     try:
@@ -152,8 +153,9 @@ def without_autograd(answer) -> None:
 
 def without_differences(answer) -> None:
     """A difference quotient has a step; where x is so large that the step is lost in rounding, it fails."""
-    settled(lambda: compare_one(answer, 0, (2, 3, 5), LARGE), "grad_x is")
-    grad, x, gamma = given(2, 3, 5)
+    shape = draw.one_of(*SHAPES)[0]
+    settled(lambda: compare_one(answer, 0, shape, LARGE), "grad_x is")
+    grad, x, gamma = given(*shape)
     far = 1e12  # no smaller numbers: beside them eps would count, and that is another check's
     if not close(far * grads(answer, grad, far * x, gamma)[0], far * right(grad, far * x, gamma, EPS)[0]):
         words = "grad_x is right where x is about 1, and wrong where x is about 1e12."
@@ -166,7 +168,8 @@ def compare_one(answer, place: int, shape, size: float = 1.0, eps: float = EPS, 
     wanted = right(grad, x, gamma, eps)
     told = (of_x, of_gamma, of_beta)[place](grad, x, gamma, eps, wanted)
     if not note and len(shape) != 3:
-        note = f" (On x of shape (2, 3, 5) it is right, on {tuple(shape)} not: count axes from the end.)"
+        first = next(shapes[0] for shapes in SHAPES if shape in shapes)
+        note = f" (On x of shape {first} it is right, on {tuple(shape)} not: count axes from the end.)"
     try:
         compare(got[place], wanted[place], told, NAMES[place])
     except Wrong as wrong:

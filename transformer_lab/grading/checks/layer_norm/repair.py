@@ -7,7 +7,7 @@ from torch import Tensor
 from ...checking import NotDone, Wrong, check
 from ...draw import draw
 from ..common import compare, diagnosed, expect_tensor, has_gradient, keeps_every_dtype, leaves_alone, number
-from .sublayer import B, D, T, parts
+from .sublayer import SIZES, parts
 
 # What the learner chooses from -> what such a piece would show. The notebook explains each in a table.
 FAULTS = {
@@ -97,12 +97,13 @@ def exposes(x) -> None:
 
 
 def whole_stack(answer) -> None:
-    for n_layers in (3, 1, 5):
-        x, *_ = parts()
-        made = [parts() for _ in range(n_layers + 1)]
+    size = draw.one_of(*SIZES)
+    for n_layers in draw.one_of((3, 1, 5), (4, 1, 6), (3, 1, 6)):
+        x, *_ = parts(*size)
+        made = [parts(*size) for _ in range(n_layers + 1)]
         sublayers, norms, final = [p[1] for p in made[:-1]], [p[2] for p in made[:-1]], made[-1][2]
         given = [list(sublayers), list(norms)]
-        got = expect_tensor(answer(x.clone(), *given, final), "the result", (B, T, D))
+        got = expect_tensor(answer(x.clone(), *given, final), "the result", size)
         layers = list(zip(sublayers, norms, strict=True))
         try:
             compare(got, stack(x, layers, final, "pre"), stacks(x, layers, final), "the result", 1e-4)
@@ -119,7 +120,7 @@ def whole_stack(answer) -> None:
         leaves_alone(lambda x: answer(x, list(sublayers), list(norms), final), x=x)  # noqa: B023 - called at once
     keeps_every_dtype(lambda dtype: one_position(answer, dtype), "the result")
     x.requires_grad_()
-    upstream = draw.normal(B, T, D)
+    upstream = draw.normal(*size)
     both = answer(x * 1.0, sublayers, norms, final), stack(x, layers, final, "pre")
     found, told = (torch.autograd.grad((has_gradient(y, "the result") * upstream).sum(), x)[0] for y in both)
     compare(found, told, name="the gradient of x (look for .detach() and no_grad)", tolerance=1e-3)
@@ -127,6 +128,7 @@ def whole_stack(answer) -> None:
 
 def one_position(answer, dtype) -> Tensor:
     """A stack over one position alone, of parts that take any dtype."""
+    *_, D = draw.one_of(*SIZES)
     norm, x = (lambda z: F.layer_norm(z, (D,))), draw.normal(1, 1, D, dtype=dtype)
     return expect_tensor(answer(x, [torch.tanh] * 2, [norm] * 2, norm), "the result", (1, 1, D))
 

@@ -9,11 +9,11 @@ from ...checking import Wrong, check
 from ...draw import draw
 from ..common import close, compare, expect_tensor, has_gradient, keeps_dtype, keeps_every_dtype, leaves_alone
 
-B, T, D = 2, 3, 5
+SIZES = ((2, 3, 5), (3, 4, 7), (2, 5, 6))  # B, T, D
 KEEP = 0.75
 
 
-def parts() -> tuple:
+def parts(B: int, T: int, D: int) -> tuple:
     """x (B, T, D), and f, norm, dropout: fixed functions of which no two may change places unnoticed."""
     mix, turn, gamma, beta = draw.normal(T, T), draw.normal(D, D), 0.5 + draw.uniform(D), draw.normal(D)
     mask = (draw.uniform(B, T, D) < KEEP) / KEEP
@@ -53,14 +53,14 @@ class sublayer:
     @check("without dropout; gradients reach x on both ways; x stays as it was", 1)
     def gradient(sublayer):
         for place, wanted in (("pre", pre), ("post", post)):
-            x, f, norm, _ = parts()
+            x, f, norm, _ = parts(*draw.one_of(*SIZES))
             x.requires_grad_()
             got = has_gradient(step(sublayer, x, f, norm, lambda z: z, place), "the result")
             right = wanted(x, f, norm, lambda z: z)
             leaves_alone(lambda x, f=f, norm=norm, place=place: sublayer(x, f, norm, lambda z: z, place), x=x.detach())
             if not close(got, right):
                 raise Wrong(f'The numbers for "{place}" are not right yet, so neither are the gradients. Fix those.')
-            upstream = draw.normal(B, T, D)
+            upstream = draw.normal(*x.shape)
             found, told = (torch.autograd.grad((y * upstream).sum(), x)[0] for y in (got, right))
             compare(found, told, cut(place, x, f, norm, upstream), f'the gradient of x for "{place}"', 1e-4)
             keeps_every_dtype(lambda dtype, place=place: one_position(sublayer, place, dtype), "the result")
@@ -68,6 +68,7 @@ class sublayer:
 
 def one_position(answer, place: str, dtype) -> Tensor:
     """A step of one position alone, with parts that take any dtype."""
+    *_, D = draw.one_of(*SIZES)
     parts = torch.tanh, lambda z: torch.nn.functional.layer_norm(z, (D,)), lambda z: z
     return expect_tensor(answer(draw.normal(1, 1, D, dtype=dtype), *parts, place), "the result", (1, 1, D))
 
@@ -85,14 +86,14 @@ def cut(place, x, f, norm, upstream):
 
 
 def step(answer, x, f, norm, dropout, place) -> Tensor:
-    got = expect_tensor(answer(x.clone(), f, norm, dropout, place), "the result", (B, T, D))
+    got = expect_tensor(answer(x.clone(), f, norm, dropout, place), "the result", tuple(x.shape))
     keeps_dtype(got, x.dtype, "the result")
     return got
 
 
 def compare_place(answer, place: str) -> None:
     for _ in range(3):
-        x, f, norm, dropout = parts()
+        x, f, norm, dropout = parts(*draw.one_of(*SIZES))
         got = step(answer, x, f, norm, dropout, place)
         again = step(answer, x, f, norm, dropout, place)
         if not close(got, again):
@@ -147,7 +148,7 @@ def places(place, x, f, norm, d):
         yield there(x, f, norm, drop), words + extra, "M23"
 
     def bare(z):
-        return torch.nn.functional.layer_norm(z, (D,))
+        return torch.nn.functional.layer_norm(z, x.shape[-1:])
 
     words = "A layer norm without scale and shift is at work; call the norm that is given, with those it has learnt."
     yield here(x, f, bare, d), words, None

@@ -37,7 +37,7 @@ class which_axis:
     @check("an answer for every layer, in the right words", 0.5)
     def words(which_axis):
         for kind in KINDS:
-            said(which_axis, BlackBox(kind, 6))
+            said(which_axis, BlackBox(kind, draw.one_of(6, 7, 8)))
 
     @check("layer norm is told from the rest", 1)
     def features(which_axis):
@@ -49,7 +49,7 @@ class which_axis:
 
     @check("the same for other widths, scales and shifts", 0.5)
     def again(which_axis):
-        diagnose(which_axis, tuple(KINDS), widths=(3, 9))
+        diagnose(which_axis, tuple(KINDS), draw.one_of((3, 9), (10, 3), (3, 12)))
 
 
 def said(which_axis, box: BlackBox) -> str:
@@ -57,7 +57,8 @@ def said(which_axis, box: BlackBox) -> str:
     return chosen(which_axis(lambda x: box(x), box.D), tuple(KINDS), "which_axis(layer, D)")
 
 
-def diagnose(which_axis, kinds, widths=(6,)) -> None:
+def diagnose(which_axis, kinds, widths=()) -> None:
+    widths = widths or (draw.one_of(6, 7, 8),)
     boxes = [BlackBox(kind, D) for kind in kinds for D in widths for _ in range(ROUNDS)]
     verdicts = [(box, said(which_axis, box)) for box in boxes]
     wrong = [(box, word) for box, word in verdicts if word != box.kind]

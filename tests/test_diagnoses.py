@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from transformer_lab.grading import grade
-from transformer_lab.grading.checks.multi_head import multi_head_faults
+from transformer_lab.grading.checks.multi_head.multi_head_of_parts import compute
 from transformer_lab.grading.checks.multi_head.repair import BROKEN, Layer
 
 SOURCES = Path(__file__).resolve().parents[1] / "source" / "exercises"
@@ -55,7 +55,7 @@ def test_the_check_knows_the_broken_attentions_as_they_stand_in_the_notebook(T, 
     names, layer = snippets("04_multi_head"), Layer(4 * n_heads, n_heads)
     x = torch.randn(2, T, 4 * n_heads)
     for n, broken in BROKEN.items():
-        wanted = multi_head_faults.compute(layer, x, None, n_heads, **broken)
+        wanted = compute(layer, x, None, n_heads, **broken)
         assert torch.allclose(names[f"broken_{n}"](layer, x).double(), wanted, atol=1e-5)
 
 

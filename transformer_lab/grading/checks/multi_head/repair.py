@@ -6,7 +6,6 @@ from torch import Tensor, nn
 from ...checking import NotDone, Wrong, check
 from ...draw import draw
 from ..common import close, copies, diagnosed, expect_tensor, keeps_dtype, leaves_alone
-from . import multi_head_faults as faults
 from .multi_head_attention import (
     NAMES,
     by_loops,
@@ -17,6 +16,7 @@ from .multi_head_attention import (
     why_output_raised,
     with_weights,
 )
+from .multi_head_of_parts import compute, join_alone, not_swapped
 
 # What the learner chooses from -> what such a layer would show. The notebook explains each in a table.
 FAULTS = {
@@ -61,10 +61,8 @@ class repair:
         T, H = two_sizes(sizes)
         B, d_head = draw.one_of((2, 3), (3, 2), (2, 5))
         module, x = Layer(H * d_head, H), draw.normal(B, T, H * d_head)
-        right = faults.compute(module, x, None, H)
-        wrong = [
-            n for n, broken in BROKEN.items() if not close(faults.compute(module, x, None, H, **broken), right, 1e-4)
-        ]
+        right = compute(module, x, None, H)
+        wrong = [n for n, broken in BROKEN.items() if not close(compute(module, x, None, H, **broken), right, 1e-4)]
         if wrong != [1]:
             also = " and ".join(f"broken_{n}" for n in wrong) or "none of the three"
             raise Wrong(
@@ -92,11 +90,11 @@ class repair:
         keeps_dtype(repair(module.double(), draw.normal(B, T, D, dtype=torch.float64)), torch.float64, "the output")
 
 
-# What each snippet does differently, in the words of faults.compute.
+# What each snippet does differently, in the words of compute.
 BROKEN = {
-    1: {"split": faults.not_swapped, "merge": lambda o: o.flatten(2)},
+    1: {"split": not_swapped, "merge": lambda o: o.flatten(2)},
     2: {"attend": lambda scores, v: scores.softmax(-1).mean(1, keepdim=True) @ v},
-    3: {"merge": faults.join_alone},
+    3: {"merge": join_alone},
 }
 
 

@@ -518,6 +518,10 @@ def step_with(query=None, key=None, old=None, value=None, turn=rotate_right, sca
     return cached_step
 
 
+def step_at_the_first_axis(*given):
+    return step_with(*[lambda S: len(given[3])] * 2)(*given)
+
+
 def step_attending(weights):
     """A step whose weights are weights(scores, d_head)."""
 
@@ -722,14 +726,14 @@ WRONG = {
         ("between 0 and 1", lambda n, D: (torch.arange(n) / n)[:, None].expand(n, D), "divided by the length"),
         ("binary digits", lambda n, D: (torch.arange(n)[:, None] >> torch.arange(D) & 1).float(), "binary digits"),
         ("255 and on", lambda n, D: table_right(256, D)[torch.arange(n) % 256], "Rows 0 to 255 are right, row 256 is"),
-        ("another wavelength", table_with(paper, base=10000 / (2 * math.pi)), "turns by 0.2289 radians"),
+        ("another wavelength", table_with(paper, base=10000 / (2 * math.pi)), "radians from row 0 to row 1"),
         ("speeds in 16 bits", table_with(lambda i, D: (2 * i / D).half().float()), "low precision"),
         ("one column short", lambda n, D: table_right(n, D)[:, :-1], "wanted (7, 10)"),
         ("one row short", lambda n, D: table_right(n - 1, D), "has 6 rows"),
         ("numpy", lambda n, D: table_right(n, D).numpy(), "of type numpy.ndarray"),
         (
-            "12 columns learnt by heart",
-            lambda n, D: table_right(n, 12)[:, :D] if D <= 12 else table_right(n, D),
+            "two columns more, cut off",
+            lambda n, D: table_right(n, D + 2)[:, :D],
             "2i/(d_model + 2)",
         ),
     ],
@@ -988,8 +992,8 @@ WRONG = {
         ),
         ("back instead of on", all_orders(lambda n: randomly(n), back=True), "in the same way"),
         ("sorted", all_orders(randomly, lambda a, b: close(a.sort(0).values, b.sort(0).values)), "compare row by row"),
-        ("an x of its own", lambda f, x: equivariant_right(f, torch.ones(9, 4)), "It says True for"),
-        ("nine rows", lambda f, x: close(f(x[torch.arange(9)]), f(x)), "out of bounds"),
+        ("an x of its own", lambda f, x: equivariant_right(f, torch.ones_like(x)), "It says True for"),
+        ("twelve rows", lambda f, x: close(f(x[torch.arange(12)]), f(x)), "out of bounds"),
         ("into x", shuffled_in_place, "changed its input x in place"),
         ("are flipped", lambda f, x: not equivariant_right(f, x), "It says False for the identity"),
         ("1.0", lambda f, x: 1.0 * equivariant_right(f, x), "A number came back"),
@@ -1109,7 +1113,7 @@ WRONG = {
         ("probabilities", choices(probabilities), "compares probabilities"),
         ("smallest", choices(effect_with(lambda moved: moved[0, -1].abs().min())), "the smallest change"),
         ("squares", choices(effect_with(lambda moved: (moved[0, -1] ** 2).max())), "The squares are compared"),
-        ("exchanged choices", (effect_right, "changes", "unchanged"), "measure a model with n_layers=1"),
+        ("exchanged choices", (effect_right, "changes", "unchanged"), "it is rounding"),
         ("true and false", (effect_right, False, True), "with its quotation marks"),
         ("overwritten", choices(overwritten), "swap both at once"),
         ("in place", choices(in_place), "changed its input ids in place"),
@@ -1128,7 +1132,7 @@ WRONG = {
     STEP: [
         ("by view", viewing(step_right), "view() needs contiguous inputs"),
         ("asks its inputs for gradients", switching(step_right), "require a gradient, and it still does"),
-        ("64 positions", step_of_64, "other angles than those of position S = 70"),
+        ("64 positions", step_of_64, "other angles than those of position S"),
         ("restart at 0", step_with(query=lambda S: 0, key=lambda S: 0), "as if it stood at position 0"),
         ("key not turned", step_with(key=lambda S: None), "as if it stood at position 0"),
         ("turned again", all_turned_together, "The cached keys are turned again", "M27"),
@@ -1155,7 +1159,7 @@ WRONG = {
         ("scaled by tokens", step_attending(by_tokens), "root of the number of tokens"),
         ("over the queries", step_attending(lambda scores, d: scores.softmax(-2)), "do not sum to 1"),
         ("causal", step_attending(lambda scores, d: (scores + hidden(scores)).softmax(-1)), "is_causal=True"),
-        ("first axis", step_with(*[lambda S: 3] * 2), "size of another axis"),
+        ("first axis", step_at_the_first_axis, "size of another axis"),
         ("the new row alone", new_row_alone, "the new row alone"),
         ("backwards, output", step_with(turn=rotate_with(sign=-1)), "fix them first"),
         ("nothing at first", nothing_at_first, "The output is 0"),
@@ -1204,7 +1208,7 @@ WRONG = {
             "come back as others than they were",
             "M27",
         ),
-        ("new value 0", step_with(value=lambda v, S: 0 * v), "Along axis 1 it is wrong only at 5"),
+        ("new value 0", step_with(value=lambda v, S: 0 * v), "the values: at"),
         (
             "a row for each token",
             lambda *given: (step_right(*given)[2], *step_right(*given)[1:]),

@@ -11,6 +11,13 @@ from ...draw import draw
 from ..common import close, compare, copies, expect_tensor, leaves_alone, reordered, settled
 from .rotate import rotate_by_loops, rotate_neighbours
 
+# Leading axes, S, d_head; the last is long.
+CASES = (
+    (((3,), 5, 8), ((2, 3), 6, 10), ((), 7, 4), ((2,), 0, 4), ((1, 4), 1, 10), ((), 70, 4)),
+    (((2,), 6, 10), ((3, 2), 5, 8), ((), 8, 6), ((3,), 0, 6), ((1, 5), 1, 8), ((), 68, 6)),
+    (((4,), 7, 10), ((2, 4), 6, 10), ((), 5, 12), ((4,), 0, 8), ((1, 3), 1, 6), ((), 75, 4)),
+)
+
 
 class cached_step:
     answers = ("cached_step(q, k, v, keys, values)",)
@@ -45,7 +52,7 @@ class cached_step:
 
 def step_cases():
     """q, k, v of one new token, and the keys (already turned) and values of S tokens before it."""
-    for shape, S, d in (((3,), 5, 8), ((2, 3), 4, 6), ((), 7, 4), ((2,), 0, 4), ((1, 4), 1, 10), ((), 70, 4)):
+    for shape, S, d in draw.one_of(*CASES):
         q, k, v, values = (
             draw.normal(*shape, 1, d),
             draw.normal(*shape, 1, d),

@@ -8,35 +8,40 @@ from ...checking import Wrong, check
 from ...draw import draw
 from ..common import leaves_alone
 
+LENGTHS = 9, 10, 11
+
 
 class is_equivariant:
     answers = ("is_equivariant(f, x)",)
 
     @check("says True where f(Px) = P f(x)", 1)
     def true(is_equivariant):
+        T = draw.one_of(*LENGTHS)
         for f, words in equivariant():
-            if not verdict(is_equivariant, f) or not verdict(is_equivariant, f, 7):
+            if not verdict(is_equivariant, f, T) or not verdict(is_equivariant, f, 7):
                 hint = WHY_FALSE if words == "the identity" else f"{WHY_FALSE} {IF_ROUNDING}"
                 raise Wrong(f"It says False for {words}, which commutes with every shuffle. {hint}")
 
     @check("says False where the order counts", 1)
     def false(is_equivariant):
-        for f, words in ordered():
-            if verdict(is_equivariant, f):
+        T = draw.one_of(*LENGTHS)
+        for f, words in ordered(T):
+            if verdict(is_equivariant, f, T):
                 raise Wrong(f"It says True for {words}. {WHY_TRUE}")
 
     @check("is fooled neither by rounding, nor by functions that survive one special shuffle", 1)
     def subtle(is_equivariant):
-        for f, words, hint in special():
-            if verdict(is_equivariant, f):
+        T = draw.one_of(*LENGTHS)
+        for f, words, hint in special(T):
+            if verdict(is_equivariant, f, T):
                 raise Wrong(f"It says True for {words}. {hint}")
         for f, words in rounding():
-            if not verdict(is_equivariant, f):
+            if not verdict(is_equivariant, f, T):
                 raise Wrong(
                     f"It says False for {words}. Rounding differs with the order, here by about 1e-5: compare with a "
                     "tolerance such as torch.allclose(..., atol=1e-3), not with ==, nor with atol=1e-6."
                 )
-        leaves_alone(lambda x: is_equivariant(lambda y: y * 2.0, x), x=draw.normal(9, 4))
+        leaves_alone(lambda x: is_equivariant(lambda y: y * 2.0, x), x=draw.normal(T, 4))
 
 
 WHY_FALSE = (
@@ -52,7 +57,7 @@ WHY_TRUE = (
 )
 
 
-def verdict(answer, f, T: int = 9) -> bool:
+def verdict(answer, f, T: int) -> bool:
     got = answer(f, draw.normal(T, 4))
     if getattr(got, "shape", ()) not in ((), (1,)):
         raise Wrong(f"A tensor of shape {tuple(got.shape)} came back; wanted one True or False: .all(), or allclose.")
@@ -94,8 +99,8 @@ def equivariant():
     yield lambda x: torch.cat((x, x.square()), 1), "x with its squares beside it, (T, 2 D)"
 
 
-def ordered():
-    T = torch.arange(9.0)[:, None]
+def ordered(n: int):
+    T = torch.arange(float(n))[:, None]
     yield (
         lambda x: x + torch.cat((T.sin(), T.cos(), (T / 100).sin(), (T / 100).cos()), 1),
         "adding sinusoidal positions",
@@ -108,14 +113,14 @@ def ordered():
     yield lambda x: x[-1:].expand_as(x) * 1.0, "handing the last row to every position"
     yield lambda x: attention(x, bias=-0.3 * (T - T.T).abs()), "attention with ALiBi's bias"
     words = "a table of constants that ignores x (f(Px) = f(x): invariant, not equivariant)"
-    yield lambda x: T.expand(9, 4).sin(), words
+    yield lambda x: T.expand(n, 4).sin(), words
 
 
-def special():
-    T = torch.arange(9.0)[:, None]
+def special(n: int):
+    T = torch.arange(float(n))[:, None]
     flip = "It survives reversing the rows, and only that (and its like): try random orders, torch.randperm, several."
-    yield lambda x: x + (T - 4).abs(), "adding the distance from the middle", flip
-    ring = (torch.arange(9)[:, None] - torch.arange(9)) % 9
+    yield lambda x: x + (T - (n - 1) / 2).abs(), "adding the distance from the middle", flip
+    ring = (torch.arange(n)[:, None] - torch.arange(n)) % n
     roll = "It survives torch.roll, and only that (and its like): try random orders, torch.randperm, several."
     yield lambda x: (ring * 0.3).softmax(-1) @ x, "a circular average", roll
     pairs = "It survives swapping the first two rows: try random orders of all rows, torch.randperm, several."
@@ -132,7 +137,7 @@ def special():
     )
     one = "Only one row is special: compare all rows, for several random orders, for some leave that row in its place. "
     one += "One order for which it fails is enough for False."
-    for row in range(9):
+    for row in range(n):
         yield lambda x, row=row: x + (row == T), f"adding 1 to row {row} and nothing to the others", one
     small = "The positions added have size 0.01: a looser tolerance than 1e-3 no longer sees them."
     yield lambda x: x + 0.01 * T.sin(), "adding small positions", small
@@ -142,16 +147,16 @@ def special():
         signs = torch.zeros(4).scatter(0, torch.tensor(pair), torch.tensor([1.0, -1.0]))
         words = f"adding +t to feature {pair[0]} and -t to feature {pair[1]}"
         yield lambda x, signs=signs: x + T * signs, words, feature
-    words = "adding 0.01 to every other row of a column that x has not, of five"
-    wide = "f may give more columns than x has, (T, any width): compare them all."
-    yield lambda x: torch.cat((x, x[:, :1] + 0.01 * (T % 2)), 1), words, wide
-    corner = torch.zeros(9, 4)
+    corner = torch.zeros(n, 4)
     corner[6, 1] = 0.01
     yield (
         lambda x: x + corner,
         "adding 0.01 to one feature of one row",
         "A mean of differences hides one: take the max.",
     )
+    words = "adding 0.01 to every other row of a column that x has not, of five"
+    wide = "f may give more columns than x has, (T, any width): compare them all."
+    yield lambda x: torch.cat((x, x[:, :1] + 0.01 * (T % 2)), 1), words, wide
     mean = "Means agree, rows do not: compare row by row."
     yield lambda x: x.flip(0), "reversing the rows", mean
 

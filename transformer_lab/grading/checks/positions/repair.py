@@ -39,6 +39,14 @@ OBSERVATIONS = {
 }
 
 
+# B, T, d_model: more tokens than sequences, fewer, as many (where a wrong axis raises no error), and a long text.
+SIZES = (
+    ((3, 7, 10), (7, 3, 16), (5, 5, 6), (1, 60, 32)),
+    ((4, 9, 12), (6, 2, 14), (4, 4, 10), (1, 50, 36)),
+    ((2, 6, 8), (9, 4, 18), (3, 3, 12), (1, 70, 28)),
+)
+
+
 class repair:
     answers = ("repair(x)", *(tuple(FAULTS),) * 4, tuple(OBSERVATIONS))
 
@@ -79,7 +87,7 @@ class repair:
 
 def repaired(answer) -> None:
     """All of it in one check: a repair counts only as a whole."""
-    for B, T, D in ((3, 7, 10), (7, 3, 16), (5, 5, 6), (1, 60, 32)):
+    for B, T, D in draw.one_of(*SIZES):
         x = draw.normal(B, T, D)
         got = added(answer, x)
         if isinstance(got, Tensor) and got.shape == (B, T, 2 * D):
@@ -88,7 +96,7 @@ def repaired(answer) -> None:
         wanted = x.double() + table_by_loops(T, D)
         compare(got, wanted, added_faults(x.double(), got), "the result", LONG)
         keeps_dtype(got, x.dtype, "the result")
-    x = draw.normal(2, 4, 6, dtype=torch.float64)
+    x = draw.normal(*draw.one_of((2, 4, 6), (3, 5, 8)), dtype=torch.float64)
     leaves_alone(answer, x=x)
     has_gradient(answer(x.clone().requires_grad_() * 1.0), "x + table")
 

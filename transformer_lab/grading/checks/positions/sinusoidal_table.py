@@ -6,9 +6,18 @@ import torch
 from torch import Tensor
 
 from ...checking import Wrong, check
+from ...draw import draw
 from ..common import close, compare, expect_tensor, settled
 
 DEGREES = math.pi / 180
+# max_len, d_model; of a short table max_len is no size that one might take for d_model, such as d_model + 2.
+SMALL = ((3, 2), (1, 4)), ((4, 2), (1, 6)), ((5, 2), (1, 8))
+SHORT = (
+    ((7, 10), (12, 6), (20, 16)),
+    ((9, 12), (11, 6), (19, 14)),
+    ((6, 10), (13, 8), (17, 12)),
+)
+MANY = ((400, 64), (1100, 12), (5, 128)), ((420, 48), (1050, 14), (6, 96)), ((380, 72), (1150, 10), (4, 112))
 LONG = 1e-3  # tolerance where positions are large: float32 holds an angle of 400 to about 3e-5
 
 
@@ -17,17 +26,18 @@ class sinusoidal_table:
 
     @check("a row for each position, a column for each feature", 0.5)
     def shape(sinusoidal_table):
-        for sizes in ((7, 10), (12, 6), (3, 2), (1, 4)):
+        for sizes in (*draw.one_of(*SHORT), *draw.one_of(*SMALL)):
             table_of(sinusoidal_table, *sizes)
 
     @check("row 0, where every angle is 0", 0.5)
     def first(sinusoidal_table):
-        table = table_of(sinusoidal_table, 7, 10)
-        if not table[0].any() and close(table[1:], table_by_loops(7, 10)[1:], 1e-4):
+        max_len, D = draw.one_of(*SHORT)[0]
+        table = table_of(sinusoidal_table, max_len, D)
+        if not table[0].any() and close(table[1:], table_by_loops(max_len, D)[1:], 1e-4):
             raise Wrong(
                 "Row 0 is all zeros, as if for padding: position 0 is one like any other, sines 0 and cosines 1."
             )
-        compare(table[0], table_by_loops(1, 10)[0], first_row_faults(table[0]), "row 0")
+        compare(table[0], table_by_loops(1, D)[0], first_row_faults(table[0]), "row 0")
 
     @check("all values of a short table", 2)
     def values(sinusoidal_table):
@@ -36,7 +46,7 @@ class sinusoidal_table:
     @check("a long table: the slowest pair, and another width", 1)
     def long(sinusoidal_table):
         settled(lambda: short_tables(sinusoidal_table), "The short table is")
-        for sizes in ((400, 64), (1100, 12), (5, 128)):
+        for sizes in draw.one_of(*MANY):
             got = table_of(sinusoidal_table, *sizes)
             wanted = table_by_loops(*sizes)
             first_wrong_row(got, wanted)
@@ -44,7 +54,7 @@ class sinusoidal_table:
 
 
 def short_tables(answer) -> None:
-    for sizes in ((7, 10), (12, 6), (20, 16)):
+    for sizes in draw.one_of(*SHORT):
         got = table_of(answer, *sizes)
         compare(got, table_by_loops(*sizes), table_faults(*sizes, got), "the table", 1e-4)
 

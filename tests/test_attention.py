@@ -56,7 +56,7 @@ def test_equals_torch(B, T, S, d_key, d_value, seed, dtype):
     T=sizes, more=sizes, n_kv_heads=st.sampled_from([1, 2, 6]), seed=seeds, masked=st.booleans(), floats=st.booleans()
 )
 def test_fused_and_explicit_attention_agree_on_every_kind_of_mask(T, more, n_kv_heads, seed, masked, floats):
-    """Causal or not, boolean or added floats, wholly masked rows included; four axes take torch's fast kernel."""
+    """Causal or not, boolean or added floats, fully masked rows included; four axes take torch's fast kernel."""
     g = torch.Generator().manual_seed(seed)
     S = T + more - 1
     sizes = ((6, T), (n_kv_heads, S), (n_kv_heads, S))

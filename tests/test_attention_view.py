@@ -255,7 +255,7 @@ def test_what_is_handed_over_wrongly_is_told_in_a_sentence(make, sentence):
 
 
 def test_exchanged_tokens_and_numpy_selections():
-    with pytest.raises(ValueError, match="exchanged: attention has 2 queries, 3 keys"):
+    with pytest.raises(ValueError, match="swapped: attention has 2 queries, 3 keys"):
         AttentionView(np.full((1, 1, 2, 3), 1 / 3), list("abc"), list("de"))
     with pytest.raises(ValueError, match="must be a list of strings"):
         AttentionView(np.full((1, 1, 2, 2), 1 / 2), torch.tensor([4, 5]))

@@ -862,7 +862,7 @@ WRONG = {
         ),
         ("values scaled", variant(act=lambda x: x / x.shape[-1] ** 0.5, on="v"), "divided by sqrt(e)"),
         ("values normalised", variant(act=lambda x: F.normalize(x, dim=-1), on="v"), "divided by their length"),
-        ("values centred", variant(act=lambda x: x - x.mean(-2, True), on="v"), "their mean taken off"),
+        ("values centred", variant(act=lambda x: x - x.mean(-2, True), on="v"), "their mean subtracted"),
         ("values shifted", variant(act=lambda x: x.roll(1, -2), on="v"), "shifted by one key"),
         ("values reversed", variant(act=lambda x: x.flip(-2), on="v"), "in the opposite order"),
         (

@@ -1185,7 +1185,7 @@ WRONG = {
             diagnosis(stack=switching(stack_right)),
             "require a gradient, and it still does",
         ),
-        ("first: eps", diagnosis(fault_1="eps outside the root"), "the deviation of LN(x) beside that of LN(10 x)"),
+        ("first: eps", diagnosis(fault_1="eps outside the root"), "the deviation of LN(x) with that of LN(10 x)"),
         ("first: over time", diagnosis(fault_1="statistics over time"), "broken_1 keeps its positions apart"),
         ("first: unbiased", diagnosis(fault_1="unbiased variance"), "a little below 1, for any x"),
         ("second: over the batch", diagnosis(fault_2="Statistics over the batch"), "but not when a sample does"),

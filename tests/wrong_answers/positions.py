@@ -881,7 +881,7 @@ WRONG = {
         ("subtracted", diagnosis(lambda x: 2 * x - added(x)), "subtracted"),
         ("added twice", diagnosis(lambda x: added(added(x))), "The table is added twice"),
         ("half of it added", diagnosis(lambda x: (x + added(x)) / 2), "Half of the table"),
-        ("beside x", diagnosis(lambda x: torch.cat((x, added(x) - x), dim=-1)), "stands beside x"),
+        ("beside x", diagnosis(lambda x: torch.cat((x, added(x) - x), dim=-1)), "is concatenated to x"),
         ("over the whole batch", diagnosis(by_batch_and_place), "each sequence starts at 0"),
         (
             "along the batch too",

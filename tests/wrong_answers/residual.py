@@ -786,7 +786,7 @@ WRONG = {
         ("activation after", wrapper(lambda s, x, f, n, d: F.relu(x + d(f(n(x))))), "An activation follows", "M18"),
         ("root two", wrapper(lambda s, x, f, n, d: (x + d(f(n(x)))) * 0.5**0.5), "divided by sqrt(2)"),
         ("concatenated", wrapper(lambda s, x, f, n, d: torch.cat((x, f(n(x))), dim=-1)), "wanted (3, 4, 10)"),
-        ("skip detached", wrapper(lambda s, x, f, n, d: x.detach() + d(f(n(x)))), "The skip hands on no gradient"),
+        ("skip detached", wrapper(lambda s, x, f, n, d: x.detach() + d(f(n(x)))), "The skip passes on no gradient"),
         (
             "branch detached",
             wrapper(lambda s, x, f, n, d: x + d(f(n(x))).detach()),
@@ -795,7 +795,7 @@ WRONG = {
         (
             "its input detached",
             wrapper(lambda s, x, f, n, d: x + d(f(n(x.detach())))),
-            "The branch hands no gradient on",
+            "The branch passes no gradient on",
         ),
         ("in place", wrapper(in_place), "changed its input x in place"),
         ("dropout on the sum", wrapper(lambda s, x, f, n, d: d(x + f(n(x)))), "Dropout falls on the sum"),
@@ -1086,7 +1086,7 @@ WRONG = {
         ("eval mode", scale_in_eval, "in eval mode"),
         ("double precision", scale_double, "is torch.float64 now"),
         ("frozen", scale_frozen, "No longer a parameter that learns"),
-        ("drawn anew", scale_drawn_anew, "do not draw it anew"),
+        ("drawn anew", scale_drawn_anew, "do not draw it again"),
         ("no return", scale_no_return, "returned None"),
     ],
     "06_residual.skip_gain": [

@@ -99,7 +99,7 @@ def copies(texts: Sequence[str], run: int) -> Iterator[tuple[int, int]]:
 
 
 def shingles(text: str, run: int) -> UInt64[np.ndarray, "n"]:
-    """A hash of every run of so many words or, in a shorter text, of all its words."""
+    """A hash of every run of this many words or, in a shorter text, of all its words."""
     words = np.concatenate([word_hashes(chunk) for chunk in LongText([text]).chunks()] or [word_hashes("")])
     n = min(run, len(words))
     # A polynomial in a fixed number, modulo 2**64.

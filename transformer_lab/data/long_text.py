@@ -41,7 +41,7 @@ class LongText:
         return (piece.decode("utf-8", "surrogatepass") for piece in self.pieces)
 
     def chunks(self, size: int = CHUNK) -> Iterator[str]:
-        """The text in chunks of about so many characters, cut only where byte pairs allow it."""
+        """The text in chunks of about this many characters, cut only where byte pairs allow it."""
         waiting, looked = "", size  # where to look next: before that there is no place to cut, or none is wanted
         for piece in self:
             waiting += piece
@@ -57,7 +57,7 @@ class LongText:
             yield waiting
 
     def sample(self, n_bytes: int) -> Iterator[str]:
-        """The chunks or, of a text longer than n_bytes, about so many bytes: chunks that are evenly spread."""
+        """The chunks or, of a text longer than n_bytes, about this many bytes of it, in evenly spread chunks."""
         share = min(1.0, n_bytes / max(1, self.n_bytes))
         return (chunk for i, chunk in enumerate(self.chunks()) if int((i + 1) * share) > int(i * share))
 

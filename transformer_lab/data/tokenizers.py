@@ -74,7 +74,7 @@ class Tokenizer:
         """The ids of a text that comes in chunks, as 16 or 32 bits each: a list would take ten times the memory."""
         ids, chunks = array("H" if len(self) <= 2**16 else "I"), iter(chunks)
         self.tokenizer.encode_special_tokens = True  # as in `encoding`
-        while group := list(islice(chunks, 32)):  # so many at a time, shared among all threads
+        while group := list(islice(chunks, 32)):  # this many at a time, shared among all threads
             for encoding in self.tokenizer.encode_batch_fast(group):
                 ids.extend(encoding.ids)
         return np.frombuffer(ids, dtype=ids.typecode)

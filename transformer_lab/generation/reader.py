@@ -52,7 +52,7 @@ class Reader:
 
 
 def check_request(model, ids, max_new_tokens, mask=None, source=None, source_mask=None) -> None:
-    """Raise ValueError unless this model can read these tokens and generate so many; warn beyond its max_len."""
+    """Raise ValueError unless this model can read these tokens and generate this many; warn beyond its max_len."""
     if not hasattr(model, "decoder"):
         raise ValueError(f"Only a model with a decoder generates text; got {type(model).__name__}.")
     check_tokens(ids, mask, 0)

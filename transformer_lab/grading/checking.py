@@ -18,7 +18,7 @@ class NotDone(NotImplementedError):
 
 
 def check(title: str, points: int | float = 1):
-    """Mark a function of a question's class as a check worth so many points."""
+    """Mark a function of a question's class as a check worth this many points."""
 
     def mark(function):
         function.title, function.points = title, points

@@ -43,7 +43,7 @@ class TimeIsUp(BaseException):
 # no_type_check: a type checker's wrapper around these functions would be interrupted in their place.
 @no_type_check
 def limited(seconds: float, function: Callable, *arguments):
-    """Return function(*arguments). Raises TimeIsUp after so many seconds, even if the function catches it."""
+    """Return function(*arguments). Raises TimeIsUp after this many seconds, even if the function catches it."""
     limit = Limit(seconds)
     try:
         try:

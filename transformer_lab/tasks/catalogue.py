@@ -84,7 +84,7 @@ def saved_task(name: str | Path, data: str | Path | None = None) -> Task:
         if data is None and task_name in TASKS:
             named = TASKS[task_name]
             task = named.make(**options, **({"tokenizer": tokenizer} if named.takes("tokenizer") else {}))
-            remedy = "use the versions of Python and of the packages that it was trained with, or train anew"
+            remedy = "use the versions of Python and of the packages that it was trained with, or train again"
         else:
             path = found_again(str(task_name), path_of(name)) if data is None else path_of(data)
             task = file_task(path, tokenizer=tokenizer, **options)

@@ -24,7 +24,7 @@ from .task import Task
 
 STYLE = dict(positions="rotary")
 LONGEST_VALIDATION = 1_000_000  # characters: more would make evaluations longer, but hardly more precise
-# For each token, byte pairs are learnt from at most so many bytes of text: learning takes up to 100 bytes per byte.
+# For each token, byte pairs are learnt from at most this many bytes of text: learning takes up to 100 bytes per byte.
 BYTES_A_TOKEN = 5_000
 
 

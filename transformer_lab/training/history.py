@@ -29,7 +29,7 @@ class History:
         self.evaluations = finite(evaluations)
 
     def write(self) -> None:
-        """Write the file anew, so that a killed run leaves no half line; OSError, in a sentence."""
+        """Rewrite the whole file, so that a killed run leaves no half line; OSError, in a sentence."""
         if self.path is not None:
             write_whole(self.path, "".join(to_json(evaluation) + "\n" for evaluation in self.evaluations))
 

@@ -27,7 +27,7 @@ from .settings import Settings
 from .surroundings import machine
 
 MAY_CHANGE = ("keep", "log_every", "checkpoint_every", "compile")  # settings with which a run may be resumed
-WRITTEN = ("model.safetensors", "config.json", "tokenizer.json", "metrics.jsonl")  # to its folder, beside checkpoints/
+WRITTEN = ("model.safetensors", "config.json", "tokenizer.json", "metrics.jsonl")  # to its folder, besides checkpoints/
 DIVERGED = "training has diverged. A smaller lr may help, or more warmup."
 
 

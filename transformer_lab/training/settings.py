@@ -89,7 +89,7 @@ class Settings:
         return device.type == "cuda" if self.compile is None else self.compile
 
     def check_share(self, n_processes: int) -> None:
-        """Raise ValueError unless the batch can be shared evenly among so many processes and their parts."""
+        """Raise ValueError unless the batch can be shared evenly among this many processes and their parts."""
         if self.batch_size % (n_processes * self.accumulation):
             raise ValueError(
                 f"batch_size must be a multiple of processes times accumulation; "

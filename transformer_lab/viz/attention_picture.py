@@ -125,7 +125,7 @@ def draw(page, weights, x, y, width, height, scale=None, palette="viridis"):
 
 
 def write_labels(page, queries, keys, left, top, map_width, map_height):
-    """Write the tokens beside the map's rows and above its columns, slanted if they are long."""
+    """Write the tokens next to the map's rows and above its columns, slanted if they are long."""
     fonts = {font_for(char) for label in queries + keys for char in label} - {FONT, None}
     text = {"fontsize": 9, "fontfamily": [FONT, *sorted(fonts)], "parse_math": False}
     rotation = 0 if max(map(len, keys)) <= 2 else 45 if len(keys) <= 25 else 90

@@ -80,7 +80,7 @@ class AttentionView(anywidget.AnyWidget):
 
     @classmethod
     def over_training(cls, snapshots: list[Snapshot]) -> "AttentionView":
-        """Show how attention develops: a slider over snapshots (see AttentionSnapshots), with the loss beside it.
+        """Show how attention develops: a slider over snapshots (see AttentionSnapshots), with the loss next to it.
 
         Raises ValueError if there are no snapshots, or if their tokens differ.
         """

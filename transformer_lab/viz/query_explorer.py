@@ -162,7 +162,7 @@ def _arrow(axes, tip, colour, label):
 
 
 def _label(axes, point, text, distance):
-    """Write beside a point, on the side away from the origin."""
+    """Write next to a point, on the side away from the origin."""
     away = np.array(point) / (np.hypot(*point) or 1.0)
     axes.annotate(text, point, away * distance, textcoords="offset points", ha="center", va="center")
 

@@ -169,7 +169,7 @@ def output(got, q, k, v):
         yield right / math.sqrt(width), f"The output is divided by sqrt({name}): the scale belongs to the scores.", None
     changed = {
         "divided by their length": F.normalize(v, dim=-1),
-        "centred, their mean taken off": v - v.mean(-2, True),
+        "centred, their mean subtracted": v - v.mean(-2, True),
         "shifted by one key": v.roll(1, -2),
         "in the opposite order": v.flip(-2),
         "averaged over the batch": v.mean(0, True).expand_as(v) if v.ndim > 2 else v,

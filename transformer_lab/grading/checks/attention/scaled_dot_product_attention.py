@@ -152,7 +152,7 @@ def compare_weights(answer, q: Tensor, k: Tensor, v: Tensor) -> None:
     if not (close(again[0], output) and close(again[1], weights)):
         raise Wrong(
             "Two calls with the same inputs give different results: is there dropout, other noise, or a "
-            "layer made anew at each call?"
+            "new layer in each call?"
         )
     wanted_output, wanted = attention_by_loops(q, k, v)
     try:

@@ -108,7 +108,7 @@ def compare_gradient(softmax, x: Tensor, tolerance: float = TOLERANCE) -> None:
 
 
 def softmax_by_loops(x: Tensor, dim: int) -> Tensor:
-    """The specification: exp(score - largest) over its sum, one row at a time; zeros for a row wholly -inf."""
+    """The specification: exp(score - largest) over its sum, one row at a time; zeros for a row that is all -inf."""
     moved = x.double().movedim(dim, -1)
     rows = torch.zeros(moved.numel() // moved.shape[-1], moved.shape[-1], dtype=torch.float64)
     for result, scores in zip(rows, moved.reshape(rows.shape), strict=True):

@@ -168,16 +168,16 @@ def row(numbers):
 
 
 def minus_infinity(x, wanted, got):
-    """Faults of softmax on scores with -inf; row 2 is wholly -inf."""
+    """Faults of softmax on scores with -inf; row 2 is all -inf."""
     empty = x.eq(-INF).all(-1)
     if close(got[~empty], wanted[~empty], ROUNDING):
         rest = got[empty].detach().double()
         if rest.isnan().any():
-            yield got, "A row that is wholly -inf gives NaN (-inf minus -inf). No score is allowed: return zeros.", None
+            yield got, "A row that is all -inf gives NaN (-inf minus -inf). No score is allowed: return zeros.", None
         elif close(rest, torch.full_like(rest, 1 / x.shape[-1])):
-            yield got, "A row that is wholly -inf gets equal weights: no score is allowed, so return zeros.", None
+            yield got, "A row that is all -inf gets equal weights: no score is allowed, so return zeros.", None
         else:
-            yield got, f"A row that is wholly -inf gives {row(rest[0])}; it should give zeros.", None
+            yield got, f"A row that is all -inf gives {row(rest[0])}; it should give zeros.", None
     if got[~empty].isnan().any():
         yield (
             got,
@@ -188,7 +188,11 @@ def minus_infinity(x, wanted, got):
     if (got[~empty] * x[~empty].eq(-INF)).nan_to_num().abs().max() > 0:
         yield got, "A score of -inf got a weight that is not 0: exp(-inf) is exactly 0.", None
     if close(got[~empty], torch.zeros_like(wanted[~empty])) or (got[~empty].sum(-1) < 0.5).any():
-        yield got, "A row with some scores -inf lost all its weights; only a row wholly -inf should be zeros.", None
+        yield (
+            got,
+            "A row with some scores -inf lost all its weights; only a row that is all -inf should be zeros.",
+            None,
+        )
     off = (got[~empty] - wanted[~empty]).nan_to_num().abs().sum(-1).argmax()
     yours, right = row(got[~empty][off]), row(wanted[~empty][off])
     words = (

@@ -101,7 +101,8 @@ FROM_THE_START = (
     "Attention's output reaches the end only through the feed-forward layer."
 )
 PARALLEL = (
-    "The feed-forward layer reads the block's input, beside attention (some models do so on purpose). Wanted one after "
+    "The feed-forward layer reads the block's input, in parallel with attention (some models do so on "
+    "purpose). Wanted one after "
     "the other: it reads the norm of x + attention(norm(x))."
 )
 TO_ITSELF = "A part's output is added to itself; wanted to x, the part's input before the norm."

@@ -276,7 +276,7 @@ def explain(got: int, wanted: int, config: TransformerConfig, family: str, chang
     if -missing in ((H - 1) * attentions, (H - 1) * (attentions - parts.get("the biases of all attentions", 0))):
         return Wrong(f"{text}Attention is counted {H} times: heads share the width, d_model = H d_head.{only}")
     if got == 4 * wanted:
-        return Wrong(f"{text}These are the bytes of so many float32 numbers; wanted the numbers.{only}")
+        return Wrong(f"{text}This is the number of bytes in float32; wanted the number of parameters.{only}")
     if got == -wanted:
         return Wrong(f"{text}The sign is wrong.{only}")
     D, F, blocks = config.d_model, config.d_ff, config.n_layers * (2 if family == "Transformer" else 1)

@@ -142,7 +142,7 @@ def hint(name: str, got, wanted: dict, shapes: dict) -> str:
     if name == "d_ff" and got == 4 * wanted["d_model"]:
         return "d_ff is not 4 d_model in every model: read it off the shape of w_1, (d_ff, d_model)."
     if name == "d_ff" and got == wanted["d_ff"] // 2:
-        return "w_1 alone has d_ff rows, also beside a gate: there is nothing to halve."
+        return "w_1 alone has d_ff rows, even with a gate: there is nothing to halve."
     if name == "d_ff" and got == 2 * wanted["d_ff"]:
         return "w_1 and w_gate have d_ff rows each: d_ff is the rows of w_1 alone."
     if isinstance(got, bool) or not isinstance(got, (int, float)) and not hasattr(got, "item"):

@@ -59,7 +59,7 @@ def run_module(module: nn.Module, x: Tensor, name: str) -> Tensor:
     again = module(x.clone())
     if not close(again, got):
         raise Wrong(
-            "Two calls with the same input give different results: is a layer made anew in forward(), or is "
+            "Two calls with the same input give different results: is a new layer made in forward(), or is "
             "there dropout?"
         )
     return got

@@ -151,8 +151,7 @@ def compare_output(answer, name: str, inputs) -> None:
     got = output(answer, activation, *inputs)
     if not close(output(answer, activation, *inputs), got):
         raise Wrong(
-            "Two calls with the same inputs give different results: is there dropout, or a layer made anew "
-            "at each call?"
+            "Two calls with the same inputs give different results: is there dropout, or a new layer in each call?"
         )
     wanted, what = layer_by_loops(*inputs, activation), f"the output (activation: {name})"
     told = list(faults.feed_forward(got, *inputs, activation))

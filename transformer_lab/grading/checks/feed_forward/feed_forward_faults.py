@@ -61,14 +61,14 @@ def feed_forward(got, x, w_1, b_1, w_2, b_2, activation):
     yield right - 2 * b_2, "b_2 is subtracted.", None
     yield right + x, "x is added to the output: the residual path is another module's job (lesson 06).", None
     for name, other in OTHERS.items():
-        words = f"The activation is always {name}: use the function that was handed over."
+        words = f"The activation is always {name}: use the function that was passed in."
         yield layer(x, w_1, b_1, w_2, b_2, other), words, None
     yield layer(x, w_1, -b_1, w_2, b_2, activation), "b_1 is subtracted; it should be added to the sums.", None
     yield activation(x @ w_1.T * b_1) @ w_2.T + b_2, "b_1 multiplies the sums; it should be added to them.", None
     yield (hidden @ w_2.T) * b_2, "b_2 multiplies the result; it should be added to it.", None
     yield layer(x, w_1, b_1, w_1.mT, b_2, activation), "w_1 is used in both directions: w_2 leads back.", None
     yield layer(x, w_2.mT, b_1, w_2, b_2, activation), "w_2 is used in both directions: w_1 leads up.", None
-    both = "A ReLU of your own stands beside the activation that was handed over: only that one has a place here."
+    both = "A ReLU of your own is applied besides the activation that was passed in: only that one has a place here."
     yield layer(x, w_1, b_1, w_2, b_2, lambda z: activation(z.relu())), both, None
     yield layer(x, w_1, b_1, w_2, b_2, lambda z: activation(z).relu()), both, None
     for name, other in BESIDES.items():

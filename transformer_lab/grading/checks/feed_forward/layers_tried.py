@@ -30,7 +30,7 @@ class Watched:
 
 
 def probes(watched: Watched, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """The sequences that the layer was tried on and that differ from x: each beside the x that it was made of."""
+    """The sequences that the layer was tried on and that differ from x: each with the x that it was made from."""
     pairs = []
     for inputs in watched.inputs:
         whole = x if inputs.shape == x.shape else x[:1].expand(inputs.shape)

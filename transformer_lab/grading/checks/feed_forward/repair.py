@@ -28,7 +28,7 @@ OBSERVATIONS = {
     "weights": "The matrices hold 8 d_model^2 numbers, as in a right layer.",
 }
 SIZES = ((6, 10, 2, 7), (5, 8, 3, 11), (9, 6, 4, 5))  # two widths of x, B, T: no two alike
-SHOWN = "Try it, beside a right layer."
+SHOWN = "Try it on this layer and on a right one."
 SEEN = {
     "broken_1": "In broken_1 count the nn.Linear layers: which weights does the second product use?",
     "broken_2": "In broken_2 look at each line of forward: along which axis does it work?",

@@ -19,7 +19,7 @@ SHAPES = (
     ((2, 4, 7), (3, 6), (7,), (2, 4, 3, 5), (1, 1, 6)),
 )
 NAMES = ("grad_x", "grad_gamma", "grad_beta")
-LARGE = 30.0  # beside such numbers eps does not count
+LARGE = 30.0  # next to such numbers eps does not count
 
 
 class layer_norm_backward:
@@ -154,7 +154,7 @@ def without_differences(answer) -> None:
     shape = draw.one_of(*SHAPES)[0]
     settled(lambda: compare_one(answer, 0, shape, LARGE), "grad_x is")
     grad, x, gamma = given(*shape)
-    far = 1e12  # no smaller numbers: beside them eps would count, and that is another check's
+    far = 1e12  # no smaller numbers: next to them eps would count, which is another check's matter
     if not close(far * grads(answer, grad, far * x, gamma)[0], far * right(grad, far * x, gamma, EPS)[0]):
         words = "grad_x is right where x is about 1, and wrong where x is about 1e12."
         raise Wrong(f"{words} Is it a difference, such as (f(x + h) - f(x)) / h, with a fixed step h? {WANTED}")

@@ -31,7 +31,7 @@ class repair:
 
     @check("broken_1: the fault", 0.5)
     def first(repair, fault_1, fault_2, fault_3, fault_4, exposing):
-        seen = "broken_1 keeps its positions apart; look at the deviation of LN(x) beside that of LN(10 x)."
+        seen = "broken_1 keeps its positions apart; compare the deviation of LN(x) with that of LN(10 x)."
         diagnosed(fault_1, "divided by the variance", FAULTS, "fault_1", seen)
 
     @check("broken_2: the fault", 0.5)
@@ -85,7 +85,7 @@ def exposes(x) -> None:
     exact, careful, broken = F.layer_norm(x.double(), (WIDTH,)), F.layer_norm(x, (WIDTH,)), broken_3(x)
     if (careful - exact).abs().max() > APART:
         raise Wrong(
-            "On your numbers even torch's layer norm fails: float32 does not hold such a spread beside such a mean. "
+            "On your numbers even torch's layer norm fails: float32 cannot hold such a spread next to such a mean. "
             "Make the mean less large."
         )
     off = (broken - exact).abs().nan_to_num(nan=torch.inf).max()
@@ -182,7 +182,7 @@ def stacks(x, layers, final):
     y = x
     for f, norm in layers:
         y = x + f(norm(y))
-    words = "Each skip carries the input of the stack; it must carry what the layer before has handed on."
+    words = "Each skip carries the input of the stack; it must carry the output of the layer before."
     yield final(y), words, None
     words = "The final norm stands before each layer; it comes once, at the end, and each layer has a norm of its own."
     yield stack(x, [(f, final) for f, _ in layers], final, "pre"), words, None

@@ -22,7 +22,7 @@ PREDICTIONS = {
     "clean_map": ("yes", "no"),
     # The cached translator under torch's is_causal=True: what becomes of its dates?
     "top_left": ("all right", "about half", "none right"),
-    # nan_to_num on the weights of a wholly masked row: is the gradient clean as well?
+    # nan_to_num on the weights of a fully masked row: is the gradient clean as well?
     "backward": ("clean", "NaN"),
 }
 

@@ -69,7 +69,7 @@ def causal_faults(T: int, S: int):
     if T > S:
         empty = (
             f"There are more queries than keys, so the first {T - S} stand before all keys and see none of them: "
-            "their rows are wholly False. (Attention must have a rule for such rows: question 2.)"
+            "their rows are entirely False. (Attention must have a rule for such rows: question 2.)"
         )
         yield j <= i, f"the first query meets the first key. {empty}", None
         yield (j <= last + i) | (i < T - S), empty, None
@@ -83,7 +83,7 @@ def causal_faults(T: int, S: int):
     yield j < last + i, "a query's own position is blocked. It may look at itself and before: <=, not <.", None
     yield j <= last + i + 1, "each query sees one key too many, its own future: the diagonal is one too high.", "M36"
     yield torch.ones(T, S, dtype=torch.bool), "everything is allowed: no key is hidden from any query.", "M36"
-    yield torch.zeros(T, S, dtype=torch.bool), "nothing is allowed: every row is wholly masked.", None
+    yield torch.zeros(T, S, dtype=torch.bool), "nothing is allowed: every row is fully masked.", None
     yield j == last + i, "each query sees its own position only, and nothing before it.", None
     yield j <= i, TOP_LEFT, None
     yield j > i, f"True stands where looking is forbidden, and {TOP_LEFT}", "M36"

@@ -99,7 +99,7 @@ def combined_faults(padding: Tensor, keys: Tensor, causal: Tensor, T: int, S: in
     yield (
         queries & keys & causal,
         (
-            "the rows of padded queries are closed as well. Nobody reads their outputs, and a wholly masked row only "
+            "the rows of padded queries are closed as well. Nobody reads their outputs, and a fully masked row only "
             "asks for trouble: close the columns alone."
         ),
         None,

@@ -97,7 +97,7 @@ def compare_additive(got: Tensor, allowed: Tensor) -> None:
         )
     if (wide[allowed] == 0).all() and (wide[~allowed] < 0).all():
         raise Wrong(
-            f"Blocked keys get {wide[~allowed].max():g}, a finite number: low enough for most scores, but a wholly "
+            f"Blocked keys get {wide[~allowed].max():g}, a finite number: low enough for most scores, but a fully "
             "masked row becomes an average over everything it must not see. Wanted -inf.",
             "M08",
         )

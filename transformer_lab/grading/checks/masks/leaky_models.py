@@ -120,7 +120,7 @@ def norm_over_time(x):
     return attend((x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt(), lower(x))
 
 
-@called("a causal attention beside a convolution that looks one position ahead")
+@called("a causal attention in parallel with a convolution that looks one position ahead")
 def other_path(x):
     output, weights = attend(x, lower(x))
     ahead = torch.cat((x[1:], torch.zeros_like(x[:1])))

@@ -28,7 +28,7 @@ NAN = (
     "divided by a sum of 0? Fill -inf in, with masked_fill or torch.where."
 )
 LOW = -20000.0  # scores this low, all of them: whatever finite number stands for "blocked" must still be far below
-AHEAD = 300.0  # how far a blocked score lies above the allowed ones: beside it e to their power is 0
+AHEAD = 300.0  # how far a blocked score lies above the allowed ones: next to it e to their power is 0
 SWALLOWED = (
     f"Where a blocked score lies {AHEAD:g} above the allowed ones, these underflow to 0 and nothing is left of them: "
     "the softmax, or the largest score that it subtracts, still depends on the blocked keys. Write -inf into "
@@ -368,7 +368,7 @@ def compare_gradients(answer, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> 
             )
         if gradient.isnan().any():
             raise Wrong(
-                f"The output is clean, but the gradient to {source} is NaN. Softmax of a wholly masked row made NaN; "
+                f"The output is clean, but the gradient to {source} is NaN. Softmax of a fully masked row made NaN; "
                 "hiding it afterwards (nan_to_num, where) repairs the forward pass only: going back, 0 times "
                 "NaN is NaN. "
                 "Keep NaN from arising (give such a row finite scores, and zero its weights after the softmax), or "

@@ -125,7 +125,7 @@ def temperature_of(got: Tensor | None, scores: Tensor, mask: Tensor) -> float | 
 
 
 def masked_outputs(q: Tensor, k: Tensor, v: Tensor, mask: Tensor):
-    """Faults of the output (..., T, e) beside right weights."""
+    """Faults of the output (..., T, e) when the weights are right."""
     right = scores_softmax(q, k, mask)
     if right.shape[-2] == right.shape[-1]:
         yield right.mT @ v.double(), "The weights are transposed before they meet the values.", None

@@ -190,7 +190,7 @@ def expect_output(attention, D: int, H: int, x: Tensor, memory: Tensor | None = 
     again = Answer(module, f"forward{CALL}")(*(copies(x) if memory is None else copies(x, memory)))
     if not close(got, again):
         raise Wrong(
-            "Two calls with the same input give different results: is there dropout, or a layer made anew at each call?"
+            "Two calls with the same input give different results: is there dropout, or a new layer in each call?"
         )
 
     def alone(module, *inputs):

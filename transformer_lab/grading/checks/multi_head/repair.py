@@ -24,7 +24,7 @@ FAULTS = {
     "one map for all heads": "In such a layer every head averages its values with the same weights.",
     "merge without transpose": "In such a layer the heads are right, and w_o reads them in a mixed order.",
     "divided by sqrt(d_model)": "Such a layer has weights that are too even, and is right with one head.",
-    "heads attend to one another": "In such a layer no position ever hears of another one.",
+    "heads attend to one another": "In such a layer no position ever sees another one.",
     "split without transpose": "In such a layer a head gets the features of other positions.",
     "heads averaged": "In such a layer w_o reads the same d_head numbers for every head.",
 }
@@ -77,7 +77,8 @@ class repair:
             got = expect_tensor(attended(repair, module, x), "the output", (B, T, D))
             if not close(got, repair(module, *copies(x))):
                 raise Wrong(
-                    "Two calls with the same input give different results: is there dropout, or a layer made anew?"
+                    "Two calls with the same input give different results: is there dropout, or a new layer "
+                    "in each call?"
                 )
             expect_right(repair, module, got, x, None, H)
         B, T, D, H = draw.one_of(*SIZES)[0]

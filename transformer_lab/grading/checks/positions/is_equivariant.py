@@ -96,7 +96,7 @@ def equivariant():
     yield lambda x: x.mean(0).expand_as(x) * 1.0, "the mean, handed to every position"
     yield lambda x: (x @ TURN)[:, :3], "a projection to another width"
     yield lambda x: x.sum(1, keepdim=True), "the sum of each row's features, (T, 1)"
-    yield lambda x: torch.cat((x, x.square()), 1), "x with its squares beside it, (T, 2 D)"
+    yield lambda x: torch.cat((x, x.square()), 1), "x with its squares concatenated, (T, 2 D)"
 
 
 def ordered(n: int):
@@ -118,10 +118,10 @@ def ordered(n: int):
 
 def special(n: int):
     T = torch.arange(float(n))[:, None]
-    flip = "It survives reversing the rows, and only that (and its like): try random orders, torch.randperm, several."
+    flip = "It survives reversing the rows, and only that (and the like): try random orders, torch.randperm, several."
     yield lambda x: x + (T - (n - 1) / 2).abs(), "adding the distance from the middle", flip
     ring = (torch.arange(n)[:, None] - torch.arange(n)) % n
-    roll = "It survives torch.roll, and only that (and its like): try random orders, torch.randperm, several."
+    roll = "It survives torch.roll, and only that (and the like): try random orders, torch.randperm, several."
     yield lambda x: (ring * 0.3).softmax(-1) @ x, "a circular average", roll
     pairs = "It survives swapping the first two rows: try random orders of all rows, torch.randperm, several."
     yield lambda x: x + T // 2 * (T > 1), "adding a number that only the first two rows share", pairs

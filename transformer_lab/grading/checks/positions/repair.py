@@ -91,7 +91,9 @@ def repaired(answer) -> None:
         x = draw.normal(B, T, D)
         got = added(answer, x)
         if isinstance(got, Tensor) and got.shape == (B, T, 2 * D):
-            raise Wrong(f"The result has {2 * D} features: the table stands beside x. It is added: {(B, T, D)}.")
+            raise Wrong(
+                f"The result has {2 * D} features: the table is concatenated to x. It should be added: {(B, T, D)}."
+            )
         got = expect_tensor(got, "the result", (B, T, D))
         wanted = x.double() + table_by_loops(T, D)
         compare(got, wanted, added_faults(x.double(), got), "the result", LONG)

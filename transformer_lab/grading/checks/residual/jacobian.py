@@ -148,7 +148,7 @@ def mistaken(x: Tensor, w_1: Tensor, w_2: Tensor, got: Tensor):
     yield identity + J.abs(), "The signs are lost: no absolute value stands here.", None
     yield (
         (w_2.T * (1 + on)) @ w_1.T,
-        "1 is added to the slope of each hidden unit; the skip passes beside them: I.",
+        "1 is added to the slope of each hidden unit; the skip goes around them: I.",
         None,
     )
     yield identity + (w_1 * on) @ w_1.T, "w_1 is used in both directions: w_2 leads back.", None

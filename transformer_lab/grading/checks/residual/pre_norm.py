@@ -88,8 +88,12 @@ class pre_norm:
         got = torch.zeros_like(x) if got is None else got
         (through,) = torch.autograd.grad((f(norm(x)) * upstream).sum(), x)
         told = [
-            (through, "The skip hands on no gradient: x is detached there. That leaves J where I + J is wanted.", None),
-            (upstream, "The branch hands no gradient on to x: its input is detached. That leaves I alone.", None),
+            (
+                through,
+                "The skip passes on no gradient: x is detached there. That leaves J where I + J is wanted.",
+                None,
+            ),
+            (upstream, "The branch passes no gradient on to x: its input is detached. That leaves I alone.", None),
             (0 * upstream, "No gradient reaches x at all. Look for .detach(), .data or torch.no_grad().", None),
         ]
         if close(out, x + f(norm(x))):

@@ -104,11 +104,11 @@ def dropped(outs: list[Tensor], x: Tensor, written: Tensor, normed: Tensor, p: f
     if 0 < share < 1 and (zero == zero[..., :1]).all():
         return "Whole positions are dropped: all D numbers of a position or none. Dropout drops single numbers."
     if 0 < share < 1 and (zero == zero[:, :1]).all():
-        return "The same numbers are dropped at every position: dropout draws anew for each number of each position."
+        return "The same numbers are dropped at every position: dropout draws again for each number of each position."
     if 0 < share < 1 and (zero == zero[:1]).all():
-        return "The same numbers are dropped in every example of the batch: dropout draws anew for each of them."
+        return "The same numbers are dropped in every example of the batch: dropout draws again for each of them."
     if 0 < share < 1 and all(close(other, out) for other in outs):
-        return "The same numbers are dropped at every call: dropout draws anew each time."
+        return "The same numbers are dropped at every call: dropout draws again each time."
     if abs(share - p) < 0.04 and len(kept) and close(kept, torch.full_like(kept, 1 / (1 - p)), 1e-4):
         return ""
     scaled = written / (1 - p)

@@ -127,7 +127,7 @@ def raise_for(last: dict, others: list[str], L: int, n_parameters: int) -> None:
     """Raise Wrong unless all last matrices were multiplied by 1 / sqrt(2L)."""
     wanted, found = 1 / math.sqrt(2 * L), list(last.values())
     if None in found:
-        raise Wrong("A last matrix is not a multiple of what it was: multiply it, do not draw it anew or add to it.")
+        raise Wrong("A last matrix is not a multiple of what it was: multiply it, do not draw it again or add to it.")
     if all(factor == 1 for factor in found):
         if others:
             raise Wrong(

@@ -93,10 +93,10 @@ def ordinary(cross_entropy, N: int = 3, V: int = 5) -> None:
 
 
 def certain(cross_entropy) -> None:
-    """A target that is right beyond doubt has a loss of 0 and counts, as a target to be ignored does not."""
+    """A target predicted with p = 1 has a loss of 0 and counts, unlike a target to be ignored."""
     scores, targets = torch.tensor([[300.0, 0.0, 0.0], [0.0, 1.0, 2.0], [0.0, 300.0, 0.0]]), torch.tensor([0, 2, -100])
     wanted = loss_by_loops(scores, targets)
-    zero = "A row whose target is right beyond doubt has a loss of 0, and counts all the same: ask the targets which "
+    zero = "A row whose target is predicted with p = 1 has a loss of 0, and counts all the same: ask the targets which "
     zero += "rows count, not the losses."
     got = loss_of(cross_entropy, scores, targets)
     compare(got, wanted, [(2 * wanted, zero, None)], "the loss where one target has p = 1", look=LEAVE_OUT)

@@ -67,7 +67,7 @@ def table(answer, p: Tensor) -> Tensor:
 
 
 def jacobian_by_loops(p: Tensor) -> Tensor:
-    """The specification: p_i (1 - p_i) on the diagonal, -p_i p_j beside it, element by element."""
+    """The specification: p_i (1 - p_i) on the diagonal, -p_i p_j off it, element by element."""
     n, found = p.shape[-1], []
     for row in p.double().reshape(-1, n).tolist():
         found.append([[row[i] * ((i == j) - row[j]) for j in range(n)] for i in range(n)])

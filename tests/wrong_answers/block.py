@@ -47,6 +47,10 @@ def block(forward, norms=2, before=None):
     return Block
 
 
+def with_a_matrix(s):
+    s.w = nn.Linear(*2 * s.n_1.normalized_shape)
+
+
 def pre(s, x):
     x = x + s.a(s.n_1(x))
     return x + s.f(s.n_2(x))
@@ -900,6 +904,10 @@ def path(embed=None, norm=True, out=True, blocks=slice(None), after=lambda x: x)
     return (repaired_1, repaired_2, answer)
 
 
+def logits_divided(ids, tokens, *rest):
+    return repaired_3(ids, tokens, *rest) / tokens.embedding_dim**0.5
+
+
 def first(forward):
     class Parts:
         pass
@@ -1123,7 +1131,7 @@ WRONG = {
         ("norms in a list, called there", NormsInAList, "one in a plain list is not found"),
         ("batch norm", BatchNormBlock, "over batch and positions"),
         ("over positions too", block(pre, before=wide_norms), "parameters; two norms hold four"),
-        ("a matrix of its own", block(pre, before=lambda s: setattr(s, "w", nn.Linear(6, 6))), "two norms hold four"),
+        ("a matrix of its own", block(pre, before=with_a_matrix), "two norms hold four"),
         ("16 bits", block(lambda s, x: pre(s, x).half().to(x.dtype)), "of low precision"),
         ("a function", lambda d_model, attention, feed_forward: lambda x: x, "which is not an nn.Module"),
         ("adds into a copy", block(pre_in_place), "Do not write into a tensor that a gradient needs"),
@@ -1439,7 +1447,8 @@ WRONG = {
         ("third hidden states", path(out=False), "These are hidden states", "M34"),
         ("third without blocks", path(blocks=slice(0)), "No block is applied", "M34"),
         ("third with softmax", path(after=lambda x: x.softmax(-1)), "probabilities"),
-        ("third scaled", path(lambda i, t, p: t(i) * 6**0.5 + p[: i.shape[1]]), "scaled by sqrt(d_model)"),
+        ("third scaled", path(lambda i, t, p: t(i) * t.embedding_dim**0.5 + p[: i.shape[1]]),
+         "scaled by sqrt(d_model)"),
         ("third positions in every block", partly(2, by=positions_each), "added in every block"),
         ("third positions last", partly(2, by=positions_last), "after the blocks"),
         ("third norm first", partly(2, by=norm_first_3), "stands before the blocks"),
@@ -1491,10 +1500,10 @@ WRONG = {
         ("third, twice", path(lambda i, t, p: t(i) + 2 * p[: i.shape[1]]), "Positions are added twice"),
         ("third, from 1", path(lambda i, t, p: t(i) + p[1 : i.shape[1] + 1]), "Positions count from 0"),
         ("third, norm twice", partly(2, by=norm_twice), "The norm is applied twice"),
-        ("third, logits divided", path(after=lambda x: x / 6**0.5), "divided by sqrt(d_model)"),
+        ("third, logits divided", partly(2, by=logits_divided), "divided by sqrt(d_model)"),
         ("third, turned", partly(2, by=lambda ids, *rest: repaired_3(ids.T, *rest).transpose(0, 1)), "are swapped",
          "M34"),
         ("third, blocks used up", partly(2, by=blocks_used_up), "changed the list of blocks"),
-        ("third, last token alone", partly(2, by=lambda *parts: repaired_3(*parts)[:, -1:]), "wanted (4, 7, 11)"),
+        ("third, last token alone", partly(2, by=lambda *parts: repaired_3(*parts)[:, -1:]), "the logits has shape"),
     ],
 }  # fmt: skip

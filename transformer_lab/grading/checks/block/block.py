@@ -15,7 +15,14 @@ from ..common import (
     settled,
 )
 from . import block_faults as faults
-from .modules import WRITTEN_IN, B, Bender, D, Mixer, T, expect_module, gradients_arrive, layer_norm, run_module
+from .modules import SIZES, WRITTEN_IN, Bender, Mixer, expect_module, gradients_arrive, layer_norm, run_module
+
+# B, T, d_model: two widths, and a text of one token.
+SHAPES = (
+    ((3, 5, 6), (1, 1, 6), (2, 4, 6), (2, 7, 10)),
+    ((2, 6, 8), (1, 1, 8), (3, 5, 8), (3, 4, 12)),
+    ((4, 6, 10), (1, 1, 10), (2, 3, 10), (2, 5, 6)),
+)
 
 
 class Block:
@@ -23,19 +30,20 @@ class Block:
 
     @check("a module that holds the two parts and two norms of its own", 1.5)
     def holds(Block):
-        block, attention, feed_forward = build(Block)
+        block, attention, feed_forward = build(Block, draw.one_of(*SIZES)[-1])
         parameters_of_a_block(block, attention, feed_forward)
 
     @check("the output of a fresh block", 2)
     def output(Block):
-        for shape in ((B, T, D), (1, 1, D), (2, 4, D), (2, 7, 10)):
+        for shape in draw.one_of(*SHAPES):
             compare_block(Block, shape)
 
     @check("each norm has a scale and a shift of its own, and uses them", 1)
     def own_norms(Block):
-        block, attention, feed_forward = build(Block)
+        shape = draw.one_of(*SIZES)
+        block, attention, feed_forward = build(Block, shape[-1])
         own = parameters_of_a_block(block, attention, feed_forward)
-        x = 3 * draw.normal(B, T, D)
+        x = 3 * draw.normal(*shape)
         with torch.no_grad():
             for parameter in own:
                 parameter.add_(0.5 * draw.standard(*parameter.shape))
@@ -44,7 +52,7 @@ class Block:
         wanted = [block_spec(x, attention, feed_forward, *norms, norm=fast_norm) for norms in ways]
         if any(close(got, right, 1e-4) for right in wanted):
             return
-        settled(lambda: compare_block(Block, (B, T, D)), "The output of a fresh block is")
+        settled(lambda: compare_block(Block, shape), "The output of a fresh block is")
         told = next(
             (words for wrong, words in misused(x, attention, feed_forward, ways) if close(got, wrong, 1e-4)), ""
         )
@@ -55,18 +63,19 @@ class Block:
 
     @check("gradients reach every parameter; dtype and input stay as they were", 0.5)
     def gradient(Block):
-        block, attention, feed_forward = build(Block)
-        gradients_arrive(block, "Block", lambda x: block_spec(x, attention, feed_forward, norm=fast_norm))
+        shape = draw.one_of(*SIZES)
+        block, attention, feed_forward = build(Block, shape[-1])
+        gradients_arrive(block, "Block", lambda x: block_spec(x, attention, feed_forward, norm=fast_norm), *shape)
         try:
             keeps_every_dtype(
-                lambda dtype: run_module(block.to(dtype), draw.normal(B, T, D, dtype=dtype), "Block"), "the output"
+                lambda dtype: run_module(block.to(dtype), draw.normal(*shape, dtype=dtype), "Block"), "the output"
             )
         except RuntimeError:  # a norm that is not among the block's parameters stays in float32
             settled(lambda: parameters_of_a_block(block, attention, feed_forward), "What the block holds is")
             raise
 
 
-def build(Block, width: int = D) -> tuple[nn.Module, Mixer, Bender]:
+def build(Block, width: int) -> tuple[nn.Module, Mixer, Bender]:
     attention, feed_forward = Mixer(width), Bender(width)
     return expect_module(Block(width, attention, feed_forward), "Block"), attention, feed_forward
 

@@ -15,13 +15,13 @@ from ..common import (
     leaves_alone,
 )
 
-B, T, D = 3, 5, 6
+SIZES = (3, 5, 6), (2, 7, 8), (4, 6, 10)  # B, T, d_model
 
 
 class Mixer(nn.Module):
     """Stands for attention: each position gets something of itself and of those before it."""
 
-    def __init__(self, width: int = D):
+    def __init__(self, width: int):
         super().__init__()
         self.linear = draw.made(nn.Linear, width, width)
 
@@ -32,7 +32,7 @@ class Mixer(nn.Module):
 class Bender(nn.Module):
     """Stands for the feed-forward layer: the same function at every position."""
 
-    def __init__(self, width: int = D):
+    def __init__(self, width: int):
         super().__init__()
         self.w_1, self.w_2 = draw.made(nn.Linear, width, 3 * width), draw.made(nn.Linear, 3 * width, width)
 
@@ -74,15 +74,15 @@ def layer_norm(x: Tensor, gamma: Tensor | float = 1.0, beta: Tensor | float = 0.
     return torch.stack(rows).view(x.shape) * gamma + beta
 
 
-def gradients_arrive(module: nn.Module, name: str, spec) -> None:
+def gradients_arrive(module: nn.Module, name: str, spec, *shape: int) -> None:
     """Every parameter gets a gradient, and the input its full gradient, the same as through spec(x)."""
-    leaves_alone(lambda x: module(x), x=draw.normal(B, T, D))
-    x = draw.normal(B, T, D).requires_grad_()
+    leaves_alone(lambda x: module(x), x=draw.normal(*shape))
+    x = draw.normal(*shape).requires_grad_()
     got = Answer(module, f"{name}.forward(x)")(x * 1.0)
-    upstream = draw.standard(B, T, D)
+    upstream = draw.standard(*shape)
     wanted = spec(x)
     (through,) = torch.autograd.grad((wanted * upstream).sum(), x)
-    (has_gradient(expect_tensor(got, "the output", (B, T, D)), "the output") * upstream).sum().backward()
+    (has_gradient(expect_tensor(got, "the output", shape), "the output") * upstream).sum().backward()
     for what, parameter in module.named_parameters():
         if parameter.grad is None or not parameter.grad.any():
             raise Wrong(f"No gradient reaches {what}, so it would never learn: is it used in forward()?")

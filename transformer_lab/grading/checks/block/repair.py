@@ -13,6 +13,19 @@ from . import block_faults as faults
 from .block import block_spec
 from .modules import Bender, Mixer, layer_norm
 
+# B, T, d_model: two widths, and a text of one token.
+SHAPES = (
+    ((3, 5, 6), (2, 4, 8), (1, 1, 4)),
+    ((2, 6, 8), (3, 5, 10), (1, 1, 6)),
+    ((4, 6, 10), (2, 3, 6), (1, 1, 8)),
+)
+# max_len, d_model, vocab_size; B, T: fewer sequences than tokens, one, more, as many.
+PATHS = (
+    (9, 6, 11, ((4, 7), (1, 5), (6, 2), (5, 5))),
+    (10, 8, 13, ((3, 7), (1, 6), (5, 2), (4, 4))),
+    (9, 10, 12, ((5, 8), (1, 4), (7, 3), (6, 6))),
+)
+
 
 class repair:
     answers = (
@@ -23,7 +36,7 @@ class repair:
 
     @check("repair 1: a pre-norm block", 1)
     def first(repair_1, repair_2, repair_3):
-        for shape in ((3, 5, 6), (2, 4, 8), (1, 1, 4)):
+        for shape in draw.one_of(*SHAPES):
             x, a, f, n_1, n_2, (one, two) = parts(shape)
             got = expect_tensor(repair_1(x.clone(), a, f, n_1, n_2), "the output", shape)
             wanted = block_spec(x, a, f, one, two)
@@ -35,7 +48,7 @@ class repair:
 
     @check("repair 2: a post-norm block", 1)
     def second(repair_1, repair_2, repair_3):
-        for shape in ((3, 5, 6), (2, 4, 8), (1, 1, 4)):
+        for shape in draw.one_of(*SHAPES):
             x, a, f, n_1, n_2, (one, two) = parts(shape)
             got = expect_tensor(repair_2(x.clone(), a, f, n_1, n_2), "the output", shape)
             middle = layer_norm(x + a(x), *one)
@@ -48,8 +61,9 @@ class repair:
 
     @check("repair 3: from ids to logits", 1)
     def third(repair_1, repair_2, repair_3):
-        for B, T in ((4, 7), (1, 5), (6, 2), (5, 5)):
-            ids, *model = path(B, T)
+        max_len, D, V, texts = draw.one_of(*PATHS)
+        for B, T in texts:
+            ids, *model = path(B, T, max_len, D, V)
             given = ids.clone()
             tokens, positions, blocks, norm = model
             handed = list(blocks)
@@ -251,12 +265,12 @@ LOST = (
 )
 
 
-def path(B: int, T: int, D: int = 6, V: int = 11):
+def path(B: int, T: int, max_len: int, D: int, V: int):
     """ids and the parts between them and the logits; positions is a table (max_len, D)."""
     norm = nn.LayerNorm(D)
     with torch.no_grad():
         norm.weight.add_(0.5 * draw.standard(D))
-    positions = draw.normal(9, D).requires_grad_()
+    positions = draw.normal(max_len, D).requires_grad_()
     return draw.integers(V, B, T), draw.made(nn.Embedding, V, D), positions, [Mixer(D), Bender(D), Mixer(D)], norm
 
 

@@ -7,9 +7,16 @@ from ...checking import NotDone, Wrong, check
 from ...draw import draw
 from ..common import compare, keeps_every_dtype
 from . import block_faults as faults
-from .modules import WRITTEN_IN, B, D, Mixer, T, expect_module, gradients_arrive, layer_norm, run_module
+from .modules import SIZES, WRITTEN_IN, Mixer, expect_module, gradients_arrive, layer_norm, run_module
 
-FAINT = (2, 8, (B, T))  # here the last block writes so little that eps tells a norm from two
+# n_layers, d_model, leading axes: two widths, one block, a text of one token.
+STACKS = (
+    ((3, 6, (3, 5)), (1, 6, (3, 5)), (4, 10, (3, 5)), (2, 6, (1, 1))),
+    ((4, 8, (2, 7)), (1, 8, (2, 7)), (3, 6, (2, 7)), (2, 8, (1, 1))),
+    ((3, 10, (4, 6)), (1, 10, (4, 6)), (4, 8, (4, 6)), (2, 10, (1, 1))),
+)
+DEPTHS = (3, 1, 5), (4, 1, 6), (5, 1, 3)
+FAINT = (2, 8, (3, 5))  # here the last block writes so little that eps tells a norm from two
 
 
 class Stack:
@@ -17,13 +24,14 @@ class Stack:
 
     @check("n_layers blocks, each with weights of its own, and one norm", 1.5)
     def holds(Stack):
-        for n_layers in (3, 1, 5):
-            stack, made = build_stack(Stack, n_layers)
-            parameters_of_a_stack(stack, made, n_layers)
+        width = draw.one_of(*SIZES)[-1]
+        for n_layers in draw.one_of(*DEPTHS):
+            stack, made = build_stack(Stack, n_layers, width)
+            parameters_of_a_stack(stack, made, n_layers, width)
 
     @check("the output: each block reads what the one before it wrote", 2)
     def output(Stack):
-        for n_layers, width, leading in ((3, D, (B, T)), (1, D, (B, T)), (4, 10, (B, T)), (2, D, (1, 1)), FAINT):
+        for n_layers, width, leading in (*draw.one_of(*STACKS), FAINT):
             stack, made = build_stack(Stack, n_layers, width)
             made = parameters_of_a_stack(stack, made, n_layers, width)[0]
             if (n_layers, width, leading) == FAINT:
@@ -36,15 +44,16 @@ class Stack:
 
     @check("gradients reach every block; the input stays as it was", 0.5)
     def gradient(Stack):
-        stack, made = build_stack(Stack, 3)
-        parameters_of_a_stack(stack, made, 3)
-        gradients_arrive(stack, "Stack", lambda x: stack_spec(x, made))
+        n_layers, shape = draw.one_of(2, 3, 4), draw.one_of(*SIZES)
+        stack, made = build_stack(Stack, n_layers, shape[-1])
+        parameters_of_a_stack(stack, made, n_layers, shape[-1])
+        gradients_arrive(stack, "Stack", lambda x: stack_spec(x, made), *shape)
         keeps_every_dtype(
-            lambda dtype: run_module(stack.to(dtype), draw.normal(B, T, D, dtype=dtype), "Stack"), "the output"
+            lambda dtype: run_module(stack.to(dtype), draw.normal(*shape, dtype=dtype), "Stack"), "the output"
         )
 
 
-def build_stack(Stack, n_layers: int, width: int = D) -> tuple[nn.Module, list]:
+def build_stack(Stack, n_layers: int, width: int) -> tuple[nn.Module, list]:
     """The learner's stack, and the blocks it had made, in their order."""
     made = []
 
@@ -61,7 +70,7 @@ def build_stack(Stack, n_layers: int, width: int = D) -> tuple[nn.Module, list]:
         raise
 
 
-def parameters_of_a_stack(stack, made: list, n_layers: int, width: int = D) -> tuple[list, list]:
+def parameters_of_a_stack(stack, made: list, n_layers: int, width: int) -> tuple[list, list]:
     """(the blocks, the stack's own parameters), if there are n_layers blocks of their own and one norm."""
     mixers = [module for module in stack.modules() if isinstance(module, Mixer)]
     if not made:

@@ -521,7 +521,7 @@ def test_missing_readers_are_named(monkeypatch, tmp_path):
     monkeypatch.setattr(optional, "find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match=r'^load\("smollm2"\) needs the package gguf: pip install gguf$'):
         load("smollm2")
-    with pytest.raises(FileNotFoundError, match=r"needs the package transformers: pip install transformers\); what"):
+    with pytest.raises(FileNotFoundError, match=r"needs the package transformers: pip install transformers\); without"):
         load("gpt2")
 
 

@@ -19,11 +19,11 @@ SHAPES = (
     ((2, 6, 8), (3, 5, 10), (1, 1, 6)),
     ((4, 6, 10), (2, 3, 6), (1, 1, 8)),
 )
-# max_len, d_model, vocab_size; B, T: fewer sequences than tokens, one, more, as many.
+# max_len (larger than T + 1), d_model, vocab_size; B, T: fewer sequences than tokens, one, more, as many.
 PATHS = (
     (9, 6, 11, ((4, 7), (1, 5), (6, 2), (5, 5))),
     (10, 8, 13, ((3, 7), (1, 6), (5, 2), (4, 4))),
-    (9, 10, 12, ((5, 8), (1, 4), (7, 3), (6, 6))),
+    (12, 10, 13, ((5, 8), (1, 4), (7, 3), (6, 6))),
 )
 
 

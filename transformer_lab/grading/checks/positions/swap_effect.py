@@ -147,11 +147,11 @@ def why(got, wanted, ids, a, b) -> str:
     faults["Token a is swapped with the last token, not with b."] = (reader(last)[0] - before)[-1].abs().max()
     whole = (reader(ids.flip(1))[0] - before)[-1].abs().max()
     faults["All tokens are reversed; only a and b change places."] = whole
+    if any(got == round(wanted, digits) for digits in range(1, 5)):  # first: a rounded number may be near any other
+        return "This is rounded; wanted the change itself."
     for words, value in faults.items():
         if math.isclose(got, float(value), rel_tol=1e-5, abs_tol=1e-6):
             return words.strip()
-    if any(got == round(wanted, digits) for digits in range(5)):
-        return "This is rounded; wanted the change itself."
     for i, j in itertools.combinations(range(ids.shape[1]), 2):
         other = (reader(swapped(ids, i, j))[0] - before)[-1].abs().max()
         if math.isclose(got, float(other), rel_tol=1e-5):

@@ -903,7 +903,7 @@ WRONG = {
         ("neighbours only", mixing(redraw, at=lambda t, T: {max(t - 1, 0), min(t + 1, T - 1)}), "all other positions"),
         ("one added", mixing(lambda numbers: numbers.add_(1)), "You added the same to all numbers of a position"),
         ("doubled", mixing(lambda numbers: numbers.mul_(2)), "You multiplied all numbers of a position by one factor"),
-        ("a coarse bound", mixing(redraw, beyond=0.01), "For a faint wire you said False"),
+        ("a coarse bound", mixing(redraw, beyond=0.02), "For a faint wire you said False"),
         (
             "a tiny change",
             mixing(lambda numbers: numbers.add_(1e-6 * torch.randn(numbers.shape[-1]))),

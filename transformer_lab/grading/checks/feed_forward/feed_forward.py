@@ -81,8 +81,8 @@ def layer(*batch: int, sizes=None, dtype=torch.float32) -> tuple[Tensor, ...]:
 
 
 def of_both_signs(hidden: Tensor) -> bool:
-    """Only then can an activation be told from none."""
-    return bool(hidden.min() < 0 < hidden.max())
+    """Far enough below 0 and above: only then can an activation be told from none."""
+    return bool(hidden.min() < -0.5 and hidden.max() > 0.5)
 
 
 def layer_by_loops(x: Tensor, w_1, b_1, w_2, b_2, activation) -> Tensor:

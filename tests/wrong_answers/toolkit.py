@@ -790,7 +790,7 @@ WRONG = {
         ("sum", repaired(loop(lambda s, t: F.cross_entropy(s, t, reduction="sum"))), "summed; wanted their mean"),
         (
             "3: squared error",
-            repaired(loop(lambda s, t: F.mse_loss(s.softmax(-1), F.one_hot(t, 3).float()))),
+            repaired(loop(lambda s, t: F.mse_loss(s.softmax(-1), F.one_hot(t, s.shape[-1]).float()))),
             "This is a squared error",
         ),
         ("uphill", repaired(loop(lr_of=lambda lr: lr, loss_of=lambda s, t: -F.cross_entropy(s, t))), "The loss rises"),
@@ -847,7 +847,7 @@ WRONG = {
         ("clamped", lambda s, t: gradient_by_index(s.clamp(-20, 20), t), "Are the scores clamped?"),
         ("of the input itself", gradient_of_itself, "the inputs come without requires_grad"),
         ("of another copy", gradient_of_another, "a .grad that nothing has filled"),
-        ("p (1 - y)", gradient(lambda p, y, N: (p - y) / N + 0.1), "yours sum to 0.5 ... 0.5"),
+        ("p (1 - y)", gradient(lambda p, y, N: (p - y) / N + 0.1), "yours sum to 0.6 ... 0.6"),
         ("float64", lambda s, t: gradient_by_index(s.double(), t), "came back as torch.float64"),
     ],
     "01_toolkit.softmax_jacobian": [

@@ -16,6 +16,7 @@ SIZES = (
     ((4, 6), (8, 5), (6, 6), (1, 7)),
     ((3, 7), (6, 5), (4, 4), (1, 5)),
 )
+LARGER = ((6, 4), (7, 5), (8, 6))  # some of these targets do not count
 
 
 class cross_entropy:
@@ -24,23 +25,24 @@ class cross_entropy:
     @check("one number of the same dtype", 0.5)
     def shape(cross_entropy):
         for dtype in (torch.float32, torch.float64):
-            scores, targets = case(3, 5, dtype)
+            scores, targets = case(*draw.one_of(*SIZES)[0], dtype)
             keeps_dtype(loss_of(cross_entropy, scores, targets), dtype, "the loss")
 
     @check("the right number", 2)
     def values(cross_entropy):
         for N, V in draw.one_of(*SIZES):
             ordinary(cross_entropy, N, V)
-        for V in (2, 14):  # all scores equal
+        for V in (2, draw.one_of(9, 14, 20)):  # all scores equal
             got = loss_of(cross_entropy, torch.full((3, V), 0.7), torch.tensor([0, 1, 1]))
             told = faults.losses(torch.full((3, V), 0.7), torch.tensor([0, 1, 1]))
             compare(got, torch.tensor(math.log(V)), told, f"the loss of {V} equal scores, ln {V},")
 
     @check("targets that do not count", 1.5)
     def ignored(cross_entropy):
-        ordinary(cross_entropy)
+        ordinary(cross_entropy, *draw.one_of(*SIZES)[0])
+        N, V = draw.one_of(*LARGER)
         for index in (-100, -1, 2, 0):
-            scores, targets = case(6, 4)
+            scores, targets = case(N, V)
             targets[targets == index] = 1
             targets[1] = targets[4] = targets[5] = index
             how = {} if index == -100 else {"ignore_index": index}
@@ -54,14 +56,14 @@ class cross_entropy:
             told = faults.ignoring(scores, targets, index)
             compare(got, wanted, told, f"the loss with ignore_index={index}", look=LEAVE_OUT)
             others = scores.clone()
-            others[targets == index] += 5 * draw.uniform(4)
+            others[targets == index] += 5 * draw.uniform(V)
             if not close(loss_of(cross_entropy, others, targets, **how), got):
                 raise Wrong("The scores of a position that does not count change the loss: leave its row out.", "M42")
         certain(cross_entropy)
 
     @check("scores of 10000 and of -10000", 1)
     def large(cross_entropy):
-        ordinary(cross_entropy)
+        ordinary(cross_entropy, *draw.one_of(*SIZES)[0])
         for scores, targets, tell in faults.large_scores():
             got = loss_of(cross_entropy, scores, targets)
             wanted = loss_by_loops(scores, targets)
@@ -70,20 +72,20 @@ class cross_entropy:
 
     @check("gradients flow, and the inputs stay as they were", 1)
     def gradient(cross_entropy):
-        scores, targets = case(6, 4)
+        scores, targets = case(*draw.one_of(*LARGER))
         targets[2] = targets[5] = -100
         leaves_alone(cross_entropy, scores=scores, targets=targets)
         others = torch.where(targets == -100, 2, targets.clamp(max=1))
         leaves_alone(
             lambda scores, targets: cross_entropy(scores, targets, ignore_index=2), scores=scores, targets=others
         )
-        ordinary(cross_entropy)
+        ordinary(cross_entropy, *draw.one_of(*SIZES)[0])
         compare_gradient(cross_entropy, scores, targets)
         for scores, targets, _ in faults.large_scores():
             compare_gradient(cross_entropy, scores, targets)
 
 
-def ordinary(cross_entropy, N: int = 3, V: int = 5) -> None:
+def ordinary(cross_entropy, N: int, V: int) -> None:
     """The loss of ordinary scores, all targets counting: an answer that errs here is told so, and nothing else."""
     for last in (V - 2, V - 1):  # the last class does not occur; then it may
         scores, targets = case(N, V)

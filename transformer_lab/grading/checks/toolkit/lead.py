@@ -5,11 +5,17 @@ import math
 import torch
 
 from ...checking import NotDone, Wrong, check
+from ...draw import draw
 from ..common import close, number, one_number
 
 OTHERS = (2.0, 0.5, -1.0, 0.0)  # the explorer's other scores, as it starts
 READ = 8.0  # the smallest score with one decimal whose loss is at most 0.1
-POINTS = ((0.1, 5), (0.1, 14), (0.5, 1000), (2.0, 14), (0.01, 50000), (1.5, 2), (4.0, 20))  # loss, vocab_size
+POINTS = ((0.1, 5), (0.1, 14), (0.5, 1000), (2.0, 14))  # loss, vocab_size: what the cards name
+MORE = (  # a large vocabulary; two losses above ln V
+    ((0.01, 50000), (1.5, 2), (4.0, 20)),
+    ((0.02, 30000), (1.2, 2), (3.5, 15)),
+    ((0.03, 80000), (1.8, 2), (4.5, 30)),
+)
 
 
 class lead:
@@ -42,18 +48,19 @@ class lead:
 
     @check("any loss and size of vocabulary", 1.5)
     def values(lead, score_of_b):
-        got = torch.tensor([one_number(lead(*point), f"lead{point}") for point in POINTS], dtype=torch.float64)
-        wanted = torch.tensor([lead_by_search(*point) for point in POINTS], dtype=torch.float64)
+        points = (*POINTS, *draw.one_of(*MORE))
+        got = torch.tensor([one_number(lead(*point), f"lead{point}") for point in points], dtype=torch.float64)
+        wanted = torch.tensor([lead_by_search(*point) for point in points], dtype=torch.float64)
         if close(got, wanted, 1e-4):
             return
         for formula, message in misread():
-            if close(got, torch.tensor([formula(*point) for point in POINTS], dtype=torch.float64), 1e-4):
+            if close(got, torch.tensor([formula(*point) for point in points], dtype=torch.float64), 1e-4):
                 raise Wrong(message)
-        raise Wrong(first_off(got.tolist(), wanted.tolist()))
+        raise Wrong(first_off(points, got.tolist(), wanted.tolist()))
 
     @check("guessing: a loss of ln V", 0.5)
     def guessing(lead, score_of_b):
-        for V in (2, 14, 1000):
+        for V in draw.one_of((2, 14, 1000), (2, 9, 500), (2, 20, 3000)):
             got = one_number(lead(math.log(V), V), f"lead(ln {V}, {V})")
             if abs(got) > 1e-4:
                 raise Wrong(
@@ -75,10 +82,10 @@ def loss_at(lead: float, V: int) -> float:
     return math.log1p((V - 1) * math.exp(-lead)) if abs(lead) < 700 else max(0.0, math.log(V - 1) - lead)
 
 
-def first_off(got: list[float], wanted: list[float]) -> str:
+def first_off(points, got: list[float], wanted: list[float]) -> str:
     """What the first wrong lead does, and what can be said of all of them."""
     (loss, V), yours, right = next(
-        row for row in zip(POINTS, got, wanted, strict=True) if not math.isclose(*row[1:], rel_tol=1e-4, abs_tol=1e-4)
+        row for row in zip(points, got, wanted, strict=True) if not math.isclose(*row[1:], rel_tol=1e-4, abs_tol=1e-4)
     )
     text = f"lead({loss}, {V}) is {number(yours)}; wanted {number(right)}: "
     text += f"scores with your lead have a loss of {number(loss_at(yours, V))} nats, and {loss} was asked for."

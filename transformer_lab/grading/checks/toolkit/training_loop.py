@@ -91,8 +91,9 @@ def compare_losses(got, losses: list[float]) -> None:
 
 def case():
     """A small network and batches of unequal sizes."""
-    model = nn.Sequential(draw.made(nn.Linear, 4, 6), nn.Tanh(), draw.made(nn.Linear, 6, 3))
-    batches = [(draw.normal(size, 4), draw.integers(3, size)) for size in draw.shuffled((5, 3, 6, 4, 2))]
+    D, d_ff, V = draw.one_of((4, 6, 3), (5, 8, 4), (3, 7, 5))
+    model = nn.Sequential(draw.made(nn.Linear, D, d_ff), nn.Tanh(), draw.made(nn.Linear, d_ff, V))
+    batches = [(draw.normal(size, D), draw.integers(V, size)) for size in draw.shuffled((5, 3, 6, 4, 2))]
     return model, batches
 
 

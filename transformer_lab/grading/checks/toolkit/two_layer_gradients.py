@@ -20,7 +20,7 @@ class two_layer_gradients:
     @check("two tensors of the matrices' shapes", 0.5)
     def shape(two_layer_gradients):
         for dtype in (torch.float32, torch.float64):
-            inputs = network(5, 3, 4, 6, dtype)
+            inputs = network(*draw.one_of(*NETWORKS)[0], dtype)
             for name, one in zip(("dw1", "dw2"), both(two_layer_gradients, *inputs), strict=True):
                 keeps_dtype(one, dtype, name)
 
@@ -40,7 +40,7 @@ class two_layer_gradients:
 
     @check("inputs left alone", 0.5)
     def unchanged(two_layer_gradients):
-        x, w1, w2, targets = inputs = network(5, 3, 4, 6)
+        x, w1, w2, targets = inputs = network(*draw.one_of(*NETWORKS)[0])
         expect_outer(two_layer_gradients, *inputs)
         once = functools.partial(with_autograd, two_layer_gradients)
         leaves_alone(once, x=x, w1=w1, w2=w2, targets=targets)

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from ...checking import Wrong, check
 from ..common import diagnosed, leaves_alone, number
-from .masked_attention import SIGNATURE, cases, compare_output, compare_weights, masked_attention_by_loops, qkv
+from .masked_attention import SIGNATURE, compare_output, compare_weights, masked_attention_by_loops
+from .masked_inputs import cases, qkv
 
 # What the learner chooses from -> what such a masking would show. The notebook explains each in a table.
 FAULTS = {

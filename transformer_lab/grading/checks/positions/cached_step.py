@@ -9,7 +9,7 @@ from torch import Tensor
 from ...checking import NotDone, Wrong, check
 from ...draw import draw
 from ..common import close, compare, copies, expect_tensor, leaves_alone, reordered, settled
-from .rotate import rotate_by_loops, rotate_neighbours
+from .rotate_faults import rotate_by_loops, rotate_neighbours
 
 # Leading axes, S, d_head; the last is long.
 CASES = (

@@ -69,9 +69,11 @@ def cases():
 
 
 def large_scores() -> tuple[Tensor, Tensor, Tensor]:
-    """(q, k, v) whose largest score is LARGE."""
+    """(q, k, v) whose largest score in size is LARGE, and positive: of a negative one no exp overflows."""
     q, k, v = qkv()
-    return q * LARGE / largest_score(q, k), k, v
+    scores = q @ k.transpose(-2, -1)
+    sign = 1 if scores.max() > -scores.min() else -1
+    return sign * q * LARGE / largest_score(q, k), k, v
 
 
 def qkv(*batch: int, sizes=None, dtype=torch.float32) -> tuple[Tensor, Tensor, Tensor]:

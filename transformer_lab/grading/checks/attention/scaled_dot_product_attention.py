@@ -16,7 +16,9 @@ SIGNATURE = "(q, k, v)"
 BATCHES = ((), (2,), (2, 3))
 # T, S, d, e: T < S, and no two scales made of them are alike; d is no width that an answer may have fixed.
 SIZES = ((6, 7, 11, 13), (5, 7, 11, 14), (5, 6, 11, 14), (7, 10, 11, 5), (4, 6, 11, 13))
-OTHERS = ((7, 3, 6, 2), (5, 5, 5, 5), (1, 4, 6, 3))
+MORE_QUERIES = (7, 3, 6, 2), (8, 3, 6, 5), (9, 4, 7, 2)
+ALL_EQUAL = (5, 5, 5, 5), (6, 6, 6, 6), (7, 7, 7, 7)
+ONE_QUERY = (1, 4, 6, 3), (1, 5, 7, 3), (1, 6, 5, 3)
 LARGE = 30.0
 
 
@@ -62,9 +64,10 @@ def cases():
     usual = draw.one_of(*SIZES)
     for batch in BATCHES:
         yield qkv(*batch, sizes=usual)
-    for sizes in OTHERS:
-        yield qkv(sizes=sizes)
-    yield tuple(draw.normal(2, length, 3, width).transpose(1, 2) for length, width in ((4, 6), (5, 6), (5, 7)))
+    for sizes in (MORE_QUERIES, ALL_EQUAL, ONE_QUERY):
+        yield qkv(sizes=draw.one_of(*sizes))
+    T, S, d, e = draw.one_of((4, 5, 6, 7), (4, 6, 5, 8), (5, 7, 6, 4))
+    yield tuple(draw.normal(2, length, 3, width).transpose(1, 2) for length, width in ((T, d), (S, d), (S, e)))
     yield large_scores()
 
 
@@ -193,7 +196,7 @@ def where_only(q: Tensor, k: Tensor, v: Tensor) -> str:
         return " (It is right on contiguous inputs, but not on transposed views: use reshape, not view.)"
     if q.ndim > 2:
         return f" (It is right on one matrix, but not on q of shape {tuple(q.shape)}: count axes from the end.)"
-    if sizes in OTHERS:
+    if sizes in (*MORE_QUERIES, *ALL_EQUAL, *ONE_QUERY):
         told = ", ".join(f"{name} = {size}" for name, size in zip("TSde", sizes, strict=True))
         return f" (It is right on other sizes. Here {told}: is a number fixed, or chosen by which sizes are equal?)"
     if largest_score(q, k) > 0.9 * LARGE:

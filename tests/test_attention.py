@@ -91,6 +91,32 @@ def test_a_wholly_masked_row_gives_zeros_and_no_nan_gradient(attend, kind, axes)
     assert (q.grad[..., 1, :] == 0).all()
 
 
+@pytest.mark.parametrize("kind", ["bool", "float"])
+@pytest.mark.parametrize("others", [True, False])
+def test_a_wholly_masked_row_gives_zeros_whatever_the_kernel_makes_of_it(monkeypatch, kind, others):
+    """torch's kernels for CUDA in 16 bits return the mean of the values: here a kernel does the same in 32."""
+    kernel = torch.nn.functional.scaled_dot_product_attention
+
+    def careless(q, k, v, attn_mask=None, **options):
+        if attn_mask is not None:
+            if attn_mask.dtype == torch.bool:
+                attn_mask = torch.zeros(attn_mask.shape).masked_fill(~attn_mask, -torch.inf)
+            attn_mask = attn_mask.clamp(min=-1e9)
+        return kernel(q, k, v, attn_mask, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", careless)
+    q, k, v = (torch.randn(2, 3, n, 4, requires_grad=True) for n in (5, 6, 6))
+    allowed = (torch.rand(2, 1, 5, 6) < 0.6) & others
+    allowed[1, 0, 2] = False
+    mask = allowed if kind == "bool" else torch.randn(2, 1, 5, 6).masked_fill(~allowed, -torch.inf)
+    output, _ = fused_attention(q, k, v, mask)
+    expected, _ = scaled_dot_product_attention(q, k, v, mask)
+    assert (output[1, :, 2] == 0).all()
+    close(output, expected, torch.float32)
+    for ours, theirs in zip(gradients(output, (q, k, v)), gradients(expected, (q, k, v)), strict=True):
+        close(ours, theirs, torch.float32)
+
+
 def test_causal_mask_aligns_the_last_query_with_the_last_key():
     assert causal_mask(2, 4).tolist() == [[True, True, True, False], [True, True, True, True]]
 

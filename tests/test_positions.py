@@ -103,7 +103,7 @@ def test_each_scheme_acts_in_one_place():
     acts = {}
     for name in ("none", "sinusoidal", "learned", "rotary", "alibi"):
         config = TransformerConfig(vocab_size=9, d_model=8, n_heads=2, max_len=6, positions=name, rope_theta=50.0)
-        absolute, relative = absolute_positions(config, std=1.0), relative_positions(config)
+        absolute, relative = absolute_positions(config), relative_positions(config)
         bias = relative.bias(positions[:, -3:], positions)
         acts[name] = (
             not torch.equal(absolute(x, positions), x),
@@ -124,7 +124,7 @@ def test_each_scheme_acts_in_one_place():
 
 def test_a_table_is_read_at_the_positions_of_the_last_tokens():
     config = TransformerConfig(vocab_size=9, d_model=8, n_heads=2, max_len=6, positions="learned")
-    scheme = absolute_positions(config, std=1.0)
+    scheme = absolute_positions(config)
     x, positions = torch.randn(2, 3, 8), torch.tensor([[0, 0, 0, 1, 2], [0, 1, 2, 3, 4]])
     torch.testing.assert_close(scheme(x, positions), x + scheme.table[torch.tensor([[0, 1, 2], [2, 3, 4]])])
     assert scheme(torch.randn(1, 6, 8), torch.arange(6)[None]).shape == (1, 6, 8)  # all of max_len
@@ -135,7 +135,7 @@ def test_a_table_is_read_at_the_positions_of_the_last_tokens():
 def test_tables_and_slopes_are_not_saved_and_move_with_the_model():
     config = TransformerConfig(vocab_size=9, d_model=8, n_heads=2, max_len=6)
     for scheme in (
-        absolute_positions(config, std=1.0),
+        absolute_positions(config),
         relative_positions(replace(config, positions="alibi")),
     ):
         assert not scheme.state_dict() and not list(scheme.parameters())

@@ -26,7 +26,7 @@ from transformer_lab.pretrained import load
 from transformer_lab.tasks.task import IGNORED, Task
 from transformer_lab.training.batches import Batches
 from transformer_lab.training.checkpoints import Checkpoints
-from transformer_lab.training.loop import make_optimizer, summed_loss, train
+from transformer_lab.training.loop import make_loss, make_optimizer, summed_loss, train
 from transformer_lab.training.schedules import SCHEDULES
 from transformer_lab.training.settings import Settings
 from transformer_lab.training.tensorboard import TensorBoard
@@ -229,10 +229,33 @@ def test_bfloat16_multiplies_in_16_bits_and_keeps_weights_in_32():
 def test_precision_and_compilation_follow_the_device():
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
     default, chosen = Settings(steps=1), Settings(steps=1, precision="float32", compile=False)
-    assert (default.in_bfloat16(cuda), default.compiles(cuda)) == (True, True)
-    assert (default.in_bfloat16(cpu), default.compiles(cpu)) == (False, False)
-    assert (chosen.in_bfloat16(cuda), chosen.compiles(cuda)) == (False, False)
-    assert Settings(steps=1, precision="bfloat16").in_bfloat16(cpu) and Settings(steps=1, compile=True).compiles(cpu)
+    assert default.in_bfloat16(cuda) and default.compiles(cuda, is_padded=False)
+    assert not default.in_bfloat16(cpu) and not default.compiles(cpu, is_padded=False)
+    assert not default.compiles(cuda, is_padded=True), "batches of every length would be compiled one after the other"
+    assert not chosen.in_bfloat16(cuda) and not chosen.compiles(cuda, is_padded=False)
+    assert Settings(steps=1, precision="bfloat16").in_bfloat16(cpu)
+    assert Settings(steps=1, compile=True).compiles(cpu, is_padded=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "replays"),
+    [
+        (dict(), True),
+        (dict(device="cpu"), False),
+        (dict(n_processes=2), False),
+        (dict(accumulation=2), False),
+        (dict(lengths=[5] * 64), False),
+    ],
+)
+def test_a_program_is_recorded_and_replayed_only_where_no_result_is_overwritten(monkeypatch, changes, replays):
+    asked = {}
+    monkeypatch.setattr(torch, "compile", lambda function, **options: asked.update(options) or function)
+    task = Rows()
+    task.lengths = changes.get("lengths")
+    settings = Settings(steps=1, batch_size=32, accumulation=changes.get("accumulation", 1), compile=True)
+    device = torch.device(changes.get("device", "cuda"))
+    make_loss(task, task.model, settings, device, changes.get("n_processes", 1))
+    assert (asked["mode"] == "reduce-overhead") == replays
 
 
 COMPILED = """
@@ -242,6 +265,11 @@ import pytest
 import torch
 from test_training import Rows, Settings, distance, trained
 
+class EqualRows(Rows):
+    def collate(self, examples):
+        return {name: torch.nn.functional.pad(tensor, (0, 12 - tensor.shape[1]), value=-100 * (name == "labels"))
+                for name, tensor in super().collate(examples).items()}
+
 compiled, traced = torch.compile, []
 
 def count(graph, inputs):  # a compiler that leaves each graph as it is, and counts them
@@ -249,11 +277,11 @@ def count(graph, inputs):  # a compiler that leaves each graph as it is, and cou
     return graph.forward
 
 settings = dict(steps=6, batch_size=32, log_every=1)
-losses, weights = trained(Rows(), Settings(**settings, compile=False))
+losses, weights = trained(EqualRows(), Settings(**settings, compile=False))
 assert not traced
 with mock.patch("torch.compile", partial(compiled, backend=count)):
-    fast_losses, fast_weights = trained(Rows(), Settings(**settings, compile=True))
-assert traced
+    fast_losses, fast_weights = trained(EqualRows(), Settings(**settings, compile=True))
+assert len(traced) == 1, "logits and loss are one graph, without a break, and are traced once"
 assert fast_losses == pytest.approx(losses, abs=1e-5)
 assert distance(weights, fast_weights) < 1e-4
 """

@@ -5,6 +5,7 @@ A boolean mask is True where attention is allowed; a float mask is added to the 
 """
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -168,8 +169,17 @@ def fused_attention(q, k, v, mask=None, is_causal=False) -> tuple[Tensor, None]:
     k and v may have fewer heads than q; each of them then serves a group of query heads.
     """
     check_mask(mask)
-    grouped = q.shape[1] != k.shape[1]
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=is_causal, enable_gqa=grouped), None
+    kernel = partial(F.scaled_dot_product_attention, is_causal=is_causal, enable_gqa=q.shape[1] != k.shape[1])
+    if mask is None:
+        return kernel(q, k, v), None
+    allowed, _ = split_mask(mask)
+    blind = ~allowed.any(dim=-1, keepdim=True)
+    if blind.device.type == "cpu" and not blind.any():  # a GPU would have to be waited for
+        return kernel(q, k, v, mask), None
+    # What kernels make of a row with every key masked differs with device and dtype (on CUDA in 16 bits, the mean of
+    # the values). Such a row gets every key here, and is set to zero afterwards.
+    opened = mask | blind if mask.dtype == torch.bool else mask.masked_fill(blind, 0.0)
+    return kernel(q, k, v, opened).masked_fill(blind, 0.0), None
 
 
 def explicit_attention(attend=scaled_dot_product_attention):

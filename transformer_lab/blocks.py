@@ -1,4 +1,4 @@
-"""The embedding, the Transformer block, and the stack of n_layers blocks."""
+"""The embedding, the Transformer block, the stack of n_layers blocks, and the weights that they begin with."""
 
 import math
 from collections.abc import Sequence
@@ -28,16 +28,10 @@ class Embedding(nn.Module):
 
     def __init__(self, config: TransformerConfig):
         super().__init__()
-        # Scaled by sqrt(d_model), token vectors start with std 1 (2017, section 3.4); unscaled, with GPT-2's 0.02.
-        self.scale = math.sqrt(config.d_model) if config.scale_embeddings else 1.0
-        std = 1 / self.scale if config.scale_embeddings else 0.02
+        self.scale = math.sqrt(config.d_model) if config.scale_embeddings else 1.0  # 2017, section 3.4
         self.tokens = nn.Embedding(config.vocab_size, config.d_model)
-        nn.init.normal_(self.tokens.weight, std=std)
-        self.positions = absolute_positions(config, std=std * self.scale)
-        self.segments = None
-        if config.n_segments:
-            self.segments = nn.Embedding(config.n_segments, config.d_model)
-            nn.init.normal_(self.segments.weight, std=std * self.scale)
+        self.positions = absolute_positions(config)
+        self.segments = nn.Embedding(config.n_segments, config.d_model) if config.n_segments else None
         self.norm = make_norm(config) if config.norm_embeddings else nn.Identity()
         self.dropout = nn.Dropout(config.dropout)
 
@@ -138,6 +132,11 @@ class Stack(nn.Module):
             x = block(x, mask, causal, rotation, memory, memory_mask, block_cache)
         return self.norm(x)
 
+    def last_layers(self) -> list[nn.Linear]:
+        """Return the last linear layer of each sub-layer: their outputs are what the blocks add to the residual stream."""
+        sublayers = [module for module in self.modules() if isinstance(module, MultiHeadAttention | FeedForward)]
+        return [one.w_o if isinstance(one, MultiHeadAttention) else one.w_2 for one in sublayers]
+
     def new_cache(self) -> list[tuple[KVCache, KVCache]]:
         """Return an empty cache: for each block, one KVCache for self-attention and one for cross-attention."""
         return [(KVCache(), KVCache()) for _ in self.blocks]
@@ -151,3 +150,33 @@ def for_every_query(mask: Bool[Tensor, "B S"] | None) -> Bool[Tensor, "B 1 1 S"]
 def n_cached(cache: list | None) -> int:
     """Return how many tokens the cache holds."""
     return len(cache[0][0]) if cache else 0
+
+
+def initialise(model: nn.Module) -> None:
+    """Draw the weights that a model's training begins with; all biases are zero.
+
+    With scale_embeddings, as in 2017: a token's scaled vector has standard deviation 1, and so have its position and its
+    segment; linear layers follow Xavier's rule, by which they neither enlarge nor shrink what passes through them,
+    forwards and backwards on average (Glorot and Bengio 2010). Without, as in GPT-2 and BERT: everything is normal with
+    standard deviation 0.02. A pre-norm stack then adds up the outputs of its n sub-layers, and so the last layer of
+    each is divided by sqrt(n) (Radford et al. 2019, section 2.3).
+    """
+    config, embedding = model.config, model.embedding
+    std = 1.0 if config.scale_embeddings else 0.02
+    nn.init.normal_(embedding.tokens.weight, std=std / embedding.scale)
+    tables = [parameter for parameter in embedding.positions.parameters()]
+    for table in tables + ([] if embedding.segments is None else [embedding.segments.weight]):
+        nn.init.normal_(table, std=std)
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            if config.scale_embeddings:
+                nn.init.xavier_uniform_(module.weight)
+            else:
+                nn.init.normal_(module.weight, std=0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    if config.norm_position == "pre" and not config.scale_embeddings:
+        for stack in [module for module in model.modules() if isinstance(module, Stack)]:
+            last_layers = stack.last_layers()
+            for layer in last_layers:
+                nn.init.normal_(layer.weight, std=0.02 / math.sqrt(len(last_layers)))

@@ -5,6 +5,7 @@ from dataclasses import replace
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from .blocks import initialise
 from .config import TransformerConfig
 from .models import BERT
 
@@ -17,6 +18,7 @@ class Labeller(BERT):
         super().__init__(replace(config, pooler=False, masked_lm_head=False))
         self.labels = tuple(labels)
         self.head = nn.Linear(config.d_model, len(self.labels))
+        initialise(self)
 
 
 class Classifier(Labeller):

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from .blocks import Embedding, Stack, make_norm, n_cached
+from .blocks import Embedding, Stack, initialise, make_norm, n_cached
 from .config import TransformerConfig
 from .layers import ACTIVATIONS
 
@@ -27,6 +27,7 @@ class Transformer(nn.Module):
         self.encoder = Stack(config)
         self.decoder = Stack(config, causal=True, cross=True)
         self.output = None if config.tie_embeddings else nn.Linear(config.d_model, config.vocab_size, bias=False)
+        initialise(self)
 
     def forward(
         self,
@@ -63,6 +64,7 @@ class GPT(nn.Module):
         self.embedding = Embedding(config)
         self.decoder = Stack(config, causal=True)
         self.output = None if config.tie_embeddings else nn.Linear(config.d_model, config.vocab_size, bias=False)
+        initialise(self)
 
     def forward(
         self, ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B S"] | None = None, *, cache=None
@@ -90,6 +92,7 @@ class BERT(nn.Module):
         self.encoder = Stack(config)
         self.pooler = nn.Linear(config.d_model, config.d_model) if config.pooler else None
         self.masked_lm_head = MaskedLMHead(config) if config.masked_lm_head else None
+        initialise(self)
 
     def forward(
         self,

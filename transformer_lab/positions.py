@@ -67,9 +67,9 @@ class SinusoidalPositions(TablePositions):
 class LearnedPositions(TablePositions):
     """A table that is trained (Gehring et al. 2017, arXiv:1705.03122; GPT-2 and BERT)."""
 
-    def __init__(self, max_len: int, d_model: int, std: float):
+    def __init__(self, max_len: int, d_model: int):
         super().__init__()
-        self.table = nn.Parameter(torch.randn(max_len, d_model) * std)
+        self.table = nn.Parameter(torch.randn(max_len, d_model))
 
 
 class RotaryPositions(NoPositions):
@@ -124,12 +124,12 @@ class AlibiPositions(NoPositions):
         return -self.slopes[:, None, None] * distance
 
 
-def absolute_positions(config: TransformerConfig, std: float) -> NoPositions:
-    """Make the config's scheme if it acts on the embeddings; a learned table starts with standard deviation std."""
+def absolute_positions(config: TransformerConfig) -> NoPositions:
+    """Make the config's scheme if it acts on the embeddings."""
     if config.positions == "sinusoidal":
         return SinusoidalPositions(config.max_len, config.d_model)
     if config.positions == "learned":
-        return LearnedPositions(config.max_len, config.d_model, std)
+        return LearnedPositions(config.max_len, config.d_model)
     return NoPositions()
 
 

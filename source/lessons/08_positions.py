@@ -192,7 +192,7 @@ from transformer_lab.positions import absolute_positions, relative_positions
 
 for scheme in schemes[1:]:
     config, at, h = TransformerConfig(vocab_size=50, positions=scheme), torch.arange(6)[None], torch.randn(1, 6, 64)
-    added = not torch.equal(absolute_positions(config, std=1.0)(h, at), h)
+    added = not torch.equal(absolute_positions(config)(h, at), h)
     inside = relative_positions(config)
     turned, biased = inside.rotation(at, h.dtype) is not None, inside.bias(at, at) is not None
     print(f"{scheme:12} added to the embeddings: {added!s:6} turns q and k: {turned!s:6} added to the scores: {biased}")

@@ -22,7 +22,7 @@ from ..metrics import bits_per_character, perplexity
 from ..models import GPT
 from .task import Task
 
-STYLE = dict(positions="rotary")
+STYLE = dict(positions="rotary", scale_embeddings=False)  # initialised as GPT-2
 LONGEST_VALIDATION = 1_000_000  # characters: more would make evaluations longer, but hardly more precise
 # For each token, byte pairs are learnt from at most this many bytes of text: learning takes up to 100 bytes per byte.
 BYTES_A_TOKEN = 5_000

@@ -67,6 +67,11 @@ class Task:
         raise NotImplementedError
 
     @property
+    def is_padded(self) -> bool:
+        """Do batches differ in shape, because examples differ in length?"""
+        return self.lengths is not None
+
+    @property
     def device(self) -> torch.device:
         """The device that the model is on."""
         return next(self.model.parameters()).device

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from threading import Event
-from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +29,8 @@ from .run import DIVERGED, Run, check_weights, make_run
 from .settings import Settings
 from .surroundings import check_model, isolated
 from .tensorboard import TensorBoard
+
+ComputeLoss = Callable[[dict[str, Tensor]], Float[Tensor, ""]]  # of a batch; make_loss makes it
 
 
 def train(
@@ -60,12 +61,13 @@ def train(
         network: nn.Module = task.model.to(device)
         if accelerator.num_processes > 1:
             network = accelerator.prepare(network)  # it averages their gradients
-        if settings.compiles(device):
-            network = cast(nn.Module, torch.compile(network))
+        compute_loss = make_loss(task, network, settings, device, accelerator.num_processes)
         optimizer = make_optimizer(task.model, settings)
         run = make_run(accelerator, device, task, settings, optimizer, folder)
         with interrupts() as interrupted, run.under_way(resume, curves), run.needing_all_processes():
-            take_steps(run, network, batches, Meter(accelerator, device), interrupted, listeners, progress)
+            take_steps(
+                run, network, compute_loss, batches, Meter(accelerator, device), interrupted, listeners, progress
+            )
             if not run.history.interrupted:
                 run.finish()
     return run.history
@@ -74,6 +76,7 @@ def train(
 def take_steps(
     run: Run,
     network: nn.Module,
+    compute_loss: ComputeLoss,
     batches: Batches,
     meter: Meter,
     interrupted: Event,
@@ -81,7 +84,7 @@ def take_steps(
     progress: bool,
 ) -> None:
     """Take the remaining steps, or fewer if the run is interrupted or has stopped improving."""
-    accelerator, task, settings, optimizer = run.accelerator, run.task, run.settings, run.optimizer
+    accelerator, task, settings = run.accelerator, run.task, run.settings
     is_main = accelerator.is_main_process
     if run.owes_evaluation():
         evaluate_and_record(run, run.status(loss=math.nan, tokens_per_s=math.nan))
@@ -91,7 +94,7 @@ def take_steps(
     with bar:
         while run.step < settings.steps and not run.history.has_stalled(settings.patience):
             indices = batches(run.step)
-            meter.add(*training_step(accelerator, network, optimizer, task, settings, indices, run.step))
+            meter.add(*training_step(run, network, compute_loss, indices))
             run.step += 1
 
             evaluated, saved = settings.is_evaluated(run.step), settings.is_saved(run.step)
@@ -126,28 +129,20 @@ def evaluate_and_record(run: Run, status: TrainingStatus) -> None:
 
 
 def training_step(
-    accelerator: Accelerator,
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    task: Task,
-    settings: Settings,
-    indices: list[int],
-    step: int,
+    run: Run, network: nn.Module, compute_loss: ComputeLoss, indices: list[int]
 ) -> tuple[Float[Tensor, ""], Int[Tensor, ""]]:
     """One step on the examples at these indices; returns this process's loss, summed over its labels, and their number.
 
     A process may compute its share in parts, one after the other, whose gradients add up (accumulation).
     """
+    accelerator, task, settings, optimizer = run.accelerator, run.task, run.settings, run.optimizer
     rank, n_processes = accelerator.process_index, accelerator.num_processes
-    seed_step(settings.seed, step, rank)
+    seed_step(settings.seed, run.step, rank)
     for group in optimizer.param_groups:
-        group["lr"] = settings.learning_rate(step)
+        group["lr"] = settings.learning_rate(run.step)
     share = indices[rank::n_processes]
     parts = [share[part :: settings.accumulation] for part in range(settings.accumulation)]
-    batches = [
-        {name: tensor.to(task.device) for name, tensor in task.collate([task.examples[i] for i in part]).items()}
-        for part in parts
-    ]
+    batches = [to_device(task.collate([task.examples[i] for i in part]), task.device) for part in parts]
     # The loss is the mean over all labels of the global batch, whatever the parts: a mean of the parts' means would
     # give more weight to the labels of a short part.
     n_labels = torch.stack([(batch["labels"] != IGNORED).sum() for batch in batches]).sum()
@@ -158,15 +153,41 @@ def training_step(
     for number, batch in enumerate(batches, start=1):
         # The processes average their gradients once, at the last part.
         with nullcontext() if number == len(batches) else accelerator.no_sync(network):
-            with torch.autocast(task.device.type, torch.bfloat16, enabled=settings.in_bfloat16(task.device)):
-                logits = task.logits(network, batch)
-            loss = summed_loss(logits, batch["labels"], settings.label_smoothing)
+            loss = compute_loss(batch)
             # The processes' gradients are averaged; times n_processes they add up.
             accelerator.backward(loss * n_processes / n_labels_global)
         total += loss.detach()
     accelerator.clip_grad_norm_(network.parameters(), settings.clip)
     optimizer.step()
     return total, n_labels
+
+
+def make_loss(
+    task: Task, network: nn.Module, settings: Settings, device: torch.device, n_processes: int = 1
+) -> ComputeLoss:
+    """The function that computes a batch's loss with the network, summed over the labels.
+
+    Compiled, logits and loss are one program, which never holds float32 logits in memory. Where every batch has the
+    same shape and is one step, a GPU then records the program and replays it (a CUDA graph), without waiting for Python
+    to launch each kernel; several processes, or parts of a batch, would overwrite one another's results.
+    """
+
+    def compute_loss(batch: dict[str, Tensor]) -> Float[Tensor, ""]:
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.in_bfloat16(device)):
+            logits = task.logits(network, batch)
+        return summed_loss(logits, batch["labels"], settings.label_smoothing)
+
+    if not settings.compiles(device, task.is_padded):
+        return compute_loss
+    replays = device.type == "cuda" and not task.is_padded and n_processes == settings.accumulation == 1
+    return torch.compile(compute_loss, mode="reduce-overhead" if replays else None)
+
+
+def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """Copy a batch to the device; a GPU goes on computing meanwhile, which takes memory that is pinned."""
+    if device.type != "cuda":
+        return {name: tensor.to(device) for name, tensor in batch.items()}
+    return {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in batch.items()}
 
 
 def summed_loss(

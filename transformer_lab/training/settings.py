@@ -43,7 +43,9 @@ class Settings:
     precision: str | None = option(
         None, "Type of the matrix products: float32 or bfloat16; by default bfloat16 on CUDA and float32 elsewhere."
     )
-    compile: bool | None = option(None, "Compile the model with torch.compile; by default on CUDA only.")
+    compile: bool | None = option(
+        None, "Compile model and loss with torch.compile; by default on CUDA if all batches have the same shape."
+    )
 
     def __post_init__(self):
         for name in ("steps", "batch_size", "accumulation", "keep", "log_every"):
@@ -84,9 +86,9 @@ class Settings:
         """Are matrices multiplied in 16 bits?"""
         return device.type == "cuda" if self.precision is None else self.precision == "bfloat16"
 
-    def compiles(self, device) -> bool:
-        """Is the model compiled?"""
-        return device.type == "cuda" if self.compile is None else self.compile
+    def compiles(self, device, is_padded: bool) -> bool:
+        """Are model and loss compiled? Padded batches differ in length, and each new length would be compiled anew."""
+        return device.type == "cuda" and not is_padded if self.compile is None else self.compile
 
     def check_share(self, n_processes: int) -> None:
         """Raise ValueError unless the batch can be shared evenly among this many processes and their parts."""

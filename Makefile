@@ -7,7 +7,7 @@
 # make quality    what the trained models reach with three seeds: a table, and build/quality.json   (ONLY=dates)
 # make test-full  make test, and what is slow: the checks under twenty seeds, twenty kills, two threads
 # make mutants    which small mistakes in the package do its tests not see?   (N=150 SEED=0)
-# make test-gpu   the tests that need a CUDA device
+# make test-gpu, make bench-gpu   tests and speed on a CUDA device, with the packages that PYTHON has
 # make notebooks  build lessons, exercises and solutions from source/   (ONLY="02_attention")
 # Linux without a GPU: TORCH=cpu takes PyTorch's small CPU build instead of the CUDA one; TORCH=default goes back to that.
 
@@ -45,7 +45,7 @@ endif
 NBVAL := PYTHONPATH=tests $(PYTEST) -q --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg \
 	--nbval-kernel-startup-timeout 300 -p no:cacheprovider -p notebook_seconds notebooks solutions
 
-.PHONY: lab test test-full test-gpu lint demo reset bench bench-views quality mutants notebooks weights clean again
+.PHONY: lab test test-full test-gpu lint demo reset bench bench-gpu bench-views quality mutants notebooks weights clean again
 
 lab: .venv/course
 	$(BIN)/python -m jupyterlab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" \
@@ -61,8 +61,8 @@ test-full: test
 	$(RUN) OMP_NUM_THREADS=2 $(PYTEST) -p no:nbval -q tests -m "not browser"
 	$(RUN) OMP_NUM_THREADS=2 $(NBVAL)
 
-test-gpu: .venv/dev
-	TRANSFORMER_LAB_PROGRESS=off $(PYTEST) -p no:nbval -q -m gpu tests
+test-gpu:  # with $(PYTHON) as it is: a machine with a GPU may have its packages already, and no network
+	$(PYTHON) -m pytest -p no:cacheprovider --confcutdir=tests/gpu -q tests/gpu
 
 lint: .venv/dev
 	$(BIN)/python -m ruff check -q transformer_lab source tests benchmarks experiments
@@ -78,6 +78,9 @@ reset: .venv/course
 
 bench: .venv/dev
 	OMP_WAIT_POLICY=passive PYTHONPATH=tests $(BIN)/python benchmarks $(if $(ONLY),--only "$(ONLY)")
+
+bench-gpu:
+	$(PYTHON) benchmarks/gpu.py
 
 bench-views: .venv/dev
 	OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/views.py

@@ -1,4 +1,4 @@
-"""Which learning rates train 24 layers, with the norm before or after the sum, with and without warm-up?
+"""Which learning rates train 6 layers, with the norm before or after the sum, with and without warm-up?
 
 The task: at each random token, predict the token before it. Guessing gives a loss of ln 8 nats; a model that looks one
 token back reaches 0. Only the position of the norm and the warm-up differ between runs.
@@ -12,15 +12,15 @@ import torch.nn.functional as F
 from transformer_lab import GPT, TransformerConfig
 
 VOCAB, LENGTH, BATCH = 8, 8, 16
-LAYERS, WIDTH = 24, 32
-STEPS, WARM_UP, LAST = 150, 50, 20
+LAYERS, WIDTH = 6, 32
+STEPS, WARM_UP, LAST = 300, 100, 20
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 SEEDS = (0, 1)
 CHANCE = math.log(VOCAB)
 
 
 def model(norm_position: str, seed: int) -> GPT:
-    """A causal model of 24 narrow blocks, made from this seed."""
+    """A causal model of 6 narrow blocks, made from this seed."""
     torch.manual_seed(seed)
     return GPT(
         TransformerConfig(

@@ -19,6 +19,9 @@ if not any(argument.startswith("--nbval") for argument in sys.argv):
 from browser import chromium, jupyter_server, lab, page  # noqa: E402, F401
 
 
+collect_ignore = ["gpu"]  # `make test-gpu`: they need a conftest of their own, without the shape checks
+
+
 def pytest_collection_modifyitems(items):
     """Browser tests last: Playwright's event loop, once started, is in the way of others that want one."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)

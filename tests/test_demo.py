@@ -15,6 +15,7 @@ from transformer_lab.attention import scaled_dot_product_attention
 from transformer_lab.data import dates
 from transformer_lab.generation import translate
 from transformer_lab.metrics import alignment_accuracy, exact_match
+from transformer_lab.pretrained.loading import trained_on
 from transformer_lab.pretrained.packaged import PACKAGED
 from transformer_lab.training.owner import owning
 
@@ -31,8 +32,8 @@ def test_the_shipped_model_translates_held_out_dates(dates_model):
 
 
 def test_a_slice_of_the_training_learns():
-    model, tokenizer = demo.train_dates(seed=1, n_steps=300, progress=False)
-    assert exact_match(model, tokenizer, dates.held_out_pairs(200)) >= 0.95
+    task = demo.train_dates(seed=1, n_steps=300, progress=False)
+    assert exact_match(task.model, task.tokenizer, dates.held_out_pairs(200)) >= 0.95
 
 
 def test_the_command_trains_measures_and_writes(tmp_path):
@@ -45,12 +46,15 @@ def test_the_command_trains_measures_and_writes(tmp_path):
     written = {path.name for path in (tmp_path / "demo").iterdir()}
     assert written == {"model.safetensors", "config.json", "tokenizer.json", "attention.html"}
     assert exact_match(*load(tmp_path / "demo"), dates.held_out_pairs(500)) >= 0.98
+    assert trained_on(tmp_path / "demo") == trained_on("dates"), "the shipped model is made so, by `make weights`"
 
 
 @pytest.fixture
 def at_once(dates_model, monkeypatch):
     """The demo with a model that is trained already."""
-    monkeypatch.setattr(demo, "train_dates", lambda *_, **__: dates_model)
+    task = demo.tasks.dates(n=40)
+    task.model, task.tokenizer = dates_model
+    monkeypatch.setattr(demo, "train_dates", lambda *_, **__: task)
     monkeypatch.setattr(dates, "held_out_pairs", lambda: dates.training_pairs(20))
 
 
@@ -95,7 +99,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_work(tmp_path, monke
 
 
 def test_training_is_reproducible():
-    first, again, other = (demo.train_dates(seed=s, n_steps=3, progress=False)[0] for s in (5, 5, 6))
+    first, again, other = (demo.train_dates(seed=s, n_steps=3, progress=False).model for s in (5, 5, 6))
     assert torch.equal(first.embedding.tokens.weight, again.embedding.tokens.weight)
     assert not torch.equal(first.embedding.tokens.weight, other.embedding.tokens.weight)
 

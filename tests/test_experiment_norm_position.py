@@ -39,5 +39,5 @@ def test_what_the_lesson_says_of_the_rates():
         for place in ("pre", "post")
         for warm_up in (0, norm_position.WARM_UP)
     }
-    assert trained["pre", 0] == [True] * 5 and trained["pre", 50] == [False] + [True] * 4
-    assert trained["post", 0] == [True] * 2 + [False] * 3 and trained["post", 50] == [True] * 3 + [False] * 2
+    assert trained["pre", 0] == [True] * 5 and trained["pre", 100] == [True] * 4 + [False]
+    assert trained["post", 0] == [True] * 3 + [False] * 2 and trained["post", 100] == [True] * 4 + [False]

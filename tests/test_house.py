@@ -201,3 +201,13 @@ def test_text_is_read_and_written_in_utf_8_and_files_are_replaced_in_one_place()
             assert "encoding=" in call, (path, call)
         if path.name not in ("files.py", "checkpoints.py", "store.py"):  # which move folders, and put files aside
             assert not re.search(r"os\.replace|\.replace\((?:path|folder)|mkstemp|os\.rename", code), path
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+@pytest.mark.parametrize("what", ["test-gpu", "bench-gpu"])
+def test_without_a_gpu_its_commands_say_so_and_build_nothing(what):
+    environment = {name: value for name, value in os.environ.items() if name != "TRANSFORMER_LAB_DEVICE"}
+    command = ["make", what, f"PYTHON={sys.executable}"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert run.returncode and "need" in run.stdout + run.stderr, run.stdout + run.stderr
+    assert "a CUDA device, and torch finds none." in run.stdout + run.stderr

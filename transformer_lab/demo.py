@@ -22,11 +22,11 @@ EXAMPLE = "Sunday, November 22, 2026"
 WRITTEN = ("model.safetensors", "config.json", "tokenizer.json", "attention.html")
 
 
-def train_dates(seed: int = 0, n_steps: int = 600, progress=True):
-    """(model, tokenizer): an encoder-decoder trained on 5,000 dates, English -> Chinese."""
+def train_dates(seed: int = 0, n_steps: int = 600, progress=True) -> tasks.Translation:
+    """The task with its model, an encoder-decoder trained on 5,000 dates, English -> Chinese."""
     task = tasks.dates(seed=seed, **CONFIG)
     train(task, Settings(steps=n_steps, seed=seed, evaluate_every=n_steps), progress=progress)
-    return task.model, task.tokenizer
+    return task
 
 
 def run(out: Path, seed: int = 0) -> float:
@@ -38,8 +38,8 @@ def run(out: Path, seed: int = 0) -> float:
         check_unused(out)
         print(f"Dates, English -> Chinese, on {pick_device()}, seed {seed}", flush=True)
         start = time.perf_counter()
-        model, tokenizer = train_dates(seed, progress=is_watched())
-        save(model, tokenizer, out)
+        task = train_dates(seed, progress=is_watched())
+        save(task.model, task.tokenizer, out, task.identity())
         model, tokenizer = load(out)  # what is measured is what was saved: weights in 16 bits
         seconds = time.perf_counter() - start
         picture = AttentionView(*translation_attention(model, tokenizer, EXAMPLE)).save(out / "attention.html")

@@ -491,8 +491,8 @@ print("k5 keeps more than k3 and k4 together:", (shares[4] > shares[2] + shares[
 #
 # 1. Click through the heads. Which column do the two digits of the month (the rows before 月, *yue*, month) read more often
 #    than any other?
-# 2. In layer 1, head 0, follow the year's digits. Why do they form a diagonal?
-# 3. 日 ends the day, 年 the year. Do they need to read anything? Where does their row put its weight?
+# 2. The four rows of the year: which columns do most heads read there? Why does that make a diagonal?
+# 3. 年 ends the year. Does its row need to read anything? Where does it put its weight?
 
 # %%
 seen, written, read = translation_attention(model, tokenizer, "Sunday, November 22, 2026")
@@ -503,19 +503,16 @@ mean_of_heads = seen.mean(dim=(0, 1))  # over layers and heads: (T, S)
 month = written.index("年") + 1
 for row in (month, month + 1):
     print(f"writing {written[row]!r}, all heads together read most: {read[mean_of_heads[row].argmax()]}")
-print("the year's digits, layer 1, head 0, read columns", seen[1, 0, :4].argmax(dim=-1).tolist())
-
-commas = [column for column, token in enumerate(read) if token == ","]
-for sign, just_read in (("年", [9]), ("日", [3, 4])):  # the last digit of the year; the two digits of the day
-    share = mean_of_heads[written.index(sign), commas + just_read].sum()
-    print(f"{sign}: more than half lies on commas and the digits just translated: {(share > 0.5).item()}")
+print("the year's digits, all heads together, read columns", mean_of_heads[:4].argmax(dim=-1).tolist())
+row = mean_of_heads[written.index("年")]
+print(f"writing '年', the most weight on one token: {row.max():.1f}")
 
 # %% [markdown]
 # <details><summary>Answers, when you have looked</summary>
 #
 # 1\. `November`: one English token, two rows. 2\. The year's digits are copied in their own order, so row and column move on
-# together. 3\. No number is needed to write 年 or 日. More than half of their weight goes to the commas and to the digits
-# just translated: weights must sum to 1, so they go somewhere even when nothing is asked for.
+# together. 3\. Every year is followed by 年, whatever the date. Its weights are spread over many tokens: they must sum to 1,
+# so they go somewhere even when nothing is asked for.
 #
 # </details>
 

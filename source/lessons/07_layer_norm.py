@@ -201,7 +201,7 @@ ones = torch.ones(3) / 3**0.5  # the direction (1, 1, 1), of length 1
 projection = torch.eye(3) - torch.outer(ones, ones)
 assert torch.allclose(points @ projection, flat, atol=1e-6)
 assert ((circle @ ones).abs() < 1e-5).all()
-assert torch.allclose(circle.norm(dim=-1), torch.full((200,), 3**0.5), atol=1e-2)
+assert torch.allclose(circle.norm(dim=-1), torch.full((200,), 3**0.5), atol=0.05)
 
 # %%
 fig, panels = plt.subplots(1, 3, figsize=(9, 3.3), subplot_kw={"projection": "3d"})
@@ -401,7 +401,7 @@ print(
 # Sources mix them up (M23), some within one page. The translator is post-norm. Other arrangements exist, a norm on both
 # sides of $F$ for instance; they must be chosen, not stumbled into. One thing follows at once. In pre-norm nobody
 # normalises the sum, so it grows (lesson 06), and a pre-norm stack needs one **final norm** after its last layer.
-# Here is the standard deviation of the hidden states after each of 24 untrained layers:
+# Here is the standard deviation of the hidden states after each of 6 untrained blocks:
 
 # %%
 norm_position = experiment("norm_position")
@@ -420,15 +420,15 @@ assert growth > 1.3 and max(sizes["post"][1:]) < 1.1
 ax = plt.subplots(figsize=(6, 2.6))[1]
 for marker, (place, values) in zip("os", sizes.items(), strict=True):
     ax.plot(values, marker=marker, label=f"{place}-norm")
-ax.set(xlabel="layers passed", ylabel="standard deviation", ylim=(0, None))
+ax.set(xlabel="blocks passed", ylabel="standard deviation", ylim=(0, None))
 ax.set_title(f"Pre-norm's sum grows {growth:.1f} times, post-norm's stays at 1")
 _ = ax.legend()
 
 # %% [markdown]
-# Now the question that matters: which trains? `experiments/norm_position.py` trains 24 layers of width 32 on a small task,
-# "say the token before this one" with 8 tokens, for 150 steps of AdamW (Adam with weight decay): both places, with and
-# without **warm-up** (the learning rate rises over the first 50 steps), five learning rates, two seeds. Pure chance has a
-# loss of $\ln 8 = 2.08$. We say that a run *trained* if its last 20 losses average below half of that. At a rate of 0.003,
+# Now the question that matters: which trains? `experiments/norm_position.py` trains 6 blocks of width 32 on a small task,
+# "say the token before this one" with 8 tokens, for 300 steps of AdamW (Adam with weight decay): both places, with and
+# without **warm-up** (the learning rate rises over the first 100 steps), five learning rates, two seeds. Pure chance has a
+# loss of $\ln 8 = 2.08$. We say that a run *trained* if its last 20 losses average below half of that. At a rate of 0.01,
 # which place *needs* the warm-up?
 
 # %%
@@ -438,64 +438,63 @@ predict("07_layer_norm.warm_up", None)  # "pre", "post", "both" or "neither"
 kept = recorded("norm_position")["result"]
 rates, half = kept["rates"], kept["chance"] / 2
 assert round(kept["chance"], 2) == 2.08 and len(rates) == 5
-assert kept["sizes"] == {"layers": 24, "width": 32, "steps": 150, "warm_up": 50, "last": 20, "seeds": [0, 1]}
-worst, width = {}, {}  # of the two seeds the worse; the largest rate that trains over the smallest
+assert kept["sizes"] == {"layers": 6, "width": 32, "steps": 300, "warm_up": 100, "last": 20, "seeds": [0, 1]}
+worst, trained = {}, {}  # of the two seeds the worse; at how many rates it trained
 for row in kept["rows"]:
     worst.setdefault((row["norm_position"], row["warm_up"] > 0), []).append(max(row["last_losses"]))
 for name, losses in worst.items():
-    good = [rate for rate, loss in zip(rates, losses, strict=True) if loss < half]
-    width[name] = max(good) / min(good)
+    trained[name] = sum(loss < half for loss in losses)
 
 # %% jupyter={"outputs_hidden": true}
 ax = plt.subplots(figsize=(7.5, 3.4))[1]
 for (place, warm), losses in worst.items():
-    label = f"{place}-norm, {'warm-up' if warm else 'no warm-up'}: {width[place, warm]:.0f} x"
+    label = f"{place}-norm, {'warm-up' if warm else 'no warm-up'}: {trained[place, warm]} of 5"
     style = {"color": plots.COLORS[place == "post"], "linestyle": "--" if warm else "-"}
     ax.plot(rates, losses, marker="s" if place == "post" else "o", label=label, **style)
 ax.axhline(half, color="grey", linestyle=":", label="half of chance: trained below")
 ax.set(xscale="log", xlabel="learning rate", ylabel="loss at the end (nats), worse seed")
 ax.set_title(
-    f"Pre-norm trains over a {width['pre', False]:.0f}-fold range of rates, post-norm over {width['post', False]:.0f}-fold"
+    f"Without warm-up pre-norm trains at {trained['pre', False]} of 5 rates, post-norm at {trained['post', False]}"
 )
-_ = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="rates that train, max / min")
+_ = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), title="rates that train")
 
 # %% jupyter={"outputs_hidden": true}
-at = {name: losses[rates.index(3e-3)] for name, losses in worst.items()}
+at = {name: losses[rates.index(1e-2)] for name, losses in worst.items()}
 needs = [place for place in ("pre", "post") if at[place, False] > half > at[place, True]]
 predict("07_layer_norm.warm_up", actual=needs[0] if len(needs) == 1 else "both" if needs else "neither")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 # Checks the claims of this section
 print("The claims of this section:")
-print("pre-norm without warm-up trains at all five rates:", width["pre", False] == rates[-1] / rates[0])
-print("post-norm at the three largest rates, no warm-up: at chance:", min(worst["post", False][2:]) > 2 * half - 0.15)
-print("warm-up makes post-norm's range wider:", width["post", True] > 2 * width["post", False])
-print("smallest rate: post-norm learns faster than pre-norm:", worst["post", False][0] < 0.75 * worst["pre", False][0])
-print("and with warm-up pre-norm does not get there in time:", worst["pre", True][0] > half)
+print("pre-norm without warm-up trains at all five rates:", trained["pre", False] == 5)
+print("post-norm at the two largest rates, no warm-up: at chance:", min(worst["post", False][3:]) > 2 * half - 0.15)
+print("with warm-up post-norm trains at one rate more:", trained["post", True] == trained["post", False] + 1)
+print("smallest rate: with warm-up both end higher:",
+      all(worst[place, True][0] > 1.5 * worst[place, False][0] for place in ("pre", "post")))  # fmt: skip
 
 # %% [markdown]
 # <details><summary>Read the four lines, then open this</summary>
 #
-# Pre-norm trains at every rate tried. Post-norm trains at the two small ones; at the three large ones it ends at
-# chance. Warm-up saves one more rate for it. But post-norm is not simply worse: at the smallest rate it is the *faster* of
-# the two. And warm-up is not free: there it costs pre-norm too many of its 150 steps. This is one small task and one
-# optimiser. That post-norm wants a warm-up, and pre-norm does not, Xiong et al. (2020) found in translation too.
+# Pre-norm trains at every rate tried. Post-norm does not train at the two largest ones: it ends where it began, at chance.
+# Warm-up saves one of the two for it. Warm-up is not free: at the smallest rate it costs both too many of their 300 steps,
+# and at the largest it did not help pre-norm (one of two seeds failed). This is one small task and one optimiser. That
+# post-norm wants a warm-up, and pre-norm does not, Xiong et al. (2020) found in translation too.
 #
 # </details>
 #
-# The same, live and short: 60 steps at 0.003, no warm-up.
+# The same, live and short: 60 steps at 0.01, no warm-up.
 
 # %%
 for place in ("pre", "post"):
-    live = norm_position.losses(place, warm_up=0, rate=3e-3, seed=0, steps=60)
-    row = next(row for row in kept["rows"] if (row["norm_position"], row["warm_up"], row["rate"]) == (place, 0, 3e-3))
+    live = norm_position.losses(place, warm_up=0, rate=1e-2, seed=0, steps=60)
+    row = next(row for row in kept["rows"] if (row["norm_position"], row["warm_up"], row["rate"]) == (place, 0, 1e-2))
     last = [sum(losses[50:60]) / 10 for losses in (live, row["first_seed"])]
     print(f"{place:5} below half of chance after 60 steps: live {last[0] < half!s:6} recorded {last[1] < half}")
 
 # %% [markdown]
 # Why is the start so delicate? A first step of Adam moves *every* weight by about the learning rate, however small its
-# gradient. What differs is how far the outputs follow. We take one step at the first rate of the warm-up, 0.003 / 50, and
-# look how far the 24 layers' outputs move, as a share of their length.
+# gradient. What differs is how far the outputs follow. We take one step at the first rate of the warm-up, 0.01 / 100, and
+# look how far the 6 blocks' outputs move, as a share of their length.
 
 # %%
 moved = {"pre": [], "post": []}
@@ -503,7 +502,7 @@ for place, seed in ((place, seed) for place in moved for seed in range(3)):
     fresh = norm_position.model(place, seed)
     before = fresh.decode(ids).detach()
     F.cross_entropy(fresh(ids)[:, 1:].flatten(0, 1), ids[:, :-1].flatten()).backward()
-    torch.optim.AdamW(fresh.parameters(), lr=3e-3 / 50).step()
+    torch.optim.AdamW(fresh.parameters(), lr=1e-2 / 100).step()
     moved[place].append(((fresh.decode(ids) - before).norm() / before.norm()).item())
 print("post-norm's outputs move at least 1.5 times as far, each of 3 seeds:",
       all(post > 1.5 * pre for pre, post in zip(moved["pre"], moved["post"], strict=True)))  # fmt: skip

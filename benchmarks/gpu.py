@@ -1,8 +1,8 @@
 """`make bench-gpu`: this package on a CUDA device against the usual alternatives. A table and build/bench-gpu.json.
 
 Each ratio is the rival's time / ours, measured alternately in one process; above 1, ours is faster. The rival in
-training is nanoGPT's recipe in our own words: one plain module with packed projections, logits and loss inside, compiled
-with torch.compile's defaults, bfloat16 autocast, fused AdamW.
+training is nanoGPT's recipe in our own words: one plain module with packed projections, logits and loss inside,
+compiled with torch.compile's defaults, bfloat16 autocast, fused AdamW.
 """
 
 import gc
@@ -51,7 +51,7 @@ TINY = {
 
 
 class PlainGPT(nn.Module):
-    """nanoGPT's recipe: a pre-norm GPT-2 whose queries, keys and values are one projection, and which knows its loss."""
+    """nanoGPT's recipe: a pre-norm GPT-2 with one projection for queries, keys and values, which computes its loss."""
 
     def __init__(self, config: TransformerConfig):
         super().__init__()

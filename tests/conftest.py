@@ -18,7 +18,6 @@ if not any(argument.startswith("--nbval") for argument in sys.argv):
 
 from browser import chromium, jupyter_server, lab, page  # noqa: E402, F401
 
-
 collect_ignore = ["gpu"]  # `make test-gpu`: they need a conftest of their own, without the shape checks
 
 

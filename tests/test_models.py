@@ -268,7 +268,7 @@ def test_schemes_without_a_table_read_on_as_if_max_len_were_larger(positions):
 
 SIZES = dict(vocab_size=500, d_model=64, d_ff=300, n_layers=3, max_len=400, positions="learned", n_segments=400)
 GPT_STYLE = dict(scale_embeddings=False)
-# The standard deviations of a token's row, of what is added to it, and of what each sub-layer ends with; None: Xavier's.
+# Standard deviations: of a token's row, of what is added to it, of the last layer of a sub-layer (None: Xavier's rule).
 BEGINNINGS = {
     "2017": (Transformer, dict(norm_position="post"), 1 / 8, 1.0, None),
     "2017, pre-norm, untied": (GPT, dict(tie_embeddings=False), 1 / 8, 1.0, None),

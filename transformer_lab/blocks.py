@@ -133,7 +133,7 @@ class Stack(nn.Module):
         return self.norm(x)
 
     def last_layers(self) -> list[nn.Linear]:
-        """Return the last linear layer of each sub-layer: their outputs are what the blocks add to the residual stream."""
+        """Return the last linear layer of each sub-layer; its output is what is added to the residual stream."""
         sublayers = [module for module in self.modules() if isinstance(module, MultiHeadAttention | FeedForward)]
         return [one.w_o if isinstance(one, MultiHeadAttention) else one.w_2 for one in sublayers]
 
@@ -152,21 +152,21 @@ def n_cached(cache: list | None) -> int:
     return len(cache[0][0]) if cache else 0
 
 
-def initialise(model: nn.Module) -> None:
-    """Draw the weights that a model's training begins with; all biases are zero.
+def initialise(model) -> None:
+    """Draw the weights with which a model's training begins; all biases are zero.
 
-    With scale_embeddings, as in 2017: a token's scaled vector has standard deviation 1, and so have its position and its
-    segment; linear layers follow Xavier's rule, by which they neither enlarge nor shrink what passes through them,
-    forwards and backwards on average (Glorot and Bengio 2010). Without, as in GPT-2 and BERT: everything is normal with
-    standard deviation 0.02. A pre-norm stack then adds up the outputs of its n sub-layers, and so the last layer of
-    each is divided by sqrt(n) (Radford et al. 2019, section 2.3).
+    With scale_embeddings, as in 2017: scaled token vectors, positions and segments have standard deviation 1, and the
+    linear layers follow Xavier's rule, under which they neither enlarge nor shrink what passes through them (Glorot and
+    Bengio 2010). Without, as in GPT-2 and BERT: everything is normal with standard deviation 0.02. A pre-norm stack
+    then adds up the outputs of its n sub-layers, and so the last layer of each is divided by sqrt(n) (Radford et al.
+    2019, section 2.3).
     """
     config, embedding = model.config, model.embedding
     std = 1.0 if config.scale_embeddings else 0.02
     nn.init.normal_(embedding.tokens.weight, std=std / embedding.scale)
-    tables = [parameter for parameter in embedding.positions.parameters()]
-    for table in tables + ([] if embedding.segments is None else [embedding.segments.weight]):
-        nn.init.normal_(table, std=std)
+    for table in (embedding.positions, embedding.segments):
+        for weight in [] if table is None else table.parameters():
+            nn.init.normal_(weight, std=std)
     for module in model.modules():
         if isinstance(module, nn.Linear):
             if config.scale_embeddings:

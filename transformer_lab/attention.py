@@ -174,7 +174,8 @@ def fused_attention(q, k, v, mask=None, is_causal=False) -> tuple[Tensor, None]:
         return kernel(q, k, v), None
     allowed, _ = split_mask(mask)
     blind = ~allowed.any(dim=-1, keepdim=True)
-    if blind.device.type == "cpu" and not blind.any():  # a GPU would have to be waited for
+    # Usually there is none; but a GPU would have to be waited for, and a compiled program could not ask.
+    if blind.device.type == "cpu" and not torch.compiler.is_compiling() and not blind.any():
         return kernel(q, k, v, mask), None
     # What kernels make of a row with every key masked differs with device and dtype (on CUDA in 16 bits, the mean of
     # the values). Such a row gets every key here, and is set to zero afterwards.

@@ -62,7 +62,7 @@ bag of words | 词袋 | cí dài | 08
 batch | 批次 | pī cì | 01
     Several examples that are computed at the same time.
 batch normalisation | 批量归一化 | pī liàng guī yī huà | 07
-    Mean and variance over the examples of a batch, for each feature; layer normalisation avoids this tie.
+    Mean and variance over the examples of a batch, for each feature; layer normalisation does not depend on the other examples.
 beam search | 束搜索 | shù sōu suǒ | 11
     Writing with several unfinished texts kept side by side: at each token the most probable few stay.
 BERT | BERT | BERT | 09
@@ -74,7 +74,7 @@ bigram | 二元语法 | èr yuán yǔ fǎ | 01
 bits per character | 每字符比特数 | měi zì fú bǐ tè shù | 13
     The loss over a text in bits, divided by its characters; it compares models with different tokenisers.
 BLEU | BLEU | BLEU | 11
-    Translation quality: the share of short word sequences that also stand in a reference translation.
+    Translation quality: the share of short word sequences that also occur in a reference translation.
 block | 块 | kuài | 09
     Attention and a feed-forward layer, each with its residual connection and norm; a model stacks L of them.
 branch | 分支 | fēn zhī | 06
@@ -92,7 +92,7 @@ causal mask | 因果掩码 | yīn guǒ yǎn mǎ | 03
 chain rule | 链式法则 | liàn shì fǎ zé | 01
     The derivative of a function of a function is the product of the two derivatives (of the two Jacobians).
 checkpoint | 检查点 | jiǎn chá diǎn | 12
-    The state of a training run in a file, complete enough to go on from it.
+    The state of a training run in a file, complete enough to resume the run.
 chrF | chrF | chrF | 11
     Translation quality from short character sequences shared with a reference translation.
 conditional entropy | 条件熵 | tiáo jiàn shāng | 01
@@ -138,7 +138,7 @@ equivariance | 等变性 | děng biàn xìng | 08
 exact match | 精确匹配 | jīng què pǐ pèi | 00
     The share of outputs that are right in every token.
 exploding gradient | 梯度爆炸 | tī dù bào zhà | 06
-    Gradients that grow from layer to layer on the way back, until steps go astray.
+    Gradients that grow from layer to layer on the way back, until the steps are far too large.
 exposure bias | 暴露偏差 | bào lù piān chā | 11
     In training the model reads only correct texts; when it writes, it reads its own errors.
 F1 score | F1 分数 | F1 fēn shù | 14
@@ -156,13 +156,13 @@ finite differences | 有限差分 | yǒu xiàn chā fēn | 01
 FLOP | 浮点运算 | fú diǎn yùn suàn | 05
     One addition or multiplication; a matrix costs 2 for each entry and token.
 frequency | 频率 | pín lǜ | 08
-    How fast a pair of features turns with the position, in radians a position.
+    How fast a pair of features rotates with the position, in radians per position.
 fused attention | 融合注意力 | róng hé zhù yì lì | 02
     Scores, softmax and mix in one piece of machine code that never stores the weights.
 gain | 增益 | zēng yì | 06
     The factor by which a layer changes the size of what passes through it.
 gating | 门控 | mén kòng | 05
-    Multiplying one projection, number by number, with the activation of another.
+    Multiplying one projection, element by element, by the activation of another.
 GELU | 高斯误差线性单元 | gāo sī wù chā xiàn xìng dān yuán | 05
     An activation like a rounded ReLU: x times the probability that a standard normal number is below x.
 GPT | GPT | GPT | 09
@@ -214,7 +214,7 @@ layer | 层 | céng | 00
 layer normalisation | 层归一化 | céng guī yī huà | 07
     Brings each position's vector to mean 0 and variance 1 over its D features, then applies a learnt scale and shift.
 leak | 信息泄漏 | xìn xī xiè lòu | 03
-    The model reads, by some way, what it is asked to predict.
+    The model can somehow read what it is asked to predict.
 learned positions | 可学习位置编码 | kě xué xí wèi zhì biān mǎ | 08
     A table with one trained vector for each position up to max_len.
 learning rate | 学习率 | xué xí lǜ | 01
@@ -244,7 +244,7 @@ mean | 均值 | jūn zhí | 01
 median | 中位数 | zhōng wèi shù | 02
     The number in the middle when all are sorted; a few huge ones do not move it.
 mixed precision | 混合精度 | hùn hé jīng dù | 17
-    Large products in 16-bit numbers, and in 32 bits what would suffer from it.
+    Large matrix products in 16 bits, and in 32 bits whatever would lose too much precision.
 multi-head attention | 多头注意力 | duō tóu zhù yì lì | 04
     H attentions side by side; their outputs are joined and mixed by one matrix.
 multi-query attention | 多查询注意力 | duō chá xún zhù yì lì | 04
@@ -272,11 +272,11 @@ padding mask | 填充掩码 | tián chōng yǎn mǎ | 03
 parameter | 参数 | cān shù | 04
     A number of the model that training changes; also called a weight.
 permutation equivariance | 置换等变性 | zhì huàn děng biàn xìng | 08
-    Shuffle the inputs, and the same outputs come, shuffled alike.
+    Shuffle the inputs, and the outputs are shuffled in the same way.
 permutation matrix | 置换矩阵 | zhì huàn jǔ zhèn | 08
     A single 1 in each row and column; multiplying by it reorders the rows.
 perplexity | 困惑度 | kùn huò dù | 13
-    exp(mean loss a token in nats): among how many equally likely tokens the model seems to choose.
+    exp(mean loss per token in nats): among how many equally likely tokens the model seems to choose.
 perturbation test | 扰动测试 | rǎo dòng cè shì | 03
     Change one input and see which outputs change: it shows what depends on what.
 positional encoding | 位置编码 | wèi zhì biān mǎ | 08

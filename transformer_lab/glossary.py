@@ -62,7 +62,7 @@ bag of words | 词袋 | cí dài | 08
 batch | 批次 | pī cì | 01
     Several examples that are computed at the same time.
 batch normalisation | 批量归一化 | pī liàng guī yī huà | 07
-    Mean and variance over the examples of a batch, for each feature; layer normalisation does not depend on the other examples.
+    Mean and variance of each feature over a batch; layer normalisation does not depend on other examples.
 beam search | 束搜索 | shù sōu suǒ | 11
     Writing with several unfinished texts kept side by side: at each token the most probable few stay.
 BERT | BERT | BERT | 09

@@ -23,7 +23,7 @@ from transformer_lab.pretrained import load, save, trained_on
 from transformer_lab.tasks import language, translation
 from transformer_lab.tasks.catalogue import make_task, saved_task, settings_for
 from transformer_lab.tasks.language import text_nats
-from transformer_lab.tasks.registry import FILE_SETTINGS, TASKS
+from transformer_lab.tasks.registry import FILE_SETTINGS, SMALL_CHANGES, SMALL_SETTINGS, TASKS
 from transformer_lab.tasks.task import IGNORED, content_hash
 from transformer_lab.training.settings import Settings
 from transformer_lab.viz import AttentionView
@@ -689,6 +689,9 @@ def test_a_run_called_as_its_task_is_in_nobodys_way(tmp_path, monkeypatch):
     save(task.model, task.tokenizer, "copy", task.identity())
     assert make_task("copy", n=20, **TINY).fingerprint() == task.fingerprint() == saved_task("copy").fingerprint()
     assert settings_for("copy") == TASKS["copy"].settings and settings_for("./copy") == FILE_SETTINGS
+    assert settings_for("copy", "small") == TASKS["copy"].settings | SMALL_SETTINGS
+    assert settings_for("docs", "small") == TASKS["docs"].settings | SMALL_SETTINGS | TASKS["docs"].small
+    assert settings_for(Path("copy"), "small") == FILE_SETTINGS | SMALL_SETTINGS
     assert settings_for(Path("copy")) == FILE_SETTINGS  # as for make_task, a Path is never a task's name
 
 
@@ -777,3 +780,12 @@ def test_a_classifier_takes_the_mean_of_real_tokens():
     for b, n in ((0, 5), (1, 3)):
         torch.testing.assert_close(model(ids, mask)[b], model.head(hidden[b, :n].sum(dim=0) / n))
     torch.testing.assert_close(model(ids[:1]), model(ids[:1], mask[:1]))
+
+
+def test_small_drops_out_while_it_learns_unless_told_otherwise():
+    sizes = dict(n=40, d_model=24, n_layers=1)
+    assert make_task("copy", preset="small", **sizes).model.config.dropout == SMALL_CHANGES["dropout"] > 0
+    assert make_task("copy", preset="small", dropout=0.0, **sizes).model.config.dropout == 0
+    assert make_task("copy", **sizes).model.config.dropout == 0
+    for name in TASKS:
+        Settings(**settings_for(name, "small")).check_share(1)

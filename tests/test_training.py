@@ -484,6 +484,15 @@ def test_a_model_that_still_gets_better_is_trained_to_the_end(tmp_path):
     assert history.evaluations[-1]["step"] == 6
 
 
+@pytest.mark.parametrize("patience", [None, 3])
+def test_with_patience_the_best_model_is_kept_even_if_the_run_ends_before_it_stops(tmp_path, patience):
+    task, snapshots, scores = Rows(), {}, iter([0.5, 0.2, 0.9, 0.4])
+    task.evaluate = lambda: {"validation_loss": next(scores)}
+    settings = Settings(steps=4, batch_size=32, evaluate_every=1, patience=patience)
+    train(task, settings, tmp_path, listeners=[lambda now: snapshots.update({now.step: weights(task.model)})])
+    assert distance(weights(task.model), snapshots[2 if patience else 4]) == 0
+
+
 def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence():
     task = Rows()
     with torch.no_grad():

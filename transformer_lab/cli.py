@@ -126,7 +126,9 @@ def train(
     task: Annotated[str, typer.Argument(metavar="TASK", help="The name of a task, or the path of a file or folder.")],
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder for the model, metrics.jsonl and checkpoints/.")],
     target: Annotated[str | None, typer.Option(help=f"Language to translate into: {targets_in_words()}.")] = None,
-    preset: Annotated[str, typer.Option(help='Size of the model: "nano" for a CPU, "small" for a GPU ...')] = "nano",
+    preset: Annotated[
+        str, typer.Option(help='"nano" for a CPU, or "small" for a GPU, each with the settings that suit it ...')
+    ] = "nano",
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in --out.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write curves for TensorBoard.")] = False,
     device: Device = None,
@@ -141,7 +143,7 @@ def train(
 
         folder = path_of(out)
         given = {name: value for name, value in options.items() if value is not None}
-        settings = Settings(**settings_for(task) | given)
+        settings = Settings(**settings_for(task, preset) | given)
         curves = [TensorBoard(folder / "tensorboard")] if tensorboard else []
         is_first = is_first_process()  # only this one writes and prints
         if is_first:
@@ -152,7 +154,7 @@ def train(
         # In a file or a pipe the lines of print_evaluation are enough.
         history = run_training(chosen, settings, folder, resume, [print_evaluation, *curves], progress=is_watched())
         if is_first:
-            report(history, folder, settings.steps)
+            report(history, folder, settings.steps, settings.patience)
     if history.interrupted:
         raise typer.Exit(130)
 
@@ -166,13 +168,14 @@ def print_evaluation(now) -> None:
         tqdm.write(f"step {now.step:>5}  loss {now.loss:.3f}, {metrics}, {now.tokens_per_s:,.0f} tokens/s")
 
 
-def report(history, out: Path, steps: int) -> None:
+def report(history, out: Path, steps: int, patience: int | None) -> None:
     """Print how a training run ended."""
     if history.interrupted:
         typer.echo(f"Interrupted; a checkpoint is in {out / 'checkpoints'}. The same command with --resume continues.")
         return
-    if history.evaluations[-1]["step"] < steps:
-        typer.echo(f"Stopped early; the best model is that of step {history.best['step']}.")
+    if patience and history.best["step"] != history.evaluations[-1]["step"]:
+        early = "Stopped early; t" if history.evaluations[-1]["step"] < steps else "T"
+        typer.echo(f"{early}he best model, that of step {history.best['step']}, is kept.")
     typer.echo(f"Written: {out / 'model.safetensors'}, {out / 'config.json'}, {out / 'metrics.jsonl'}")
 
 

@@ -9,7 +9,7 @@ from ..pretrained import load, trained_on
 from ..pretrained.names import COURSE, name_in_course
 from ..sentences import listed
 from .language import text_files
-from .registry import FILE_SETTINGS, TASKS, with_targets
+from .registry import FILE_SETTINGS, SMALL_CHANGES, SMALL_SETTINGS, TASKS, with_targets
 from .task import Task, check_fingerprint
 from .translation import parallel_file
 
@@ -24,7 +24,7 @@ def make_task(task: str | Path, target: str | None = None, preset: str = "nano",
     file.
     """
     name = name_in_course(task, TASKS, holds_data, "task")
-    options = dict(options, preset=preset, seed=seed)
+    options = {**(SMALL_CHANGES if preset == "small" else {}), **options, "preset": preset, "seed": seed}
     if target is not None:
         if name not in with_targets():
             raise ValueError(
@@ -64,10 +64,13 @@ def holds_data(path: Path) -> bool:
     return path.is_file() or (path.is_dir() and bool(find_texts(path)))
 
 
-def settings_for(task: str | Path) -> dict:
-    """The settings that suit a task, where they differ from those of Settings."""
+def settings_for(task: str | Path, preset: str = "nano") -> dict:
+    """The settings that suit a task and a preset, where they differ from those of Settings."""
     named = None if isinstance(task, Path) else TASKS.get(task.removeprefix(COURSE))
-    return FILE_SETTINGS if named is None else named.settings
+    settings = FILE_SETTINGS if named is None else named.settings
+    if preset != "small":
+        return settings
+    return settings | SMALL_SETTINGS | ({} if named is None else named.small)
 
 
 def saved_task(name: str | Path, data: str | Path | None = None) -> Task:

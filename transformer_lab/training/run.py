@@ -187,9 +187,9 @@ class SavedRun(Run):
         self.history.interrupted = True
 
     def finish(self) -> None:
-        """Save the model to the folder: the last one or, if it stopped improving, the best."""
+        """Save the model to the folder: the last one or, with patience, the best."""
         best = self.history.best
-        if best and self.history.has_stalled(self.settings.patience):
+        if best and self.settings.patience and best["step"] != self.step:
             self.restore_best(best["step"])
         tokenizer = cast(Tokenizer, self.task.tokenizer)  # claim_folder has asked for one
         task = {**self.task.description, "fingerprint": self.fingerprint}

@@ -38,7 +38,9 @@ class Settings:
     evaluate_every: int | None = option(None, "Steps between evaluations; by default a fifth of all steps.")
     checkpoint_every: int | None = option(None, "Steps between checkpoints, in addition to one at each evaluation.")
     keep: int = option(2, "How many of the last checkpoints are kept, besides the best.")
-    patience: int | None = option(None, "Stop after this many evaluations without a better one; by default never.")
+    patience: int | None = option(
+        None, "Keep the best model, and stop after this many evaluations without a better one; by default never."
+    )
     log_every: int = option(10, "Steps between reports of the loss to the progress bar and to listeners.")
     precision: str | None = option(
         None, "Type of the matrix products: float32 or bfloat16; by default bfloat16 on CUDA and float32 elsewhere."

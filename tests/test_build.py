@@ -160,6 +160,7 @@ def test_reset_gives_a_clean_notebook_back_and_keeps_the_answers(house):
         mine = path.read_bytes()
         result = CliRunner().invoke(app, ["reset", "03", "--folder", str(root / "exercises")])
         assert result.exit_code == 0 and f"tiny.bak{n}.ipynb" in result.output.replace("\n", "")
+        assert result.output.endswith("If it is open in JupyterLab: File > Reload Notebook from Disk.\n")
         assert path.read_bytes() == clean and path.with_suffix(f".bak{n}.ipynb").read_bytes() == mine
     result = CliRunner().invoke(app, ["reset", "03", "--folder", str(root / "elsewhere")])
     assert result.exit_code == 2 and "There is no folder" in result.output and not (root / "elsewhere").exists()

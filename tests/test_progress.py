@@ -9,8 +9,10 @@ import sys
 from datetime import date
 from html.parser import HTMLParser
 
+import nbformat
 import pytest
 import torch
+from nbclient import NotebookClient
 from typer.testing import CliRunner
 
 from transformer_lab import cli
@@ -376,6 +378,15 @@ def test_text_and_html_say_the_same_and_where_it_is_kept(home):
     assert {row[0]: " ".join(row[1:]).split() for row in rows[1:]} == cells_of(bundle["text/plain"])
     assert bundle["text/plain"] == repr(my_progress()) == shown().rstrip("\n")
     assert str(home) in bundle["text/plain"] and str(home) in bundle["text/html"]
+
+
+def test_a_notebook_shows_the_table_once(home, tmp_path):
+    begun("right")
+    cell = nbformat.v4.new_code_cell("from transformer_lab.grading import my_progress\nmy_progress()")
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    NotebookClient(notebook, startup_timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
+    (output,) = notebook.cells[0].outputs
+    assert output.data["text/plain"] == repr(my_progress()) and output.data["text/html"].count("<table>") == 1
 
 
 def test_html_is_escaped(home, monkeypatch):

@@ -330,3 +330,4 @@ def reset(
     with mistakes_in_one_sentence():
         path, kept = restore(lesson, path_of(folder))
     typer.echo(f"{path} is as it was originally." + (f" Your answers are in {kept}." if kept else ""))
+    typer.echo("If it is open in JupyterLab: File > Reload Notebook from Disk.")

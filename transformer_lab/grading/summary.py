@@ -48,7 +48,8 @@ class Summary:
         for line in self.lines:
             table.add_row(*map(str, astuple(line)))
         text = io.StringIO()
-        Console(file=text, width=100).print(table)
+        # In a notebook rich would show the table itself, and in colour, so that it would be seen twice.
+        Console(file=text, width=100, force_jupyter=False, force_terminal=False).print(table)
         return "\n".join([*(line.rstrip() for line in text.getvalue().splitlines()), "", *self.notes])
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:

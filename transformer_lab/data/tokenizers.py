@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..arguments import check_at_least, check_text, check_texts
 from ..files import path_of, write_whole
+from .token_labels import token_labels
 
 # The roles that a special token may have; a tokenizer has those that its model was trained with.
 ROLES = ("pad", "bos", "eos", "unk", "cls", "sep", "mask")
@@ -103,12 +104,8 @@ class Tokenizer:
         return self.tokenizer.decode(self.checked(ids))
 
     def tokens(self, ids) -> list[str]:
-        """Each id's token, as text; ValueError for an id that no token has."""
-        if isinstance(
-            self.tokenizer.decoder, decoders.ByteLevel
-        ):  # whose tokens are bytes, a space written as a letter
-            return [self.tokenizer.decode([i], skip_special_tokens=False) for i in self.checked(ids)]
-        return [str(self.tokenizer.id_to_token(i)) for i in self.checked(ids)]
+        """Each id's token, as text (see `token_labels`); ValueError for an id that no token has."""
+        return token_labels(self.tokenizer, self.checked(ids))
 
     def batch(
         self, texts: Sequence[str], bos=False, eos=False, side="right"

@@ -190,7 +190,8 @@ def assert_viridis(colour, weight):
 
 def test_a_saved_page_works_by_keyboard_alone(page, tmp_path):
     drawn = open_saved(page, tmp_path / "view.html", random(2, 3, 3, 4), QUERIES, KEYS)
-    drawn.press("Tab", "ArrowRight", "ArrowUp", " ", "Tab", "ArrowRight", "End", "ArrowDown", "Enter")
+    drawn.thumbnails.nth(3).focus()
+    drawn.press("ArrowRight", "ArrowUp", " ", "Tab", "ArrowRight", "End", "ArrowDown", "Enter")
     assert drawn.title() == "layer 0, head 1"
     shows(drawn, "query ‘2’ → key ‘1931’")
     ring = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
@@ -383,3 +384,75 @@ def test_without_the_first_key_the_rest_adds_up_to_one_and_says_so(page, tmp_pat
     box.uncheck()
     drawn.hover(1, 0)
     shows(drawn, f"{weights[0, 0, 1, 0]:.3f}", "add up to 1.00")
+
+
+def box(locator):
+    """left, top, right, bottom on the screen."""
+    return locator.evaluate("(one) => { const b = one.getBoundingClientRect(); return [b.x, b.y, b.right, b.bottom]; }")
+
+
+def test_the_value_stands_at_the_cell_and_stays_within_the_view(page, tmp_path):
+    queries, keys = [f"q{i}" for i in range(12)], list("abcdefghij")
+    drawn = open_saved(page, tmp_path / "view.html", random(1, 2, 12, 10), queries, keys)
+    tip, view = page.locator(".tip"), box(page.locator(".tl-attention"))
+    assert not tip.is_visible()  # until a cell is spoken of
+    assert tip.get_attribute("aria-hidden") == "true"  # the read-out says the same aloud
+    for query, key in ((0, 0), (0, 9), (6, 4), (11, 0), (11, 9)):
+        drawn.hover(query, key)
+        shows(drawn, f"query ‘q{query}’ → key")
+        assert tip.text_content() == page.locator(".readout strong").text_content()
+        cell, shown = box(page.locator(".cell.hot")), box(tip)
+        assert view[0] <= shown[0] and shown[2] <= view[2] and view[1] <= shown[1] and shown[3] <= view[3]
+        assert shown[0] < cell[2] and shown[2] > cell[0]  # over or under the cell, and not on it
+        assert 0 < cell[1] - shown[3] < 12 or 0 < shown[1] - cell[3] < 12
+    row, column = (box(band) for band in page.locator(".band").all())
+    field = box(drawn.map)
+    assert row[2] - row[0] == pytest.approx(field[2] - field[0], abs=1) and row[1] == pytest.approx(cell[1], abs=1)
+    assert column[3] - column[1] == pytest.approx(field[3] - field[1], abs=1)
+    page.mouse.move(0, 0)
+    assert not tip.is_visible()
+    drawn.map.focus()
+    drawn.press("ArrowDown", "ArrowRight", "Enter")
+    page.evaluate("document.activeElement.blur()")
+    shows(drawn, "query ‘q1’ → key ‘b’", "selected")
+    assert tip.is_visible() and tip.text_content() == page.locator(".readout strong").text_content()
+
+
+def test_the_value_leaves_with_its_cell_when_the_map_is_scrolled(page, tmp_path):
+    drawn = open_saved(page, tmp_path / "view.html", random(1, 1, 300, 300), [f"token{i}" for i in range(300)])
+    drawn.click(2, 3)
+    page.mouse.move(0, 0)
+    tip, scroller = page.locator(".tip"), page.locator(".scroller")
+    assert tip.is_visible()
+    scroller.evaluate("(one) => one.scrollTo(300, 300)")
+    eventually(lambda: not tip.is_visible())
+    scroller.evaluate("(one) => one.scrollTo(0, 0)")
+    eventually(lambda: tip.is_visible())
+
+
+@pytest.mark.parametrize(("n_layers", "n_tokens"), [(2, 13), (30, 29), (2, 200)])
+def test_controls_map_and_readout_fit_into_one_screen(page, tmp_path, n_layers, n_tokens):
+    """JupyterLab at 1366 x 768 leaves a notebook about 1000 x 650, and this page's own margin is 16."""
+    page.set_viewport_size({"width": 1032, "height": 768})
+    tokens = [f"token{i}" for i in range(n_tokens)]
+    drawn = open_saved(page, tmp_path / "view.html", random(n_layers, 9, n_tokens, n_tokens), tokens)
+    for part in (".controls", ".overview .title", ".legend", ".scroller", ".readout"):
+        *_, right, bottom = box(page.locator(part))
+        assert bottom <= 650 + 16 and right <= 1032 - 16, part
+    assert box(page.locator(".overview"))[2] <= box(page.locator(".detail"))[0]  # side by side
+    assert drawn.map.bounding_box()["height"] >= 270
+
+
+def test_arcs_stand_beside_the_map_where_there_is_room_and_below_it_elsewhere(page, tmp_path):
+    tokens = [f"token{i}" for i in range(29)]
+    drawn = open_saved(page, tmp_path / "view.html", random(30, 9, 29, 29), tokens)
+    for width in (1366, 900, 390):
+        page.set_viewport_size({"width": width, "height": 768})
+        page.get_by_label("arcs", exact=True).check()
+        arcs, map_box = box(page.locator(".arcs")), box(page.locator(".scroller"))
+        if width > 1000:
+            assert arcs[0] >= map_box[2] and arcs[1] < map_box[1] + 100 and arcs[3] < 768
+        assert arcs[2] <= width
+        assert drawn.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        if width == 390:
+            assert arcs[1] >= map_box[3] and arcs[1] < map_box[3] + 120

@@ -1,8 +1,9 @@
 // AttentionView's arcs: the map's weights again, from the queries on the left to the keys on the right.
 
+import { sideOfCell } from "./attention_map.js";
 import { html, svg } from "./kit.js";
 
-const ARC_ROW = 19, ARC_GAP = 190, MOST_ARCS = 2000, MOST_ARC_TOKENS = 160;
+const ARC_GAP = 150, MOST_ARCS = 2000, MOST_ARC_TOKENS = 160;
 
 export function arcs(parent, state) {
   const root = html(parent, "div", { class: "arcs" });
@@ -25,13 +26,17 @@ export function arcs(parent, state) {
 }
 
 function arcDrawing(parent, state) {
-  const height = Math.max(state.T, state.S) * ARC_ROW;
+  const row = heightOfRow(state), height = Math.max(state.T, state.S) * row;
+  Object.assign(parent.style, { lineHeight: `${row}px`, fontSize: row < 15 ? "10px" : "12px" });
   const queries = arcNames(parent, "query", state);
   const picture = svg(parent, "svg", {
     width: ARC_GAP, height, viewBox: `0 0 ${ARC_GAP} ${height}`, "aria-hidden": "true",
   });
   return { lines: svg(picture, "g"), names: { query: queries, key: arcNames(parent, "key", state) } };
 }
+
+// As high as the map's rows, within what can be read.
+const heightOfRow = (state) => Math.max(12, Math.min(20, sideOfCell(state)));
 
 // A column of tokens; axis: "query" or "key".
 function arcNames(parent, axis, state) {
@@ -77,8 +82,9 @@ function strongestArcs(state, least) {
   return found.sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight)).slice(0, MOST_ARCS);
 }
 
-function drawArc(parent, { query, key, weight }, most, { cell, scale }) {
-  const share = Math.abs(weight) / most, y = (i) => (i + 0.5) * ARC_ROW;
+function drawArc(parent, { query, key, weight }, most, state) {
+  const { cell, scale } = state, row = heightOfRow(state);
+  const share = Math.abs(weight) / most, y = (i) => (i + 0.5) * row;
   const isChosen = cell?.query === query && cell?.key === key, isLess = scale.low < 0 && weight < 0;
   svg(parent, "path", {
     d: `M0,${y(query)}C${ARC_GAP / 2},${y(query)} ${ARC_GAP / 2},${y(key)} ${ARC_GAP},${y(key)}`,

@@ -1,4 +1,5 @@
-// AttentionView's controls: above, what is shown; below the map, how. Each is there only where there is a choice.
+// AttentionView's controls, in one line above all else: first what is shown, then how. Each is there only where there is a
+// choice.
 
 import { PALETTES } from "./attention_colours.js";
 import { lossCurve } from "./attention_curve.js";
@@ -7,11 +8,12 @@ import { checkbox, html, labelled, menu, set, slider } from "./kit.js";
 
 const TYPING = 350; // ms without a key that end it
 
-// What is shown: a text to type, the kind of attention, the layer, the step of training.
+// A text to type, the kind of attention, the layer, the step of training; then how they are shown.
 export function controls(parent, state) {
   const root = html(parent, "div", { class: "controls" });
   if (state.get("text") !== undefined) textField(root, state);
   const menus = html(root, "div", { class: "menus" });
+  switches(root, state);
   let drawn = [];
   state.on("data", () => {
     menus.replaceChildren();
@@ -80,7 +82,7 @@ function training(parent, state) {
 }
 
 // How it is shown.
-export function switches(parent, state) {
+function switches(parent, state) {
   const root = html(parent, "div", { class: "switches" });
   menu(root, "follow", ["the query: what it reads", "the key: who reads it"], (choice) => {
     state.byKey = state.followsKey = choice.startsWith("the key");

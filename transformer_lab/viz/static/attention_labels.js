@@ -3,12 +3,13 @@
 import { html } from "./kit.js";
 
 const WIDEST = 140; // pixels; what is longer is cut
+const LINE = 1.4; // a label's height, in font sizes
 const SLANT = 0.71; // of a length at 45 degrees, what it is across
 
 // How the labels of a map of so many pixels per cell are written. Keys stand upright over their columns if all fit there,
 // else at 45 degrees, and on their side where rows are too low for that.
 export function labelLayout(queries, keys, cell) {
-  const fontSize = cell >= 20 ? 12 : cell >= 13 ? 11 : 10, height = Math.ceil(fontSize * 1.5);
+  const fontSize = cell >= 20 ? 12 : cell >= 13 ? 11 : 10, height = Math.ceil(fontSize * LINE);
   const width = widthIn(fontSize), widest = Math.max(...keys.map(width));
   const upright = keys.every((key) => width(key) <= cell + 4), slanted = !upright && cell >= 20;
   const beyond = keys.map((key, k) => width(key) * SLANT - (keys.length - k - 0.5) * cell); // the map's right edge

@@ -5,13 +5,23 @@ import { keyLabel, labelLayout, queryLabel } from "./attention_labels.js";
 import { clip } from "./attention_numbers.js";
 import { html, set } from "./kit.js";
 
-// parent: the box whose width makes room for the map.
-export function attentionMap(parent, state) {
+const LEAST_SIDE = 4, MOST_SIDE = 30; // of a cell, in pixels
+const ELSEWHERE = 400; // pixels of a window's height for what stands around a map: JupyterLab, controls, tokens, read-out
+const BESIDE = 480; // a map of this width, or less, stands beside the overview; a wider one scrolls
+
+// A cell's side: all queries and keys fit into one screen, unless they are too many.
+export function sideOfCell({ T, S }) {
+  const room = Math.max(280, Math.min(600, window.innerHeight - ELSEWHERE));
+  return Math.max(LEAST_SIDE, Math.min(MOST_SIDE, Math.floor(room / Math.max(T, S))));
+}
+
+// detail: the box that is as wide as there is room. Gives the elements that say where a cell is.
+export function attentionMap(parent, detail, state) {
   const keyAxis = html(parent, "div", { class: "axis-key soft" }, "key: the token that is read \u2192");
   const withAxis = html(parent, "div", { class: "with-axis" });
   html(withAxis, "div", { class: "axis-query soft" }, "\u2190 query: the token that reads");
   const scroller = html(withAxis, "div", { class: "scroller" });
-  html(scroller, "div", { class: "corner" });
+  const corner = html(scroller, "div", { class: "corner" });
   const keyLabels = html(scroller, "div", { class: "key-labels" });
   const queryLabels = html(scroller, "div", { class: "query-labels" });
   const field = html(scroller, "div", {
@@ -22,12 +32,12 @@ export function attentionMap(parent, state) {
   state.on("shown", () => {
     const { T, S } = state;
     const [queries, keys] = [state.queries, state.keys].map((texts) => texts.map((text) => state.label(text)));
-    const cell = Math.max(8, Math.min(30, Math.floor(600 / Math.max(T, S))));
+    const cell = sideOfCell(state);
     const layout = labelLayout(queries, keys, cell), { left, top, right } = layout;
     scroller.style.gridTemplateColumns = `${left}px ${S * cell + right}px`;
     scroller.style.gridTemplateRows = `${top}px ${T * cell + 3}px`;
     keyAxis.style.paddingLeft = `${left + 22}px`;
-    parent.style.flexBasis = `${left + S * cell + right + 24}px`; // beside the overview if that fits, else below
+    detail.style.flexBasis = `${Math.min(left + S * cell + right + 24, BESIDE)}px`; // beside the overview if that fits
     Object.assign(field.style, { width: `${S * cell}px`, height: `${T * cell}px` });
     marks.build(cell);
     queryLabels.replaceChildren();
@@ -48,9 +58,11 @@ export function attentionMap(parent, state) {
     [...keyLabels.children].forEach((label, i) => markLabel(label, hot?.key === i, key === i));
   });
   listenTo(field, state, marks);
+  return { scroller, field, corner };
 }
 
-// What lies on the map: thin lines between cells, a band along the row or column that is read, and two framed cells.
+// What lies on the map: thin lines between cells, a band along the row and the column of the cell that is spoken of (the
+// one that is not followed is fainter), and two framed cells.
 function marksOn(field, state) {
   const lines = html(field, "div", { class: "lines" });
   const rowBand = html(field, "div", { class: "band" }), columnBand = html(field, "div", { class: "band" });
@@ -74,11 +86,13 @@ function marksOn(field, state) {
   }
 
   function draw() {
-    const { T, S, hot, byKey } = state, { query, key } = state.selection;
+    const { T, S, hot, byKey, cell: at } = state, { query, key } = state.selection;
     place(chosenCell, query === null ? null : { query, key });
     place(hotCell, hot);
-    place(rowBand, hot && !byKey ? { query: hot.query, key: 0 } : null, 1, S);
-    place(columnBand, hot && byKey ? { query: 0, key: hot.key } : null, T, 1);
+    place(rowBand, at && { query: at.query, key: 0 }, 1, S);
+    place(columnBand, at && { query: 0, key: at.key }, T, 1);
+    rowBand.classList.toggle("faint", byKey);
+    columnBand.classList.toggle("faint", !byKey);
   }
 
   return { build, draw, hotCell };

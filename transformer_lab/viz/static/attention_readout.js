@@ -23,7 +23,7 @@ export function readout(parent, state) {
     const exact = exactAt(state, cell);
     root.replaceChildren("query ", ...quoted(state, state.queries[cell.query]), " \u2192 key ",
       ...quoted(state, state.keys[cell.key]), ": ");
-    html(root, "strong", {}, written(state, cell, exact));
+    html(root, "strong", {}, valueAt(state, cell));
     html(root, "br");
     html(root, "span", { class: "soft" }, about(state, cell, exact));
     const isAsked = !exact && isPlain(state) && state.model.send;
@@ -51,8 +51,9 @@ function exactAt(state, at) {
   return exact && String(exact.cell) === String(cell) && exact.part === part && exact.step === step ? exact : null;
 }
 
-function written(state, { query, key }, exact) {
-  const value = state.row(query)[key], [short, long] = state.signed ? [difference(3), difference(6)] : [few, many];
+// The number at a cell as it is written, with the kernel's digits where they are here.
+export function valueAt(state, { query, key }) {
+  const exact = exactAt(state, { query, key }), value = state.row(query)[key], [short, long] = state.signed ? [difference(3), difference(6)] : [few, many];
   if (!isPlain(state)) return value.toFixed(3);
   return exact ? long(exact.value) : short(value);
 }

@@ -3,7 +3,7 @@
 // file, or to compute again.
 
 import { arcs } from "./attention_arcs.js";
-import { controls, switches } from "./attention_controls.js";
+import { controls } from "./attention_controls.js";
 import { footer } from "./attention_footer.js";
 import { legend } from "./attention_legend.js";
 import { attentionMap } from "./attention_map.js";
@@ -11,6 +11,7 @@ import { overview } from "./attention_overview.js";
 import { readout } from "./attention_readout.js";
 import { AttentionState } from "./attention_state.js";
 import { numberTable } from "./attention_table.js";
+import { valueTip } from "./attention_tip.js";
 import { whatIf } from "./attention_what_if.js";
 import { html, stage } from "./kit.js";
 
@@ -18,8 +19,7 @@ function render({ model, el }) {
   const state = new AttentionState(model), root = stage(el, "tl-attention");
   controls(root, state);
   overview(root, state);
-  detail(html(root, "div", { class: "detail" }), state);
-  arcs(root, state);
+  detail(root, state);
   if (model.get("switched_off") !== undefined) whatIf(root, state);
   numberTable(root, state);
   footer(root, state);
@@ -30,16 +30,19 @@ function render({ model, el }) {
   };
 }
 
-// One head, as large as there is room for, and what says how to read it.
-function detail(parent, state) {
-  const title = html(parent, "div", { class: "title" });
+// One head: what it is and which colour means what, its map with the read-out, and beside it the arcs.
+function detail(root, state) {
+  const parent = html(root, "div", { class: "detail" }), heading = html(parent, "div", { class: "heading" });
+  const title = html(heading, "div", { class: "title" });
   state.on("selection", () => {
     title.textContent = state.isHere ? state.title : `${state.title}: loading`;
   });
-  attentionMap(parent, state);
-  readout(parent, state);
-  legend(parent, state);
-  switches(parent, state);
+  legend(heading, state);
+  const side = html(parent, "div", { class: "map-and-arcs" }), column = html(side, "div", { class: "map-column" });
+  const map = attentionMap(column, parent, state);
+  readout(column, state);
+  arcs(side, state);
+  valueTip(root, map, state);
 }
 
 export default { render };

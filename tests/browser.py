@@ -18,6 +18,7 @@ import nbformat
 import pytest
 
 TOKEN = "tests"
+SETTINGS = Path(__file__).resolve().parents[1] / "source" / "jupyterlab" / "transformer-lab.json"
 PATIENCE = 180  # seconds: a busy machine is slow and not broken, and what is there at once is not waited for
 OFFLINE_ARGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync",
@@ -122,17 +123,19 @@ def jupyter_server(tmp_path_factory):
     fresh = {name: str(home / name.lower()) for name in folders}
     page_config = Path(fresh["JUPYTER_CONFIG_DIR"]) / "labconfig" / "page_config.json"
     page_config.parent.mkdir(parents=True)
-    # The news pop-up asks the outside world, and stands in front of the notebook.
     # nbgrader's buttons come with the tests' packages; a learner does not have them.
-    disabled = ("@jupyterlab/apputils-extension:announcements", "@jupyter/nbgrader")
-    page_config.write_text(json.dumps({"disabledExtensions": dict.fromkeys(disabled, True)}))
+    page_config.write_text(json.dumps({"disabledExtensions": {"@jupyter/nbgrader": True}}))
+    overrides = home / "settings" / "overrides.d"
+    overrides.mkdir(parents=True)
+    shutil.copy(SETTINGS, overrides)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
         "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}",
-        "--allow-root", "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
+        "--allow-root", f"--LabApp.app_settings_dir={home / 'settings'}",
+        "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
         "--ServerApp.terminals_enabled=False",
     ]  # fmt: skip
     with (home / "log.txt").open("w") as log:

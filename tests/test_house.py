@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -11,11 +12,15 @@ import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+import jsonschema
 import pytest
 import torch
 import yaml
+from jupyterlab.commands import get_app_dir
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from browser import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -174,6 +179,19 @@ def test_types_are_checked_in_all_of_the_package_and_shipped():
     assert "py.typed" in settings["setuptools"]["package-data"]["transformer_lab"]
     for path in ROOT.glob("transformer_lab/**/*.py"):
         assert not re.search(r"# type: ignore(?!\[)|# mypy:", path.read_text(encoding="utf-8")), path
+
+
+def test_settings_for_jupyterlab_are_installed_where_it_looks_for_them_and_are_ones_it_knows():
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    assert setuptools["data-files"] == {"share/jupyter/lab/settings/overrides.d": [str(SETTINGS.relative_to(ROOT))]}
+    share = Path(get_app_dir()).parent
+    for plugin, values in json.loads(SETTINGS.read_text(encoding="utf-8")).items():
+        place = "schemas/" + plugin.replace(":", "/") + ".json"
+        (schema,) = [*share.glob(f"lab/{place}"), *share.glob(f"labextensions/*/*/{place}")]
+        known = json.loads(schema.read_text(encoding="utf-8"))
+        jsonschema.validate(values, known)
+        for name, value in values.items():
+            assert known["properties"][name]["default"] != value, f"{plugin} {name} is so anyhow"
 
 
 def test_other_systems_are_tested_by_the_same_commands():

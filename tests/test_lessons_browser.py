@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from browser import eventually
+from browser import READY, eventually
 from transformer_lab.viz.inputs import romanised
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[1]
+SAVE = "() => window.jupyterapp.commands.execute('docmanager:save')"
 PICTURE = ROOT / "tests" / "screenshots" / "start.png"
 
 
@@ -77,6 +78,25 @@ def test_lesson_02_runs_and_its_widgets_live(lab, page):
     assert lab.python("print(explorer.query, type(seen).__name__)") == "[1.2, -0.8] Tensor"
     lab.python("explorer.query = [2.0, 3.0]; explorer.temperature = 0.3")
     assert lab.python("print(explorer.output.round(1).tolist())") == "[-0.6, 1.7]"
+
+
+def test_an_explorer_is_still_there_when_its_kernel_is_gone(lab, page):
+    lesson = "notebooks/02_attention.ipynb"
+    open_copy(lab, lesson, kernel=False)
+    cell = page.locator(".jp-CodeCell", has_text="explorer = QueryExplorer(")
+    cell.scroll_into_view_if_needed()
+    eventually(lambda: cell.locator("img").is_visible())  # built, and not trusted: a picture
+
+    page.evaluate(READY)
+    lab.run_all()
+    lab.python("explorer.query = [2.0, 3.0]")
+    page.evaluate(SAVE)
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    lab.open(lesson)  # with a new kernel, in which nothing has run
+    cell.scroll_into_view_if_needed()
+    read_out = cell.locator(".tl-query .read-out")
+    eventually(lambda: read_out.count() == 1 and read_out.text_content().startswith("q = (2.00, 3.00)"))
+    assert lab.python("print('explorer' in globals())") == "False"
 
 
 def test_an_exercise_shows_its_card(lab, page):

@@ -17,6 +17,7 @@ from nbclient import NotebookClient
 
 from transformer_lab.grading import Score, grade, predict, predictions
 from transformer_lab.grading.answer import is_learners
+from transformer_lab.grading.outline import outlines
 from transformer_lab.grading.score import CheckResult, GradingError
 
 SOFTMAX = "02_attention.softmax"
@@ -392,8 +393,8 @@ def test_in_a_real_kernel(tmp_path):
 @pytest.fixture(params=["file", "process"])
 def kept(request, tmp_path, monkeypatch):
     """Where guesses go: a file in a new folder, or nowhere but the process."""
-    monkeypatch.setattr(predictions.GUESSES, "waiting", {})
-    monkeypatch.setattr(predictions.RUNS, "waiting", {})
+    for store in (predictions.GUESSES, predictions.LATE, predictions.RUNS):
+        monkeypatch.setattr(store, "waiting", {})
     monkeypatch.setenv("TRANSFORMER_LAB_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("TRANSFORMER_LAB_PROGRESS", "on" if request.param == "file" else "off")
     yield request.param
@@ -403,7 +404,6 @@ def kept(request, tmp_path, monkeypatch):
 def test_a_guess_is_kept_and_judged(kept):
     asked = "No guess yet: put one of 'grows', 'stays', 'vanishes' in place of None and run this cell again."
     assert str(predict("02_attention.gradient")) == asked
-    assert str(predict("02_attention.gradient", actual="grows")) == "You made no guess. The run says 'grows'."
     assert (
         str(predict("02_attention.gradient", "stays"))
         == "Your guess, 'stays', is saved. Now run the cells below and see."
@@ -412,9 +412,41 @@ def test_a_guess_is_kept_and_judged(kept):
     assert str(predict("02_attention.gradient", actual="grows")).startswith(
         "You guessed 'stays'; the run says 'grows'."
     )
-    predict("02_attention.gradient", "grows")
-    assert "bears it out" in predict("02_attention.gradient", actual="grows")
     assert "You made no guess" in predict("02_attention.hull", actual="no")
+
+
+def test_the_first_guess_counts(kept):
+    predict("02_attention.gradient", "stays")
+    again = predict("02_attention.gradient", "grows")
+    assert str(again) == "You first guessed 'stays'; the first guess counts."
+    saved = "Your guess, 'stays', is saved. Now run the cells below and see."
+    assert str(predict("02_attention.gradient", None)) == str(predict("02_attention.gradient", "stays")) == saved
+    predict("02_attention.gradient", actual="grows")
+    assert str(predict("02_attention.gradient", "grows")) == str(again)
+    assert str(predict("02_attention.gradient", actual="stays")).endswith("the run bears it out.")
+
+
+@pytest.mark.parametrize(
+    "spelling", ["GROWS like  D", " grows-like-d ", "'grows like d'", "“Grows like d”", "growslike d"]
+)
+def test_a_guess_may_be_spelt_freely(kept, spelling):
+    assert "'grows like d', is saved" in predict("02_attention.variance", spelling)
+
+
+def test_a_number_may_be_guessed_without_quotation_marks(kept):
+    assert "'64', is saved" in predict("01_toolkit.copies", 64)
+
+
+def test_no_two_options_are_the_same_when_spelt_freely():
+    for outline in outlines().values():
+        for options in outline.predictions.values():
+            assert len({predictions.folded(one) for one in options} - {""}) == len(options), options
+
+
+def test_a_guess_that_is_no_option_any_more_is_made_again(kept):
+    predictions.GUESSES.add("attention.gradient", "explodes")
+    assert "No guess yet" in predict("02_attention.gradient")
+    assert "'stays', is saved" in predict("02_attention.gradient", "stays")
 
 
 def test_a_note_shows_as_text_and_html(kept):
@@ -447,8 +479,8 @@ def test_a_wrong_prediction_gets_one_sentence(arguments, words):
 
 @pytest.fixture
 def file(tmp_path, monkeypatch):
-    monkeypatch.setattr(predictions.GUESSES, "waiting", {})
-    monkeypatch.setattr(predictions.RUNS, "waiting", {})
+    for store in (predictions.GUESSES, predictions.LATE, predictions.RUNS):
+        monkeypatch.setattr(store, "waiting", {})
     monkeypatch.setenv("TRANSFORMER_LAB_DATA", str(tmp_path))
     monkeypatch.delenv("TRANSFORMER_LAB_PROGRESS", raising=False)
     return tmp_path / "guesses.json"
@@ -466,7 +498,7 @@ def test_the_file_is_small_private_and_whole(file):
 @pytest.mark.parametrize("content", ["{", "[1, 2]", "\udcff"])
 def test_a_corrupt_file_is_put_aside(file, content):
     file.write_bytes(content.encode("utf-8", "surrogateescape"))
-    assert "no guess" in predict("02_attention.hull", actual="no")
+    assert "No guess yet" in predict("02_attention.hull")
     predict("02_attention.hull", "yes")
     assert json.loads(file.read_text()) == {"attention.hull": "yes"}
     kept_aside = file.with_suffix(".broken.json").read_bytes()
@@ -476,10 +508,10 @@ def test_a_corrupt_file_is_put_aside(file, content):
 def test_an_interrupted_write_leaves_the_old_file(file, monkeypatch):
     predict("02_attention.hull", "yes")
     monkeypatch.setattr(os, "replace", lambda *paths: (_ for _ in ()).throw(OSError("full")))
-    predict("02_attention.hull", "no")  # kept in the process instead
+    predict("02_attention.gradient", "stays")  # kept in the process instead
     assert json.loads(file.read_text()) == {"attention.hull": "yes"}
     assert {path.name for path in file.parent.iterdir()} == {"guesses.json", "guesses.lock"}
-    assert "bears it out" in predict("02_attention.hull", actual="no")
+    assert "bears it out" in predict("02_attention.gradient", actual="stays")
 
 
 def test_a_folder_that_cannot_be_written(tmp_path, file, monkeypatch):

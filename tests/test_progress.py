@@ -50,7 +50,7 @@ def begun(kind):
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """The folder of the learner's files, not yet made."""
-    for store in (results.RESULTS, predictions.GUESSES, predictions.RUNS):
+    for store in (results.RESULTS, predictions.GUESSES, predictions.LATE, predictions.RUNS):
         monkeypatch.setattr(store, "waiting", {})
     monkeypatch.setenv("TRANSFORMER_LAB_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("TRANSFORMER_LAB_PROGRESS", raising=False)
@@ -101,6 +101,16 @@ def test_guesses_of_an_earlier_version_are_still_read(home):
     assert "bears it out" in predict("02_attention.hull", actual="yes")
     predict("02_attention.gradient", "stays")
     assert kept(home, "guesses") == {"attention.hull": "yes", "attention.gradient": "stays"}
+
+
+def test_a_guess_after_the_run_is_not_counted(home):
+    predict("02_attention.hull", actual="no")
+    assert str(predict("02_attention.hull", "no")) == "'no' comes after the run, so it does not count as a guess."
+    verdict = predict("02_attention.hull", actual="no")
+    assert verdict == "You made no guess. The run says 'no'. 'no' came after the run and does not count."
+    assert not (home / "guesses.json").exists() and kept(home, "late_guesses") == {"attention.hull": "no"}
+    predict("02_attention.gradient", "stays")
+    assert cells_of(shown())["02_attention"][-2:] == ["1", "0"]
 
 
 # files -----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import io
 from dataclasses import astuple, dataclass
 
 from .outline import Outline, outlines
-from .predictions import GUESSES, RUNS, Note
+from .predictions import GUESSES, LATE, RUNS, Note
 from .results import RESULTS
 from .store import folder
 
@@ -74,7 +74,7 @@ def my_progress() -> Summary | Note:
     if folder() is None:
         return Note(OFF)
     lines = [line_of(name, outline) for name, outline in outlines().items()]
-    unread = [sentence for store in (RESULTS, GUESSES, RUNS) if (sentence := store.unread())]
+    unread = [sentence for store in (RESULTS, GUESSES, LATE, RUNS) if (sentence := store.unread())]
     if any(line.tried or line.guesses for line in lines):
         return Summary(lines, unread)
     return Note("\n".join(unread) or EMPTY)

@@ -1,13 +1,15 @@
-"""source/*.py -> notebooks/, exercises/ and solutions/: the only way course notebooks are made.
+"""source/*.py -> notebooks/, exercises/ and solutions/: the only way course notebooks and their drawings are made.
 
 A lesson is a jupytext percent file. An exercise file marks its cells on the cell line: `# %% answer="softmax"` is
 where the learner writes (between BEGIN SOLUTION and END SOLUTION), `# %% check="softmax" points=4` is the locked cell
-that grades. nbgrader's own preprocessors make both notebooks of an exercise.
+that grades. nbgrader's own preprocessors make both notebooks of an exercise. source/figures/NAME.py draws what the
+lesson of that name shows as notebooks/figures/NAME_WHAT.svg.
 """
 
 import hashlib
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import jupytext
@@ -147,7 +149,23 @@ def build(source: Path, force: bool = False) -> list[Path]:
 
 def sources() -> list[Path]:
     """Every lesson and exercise source, in course order, and the glossary."""
-    return [*sorted((ROOT / "source").glob("*/[0-9][0-9]_*.py")), *(ROOT / "source").glob("lessons/glossary.py")]
+    folders = [ROOT / "source" / name for name in ("exercises", "lessons")]
+    numbered = [path for folder in folders for path in sorted(folder.glob("[0-9][0-9]_*.py"))]
+    return [*numbered, *(ROOT / "source").glob("lessons/glossary.py")]
+
+
+def draw(name: str, folder: Path) -> list[Path]:
+    """Write the drawings of the lesson of this name, if it has any, to the folder; returns their paths."""
+    figures = ROOT / "source" / "figures"
+    if not (figures / f"{name}.py").exists():
+        return []
+    if str(figures) not in sys.path:
+        sys.path.append(str(figures))
+    paths = []
+    for drawing in import_module(name).DRAWINGS:
+        paths.append(folder / f"{name}_{drawing.__name__}.svg")
+        drawing().save(paths[-1])
+    return paths
 
 
 def main(names: list[str]) -> int:
@@ -157,6 +175,9 @@ def main(names: list[str]) -> int:
         return 2
     status = 0
     for source in chosen:
+        if source.parent.name == "lessons":
+            for path in draw(source.stem, ROOT / "notebooks" / "figures"):
+                print(path.relative_to(ROOT))
         try:
             for path in build(source, force=bool(os.environ.get("FORCE"))):
                 print(path)

@@ -1,18 +1,24 @@
 # %% [markdown]
 # # 02 Attention
 #
-# **You will build attention from a plain average, and measure why its scores are divided by a square root.**
+# **How does a model that writes Chinese know where to look in English?**
 #
-# After this lesson you will be able to
+# ![The translator drawn from its configuration. On the left the encoder reads "Sunday, November 22, 2026" through two blocks
+# of self-attention and feed-forward. On the right the decoder has written 2 0 2 6 nián; each of its two blocks has
+# self-attention, cross-attention, which receives the encoder's vectors, and feed-forward. Its next token is 1. All attention
+# parts are lit.](figures/02_attention_where.svg)
 #
-# * compute attention by hand, as a loop and as two matrix products, with every shape named;
-# * keep apart what is often mixed up: *scores*, *weights*, *values*, *output*;
-# * show by measurement what the division by $\sqrt{d}$, the root of a query's width, is for, and what a wrong divisor does;
-# * say where an attention output can lie, and where it never can;
-# * recognise broken attention by its symptoms.
+# The translator has written `2026年` (*nián*, year). Next comes the month, and nothing it has written so far says which one.
+# That stands in the English, in the third token. Somehow the lit parts of the drawing find it there.
 #
-# About 50 minutes. It builds on [lesson 00](00_start_here.ipynb) and on the words of [lesson 01](01_toolkit.ipynb): dot
-# product, softmax, variance, gradient. If those are familiar, go on.
+# In this lesson you build that part, **attention**, out of a plain average. At the end you put your own version into the
+# translator, and it translates with it. You will be able to
+#
+# * compute attention from its vectors, for one word and for a whole text;
+# * say what queries, keys and values are for, and where they come from;
+# * explain the one constant in the formula, and what happens to a model that gets it wrong.
+#
+# About 55 minutes. You need the words of [lesson 01](01_toolkit.ipynb): dot product, softmax, variance, gradient.
 
 # %%
 import math
@@ -23,11 +29,13 @@ import torch
 from transformer_lab import (
     exact_match,
     load,
-    record_attention,
     replace_attention,
     scaled_dot_product_attention,
+    translate,
     translation_attention,
 )
+from transformer_lab.analysis.access import patched
+from transformer_lab.analysis.recording import record_heads
 from transformer_lab.data import dates
 from transformer_lab.grading import predict
 from transformer_lab.viz import AttentionView, QueryExplorer, plots
@@ -38,38 +46,30 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 1. Break it
 #
-# Here is the trained translator of lesson 00 again. It turns English dates into Chinese ones. We score it on 500 dates
-# it has never seen; a date counts only if every character is right.
+# Here is the trained translator, and 500 dates that it has never seen. A date counts only if every character is right.
 
 # %%
 model, tokenizer = load("dates")
 held_out = dates.held_out_pairs(500)
 whole = exact_match(model, tokenizer, held_out)
-print("at least 98 % of the dates are right:", whole >= 0.98)
+print(f"{whole:.1%} of the dates are right")
 
 # %% [markdown]
-# For each character it writes, the model *looks* at the English words: it gives each of them a weight and takes the
-# weighted average of what they have to say. That is attention. (In the same way it looks at the Chinese written so far,
-# and the English words look at each other.) The weights come from *scores*: the larger a score against the others, the
-# larger the weight. And scores are made with one constant: they are divided by $\sqrt{d}$, where $d$ is the width of the
-# vectors compared, here 16. So we can break attention in three ways, everywhere at once, and train nothing again:
+# For each character it writes, the model *scores* every English token, turns the scores into **weights** that sum to 1, and
+# takes the weighted average of what the tokens have to offer. The larger a score against the others, the larger its weight.
+# We leave everything it has learnt alone and damage only the scores, everywhere at once:
 #
-# * **no choice**: every weight the same (you know from lesson 00 what that does);
-# * **too large**: leave the division out, so that all scores are 4 times too large;
-# * **too small**: divide twice, so that all scores are 4 times too small.
+# * **no choice**: all scores the same, so all weights the same;
+# * **four times too large**: the favourite gets nearly everything;
+# * **four times too small**: the favourite gets hardly more than the others.
 #
-# Which of the last two hurts more? Commit yourself before you run on: put `"too large"`, `"too small"` or
-# `"about the same"` in place of `None`, and run the cell.
+# The order of the scores stays the same in the last two. Which of them hurts more? Put `"too large"`, `"too small"` or
+# `"about the same"` in place of `None` and run the cell.
 
 # %%
 predict("02_attention.break_scale", None)
 
-
-# %% [markdown]
-# The code below is short because everything about attention sits in one function of queries `q`, keys `k` and values
-# `v` (and a mask: lesson 03). You will know what each line does by the end of section 6.
-
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 factors = {"no choice": 0, "scores 4 x too large": 4, "scores 4 x too small": 1 / 4}
 right = {"whole": whole}
 for name, factor in factors.items():
@@ -79,248 +79,183 @@ for name, factor in factors.items():
 
     with replace_attention(model, broken):
         right[name] = exact_match(model, tokenizer, held_out)
+        print(f"{name:22}", translate(model, tokenizer, ["Sunday, November 22, 2026"])[0])
 
 none, large, small = list(right.values())[1:]
 title = f"Equal weights leave {none:.0%} of the dates, too sharp ones {large:.0%}, too flat ones {small:.0%}"
 _ = plots.shares(plt.subplots(figsize=(7, 2.2))[1], right, title)
+assert none == 0 and small < 0.1 < large < 0.9
 
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 worse = "about the same" if abs(large - small) < 0.1 else "too large" if large < small else "too small"
 predict("02_attention.break_scale", actual=worse)
 
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
-# Checks the claims of this section
-print("The claims of this section:")
-print("not one date without a choice:", none == 0)
-print("some but not all dates with scores too large:", 0.1 < large < 0.9)
-print("below 10 % with scores too small:", small < 0.1)
-
 # %% [markdown]
-# Two things need an explanation: what the *choice* is, and why one *constant factor* matters so much. We build attention
-# from nothing to see it.
+# <details><summary>Why? Open after your guess</summary>
 #
-# ## 2. From an average to a weighted average
+# Too sharp, and the favourite still wins: it is often the right token, and many dates survive. Too flat, and every token
+# speaks at once: what arrives is close to the plain average of the text, in which November is one voice in ten.
 #
-# Four words each offer a **value**, a vector. Here it has two numbers, so that you can draw it. What can a reader make
-# of four vectors? The least is their average, in which everybody counts the same.
+# </details>
+#
+# So two things need an explanation: how the model *chooses*, and why one *constant factor* on the scores matters so much.
+#
+# ## 2. To look is to average
+#
+# The translator looks in many places at once; each place is called a **head**. Here is one of them, head 3 in the decoder's
+# block 2, at the moment before the month is written. The numbers are the model's own.
+#
+# ![The tokens written so far, 2 0 2 6 nián, and a question mark for the next one. Arrows come to the question mark from the
+# ten English tokens, as thick as their weights: November 0.92, the two digits of the day 0.03 each, one digit of the year
+# 0.01, all others 0.00.](figures/02_attention_looking.svg)
+#
+# Let us fetch it. The row that writes the first digit of the month is the sixth, and Python counts from 0.
 
 # %%
-values = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [2.0, 2.0]])  # (4, 2)
-average = sum(value / 4 for value in values)
-assert torch.allclose(average, values.mean(dim=0))
-average
+source, _ = tokenizer.batch(["Sunday, November 22, 2026"])
+written, _ = tokenizer.batch(["2026年11月22日星期日"], bos=True)
+words = tokenizer.tokens(source[0].tolist())
+
+with record_heads(model) as heads, torch.no_grad():
+    model(source, written)
+head = heads["cross"][1]  # block 2: queries, keys and weights of its four heads
+weights = head.weights[2, 5]  # head 3, the sixth row: one weight for each English token
+for word, weight in zip(words, weights, strict=True):
+    print(f"{word:10}{weight:.2f}")
 
 # %% [markdown]
-# An average cannot prefer anything: that was the translator with no choice. So give each value a **weight**. Weights
-# are at least 0 and sum to 1; the average is the case where all are 1/4.
+# What do the weights do? Each token offers a vector of 16 numbers, its **value**. The head hands on their weighted average:
+# each value times its weight, all added up. That is one product of a row with a matrix.
 
 # %%
-weights = torch.tensor([0.7, 0.1, 0.1, 0.1])
+with torch.no_grad():
+    layer = model.decoder.blocks[1].cross_attention
+    values = layer.split(layer.w_v(model.encode(source)))[0, 2]  # (10 tokens, 16), of head 3
+
 output = sum(weight * value for weight, value in zip(weights, values, strict=True))
-assert torch.allclose(output, weights @ values)  # a weighted average is one vector-matrix product
-output
+assert torch.allclose(output, weights @ values, atol=1e-5)
+
+november, plain_average = values[2], values.mean(dim=0)
+for name, vector in (("November's value", november), ("the plain average", plain_average)):
+    print(f"distance of the output to {name:18}{(output - vector).norm() / november.norm():.2f} of November's length")
 
 # %% [markdown]
-# The question is who sets the weights. A fixed choice would be no use: the word to look at changes with every date.
+# With equal weights the output would be the plain average, the same whatever is being written: the translator with no
+# choice. With these weights it is nearly November's value. **To look at a word is to take an average in which it counts
+# nearly alone.**
 #
 # ## 3. A dictionary that answers softly
 #
-# A Python `dict` also chooses among values. It compares your query with each key and returns the value of the key that
-# is *equal*. A near miss gets nothing, and a small change of the query changes nothing until it changes everything: no
-# gradient, so nothing to learn from.
-#
-# Make it soft. The **query** is a vector that says what is looked for; each value has a **key**, a vector of the same
-# width that says how it can be found. Compare the query with *every* key; the better they agree, the larger the weight.
-# For the comparison take the dot product, and call the result a **score**.
+# Who sets the weights? They cannot be fixed: the month stands in another place in another date. A Python `dict` also finds
+# things. It compares what you ask for, the query, with each key, and returns the value of the key that is *equal*.
 
 # %%
-query = torch.tensor([1.0, 0.5])
-keys = torch.tensor([[2.0, 0.0], [0.0, 2.0], [-2.0, 0.0], [1.0, 1.0]])  # (4, 2): one for each value
-scores = torch.stack([query @ key for key in keys])
-scores
+months = {"November": "11", "October": "10"}
+print(months.get("November"), months.get("november"))
 
 # %% [markdown]
-# Scores may be negative and sum to anything. To get weights, make them positive and divide by their sum:
+# A near miss gets nothing. And you cannot *learn* with it: a tiny change of the query changes nothing, until it changes
+# everything. There is no gradient.
+#
+# So make it soft. The **query** becomes a vector that says what is looked for. Each token gets a **key**, a vector of the
+# same width that says how it can be found. Compare the query with *every* key by a dot product: the better two vectors
+# agree, the larger it is. The result is the **score**. Our head holds a query and ten keys (the division by 4 is the
+# subject of section 6):
+
+# %%
+query, keys = head.queries[2, 5], head.keys[2]  # (16,), (10, 16)
+scores = torch.stack([query @ key for key in keys]) / 4
+for word, score in zip(words, scores, strict=True):
+    print(f"{word:10}{score:5.1f}")
+
+# %% [markdown]
+# November stands out, but scores can be negative and sum to anything. **Softmax** makes weights of them: take the
+# exponential, which is never negative, and divide by the sum.
 #
 # $$\text{weight}_j = \frac{e^{\text{score}_j}}{\sum_{j'} e^{\text{score}_{j'}}}$$
-#
-# This is **softmax**. The order stays, and differences of scores become ratios of weights.
 
 # %%
-weights = scores.exp() / scores.exp().sum()
-print(weights.numpy().round(2), "sum:", weights.sum().item())
-assert torch.allclose(weights[0] / weights[3], (scores[0] - scores[3]).exp())
+ours = scores.exp() / scores.exp().sum()
+print(f"November: {ours[2]:.2f}, as the model says: {weights[2]:.2f}")
+assert torch.allclose(ours, weights, atol=1e-5)
 
 # %% [markdown]
-# One trap before we go on. What is $e^{1000}$ in 32 bits?
+# You have just computed by hand where a Transformer looks. One thing is missing before it can run. What is $e^{1000}$ in
+# 32 bits?
 
 # %%
 high = torch.tensor([1000.0, 999.0])
 naive = high.exp() / high.exp().sum()
 shifted = (high - high.max()).exp() / (high - high.max()).exp().sum()
-print("naive:", naive.tolist(), "  largest score taken off first:", shifted.numpy().round(2))
+print("as above:", naive.tolist(), "   with the largest score subtracted first:", shifted.numpy().round(2))
 
 # %% [markdown]
-# Too large for a float: infinity over infinity. Taking the largest score $c$ off every score cures it, and changes no
-# weight: $e^{\text{score} - c} = e^{\text{score}} / e^{c}$, and $e^{c}$ cancels in the fraction.
-#
-# Now the whole dictionary, for one query:
+# Infinity over infinity. Subtracting the largest score $c$ from all of them cures it, and changes no weight:
+# $e^{\text{score} - c} = e^{\text{score}} / e^{c}$, and $e^{c}$ cancels in the fraction. Now the whole soft dictionary:
 
 
 # %%
 def attend_one(query, keys, values):
-    """query (d,), keys (S, d), values (S, e) -> output (e,), weights (S,); here d = e = 2 and S = 4"""
-    scores = torch.stack([query @ key for key in keys])
+    """query (d,), keys (S, d), values (S, e) -> output (e,), weights (S,)"""
+    scores = torch.stack([query @ key for key in keys]) / math.sqrt(len(query))
     weights = (scores - scores.max()).exp()
     weights = weights / weights.sum()
-    return sum(weight * value for weight, value in zip(weights, values, strict=True)), weights
+    return weights @ values, weights
 
 
-attend_one(query, keys, values)
+assert torch.allclose(attend_one(query, keys, values)[1], weights, atol=1e-5)
 
 # %% [markdown]
-# ## 4. Many queries: two matrix products
+# ## 4. One vector, three jobs
 #
-# In a Transformer every position asks. Stack the $T$ queries as rows of `q`, the $S$ keys as rows of `k`, the $S$ values
-# as rows of `v`. Queries and keys share a width $d$, because they meet in a dot product; values may have another, $e$.
+# So far queries, keys and values fell from the sky. In the model all three are made from one thing: the vector `x` that
+# stands for a token at this point of the model. But `x` has three jobs. When the month is about to be written, the decoder's
+# `x` must *look for* something, a month. `November`'s `x` must *be found* by that, as a month. And once found it must *hand
+# over* something else: that it is the eleventh. So the model learns three matrices, three ways of looking at an `x`:
+#
+# $$q = x\,W_Q \qquad k = x\,W_K \qquad v = x\,W_V$$
+#
+# ![Left, the token being written: its vector times W_Q is the query, what do I look for. Right, three of the words being
+# read, Sunday, November and 2: their vectors times W_K are keys, how am I found, and times W_V values, what do I hand over.
+# Below: the scores of query and keys are 0.1, 6.8 and 3.2, the weights 0.00, 0.92 and 0.03, and the output is mostly
+# November's value. Each vector shows the first ten of its sixteen numbers.](figures/02_attention_roles.svg)
+#
+# When the queries come from the text being written, and keys and values from the text being read, this is
+# **cross-attention**. When all three come from one text, it is **self-attention**: so the English words look at each other,
+# and the Chinese ones too. The drawing at the top shows where each stands.
+#
+# Could the model not save itself the matrices, and compare the `x` themselves? Try it on the English words, with the
+# first self-attention's own matrices beside it:
+
+# %%
+with torch.no_grad():
+    x, first = model.embedding(source)[0], model.encoder.blocks[0].attention
+    plain = x[0] @ x[0].T / math.sqrt(64)
+    projected = first.split(first.w_q(x))[0, 0] @ first.split(first.w_k(x))[0, 0].T / math.sqrt(16)
+
+for name, scores in (("x with x", plain), ("with W_Q, W_K", projected)):
+    favourites = (scores.argmax(dim=1) == torch.arange(10)).sum().item()
+    print(f"{name:14}  Sunday asks November {scores[0, 2]:5.1f}, November asks Sunday {scores[2, 0]:5.1f};",
+          f"{favourites} of 10 words like themselves best")  # fmt: skip
+
+# %% [markdown]
+# Without the matrices two words must always find each other equally interesting, and nearly every word finds itself best:
+# no vector of about its length agrees with `x` better than `x` does. A pronoun must find its noun, but the noun need not
+# look back. The matrices make looking a one-way affair.
+#
+# ## 5. All queries at once
+#
+# Every token that is written asks its own question. So stack the $T$ queries as rows of one matrix, the $S$ keys and $S$
+# values as rows of two others. All dot products together are *one* product of matrices:
 #
 # | name | shape | meaning |
 # |---|---|---|
-# | `q`, `k`, `v` | $(T, d)$, $(S, d)$, $(S, e)$ | what is looked for, how it is found, what is handed over |
-# | `scores` | $(T, S)$ | row $i$, column $j$: query $i$ · key $j$; any number |
-# | `weights` | $(T, S)$ | softmax of each *row*: at least 0, each row sums to 1 |
+# | `q`, `k`, `v` | $(T, d)$, $(S, d)$, $(S, e)$ | queries and keys share the width $d$, because they meet in a dot product |
+# | `scores` | $(T, S)$ | row $i$, column $j$: query $i$ · key $j$ |
+# | `weights` | $(T, S)$ | softmax of each *row*: each query has its own weights, and they sum to 1 |
 # | `output` | $(T, e)$ | $\text{output}_i = \sum_j \text{weights}_{ij}\, v_j$: the sum runs over the *keys* $j$ |
 #
-# %%
-T, S, d, e = 3, 5, 4, 2  # all different, so that a wrong axis cannot pass unnoticed
-q, k, v = torch.randn(T, d), torch.randn(S, d), torch.randn(S, e)
-
-scores = q @ k.T
-weights = scores.softmax(dim=-1)  # over the keys
-output = weights @ v
-
-for i in range(T):
-    assert torch.allclose(output[i], attend_one(q[i], k, v)[0], atol=1e-6)
-scores.shape, weights.shape, output.shape
-
-# %% [markdown]
-# No loop is left: two matrix products and a softmax.
-
-# %%
-_ = plots.matrix(plt.subplots(figsize=(4, 2.6))[1], weights, title="Each row of weights sums to 1")
-
-# %% [markdown]
-# Three queries, five keys: each row says how one query spreads its weight.
-#
-# Two slips of notation are in print, and neither raises an error. (Numbers such as M05 count the misconceptions that this
-# course has collected from print; the cards of the exercises use the same ones.) The first slip is a sum over the wrong
-# index (M05). With as many queries as keys, these run:
-
-# %%
-square, handed_over = torch.randn(5, 5).softmax(dim=-1), torch.randn(5, e)
-for name, pattern in (
-    ("sum over keys j", "ij,je->ie"),
-    ("sum over queries i", "ij,ie->je"),
-    ("i on both", "ij,ie->ie"),
-):
-    result = torch.einsum(pattern, square, handed_over)
-    print(f"{name:18} right: {torch.allclose(result, square @ handed_over)!s:5}",
-          f"values come back unmixed: {torch.allclose(result, handed_over)}")  # fmt: skip
-
-# %% [markdown]
-# The second is one symbol for several things (M07), such as A for the weights and then for the output (and, in some texts,
-# σ for softmax and for the standard deviation). Whoever reads A later reads something else:
-
-# %%
-A = torch.randn(5, 5).softmax(dim=-1)
-rows_sum_to_one = torch.allclose(A.sum(dim=-1), torch.ones(5))
-A = A @ torch.randn(5, 5)
-print("rows of A sum to 1:", rows_sum_to_one, "| and one line later:", torch.allclose(A.sum(dim=-1), torch.ones(5)))
-
-# %% [markdown]
-# Four things, four names: scores, weights, values, output.
-
-# %% [markdown]
-# ## 5. Where queries, keys and values come from
-#
-# From the vectors of the positions: each position has one, `x`, of width $D$. Three learnt matrices, $W_Q$ and $W_K$ of shape
-# $(D, d)$ and $W_V$ of shape $(D, e)$, make three roles of it: $q = x W_Q$ (what do I look for?), $k = x W_K$ (how can I be
-# found?), $v = x W_V$ (what do I hand over?). In *self-attention* all three come from one sequence. In *cross-attention*
-# the queries come from the sequence being written, keys and values from the one being read: that is how the translator
-# reads English.
-#
-# Why not compare the `x` themselves?
-
-# %%
-x = torch.randn(6, 16)
-w_q, w_k = torch.randn(16, 16) / 4, torch.randn(16, 16) / 4  # D = d = 16; / sqrt(16) keeps the variance of x
-plain, projected = x @ x.T, (x @ w_q) @ (x @ w_k).T
-
-print("x with x:   symmetric", torch.allclose(plain, plain.T), "| every position scores itself highest",
-      (plain.argmax(dim=-1) == torch.arange(6)).all().item())  # fmt: skip
-print("projected:  symmetric", torch.allclose(projected, projected.T), "| every position scores itself highest",
-      (projected.argmax(dim=-1) == torch.arange(6)).all().item())  # fmt: skip
-
-# %% [markdown]
-# Without projections A scores B exactly as B scores A, always. And a position tends to score itself highest: of vectors of
-# about one length, none agrees with `x` better than `x` itself. A pronoun must find its noun, but the noun need not look
-# back.
-#
-# The three maps are *linear* (in practice with a bias): no activation stands after them (M06). An activation would put
-# part of the scores out of reach:
-
-# %%
-activated = (x @ w_q).relu() @ (x @ w_k).relu().T
-print("scores below zero: linear", f"{(projected < 0).float().mean().item():.0%},",
-      "with relu", f"{(activated < 0).float().mean().item():.0%}")  # fmt: skip
-
-# %% [markdown]
-# But only differences of scores count: what does that cost? Take the smallest case, three keys of width 1 and two queries.
-
-# %%
-three_keys, two_queries = torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([[1.0], [-1.0]])
-for name, act in (("linear", lambda x: x), ("relu", torch.relu)):
-    weights = (act(two_queries) @ act(three_keys).T).softmax(dim=-1)
-    print(f"{name:7}", *(f"query {two_queries[i].item():+.0f}: {weights[i].numpy().round(2)}" for i in range(2)))
-
-# %% [markdown]
-# The query $-1$ puts the keys in the opposite order. After ReLU it is 0 and has no preference left: here no query can like
-# the smallest key best.
-#
-# ## 6. Why divide by $\sqrt{d}$?
-#
-# A score is a sum of $d$ products. Say the components of `q` and `k` are independent, with mean 0 and variance 1: roughly
-# what a fresh network is built to have. How large are the scores when $d$ grows? The *variance* of `q @ k`...
-
-# %%
-predict("02_attention.variance", None)  # "stays 1", "grows like sqrt(d)" or "grows like d"
-
-# %% jupyter={"outputs_hidden": true}
-widths = [4, 16, 64, 256, 1024]
-variance = [(torch.randn(20_000, d) * torch.randn(20_000, d)).sum(dim=-1).var().item() for d in widths]
-print("the variance of q @ k, divided by d:")
-for width, measured_variance in zip(widths, variance, strict=True):
-    print(f"d = {width:4}   {measured_variance / width:.1f}")
-
-# %% jupyter={"outputs_hidden": true}
-growth = math.log(variance[-1] / variance[0]) / math.log(widths[-1] / widths[0])  # the exponent: d ** growth
-predict("02_attention.variance", actual=["stays 1", "grows like sqrt(d)", "grows like d"][round(2 * growth)])
-
-# %% [markdown]
-# Call the components $q_c$ and $k_c$. Each product has mean 0 and variance $E[q_c^2]\,E[k_c^2] = 1$, because the two factors
-# are independent; and the variances of independent terms add up:
-#
-# $$\operatorname{var}(q \cdot k) = \sum_{c=1}^{d} \operatorname{var}(q_c k_c) = d .$$
-#
-# So a typical score is as large as $\sqrt{d}$: at $d = 64$ it is 8, and softmax makes of a difference of 8 a ratio of
-
-# %%
-print(f"e^8 = about {round(math.exp(8), -2):,.0f}")
-
-# %% [markdown]
-# Dividing by $\sqrt{d}$ brings the variance back to 1, whatever the width. Here is the formula of Vaswani et al. (2017),
-# equation 1, for one matrix of queries. Its $Q$, $K$, $V$ are our `q`, `k`, `v`, and its $d_k$ is our $d$. (Leading axes,
-# for batches and heads, are your job in the exercises.)
+# Together they are the formula of Vaswani et al. (2017), equation 1, whose $Q$, $K$, $V$ are our `q`, `k`, `v`:
 #
 # $$\text{Attention}(Q, K, V) = \operatorname{softmax}\!\left(\frac{Q K^\top}{\sqrt{d}}\right) V$$
 
@@ -328,25 +263,62 @@ print(f"e^8 = about {round(math.exp(8), -2):,.0f}")
 # %%
 def attention(q, k, v):
     """(T, d), (S, d), (S, e) -> output (T, e), weights (T, S)"""
-    scores = q @ k.T / math.sqrt(q.shape[1])
-    weights = scores.softmax(dim=1)
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    weights = scores.softmax(dim=-1)  # over the keys
     return weights @ v, weights
 
 
+queries = head.queries[2]  # (13, 16): head 3's, one for each token that is written
+output, weights = attention(queries, keys, values)
+for i in range(13):
+    assert torch.allclose(output[i], attend_one(queries[i], keys, values)[0], atol=1e-5)
+difference = (weights - head.weights[2]).abs().max()
+assert difference < 1e-5
+print(f"largest difference to the weights in the model, which lie between 0 and 1: ≈ {difference:.0e}")
+
 # %% [markdown]
-# That is an argument. Now the measurement. We ask two things of each scale, for widths from 4 to 1024, with 32 keys:
+# No loop is left. Here are all its weights, one row for each token that is written:
+
+# %%
+rows = ["2", "0", "2", "6", "nián", "1", "1", "yuè", "2", "2", "rì", "Sunday", "end"]
+ax = plt.subplots(figsize=(6, 5.4))[1]
+plots.matrix(ax, weights, rows, words, row_name="about to be written", column_name="read")
+_ = ax.set_title("Head 3 of block 2: both digits of the month read November")
+assert weights[5:7, 2].min() > 0.8
+
+# %% [markdown]
+# ## 6. Why divide by $\sqrt{d}$?
 #
-# * the **entropy** of the weights, $-\sum_j w_j \ln w_j$: 0 when one key takes all, $\ln 32 = 3.47$ nats when all
-#   weights are equal;
-# * the **gradient** that training gets at the scores: its *median*, which says what a typical score hears.
+# A score is a sum of $d$ products, one for each component. Say the components of `q` and `k` are independent, with mean 0 and
+# variance 1, which is roughly how a fresh network begins. Then each product $q_c k_c$ has mean 0 and variance
+# $E[q_c^2]\,E[k_c^2] = 1$, and variances of independent terms add up:
 #
-# *Without* any scale, as $d$ grows, the median gradient...
+# $$\operatorname{var}(q \cdot k) = \sum_{c=1}^{d} \operatorname{var}(q_c k_c) = d$$
+#
+# Variance is measured in squares. A typical score is therefore as large as its root, $\sqrt{d}$:
+
+# %%
+widths = [4, 16, 64, 256, 1024]
+for d in widths:
+    scores = (torch.randn(20_000, d) * torch.randn(20_000, d)).sum(dim=-1)
+    print(f"d = {d:4}   variance / d = {scores.var() / d:.1f}   a typical score is {scores.std():.0f}")
+    assert 0.9 < scores.var() / d < 1.1
+
+# %% [markdown]
+# At $d = 64$ two scores easily differ by 8, and softmax makes of a difference of 8 a ratio of $e^8$, about 3000. So we divide
+# by something. It must be the root, because $\operatorname{var}(\text{score} / c) = \operatorname{var}(\text{score}) / c^2$:
+# only $c = \sqrt{d}$ brings the variance back to 1, at every width.
+#
+# What do sharp weights do to *learning*? Two measurements tell. **Entropy** says how evenly a query spreads its weight: 0 if
+# one key takes all, $\ln 32 = 3.47$ if all of 32 keys share. The **gradient** at a score says how strongly training could
+# still change it. We look at the *median* key: an ordinary one, not the winner. *Without* any division, as $d$ grows, the
+# gradient at an ordinary score...
 
 # %%
 predict("02_attention.gradient", None)  # "grows", "stays" or "vanishes"
 
 
-# %%
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 def measure(d, scale, n=400, n_keys=32):
     """Mean entropy of the weights, and median gradient at the scores, over n random queries."""
     q, k, v = torch.randn(n, 1, d), torch.randn(n, n_keys, d), torch.randn(n, n_keys, 16)
@@ -357,10 +329,10 @@ def measure(d, scale, n=400, n_keys=32):
     return entropy, scores.grad.abs().median().item()
 
 
-scales = {"no scale": lambda d: 1, "1 / sqrt(d)": lambda d: d**-0.5, "1 / d": lambda d: 1 / d}
+scales = {"no division": lambda d: 1, "by sqrt(d)": lambda d: d**-0.5, "by d": lambda d: 1 / d}
 measured = {name: [measure(width, scale(width)) for width in widths] for name, scale in scales.items()}
 
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 fig, (entropy_axes, gradient_axes) = plt.subplots(1, 2, figsize=(9, 3.5))
 for marker, (name, results) in zip("os^", measured.items(), strict=True):
     entropies, gradients = zip(*results, strict=True)
@@ -368,85 +340,50 @@ for marker, (name, results) in zip("os^", measured.items(), strict=True):
     gradient_axes.plot(widths, [max(g, 1e-12) for g in gradients], marker=marker, label=name)
 entropy_axes.axhline(math.log(32), color="grey", linestyle=":", label="all weights equal")
 gradient_axes.axhline(1e-12, color="grey", linestyle="--", label="1e-12 or less")
-kept, vanishing = measured["1 / sqrt(d)"], measured["no scale"]
-title = f"1 / sqrt(d): entropy {kept[0][0]:.1f} at d = 4, {kept[-1][0]:.1f} at d = 1024"
+kept, vanishing, flat = measured["by sqrt(d)"], measured["no division"], measured["by d"]
+title = f"By sqrt(d): entropy {kept[0][0]:.1f} at d = 4, {kept[-1][0]:.1f} at d = 1024"
 entropy_axes.set(xscale="log", xlabel="width d", ylabel="entropy (nats)", title=title)
-title = f"no scale: down by {math.log10(vanishing[0][1] / max(vanishing[-1][1], 1e-12)):.0f} powers of ten or more"
-gradient_axes.set(xscale="log", yscale="log", xlabel="width d", ylabel="median |gradient| at a score", title=title)
+title = "No division: the gradient of an ordinary score is gone at d = 256"
+gradient_axes.set(xscale="log", yscale="log", xlabel="width d", ylabel="median |gradient|", title=title)
 _ = entropy_axes.legend(), gradient_axes.legend(loc="center left")
-
-# %% jupyter={"outputs_hidden": true}
-first, last = (measured["no scale"][i][1] for i in (0, -1))
-predict("02_attention.gradient", actual="vanishes" if last < first / 100 else "grows" if last > 2 * first else "stays")
-
-# %% [markdown]
-# <details><summary>Left, the entropy against the width; right, the median gradient. Read the three lines, then open
-# this</summary>
-#
-# * **No scale**: the entropy falls towards 0. One key takes nearly everything, and the gradient at most scores is gone:
-#   keys that lost cannot learn to win. (A mean would be carried by the few keys that win, and hide this.)
-# * **$1/\sqrt{d}$**: both lines are flat. The width of queries and keys no longer decides how sharp attention is.
-# * **$1/d$**: the gradient at the scores lives, but the entropy climbs to the dotted line. Attention turns into the plain
-#   average.
-#
-# </details>
+assert abs(kept[0][0] - kept[-1][0]) < 0.1 and vanishing[3][1] < 1e-9 and math.log(32) - flat[-1][0] < 0.01
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-# Checks the claims of this section
-print("The claims of this section:")
-entropy_kept = abs(measured["1 / sqrt(d)"][-1][0] - measured["1 / sqrt(d)"][0][0])
-gradient_kept = measured["1 / sqrt(d)"][-1][1] / measured["1 / sqrt(d)"][0][1]
-print("no scale, d = 1024: less than 0.3 nats are left:", measured["no scale"][-1][0] < 0.3)
-print("1/sqrt(d), 4 to 1024: entropy moves less than 0.1 nats, gradient less than 1.5 x:",
-      entropy_kept < 0.1, 1 / 1.5 < gradient_kept < 1.5)  # fmt: skip
-print("1/d, d = 1024: within 0.01 nats of equal weights:", math.log(32) - measured["1 / d"][-1][0] < 0.01)
+first_gradient, last_gradient = vanishing[0][1], vanishing[-1][1]
+faded = last_gradient < first_gradient / 100
+grown = last_gradient > 2 * first_gradient
+predict("02_attention.gradient", actual="vanishes" if faded else "grows" if grown else "stays")
 
 # %% [markdown]
-# And the broken translator of section 1? Nothing was trained there, so no gradient went missing. It lost its dates by the
-# first effect alone: its weights became sharper, or flatter, than those it had learnt with.
-
-
-# %%
-def sharpness(factor):
-    def rescaled(q, k, v, mask):
-        return scaled_dot_product_attention(factor * q, k, v, mask)
-
-    with replace_attention(model, rescaled):
-        seen, _, _ = translation_attention(model, tokenizer, "Sunday, November 22, 2026")
-    return torch.special.entr(seen).sum(dim=-1).mean().item()
-
-
-as_trained = sharpness(1)
-print("entropy of its cross-attention: lower with scores too large:", sharpness(4) < 0.7 * as_trained,
-      "| higher with scores too small:", sharpness(1 / 4) > 1.3 * as_trained)  # fmt: skip
-
-# %% [markdown]
-# **Which d?** The width of the vectors that meet in the dot product. Lesson 04 cuts a model of width 512 into 8 heads of
-# width 64; the divisor is then $\sqrt{64}$, not $\sqrt{512}$ (M01). A larger divisor saturates nothing; it *flattens*.
-
-# %%
-for name, divisor in (("sqrt(64), right", 64), ("sqrt(512), the model's width", 512)):
-    entropy = sum(measure(64, divisor**-0.5)[0] for _ in range(50)) / 50
-    print(f"divided by {name:29} entropy {entropy:.2f} of {math.log(32):.2f} nats")
-
-# %% [markdown]
-# A model *trained* with a wrong constant can make up for it: $\sqrt{512} = \sqrt{8}\,\sqrt{64}$, so a $W_Q$ that is
-# $\sqrt{8}$ times as large gives the scores of the right divisor. So the damage shows at the start of training, and in a
-# trained model whose constant you change: section 1.
+# <details><summary>Why? Open after your guess</summary>
+#
+# * **No division**: with the width the entropy falls towards 0, so one key takes all. The others' weights are almost 0, and
+#   so are their gradients: a key that lost cannot learn to win.
+# * **By $\sqrt{d}$**: both lines are flat. The width no longer decides how sharp attention is.
+# * **By $d$**: the gradients live, but the entropy climbs to the dotted line. Attention fades into the plain average.
+#
+# </details>
+#
+# And the broken translator of section 1? Nothing was learnt there, so no gradient was missing. Its weights were sharper, or
+# flatter, than those it had learnt to use: that alone cost the dates.
+#
+# **Which $d$?** The width of the vectors that meet in the dot product. The translator's vectors are 64 wide, but a head's
+# queries and keys only 16 ([lesson 04](04_multi_head.ipynb) says why): hence the 4 in section 3. Dividing by $\sqrt{64}$
+# instead would flatten the weights.
 #
 # ## 7. Play
 #
-# Five keys and five values in the plane. Drag the query (or focus it and use the arrow keys) and watch the weights and
-# the output. The temperature multiplies the divisor: low is sharp, high is flat.
+# Five keys and five values in the plane. Drag the query (or focus it and use the arrow keys), and watch the weights and the
+# output. The temperature multiplies the divisor: low is sharp, high is flat.
 #
 # 1. Find a direction in which $k_1$ and $k_2$ score the same, and more than all others. How near does the output come to
 #    the marked middle between $v_1$ and $v_2$, and who keeps it away?
 # 2. Leave the query there and lower the temperature until the line below says "within 1 %". What else would do the same
 #    to the scores, if the plane were larger?
-# 3. Try to drive the output out of the shaded area. Can it ever leave?
+# 3. Try to drive the output out of the shaded area. Can it ever leave? Guess first: `"yes"` or `"no"`.
 
 # %%
-predict("02_attention.hull", None)  # can the output leave the shaded area: "yes" or "no"?
+predict("02_attention.hull", None)
 
 # %%
 explorer = QueryExplorer()
@@ -460,172 +397,203 @@ explorer
 #
 # </details>
 #
-# For question 3 a thousand random queries are better evidence than one hand. The shaded area is the *convex hull*:
-# every weighted average of the values with weights that are at least 0 and sum to 1. Look along any direction: no output
-# may reach further than the furthest value.
+# For question 3 a thousand random queries are better evidence than one hand. Look along any direction: does an output reach
+# further than the furthest value?
 
-# %% jupyter={"outputs_hidden": true}
-keys, values = torch.tensor(explorer.key_points), torch.tensor(explorer.value_points)
-outputs, weights = attention(10 * torch.randn(1000, 2), keys, values)  # queries of many lengths and directions
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+points, offered = torch.tensor(explorer.key_points), torch.tensor(explorer.value_points)
+outputs, _ = attention(10 * torch.randn(1000, 2), points, offered)  # queries of many lengths and directions
 angle = torch.linspace(0, 2 * math.pi, 361)
 directions = torch.stack((angle.cos(), angle.sin()))
-reach = (outputs @ directions).amax(dim=0) - (values @ directions).amax(dim=0)
-assert (weights >= 0).all() and torch.allclose(weights.sum(dim=-1), torch.ones(1000))
+reach = (outputs @ directions).amax(dim=0) - (offered @ directions).amax(dim=0)
+print("Of 1000 random queries:")
+print(f"the furthest any output gets beyond the values, in 361 directions: {max(reach.max().item(), 0):.4f}")
 predict("02_attention.hull", actual="yes" if (reach > 1e-4).any() else "no")
 
-# %% jupyter={"outputs_hidden": true, "source_hidden": true}
-# Checks the claims of this section
-print("The claims of this section:")
-_, (shares,) = attention(torch.tensor([[2.0, 3.0]]), keys, values)
-print("at (2, 3) k1 and k2 share alike:", torch.allclose(shares[0], shares[1], atol=1e-4))
-print("k5 keeps more than k3 and k4 together:", (shares[4] > shares[2] + shares[3]).item())
-
 # %% [markdown]
-# Attention *chooses and mixes*; it never makes a vector that was not between the values. New vectors are made by $W_V$
-# before it, the output projection after it (lesson 04) and the feed-forward layer (lesson 05).
+# <details><summary>Why? Open after your guess</summary>
 #
-# ## 8. Read it in the translator
-#
-# The cross-attention of the trained model, for one date. Rows: the token being written. Columns: the English tokens it
-# reads. Layer 1 is the last.
-#
-# 1. Click through the heads. Which column do the two digits of the month (the rows before 月, *yue*, month) read more often
-#    than any other?
-# 2. The four rows of the year: which columns do most heads read there? Why does that make a diagonal?
-# 3. 年 ends the year. Does its row need to read anything? Where does it put its weight?
-
-# %%
-seen, written, read = translation_attention(model, tokenizer, "Sunday, November 22, 2026")
-AttentionView(seen, written, read)
-
-# %% jupyter={"outputs_hidden": true}
-mean_of_heads = seen.mean(dim=(0, 1))  # over layers and heads: (T, S)
-month = written.index("年") + 1
-for row in (month, month + 1):
-    print(f"writing {written[row]!r}, all heads together read most: {read[mean_of_heads[row].argmax()]}")
-print("the year's digits, all heads together, read columns", mean_of_heads[:4].argmax(dim=-1).tolist())
-row = mean_of_heads[written.index("年")]
-print(f"writing '年', the most weight on one token: {row.max():.1f}")
-
-# %% [markdown]
-# <details><summary>Answers, when you have looked</summary>
-#
-# 1\. `November`: one English token, two rows. 2\. The year's digits are copied in their own order, so row and column move on
-# together. 3\. Every year is followed by 年, whatever the date. Its weights are spread over many tokens: they must sum to 1,
-# so they go somewhere even when nothing is asked for.
+# The weights are at least 0 and sum to 1, and every such average lies in the shaded area, the **convex hull** of the values.
+# Attention *chooses and mixes*; it never makes anything that was not between the values. What is new is made by the
+# matrices before and after it, and by the feed-forward layer ([lesson 05](05_feed_forward.ipynb)).
 #
 # </details>
+#
+# ## 8. Looking is not the same as needing
+#
+# All eight heads of the cross-attention, for our date. Rows: the token about to be written. Columns: the tokens being read.
+#
+# 1. Which heads read the month when its digits are written? And which does something else?
+# 2. Follow the four digits of the year. Why do the dark cells form a diagonal?
+# 3. Every date has a 年 (*nián*) after the year and a 月 (*yuè*) after the month. Does the model need to read anything to
+#    write them?
+
+# %%
+seen, predicted, read = translation_attention(model, tokenizer, "Sunday, November 22, 2026")
+AttentionView(seen, predicted, read)
 
 # %% [markdown]
+# <details><summary>Answers to 1 and 2, when you have looked</summary>
+#
+# 1\. In block 2 it is above all head 3, in both rows: one English token, two Chinese ones. Head 4 looks a little at many
+# tokens there. 2\. The digits of the year are copied in their own order, so row and column move on together.
+#
+# </details>
+#
+# Question 3 cannot be answered by looking at weights. They always sum to 1, so they go *somewhere*, needed or not. Ask
+# differently: shut the model's eyes. Silence the cross-attention, only in the rows that write one kind of token, and see
+# whether it is still written.
+
+# %% jupyter={"source_hidden": true}
+pairs = dates.held_out_pairs(500)
+sources, source_mask = tokenizer.batch([pair.source for pair in pairs])
+targets, _ = tokenizer.batch([pair.target for pair in pairs], bos=True, eos=True)
+reads, writes = targets[:, :-1], targets[:, 1:]
+layers = [block.cross_attention for block in model.decoder.blocks]
+
+
+# %%
+@torch.no_grad()
+def written_blindly(rows):
+    """What is written in these rows (B, T) if the cross-attention says nothing there."""
+
+    def silent(compute):
+        return lambda *args, **kwargs: compute(*args, **kwargs).masked_fill(rows[..., None], 0.0)
+
+    with patched((layer, "forward", silent(layer.forward)) for layer in layers):
+        return model(sources, reads, source_mask).argmax(dim=-1)
+
+
+# %% jupyter={"source_hidden": true}
+year_sign, month_sign, one = (tokenizer.encode(sign)[0] for sign in "年月1")
+is_nian = writes == year_sign
+is_first = reads == year_sign  # the row that reads 年 writes the month's first digit
+after_one = torch.zeros_like(is_first)
+after_one[:, 1:] = is_first[:, :-1] & (reads[:, 1:] == one)
+january = after_one & (writes == month_sign)
+for name, rows in (
+    ("年 after the year", is_nian),
+    ("the month's first digit", is_first),
+    ("after a first 1: 月, in January", january),
+    ("after a first 1: a second digit", after_one & ~january),
+):
+    said = written_blindly(rows)
+    print(f"{name:32}{(said == writes)[rows].sum():4} of {rows.sum():3} right")
+print("the month's first digit is 1 in", (writes == one)[is_first].sum().item(), "of them")
+
+# %% [markdown]
+# <details><summary>Why? Open when you have read the lines</summary>
+#
+# With its eyes shut the model falls back on habit. After four digits habit says 年, and that is always right: this row has no
+# need to read, whatever its weights show. For the month's first digit habit says 1, every time, which is right in exactly
+# the months that begin with 1. And after a first 1 habit says 月: right in January, wrong in nearly all of October to
+# December. So whether 月 is due *must* be read, although 月 itself stands in every date.
+#
+# </details>
+#
+# Keep this for every attention picture you will ever see: weights show where a model looks. Whether it needed to, only a
+# change can tell.
+#
 # ## 9. What people get wrong
 #
-# Three mistakes that are in print. Each runs without an error; each has a symptom.
-#
-# **The scale outside the softmax** (M02), $\frac{1}{\sqrt{d}}\operatorname{softmax}(QK^\top)V$. The scores stay
-# unscaled, so the weights saturate; and what multiplies the values sums to $1/\sqrt{d}$ instead of 1.
+# **The softmax over the wrong axis.** `dim=-2` in place of `dim=-1` runs without an error. Now the *queries* compete with each
+# other: each key's column sums to 1, and a change of the last query changes the output of the first.
 
 # %%
 q, k, v = torch.randn(400, 64), torch.randn(32, 64), torch.randn(32, 64)
-outside = (q @ k.T).softmax(dim=-1) / math.sqrt(64)
-_, inside = attention(q, k, v)
-for name, weights in (("outside", outside), ("inside", inside)):
-    sums = weights.sum(dim=-1, keepdim=True)
-    largest_share = (weights / sums).amax(dim=-1).median()
-    print(f"scale {name:8} rows sum to {sums[0].item():.3f}, the largest key's share is {largest_share:.1f} (median)")
-
-# %% [markdown]
-# **The softmax dropped** (M03), as if it were a detail. Weights become signed and unbounded, and the output leaves the
-# hull. (Some linear attentions do this on purpose; they are other models.)
-
-# %%
-signed = (10 * torch.randn(1000, 2)) @ keys.T / math.sqrt(2)
-reach = ((signed @ values) @ directions).amax(dim=0) - (values @ directions).amax(dim=0)
-print(f"negative weights: {(signed < 0).float().mean().item():.1f} of all; "
-      f"outputs beyond the hull in each of 361 directions: {(reach > 0).all().item()}")  # fmt: skip
-
-# %% [markdown]
-# **Softmax over the queries** (M04): `dim=-2` instead of `dim=-1`. Columns sum to 1, rows do not, and queries now compete
-# with each other: change the *last* query, and the output of the *first* changes.
-
-# %%
 changed = q.clone()
 changed[-1] += 1.0
 for name, dim in (("over the keys", -1), ("over the queries", -2)):
-    weights, after = ((queries @ k.T / 8).softmax(dim=dim) for queries in (q, changed))
-    print(f"softmax {name:17} rows sum to 1: {torch.allclose(weights.sum(dim=-1), torch.ones(400))!s:5}",
-          f"first output moved by another's query: {not torch.allclose(weights[0] @ v, after[0] @ v)}")  # fmt: skip
+    weights, after = ((some @ k.T / 8).softmax(dim=dim) for some in (q, changed))
+    moved = (weights[0] @ v - after[0] @ v).norm() / (weights[0] @ v).norm()
+    print(
+        f"softmax {name:17} the first row sums to {weights[0].sum():.2f}, and the last query moves its output by {moved:.2%}"
+    )
 
 # %% [markdown]
-# ## 10. In the package
+# **The division outside the softmax**, $\frac{1}{\sqrt{d}}\operatorname{softmax}(QK^\top)V$, as some texts print it. The scores
+# stay too large, so one key takes nearly all; and what multiplies the values no longer sums to 1.
+
+# %%
+for name, weights in (("outside", (q @ k.T).softmax(dim=-1) / 8), ("inside", attention(q, k, v)[1])):
+    sums = weights.sum(dim=-1)
+    largest = (weights.amax(dim=-1) / sums).median()
+    print(f"division {name:8} rows sum to {sums[0]:.3f}, the largest key's share is {largest:.2f} (median)")
+
+# %% [markdown]
+# ## 10. What you have now
 #
-# What you derived is `transformer_lab.scaled_dot_product_attention`; it also takes leading axes and a mask (lesson 03).
+# The formula of section 5 is all there is, for any number of leading axes: in the model they are the texts of a batch and
+# the heads. One thing is new here, the mask, which hides keys; [lesson 03](03_masks.ipynb) is about it. Put your version
+# into the translator, in all 24 heads, and let it write:
+
 
 # %%
-assert torch.allclose(attention(q, k, v)[0], scaled_dot_product_attention(q, k, v)[0], atol=1e-6)
+def yours(q, k, v, mask=None):
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    weights = scores.softmax(dim=-1)
+    return weights @ v, weights
+
+
+with replace_attention(model, yours):
+    for date in ("Friday, March 13, 2026", "Monday, December 31, 1999"):
+        print(date, "->", translate(model, tokenizer, [date])[0])
+    print(f"{exact_match(model, tokenizer, held_out):.1%} of the dates are right, as before: {whole:.1%}")
 
 # %% [markdown]
-# And it is what the translator computes. Take the queries, keys and values of its first encoder layer, run `attention` on
-# each head, and compare with the weights recorded in the running model:
+# Write your own birthday there. In the package the same function is called `scaled_dot_product_attention`; it adds one line,
+# for rows in which every key is hidden. Here it is beside yours, on the queries, keys and values of section 5:
 
 # %%
-ids, _ = tokenizer.batch(["Sunday, November 22, 2026"])
-layer = model.encoder.blocks[0].attention
-x, _ = model.embedding(ids)
-q, k, v = (layer.split(project(x))[0] for project in (layer.w_q, layer.w_k, layer.w_v))  # (4 heads, 10, 16)
-with record_attention(model) as maps, torch.no_grad():
-    model.encode(ids)
-
-for head in range(4):
-    assert torch.allclose(attention(q[head], k[head], v[head])[1], maps["encoder"][0][0, head], atol=1e-5)
-q.shape, maps["encoder"][0].shape
+packaged, _ = scaled_dot_product_attention(queries, keys, values)
+ours, _ = yours(queries, keys, values)
+difference = (ours - packaged).abs().max()
+assert difference < 1e-5
+print(f"the largest output is {packaged.abs().max():.1f}, the largest difference ≈ {difference:.0e}")
 
 # %% [markdown]
-# To train, the package uses PyTorch's fused `F.scaled_dot_product_attention`, whose fast kernels never store the weights.
-# Same output; the weights are computed only when you record.
-
-# %%
-fused = torch.nn.functional.scaled_dot_product_attention(q, k, v)
-assert torch.allclose(fused, scaled_dot_product_attention(q, k, v)[0], atol=1e-5)
-
-# %% [markdown]
+# For speed the package runs PyTorch's fused `F.scaled_dot_product_attention`, which never holds the weights in memory and so
+# cannot show them; they are computed as above only while somebody records.
+#
 # ## 11. Check yourself
 #
-# <details><summary>Queries and keys must have the same width. Must values have it too? Must there be as many queries as
-# keys?</summary>
+# <details><summary>Must values be as wide as keys? Must there be as many queries as keys?</summary>
 #
 # Neither. Queries and keys meet in a dot product, so they share $d$. Values are only mixed: any width $e$. There are as
-# many values as keys, $S$, but any number $T$ of queries.
+# many values as keys, but any number of queries.
 #
 # </details>
 #
-# <details><summary>Somebody divides by $d$ instead of $\sqrt{d}$. Do the gradients vanish?</summary>
+# <details><summary>A colleague divides by $d$. Will the model learn nothing at all?</summary>
 #
-# Not at the scores (section 6), though `q` and `k` receive that gradient divided once more by $\sqrt{d}$. What is lost is
-# the choice: the weights go flat, and attention becomes the plain average.
-#
-# </details>
-#
-# <details><summary>Every weight is between 0 and 1 and each row sums to 1. What does that say about the
-# output?</summary>
-#
-# It is a weighted average of the values, so it lies in their convex hull. No output component can be larger than the
-# largest, or smaller than the smallest, of that component among the values.
+# The gradients live, but at the start attention is nearly the plain average, and the wider the head, the nearer. The model
+# can make up for it by growing $W_Q$ and $W_K$; that takes time.
 #
 # </details>
 #
-# Now do the [exercises of this lesson](../exercises/02_attention/attention.ipynb): three core questions, then four more.
+# <details><summary>A picture shows that the row of 月 puts most of its weight on a comma. What do you know?</summary>
+#
+# Where it looks. Not that the comma matters: silence that edge, or the row, and see whether anything changes.
+#
+# </details>
+#
+# Now the [exercises of this lesson](../exercises/02_attention/attention.ipynb): three core questions, then four more.
 #
 # ## Takeaways
 #
-# * Attention is a dictionary that answers softly: scores compare a query with every key, softmax makes weights of each
-#   row, the output is the weighted average of the values.
-# * The scores' variance grows like $d$; dividing by $\sqrt{d}$ keeps sharpness independent of width. No divisor:
-#   saturated, and no gradient for most keys. Too large a divisor: flat.
-# * $d$ is the width that meets in the dot product: the head's, not the model's.
-# * The output of one head never leaves the convex hull of its values.
+# * Attention is a dictionary that answers softly: a query is compared with every key, softmax turns the scores into weights,
+#   and the output is the weighted average of the values.
+# * Queries, keys and values are made from the tokens' vectors by three learnt matrices. Cross-attention asks about another
+#   text, self-attention about its own.
+# * Scores grow like $\sqrt{d}$ by themselves. Undivided, one key wins and the others cannot learn; divided by too much,
+#   attention fades into the average. $d$ is the width that meets in the dot product.
+# * The output never leaves the hull of the values, and a weight is not a need.
 #
 # **Papers.** Bahdanau, Cho, Bengio (2014), [arXiv:1409.0473](https://arxiv.org/abs/1409.0473): attention in translation.
-# Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762): the scaled dot product, section 3.2.1 and
-# its footnote on the variance.
+# Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762): the scaled dot product, section 3.2.1 and its
+# footnote on the variance. Jain and Wallace (2019), [arXiv:1902.10186](https://arxiv.org/abs/1902.10186): *Attention is not
+# Explanation*.
 #
 # Previous: [01 Toolkit](01_toolkit.ipynb). Next: [03 Masks](03_masks.ipynb).

@@ -69,7 +69,9 @@ def matrix(ax, values, rows=None, columns=None, title: str = "", row_name: str =
     for i, j in np.ndindex(values.shape):
         ax.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", fontsize=8,
                 color="black" if values[i, j] > 0.6 * top else "white")  # fmt: skip
-    ax.set_xticks(range(values.shape[1]), drawable(columns, values.shape[1], "columns"), **PLAIN)
+    names = drawable(columns, values.shape[1], "columns")
+    turned = dict(rotation=45, ha="right") if names and max(map(len, names)) > 4 else {}  # or they run into each other
+    ax.set_xticks(range(values.shape[1]), names, **turned, **PLAIN)
     ax.set_yticks(range(values.shape[0]), drawable(rows, values.shape[0], "rows"), **PLAIN)
     ax.grid(False)
     ax.set_title(title, **PLAIN)

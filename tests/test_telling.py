@@ -1,0 +1,110 @@
+"""How the second edition of the lessons is told: honest minutes, drawings with words, findings, hidden answers.
+
+The rules are tested on what learners get, the built notebooks.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "source"))
+from build import draw  # noqa: E402
+
+SECOND_EDITION = ["02_attention"]
+lessons = pytest.mark.parametrize("name", SECOND_EDITION)
+PICTURE = re.compile(r"!\[(.*?)\]\((.*?)\)", re.DOTALL)
+FOLDED = re.compile(r"<details>.*?</details>", re.DOTALL)
+WIDGETS = ("Explorer()", "AttentionView(")
+
+
+def built(name):
+    return nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells
+
+
+def prose(name):
+    return "\n".join(cell.source for cell in built(name) if cell.cell_type == "markdown")
+
+
+def is_hidden(cell):
+    return cell.metadata.get("jupyter", {}).get("source_hidden", False)
+
+
+def minutes(name):
+    """Words / 120, visible lines of code / 10, 3 a guess, 6 a widget; folded words count a third."""
+    text = PICTURE.sub("", prose(name))
+    folded = " ".join(FOLDED.findall(text))
+    n_words = len(FOLDED.sub("", text).split()) + len(folded.split()) / 3
+    code = [cell for cell in built(name) if cell.cell_type == "code"]
+    n_lines = sum(
+        len([line for line in cell.source.splitlines() if line.strip()]) for cell in code if not is_hidden(cell)
+    )
+    n_guesses = sum(bool(re.search(r"predict\([^)]*None\)", cell.source)) for cell in code)
+    n_widgets = sum(any(widget in cell.source for widget in WIDGETS) for cell in code)
+    return n_words / 120 + n_lines / 10 + 3 * n_guesses + 6 * n_widgets
+
+
+@lessons
+def test_the_minutes_are_honest_and_not_too_many(name):
+    promised = int(re.search(r"About (\d+) minutes", prose(name))[1])
+    assert promised == pytest.approx(minutes(name), abs=5) and promised <= 60
+
+
+@lessons
+def test_every_picture_says_in_words_what_it_shows(name):
+    pictures = PICTURE.findall(prose(name))
+    assert len(pictures) >= 2
+    for words, path in pictures:
+        assert len(words.split()) >= 15, path
+        assert (ROOT / "notebooks" / path).is_file()
+
+
+@lessons
+def test_the_drawings_are_those_that_their_source_draws(name, tmp_path):
+    fresh = draw(name, tmp_path)
+    kept = sorted((ROOT / "notebooks" / "figures").glob(f"{name}_*.svg"))
+    assert [path.name for path in sorted(fresh)] == [path.name for path in kept]
+    for path in fresh:
+        assert path.read_bytes() == (ROOT / "notebooks" / "figures" / path.name).read_bytes(), path.name
+        assert f"figures/{path.name}" in prose(name)
+
+
+def printed(cell):
+    return "".join(output.text for output in cell.get("outputs", []) if output.output_type == "stream")
+
+
+@lessons
+def test_findings_are_numbers_not_booleans(name):
+    lines = [line for cell in built(name) for line in printed(cell).splitlines()]
+    assert sum(bool(re.search(r"\b(True|False)\s*$", line)) for line in lines) <= 5
+
+
+@lessons
+def test_a_number_that_may_differ_is_asserted_in_the_same_cell(name):
+    for cell in built(name):
+        if cell.cell_type == "code":
+            assert printed(cell).count("≈") <= cell.source.count("assert"), cell.source
+
+
+@lessons
+def test_no_catalogue_number_stands_in_a_lesson(name):
+    assert not re.search(r"\bM\d\d\b", "\n".join(cell.source for cell in built(name)))
+
+
+@lessons
+def test_between_a_guess_and_its_answer_everything_is_folded(name):
+    """From the cell that asks to the one that answers: code hidden, outputs closed, and the reason in <details>."""
+    asked = None
+    for cell in built(name):
+        question = re.search(r'predict\(\s*"([\w.]+)"', cell.source) if cell.cell_type == "code" else None
+        if question and "actual=" not in cell.source:
+            asked = question[1]
+        elif asked and cell.cell_type == "code" and "Explorer" not in cell.source:
+            assert is_hidden(cell) and cell.metadata["jupyter"].get("outputs_hidden"), cell.source
+            if question:
+                assert question[1] == asked
+                asked = None
+    assert asked is None

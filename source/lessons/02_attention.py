@@ -26,15 +26,9 @@ import math
 import matplotlib.pyplot as plt
 import torch
 
-from transformer_lab import (
-    exact_match,
-    load,
-    replace_attention,
-    scaled_dot_product_attention,
-    translate,
-    translation_attention,
-)
+from transformer_lab import exact_match, load, replace_attention, scaled_dot_product_attention, translate
 from transformer_lab.analysis.access import patched
+from transformer_lab.analysis.reading import translation_attention
 from transformer_lab.analysis.recording import record_heads
 from transformer_lab.data import dates
 from transformer_lab.grading import predict

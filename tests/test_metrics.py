@@ -74,6 +74,7 @@ def test_bits_per_character_do_not_depend_on_the_tokens():
         assert math.isclose(metrics.bits_per_character(n_tokens * math.log(choices), 12), 3)
     with pytest.raises(ValueError, match=r"^Bits per character need at least one character; got 0\.$"):
         metrics.bits_per_character(1.0, 0)
+    assert metrics.bits_per_character(math.log(8), 1) == pytest.approx(3)
     with pytest.raises(ValueError, match=r"^Perplexity needs at least one token; got 0\.$"):
         metrics.perplexity(1.0, 0)
 

@@ -386,6 +386,11 @@ def test_wrong_ids_and_masks_are_named(ids, mask, sentence):
         check_tokens(ids, mask, 0)
 
 
+def test_a_model_refuses_a_mask_that_is_not_as_long_as_its_ids():
+    with pytest.raises(ValueError, match=r"The mask must be bool of shape \(2, 5\)"):
+        GPT(CONFIG)(random_ids(2, 5), torch.ones(2, 4, dtype=torch.bool))
+
+
 @pytest.mark.parametrize("wrap", [torch.compile, nn.DataParallel, lambda model: nn.DataParallel(torch.compile(model))])
 def test_a_wrapped_model_is_found_in_what_is_around_it(wrap):
     model = GPT(CONFIG)

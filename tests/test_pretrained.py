@@ -611,3 +611,12 @@ def test_pickles_and_other_families_are_refused(hf_folder, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "opt"}))
     with pytest.raises(ValueError, match=r"^model_type='opt' is not supported: it must be 'gpt2' or 'llama' or 'bert'"):
         load(tmp_path)
+
+
+def test_a_model_whose_weights_are_no_numbers_is_not_saved(tmp_path):
+    model, tokenizer = load("dates")
+    with torch.no_grad():
+        model.decoder.blocks[1].attention.w_o.weight[0, 0] = torch.nan
+    with pytest.raises(ValueError, match=r"decoder\.blocks\.1\.attention\.w_o\.weight"):
+        save(model, tokenizer, tmp_path / "broken")
+    assert not (tmp_path / "broken").exists()

@@ -456,3 +456,43 @@ def test_arcs_stand_beside_the_map_where_there_is_room_and_below_it_elsewhere(pa
         assert drawn.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         if width == 390:
             assert arcs[1] >= map_box[3] and arcs[1] < map_box[3] + 120
+
+
+def is_seen(page, selector):
+    """Whether a reader sees the middle of the element, and nothing else there."""
+    seen = """(one) => { const b = one.getBoundingClientRect();
+        return one.contains(document.elementFromPoint(b.x + b.width / 2, b.y + b.height / 2)); }"""
+    return page.locator(selector).evaluate(seen)
+
+
+def test_the_selected_head_and_the_heads_numbers_are_in_sight_among_30_layers(page, tmp_path):
+    view = AttentionView(random(30, 9, 5, 5), list("abcde"), n_kv_heads=3)
+    for layer, head in ((29, 8), (0, 0), (12, 4)):
+        view.selection = {"layer": layer, "head": head}
+        page.goto(view.save(tmp_path / "view.html").as_uri())
+        drawn = Drawn(page)
+        for width in (1366, 900, 390):
+            page.set_viewport_size({"width": width, "height": 768})
+            chosen = f"[data-head='{layer},{head}']"
+            eventually(lambda chosen=chosen: is_seen(page, chosen))
+            number, thumbnail = page.get_by_role("columnheader", name=str(head), exact=True).first, page.locator(chosen)
+            number, thumbnail = box(number), box(thumbnail)
+            assert abs(number[0] + number[2] - thumbnail[0] - thumbnail[2]) < 4 and number[3] <= thumbnail[1]
+            assert is_seen(page, f".heads > [role=row] > :text-is('layer {layer}')")
+            assert is_seen(page, f".bracket >> nth={head // 3}") or width == 390
+            assert page.evaluate("scrollY") == 0
+        assert drawn.title().startswith(f"layer {layer}, head {head}")
+
+
+def test_a_notebook_opens_at_the_selected_head_and_stays_where_it_is(lab, page):
+    made = "view = AttentionView(random(30, 9, 5, 5), list('abcde'))\nview.selection = {'layer': 29, 'head': 8}\nview\n"
+    drawn = live(lab, "thirty", MAKE.rpartition("view = ")[0] + made)
+    notebook = page.locator(".jp-WindowedPanel-outer, .jp-Notebook").first
+
+    def stands_within_the_overview(head):
+        thumbnail, heads = box(page.locator(f"[data-head='{head}']")), box(page.locator(".heads-scroller"))
+        return heads[1] < thumbnail[1] and thumbnail[3] < heads[3] and notebook.evaluate("(one) => one.scrollTop") == 0
+
+    eventually(lambda: stands_within_the_overview("29,8"))
+    lab.python("view.selection = {'layer': 3, 'head': 0}")
+    eventually(lambda: drawn.title() == "layer 3, head 0" and stands_within_the_overview("3,0"))

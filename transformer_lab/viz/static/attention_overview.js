@@ -8,14 +8,16 @@ import { button, html, set } from "./kit.js";
 const FARTHEST = 8;
 
 export function overview(parent, state) {
-  const root = html(parent, "div", { class: "overview" });
+  const root = html(parent, "div", { class: "overview" }), title = html(root, "div", { class: "title" });
+  const scroller = html(root, "div", { class: "heads-scroller" }), below = html(root, "div");
   let thumbnails = [], marked, reachable; // {layer, head, node} each: the selected one, and the one that Tab reaches
 
   state.on("shown", () => {
-    root.replaceChildren();
-    html(root, "div", { class: "title" }, titleOf(state));
-    thumbnails = grid(root, state, move);
-    if (state.signed) farthestHeads(root, state);
+    title.textContent = titleOf(state);
+    scroller.replaceChildren();
+    below.replaceChildren();
+    thumbnails = grid(scroller, state, move);
+    if (state.signed) farthestHeads(below, state);
     markOff();
   });
   state.on("head", () => {
@@ -23,9 +25,12 @@ export function overview(parent, state) {
     marked = thumbnailOf(state.selection.layer, state.selection.head);
     marked.node.setAttribute("aria-selected", "true");
     if (!root.contains(document.activeElement)) rove(marked);
-    bringIntoSight(root, marked.node);
+    bringIntoSight(scroller, marked.node);
   });
   state.on("off", markOff);
+  const watching = new ResizeObserver(() => marked && bringIntoSight(scroller, marked.node)); // a view is made unseen
+  watching.observe(scroller);
+  state.on("end", () => watching.disconnect());
 
   const thumbnailOf = (layer, head) => thumbnails.find((one) => one.layer === layer && one.head === head);
 
@@ -61,7 +66,7 @@ function titleOf({ signed, onlyLayer }) {
 function grid(parent, state, move) {
   const { L, H, S, group, onlyLayer } = state, { step, zoom } = sizeOf(state);
   const root = html(parent, "div", {
-    class: "heads", role: "grid", "aria-label": "All heads: arrow keys move, Enter shows one",
+    class: H > 6 ? "heads many" : "heads", role: "grid", "aria-label": "All heads: arrow keys move, Enter shows one",
     style: `grid-template-columns: repeat(${H + 1}, max-content)`,
   });
   headerRow(root, H, zoom * Math.ceil(S / step) < 44);
@@ -83,14 +88,14 @@ function sizeOf({ H, T, S }) {
 
 function headerRow(parent, H, narrow) {
   const row = html(parent, "div", { role: "row" }), attributes = { class: "soft", role: "columnheader" };
-  html(row, "span", attributes, narrow ? "head" : "");
+  html(row, "span", { ...attributes, class: "soft heads-corner" }, narrow ? "head" : "");
   for (let head = 0; head < H; head++) html(row, "span", attributes, narrow ? head : `head ${head}`);
 }
 
 // Which heads share a key and a value: a bracket above them.
 function groupRow(parent, H, group) {
-  const row = html(parent, "div", { role: "row" });
-  html(row, "span", { class: "soft", role: "rowheader" }, "keys");
+  const row = html(parent, "div", { class: "groups", role: "row" });
+  html(row, "span", { class: "soft heads-corner", role: "rowheader" }, "keys");
   for (let first = 0; first < H; first += group) {
     const about = `heads ${first} to ${first + group - 1} share keys and values`;
     html(row, "span", {
@@ -124,11 +129,13 @@ function thumbnailKey(event, state, layer, head, move) {
   event.preventDefault();
 }
 
-// Scroll the overview, and nothing else, to where a thumbnail is.
-function bringIntoSight(root, node) {
-  const inner = node.getBoundingClientRect(), outer = root.getBoundingClientRect();
-  if (inner.bottom > outer.bottom - 4) root.scrollTop += inner.bottom - outer.bottom + 8;
-  else if (inner.top < outer.top) root.scrollTop -= outer.top - inner.top + 8;
+// Scroll the overview, and nothing else, to where a thumbnail is. Its headers stay, and meet in a corner.
+function bringIntoSight(scroller, node) {
+  const inner = node.getBoundingClientRect(), outer = scroller.getBoundingClientRect();
+  const corner = [...scroller.querySelectorAll(".heads-corner")].at(-1).getBoundingClientRect(), edge = 6;
+  const past = (end, most) => Math.max(0, end - most + edge), before = (start, least) => Math.max(0, least - start + edge);
+  scroller.scrollTop += past(inner.bottom, outer.bottom) - before(inner.top, corner.bottom);
+  scroller.scrollLeft += past(inner.right, outer.right) - before(inner.left, corner.right);
 }
 
 function farthestHeads(parent, state) {

@@ -15,7 +15,7 @@ import pytest
 import torch
 from nbclient import NotebookClient
 
-from transformer_lab.grading import Score, grade, predict, predictions
+from transformer_lab.grading import Score, grade, predict, predictions, unrun
 from transformer_lab.grading.answer import is_learners
 from transformer_lab.grading.outline import outlines
 from transformer_lab.grading.score import CheckResult, GradingError
@@ -385,6 +385,59 @@ def test_in_a_real_kernel(tmp_path):
     assert card.data["text/plain"] == "4"
     assert outputs[9][0].data["text/plain"] == "True"
     assert 'a name such as "02_attention.softmax"; got a function' in outputs[10][0].evalue
+
+
+BROKEN = "import torch\n\ndef softmax(x, dim=-1)\n    return x"
+RIGHT = "import torch\ndef softmax(x, dim=-1):\n    return x.softmax(dim).nan_to_num(0)"
+TOLD = "Your last cell for `softmax` did not run: SyntaxError in line 3, expected ':'. "
+
+
+def test_a_cell_that_did_not_run_is_told(tmp_path):
+    check = f"from transformer_lab.grading import grade\ngrade('{SOFTMAX}', softmax)"
+    cells = [RIGHT, BROKEN, check, "print(1", check, RIGHT, check, "softmax(", "x == softmax )", check,
+             BROKEN.replace("softmax", "softmax_2"), check]  # fmt: skip
+    cells += [BROKEN, "%%time\n" + RIGHT, check]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    NotebookClient(
+        notebook, allow_errors=True, startup_timeout=300, resources={"metadata": {"path": tmp_path}}
+    ).execute()
+    cards = [cell.outputs[-1].data["text/html"] for cell in notebook.cells if cell.source == check]
+    assert ["4 of 4 points" in card for card in cards] == [True] * 6
+    assert ["did not run" in card for card in cards] == [True, True, False, False, False, False]
+    assert "<code>softmax</code> did not run: SyntaxError in line 3, expected &#x27;:&#x27;." in cards[0]
+
+
+def history(*cells):
+    return [(cell, cell) for cell in cells]
+
+
+@pytest.mark.parametrize("check", ["grade('q', a)", "score = grade('q', b, a)\nscore", "print(grade('q', a))"])
+@pytest.mark.parametrize(
+    "cells, told",
+    [
+        (["a = 1", "a = (1"], True),
+        (["def a(): 1", "async def a() 1"], True),
+        (["a, c = 1, 2", "a, c = 1 2"], True),
+        (["a = 1", "a: str = 1 2"], True),
+        (["class a: b = 1", "class a: return 1"], True),  # found only when it is compiled
+        (["a = (1", "a = 1"], False),
+        (["a = (1", "c, a = 1, 2"], False),
+        (["a = (1", "from c import a"], False),
+        (["a = (1", "if True:\n    def a(): 1"], False),
+        (["a = 1", "f(a=1 2)", "aa = 1 2", "a == 1 2", "print(a"], False),
+        ([], False),
+    ],
+)
+def test_which_cell_is_the_last_one_for_an_answer(monkeypatch, cells, told, check):
+    monkeypatch.setattr(unrun, "inputs", lambda: history(*cells, check))
+    assert ("did not run" in unrun.unrun_cell()) == told
+
+
+def test_a_note_stands_in_both_cards_and_survives_a_pickle(monkeypatch):
+    monkeypatch.setattr(unrun, "inputs", lambda: history(RIGHT, BROKEN, f"grade('{SOFTMAX}', softmax)"))
+    score = pickle.loads(pickle.dumps(grade(SOFTMAX, softmax)))
+    assert score == 4 and str(score).splitlines()[1].startswith(TOLD)
+    assert "graded is the one from before." in score._repr_mimebundle_()["text/html"]
 
 
 # predict ---------------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def gist(message: str) -> str:
 
 
 def text_card(score) -> str:
-    text = [heading(score)]
+    text = [heading(score), *([score.note] if score.note else [])]
     for result, message in lines(score):
         text.append(f"{result.state:<6}{result.check} ({result.points:g})")
         text += [" " * 6 + line for line in message.splitlines()]
@@ -54,7 +54,8 @@ def text_card(score) -> str:
 
 
 def html_card(score) -> str:
-    items = []
+    note = LINE.format(colour=COLOURS["error"])
+    items = [f'<div style="{note}">{marked(score.note)}</div>'] if score.note else []
     for result, message in lines(score):
         title = f"{html.escape(result.check)} ({result.points:g})"
         below = f'<div style="{MESSAGE}">{marked(message)}</div>' if message else ""

@@ -16,6 +16,7 @@ from .originals import learn, originals
 from .outline import lesson_names
 from .results import keep
 from .undisturbed import ONE_AT_A_TIME, undisturbed
+from .unrun import unrun_cell
 
 BASE_SEED: ContextVar[int] = ContextVar("base seed", default=0)  # another one: the checks draw other inputs
 SECONDS = 10.0  # of CPU time for a check: several times what the slowest right answer takes on a slow machine
@@ -50,10 +51,11 @@ class Score(float):
     exercise: str
     feedback: list[CheckResult]
     possible: float
+    note: str  # on what was graded, or nothing
 
-    def __new__(cls, exercise: str, feedback: list[CheckResult]):
+    def __new__(cls, exercise: str, feedback: list[CheckResult], note: str = ""):
         self = super().__new__(cls, sum(result.points for result in feedback if result.passed))
-        self.exercise, self.feedback = exercise, feedback
+        self.exercise, self.feedback, self.note = exercise, feedback, note
         self.possible = float(sum(result.points for result in feedback))
         return self
 
@@ -67,7 +69,7 @@ class Score(float):
         return {"text/plain": repr(self), "text/html": html_card(self)}
 
     def __reduce__(self):
-        return Score, (self.exercise, self.feedback)
+        return Score, (self.exercise, self.feedback, self.note)
 
 
 def grade(exercise: str | None = None, *answers, **named) -> Score:
@@ -80,7 +82,7 @@ def grade(exercise: str | None = None, *answers, **named) -> Score:
         accepted = accept(exercise, question.answers, answers)
         about = getattr(module, "MISCONCEPTIONS", {})
         learn()
-        score = Score(exercise, [run(function, accepted, about) for function in checks(question)])
+        score = Score(exercise, [run(function, accepted, about) for function in checks(question)], unrun_cell())
         keep(key_of(module, name), score)
         return score
 

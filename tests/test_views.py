@@ -185,7 +185,7 @@ def test_a_hugging_face_model_is_not_run_on_a_text_that_is_too_long(monkeypatch)
         )
     )
     for model in (gpt, t5):
-        monkeypatch.setattr(type(model), "forward", None)
+        monkeypatch.setattr(type(model), "forward", lambda self, input_ids: pytest.fail("the model was run"))
         with pytest.raises(ValueError, match="got 81,000,000: give a shorter text"):
             AttentionView.from_model(model, hf_tokenizer(), "cat " * 3000)
 
@@ -543,7 +543,8 @@ EMPTY = "There is nothing to attend to: the text is empty."
         (lambda: neuron_view(*a_gpt(), ["the"]), "text must be a string; got ['the']. One text at a time."),
         (lambda: WhatIf(*a_gpt(), ["the"]), "text must be a string; got ['the']. One text at a time."),
         (lambda: AttentionView.from_model(*load("dates"), "May 3", target=3), "target must be a string; got 3."),
-        (lambda: AttentionView.from_model(a_gpt()[0], hf_tokenizer(), "cat"), "a tokenizer of transformer_lab; got a "),
+        (lambda: AttentionView.from_model(a_gpt()[0], {}, "cat"),
+         "tokenizer must be one of transformer_lab or a fast one of transformers; got a dict."),
         (lambda: AttentionView.from_model(torch.nn.Linear(2, 2), None, "cat"), "model of transformers; got a Linear."),
         (lambda: DateTranslator(*a_gpt()), "model must be a Transformer of transformer_lab; got a GPT."),
     ],

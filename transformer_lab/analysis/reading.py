@@ -4,25 +4,29 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..data.token_labels import labels_of
+from ..data.tokenizers import ids_without_tokenizer, our_tokenizer
 from ..generation import translate_ids
 from ..models import BERT, GPT, Model, Transformer, evaluating, unwrapped
 from ..sentences import short_repr
 from .access import KINDS, attention_modules, our_model
 from .attention_record import AttentionRecord
 from .recording import LayerRecord, record_heads
-from .sizes import check_size
-from .transformers_models import hf_attention
+from .sizes import check_ids, check_size
+from .transformers_models import checked_text, hf_attention
 
 
-def read_attention(model: nn.Module, tokenizer, text: str, target: str | None = None) -> dict[str, AttentionRecord]:
+def read_attention(model: nn.Module, tokenizer, text, target=None) -> dict[str, AttentionRecord]:
     """Return each kind of attention by name, for a model of transformer_lab or of Hugging Face's transformers.
 
+    Without a tokenizer (None), the text is what the model reads: a row of ids or, for a model of transformers, its
+    pixel_values, its input_features, or a dict of all its inputs, as its processor returns them.
     An encoder-decoder has "cross", "encoder" and "decoder": it translates the text, or reads the given target.
     Decoder rows are labelled with the token they predict. Any other model has one kind, the text's self-attention.
     Raises ValueError for an empty text, a target for a model without a decoder, or a model without attention weights.
     """
-    model, text = unwrapped(model), checked_text(text)
-    target = None if target is None else checked_text(target, "target")
+    model = unwrapped(model)
+    target = target if target is None or tokenizer is None else checked_text(target, "target")
     if not isinstance(model, Model) and not hasattr(model, "set_attn_implementation"):
         raise ValueError(
             f"model must be a GPT, BERT or Transformer of transformer_lab, or a model of transformers; "
@@ -38,8 +42,8 @@ def read_attention(model: nn.Module, tokenizer, text: str, target: str | None = 
 
 def text_attention(model, tokenizer, ids: list[int]):
     """Return (attention (L, H, T, T), tokens, tokens) of a GPT or BERT that reads a text; ValueError if it is empty."""
-    model = our_model(model, GPT, BERT)
-    if not len(ids):
+    model, ids = our_model(model, GPT, BERT), ids_without_tokenizer(ids)
+    if not ids:
         raise ValueError("There is nothing to attend to: the text is empty.")
     records, _ = read(model, tokenizer, torch.tensor([ids], device=next(model.parameters()).device))
     return weights_and_tokens(*records.values())
@@ -63,14 +67,15 @@ def weights_and_tokens(record: AttentionRecord) -> tuple[torch.Tensor, list[str]
     return torch.tensor(record.weights), record.query_tokens, record.key_tokens
 
 
-def source_ids(model: Model, tokenizer, text: str) -> torch.Tensor:
-    """Encode the text for one of our models, as ids (1, S); ValueError if there are none, or too many to show."""
-    if not hasattr(tokenizer, "tokens"):
-        expected, given = type(model).__name__, type(tokenizer).__name__
-        raise ValueError(f"A {expected} of transformer_lab needs a tokenizer of transformer_lab; got a {given}.")
-    ids = tokenizer.encode(checked_text(text))
+def source_ids(model: Model, tokenizer, text) -> torch.Tensor:
+    """Encode the text for one of our models, as ids (1, S); without a tokenizer (None), the text is its ids.
+
+    ValueError if there are none, too many to show, or some that the model does not know.
+    """
+    ids = ids_without_tokenizer(text) if tokenizer is None else our_tokenizer(tokenizer).encode(checked_text(text))
     if not ids:
         raise ValueError("There is nothing to attend to: the text is empty.")
+    check_ids(ids, model.config.vocab_size)
     check_size(model.config.n_layers, model.config.n_heads, len(ids), len(ids))
     return torch.tensor([ids], device=next(model.parameters()).device)
 
@@ -78,7 +83,7 @@ def source_ids(model: Model, tokenizer, text: str) -> torch.Tensor:
 def ids_of(
     model: Model,
     tokenizer,
-    text: str,
+    text,
     target: str | None = None,
     max_new_tokens: int | None = None,
 ):
@@ -89,6 +94,9 @@ def ids_of(
     source = source_ids(model, tokenizer, text)
     if not isinstance(model, Transformer):
         return source, None
+    if tokenizer is None:
+        raise ValueError("A Transformer needs a tokenizer: its [BOS] begins every translation; got None.")
+    tokenizer = our_tokenizer(tokenizer)
     if target is None:
         written = translate_ids(model, tokenizer, [text], max_new_tokens)
     else:
@@ -109,10 +117,10 @@ def read(model: Model, tokenizer, ids, written=None) -> tuple[dict[str, Attentio
     kinds = {kind: AllLayers(len(layers)) for kind, layers in attention_modules(model).items()}
     with evaluating(model), record_heads(model, keep=lambda kind, layer, work: kinds[kind].keep(layer, work)):
         output = model.encode(ids) if isinstance(model, Transformer) and encodes else model(*inputs)
-    source = tokenizer.tokens(ids[0])
+    source = labels_of(tokenizer, ids[0])
     tokens = {"encoder": (source, source), "decoder": (source, source)}
     if written is not None:
-        target = tokenizer.tokens(written[0])
+        target = labels_of(tokenizer, written[0])
         tokens |= {"cross": (target[1:], source), "decoder": (target[1:], target[:-1])}
     ordered = ["encoder"] if encodes else [kind for kind in ("cross", "encoder", "decoder") if kind in kinds]
     return {kind: kinds[kind].record(*tokens[kind]) for kind in ordered}, output
@@ -150,11 +158,3 @@ def as_array(tensor: torch.Tensor | None) -> np.ndarray | None:
 
 def stacked(layers) -> np.ndarray | None:
     return None if any(layer is None for layer in layers) else np.stack(layers)
-
-
-def checked_text(text, name: str = "text") -> str:
-    """Return the text; ValueError, which names the argument, unless it is a string."""
-    if not isinstance(text, str):
-        advice = " One text at a time." if isinstance(text, (list, tuple)) else ""
-        raise ValueError(f"{name} must be a string; got {short_repr(text)}.{advice}")
-    return text

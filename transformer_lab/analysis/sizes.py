@@ -22,3 +22,12 @@ def check_size(n_layers: int, n_heads: int, n_queries: int, n_keys: int) -> None
             f"All {n_layers} layers of attention together must hold at most {MOST_RECORDED:,} weights; "
             f"got {n_weights:,}: give a shorter text."
         )
+
+
+def check_ids(ids, vocab_size: int) -> None:
+    """Raise ValueError if one of a text's ids is not in the model's vocabulary, as with another model's tokenizer."""
+    for i in ids:
+        if not 0 <= i < vocab_size:
+            raise ValueError(
+                f"The model knows the ids 0 to {vocab_size - 1}; the text has {i}: is it another's tokenizer?"
+            )

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import tokenizers
 
@@ -15,10 +15,27 @@ BYTE_TOKEN = re.compile("<0x([0-9A-F]{2})>")  # where a vocabulary of whole char
 PART = "₂₃₄"  # a character's second token, and its third and fourth: in UTF-8 no character has more bytes
 
 
+def labels_of(tokenizer, ids: Iterable) -> list[str]:
+    """Label each id of a text by any tokenizer, ours or one of transformers, or by its index if that is None."""
+    ids = [int(i) for i in ids]
+    if tokenizer is None:
+        return indices(len(ids))
+    if hasattr(tokenizer, "tokens"):  # ours
+        return tokenizer.tokens(ids)
+    if hasattr(tokenizer, "backend_tokenizer"):  # a fast one of transformers
+        return token_labels(tokenizer.backend_tokenizer, ids)
+    return [tokenizer.decode([i]) for i in ids]
+
+
+def indices(n: int) -> list[str]:
+    """Return the labels of n tokens of which nothing is known: 0, 1, 2 ..."""
+    return [str(i) for i in range(n)]
+
+
 def token_labels(tokenizer: tokenizers.Tokenizer, ids: Sequence[int]) -> list[str]:
-    """Label each id, which the tokenizer must know, with its token as text; see `joined` for parts of characters."""
+    """Label each id with its token as text; see `joined` for parts of characters. An id without a token is <id 7>."""
     kinds = decoder_kinds(tokenizer)
-    tokens = [str(tokenizer.id_to_token(i)) for i in ids]
+    tokens = [f"<id {i}>" if (token := tokenizer.id_to_token(i)) is None else token for i in ids]
     if "Metaspace" in kinds or "ByteFallback" in kinds:
         tokens = [token.replace("▁", " ") for token in tokens]  # so they write a space
     if not kinds & {"ByteLevel", "ByteFallback"}:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..arguments import check_at_least, check_text, check_texts
 from ..files import path_of, write_whole
+from ..sentences import short_repr
 from .token_labels import token_labels
 
 # The roles that a special token may have; a tokenizer has those that its model was trained with.
@@ -154,6 +155,30 @@ class Tokenizer:
             if not 0 <= i < len(self):
                 raise ValueError(f"No token has the id {i}: this tokenizer knows 0 to {len(self) - 1}.")
         return ids
+
+
+def our_tokenizer(tokenizer):
+    """Return a tokenizer of ours as it is, and a fast one of transformers as a Tokenizer; ValueError for any other."""
+    if hasattr(tokenizer, "tokens"):
+        return tokenizer
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if not isinstance(backend, tokenizers.Tokenizer):
+        raise ValueError(
+            f"tokenizer must be one of transformer_lab or a fast one of transformers; got a {type(tokenizer).__name__}."
+        )
+    special = {role.removesuffix("_token"): token for role, token in tokenizer.special_tokens_map.items()}
+    return Tokenizer(backend, special)
+
+
+def ids_without_tokenizer(ids) -> list[int]:
+    """Return the ids of a text: a row of whole numbers, (T,) or (1, T), or a string of them; ValueError for another."""
+    try:
+        if isinstance(ids, str):
+            return [int(i) for i in ids.split()]
+        row = as_list(ids)
+        return [operator.index(i) for i in (row[0] if len(row) == 1 and isinstance(row[0], list | tuple) else row)]
+    except (TypeError, ValueError):
+        raise ValueError(f"ids must be a row of whole numbers, such as [3, 1, 4]; got {short_repr(ids)}.") from None
 
 
 def as_list(row) -> list:

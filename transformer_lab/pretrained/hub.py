@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from ..data.tokenizers import Tokenizer
+from ..data.tokenizers import Tokenizer, our_tokenizer
 from ..models import BERT, GPT
 from ..optional import require_packages
 from .conversion import convert, our_config, require
@@ -63,9 +63,7 @@ def convert_hf(name: str, local_files_only: bool) -> tuple[GPT | BERT, Tokenizer
     tokenizer = transformers.AutoTokenizer.from_pretrained(
         name, local_files_only=local_files_only, trust_remote_code=False
     )
-    special = {role.removesuffix("_token"): token for role, token in tokenizer.special_tokens_map.items()}
-    model = convert(model_class.__name__, config.to_dict(), weights)
-    return model, Tokenizer(tokenizer.backend_tokenizer, special)
+    return convert(model_class.__name__, config.to_dict(), weights), our_tokenizer(tokenizer)
 
 
 def hf_class(fields: dict) -> str:

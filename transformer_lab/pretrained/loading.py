@@ -4,10 +4,11 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import overload
 
 from torch import nn
 
-from ..data.tokenizers import Tokenizer
+from ..data.tokenizers import Tokenizer, our_tokenizer
 from ..device import plain_tensors
 from ..files import path_of
 from ..models import BERT, GPT, Model, unwrapped
@@ -62,15 +63,30 @@ def load_unchecked(name: str | Path) -> tuple[Model, Tokenizer]:
     return load_from_hub(name)
 
 
-def from_hf(hf_model: nn.Module) -> GPT | BERT:
+@overload
+def from_hf(hf_model: nn.Module) -> GPT | BERT: ...
+
+
+@overload
+def from_hf(hf_model: nn.Module, hf_tokenizer: object) -> tuple[GPT | BERT, Tokenizer]: ...
+
+
+def from_hf(hf_model: nn.Module, hf_tokenizer=None):
     """Convert a GPT2LMHeadModel, LlamaForCausalLM, BertModel or BertForMaskedLM to our model, copying its weights.
+
+    With its tokenizer, a fast one, the result is (our model, our Tokenizer), as that of `load`.
 
     The copy is in eval mode, with the same dtype and device. Our `dropout` is GPT-2's resid_pdrop or BERT's
     hidden_dropout_prob; there is no dropout of attention weights. Raises ValueError for what ours cannot express.
     """
     theirs = unwrapped(hf_model)
     architecture = require({"class": type(theirs).__name__}, "class", *FAMILIES)
-    return convert(architecture, theirs.config.to_dict(), theirs.state_dict())
+    model = convert(architecture, theirs.config.to_dict(), theirs.state_dict())
+    if hf_tokenizer is None:
+        return model
+    tokenizer = our_tokenizer(hf_tokenizer)
+    check_vocabulary(tokenizer, model.config.vocab_size)
+    return model, tokenizer
 
 
 def trained_on(name: str | Path) -> dict:

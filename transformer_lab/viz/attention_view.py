@@ -25,7 +25,8 @@ class AttentionView(anywidget.AnyWidget):
     """Attention (L, H, T, S), queries in rows and keys in columns: a grid of all heads and one large map.
 
     Axis 0 is layers, not a batch; a list with one (1, H, T, S) tensor per layer, as Hugging Face returns, is accepted.
-    `key_tokens=None` means that keys and queries are the same tokens (self-attention). Several kinds of attention are
+    `key_tokens=None` means that keys and queries are the same tokens (self-attention); without any tokens, labels are
+    indices. Several kinds of attention are
     given as a dict, name -> (attention, query tokens, key tokens); `part` is the name of the one shown. Optional are
     scores (L, H, T, S), the inputs of the softmax; value_norms (L, H, S), the norms of the values; and n_kv_heads, if
     groups of heads share keys. A BrowserData, already checked, is also accepted as attention.
@@ -69,10 +70,12 @@ class AttentionView(anywidget.AnyWidget):
         self.on_msg(self._answer)
 
     @classmethod
-    def from_model(cls, model, tokenizer, text: str, target: str | None = None) -> "AttentionView":
+    def from_model(cls, model, tokenizer, text, target=None) -> "AttentionView":
         """Show the attention of a model, ours or one of transformers with its tokenizer, while it reads a text.
 
         An encoder-decoder translates the text, or reads the given target; its parts are the three kinds of attention.
+        Without a tokenizer, give None and what the model reads: from_model(gpt, None, ids), or for a model of images
+        from_model(vit, None, pixel_values). Layers without attention, as a Jamba has, are shown without weights.
         """
         from ..analysis.reading import read_attention  # here, for all the rest does without torch
 

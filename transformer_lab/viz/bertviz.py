@@ -16,6 +16,7 @@ from IPython.display import Image
 
 from ..analysis.access import our_model, patched
 from ..analysis.reading import read, source_ids
+from ..data.token_labels import labels_of
 from ..models import GPT
 from . import attention_picture, saved_page
 from .bertviz_html import offline
@@ -68,7 +69,7 @@ class Bertviz:
 
 
 def head_view(
-    attention, query_tokens, key_tokens=None, *, layer=None, heads=None, include_layers=None, include_heads=None
+    attention, query_tokens=None, key_tokens=None, *, layer=None, heads=None, include_layers=None, include_heads=None
 ) -> Bertviz:
     """One layer at a time: lines from queries (left) to keys (right), a colour for each head.
 
@@ -93,7 +94,7 @@ def head_view(
 
 
 def model_view(
-    attention, query_tokens, key_tokens=None, *, include_layers=None, include_heads=None, display_mode="light"
+    attention, query_tokens=None, key_tokens=None, *, include_layers=None, include_heads=None, display_mode="light"
 ) -> Bertviz:
     """All layers and heads at a glance; a click enlarges one. Arguments and errors are those of `head_view`."""
     weights, labels, layers, heads = prepared(attention, query_tokens, key_tokens, include_layers, include_heads)
@@ -129,7 +130,7 @@ def neuron_view(model, tokenizer, text, layer=None, head=None, display_mode="lig
         )
     weights, queries, keys = (numbers.astype(np.float64) for numbers in (record.weights, record.queries, record.keys))
     sees_later_keys = not isinstance(model, GPT) or bool(np.triu(weights, k=1).any())
-    labels = [label(token) for token in tokenizer.tokens(ids[0])]
+    labels = [label(token) for token in labels_of(tokenizer, ids[0])]
     data = {"left_text": labels, "right_text": labels, "attn": np.round(weights, 3).tolist()}
     data |= {"queries": four_digits(queries), "keys": four_digits(keys)}
     # bertviz would run a model of its own collection, whose class it knows; its drawing takes any model's numbers.

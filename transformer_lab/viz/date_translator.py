@@ -9,6 +9,7 @@ import ipywidgets
 from ..analysis.ablation import PARTS, switch_off
 from ..analysis.access import our_model
 from ..analysis.reading import translation_attention
+from ..data.tokenizers import our_tokenizer
 from ..generation import translate
 from ..models import Transformer
 from .attention_view import AttentionView
@@ -33,7 +34,8 @@ class DateTranslator(ipywidgets.VBox):
     """A text field, a part to switch off, and the attention of the translation; `.translation` is the last one."""
 
     def __init__(self, model, tokenizer, text: str = "Sunday, November 22, 2026"):
-        self.model, self.tokenizer, self.translation = our_model(model, Transformer), tokenizer, ""
+        self.model, self.tokenizer = our_model(model, Transformer), our_tokenizer(tokenizer)
+        self.translation = ""
         # JupyterLab may deliver changes on several threads: translate one at a time, with the latest choices.
         self._one_at_a_time = threading.Lock()
         wide = {"layout": ipywidgets.Layout(width="32em"), "style": {"description_width": "8em"}}
@@ -41,7 +43,7 @@ class DateTranslator(ipywidgets.VBox):
         self.part = ipywidgets.Dropdown(options=[WHOLE, *PARTS], description="switched off", **wide)
         self.kind = ipywidgets.Dropdown(options=KINDS, description="show", **wide)
         self.answer = ipywidgets.HTML()
-        _, *seen = run(self.model, tokenizer, text)
+        _, *seen = run(self.model, self.tokenizer, text)
         self.view = AttentionView(*seen)
         for control in (self.text, self.part, self.kind):
             control.observe(self._translate, names="value")

@@ -9,6 +9,7 @@ import numpy as np
 from anyascii import anyascii
 
 from ..analysis.sizes import check_layer
+from ..data.token_labels import indices
 from ..sentences import short_repr
 
 # The smallest positive number that 16 bits can hold: a weight that is not zero must never look masked.
@@ -26,11 +27,14 @@ BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe
 def validated_attention(attention, query_tokens, key_tokens=None, lowest=0) -> tuple[np.ndarray, list[str], list[str]]:
     """Return weights (L, H, T, S) and the tokens of their rows and columns; ValueError if they do not fit together.
 
+    Without tokens of either, rows and columns are labelled with their indices.
     lowest is the smallest number allowed among the weights: -1 for differences.
     """
     weights = as_weights(attention, lowest)
     n_queries, n_keys = weights.shape[2:]
     lengths = [len(t) if hasattr(t, "__len__") else None for t in (query_tokens, key_tokens)]
+    if query_tokens is None and key_tokens is None:
+        return weights, indices(n_queries), indices(n_keys)
     if n_queries != n_keys and lengths == [n_keys, n_queries]:
         raise ValueError(f"query_tokens and key_tokens are swapped: attention has {n_queries} queries, {n_keys} keys.")
     query_tokens = as_tokens("query_tokens", query_tokens, n_queries, "queries (axis 2 of attention)")

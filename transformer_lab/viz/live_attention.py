@@ -13,6 +13,8 @@ from torch import nn
 from ..analysis.ablation import ablate_edges, ablate_heads
 from ..analysis.access import our_model
 from ..analysis.reading import ids_of, read
+from ..analysis.transformers_models import checked_text
+from ..data.tokenizers import ids_without_tokenizer, our_tokenizer
 from ..models import BERT
 from ..sentences import short_repr
 from .attention_view import AttentionView
@@ -37,7 +39,7 @@ class LiveAttention(AttentionView):
         # JupyterLab may deliver changes on several threads: compute one at a time, with the latest choices.
         self._one_at_a_time = threading.RLock()
         self._compute = compute
-        super().__init__(BrowserData([self._moment(text)]))
+        super().__init__(BrowserData([self._moment(checked_text(text))]))
         self.text = text
         self.observe(self._read_again, names="text")
 
@@ -65,14 +67,18 @@ class WhatIf(LiveAttention):
 
     `switched_off` holds [kind, layer, head], or [kind, layer, head, query, key] for a cell. The loss of a Transformer
     is that of the translation it writes when intact, the loss of a GPT that of the text; for a BERT, the change of its
-    output vectors is shown. Raises ValueError for any other model, and for an empty text.
+    output vectors is shown. Without a tokenizer (None), the text is ids: [3, 1, 4] or "3 1 4". Raises ValueError for
+    any other model, and for an empty text.
     """
 
     switched_off = traitlets.List().tag(sync=True)
     _outcome = traitlets.Dict().tag(sync=True)  # {"what", "whole", "now", "position", "rows"}; see `number`
 
-    def __init__(self, model: nn.Module, tokenizer, text: str):
-        self.model, self.tokenizer = our_model(model), tokenizer
+    def __init__(self, model: nn.Module, tokenizer, text):
+        self.model = our_model(model)
+        self.tokenizer = None if tokenizer is None else our_tokenizer(tokenizer)
+        if tokenizer is None and not isinstance(text, str):
+            text = " ".join(map(str, ids_without_tokenizer(text)))
         super().__init__(self._read_whole, text)
         self._say_outcome()
         self.observe(self._switched, names="switched_off")
@@ -153,7 +159,7 @@ def outcome(model, tokenizer, ids, whole, now, position: int | None) -> dict:
 
 def row(tokenizer, before: torch.Tensor, after: torch.Tensor, right: int | None, i: int) -> dict:
     return {
-        "token": visible(tokenizer.tokens([i])[0]),
+        "token": f"id {i}" if tokenizer is None else visible(tokenizer.tokens([i])[0]),
         **number("whole", before[i]),
         **number("now", after[i]),
         "wanted": i == right,

@@ -1,14 +1,19 @@
 """The translator to play with: every control over its range, hostile input, and two changes at once."""
 
+import io
+import re
 import threading
 import time
 
+import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.image import imread
 
 from transformer_lab import load
 from transformer_lab.analysis.ablation import PARTS
 from transformer_lab.grading.checks.start_here import PREDICTIONS
-from transformer_lab.viz import date_translator
+from transformer_lab.viz import attention_picture, date_translator
 from transformer_lab.viz.date_translator import KINDS, WHOLE, DateTranslator
 
 
@@ -65,3 +70,30 @@ def test_its_bundle_has_a_picture_and_stable_text(loaded):
         "DateTranslator('Sunday, November 22, 2026' -> '2026年11月22日星期日', switched off: nothing)"
     )
     assert bundle["image/png"].startswith("iVBOR")
+
+
+def test_the_translation_is_romanised_underneath(loaded, monkeypatch):
+    """By word, for those who have no Chinese font; and so in the picture, which leaves out what no font can draw."""
+    widget = DateTranslator(*loaded)
+    large, small, *_ = re.findall(r"<div[^>]*>(.*?)</div>", widget.answer.value)
+    assert (large, small) == ("2026年11月22日星期日", "2026 nian 11 yue 22 ri xingqiri")
+    assert date_translator.romanised_words(widget.tokenizer, "11 22") == ""
+    written = []
+    monkeypatch.setattr(Axes, "text", lambda self, x, y, text, **rest: written.append(text))
+    monkeypatch.setattr(attention_picture, "font_for", lambda char: "DejaVu Sans" if char < "\u0370" else None)
+    widget._repr_mimebundle_()
+    assert written[0] == "2026 nian 11 yue 22 ri xingqiri" and large not in written
+    monkeypatch.setattr(attention_picture, "font_for", lambda char: "DejaVu Sans")
+    written.clear()
+    widget._repr_mimebundle_()
+    assert written[:2] == [large, "2026 nian 11 yue 22 ri xingqiri"]
+
+
+def test_a_headline_moves_the_picture_down_and_changes_nothing_below():
+    label, weights = ["a", "b"], np.full((1, 2, 2, 2), 0.5)
+    plain, headed = (
+        imread(io.BytesIO(attention_picture.picture(weights, label, label, 0, 0, headline=lines)))
+        for lines in ((), ("2026 nian", "11 yue"))
+    )
+    assert (headed[-len(plain) :, : plain.shape[1]] == plain).mean() > 0.98 and len(headed) == len(plain) + 80
+    assert (headed[:80] != 1).any()

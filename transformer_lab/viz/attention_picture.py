@@ -27,12 +27,13 @@ SMALL = {"fontsize": 9, "color": SOFT}
 @style.context("default")  # the same picture whatever style the notebook has set
 def picture(
     attention: np.ndarray, query_labels, key_labels, layer: int, head: int, signed=False, format="png",
-    palette="viridis", first_layer=0,
+    palette="viridis", first_layer=0, headline=(),
 ) -> bytes:  # fmt: skip
     """Draw all heads of attention (L, H, T, S) small and one head large; equal inputs give equal bytes.
 
     format is "png" or "svg". signed: attention holds differences of weights, drawn blue if positive and orange if
-    negative, on one scale for all heads. first_layer is the number of the first layer in labels.
+    negative, on one scale for all heads. first_layer is the number of the first layer in labels. headline holds lines
+    of text to write above; those that no installed font can draw are left out.
     """
     scale = np.abs(attention).max() or 1.0 if signed else None
     n_layers, n_heads, n_queries, n_keys = attention.shape
@@ -48,9 +49,14 @@ def picture(
     width = left + map_width + 1.0
     height = max(top + map_height + 0.4, 0.6 + n_layers * row + 0.1)
 
-    figure = Figure(figsize=(width, height), dpi=100, facecolor="white")
-    page = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+    headline = [line for line in headline if line and all(map(font_for, line))]
+    above = 0.4 * len(headline)  # y is negative there
+    width, full_height = max([width, *(0.2 + 0.13 * letters(line) for line in headline)]), above + height
+    figure = Figure(figsize=(width, full_height), dpi=100, facecolor="white")
+    page = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, -above))
     page.axis("off")
+    for i, line in enumerate(headline):
+        page.text(0.1, 0.2 + 0.4 * i - above, line, fontsize=14, va="center", **drawn_with([line]))
     heading = "All heads: first \N{MINUS SIGN} second" if signed else "All heads"
     page.text(0.1, 0.2, heading, fontsize=11, fontweight="bold", va="center")
     for (i, j), weights in zip(np.ndindex(n_layers, n_heads), attention.reshape(-1, n_queries, n_keys), strict=True):
@@ -77,7 +83,8 @@ def picture(
         page.add_patch(Rectangle((left, y), 0.16, 0.16, facecolor="white", edgecolor=HATCH, hatch="//////"))
         page.text(left + 0.24, y + 0.08, "exactly 0 (masked)", va="center", **SMALL)
     bar_height = min(map_height, 3.6)
-    place = ((left + map_width + 0.2) / width, 1 - (top + bar_height) / height, 0.14 / width, bar_height / height)
+    bottom = 1 - (above + top + bar_height) / full_height
+    place = ((left + map_width + 0.2) / width, bottom, 0.14 / width, bar_height / full_height)
     ticks = (
         {-scale: f"\N{MINUS SIGN}{scale:.2f}", 0: "0", scale: f"{scale:.2f}"}
         if signed
@@ -126,8 +133,7 @@ def draw(page, weights, x, y, width, height, scale=None, palette="viridis"):
 
 def write_labels(page, queries, keys, left, top, map_width, map_height):
     """Write the tokens next to the map's rows and above its columns, slanted if they are long."""
-    fonts = {font_for(char) for label in queries + keys for char in label} - {FONT, None}
-    text = {"fontsize": 9, "fontfamily": [FONT, *sorted(fonts)], "parse_math": False}
+    text = {"fontsize": 9, **drawn_with(queries + keys)}
     rotation = 0 if max(map(len, keys)) <= 2 else 45 if len(keys) <= 25 else 90
     across = {"ha": "center" if rotation == 0 else "left", "va": "center" if rotation == 90 else "bottom"}
     for i in range(0, len(queries), -(-len(queries) // MOST_LABELS)):
@@ -136,6 +142,12 @@ def write_labels(page, queries, keys, left, top, map_width, map_height):
     for i in range(0, len(keys), -(-len(keys) // MOST_LABELS)):
         x = left + (i + 0.5) * map_width / len(keys)
         page.text(x, top - 0.07, keys[i], rotation=rotation, rotation_mode="anchor", **across, **text)
+
+
+def drawn_with(texts: list[str]) -> dict:
+    """Return matplotlib's options for drawing these texts as they stand, with the fonts that have their characters."""
+    fonts = {font_for(char) for text in texts for char in text} - {FONT, None}
+    return {"fontfamily": [FONT, *sorted(fonts)], "parse_math": False}
 
 
 def readable(label: str, longest: int = LONGEST_LABEL) -> str:

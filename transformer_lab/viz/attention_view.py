@@ -265,12 +265,12 @@ class AttentionView(anywidget.AnyWidget):
         png = base64.b64encode(self._picture("png")).decode()
         return {**bundle, "text/plain": repr(self), "image/png": png}, metadata
 
-    def _picture(self, format: str) -> bytes:
+    def _picture(self, format: str, headline=()) -> bytes:
         part, head = self._part, (self.selection["layer"], self.selection["head"])
         attention = self.attention
         if self._data.one_layer:  # a picture of all heads would hold more than anyone can see
             attention, head = attention[head[0]][None], (0, head[1])
         first = self.selection["layer"] - head[0]
         return attention_picture.picture(
-            attention, part["queries"], part["keys"], *head, self._signed, format, self.palette, first
+            attention, part["queries"], part["keys"], *head, self._signed, format, self.palette, first, headline
         )

@@ -1,6 +1,8 @@
 """A trained translator to play with: type a date, see what it reads while it writes, switch a part off."""
 
+import base64
 import html
+import re
 import threading
 from contextlib import nullcontext
 
@@ -13,6 +15,7 @@ from ..data.tokenizers import our_tokenizer
 from ..generation import translate
 from ..models import Transformer
 from .attention_view import AttentionView
+from .inputs import romanised
 
 WHOLE = "nothing"
 LONGEST = 32  # tokens: with a part switched off, the model may never stop
@@ -30,8 +33,17 @@ def run(model, tokenizer, text: str, part: str = WHOLE, kind: str = "cross"):
         return translate(model, tokenizer, [text], LONGEST)[0], *seen
 
 
+def romanised_words(tokenizer, text: str) -> str:
+    """Transliterate the text into Latin letters, with spaces between words: 2026 nian 11 yue; "" if it is Latin."""
+    words = " ".join(romanised(token) for token in tokenizer.tokens(tokenizer.encode(text)))
+    return "" if romanised(text) == text else re.sub(r"(?<=\d) (?=\d)", "", words)
+
+
 class DateTranslator(ipywidgets.VBox):
-    """A text field, a part to switch off, and the attention of the translation; `.translation` is the last one."""
+    """A text field, a part to switch off, and the attention of the translation; `.translation` is the last one.
+
+    It is also shown in Latin letters, for those who read no Chinese, or have no font for it.
+    """
 
     def __init__(self, model, tokenizer, text: str = "Sunday, November 22, 2026"):
         self.model, self.tokenizer = our_model(model, Transformer), our_tokenizer(tokenizer)
@@ -68,6 +80,7 @@ class DateTranslator(ipywidgets.VBox):
     def _say(self, large: str, small: str):
         self.answer.value = (
             f'<div style="margin-left:8.5em;font-size:150%;line-height:1.5">{html.escape(large)}</div>'
+            f'<div style="margin-left:8.5em">{html.escape(romanised_words(self.tokenizer, large))}</div>'
             f'<div style="margin-left:8.5em">{html.escape(small)}</div>'
         )
 
@@ -75,6 +88,8 @@ class DateTranslator(ipywidgets.VBox):
         return f"DateTranslator({self.text.value!r} -> {self.translation!r}, switched off: {self.part.value})"
 
     def _repr_mimebundle_(self, **kwargs):
-        """The live widget, and the attention's picture for wherever there is no kernel."""
+        """The live widget, and for wherever there is no kernel a picture: the translation, and the attention."""
         bundle = dict(super()._repr_mimebundle_(**kwargs))
-        return {**bundle, "text/plain": repr(self), "image/png": self.view._repr_mimebundle_()[0]["image/png"]}
+        headline = [self.translation, romanised_words(self.tokenizer, self.translation)]
+        png = base64.b64encode(self.view._picture("png", headline)).decode()
+        return {**bundle, "text/plain": repr(self), "image/png": png}

@@ -8,6 +8,7 @@ lesson of that name shows as notebooks/figures/NAME_WHAT.svg.
 
 import hashlib
 import os
+import platform
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +23,8 @@ from transformer_lab.exercise_files import PRISTINE, EditedExercise, backup, is_
 from transformer_lab.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
+# The metadata that JupyterLab stores: with any other, a notebook counts as changed as soon as it is opened.
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LANGUAGE = {
     "name": "python",
     "mimetype": "text/x-python",
@@ -29,6 +32,7 @@ LANGUAGE = {
     "codemirror_mode": {"name": "ipython", "version": 3},
     "pygments_lexer": "ipython3",
     "nbconvert_exporter": "python",
+    "version": platform.python_version(),
 }
 STUB = "raise NotImplementedError"
 MARKERS = ("### BEGIN SOLUTION", "### END SOLUTION")
@@ -52,7 +56,7 @@ def read(source: Path) -> nbformat.NotebookNode:
     notebook.nbformat_minor = 5
     notebook.metadata = nbformat.from_dict(
         {
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "kernelspec": KERNEL,
             "language_info": LANGUAGE,
             "transformer_lab": {
                 "source": source.relative_to(ROOT).as_posix(),

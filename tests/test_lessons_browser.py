@@ -1,6 +1,8 @@
 """The lessons as a learner meets them: in a real browser, offline. One test makes README's picture."""
 
+import json
 import os
+import platform
 import shutil
 from pathlib import Path
 
@@ -78,6 +80,18 @@ def test_lesson_02_runs_and_its_widgets_live(lab, page):
     assert lab.python("print(explorer.query, type(seen).__name__)") == "[1.2, -0.8] Tensor"
     lab.python("explorer.query = [2.0, 3.0]; explorer.temperature = 0.3")
     assert lab.python("print(explorer.output.round(1).tolist())") == "[-0.6, 1.7]"
+
+
+def test_opening_a_lesson_or_an_exercise_changes_nothing(lab, page):
+    for relative in ("notebooks/00_start_here.ipynb", "transformer_lab/exercises/02_attention.ipynb"):
+        notebook = json.loads((ROOT / relative).read_text(encoding="utf-8"))
+        notebook["metadata"]["language_info"]["version"] = platform.python_version()  # as if it had been built here
+        path = lab.root / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(notebook), encoding="utf-8")
+        lab.open(relative)
+        page.wait_for_timeout(1000)  # JupyterLab stores what the kernel says a moment after it is ready
+        assert not page.evaluate("() => window.jupyterapp.shell.currentWidget.context.model.dirty"), relative
 
 
 def test_an_explorer_is_still_there_when_its_kernel_is_gone(lab, page):

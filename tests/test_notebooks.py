@@ -68,7 +68,6 @@ def test_nothing_personal_or_unstable_is_stored(path):
     assert not re.search(r"/home/|/Users/|/root/|/tmp/(?!ipykernel)|[A-Z]:\\\\", outputs)
     assert str(ROOT) not in outputs and str(Path.home()) not in outputs
     assert "widgets" not in notebook.metadata and "widget-view" not in outputs
-    assert "version" not in notebook.metadata.language_info
     assert not any("execution" in cell.metadata for cell in notebook.cells)
     assert notebook.metadata.kernelspec.name == "python3"
     assert len(text) < 1_000_000

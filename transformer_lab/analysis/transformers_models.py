@@ -1,6 +1,7 @@
 """The attention of a Hugging Face transformers model while it reads a text, an image or sound."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor
 from ..data.token_labels import indices, labels_of
 from ..data.tokenizers import ids_without_tokenizer
 from ..models import evaluating
-from ..sentences import short_repr
+from ..sentences import listed, short_repr
 from .access import uncompiled
 from .attention_record import AttentionRecord
 from .sizes import check_ids, check_size
@@ -124,14 +125,24 @@ def too_long(model: Any, n: int, holds: str) -> ValueError:
 
 
 def run(model: Any, inputs: dict[str, Tensor]) -> Any:
-    """Return the model's output with its attention; ValueError if it has no positions for so many tokens."""
+    """Return the model's output with its attention; ValueError if it has too few positions, or lacks an input."""
     try:
         return model(**inputs, output_attentions=True)
-    except (IndexError, RuntimeError) as error:  # of a table of positions: all ids are known to be in the vocabulary
-        if "out of" not in str(error) or "memory" in str(error):
-            raise
-        n = max(inputs[name].shape[1] for name in ("input_ids", "decoder_input_ids") if name in inputs)
-        raise too_long(model, n, "fewer") from error
+    except (torch.OutOfMemoryError, ValueError):
+        raise
+    except Exception as error:
+        lengths = [one.shape[1] for name, one in inputs.items() if name.endswith("input_ids")]
+        # Of a table of positions, for all ids are known to be in the vocabulary.
+        if lengths and re.search("index.* out of (range|bounds)", str(error)):
+            raise too_long(model, max(lengths), "fewer") from error
+        raise ValueError(
+            f"This {type(model).__name__} could not read its {listed(inputs, 'and')} ({first_line(error)}): give a "
+            "dict of all its inputs, as its processor returns them."
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def layers_of(model: Any, attentions) -> tuple[Tensor | None, ...]:

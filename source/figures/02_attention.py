@@ -32,7 +32,7 @@ def running_example():
 
 def where() -> Drawing:
     config = load("dates")[0].config
-    return encoder_decoder(config, {SELF, CROSS}, SOURCE, "2 0 2 6 nián", "1")
+    return encoder_decoder(config, SOURCE, "2 0 2 6 nián", "1", lit={SELF, CROSS})
 
 
 def looking() -> Drawing:

@@ -1,61 +1,97 @@
 """Whole models, drawn from their configuration: what is not in the config cannot get into the drawing."""
 
-from kit import INK, LINE, LIT, QUIET, Box, Drawing
+from dataclasses import dataclass, field
+
+from kit import INK, LINE, LIT, QUIET, Box, Drawing, Point
 
 from transformer_lab import TransformerConfig
 
 SELF, CROSS, FEED_FORWARD = "self-attention", "cross-attention", "feed-forward"
-WIDTH, HEIGHT, GAP = 150, 30, 8
+FRAME = "#D5DBE1"
+WIDTH, HEIGHT, GAP, STEP = 150, 30, 8, 16
 
 
-def block(drawing: Drawing, x: float, bottom: float, parts: list[str], lit: set[str], number: int, side: int) -> float:
-    """One block, its first part at the bottom and its number on the left (-1) or right (1); returns its upper edge."""
-    height = len(parts) * (HEIGHT + GAP) + GAP
-    drawing.box(x, bottom - height / 2, WIDTH + 24, height, color="#D5DBE1")
-    drawing.text(
-        x + side * (WIDTH / 2 + 20), bottom - height / 2, f"block {number}", 11, QUIET, "left" if side > 0 else "right"
-    )
-    for i, part in enumerate(parts):
-        y = bottom - GAP - HEIGHT / 2 - i * (HEIGHT + GAP)
-        drawing.box(x, y, WIDTH, HEIGHT, part, LIT if part in lit else LINE, part in lit)
-    return bottom - height
+@dataclass
+class Stack:
+    """An encoder or decoder: x is its middle, `side` where its blocks' numbers stand, -1 left or 1 right."""
+
+    drawing: Drawing
+    config: TransformerConfig
+    x: float
+    parts: list[str]
+    side: int
+    lit: set[str] = field(default_factory=set)
+    with_heads: bool = False
+
+    @property
+    def block_height(self) -> float:
+        return len(self.parts) * (HEIGHT + GAP) + GAP
+
+    def draw(self, bottom: float) -> Box:
+        """Draw it from its embedding upwards; returns the space that it takes."""
+        self.box(bottom - HEIGHT / 2, "embedding + positions", 11)
+        for number in range(self.config.n_layers):
+            below = self.below(bottom, number)
+            self.drawing.arrow((self.x, below + STEP), (self.x, below))
+            self.block(below, number + 1)
+        top = self.below(bottom, self.config.n_layers) + STEP
+        return Box(self.x, (bottom + top) / 2, WIDTH + 24, bottom - top)
+
+    def below(self, bottom: float, number: int) -> float:
+        """The lower edge of a block, counted from 0."""
+        return bottom - HEIGHT - STEP - number * (self.block_height + STEP)
+
+    def block(self, bottom: float, number: int) -> None:
+        middle = bottom - self.block_height / 2
+        self.drawing.box(self.x, middle, WIDTH + 24, self.block_height, color=FRAME)
+        align = "left" if self.side > 0 else "right"
+        self.drawing.text(self.x + self.side * (WIDTH / 2 + 20), middle, f"block {number}", 11, QUIET, align)
+        for place, part in enumerate(self.parts):
+            self.box(self.middle_of(bottom, place), part)
+
+    @staticmethod
+    def middle_of(bottom: float, place: int) -> float:
+        """The middle of the part at this place of a block, counted from 0 from below."""
+        return bottom - GAP - HEIGHT / 2 - place * (HEIGHT + GAP)
+
+    def box(self, y: float, words: str, size=12) -> None:
+        is_lit, heads = words in self.lit, self.config.n_heads if self.with_heads and "attention" in words else 0
+        self.drawing.box(self.x, y, WIDTH, HEIGHT, "" if heads else words, LIT if is_lit else LINE, is_lit, size)
+        if heads:
+            self.drawing.text(self.x - WIDTH / 2 + 8, y, words, 11, align="left")
+            for head in range(heads):
+                self.drawing.box(self.x + WIDTH / 2 - 9 - 10 * head, y, 8, 14, color=LIT, lit=True)
+
+    def cross_attentions(self, bottom: float) -> list[Point]:
+        """Where each block's cross-attention receives what the encoder has read."""
+        blocks = range(self.config.n_layers)
+        places = [self.middle_of(self.below(bottom, number), self.parts.index(CROSS)) for number in blocks]
+        return [(self.x - WIDTH / 2, y) for y in places]
 
 
-def stack(
-    drawing: Drawing, x: float, bottom: float, config: TransformerConfig, parts: list[str], lit: set[str], side: int
-) -> Box:
-    """All blocks of an encoder or decoder, on their embedding; returns the space that they take."""
-    drawing.box(
-        x, bottom - HEIGHT / 2, WIDTH, HEIGHT, "embedding + positions", LIT if "embedding" in lit else LINE, size=11
-    )
-    top = bottom - HEIGHT
-    for number in range(1, config.n_layers + 1):
-        drawing.arrow((x, top), (x, top - 16))
-        top = block(drawing, x, top - 16, parts, lit, number, side)
-    return Box(x, (bottom + top) / 2, WIDTH + 24, bottom - top)
-
-
-def encoder_decoder(config: TransformerConfig, lit: set[str], source: str, target: str, output: str) -> Drawing:
+def encoder_decoder(
+    config: TransformerConfig, source: str, target: str, output: str, lit: set[str] = frozenset(), with_heads=False
+) -> Drawing:
     """The model of 2017 with the given parts lit, over a source and what is written so far."""
-    part_height = HEIGHT + GAP
-    height = 170 + config.n_layers * (3 * part_height + GAP + 16) + HEIGHT
-    drawing = Drawing(700, height)
-    bottom = height - 62
-    encoder = stack(drawing, 190, bottom, config, [SELF, FEED_FORWARD], lit, -1)
-    decoder = stack(drawing, 510, bottom, config, [SELF, CROSS, FEED_FORWARD], lit, 1)
+    height = 170 + HEIGHT + config.n_layers * (3 * (HEIGHT + GAP) + GAP + STEP)
+    drawing, bottom = Drawing(700, height), height - 62
+    encoder = Stack(drawing, config, 190, [SELF, FEED_FORWARD], -1, lit, with_heads)
+    decoder = Stack(drawing, config, 510, [SELF, CROSS, FEED_FORWARD], 1, lit, with_heads)
     for x, words, name in ((190, source, "the text to read"), (510, target, "what is written so far")):
         drawing.arrow((x, bottom + 26), (x, bottom))
-        drawing.text(x, bottom + 22 + 12, words, 13, INK, bold=True)
+        drawing.text(x, bottom + 34, words, 13, INK, bold=True)
         drawing.text(x, bottom + 50, name, 11, QUIET)
-    memory = encoder.top[1] - 18
-    drawing.arrow(encoder.top, (encoder.x, memory))
-    drawing.text(encoder.x, memory - 10, "one vector for each word", 11, QUIET)
-    for number in range(config.n_layers):  # each cross-attention reads the encoder's result
-        above = bottom - HEIGHT - 16 - number * (3 * part_height + GAP + 16) - GAP - HEIGHT / 2 - part_height
-        start, end = (encoder.x + WIDTH / 2 + 4, memory - 10), (510 - WIDTH / 2, above)
-        drawing.arrow(start, end, color=LIT if CROSS in lit else QUIET, bend=-0.12, above=True)
-    head = drawing.box(510, decoder.top[1] - 16 - HEIGHT / 2, WIDTH, HEIGHT, "scores of the next token", LINE, size=11)
-    drawing.arrow(decoder.top, head.bottom)
-    drawing.arrow(head.top, (510, head.top[1] - 18))
-    drawing.text(510, head.top[1] - 28, output, 14, LIT, bold=True)
+    read, written = encoder.draw(bottom), decoder.draw(bottom)
+    memory = read.top[1] - 18
+    drawing.arrow(read.top, (read.x, memory))
+    drawing.text(read.x, memory - 10, "one vector for each token", 11, QUIET)
+    for place in decoder.cross_attentions(bottom):  # each of them reads the encoder's result
+        start = (read.x + WIDTH / 2 + 8, memory - 10)
+        drawing.arrow(start, place, color=LIT if CROSS in lit or with_heads else QUIET, bend=-0.12, above=True)
+    scores = drawing.box(
+        written.x, written.top[1] - STEP - HEIGHT / 2, WIDTH, HEIGHT, "scores of the next token", size=11
+    )
+    drawing.arrow(written.top, scores.bottom)
+    drawing.arrow(scores.top, (written.x, scores.top[1] - 18))
+    drawing.text(written.x, scores.top[1] - 28, output, 14, LIT, bold=True)
     return drawing

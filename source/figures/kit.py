@@ -85,7 +85,8 @@ class Drawing:
         """A rounded box with words in it; lit ones are strong in colour."""
         self.axes.add_patch(
             FancyBboxPatch(
-                (x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=5",
+                (x - width / 2, y - height / 2), width, height,
+                boxstyle=f"round,pad=0,rounding_size={min(5, width / 4)}",
                 facecolor=tint(color, 0.35 if lit else 0.1), edgecolor=color, linewidth=2 if lit else 1, zorder=2,
             )
         )  # fmt: skip

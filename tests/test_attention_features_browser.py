@@ -133,9 +133,10 @@ def test_weight_times_value_multiplies_by_the_values_length(saved, page):
         page.locator(f"[data-head='{layer},{head}']").click()
         drawn.hover(query, key)
         shows(drawn, f"{product[layer, head, query, key]:.3f}", f"add up to {product[layer, head, query].sum():.2f}")
-        wanted = colormaps["viridis"](float(product[layer, head, query, key] / product.max()), bytes=True)
+        most = max(product[layer, head].max(), 4 * product[layer, head].mean())
+        wanted = colormaps["viridis"](float(product[layer, head, query, key] / most) ** 0.5, bytes=True)
         assert np.abs(np.array(wanted, int) - drawn.colour(query, key)).max() <= 4
-    assert f"{product.max():.2f}" in page.locator(".legend").text_content()
+        assert f"{most:.2g}" in page.locator(".legend").text_content()
     page.get_by_label("measure", exact=True).select_option("weight")
     drawn.hover(2, 0)
     shows(drawn, f"{weights[1, 1, 2, 0]:.3f}", "add up to 1.00")
@@ -146,7 +147,7 @@ def test_cividis_is_matplotlibs(saved, page):
     drawn = saved(AttentionView(weights, QUERIES, KEYS))
     page.get_by_label("colours").select_option("cividis")
     for query, key in np.ndindex(3, 4):
-        wanted = colormaps["cividis"](float(weights[1, 0, query, key]), bytes=True)
+        wanted = colormaps["cividis"](float(weights[1, 0, query, key]) ** 0.5, bytes=True)
         assert np.abs(np.array(wanted, int) - drawn.colour(query, key)).max() <= 4
     assert not page.get_by_label("measure", exact=True).is_visible()  # nothing is known of the values
 
@@ -369,3 +370,65 @@ def test_every_control_over_its_whole_range(saved, page):
                 drawn.hover(1, 1)
                 box.click()
     assert "NaN" not in page.inner_text(".tl-attention") and "undefined" not in page.inner_text(".tl-attention")
+
+
+def brightness(drawn, query, key):
+    """Of the cell's colour: from about 30 (viridis's first) to 220 (its last)."""
+    *colour, opacity = drawn.colour(query, key)
+    assert opacity == 255
+    return np.dot(colour, [0.3, 0.59, 0.11])
+
+
+def ticks(page):
+    return [float(tick.removeprefix("≥ ")) for tick in page.locator(".ticks span").all_text_contents()]
+
+
+def with_a_sink(n):
+    """Causal attention of n tokens, nine tenths of it to the first; to the rest the nearer, the more."""
+    weights = np.tril(np.exp(-np.abs(np.subtract.outer(np.arange(n), np.arange(n))) / 20))
+    weights[:, 0] = 0
+    weights /= np.maximum(weights.sum(-1, keepdims=True), 1e-9)
+    weights *= 0.1
+    weights[:, 0] = 1 - weights.sum(-1)
+    return weights[None, None].astype(np.float32)
+
+
+def test_a_long_text_is_not_black_and_its_numbers_are_what_they_were(saved, page):
+    weights = with_a_sink(300)
+    drawn = saved(AttentionView(weights, [f"token{i}" for i in range(300)]))
+    assert brightness(drawn, 250, 245) > 70 > brightness(drawn, 250, 100)  # 0.004 and 0.000003
+    assert brightness(drawn, 250, 0) > 200
+    assert ticks(page)[2] < 0.1 and page.locator(".ticks span").last.text_content().startswith("≥")
+    assert "square-root scale of this head" in page.inner_text(".legend")
+    page.get_by_role("application").focus()
+    page.keyboard.press("PageDown")
+    shows(drawn, f"{np.float16(weights[0, 0, 299, 0]):.3f}", "add up to 1.00")
+    page.get_by_label("hide the first key").check()
+    assert 0.02 < ticks(page)[2] < 0.5 and brightness(drawn, 250, 245) > 120
+
+
+def test_hiding_the_first_key_rescales_the_colours(saved, page):
+    weights = with_a_sink(24)
+    weights[0, 0, 1:3] = weights[0, 0, 3] * [[1], [1]]  # but for rows of one or two keys, which would be all or nothing
+    drawn = saved(AttentionView(weights, [f"token{i}" for i in range(24)]))
+    before, dark = ticks(page), brightness(drawn, 20, 12)
+    assert before[0] == 0 and before[1] == pytest.approx(before[2] / 4, abs=0.01)  # a square root's middle
+    page.get_by_label("hide the first key").check()
+    assert ticks(page)[2] < before[2] and brightness(drawn, 20, 12) > dark + 30
+
+
+def test_each_head_has_its_own_colours_whatever_the_norms_of_its_values(saved, page):
+    weights, norms = random(1, 2, 6, 6), np.stack([np.full(6, 80.0), np.full(6, 0.5)])[None]
+    drawn = saved(AttentionView(weights, list("abcdef"), value_norms=norms))
+    page.get_by_label("measure", exact=True).select_option("weight x value norm")
+    for head, norm in ((0, 80), (1, 0.5)):
+        drawn.thumbnails.nth(head).click()
+        at = np.unravel_index(weights[0, head].argmax(), (6, 6))
+        assert brightness(drawn, *map(int, at)) > 160
+        assert ticks(page)[2] == pytest.approx(max(weights[0, head].max(), 4 / 6) * norm, rel=0.05)
+
+
+def test_a_head_that_reads_all_keys_alike_is_not_all_bright(saved, page):
+    drawn = saved(AttentionView(np.full((1, 1, 10, 10), 0.1), list("abcdefghij")))
+    assert 80 < brightness(drawn, 5, 5) < 140
+    assert ticks(page) == [0, 0.1, 0.4]

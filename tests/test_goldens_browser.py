@@ -96,7 +96,7 @@ def test_the_comparison_would_see_another_theme_and_a_missing_part():
     for part in (
         (slice(100, 500), slice(350, 700)),
         (slice(191, 258), slice(138, 190)),
-        (slice(60, 80), slice(588, 760)),
+        (slice(60, 80), slice(676, 844)),
     ):
         without = imread(FOLDER / "attention_light.png").copy()  # its map, one small head, the scale of its colours
         without[(*part, slice(3))] = 1

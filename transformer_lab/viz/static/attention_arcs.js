@@ -1,6 +1,7 @@
 // AttentionView's arcs: the map's weights again, from the queries on the left to the keys on the right.
 
 import { sideOfCell } from "./attention_map.js";
+import { largestOf } from "./attention_measures.js";
 import { html, svg } from "./kit.js";
 
 const ARC_GAP = 150, MOST_ARCS = 2000, MOST_ARC_TOKENS = 160;
@@ -63,7 +64,7 @@ function strongest(i, axis, state) {
 }
 
 function drawArcs({ lines, names }, state) {
-  const { cell, scale } = state, most = Math.max(Math.abs(scale.low), scale.high);
+  const { cell } = state, most = state.signed || state.byNorm ? largestOf(state.headWeights) : 1;
   lines.replaceChildren();
   for (const arc of strongestArcs(state, 0.01 * most)) drawArc(lines, arc, most, state);
   names.query.forEach((one, i) => one.classList.toggle("hot", cell?.query === i));
@@ -83,9 +84,9 @@ function strongestArcs(state, least) {
 }
 
 function drawArc(parent, { query, key, weight }, most, state) {
-  const { cell, scale } = state, row = heightOfRow(state);
+  const { cell, signed } = state, row = heightOfRow(state);
   const share = Math.abs(weight) / most, y = (i) => (i + 0.5) * row;
-  const isChosen = cell?.query === query && cell?.key === key, isLess = scale.low < 0 && weight < 0;
+  const isChosen = cell?.query === query && cell?.key === key, isLess = signed && weight < 0;
   svg(parent, "path", {
     d: `M0,${y(query)}C${ARC_GAP / 2},${y(query)} ${ARC_GAP / 2},${y(key)} ${ARC_GAP},${y(key)}`,
     "stroke-width": (1 + 6 * share).toFixed(2), "stroke-opacity": (0.12 + 0.88 * share).toFixed(3),

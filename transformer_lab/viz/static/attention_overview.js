@@ -105,13 +105,13 @@ function groupRow(parent, H, group) {
 }
 
 function thumbnail(row, state, layer, head, move) {
-  const { T, S, scale } = state, { step, zoom } = sizeOf(state), name = `layer ${layer}, head ${head}`;
+  const { T, S } = state, { step, zoom } = sizeOf(state), name = `layer ${layer}, head ${head}`;
   const node = html(row, "div", {
     class: "thumbnail masked", role: "gridcell", tabindex: -1, "aria-selected": "false", "aria-label": name, title: name,
     "data-head": `${layer},${head}`,
   });
   const picture = html(node, "canvas");
-  paint(picture, state.weightsAt(layer, head), T, S, scale, step);
+  paint(picture, state.weightsAt(layer, head), T, S, state.scaleAt(layer, head), step);
   set(picture, { style: `width: ${picture.width * zoom}px; height: ${picture.height * zoom}px` });
   node.addEventListener("click", () => state.choose({ layer, head }));
   node.addEventListener("keydown", (event) => thumbnailKey(event, state, layer, head, move));

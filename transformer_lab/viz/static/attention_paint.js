@@ -1,10 +1,6 @@
-// How AttentionView draws numbers on a canvas: a pixel for each, in the colours of a palette.
+// How AttentionView draws numbers on a canvas: a pixel for each, in the colours of a scale.
 
-// What stands for a number: {colours, low, high}. Weights go from 0 to 1, differences from -most to most.
-function colourOf(value, scale) {
-  const at = Math.round((255 * (value - scale.low)) / (scale.high - scale.low));
-  return scale.colours[Math.max(0, Math.min(255, at))];
-}
+import { shareOf } from "./attention_scale.js";
 
 // One pixel for each block of `step` x `step` numbers: the largest of them, so that no spike is lost. Weights that are
 // exactly 0 stay transparent: the hatching behind them shows.
@@ -15,7 +11,7 @@ export function paint(canvas, values, n_rows, n_columns, scale, step = 1) {
   const shown = step > 1 ? largestOfBlocks(values, n_rows, n_columns, step) : values;
   for (let pixel = 0, i = 0; pixel < width * height; pixel++, i += 4) {
     if (shown[pixel] === 0 && scale.low === 0) continue;
-    const colour = colourOf(shown[pixel], scale);
+    const colour = scale.colours[Math.round(255 * shareOf(shown[pixel], scale))];
     data[i] = colour[0];
     data[i + 1] = colour[1];
     data[i + 2] = colour[2];

@@ -12,6 +12,7 @@ import { PALETTES, SIGNED_COLOURS } from "./attention_colours.js";
 import { canDraw } from "./attention_letters.js";
 import { largestOf, timesValueNorms, withoutFirstKey } from "./attention_measures.js";
 import { decodeFloats, decodeHalves } from "./attention_numbers.js";
+import { scaleOfDifferences, scaleOfHead } from "./attention_scale.js";
 import { choose, listen, once } from "./kit.js";
 
 const DATA = ["_parts", "_steps", "_weights", "_value_norms", "_layer", "_signed"];
@@ -88,7 +89,7 @@ export class AttentionState {
     return this.all.subarray(first, first + size);
   }
 
-  // What is shown of the weights, and what stands for it: {colours, low, high}.
+  // What is shown of the weights. Which colours stand for it is found for each head when it is drawn.
   measure() {
     const { part, signed, L, H, T, S } = this;
     this.byNorm = part.value_norms !== null && this.get("measure") !== "weight";
@@ -97,8 +98,8 @@ export class AttentionState {
       const first = part.value_norms + (this.get("step") * L + (this.onlyLayer ?? 0)) * H * S;
       this.weights = timesValueNorms(this.weights, this.valueNorms.subarray(first), T, S);
     }
-    const high = signed || this.byNorm ? largestOf(this.weights) : 1;
-    this.scale = { colours: signed ? SIGNED_COLOURS : PALETTES[this.get("palette")], low: signed ? -high : 0, high };
+    this.scales = new Map();
+    this.differences = signed ? scaleOfDifferences(SIGNED_COLOURS, largestOf(this.weights)) : null;
   }
 
   select() {
@@ -168,6 +169,21 @@ export class AttentionState {
     if (this.onlyLayer !== null && layer !== this.onlyLayer) return null;
     const size = this.T * this.S, start = ((this.onlyLayer === null ? layer : 0) * this.H + head) * size;
     return this.weights.subarray(start, start + size);
+  }
+
+  // Which colours stand for them; for differences the same in all heads, so that what changed more shows more.
+  scaleAt(layer, head) {
+    const name = `${layer},${head}`;
+    if (this.differences) return this.differences;
+    if (!this.scales.has(name)) {
+      const colours = PALETTES[this.get("palette")], limit = this.byNorm ? Infinity : 1;
+      this.scales.set(name, scaleOfHead(colours, this.weightsAt(layer, head) ?? [], limit));
+    }
+    return this.scales.get(name);
+  }
+
+  get scale() {
+    return this.scaleAt(this.selection.layer, this.selection.head);
   }
 
   get headWeights() {

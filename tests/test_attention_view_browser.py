@@ -497,3 +497,14 @@ def test_a_notebook_opens_at_the_selected_head_and_stays_where_it_is(lab, page):
     eventually(lambda: stands_within_the_overview("29,8"))
     lab.python("view.selection = {'layer': 3, 'head': 0}")
     eventually(lambda: drawn.title() == "layer 3, head 0" and stands_within_the_overview("3,0"))
+
+
+def test_a_printed_page_has_the_map_the_hatching_and_the_lines(page, tmp_path):
+    """Chromium prints the lines over the map as white where colours may be spared, and hatching not at all."""
+    open_saved(page, tmp_path / "view.html", np.array([[[[1, 0], [0.5, 0.5]]]]), ["a", "b"])
+    for part in (".map", ".lines", ".thumbnail", ".swatch"):
+        style = page.locator(part).evaluate("(one) => getComputedStyle(one).printColorAdjust")
+        assert style == "exact", part
+    printed = page.pdf()
+    page.add_style_tag(content=".tl-widget { print-color-adjust: economy !important; }")
+    assert printed.count(b"/Subtype /Image") > page.pdf().count(b"/Subtype /Image")

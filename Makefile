@@ -47,7 +47,12 @@ NBVAL := PYTHONPATH=tests $(PYTEST) -q --nbval --nbval-current-env --nbval-sanit
 
 .PHONY: lab test test-full test-gpu lint demo reset bench bench-gpu bench-views quality mutants notebooks weights clean again
 
+# JupyterLab's settings for the course; what the user has set, in overrides.json next to their folder or by hand, wins.
+LAB_SETTINGS := .venv/share/jupyter/lab/settings/overrides.d
+
 lab: .venv/course
+	@mkdir -p $(LAB_SETTINGS)
+	@cp source/jupyterlab/transformer-lab.json $(LAB_SETTINGS)/
 	$(BIN)/python -m jupyterlab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" \
 		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
 

@@ -24,7 +24,7 @@ TESTS = {
     "attention": ["attention"],
     "layers": ["layers"],
     "positions": ["positions"],
-    "blocks": ["models", "attention"],
+    "blocks": ["models", "attention", "transformers_parity"],
     "models": ["models", "transformers_parity"],
     **{
         f"generation/{name}": ["generation"]

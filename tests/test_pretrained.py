@@ -620,3 +620,10 @@ def test_a_model_whose_weights_are_no_numbers_is_not_saved(tmp_path):
     with pytest.raises(ValueError, match=r"decoder\.blocks\.1\.attention\.w_o\.weight"):
         save(model, tokenizer, tmp_path / "broken")
     assert not (tmp_path / "broken").exists()
+
+
+def test_a_vocabulary_may_have_room_to_spare(tmp_path):
+    _, tokenizer = load("dates")
+    model = GPT(TransformerConfig.preset("nano", vocab_size=len(tokenizer) + 9))
+    save(model, tokenizer, tmp_path)
+    assert load(tmp_path)[0].config.vocab_size == len(tokenizer) + 9

@@ -442,6 +442,8 @@ def test_controls_map_and_readout_fit_into_one_screen(page, tmp_path, n_layers, 
         assert bottom <= 650 + 16 and right <= 1032 - 16, part
     assert box(page.locator(".overview"))[2] <= box(page.locator(".detail"))[0]  # side by side
     assert drawn.map.bounding_box()["height"] >= 270
+    hidden = page.locator(".scroller").evaluate("(one) => one.scrollHeight - one.clientHeight")
+    assert (hidden > 0) == (n_tokens == 200)  # only a map of many tokens scrolls
 
 
 def test_arcs_stand_beside_the_map_where_there_is_room_and_below_it_elsewhere(page, tmp_path):

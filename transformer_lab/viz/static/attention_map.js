@@ -6,14 +6,15 @@ import { clip } from "./attention_numbers.js";
 import { html, set } from "./kit.js";
 
 const LEAST_SIDE = 4, MOST_SIDE = 30; // of a cell, in pixels
-const ELSEWHERE = 400; // pixels of a window's height for what stands around a map: JupyterLab, controls, tokens, read-out
+const ELSEWHERE = 415; // pixels of a window's height for what stands around a map: JupyterLab, controls, tokens, read-out
 const BESIDE = 480; // a map of this width, or less, stands beside the overview; a wider one scrolls
 
 // A cell's side: all queries and keys fit into one screen, unless they are too many.
 export function sideOfCell({ T, S }) {
-  const room = Math.max(280, Math.min(600, window.innerHeight - ELSEWHERE));
-  return Math.max(LEAST_SIDE, Math.min(MOST_SIDE, Math.floor(room / Math.max(T, S))));
+  return Math.max(LEAST_SIDE, Math.min(MOST_SIDE, Math.floor(roomForMap() / Math.max(T, S))));
 }
+
+const roomForMap = () => Math.max(280, Math.min(600, window.innerHeight - ELSEWHERE));
 
 // detail: the box that is as wide as there is room. Gives the elements that say where a cell is.
 export function attentionMap(parent, detail, state) {
@@ -35,6 +36,7 @@ export function attentionMap(parent, detail, state) {
     const cell = sideOfCell(state);
     const layout = labelLayout(queries, keys, cell), { left, top, right } = layout;
     scroller.style.gridTemplateColumns = `${left}px ${S * cell + right}px`;
+    scroller.style.maxHeight = `${top + roomForMap() + 20}px`; // a map that is higher scrolls; 20 for a scroll bar
     scroller.style.gridTemplateRows = `${top}px ${T * cell + 3}px`;
     keyAxis.style.paddingLeft = `${left + 22}px`;
     detail.style.flexBasis = `${Math.min(left + S * cell + right + 24, BESIDE)}px`; // beside the overview if that fits

@@ -21,7 +21,7 @@ export function scaleOfHead(colours, numbers, limit) {
   }
   if (n === 0) return { colours, low: 0, high: 1, isRoot: true, isCut: false };
   const high = Math.min(limit, Math.max(allButFew(numbers, largest, FEW * n), (4 * total) / n));
-  return { colours, low: 0, high, isRoot: true, isCut: high < largest };
+  return { colours, low: 0, high, isRoot: true, isCut: high < 0.99 * largest };
 }
 
 // The least bound that no more than `few` of the numbers exceed, found in bins and so without sorting them.

@@ -72,7 +72,7 @@ grade("02_attention.softmax", softmax)
 #
 # Write `scaled_dot_product_attention(q, k, v)` that returns `(output, weights)`. `q (..., T, d)`, `k (..., S, d)`,
 # `v (..., S, e)`; $T$, $S$, $d$, $e$ may all differ. Scores are ordinary here, no larger than 30; any softmax may be used,
-# also your own. In the lesson there was one matrix of queries; here there may be leading axes.
+# also your own. There may be leading axes: in the translator they are the texts of a batch and the heads.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

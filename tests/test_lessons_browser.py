@@ -21,7 +21,12 @@ def open_copy(lab, relative, kernel=True):
     path = lab.root / relative
     path.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / relative, path)
+    copy_figures(lab)
     lab.open(relative, kernel=kernel)
+
+
+def copy_figures(lab):
+    shutil.copytree(ROOT / "notebooks" / "figures", lab.root / "notebooks" / "figures", dirs_exist_ok=True)
 
 
 def test_start_here_lets_you_translate_and_break(lab, page):
@@ -89,6 +94,7 @@ def test_opening_a_lesson_or_an_exercise_changes_nothing(lab, page):
         path = lab.root / relative
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(notebook), encoding="utf-8")
+        copy_figures(lab)
         lab.open(relative)
         page.wait_for_timeout(1000)  # JupyterLab stores what the kernel says a moment after it is ready
         assert not page.evaluate("() => window.jupyterapp.shell.currentWidget.context.model.dirty"), relative

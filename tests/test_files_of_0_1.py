@@ -71,7 +71,8 @@ def test_progress_shows_what_was_done_with_the_old_version(record):
 
 
 def test_new_work_is_added_to_the_old(record):
-    predict("02_attention.hull", "no")
+    predict("02_attention.gradient", "vanishes")
+    predict("02_attention.gradient", actual="vanishes")
     results.RESULTS.add("attention.mix", {"best": 3.0, "possible": 3.0, "tries": 1, "last": "2027-01-01"})
     kept = results.RESULTS.read()
     assert kept["attention.mix"]["tries"] == 2 and kept["attention.softmax"]["best"] == 4

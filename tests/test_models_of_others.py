@@ -38,11 +38,12 @@ MAKERS = {
     "gpt2": lambda: hf.GPT2LMHeadModel(hf.GPT2Config(vocab_size=5, n_embd=16, n_layer=2, n_head=2, n_positions=6)),
     "roberta": lambda: hf.RobertaModel(hf.RobertaConfig(vocab_size=5, **SIZES, max_position_embeddings=6)),
 }  # fmt: skip
-PIXELS = torch.randn(1, 3, 8, 8)
+PIXELS = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
 @cache
 def make(name):
+    torch.manual_seed(0)
     return MAKERS[name]().eval()
 
 
@@ -67,7 +68,7 @@ def test_patches_are_not_guessed_where_a_model_adds_other_tokens():
 
 
 def test_an_encoder_decoder_that_hears_shows_its_three_kinds():
-    sound = torch.randn(1, 8, 12)
+    sound = torch.randn(1, 8, 12, generator=torch.Generator().manual_seed(0))
     view = show("whisper", hf_tokenizer(), sound, target="cat sat")
     assert [part["name"] for part in view._parts] == ["cross", "encoder", "decoder"]
     assert view.query_tokens == ["cat", "sat"] and view.key_tokens == ["0", "1", "2", "3", "4", "5"]

@@ -557,12 +557,13 @@ def test_the_seed_settles_the_examples_and_the_weights_but_not_what_is_held_out(
 def test_a_saved_model_is_measured_again_on_the_same_task(make, files, name, tmp_path, monkeypatch):
     monkeypatch.chdir(files)
     task = make(name)
+    task.model.half().float()  # as they are saved: in a model that has learnt little, rounding changes what is written
     save(task.model, task.tokenizer, tmp_path, task.identity())
     again = saved_task(str(tmp_path))
     assert again.description == task.description and again.metric == task.metric
     with torch.no_grad():
         expected, found = task.evaluate(), again.evaluate()
-    assert found == pytest.approx(expected, rel=1e-2, abs=1e-2)  # weights were rounded to 16 bits
+    assert found == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
 def test_a_saved_language_model_is_measured_in_its_own_windows(files, tmp_path, monkeypatch):

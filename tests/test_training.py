@@ -142,7 +142,7 @@ def test_four_parts_of_16_are_one_of_64():
     losses, of_whole = trained(whole, Settings(**settings))
     losses_of_parts, of_parts = trained(parts, Settings(**settings, accumulation=4))
     assert losses_of_parts == pytest.approx(losses, abs=1e-6)
-    assert distance(of_parts, of_whole) < 2e-6
+    assert distance(of_parts, of_whole) < 1e-5
     # Had each part its own mean, the losses would be others: the parts differ in their numbers of labels.
     batch = Batches(200, 64, 0)(0)
     sums = [eighths.collate([eighths.examples[i] for i in batch[part::4]]) for part in range(4)]
@@ -297,6 +297,17 @@ def in_a_fresh_python(script: str) -> subprocess.CompletedProcess:
 def test_a_compiled_model_learns_the_same():
     run = in_a_fresh_python(COMPILED)
     assert run.returncode == 0, run.stderr[-3000:]
+
+
+# ---- Randomness
+
+
+class Drawing(Rows):
+    """Its evaluation draws random numbers, as one that samples texts does."""
+
+    def evaluate(self):
+        torch.rand(7)
+        return super().evaluate()
 
 
 def test_evaluations_do_not_disturb_dropout():

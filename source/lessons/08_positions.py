@@ -504,7 +504,7 @@ predict("08_positions.longer", actual=written[best])
 #   offset it knows. A likely reason for its fall: every query now also meets offsets that it never met in training. ALiBi
 #   does not notice: what is new is far away, and far keys lose. *None* scores far above chance at 32: the mask let it
 #   infer some order (section 3).
-# * **Retrieval.** Here *none* is perfect at every length: no vector in its input is new. At 128 the schemes that run are
+# * **Retrieval.** Here *none* is nearly perfect at every length: no vector in its input is new. At 128 the schemes that run are
 #   in the way of this task, rotary most.
 # * **Learned** cannot run beyond its table at all.
 #
@@ -522,7 +522,7 @@ print("local at 64, sinusoidal below 5 %, rotary above 60 %:", mean("local", "si
       mean("local", "rotary", 1) > 0.6)  # fmt: skip
 print("local, ALiBi above 99 % at every length:", all(mean("local", "alibi", n) > 0.99 for n in range(3)))
 print("local at 32, none above 50 % (chance: about 1 %):", mean("local", "none", 0) > 0.5)
-print("retrieval, none at 100 % for every length:", all(mean("retrieval", "none", n) == 1 for n in range(3)))
+print("retrieval, none above 99 % at every length:", all(mean("retrieval", "none", n) > 0.99 for n in range(3)))
 others = [mean("retrieval", s, 2) for s in ("sinusoidal", "alibi")]
 print("retrieval at 128, others lower and rotary lowest:", mean("retrieval", "rotary", 2) < 0.8 < min(others),
       max(others) < 1)  # fmt: skip

@@ -48,6 +48,8 @@ def translated(model: Any, tokenizer, inputs: dict[str, Tensor], target) -> dict
         ids = model.generate(**inputs)
     else:
         raise ValueError(f"A {type(model).__name__} cannot write by itself: give the target that its decoder reads.")
+    if ids.shape[1] < 2:
+        raise ValueError(f"The {type(model).__name__} wrote nothing: give the target that its decoder reads.")
     check_row(model, ids[0, :-1].tolist(), inputs["input_ids"].shape[1] if "input_ids" in inputs else 0)
     output = run(model, {**inputs, "decoder_input_ids": ids[:, :-1]})
     kinds = {kind: layers_of(model, output.get(f"{kind}_attentions")) for kind in ("cross", "encoder", "decoder")}

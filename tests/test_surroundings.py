@@ -282,3 +282,13 @@ def test_a_rank_that_is_not_torchruns_silences_nobody(monkeypatch):
     assert is_first_process()
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert not is_first_process()
+
+
+def test_when_a_training_has_ended_another_thread_may_train(expected):
+    learnt()
+    results = []
+    thread = threading.Thread(target=lambda: results.append(learnt()))
+    thread.start()
+    thread.join()
+    assert results, "the first training still held the lock"
+    assert_same(results[0], expected["float32"])

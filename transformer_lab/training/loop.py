@@ -167,9 +167,9 @@ def make_loss(
 ) -> ComputeLoss:
     """The function that computes a batch's loss with the network, summed over the labels.
 
-    Compiled, logits and loss are one program, which never holds float32 logits in memory. Where every batch has the
-    same shape and is one step, a GPU then records the program and replays it (a CUDA graph), without waiting for Python
-    to launch each kernel; several processes, or parts of a batch, would overwrite one another's results.
+    Compiled, logits and loss are one program, so that the compiler may join the steps between them. Where every batch
+    has the same shape and is one step, a GPU then records the program and replays it (a CUDA graph), without waiting
+    for Python to launch each kernel; several processes, or parts of a batch, would overwrite one another's results.
     """
 
     def compute_loss(batch: dict[str, Tensor]) -> Float[Tensor, ""]:

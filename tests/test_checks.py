@@ -94,6 +94,13 @@ def test_every_question_of_a_lesson_has_its_bank(bank):
     assert set(checks.MISCONCEPTIONS) == set(bank.MISCONCEPTIONS)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_card_blames_neither_batches_nor_views_for_large_numbers(seed):
+    """Some case is the first in which a score exceeds 3; nothing else about that case is to blame."""
+    said = str(graded("02_attention.scaled_dot_product_attention", attention.large_scores_damped, seed))
+    assert "do not follow q.k" in said and "contiguous" not in said and "one matrix" not in said, said
+
+
 def untouched(*args, **kwargs):
     raise NotImplementedError
 

@@ -438,6 +438,12 @@ def distances(q, k, v):
     return weights @ v, weights
 
 
+def large_scores_damped(q, k, v):
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    weights = torch.where(scores > 3, 3 + 0.1 * (scores - 3), scores).softmax(-1)
+    return weights @ v, weights
+
+
 def no_gradient(q, k, v):
     with torch.no_grad():
         return attention_right(q, k, v)
@@ -756,6 +762,7 @@ WRONG = {
         ("float64", lambda x, dim=-1: softmax_in_one_line(x.double(), dim), "came back as torch.float64"),
     ],
     ATTENTION: [
+        ("scores damped above 3", large_scores_damped, "its logarithms do not follow q.k"),
         ("unscaled", unscaled, "not scaled at all", "M01"),
         ("sqrt(d_model)", model_width, "a d_model of 8 heads", "M01"),
         ("1/d", by_width, "1/d: the root is missing"),

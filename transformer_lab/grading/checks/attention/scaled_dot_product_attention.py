@@ -9,7 +9,7 @@ from ...checking import NotDone, Wrong, check
 from ...draw import draw
 from ..common import TOLERANCE, close, compare, copies, expect_tensor, has_gradient, keeps_dtype, leaves_alone
 from . import attention_faults as faults
-from .attention_raised import why_it_raised
+from .attention_raised import is_right, why_it_raised
 from .softmax import softmax_by_loops
 
 SIGNATURE = "(q, k, v)"
@@ -163,7 +163,7 @@ def compare_weights(answer, q: Tensor, k: Tensor, v: Tensor) -> None:
     try:
         compare(weights, wanted, faults.weights(weights, output, q, k, v), "the weights", tolerance(q, k))
     except Wrong as wrong:
-        message, misconception = str(wrong) + where_only(q, k, v), wrong.misconception
+        message, misconception = str(wrong) + where_only(answer, q, k, v), wrong.misconception
         if close(output, wanted_output):
             message += " The output is right, but not made with these weights: return those it was made with."
             misconception = None
@@ -181,7 +181,7 @@ def compare_output(answer, q: Tensor, k: Tensor, v: Tensor) -> None:
     try:
         compare(output, wanted, faults.output(output, q, k, v), "the output", tolerance(q, k))
     except Wrong as wrong:
-        raise Wrong(str(wrong) + where_only(q, k, v), wrong.misconception) from None
+        raise Wrong(str(wrong) + where_only(answer, q, k, v), wrong.misconception) from None
 
 
 def tolerance(q: Tensor, k: Tensor) -> float:
@@ -189,12 +189,13 @@ def tolerance(q: Tensor, k: Tensor) -> float:
     return TOLERANCE * max(1.0, largest_score(q, k) / 8)
 
 
-def where_only(q: Tensor, k: Tensor, v: Tensor) -> str:
-    """What distinguishes these inputs from the cases before, which went well."""
+def where_only(answer, q: Tensor, k: Tensor, v: Tensor) -> str:
+    """What distinguishes these inputs from others on which the answer is right."""
     sizes = (*q.shape[-2:-1], *k.shape[-2:], v.shape[-1])
-    if not q.is_contiguous():
+    if not q.is_contiguous() and is_right(answer, *(tensor.contiguous() for tensor in (q, k, v))):
         return " (It is right on contiguous inputs, but not on transposed views: use reshape, not view.)"
-    if q.ndim > 2:
+    matrices = zip(*(tensor.flatten(0, -3) for tensor in (q, k, v)), strict=True) if q.ndim > 2 else ()
+    if q.ndim > 2 and all(is_right(answer, *one) for one in matrices):
         return f" (It is right on one matrix, but not on q of shape {tuple(q.shape)}: count axes from the end.)"
     if sizes in (*MORE_QUERIES, *ALL_EQUAL, *ONE_QUERY):
         told = ", ".join(f"{name} = {size}" for name, size in zip("TSde", sizes, strict=True))

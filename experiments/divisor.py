@@ -27,8 +27,8 @@ def divided_by(divisor: float):
 def translator(n_heads: int, name: str, seed: int, steps: int = STEPS):
     """(share of 300 held-out dates that are right, loss of every tenth step) of one that is trained so."""
     task, losses = translation.dates(seed=seed, n_heads=n_heads, **STYLE), []
-    # Constant after the warm-up, so that a shorter run begins as a longer one.
-    settings = Settings(steps=steps, warmup=STEPS // 10, schedule="constant", lr=1e-3, seed=seed, evaluate_every=steps)
+    # A fixed warm-up, so that a shorter run begins as a longer one.
+    settings = Settings(steps=steps, warmup=STEPS // 10, seed=seed, evaluate_every=steps)
     with replace_attention(task.model, divided_by(DIVISORS[name](task.model.config.head_width))):
         train(task, settings, listeners=[lambda status: losses.append(round(status.loss, 4))], progress=False)
         right = exact_match(task.model, task.tokenizer, dates.held_out_pairs(300))

@@ -33,6 +33,7 @@ from transformer_lab.analysis.access import patched
 from transformer_lab.analysis.reading import translation_attention
 from transformer_lab.analysis.recording import record_heads
 from transformer_lab.data import dates
+from transformer_lab.experiments import recorded
 from transformer_lab.grading import predict
 from transformer_lab.viz import AttentionView, QueryExplorer, plots
 
@@ -91,8 +92,8 @@ predict("02_attention.break_scale", actual=worse)
 # <details><summary>Why? Open after your guess</summary>
 #
 # Scores that are too large make the favourite's weight larger still. It is often the token that should have been read, and
-# many dates survive. Scores that are too small spread the weight: what arrives is a mixture of many tokens, and the model
-# never learnt to make sense of mixtures. Section 3 shows both for one token.
+# many dates survive. Scores that are too small spread the weight, and what arrives is a mixture of many tokens. The rest of
+# the model has learnt to read what arrives with the weights it had. Section 3 shows both for one token.
 #
 # </details>
 #
@@ -371,6 +372,20 @@ predict("02_attention.gradient", actual="vanishes" if faded else "grows" if grow
 #
 # </details>
 #
+# So much for the first step. What becomes of a model that is *trained* so? `experiments/divisor.py` trained the translator
+# 18 times for 500 steps: with four heads of width 16 or one of width 64, three divisors, three seeds each.
+
+# %%
+for row in recorded("divisor")["result"]:
+    right = ", ".join(f"{share:4.0%}" for share in row["right"])
+    print(f"{row['heads']} head(s) of width {row['width']}, divided by {row['divisor']:8} dates right: {right}")
+
+# %% [markdown]
+# Undivided, the translator learns all the same, only less well, and the wider the head, the less. So *no gradient for most
+# keys at the start* does not mean *no learning*. And dividing by $d$, which the left picture made look bad, does no harm here
+# at all. What the root buys is a start at which the width makes no difference. In longer, deeper models more may hang on it;
+# this small one does not tell.
+#
 # **Which $d$?** The width of the vectors that meet in the dot product. The translator's vectors are 64 wide, but a head's
 # queries and keys only 16 ([lesson 04](04_multi_head.ipynb) says why): hence the 4 in section 3. Dividing by $\sqrt{64}$
 # instead would flatten the weights.
@@ -508,14 +523,19 @@ print(
 # %%
 hero = (1, 2)
 others = [(block, head) for block in range(2) for head in range(4) if (block, head) != hero]
-for name, silent in (("all eight heads", []), ("without our head", [hero]), ("with our head alone", others)):
+for name, silent in (
+    ("all eight heads", []),
+    ("without our head", [hero]),
+    ("without it and head 1 of each block", [hero, (0, 0), (1, 0)]),
+    ("with our head alone", others),
+):
     with ablate_heads(model, silent, kind="cross"), torch.no_grad():
         said = model(sources, reads, source_mask).argmax(dim=-1)
-    print(f"{name:20} the month's first digit is right in {(said == writes)[is_first].sum()} of 500 dates")
+    print(f"{name:36} the month's first digit is right in {(said == writes)[is_first].sum()} of 500 dates")
 
 # %% [markdown]
-# Without it nine months of ten still come out right, because other heads have read November too. Alone it is not enough. It
-# matters, and it is neither necessary nor sufficient. Keep this for every attention picture you will ever see: **weights
+# Without it nine months of ten still come out right: other heads have read the month too, and the more of them fall silent,
+# the fewer come out right. Alone it is not enough. It matters, and it is neither necessary nor sufficient. Keep this for every attention picture you will ever see: **weights
 # show where a model looks; whether it needed to, only a change can tell.**
 #
 # ## 9. What people get wrong
@@ -589,8 +609,8 @@ print("the outputs of both differ by less than 0.00001")
 #
 # <details><summary>A colleague divides by $d$. Will the model learn nothing at all?</summary>
 #
-# It learns, but it begins with nearly the plain average, and the wider the head, the nearer. Larger $W_Q$ and $W_K$ make up
-# for the divisor.
+# It learns: the translator of section 6 did, as well as with the root. It begins with nearly the plain average, and
+# larger $W_Q$ and $W_K$ can make up for the divisor.
 #
 # </details>
 #
@@ -608,8 +628,8 @@ print("the outputs of both differ by less than 0.00001")
 #   and the output is the weighted average of the values.
 # * Queries, keys and values are made from the tokens' vectors by three learnt matrices. Cross-attention asks about another
 #   text, self-attention about its own.
-# * Scores grow like $\sqrt{d}$ by themselves. Undivided, one key wins and the others cannot learn; divided by too much,
-#   attention fades into the average. $d$ is the width that meets in the dot product.
+# * Scores grow like $\sqrt{d}$ by themselves. The root makes sharp and flat independent of width at the start; undivided, wide
+#   heads start with one winner and learn less well. $d$ is the width that meets in the dot product.
 # * The output never leaves the hull of the values, and a weight is not a need.
 #
 # **Papers.** Bahdanau, Cho, Bengio (2014), [arXiv:1409.0473](https://arxiv.org/abs/1409.0473): attention in translation.

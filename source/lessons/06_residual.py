@@ -540,8 +540,8 @@ print(f"the loudest writer, {loudest}, is the one whose skip is missed least:", 
 print(f"without the skip of the second loudest, {second}, {right[second]:.0%} of the dates are right")
 
 # %% [markdown]
-# Where a sub-layer writes much more than was there, `x` can be lost almost without harm. It is no law, as the second line
-# shows: what counts is also whether somebody later needs what was lost.
+# Loud is not the same as needed: the loudest sub-layer can lose `x` almost without harm, and the second, nearly as loud,
+# cannot.
 #
 # One space also means that you can *read out early*. Pretend that the decoder ends after fewer blocks, and ask the output
 # layer which token comes next. This is called the **logit lens**. Beside it stands a control that cannot read at all: a table

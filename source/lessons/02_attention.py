@@ -376,9 +376,10 @@ predict("02_attention.gradient", actual="vanishes" if faded else "grows" if grow
 # 18 times for 500 steps: with four heads of width 16 or one of width 64, three divisors, three seeds each.
 
 # %%
+print("heads, divisor     dates right")
 for row in recorded("divisor")["result"]:
-    right = ", ".join(f"{share:4.0%}" for share in row["right"])
-    print(f"{row['heads']} head(s) of width {row['width']}, divided by {row['divisor']:8} dates right: {right}")
+    right = " ".join(f"{share:4.0%}" for share in row["right"])
+    print(f"{row['heads']} x {row['width']}, {row['divisor']:8} {right}")
 
 # %% [markdown]
 # Undivided, the translator learns all the same, only less well, and the wider the head, the less. So *no gradient for most
@@ -523,6 +524,7 @@ print(
 # %%
 hero = (1, 2)
 others = [(block, head) for block in range(2) for head in range(4) if (block, head) != hero]
+print("the month's first digit, right of 500:")
 for name, silent in (
     ("all eight heads", []),
     ("without our head", [hero]),
@@ -531,7 +533,7 @@ for name, silent in (
 ):
     with ablate_heads(model, silent, kind="cross"), torch.no_grad():
         said = model(sources, reads, source_mask).argmax(dim=-1)
-    print(f"{name:36} the month's first digit is right in {(said == writes)[is_first].sum()} of 500 dates")
+    print(f"{name:36}{(said == writes)[is_first].sum()}")
 
 # %% [markdown]
 # Without it nine months of ten still come out right: other heads have read the month too, and the more of them fall silent,

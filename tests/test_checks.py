@@ -18,18 +18,17 @@ import torch
 import wrong_answers
 from transformer_lab.grading import grade
 from transformer_lab.grading.checks.common import difference
+from transformer_lab.grading.checks.diagnosis import Diagnosis
 from transformer_lab.grading.outline import CHECKS
 from transformer_lab.grading.score import BASE_SEED
 from wrong_answers import attention, masks
 
-# One file a lesson. WRONG and RIGHT are described in attention.py; POINTS is what each question is worth; PARTS, where
-# an answer does not consist of one function, how many functions and then how many variables it has.
+# One file a lesson. WRONG and RIGHT are described in attention.py; POINTS is what each question is worth.
 BANKS = [importlib.import_module(f"wrong_answers.{m.name}") for m in pkgutil.iter_modules(wrong_answers.__path__)]
 WRONG = [(id, *row) for bank in BANKS for id, rows in bank.WRONG.items() for row in rows]
 RIGHT = [(id, *row) for bank in BANKS for id, rows in bank.RIGHT.items() for row in rows]
 POINTS = {id: points for bank in BANKS for id, points in bank.POINTS.items()}
 SOME = (WRONG + RIGHT)[::9]  # for tests that grade everything again: each of them on its own is graded below
-PARTS = {id: parts for bank in BANKS for id, parts in bank.PARTS.items()}
 SEEDS = range(int(os.environ.get("SEEDS", "1")))  # base seeds: under each the checks draw other inputs
 
 
@@ -105,16 +104,53 @@ def untouched(*args, **kwargs):
     raise NotImplementedError
 
 
+def wanted(id):
+    """What grade() wants after the name: a function's signature, options to choose from, or a Diagnosis."""
+    module, question = id.split(".")
+    return getattr(importlib.import_module(f"transformer_lab.grading.checks.{module[3:]}"), question).answers
+
+
+def left_undone(id):
+    """The answers to a question as the notebook comes."""
+    undone = {str: untouched, tuple: None}
+    return [{snippet: (None, None) for snippet in want.snippets} if isinstance(want, Diagnosis) else undone[type(want)]
+            for want in wanted(id)]  # fmt: skip
+
+
 @pytest.mark.parametrize("id", POINTS)
 def test_an_untouched_answer_scores_nothing_and_is_not_done_yet(id):
-    functions, variables = PARTS.get(id, (1, 0))
-    answers = [untouched] * functions + [None] * variables
-    score = grade(id, *answers)
+    score = grade(id, *left_undone(id))
     assert score == 0 and score.possible == POINTS[id]
     assert all(record.state == "to do" and record.message.startswith("Not done yet: ") for record in score.feedback)
 
 
 # Questions that show several broken snippets: each is diagnosed, and one of them is repaired.
+SNIPPETS = [(id, snippet) for id in POINTS if id.endswith(".diagnose") for snippet in wanted(id)[0].snippets]
+
+
+@pytest.mark.parametrize("id, snippet", SNIPPETS)
+def test_a_diagnosis_counts_for_its_snippet_and_pasted_everywhere_no_more(id, snippet):
+    diagnosis, _ = wanted(id)
+    right = diagnosis.snippets[snippet][:2]
+    alone = graded(id, (left_undone(id)[0] | {snippet: right}, untouched))
+    pasted = graded(id, (dict.fromkeys(diagnosis.snippets, right), untouched))
+    assert [record.check[0] for record in alone.feedback if record.passed] == [snippet]
+    assert alone == pasted > 0
+    for half in ((right[0], None), (None, right[1]), (right[0], "")):
+        assert graded(id, (left_undone(id)[0] | {snippet: half}, untouched)) == 0
+
+
+@pytest.mark.parametrize("id", sorted({id for id, _ in SNIPPETS}))
+def test_no_diagnosis_can_be_had_by_elimination_or_by_order(id):
+    diagnosis, _ = wanted(id)
+    for place, options in enumerate((diagnosis.faults, diagnosis.observations)):
+        named = [snippet[place] for snippet in diagnosis.snippets.values()]
+        assert len(set(named)) == len(named) <= len(options) - 2
+        assert [option for option in options if option in named] != named, "options stand in the order of the snippets"
+    assert all(diagnosis.faults.values()) and all(diagnosis.observations.values()), "each says what it would show"
+
+
+# The same in its older form, a variable for each snippet.
 DIAGNOSES = [id for bank in BANKS for id in getattr(bank, "DIAGNOSES", ())]
 DIAGNOSED = [(id, *row) for id, *row in RIGHT if id in DIAGNOSES]
 
@@ -141,13 +177,10 @@ def test_each_part_of_a_diagnosis_is_marked_alone(row):
 
 @pytest.mark.parametrize("id", DIAGNOSES)
 def test_a_diagnosis_cannot_be_had_by_elimination(id):
-    module, question = id.split(".")
-    checks = importlib.import_module(f"transformer_lab.grading.checks.{module[3:]}")
-    menus = [tuple(wanted) for wanted in getattr(checks, question).answers if not isinstance(wanted, str)]
+    menus = [want for want in wanted(id) if not isinstance(want, str)]
     faults = max(menus, key=menus.count)
     _, right = next((name, answers) for other, name, answers in DIAGNOSED if other == id)
-    named = [answer for answer, wanted in zip(right, getattr(checks, question).answers, strict=True)
-             if not isinstance(wanted, str) and tuple(wanted) == faults]  # fmt: skip
+    named = [answer for answer, want in zip(right, wanted(id), strict=True) if want == faults]
     assert len(set(named)) == len(named) <= len(faults) - 2
     assert [option for option in faults if option in named] != named, "options stand in the order of the snippets"
 
@@ -310,7 +343,7 @@ print(time.process_time() - start)
 
 @pytest.mark.parametrize("lesson", ["attention", "masks", "block"])
 def test_the_first_grade_of_a_kernel_takes_little(lesson):
-    id = next(id for id in POINTS if id.split(".")[0].endswith(lesson) and PARTS.get(id, (1, 0))[1] == 0)
-    command = [sys.executable, "-c", FIRST.format(id=id, n=PARTS.get(id, (1, 0))[0])]
+    id = next(id for id in POINTS if id.split(".")[0].endswith(lesson) and set(map(type, wanted(id))) == {str})
+    command = [sys.executable, "-c", FIRST.format(id=id, n=len(wanted(id)))]
     seconds = [float(subprocess.run(command, capture_output=True, check=True).stdout) for _ in "12"]
     assert min(seconds) < 0.7, seconds  # of computing, after `import torch`

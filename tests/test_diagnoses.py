@@ -2,6 +2,7 @@
 
 import math
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,58 @@ def snippets(lesson: str) -> dict:
     cells = re.split(r"^# %%", (SOURCES / f"{lesson}.py").read_text(encoding="utf-8"), flags=re.MULTILINE)
     names = {"torch": torch, "math": math, "nn": nn, "F": F}
     for cell in cells:
-        if re.search(r"^(def|class) broken_", cell, flags=re.MULTILINE):
+        if re.search(r"^(def|class) (broken_|torchs)", cell, flags=re.MULTILINE):
             exec("#" + cell, names)
     return names
+
+
+def near(got, wanted):
+    return torch.allclose(got, wanted, atol=1e-3)
+
+
+def attentions_observed(names):
+    """Each observation of lesson 02's question, as a function that says whether it is true of an attention."""
+    q, k, v, torchs = torch.randn(16, 64), torch.randn(16, 64), torch.randn(16, 5), names["torchs"]
+    ones, order = torch.ones(16, 1), torch.randperm(16)
+    output, weights = torchs(q, k, v)
+
+    def right_again(attention):
+        longer = [attention(c * q, k, v) for c in (1 / 64, 1 / 8, 8**-0.5, 8**0.5, 8, 64)]
+        return any(near(one[0], output) and near(one[1], weights) for one in longer)
+
+    def only_output_wrong(attention):
+        return near(attention(q, k, v)[1], weights) and not near(attention(q, k, v)[0], output)
+
+    return {
+        "the rows of the weights do not sum to 1": lambda f: not near(f(q, k, v)[1].sum(-1), torch.ones(16)),
+        "queries 100 times as long leave the weights flat": lambda f: f(100 * q, k, v)[1].max() < 0.2,
+        "an equal key gets no more than the others": lambda f: f(k, k, v)[1].diagonal().mean() < 1.5 / 16,
+        "right again when all queries are multiplied by one number": right_again,
+        "the weights are right, the output is not": only_output_wrong,
+        "values of 1 come out as 0.125": lambda f: near(f(q, k, ones)[0], ones / 8),
+        "keys and values in another order change nothing": lambda f: near(f(q, k[order], v[order])[0], f(q, k, v)[0]),
+    }
+
+
+OBSERVED = {"02_attention": (attentions_observed, "torchs")}  # how the observations are made; the right function
+
+
+@pytest.mark.parametrize("lesson", OBSERVED)
+def test_an_observation_is_true_of_its_snippet_alone(lesson):
+    torch.manual_seed(0)
+    observed, right = OBSERVED[lesson]
+    names = snippets(lesson)
+    diagnosis = import_module(f"transformer_lab.grading.checks.{lesson[3:]}.diagnose").DIAGNOSIS
+    made = observed(names)
+    assert made.keys() == diagnosis.observations.keys()
+    true_of = {
+        what: [snippet for snippet in diagnosis.snippets if holds(names[f"broken_{snippet}"])]
+        for what, holds in made.items()
+    }
+    for snippet, (_, observation, _) in diagnosis.snippets.items():
+        assert true_of[observation] == [snippet] and not made[observation](names[right])
+    decoys = diagnosis.observations.keys() - {observation for _, observation, _ in diagnosis.snippets.values()}
+    assert all(len(true_of[what]) != 1 or made[what](names[right]) for what in decoys), true_of
 
 
 def observations_of_a_feed_forward_layer(layer) -> dict:

@@ -116,9 +116,11 @@ grade("02_attention.scaled_dot_product_attention", scaled_dot_product_attention)
 # ## Question 3: five broken attentions
 # *5 points, difficulty 3 of 5, about 15 minutes*
 #
-# Five attentions of a kind found in the wild, each with one fault, and all different. They run, and say nothing. Look at the
-# symptoms that the cell after them prints, beside torch's own attention, and name the fault of each. The table offers more
-# faults than there are attentions; write them as they stand there, in quotation marks (capital letters do not matter).
+# Five attentions of a kind found in the wild, each with one fault, and all different. They run, and say nothing. The cell
+# after them prints a few symptoms beside torch's own attention; run them on inputs of your own too. For each attention name
+# its fault from the first table, and from the second the observation that is true of this attention and of no other here,
+# torch's included. Both tables offer more than is needed. Write the words as they stand there, in quotation marks
+# (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|
@@ -131,38 +133,47 @@ grade("02_attention.scaled_dot_product_attention", scaled_dot_product_attention)
 # | `"sum over the queries"` | output $j$ gathers along the wrong index |
 # | `"no scale"` | the scores are divided by nothing |
 #
-# Two of the five are too flat. Which observation tells these two apart? Then write `broken_1` again as `repair`, changed as
-# little as possible, for inputs as in question 2.
+# | observation | how to make it |
+# |---|---|
+# | `"the rows of the weights do not sum to 1"` | sum them along the keys |
+# | `"queries 100 times as long leave the weights flat"` | 100 times `q`: no weight of 16 reaches 0.2 |
+# | `"an equal key gets no more than the others"` | the keys themselves as queries: look at the diagonal of the weights |
+# | `"right again when all queries are multiplied by one number"` | compare output and weights with torch's |
+# | `"the weights are right, the output is not"` | compare both with torch's |
+# | `"values of 1 come out as 0.125"` | ones for `v`, $d = 64$ |
+# | `"keys and values in another order change nothing"` | shuffle the rows of `k` and of `v` in the same way |
+#
+# Then write `a` again as `repaired`, changed as little as possible, for inputs as in question 2.
 
 
 # %%
-def broken_1(q, k, v):
+def broken_a(q, k, v):
     turned = k.reshape(*k.shape[:-2], k.shape[-1], k.shape[-2])  # (..., d, S)
     weights = (q @ turned / math.sqrt(q.shape[-1])).softmax(dim=-1)
     return weights @ v, weights
 
 
 # %%
-def broken_2(q, k, v):
+def broken_b(q, k, v):
     shares = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
     weights = torch.softmax(shares, dim=-1)
     return weights @ v, weights
 
 
 # %%
-def broken_3(q, k, v):
+def broken_c(q, k, v):
     weights = (q @ k.transpose(-2, -1)).softmax(dim=-1)
     return weights @ v / math.sqrt(q.shape[-1]), weights
 
 
 # %%
-def broken_4(q, k, v):
+def broken_d(q, k, v):
     weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
     return torch.einsum("...ij,...ie->...je", weights, v), weights
 
 
 # %%
-def broken_5(q, k, v):
+def broken_e(q, k, v):
     d_model = 8 * q.shape[-1]  # q, k, v belong to one of 8 heads
     weights = (q @ k.transpose(-2, -1) / math.sqrt(d_model)).softmax(dim=-1)
     return weights @ v, weights
@@ -176,11 +187,10 @@ def torchs(q, k, v):
 
 _ = torch.manual_seed(0)
 q, k, ones = torch.randn(16, 64), torch.randn(16, 64), torch.ones(16, 1)
-for attention in (broken_1, broken_2, broken_3, broken_4, broken_5, torchs):
+for attention in (broken_a, broken_b, broken_c, broken_d, broken_e, torchs):
     output, weights = attention(q, k, ones)
-    found = attention(k, k, ones)[1].diagonal().mean()  # queries equal to the keys
-    print(f"{attention.__name__}: largest weight {weights.max():.2f}, values of 1 become {output.min():.3f} to "
-          f"{output.max():.3f}, a query gives a key equal to it {found:.2f}")  # fmt: skip
+    print(f"{attention.__name__}: largest weight {weights.max():.2f}, "
+          f"values of 1 become {output.min():.3f} to {output.max():.3f}")  # fmt: skip
 
 # %% [markdown]
 # <details><summary>Hint 1: a nudge</summary>
@@ -198,48 +208,45 @@ for attention in (broken_1, broken_2, broken_3, broken_4, broken_5, torchs):
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# scores = q @ ... / math.sqrt(...)          # (..., T, S): row i, column j is query i times key j
-# weights = ...
+# scores = q @ ... / math.sqrt(____)         # (..., T, S): row i, column j is query i times key j
+# weights = ____
 # return weights @ v, weights
 # ```
 #
 # </details>
 
-# %% answer="faults"
-fault_1 = None  # of broken_1: one of the eight faults in the table
-fault_2 = None
-fault_3 = None
-fault_4 = None
-fault_5 = None
+# %% answer="diagnoses"
+diagnoses = {  # of each attention: (fault, observation)
+    "a": (None, None),
+    "b": (None, None),
+    "c": (None, None),
+    "d": (None, None),
+    "e": (None, None),
+}
 ### BEGIN SOLUTION
-fault_1 = "keys re-read"
-fault_2 = "softmax twice"
-fault_3 = "scale outside"
-fault_4 = "sum over the queries"
-fault_5 = "divisor too large"
-### END SOLUTION
-
-# %% answer="apart"
-# "what the rows sum to", "values of 1", "queries 100 times as long" or "the keys in another order"
-apart = None
-### BEGIN SOLUTION
-apart = "queries 100 times as long"
+diagnoses = {
+    "a": ("keys re-read", "an equal key gets no more than the others"),
+    "b": ("softmax twice", "queries 100 times as long leave the weights flat"),
+    "c": ("scale outside", "values of 1 come out as 0.125"),
+    "d": ("sum over the queries", "the weights are right, the output is not"),
+    "e": ("divisor too large", "right again when all queries are multiplied by one number"),
+}
 ### END SOLUTION
 
 
-# %% answer="repair"
-def repair(q, k, v):
-    """broken_1, mended"""
+# %% answer="repaired"
+def repaired(q, k, v):
+    """broken_a, mended"""
     ### BEGIN SOLUTION
     weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
     return weights @ v, weights
     ### END SOLUTION
 
 
-# %% check="repair" points=5
+# %% check="diagnose" points=5
 from transformer_lab.grading import grade
 
-grade("02_attention.repair", repair, fault_1, fault_2, fault_3, fault_4, fault_5, apart)
+grade("02_attention.diagnose", diagnoses, repaired)
 
 # %% [markdown]
 # ## Question 4: entropy

@@ -19,10 +19,8 @@ POINTS = {
     "02_attention.mix": 3,
     "02_attention.shift": 2,
     "02_attention.duplicate": 3,
-    "02_attention.repair": 5,
+    "02_attention.diagnose": 5,
 }
-DIAGNOSES = ("02_attention.repair",)
-PARTS = {"02_attention.repair": (1, 6), "02_attention.shift": (1, 1)}  # functions, variables; else one function
 ONE_WAY = ()  # questions with only one right answer
 MISCONCEPTIONS = ("M01", "M02", "M03", "M04", "M05", "M06")  # that some wrong answer below shows
 
@@ -297,24 +295,32 @@ def heads_times_d(q, k, v):
     return variant(scale=lambda q, k, v: ((q.shape[1] if q.ndim == 4 else 1) * q.shape[-1]) ** -0.5)(q, k, v)
 
 
-NAMED = (
-    "keys re-read",
-    "softmax twice",
-    "scale outside",
-    "sum over the queries",
-    "divisor too large",
-    "queries 100 times as long",
-)
+NAMED = {
+    "a": ("keys re-read", "an equal key gets no more than the others"),
+    "b": ("softmax twice", "queries 100 times as long leave the weights flat"),
+    "c": ("scale outside", "values of 1 come out as 0.125"),
+    "d": ("sum over the queries", "the weights are right, the output is not"),
+    "e": ("divisor too large", "right again when all queries are multiplied by one number"),
+}
+CAPITALS = {snippet: [f" '{words.upper()}'" for words in pair] for snippet, pair in NAMED.items()}
 
 
-def repaired(attention):
+def mended(attention):
     """A repair beside right diagnoses."""
-    return (attention, *NAMED)
+    return NAMED, attention
 
 
-def named(*choices):
-    """Diagnoses beside a right repair: the first ones these, the others right."""
-    return (attention_right, *choices, *NAMED[len(choices) :])
+def named(**changed):
+    """Diagnoses beside a right repair: right but for these."""
+    return NAMED | changed, attention_right
+
+
+def fault(snippet, other):
+    return named(**{snippet: (other, NAMED[snippet][1])})
+
+
+def shown(snippet, other):
+    return named(**{snippet: (NAMED[snippet][0], other)})
 
 
 def sum_over_queries(q, k, v):
@@ -671,12 +677,15 @@ RIGHT = {
         ("through scores", duplicate_through_scores),
         ("divided by its sum", duplicate_sum),
     ],
-    "02_attention.repair": [
-        ("textbook", repaired(attention_right)),
-        ("einsum", repaired(attention_einsum)),
-        ("a list", repaired(attention_list)),
-        ("fused", repaired(attention_fused_output)),
-        ("capitals and spaces", (attention_right, *(f" '{choice.upper()}'" for choice in NAMED))),
+    "02_attention.diagnose": [
+        ("textbook", mended(attention_right)),
+        ("einsum", mended(attention_einsum)),
+        ("a list", mended(attention_list)),
+        ("fused", mended(attention_fused_output)),
+        (
+            "capitals and spaces",
+            ({key: [f" '{word.upper()}'" for word in pair] for key, pair in NAMED.items()}, attention_right),
+        ),
     ],
 }
 
@@ -1060,33 +1069,38 @@ WRONG = {
         ("in place", written_into, "changed its input weights in place"),
         ("detached", lambda w, j: duplicate_right(w.detach(), j), "No gradient flows"),
     ],
-    "02_attention.repair": [
-        ("as broken_1", repaired(re_read), "they do not transpose"),
-        ("as broken_2", repaired(twice), "applied twice"),
-        ("as broken_3", repaired(outside), "comes after the softmax", "M02"),
-        ("as broken_4", repaired(sum_over_queries), "the sum runs over the queries", "M05"),
-        ("as broken_5", repaired(model_width), "a d_model of 8 heads", "M01"),
-        ("not turned at all", repaired(keys_not_turned), "k is not transposed"),
-        ("unscaled", repaired(unscaled), "not scaled at all", "M01"),
-        ("over the queries", repaired(over_queries), "over the queries", "M04"),
-        ("no softmax", repaired(no_softmax), "before the softmax: signed", "M03"),
-        ("without exp", repaired(shares_of_scores), "exp is missing", "M03"),
-        ("one index on both", repaired(value_of_its_own), "Output i is value i", "M05"),
-        ("one matrix", repaired(one_matrix_only), "It works on one matrix"),
-        ("over axis 1", repaired(over_axis_one), "count axes from the end"),
-        ("in place", repaired(scaled_in_place), "changed its input q in place"),
-        ("without gradient", repaired(no_gradient), "No gradient flows"),
-        ("in float32", repaired(single_precision), "came back as torch.float32"),
-        ("1 for a divisor", named("divisor too large"), "larger scores sharpen them again"),
-        ("1 for no scale", named("no scale"), "which key does a query find"),
-        ("2 for the divisor", named(NAMED[0], "divisor too large"), "whose score is 8"),
-        ("2 and 5 exchanged", named(NAMED[0], NAMED[4], *NAMED[2:4], NAMED[1]), "less so where a query meets"),
-        ("3 for no scale", named(*NAMED[:2], "no scale"), "two symptoms of one constant"),
-        ("4 over the queries", named(*NAMED[:3], "over the queries"), "the columns of the weights sum to 1"),
-        ("5 for outside", named(*NAMED[:4], "Scale outside"), "come out as 1 / sqrt(d)"),
-        ("told apart by sums", named(*NAMED[:5], "what the rows sum to"), "The rows of both sum to 1"),
-        ("told apart by ones", named(*NAMED[:5], "values of 1"), "come out as 1 from both"),
-        ("told apart by order", named(*NAMED[:5], "the keys in another order"), "change places with the keys"),
-        ("no option", named("reshape"), "choose one of 'scale outside'"),
+    "02_attention.diagnose": [
+        ("as broken_1", mended(re_read), "they do not transpose"),
+        ("as broken_2", mended(twice), "applied twice"),
+        ("as broken_3", mended(outside), "comes after the softmax", "M02"),
+        ("as broken_4", mended(sum_over_queries), "the sum runs over the queries", "M05"),
+        ("as broken_5", mended(model_width), "a d_model of 8 heads", "M01"),
+        ("not turned at all", mended(keys_not_turned), "k is not transposed"),
+        ("unscaled", mended(unscaled), "not scaled at all", "M01"),
+        ("over the queries", mended(over_queries), "over the queries", "M04"),
+        ("no softmax", mended(no_softmax), "before the softmax: signed", "M03"),
+        ("without exp", mended(shares_of_scores), "exp is missing", "M03"),
+        ("one index on both", mended(value_of_its_own), "Output i is value i", "M05"),
+        ("one matrix", mended(one_matrix_only), "It works on one matrix"),
+        ("over axis 1", mended(over_axis_one), "count axes from the end"),
+        ("in place", mended(scaled_in_place), "changed its input q in place"),
+        ("without gradient", mended(no_gradient), "No gradient flows"),
+        ("in float32", mended(single_precision), "came back as torch.float32"),
+        ("a for a divisor", fault("a", "divisor too large"), "larger scores sharpen them again"),
+        ("a for no scale", fault("a", "no scale"), "which key does a query find"),
+        ("b for the divisor", fault("b", "divisor too large"), "whose score is 8"),
+        ("b and e exchanged", named(b=NAMED["e"], e=NAMED["b"]), "less so where a query meets"),
+        ("c for no scale", fault("c", "no scale"), "two symptoms of one constant"),
+        ("d over the queries", fault("d", "over the queries"), "the columns of the weights sum to 1"),
+        ("e for outside", fault("e", "Scale outside"), "come out as 1 / sqrt(d)"),
+        ("a shown by sums", shown("a", "the rows of the weights do not sum to 1"), "they do, in all five"),
+        ("b shown by ones", shown("b", "values of 1 come out as 0.125"), "a number is divided too late"),
+        ("e shown by order", shown("e", "keys and values in another order change nothing"), "does not change either"),
+        ("d shown by an equal key", shown("d", NAMED["a"][1]), "not between queries and keys"),
+        ("no option", fault("a", "reshape"), "choose one of 'scale outside'"),
+        ("no such observation", shown("a", "it looks odd"), "choose one of 'the rows of"),
+        ("the other way round", named(a=NAMED["a"][::-1]), "the fault comes first"),
+        ("no pair", named(a="keys re-read"), "wanted a pair"),
+        ("a list", (list(NAMED.values()), attention_right), "are of type list; wanted a dictionary"),
     ],
 }

@@ -20,7 +20,6 @@ POINTS = {
     "09_block.identify": 4,
     "09_block.repair": 3,
 }
-PARTS = {"09_block.identify": (1, 1), "09_block.repair": (3, 0)}
 ONE_WAY = ()
 MISCONCEPTIONS = ("M14", "M15", "M18", "M19", "M23", "M29", "M34")
 

@@ -21,7 +21,6 @@ POINTS = {
     "05_feed_forward.gated_width": 3,
 }
 # functions, variables; else one function
-PARTS = {"05_feed_forward.gelu": (2, 0), "05_feed_forward.repair": (1, 6), "05_feed_forward.cost": (2, 1)}
 DIAGNOSES = ("05_feed_forward.repair",)
 ONE_WAY = ()
 MISCONCEPTIONS = ("M28", "M30")

@@ -21,7 +21,6 @@ POINTS = {
     "07_layer_norm.repair": 3,
     "07_layer_norm.counterexample": 4,
 }
-PARTS = {"07_layer_norm.repair": (1, 5)}  # functions, variables; else one function
 DIAGNOSES = ("07_layer_norm.repair",)  # questions of which one answer, pasted everywhere, earns its own share
 ONE_WAY = ()  # questions with only one right answer
 MISCONCEPTIONS = ("M20", "M21", "M22", "M23", "M24")  # that some wrong answer below shows

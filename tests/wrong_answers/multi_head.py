@@ -23,7 +23,6 @@ SPLIT, MODULE, REPAIR, COST, PERMUTE, GROUPED, AGREE = (
     )
 )
 POINTS = {SPLIT: 5, MODULE: 6, REPAIR: 3, COST: 3, PERMUTE: 3, GROUPED: 4, AGREE: 3}
-PARTS = {SPLIT: (2, 0), REPAIR: (1, 4)}  # functions, variables; else one function
 DIAGNOSES = (REPAIR,)
 ONE_WAY = ()
 MISCONCEPTIONS = ("M01", "M04", "M06", "M10", "M11", "M12", "M13")  # that some wrong answer below shows

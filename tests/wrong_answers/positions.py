@@ -23,7 +23,6 @@ POINTS = {
     "08_positions.swap_effect": 3,
     "08_positions.cached_step": 4,
 }
-PARTS = {"08_positions.repair": (1, 5), "08_positions.dials": (0, 2), "08_positions.swap_effect": (1, 2)}
 ONE_WAY = ()
 DIAGNOSES = ("08_positions.repair",)
 MISCONCEPTIONS = ("M25", "M26", "M27")

@@ -24,7 +24,6 @@ POINTS = {
     "06_residual.scale_branches": 3,
     "06_residual.skip_gain": 3,
 }
-PARTS = {"06_residual.repair": (3, 0), "06_residual.jacobian": (1, 1), "06_residual.skip_gain": (1, 1)}
 ONE_WAY = ()
 MISCONCEPTIONS = ("M14", "M15", "M17", "M18")
 

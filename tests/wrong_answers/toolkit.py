@@ -21,7 +21,6 @@ POINTS = {
     "01_toolkit.lead": 3,
 }
 DIAGNOSES = ("01_toolkit.repair",)
-PARTS = {"01_toolkit.repair": (1, 5), "01_toolkit.lead": (1, 1)}
 ONE_WAY = ()
 MISCONCEPTIONS = ("M38", "M42", "M43")
 

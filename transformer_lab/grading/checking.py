@@ -1,7 +1,8 @@
 """The tools for writing checks: @check marks a check, Wrong fails it, NotDone means there is no answer yet.
 
 A question is a class in checks/LESSON/QUESTION.py. Its `answers` lists what grade() wants: the signature of a function,
-or a tuple of options to choose from. Its checks are functions marked @check, run from top to bottom.
+a tuple of options to choose from, or a Diagnosis of broken snippets. Its checks are functions marked @check, which run
+from top to bottom.
 """
 
 

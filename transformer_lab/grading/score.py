@@ -148,7 +148,7 @@ def find(exercise: str, kind: str, names) -> tuple:
     if name not in names(module):
         valid = ", ".join(names(module)) or "none so far"
         raise GradingError(
-            f"Lesson {lesson!r} has no {kind} {name!r}; it has: {valid}.{of_another_version(kind, lesson)}"
+            f"Lesson {lesson!r} has no {kind} {name!r}; it has: {valid}.{of_another_version(kind, module.LESSON)}"
         )
     return module, name
 
@@ -187,16 +187,21 @@ def checks(question: type) -> list:
 
 def accept(exercise: str, wanted: tuple, answers: tuple) -> list:
     """Return the answers, functions wrapped; GradingError for a wrong number of answers or a wrong type."""
-    words = [want if isinstance(want, str) else "one of " + ", ".join(map(repr, want)) for want in wanted]
+    words = [described(want) for want in wanted]
     if len(answers) != len(wanted):
         raise GradingError(
             f"{exercise} wants {len(wanted)} answer{'s' * (len(wanted) > 1)} after its name: {'; '.join(words)}; "
             f"got {len(answers)}.{of_another_version('question', exercise.strip().partition('.')[0])}"
         )
     for want, word, answer in zip(wanted, words, answers, strict=True):
-        if callable(answer) and isinstance(want, tuple):
+        if callable(answer) and not isinstance(want, str):
             raise GradingError(f"{exercise}: got a function where {word} is wanted; the order is: {'; '.join(words)}.")
     return [accept_one(exercise, want, answer) for want, answer in zip(wanted, answers, strict=True)]
+
+
+def described(want) -> str:
+    """Describe what is wanted: a function's signature, a choice from a tuple of options, or a Diagnosis."""
+    return "one of " + ", ".join(map(repr, want)) if isinstance(want, tuple) else str(want)
 
 
 def of_another_version(kind: str, lesson: str) -> str:

@@ -1,15 +1,15 @@
 """Lesson 02: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
 
+from .diagnose import diagnose
 from .duplicate import duplicate
 from .entropy import entropy
 from .mix import mix
-from .repair import repair
 from .scaled_dot_product_attention import scaled_dot_product_attention
 from .shift import shift
 from .softmax import softmax
 
 LESSON = "02_attention"
-__all__ = ["softmax", "scaled_dot_product_attention", "repair", "entropy", "shift", "duplicate", "mix"]
+__all__ = ["softmax", "scaled_dot_product_attention", "diagnose", "entropy", "shift", "duplicate", "mix"]
 
 PREDICTIONS = {
     # Which hurts the trained translator more: all scores 4 times too large, or 4 times too small?

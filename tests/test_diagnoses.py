@@ -13,6 +13,7 @@ from torch import nn
 from transformer_lab.grading import grade
 from transformer_lab.grading.checks.multi_head.multi_head_of_parts import compute
 from transformer_lab.grading.checks.multi_head.repair import BROKEN, Layer
+from wrong_answers import toolkit
 
 SOURCES = Path(__file__).resolve().parents[1] / "source" / "exercises"
 
@@ -55,7 +56,52 @@ def attentions_observed(names):
     }
 
 
-OBSERVED = {"02_attention": (attentions_observed, "torchs")}  # how the observations are made; the right function
+def trained(loop, rows, classes, steps=100):
+    """A linear model before and after training on the same rows again and again, and the losses."""
+    torch.manual_seed(1)
+    model = nn.Linear(rows.shape[1], 3)
+    before = [p.detach().clone() for p in model.parameters()]
+    losses = torch.tensor(loop(model, [(rows, classes)] * steps, lr=1.0))
+    changed = [not torch.equal(*pair) for pair in zip(before, model.parameters(), strict=True)]
+    return losses, changed, any(p.grad is not None and bool(p.grad.any()) for p in model.parameters())
+
+
+def loops_observed(names):
+    """Each observation of lesson 01's question, as a function that says whether it is true of a training loop."""
+    rows = torch.randn(60, 4)
+    classes = (rows[:, :3] + 0.3 * torch.randn(60, 3)).argmax(dim=-1)
+
+    def falls_and_rises(loop):
+        losses, *_ = trained(loop, rows, classes)
+        return losses.min() < losses[0] - 0.1 and losses.min() < losses[-1] - 0.1
+
+    def falls_to_a_floor(loop):
+        losses, *_ = trained(loop, rows, classes)
+        return (losses.diff() < 0).all() and losses.min() > 0.55
+
+    def learns_nothing(loop, filled):
+        _, changed, grad = trained(loop, rows, classes)
+        return not any(changed) and grad == filled
+
+    def doubles(loop):
+        once, twice = (trained(loop, rows.repeat(n, 1), classes.repeat(n), 1)[0] for n in (1, 2))
+        return near(twice, 2 * once)
+
+    return {
+        "the loss falls at first and rises again": falls_and_rises,
+        "nothing is learnt, and p.grad is filled afterwards": lambda loop: learns_nothing(loop, True),
+        "only the biases change": lambda loop: trained(loop, rows, classes)[1] == [False, True],
+        "the loss falls at every step and stays above 0.55": falls_to_a_floor,
+        "nothing is learnt, and p.grad is empty afterwards": lambda loop: learns_nothing(loop, False),
+        "twice the rows, twice the loss": doubles,
+    }
+
+
+# How the observations of a lesson are made, and a right function.
+OBSERVED = {
+    "01_toolkit": (loops_observed, lambda names: toolkit.RIGHT_LOOP),
+    "02_attention": (attentions_observed, lambda names: names["torchs"]),
+}
 
 
 @pytest.mark.parametrize("lesson", OBSERVED)
@@ -71,9 +117,9 @@ def test_an_observation_is_true_of_its_snippet_alone(lesson):
         for what, holds in made.items()
     }
     for snippet, (_, observation, _) in diagnosis.snippets.items():
-        assert true_of[observation] == [snippet] and not made[observation](names[right])
+        assert true_of[observation] == [snippet] and not made[observation](right(names))
     decoys = diagnosis.observations.keys() - {observation for _, observation, _ in diagnosis.snippets.values()}
-    assert all(len(true_of[what]) != 1 or made[what](names[right]) for what in decoys), true_of
+    assert all(len(true_of[what]) != 1 or made[what](right(names)) for what in decoys), true_of
 
 
 def observations_of_a_feed_forward_layer(layer) -> dict:

@@ -121,8 +121,10 @@ grade("01_toolkit.cross_entropy", cross_entropy)
 #
 # Four training loops, each with one fault, and all different. They run without an error. `batches` is a list of `(x,
 # targets)`; `model(x)` gives scores; one call goes once through the batches and returns the losses, each measured before its
-# step. Look at what the cell after them prints, and name the fault of each. The table offers more faults than there are loops;
-# write them as they stand there, in quotation marks (capital letters do not matter).
+# step. For each loop name its fault from the first table, and from the second the observation that is true of this loop and
+# of no other here, a right one included: the cell after the loops prints a few numbers, the rest you find out by running
+# them. Both tables offer more than is needed. Write the words as they stand there, in quotation marks (capital letters do
+# not matter).
 #
 # | fault | what it means |
 # |---|---|
@@ -134,12 +136,20 @@ grade("01_toolkit.cross_entropy", cross_entropy)
 # | `"other rows' targets"` | rows and targets do not belong together |
 # | `"gradient cut off"` | no gradient can flow from the loss to the parameters |
 #
-# Two of the four never learn anything. Which observation tells these two apart? Then write `broken_4` again as `repair`,
-# changed as little as possible: plain SGD with rate `lr`.
+# | observation | how to make it |
+# |---|---|
+# | `"the loss falls at first and rises again"` | 100 passes over the same batch |
+# | `"nothing is learnt, and p.grad is filled afterwards"` | compare the parameters before and after; then look at `p.grad` |
+# | `"only the biases change"` | compare the parameters before and after |
+# | `"the loss falls at every step and stays above 0.55"` | 100 passes over the same batch |
+# | `"nothing is learnt, and p.grad is empty afterwards"` | compare the parameters before and after; then look at `p.grad` |
+# | `"twice the rows, twice the loss"` | each row of the batch two times |
+#
+# Then write `d` again as `repaired`, changed as little as possible: plain SGD with rate `lr`.
 
 
 # %%
-def broken_1(model, batches, lr):
+def broken_a(model, batches, lr):
     optimiser, losses = torch.optim.SGD(model.parameters(), lr=lr), []
     for x, targets in batches:
         optimiser.zero_grad()
@@ -152,7 +162,7 @@ def broken_1(model, batches, lr):
 
 
 # %%
-def broken_2(model, batches, lr):
+def broken_b(model, batches, lr):
     optimiser, losses = torch.optim.SGD(model.parameters(), lr=lr), []
     for x, targets in batches:
         loss = F.cross_entropy(model(x), targets)
@@ -164,7 +174,7 @@ def broken_2(model, batches, lr):
 
 
 # %%
-def broken_3(model, batches, lr):
+def broken_c(model, batches, lr):
     optimiser, losses = torch.optim.SGD(model.parameters(), lr=lr), []
     for x, targets in batches:
         loss = F.cross_entropy(model(x), targets)
@@ -175,7 +185,7 @@ def broken_3(model, batches, lr):
 
 
 # %%
-def broken_4(model, batches, lr):
+def broken_d(model, batches, lr):
     optimiser, losses = torch.optim.SGD(model.parameters(), lr=lr), []
     for x, targets in batches:
         optimiser.zero_grad()
@@ -190,7 +200,7 @@ def broken_4(model, batches, lr):
 _ = torch.manual_seed(0)
 data = torch.randn(60, 4)
 classes = (data[:, :3] + 0.3 * torch.randn(60, 3)).argmax(dim=-1)  # nearly always the largest of three numbers
-for broken in (broken_1, broken_2, broken_3, broken_4):
+for broken in (broken_a, broken_b, broken_c, broken_d):
     _ = torch.manual_seed(1)
     losses = broken(nn.Linear(4, 3), [(data, classes)] * 100, lr=1.0)
     print(f"{broken.__name__}: loss at first {losses[0]:.1f}, lowest {min(losses):.1f}, at last {losses[-1]:.1f}")
@@ -213,34 +223,32 @@ print("A right loop ends at 0.3.")
 # ```python
 # for x, targets in batches:
 #     optimiser.zero_grad()
-#     ...                      # three lines
+#     ____                     # three lines
 #     losses.append(loss.item())
 # ```
 #
 # </details>
 
-# %% answer="faults"
-fault_1 = None  # of broken_1: one of the seven faults in the table
-fault_2 = None
-fault_3 = None
-fault_4 = None
+# %% answer="diagnoses"
+diagnoses = {  # of each loop: (fault, observation)
+    "a": (None, None),
+    "b": (None, None),
+    "c": (None, None),
+    "d": (None, None),
+}
 ### BEGIN SOLUTION
-fault_1 = "softmax twice"
-fault_2 = "gradients emptied before the step"
-fault_3 = "gradients pile up"
-fault_4 = "step before backward"
+diagnoses = {
+    "a": ("softmax twice", "the loss falls at every step and stays above 0.55"),
+    "b": ("gradients emptied before the step", "nothing is learnt, and p.grad is empty afterwards"),
+    "c": ("gradients pile up", "the loss falls at first and rises again"),
+    "d": ("step before backward", "nothing is learnt, and p.grad is filled afterwards"),
+}
 ### END SOLUTION
 
-# %% answer="apart"
-apart = None  # "the first loss", "the parameters afterwards", "p.grad afterwards" or "more batches"
-### BEGIN SOLUTION
-apart = "p.grad afterwards"
-### END SOLUTION
 
-
-# %% answer="repair"
-def repair(model, batches, lr):
-    """broken_4, mended"""
+# %% answer="repaired"
+def repaired(model, batches, lr):
+    """broken_d, mended"""
     ### BEGIN SOLUTION
     optimiser, losses = torch.optim.SGD(model.parameters(), lr=lr), []
     for x, targets in batches:
@@ -253,10 +261,10 @@ def repair(model, batches, lr):
     ### END SOLUTION
 
 
-# %% check="repair" points=3
+# %% check="diagnose" points=3
 from transformer_lab.grading import grade
 
-grade("01_toolkit.repair", repair, fault_1, fault_2, fault_3, fault_4, apart)
+grade("01_toolkit.diagnose", diagnoses, repaired)
 
 # %% [markdown]
 # ## Question 4: the gradient of cross-entropy

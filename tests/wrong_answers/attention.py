@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 import transformer_lab as package
+from diagnoses import Diagnosed
 
 INF = float("inf")
 POINTS = {
@@ -295,32 +296,17 @@ def heads_times_d(q, k, v):
     return variant(scale=lambda q, k, v: ((q.shape[1] if q.ndim == 4 else 1) * q.shape[-1]) ** -0.5)(q, k, v)
 
 
-NAMED = {
-    "a": ("keys re-read", "an equal key gets no more than the others"),
-    "b": ("softmax twice", "queries 100 times as long leave the weights flat"),
-    "c": ("scale outside", "values of 1 come out as 0.125"),
-    "d": ("sum over the queries", "the weights are right, the output is not"),
-    "e": ("divisor too large", "right again when all queries are multiplied by one number"),
-}
-CAPITALS = {snippet: [f" '{words.upper()}'" for words in pair] for snippet, pair in NAMED.items()}
-
-
-def mended(attention):
-    """A repair beside right diagnoses."""
-    return NAMED, attention
-
-
-def named(**changed):
-    """Diagnoses beside a right repair: right but for these."""
-    return NAMED | changed, attention_right
-
-
-def fault(snippet, other):
-    return named(**{snippet: (other, NAMED[snippet][1])})
-
-
-def shown(snippet, other):
-    return named(**{snippet: (NAMED[snippet][0], other)})
+ANSWERS = Diagnosed(
+    {
+        "a": ("keys re-read", "an equal key gets no more than the others"),
+        "b": ("softmax twice", "queries 100 times as long leave the weights flat"),
+        "c": ("scale outside", "values of 1 come out as 0.125"),
+        "d": ("sum over the queries", "the weights are right, the output is not"),
+        "e": ("divisor too large", "right again when all queries are multiplied by one number"),
+    },
+    attention_right,
+)
+mended, fault, shown = ANSWERS.mended, ANSWERS.fault, ANSWERS.shown
 
 
 def sum_over_queries(q, k, v):
@@ -682,10 +668,7 @@ RIGHT = {
         ("einsum", mended(attention_einsum)),
         ("a list", mended(attention_list)),
         ("fused", mended(attention_fused_output)),
-        (
-            "capitals and spaces",
-            ({key: [f" '{word.upper()}'" for word in pair] for key, pair in NAMED.items()}, attention_right),
-        ),
+        ("capitals and spaces", ANSWERS.in_capitals()),
     ],
 }
 
@@ -1089,18 +1072,18 @@ WRONG = {
         ("a for a divisor", fault("a", "divisor too large"), "larger scores sharpen them again"),
         ("a for no scale", fault("a", "no scale"), "which key does a query find"),
         ("b for the divisor", fault("b", "divisor too large"), "whose score is 8"),
-        ("b and e exchanged", named(b=NAMED["e"], e=NAMED["b"]), "less so where a query meets"),
+        ("b and e exchanged", ANSWERS.but(b=ANSWERS.named["e"], e=ANSWERS.named["b"]), "less so where a query meets"),
         ("c for no scale", fault("c", "no scale"), "two symptoms of one constant"),
         ("d over the queries", fault("d", "over the queries"), "the columns of the weights sum to 1"),
         ("e for outside", fault("e", "Scale outside"), "come out as 1 / sqrt(d)"),
         ("a shown by sums", shown("a", "the rows of the weights do not sum to 1"), "they do, in all five"),
         ("b shown by ones", shown("b", "values of 1 come out as 0.125"), "a number is divided too late"),
         ("e shown by order", shown("e", "keys and values in another order change nothing"), "does not change either"),
-        ("d shown by an equal key", shown("d", NAMED["a"][1]), "not between queries and keys"),
+        ("d shown by an equal key", shown("d", ANSWERS.named["a"][1]), "not between queries and keys"),
         ("no option", fault("a", "reshape"), "choose one of 'scale outside'"),
         ("no such observation", shown("a", "it looks odd"), "choose one of 'the rows of"),
-        ("the other way round", named(a=NAMED["a"][::-1]), "the fault comes first"),
-        ("no pair", named(a="keys re-read"), "wanted a pair"),
-        ("a list", (list(NAMED.values()), attention_right), "are of type list; wanted a dictionary"),
+        ("the other way round", ANSWERS.but(a=ANSWERS.named["a"][::-1]), "the fault comes first"),
+        ("no pair", ANSWERS.but(a="keys re-read"), "wanted a pair"),
+        ("a list", (list(ANSWERS.named.values()), attention_right), "are of type list; wanted a dictionary"),
     ],
 }

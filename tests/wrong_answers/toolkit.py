@@ -11,16 +11,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from diagnoses import Diagnosed
+
 POINTS = {
     "01_toolkit.scores": 4,
     "01_toolkit.cross_entropy": 6,
-    "01_toolkit.repair": 3,
+    "01_toolkit.diagnose": 3,
     "01_toolkit.cross_entropy_gradient": 4,
     "01_toolkit.softmax_jacobian": 3,
     "01_toolkit.two_layer_gradients": 4,
     "01_toolkit.lead": 3,
 }
-DIAGNOSES = ("01_toolkit.repair",)
 ONE_WAY = ()
 MISCONCEPTIONS = ("M38", "M42", "M43")
 
@@ -343,23 +344,16 @@ def twice(scores, targets):
 
 
 RIGHT_LOOP = loop()
-NAMED = (
-    "softmax twice",
-    "gradients emptied before the step",
-    "gradients pile up",
-    "step before backward",
-    "p.grad afterwards",
+ANSWERS = Diagnosed(
+    {
+        "a": ("softmax twice", "the loss falls at every step and stays above 0.55"),
+        "b": ("gradients emptied before the step", "nothing is learnt, and p.grad is empty afterwards"),
+        "c": ("gradients pile up", "the loss falls at first and rises again"),
+        "d": ("step before backward", "nothing is learnt, and p.grad is filled afterwards"),
+    },
+    RIGHT_LOOP,
 )
-
-
-def repaired(loop):
-    """A repair beside right diagnoses."""
-    return (loop, *NAMED)
-
-
-def named(*choices):
-    """Diagnoses beside a right repair: the first ones these, the others right."""
-    return (RIGHT_LOOP, *choices, *NAMED[len(choices) :])
+mended, fault, shown = ANSWERS.mended, ANSWERS.fault, ANSWERS.shown
 
 
 # cross_entropy_gradient ---------------------------------------------------------------------------------------
@@ -755,67 +749,68 @@ WRONG = {
         ("in place", in_place_loss, "changed its input scores in place"),
         ("double", loss_of(lambda lp, p, s, t: F.cross_entropy(s.double(), t)), "came back as torch.float64"),
     ],
-    "01_toolkit.repair": [
-        ("batches eaten", repaired(eats_the_batches), "The list of batches, or a batch in it"),
-        ("a batch written into", repaired(writes_into_a_batch), "The list of batches, or a batch in it"),
-        ("a copy trained", repaired(trains_a_copy), "parameters of another model"),
-        ("one layer trained", repaired(trains_the_last_layer), "0.weight and 0.bias never change"),
-        ("last batch left out", repaired(lambda m, b, lr: RIGHT_LOOP(m, b[:-1], lr)), "last batch is left out"),
+    "01_toolkit.diagnose": [
+        ("batches eaten", mended(eats_the_batches), "The list of batches, or a batch in it"),
+        ("a batch written into", mended(writes_into_a_batch), "The list of batches, or a batch in it"),
+        ("a copy trained", mended(trains_a_copy), "parameters of another model"),
+        ("one layer trained", mended(trains_the_last_layer), "0.weight and 0.bias never change"),
+        ("last batch left out", mended(lambda m, b, lr: RIGHT_LOOP(m, b[:-1], lr)), "last batch is left out"),
         (
             "weight decay",
-            repaired(loop(kind=lambda p, lr: torch.optim.SGD(p, lr=lr, weight_decay=0.01))),
+            mended(loop(kind=lambda p, lr: torch.optim.SGD(p, lr=lr, weight_decay=0.01))),
             "SGD with weight decay",
         ),
-        ("as broken_3", repaired(loop(order="lbs")), "gradients of all earlier batches", "M43"),
-        ("zero once", repaired(zero_once), "gradients of all earlier batches", "M43"),
-        ("as broken_2", repaired(loop(order="lbzs")), "Nothing is learnt"),
-        ("as broken_4", repaired(loop(order="zlsb")), "Nothing is learnt"),
-        ("step first", repaired(loop(order="szlb")), "The last batch is never learned from"),
-        ("step first, no zero", repaired(loop(order="slb")), "no gradient is set to 0", "M43"),
-        ("step after the loss", repaired(loop(order="lszb")), "The step stands between the loss and its backward"),
+        ("as c", mended(loop(order="lbs")), "gradients of all earlier batches", "M43"),
+        ("zero once", mended(zero_once), "gradients of all earlier batches", "M43"),
+        ("as b", mended(loop(order="lbzs")), "Nothing is learnt"),
+        ("as d", mended(loop(order="zlsb")), "Nothing is learnt"),
+        ("step first", mended(loop(order="szlb")), "The last batch is never learned from"),
+        ("step first, no zero", mended(loop(order="slb")), "no gradient is set to 0", "M43"),
+        ("step after the loss", mended(loop(order="lszb")), "The step stands between the loss and its backward"),
         (
             "2: step after the loss, no zero",
-            repaired(loop(order="lsb")),
+            mended(loop(order="lsb")),
             "The step stands between the loss and its backward",
         ),
-        ("backward first, zero gone", repaired(loop(order="lbs")), "gradients of all earlier batches", "M43"),
-        ("no step", repaired(loop(order="zlb")), "Nothing is learnt"),
-        ("two steps", repaired(loop(order="zlbss")), "Each gradient counts twice"),
-        ("as broken_1", repaired(loop(twice)), "Softmax is applied twice", "M38"),
-        ("nll of softmax", repaired(loop(lambda s, t: F.nll_loss(s.softmax(-1), t))), "nll_loss wants logarithms"),
-        ("nll of scores", repaired(loop(lambda s, t: F.nll_loss(s, t))), "nll_loss got bare scores"),
-        ("axis 0", repaired(loop(lambda s, t: F.cross_entropy(s.softmax(0), t))), "the axis is 0", "M38"),
-        ("sigmoid", repaired(loop(lambda s, t: F.cross_entropy(s.sigmoid(), t))), "A sigmoid stands", "M38"),
-        ("sum", repaired(loop(lambda s, t: F.cross_entropy(s, t, reduction="sum"))), "summed; wanted their mean"),
+        ("backward first, zero gone", mended(loop(order="lbs")), "gradients of all earlier batches", "M43"),
+        ("no step", mended(loop(order="zlb")), "Nothing is learnt"),
+        ("two steps", mended(loop(order="zlbss")), "Each gradient counts twice"),
+        ("as a", mended(loop(twice)), "Softmax is applied twice", "M38"),
+        ("nll of softmax", mended(loop(lambda s, t: F.nll_loss(s.softmax(-1), t))), "nll_loss wants logarithms"),
+        ("nll of scores", mended(loop(lambda s, t: F.nll_loss(s, t))), "nll_loss got bare scores"),
+        ("axis 0", mended(loop(lambda s, t: F.cross_entropy(s.softmax(0), t))), "the axis is 0", "M38"),
+        ("sigmoid", mended(loop(lambda s, t: F.cross_entropy(s.sigmoid(), t))), "A sigmoid stands", "M38"),
+        ("sum", mended(loop(lambda s, t: F.cross_entropy(s, t, reduction="sum"))), "summed; wanted their mean"),
         (
             "3: squared error",
-            repaired(loop(lambda s, t: F.mse_loss(s.softmax(-1), F.one_hot(t, s.shape[-1]).float()))),
+            mended(loop(lambda s, t: F.mse_loss(s.softmax(-1), F.one_hot(t, s.shape[-1]).float()))),
             "This is a squared error",
         ),
-        ("uphill", repaired(loop(lr_of=lambda lr: lr, loss_of=lambda s, t: -F.cross_entropy(s, t))), "The loss rises"),
-        ("Adam", repaired(loop(kind=torch.optim.Adam)), "This is Adam"),
-        ("fixed rate", repaired(loop(lr_of=lambda lr: 0.1)), "whatever lr says"),
+        ("uphill", mended(loop(lr_of=lambda lr: lr, loss_of=lambda s, t: -F.cross_entropy(s, t))), "The loss rises"),
+        ("Adam", mended(loop(kind=torch.optim.Adam)), "This is Adam"),
+        ("fixed rate", mended(loop(lr_of=lambda lr: 0.1)), "whatever lr says"),
         (
             "momentum",
-            repaired(loop(kind=lambda p, lr: torch.optim.SGD(p, lr=lr, momentum=0.9))),
+            mended(loop(kind=lambda p, lr: torch.optim.SGD(p, lr=lr, momentum=0.9))),
             "SGD with momentum",
         ),
-        ("return in the loop", repaired(return_inside), "Only the first batch is used"),
-        ("one step for all", repaired(one_step), "one step for all batches together"),
-        ("the last loss", repaired(loop(back=lambda losses: losses[-1])), "Wanted the list of losses"),
-        ("no result", repaired(no_result), "did you forget `return`"),
-        ("1 for pile up", named("gradients pile up"), "broken_1's loss falls at every step"),
-        ("1 as capital, wrong", named("Loss Summed"), "too large by the number of rows"),
-        ("2 and 4 exchanged", named(NAMED[0], NAMED[3], NAMED[2], NAMED[1]), "through one pass of the loop"),
-        ("4 for 2's", named(*NAMED[:3], NAMED[1]), "through two passes of the loop"),
-        ("3 for a floor", named(*NAMED[:2], "softmax twice"), "a late step hold"),
-        ("4 cut off", named(*NAMED[:3], "gradient cut off"), "backward would raise"),
-        ("1 other rows", named("other rows' targets"), "ln 3"),
-        ("told apart by the first loss", named(*NAMED[:4], "the first loss"), "before any step"),
-        ("told apart by the parameters", named(*NAMED[:4], "the parameters afterwards"), "as they were"),
-        ("told apart by more batches", named(*NAMED[:4], "more batches"), "neither loop learns from them"),
-        ("no option", named("zero_grad missing"), "choose one of 'gradients pile up'"),
-        ("a number", named(1), "fault_1 is of type int"),
+        ("return in the loop", mended(return_inside), "Only the first batch is used"),
+        ("one step for all", mended(one_step), "one step for all batches together"),
+        ("the last loss", mended(loop(back=lambda losses: losses[-1])), "Wanted the list of losses"),
+        ("no result", mended(no_result), "did you forget `return`"),
+        ("a for pile up", fault("a", "gradients pile up"), "falls at every step, and ends at twice"),
+        ("a as capitals, wrong", fault("a", "Loss Summed"), "too large by the number of rows"),
+        ("b and d exchanged", ANSWERS.but(b=ANSWERS.named["d"], d=ANSWERS.named["b"]), "through one pass of the loop"),
+        ("d for b's", fault("d", "gradients emptied before the step"), "through two passes of the loop"),
+        ("c for a floor", fault("c", "softmax twice"), "a late step hold"),
+        ("d cut off", fault("d", "gradient cut off"), "backward would raise"),
+        ("a other rows", fault("a", "other rows' targets"), "ln 3"),
+        ("b shown by d's", shown("b", ANSWERS.named["d"][1]), "the step came too early"),
+        ("d shown by b's", shown("d", ANSWERS.named["b"][1]), "between backward and the step"),
+        ("c shown by the biases", shown("c", "only the biases change"), "not so in any of the four"),
+        ("a shown by twice the rows", shown("a", "twice the rows, twice the loss"), "means, in all four"),
+        ("no option", fault("a", "zero_grad missing"), "choose one of 'gradients pile up'"),
+        ("a number", fault("a", 1), "the fault of a is of type int"),
     ],
     "01_toolkit.cross_entropy_gradient": [
         ("maximum of all scores", maximum_of_all_scores, "taken over the whole tensor"),
@@ -984,14 +979,14 @@ RIGHT = {
         ("nn.CrossEntropyLoss", lambda s, t, ignore_index=-100: nn.CrossEntropyLoss(ignore_index=ignore_index)(s, t)),
         ("softplus of differences", loss_of(lambda lp, p, s, t: (s - at(s, t)[:, None]).logsumexp(1).mean())),
     ],
-    "01_toolkit.repair": [
-        ("optimiser", repaired(RIGHT_LOOP)),
-        ("zero after the loss", repaired(loop(order="lzbs"))),
-        ("by hand", repaired(by_hand)),
-        ("autograd.grad", repaired(with_autograd)),
-        ("a closure, a numpy array", repaired(with_closure)),
-        ("zero at the end", repaired(zero_at_the_end)),
-        ("capitals and spaces", (RIGHT_LOOP, *(f" {choice.upper()}. " for choice in NAMED))),
+    "01_toolkit.diagnose": [
+        ("optimiser", mended(RIGHT_LOOP)),
+        ("zero after the loss", mended(loop(order="lzbs"))),
+        ("by hand", mended(by_hand)),
+        ("autograd.grad", mended(with_autograd)),
+        ("a closure, a numpy array", mended(with_closure)),
+        ("zero at the end", mended(zero_at_the_end)),
+        ("capitals and spaces", ANSWERS.in_capitals()),
     ],
     "01_toolkit.cross_entropy_gradient": [
         ("formula", gradient(lambda p, y, N: (p - y) / N)),

@@ -3,8 +3,8 @@
 from . import predictions
 from .cross_entropy import cross_entropy
 from .cross_entropy_gradient import cross_entropy_gradient
+from .diagnose import diagnose
 from .lead import lead
-from .repair import repair
 from .scores import scores
 from .softmax_jacobian import softmax_jacobian
 from .two_layer_gradients import two_layer_gradients
@@ -13,7 +13,7 @@ LESSON = "01_toolkit"
 __all__ = [
     "scores",
     "cross_entropy",
-    "repair",
+    "diagnose",
     "cross_entropy_gradient",
     "softmax_jacobian",
     "two_layer_gradients",

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import warnings
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 import torch
 from nbclient import NotebookClient
 
-from transformer_lab.grading import Score, grade, predict, predictions, unrun
+from transformer_lab.grading import Score, grade, predict, predictions, too_early, unrun
 from transformer_lab.grading.answer import is_learners
 from transformer_lab.grading.outline import outlines
 from transformer_lab.grading.score import CheckResult, GradingError
@@ -405,6 +406,37 @@ def test_a_cell_that_did_not_run_is_told(tmp_path):
     assert ["4 of 4 points" in card for card in cards] == [True] * 6
     assert ["did not run" in card for card in cards] == [True, True, False, False, False, False]
     assert "<code>softmax</code> did not run: SyntaxError in line 3, expected &#x27;:&#x27;." in cards[0]
+
+
+def test_a_check_that_runs_before_its_answer_gets_a_card(tmp_path):
+    check = f"from transformer_lab.grading import grade\ngrade('{SOFTMAX}', softmax)"
+    several = "grade('02_attention.shift', shift, shift_choice)"
+    cells = [check, BROKEN, check, "def softmax(x, dim=nowhere): pass", check, several, "shift = nowhere",
+             "grade('02_attention.softmaks', softmaks)", RIGHT, check]  # fmt: skip
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    NotebookClient(
+        notebook, allow_errors=True, startup_timeout=300, resources={"metadata": {"path": tmp_path}}
+    ).execute()
+    shown = [cell.outputs for cell in notebook.cells]
+    for place in (0, 2, 4, 5):  # a result of 0, for nbgrader gives all points to a cell without an error or a number
+        (card,) = shown[place]
+        assert (card.output_type, card.data["text/plain"]) == ("execute_result", "0")
+        assert "Then run this cell again." in card.data["text/html"]
+    html = ["".join(output.get("data", {}).get("text/html", "") for output in outputs) for outputs in shown]
+    assert "There is no <code>softmax</code> yet: run the cell of your answer" in html[0] and "0 of 4 points" in html[0]
+    assert "did not run (SyntaxError in line 3, expected &#x27;:&#x27;)" in html[2]
+    assert "stopped before that" in html[4]
+    assert "no <code>shift</code> yet" in html[5] and "no <code>shift_choice</code> yet" in html[5]
+    assert [shown[place][0].get("ename") for place in (3, 6, 7)] == ["NameError"] * 3  # any other one is as ever
+    assert "nowhere" in "".join(shown[6][0].traceback)
+    assert "4 of 4 points" in html[9]
+
+
+def test_a_handler_of_the_learners_own_stays(monkeypatch):
+    shell = SimpleNamespace(custom_exceptions=(KeyError,))
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    too_early.explain_missing_answers()
+    assert shell.custom_exceptions == (KeyError,)
 
 
 def history(*cells):

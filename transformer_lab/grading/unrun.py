@@ -15,15 +15,21 @@ WRITES = (
 
 def unrun_cell() -> str:
     """Return a sentence if the last cell that writes an answer of the running check cell did not run, else nothing."""
-    *earlier, (_, check) = inputs() or [("", "")]
+    _, check = (inputs() or [("", "")])[-1]
     for name in graded_names(check):
-        writing = [code for raw, code in earlier if re.search(WRITES.format(name=name), raw, re.MULTILINE)]
-        if writing and (error := syntax_error(writing[-1])):
+        cell = last_cell(name)
+        if cell and (error := syntax_error(cell)):
             return (
                 f"Your last cell for `{name}` did not run: {type(error).__name__} in line {error.lineno}, {error.msg}. "
                 f"The `{name}` that is graded is the one from before."
             )
     return ""
+
+
+def last_cell(name: str) -> str | None:
+    """Return the last cell before the running one that writes this name, whether it ran or not."""
+    writing = [code for raw, code in inputs()[:-1] if re.search(WRITES.format(name=name), raw, re.MULTILINE)]
+    return writing[-1] if writing else None
 
 
 def inputs() -> list[tuple[str, str]]:
@@ -35,11 +41,16 @@ def inputs() -> list[tuple[str, str]]:
 
 def graded_names(check: str) -> list[str]:
     """Return the names that a check cell hands to grade()."""
+    arguments = [argument for call in calls_of_grade(check) for argument in call.args]
+    return [argument.id for argument in arguments if isinstance(argument, ast.Name)]
+
+
+def calls_of_grade(check: str) -> list[ast.Call]:
+    """Return the calls of grade() in a cell."""
     if syntax_error(check):
         return []
     calls = [node for node in ast.walk(ast.parse(check)) if isinstance(node, ast.Call)]
-    graded = [call.args for call in calls if ast.unparse(call.func) == "grade"]
-    return [argument.id for arguments in graded for argument in arguments if isinstance(argument, ast.Name)]
+    return [call for call in calls if ast.unparse(call.func) == "grade"]
 
 
 def syntax_error(code: str) -> SyntaxError | None:

@@ -13,7 +13,7 @@ from torch import nn
 from transformer_lab.grading import grade
 from transformer_lab.grading.checks.multi_head.multi_head_of_parts import compute
 from transformer_lab.grading.checks.multi_head.repair import BROKEN, Layer
-from wrong_answers import toolkit
+from wrong_answers import masks, toolkit
 
 SOURCES = Path(__file__).resolve().parents[1] / "source" / "exercises"
 
@@ -97,10 +97,41 @@ def loops_observed(names):
     }
 
 
+def maskings_observed(names):
+    """Each observation of lesson 03's question, as a function that says whether it is true of a masked attention."""
+    q, k, v = torch.rand(6, 16), torch.rand(6, 16), torch.randn(6, 3)
+    causal = torch.ones(6, 6).tril().bool()
+    band = (torch.arange(6)[:, None] - torch.arange(6)).abs() < 2
+
+    def right(attention, k, mask):
+        return near(attention(q, k, v, mask)[0], F.scaled_dot_product_attention(q, k, v, attn_mask=mask))
+
+    def low(attention):  # q is not negative: the longer the negative keys, the lower all scores of a query alike
+        lower = k - 4000 / q.sum(-1).mean()
+        return right(attention, k, causal) and not right(attention, lower, causal)
+
+    def loses_all(attention):
+        long = k.clone()
+        long[5] = 1200 / 4
+        return attention(q, long, v, causal)[0].isnan().any()
+
+    return {
+        "right for ordinary scores, wrong when all scores are 1000 lower": low,
+        "the rows of the weights sum to less than 1": lambda f: (f(q, k, v, causal)[1].sum(-1) < 0.99).any(),
+        "NaN where a blocked score is 300 above the allowed ones": loses_all,
+        "any other mask gives the same output": lambda f: near(f(q, k, v, causal)[0], f(q, k, v, band)[0]),
+        "no query reads the first key": lambda f: not f(q, k, v, causal)[1][:, 0].any(),
+        "wrong for the causal mask, right for a mask that equals its transpose": lambda f: (
+            not right(f, k, causal) and right(f, k, band)
+        ),
+    }
+
+
 # How the observations of a lesson are made, and a right function.
 OBSERVED = {
     "01_toolkit": (loops_observed, lambda names: toolkit.RIGHT_LOOP),
     "02_attention": (attentions_observed, lambda names: names["torchs"]),
+    "03_masks": (maskings_observed, lambda names: masks.attention_right),
 }
 
 

@@ -114,9 +114,11 @@ grade("03_masks.masked_attention", masked_attention)
 # ## Question 3: four broken masks
 # *4 points, difficulty 3 of 5, about 15 minutes*
 #
-# Four ways to apply a mask, each of a kind found in the wild, each with one fault, and all different. All of them run. Read
-# the symptoms that the cell after them prints, and name the fault of each. The table offers more faults than there are
-# functions; write them as they stand there, in quotation marks (capital letters do not matter).
+# Four ways to apply a mask, each of a kind found in the wild, each with one fault, and all different. All of them run. For
+# each name its fault from the first table, and from the second the observation that is true of this one and of no other
+# here, a right attention included: the cell after them prints a few symptoms, the rest you find out with inputs of your own
+# (one of the four looks right in everything that is printed). Both tables offer more than is needed. Write the words as they
+# stand there, in quotation marks (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|
@@ -129,20 +131,27 @@ grade("03_masks.masked_attention", masked_attention)
 # | `"added as 0 and 1"` | the booleans are added to the scores |
 # | `"mask without effect"` | the masked scores are never used |
 #
-# One of the four looks right in the whole table. Write `exposes()`: it returns `q (T, d)`, `k (S, d)` and a boolean `mask (T, S)`
-# of your own, finite and with an allowed key for each query, on which a weight of this one is wrong by more than 0.1, or NaN.
-# Then write `broken_3` again as `repair`, right for all scores of question 2. (Every query has an allowed key: no rule for
-# empty rows is asked for.)
+# | observation | how to make it |
+# |---|---|
+# | `"right for ordinary scores, wrong when all scores are 1000 lower"` | compare with torch's attention; take a number off each `k` |
+# | `"the rows of the weights sum to less than 1"` | sum them along the keys, with scores as the cell has them |
+# | `"NaN where a blocked score is 300 above the allowed ones"` | one long key, blocked for a query that points its way |
+# | `"any other mask gives the same output"` | run it with two masks |
+# | `"no query reads the first key"` | look at the first column of the weights |
+# | `"wrong for the causal mask, right for a mask that equals its transpose"` | compare with torch's attention |
+#
+# Then write `c` again as `repaired`, right for all scores of question 2. (Every query has an allowed key: no rule for empty
+# rows is asked for.)
 
 
 # %%
-def broken_1(q, k, v, mask):
+def broken_a(q, k, v, mask):
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
     weights = scores.masked_fill(~mask, -10.0).softmax(dim=-1)
     return weights @ v, weights
 
 
-def broken_2(q, k, v, mask):
+def broken_b(q, k, v, mask):
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
     scores.masked_fill(~mask, -math.inf)
     weights = scores.softmax(dim=-1)
@@ -150,13 +159,13 @@ def broken_2(q, k, v, mask):
 
 
 # %%
-def broken_3(q, k, v, mask):
+def broken_c(q, k, v, mask):
     weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1) * mask
     weights = weights / weights.sum(dim=-1, keepdim=True)
     return weights @ v, weights
 
 
-def broken_4(q, k, v, mask):
+def broken_d(q, k, v, mask):
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
     weights = scores.masked_fill(~mask.transpose(-2, -1), -math.inf).softmax(dim=-1)
     return weights @ v, weights
@@ -166,7 +175,7 @@ def broken_4(q, k, v, mask):
 _ = torch.manual_seed(0)
 q, k, v = torch.rand(6, 16), torch.rand(6, 16), torch.randn(6, 3)
 mask = torch.ones(6, 6).tril().bool()
-for broken in (broken_1, broken_2, broken_3, broken_4):
+for broken in (broken_a, broken_b, broken_c, broken_d):
     for name, keys in (("ordinary scores", k), ("low scores", k - 16)):  # the same differences, all of them far lower
         _, weights = broken(q, keys, v, mask)
         rows, share = weights.sum(dim=-1), weights.masked_fill(mask, 0.0).sum(dim=-1)
@@ -190,40 +199,33 @@ for broken in (broken_1, broken_2, broken_3, broken_4):
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# def exposes():
-#     q = torch.tensor([[1.0]])                       # one query of width 1: its scores are the keys themselves
-#     k = torch.tensor([[0.0], [1.0], [...]])
-#     mask = torch.tensor([[True, True, False]])
-#     return q, k, mask
+# scores = ____                              # (..., T, S)
+# weights = scores.masked_fill(____, ____).softmax(dim=-1)
+# return weights @ v, weights
 # ```
 #
 # </details>
 
-# %% answer="faults"
-fault_1 = None  # of broken_1: one of the eight faults in the table
-fault_2 = None
-fault_3 = None
-fault_4 = None
+# %% answer="diagnoses"
+diagnoses = {  # of each masking: (fault, observation)
+    "a": (None, None),
+    "b": (None, None),
+    "c": (None, None),
+    "d": (None, None),
+}
 ### BEGIN SOLUTION
-fault_1 = "a finite number for -inf"
-fault_2 = "mask without effect"
-fault_3 = "masked after, divided again"
-fault_4 = "transposed"
+diagnoses = {
+    "a": ("a finite number for -inf", "right for ordinary scores, wrong when all scores are 1000 lower"),
+    "b": ("mask without effect", "any other mask gives the same output"),
+    "c": ("masked after, divided again", "NaN where a blocked score is 300 above the allowed ones"),
+    "d": ("transposed", "wrong for the causal mask, right for a mask that equals its transpose"),
+}
 ### END SOLUTION
 
 
-# %% answer="exposes"
-def exposes():
-    """q (T, d), k (S, d) and booleans (T, S) on which the one that looks right is wrong"""
-    ### BEGIN SOLUTION
-    q, k = torch.ones(1, 1), torch.tensor([[0.0], [1.0], [300.0]])
-    return q, k, torch.tensor([[True, True, False]])
-    ### END SOLUTION
-
-
-# %% answer="repair"
-def repair(q, k, v, mask):
-    """broken_3, mended"""
+# %% answer="repaired"
+def repaired(q, k, v, mask):
+    """broken_c, mended"""
     ### BEGIN SOLUTION
     scores = q @ k.transpose(-2, -1) / math.sqrt(k.shape[-1])
     weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
@@ -231,10 +233,10 @@ def repair(q, k, v, mask):
     ### END SOLUTION
 
 
-# %% check="repair" points=4
+# %% check="diagnose" points=4
 from transformer_lab.grading import grade
 
-grade("03_masks.repair", repair, exposes, fault_1, fault_2, fault_3, fault_4)
+grade("03_masks.diagnose", diagnoses, repaired)
 
 # %% [markdown]
 # ## Question 4: find the leak

@@ -7,13 +7,14 @@ import torch
 import torch.nn.functional as F
 
 import transformer_lab as package
+from diagnoses import Diagnosed
 
 INF = float("inf")
-CAUSAL, ATTENTION, REPAIR, LEAKS, COMBINE, CONVERT, COUNT = (
-    f"03_masks.{name}" for name in ("causal_mask", "masked_attention", "repair", "leaks", "combine", "convert", "count")
+CAUSAL, ATTENTION, DIAGNOSE, LEAKS, COMBINE, CONVERT, COUNT = (
+    f"03_masks.{name}"
+    for name in ("causal_mask", "masked_attention", "diagnose", "leaks", "combine", "convert", "count")
 )
-POINTS = {CAUSAL: 3, ATTENTION: 6, REPAIR: 4, LEAKS: 4, COMBINE: 3, CONVERT: 3, COUNT: 3}
-DIAGNOSES = (REPAIR,)
+POINTS = {CAUSAL: 3, ATTENTION: 6, DIAGNOSE: 4, LEAKS: 4, COMBINE: 3, CONVERT: 3, COUNT: 3}
 ONE_WAY = ()
 MISCONCEPTIONS = ("M08", "M36")
 
@@ -347,32 +348,16 @@ def keys_removed(q, k, v, mask):
     return attention_right(q, k * keep, v * keep, torch.ones_like(mask))
 
 
-NAMED = ("a finite number for -inf", "mask without effect", "masked after, divided again", "transposed")
-
-
-def exposed(score, mask=(True, True, False), heads=None):
-    """One query, two keys of scores 0 and 1, and a third of this score."""
-
-    def exposes():
-        k, cells = torch.tensor([[type(score)(0)], [type(score)(1)], [score]]), torch.tensor([mask])
-        q = torch.ones_like(k[:1])
-        return (q.expand(heads, 1, 1), k.expand(heads, 3, 1), cells) if heads else (q, k, cells)
-
-    return exposes
-
-
-def exposed_at_random():
-    return torch.randn(6, 8), torch.randn(6, 8), torch.ones(6, 6).tril().bool()
-
-
-def repaired(attention):
-    """A repair beside a right input and right diagnoses."""
-    return (attention, exposed(300.0), *NAMED)
-
-
-def named(*choices):
-    """Diagnoses beside a right repair and input: the first ones these, the others right."""
-    return (attention_right, exposed(300.0), *choices, *NAMED[len(choices) :])
+ANSWERS = Diagnosed(
+    {
+        "a": ("a finite number for -inf", "right for ordinary scores, wrong when all scores are 1000 lower"),
+        "b": ("mask without effect", "any other mask gives the same output"),
+        "c": ("masked after, divided again", "NaN where a blocked score is 300 above the allowed ones"),
+        "d": ("transposed", "wrong for the causal mask, right for a mask that equals its transpose"),
+    },
+    attention_right,
+)
+mended, fault, shown = ANSWERS.mended, ANSWERS.fault, ANSWERS.shown
 
 
 # combine ------------------------------------------------------------------------------------------------------
@@ -591,17 +576,17 @@ RIGHT = {
         ("row by row, a list", attention_list),
         ("in place on its own scores", attention_in_place),
     ],
-    REPAIR: [
-        ("textbook", repaired(attention_right)),
-        ("without a rule for empty rows", repaired(attention_no_rule)),
-        ("fused", repaired(attention_fused)),
-        ("-1e9", repaired(minus_1e9)),
-        ("by hand", repaired(attention_by_hand)),
-        ("where", repaired(attention_where)),
-        ("a list", repaired(attention_list)),
-        ("additive", repaired(additive_nan)),
-        ("exposed in a batch of heads", (attention_right, exposed(120.0, heads=2), *NAMED)),
-        ("capitals", (attention_einsum, exposed(1000.0), *(choice.title() for choice in NAMED))),
+    DIAGNOSE: [
+        ("textbook", mended(attention_right)),
+        ("without a rule for empty rows", mended(attention_no_rule)),
+        ("fused", mended(attention_fused)),
+        ("-1e9", mended(minus_1e9)),
+        ("by hand", mended(attention_by_hand)),
+        ("where", mended(attention_where)),
+        ("a list", mended(attention_list)),
+        ("additive", mended(additive_nan)),
+        ("einsum", mended(attention_einsum)),
+        ("capitals and spaces", ANSWERS.in_capitals()),
     ],
     LEAKS: [
         ("random, a set", leaks_random),
@@ -760,44 +745,38 @@ WRONG = {
         ("float32", single_precision, "came back as torch.float32"),
         ("keys set to zero", keys_removed, "A blocked key still gets a weight"),
     ],
-    REPAIR: [
-        ("as broken_1", repaired(minus_ten), "-10 stands for -inf", "M08"),
-        ("as broken_2", repaired(not_in_place), "The mask changes nothing", "M36"),
-        ("as broken_3", repaired(attention_renormalised), "nothing is left of them", "M08"),
-        ("as broken_4", repaired(mask_transposed), "The mask is transposed", "M36"),
-        ("0 before", repaired(zero_before), "e^0 = 1", "M08"),
-        ("after", repaired(after), "*after* the softmax", "M08"),
-        ("-100", repaired(minus_hundred), "a finite number that is not", "M08"),
-        ("-100 added", repaired(minus_hundred_added), "far above the allowed ones, the blocked keys", "M08"),
-        ("-1e4", repaired(minus_1e4), "a finite number that is not", "M08"),
-        ("q scaled in place", repaired(scores_into_q), "changed its input q in place"),
-        ("exp of raw scores", repaired(exp_of_raw_scores), "Subtract the"),
-        ("upside down", repaired(inverted_plain), "The mask is upside down", "M36"),
-        ("-inf after", repaired(inf_after), "belongs in the scores", "M08"),
-        ("+inf", repaired(plus_infinity), "+inf stands where -inf belongs"),
-        ("maximum of all keys", repaired(maximum_of_all), "nothing is left of them", "M08"),
-        ("1 for 0", named("0 before the softmax"), "goes wrong for low scores only"),
-        ("2 for upside down", named(NAMED[0], "upside down"), "the last query has no key left"),
-        ("2 for added", named(NAMED[0], "added as 0 and 1"), "so does its last"),
-        ("2 and 4 exchanged", named(NAMED[0], NAMED[3], NAMED[2], NAMED[1]), "query 0 reads all keys, and the last"),
-        ("3 not divided", named(*NAMED[:2], "masked after, not divided"), "over which keys does its softmax run"),
-        ("4 for none", named(*NAMED[:3], "mask without effect"), "exactly the other way round"),
-        ("no option", named("-10"), "choose one of 'upside down'"),
-        ("exposed by 50", (attention_right, exposed(50.0), *NAMED), "lies 49 above"),
-        ("exposed below", (attention_right, exposed(-500.0), *NAMED), "lies 501 below"),
-        ("nothing blocked", (attention_right, exposed(500.0, mask=(True, True, True)), *NAMED), "blocks no key"),
-        ("no key", (attention_right, exposed(500.0, mask=(False, False, False)), *NAMED), "nobody's fault"),
-        ("an infinite score", (attention_right, exposed(INF), *NAMED), "Finite scores are enough"),
-        ("a mask of numbers", (attention_right, exposed(300.0, mask=(1, 1, 0)), *NAMED), "wanted booleans"),
-        ("a short mask", (attention_right, exposed(300.0, mask=(True, False)), *NAMED), "does not broadcast"),
-        ("whole numbers", (attention_right, exposed(300), *NAMED), "write 1.0, not 1"),
-        ("two tensors", (attention_right, lambda: exposed(300.0)()[:2], *NAMED), "gives 2 (Tensor, Tensor)"),
+    DIAGNOSE: [
+        ("as a", mended(minus_ten), "-10 stands for -inf", "M08"),
+        ("as b", mended(not_in_place), "The mask changes nothing", "M36"),
+        ("as c", mended(attention_renormalised), "nothing is left of them", "M08"),
+        ("as d", mended(mask_transposed), "The mask is transposed", "M36"),
+        ("0 before", mended(zero_before), "e^0 = 1", "M08"),
+        ("after", mended(after), "*after* the softmax", "M08"),
+        ("-100", mended(minus_hundred), "a finite number that is not", "M08"),
+        ("-100 added", mended(minus_hundred_added), "far above the allowed ones, the blocked keys", "M08"),
+        ("-1e4", mended(minus_1e4), "a finite number that is not", "M08"),
+        ("q scaled in place", mended(scores_into_q), "changed its input q in place"),
+        ("exp of raw scores", mended(exp_of_raw_scores), "Subtract the"),
+        ("upside down", mended(inverted_plain), "The mask is upside down", "M36"),
+        ("-inf after", mended(inf_after), "belongs in the scores", "M08"),
+        ("+inf", mended(plus_infinity), "+inf stands where -inf belongs"),
+        ("maximum of all keys", mended(maximum_of_all), "nothing is left of them", "M08"),
+        ("a for 0", fault("a", "0 before the softmax"), "goes wrong for low scores only"),
+        ("b for upside down", fault("b", "upside down"), "the last query has no key left"),
+        ("b for added", fault("b", "added as 0 and 1"), "so does its last"),
         (
-            "widths apart",
-            (attention_right, lambda: (torch.ones(1, 2), *exposed(300.0)()[1:]), *NAMED),
-            "(T, d) and (S, d)",
+            "b and d exchanged",
+            ANSWERS.but(b=ANSWERS.named["d"], d=ANSWERS.named["b"]),
+            "query 0 reads all keys",
         ),
-        ("at random", (attention_right, exposed_at_random, *NAMED), "by how much must a blocked score lead"),
+        ("c not divided", fault("c", "masked after, not divided"), "over which keys does its softmax run"),
+        ("d for none", fault("d", "mask without effect"), "exactly the other way round"),
+        ("no option", fault("a", "-10"), "choose one of 'upside down'"),
+        ("c shown by low scores", shown("c", ANSWERS.named["a"][1]), "a number that others can fall below"),
+        ("a shown by NaN", shown("a", ANSWERS.named["c"][1]), "take their share before they lose it"),
+        ("d shown by sums", shown("d", "the rows of the weights sum to less than 1"), "they sum to 1 in all four"),
+        ("b shown by the first key", shown("b", "no query reads the first key"), "some query reads it"),
+        ("three in a diagnosis", ANSWERS.but(d=("transposed", "transposed", "transposed")), "wanted a pair"),
     ],
     LEAKS: [
         ("one added, in a norm that is exact", looking(before_j, lambda row: row + 1), "The same number is added"),

@@ -4,12 +4,12 @@ from .causal_mask import causal_mask
 from .combine import combine
 from .convert import convert
 from .count import count
+from .diagnose import diagnose
 from .leaks import leaks
 from .masked_attention import masked_attention
-from .repair import repair
 
 LESSON = "03_masks"
-__all__ = ["causal_mask", "masked_attention", "repair", "leaks", "combine", "convert", "count"]
+__all__ = ["causal_mask", "masked_attention", "diagnose", "leaks", "combine", "convert", "count"]
 
 PREDICTIONS = {
     # Which mask does the trained translator miss more while it translates a batch?

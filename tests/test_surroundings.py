@@ -1,7 +1,9 @@
 """surroundings.py: a result follows from data, settings and device alone, whatever else the process has been told."""
 
+import io
 import os
 import re
+import sys
 import threading
 import warnings
 from contextlib import contextmanager, nullcontext
@@ -13,6 +15,7 @@ from accelerate.state import AcceleratorState, GradientState, PartialState
 
 from test_training import Rows, distance, in_a_fresh_python, weights
 from transformer_lab.environment import is_first_process
+from transformer_lab.progress_bar import ProgressBar
 from transformer_lab.training.loop import train
 from transformer_lab.training.settings import Settings
 
@@ -287,8 +290,24 @@ def test_a_rank_that_is_not_torchruns_silences_nobody(monkeypatch):
 def test_when_a_training_has_ended_another_thread_may_train(expected):
     learnt()
     results = []
-    thread = threading.Thread(target=lambda: results.append(learnt()))
+    thread = threading.Thread(target=lambda: results.append(learnt()), daemon=True)
     thread.start()
-    thread.join()
-    assert results, "the first training still held the lock"
+    thread.join(120)
+    assert results, "the first training still held a lock"
     assert_same(results[0], expected["float32"])
+
+
+class ClosedPipe(io.StringIO):
+    def write(self, text):
+        raise BrokenPipeError
+
+
+def test_a_bar_that_cannot_be_written_stops_no_bar_of_another_thread(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", ClosedPipe())
+    with pytest.raises(BrokenPipeError):
+        train(Rows(), Settings(steps=1, batch_size=16), progress=True)
+    monkeypatch.undo()
+    thread = threading.Thread(target=lambda: ProgressBar(total=1, disable=True), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive(), "the failed bar still held tqdm's lock"

@@ -4,9 +4,8 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 
-from tqdm.auto import tqdm
-
 from ..environment import is_first_process, is_watched
+from ..progress_bar import ProgressBar
 
 CHUNK = 2**12  # characters: larger ones take more memory and more time
 # Where a text may be cut so that byte pairs, as in GPT-2, have the same words in its chunks as in the whole: before a
@@ -83,7 +82,7 @@ def watched(texts: Iterable[str], n_characters: int, work: str) -> Iterator[str]
         return
     if not is_watched():
         print(f"{work}: {n_characters:,} characters ...", file=sys.stderr, flush=True)
-    with tqdm(total=n_characters, desc=work, unit="char", unit_scale=True, disable=not is_watched()) as bar:
+    with ProgressBar(total=n_characters, desc=work, unit="char", unit_scale=True, disable=not is_watched()) as bar:
         for text in texts:
             yield text
             bar.update(len(text))

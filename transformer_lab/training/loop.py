@@ -16,10 +16,10 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from ..device import plain_tensors
 from ..models import evaluating
+from ..progress_bar import ProgressBar
 from ..tasks.task import IGNORED, Task
 from .batches import Batches
 from .history import History
@@ -90,8 +90,8 @@ def take_steps(
         evaluate_and_record(run, run.status(loss=math.nan, tokens_per_s=math.nan))
         run.save()
     task.model.train()
-    bar = tqdm(total=settings.steps, initial=run.step, desc="training", unit="step", disable=not (progress and is_main))
-    with bar:
+    shown = progress and is_main
+    with ProgressBar(total=settings.steps, initial=run.step, desc="training", unit="step", disable=not shown) as bar:
         while run.step < settings.steps and not run.history.has_stalled(settings.patience):
             indices = batches(run.step)
             meter.add(*training_step(run, network, compute_loss, indices))

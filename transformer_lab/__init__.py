@@ -9,6 +9,7 @@ if TYPE_CHECKING:  # never run: here editors and type checkers see the names of 
     from .analysis.access import replace_attention as replace_attention
     from .analysis.head_scores import head_scores as head_scores
     from .analysis.head_scores import repeated_tokens as repeated_tokens
+    from .analysis.journey import record_journeys as record_journeys
     from .analysis.reading import translation_attention as translation_attention
     from .analysis.recording import record_attention as record_attention
     from .analysis.recording import record_residual_stream as record_residual_stream
@@ -62,6 +63,7 @@ _HOME = {
     "ablate_heads": "analysis.ablation",
     "switch_off": "analysis.ablation",
     "translation_attention": "analysis.reading",
+    "record_journeys": "analysis.journey",
     "make_task": "tasks.catalogue",
     "train": "training.loop",
     "Settings": "training.settings",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # never run: here editors and type checkers see the names of 
     from .live_attention import WhatIf as WhatIf
     from .mask_explorer import MaskExplorer as MaskExplorer
     from .mask_explorer import make_mask as make_mask
+    from .model_tour import ModelTour as ModelTour
     from .norm_explorer import NormExplorer as NormExplorer
     from .norm_explorer import normalise as normalise
     from .query_explorer import QueryExplorer as QueryExplorer
@@ -39,6 +40,7 @@ _HOME = {
     "DateTranslator": "date_translator",
     "RotaryExplorer": "rotary_explorer",
     "turn_pairs": "rotary_explorer",
+    "ModelTour": "model_tour",
     "NormExplorer": "norm_explorer",
     "normalise": "norm_explorer",
     "SplitExplorer": "split_explorer",

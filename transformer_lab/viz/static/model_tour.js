@@ -1,0 +1,128 @@
+// ModelTour: a text, its tokens, and the stations that one token's vector passes. Traits: see model_tour.py.
+
+import { decodeHalves } from "./attention_numbers.js";
+import { choose, html, labelled, once, speaker, stage, watch } from "./kit.js";
+import { overview } from "./tour_overview.js";
+import { stationPanel } from "./tour_station.js";
+
+const PAUSE = 500; // ms without a key that end typing
+const PATIENCE = 8000; // ms after which a kernel that does not answer is called so
+const WHO = { encoder: "the encoder reads", decoder: "the decoder has written" };
+
+// What is shown now: the stack that is followed, the token in it, and the station.
+function seenIn(model, weights) {
+  const stacks = model.get("stacks"), stack = stacks.find(({ name }) => name === model.get("stack")) ?? stacks[0];
+  const token = Math.min(model.get("token"), stack.tokens.length - 1);
+  const station = Math.min(model.get("station"), stack.steps.length);
+  const head = model.get("head"), { n_heads: H, tokens: { length: T } } = stack;
+  // What a token reads in one block, by one head or (null) by all on average: one weight for each key.
+  function row(block, part, head) {
+    const isCausal = stack.causal && part === "attention"; // then each row holds the keys up to its own
+    const S = isCausal ? token + 1 : stack.keys[part].length, size = isCausal ? (T * (T + 1)) / 2 : T * S;
+    const first = stack.starts[part] + (isCausal ? (token * (token + 1)) / 2 : token * S);
+    const rowOf = (h) => weights.subarray(first + (block * H + h) * size, first + (block * H + h) * size + S);
+    if (head !== null) return [...rowOf(head)];
+    const rows = Array.from({ length: H }, (_, h) => rowOf(h));
+    return Array.from({ length: S }, (_, key) => rows.reduce((sum, one) => sum + one[key], 0) / H);
+  }
+  // What could be said after a step: [{ word, probability, follows }], the most likely first; null where nothing can.
+  function said(step) {
+    if (!stack.said) return null;
+    const { ids, probabilities } = stack.said, wanted = stack.follows[token];
+    return ids[step][token].map((id, i) => (
+      { word: stack.words[id], probability: probabilities[step][token][i], follows: id === wanted }));
+  }
+  const { sizes } = stack;
+  // The sizes of the vector before a step, of what is added, of the sum, and after the step.
+  const size = (step) => ({
+    before: step ? sizes.after[step - 1][token] : sizes.start[token], added: sizes.added[step][token],
+    sum: sizes.sum[step][token], after: sizes.after[step][token], cosine: sizes.cosine[step][token],
+  });
+  return { stacks, stack, token, station, head, row, said, size, name: stack.tokens[token],
+    temperature: model.get("temperature"), lessons: model.get("lessons") };
+}
+
+function render({ model, el }) {
+  const root = stage(el, "tl-explorer tl-tour");
+  const drawText = textField(root, model);
+  const lines = html(root, "div", { class: "lines" }), body = html(root, "div", { class: "body" });
+  const go = (changes) => choose(model, changes);
+  const drawOverview = overview(body, go), drawStation = stationPanel(body, go), say = speaker(root);
+  let weights, bytes;
+
+  function draw() {
+    if (bytes !== model.get("weights")) {
+      bytes = model.get("weights");
+      weights = decodeHalves(bytes);
+    }
+    drawText();
+    const seen = seenIn(model, weights);
+    drawLines(lines, seen, go);
+    drawOverview(seen);
+    say(drawStation(seen));
+  }
+  const names = ["stacks", "weights", "text", "heard", "message", "stack", "token", "station", "head", "temperature"];
+  return watch(model, names, once(draw));
+}
+
+// The text: a field where there is a kernel to read it, else as it was recorded.
+function textField(parent, model) {
+  const root = html(parent, "div", { class: "top" });
+  const about = html(root, "div", { class: "about" });
+  const message = html(root, "div", { class: "message", role: "alert" });
+  let field = null, typing = null, patience = null;
+  if (model.send) {
+    field = document.createElement("input");
+    Object.assign(field, { type: "text", spellcheck: false });
+    about.before(labelled(root, "text", field));
+    const send = () => {
+      clearTimeout(typing);
+      typing = null;
+      if (field.value !== model.get("text")) choose(model, { text: field.value, message: "" });
+    };
+    field.addEventListener("input", () => {
+      clearTimeout(typing);
+      typing = setTimeout(send, PAUSE);
+    });
+    field.addEventListener("change", send);
+  }
+  return () => {
+    const waits = model.get("text") !== model.get("heard") && !model.get("message");
+    parent.classList.toggle("waiting", waits);
+    clearTimeout(patience);
+    if (waits) patience = setTimeout(() => (message.textContent = "No kernel answers: run the cell again."), PATIENCE);
+    if (field && typing === null && field !== document.activeElement) field.value = model.get("text");
+    const when = model.get("recorded") && `, recorded ${model.get("recorded")}`;
+    about.textContent = (field ? "" : `“${model.get("heard")}”, read by `) + model.get("about") + when;
+    message.textContent = model.get("message");
+  };
+}
+
+// The tokens of each stack: choose the one to follow.
+function drawLines(parent, { stacks, stack, token }, go) {
+  const had = parent.contains(document.activeElement);
+  parent.replaceChildren();
+  for (const one of stacks) {
+    const line = html(parent, "div", { class: "line", role: "radiogroup", "aria-label": `follow a token that ${whoReads(one, stacks)}` });
+    html(line, "span", { class: "who" }, `${whoReads(one, stacks)}:`);
+    one.tokens.forEach((text, i) => {
+      const chosen = one === stack && i === token;
+      const chip = html(line, "button", { type: "button", class: "chip", role: "radio", "aria-checked": chosen,
+        tabindex: chosen || (one !== stack && i === 0) ? 0 : -1 }, text);
+      const station = one === stack ? {} : { station: 0 };
+      chip.addEventListener("click", () => go({ stack: one.name, token: i, ...station }));
+      if (chosen && had) chip.focus({ preventScroll: true });
+    });
+    line.addEventListener("keydown", (event) => {
+      const move = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (!move) return;
+      event.preventDefault();
+      const from = one === stack ? token : 0, to = (from + move + one.tokens.length) % one.tokens.length;
+      go({ stack: one.name, token: to, ...(one === stack ? {} : { station: 0 }) });
+    });
+  }
+}
+
+const whoReads = ({ name }, stacks) => (stacks.length > 1 ? WHO[name] : "the model reads");
+
+export default { render };

@@ -89,8 +89,10 @@ def record_journeys(model: Model, tokenizer, text, target: str | None = None) ->
         tokens, follows = read_by(name, ids[0].tolist(), None if written is None else written[0].tolist())
         kinds = {"attention": name, "cross-attention": "cross" if name == "decoder" else None}
         attention = {part: records[kind] for part, kind in kinds.items() if kind in records}
-        tail = attention, head_of(model, name), stack.norm
-        journeys[name] = Journey(name, labels_of(tokenizer, tokens), follows, steps_of(stack), *recorded[name], *tail)
+        journeys[name] = Journey(
+            name, labels_of(tokenizer, tokens), follows, steps_of(stack), **recorded[name],
+            attention=attention, head=head_of(model, name), norm=stack.norm,
+        )  # fmt: skip
     return journeys
 
 
@@ -124,11 +126,11 @@ def sublayers(block) -> list[tuple[str, nn.Module, nn.Module]]:
 
 @contextmanager
 def record_steps(model: Model):
-    """Yield steps; after the block steps["encoder" | "decoder"] is (start, added, sums, after) of the first text read.
+    """Yield steps; after the block steps["encoder" | "decoder"] holds what Journey calls start, added, sums and after.
 
-    Shapes are (T, D), then (S, T, D); see Journey.
+    They are those of the batch's first text.
     """
-    steps: dict[str, tuple[Tensor, ...]] = {}
+    steps: dict[str, dict[str, Tensor]] = {}
     embedded: list[list[Tensor]] = []  # of each call [tokens, what positions add, sum, after]: an encoder's comes first
     blocks: dict[str, list[list[Tensor]]] = {
         name: [] for name in stacks(model)
@@ -160,5 +162,5 @@ def record_steps(model: Model):
             hooks.callback(module.register_forward_hook(hook).remove)
         yield steps
     for name, (tokens, *embedding) in zip(blocks, embedded, strict=True):
-        columns = zip(embedding, *blocks[name], strict=True)
-        steps[name] = (tokens.detach(), *(torch.stack(one).detach() for one in columns))
+        columns = zip(("added", "sums", "after"), zip(embedding, *blocks[name], strict=True), strict=True)
+        steps[name] = {"start": tokens.detach()} | {key: torch.stack(one).detach() for key, one in columns}

@@ -1,5 +1,6 @@
 """grade() checks an exercise, predict() stores a guess, my_progress() shows both. Importing this loads no torch."""
 
+from ..busy import show_when_busy
 from .originals import learn
 from .predictions import predict
 from .score import Score, grade
@@ -10,3 +11,4 @@ __all__ = ["Score", "grade", "my_progress", "predict"]
 
 learn()  # now, when every module here is complete and no answer has run
 explain_missing_answers()
+show_when_busy()

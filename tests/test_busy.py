@@ -1,4 +1,4 @@
-"""The sign that a cell is still at work: seen after a second, gone when the cell is done, never in a stored notebook."""
+"""The sign that a cell is still at work: seen after a second, gone when it is done, never in a stored notebook."""
 
 import os
 import time

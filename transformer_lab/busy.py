@@ -48,7 +48,7 @@ def show_when_busy() -> None:
     """From now on, cells of this notebook show a sign while they work, the running one too; elsewhere do nothing."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    if hasattr(shell, "kernel"):
+    if shell and hasattr(shell, "kernel"):
         sign = Sign()
         shell.events.register("pre_run_cell", sign.begin)
         shell.events.register("post_run_cell", sign.end)

@@ -31,7 +31,7 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "when the others come from a cache.",
     "masked_attention": "With the causal mask it is the attention of GPT, with the padding's that of BERT, with "
     "a band of True a sliding window: only the mask changes.",
-    "repair": "Ordinary scores let a finite stand-in for minus infinity pass; a blocked key 300 above the "
+    "diagnose": "Ordinary scores let a finite stand-in for minus infinity pass; a blocked key 300 above the "
     "others, or very low scores, give it away. Keep such a test.",
     "leaks": "It never looks inside: let a convolution or a recurrent network return a pair, and you can search "
     "it for leaks too.",

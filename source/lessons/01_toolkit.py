@@ -1,153 +1,275 @@
 # %% [markdown]
 # # 01 Toolkit
 #
-# **You will meet, with everything measured, the little mathematics that this course needs, and train a model in ten lines.**
-# (Every term and letter: [glossary](glossary.ipynb).)
+# **How can a row of numbers mean *November*, and how does a model find such numbers?**
 #
-# After this lesson you will be able to
+# ![The translator drawn from its configuration, encoder on the left and decoder on the right. Its two ends are lit:
+# below, in both halves, the embedding, which makes vectors of tokens; at the top of the decoder the scores of the next
+# token.](figures/01_toolkit_where.svg)
 #
-# * read a shape such as $(B, H, T, S)$, and write a loop as an `einsum`;
-# * say how large a sum of random numbers gets;
-# * tell what moves a softmax and a cross-entropy, and what does not;
-# * derive the gradient $p - y$ with the chain rule, and check it in three ways;
-# * write the training loop by hand, and recognise it when it is broken.
+# Inside the translator there are no words. At the lower end of the drawing each word becomes a row of numbers; at the
+# upper end numbers become a choice among words; and everything between them only computes. You will see each kind of
+# computation as a picture first, and then how numbers that were random at first became useful ones. You will be able to
 #
-# About 50 minutes. It builds on [lesson 00](00_start_here.ipynb), on Python and on school calculus.
+# * read a product of matrices in a drawing, in a loop and in code;
+# * compute by hand how wrong a guess was, and which way each number should move;
+# * write the loop that trains a model.
+#
+# About 60 minutes, with a good place for a pause in the middle. It builds on [lesson 00](00_start_here.ipynb), on
+# Python, and on derivatives as you met them at school.
 
 # %%
+import datetime
+import inspect
 import math
+import re
 
 import matplotlib.pyplot as plt
 import torch
 from torch.nn import functional as F
 
-from transformer_lab import exact_match, load
+from transformer_lab import Transformer, exact_match, load, translate
 from transformer_lab.analysis.access import patched
 from transformer_lab.data import dates
 from transformer_lab.grading import predict
 from transformer_lab.tasks.task import IGNORED
-from transformer_lab.training.loop import summed_loss
+from transformer_lab.training.loop import summed_loss, training_step
 from transformer_lab.viz import SoftmaxExplorer, plots
 
+# %% jupyter={"source_hidden": true}
 plots.use_style()
 _ = torch.manual_seed(0)
 
 # %% [markdown]
 # ## Do you need this lesson?
 #
-# Answer these six on paper, then run the cell below. If you get all six, go on to [02 Attention](02_attention.ipynb).
+# Answer these five on paper, then run the cell below. If all are right, look at the drawings, make the three guesses,
+# and go on to [02 Attention](02_attention.ipynb).
 #
-# 1. `a` has shape (5,), `b` has shape (5, 1). Which shape has `a - b`?
-# 2. `q` is (2, 3, 4) and `k` is (2, 5, 4). Which shape has `torch.einsum("btd,bsd->bts", q, k)`?
-# 3. A random number has variance 1. Which variance has the sum of 100 independent ones? And of 100 copies of one?
-# 4. What is softmax of (101, 102, 103) minus softmax of (1, 2, 3)?
-# 5. A model gives each of 8 tokens the probability 1/8. What is its cross-entropy, in nats?
-# 6. The probabilities are (0.5, 0.3, 0.2) and the first token is right. What is the gradient of the cross-entropy at the
-#    three scores?
+# 1. `W` is a matrix with four rows. What is `[0, 0, 1, 0] @ W`?
+# 2. `q` has shape (2, 3, 4) and `k` (2, 5, 4). Which shape has `q @ k.transpose(-2, -1)`?
+# 3. A random number has variance 1. Which variance has the sum of 100 independent ones?
+# 4. A model gives each of 8 tokens the probability 1/8. What is its cross-entropy, in nats?
+# 5. The probabilities are (0.5, 0.3, 0.2) and the first token is right. What is the gradient of the cross-entropy at
+#    the three scores?
 
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 print("The answers, computed:")
-print("1.", tuple((torch.zeros(5) - torch.zeros(5, 1)).shape))
-print("2.", tuple(torch.einsum("btd,bsd->bts", torch.zeros(2, 3, 4), torch.zeros(2, 5, 4)).shape))
-print("3.", 100, "and", 100**2)
-scores = torch.tensor([1.0, 2.0, 3.0])
-print("4.", ((scores + 100).softmax(0) - scores.softmax(0)).numpy().round(4) + 0.0)
-print("5. ln 8 =", round(math.log(8), 2))
+W = torch.arange(8.0).view(4, 2)
+assert torch.equal(torch.tensor([0.0, 0.0, 1.0, 0.0]) @ W, W[2])
+print("1. its third row")
+print("2.", tuple((torch.zeros(2, 3, 4) @ torch.zeros(2, 5, 4).transpose(-2, -1)).shape))
+print("3.", 100)
+print("4. ln 8 =", round(math.log(8), 2))
 scores = torch.tensor([0.5, 0.3, 0.2]).log().requires_grad_()  # their softmax is (0.5, 0.3, 0.2)
 F.cross_entropy(scores, torch.tensor(0)).backward()
-print("6.", scores.grad.numpy().round(2))
+print("5.", scores.grad.numpy().round(2))
 
 # %% [markdown]
-# ## 1. Break it
+# ## 1. A word becomes a row of numbers
 #
-# The date translator ends in **scores** (also called logits): for each next token of its 55, one number. When it writes, it
-# takes the token with the highest score. When it was trained, the scores were made into probabilities, and it was
-# penalised by the **loss**: the negative natural logarithm of the right token's probability, in *nats*. A model that guesses
-# evenly gives each of 55 tokens 1/55, so its loss is $\ln 55$, about 4 nats. We measure the loss while the model reads the
-# right target.
+# Which number should stand for `November`? [Lesson 00](00_start_here.ipynb) showed its id, 20. But an id is a seat
+# number: `January` has 19 and `March` 21, and that means nothing. Better numbers would not help either. On a line a
+# token has room for two neighbours; `November` should be near `Nov`, near the other months, and near whatever is
+# written as 11.
+#
+# So each token gets a whole row of numbers, a vector. The rows stand in a table, the **embedding**, and they are
+# learnt.
+#
+# ![The token November has the id 20. The table has 55 rows of 64 numbers; the rows 18 May, 19 January, 20 November, 21
+# March and 22 December are shown, and row 20 is lit: it is the vector with which the model
+# computes.](figures/01_toolkit_table.svg)
 
 # %%
 model, tokenizer = load("dates")
-held_out = dates.held_out_pairs(300)
-ids = [tokenizer.encode(pair.target) for pair in held_out]
-source, source_mask = tokenizer.batch([pair.source for pair in held_out])
-target, _ = tokenizer.pad([[tokenizer.bos_id, *row] for row in ids])  # what the decoder reads
-# What it should say next; is_real is False where a short row is filled up
-labels, is_real = tokenizer.pad([[*row, tokenizer.eos_id] for row in ids])
+table = model.embedding.tokens.weight.detach()  # detach: only the numbers, without the record that training keeps
+november = table[tokenizer.encode("November")[0]]
+print(f"the table: {tuple(table.shape)}   November: {tuple(november.shape)}, beginning {november[:4].numpy().round(2)}")
+n_parameters = sum(p.numel() for p in model.parameters())
+print(f"numbers in the whole model: {n_parameters:,}, in the table: {table.numel():,}")
+
+# %% [markdown]
+# Numbers in a box are called a **tensor**. A vector has one **axis**, a table (a **matrix**) two: rows, then columns.
+# The sizes of the axes are the **shape**. Each number that training may change is a **parameter**.
+#
+# ## 2. A vector is an arrow
+#
+# Two numbers are an arrow: so far to the right, so far up.
+#
+# ![Three pictures. A vector: the arrow (3, 1) goes 3 to the right and 1 up; its length is the root of 3² + 1², 3.2. A
+# sum: b, (1, 2), begins where a ends, and a + b = (4, 3) leads from the start of a to the end of b. A dot product: b
+# throws a shadow of length 1.6 on a; 3·1 + 1·2 = 5 = 1.6 × 3.2.](figures/01_toolkit_arrows.svg)
+#
+# * The **length** is Pythagoras: the root of the sum of the squares (`a.norm()`).
+# * The **dot product** multiplies number by number and adds up: $a \cdot b = \sum_i a_i b_i$. In the picture it is the
+#   length of b's shadow on a, times the length of a. It is large when the arrows point the same way, 0 at a right
+#   angle, and negative when they point apart.
+# * Divide it by both lengths, and only the directions are left: the **cosine** of the angle between them. It is 1 for
+#   the same direction, 0 for a right angle, -1 for opposite ones.
+#
+# Nobody can draw 64 numbers as an arrow, but all this holds for them too.
+
+# %%
+a, b = torch.tensor([3.0, 1.0]), torch.tensor([1.0, 2.0])
+print(f"length of a: {a.norm():.1f}   a · b = {a @ b:.0f}   cosine = {a @ b / (a.norm() * b.norm()):.2f}")
+
+# %% [markdown]
+# Now the first half of our question. Both `November` and `Nov` must be translated as 11. If their numbers mean
+# anything, the two should point the same way. We take eleven months (May has no abbreviation) and compare each with its
+# own abbreviation and with the ten others: as rows of the table, and again at the end of the encoder, where each stood
+# at the head of the date `... 22, 2026`. And we do the same in a translator that has *not been trained*.
+
+# %% jupyter={"source_hidden": true}
+ABBREVIATIONS = ["Jan", "Feb", "Mar", "Apr", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+MONTHS = [next(name for name in tokenizer.tokens(range(18, 30)) if name.startswith(short)) for short in ABBREVIATIONS]
 
 
 @torch.no_grad()
-def loss_and_hits():
-    """Mean loss of the right tokens, and the share of them that have the highest score."""
-    scores = model(source, target, source_mask)[is_real]  # (tokens, 55)
-    hits = (scores.argmax(dim=-1) == labels[is_real]).double().mean().item()
-    return F.cross_entropy(scores, labels[is_real]).item(), hits
+def vectors(model, words, has_read):
+    """The vectors (11, 64) of these months, each at the head of a date."""
+    ids, _ = tokenizer.batch([f"{word} 22, 2026" for word in words])
+    return (model.encode(ids) if has_read else model.embedding.tokens.weight[ids])[:, 0]
 
 
-# %% [markdown]
-# Now multiply all scores by one factor, for instance 0.1. What changes: the share of `"dates right"`, the `"loss"`, `"both"`
-# or `"neither"`? Put your guess in place of `None`.
+def cosines(model, has_read):
+    """Row: a month in full, column: an abbreviation."""
+    full, short = (F.normalize(vectors(model, words, has_read), dim=1) for words in (MONTHS, ABBREVIATIONS))
+    return full @ short.T
 
-# %%
-predict("01_toolkit.flatten", None)
 
-# %%
-factors, right, loss, hits = [0.01, 0.1, 0.3, 1, 3], [], [], []
-plain = model.logits
-for factor in factors:
-    with patched([(model, "logits", lambda hidden, factor=factor: factor * plain(hidden))]):
-        right.append(exact_match(model, tokenizer, held_out))
-        for kept, value in zip((loss, hits), loss_and_hits(), strict=True):
-            kept.append(value)
-
-# %% jupyter={"outputs_hidden": true}
-fig, (first, second) = plt.subplots(1, 2, figsize=(9, 3))
-first.semilogx(factors, [100 * share for share in right], "o-")
-first.set(
-    ylim=(0, 108), xlabel="factor", ylabel="dates right (%)", title=f"Dates right: {min(right):.0%} at every factor"
-)
-second.semilogx(factors, loss, "o-", color=plots.COLORS[5])
-second.axhline(math.log(55), color="grey", linestyle=":", label="ln 55: guessing evenly")
-second.set(xlabel="factor", ylabel="loss (nats)", title=f"Loss: {loss[0]:.1f} nats at factor 0.01")
-assert len(set(right)) == 1
-_ = second.legend(loc="upper right", bbox_to_anchor=(1, 0.95))
-
-# %% jupyter={"outputs_hidden": true}
-moved = max(right) - min(right) > 0.01, max(loss) - min(loss) > 0.1
-predict("01_toolkit.flatten", actual={(0, 0): "neither", (1, 0): "dates right", (0, 1): "loss", (1, 1): "both"}[moved])
-
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
-# Checks the claims of this section
-print("The claims of this section:")
-print("the same dates right at every factor:", len(set(right)) == 1)
-print("at least 99.9 % of the right tokens have the highest score, at every factor:", min(hits) > 0.999)
-print("at 0.01 the loss is within 0.2 nats of ln 55:", math.log(55) - loss[0] < 0.2)
-print("the larger the factor, the lower the loss:", loss == sorted(loss, reverse=True))
+# %% jupyter={"source_hidden": true}
+is_own = torch.eye(11, dtype=torch.bool)
+untrained = [Transformer(model.config).eval() for _ in range(5)]
+fig, both = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+print("mean cosine with               own   others")
+for axes, (name, models) in zip(both, (("5 untrained", untrained), ("trained", [model])), strict=True):
+    for place, has_read in (("in the table", False), ("after reading", True)):
+        found = torch.stack([cosines(one, has_read) for one in models])  # (models, 11, 11)
+        own, others = found[:, is_own].mean(), found[:, ~is_own].mean()
+        print(f"{name:11}, {place:13}  {own:5.2f}   {others:5.2f}")
+    axes.plot(found[0][~is_own].view(11, 10), range(11), "o", color="#9AA5B1", markersize=4)
+    axes.plot(found[0][is_own], range(11), "o", color=plots.COLORS[5], markersize=8)
+    axes.set(title=f"After reading, {name}: own {own:.2f}, others {others:.2f}", xlabel="cosine", xlim=(-0.2, 1.05))
+assert own - others > 0.3 and (found[0].argmax(dim=1) == torch.arange(11)).sum() >= 8
+both[0].set_yticks(range(11), [f"{full} · {short}" for full, short in zip(MONTHS, ABBREVIATIONS, strict=True)])
+_ = both[0].invert_yaxis()
 
 # %% [markdown]
-# The order of the scores stays, so every choice stays. But the differences shrink, the probabilities flatten, and the loss
-# rises towards $\ln 55$. Above 1 it falls further, only because here nearly every right token leads already: a model that
-# is more often wrong pays dearly for being sure (section 4).
+# Large dots are a month's own abbreviation, small ones the others. Look at the untrained model first: a cosine of 0.6
+# looks like a finding, and there every month has it with every other. A cosine says something only beside another one.
+# In the trained model most months point where their own abbreviation points, and away from the others. Nobody ever told
+# it that *Nov* is short for *November*.
 #
-# So a score says two things: which token is first, and how surely. Training sees the second. The rest of the lesson is what
-# you need to follow it.
+# But does the model go by where its arrows point? Test it: put other numbers into the rows of the eleven abbreviations,
+# and let it translate `Jan 22, 2026`, `Feb 22, 2026`, and so on.
+
+# %%
+rows = model.embedding.tokens.weight.data  # the numbers themselves: writing to them changes the model
+ids = [tokenizer.encode(short)[0] for short in ABBREVIATIONS]
+own, full = rows[ids].clone(), rows[[tokenizer.encode(month)[0] for month in MONTHS]].clone()
+numbers = [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12]
+
+
+def written_with(new_rows):
+    rows[ids] = new_rows
+    texts = translate(model, tokenizer, [f"{short} 22, 2026" for short in ABBREVIATIONS])
+    rows[ids] = own
+    return texts
+
+
+def count(texts, months=numbers):
+    return sum(text == f"2026年{month}月22日" for text, month in zip(texts, months, strict=True))
+
+
+# %%
+print("dates that come out right, of 11")
+print("  twice as long          ", count(written_with(2 * own)))
+print("  half as long           ", count(written_with(own / 2)))
+print("  turned round           ", count(written_with(-own)))
+print("  the full name's row    ", count(written_with(full)))
+print("  the next month's row   ", count(written_with(full.roll(-1, dims=0))))
+print("of these, with that month", count(written_with(full.roll(-1, dims=0)), numbers[1:] + numbers[:1]))
+sunday = rows[tokenizer.encode("Sunday")].clone()
+print("Nov 22, with Sunday's row:", written_with(sunday.expand(11, -1))[9])
+
+# %% [markdown]
+# Shrink an arrow to half or stretch it to twice its length, and the model reads it as before. Turn it round, and the
+# month is gone. Give `Nov` the row of `December`, and the model writes 12. (With the row of Sunday it writes a Sunday.)
+# That is how numbers can mean *November*: **by where they point, compared with others.**
 #
-# ## 2. Shapes and einsum
+# ## 3. A matrix is a machine
 #
-# A tensor is a box of numbers with axes. The course names their sizes the same way everywhere:
+# A model makes new vectors out of vectors. The simplest machine for that is a **linear** one: if an arrow grows to
+# twice its length, its image does too, and the image of a sum is the sum of the images. Then one need only know where
+# $(1, 0)$ and $(0, 1)$ land, because every arrow is a sum of so much of the one and so much of the other. Write the two
+# images below one another: that is a **matrix**.
+#
+# ![Left, a plane with a square grid and the arrows (1, 0), (0, 1) and x = (2, 1). In the middle the matrix W with the
+# rows (2, 1) and (-1, 1): where (1, 0) and (0, 1) land. Right, the same plane after W: the grid is slanted but still
+# straight and even, and x has become (3, 3), which is twice the first row plus the
+# second.](figures/01_toolkit_machine.svg)
+#
+# We write $x W$, with the vector as a row on the left. (Many books write $W x$, with columns; everything is then
+# mirrored.) For several vectors at once, stack them as rows of $X$. In the **matrix product** $X W$, row $i$ and column
+# $j$ hold the dot product of row $i$ of $X$ with column $j$ of $W$:
+#
+# ![The product of X, with shape (3, 2) and the rows (2, 1), (0, 3), (1, -1), and W gives the rows (3, 3), (-3, 3), (3,
+# 0). The second row of X and the second column of W are lit, and give the lit number 0 · 1 + 3 · 1 =
+# 3.](figures/01_toolkit_product.svg)
+#
+# The two inner sizes must agree, and they disappear: (3, 2) @ (2, 2) is (3, 2). A matrix of shape (64, 16) makes
+# vectors of 16 numbers out of vectors of 64. Five facts that the course keeps using:
+
+# %%
+X, W, V = torch.tensor([[2.0, 1], [0, 3], [1, -1]]), torch.tensor([[2.0, 1], [-1, 1]]), torch.tensor([[0.0, 1], [1, 0]])
+
+one_hot = F.one_hot(torch.tensor(20), 55).float()  # all zeros but for a single 1, in place 20
+assert torch.equal(one_hot @ table, november)  # 1. a one-hot vector picks a row: looking up is a product too
+assert torch.equal((X @ W) @ V, X @ (W @ V))  # 2. two machines one after the other are one machine
+assert torch.equal(X @ torch.eye(2), X)  # 3. the identity matrix I changes nothing
+print("4. X.T, transposed: rows become columns\n", X.T.numpy())
+print("   X @ X.T: each row's dot product with each row\n", (X @ X.T).numpy())
+print("5. outer product: each number of one vector times each of another\n", torch.outer(X[0], X[2]).numpy())
+
+# %% [markdown]
+# The words to search for are **one-hot vector**, **identity matrix**, **transpose** and **outer product**. A **linear
+# layer**, `nn.Linear(64, 16)`, is such a matrix, and a vector that is added, the **bias**. PyTorch keeps its matrix
+# transposed, so our $W$ is `layer.weight.T`.
+#
+# The upper end of the translator is a product too. Its last vector meets each row of the table, the same table, and the
+# 55 dot products are its **scores** (or **logits**) for the next token: a token scores high if the vector points where
+# the token's row points.
+
+# %%
+source, source_mask = tokenizer.batch(["Sunday, November 22, 2026"])
+written, _ = tokenizer.batch(["2026年"], bos=True)
+with torch.no_grad():
+    last = model.decode(written, memory=model.encode(source, source_mask), memory_mask=source_mask)[0, -1]  # (64,)
+    scores = last @ table.T  # (64,) @ (64, 55): one score for each token
+    assert torch.allclose(scores, model(source, written, source_mask)[0, -1], atol=1e-4)
+best = scores.topk(3)
+for score, id in zip(best.values, best.indices, strict=True):
+    print(f"{tokenizer.tokens([id.item()])[0]:3}{score:6.1f}")
+
+# %% [markdown]
+# ## 4. Many at once
+#
+# A model computes many texts side by side, a **batch**, and in each of them many positions. The course calls the sizes
+# of these axes by the same letters everywhere:
 #
 # | letter | size of |
 # |---|---|
-# | $B$ | batch: examples computed together |
-# | $T$, $S$ | positions that ask, positions that are looked at |
-# | $D$ | the vector at each position (`d_model`) |
-# | $H$, $L$ | heads, layers |
+# | $B$ | the batch: how many texts |
+# | $T$, $S$ | positions that look, positions that are looked at |
+# | $D$ | the vector at each position (`d_model`, here 64) |
+# | $H$, $L$ | heads side by side, layers (blocks) on top of one another |
 #
-# In each of $H$ heads a position has a shorter vector, of `d_head` numbers. Compare each of $T$ positions with each of $S$,
-# by the sum of products of their numbers. As a loop:
+# `@` multiplies along the last two axes; whatever stands before them goes side by side. The commonest product of the
+# course compares each of $T$ vectors with each of $S$, in each of $H$ heads of each of $B$ texts. **einsum** writes the
+# loop down as letters: what is missing on the right of the arrow is summed.
 
 # %%
-B, H, T, S, d_head = 2, 3, 4, 5, 6  # all different, so that a wrong axis raises an error
+B, H, T, S, d_head = 2, 3, 4, 5, 6  # all different: then a wrong axis raises an error
 q, k = torch.randn(B, H, T, d_head), torch.randn(B, H, S, d_head)
 
 looped = torch.zeros(B, H, T, S)
@@ -155,48 +277,163 @@ for b in range(B):
     for h in range(H):
         for t in range(T):
             for s in range(S):
-                looped[b, h, t, s] = sum(q[b, h, t, i] * k[b, h, s, i] for i in range(d_head))
+                looped[b, h, t, s] = q[b, h, t] @ k[b, h, s]
+
+assert torch.allclose(looped, q @ k.transpose(-2, -1), atol=1e-5)  # transpose swaps two axes: here the last two
+assert torch.allclose(looped, torch.einsum("bhtd,bhsd->bhts", q, k), atol=1e-5)
+print("all three ways give the shape", tuple(looped.shape))
 
 # %% [markdown]
-# `einsum` is the same loop, written down as letters. Each letter is an index. A letter on the left of the arrow only (`d`)
-# is summed over; every letter on the right stays as an axis.
-
-# %%
-by_letters = torch.einsum("bhtd,bhsd->bhts", q, k)
-by_product = q @ k.transpose(-2, -1)  # a matrix product: last axis of q with the second last of the other
-assert torch.allclose(looped, by_letters, atol=1e-5) and torch.allclose(looped, by_product, atol=1e-5)
-by_letters.shape
-
-# %% [markdown]
-# ## 3. Dot product, and the variance of a sum
+# Where shapes differ, an axis of size 1 is repeated until it fits, and missing axes are put in front: **broadcasting**.
+# So `X - X.mean(dim=1, keepdim=True)` subtracts from each row its own mean: `dim=1` averages along the second axis, and
+# `keepdim` leaves it there, with size 1. Section 11 shows what can go wrong.
 #
-# That sum of products is the **dot product** $a \cdot b = \sum_i a_i b_i$. It is also length times length times the cosine
-# of the angle between them: large when two vectors point the same way, 0 at a right angle, negative when they point apart.
+# *Here is the place for a pause. So far: numbers and what they mean. From here on: how they get better.*
+#
+# ## 5. How wrong is a guess?
+#
+# The translator takes the token with the highest score. To *improve* it must know how wrong its scores were, as one
+# number. Suppose that there were only three tokens, 1, 2 and 3, with the scores 2, 1 and 0.
+#
+# ![A table with three rows, the tokens 1, 2 and 3. Scores z: 2, 1, 0. Their exponentials: 7.39, 2.72, 1.00, with sum
+# 11.11. Divided by the sum, the probabilities p: 0.67, 0.24, 0.09, with sum 1. Minus their logarithms, the loss if that
+# token is right: 0.41, 1.41, 2.41.](figures/01_toolkit_by_hand.svg)
+#
+# From scores to probabilities leads **softmax**, and from a probability to a loss the **cross-entropy**:
+#
+# $$p_j = \frac{e^{z_j}}{\sum_i e^{z_i}} \qquad\qquad \text{loss} = -\ln p_\text{target}$$
+#
+# *Why exp?* Probabilities must be positive and sum to 1. The exponential makes any number positive, and it turns
+# differences into ratios: one point more makes a token $e = 2.7$ times as probable, wherever on the scale it stands.
+#
+# *Why the logarithm?* The probability of a text is the *product* of its tokens' probabilities. Logarithms make that a
+# sum, so every token has a loss of its own. The **target**, the right token, costs nothing if the model was sure of it,
+# $-\ln 1 = 0$; and there is no limit to what it costs if the model was sure of something else. The unit is the **nat**
+# (with $\log_2$ it would be the bit). A model that knows nothing gives each of $n$ tokens $1/n$ and pays $\ln n$.
 
 # %%
-a = torch.tensor([2.0, 1.0])
-for name, b in (("same way", [4.0, 2.0]), ("right angle", [-1.0, 2.0]), ("opposite", [-2.0, -1.0])):
-    b = torch.tensor(b)
-    print(f"{name:12} a·b = {(a @ b).item():5.1f}   cosine = {(a @ b / (a.norm() * b.norm())).item():4.1f}")
+z, target = torch.tensor([2.0, 1.0, 0.0]), torch.tensor(1)  # the right token is the second
+p = z.exp() / z.exp().sum()
+loss = -p[target].log()
+assert torch.allclose(p, z.softmax(dim=0)) and torch.allclose(loss, F.cross_entropy(z, target))
+print(f"p = {p.numpy().round(2)}   loss {loss:.2f} nats   knowing nothing: ln 3 = {math.log(3):.2f}")
+
+p_month = scores.softmax(dim=0)[tokenizer.encode("1")[0]]
+print(f"the translator at 2026年: p of 1 is {p_month:.4f}, loss {-p_month.log():.4f} nats; ln 55 = {math.log(55):.1f}")
 
 # %% [markdown]
-# The translator's 55 scores are dot products: of the model's last vector with the vector of each token.
+# ## 6. Break it
+#
+# Now we do something cruel to all 55 scores at once: we multiply them by 0.1. Before the model chooses, at every token
+# it writes. On 300 new dates we count two things: how many come out right, and the mean loss at a token. (For the loss
+# the model reads the right Chinese text so far, and must name the next token.) What changes: the share of `"dates
+# right"`, the `"loss"`, `"both"` or `"neither"`? Put your guess in place of `None`.
 
 # %%
-hidden = torch.randn(1, 1, model.config.d_model)  # (B, T, D)
-assert torch.allclose(
-    model.logits(hidden), torch.einsum("btd,vd->btv", hidden, model.embedding.tokens.weight), atol=1e-4
+predict("01_toolkit.flatten", None)
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+held_out = dates.held_out_pairs(300)
+ids = [tokenizer.encode(pair.target) for pair in held_out]
+sources, sources_mask = tokenizer.batch([pair.source for pair in held_out])
+targets, _ = tokenizer.pad([[tokenizer.bos_id, *row] for row in ids])  # what the decoder reads
+labels, is_real = tokenizer.pad(
+    [[*row, tokenizer.eos_id] for row in ids]
+)  # what it must name; short rows are filled up
+
+
+@torch.no_grad()
+def mean_loss():
+    return F.cross_entropy(model(sources, targets, sources_mask)[is_real], labels[is_real]).item()
+
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+factors, right, losses = [0.01, 0.1, 0.3, 1, 3], [], []
+plain = model.logits
+for factor in factors:
+    with patched([(model, "logits", lambda hidden, factor=factor: factor * plain(hidden))]):
+        right.append(exact_match(model, tokenizer, held_out))
+        losses.append(mean_loss())
+
+fig, (first, second) = plt.subplots(1, 2, figsize=(9, 3))
+first.semilogx(factors, [100 * share for share in right], "o-")
+first.set(ylim=(0, 108), xlabel="factor on all scores", ylabel="dates right (%)",
+          title=f"Dates right: {min(right):.0%} at every factor")  # fmt: skip
+second.semilogx(factors, losses, "o-", color=plots.COLORS[5])
+second.axhline(math.log(55), color="grey", linestyle=":", label="knowing nothing: ln 55")
+second.set(
+    xlabel="factor on all scores",
+    ylabel="loss (nats)",
+    title=f"Loss: {losses[3]:.3f} at factor 1, {losses[1]:.1f} at 0.1",
 )
+assert len(set(right)) == 1 and losses == sorted(losses, reverse=True) and math.log(55) - losses[0] < 0.2
+_ = second.legend(loc="upper right", bbox_to_anchor=(1, 0.95))
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+moved = right[1] != right[3], losses[1] - losses[3] > 0.1
+predict("01_toolkit.flatten", actual={(0, 0): "neither", (1, 0): "dates right", (0, 1): "loss", (1, 1): "both"}[moved])
 
 # %% [markdown]
-# A dot product sums many terms. How large does a sum get? Measure size by the **variance**: the mean squared distance from
-# the mean. One number $x$ has variance 1. Add up 64 independent numbers like it, and the variance is 64. Now add up 64
-# *copies* of $x$. The variance is...
+# <details><summary>Why? Open after your guess</summary>
+#
+# The order of the scores stays, so every choice stays. But differences shrink to a tenth, and differences are what
+# softmax turns into ratios: the probabilities flatten, and the loss climbs towards $\ln 55$, the loss of a model that
+# knows nothing. So two models can write exactly the same and differ in what training sees. A score says two things:
+# *which* token is first, and *how surely*. Choosing uses the first, and training the second.
+#
+# </details>
+#
+# Now move scores yourself.
+#
+# 1. Set the scores other than b to 0. How far must b lead, roughly, for a loss below 0.1?
+# 2. Shift all scores together ("added to all"). Which of the panels change, and which do not?
+# 3. Raise the **temperature**: all scores are divided by it. When does the loss rise, and when does it fall? Try the
+#    highest score as the target, then the lowest.
+
+# %%
+explorer = SoftmaxExplorer()
+explorer
+
+# %% jupyter={"source_hidden": true}
+# Checks the answers below
+
+
+def nats(scores, target):
+    return F.cross_entropy(torch.tensor(scores), torch.tensor(target)).item()
+
+
+assert nats([0.0, 3.6, 0.0, 0.0, 0.0], 1) > 0.1 > nats([0.0, 3.7, 0.0, 0.0, 0.0], 1)
+assert math.isclose(nats([9.0, 8.0], 1), nats([2.0, 1.0], 1), abs_tol=1e-5)
+assert nats([1.0, 0.5], 0) > nats([2.0, 1.0], 0) and nats([1.0, 0.5], 1) < nats([2.0, 1.0], 1)
+
+# %% [markdown]
+# <details><summary>Answers, when you have tried</summary>
+#
+# 1\. By about 3.7. 2\. Only the scores move. A shift multiplies every $e^{z}$ by the same factor, and the fraction
+#    cancels it. 3\. Flattening costs a model that is right, and helps one that is sure and wrong.
+#
+# </details>
+#
+# ## 7. How large is a score?
+#
+# If differences between scores say how sure a model is, it matters how large scores are before anything has been
+# learnt. A score is a dot product: here, a sum of 64 products. How large does a sum of many random numbers get?
+#
+# "How large" needs a measure. The plain mean says nothing, because plus and minus cancel. So square first: the
+# **variance** is the mean squared distance from the mean. Its root, the **standard deviation**, is the size of a
+# typical number. Squares also tell what happens to a sum. From $(a + b)^2 = a^2 + b^2 + 2ab$ follows, for numbers with
+# mean 0,
+#
+# $$\operatorname{var}(a + b) = \operatorname{var} a + \operatorname{var} b + 2 \operatorname{cov}(a, b) ,$$
+#
+# where the **covariance** is the mean of $ab$: positive if the two tend to rise together, 0 if they are independent.
+# (With other means, subtract these first.) Independent numbers simply add their variances: 64 of them with variance 1
+# have a sum of variance 64, and a typical sum is 8. Now add up 64 *copies* of one such number. The variance is...
 
 # %%
 predict("01_toolkit.copies", None)  # "8", "64" or "4096"
 
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 sizes = [1, 4, 16, 64, 256]
 independent = [torch.randn(20_000, size).sum(dim=1).var().item() for size in sizes]
 copies = [torch.randn(20_000, 1).expand(-1, size).sum(dim=1).var().item() for size in sizes]
@@ -207,191 +444,131 @@ ax.loglog(sizes, independent, "o-", label="independent terms")
 ax.loglog(sizes, copies, "s--", label="copies of one term")
 ax.set(xlabel="terms d", ylabel="variance of the sum",
        title=f"Variance grows like d to the power {slopes[0]:.0f} (independent), {slopes[1]:.0f} (copies)")  # fmt: skip
+assert abs(slopes[0] - 1) < 0.05 and abs(slopes[1] - 2) < 0.05
 _ = ax.legend()
 
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 predict("01_toolkit.copies", actual=min(("8", "64", "4096"), key=lambda guess: abs(math.log(int(guess) / copies[3]))))
 
 # %% [markdown]
-# For any two random numbers, $\operatorname{var}(a + b) = \operatorname{var} a + \operatorname{var} b + 2 \operatorname{cov}(a, b)$.
-# The covariance of independent ones is 0, so variances add: $d$. A sum of copies is $d \cdot x$, and a factor $d$ multiplies
-# squares by $d^2$. Terms that are partly alike lie between. In lesson 02 the terms are products of two numbers, in lesson 06
-# the outputs of layers.
+# <details><summary>Why? Open after your guess</summary>
 #
-# ## 4. Softmax and cross-entropy
+# The sum is $64x$, and a factor of 64 multiplies squares by $64^2 = 4096$. A typical sum is 64, not 8. Independent
+# numbers mostly cancel one another; copies never do. (Each pair of copies has covariance 1, and there are many pairs.)
+# Numbers that are partly alike lie between. In lesson 02 the terms are the products inside a score, in lesson 06 the
+# outputs of layers.
 #
-# Let $z_j$ be score number $j$ of $n$. **Softmax** makes probabilities $p_j$ of them: positive, with sum 1.
+# </details>
 #
-# $$p_j = \frac{e^{z_j}}{\sum_{i=1}^{n} e^{z_i}}$$
+# ## 8. Which way is down?
 #
-# The **cross-entropy** of a right answer, the *target*, is $-\ln p_{\text{target}}$, in *nats* (with $\log_2$ it would be
-# bits). It is 0 when the target has probability 1; an even guess among $n$ costs $\ln n$; a sure and wrong one has no limit.
+# A loss says how wrong a model was. How should its numbers change? The plain way: move one a little, up and down, and
+# look at the loss. This is called **finite differences**. For the three scores of section 5, where the second token was
+# right:
 
 # %%
-z, right_one = torch.tensor([2.0, 1.0, 0.5, -1.0, 0.0]), 1  # five scores; the target is number 1
-p = z.exp() / z.exp().sum()
-assert torch.allclose(p, z.softmax(dim=0))
-assert torch.allclose(-p[right_one].log(), F.cross_entropy(z, torch.tensor(right_one)))
-assert torch.allclose(F.cross_entropy(torch.zeros(5), torch.tensor(right_one)), torch.tensor(math.log(5)))
-print(f"p: {p.numpy().round(2)}   loss: {-p[right_one].log():.2f}   even guess: ln 5 = {math.log(5):.2f}")
+little = 1e-3 * torch.eye(3, dtype=torch.float64)  # row j moves score j
+up, down = (F.cross_entropy(z + move, target.expand(3), reduction="none") for move in (little, -little))
+slopes = (up - down) / 2e-3
+print("p:            ", p.numpy().round(2))
+print("slope of loss:", slopes.numpy().round(2))
 
 # %% [markdown]
-# Four other scores are equal. By how much must the target's score lead them for the loss to fall below 0.1 nats?
-
-# %%
-predict("01_toolkit.lead", None)  # "1.0", "2.3" or "3.6"
-
-# %% [markdown]
-# Now move the scores yourself.
+# All slopes together are the **gradient**. Its first and last number are the probabilities themselves, and the one in
+# the middle is $0.24 - 1$. That is no accident. The loss is $\ln \sum_i e^{z_i} - z_\text{target}$ (take the logarithm
+# of the fraction). Derive by $z_j$: the first part gives $e^{z_j} / \sum_i e^{z_i}$, which is $p_j$, and the second
+# takes 1 away at the target. With the target as a one-hot vector $y$:
 #
-# 1. Set the scores other than b to 0. How far must b lead for a loss below 0.1?
-# 2. Shift all scores together ("added to all"). Which of the three panels change?
-# 3. Raise the temperature (all scores are divided by it). When does the loss rise, and when does it fall? Try the highest
-#    score as the target, then the lowest.
-
-# %%
-explorer = SoftmaxExplorer()
-explorer
-
-
-# %% jupyter={"outputs_hidden": true}
-def nats(scores, target):
-    return F.cross_entropy(torch.tensor(scores), torch.tensor(target)).item()
-
-
-lead = math.log(4 / (math.exp(0.1) - 1))
-print("Answers, computed:")
-print(f"1. the formula below says {lead:.2f}; the loss there is {nats([0.0, lead, 0.0, 0.0, 0.0], 1):.2f}")
-print("2. a shift by 7 leaves the loss as it is:", math.isclose(nats([9.0, 8.0], 1), nats([2.0, 1.0], 1), abs_tol=1e-5))
-print("3. all divided by 2: the loss rises for the highest:", nats([1.0, 0.5], 0) > nats([2.0, 1.0], 0))
-print("   and falls for the lowest:", nats([1.0, 0.5], 1) < nats([2.0, 1.0], 1))
-
-# %% jupyter={"outputs_hidden": true}
-predict("01_toolkit.lead", actual=min(("1.0", "2.3", "3.6"), key=lambda guess: abs(float(guess) - lead)))
-
-# %% [markdown]
-# Divide numerator and denominator of softmax by $e^{z_{\text{target}}}$: only *differences* of scores are left. So a shift
-# moves the scores and nothing after them. With $n - 1$ others, all behind by the same lead,
+# $$\frac{\partial\,\text{loss}}{\partial z} = p - y$$
 #
-# $$\text{loss} = \ln\left(1 + (n - 1)\, e^{-\text{lead}}\right), \qquad \text{lead} = \ln \frac{n - 1}{e^{\text{loss}} - 1} .$$
+# *What the model says minus what is right.* Whoever subtracts a little of it raises the target's score, and lowers
+# every other one by as much as the model believed in it.
 #
-# Question 3 is section 1 again: flattening costs a model that is right, and helps one that is sure and wrong.
-#
-# ## 5. The chain rule, with vectors
-#
-# School: if $y = f(u)$ and $u = g(x)$, then $\frac{dy}{dx} = \frac{dy}{du} \cdot \frac{du}{dx}$. Rates multiply. PyTorch
-# records each step of a computation, and `backward()` multiplies their rates from the end to the start:
+# But what should change in a model is its parameters, and there are many. To move each of the translator's 236,992 up
+# and down, one would run it 473,984 times, for a single step. The **chain rule** needs one way back. If $y = f(u)$ and
+# $u = g(x)$, the rates multiply: $u$ moves 3 times as fast as $x$, and $y$ moves $2u$ times as fast as $u$, so $y$
+# moves $6u$ times as fast as $x$. PyTorch records each step of a computation, and `backward()` multiplies the rates
+# from the end to the start. This is **backpropagation**.
 
 # %%
 x = torch.tensor(2.0, requires_grad=True)
 u = 3 * x + 1
 y = u**2
 y.backward()
-assert x.grad == 2 * u * 3  # dy/du = 2u, du/dx = 3
-x.grad
+print(f"u = {u:.0f}, dy/dx = {x.grad:.0f} = 2 · {u:.0f} · 3")
 
 # %% [markdown]
-# Softmax takes $n$ numbers and gives $n$, so it has $n^2$ rates: the **Jacobian**, row $i$, column $j$, holds
-# $\frac{\partial p_i}{\partial z_j}$, the rate at which $p_i$ moves when only $z_j$ does. From the quotient rule:
-#
-# $$\frac{\partial p_i}{\partial z_j} = p_i\,([i = j] - p_j), \qquad J = \operatorname{diag}(p) - p\,p^\top ,$$
-#
-# where $[i = j]$ is 1 if $i = j$ and else 0, and $\operatorname{diag}(p)$ has $p$ on its diagonal.
+# A step with many inputs and many outputs has a rate for each pair of them. Their table is the **Jacobian**: row $i$,
+# column $j$ says how fast output $i$ moves when only input $j$ does. Multiplying rates becomes a product of matrices.
+# Softmax has this one at our scores:
 
 # %%
-J = torch.diag(p) - torch.outer(p, p)
-assert torch.allclose(J, torch.autograd.functional.jacobian(lambda z: z.softmax(dim=0), z), atol=1e-6)
-assert torch.allclose(J.sum(dim=1), torch.zeros(5), atol=1e-6)  # rows: a shift of all scores changes nothing
-assert torch.allclose(J.sum(dim=0), torch.zeros(5), atol=1e-6)  # columns: the probabilities still sum to 1
-assert (J.diag() > 0).all() and (J - torch.diag(J.diag()) <= 0).all()
-title = "A higher score gains (diagonal) what all others lose"
-_ = plots.matrix(plt.subplots(figsize=(4.6, 3.2))[1], J, title=title, row_name="probability i", column_name="score j")
+J = torch.autograd.functional.jacobian(lambda z: z.softmax(dim=0), z)  # (3, 3)
+print(J.numpy().round(2))
+y = F.one_hot(target, 3)
+back = (-y / p) @ J  # the loss moves -1/p as fast as the target's p, and does not see the others
+print("through softmax by the chain rule:", back.numpy().round(2), "  p - y:", (p - y).numpy().round(2))
+assert torch.allclose(back, p - y, atol=1e-6) and J.sum(dim=1).abs().max() < 1e-6
 
 # %% [markdown]
-# With vectors the chain rule still multiplies: rates become Jacobians, and the product becomes a matrix product.
+# (Why does each row sum to 0? Move all three scores together, and no probability changes.) And a matrix? Let the scores
+# be $z = xW$. If the number $W_{ij}$ moves, $z_j$ moves $x_i$ times as fast, and no other score does. So the loss moves
+# $x_i\,(p_j - y_j)$ times as fast: the gradient at $W$ is the outer product of $x$ and $p - y$. Here is the whole way,
+# there and back:
 #
-# ## 6. The gradient of cross-entropy
+# ![Forwards, how wrong is it: the table W gives the scores z = x W, 2, 1, 0; softmax gives p, 0.67, 0.24, 0.09; the
+# loss is 1.41 if token 2 is right. Backwards, whose fault is it: the gradient at z is p - y, 0.67, -0.76, 0.09; from it
+# comes the gradient at W; a step subtracts a little of it from W.](figures/01_toolkit_loop.svg)
 #
-# The **gradient** of the loss holds its rate for each score. Write the target as $y$: 1 at the target, 0 elsewhere (*one-hot*).
-# Then $\text{loss} = -\sum_i y_i \ln p_i$, its rate for $p_i$ is $-y_i / p_i$, and the chain rule gives
+# ## 9. A model that learns
 #
-# $$\frac{\partial\,\text{loss}}{\partial z_j} = \sum_i -\frac{y_i}{p_i}\; p_i\,([i = j] - p_j) = p_j \sum_i y_i - y_j = p_j - y_j ,$$
-#
-# because $y$ sums to 1: what the model says minus what is right. Three checks, in 64 bits. The last needs no calculus:
-# move one score by a little to both sides, and see by how much the loss moves (*finite differences*).
-
-# %%
-z = z.double().requires_grad_()
-p, y = z.softmax(dim=0), F.one_hot(torch.tensor(right_one), 5).double()
-F.cross_entropy(z, torch.tensor(right_one)).backward()
-by_jacobian = (-y / p) @ (torch.diag(p) - torch.outer(p, p))
-little = 1e-5 * torch.eye(5, dtype=torch.float64)  # row j moves score j
-with torch.no_grad():
-    up, down = (F.cross_entropy(z + move, torch.full((5,), right_one), reduction="none") for move in (little, -little))
-for name, other in (("chain rule", by_jacobian), ("autograd", z.grad), ("finite differences", (up - down) / 2e-5)):
-    print(f"{name:18} equals p - y to 1e-8:", torch.allclose(other, p - y, atol=1e-8, rtol=0))
-print("p - y:", (p - y).detach().numpy().round(2))
-
-# %% [markdown]
-# Training subtracts a little of the gradient: the target's score rises, all others fall, each by its own probability.
-#
-# ## 7. A training loop in ten lines
-#
-# The task: read one character of a Chinese date, predict the next. We take the 5,000 dates that the translator learnt from,
-# cut each after 日 (day), and put a start sign `^` in front. Every pair of neighbours is an example: a *bigram*.
+# Round and round that drawing: this is training. Our model shall write Chinese dates, with no English to read. It sees
+# one character and must guess the next one: a **bigram** model. Its texts are the 5,000 dates that the translator
+# learnt from, up to 日 (day), with a start sign `^` in front.
 
 # %%
 texts = ["^" + pair.target[: pair.target.index("日") + 1] for pair in dates.training_pairs(5000)]
 characters = sorted(set("".join(texts)))
 number = {character: i for i, character in enumerate(characters)}
-n_characters = len(characters)
 now = torch.tensor([number[character] for text in texts for character in text[:-1]])
 following = torch.tensor([number[character] for text in texts for character in text[1:]])
-n_pairs = len(now)
-x, y = F.one_hot(now, n_characters).float(), F.one_hot(following, n_characters).float()  # (n_pairs, 14) both
-texts[0], "".join(characters), n_characters
+x, y = F.one_hot(now, 14).float(), F.one_hot(following, 14).float()  # (pairs of neighbours, 14) both
+print(texts[0], " ", "".join(characters), " ", len(now), "pairs")
 
 # %% [markdown]
-# The model is one table `W`, of shape (14, 14): row = this character, column = the score of the next. A one-hot row times
-# `W` picks a row. All zeros is an even guess, so the loss starts at $\ln 14$. Can this model reach a loss of 0, given enough
-# steps?
-
-# %%
-predict("01_toolkit.minimum", None)  # "yes" or "no"
-
-# %% [markdown]
-# Now the loop, with nothing hidden: scores, loss, gradient, step. The scores are `x @ W`, so the chain rule hands the
-# gradient $p - y$ on to `W` as `x.T @ (p - y)`: each example adds its $p - y$ to the row that it read. The *learning rate*,
-# how much of the gradient is subtracted, is 40, found by trying.
+# The model is one table `W`, (14, 14): the row of a character holds the scores of what may follow it. It begins with
+# zeros, so it knows nothing. Each turn computes scores, loss and gradient of all pairs, and subtracts 40 times the mean
+# gradient. (This factor, the **learning rate**, was found by trying.)
 
 
 # %%
 def train_by_hand(steps=300, learning_rate=40.0):
-    W, losses = torch.zeros(n_characters, n_characters), []
+    W, losses = torch.zeros(14, 14), []
     for _ in range(steps):
-        p = (x @ W).softmax(dim=1)  # (n_pairs, 14)
+        p = (x @ W).softmax(dim=1)  # a one-hot row picks a row of W
         losses.append(-(p * y).sum(dim=1).log().mean().item())  # p * y keeps the target's probability
-        gradient = x.T @ (p - y) / n_pairs  # (14, 14)
+        gradient = x.T @ (p - y) / len(x)  # the outer products of all pairs, added up, and divided by their number
         W = W - learning_rate * gradient
     return W, losses
 
 
 by_hand, losses = train_by_hand()
-print("starts at ln 14 =", round(math.log(14), 2), ":", math.isclose(losses[0], math.log(14), abs_tol=1e-4))
+print(f"loss at first {losses[0]:.2f} = ln 14, after one step {losses[1]:.2f}")
 
 # %% [markdown]
-# The same loop as you will meet it everywhere. `backward()` computes the gradient, and `SGD` takes the step. (Stochastic
-# gradient descent: usually each step sees a random part of the data; here it sees all.)
+# This is **gradient descent**. With PyTorch the same loop looks as you will meet it everywhere. `backward()` finds the
+# gradient, and an **optimiser** takes the step; the simplest is `SGD`, for **stochastic gradient descent**.
+# (*Stochastic*, because usually each step sees a few random examples; here it sees all.) `backward()` *adds* to the
+# gradient that is there, so each turn begins by clearing it.
 
 
 # %%
-def train(steps=300, learning_rate=40.0, clear=True, scores_to_loss=F.cross_entropy):
-    W, losses = torch.zeros(n_characters, n_characters, requires_grad=True), []
+def train(steps=300, learning_rate=40.0, scores_to_loss=F.cross_entropy):
+    W, losses = torch.zeros(14, 14, requires_grad=True), []
     optimizer = torch.optim.SGD([W], lr=learning_rate)
     for _ in range(steps):
+        optimizer.zero_grad()
         loss = scores_to_loss(x @ W, following)
-        if clear:  # leaving this out is a mistake of section 8
-            optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
@@ -399,164 +576,195 @@ def train(steps=300, learning_rate=40.0, clear=True, scores_to_loss=F.cross_entr
 
 
 by_autograd, losses_by_autograd = train()
-print("same table to 0.01:", torch.allclose(by_hand, by_autograd, atol=0.01))
+apart = max(abs(a - b) for a, b in zip(losses, losses_by_autograd, strict=True))
+assert apart < 0.0005
+print(f"the losses of both loops differ by at most {apart:.3f}")
+
+w = torch.tensor(1.0, requires_grad=True)
+for n_calls in (1, 2):
+    (3 * w).backward()
+    print(f"the slope of 3w, calls of backward: {n_calls}, w.grad: {w.grad:.0f}")
 
 # %% [markdown]
-# How good can it get? This model has a minimum that we know without training: after each character, predict the share with
-# which each next one was counted. The loss of that is the *conditional entropy* of the counts.
+# How low can the loss get? Think of more steps, as many as you like, and the best learning rate. Can this model reach
+# 0?
 
-# %% jupyter={"outputs_hidden": true}
+# %%
+predict("01_toolkit.minimum", None)  # "yes" or "no"
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 counts = x.T @ y  # (14, 14): how often each follows each
 share = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
 minimum = -(share[now] * y).sum(dim=1).log().mean().item()
+n_days = (dates.LAST - dates.FIRST).days + 1
+nobody = math.log(n_days) / (len(now) / len(texts))
 
 ax = plt.subplots()[1]
 ax.plot(losses, label="by hand")
-ax.plot(losses_by_autograd, "--", label="autograd and SGD")
-ax.axhline(minimum, color="grey", linestyle=":", label="minimum, from the counts")
-gap = "within 0.01 nats of" if losses[-1] - minimum < 0.01 else "still above"
-ax.set(xlabel="step", ylabel="loss (nats)", title=f"300 steps end {gap} the minimum, {minimum:.2f} nats")
-_ = ax.legend()
+ax.plot(losses_by_autograd, "--", label="with backward and SGD")
+ax.axhline(minimum, color="grey", linestyle=":", label=f"from the counts: {minimum:.2f}")
+ax.set(
+    ylim=(0, None),
+    xlabel="step",
+    ylabel="loss (nats)",
+    title=f"300 steps end {losses[-1] - minimum:.3f} nats above what counting gives",
+)
+assert 0 < losses[-1] - minimum < 0.01 and abs(minimum - 1.96) < 0.01 and abs(nobody - 1.12) < 0.01
+_ = ax.legend(loc="lower right")
 
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 predict("01_toolkit.minimum", actual="yes" if minimum < 0.01 else "no")
 
 # %% [markdown]
-# No training gets below it: after `1`, a table that sees one character cannot know what comes. That takes a look further
-# back, and looking back is lesson 02. The loop stays the same; only the model grows.
+# <details><summary>Why? Open after your guess</summary>
 #
-# ## 8. What people get wrong
+# After `1` anything may come, and the table cannot know what stood before the `1`. The best it can do is to give each
+# character the share with which it *was counted* there. The loss of that, 1.96 nats, is the **conditional entropy** of
+# the counts, and training finds it without counting.
 #
-# **A lost axis.** A model returns predictions of shape (n, 1); the right values have shape (n,). Their difference is...
+# Looking further back helps; that is the subject of lesson 02. But no model gets to 0. There are 73,049 days, and each
+# is as likely as any other, so whoever has not seen the date pays at least $\ln 73049$ nats for its ten characters:
+# 1.12 for each. Know the minimum, if you can, before you judge a loss.
+#
+# </details>
+#
+# ## 10. Let it write
+#
+# Begin with `^`, draw the next character with the table's probabilities, and go on until 日 (at most 30 characters).
+# Left, six texts from the table before training; right, from the trained one:
+
 
 # %%
-predict("01_toolkit.broadcast", None)  # "an error", "(n,)" or "(n, n)"
+def write(W, seed):
+    _, text = torch.manual_seed(seed), "^"
+    while text[-1] != "日" and len(text) < 30:
+        chances = W[number[text[-1]]].softmax(dim=0)
+        text += characters[torch.multinomial(chances, 1).item()]
+    return text[1:]
 
-# %% jupyter={"outputs_hidden": true}
-values = torch.tensor([1.0, 2.0, 3.0, 4.0])
-predicted = values[:, None]  # (4, 1): every prediction is right
-difference = values - predicted
-print("Every prediction is right.")
-print("shape of the difference:", tuple(difference.shape), " mean squared error:", (difference**2).mean().item())
-print("with equal shapes:", ((values - predicted[:, 0]) ** 2).mean().item())
 
-# %% jupyter={"outputs_hidden": true}
-predict("01_toolkit.broadcast", actual="(n, n)" if difference.shape == (4, 4) else "(n,)")
+for seed in range(6):
+    print(f"{write(torch.zeros(14, 14), seed):30}{write(by_hand, seed)}")
+
+
+# %% jupyter={"source_hidden": true}
+def is_date(text):
+    try:
+        return datetime.date(*map(int, re.fullmatch(r"(\d{4})年(\d{1,2})月(\d{1,2})日", text).groups())) is not None
+    except (AttributeError, ValueError):  # another form, or no such day
+        return False
+
+
+found = sum(is_date(write(by_hand, seed)) for seed in range(1000))
+assert found < 20
+print(f"of 1000 texts, {found} are dates")
 
 # %% [markdown]
-# PyTorch aligns shapes from the right and stretches axes of size 1 (*broadcasting*): every value meets every prediction, and
-# nothing complains. Assert the shapes before you subtract.
+# On the right no two signs stand side by side, and no `^` comes again: the table has learnt what may follow what. But a
+# year may have one digit or seven, and a month may come twice, because all it knows is the last character. To write
+# dates a model must look back, and to translate them it must look at the English. That is [lesson
+# 02](02_attention.ipynb). The loop stays the same; only the model grows.
 #
-# **Softmax before `cross_entropy`** (M38; such numbers count the misconceptions that the course has collected).
-# `F.cross_entropy` wants scores and takes the softmax itself. Give it probabilities, and softmax is taken twice. Where can
-# the loss end at best, for 14 characters and a model that knows every answer: `"at 0"`, `"above 0"` or `"at ln 14"`?
+# ## 11. What people get wrong
+#
+# **A lost axis.** A model's predictions have shape (4, 1), the right values (4,), and every prediction is right:
 
 # %%
-predict("01_toolkit.twice", None)
+values = torch.tensor([1.0, 2.0, 3.0, 4.0])
+predicted = values[:, None]  # (4, 1)
+difference = values - predicted
+print("shape of the difference", tuple(difference.shape), "  mean squared error", (difference**2).mean().item())
+print(
+    "with equal shapes",
+    tuple((values - predicted[:, 0]).shape),
+    "  mean squared error",
+    ((values - predicted[:, 0]) ** 2).mean().item(),
+)
 
-# %% jupyter={"outputs_hidden": true}
-perfect = F.one_hot(torch.tensor([3]), 14).float()  # probabilities: 1 for the right one
-floor = F.cross_entropy(perfect, torch.tensor([3])).item()
-assert math.isclose(floor, math.log(math.e + 14 - 1) - 1, abs_tol=1e-5)
+# %% [markdown]
+# Broadcasting stretched both: every value met every prediction, and nothing complained. Assert shapes before you
+# subtract.
+#
+# **Softmax before `cross_entropy`.** `F.cross_entropy` wants scores and takes the softmax itself. Give it
+# probabilities, and it is taken twice. It still trains, and the reported loss still falls:
 
 
+# %%
 def softmax_twice(scores, target):
     return F.cross_entropy(scores.softmax(dim=1), target)
 
 
 W_twice, reported = train(steps=150, scores_to_loss=softmax_twice)
-honest = F.cross_entropy(x @ W_twice, following).item()
-print("Softmax twice:")
-print(f"the floor for a perfect model: {floor:.2f} nats; for one softmax: 0")
-print("our table: it trains without an error, and the reported loss falls:", reported[-1] < reported[0])
-print("its true loss ends above the even guess it started from:", honest > math.log(14))
-
-# %% jupyter={"outputs_hidden": true}
-predict("01_toolkit.twice", actual="at 0" if floor < 0.1 else "at ln 14" if floor > 2.6 else "above 0")
-
-# %% [markdown]
-# Probabilities lie between 0 and 1, so as scores they lead by at most 1. Put a lead of 1 into the formula of section 4: the
-# floor is $\ln(e + n - 1) - 1$. Trying to get lower all the same, the table becomes surer than the dates allow.
-#
-# **A forgotten `zero_grad`** (M43). `backward()` *adds* to the gradient that is there. Unless it is cleared, every step
-# repeats all steps before it.
-
-# %% jupyter={"outputs_hidden": true}
-w = torch.tensor(1.0, requires_grad=True)
-for _ in range(2):
-    (3 * w).backward()
-print("The rate of 3w is 3; after two backward calls w.grad is", int(w.grad))
-
-_, kept = train(steps=150, clear=False)
-ax = plt.subplots()[1]
-ax.plot(kept, color=plots.COLORS[5], label="gradient never cleared")
-ax.plot(losses[:150], "--", color=plots.COLORS[0], label="cleared at each step")
-ax.axhline(minimum, color="grey", linestyle=":", label="minimum")
-assert min(kept) > minimum + 0.05
-ax.set(
-    xlabel="step", ylabel="loss (nats)", title="Without zero_grad the loss never comes within 0.05 nats of the minimum"
+true_loss = F.cross_entropy(x @ W_twice, following).item()
+perfect = F.cross_entropy(F.one_hot(torch.tensor([3]), 14).float(), torch.tensor([3])).item()
+print(
+    f"reported loss: {reported[0]:.2f} at first, {reported[-1]:.2f} at the end; true loss at the end: {true_loss:.1f}"
 )
-_ = ax.legend()
+print(f"reported for a perfect model: {perfect:.2f}")
+assert reported[-1] < reported[0] and true_loss > math.log(14)
 
 # %% [markdown]
-# It falls, and then it wanders. No error, only a model that is worse than it could be.
+# Probabilities lie between 0 and 1. As scores they lead by 1 at most, so not even a perfect model would be reported as
+# such. Pressed for more all the same, ours has become far too sure: its true loss is worse than at the start.
 #
-# ## 9. In the package
+# ## 12. In the package
 #
-# `transformer_lab/training/loop.py` trains every model of this course. Open it and find your ten lines in `training_step`.
-# It adds two things to the loss. Texts of a batch have different lengths, so the short ones are filled up (*padding*);
-# those labels hold the number `IGNORED` and do not count. And the loss is *summed*, then divided by the number of labels that
-# count, because a mean of means weighs unequal parts wrongly:
+# `transformer_lab/training/loop.py` trains every model of this course. Between what large models need, your lines are
+# all there:
 
 # %%
-long, short = torch.tensor([1.0, 1.0, 1.0, 1.0]), torch.tensor([6.0])  # the losses of two texts
-print("mean of the means:", ((long.mean() + short.mean()) / 2).item(), " mean:", torch.cat((long, short)).mean().item())
+wanted = ("zero_grad", "loss = ", "backward", "clip_grad", "optimizer.step")
+for line in inspect.getsource(training_step).splitlines():
+    if any(part in line for part in wanted) and "#" not in line:
+        print(line.strip())
 
 # %% [markdown]
-# Its loss and gradient are yours, on one batch of the translator:
+# (`clip_grad_norm_` shortens gradients that are too long, and the division makes a mean of a sum.) One thing is new in
+# its loss. Texts of a batch differ in length, so short ones are filled up, and these labels must not count. They hold a
+# number that `F.cross_entropy` skips:
 
 # %%
-scores = model(source[:6], target[:6], source_mask[:6]).detach().requires_grad_()  # (6, T, 55)
-real = is_real[:6]
-package = summed_loss(scores, labels[:6].masked_fill(~real, IGNORED))
-package.backward()
-
-p, y = scores.detach().softmax(dim=-1), F.one_hot(labels[:6], 55)
-yours = -(p * y).sum(dim=-1).log()[real].sum()
-assert torch.allclose(yours, package, atol=1e-4)
-assert torch.allclose(scores.grad, (p - y) * real[..., None], atol=1e-5)  # p - y; 0 where it is padding
-print("labels that count:", int(real.sum()), "of", real.numel(), " same loss and gradient: True")
+with torch.no_grad():
+    scores = model(sources[:6], targets[:6], sources_mask[:6])  # (6, T, 55)
+ignored = labels[:6].masked_fill(~is_real[:6], IGNORED)
+p, y = scores.softmax(dim=-1), F.one_hot(labels[:6], 55)
+by_token = -(p * y).sum(dim=-1).log()  # (6, T), as in section 9
+package, yours = summed_loss(scores, ignored), by_token[is_real[:6]].sum()
+assert torch.allclose(package, yours, atol=1e-4)
+print(f"{is_real[:6].sum()} of {ignored.numel()} labels count; loss {package:.3f} in the package, {yours:.3f} by hand")
+print(f"had the filled-up places counted too: {by_token.sum():.0f}")
 
 # %% [markdown]
-# ## 10. Check yourself
+# ## 13. Check yourself
 #
-# <details><summary>All scores are doubled. What happens to the order of the probabilities, and to the loss?</summary>
+# <details><summary>The cosine of two words' vectors is 0.6. Are they alike?</summary>
 #
-# The order stays. The loss falls if the target leads, and rises if it is far behind.
-#
-# </details>
-#
-# <details><summary>Why do the gradients of the cross-entropy at the scores always sum to 0?</summary>
-#
-# $p$ sums to 1 and so does $y$. It must be so: a shift of all scores changes nothing.
+# You cannot say yet. In the untrained translator any two months had 0.6. Compare with other words.
 #
 # </details>
 #
-# <details><summary>Your loss for 14 classes starts at 2.64, falls, and never gets below 1.75. What do you look for?</summary>
+# <details><summary>Why does the gradient $p - y$ always sum to 0?</summary>
 #
-# A softmax in front of `cross_entropy`. (Or a task that holds no more: compare with a known minimum, if there is one.)
+# $p$ sums to 1, and so does $y$. It must be so: moving all scores together changes nothing.
 #
 # </details>
 #
-# Now do the [exercises of this lesson](../exercises/01_toolkit/toolkit.ipynb).
+# <details><summary>Your model writes exactly what mine writes, but its loss is twice as high. How can that be?</summary>
+#
+# Its scores have the same order and smaller differences: it chooses alike and is less sure.
+#
+# </details>
+#
+# Now the [exercises of this lesson](../exercises/01_toolkit/toolkit.ipynb): three core questions, then four more.
 #
 # ## Takeaways
 #
-# * Name the axes: $B, T, S, D, H, L$. An index that is missing after the arrow is summed over.
-# * A sum of $d$ independent terms has $d$ times the variance, of $d$ copies $d^2$ times.
-# * Softmax sees differences of scores only; cross-entropy is $-\ln p_{\text{target}}$, and $\ln n$ for an even guess.
-# * Softmax's Jacobian is $\operatorname{diag}(p) - p\,p^\top$, the gradient of cross-entropy $p - y$.
-# * Training: scores, loss, cleared gradient, `backward`, step. Know the minimum, if you can, before you judge a loss.
+# * A token is a row of a learnt table. What it means is where it points, compared with others: dot product, cosine.
+# * A matrix is a linear machine; its rows say where the unit arrows land. `X @ W` does it to each row of `X`.
+# * Softmax turns differences of scores into ratios of probabilities. The loss is $-\ln p_\text{target}$, and $\ln n$
+#   for a model that knows nothing.
+# * Sums of $d$ independent numbers have $d$ times the variance, sums of copies $d^2$ times.
+# * The gradient at the scores is $p - y$. Training: clear, scores, loss, `backward`, step; and know the minimum.
 #
 # **Papers.** None is needed: all of this is older than the Transformer.
 #

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # never run: here editors and type checkers see the names of 
     from .generation import generate as generate
     from .generation import stream as stream
     from .generation import translate as translate
+    from .grading import course_home as course_home
     from .layers import FeedForward as FeedForward
     from .layers import LayerNorm as LayerNorm
     from .layers import Residual as Residual
@@ -72,6 +73,7 @@ _HOME = {
     "translate": "generation",
     "pick_device": "device",
     "seed_everything": "device",
+    "course_home": "grading",
 }
 __all__ = sorted(_HOME)
 

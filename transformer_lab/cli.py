@@ -319,6 +319,16 @@ def progress():
 
 
 @app.command(
+    help="Show the map of the course: what is done of each lesson, where to go on, and all points, guesses and hours."
+)
+def home():
+    from .grading import course_home
+
+    with mistakes_in_one_sentence():
+        typer.echo(str(course_home()))
+
+
+@app.command(
     help="Restore a lesson's exercises, unsolved; answers written in them are kept in a backup next to the notebook."
 )
 def reset(

@@ -1,14 +1,16 @@
-"""grade() checks an exercise, predict() stores a guess, my_progress() shows both. Importing this loads no torch."""
+"""grade() checks an exercise, predict() stores a guess, my_progress() and course_home() show both.
 
-from ..busy import show_when_busy
+Importing this loads no torch.
+"""
+
+from .home import course_home
 from .originals import learn
 from .predictions import predict
 from .score import Score, grade
 from .summary import my_progress
 from .too_early import explain_missing_answers
 
-__all__ = ["Score", "grade", "my_progress", "predict"]
+__all__ = ["Score", "course_home", "grade", "my_progress", "predict"]
 
 learn()  # now, when every module here is complete and no answer has run
 explain_missing_answers()
-show_when_busy()

@@ -2,10 +2,11 @@
 
 import html
 import io
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
+from .guess_card import Note
 from .outline import Outline, outlines
-from .predictions import GUESSES, LATE, RUNS, Note
+from .predictions import GUESSES, LATE, RUNS
 from .results import RESULTS
 from .store import folder
 
@@ -20,15 +21,24 @@ LEFT, RIGHT = "text-align: left; padding: 2px 10px", "text-align: right; padding
 
 @dataclass(frozen=True)
 class Line:
-    """A lesson's questions (tried, with full marks, all), the points so far, and the guesses."""
+    """A lesson's questions (tried, with full marks, all), points (so far, all), guesses (made, borne out, run, all)."""
 
     lesson: str
     tried: int
     done: int
     questions: int
-    points: str
+    points: int | float
+    possible: int | float
     guesses: int
     borne_out: int
+    run: int  # predictions whose outcome is known, guessed or not
+    predictions: int
+
+    def cells(self) -> tuple[str, ...]:
+        """What stands below HEADINGS."""
+        points = f"{self.points:g} of {self.possible:g}"
+        numbers = self.tried, self.done, self.questions, points, self.guesses, self.borne_out
+        return self.lesson, *map(str, numbers)
 
 
 class Summary:
@@ -46,7 +56,7 @@ class Summary:
         for heading in HEADINGS:
             table.add_column(heading, justify="left" if heading == "lesson" else "right", no_wrap=True)
         for line in self.lines:
-            table.add_row(*map(str, astuple(line)))
+            table.add_row(*line.cells())
         text = io.StringIO()
         # In a notebook rich would show the table itself, and in colour, so that it would be seen twice.
         Console(file=text, width=100, force_jupyter=False, force_terminal=False).print(table)
@@ -54,7 +64,7 @@ class Summary:
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         head = html_row(HEADINGS, 'th scope="col"')
-        body = "".join(html_row(astuple(line), "td") for line in self.lines)
+        body = "".join(html_row(line.cells(), "td") for line in self.lines)
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
         table = f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
         return {"text/plain": repr(self), "text/html": table + notes}
@@ -73,11 +83,16 @@ def my_progress() -> Summary | Note:
     """Show what you have done so far, a line for each lesson, or a sentence if nothing is recorded."""
     if folder() is None:
         return Note(OFF)
-    lines = [line_of(name, outline) for name, outline in outlines().items()]
+    lines = all_lines()
     unread = [sentence for store in (RESULTS, GUESSES, LATE, RUNS) if (sentence := store.unread())]
     if any(line.tried or line.guesses for line in lines):
         return Summary(lines, unread)
     return Note("\n".join(unread) or EMPTY)
+
+
+def all_lines() -> list[Line]:
+    """A line for each lesson, in the order of the course."""
+    return [line_of(name, outline) for name, outline in outlines().items()]
 
 
 def line_of(name: str, outline: Outline) -> Line:
@@ -92,7 +107,10 @@ def line_of(name: str, outline: Outline) -> Line:
         tried=len(earned),
         done=sum(points == possible[question] for question, points in earned.items()),
         questions=len(possible),
-        points=f"{sum(earned.values()):g} of {sum(possible.values()):g}",
+        points=sum(earned.values()),
+        possible=sum(possible.values()),
         guesses=len(guessed),
         borne_out=sum(guesses[question] == runs.get(question) for question in guessed),
+        run=sum(f"{name}.{prediction}" in runs for prediction in outline.predictions),
+        predictions=len(outline.predictions),
     )

@@ -65,6 +65,17 @@ def test_nothing_is_cut_off(explorer, width):
     assert explorer.evaluate("document.documentElement.scrollWidth") <= width
 
 
+SMALLEST = """() => Math.min(...[...document.querySelectorAll(".tl-explorer svg text")]
+  .filter((text) => text.checkVisibility() && text.textContent)
+  .map((text) => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a))"""
+
+
+@pytest.mark.parametrize("width", [360, 480, 720, 900])
+def test_the_words_of_a_drawing_are_legible(explorer, width):
+    explorer.set_viewport_size({"width": width, "height": 900})
+    explorer.wait_for_function(f"({SMALLEST})() >= 10", timeout=5000)
+
+
 def test_every_control_is_reached_by_tab_and_has_a_name(explorer):
     page = explorer
     wanted = page.locator(f"{CONTROLS}:visible").count()

@@ -142,3 +142,33 @@ def test_the_page_shows_the_formulas_numbers_and_locks_the_offset(page, tmp_path
     sliders.nth(1).focus()
     page.keyboard.press("ArrowLeft")
     holds(LAST - 1, LAST - 7)
+
+
+@pytest.mark.browser
+def test_the_dot_is_dragged_and_moved_with_keys(page, tmp_path):
+    page.goto(RotaryExplorer().save(tmp_path / "rotary.html").as_uri())
+    dot = page.locator(".tl-rotary .dot")
+    positions = lambda: [int(text) for text in page.locator(".tl-rotary .control output").all_inner_texts()]  # noqa: E731
+    centre = lambda: dot.locator("circle:not(.ring)").evaluate(  # noqa: E731
+        "(e) => { const box = e.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; }"
+    )
+    assert positions() == [9, 3]
+    page.mouse.move(*centre())
+    page.mouse.down()
+    x, y = centre()
+    page.mouse.move(x + 100, y)
+    page.mouse.move(x + 200, y)
+    page.mouse.up()
+    m, n = positions()
+    assert n == 3 and m > 30 and centre()[0] == pytest.approx(x + 200, abs=4)  # it stays under the pointer
+    page.mouse.move(x - 100, y)
+    assert positions() == [m, n]  # and is let go
+    dot.focus()
+    page.keyboard.press("ArrowRight")
+    assert positions() == [m + 1, 3]
+    page.keyboard.press("Home")  # q cannot go below 0: k moves too
+    assert positions() == [0, LAST] and dot.get_attribute("aria-valuenow") == str(-LAST)
+    page.keyboard.press("ArrowLeft")
+    assert positions() == [0, LAST]
+    page.keyboard.press("End")
+    assert positions() == [LAST, 0] and "score" in dot.get_attribute("aria-valuetext")

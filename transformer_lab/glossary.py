@@ -67,7 +67,7 @@ beam search | 束搜索 | shù sōu suǒ | 11
     Writing with several unfinished texts kept side by side: at each token the most probable few stay.
 BERT | BERT | BERT | 09
     A stack that reads in both directions, trained to guess tokens that were hidden.
-bias | 偏置 | piān zhì | 04
+bias | 偏置 | piān zhì | 01
     A learnt vector that a linear layer adds to its product; also a number added to a score (ALiBi).
 bigram | 二元语法 | èr yuán yǔ fǎ | 01
     Two neighbouring tokens; a bigram model guesses each token from the one before it alone.
@@ -101,7 +101,7 @@ convex hull | 凸包 | tū bāo | 02
     All points that weighted averages of given points can reach; the output of a head lies in that of its values.
 core of attention | 注意力核心 | zhù yì lì hé xīn | 09
     Its two products without learnt matrices, scores and mix; their cost grows with T times S.
-cosine similarity | 余弦相似度 | yú xián xiāng sì dù | 08
+cosine similarity | 余弦相似度 | yú xián xiāng sì dù | 01
     The dot product of two vectors divided by both lengths: 1 for the same direction, 0 for a right angle.
 covariance | 协方差 | xié fāng chā | 01
     The mean product of two numbers' distances from their means; 0 when they are independent.
@@ -123,13 +123,13 @@ early stopping | 早停 | zǎo tíng | 12
     Ending the training when the loss on the validation set no longer falls.
 einsum | 爱因斯坦求和 | ài yīn sī tǎn qiú hé | 01
     A product written by naming axes: those missing in the result are summed, as in `"td,sd->ts"`.
-embedding | 嵌入 | qiàn rù | 09
+embedding | 嵌入 | qiàn rù | 01
     The learnt vector of a token: a row of a table with vocab_size rows of width D.
 encoder | 编码器 | biān mǎ qì | 09
     The stack that reads the source in both directions and gives one vector for each token.
 encoder-decoder | 编码器-解码器 | biān mǎ qì jiě mǎ qì | 11
     The Transformer of 2017: an encoder reads the source, a decoder writes the target and looks at it.
-entropy | 熵 | shāng | 01
+entropy | 熵 | shāng | 02
     How spread a distribution is: the sum of -w ln w; 0 when one weight is 1, ln S for S equal weights.
 epoch | 轮次 | lún cì | 12
     One pass of the training through all its examples.
@@ -189,6 +189,8 @@ hidden unit | 隐藏单元 | yǐn cáng dān yuán | 05
     One of the d_ff inner numbers of a feed-forward layer.
 hook | 钩子 | gōu zi | 05
     A function that PyTorch calls when a module runs, to record or change what passes.
+identity matrix | 单位矩阵 | dān wèi jǔ zhèn | 01
+    Ones on the diagonal, zeros elsewhere: multiplying by it changes nothing.
 in-context learning | 上下文学习 | shàng xià wén xué xí | 16
     Picking up a pattern from the text being read, with no weight changed.
 induction head | 归纳头 | guī nà tóu | 16
@@ -223,9 +225,11 @@ learning-rate schedule | 学习率调度 | xué xí lǜ diào dù | 12
     How the learning rate changes during training.
 length extrapolation | 长度外推 | cháng dù wài tuī | 08
     Working on sequences longer than any in training.
+linear | 线性 | xiàn xìng | 01
+    What keeps sums and multiples: f(a + b) = f(a) + f(b). Between vectors: a product with a matrix.
 linear attention | 线性注意力 | xiàn xìng zhù yì lì | 02
     Another model: attention without the softmax, whose cost grows linearly with the length.
-linear layer | 线性层 | xiàn xìng céng | 02
+linear layer | 线性层 | xiàn xìng céng | 01
     A matrix product, mostly with a bias added.
 logits | logits | logits | 01
     Scores before a softmax, one for each possible answer.
@@ -237,6 +241,8 @@ mask | 掩码 | yǎn mǎ | 03
     True where a query may read a key, False where it may not.
 masked language modelling | 掩码语言建模 | yǎn mǎ yǔ yán jiàn mó | 14
     Training to guess hidden tokens from those on both sides.
+matrix | 矩阵 | jǔ zhèn | 01
+    A tensor with two axes, rows and columns; as a linear machine, its rows say where the unit arrows land.
 matrix product | 矩阵乘法 | jǔ zhèn chéng fǎ | 01
     Every row of the first matrix dotted with every column of the second.
 mean | 均值 | jūn zhí | 01
@@ -261,6 +267,8 @@ one-hot vector | 独热向量 | dú rè xiàng liàng | 01
     All zeros but for a single 1.
 optimiser | 优化器 | yōu huà qì | 01
     The rule that makes steps of the weights out of gradients.
+outer product | 外积 | wài jī | 01
+    The table of all products of a number of one vector with a number of another.
 output projection | 输出投影 | shū chū tóu yǐng | 04
     The matrix W_O that mixes the joined outputs of the heads.
 overfitting | 过拟合 | guò nǐ hé | 12
@@ -269,7 +277,7 @@ padding | 填充 | tián chōng | 03
     Filler tokens that bring the sequences of a batch to one length.
 padding mask | 填充掩码 | tián chōng yǎn mǎ | 03
     Hides the filler tokens from every query.
-parameter | 参数 | cān shù | 04
+parameter | 参数 | cān shù | 01
     A number of the model that training changes; also called a weight.
 permutation equivariance | 置换等变性 | zhì huàn děng biàn xìng | 08
     Shuffle the inputs, and the outputs are shuffled in the same way.
@@ -345,7 +353,7 @@ special token | 特殊词元 | tè shū cí yuán | 10
     A token that stands for no text: start, end, padding, mask.
 stack | 堆叠 | duī dié | 09
     L blocks one after the other.
-standard deviation | 标准差 | biāo zhǔn chā | 02
+standard deviation | 标准差 | biāo zhǔn chā | 01
     The root of the variance.
 stochastic gradient descent | 随机梯度下降 | suí jī tī dù xià jiàng | 01
     Gradient descent in which each step takes the gradient of a few examples only; SGD for short.
@@ -379,6 +387,8 @@ training step | 训练步 | xùn liàn bù | 01
     One batch: loss, gradients, and one change of the weights.
 Transformer | Transformer | Transformer | 00
     A network of blocks of attention and feed-forward layers (Vaswani et al. 2017).
+transpose | 转置 | zhuǎn zhì | 01
+    The matrix with rows and columns swapped; of a tensor, two axes swapped.
 validation set | 验证集 | yàn zhèng jí | 12
     Data for choices made during the work, such as when to stop.
 value | 值 | zhí | 02
@@ -387,8 +397,8 @@ vanishing gradient | 梯度消失 | tī dù xiāo shī | 06
     Gradients that shrink from layer to layer on the way back, until the first layers learn nothing.
 variance | 方差 | fāng chā | 01
     The mean squared distance from the mean.
-vector | 向量 | xiàng liàng | 01
-    A row of numbers; a tensor with one axis.
+vector | 向量 | xiàng liàng | 00
+    A row of numbers; a tensor with one axis. Two numbers are an arrow in the plane.
 vocabulary | 词表 | cí biǎo | 09
     All tokens a tokeniser knows; there are vocab_size of them.
 warm-up | 预热 | yù rè | 07

@@ -7,6 +7,7 @@ from kit import INK, LINE, LIT, QUIET, Box, Drawing, Point
 from transformer_lab import TransformerConfig
 
 SELF, CROSS, FEED_FORWARD = "self-attention", "cross-attention", "feed-forward"
+EMBEDDING, SCORES = "embedding + positions", "scores of the next token"
 FRAME = "#D5DBE1"
 WIDTH, HEIGHT, GAP, STEP = 150, 30, 8, 16
 
@@ -29,7 +30,7 @@ class Stack:
 
     def draw(self, bottom: float) -> Box:
         """Draw it from its embedding upwards; returns the space that it takes."""
-        self.box(bottom - HEIGHT / 2, "embedding + positions", 11)
+        self.box(bottom - HEIGHT / 2, EMBEDDING, 11)
         for number in range(self.config.n_layers):
             below = self.below(bottom, number)
             self.drawing.arrow((self.x, below + STEP), (self.x, below))
@@ -88,9 +89,8 @@ def encoder_decoder(
     for place in decoder.cross_attentions(bottom):  # each of them reads the encoder's result
         start = (read.x + WIDTH / 2 + 8, memory - 10)
         drawing.arrow(start, place, color=LIT if CROSS in lit or with_heads else QUIET, bend=-0.12, above=True)
-    scores = drawing.box(
-        written.x, written.top[1] - STEP - HEIGHT / 2, WIDTH, HEIGHT, "scores of the next token", size=11
-    )
+    is_lit, place = SCORES in lit, written.top[1] - STEP - HEIGHT / 2
+    scores = drawing.box(written.x, place, WIDTH, HEIGHT, SCORES, LIT if is_lit else LINE, is_lit, 10 if is_lit else 11)
     drawing.arrow(written.top, scores.bottom)
     drawing.arrow(scores.top, (written.x, scores.top[1] - 18))
     drawing.text(written.x, scores.top[1] - 28, output, 14, LIT, bold=True)

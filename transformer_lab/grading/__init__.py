@@ -3,6 +3,7 @@
 Importing this loads no torch.
 """
 
+from ..busy import show_when_busy
 from .home import course_home
 from .originals import learn
 from .predictions import predict
@@ -14,3 +15,4 @@ __all__ = ["Score", "course_home", "grade", "my_progress", "predict"]
 
 learn()  # now, when every module here is complete and no answer has run
 explain_missing_answers()
+show_when_busy()

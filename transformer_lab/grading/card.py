@@ -16,6 +16,7 @@ CARD = (
     "line-height: 1.5; margin: 4px 0"
 )
 LINE = "border-left: 4px solid {colour}; padding: 2px 10px; margin: 6px 0"
+ONWARD = "border-top: 1px solid var(--jp-border-color2, #bdbdbd); padding: 8px 0 2px; margin: 10px 0 0"
 MESSAGE = "margin: 2px 0 0 4em; white-space: pre-wrap; overflow-wrap: anywhere"
 STATE = "display: inline-block; width: 4em; font-weight: 600"
 
@@ -50,6 +51,8 @@ def text_card(score) -> str:
     for result, message in lines(score):
         text.append(f"{result.state:<6}{result.check} ({result.points:g})")
         text += [" " * 6 + line for line in message.splitlines()]
+    if score.onward:
+        text += ["", score.onward.insight, f"Next: {score.onward.words}"]
     return "\n".join(text)
 
 
@@ -61,6 +64,10 @@ def html_card(score) -> str:
         below = f'<div style="{MESSAGE}">{marked(message)}</div>' if message else ""
         state = f'<span style="{STATE}">{result.state}</span>'
         items.append(f'<div style="{LINE.format(colour=COLOURS[result.state])}">{state}{title}{below}</div>')
+    if score.onward:
+        insight = f"<em>{marked(score.onward.insight)}</em>"
+        link = f'<a href="{html.escape(score.onward.link)}">Next: {html.escape(score.onward.words)}</a>'
+        items.append(f'<div style="{ONWARD}">{insight}<br>{link}</div>')
     return f'<div style="{CARD}"><strong>{html.escape(heading(score))}</strong>{"".join(items)}</div>'
 
 

@@ -12,6 +12,7 @@ from .card import html_card, text_card
 from .checking import NotDone, Wrong
 from .faults import internal_error_report, is_ours
 from .limit import TimeIsUp, limited
+from .onward import Onward, onward
 from .originals import learn, originals
 from .outline import lesson_names
 from .results import keep
@@ -52,11 +53,13 @@ class Score(float):
     feedback: list[CheckResult]
     possible: float
     note: str  # on what was graded, or nothing
+    onward: Onward | None  # with full marks
 
-    def __new__(cls, exercise: str, feedback: list[CheckResult], note: str = ""):
+    def __new__(cls, exercise: str, feedback: list[CheckResult], note: str = "", onward: Onward | None = None):
         self = super().__new__(cls, sum(result.points for result in feedback if result.passed))
         self.exercise, self.feedback, self.note = exercise, feedback, note
         self.possible = float(sum(result.points for result in feedback))
+        self.onward = onward if self == self.possible else None
         return self
 
     def __repr__(self) -> str:
@@ -69,7 +72,7 @@ class Score(float):
         return {"text/plain": repr(self), "text/html": html_card(self)}
 
     def __reduce__(self):
-        return Score, (self.exercise, self.feedback, self.note)
+        return Score, (self.exercise, self.feedback, self.note, self.onward)
 
 
 def grade(exercise: str | None = None, *answers, **named) -> Score:
@@ -82,7 +85,8 @@ def grade(exercise: str | None = None, *answers, **named) -> Score:
         accepted = accept(exercise, question.answers, answers)
         about = getattr(module, "MISCONCEPTIONS", {})
         learn()
-        score = Score(exercise, [run(function, accepted, about) for function in checks(question)], unrun_cell())
+        feedback = [run(function, accepted, about) for function in checks(question)]
+        score = Score(exercise, feedback, unrun_cell(), onward(module, name))
         keep(key_of(module, name), score)
         return score
 

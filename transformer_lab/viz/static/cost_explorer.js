@@ -2,13 +2,13 @@
 // Traits: widths, heads, lengths, vocabularies (what the controls offer); d_model, d_ff_ratio, T, n_layers, n_heads,
 // gated, vocab_size.
 
-import { html, svg, set, stage, panel, choose, watch, slider, menu, checkbox, button, speaker } from "./kit.js";
+import { html, svg, set, stage, panel, choose, watch, slider, menu, checkbox, button, speaker, keepLegible } from "./kit.js";
 
 const PARTS = ["projections", "scores and mix", "feed-forward", "embedding and logits"];
 const DASHES = ["2 4", "", "9 4", "9 3 2 3"];
 const START = { d_model: 768, d_ff_ratio: 4, T: 1024, n_layers: 12, n_heads: 12, gated: false, vocab_size: 50257 };
 const OWNERS = { 0: "none (blocks only)", 55: "55 (our dates)", 32000: "32,000 (Llama)", 50257: "50,257 (GPT-2)", 128256: "128,256 (Llama 3)" };
-const [WIDE, HIGH, LEFT, LOW] = [420, 236, 40, 34]; // the chart, in its own units; LEFT and LOW hold the ticks
+const [WIDE, HIGH, LEFT, LOW] = [420, 236, 56, 42]; // the chart, in its own units; LEFT and LOW hold the ticks
 const LETTERS = ["", "K", "M", "G", "T", "P"];
 
 // The formulas of model_cost in cost_explorer.py.
@@ -74,6 +74,7 @@ function stackedBar(parent, name) {
 
 function chart(parent, lengths) {
   const root = svg(parent, "svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img" });
+  keepLegible(root, WIDE);
   const [first, last] = [Math.log(lengths[0]), Math.log(lengths[lengths.length - 1])];
   const x = (T) => LEFT + ((WIDE - LEFT - 10) * (Math.log(T) - first)) / (last - first);
   const y = (share) => 10 + (HIGH - LOW - 10) * (1 - share);
@@ -83,7 +84,7 @@ function chart(parent, lengths) {
   }
   for (const T of [16, 128, 1024, 8192, 65536]) {
     svg(root, "line", { x1: x(T), x2: x(T), y1: y(0), y2: y(1), stroke: "var(--line)" });
-    svg(root, "text", { x: x(T), y: y(0) + 15, class: "tick middle" }, plain(T));
+    svg(root, "text", { x: x(T), y: y(0) + 17, class: "tick middle" }, plain(T));
   }
   svg(root, "text", { x: (LEFT + WIDE) / 2, y: HIGH - 4, class: "tick middle" }, "T (tokens)");
   const here = svg(root, "line", { y1: y(0), y2: y(1), stroke: "var(--ink)", "stroke-width": 1.5 });

@@ -1,14 +1,14 @@
 // Signal and gradient through a deep stack, on logarithmic axes.
 // Traits: depth, skip, branch, norm.
 
-import { html, svg, set, stage, panel, choose, watch, slider, menu, button, speaker } from "./kit.js";
+import { html, svg, set, stage, panel, choose, watch, slider, menu, button, speaker, keepLegible } from "./kit.js";
 
 const START = { depth: 32, skip: 1, branch: 0.5, norm: "none" };
 const NORMS = [["none", "none"], ["pre", "pre-norm: skip·x + branch·F(norm(x))"], ["post", "post-norm: norm(skip·x + branch·F(x))"]];
 const LIMIT = 30; // powers of ten on either side of 1 that are drawn
 const ONE_PER_CENT = 0.01;
 const [WIDE, HIGH] = [420, 250]; // a panel, in its own units
-const FRAME = { left: 46, right: 12, top: 10, bottom: 34 };
+const FRAME = { left: 46, right: 12, top: 10, bottom: 42 };
 
 // The formula of through_layers in depth_explorer.py.
 function throughLayers({ depth, skip, branch, norm }) {
@@ -53,6 +53,7 @@ function share(value) {
 function chart(parent, title, formula, kind, mark) {
   const section = panel(parent, title, formula);
   const root = svg(section, "svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", class: kind });
+  keepLegible(root, WIDE);
   const grid = svg(root, "g");
   const level = mark && svg(root, "line", { class: "level", x1: FRAME.left, x2: WIDE - FRAME.right });
   const levelText = mark && svg(root, "text", { x: WIDE - FRAME.right, class: "tick end" }, "one per cent");
@@ -77,7 +78,7 @@ function chart(parent, title, formula, kind, mark) {
     const every = [1, 2, 4, 8, 16].find((size) => depth / size <= 8);
     for (let layer = 0; layer <= depth; layer += every) {
       svg(grid, "line", { x1: x(layer), x2: x(layer), y1: FRAME.top, y2: HIGH - FRAME.bottom, class: "rule" });
-      svg(grid, "text", { x: x(layer), y: HIGH - FRAME.bottom + 11, class: "tick middle" }, String(layer));
+      svg(grid, "text", { x: x(layer), y: HIGH - FRAME.bottom + 14, class: "tick middle" }, String(layer));
     }
     svg(grid, "text", { x: (FRAME.left + WIDE - FRAME.right) / 2, y: HIGH - 7, class: "tick middle" }, "layer");
     if (mark) {

@@ -74,6 +74,13 @@ export function once(run) {
   };
 }
 
+// Keep the words of a drawing, `width` units wide, 12 pixels high on a wide page, and readable on a narrow one: --tick.
+export function keepLegible(drawing, width) {
+  new ResizeObserver(() => {
+    drawing.style.setProperty("--tick", `${Math.min(21, (12 * width) / (drawing.clientWidth || width))}px`);
+  }).observe(drawing);
+}
+
 let count = 0;
 // A control behind its name, in a box of their own.
 export function labelled(parent, text, control) {

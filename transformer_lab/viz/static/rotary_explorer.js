@@ -1,6 +1,6 @@
 // Rotary positions as dials. Traits: q, k (d_head each), theta, last, query_position, key_position, lock_offset.
 
-import { html, svg, set, signed, stage, choose, watch, slider, checkbox, button, speaker } from "./kit.js";
+import { html, svg, set, signed, stage, choose, watch, slider, checkbox, button, speaker, keepLegible } from "./kit.js";
 
 const START = { query_position: 9, key_position: 3, lock_offset: false };
 const DIAL = 100; // side of a dial's drawing, in its own units
@@ -67,7 +67,7 @@ function render({ model, el }) {
   const { width, height, left, right, top, bottom } = PLOT;
   const atX = (offset) => left + ((width - left - right) * (offset + last)) / (2 * last);
   const atY = (score) => top + ((height - top - bottom) * (high - score)) / span;
-  const plot = svg(root, "svg", { viewBox: `0 0 ${width} ${height}`, class: "plot", role: "img" });
+  const plot = svg(root, "svg", { viewBox: `0 0 ${width} ${height}`, class: "plot", role: "group" });
   const every = last > 60 ? 32 : last > 20 ? 8 : 2;
   for (let tick = -Math.floor(last / every) * every; tick <= last; tick += every) {
     svg(plot, "line", { x1: atX(tick), x2: atX(tick), y1: top, y2: height - bottom, class: "grid" });
@@ -81,12 +81,12 @@ function render({ model, el }) {
   svg(plot, "text", { x: (left + width - right) / 2, y: height - 7, class: "tick middle" }, "offset = position of q − position of k");
   svg(plot, "text", { x: left + 6, y: top + 16, class: "tick" }, "score");
   svg(plot, "polyline", { class: "curve", points: offsets.map((o, i) => `${atX(o)},${atY(curve[i])}`).join(" ") });
-  // Its words stay 12 pixels high on a wide page, and readable on a narrow one.
-  new ResizeObserver(() => {
-    plot.style.setProperty("--tick", `${Math.min(21, (12 * width) / (plot.clientWidth || width))}px`);
-  }).observe(plot);
+  keepLegible(plot, width);
   const needle = svg(plot, "line", { y1: top, y2: height - bottom, class: "needle" });
-  const dot = svg(plot, "circle", { r: 6, class: "dot" });
+  const dot = svg(plot, "g", { class: "dot", tabindex: 0, role: "slider", "aria-label": "offset",
+    "aria-valuemin": -last, "aria-valuemax": last });
+  svg(dot, "circle", { r: 14, class: "ring" });
+  svg(dot, "circle", { r: 6 });
 
   const controls = html(root, "div", { class: "controls" });
   const range = { min: 0, max: last };
@@ -107,6 +107,40 @@ function render({ model, el }) {
     draw(); // the slider may have been pulled further than it may go
   }
 
+  // The dot's offset: q goes there, and k too as far as q would leave the sequence. A locked offset is locked anew.
+  function pull(offset) {
+    const to = Math.min(last, Math.max(-last, Math.round(offset)));
+    const m = Math.min(last, Math.max(0, model.get("key_position") + to));
+    const n = Math.min(last, Math.max(0, m - to));
+    choose(model, { query_position: n + to, key_position: n });
+  }
+
+  let dragging = null; // the id of the pointer that holds the dot
+  plot.addEventListener("pointerdown", (event) => {
+    const scrolls = event.pointerType === "touch" && !dot.contains(event.target);
+    if (event.button || scrolls) return;
+    event.preventDefault();
+    dragging = event.pointerId;
+    plot.setPointerCapture(event.pointerId);
+    dot.focus({ preventScroll: true });
+    follow(event);
+  });
+  plot.addEventListener("pointermove", (event) => event.pointerId === dragging && follow(event));
+  plot.addEventListener("lostpointercapture", () => { dragging = null; });
+
+  function follow(event) {
+    const { x } = new DOMPoint(event.clientX, event.clientY).matrixTransform(plot.getScreenCTM().inverse());
+    pull(((x - left) / (width - left - right)) * 2 * last - last);
+  }
+
+  dot.addEventListener("keydown", (event) => {
+    const now = model.get("query_position") - model.get("key_position");
+    const to = { ArrowLeft: now - 1, ArrowDown: now - 1, ArrowRight: now + 1, ArrowUp: now + 1, Home: -last, End: last }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    pull(to);
+  });
+
   function draw() {
     const m = model.get("query_position"), n = model.get("key_position"), offset = m - n;
     const turned = turnPairs(q, k, m, n, theta);
@@ -120,7 +154,8 @@ function render({ model, el }) {
       set(picture, { "aria-label": `pair ${i} adds ${adds}` });
     });
     set(needle, { x1: atX(offset), x2: atX(offset) });
-    set(dot, { cx: atX(offset), cy: atY(turned.score) });
+    set(dot, { transform: `translate(${atX(offset)} ${atY(turned.score)})`, "aria-valuenow": offset,
+      "aria-valuetext": `${signed(offset)}, score ${signed(turned.score, 2)}` });
     set(plot, { "aria-label": `score ${signed(turned.score, 2)} at offset ${signed(offset)}` });
     querySlider.draw(m);
     keySlider.draw(n);

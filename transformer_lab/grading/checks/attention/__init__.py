@@ -1,4 +1,4 @@
-"""Lesson 02: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
+"""Lesson 02: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
 from .diagnose import diagnose
 from .duplicate import duplicate
@@ -17,6 +17,22 @@ PREDICTIONS = {
     "gradient": ("grows", "stays", "vanishes"),
     # Can the output leave the convex hull of the values?
     "hull": ("yes", "no"),
+}
+
+INSIGHTS = {  # what a right answer can do beyond its question
+    "softmax": "Multiply ordinary scores by 100 and it nearly chooses, by 0 and it averages: your function goes "
+    "all the way from one to the other.",
+    "scaled_dot_product_attention": "With one query and all keys so far, it is already the step by which GPT "
+    "attends while it writes: a single new token needs no mask.",
+    "diagnose": "One line guards the mended one: compare it with torch's own attention on random inputs. Each of "
+    "the five broken ones fails that test.",
+    "entropy": "Its exponential counts keys: equal weights on n of them give exactly n. For a language model the "
+    "same number is called perplexity.",
+    "shift": "Let `c` be minus the largest score, and no exponential can overflow: that is how softmax is "
+    "computed in practice.",
+    "duplicate": "Both copies together draw `2w / (1 + w)`: up to twice the attention, although no score has "
+    "changed. Repetition is heard.",
+    "mix": "Scores that differ by ln 3 in place of 0 would mix the two values 3 to 1: any mixture is one query away.",
 }
 
 MISCONCEPTIONS = {

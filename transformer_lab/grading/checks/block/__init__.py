@@ -1,4 +1,4 @@
-"""Lesson 09: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
+"""Lesson 09: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
 from .block import Block
 from .cache_bytes import cache_bytes
@@ -24,6 +24,23 @@ PREDICTIONS = {
     "where": ("embeddings", "attention", "feed-forward"),
     # When does the attention core overtake all matrices in FLOPs, in GPT-2 small?
     "core": ("below 1,000 tokens", "1,000 to 5,000 tokens", "above 5,000 tokens"),
+}
+
+INSIGHTS = {  # what a right answer can do beyond its question
+    "Block": "Hand it causal attention, and it is a block of GPT-2; attention without a mask, and it is one of a "
+    "vision Transformer. It need not know which.",
+    "Stack": "Twelve of your blocks in it, 768 numbers wide, are all of GPT-2 small that stands between its "
+    "embeddings and its logits.",
+    "count_parameters": 'For the preset `"gpt2"` it gives 124,439,808: the 124 million by which GPT-2 small is '
+    "known, without one weight in memory.",
+    "cache_bytes": 'For the preset `"smollm2-135m"` the shared key heads make it a third of what nine heads of '
+    "their own would take.",
+    "forward_flops": "For GPT-2 small and one token it is within 1 % of 2 FLOPs for each parameter: the usual "
+    "rule of thumb, now derived.",
+    "identify": "It reads no weight: names and shapes stand at the head of a safetensors file, so a model of "
+    "many gigabytes is known at once.",
+    "repair": "With causal blocks, the path from ids to logits is a whole language model: draw a token from the "
+    "last row's softmax, append it, and it writes.",
 }
 
 MISCONCEPTIONS = {

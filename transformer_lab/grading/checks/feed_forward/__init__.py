@@ -1,4 +1,4 @@
-"""Lesson 05: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
+"""Lesson 05: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
 from .cost import cost
 from .feed_forward import feed_forward
@@ -20,6 +20,23 @@ PREDICTIONS = {
     "shuffle": ("only the feed-forward layer", "only attention", "both", "neither"),
     # At which T do scores and mix cost as much as a feed-forward layer of width 4 d_model?
     "crossing": ("T = d_model", "T = 4 d_model", "T = 4 d_model^2"),
+}
+
+INSIGHTS = {  # what a right answer can do beyond its question
+    "feed_forward": "With the identity as `activation` it equals one D x D matrix and a bias, however large "
+    "`d_ff` is: without a bend, width buys nothing.",
+    "gelu": "`gelu(x) - gelu(-x)` is `x`, for both of yours: two hidden units can carry a number through the "
+    "bend unchanged.",
+    "repair": "Shuffle the positions of a right layer's input, and its output is shuffled alike: one such layer "
+    "serves texts of every length and order.",
+    "mixes_positions": "Nothing in it is about feed-forward layers: a convolution, a whole encoder, anything "
+    "from `(B, T, D)` to `(B, T, D)` can be asked.",
+    "cost": "At GPT-2's width of 768 and 512 tokens, scores and mix cost a sixth of a feed-forward layer of "
+    "width 3072: there the square hardly counts.",
+    "swiglu": "Where the gates are wide open, an input 10 times as large gives an output about 100 times as "
+    "large: gated units multiply inputs with inputs.",
+    "gated_width": "`gated_width(4 * 4096, 256)` is 11008: Llama's odd number is 8/3 of 4096, rounded up to a "
+    "multiple of 256.",
 }
 
 MISCONCEPTIONS = {

@@ -1,4 +1,4 @@
-"""Lesson 07: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
+"""Lesson 07: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
 from .counterexample import counterexample
 from .layer_norm import layer_norm
@@ -22,6 +22,23 @@ PREDICTIONS = {
     "warm_up": ("pre", "post", "both", "neither"),
     # Over which axes does one changed number move the most outputs?
     "farthest": ("features", "time", "batch", "batch and time", "time and features"),
+}
+
+INSIGHTS = {  # what a right answer can do beyond its question
+    "layer_norm": "Multiply `x` by 100 or add 7 to each feature: the output hardly moves. What comes next never "
+    "learns how large its input was.",
+    "layer_norm_backward": "Its `grad_x` sums to 0 and, but for eps, is orthogonal to `x`: it never asks for a "
+    "shift or a scale that the norm would undo.",
+    "which_axis": "A layer's code is not needed to know what it mixes: ask it twice and see which outputs move. "
+    "Lesson 03 found leaks that way.",
+    "sublayer": "Call it with attention and then with a feed-forward layer, and you have a whole Transformer "
+    "block: lesson 09 does just that.",
+    "rms_norm": "Where a position's features have mean 0 it equals `layer_norm` with beta 0: centring is all "
+    "that RMSNorm leaves out.",
+    "repair": "A pre-norm stack whose sub-layers are attention and feed-forward in turn, with a norm at the end: "
+    "that is the whole stack of GPT-2.",
+    "counterexample": "The two claims that hold are all that a layer norm forgets: where gamma has no 0, every "
+    "other change of `x` shows.",
 }
 
 MISCONCEPTIONS = {

@@ -1,4 +1,4 @@
-"""Lesson 03: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
+"""Lesson 03: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
 from .causal_mask import causal_mask
 from .combine import combine
@@ -24,6 +24,23 @@ PREDICTIONS = {
     "top_left": ("all right", "about half", "none right"),
     # nan_to_num on the weights of a fully masked row: is the gradient clean as well?
     "backward": ("clean", "NaN"),
+}
+
+INSIGHTS = {  # what a right answer can do beyond its question
+    "causal_mask": "`causal_mask(1, S)` is True everywhere: the newest token has no future, so it needs no mask "
+    "when the others come from a cache.",
+    "masked_attention": "With the causal mask it is the attention of GPT, with the padding's that of BERT, with "
+    "a band of True a sliding window: only the mask changes.",
+    "diagnose": "Ordinary scores let a finite stand-in for minus infinity pass; a blocked key 300 above the "
+    "others, or very low scores, give it away. Keep such a test.",
+    "leaks": "It never looks inside: let a convolution or a recurrent network return a pair, and you can search "
+    "it for leaks too.",
+    "combine": "With `T = 1` only the padding is left of it: the mask of a batch of texts that are being "
+    "written, one token each.",
+    "convert": "Numbers to add need not be 0 or minus infinity: ALiBi (lesson 08) puts distances there, and "
+    "`to_allowed` rightly finds nothing blocked.",
+    "count": "For long texts with `T = S` its share of all cells comes close to one half: what a kernel saves "
+    "that skips blocked cells.",
 }
 
 MISCONCEPTIONS = {

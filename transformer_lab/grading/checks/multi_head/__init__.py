@@ -1,4 +1,4 @@
-"""Lesson 04: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
+"""Lesson 04: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
 from .cost import cost
 from .grouped_query_attention import grouped_query_attention
@@ -30,6 +30,23 @@ PREDICTIONS = {
     "parameters": ("the same", "8 times", "an eighth"),
     # When do view, and view and transpose, agree everywhere?
     "agree": ("when T = H", "when T = 1 or H = 1", "never"),
+}
+
+INSIGHTS = {  # what a right answer can do beyond its question
+    "split_and_merge": "`merge(split(x, h))` is `x` for every `h` that divides D: heads are a way to read the "
+    "same numbers, and add none.",
+    "multi_head_attention": "Let `memory` be the patches of a picture, each made D numbers wide, and words look "
+    "at it: cross-attention does not ask where its memory comes from.",
+    "repair": "At `T = 1` every weight of a right layer is 1, whatever queries and keys say: test attention with "
+    "two positions at least.",
+    "cost": "`cost(512, 1, 128)` and `cost(512, 8, 128)` differ in the last number alone: eight heads need no "
+    "more weights or multiplications, only eight maps.",
+    "permute_heads": "A layer of 8 heads can be written in 40,320 such orders: two models may compute the same "
+    "although none of their matrices agree.",
+    "grouped_query_attention": "One key head makes it multi-query attention, as many as there are queries makes "
+    "it ordinary multi-head attention: yours holds both ends.",
+    "pieces_that_agree": "Where T - 1 and H - 1 share no factor, just two pieces are right, the first and the "
+    "last: the two that one looks at.",
 }
 
 MISCONCEPTIONS = {

@@ -1,4 +1,4 @@
-"""Lesson 08: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
+"""Lesson 08: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
 from .alibi_bias import alibi_bias
 from .cached_step import cached_step
@@ -32,6 +32,25 @@ PREDICTIONS = {
     "diagonals": ("sinusoidal, rotary, ALiBi", "none, rotary, ALiBi", "all but learned"),
     # Best at the local task at four times the trained length
     "longer": ("sinusoidal", "rotary", "ALiBi"),
+}
+
+INSIGHTS = {  # what a right answer can do beyond its question
+    "sinusoidal_table": "Row 5 times row 8 is row 105 times row 108: the dot product of two rows depends on "
+    "their distance alone.",
+    "rotate": "Turn by `positions` and then by `-positions`, and `x` is back. No turn changes a length: a token "
+    "is no louder for standing far off.",
+    "repair": "Every row of a right table has the same length, the root of D / 2, since sine and cosine of one "
+    "angle share a pair: position is pure direction.",
+    "dials": "The first dial turns once in 6.3 positions, the last once in 19,869: like the hands of a clock, "
+    "together they tell near and far.",
+    "is_equivariant": "Hand it `lambda x: attention(x, x, x)[0]` with your attention of lesson 02: True. Without "
+    "positions, self-attention cannot tell one order from another.",
+    "alibi_bias": "With 8 heads, a token at distance 8 loses 4 from the first head's score and 1/32 from the "
+    "last one's: readers of near and of far.",
+    "swap_effect": "Give a one-layer model positions, and this number is no longer 0: you can measure how much "
+    "any causal model heeds order.",
+    "cached_step": "Fed token by token, it gives row for row what causal attention gives at once: writing "
+    "repeats nothing, and loses nothing.",
 }
 
 MISCONCEPTIONS = {

@@ -1,4 +1,4 @@
-"""Lesson 06: its questions, in the order of the exercise notebook; its guesses; the misconceptions it cures."""
+"""Lesson 06: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
 from .find_broken import find_broken
 from .jacobian import jacobian
@@ -20,6 +20,23 @@ PREDICTIONS = {
     "variance": ("1", "65", "2^64"),
     # 32 layers with a norm and no skip.
     "trains": ("as well as with skips", "worse, but better than guessing", "not at all"),
+}
+
+INSIGHTS = {  # what a right answer can do beyond its question
+    "pre_norm": "Set the sub-layer's last matrix and bias to 0, and it is exactly the identity: a hundred such "
+    "layers can start as if they were none.",
+    "variance": 'Ask it for 64 layers and branches of gain 1: `"skip"` gives 2^64, `"pre-norm"` 65. One norm '
+    "turns an explosion into a straight line.",
+    "repair": "`norm(x + f(x))` or `x + f(norm(x))`: post-norm and pre-norm differ in one bracket. What it does "
+    "to training is lesson 07.",
+    "jacobian": "With `w_2` zero it is the identity matrix, and so is the product of a hundred such: the "
+    "gradient reaches the first layer as it was.",
+    "find_broken": "One backward pass is enough for it: in a deep stack of like layers, the step at which the "
+    "gradient shrinks most has a number.",
+    "scale_branches": '`variance("pre-norm", 2 * L, b / sqrt(2 * L))` is 1 + b^2 for every L: all branches '
+    "together now add what one did before.",
+    "skip_gain": "No depth needs more than the root of 1 - branch^2: there skip and branch together neither "
+    "shrink nor enlarge the gradient.",
 }
 
 MISCONCEPTIONS = {

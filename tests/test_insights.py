@@ -1,0 +1,227 @@
+"""What a card says of an answer with full marks: a sentence for each question, true of the answer; and the way on."""
+
+import functools
+import json
+import math
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from transformer_lab.config import TransformerConfig
+from transformer_lab.exercise_files import PRISTINE
+from transformer_lab.grading import grade
+from transformer_lab.grading.onward import onward
+from transformer_lab.grading.outline import outlines
+
+ROOT = Path(__file__).resolve().parents[1]
+MODULES = {name: import_module(f"transformer_lab.grading.checks.{name}") for name in outlines()}
+QUESTIONS = [(name, question) for name, outline in outlines().items() for question in outline.questions]
+
+
+@functools.cache
+def solved(lesson: str) -> dict:
+    """The names of an exercise's solutions: its imports and its answer cells, run."""
+    names: dict = {}
+    cells = re.split(r"^# %%", (ROOT / "source/exercises" / f"{lesson}.py").read_text("utf-8"), flags=re.MULTILINE)
+    imports = next(cell for cell in cells if re.match(r"\n(import|from) ", cell))
+    for cell in [imports, *(cell for cell in cells if cell.startswith(" answer="))]:
+        exec("#" + cell, names)
+    return names
+
+
+def near(got, wanted, tolerance=1e-4):
+    return torch.allclose(torch.as_tensor(got), torch.as_tensor(wanted).to(torch.as_tensor(got)), atol=tolerance)
+
+
+# a sentence for each ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name, question", QUESTIONS)
+def test_each_question_has_a_sentence_and_a_way_on(name, question):
+    way = onward(MODULES[name], question)
+    assert 8 <= len(way.insight.split()) <= 30 and way.insight[-1] == "."
+    assert not re.search(r"\bM\d\d\b", way.insight) and way.insight.count("`") % 2 == 0
+    if way.link.startswith("#"):
+        notebook = json.loads((PRISTINE / f"{MODULES[name].LESSON}.ipynb").read_text("utf-8"))
+        texts = ["".join(cell["source"]) for cell in notebook["cells"]]
+        assert any(text.startswith(f"## {way.words}\n") for text in texts)
+        assert way.link == f"#{way.words}".replace(" ", "-")
+    else:
+        assert (PRISTINE.parents[1] / "exercises" / MODULES[name].LESSON / way.link).resolve().exists()
+
+
+def test_no_sentence_stands_twice_or_for_no_question():
+    sentences = [text for module in MODULES.values() for text in getattr(module, "INSIGHTS", {}).values()]
+    assert len(sentences) == len(set(sentences)) == len(QUESTIONS)
+
+
+def test_the_way_leads_through_the_questions_and_then_to_the_next_lesson():
+    assert onward(MODULES["attention"], "softmax").words == "Question 2: scaled dot-product attention"
+    last = onward(MODULES["attention"], "mix")
+    assert (last.words, last.link) == ("Lesson 03: masks", "../../notebooks/03_masks.ipynb")
+    assert onward(MODULES["block"], list(MODULES["block"].__all__)[-1]).words == "Lesson 00: start here"
+
+
+def test_only_full_marks_show_it():
+    card = grade("02_attention.softmax", solved("02_attention")["softmax"])
+    html = card._repr_mimebundle_()["text/html"]
+    assert 'href="#Question-2:-scaled-dot-product-attention">Next: Question 2' in html and "nearly chooses" in html
+    assert str(card).splitlines()[-2:] == [card.onward.insight, "Next: Question 2: scaled dot-product attention"]
+    worse = grade("02_attention.softmax", lambda x, dim=-1: x.softmax(dim))
+    assert worse.onward is None and "Next:" not in str(worse) + worse._repr_mimebundle_()["text/html"]
+
+
+# and it is true ----------------------------------------------------------------------------------------------------
+
+
+def toolkit():
+    names = solved("01_toolkit")
+    x, w_q, w_k, targets = torch.randn(5, 6), torch.randn(6, 4), torch.randn(6, 4), torch.tensor([0, 2])
+    yield near(names["scores"](x, w_q, x @ w_k), (x @ w_q) @ (x @ w_k).T)
+    yield near(names["cross_entropy"](torch.full((2, 7), 3.0), targets), math.log(7))
+    yield near(names["cross_entropy_gradient"](torch.randn(2, 7), targets).sum(-1), torch.zeros(2))
+    yield not names["softmax_jacobian"](torch.tensor([1.0, 0.0, 0.0])).any()
+    yield round(names["lead"](0.1, 50_000) - names["lead"](0.1, 5), 1) == 9.4
+
+
+def attention():
+    names = solved("02_attention")
+    scores, q, k, v = torch.randn(4, 6), torch.randn(7, 8), torch.randn(7, 8), torch.randn(7, 3)
+    chosen = F.one_hot(scores.argmax(-1), 6)
+    yield near(names["softmax"](100 * scores), chosen, 0.1) and near(names["softmax"](0 * scores), torch.ones(4, 6) / 6)
+    attend = names["scaled_dot_product_attention"]
+    yield near(attend(q[-1:], k, v)[0], F.scaled_dot_product_attention(q, k, v, is_causal=True)[-1:])
+    yield near(names["entropy"](torch.tensor([[0.2] * 5 + [0.0] * 3])).exp(), 5.0)
+    weights = torch.tensor([0.5, 0.3, 0.2])
+    longer = names["duplicate"](weights, 1)
+    yield near(longer[1] + longer[3], 2 * 0.3 / 1.3)
+    query = torch.linalg.pinv(k[:4]) @ torch.tensor([40 + math.log(3), 40, 0.0, 0.0]) * math.sqrt(8)
+    yield near(attend(query[None], k[:4], v[:4])[0], (3 * v[:1] + v[1:2]) / 4, 1e-2)
+
+
+def masks():
+    names = solved("03_masks")
+    yield names["causal_mask"](1, 9).all()
+    q, k, v = torch.randn(6, 8), torch.randn(6, 8), torch.randn(6, 3)
+    causal = names["masked_attention"](q, k, v, names["causal_mask"](6, 6))[0]
+    yield near(causal, F.scaled_dot_product_attention(q, k, v, is_causal=True))
+    convolution = nn.Conv1d(4, 4, 3, padding=1)
+    yield names["leaks"](lambda x: (convolution(x.T).T, None), torch.randn(6, 4)) == [1, 2, 3, 4, 5]
+    padding = torch.tensor([[True, True, False, True]])
+    yield torch.equal(names["combine"](padding, 1), padding[:, None, None])
+    yield names["to_allowed"](-0.5 * torch.arange(5.0)).all()
+    yield abs(names["allowed_cells"](2000, 2000) / 2000**2 - 0.5) < 0.001
+
+
+def multi_head():
+    names = solved("04_multi_head")
+    x = torch.randn(2, 5, 12)
+    yield all(torch.equal(names["merge"](names["split"](x, heads)), x) for heads in (1, 2, 3, 4, 6, 12))
+    one, eight = names["cost"](512, 1, 128), names["cost"](512, 8, 128)
+    yield one[:2] == eight[:2] and 8 * one[2] == eight[2]
+    yield math.factorial(8) == 40_320
+    q, k, v = torch.randn(1, 4, 5, 8), torch.randn(1, 4, 5, 8), torch.randn(1, 4, 5, 8)
+    yield near(names["grouped_query_attention"](q, k, v), F.scaled_dot_product_attention(q, k, v))
+    shared = F.scaled_dot_product_attention(q, k[:, :1].expand_as(q), v[:, :1].expand_as(q))
+    yield near(names["grouped_query_attention"](q, k[:, :1], v[:, :1]), shared)
+    yield all(names["pieces_that_agree"](T, H) == 2 for T, H in ((8, 4), (6, 3), (5, 4)))
+
+
+def feed_forward():
+    names = solved("05_feed_forward")
+    x, w_1, b_1, w_2, b_2 = (torch.randn(size) for size in ((3, 4), (16, 4), (16,), (4, 16), (4,)))
+    plain = names["feed_forward"](x, w_1, b_1, w_2, b_2, lambda hidden: hidden)
+    yield near(plain, x @ (w_2 @ w_1).T + w_2 @ b_1 + b_2, 1e-3)
+    yield all(near(names[name](x) - names[name](-x), x) for name in ("gelu", "gelu_tanh"))
+    convolution = nn.Conv1d(4, 4, 3, padding=1)
+    yield names["mixes_positions"](lambda x: convolution(x.transpose(1, 2)).transpose(1, 2), torch.randn(2, 5, 4))
+    _, core, layer = names["count_flops"](512, 768, 3072, False)
+    yield 6 * core == layer
+    wide = torch.full((1, 4), 3.0), torch.ones(5, 4), torch.rand(5, 4), torch.rand(4, 5)
+    ratio = names["swiglu"](10 * wide[0], *wide[1:]) / names["swiglu"](*wide)
+    yield near(ratio, torch.full_like(ratio, 100.0), 0.01)
+    yield names["gated_width"](4 * 4096, 256) == 11008
+
+
+def residual():
+    names = solved("06_residual")
+    sublayer = nn.Linear(6, 6)
+    nn.init.zeros_(sublayer.weight), nn.init.zeros_(sublayer.bias)
+    x = torch.randn(2, 3, 6)
+    yield torch.equal(names["PreNorm"](nn.LayerNorm(6), sublayer, 0.1)(x), x)
+    yield names["variance"]("skip", 64, 1) == 2**64 and names["variance"]("pre-norm", 64, 1) == 65
+    yield near(names["jacobian"](x[0, 0], torch.randn(6, 9), torch.zeros(9, 6)), torch.eye(6))
+    yield all(math.isclose(names["variance"]("pre-norm", 2 * L, 0.7 / math.sqrt(2 * L)), 1.49) for L in (1, 12, 100))
+    gains = [names["skip_gain"](L, 0.5, share) for L in (1, 10, 1000) for share in (0.01, 0.5, 1.0)]
+    yield math.isclose(max(gains), math.sqrt(0.75))
+
+
+def layer_norm():
+    names = solved("07_layer_norm")
+    x, gamma, beta, grad = 2 + torch.randn(3, 8), torch.rand(8) + 0.5, torch.randn(8), torch.randn(3, 8)
+    norm = names["layer_norm"]
+    yield near(norm(100 * x, gamma, beta), norm(x, gamma, beta)) and near(
+        norm(x + 7, gamma, beta), norm(x, gamma, beta)
+    )
+    grad_x = names["layer_norm_backward"](grad, x, gamma)[0]
+    yield near(grad_x.sum(-1), torch.zeros(3)) and near((grad_x * x).sum(-1), torch.zeros(3), 1e-3)
+    centred = x - x.mean(-1, keepdim=True)
+    yield near(names["rms_norm"](centred, gamma), norm(x, gamma, torch.zeros(8)))
+    yield [claim for claim in ("shift", "scale", "negate") if names["counterexample"](claim) == "holds"] == [
+        "shift",
+        "scale",
+    ]
+
+
+def positions():
+    names = solved("08_positions")
+    table = names["sinusoidal_table"](200, 16)
+    yield near(table[5] @ table[8], table[105] @ table[108])
+    yield near(table.norm(dim=-1), torch.full((200,), math.sqrt(8)))
+    x, places = torch.randn(4, 8), torch.arange(4)
+    turned = names["rotate"](x, places)
+    yield near(names["rotate"](turned, -places), x) and near(turned.norm(dim=-1), x.norm(dim=-1))
+    periods = [2 * math.pi * 10_000 ** (2 * i / 16) for i in (0, 7)]
+    yield round(periods[0], 1) == 6.3 and round(periods[1]) == 19_869
+    attend = solved("02_attention")["scaled_dot_product_attention"]
+    yield names["is_equivariant"](lambda x: attend(x, x, x)[0], x)
+    bias = names["alibi_bias"](8, 20, 20)
+    yield near(bias[[0, 7], 19, 11], torch.tensor([-4.0, -1 / 32]))
+    q, k, v, keys, values, rows = *torch.randn(3, 4, 8), torch.empty(0, 8), torch.empty(0, 8), []
+    for t in range(4):
+        row, keys, values = names["cached_step"](q[t : t + 1], k[t : t + 1], v[t : t + 1], keys, values)
+        rows.append(row)
+    at_once = F.scaled_dot_product_attention(names["rotate"](q, places), names["rotate"](k, places), v, is_causal=True)
+    yield near(torch.cat(rows), at_once)
+
+
+def order_of_a_model_with_positions():
+    from transformer_lab import GPT
+
+    config = TransformerConfig(vocab_size=11, d_model=8, n_heads=2, n_layers=1, d_ff=16, max_len=8, positions="learned")
+    yield solved("08_positions")["swap_effect"](GPT(config).eval(), torch.tensor([[1, 2, 3, 4]]), 0, 2) > 1e-4
+
+
+def block():
+    names = solved("09_block")
+    gpt2, smollm2 = TransformerConfig.preset("gpt2"), TransformerConfig.preset("smollm2-135m")
+    parameters = names["count_parameters"](gpt2, "GPT")
+    yield parameters == 124_439_808
+    own = TransformerConfig(**{**vars(smollm2), "n_kv_heads": 9})
+    yield 3 * names["cache_bytes"](smollm2, 1, 100, 2) == names["cache_bytes"](own, 1, 100, 2) and smollm2.n_heads == 9
+    yield abs(names["forward_flops"](gpt2, 1) / (2 * parameters) - 1) < 0.01
+    yield (gpt2.n_layers, gpt2.d_model) == (12, 768)
+
+
+CLAIMS = (toolkit, attention, masks, multi_head, feed_forward, residual, layer_norm, positions, block)
+
+
+@pytest.mark.parametrize("claims", [*CLAIMS, order_of_a_model_with_positions], ids=lambda claims: claims.__name__)
+def test_what_it_says_is_so(claims):
+    torch.manual_seed(0)
+    assert [number for number, true in enumerate(claims(), start=1) if not true] == []

@@ -1,12 +1,13 @@
 """A trained translator to play with: type a date, see what it reads while it writes, switch a part off."""
 
 import base64
-import html
 import re
 import threading
 from contextlib import nullcontext
 
+import anywidget
 import ipywidgets
+import traitlets
 
 from ..analysis.ablation import PARTS, switch_off
 from ..analysis.access import our_model
@@ -15,6 +16,7 @@ from ..data.tokenizers import our_tokenizer
 from ..generation import translate
 from ..models import Transformer
 from .attention_view import AttentionView
+from .browser_files import module, sheet
 from .inputs import romanised
 
 WHOLE = "nothing"
@@ -39,6 +41,19 @@ def romanised_words(tokenizer, text: str) -> str:
     return "" if romanised(text) == text else re.sub(r"(?<=\d) (?=\d)", "", words)
 
 
+class Answer(anywidget.AnyWidget):
+    """The translation, the same in Latin letters, and a note; grey while the kernel has not heard what was asked."""
+
+    _esm, _css = module("translator_answer"), sheet("translator_answer")
+    text = traitlets.Unicode().tag(sync=True)
+    part = traitlets.Int().tag(sync=True)  # the place of the choice in its menu, as is kind
+    kind = traitlets.Int().tag(sync=True)
+    heard = traitlets.List().tag(sync=True)
+    large = traitlets.Unicode().tag(sync=True)
+    latin = traitlets.Unicode().tag(sync=True)
+    note = traitlets.Unicode().tag(sync=True)
+
+
 class DateTranslator(ipywidgets.VBox):
     """A text field, a part to switch off, and the attention of the translation; `.translation` is the last one.
 
@@ -54,35 +69,40 @@ class DateTranslator(ipywidgets.VBox):
         self.text = ipywidgets.Text(text, description="English date", continuous_update=False, **wide)
         self.part = ipywidgets.Dropdown(options=[WHOLE, *PARTS], description="switched off", **wide)
         self.kind = ipywidgets.Dropdown(options=KINDS, description="show", **wide)
-        self.answer = ipywidgets.HTML()
+        self.answer = Answer(text=text, part=self.part.index, kind=self.kind.index)
+        asked = (self.text, "value", "text"), (self.part, "index", "part"), (self.kind, "index", "kind")
+        for control, trait, name in asked:
+            ipywidgets.jsdlink((control, trait), (self.answer, name))
         _, *seen = run(self.model, self.tokenizer, text)
         self.view = AttentionView(*seen)
         for control in (self.text, self.part, self.kind):
             control.observe(self._translate, names="value")
         super().__init__([self.text, self.part, self.kind, self.answer, self.view])
+        self.add_class("tl-translator")
         self._translate()
 
     def _translate(self, _change=None):
         with self._one_at_a_time:
-            text = self.text.value
+            text, heard = self.text.value, [self.text.value, self.part.index, self.kind.index]
             try:
                 translation, *seen = run(self.model, self.tokenizer, text, self.part.value, self.kind.value)
-            except ValueError:  # an empty text, or one longer than the model can hold: the view stays
+            except ValueError:  # an empty text, or one longer than the model can hold: there is nothing to see
                 longest = self.model.config.max_len
-                self._say("", f"Type a date such as Sunday, November 22, 2026 (at most {longest} words and digits).")
+                note = f"Type a date such as Sunday, November 22, 2026 (at most {longest} words and digits)."
+                self.view.layout.display = "none"
+                self._say("", note, heard)
                 return
             self.view.update(*seen)
+            self.view.layout.display = None
             unknown = self.tokenizer.unk_id in self.tokenizer.encode(text)
             note = "[UNK] marks a word the model has never seen (capitals count): the translation is a guess."
-            self._say(translation, note if unknown else "")
+            self._say(translation, note if unknown else "", heard)
             self.translation = translation
 
-    def _say(self, large: str, small: str):
-        self.answer.value = (
-            f'<div style="margin-left:8.5em;font-size:150%;line-height:1.5">{html.escape(large)}</div>'
-            f'<div style="margin-left:8.5em">{html.escape(romanised_words(self.tokenizer, large))}</div>'
-            f'<div style="margin-left:8.5em">{html.escape(small)}</div>'
-        )
+    def _say(self, large: str, note: str, heard: list):
+        latin = romanised_words(self.tokenizer, large)
+        with self.answer.hold_sync():  # one message, so that the browser draws once
+            self.answer.large, self.answer.latin, self.answer.note, self.answer.heard = large, latin, note, heard
 
     def __repr__(self):
         return f"DateTranslator({self.text.value!r} -> {self.translation!r}, switched off: {self.part.value})"

@@ -28,12 +28,13 @@ class LiveAttention(AttentionView):
     """An AttentionView with a text field, which shows the result of `compute(text)` at each change.
 
     compute returns (attention, query tokens) or (attention, query tokens, key tokens), or a dict of these by name. An
-    error is shown as `message`, and the picture stays as it was. If compute runs your own model, a wrong mask is
-    visible at once.
+    error is shown as `message` in place of the picture, and the attention stays as it was. If compute runs your own
+    model, a wrong mask is visible at once.
     """
 
     text = traitlets.Unicode().tag(sync=True)
     message = traitlets.Unicode().tag(sync=True)
+    heard = traitlets.List().tag(sync=True)  # what was asked when what is shown was computed: text, switched_off
 
     def __init__(self, compute, text: str):
         # JupyterLab may deliver changes on several threads: compute one at a time, with the latest choices.
@@ -41,6 +42,7 @@ class LiveAttention(AttentionView):
         self._compute = compute
         super().__init__(BrowserData([self._moment(checked_text(text))]))
         self.text = text
+        self._answered()
         self.observe(self._read_again, names="text")
 
     def _moment(self, text: str) -> dict:
@@ -57,6 +59,10 @@ class LiveAttention(AttentionView):
                 self.message = ""
             except Exception as error:  # the learner's own code may raise anything: it must not end the view
                 self.message = f"{type(error).__name__}: {error}"
+            self._answered()
+
+    def _answered(self):
+        self.heard = [self.text, getattr(self, "switched_off", [])]
 
     def _show(self, text: str):
         self.update(self._moment(text))
@@ -117,6 +123,7 @@ class WhatIf(LiveAttention):
             seen, self._now = read(self.model, self.tokenizer, *self._ids)
             self.update(seen)
             self._say_outcome()
+            self._answered()
 
     def _say_outcome(self):
         self._outcome = outcome(self.model, self.tokenizer, self._ids, self._whole, self._now, self._position())

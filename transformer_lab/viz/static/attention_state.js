@@ -47,7 +47,7 @@ export class AttentionState {
     const end = listen(this.model, [
       ...DATA.map((name) => [`change:${name}`, read]),
       ...SHOWN.map((name) => [`change:${name}`, () => this.show()]),
-      ...["text", "message"].map((name) => [`change:${name}`, () => this.tell("text")]),
+      ...["text", "message", "heard"].map((name) => [`change:${name}`, () => this.tell("text")]),
       ...["switched_off", "_outcome"].map((name) => [`change:${name}`, () => this.tell("off")]),
       ["change:selection", () => this.select()],
       ["msg:custom", (message, buffers) => this.hear(message, buffers)],

@@ -13,6 +13,7 @@ import { AttentionState } from "./attention_state.js";
 import { numberTable } from "./attention_table.js";
 import { valueTip } from "./attention_tip.js";
 import { whatIf } from "./attention_what_if.js";
+import { waiting } from "./attention_waiting.js";
 import { html, stage } from "./kit.js";
 
 function render({ model, el }) {
@@ -21,6 +22,7 @@ function render({ model, el }) {
   overview(root, state);
   detail(root, state);
   if (model.get("switched_off") !== undefined) whatIf(root, state);
+  if (model.get("heard") !== undefined) waiting(root, state);
   numberTable(root, state);
   footer(root, state);
   const end = state.follow();

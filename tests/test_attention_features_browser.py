@@ -1,6 +1,7 @@
 """What else a reader does with an AttentionView: arcs, scores, values, a table, files, one layer at a time, what-if."""
 
 import json
+from datetime import date
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from matplotlib import colormaps
 
 from browser import eventually
-from test_attention_view_browser import KEYS, QUERIES, Drawn, live, random, shows
+from test_attention_view_browser import FIRST, HOSTILE, KEYS, QUERIES, Drawn, live, random, shows
 from test_live_attention import by_hand, gpt
 from test_views import INVISIBLE
 from transformer_lab import load, record_attention, replace_attention
@@ -61,7 +62,7 @@ view
 
 def test_arcs_are_the_same_weights_and_follow_the_map(saved, page):
     weights = random(2, 3, 3, 4)
-    drawn = saved(AttentionView(weights, QUERIES, KEYS))
+    drawn = saved(AttentionView(weights, QUERIES, KEYS, selection=FIRST))
     assert not page.locator(".tl-attention .arcs").is_visible()
     page.get_by_label("arcs", exact=True).check()
     assert len(arcs(page)) == (weights[1, 0] > 0.01).sum()
@@ -126,7 +127,7 @@ def test_tokens_that_draw_nothing_are_told_apart(saved, page):
 
 def test_weight_times_value_multiplies_by_the_values_length(saved, page):
     weights, norms = random(2, 3, 3, 4), np.random.default_rng(1).random((2, 3, 4)).astype(np.float32) * 5
-    drawn = saved(AttentionView(weights, QUERIES, KEYS, value_norms=norms))
+    drawn = saved(AttentionView(weights, QUERIES, KEYS, value_norms=norms, selection=FIRST))
     page.get_by_label("measure", exact=True).select_option("weight x value norm")
     product = weights * norms[:, :, None]
     for layer, head, query, key in ((0, 2, 1, 3), (1, 1, 2, 0)):
@@ -144,7 +145,7 @@ def test_weight_times_value_multiplies_by_the_values_length(saved, page):
 
 def test_cividis_is_matplotlibs(saved, page):
     weights = random(2, 3, 3, 4)
-    drawn = saved(AttentionView(weights, QUERIES, KEYS))
+    drawn = saved(AttentionView(weights, QUERIES, KEYS, selection=FIRST))
     page.get_by_label("colours").select_option("cividis")
     for query, key in np.ndindex(3, 4):
         wanted = colormaps["cividis"](float(weights[1, 0, query, key]) ** 0.5, bytes=True)
@@ -154,7 +155,7 @@ def test_cividis_is_matplotlibs(saved, page):
 
 def test_the_table_says_every_number_of_the_head(saved, page):
     weights = random(2, 3, 3, 4)
-    drawn = saved(AttentionView(weights, QUERIES, KEYS))
+    drawn = saved(AttentionView(weights, QUERIES, KEYS, selection=FIRST))
     page.get_by_text("the numbers as a table").focus()
     drawn.press("Enter")
     for i in (3, 1):
@@ -164,12 +165,12 @@ def test_the_table_says_every_number_of_the_head(saved, page):
         )
         assert [row[0] for row in rows] == QUERIES
         np.testing.assert_allclose(np.array([row[1:] for row in rows], float), weights[i // 3, i % 3], atol=6e-4)
-        assert page.locator(".table caption").text_content() == f"layer {i // 3}, head {i % 3}"
+        assert page.locator(".table caption").text_content() == f"block {i // 3 + 1}, head {i % 3 + 1}"
     assert page.locator(".table thead th").all_text_contents() == ["query \\ key", *KEYS]
 
 
 def test_the_line_to_paste_is_the_selection(saved, page):
-    drawn = saved(AttentionView(random(2, 3, 3, 4), QUERIES, KEYS))
+    drawn = saved(AttentionView(random(2, 3, 3, 4), QUERIES, KEYS, selection=FIRST))
     line = page.locator(".footer code")
     assert line.text_content() == 'selection = {"layer": 1, "head": 0}'
     drawn.thumbnails.nth(2).click()
@@ -192,7 +193,7 @@ def test_a_live_view_is_saved_from_the_browser(lab, page):
         assert path.read_bytes().startswith(start)
     page.goto(f"file://{path}") if path.suffix == ".html" else page.set_content(path.read_text())
     saved = Drawn(page)
-    assert saved.title() == "layer 0, head 1"
+    assert saved.title() == "block 1, head 2"
     assert page.locator(".save").count() == 0  # no kernel, no file
 
 
@@ -200,13 +201,13 @@ def test_heads_that_share_keys_are_under_one_bracket(saved, page):
     model, tokenizer = gpt(n_kv_heads=2)
     drawn = saved(AttentionView.from_model(model, tokenizer, "the mat"))
     brackets = page.locator(".bracket")
-    assert brackets.all_text_contents() == ["0", "1"]
-    assert brackets.nth(1).get_attribute("aria-label") == "heads 2 to 3 share keys and values"
+    assert brackets.all_text_contents() == ["1", "2"]
+    assert brackets.nth(1).get_attribute("aria-label") == "heads 3 to 4 share keys and values"
     heads = [drawn.thumbnails.nth(i).bounding_box() for i in (2, 3)]
     box = brackets.nth(1).bounding_box()
     assert abs(box["x"] - heads[0]["x"]) < 8 and abs(box["x"] + box["width"] - heads[1]["x"] - heads[1]["width"]) < 8
     drawn.thumbnails.nth(3).click()
-    assert drawn.title() == "layer 0, head 3 (keys 1)"
+    assert drawn.title() == "block 1, head 4 (keys 2)"
 
 
 BIG = """
@@ -218,7 +219,7 @@ def layer(i):
 weights = np.empty((32, 32, 512, 512), np.float32)
 weights[31], weights[2] = layer(31), layer(2)
 weights[[i for i in range(32) if i not in (2, 31)]] = 1 / 512
-view = AttentionView(weights, [str(i) for i in range(512)])
+view = AttentionView(weights, [str(i) for i in range(512)], selection={'layer': 31, 'head': 0})
 view
 """
 
@@ -226,10 +227,10 @@ view
 def test_32_layers_of_32_heads_at_512_tokens_open_one_layer_at_a_time(lab, page):
     page.set_default_timeout(60_000)
     drawn = live(lab, "big", BIG)
-    assert "268,435,456 weights are more than a browser can hold: one layer at a time" in page.inner_text(".controls")
-    assert drawn.thumbnails.count() == 32 and drawn.title() == "layer 31, head 0"
-    page.get_by_label("layer", exact=True).select_option("2")
-    eventually(lambda: drawn.title() == "layer 2, head 0", timeout=60)
+    assert "268,435,456 weights are more than a browser can hold: one block at a time" in page.inner_text(".controls")
+    assert drawn.thumbnails.count() == 32 and drawn.title() == "block 32, head 1"
+    page.get_by_label("block", exact=True).select_option(value="2")
+    eventually(lambda: drawn.title() == "block 3, head 1", timeout=60)
     lab.python("view.selection = {'layer': 2, 'head': 5, 'query': 300, 'key': 17}")
     shown = json.loads(lab.python("print([float(weights[2, 5, 300, 17])])"))
     eventually(lambda: f"{shown[0]:.6f}" in drawn.readout(), timeout=30)
@@ -241,8 +242,8 @@ def test_32_layers_of_32_heads_at_512_tokens_open_one_layer_at_a_time(lab, page)
 def test_a_saved_page_of_one_layer_says_so(saved, page):
     weights = np.full((5, 8, 640, 640), 1 / 640, np.float32)
     drawn = saved(AttentionView(weights, [str(i) for i in range(640)]))
-    assert "this page holds layer 4 alone" in page.inner_text(".controls")
-    assert page.get_by_label("layer", exact=True).is_disabled() and drawn.thumbnails.count() == 8
+    assert "this page holds block 5 alone" in page.inner_text(".controls")
+    assert page.get_by_label("block", exact=True).is_disabled() and drawn.thumbnails.count() == 8
 
 
 OWN = """
@@ -294,6 +295,7 @@ from transformer_lab import load
 from transformer_lab.viz import WhatIf
 model, tokenizer = load("dates")
 view = WhatIf(model, tokenizer, "May 3, 1931")
+view.selection = {"layer": 1, "head": 0}
 view
 """
 
@@ -432,3 +434,119 @@ def test_a_head_that_reads_all_keys_alike_is_not_all_bright(saved, page):
     drawn = saved(AttentionView(np.full((1, 1, 10, 10), 0.1), list("abcdefghij")))
     assert 80 < brightness(drawn, 5, 5) < 140
     assert ticks(page) == [0, 0.1, 0.4]
+
+
+def with_patterns():
+    """Two blocks of three heads: previous token, first token, none; none, previous token (weaker), uniform."""
+    n, own = 12, np.arange(12)
+
+    def reads(keys, share):
+        weights = np.full((n, n), (1 - share) / n, np.float32)
+        weights[own, keys] += share
+        return weights
+
+    before, rest = np.maximum(own - 1, 0), random(2, n, n)
+    heads = [[reads(before, 0.9), reads(own * 0, 0.7), rest[0]], [rest[1], reads(before, 0.6), reads(own, 0)]]
+    return AttentionView(np.array(heads, np.float32), [f"t{i}" for i in range(n)])
+
+
+def test_a_view_opens_on_the_most_telling_head_and_names_what_heads_do(saved, page):
+    view = with_patterns()
+    drawn, pattern = saved(view), page.locator(".detail .pattern")
+    assert drawn.title() == "block 1, head 1" and pattern.text_content() == "previous token 0.91"
+    assert page.locator(".thumbnail .caption").all_text_contents() == ["prev", "1st", "prev", "even"]
+    for layer, head, name, score in view.patterns:
+        thumbnail = page.locator(f"[data-head='{layer},{head}']")
+        said = f"block {layer + 1}, head {head + 1}: {name} {score:.2f}"
+        assert thumbnail.get_attribute("aria-label") == said and thumbnail.get_attribute("title").startswith(
+            f"{said}: "
+        )
+        thumbnail.click()
+        assert pattern.text_content() == f"{name} {score:.2f}" and "of the weight goes to" in pattern.get_attribute(
+            "title"
+        )
+    page.locator("[data-head='0,2']").click()
+    assert pattern.text_content() == "no pattern"
+    page.get_by_text("what the names mean").click()
+    assert page.locator(".pattern-names dt").all_text_contents() == ["prev", "1st", "even"]
+    assert "at least half of a head’s weight" in page.inner_text(".pattern-names")
+
+
+def test_heads_are_ordered_by_what_they_do_and_arrow_keys_follow(saved, page):
+    drawn, order = saved(with_patterns()), page.get_by_label("order", exact=True)
+    shown = page.locator(".thumbnail")
+    assert [shown.nth(i).get_attribute("data-head") for i in range(6)] == ["0,0", "0,1", "0,2", "1,0", "1,1", "1,2"]
+    order.select_option("by pattern")
+    assert [shown.nth(i).get_attribute("data-head") for i in range(6)] == ["0,0", "1,1", "0,1", "1,2", "0,2", "1,0"]
+    names = page.get_by_role("rowheader").all_text_contents()
+    assert names == ["previous token", "first token", "uniform", "no pattern"]
+    assert page.locator(".thumbnail .caption").all_text_contents() == ["1.1", "2.2", "1.2", "2.3", "1.3", "2.1"]
+    assert drawn.title() == "block 1, head 1"  # what is shown stays
+    shown.first.focus()
+    for key, title in (("Right", "block 2, head 2"), ("Down", "block 1, head 2"), ("Up", "block 1, head 1"),
+                       ("Left", "block 1, head 1")):  # fmt: skip
+        drawn.press(f"Arrow{key}", "Enter")
+        assert drawn.title() == title
+    order.select_option("as in the model")
+    assert page.get_by_role("rowheader").all_text_contents() == ["block 1", "block 2"]
+
+
+def test_where_nothing_stands_out_no_head_has_a_name_and_there_is_no_order_to_choose(saved, page):
+    saved(AttentionView(random(2, 3, 12, 12), [f"t{i}" for i in range(12)]))
+    assert page.locator(".caption").count() == 0 and not page.get_by_label("order", exact=True).is_visible()
+    assert page.locator(".detail .pattern").text_content() == "" and page.locator(".pattern-names").count() == 0
+
+
+def lights(page, name):
+    """For each token of a line of text how much it is lit, in per cent, and the index of the one that is framed."""
+    tokens = page.get_by_role("listbox", name=name).get_by_role("option")
+    read = """(all) => [all.map((one) => parseInt(one.style.getPropertyValue("--light"))),
+        all.findIndex((one) => one.getAttribute("aria-selected") === "true")]"""
+    return tokens.evaluate_all(read)
+
+
+def test_a_token_that_is_pointed_at_lights_what_it_reads(saved, page):
+    weights = random(2, 3, 3, 4)
+    drawn = saved(AttentionView(weights, QUERIES, KEYS, selection=FIRST))
+    queries = page.get_by_role("listbox", name="queries").get_by_role("option")
+    keys = page.get_by_role("listbox", name="keys").get_by_role("option")
+    assert queries.all_text_contents() == QUERIES and lights(page, "keys") == [[0] * 4, -1]
+    queries.nth(1).hover()
+    wanted = [round(55 * float(np.float16(w)) ** 0.5) for w in weights[1, 0, 1]]  # the scale ends at 1: four keys
+    assert np.abs(np.subtract(lights(page, "keys")[0], wanted)).max() <= 1 and lights(page, "queries")[1] == 1
+    shows(drawn, "query ‘2’", f"{weights[1, 0, 1].max():.3f}")
+    keys.nth(3).hover()  # a key: who reads it
+    wanted = [round(55 * float(w) ** 0.5) for w in weights[1, 0, :, 3]]
+    assert np.abs(np.subtract(lights(page, "queries")[0], wanted)).max() <= 1 and lights(page, "keys")[1] == 3
+    page.mouse.move(0, 0)
+    assert lights(page, "keys") == [[0] * 4, -1]
+    page.get_by_label("arcs", exact=True).focus()
+    drawn.hover(2, 0)  # and the map lights the text
+    assert lights(page, "queries")[1] == 2 and max(lights(page, "keys")[0]) > 20
+    page.mouse.move(0, 0)
+    queries.first.focus()
+    drawn.press("ArrowRight", "ArrowRight", "Enter")
+    assert lights(page, "queries")[1] == 2
+    page.evaluate("document.activeElement.blur()")
+    shows(drawn, f"key ‘{KEYS[weights[1, 0, 2].argmax()]}’", "selected")
+
+
+def test_one_text_is_one_line_and_indices_are_none(saved, page):
+    saved(AttentionView(random(1, 2, 4, 4), KEYS))
+    assert page.get_by_role("listbox").count() == 1 and lights(page, "text")[1] == -1
+    page.get_by_role("listbox").get_by_role("option").nth(2).hover()
+    assert lights(page, "text")[1] == 2
+    saved(AttentionView(random(1, 2, 4, 4)))
+    assert page.get_by_role("listbox").count() == 0
+
+
+def test_a_saved_page_says_of_which_model_and_text_it_is_and_when_it_was_saved(saved, page):
+    model, tokenizer = gpt()
+    saved(AttentionView.from_model(model, tokenizer, "the mat"))
+    assert page.get_by_role("heading", level=1).text_content() == page.title() == "GPT reads: the mat"
+    assert page.locator("time").get_attribute("datetime") == date.today().isoformat()
+    assert str(date.today().year) in page.locator("time").text_content()
+    saved(AttentionView(random(2, 3, 3, 4), QUERIES, KEYS))
+    assert page.get_by_role("heading", level=1).text_content() == f"Attention: May , 3 1931 → [BOS] 2 {HOSTILE}"
+    saved(AttentionView(random(2, 3, 4, 4)))
+    assert page.title() == "Attention: 2 layers, 3 heads, 4 queries, 4 keys"

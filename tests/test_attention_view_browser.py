@@ -17,13 +17,14 @@ pytestmark = pytest.mark.browser
 
 HOSTILE = "<script>document.title='broken'</script>"
 QUERIES, KEYS = ["[BOS]", "2", HOSTILE], ["May", ",", "3", "1931"]
+FIRST = {"layer": 1, "head": 0}  # for weights (2, 3, 3, 4): else the view opens on the most telling head
 MAKE = f"""
 import json, numpy as np
 from transformer_lab.viz import AttentionView
 def random(*shape, seed=0):
     weights = np.random.default_rng(seed).dirichlet(np.ones(shape[-1]), shape[:-1]).astype(np.float32)
     return weights
-view = AttentionView(random(2, 3, 3, 4), {QUERIES!r}, {KEYS!r})
+view = AttentionView(random(2, 3, 3, 4), {QUERIES!r}, {KEYS!r}, selection={FIRST!r})
 view
 """
 
@@ -97,14 +98,14 @@ def selection(lab):
 
 def test_a_live_view_is_read_and_clicked(lab):
     drawn, weights = live(lab, "live"), random(2, 3, 3, 4)
-    assert drawn.title() == "layer 1, head 0"
+    assert drawn.title() == "block 2, head 1"
     assert drawn.labels("query") == QUERIES and drawn.labels("key") == KEYS  # the hostile one too: as text
     drawn.hover(1, 3)
     shows(drawn, "query ‘2’ → key ‘1931’", f"{weights[1, 0, 1, 3]:.6f}", "add up to 1.00")
 
     drawn.thumbnails.nth(2).click()
     eventually(lambda: selection(lab) == {"layer": 0, "head": 2, "query": None, "key": None})
-    assert drawn.title() == "layer 0, head 2"
+    assert drawn.title() == "block 1, head 3"
     drawn.click(2, 1)
     eventually(lambda: selection(lab) == {"layer": 0, "head": 2, "query": 2, "key": 1})
     shows(drawn, HOSTILE, "key ‘,’", f"{weights[0, 2, 2, 1]:.6f}")
@@ -115,12 +116,12 @@ def test_python_leads_and_the_browser_follows(lab):
     drawn, weights = live(lab, "python_leads"), random(2, 3, 3, 4)
     lab.python("view.selection = {'layer': 0, 'head': 1, 'query': 1, 'key': 0}")
     shows(drawn, "query ‘2’ → key ‘May’", f"{weights[0, 1, 1, 0]:.6f}", "selected")
-    assert drawn.title() == "layer 0, head 1"
+    assert drawn.title() == "block 1, head 2"
     assert drawn.thumbnails.nth(1).get_attribute("aria-selected") == "true"
 
     lab.python("view.update(np.eye(2, dtype=np.float32)[None, None], ['new', 'text'])")
     eventually(lambda: drawn.labels("query") == drawn.labels("key") == ["new", "text"])
-    assert drawn.thumbnails.count() == 1 and drawn.title() == "layer 0, head 0"
+    assert drawn.thumbnails.count() == 1 and drawn.title() == "block 1, head 1"
     assert drawn.colour(0, 0) == [253, 231, 37, 255]  # viridis's last colour
     assert drawn.colour(0, 1) == [0, 0, 0, 0]  # an exact zero: nothing over the hatching
     assert lab.page.locator(".mask-entry").count() == 1
@@ -162,7 +163,9 @@ def test_a_notebook_that_nobody_ran_shows_the_picture(lab):
 
 
 def open_saved(page, path, *arguments) -> Drawn:
-    page.goto(AttentionView(*arguments).save(path).as_uri())
+    view = AttentionView(*arguments)
+    view.selection = {"layer": len(view.attention) - 1, "head": 0}
+    page.goto(view.save(path).as_uri())
     return Drawn(page)
 
 
@@ -174,7 +177,7 @@ def test_a_saved_page_is_read_and_clicked(page, tmp_path):
     assert float(page.locator(".readout strong").text_content()) == pytest.approx(weights[1, 0, 2, 3], abs=6e-4)
     drawn.thumbnails.nth(1).click()
     drawn.click(0, 2)
-    assert drawn.title() == "layer 0, head 1"
+    assert drawn.title() == "block 1, head 2"
     page.mouse.move(0, 0)
     shows(drawn, "query ‘[BOS]’ → key ‘3’", f"{np.float16(weights[0, 1, 0, 2]):.3f}", "selected")
     for query, key in np.ndindex(3, 4):
@@ -193,7 +196,7 @@ def test_a_saved_page_works_by_keyboard_alone(page, tmp_path):
     drawn = open_saved(page, tmp_path / "view.html", random(2, 3, 3, 4), QUERIES, KEYS)
     drawn.thumbnails.nth(3).focus()
     drawn.press("ArrowRight", "ArrowUp", " ", "Tab", "ArrowRight", "End", "ArrowDown", "Enter")
-    assert drawn.title() == "layer 0, head 1"
+    assert drawn.title() == "block 1, head 2"
     shows(drawn, "query ‘2’ → key ‘1931’")
     ring = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert ring == "solid"
@@ -275,7 +278,7 @@ TRANSLATOR = {"cross": random(2, 3, 3, 4), "encoder": random(3, 2, 4, 4, seed=1)
 
 
 def test_a_saved_page_changes_between_kinds_of_attention(page, tmp_path):
-    AttentionView(TRANSLATOR, QUERIES, KEYS).save(tmp_path / "kinds.html")
+    AttentionView(TRANSLATOR, QUERIES, KEYS, selection=FIRST).save(tmp_path / "kinds.html")
     page.goto((tmp_path / "kinds.html").as_uri())
     drawn, choice = Drawn(page), page.get_by_label("attention", exact=True)
     assert choice.locator("option").all_text_contents() == ["cross", "decoder", "encoder"]
@@ -295,7 +298,9 @@ def test_a_saved_page_changes_between_kinds_of_attention(page, tmp_path):
 def test_a_saved_page_goes_through_training_by_mouse_and_by_keyboard(page, tmp_path):
     moments = [random(2, 3, 3, 4, seed=seed) for seed in range(5)]
     snapshots = [Snapshot(100 * i, 4.0 - i / 2, (one, QUERIES, KEYS)) for i, one in enumerate(moments)]
-    AttentionView.over_training(snapshots).save(tmp_path / "training.html")
+    view = AttentionView.over_training(snapshots)
+    view.selection = FIRST
+    view.save(tmp_path / "training.html")
     page.goto((tmp_path / "training.html").as_uri())
     drawn, slider = Drawn(page), page.get_by_label("training", exact=True)
 
@@ -327,6 +332,7 @@ def moment(seed):
     weights = kinds(seed)
     return {{"cross": (weights["cross"], {QUERIES!r}, {KEYS!r}), "encoder": (weights["encoder"], {KEYS!r}, {KEYS!r})}}
 view = AttentionView.over_training([Snapshot(seed, 1.0 / (seed + 1), (moment(seed),)) for seed in range(3)])
+view.selection = {FIRST!r}
 view
 """
     )
@@ -354,10 +360,10 @@ def test_a_difference_has_two_colours_signs_and_the_heads_farthest_apart_first(p
     drawn, change = Drawn(page), weights[0] - weights[1]
     order = sorted(np.ndindex(2, 3), key=lambda head: -shown.distances[head])
     listed = page.locator(".farthest button").all_text_contents()
-    assert listed == [f"layer {i}, head {j}: {shown.distances[i, j]:.3f}" for i, j in order]
+    assert listed == [f"block {i + 1}, head {j + 1}: {shown.distances[i, j]:.3f}" for i, j in order]
     page.locator(".farthest button").first.click()
     layer, head = order[0]
-    assert drawn.title() == f"layer {layer}, head {head}"
+    assert drawn.title() == f"block {layer + 1}, head {head + 1}"
     for query, key in np.ndindex(3, 4):
         value = change[layer, head, query, key]
         red, _, blue, opacity = drawn.colour(query, key)
@@ -371,7 +377,7 @@ def test_a_difference_has_two_colours_signs_and_the_heads_farthest_apart_first(p
 
 def test_without_the_first_key_the_rest_adds_up_to_one_and_says_so(page, tmp_path):
     weights = random(2, 3, 3, 4)
-    page.goto(AttentionView(weights, QUERIES, KEYS).save(tmp_path / "sink.html").as_uri())
+    page.goto(AttentionView(weights, QUERIES, KEYS, selection=FIRST).save(tmp_path / "sink.html").as_uri())
     drawn, box = Drawn(page), page.get_by_label("hide the first key")
     box.check()
     drawn.hover(1, 2)
@@ -437,9 +443,10 @@ def test_controls_map_and_readout_fit_into_one_screen(page, tmp_path, n_layers, 
     page.set_viewport_size({"width": 1032, "height": 768})
     tokens = [f"token{i}" for i in range(n_tokens)]
     drawn = open_saved(page, tmp_path / "view.html", random(n_layers, 9, n_tokens, n_tokens), tokens)
-    for part in (".controls", ".overview .title", ".legend", ".scroller", ".readout"):
+    header = page.locator("header").evaluate("(one) => one.offsetHeight + 8")  # which no notebook has
+    for part in (".controls", ".texts", ".overview .title", ".legend", ".scroller", ".readout"):
         *_, right, bottom = box(page.locator(part))
-        assert bottom <= 650 + 16 and right <= 1032 - 16, part
+        assert bottom <= 650 + 16 + header and right <= 1032 - 16, part
     assert box(page.locator(".overview"))[2] <= box(page.locator(".detail"))[0]  # side by side
     assert drawn.map.bounding_box()["height"] >= 270
     hidden = page.locator(".scroller").evaluate("(one) => one.scrollHeight - one.clientHeight")
@@ -478,13 +485,16 @@ def test_the_selected_head_and_the_heads_numbers_are_in_sight_among_30_layers(pa
             page.set_viewport_size({"width": width, "height": 768})
             chosen = f"[data-head='{layer},{head}']"
             eventually(lambda chosen=chosen: is_seen(page, chosen))
-            number, thumbnail = page.get_by_role("columnheader", name=str(head), exact=True).first, page.locator(chosen)
+            number, thumbnail = (
+                page.get_by_role("columnheader", name=str(head + 1), exact=True).first,
+                page.locator(chosen),
+            )
             number, thumbnail = box(number), box(thumbnail)
             assert abs(number[0] + number[2] - thumbnail[0] - thumbnail[2]) < 4 and number[3] <= thumbnail[1]
-            assert is_seen(page, f".heads > [role=row] > :text-is('layer {layer}')")
+            assert is_seen(page, f".heads > [role=row] > :text-is('block {layer + 1}')")
             assert is_seen(page, f".bracket >> nth={head // 3}") or width == 390
             assert page.evaluate("scrollY") == 0
-        assert drawn.title().startswith(f"layer {layer}, head {head}")
+        assert drawn.title().startswith(f"block {layer + 1}, head {head + 1}")
 
 
 def test_a_notebook_opens_at_the_selected_head_and_stays_where_it_is(lab, page):
@@ -498,7 +508,7 @@ def test_a_notebook_opens_at_the_selected_head_and_stays_where_it_is(lab, page):
 
     eventually(lambda: stands_within_the_overview("29,8"))
     lab.python("view.selection = {'layer': 3, 'head': 0}")
-    eventually(lambda: drawn.title() == "layer 3, head 0" and stands_within_the_overview("3,0"))
+    eventually(lambda: drawn.title() == "block 4, head 1" and stands_within_the_overview("3,0"))
 
 
 def test_a_printed_page_has_the_map_the_hatching_and_the_lines(page, tmp_path):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from transformer_lab.viz.browser_files import STATIC, module, sheet
+from transformer_lab.viz.browser_files import STATIC, _script, module, sheet
 
 THIRD_PARTY = "bertviz_d3"
 SCRIPTS = {path.stem: path.read_text(encoding="utf-8") for path in STATIC.glob("*.js") if path.stem != THIRD_PARTY}
@@ -38,7 +38,7 @@ def test_no_text_goes_over_a_line(name):
 
 @pytest.mark.parametrize("name", WIDGETS)
 def test_no_two_files_of_a_module_use_one_name(name):
-    names = names_of(module(name))
+    names = names_of(_script(name))
     assert "html" in names and "render" in names
     assert len(names) == len(set(names)), sorted(n for n in set(names) if names.count(n) > 1)
 

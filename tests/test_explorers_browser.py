@@ -109,7 +109,7 @@ def test_no_explorer_changes_how_anything_else_looks():
             assert all(".tl-" in selector for selector in re.split(r",(?![^(]*\))", rule)), rule
 
 
-RENDERED_AND_REMOVED = """async () => {
+RENDERED_AND_REMOVED = """async (module) => {
   const saved = JSON.parse(document.getElementById("saved").textContent), { state } = saved, listeners = [];
   for (const [name, text] of Object.entries(saved.bytes))
     state[name] = new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
@@ -119,7 +119,7 @@ RENDERED_AND_REMOVED = """async () => {
     on: (event, listener) => listeners.push([event, listener]),
     off: (event, listener) => listeners.splice(listeners.findIndex(is(event, listener)), 1),
   };
-  const widget = await import(URL.createObjectURL(new Blob([saved.module], { type: "text/javascript" })));
+  const widget = await import(URL.createObjectURL(new Blob([module], { type: "text/javascript" })));
   const end = await widget.default.render({ model, el: document.createElement("div") }), before = listeners.length;
   end();
   return [before, listeners.length];
@@ -130,7 +130,7 @@ RENDERED_AND_REMOVED = """async () => {
 def test_a_view_that_is_gone_listens_to_nothing(page, tmp_path, kind):
     view = kind(np.full((1, 2, 3, 3), 1 / 3), list("abc")) if kind is viz.AttentionView else kind()
     page.goto(view.save(tmp_path / "view.html").as_uri())
-    before, after = page.evaluate(RENDERED_AND_REMOVED)
+    before, after = page.evaluate(RENDERED_AND_REMOVED, str(view._esm))
     assert before > 0 and after == 0
 
 

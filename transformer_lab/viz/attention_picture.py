@@ -32,8 +32,8 @@ def picture(
     """Draw all heads of attention (L, H, T, S) small and one head large; equal inputs give equal bytes.
 
     format is "png" or "svg". signed: attention holds differences of weights, drawn blue if positive and orange if
-    negative, on one scale for all heads. first_layer is the number of the first layer in labels. headline holds lines
-    of text to write above; those that no installed font can draw are left out.
+    negative, on one scale for all heads. first_layer is the index of the first layer; labels count from 1. headline
+    holds lines of text to write above; those that no installed font can draw are left out.
     """
     scale = np.abs(attention).max() or 1.0 if signed else None
     n_layers, n_heads, n_queries, n_keys = attention.shape
@@ -66,13 +66,15 @@ def picture(
             frame = {"fill": False, "edgecolor": MARK, "linewidth": 2.5, "zorder": 4}
             page.add_patch(Rectangle((x, y), thumbnail_width, thumbnail_height, **frame))
         if i == 0:
-            text = f"head {j}" if column > 0.55 else str(j)
+            text = f"head {j + 1}" if column > 0.55 else str(j + 1)
             page.text(x + thumbnail_width / 2, 0.5, text, ha="center", va="center", **SMALL)
         if j == 0:
-            page.text(0.67, y + thumbnail_height / 2, f"layer {first_layer + i}", ha="right", va="center", **SMALL)
+            page.text(0.67, y + thumbnail_height / 2, f"block {first_layer + i + 1}", ha="right", va="center", **SMALL)
 
     image = draw(page, attention[layer, head], left, top, map_width, map_height, scale, palette)
-    page.text(left, 0.2, f"layer {first_layer + layer}, head {head}", fontsize=11, fontweight="bold", va="center")
+    page.text(
+        left, 0.2, f"block {first_layer + layer + 1}, head {head + 1}", fontsize=11, fontweight="bold", va="center"
+    )
     page.text(left, 0.5, "key: the token that is read →", va="center", **SMALL)
     outside = left - 0.25 - 0.085 * max(map(letters, queries))
     middle = top + map_height / 2

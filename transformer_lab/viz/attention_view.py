@@ -9,6 +9,8 @@ import numpy as np
 import traitlets
 
 from ..analysis.attention_record import AttentionRecord
+from ..analysis.head_patterns import HeadPattern
+from ..data.token_labels import indices
 from ..sentences import short_repr
 from . import attention_picture, saved_page
 from .browser_data import BrowserData, records_by_name
@@ -16,9 +18,21 @@ from .browser_files import module, sheet
 from .inputs import number
 from .snapshots import Snapshot
 
+LONGEST_TITLE = 80  # letters of a text in it
 FORMATS = ("html", "png", "svg")
 SAVED = ("_parts", "_steps", "_weights", "_value_norms", "_layer", "_signed", "_romanised",
          "part", "step", "selection", "palette", "measure")  # fmt: skip
+
+
+def title_of(model, text) -> str:
+    """Return the name of the model and the text that it reads, if it is one."""
+    kind, name = type(model).__name__, getattr(getattr(model, "config", None), "_name_or_path", "")
+    named = f"{kind} ({name})" if name else kind
+    return f"{named} reads: {cut(text)}" if isinstance(text, str) else named
+
+
+def cut(text: str) -> str:
+    return text if len(text) <= LONGEST_TITLE else text[: LONGEST_TITLE - 1] + "…"
 
 
 class AttentionView(anywidget.AnyWidget):
@@ -32,7 +46,8 @@ class AttentionView(anywidget.AnyWidget):
     groups of heads share keys. A BrowserData, already checked, is also accepted as attention.
 
     `selection`, which both Python and the browser may set, holds the indices {"layer", "head", "query", "key"}; query
-    and key are None until a cell is chosen. Initially it is head 0 of the last layer. `palette` is "viridis" or
+    and key are None until a cell is chosen. Unless it is given, the view opens on the most telling head, see
+    analysis.head_patterns. `palette` is "viridis" or
     "cividis"; `measure` is "weight" or, if value_norms are known, "weight x value norm". Raises ValueError if sizes or
     weights are wrong.
     """
@@ -53,24 +68,29 @@ class AttentionView(anywidget.AnyWidget):
     selection = traitlets.Dict().tag(sync=True)
     palette = traitlets.Enum(("viridis", "cividis"), "viridis").tag(sync=True)
     measure = traitlets.Enum(("weight", "weight x value norm"), "weight").tag(sync=True)
+    title = traitlets.Unicode()  # of a saved page: the model and the text, where they are known
 
     def __init__(
-        self, attention, query_tokens=None, key_tokens=None, *, scores=None, value_norms=None, n_kv_heads=None
-    ):
+        self, attention, query_tokens=None, key_tokens=None, *, scores=None, value_norms=None, n_kv_heads=None,
+        selection=None,
+    ):  # fmt: skip
         if not isinstance(attention, BrowserData):
             known = {"scores": scores, "value_norms": value_norms, "n_kv_heads": n_kv_heads}
             attention = BrowserData([records_by_name(attention, query_tokens, key_tokens, **known)])
         self._data = attention
         part, n_steps = attention.parts[0], len(attention.steps)
-        selection = {"layer": part["shape"][0] - 1, "head": 0}
+        step = max(0, n_steps - 1)
+        opening = attention.opening(part["name"], step)
         super().__init__(
-            **self._state(part["name"], selection["layer"]), _steps=attention.steps, _signed=attention.signed,
-            part=part["name"], step=max(0, n_steps - 1), selection=selection,
+            **self._state(part["name"], opening["layer"]), _steps=attention.steps, _signed=attention.signed,
+            part=part["name"], step=step, selection=opening,
         )  # fmt: skip
+        if selection is not None:
+            self.selection = selection
         self.on_msg(self._answer)
 
     @classmethod
-    def from_model(cls, model, tokenizer, text, target=None) -> "AttentionView":
+    def from_model(cls, model, tokenizer, text, target=None, selection=None) -> "AttentionView":
         """Show the attention of a model, ours or one of transformers with its tokenizer, while it reads a text.
 
         An encoder-decoder translates the text, or reads the given target; its parts are the three kinds of attention.
@@ -79,7 +99,9 @@ class AttentionView(anywidget.AnyWidget):
         """
         from ..analysis.reading import read_attention  # here, for all the rest does without torch
 
-        return cls(read_attention(model, tokenizer, text, target))
+        view = cls(read_attention(model, tokenizer, text, target), selection=selection)
+        view.title = title_of(model, text)
+        return view
 
     @classmethod
     def over_training(cls, snapshots: list[Snapshot]) -> "AttentionView":
@@ -142,7 +164,16 @@ class AttentionView(anywidget.AnyWidget):
         if format in ("png", "svg"):
             return self._picture(format)
         state = {name: getattr(self, name) for name in SAVED}
-        return saved_page.page(repr(self), self._esm, self._css, state).encode("utf-8")
+        return saved_page.page(self._heading(), self._esm, self._css, state).encode("utf-8")
+
+    def _heading(self) -> str:
+        """A saved page's title; without one, what was read, and what for."""
+        part = self._part
+        sides = [part["keys"]] if part["keys"] == part["queries"] else [part["keys"], part["queries"]]
+        texts = [cut(" ".join(side)) for side in sides if side != indices(len(side))]
+        return self.title or f"{'Difference of attention' if self._signed else 'Attention'}: " + (
+            " → ".join(texts) or repr(self).partition("(")[2].rstrip(")")
+        )
 
     @property
     def _record(self) -> AttentionRecord:
@@ -168,6 +199,11 @@ class AttentionView(anywidget.AnyWidget):
     @property
     def key_tokens(self) -> list[str]:
         return self._record.key_tokens
+
+    @property
+    def patterns(self) -> list[HeadPattern]:
+        """The heads that follow a pattern, as (layer, head, name, score): see analysis.head_patterns."""
+        return [HeadPattern(*one) for one in self._part["patterns"][self.step]]
 
     @property
     def _part(self) -> dict:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..analysis.attention_record import AttentionRecord
+from ..analysis.head_patterns import HeadPattern, head_patterns, most_telling
 from ..analysis.sizes import MOST_WEIGHTS
 from ..sentences import short_repr
 from .inputs import as_numbers, romanised, to_float16_bytes, validated_attention, visible
@@ -16,10 +17,11 @@ class BrowserData:
     """Every kind of attention, by name, at one moment or at each step of a training.
 
     parts: for the browser, each {"name", "shape", "start": its first weight among all, "queries", "keys",
-    "value_norms": its first norm or None, "n_kv_heads", "unscored": layers whose scores are not known}. Weights are
-    stored part by part and, within a part, step by step. one_layer: there are too many weights for a browser, so it
-    gets one layer of one part at a time. steps: each training step's {"step", "loss"}. signed: differences of weights,
-    not weights. Raises ValueError for what cannot be shown.
+    "value_norms": its first norm or None, "n_kv_heads", "unscored": layers whose scores are not known, "patterns": at
+    each step the heads that follow one, see analysis.head_patterns}. Weights are stored part by part and, within a
+    part, step by step. one_layer: there are too many weights for a browser, so it gets one layer of one part at a time.
+    steps: each training step's {"step", "loss"}. signed: differences of weights, not weights. Raises ValueError for
+    what cannot be shown.
     """
 
     def __init__(self, moments: list[dict[str, AttentionRecord]], steps: Sequence[dict] = (), signed: bool = False):
@@ -43,11 +45,22 @@ class BrowserData:
                     "value_norms": None if last.value_norms is None else norms,
                     "n_kv_heads": last.n_kv_heads,
                     "unscored": unscored(last.scores),
+                    "patterns": [[] if signed else patterns_of(one) for one in self.records[name]],
                 }
             )
             weights += len(moments) * last.weights.size
             norms += 0 if last.value_norms is None else len(moments) * last.value_norms.size
         self.one_layer = weights > MOST_WEIGHTS
+
+    def opening(self, part: str, step: int) -> dict:
+        """Return the head that a view shows first: of differences the one that differs most, else the most telling."""
+        weights = self.records[part][step].weights
+        if self.signed:
+            layer, head = np.unravel_index(np.abs(weights).sum(axis=(-1, -2)).argmax(), weights.shape[:2])
+        else:
+            (patterns,) = (one["patterns"][step] for one in self.parts if one["name"] == part)
+            layer, head = most_telling(weights, patterns)
+        return {"layer": int(layer), "head": int(head)}
 
     def wire(self, part: str, layer: int) -> bytes:
         """Return the weights that the browser needs to show this part and layer."""
@@ -80,6 +93,12 @@ def checked(record: AttentionRecord, signed: bool) -> AttentionRecord:
     if shared is not None and (shared < 1 or H % shared):
         raise ValueError(f"n_kv_heads must divide the {H} heads; got {short_repr(shared)}.")
     return AttentionRecord(weights, query_tokens, key_tokens, scores, norms, None if shared == H else shared)
+
+
+def patterns_of(record: AttentionRecord) -> list[HeadPattern]:
+    """Return the patterns of a record's heads, their scores in the four digits that anyone may see."""
+    found = head_patterns(record.weights, record.query_tokens, record.key_tokens)
+    return [one._replace(score=round(one.score, 4)) for one in found]
 
 
 def unscored(scores) -> list[int]:

@@ -17,7 +17,7 @@ from ..analysis.transformers_models import checked_text
 from ..data.tokenizers import ids_without_tokenizer, our_tokenizer
 from ..models import BERT
 from ..sentences import short_repr
-from .attention_view import AttentionView
+from .attention_view import AttentionView, cut, title_of
 from .browser_data import BrowserData, records_by_name
 from .inputs import number, visible
 
@@ -44,6 +44,9 @@ class LiveAttention(AttentionView):
         self.text = text
         self._answered()
         self.observe(self._read_again, names="text")
+
+    def _heading(self) -> str:
+        return self.title or f"Attention: {cut(self.text)}"
 
     def _moment(self, text: str) -> dict:
         given = self._compute(text)
@@ -89,6 +92,9 @@ class WhatIf(LiveAttention):
         self._say_outcome()
         self.observe(self._switched, names="switched_off")
         self.observe(lambda _: self._say_outcome(), names="selection")
+
+    def _heading(self) -> str:
+        return title_of(self.model, self.text)
 
     def _read_whole(self, text: str) -> dict:
         self._ids = ids_of(self.model, self.tokenizer, text)

@@ -1,6 +1,10 @@
-"""Save a widget as one HTML file, in which its ES module runs on a minimal model, without a kernel or a network."""
+"""Save a widget as one HTML file, in which its ES module runs on a minimal model, without a kernel or a network.
+
+The module's `render` is called in a block of its own, so that no name in it can be one of the module's.
+"""
 
 import base64
+import datetime
 import html
 from pathlib import Path
 
@@ -15,12 +19,18 @@ PAGE = """<!doctype html>
 <link rel="icon" href="data:,">
 <title>%(title)s</title>
 <style>body { margin: 1rem }
+header { display: flex; flex-wrap: wrap; gap: 0 1.5rem; align-items: baseline; font: 0.8rem system-ui, sans-serif }
+header :is(h1, p) { margin: 0 0 0.5rem; overflow-wrap: anywhere }
+header h1 { font-size: 1rem }
+@media (prefers-color-scheme: dark) { body { color: #e6e6e6 } }
 %(css)s</style>
 </head>
 <body>
+<header><h1>%(title)s</h1><p>saved on <time datetime="%(date)s">%(day)s</time></p></header>
 <main id="widget"></main>
 <script type="application/json" id="saved">%(saved)s</script>
 <script type="module">
+%(module)s{
 const saved = JSON.parse(document.getElementById("saved").textContent);
 for (const [name, base64] of Object.entries(saved.bytes)) {
   saved.state[name] = new DataView(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer);
@@ -36,9 +46,8 @@ const model = {
   on: (event, listener) => listeners.push([event, listener]),
   off() {},
 };
-const url = URL.createObjectURL(new Blob([saved.module], { type: "text/javascript" }));
-const widget = await import(url);
-await widget.default.render({ model, el: document.getElementById("widget") });
+render({ model, el: document.getElementById("widget") });
+}
 </script>
 </body>
 </html>
@@ -68,9 +77,12 @@ def target(path, formats) -> Path:
 
 
 def page(title: str, module: str, css: str, state: dict) -> str:
-    """The page for a widget's module, style and state (JSON values and bytes)."""
+    """The page for a widget's module, style and state (JSON values and bytes), with its title and today's date."""
     as_bytes = {k: base64.b64encode(v).decode() for k, v in state.items() if isinstance(v, bytes)}
-    saved = {"module": str(module), "state": {k: v for k, v in state.items() if k not in as_bytes}, "bytes": as_bytes}
+    saved = {"state": {k: v for k, v in state.items() if k not in as_bytes}, "bytes": as_bytes}
     # With every "<" escaped, no text inside can end the script element it stands in.
     saved = to_json(saved).replace("<", "\\u003c")
-    return PAGE % {"title": html.escape(title), "css": css, "saved": saved}
+    title, today = html.escape(title[:1].upper() + title[1:]), datetime.date.today()
+    day = f"{today.day} {today:%B %Y}"
+    known = {"title": title, "css": css, "saved": saved, "module": module, "date": today.isoformat(), "day": day}
+    return PAGE % known

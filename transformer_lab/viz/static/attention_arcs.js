@@ -1,7 +1,7 @@
 // AttentionView's arcs: the map's weights again, from the queries on the left to the keys on the right.
 
 import { sideOfCell } from "./attention_map.js";
-import { largestOf } from "./attention_measures.js";
+import { largestOf, strongest } from "./attention_measures.js";
 import { html, svg } from "./kit.js";
 
 const ARC_GAP = 150, MOST_ARCS = 2000, MOST_ARC_TOKENS = 160;
@@ -48,19 +48,9 @@ function arcNames(parent, axis, state) {
     const made = html(column, "div", { class: "arc-name", title: name.slice(0, 200) }, name);
     made.addEventListener("pointerenter", () => state.point(cell(i, 0), axis));
     made.addEventListener("pointerleave", () => state.point(null));
-    made.addEventListener("click", () => state.choose(cell(i, strongest(i, axis, state))));
+    made.addEventListener("click", () => state.choose(cell(i, strongest(state, axis, i))));
     return made;
   });
-}
-
-// The key that query i reads most, or the query that reads key i most.
-function strongest(i, axis, state) {
-  const weights = axis === "query" ? state.row(i) : Array.from({ length: state.T }, (_, query) => state.row(query)[i]);
-  let best = 0;
-  weights.forEach((weight, other) => {
-    if (Math.abs(weight) > Math.abs(weights[best])) best = other;
-  });
-  return best;
 }
 
 function drawArcs({ lines, names }, state) {

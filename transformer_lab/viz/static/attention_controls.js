@@ -57,11 +57,11 @@ function partMenu(parent, state) {
 function layerMenu(parent, state) {
   if (state.onlyLayer === null) return null;
   const { shape } = state.parts.find(({ name }) => name === state.get("part")), hasKernel = Boolean(state.model.send);
-  const layers = Array.from({ length: shape[0] }, (_, layer) => layer);
-  const made = menu(parent, "layer", layers.map(String), (layer) => state.choose({ layer: Number(layer) }));
+  const blocks = Array.from({ length: shape[0] }, (_, layer) => [layer, `${layer + 1}`]);
+  const made = menu(parent, "block", blocks, (layer) => state.choose({ layer: Number(layer) }));
   made.input.disabled = !hasKernel;
   const size = shape.reduce((product, one) => product * one, 1).toLocaleString("en");
-  const why = hasKernel ? "one layer at a time" : `this page holds layer ${state.onlyLayer} alone`;
+  const why = hasKernel ? "one block at a time" : `this page holds block ${state.onlyLayer + 1} alone`;
   html(parent, "span", { class: "soft" }, `${size} weights are more than a browser can hold: ${why}`);
   return () => made.draw(state.selection.layer);
 }

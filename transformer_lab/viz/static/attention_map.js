@@ -6,7 +6,7 @@ import { clip } from "./attention_numbers.js";
 import { html, set } from "./kit.js";
 
 const LEAST_SIDE = 4, MOST_SIDE = 30; // of a cell, in pixels
-const ELSEWHERE = 415; // pixels of a window's height for what stands around a map: JupyterLab, controls, tokens, read-out
+const ELSEWHERE = 455; // pixels of a window's height for what stands around a map: JupyterLab, controls, the text, read-out
 const BESIDE = 480; // a map of this width, or less, stands beside the overview; a wider one scrolls
 
 // A cell's side: all queries and keys fit into one screen, unless they are too many.
@@ -48,8 +48,8 @@ export function attentionMap(parent, detail, state) {
     keys.forEach((text, i) => keyLabel(keyLabels, text, i, layout));
   });
   state.on("head", () => {
-    const { T, S, scale, headWeights } = state, { layer, head } = state.selection;
-    set(field, { "aria-label": `Attention of layer ${layer}, head ${head}: ${T} queries in rows, ${S} keys in ` +
+    const { T, S, scale, headWeights } = state;
+    set(field, { "aria-label": `Attention of ${state.title}: ${T} queries in rows, ${S} keys in ` +
       "columns. Arrow keys move, Enter selects, Escape deselects." });
     paint(canvas, headWeights, T, S, scale);
   });

@@ -25,6 +25,16 @@ export function distance(differences, rows) {
   return differences.reduce((total, one) => total + Math.abs(one), 0) / 2 / rows;
 }
 
+// The key that query i reads most, or the query that reads key i most.
+export function strongest(state, axis, i) {
+  const weights = axis === "query" ? state.row(i) : Array.from({ length: state.T }, (_, query) => state.row(query)[i]);
+  let best = 0;
+  weights.forEach((weight, other) => {
+    if (Math.abs(weight) > Math.abs(weights[best])) best = other;
+  });
+  return best;
+}
+
 // The largest number in size; 1 where all are 0.
 export function largestOf(numbers) {
   return numbers.reduce((most, number) => Math.max(most, Math.abs(number)), 0) || 1;

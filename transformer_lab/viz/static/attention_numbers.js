@@ -22,4 +22,6 @@ export const many = (weight) => (weight === 0 ? "0 (masked)" : weight < 0.00001 
 export const difference = (digits) => (value) => `${value < 0 ? "\u2212" : value > 0 ? "+" : ""}${Math.abs(value).toFixed(digits)}`;
 // A number that JSON cannot hold comes as null, and beside it what it is: {loss: null, loss_is: "infinite"}.
 export const digits = (given, name, n = 3) => (given[name] === null ? given[`${name}_is`] : given[name].toFixed(n));
+// Blocks and heads are counted from 1 in all that is read; `selection` has their indices.
+export const headName = (layer, head) => `block ${layer + 1}, head ${head + 1}`;
 export const clip = (value, top) => Math.max(0, Math.min(top, value));

@@ -2,22 +2,32 @@
 
 import { paint } from "./attention_paint.js";
 import { distance } from "./attention_measures.js";
-import { clip } from "./attention_numbers.js";
-import { button, html, set } from "./kit.js";
+import { clip, headName } from "./attention_numbers.js";
+import { NO_PATTERN, PATTERNS, patternExplained, patternNames, patternSaid, shortName } from "./attention_patterns.js";
+import { button, html, menu, set } from "./kit.js";
 
 const FARTHEST = 8;
+const AS_IN_MODEL = "as in the model", BY_PATTERN = "by pattern";
 
 export function overview(parent, state) {
-  const root = html(parent, "div", { class: "overview" }), title = html(root, "div", { class: "title" });
+  const root = html(parent, "div", { class: "overview" }), top = html(root, "div", { class: "overview-top" });
+  const title = html(top, "div", { class: "title" });
+  const order = menu(top, "order", [AS_IN_MODEL, BY_PATTERN], (choice) => {
+    state.byPattern = choice === BY_PATTERN;
+    state.show();
+  });
   const scroller = html(root, "div", { class: "heads-scroller" }), below = html(root, "div");
-  let thumbnails = [], marked, reachable; // {layer, head, node} each: the selected one, and the one that Tab reaches
+  // {layer, head, row, column, node} each; the selected one, and the one that Tab reaches
+  let thumbnails = [], marked, reachable;
 
   state.on("shown", () => {
     title.textContent = titleOf(state);
     scroller.replaceChildren();
     below.replaceChildren();
+    order.box.hidden = state.patterns.size === 0;
     thumbnails = grid(scroller, state, move);
     if (state.signed) farthestHeads(below, state);
+    else patternNames(below, state);
     markOff();
   });
   state.on("head", () => {
@@ -41,12 +51,11 @@ export function overview(parent, state) {
     reachable.node.tabIndex = 0;
   }
 
-  function move(layer, head) {
-    const next = thumbnailOf(clip(layer, state.L - 1), clip(head, state.H - 1));
-    if (!next) return false;
+  function move({ row, column }, [down, right]) {
+    const to = [clip(row + down, thumbnails.at(-1).row), column + right];
+    const next = thumbnails.findLast((one) => one.row === to[0] && one.column <= Math.max(0, to[1]));
     rove(next);
     next.node.focus();
-    return true;
   }
 
   // Heads that are switched off are struck through.
@@ -59,23 +68,46 @@ export function overview(parent, state) {
 
 function titleOf({ signed, onlyLayer }) {
   if (signed) return "All heads: first \u2212 second";
-  return onlyLayer === null ? "All heads" : `All heads of layer ${onlyLayer}`;
+  return onlyLayer === null ? "All heads" : `All heads of block ${onlyLayer + 1}`;
 }
 
-// A row for each layer, a column for each head. Gives the thumbnails, {layer, head, node} each.
+// A row for each block and a column for each head, or rows for each pattern. Gives the thumbnails.
 function grid(parent, state, move) {
-  const { L, H, S, group, onlyLayer } = state, { step, zoom } = sizeOf(state);
+  const { H, S, group, byPattern } = state, { step, zoom } = sizeOf(state);
   const root = html(parent, "div", {
     class: H > 6 ? "heads many" : "heads", role: "grid", "aria-label": "All heads: arrow keys move, Enter shows one",
     style: `grid-template-columns: repeat(${H + 1}, max-content)`,
   });
-  headerRow(root, H, zoom * Math.ceil(S / step) < 44);
-  if (group > 1) groupRow(root, H, group);
+  headerRow(root, H, zoom * Math.ceil(S / step) < 44, byPattern);
+  if (group > 1 && !byPattern) groupRow(root, H, group);
+  return (byPattern ? rowsByPattern(state) : rowsByBlock(state)).flatMap(({ name, heads }, row) => {
+    const line = html(root, "div", { role: "row" });
+    html(line, "span", { class: "soft", role: "rowheader" }, name);
+    const made = heads.map(({ layer, head }, column) => thumbnail(line, state, { layer, head, row, column }, move));
+    for (let i = heads.length; i < H; i++) html(line, "span", { role: "gridcell" });
+    return made;
+  });
+}
+
+function headsOf({ L, H, onlyLayer }) {
   const layers = onlyLayer === null ? Array.from({ length: L }, (_, layer) => layer) : [onlyLayer];
-  return layers.flatMap((layer) => {
-    const row = html(root, "div", { role: "row" });
-    html(row, "span", { class: "soft", role: "rowheader" }, `layer ${layer}`);
-    return Array.from({ length: H }, (_, head) => ({ layer, head, node: thumbnail(row, state, layer, head, move) }));
+  return layers.flatMap((layer) => Array.from({ length: H }, (_, head) => ({ layer, head })));
+}
+
+function rowsByBlock(state) {
+  const heads = headsOf(state), rows = [];
+  for (let i = 0; i < heads.length; i += state.H)
+    rows.push({ name: `block ${heads[i].layer + 1}`, heads: heads.slice(i, i + state.H) });
+  return rows;
+}
+
+// The heads of each pattern, the strongest first, in rows that are no longer than a block's.
+function rowsByPattern(state) {
+  const heads = headsOf(state).map((one) => ({ name: NO_PATTERN, score: 0, ...state.patternOf(one.layer, one.head), ...one }));
+  return [...Object.keys(PATTERNS), NO_PATTERN].flatMap((name) => {
+    const those = heads.filter((one) => one.name === name).sort((a, b) => b.score - a.score), rows = [];
+    for (let i = 0; i < those.length; i += state.H) rows.push({ name: i ? "" : name, heads: those.slice(i, i + state.H) });
+    return rows;
   });
 }
 
@@ -86,10 +118,11 @@ function sizeOf({ H, T, S }) {
   return { step, zoom: Math.max(1, Math.floor(limit / Math.ceil(longest / step))) };
 }
 
-function headerRow(parent, H, narrow) {
+// Over the columns the heads' numbers; where heads are ordered by pattern, each bears its own.
+function headerRow(parent, H, narrow, byPattern) {
   const row = html(parent, "div", { role: "row" }), attributes = { class: "soft", role: "columnheader" };
-  html(row, "span", { ...attributes, class: "soft heads-corner" }, narrow ? "head" : "");
-  for (let head = 0; head < H; head++) html(row, "span", attributes, narrow ? head : `head ${head}`);
+  html(row, "span", { ...attributes, class: "soft heads-corner" }, byPattern ? "block.head" : narrow ? "head" : "");
+  for (let head = 0; head < H; head++) html(row, "span", attributes, byPattern ? "" : narrow ? head + 1 : `head ${head + 1}`);
 }
 
 // Which heads share a key and a value: a bracket above them.
@@ -97,32 +130,38 @@ function groupRow(parent, H, group) {
   const row = html(parent, "div", { class: "groups", role: "row" });
   html(row, "span", { class: "soft heads-corner", role: "rowheader" }, "keys");
   for (let first = 0; first < H; first += group) {
-    const about = `heads ${first} to ${first + group - 1} share keys and values`;
+    const about = `heads ${first + 1} to ${first + group} share keys and values`;
     html(row, "span", {
       class: "bracket soft", role: "columnheader", "aria-label": about, title: about, style: `grid-column: span ${group}`,
-    }, first / group);
+    }, first / group + 1);
   }
 }
 
-function thumbnail(row, state, layer, head, move) {
-  const { T, S } = state, { step, zoom } = sizeOf(state), name = `layer ${layer}, head ${head}`;
-  const node = html(row, "div", {
-    class: "thumbnail masked", role: "gridcell", tabindex: -1, "aria-selected": "false", "aria-label": name, title: name,
-    "data-head": `${layer},${head}`,
+function thumbnail(line, state, place, move) {
+  const { T, S, byPattern } = state, { layer, head } = place, { step, zoom } = sizeOf(state);
+  const pattern = state.patternOf(layer, head), name = headName(layer, head);
+  const about = pattern ? `${name}: ${patternSaid(pattern)}` : name;
+  const node = html(line, "div", {
+    class: "thumbnail", role: "gridcell", tabindex: -1, "aria-selected": "false", "aria-label": about,
+    title: pattern ? `${about}: ${patternExplained(pattern)}` : about, "data-head": `${layer},${head}`,
   });
-  const picture = html(node, "canvas");
+  const picture = html(node, "canvas", { class: "masked" });
   paint(picture, state.weightsAt(layer, head), T, S, state.scaleAt(layer, head), step);
   set(picture, { style: `width: ${picture.width * zoom}px; height: ${picture.height * zoom}px` });
+  const said = byPattern ? `${layer + 1}.${head + 1}` : pattern ? shortName(pattern) : "";
+  if (said) html(node, "div", { class: "caption" }, said);
   node.addEventListener("click", () => state.choose({ layer, head }));
-  node.addEventListener("keydown", (event) => thumbnailKey(event, state, layer, head, move));
-  return node;
+  node.addEventListener("keydown", (event) => thumbnailKey(event, state, place, move));
+  return { ...place, node };
 }
 
-function thumbnailKey(event, state, layer, head, move) {
+function thumbnailKey(event, state, place, move) {
+  const { layer, head } = place;
   const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
-  if (step) {
-    const there = move(layer + step[0], head + step[1]);
-    if (!there) state.choose({ layer: clip(layer + step[0], state.L - 1), head }); // its layer is not here yet
+  if (step && step[0] && state.onlyLayer !== null && !state.byPattern) {
+    state.choose({ layer: clip(layer + step[0], state.L - 1), head }); // its layer is not here yet
+  } else if (step) {
+    move(place, step);
   } else if (event.key === "Enter" || event.key === " ") {
     state.choose({ layer, head });
   } else return;
@@ -147,5 +186,5 @@ function farthestHeads(parent, state) {
   html(parent, "div", { class: "soft" }, "Farthest apart (0: the same, 1: nothing in common)");
   const list = html(parent, "ol", { class: "farthest" });
   for (const { layer, head, apart } of heads.slice(0, FARTHEST))
-    button(html(list, "li"), `layer ${layer}, head ${head}: ${apart.toFixed(3)}`, () => state.choose({ layer, head }));
+    button(html(list, "li"), `${headName(layer, head)}: ${apart.toFixed(3)}`, () => state.choose({ layer, head }));
 }

@@ -11,7 +11,7 @@
 import { PALETTES, SIGNED_COLOURS } from "./attention_colours.js";
 import { canDraw } from "./attention_letters.js";
 import { largestOf, timesValueNorms, withoutFirstKey } from "./attention_measures.js";
-import { decodeFloats, decodeHalves } from "./attention_numbers.js";
+import { decodeFloats, decodeHalves, headName } from "./attention_numbers.js";
 import { scaleOfDifferences, scaleOfHead } from "./attention_scale.js";
 import { choose, listen, once } from "./kit.js";
 
@@ -22,6 +22,7 @@ export class AttentionState {
   // What is chosen in this view alone; all else is the model's.
   firstKeyHidden = false;
   withArcs = false;
+  byPattern = false; // the overview's order
   followsKey = false; // who reads a key is shown, not what a query reads
   hot = null; // {query, key} under the pointer or the keyboard, or null
   byKey = false; // as followsKey, or as the arc wants it whose end the pointer is at
@@ -76,6 +77,8 @@ export class AttentionState {
     if (!weights) return; // new part, old data: it is on its way
     [this.L, this.H, this.T, this.S] = part.shape;
     Object.assign(this, { part, weights, queries: part.queries, keys: part.keys, exact: null, hot: null });
+    const patterns = part.patterns[this.get("step")].map(([layer, head, name, score]) => [`${layer},${head}`, { name, score }]);
+    this.patterns = new Map(patterns); // of the heads that follow one
     this.group = part.n_kv_heads ? this.H / part.n_kv_heads : 1; // so many heads share a key
     this.measure();
     this.tell("shown");
@@ -200,7 +203,11 @@ export class AttentionState {
 
   get title() {
     const { layer, head } = this.selection;
-    return `layer ${layer}, head ${head}${this.group > 1 ? ` (keys ${Math.floor(head / this.group)})` : ""}`;
+    return headName(layer, head) + (this.group > 1 ? ` (keys ${Math.floor(head / this.group) + 1})` : "");
+  }
+
+  patternOf(layer, head) {
+    return this.patterns.get(`${layer},${head}`);
   }
 
   // A token in letters that this browser can draw, where that takes others than its own; else null.

@@ -8,9 +8,11 @@ import { footer } from "./attention_footer.js";
 import { legend } from "./attention_legend.js";
 import { attentionMap } from "./attention_map.js";
 import { overview } from "./attention_overview.js";
+import { NO_PATTERN, patternExplained, patternSaid } from "./attention_patterns.js";
 import { readout } from "./attention_readout.js";
 import { AttentionState } from "./attention_state.js";
 import { numberTable } from "./attention_table.js";
+import { readText } from "./attention_text.js";
 import { valueTip } from "./attention_tip.js";
 import { whatIf } from "./attention_what_if.js";
 import { waiting } from "./attention_waiting.js";
@@ -19,6 +21,7 @@ import { html, stage } from "./kit.js";
 function render({ model, el }) {
   const state = new AttentionState(model), root = stage(el, "tl-attention");
   controls(root, state);
+  readText(root, state);
   overview(root, state);
   detail(root, state);
   if (model.get("switched_off") !== undefined) whatIf(root, state);
@@ -35,9 +38,13 @@ function render({ model, el }) {
 // One head: what it is and which colour means what, its map with the read-out, and beside it the arcs.
 function detail(root, state) {
   const parent = html(root, "div", { class: "detail" }), heading = html(parent, "div", { class: "heading" });
-  const title = html(heading, "div", { class: "title" });
+  const which = html(heading, "div"), title = html(which, "div", { class: "title" });
+  const pattern = html(which, "div", { class: "pattern soft" });
   state.on("selection", () => {
     title.textContent = state.isHere ? state.title : `${state.title}: loading`;
+    const { layer, head } = state.selection, found = state.patternOf(layer, head);
+    pattern.textContent = found ? patternSaid(found) : state.patterns.size ? NO_PATTERN : "";
+    pattern.title = found ? patternExplained(found) : "";
   });
   legend(heading, state);
   const side = html(parent, "div", { class: "map-and-arcs" }), column = html(side, "div", { class: "map-column" });

@@ -1,6 +1,6 @@
 // What if: which heads and cells are switched off, and what that does to the model's predictions.
 
-import { digits } from "./attention_numbers.js";
+import { digits, headName } from "./attention_numbers.js";
 import { button, html } from "./kit.js";
 
 export function whatIf(parent, state) {
@@ -31,7 +31,7 @@ function toggle(one, state) {
 
 function nameOf([part, layer, head, query, key], { parts }) {
   const { queries, keys } = parts.find(({ name }) => name === part);
-  const where = `${parts.length > 1 ? `${part}, ` : ""}layer ${layer}, head ${head}`;
+  const where = (parts.length > 1 ? `${part}, ` : "") + headName(layer, head);
   return query === undefined ? where : `${where}: \u2018${queries[query]}\u2019 reads \u2018${keys[key]}\u2019`;
 }
 

@@ -146,10 +146,15 @@ def test_the_bundle_holds_a_picture_and_stable_text():
     assert len(bundle["image/png"]) < 60_000
 
 
+def shown_as(attention, queries, keys=None, head=0):
+    return AttentionView(attention, queries, keys, selection={"layer": len(attention) - 1, "head": head})
+
+
 def picture(*arguments):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib warns of a missing glyph
-        bundle, _ = AttentionView(*arguments)._repr_mimebundle_()
+        bundle, metadata = shown_as(*arguments)._repr_mimebundle_()
+    assert metadata["image/png"]["alt"].startswith("Attention: ")
     return imread(io.BytesIO(base64.b64decode(bundle["image/png"])))
 
 
@@ -159,6 +164,27 @@ def test_the_picture_has_white_margins_so_nothing_is_cut(shape):
     image = picture(weights, [f"query {i}" for i in range(shape[2])], ["an extremely long key"] * shape[3])
     edges = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     assert (edges == 1).all()
+
+
+def test_the_picture_is_narrow_enough_for_a_telephone():
+    """390 pixels wide, the labels (10 points, 14 pixels) come to more than 9."""
+    weights = np.full((2, 4, 13, 10), 0.1)
+    image = picture(weights, [f"query{i}" for i in range(13)], ["Sunday", "November", *"22,2026", "."])
+    assert 14 * 390 / image.shape[1] > 9
+
+
+def test_the_pictures_colours_are_the_live_views():
+    """They follow the square root, and each head has a scale of its own; 60 pixels in, the first cell is drawn."""
+    weights = np.full((1, 2, 6, 6), 0.04)
+    weights[0, :, range(6), range(6)] = 0.8
+    weights[0, 1] /= 10
+    assert attention_picture.largest_coloured(weights[0, 0]) == pytest.approx(0.8)
+    assert attention_picture.largest_coloured(np.full((5, 5), 0.2)) == pytest.approx(0.8)  # four times the mean
+    assert attention_picture.largest_coloured(np.zeros((5, 5))) == 1
+    wanted = np.array(matplotlib.colormaps["viridis"](0.05**0.5))[:3]
+    for head in (0, 1):
+        image = picture(weights, None, None, head)
+        assert (np.abs(image[..., :3] - wanted).max(axis=-1) < 0.02).sum() > 30 * 20 * 20  # most cells of the map
 
 
 def test_the_picture_shows_the_selected_head():
@@ -211,7 +237,7 @@ def test_the_saved_page_is_whole_small_and_escaped(tmp_path):
     assert base64.b64decode(saved["bytes"]["_weights"]) == shown._weights
     view(T=11, S=13).save(path)  # over the first one
     assert path.stat().st_size < 80_000, path.stat().st_size
-    assert '<html lang="en">' in text and "<title>Attention: k0 k1 k2" in text and "<h1>Attention: k0 k1 k2" in text
+    assert '<html lang="en">' in text and all(f"<{tag}>Attention: &lt;/script&gt;" in text for tag in ("title", "h1"))
 
 
 def test_a_page_that_cannot_be_written_leaves_nothing_behind(tmp_path, monkeypatch):
@@ -459,7 +485,7 @@ def test_a_differences_picture_is_blue_where_the_first_is_larger():
     one, other = np.zeros((2, 1, 1, 1, 2), np.float32)
     one[..., 0] = other[..., 1] = 1
     shown = AttentionView.difference(*(AttentionView(weights, ["q"], ["a", "b"]) for weights in (one, other)))
-    picture = imread(io.BytesIO(base64.b64decode(shown._repr_mimebundle_()[0]["image/png"])))[..., :3]
+    picture = imread(io.BytesIO(base64.b64decode(shown._repr_mimebundle_()[0]["image/png"])))[:-80, :, :3]
     blue, orange = ((picture - np.array(colour) / 255) ** 2 for colour in ((11, 60, 120), (154, 62, 0)))
     columns = [np.nonzero((distances.sum(-1) < 1e-3).any(axis=0))[0] for distances in (blue, orange)]
     assert len(columns[0]) and len(columns[1]) and columns[0].min() < columns[1].min()  # "a" stands left of "b"

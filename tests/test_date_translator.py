@@ -82,11 +82,11 @@ def test_the_translation_is_romanised_underneath(loaded, monkeypatch):
     monkeypatch.setattr(Axes, "text", lambda self, x, y, text, **rest: written.append(text))
     monkeypatch.setattr(attention_picture, "font_for", lambda char: "DejaVu Sans" if char < "\u0370" else None)
     widget._repr_mimebundle_()
-    assert written[0] == "2026 nian 11 yue 22 ri xingqiri" and large not in written
+    assert written[1] == "2026 nian 11 yue 22 ri xingqiri" and large not in written
     monkeypatch.setattr(attention_picture, "font_for", lambda char: "DejaVu Sans")
     written.clear()
     widget._repr_mimebundle_()
-    assert written[:2] == [large, "2026 nian 11 yue 22 ri xingqiri"]
+    assert written[:3] == ["Sunday, November 22, 2026 →", large, "2026 nian 11 yue 22 ri xingqiri"]
 
 
 def test_a_headline_moves_the_picture_down_and_changes_nothing_below():

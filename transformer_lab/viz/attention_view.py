@@ -299,6 +299,7 @@ class AttentionView(anywidget.AnyWidget):
         result = super()._repr_mimebundle_(**kwargs)
         bundle, metadata = result if isinstance(result, tuple) else (result or {}, {})
         png = base64.b64encode(self._picture("png")).decode()
+        metadata = {**(metadata or {}), "image/png": {"alt": self._heading()}}
         return {**bundle, "text/plain": repr(self), "image/png": png}, metadata
 
     def _picture(self, format: str, headline=()) -> bytes:
@@ -307,6 +308,18 @@ class AttentionView(anywidget.AnyWidget):
         if self._data.one_layer:  # a picture of all heads would hold more than anyone can see
             attention, head = attention[head[0]][None], (0, head[1])
         first = self.selection["layer"] - head[0]
+        pattern = next(
+            (f"{one.name} {one.score:.2f}" for one in self.patterns if one[:2] == (first + head[0], head[1])), ""
+        )
         return attention_picture.picture(
-            attention, part["queries"], part["keys"], *head, self._signed, format, self.palette, first, headline
+            attention,
+            part["queries"],
+            part["keys"],
+            *head,
+            self._signed,
+            format,
+            self.palette,
+            first,
+            headline,
+            pattern,
         )

@@ -86,7 +86,7 @@ def test_the_translation_is_romanised_underneath(loaded, monkeypatch):
     monkeypatch.setattr(attention_picture, "font_for", lambda char: "DejaVu Sans")
     written.clear()
     widget._repr_mimebundle_()
-    assert written[:3] == ["Sunday, November 22, 2026 →", large, "2026 nian 11 yue 22 ri xingqiri"]
+    assert written[:3] == ["Sunday, November 22, 2026:", large, "2026 nian 11 yue 22 ri xingqiri"]
 
 
 def test_a_headline_moves_the_picture_down_and_changes_nothing_below():

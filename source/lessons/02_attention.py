@@ -444,7 +444,8 @@ predict("02_attention.hull", actual="yes" if (reach > 1e-4).any() else "no")
 # ## 8. Read it in the translator
 #
 # All eight heads of the cross-attention, for our date: four in each of two blocks. Rows: the token about to be written.
-# Columns: the tokens being read. The view counts layers and heads from 0, as Python does. (With two self-attentions in the encoder and two in the decoder, the model has 24.)
+# Columns: the tokens being read. (With two self-attentions in the encoder and two in the decoder, the model has 24.) The view
+# opens on the head that is least like the average of all.
 #
 # 1. Which heads of the last block read the month when its digits are written? And which looks a little at everything?
 # 2. Take all heads together: which tokens do the four rows of the year read? What would you call such a pattern?

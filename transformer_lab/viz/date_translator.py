@@ -110,6 +110,6 @@ class DateTranslator(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs):
         """The live widget, and for wherever there is no kernel a picture: the translation, and the attention."""
         bundle = dict(super()._repr_mimebundle_(**kwargs))
-        headline = [f"{self.text.value} →", self.translation, romanised_words(self.tokenizer, self.translation)]
+        headline = [f"{self.text.value}:", self.translation, romanised_words(self.tokenizer, self.translation)]
         png = base64.b64encode(self.view._picture("png", headline)).decode()
         return {**bundle, "text/plain": repr(self), "image/png": png}

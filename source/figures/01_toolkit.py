@@ -168,7 +168,7 @@ def product() -> Drawing:
 
 
 def by_hand() -> Drawing:
-    drawing = Drawing(700, 270)
+    drawing = Drawing(700, 246)
     exponentials = SCORES_BY_HAND.double().exp()
     p = exponentials / exponentials.sum()
     places = (110, 250, 400, 590)
@@ -188,7 +188,7 @@ def by_hand() -> Drawing:
         drawing.text(x, 56, words, 12, LIT, bold=True)
     for x, words in ((250, f"sum {total}"), (400, "sum 1.00")):
         drawing.text(x, 222, words, 12, QUIET)
-    drawing.text(350, 250, "tokens 1, 2 and 3, with scores 2, 1 and 0", 11, QUIET)
+    drawing.text(42, 26, "token", 12, bold=True)
     return drawing
 
 

@@ -38,7 +38,7 @@
 # | $W_O$ | the output projection, which mixes the heads | [04](04_multi_head.ipynb) |
 # | $W_1, W_2$ | the two matrices of a feed-forward layer | [05](05_feed_forward.ipynb) |
 # | $F$ | a part with a skip around it: $x + F(x)$ | [06](06_residual.ipynb) |
-# | $I$, $J$ | the identity matrix; a Jacobian | [06](06_residual.ipynb) |
+# | $I$, $J$ | the identity matrix; a Jacobian | [01](01_toolkit.ipynb) |
 # | $\mu$, $\sigma$ | mean and standard deviation over the $D$ features of a vector. $\sigma(z)$ is the sigmoid | [07](07_layer_norm.ipynb) |
 # | $\gamma$, $\beta$ | the learnt scale and shift of a layer norm | [07](07_layer_norm.ipynb) |
 # | $\epsilon$ | a small number under the root that keeps a division safe | [07](07_layer_norm.ipynb) |

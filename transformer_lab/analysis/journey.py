@@ -21,6 +21,7 @@ from .attention_record import AttentionRecord
 from .reading import ids_of, read
 
 PARTS = ("attention", "cross-attention", "feed-forward")  # of a block, in their order
+ROWS = 256  # of logits at a time: enough to read a large output layer seldom, few enough to hold in memory
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,14 @@ class Journey:
         """The k most likely tokens, their probabilities and ids, if the model ended after each step."""
         if self.head is None:
             return None
-        steps = [self.said(x).softmax(dim=-1).topk(k) for x in self.after]
-        return torch.stack([one.values for one in steps]), torch.stack([one.indices for one in steps])
+        S, T, _ = self.after.shape
+        values, ids = [], []
+        for rows in self.after.flatten(end_dim=1).split(ROWS):
+            logits = self.said(rows)
+            largest = logits.topk(k)
+            values.append((largest.values - logits.logsumexp(dim=-1, keepdim=True)).exp())
+            ids.append(largest.indices)
+        return torch.cat(values).view(S, T, k), torch.cat(ids).view(S, T, k)
 
     @torch.no_grad()
     def said(self, x: Float[Tensor, "T D"]) -> Float[Tensor, "T vocab_size"]:

@@ -86,7 +86,7 @@ class ModelTour(Explorer):
         journeys = record_journeys(self.model, self.tokenizer, text)
         check_length(journeys)
         self.journeys = journeys
-        return wire(journeys, self.tokenizer)
+        return wire(journeys, self.tokenizer, self.model.config.positions)
 
     def _read_again(self, _change):
         with self._one_at_a_time:
@@ -179,7 +179,7 @@ def station_names(journey: Journey) -> list[str]:
     return [*steps, "output" if journey.name == "encoder" else "next token"]
 
 
-def wire(journeys: dict[str, Journey], tokenizer) -> dict:
+def wire(journeys: dict[str, Journey], tokenizer, positions: str) -> dict:
     """Return the traits `stacks` and `weights`: what is shown, with three significant digits."""
     stacks, weights, n = [], [], 0
     for journey in journeys.values():
@@ -188,7 +188,7 @@ def wire(journeys: dict[str, Journey], tokenizer) -> dict:
             seen = seen_weights(journey, part)
             starts[part], n = n, n + seen.size
             weights.append(to_float16_bytes(seen))
-        stacks.append(wire_stack(journey, tokenizer) | {"starts": starts})
+        stacks.append(wire_stack(journey, tokenizer) | {"starts": starts, "positions": positions})
     return {"stacks": stacks, "weights": b"".join(weights)}
 
 
@@ -202,8 +202,8 @@ def seen_weights(journey: Journey, part: str) -> np.ndarray:
 
 
 def is_causal(journey: Journey, part: str) -> bool:
-    """Whether a token cannot read those behind it."""
-    return journey.name == "decoder" and part == "attention"
+    """Whether no token reads those behind it, as in a decoder whose mask is in place."""
+    return journey.name == "decoder" and part == "attention" and not np.triu(journey.attention[part].weights, 1).any()
 
 
 def wire_stack(journey: Journey, tokenizer) -> dict:
@@ -219,10 +219,9 @@ def wire_stack(journey: Journey, tokenizer) -> dict:
         "tokens": [visible(token) for token in journey.tokens],
         "steps": [list(step) for step in journey.steps],
         "n_layers": record.weights.shape[0], "n_heads": record.weights.shape[1],
-        "causal": journey.name == "decoder",
+        "causal": is_causal(journey, "attention"),
         "keys": {part: [visible(key) for key in one.key_tokens] for part, one in journey.attention.items()},
         "sizes": {name: rounded(values) for name, values in sizes(journey).items()},
-        "normalised": not torch.equal(journey.sums, journey.after),
         "words": [], "said": None, "end": None, "follows": None,
     }  # fmt: skip
     if journey.head is None:

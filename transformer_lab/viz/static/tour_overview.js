@@ -72,7 +72,7 @@ function drawRow(line, row, i, parts, most, seen, go) {
   html(line, "th", { scope: "row" }, row.name);
   if (isFirst || isLast) {
     const cell = html(line, "td", { colspan: parts.length });
-    stationButton(cell, row.steps[0], isLast ? row.last : "embedding + position", seen, go);
+    stationButton(cell, row.steps[0], isLast ? row.last : "embedding", seen, go);
   } else for (const step of row.steps) {
     const cell = html(line, "td"), { added } = size(step), [block, part] = stack.steps[step];
     const name = `block ${block}, ${part}: adds ${short(added)}`;

@@ -3,7 +3,7 @@
 import { button, html, menu, signed, slider, svg } from "./kit.js";
 import { percent, short } from "./tour_overview.js";
 
-const TITLES = { 1: "Toolkit", 2: "Attention", 4: "Multi-head attention", 5: "Feed-forward", 6: "The residual connection", 7: "Layer norm", 8: "Positions", 9: "The block" };
+const TITLES = { 1: "Toolkit", 2: "Attention", 3: "Masks", 4: "Multi-head attention", 5: "Feed-forward", 6: "The residual connection", 7: "Layer norm", 8: "Positions", 9: "The block" };
 const MOST_NAMED = 3; // of the tokens that are read, in the sentence
 const MOST_KEYS = 24, KEYS_HEIGHT = 330; // rows of what is read, and the pixels that they take
 const FAN = 70, PLANE = { width: 300, height: 130, margin: 14 }; // drawings, in their own units
@@ -44,7 +44,7 @@ function drawStep(parent, seen, go) {
   const read = reads ? drawReading(parent, seen, block, part, go) : "";
   const side = html(parent, "div", { class: "side" });
   const lesson = block === null ? 8 : part === "feed-forward" ? 5 : 6;
-  drawSum(caption(side, block === null ? "token + position" : "what it adds", lesson, seen), seen);
+  drawSum(caption(side, block === null ? "token and position" : "what it adds", lesson, seen), seen);
   if (stack.said) drawSaid(caption(side, "what could be said now", 6, seen), seen.said(station));
   return `${read}${inWords(seen)}`;
 }
@@ -64,11 +64,11 @@ function lessonLink(parent, lesson, { lessons }) {
 
 function inWords({ stack, station, name, size }) {
   const [block, part] = stack.steps[station], { before, added, sum, after } = size(station);
-  const norm = stack.normalised && short(after) !== short(sum) ? ` The norm after it makes that ${short(after)}.` : "";
+  const norm = short(after) === short(sum) ? "" : ` The norm after it makes that ${short(after)}.`;
   if (block === null) {
-    const start = `The token ‘${name}’ has a vector of size ${short(before)} in the embedding table. `;
-    return start + (added ? `Its position adds one of size ${short(added)}; the sum has size ${short(sum)}.${norm}`
-      : "No position is added here: in this model it acts inside attention.");
+    const start = `The token ‘${name}’ starts as a vector of size ${short(before)}, from the embedding table. `;
+    if (added) return `${start}Its position adds one of size ${short(added)}; the sum has size ${short(sum)}.${norm}`;
+    return start + (stack.positions === "none" ? "This model has no positions." : "Its position is not added: it acts inside attention.") + norm;
   }
   const what = part === "feed-forward" ? `The feed-forward layer looks at the vector of ‘${name}’ alone. It adds` : "What it reads adds";
   return `${what} a vector of size ${short(added)} to one of size ${short(before)}; the sum has size ${short(sum)}.${norm}`;
@@ -85,6 +85,7 @@ function drawReading(parent, seen, block, part, go) {
   choice.draw(head === null ? "" : String(head));
   const order = weights.map((_, i) => i).sort((a, b) => weights[b] - weights[a]);
   drawKeys(box, seen, part, keys, weights, order);
+  if (weights.length < keys.length) lessonLink(html(box, "div", { class: "soft" }, "what comes later is masked: "), 3, seen);
   const most = order.slice(0, MOST_NAMED).filter((i) => weights[i] >= 0.05).map((i) => `‘${keys[i]}’ (${percent(weights[i])})`);
   return most.length ? `Most of all, ‘${name}’ reads ${most.join(", ")}. ` : `‘${name}’ reads a little of everything. `;
 }
@@ -104,8 +105,7 @@ function drawKeys(parent, { name, token }, part, keys, weights, order) {
     const line = `M0,${y(start)}C${FAN / 2},${y(start)} ${FAN / 2},${y(row)} ${FAN},${y(row)}`;
     svg(fan, "path", { d: line, class: part, "stroke-width": (0.5 + 8 * weight).toFixed(2) });
   });
-  if (all) return;
-  const rest = order.slice(MOST_KEYS), sum = rest.reduce((total, i) => total + weights[i], 0);
+  const rest = all ? [] : order.slice(MOST_KEYS), sum = rest.reduce((total, i) => total + weights[i], 0);
   if (rest.length) html(parent, "div", { class: "soft" }, `${rest.length} more get ${percent(sum)} together`);
 }
 
@@ -119,7 +119,7 @@ function barRow(list, { word, probability, share, kind = "probable", follows = f
 
 // The vector, what is added and their sum. Three vectors of which one is the sum lie in a plane, so this is to scale.
 function drawSum(parent, seen) {
-  const { station, size, stack } = seen, { before, added, sum, after, cosine } = size(station);
+  const { station, size } = seen, { before, added, sum, after, cosine } = size(station);
   const { width, height, margin } = PLANE;
   const up = Math.sqrt(Math.max(0, 1 - cosine * cosine)), tip = [before + added * cosine, added * up];
   const left = Math.min(0, tip[0]), right = Math.max(before, tip[0], 1e-9);
@@ -131,10 +131,12 @@ function drawSum(parent, seen) {
     svg(picture, "path", { d: arrowPath(at(from), at(to)), class: kind });
   const legend = html(parent, "div", { class: "legend" });
   html(legend, "span", { class: "before" }, short(before));
-  html(legend, "span", { class: "added" }, `+ ${short(added)}`);
-  html(legend, "span", { class: "sum" }, `= ${short(sum)}`);
-  if (added) html(legend, "span", { class: "soft" }, `at ${angle(cosine)}`);
-  if (stack.normalised && station) lessonLink(html(legend, "span", {}, `norm: ${short(after)} `), 7, seen);
+  if (added) {
+    html(legend, "span", { class: "added" }, `+ ${short(added)}`);
+    html(legend, "span", { class: "sum" }, `= ${short(sum)}`);
+    html(legend, "span", { class: "soft" }, `at ${angle(cosine)}`);
+  }
+  if (short(after) !== short(sum)) lessonLink(html(legend, "span", {}, `norm: ${short(after)} `), 7, seen);
 }
 
 const angle = (cosine) => `${signed((Math.acos(Math.max(-1, Math.min(1, cosine))) * 180) / Math.PI)}°`;

@@ -1,8 +1,8 @@
 """`make bench-views`: AttentionView beside bertviz' head view on the same attention, in Chromium, offline.
 
 Bytes of HTML: of bertviz, what it returns itself. Time to first paint and from a click to the redraw: by turns,
-medians; bertviz gets its d3 from our bundle here, since there is no network, which spares it the download. ModelTour stands alone: how
-long it takes to read a text, how large its page is, and how long a click on another token takes.
+medians; bertviz gets its d3 from our bundle here, since there is no network, which spares it the download. ModelTour
+stands alone: how long it takes to read a text, how large its page is, and how long a click on another token takes.
 """
 
 import json

@@ -60,7 +60,8 @@ def numbers(page, selector):
 
 def shares(page, selector):
     texts = page.locator(f"{selector} li .share").all_inner_texts()
-    return [0.0 if text in ("masked", "<1 %") else float(text.split()[0]) / 100 for text in texts]
+    known = {"masked": 0.0, "<1 %": 0.0, ">99 %": 1.0}
+    return [known[text] if text in known else float(text.removesuffix(" %")) / 100 for text in texts]
 
 
 def near(seen, wanted):
@@ -89,9 +90,9 @@ def test_every_number_of_every_station_is_the_models(shown, dates, make):
                 near(shares(page, ".reading"), weights[2])
             if journey.head:
                 probabilities, ids = journey.lens(5)
-                near(shares(page, ".said >> visible=true"), probabilities[step][token])
+                near(shares(page, ".content .said"), probabilities[step][token])
                 first = tour.tokenizer.tokens([int(ids[step][token][0])])[0]
-                assert page.locator(".said li .key").first.inner_text() == first.replace(" ", "␣")
+                assert page.locator(".content .said li .key").first.inner_text() == first.replace(" ", "␣")
 
 
 def test_the_end_is_the_softmax_at_the_chosen_temperature_and_draws_follow_it(shown, dates):

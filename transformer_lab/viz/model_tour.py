@@ -23,7 +23,7 @@ from ..sentences import short_repr
 from . import saved_page
 from .browser_files import module, sheet
 from .explorer import Explorer
-from .inputs import to_float16_bytes, visible
+from .inputs import romanised, to_float16_bytes, visible
 from .tour_picture import draw_tour
 
 MOST_TOKENS, MOST_WEIGHTS = 64, 1_500_000  # of attention, in all: 3 MB for the browser
@@ -46,6 +46,7 @@ class ModelTour(Explorer):
     _css = sheet("model_tour")
     stacks = traitlets.List().tag(sync=True)  # each as `wire` makes it
     weights = traitlets.Bytes().tag(sync=True)  # of attention, 16 bits each
+    romanised = traitlets.Dict().tag(sync=True)  # labels that are not in Latin letters, in these
     about = traitlets.Unicode().tag(sync=True)
     recorded = traitlets.Unicode().tag(sync=True)  # in a saved page: when
     lessons = traitlets.Dict().tag(sync=True)  # number -> address; empty where none can be opened
@@ -180,7 +181,7 @@ def station_names(journey: Journey) -> list[str]:
 
 
 def wire(journeys: dict[str, Journey], tokenizer, positions: str) -> dict:
-    """Return the traits `stacks` and `weights`: what is shown, with three significant digits."""
+    """Return the traits `stacks`, `weights` and `romanised`: what is shown, with three significant digits."""
     stacks, weights, n = [], [], 0
     for journey in journeys.values():
         starts = {}
@@ -189,7 +190,9 @@ def wire(journeys: dict[str, Journey], tokenizer, positions: str) -> dict:
             starts[part], n = n, n + seen.size
             weights.append(to_float16_bytes(seen))
         stacks.append(wire_stack(journey, tokenizer) | {"starts": starts, "positions": positions})
-    return {"stacks": stacks, "weights": b"".join(weights)}
+    labels = {label for stack in stacks for texts in (stack["tokens"], stack["words"]) for label in texts}
+    foreign = {label: latin for label in sorted(labels) if (latin := romanised(label)) != label}
+    return {"stacks": stacks, "weights": b"".join(weights), "romanised": foreign}
 
 
 def seen_weights(journey: Journey, part: str) -> np.ndarray:

@@ -1,17 +1,27 @@
 // ModelTour: a text, its tokens, and the stations that one token's vector passes. Traits: see model_tour.py.
 
+import { canDraw } from "./attention_letters.js";
 import { decodeHalves } from "./attention_numbers.js";
 import { choose, html, labelled, once, speaker, stage, watch } from "./kit.js";
 import { overview } from "./tour_overview.js";
 import { stationPanel } from "./tour_station.js";
 
 const PAUSE = 500; // ms without a key that end typing
-const PATIENCE = 8000; // ms after which a kernel that does not answer is called so
+const PATIENCE = 10_000; // ms after which a reader is told that there may be no kernel
 const WHO = { encoder: "the encoder reads", decoder: "the decoder has written" };
 
+// The stacks, with their tokens in letters that this browser can draw.
+function readable(stacks, latin) {
+  const write = (texts) => texts.map((text) => (canDraw(text) ? text : latin[text] ?? text));
+  return stacks.map((stack) => ({
+    ...stack, tokens: write(stack.tokens), words: write(stack.words),
+    keys: Object.fromEntries(Object.entries(stack.keys).map(([part, keys]) => [part, write(keys)])),
+  }));
+}
+
 // What is shown now: the stack that is followed, the token in it, and the station.
-function seenIn(model, weights) {
-  const stacks = model.get("stacks"), stack = stacks.find(({ name }) => name === model.get("stack")) ?? stacks[0];
+function seenIn(model, stacks, weights) {
+  const stack = stacks.find(({ name }) => name === model.get("stack")) ?? stacks[0];
   const token = Math.min(model.get("token"), stack.tokens.length - 1);
   const station = Math.min(model.get("station"), stack.steps.length);
   const head = model.get("head"), { n_heads: H, tokens: { length: T } } = stack;
@@ -39,7 +49,7 @@ function seenIn(model, weights) {
     sum: sizes.sum[step][token], after: sizes.after[step][token], cosine: sizes.cosine[step][token],
   });
   return { stacks, stack, token, station, head, row, said, size, name: stack.tokens[token],
-    temperature: model.get("temperature"), lessons: model.get("lessons") };
+    temperature: model.get("temperature"), lessons: model.get("lessons"), latin: model.get("romanised") };
 }
 
 function render({ model, el }) {
@@ -48,15 +58,15 @@ function render({ model, el }) {
   const lines = html(root, "div", { class: "lines" }), body = html(root, "div", { class: "body" });
   const go = (changes) => choose(model, changes);
   const drawOverview = overview(body, go), drawStation = stationPanel(body, go), say = speaker(root);
-  let weights, bytes;
+  let weights, stacks, given;
 
   function draw() {
-    if (bytes !== model.get("weights")) {
-      bytes = model.get("weights");
-      weights = decodeHalves(bytes);
+    if (given !== model.get("stacks")) {
+      given = model.get("stacks");
+      [stacks, weights] = [readable(given, model.get("romanised")), decodeHalves(model.get("weights"))];
     }
     drawText();
-    const seen = seenIn(model, weights);
+    const seen = seenIn(model, stacks, weights);
     drawLines(lines, seen, go);
     drawOverview(seen);
     say(drawStation(seen));
@@ -68,7 +78,7 @@ function render({ model, el }) {
 // The text: a field where there is a kernel to read it, else as it was recorded.
 function textField(parent, model) {
   const root = html(parent, "div", { class: "top" });
-  const about = html(root, "div", { class: "about" });
+  const about = html(root, "div", { class: "about", role: "status" });
   const message = html(root, "div", { class: "message", role: "alert" });
   let field = null, typing = null, patience = null;
   if (model.send) {
@@ -90,16 +100,16 @@ function textField(parent, model) {
     const waits = model.get("text") !== model.get("heard") && !model.get("message");
     parent.classList.toggle("waiting", waits);
     clearTimeout(patience);
-    if (waits) patience = setTimeout(() => (message.textContent = "No kernel answers: run the cell again."), PATIENCE);
+    if (waits) patience = setTimeout(() => (message.textContent = "No answer yet. If no kernel is running, run the cell again."), PATIENCE);
     if (field && typing === null && field !== document.activeElement) field.value = model.get("text");
     const when = model.get("recorded") && `, recorded ${model.get("recorded")}`;
-    about.textContent = (field ? "" : `“${model.get("heard")}”, read by `) + model.get("about") + when;
+    about.textContent = waits ? "reading …" : (field ? "" : `“${model.get("heard")}”, read by `) + model.get("about") + when;
     message.textContent = model.get("message");
   };
 }
 
 // The tokens of each stack: choose the one to follow.
-function drawLines(parent, { stacks, stack, token }, go) {
+function drawLines(parent, { stacks, stack, token, latin }, go) {
   const had = parent.contains(document.activeElement);
   parent.replaceChildren();
   for (const one of stacks) {
@@ -108,7 +118,7 @@ function drawLines(parent, { stacks, stack, token }, go) {
     one.tokens.forEach((text, i) => {
       const chosen = one === stack && i === token;
       const chip = html(line, "button", { type: "button", class: "chip", role: "radio", "aria-checked": chosen,
-        tabindex: chosen || (one !== stack && i === 0) ? 0 : -1 }, text);
+        tabindex: chosen || (one !== stack && i === 0) ? 0 : -1, title: latin[text] ?? "" }, text);
       const station = one === stack ? {} : { station: 0 };
       chip.addEventListener("click", () => go({ stack: one.name, token: i, ...station }));
       if (chosen && had) chip.focus({ preventScroll: true });

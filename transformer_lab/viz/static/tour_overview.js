@@ -5,9 +5,10 @@ import { html, set, svg } from "./kit.js";
 
 const TRUNK = 60, ROW = 20; // of the drawing of the vector in one row, in its own units
 const HEIGHT = 440, LOWEST = 17, HIGHEST = 46; // of all rows together and of one, in pixels
+const NOTE = "“Could say”: the most likely token if the model ended there; bold where it is the one that comes next.";
 const SHORT = { embedding: "embedding", attention: "attention", "cross-attention": "cross", "feed-forward": "feed-fwd" };
 
-export const percent = (p) => (p > 0 && p < 0.005 ? "<1 %" : `${Math.round(100 * p)} %`);
+export const percent = (p) => (p > 0 && p < 0.005 ? "<1 %" : p < 1 && p >= 0.995 ? ">99 %" : `${Math.round(100 * p)} %`);
 export const short = (x) => String(Number(x.toPrecision(3)));
 
 // The rows of a stack: the embedding, the blocks, the end; each with its steps.
@@ -19,8 +20,10 @@ function rowsOf({ steps, n_layers, end }) {
 }
 
 export function overview(parent, go) {
-  const root = html(parent, "div", { class: "overview" });
+  const column = html(parent, "div", { class: "column" }), root = html(column, "div", { class: "overview" });
+  const note = html(column, "div", { class: "soft note" });
   return (seen) => {
+    note.textContent = `Bars: the size of what is added. ${seen.stack.said ? NOTE : ""}`;
     const had = root.contains(document.activeElement), top = root.scrollTop;
     root.replaceChildren();
     const { stack, station } = seen, rows = rowsOf(stack), table = html(root, "table");

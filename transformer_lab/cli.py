@@ -329,6 +329,20 @@ def home():
 
 
 @app.command(
+    help="Write a notebook as one web page that needs no network: formulas, pictures and all. It is put beside it."
+)
+def export(
+    notebook: Annotated[str, typer.Argument(help="The notebook, such as notebooks/02_attention.ipynb.")],
+    out: Annotated[str | None, typer.Option(metavar="FILE", help="The page, if it is to stand elsewhere.")] = None,
+):
+    with mistakes_in_one_sentence():
+        require_packages("The export", "nbconvert", "latex2mathml")
+        from .export import export as write_page
+
+        typer.echo(write_page(path_of(notebook), path_of(out) if out else None))
+
+
+@app.command(
     help="Restore a lesson's exercises, unsolved; answers written in them are kept in a backup next to the notebook."
 )
 def reset(

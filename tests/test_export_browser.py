@@ -1,0 +1,82 @@
+"""transformer-lab export: a lesson as one page that asks for nothing, with formulas, drawings and pictures."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from typer.testing import CliRunner
+
+from transformer_lab.cli import app
+from transformer_lab.export import WIDGET_VIEW, export, mathml
+
+ROOT = Path(__file__).resolve().parents[1]
+TEX = re.compile(r"\$\$(.+?)\$\$|(?<![\\$])\$(.+?)(?<![\\$])\$", re.DOTALL)
+
+
+def formulas(path):
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    texts = [re.sub(r"```.*?```|`[^`]*`", "", "".join(c["source"]), flags=re.DOTALL) for c in cells
+             if c["cell_type"] == "markdown"]  # fmt: skip
+    return [one or other for text in texts for one, other in TEX.findall(text)]
+
+
+@pytest.mark.parametrize("folder", ["notebooks", "transformer_lab/exercises"])
+def test_every_formula_of_the_course_becomes_mathml(folder):
+    found = {formula for path in (ROOT / folder).glob("*.ipynb") for formula in formulas(path)}
+    assert len(found) > 200
+    for formula in found:
+        math = re.sub(r' alttext="[^"]*"', "", mathml(formula, "inline"))
+        assert math.startswith("<math ") and "\\" not in math, formula
+
+
+def test_what_is_no_formula_stays_as_it_was_written():
+    assert mathml(r"\left( <b>", "inline") == r"<code>\left( &lt;b&gt;</code>"
+    assert 'alttext="a &lt; &quot;b&quot;"' in mathml('a < "b"', "inline")
+
+
+@pytest.mark.browser
+def test_a_lesson_is_one_page_that_asks_for_nothing(page, tmp_path):
+    lesson = tmp_path / "notebooks" / "02_attention.ipynb"
+    shutil.copytree(ROOT / "notebooks" / "figures", lesson.parent / "figures")
+    shutil.copy(ROOT / "notebooks" / lesson.name, lesson)
+    out = tmp_path / "elsewhere" / "page.html"
+    out.parent.mkdir()
+    told = CliRunner().invoke(app, ["export", str(lesson), "--out", str(out)])
+    assert (told.exit_code, told.output) == (0, f"{out}\n")
+    shutil.rmtree(lesson.parent)
+    page.goto(out.as_uri())  # any request to the outside fails the test
+    page.wait_for_load_state("networkidle")
+    wanted = set(map(str.strip, formulas(ROOT / "notebooks" / lesson.name)))
+    assert set(page.locator("math").evaluate_all("all => all.map((e) => e.getAttribute('alttext'))")) == wanted
+    assert "\\frac" not in page.inner_text("body") and page.locator("math[alttext*=sqrt]").count()
+    assert page.locator("math msqrt").first.bounding_box()["height"] > 10
+    summaries = page.locator("details summary")
+    assert summaries.count() > 5 and "$" not in "".join(summaries.all_inner_texts())
+    hidden = page.get_by_text("Scores that are too large make the favourite's weight larger still.")
+    assert hidden.count() == 1 and not hidden.is_visible()
+    images = page.locator("img")
+    assert images.count() > 5
+    for image in images.all():
+        assert image.evaluate("(image) => image.complete && image.naturalWidth > 0")
+    assert "The translator drawn from its configuration" in page.locator("img").first.get_attribute("alt")
+
+
+@pytest.mark.browser
+def test_widgets_of_a_learners_own_run_are_their_pictures(page, tmp_path):
+    picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    data = {WIDGET_VIEW: {"model_id": "1", "version_major": 2}, "image/png": picture, "text/plain": "a view"}
+    cell = nbformat.v4.new_code_cell("view", outputs=[nbformat.v4.new_output("display_data", data)])
+    state = {"application/vnd.jupyter.widget-state+json": {"state": {}, "version_major": 2, "version_minor": 0}}
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": state}), tmp_path / "own.ipynb")
+    assert export(tmp_path / "own.ipynb") == tmp_path / "own.html"
+    page.goto((tmp_path / "own.html").as_uri())
+    page.wait_for_load_state("networkidle")
+    assert page.locator("img").get_attribute("alt") == "a view"
+
+
+def test_a_notebook_that_is_not_there_gets_a_sentence(tmp_path):
+    told = CliRunner().invoke(app, ["export", str(tmp_path / "none.ipynb")])
+    assert told.exit_code == 2 and "none.ipynb" in told.output and "Traceback" not in told.output

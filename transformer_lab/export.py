@@ -1,0 +1,87 @@
+"""A notebook as one web page that needs no network: formulas as MathML, pictures inside it, widgets as their pictures.
+
+Jupyter's own export loads MathJax from the network, and with it all formulas are missing where there is none.
+"""
+
+import html
+import re
+from pathlib import Path
+
+import nbformat
+from jinja2 import pass_context
+from latex2mathml import exceptions
+from latex2mathml.converter import convert
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+from .files import write_whole
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+NO_FORMULA: tuple[type[Exception], ...] = tuple(one for one in vars(exceptions).values() if isinstance(one, type))
+IN_HTML = re.compile(r"\$([^$\n]+)\$")  # a formula within a <summary>
+ADDRESSES = ("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url", "mermaid_layout_elk_js_url",
+             "jupyter_widgets_base_url", "widget_renderer_url")  # fmt: skip
+
+
+class MathMLRenderer(IPythonRenderer):
+    """Markdown as nbconvert writes it, with MathML where that has TeX for MathJax."""
+
+    def inline_math(self, body: str) -> str:
+        return mathml(body, "inline")
+
+    def block_math(self, body: str) -> str:
+        return mathml(body, "block")
+
+    def block_html(self, html: str) -> str:
+        return super().block_html(IN_HTML.sub(lambda found: mathml(found[1], "inline"), html))
+
+    def _html_embed_images(self, html: str) -> str:
+        # nbconvert closes what such a piece leaves open: a <details> would end before what it hides.
+        return super()._html_embed_images(html) if "<img" in html else html
+
+
+def mathml(formula: str, display: str) -> str:
+    """Return a formula as MathML, with its TeX as alternative text; what cannot be read stays as it was written."""
+    try:
+        math = convert(formula.strip(), display=display)
+    except NO_FORMULA:
+        return f"<code>{html.escape(formula)}</code>"
+    math = math.replace(r"\_", "_")  # in \text{}, where latex2mathml leaves it
+    return math.replace("<math ", f'<math alttext="{html.escape(formula.strip())}" ', 1)
+
+
+class PageExporter(HTMLExporter):
+    """nbconvert's page, with nothing in it that is loaded from elsewhere."""
+
+    def __init__(self, **settings):
+        super().__init__(**dict.fromkeys(ADDRESSES, ""), embed_images=True, **settings)
+
+    @pass_context
+    def markdown2html(self, context, source: str) -> str:
+        cell, path = context.get("cell", {}), context["resources"]["metadata"]["path"]
+        renderer = MathMLRenderer(escape=False, attachments=cell.get("attachments", {}), embed_images=True, path=path)
+        return MarkdownWithMath(renderer=renderer).render(source)
+
+
+def export(notebook: Path, page: Path | None = None) -> Path:
+    """Write a notebook as one HTML page, by default beside it, and return the page's path."""
+    page = page or notebook.with_suffix(".html")
+    book = nbformat.read(notebook, as_version=4)
+    book.metadata.pop("widgets", None)
+    for cell in book.cells:
+        for output in cell.get("outputs", ()):
+            as_picture(output)
+    place = {"metadata": {"name": notebook.stem, "path": str(notebook.parent)}}
+    body, _ = PageExporter().from_notebook_node(book, place)
+    write_whole(page, body)
+    return page
+
+
+def as_picture(output) -> None:
+    """Let a widget be its picture, with its text as the picture's alternative."""
+    data = output.get("data", {})
+    data.pop(WIDGET_VIEW, None)
+    text, png = data.get("text/plain", ""), data.get("image/png")
+    if png and "text/html" not in data and not text.startswith("<Figure"):
+        alternative, address = html.escape(text), f"data:image/png;base64,{png.strip()}"
+        data["text/html"] = f'<img alt="{alternative}" src="{address}" style="max-width: 100%">'

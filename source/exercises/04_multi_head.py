@@ -137,9 +137,10 @@ grade("04_multi_head.multi_head_attention", MultiHeadAttention)
 # *3 points, difficulty 3 of 5, about 10 minutes*
 #
 # Three self-attentions with several heads, each with one fault, and all different. They run, and their shapes are right.
-# `layer` has the four maps of question 2 and `layer.n_heads`; nothing else of it may be used. Look at what the cell after them
-# prints, and name the fault of each. The table offers more faults than there are snippets; write them as they stand there, in
-# quotation marks (capital letters do not matter).
+# `layer` has the four matrices of question 2 and `layer.n_heads`; nothing else of it may be used. For each name its fault from
+# the first table, and from the second the observation that is true of this one and of no other here, a right attention
+# included. The cell after them prints one symptom; compare with `Packaged` to find the others. Both tables offer more than
+# is needed. Write the words as they stand there, in quotation marks (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|
@@ -151,12 +152,19 @@ grade("04_multi_head.multi_head_attention", MultiHeadAttention)
 # | `"split without transpose"` | the numbers of other positions get into a head |
 # | `"heads averaged"` | the heads' outputs are averaged, not put side by side |
 #
-# Then tell them apart by an input: `sizes` is a pair `(T, n_heads)`, each from 1 to 64, at which `broken_1` is wrong and the
-# other two are *right*. Last, mend `broken_1`: `repair(layer, x)`, changed as little as possible.
+# | observation | how to make it |
+# |---|---|
+# | `"with w_o the identity, the right numbers in wrong places"` | set `layer.w_o`; compare the sorted numbers |
+# | `"the output has another shape than x"` | `.shape` |
+# | `"wrong for a text of a single position"` | $T = 1$ |
+# | `"right with a single head"` | `n_heads=1` |
+# | `"right only where all heads have the same queries and keys"` | repeat the rows of `w_q` and `w_k` that make one head |
+#
+# Last, mend `a`: `repaired(layer, x)`, changed as little as possible.
 
 
 # %%
-def broken_1(layer, x):
+def broken_a(layer, x):
     maps = layer.w_q, layer.w_k, layer.w_v
     q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1)) for w in maps)
     weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
@@ -164,7 +172,7 @@ def broken_1(layer, x):
 
 
 # %%
-def broken_2(layer, x):
+def broken_b(layer, x):
     maps = layer.w_q, layer.w_k, layer.w_v
     q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1)).transpose(1, 2) for w in maps)
     weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
@@ -173,7 +181,7 @@ def broken_2(layer, x):
 
 
 # %%
-def broken_3(layer, x):
+def broken_c(layer, x):
     maps = layer.w_q, layer.w_k, layer.w_v
     q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1)).transpose(1, 2) for w in maps)
     weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
@@ -187,7 +195,7 @@ _ = torch.manual_seed(0)
 layer, x = Packaged(d_model=12, n_heads=3), torch.randn(1, 5, 12)
 changed = x.clone()
 changed[:, 3] = torch.randn(12)
-for broken in (broken_1, broken_2, broken_3):
+for broken in (broken_a, broken_b, broken_c):
     moved = (broken(layer, changed) - broken(layer, x)).abs().amax(dim=(0, 2)) > 1e-6
     print(f"{broken.__name__}, position 3 changed: outputs move at", moved.nonzero().flatten().tolist())
 
@@ -200,8 +208,8 @@ for broken in (broken_1, broken_2, broken_3):
 # </details>
 # <details><summary>Hint 2: where to look</summary>
 #
-# For the sizes: when does a swap of positions and heads move nothing? When are the maps of all heads the same? `(T, n_heads)`
-# with a 1 in it is worth a try: compare each snippet with `Packaged(4 * n_heads, n_heads)`.
+# When does a swap of positions and heads move nothing? When are the weights of all heads the same? Compare each snippet with
+# `Packaged(12, n_heads)` for one head, for one position, and after `layer.w_o.load_state_dict(...)`.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
@@ -214,26 +222,24 @@ for broken in (broken_1, broken_2, broken_3):
 #
 # </details>
 
-# %% answer="faults"
-fault_1 = None  # of broken_1: one of the seven faults in the table
-fault_2 = None
-fault_3 = None
+# %% answer="diagnoses"
+diagnoses = {  # of each attention: (fault, observation)
+    "a": (None, None),
+    "b": (None, None),
+    "c": (None, None),
+}
 ### BEGIN SOLUTION
-fault_1 = "heads attend to one another"
-fault_2 = "one map for all heads"
-fault_3 = "merge without transpose"
+diagnoses = {
+    "a": ("heads attend to one another", "wrong for a text of a single position"),
+    "b": ("one map for all heads", "right only where all heads have the same queries and keys"),
+    "c": ("merge without transpose", "with w_o the identity, the right numbers in wrong places"),
+}
 ### END SOLUTION
 
-# %% answer="sizes"
-sizes = None  # a pair (T, n_heads) at which broken_1 is wrong, and broken_2 and broken_3 are right
-### BEGIN SOLUTION
-sizes = (1, 2)
-### END SOLUTION
 
-
-# %% answer="repair"
-def repair(layer, x):
-    """broken_1, mended; layer has w_q, w_k, w_v, w_o and n_heads"""
+# %% answer="repaired"
+def repaired(layer, x):
+    """broken_a, mended; layer has w_q, w_k, w_v, w_o and n_heads"""
     ### BEGIN SOLUTION
     maps = layer.w_q, layer.w_k, layer.w_v
     q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1)).transpose(1, 2) for w in maps)
@@ -242,10 +248,10 @@ def repair(layer, x):
     ### END SOLUTION
 
 
-# %% check="repair" points=3
+# %% check="diagnose" points=3
 from transformer_lab.grading import grade
 
-grade("04_multi_head.repair", repair, fault_1, fault_2, fault_3, sizes)
+grade("04_multi_head.diagnose", diagnoses, repaired)
 
 # %% [markdown]
 # ## Question 4: the bill

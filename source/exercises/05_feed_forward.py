@@ -117,9 +117,10 @@ grade("05_feed_forward.gelu", gelu, gelu_tanh)
 # ## Question 3: three broken layers
 # *3 points, difficulty 3 of 5, about 12 minutes*
 #
-# Three feed-forward layers, each with one fault, and all different. They run, and what comes out has the right shape. Name
-# the fault of each. The table offers more faults than there are layers; write them as they stand there, in quotation marks
-# (capital letters do not matter).
+# Three feed-forward layers, each with one fault, and all different. They run, and what comes out has the right shape. For each
+# name its fault from the first table, and from the second the observation that is true of this layer and of no other here,
+# `right` included (write the tests that you need into a cell of your own). Both tables offer more than is needed. Write the
+# words as they stand there, in quotation marks (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|
@@ -131,18 +132,15 @@ grade("05_feed_forward.gelu", gelu, gelu_tanh)
 # | `"one matrix for both"` | the way up and the way down share their weights |
 # | `"positions mixed"` | the output at one position depends on the input at another |
 #
-# Then say for each which observation tells it from a right layer. One of these five does, and the other four come out as
-# they do for a right layer. (`right` is one; write the tests that you need into a cell of your own.)
-#
-# | observation | what is looked at |
+# | observation | how to make it |
 # |---|---|
-# | `"opposite inputs"` | is $f(x) + f(-x) = 2 f(0)$? |
-# | `"shape"` | is the output as wide as `x`? |
-# | `"another position"` | do outputs move at positions whose input has not changed? |
-# | `"below zero"` | are some outputs below zero? |
-# | `"weights"` | how many numbers do the matrices hold? |
+# | `"f(x) + f(-x) is 2 f(0)"` | run the layer on $x$, on $-x$ and on zeros |
+# | `"the output is wider than x"` | `.shape` |
+# | `"an output moves where no input has changed"` | change `x` at one position |
+# | `"no output is below zero"` | `.min()` |
+# | `"the matrices hold half as many numbers"` | count the parameters with two axes |
 #
-# Last, mend the second one: `repair(d_model)` returns `broken_2(d_model)` without its fault, changed as little as possible: an
+# Last, mend `b`: `repaired(d_model)` returns `broken_b(d_model)` without its fault, changed as little as possible: an
 # `nn.Module` of the usual inner width and with ReLU. Biases and dropout are up to you.
 
 
@@ -151,7 +149,7 @@ def right(d_model):
     return nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.ReLU(), nn.Linear(4 * d_model, d_model))
 
 
-class broken_1(nn.Module):
+class broken_a(nn.Module):
     def __init__(self, d_model):
         super().__init__()
         self.up = nn.Linear(d_model, 4 * d_model)
@@ -163,7 +161,7 @@ class broken_1(nn.Module):
 
 
 # %%
-class broken_2(nn.Module):
+class broken_b(nn.Module):
     def __init__(self, d_model):
         super().__init__()
         self.up, self.down = nn.Linear(d_model, 4 * d_model), nn.Linear(4 * d_model, d_model)
@@ -175,7 +173,7 @@ class broken_2(nn.Module):
 
 
 # %%
-def broken_3(d_model):
+def broken_c(d_model):
     up, down = nn.Linear(d_model, 4 * d_model), nn.Linear(4 * d_model, d_model)
     return nn.Sequential(up, nn.Dropout(0.1), down).eval()
 
@@ -183,13 +181,13 @@ def broken_3(d_model):
 # %%
 _ = torch.manual_seed(0)
 x = torch.randn(2, 5, 64)
-for make in (right, broken_1, broken_2, broken_3):
+for make in (right, broken_a, broken_b, broken_c):
     print(f"{make.__name__:9}", tuple(make(64)(x).shape))
 
 # %% [markdown]
 # <details><summary>Hint 1: a nudge</summary>
 #
-# A whole layer detects, bends, and writes, at each position alone. Which of these four does each snippet lack?
+# A whole layer goes up, is not linear there, and comes down, at each position alone. Which of these four does each snippet lack?
 #
 # </details>
 # <details><summary>Hint 2: where to look</summary>
@@ -201,7 +199,7 @@ for make in (right, broken_1, broken_2, broken_3):
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# layer, x = broken_2(64), torch.randn(2, 5, 64)
+# layer, x = broken_b(64), torch.randn(2, 5, 64)
 # changed = x.clone()
 # changed[:, 3] = torch.randn(64)
 # (layer(changed) - layer(x)).abs().amax(dim=(0, 2))     # (T,): where does the output move?
@@ -209,39 +207,33 @@ for make in (right, broken_1, broken_2, broken_3):
 #
 # </details>
 
-# %% answer="faults"
-fault_1 = None  # of broken_1: one of the seven faults in the table
-fault_2 = None
-fault_3 = None
+# %% answer="diagnoses"
+diagnoses = {  # of each layer: (fault, observation)
+    "a": (None, None),
+    "b": (None, None),
+    "c": (None, None),
+}
 ### BEGIN SOLUTION
-fault_1 = "one matrix for both"
-fault_2 = "positions mixed"
-fault_3 = "no activation"
-### END SOLUTION
-
-# %% answer="observations"
-shows_1 = None  # what tells broken_1 from a right layer: one of the five observations
-shows_2 = None
-shows_3 = None
-### BEGIN SOLUTION
-shows_1 = "weights"
-shows_2 = "another position"
-shows_3 = "opposite inputs"
+diagnoses = {
+    "a": ("one matrix for both", "the matrices hold half as many numbers"),
+    "b": ("positions mixed", "an output moves where no input has changed"),
+    "c": ("no activation", "f(x) + f(-x) is 2 f(0)"),
+}
 ### END SOLUTION
 
 
-# %% answer="repair"
-def repair(d_model):
-    """broken_2, mended"""
+# %% answer="repaired"
+def repaired(d_model):
+    """broken_b, mended"""
     ### BEGIN SOLUTION
     return nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.ReLU(), nn.Linear(4 * d_model, d_model))
     ### END SOLUTION
 
 
-# %% check="repair" points=3
+# %% check="diagnose" points=3
 from transformer_lab.grading import grade
 
-grade("05_feed_forward.repair", repair, fault_1, fault_2, fault_3, shows_1, shows_2, shows_3)
+grade("05_feed_forward.diagnose", diagnoses, repaired)
 
 # %% [markdown]
 # ## Question 4: does this layer mix positions?

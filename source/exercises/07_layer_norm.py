@@ -263,8 +263,10 @@ grade("07_layer_norm.rms_norm", rms_norm)
 #
 # Four pieces of code of a kind found in the wild, each with one fault, and all different. They run. The first three mean to be
 # the layer norm of question 1; the fourth means to be a *pre-norm* stack, for `sublayers` and `norms`, two lists of one length,
-# and one `final_norm`. Look at what the cell after them prints, and name the fault of each. The table offers more faults than
-# there are pieces; write them as they stand there, in quotation marks (capital letters do not matter).
+# and one `final_norm`. For each name its fault from the first table, and from the second the observation that is true of this
+# piece and of no other here. The cell after them prints a few symptoms (one of the four looks healthy in every line); the rest
+# you find out with inputs of your own. Both tables offer more than is needed. Write the words as they stand there, in quotation
+# marks (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|
@@ -277,38 +279,42 @@ grade("07_layer_norm.rms_norm", rms_norm)
 # | `"eps outside the root"` | it is added to the deviation, not to the variance |
 # | `"statistics over time"` | mean and variance are those of one feature at all positions |
 #
-# One of the four looks healthy in every line that is printed. Write an input that exposes it: a float32 tensor `exposing`
-# `(B, T, 8)`, every position with a deviation of 0.1 or more, on which `broken_3` (with gamma 1, beta 0) is 0.1 or more
-# away from the true layer norm somewhere, or gives NaN. Torch's own layer norm must still be right there. (Its formula is no
-# mistake on paper, and question 1 takes it.)
+# | observation | how to make it |
+# |---|---|
+# | `"another sample of the batch moves the output"` | change the second sample, look at the first |
+# | `"right for ordinary numbers, wrong when 10,000 is added to each"` | compare with `F.layer_norm` |
+# | `"silent sub-layers do not leave x as it was"` | sub-layers that give zeros, `nn.Identity()` for the final norm |
+# | `"gamma has no effect"` | 2 for gamma |
+# | `"another position of the same text moves the output"` | change the last position, look at the first |
+# | `"ten times x comes out ten times smaller"` | beta 0 |
 #
-# Then write `broken_4` again as `repair`, changed as little as possible. Here too inputs stay as they are, lists included, and
+# Then write `d` again as `repaired`, changed as little as possible. Here too inputs stay as they are, lists included, and
 # gradients flow.
 
 
 # %%
-def broken_1(x, gamma, beta, eps=1e-5):
+def broken_a(x, gamma, beta, eps=1e-5):
     mean = x.mean(dim=-1, keepdim=True)
     variance = x.var(dim=-1, keepdim=True, unbiased=False)
     return gamma * (x - mean) / (variance + eps) + beta
 
 
 # %%
-def broken_2(x, gamma, beta, eps=1e-5):
+def broken_b(x, gamma, beta, eps=1e-5):
     mean = x.mean(dim=1, keepdim=True)
     variance = x.var(dim=1, keepdim=True, unbiased=False)
     return gamma * (x - mean) / torch.sqrt(variance + eps) + beta
 
 
 # %%
-def broken_3(x, gamma, beta, eps=1e-5):
+def broken_c(x, gamma, beta, eps=1e-5):
     mean, mean_square = x.mean(dim=-1, keepdim=True), x.square().mean(dim=-1, keepdim=True)
     variance = mean_square - mean.square()
     return gamma * (x - mean) / torch.sqrt(variance + eps) + beta
 
 
 # %%
-def broken_4(x, sublayers, norms, final_norm):
+def broken_d(x, sublayers, norms, final_norm):
     for f, norm in zip(sublayers, norms, strict=True):
         x = norm(x)
         x = x + f(x)
@@ -321,7 +327,7 @@ x, gamma, beta = torch.randn(2, 3, 8), torch.ones(8), torch.zeros(8)
 position, sample = x.clone(), x.clone()
 position[0, 2] += torch.randn(8)
 sample[1] += torch.randn(3, 8)
-for name, norm in (("broken_1", broken_1), ("broken_2", broken_2), ("broken_3", broken_3),
+for name, norm in (("broken_a", broken_a), ("broken_b", broken_b), ("broken_c", broken_c),
                    ("torch's ", lambda x, gamma, beta: F.layer_norm(x, (8,)))):  # fmt: skip
     here = norm(x, gamma, beta)[0, 0]
     moved = [not torch.allclose(here, norm(other, gamma, beta)[0, 0], atol=1e-5) for other in (position, sample)]
@@ -329,8 +335,8 @@ for name, norm in (("broken_1", broken_1), ("broken_2", broken_2), ("broken_3", 
     print(f"{name}: moved by another position: {moved[0]!s:5}, by another sample: {moved[1]!s:5}"
           f"  deviation of LN(x), LN(10 x): {sizes[0]:.1f}, {sizes[1]:.1f}")  # fmt: skip
 plain, silent = lambda x: F.layer_norm(x, (8,)), [torch.zeros_like] * 2
-inside = broken_4(5 * x, silent, [plain] * 2, nn.Identity())
-print(f"broken_4 before its final norm, with silent sub-layers: deviation {inside.std():.1f}; x had {5 * x.std():.1f}")
+inside = broken_d(5 * x, silent, [plain] * 2, nn.Identity())
+print(f"broken_d before its final norm, with silent sub-layers: deviation {inside.std():.1f}; x had {5 * x.std():.1f}")
 
 # %% [markdown]
 # <details><summary>Hint 1: a nudge</summary>
@@ -341,39 +347,37 @@ print(f"broken_4 before its final norm, with silent sub-layers: deviation {insid
 # </details>
 # <details><summary>Hint 2: where to look</summary>
 #
-# 1: the unit of what stands below the fraction line. 2: the axis. 3: two sums of squares of which the difference counts: when
-# is it much smaller than either? 4: what the plus sign finds where x should be.
+# a: the unit of what stands below the fraction line. b: the axis. c: two sums of squares of which the difference counts: when
+# is it much smaller than either? d: what the plus sign finds where x should be.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
-# `exposing = ... + torch.randn(2, 3, 8)`. The stack, for each sub-layer `(B, T, D)`: x plus the sub-layer of something; after
+# The stack, for each sub-layer `(B, T, D)`: x plus the sub-layer of something; after
 # the loop, one thing more.
 #
 # </details>
 
-# %% answer="faults"
-fault_1 = None  # of broken_1: one of the eight faults in the table
-fault_2 = None
-fault_3 = None
-fault_4 = None
+# %% answer="diagnoses"
+diagnoses = {  # of each piece: (fault, observation)
+    "a": (None, None),
+    "b": (None, None),
+    "c": (None, None),
+    "d": (None, None),
+}
 ### BEGIN SOLUTION
-fault_1 = "divided by the variance"
-fault_2 = "statistics over time"
-fault_3 = "digits cancel"
-fault_4 = "skip normalised"
+diagnoses = {
+    "a": ("divided by the variance", "ten times x comes out ten times smaller"),
+    "b": ("statistics over time", "another position of the same text moves the output"),
+    "c": ("digits cancel", "right for ordinary numbers, wrong when 10,000 is added to each"),
+    "d": ("skip normalised", "silent sub-layers do not leave x as it was"),
+}
 ### END SOLUTION
 
-# %% answer="exposing"
-exposing = None  # a tensor (B, T, 8)
-### BEGIN SOLUTION
-exposing = 10_000 + torch.randn(2, 3, 8)  # the squares are about 1e8, and float32 holds seven digits of them
-### END SOLUTION
 
-
-# %% answer="repair"
-def repair(x, sublayers, norms, final_norm):
-    """broken_4, mended"""
+# %% answer="repaired"
+def repaired(x, sublayers, norms, final_norm):
+    """broken_d, mended"""
     ### BEGIN SOLUTION
     for f, norm in zip(sublayers, norms, strict=True):
         x = x + f(norm(x))
@@ -381,10 +385,10 @@ def repair(x, sublayers, norms, final_norm):
     ### END SOLUTION
 
 
-# %% check="repair" points=3
+# %% check="diagnose" points=3
 from transformer_lab.grading import grade
 
-grade("07_layer_norm.repair", repair, fault_1, fault_2, fault_3, fault_4, exposing)
+grade("07_layer_norm.diagnose", diagnoses, repaired)
 
 # %% [markdown]
 # ## Question 7: five claims

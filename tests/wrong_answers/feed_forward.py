@@ -11,17 +11,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from diagnoses import Diagnosed
+
 POINTS = {
     "05_feed_forward.feed_forward": 5,
     "05_feed_forward.gelu": 4,
-    "05_feed_forward.repair": 3,
+    "05_feed_forward.diagnose": 3,
     "05_feed_forward.mixes_positions": 4,
     "05_feed_forward.cost": 5,
     "05_feed_forward.swiglu": 3,
     "05_feed_forward.gated_width": 3,
 }
-# functions, variables; else one function
-DIAGNOSES = ("05_feed_forward.repair",)
 ONE_WAY = ()
 MISCONCEPTIONS = ("M28", "M30")
 
@@ -348,17 +348,15 @@ class CentredOverUnits(Centred):
     axis = 2
 
 
-def diagnosis(repair=block, **other):
-    """The right choices beside this repair, but for those given."""
-    right = {
-        "fault_1": "one matrix for both",
-        "fault_2": "positions mixed",
-        "fault_3": "no activation",
-        "shows_1": "weights",
-        "shows_2": "another position",
-        "shows_3": "opposite inputs",
-    }
-    return repair, *(right | other).values()
+ANSWERS = Diagnosed(
+    {
+        "a": ("one matrix for both", "the matrices hold half as many numbers"),
+        "b": ("positions mixed", "an output moves where no input has changed"),
+        "c": ("no activation", "f(x) + f(-x) is 2 f(0)"),
+    },
+    block,
+)
+mended, fault, shown = ANSWERS.mended, ANSWERS.fault, ANSWERS.shown
 
 
 # mixes_positions ----------------------------------------------------------------------------------------------
@@ -653,7 +651,7 @@ def factor(share):
     return lambda d_ff, multiple: multiple * math.ceil(share * d_ff / multiple - 1e-9)
 
 
-FF, GELU, REPAIR = "05_feed_forward.feed_forward", "05_feed_forward.gelu", "05_feed_forward.repair"
+FF, GELU, DIAGNOSE = "05_feed_forward.feed_forward", "05_feed_forward.gelu", "05_feed_forward.diagnose"
 MIXES, COST = "05_feed_forward.mixes_positions", "05_feed_forward.cost"
 SWIGLU, WIDTH = "05_feed_forward.swiglu", "05_feed_forward.gated_width"
 
@@ -674,15 +672,16 @@ RIGHT = {
         ("normal and factored", (exact_normal, approximate_factored)),
         ("modules", (nn.GELU(), nn.GELU(approximate="tanh"))),
     ],
-    REPAIR: [
-        ("sequential", diagnosis(block)),
-        ("a class", diagnosis(Layer)),
-        ("stored the other way", diagnosis(Turned)),
-        ("convolutions", diagnosis(Convolutions, shows_1=" Weights. ", fault_3="No activation")),
-        ("no biases", diagnosis(block_without_biases)),
-        ("dropout at the end", diagnosis(with_dropout)),
-        ("lazy", diagnosis(lazy)),
-        ("in place", diagnosis(in_place)),
+    DIAGNOSE: [
+        ("sequential", mended(block)),
+        ("a class", mended(Layer)),
+        ("stored the other way", mended(Turned)),
+        ("convolutions", mended(Convolutions)),
+        ("no biases", mended(block_without_biases)),
+        ("dropout at the end", mended(with_dropout)),
+        ("lazy", mended(lazy)),
+        ("in place", mended(in_place)),
+        ("capitals and spaces", ANSWERS.in_capitals()),
     ],
     MIXES: [
         ("each position changed", mixing_right),
@@ -847,43 +846,39 @@ WRONG = {
         ("through numpy", (numpy_erf, approximate), "came back as torch.float64"),
         ("detached", (lambda x: exact(x.detach()), approximate), "No gradient flows"),
     ],
-    REPAIR: [
-        ("second projection forgotten", diagnosis(one_projection), "the second projection is missing", "M28"),
-        ("still narrow", diagnosis(narrow), "The inner width is d_model", "M28"),
-        ("activation at the end", diagnosis(active_end), "only push one way", "M28"),
-        ("activation at the end only", diagnosis(active_only_at_the_end), "only push one way", "M28"),
-        ("no activation", diagnosis(no_activation), "two linear maps are one linear map"),
-        ("gelu at the end", diagnosis(gelu_end), "after the last projection", "M28"),
-        ("norm inside", diagnosis(norm_end), "a norm inside?"),
-        ("twice as wide", diagnosis(twice_as_wide), "9 to 36 and back"),
-        ("another activation", diagnosis(with_gelu), "The activation is GELU"),
-        ("stays wide", diagnosis(stays_wide), "the second projection is missing", "M28"),
-        ("a third projection", diagnosis(three_layers), "There are 3 matrices"),
-        ("no module", diagnosis(not_a_module), "return an nn.Module"),
-        ("residual", diagnosis(WithResidual), "x is added"),
-        ("a layer already", diagnosis(block(6)), "is a layer already"),
-        ("a class itself", diagnosis(lambda d_model: nn.Sequential), "gave the class Sequential itself"),
-        ("one matrix for both", diagnosis(Borrowing), "or borrows the first one's", "M28"),
-        ("cut off from learning", diagnosis(CutOff), "no gradient reaches"),
-        ("leaky", diagnosis(leaky), "The activation is a leaky ReLU"),
-        ("activation first", diagnosis(active_first), "before the first projection"),
-        ("made in forward", diagnosis(MadeInForward), "make its Linear layers in __init__"),
-        ("as it was", diagnosis(Centred), "still depends on the others"),
-        ("centred over the batch", diagnosis(CentredOverBatch), "The sequences of a batch influence one another"),
-        ("centred over the units", diagnosis(CentredOverUnits), "what else is in it?"),
-        (
-            "fault 1 narrow",
-            diagnosis(fault_1="too narrow"),
-            "fault_1 is 'too narrow'. Such a layer has matrices of d_model",
-        ),
-        ("fault 1 missing", diagnosis(fault_1="second projection missing"), "its output is the hidden layer"),
-        ("fault 2 at the end", diagnosis(fault_2="activation at the end"), "Such a layer never writes below zero"),
-        ("fault 3 positions", diagnosis(fault_3="positions mixed"), "fault_3 is 'positions mixed'"),
-        ("a number", diagnosis(fault_2=7), "with its quotation marks"),
-        ("in other words", diagnosis(fault_3="linear"), "choose one of"),
-        ("seen by shape", diagnosis(shows_1="shape"), "as wide as x, as in a right layer"),
-        ("seen by sign", diagnosis(shows_2="below zero"), "Some outputs are below zero"),
-        ("seen by weights", diagnosis(shows_3="weights"), "hold 8 d_model^2 numbers"),
+    DIAGNOSE: [
+        ("second projection forgotten", mended(one_projection), "the second projection is missing", "M28"),
+        ("still narrow", mended(narrow), "The inner width is d_model", "M28"),
+        ("activation at the end", mended(active_end), "only push one way", "M28"),
+        ("activation at the end only", mended(active_only_at_the_end), "only push one way", "M28"),
+        ("no activation", mended(no_activation), "two linear maps are one linear map"),
+        ("gelu at the end", mended(gelu_end), "after the last projection", "M28"),
+        ("norm inside", mended(norm_end), "a norm inside?"),
+        ("twice as wide", mended(twice_as_wide), "9 to 36 and back"),
+        ("another activation", mended(with_gelu), "The activation is GELU"),
+        ("stays wide", mended(stays_wide), "the second projection is missing", "M28"),
+        ("a third projection", mended(three_layers), "There are 3 matrices"),
+        ("no module", mended(not_a_module), "return an nn.Module"),
+        ("residual", mended(WithResidual), "x is added"),
+        ("a layer already", mended(block(6)), "is a layer already"),
+        ("a class itself", mended(lambda d_model: nn.Sequential), "gave the class Sequential itself"),
+        ("one matrix for both", mended(Borrowing), "or borrows the first one's", "M28"),
+        ("cut off from learning", mended(CutOff), "no gradient reaches"),
+        ("leaky", mended(leaky), "The activation is a leaky ReLU"),
+        ("activation first", mended(active_first), "before the first projection"),
+        ("made in forward", mended(MadeInForward), "make its Linear layers in __init__"),
+        ("as it was", mended(Centred), "still depends on the others"),
+        ("centred over the batch", mended(CentredOverBatch), "The sequences of a batch influence one another"),
+        ("centred over the units", mended(CentredOverUnits), "what else is in it?"),
+        ("a: too narrow", fault("a", "too narrow"), "matrices of d_model by d_model"),
+        ("a: missing", fault("a", "second projection missing"), "its output is the hidden layer"),
+        ("b: at the end", fault("b", "activation at the end"), "Such a layer never writes below zero"),
+        ("c: positions", fault("c", "positions mixed"), "The fault of c is not 'positions mixed'"),
+        ("a number", fault("b", 7), "with its quotation marks"),
+        ("in other words", fault("c", "linear"), "choose one of"),
+        ("a shown by width", shown("a", "the output is wider than x"), "all three are as wide as x"),
+        ("b shown by sign", shown("b", "no output is below zero"), "write below zero, as a right layer does"),
+        ("c shown by half", shown("c", "the matrices hold half as many numbers"), "missing, or serves twice"),
     ],
     MIXES: [
         ("signs turned", mixing(turn), "You changed the signs or the places"),

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from careless import copying, squeezed, switching, viewing, widened
+from diagnoses import Diagnosed
 
 POINTS = {
     "07_layer_norm.layer_norm": 5,
@@ -18,10 +19,9 @@ POINTS = {
     "07_layer_norm.which_axis": 4,
     "07_layer_norm.sublayer": 4,
     "07_layer_norm.rms_norm": 3,
-    "07_layer_norm.repair": 3,
+    "07_layer_norm.diagnose": 3,
     "07_layer_norm.counterexample": 4,
 }
-DIAGNOSES = ("07_layer_norm.repair",)  # questions of which one answer, pasted everywhere, earns its own share
 ONE_WAY = ()  # questions with only one right answer
 MISCONCEPTIONS = ("M20", "M21", "M22", "M23", "M24")  # that some wrong answer below shows
 
@@ -660,19 +660,16 @@ def stack_detached(x, sublayers, norms, final_norm):
 
 
 ORDINARY = torch.randn(2, 3, 8, generator=torch.Generator().manual_seed(0))
-FAR = 2e4 + torch.linspace(-2, 2, 48).reshape(2, 3, 8)
-
-
-def diagnosis(
-    fault_1="divided by the variance",
-    fault_2="statistics over time",
-    fault_3="digits cancel",
-    fault_4="skip normalised",
-    exposing=FAR,
-    stack=stack_right,
-):
-    """Question 6, of which one part is another."""
-    return stack, fault_1, fault_2, fault_3, fault_4, exposing
+ANSWERS = Diagnosed(
+    {
+        "a": ("divided by the variance", "ten times x comes out ten times smaller"),
+        "b": ("statistics over time", "another position of the same text moves the output"),
+        "c": ("digits cancel", "right for ordinary numbers, wrong when 10,000 is added to each"),
+        "d": ("skip normalised", "silent sub-layers do not leave x as it was"),
+    },
+    stack_right,
+)
+mended, fault, shown = ANSWERS.mended, ANSWERS.fault, ANSWERS.shown
 
 
 # rms_norm -----------------------------------------------------------------------------------------------------
@@ -791,10 +788,11 @@ RIGHT = {
         ("rsqrt", rms_rsqrt),
         ("the vector's length", rms(lambda x, e: (x.norm(dim=-1, keepdim=True) ** 2 / x.shape[-1] + e).sqrt())),
     ],
-    "07_layer_norm.repair": [
-        ("least changes", diagnosis()),
-        ("written otherwise", diagnosis(stack=stack_indexed, fault_1=" Divided by the Variance. ", exposing=FAR)),
-        ("one position, far below 0", diagnosis(stack=stack_folded, exposing=FAR[:1, :1] - 4e4)),
+    "07_layer_norm.diagnose": [
+        ("least changes", mended(stack_right)),
+        ("written otherwise", mended(stack_indexed)),
+        ("folded", mended(stack_folded)),
+        ("capitals and spaces", ANSWERS.in_capitals()),
     ],
     "07_layer_norm.counterexample": [
         ("by hand", claims()),
@@ -1176,53 +1174,44 @@ WRONG = {
         ("no slope at 0", rms(lambda x, e: (m(x * x).sqrt() ** 2 + e).sqrt()), "A root's slope is infinite at 0"),
         ("gamma detached", lambda x, g, eps=1e-5: rms_right(x, g.detach(), eps), "No gradient reaches gamma"),
     ],
-    "07_layer_norm.repair": [
-        ("axes of size 1 dropped", diagnosis(stack=squeezed(stack_right)), "squeezed?"),
-        ("16 bits widened", diagnosis(stack=widened(stack_right)), "came back as torch.float32"),
+    "07_layer_norm.diagnose": [
+        ("axes of size 1 dropped", mended(squeezed(stack_right)), "squeezed?"),
+        ("16 bits widened", mended(widened(stack_right)), "came back as torch.float32"),
         (
             "asks its inputs for gradients",
-            diagnosis(stack=switching(stack_right)),
+            mended(switching(stack_right)),
             "require a gradient, and it still does",
         ),
-        ("first: eps", diagnosis(fault_1="eps outside the root"), "the deviation of LN(x) with that of LN(10 x)"),
-        ("first: over time", diagnosis(fault_1="statistics over time"), "broken_1 keeps its positions apart"),
-        ("first: unbiased", diagnosis(fault_1="unbiased variance"), "a little below 1, for any x"),
-        ("second: over the batch", diagnosis(fault_2="Statistics over the batch"), "but not when a sample does"),
-        ("second: unbiased", diagnosis(fault_2="unbiased variance"), "when another position of its sequence changes"),
-        ("third: eps", diagnosis(fault_3="eps outside the root"), "in which order does it subtract and average?"),
-        (
-            "third: unbiased",
-            diagnosis(fault_3="unbiased variance"),
-            "Every number that is printed for broken_3 is right",
-        ),
-        ("fourth: no final norm", diagnosis(fault_4="final norm missing"), "and with silent sub-layers?"),
-        ("fourth: nothing", diagnosis(fault_4="post-norm"), "choose one of"),
-        ("fourth: a number", diagnosis(fault_4=4), "is of type int"),
-        ("ordinary numbers", diagnosis(exposing=ORDINARY), "broken_3 is right to"),
-        ("ten times as large", diagnosis(exposing=10 * ORDINARY), "wanted a difference of 0.1"),
-        ("a mean of 10", diagnosis(exposing=10 + ORDINARY), "the difference small compared with the two?"),
-        ("a mean of 1e9", diagnosis(exposing=1e9 + 100 * ORDINARY), "even torch's layer norm fails"),
-        ("features alike", diagnosis(exposing=torch.full((2, 3, 8), 1e4)), "a deviation of 0.1 or more"),
-        ("in float64", diagnosis(exposing=1e4 + ORDINARY.double()), "wanted torch.float32"),
-        ("two axes", diagnosis(exposing=1e4 + ORDINARY[0]), "wanted a tensor of shape (B, T, 8)"),
-        ("a word", diagnosis(exposing="large numbers"), "exposing is str"),
-        ("infinite", diagnosis(exposing=ORDINARY / 0), "needs finite features"),
-        ("fourth as it was", diagnosis(stack=skip_normalised), "The skip still carries norm(x)", "M23"),
-        ("final norm dropped", diagnosis(stack=no_final), "The final norm is missing", "M23"),
-        ("neither", diagnosis(stack=broken_stack), "The skip still carries norm(x)", "M23"),
-        ("post", diagnosis(stack=post_stack), "These are post-norm layers", "M23"),
-        ("post with a final norm", diagnosis(stack=post_and_final), "post-norm layers", "M23"),
-        ("final norm inside", diagnosis(stack=final_inside), "inside the loop", "M23"),
-        ("final norm first", diagnosis(stack=final_first), "before the first layer", "M23"),
-        ("last norm again", diagnosis(stack=last_for_final), "stands in for the final norm", "M23"),
-        ("stack in place", diagnosis(stack=stack_in_place), "changed its input x in place"),
-        ("return inside", diagnosis(stack=stack_of_one), "Only the first layer runs"),
-        ("first skip", diagnosis(stack=skips_from_the_start), "Each skip carries the input of the stack"),
-        ("final norm for all", diagnosis(stack=final_for_all), "stands before each layer"),
-        ("without norms", diagnosis(stack=no_norms), "norms are not used", "M23"),
-        ("lists used up", diagnosis(stack=stack_popped), "changed the list of sub-layers"),
-        ("lists turned round", diagnosis(stack=stack_reversed), "changed the list of sub-layers"),
-        ("skip detached", diagnosis(stack=stack_detached), "the gradient of x (look for .detach()"),
+        ("a: eps", fault("a", "eps outside the root"), "the deviation of LN(x) with that of LN(10 x)"),
+        ("a: over time", fault("a", "statistics over time"), "It keeps its positions apart"),
+        ("a: unbiased", fault("a", "unbiased variance"), "a little below 1, for any x"),
+        ("b: over the batch", fault("b", "Statistics over the batch"), "but not when a sample does"),
+        ("b: unbiased", fault("b", "unbiased variance"), "when another position of its sequence changes"),
+        ("c: eps", fault("c", "eps outside the root"), "in which order does it subtract and average?"),
+        ("c: unbiased", fault("c", "unbiased variance"), "Every number that is printed for it is right"),
+        ("d: no final norm", fault("d", "final norm missing"), "and with silent sub-layers?"),
+        ("d: nothing", fault("d", "post-norm"), "choose one of"),
+        ("d: a number", fault("d", 4), "is of type int"),
+        ("a shown by a sample", shown("a", "another sample of the batch moves the output"), "no other sample moves"),
+        ("b shown by gamma", shown("b", "gamma has no effect"), "gamma multiplies what comes out"),
+        ("c shown by ten times x", shown("c", ANSWERS.named["a"][1]), "the square of x"),
+        ("d shown by 10,000", shown("d", ANSWERS.named["c"][1]), "two large numbers are subtracted there"),
+        ("as it was", mended(skip_normalised), "The skip still carries norm(x)", "M23"),
+        ("final norm dropped", mended(no_final), "The final norm is missing", "M23"),
+        ("neither", mended(broken_stack), "The skip still carries norm(x)", "M23"),
+        ("post", mended(post_stack), "These are post-norm layers", "M23"),
+        ("post with a final norm", mended(post_and_final), "post-norm layers", "M23"),
+        ("final norm inside", mended(final_inside), "inside the loop", "M23"),
+        ("final norm first", mended(final_first), "before the first layer", "M23"),
+        ("last norm again", mended(last_for_final), "stands in for the final norm", "M23"),
+        ("stack in place", mended(stack_in_place), "changed its input x in place"),
+        ("return inside", mended(stack_of_one), "Only the first layer runs"),
+        ("first skip", mended(skips_from_the_start), "Each skip carries the input of the stack"),
+        ("final norm for all", mended(final_for_all), "stands before each layer"),
+        ("without norms", mended(no_norms), "norms are not used", "M23"),
+        ("lists used up", mended(stack_popped), "changed the list of sub-layers"),
+        ("lists turned round", mended(stack_reversed), "changed the list of sub-layers"),
+        ("skip detached", mended(stack_detached), "the gradient of x (look for .detach()"),
     ],
     "07_layer_norm.counterexample": [
         ("all hold", lambda claim: "holds", "you say that LN(-x) = LN(x) holds"),

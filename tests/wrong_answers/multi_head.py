@@ -10,20 +10,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-SPLIT, MODULE, REPAIR, COST, PERMUTE, GROUPED, AGREE = (
+from diagnoses import Diagnosed
+
+SPLIT, MODULE, DIAGNOSE, COST, PERMUTE, GROUPED, AGREE = (
     f"04_multi_head.{name}"
     for name in (
         "split_and_merge",
         "multi_head_attention",
-        "repair",
+        "diagnose",
         "cost",
         "permute_heads",
         "grouped_query_attention",
         "pieces_that_agree",
     )
 )
-POINTS = {SPLIT: 5, MODULE: 6, REPAIR: 3, COST: 3, PERMUTE: 3, GROUPED: 4, AGREE: 3}
-DIAGNOSES = (REPAIR,)
+POINTS = {SPLIT: 5, MODULE: 6, DIAGNOSE: 3, COST: 3, PERMUTE: 3, GROUPED: 4, AGREE: 3}
 ONE_WAY = ()
 MISCONCEPTIONS = ("M01", "M04", "M06", "M10", "M11", "M12", "M13")  # that some wrong answer below shows
 
@@ -472,15 +473,15 @@ def whole(layer, x):
     return layer(x)
 
 
-def diagnosis(repair=repair, **other):
-    """The right choices beside this repair, but for those given."""
-    right = {
-        "fault_1": "heads attend to one another",
-        "fault_2": "one map for all heads",
-        "fault_3": "merge without transpose",
-        "sizes": (1, 2),
-    }
-    return repair, *(right | other).values()
+ANSWERS = Diagnosed(
+    {
+        "a": ("heads attend to one another", "wrong for a text of a single position"),
+        "b": ("one map for all heads", "right only where all heads have the same queries and keys"),
+        "c": ("merge without transpose", "with w_o the identity, the right numbers in wrong places"),
+    },
+    repair,
+)
+mended, fault, shown = ANSWERS.mended, ANSWERS.fault, ANSWERS.shown
 
 
 # cost, permute, share, agree ----------------------------------------------------------------------------------
@@ -705,11 +706,12 @@ RIGHT = {
         ("bmm over batch and heads in one", module(bmm_of_batch_and_heads)),
         ("written out", Keyword),
     ],
-    REPAIR: [
-        ("textbook", diagnosis()),
-        ("fused", diagnosis(repair_fused, sizes=(5, 1))),
-        ("einsum", diagnosis(repair_einsum, sizes=[1, 7], fault_1="Heads attend to one another.")),
-        ("a loop over heads", diagnosis(lambda layer, x: loop_forward(layer, x, x))),
+    DIAGNOSE: [
+        ("textbook", mended(repair)),
+        ("fused", mended(repair_fused)),
+        ("einsum", mended(repair_einsum)),
+        ("a loop over heads", mended(lambda layer, x: loop_forward(layer, x, x))),
+        ("capitals and spaces", ANSWERS.in_capitals()),
     ],
     COST: [
         ("formula", cost),
@@ -880,36 +882,32 @@ WRONG = {
         ("a function", functions_only, "wanted an nn.Module"),
         ("other names", lambda D, H: nn.MultiheadAttention(D, H), "The module has no w_q"),
     ],
-    REPAIR: [
-        ("scores clamped", diagnosis(repairing(attend=clamped)), "are the scores clamped"),
-        ("as it was", diagnosis(broken_1), "The heads of one position attend to each other"),
-        ("merge alone", diagnosis(repairing(merge=merge_alone)), "The merge is a reshape without swapping", "M11"),
-        ("split alone", diagnosis(repairing(split=view_alone)), "The heads themselves are merged correctly", "M11"),
-        ("half swapped", diagnosis(repairing(merge=lambda o: o.flatten(2))), "cannot be multiplied"),
-        ("scale lost", diagnosis(repairing(attend=lambda q, k, v: attend(q, k, v, 1.0))), "not divided by sqrt", "M01"),
-        ("bmm", diagnosis(repairing(attend=with_bmm)), "torch.bmm takes exactly three axes", "M10"),
-        ("w_o left out", diagnosis(lambda layer, x: unprojected(layer, x, x)), "w_o is not used"),
-        ("one map", diagnosis(repairing(attend=shared_map)), "All heads share one map"),
-        ("x detached", diagnosis(lambda layer, x: repair(layer, x.detach())), "No gradient reaches x"),
-        ("x overwritten", diagnosis(lambda layer, x: into_x(layer, x, x)), "in place"),
-        ("float32", diagnosis(lambda layer, x: repair(layer, x).float()), "came back as torch.float32"),
-        ("dropout", diagnosis(repairing(attend=with_dropout)), "Two calls with the same input give different results"),
-        ("the layer whole", diagnosis(whole), "The layer was called whole"),
-        ("fault 1 of the split", diagnosis(fault_1="split without transpose"), "Between which two axes"),
-        (
-            "fault 1 of the softmax",
-            diagnosis(fault_1="softmax over the queries"),
-            "fault_1 is 'softmax over the queries'",
-        ),
-        ("fault 2 averaged", diagnosis(fault_2="heads averaged"), "how many maps are there"),
-        ("fault 3 split", diagnosis(fault_3="split without transpose"), "in which order do the numbers lie in memory"),
-        ("fault 3 by number", diagnosis(fault_3=3), "with its quotation marks"),
-        ("in other words", diagnosis(fault_2="shared map"), "choose one of"),
-        ("sizes of all three", diagnosis(sizes=(4, 3)), "broken_1 and broken_2 and broken_3 are wrong"),
-        ("sizes of none", diagnosis(sizes=(1, 1)), "none of the three is wrong"),
-        ("sizes turned", diagnosis(sizes=(2, 2)), "wanted broken_1 alone"),
-        ("one size", diagnosis(sizes=1), "write a pair of numbers"),
-        ("sizes of nothing", diagnosis(sizes=(0, 2)), "whole numbers from 1 to 64"),
+    DIAGNOSE: [
+        ("scores clamped", mended(repairing(attend=clamped)), "are the scores clamped"),
+        ("as it was", mended(broken_1), "The heads of one position attend to each other"),
+        ("merge alone", mended(repairing(merge=merge_alone)), "The merge is a reshape without swapping", "M11"),
+        ("split alone", mended(repairing(split=view_alone)), "The heads themselves are merged correctly", "M11"),
+        ("half swapped", mended(repairing(merge=lambda o: o.flatten(2))), "cannot be multiplied"),
+        ("scale lost", mended(repairing(attend=lambda q, k, v: attend(q, k, v, 1.0))), "not divided by sqrt", "M01"),
+        ("bmm", mended(repairing(attend=with_bmm)), "torch.bmm takes exactly three axes", "M10"),
+        ("w_o left out", mended(lambda layer, x: unprojected(layer, x, x)), "w_o is not used"),
+        ("one map", mended(repairing(attend=shared_map)), "All heads share one map"),
+        ("x detached", mended(lambda layer, x: repair(layer, x.detach())), "No gradient reaches x"),
+        ("x overwritten", mended(lambda layer, x: into_x(layer, x, x)), "in place"),
+        ("float32", mended(lambda layer, x: repair(layer, x).float()), "came back as torch.float32"),
+        ("dropout", mended(repairing(attend=with_dropout)), "Two calls with the same input give different results"),
+        ("the layer whole", mended(whole), "The layer was called whole"),
+        ("a: the split", fault("a", "split without transpose"), "Between which two axes"),
+        ("a: the softmax", fault("a", "softmax over the queries"), "not 'softmax over the queries'"),
+        ("b: averaged", fault("b", "heads averaged"), "how many maps are there"),
+        ("c: split", fault("c", "split without transpose"), "in which order do the numbers lie in memory"),
+        ("c: by number", fault("c", 3), "with its quotation marks"),
+        ("in other words", fault("b", "shared map"), "choose one of"),
+        ("a shown by one head", shown("a", "right with a single head"), "so of two of the three"),
+        ("c shown by one head", shown("c", "right with a single head"), "so of two of the three"),
+        ("b shown by the shape", shown("b", "the output has another shape than x"), "all three give the shape"),
+        ("b shown by places", shown("b", ANSWERS.named["c"][1]), "every head is right there"),
+        ("c shown by one position", shown("c", ANSWERS.named["a"][1]), "no part in the scores"),
     ],
     COST: [
         ("parameters times H", costing(lambda d, H, T: 4 * d * d * H), "do not depend on n_heads", "M13"),

@@ -1,15 +1,15 @@
 """Lesson 05: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
 from .cost import cost
+from .diagnose import diagnose
 from .feed_forward import feed_forward
 from .gated_width import gated_width
 from .gelu import gelu
 from .mixes_positions import mixes_positions
-from .repair import repair
 from .swiglu import swiglu
 
 LESSON = "05_feed_forward"
-__all__ = ["feed_forward", "gelu", "repair", "mixes_positions", "cost", "swiglu", "gated_width"]
+__all__ = ["feed_forward", "gelu", "diagnose", "mixes_positions", "cost", "swiglu", "gated_width"]
 
 PREDICTIONS = {
     # Which one of the translator's four feed-forward layers can it least do without?

@@ -1,15 +1,15 @@
 """Lesson 07: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
 from .counterexample import counterexample
+from .diagnose import diagnose
 from .layer_norm import layer_norm
 from .layer_norm_backward import layer_norm_backward
-from .repair import repair
 from .rms_norm import rms_norm
 from .sublayer import sublayer
 from .which_axis import which_axis
 
 LESSON = "07_layer_norm"
-__all__ = ["layer_norm", "layer_norm_backward", "which_axis", "sublayer", "rms_norm", "repair", "counterexample"]
+__all__ = ["layer_norm", "layer_norm_backward", "which_axis", "sublayer", "rms_norm", "diagnose", "counterexample"]
 
 PREDICTIONS = {
     # Which hurts the trained translator more: no normalisation at all, or statistics over the batch?

@@ -1,18 +1,18 @@
 """Lesson 04: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
 from .cost import cost
+from .diagnose import diagnose
 from .grouped_query_attention import grouped_query_attention
 from .multi_head_attention import multi_head_attention
 from .permute_heads import permute_heads
 from .pieces_that_agree import pieces_that_agree
-from .repair import repair
 from .split_and_merge import split_and_merge
 
 LESSON = "04_multi_head"
 __all__ = [
     "split_and_merge",
     "multi_head_attention",
-    "repair",
+    "diagnose",
     "cost",
     "permute_heads",
     "grouped_query_attention",

@@ -1,99 +1,82 @@
-"""Lesson 07: the checks of question 6: four broken pieces, their faults, an input that exposes one, and a repair."""
+"""Lesson 07: the checks of question 6, four broken pieces: what is wrong with each, and one of them mended."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...checking import NotDone, Wrong, check
+from ...checking import Wrong, check
 from ...draw import draw
-from ..common import compare, diagnosed, expect_tensor, has_gradient, keeps_every_dtype, leaves_alone, number
+from ..common import compare, expect_tensor, has_gradient, keeps_every_dtype, leaves_alone
+from ..diagnosis import Diagnosis
 from .sublayer import SIZES, parts
 
-# What the learner chooses from -> what such a piece would show. The notebook explains each in a table.
-FAULTS = {
-    "statistics over the batch": "With such a norm a position depends on the same position of other samples.",
-    "digits cancel": "Such a norm is right for numbers about 0, and fails where the mean is far above the spread.",
-    "skip normalised": "In such a stack silent sub-layers do not leave x as it was, and the numbers stay small.",
-    "divided by the variance": "Such a norm makes long vectors short, and short ones long.",
-    "final norm missing": "Such a stack passes on a sum that nobody has normalised: it grows with what is added to it.",
-    "unbiased variance": "With such a norm the deviation comes out a little below 1, for any x.",
-    "eps outside the root": "Such a norm differs only where the variance is as small as eps.",
-    "statistics over time": "With such a norm a position depends on other positions of its own sequence.",
-}
+# The lists that the notebook prints; test_diagnoses.py tries every observation on every snippet.
+DIAGNOSIS = Diagnosis(
+    faults={
+        "statistics over the batch": "With such a norm a position depends on the same position of other samples.",
+        "digits cancel": "Such a norm is right for numbers about 0, and fails where the mean is far above the spread.",
+        "skip normalised": "In such a stack silent sub-layers do not leave x as it was, and the numbers stay small.",
+        "divided by the variance": "Such a norm makes long vectors short, and short ones long.",
+        "final norm missing": "Such a stack passes on a sum that nobody has normalised: it grows.",
+        "unbiased variance": "With such a norm the deviation comes out a little below 1, for any x.",
+        "eps outside the root": "Such a norm differs only where the variance is as small as eps.",
+        "statistics over time": "With such a norm a position depends on other positions of its own sequence.",
+    },
+    observations={
+        "another sample of the batch moves the output": "no other sample moves anything in all four.",
+        "right for ordinary numbers, wrong when 10,000 is added to each": "two large numbers are subtracted there.",
+        "silent sub-layers do not leave x as it was": "that is so of a stack whose skip carries something else than x.",
+        "gamma has no effect": "in all three norms gamma multiplies what comes out.",
+        "another position of the same text moves the output": "that is so where a mean is taken over positions.",
+        "ten times x comes out ten times smaller": "that is so where the divisor grows with the square of x.",
+    },
+    snippets={
+        "a": (
+            "divided by the variance",
+            "ten times x comes out ten times smaller",
+            "It keeps its positions apart; compare the deviation of LN(x) with that of LN(10 x).",
+        ),
+        "b": (
+            "statistics over time",
+            "another position of the same text moves the output",
+            "Its first position moves when another position of its sequence changes, but not when a sample does.",
+        ),
+        "c": (
+            "digits cancel",
+            "right for ordinary numbers, wrong when 10,000 is added to each",
+            "Every number that is printed for it is right: in which order does it subtract and average?",
+        ),
+        "d": (
+            "skip normalised",
+            "silent sub-layers do not leave x as it was",
+            "It does normalise what leaves the stack; and with silent sub-layers?",
+        ),
+    },
+)
 
 
-class repair:
-    answers = (
-        "repair(x, sublayers, norms, final_norm)",
-        *(tuple(FAULTS),) * 4,
-        ("a tensor (B, T, 8) that exposes broken_3",),
-    )
+class diagnose:
+    answers = (DIAGNOSIS, "repaired(x, sublayers, norms, final_norm)")
 
-    @check("broken_1: the fault", 0.5)
-    def first(repair, fault_1, fault_2, fault_3, fault_4, exposing):
-        seen = "broken_1 keeps its positions apart; compare the deviation of LN(x) with that of LN(10 x)."
-        diagnosed(fault_1, "divided by the variance", FAULTS, "fault_1", seen)
+    @check("a: its fault, and what shows it", 0.5)
+    def a(diagnoses, repaired):
+        DIAGNOSIS.judge(diagnoses, "a")
 
-    @check("broken_2: the fault", 0.5)
-    def second(repair, fault_1, fault_2, fault_3, fault_4, exposing):
-        seen = (
-            "broken_2's first position moves when another position of its sequence changes, but not when a sample does."
-        )
-        diagnosed(fault_2, "statistics over time", FAULTS, "fault_2", seen)
+    @check("b: its fault, and what shows it", 0.5)
+    def b(diagnoses, repaired):
+        DIAGNOSIS.judge(diagnoses, "b")
 
-    @check("broken_3: the fault", 0.5)
-    def third(repair, fault_1, fault_2, fault_3, fault_4, exposing):
-        seen = "Every number that is printed for broken_3 is right: in which order does it subtract and average?"
-        diagnosed(fault_3, "digits cancel", FAULTS, "fault_3", seen)
+    @check("c: its fault, and what shows it", 0.5)
+    def c(diagnoses, repaired):
+        DIAGNOSIS.judge(diagnoses, "c")
 
-    @check("broken_4: the fault", 0.5)
-    def fourth(repair, fault_1, fault_2, fault_3, fault_4, exposing):
-        seen = "broken_4 does normalise what leaves the stack; and with silent sub-layers?"
-        diagnosed(fault_4, "skip normalised", FAULTS, "fault_4", seen)
+    @check("d: its fault, and what shows it", 0.5)
+    def d(diagnoses, repaired):
+        DIAGNOSIS.judge(diagnoses, "d")
 
-    @check("an input that exposes broken_3", 0.5)
-    def exposed(repair, fault_1, fault_2, fault_3, fault_4, exposing):
-        exposes(exposing)
-
-    @check("broken_4, mended", 0.5)
-    def mended(repair, fault_1, fault_2, fault_3, fault_4, exposing):
-        whole_stack(repair)
-
-
-WIDTH = 8
-APART = 0.1  # broken_3 and the right layer norm differ by at least this on an input that exposes it
-
-
-def broken_3(x: Tensor) -> Tensor:
-    """The snippet, with gamma 1 and beta 0."""
-    mean, mean_square = x.mean(dim=-1, keepdim=True), x.square().mean(dim=-1, keepdim=True)
-    return (x - mean) / torch.sqrt(mean_square - mean.square() + 1e-5)
-
-
-def exposes(x) -> None:
-    if x is None:
-        raise NotDone("put a tensor (B, T, 8) in exposing, in place of None, then run this cell again.")
-    if not isinstance(x, Tensor) or x.ndim != 3 or x.shape[-1] != WIDTH or not x.numel():
-        came = f"a tensor of shape {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
-        raise Wrong(f"exposing is {came}; wanted a tensor of shape (B, T, {WIDTH}), B and T as you like.")
-    if x.dtype != torch.float32:
-        raise Wrong(f"exposing is of {x.dtype}; wanted torch.float32, in which models compute.")
-    x = x.detach().clone()
-    spread = x.double().std(dim=-1, correction=0)
-    if not x.isfinite().all() or (spread < APART).any():
-        raise Wrong("Each position of exposing needs finite features with a deviation of 0.1 or more.")
-    exact, careful, broken = F.layer_norm(x.double(), (WIDTH,)), F.layer_norm(x, (WIDTH,)), broken_3(x)
-    if (careful - exact).abs().max() > APART:
-        raise Wrong(
-            "On your numbers even torch's layer norm fails: float32 cannot hold such a spread next to such a mean. "
-            "Make the mean less large."
-        )
-    off = (broken - exact).abs().nan_to_num(nan=torch.inf).max()
-    if off < APART:
-        raise Wrong(
-            f"On your numbers broken_3 is right to {number(off)}; wanted a difference of {APART} or more (or NaN). It "
-            "subtracts one large number from another: for which x is the difference small compared with the two?"
-        )
+    @check("d, mended", 1)
+    def mended(diagnoses, repaired):
+        whole_stack(repaired)
 
 
 def whole_stack(answer) -> None:

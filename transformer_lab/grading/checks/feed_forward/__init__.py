@@ -27,7 +27,7 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "`d_ff` is: without a bend, width buys nothing.",
     "gelu": "`gelu(x) - gelu(-x)` is `x`, for both of yours: two hidden units can carry a number through the "
     "bend unchanged.",
-    "repair": "Shuffle the positions of a right layer's input, and its output is shuffled alike: one such layer "
+    "diagnose": "Shuffle the positions of a right layer's input, and its output is shuffled alike: one such layer "
     "serves texts of every length and order.",
     "mixes_positions": "Nothing in it is about feed-forward layers: a convolution, a whole encoder, anything "
     "from `(B, T, D)` to `(B, T, D)` can be asked.",

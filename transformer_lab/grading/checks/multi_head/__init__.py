@@ -37,7 +37,7 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "same numbers, and add none.",
     "multi_head_attention": "Let `memory` be the patches of a picture, each made D numbers wide, and words look "
     "at it: cross-attention does not ask where its memory comes from.",
-    "repair": "At `T = 1` every weight of a right layer is 1, whatever queries and keys say: test attention with "
+    "diagnose": "At `T = 1` every weight of a right layer is 1, whatever queries and keys say: test attention with "
     "two positions at least.",
     "cost": "`cost(512, 1, 128)` and `cost(512, 8, 128)` differ in the last number alone: eight heads need no "
     "more weights or multiplications, only eight maps.",

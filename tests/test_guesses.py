@@ -6,9 +6,10 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from transformer_lab.grading import guess_card, predict, predictions
+from transformer_lab.grading import guess_card, guessed, predict, predictions
 from transformer_lab.grading.guess_card import Question, row
 from transformer_lab.viz.guess_buttons import GuessButtons
 
@@ -67,6 +68,13 @@ def test_a_press_and_a_written_guess_are_the_same_guess():
     assert GuessButtons(predict(GRADIENT, "stays")).later == "stays"
 
 
+def test_the_guess_that_counts_can_be_marked_in_a_figure():
+    assert guessed(GRADIENT) is None
+    predict(GRADIENT, "stays")
+    predict(GRADIENT, "grows")
+    assert guessed(GRADIENT) == "stays"
+
+
 @pytest.mark.parametrize("call", [(GRADIENT,), (GRADIENT, None)])
 def test_without_a_kernel_the_options_are_a_list(call):
     shown = predict(*call)._repr_mimebundle_()
@@ -109,3 +117,13 @@ def test_options_are_text():
 
     Tags().feed(row(("<img src=x>", "&amp;"), "<img src=x>", "&amp;"))
     Tags().feed(Question("", ("<script>",), print).as_html())
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/0[02]_*.ipynb")), ids=lambda path: path.stem)
+def test_a_built_lesson_holds_no_guess_and_no_open_answer(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code" and re.search(r"^predict\(", cell.source, re.M):
+            html = cell.outputs[-1].data["text/html"]
+            assert "is saved" not in html and "You guessed" not in html and "your guess<" not in html
+            assert "The run says" not in plain(html), cell.source
+            assert ("actual=" in cell.source) == ("<details>" in html)

@@ -32,6 +32,12 @@ def test_shares_draws_each_share_in_per_cent_on_the_axes_it_is_given(axes):
     assert axes.get_ylim()[0] > axes.get_ylim()[1] and axes.get_title(loc="left") + axes.get_title() == "title"
 
 
+def test_shares_marks_the_bar_that_was_guessed(axes):
+    for guess, names in (("no mask", ["whole", "your guess: no mask"]), ("no None", ["whole", "no mask"])):
+        plots.shares(axes, {"whole": 1.0, "no mask": 0.034}, "title", guess)
+        assert [label.get_text() for label in axes.get_yticklabels()] == names
+
+
 def test_matrix_writes_every_number_where_it_stands(axes):
     values = np.random.default_rng(0).random((3, 5))
     assert plots.matrix(axes, values, rows=list("abc")) is axes

@@ -89,13 +89,13 @@ translator
 # | layer norm | bringing every vector back to one size | 07 |
 # | positions | knowing where a token stands | 08 |
 #
-# One of these is hardly missed. Which do you think: `"scale"`, `"layer norm"` or `"causal mask"`? Commit yourself before you
-# run on: put its name, in quotation marks, in place of `None`, and run the cell. The one after it takes a few seconds.
+# One of these is hardly missed. Which? Commit yourself before you run on: run the cell, and click a part. (The cell after
+# it takes a few seconds.)
 
 # %%
-from transformer_lab.grading import predict
+from transformer_lab.grading import guessed, predict
 
-predict("00_start_here.part_off", None)
+predict("00_start_here.part_off")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 import matplotlib.pyplot as plt
@@ -113,9 +113,8 @@ for part in PARTS:
 
 plots.use_style()
 lost = sum(share < 0.05 for share in right.values())
-_ = plots.shares(
-    plt.subplots(figsize=(7, 3.4))[1], right, f"Without {lost} of {len(PARTS)} parts, (almost) no date comes out right"
-)
+title = f"Without {lost} of {len(PARTS)} parts, (almost) no date comes out right"
+_ = plots.shares(plt.subplots(figsize=(7, 3.4))[1], right, title, f"without {guessed('00_start_here.part_off')}")
 assert min(right["the whole model"], right["without causal mask"]) > 0.98 and right["without choice"] < 0.1
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -139,9 +138,8 @@ predict("00_start_here.part_off", actual=least_missed)
 # %% [markdown]
 # ## 4. How a lesson works
 #
-# * **Predict, run, explain.** Before an important cell you commit to a guess; the output below it stays folded until you
-#   run it. A guess that turns out wrong is the moment at which you learn most. Guesses are kept on this machine, so that
-#   the page can tell you later.
+# * **Predict, run, explain.** Before an important cell you commit to a guess with a click; your first one counts. The
+#   output below it stays folded until you run it. A guess that turns out wrong is the moment at which you learn most.
 # * **Pictures and widgets.** In a running notebook the widgets are alive; before you run it, and on GitHub, you see a
 #   picture of each.
 # * **Exercises.** Each lesson has a notebook of its own for them. You write an answer, run the locked cell below it, and
@@ -152,14 +150,14 @@ predict("00_start_here.part_off", actual=least_missed)
 #
 # **Your progress.** Of each question the best points, the number of tries and the day of the last one are kept beside your
 # guesses, in small files of your own; your answers are not. None of it leaves this machine, and setting
-# `TRANSFORMER_LAB_PROGRESS=off` keeps none. The cell below shows it lesson by lesson; in a terminal
-# `.venv/bin/transformer-lab progress` does.
+# `TRANSFORMER_LAB_PROGRESS=off` keeps none. The cell below shows what you have done and where to go on; a click on a lesson
+# opens it. In a terminal `.venv/bin/transformer-lab home` shows the same, and `progress` a table.
 
 # %% tags=["nbval-ignore-output"]
 # output differs with what you have done
-from transformer_lab.grading import my_progress
+from transformer_lab import course_home
 
-my_progress()
+course_home()
 
 # %% [markdown]
 # ## 5. The map

@@ -34,7 +34,7 @@ from transformer_lab.analysis.reading import translation_attention
 from transformer_lab.analysis.recording import record_heads
 from transformer_lab.data import dates
 from transformer_lab.experiments import recorded
-from transformer_lab.grading import predict
+from transformer_lab.grading import guessed, predict
 from transformer_lab.viz import AttentionView, QueryExplorer, plots
 
 plots.use_style()
@@ -61,11 +61,10 @@ print(f"{whole:.1%} of the dates are right")
 # * **four times too large**;
 # * **four times too small**.
 #
-# The order of the scores stays the same in the last two. Which of them hurts more? Put `"too large"`, `"too small"` or
-# `"about the same"` in place of `None` and run the cell.
+# The order of the scores stays the same in the last two. Which of them hurts more? Run the cell, and click your guess.
 
 # %%
-predict("02_attention.break_scale", None)
+predict("02_attention.break_scale")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 factors = {"no choice": 0, "scores 4 x too large": 4, "scores 4 x too small": 1 / 4}
@@ -81,7 +80,7 @@ for name, factor in factors.items():
 
 none, large, small = list(right.values())[1:]
 title = f"Equal weights leave {none:.0%} of the dates, too sharp ones {large:.0%}, too flat ones {small:.0%}"
-_ = plots.shares(plt.subplots(figsize=(7, 2.2))[1], right, title)
+_ = plots.shares(plt.subplots(figsize=(7, 2.2))[1], right, title, f"scores 4 x {guessed('02_attention.break_scale')}")
 assert none == 0 and small < 0.1 < large < 0.9
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -321,7 +320,7 @@ for d in widths:
 # ordinary score...
 
 # %%
-predict("02_attention.gradient", None)  # "grows", "stays" or "vanishes"
+predict("02_attention.gradient")
 
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -400,10 +399,10 @@ for row in recorded("divisor")["result"]:
 #    the marked middle between $v_1$ and $v_2$, and which key keeps it away?
 # 2. Leave the query there and lower the temperature until the line below says "within 1 %" of the marked middle. With what
 #    longer query could you do the same?
-# 3. Try to drive the output out of the shaded area. Can it ever leave? Guess first: `"yes"` or `"no"`.
+# 3. Try to drive the output out of the shaded area. Can it ever leave? Guess first.
 
 # %%
-predict("02_attention.hull", None)
+predict("02_attention.hull")
 
 # %%
 explorer = QueryExplorer()

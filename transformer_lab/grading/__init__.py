@@ -6,12 +6,12 @@ Importing this loads no torch.
 from ..busy import show_when_busy
 from .home import course_home
 from .originals import learn
-from .predictions import predict
+from .predictions import guessed, predict
 from .score import Score, grade
 from .summary import my_progress
 from .too_early import explain_missing_answers
 
-__all__ = ["Score", "course_home", "grade", "my_progress", "predict"]
+__all__ = ["Score", "course_home", "grade", "guessed", "my_progress", "predict"]
 
 learn()  # now, when every module here is complete and no answer has run
 explain_missing_answers()

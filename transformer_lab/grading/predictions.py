@@ -26,14 +26,25 @@ IGNORED = str.maketrans("", "", "-\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{EN DASH}_\
 
 def predict(question: str, choice: str | int | float | None = None, *, actual: str | None = None) -> Note:
     """Store a guess, predict("02_attention.variance", "stays 1"), or compare it with the outcome, actual=..."""
-    module, name = find(question, "prediction", lambda module: getattr(module, "PREDICTIONS", {}))
-    options = module.PREDICTIONS[name]
-    key = key_of(module, name)
+    key, options = asked(question)
     if actual is None:
         return guess(key, options, None if choice is None else option(question, options, choice))
     if choice is not None:
         guess(key, options, option(question, options, choice))
     return verdict(key, options, option(question, options, actual))
+
+
+def guessed(question: str) -> str | None:
+    """The guess that counts, to be marked in a figure of what came out, or None."""
+    key, options = asked(question)
+    first = GUESSES.read().get(key)
+    return first if first in options else None
+
+
+def asked(question: str) -> tuple[str, tuple[str, ...]]:
+    """The key and the options of "02_attention.gradient"."""
+    module, name = find(question, "prediction", lambda module: getattr(module, "PREDICTIONS", {}))
+    return key_of(module, name), module.PREDICTIONS[name]
 
 
 def option(question: str, options: tuple[str, ...], given) -> str:

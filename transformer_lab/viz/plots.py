@@ -37,14 +37,18 @@ def use_style() -> None:
     )
 
 
-def shares(ax, values: dict[str, float], title: str):
-    """Horizontal bars of shares between 0 and 1, name -> share, shown in per cent, the first name on top."""
+def shares(ax, values: dict[str, float], title: str, guess: str | None = None):
+    """Horizontal bars of shares between 0 and 1, name -> share, shown in per cent, the first name on top.
+
+    The bar of the name that was guessed, if one was, is marked.
+    """
     if not values or not all(0 <= value <= 1 for value in values.values()):
         raise ValueError(f"values must hold shares between 0 and 1, at least one; got {short_repr(values)}.")
     percentages = [100 * value for value in values.values()]
     places = range(len(percentages))
     bars = ax.barh(places, percentages, color=[COLORS[0]] + [COLORS[1]] * (len(values) - 1), height=0.6)
-    ax.set_yticks(places, drawable(values, len(values)), **PLAIN)
+    names = [f"your guess: {name}" if name == guess else name for name in values]
+    ax.set_yticks(places, drawable(names, len(values)), **PLAIN)
     ax.bar_label(bars, labels=[f"{value:.0f} %" for value in percentages], padding=3)
     ax.invert_yaxis()
     ax.grid(False, axis="y")

@@ -124,6 +124,6 @@ def test_a_built_lesson_holds_no_guess_and_no_open_answer(path):
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code" and re.search(r"^predict\(", cell.source, re.M):
             html = cell.outputs[-1].data["text/html"]
-            assert "is saved" not in html and "You guessed" not in html and "your guess<" not in html
+            assert "is saved" not in html and "You guessed" not in html and "<small>your guess" not in html
             assert "The run says" not in plain(html), cell.source
             assert ("actual=" in cell.source) == ("<details>" in html)

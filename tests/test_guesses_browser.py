@@ -1,10 +1,11 @@
-"""Guesses by a click in a real JupyterLab: mouse, keyboard, a new kernel, a page opened again, and accessibility."""
+"""Guesses by a click, and the map of the course, in a real JupyterLab: mouse, keyboard, restarts, accessibility."""
 
 import pytest
 
 from browser import eventually
 from test_accessibility_browser import violations
-from test_lessons_browser import SAVE
+from test_lessons_browser import SAVE, open_copy
+from transformer_lab import course_home
 
 pytestmark = pytest.mark.browser
 
@@ -91,3 +92,40 @@ def test_a_restart_forgets_nothing_that_it_shows(lab, page):
     button(page, "grows").click()
     eventually(lambda: page.get_by_text("No answer from Python yet.").is_visible())
     assert not is_pressed(page, "grows")  # what is not kept is not shown as kept
+
+
+# the map of the course -------------------------------------------------------------------------------------------
+
+HOME = "from transformer_lab import course_home\ncourse_home()"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_map_fits_every_width_and_has_no_violation(page, scheme):
+    page.emulate_media(color_scheme=scheme)
+    html = course_home()._repr_mimebundle_()["text/html"]
+    page.set_content(f'<html style="color-scheme: light dark" lang="en"><title>map</title><main>{html}</main></html>')
+    assert page.locator(".tl-home li").count() == page.locator(".tl-home .ring").count() >= 10
+    for width in (1366, 900, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert violations(page, ".tl-home") == []
+
+
+def test_a_lesson_on_the_map_opens_in_jupyterlab(lab, page):
+    for name in ("00_start_here", "01_toolkit"):
+        open_copy(lab, f"notebooks/{name}.ipynb", kernel=False)
+    lab.open("notebooks/home.ipynb", [HOME])
+    lab.run_all()
+    page.wait_for_selector(".tl-home svg")
+    page.locator(".tl-home").get_by_role("link", name="01 Toolkit").focus()
+    page.keyboard.press("Enter")
+    path = "window.jupyterapp.shell.currentWidget.context?.path"
+    eventually(lambda: page.evaluate(path) == "notebooks/01_toolkit.ipynb")
+
+
+def test_before_it_has_run_the_map_of_a_built_lesson_is_a_list_of_links(lab, page):
+    open_copy(lab, "notebooks/00_start_here.ipynb", kernel=False)
+    built = page.locator(".jp-OutputArea-output", has_text="lessons lie before you")
+    built.scroll_into_view_if_needed()
+    assert built.get_by_role("link", name="01 Toolkit", exact=True).is_visible()
+    assert built.get_by_role("link", name="exercises").count() >= 9

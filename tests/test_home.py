@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from transformer_lab import cli, course_home
 from transformer_lab.grading import home as home_module
-from transformer_lab.grading import predictions, results
+from transformer_lab.grading import predict, predictions, results
 from transformer_lab.grading.outline import outlines
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,6 +120,7 @@ def test_points_and_guesses_are_counted_as_in_the_table(data):
 def test_off_shows_the_map_and_says_why_it_stays_empty(data, monkeypatch):
     record(data, read=["start_here"])
     monkeypatch.setenv("TRANSFORMER_LAB_PROGRESS", "off")
+    predict("02_attention.hull", "yes")  # kept in this process, and the built lesson must not show it
     home = course_home()
     assert "lie before you" in str(home) and "unless TRANSFORMER_LAB_PROGRESS is off" in html(home)
     assert str(data) not in str(home) + html(home)

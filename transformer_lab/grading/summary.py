@@ -98,7 +98,8 @@ def all_lines() -> list[Line]:
 def line_of(name: str, outline: Outline) -> Line:
     """Make one lesson's line; records of questions that no longer exist do not count."""
     possible = {f"{name}.{question}": points for question, points in outline.questions.items()}
-    results, guesses, runs = RESULTS.read(), GUESSES.read(), RUNS.read()
+    # While recording is off, what this process alone knows does not count.
+    results, guesses, runs = (store.read() if folder() else {} for store in (RESULTS, GUESSES, RUNS))
     # An old best may exceed the points that a question is worth today.
     earned = {question: min(results[question]["best"], possible[question]) for question in possible.keys() & results}
     guessed = {f"{name}.{prediction}" for prediction in outline.predictions} & guesses.keys()

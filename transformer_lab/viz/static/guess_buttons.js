@@ -17,7 +17,11 @@ function render({ model, el }) {
   function press(option) {
     clearTimeout(timer);
     timer = setTimeout(() => (message.textContent = NO_ANSWER), PATIENCE);
-    model.send(option);
+    try {
+      model.send(option);
+    } catch {
+      // The kernel was restarted, and the channel is gone: nothing will answer.
+    }
   }
 
   row.addEventListener("keydown", (event) => {

@@ -209,7 +209,7 @@ KV cache | KV 缓存 | KV huǎn cún | 03
     The keys and values of tokens already read, kept while writing so that none is computed twice.
 label smoothing | 标签平滑 | biāo qiān píng huá | 12
     A target that gives the right answer a little less than 1 and all others the rest.
-language model | 语言模型 | yǔ yán mó xíng | 09
+language model | 语言模型 | yǔ yán mó xíng | 03
     Gives a probability to each token that may come next.
 layer | 层 | céng | 00
     A step of the model with weights of its own; of a stack: one block.
@@ -365,7 +365,7 @@ SwiGLU | SwiGLU | SwiGLU | 05
     A gated feed-forward layer with SiLU as its activation, as in Llama.
 target | 目标 | mù biāo | 01
     The right answer that training compares with; in translation, the text to be written.
-teacher forcing | 教师强制 | jiào shī qiáng zhì | 11
+teacher forcing | 教师强制 | jiào shī qiáng zhì | 03
     In training the decoder reads the right target so far, not what it would have written itself.
 temperature | 温度 | wēn dù | 01
     A divisor of scores before the softmax: high makes the weights flat, low makes them sharp.

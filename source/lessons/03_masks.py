@@ -1,17 +1,24 @@
 # %% [markdown]
 # # 03 Masks
 #
-# **You will decide which token may see which, prove by experiment that it holds, and recognise the ways in which it fails.**
+# **How can a model learn to guess the next character from a text in which that character already stands?**
 #
-# After this lesson you will be able to
+# ![The translator drawn from its configuration, with all attentions lit and a small mask beside each. In the decoder's
+# self-attention the mask is a triangle, which hides what comes later. In the encoder's self-attention and in the
+# cross-attention it is a table whose last column is closed, which hides filler.](figures/03_masks_where.svg)
 #
-# * say what a mask does to the scores, and why it writes $-\infty$ there and no other number;
-# * build a causal mask, a padding mask and both together, also when the queries are fewer than the keys;
-# * find a leak in any model without reading its code;
-# * say what must happen to a row that may see nothing, forwards and backwards;
-# * convert between the three conventions in use, two of which are opposites.
+# While the translator learns, it gets the whole correct translation at once (this is called **teacher forcing**), and at
+# every token it is asked for the next one. But the next one stands right there, one place further on. Something must keep the
+# model from looking. That is a **mask**: a table that says which token may look at which.
 #
-# About 50 minutes. It builds on [lesson 02](02_attention.ipynb); every term and letter: [glossary](glossary.ipynb).
+# In this lesson you build the two masks of the drawing, and you train a model that *may* look, to see what becomes of it. You
+# will be able to
+#
+# * hide tokens from attention, and say what becomes of the other weights;
+# * find out whether a model sees the future, without reading its code;
+# * make masks for texts of different lengths, and for a model that writes.
+#
+# About 50 minutes. It builds on [lesson 02](02_attention.ipynb); what a loss is stands in [lesson 01](01_toolkit.ipynb).
 
 # %%
 import math
@@ -21,8 +28,10 @@ import torch
 import torch.nn.functional as F
 
 from transformer_lab import causal_mask, exact_match, load, replace_attention, scaled_dot_product_attention, switch_off
+from transformer_lab.analysis.recording import record_heads
 from transformer_lab.data import dates
 from transformer_lab.experiments import experiment, recorded
+from transformer_lab.generation import generate
 from transformer_lab.grading import predict
 from transformer_lab.metrics import token_accuracy
 from transformer_lab.viz import MaskExplorer, plots
@@ -33,17 +42,19 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 1. Break it
 #
-# The trained translator has two kinds of mask. Where it *writes*, a **causal mask** hides from each Chinese token those that
-# come after it. Where it *reads*, a **padding mask** hides filler: a batch is one tensor, so short dates are filled up with
-# `[PAD]` to the length of the longest, and nobody should read that.
+# The **causal mask** hides from each Chinese token those that come after it. The **padding mask** hides filler: the texts of a
+# batch form one tensor, so the shorter ones are filled up with `[PAD]` to the length of the longest. That is **padding**, and
+# nobody should read it.
 #
-# We take one mask away at a time, train nothing again, and let the model translate 300 unseen dates as one batch. Which
-# mask does it miss more? Put `"causal"`, `"padding"` or `"about the same"` in place of `None`.
+# We take away one mask at a time, train nothing again, and let the model translate 300 dates that it has never seen, all of
+# them in one batch. Lesson 00 did this with the causal mask; you may remember how many dates that cost. The filler is at most
+# three tokens of ten. Which mask does the model miss more? Put `"causal"`, `"padding"` or `"about the same"` in place of
+# `None`.
 
 # %%
 predict("03_masks.break_mask", None)
 
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 model, tokenizer = load("dates")
 held_out = dates.held_out_pairs(300)
 right = {"both masks": exact_match(model, tokenizer, held_out)}
@@ -57,33 +68,31 @@ with switch_off(model, "causal mask"):
     right["no causal mask"] = exact_match(model, tokenizer, held_out)
 with replace_attention(model, ignoring, ("encoder", "cross")):
     right["no padding mask, 300 at once"] = exact_match(model, tokenizer, held_out)
-    alone = [exact_match(model, tokenizer, [pair]) for pair in held_out[:40]]
-right["no padding mask, one by one (40)"] = sum(alone) / len(alone)
+    alone = [exact_match(model, tokenizer, [pair]) for pair in held_out[:60]]
+right["no padding mask, one by one (60)"] = sum(alone) / len(alone)
 
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 causal, padding, one_by_one = list(right.values())[1:]
-title = f"Unmasked padding costs {right['both masks'] - padding:.0%} of the dates, in a batch only"
+title = f"Without the padding mask {right['both masks'] - padding:.0%} of the dates are lost, but only in a batch"
 _ = plots.shares(plt.subplots(figsize=(7, 2.4))[1], right, title)
+assert causal > 0.98 and padding < 0.7 and one_by_one > 0.95
 
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 missed = "about the same" if abs(causal - padding) < 0.1 else "causal" if causal < padding else "padding"
 predict("03_masks.break_mask", actual=missed)
 
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
-# Checks the claims of this section
-print("The claims of this section:")
-print(
-    "without the causal mask above 95 %, without the padding mask below 80 % in a batch:", causal > 0.95, padding < 0.8
-)
-print("one by one above 90 %:", one_by_one > 0.9)
-
 # %% [markdown]
-# Two riddles. The **padding mask** is missed by the batch and not by the single date: the *same* date comes out differently
-# according to what happens to stand beside it. A test on one example does not find that.
+# <details><summary>Why? Open after your guess</summary>
 #
-# The **causal mask** seems useless. But look at *how* we tested: the model wrote one token at a time. The newest token has
-# nothing after it to hide, and what the older ones computed is kept (section 6), not computed again. Training works
-# otherwise. It gives the model the whole correct translation at once, and asks at each token for the next. Let it read so:
+# Without its mask, filler is read like any other token, and the model has never learnt to read it. A date that is translated
+# alone has no filler. So the *same* date comes out right or wrong according to what happens to stand beside it, and a test
+# with single dates never finds that. Section 7 counts what each filler token costs.
+#
+# </details>
+#
+# The causal mask seems useless once more. But look at *how* we tested: the model wrote, so nothing stood behind the newest
+# token that could have been hidden. Training works otherwise, and that is where the mask comes from. Let the model read the
+# whole correct translation, with its mask and without, and put its answers side by side.
 
 # %%
 source, source_mask = tokenizer.batch([pair.source for pair in held_out])
@@ -91,140 +100,242 @@ source, source_mask = tokenizer.batch([pair.source for pair in held_out])
 target, target_mask = tokenizer.batch([pair.target for pair in held_out], bos=True, eos=True)
 
 
-def next_token_accuracy():
-    """The share of next tokens that are right when the whole correct translation is read at once."""
-    with torch.no_grad():
-        logits = model(source, target[:, :-1], source_mask, target_mask[:, :-1])
-    return token_accuracy(logits.argmax(dim=-1), target[:, 1:], target_mask[:, 1:])
+@torch.no_grad()
+def read_whole():
+    """The likeliest next token at each token of the whole correct translation, and the share that is right."""
+    guesses = model(source, target[:, :-1], source_mask, target_mask[:, :-1]).argmax(dim=-1)
+    return guesses, token_accuracy(guesses, target[:, 1:], target_mask[:, 1:])
 
 
-print("with the causal mask, above 98 %:", next_token_accuracy() > 0.98)
+def text(ids):
+    return "".join(tokenizer.tokens(ids.tolist()))
+
+
+# %%
+masked, share_masked = read_whole()
 with switch_off(model, "causal mask"):
-    print("without it, below 80 %:", next_token_accuracy() < 0.8)
+    unmasked, share_unmasked = read_whole()
+real = target_mask[0, 1:]
+print("it should say  ", text(target[0, 1:][real]))
+print("with the mask  ", text(masked[0][real]), f"   next tokens right, of all: {share_masked:.1%}")
+print("without        ", text(unmasked[0][real]), f"   next tokens right, of all: ≈ {share_unmasked:.0%}")
+assert share_masked > 0.99 and abs(share_unmasked - 0.45) < 0.03
 
 # %% [markdown]
-# Now it is missed. It was *trained* with the future hidden, and a visible future confuses it. Why it was trained so is the
-# subject of sections 3 and 4.
+# Now each answer stands in plain sight, one place to the right, and the model does *worse*: it ends the text before it has
+# begun. It was trained with the future hidden, and has no use for it.
+#
+# Then why was it trained so? Would a model that may see everything from the beginning not learn more?
 #
 # ## 2. A mask takes keys off the list
 #
-# One query, five keys, and key 2 is not to be seen. What should its weights be? Those of attention over the list *without*
-# key 2. That is the whole definition. Letters as in lesson 02: $T$ queries, $S$ keys, width $d$.
+# First the tool. In lesson 02 a head looked for the month, and these were its scores for the first five English tokens.
+# Suppose that it must not see `November`. What should its weights be? The weights of attention over a list in which `November`
+# does not occur. That is the whole definition.
+#
+# How do we get there, without making a new list for every query? Two ideas come to mind: set the score to 0, or set the weight
+# to 0.
 
 # %%
-scores = torch.tensor([1.0, -0.5, 2.0, 0.0, 0.5])  # (S,)
-allowed = torch.tensor([True, True, False, True, True])  # (S,): True where looking is allowed
-
-removed = scores[allowed].softmax(dim=0)  # the list without key 2, (4,)
-masked = scores.masked_fill(~allowed, -math.inf).softmax(dim=0)  # all five keys, (5,)
-assert torch.allclose(masked[allowed], removed) and masked[2] == 0
-print(masked.numpy().round(2))
+words = ["Sunday", ",", "November", "2", "2"]
+scores = torch.tensor([0.1, 1.0, 6.8, 3.2, 3.4])
+hidden = torch.tensor([False, False, True, False, False])
+ways = {
+    "nothing hidden": scores.softmax(dim=0),
+    "score set to 0": scores.masked_fill(hidden, 0.0).softmax(dim=0),
+    "weight set to 0": scores.softmax(dim=0).masked_fill(hidden, 0.0),
+    "not in the list": scores[~hidden].softmax(dim=0),
+}
+table = {name: [f"{weight:8.2f}" for weight in (*weights, weights.sum())] for name, weights in ways.items()}
+table["not in the list"].insert(2, " " * 8)
+print(" " * 15, *(f"{word:>8}" for word in (*words, "sum")))
+for name, row in table.items():
+    print(f"{name:15}", *row)
 
 # %% [markdown]
-# A score of $-\infty$ does it: $e^{-\infty} = 0$ in the numerator *and in the sum under the fraction*, so the others share 1
-# as if the key were not there. It must happen **before** the softmax. `allowed` is the **mask**; with a row for each query
-# it has shape $(T, S)$, like the scores.
-#
-# ## 3. The causal mask: many texts in one pass
-#
-# A language model predicts each token from those before it. A text of $T$ tokens holds $T$ such tasks: predict token 1 from
-# token 0, token 2 from tokens 0 and 1, and so on. The slow way runs attention on every beginning of the text:
+# A score of 0 is a score like any other, since $e^0 = 1$: `November` is still read. (If all the other scores were negative, it
+# would be read most of all.) A weight of 0 comes too late: `November` is gone, but it has already taken its share of the sum
+# under the fraction, and 0.06 is left for all the others. We need a score whose exponential is exactly 0:
 
 # %%
-T, d = 6, 8
-q, k, v = torch.randn(T, d), torch.randn(T, d), torch.randn(T, d)
-slow = torch.stack([scaled_dot_product_attention(q[i : i + 1], k[: i + 1], v[: i + 1])[0][0] for i in range(T)])
-slow.shape
+masked_scores = scores.masked_fill(hidden, -math.inf)
+print(masked_scores.softmax(dim=0).numpy().round(2))
+assert torch.allclose(masked_scores.softmax(dim=0)[~hidden], ways["not in the list"])
 
 # %% [markdown]
-# The fast way runs once, on everything, and hides from query $i$ all keys $j > i$: loop, then matrix.
+# $e^{-\infty} = 0$, above *and* below the fraction line. So masking means: **write $-\infty$ before the softmax.** The table
+# that says where, with a row for each of $T$ queries and a column for each of $S$ keys, is the mask. In this course it is
+# `True` where looking is *allowed*.
+#
+# ## 3. Many texts in one pass
+#
+# A **language model** guesses each token from those before it. To learn this from `2026年1...` it has to be asked six times:
+# what comes first, what after `2`, what after `20`, and so on. The obvious way is to run it on six texts, each a little longer
+# than the last. The causal mask makes them the six rows of one:
+#
+# ![Six queries in rows, six keys in columns: begin, 2, 0, 2, 6, nián. Query 1 sees only begin and must guess 2. Query 2 sees
+# begin and 2 and must guess 0. Each query sees one key more; query 6 sees all six and must guess the 1 of the month. What lies
+# to the right of a query is grey.](figures/03_masks_beginnings.svg)
+#
+# Query $i$ sees keys $1$ to $i$: six texts in one pass. As a loop, and as a matrix (Python counts from 0):
 
 # %%
+T = 13
 allowed = torch.zeros(T, T, dtype=torch.bool)
 for i in range(T):
     for j in range(T):
         allowed[i, j] = j <= i
 
-assert torch.equal(allowed, torch.ones(T, T).tril().bool())
-fast, weights = scaled_dot_product_attention(q, k, v, allowed)
-assert torch.allclose(fast, slow, atol=1e-6)
-_ = plots.matrix(plt.subplots(figsize=(4, 3))[1], weights, title="Each row is a text of its own")
+assert torch.equal(allowed, torch.ones(T, T).tril().bool())  # tril: the lower triangle
 
 # %% [markdown]
-# That is the reason for the mask: **one pass gives $T$ predictions, each the same as if the text ended there.** Nothing is
-# approximated: the assertion above compared one layer, and section 4 compares a whole model.
-#
-# ## 4. What happens without it
-#
-# Section 1 took the mask from a trained model. What becomes of a model that is *trained* without it?
-#
-# We train two small language models on Chinese dates, character by character, alike in everything, seeds included: one
-# with its causal mask, one without (`experiments/causal_leak.py`: 300 steps, three seeds). The **loss** is the mean of
-# $-\ln(\text{probability given to the right character})$, in nats. Where does it end without the mask, and what will such a
-# model *write*? Texts are drawn character by character; we count those that look like a date.
+# Here it is at work, in a head of the translator's own decoder. We fetch its queries and keys as in lesson 02, mask the scores
+# ourselves, and compare:
 
 # %%
-predict("03_masks.leak_loss", None)  # against the model with a mask: "near 0", "the same" or "higher"
+english, _ = tokenizer.batch(["Sunday, November 22, 2026"])
+chinese, _ = tokenizer.batch(["2026年11月22日星期日"], bos=True)  # (1, 13)
+with record_heads(model) as heads, torch.no_grad():
+    model(english, chinese)
+head = heads["decoder"][0]  # the decoder's self-attention in block 1; we take its first head
+scores = head.queries[0] @ head.keys[0].T / math.sqrt(16)  # (13, 13)
+weights = scores.masked_fill(~allowed, -math.inf).softmax(dim=-1)
+difference = (weights - head.weights[0]).abs().max()
+assert difference < 1e-5
+print("the model's weights and ours differ by less than 0.00001")
+
+# %% jupyter={"source_hidden": true}
+names = ["begin", "2", "0", "2", "6", "nián", "1", "1", "yuè", "2", "2", "rì", "xīngqī"]
+ax = plt.subplots(figsize=(6.4, 5.4))[1]
+plots.matrix(ax, weights, names, names, row_name="query: has just been read", column_name="key")
+_ = ax.set_title("Block 1, head 1 of the decoder: nothing right of the diagonal")
+
+# %% [markdown]
+# Is it really the same? Ask the whole translator, both blocks of it, for its scores of the next token: once with the whole text
+# in one pass, and once with thirteen beginnings, each in a pass of its own.
 
 # %%
-predict("03_masks.leak_text", None)  # dates among its texts: "nearly all", "about half" or "nearly none"
+with torch.no_grad():
+    one_pass = model(english, chinese)[0]  # (13, vocabulary)
+    passes = torch.stack([model(english, chinese[:, : t + 1])[0, -1] for t in range(T)])
+difference = (one_pass - passes).abs().max()
+assert difference < 1e-4
+print(f"scores up to {one_pass.abs().max():.0f}; one pass and thirteen differ by less than 0.0001")
 
-# %% jupyter={"outputs_hidden": true}
-kept = recorded("causal_leak")["result"]
-end = {name: sum(losses[-1] for losses in runs) / len(runs) for name, runs in kept["loss"].items()}
-dates_written = {name: sum(shares) / len(shares) for name, shares in kept["well_formed"].items()}
-fig, (left, right_axes) = plt.subplots(1, 2, figsize=(9, 3), width_ratios=(3, 2))
-for color, (name, runs) in zip(plots.COLORS[:2], kept["loss"].items(), strict=True):
+# %% [markdown]
+# **One pass gives as many predictions as there are tokens, each the same as if the text ended there.** So a Transformer learns
+# from every token of a text at once, and for that the future must be hidden.
+#
+# ## 4. And if it is not hidden?
+#
+# Let us try. We train two small language models on Chinese dates, character by character, the same in everything: size, data,
+# order, first random numbers (the **seed**). One has its causal mask, the other has not.
+#
+# Before we look, think about what is possible. Each text is one of 3000, drawn at random. Even somebody who knew all of them by
+# heart could not know which one comes: that costs $\ln 3000$ nats a text, shared out among its characters. Whoever guesses
+# each character from those before it cannot do better.
+
+# %%
+texts = [pair.target for pair in dates.training_pairs(3000)]
+length = sum(len(text) + 1 for text in texts) / len(texts)  # and the sign for the end
+limit = math.log(len(set(texts))) / length
+print(f"{math.log(3000):.1f} nats a text, {length:.1f} characters: at best {limit:.2f} nats a character")
+
+# %% [markdown]
+# And this is what they reach (`experiments/causal_leak.py`: 300 steps, three seeds each):
+
+# %% jupyter={"source_hidden": true}
+record = recorded("causal_leak")["result"]
+end = {name: sum(losses[-1] for losses in runs) / len(runs) for name, runs in record["loss"].items()}
+ax = plt.subplots(figsize=(7, 3))[1]
+for color, (name, runs) in zip(plots.COLORS[:2], record["loss"].items(), strict=True):
     for n, losses in enumerate(runs):
-        left.plot(range(10, 301, 10), losses, color=color, label=None if n else name)
-left.set(xlabel="training step", ylabel="loss (nats a character)", ylim=(0, None))
-left.set_title(f"Without the mask the loss falls below {math.ceil(100 * end['without']) / 100} ...")
-percent = [100 * share for share in dates_written.values()]
-right_axes.bar(list(dates_written), percent, color=plots.COLORS[:2], width=0.5)
-right_axes.set(ylabel="texts that are dates (%)", ylim=(0, 100))
-right_axes.set_title(f"... and {dates_written['without']:.0%} of its texts are dates")
-_ = left.legend()
+        ax.plot(range(10, 301, 10), losses, color=color, label=None if n else name)
+ax.axhline(limit, color="grey", linestyle=":", label="the best that guessing can do")
+ax.set(xlabel="training step", ylabel="loss (nats a character)", ylim=(0, None))
+ax.set_title(f"After 300 steps: with the mask {end['with the mask']:.2f}, without {end['without']:.3f}")
+_ = ax.legend()
 
-# %% jupyter={"outputs_hidden": true}
-ratio = end["without"] / end["with the mask"]
-predict("03_masks.leak_loss", actual="near 0" if ratio < 0.1 else "higher" if ratio > 1.1 else "the same")
+# %% [markdown]
+# With the mask the model stays above the limit. Without it, the loss goes far below what guessing can reach. So this model does
+# not guess. It reads:
+#
+# ![The text begin 2 0 2 6 nián 1 1 yuè, twice; at nián the question: what comes next? Trained with the mask: arrows come from the
+# five tokens before it, and those behind it are grey; it has to guess. Trained without: arrows come from all tokens, and a
+# thick one from the 1 directly behind it, which is the answer.](figures/03_masks_training.svg)
+#
+# That is a **leak**: the model can somehow read what it is asked to predict. Is it what happens here? Train both models for 120
+# steps, and test it: exchange one digit of the year for another, and see whether the guess *in front of it* becomes the new
+# digit.
 
-# %% jupyter={"outputs_hidden": true}
-share = dates_written["without"]
+# %% jupyter={"source_hidden": true}
+leak = experiment("causal_leak")
+honest, honest_losses = leak.train(causal=True, steps=120)
+leaky, leaky_losses = leak.train(causal=False, steps=120)
+inputs, labels = leak.rows([pair.target for pair in held_out[:100]])  # (B, T), and the character after each
+
+
+@torch.no_grad()
+def follows(network, distance):
+    """How often the guess becomes the new digit when the digit at this distance behind it is exchanged."""
+    hits, tries = 0, 0
+    for t in range(5 - distance):  # the year's digits are inputs[:, 1:5]
+        changed, place = inputs.clone(), t + distance
+        changed[:, place] = changed[:, place] % 10 + 1  # ids 1 to 10 are the digits
+        hits += (network(changed)[:, t].argmax(dim=-1) == changed[:, place]).sum().item()
+        tries += len(changed)
+    return hits / tries
+
+
+# %%
+honest_follows = [follows(honest, distance) for distance in (1, 2)]
+with leak.mask_of(leaky, causal=False):
+    leaky_follows = [follows(leaky, distance) for distance in (1, 2)]
+print("the guess becomes the new digit, which stands   1 place on   2 places on")
+print(f"with the mask, by chance                        ≈ {honest_follows[0]:4.0%}       ≈ {honest_follows[1]:4.0%}")
+print(f"without                                         ≈ {leaky_follows[0]:4.0%}       ≈ {leaky_follows[1]:4.0%}")
+assert abs(honest_follows[0] - 0.15) < 0.1
+assert abs(honest_follows[1] - 0.08) < 0.08
+assert leaky_follows[0] > 0.5
+assert leaky_follows[1] < 0.25
+
+# %% [markdown]
+# It does, in two cases of three, and hardly ever for the digit after that. Still, by its loss the second model is better than
+# the best guesser. Now let both *write*, one character at a time, each drawn with the probabilities that the model gives. Of
+# 200 texts by the model without a mask, how many look like a date?
+
+# %%
+predict("03_masks.leak_text", None)  # "nearly all", "about half" or "nearly none"
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+print("share of dates among 200 texts, three models each:")
+for name, shares in record["well_formed"].items():
+    print(f"{name:15}", *(f"{share:6.1%}" for share in shares))
+print("\nwith the mask, they write\n    ", "   ".join(sum(record["examples"]["with the mask"], [])))
+print("without, they write")
+for examples in record["examples"]["without"]:
+    print("    ", "   ".join(repr(example) for example in examples))
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+share = sum(record["well_formed"]["without"]) / 3
 predict("03_masks.leak_text", actual="nearly all" if share > 0.9 else "nearly none" if share < 0.1 else "about half")
 
 # %% [markdown]
-# <details><summary>Why? Open this after your guess</summary>
+# <details><summary>Why? Open after your guess</summary>
 #
-# The answer to task $i$ stands in the text itself, one place to the right. The model without a mask learnt to read it off,
-# which needs no guess: hence a loss of nearly 0. Nobody can guess the digits of an unknown date, so the honest model stays
-# well above 0. But while a model writes, the text ends where it asks. There is nothing to read off, and guessing is what it
-# never had to learn. **A loss too good to be true is the first symptom of a leak.**
+# ![The same text while it is being written: behind nián there is nothing yet. For the model with the mask nothing is missing.
+# For the model without one there is nothing where the answer used to stand.](figures/03_masks_writing.svg)
+#
+# While a model writes, the text ends where it asks. For the model with the mask it always ended there. The other one has learnt
+# to read the answer off the next place, and now the next place is empty. It never had to learn to guess.
 #
 # </details>
 #
-# Here is a short run of both, live. The calls differ in one word.
+# How well does each of them guess the next character, then? We ask twice: with the whole text before them, as in training, and
+# with a text that ends where they are asked. For comparison: a table that knows only the place in the text, and always says
+# what was most frequent there; and the second model with a mask put on afterwards.
 
-# %%
-leak = experiment("causal_leak")
-mask_of, rows, train, well_formed, write = leak.mask_of, leak.rows, leak.train, leak.well_formed, leak.write
-
-honest, honest_losses = train(causal=True, steps=120)
-leaky, leaky_losses = train(causal=False, steps=120)
-
-# %%
-texts, leaky_texts = write(honest, causal=True), write(leaky, causal=False)
-last = [sum(losses[-10:]) / 10 for losses in (honest_losses, leaky_losses)]
-print("loss without the mask less than half of that with it:", last[1] < last[0] / 2)
-print("of its own texts, dates: with the mask over 50 %:", well_formed(texts) > 0.5,
-      "| without below 20 %:", well_formed(leaky_texts) < 0.2)  # fmt: skip
-
-# %% [markdown]
-# Print `texts[:5]` and `leaky_texts[:5]` to see what that looks like. How many next characters are right when the whole text
-# stands there, and how many when it ends where the model asks?
-
-# %%
-inputs, labels = rows([pair.target for pair in held_out[:100]])  # (B, T), and the character after each
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 known = labels >= 0  # behind the end there is no next character
 
 
@@ -235,244 +346,294 @@ def shares_right(network):
     return [(guess == labels)[known].float().mean().item() for guess in (whole, torch.stack(ends, dim=1))]
 
 
-# %%
-honest_whole, honest_ends = shares_right(honest)
-with mask_of(leaky, causal=False):
-    leaky_whole, leaky_ends = shares_right(leaky)
-print("with the mask, one pass and all beginnings differ by less than 1 %:", abs(honest_whole - honest_ends) < 0.01)
-print("without: the whole text there, over 80 %:", leaky_whole > 0.8,
-      "| text ends there, worse than with the mask:", leaky_ends < honest_ends)  # fmt: skip
-
-# %% [markdown]
-# The first line is section 3 for a whole model: with the mask, one pass gives what $T$ passes over the beginnings give.
-#
-# ## 5. Find a leak: perturb the future
-#
-# A leak raises no error and makes the loss look good. But there is a test that needs no knowledge of the model: **change
-# token $j$, and see which outputs change.** If output $i$ moves for some $j > i$, something came back from the future.
-
-# %%
-ids = rows(["2026年11月22日"])[0]  # (1, T): the first token begins the text
-
-
-@torch.no_grad()
-def reach(model, ids):
-    """(T, T): row i, column j is True if changing token j changes output i."""
-    before, columns = model(ids)[0], []
-    for j in range(ids.shape[1]):
-        changed = ids.clone()
-        changed[0, j] = (changed[0, j] + 5) % 10  # another character
-        columns.append(((model(changed)[0] - before).abs() > 1e-4).any(dim=-1))
-    return torch.stack(columns, dim=1)
-
-
-# %%
-_, axes = plt.subplots(1, 2, figsize=(7.5, 3.4))
-for ax, (name, network, causal) in zip(axes, (("with", honest, True), ("without", leaky, False)), strict=True):
-    with mask_of(network, causal):
-        reached = reach(network, ids)
-    leaks = reached.triu(1).sum().item()
-    ax.imshow(reached, cmap="cividis", vmin=0, vmax=1)
-    ax.grid(False)
-    ax.set(xlabel="changed token j", ylabel="output i that moves (yellow)")
-    ax.set_title(f"{name} the mask: {leaks} cells leak")
-    assert (leaks == 0) == causal
-
-# %% [markdown]
-# Perturb the *future*. Changing an early token and seeing later outputs move proves nothing: they should.
-#
-# Is it enough to look for weights above the diagonal of the attention map? Take softmax over everything, *then* multiply
-# the weights by the causal mask:
-
-
-# %%
-def masked_after(q, k, v, allowed):
-    weights = (q @ k.T / math.sqrt(q.shape[1])).softmax(dim=-1) * allowed
-    return weights @ v, weights
-
-
-output, weights = masked_after(q, k, v, allowed)
-print("weight on the future:", weights.triu(1).sum().item())
-
-# %% [markdown]
-# The map is clean. Does the last token still reach the first output?
-
-# %%
-predict("03_masks.clean_map", None)  # "yes" or "no"
+_, learnt = leak.rows(texts)
+most_frequent = torch.stack([column[column >= 0].mode().values for column in learnt.T])[: labels.shape[1]]
+by_place = (most_frequent == labels)[known].float().mean()
 
 # %% jupyter={"outputs_hidden": true}
-other_k = k.clone()
-other_k[-1] += 1.0
-moved = not torch.allclose(masked_after(q, other_k, v, allowed)[0][0], output[0], atol=1e-4)
-predict("03_masks.clean_map", actual="yes" if moved else "no")
+honest_whole, honest_ends = shares_right(honest)
+with leak.mask_of(leaky, causal=False):
+    leaky_whole, leaky_ends = shares_right(leaky)
+_, leaky_masked = shares_right(leaky)  # with its mask put on
+print("next characters right:     whole text    text ends there")
+print(f"with the mask           ≈ {honest_whole:6.0%}        ≈ {honest_ends:6.0%}")
+print(f"without                 ≈ {leaky_whole:6.0%}        ≈ {leaky_ends:6.0%}")
+print(f"the same, mask put on                        ≈ {leaky_masked:6.0%}")
+print(f"a table of the place                           {by_place:6.0%}")
+assert abs(honest_whole - 0.56) < 0.04 and abs(honest_whole - honest_ends) < 0.01
+assert leaky_whole > 0.9
+assert max(leaky_ends, leaky_masked) < by_place
+assert abs(honest_ends - 0.56) < 0.04
 
 # %% [markdown]
-# <details><summary>How it gets there</summary>
+# <details><summary>What the lines say. Open after your guess</summary>
 #
-# $\text{weight}_{00} = e^{s_{00}} / \sum_j e^{s_{0j}}$, where $s_{0j}$ is the score of query 0 with key $j$. The future keys
-# are gone from the map, but not from the sum under the fraction. Any step that mixes positions can leak so: a norm whose mean
-# runs over time, a convolution. So test *outputs*, not maps.
+# With the mask both columns agree: that is section 3 once more. Without it the model is nearly always right as long as the
+# answer stands there. Where it does not, a table that has never seen the text before it does better. Nor does it help to put
+# the mask on afterwards: what was not learnt is not there.
 #
 # </details>
 #
-# ## 6. Fewer queries than keys
+# So **a loss that is too good to be true is the first symptom of a leak.**
 #
-# While a model writes, it keeps the keys and values of the tokens already read in a **cache**: only the $T$ newest tokens
-# ask, but there are $S \ge T$ keys. The newest query is the newest token, so the **last query meets the last key**. Query
-# $i$ stands at position $S - T + i$:
+# ## 5. Find a leak: perturb the future
+#
+# Here we knew how low an honest loss can be. Mostly nobody knows, and a leak raises no error. But there is a test that asks only
+# for inputs and outputs, the **perturbation test**: change token $j$, and see which outputs change. If an output *before* $j$
+# moves, something came back from the future. If none does, the model is **causal**.
 
 # %%
-T, S = 2, 5
-allowed = torch.zeros(T, S, dtype=torch.bool)
-for i in range(T):
-    for j in range(S):
-        allowed[i, j] = j <= S - T + i
+ids = leak.rows(["2026年11月22日"])[0]  # (1, T)
 
-assert torch.equal(allowed, torch.ones(T, S).tril(diagonal=S - T).bool())
-assert torch.equal(allowed, causal_mask(T, S))  # the package's
-print(allowed.int().numpy())
+
+@torch.no_grad()
+def reach(network, ids):
+    """(T, T): row i, column j says by how much output i moves when token j is changed."""
+    before, columns = network(ids)[0], []
+    for j in range(ids.shape[1]):
+        changed = ids.clone()
+        changed[0, j] = (changed[0, j] + 5) % 10  # another character
+        columns.append((network(changed)[0] - before).abs().amax(dim=-1))
+    return torch.stack(columns, dim=1)
+
+
+# %% jupyter={"source_hidden": true}
+names = ["begin", "2", "0", "2", "6", "nián", "1", "1", "yuè", "2", "2", "rì"]
+_, axes = plt.subplots(1, 2, figsize=(9, 4))
+for ax, (name, network, causal) in zip(axes, (("With", honest, True), ("Without", leaky, False)), strict=True):
+    with leak.mask_of(network, causal):
+        moved = reach(network, ids)
+    leaks = (moved.triu(1) > 1e-4).sum().item()
+    ax.imshow(moved > 1e-4, cmap="cividis", vmin=0, vmax=1)
+    ax.grid(False)
+    ax.set_xticks(range(12), names, rotation=60)
+    ax.set_yticks(range(12), names)
+    ax.set(xlabel="token that is changed", ylabel="output at this token (yellow: it moves)")
+    ax.set_title(f"{name} the mask: the future moves {leaks} outputs")
+    assert leaks == (0 if causal else 66)
 
 # %% [markdown]
-# This must give the last two rows of the full computation, and it does:
+# Perturb the *future*. When an early token is changed and later outputs move, nothing is wrong: they should.
+#
+# Could we not simply look at the weights, and see whether any lies to the right of the diagonal? Take the second idea of section
+# 2: softmax first, then weights of 0 for the future. We change the last key, and look at the first output:
 
 # %%
-q, k, v = torch.randn(S, d), torch.randn(S, d), torch.randn(S, d)
-full, _ = scaled_dot_product_attention(q, k, v, causal_mask(S, S))
-cached, _ = scaled_dot_product_attention(q[-T:], k, v, allowed)
-assert torch.allclose(cached, full[-T:], atol=1e-6)
+q, k, v = torch.randn(6, 8), torch.randn(6, 8), torch.randn(6, 8)
+pushed = k.clone()
+pushed[-1] += 1.0  # the last key is another now
+for name, late in (("-inf before the softmax", False), ("0 after the softmax", True)):
+    outputs = []
+    for keys in (k, pushed):
+        scores = q @ keys.T / math.sqrt(8)
+        early = scores.masked_fill(~allowed[:6, :6], -math.inf).softmax(dim=-1)
+        weights = scores.softmax(dim=-1).tril() if late else early
+        outputs.append(weights @ v)
+    moved = (outputs[1] - outputs[0])[0].norm() / outputs[0][0].norm()
+    print(f"{name:24} weight on the future {weights.triu(1).sum():.2f}, the first output moves by {moved:.1%}")
 
 # %% [markdown]
-# PyTorch's `is_causal=True` puts the *first* query at the *first* key. With one-hot values the output shows the weights:
+# The weights show nothing. But the last key still has its share in the sum under the fraction, and through that sum it changes
+# every row. A leak may also bypass attention, through a mean over all positions for instance. So test *outputs*, not weights.
+#
+# ## 6. What the mask gives back: the cache
+#
+# A model that writes a hundred tokens seems to need the whole text again for each of them. It need not. Thanks to the causal
+# mask no token that is already there looks at a new one. So nothing about it can change, not its vector in any block, not its
+# key and not its value. They can be computed once and kept. That is the **KV cache**, and from then on only the newest token
+# asks: for the thirteen tokens of our date, 13 queries in place of 1 + 2 + ... + 13 = 91.
+#
+# ![Two tables of seven tokens, the last one new. With the mask: a triangle; the new token adds one row, and no old row reads it,
+# so none changes. Without: the table is full; every old row reads the new token, so everything must be computed
+# again.](figures/03_masks_cache.svg)
+#
+# The test: give our two models eight tokens, then a ninth, and see by how much the keys of the first eight change.
+
+
+# %% jupyter={"source_hidden": true}
+@torch.no_grad()
+def keys_of(network, ids, block):
+    seen = {}
+    layer = network.decoder.blocks[block].attention.w_k
+    handle = layer.register_forward_hook(lambda module, inputs, keys: seen.update(keys=keys[0]))
+    network(ids)
+    handle.remove()
+    return seen["keys"]
+
+
+def change(network, block):
+    """By how much the keys of eight tokens change when a ninth comes, relative to their size."""
+    old, new = (keys_of(network, ids[:, :n], block)[:8] for n in (8, 9))
+    return ((new - old).norm() / old.norm()).item()
+
 
 # %%
-top_left = F.scaled_dot_product_attention(q[-T:], k, torch.eye(S), is_causal=True)
-print((top_left > 0).int().numpy())
+with_mask = [change(honest, block) for block in (0, 1)]
+with leak.mask_of(leaky, causal=False):
+    without = [change(leaky, block) for block in (0, 1)]
+print("the old keys change by     in block 1   in block 2")
+print(f"with the mask              {with_mask[0]:6.0%}       {with_mask[1]:6.0%}")
+print(f"without                    {without[0]:6.0%}     ≈ {without[1]:6.0%}")
+assert max(*with_mask, without[0]) < 1e-5 and abs(without[1] - 0.12) < 0.08
 
 # %% [markdown]
-# The two agree only when $T = S$, so a test without a cache does not tell them apart. The translator writes with a cache,
-# $T = 1$. What becomes of its 300 dates if its decoder uses `is_causal=True`?
+# In block 1 a key depends on its own token alone, mask or no mask. From block 2 on it depends on everything that its token has
+# read, and only the mask saves it.
+#
+# Which row of the mask is it, then, when only the newest token asks? The last. And when the three newest ask, because three
+# tokens were added at once? The last three: **the last query meets the last key.**
+
+# %%
+print(causal_mask(6)[-3:].int().numpy())  # the last three rows of the triangle
+assert torch.equal(causal_mask(6)[-3:], causal_mask(3, 6))  # what the package gives for 3 queries and 6 keys
+
+# %% [markdown]
+# There is a trap here. PyTorch's fused attention has a flag `is_causal=True`, which lets the *first* query meet the
+# *first* key. With values that are one-hot, the output shows the weights:
+
+# %%
+q, k = torch.randn(3, 8), torch.randn(6, 8)
+flagged = F.scaled_dot_product_attention(q, k, torch.eye(6), is_causal=True)
+print((flagged > 0).int().numpy())
+
+# %% [markdown]
+# The translator writes with a cache: one query at a time, and more keys with every token. What becomes of its 300 dates if its
+# decoder uses this flag?
 
 # %%
 predict("03_masks.top_left", None)  # "all right", "about half" or "none right"
 
 
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 def first_meets_first(q, k, v, mask):
     return F.scaled_dot_product_attention(q, k, v, is_causal=True), None
 
 
 with replace_attention(model, first_meets_first, ("decoder",)):
     share = exact_match(model, tokenizer, held_out)
+    said = generate(model, chinese[:, :1], 14, source=english, stop=tokenizer.eos_id)
+print("The translation of Sunday, November 22, 2026:")
+print(text(said[0, 1:]))
 predict("03_masks.top_left", actual="all right" if share > 0.9 else "none right" if share < 0.1 else "about half")
 
 # %% [markdown]
-# <details><summary>What the newest token saw</summary>
+# <details><summary>Why? Open after your guess</summary>
 #
-# One key: the first, the token that begins every text. It cannot know what has been written.
+# The only query is the first, and the only key it may see is the first: the token that begins every text. So the model does not
+# know what it has written, and writes as if each token were its first.
 #
 # </details>
 #
-# ## 7. Padding
+# ## 7. Filler in a batch
 #
-# The tokenizer gives the batch and its token mask `(B, S)`, True at real tokens. Padding closes *columns*: no query, of any
-# head, may look there. So the mask becomes `(B, 1, 1, S)`, and broadcasts against scores `(B, H, T, S)`, with $B$ texts and
-# $H$ heads (side by side: lesson 04).
+# Now the other mask, and the riddle of section 1. The tokenizer gives the tokens and, beside them, which of them are real:
 
 # %%
 short, long = "May 3, 1931", "Wednesday, September 23, 2026"
-one, _ = tokenizer.batch([short])
-two, token_mask = tokenizer.batch([short, long])
-print(token_mask.int().numpy(), tuple(token_mask[:, None, None, :].shape))
+alone, _ = tokenizer.batch([short])
+batch, real = tokenizer.batch([short, long])  # (B, S) both
+for row in batch:
+    print(*(f"{token:9}" for token in tokenizer.tokens(row.tolist())))
+print(real.int().numpy())
 
 # %% [markdown]
+# Padding closes *columns*: a key that is filler is closed to every query of its text, in every head. As scores have the shape
+# `(B, H, T, S)`, for `B` texts and `H` heads ([lesson 04](04_multi_head.ipynb)), the mask `(B, S)` gets two axes of size 1 in
+# the middle, and broadcasting does the rest. Rows stay open. What filler asks is computed, and nobody reads it.
+#
 # The right test is again a perturbation: the same date, alone and beside a longer one.
 
 # %%
-n = one.shape[1]
+n = alone.shape[1]
 with torch.no_grad():
-    by_itself, in_a_batch = model.encode(one)[0], model.encode(two, token_mask)[0, :n]
+    by_itself, beside = model.encode(alone)[0], model.encode(batch, real)[0, :n]
     with replace_attention(model, ignoring, ("encoder",)):
-        ignored = model.encode(two, token_mask)[0, :n]
-print("with the mask, equal to 1e-5:", torch.allclose(by_itself, in_a_batch, atol=1e-5))
-print("mask ignored, some number moved by more than 0.5:", ((by_itself - ignored).abs().max() > 0.5).item())
+        unmasked = model.encode(batch, real)[0, :n]
+size = by_itself.abs().max()
+print(f"with the mask: May 3 changes by less than 0.0001, its numbers are as large as {size:.1f}")
+print(f"mask ignored:  May 3 changes by up to ≈ {(by_itself - unmasked).abs().max():.1f}")
+assert (by_itself - beside).abs().max() < 1e-4 and abs((by_itself - unmasked).abs().max() - 2) < 1
 
 # %% [markdown]
-# That was the first riddle: in section 1 every short date read its padding. Rows of padded *queries* stay open. They compute
-# something nobody reads, and the loss leaves them out.
-#
-# A decoder in a batch needs both masks at once. A key must be real **and** not in the future, so the masks are joined by
-# `&`: `(B, 1, 1, S)` & `(T, S)` gives `(B, 1, T, S)`.
+# And how much filler does it take? We let the model without a padding mask translate the 300 dates again, this time only beside
+# dates of the same length, and add the filler ourselves: none, one, two or three tokens, the same for all.
 
-# %%
-left_padded, left_mask = tokenizer.batch([short, long], side="left")
-S = left_mask.shape[1]
-both = left_mask[:, None, None, :] & causal_mask(S, S)
-print(tuple(both.shape), "| keys allowed to each query of the short text:", both[0, 0].sum(dim=-1).tolist())
+# %% jupyter={"source_hidden": true}
+lengths, right = source_mask.sum(dim=1), {}
+for n_filler in range(4):
+    hits = 0
+    for n in lengths.unique().tolist():
+        rows = (lengths == n).nonzero().flatten().tolist()
+        filled = F.pad(source[rows, :n], (0, n_filler), value=tokenizer.pad_id)
+        with replace_attention(model, ignoring, ("encoder", "cross")):
+            said = generate(model, target[rows, :1], 14, source=filled, stop=tokenizer.eos_id, pad_id=tokenizer.pad_id)
+        hits += sum(tokenizer.decode(row) == held_out[i].target for row, i in zip(said.tolist(), rows, strict=True))
+    right[f"{n_filler} filler tokens"] = hits / len(held_out)
 
-# %% [markdown]
-# Texts are padded on the left when a batch goes on writing, so that each goes on where it ends. And then the first rows may
-# see no key at all.
-#
-# ## 8. A row with no key
-#
-# Softmax over nothing is $0/0$: NaN. It does not stay where it arises. In the next layer that position is a key with weight
-# 0 for all others, and $0 \cdot \text{NaN}$ is
-
-# %%
-q, k, v = torch.randn(4, d), torch.randn(4, d), torch.randn(4, d)
-allowed = causal_mask(4, 4) & torch.tensor([False, True, True, True])  # key 0 is padding: query 0 sees nothing
-weights = (q @ k.T / math.sqrt(d)).masked_fill(~allowed, -math.inf).softmax(dim=-1)
-print("query 0:", weights[0].tolist(), "| 0 times NaN:", 0 * weights[0, 0].item())
+title = f"No padding mask: three filler tokens leave {right['3 filler tokens']:.0%} of the dates right"
+_ = plots.shares(plt.subplots(figsize=(7, 2.2))[1], right, title)
+assert right["0 filler tokens"] > 0.98 > 0.85 > right["1 filler tokens"] > right["2 filler tokens"] > 0.35
 
 # %% [markdown]
-# A common cure adds $-\infty$ to the scores and turns NaN into 0 afterwards. The output is clean. What does the
-# gradient with respect to the queries hold?
+# A decoder in a batch needs both masks at once: a key must be real *and* must not lie in the future. When a batch goes on
+# writing, its texts are filled up on the *left*, so that all of them end at the same place. And then there are queries at the
+# beginning that may see no key at all. What is the softmax of nothing?
 
 # %%
-predict("03_masks.backward", None)  # "clean" or "NaN"
+nothing = torch.full((3,), -math.inf).softmax(dim=0)
+print(nothing.tolist(), "   and 0 times that:", (0 * nothing).tolist())
+
+# %% [markdown]
+# It is 0/0, **NaN** ("not a number"), and NaN is infectious. In the next block this token is a key that nobody may read; its
+# weight is 0, but 0 times NaN is NaN, and so it reaches every token. Such a row needs a rule of its own. Ours is: **a row
+# without a key gives zeros.** It reads nothing, so it hands on nothing.
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true
+# ### Deeper: three rules for a row without a key, forwards and backwards
+#
+# One common cure writes 0 over the NaN afterwards. Another uses a large negative number in place of $-\infty$. The third is
+# ours. Key 1 is filler, so query 1 sees nothing:
+
+# %% tags=["deeper"]
+q, k, v = torch.randn(4, 8), torch.randn(4, 8), torch.randn(4, 8)
+allowed = causal_mask(4) & torch.tensor([False, True, True, True])
 
 
-# %%
-def added(scores, allowed):
+def added(scores):
     return (scores + torch.zeros(4, 4).masked_fill(~allowed, -math.inf)).softmax(-1).nan_to_num(0.0)
 
 
-def large_number(scores, allowed):
+def large_number(scores):
     return scores.masked_fill(~allowed, -1e9).softmax(-1)
 
 
-def our_rule(scores, allowed):
+def our_rule(scores):
     weights = scores.masked_fill(~allowed, -math.inf).softmax(-1)
     return weights.masked_fill(~allowed.any(-1, keepdim=True), 0.0)
 
 
-# %% jupyter={"outputs_hidden": true}
-backward_nan = {}
-print("Three rules for a row without a key:")
+# %% tags=["deeper"]
 for rule in (added, large_number, our_rule):
     leaf = q.clone().requires_grad_()
-    weights = rule(leaf @ k.T / math.sqrt(d), allowed)
+    weights = rule(leaf @ k.T / math.sqrt(8))
     (weights @ v).sum().backward()
-    backward_nan[rule] = leaf.grad.isnan().any().item()
-    print(f"{rule.__name__:13} weights of query 0: {weights[0].tolist()}   NaN in the gradient: {backward_nan[rule]}")
-
-# %% jupyter={"outputs_hidden": true}
-predict("03_masks.backward", actual="NaN" if backward_nan[added] else "clean")
+    n_bad = leaf.grad.isnan().sum()
+    print(f"{rule.__name__:13} weights of query 1: {weights[0].tolist()}   NaN in the gradient: {n_bad} of 32 numbers")
 
 # %% [markdown]
-# * `added` looks mended, and poisons the gradient: going back through that softmax multiplies 0 by NaN.
-# * `large_number` averages over exactly what it must not see. No NaN, no error, and a leak.
-# * `our_rule`: a row without a key gives **zeros**. The NaN arises here too; but `masked_fill` passes no gradient where it
-#   wrote, and in that row it wrote everywhere.
+# * `added` looks mended, and the NaN comes back in the gradient: on the way back through that softmax, 0 is multiplied by NaN.
+# * `large_number` raises no alarm at all: query 1 averages over exactly what it must not see.
+# * In `our_rule` the NaN arises too, but `masked_fill` passes no gradient where it wrote, and in that row it wrote everywhere.
+
+# %% [markdown]
+# ## 8. Play
 #
-# ## 9. Play
-#
-# Click a column: that key and its value change, and the outputs that move light up.
+# Click a column: its key and value change, and the outputs that move light up. (The explorer counts from 0.)
 #
 # 1. Causal, $T = S = 6$: which rows change when key 3 changes? Which key changes the fewest rows, and which the most?
-# 2. Set $T = 3$, keep $S = 6$. Which outputs can key 5 change under each causal alignment? For which $T$ and $S$ does the
-#    explorer count 0 cells that differ?
-# 3. Find three different settings with a row that has no key.
+# 2. Set $T = 3$, keep $S = 6$. Which outputs can key 5 change when the last query meets the last key? And when the first meets
+#    the first?
+# 3. Find three different settings in which some row has no key.
 
 # %%
 explorer = MaskExplorer()
@@ -481,114 +642,67 @@ explorer
 # %% [markdown]
 # <details><summary>Answers, when you have tried</summary>
 #
-# 1\. Rows 3, 4, 5. Key 5 changes one row, key 0 all six. 2\. Last meets last: output 2 alone. First meets first: none; three
-# newest keys are read by nobody. They agree exactly where $T = S$. 3\. Causal (last meets last) with $T > S$; causal with
-# padding on the left; padding of all keys.
+# 1\. Rows 3, 4 and 5. Key 5 changes one row, key 0 all six. 2\. Last meets last: output 2 alone. First meets first: none; the
+# three newest keys are read by nobody. 3\. Causal (last meets last) with more queries than keys; causal with padding on the
+# left; padding of all keys.
 #
 # </details>
-
-# %%
-for T, S in ((6, 6), (3, 6), (6, 3)):
-    last, first = (MaskExplorer(T=T, S=S, kind=kind) for kind in ("causal", "top left"))
-    differ = int((last.mask != first.mask).sum())
-    print(f"T = {T}, S = {S}: {differ} cells differ; rows without a key: {last.empty_rows} and {first.empty_rows}")
-for kind, n_padded in (("causal and padding", 2), ("padding", 6)):
-    empty = MaskExplorer(kind=kind, n_padded=n_padded, side="left").empty_rows
-    print(f"{kind}, {n_padded} on the left: rows without a key: {empty}")
-
-# %% [markdown]
-# ## 10. What people get wrong
 #
-# (M08 and M36: their numbers in this course's list of misconceptions. The exercises use them too.)
+# ## 9. What people get wrong
 #
-# **Something other than $-\infty$ before the softmax** (M08). Four ways, each put to the test of section 5: the last key
-# changes; does output 0 move?
+# **The other polarity.** Here and in torch's `F.scaled_dot_product_attention`, `True` means *allowed*. In torch's
+# `nn.MultiheadAttention`, `True` means *blocked*. Give it our mask as it stands, and see what the queries read:
 
 # %%
-ways = {
-    "-inf before": lambda s, allowed: s.masked_fill(~allowed, -math.inf).softmax(-1),
-    "0 before": lambda s, allowed: (s * allowed).softmax(-1),
-    "times 0 after": lambda s, allowed: s.softmax(-1) * allowed,
-    "-10 before": lambda s, allowed: s.masked_fill(~allowed, -10.0).softmax(-1),
-}
-allowed, push = causal_mask(4, 4), torch.zeros(4, d)
-push[-1] = 1.0  # added to the last key and to the last value
-for name, way in ways.items():
-    scores, pushed = q @ k.T / math.sqrt(d), q @ (k + push).T / math.sqrt(d)
-    before, after = way(scores, allowed)[0] @ v, way(pushed, allowed)[0] @ (v + push)
-    low = way(scores - 20.0, allowed)[0]  # row 0 with the same differences between scores, all of them low
-    print(f"{name:14} output 0 moves: {not torch.equal(before, after)!s:5}   low scores: row 0 sums to {low.sum():.2f}, "
-          f"{low[1:].sum():.2f} of it on the future")  # fmt: skip
-
-# %% [markdown]
-# $e^0 = 1$ is a weight like any other; $-10$ is a small score only beside larger ones. `times 0 after` could be mended by
-# dividing each row by what is left of it. That is right on paper, until a blocked score is so far above the others that
-# nothing is left:
-
-# %%
-far = torch.tensor([0.0, 1.0, 200.0])  # the last key is blocked
-left = far.softmax(dim=0) * torch.tensor([1.0, 1.0, 0.0])
-blocked = far.masked_fill(torch.tensor([False, False, True]), -math.inf)
-print("divided by what is left:", (left / left.sum()).tolist(), "| -inf:", blocked.softmax(dim=0).numpy().round(2))
-
-# %% [markdown]
-# **The opposite polarity** (M36). Three conventions are in use:
-#
-# | where | allowed | blocked |
-# |---|---|---|
-# | `F.scaled_dot_product_attention`, this course | `True` | `False` |
-# | `nn.MultiheadAttention`: `attn_mask`, `key_padding_mask` | `False` | `True` |
-# | floats, *added* to the scores (both take them) | 0 | $-\infty$ |
-
-# %%
-heads = torch.nn.MultiheadAttention(embed_dim=8, num_heads=1, batch_first=True)
+theirs = torch.nn.MultiheadAttention(embed_dim=8, num_heads=1, batch_first=True)
 x = torch.randn(1, 4, 8)
-for name, mask in (("allowed", allowed), ("~allowed", ~allowed)):
-    _, weights = heads(x, x, x, attn_mask=mask)
-    print(f"attn_mask={name:9} query 1 reads keys {weights[0, 1].nonzero().flatten().tolist()}, "
-          f"the last query has NaN: {weights[0, -1].isnan().any().item()}")  # fmt: skip
+_, weights = theirs(x, x, x, attn_mask=causal_mask(4))
+for i in range(4):
+    keys = [j + 1 for j in range(4) if weights[0, i, j] > 0]
+    print(f"query {i + 1} reads keys {keys}", "   and its weights are NaN" * bool(weights[0, i].isnan().any()))
 
 # %% [markdown]
-# Handed over as it is, our mask shows only the future. And `nn.MultiheadAttention` has no rule for a row without a key.
+# Each query reads the future and nothing else, and the last one has nothing left to read.
 #
-# **A mask accepted but ignored** (M36). You saw `ignoring` in section 1. A quieter one is `mask.float()`: numbers are
-# *added*, and adding 0 or 1 blocks nothing.
+# **A mask made of numbers.** Both functions also take floats, but these are *added* to the scores: 0 where a key is allowed,
+# $-\infty$ where it is blocked. A mask of booleans that was turned into 0 and 1 on the way is accepted, and blocks nothing.
 
 # %%
-with_mask = F.scaled_dot_product_attention(q, k, torch.eye(4), attn_mask=allowed)
-as_floats = F.scaled_dot_product_attention(q, k, torch.eye(4), attn_mask=allowed.float())
-print("query 0, keys with weight:", (with_mask[0] > 0).sum().item(), "| as floats:", (as_floats[0] > 0).sum().item())
+q, k = torch.randn(4, 8), torch.randn(4, 8)
+for name, mask in (("booleans", causal_mask(4)), ("the same as 0 and 1", causal_mask(4).float())):
+    weights = F.scaled_dot_product_attention(q, k, torch.eye(4), attn_mask=mask)
+    print(f"{name:20} weight on the future, of 4 queries together: {weights.triu(1).sum():.2f}")
 
 # %% [markdown]
-# ## 11. In the package
+# ## 10. What you have now
 #
-# `causal_mask(T, S)` and the `mask` of `scaled_dot_product_attention` are what you derived, rule for empty
-# rows included; torch's fused function follows the same rule.
+# A language model of your own, trained above in seconds. Begin a text, and let it go on, with its cache; then let the other one
+# go on too, which cannot have one.
 
-# %%
-allowed = causal_mask(4, 4) & torch.tensor([False, True, True, True])
-ours, weights = scaled_dot_product_attention(q, k, v, allowed)
-assert torch.equal(weights, our_rule(q @ k.T / math.sqrt(d), allowed))
-assert torch.allclose(ours, F.scaled_dot_product_attention(q, k, v, attn_mask=allowed), atol=1e-6)
-assert ours[0].tolist() == [0.0] * d
-
-# %% [markdown]
-# The models take token masks `(B, S)` and do the rest. Two texts of the small language model, padded on the left, read at
-# once and one token at a time with a cache:
-
-# %%
-ids = torch.cat((rows(["2026年11月22日"])[0], rows(["1931年5月3日星期日"])[0][:, :12]))
-token_mask = torch.ones_like(ids).bool()
-token_mask[0, :3] = False  # as if the first text were shorter
-cache = honest.decoder.new_cache()
-with torch.no_grad():
-    whole = honest(ids, token_mask)
-    steps = [honest(ids[:, t : t + 1], token_mask[:, : t + 1], cache=cache)[:, 0] for t in range(ids.shape[1])]
-assert torch.allclose(torch.stack(steps, dim=1)[token_mask], whole[token_mask], atol=1e-4)
-assert whole.isfinite().all()  # rows without a key among them
+# %% tags=["nbval-ignore-output"]
+# output differs with rounding, as the models were trained just now
+beginning = leak.rows(["1999年"])[0].repeat(6, 1)  # write your own year here
+for name, network, causal in (("with the mask", honest, True), ("without", leaky, False)):
+    with leak.mask_of(network, causal):
+        said = generate(network, beginning, 12, temperature=1.0, stop=leak.END, seed=0, use_cache=causal)
+    print(
+        name,
+        *("".join(leak.CHARACTERS[i - 1] for i in row[1:] if i != leak.END) for row in said.tolist()),
+        sep="\n    ",
+    )
 
 # %% [markdown]
-# ## 12. Check yourself
+# In the package you find what you derived as `causal_mask` and as the `mask` of `scaled_dot_product_attention`. The models take
+# the tokenizer's table of real tokens and do the rest. Here is the package beside our own lines, on a head of section 3:
+
+# %%
+_, packaged = scaled_dot_product_attention(head.queries[0], head.keys[0], head.keys[0], causal_mask(13))
+ours = (head.queries[0] @ head.keys[0].T / 4).masked_fill(torch.ones(13, 13).triu(1).bool(), -math.inf).softmax(dim=-1)
+assert torch.allclose(packaged, ours, atol=1e-5)
+print("the weights of both differ by less than 0.00001")
+
+# %% [markdown]
+# ## 11. Check yourself
 #
 # <details><summary>Your training loss drops to 0.01 in the first minutes. What do you test, and how?</summary>
 #
@@ -597,34 +711,33 @@ assert whole.isfinite().all()  # rows without a key among them
 #
 # </details>
 #
-# <details><summary>A model passes all tests with one sentence, and gets worse in batches. What do you suspect?</summary>
+# <details><summary>A model is right on every single sentence, and gets worse in batches. What do you suspect?</summary>
 #
-# The padding mask: missing, upside down, on the wrong axis, or not handed on. Compare one sentence alone and beside a
-# longer one.
-#
-# </details>
-#
-# <details><summary>Why is a row of zeros a better rule for an empty row than a row of equal weights?</summary>
-#
-# Equal weights read exactly what was forbidden, padding or future, and raise no alarm. Zeros add nothing.
+# The padding mask: missing, upside down, on the wrong axis, or not handed on. Compare a short sentence alone and beside a longer
+# one.
 #
 # </details>
 #
-# Now do the [exercises of this lesson](../exercises/03_masks/masks.ipynb): three core questions, then four more.
+# <details><summary>Why can a model that reads in both directions not keep a cache while it writes?</summary>
+#
+# Its old tokens look at the new one. From block 2 on their keys and values change with every token that is added.
+#
+# </details>
+#
+# Now the [exercises of this lesson](../exercises/03_masks/masks.ipynb): three core questions, then four more.
 #
 # ## Takeaways
 #
-# * Masking a key means: the weights are those of the list without it. That takes $-\infty$ before the softmax.
-# * The causal mask makes one pass equal to $T$ passes over all beginnings. Without it the loss is near 0 and the texts are
-#   rubbish.
-# * With a cache the last query meets the last key; `is_causal` means the first and the first.
-# * Padding closes columns. Test it with a batch of unequal lengths.
-# * A row without a key gives zeros; hiding a NaN afterwards may leave it in the gradient.
-# * To find a leak, perturb the future and look at the outputs. It works on any model, and needs no look at its code.
+# * To mask a key is to take it off the list: $-\infty$ *before* the softmax. A row without any key gives zeros.
+# * The causal mask makes one pass equal to many passes over all beginnings. Without it the model reads the answers, the loss
+#   falls below what is possible, and what it writes is rubbish.
+# * To find a leak, perturb the future and look at the outputs.
+# * Because old tokens never look at new ones, their keys and values can be kept. With a cache the last query meets the last key.
+# * Padding closes columns. Test it with texts of different lengths.
 #
 # **Papers.** Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.2.3: $-\infty$ before the
-# softmax. Radford et al. (2019) and Brown et al. (2020), [arXiv:2005.14165](https://arxiv.org/abs/2005.14165): causal language
-# models. Devlin et al. (2018), [arXiv:1810.04805](https://arxiv.org/abs/1810.04805): a model without the causal mask, and what
-# it must do instead (lesson 14).
+# softmax. Brown et al. (2020), [arXiv:2005.14165](https://arxiv.org/abs/2005.14165): a causal language model, grown large.
+# Devlin et al. (2018), [arXiv:1810.04805](https://arxiv.org/abs/1810.04805): a model without the causal mask, and what it must
+# do instead.
 #
 # Previous: [02 Attention](02_attention.ipynb). Next: [04 Many heads](04_multi_head.ipynb).

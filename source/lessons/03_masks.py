@@ -117,8 +117,10 @@ with switch_off(model, "causal mask"):
     unmasked, share_unmasked = read_whole()
 real = target_mask[0, 1:]
 print("it should say  ", text(target[0, 1:][real]))
-print("with the mask  ", text(masked[0][real]), f"   next tokens right, of all: {share_masked:.1%}")
-print("without        ", text(unmasked[0][real]), f"   next tokens right, of all: ≈ {share_unmasked:.0%}")
+print("with the mask  ", text(masked[0][real]))
+print("without        ", text(unmasked[0][real]))
+print(f"next tokens right, of all dates: with the mask {share_masked:.1%}")
+print(f"                                 without      ≈ {share_unmasked:.0%}")
 assert share_masked > 0.99 and abs(share_unmasked - 0.45) < 0.03
 
 # %% [markdown]
@@ -146,11 +148,10 @@ ways = {
     "weight set to 0": scores.softmax(dim=0).masked_fill(hidden, 0.0),
     "not in the list": scores[~hidden].softmax(dim=0),
 }
-table = {name: [f"{weight:8.2f}" for weight in (*weights, weights.sum())] for name, weights in ways.items()}
-table["not in the list"].insert(2, " " * 8)
-print(" " * 15, *(f"{word:>8}" for word in (*words, "sum")))
-for name, row in table.items():
-    print(f"{name:15}", *row)
+table = {name: [f"{weight:.2f}" for weight in (*weights, weights.sum())] for name, weights in ways.items()}
+table["not in the list"].insert(2, "")
+for name, row in {"": [*words, "sum"], **table}.items():
+    print(f"{name:15}", *(f"{cell:>{width}}" for cell, width in zip(row, (6, 5, 9, 5, 5, 5), strict=True)))
 
 # %% [markdown]
 # A score of 0 is a score like any other, since $e^0 = 1$: `November` is still read. (If all the other scores were negative, it
@@ -220,7 +221,7 @@ with torch.no_grad():
     passes = torch.stack([model(english, chinese[:, : t + 1])[0, -1] for t in range(T)])
 difference = (one_pass - passes).abs().max()
 assert difference < 1e-4
-print(f"scores up to {one_pass.abs().max():.0f}; one pass and thirteen differ by less than 0.0001")
+print(f"scores up to {one_pass.abs().max():.0f}; the two differ by less than 0.0001")
 
 # %% [markdown]
 # **One pass gives as many predictions as there are tokens, each the same as if the text ended there.** So a Transformer learns
@@ -239,7 +240,7 @@ print(f"scores up to {one_pass.abs().max():.0f}; one pass and thirteen differ by
 texts = [pair.target for pair in dates.training_pairs(3000)]
 length = sum(len(text) + 1 for text in texts) / len(texts)  # and the sign for the end
 limit = math.log(len(set(texts))) / length
-print(f"{math.log(3000):.1f} nats a text, {length:.1f} characters: at best {limit:.2f} nats a character")
+print(f"{math.log(3000):.1f} nats / {length:.1f} characters = {limit:.2f} nats a character at best")
 
 # %% [markdown]
 # And this is what they reach (`experiments/causal_leak.py`: 300 steps, three seeds each):
@@ -291,9 +292,9 @@ def follows(network, distance):
 honest_follows = [follows(honest, distance) for distance in (1, 2)]
 with leak.mask_of(leaky, causal=False):
     leaky_follows = [follows(leaky, distance) for distance in (1, 2)]
-print("the guess becomes the new digit, which stands   1 place on   2 places on")
-print(f"with the mask, by chance                        ≈ {honest_follows[0]:4.0%}       ≈ {honest_follows[1]:4.0%}")
-print(f"without                                         ≈ {leaky_follows[0]:4.0%}       ≈ {leaky_follows[1]:4.0%}")
+print("the guess becomes the new digit,  1 place on  2 places on")
+print(f"with the mask (by chance)         ≈ {honest_follows[0]:6.0%}    ≈ {honest_follows[1]:6.0%}")
+print(f"without                           ≈ {leaky_follows[0]:6.0%}    ≈ {leaky_follows[1]:6.0%}")
 assert abs(honest_follows[0] - 0.15) < 0.1
 assert abs(honest_follows[1] - 0.08) < 0.08
 assert leaky_follows[0] > 0.5
@@ -311,10 +312,10 @@ predict("03_masks.leak_text", None)  # "nearly all", "about half" or "nearly non
 print("share of dates among 200 texts, three models each:")
 for name, shares in record["well_formed"].items():
     print(f"{name:15}", *(f"{share:6.1%}" for share in shares))
-print("\nwith the mask, they write\n    ", "   ".join(sum(record["examples"]["with the mask"], [])))
-print("without, they write")
-for examples in record["examples"]["without"]:
-    print("    ", "   ".join(repr(example) for example in examples))
+for name, examples in record["examples"].items():
+    print(f"\n{name}, they write for example")
+    for written in dict.fromkeys(sum(examples, [])):
+        print(f"    {written!r}")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 share = sum(record["well_formed"]["without"]) / 3
@@ -355,14 +356,15 @@ honest_whole, honest_ends = shares_right(honest)
 with leak.mask_of(leaky, causal=False):
     leaky_whole, leaky_ends = shares_right(leaky)
 _, leaky_masked = shares_right(leaky)  # with its mask put on
-print("next characters right:     whole text    text ends there")
-print(f"with the mask           ≈ {honest_whole:6.0%}        ≈ {honest_ends:6.0%}")
-print(f"without                 ≈ {leaky_whole:6.0%}        ≈ {leaky_ends:6.0%}")
-print(f"the same, mask put on                        ≈ {leaky_masked:6.0%}")
-print(f"a table of the place                           {by_place:6.0%}")
+print("next characters right   whole text    text ends there")
+print(f"with the mask           ≈ {honest_whole:5.0%}       ≈ {honest_ends:5.0%}")
+print(f"without                 ≈ {leaky_whole:5.0%}       ≈ {leaky_ends:5.0%}")
+print(f"the same, mask put on                 ≈ {leaky_masked:5.0%}")
+print(f"a table of the place                    {by_place:5.0%}")
 assert abs(honest_whole - 0.56) < 0.04 and abs(honest_whole - honest_ends) < 0.01
 assert leaky_whole > 0.9
-assert max(leaky_ends, leaky_masked) < by_place
+assert leaky_ends < by_place
+assert leaky_masked < by_place
 assert abs(honest_ends - 0.56) < 0.04
 
 # %% [markdown]
@@ -422,6 +424,7 @@ for ax, (name, network, causal) in zip(axes, (("With", honest, True), ("Without"
 q, k, v = torch.randn(6, 8), torch.randn(6, 8), torch.randn(6, 8)
 pushed = k.clone()
 pushed[-1] += 1.0  # the last key is another now
+print("                          on the future  output 1 moves")
 for name, late in (("-inf before the softmax", False), ("0 after the softmax", True)):
     outputs = []
     for keys in (k, pushed):
@@ -430,7 +433,7 @@ for name, late in (("-inf before the softmax", False), ("0 after the softmax", T
         weights = scores.softmax(dim=-1).tril() if late else early
         outputs.append(weights @ v)
     moved = (outputs[1] - outputs[0])[0].norm() / outputs[0][0].norm()
-    print(f"{name:24} weight on the future {weights.triu(1).sum():.2f}, the first output moves by {moved:.1%}")
+    print(f"{name:26}{weights.triu(1).sum():13.2f}{moved:16.1%}")
 
 # %% [markdown]
 # The weights show nothing. But the last key still has its share in the sum under the fraction, and through that sum it changes
@@ -533,7 +536,7 @@ short, long = "May 3, 1931", "Wednesday, September 23, 2026"
 alone, _ = tokenizer.batch([short])
 batch, real = tokenizer.batch([short, long])  # (B, S) both
 for row in batch:
-    print(*(f"{token:9}" for token in tokenizer.tokens(row.tolist())))
+    print(*tokenizer.tokens(row.tolist()))
 print(real.int().numpy())
 
 # %% [markdown]
@@ -550,8 +553,8 @@ with torch.no_grad():
     with replace_attention(model, ignoring, ("encoder",)):
         unmasked = model.encode(batch, real)[0, :n]
 size = by_itself.abs().max()
-print(f"with the mask: May 3 changes by less than 0.0001, its numbers are as large as {size:.1f}")
-print(f"mask ignored:  May 3 changes by up to ≈ {(by_itself - unmasked).abs().max():.1f}")
+print(f"numbers up to {size:.1f}; with the mask they change by less than 0.0001")
+print(f"mask ignored: by up to ≈ {(by_itself - unmasked).abs().max():.1f}")
 assert (by_itself - beside).abs().max() < 1e-4 and abs((by_itself - unmasked).abs().max() - 2) < 1
 
 # %% [markdown]
@@ -568,11 +571,11 @@ for n_filler in range(4):
         with replace_attention(model, ignoring, ("encoder", "cross")):
             said = generate(model, target[rows, :1], 14, source=filled, stop=tokenizer.eos_id, pad_id=tokenizer.pad_id)
         hits += sum(tokenizer.decode(row) == held_out[i].target for row, i in zip(said.tolist(), rows, strict=True))
-    right[f"{n_filler} filler tokens"] = hits / len(held_out)
+    right[f"{n_filler} filler token{'s' * (n_filler != 1)}"] = hits / len(held_out)
 
 title = f"No padding mask: three filler tokens leave {right['3 filler tokens']:.0%} of the dates right"
 _ = plots.shares(plt.subplots(figsize=(7, 2.2))[1], right, title)
-assert right["0 filler tokens"] > 0.98 > 0.85 > right["1 filler tokens"] > right["2 filler tokens"] > 0.35
+assert right["0 filler tokens"] > 0.98 > 0.85 > right["1 filler token"] > right["2 filler tokens"] > 0.35
 
 # %% [markdown]
 # A decoder in a batch needs both masks at once: a key must be real *and* must not lie in the future. When a batch goes on
@@ -613,12 +616,13 @@ def our_rule(scores):
 
 
 # %% tags=["deeper"]
+print("              weights of query 1        NaN in the gradient")
 for rule in (added, large_number, our_rule):
     leaf = q.clone().requires_grad_()
     weights = rule(leaf @ k.T / math.sqrt(8))
     (weights @ v).sum().backward()
     n_bad = leaf.grad.isnan().sum()
-    print(f"{rule.__name__:13} weights of query 1: {weights[0].tolist()}   NaN in the gradient: {n_bad} of 32 numbers")
+    print(f"{rule.__name__:14}{weights[0].tolist()!s:26}{n_bad} of 32 numbers")
 
 # %% [markdown]
 # * `added` looks mended, and the NaN comes back in the gradient: on the way back through that softmax, 0 is multiplied by NaN.
@@ -630,7 +634,7 @@ for rule in (added, large_number, our_rule):
 #
 # Click a column: its key and value change, and the outputs that move light up. (The explorer counts from 0.)
 #
-# 1. Causal, $T = S = 6$: which rows change when key 3 changes? Which key changes the fewest rows, and which the most?
+# 1. Causal, $T = S = 6$: which outputs change when key 1 changes? Which key changes the fewest, and which the most?
 # 2. Set $T = 3$, keep $S = 6$. Which outputs can key 5 change when the last query meets the last key? And when the first meets
 #    the first?
 # 3. Find three different settings in which some row has no key.
@@ -642,7 +646,7 @@ explorer
 # %% [markdown]
 # <details><summary>Answers, when you have tried</summary>
 #
-# 1\. Rows 3, 4 and 5. Key 5 changes one row, key 0 all six. 2\. Last meets last: output 2 alone. First meets first: none; the
+# 1\. All but output 0. Key 5 changes one output, key 0 all six. 2\. Last meets last: output 2 alone. First meets first: none; the
 # three newest keys are read by nobody. 3\. Causal (last meets last) with more queries than keys; causal with padding on the
 # left; padding of all keys.
 #
@@ -671,7 +675,7 @@ for i in range(4):
 q, k = torch.randn(4, 8), torch.randn(4, 8)
 for name, mask in (("booleans", causal_mask(4)), ("the same as 0 and 1", causal_mask(4).float())):
     weights = F.scaled_dot_product_attention(q, k, torch.eye(4), attn_mask=mask)
-    print(f"{name:20} weight on the future, of 4 queries together: {weights.triu(1).sum():.2f}")
+    print(f"{name:20} weight on the future, in all: {weights.triu(1).sum():.2f}")
 
 # %% [markdown]
 # ## 10. What you have now
@@ -697,7 +701,8 @@ for name, network, causal in (("with the mask", honest, True), ("without", leaky
 
 # %%
 _, packaged = scaled_dot_product_attention(head.queries[0], head.keys[0], head.keys[0], causal_mask(13))
-ours = (head.queries[0] @ head.keys[0].T / 4).masked_fill(torch.ones(13, 13).triu(1).bool(), -math.inf).softmax(dim=-1)
+future = torch.ones(13, 13).triu(1).bool()
+ours = (head.queries[0] @ head.keys[0].T / 4).masked_fill(future, -math.inf).softmax(dim=-1)
 assert torch.allclose(packaged, ours, atol=1e-5)
 print("the weights of both differ by less than 0.00001")
 

@@ -18,7 +18,7 @@
 # * find out whether a model sees the future, without reading its code;
 # * make masks for texts of different lengths, and for a model that writes.
 #
-# About 50 minutes. It builds on [lesson 02](02_attention.ipynb); what a loss is stands in [lesson 01](01_toolkit.ipynb).
+# About 55 minutes. It builds on [lesson 02](02_attention.ipynb); what a loss is stands in [lesson 01](01_toolkit.ipynb).
 
 # %%
 import math

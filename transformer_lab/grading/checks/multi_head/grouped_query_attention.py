@@ -130,17 +130,25 @@ def grouped_faults(q, k, v):
     summed = [x.sum(1, keepdim=True).expand(-1, H, -1, -1) for x in (k, v)]
     yield attend(q, *summed), "All key heads are summed into one for all; each group has its own.", None
     last = [x[:, -1:].expand(-1, H, -1, -1) for x in (k, v)]
-    yield attend(q, *last), f"Every head uses key head {G - 1}, the last one; each group has its own.", None
+    yield attend(q, *last), "Every head uses the last key head; each group has its own.", None
     first = [x[:, :1].expand(-1, H, -1, -1) for x in (k, v)]
-    yield attend(q, wide[0], first[1]), "The keys are right; the values are those of head 0 for all groups.", None
-    yield attend(q, first[0], wide[1]), "The values are right; the keys are those of head 0 for all groups.", None
+    yield (
+        attend(q, wide[0], first[1]),
+        "The keys are right; the values are those of the first head for all groups.",
+        None,
+    )
+    yield (
+        attend(q, first[0], wide[1]),
+        "The values are right; the keys are those of the first head for all groups.",
+        None,
+    )
     yield attend(q, wide[0], wide[1].flip(1)), "The value heads are taken in reverse order.", None
     yield (
         attend(q, wide[0].flip(1), wide[1]),
         "The key heads are taken in reverse order, the value heads are not.",
         None,
     )
-    yield attend(q, *first), "Every head uses key head 0; each group has its own.", None
+    yield attend(q, *first), "Every head uses the first key head; each group has its own.", None
     words = "The group of a head is h // n_kv_heads; wanted h // (H / n_kv_heads)."
     index = [min(h // G, G - 1) for h in range(H)]
     yield attend(q, k[:, index], v[:, index]), words, None

@@ -34,7 +34,7 @@ NOT_TURNED = (
     "M10",
 )
 BOTH = "Keys and values come from x and the memory together; wanted from the memory alone."
-CARDS = "features are dealt out like cards, head 0 getting 0, H, 2 H ..., not d_head adjacent ones"
+CARDS = "features are dealt out like cards, the first head getting 0, H, 2 H ..., not d_head adjacent ones"
 ALONE = "straight to (B, H, T, d_head), without a transpose: positions and features get mixed"
 UNMERGED = "without swapping heads and positions back: they get mixed"
 
@@ -124,7 +124,7 @@ def variants(D, H, T, S, cross):
     words = "All heads share one map, made of the scores of all heads together: each must choose for itself."
     yield {"attend": lambda s, v: s.sum(1, True).softmax(-1) @ v}, words, None
     yield {"attend": lambda s, v: whole_width(s).softmax(-1) @ v}, words, None
-    words = "All heads share one map, that of head 0: each must choose for itself."
+    words = "All heads share one map, that of the first: each must choose for itself."
     yield {"attend": lambda s, v: s[:, :1].softmax(-1) @ v}, words, None
     yield {"merge": mean_of_heads}, "The heads are averaged, not put side by side.", None
     words = "The heads of one position attend to each other: swap the axes of heads and positions before the scores."

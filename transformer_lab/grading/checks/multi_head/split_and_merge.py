@@ -171,7 +171,7 @@ def compare_split(got: Tensor, x: Tensor, H: int) -> None:
         raise Wrong(f"{words}this is a view straight to (B, H, T, d_head). {VIEW_ALONE}", "M11")
     if close(got, x.reshape(B, T, D // H, H).permute(0, 3, 1, 2), 0.0):
         raise Wrong(
-            f"{words}the features are dealt out like cards: head 0 gets features 0, {H}, {2 * H} ... "
+            f"{words}the features are dealt out like cards: the first head gets features 0, {H}, {2 * H} ... "
             "Each head gets d_head adjacent features: view as (B, T, H, d_head), not (B, T, d_head, H)."
         )
     if close(got, x.transpose(1, 2).reshape(B, H, T, D // H), 0.0):

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -134,3 +135,60 @@ def test_the_style_is_one_palette_that_colour_blind_readers_tell_apart():
         *cost_explorer.COLOURS.values(),
     }
     assert others <= set(colours)
+
+
+def luminance(colour) -> float:
+    rgb = np.array(matplotlib.colors.to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(one, other) -> float:
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.fixture
+def in_style():
+    with matplotlib.rc_context():
+        plots.use_style()
+        yield
+        plt.close("all")
+
+
+def picture(figure, **how):
+    """The figure as the notebook stores it: cut to what is drawn, red, green, blue and opacity."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", bbox_inches="tight", **how)
+    file.seek(0)
+    return plt.imread(file)
+
+
+def test_words_and_lines_have_contrast_on_their_card_whatever_the_theme(in_style):
+    for name in ("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"):
+        assert contrast(matplotlib.rcParams[name], plots.CARD) > 7, name
+    for theme in ("#ffffff", "#111111"):  # JupyterLab's, light and dark: the card or its edge stands out
+        assert max(contrast(plots.CARD, theme), contrast(plots.EDGE, theme)) > 1.3
+
+
+@pytest.mark.parametrize("size", [(7, 3), (4, 4), (9, 1.5)])
+def test_a_figure_is_a_card_with_round_corners_as_large_as_itself(in_style, size):
+    figure, axes = plt.subplots()
+    axes.set(title="a title", xlabel="x", ylabel="y")
+    figure.set_size_inches(size)  # after the card was laid
+    for dpi in (110, 55):
+        seen = picture(figure, dpi=dpi)
+        assert np.abs(np.array(seen.shape[1::-1]) / dpi - size).max() < 0.1
+        corners = seen[[0, 0, -1, -1], [0, -1, 0, -1], 3]
+        assert not corners.any()  # the page shows through
+        inside = seen[6:-6, 6:-6]
+        assert (inside[..., 3] == 1).all()
+        np.testing.assert_allclose(inside[0, 0, :3], matplotlib.colors.to_rgb(plots.CARD))
+    assert matplotlib.colors.to_rgba(figure.get_facecolor())[3] == 1  # else JupyterLab lays a white block behind it
+
+
+def test_drawings_and_figures_stand_on_the_same_card(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[1] / "source" / "figures")
+    import kit
+
+    assert (kit.INK, kit.CARD) == (plots.INK, plots.CARD)

@@ -13,6 +13,7 @@ from matplotlib import style
 from matplotlib.figure import Figure
 
 from . import saved_page
+from .plots import lay_on_card
 
 
 class Explorer(anywidget.AnyWidget):
@@ -28,6 +29,7 @@ class Explorer(anywidget.AnyWidget):
     def static_twin(self) -> bytes:
         """The drawing as a PNG, for wherever there is no kernel: GitHub, a notebook not yet run."""
         figure = Figure(figsize=(10, 4), facecolor="white")
+        lay_on_card(figure)
         self.draw(figure)
         picture = io.BytesIO()
         figure.savefig(picture, format="png", dpi=90, metadata={"Software": None})

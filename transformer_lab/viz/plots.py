@@ -2,6 +2,8 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 
 from ..sentences import short_repr
 from .attention_picture import readable
@@ -10,31 +12,63 @@ from .inputs import visible
 # Okabe and Ito's colours, told apart by colour-blind readers too.
 COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
 
+# What pictures stand on: a card that is light in every theme, with the corners of a card, as the lessons' drawings are.
+INK, CARD, EDGE = "#1F2933", "#FFFFFF", "#D5DBE1"
 
 # Names may be tokens: what matplotlib would take for mathematics or TeX ($$, \\foo) is drawn literally.
 PLAIN = {"parse_math": False, "usetex": False}
 
 
 def use_style() -> None:
-    """Set matplotlib's defaults for the course: one palette, a light grid, no frame at the top and right."""
+    """Set matplotlib's defaults for the course: a card, one palette, a light grid, no frame at the top and right."""
     plt.rcParams.update(
         {
             "axes.prop_cycle": plt.cycler(color=COLORS),
+            "axes.edgecolor": INK,
             "axes.grid": True,
+            "axes.labelcolor": INK,
             "axes.spines.right": False,
             "axes.spines.top": False,
             "axes.titlelocation": "left",
             "axes.titlesize": 11,
+            "figure.constrained_layout.h_pad": 0.12,
             "figure.constrained_layout.use": True,
+            "figure.constrained_layout.w_pad": 0.12,
             "figure.dpi": 110,
-            "figure.facecolor": "white",
+            "figure.facecolor": CARD,
             "figure.figsize": (7, 3),
+            "figure.hooks": [f"{__name__}:lay_on_card"],
             "font.size": 10,
             "grid.alpha": 0.3,
             "legend.frameon": False,
             "lines.markersize": 5,
+            "savefig.pad_inches": 0.02,
+            "text.color": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
         }
     )
+
+
+def lay_on_card(figure: Figure) -> None:
+    """Give a figure rounded corners: a white block with sharp ones is all that is seen of it in a dark theme."""
+    figure.patch.set_visible(False)  # and not its colour: of a transparent figure JupyterLab makes a white block
+    figure.add_artist(Card((0, 0), 1, 1))
+
+
+class Card(FancyBboxPatch):
+    """A rounded card as large as its figure, also if that is resized; lengths in inches."""
+
+    def __init__(self, *place):
+        super().__init__(*place, boxstyle="round,pad=0,rounding_size=0.08", facecolor=CARD, edgecolor=EDGE, zorder=-1)
+
+    def get_path(self):
+        width, height = self.figure.get_size_inches()
+        self._x, self._y, self._width, self._height = 0.02, 0.02, width - 0.04, height - 0.04
+        return super().get_path()
+
+    def get_transform(self):
+        return self.figure.dpi_scale_trans
 
 
 def shares(ax, values: dict[str, float], title: str, guess: str | None = None):

@@ -179,7 +179,7 @@ greedy decoding | 贪心解码 | tān xīn jiě mǎ | 11
     Writing the most probable token each time.
 grouped-query attention | 分组查询注意力 | fēn zǔ chá xún zhù yì lì | 04
     Several heads of queries share one head of keys and values, which makes the cache smaller.
-head | 注意力头 | zhù yì lì tóu | 04
+head | 注意力头 | zhù yì lì tóu | 02
     One of H attentions side by side, each with its own queries, keys and values of width d_head.
 held-out data | 留出数据 | liú chū shù jù | 00
     Examples that training never saw.

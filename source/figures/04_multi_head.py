@@ -1,0 +1,176 @@
+"""Lesson 04's drawings. Their numbers are the trained translator's, which is about to write the first 1 of 11."""
+
+from functools import cache
+
+import torch
+from architecture import CROSS, SELF, encoder_decoder
+from kit import INK, LINE, LIT, QUIET, Drawing, tint
+from matplotlib.patches import Rectangle
+
+from transformer_lab import load
+from transformer_lab.analysis.recording import record_heads
+
+SOURCE, TARGET = "Sunday, November 22, 2026", "2026年11月22日星期日"
+WRITTEN = ["2", "0", "2", "6", "nián"]  # and now the month: 11, November
+BLOCK = 2  # counted from 1, as heads are below
+ROWS = slice(1, 6)  # the rows that have read what is written
+HEADS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")  # one colour a head, as in the lesson's explorer
+PALE = "#D5DBE1"
+
+
+@cache
+@torch.no_grad()
+def running_example():
+    """(words, x, queries, weights, outputs, y) of the attention that is drawn: all heads, the rows of WRITTEN."""
+    model, tokenizer = load("dates")
+    source, _ = tokenizer.batch([SOURCE])
+    target, _ = tokenizer.batch([TARGET], bos=True)
+    layer, seen = model.decoder.blocks[BLOCK - 1].cross_attention, {}
+    hook = layer.register_forward_hook(lambda _, inputs, output: seen.update(x=inputs[0][0], y=output[0]))
+    with record_heads(model) as heads:
+        model(source, target)
+    hook.remove()
+    head, v = heads["cross"][BLOCK - 1], layer.split(layer.w_v(model.encode(source)))[0]
+    numbers = seen["x"], head.queries, head.weights, head.weights @ v, seen["y"]
+    # Rounded, so that another CPU draws the same.
+    return tokenizer.tokens(source[0].tolist()), *(n[..., ROWS, :].double().round(decimals=2) for n in numbers)
+
+
+def where() -> Drawing:
+    return encoder_decoder(load("dates")[0].config, SOURCE, "2 0 2 6 nián", "1", lit={SELF, CROSS}, with_heads=True)
+
+
+def looks() -> Drawing:
+    words, _, _, weights, *_ = running_example()
+    drawing = Drawing(700, 330)
+    drawing.text(20, 166, "written so far", 11, QUIET, "left")
+    *_, asking = drawing.tokens(118, 166, [*WRITTEN, "?"], LIT, {len(WRITTEN)})
+    drawing.text(asking.right[0] + 12, 166, "the next token is the first 1 of 11", 11, QUIET, "left")
+    for number, y, toward in ((3, 62, 1), (1, 270, -1)):
+        color, row = HEADS[number - 1], weights[number - 1, -1].tolist()
+        drawing.text(20, y, f"head {number} reads", 11, INK, "left", bold=True)
+        drawing.text(20, y - 30 * toward, "with weight", 11, QUIET, "left")
+        for box, weight in zip(drawing.tokens(118, y, words, color), row, strict=True):
+            start, end = (box.bottom, asking.top) if toward > 0 else (box.top, asking.bottom)
+            drawing.arrow(start, end, color=color if weight > 0.1 else PALE, width=0.6 + 6 * weight)
+            ink = INK if weight > 0.1 else QUIET
+            drawing.text(box.x, y - 30 * toward, f"{weight:.2f}", 11, ink, bold=weight > 0.1)
+    return drawing
+
+
+def signed(number: float) -> str:
+    return f"{number:.1f}".replace("-", "\u2212")
+
+
+def task() -> Drawing:
+    numbers = [0.3, 1.2, -0.5, 0.9, 0.4, -1.1, 0.7, 0.2]
+    drawing, place = Drawing(700, 210), [140 + 70 * t for t in range(8)]
+    drawing.text(20, 30, "position", 11, QUIET, "left")
+    drawing.text(20, 66, "one of its\nnumbers", 11, QUIET, "left")
+    drawing.text(20, 170, "wanted", 11, QUIET, "left")
+    for t, number in enumerate(numbers):
+        used, asks = t in (0, 3), t == 4
+        drawing.text(place[t], 30, f"{t + 1}", 11, QUIET)
+        drawing.box(place[t], 66, 52, 28, signed(number), HEADS[2] if t == 3 else HEADS[0] if t == 0 else PALE, used)
+        wanted = signed(numbers[t - 1] - numbers[0]) if t > 1 else "–"
+        drawing.box(place[t], 170, 52, 28, wanted, LIT if asks else PALE, asks)
+    drawing.arrow((place[3], 80), (place[4] - 6, 156), color=HEADS[2], width=2.4)
+    drawing.arrow((place[0], 80), (place[4] - 20, 156), color=HEADS[0], width=2.4)
+    drawing.text(place[3] + 52, 112, "plus", 12, HEADS[2], bold=True)
+    drawing.text(place[1] + 20, 132, "minus", 12, HEADS[0], bold=True)
+    return drawing
+
+
+def signs() -> Drawing:
+    drawing = Drawing(700, 330)
+    drawing.text(170, 26, "one head", 13, INK, bold=True)
+    drawing.text(525, 26, "two heads", 13, INK, bold=True)
+    for middle in (170, 525):
+        drawing.box(middle - 75, 66, 120, 30, "left neighbour: 0.9", HEADS[2], size=11)
+        drawing.box(middle + 75, 66, 120, 30, "first: 0.3", HEADS[0], size=11)
+    average = drawing.box(170, 160, 150, 34, "a · 0.9 + b · 0.3", size=12)
+    drawing.arrow((95, 81), (140, 142), "weight a ≥ 0", INK, beside=-6)
+    drawing.arrow((245, 81), (200, 142), "weight b ≥ 0", INK, beside=6)
+    factor = drawing.box(170, 226, 150, 34, "times one factor m", LIT, lit=True)
+    drawing.arrow(average.bottom, factor.top)
+    drawing.arrow(factor.bottom, (170, 272))
+    drawing.text(170, 290, "Both get the sign of m.", 12, INK)
+    drawing.text(170, 308, "Wanted: 0.9 with plus, 0.3 with minus", 11, QUIET)
+    drawing.box(525, 272, 150, 34, "0.9 − 0.3 = 0.6", LIT, lit=True)
+    for x, number, factor_words, color in ((450, "0.9", "times +1", HEADS[2]), (600, "0.3", "times −1", HEADS[0])):
+        head = drawing.box(x, 146, 96, 34, f"head: {number}", color, size=12)
+        turned = drawing.box(x, 206, 96, 34, factor_words, color, lit=True)
+        drawing.arrow((x, 81), head.top, "weight 1", INK, beside=6)
+        drawing.arrow(head.bottom, turned.top, color=color)
+        drawing.arrow(turned.bottom, (525 + (x - 525) * 0.4, 255), color=color)
+    drawing.text(525, 304, "W_O adds the heads up", 12, INK)
+    return drawing
+
+
+def cells(drawing, left, top, values, color, wide, high, gap=0):
+    """Rows of small cells, the darker the larger the number (of either sign); `gap` pixels between rows."""
+    largest = float(values.abs().max())
+    for i, row in enumerate(values.abs().tolist()):
+        for j, value in enumerate(row):
+            place = left + j * wide, top + i * (high + gap)
+            face = tint(color, 0.08 + 0.8 * value / largest)
+            drawing.axes.add_patch(Rectangle(place, wide, high, facecolor=face, edgecolor="none", zorder=2))
+
+
+def frame(drawing, left, top, width, height, color):
+    place = left - 2, top - 2
+    drawing.axes.add_patch(
+        Rectangle(place, width + 4, height + 4, fill=False, edgecolor=color, linewidth=1.4, zorder=3)
+    )
+
+
+LEFT, WIDE, HIGH = 84, 6, 11  # where rows begin, and one number's size
+BAND, TALL = 16 * WIDE, HIGH * len(WRITTEN)  # one head's numbers of a token; all rows
+
+
+def sheets(drawing, top, values, wide):
+    """Each head's own rows, side by side, in a frame of its colour."""
+    for h, color in enumerate(HEADS):
+        width = values.shape[-1] * wide
+        left = LEFT + h * (BAND + 18) + (BAND - width) / 2
+        cells(drawing, left, top, values[h], color, wide, HIGH)
+        frame(drawing, left, top, width, TALL, color)
+
+
+def cut() -> Drawing:
+    words, x, queries, weights, outputs, y = running_example()
+    drawing, gap = Drawing(700, 780), 5
+    stages = {
+        26: ("x, a vector a token", "(13, 64)", "· W_Q: four matrices (64, 16) side by side"),
+        126: ("queries of all heads", "(13, 64)", "view: cut every row into four"),
+        232: ("a token, then its heads", "(13, 4, 16)", "transpose: swap tokens and heads"),
+        364: ("a head, then its tokens", "(4, 13, 16)", "with keys cut alike: scores and softmax, head by head"),
+        474: ("weights on 10 words", f"(4, 13, {len(words)})", "times values, cut alike"),
+        584: ("outputs of the heads", "(4, 13, 16)", "the way back: transpose, flatten; then · W_O"),
+        694: ("a vector a token", "(13, 64)", ""),
+    }
+    for top, (name, shape, step) in stages.items():
+        between = gap if top == 232 else 0  # here the rows stand apart
+        for i, word in enumerate(WRITTEN):
+            drawing.text(LEFT - 8, top + (i + 0.5) * HIGH + i * between, word, 10, QUIET, align="right")
+        drawing.text(540, top + 8, name, 11, INK, "left")
+        drawing.text(540, top + 26, shape, 12, INK, "left", bold=True)
+        if step:
+            below = top + TALL + 6 + 4 * between
+            drawing.arrow((LEFT + 2 * BAND, below), (LEFT + 2 * BAND, below + 26))
+            drawing.text(LEFT + 2 * BAND + 12, below + 13, step, 10.5, QUIET, "left")
+    cells(drawing, LEFT, 26, x, QUIET, WIDE, HIGH)
+    for h, color in enumerate(HEADS):
+        cells(drawing, LEFT + h * BAND, 126, queries[h], color, WIDE, HIGH)
+        cells(drawing, LEFT + h * (BAND + 8), 232, queries[h], color, WIDE, HIGH, gap)
+        drawing.text(LEFT + h * (BAND + 18) + BAND / 2, 350, f"head {h + 1}", 10.5, INK)
+    for i in range(len(WRITTEN)):
+        frame(drawing, LEFT, 232 + i * (HIGH + gap), 4 * BAND + 24, HIGH, LINE)
+    sheets(drawing, 364, queries, WIDE)
+    sheets(drawing, 474, weights, 9)
+    sheets(drawing, 584, outputs, WIDE)
+    cells(drawing, LEFT, 694, y, QUIET, WIDE, HIGH)
+    return drawing
+
+
+DRAWINGS = (where, looks, task, signs, cut)

@@ -81,29 +81,36 @@ def task() -> Drawing:
     return drawing
 
 
-def signs() -> Drawing:
-    drawing = Drawing(700, 330)
-    drawing.text(170, 26, "one head", 13, INK, bold=True)
-    drawing.text(525, 26, "two heads", 13, INK, bold=True)
-    for middle in (170, 525):
-        drawing.box(middle - 75, 66, 120, 30, "left neighbour: 0.9", HEADS[2], size=11)
-        drawing.box(middle + 75, 66, 120, 30, "first: 0.3", HEADS[0], size=11)
-    average = drawing.box(170, 160, 150, 34, "a · 0.9 + b · 0.3", size=12)
-    drawing.arrow((95, 81), (140, 142), "weight a ≥ 0", INK, beside=-6)
-    drawing.arrow((245, 81), (200, 142), "weight b ≥ 0", INK, beside=6)
-    factor = drawing.box(170, 226, 150, 34, "times one factor m", LIT, lit=True)
+def one() -> Drawing:
+    drawing, middle = Drawing(700, 300), 350
+    drawing.box(middle - 100, 36, 150, 30, "left neighbour: 0.9", HEADS[2])
+    drawing.box(middle + 100, 36, 150, 30, "first: 0.3", HEADS[0])
+    average = drawing.box(middle, 130, 160, 34, "a · 0.9 + b · 0.3")
+    drawing.arrow((middle - 100, 51), (middle - 35, 112), "weight a, not negative", INK, beside=-24)
+    drawing.arrow((middle + 100, 51), (middle + 35, 112), "weight b, not negative", INK, beside=24)
+    factor = drawing.box(middle, 196, 160, 34, "times one factor m", LIT, lit=True)
     drawing.arrow(average.bottom, factor.top)
-    drawing.arrow(factor.bottom, (170, 272))
-    drawing.text(170, 290, "Both get the sign of m.", 12, INK)
-    drawing.text(170, 308, "Wanted: 0.9 with plus, 0.3 with minus", 11, QUIET)
-    drawing.box(525, 272, 150, 34, "0.9 − 0.3 = 0.6", LIT, lit=True)
-    for x, number, factor_words, color in ((450, "0.9", "times +1", HEADS[2]), (600, "0.3", "times −1", HEADS[0])):
-        head = drawing.box(x, 146, 96, 34, f"head: {number}", color, size=12)
-        turned = drawing.box(x, 206, 96, 34, factor_words, color, lit=True)
-        drawing.arrow((x, 81), head.top, "weight 1", INK, beside=6)
+    drawing.arrow(factor.bottom, (middle, 240))
+    drawing.text(middle, 256, "Both get the sign of m.", 12, INK)
+    drawing.text(middle, 276, "Wanted: 0.9 with plus, 0.3 with minus", 11, QUIET)
+    return drawing
+
+
+def two() -> Drawing:
+    drawing, middle = Drawing(700, 300), 350
+    result = drawing.box(middle, 240, 160, 34, "0.9 − 0.3 = 0.6", LIT, lit=True)
+    for side, name, read, number, factor, color in (
+        (-1, "left neighbour: 0.9", "reads 0.9", 1, "times +1", HEADS[2]),
+        (1, "first: 0.3", "reads 0.3", 2, "times −1", HEADS[0]),
+    ):
+        x = middle + 100 * side
+        start = drawing.box(x, 36, 150, 30, name, color)
+        head = drawing.box(x, 110, 130, 34, f"head {number} {read}", color)
+        turned = drawing.box(x, 170, 130, 34, factor, color, lit=True)
+        drawing.arrow(start.bottom, head.top, "weight 1", INK, beside=8 * side)
         drawing.arrow(head.bottom, turned.top, color=color)
-        drawing.arrow(turned.bottom, (525 + (x - 525) * 0.4, 255), color=color)
-    drawing.text(525, 304, "W_O adds the heads up", 12, INK)
+        drawing.arrow(turned.bottom, (middle + 35 * side, result.top[1]), color=color)
+    drawing.text(middle, 276, "W_O holds the factors, and adds the heads up", 12, INK)
     return drawing
 
 
@@ -173,4 +180,4 @@ def cut() -> Drawing:
     return drawing
 
 
-DRAWINGS = (where, looks, task, signs, cut)
+DRAWINGS = (where, looks, task, one, two, cut)

@@ -18,7 +18,7 @@
 # * cut a tensor into heads, compute all of them in one product and merge them again, with every shape;
 # * count what a layer of many heads costs.
 #
-# About 60 minutes. It builds on [02 Attention](02_attention.ipynb) and [03 Masks](03_masks.ipynb).
+# About 55 minutes. It builds on [02 Attention](02_attention.ipynb) and [03 Masks](03_masks.ipynb).
 
 # %%
 from contextlib import ExitStack
@@ -209,19 +209,21 @@ predict("04_multi_head.one_head", actual=where)
 # nothing to do with the target and can only add to the loss. The best that a head can do is to give up one half of
 # the task. No width occurs in this argument, so no width helps.
 #
-# (One thing the argument leaves out: weights may depend on the numbers, too. The experiment of section 6 leaves
+# ![One head: weight a on the left neighbour's 0.9 and weight b on the first position's 0.3 make one average, which is multiplied
+# by one factor m, so both get the sign of m. Wanted: 0.9 with plus, 0.3 with minus.](figures/04_multi_head_one.svg)
+#
+# (One thing the argument leaves out: weights may depend on the numbers, too. The experiments of sections 6 and 8 leave
 # training free to use that.)
 #
 # </details>
 #
 # ## 3. By hand
 #
-# ![Left, one head: weight a on the left neighbour's 0.9 and weight b on the first position's 0.3 make one average, which is
-# multiplied by one factor m, so both get the sign of m. Right, two heads: one reads 0.9 with weight 1, times +1; the other
-# reads 0.3 with weight 1, times -1; W_O adds them up to 0.6.](figures/04_multi_head_signs.svg)
+# ![Two heads: one reads the left neighbour's 0.9 with weight 1, times +1; the other reads the first position's 0.3 with weight 1,
+# times -1; W_O adds them up to 0.6.](figures/04_multi_head_two.svg)
 #
-# What one head lacks is a second sign, so take a second head. One reads the left neighbour, the other the first position, and
-# only then are they joined. This needs no training; we can write the matrices down. Each head has a $W_Q$, a $W_K$ and a
+# Now with two heads, and without any training. One reads the left neighbour, the other the first position, and
+# only then are they joined. We can write the matrices down. Each head has a $W_Q$, a $W_K$ and a
 # $W_V$ of its own, of shape $(D, \text{d\_head})$: $D = 16$ is the width of `x`, $\text{d\_head} = 8$ the width of a head.
 
 
@@ -299,8 +301,7 @@ with torch.no_grad():
 # %% [markdown]
 # As a rule $H \cdot \text{d\_head} = D$: the heads share the width that there is.
 #
-# **Step 2: split.** Each head must attend by itself, so the heads have to become a leading axis, like the batch. `view` cuts
-# the
+# **Step 2: split.** Each head must attend by itself, so the heads have to become a leading axis, like the batch. `view` cuts the
 # last axis, the features, in two and moves nothing in memory. `transpose(1, 2)` then swaps tokens and heads. On numbered elements, with
 # $T = 4$, $H = 3$, $\text{d\_head} = 2$:
 
@@ -425,7 +426,7 @@ class MultiHead(nn.Module):
 
 
 # %% [markdown]
-# ## 6. Measured: two heads, and sixteen
+# ## 6. Two heads, and more
 #
 # Will training find what we wrote down by hand in section 3? Two heads of width 8 are trained exactly as the one head of
 # width 16 was. We look at each head's weights, averaged over 200 examples, and at its factor: what $W_V$ and its rows of
@@ -446,15 +447,18 @@ with torch.no_grad():
         places = list(range(1, 9))
         _ = plots.matrix(axes, weights[2:], places[2:], places, title=f"{name}, factor {factor:+.1f}")
 figure.suptitle("After 200 steps, one seed: two heads have shared out the task", x=0.02, ha="left")
+
+# %% jupyter={"source_hidden": true}
 print(f"loss at the end: one head {ends[0]:.2f}, two heads {ends[1]:.2f}")
 minus, plus = sorted(factors[1:])
 assert ends[0] > 0.45 and ends[1] < 0.01 and abs(minus + 1) < 0.1 and abs(plus - 1) < 0.1
 
 # %% [markdown]
 # Training found our solution: one head reads the left neighbour (a diagonal) with factor $+1$, the other the first position (a
-# column) with $-1$. Which is head 1 is chance. The single head gave up one half of the task. The reason for several heads is
-# in this picture: **what one head averages comes out with one sign, in one direction; a second head may read something
-# else and do something else with it.**
+# column) with $-1$. Which is head 1 is chance. The single head gave up one half of the task.
+#
+# So this is what several heads are for. **One head hands over one average, all of it with the same factors. A second head can
+# read something else, and something else can be done with what it reads.**
 #
 # If two are better than one, are more better still? The layer keeps its width of 16, so sixteen heads have width 1 each. Against
 # two heads of width 8, are sixteen of width 1 `"better"`, `"as good"` or `"worse"`?
@@ -491,14 +495,58 @@ predict("04_multi_head.many_heads", actual=many)
 # %% [markdown]
 # <details><summary>What the dots say. Open after your guess</summary>
 #
-# One head stays at the bound, also at twice the width. Two solve the task from seven of eight seeds; in the eighth both have
-# settled on the same half. (Two heads *can* share it out; nothing tells them to.) Four solve it from all. Eight of width 2 get most of
+# One head stays at the bound, also at twice the width. Two solve the task from seven of eight seeds; in the eighth the loss
+# stays at a half, as if there were one. (Two heads *can* share out the task; nothing tells them to.) Four solve it from all. Eight of width 2 get most of
 # the way, and sixteen of width 1 fail.
 #
 # </details>
 #
-# Why do sixteen fail? Not for want of parameters: four heads of width 4 have as many. An explanation suggests itself. In a head
-# of width 1 queries and keys are single numbers, and a score is their product. So for a positive query the *largest* key wins,
+# ## 7. What heads cost
+#
+# Some texts draw $H$ heads as $H$ layers in parallel, as if eight heads cost eight times as much. Let us count, for a layer of
+# width 512 on 128 tokens: its **parameters**, which are the numbers that training changes; its multiply-adds, which are the
+# multiplications in all products of matrices, each with the addition of its result; and its attention weights. PyTorch
+# counts the second for us (as two operations each).
+
+
+# %%
+def bill(n_heads):
+    """Parameters, multiply-adds and weights of one layer on one text."""
+    layer, n_weights = MultiHeadAttention(512, n_heads, bias=False), []
+
+    def attend(q, k, v, mask):
+        output, weights = scaled_dot_product_attention(q, k, v, mask)
+        n_weights.append(weights.numel())
+        return output, weights
+
+    layer.attend = explicit_attention(attend)
+    with FlopCounterMode(display=False) as counter:
+        layer(torch.randn(1, 128, 512))
+    return sum(p.numel() for p in layer.parameters()), counter.get_total_flops() // 2, *n_weights
+
+
+# %%
+print("heads   parameters   multiply-adds   weights")
+for n_heads in (1, 2, 4, 8):
+    print("{:5}   {:10,}   {:13,}   {:7,}".format(n_heads, *bill(n_heads)))
+
+# %% [markdown]
+# Parameters and multiply-adds stay: eight heads of width 64 do the work of one of width 512, cut up differently. What
+# grows is the number of weights to hold, and of exponentials in the softmax.
+#
+# <details><summary>Deeper: heads that share their keys</summary>
+#
+# A model that writes keeps the keys and values of all tokens so far (lesson 03's cache), for every head. To keep less, groups
+# of heads may share one head of keys and values: **grouped-query attention** (Ainslie et al., 2023), or **multi-query attention** if
+# all share a single one. In the package that is `n_kv_heads`: with `n_heads=8` and `n_kv_heads=2`, $W_K$ of a layer of width 512 shrinks from
+# $(512, 512)$ to $(512, 128)$. Exercise 6 builds it.
+#
+# </details>
+#
+# ## 8. An explanation on trial
+#
+# Sixteen heads of width 1 did worse on *left minus first* than two of width 8, or four of width 4, with as many parameters. An
+# explanation suggests itself. In a head of width 1 queries and keys are single numbers, and a score is their product. So for a positive query the *largest* key wins,
 # and for a negative one the *smallest*. Of eight positions only two can ever be a head's favourite, and the left neighbour
 # is seldom one of them.
 #
@@ -550,57 +598,15 @@ assert max(best[0]) < min(best[1]) and max(abs(left - 1) for left in blurred["le
 # %% [markdown]
 # The best head has two favourites, the third position and the fifth, as it must, and elsewhere it sees nothing. No head of
 # this layer sees the left neighbour clearly. But each of the eight numbers travels through all sixteen heads, each time with
-# another factor, positive or negative, and sixteen blurred looks, added and subtracted, make a sharp one. Sixteen values of width
-# 1 carry sixteen numbers in all: each of the eight can travel but twice, once for the left neighbour and once for the first
+# another factor, positive or negative, and sixteen blurred looks, added and subtracted, make a sharp one. With values of width 1
+# sixteen heads carry sixteen numbers in all. That is two for each of the eight, one for the left neighbour and one for the first
 # position. Then each look has to be good by itself.
 #
 # So there is something to be traded. At a given width a layer has many heads or wide ones, and wide ones look more sharply and carry
 # more. Language models, too, have been found to gain from heads wider than $D / H$ (Bhojanapalli et al., 2020). The model of
 # 2017 has 8 heads of width 64.
 #
-# ## 7. What heads cost
-#
-# Some texts draw $H$ heads as $H$ layers in parallel, as if eight heads cost eight times as much. Let us count, for a layer of
-# width 512 on 128 tokens: its **parameters**, which are the numbers that training changes; its multiply-adds, which are the
-# multiplications in all products of matrices, each with the addition of its result; and its attention weights. PyTorch
-# counts the second for us (as two operations each).
-
-
-# %%
-def bill(n_heads):
-    """Parameters, multiply-adds and weights of one layer on one text."""
-    layer, n_weights = MultiHeadAttention(512, n_heads, bias=False), []
-
-    def attend(q, k, v, mask):
-        output, weights = scaled_dot_product_attention(q, k, v, mask)
-        n_weights.append(weights.numel())
-        return output, weights
-
-    layer.attend = explicit_attention(attend)
-    with FlopCounterMode(display=False) as counter:
-        layer(torch.randn(1, 128, 512))
-    return sum(p.numel() for p in layer.parameters()), counter.get_total_flops() // 2, *n_weights
-
-
-# %%
-print("heads   parameters   multiply-adds   weights")
-for n_heads in (1, 2, 4, 8):
-    print("{:5}   {:10,}   {:13,}   {:7,}".format(n_heads, *bill(n_heads)))
-
-# %% [markdown]
-# Parameters and multiply-adds stay: eight heads of width 64 do the work of one of width 512, cut up differently. What
-# grows is the number of weights to hold, and of exponentials in the softmax.
-#
-# <details><summary>Deeper: heads that share their keys</summary>
-#
-# A model that writes keeps the keys and values of all tokens so far (lesson 03's cache), for every head. To keep less, groups
-# of heads may share one head of keys and values: **grouped-query attention** (Ainslie et al., 2023), or **multi-query attention** if
-# all share a single one. In the package that is `n_kv_heads`: with `n_heads=8` and `n_kv_heads=2`, $W_K$ of a layer of width 512 shrinks from
-# $(512, 512)$ to $(512, 128)$. Exercise 6 builds it.
-#
-# </details>
-#
-# ## 8. What people get wrong
+# ## 9. What people get wrong
 #
 # **The split without the transpose.** It raises no error, and all shapes are right. Put it into the trained translator, at the
 # split, at the merge or at both, and read what it writes:
@@ -642,7 +648,7 @@ assert min(viewed) > 0.5
 #
 # </details>
 #
-# ## 9. What you have now
+# ## 10. What you have now
 #
 # A layer with heads, written by you. Put it into the translator, in all six places, with what the translator has learnt, and
 # let it write:
@@ -683,7 +689,7 @@ with torch.no_grad():
         print(f"yours and {name:13} differ by less than 0.00001; the output reaches {other.abs().max():.1f}")
 
 # %% [markdown]
-# ## 10. Check yourself
+# ## 11. Check yourself
 #
 # <details><summary>A colleague tests a new split with one token, then with one head. Both tests pass. What do they
 # show?</summary>
@@ -716,8 +722,8 @@ with torch.no_grad():
 # * Heads cut the *width*, never the text. Split is `view` to $(B, T, H, \text{d\_head})$, then `transpose(1, 2)`; merge is the way
 #   back. $W_O$ adds the heads up: each has its own rows of it.
 # * $H$ heads that share the width cost the same parameters and multiply-adds for every $H$, and $H$ times the weights.
-# * Heads that are narrow on both sides fail; wide values alone can make up for blurred looks, because the heads are added. What one head looks
-#   at is not what a layer does.
+# * On our task heads fail only if they are narrow on both sides. Wide values make up for blurred looks, because the heads are
+#   added: what one head looks at is not what the layer does.
 #
 # **Papers.** Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.2.2. Michel, Levy, Neubig
 # (2019), [arXiv:1905.10650](https://arxiv.org/abs/1905.10650): how many heads a trained model can lose. Bhojanapalli et al.

@@ -446,7 +446,7 @@ with torch.no_grad():
         name = "one head" if layer_ is one_head else f"two heads: head {h + 1}"
         places = list(range(1, 9))
         _ = plots.matrix(axes, weights[2:], places[2:], places, title=f"{name}, factor {factor:+.1f}")
-_ = figure.suptitle("After 200 steps, one seed: two heads have shared out the task", x=0.02, ha="left")
+_ = figure.suptitle("After 200 steps, one seed: two heads have shared out the task", x=0.02, y=0.94, ha="left")
 
 # %% jupyter={"source_hidden": true}
 print(f"loss at the end: one head {ends[0]:.2f}, two heads {ends[1]:.2f}")
@@ -586,7 +586,10 @@ for t in range(6):
         panels[1].text(s, t, f"{together[t, s] + 0.001:.2f}", ha="center", va="center", fontsize=8)  # and no "-0.00"
 panels[1].set(xticks=range(8), xticklabels=places, yticks=range(6), yticklabels=places[2:], xlabel="key")
 panels[1].grid(visible=False)
-_ = panels[1].set_title("all sixteen, times their factors")
+panels[1].set_title("all sixteen, times their factors")
+_ = figure.suptitle(
+    "Queries and keys of width 1, values of 8 (one seed): blurred looks add up to a sharp one", x=0.02, ha="left"
+)
 
 # %% jupyter={"source_hidden": true}
 print("queries, values   the most that one head looks left   loss   (each over 5 seeds)")
@@ -633,7 +636,7 @@ for name, changes in (("split", split_alone), ("merge", merge_alone), ("both", s
 # %%
 viewed = controls["without transpose"]
 print(f"without the transpose the loss ends between {min(viewed):.2f} and {max(viewed):.2f};", end=" ")
-print(f"with it, at {middle[2]:.2f} from {sum(loss < 0.01 for loss in by_heads[2])} of 8")
+print(f"with it, at {middle[2]:.2f} from {sum(loss < 0.01 for loss in by_heads[2])} of 8 seeds")
 assert min(viewed) > 0.5
 
 # %% [markdown]

@@ -7,9 +7,9 @@
 # 2 0 2 6 nián and is about to write 1. All six attention parts are lit, and in each of them stand four small boxes side by
 # side, its heads.](figures/04_multi_head_where.svg)
 #
-# In [lesson 02](02_attention.ipynb) we watched one look: head 3 of block 2, as it found `November`. It was not alone. In each
-# of the six lit parts four heads look at the same tokens at the same time: **multi-head attention**. Each has only a quarter
-# of the width to do it with, 16 numbers of 64. One head could have all 64. Why four, then?
+# In [lesson 02](02_attention.ipynb) we watched one look: head 3 of block 2, as it found `November`. It was not alone. In
+# each of the six lit parts four heads look at the same tokens at the same time: **multi-head attention**. Each has only a
+# quarter of the width to do it with, 16 numbers of 64. One head could have all 64. Why four, then?
 #
 # You will put that question to the translator and to a task so small that you can see through it. Then you cut a layer into
 # heads yourself, and at the end the translator runs on yours. You will be able to
@@ -102,15 +102,15 @@ for h in range(4):
 for h in range(4):
     right[f"all but head {h + 1}"] = right_without([h])
 alone, missing = list(right.values())[1:5], list(right.values())[5:]
-title = f"Trained with four heads: with one alone {max(alone):.0%} are right,\nwith three {min(missing):.0%} to {max(missing):.0%}"
+title = f"Trained with four heads: one alone leaves {max(alone):.0%},\nthree {min(missing):.0%} to {max(missing):.0%}"
 _ = plots.shares(plt.subplots(figsize=(7, 3.2))[1], right, title)
 assert max(alone) < 0.05 and max(missing) - min(missing) > 0.5
 
 # %% [markdown]
 # No head does the work alone. So the translator *needs* four heads? Careful: these four learnt together, and each counts on
-# the others being there. (Head 2 of one place has nothing to do with head 2 of another, either; the numbers are only names.) The
-# damage shows what this team relies on, not that a team was needed. That takes a control: a translator that had one wide head
-# from the beginning. We have one, from an experiment of lesson 02, three seeds each:
+# the others being there. (Head 2 of one place has nothing to do with head 2 of another, either; the numbers are only
+# names.) The damage shows what this team relies on, not that a team was needed. That takes a control: a translator that had
+# one wide head from the beginning. We have one, from an experiment of lesson 02, three seeds each:
 
 # %%
 print("heads   width of each   dates right, after 500 steps of training")
@@ -120,7 +120,8 @@ for row in recorded("divisor")["result"]:
 
 # %% [markdown]
 # One wide head learns dates, too. So dates cannot tell us what several heads are for. (Nor do large models always need all
-# that they have: many heads can be taken out of them with little harm, Michel et al., 2019.) So we leave the translator for a while, for a task in which we can follow a single number from end to end.
+# that they have: many heads can be taken out of them with little harm, Michel et al., 2019.) So we leave the translator for
+# a while, for a task in which we can follow a single number from end to end.
 #
 # ## 2. Left minus first
 #
@@ -128,9 +129,9 @@ for row in recorded("divisor")["result"]:
 # neighbour's 0.9, with a plus, and the first position's 0.3, with a minus. So from the third position
 # on.](figures/04_multi_head_task.svg)
 #
-# Eight positions hold eight random numbers each. From the third position on, each is to say **the numbers of its left neighbour
-# minus those of the first position**. Beside its numbers every position carries a marker, eight more numbers of which one is
-# not 0, so that a query can ask for a place.
+# Eight positions hold eight random numbers each. From the third position on, each is to say **the numbers of its left
+# neighbour minus those of the first position**. Beside its numbers every position carries a marker, eight more numbers of
+# which one is not 0, so that a query can ask for a place.
 #
 # The layer is one attention, with nothing before or after it, and `x` is 16 wide. We read the first 8 numbers of its output.
 # The **loss** is their mean squared error, in such a unit that answering 0 everywhere gets 1.
@@ -156,8 +157,8 @@ print(f"loss of answering 0 everywhere: {loss_of(torch.zeros_like, 2000):.1f}")
 
 
 # %% [markdown]
-# First *one* head, whose queries, keys and values have the full width of 16. Attention can find the left neighbour, and it can
-# find the first position. We train it; where does the loss end: `"near 0"`, `"near a half"` or `"near 1"`?
+# First *one* head, whose queries, keys and values have the full width of 16. Attention can find the left neighbour, and it
+# can find the first position. We train it; where does the loss end: `"near 0"`, `"near a half"` or `"near 1"`?
 
 # %%
 predict("04_multi_head.one_head", None)
@@ -198,10 +199,11 @@ predict("04_multi_head.one_head", actual=where)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# The loss falls to a half and stays there. Follow one number. The head puts weight $a$ on the left neighbour and weight $b$ on
-# the first position, and both are at least 0. What it has averaged goes through $W_V$ and the output matrix, two linear
-# steps in a row, which for one number are one factor, $m$. So the head says $m\,(a \cdot \text{left} + b \cdot \text{first})$.
-# Wanted are $ma = 1$ and $mb = -1$: but one $m$ does not have two signs. With numbers of variance 1,
+# The loss falls to a half and stays there. Follow one number. The head puts weight $a$ on the left neighbour and weight $b$
+# on the first position, and both are at least 0. What it has averaged goes through $W_V$ and the output matrix, two linear
+# steps in a row, which for one number are one factor, $m$. So the head says
+# $m\,(a \cdot \text{left} + b \cdot \text{first})$. Wanted are $ma = 1$ and $mb = -1$: but one
+# $m$ does not have two signs. With numbers of variance 1,
 #
 # $$\text{loss} \;\ge\; \tfrac{1}{2}\left[(ma - 1)^2 + (mb + 1)^2\right] \;\ge\; \tfrac{1}{2}$$
 #
@@ -212,8 +214,8 @@ predict("04_multi_head.one_head", actual=where)
 # ![One head: weight a on the left neighbour's 0.9 and weight b on the first position's 0.3 make one average, which is multiplied
 # by one factor m, so both get the sign of m. Wanted: 0.9 with plus, 0.3 with minus.](figures/04_multi_head_one.svg)
 #
-# (One thing the argument leaves out: weights may depend on the numbers, too. The experiments of sections 6 and 8 leave
-# training free to use that.)
+# (One thing the argument leaves out: weights may depend on the numbers, too. The experiment of section 6 leaves training
+# free to use that, and a single head stays at the bound.)
 #
 # </details>
 #
@@ -247,8 +249,8 @@ print(f"left - first misses the target by less than 0.0001; the target reaches {
 
 # %% [markdown]
 # Solved. The last step, $+1$ times one head and $-1$ times the other, is a matrix again. Put the outputs of the $H$ heads
-# side by side, and multiply them by the **output projection** $W_O$, which has $H \cdot \text{d\_head}$ rows. Here it is a unit
-# matrix above a negative one:
+# side by side, and multiply them by the **output projection** $W_O$, which has $H \cdot \text{d\_head}$ rows. Here it is a
+# unit matrix above a negative one:
 
 # %%
 w_o = torch.cat((eye, -eye))  # (H * d_head, 8): the first 8 rows belong to one head, the others to the other
@@ -257,8 +259,8 @@ assert torch.allclose((side_by_side @ w_o)[2:], target, atol=1e-4)
 assert torch.allclose(side_by_side @ w_o, left @ w_o[:8] + first @ w_o[8:])
 
 # %% [markdown]
-# The last line is worth a second look. One product with the whole of $W_O$ is the same as the **sum** of each head's output times
-# its own rows of $W_O$. That is all heads ever have to do with each other: they are added up.
+# The last line is worth a second look. One product with the whole of $W_O$ is the same as the **sum** of each head's output
+# times its own rows of $W_O$. That is all heads ever have to do with each other: they are added up.
 #
 # ## 4. All heads in one product
 #
@@ -288,8 +290,8 @@ x.shape, memory.shape, Q.shape
 
 # %% [markdown]
 # **Step 1: one product.** `layer.w_q` multiplies by a matrix $(64, 64)$ and adds a **bias**, a learnt vector. The first 16
-# columns of the matrix are head 1's own $W_Q$, the next 16 head 2's, and so on. So the first 16 **features** (columns) of the
-# result are what head 1 would have computed alone:
+# columns of the matrix are head 1's own $W_Q$, the next 16 head 2's, and so on. So the first 16 **features** (columns) of
+# the result are what head 1 would have computed alone:
 
 # %%
 with torch.no_grad():
@@ -301,9 +303,9 @@ with torch.no_grad():
 # %% [markdown]
 # As a rule $H \cdot \text{d\_head} = D$: the heads share the width that there is.
 #
-# **Step 2: split.** Each head must attend by itself, so the heads have to become a leading axis, like the batch. `view` cuts the
-# last axis, the features, in two and moves nothing in memory. `transpose(1, 2)` then swaps tokens and heads. On numbered elements, with
-# $T = 4$, $H = 3$, $\text{d\_head} = 2$:
+# **Step 2: split.** Each head must attend by itself, so the heads have to become a leading axis, like the batch. `view`
+# cuts the last axis, the features, in two and moves nothing in memory. `transpose(1, 2)` then swaps tokens and heads. On
+# numbered elements, with $T = 4$, $H = 3$, $\text{d\_head} = 2$:
 
 # %%
 numbered = torch.arange(24).view(1, 4, 6)  # (B, T, D): the first token holds 0 to 5, the second 6 to 11
@@ -359,8 +361,8 @@ predict("04_multi_head.agree", actual=found)
 #
 # </details>
 #
-# **Step 3: attention, once.** $B$ and $H$ are now both leading axes. `scaled_dot_product_attention` works on the last two and
-# treats every text and every head by itself.
+# **Step 3: attention, once.** $B$ and $H$ are now both leading axes. `scaled_dot_product_attention` works on the last two
+# and treats every text and every head by itself.
 #
 # | name | shape | here | meaning |
 # |---|---|---|---|
@@ -454,14 +456,14 @@ minus, plus = sorted(factors[1:])
 assert ends[0] > 0.45 and ends[1] < 0.01 and abs(minus + 1) < 0.1 and abs(plus - 1) < 0.1
 
 # %% [markdown]
-# Training found our solution: one head reads the left neighbour (a diagonal) with factor $+1$, the other the first position (a
-# column) with $-1$. Which is head 1 is chance. The single head gave up one half of the task.
+# Training found our solution: one head reads the left neighbour (a diagonal) with factor $+1$, the other the first position
+# (a column) with $-1$. Which is head 1 is chance. The single head gave up one half of the task.
 #
-# So this is what several heads are for. **One head hands over one average, all of it with the same factors. A second head can
-# read something else, and something else can be done with what it reads.**
+# So this is what several heads are for. **A head hands over one average, and all that is in it gets the same factors. A second
+# head can read something else, and do something else with it.**
 #
-# If two are better than one, are more better still? The layer keeps its width of 16, so sixteen heads have width 1 each. Against
-# two heads of width 8, are sixteen of width 1 `"better"`, `"as good"` or `"worse"`?
+# If two are better than one, are more better still? The layer keeps its width of 16, so sixteen heads have width 1 each.
+# Against two heads of width 8, are sixteen of width 1 `"better"`, `"as good"` or `"worse"`?
 
 # %%
 predict("04_multi_head.many_heads", None)
@@ -496,16 +498,16 @@ predict("04_multi_head.many_heads", actual=many)
 # <details><summary>What the dots say. Open after your guess</summary>
 #
 # One head stays at the bound, also at twice the width. Two solve the task from seven of eight seeds; in the eighth the loss
-# stays at a half, as if there were one. (Two heads *can* share out the task; nothing tells them to.) Four solve it from all. Eight of width 2 get most of
-# the way, and sixteen of width 1 fail.
+# stays at a half, as if there were one. (Two heads *can* share out the task; nothing tells them to.) Four solve it from
+# all. Eight of width 2 get most of the way, and sixteen of width 1 fail.
 #
 # </details>
 #
 # ## 7. What heads cost
 #
-# Some texts draw $H$ heads as $H$ layers in parallel, as if eight heads cost eight times as much. Let us count, for a layer of
-# width 512 on 128 tokens: its **parameters**, which are the numbers that training changes; its multiply-adds, which are the
-# multiplications in all products of matrices, each with the addition of its result; and its attention weights. PyTorch
+# Some texts draw $H$ heads as $H$ layers in parallel, as if eight heads cost eight times as much. Let us count, for a layer
+# of width 512 on 128 tokens: its **parameters**, which are the numbers that training changes; its multiply-adds, which are
+# the multiplications in all products of matrices, each with the addition of its result; and its attention weights. PyTorch
 # counts the second for us (as two operations each).
 
 
@@ -536,22 +538,22 @@ for n_heads in (1, 2, 4, 8):
 #
 # <details><summary>Deeper: heads that share their keys</summary>
 #
-# A model that writes keeps the keys and values of all tokens so far (lesson 03's cache), for every head. To keep less, groups
-# of heads may share one head of keys and values: **grouped-query attention** (Ainslie et al., 2023), or **multi-query attention** if
-# all share a single one. In the package that is `n_kv_heads`: with `n_heads=8` and `n_kv_heads=2`, $W_K$ of a layer of width 512 shrinks from
-# $(512, 512)$ to $(512, 128)$. Exercise 6 builds it.
+# A model that writes keeps the keys and values of all tokens so far (lesson 03's cache), for every head. To keep less,
+# groups of heads may share one head of keys and values: **grouped-query attention** (Ainslie et al., 2023), or
+# **multi-query attention** if all share a single one. In the package that is `n_kv_heads`: with `n_heads=8` and
+# `n_kv_heads=2`, $W_K$ of a layer of width 512 shrinks from $(512, 512)$ to $(512, 128)$. Exercise 6 builds it.
 #
 # </details>
 #
 # ## 8. An explanation on trial
 #
-# Sixteen heads of width 1 did worse on *left minus first* than two of width 8, or four of width 4, with as many parameters. An
-# explanation suggests itself. In a head of width 1 queries and keys are single numbers, and a score is their product. So for a positive query the *largest* key wins,
-# and for a negative one the *smallest*. Of eight positions only two can ever be a head's favourite, and the left neighbour
-# is seldom one of them.
+# Sixteen heads of width 1 did worse on *left minus first* than two of width 8, or four of width 4, with as many parameters.
+# An explanation suggests itself. In a head of width 1 queries and keys are single numbers, and a score is their product. So
+# for a positive query the *largest* key wins, and for a negative one the *smallest*. Of eight positions only two can ever
+# be a head's favourite, and the left neighbour is seldom one of them.
 #
-# All of this is true. But does it explain the failure? If it does, wider queries and keys must cure it, and wider values must
-# not. Sixteen heads again; only the widths change, and once the number of steps:
+# All of this is true. But does it explain the failure? If it does, wider queries and keys must cure it, and wider values
+# must not. Sixteen heads again; only the widths change, and once the number of steps:
 
 # %% jupyter={"source_hidden": true}
 controls = recorded("head_widths")["result"]
@@ -568,12 +570,12 @@ narrow = rows[1, 1]["loss"] + controls["twice the steps"]
 assert min(narrow) > 0.2 and max(rows[8, 1]["loss"] + rows[1, 8]["loss"]) < 0.05
 
 # %% [markdown]
-# Wider queries and keys cure it. So do wider values, with queries and keys as narrow as before: **the explanation has fallen.**
-# Heads fail here only if they are narrow on *both* sides.
+# Wider queries and keys cure it. So do wider values, with queries and keys as narrow as before: **the explanation has
+# fallen.** Heads fail here only if they are narrow on *both* sides.
 #
 # But how can wide values help to find the left neighbour? Look into such a layer, with queries and keys of width 1 and
-# values of width 8. Left: of its sixteen heads, the one that looks at the left neighbour most. Right: what all sixteen together
-# make of one number, each head's weights times its factor, added up by $W_O$.
+# values of width 8. Left: of its sixteen heads, the one that looks at the left neighbour most. Right: what all sixteen
+# together make of one number, each head's weights times its factor, added up by $W_O$.
 
 # %% jupyter={"source_hidden": true}
 blurred = rows[1, 8]
@@ -601,21 +603,21 @@ assert max(rows[1, 8]["most of one head"]) < min(rows[8, 1]["most of one head"])
 assert max(abs(left - 1) for left in blurred["left"]) < 0.05
 
 # %% [markdown]
-# The best head has two favourites, the third position and the fifth, as it must, and elsewhere it sees little. No head of this
-# layer sees the left neighbour clearly; they see it no better than in the layers that fail (the first line). But each of the
-# eight numbers travels through all sixteen heads, each time with
-# another factor, positive or negative, and sixteen blurred looks, added and subtracted, make a sharp one. With values of width 1
-# sixteen heads carry sixteen numbers in all. That is two for each of the eight, one for the left neighbour and one for the first
-# position, and then each look has to be good by itself. (With values of width 2 it is four for each, and the loss lies between.)
+# The best head has two favourites, the third position and the fifth, as it must, and elsewhere it sees little. No head of
+# this layer sees the left neighbour clearly; they see it no better than in the layers that fail (the first line). But each
+# of the eight numbers travels through all sixteen heads, each time with another factor, positive or negative, and sixteen
+# blurred looks, added and subtracted, make a sharp one. With values of width 1 sixteen heads carry sixteen numbers in all.
+# That is two for each of the eight, one for the left neighbour and one for the first position, and then each look has to be
+# good by itself. (With values of width 2 it is four for each, and the loss lies between.)
 #
-# So there is something to be traded. At a given width a layer has many heads or wide ones, and wide ones look more sharply and carry
-# more. Language models, too, have been found to gain from heads wider than $D / H$ (Bhojanapalli et al., 2020). The model of
-# 2017 has 8 heads of width 64.
+# So there is something to be traded. At a given width a layer has many heads or wide ones, and wide ones look more sharply
+# and carry more. Language models, too, have been found to gain from heads wider than $D / H$ (Bhojanapalli et al., 2020).
+# The model of 2017 has 8 heads of width 64.
 #
 # ## 9. What people get wrong
 #
-# **The split without the transpose.** It raises no error, and all shapes are right. Put it into the trained translator, at the
-# split, at the merge or at both, and read what it writes:
+# **The split without the transpose.** It raises no error, and all shapes are right. Put it into the trained translator, at
+# the split, at the merge or at both, and read what it writes:
 
 
 # %%
@@ -630,8 +632,8 @@ for name, changes in (("split", split_alone), ("merge", merge_alone), ("both", s
         print(f"{name:5} {right:4.0%} right", *translate(model, tokenizer, some))
 
 # %% [markdown]
-# These are well-formed dates, some of them even correct, and nothing warns you. One might hope that a model *trained* with the
-# mistake would learn its way around it. Two heads on *left minus first*, split and merged by `view` alone, five seeds:
+# These are well-formed dates, some of them even correct, and nothing warns you. One might hope that a model *trained* with
+# the mistake would learn its way around it. Two heads on *left minus first*, split and merged by `view` alone, five seeds:
 
 # %%
 viewed = controls["without transpose"]
@@ -640,17 +642,17 @@ print(f"with it, at {middle[2]:.2f} from {sum(loss < 0.01 for loss in by_heads[2
 assert min(viewed) > 0.5
 
 # %% [markdown]
-# It learns something, as broken models do, and ends worse than a *single* head. For without the transpose each head gets
-# a stretch of the *text* in place of a share of the width: the one holds the first four positions, the other the last four, and from the
-# last four nobody can see the first.
+# It learns something, as broken models do, and ends worse than a *single* head. For without the transpose each head gets a
+# stretch of the *text* in place of a share of the width: the one holds the first four positions, the other the last four,
+# and from the last four nobody can see the first.
 #
 # <details><summary>Deeper: under a causal mask, and a kinder mistake</summary>
 #
-# In a decoder the broken split also breaks the causal mask of lesson 03, because row $t$ of the mask no longer meets token $t$:
-# if only the split is wrong, tokens see their future.
+# In a decoder the broken split also breaks the causal mask of lesson 03, because row $t$ of the mask no longer meets token
+# $t$: if only the split is wrong, tokens see their future.
 #
-# To forget to transpose the *key* is a kinder mistake: `q @ k` raises an error, for the last axis of `q` and the last but one of `k` do not
-# fit. Unless $T = \text{d\_head}$: then it runs.
+# To forget to transpose the *key* is a kinder mistake: `q @ k` raises an error, for the last axis of `q` and the last but
+# one of `k` do not fit. Unless $T = \text{d\_head}$: then it runs.
 #
 # </details>
 #
@@ -677,9 +679,9 @@ with patched((layer, "forward", yours(layer)) for layer in layers):
         print(date, "->", translate(model, tokenizer, [date], use_cache=False)[0])
 
 # %% [markdown]
-# In the package the same layer is called `MultiHeadAttention`; `split` and `merge` are its methods, and it is the one in the
-# translator. PyTorch's own, `nn.MultiheadAttention`, keeps $W_Q$, $W_K$ and $W_V$ in one matrix, one above the other. With the same
-# parameters all three give the same numbers:
+# In the package the same layer is called `MultiHeadAttention`; `split` and `merge` are its methods, and it is the one in
+# the translator. PyTorch's own, `nn.MultiheadAttention`, keeps $W_Q$, $W_K$ and $W_V$ in one matrix, one above the other.
+# With the same parameters all three give the same numbers:
 
 # %%
 layer, own = layers[0], MultiHead(64, 4)
@@ -731,9 +733,9 @@ with torch.no_grad():
 # * On our task heads fail only if they are narrow on both sides. Wide values make up for blurred looks, because the heads are
 #   added: what one head looks at is not what the layer does.
 #
-# **Papers.** Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.2.2. Michel, Levy, Neubig
-# (2019), [arXiv:1905.10650](https://arxiv.org/abs/1905.10650): how many heads a trained model can lose. Bhojanapalli et al.
-# (2020), [arXiv:2002.07028](https://arxiv.org/abs/2002.07028): heads that are too narrow. Ainslie et al. (2023),
+# **Papers.** Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.2.2. Michel, Levy,
+# Neubig (2019), [arXiv:1905.10650](https://arxiv.org/abs/1905.10650): how many heads a trained model can lose. Bhojanapalli
+# et al. (2020), [arXiv:2002.07028](https://arxiv.org/abs/2002.07028): heads that are too narrow. Ainslie et al. (2023),
 # [arXiv:2305.13245](https://arxiv.org/abs/2305.13245): grouped queries.
 #
 # Previous: [03 Masks](03_masks.ipynb). Next: [05 Feed-forward](05_feed_forward.ipynb).

@@ -158,10 +158,11 @@ print(f"loss of answering 0 everywhere: {loss_of(torch.zeros_like, 2000):.1f}")
 
 # %% [markdown]
 # First *one* head, whose queries, keys and values have the full width of 16. Attention can find the left neighbour, and it
-# can find the first position. We train it; where does the loss end: `"near 0"`, `"near a half"` or `"near 1"`?
+# can find the first position. We train it. Does the loss end near 0, near a half or near 1? Run the cell, and
+# click your guess.
 
 # %%
-predict("04_multi_head.one_head", None)
+predict("04_multi_head.one_head")
 
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -316,10 +317,10 @@ print("the second head: ", split_up[0, 1].tolist(), "its share of each of four t
 
 # %% [markdown]
 # Why not `view(B, H, T, d_head)` at once, without a transpose? It runs, and the shape is the same. When do the two agree
-# on *every* number: `"when T = H"`, `"when T = 1 or H = 1"` or `"never"`? Guess, then play.
+# on *every* number: when $T = H$, when $T = 1$ or $H = 1$, or never? Run the cell, click your guess, then play.
 
 # %%
-predict("04_multi_head.agree", None)
+predict("04_multi_head.agree")
 
 # %% [markdown]
 # Above, the tensor; below, `view` with `transpose`, and `view` alone. A colour is the head that a number belongs to. Click a
@@ -459,14 +460,14 @@ assert ends[0] > 0.45 and ends[1] < 0.01 and abs(minus + 1) < 0.1 and abs(plus -
 # Training found our solution: one head reads the left neighbour (a diagonal) with factor $+1$, the other the first position
 # (a column) with $-1$. Which is head 1 is chance. The single head gave up one half of the task.
 #
-# So this is what several heads are for. **A head hands over one average, and all that is in it gets the same factors. A second
-# head can read something else, and do something else with it.**
+# So this is what several heads are for. **A head hands over one average, and all that is in it gets the same factors. A
+# second head can read something else, and do something else with it.**
 #
 # If two are better than one, are more better still? The layer keeps its width of 16, so sixteen heads have width 1 each.
-# Against two heads of width 8, are sixteen of width 1 `"better"`, `"as good"` or `"worse"`?
+# Against two heads of width 8, are sixteen of width 1 better, as good or worse? Run the cell, and click your guess.
 
 # %%
-predict("04_multi_head.many_heads", None)
+predict("04_multi_head.many_heads")
 
 # %% [markdown]
 # This is a longer run, `experiments/two_signs.py`: eight seeds each, 400 steps. Open the figure when you have guessed.

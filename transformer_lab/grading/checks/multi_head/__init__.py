@@ -20,14 +20,10 @@ __all__ = [
 ]
 
 PREDICTIONS = {
-    # The best single head that you could keep, everywhere in the trained translator: how many dates survive?
-    "break_heads": ("nearly all", "about a quarter", "hardly any"),
     # The loss that one trained head reaches on a target of two signs, in units of answering 0 everywhere.
     "one_head": ("near 0", "near a half", "near 1"),
     # 16 heads of width 1 on the same target, against two heads of width 8
     "many_heads": ("better", "as good", "worse"),
-    # What eight heads cost against one of the same whole width, in parameters
-    "parameters": ("the same", "8 times", "an eighth"),
     # When do view, and view and transpose, agree everywhere?
     "agree": ("when T = H", "when T = 1 or H = 1", "never"),
 }

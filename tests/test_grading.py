@@ -381,7 +381,7 @@ def test_in_a_real_kernel(tmp_path):
     for (error,), words in ((outputs[3], "it has: "), (outputs[4], "got a Tensor"), (outputs[6], "'yes', 'no'.")):
         assert error.output_type == "error" and error.ename == "GradingError"
         assert error.traceback == [error.evalue] and words in error.evalue
-    assert outputs[5][0].data["text/plain"].startswith("No guess yet: put one of 'yes', 'no' in place of None")
+    assert outputs[5][0].data["text/plain"].startswith("No guess yet: click 'yes' or 'no'; or write it into the call")
     (card,) = outputs[8]
     assert card.data["text/plain"] == "4"
     assert outputs[9][0].data["text/plain"] == "True"

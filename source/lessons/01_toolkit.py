@@ -84,7 +84,8 @@ print("5.", scores.grad.numpy().round(2))
 model, tokenizer = load("dates")
 table = model.embedding.tokens.weight.detach()  # detach: only the numbers, without the record that training keeps
 november = table[tokenizer.encode("November")[0]]
-print("the table:", tuple(table.shape), "  November:", tuple(november.shape), november[:4].numpy().round(2), "...")
+print("the table:", tuple(table.shape))
+print("November: ", tuple(november.shape), november[:4].numpy().round(2), "...")
 n_parameters = sum(p.numel() for p in model.parameters())
 print(f"numbers in the whole model: {n_parameters:,}, in the table: {table.numel():,}")
 
@@ -149,7 +150,7 @@ for axes, (name, models) in zip(both, (("untrained", untrained), ("trained", [mo
         print(f"{name:9}  {place:13}    {own:5.2f}   {others:5.2f}")
     axes.plot(found[0][~is_own].view(11, 10), range(11), "o", color="#9AA5B1", markersize=4)
     axes.plot(found[0][is_own], range(11), "o", color=plots.COLORS[5], markersize=8)
-    title = "Trained: their own stand out" if name == "trained" else "Untrained (one of five): they do not"
+    title = "Trained: their own stand out" if name == "trained" else "Untrained (one of five): own among others"
     axes.set(title=title, xlabel="cosine, after reading", xlim=(-0.2, 1.05))
 assert own - others > 0.3 and (found[0].argmax(dim=1) == torch.arange(11)).sum() == 9
 both[0].set_yticks(range(11), [f"{full} · {short}" for full, short in zip(MONTHS, ABBREVIATIONS, strict=True)])
@@ -231,7 +232,7 @@ assert torch.equal((X @ W) @ V, X @ (W @ V))  # 2. two machines one after the ot
 assert torch.equal(X @ torch.eye(2), X)  # 3. the identity matrix I changes nothing
 print("4. X.T, transposed: rows become columns\n", X.T.numpy())
 print("   X @ X.T: each row's dot product with each row\n", (X @ X.T).numpy())
-print("5. outer product: each number of one vector times each of another\n", torch.outer(X[0], X[2]).numpy())
+print("5. outer product: each number times each number\n", torch.outer(X[0], X[2]).numpy())
 
 # %% [markdown]
 # The words to search for are **one-hot vector**, **identity matrix**, **transpose** and **outer product**. A **linear
@@ -272,7 +273,7 @@ for score, id in zip(best.values, best.indices, strict=True):
 
 # %%
 B, H, T, S, d_head = 2, 3, 4, 5, 6  # all different: then a wrong axis raises an error
-q, k = torch.randn(B, H, T, d_head), torch.randn(B, H, S, d_head)
+q, k = torch.randn(B, H, T, d_head), torch.randn(B, H, S, d_head)  # random, with mean 0 and variance 1
 
 looped = torch.zeros(B, H, T, S)
 for b in range(B):
@@ -318,11 +319,11 @@ z, target = torch.tensor([2.0, 1.0, 0.0]), torch.tensor(1)  # the right token is
 p = z.exp() / z.exp().sum()
 loss = -p[target].log()
 assert torch.allclose(p, z.softmax(dim=0)) and torch.allclose(loss, F.cross_entropy(z, target))
-print(f"p = {p.numpy().round(2)}   loss {loss:.2f} nats   knowing nothing: ln 3 = {math.log(3):.2f}")
+print(f"p = {p.numpy().round(2)}, loss {loss:.2f}; knowing nothing: ln 3 = {math.log(3):.2f}")
 
 p_month = scores.softmax(dim=0)[tokenizer.encode("1")[0]]
-print(f"the translator after 2026年: p of 1 is {p_month:.4f}, loss {-p_month.log():.4f} nats")
-print(f"55 tokens, knowing nothing: ln 55 = {math.log(55):.1f} nats")
+print(f"the translator after 2026年: p of 1 = {p_month:.4f}, loss {-p_month.log():.4f}")
+print(f"knowing nothing of 55 tokens: ln 55 = {math.log(55):.1f}")
 
 # %% [markdown]
 # ## 6. Break it
@@ -486,8 +487,8 @@ print("slope of loss:", slopes.numpy().round(2))
 #
 # $$\frac{\partial\,\text{loss}}{\partial z} = p - y$$
 #
-# *What the model says minus what is right.* Whoever subtracts a little of it raises the target's score, and lowers
-# every other one by as much as the model believed in it.
+# (The round $\partial$ says that all other numbers stand still.) *What the model says minus what is right.* Whoever
+# subtracts a little of it raises the target's score, and lowers every other one by as much as the model believed in it.
 #
 # But what should change in a model is its parameters, and there are many. The translator has 236,992. To move each of
 # them up and down, one would have to run it nearly half a million times, for a single step. The **chain rule** needs
@@ -512,7 +513,7 @@ J = torch.autograd.functional.jacobian(lambda z: z.softmax(dim=0), z)  # (3, 3)
 print(J.numpy().round(2))
 y = F.one_hot(target, 3)
 back = (-y / p) @ J  # the loss moves -1/p as fast as the target's p, and does not see the others
-print("through softmax by the chain rule:", back.numpy().round(2), "  p - y:", (p - y).numpy().round(2))
+print("by the chain rule:", back.numpy().round(2), "\np - y:            ", (p - y).numpy().round(2))
 assert torch.allclose(back, p - y, atol=1e-6) and J.sum(dim=1).abs().max() < 1e-6
 
 # %% [markdown]
@@ -610,14 +611,15 @@ ax = plt.subplots()[1]
 ax.plot(losses, label="by hand")
 ax.plot(losses_by_autograd, "--", label="with backward and SGD")
 ax.axhline(minimum, color="grey", linestyle=":", label=f"from the counts: {minimum:.2f}")
+ax.axhline(nobody, color="grey", linestyle="-.", label=f"any model, on a new date: {nobody:.2f}")
 ax.set(
     ylim=(0, None),
     xlabel="step",
     ylabel="loss (nats)",
-    title=f"300 steps end {losses[-1] - minimum:.3f} nats above what counting gives",
+    title=f"After 300 steps: {losses[-1] - minimum:.3f} nats above what counting gives",
 )
 assert 0 < losses[-1] - minimum < 0.01
-_ = ax.legend(loc="lower right")
+_ = ax.legend(loc="lower right", ncols=2)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 predict("01_toolkit.minimum", actual="yes" if minimum < 0.01 else "no")
@@ -700,8 +702,10 @@ def softmax_twice(scores, target):
 W_twice, reported = train(steps=150, scores_to_loss=softmax_twice)
 perfect = F.cross_entropy(F.one_hot(torch.tensor([3]), 14).float(), torch.tensor([3])).item()
 true, flatter = (F.cross_entropy(x @ W_twice / divisor, following).item() for divisor in (1, 3))
-print(f"reported loss: {reported[0]:.2f} at first, {reported[-1]:.2f} at last; for a perfect model {perfect:.2f}")
-print(f"true loss: {true:.1f}; with all scores divided by 3: {flatter:.1f}; at the start: {math.log(14):.1f}")
+print(f"reported loss: {reported[0]:.2f} at first, {reported[-1]:.2f} at last")
+print(f"  reported for a perfect model: {perfect:.2f}")
+print(f"true loss: {math.log(14):.1f} at first, {true:.1f} at last")
+print(f"  with all scores divided by 3: {flatter:.1f}")
 assert reported[-1] < reported[0] and true > math.log(14) > flatter
 
 # %% [markdown]
@@ -734,7 +738,8 @@ by_token = -(p * y).sum(dim=-1).log()  # (6, T), as in section 9
 package, yours = summed_loss(scores, ignored), by_token[is_real[:6]].sum()
 assert torch.allclose(package, yours, atol=1e-4)
 print(f"{is_real[:6].sum()} of {ignored.numel()} labels count")
-print(f"loss: {package:.3f} in the package, {yours:.3f} by hand; had all labels counted: {by_token.sum():.0f}")
+print(f"loss: {package:.3f} in the package, {yours:.3f} by hand")
+print(f"had the others counted too: {by_token.sum():.0f}")
 
 # %% [markdown]
 # ## 13. Check yourself

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from unittest import mock
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,8 @@ from torch import nn
 from transformer_lab import GPT, TransformerConfig, from_hf, generate
 from transformer_lab.attention import explicit_attention, fused_attention
 from transformer_lab.device import pick_device
+from transformer_lab.generation import decoding
+from transformer_lab.generation.replay import ReplayReader
 from transformer_lab.tasks.task import Task
 from transformer_lab.training.batches import Batches
 from transformer_lab.training.loop import make_loss, make_optimizer, to_device, train
@@ -257,7 +260,7 @@ def attention(sizes: dict, device: torch.device) -> list[dict]:
 
 
 def generation(sizes: dict, device: torch.device) -> list[dict]:
-    """Greedy text with a cache, against transformers' generate with the same weights."""
+    """Greedy text with a cache, against transformers' generate with the same weights, and with no step replayed."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     fields, _ = sizes["gpt2"]
@@ -278,7 +281,31 @@ def generation(sizes: dict, device: torch.device) -> list[dict]:
         rows.append(
             dict(work=f"generate {n} tokens, batch {B}", tokens_per_s=round(B * n / both["ours_s"]), **goal, **both)
         )
+        plain = alternately(
+            lambda ids=ids: generate(ours, ids, n), lambda ids=ids: step_by_step(ours, ids, n), device, 1, 3
+        )
+        rows.append(dict(work=f"the same, batch {B}: replayed / step by step", floor=1.0, goal=2.5, **plain))
+        rows.append(
+            dict(
+                recording(ours, ids, plain["rival_s"] / n, device), work=f"steps in the time of a recording, batch {B}"
+            )
+        )
     return rows
+
+
+def step_by_step(model: GPT, ids: torch.Tensor, n: int) -> torch.Tensor:
+    with mock.patch.object(decoding, "can_replay", lambda *_: False):
+        return generate(model, ids, n)
+
+
+def recording(model: GPT, ids: torch.Tensor, step_s: float, device: torch.device) -> dict:
+    """How many steps a recording takes: replays make up for it only later, so STEPS_BEFORE should be about as large."""
+    with torch.inference_mode():
+        reader = ReplayReader(model)
+        reader.next_logits(ids)
+        longer = torch.cat((ids, ids[:, -1:]), dim=1)
+        record_s = seconds(lambda: reader.make_room(longer), device, 1)
+    return dict(floor=0.0, goal=0.0, ours_s=record_s, ratio=record_s / step_s)
 
 
 def batches(sizes: dict, device: torch.device) -> list[dict]:

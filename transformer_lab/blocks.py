@@ -45,10 +45,16 @@ class Embedding(nn.Module):
         """Return the vectors of ids, and the positions of all S tokens: the n_cached read before, then ids."""
         check_tokens(ids, mask, n_cached)
         positions = count_positions(n_cached + ids.shape[1], mask, ids.device)
+        return self.at(positions, ids, segments), positions
+
+    def at(
+        self, positions: Int[Tensor, "#B S"], ids: Int[Tensor, "B T"], segments: Int[Tensor, "B T"] | None = None
+    ) -> Float[Tensor, "B T D"]:
+        """Return the vectors of ids, which stand at the last T of these positions."""
         x = self.tokens(ids) * self.scale
         if self.segments is not None:
             x = x + self.segments(torch.zeros_like(ids) if segments is None else segments)
-        return self.dropout(self.norm(self.positions(x, positions))), positions
+        return self.dropout(self.norm(self.positions(x, positions)))
 
 
 def check_tokens(ids: Tensor, mask: Tensor | None, n_cached: int) -> None:

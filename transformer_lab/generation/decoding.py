@@ -1,7 +1,7 @@
 """Generating text one token at a time, with an encoder-decoder or a decoder-only model.
 
-A batch of prompts is padded on the left, so that each row continues where its text ends. reader.py runs the model;
-sampling.py and beam_search.py choose the tokens.
+A batch of prompts is padded on the left, so that each row continues where its text ends. reader.py runs the model, on a
+GPU replay.py makes its steps faster; sampling.py and beam_search.py choose the tokens.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,6 +15,7 @@ from ..arguments import check_at_least
 from ..models import evaluating, unwrapped
 from .beam_search import beam_search, check_beams
 from .reader import Reader, check_request
+from .replay import ReplayReader, can_replay
 from .sampling import Sampler, check_sampling
 
 
@@ -104,7 +105,8 @@ def stream(
         finished = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
         stop_ids = torch.tensor(stop, device=ids.device)
         with evaluating(model):
-            reader = Reader(model, mask, source, source_mask, use_cache)
+            kind = ReplayReader if use_cache and can_replay(model, ids.device) else Reader
+            reader = kind(model, mask, source, source_mask, use_cache)
             for _ in range(max_new_tokens):
                 new_ids = choose(reader.next_logits(ids))
                 if stop:

@@ -144,11 +144,15 @@ def test_a_model_that_is_watched_or_changed_is_read_step_by_step():
         lambda: ablate_heads(model, [(0, 1)]),
         lambda: switch_off(model, "feed-forward"),
         lambda: switch_off(model, "positions"),
-        lambda: torch.autocast("cuda", torch.bfloat16),
     ):
         with around():
             assert not can_replay(model, CUDA)
         assert can_replay(model, CUDA)
+
+
+def test_within_autocast_it_is_read_step_by_step(monkeypatch):
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: kind == "cuda")  # without CUDA it cannot be
+    assert not can_replay(random_model(), CUDA)
 
 
 def test_without_a_cache_and_with_beams_nothing_is_replayed():

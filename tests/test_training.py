@@ -27,6 +27,7 @@ from transformer_lab.tasks.task import IGNORED, Task
 from transformer_lab.training.batches import Batches
 from transformer_lab.training.checkpoints import Checkpoints
 from transformer_lab.training.loop import make_loss, make_optimizer, summed_loss, train
+from transformer_lab.training.permutation import permuted
 from transformer_lab.training.schedules import SCHEDULES
 from transformer_lab.training.settings import Settings
 from transformer_lab.training.tensorboard import TensorBoard
@@ -732,6 +733,47 @@ def test_the_order_is_the_one_that_kept_runs_were_begun_with():
     assert [Batches(10, 4, 3)(step) for step in range(3)] == [[0, 6, 3, 2], [8, 7, 1, 9], [5, 1, 6, 9]]
     by_length = Batches(10, 2, 3, [5, 1, 4, 2, 3, 9, 8, 7, 0, 6])
     assert [by_length(step) for step in range(2)] == [[9, 7], [8, 1]]
+
+
+def test_many_examples_are_drawn_as_few_are(monkeypatch):
+    """In the same sense: each once in a pass, in an order of its own; which examples are left out differs too."""
+    monkeypatch.setattr(Batches, "MANY", 90)
+    monkeypatch.setattr(Batches, "PART", 5)
+    test_a_batch_depends_on_seed_and_step_alone(None)
+    passes = [[Batches(100, 8, 0)(p * 12 + i) for i in range(12)] for p in range(6)]
+    flat = [[i for batch in one for i in batch] for one in passes]
+    assert all(len(set(one)) == 96 and set(one) <= set(range(100)) for one in flat)
+    assert len({str(one) for one in flat}) == 6 and len(set.union(*(set(range(100)) - set(one) for one in flat))) > 4
+    assert Batches(100, 8, 4)(0) == [57, 4, 43, 49, 58, 99, 31, 14]  # it may change only with the checkpoints' FORMAT
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 16, 17, 1000, 4096, 4097])
+def test_a_permutation_has_each_number_once_wherever_it_is_asked(n):
+    for seed in (0, 1, 2**64 - 1):
+        whole = permuted(np.arange(n), n, seed)
+        assert sorted(whole) == list(range(n))
+        places = np.array([n - 1, 0, n // 2])
+        assert (permuted(places, n, seed) == whole[places]).all()
+
+
+def test_every_permutation_is_as_probable_as_any_other():
+    """Chi-square with 23 and with 2,401 degrees of freedom: 0.9999 of all that are fair stay below these."""
+    orders = Counter(tuple(permuted(np.arange(4), 4, seed)) for seed in range(4800))
+    assert len(orders) == 24 and sum((count - 200) ** 2 / 200 for count in orders.values()) < 62
+    n = 10**6
+    one, other = (permuted(np.arange(n), n, seed) for seed in (5, 6))
+    for first, second in ((np.arange(n), one), (one[:-1], one[1:]), (one, other)):  # neither place nor neighbour tells
+        counts, *_ = np.histogram2d(first, second, bins=50, range=[[0, n], [0, n]])
+        assert ((counts - n / 2500) ** 2 / (n / 2500)).sum() < 2670
+
+
+def test_half_a_billion_windows_take_neither_time_nor_memory():
+    """A gigabyte of text has about so many. A list of them would take two gigabytes."""
+    batches = Batches(500_000_000, 64, 0)
+    start = time.process_time()
+    drawn = [i for step in range(100) for i in batches(step)]
+    assert time.process_time() - start < 1 and batches.batches.nbytes < 10**6
+    assert len(set(drawn)) == 6400 and 2.3e8 < np.mean(drawn) < 2.7e8 and max(drawn) > 4.9e8
 
 
 TEN_MILLION = """

@@ -148,7 +148,8 @@ def train(
         is_first = is_first_process()  # only this one writes and prints
         if is_first:
             check_folder(folder, resume)
-        chosen = make_task(task, target, preset, settings.seed)
+        # Next to the run, not in it, so that the next run on the same text finds its tokens too.
+        chosen = make_task(task, target, preset, settings.seed, ids_folder=folder.parent if is_first else None)
         if chosen.about and is_first:
             typer.echo(chosen.about)
         # In a file or a pipe the lines of print_evaluation are enough.

@@ -2,8 +2,8 @@
 
 import operator
 from array import array
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -74,12 +74,23 @@ class Tokenizer:
 
     def encode_chunks(self, chunks: Iterable[str]) -> Integer[np.ndarray, "n"]:
         """The ids of a text that comes in chunks, as 16 or 32 bits each: a list would take ten times the memory."""
-        ids, chunks = array("H" if len(self) <= 2**16 else "I"), iter(chunks)
+        ids = array(self.typecode)
+        for piece in self.encode_pieces(chunks):
+            ids.extend(piece)
+        return np.frombuffer(ids, dtype=ids.typecode)
+
+    def encode_pieces(self, chunks: Iterable[str]) -> Iterator[array]:
+        """The ids of a text that comes in chunks, a piece at a time."""
+        chunks = iter(chunks)
         self.tokenizer.encode_special_tokens = True  # as in `encoding`
         while group := list(islice(chunks, 32)):  # this many at a time, shared among all threads
-            for encoding in self.tokenizer.encode_batch_fast(group):
-                ids.extend(encoding.ids)
-        return np.frombuffer(ids, dtype=ids.typecode)
+            encodings = self.tokenizer.encode_batch_fast(group)
+            yield array(self.typecode, chain.from_iterable(encoding.ids for encoding in encodings))
+
+    @property
+    def typecode(self) -> str:
+        """The smallest type that holds every id: 16 or 32 bits, as arrays name them."""
+        return "H" if len(self) <= 2**16 else "I"
 
     def encode_words(self, words) -> tuple[list[int], list[int]]:
         """The ids of a text that is already split into words, and for each id the index of its word."""

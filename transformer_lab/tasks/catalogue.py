@@ -16,10 +16,18 @@ from .translation import parallel_file
 PARALLEL = (".tsv", ".tab", ".po", ".mo")
 
 
-def make_task(task: str | Path, target: str | None = None, preset: str = "nano", seed: int = 0, **options) -> Task:
+def make_task(
+    task: str | Path,
+    target: str | None = None,
+    preset: str = "nano",
+    seed: int = 0,
+    ids_folder: Path | None = None,
+    **options,
+) -> Task:
     """The task of this name (TASKS), or on a file: pairs if its ending says so (PARALLEL), otherwise text.
 
-    target: the language of tasks that translate. If a file or folder has the name of a task, see `name_in_course`.
+    target: the language of tasks that translate; ids_folder: where the ids of a long text are kept for the next time,
+    instead of in memory. If a file or folder has the name of a task, see `name_in_course`.
     Raises ValueError for a target of a task that has none, FileNotFoundError for a name that is neither a task nor a
     file.
     """
@@ -34,7 +42,7 @@ def make_task(task: str | Path, target: str | None = None, preset: str = "nano",
     if name is None and not path_of(task).exists():
         raise FileNotFoundError(f"{str(task)!r} is neither a file nor one of the tasks: {', '.join(TASKS)}.")
     with plain_tensors():
-        return file_task(path_of(task), **options) if name is None else TASKS[name].make(**options)
+        return file_task(path_of(task), ids_folder, **options) if name is None else TASKS[name].make(**options)
 
 
 def check_data(path: Path, kept: str) -> None:
@@ -51,9 +59,10 @@ def is_parallel(path: Path) -> bool:
     return path.suffix.lower() in PARALLEL and not path.is_dir()
 
 
-def file_task(path: Path, **options) -> Task:
+def file_task(path: Path, ids_folder: Path | None = None, **options) -> Task:
     """A task on a file or folder that exists."""
-    task = (parallel_file if is_parallel(path) else text_files)(path, **options)
+    parallel = is_parallel(path)
+    task = parallel_file(path, **options) if parallel else text_files(path, ids_folder=ids_folder, **options)
     if task.description["task"] in TASKS:
         task.description["task"] = f"./{task.description['task']}"
     return task

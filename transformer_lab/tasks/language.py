@@ -13,14 +13,15 @@ from ..analysis.reading import text_attention
 from ..config import TransformerConfig
 from ..data.documents import SEPARATOR, join, split_documents
 from ..data.files import kept_path, naming, read_documents, read_long_text
-from ..data.long_text import LongText, watched
+from ..data.kept_ids import kept_ids
+from ..data.long_text import LONG, LongText, watched
 from ..data.tokenizers import BPETokenizer, Tokenizer
 from ..device import seed_everything
 from ..files import path_of
 from ..generation import generate
 from ..metrics import bits_per_character, perplexity
 from ..models import GPT
-from .task import Task
+from .task import Task, content_hash
 
 STYLE = dict(positions="rotary", scale_embeddings=False)  # initialised as GPT-2
 LONGEST_VALIDATION = 1_000_000  # characters: more would make evaluations longer, but hardly more precise
@@ -44,6 +45,7 @@ class Language(Task):
         tokenizer: Tokenizer,
         preset: str = "nano",
         seed: int = 0,
+        ids_folder: Path | None = None,
         **changes,
     ):
         config = TransformerConfig.preset(preset, vocab_size=len(tokenizer), **{**STYLE, **changes})
@@ -51,6 +53,7 @@ class Language(Task):
             raise ValueError(f"max_len must be at least 4; got {config.max_len}.")
         self.description, self.tokenizer, self.validation = description, tokenizer, validation
         self.text = LongText([text]) if isinstance(text, str) else text
+        self.ids_folder = ids_folder
         seed_everything(seed)
         self.model = GPT(config)
 
@@ -59,13 +62,24 @@ class Language(Task):
         """The text's ids, computed when they are first used: a model that is only evaluated does not need them."""
         # Only for byte pairs may a text be cut into chunks.
         chunks = self.text.chunks() if isinstance(self.tokenizer, BPETokenizer) else ["".join(self.text)]
-        ids = self.tokenizer.encode_chunks(watched(chunks, self.text.n_characters, "Text to tokens"))
+        chunks = watched(chunks, self.text.n_characters, "Text to tokens")
+        if self.ids_path is None:
+            ids = self.tokenizer.encode_chunks(chunks)
+        else:
+            ids = kept_ids(self.ids_path, np.dtype(self.tokenizer.typecode), self.tokenizer.encode_pieces(chunks))
         max_len = self.model.config.max_len
         if len(ids) <= max_len:
             raise ValueError(
                 f"{self.description['task']}: the text is too short, {len(ids)} tokens; a window needs {max_len + 1}."
             )
         return ids
+
+    @cached_property
+    def ids_path(self) -> Path | None:
+        """The file in which a LONG text's ids are kept, named after text and tokenizer; None if they are not kept."""
+        if self.ids_folder is None or self.text.n_characters < LONG:
+            return None
+        return self.ids_folder / f"text-{content_hash([self.text, self.tokenizer])}.ids"
 
     @property  # computed from the ids, which are computed only when needed
     def examples(self) -> range:  # type: ignore[override]
@@ -161,7 +175,8 @@ def text_files(
 ) -> Language:
     """A text file, or a folder of them; a tenth, at most LONGEST_VALIDATION characters, is the validation text.
 
-    In a folder it consists of whole documents; in a single text it is the end.
+    In a folder it consists of whole documents; in a single text it is the end. The ids of a long text are kept in a
+    file in ids_folder, if that is given, and read there the next time.
     """
     path = path_of(path)
     text, validation = split_folder(path) if path.is_dir() else split_text(read_long_text(path))
@@ -170,6 +185,8 @@ def text_files(
     task.about = f"{path}: {text.n_characters:,} characters to learn from, {len(validation):,} held out."
     if tokenizer is None and text.n_bytes > BYTES_A_TOKEN * vocab_size:
         task.about += f" Byte pairs are learnt from {BYTES_A_TOKEN * vocab_size:,} bytes of them, evenly spread."
+    if task.ids_path is not None:
+        task.about += f" The text's tokens are kept in {task.ids_path}."
     return task
 
 

@@ -6,6 +6,8 @@ from hashlib import sha256
 import numpy as np
 import torch
 
+from .permutation import permuted
+
 Lengths = Sequence[int] | np.ndarray
 NOTHING = np.empty((0, 0), dtype=np.int32)
 
@@ -14,9 +16,12 @@ class Batches:
     """batches(step) -> the indices of that step's examples, in an order drawn anew for each pass over the data.
 
     Each pass takes every example once, except those that would not fill the last batch. With lengths, examples of
-    similar length share a batch, so that little of it is padding.
+    similar length share a batch, so that little of it is padding. The order of MANY examples without lengths, such as
+    the windows of a long text, is not kept in memory.
     """
 
+    MANY = 2**24  # up to here torch draws and holds an order in less than a second and 200 MB
+    PART = 1024  # batches of many examples that are drawn at once, which is faster
     POOL = 50  # batches whose examples are sorted by length together: few enough that batches differ between passes
 
     def __init__(self, n_examples: int, batch_size: int, seed: int, lengths: Lengths | None = None):
@@ -24,7 +29,7 @@ class Batches:
             raise ValueError(f"A batch of {batch_size} needs at least as many examples; there are {n_examples}.")
         self.n_examples, self.batch_size, self.seed = n_examples, batch_size, seed
         self.lengths = None if lengths is None else narrow(lengths)
-        self.pass_number, self.batches = -1, NOTHING
+        self.held, self.batches = (-1, 0), NOTHING
 
     def __len__(self) -> int:
         """How many batches a pass over the data has."""
@@ -32,15 +37,26 @@ class Batches:
 
     def __call__(self, step: int) -> list[int]:
         pass_number, index = divmod(step, len(self))
-        if pass_number != self.pass_number:
-            self.pass_number, self.batches = pass_number, NOTHING  # so that two passes are never in memory at once
-            self.batches = self.shuffled(pass_number)
+        is_long = self.lengths is None and self.n_examples > self.MANY
+        part, index = divmod(index, self.PART) if is_long else (0, index)
+        if (pass_number, part) != self.held:
+            self.held, self.batches = (pass_number, part), NOTHING  # so that two passes are never in memory at once
+            self.batches = self.drawn(pass_number, part) if is_long else self.shuffled(pass_number)
         return self.batches[index].tolist()
+
+    def drawn(self, pass_number: int, part: int) -> np.ndarray:
+        """PART of the batches of one pass over many examples, one in each row."""
+        first, size = part * self.PART, self.batch_size
+        places = np.arange(first * size, min(first + self.PART, len(self)) * size)
+        return permuted(places, self.n_examples, self.seed_of(pass_number) % 2**64).reshape(-1, size)
+
+    def seed_of(self, pass_number: int) -> int:
+        """A number of 64 bits, from which the order of one pass is drawn."""
+        return int.from_bytes(sha256(f"{self.seed} {pass_number}".encode()).digest()[:8], "little", signed=True)
 
     def shuffled(self, pass_number: int) -> np.ndarray:
         """All batches of one pass, one in each row."""
-        digest = sha256(f"{self.seed} {pass_number}".encode()).digest()
-        rng = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little", signed=True))
+        rng = torch.Generator().manual_seed(self.seed_of(pass_number))
         dtype = torch.int32 if self.n_examples < 2**31 else torch.int64
         order = torch.randperm(self.n_examples, generator=rng, dtype=dtype, device="cpu").numpy()
         order = order[: len(self) * self.batch_size]

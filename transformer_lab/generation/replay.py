@@ -1,6 +1,6 @@
 """The steps of a generation on a GPU, recorded once and replayed; the same tokens as reader.py's, which is to be read.
 
-At one token a step a GPU spends most of its time waiting for Python to launch the next of some hundred small kernels.
+At one token a step a GPU spends most of its time waiting for Python to launch the next of hundreds of small kernels.
 A CUDA graph launches all of them at once, but on the same memory each time. So here the cache has free places, into
 which the keys and values are written; a mask hides those still free, and the position is a number on the GPU.
 

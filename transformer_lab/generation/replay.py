@@ -58,6 +58,7 @@ class RoomyCache(KVCache):
 class ReplayReader(Reader):
     """A Reader whose steps, from STEPS_BEFORE on, are all the same program on the same memory."""
 
+    cache: list[tuple[KVCache, KVCache]]
     n_steps = n_places = 0
 
     @torch.inference_mode()
@@ -75,14 +76,15 @@ class ReplayReader(Reader):
     def make_room(self, ids: Int[Tensor, "B T"]) -> None:
         """Give the cache ROOM for more tokens than ids, of which all but the last are cached, and record the step."""
         n_cached, device = ids.shape[1] - 1, ids.device
-        self.step: Callable[[], Tensor] | None = None  # so that two recordings are never in memory at once
+        self.step = self.one_step  # in place of a recording: two are never in memory at once
         self.n_places = n_cached + ROOM
         self.ids, self.position = ids[:, -1:].clone(), torch.tensor([n_cached], device=device)
         n_more = 0 if self.mask is None else self.n_places - self.mask.shape[1]
         self.is_real = None if self.mask is None else F.pad(self.mask, (0, n_more), value=True)
         self.positions = count_positions(self.n_places, self.is_real, device)
         self.cache = [(RoomyCache(own, ROOM, self.position), of_memory) for own, of_memory in self.cache]
-        self.step = recorded(self.one_step, device) if device.type == "cuda" else self.one_step
+        if device.type == "cuda":
+            self.step = recorded(self.one_step, device)
 
     def one_step(self) -> Float[Tensor, "B V"]:
         """What Reader.next_logits computes for a single token, in shapes that do not depend on the position."""

@@ -323,7 +323,7 @@ print("the second head: ", split_up[0, 1].tolist(), "its share of each of four t
 predict("04_multi_head.agree")
 
 # %% [markdown]
-# Above, the tensor; below, `view` with `transpose`, and `view` alone. A colour is the head that a number belongs to. Click a
+# First the tensor, then `view` with `transpose`, then `view` alone. A colour is the head that a number belongs to. Click a
 # number, or focus the tensor and use the arrow keys. A frame marks what both put in the same place. (The explorer counts
 # from 0.)
 #

@@ -226,6 +226,21 @@ def test_another_text_is_read_and_one_that_cannot_be_leaves_what_was_there(dates
             setattr(tour, name, value)
 
 
+def test_what_was_drawn_is_written_and_the_tour_goes_on_with_it():
+    tour = ModelTour(*made(GPT), "the cat")
+    tour.station = len(tour.stations) - 1
+    drawn = tour.tokenizer.encode("s")[0]
+    tour._write(tour, {"write": drawn, "after": 6}, [])
+    assert (tour.text, tour.heard, tour.token, tour.station) == ("the cats", "the cats", 7, len(tour.stations) - 1)
+    tour._write(tour, {"write": drawn, "after": 2}, [])  # behind an earlier token: another continuation of the text
+    assert tour.heard == "thes" and tour.token == 3
+    tour._write(tour, {"write": tour.tokenizer.eos_id, "after": 3}, [])
+    assert tour.heard == "thes" and tour.message == "The token that was drawn ends the text."
+    ids = ModelTour(tour.model, None, [3, 1, 4])
+    ids._write(ids, {"write": 5, "after": 1}, [])
+    assert ids.heard == "3 1 5" and ids.stacks[0]["word_ids"][ids.stacks[0]["words"].index("id 1")] == 1
+
+
 def test_without_a_tokenizer_the_text_is_ids():
     model, _ = made(GPT)
     tour = ModelTour(model, None, [3, 1, 4])

@@ -1,6 +1,7 @@
 """ModelTour in a browser: every number on the screen is the model's, by mouse, by keyboard, saved and live."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -191,3 +192,31 @@ def test_a_live_tour_reads_what_is_typed(lab):
     )
     lab.python("tour.stack, tour.station = 'encoder', 2")
     eventually(lambda: page.locator(".tl-tour .way h4").inner_text() == "Block 0: feed-forward")
+
+
+def test_a_live_language_model_goes_on_with_what_was_drawn(lab):
+    page = lab.page
+    code = """
+from test_model_tour import made
+from transformer_lab import GPT
+from transformer_lab.viz import ModelTour
+tour = ModelTour(*made(GPT), "the cat")
+tour
+"""
+    lab.open("goes_on.ipynb", [f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})", code])
+    lab.run_all()
+    page.wait_for_selector(".tl-tour .stop")
+    stops(page).last.click()
+    assert page.get_by_text("write it and go on").is_hidden()
+    page.get_by_label("temperature").fill("0")
+    page.get_by_text("draw a token").click()
+    page.get_by_text("write it and go on").click()
+    eventually(lambda: chips(page, 0).count() == 8)
+    assert page.locator(".chip[aria-checked=true]").evaluate("(chip) => chip === chip.parentNode.lastChild")
+    greedy = """
+import torch
+from transformer_lab import generate
+ids = torch.tensor([tour.tokenizer.encode("the cat")])
+print(tour.heard == tour.tokenizer.decode(generate(tour.model, ids, 1)[0]))
+"""
+    assert lab.python(greedy) == "True"

@@ -71,6 +71,7 @@ class ModelTour(Explorer):
         self.stack = self.stacks[-1]["name"]  # the decoder, where there are two
         self.token = 0 if "encoder" in self.journeys else len(self.journeys[self.stack].tokens) - 1
         self.observe(self._read_again, names="text")
+        self.on_msg(self._write)
 
     @property
     def title(self) -> str:
@@ -91,7 +92,7 @@ class ModelTour(Explorer):
 
     def _read_again(self, _change):
         with self._one_at_a_time:
-            text = self.text
+            text, was_last = self.text, self.token == len(self.journeys[self.stack].tokens) - 1
             try:
                 shown = self._read(text)
             except ValueError as error:  # an empty text, one that is too long: what was shown stays
@@ -101,6 +102,19 @@ class ModelTour(Explorer):
                 for name, value in (shown | {"message": "", "heard": text}).items():
                     setattr(self, name, value)
                 self._clip()
+                if was_last:
+                    self.token = len(self.journeys[self.stack].tokens) - 1
+
+    def _write(self, _widget, message, _buffers):
+        """Go on with the token that was drawn in the browser: it is written behind the one that was followed."""
+        if self.tokenizer is None:
+            self.text = " ".join([*self.heard.split()[: message["after"] + 1], str(message["write"])])
+            return
+        ids = [*self.tokenizer.encode(self.heard)[: message["after"] + 1], message["write"]]
+        text = self.tokenizer.decode(ids)
+        if text == self.heard:
+            self.message = "The token that was drawn ends the text."
+        self.text = text
 
     def _clip(self):
         journey = self.journeys[self.stack]
@@ -239,6 +253,7 @@ def wire_stack(journey: Journey, tokenizer) -> dict:
         "follows": [None if i is None else words.number(i) for i in journey.follows],
         "n_words": journey.logits.shape[-1],
         "words": words.labels,
+        "word_ids": list(words.known),
     }
 
 

@@ -57,7 +57,8 @@ function render({ model, el }) {
   const drawText = textField(root, model);
   const lines = html(root, "div", { class: "lines" }), body = html(root, "div", { class: "body" });
   const go = (changes) => choose(model, changes);
-  const drawOverview = overview(body, go), drawStation = stationPanel(body, go), say = speaker(root);
+  const write = model.send ? (id, after) => model.send({ write: id, after }) : null; // the kernel goes on with a token
+  const drawOverview = overview(body, go), drawStation = stationPanel(body, go, write), say = speaker(root);
   let weights, stacks, given;
 
   function draw() {

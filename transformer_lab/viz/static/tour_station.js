@@ -9,7 +9,7 @@ const MOST_KEYS = 24, KEYS_HEIGHT = 330; // rows of what is read, and the pixels
 const FAN = 70, PLANE = { width: 300, height: 130, margin: 14 }; // drawings, in their own units
 const TEMPERATURES = 20; // steps of the slider, each a tenth
 
-export function stationPanel(parent, go) {
+export function stationPanel(parent, go, write) {
   const root = html(parent, "section", { class: "station" });
   const top = html(root, "div", { class: "way" });
   let seen;
@@ -17,7 +17,7 @@ export function stationPanel(parent, go) {
   const title = html(top, "h4");
   const next = button(top, "›", () => go({ station: seen.station + 1 }), { "aria-label": "the next station" });
   const sentence = html(root, "p", { class: "sentence" }), content = html(root, "div", { class: "content" });
-  const ends = endPanel(root, go);
+  const ends = endPanel(root, go, write);
   return (now) => {
     seen = now;
     const { stack, station } = seen, isLast = station === stack.steps.length;
@@ -159,20 +159,30 @@ function drawSaid(parent, said) {
 }
 
 // The last station: the probabilities at a temperature, and a draw.
-function endPanel(parent, go) {
+function endPanel(parent, go, write) {
   const root = html(parent, "div", { class: "end" });
   let drawn = [], of = "", seen;
   const heat = slider(root, "temperature", { min: 0, max: TEMPERATURES }, (step) => go({ temperature: step / 10 }), (step) => (step / 10).toFixed(1));
   const buttons = html(root, "div", { class: "draws" });
   button(buttons, "draw a token", () => drawTokens(1));
   button(buttons, "draw 100", () => drawTokens(100));
-  const outcome = html(buttons, "span", { role: "status" }), box = html(root, "div");
+  const outcome = html(buttons, "span", { role: "status" });
+  const goOn = button(buttons, "write it and go on", () => write(last, seen.token)), box = html(root, "div");
+  let last = null; // the id of the token that can be written
 
   function drawTokens(n) {
     const { words } = endOf(seen);
     for (let i = 0; i < n; i++) drawn.push(pick(words, Math.random()));
+    const { id } = (n === 1 && words[drawn.at(-1)]) || { id: null };
+    propose(id);
     show();
     outcome.textContent = n === 1 ? `‘${words[drawn.at(-1)]?.word ?? "one of the others"}’` : `${drawn.length} tokens drawn`;
+  }
+
+  // Only a model that continues its text can go on with a token, and only where there is a kernel.
+  function propose(id) {
+    last = id;
+    goOn.hidden = !write || id === null || seen.stacks.length > 1 || seen.stack.name !== "decoder";
   }
 
   function show() {
@@ -191,6 +201,7 @@ function endPanel(parent, go) {
       const isNew = JSON.stringify([seen.stack.tokens, seen.token, seen.temperature]);
       if (isNew !== of) {
         [drawn, of] = [[], isNew];
+        propose(null);
         outcome.textContent = "";
       }
       heat.draw(Math.round(10 * seen.temperature));
@@ -216,7 +227,7 @@ function endOf({ stack, token, temperature }) {
   const { ids, logits, log_sums } = stack.end, wanted = stack.follows[token];
   const log_sum = log_sums[Math.round(10 * temperature)][token];
   const words = ids[token].map((id, i) => ({
-    word: stack.words[id], follows: id === wanted,
+    word: stack.words[id], id: stack.word_ids[id], follows: id === wanted,
     probability: temperature ? Math.exp(logits[token][i] / temperature - log_sum) : i ? 0 : 1,
   }));
   const rest = Math.max(0, 1 - words.reduce((sum, { probability }) => sum + probability, 0));

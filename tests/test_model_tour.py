@@ -217,8 +217,8 @@ def test_another_text_is_read_and_one_that_cannot_be_leaves_what_was_there(dates
     tour.text = TEXT
     assert tour.message == ""
     tour.stack = "encoder"
-    assert tour.stations == ["embedding", "block 0: attention", "block 0: feed-forward",
-                             "block 1: attention", "block 1: feed-forward", "output"]  # fmt: skip
+    assert tour.stations == ["embedding", "block 1: attention", "block 1: feed-forward",
+                             "block 2: attention", "block 2: feed-forward", "output"]  # fmt: skip
     assert tour.station == 5 and tour.token == 6
     wrong = (("token", 7), ("station", 6), ("head", 4), ("stack", "cross"), ("temperature", 3.0), ("temperature", 0.55))
     for name, value in wrong:
@@ -259,8 +259,8 @@ def test_a_picture_and_a_page_of_every_model(name, tmp_path):
         assert imread(tour.save(tmp_path / "tour.png")).shape[2] == 4
     page = tour.save(tmp_path / "tour.html").read_text(encoding="utf-8")
     saved = json.loads(re.search(r'id="saved">(.*?)</script>', page)[1])["state"]
-    assert saved["lessons"] == {} and re.fullmatch(r"\d+ \w+ \d{4}", saved["recorded"])
+    assert saved["lessons"] == {}
     assert saved["stacks"] == tour.stacks and saved["station"] == len(tour.stations) - 1
     title = re.search("<title>(.*?)</title>", page)[1]
-    assert cls.__name__ in title and "the cat sat" in title and saved["recorded"] in title
+    assert cls.__name__ in title and "the cat sat" in title
     assert set(re.findall(r"https?://[\w./]+", page)) <= {"http://www.w3.org/2000/svg"}

@@ -4,7 +4,6 @@
 token, block, head and temperature can be chosen without a kernel: `tour.save("tour.html")` holds all that is shown.
 """
 
-import datetime
 import os
 import threading
 from pathlib import Path
@@ -21,6 +20,7 @@ from ..data.tokenizers import ids_without_tokenizer, our_tokenizer
 from ..glossary import NOTEBOOKS
 from ..sentences import short_repr
 from . import saved_page
+from .attention_view import title_of
 from .browser_files import module, sheet
 from .explorer import Explorer
 from .inputs import romanised, to_float16_bytes, visible
@@ -36,10 +36,10 @@ class ModelTour(Explorer):
 
     `stack` is "encoder" or "decoder", and `token` the number of the token whose vector is followed through it.
     `station` counts the embedding (0), each sub-layer of each block, and the end; `stations` names them. `head` is one
-    head, or None for the average of all; `temperature` is that of the last softmax. `journeys` holds the exact numbers.
-    Both Python and the browser may set these, and `text`. Without a tokenizer (None), the text is ids. A model of
-    transformers becomes one of ours by `from_hf`. Raises ValueError for any other model, and for a text that is empty,
-    beyond the model's max_len, or too long to be shown.
+    head, counted from 0, or None for the average of all; `temperature` is that of the last softmax. Both Python and the
+    browser may set these, and `text`; `journeys` holds the exact numbers. Without a tokenizer (None), the text is ids.
+    A model of transformers becomes one of ours by `from_hf`. Raises ValueError for any other model, and for a text that
+    is empty, beyond the model's max_len, or too long to be shown.
     """
 
     _esm = module("model_tour")
@@ -48,7 +48,6 @@ class ModelTour(Explorer):
     weights = traitlets.Bytes().tag(sync=True)  # of attention, 16 bits each
     romanised = traitlets.Dict().tag(sync=True)  # labels that are not in Latin letters, in these
     about = traitlets.Unicode().tag(sync=True)
-    recorded = traitlets.Unicode().tag(sync=True)  # in a saved page: when
     lessons = traitlets.Dict().tag(sync=True)  # number -> address; empty where none can be opened
     text = traitlets.Unicode().tag(sync=True)
     heard = traitlets.Unicode().tag(sync=True)  # the text that was read last: what is shown
@@ -76,7 +75,7 @@ class ModelTour(Explorer):
     @property
     def title(self) -> str:
         """The saved page's title: model and text."""
-        return f"{self.about}: {short_repr(self.heard)}"
+        return title_of(self.model, self.heard)
 
     @property
     def stations(self) -> list[str]:
@@ -152,9 +151,8 @@ class ModelTour(Explorer):
 
     def _page(self) -> str:
         state = {name: getattr(self, name) for name in self.own_traits()}
-        today = datetime.date.today()
-        state |= {"recorded": f"{today.day} {today:%B %Y}", "lessons": {}, "text": self.heard, "message": ""}
-        return saved_page.page(f"{self.title}, {state['recorded']}", self._esm, self._css, state)
+        state |= {"lessons": {}, "text": self.heard, "message": ""}
+        return saved_page.page(self.title, self._esm, self._css, state)
 
     def draw(self, figure):
         """The journey of the token that is followed, what the station reads, and what is said at the end."""
@@ -190,7 +188,7 @@ def check_length(journeys: dict[str, Journey]) -> None:
 
 def station_names(journey: Journey) -> list[str]:
     """Name the stations of a stack: its steps, and the end."""
-    steps = [part if block is None else f"block {block}: {part}" for block, part in journey.steps]
+    steps = [part if block is None else f"block {block + 1}: {part}" for block, part in journey.steps]
     return [*steps, "output" if journey.name == "encoder" else "next token"]
 
 

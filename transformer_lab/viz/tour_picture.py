@@ -41,7 +41,7 @@ def draw_rows(axes, shown: dict, token: int) -> None:
     axes.text(0.7, 0, "embedding + position", fontsize=8, color=SOFT, va="center")
     lasts = [0]
     for block in range(n_layers):
-        axes.text(0.4, block + 1, str(block), fontsize=8, color=SOFT, va="center", ha="right")
+        axes.text(0.4, block + 1, str(block + 1), fontsize=8, color=SOFT, va="center", ha="right")
         first = 1 + block * len(parts)
         lasts.append(first + len(parts) - 1)
         for i, part in enumerate(parts):
@@ -71,9 +71,9 @@ def draw_reading(axes, journey, shown: dict, token: int, station: int, head: int
     keys = [readable(key) for key in shown["keys"][part]]
     chosen = sorted(sorted(range(len(keys)), key=lambda i: -weights[i])[:MOST_ROWS])
     own = chosen.index(token) if part == "attention" and token in chosen else (len(chosen) - 1) / 2
-    whose = f"average of {shown['n_heads']} heads" if head is None else f"head {head}"
+    whose = f"average of {shown['n_heads']} heads" if head is None else f"head {head + 1}"
     axes.set(xlim=(0, 10), ylim=(len(chosen) - 0.4, -1.1))
-    axes.text(0, -0.85, f"block {block}, {part}, {whose}", fontsize=8, color=SOFT, va="center")
+    axes.text(0, -0.85, f"block {block + 1}, {part}, {whose}", fontsize=8, color=SOFT, va="center")
     name = readable(shown["tokens"][token])
     axes.text(1.9, own, name, ha="right", va="center", fontsize=9, weight="bold", **drawn_with([name]))
     for y, i in enumerate(chosen):

@@ -103,8 +103,8 @@ function textField(parent, model) {
     clearTimeout(patience);
     if (waits) patience = setTimeout(() => (message.textContent = "No answer yet. If no kernel is running, run the cell again."), PATIENCE);
     if (field && typing === null && field !== document.activeElement) field.value = model.get("text");
-    const when = model.get("recorded") && `, recorded ${model.get("recorded")}`;
-    about.textContent = waits ? "reading …" : (field ? "" : `“${model.get("heard")}”, read by `) + model.get("about") + when;
+    about.textContent = waits ? "waiting for the kernel" : model.get("about");
+    parent.classList.toggle("refused", model.get("text") !== model.get("heard") && !waits);
     message.textContent = model.get("message");
   };
 }

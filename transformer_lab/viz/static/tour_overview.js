@@ -14,7 +14,7 @@ export const short = (x) => String(Number(x.toPrecision(3)));
 // The rows of a stack: the embedding, the blocks, the end; each with its steps.
 function rowsOf({ steps, n_layers, end }) {
   const blocks = Array.from({ length: n_layers }, (_, block) => ({
-    name: String(block), steps: steps.flatMap(([of], i) => (of === block ? [i] : [])),
+    name: String(block + 1), steps: steps.flatMap(([of], i) => (of === block ? [i] : [])),
   }));
   return [{ name: "", steps: [0] }, ...blocks, { name: "", steps: [steps.length], last: end ? "what is said" : "output" }];
 }
@@ -78,7 +78,7 @@ function drawRow(line, row, i, parts, most, seen, go) {
     stationButton(cell, row.steps[0], isLast ? row.last : "embedding", seen, go);
   } else for (const step of row.steps) {
     const cell = html(line, "td"), { added } = size(step), [block, part] = stack.steps[step];
-    const name = `block ${block}, ${part}: adds ${short(added)}`;
+    const name = `block ${block + 1}, ${part}: adds ${short(added)}`;
     const made = stationButton(cell, step, "", seen, go, name);
     html(made, "span", { class: `added ${part}`, style: `width: ${(100 * added) / most.added}%` });
   }

@@ -35,7 +35,7 @@ export function stationPanel(parent, go, write) {
 function titleOf({ stack, station, name }) {
   if (station === stack.steps.length) return stack.end ? `After ‘${name}’: what is said` : `The output for ‘${name}’`;
   const [block, part] = stack.steps[station];
-  return block === null ? `‘${name}’ becomes a vector` : `Block ${block}: ${part}`;
+  return block === null ? `‘${name}’ becomes a vector` : `Block ${block + 1}: ${part}`;
 }
 
 // The pictures of a step; gives its sentence.
@@ -79,7 +79,7 @@ function drawReading(parent, seen, block, part, go) {
   const { stack, head, name } = seen, keys = stack.keys[part], weights = seen.row(block, part, head);
   const box = caption(parent, `what ‘${name}’ reads`, head === null ? 2 : 4, seen);
   box.className = "reading";
-  const each = Array.from({ length: stack.n_heads }, (_, h) => [String(h), `head ${h}`]);
+  const each = Array.from({ length: stack.n_heads }, (_, h) => [String(h), `head ${h + 1}`]);
   const average = ["", `average of ${stack.n_heads} heads`];
   const choice = menu(box, "by the", [average, ...each], (value) => go({ head: value === "" ? null : Number(value) }));
   choice.draw(head === null ? "" : String(head));

@@ -235,6 +235,7 @@ def wire_stack(journey: Journey, tokenizer) -> dict:
         "steps": [list(step) for step in journey.steps],
         "n_layers": record.weights.shape[0], "n_heads": record.weights.shape[1],
         "causal": is_causal(journey, "attention"),
+        "pre_norm": not isinstance(journey.norm, nn.Identity),  # which ends a post-norm stack
         "keys": {part: [visible(key) for key in one.key_tokens] for part, one in journey.attention.items()},
         "sizes": {name: rounded(values) for name, values in sizes(journey).items()},
         "words": [], "said": None, "end": None, "follows": None,

@@ -6,7 +6,7 @@ import { percent, short } from "./tour_overview.js";
 const TITLES = { 1: "Toolkit", 2: "Attention", 3: "Masks", 4: "Multi-head attention", 5: "Feed-forward", 6: "The residual connection", 7: "Layer norm", 8: "Positions", 9: "The block" };
 const MOST_NAMED = 3; // of the tokens that are read, in the sentence
 const MOST_KEYS = 24, KEYS_HEIGHT = 330; // rows of what is read, and the pixels that they take
-const FAN = 70, PLANE = { width: 300, height: 130, margin: 14 }; // drawings, in their own units
+const FAN = 70, PLANE = { width: 300, highest: 130, margin: 14 }; // drawings, in their own units
 const TEMPERATURES = 20; // steps of the slider, each a tenth
 
 export function stationPanel(parent, go, write) {
@@ -119,11 +119,12 @@ function barRow(list, { word, probability, share, kind = "probable", follows = f
 
 // The vector, what is added and their sum. Three vectors of which one is the sum lie in a plane, so this is to scale.
 function drawSum(parent, seen) {
-  const { station, size } = seen, { before, added, sum, after, cosine } = size(station);
-  const { width, height, margin } = PLANE;
+  const { stack, station, size } = seen, { before, added, sum, after, cosine } = size(station);
+  const { width, highest, margin } = PLANE;
   const up = Math.sqrt(Math.max(0, 1 - cosine * cosine)), tip = [before + added * cosine, added * up];
   const left = Math.min(0, tip[0]), right = Math.max(before, tip[0], 1e-9);
-  const unit = Math.min((width - 2 * margin) / (right - left), (height - 2 * margin) / Math.max(tip[1], 1e-9));
+  const unit = Math.min((width - 2 * margin) / (right - left), (highest - 2 * margin) / Math.max(tip[1], 1e-9));
+  const height = tip[1] * unit + 2 * margin;
   const at = ([x, y]) => [margin + (x - left) * unit, height - margin - y * unit];
   const picture = svg(parent, "svg", { viewBox: `0 0 ${width} ${height}`, class: "plane", role: "img",
     "aria-label": `the vector before, ${short(before)}, and what is added, ${short(added)}, at ${angle(cosine)}; the sum, ${short(sum)}` });
@@ -137,6 +138,7 @@ function drawSum(parent, seen) {
     html(legend, "span", { class: "soft" }, `at ${angle(cosine)}`);
   }
   if (short(after) !== short(sum)) lessonLink(html(legend, "span", {}, `norm: ${short(after)} `), 7, seen);
+  else if (station && stack.pre_norm) lessonLink(html(legend, "span", { class: "soft" }, "computed from the normalised vector: "), 7, seen);
 }
 
 const angle = (cosine) => `${signed((Math.acos(Math.max(-1, Math.min(1, cosine))) * 180) / Math.PI)}°`;

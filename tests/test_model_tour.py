@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from transformer_lab import (
 from transformer_lab.analysis.reading import ids_of
 from transformer_lab.data.tokenizers import CharacterTokenizer
 from transformer_lab.viz.inputs import visible
-from transformer_lab.viz.model_tour import LAST_SAID, MOST_TOKENS, SAID, TEMPERATURES, ModelTour
+from transformer_lab.viz.model_tour import LAST_SAID, MOST_TOKENS, SAID, TEMPERATURES, ModelTour, addresses
 
 TEXT = "May 3, 1931"
 CASES = {
@@ -239,6 +240,16 @@ def test_what_was_drawn_is_written_and_the_tour_goes_on_with_it():
     ids = ModelTour(tour.model, None, [3, 1, 4])
     ids._write(ids, {"write": 5, "after": 1}, [])
     assert ids.heard == "3 1 5" and ids.stacks[0]["word_ids"][ids.stacks[0]["words"].index("id 1")] == 1
+
+
+def test_lessons_are_linked_from_within_the_course_only(tmp_path, monkeypatch):
+    course = Path(__file__).resolve().parents[1]
+    monkeypatch.chdir(course / "notebooks")
+    assert addresses()["2"] == "02_attention.ipynb" and set(addresses()) >= set(map(str, range(1, 10)))
+    monkeypatch.chdir(course / "tests")
+    assert addresses()["2"] == "../notebooks/02_attention.ipynb"
+    monkeypatch.chdir(tmp_path)
+    assert addresses() == {}
 
 
 def test_without_a_tokenizer_the_text_is_ids():

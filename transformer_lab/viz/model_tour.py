@@ -170,10 +170,12 @@ def describe(model) -> str:
 
 
 def addresses() -> dict[str, str]:
-    """Where each lesson is, seen from the notebook that runs; empty where the course's notebooks are not there."""
-    folder = Path(__file__).resolve().parents[2] / "notebooks"
-    there = {number: folder / name for number, name in NOTEBOOKS.items() if (folder / name).is_file()}
-    return {str(number): os.path.relpath(path).replace(os.sep, "/") for number, path in there.items()}
+    """Where each lesson is, seen from the notebook that runs; empty outside the folder of the course."""
+    course, here = Path(__file__).resolve().parents[2], Path.cwd()
+    paths = {number: course / "notebooks" / name for number, name in NOTEBOOKS.items()}
+    if not here.is_relative_to(course):
+        return {}
+    return {str(n): os.path.relpath(path, here).replace(os.sep, "/") for n, path in paths.items() if path.is_file()}
 
 
 def check_length(journeys: dict[str, Journey]) -> None:

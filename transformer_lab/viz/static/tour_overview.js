@@ -60,7 +60,7 @@ function drawHead(table, parts, { said }) {
   html(head, "th", { scope: "col" }, "block");
   for (const part of parts) html(head, "th", { scope: "col" }, SHORT[part]);
   html(head, "th", { scope: "col", class: "vector" }, "the vector");
-  if (said) html(head, "th", { scope: "col" }, "could say");
+  if (said) html(head, "th", { scope: "col", class: "said" }, "could say");
 }
 
 // The largest sizes that this token meets: of what is added in a block, and of its vector.

@@ -117,7 +117,7 @@ def test_a_lesson_on_the_map_opens_in_jupyterlab(lab, page):
     lab.open("notebooks/home.ipynb", [HOME])
     lab.run_all()
     page.wait_for_selector(".tl-home svg")
-    page.locator(".tl-home").get_by_role("link", name="01 Toolkit").focus()
+    page.locator(".tl-home").get_by_role("link", name="01 Toolkit", exact=True).focus()
     page.keyboard.press("Enter")
     path = "window.jupyterapp.shell.currentWidget.context?.path"
     eventually(lambda: page.evaluate(path) == "notebooks/01_toolkit.ipynb")

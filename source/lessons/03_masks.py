@@ -301,9 +301,9 @@ assert leaky_follows[0] > 0.5
 assert leaky_follows[1] < 0.25
 
 # %% [markdown]
-# It does, in two cases of three, and hardly ever for the digit after that. Still, by its loss the second model is better than
-# the best guesser. Now let both *write*, one character at a time, each drawn with the probabilities that the model gives. Of
-# 200 texts by the model without a mask, how many look like a date?
+# It does, in about two cases of three, and far less often for the digit after that. Still, by its loss the second model is
+# better than the best guesser. Now let both *write*, one character at a time, each drawn with the probabilities that the model
+# gives. Of 200 texts by the model without a mask, how many look like a date?
 
 # %%
 predict("03_masks.leak_text", None)  # "nearly all", "about half" or "nearly none"
@@ -371,8 +371,8 @@ assert abs(honest_ends - 0.56) < 0.04
 # <details><summary>What the lines say. Open after your guess</summary>
 #
 # With the mask both columns agree: that is section 3 once more. Without it the model is nearly always right as long as the
-# answer stands there. Where it does not, a table that has never seen the text before it does better. Nor does it help to put
-# the mask on afterwards: what was not learnt is not there.
+# answer stands there. Where it does not, the model is no better than a table that has seen nothing of the text. Nor does it
+# help to put the mask on afterwards: what was not learnt is not there.
 #
 # </details>
 #

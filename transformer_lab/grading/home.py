@@ -23,6 +23,8 @@ RING = (
     "<b>{number}</b></span>"
 )
 
+BETWEEN = '<span class="between"> · </span>'  # on the map a new line begins here
+
 
 @dataclass(frozen=True)
 class Stop:
@@ -125,7 +127,7 @@ class CourseHome:
         exercises = [link("exercises", stop.exercises, about=stop.name)] if stop.line.questions else []
         return (
             f'<li><a href="{quote(stop.notebook)}"{here}>{ring} {escape(stop.title)}</a>'
-            f"<br><small>{'<br>'.join(stop.details() + exercises)}</small></li>"
+            f" <small>{BETWEEN.join(['', *stop.details(), *exercises])}</small></li>"
         )
 
 

@@ -5,7 +5,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from browser import eventually
-from test_attention_features_browser import WHAT_IF
+from test_attention_features_browser import WHAT_IF, image_model, with_patterns
 from test_attention_view_browser import KEYS, QUERIES, live, random
 from test_explorers import KINDS
 from transformer_lab.viz import AttentionView
@@ -32,11 +32,15 @@ def several():
         "three kinds": AttentionView({"cross": (random(2, 3, 3, 4), QUERIES, KEYS), "encoder": (keys, KEYS)}),
         "training": AttentionView.over_training(steps),
         "difference": AttentionView.difference(one, AttentionView(random(2, 3, 3, 4, seed=5), QUERIES, KEYS)),
+        "patterns": with_patterns(),
+        "image": AttentionView.from_model(image_model()[0], None, image_model()[1]),
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["plain", "masked, keys shared", "three kinds", "training", "difference"])
+@pytest.mark.parametrize(
+    "name", ["plain", "masked, keys shared", "three kinds", "training", "difference", "patterns", "image"]
+)
 def test_a_saved_view_has_no_violation(page, tmp_path, name, scheme):
     page.emulate_media(color_scheme=scheme)
     page.goto(several()[name].save(tmp_path / "view.html").as_uri())

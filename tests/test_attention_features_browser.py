@@ -6,6 +6,7 @@ from datetime import date
 import numpy as np
 import pytest
 import torch
+import transformers as hf
 from matplotlib import colormaps
 
 from browser import eventually
@@ -248,6 +249,7 @@ def test_a_saved_page_of_one_layer_says_so(saved, page):
 
 OWN = """
 import torch
+import transformers as hf
 from transformer_lab import causal_mask, scaled_dot_product_attention
 from transformer_lab.viz import LiveAttention
 def attend(text):
@@ -550,3 +552,37 @@ def test_a_saved_page_says_of_which_model_and_text_it_is_and_when_it_was_saved(s
     assert page.get_by_role("heading", level=1).text_content() == f"Attention: May , 3 1931 → [BOS] 2 {HOSTILE}"
     saved(AttentionView(random(2, 3, 4, 4)))
     assert page.title() == "Attention: 2 layers, 3 heads, 4 queries, 4 keys"
+
+
+def image_model():
+    """An untrained ViT of 4 x 4 patches, and an image for it whose patches differ."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 8}
+    model = hf.ViTModel(hf.ViTConfig(**sizes, image_size=32, patch_size=8, initializer_range=0.5))
+    return model, torch.arange(3 * 32 * 32).reshape(1, 3, 32, 32) / 1000 - 1
+
+
+def test_a_patch_of_an_image_shows_which_patches_it_reads(saved, page):
+    model, pixels = image_model()
+    view = AttentionView.from_model(model, None, pixels, selection={"layer": 0, "head": 1})
+    saved(view)
+    patches = page.locator(".patches > div")
+    before = [patches.nth(i).bounding_box() for i in range(16)]
+    assert len({(box["x"], box["y"]) for box in before}) == 16 and {box["width"] for box in before} == {56}
+    row = view.attention[0, 1, 1 + 6, 1:]  # [CLS] comes first
+    patches.nth(6).hover()
+    assert [patches.nth(i).bounding_box() for i in range(16)] == before
+    assert "query ‘patch 6’" in page.inner_text(".readout")
+    opacity = "(all) => all.map((one) => parseFloat(one.style.background.split(',')[3]))"
+    dark = patches.evaluate_all(opacity)
+    top = float(page.locator(".ticks span").last.text_content().removeprefix("≥ "))
+    wanted = 0.85 * (1 - np.minimum(row / top, 1) ** 0.5)
+    np.testing.assert_allclose(dark, wanted, atol=0.02)
+    assert patches.evaluate_all("(all) => all.findIndex((one) => one.className === 'asks')") == 6
+    patches.nth(6).click()
+    page.mouse.move(0, 0)
+    assert json.loads(page.locator(".footer code").text_content().partition("= ")[2])["query"] == 7
+    page.get_by_role("listbox").get_by_role("option").nth(3).focus()  # the same by keyboard
+    page.keyboard.press("ArrowRight")
+    assert patches.evaluate_all("(all) => all.findIndex((one) => one.className === 'asks')") == 3
+    assert page.locator(".image img").evaluate("(image) => image.naturalWidth") == 32

@@ -1,6 +1,7 @@
 """AttentionView without a browser: what it accepts, what it sends, its picture and its saved page."""
 
 import base64
+import gzip
 import io
 import json
 import re
@@ -234,7 +235,7 @@ def test_the_saved_page_is_whole_small_and_escaped(tmp_path):
     )
     saved = json.loads(re.search(r'id="saved">(.*?)</script>', text, re.S)[1])
     assert saved["state"]["_parts"][0]["queries"][0] == hostile[0]
-    assert base64.b64decode(saved["bytes"]["_weights"]) == shown._weights
+    assert gzip.decompress(base64.b64decode(saved["bytes"]["_weights"])) == shown._weights
     view(T=11, S=13).save(path)  # over the first one
     assert path.stat().st_size < 80_000, path.stat().st_size
     assert '<html lang="en">' in text and all(f"<{tag}>Attention: &lt;/script&gt;" in text for tag in ("title", "h1"))

@@ -111,8 +111,11 @@ def test_no_explorer_changes_how_anything_else_looks():
 
 RENDERED_AND_REMOVED = """async (module) => {
   const saved = JSON.parse(document.getElementById("saved").textContent), { state } = saved, listeners = [];
-  for (const [name, text] of Object.entries(saved.bytes))
-    state[name] = new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+  for (const [name, text] of Object.entries(saved.bytes)) {
+    const packed = new Blob([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))]);
+    const bytes = packed.stream().pipeThrough(new DecompressionStream("gzip"));
+    state[name] = new DataView(await new Response(bytes).arrayBuffer());
+  }
   const is = (event, listener) => (one) => one[0] === event && one[1] === listener;
   const model = {
     get: (name) => state[name], set() {}, save_changes() {},

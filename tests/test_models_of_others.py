@@ -1,11 +1,14 @@
 """Models and tokenizers of Hugging Face's transformers in our views: what works, and the sentence where it cannot."""
 
+import base64
+import io
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
 import transformers as hf
+from matplotlib.image import imread
 
 from test_attention_view import hf_tokenizer
 from transformer_lab import from_hf, load
@@ -196,3 +199,16 @@ def test_without_a_tokenizer_a_text_is_its_ids():
     assert view.query_tokens == ["0", "1"] and not view.message
     with pytest.raises(ValueError, match=r"^A Transformer needs a tokenizer: its \[BOS\] begins .* got None\.$"):
         AttentionView.from_model(load("dates")[0], None, ids)
+
+
+def test_an_image_is_shown_with_its_patches_rescaled_and_a_text_has_none():
+    view = AttentionView.from_model(make("vit"), None, PIXELS)
+    assert {name: view._image[name] for name in ("rows", "columns", "first")} == {"rows": 2, "columns": 2, "first": 1}
+    image = imread(io.BytesIO(base64.b64decode(view._image["src"].partition(",")[2])))[..., :3]
+    assert image.shape == (8, 8, 3)
+    pixels = PIXELS[0].permute(1, 2, 0).numpy()
+    wanted = (pixels - pixels.min()) / (pixels.max() - pixels.min() or 1)
+    np.testing.assert_allclose(image, wanted, atol=0.01)
+    view.update(np.full((1, 1, 2, 2), 0.5))
+    assert view._image == {}  # other attention
+    assert AttentionView.from_model(make("gpt2"), hf_tokenizer(), "the cat")._image == {}

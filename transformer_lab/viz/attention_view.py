@@ -15,12 +15,12 @@ from ..sentences import short_repr
 from . import attention_picture, saved_page
 from .browser_data import BrowserData, records_by_name
 from .browser_files import module, sheet
-from .inputs import number
+from .inputs import number, patches
 from .snapshots import Snapshot
 
 LONGEST_TITLE = 80  # letters of a text in it
 FORMATS = ("html", "png", "svg")
-SAVED = ("_parts", "_steps", "_weights", "_value_norms", "_layer", "_signed", "_romanised",
+SAVED = ("_parts", "_steps", "_weights", "_value_norms", "_layer", "_signed", "_romanised", "_image",
          "part", "step", "selection", "palette", "measure")  # fmt: skip
 
 
@@ -68,6 +68,7 @@ class AttentionView(anywidget.AnyWidget):
     selection = traitlets.Dict().tag(sync=True)
     palette = traitlets.Enum(("viridis", "cividis"), "viridis").tag(sync=True)
     measure = traitlets.Enum(("weight", "weight x value norm"), "weight").tag(sync=True)
+    _image = traitlets.Dict().tag(sync=True)  # whose patches are the tokens, see `patches`; empty for a text
     title = traitlets.Unicode()  # of a saved page: the model and the text, where they are known
 
     def __init__(
@@ -100,7 +101,7 @@ class AttentionView(anywidget.AnyWidget):
         from ..analysis.reading import read_attention  # here, for all the rest does without torch
 
         view = cls(read_attention(model, tokenizer, text, target), selection=selection)
-        view.title = title_of(model, text)
+        view.title, view._image = title_of(model, text), patches(text, view.key_tokens)
         return view
 
     @classmethod
@@ -144,7 +145,7 @@ class AttentionView(anywidget.AnyWidget):
         part, kept = self.part if self.part in names else names[0], dict(self.selection)
         self._data = shown
         with self.hold_sync():  # one message: the browser never sees new weights with old tokens
-            self.step, self._steps, self._signed = 0, [], False
+            self.step, self._steps, self._signed, self._image = 0, [], False, {}
             self._parts = shown.parts
             self.part = part
             self.selection = self._within(kept)

@@ -1,12 +1,16 @@
 """Validate the inputs of views, weights and tokens, and prepare them for the browser."""
 
+import base64
+import io
 import math
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
 from anyascii import anyascii
+from matplotlib.image import imsave
 
 from ..analysis.sizes import check_layer
 from ..data.token_labels import indices
@@ -120,6 +124,25 @@ def one_array(layers) -> np.ndarray:
     return np.stack(
         [one.detach().cpu().float().numpy() if hasattr(one, "detach") else np.asarray(one) for one in layers]
     )
+
+
+def patches(pixels, labels: list[str]) -> dict:
+    """Return the image that square patches were cut from, as a data URL, and how they lie in it; {} if none were.
+
+    pixels are pixel_values, or all inputs with these. They may be normalised: the lowest is drawn black, the highest
+    white. "first" is the first patch's place among the tokens.
+    """
+    n, first = sum(label.startswith("patch ") for label in labels), int(labels[0] == "[CLS]")
+    pixels = pixels.get("pixel_values") if isinstance(pixels, Mapping) else pixels
+    if not n or not hasattr(pixels, "detach"):
+        return {}
+    image = pixels.detach().float().cpu().numpy().reshape(pixels.shape[-3:]).transpose(1, 2, 0)
+    image = (image - image.min()) / (np.ptp(image) or 1)
+    columns = round((n * image.shape[1] / image.shape[0]) ** 0.5)
+    file = io.BytesIO()
+    imsave(file, image if image.shape[2] == 3 else image[..., :1].repeat(3, axis=2), format="png")
+    source = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    return {"src": source, "rows": n // columns, "columns": columns, "first": first}
 
 
 def as_tokens(name: str, tokens, n_wanted: int, what: str) -> list[str]:

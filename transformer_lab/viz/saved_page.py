@@ -5,6 +5,7 @@ The module's `render` is called in a block of its own, so that no name in it can
 
 import base64
 import datetime
+import gzip
 import html
 from pathlib import Path
 
@@ -33,7 +34,9 @@ header h1 { font-size: 1rem }
 %(module)s{
 const saved = JSON.parse(document.getElementById("saved").textContent);
 for (const [name, base64] of Object.entries(saved.bytes)) {
-  saved.state[name] = new DataView(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer);
+  const packed = new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]);
+  const bytes = packed.stream().pipeThrough(new DecompressionStream("gzip"));
+  saved.state[name] = new DataView(await new Response(bytes).arrayBuffer());
 }
 const listeners = [];
 const model = {
@@ -78,7 +81,7 @@ def target(path, formats) -> Path:
 
 def page(title: str, module: str, css: str, state: dict) -> str:
     """The page for a widget's module, style and state (JSON values and bytes), with its title and today's date."""
-    as_bytes = {k: base64.b64encode(v).decode() for k, v in state.items() if isinstance(v, bytes)}
+    as_bytes = {k: packed(v) for k, v in state.items() if isinstance(v, bytes)}
     saved = {"state": {k: v for k, v in state.items() if k not in as_bytes}, "bytes": as_bytes}
     # With every "<" escaped, no text inside can end the script element it stands in.
     saved = to_json(saved).replace("<", "\\u003c")
@@ -86,3 +89,8 @@ def page(title: str, module: str, css: str, state: dict) -> str:
     day = f"{today.day} {today:%B %Y}"
     known = {"title": title, "css": css, "saved": saved, "module": module, "date": today.isoformat(), "day": day}
     return PAGE % known
+
+
+def packed(content: bytes) -> str:
+    """Bytes as the page holds them: compressed, equal ones always alike, in base64."""
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode()

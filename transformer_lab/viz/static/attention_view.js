@@ -5,6 +5,7 @@
 import { arcs } from "./attention_arcs.js";
 import { controls } from "./attention_controls.js";
 import { footer } from "./attention_footer.js";
+import { readImage } from "./attention_image.js";
 import { legend } from "./attention_legend.js";
 import { attentionMap } from "./attention_map.js";
 import { overview } from "./attention_overview.js";
@@ -22,6 +23,7 @@ function render({ model, el }) {
   const state = new AttentionState(model), root = stage(el, "tl-attention");
   controls(root, state);
   readText(root, state);
+  readImage(root, state);
   overview(root, state);
   detail(root, state);
   if (model.get("switched_off") !== undefined) whatIf(root, state);

@@ -61,6 +61,7 @@ def test_a_lesson_is_one_page_that_asks_for_nothing(page, tmp_path):
     assert images.count() > 5
     for image in images.all():
         assert image.evaluate("(image) => image.complete && image.naturalWidth > 0")
+    assert page.locator("img[alt^='Attention: Sunday']").count() == 1  # a view's own words for its picture
     assert "The translator drawn from its configuration" in page.locator("img").first.get_attribute("alt")
 
 

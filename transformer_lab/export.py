@@ -83,5 +83,6 @@ def as_picture(output) -> None:
     data.pop(WIDGET_VIEW, None)
     text, png = data.get("text/plain", ""), data.get("image/png")
     if png and "text/html" not in data and not text.startswith("<Figure"):
-        alternative, address = html.escape(text), f"data:image/png;base64,{png.strip()}"
-        data["text/html"] = f'<img alt="{alternative}" src="{address}" style="max-width: 100%">'
+        told = output.get("metadata", {}).get("image/png", {}).get("alt", text)
+        address = f"data:image/png;base64,{png.strip()}"
+        data["text/html"] = f'<img alt="{html.escape(told)}" src="{address}" style="max-width: 100%">'

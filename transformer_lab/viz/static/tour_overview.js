@@ -58,7 +58,8 @@ function stationTo(key, station, n_parts, last) {
 function drawHead(table, parts, { said }) {
   const head = html(html(table, "thead"), "tr");
   html(head, "th", { scope: "col" }, "block");
-  for (const part of parts) html(head, "th", { scope: "col" }, SHORT[part]);
+  const hasCross = parts.includes("cross-attention");
+  for (const part of parts) html(head, "th", { scope: "col" }, hasCross && part === "attention" ? "self" : SHORT[part]);
   html(head, "th", { scope: "col", class: "vector" }, "the vector");
   if (said) html(head, "th", { scope: "col", class: "said" }, "could say");
 }

@@ -3,8 +3,7 @@
 #
 # Write your answer where a cell says `raise NotImplementedError` or `None`, run it, then run the locked cell below. It
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
-# split the locked cells: a teacher's grading could not read the notebook any more. (`NameError`? The cell with your answer
-# has not been run yet.)
+# split the locked cells: a teacher's grading could not read the notebook any more.
 #
 # Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors. $B$ is the batch, $T$
 # and $S$ are positions of queries and of keys, $D$ the model's width `d_model`, $H$ the heads, and `d_head` $= D / H$;

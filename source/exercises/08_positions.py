@@ -3,7 +3,7 @@
 #
 # Write your answer where a cell says `raise NotImplementedError` or `None`, run it, then run the locked cell below. It
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
-# split the locked cells. (`NameError`? The cell with your answer has not been run yet.)
+# split the locked cells.
 #
 # Questions 1-3 are the core (about 30 minutes). 4-8 are optional. `...` stands for any number of leading axes (batch,
 # heads), also none. Functions leave their inputs as they are; numbers are compared to four digits, and to three where

@@ -330,11 +330,11 @@ print(f"knowing nothing of 55 tokens: ln 55 = {math.log(55):.1f}")
 #
 # Now we do something cruel to the model: at every token it writes, before it chooses, we multiply all 55 scores by 0.1.
 # On 300 new dates we count two things: how many come out right, and the mean loss at a token. (For the loss the model
-# reads the right Chinese text so far, and must name the next token.) What changes: the share of `"dates right"`, the
-# `"loss"`, `"both"` or `"neither"`? Put your guess in place of `None`.
+# reads the right Chinese text so far, and must name the next token.) What changes: the share of dates right, the
+# loss, both or neither? Run the cell, and click your guess.
 
 # %%
-predict("01_toolkit.flatten", None)
+predict("01_toolkit.flatten")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 held_out = dates.held_out_pairs(300)
@@ -436,7 +436,7 @@ assert nats([1.0, 0.5], 0) > nats([2.0, 1.0], 0) and nats([1.0, 0.5], 1) < nats(
 # have a sum of variance 64, and a typical sum is about 8. Now add up 64 *copies* of one such number. The variance is...
 
 # %%
-predict("01_toolkit.copies", None)  # "8", "64" or "4096"
+predict("01_toolkit.copies")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 sizes = [1, 4, 16, 64, 256]
@@ -596,7 +596,7 @@ for n_calls in (1, 2):
 # 0?
 
 # %%
-predict("01_toolkit.minimum", None)  # "yes" or "no"
+predict("01_toolkit.minimum")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 counts = x.T @ y  # (14, 14): how often each follows each

@@ -48,11 +48,10 @@ _ = torch.manual_seed(0)
 #
 # We take away one mask at a time, train nothing again, and let the model translate 300 dates that it has never seen, all of
 # them in one batch. Lesson 00 did this with the causal mask; you may remember how many dates that cost. The filler is at most
-# three tokens of ten. Which mask does the model miss more? Put `"causal"`, `"padding"` or `"about the same"` in place of
-# `None`.
+# three tokens of ten. Which mask does the model miss more? Run the cell, and click your guess.
 
 # %%
-predict("03_masks.break_mask", None)
+predict("03_masks.break_mask")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 model, tokenizer = load("dates")
@@ -306,7 +305,7 @@ assert leaky_follows[1] < 0.25
 # gives. Of 200 texts by the model without a mask, how many look like a date?
 
 # %%
-predict("03_masks.leak_text", None)  # "nearly all", "about half" or "nearly none"
+predict("03_masks.leak_text")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 print("share of dates among 200 texts, three models each:")
@@ -504,7 +503,7 @@ print((flagged > 0).int().numpy())
 # decoder uses this flag?
 
 # %%
-predict("03_masks.top_left", None)  # "all right", "about half" or "none right"
+predict("03_masks.top_left")
 
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}

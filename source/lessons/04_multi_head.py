@@ -113,10 +113,10 @@ assert max(alone) < 0.05 and max(missing) - min(missing) > 0.5
 # one wide head from the beginning. We have one, from an experiment of lesson 02, three seeds each:
 
 # %%
-print("heads   width of each   dates right, after 500 steps of training")
+print("heads   width   dates right after 500 steps")
 for row in recorded("divisor")["result"]:
     if row["divisor"] == "sqrt(d)":
-        print(f"{row['heads']:5}{row['width']:16}  ", *(f"{share:5.1%}" for share in row["right"]))
+        print(f"{row['heads']:5}{row['width']:8}  ", *(f"{share:5.1%}" for share in row["right"]))
 
 # %% [markdown]
 # One wide head learns dates, too. So dates cannot tell us what several heads are for. (Nor do large models always need all
@@ -312,8 +312,8 @@ with torch.no_grad():
 numbered = torch.arange(24).view(1, 4, 6)  # (B, T, D): the first token holds 0 to 5, the second 6 to 11
 cut = numbered.view(1, 4, 3, 2)  # (B, T, H, d_head)
 split_up = cut.transpose(1, 2)  # (B, H, T, d_head)
-print("the second token:", cut[0, 1].tolist(), "         a share for each of three heads")
-print("the second head: ", split_up[0, 1].tolist(), "its share of each of four tokens")
+print("the second token:", cut[0, 1].tolist())  # a share for each of three heads
+print("the second head: ", split_up[0, 1].tolist())  # its share of each of four tokens
 
 # %% [markdown]
 # Why not `view(B, H, T, d_head)` at once, without a transpose? It runs, and the shape is the same. When do the two agree
@@ -595,11 +595,10 @@ _ = figure.suptitle(
 )
 
 # %% jupyter={"source_hidden": true}
-print("queries, values   the most that one head looks left   loss   (each over 5 seeds)")
+print("widths    one head looks left   loss (5 seeds)")
 for widths in ((1, 1), (1, 8), (8, 1)):
     most, losses = rows[widths]["most of one head"], rows[widths]["loss"]
-    span = [f"{min(values):.2f} to {max(values):.2f}" for values in (most, losses)]
-    print("{:7}, {:6}   {:>31}   {}".format(*widths, *span))
+    print(f"{widths[0]} and {widths[1]}   at most {max(most):.2f}        {min(losses):.2f} to {max(losses):.2f}")
 assert max(rows[1, 8]["most of one head"]) < min(rows[8, 1]["most of one head"]) - 0.4
 assert max(abs(left - 1) for left in blurred["left"]) < 0.05
 
@@ -626,11 +625,11 @@ layers = [module for module in model.modules() if isinstance(module, MultiHeadAt
 split_alone = [(layer, "split", lambda x: x.reshape(x.shape[0], 4, x.shape[1], -1)) for layer in layers]
 merge_alone = [(layer, "merge", lambda x: x.reshape(x.shape[0], x.shape[2], -1)) for layer in layers]
 some = ["Sunday, November 22, 2026", "Friday, March 13, 2026", "Monday, December 31, 1999"]
-print("right           ", *translate(model, tokenizer, some))
+print("right           ", *translate(model, tokenizer, some[:2]))
 for name, changes in (("split", split_alone), ("merge", merge_alone), ("both", split_alone + merge_alone)):
     with patched(changes):
         right = exact_match(model, tokenizer, held_out)
-        print(f"{name:5} {right:4.0%} right", *translate(model, tokenizer, some))
+        print(f"{name:5} {right:4.0%} right", *translate(model, tokenizer, some[:2]))
 
 # %% [markdown]
 # These are well-formed dates, some of them even correct, and nothing warns you. One might hope that a model *trained* with

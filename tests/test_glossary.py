@@ -72,7 +72,8 @@ def test_a_character_sounds_the_same_everywhere():
             for character, syllable in zip(term.chinese, syllables(term), strict=True):
                 sounds.setdefault(character, set()).add(syllable)
     several = {character: found for character, found in sounds.items() if len(found) > 1}
-    assert several == {"子": {"zi", "zǐ"}, "调": {"tiáo", "diào"}}  # 种子 and 子层, 微调 and 调度
+    # 种子 and 子层, 微调 and 调度, 权重 and 多重比较
+    assert several == {"子": {"zi", "zǐ"}, "调": {"tiáo", "diào"}, "重": {"zhòng", "chóng"}}
 
 
 def test_both_orders_hold_the_same_terms_and_are_sorted():

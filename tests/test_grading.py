@@ -511,10 +511,10 @@ def test_the_first_guess_counts(kept):
 
 
 @pytest.mark.parametrize(
-    "spelling", ["ONLY  Attention", " only-attention ", "'only attention'", "“Only attention”", "onlyattention"]
+    "spelling", ["ABOUT  a Fifth", " about-a-fifth ", "'about a fifth'", "“About a fifth”", "aboutafifth"]
 )
 def test_a_guess_may_be_spelt_freely(kept, spelling):
-    assert "'only attention', is saved" in predict("05_feed_forward.shuffle", spelling)
+    assert "'about a fifth', is saved" in predict("05_feed_forward.months", spelling)
 
 
 def test_a_number_may_be_guessed_without_quotation_marks(kept):
@@ -534,13 +534,13 @@ def test_a_guess_that_is_no_option_any_more_is_made_again(kept):
 
 
 def test_a_note_shows_as_text_and_html(kept):
-    note = predict("05_feed_forward.shuffle", "only attention")
+    note = predict("05_feed_forward.months", "about a fifth")
     bundle = note._repr_mimebundle_()
     assert (
-        repr(note) == bundle["text/plain"] == "Your guess, 'only attention', is saved. Now run the cells below and see."
+        repr(note) == bundle["text/plain"] == "Your guess, 'about a fifth', is saved. Now run the cells below and see."
     )
     assert bundle["text/html"].endswith(
-        ">Your guess, 'only attention', is saved. Now run the cells below and see.</div>"
+        ">Your guess, 'about a fifth', is saved. Now run the cells below and see.</div>"
     )
 
 

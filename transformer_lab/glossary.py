@@ -115,6 +115,8 @@ decoder | 解码器 | jiě mǎ qì | 09
     The causal stack that writes the target; beside an encoder, its blocks also hold a cross-attention.
 distillation | 知识蒸馏 | zhī shí zhēng liú | 15
     Training a small model to give the probabilities of a large one.
+distributed representation | 分布式表示 | fēn bù shì biǎo shì | 05
+    What a model knows stands in a pattern over many units, and each unit is part of many patterns.
 dot product | 点积 | diǎn jī | 01
     Multiply two vectors component by component and add up; large when they point the same way.
 dropout | 随机失活 | suí jī shī huó | 07
@@ -205,6 +207,8 @@ Jacobian | 雅可比矩阵 | yǎ kě bǐ jǔ zhèn | 01
     The matrix of all derivatives of a vector with respect to a vector: row i for output i, column j for input j.
 key | 键 | jiàn | 02
     What a position offers to be found by; a query is compared with it.
+key-value memory | 键值记忆 | jiàn zhí jì yì | 05
+    A feed-forward layer, read as learnt keys that detect and learnt values that are written.
 KV cache | KV 缓存 | KV huǎn cún | 03
     The keys and values of tokens already read, kept while writing so that none is computed twice.
 label smoothing | 标签平滑 | biāo qiān píng huá | 12
@@ -253,6 +257,8 @@ mixed precision | 混合精度 | hùn hé jīng dù | 17
     Large matrix products in 16 bits, and in 32 bits whatever would lose too much precision.
 multi-head attention | 多头注意力 | duō tóu zhù yì lì | 04
     H attentions side by side; their outputs are joined and mixed by one matrix.
+multiple comparisons | 多重比较 | duō chóng bǐ jiào | 05
+    The best of many candidates looks good by chance alone; compare it with the best of as many controls.
 multi-query attention | 多查询注意力 | duō chá xún zhù yì lì | 04
     Grouped-query attention with a single head of keys and values for all.
 named entity recognition | 命名实体识别 | mìng míng shí tǐ shí bié | 14

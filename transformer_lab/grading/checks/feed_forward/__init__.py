@@ -12,14 +12,12 @@ LESSON = "05_feed_forward"
 __all__ = ["feed_forward", "gelu", "diagnose", "mixes_positions", "cost", "swiglu", "gated_width"]
 
 PREDICTIONS = {
-    # Which one of the translator's four feed-forward layers can it least do without?
-    "layer": ("encoder 0", "encoder 1", "decoder 0", "decoder 1"),
+    # Which one of the translator's four feed-forward layers can it least do without? Blocks are counted from 1.
+    "layer": ("encoder 1", "encoder 2", "decoder 1", "decoder 2"),
     # Can six layers of attention, seeing one token only, compute XOR?
     "xor": ("yes", "no"),
-    # Shuffle the positions before or after attention: the same?
-    "shuffle": ("only the feed-forward layer", "only attention", "both", "neither"),
-    # At which T do scores and mix cost as much as a feed-forward layer of width 4 d_model?
-    "crossing": ("T = d_model", "T = 4 d_model", "T = 4 d_model^2"),
+    # Silence each month's five favourite units, a fifth of the layer: how many of the right dates go wrong?
+    "months": ("hardly any", "about a fifth", "most"),
 }
 
 INSIGHTS = {  # what a right answer can do beyond its question

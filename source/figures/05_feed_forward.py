@@ -1,0 +1,112 @@
+"""Lesson 05's drawings. The numbers in `alone` are the trained translator's, which reads a date in November."""
+
+import torch
+from architecture import FEED_FORWARD, encoder_decoder
+from kit import CARD, INK, LIT, QUERY, QUIET, VALUE, Drawing, Point, tint
+from matplotlib.patches import Circle, Rectangle
+
+from transformer_lab import load
+
+SOURCE = "Sunday, November 22, 2026"
+SHOWN = [0, 2, 3]  # three of the ten words
+PALE = "#D5DBE1"
+
+
+@torch.no_grad()
+def running_example():
+    """(words, x, hidden, y) of the feed-forward layer in the encoder's first block."""
+    model, tokenizer = load("dates")
+    source, _ = tokenizer.batch([SOURCE])
+    layer, seen = model.encoder.blocks[0].feed_forward, {}
+    hook = layer.register_forward_hook(lambda _, inputs, output: seen.update(x=inputs[0][0], y=output[0]))
+    model.encode(source)
+    hook.remove()
+    numbers = seen["x"], layer.w_1(seen["x"]).relu(), seen["y"]
+    # Rounded, so that another CPU draws the same.
+    return tokenizer.tokens(source[0].tolist()), *(tensor.double().round(decimals=2) for tensor in numbers)
+
+
+def where() -> Drawing:
+    return encoder_decoder(load("dates")[0].config, SOURCE, "2 0 2 6 nián", "1", lit={FEED_FORWARD})
+
+
+def lying(drawing: Drawing, left: float, y: float, values, color: str, cell=10) -> None:
+    """A vector as a row of cells, the darker the larger the number (either sign); a number that is 0 is white."""
+    largest = max(map(abs, values))
+    for place, value in enumerate(values):
+        face = tint(color, abs(value) / largest)
+        drawing.axes.add_patch(
+            Rectangle((left + cell * place, y - 9), cell, 18, facecolor=face, edgecolor=color, linewidth=0.6, zorder=2)
+        )
+
+
+def alone() -> Drawing:
+    words, x, hidden, y = running_example()
+    drawing = Drawing(700, 300)
+    for place, name, size in ((168, "x", 64), (378, "hidden units", 256), (588, "what it adds", 64)):
+        drawing.text(place, 34, f"{name}\n{size} numbers", 11, INK)
+    for row, word in enumerate(SHOWN):
+        height = 92 + 56 * row
+        drawing.token(60, height, words[word], LIT if word == 2 else QUIET, word == 2, width=96)
+        lying(drawing, 118, height, x[word, :10].tolist(), QUERY)
+        lying(drawing, 278, height, hidden[word, :20].tolist(), LIT)
+        lying(drawing, 538, height, y[word, :10].tolist(), VALUE)
+        drawing.arrow((222, height), (274, height))
+        drawing.arrow((482, height), (534, height))
+        if row:
+            drawing.axes.plot([14, 686], [height - 28] * 2, color=PALE, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
+    drawing.text(248, 252, "up\nW₁, b₁, ReLU", 11, QUIET)
+    drawing.text(508, 252, "down\nW₂, b₂", 11, QUIET)
+    drawing.text(60, 252, "three of\nten tokens", 11, QUIET)
+    drawing.text(378, 252, "white: silent", 11, QUIET)
+    drawing.text(350, 284, "the same W₁, b₁, W₂, b₂ in every row; no arrow leads from one row to another", 11, INK)
+    return drawing
+
+
+def point(drawing: Drawing, place: Point, lit: bool, words: str, beside: Point) -> None:
+    drawing.axes.add_patch(
+        Circle(place, 9, facecolor=LIT if lit else CARD, edgecolor=LIT if lit else INK, linewidth=1.8, zorder=5)
+    )
+    drawing.text(place[0] + beside[0], place[1] + beside[1], words, 12)
+
+
+def line(drawing: Drawing, start: Point, end: Point, color: str, style="-", width=1.4) -> None:
+    drawing.axes.plot(*zip(start, end, strict=True), color=color, linestyle=style, linewidth=width, zorder=2)
+
+
+def fold() -> Drawing:
+    drawing = Drawing(700, 320)
+
+    def before(a: float, b: float) -> Point:
+        return 90 + 130 * a, 240 - 130 * b
+
+    def after(first: float, second: float) -> Point:
+        return 440 + 95 * first, 240 - 95 * second
+
+    for start, end in ((before(-0.2, 0), before(1.5, 0)), (before(0, -0.2), before(0, 1.5)),
+                       (after(-0.2, 0), after(2.45, 0)), (after(0, -0.2), after(0, 1.55))):  # fmt: skip
+        drawing.arrow(start, end, color=PALE)
+    for place, name in ((before(1.6, 0), "a"), (before(0, 1.6), "b")):
+        drawing.text(*place, name, 12, QUIET)
+    drawing.text(*after(2.2, -0.2), "unit 1", 12, QUIET)
+    drawing.text(*after(0, 1.7), "unit 2", 12, QUIET)
+    line(drawing, before(1.3, -0.3), before(-0.3, 1.3), QUERY, ":")  # along it both units say the same
+    drawing.text(*before(0.72, 0.55), "fold", 11, QUERY)
+    point(drawing, before(0, 0), False, "0 0", (22, 20))
+    point(drawing, before(1, 0), True, "1 0", (-6, 24))
+    point(drawing, before(0, 1), True, "0 1", (28, -12))
+    point(drawing, before(1, 1), False, "1 1", (26, -16))
+    line(drawing, after(0, 0), after(1, 0), QUERY, width=2.6)
+    line(drawing, after(1, 0), after(2.2, 1.2), QUERY, width=2.6)
+    line(drawing, after(0.3, -0.1), after(2.4, 0.95), VALUE, "--", 2)
+    point(drawing, after(0, 0), False, "0 0", (-2, 24))
+    point(drawing, after(1, 0), True, "1 0 and 0 1", (4, 24))
+    point(drawing, after(2, 1), False, "1 1", (-26, -12))
+    drawing.arrow((322, 150), (392, 150), color=QUERY, width=2.2)
+    drawing.text(357, 118, "two\nhidden units", 11, QUERY)
+    drawing.text(190, 296, "no straight line parts orange from white", 12, INK)
+    drawing.text(545, 296, "folded: one line does", 12, INK)
+    return drawing
+
+
+DRAWINGS = (where, alone, fold)

@@ -19,7 +19,7 @@
 # * write the layer, with every shape, and explain what a single unit does in it;
 # * test a claim of the kind "this unit knows November".
 #
-# About 55 minutes. It builds on [02 Attention](02_attention.ipynb) and [04 Multi-head](04_multi_head.ipynb).
+# About 50 minutes. It builds on [02 Attention](02_attention.ipynb) and [04 Multi-head](04_multi_head.ipynb).
 
 # %%
 import matplotlib.pyplot as plt
@@ -94,8 +94,8 @@ predict("05_feed_forward.layer", actual=worst)
 # Is that enough to combine two facts about a token?
 #
 # The smallest test is **XOR**, the exclusive or. Let one token hold two bits, $a$ and $b$, and ask for 1 if exactly one of them is
-# 1. To be generous we take six layers of attention, each added to its input, all with weights of their own. Is there *any*
-# choice of their weights that gives XOR?
+# 1. To be generous we take six layers of attention, each added to its input, each with parameters of its own. Is there *any*
+# choice of these parameters that gives XOR?
 
 # %%
 predict("05_feed_forward.xor")
@@ -127,7 +127,7 @@ for seed in range(100):
     attention_only.append(gap(out))
     size = max(size, out.abs().max().item())
     with_layer.append(gap(stacked([*attentions[:5], FeedForward(2, 8)])))
-print("f(0,0) + f(1,1) and f(0,1) + f(1,0), of 100 networks with random weights:")
+print("f(0,0) + f(1,1) and f(0,1) + f(1,0), of 100 networks with random parameters:")
 print(f"six attentions: they differ by {max(attention_only):.4f} at most (the outputs reach ≈ {size:.1f})")
 print(f"five attentions, one feed-forward layer: by ≈ {max(with_layer):.1f} at most")
 print(f"XOR needs a difference of {gap(xor[:, None]):.0f}")
@@ -159,9 +159,9 @@ predict("05_feed_forward.xor", actual="no" if max(attention_only) < 1e-4 else "y
 # bend. 0 0 lies at its beginning, 1 0 and 0 1 together at the bend, 1 1 at the end, and one straight line now parts the
 # orange point from the white ones.](figures/05_feed_forward_fold.svg)
 #
-# Two **hidden units** do it. Unit 1 computes $a + b$. Unit 2 computes $a + b - 1$ and cuts off what is negative. This cut,
-# $\max(0, z)$, is called **ReLU**, and it is the fold: up to $a + b = 1$ unit 2 is silent, beyond it speaks. (Unit 1 gets the
-# cut too; its sum is never negative.)
+# Two **hidden units** do it. Unit 1 computes $a + b$. Unit 2 computes $a + b - 1$ and cuts off what is negative. Both ask only
+# for the sum of the bits, so 10 and 01 become the same point. And the cut makes the crease: up to $a + b = 1$ unit 2 is
+# silent, beyond it speaks. This cut, $\max(0, z)$, is called **ReLU**. (Unit 1 gets it too, but its sum is never negative.)
 
 # %%
 w_1, b_1 = torch.tensor([[1.0, 1.0], [1.0, 1.0]]), torch.tensor([0.0, -1.0])  # (2 units, 2 bits), (2 units,)
@@ -269,7 +269,7 @@ for name, part, vectors, expected in (("attention", attention, embedded, 1.1), (
 # proof that tokens do not meet: attention without mask and positions has the same property
 # ([lesson 08](08_positions.ipynb)). It says that tokens are treated *alike*, not that they are *apart*.
 #
-# *A convolution of width 1.* The same weights slide over the text and see one token at a time. Some texts and older code
+# *A convolution of width 1.* The same matrices slide over the text and see one token at a time. Some texts and older code
 # write the layer as two `Conv1d` with a kernel of 1; GPT-2's code calls its matrices `Conv1D`.
 #
 # </details>
@@ -317,7 +317,7 @@ assert faithful >= 10
 # %% [markdown]
 # Nearly all of them. It is tempting to write: *the layer has learnt a detector for each month*. Before
 # we believe it, we ask what the same cell would show if it were **not** true. There is a simple way to find out:
-# a translator that has learnt nothing, with random weights in all places.
+# a translator that has learnt nothing, with random numbers in all its matrices.
 
 # %%
 untrained = []
@@ -416,7 +416,7 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 # XOR on one token is a severe test. In a text there are many tokens, the softmax has much to decide, and real stacks have
 # norms, which are not linear either. Perhaps more attention makes up for the missing layer?
 #
-# A fair contest gives both sides equal numbers of parameters. One attention has $4 D^2$ weights (four matrices of
+# A fair contest gives both sides equal numbers of parameters. One attention has $4 D^2$ (four matrices of
 # $D \times D$), one feed-forward layer of inner width $4D$ has $8 D^2$. So a block, attention and feed-forward (AF), weighs as
 # much as three attentions (AAA). The task is a table to be learnt by heart: each of 4 tokens asks a question $(a, b)$, with
 # $a$ and $b$ from 0 to 15, and the answers are 256 random entries. $D$ is 16, all stacks have skips and norms,
@@ -494,16 +494,16 @@ for name, shown in (("relu", FeedForward(64, 256)), ("swiglu", FeedForward(64, 2
 # ## 8. What it costs
 #
 # Count one block of a language model, matrices only, reading $T$ tokens. A **FLOP** is one multiplication or one addition, so a
-# weight that works once costs 2.
+# parameter that works once costs 2.
 #
-# | part | weights | FLOPs |
+# | part | parameters | FLOPs |
 # |---|---|---|
 # | projections $W_Q$, $W_K$, $W_V$, $W_O$ | $4 D^2$ | $8\,T D^2$ |
 # | scores, and mixing the values | none | $4\,T^2 D$ |
 # | feed-forward, $d_\text{ff} = 4D$ | $8 D^2$ | $16\,T D^2$ |
 #
 # The scores are $T \cdot T$ dot products of vectors which are, all heads together, $D$ wide; mixing costs the same again. So
-# two thirds of a block's weights are in the part that looks at nothing. And the famous quadratic cost of attention, the only line
+# two thirds of a block's parameters are in the part that looks at nothing. And the famous quadratic cost of attention, the only line
 # with $T^2$, has something to catch up with. For GPT-2 small ($D = 768$):
 
 # %%
@@ -536,7 +536,7 @@ explorer
 # <details><summary>Answers, when you have tried</summary>
 #
 # 1\. At 3,072, which is $d_\text{ff} = 4D$; then at 6,144. Set the last two lines of the table equal, and $4 T = 16 D$.
-# 2\. *heads*: they cut $D$ and leave every product as large as before; only the tables of weights become more. 3\. Nearly all in the
+# 2\. *heads*: they cut $D$ and leave every product as large as before; only the tables of attention weights become more. 3\. Nearly all in the
 # embedding. This is why small models have small vocabularies, or use the same matrix again for their output, as here.
 #
 # </details>
@@ -627,7 +627,7 @@ with patched((layer, "forward", yours(layer)) for layer in layers.values()):
 #   Without it no token can combine two facts about itself.
 # * Attention moves information between tokens; the feed-forward layer works on each token alone.
 # * The best of 256 units looks like a specialist in an untrained model, too. Whether a unit does something, only a change tells.
-# * Two thirds of a block's weights are here. The quadratic part of attention costs as much only at $T = 4D$.
+# * Two thirds of a block's parameters are here. The quadratic part of attention costs as much only at $T = 4D$.
 #
 # **Papers.** Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.3. Hendrycks, Gimpel
 # (2016), [arXiv:1606.08415](https://arxiv.org/abs/1606.08415): GELU. Shazeer (2020),

@@ -14,7 +14,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "source"))
 from build import draw  # noqa: E402
 
-SECOND_EDITION = ["00_start_here", "01_toolkit", "02_attention", "03_masks", "04_multi_head", "05_feed_forward"]
+SECOND_EDITION = [
+    "00_start_here",
+    "01_toolkit",
+    "02_attention",
+    "03_masks",
+    "04_multi_head",
+    "05_feed_forward",
+    "08_positions",
+]
 lessons = pytest.mark.parametrize("name", SECOND_EDITION)
 PICTURE = re.compile(r"!\[(.*?)\]\((.*?)\)", re.DOTALL)
 FOLDED = re.compile(r"<details>.*?</details>", re.DOTALL)

@@ -22,14 +22,10 @@ __all__ = [
 ]
 
 PREDICTIONS = {
-    # How many dates come out right without positions?
+    # How many dates come out right if the encoder has no positions?
     "break": ("most", "some", "none"),
-    # Causal, no positions: can shuffling earlier tokens change the last output?
-    "causal": ("never", "from two layers on", "with one layer too"),
-    # Which dial tells position 1 from 101 best?
-    "dial": ("pair 0", "pair 3", "pair 7"),
-    # Equal contents: in which schemes does the score depend on the offset only?
-    "diagonals": ("sinusoidal, rotary, ALiBi", "none, rotary, ALiBi", "all but learned"),
+    # How many, if every token gets the vector of the next place?
+    "shift": ("most", "some", "none"),
     # Best at the local task at four times the trained length
     "longer": ("sinusoidal", "rotary", "ALiBi"),
 }

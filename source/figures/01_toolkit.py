@@ -75,17 +75,17 @@ def table() -> Drawing:
     for y in (38, 212):
         drawing.text(432, y, "⋮", 12, QUIET)
     drawing.arrow(number.right, (246, 125), color=LIT)
-    drawing.text(432, 234, "row 20 is the vector with which the model computes", 12, LIT)
+    drawing.text(432, 234, "row 20 is the vector with which the model computes (green: below 0)", 12, LIT)
     return drawing
 
 
 def strip(drawing: Drawing, left: float, y: float, values, cell: float, color: str) -> None:
-    """A vector as a row of cells, the darker the larger the number (either sign)."""
+    """A vector as a row of cells, the darker the larger the number; numbers below 0 in the colour of values."""
     largest = float(values.abs().max())
     for place, value in enumerate(values.tolist()):
-        share = 0.85 * abs(value) / largest
+        face = tint(color if value > 0 else VALUE, 0.85 * abs(value) / largest)
         drawing.axes.add_patch(
-            Rectangle((left + place * cell, y - cell / 2), cell, cell, facecolor=tint(color, share),
+            Rectangle((left + place * cell, y - cell / 2), cell, cell, facecolor=face,
                       edgecolor=color, linewidth=0.5, zorder=2)
         )  # fmt: skip
 

@@ -148,13 +148,13 @@ def cut() -> Drawing:
     words, x, queries, weights, outputs, y = running_example()
     drawing, gap = Drawing(700, 780), 5
     stages = {
-        26: ("x, a vector a token", "(13, 64)", "· W_Q: four matrices (64, 16) side by side"),
+        26: ("x, one vector a token", "(13, 64)", "· W_Q: four matrices (64, 16) side by side"),
         126: ("queries of all heads", "(13, 64)", "view: cut every row into four"),
         232: ("a token, then its heads", "(13, 4, 16)", "transpose: swap tokens and heads"),
         364: ("a head, then its tokens", "(4, 13, 16)", "with keys cut alike: scores and softmax, head by head"),
         474: ("weights on 10 words", f"(4, 13, {len(words)})", "times values, cut alike"),
         584: ("outputs of the heads", "(4, 13, 16)", "the way back: transpose, flatten; then · W_O"),
-        694: ("a vector a token", "(13, 64)", ""),
+        694: ("one vector a token", "(13, 64)", ""),
     }
     for top, (name, shape, step) in stages.items():
         between = gap if top == 232 else 0  # here the rows stand apart

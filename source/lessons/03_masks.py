@@ -18,7 +18,7 @@
 # * find out whether a model sees the future, without reading its code;
 # * make masks for texts of different lengths, and for a model that writes.
 #
-# About 55 minutes. It builds on [lesson 02](02_attention.ipynb); what a loss is stands in [lesson 01](01_toolkit.ipynb).
+# About 55 minutes. It builds on [lesson 02](02_attention.ipynb); [lesson 01](01_toolkit.ipynb) says what a loss is.
 
 # %%
 import math
@@ -90,7 +90,7 @@ predict("03_masks.break_mask", actual=missed)
 # </details>
 #
 # The causal mask seems useless once more. But look at *how* we tested: the model wrote, so nothing stood behind the newest
-# token that could have been hidden. Training works otherwise, and that is where the mask comes from. Let the model read the
+# token that could have been hidden. Training works in another way, and that is where the mask comes from. Let the model read the
 # whole correct translation, with its mask and without, and put its answers side by side.
 
 # %%
@@ -229,17 +229,23 @@ print(f"scores up to {one_pass.abs().max():.0f}; the two differ by less than 0.0
 # ## 4. And if it is not hidden?
 #
 # Let us try. We train two small language models on Chinese dates, character by character, the same in everything: size, data,
-# order, first random numbers (the **seed**). One has its causal mask, the other has not.
+# order, first random numbers (the **seed**). One has its causal mask, the other has none.
 #
-# Before we look, think about what is possible. Each text is one of 3000, drawn at random. Even somebody who knew all of them by
-# heart could not know which one comes: that costs $\ln 3000$ nats a text, shared out among its characters. Whoever guesses
-# each character from those before it cannot do better.
+# Before we look, think about what is possible. Each text is one of 3000, drawn at random from 200 years of days. Even somebody
+# who knew all 3000 by heart could not know which one comes: that costs $\ln 3000$ nats a text, shared out among its characters.
+# Whoever guesses each character from those before it cannot do better; and whoever has learnt only what a date is pays for
+# all the days of 200 years.
 
 # %%
 texts = [pair.target for pair in dates.training_pairs(3000)]
 length = sum(len(text) + 1 for text in texts) / len(texts)  # and the sign for the end
 limit = math.log(len(set(texts))) / length
-print(f"{math.log(3000):.1f} nats / {length:.1f} characters = {limit:.2f} nats a character at best")
+n_days = (dates.LAST - dates.FIRST).days + 1
+any_day = math.log(n_days) / length
+print(
+    f"one of 3,000 texts: {math.log(3000):4.1f} nats / {length:.1f} characters = {limit:.2f} nats a character at best"
+)
+print(f"one of {n_days:,} days: {math.log(n_days):4.1f} nats / {length:.1f} characters = {any_day:.2f}")
 
 # %% [markdown]
 # And this is what they reach (`experiments/causal_leak.py`: 300 steps, three seeds each):
@@ -251,14 +257,15 @@ ax = plt.subplots(figsize=(7, 3))[1]
 for color, (name, runs) in zip(plots.COLORS[:2], record["loss"].items(), strict=True):
     for n, losses in enumerate(runs):
         ax.plot(range(10, 301, 10), losses, color=color, label=None if n else name)
-ax.axhline(limit, color="grey", linestyle=":", label="the best that guessing can do")
+ax.axhline(any_day, color="grey", linestyle="--", label="who knows what a date is")
+ax.axhline(limit, color="grey", linestyle=":", label="who knows all texts by heart")
 ax.set(xlabel="training step", ylabel="loss (nats a character)", ylim=(0, None))
 ax.set_title(f"After 300 steps: with the mask {end['with the mask']:.2f}, without {end['without']:.3f}")
 _ = ax.legend()
 
 # %% [markdown]
-# With the mask the model stays above the limit. Without it, the loss goes far below what guessing can reach. So this model does
-# not guess. It reads:
+# With the mask the model comes near the dashed line: it has learnt nearly all that there is to learn about dates. Without it,
+# the loss goes far below what anyone can reach by guessing. So this model does not guess. It reads:
 #
 # ![The text begin 2 0 2 6 nián 1 1 yuè, twice; at nián the question: what comes next? Trained with the mask: arrows come from the
 # five tokens before it, and those behind it are grey; it has to guess. Trained without: arrows come from all tokens, and a
@@ -292,7 +299,7 @@ honest_follows = [follows(honest, distance) for distance in (1, 2)]
 with leak.mask_of(leaky, causal=False):
     leaky_follows = [follows(leaky, distance) for distance in (1, 2)]
 print("the guess becomes the new digit,  1 place on  2 places on")
-print(f"with the mask (by chance)         ≈ {honest_follows[0]:6.0%}    ≈ {honest_follows[1]:6.0%}")
+print(f"with the mask                     ≈ {honest_follows[0]:6.0%}    ≈ {honest_follows[1]:6.0%}")
 print(f"without                           ≈ {leaky_follows[0]:6.0%}    ≈ {leaky_follows[1]:6.0%}")
 assert abs(honest_follows[0] - 0.15) < 0.1
 assert abs(honest_follows[1] - 0.08) < 0.08
@@ -300,9 +307,9 @@ assert leaky_follows[0] > 0.5
 assert leaky_follows[1] < 0.25
 
 # %% [markdown]
-# It does, in about two cases of three, and far less often for the digit after that. Still, by its loss the second model is
-# better than the best guesser. Now let both *write*, one character at a time, each drawn with the probabilities that the model
-# gives. Of 200 texts by the model without a mask, how many look like a date?
+# It does, in about two cases of three, and far less often for the digit after that. (With the mask it is chance: one digit in
+# ten, and the likely ones more often.) Still, by its loss the second model is better than the best guesser. Now let the models
+# of the experiment *write*, one character at a time, each drawn with the probabilities that the model gives. Of 200 texts by the model without a mask, how many look like a date?
 
 # %%
 predict("03_masks.leak_text")
@@ -521,8 +528,8 @@ predict("03_masks.top_left", actual="all right" if share > 0.9 else "none right"
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# The only query is the first, and the only key it may see is the first: the token that begins every text. So the model does not
-# know what it has written, and writes as if each token were its first.
+# The only query is the first, and the only key it may see is the first: the token that begins every text. Of what it
+# has written the model knows the newest token alone, which it is just reading, and it goes on as if that were its first.
 #
 # </details>
 #

@@ -21,6 +21,7 @@
 # About 55 minutes. It builds on [02 Attention](02_attention.ipynb) and [03 Masks](03_masks.ipynb).
 
 # %%
+import statistics
 from contextlib import ExitStack
 
 import matplotlib.pyplot as plt
@@ -134,7 +135,7 @@ for row in recorded("divisor")["result"]:
 # which one is not 0, so that a query can ask for a place.
 #
 # The layer is one attention, with nothing before or after it, and `x` is 16 wide. We read the first 8 numbers of its output.
-# The **loss** is their mean squared error, in such a unit that answering 0 everywhere gets 1.
+# The **loss** is their mean squared error, in units in which answering 0 everywhere costs 1.
 
 
 # %%
@@ -271,7 +272,7 @@ assert torch.allclose(side_by_side @ w_o, left @ w_o[:8] + first @ w_o[8:])
 # ![Five tokens, 2 0 2 6 nián, as rows of 64 numbers, drawn with the translator's own. Times W_Q they become queries in four
 # colours, 16 numbers a head, shape (13, 64). View cuts every row into four, (13, 4, 16). Transpose gives each head a sheet of
 # its own with all tokens, (4, 13, 16). With the keys each head makes its own weights on ten words, (4, 13, 10), and with
-# the values its outputs, (4, 13, 16). The way back and W_O end in a vector a token, (13,
+# the values its outputs, (4, 13, 16). The way back and W_O end in one vector for each token, (13,
 # 64).](figures/04_multi_head_cut.svg)
 #
 # What is cut is the *width*, never the text: every head has a row for every token, with its own share of the numbers. We
@@ -483,7 +484,7 @@ axes.plot([0.15] * len(wide), wide, "s", color=plots.COLORS[1], alpha=0.6, label
 axes.axhline(0.5, color="grey", linestyle=":", label="a half: the bound of section 2")
 axes.set_xticks(range(len(by_heads)), [f"{n} of {16 // n}" for n in by_heads])
 axes.set(xlabel="heads, and the width of each (one dot a seed)", ylabel="loss after 400 steps", ylim=(-0.03, 0.7))
-middle = {n: sorted(losses)[4] for n, losses in by_heads.items()}
+middle = {n: statistics.median(losses) for n, losses in by_heads.items()}
 title = (
     f"Layers of width 16, medians of 8 seeds: one head {middle[1]:.1f}, two {middle[2]:.1f}, sixteen {middle[16]:.1f}"
 )
@@ -571,8 +572,10 @@ narrow = rows[1, 1]["loss"] + controls["twice the steps"]
 assert min(narrow) > 0.2 and max(rows[8, 1]["loss"] + rows[1, 8]["loss"]) < 0.05
 
 # %% [markdown]
-# Wider queries and keys cure it. So do wider values, with queries and keys as narrow as before: **the explanation has
-# fallen.** Heads fail here only if they are narrow on *both* sides.
+# Wider queries and keys cure it, as predicted. But so do wider values, with queries and keys as narrow as before: **as the
+# whole explanation it has fallen.** Heads fail here only if they are narrow on *both* sides. (Each cure also makes one
+# pair of matrices eight times as large. That the number of parameters alone decides is not so, either: four heads of
+# width 4 have as many as sixteen of width 1, and solve it.)
 #
 # But how can wide values help to find the left neighbour? Look into such a layer, with queries and keys of width 1 and
 # values of width 8. Left: of its sixteen heads, the one that looks at the left neighbour most. Right: what all sixteen
@@ -591,7 +594,7 @@ panels[1].set(xticks=range(8), xticklabels=places, yticks=range(6), yticklabels=
 panels[1].grid(visible=False)
 panels[1].set_title("all sixteen, times their factors")
 _ = figure.suptitle(
-    "Queries and keys of width 1, values of 8 (one seed): blurred looks add up to a sharp one", x=0.02, ha="left"
+    "Queries and keys of width 1, values of 8 (one seed): partial looks add up to a sharp one", x=0.02, ha="left"
 )
 
 # %% jupyter={"source_hidden": true}
@@ -603,12 +606,12 @@ assert max(rows[1, 8]["most of one head"]) < min(rows[8, 1]["most of one head"])
 assert max(abs(left - 1) for left in blurred["left"]) < 0.05
 
 # %% [markdown]
-# The best head has two favourites, the third position and the fifth, as it must, and elsewhere it sees little. No head of
-# this layer sees the left neighbour clearly; they see it no better than in the layers that fail (the first line). But each
-# of the eight numbers travels through all sixteen heads, each time with another factor, positive or negative, and sixteen
-# blurred looks, added and subtracted, make a sharp one. With values of width 1 sixteen heads carry sixteen numbers in all.
-# That is two for each of the eight, one for the left neighbour and one for the first position, and then each look has to be
-# good by itself. (With values of width 2 it is four for each, and the loss lies between.)
+# The best head has two favourites, the third position and the fifth, as it must, and elsewhere it sees little. Over all six
+# queries no head of this layer looks at the left neighbour more than the heads of the layers that fail (the first line). But
+# each of the eight numbers travels through all sixteen heads, each time with another factor, positive or negative. Added and
+# subtracted, sixteen partial looks make a sharp one. A likely reason, which we have not tested: with values of width 1
+# sixteen heads carry sixteen numbers in all, two for each of the eight, so there is nothing to add up. (With values of width
+# 2 it is four for each, and the loss lies between.)
 #
 # So there is something to be traded. At a given width a layer has many heads or wide ones, and wide ones look more sharply
 # and carry more. Language models, too, have been found to gain from heads wider than $D / H$ (Bhojanapalli et al., 2020).
@@ -643,8 +646,9 @@ assert min(viewed) > 0.5
 
 # %% [markdown]
 # It learns something, as broken models do, and ends worse than a *single* head. For without the transpose each head gets a
-# stretch of the *text* in place of a share of the width: the one holds the first four positions, the other the last four,
-# and from the last four nobody can see the first.
+# stretch of the *text* in place of a share of the width: the one holds the first four positions, the other the last four. So
+# each position has a single look left, which costs a half, as in section 2. And the fifth sees neither its left neighbour
+# nor the first, so it can only answer 0, which costs 1. Over the six positions that makes $(5 \cdot 0.5 + 1) / 6 = 0.58$.
 #
 # <details><summary>Deeper: under a causal mask, and a kinder mistake</summary>
 #
@@ -725,7 +729,8 @@ with torch.no_grad():
 #
 # ## Takeaways
 #
-# * One head hands over one weighted average, through one linear step: it cannot add here and subtract there, at any width. Two heads
+# * One head hands over one weighted average, through one linear step: as long as its weights go by position, it cannot add here and
+#   subtract there, at any width. Two heads
 #   can.
 # * Heads cut the *width*, never the text. Split is `view` to $(B, T, H, \text{d\_head})$, then `transpose(1, 2)`; merge is the way
 #   back. $W_O$ adds the heads up: each has its own rows of it.

@@ -1,10 +1,12 @@
-"""Train stacks with and without skips on a small task, at depths 2, 8 and 32, with the better of two learning rates.
+"""Train stacks with and without skips on a small task, at depths 2, 8 and 32, with the best of three learning rates.
 
-Each layer is the package's FeedForward. Five ways to put L of them together (`ARRANGEMENTS`); everything else is equal.
+Each sub-layer is the package's FeedForward, as torch starts it or started with gain 1. Five ways to put L of them
+together (`WAYS`), and one of them with tanh in place of ReLU; everything else is equal.
 """
 
 import math
 from itertools import product
+from statistics import median
 
 import torch
 import torch.nn.functional as F
@@ -13,39 +15,43 @@ from torch import nn
 from recording import record
 from transformer_lab.layers import FeedForward
 
-ARRANGEMENTS = ("no skip", "no skip, unit gain", "norm only", "skip", "skip + norm")
+WAYS = ("no skip", "norm only", "skip", "pre-norm", "post-norm")
+ARRANGEMENTS = (*WAYS, *(f"{way}, unit gain" for way in WAYS), "norm only, unit gain, tanh")
 DEPTHS = (2, 8, 32)
-LEARNING_RATES = (1e-3, 3e-3)
-SEEDS = (0, 1, 2)
+LEARNING_RATES = (3e-4, 1e-3, 3e-3)
+SEEDS = (0, 1, 2, 3, 4)
 N_INPUTS, N_CLASSES, D, STEPS, BATCH = 16, 8, 32, 250, 64
 
 
 class Deep(nn.Module):
-    """L feed-forward layers between an input layer and an output layer."""
+    """L sub-layers between an input layer and an output layer."""
 
     def __init__(self, arrangement: str, L: int):
         super().__init__()
-        self.arrangement = arrangement
+        self.way, _, gain = arrangement.partition(", ")
         self.enter, self.leave = nn.Linear(N_INPUTS, D), nn.Linear(D, N_CLASSES)
         self.layers = nn.ModuleList(FeedForward(D, D) for _ in range(L))
-        if arrangement == "no skip, unit gain":  # each layer keeps the size of what it gets; torch's own start does not
+        if gain:  # each sub-layer says as much as it gets; as torch starts it, about a quarter
             for layer in self.layers:
                 nn.init.normal_(layer.w_1.weight, std=1 / math.sqrt(D))
                 nn.init.normal_(layer.w_2.weight, std=math.sqrt(2 / D))
                 nn.init.zeros_(layer.w_1.bias), nn.init.zeros_(layer.w_2.bias)
+                layer.activation = torch.tanh if gain.endswith("tanh") else torch.relu
 
     def forward(self, x):
         x = self.enter(x)
         for layer in self.layers:
-            if self.arrangement == "skip":
+            if self.way == "skip":
                 x = x + layer(x)
-            elif self.arrangement == "skip + norm":
+            elif self.way == "pre-norm":
                 x = x + layer(F.layer_norm(x, (D,)))
-            elif self.arrangement == "norm only":
+            elif self.way == "post-norm":
+                x = F.layer_norm(x + layer(x), (D,))
+            elif self.way == "norm only":
                 x = F.layer_norm(layer(x), (D,))
             else:
                 x = layer(x)
-        return self.leave(F.layer_norm(x, (D,)) if self.arrangement == "skip + norm" else x)
+        return self.leave(F.layer_norm(x, (D,)) if self.way == "pre-norm" else x)
 
 
 def task():
@@ -79,7 +85,7 @@ def run() -> dict:
     accuracy = {name: {} for name in ARRANGEMENTS}
     for name, L in product(ARRANGEMENTS, DEPTHS):
         tried = {rate: [round(train(name, L, rate, seed), 3) for seed in SEEDS] for rate in LEARNING_RATES}
-        best = max(tried, key=lambda rate: sorted(tried[rate])[1])
+        best = max(tried, key=lambda rate: median(tried[rate]))
         accuracy[name][str(L)] = {"learning rate": best, "accuracy": tried[best]}
         print(name, L, best, tried[best], flush=True)
     commonest = task()[1][1].bincount().max().item() / 1000

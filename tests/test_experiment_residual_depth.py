@@ -30,8 +30,17 @@ def test_the_record_is_whole_and_says_what_the_lesson_says():
     assert list(accuracy) == list(ARRANGEMENTS) and all(
         list(kept) == [str(L) for L in DEPTHS] for kept in accuracy.values()
     )
+    assert all(len(run["accuracy"]) == len(SEEDS) for kept in result["accuracy"].values() for run in kept.values())
     guess = result["commonest class"]
     assert accuracy["no skip"]["32"] < guess + 0.05 and accuracy["norm only"]["32"] < guess + 0.05
-    assert accuracy["skip"]["32"] > accuracy["skip"]["2"] - 0.03
-    assert accuracy["skip + norm"]["32"] > accuracy["skip + norm"]["2"] - 0.03
+    for name in ("skip", "pre-norm", "post-norm"):
+        assert accuracy[name]["32"] > accuracy[name]["2"] - 0.03
     assert guess + 0.1 < accuracy["no skip, unit gain"]["32"] < accuracy["skip"]["32"] - 0.2
+
+
+def test_with_branches_of_gain_1_a_deep_stack_needs_the_norm():
+    """Every seed of pre-norm is ahead of every seed of the skip alone; post-norm, without warm-up, is between."""
+    runs = {name: kept["32"]["accuracy"] for name, kept in recorded("residual_depth")["result"]["accuracy"].items()}
+    skip, pre, post = (runs[f"{name}, unit gain"] for name in ("skip", "pre-norm", "post-norm"))
+    assert max(skip) < 0.3 < min(post) and max(post) < 0.55 < min(pre)
+    assert max(runs["norm only, unit gain, tanh"]) < 0.4

@@ -21,6 +21,7 @@ SECOND_EDITION = [
     "03_masks",
     "04_multi_head",
     "05_feed_forward",
+    "06_residual",
     "08_positions",
 ]
 lessons = pytest.mark.parametrize("name", SECOND_EDITION)

@@ -235,6 +235,8 @@ linear attention | 线性注意力 | xiàn xìng zhù yì lì | 02
     Another model: attention without the softmax, whose cost grows linearly with the length.
 linear layer | 线性层 | xiàn xìng céng | 01
     A matrix product, mostly with a bias added.
+logit lens | logits 透镜 | logits tòu jìng | 06
+    Giving the residual stream after some block to the output layer, as if the model ended there.
 logits | logits | logits | 01
     Scores before a softmax, one for each possible answer.
 LoRA | 低秩适配 | dī zhì shì pèi | 15
@@ -297,11 +299,11 @@ positional encoding | 位置编码 | wèi zhì biān mǎ | 08
     Any way to tell a model where a token stands.
 position-wise | 逐位置 | zhú wèi zhì | 05
     The same function at each position, with no look at the others.
-post-norm | 后置归一化 | hòu zhì guī yī huà | 07
+post-norm | 后置归一化 | hòu zhì guī yī huà | 06
     The norm after the addition: LN(x + F(x)).
 precision | 精确率 | jīng què lǜ | 14
     Of what the model marked, the share that is right.
-pre-norm | 前置归一化 | qián zhì guī yī huà | 07
+pre-norm | 前置归一化 | qián zhì guī yī huà | 06
     The norm in front of the part, off the skip: x + F(LN(x)).
 pre-training | 预训练 | yù xùn liàn | 14
     Training on plenty of general text, before any particular task.

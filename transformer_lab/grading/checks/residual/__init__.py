@@ -16,8 +16,6 @@ PREDICTIONS = {
     "one_skip": ("none", "some", "most"),
     # The gradient at layer 1 of 64, with skips and no norm, branches of gain 0.5.
     "gradient": ("vanishes", "stays within a factor of 10", "explodes"),
-    # The variance of x after 64 pre-norm layers with branches of gain 1.
-    "variance": ("1", "65", "2^64"),
     # 32 layers with a norm and no skip.
     "trains": ("as well as with skips", "worse, but better than guessing", "not at all"),
 }

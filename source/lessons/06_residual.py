@@ -30,17 +30,11 @@ from statistics import median
 import matplotlib.pyplot as plt
 import torch
 
-from transformer_lab import (
-    GPT,
-    FeedForward,
-    TransformerConfig,
-    exact_match,
-    load,
-    record_residual_stream,
-    switch_off,
-    translate,
-)
+# %%
+from transformer_lab import GPT, FeedForward, TransformerConfig, exact_match, load, translate
+from transformer_lab.analysis.ablation import switch_off
 from transformer_lab.analysis.access import patched
+from transformer_lab.analysis.recording import record_residual_stream
 from transformer_lab.data import dates
 from transformer_lab.experiments import experiment, recorded
 from transformer_lab.grading import predict
@@ -247,6 +241,7 @@ ways = {
 }
 
 
+# %%
 def send(way, L, gain, seed=0):
     """The states x_0 ... x_L, each (32, D), of 32 random inputs; and the gradient at each of them."""
     torch.manual_seed(seed)
@@ -346,6 +341,8 @@ wanted = {
     "pre-norm": [1.0 + n for n in range(L + 1)],
     "post-norm": [1.0] * (L + 1),
 }
+
+# %% jupyter={"source_hidden": true}
 variance, ax = {}, plt.subplots(figsize=(7, 3.2))[1]
 for name, curve in wanted.items():
     runs = [[x.var().item() for x in send(ways[name], L, 1.0, seed)[0]] for seed in seeds]
@@ -388,8 +385,14 @@ for L in (4, 16, 64):
 predict("06_residual.trains")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True)
 deep = {name: [100 * share for share in by_depth["32"]["accuracy"]] for name, by_depth in accuracy.items()}
+mid = {name: median(dots) for name, dots in deep.items()}
+assert mid["norm only"] < 100 * guessing + 5 and mid["skip, unit gain"] < 100 * guessing + 10
+assert min(mid[name] for name in ("skip", "pre-norm", "post-norm", "pre-norm, unit gain")) > 60
+assert 35 < mid["post-norm, unit gain"] < 55
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True)
 for ax, start, words in ((axes[0], "", "as PyTorch starts it"), (axes[1], ", unit gain", "branches of gain 1")):
     for row, name in enumerate(ways):
         dots = deep[name + start]
@@ -399,17 +402,8 @@ for ax, start, words in ((axes[0], "", "as PyTorch starts it"), (axes[1], ", uni
     ax.set(xlim=(0, 100), xlabel="right on unseen inputs (%); dotted: guessing", title=words)
 axes[0].set_yticks(range(5), list(ways))
 axes[0].set_ylim(4.5, -0.5)
-mid = {name: median(dots) for name, dots in deep.items()}
-fig.suptitle(
-    f"32 sub-layers: skips alone learn from a small start ({mid['skip']:.0f} %), not from gain 1 "
-    f"({mid['skip, unit gain']:.0f} %)\n250 steps, best of the rates 3e-4, 1e-3, 3e-3",
-    x=0.01,
-    ha="left",
-    fontsize=11,
-)
-assert mid["norm only"] < 100 * guessing + 5 and mid["skip, unit gain"] < 100 * guessing + 10
-assert min(mid[name] for name in ("skip", "pre-norm", "post-norm", "pre-norm, unit gain")) > 60
-assert 35 < mid["post-norm, unit gain"] < 55
+title = f"32 sub-layers: skips alone learn from a small start ({mid['skip']:.0f} %), not from gain 1 ({mid['skip, unit gain']:.0f} %)"
+_ = fig.suptitle(title + "\n250 steps, best of the rates 3e-4, 1e-3, 3e-3", x=0.01, ha="left", fontsize=11)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 fair, only = mid["skip"], mid["norm only"]
@@ -481,8 +475,8 @@ for name, words in (("norm only, unit gain", "ReLU"), ("norm only, unit gain, ta
     print(f"trained, 32 sub-layers, {words}: ", " ".join(f"{share:.0f} %" for share in deep[name]))
 
 # %% [markdown]
-# The inputs stay apart, and still it learns hardly better than with ReLU, and far worse than with skips. So likeness was *not*
-# the reason, however well it seemed to fit. What the two have in common is that no path leads around the 32 matrices: whatever the
+# The inputs stay apart, and still it learns hardly better than with ReLU, and far worse than with skips. So likeness is not
+# the whole reason, however well it seemed to fit. What the two have in common is that no path leads around the 32 matrices: whatever the
 # gradient reports at the bottom has gone through all of them. That is what the shortest path is for.
 #
 # **Skips alone: saved by a small start.** On the left they learn as well as with a norm; on the right, hardly better than
@@ -583,7 +577,7 @@ enters, leaves = stream["decoder"][0], stream["decoder"][-1]  # (B, T, D)
 difference = (enters + sum(written) - leaves).abs().max()
 assert difference < 1e-5
 print(
-    f"embedding + what {len(written)} sub-layers wrote = the top of the stream, to within 0.00001 of {leaves.abs().max():.0f}"
+    f"the top of the stream (up to {leaves.abs().max():.0f}) is the embedding + what {len(written)} sub-layers wrote, to within 0.00001"
 )
 
 # %% [markdown]
@@ -616,7 +610,7 @@ last = "decoder block 2, feed-forward"
 assert max(share, key=share.get) == max(right, key=right.get) == last
 
 # %% [markdown]
-# A trained sub-layer writes from half as much as what is there to more than that. These are not small corrections. And the one
+# A trained sub-layer writes from half to 1.3 times as much as is there. These are not small corrections. And the one
 # that writes most, the last, is the one whose skip is missed least: nearly all that the output layer needs, it says itself. But do
 # not read a law into that: two others write 1.2 times what is there, and without their skips 82 % and 15 % are left.
 #
@@ -706,6 +700,8 @@ variants = {
     "x + F(norm(x))": lambda x, f: x + f(norm(x)),
     "rotated x + F(norm(x))": lambda x, f: rotated(x) + f(norm(x)),
 }
+
+# %%
 print("64 sub-layers             gradient left at the bottom   cosine with that at the top")
 for name, way in variants.items():
     ends = [(g[0], g[-1]) for _, g in (send(way, 64, 0.25, seed) for seed in seeds)]

@@ -15,7 +15,7 @@ VOCAB, LENGTH, BATCH = 8, 8, 16
 LAYERS, WIDTH = 6, 32
 STEPS, WARM_UP, LAST = 300, 100, 20
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
-SEEDS = (0, 1)
+SEEDS = (0, 1, 2, 3, 4)
 CHANCE = math.log(VOCAB)
 
 

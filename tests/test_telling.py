@@ -22,6 +22,7 @@ SECOND_EDITION = [
     "04_multi_head",
     "05_feed_forward",
     "06_residual",
+    "07_layer_norm",
     "08_positions",
 ]
 lessons = pytest.mark.parametrize("name", SECOND_EDITION)

@@ -12,16 +12,12 @@ LESSON = "07_layer_norm"
 __all__ = ["layer_norm", "layer_norm_backward", "which_axis", "sublayer", "rms_norm", "diagnose", "counterexample"]
 
 PREDICTIONS = {
-    # Which hurts the trained translator more: no normalisation at all, or statistics over the batch?
+    # Which leaves the trained translator fewer next tokens right: no norm, or statistics over the batch?
     "break_axis": ("no norm", "over the batch", "about the same"),
     # A different number is added to each feature, the same at every position: does the layer norm's output change?
     "shift": ("changes", "stays"),
-    # The upstream gradient is the same for every feature: what reaches x?
-    "backward": ("the same gradient", "a smaller gradient", "nothing"),
-    # Which place of the norm needs the warm-up at a learning rate of 3e-3?
+    # Which place of the norm needs the warm-up at a learning rate of 1e-2?
     "warm_up": ("pre", "post", "both", "neither"),
-    # Over which axes does one changed number move the most outputs?
-    "farthest": ("features", "time", "batch", "batch and time", "time and features"),
 }
 
 INSIGHTS = {  # what a right answer can do beyond its question

@@ -185,7 +185,7 @@ for through in product((False, True), repeat=3):
 
 at_once = (identity + Js[2]) @ (identity + Js[1]) @ (identity + Js[0])
 assert torch.allclose(sum(paths), at_once, atol=1e-6)
-print(f"{len(paths)} paths; their sum and the product differ by less than 0.000001")
+print(f"{len(paths)} paths; their sum is the product, to within 0.000001")
 print(f"size of the first path ≈ {paths[0].norm():.1f}, of the last ≈ {paths[-1].norm():.2f}")
 assert abs(paths[0].norm() - 8) < 1e-3
 assert paths[-1].norm() < 0.3
@@ -323,13 +323,13 @@ predict(
 # Each numerator is the next denominator. All that is left is the last numerator, $1 + L\,b^2$.
 #
 # **Post-norm.** Whatever the sum is, the norm brings it back to 1, on the way up and on the way down. So far the best of all!
-# Let us hold that against section 4. (A size is the root of a mean square.)
+# Let us hold that against section 4, medians of five seeds. (A size is the root of a mean square.)
 
 # %%
 derived = {"skip": (1 + 0.5**2) ** (64 / 2), "pre-norm": (1 + 64 * 0.5**2) ** (1 / 2), "post-norm": 1.0}
-print("gradient at the bottom of 64   derived   measured (median of 5 seeds)")
+print("gradient at the bottom  derived  measured")
 for name, size in derived.items():
-    print(f"{name:30}{size:8.1f}{gradient[name][0]:11.1f}")
+    print(f"{name:22}{size:9.1f}{gradient[name][0]:10.1f}")
     assert 0.5 < gradient[name][0] / size < 2
 
 # %% [markdown]
@@ -364,13 +364,14 @@ assert 60 < doublings < 67 and 50 < variance["pre-norm"][-1] < 75
 # attention, $W_2$ of the feed-forward layer), because that alone decides how much is written. After that, training may change it.
 
 # %%
-for L in (4, 16, 64):
+print("variance of x at the top of a pre-norm stack")
+print("blocks  gain          derived  measured")
+for L in (4, 64):
     for name, gain in (("1", 1.0), ("1 / sqrt(2L)", 1 / math.sqrt(2 * L)), ("1 / 2L", 1 / (2 * L))):
-        grown = [send(ways["pre-norm"], 2 * L, gain, seed)[0][-1].var().item() for seed in seeds]
-        print(
-            f"{L:2} blocks, gain {name:13} variance {1 + 2 * L * gain**2:6.1f} derived, {median(grown):6.1f} measured"
-        )
-        assert 0.7 < median(grown) / (1 + 2 * L * gain**2) < 1.4
+        grown = median(send(ways["pre-norm"], 2 * L, gain, seed)[0][-1].var().item() for seed in seeds)
+        wanted_there = 1 + 2 * L * gain**2
+        print(f"{L:6}  {name:13}{wanted_there:8.1f}{grown:10.1f}")
+        assert 0.7 < grown / wanted_there < 1.4
 
 # %% [markdown]
 # ## 6. Does it train?
@@ -472,7 +473,7 @@ for _ in range(64):
     x = norm(tanh_branch(x))
 print(f"norm only with tanh, 64 sub-layers: mean cosine {abs(alike(x)):.1f}")
 for name, words in (("norm only, unit gain", "ReLU"), ("norm only, unit gain, tanh", "tanh")):
-    print(f"trained, 32 sub-layers, {words}: ", " ".join(f"{share:.0f} %" for share in deep[name]))
+    print(f"32 of them trained, {words}: ", " ".join(f"{share:.0f} %" for share in deep[name]))
 
 # %% [markdown]
 # The inputs stay apart, and still it learns hardly better than with ReLU, and far worse than with skips. So likeness is not
@@ -603,9 +604,10 @@ for hook in hooks:
     hook.remove()
 
 # %% jupyter={"source_hidden": true}
-print("sub-layer                            writes   dates right without its skip")
+print("                                         right without")
+print("sub-layer                         writes   its skip")
 for name in right:
-    print(f"{name:36}{share[name]:6.1f} x{right[name]:17.0%}")
+    print(f"{name:34}{share[name]:4.1f} x{right[name]:10.0%}")
 last = "decoder block 2, feed-forward"
 assert max(share, key=share.get) == max(right, key=right.get) == last
 
@@ -631,11 +633,11 @@ for blocks, x in enumerate(one["decoder"]):
 
 # %% [markdown]
 # Before the first block it repeats the token that it has just read. After two it is right. But after one it looks as if it were
-# half-way there: digits where digits belong, a 月 in its place. Does it already say something about *this* date?
+# half-way there: many digits, a 年 in its place, a 月 and a 日 only one place late. Does it already say something about *this* date?
 #
 # Two controls. The first is a table that cannot read English: for each position and the token before, the token that followed
 # most often in 5,000 other dates. The second is the model itself with the *wrong* English: every text is given another
-# date's source. Whatever it still gets right then, it did not get from the English.
+# date's source. Whatever it still gets right then, it did not get from the English. Shares of next tokens that are right:
 
 # %% jupyter={"source_hidden": true}
 gold, real = target[:, 1:], target_mask[:, 1:]
@@ -660,15 +662,14 @@ for blocks in (1, 2):
 signs = {tokenizer.encode(sign)[0]: sign for sign in "年月日"} | {tokenizer.eos_id: "the end"}
 digits = {tokenizer.encode(str(digit))[0] for digit in range(10)}
 kind = [["a digit" if t in digits else signs.get(t, "a weekday") for t in row] for row in gold.tolist()]
-print("next token right     table   after block 1 (wrong English)   after block 2 (wrong English)")
+print("                       after block 1   after block 2")
+print("the English:   none    right   wrong   right   wrong")
 found = {}
 for name in ("all", "a digit", "年", "月", "日", "a weekday", "the end"):
     rows = real & torch.tensor([[name in ("all", k) for k in row] for row in kind])
     found[name] = [((said == gold)[rows].double().mean().item()) for said in readings.values()]
-    width = 21 - sum(ord(letter) > 255 for letter in name)
-    print(
-        f"{name:{width}}{found[name][0]:5.0%}{found[name][1]:16.0%}{found[name][2]:14.0%}{found[name][3]:18.0%}{found[name][4]:14.0%}"
-    )
+    width = 13 - sum(ord(letter) > 255 for letter in name)
+    print(f"{name:{width}}", *(f"{part:7.0%}" for part in found[name]))
 assert found["all"][0] > found["all"][1] + 0.1 and abs(found["all"][1] - found["all"][2]) < 0.06
 
 # %% [markdown]
@@ -702,12 +703,12 @@ variants = {
 }
 
 # %%
-print("64 sub-layers             gradient left at the bottom   cosine with that at the top")
+print("the gradient at the bottom:  size   cosine with the top's")
 for name, way in variants.items():
     ends = [(g[0], g[-1]) for _, g in (send(way, 64, 0.25, seed) for seed in seeds)]
     left = median((bottom.norm() / top.norm()).item() for bottom, top in ends)
     angle = median(torch.cosine_similarity(*both, dim=-1).mean().item() for both in ends)
-    print(f"{name:26}{left:14.1e}{abs(angle):30.2f}")
+    print(f"{name:25}{left:9.1e}{abs(angle):10.2f}")
 
 # %% [markdown]
 # With a matrix on the line the gradient is gone. With rotations its size is right, but its direction at the bottom has nothing to do

@@ -7,10 +7,10 @@
 # 2 0 2 6 nián and is about to write 1. Only the lowest box of each side is lit, where tokens become vectors and positions
 # are added.](figures/08_positions_where.svg)
 #
-# The translator reads a year digit by digit: 1, 9, 6, 5. To another year it owes the same four tokens in another order. So
-# something must tell each token where it stands. It happens in the lit boxes, before the first block, and it is a single
-# addition. But what is added? A place is a number, and a number seems easy to add. It is not: three obvious ways fail, and
-# the way that works looks like a clock.
+# The translator reads a year digit by digit: 1, 9, 6, 5. The year 5691 is made of the same four tokens. So something must
+# tell each token where it stands. It happens in the lit boxes, before the first block, and it is a single addition. But what
+# is added? A place is a number, and a number seems easy to add. It is not: three obvious ways fail, and the way that works
+# looks like a clock.
 #
 # Then comes a second question, which decides how long a text your model can read: what does it do at a place **where no
 # token stood in training**? You will be able to
@@ -72,9 +72,10 @@ _ = plots.shares(plt.subplots(figsize=(7, 1.6))[1], right, title)
 predict("08_positions.break", actual="most" if share > 0.5 else "some" if share > 0.02 else "none")
 
 # %% [markdown]
-# What does it write instead? Here are two years with the same digits, and then all tokens of the first date backwards:
+# And what does it write? We try two years with the same digits, and then all tokens of the first date backwards. (Run the cell
+# and open its output after your guess.)
 
-# %%
+# %% jupyter={"outputs_hidden": true}
 date, other = "Sunday, November 22, 2026", "Sunday, November 22, 2062"
 backwards = " ".join(tokenizer.tokens(tokenizer.encode(date))[::-1])
 texts = [date, other, backwards]
@@ -100,9 +101,9 @@ with switch_off(model, "positions"):  # in the decoder, too
 #
 # </details>
 #
-# ## 2. Why attention sees a bag
+# ## 2. What attention makes of a shuffled text
 #
-# Is this one translator's weakness, or must it be so? Take $T$ tokens with vectors `x` of shape $(T, D)$, and one head of
+# Does a layer of attention notice when its tokens change places? Take $T$ tokens with vectors `x` of shape $(T, D)$, and one head of
 # width $d$ without a mask. To reorder the rows of `x` is to multiply it from the left by a **permutation matrix** $P$, with a
 # single 1 in each row and column. Its transpose puts the rows back, $P^\top P = I$.
 #
@@ -130,15 +131,15 @@ def moved_by_shuffling(scheme):
 
 for scheme in ("none", "sinusoidal"):
     moved, size = moved_by_shuffling(scheme)
-    print(f"{scheme:12} outputs are as large as {size:.1f}, and differ by up to {moved:.1f}")
+    print(f"{scheme:12} outputs differ by {moved:.1f} of {size:.1f}")
     assert moved < 1e-4 or scheme != "none"
 
 # %% [markdown]
-# With no positions it holds, up to rounding (the second number is below 0.0001). No training can change that: the proof
+# With no positions it holds, up to rounding (the difference is below 0.0001). No training can change that: the proof
 # asks nothing of the weights. The second encoder has the positions that we are about to build.
 #
 # **And a decoder?** Its causal mask (lesson 03) lets each token see only those before it. Keep the last of twelve tokens,
-# shuffle the eleven before it, and see whether the last output notices. Neither model has positions:
+# shuffle the eleven before it, and see whether the last output notices. Both models have two blocks and no positions:
 
 
 # %%
@@ -152,14 +153,14 @@ def last_output_moves(kind):
 
 
 for name, kind in (("encoder, no mask", BERT), ("decoder, causal mask", GPT)):
-    print(f"{name:22} two blocks: the last output moves by {last_output_moves(kind):.2f}")
+    print(f"{name:22} the last output moves by {last_output_moves(kind):.2f}")
 
 # %% [markdown]
 # The decoder notices. The proof breaks at step 3: scores are reordered, but the mask stays where it is. The token at place
 # $t$ averages over $t + 1$ tokens, and that number leaves a mark. Suppose that the first token has the value 1 and all others
 # 0, and that all scores are equal. Then the average is 1, 1/2, 1/3, 1/4, ...: the place itself, readable for the next block.
-# So "a Transformer without positions cannot know the order" is true of encoders, and not of deep decoders. (Would one block
-# do? Question 7 of the exercises lets you measure it.) How well they know it, section 8 will show.
+# So "a Transformer without positions cannot know the order" is true of encoders, and not of decoders with several blocks. (Would
+# one block do? Question 7 of the exercises lets you measure it.) How well they know it, section 8 will show.
 #
 # ## 3. Three obvious ways, and what is wrong with them
 #
@@ -315,7 +316,7 @@ predict("08_positions.shift", actual="most" if share > 0.5 else "some" if share 
 # Look at what the addition does to a score. Call the words' vectors $x_m$ and $x_n$. Even before any projection, there are
 # four terms,
 #
-# $$(x_m + p_m)\cdot(x_n + p_n) = x_m \cdot x_n + x_m \cdot p_n + p_m \cdot x_n + p_m \cdot p_n ,$$
+# $$\begin{aligned}(x_m + p_m)\cdot(x_n + p_n) = {} & x_m \cdot x_n + x_m \cdot p_n \\ & {} + p_m \cdot x_n + p_m \cdot p_n ,\end{aligned}$$
 #
 # and the two in the middle mix *what* with *where*. Of the three terms with a $p$ only the last depends on the offset alone.
 # Must we add? Order can enter at three points:
@@ -353,7 +354,7 @@ for m, n in ((5, 2), (25, 22), (105, 102), (5, 4)):
     print(f"q at {m:3}, k at {n:3}: score {score:.3f}")
 
 # %% [markdown]
-# Start this clock one place later, and *no score changes*. What section 5 destroyed cannot happen here, whatever the weights.
+# Start this clock one place later, and *no score changes*, whatever the weights.
 #
 # A head of width `d_head` has `d_head / 2` such pairs, each with its own speed, $\omega_i = \theta^{-2i/d_{head}}$, mostly with
 # $\theta = 10000$. Which features form a pair is a convention: the paper takes neighbours, $2i$ with $2i + 1$; Llama in Hugging
@@ -411,20 +412,20 @@ explorer
 # ## 7. ALiBi: far costs points
 #
 # What if we say it bluntly: the further away a key, the lower its score? **ALiBi** (attention with linear biases, Press et al.
-# 2021) does no more. It has no table and turns nothing. Each head has one fixed number, its slope, and each score pays it once
-# for every token between query and key. The heads' slopes differ. In the first of eight, slope 1/2, a key ten tokens back pays
-# 5, and softmax makes that a factor of $e^{-5}$, less than a hundredth: this head reads the last few words. In the last, slope
-# 1/256, the same key pays 0.04 and hardly notices.
+# 2021) does no more. It has no table and turns nothing. Each head has one fixed number, its slope, and a score loses it for
+# every step from the query to the key. The heads' slopes differ. In the first of eight, slope 1/2, a key ten steps back loses
+# 5 points, which softmax turns into a factor of $e^{-5}$, less than a hundredth: this head reads the last few words. In the
+# last, slope 1/256, the same key loses 0.04 and hardly notices.
 #
-# $$\text{score}_{ij} = \frac{q_i \cdot k_j}{\sqrt{d_{head}}} - \text{slope}_h\,|i - j|, \qquad \text{slope}_h = 2^{-8h/H}, \quad h = 1, \ldots, H .$$
+# $$\text{score}_{ij} = \frac{q_i \cdot k_j}{\sqrt{d_{head}}} - \text{slope}_h\,|i - j|, \quad \text{slope}_h = 2^{-8h/H}.$$
 #
-# The query stands at place $i$, the key at $j$, and $h$ counts the heads. (This is for $H$ a power of two. Press et al. wrote it
-# for decoders, where $j \le i$ and the distance is $i - j$; taking $|i - j|$ for encoders is an extension.)
+# The query stands at place $i$, the key at $j$, and $h$ counts the heads from 1 to $H$. (This is for $H$ a power of two. Press et al. wrote it
+# for decoders, where $j \le i$ and the distance is $i - j$; taking $|i - j|$ for encoders is an extension.) How far off is a key whose weight is halved, head by head?
 
 # %%
 slopes = AlibiPositions(8).slopes
 halves = math.log(2) / slopes  # e^(-slope * distance) = 1/2
-print("a weight is halved every", *(f"{distance:.0f}" for distance in halves), "tokens, head by head")
+print("halved every", *(f"{distance:.0f}" for distance in halves), "tokens")
 assert torch.allclose(slopes, torch.tensor([2.0**-h for h in range(1, 9)]))
 
 # %% [markdown]
@@ -546,13 +547,15 @@ assert 0.15 < never_had["positions"][0] < 0.22 and never_had["nothing"] == [1.0]
 #   far above guessing at 32, so this decoder did infer order; section 2.)
 # * **Learned** cannot run.
 #
+# Why does rotary fail at 128, if one back is one back everywhere?
+#
 # </details>
 #
-# Why does rotary fail at 128, if one back is one back everywhere? Two things are new there: offsets of 32 and more, and four
-# times as many keys. So we take them apart, in the same models, with five seeds (`experiments/position_window.py`). A query
-# may read only 32 keys: either the nearest, or itself, its neighbour and 30 random *far* ones.
+# To a rotary model two things are new at 128: offsets of 32 and more, and four times as many keys. What does each of them do?
+# We take them apart, with five models of each of two schemes (`experiments/position_window.py`). A query may read only 32
+# keys: either the nearest ones, or itself, its neighbour and 30 random *far* ones.
 
-# %%
+# %% jupyter={"outputs_hidden": true}
 window = recorded("position_window")["result"]
 print("local task at 128     all keys       nearest 32     32, mostly far")
 for scheme, rows in window.items():
@@ -566,31 +569,36 @@ assert all(a > b > c for a, b, c in zip(near, far, everything, strict=True))
 assert max(row["near"] for row in window["sinusoidal"]) < 0.1
 
 # %% [markdown]
+# <details><summary>What came out. Open after your guess</summary>
+#
 # With the nearest 32 keys rotary is right again, at places that it has never seen. With as many keys, but at far offsets, it is
 # not: unknown offsets hurt by themselves. With all 128 keys it is worst. And no choice of keys saves the sinusoidal model; to
-# it the *places* are unknown. Long-context models with rotary therefore rescale the places, or raise $\theta$, so that large offsets
+# it the *places* are unknown. Long-context models with rotary rescale the places, or raise $\theta$, so that large offsets
 # look like known ones, and train on for a while (Chen et al. 2023).
 #
-# These are small models, trained briefly, on two tasks that are extremes. Real text asks for both. A slice of the run, here
-# and now: ALiBi on the local task, 130 steps instead of 300.
+# </details>
+#
+# These are small models, trained briefly, on two tasks that are extremes. Real text asks for both. The folded cell runs a
+# slice of it here and now, one scheme for 130 steps instead of 300.
 
-# %%
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 now = experiment("position_lengths").run_slice()
-print(f"ALiBi after 130 steps, right at 32, 64 or 128 tokens, whichever is worst: ≈ {min(now):.1%}")
+print(f"ALiBi, local, 130 steps: right at the worst of three lengths ≈ {min(now):.1%}")
 assert all(abs(a - b) < 0.1 for a, b in zip(now, kept["slice"], strict=True))
 
 # %% [markdown]
 # ## 9. What people get wrong
 #
 # **The exponent.** In print one finds $i/D$ in place of $2i/D$. A favourite test of a table is "products depend on the offset
-# only". Does it find the slip? (The first number is the largest difference between products of equal offset.)
+# only". Does it find the slip? (The first number is the largest difference between products of equal offset, the second
+# what the translator makes of the table.)
 
 # %%
 halved = torch.tensor([clock(t, 128)[:64] for t in range(256)])  # exponents 2i/128 = i/64
 for name, rows in (("2i/D", table), ("i/D", halved)):
     with with_table(rows):
         share = exact_match(model, tokenizer, held_out)
-    print(f"{name:5} differ by {uneven(rows @ rows.T):.2f}; in the translator {share:.0%} of the dates are right")
+    print(f"{name:5} differ by {uneven(rows @ rows.T):.2f}; {share:.0%} of the dates are right")
 
 # %% [markdown]
 # It does not. Any speeds pass that test, but a trained model knows one clock only. Compare *values* with the formula.
@@ -613,7 +621,7 @@ for name, scores in (
 # %% [markdown]
 # ## 10. What you have now
 #
-# A clock, and you know what it is good for. Put yours, from section 4, into the translator:
+# A clock that tells 1965 from 5691. Put yours, from section 4, into the translator in place of its own:
 
 # %%
 with with_table(table):
@@ -622,7 +630,7 @@ with with_table(table):
         print(f"{text:22}", translate(model, tokenizer, [text])[0])
 
 # %% [markdown]
-# Write other dates there: 1965 is not 5691 any more. In the package `positions.py` holds all five schemes, each with one
+# Write other dates there. In the package `positions.py` holds all five schemes, each with one
 # method of three, for the three points of section 5's drawing: `forward` adds to `x`, `rotation` turns `q` and `k`, `bias` is
 # added to the scores.
 #

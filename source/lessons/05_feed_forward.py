@@ -12,8 +12,8 @@
 # looks at nothing: what it does with `November` does not depend on `Sunday` or on `2026`. It holds more numbers than any
 # attention does.
 #
-# What does such a loner do that a model cannot do without? First you take it away. Then you build it from two small units,
-# and look for what the units of the trained translator know. You will be able to
+# Why would a model need a part that looks nowhere? First you take it away. Then you build it from two small units, and ask
+# what the units of the trained translator know. You will be able to
 #
 # * solve a puzzle of two bits by hand, and say what made it possible;
 # * write the layer, with every shape, and explain what a single unit does in it;
@@ -22,6 +22,8 @@
 # About 50 minutes. It builds on [02 Attention](02_attention.ipynb) and [04 Multi-head](04_multi_head.ipynb).
 
 # %%
+import re
+
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
@@ -71,7 +73,7 @@ for name, layer in layers.items():
         print(f"without that of {name}:", *(said[:30] for said in translate(model, tokenizer, some)))
 
 worst = min(layers, key=right.get)
-title = f"Without the feed-forward part of {worst}, {right[worst]:.0%} of the dates are right"
+title = f"One feed-forward part silent: without that of {worst}, {right[worst]:.0%} are right"
 _ = plots.shares(plt.subplots(figsize=(7, 2.4))[1], right, title, guessed("05_feed_forward.layer"))
 assert worst == "decoder 1" and all(0.1 < right[name] < 0.95 for name in layers)
 
@@ -93,9 +95,9 @@ predict("05_feed_forward.layer", actual=worst)
 # ([lesson 04](04_multi_head.ipynb)). So what a head can make of *one* vector is linear: twice the input, twice the output.
 # Is that enough to combine two facts about a token?
 #
-# The smallest test is **XOR**, the exclusive or. Let one token hold two bits, $a$ and $b$, and ask for 1 if exactly one of them is
-# 1. To be generous we take six layers of attention, each added to its input, each with parameters of its own. Is there *any*
-# choice of these parameters that gives XOR?
+# The smallest test is **XOR**, the exclusive or. One token holds two bits, $a$ and $b$. If exactly one of the two bits is on,
+# the answer is 1, else 0. To be generous we take six layers of attention, each added to its input, each with parameters of
+# its own. Is there *any* choice of these parameters that gives XOR? (There are no norms, and no other tokens.)
 
 # %%
 predict("05_feed_forward.xor")
@@ -150,9 +152,10 @@ predict("05_feed_forward.xor", actual="no" if max(attention_only) < 1e-4 else "y
 # several tokens the softmax does decide something, and norms are not linear either. Section 6 measures how far that carries.)
 #
 # </details>
-#
-# So what is needed? Draw the four inputs as points in the plane. A linear function can only cut the plane along a straight
-# line, and no straight line has 01 and 10 on one side, 00 and 11 on the other. But you may *fold* the paper first.
+
+# %% [markdown]
+# How would *you* do it? Draw the four inputs as points in the plane. A linear function and a threshold cut it along a
+# straight line, and no straight line has 01 and 10 on one side, 00 and 11 on the other. But you may *fold* the paper first.
 #
 # ![On the left the four inputs in the plane, 0 1 and 1 0 in orange, 0 0 and 1 1 in white: no straight line parts orange from
 # white. A dotted line through the orange points is the fold. On the right what two hidden units make of them: a line with a
@@ -276,7 +279,7 @@ for name, part, vectors, expected in (("attention", attention, embedded, 1.1), (
 #
 # ## 5. Does a unit know November?
 #
-# Detectors that write: that invites us to ask what each unit detects. Look at the encoder's first layer. For each month we
+# If units are detectors, what does each of them detect? Look at the encoder's first feed-forward layer. For each month we
 # look for its favourite: the unit that fires most strongly at this month's name compared with the eleven others. Then
 # the test: does this unit, of all months, really fire most at its own?
 
@@ -333,9 +336,9 @@ print("untrained, six seeds:", ", ".join(map(str, counts)), "of 12")
 assert min(counts) >= 9
 
 # %% jupyter={"source_hidden": true}
-figure, panels = plt.subplots(1, 2, figsize=(9, 4.2), sharey=True)
+figure, panels = plt.subplots(1, 2, figsize=(8, 4.4), sharey=True)
 for panel, response, name, count in zip(
-    panels, (trained, untrained[0]), ("trained", "untrained (seed 0)"), (faithful, counts[0]), strict=True
+    panels, (trained, untrained[0]), ("trained", "untrained"), (faithful, counts[0]), strict=True
 ):
     units = preference(response).argmax(dim=1)
     panel.imshow(response[:, units] / response[:, units].amax(dim=0), cmap="viridis", vmin=0, vmax=1)
@@ -344,7 +347,9 @@ for panel, response, name, count in zip(
     panel.set_title(f"{name}: {count} of 12 on the diagonal")
     panel.grid(visible=False)
 _ = panels[0].set(yticks=range(12), yticklabels=months, ylabel="token read")
-_ = figure.suptitle("A bright diagonal in both (each column divided by its largest number)", x=0.02, ha="left")
+_ = figure.suptitle(
+    "With training and without: a bright diagonal (columns divided by their largest number)", x=0.02, ha="left"
+)
 
 # %% [markdown]
 # The untrained model has its November unit, too. Of 256 random detectors *some* one agrees with any word better than with its
@@ -389,8 +394,18 @@ for size, shares in zip(sizes, by_chance, strict=True):
     label = "as many at random, five draws" if size == sizes[0] else None
     axes.plot([size] * 5, shares, "x", color=plots.COLORS[0], label=label)
 axes.set(xlabel="hidden units silenced, of 256 in encoder block 1", ylabel="dates right (%)", ylim=(0, 105))
-axes.set_title(f"{sizes[2]} favourites silent: {by_month[2]:.0f} % right. All 256 silent: {everything:.0f} %")
+axes.set_title(f"{sizes[2]} favourites silent: {by_month[2]:.1f} % right. All 256 silent: {everything:.0f} %")
 _ = axes.legend(loc="lower left")
+with patched([(first_layer, "forward", torch.zeros_like)]):
+    said = translate(model, tokenizer, [pair.source for pair in held_out])
+parts = [
+    (re.split("[年月日]", wrote), re.split("[年月日]", pair.target)) for wrote, pair in zip(said, held_out, strict=True)
+]
+shares = [sum(wrote[i : i + 1] == wanted[i : i + 1] for wrote, wanted in parts) / 300 for i in range(3)]
+print("all 256 silent: year ≈ {:.0%} right, month ≈ {:.0%}, day ≈ {:.0%}".format(*shares))
+assert abs(shares[0] - 0.74) < 0.03
+assert abs(shares[1] - 0.84) < 0.03
+assert abs(shares[2] - 0.6) < 0.03
 assert sizes[2] == 53 and by_month[2] > 98 and min(by_chance[2]) > 98 and 20 < everything < 50
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -400,9 +415,12 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 # %% [markdown]
 # <details><summary>What it shows. Open after your guess</summary>
 #
-# A fifth of the layer falls silent, all its "month units" with it, and nothing happens: no more than with as many units
-# drawn by lot (the crosses). Yet the layer is needed, for with all its units gone two thirds of the dates go wrong. So what
-# this layer does stands in no single unit. It is spread over many that can stand in for each other, a **distributed
+# A fifth of the layer falls silent, the favourites of all months with it, and nothing happens, just as with as many units
+# drawn by lot (the crosses). Only when three fifths of the layer are gone are the favourites missed a little more than others.
+# Yet the layer is needed: with all its units silent two thirds of the dates go wrong, and the month is the part that
+# suffers least (the line under the figure).
+#
+# So what this layer does stands in no single unit. It is spread over many that can stand in for each other, a **distributed
 # representation**: a token is told by a *pattern* over units, and a unit takes part in many patterns. Do not read a hidden
 # unit as a word, unless you have changed it and something happened.
 #
@@ -419,7 +437,8 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 # A fair contest gives both sides equal numbers of parameters. One attention has $4 D^2$ (four matrices of
 # $D \times D$), one feed-forward layer of inner width $4D$ has $8 D^2$. So a block, attention and feed-forward (AF), weighs as
 # much as three attentions (AAA). The task is a table to be learnt by heart: each of 4 tokens asks a question $(a, b)$, with
-# $a$ and $b$ from 0 to 15, and the answers are 256 random entries. $D$ is 16, all stacks have skips and norms,
+# $a$ and $b$ from 0 to 15, and the answers are 256 random entries. No token needs another, so
+# this is the feed-forward layer's home ground. $D$ is 16, all stacks have skips and norms,
 # and guessing gets 6 %. Two seeds live, for 200 steps:
 
 # %%
@@ -442,7 +461,7 @@ for line, (plan, runs) in zip(("-", "--", "-", "--"), kept["plans"].items(), str
         left.plot(kept["steps"], [100 * share for share in run], line, alpha=0.8, label=plan if not seed else None,
                   color=plots.COLORS[list(final).index(plan)])  # fmt: skip
 left.set(xlabel="training steps", ylabel="right answers (%)", ylim=(0, 105))
-left.set_title(f"A block: {final['AF'].mean():.0f} %. Three attentions: {final['AAA'].mean():.0f} %")
+left.set_title(f"Equal parameters: AF {final['AF'].mean():.0f} %, AAA {final['AAA'].mean():.0f} %")
 for marker, (width, runs) in zip("ov^sD", kept["widths"].items(), strict=True):
     right_axes.plot(kept["steps"], 100 * torch.tensor(runs).mean(dim=0), marker=marker, label=f"{width} D")
 right_axes.set(xlabel="training steps", title="The wider, the faster (mean of three seeds)")
@@ -521,7 +540,8 @@ for T in (128, 1024, 8192):
 # count nothing here.
 #
 # </details>
-#
+
+# %% [markdown]
 # **Play.** The explorer starts as GPT-2 at its full length. Each slider is a size; the bars and lines follow.
 #
 # 1. Move $T$ until scores and mix cost as much as the feed-forward layers. Then double `d_model`. Where is that $T$ now?
@@ -624,7 +644,7 @@ with patched((layer, "forward", yours(layer)) for layer in layers.values()):
 # ## Takeaways
 #
 # * $W_2\,\text{act}(W_1 x + b_1) + b_2$: rows of $W_1$ detect, columns of $W_2$ write, and the activation between them folds.
-#   Without it no token can combine two facts about itself.
+#   Without it, a token by itself stays linear and cannot even compute XOR.
 # * Attention moves information between tokens; the feed-forward layer works on each token alone.
 # * The best of 256 units looks like a specialist in an untrained model, too. Whether a unit does something, only a change tells.
 # * Two thirds of a block's parameters are here. The quadratic part of attention costs as much only at $T = 4D$.

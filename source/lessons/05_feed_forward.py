@@ -53,7 +53,7 @@ some = ["Sunday, November 22, 2026", "Friday, March 13, 2026"]
 with switch_off(model, "feed-forward"):
     without = exact_match(model, tokenizer, held_out)
     for date in some:
-        print(date, "->", translate(model, tokenizer, [date])[0][:24], "...")
+        print(date, "->", translate(model, tokenizer, [date])[0][:16], "...")
 print(f"right: {without:.0%} of 300 dates; with all four parts {whole:.1%}")
 
 # %% [markdown]
@@ -313,7 +313,7 @@ trained = responses(model)
 favourites = preference(trained).argmax(dim=1)
 faithful = (trained[:, favourites].argmax(dim=0) == torch.arange(12)).sum().item()
 print(f"{faithful} of 12 favourites fire most at their own month")
-shown = (f"{month[:3]} {r:.1f}" for month, r in zip(months, trained[:, favourites[10]], strict=True))
+shown = [f"{month} {r:.1f}" for month, r in zip(months, trained[:, favourites[10]], strict=True) if r > 0.05]
 print("November's favourite fires at", ", ".join(shown))
 assert faithful >= 10
 
@@ -406,6 +406,7 @@ print("all 256 silent: year ≈ {:.0%} right, month ≈ {:.0%}, day ≈ {:.0%}".
 assert abs(shares[0] - 0.74) < 0.03
 assert abs(shares[1] - 0.84) < 0.03
 assert abs(shares[2] - 0.6) < 0.03
+assert by_month[4] < min(by_chance[4])
 assert sizes[2] == 53 and by_month[2] > 98 and min(by_chance[2]) > 98 and 20 < everything < 50
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -469,17 +470,25 @@ _ = left.legend(ncols=2, loc="lower right"), right_axes.legend(title="inner widt
 
 # %% jupyter={"source_hidden": true}
 widths = {width: 100 * torch.tensor(runs).mean(dim=0) for width, runs in kept["widths"].items()}
-print(f"one attention alone {widths['0'][-1]:.0f} %, and two more on top {final['AAA'].mean():.0f} %;", end=" ")
-print(f"instead of the two, one feed-forward layer {final['AF'].mean():.0f} %")
+nothing = 100 * sum(table.train("", seed=seed)[-1] for seed in range(3)) / 3
+print("right after 600 steps (mean of three seeds)")
+print(f"no layer at all              ≈ {nothing:.0f} %")
+print(f"one attention                  {widths['0'][-1]:.0f} %")
+print(f"three attentions               {final['AAA'].mean():.0f} %")
+print(f"attention and feed-forward    {final['AF'].mean():.0f} %")
+assert abs(nothing - 33) < 4
 assert all((final[plan] >= 99.5).all() for plan in ("AF", "AFAF"))
 assert all(((final[plan] > 40) & (final[plan] < 70)).all() for plan in ("AAA", "AAAAAA"))
 assert all(sum(widths[a]) < sum(widths[b]) for a, b in zip("0124", "1248", strict=True))
 
 # %% [markdown]
-# Attention alone is far above chance, and six layers (AAAAAA) do better than three: softmax and norms are good for something. On a
-# smaller table, or with much more time, it may get there. So the claim is not that attention *cannot*, except on one token and
-# without norms. It is that for work which needs no other token, attention is a poor use of parameters. On the right, a
-# wider layer learns the table sooner. (It also has more parameters, so this is no contest between equals.)
+# The fair comparison is not with guessing. A stack without any layer can still add up what it has learnt of $a$ and of $b$,
+# and that alone gets a third of the table. From there, three attentions win some 20 points. (Each comes with a norm, and a
+# norm is not linear. Which of the two it is, this contest does not tell.) One feed-forward layer in place of two of them
+# wins all the rest. On a smaller table, or with much more time, attention may get there, too. So the claim is not that attention
+# *cannot*, except on one token and without norms. It is that for work which needs no other token, attention is a poor use
+# of parameters. (On the right, a wider layer learns the table sooner. But it also has more parameters, so this is no contest
+# between equals.)
 #
 # ## 7. Other folds: GELU, SiLU, and gates
 #
@@ -507,7 +516,10 @@ _ = axes.legend()
 
 # %%
 for name, shown in (("relu", FeedForward(64, 256)), ("swiglu", FeedForward(64, 256, activation="swiglu"))):
-    print(f"{name:7}", *(f"{key} {tuple(value.shape)}" for key, value in shown.named_parameters() if value.ndim == 2))
+    print(
+        f"{name:7}",
+        *(f"{key[:-7]} {tuple(value.shape)} " for key, value in shown.named_parameters() if value.ndim == 2),
+    )
 
 # %% [markdown]
 # ## 8. What it costs
@@ -593,7 +605,7 @@ for name, variant in (("as it should be", right_layer), ("ReLU at the end", nn.S
 exact, quick = F.gelu(z), F.gelu(z, approximate="tanh")
 print(f"at z = 4: tanh {z[-1].tanh():.2f}, GELU {exact[-1]:.2f}, its approximation {quick[-1]:.2f}")
 apart = (exact - quick).abs().max()
-print(f"GELU and its approximation are never further apart than {apart:.4f}")
+print(f"GELU and its approximation are at most {apart:.4f} apart")
 
 # %% [markdown]
 # ## 10. What you have now

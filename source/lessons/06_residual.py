@@ -106,7 +106,7 @@ predict("06_residual.one_skip", actual="none" if kept == 0 else "some" if kept <
 #
 # </details>
 #
-# But this is the wrong question to begin with. A model misses what it was trained with; that says nothing about why we
+# But that is not yet what we want to know. A model misses what it was trained with; that says nothing about why we
 # *train* it so. For that we have to train without.
 #
 # ## 2. Deeper, and worse
@@ -458,8 +458,8 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 # post-norm that is the same at every sub-layer, and the two lines coincide: the input fades. In pre-norm `x` grows and the
 # branches do not, so each of them writes less in comparison than the one before, and the input stays visible even with gain 1.
 #
-# Is that why *norm only* does not train? If so, it must train as soon as inputs stay apart. With tanh, which has negative
-# numbers, they do:
+# Is that why *norm only* does not train? If so, it must train as soon as inputs stay apart. With tanh, which is
+# negative as often as positive, they do:
 
 
 # %%
@@ -489,7 +489,7 @@ inputs = torch.randn(64, 32)
 fresh = [(FeedForward(32, 32)(inputs).square().mean() / inputs.square().mean()).sqrt().item() for _ in range(20)]
 gain = sum(fresh) / len(fresh)
 print(f"gain of a feed-forward layer as PyTorch starts it ≈ {gain:.2f}")
-print(f"so 32 sub-layers enlarge the variance about {(1 + 0.26**2) ** 32:.0f} times; with gain 1, {2**32:,} times")
+print(f"variance after 32 sub-layers: {(1 + 0.26**2) ** 32:.0f}; with gain 1: {2**32:,}")
 assert abs(gain - 0.26) < 0.03
 
 # %% [markdown]
@@ -577,9 +577,8 @@ for hook in hooks:
 enters, leaves = stream["decoder"][0], stream["decoder"][-1]  # (B, T, D)
 difference = (enters + sum(written) - leaves).abs().max()
 assert difference < 1e-5
-print(
-    f"the top of the stream (up to {leaves.abs().max():.0f}) is the embedding + what {len(written)} sub-layers wrote, to within 0.00001"
-)
+print(f"embedding + what {len(written)} sub-layers wrote:")
+print(f"the top of the stream (up to {leaves.abs().max():.0f}), to within 0.00001")
 
 # %% [markdown]
 # Who writes most? For each sub-layer of the translator, over 300 dates: how long is what it writes, compared with the `x` it is
@@ -618,8 +617,8 @@ assert max(share, key=share.get) == max(right, key=right.get) == last
 #
 # ### Reading the stream early
 #
-# One stream means one language, more or less, from bottom to top. So we can pretend that the decoder ends after fewer blocks: take
-# the stream there, give it to the output layer, and see which token it would write. This is the **logit lens** (nostalgebraist,
+# If all sub-layers write to one stream, perhaps they write in one language. Then we can pretend that the decoder ends after fewer
+# blocks: take the stream there, give it to the output layer, and see which token it would write. This is the **logit lens** (nostalgebraist,
 # 2020). Our date again:
 
 # %%
@@ -740,7 +739,7 @@ x, f, layer_norm = torch.randn(B, T, D), FeedForward(D, 4 * D), torch.nn.LayerNo
 assert torch.equal(Residual(layer_norm, "pre")(x, f), x + f(layer_norm(x)))
 assert torch.equal(Residual(layer_norm, "post")(x, f), layer_norm(x + f(x)))
 assert torch.equal(Residual(layer_norm, "pre", dropout=1.0)(x, f), x)
-print("both places of the norm, and dropout on the branch only: the same numbers as ours")
+print("the same numbers as ours, with either place of the norm")
 
 # %% [markdown]
 # ## 11. Check yourself

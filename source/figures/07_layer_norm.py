@@ -9,7 +9,7 @@ from transformer_lab import load
 
 DATES = ["Sunday, November 22, 2026", "Friday, March 13, 2026", "Monday, December 31, 1999"]
 SHOWN = (("Sunday", 0), ("November", 2))  # two tokens of the first date, and their positions
-N_TOKENS, N_FEATURES, CELL = 3, 6, 18  # so much of each date is drawn
+N_TOKENS, N_FEATURES, CELL = 3, 5, 18  # so much of each date is drawn
 PALE, BAR = "#EEF1F4", "#5B7F9E"
 
 
@@ -30,7 +30,7 @@ def where() -> Drawing:
 def sheet(drawing: Drawing, left: float, top: float, words: list[str], lit) -> None:
     """The vectors of a date's first tokens, a row each; lit(token, feature) says which numbers are averaged."""
     for t, word in enumerate(words):
-        drawing.text(left - 6, top + (t + 0.5) * CELL, word, 12, align="right")
+        drawing.text(left - 6, top + (t + 0.5) * CELL, word, 13, align="right")
         for d in range(N_FEATURES):
             colour = tint(LIT, 0.75) if lit(t, d) else PALE
             corner = (left + d * CELL, top + t * CELL)
@@ -42,7 +42,7 @@ def groups() -> Drawing:
     words = [tokenizer.tokens(tokenizer.encode(date))[:N_TOKENS] for date in DATES]
     drawing = Drawing(700, 366)
     for number in range(3):
-        drawing.text(244 + 182 * number, 24, f"date {number + 1}", 12, QUIET)
+        drawing.text(235 + 182 * number, 24, f"date {number + 1}", 13, QUIET)
     rows = (
         ("over the\nfeatures", "one token", lambda b, t, d: (b, t) == (0, 2)),
         ("over the\nbatch", "one feature,\nin all dates", lambda b, t, d: (t, d) == (2, 3)),
@@ -50,8 +50,8 @@ def groups() -> Drawing:
     )
     for row, (name, meaning, lit) in enumerate(rows):
         top = 48 + 106 * row
-        drawing.text(16, top + 12, name, 13, INK, "left", bold=True)
-        drawing.text(16, top + 50, meaning, 12, QUIET, "left")
+        drawing.text(16, top + 12, name, 14, INK, "left", bold=True)
+        drawing.text(16, top + 50, meaning, 13, QUIET, "left")
         for b in range(3):
             sheet(drawing, 190 + 182 * b, top, words[b], lambda t, d, b=b, lit=lit: lit(b, t, d))
     return drawing
@@ -90,7 +90,7 @@ def steps() -> Drawing:
             bars(drawing, 24 + 230 * column, middle, values, BAR)
             mean, deviation = values.mean().item(), values.std(unbiased=False).item()
             numbers = f"mean {abs(mean) * (1 if mean > 0.005 else -1 if mean < -0.005 else 0):.2f}"
-            drawing.text(120 + 230 * column, middle + 76, f"{numbers}, deviation {deviation:.2f}", 12, QUIET)
+            drawing.text(120 + 230 * column, middle + 76, f"{numbers}, deviation {deviation:.2f}", 13, QUIET)
             if column:
                 drawing.arrow((222 + 230 * (column - 1), middle), (248 + 230 * (column - 1), middle))
         drawing.text(24, middle - 64, word, 13, INK, "left", bold=True)

@@ -42,10 +42,10 @@ _ = torch.manual_seed(0)
 #
 # A **layer norm** makes numbers tidy: mean 0, deviation 1. But the mean of *which* numbers? Inside the model a batch of
 # texts is a block of numbers with three axes: the texts (batch), their tokens (time), and the features of each token's
-# vector. Here are three dates, the first three tokens of each, and six features of each vector. Lit is what shares *one* mean and
+# vector. Here are three dates, the first three tokens of each, and five features of each vector. Lit is what shares *one* mean and
 # *one* deviation:
 #
-# ![Three dates side by side, each a small table with a row for each of its first three tokens and a column for each of six
+# ![Three dates side by side, each a small table with a row for each of its first three tokens and a column for each of five
 # features. Over the features: the row of November in the first date is lit. Over the batch: one feature of the third token
 # is lit in all three dates, at November, March and December. Over time: one feature is lit at all tokens of the first
 # date.](figures/07_layer_norm_groups.svg)
@@ -172,15 +172,15 @@ def moved():
 
 
 # %%
-print("                    other company     another last token")
+print("moved by:          other company   another last token")
 for name, axes in (("over the features", 2), ("over the batch", 0), ("over time", 1)):
     with with_norm(over(axes)):
         companions, future = moved()
-    print(f"{name:18}  vectors move {companions:4.0%}   the first row moves {future:4.0%}")
+    print(f"{name:18}{companions:14.0%}{future:21.0%}")
     assert (companions > 0.1) == (axes == 0) and (future > 0.01) == (axes == 1)
 
 # %% [markdown]
-# Over the batch, what a date means depends on who else is being translated. Over time, the norm undoes the causal mask: each
+# (Left, the vectors of one date; right, the first row; as shares of their length.) Over the batch, what a date means depends on who else is being translated. Over time, the norm undoes the causal mask: each
 # token's vector was made with the mean of all, later ones included. Only *over the features* is each token left to itself.
 #
 # ## 2. One token, one mean, one deviation
@@ -195,8 +195,9 @@ for name, axes in (("over the features", 2), ("over the batch", 0), ("over time"
 # The shape of each vector stays; height and size go. This is the layer norm of Ba, Kiros and Hinton (2016). Write $x$ for the $D$ numbers of one
 # token, $x_j$ for one of them:
 #
-# $$\mu = \frac1D \sum_{j=1}^{D} x_j \qquad \text{var} = \frac1D \sum_{j=1}^{D} (x_j - \mu)^2 \qquad
-# \sigma = \sqrt{\text{var} + \epsilon} \qquad \hat x_j = \frac{x_j - \mu}{\sigma}$$
+# $$\mu = \frac1D \sum_{j=1}^{D} x_j \qquad \text{var} = \frac1D \sum_{j=1}^{D} (x_j - \mu)^2$$
+#
+# $$\sigma = \sqrt{\text{var} + \epsilon} \qquad \hat x_j = \frac{x_j - \mu}{\sigma}$$
 #
 # $\epsilon$ (`eps`, here $10^{-5}$) is there for a token whose features are all equal: without it, $0/0$. For a small block of numbers, by loops:
 
@@ -306,7 +307,9 @@ predict("07_layer_norm.shift", actual=shifted)
 #
 # **Step 1: to the parameters.** One $\gamma_j$ and one $\beta_j$ serve every token, so their gradients are sums over batch and time:
 #
-# $$\text{grad}_{\beta} = \sum_{b,t} g \qquad \text{grad}_{\gamma} = \sum_{b,t} g\, \hat x \qquad\text{and on to } \hat x \text{ goes } h_j = g_j \gamma_j .$$
+# $$\text{grad}_{\beta} = \sum_{b,t} g \qquad \text{grad}_{\gamma} = \sum_{b,t} g\, \hat x$$
+#
+# On to $\hat x$ goes $h_j = g_j \gamma_j$.
 #
 # **Step 2: one feature moves all.** Push $x_j$ up a little. It moves every $\hat x_i$ of its token, in three ways:
 #
@@ -358,7 +361,7 @@ g = torch.randn(B, T, D, dtype=torch.float64)
 wanted = torch.autograd.grad(F.layer_norm(x64, (D,), gamma, beta, eps), (x64, gamma, beta), g)
 for name, ours, theirs in zip(("x", "gamma", "beta"), backward(g, x64.detach(), gamma.detach()), wanted, strict=True):
     assert torch.allclose(ours, theirs, atol=1e-10)
-    print(f"gradient of {name:6} of size {theirs.abs().mean():.1f}, ours differs from torch's by less than 1e-10")
+    print(f"{name:6} gradient of size {theirs.abs().mean():.1f}; ours is off by less than 1e-10")
 
 # %% [markdown]
 # Read the formula as a picture of section 3. Subtracting the mean of $h$ removes the part of the gradient along $(1, \dots, 1)$; the last term
@@ -424,8 +427,9 @@ trained = share_of_the_mean(model)
 fresh = [share_of_the_mean(Transformer(model.config)) for _ in range(3)]
 names = [f"{stack} {block}, {part}" for stack, parts in (("encoder", ("self", "feed-forward")),
          ("decoder", ("self", "cross", "feed-forward"))) for block in (1, 2) for part in parts]  # fmt: skip
+print("                       trained   three untrained")
 for number, name in enumerate(names):
-    print(f"{name:24} trained {trained[number]:6.1%}   untrained", *(f"{row[number]:5.1%}" for row in fresh))
+    print(f"{name:24}{trained[number]:6.1%}    ", *(f"{row[number]:5.1%}" for row in fresh))
 first = {0, 4}  # the first norm of each stack
 with torch.no_grad():
     alone, placed = model.embedding.tokens(sources), model.embedding(sources)[0]
@@ -445,7 +449,9 @@ assert all((row[i] > 0.02) if i in first else (row[i] < 0.04) for row in fresh f
 #
 # So much for the *how*. Now the *where*. [Lesson 06](06_residual.ipynb) drew the two places:
 #
-# $$\textbf{post-norm:}\quad x \leftarrow \operatorname{LN}(x + F(x)) \qquad\qquad \textbf{pre-norm:}\quad x \leftarrow x + F(\operatorname{LN}(x))$$
+# $$\textbf{post-norm:}\quad x \leftarrow \operatorname{LN}(x + F(x))$$
+#
+# $$\textbf{pre-norm:}\quad x \leftarrow x + F(\operatorname{LN}(x))$$
 #
 # Post-norm is the Transformer of 2017, and our translator. Pre-norm is GPT-2, Llama and nearly all that came later. In pre-norm nothing normalises the
 # sum, which grows from block to block, so such a stack needs one **final norm** at its end.

@@ -70,7 +70,7 @@ grade("08_positions.sinusoidal_table", sinusoidal_table)
 # Write `rotate(x, positions, theta=10_000.0)` for `x (..., T, d_head)` and whole numbers `positions (T,)`, which need not be
 # $0, 1, 2, \ldots$. The pairs are *halves*: with $\text{half} = d_{head}/2$, feature $i$ and feature $i + \text{half}$ are turned
 # together, by the angle $\text{position} \cdot \theta^{-2i/d_{head}}$. Keep the dtype, also one of 16 bits (but make the angles in
-# float32 or better: 16 bits do not hold 301; and positions go on to 5,000), let gradients through, leave `x` and `positions`
+# float32 or better: bfloat16 does not hold 301; and positions go on to 5,000), let gradients through, leave `x` and `positions`
 # as they are.
 #
 # <details><summary>Hint 1: a nudge</summary>

@@ -138,7 +138,7 @@ for scheme in ("none", "sinusoidal"):
 # With no positions it holds, up to rounding (the difference is below 0.0001). No training can change that: the proof
 # asks nothing of the weights. The second encoder has the positions that we are about to build.
 #
-# **And a decoder?** Its causal mask (lesson 03) lets each token see only those before it. Keep the last of twelve tokens,
+# **And a decoder?** Its causal mask (lesson 03) lets each token see only itself and those before it. Keep the last of twelve tokens,
 # shuffle the eleven before it, and see whether the last output notices. Both models have two blocks and no positions:
 
 

@@ -815,7 +815,7 @@ WRONG = {
         ("detached", lambda x, p, theta=1e4: rotate_right(x.detach(), p, theta), "No gradient flows"),
         ("bfloat16 widened", rotate_widened, "End with .type_as(x)"),
         ("through 16 bits", lambda x, p, theta=1e4: rotate_right(x.half(), p, theta).type_as(x), "of low precision"),
-        ("angles in x's dtype", rotate_in_sixteen_bits, "16 bits do not hold a position"),
+        ("angles in x's dtype", rotate_in_sixteen_bits, "bfloat16 does not hold a position"),
         ("counted on from the first", counted_from_the_first, "positions come with the call"),
         ("in place", rotate_in_place, "changed its input x in place"),
         ("starts again at 4096", rotate_with(position=lambda x, p: p % 4096), "at 4100 to 4107 it is not"),

@@ -144,7 +144,7 @@ def sixteen_bits(answer) -> None:
     wanted = rotate_by_loops(x, positions)  # of an answer that is wrong in float32 too, other checks speak
     if close(turned(answer, x.float(), positions, 10_000.0), wanted, 0.02) and not close(got, wanted, 0.1):
         raise Wrong(
-            f"With x of {x.dtype} the angles are wrong: 16 bits do not hold a position such as 301. Make position, "
+            f"With x of {x.dtype} the angles are wrong: bfloat16 does not hold a position such as 301. Make position, "
             "frequency and angle in float32, and go back to x's dtype at the end."
         )
 

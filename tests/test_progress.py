@@ -349,7 +349,7 @@ def test_the_table_counts_tried_and_done_questions_points_and_guesses(home):
     predict("02_attention.hull", actual="yes")
     predict("02_attention.gradient", "stays")
     predict("02_attention.gradient", actual="grows")
-    predict("09_block.shared", "the same")  # and not yet held against a run
+    predict("09_block.order", "neither")  # and not yet held against a run
     predict("02_attention.break_scale", actual="too large")  # run without a guess
     lines = cells_of(shown())
     assert list(lines) == [module.LESSON for module in lessons().values()]

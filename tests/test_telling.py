@@ -24,6 +24,7 @@ SECOND_EDITION = [
     "06_residual",
     "07_layer_norm",
     "08_positions",
+    "09_block",
 ]
 lessons = pytest.mark.parametrize("name", SECOND_EDITION)
 PICTURE = re.compile(r"!\[(.*?)\]\((.*?)\)", re.DOTALL)

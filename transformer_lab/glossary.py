@@ -31,7 +31,7 @@ class Term(NamedTuple):
 
 # english | chinese | pinyin | lesson, and below it the meaning. Where Chinese texts keep the Latin word, so do we.
 _TEXT = """
-ablation | 消融 | xiāo róng | 16
+ablation | 消融 | xiāo róng | 09
     Taking a part of a model away and measuring what it can no longer do.
 activation function | 激活函数 | jī huó hán shù | 05
     A curve applied to each number by itself; without it, stacked linear layers are one linear layer.
@@ -75,7 +75,7 @@ bits per character | 每字符比特数 | měi zì fú bǐ tè shù | 13
     The loss over a text in bits, divided by its characters; it compares models with different tokenisers.
 BLEU | BLEU | BLEU | 11
     Translation quality: the share of short word sequences that also occur in a reference translation.
-block | 块 | kuài | 09
+block | 块 | kuài | 00
     Attention and a feed-forward layer, each with its residual connection and norm; a model stacks L of them.
 branch | 分支 | fēn zhī | 06
     The part of a residual layer that computes: F in x + F(x).
@@ -111,7 +111,7 @@ cross-entropy | 交叉熵 | jiāo chā shāng | 01
     The mean of -ln(probability given to the right answer), in nats; the loss of nearly every model here.
 data parallelism | 数据并行 | shù jù bìng xíng | 17
     The same model on several devices, each with its share of the batch; the gradients are averaged.
-decoder | 解码器 | jiě mǎ qì | 09
+decoder | 解码器 | jiě mǎ qì | 02
     The causal stack that writes the target; beside an encoder, its blocks also hold a cross-attention.
 distillation | 知识蒸馏 | zhī shí zhēng liú | 15
     Training a small model to give the probabilities of a large one.
@@ -127,7 +127,7 @@ einsum | 爱因斯坦求和 | ài yīn sī tǎn qiú hé | 01
     A product written by naming axes: those missing in the result are summed, as in `"td,sd->ts"`.
 embedding | 嵌入 | qiàn rù | 01
     The learnt vector of a token: a row of a table with vocab_size rows of width D.
-encoder | 编码器 | biān mǎ qì | 09
+encoder | 编码器 | biān mǎ qì | 02
     The stack that reads the source in both directions and gives one vector for each token.
 encoder-decoder | 编码器-解码器 | biān mǎ qì jiě mǎ qì | 11
     The Transformer of 2017: an encoder reads the source, a decoder writes the target and looks at it.

@@ -12,16 +12,10 @@ LESSON = "09_block"
 __all__ = ["Block", "Stack", "count_parameters", "cache_bytes", "forward_flops", "identify", "repair"]
 
 PREDICTIONS = {
-    # Switched off in the trained translator, which of these costs nothing at all?
-    "harmless": ("scale", "causal mask", "heads", "layer norm"),
     # A new translator is trained without the part: how many of the eight can it do without (at least 95 % right)?
     "never_had": ("none", "one to three", "four or more"),
     # The trained translator's blocks in the other order: which stack suffers more?
     "order": ("encoder", "decoder", "neither"),
-    # [block] * 6 and six blocks: how do they differ in the number of parameters?
-    "shared": ("the same", "six times"),
-    # In GPT-2 small, which part holds most parameters?
-    "where": ("embeddings", "attention", "feed-forward"),
     # When does the attention core overtake all matrices in FLOPs, in GPT-2 small?
     "core": ("below 1,000 tokens", "1,000 to 5,000 tokens", "above 5,000 tokens"),
 }

@@ -526,11 +526,12 @@ assert all(
 
 # %% jupyter={"outputs_hidden": true}
 norm_position = experiment("norm_position")
+print("The loss after 60 steps:")
 for place in ("pre", "post"):
     live = norm_position.losses(place, warm_up=0, rate=1e-2, seed=0, steps=60)
     row = next(row for row in kept["rows"] if (row["norm_position"], row["warm_up"], row["rate"]) == (place, 0, 1e-2))
     ours, theirs = (sum(losses[50:60]) / 10 for losses in (live, row["first_seed"]))
-    print(f"{place}-norm, loss after 60 steps: live ≈ {ours:.2f}, recorded {theirs:.2f}; chance is 2.08")
+    print(f"{place}-norm: live ≈ {ours:.2f}, recorded {theirs:.2f}; chance is 2.08")
     assert abs(ours - theirs) < 0.4
     assert (ours < half) == (theirs < half) == (place == "pre")
 

@@ -81,7 +81,7 @@ with torch.no_grad():
     difference = (x - block(given)).abs().max()
 assert difference < 1e-4
 print("went in:", tuple(given.shape), "  came out:", tuple(x.shape))
-print(f"numbers up to {x.abs().max():.1f}; the model's block and ours differ by less than 0.0001")
+print(f"numbers up to {x.abs().max():.1f}, differences below 0.0001")
 
 # %% [markdown]
 # What comes out has the shape of what went in. This is the whole reason why one can put a block on top of a block, and
@@ -103,7 +103,7 @@ print(f"numbers up to {x.abs().max():.1f}; the model's block and ours differ by 
 #
 # Back to the first drawing, with two blocks in each stack for six. It has two ends that we have not written yet. Below, each
 # id becomes the row of a table, times $\sqrt{64} = 8$, plus its position. Above, each token's **logits**, the scores of all
-# 55 tokens of the **vocabulary**, are dot products of its vector with the rows of *the same table*: the nearer a vector comes to
+# 55 tokens of the **vocabulary**, are dot products of its vector with the rows of *the same table*: the better a vector agrees with
 # a token's row, the higher that token scores. One table for both ends is called **weight tying**. All the rest is two
 # loops:
 
@@ -141,7 +141,7 @@ target, _ = tokenizer.batch(["2026年11月22日星期日"], bos=True)
 with torch.no_grad():
     ours, theirs = decode(target, encode(source)), model(source, target)
 assert (ours - theirs).abs().max() < 1e-3
-print(f"logits up to {theirs.abs().max():.1f}; the model's and ours differ by less than 0.001")
+print(f"logits up to {theirs.abs().max():.1f}, differences below 0.001")
 
 # %% [markdown]
 # To write, let it read the English once, and then choose the highest score again and again, until that is the token for the
@@ -179,7 +179,7 @@ factor = math.sqrt(64)
 # %% [markdown]
 # Now the token vectors are eight times too small beside the positions, and it loses the thread before the year is written.
 #
-# **Does the order of the blocks matter?** All blocks of a stack are built alike, and each only adds to `x`. Swap the two
+# **Does the order of the blocks matter?** All blocks of a stack are built alike, and the shapes fit in any order. Swap the two
 # of the encoder, or the two of the decoder. Which swap costs this translator more dates?
 
 # %%
@@ -576,7 +576,7 @@ in_llama_style = replace(in_gpt2_style, norm="rms", activation="swiglu", positio
 print(*invented(trained(in_llama_style))[:20], sep=", ")
 
 # %% [markdown]
-# Two families, and not a line of the training changed. (Which of the two writes better, so few terms cannot tell.) GPT-2 itself
+# Two families, and not a line of the training changed. They have learnt for a few seconds, and it shows. (Which of the two writes better, so few terms cannot tell.) GPT-2 itself
 # learnt in the same way, from more text and with more of the same blocks.
 #
 # And here, to end Part I, is the translator with all its stations in a row, from the ids to the next token. You have built every

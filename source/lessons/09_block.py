@@ -197,14 +197,14 @@ def reordered(stack, order):
         stack.blocks = blocks
 
 
-orders = {"1 2\n(trained)": (1, 2), "2 1": (2, 1), "1": (1,), "2": (2,), "1 1 2": (1, 1, 2), "1 2 2": (1, 2, 2)}
+orders = {"1 2, as trained": (1, 2), "2 1": (2, 1), "1": (1,), "2": (2,), "1 1 2": (1, 1, 2), "1 2 2": (1, 2, 2)}
 stacks = {"encoder": model.encoder, "decoder": model.decoder}
 rows = {name: [reordered(stack, order) for order in orders.values()] for name, stack in stacks.items()}
 swapped = {name: shares[1][0] for name, shares in rows.items()}
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 fig, ax = plt.subplots(figsize=(7, 2.2))
-title = f"This translator, blocks swapped: {swapped['encoder']:.0%} and {swapped['decoder']:.0%} of the dates right"
+title = f"Blocks swapped: {swapped['encoder']:.0%} and {swapped['decoder']:.0%} of the dates right"
 shares = [[share for share, _ in row] for row in rows.values()]
 _ = plots.matrix(ax, shares, list(rows), list(orders), title, "stack", "its blocks, in this order")
 for name, row in rows.items():

@@ -125,3 +125,18 @@ def test_every_letter_of_the_course_is_there():
 def test_what_lessons_introduce_is_there():
     missing = (names(INTRODUCED) | names(COMING)) - {term.english for term in TERMS}
     assert not missing
+
+
+def in_bold(source):
+    """What stands in bold in the prose of a lesson, in small letters."""
+    prose = "".join(cell for cell in re.split(r"^# %%", source, flags=re.M) if cell.startswith(" [markdown]"))
+    return {" ".join(words.split()).casefold() for words in re.findall(r"\*\*([^*]+)\*\*", prose.replace("\n#", "\n"))}
+
+
+def test_a_terms_lesson_is_the_one_where_it_first_stands_in_bold():
+    folder = build.ROOT / "source" / "lessons"
+    bold = {n: in_bold((folder / name).with_suffix(".py").read_text(encoding="utf-8")) for n, name in NOTEBOOKS.items()}
+    for term in TERMS:
+        name = term.english.casefold()
+        first = next((n for n, words in bold.items() if words & {name, name + "s"}), term.lesson)
+        assert term.lesson == first, f"{term.english} first stands in bold in lesson {first:02}"

@@ -43,7 +43,7 @@ ALiBi | ALiBi | ALiBi | 08
     Positions as a penalty on the scores that grows linearly with the distance; each head has its own slope.
 alignment | 对齐 | duì qí | 11
     Which source tokens belong to which target tokens.
-attention | 注意力 | zhù yì lì | 02
+attention | 注意力 | zhù yì lì | 00
     An average of the values in which each query chooses the weights by comparing itself with the keys.
 attention map | 注意力图 | zhù yì lì tú | 00
     The weights of one head as a picture: queries in rows, keys in columns.
@@ -181,7 +181,7 @@ greedy decoding | 贪心解码 | tān xīn jiě mǎ | 11
     Writing the most probable token each time.
 grouped-query attention | 分组查询注意力 | fēn zǔ chá xún zhù yì lì | 04
     Several heads of queries share one head of keys and values, which makes the cache smaller.
-head | 注意力头 | zhù yì lì tóu | 02
+head | 注意力头 | zhù yì lì tóu | 00
     One of H attentions side by side, each with its own queries, keys and values of width d_head.
 held-out data | 留出数据 | liú chū shù jù | 00
     Examples that training never saw.

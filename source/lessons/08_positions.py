@@ -97,7 +97,7 @@ with switch_off(model, "positions"):  # in the decoder, too
 # positions away as well, and you get the last line.)
 #
 # Is it only that a trained model misses what it is used to? [Lesson 09](09_block.ipynb) trains a translator that never had
-# positions, on either side. It gets 18 % of the dates right in the time in which its twin gets all (one seed).
+# positions, on either side. It gets 18 to 21 % of the dates right in the time in which its twin gets all (three seeds).
 #
 # </details>
 #
@@ -181,8 +181,9 @@ for t in (0, 1, 3, 9, 100):
     print(f"at place {t:3}: cosine of November and Sunday {cosine:.2f}")
 
 # %% [markdown]
-# At place 9 the two words have all but become one: the place shouts the word down. (And a model that trained on 32 tokens has
-# never seen a number as large as 100.)
+# At place 9 the two words have all but become one: the place shouts the word down. (A layer norm would not help. It takes off
+# what all features share, and then the place is gone. And a model that trained on 32 tokens has never seen a number as large
+# as 100.)
 #
 # **Add $t/T$**, then, which never exceeds 1. Now the same place has different numbers in different texts, as the drawing
 # shows. "One token back" is 0.1 in a text of ten and 0.001 in a text of a thousand. And a decoder does not even know $T$:
@@ -308,8 +309,8 @@ predict("08_positions.shift", actual="most" if share > 0.5 else "some" if share 
 # <details><summary>Why? Open after your guess</summary>
 #
 # The model knows these vectors; in training they stood one token further on. Still not one date survives, and both years lose
-# a digit. Offsets *can* be read from the clock, but nothing made the model rely on them: in training every text began at place
-# 0, so that going by the place itself worked just as well.
+# a digit. Offsets *can* be read from the clock, but this model has learnt to go by the place itself. In training every text began
+# at place 0, so it could. (Whether texts that begin anywhere would have cured it, we have not tried.)
 #
 # </details>
 #
@@ -534,7 +535,8 @@ others = [shares_right("retrieval", s, 2) for s in ("sinusoidal", "rotary", "ali
 assert all(max(found) < min(shares_right("retrieval", "none", 2)) for found in others)
 assert max(others[1]) < min(others[0] + others[2])
 never_had = {part: recorded("parts")["result"][part]["never had"] for part in ("positions", "nothing")}
-assert 0.15 < never_had["positions"][0] < 0.22 and never_had["nothing"] == [1.0]  # section 1
+assert [round(share, 2) for share in sorted(never_had["positions"])] == [0.18, 0.19, 0.21]  # section 1
+assert min(never_had["nothing"]) == 1
 
 # %% [markdown]
 # <details><summary>What there is to see. Open after your guess</summary>
@@ -543,7 +545,7 @@ assert 0.15 < never_had["positions"][0] < 0.22 and never_had["nothing"] == [1.0]
 #   read it. Being *defined* at a place is not *working* there.
 # * **Rotary** holds on for a while: "one back" is an offset that it knows. At 128 it has lost it, too.
 # * **ALiBi** does not notice at all, in the local task. In retrieval, where the answer may stand far away, it does.
-# * **None** is best at retrieval, in all three seeds: what has no positions has no unknown ones. (At the local task it is
+# * **None** is best at retrieval, in all three seeds: it has no positions that it could not know. (That this is the reason, we have not shown.) (At the local task it is
 #   far above guessing at 32, so this decoder did infer order; section 2.)
 # * **Learned** cannot run.
 #

@@ -339,7 +339,8 @@ for name, one in built.items():
 #
 # ## 5. From GPT-2 to Llama
 #
-# GPT-2 appeared in 2019, Llama in 2023. Four years of work lie in between. What became of the block? SmolLM2 is built in Llama's style. Leave the sizes aside, and print whatever differs:
+# GPT-2 appeared in 2019, Llama in 2023. Four years of work lie in between. What became of the block? SmolLM2 is built in the
+# style of Llama's second and third generation. Leave the sizes aside, and print whatever differs:
 
 # %%
 sizes = ("vocab_size", "d_model", "n_heads", "n_layers", "d_ff", "max_len", "rope_theta")
@@ -353,7 +354,8 @@ assert len(changed) == 5
 # %% [markdown]
 # Five lines, and you have met each of them:
 #
-# * `n_kv_heads`: three query heads share one head of keys and values ([lesson 04](04_multi_head.ipynb));
+# * `n_kv_heads`: three query heads share one head of keys and values, nine share three
+#   ([lesson 04](04_multi_head.ipynb); the first Llama did not share them yet);
 # * `norm`: divide by the size, and forget the mean ([lesson 07](07_layer_norm.ipynb));
 # * `activation`: a gate in the feed-forward layer ([lesson 05](05_feed_forward.ipynb));
 # * `positions`: turn queries and keys, in place of adding a table ([lesson 08](08_positions.ipynb));
@@ -394,9 +396,10 @@ for name, (family, _) in published.items():
 # **Arithmetic.** A number in a matrix is used once for each token, in one multiplication and one addition: 2 FLOPs a
 # parameter and token. One thing in a block has no parameters and still costs: the two products of attention, queries with keys
 # and weights with values, its **core**. They compare all tokens with all, so for twice the tokens they cost four times as much:
-# $4 T^2 D$ FLOPs a block for $T$ tokens, beside $2T \cdot 12 D^2$ for its matrices. "Attention is quadratic", one hears, "so
-# it is what makes long texts expensive". From how many tokens on does GPT-2's core really cost more than the matrices of its
-# blocks?
+# $4 T^2 D$ FLOPs a block for $T$ tokens if the whole square is computed (half of it is hidden by the causal mask, and good
+# kernels skip that half), beside $2T \cdot 12 D^2$ for the matrices. "Attention is quadratic", one hears, "so
+# it is what makes long texts expensive". From how many tokens on does GPT-2's core, the whole square
+# of it, really cost more than the matrices of its blocks?
 
 # %%
 predict("09_block.core")
@@ -434,7 +437,7 @@ predict("09_block.core", actual=options[(crossing > 1000) + (crossing > 5000)])
 # <details><summary>Why? Open after your guess</summary>
 #
 # $4 T^2 D > 24\, T D^2$ as soon as $T > 6D$, for GPT-2 at 4,608 tokens, and it reads at most 1,024. At that length the core is
-# still less than a quarter of what the matrices cost. A model 8,192 wide gets there at 49,152 tokens. Quadratic is right; whether
+# still less than a quarter of what the matrices cost. (Without the hidden half the crossing lies twice as far.) A model 8,192 wide gets there at 49,152 tokens. Quadratic is right; whether
 # it matters depends on the width. (FLOPs are not seconds, and memory is a third question: lessons to come.)
 #
 # </details>
@@ -458,8 +461,10 @@ explorer
 # <details><summary>Answers, when you have tried</summary>
 #
 # 1\. 24 %. 2\. 51 blocks: the embeddings are a fixed cost. 3\. H changes the shapes of q, k, v and of the weights, and no
-# bar at all. With one head of k, v 54 % are left: $W_K$ and $W_V$ are narrower. 4\. A smaller width, 576 for 768, which alone
-# makes a block 0.56 of GPT-2's; with keys and values shared it is 0.50.
+# bar at all. With one head of k, v 54 % are left: $W_K$ and $W_V$ are narrower. 4\. Smaller blocks: with a width of 576 for 768,
+# and keys and values shared, one has half of the parameters of GPT-2's. Still 30 of them hold 106 million, against 85 million
+# in GPT-2's twelve. A smaller table (28 million against 39) pays for a part of that, and the rest is not paid for: 134.5
+# million against 124.4.
 #
 # </details>
 
@@ -481,7 +486,10 @@ a_block = []
 for name in ("SmolLM2, a Llama", "GPT-2"):
     sizes = parameters_by_part(configs[name], "GPT")
     a_block.append((sizes["attention"] + sizes["feed-forward"]) / configs[name].n_layers)
-assert round(100 * one_kv) == 54 and round(a_block[0] / a_block[1], 2) == 0.5 and round((576 / 768) ** 2, 2) == 0.56
+    n_parameters = sum(p.numel() for p in built[name].parameters()) / 1e6
+    assert round(n_parameters, 1) == {"SmolLM2, a Llama": 134.5, "GPT-2": 124.4}[name]
+assert round(100 * one_kv) == 54 and round(a_block[0] / a_block[1], 2) == 0.5
+assert [round(block * n / 1e6) for block, n in zip(a_block, (30, 12), strict=True)] == [106, 85]
 
 # %% [markdown]
 # ## 8. What people get wrong
@@ -567,8 +575,8 @@ def invented(writer, n=40):
 print(*invented(trained(in_gpt2_style))[:20], sep=", ")
 
 # %% [markdown]
-# Which of them would you look up? Every one is new: the terms that exist have been left out. And since a Llama is five settings
-# away, give it those:
+# Which of them would you look up? Every one is new: the terms that exist have been left out. And since Llama's style is five
+# settings away, give it those:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from machine to machine
@@ -580,7 +588,7 @@ print(*invented(trained(in_llama_style))[:20], sep=", ")
 # learnt in the same way, from more text and with more of the same blocks.
 #
 # And here, to end Part I, is the translator with all its stations in a row, from the ids to the next token. You have built every
-# one of them. Choose a token, and follow its vector up:
+# one of them. Choose a token, and follow its vector from station to station:
 
 # %%
 ModelTour(model, tokenizer, "Sunday, November 22, 2026")
@@ -618,7 +626,7 @@ ModelTour(model, tokenizer, "Sunday, November 22, 2026")
 # * A block is attention and a feed-forward layer, each with a residual path and a norm. What comes out has the shape of what
 #   went in, so blocks stack.
 # * GPT looks back, BERT looks both ways, the model of 2017 does both in two stacks. The block is the same.
-# * From GPT-2 to Llama's style: five settings, and size.
+# * From GPT-2 to Llama's style, as SmolLM2 has it: five settings, and size.
 # * A block of GPT-2 has $12D^2 + 13D$ parameters; the core overtakes the matrices at $T = 6D$.
 # * What a trained model leans on and what a model needs are two questions. Only training without the part answers the second.
 #

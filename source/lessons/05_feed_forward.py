@@ -92,8 +92,8 @@ predict("05_feed_forward.layer", actual=worst)
 # ## 2. Two facts about one token
 #
 # A head hands over a weighted *average* of values, and each value comes from a token's vector by one matrix
-# ([lesson 04](04_multi_head.ipynb)). So what a head can make of *one* vector is linear: twice the input, twice the output.
-# Is that enough to combine two facts about a token?
+# ([lesson 04](04_multi_head.ipynb)). So what a head hands over of *one* vector, at given weights, is what a linear layer would make
+# of it. Is that enough to combine two facts about a token?
 #
 # The smallest test is **XOR**, the exclusive or. One token holds two bits, $a$ and $b$. If exactly one of the two bits is on,
 # the answer is 1, else 0. To be generous we take six layers of attention, each added to its input, each with parameters of
@@ -402,7 +402,7 @@ parts = [
     (re.split("[年月日]", wrote), re.split("[年月日]", pair.target)) for wrote, pair in zip(said, held_out, strict=True)
 ]
 shares = [sum(wrote[i : i + 1] == wanted[i : i + 1] for wrote, wanted in parts) / 300 for i in range(3)]
-print("all 256 silent: year ≈ {:.0%} right, month ≈ {:.0%}, day ≈ {:.0%}".format(*shares))
+print("the whole layer silent: year ≈ {:.0%} right, month ≈ {:.0%}, day ≈ {:.0%}".format(*shares))
 assert abs(shares[0] - 0.74) < 0.03
 assert abs(shares[1] - 0.84) < 0.03
 assert abs(shares[2] - 0.6) < 0.03
@@ -421,9 +421,10 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 # Yet the layer is needed: with all its units silent two thirds of the dates go wrong, and the month is the part that
 # suffers least (the line under the figure).
 #
-# So what this layer does stands in no single unit. It is spread over many that can stand in for each other, a **distributed
-# representation**: a token is told by a *pattern* over units, and a unit takes part in many patterns. Do not read a hidden
-# unit as a word, unless you have changed it and something happened.
+# So no single unit is needed, nor the twelve together: enough others are left. That fits a **distributed representation**, in
+# which a token is told by a pattern over many units, and a unit takes part in many patterns. (It fits other accounts too: we
+# have seen what can be missed, not what the patterns say.) Do not read a hidden unit as a word, unless you have changed it and
+# something happened.
 #
 # This is one small layer of one small model. In other models single units with a clear job have been reported. Ask of each
 # report how many units were searched, and what was done to the one that was found.
@@ -584,7 +585,8 @@ for D in (768, 1536):
 # ## 9. What people get wrong
 #
 # **An activation after the last projection too.** It looks thorough, and the shape is right. But then the layer can only write
-# upwards: what it has once added, no later layer can take back. Start from 0 and add what each of twelve layers makes of fresh noise:
+# upwards: what one such layer has added, no other of its kind can take back. Start from 0, and add twelve times what such a layer
+# makes of fresh noise:
 
 # %%
 _ = torch.manual_seed(0)

@@ -476,9 +476,10 @@ for name, words in (("norm only, unit gain", "ReLU"), ("norm only, unit gain, ta
     print(f"32 of them trained, {words}: ", " ".join(f"{share:.0f} %" for share in deep[name]))
 
 # %% [markdown]
-# The inputs stay apart, and still it learns hardly better than with ReLU, and far worse than with skips. So likeness is not
-# the whole reason, however well it seemed to fit. What the two have in common is that no path leads around the 32 matrices: whatever the
-# gradient reports at the bottom has gone through all of them. That is what the shortest path is for.
+# The inputs stay apart, and still it learns hardly better than with ReLU, and far worse than pre-norm. So likeness is not the
+# whole reason, however well it seemed to fit. What the two have in common is that no path leads around the 32 matrices. That
+# is not the whole reason either: *no skip* has no such path, and from the same start it gets further. What the figure does
+# show is what works from either start: a skip *and* a norm in front of the branch.
 #
 # **Skips alone: saved by a small start.** On the left they learn as well as with a norm; on the right, hardly better than
 # guessing. How large are the branches that PyTorch makes?
@@ -710,9 +711,10 @@ for name, way in variants.items():
     print(f"{name:25}{left:9.1e}{abs(angle):10.2f}")
 
 # %% [markdown]
-# With a matrix on the line the gradient is gone. With rotations its size is right, but its direction at the bottom has nothing to do
-# with that at the top: every sub-layer would have to learn to turn it back. The identity needs no learning. **On the line there should be
-# nothing but additions**; He et al. (2016) tried five other things, and all did worse.
+# With a matrix on the line, as PyTorch starts it, the gradient is gone. With rotations its size is right, and at each depth
+# it is written in other coordinates. Somebody who turned along would see nothing wrong; but what one sub-layer writes,
+# another can only read if it knows all the turns between them. The identity needs no such knowledge. **On the line there
+# should be nothing but additions**; He et al. (2016) tried five other things, and all did worse.
 #
 # ## 10. What you have now
 #

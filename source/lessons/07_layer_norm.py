@@ -365,8 +365,8 @@ for name, ours, theirs in zip(("x", "gamma", "beta"), backward(g, x64.detach(), 
 
 # %% [markdown]
 # Read the formula as a picture of section 3. Subtracting the mean of $h$ removes the part of the gradient along $(1, \dots, 1)$; the last term
-# removes its part along $\hat x$. **What the norm cannot see, it does not ask for**: a step can turn $x$, but neither shift it nor
-# lengthen it. And all is divided by $\sigma$: a vector ten times as long gets a tenth of the gradient. Keep this for section 6.
+# removes its part along $\hat x$. **What the norm cannot see, it does not ask for**: a small step turns $x$, and
+# neither shifts it nor (to first order) lengthens it. And all is divided by $\sigma$: a vector ten times as long gets a tenth of the gradient. Keep this for section 6.
 
 # %%
 grad_x, long = (backward(g, k * x64.detach(), gamma.detach())[0] for k in (1, 10))
@@ -593,7 +593,7 @@ assert all(
 
 # %% [markdown]
 # The dotted line is the control: multiply pre-norm's gradient by the deviation that the final norm divides by, and the fall is
-# gone. So far the gradient. It is one ingredient, and cannot be the whole story. The optimiser here is AdamW, whose first step moves *every* parameter by about the
+# gone. So far the gradient. It may be one ingredient, and cannot be the whole story. The optimiser here is AdamW, whose first step moves *every* parameter by about the
 # learning rate, however large or small its gradient. So ask how far such a step moves what the model *says*. We take one step at the rate with which the
 # warm-up begins, 0.01 / 100:
 
@@ -616,7 +616,7 @@ assert all(post > 1.5 * pre for pre, post in zip(moves["pre"], moves["post"], st
 # %% [markdown]
 # Two to four times as far, seed by seed. In pre-norm a branch is a small part of a sum that has grown. In post-norm each sum is
 # brought back to size 1, and each branch stays a large share of it (Liu et al. 2020 build their cure on this). Two to four
-# times is less than the gap between the rates that train, which is tenfold. So this is a second ingredient; how the two work
+# times is less than the gap between the rates that train, which is tenfold. So this may be a second ingredient; what each of them does, and how they work
 # together over the first hundred steps, these measurements do not say.
 #
 # ## 7. Play
@@ -747,8 +747,8 @@ assert torch.allclose(rms(x), x / (x.square().mean(dim=-1, keepdim=True) + rms.e
 # * Mean and deviation over the *features* of each token: the only choice that keeps texts and positions independent.
 # * Forwards, a projection off $(1, \dots, 1)$, then a sphere; $\gamma$ and $\beta$ scale and shift. Backwards, the gradient has no part along what was forgotten, and
 #   is divided by $\sigma$.
-# * The mean carries little in the translator, because most of what reaches a norm was centred just before. So RMSNorm can
-#   leave it out.
+# * The mean carries little in the translator, because most of what reaches a norm was centred just before. (That is so in
+#   post-norm. Llama, which is pre-norm, leaves the mean out too; why it can, we have not measured.)
 # * Pre-norm, with a final norm, trained at all rates tried without warm-up. Post-norm wanted warm-up and a smaller rate.
 #
 # **Papers.** Ioffe, Szegedy (2015), [arXiv:1502.03167](https://arxiv.org/abs/1502.03167): batch norm. Ba, Kiros, Hinton

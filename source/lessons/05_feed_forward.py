@@ -121,6 +121,7 @@ def gap(out):
     return (out[0] + out[3] - out[1] - out[2]).abs().max().item()
 
 
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 attention_only, with_layer, size = [], [], 0.0
 for seed in range(100):
     _ = torch.manual_seed(seed)
@@ -396,6 +397,8 @@ for size, shares in zip(sizes, by_chance, strict=True):
 axes.set(xlabel="hidden units silenced, of 256 in encoder block 1", ylabel="dates right (%)", ylim=(0, 105))
 axes.set_title(f"{sizes[2]} favourites silent: {by_month[2]:.1f} % right. All 256 silent: {everything:.0f} %")
 _ = axes.legend(loc="lower left")
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 with patched([(first_layer, "forward", torch.zeros_like)]):
     said = translate(model, tokenizer, [pair.source for pair in held_out])
 parts = [

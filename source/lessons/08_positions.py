@@ -501,20 +501,26 @@ def mean(task, scheme, column):
 
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
+def draw_runs(ax, task, scheme):
+    """A dot for each seed, a line through their means."""
+    runs = [c for c in range(3) if shares_right(task, scheme, c)]
+    ax.plot(runs, [100 * mean(task, scheme, c) for c in runs], color=plots.COLORS[0])
+    for c in runs:
+        ax.plot([c] * 3, [100 * share for share in shares_right(task, scheme, c)], "o", color=plots.COLORS[0], ms=4)
+        share = mean(task, scheme, c)
+        place = {"ha": "center", "zorder": 3, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.5}}
+        ax.text(c, 100 * share + (-20 if share > 0.5 else 12), f"{share:.0%}", **place)
+    if len(runs) < 3:
+        ax.text(1.5, 50, "cannot\nrun", ha="center", va="center", color="grey")
+    ax.set(xlim=(-0.45, 2.45), ylim=(-4, 112), xticks=range(3), xticklabels=lengths)
+
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 fig, axes = plt.subplots(2, 5, figsize=(11, 4.8), sharex=True, sharey=True)
 for row, task in zip(axes, accuracy, strict=True):
     row[0].set_ylabel(f"{task}: right (%)")
     for ax, scheme in zip(row, schemes, strict=True):
-        runs = [c for c in range(3) if shares_right(task, scheme, c)]
-        ax.plot(runs, [100 * mean(task, scheme, c) for c in runs], color=plots.COLORS[0])
-        for c in runs:
-            ax.plot([c] * 3, [100 * share for share in shares_right(task, scheme, c)], "o", color=plots.COLORS[0], ms=4)
-            share = mean(task, scheme, c)
-            place = {"ha": "center", "zorder": 3, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.5}}
-            ax.text(c, 100 * share + (-20 if share > 0.5 else 12), f"{share:.0%}", **place)
-        if len(runs) < 3:
-            ax.text(1.5, 50, "cannot\nrun", ha="center", va="center", color="grey")
-        ax.set(xlim=(-0.45, 2.45), ylim=(-4, 112), xticks=range(3), xticklabels=lengths)
+        draw_runs(ax, task, scheme)
 for ax, name in zip(axes[0], schemes.values(), strict=True):
     ax.set_title(name)
 fig.supxlabel("tokens (trained on 32); a dot is a seed", fontsize=10)
@@ -585,7 +591,8 @@ assert max(row["near"] for row in window["sinusoidal"]) < 0.1
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 now = experiment("position_lengths").run_slice()
-print(f"ALiBi, local, 130 steps: right at the worst of three lengths ≈ {min(now):.1%}")
+print("ALiBi, the local task, after 130 steps; right at the worst of three lengths:")
+print(f"≈ {min(now):.1%}")
 assert all(abs(a - b) < 0.1 for a, b in zip(now, kept["slice"], strict=True))
 
 # %% [markdown]

@@ -230,7 +230,7 @@ def test_32_layers_of_32_heads_at_512_tokens_open_one_layer_at_a_time(lab, page)
     drawn = live(lab, "big", BIG)
     assert "268,435,456 weights are more than a browser can hold: one block at a time" in page.inner_text(".controls")
     assert drawn.thumbnails.count() == 32 and drawn.title() == "block 32, head 1"
-    page.get_by_label("block", exact=True).select_option(value="2")
+    page.get_by_label("block", exact=True).select_option(value="3")
     eventually(lambda: drawn.title() == "block 3, head 1", timeout=60)
     lab.python("view.selection = {'layer': 2, 'head': 5, 'query': 300, 'key': 17}")
     shown = json.loads(lab.python("print([float(weights[2, 5, 300, 17])])"))

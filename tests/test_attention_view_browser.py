@@ -159,7 +159,7 @@ def test_a_notebook_that_nobody_ran_shows_the_picture(lab):
     picture.wait_for()
     shown = base64.b64decode(picture.get_attribute("src").removeprefix("data:image/png;base64,"))
     assert shown == base64.b64decode(bundle["image/png"])
-    assert picture.evaluate("(image) => image.naturalWidth") > 400
+    assert picture.evaluate("(image) => image.naturalWidth") >= 400
 
 
 def open_saved(page, path, *arguments) -> Drawn:

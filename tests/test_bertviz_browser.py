@@ -227,5 +227,5 @@ def test_a_notebook_that_nobody_ran_shows_the_picture(lab):
     lab.open("stored.ipynb", [nbformat.v4.new_code_cell("view", outputs=[output], execution_count=1)])
     picture = lab.page.locator(".jp-OutputArea img")
     picture.wait_for()
-    assert picture.evaluate("(image) => image.naturalWidth") > 400
+    assert picture.evaluate("(image) => image.naturalWidth") >= 400
     assert lab.page.locator(".jp-RenderedHTML svg").count() == 0

@@ -402,7 +402,7 @@ def test_a_sample_is_a_text_and_attention_can_be_viewed(make, name):
         assert sample.rpartition(" -> ")[2] in docstring_modules.MODULES
     assert attention.shape[:2] == (2, 2) and attention.shape[2] == len(queries) > 3
     torch.testing.assert_close(attention.sum(dim=-1), torch.ones(attention.shape[:-1]))
-    view = AttentionView(attention, queries, *keys)
+    view = AttentionView(attention, queries, *keys, selection={"layer": 1, "head": 0})
     assert view.selection["layer"] == 1
 
 

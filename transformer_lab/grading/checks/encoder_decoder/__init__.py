@@ -1,0 +1,10 @@
+"""Lesson 11: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
+
+LESSON = "11_encoder_decoder"
+__all__ = []
+
+PREDICTIONS = {}
+
+INSIGHTS = {}  # what a right answer can do beyond its question
+
+MISCONCEPTIONS = {}

@@ -91,7 +91,10 @@ def parameters_of_a_block(block, attention, feed_forward) -> list[Tensor]:
             )
     parts = {id(p) for part in (attention, feed_forward) for p in part.parameters()}
     own = [p for p in block.parameters() if id(p) not in parts]
-    width = sum(p.numel() for p in own) / next(iter(attention.parameters())).shape[-1]
+    d_model = next(iter(attention.parameters())).shape[-1]
+    if any(p.numel() % d_model for p in own):
+        raise Wrong(WRITTEN_IN)
+    width = sum(p.numel() for p in own) // d_model
     if width == 4:
         return own
     if width == 2 and len(own) == 2 and all((p == 1).all() for p in own):
@@ -107,11 +110,7 @@ def parameters_of_a_block(block, attention, feed_forward) -> list[Tensor]:
         3: "The block's own parameters are three vectors of d_model numbers; two LayerNorms have four.",
         6: "The block has three norms; wanted two, one before each part. The norm at the end belongs to the stack.",
     }
-    if width != int(width):
-        raise Wrong(WRITTEN_IN)
-    raise Wrong(
-        told.get(width, f"Besides its parts the block holds {width:g} d_model parameters; two norms hold four.")
-    )
+    raise Wrong(told.get(width, f"Besides its parts the block holds {width} d_model parameters; two norms hold four."))
 
 
 def ways_to_pair(own: list[Tensor]) -> list[tuple]:

@@ -99,17 +99,17 @@ def parameters_of_a_stack(stack, made: list, n_layers: int, width: int) -> tuple
         raise Wrong(f"For n_layers = {n_layers} the stack holds {len(mixers)} blocks: wanted exactly {n_layers}.")
     inside = {id(p) for mixer in mixers for p in mixer.parameters()}
     own = [p for p in stack.parameters() if id(p) not in inside]
-    size = sum(p.numel() for p in own) / width
+    if any(p.numel() % width for p in own):
+        raise Wrong(WRITTEN_IN)
+    size = sum(p.numel() for p in own) // width
     if size == 0:
         raise Wrong(
             "The stack has no norm of its own. Pre-norm blocks leave their sum unnormalised, so the stack ends with "
             "one nn.LayerNorm(d_model), made in __init__."
         )
-    if size != int(size):
-        raise Wrong(WRITTEN_IN)
     if size != 2:
         raise Wrong(
-            f"Besides its blocks the stack holds {size:g} d_model parameters; one LayerNorm at the end has 2 d_model "
+            f"Besides its blocks the stack holds {size} d_model parameters; one LayerNorm at the end has 2 d_model "
             "(gamma and beta; an RMSNorm has gamma alone). The norms inside a block are the block's own."
         )
     if len(made) > n_layers:

@@ -69,13 +69,19 @@ def test_a_lesson_is_one_page_that_asks_for_nothing(page, tmp_path):
 def test_widgets_of_a_learners_own_run_are_their_pictures(page, tmp_path):
     picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
     data = {WIDGET_VIEW: {"model_id": "1", "version_major": 2}, "image/png": picture, "text/plain": "a view"}
-    cell = nbformat.v4.new_code_cell("view", outputs=[nbformat.v4.new_output("display_data", data)])
+    figure = {"image/png": picture, "text/plain": "<Figure size 700x300 with 1 Axes>"}
+    outputs = [
+        nbformat.v4.new_output("display_data", data),
+        nbformat.v4.new_output("display_data", figure, metadata={"image/png": {"alt": "Figure: Loss falls"}}),
+    ]
+    cell = nbformat.v4.new_code_cell("view", outputs=outputs)
     state = {"application/vnd.jupyter.widget-state+json": {"state": {}, "version_major": 2, "version_minor": 0}}
     nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": state}), tmp_path / "own.ipynb")
     assert export(tmp_path / "own.ipynb") == tmp_path / "own.html"
     page.goto((tmp_path / "own.html").as_uri())
     page.wait_for_load_state("networkidle")
-    assert page.locator("img").get_attribute("alt") == "a view"
+    told = page.locator("img").evaluate_all("all => all.map((image) => image.alt)")
+    assert told == ["a view", "Figure: Loss falls"]
 
 
 def test_a_notebook_that_is_not_there_gets_a_sentence(tmp_path):

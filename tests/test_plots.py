@@ -17,6 +17,7 @@ from transformer_lab.viz import (
     query_explorer,
     split_explorer,
 )
+from transformer_lab.viz.alternative_text import in_words
 
 
 @pytest.fixture
@@ -192,3 +193,14 @@ def test_drawings_and_figures_stand_on_the_same_card(monkeypatch):
     import kit
 
     assert (kit.INK, kit.CARD) == (plots.INK, plots.CARD)
+
+
+def test_a_figures_words_say_what_its_panels_show():
+    figure, (left, right) = plt.subplots(1, 2)
+    left.set(title="Loss falls", xlabel="step", ylabel="nats")
+    left.plot([1, 2], label="warm-up")
+    right.set_title("on\nthe right", loc="left")
+    assert in_words(figure) == "Figure: Loss falls, across: step, up: nats, lines: warm-up; on the right"
+    figure.suptitle("Both")
+    assert in_words(figure).startswith("Figure: Both; Loss")
+    plt.close(figure)

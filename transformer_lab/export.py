@@ -78,11 +78,11 @@ def export(notebook: Path, page: Path | None = None) -> Path:
 
 
 def as_picture(output) -> None:
-    """Let a widget be its picture, with its text as the picture's alternative."""
+    """Let a widget or a figure be its picture, with the words stored with it, or else its text, as the alternative."""
     data = output.get("data", {})
     data.pop(WIDGET_VIEW, None)
     text, png = data.get("text/plain", ""), data.get("image/png")
-    if png and "text/html" not in data and not text.startswith("<Figure"):
+    if png and "text/html" not in data:
         told = output.get("metadata", {}).get("image/png", {}).get("alt", text)
         address = f"data:image/png;base64,{png.strip()}"
         data["text/html"] = f'<img alt="{html.escape(told)}" src="{address}" style="max-width: 100%">'

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from ..sentences import short_repr
+from . import alternative_text
 from .attention_picture import readable
 from .inputs import visible
 
@@ -37,7 +38,7 @@ def use_style() -> None:
             "figure.dpi": 110,
             "figure.facecolor": CARD,
             "figure.figsize": (7, 3),
-            "figure.hooks": [f"{__name__}:lay_on_card"],
+            "figure.hooks": [f"{__name__}:lay_on_card", f"{alternative_text.__name__}:tell_in_words"],
             "font.size": 10,
             "grid.alpha": 0.3,
             "legend.frameon": False,

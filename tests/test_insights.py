@@ -218,7 +218,19 @@ def block():
     yield (gpt2.n_layers, gpt2.d_model) == (12, 768)
 
 
-CLAIMS = (toolkit, attention, masks, multi_head, feed_forward, residual, layer_norm, positions, block)
+def encoder_decoder():
+    names = solved("11_encoder_decoder")
+    ids, is_real = torch.randint(3, 9, (3, 5)), torch.arange(5) < torch.tensor([[5], [2], [0]])
+    counts = names["shift"](ids, is_real, 1, 2, 0)[2]
+    yield counts.sum(-1).tolist() == [6, 3, 1]
+    x, memory, is_real, order = torch.randn(2, 3, 4), torch.randn(2, 6, 5), torch.arange(6) < 5, torch.randperm(6)
+    weights = torch.randn(7, 4), torch.randn(7, 5), torch.randn(2, 5)
+    read, is_real = names["cross_attention"], is_real.expand(2, 6)
+    yield near(read(x, memory[:, order], is_real[:, order], *weights)[0], read(x, memory, is_real, *weights)[0])
+    yield names["alignment_accuracy"]([torch.eye(5, 6)[None]], [[0, 1, 2, None]]) == 1
+
+
+CLAIMS = (toolkit, attention, masks, multi_head, feed_forward, residual, layer_norm, positions, block, encoder_decoder)
 
 
 @pytest.mark.parametrize("claims", [*CLAIMS, order_of_a_model_with_positions], ids=lambda claims: claims.__name__)

@@ -1,0 +1,565 @@
+"""Lesson 11: answers to its exercises, wrong with the words their author must be told, and right.
+
+WRONG[id]: (name, answer, part of the message[, misconception]). An answer of several parts is a tuple.
+"""
+
+import math
+from statistics import fmean
+
+import torch
+import torch.nn.functional as F
+
+import transformer_lab as package
+
+INF = float("inf")
+POINTS = {
+    "11_encoder_decoder.shift": 4,
+    "11_encoder_decoder.cross_attention": 6,
+    "11_encoder_decoder.alignment": 4,
+}
+ONE_WAY = ()  # questions with only one right answer
+MISCONCEPTIONS = ("M33", "M35", "M36")  # that some wrong answer below shows
+
+
+# shift --------------------------------------------------------------------------------------------------------
+
+
+def column(ids, number):
+    return ids.new_full((len(ids), 1), number)
+
+
+def shift_right(targets, is_real, bos, eos, pad):
+    n = is_real.sum(1, keepdim=True)
+    labels = torch.cat((targets, column(targets, pad)), 1).scatter(1, n, eos)
+    return torch.cat((column(targets, bos), targets), 1), labels, torch.arange(targets.shape[1] + 1) <= n
+
+
+def shift_by_lists(targets, is_real, bos, eos, pad):
+    B, T = targets.shape
+    inputs, labels = torch.full((B, T + 1), pad), torch.full((B, T + 1), -100)
+    for b in range(B):
+        tokens = [int(t) for t, real in zip(targets[b], is_real[b], strict=True) if real]
+        inputs[b, : len(tokens) + 1] = torch.tensor([bos] + tokens)
+        labels[b, : len(tokens) + 1] = torch.tensor(tokens + [eos])
+    return inputs, labels, labels != -100
+
+
+def shift_of_one_row(targets, is_real, bos, eos, pad):
+    """One row with both ends, cut in two ways; inputs hold eos where nothing counts."""
+    whole = torch.cat((column(targets, bos), targets, column(targets, pad)), 1)
+    whole = whole.scatter(1, 1 + is_real.sum(1, keepdim=True), eos)
+    counts = torch.cat((column(is_real, True), is_real), 1)
+    return whole[:, :-1], whole[:, 1:], counts
+
+
+def shift_by_padding(targets, is_real, bos, eos, pad):
+    counts = F.pad(is_real, (1, 0), value=True)
+    ends = counts & ~F.pad(is_real, (0, 1))
+    return F.pad(targets, (1, 0), value=bos), F.pad(targets, (0, 1), value=pad).masked_fill(ends, eos), counts
+
+
+def shifted_but(inputs=None, labels=None, counts=None):
+    """Right but for what is given, functions of the same arguments."""
+
+    def answer(*args):
+        right = shift_right(*args)
+        changes = zip((inputs, labels, counts), right, strict=True)
+        return tuple(one if change is None else change(*args) for change, one in changes)
+
+    return answer
+
+
+def beside(left, right):
+    return torch.cat((left, right), 1)
+
+
+def read_as_they_are(targets, is_real, bos, eos, pad):
+    _, labels, counts = shift_right(targets, is_real, bos, eos, pad)
+    return labels, labels, counts
+
+
+def cut_at_the_end(targets, is_real, bos, eos, pad):
+    whole = beside(beside(column(targets, bos), targets), column(targets, eos))
+    return whole[:, :-1], whole[:, 1:], beside(is_real, column(is_real, True))
+
+
+def cut_too_short(targets, is_real, bos, eos, pad):
+    whole = beside(column(targets, bos), targets)
+    return whole[:, :-1], whole[:, 1:], is_real
+
+
+def both_ends(targets, is_real, bos, eos, pad):
+    whole = beside(beside(column(targets, bos), targets), column(targets, eos))
+    return whole, whole, whole != pad
+
+
+def rolled(targets, is_real, bos, eos, pad):
+    inputs = beside(column(targets, bos), targets)
+    return inputs, inputs.roll(-1, 1), beside(column(is_real, True), is_real)
+
+
+def into_the_targets(targets, is_real, bos, eos, pad):
+    right = shift_right(targets.clone(), is_real, bos, eos, pad)
+    targets[:, 0] = bos
+    return right
+
+
+def hidden_by_minus_100(targets, is_real, bos, eos, pad):
+    inputs, labels, counts = shift_right(targets, is_real, bos, eos, pad)
+    return inputs.masked_fill(~counts, -100), labels.masked_fill(~counts, -100), counts
+
+
+def end_over_the_last(targets, is_real, bos, eos, pad):
+    inputs, _, counts = shift_right(targets, is_real, bos, eos, pad)
+    labels = beside(targets, column(targets, pad))
+    labels[torch.arange(len(targets)), (is_real.sum(1) - 1).clamp(min=0)] = eos
+    return inputs, labels, counts
+
+
+# cross-attention ------------------------------------------------------------------------------------------------
+
+
+def attend(q, k, v, allowed, scale=None, dim=-1):
+    scores = q @ k.transpose(-2, -1) / (scale or math.sqrt(q.shape[-1]))
+    weights = scores.masked_fill(~allowed, -INF).softmax(dim)
+    return weights @ v, weights
+
+
+def cross_right(x, memory, is_real, w_q, w_k, w_v):
+    return attend(x @ w_q.T, memory @ w_k.T, memory @ w_v.T, is_real.unsqueeze(-2))
+
+
+def cross_by_linear(x, memory, is_real, w_q, w_k, w_v):
+    return package.scaled_dot_product_attention(
+        F.linear(x, w_q), F.linear(memory, w_k), F.linear(memory, w_v), is_real[..., None, :]
+    )
+
+
+def cross_by_fused(x, memory, is_real, w_q, w_k, w_v):
+    q, k = x @ w_q.T, memory @ w_k.T
+    fused = F.scaled_dot_product_attention
+    same = torch.eye(k.shape[-2], dtype=q.dtype).expand(*k.shape[:-2], -1, -1)
+    weights = fused(q, k, same, attn_mask=is_real[..., None, :].expand(*q.shape[:-1], k.shape[-2]))
+    return weights @ (memory @ w_v.T), weights
+
+
+def cross_by_einsum(x, memory, is_real, w_q, w_k, w_v):
+    q, k, v = torch.einsum("...td,ed->...te", x, w_q), memory @ w_k.mT, memory @ w_v.mT
+    scores = torch.einsum("...td,...sd->...ts", q, k) * w_q.shape[0] ** -0.5
+    bias = torch.zeros_like(is_real, dtype=x.dtype).masked_fill(~is_real, -1e9)
+    weights = (scores + bias.unsqueeze(-2)).softmax(-1)
+    return torch.einsum("...ts,...se->...te", weights, v), weights
+
+
+def cross_on_zeroed_memory(x, memory, is_real, w_q, w_k, w_v):
+    """Padding cleared first and masked all the same: nothing is lost."""
+    return cross_right(x, memory.masked_fill(~is_real[..., None], 0.0), is_real, w_q, w_k, w_v)
+
+
+def projected(change):
+    """An attention of change(q, k, v, is_real) with the right projections."""
+
+    def answer(x, memory, is_real, w_q, w_k, w_v):
+        return change(x @ w_q.T, memory @ w_k.T, memory @ w_v.T, is_real)
+
+    return answer
+
+
+def masked_afterwards(q, k, v, is_real):
+    weights = attend(q, k, v, torch.ones_like(is_real[..., None, :]))[1] * is_real[..., None, :]
+    return weights @ v, weights
+
+
+def divided_afterwards(q, k, v, is_real):
+    weights = masked_afterwards(q, k, v, is_real)[1]
+    weights = weights / weights.sum(-1, keepdim=True)
+    return weights @ v, weights
+
+
+def zeros_before(q, k, v, is_real):
+    scores = (q @ k.mT / math.sqrt(q.shape[-1])) * is_real[..., None, :]
+    return scores.softmax(-1) @ v, scores.softmax(-1)
+
+
+def causal_too(q, k, v, is_real):
+    future = torch.ones(q.shape[-2], k.shape[-2]).triu(1).bool()
+    return attend(q, k, v, is_real[..., None, :] & ~future)
+
+
+def causal_alone(q, k, v, is_real):
+    return attend(q, k, v, torch.ones(q.shape[-2], k.shape[-2]).tril().bool().expand(*q.shape[:-1], -1))
+
+
+def on_the_rows(q, k, v, is_real):
+    return attend(q, k, v, is_real[..., :, None])
+
+
+def memory_cleared(x, memory, is_real, w_q, w_k, w_v):
+    memory = memory * is_real[..., None]
+    return attend(x @ w_q.T, memory @ w_k.T, memory @ w_v.T, torch.ones_like(is_real[..., None, :]))
+
+
+def by_length(q, k, v, is_real):
+    return attend(q, k, v, (torch.arange(k.shape[-2]) < is_real.sum(-1, keepdim=True))[..., None, :])
+
+
+def first_padding(q, k, v, is_real):
+    return attend(q, k, v, is_real.reshape(-1, k.shape[-2])[0].expand_as(is_real)[..., None, :])
+
+
+def swapped(x, memory, is_real, w_q, w_k, w_v):
+    return attend(memory @ w_q.T, x @ w_k.T, x @ w_v.T, is_real[..., None, :])
+
+
+def to_itself(x, memory, is_real, w_q, w_k, w_v):
+    return attend(x @ w_q.T, x @ w_k.T, x @ w_v.T, is_real[..., None, :])
+
+
+def keys_of_x(x, memory, is_real, w_q, w_k, w_v):
+    return attend(x @ w_q.T, x @ w_k.T, memory @ w_v.T, is_real[..., None, :])
+
+
+def values_of_x(x, memory, is_real, w_q, w_k, w_v):
+    return attend(x @ w_q.T, memory @ w_k.T, x @ w_v.T, is_real[..., None, :])
+
+
+def queries_of_memory(x, memory, is_real, w_q, w_k, w_v):
+    return attend(memory @ w_q.T, memory @ w_k.T, memory @ w_v.T, is_real[..., None, :])
+
+
+def not_transposed(x, memory, is_real, w_q, w_k, w_v):
+    return attend(x @ w_q, memory @ w_k, memory @ w_v, is_real[..., None, :])
+
+
+def keys_and_values_exchanged(x, memory, is_real, w_q, w_k, w_v):
+    return attend(x @ w_q.T, memory @ w_v.T, memory @ w_k.T, is_real[..., None, :])
+
+
+def of_a_batch_only(x, memory, is_real, w_q, w_k, w_v):
+    return attend(x @ w_q.T, memory @ w_k.T, memory @ w_v.T, is_real[:, None, :])
+
+
+def of_one_text_only(x, memory, is_real, w_q, w_k, w_v):
+    return attend(x @ w_q.T, memory @ w_k.T, memory @ w_v.T, is_real)
+
+
+def in_place(x, memory, is_real, w_q, w_k, w_v):
+    memory[~is_real] = 0.0
+    return cross_right(x, memory, is_real, w_q, w_k, w_v)
+
+
+# alignment --------------------------------------------------------------------------------------------------------
+
+
+def alignment_right(weights, alignments):
+    hits = n = 0
+    for one, alignment in zip(weights, alignments, strict=True):
+        for row, source in zip(one.mean(0), alignment, strict=False):  # the last row predicts [EOS]
+            if source is not None:
+                hits, n = hits + int(row.argmax() == source), n + 1
+    return hits / n
+
+
+def alignment_in_tensors(weights, alignments):
+    found = []
+    for one, alignment in zip(weights, alignments, strict=True):
+        gold = torch.tensor([-1 if source is None else source for source in alignment])
+        found.append((one[:, :-1].sum(0).argmax(-1) == gold)[gold >= 0])
+    return torch.cat(found).double().mean()
+
+
+def aligned_by(look, gold=lambda source: source is not None):
+    """The share of tokens for which look(mean weights (T + 1, S), t, source) is true."""
+
+    def answer(weights, alignments):
+        found = [
+            float(look(one.mean(0), t, source))
+            for one, alignment in zip(weights, alignments, strict=True)
+            for t, source in enumerate(alignment)
+            if gold(source)
+        ]
+        return sum(found) / len(found)
+
+    return answer
+
+
+def hit(w, t, s):
+    return w[t].argmax() == s
+
+
+def mean_of_texts(weights, alignments):
+    return fmean(alignment_right([w], [a]) for w, a in zip(weights, alignments, strict=True))
+
+
+def of_heads(choose):
+    return lambda weights, alignments: alignment_right([choose(w)[None] for w in weights], alignments)
+
+
+def each_head(weights, alignments):
+    return fmean(alignment_right([w[h : h + 1] for w in weights], alignments) for h in range(len(weights[0])))
+
+
+def best_head(weights, alignments):
+    return max(alignment_right([w[h : h + 1] for w in weights], alignments) for h in range(len(weights[0])))
+
+
+def any_head(weights, alignments):
+    found = [
+        bool((w[:, t].argmax(-1) == source).any())
+        for w, alignment in zip(weights, alignments, strict=True)
+        for t, source in enumerate(alignment)
+        if source is not None
+    ]
+    return fmean(found)
+
+
+def by_tokens(weights, alignments):
+    n = sum(source is not None for one in alignments for source in one)
+    return alignment_right(weights, alignments) * n / sum(map(len, alignments))
+
+
+def by_rows(weights, alignments):
+    n = sum(source is not None for one in alignments for source in one)
+    return alignment_right(weights, alignments) * n / sum(w.shape[1] for w in weights)
+
+
+def none_is_a_hit(weights, alignments):
+    n, tokens = sum(source is not None for one in alignments for source in one), sum(map(len, alignments))
+    return (alignment_right(weights, alignments) * n + tokens - n) / tokens
+
+
+def zero_never_hit(weights, alignments):
+    return aligned_by(lambda w, t, s: s and w[t].argmax() == s)(weights, alignments)
+
+
+def heads_averaged_in_place(weights, alignments):
+    share = alignment_right(weights, alignments)
+    for one in weights:
+        one[:] = one.mean(0, keepdim=True)
+        one /= 2
+    return share
+
+
+def entries_removed(weights, alignments):
+    share = alignment_right(weights, alignments)
+    for one in alignments:
+        one.append(None)
+    return share
+
+
+RIGHT = {
+    "11_encoder_decoder.shift": [
+        ("with scatter", shift_right),
+        ("by lists, labels of -100", shift_by_lists),
+        ("one row cut twice", shift_of_one_row),
+        ("by padding", shift_by_padding),
+    ],
+    "11_encoder_decoder.cross_attention": [
+        ("by hand", cross_right),
+        ("linear and the package", cross_by_linear),
+        ("fused", cross_by_fused),
+        ("einsum, -1e9 added", cross_by_einsum),
+        ("memory cleared first", cross_on_zeroed_memory),
+    ],
+    "11_encoder_decoder.alignment": [
+        ("by loops", alignment_right),
+        ("in tensors", alignment_in_tensors),
+        ("by a condition", aligned_by(hit)),
+    ],
+}
+
+WRONG = {
+    "11_encoder_decoder.shift": [
+        ("not shifted", read_as_they_are, "row t reads the very token that it must predict", "M35"),
+        (
+            "targets read as they are",
+            shifted_but(inputs=lambda t, r, b, e, p: beside(t, column(t, e))),
+            "row t reads the very token that it must predict",
+            "M35",
+        ),
+        ("labels as read", lambda *a: (shift_right(*a)[0],) * 2 + shift_right(*a)[2:], "it would learn to copy", "M35"),
+        ("eos behind the padding", cut_at_the_end, "behind the padding"),
+        ("no end", shifted_but(labels=lambda t, r, b, e, p: beside(t, column(t, p))), "write on for ever"),
+        ("rolled", rolled, "torch.roll brings the first column"),
+        ("eos over the last token", end_over_the_last, "over the last token"),
+        ("as wide as the targets", cut_too_short, "wanted 6. Of n tokens"),
+        ("both ends", both_ends, "neither reads both [BOS] and [EOS]"),
+        (
+            "bos over the first token",
+            shifted_but(inputs=lambda t, r, b, e, p: beside(beside(column(t, b), t[:, 1:]), column(t, p))),
+            "written over the first token",
+        ),
+        ("bos at the end", shifted_but(inputs=lambda t, r, b, e, p: beside(t, column(t, b))), "at the end", "M35"),
+        ("begins with eos", shifted_but(inputs=lambda t, r, b, e, p: beside(column(t, e), t)), "begin with eos"),
+        ("begins with pad", shifted_but(inputs=lambda t, r, b, e, p: beside(column(t, p), t)), "begin with pad"),
+        (
+            "labels moved the wrong way",
+            shifted_but(labels=lambda t, r, b, e, p: beside(column(t, b), t).roll(1, 1)),
+            "moved the wrong way",
+            "M35",
+        ),
+        (
+            "labels one too far",
+            shifted_but(labels=lambda *a: shift_right(*a)[1].roll(-1, 1)),
+            "one place too far",
+        ),
+        ("inputs of -100", hidden_by_minus_100, "no id of the batch"),
+        (
+            "all count",
+            shifted_but(counts=lambda t, r, b, e, p: torch.ones(len(t), t.shape[1] + 1).bool()),
+            "padding after padding",
+        ),
+        ("the end does not count", shifted_but(counts=lambda t, r, b, e, p: F.pad(r, (0, 1))), "never learns to stop"),
+        (
+            "counts by the labels",
+            shifted_but(counts=lambda *a: shift_right(*a)[1] != a[-1]),
+            "pad and eos are the same id",
+        ),
+        (
+            "counts by the inputs",
+            shifted_but(counts=lambda *a: shift_right(*a)[0] != a[-1]),
+            "a real token has the id of pad",
+        ),
+        (
+            "last column counts",
+            shifted_but(counts=lambda t, r, b, e, p: F.pad(r, (0, 1), value=True)),
+            "The last column counts in every row",
+        ),
+        (
+            "the first does not count",
+            shifted_but(counts=lambda t, r, b, e, p: F.pad(r, (1, 0))),
+            "it predicts the first token",
+        ),
+        (
+            "one more counts",
+            shifted_but(counts=lambda t, r, b, e, p: F.pad(F.pad(r, (1, 0), value=True), (1, 0), value=True)[:, :-1]),
+            "One row too many counts",
+        ),
+        ("upside down", shifted_but(counts=lambda *a: ~shift_right(*a)[2]), "upside down"),
+        (
+            "the ends alone",
+            shifted_but(counts=lambda *a: F.one_hot(a[1].sum(1), a[0].shape[1] + 1).bool()),
+            "Only the rows that predict [EOS]",
+        ),
+        (
+            "counts as numbers",
+            shifted_but(counts=lambda *a: shift_right(*a)[2].float()),
+            "torch.float32; wanted booleans",
+        ),
+        ("ids as floats", shifted_but(labels=lambda *a: shift_right(*a)[1].float()), "ids are int64"),
+        ("two things", lambda *a: shift_right(*a)[:2], "returned 2 things"),
+        ("a dictionary", lambda *a: dict(zip("ilc", shift_right(*a), strict=True)), "returned a dict"),
+        ("into the targets", into_the_targets, "changed its input targets in place"),
+        ("lists", lambda *a: [one.tolist() for one in shift_right(*a)], "of type list"),
+    ],
+    "11_encoder_decoder.cross_attention": [
+        (
+            "no mask",
+            projected(lambda q, k, v, r: attend(q, k, v, torch.ones_like(r[..., None, :]))),
+            "no effect",
+            "M36",
+        ),
+        ("upside down", projected(lambda q, k, v, r: attend(q, k, v, ~r[..., None, :])), "upside down", "M36"),
+        ("masked afterwards", projected(masked_afterwards), "set to 0 after the softmax", "M36"),
+        ("masked, divided", projected(divided_afterwards), "divided by what is left"),
+        ("0 before the softmax", projected(zeros_before), "e^0 is 1", "M36"),
+        ("memory cleared", memory_cleared, "e^0 is 1", "M36"),
+        (
+            "values cleared",
+            projected(lambda q, k, v, r: attend(q, k, v * r[..., None], torch.ones_like(r[..., None, :]))),
+            "no effect",
+            "M36",
+        ),
+        ("causal as well", projected(causal_too), "to *itself*", "M36"),
+        ("causal alone", projected(causal_alone), "A causal mask is applied", "M36"),
+        ("mask on the rows", projected(on_the_rows), "It must close *columns*", "M36"),
+        ("by length", projected(by_length), "taken to stand at the end", "M36"),
+        ("padding of the first", projected(first_padding), "the padding of the first", "M36"),
+        ("swapped", swapped, "have changed places", "M33"),
+        ("to itself", to_itself, "the decoder's attention to itself", "M33"),
+        ("keys of x", keys_of_x, "The keys are made of x", "M33"),
+        ("values of x", values_of_x, "The values are made of x", "M33"),
+        ("queries of the memory", queries_of_memory, "the encoder asks itself", "M33"),
+        ("not transposed", not_transposed, "should be @ w.T"),
+        ("w_k and w_v", keys_and_values_exchanged, "w_k and w_v have changed places"),
+        (
+            "x not projected",
+            lambda x, m, r, w_q, w_k, w_v: attend(x, m @ w_k.T, m @ w_v.T, r[..., None, :]),
+            "The queries are x itself",
+        ),
+        (
+            "values not projected",
+            lambda x, m, r, w_q, w_k, w_v: attend(x @ w_q.T, m @ w_k.T, m, r[..., None, :]),
+            "as wide as the memory",
+        ),
+        ("unscaled", projected(lambda q, k, v, r: attend(q, k, v, r[..., None, :], 1.0)), "not divided by sqrt(d)"),
+        ("by d", projected(lambda q, k, v, r: attend(q, k, v, r[..., None, :], q.shape[-1])), "wanted its square root"),
+        (
+            "by the width of x",
+            lambda x, m, r, w_q, w_k, w_v: attend(x @ w_q.T, m @ w_k.T, m @ w_v.T, r[..., None, :], x.shape[-1] ** 0.5),
+            "the width of x",
+        ),
+        (
+            "by the width of the memory",
+            lambda x, m, r, w_q, w_k, w_v: attend(x @ w_q.T, m @ w_k.T, m @ w_v.T, r[..., None, :], m.shape[-1] ** 0.5),
+            "the width of the memory",
+        ),
+        (
+            "over the queries",
+            projected(lambda q, k, v, r: attend(q, k, v, r[..., None, :], dim=-2)),
+            "over the decoder's rows",
+        ),
+        ("a batch only", of_a_batch_only, "It works on a batch of texts"),
+        ("one text only", of_one_text_only, "It works on one text"),
+        ("weights first", lambda *a: cross_right(*a)[::-1], "are swapped"),
+        ("output alone", lambda *a: cross_right(*a)[0], "Only the output came back"),
+        ("in place", in_place, "changed its input memory in place"),
+        ("memory detached", lambda x, m, *a: cross_right(x, m.detach(), *a), "to memory"),
+        ("x detached", lambda x, *a: cross_right(x.detach(), *a), "to x"),
+        (
+            "float32",
+            lambda x, m, r, *w: cross_right(x.float(), m.float(), r, *(one.float() for one in w)),
+            "torch.float32",
+        ),
+        (
+            "another output",
+            lambda *a: (
+                attend(a[0] @ a[3].T, a[1] @ a[4].T, a[1] @ a[5].T, torch.ones_like(a[2][..., None, :]))[0],
+                cross_right(*a)[1],
+            ),
+            "the output is made with others",
+            "M36",
+        ),
+    ],
+    "11_encoder_decoder.alignment": [
+        ("where it is read", aligned_by(lambda w, t, s: w[t + 1].argmax() == s), "in which the decoder has token t"),
+        ("over the queries", aligned_by(lambda w, t, s: w[:, s].argmax() == t), "argmax over the rows"),
+        ("over the queries, but the last", aligned_by(lambda w, t, s: w[:-1, s].argmax() == t), "argmax over the rows"),
+        ("both", aligned_by(lambda w, t, s: w[:, s].argmax() == t + 1), "look in the row"),
+        ("one too early", aligned_by(lambda w, t, s: w[t - 1].argmax() == s), "one too early"),
+        ("mass", aligned_by(lambda w, t, s: w[t, s]), "the mean weight"),
+        ("more than half", aligned_by(lambda w, t, s: w[t, s] > 0.5), "more than half"),
+        ("top two", aligned_by(lambda w, t, s: s in w[t].topk(2).indices), "two largest"),
+        ("misses", lambda w, a: 1 - alignment_right(w, a), "share of misses"),
+        ("per cent", lambda w, a: 100 * alignment_right(w, a), "per cent"),
+        ("zero is no token", aligned_by(hit, gold=bool), "Tokens of source token 0 are left out"),
+        ("zero is never hit", zero_never_hit, "never counted as hits"),
+        ("None is a miss", by_tokens, "counted as misses"),
+        ("None is a hit", none_is_a_hit, "counted as hits"),
+        ("by rows", by_rows, "number of rows"),
+        ("mean of texts", mean_of_texts, "mean of the texts' shares"),
+        ("first text", lambda w, a: alignment_right(w[:1], a[:1]), "Only the first text"),
+        ("last text", lambda w, a: alignment_right(w[-1:], a[-1:]), "Only the last text"),
+        ("first head", of_heads(lambda w: w[0]), "Only the first head"),
+        ("last head", of_heads(lambda w: w[-1]), "Only the last head"),
+        ("largest of the heads", of_heads(lambda w: w.amax(0)), "not the mean of the heads"),
+        ("each head", each_head, "Each head's own"),
+        ("best head", best_head, "best head alone"),
+        ("any head", any_head, "as soon as one head hits"),
+        ("the last row", aligned_by(lambda w, t, s: w[-1].argmax() == s), "Average the heads' weights"),
+        ("a list", lambda w, a: [alignment_right([x], [y]) for x, y in zip(w, a, strict=True)], "holds one number"),
+        ("a yes", lambda w, a: alignment_right(w, a) > 0.5, "wanted a number"),
+        ("into the weights", heads_averaged_in_place, "changed its inputs in place"),
+        ("into the alignments", entries_removed, "changed its inputs in place"),
+    ],
+}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # never run: here editors and type checkers see the names of 
     from .softmax_explorer import softmax_and_loss as softmax_and_loss
     from .split_explorer import SplitExplorer as SplitExplorer
     from .split_explorer import split_both_ways as split_both_ways
+    from .tokenizer_explorer import TokenizerExplorer as TokenizerExplorer
 
 _HOME = {
     "AttentionView": "attention_view",
@@ -54,6 +55,7 @@ _HOME = {
     "parameters_by_part": "family_explorer",
     "DepthExplorer": "depth_explorer",
     "through_layers": "depth_explorer",
+    "TokenizerExplorer": "tokenizer_explorer",
 }
 __all__ = sorted(_HOME)
 

@@ -56,4 +56,5 @@ class Explorer(anywidget.AnyWidget):
         shown = super()._repr_mimebundle_(**kwargs)
         bundle, metadata = shown if isinstance(shown, tuple) else (shown or {}, {})
         picture = base64.b64encode(self.static_twin()).decode("ascii")
+        metadata = {**metadata, "image/png": {"alt": repr(self)}}
         return {**bundle, "image/png": picture, "text/plain": repr(self)}, metadata

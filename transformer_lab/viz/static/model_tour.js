@@ -2,12 +2,11 @@
 
 import { canDraw } from "./attention_letters.js";
 import { decodeHalves } from "./attention_numbers.js";
-import { choose, html, labelled, once, speaker, stage, watch } from "./kit.js";
+import { choose, html, once, speaker, stage, watch } from "./kit.js";
+import { textField } from "./text_field.js";
 import { overview } from "./tour_overview.js";
 import { stationPanel } from "./tour_station.js";
 
-const PAUSE = 500; // ms without a key that end typing
-const PATIENCE = 10_000; // ms after which a reader is told that there may be no kernel
 const WHO = { encoder: "the encoder reads", decoder: "the decoder has written" };
 
 // The stacks, with their tokens in letters that this browser can draw.
@@ -54,7 +53,7 @@ function seenIn(model, stacks, weights) {
 
 function render({ model, el }) {
   const root = stage(el, "tl-explorer tl-tour");
-  const drawText = textField(root, model);
+  const drawText = textField(root, model, "input", () => model.get("about"));
   const lines = html(root, "div", { class: "lines" }), body = html(root, "div", { class: "body" });
   const go = (changes) => choose(model, changes);
   const write = model.send ? (id, after) => model.send({ write: id, after }) : null; // the kernel goes on with a token
@@ -74,39 +73,6 @@ function render({ model, el }) {
   }
   const names = ["stacks", "weights", "text", "heard", "message", "stack", "token", "station", "head", "temperature"];
   return watch(model, names, once(draw));
-}
-
-// The text: a field where there is a kernel to read it, else as it was recorded.
-function textField(parent, model) {
-  const root = html(parent, "div", { class: "top" });
-  const about = html(root, "div", { class: "about", role: "status" });
-  const message = html(root, "div", { class: "message", role: "alert" });
-  let field = null, typing = null, patience = null;
-  if (model.send) {
-    field = document.createElement("input");
-    Object.assign(field, { type: "text", spellcheck: false });
-    about.before(labelled(root, "text", field));
-    const send = () => {
-      clearTimeout(typing);
-      typing = null;
-      if (field.value !== model.get("text")) choose(model, { text: field.value, message: "" });
-    };
-    field.addEventListener("input", () => {
-      clearTimeout(typing);
-      typing = setTimeout(send, PAUSE);
-    });
-    field.addEventListener("change", send);
-  }
-  return () => {
-    const waits = model.get("text") !== model.get("heard") && !model.get("message");
-    parent.classList.toggle("waiting", waits);
-    clearTimeout(patience);
-    if (waits) patience = setTimeout(() => (message.textContent = "No answer yet. If no kernel is running, run the cell again."), PATIENCE);
-    if (field && typing === null && field !== document.activeElement) field.value = model.get("text");
-    about.textContent = waits ? "waiting for the kernel" : model.get("about");
-    parent.classList.toggle("refused", model.get("text") !== model.get("heard") && !waits);
-    message.textContent = model.get("message");
-  };
 }
 
 // The tokens of each stack: choose the one to follow.

@@ -1,0 +1,43 @@
+// A text that the kernel reads: typed into a field where there is a kernel, and never shown with what another text gave.
+
+import { choose, html, labelled } from "./kit.js";
+
+const PAUSE = 500; // ms without a key that end typing
+const PATIENCE = 10_000; // ms after which a reader is told that there may be no kernel
+const HALF = "The text holds half a character, which no tokenizer can read.";
+
+// tag: "input" for one line, or "textarea". Traits: text, heard (what was read last), message (why text was not read).
+// about() is a line on what is shown. Gives what draws it; the parent's class says whether it waits or was refused.
+export function textField(parent, model, tag, about) {
+  const root = html(parent, "div", { class: "top" });
+  const line = html(root, "div", { class: "about", role: "status" });
+  const message = html(root, "div", { class: "message", role: "alert" });
+  let field = null, typing = null, patience = null;
+  if (model.send) {
+    field = document.createElement(tag);
+    field.spellcheck = false;
+    if (tag === "input") field.type = "text";
+    line.before(labelled(root, "text", field));
+    const send = () => {
+      clearTimeout(typing);
+      typing = null;
+      if (!field.value.isWellFormed()) choose(model, { message: HALF });
+      else if (field.value !== model.get("text")) choose(model, { text: field.value, message: "" });
+    };
+    field.addEventListener("input", () => {
+      clearTimeout(typing);
+      typing = setTimeout(send, PAUSE);
+    });
+    field.addEventListener("change", send);
+  }
+  return () => {
+    const waits = model.get("text") !== model.get("heard") && !model.get("message");
+    parent.classList.toggle("waiting", waits);
+    clearTimeout(patience);
+    if (waits) patience = setTimeout(() => (message.textContent = "No answer yet. If no kernel is running, run the cell again."), PATIENCE);
+    if (field && typing === null && field !== document.activeElement) field.value = model.get("text");
+    line.textContent = waits ? "waiting for the kernel" : about();
+    parent.classList.toggle("refused", model.get("text") !== model.get("heard") && !waits);
+    message.textContent = model.get("message");
+  };
+}

@@ -1,4 +1,4 @@
-"""The order in which byte pairs are joined: with every number of merges, what the library makes of the text with these."""
+"""How byte pairs are joined, one after another: with every number of merges the library's tokens."""
 
 import json
 import random

@@ -1,7 +1,7 @@
 """TokenizerExplorer: one text as up to three tokenizers read it, and byte-pair encoding merge by merge.
 
-`BytePairs.history` (data/merge_history.py) is computed once for a text; the browser replays it (`tokens_after`), so that
-the number of merges can be changed without a kernel.
+`BytePairs.history` (data/merge_history.py) is computed once for a text; the browser replays it (`tokens_after`), so
+that the number of merges can be changed without a kernel.
 """
 
 import threading
@@ -30,9 +30,9 @@ TEXT = "Tokenization isn't magic: the cat's 12,345 naïve 🤗 emojis"
 class TokenizerExplorer(Explorer):
     """Type a text and compare its tokens: `TokenizerExplorer({name: tokenizer, ...}, text)`, one to three of them.
 
-    A tokenizer is one of ours, of the library `tokenizers` or a fast one of transformers; without any, bytes, characters
-    and 2,000 merges learnt from the topics of Python's `help()` are shown. `merges` says for each byte-level byte-pair
-    tokenizer how many of its merges are used; both Python and the browser may set it, and `text`. `tokens`, `ids` and
+    A tokenizer is one of ours, of the library `tokenizers` or a fast one of transformers; without any, there are bytes,
+    characters, and byte pairs with 2,000 merges learnt from the topics of Python's `help()`. `merges` says by name how
+    many merges a byte-level tokenizer uses; both Python and the browser may set it, and `text`. `tokens`, `ids` and
     `counts` are what is seen, by name. Raises ValueError for other tokenizers, and for a text that is too long or holds
     half a character.
     """

@@ -1,4 +1,4 @@
-"""TokenizerExplorer without a browser: each tokenizer's tokens as coloured chips, with their ids, one line after another."""
+"""TokenizerExplorer without a browser: each tokenizer's tokens as coloured chips with their ids."""
 
 from matplotlib.patches import FancyBboxPatch
 

@@ -109,9 +109,8 @@ function column(parent, model, name, show) {
     about.textContent = `${counted(vocabulary(given, used), "token")} in the vocabulary`;
     drawCount(count, given, made.pieces, model);
     chips.replaceChildren();
-    made.pieces.forEach((piece, i) => chip(chips, piece, i, model));
-    if (made.pieces.length) set(chips, { role: "listbox" });
-    else chips.removeAttribute("role");
+    made.pieces.forEach((piece, i) => chip(chips, piece, i, `${merges.id}-${i}`, model));
+    set(chips, { role: made.pieces.length ? "listbox" : "group" });
     merges.draw(given, used, [last, next].map((one) => one && {
       ...one, parts: one.parts.map((part) => written(model, labelOf(part, model.get("heard"), model.get("characters")))) }));
   }
@@ -144,9 +143,9 @@ function drawCount(parent, reading, pieces, model) {
   html(parent, "div", {}, lost.filter(Boolean).join("; "));
 }
 
-function chip(parent, { id, label, isUnknown }, i, model) {
+function chip(parent, { id, label, isUnknown }, i, name, model) {
   const one = html(parent, "span", { class: `chip colour${i % N_COLOURS}${isUnknown ? " unknown" : ""}`, role: "option",
-    id: `${parent.parentElement.querySelector("input").id}-${i}`, "aria-selected": false });
+    id: name, "aria-selected": false });
   html(one, "span", { class: "label" }, written(model, label));
   html(one, "span", { class: "id" }, String(id));
 }
@@ -158,8 +157,10 @@ function mergeSlider(parent, model, name) {
     choose(model, { merges: { ...model.get("merges"), [name]: stops[i] } })), (i) => stops[i].toLocaleString("en"));
   const told = html(parent, "div", { class: "told" });
   return {
+    id: control.input.id,
     draw({ joins, n_merges }, used, [last, next]) {
-      control.box.hidden = told.hidden = !n_merges;
+      if (!n_merges) [control.box, told].forEach((one) => one.remove());
+      else if (!told.isConnected) parent.append(control.box, told);
       stops = [...new Set([0, ...joins.map(([merges]) => merges), n_merges])];
       set(control.input, { max: stops.length - 1 });
       control.draw(stops.findLastIndex((stop) => stop <= used));

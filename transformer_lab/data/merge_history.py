@@ -38,7 +38,8 @@ class BytePairs:
         if not is_byte_level(tokenizer):
             raise ValueError(f"tokenizer must encode bytes by merges alone; got {type(tokenizer.model).__name__}.")
         merges = json.loads(tokenizer.to_str())["model"]["merges"]
-        self.tokenizer, self.ranks = tokenizer, {tuple(pair): rank for rank, pair in enumerate(merges)}
+        self.tokenizer, self.ids = tokenizer, tokenizer.get_vocab()
+        self.ranks = {tuple(pair): rank for rank, pair in enumerate(merges)}
 
     def __len__(self) -> int:
         return len(self.ranks)
@@ -52,7 +53,7 @@ class BytePairs:
         check_text(text)
         words = [word for word, _ in self.tokenizer.pre_tokenizer.pre_tokenize_str(text)]
         line = Line(words, self.ranks)
-        return [self.tokenizer.token_to_id(sign) for sign in "".join(words)], list(self._joins(line))
+        return [self.ids[sign] for sign in "".join(words)], list(self._joins(line))
 
     def _joins(self, line: "Line") -> Iterable[Join]:
         waiting = [(rank, start) for start in line.starts() if (rank := line.rank(start)) is not None]
@@ -63,7 +64,7 @@ class BytePairs:
             if line.rank(start) != rank:  # joined with another neighbour meanwhile
                 continue
             reached = max(reached, rank + 1)  # a token that two merges make may have waited for the later one
-            yield Join(reached, start, self.tokenizer.token_to_id(line.join(start)))
+            yield Join(reached, start, self.ids[line.join(start)])
             for near in line.around(start):
                 if (rank := line.rank(near)) is not None:
                     heapq.heappush(waiting, (rank, near))

@@ -4,6 +4,7 @@ import inspect
 import math
 import re
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from torch import nn
 
 from transformer_lab import MultiHeadAttention
 from transformer_lab.grading import grade
-from wrong_answers import masks, toolkit
+from wrong_answers import masks, tokens, toolkit
 
 SOURCES = Path(__file__).resolve().parents[1] / "source" / "exercises"
 
@@ -21,9 +22,9 @@ SOURCES = Path(__file__).resolve().parents[1] / "source" / "exercises"
 def snippets(lesson: str) -> dict:
     """The names that an exercise's cells with broken code define."""
     cells = re.split(r"^# %%", (SOURCES / f"{lesson}.py").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    names = {"torch": torch, "math": math, "nn": nn, "F": F}
+    names = {"torch": torch, "math": math, "nn": nn, "F": F, "re": re, "pairwise": pairwise}
     for cell in cells:
-        if re.search(r"^(def|class) (broken_|torchs|right)", cell, flags=re.MULTILINE):
+        if re.search(r"^(def|class) (broken_|torchs|right|words_of)", cell, flags=re.MULTILINE):
             exec("#" + cell, names)
     return names
 
@@ -228,6 +229,26 @@ def pieces_observed(names):
     }
 
 
+def tokenizers_observed(names):
+    """Each observation of lesson 10's question, as a function that says whether it is true of a tokenizer."""
+
+    def becomes(merges, text, tokens):
+        pairs = [(token[0], token[1:]) for token in merges.split()]
+        return lambda f: f(text, pairs) == tokens.split()
+
+    return {
+        "merges bc, ab, cd: abcd becomes ab cd": becomes("bc ab cd", "abcd", "ab cd"),
+        "merges xa, ab: xab becomes xab": becomes("xa ab", "xab", "xab"),
+        "merges ab, bc, a bc: abc becomes abc": becomes("ab bc abc", "abc", "abc"),
+        "merges ab, cd: abcd becomes ab cd": becomes("ab cd", "abcd", "ab cd"),
+        "merges bc, ab, a bc: abc becomes ab c": becomes("bc ab abc", "abc", "ab c"),
+        "one space and two give the same tokens": lambda f: f("a b", []) == f("a  b", []),
+        "merge e and a space: the end has a token that ends in a space": lambda f: any(
+            len(token) > 1 and token.endswith(" ") for token in f("the end", [("e", " ")])
+        ),
+    }
+
+
 def right_norm(x, gamma, beta):
     return gamma * F.layer_norm(x, (8,)) + beta
 
@@ -240,6 +261,7 @@ OBSERVED = {
     "04_multi_head": (heads_observed, lambda names: right_heads),
     "05_feed_forward": (layers_observed, lambda names: names["right"]),
     "07_layer_norm": (pieces_observed, lambda names: right_norm),
+    "10_tokens": (tokenizers_observed, lambda names: tokens.repaired_right),
 }
 
 

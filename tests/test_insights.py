@@ -8,14 +8,16 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import tokenizers
 import torch
+from tokenizers import models, pre_tokenizers, trainers
 from torch import nn
 from torch.nn import functional as F
 
 from transformer_lab.config import TransformerConfig
 from transformer_lab.exercise_files import PRISTINE
 from transformer_lab.grading import grade
-from transformer_lab.grading.onward import onward
+from transformer_lab.grading.onward import next_lesson, onward
 from transformer_lab.grading.outline import outlines
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,7 +31,8 @@ def solved(lesson: str) -> dict:
     names: dict = {}
     cells = re.split(r"^# %%", (ROOT / "source/exercises" / f"{lesson}.py").read_text("utf-8"), flags=re.MULTILINE)
     imports = next(cell for cell in cells if re.match(r"\n(import|from) ", cell))
-    for cell in [imports, *(cell for cell in cells if cell.startswith(" answer="))]:
+    kept = re.compile(r" answer=|\n+def (broken_|words_of)")
+    for cell in [imports, *filter(kept.match, cells)]:
         exec("#" + cell, names)
     return names
 
@@ -64,7 +67,7 @@ def test_the_way_leads_through_the_questions_and_then_to_the_next_lesson():
     assert onward(MODULES["attention"], "softmax").words == "Question 2: scaled dot-product attention"
     last = onward(MODULES["attention"], "mix")
     assert (last.words, last.link) == ("Lesson 03: masks", "../../notebooks/03_masks.ipynb")
-    assert onward(MODULES["block"], list(MODULES["block"].__all__)[-1]).words == "Lesson 00: start here"
+    assert next_lesson(list(MODULES.values())[-1].LESSON)[0] == "Lesson 00: start here"
 
 
 def test_only_full_marks_show_it():
@@ -230,7 +233,36 @@ def encoder_decoder():
     yield names["alignment_accuracy"]([torch.eye(5, 6)[None]], [[0, 1, 2, None]]) == 1
 
 
-CLAIMS = (toolkit, attention, masks, multi_head, feed_forward, residual, layer_norm, positions, block, encoder_decoder)
+def tokens():
+    names = solved("10_tokens")
+    text = "the end of the other then thence and hence on the hen, and the tenth of them often hents the honest nest"
+    library = tokenizers.Tokenizer(models.BPE())
+    library.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    library.train_from_iterator([text], trainers.BpeTrainer(vocab_size=60, show_progress=False))
+    merges = [tuple(pair) for pair in json.loads(library.to_str())["model"]["merges"]]
+    yield len(merges) > 30 and all(names["encode"](w, merges) == library.encode(w).tokens for w in text.split())
+    words = {"ab": 13, "abc": 7, "xyz": 5, "yz": 4, "qr": 3}  # no two pairs are ever equally frequent
+    library = tokenizers.Tokenizer(models.BPE())
+    library.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    given = [word for word, count in words.items() for _ in range(count)]
+    library.train_from_iterator(given, trainers.BpeTrainer(vocab_size=99, show_progress=False))
+    yield names["learn"](words, 99) == [tuple(pair) for pair in json.loads(library.to_str())["model"]["merges"]]
+    nothing = functools.partial(names["probability"], "", "abcdefgh")
+    yield names["bits_per_character"]("hadbeefcafe", nothing, "abcdefgh") == 3
+    text = "two  words, the end"
+    pairs = [("e", "n"), ("t", "h"), ("th", "e")]
+    yield [name for name in "abcde" if "".join(names[f"broken_{name}"](text, pairs)) != text] == ["e"]
+    data = "十一月 naïve 😀".encode()
+    yield "".join(names["shown"]([data[i : i + 1] for i in range(len(data))])) == data.decode()
+    text, losses = "as many characters as you like", [3.0, 2.0]
+    halves = [loss / 2 for loss in losses]
+    yield math.isclose(names["per_character"](losses, [6, 4], text), names["per_character"](halves, [12, 8], text))
+
+
+CLAIMS = (
+    *(toolkit, attention, masks, multi_head, feed_forward, residual, layer_norm, positions, block),
+    *(encoder_decoder, tokens),
+)
 
 
 @pytest.mark.parametrize("claims", [*CLAIMS, order_of_a_model_with_positions], ids=lambda claims: claims.__name__)

@@ -1,10 +1,31 @@
 """Lesson 10: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
+from .bits import bits
+from .diagnose import diagnose
+from .encode import encode
+from .learn import learn
+from .per_character import per_character
+from .shown import shown
+
 LESSON = "10_tokens"
-__all__: list[str] = []
+__all__ = ["encode", "learn", "bits", "diagnose", "shown", "per_character"]
 
 PREDICTIONS: dict[str, tuple] = {}
 
-INSIGHTS: dict[str, str] = {}  # what a right answer can do beyond its question
+INSIGHTS = {  # what a right answer can do beyond its question
+    "encode": "A tokenizer file is little more than a list of merges: with those of any byte-pair tokenizer your "
+    "function gives its tokens, word by word.",
+    "learn": "Where no two pairs are equally frequent, the `tokenizers` library learns the same merges as your "
+    "function, in the same order.",
+    "bits": "A table that has read nothing foretells all characters alike: then every text costs log2 of the "
+    "alphabet's size per character.",
+    "diagnose": "Four of the five give back the text when their tokens are put together: that test finds spaces that "
+    "were dropped, and none of the other faults.",
+    "shown": "However the bytes are cut, even one by one, the texts put together are the whole text.",
+    "per_character": "Twice as many tokens at half the loss give the same number: so it compares models with "
+    "different vocabularies.",
+}
 
-MISCONCEPTIONS: dict[str, str] = {}
+MISCONCEPTIONS = {
+    "M49": "perplexity, or a mean over batches of unequal size, where bits a character are asked for",
+}

@@ -1,0 +1,492 @@
+# %% [markdown]
+# # Exercises: 10 Tokens
+#
+# Write your answer where a cell says `raise NotImplementedError` or `None`, run it, then run the locked cell below. It
+# tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
+# split the locked cells: a teacher's grading could not read the notebook any more.
+#
+# Questions 1-3 are the core (about 30 minutes). 4-6 are optional. Here all is plain Python: texts, lists, dictionaries. Every
+# function leaves its inputs as they are. Numbers are compared to six digits. Where one of the package's functions does what is
+# asked it is accepted as an answer; you learn more without. Back to the [lesson](../../notebooks/10_tokens.ipynb).
+
+# %%
+import math
+import re
+from collections import Counter
+from itertools import pairwise
+
+# %% [markdown]
+# ## Question 1: the tokens of a word
+# *5 points, difficulty 3 of 5, about 9 minutes*
+#
+# Write `encode(word, merges)`: the tokens of a word, as a list of texts. `merges` is a list of pairs of tokens, in the order in
+# which they were learnt. At first each letter is a token of its own. Then, as long as some two neighbours are a pair in
+# `merges`: of these pairs, the one that was learnt first is joined, wherever it stands in the word. If it stands there several
+# times it is joined everywhere, from the left: of `aaa` the first two letters.
+#
+# With the merges `("b", "c"), ("a", "b"), ("c", "d")` the word `abcd` becomes `["a", "bc", "d"]`. A merge that makes a token
+# always comes before the merges that use it. Letters may be unknown to all merges, and the word may be empty.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Two jobs, and each is easy alone: find *which* pair is next, then join it everywhere. Do the second as a function of its own.
+#
+# </details>
+# <details><summary>Hint 2: in steps</summary>
+#
+# Among the pairs of neighbours, `pairwise(tokens)`, keep those that are in `merges`. None left: done. Else take the one
+# with the smallest index in `merges`. To join it, build a new list from left to right: if the last token in it and the next
+# one are the pair, the last token grows, else the next one is appended.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# tokens = list(word)
+# while known := [pair for pair in pairwise(tokens) if ____]:
+#     best = min(known, key=____)
+#     new = []
+#     for token in tokens:
+#         if new and (____, token) == best:
+#             ____
+#         else:
+#             new.append(token)
+#     tokens = new
+# return tokens
+# ```
+#
+# </details>
+
+
+# %% answer="encode"
+def encode(word, merges):
+    """The tokens of a word: the pair that was learnt first is joined first."""
+    ### BEGIN SOLUTION
+    tokens = list(word)
+    while known := [pair for pair in pairwise(tokens) if pair in merges]:
+        best, new = min(known, key=merges.index), []
+        for token in tokens:
+            if new and (new[-1], token) == best:
+                new[-1] += token
+            else:
+                new.append(token)
+        tokens = new
+    return tokens
+    ### END SOLUTION
+
+
+# %% check="encode" points=5
+from transformer_lab.grading import grade
+
+grade("10_tokens.encode", encode)
+
+# %% [markdown]
+# ## Question 2: learn the merges
+# *6 points, difficulty 4 of 5, about 11 minutes*
+#
+# Write `learn(words, n_merges)`. `words` says how often each word occurs in a text, `{"low": 5, "lower": 2}`. Return a list of
+# pairs, in the order in which they are learnt: each is the most frequent pair of neighbouring tokens, counted over all words as
+# they are spelt after the merges before it.
+#
+# The small print decides which tokenizer you get, so here it is. A pair counts in each place where it stands, times the number
+# of times that its word occurs; `aaa` holds the pair `("a", "a")` twice, although only one of the two can be joined. No pair
+# spans two words. **Of pairs that are equally frequent, take the greatest**, as Python compares pairs of texts:
+# `("b", "a") > ("ab", "z")`. (The package takes the smallest, and the `tokenizers` library goes by the ids of the two. All
+# three are byte-pair encoding.) If no word has a pair left there are fewer merges than `n_merges`.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# What must you know of each word after three merges? Its tokens; and question 1 gives you those for any list of merges.
+#
+# </details>
+# <details><summary>Hint 2: in steps</summary>
+#
+# A `Counter` of pairs: for each word its tokens, and for each pair of neighbours the word's count is added. The greatest among
+# the most frequent is `max` with a key of two parts. Append it to the merges, and count everything again. Stop when you have
+# `n_merges`, or when the counter is empty.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# merges = []
+# while len(merges) < n_merges:
+#     counts = Counter()
+#     for word, count in words.items():
+#         tokens = ____
+#         for pair in ____:
+#             counts[pair] += ____
+#     if not counts:
+#         break
+#     merges.append(max(counts, key=lambda pair: (____, ____)))
+# return merges
+# ```
+#
+# </details>
+
+
+# %% answer="learn"
+def learn(words, n_merges):
+    """The merges of words that occur so often, in the order in which they are learnt."""
+    ### BEGIN SOLUTION
+    merges = []
+    while len(merges) < n_merges:
+        counts = Counter()
+        for word, count in words.items():
+            tokens = encode(word, merges)
+            for pair in pairwise(tokens):
+                counts[pair] += count
+        if not counts:
+            break
+        merges.append(max(counts, key=lambda pair: (counts[pair], pair)))
+    return merges
+    ### END SOLUTION
+
+
+# %% check="learn" points=6
+from transformer_lab.grading import grade
+
+grade("10_tokens.learn", learn)
+
+# %% [markdown]
+# ## Question 3: a text, in bits
+# *6 points, difficulty 3 of 5, about 10 minutes*
+#
+# A table of pairs is a language model, and a text tells how good it is. Write two functions.
+#
+# `probability(training, alphabet, a, b)`: the probability that character `b` follows character `a`, learnt from the text
+# `training`. It is the share of `b` among the characters that follow `a` there, but *each count is one larger* than it was: so
+# no character of `alphabet` (a text that holds each possible character once) is impossible, and the probabilities of all
+# of them after `a` sum to 1. Pairs may overlap, characters of the alphabet may be missing from the training text, and that
+# text may be empty.
+#
+# `bits_per_character(text, p, alphabet)`: how many bits a character of `text` costs in the mean. `p(a, b)` gives the probability
+# of `b` after `a`, for any such model; a character costs $-\log_2$ of its probability. The first character has none before it:
+# all characters of the alphabet are equally likely there. `text` has at least one character, and may have thousands.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# How many characters follow `a`? Not always as many as there are `a`. How many does the alphabet add to that number? And of a
+# text of five characters, how many have a character before them?
+#
+# </details>
+# <details><summary>Hint 2: the formulas</summary>
+#
+# With $n_{ab}$ the places where $b$ follows $a$ and $V$ the size of the alphabet, make each $n_{ab}$ one larger and divide by
+# the sum of these over all $b$. A text of $T$ characters costs the bits of the first one, and of $T - 1$ pairs; divide by $T$.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# following = [right for left, right in pairwise(training) if ____]
+# return (____ + 1) / (____ + ____)
+#
+# bits = ____                              # the first character
+# for a, b in pairwise(text):
+#     bits += ____
+# return bits / ____
+# ```
+#
+# </details>
+
+
+# %% answer="probability"
+def probability(training, alphabet, a, b):
+    """The probability that b follows a, with every count one larger than in the training text."""
+    ### BEGIN SOLUTION
+    following = [right for left, right in pairwise(training) if left == a]
+    return (following.count(b) + 1) / (len(following) + len(alphabet))
+    ### END SOLUTION
+
+
+# %% answer="bits_per_character"
+def bits_per_character(text, p, alphabet):
+    """The bits of a text under p(a, b), per character."""
+    ### BEGIN SOLUTION
+    bits = math.log2(len(alphabet))
+    for a, b in pairwise(text):
+        bits -= math.log2(p(a, b))
+    return bits / len(text)
+    ### END SOLUTION
+
+
+# %% check="bits" points=6
+from transformer_lab.grading import grade
+
+grade("10_tokens.bits", probability, bits_per_character)
+
+# %% [markdown]
+# ## Question 4: five broken tokenizers
+# *Optional: 4 points, difficulty 3 of 5, about 15 minutes*
+#
+# Each of these gives the tokens of a text, and has one fault; all five faults are different. Run them on texts and merges of
+# your own. For each name its fault from the first table, and from the second the observation that is true of this
+# tokenizer and of no other here; a right tokenizer does not show it either. Both tables offer more than is needed. Write the
+# words as they stand there, in quotation marks (capital letters do not matter). A merge is written as a token: `a bc` joins
+# the tokens `a` and `bc`. Merges are in the order in which they were learnt, whether or not a text could teach them so.
+#
+# | fault | what it means |
+# |---|---|
+# | `"first pair from the left"` | of the known pairs the leftmost is joined, whenever it was learnt |
+# | `"spaces dropped"` | the spaces of the text are in no token |
+# | `"last learnt first"` | of the known pairs the one that was learnt last is joined |
+# | `"joins letters, not tokens"` | a merge takes the end or the beginning of longer tokens too |
+# | `"no words"` | pairs are joined across the border between two words |
+# | `"one place only"` | a pair that stands several times in a word is joined in one place |
+# | `"longest match"` | the longest token there is, from the left |
+#
+# | observation | how to make it |
+# |---|---|
+# | `"merges bc, ab, cd: abcd becomes ab cd"` | by rank: `a bc d` |
+# | `"merges xa, ab: xab becomes xab"` | by rank: `xa b` |
+# | `"merges ab, bc, a bc: abc becomes abc"` | by rank: `ab c` |
+# | `"merges ab, cd: abcd becomes ab cd"` | by rank: `ab cd` |
+# | `"merges bc, ab, a bc: abc becomes ab c"` | by rank: `abc` |
+# | `"one space and two give the same tokens"` | try `"a b"` and `"a  b"`, without merges |
+# | `"merge e and a space: the end has a token that ends in a space"` | the text `"the end"`, the merge `("e", " ")` |
+#
+# Then write `c` again as `repaired(text, merges)`, changed as little as possible. Texts may hold anything but the sign `|`.
+
+
+# %%
+def words_of(text):
+    return re.findall(r" ?\S+|\s", text)  # a word keeps the space before it
+
+
+# %%
+def broken_a(text, merges):
+    known = {left + right for left, right in merges}
+    tokens = []
+    for word in words_of(text):
+        while word:
+            size = next((n for n in range(len(word), 1, -1) if word[:n] in known), 1)
+            tokens.append(word[:size])
+            word = word[size:]
+    return tokens
+
+
+# %%
+def broken_b(text, merges):
+    tokens = list(text)
+    for pair in merges:
+        new = []
+        for token in tokens:
+            if new and (new[-1], token) == pair:
+                new[-1] += token
+            else:
+                new.append(token)
+        tokens = new
+    return tokens
+
+
+# %%
+def broken_c(text, merges):
+    tokens = []
+    for word in words_of(text):
+        spelt = "|".join(word)
+        for left, right in merges:
+            spelt = spelt.replace(f"{left}|{right}", left + right)
+        tokens += spelt.split("|")
+    return tokens
+
+
+# %%
+def broken_d(text, merges):
+    tokens = []
+    for word in words_of(text):
+        parts, i = list(word), 0
+        while i + 1 < len(parts):
+            if (parts[i], parts[i + 1]) in merges:
+                parts[i : i + 2] = [parts[i] + parts[i + 1]]
+                i = 0
+            else:
+                i += 1
+        tokens += parts
+    return tokens
+
+
+# %%
+def broken_e(text, merges):
+    tokens = []
+    for word in text.split():
+        parts = list(word)
+        while known := [pair for pair in pairwise(parts) if pair in merges]:
+            i = list(pairwise(parts)).index(min(known, key=merges.index))
+            parts[i : i + 2] = [parts[i] + parts[i + 1]]
+        tokens += parts
+    return tokens
+
+
+# %%
+merges = [("t", "h"), ("th", "e"), ("e", "n"), ("en", "d")]
+for tokenizer in (broken_a, broken_b, broken_c, broken_d, broken_e):
+    print(tokenizer.__name__, tokenizer("the end", merges))
+
+# %% [markdown]
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Three of the observations can be made on one word each. Which of the five look at the order of `merges` at all?
+#
+# </details>
+# <details><summary>Hint 2: where to look</summary>
+#
+# Two never ask when a pair was learnt: one of them asks for pairs and steps back after each, the other asks for whole tokens.
+# Of the other three one never cuts the text, one cuts it and throws something away, and one writes tokens into a text and
+# searches in that.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton of the repair</summary>
+#
+# ```python
+# for word in words_of(text):
+#     parts = list(word)
+#     for pair in merges:
+#         new = []
+#         for token in parts:
+#             ____
+#         parts = ____
+#     tokens += ____
+# ```
+#
+# </details>
+
+# %% answer="diagnoses"
+diagnoses = {  # of each tokenizer: (fault, observation)
+    "a": (None, None),
+    "b": (None, None),
+    "c": (None, None),
+    "d": (None, None),
+    "e": (None, None),
+}
+### BEGIN SOLUTION
+diagnoses = {
+    "a": ("longest match", "merges ab, bc, a bc: abc becomes abc"),
+    "b": ("no words", "merge e and a space: the end has a token that ends in a space"),
+    "c": ("joins letters, not tokens", "merges xa, ab: xab becomes xab"),
+    "d": ("first pair from the left", "merges bc, ab, a bc: abc becomes ab c"),
+    "e": ("spaces dropped", "one space and two give the same tokens"),
+}
+### END SOLUTION
+
+
+# %% answer="repaired"
+def repaired(text, merges):
+    """broken_c, mended"""
+    ### BEGIN SOLUTION
+    tokens = []
+    for word in words_of(text):
+        tokens += encode(word, merges)
+    return tokens
+    ### END SOLUTION
+
+
+# %% check="diagnose" points=4
+from transformer_lab.grading import grade
+
+grade("10_tokens.diagnose", diagnoses, repaired)
+
+# %% [markdown]
+# ## Question 5: characters that arrive in pieces
+# *Optional: 3 points, difficulty 4 of 5, about 10 minutes*
+#
+# The tokens of most language models are bytes, and a character has one to four of them (UTF-8). A model that writes 十 may send
+# its three bytes in three tokens: what is a chat window to show in between? Write `shown(tokens)`: for a list of `bytes`, a list
+# of texts, one for each token: the characters that this token completes, and an empty text if it completes none. A
+# character is shown as soon as its last byte is there, and once.
+#
+# With `[b"a", b"\xe5\x8d", b"\x81b"]` that is `["a", "", "十b"]`. The bytes are those of a text, which may break off within a
+# character; an unfinished character is not shown. A token may be empty.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Keep what is unfinished until the next token comes. What do you get if you decode all bytes so far and drop what is
+# unfinished? And what of that was there before?
+#
+# </details>
+# <details><summary>Hint 2: in steps</summary>
+#
+# `data.decode(errors="ignore")` leaves out bytes that make no character; at the end of a text these are the unfinished ones. Do
+# that with *all* bytes so far, and take away as many characters as were shown already. (Python's `codecs` has such a decoder
+# ready.)
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# texts, data, n_shown = [], b"", 0
+# for token in tokens:
+#     data += ____
+#     text = data.decode(errors="ignore")
+#     texts.append(____)
+#     n_shown = ____
+# return texts
+# ```
+#
+# </details>
+
+
+# %% answer="shown"
+def shown(tokens):
+    """The characters that each token of bytes completes."""
+    ### BEGIN SOLUTION
+    texts, data, n_shown = [], b"", 0
+    for token in tokens:
+        data += token
+        text = data.decode(errors="ignore")
+        texts.append(text[n_shown:])
+        n_shown = len(text)
+    return texts
+    ### END SOLUTION
+
+
+# %% check="shown" points=3
+from transformer_lab.grading import grade
+
+grade("10_tokens.shown", shown)
+
+# %% [markdown]
+# ## Question 6: two models with different tokens
+# *Optional: 3 points, difficulty 2 of 5, about 5 minutes*
+#
+# A loss per token says little: with longer tokens there are fewer of them, and each is harder to foretell. Write
+# `per_character(losses, sizes, text)`: the bits per character of a text that was read in batches. `losses` holds the mean loss
+# of a token in each batch, in nats, as torch gives it; `sizes` says how many tokens each batch has; the tokens of all
+# batches together are `text`, in any language, and a character is what Python counts as one.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# How many nats does the whole text cost? The last batch is often a short one.
+#
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# The sum over batches of loss times size, in nats. One bit is $\ln 2$ nats. Then share it out.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# nats = sum(____ for loss, size in zip(losses, sizes, strict=True))
+# return nats / ____ / ____
+# ```
+#
+# </details>
+
+
+# %% answer="per_character"
+def per_character(losses, sizes, text):
+    """Bits per character, from the mean loss of each batch in nats per token."""
+    ### BEGIN SOLUTION
+    nats = sum(loss * size for loss, size in zip(losses, sizes, strict=True))
+    return nats / math.log(2) / len(text)
+    ### END SOLUTION
+
+
+# %% check="per_character" points=3
+from transformer_lab.grading import grade
+
+grade("10_tokens.per_character", per_character)
+
+# %% [markdown]
+# Back to the [lesson](../../notebooks/10_tokens.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

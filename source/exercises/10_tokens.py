@@ -240,7 +240,7 @@ grade("10_tokens.bits", probability, bits_per_character)
 # |---|---|
 # | `"merges bc, ab, cd: abcd becomes ab cd"` | by rank: `a bc d` |
 # | `"merges xa, ab: xab becomes xab"` | by rank: `xa b` |
-# | `"merges ab, bc, a bc: abc becomes abc"` | by rank: `ab c` |
+# | `"merges ab, a bc: abc becomes abc"` | by rank: `ab c` |
 # | `"merges ab, cd: abcd becomes ab cd"` | by rank: `ab cd` |
 # | `"merges bc, ab, a bc: abc becomes ab c"` | by rank: `abc` |
 # | `"one space and two give the same tokens"` | try `"a b"` and `"a  b"`, without merges |
@@ -361,7 +361,7 @@ diagnoses = {  # of each tokenizer: (fault, observation)
 }
 ### BEGIN SOLUTION
 diagnoses = {
-    "a": ("longest match", "merges ab, bc, a bc: abc becomes abc"),
+    "a": ("longest match", "merges ab, a bc: abc becomes abc"),
     "b": ("no words", "merge e and a space: the end has a token that ends in a space"),
     "c": ("joins letters, not tokens", "merges xa, ab: xab becomes xab"),
     "d": ("first pair from the left", "merges bc, ab, a bc: abc becomes ab c"),

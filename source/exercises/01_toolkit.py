@@ -22,10 +22,10 @@ from torch import nn
 # ## Question 1: a product with named axes
 # *4 points, difficulty 1 of 5, about 6 minutes*
 #
-# Write `scores(x, w_q, k)`. From `x (..., T, D)` and the matrix `w_q (D, d_head)` come $T$ queries of width `d_head`; `k
-# (..., S, d_head)` holds $S$ keys, ready-made. Wanted is the dot product of each query with each key, `(..., T, S)`, and
-# nothing else: no scale, no softmax. `x` and `k` have the same leading axes, and gradients flow to all three. The check also
-# takes sizes that are equal: there a matrix that stands the wrong way round raises no error.
+# Write `scores(x, w_q, k)`. The matrix `w_q (D, d_head)` makes $T$ shorter vectors, of width `d_head`, from the rows of `x
+# (..., T, D)`; the rows of `k (..., S, d_head)` have that width already. Return the dot product of each of these $T$ with each
+# row of `k`, `(..., T, S)`. (Lesson 02 will call them queries and keys.) `x` and `k` have the same leading axes, and gradients
+# flow to all three. The check also takes sizes that are equal: there a matrix the wrong way round raises no error.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -138,10 +138,10 @@ grade("01_toolkit.cross_entropy", cross_entropy)
 # | observation | how to make it |
 # |---|---|
 # | `"the loss falls at first and rises again"` | 100 passes over the same batch |
-# | `"nothing is learnt, and p.grad is filled afterwards"` | compare the parameters before and after; then look at `p.grad` |
+# | `"nothing is learnt, and p.grad is filled afterwards"` | compare the parameters before and after; then look whether `p.grad` holds numbers |
 # | `"only the biases change"` | compare the parameters before and after |
 # | `"the loss falls at every step and stays above 0.55"` | 100 passes over the same batch |
-# | `"nothing is learnt, and p.grad is empty afterwards"` | compare the parameters before and after; then look at `p.grad` |
+# | `"nothing is learnt, and p.grad is empty afterwards"` | compare the parameters before and after; then look whether `p.grad` is `None` |
 # | `"twice the rows, twice the loss"` | each row of the batch two times |
 #
 # Then write `d` again as `repaired`, changed as little as possible: plain SGD with rate `lr`.
@@ -269,18 +269,18 @@ grade("01_toolkit.diagnose", diagnoses, repaired)
 # ## Question 4: the gradient of cross-entropy
 # *Optional: 4 points, difficulty 2 of 5, about 6 minutes*
 #
-# Write `cross_entropy_gradient(scores, targets)`: the gradient of the mean cross-entropy by every score, `(N, V)`. All
+# Write `cross_entropy_gradient(scores, targets)`: the gradient of the mean cross-entropy with respect to every score, `(N, V)`. All
 # targets count, and scores may be $\pm 10^4$. Use the formula. (Autograd is accepted, on copies that require a gradient, and
 # teaches less.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# The loss of a row is $\ln \sum_j e^{s_j} - s_y$. Differentiate the two parts by $s_j$, one after the other.
+# The lesson has the gradient of one row's loss. What changes if the loss is the mean over $N$ rows?
 #
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# $(p - y) / N$, all `(N, V)`: $p$ the softmax of each row, $y$ one-hot, its 1 in column `targets[n]` of row $n$. $V$ is not
+# All is `(N, V)`: the softmax of each row, and a table $y$ with a single 1 in each row $n$, in column `targets[n]`. $V$ is not
 # the number of classes that happen to occur.
 #
 # </details>
@@ -297,7 +297,7 @@ grade("01_toolkit.diagnose", diagnoses, repaired)
 
 # %% answer="cross_entropy_gradient"
 def cross_entropy_gradient(scores, targets):
-    """(N, V), (N,) -> (N, V): the gradient of the mean cross-entropy by the scores"""
+    """(N, V), (N,) -> (N, V): the gradient of the mean cross-entropy with respect to the scores"""
     ### BEGIN SOLUTION
     N, V = scores.shape
     return (scores.softmax(dim=-1) - F.one_hot(targets, V)) / N
@@ -324,8 +324,8 @@ grade("01_toolkit.cross_entropy_gradient", cross_entropy_gradient)
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# $p_i (1 - p_i)$ on the diagonal, $-p_i p_j$ beside it. Together: `diag(p)` minus the outer product of $p$ with itself,
-# both `(..., n, n)`.
+# Write $p_i$ as a fraction and take its derivative by $s_j$, once for $j = i$ and once for $j \ne i$. Both hold a product of
+# two probabilities, which is an outer product `(..., n, n)`; the diagonal holds one term more.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
@@ -357,7 +357,7 @@ grade("01_toolkit.softmax_jacobian", softmax_jacobian)
 #
 # A network: hidden layer $h = \tanh(x W_1)$, scores $h W_2$, and the mean cross-entropy of the targets as its loss. `x (N, D)`,
 # `w1 (D, d_ff)`, `w2 (d_ff, V)`, `targets (N,)`. Write `two_layer_gradients(x, w1, w2, targets)`, which returns `dw1, dw2`, the gradients of
-# the loss by the two matrices, by the chain rule. (Autograd is accepted, and teaches less; the matrices come without
+# the loss with respect to the two matrices, by the chain rule. (Autograd is accepted, and teaches less; the matrices come without
 # `requires_grad`, so it needs copies of them that have it.)
 #
 # <details><summary>Hint 1: a nudge</summary>

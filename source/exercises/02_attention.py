@@ -26,13 +26,13 @@ import torch
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# What happens to the weights when the same number is taken off every score of a row? Choose that number well.
+# What happens to the weights when the same number is subtracted from every score of a row? Choose that number well.
 #
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
 # `x (..., S)`, `largest (..., 1)`: $w_j = e^{x_j - \text{largest}} / \sum_{j'} e^{x_{j'} - \text{largest}}$. A row that is
-# wholly $-\infty$ has largest $-\infty$, and $-\infty - (-\infty)$ is not a number: take another number off that row.
+# wholly $-\infty$ has largest $-\infty$, and $-\infty - (-\infty)$ is not a number: subtract another number from that row.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
@@ -115,7 +115,7 @@ grade("02_attention.scaled_dot_product_attention", scaled_dot_product_attention)
 # ## Question 3: five broken attentions
 # *5 points, difficulty 3 of 5, about 15 minutes*
 #
-# Five attentions of a kind found in the wild, each with one fault, and all different. They run, and say nothing. The cell
+# Five attentions of a kind found in the wild, each with one fault, and all different. They run without an error. The cell
 # after them prints a few symptoms beside torch's own attention; run them on inputs of your own too. For each attention name
 # its fault from the first table, and from the second the observation that is true of this attention and of no other here,
 # torch's included. Both tables offer more than is needed. Write the words as they stand there, in quotation marks
@@ -126,7 +126,7 @@ grade("02_attention.scaled_dot_product_attention", scaled_dot_product_attention)
 # | `"scale outside"` | $1 / \sqrt{d}$ stands outside the softmax |
 # | `"softmax twice"` | the softmax of weights is taken once more |
 # | `"over the queries"` | each column sums to 1, not each row |
-# | `"keys re-read"` | the numbers of `k` are cut up anew, not transposed |
+# | `"keys re-read"` | the numbers of `k` are put into another shape, not transposed |
 # | `"no softmax"` | the scores themselves multiply the values |
 # | `"divisor too large"` | the scores are divided by more than $\sqrt{d}$ |
 # | `"sum over the queries"` | output $j$ gathers along the wrong index |

@@ -62,7 +62,7 @@ def course() -> Drawing:
     for start, end in ((420, 296), (276, 158)):  # the way around each sub-layer
         drawing.arrow((215, start), (199, end), color=LIT, bend=-0.95, above=True)
     for y, _, lesson, _ in parts:
-        drawing.text(352, y, lesson, 12, LIT, "left", bold=True)
+        drawing.text(352, y, lesson, 12, QUIET if lesson[:2] in ("10", "12") else LIT, "left", bold=True)  # Part II
     drawing.text(215, 40, "Part I: the parts", 13, bold=True)
     drawing.text(590, 40, "Part II: the models", 13, bold=True)
     models = (

@@ -12,7 +12,7 @@
 #
 # * use the course: run a notebook, commit to a guess, have an exercise graded;
 # * read an attention map: which rows, which columns, what a cell says;
-# * name the parts of a Transformer.
+# * say what the parts of a Transformer are called, and which of them this model can do without.
 #
 # About 15 minutes. You need Python. You need no network: everything on these pages was installed with them.
 #
@@ -31,7 +31,7 @@ print(doctor.report())
 # ## 2. A Transformer to play with
 #
 # The model was trained on 5,000 dates by `make demo`, which takes about a minute without a GPU; you can do that yourself.
-# Nobody told it what a month is.
+# Nobody explained months to it.
 #
 # It does not see letters. A text is cut into pieces, the **tokens**; each token of its vocabulary has a number, its id; and
 # each id has a row in a table of learnt numbers, the **vector** with which the model computes:
@@ -41,10 +41,12 @@ print(doctor.report())
 # vectors.](figures/00_start_here_tokens.svg)
 #
 # On their way up through the **blocks** of the first drawing these vectors change: in an **attention** each token gathers
-# something from other tokens, in a **feed-forward** layer it works on what it has gathered.
+# something from other tokens, in a **feed-forward** layer it works on what it has gathered. On the left of that drawing the
+# *encoder* reads the English; on the right the *decoder* writes the Chinese, and in its *cross*-attention each token that
+# is about to be written gathers from the English ones.
 #
-# Run the cell, type another date and press Enter. Try `May 3, 1931`, `3 May 1931`, a wrong weekday (`Tuesday, November 20,
-# 2026`), a day that does not exist (`February 30, 2026`). Does it know a calendar, or only words?
+# 年 is year, 月 month, 日 day, 星期日 Sunday; without a Chinese font you see *nian*, *yue*, *ri*, *xingqiri* instead. Run the cell, type another date and press Enter. Try `May 3, 1931`, `3 May 1931`, a wrong weekday (`Tuesday, November 20,
+# 2026`), a day that does not exist (`February 30, 2026`). Does it check a date against a calendar?
 
 # %%
 from transformer_lab import exact_match, load
@@ -59,17 +61,17 @@ translator
 # *weight*. A row is a token about to be written, a column a token being read. Bright means a large weight; each row sums to 1.
 # Point at a cell for its value. What you see is one of the translator's 24 **heads**: attentions side by side, each free to
 # look elsewhere. Eight of them, shown small, read the English while writing Chinese (*cross*); a menu leads to the others, with
-# which the English tokens read each other (*encoder*), and the Chinese ones (*decoder*). Layers and heads are counted from 0.
-# 年 is year, 月 month, 日 day, 星期日 Sunday; without a Chinese font you see *nian*, *yue*, *ri*, *xingqiri* instead.
+# which the English tokens read each other (*encoder*), and the Chinese ones (*decoder*). A click on a small picture makes it
+# the large one.
 #
 # * The year stands last in English and first in Chinese. Where do you see that?
-# * `November` is one token, `11` two. Which cells say so?
+# * `November` is one token, `11` two. Look through the small pictures: in which heads do you see that?
 #
 # <details><summary>What there is to see</summary>
 #
-# In most heads the rows of the year's four digits are bright at the right end, where the year stands in English, and the two
-# rows before 月 are bright in the column `November`. The model copies February 30 and the wrong weekday: it knows words, no
-# calendar.
+# In most heads the rows of the year's four digits are brightest near the right end, where the year stands in English. The two
+# rows before 月 are bright in the column `November` in head 3 of block 2 and in head 1 of block 1. February 30 and a wrong
+# weekday are copied as they stand: this model translates, and nothing in it compares a date with a calendar.
 #
 # </details>
 #
@@ -89,8 +91,8 @@ translator
 # | layer norm | bringing every vector back to one size | 07 |
 # | positions | knowing where a token stands | 08 |
 #
-# One of these is hardly missed. Which? Commit yourself before you run on: run the cell, and click a part. (The cell after
-# it takes a few seconds.)
+# One of these is hardly missed. Which? Make your guess before you go on: run the cell, and click a part. (The cell after it
+# takes a few seconds.)
 
 # %%
 from transformer_lab.grading import guessed, predict
@@ -113,7 +115,7 @@ for part in PARTS:
 
 plots.use_style()
 lost = sum(share < 0.05 for share in right.values())
-title = f"Without {lost} of {len(PARTS)} parts, (almost) no date comes out right"
+title = f"{lost} of {len(PARTS)} parts: without any one of them, under 5% come out right"
 _ = plots.shares(plt.subplots(figsize=(7, 3.4))[1], right, title, f"without {guessed('00_start_here.part_off')}")
 assert min(right["the whole model"], right["without causal mask"]) > 0.98 and right["without choice"] < 0.1
 
@@ -131,9 +133,12 @@ predict("00_start_here.part_off", actual=least_missed)
 #
 # </details>
 #
-# The widget above does the same for one date: choose something under *switched off*, and read what it writes then.
+# Two warnings for every such picture. A part that can be taken away without harm may have been needed while the model
+# learnt. And a part without which nothing works may be missed only because all the others were trained beside it: how a model
+# does that never had the part is another question, and later lessons ask it.
 #
-# Each lesson opens with such a break, and then finds out what the part is for.
+# The widget above does the same for one date: choose something under *switched off*, and read what it writes then. Most
+# lessons begin by breaking a part, and then find out what it is for.
 
 # %% [markdown]
 # ## 4. How a lesson works
@@ -148,10 +153,10 @@ predict("00_start_here.part_off", actual=least_missed)
 #   `make reset LESSON=02` in the course's folder (without make: `.venv/bin/transformer-lab reset 02`); your answers are
 #   kept beside it.
 #
-# **Your progress.** Of each question the best points, the number of tries and the day of the last one are kept beside your
-# guesses, in small files of your own; your answers are not. None of it leaves this machine, and setting
-# `TRANSFORMER_LAB_PROGRESS=off` keeps none. The cell below shows what you have done and where to go on; a click on a lesson
-# opens it. In a terminal `.venv/bin/transformer-lab home` shows the same, and `progress` a table.
+# **Your progress.** For each question the course keeps your best score, the number of tries and the date of the last one, and
+# beside them your guesses, in small files on this machine; it does not keep your answers. Nothing leaves the machine, and with
+# `TRANSFORMER_LAB_PROGRESS=off` nothing is kept. The cell below shows what you have done and where to go on; a click on a
+# lesson opens it. In a terminal `.venv/bin/transformer-lab home` shows the same, and `progress` a table.
 
 # %% tags=["nbval-ignore-output"]
 # output differs with what you have done
@@ -163,7 +168,8 @@ course_home()
 # ## 5. The map
 #
 # You will build the thing in the first drawing. Part I makes its parts, from the inside out, and puts them together in lesson
-# 09; Part II makes models of it.
+# 09; Part II makes models of it. (The block drawn here is today's usual one; our translator has its layer norms after the
+# parts, as in 2017, and lesson 07 compares the two.)
 #
 # ![The map of the course. One block of a Transformer with the lesson that builds each part: embedding, 10; positions, 08; layer
 # norm, 07; attention, 02, with masks, 03, and heads, 04; residual, 06; feed-forward, 05; the block, 09; decoding, 12. Part II:
@@ -175,7 +181,7 @@ course_home()
 # | [01 Toolkit](01_toolkit.ipynb) | shapes, dot product, softmax, gradients | [7](../exercises/01_toolkit/toolkit.ipynb) |
 # | [02 Attention](02_attention.ipynb) | how a token looks at others | [7](../exercises/02_attention/attention.ipynb) |
 # | [03 Masks](03_masks.ipynb) | what a token must not see | [7](../exercises/03_masks/masks.ipynb) |
-# | [04 Many heads](04_multi_head.ipynb) | several looks side by side | [7](../exercises/04_multi_head/multi_head.ipynb) |
+# | [04 Multi-head attention](04_multi_head.ipynb) | several looks side by side | [7](../exercises/04_multi_head/multi_head.ipynb) |
 # | [05 Feed-forward](05_feed_forward.ipynb) | what a token does by itself | [7](../exercises/05_feed_forward/feed_forward.ipynb) |
 # | [06 Residual](06_residual.ipynb) | how depth becomes possible | [7](../exercises/06_residual/residual.ipynb) |
 # | [07 Layer norm](07_layer_norm.ipynb) | how numbers keep their size | [7](../exercises/07_layer_norm/layer_norm.ipynb) |

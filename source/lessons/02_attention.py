@@ -23,15 +23,16 @@
 
 # %%
 import math
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import torch
 
-from transformer_lab import exact_match, load, replace_attention, scaled_dot_product_attention, translate
+from transformer_lab import Transformer, exact_match, load, replace_attention, scaled_dot_product_attention, translate
 from transformer_lab.analysis.ablation import ablate_heads
 from transformer_lab.analysis.access import patched
 from transformer_lab.analysis.reading import translation_attention
-from transformer_lab.analysis.recording import record_heads
+from transformer_lab.analysis.recording import record_attention, record_heads
 from transformer_lab.data import dates
 from transformer_lab.experiments import recorded
 from transformer_lab.grading import guessed, predict
@@ -61,7 +62,8 @@ print(f"{whole:.1%} of the dates are right")
 # * **four times too large**;
 # * **four times too small**.
 #
-# The order of the scores stays the same in the last two. Which of them hurts more? Run the cell, and click your guess.
+# The order of the scores stays the same in the last two. (The second is lesson 00's "without scale".) Which of them hurts
+# more? Run the cell, and click your guess.
 
 # %%
 predict("02_attention.break_scale")
@@ -79,7 +81,7 @@ for name, factor in factors.items():
         print(f"{name:22}", translate(model, tokenizer, ["Sunday, November 22, 2026"])[0])
 
 none, large, small = list(right.values())[1:]
-title = f"Equal weights leave {none:.0%} of the dates, too sharp ones {large:.0%}, too flat ones {small:.0%}"
+title = f"Dates left: equal weights {none:.0%}, too sharp {large:.0%}, too flat {small:.0%}"
 _ = plots.shares(plt.subplots(figsize=(7, 2.2))[1], right, title, f"scores 4 x {guessed('02_attention.break_scale')}")
 assert none == 0 and small < 0.1 < large < 0.9
 
@@ -90,8 +92,8 @@ predict("02_attention.break_scale", actual=worse)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# Scores that are too large make the favourite's weight larger still. It is often the token that should have been read, and
-# many dates survive. Scores that are too small spread the weight, and what arrives is a mixture of many tokens. The rest of
+# Scores that are too large make the favourite's weight larger still. The favourite is the same token as before, so where
+# one token was enough, the date survives. Scores that are too small spread the weight, and what arrives is a mixture of many tokens. The rest of
 # the model has learnt to read what arrives with the weights it had. Section 3 shows both for one token.
 #
 # </details>
@@ -100,8 +102,8 @@ predict("02_attention.break_scale", actual=worse)
 #
 # ## 2. To look is to average
 #
-# The lit parts do not look once, but four times side by side, each time with weights of their own. Such a look is called a
-# **head**. Here is head 3 of the cross-attention in block 2, at the moment before the month is written. The numbers are the
+# The lit parts do not look once, but four times side by side, each time with weights of their own. Each of these four is
+# called a **head**. Here is head 3 of the cross-attention in block 2, at the moment before the month is written. The numbers are the
 # model's own.
 #
 # ![The tokens written so far, 2 0 2 6 nián, and a question mark for the next one. Arrows come to the question mark from the
@@ -128,11 +130,13 @@ for word, weight in zip(words, weights, strict=True):
 # What do the weights do? Each token offers a vector of 16 numbers, its **value**. The head passes on their weighted average:
 # each value times its weight, all added up. That is one product of a row with a matrix.
 
-# %%
-with torch.no_grad():
+# %% jupyter={"source_hidden": true}
+with torch.no_grad():  # section 4 and lesson 04 show where values come from
     layer = model.decoder.blocks[1].cross_attention
-    values = layer.split(layer.w_v(model.encode(source)))[0, 2]  # (10 tokens, 16), of head 3
+    values = layer.split(layer.w_v(model.encode(source)))[0, 2]
 
+# %%
+print("values of head 3:", tuple(values.shape), "one row for each English token")
 output = sum(weight * value for weight, value in zip(weights, values, strict=True))
 assert torch.allclose(output, weights @ values, atol=1e-5)
 
@@ -309,9 +313,9 @@ for d in widths:
     assert 0.9 < scores.var() / d < 1.1
 
 # %% [markdown]
-# At $d = 64$ two scores easily differ by 8, and softmax turns a difference of 8 into a ratio of $e^8$, about 3000. So we divide
-# by something. If scores are to begin with the same variance at every width, it must be the root, because $\operatorname{var}(\text{score} / c) = \operatorname{var}(\text{score}) / c^2$:
-# only $c = \sqrt{d}$ brings the variance back to 1, at every width.
+# So the size of a score depends on a width that has nothing to do with the text. We divide by something that cures this. If
+# scores are to begin with the same variance at every width, it must be the root: dividing by $c$ divides the variance by
+# $c^2$, and only $c = \sqrt{d}$ brings it back to 1 at every width.
 #
 # Does it matter? A trained model is used to the scores that it has; section 1 says no more than that. What matters is whether
 # a fresh model can *learn* to look. Two measurements answer this. **Entropy** says how evenly a query spreads its weight: 0
@@ -348,7 +352,7 @@ gradient_axes.axhline(1e-12, color="grey", linestyle="--", label="1e-12 or less"
 kept, vanishing, flat = measured["by sqrt(d)"], measured["no division"], measured["by d"]
 title = f"By sqrt(d): entropy {kept[0][0]:.1f} at d = 4, {kept[-1][0]:.1f} at d = 1024"
 entropy_axes.set(xscale="log", xlabel="width d", ylabel="entropy (nats)", title=title)
-title = "No division: the gradient of an ordinary score is gone at d = 256"
+title = "No division: an ordinary key's gradient vanishes"
 gradient_axes.set(xscale="log", yscale="log", xlabel="width d", ylabel="median |gradient|", title=title)
 _ = entropy_axes.legend(), gradient_axes.legend(loc="center left")
 assert abs(kept[0][0] - kept[-1][0]) < 0.1 and vanishing[3][1] < 1e-9 and math.log(32) - flat[-1][0] < 0.01
@@ -367,24 +371,46 @@ predict("02_attention.gradient", actual="vanishes" if faded else "grows" if grow
 #   gradient. (The winner gets some, so learning does not stop; but most keys are not heard.)
 # * **By $\sqrt{d}$**: both lines are flat. The width no longer decides how sharp attention is.
 # * **By $d$**: the gradients live, but the entropy climbs to the dotted line: attention begins as nearly the plain average.
-#   (And what goes on to `q` and `k` is divided by $d$ once more.)
 #
 # </details>
 #
-# So much for the first step. What becomes of a model that is *trained* so? `experiments/divisor.py` trained the translator
-# 18 times for 500 steps: with four heads of width 16 or one of width 64, three divisors, three seeds each.
+# These were random numbers, independent by construction. In a translator queries and keys come from the same tokens. Does the
+# sum over $d$ terms still tell how sharp a *fresh* one is? Here are translators that have not been trained, with four heads
+# of width 16 or one of width 64, and the entropy of their cross-attention over the ten English tokens of our date:
+
+# %% jupyter={"source_hidden": true}
+divisors = {"none": lambda d: 1, "sqrt(d)": math.sqrt, "d": lambda d: d}
+print(f"entropy, of at most ln 10 = {math.log(10):.1f}")
+for n_heads in (4, 1):
+    for name, divisor in divisors.items():
+
+        def divided(q, k, v, mask, divisor=divisor):
+            d = q.shape[-1]
+            return scaled_dot_product_attention(q * math.sqrt(d) / divisor(d), k, v, mask)
+
+        _ = torch.manual_seed(0)
+        fresh = Transformer(replace(model.config, n_heads=n_heads)).eval()
+        with replace_attention(fresh, divided), record_attention(fresh) as maps, torch.no_grad():
+            fresh(source, written)
+        entropy = torch.special.entr(torch.stack(maps["cross"])).sum(dim=-1).mean()
+        print(f"{n_heads} x {64 // n_heads}, {name:8} {entropy:.1f}")
+
+# %% [markdown]
+# It does. So much for the first step. What becomes of a model that is *trained* so? `experiments/divisor.py` trained the
+# translator 18 times for 500 steps: both shapes, three divisors, three seeds each.
 
 # %%
-print("heads, divisor     dates right")
+print("heads, divisor     dates right after 500 steps")
 for row in recorded("divisor")["result"]:
     right = " ".join(f"{share:4.0%}" for share in row["right"])
     print(f"{row['heads']} x {row['width']}, {row['divisor']:8} {right}")
 
 # %% [markdown]
-# Undivided, the translator learns all the same, only less well, and the wider the head, the less. So *no gradient for most
-# keys at the start* does not mean *no learning*. And dividing by $d$, which the left picture made look bad, does no harm here
-# at all. What the root buys is a start at which the width makes no difference. In longer, deeper models more may hang on it;
-# this small one does not tell.
+# Undivided, the translator learns all the same; after 500 steps it is behind, with one wide head more than with four narrow
+# ones. (Whether it would catch up, and whether the small gradients are the reason, these runs do not tell.) So *no gradient
+# for most keys at the start* does not mean *no learning*. And dividing by $d$, which the left picture made look bad, does no
+# harm here at all. What the root buys is a start at which the width makes no difference. In longer, deeper models more may
+# hang on it; this small one does not tell.
 #
 # **Which $d$?** The width of the vectors that meet in the dot product. The translator's vectors are 64 wide, but a head's
 # queries and keys only 16 ([lesson 04](04_multi_head.ipynb) says why): hence the 4 in section 3. Dividing by $\sqrt{64}$
@@ -399,7 +425,8 @@ for row in recorded("divisor")["result"]:
 #    the marked middle between $v_1$ and $v_2$, and which key keeps it away?
 # 2. Leave the query there and lower the temperature until the line below says "within 1 %" of the marked middle. With what
 #    longer query could you do the same?
-# 3. Try to drive the output out of the shaded area. Can it ever leave? Guess first.
+# 3. Is there a query, however long, whose favourite is $k_5$? Guess first, from the picture of the keys; then turn a long
+#    query all the way round.
 
 # %%
 predict("02_attention.hull")
@@ -418,27 +445,30 @@ explorer
 #
 # </details>
 #
-# For question 3 a thousand random queries are better evidence than one hand. We look along 361 directions: does any output
-# reach further than the furthest value does?
+# For question 3 we turn a long query through 3,600 directions and note which key scores highest in each:
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-points, offered = torch.tensor(explorer.key_points), torch.tensor(explorer.value_points)
-outputs, _ = attention(10 * torch.randn(1000, 2), points, offered)  # queries of many lengths and directions
-angle = torch.linspace(0, 2 * math.pi, 361)
-directions = torch.stack((angle.cos(), angle.sin()))
-reach = (outputs @ directions).amax(dim=0) - (offered @ directions).amax(dim=0)
-print("Of 1000 random queries:")
-print(f"the furthest any output gets beyond the values, in 361 directions: {max(reach.max().item(), 0):.4f}")
-predict("02_attention.hull", actual="yes" if (reach > 1e-4).any() else "no")
+points = torch.tensor(explorer.key_points)
+angle = torch.linspace(0, 2 * math.pi, 3601)[:-1]
+favourites = (torch.stack((angle.cos(), angle.sin()), dim=1) @ points.T).argmax(dim=1)
+wins = torch.bincount(favourites, minlength=5)
+print("share of the directions in which a key is the favourite:")
+for k, n in enumerate(wins.tolist(), start=1):
+    print(f"k{k} {n / 3600:4.0%}")
+predict("02_attention.hull", actual="yes" if wins[4] else "no")
 
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# The weights are at least 0 and sum to 1, and every such average lies in the shaded area, the **convex hull** of the values.
-# A head *chooses and mixes*; it never makes anything that was not between its values. What is new is made by the
-# matrices before and after it, and by the feed-forward layer ([lesson 05](05_feed_forward.ipynb)).
+# $k_5$ lies *between* the other keys. A dot product with an average of keys is the average of their dot products, and an
+# average is never the largest. So no query, however long, makes $k_5$ its favourite; at best all five are equal, and the
+# output is the plain average. What can be found depends on where the keys lie.
 #
 # </details>
+#
+# The shaded area is the **convex hull** of the values, and no output leaves it: the weights are at least 0 and sum to 1. A head
+# *chooses and mixes*; it never makes anything that was not between its values. What is new is made by the matrices before
+# and after it, and by the feed-forward layer ([lesson 05](05_feed_forward.ipynb)).
 #
 # ## 8. Read it in the translator
 #
@@ -464,8 +494,9 @@ AttentionView(seen, predicted, read)
 # </details>
 #
 # Question 3 cannot be answered by looking at weights. They always sum to 1, so they go *somewhere*, needed or not. Ask
-# differently: shut the model's eyes. Silence the cross-attention, only in the rows that write one kind of token, and see
-# whether it is still written.
+# differently: blindfold the model. Silence the cross-attention, only in the rows that write one kind of token, and see
+# whether it is still written. Silencing can mean two things: put zeros in the place of what the attention says, or what it
+# says *on average* over all dates, which is no news either. We do both.
 
 # %% jupyter={"source_hidden": true}
 pairs = dates.held_out_pairs(500)
@@ -475,13 +506,18 @@ reads, writes = targets[:, :-1], targets[:, 1:]
 layers = [block.cross_attention for block in model.decoder.blocks]
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 @torch.no_grad()
-def written_blindly(rows):
-    """What is written in these rows (B, T) if the cross-attention says nothing there."""
+def written_blindly(rows, on_average=False):
+    """What is written in these rows (B, T) if the cross-attention says nothing there, or the same for all dates."""
 
     def silent(compute):
-        return lambda *args, **kwargs: compute(*args, **kwargs).masked_fill(rows[..., None], 0.0)
+        def forward(*args, **kwargs):
+            said = compute(*args, **kwargs)
+            instead = said[rows].mean(dim=0) if on_average else torch.zeros(said.shape[-1])
+            return torch.where(rows[..., None], instead, said)
+
+        return forward
 
     with patched((layer, "forward", silent(layer.forward)) for layer in layers):
         return model(sources, reads, source_mask).argmax(dim=-1)
@@ -496,49 +532,56 @@ after_one[:, 1:] = is_first[:, :-1] & (reads[:, 1:] == one)
 january = after_one & (writes == month_sign)
 
 # %% jupyter={"source_hidden": true}
-for name, rows in (
-    ("年 after the year", is_nian),
-    ("the month's first digit", is_first),
-    ("after a first 1: 月, in January", january),
-    ("after a first 1: a second digit", after_one & ~january),
+for name, silenced, counted in (
+    ("年 after the year", is_nian, is_nian),
+    ("the month's first digit", is_first, is_first),
+    ("after a first 1: 月, in January", after_one, january),
+    ("after a first 1: a second digit", after_one, after_one & ~january),
 ):
-    said = written_blindly(rows)
-    print(f"{name:32}{(said == writes)[rows].sum():4} of {rows.sum():3} right")
-said = written_blindly(is_first)[is_first]
-print(
-    f"the month's first digit should be 1 in {(writes == one)[is_first].sum()} dates; blindly, it is 1 in {(said == one).sum()}"
-)
+    zeros, average = ((written_blindly(silenced, way) == writes)[counted].sum() for way in (False, True))
+    print(f"{name:32}{zeros:4} of {counted.sum():3} right; with the average {average:3}")
+zeros, average = ((written_blindly(is_first, way) == one)[is_first].sum() for way in (False, True))
+print(f"The first digit should be 1 in {(writes == one)[is_first].sum()} dates.", end=" ")
+print(f"Blindly it is 1 in {zeros}, with the average in {average}.")
 
 # %% [markdown]
 # <details><summary>Why? Open when you have read the lines</summary>
 #
-# With its eyes shut the model falls back on habit. After four digits habit says 年, and that is always right: this row has no
-# need to read, whatever its weights show. For the month's first digit habit says 1, every time, which is right in exactly
-# the months that begin with 1. And after a first 1 habit says 月: right in January, wrong in nearly all of October to
-# December. So whether 月 is due *must* be read, although 月 itself stands in every date.
+# Blindfolded, the model falls back on habit. After four digits habit says 年, and that is always right: this row has no need
+# to read, whatever its weights show. For the month's first digit habit says 1, however the model is silenced, and that is right
+# in exactly the months that begin with 1. After a first 1 the two ways differ: with zeros it nearly always says 月, with the
+# average it wavers. Neither gets even half of these 168 dates right. So whether 月 is due *must* be read, although 月 itself
+# stands in every date.
 #
 # </details>
 #
-# And head 3 of block 2, our hero, which puts 0.92 on November? Silence it, and nothing else. Then silence all others:
+# And head 3 of block 2, which puts 0.92 on November? Silence it, and nothing else; then it and one other; then all others.
+# Where habit is right anyway there is nothing to find out, so we count only months that do *not* begin with 1:
 
 # %%
-hero = (1, 2)
-others = [(block, head) for block in range(2) for head in range(4) if (block, head) != hero]
-print("the month's first digit, right of 500:")
-for name, silent in (
-    ("all eight heads", []),
-    ("without our head", [hero]),
-    ("without it and head 1 of each block", [hero, (0, 0), (1, 0)]),
-    ("with our head alone", others),
-):
-    with ablate_heads(model, silent, kind="cross"), torch.no_grad():
-        said = model(sources, reads, source_mask).argmax(dim=-1)
-    print(f"{name:36}{(said == writes)[is_first].sum()}")
+ours = (1, 2)
+others = [(block, head) for block in range(2) for head in range(4) if (block, head) != ours]
+no_habit = is_first & (writes != one)
+
+
+@torch.no_grad()
+def right_without(*silent):
+    with ablate_heads(model, list(silent), kind="cross"):
+        return (model(sources, reads, source_mask).argmax(dim=-1) == writes)[no_habit].sum().item()
+
+
+with_one_more = [right_without(ours, other) for other in others]
+print(f"all eight heads:            {right_without()} of {no_habit.sum()} right")
+print(f"without our head:           {right_without(ours)}")
+print(f"without it and one other:   {min(with_one_more)} to {max(with_one_more)}")
+print(f"with our head alone:        {right_without(*others)}")
+print(f"without any:                {right_without(ours, *others)}")
 
 # %% [markdown]
-# Without it nine months of ten still come out right: other heads have read the month too, and the more of them fall silent,
-# the fewer come out right. Alone it is not enough. It matters, and it is neither necessary nor sufficient. Keep this for every attention picture you will ever see: **weights
-# show where a model looks; whether it needed to, only a change can tell.**
+# Without it five months of six still come out right, and for the sixth it was needed. Whichever other head falls silent with
+# it, fewer come out right: all of them carry a part of the month, though their weights may not show it. Alone it is far from
+# enough. Remember this whenever you see a picture of attention: **weights show where a model looks; whether it needed to,
+# only a change can tell.**
 #
 # ## 9. What people get wrong
 #
@@ -570,7 +613,8 @@ for name, weights in (("outside", (q @ k.T).softmax(dim=-1) / 8), ("inside", att
 # ## 10. What you have now
 #
 # The formula of section 5 is all there is, for any number of leading axes: in the model they are the texts of a batch and
-# the heads. One thing is new here, the mask, which hides keys; [lesson 03](03_masks.ipynb) is about it. Put your version
+# the heads. One thing is new here, the mask, which hides keys: pass over it today, [lesson 03](03_masks.ipynb) is about it.
+# Put your version
 # into the translator, in all 24 heads, and let it write:
 
 
@@ -589,7 +633,7 @@ with replace_attention(model, yours):
     print(f"{exact_match(model, tokenizer, held_out):.1%} of the dates are right, as before: {whole:.1%}")
 
 # %% [markdown]
-# Write your own birthday there. In the package the same function is called `scaled_dot_product_attention`; it adds one line,
+# Put your own birthday in. In the package the same function is called `scaled_dot_product_attention`; it adds one line,
 # for rows in which every key is hidden. Here it is beside yours, on the queries, keys and values of section 5:
 
 # %%
@@ -631,7 +675,7 @@ print("the outputs of both differ by less than 0.00001")
 # * Queries, keys and values are made from the tokens' vectors by three learnt matrices. Cross-attention asks about another
 #   text, self-attention about its own.
 # * Scores grow like $\sqrt{d}$ by themselves. The root makes sharp and flat independent of width at the start; undivided, wide
-#   heads start with one winner and learn less well. $d$ is the width that meets in the dot product.
+#   heads start with one winner, and ours were behind after 500 steps. $d$ is the width that meets in the dot product.
 # * The output never leaves the hull of the values, and a weight is not a need.
 #
 # **Papers.** Bahdanau, Cho, Bengio (2014), [arXiv:1409.0473](https://arxiv.org/abs/1409.0473): attention in translation.

@@ -83,7 +83,7 @@ def picture(
     page.text(left, below + 0.45, "key: the token that is read →", va="center", **SMALL)
     outside = left - 0.25 - 0.085 * max(map(letters, queries))
     middle = top + map_height / 2
-    page.text(outside, middle, "← query: the token that reads", rotation=90, ha="center", va="center", **SMALL)
+    page.text(outside, middle, "← query: the row that reads", rotation=90, ha="center", va="center", **SMALL)
     write_labels(page, queries, keys, left, top, map_width, map_height)
     bar = figure.add_axes(
         (0.3 / width, (height - bottom - 0.35) / (above + height), 1.7 / width, 0.12 / (above + height))

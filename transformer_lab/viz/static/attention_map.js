@@ -20,7 +20,7 @@ const roomForMap = () => Math.max(280, Math.min(600, window.innerHeight - ELSEWH
 export function attentionMap(parent, detail, state) {
   const keyAxis = html(parent, "div", { class: "axis-key soft" }, "key: the token that is read \u2192");
   const withAxis = html(parent, "div", { class: "with-axis" });
-  html(withAxis, "div", { class: "axis-query soft" }, "\u2190 query: the token that reads");
+  html(withAxis, "div", { class: "axis-query soft" }, "\u2190 query: the row that reads");
   const scroller = html(withAxis, "div", { class: "scroller" });
   const corner = html(scroller, "div", { class: "corner" });
   const keyLabels = html(scroller, "div", { class: "key-labels" });

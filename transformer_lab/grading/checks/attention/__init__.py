@@ -15,7 +15,7 @@ PREDICTIONS = {
     # Which hurts the trained translator more: all scores 4 times too large, or 4 times too small?
     "break_scale": ("too large", "too small", "about the same"),
     "gradient": ("grows", "stays", "vanishes"),
-    # Can the output leave the convex hull of the values?
+    # Is there a query whose favourite is the explorer's fifth key, which lies in the convex hull of the others?
     "hull": ("yes", "no"),
 }
 

@@ -4,7 +4,6 @@ import inspect
 import math
 import re
 from importlib import import_module
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ SOURCES = Path(__file__).resolve().parents[1] / "source" / "exercises"
 def snippets(lesson: str) -> dict:
     """The names that an exercise's cells with broken code define."""
     cells = re.split(r"^# %%", (SOURCES / f"{lesson}.py").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    names = {"torch": torch, "math": math, "nn": nn, "F": F, "re": re, "pairwise": pairwise}
+    names = {"torch": torch, "math": math, "nn": nn, "F": F, "re": re}
     for cell in cells:
         if re.search(r"^(def|class) (broken_|torchs|right|words_of)", cell, flags=re.MULTILINE):
             exec("#" + cell, names)

@@ -31,8 +31,8 @@ def solved(lesson: str) -> dict:
     names: dict = {}
     cells = re.split(r"^# %%", (ROOT / "source/exercises" / f"{lesson}.py").read_text("utf-8"), flags=re.MULTILINE)
     imports = next(cell for cell in cells if re.match(r"\n(import|from) ", cell))
-    kept = re.compile(r" answer=|\n+def (broken_|words_of)")
-    for cell in [imports, *filter(kept.match, cells)]:
+    kept = re.compile(r"^ answer=|\ndef (broken_|words_of)")
+    for cell in [imports, *filter(kept.search, cells)]:
         exec("#" + cell, names)
     return names
 

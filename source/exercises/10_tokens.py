@@ -45,13 +45,7 @@ from itertools import pairwise
 # tokens = list(word)
 # while known := [pair for pair in pairwise(tokens) if ____]:
 #     best = min(known, key=____)
-#     new = []
-#     for token in tokens:
-#         if new and (____, token) == best:
-#             ____
-#         else:
-#             new.append(token)
-#     tokens = new
+#     tokens = ____    # the same tokens, with best joined everywhere
 # return tokens
 # ```
 #
@@ -250,6 +244,9 @@ grade("10_tokens.bits", probability, bits_per_character)
 
 
 # %%
+from transformer_lab.data.byte_pairs import apply_merges  # the tokens of a word, by rank: no fault in it
+
+
 def words_of(text):
     return re.findall(r" ?\S+|\s", text)  # a word keeps the space before it
 
@@ -268,16 +265,7 @@ def broken_a(text, merges):
 
 # %%
 def broken_b(text, merges):
-    tokens = list(text)
-    for pair in merges:
-        new = []
-        for token in tokens:
-            if new and (new[-1], token) == pair:
-                new[-1] += token
-            else:
-                new.append(token)
-        tokens = new
-    return tokens
+    return apply_merges(text, merges)
 
 
 # %%
@@ -310,11 +298,7 @@ def broken_d(text, merges):
 def broken_e(text, merges):
     tokens = []
     for word in text.split():
-        parts = list(word)
-        while known := [pair for pair in pairwise(parts) if pair in merges]:
-            i = list(pairwise(parts)).index(min(known, key=merges.index))
-            parts[i : i + 2] = [parts[i] + parts[i + 1]]
-        tokens += parts
+        tokens += apply_merges(word, merges)
     return tokens
 
 
@@ -326,7 +310,7 @@ for tokenizer in (broken_a, broken_b, broken_c, broken_d, broken_e):
 # %% [markdown]
 # <details><summary>Hint 1: a nudge</summary>
 #
-# Three of the observations can be made on one word each. Which of the five look at the order of `merges` at all?
+# Which of the five ask when a merge was learnt? And which of those lose sight of where a token, or a word, begins and ends?
 #
 # </details>
 # <details><summary>Hint 2: where to look</summary>

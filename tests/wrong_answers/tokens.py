@@ -201,6 +201,22 @@ def overlaps_from_the_right(word, merges):
     return tokens
 
 
+def stops_at_a_missing_merge(word, merges):
+    tokens = list(word)
+    for pair in merges:
+        if pair not in list(pairwise(tokens)):
+            return tokens
+        tokens = joined(tokens, pair)
+    return tokens
+
+
+def most_frequent_in_the_word(word, merges):
+    tokens = list(word)
+    while found := Counter(pair for pair in pairwise(tokens) if pair in merges):
+        tokens = joined(tokens, found.most_common(1)[0][0])
+    return tokens
+
+
 def letter_used_twice(word, merges):
     """Of aaa both pairs become aa: the middle letter is used twice."""
     tokens = list(word)
@@ -328,6 +344,17 @@ def join_once(tokens, pair):
         i = found.index(pair)
         tokens[i : i + 2] = ["".join(pair)]
     return tokens
+
+
+def counts_kept(words, n_merges):
+    merges, counts = [], Counter()
+    for _ in range(n_merges):
+        for word, count in words.items():
+            for pair in pairwise(encode_right(word, merges)):
+                counts[pair] += count
+        if counts:
+            merges.append(max(counts, key=lambda pair: (counts[pair], pair)))
+    return merges
 
 
 def raises_at_the_end(words, n_merges):
@@ -463,6 +490,16 @@ def shown_when_all_fits(tokens):
         try:
             texts.append(waiting.decode())
             waiting = b""
+        except UnicodeDecodeError:
+            texts.append("")
+    return texts
+
+
+def shown_or_dropped(tokens):
+    texts = []
+    for token in tokens:
+        try:
+            texts.append(token.decode("utf-8"))
         except UnicodeDecodeError:
             texts.append("")
     return texts
@@ -622,6 +659,8 @@ WRONG = {
         ("one sweep", one_sweep, "The word is gone through once"),
         ("one place", first_place_only, "Each merge is made in one place only"),
         ("replace", replaced, "A part of a token was joined with its neighbour"),
+        ("stops at a missing merge", stops_at_a_missing_merge, "Skip that one, and go on"),
+        ("most frequent in the word", most_frequent_in_the_word, "frequency counts in learning only"),
         ("one merge", one_merge, "It stops after one merge"),
         ("last pair missed", short_by_a_pair, "The last pair of the word is never joined"),
         ("overlaps from the right", overlaps_from_the_right, "of `aaa` the first two are joined"),
@@ -658,6 +697,7 @@ WRONG = {
         ("replace", learn_by_replacing, "A part of a token was joined with its neighbour"),
         ("one place", learner(join=join_once), "A merge joined one place of a word only"),
         ("pairs that occur twice", learner(least=2), "It stops where the best pair occurs once"),
+        ("counts kept", counts_kept, "The counts of earlier rounds are kept"),
         ("one too few", lambda words, n: learn_right(words, n)[: max(n - 1, 0)], "One merge too few"),
         ("one too many", lambda words, n: learn_right(words, n + 1), "One merge too many"),
         ("reverse order", lambda words, n: learn_right(words, n)[::-1], "The merges stand in reverse order"),
@@ -705,6 +745,8 @@ WRONG = {
         ("pairs only, guarded", text_bits(first=lambda *_: 0, over=lambda text: max(len(text) - 1, 1)),
          "The mean is over the pairs"),
         ("one too few", text_bits(over=lambda text: len(text) - 1), "one character too few"),
+        ("first added to the mean", (probability_right, lambda t, p, v: math.log2(len(v)) + sum(
+            -math.log2(p(a, b)) for a, b in pairwise(t)) / len(t)), "are added to the mean"),
         ("after the last", text_bits(first=lambda text, p, v: -math.log2(p(text[-1], text[0]))), "after the *last*"),
         ("after itself", text_bits(first=lambda text, p, v: -math.log2(p(text[0], text[0]))), "after itself"),
         ("of the text's", text_bits(first=lambda text, p, v: math.log2(len(set(text)))), "characters of the *text*"),
@@ -748,6 +790,7 @@ WRONG = {
         ("each alone", lambda tokens: [token.decode() for token in tokens], "bytes were decoded that end within"),
         ("each alone, replaced", lambda tokens: [t.decode(errors="replace") for t in tokens], "alone, and what"),
         ("each alone, ignored", lambda tokens: [t.decode(errors="ignore") for t in tokens], "throws away the bytes"),
+        ("each alone, or dropped", shown_or_dropped, "is dropped, with the bytes in it"),
         ("latin-1", lambda tokens: [t.decode("latin-1") for t in tokens], "Each byte became a character of its own"),
         ("all or nothing", shown_when_all_fits, "Nothing is shown until *all* bytes so far"),
         ("shown again", shown_again, "All of the text is shown again with each token"),

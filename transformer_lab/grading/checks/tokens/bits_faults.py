@@ -117,6 +117,14 @@ BITS = (
         "The bits of all characters are divided by one character too few: divide by len(text).",
     ),
     (
+        lambda t, p, v: math.log2(len(v)) + per(bits_of(t, p), len(t)),
+        "The bits of the first character are added to the mean; they are one of the numbers that the mean is over.",
+    ),
+    (
+        lambda t, p, v: math.log2(len(v)) + per(bits_of(t, p), len(t) - 1),
+        "The bits of the first character are added to the mean; they are one of the numbers that the mean is over.",
+    ),
+    (
         lambda t, p, v: (bits_of(t, p) - math.log2(p(t[-1], t[0]))) / len(t),
         "The first character is taken after the *last*: text[i - 1] is text[-1] where i is 0.",
     ),

@@ -66,6 +66,22 @@ def in_the_text(word: str, merges: list) -> list[str]:
     return spelt.split("|") if word else []
 
 
+def until_one_is_missing(word: str, merges: list) -> list[str]:
+    tokens = list(word)
+    for pair in merges:
+        if pair not in pairwise(tokens):
+            break
+        tokens = joined(tokens, pair)
+    return tokens
+
+
+def most_frequent(word: str, merges: list) -> list[str]:
+    tokens = list(word)
+    while known := [pair for pair in pairwise(tokens) if pair in merges]:
+        tokens = joined(tokens, max(known, key=known.count))
+    return tokens
+
+
 def backwards(word: str, merges: list) -> list[str]:
     tokens = list(word)
     for pair in merges[::-1]:
@@ -115,6 +131,14 @@ STRATEGIES = (
         in_the_text,
         "A part of a token was joined with its neighbour: that happens where `replace` works on a text of letters and "
         "spaces. Compare whole tokens.",
+    ),
+    (
+        until_one_is_missing,
+        "It stops at the first of the merges that the word does not hold. Skip that one, and go on.",
+    ),
+    (
+        most_frequent,
+        f"The pair that stands most often in the word is joined; frequency counts in learning only. {FIRST}",
     ),
     (first_merge_only, "It stops after one merge. Go on as long as any pair in the word is known."),
     (last_pair_missed, "The last pair of the word is never joined: of n tokens the last pair begins at n - 2."),

@@ -47,6 +47,15 @@ def not_counted_again(words: dict[str, int], n_merges: int) -> list:
     return sorted(counts, key=lambda pair: (counts[pair], pair), reverse=True)[:n_merges]
 
 
+def added_up(words: dict[str, int], n_merges: int) -> list:
+    merges: list = []
+    counts: Counter = Counter()
+    while len(merges) < n_merges and (new := counted(words, merges)):
+        counts += new
+        merges.append(greatest(counts))
+    return merges
+
+
 def across_words(words: dict[str, int], n_merges: int) -> list:
     return learnt({"".join(word * count for word, count in words.items()): 1}, n_merges)
 
@@ -119,6 +128,7 @@ STRATEGIES = (
         "These are the most frequent pairs of *letters*, counted once. After each merge the words hold other tokens: "
         "count again.",
     ),
+    (added_up, "The counts of earlier rounds are kept and added up: after each merge begin with an empty counter."),
     (
         partial(learnt, pairs_of=apart),
         "Pairs that overlap are counted once: `aaa` holds the pair a, a twice.",

@@ -68,6 +68,14 @@ def whole(data: bytes) -> str:
     raise ValueError("no beginning of a text in UTF-8")
 
 
+def is_whole(token: bytes) -> bool:
+    try:
+        token.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def judge(answer, cases: list[list[bytes]]) -> None:
     answers = [texts_of(answer, tokens) for tokens in cases]
     for tokens, got in zip(cases, answers, strict=True):
@@ -99,6 +107,10 @@ def faults() -> Iterator[tuple]:
         "unfinished bytes for later.",
     )
     yield (
+        lambda tokens: [token.decode() if is_whole(token) else "" for token in tokens],
+        "A token that is no text by itself is dropped, with the bytes in it: keep them for the next token.",
+    )
+    yield (
         lambda tokens: [token.decode("latin-1") for token in tokens],
         "Each byte became a character of its own (latin-1): a character of UTF-8 has one to four bytes.",
     )
@@ -127,11 +139,8 @@ def all_or_nothing(tokens: list[bytes]) -> list[str]:
     texts, waiting = [], b""
     for token in tokens:
         waiting += token
-        try:
-            texts.append(waiting.decode())
-            waiting = b""
-        except UnicodeDecodeError:
-            texts.append("")
+        texts.append(waiting.decode() if is_whole(waiting) else "")
+        waiting = b"" if is_whole(waiting) else waiting
     return texts
 
 

@@ -57,6 +57,10 @@ def test_a_lesson_is_one_page_that_asks_for_nothing(page, tmp_path):
     assert summaries.count() > 5 and "$" not in "".join(summaries.all_inner_texts())
     hidden = page.get_by_text("Scores that are too large make the favourite's weight larger still.")
     assert hidden.count() == 1 and not hidden.is_visible()
+    answer = page.locator("img[alt^='Figure: Dates left']")  # folded in the lesson, and here, below the guess
+    assert answer.count() == 1 and not answer.is_visible()
+    page.get_by_text("What it shows: open it after your guess").first.click()
+    assert answer.is_visible() and not page.get_by_text("def broken(").is_visible()
     images = page.locator("img")
     assert images.count() > 5
     for image in images.all():

@@ -22,6 +22,26 @@ IN_HTML = re.compile(r"\$([^$\n]+)\$")  # a formula within a <summary>
 ADDRESSES = ("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url", "mermaid_layout_elk_js_url",
              "jupyter_widgets_base_url", "widget_renderer_url")  # fmt: skip
 
+# What a lesson keeps folded (code beside the road, an answer below its guess) is folded on the page too.
+FOLDED = """
+{%- extends 'index.html.j2' -%}
+{%- block html_head -%}
+{{ super() }}
+<style>.jp-folded > summary { color: var(--jp-content-font-color2); cursor: pointer; font-size: 13px }</style>
+{%- endblock -%}
+{%- macro fold(inside, folded, words) -%}
+{%- if not folded %}{{ inside }}{% else %}
+<details class="jp-folded"><summary>{{ words }}</summary>{{ inside }}</details>
+{% endif -%}
+{%- endmacro -%}
+{%- block input_group -%}
+{{ fold(super(), cell.metadata.get("jupyter", {}).get("source_hidden"), "Code") }}
+{%- endblock -%}
+{%- block output_group -%}
+{{ fold(super(), cell.metadata.get("jupyter", {}).get("outputs_hidden"), "What it shows: open it after your guess") }}
+{%- endblock -%}
+"""
+
 
 class MathMLRenderer(IPythonRenderer):
     """Markdown as nbconvert writes it, with MathML where that has TeX for MathJax."""
@@ -54,7 +74,7 @@ class PageExporter(HTMLExporter):
     """nbconvert's page, with nothing in it that is loaded from elsewhere."""
 
     def __init__(self, **settings):
-        super().__init__(**dict.fromkeys(ADDRESSES, ""), embed_images=True, **settings)
+        super().__init__(raw_template=FOLDED, **dict.fromkeys(ADDRESSES, ""), embed_images=True, **settings)
 
     @pass_context
     def markdown2html(self, context, source: str) -> str:

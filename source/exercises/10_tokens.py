@@ -105,13 +105,8 @@ grade("10_tokens.encode", encode)
 # ```python
 # merges = []
 # while len(merges) < n_merges:
-#     counts = Counter()
-#     for word, count in words.items():
-#         tokens = ____
-#         for pair in ____:
-#             counts[pair] += ____
-#     if not counts:
-#         break
+#     counts = ____          # all pairs of all words, as they are spelt after these merges
+#     ____                   # without a pair: stop
 #     merges.append(max(counts, key=lambda pair: (____, ____)))
 # return merges
 # ```
@@ -401,7 +396,7 @@ grade("10_tokens.diagnose", diagnoses, repaired)
 # texts, data, n_shown = [], b"", 0
 # for token in tokens:
 #     data += ____
-#     text = data.decode(errors="ignore")
+#     text = ____            # whole characters only
 #     texts.append(____)
 #     n_shown = ____
 # return texts

@@ -4,6 +4,7 @@ Sutskever et al. 2014 (arXiv:1409.3215), section 3.2; the length penalty is a pl
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
@@ -56,10 +57,12 @@ def beam_search(
     length_penalty: float,
     stop: list[int],
     pad_id: int,
+    watch: Callable | None = None,
 ) -> Int[Tensor, "B new"]:
     """The new ids of each row's best text: the highest sum of log-probabilities / length ** length_penalty.
 
-    length counts the new tokens, including the stop. Shorter texts are padded with pad_id on the right.
+    length counts the new tokens, including the stop. Shorter texts are padded with pad_id on the right. watch, if
+    given, is called after each step with the beams' ids (B * beams, T), their sums (B, beams) and the rows' pools.
     """
     B, T = ids.shape
     n_candidates = max(2, 1 + len(stop)) * beams  # of these, at least `beams` do not stop
@@ -89,6 +92,8 @@ def beam_search(
         reader.select(parents)
         ids = torch.cat((ids[parents], tokens), dim=1)
 
+        if watch is not None:
+            watch(ids, sums, pools)
         best = sums[:, 0].tolist()
         open_rows = {row for row in open_rows if not pools[row].beats(best[row] / length**length_penalty)}
         if not open_rows:

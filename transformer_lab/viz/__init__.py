@@ -8,6 +8,7 @@ if TYPE_CHECKING:  # never run: here editors and type checkers see the names of 
     from .cost_explorer import CostExplorer as CostExplorer
     from .cost_explorer import model_cost as model_cost
     from .date_translator import DateTranslator as DateTranslator
+    from .decoding_explorer import DecodingExplorer as DecodingExplorer
     from .depth_explorer import DepthExplorer as DepthExplorer
     from .depth_explorer import through_layers as through_layers
     from .family_explorer import FamilyExplorer as FamilyExplorer
@@ -56,6 +57,7 @@ _HOME = {
     "DepthExplorer": "depth_explorer",
     "through_layers": "depth_explorer",
     "TokenizerExplorer": "tokenizer_explorer",
+    "DecodingExplorer": "decoding_explorer",
 }
 __all__ = sorted(_HOME)
 

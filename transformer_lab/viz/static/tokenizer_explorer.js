@@ -1,6 +1,6 @@
 // One text and its tokens by up to three tokenizers; a slider over the merges. Traits: see tokenizer_explorer.py.
 
-import { canDraw } from "./attention_letters.js";
+import { inLetters } from "./attention_letters.js";
 import { choose, html, once, panel, set, slider, speaker, stage, watch } from "./kit.js";
 import { textField } from "./text_field.js";
 import { labelOf, piecesOf, replayed } from "./token_pieces.js";
@@ -63,11 +63,7 @@ function describe({ id, label, bytes, start, end, isUnknown }, name, model) {
   return `${name}: ‘${written(model, label)}’ has the id ${id}; ${held}${bytes.length ? `; ${place} of the text` : ""}${lost}.`;
 }
 
-// A label in letters that this browser can draw.
-function written(model, label) {
-  const latin = model.get("romanised");
-  return [...label].map((char) => (canDraw(char) ? char : latin[char] ?? char)).join("");
-}
+const written = (model, label) => inLetters(label, model.get("romanised"));
 
 // One tokenizer: how many tokens, the tokens, and the slider. Gives { name, pieces, draw(reading), mark(piece, index) }.
 function column(parent, model, name, show) {

@@ -8,9 +8,10 @@ import pytest
 from transformer_lab import viz
 from transformer_lab.viz.explorer import Explorer
 
-# ModelTour needs a model, and has tests of its own.
+# These need a model, and have tests of their own.
+WITH_A_MODEL = (viz.ModelTour, viz.DecodingExplorer)
 KINDS = [kind for kind in (getattr(viz, name) for name in viz.__all__)
-         if isinstance(kind, type) and issubclass(kind, Explorer) and kind is not viz.ModelTour]  # fmt: skip
+         if isinstance(kind, type) and issubclass(kind, Explorer) and kind not in WITH_A_MODEL]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -11,9 +11,10 @@ from transformer_lab.viz.explorer import Explorer
 pytestmark = pytest.mark.browser
 
 CONTROLS = ".tl-explorer :is(input, select, button, [role=slider])"
-# ModelTour needs a model, and has tests of its own.
+# These need a model, and have tests of their own.
+WITH_A_MODEL = (viz.ModelTour, viz.DecodingExplorer)
 KINDS = [kind for kind in (getattr(viz, name) for name in viz.__all__)
-         if isinstance(kind, type) and issubclass(kind, Explorer) and kind is not viz.ModelTour]  # fmt: skip
+         if isinstance(kind, type) and issubclass(kind, Explorer) and kind not in WITH_A_MODEL]  # fmt: skip
 SET = "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }"
 
 

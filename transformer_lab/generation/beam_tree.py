@@ -1,4 +1,4 @@
-"""What beam search kept on its way, as a tree: each partial text, its sum of log-probabilities, and what was returned."""
+"""What beam search kept on its way, as a tree: each partial text and its sum of log-probabilities."""
 
 import math
 from typing import NamedTuple
@@ -61,7 +61,9 @@ def beam_tree(
 
 def greedy(reader, ids: Int[Tensor, "1 T"], max_new_tokens: int, stop: list[int]):
     """The beams of greedy decoding, one for each step, and the new ids."""
-    beams, new, total = [], [], 0.0
+    beams: list[Beam] = []
+    new: list[int] = []
+    total = 0.0
     while len(new) < max_new_tokens and not (new and new[-1] in stop):
         log_probs = reader.next_logits(ids).float().log_softmax(dim=-1)
         best = log_probs.argmax(dim=-1, keepdim=True)

@@ -42,8 +42,8 @@ class DecodingExplorer(Explorer):
     A GPT goes on with the text, a Transformer translates it. `written` holds the ids chosen so far; `temperature`,
     `top_k`, `top_p` and `min_p` (None: off) change the distribution of the next token, `beams` and `length_penalty` the
     search (1 beam is greedy decoding). Both Python and the browser may set these, and `text`. `probabilities`,
-    `log_prob`, `greedy_log_prob` and `tree` are what is seen; `draw_ten()` draws ten texts that begin as written. Raises
-    ValueError for other models, and for a text that is empty or too long.
+    `log_prob`, `greedy_log_prob`, `best` and `tree` are what is seen; `draw_ten()` draws ten texts that begin with what
+    is written. Raises ValueError for other models, and for a text that is empty or too long.
     """
 
     _esm = module("decoding_explorer")
@@ -95,11 +95,13 @@ class DecodingExplorer(Explorer):
         self._start, self._source, self.room, self._searched = start, source, room, None
 
     @torch.inference_mode()
-    def _log_probs(self, new: Int[Tensor, "B n"]) -> Float[Tensor, "B n+1 V"]:
-        """The log-probabilities of each new token in its turn and of the next; without the next where no room is left."""
+    def _log_probs(self, new: Int[Tensor, "B n"]) -> Float[Tensor, "B m V"]:
+        """The log-probabilities of each new token in its turn and, where the model can read them all, of the next."""
         ids = torch.cat((self._start.expand(len(new), -1), new.to(self._start)), dim=1)[:, : self.model.config.max_len]
         with evaluating(self.model):
-            memory = {} if self._source is None else {"memory": self.model.encode(self._source).expand(len(new), -1, -1)}
+            memory = {}
+            if self._source is not None:
+                memory = {"memory": self.model.encode(self._source).expand(len(new), -1, -1)}
             hidden = self.model.decode(ids, **memory)[:, self._start.shape[1] - 1 :]
             log_probs = self.model.logits(hidden).float().log_softmax(dim=-1)
         if log_probs.isnan().any():
@@ -140,9 +142,11 @@ class DecodingExplorer(Explorer):
             }
             for beam in beams
         ]  # fmt: skip
-        ends = sorted(self.ends, key=lambda beam: -beam.score(self.length_penalty))
-        texts = [self._told(beam.ids, beam.total, beam.is_finished) | {
-            "score": round(beam.score(self.length_penalty), 4), "is_best": beam.ids == best} for beam in ends]  # fmt: skip
+        scores = {beam: beam.score(self.length_penalty) for beam in self.ends}
+        texts = [
+            self._told(beam.ids, beam.total, beam.is_finished) | {"score": round(score, 4), "is_best": beam.ids == best}
+            for beam, score in sorted(scores.items(), key=lambda one: -one[1])
+        ]
         return {"nodes": nodes, "texts": texts, "greedy": [round(beam.total, 4) for beam in self._greedy[0]]}
 
     @property
@@ -319,5 +323,5 @@ class DecodingExplorer(Explorer):
         written = self.step["text"]
         return (
             f"DecodingExplorer({short_repr(self.heard)}: {len(self.written)} tokens written, {written!r}, "
-            f"log-probability {self.log_prob:.2f})"
+            f"log-probability {self.log_prob:z.2f})"
         )

@@ -1,10 +1,10 @@
-"""DecodingExplorer without a browser: what could follow what is written, and the beams as a tree if there are several."""
+"""DecodingExplorer without a browser: what could follow what is written, and the beams as a tree."""
 
 from .attention_picture import drawn_with, readable
 
 BLUE, INK, SOFT, MARK, SHADE = "#1976d2", "#212121", "#616161", "#d55e00", "#e8e8e8"
 ROWS = 12
-OFF = {"top_k": "top-k", "top_p": "top-p", "min_p": "min-p"}
+FILTERS = {"top_k": "top-k", "top_p": "top-p", "min_p": "min-p"}
 
 
 def draw_decoding(figure, explorer) -> None:
@@ -23,7 +23,8 @@ def draw_decoding(figure, explorer) -> None:
 
 def draw_bars(axes, explorer) -> None:
     """The most likely next tokens; what the filters cut is hatched, with its probability before them."""
-    filters = [f"{OFF[name]} {value:g}" for name, value in explorer.sampling.items() if name in OFF and value is not None]
+    values = {name: explorer.sampling.get(trait) for trait, name in FILTERS.items()}
+    filters = [f"{name} {value:g}" for name, value in values.items() if value is not None]
     axes.set_title(", ".join([f"the next token at temperature {explorer.temperature:g}", *filters]), fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     ids = explorer.step["ids"][:ROWS]
@@ -59,8 +60,10 @@ def draw_tree(axes, explorer) -> None:
         colour, weight = (MARK, "bold") if node["is_best"] else (INK, "normal")
         if node["parent"] >= 0:
             parent = places[node["parent"]]
-            axes.plot([parent[0] + 0.25, x - 0.25], [parent[1], y], color=colour if node["is_best"] else "#bdbdbd", lw=1)
+            axes.plot(
+                [parent[0] + 0.25, x - 0.25], [parent[1], y], color=colour if node["is_best"] else "#bdbdbd", lw=1
+            )
         label = readable(node["label"], longest=8)
         size = {"fontsize": 8, "ha": "center", "va": "center"}
         axes.text(x, y, label, color=colour, weight=weight, **size, **drawn_with([label]))
-        axes.text(x, y + 0.4, f"{node['total']:.2f}", color=SOFT, **size | {"fontsize": 6.5})
+        axes.text(x, y + 0.4, f"{node['total']:z.2f}".replace("-", "−"), color=SOFT, **size | {"fontsize": 6.5})

@@ -155,6 +155,8 @@ def test_a_text_ends_at_its_stop_or_where_there_is_no_room(dates):
     for draw in (explorer.draw_one, explorer.draw_ten):
         with pytest.raises(ValueError, match="Nothing follows: the text has ended"):
             draw()
+    few = DecodingExplorer(*dates, DATE, max_new_tokens=3)
+    assert few.room == 3 and few.best == explorer.best[:3]
     short = DecodingExplorer(*made(GPT, max_len=9), "the cat")  # a table of positions: two tokens can still be read
     assert short.room == 3
     short.written = [6, 7, 8]
@@ -194,6 +196,8 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(dates):
         (lambda: setattr(explorer, "top_p", 0.0), "top_p must be a number, more than 0"),
         (lambda: setattr(explorer, "min_p", 1.5), "min_p must be a number from 0 to 1; got 1.5"),
         (lambda: setattr(explorer, "beams", 6), "beams must be a number from 1 to 5; got 6"),
+        (lambda: gpt(max_new_tokens=0), "max_new_tokens must be a whole number, at least 1; got 0"),
+        (lambda: gpt(max_new_tokens=65), "max_new_tokens must be a number from 1 to 64; got 65"),
         (lambda: gpt(beams=0), "beams must be a whole number, at least 1; got 0"),
         (lambda: setattr(explorer, "length_penalty", float("nan")), "length_penalty must be a number"),
     ):
@@ -365,11 +369,11 @@ def test_a_live_explorer_is_written_with_by_mouse_and_keyboard(lab):
     eventually(lambda: "Choose the first token." in page.inner_text(".tl-decoding .told"))
     page.get_by_text("draw ten texts").click()
     eventually(lambda: page.locator(".tl-decoding .draws li").count() > 0)
-    page.get_by_label("beams").evaluate(SET, "3")
+    page.get_by_label("beams", exact=True).evaluate(SET, "3")
     eventually(lambda: lab.python("print(explorer.answered)") == "[[], 3, 1.0]")
     eventually(lambda: page.locator(".tl-decoding.asking").count() == 0)
     assert page.locator(".tl-decoding .node").count() == int(lab.python("print(len(explorer.tree))"))
-    page.get_by_label("temperature").evaluate(SET, "5")
+    page.get_by_label("temperature", exact=True).evaluate(SET, "5")
     eventually(lambda: lab.python("print(explorer.temperature)") == "0.5")
     field, message = page.get_by_label("text", exact=True), page.locator(".tl-decoding .message")
     field.fill("")

@@ -31,7 +31,7 @@ from .explorer import Explorer
 from .inputs import romanised, visible
 from .model_tour import describe, rounded
 
-MOST_NEW, MOST_READ = 24, 512  # tokens: to be written, and of the text
+MOST_NEW, MOST_READ = 64, 512  # tokens: to be written, and of the text
 MOST_BEAMS, HOTTEST, N_DRAWS = 5, 2.0, 10
 NAMED = 40  # so many of the most likely tokens have a label
 
@@ -39,11 +39,11 @@ NAMED = 40  # so many of the most likely tokens have a label
 class DecodingExplorer(Explorer):
     """Write what a model could write: `DecodingExplorer(model, tokenizer, text)`, for a GPT or a Transformer.
 
-    A GPT goes on with the text, a Transformer translates it. `written` holds the ids chosen so far; `temperature`,
-    `top_k`, `top_p` and `min_p` (None: off) change the distribution of the next token, `beams` and `length_penalty` the
-    search (1 beam is greedy decoding). Both Python and the browser may set these, and `text`. `probabilities`,
-    `log_prob`, `greedy_log_prob`, `best` and `tree` are what is seen; `draw_ten()` draws ten texts that begin with what
-    is written. Raises ValueError for other models, and for a text that is empty or too long.
+    A GPT goes on with the text, a Transformer translates it, with `max_new_tokens` at most. `written` holds the ids
+    chosen so far; `temperature`, `top_k`, `top_p` and `min_p` (None: off) change the distribution of the next token,
+    `beams` and `length_penalty` the search (1 beam is greedy decoding). Both Python and the browser may set these, and
+    `text`. `probabilities`, `log_prob`, `greedy_log_prob`, `best` and `tree` are what is seen; `draw_ten()` draws ten
+    texts that begin with what is written. Raises ValueError for other models, and for a text that is empty or too long.
     """
 
     _esm = module("decoding_explorer")
@@ -67,7 +67,10 @@ class DecodingExplorer(Explorer):
     beams = traitlets.Int(1).tag(sync=True)
     length_penalty = traitlets.Float(1.0).tag(sync=True)
 
-    def __init__(self, model: nn.Module, tokenizer, text, **settings):
+    def __init__(self, model: nn.Module, tokenizer, text, max_new_tokens: int = 24, **settings):
+        check_at_least("max_new_tokens", max_new_tokens, 1)
+        check_between("max_new_tokens", max_new_tokens, 1, MOST_NEW)
+        self.max_new_tokens = max_new_tokens
         self.model, self.tokenizer = our_model(model, GPT, Transformer), our_tokenizer(tokenizer)
         self.stop = [] if self.tokenizer.eos_id is None else [self.tokenizer.eos_id]
         # JupyterLab may deliver changes on several threads: one at a time, with the latest choices.
@@ -89,7 +92,7 @@ class DecodingExplorer(Explorer):
         read = torch.tensor([ids], device=next(self.model.parameters()).device)
         is_translator = isinstance(self.model, Transformer)
         start = read.new_tensor([[self.tokenizer.id_of("bos")]]) if is_translator else read
-        room = min(MOST_NEW, self.model.config.max_len - start.shape[1] + 1)
+        room = min(self.max_new_tokens, self.model.config.max_len - start.shape[1] + 1)
         source = read if is_translator else None
         self._greedy = beam_tree(self.model, start, room, 1, source=source, stop=self.stop)
         self._start, self._source, self.room, self._searched = start, source, room, None

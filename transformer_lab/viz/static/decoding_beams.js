@@ -20,7 +20,7 @@ export function beamPanel(parent, model, write) {
     const search = model.get("search");
     beams.draw(model.get("beams"));
     penalty.draw(Math.round(10 * model.get("length_penalty")));
-    about.textContent = "each step keeps the texts with the highest sums of log-probabilities; score = sum / tokens to the power of the length penalty";
+    about.textContent = "each step keeps the texts with the highest sums of log-probabilities; score = sum / tokens ^ length penalty";
     drawTree(tree, search, model.get("written"), write);
     drawTexts(table, search, write);
   };

@@ -76,7 +76,7 @@ function verdict({ labels, log_probs, is_over, is_full }, greedy) {
 
 // Ten texts that begin with what is written.
 function drawsPanel(parent, model, write) {
-  const section = panel(parent, "ten draws", "whole texts, drawn with the settings on the left", { class: "draws" });
+  const section = panel(parent, "ten draws", "whole texts, drawn at these settings from what is written", { class: "draws" });
   const status = html(section, "div", { class: "soft", role: "status" });
   const ask = model.send && button(section, "draw ten texts", () => {
     model.send({ draw: "ten" });

@@ -41,7 +41,7 @@ def test_merges_by_hand():
     assert learn_merges("low lower lowest", 3) == [("l", "o"), ("lo", "w"), (" ", "low")]
     assert apply_merges(" lowly", [("l", "o"), ("lo", "w"), (" ", "low")]) == [" low", "l", "y"]
     assert learn_merges({"ab": 1, "bc": 2}, 9) == [("b", "c"), ("a", "b")]  # and then every word is one token
-    assert learn_merges("", 4) == learn_merges({"a": 7}, 4) == learn_merges("ab", 0) == [] == encode("", [])
+    assert learn_merges("", 4) == learn_merges({"a": 7, "bc": 0}, 4) == learn_merges("ab", 0) == [] == encode("", [])
 
 
 def test_of_equally_frequent_pairs_the_one_sorted_first_is_joined():

@@ -20,12 +20,12 @@ from itertools import pairwise
 # *5 points, difficulty 3 of 5, about 9 minutes*
 #
 # Write `encode(word, merges)`: the tokens of a word, as a list of texts. `merges` is a list of pairs of tokens, in the order in
-# which they were learnt. At first each letter is a token of its own. Then, as long as some two neighbours are a pair in
-# `merges`: of these pairs, the one that was learnt first is joined, wherever it stands in the word. If it stands there several
-# times it is joined everywhere, from the left: of `aaa` the first two letters.
+# which they were learnt. At first each letter is a token of its own. As long as there are two neighbours that form a pair in
+# `merges`, join the pair that was learnt first, wherever in the word it stands. If it stands there several times, join it
+# everywhere, from the left: of `aaa` the first two letters.
 #
-# With the merges `("b", "c"), ("a", "b"), ("c", "d")` the word `abcd` becomes `["a", "bc", "d"]`. A merge that makes a token
-# always comes before the merges that use it. Letters may be unknown to all merges, and the word may be empty.
+# With the merges `("b", "c"), ("a", "b"), ("c", "d")` the word `abcd` becomes `["a", "bc", "d"]`. In `merges` a token is made
+# before it is used. Some letters may stand in no merge, and the word may be empty.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -143,15 +143,16 @@ grade("10_tokens.learn", learn)
 #
 # A table of pairs is a language model, and a text tells how good it is. Write two functions.
 #
-# `probability(training, alphabet, a, b)`: the probability that character `b` follows character `a`, learnt from the text
-# `training`. It is the share of `b` among the characters that follow `a` there, but *each count is one larger* than it was: so
-# no character of `alphabet` (a text that holds each possible character once) is impossible, and the probabilities of all
-# of them after `a` sum to 1. Pairs may overlap, characters of the alphabet may be missing from the training text, and that
-# text may be empty.
+# `probability(training, alphabet, a, b)`: how likely is the character `b` after the character `a`, to judge by the text
+# `training`? `alphabet` is a text that holds each possible character once. Count how often each of them follows `a` in the
+# training text (in `aaa` the `a` follows `a` twice), and make *every* count one larger, those of 0 too: then nothing is
+# impossible. The probability of `b` is its share of the sum of these counts. Characters of the alphabet may be missing from the
+# training text, which may also be empty.
 #
-# `bits_per_character(text, p, alphabet)`: how many bits a character of `text` costs in the mean. `p(a, b)` gives the probability
-# of `b` after `a`, for any such model; a character costs $-\log_2$ of its probability. The first character has none before it:
-# all characters of the alphabet are equally likely there. `text` has at least one character, and may have thousands.
+# `bits_per_character(text, p, alphabet)`: how many bits does a character of `text` cost, in the mean over all of them? A
+# character costs $-\log_2$ of its probability, and `p(a, b)` is the probability of `b` after `a`, by whatever model. Before the
+# first character there is none: there, all characters of the alphabet are equally likely. `text` has at least one character,
+# and may have thousands.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -212,8 +213,9 @@ grade("10_tokens.bits", probability, bits_per_character)
 # Each of these gives the tokens of a text, and has one fault; all five faults are different. Run them on texts and merges of
 # your own. For each name its fault from the first table, and from the second the observation that is true of this
 # tokenizer and of no other here; a right tokenizer does not show it either. Both tables offer more than is needed. Write the
-# words as they stand there, in quotation marks (capital letters do not matter). A merge is written as a token: `a bc` joins
-# the tokens `a` and `bc`. Merges are in the order in which they were learnt, whether or not a text could teach them so.
+# words as they stand there, in quotation marks (capital letters do not matter). There, `bc` is the merge of `b` and `c`, and
+# `a bc` that of `a` and `bc`; merges stand in the order in which they were learnt, whether or not a text could teach them so. A
+# word that becomes `ab cd` has become these two tokens.
 #
 # | fault | what it means |
 # |---|---|
@@ -428,7 +430,7 @@ grade("10_tokens.shown", shown)
 # ## Question 6: two models with different tokens
 # *Optional: 3 points, difficulty 2 of 5, about 5 minutes*
 #
-# A loss per token says little: with longer tokens there are fewer of them, and each is harder to foretell. Write
+# A loss per token says little: with longer tokens there are fewer of them, and each is harder to predict. Write
 # `per_character(losses, sizes, text)`: the bits per character of a text that was read in batches. `losses` holds the mean loss
 # of a token in each batch, in nats, as torch gives it; `sizes` says how many tokens each batch has; the tokens of all
 # batches together are `text`, in any language, and a character is what Python counts as one.

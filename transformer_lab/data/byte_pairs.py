@@ -36,7 +36,7 @@ def learn_merges(text: str | Mapping[AnyStr, int], n_merges: int) -> list[tuple[
     for word, tokens in words.items():
         add_pairs(pairs, tokens, counts[word])
     merges: list = []
-    while len(merges) < n_merges and pairs:
+    while len(merges) < n_merges and (pairs := +pairs):  # without those that occur no more
         best = min(pairs, key=lambda pair: (-pairs[pair], pair))
         merges.append(best)
         for word, tokens in words.items():
@@ -44,7 +44,6 @@ def learn_merges(text: str | Mapping[AnyStr, int], n_merges: int) -> list[tuple[
                 words[word] = merge_pair(tokens, best)
                 add_pairs(pairs, tokens, -counts[word])
                 add_pairs(pairs, words[word], counts[word])
-        pairs = +pairs  # without those that occur no more
     return merges
 
 

@@ -17,7 +17,7 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "function gives its tokens, word by word.",
     "learn": "Where no two pairs are equally frequent, the `tokenizers` library learns the same merges as your "
     "function, in the same order.",
-    "bits": "A table that has read nothing foretells all characters alike: then every text costs log2 of the "
+    "bits": "A table that has read nothing finds all characters equally likely: then every text costs log2 of the "
     "alphabet's size per character.",
     "diagnose": "Four of the five give back the text when their tokens are put together: that test finds spaces that "
     "were dropped, and none of the other faults.",

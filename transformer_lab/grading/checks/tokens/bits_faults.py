@@ -138,7 +138,7 @@ BITS = (
     ),
     (
         lambda t, p, v: (math.log2(len(v)) + bits_of(t[:-1], p)) / len(t),
-        "The last character is missing: it too is to be foretold.",
+        "The last character is missing: it too is to be predicted.",
     ),
     (
         lambda t, p, v: bits_per_character(t, p, v) * math.log(2),

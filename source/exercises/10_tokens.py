@@ -6,7 +6,7 @@
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
 # Questions 1-3 are the core (about 30 minutes). 4-6 are optional. Here all is plain Python: texts, lists, dictionaries. Every
-# function leaves its inputs as they are. Numbers are compared to six digits. Where one of the package's functions does what is
+# function leaves its inputs as they are. Numbers are compared to five digits. Where one of the package's functions does what is
 # asked it is accepted as an answer; you learn more without. Back to the [lesson](../../notebooks/10_tokens.ipynb).
 
 # %%

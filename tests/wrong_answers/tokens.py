@@ -416,6 +416,10 @@ def bits_in_nats(text, p, alphabet):
     return -chances.log().mean() / math.log(2)
 
 
+def bits_in_single_precision(text, p, alphabet):
+    return -torch.tensor([1 / len(alphabet), *(p(a, b) for a, b in pairwise(text))]).log2().mean()
+
+
 def of_pair(count, below, above=1):
     """A probability of count(training, a, b), with one added above, over below(training, alphabet, a)."""
     return lambda t, v, a, b: (count(t, a, b) + above) / below(t, v, a), bits_right
@@ -558,6 +562,10 @@ def per_character_by_ratio(losses, sizes, text):
     return per_token / np.log(2) * sum(sizes) / len(text)
 
 
+def per_character_in_single_precision(losses, sizes, text):
+    return (torch.tensor(losses) * torch.tensor(sizes)).sum() / torch.tensor(2.0).log() / len(text)
+
+
 def nats(losses, sizes):
     return sum(loss * size for loss, size in zip(losses, sizes, strict=True))
 
@@ -629,6 +637,7 @@ RIGHT = {
         ("a row of counts", (probability_from_a_table, bits_in_numpy)),
         ("torch", (probability_in_torch, bits_in_nats)),
         ("regular expressions", (probability_by_regex, bits_right)),
+        ("single precision", (probability_in_torch, bits_in_single_precision)),
     ],
     "10_tokens.diagnose": [
         ("by rank", mended(repaired_right)),
@@ -644,6 +653,7 @@ RIGHT = {
         ("a sum", per_character_right),
         ("torch", per_character_in_torch),
         ("numpy", per_character_by_ratio),
+        ("single precision", per_character_in_single_precision),
     ],
 }
 

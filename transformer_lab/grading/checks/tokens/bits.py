@@ -59,7 +59,7 @@ def judge_probability(answer, cases: list[tuple]) -> None:
     answers = [number_of(answer, f"probability({called(*case)})", *case, by_zero=NOTHING) for case in cases]
     right = [probability(*case) for case in cases]
     for case, got, wanted in zip(cases, answers, right, strict=True):
-        if not math.isclose(got, wanted, rel_tol=1e-6):
+        if not math.isclose(got, wanted, rel_tol=1e-5):
             yours, is_right = apart(got, wanted)
             words = told(answers, cases, PROBABILITIES) or counts(*case)
             raise Wrong(f"probability({called(*case)}) is {yours}; wanted {is_right}. {words}")
@@ -104,7 +104,7 @@ def judge_bits(answer, cases: list[tuple]) -> None:
     answers = [number_of(answer, name_of(case), *case, by_zero=ALONE) for case in cases]
     right = [bits_per_character(*case) for case in cases]
     for case, got, wanted in zip(cases, answers, right, strict=True):
-        if not math.isclose(got, wanted, rel_tol=1e-6):
+        if not math.isclose(got, wanted, rel_tol=1e-5):
             yours, is_right = apart(got, wanted)
             words = told(answers, cases, BITS) or "Write down the bits of each character, and add."
             raise Wrong(f"{name_of(case)} is {yours}; wanted {is_right}. {words}")

@@ -40,7 +40,7 @@ def judge(answer, cases: list[tuple]) -> None:
     answers = [one_number(answer(list(losses), list(sizes), text), "per_character()") for losses, sizes, text in cases]
     for given, got in zip(cases, answers, strict=True):
         wanted = bits(*given)
-        if not math.isclose(got, wanted, rel_tol=1e-6):
+        if not math.isclose(got, wanted, rel_tol=1e-5):
             yours, right = apart(got, wanted)
             losses, sizes, text = given
             words, *misconception = fitting(answers, cases, faults()) or [

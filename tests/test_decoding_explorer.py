@@ -206,6 +206,23 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(dates):
     assert (explorer.written, explorer.temperature, explorer.beams) == ([], 1.0, 1)
 
 
+def test_a_model_that_has_diverged_is_refused():
+    model, tokenizer = made(GPT)
+    with torch.no_grad():
+        next(model.parameters()).fill_(torch.nan)
+    with pytest.raises(ValueError, match="logits are NaN: it has diverged"):
+        DecodingExplorer(model, tokenizer, "the cat")
+
+
+def test_what_an_earlier_call_has_answered_is_not_worked_out_again(monkeypatch):
+    explorer = gpt(beams=2)
+    asked = []
+    monkeypatch.setattr(explorer, "_next", lambda written: asked.append(written))
+    explorer._answer_again(None)
+    explorer._read_again(None)
+    assert asked == []
+
+
 def test_a_vocabulary_larger_than_the_tokenizers_names_ids():
     model, _ = made(GPT)
     small = CharacterTokenizer.train(["the"])
@@ -333,6 +350,41 @@ def test_an_explorer_that_is_gone_listens_to_nothing_and_other_sheets_change_not
     page.add_style_tag(content="\n".join(kind._css for kind in KINDS))
     assert page.evaluate(LOOKS) == looks
     assert all(".tl-" in rule or rule.startswith("@") for rule in re.findall(r"[^{}]+(?={)", explorer._css))
+
+
+WITHOUT_AN_ANSWER = """async (module) => {
+  const saved = JSON.parse(document.getElementById("saved").textContent), { state } = saved, listeners = [];
+  for (const [name, text] of Object.entries(saved.bytes)) {
+    const packed = new Blob([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))]);
+    const bytes = packed.stream().pipeThrough(new DecompressionStream("gzip"));
+    state[name] = new DataView(await new Response(bytes).arrayBuffer());
+  }
+  const set = (name, value) => {
+    state[name] = value;
+    for (const [event, listener] of listeners) if (event === `change:${name}`) listener();
+  };
+  const on = (event, listener) => listeners.push([event, listener]);
+  const model = { get: (name) => state[name], set, save_changes() {}, on, off() {}, send() {} };
+  const widget = await import(URL.createObjectURL(new Blob([module], { type: "text/javascript" })));
+  const el = document.getElementById("widget");
+  el.replaceChildren();
+  widget.default.render({ model, el });
+}"""
+
+
+@pytest.mark.browser
+def test_where_no_kernel_answers_the_reader_is_told_and_the_sliders_still_move(page, tmp_path):
+    explorer = gpt()
+    page.clock.install()
+    opened(page, tmp_path, explorer)
+    page.evaluate(WITHOUT_AN_ANSWER, str(explorer._esm))
+    page.locator(".tl-decoding .row").first.click()
+    eventually(lambda: page.locator(".tl-decoding.asking").count() == 1)
+    assert "No answer yet" not in page.inner_text(".tl-decoding")
+    page.clock.fast_forward(11_000)
+    eventually(lambda: "No answer yet. If no kernel is running" in page.inner_text(".tl-decoding"))
+    page.get_by_label("top-k", exact=True).evaluate(SET, "0")
+    eventually(lambda: page.locator(".tl-decoding .row.cut").count() == 11)
 
 
 LIVE = """

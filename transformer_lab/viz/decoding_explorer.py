@@ -244,6 +244,9 @@ class DecodingExplorer(Explorer):
     def _read_again(self, _change):
         with self._one_at_a_time:
             text = self.text
+            if text == self.heard:  # an earlier call has read it
+                self.message = ""
+                return
             try:
                 self._begin(text)
             except ValueError as error:  # an empty text, one that is too long: what was shown stays
@@ -258,7 +261,8 @@ class DecodingExplorer(Explorer):
 
     def _answer_again(self, _change):
         with self._one_at_a_time:
-            self._answer()
+            if self.answered != [self.written, self.beams, self.length_penalty]:  # else an earlier call has answered
+                self._answer()
 
     def _answer(self):
         """Show what follows what is written now, and what the search with these settings finds."""

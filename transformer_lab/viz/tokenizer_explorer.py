@@ -72,6 +72,9 @@ class TokenizerExplorer(Explorer):
     def _read_again(self, _change):
         with self._one_at_a_time:
             text = self.text
+            if text == self.heard:  # an earlier call has read it
+                self.message = ""
+                return
             try:
                 shown = self._read(text)
             except ValueError as error:  # too long: what was shown stays

@@ -4,7 +4,7 @@ import { inLetters } from "./attention_letters.js";
 import { inPercent, nextToken } from "./decoding_next.js";
 import { beamPanel } from "./decoding_beams.js";
 import { button, choose, html, once, panel, signed, speaker, stage, watch } from "./kit.js";
-import { textField } from "./text_field.js";
+import { NO_ANSWER, PATIENCE, textField } from "./text_field.js";
 
 const NAMES = ["step", "logits", "search", "draws", "answered", "romanised", "text", "heard", "message", "written",
   "temperature", "top_k", "top_p", "min_p", "beams", "length_penalty"];
@@ -16,15 +16,21 @@ function render({ model, el }) {
   const body = html(root, "div", { class: "body" });
   const write = (label) => inLetters(label, model.get("romanised"));
   const drawWritten = writtenLine(body, model, write);
+  const status = html(body, "div", { class: "soft", role: "status" });
   const panels = html(body, "div", { class: "panels" });
   const drawNext = nextToken(panels, model, write), drawDraws = drawsPanel(panels, model, write);
   const drawBeams = beamPanel(body, model, write), say = speaker(root);
+  let patience = null;
 
   function draw() {
     drawText();
     if (quoted) quoted.textContent = model.get("heard");
     const asked = ["written", "beams", "length_penalty"].map((name) => model.get(name));
-    root.classList.toggle("asking", JSON.stringify(asked) !== JSON.stringify(model.get("answered")));
+    const isAsking = JSON.stringify(asked) !== JSON.stringify(model.get("answered"));
+    root.classList.toggle("asking", isAsking);
+    clearTimeout(patience);
+    status.textContent = "";
+    if (isAsking) patience = setTimeout(() => (status.textContent = NO_ANSWER), PATIENCE);
     const told = drawWritten();
     drawNext();
     drawDraws();

@@ -3,7 +3,8 @@
 import { choose, html, labelled } from "./kit.js";
 
 const PAUSE = 500; // ms without a key that end typing
-const PATIENCE = 10_000; // ms after which a reader is told that there may be no kernel
+export const PATIENCE = 10_000; // ms after which a reader is told that there may be no kernel
+export const NO_ANSWER = "No answer yet. If no kernel is running, run the cell again.";
 const HALF = "The text holds half a character, which no tokenizer can read.";
 
 // tag: "input" for one line, or "textarea". Traits: text, heard (what was read last), message (why text was not read).
@@ -34,7 +35,7 @@ export function textField(parent, model, tag, about) {
     const waits = model.get("text") !== model.get("heard") && !model.get("message");
     parent.classList.toggle("waiting", waits);
     clearTimeout(patience);
-    if (waits) patience = setTimeout(() => (message.textContent = "No answer yet. If no kernel is running, run the cell again."), PATIENCE);
+    if (waits) patience = setTimeout(() => (message.textContent = NO_ANSWER), PATIENCE);
     if (field && typing === null && field !== document.activeElement) field.value = model.get("text");
     line.textContent = waits ? "waiting for the kernel" : about();
     parent.classList.toggle("refused", model.get("text") !== model.get("heard") && !waits);

@@ -1,5 +1,6 @@
 """Questions that show broken snippets: what they say of a snippet is true of the code in the notebook."""
 
+import datetime
 import inspect
 import math
 import re
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from transformer_lab import MultiHeadAttention
+from transformer_lab.data import dates
 from transformer_lab.grading import grade
 from wrong_answers import masks, tokens, toolkit
 
@@ -23,7 +25,7 @@ def snippets(lesson: str) -> dict:
     cells = re.split(r"^# %%", (SOURCES / f"{lesson}.py").read_text(encoding="utf-8"), flags=re.MULTILINE)
     names = {"torch": torch, "math": math, "nn": nn, "F": F, "re": re}
     for cell in cells:
-        if re.search(r"^(def|class) (broken_|torchs|right|words_of)", cell, flags=re.MULTILINE):
+        if re.search(r"^(def|class) (broken_|torchs|right|words_of|read\b)", cell, flags=re.MULTILINE):
             exec("#" + cell, names)
     return names
 
@@ -248,6 +250,53 @@ def tokenizers_observed(names):
     }
 
 
+def translators_observed(names):
+    """Each observation of lesson 11's question, as a function that says whether it is true of a way to translate."""
+    model, tokenizer = names["model"], names["tokenizer"]
+    days = ((2022, 5, 3), "medium"), ((2011, 11, 11), "full"), ((2026, 11, 22), "long"), ((1999, 5, 3), "full")
+    pairs = [dates.make_pair(datetime.date(*day), width) for day, width in days]
+    source, is_real = tokenizer.batch([pair.source for pair in pairs])  # of several lengths, not in their order
+    target, _ = tokenizer.batch([pair.target for pair in pairs], bos=True, eos=True)
+    other = source.roll(1, 0)
+
+    def rows(way, source=source, is_real=is_real, target=target):
+        with torch.no_grad():
+            return way(model, source, is_real, target)
+
+    def moved(way, place):
+        """Which rows move when the target has another token at this place."""
+        changed = target.clone()
+        changed[:, place] = (changed[:, place] + 7) % len(tokenizer)
+        both = rows(way).unbind(1), rows(way, target=changed).unbind(1)
+        return [not near(*pair) for pair in zip(*both, strict=True)]
+
+    def beside(way):
+        changed = source.clone()
+        changed[0, 0] = source[1, 2]
+        return not near(rows(way, changed)[1:], rows(way)[1:])
+
+    def padded(way):
+        wider = F.pad(source, (0, 2), value=tokenizer.pad_id), F.pad(is_real, (0, 2))
+        return not near(rows(way, *wider), rows(way))
+
+    def losses(way):
+        return F.cross_entropy(rows(way).mT, target[:, 1:], reduction="none")
+
+    return {
+        "another last token moves the row that predicts it": lambda way: moved(way, -1)[-1],
+        "another source moves nothing": lambda way: near(rows(way, other), rows(way)),
+        "more padding behind the sources moves the rows": padded,
+        "no row's loss is below 3": lambda way: losses(way).min() >= 3,
+        "the first row is the same for every target": lambda way: (
+            not any(moved(way, j)[0] for j in range(1, target.shape[1]))
+        ),
+        "another source beside it in the batch moves a text's rows": beside,
+        "another token moves rows before the one that predicts it": lambda way: any(
+            any(moved(way, j)[: j - 1]) for j in range(2, target.shape[1])
+        ),
+    }
+
+
 def right_norm(x, gamma, beta):
     return gamma * F.layer_norm(x, (8,)) + beta
 
@@ -261,6 +310,7 @@ OBSERVED = {
     "05_feed_forward": (layers_observed, lambda names: names["right"]),
     "07_layer_norm": (pieces_observed, lambda names: right_norm),
     "10_tokens": (tokenizers_observed, lambda names: tokens.repaired_right),
+    "11_encoder_decoder": (translators_observed, lambda names: names["right"]),
 }
 
 

@@ -14,11 +14,14 @@ from tokenizers import models, pre_tokenizers, trainers
 from torch import nn
 from torch.nn import functional as F
 
+from test_diagnoses import snippets, translators_observed
 from transformer_lab.config import TransformerConfig
 from transformer_lab.exercise_files import PRISTINE
 from transformer_lab.grading import grade
+from transformer_lab.grading.checks.encoder_decoder.diagnose import DIAGNOSIS
 from transformer_lab.grading.onward import next_lesson, onward
 from transformer_lab.grading.outline import outlines
+from transformer_lab.models import Transformer
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = {name: import_module(f"transformer_lab.grading.checks.{name}") for name in outlines()}
@@ -231,6 +234,21 @@ def encoder_decoder():
     read, is_real = names["cross_attention"], is_real.expand(2, 6)
     yield near(read(x, memory[:, order], is_real[:, order], *weights)[0], read(x, memory, is_real, *weights)[0])
     yield names["alignment_accuracy"]([torch.eye(5, 6)[None]], [[0, 1, 2, None]]) == 1
+    table = {1: 5, 5: 4, 4: 2}  # what follows each id: no model behind it
+
+    def follow(ids, *_):
+        return F.one_hot(torch.tensor([[table[i] for i in row] for row in ids.tolist()]), 9)
+
+    yield names["greedy"](lambda *_: None, follow, ids[:1], is_real[:1], 1, 2, 0, 9).tolist() == [[1, 5, 4, 2]]
+    ways = snippets("11_encoder_decoder")
+    ways["model"] = Transformer(ways["model"].config).eval()  # untrained
+    observed = translators_observed(ways)
+    seen = [(observed[what], ways[f"broken_{name}"]) for name, (_, what, _) in DIAGNOSIS.snippets.items()]
+    yield all(holds(broken) and not holds(ways["right"]) for holds, broken in seen)
+    said = {(): 4, (4,): 6, (4, 5): 6, (4, 6): 5, (4, 6, 5): 2}  # wrong at place 1
+    forced, free = names["forced_and_free"](lambda prefix: said.get(tuple(prefix[1:]), 2), [4, 5, 6], 1, 2)
+    yield (forced, free) == (0.75, 0.5)
+    yield all(0.9 < math.log(V) - names["floor"](V) < 1 for V in (30, 55, 50_257))
 
 
 def tokens():

@@ -5,7 +5,7 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 1-3 are the core (about 30 minutes). The others are optional. All tensors are torch tensors, and `...` stands
+# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors, and `...` stands
 # for any number of leading axes (the texts of a batch), also none. Every function leaves its inputs as they are. Results are
 # compared up to rounding. A function of torch's or of the package's that does what is asked is accepted as an answer; you
 # learn more without. Back to the [lesson](../../notebooks/11_encoder_decoder.ipynb).
@@ -14,6 +14,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 
 # %% [markdown]
 # ## Question 1: what the decoder reads, and what it must predict
@@ -201,3 +202,377 @@ def alignment_accuracy(weights, alignments):
 from transformer_lab.grading import grade
 
 grade("11_encoder_decoder.alignment", alignment_accuracy)
+
+# %% [markdown]
+# ## Question 4: write it down
+# *Optional: 4 points, difficulty 3 of 5, about 12 minutes*
+#
+# Write `greedy(encode, decode, source, is_real, bos, eos, pad, max_new)`, which translates a batch of texts at once.
+# `encode(source, is_real)` gives the memory of `source (B, S)`; `decode(ids, memory, is_real)` gives logits `(B, T, V)` for
+# `ids (B, T)`, whose rows begin with `bos` and hold all that is written so far (there is no cache). Row $t$ of the logits
+# scores what comes after the first $t + 1$ ids.
+#
+# Each text gets the id of its largest logit, step after step, until it has written `eos`; from then on it gets `pad` while
+# the others go on. Stop when every text has ended, or after `max_new` steps. Return all ids, `(B, 1 + steps)`, int64, `bos`
+# in front and each text's `eos` included. Call `encode` once. `pad` may be any id, also 0.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# What do you have to remember about each text from step to step, besides its ids? And what does not change at all?
+#
+# </details>
+# <details><summary>Hint 2: the shapes of a step</summary>
+#
+# Logits `(B, T, V)`, of which you need one row of each text, `(B, V)`; its argmax is `(B,)`. With `ended (B,)`, booleans, put
+# `pad` where a text had ended *before* this step; then look which texts have just written `eos`.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# memory = ____
+# ids = torch.full((len(source), 1), bos)
+# ended = torch.zeros(len(source), dtype=torch.bool)
+# for _ in range(max_new):
+#     best = decode(ids, memory, is_real)[____].argmax(dim=-1)
+#     best = best.masked_fill(____, pad)
+#     ids = torch.cat((ids, best[:, None]), dim=1)
+#     ended = ____
+#     if ____:
+#         break
+# return ids
+# ```
+#
+# </details>
+
+
+# %% answer="greedy"
+def greedy(encode, decode, source, is_real, bos, eos, pad, max_new):
+    """two functions, ids and booleans (B, S), three ids and a number -> ids (B, 1 + steps)"""
+    ### BEGIN SOLUTION
+    memory = encode(source, is_real)
+    ids = torch.full((len(source), 1), bos)
+    ended = torch.zeros(len(source), dtype=torch.bool)
+    for _ in range(max_new):
+        best = decode(ids, memory, is_real)[:, -1].argmax(dim=-1)
+        best = best.masked_fill(ended, pad)
+        ids = torch.cat((ids, best[:, None]), dim=1)
+        ended = ended | (best == eos)
+        if ended.all():
+            break
+    return ids
+    ### END SOLUTION
+
+
+# %% check="greedy" points=4
+from transformer_lab.grading import grade
+
+grade("11_encoder_decoder.greedy", greedy)
+
+# %% [markdown]
+# ## Question 5: five broken translators
+# *Optional: 4 points, difficulty 4 of 5, about 15 minutes*
+#
+# Five ways to run a translator in training, each with one fault, and all different. All of them run. `source (B, S)` and
+# `is_real (B, S)` are the English of a batch; `target` holds for each text `[BOS]`, its tokens, `[EOS]` and padding; logits
+# come back, and row $t$ is judged by how well it predicts `target[:, t + 1]`. The model is the translator of Part I, which
+# has been trained *without* these faults; `read` is its decoder, opened, so that its two masks can be left out.
+#
+# For each name its fault from the first table, and from the second the observation that is true of this one and of no other
+# here, a right translator included: the cell after them prints a few symptoms, the rest you find out with inputs of your own.
+# Both tables offer more than is needed. Write the words as they stand there, in quotation marks (capital letters do not
+# matter).
+#
+# | fault | what it means |
+# |---|---|
+# | `"the target is not shifted"` | a row reads the token that it is judged by |
+# | `"the encoder reads the target"` | the memory is made of the translation |
+# | `"another text's memory"` | a text reads what another text of the batch says |
+# | `"no causal mask"` | a row reads the tokens that come after |
+# | `"the source's embeddings as memory"` | the encoder's blocks are left out |
+# | `"a softmax before the loss"` | probabilities come back where logits are wanted |
+# | `"the padding of the source is read"` | the cross-attention gets no mask |
+# | `"the padding mask is upside down"` | the cross-attention gets the opposite of its mask |
+#
+# | observation | how to make it |
+# |---|---|
+# | `"another last token moves the row that predicts it"` | change `target[:, -1]`, look at the last row |
+# | `"another source moves nothing"` | change all of `source` |
+# | `"more padding behind the sources moves the rows"` | two columns more in `source` and `is_real` |
+# | `"no row's loss is below 3"` | cross-entropy of each row, over several texts |
+# | `"the first row is the same for every target"` | change everything in `target` but `[BOS]` |
+# | `"another source beside it in the batch moves a text's rows"` | sources of different lengths; change one, as long as before, and look at the others |
+# | `"another token moves rows before the one that predicts it"` | change `target[:, j]`, look at the rows before $j - 1$ |
+#
+# Then write `b` again as `repaired`, changed as little as possible: logits as the package's model gives them, in the order in
+# which the texts came, for sources of any lengths.
+
+
+# %%
+from transformer_lab.data import dates
+from transformer_lab.pretrained import load
+
+model, tokenizer = load("dates")
+
+
+def read(model, ids, memory, is_real=None, causal=False):
+    """The decoder, opened: logits (B, T, V) for ids (B, T) and a memory (B, S, D)"""
+    x, _ = model.embedding(ids)
+    mask = None if is_real is None else is_real[:, None, None, :]
+    for block in model.decoder.blocks:
+        x = block(x, causal=causal, memory=memory, memory_mask=mask)
+    return model.logits(model.decoder.norm(x))
+
+
+# %%
+def broken_a(model, source, is_real, target):
+    memory = model.encode(source, is_real)
+    return read(model, target[:, :-1], memory, is_real)
+
+
+# %%
+def broken_b(model, source, is_real, target):
+    order = is_real.sum(dim=1).argsort(descending=True)  # long sources first
+    memory = model.encode(source[order], is_real[order])
+    return read(model, target[:, :-1], memory, is_real[order], causal=True)
+
+
+# %%
+def broken_c(model, source, is_real, target):
+    memory = model.encode(source, is_real)
+    logits = read(model, target[:, :-1], memory, is_real, causal=True)
+    return logits.softmax(dim=-1)
+
+
+# %%
+def broken_d(model, source, is_real, target):
+    memory = model.encode(source, is_real)
+    return read(model, target[:, 1:], memory, is_real, causal=True)
+
+
+# %%
+def broken_e(model, source, is_real, target):
+    memory = model.encode(source, is_real)
+    return read(model, target[:, :-1], memory, causal=True)
+
+
+# %%
+def right(model, source, is_real, target):
+    return model(source, target[:, :-1], is_real)
+
+
+@torch.no_grad()
+def translated(way, source, is_real, n=13):
+    """What comes out when each row's best token is written down and read in the next step."""
+    ids = torch.full((len(source), 1), tokenizer.bos_id)
+    to_come = torch.full_like(ids, tokenizer.pad_id)
+    for _ in range(n):
+        logits = way(model, source, is_real, torch.cat((ids, to_come), dim=1))
+        ids = torch.cat((ids, logits[:, -1:].argmax(dim=-1)), dim=1)
+    return [tokenizer.decode(row) for row in ids.tolist()]
+
+
+# %% tags=["nbval-ignore-output"]
+# output differs from machine to machine in its last digits
+pairs = dates.held_out_pairs(3)[::-1]
+source, is_real = tokenizer.batch([pair.source for pair in pairs])
+target, counted = tokenizer.batch([pair.target for pair in pairs], bos=True, eos=True)
+for way in (right, broken_a, broken_b, broken_c, broken_d, broken_e):
+    with torch.no_grad():
+        losses = F.cross_entropy(way(model, source, is_real, target).mT, target[:, 1:], reduction="none")
+    print(f"{way.__name__:9} mean loss {losses[counted[:, 1:]].mean():5.2f}  ", *translated(way, source, is_real))
+print("Wanted: ", *(pair.target for pair in pairs))
+
+# %% [markdown]
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Two of them are wrong in what a row may read of the target, two in what it may read of the source. Which one writes the right
+# dates, and still has a bad loss?
+#
+# </details>
+# <details><summary>Hint 2: where to look</summary>
+#
+# Follow one text through `b`, line by line: at which place of the batch does it stand in `memory`, and at which in `target`?
+# In the others, compare each call of `read` with its definition: which masks does it get? And which column of `target` is the
+# first that is read?
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# order = is_real.sum(dim=1).argsort(descending=True)
+# memory = model.encode(source[order], is_real[order])
+# back = ____                                  # the place of each text in that order
+# return read(model, target[:, :-1], memory[____], ____, causal=True)
+# ```
+#
+# </details>
+
+# %% answer="diagnoses"
+diagnoses = {  # of each translator: (fault, observation)
+    "a": (None, None),
+    "b": (None, None),
+    "c": (None, None),
+    "d": (None, None),
+    "e": (None, None),
+}
+### BEGIN SOLUTION
+diagnoses = {
+    "a": ("no causal mask", "another token moves rows before the one that predicts it"),
+    "b": ("another text's memory", "another source beside it in the batch moves a text's rows"),
+    "c": ("a softmax before the loss", "no row's loss is below 3"),
+    "d": ("the target is not shifted", "another last token moves the row that predicts it"),
+    "e": ("the padding of the source is read", "more padding behind the sources moves the rows"),
+}
+### END SOLUTION
+
+
+# %% answer="repaired"
+def repaired(model, source, is_real, target):
+    """broken_b, mended"""
+    ### BEGIN SOLUTION
+    order = is_real.sum(dim=1).argsort(descending=True)
+    memory = model.encode(source[order], is_real[order])
+    back = order.argsort()
+    return read(model, target[:, :-1], memory[back], is_real, causal=True)
+    ### END SOLUTION
+
+
+# %% check="diagnose" points=4
+from transformer_lab.grading import grade
+
+grade("11_encoder_decoder.diagnose", diagnoses, repaired)
+
+# %% [markdown]
+# ## Question 6: the same model, run in two ways
+# *Optional: 3 points, difficulty 3 of 5, about 10 minutes*
+#
+# A model is given as a function: `next_token(prefix)` takes the list of ids read so far, beginning with `bos`, and returns the
+# id that the model would write next. Write `forced_and_free(next_token, target, bos, eos)` for one `target`, a list of ids
+# without `bos` and `eos`. It returns two numbers, the share of the $n + 1$ places (the $n$ tokens and `eos`) at which the
+# right id is written
+#
+# * with **teacher forcing**: at each place the model has read the right ids;
+# * **running freely**: at each place it has read what it has written itself. It stops after its own `eos`, or after $n + 1$
+#   ids; places that it does not reach are wrong.
+#
+# In the lesson free running was the worse. It need not be. Write `contrary(target, bos, eos)`, which returns a `next_token`
+# (a function, for prefixes of any ids) that gets *more* places of this target right running freely than with teacher forcing.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Until the first mistake, the two read the same. So a contrary model makes a mistake, and then?
+#
+# </details>
+# <details><summary>Hint 2: what is read at each place</summary>
+#
+# With teacher forcing place $t$ has read $(\text{bos}, y_0, \dots, y_{t-1})$; freely it has read $(\text{bos}, w_0, \dots,
+# w_{t-1})$, where $w$ is what the model wrote. Both are compared with $y_t$, and at place $n$ with `eos`.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# whole = [*target, eos]
+# forced = [next_token([bos, *____]) for t in range(len(whole))]
+# free = []
+# while len(free) < len(whole) and ____:
+#     free.append(next_token(____))
+# return tuple(sum(a == b for a, b in zip(whole, said)) / ____ for said in (forced, free))
+# ```
+#
+# And of `contrary`:
+#
+# ```python
+# def next_token(prefix):
+#     on_track = prefix[1:] == target[: len(prefix) - 1]
+#     return ____ if on_track else ____
+# ```
+#
+# </details>
+
+
+# %% answer="forced_and_free"
+def forced_and_free(next_token, target, bos, eos):
+    """a function, a list of n ids, two ids -> (share right with teacher forcing, share right running freely)"""
+    ### BEGIN SOLUTION
+    whole = [*target, eos]
+    forced = [next_token([bos, *target[:t]]) for t in range(len(whole))]
+    free = []
+    while len(free) < len(whole) and eos not in free:
+        free.append(next_token([bos, *free]))
+    return tuple(sum(a == b for a, b in zip(whole, said, strict=False)) / len(whole) for said in (forced, free))
+    ### END SOLUTION
+
+
+# %% answer="contrary"
+def contrary(target, bos, eos):
+    """a list of ids, two ids -> next_token, a model that does better on this target when it runs freely"""
+    ### BEGIN SOLUTION
+    whole = [*target, eos]
+
+    def next_token(prefix):
+        place = len(prefix) - 1
+        on_track = prefix[1:] == target[:place]
+        return bos if on_track or place > len(target) else whole[place]  # bos is wrong at every place
+
+    return next_token
+    ### END SOLUTION
+
+
+# %% check="forced_and_free" points=3
+from transformer_lab.grading import grade
+
+grade("11_encoder_decoder.forced_and_free", forced_and_free, contrary)
+
+# %% [markdown]
+# ## Question 7: the floor
+# *Optional: 2 points, difficulty 2 of 5, about 5 minutes*
+#
+# A model ends in a softmax, and its probabilities are given to a cross-entropy that takes a softmax of them once more. Write
+# `floor(V)`: the lowest loss in nats that it can report with a vocabulary of $V$ tokens, to four digits. By arithmetic: $V$
+# may be as large as 50,257.
+#
+# Before such a model has learnt anything, all its scores are equal, and it reports a loss of $\ln V$. Say in `room` what
+# becomes of the way that its loss can fall at most, $\ln V$ minus the floor, as $V$ grows: `"it grows without end"`, `"it
+# comes close to 1"` or `"it comes close to 0"`, with the quotation marks.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# How sure can the first softmax be, at most? Which numbers does the second one then get?
+#
+# </details>
+# <details><summary>Hint 2: the formula to fill in</summary>
+#
+# The second softmax of scores $(s_1, \dots, s_V)$ gives the first token $e^{s_1} / (e^{s_1} + \dots + e^{s_V})$, and the loss is
+# minus the logarithm of that. Which scores, each between 0 and 1 and together 1, make it smallest?
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# right, others = ____, ____                       # the scores that go into the second softmax
+# return math.log(math.exp(right) + ____ * math.exp(others)) - ____
+# ```
+#
+# </details>
+
+
+# %% answer="floor"
+def floor(V):
+    """a number of tokens -> the lowest cross-entropy, in nats, when softmax is taken twice"""
+    ### BEGIN SOLUTION
+    return math.log(math.e + V - 1) - 1
+    ### END SOLUTION
+
+
+# %% answer="room"
+room = None  # "it grows without end", "it comes close to 1" or "it comes close to 0"
+### BEGIN SOLUTION
+room = "it comes close to 1"
+### END SOLUTION
+
+# %% check="floor" points=2
+from transformer_lab.grading import grade
+
+grade("11_encoder_decoder.floor", floor, room)

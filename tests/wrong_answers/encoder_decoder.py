@@ -10,15 +10,20 @@ import torch
 import torch.nn.functional as F
 
 import transformer_lab as package
+from diagnoses import Diagnosed
 
 INF = float("inf")
 POINTS = {
     "11_encoder_decoder.shift": 4,
     "11_encoder_decoder.cross_attention": 6,
     "11_encoder_decoder.alignment": 4,
+    "11_encoder_decoder.greedy": 4,
+    "11_encoder_decoder.diagnose": 4,
+    "11_encoder_decoder.forced_and_free": 3,
+    "11_encoder_decoder.floor": 2,
 }
 ONE_WAY = ()  # questions with only one right answer
-MISCONCEPTIONS = ("M33", "M35", "M36")  # that some wrong answer below shows
+MISCONCEPTIONS = ("M33", "M35", "M36", "M37", "M38")  # that some wrong answer below shows
 
 
 # shift --------------------------------------------------------------------------------------------------------
@@ -347,6 +352,340 @@ def entries_removed(weights, alignments):
     return share
 
 
+# greedy -------------------------------------------------------------------------------------------------------------
+
+
+def greedy_right(encode, decode, source, is_real, bos, eos, pad, max_new):
+    memory, ids = encode(source, is_real), source.new_full((len(source), 1), bos)
+    for _ in range(max_new):
+        ended = (ids == eos).any(1)
+        if ended.all():
+            break
+        following = decode(ids, memory, is_real)[:, -1].argmax(-1)
+        ids = torch.cat((ids, torch.where(ended, pad, following)[:, None]), 1)
+    return ids
+
+
+def greedy_by_lists(encode, decode, source, is_real, bos, eos, pad, max_new):
+    memory, rows = encode(source, is_real), [[bos] for _ in source]
+    while len(rows[0]) <= max_new and not all(eos in row for row in rows):
+        logits = decode(torch.tensor(rows), memory, is_real)
+        for row, scores in zip(rows, logits, strict=True):
+            row.append(pad if eos in row else int(scores[-1].argmax()))
+    return torch.tensor(rows)
+
+
+def greedy_filled(encode, decode, source, is_real, bos, eos, pad, max_new):
+    """A block of padding is filled column by column, and cut at the end."""
+    memory, ids = encode(source, is_real), torch.full((len(source), max_new + 1), pad)
+    ids[:, 0], going, n = bos, torch.ones(len(source), dtype=torch.bool), 1
+    while n <= max_new and going.any():
+        best = decode(ids[:, :n], memory, is_real).argmax(-1)[:, -1]
+        ids[going, n] = best[going]
+        going, n = going & (best != eos), n + 1
+    return ids[:, :n]
+
+
+def greedy_but(
+    pick=lambda logits: logits[:, -1].argmax(-1), fill=None, stop=torch.all, extra=0, finish=lambda ids, *_: ids
+):
+    """Greedy with one thing changed: how it picks, what follows an end, when it stops, how long, what comes back."""
+
+    def answer(encode, decode, source, is_real, bos, eos, pad, max_new):
+        memory, ids = encode(source, is_real), torch.full((len(source), 1), bos)
+        ended = torch.zeros(len(source), dtype=torch.bool)
+        for _ in range(max_new + extra):
+            best = pick(decode(ids, memory, is_real))
+            best = torch.where(ended, pad, best) if fill is None else fill(ended, best, eos)
+            ids = torch.cat((ids, best[:, None]), 1)
+            ended = ended | (best == eos)
+            if stop and stop(ended):
+                break
+        return finish(ids, eos, pad)
+
+    return answer
+
+
+def goes_on(ended, best, eos):
+    return best
+
+
+def encoded_each_step(encode, decode, source, is_real, bos, eos, pad, max_new):
+    ids = torch.full((len(source), 1), bos)
+    for _ in range(max_new):
+        ended = (ids == eos).any(1)
+        if ended.all():
+            break
+        best = decode(ids, encode(source, is_real), is_real)[:, -1].argmax(-1)
+        ids = torch.cat((ids, torch.where(ended, pad, best)[:, None]), 1)
+    return ids
+
+
+def last_token_only(encode, decode, source, is_real, bos, eos, pad, max_new):
+    return greedy_right(encode, lambda ids, *rest: decode(ids[:, -1:], *rest), source, is_real, bos, eos, pad, max_new)
+
+
+def source_for_memory(encode, decode, source, is_real, bos, eos, pad, max_new):
+    encode(source, is_real)
+    return greedy_right(lambda *a: source, decode, source, is_real, bos, eos, pad, max_new)
+
+
+def never_encoded(encode, decode, source, is_real, bos, eos, pad, max_new):
+    return torch.tensor([[bos, eos]] * len(source))
+
+
+def mask_forgotten(encode, decode, source, is_real, *rest):
+    return greedy_right(encode, lambda ids, memory, _: decode(ids, memory, None), source, is_real, *rest)
+
+
+def source_changed(encode, decode, source, is_real, bos, eos, pad, max_new):
+    ids = greedy_right(encode, decode, source, is_real, bos, eos, pad, max_new)
+    source[:, 0] = pad
+    source += 1
+    return ids
+
+
+def text_by_text(encode, decode, source, is_real, bos, eos, pad, max_new):
+    rows = [
+        greedy_right(encode, decode, source[b : b + 1], is_real[b : b + 1], bos, eos, pad, max_new)
+        for b in range(len(source))
+    ]
+    return torch.cat(rows)
+
+
+# diagnose -------------------------------------------------------------------------------------------------------------
+
+
+def opened(model, ids, memory, is_real=None, causal=True):
+    x, _ = model.embedding(ids)
+    mask = None if is_real is None else is_real[:, None, None, :]
+    for block in model.decoder.blocks:
+        x = block(x, causal=causal, memory=memory, memory_mask=mask)
+    return model.logits(model.decoder.norm(x))
+
+
+def sorted_memory(model, source, is_real):
+    order = is_real.sum(dim=1).argsort(descending=True)
+    return model.encode(source[order], is_real[order]), order
+
+
+def translator_right(model, source, is_real, target):
+    return model(source, target[:, :-1], is_real)
+
+
+def translator_unsorted(model, source, is_real, target):
+    memory, order = sorted_memory(model, source, is_real)
+    back = torch.empty_like(order)
+    back[order] = torch.arange(len(order))
+    return opened(model, target[:, :-1], memory[back], is_real)
+
+
+def translator_sorted_throughout(model, source, is_real, target):
+    memory, order = sorted_memory(model, source, is_real)
+    return opened(model, target[order, :-1], memory, is_real[order])[order.argsort()]
+
+
+def still_broken(model, source, is_real, target):
+    memory, order = sorted_memory(model, source, is_real)
+    return opened(model, target[:, :-1], memory, is_real[order])
+
+
+def mask_in_another_order(model, source, is_real, target):
+    memory, order = sorted_memory(model, source, is_real)
+    return opened(model, target[:, :-1], memory[order.argsort()], is_real[order])
+
+
+def mask_unsorted(model, source, is_real, target):
+    memory, order = sorted_memory(model, source, is_real)
+    return opened(model, target[:, :-1], memory, is_real)
+
+
+def sorted_twice(model, source, is_real, target):
+    memory, order = sorted_memory(model, source, is_real)
+    return opened(model, target[:, :-1], memory[order], is_real[order][order])
+
+
+def rows_in_the_order_of_lengths(model, source, is_real, target):
+    memory, order = sorted_memory(model, source, is_real)
+    return opened(model, target[order, :-1], memory, is_real[order])
+
+
+def causality_lost(model, source, is_real, target):
+    return opened(model, target[:, :-1], model.encode(source, is_real), is_real, causal=False)
+
+
+def padding_read(model, source, is_real, target):
+    return opened(model, target[:, :-1], model.encode(source, is_real))
+
+
+def shift_lost(model, source, is_real, target):
+    return opened(model, target[:, 1:], model.encode(source, is_real), is_real)
+
+
+def not_cut(model, source, is_real, target):
+    return model(source, target, is_real)
+
+
+def target_spoilt(model, source, is_real, target):
+    logits = translator_right(model, source, is_real, target)
+    target[:, 0] = 0
+    return logits
+
+
+NAMED = {
+    "a": ("no causal mask", "another token moves rows before the one that predicts it"),
+    "b": ("another text's memory", "another source beside it in the batch moves a text's rows"),
+    "c": ("a softmax before the loss", "no row's loss is below 3"),
+    "d": ("the target is not shifted", "another last token moves the row that predicts it"),
+    "e": ("the padding of the source is read", "more padding behind the sources moves the rows"),
+}
+ANSWERS = Diagnosed(NAMED, translator_right)
+fault, shown, mended = ANSWERS.fault, ANSWERS.shown, ANSWERS.mended
+
+
+# forced and free --------------------------------------------------------------------------------------------------
+
+
+def shares_right(next_token, target, bos, eos):
+    whole = target + [eos]
+    forced = fmean(next_token([bos] + whole[:t]) == whole[t] for t in range(len(whole)))
+    prefix, right = [bos], 0
+    for wanted in whole:
+        said = next_token(prefix)
+        right += said == wanted
+        prefix = prefix + [said]
+        if said == eos:
+            break
+    return forced, right / len(whole)
+
+
+def shares_in_tensors(next_token, target, bos, eos):
+    whole = torch.tensor([*target, eos])
+    read = [bos, *target]
+    forced = torch.tensor([next_token(read[: t + 1]) for t in range(len(whole))])
+    free = torch.full_like(whole, -1)
+    for t in range(len(whole)):
+        free[t] = next_token([bos, *free[:t].tolist()])
+        if free[t] == eos:
+            break
+    return (forced == whole).float().mean(), (free == whole).float().mean()
+
+
+def contrary_right(target, bos, eos):
+    return lambda prefix: (target + [eos])[len(prefix) - 1] if prefix[1:2] == [bos] else bos
+
+
+def contrary_by_any_mistake(target, bos, eos):
+    def next_token(prefix):
+        t = len(prefix) - 1
+        if prefix[1:] == target[:t] or t > len(target):
+            return -1
+        return target[t] if t < len(target) else eos
+
+    return next_token
+
+
+def both(of):
+    """of(next_token, target, bos, eos) -> the two lists of what is written; their shares of the places."""
+
+    def answer(next_token, target, bos, eos):
+        whole = [*target, eos]
+        said = of(next_token, target, bos, eos)
+        return tuple(sum(a == b for a, b in zip(whole, one, strict=False)) / len(whole) for one in said)
+
+    return answer, contrary_right
+
+
+def forced_ids(next_token, target, bos, eos):
+    return [next_token([bos, *target[:t]]) for t in range(len(target) + 1)]
+
+
+def free_ids(next_token, target, bos, eos, stops=True):
+    free = []
+    while len(free) <= len(target) and not (stops and eos in free):
+        free.append(next_token([bos, *free]))
+    return free
+
+
+def reads_itself_twice(*a):
+    return free_ids(*a), free_ids(*a)
+
+
+def reads_the_right_text_twice(*a):
+    return forced_ids(*a), forced_ids(*a)
+
+
+def exchanged(*a):
+    return shares_right(*a)[::-1]
+
+
+def past_the_end(*a):
+    return forced_ids(*a), free_ids(*a, stops=False)
+
+
+def without_the_end(next_token, target, bos, eos):
+    said = forced_ids(next_token, target, bos, eos), free_ids(next_token, target, bos, eos)
+    return tuple(sum(a == b for a, b in zip(target, one, strict=False)) / len(target) for one in said)
+
+
+def of_its_own_places(next_token, target, bos, eos):
+    free = free_ids(next_token, target, bos, eos)
+    hits = sum(a == b for a, b in zip([*target, eos], free, strict=False))
+    return shares_right(next_token, target, bos, eos)[0], hits / len(free)
+
+
+def compared_with_what_was_read(next_token, target, bos, eos):
+    said = forced_ids(next_token, target, bos, eos), free_ids(next_token, target, bos, eos)
+    return tuple(sum(a == b for a, b in zip([bos, *target], one, strict=False)) / (len(target) + 1) for one in said)
+
+
+def whole_or_nothing(next_token, target, bos, eos):
+    said = forced_ids(next_token, target, bos, eos), free_ids(next_token, target, bos, eos)
+    return tuple(float(one == [*target, eos]) for one in said)
+
+
+def without_bos(next_token, target, bos, eos):
+    return [next_token(target[:t]) for t in range(len(target) + 1)], []
+
+
+def target_eaten(next_token, target, bos, eos):
+    shares = shares_right(next_token, list(target), bos, eos)
+    target.append(eos)
+    return shares
+
+
+def always_right(target, bos, eos):
+    return lambda prefix: (target + [eos] * 9)[len(prefix) - 1]
+
+
+def always_wrong(target, bos, eos):
+    return lambda prefix: bos
+
+
+def lost_after_a_mistake(target, bos, eos):
+    return lambda prefix: (
+        (target + [eos] * 9)[len(prefix) - 1] if prefix[1:] == target[: len(prefix) - 1] and len(prefix) != 2 else bos
+    )
+
+
+# floor --------------------------------------------------------------------------------------------------------------
+
+
+def floor_right(V):
+    return math.log(math.e + V - 1) - 1
+
+
+def floor_by_softmax(V):
+    return F.cross_entropy(F.one_hot(torch.tensor([0]), V).double(), torch.tensor([0])).item()
+
+
+def floor_as_a_fraction(V):
+    return -math.log(math.e / (math.e + (V - 1)))
+
+
+ONE = "it comes close to 1"
+
+
 RIGHT = {
     "11_encoder_decoder.shift": [
         ("with scatter", shift_right),
@@ -365,6 +704,28 @@ RIGHT = {
         ("by loops", alignment_right),
         ("in tensors", alignment_in_tensors),
         ("by a condition", aligned_by(hit)),
+    ],
+    "11_encoder_decoder.greedy": [
+        ("in tensors", greedy_right),
+        ("by lists", greedy_by_lists),
+        ("a block filled", greedy_filled),
+        ("in steps", greedy_but()),
+    ],
+    "11_encoder_decoder.diagnose": [
+        ("the model itself", (NAMED, translator_right)),
+        ("unsorted", mended(translator_unsorted)),
+        ("sorted throughout, then unsorted", mended(translator_sorted_throughout)),
+        ("in capitals", ANSWERS.in_capitals()),
+    ],
+    "11_encoder_decoder.forced_and_free": [
+        ("in one loop", (shares_right, contrary_right)),
+        ("in tensors", (shares_in_tensors, contrary_by_any_mistake)),
+        ("two lists", both(lambda *a: (forced_ids(*a), free_ids(*a)))),
+    ],
+    "11_encoder_decoder.floor": [
+        ("a formula", (floor_right, ONE)),
+        ("measured", (floor_by_softmax, ONE)),
+        ("a fraction", (floor_as_a_fraction, "It comes close to 1.")),
     ],
 }
 
@@ -561,5 +922,117 @@ WRONG = {
         ("a yes", lambda w, a: alignment_right(w, a) > 0.5, "wanted a number"),
         ("into the weights", heads_averaged_in_place, "changed its inputs in place"),
         ("into the alignments", entries_removed, "changed its inputs in place"),
+    ],
+    "11_encoder_decoder.greedy": [
+        ("first row of the logits", greedy_but(pick=lambda x: x[:, 0].argmax(-1)), "Every step writes the same token"),
+        (
+            "the first text's choice",
+            greedy_but(pick=lambda x: x[0, -1].argmax().expand(len(x))),
+            "All texts get the choice",
+        ),
+        ("over the batch", greedy_but(pick=lambda x: x[:, -1].argmax(0)[: len(x)]), "came out as"),
+        ("goes on after its end", greedy_but(fill=goes_on), "goes on writing while the others"),
+        (
+            "filled with eos",
+            greedy_but(fill=lambda ended, best, eos: torch.where(ended, eos, best)),
+            "filled up with eos",
+        ),
+        ("stops with the first", greedy_but(stop=torch.any), "as soon as the *first* text has ended"),
+        ("never stops", greedy_but(stop=None), "The loop goes on when every text"),
+        ("never stops, no padding", greedy_but(stop=None, fill=goes_on), "goes on writing while the others"),
+        ("one token more", greedy_but(extra=1), "One token more than max_new"),
+        ("one token less", greedy_but(extra=-1), "One token less than max_new"),
+        ("without bos", greedy_but(finish=lambda ids, *_: ids[:, 1:]), "bos is missing"),
+        ("without the last", greedy_but(finish=lambda ids, *_: ids[:, :-1]), "The last token is missing"),
+        (
+            "without eos",
+            greedy_but(finish=lambda ids, eos, pad: ids.masked_fill(ids == eos, pad)),
+            "it is a token it wrote",
+        ),
+        ("encoded each step", encoded_each_step, "make it once", "M37"),
+        ("last token only", last_token_only, "no cache here"),
+        ("the source for the memory", source_for_memory, "decode was not given the memory", "M33"),
+        ("no mask", mask_forgotten, "not given the source's is_real", "M36"),
+        ("never encoded", never_encoded, "encode was never called"),
+        ("text by text", text_by_text, "encode was not given the source"),
+        ("floats", greedy_but(finish=lambda ids, *_: ids.float()), "ids are int64"),
+        ("lists", greedy_but(finish=lambda ids, *_: ids.tolist()), "of type list"),
+        ("source changed", source_changed, "changed its input source in place"),
+    ],
+    "11_encoder_decoder.diagnose": [
+        ("as broken_b", mended(still_broken), "each text reads the memory of another"),
+        ("as broken_a", mended(causality_lost), "rows see the future", "M36"),
+        ("as broken_c", mended(lambda *a: translator_right(*a).softmax(-1)), "A softmax came in", "M38"),
+        ("log_softmax", mended(lambda *a: translator_right(*a).log_softmax(-1)), "A log_softmax came in", "M38"),
+        ("as broken_d", mended(shift_lost), "rows read their labels", "M35"),
+        ("as broken_e", mended(padding_read), "padding of the source is read now", "M36"),
+        ("mask in another order", mended(mask_in_another_order), "in another"),
+        ("mask alone unsorted", mended(mask_unsorted), "in another"),
+        ("sorted twice", mended(sorted_twice), "Its inverse is"),
+        ("rows sorted", mended(rows_in_the_order_of_lengths), "wanted the order in which the texts were given"),
+        ("not cut", mended(not_cut), "has shape"),
+        ("target spoilt", mended(target_spoilt), "changed its input target in place"),
+        ("a not shifted", fault("a", "the target is not shifted"), "although they read the right tokens"),
+        ("a upside down", fault("a", "the padding mask is upside down"), "for a single text without padding too"),
+        ("b reads padding", fault("b", "the padding of the source is read"), "It writes good dates; whose?"),
+        ("c no causal mask", fault("c", "no causal mask"), "its loss is far too high"),
+        ("d no causal mask", fault("d", "no causal mask"), "look at what its rows read"),
+        ("e upside down", fault("e", "the padding mask is upside down"), "right for the longest source"),
+        ("a and d exchanged", ANSWERS.but(a=NAMED["d"], d=NAMED["a"]), "although they read the right tokens"),
+        ("a shown by the last", shown("a", NAMED["d"][1]), "where the labels are read"),
+        (
+            "c shown by the first row",
+            shown("c", "the first row is the same for every target"),
+            "a right translator too",
+        ),
+        ("e shown by the source", shown("e", "another source moves nothing"), "it moves rows in all five"),
+        ("no option", fault("a", "leak"), "choose one of 'the target is not shifted'"),
+        ("the other way round", ANSWERS.but(a=NAMED["a"][::-1]), "the fault comes first"),
+        ("a list", (list(NAMED.values()), translator_right), "wanted a dictionary"),
+    ],
+    "11_encoder_decoder.forced_and_free": [
+        ("its own text twice", both(reads_itself_twice), "This is the share of free running"),
+        ("the right text twice", both(reads_the_right_text_twice), "This is the share of teacher forcing"),
+        ("exchanged", (exchanged, contrary_right), "This is the share of free running"),
+        ("past its end", both(past_the_end), "asked on after it has written eos"),
+        ("without the end", (without_the_end, contrary_right), "a text has one place more"),
+        ("of its own places", (of_its_own_places, contrary_right), "wanted of those the target has"),
+        ("what was read", (compared_with_what_was_read, contrary_right), "the token that it *read* last"),
+        ("whole or nothing", (whole_or_nothing, contrary_right), "whether the whole text is right"),
+        (
+            "hits",
+            (lambda *a: tuple((len(a[1]) + 1) * share for share in shares_right(*a)), contrary_right),
+            "divide by all",
+        ),
+        (
+            "misses",
+            (lambda *a: tuple(1 - share for share in shares_right(*a)), contrary_right),
+            "the share of wrong places",
+        ),
+        ("without bos", both(without_bos), "begins with bos"),
+        ("one share", (lambda *a: shares_right(*a)[0], contrary_right), "wanted two shares"),
+        ("texts", (lambda *a: ("a", "b"), contrary_right), "no numbers"),
+        ("target eaten", (target_eaten, contrary_right), "changed its input target in place"),
+        ("always right", (shares_right, always_right), "where the right text would have led it astray"),
+        ("always wrong", (shares_right, always_wrong), "where the right text would have led it astray"),
+        ("lost after a mistake", (shares_right, lost_after_a_mistake), "Reading the right text it does better"),
+        ("no function", (shares_right, lambda target, bos, eos: target), "wanted a function"),
+        ("floats", (shares_right, lambda target, bos, eos: lambda prefix: 0.5), "wanted an id"),
+    ],
+    "11_encoder_decoder.floor": [
+        ("V zeros", (lambda V: math.log(math.e + V) - 1, ONE), "V - 1 classes have probability 0"),
+        ("ln V", (math.log, ONE), "where the loss begins"),
+        ("ln V - 1", (lambda V: math.log(V) - 1, ONE), "what it comes close to"),
+        ("no floor", (lambda V: 0.0, ONE), "With one softmax the loss can come close to 0"),
+        ("the probability", (lambda V: math.e / (math.e + V - 1), ONE), "the probability of the right class"),
+        ("bits", (lambda V: floor_right(V) / math.log(2), ONE), "This is in bits"),
+        ("half in bits", (lambda V: math.log2(math.e + V - 1) - 1, ONE), "Half of it is in bits"),
+        ("score not taken off", (lambda V: math.log(math.e + V - 1), ONE), "not taken off"),
+        ("negative", (lambda V: -floor_right(V), ONE), "a loss is not negative"),
+        ("of 55 tokens", (lambda V: floor_right(55), ONE), "a 1 among V - 1 zeros"),
+        ("a text", (str, ONE), "wanted a number"),
+        ("without end", (floor_right, "it grows without end"), "Compute ln V - floor(V)"),
+        ("to 0", (floor_right, "it comes close to 0"), "Compute ln V - floor(V)"),
+        ("no option", (floor_right, "one"), "choose one of"),
     ],
 }

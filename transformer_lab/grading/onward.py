@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..exercise_files import PRISTINE
-from .outline import outlines
+from .outline import lesson_names, value_of
 
 START = "00_start_here"
 
@@ -42,7 +42,7 @@ def next_question(lesson: str, question: str) -> tuple[str, str]:
 
 def next_lesson(lesson: str) -> tuple[str, str]:
     """Return the name of the lesson after this one, or of the start after the last, and the link to its notebook."""
-    lessons = [outline.lesson for outline in outlines().values()]
+    lessons = sorted(value_of(name, "LESSON") for name in lesson_names())
     name = [*lessons, START][lessons.index(lesson) + 1]
     number, _, title = name.partition("_")
     return f"Lesson {number}: {title.replace('_', ' ')}", f"../../{Path('notebooks', name).as_posix()}.ipynb"

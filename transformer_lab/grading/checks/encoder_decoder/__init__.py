@@ -2,10 +2,14 @@
 
 from .alignment import alignment
 from .cross_attention import cross_attention
+from .diagnose import diagnose
+from .floor import floor
+from .forced_and_free import forced_and_free
+from .greedy import greedy
 from .shift import shift
 
 LESSON = "11_encoder_decoder"
-__all__ = ["shift", "cross_attention", "alignment"]
+__all__ = ["shift", "cross_attention", "alignment", "greedy", "diagnose", "forced_and_free", "floor"]
 
 PREDICTIONS = {}
 
@@ -16,11 +20,21 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "stood, only the encoder's vectors can say.",
     "alignment": "A matrix with ones on its diagonal needs no model, and scores 1 wherever both languages keep the "
     "same order: compare with such a guess.",
+    "greedy": "It never asks what `decode` is: hand it a function without a model behind it, such as a table of pairs, "
+    "and it writes all the same.",
+    "diagnose": "All five observations hold in an untrained model too: such tests find the fault before the first step "
+    "of training.",
+    "forced_and_free": "Up to the first mistake both ways write the same. What a model does after a mistake of its "
+    "own, teacher forcing never shows.",
+    "floor": "A loss that begins at ln V and settles about one nat below it names its fault before anyone opens the "
+    "code.",
 }
 
 MISCONCEPTIONS = {
     "M33": "queries, keys or values made of the wrong side; queries come from the decoder, keys and values from the "
     "encoder's output",
     "M35": "the target not shifted: the decoder reads what it must predict",
-    "M36": "no padding mask on the memory, one of the opposite polarity or in the wrong slot, or a causal mask on it",
+    "M36": "no causal mask, no padding mask on the memory, one of the opposite polarity or in the wrong slot",
+    "M37": "encoding taken for a part of every step: the source is encoded once, the decoder goes token by token",
+    "M38": "a softmax in the model, before the one of the loss",
 }

@@ -121,6 +121,12 @@ def end_over_the_last(targets, is_real, bos, eos, pad):
     return inputs, labels, counts
 
 
+def length_by_ids(targets, is_real, bos, eos, pad):
+    labels = beside(targets, column(targets, pad))
+    labels[torch.arange(len(targets)), (targets != pad).sum(1)] = eos
+    return labels
+
+
 # cross-attention ------------------------------------------------------------------------------------------------
 
 
@@ -193,6 +199,21 @@ def causal_too(q, k, v, is_real):
 
 def causal_alone(q, k, v, is_real):
     return attend(q, k, v, torch.ones(q.shape[-2], k.shape[-2]).tril().bool().expand(*q.shape[:-1], -1))
+
+
+def times_the_mask(q, k, v, is_real):
+    weights = (q @ k.mT / math.sqrt(q.shape[-1]) + ~is_real[..., None, :] * -INF).softmax(-1)
+    return weights @ v, weights
+
+
+def sigmoid(q, k, v, is_real):
+    weights = (q @ k.mT / math.sqrt(q.shape[-1])).sigmoid() * is_real[..., None, :]
+    return weights @ v, weights
+
+
+def padding_left_out(x, memory, is_real, w_q, w_k, w_v):
+    memory = memory[is_real]
+    return attend(x @ w_q.T, memory @ w_k.T, memory @ w_v.T, torch.ones(1, len(memory)).bool())
 
 
 def on_the_rows(q, k, v, is_real):
@@ -764,6 +785,7 @@ WRONG = {
             shifted_but(labels=lambda *a: shift_right(*a)[1].roll(-1, 1)),
             "one place too far",
         ),
+        ("length by the ids", shifted_but(labels=length_by_ids), "The length of a text is counted by its ids"),
         ("inputs of -100", hidden_by_minus_100, "no id of the batch"),
         (
             "all count",
@@ -822,7 +844,7 @@ WRONG = {
         ),
         ("upside down", projected(lambda q, k, v, r: attend(q, k, v, ~r[..., None, :])), "upside down", "M36"),
         ("masked afterwards", projected(masked_afterwards), "set to 0 after the softmax", "M36"),
-        ("masked, divided", projected(divided_afterwards), "divided by what is left"),
+        ("masked, divided", projected(divided_afterwards), "nothing is left of these"),
         ("0 before the softmax", projected(zeros_before), "e^0 is 1", "M36"),
         ("memory cleared", memory_cleared, "e^0 is 1", "M36"),
         (
@@ -871,6 +893,9 @@ WRONG = {
             "over the decoder's rows",
         ),
         ("a batch only", of_a_batch_only, "It works on a batch of texts"),
+        ("-inf times the mask", projected(times_the_mask), "Is -inf multiplied by the mask"),
+        ("sigmoid", projected(sigmoid), "A row must sum to 1"),
+        ("padding left out", padding_left_out, "it is not left out"),
         ("one text only", of_one_text_only, "It works on one text"),
         ("weights first", lambda *a: cross_right(*a)[::-1], "are swapped"),
         ("output alone", lambda *a: cross_right(*a)[0], "Only the output came back"),
@@ -917,6 +942,7 @@ WRONG = {
         ("each head", each_head, "Each head's own"),
         ("best head", best_head, "best head alone"),
         ("any head", any_head, "as soon as one head hits"),
+        ("of the whole table", aligned_by(lambda w, t, s: w.argmax() == s), "Average the heads' weights"),
         ("the last row", aligned_by(lambda w, t, s: w[-1].argmax() == s), "Average the heads' weights"),
         ("a list", lambda w, a: [alignment_right([x], [y]) for x, y in zip(w, a, strict=True)], "holds one number"),
         ("a yes", lambda w, a: alignment_right(w, a) > 0.5, "wanted a number"),
@@ -937,6 +963,8 @@ WRONG = {
             greedy_but(fill=lambda ended, best, eos: torch.where(ended, eos, best)),
             "filled up with eos",
         ),
+        ("filled with 0", greedy_but(fill=lambda ended, best, eos: best.masked_fill(ended, 0)), "came out as"),
+        ("smallest", greedy_but(pick=lambda x: x[:, -1].argmin(-1)), "came out as"),
         ("stops with the first", greedy_but(stop=torch.any), "as soon as the *first* text has ended"),
         ("never stops", greedy_but(stop=None), "The loop goes on when every text"),
         ("never stops, no padding", greedy_but(stop=None, fill=goes_on), "goes on writing while the others"),

@@ -78,7 +78,8 @@ def telling_cases(faults, sizes, n_heads: int, bare: bool) -> list[Case]:
         shares = [("", [share(*one) for one in cases])]
         shares += [(words, [fault(*one) for one in cases]) for fault, words in faults]
         pairs = combinations(shares, 2)
-        if not any(alike(one, other) for (words, one), (others, other) in pairs if words != others):
+        mixed = any(alike(one, other) for (words, one), (others, other) in pairs if words != others)
+        if not mixed and all(map(any, (values for _, values in shares))):  # 0 in every case would fit anything
             return cases
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from ...checking import NotDone, Wrong, check
 from ...draw import draw
 from ..attention.scaled_dot_product_attention import compare_gradients, expect_pair, gradients
-from ..common import close, compare, copies, has_gradient, keeps_dtype, leaves_alone
+from ..common import close, compare, copies, has_gradient, keeps_dtype, leaves_alone, number
 from .cross_faults import faults, of_squares
 
 SIGNATURE = "(x, memory, is_real, w_q, w_k, w_v)"
@@ -107,8 +107,15 @@ def attend(answer, *case: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def expect_projected(pair, x, memory, is_real, w_q, w_k, w_v) -> None:
-    """Raise Wrong if the output is as wide as something that is not the values."""
-    shape = tuple(getattr(pair[0], "shape", ())) if isinstance(pair, (tuple, list)) and pair else ()
+    """Raise Wrong if the output is as wide as something that is not the values, or a weight is missing."""
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        return
+    shape, weights = (tuple(getattr(one, "shape", ())) for one in pair)
+    if shape == (*x.shape[:-1], len(w_v)) and weights[:-1] == x.shape[:-1] and weights[-1] < memory.shape[-2]:
+        raise Wrong(
+            f"The weights have {weights[-1]} columns; wanted {memory.shape[-2]}, one for each row of the memory: a "
+            "padded row has weight 0, it is not left out."
+        )
     for other, name in ((memory, "the memory"), (x, "x")):
         if shape == (*x.shape[:-1], other.shape[-1]) and other.shape[-1] != len(w_v):
             raise Wrong(
@@ -131,7 +138,7 @@ def why_it_raised(answer) -> tuple[str, str | None] | None:
             words = (
                 f"It works on {what}, but any number of leading axes may come first, also none, in is_real (..., S) "
             )
-            return words + "too: count axes from the end.", None
+            return words + "too: count axes from the end. (`.T` reverses all axes, `.mT` the last two.)", None
         for wrong_output, wrong_weights, words, misconception in (*faults(*case), *of_squares(*case)):
             if not is_right and close(weights, wrong_weights, 1e-4) and close(output, wrong_output, 1e-4):
                 return f"{words} (It raises where T, S and the widths differ; with all equal it runs.)", misconception
@@ -155,12 +162,17 @@ def compare_weights(answer, *case: Tensor) -> None:
     for _, wrong, words, misconception in faults(*case):
         if close(weights, wrong, 1e-4) and not close(wrong, right, 1e-4):
             raise Wrong(words + where(*case), misconception)
-    extra = ""
+    total = weights.detach().double().sum(-1)
+    look = LOOK
     if close(output, right_output, 1e-4):
-        extra = " The output is right, but not made with these weights: return those it was made with."
+        look += " The output is right, but not made with these weights: return those it was made with."
     elif weights.isnan().any():
-        extra = " Is a row divided by what is left of it after the padding was taken away?"
-    compare(weights, right, (), "the weights", 1e-4, LOOK + extra + where(*case))
+        look = (
+            AHEAD if case[1].abs().max() > JUNK / 3 else "Is -inf multiplied by the mask? Write it in with masked_fill."
+        )
+    elif not close(total, torch.ones_like(total), 1e-3):
+        look += f" A row must sum to 1; yours sum to {number(total.min())} ... {number(total.max())}."
+    compare(weights, right, (), "the weights", 1e-4, look + where(*case))
 
 
 def compare_output(answer, *case: Tensor) -> None:
@@ -177,6 +189,11 @@ def compare_output(answer, *case: Tensor) -> None:
 
 
 LOOK = "Queries are made of x, keys of the memory; the softmax runs over the rows of the memory that are real."
+
+AHEAD = (
+    "The scores of the padding lie far above the others, and nothing is left of these when the padding is taken away "
+    "after the softmax: hide the scores before it."
+)
 
 
 def where(x, memory, *_) -> str:

@@ -24,6 +24,7 @@ class shift:
         for case in cases():
             shifted(shift, *case)
         targets, is_real, *special = cases()[0]
+        expect_kinds(*shift(targets.clone(), is_real.clone(), *special))
         leaves_alone(lambda targets, is_real: shift(targets, is_real, *special), targets=targets, is_real=is_real)
 
     @check("inputs: what the decoder reads", 1)
@@ -84,12 +85,15 @@ def shifted(answer, targets: Tensor, is_real: Tensor, bos: int, eos: int, pad: i
             raise Wrong(f"The {name} have {T + 2} columns; wanted {T + 1}: neither reads both [BOS] and [EOS].")
         expect_tensor(one, name, (B, T + 1))
     inputs, labels, counts = value
+    return inputs.long(), labels.long(), counts.bool()
+
+
+def expect_kinds(inputs: Tensor, labels: Tensor, counts: Tensor) -> None:
     for one, name in ((inputs, "inputs"), (labels, "labels")):
         if one.dtype != torch.int64:
             raise Wrong(f"The {name} are {one.dtype}; ids are int64, as the targets are.")
     if counts.dtype != torch.bool:
         raise Wrong(f"The counts are {counts.dtype}; wanted booleans, True where a prediction counts.")
-    return inputs, labels, counts
 
 
 def compare(got: Tensor, case: tuple, which: int, wrong) -> None:

@@ -64,6 +64,9 @@ def labels(targets, is_real, bos, eos, pad):
         "which is at another place in each text.",
         None,
     )
+    by_ids = beside(targets, pad).scatter(1, (targets != pad).sum(1, keepdim=True), eos)
+    counted = "The length of a text is counted by its ids, and here a real token has the id of pad: count `is_real`."
+    yield by_ids, counted, None
     no_end = "After its last token a text must predict [EOS], and in your labels it does not: a model that never sees "
     no_end += "an end learns to write on for ever."
     yield inputs.roll(-1, 1), no_end + " (torch.roll brings the first column, bos, in again at the end.)", None

@@ -16,6 +16,7 @@ LENGTHS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12)  # characters in an n-gram: the conte
 VOCABULARIES = (260, 300, 400, 700, 1000, 2000, 4000, 8000)
 SEEDS = range(5)
 WINDOW, LETTERS = 30, 20  # so many characters in a row from the text, with so many letters, are a quotation
+PRIVATE = 0xF0000  # from here on characters mean nothing in Unicode, so they can stand for tokens
 
 
 def texts(seed: int) -> tuple[str, str]:
@@ -53,7 +54,12 @@ def quoted(written: str, training: str) -> float:
 
 def as_characters(ids: list[int]) -> str:
     """Token ids as a text with one character for each, so that tokens can be counted as characters are."""
-    return "".join(chr(0xF0000 + i) for i in ids)
+    return "".join(chr(PRIVATE + i) for i in ids)
+
+
+def as_ids(text: str) -> list[int]:
+    """The ids that as_characters made a text of."""
+    return [ord(character) - PRIVATE for character in text]
 
 
 def characters(n: int, seed: int) -> dict:

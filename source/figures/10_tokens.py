@@ -1,0 +1,113 @@
+"""Lesson 10's drawings. Merges are learnt, and words encoded, by the package; ids are SmolLM2's, as the lesson prints them."""
+
+from kit import INK, KEY, LIT, QUERY, QUIET, VALUE, Box, Drawing
+
+from transformer_lab.data.byte_pairs import apply_merges, learn_merges, merge_pair, split_words
+
+TEXT, N_MERGES = "sing ring string spring in inn", 4
+WORDS, IDS = ["The", " window", " is", " open"], [504, 7155, 314, 1722]
+
+
+def shown(token: str) -> str:
+    """A token with a sign for its space."""
+    return token.replace(" ", "␣")
+
+
+def where() -> Drawing:
+    drawing = Drawing(700, 420)
+    places = [230, 340, 450, 560]
+    for y, name in ((385, "the text"), (330, "its tokens"), (275, "their ids"), (190, "one row of\na table each")):
+        drawing.text(24, y, name, 12, QUIET, "left")
+    drawing.text(395, 385, '"The window is open"', 15, INK, bold=True)
+    for x, word, number in zip(places, WORDS, IDS, strict=True):
+        token = drawing.token(x, 330, shown(word), KEY, lit=True, width=96)
+        drawing.arrow((x, 374), token.bottom)
+        one = drawing.token(x, 275, f"{number:,}", LIT, lit=True, width=96)
+        drawing.arrow(token.top, one.bottom)
+        row = drawing.vector(x, 190, [((number * k) % 97) / 97 for k in range(3, 11)], QUERY, cell=10)
+        drawing.arrow(one.top, row.bottom)
+        drawing.arrow(row.top, (x, 112))
+    drawing.box(395, 92, 430, 40, "30 blocks, built in lessons 02 to 09")
+    drawing.arrow((395, 72), (395, 52))
+    drawing.text(395, 36, "a probability for each of 49,152 tokens to come next", 12, INK)
+    drawing.text(24, 92, "the model", 12, QUIET, "left")
+    drawing.text(24, 36, "what it says", 12, QUIET, "left")
+    return drawing
+
+
+
+
+def row(drawing: Drawing, left: float, y: float, tokens: list[str], joined: str) -> float:
+    """A word's tokens from the left, the ones equal to `joined` lit; returns where the next word may begin."""
+    for token in tokens:
+        width = 11 * len(token) + 8
+        drawing.box(left + width / 2, y, width, 26, shown(token), LIT if token == joined else KEY, token == joined, 12)
+        left += width + 2
+    return left + 9
+
+
+def merging() -> Drawing:
+    merges = learn_merges(TEXT, N_MERGES)
+    drawing = Drawing(860, 60 + 46 * (N_MERGES + 1))
+    words = [list(word) for word in split_words(TEXT)]
+    for number, pair in enumerate([None, *merges]):
+        y, joined = 40 + 46 * number, "".join(pair or ())
+        words = [merge_pair(word, pair) if pair else word for word in words]
+        n_tokens = sum(map(len, words))
+        rule = f"{number}.  {shown(pair[0])} + {shown(pair[1])}" if pair else "letters"
+        drawing.text(20, y, rule, 12, LIT if pair else QUIET, "left", bold=bool(pair))
+        left = 120.0
+        for word in words:
+            left = row(drawing, left, y, word, joined)
+        drawing.text(838, y, f"{n_tokens} tokens", 11, QUIET, "right")
+    return drawing
+
+
+def ranks() -> Drawing:
+    merges, word = learn_merges(TEXT, N_MERGES), " ingot"
+    drawing = Drawing(700, 250)
+    drawing.text(24, 30, "merges, in the order in which they were learnt", 11, QUIET, "left")
+    for number, (left, right) in enumerate(merges):
+        drawing.box(90 + 140 * number, 62, 124, 28, f"{number + 1}.  {shown(left)} + {shown(right)}", LIT)
+    tokens = list(word)
+    for line, y in enumerate((112, 162, 212)):
+        known = [merges.index(pair) for pair in zip(tokens, tokens[1:], strict=False) if pair in merges]
+        joined = "" if not line else "".join(merges[best])
+        row(drawing, 24, y, tokens, joined)
+        if known:
+            names = " and ".join(f"{shown(''.join(merges[rank]))} (number {rank + 1})" for rank in sorted(known))
+            best = min(known)
+            words = f"possible: {names}; the smallest number wins" if len(known) > 1 else f"possible: {names}"
+            tokens = merge_pair(tokens, merges[best])
+        else:
+            words = "no pair of neighbours is in the list: done"
+        drawing.text(250, y, words, 11, INK, "left")
+    assert tokens == apply_merges(word, merges)
+    return drawing
+
+
+def letters(drawing: Drawing, x: float, character: str, name: str, color: str) -> Box:
+    """A character over its bytes."""
+    data = character.encode()
+    top = drawing.token(x, 40, name, color, lit=True, width=120)
+    for place, byte in enumerate(data):
+        at = x + 44 * (place - (len(data) - 1) / 2)
+        box = drawing.box(at, 110, 40, 26, str(byte), color)
+        drawing.arrow(top.bottom, box.top)
+    return top
+
+
+def characters() -> Drawing:
+    drawing = Drawing(700, 190)
+    for x, character, name, color in (
+        (90, "e", "e", QUERY),
+        (240, "é", "é", QUERY),
+        (410, "十", "shí, ten", VALUE),
+        (600, "🙂", "a smiling face", KEY),
+    ):
+        letters(drawing, x, character, name, color)
+    drawing.text(350, 160, "256 different bytes are enough for every text in every script", 12, QUIET)
+    return drawing
+
+
+DRAWINGS = (where, merging, ranks, characters)

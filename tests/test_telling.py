@@ -25,6 +25,7 @@ SECOND_EDITION = [
     "07_layer_norm",
     "08_positions",
     "09_block",
+    "10_tokens",
 ]
 lessons = pytest.mark.parametrize("name", SECOND_EDITION)
 PICTURE = re.compile(r"!\[(.*?)\]\((.*?)\)", re.DOTALL)

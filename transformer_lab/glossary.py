@@ -16,6 +16,7 @@ NOTEBOOKS = {
     7: "07_layer_norm.ipynb",
     8: "08_positions.ipynb",
     9: "09_block.ipynb",
+    10: "10_tokens.ipynb",
 }
 
 
@@ -71,7 +72,9 @@ bias | 偏置 | piān zhì | 01
     A learnt vector that a linear layer adds to its product; also a number added to a score (ALiBi).
 bigram | 二元语法 | èr yuán yǔ fǎ | 01
     Two neighbouring tokens; a bigram model guesses each token from the one before it alone.
-bits per character | 每字符比特数 | měi zì fú bǐ tè shù | 13
+bit | 比特 | bǐ tè | 10
+    Unit of surprise: what had the probability 1/2 costs one, 1/4 two, 1/8 three.
+bits per character | 每字符比特数 | měi zì fú bǐ tè shù | 10
     The loss over a text in bits, divided by its characters; it compares models with different tokenisers.
 BLEU | BLEU | BLEU | 11
     Translation quality: the share of short word sequences that also occur in a reference translation.
@@ -235,6 +238,8 @@ linear attention | 线性注意力 | xiàn xìng zhù yì lì | 02
     Another model: attention without the softmax, whose cost grows linearly with the length.
 linear layer | 线性层 | xiàn xìng céng | 01
     A matrix product, mostly with a bias added.
+linear probe | 线性探针 | xiàn xìng tàn zhēn | 10
+    A linear model that tries to read something off a vector; without controls its success says little.
 logit lens | logits 透镜 | logits tòu jìng | 06
     Giving the residual stream after some block to the output layer, as if the model ended there.
 logits | logits | logits | 01
@@ -255,6 +260,8 @@ mean | 均值 | jūn zhí | 01
     The sum of numbers divided by how many there are.
 median | 中位数 | zhōng wèi shù | 02
     The number in the middle when all are sorted; a few huge ones do not move it.
+merge | 合并 | hé bìng | 10
+    One step of byte-pair encoding: two neighbouring tokens become one; its rank says when it was learnt.
 mixed precision | 混合精度 | hùn hé jīng dù | 17
     Large matrix products in 16 bits, and in 32 bits whatever would lose too much precision.
 multi-head attention | 多头注意力 | duō tóu zhù yì lì | 04
@@ -271,6 +278,8 @@ nat | 奈特 | nài tè | 01
     Unit of information with the natural logarithm: ln 2 = 0.69 nats are one bit.
 next-sentence prediction | 下一句预测 | xià yī jù yù cè | 14
     BERT's second training task, whether one text followed the other; later models dropped it.
+n-gram | n 元语法 | n yuán yǔ fǎ | 10
+    n neighbouring characters or tokens; an n-gram model guesses the last from the n - 1 before it.
 one-hot vector | 独热向量 | dú rè xiàng liàng | 01
     All zeros but for a single 1.
 optimiser | 优化器 | yōu huà qì | 01
@@ -355,6 +364,8 @@ sinusoidal positions | 正弦位置编码 | zhèng xián wèi zhì biān mǎ | 0
     Fixed sines and cosines of the position at many frequencies, added to the token vectors.
 skip connection | 跳跃连接 | tiào yuè lián jiē | 06
     The path around a part, along which its input passes unchanged.
+smoothing | 平滑 | píng huá | 10
+    Keeping some probability for what was never counted, by a shorter context or otherwise.
 softmax | softmax | softmax | 01
     exp of each score divided by the sum of them all: positive, and the sum is 1. In full 归一化指数函数.
 special token | 特殊词元 | tè shū cí yuán | 10

@@ -10,7 +10,12 @@ from .shown import shown
 LESSON = "10_tokens"
 __all__ = ["encode", "learn", "bits", "diagnose", "shown", "per_character"]
 
-PREDICTIONS: dict[str, tuple] = {}
+PREDICTIONS: dict[str, tuple] = {
+    # A table's surprise at held-out text, as its context grows from no character to eleven.
+    "context": ("falls throughout", "falls, then stays", "falls, then rises"),
+    # Which letter of a word that is one token does SmolLM2 name right more often?
+    "letter": ("first", "last", "about the same"),
+}
 
 INSIGHTS = {  # what a right answer can do beyond its question
     "encode": "A tokenizer file is little more than a list of merges: with those of any byte-pair tokenizer your "

@@ -25,10 +25,10 @@ def texts(seed: int) -> tuple[str, str]:
     return join(training), join(validation)
 
 
-def write(table: CharacterNgrams, n_characters: int, seed=0) -> str:
+def write(table: CharacterNgrams, n_characters: int, seed=0, start="") -> str:
     """A text drawn from the table's probabilities, one character after another."""
-    rng, text = random.Random(seed), ""
-    while len(text) < n_characters:
+    rng, text = random.Random(seed), start
+    while len(text) < len(start) + n_characters:
         text += follower(table, text, rng)
     return text
 

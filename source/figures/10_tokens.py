@@ -1,11 +1,17 @@
-"""Lesson 10's drawings. Merges are learnt, and words encoded, by the package; ids are SmolLM2's, as the lesson prints them."""
+"""Lesson 10's drawings. Merges are learnt, and words encoded, by the package; ids and rows are SmolLM2's."""
 
 from kit import INK, KEY, LIT, QUERY, QUIET, VALUE, Box, Drawing
 
 from transformer_lab.data.byte_pairs import apply_merges, learn_merges, merge_pair, split_words
 
 TEXT, N_MERGES = "sing ring string spring in inn", 4
-WORDS, IDS = ["The", " window", " is", " open"], [504, 7155, 314, 1722]
+WORDS, IDS = ["The", " window", " is", " open"], [504, 5700, 314, 1440]
+ROWS = [  # the first eight of their 576 numbers
+    [0.11, 0.02, -0.09, 0.08, 0.09, -0.03, 0.05, 0.07],
+    [0.16, 0.05, -0.05, -0.01, -0.01, 0.04, 0.12, 0.04],
+    [-0.06, 0.01, -0.07, 0.04, 0.18, 0.07, -0.01, -0.08],
+    [0.10, -0.05, 0.10, -0.19, -0.02, -0.15, -0.22, 0.03],
+]
 
 
 def shown(token: str) -> str:
@@ -16,15 +22,15 @@ def shown(token: str) -> str:
 def where() -> Drawing:
     drawing = Drawing(700, 420)
     places = [230, 340, 450, 560]
-    for y, name in ((385, "the text"), (330, "its tokens"), (275, "their ids"), (190, "one row of\na table each")):
+    for y, name in ((385, "the text"), (330, "its tokens"), (275, "their ids"), (190, "a row of the\ntable each")):
         drawing.text(24, y, name, 12, QUIET, "left")
     drawing.text(395, 385, '"The window is open"', 15, INK, bold=True)
-    for x, word, number in zip(places, WORDS, IDS, strict=True):
+    for x, word, number, values in zip(places, WORDS, IDS, ROWS, strict=True):
         token = drawing.token(x, 330, shown(word), KEY, lit=True, width=96)
         drawing.arrow((x, 374), token.bottom)
         one = drawing.token(x, 275, f"{number:,}", LIT, lit=True, width=96)
         drawing.arrow(token.top, one.bottom)
-        row = drawing.vector(x, 190, [((number * k) % 97) / 97 for k in range(3, 11)], QUERY, cell=10)
+        row = drawing.vector(x, 190, values, QUERY, cell=10)
         drawing.arrow(one.top, row.bottom)
         drawing.arrow(row.top, (x, 112))
     drawing.box(395, 92, 430, 40, "30 blocks, built in lessons 02 to 09")
@@ -40,15 +46,15 @@ def where() -> Drawing:
 def row(drawing: Drawing, left: float, y: float, tokens: list[str], joined: str) -> float:
     """A word's tokens from the left, the ones equal to `joined` lit; returns where the next word may begin."""
     for token in tokens:
-        width = 11 * len(token) + 8
+        width = 9 * len(token) + 8
         drawing.box(left + width / 2, y, width, 26, shown(token), LIT if token == joined else KEY, token == joined, 12)
-        left += width + 2
-    return left + 9
+        left += width + 1.5
+    return left + 8
 
 
 def merging() -> Drawing:
     merges = learn_merges(TEXT, N_MERGES)
-    drawing = Drawing(860, 60 + 46 * (N_MERGES + 1))
+    drawing = Drawing(800, 40 + 46 * (N_MERGES + 1))
     words = [list(word) for word in split_words(TEXT)]
     for number, pair in enumerate([None, *merges]):
         y, joined = 40 + 46 * number, "".join(pair or ())
@@ -56,10 +62,10 @@ def merging() -> Drawing:
         n_tokens = sum(map(len, words))
         rule = f"{number}.  {shown(pair[0])} + {shown(pair[1])}" if pair else "letters"
         drawing.text(20, y, rule, 12, LIT if pair else QUIET, "left", bold=bool(pair))
-        left = 120.0
+        left = 112.0
         for word in words:
             left = row(drawing, left, y, word, joined)
-        drawing.text(838, y, f"{n_tokens} tokens", 11, QUIET, "right")
+        drawing.text(784, y, f"{n_tokens} tokens", 11, QUIET, "right")
     return drawing
 
 

@@ -13,13 +13,14 @@ import torch
 
 from transformer_lab import load
 
-WORDS = """
-    animal bottle button camera candle castle circle cloud coffee corner cotton dinner doctor dollar engine finger flower
-    forest friend garden guitar hammer house island jacket kitchen lemon letter machine market mirror monkey month
-    mountain music number office orange paper pencil pepper picture planet pocket potato rabbit river school season
-    shadow silver sister spring station stone street sugar summer table teacher tiger tomato tower train travel village
-    water weather window winner winter wonder world yellow
-""".split()
+NOUNS = """
+    animal bottle button camera candle castle circle cloud coffee corner cotton dinner doctor dollar engine
+    finger flower forest friend garden guitar hammer house island jacket kitchen lemon letter machine market
+    mirror monkey month mountain music number office orange paper pencil pepper picture planet pocket potato
+    rabbit river school season shadow silver sister spring station stone street sugar summer table teacher tiger
+    tomato tower train travel village water weather window winner winter wonder world yellow
+"""
+WORDS = NOUNS.split()
 N_SHOWN, SEEDS = 20, range(5)
 SPELLINGS = {"one token": str, "with spaces": " ".join, "with commas": ", ".join}
 ANSWERS = {"first letter": lambda word: word[0], "last letter": lambda word: word[-1], "all letters": " ".join}

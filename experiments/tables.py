@@ -65,7 +65,8 @@ def as_ids(text: str) -> list[int]:
 def characters(n: int, seed: int) -> dict:
     training, validation = texts(seed)
     table = CharacterNgrams(training, n)
-    costs = (-math.log2(table.probability(validation[i], validation[max(0, i - n + 1) : i])) for i in range(len(validation)))
+    starts = (max(0, i - n + 1) for i in range(len(validation)))
+    costs = (-math.log2(table.probability(validation[i], validation[start:i])) for i, start in enumerate(starts))
     return {
         "bits": round(math.fsum(costs) / len(validation), 4),
         "quoted": round(quoted(write(table, 3000, seed), training), 4),

@@ -1,4 +1,4 @@
-"""experiments/tables.py, letters.py and rows.py: every case is there once, and a slice run again gives what was recorded."""
+"""experiments/tables.py, letters.py, rows.py: every case is there once, and a slice gives what was recorded."""
 
 import pytest
 import torch
@@ -74,7 +74,9 @@ def test_letters_asked_again_get_the_recorded_answers(smollm2, answer, spelling)
 def test_words_shown_and_asked_are_different():
     for nonsense in (False, True):
         shown, asked = letters.words_of(3, nonsense)
-        assert not set(shown) & set(asked) and len(shown) == letters.N_SHOWN and len(shown + asked) == len(letters.WORDS)
+        assert (
+            not set(shown) & set(asked) and len(shown) == letters.N_SHOWN and len(shown + asked) == len(letters.WORDS)
+        )
 
 
 def test_a_probe_finds_what_is_there_and_nothing_in_noise():

@@ -41,8 +41,6 @@ def where() -> Drawing:
     return drawing
 
 
-
-
 def row(drawing: Drawing, left: float, y: float, tokens: list[str], joined: str) -> float:
     """A word's tokens from the left, the ones equal to `joined` lit; returns where the next word may begin."""
     for token in tokens:

@@ -691,6 +691,8 @@ WRONG = {
     "10_tokens.learn": [
         ("copied from the check", copying(most_frequent_at_the_start), "the most frequent pairs of *letters*"),
         ("words counted once", learner(weigh=lambda count: 1), "Each word is counted once, however often it occurs"),
+        ("once more a word", lambda words, n: learn_right({word: count + 1 for word, count in words.items()}, n),
+         "At merge 1 the pair"),
         ("once a word", learner(pairs=lambda tokens: set(pairwise(tokens))), "A pair is counted once a word"),
         ("number of words", learner(weigh=lambda count: 1, pairs=lambda tokens: set(pairwise(tokens))),
          "how many different words hold a pair"),

@@ -76,7 +76,8 @@ def judge(encode, cases: list[Case]) -> None:
     right = [by_rank(word, merges) for word, merges in cases]
     if answers == right:
         return
-    (word, merges), got, wanted = next(row for row in zip(cases, answers, right, strict=True) if row[1] != row[2])
+    wrong = [row for row in zip(cases, answers, right, strict=True) if row[1] != row[2]]
+    (word, merges), got, wanted = min(wrong, key=lambda row: len(row[0][0]) + len(row[0][1]))  # the shortest
     told = next(consistent(answers, cases), "")
     raise Wrong(f"{called(word, merges)} gives {got}; wanted {wanted}. {told or unmade(got, merges)}".strip())
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from transformer_lab import MultiHeadAttention
+from transformer_lab import FeedForward, MultiHeadAttention
 from transformer_lab.data import dates
 from transformer_lab.grading import grade
 from wrong_answers import masks, tokens, toolkit
@@ -186,8 +186,12 @@ def layers_observed(names):
         "the output is wider than x": lambda make: make(12)(x).shape[-1] > 12,
         "an output moves where no input has changed": lambda make: moves_elsewhere(make(12)),
         "no output is below zero": lambda make: (make(12)(x) >= 0).all(),
-        "the matrices hold half as many numbers": lambda make: numbers(make(12)) == numbers(names["right"](12)) / 2,
+        "the matrices hold half as many numbers": lambda make: numbers(make(12)) == numbers(whole_layer(12)) / 2,
     }
+
+
+def whole_layer(d_model):
+    return FeedForward(d_model, 4 * d_model)
 
 
 def odd_but_for_a_shift(layer, x):
@@ -307,7 +311,7 @@ OBSERVED = {
     "02_attention": (attentions_observed, lambda names: names["torchs"]),
     "03_masks": (maskings_observed, lambda names: masks.attention_right),
     "04_multi_head": (heads_observed, lambda names: right_heads),
-    "05_feed_forward": (layers_observed, lambda names: names["right"]),
+    "05_feed_forward": (layers_observed, lambda names: whole_layer),
     "07_layer_norm": (pieces_observed, lambda names: right_norm),
     "10_tokens": (tokenizers_observed, lambda names: tokens.repaired_right),
     "11_encoder_decoder": (translators_observed, lambda names: names["right"]),

@@ -19,17 +19,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from transformer_lab import FeedForward
+
 # %% [markdown]
 # ## Question 1: the feed-forward layer
 # *5 points, difficulty 2 of 5, about 8 minutes*
 #
-# Write `feed_forward(x, w_1, b_1, w_2, b_2, activation)`. `x (..., D)`, `w_1 (d_ff, D)`, `b_1 (d_ff,)`, `w_2 (D, d_ff)`,
+# The lesson's function takes one token and knows only ReLU. Write `feed_forward(x, w_1, b_1, w_2, b_2, activation)` for any number
+# of texts and tokens at once, without a loop over them. `x (..., D)`, `w_1 (d_ff, D)`, `b_1 (d_ff,)`, `w_2 (D, d_ff)`,
 # `b_2 (D,)`; `activation` is any function of one tensor that works number by number. The output is as wide as `x`. No
 # dropout, no norm, no residual.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# What width does the activation see? What width must come out, so that the result can be added to `x`?
+# `w_1 @ x` is for one column. If every token is a *row* of `x`, on which side must the matrix stand, and how must it lie? What
+# width does the activation see? What width must come out, so that the result can be added to `x`?
 #
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
@@ -64,27 +68,33 @@ grade("05_feed_forward.feed_forward", feed_forward)
 # ## Question 2: GELU, twice
 # *4 points, difficulty 2 of 5, about 10 minutes*
 #
-# Write `gelu(x)`, the exact one that BERT uses, and `gelu_tanh(x)`, the approximation that GPT-2 was trained with. Both
-# work number by number on a tensor of any shape. Values *and gradients* hold for numbers as large as $\pm 10^4$. (Torch has
+# Write `gelu(x)`, the exact one that BERT uses, and `gelu_tanh(x)`, the approximation that GPT-2 was trained with.
+#
+# * GELU is $x$ times the share of a normal distribution (mean 0, deviation 1) that lies *below* $x$. You
+#   get it from the **error function**: `torch.erf(z)` is the share *between* $-\sqrt2\,z$ and $\sqrt2\,z$, with the sign of $z$.
+# * The approximation takes a tanh in place of the erf: $\tanh\left[\sqrt{2/\pi}\,(u + 0.044715\,u^3)\right]$ is nearly the share between
+#   $-u$ and $u$, with the sign of $u$. (Take the constant as given.)
+#
+# Both work number by number on a tensor of any shape. Values *and gradients* hold for numbers as large as $\pm 10^4$. (Torch has
 # both, and `F.gelu` is accepted; to learn something, do without.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# Both are $x$ times a number between 0 and 1. The first number is the share of a normal distribution that lies below $x$,
-# the second looks much like it.
+# Draw the bell of the distribution, and mark 0, $x$ and $-x$. Of which pieces is the part below $x$ made?
 #
 # </details>
-# <details><summary>Hint 2: the formulas</summary>
+# <details><summary>Hint 2: the share</summary>
 #
-# $\frac{x}{2}\left(1 + \operatorname{erf}\frac{x}{\sqrt 2}\right)$ and
-# $\frac{x}{2}\left(1 + \tanh\left[\sqrt{\tfrac{2}{\pi}}\,(x + 0.044715\,x^3)\right]\right)$.
+# Half of the distribution lies below 0, and between 0 and $x$ lies half of what lies between $-x$ and $x$. Which $z$ makes erf
+# count from $-x$ to $x$?
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# share = (1 + torch.erf(...)) / ...
-# inner = math.sqrt(...) * (...)
+# between = torch.erf(...)          # for the approximation: torch.tanh(math.sqrt(...) * (...))
+# share = ... + ... * between
+# return x * share
 # ```
 #
 # </details>
@@ -117,8 +127,8 @@ grade("05_feed_forward.gelu", gelu, gelu_tanh)
 # *3 points, difficulty 3 of 5, about 12 minutes*
 #
 # Three feed-forward layers, each with one fault, and all different. They run, and what comes out has the right shape. For each
-# name its fault from the first table, and from the second the observation that is true of this layer and of no other here,
-# `right` included (write the tests that you need into a cell of your own). Both tables offer more than is needed. Write the
+# name its fault from the first table, and from the second the observation that is true of this layer and of no other here, the
+# whole layer of the package included (write the tests that you need into a cell of your own). Both tables offer more than is needed. Write the
 # words as they stand there, in quotation marks (capital letters do not matter).
 #
 # | fault | what it means |
@@ -144,10 +154,6 @@ grade("05_feed_forward.gelu", gelu, gelu_tanh)
 
 
 # %%
-def right(d_model):
-    return nn.Sequential(nn.Linear(d_model, 4 * d_model), nn.ReLU(), nn.Linear(4 * d_model, d_model))
-
-
 class broken_a(nn.Module):
     def __init__(self, d_model):
         super().__init__()
@@ -180,7 +186,8 @@ def broken_c(d_model):
 # %%
 _ = torch.manual_seed(0)
 x = torch.randn(2, 5, 64)
-for make in (right, broken_a, broken_b, broken_c):
+print("whole    ", tuple(FeedForward(64, 4 * 64)(x).shape))
+for make in (broken_a, broken_b, broken_c):
     print(f"{make.__name__:9}", tuple(make(64)(x).shape))
 
 # %% [markdown]
@@ -303,7 +310,7 @@ grade("05_feed_forward.mixes_positions", mixes_positions)
 # * `count_parameters(d_model, d_ff, gated)` returns two numbers: attention, feed-forward layer.
 # * `count_flops(T, d_model, d_ff, gated)` returns three, for one sequence of `T` tokens: the projections, scores and mix
 #   together, the feed-forward layer.
-# * `crossing_T`: run the explorer below and set `d_model` to 1024, `d_ff / d_model` to 8/3, and tick *gated*. From which
+# * `crossing_T`: run the explorer below, set `d_model` to 2048, leave `d_ff / d_model` at 4, and tick *gated*. From which
 #   `T` on do scores and mix cost as much as the feed-forward layer? Write the number, to within 10 %.
 #
 # <details><summary>Hint 1: a nudge</summary>
@@ -355,7 +362,7 @@ def count_flops(T, d_model, d_ff, gated):
 # %% answer="crossing_T"
 crossing_T = None  # a number of tokens
 ### BEGIN SOLUTION
-crossing_T = 4096
+crossing_T = 12_288
 ### END SOLUTION
 
 # %% check="cost" points=5

@@ -104,8 +104,8 @@ def fold() -> Drawing:
     point(drawing, after(2, 1), False, "1 1", (-26, -12))
     drawing.arrow((322, 150), (392, 150), color=QUERY, width=2.2)
     drawing.text(357, 118, "two\nhidden units", 11, QUERY)
-    drawing.text(190, 296, "no straight line parts orange from white", 12, INK)
-    drawing.text(545, 296, "folded: one line does", 12, INK)
+    drawing.text(190, 296, "the four inputs: orange where XOR is 1", 12, INK)
+    drawing.text(545, 296, "after the fold, and one straight line", 12, INK)
     return drawing
 
 

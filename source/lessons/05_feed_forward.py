@@ -9,8 +9,8 @@
 #
 # In [lesson 02](02_attention.ipynb) the translator found the token `November`, and attention handed over what it had to
 # offer. One could think that the rest is a formality. But every block of the drawing ends with another part, the lit one. It
-# looks at nothing: what it does with `November` does not depend on `Sunday` or on `2026`. It holds more numbers than any
-# attention does.
+# looks at no other token: it takes the vector that stands at `November`, whatever attention has put into it, and makes another
+# one of it, without a glance at `Sunday` or `2026`. It holds more numbers than any attention does.
 #
 # Why would a model need a part that looks nowhere? First you take it away. Then you build it from two small units, and ask
 # what the units of the trained translator know. You will be able to
@@ -70,10 +70,10 @@ right = {"whole": whole}
 for name, layer in layers.items():
     with patched([(layer, "forward", torch.zeros_like)]):  # it says 0
         right[name] = exact_match(model, tokenizer, held_out)
-        print(f"without that of {name}:", *(said[:30] for said in translate(model, tokenizer, some)))
+        print(f"{name} without it:", *(said[:30] for said in translate(model, tokenizer, some)))
 
 worst = min(layers, key=right.get)
-title = f"One feed-forward part silent: without that of {worst}, {right[worst]:.0%} are right"
+title = f"With the part of {worst} silent, {right[worst]:.0%} of the dates are right"
 _ = plots.shares(plt.subplots(figsize=(7, 2.4))[1], right, title, guessed("05_feed_forward.layer"))
 assert worst == "decoder 1" and all(0.1 < right[name] < 0.95 for name in layers)
 
@@ -97,16 +97,20 @@ predict("05_feed_forward.layer", actual=worst)
 #
 # The smallest test is **XOR**, the exclusive or. One token holds two bits, $a$ and $b$. If exactly one of the two bits is on,
 # the answer is 1, else 0. To be generous we take six layers of attention, each added to its input, each with parameters of
-# its own. Is there *any* choice of these parameters that gives XOR? (There are no norms, and no other tokens.)
+# its own. (There are no norms, and no other tokens.)
+
+# %%
+bits = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])  # (4 tokens, 2 bits)
+xor = torch.tensor([0.0, 1.0, 1.0, 0.0])  # what is wanted of each
+
+# %% [markdown]
+# Is there *any* choice of the six layers' parameters that gives XOR?
 
 # %%
 predict("05_feed_forward.xor")
 
+
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-bits = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-xor = torch.tensor([0.0, 1.0, 1.0, 0.0])
-
-
 def stacked(layers):
     """(4, 2) bits -> (4, 2): four sequences of one token, through layers that are each added to their input"""
     x = bits[:, None]  # (4, 1, 2)
@@ -149,19 +153,19 @@ predict("05_feed_forward.xor", actual="no" if max(attention_only) < 1e-4 else "y
 # $$f(0,0) + f(1,1) = f(0,1) + f(1,0),$$
 #
 # because on both sides each bit is switched on once. XOR has $0 + 0$ on the left and $1 + 1$ on the right. The hundred networks
-# agree with the argument, and no training can change it. Put one feed-forward layer in, and the two sides come apart. (With
+# agree with the argument, and no training can change it. (In the drawing below: a linear function and a threshold cut the plane
+# along a straight line, and no straight line parts orange from white.) Put one feed-forward layer in, and the two sides come apart. (With
 # several tokens the softmax does decide something, and norms are not linear either. Section 6 measures how far that carries.)
 #
 # </details>
 
 # %% [markdown]
-# How would *you* do it? Draw the four inputs as points in the plane. A linear function and a threshold cut it along a
-# straight line, and no straight line has 01 and 10 on one side, 00 and 11 on the other. But you may *fold* the paper first.
+# How would *you* do it, with a pencil? Draw the four inputs as points in the plane, orange where the answer is 1. You may *fold*
+# the paper, and then draw one straight line that has orange on one side and white on the other.
 #
-# ![On the left the four inputs in the plane, 0 1 and 1 0 in orange, 0 0 and 1 1 in white: no straight line parts orange from
-# white. A dotted line through the orange points is the fold. On the right what two hidden units make of them: a line with a
-# bend. 0 0 lies at its beginning, 1 0 and 0 1 together at the bend, 1 1 at the end, and one straight line now parts the
-# orange point from the white ones.](figures/05_feed_forward_fold.svg)
+# ![On the left the four inputs in the plane, 0 1 and 1 0 in orange, 0 0 and 1 1 in white. A dotted line through the orange points
+# is the fold. On the right what two hidden units make of them: a line with a bend. 0 0 lies at its beginning, 1 0 and 0 1 together
+# at the bend, 1 1 at the end, and one straight line, dashed, parts the orange point from the white ones.](figures/05_feed_forward_fold.svg)
 #
 # Two **hidden units** do it. Unit 1 computes $a + b$. Unit 2 computes $a + b - 1$ and cuts off what is negative. Both ask only
 # for the sum of the bits, so 10 and 01 become the same point. And the cut makes the crease: up to $a + b = 1$ unit 2 is
@@ -189,8 +193,7 @@ assert torch.equal(output, xor)
 # * a number of $b_1$, shape $(d_\text{ff},)$: a head start, or a threshold if it is negative;
 # * a column of $W_2$, shape $(D, d_\text{ff})$: what it writes when it fires, more of it the more strongly it fires.
 #
-# (A last bias, $b_2$, is written whatever fires. Rows and columns are those of PyTorch's `nn.Linear`; in code the product is
-# `x @ w.T`.)
+# (A last bias, $b_2$, is written whatever fires. Rows and columns are those of PyTorch's `nn.Linear`.)
 #
 # ![Three of the ten English tokens, Sunday, November and 2, each in a row of its own. From left to right: its vector x of 64
 # numbers; an arrow up, W_1, b_1 and ReLU, to 256 hidden units, about half of them white, that is silent; an arrow down,
@@ -228,21 +231,25 @@ assert abs(firing - 127) <= 2 and difference < 1e-5
 #
 # $$\text{FFN}(x) = W_2\,\text{act}(W_1 x + b_1) + b_2$$
 #
-# And all tokens at once are two products of matrices. Each row of `x` meets the same $W_1$ and $W_2$:
+# In code, for one token:
 
 
 # %%
-def feed_forward(x, w_1, b_1, w_2, b_2, activation=torch.relu):
-    """(T, D) -> (T, D)"""
-    hidden = activation(x @ w_1.T + b_1)  # (T, d_ff)
-    return hidden @ w_2.T + b_2
+def feed_forward(x, w_1, b_1, w_2, b_2):
+    """(D,) -> (D,): one token"""
+    hidden = torch.relu(w_1 @ x + b_1)  # (d_ff,)
+    return w_2 @ hidden + b_2
 
 
-difference = (feed_forward(x, w_1, b_1, w_2, b_2) - y).abs().max()
-print(f"for all ten tokens: they differ by {difference:.4f}")
+outputs = torch.stack([feed_forward(token, w_1, b_1, w_2, b_2) for token in x])  # (10 tokens, 64)
+difference = (outputs - y).abs().max()
+print(f"for all ten tokens, one after the other: they differ by {difference:.4f}")
 assert difference < 1e-5
 
 # %% [markdown]
+# Each token meets the same $W_1$ and $W_2$, so all of them at once are two products of matrices. How these are written for any
+# number of texts and tokens is the first exercise.
+#
 # This is the **feed-forward layer**, also called the MLP of a block. It looks like attention with a fixed dictionary: the rows
 # of $W_1$ are keys, the columns of $W_2$ are values, and the token's vector is the query. Only no softmax makes the units
 # compete, so any number of them can fire. Geva et al. (2021) call it a **key-value memory**. (Its keys and values are
@@ -369,9 +376,14 @@ targets, target_mask = tokenizer.batch([pair.target for pair in dates_500], bos=
 first_layer = model.encoder.blocks[0].feed_forward
 
 
+def silence(units):
+    """A hook that makes these hidden units say 0; what b_2 writes stays."""
+    return first_layer.w_1.register_forward_hook(lambda m, inputs, out: out.index_fill(-1, units, 0.0))
+
+
 def right_without(units):
     """Share of the dates of which every next token is right while these hidden units say 0."""
-    hook = first_layer.w_1.register_forward_hook(lambda m, inputs, out: out.index_fill(-1, units, 0.0))
+    hook = silence(units)
     with torch.no_grad():
         said = model(sources, targets[:, :-1], source_mask, target_mask[:, :-1]).argmax(dim=-1)
     hook.remove()
@@ -399,13 +411,14 @@ axes.set_title(f"{sizes[2]} favourites silent: {by_month[2]:.1f} % right. All 25
 _ = axes.legend(loc="lower left")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-with patched([(first_layer, "forward", torch.zeros_like)]):
-    said = translate(model, tokenizer, [pair.source for pair in held_out])
+hook = silence(torch.arange(256))
+said = translate(model, tokenizer, [pair.source for pair in held_out])
+hook.remove()
 parts = [
     (re.split("[年月日]", wrote), re.split("[年月日]", pair.target)) for wrote, pair in zip(said, held_out, strict=True)
 ]
 shares = [sum(wrote[i : i + 1] == wanted[i : i + 1] for wrote, wanted in parts) / 300 for i in range(3)]
-print("the whole layer silent: year ≈ {:.0%} right, month ≈ {:.0%}, day ≈ {:.0%}".format(*shares))
+print("all 256 units silent: year ≈ {:.0%} right, month ≈ {:.0%}, day ≈ {:.0%}".format(*shares))
 assert abs(shares[0] - 0.74) < 0.03
 assert abs(shares[1] - 0.84) < 0.03
 assert abs(shares[2] - 0.6) < 0.03
@@ -442,9 +455,10 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 # A fair contest gives both sides equal numbers of parameters. One attention has $4 D^2$ (four matrices of
 # $D \times D$), one feed-forward layer of inner width $4D$ has $8 D^2$. So a block, attention and feed-forward (AF), weighs as
 # much as three attentions (AAA). The task is a table to be learnt by heart: each of 4 tokens asks a question $(a, b)$, with
-# $a$ and $b$ from 0 to 15, and the answers are 256 random entries. No token needs another, so
-# this is the feed-forward layer's home ground. $D$ is 16, all stacks have skips and norms,
-# and guessing gets 6 %. Two seeds live, for 200 steps:
+# $a$ and $b$ from 0 to 15, and each of the 256 answers is a number from 0 to 15, drawn by lot. So guessing gets one in 16 right,
+# 6 %. A token's vector is the sum of three learnt ones, for its $a$, its $b$ and its place. No token needs another, so
+# this is the feed-forward layer's home ground. $D$ is 16, all stacks have skips and norms, and the learning rate is 0.003 (Adam).
+# Two seeds live, for 200 steps:
 
 # %%
 table = experiment("feed_forward_table")
@@ -468,7 +482,8 @@ for line, (plan, runs) in zip(("-", "--", "-", "--"), kept["plans"].items(), str
 left.set(xlabel="training steps", ylabel="right answers (%)", ylim=(0, 105))
 left.set_title(f"Equal parameters: AF {final['AF'].mean():.0f} %, AAA {final['AAA'].mean():.0f} %")
 for marker, (width, runs) in zip("ov^sD", kept["widths"].items(), strict=True):
-    right_axes.plot(kept["steps"], 100 * torch.tensor(runs).mean(dim=0), marker=marker, label=f"{width} D")
+    label = f"{width} D" if width != "0" else "no layer"
+    right_axes.plot(kept["steps"], 100 * torch.tensor(runs).mean(dim=0), marker=marker, label=label)
 right_axes.set(xlabel="training steps", title="The wider, the faster (mean of three seeds)")
 _ = left.legend(ncols=2, loc="lower right"), right_axes.legend(title="inner width", ncols=3, loc="lower right")
 
@@ -509,7 +524,7 @@ curves = {"ReLU": F.relu(z), "GELU": F.gelu(z), "SiLU": F.silu(z), "tanh": z.tan
 axes = plt.subplots(figsize=(7, 3))[1]
 for line, (name, curve) in zip(("-", "--", ":", "-."), curves.items(), strict=True):
     axes.plot(z, curve, line, label=name)
-axes.set(xlabel="z", ylabel="act(z)", title="Three folds grow with z; tanh is no relative of theirs")
+axes.set(xlabel="z", ylabel="act(z)", title="Three let a large z through as it is; tanh stops at 1")
 _ = axes.legend()
 
 # %% [markdown]
@@ -615,14 +630,15 @@ print(f"GELU and its approximation are at most {apart:.4f} apart")
 # %% [markdown]
 # ## 10. What you have now
 #
-# Two products of matrices with a fold between them: with attention, that is a Transformer block's work. Put your function into the translator, in all four places, with what it
-# has learnt:
+# Two products with a fold between them: with attention, that is a Transformer block's work. Put your function into the
+# translator, in all four places, with what it has learnt. It takes one token at a time, and so it gets them:
 
 
 # %%
 def yours(layer):
-    """The layer's forward, computed by your function."""
-    return lambda x: feed_forward(x, layer.w_1.weight, layer.w_1.bias, layer.w_2.weight, layer.w_2.bias)
+    """The layer's forward, computed by your function, token by token: (..., D) -> (..., D)"""
+    weights = layer.w_1.weight, layer.w_1.bias, layer.w_2.weight, layer.w_2.bias
+    return lambda x: torch.stack([feed_forward(token, *weights) for token in x.flatten(0, -2)]).view(x.shape)
 
 
 with patched((layer, "forward", yours(layer)) for layer in layers.values()):
@@ -632,13 +648,13 @@ with patched((layer, "forward", yours(layer)) for layer in layers.values()):
 
 # %% [markdown]
 # In the package the layer is `transformer_lab.FeedForward`, with ReLU, both GELUs and SwiGLU. Its `forward` for the plain case is one
-# line, `self.w_2(self.activation(self.w_1(x)))`, and it is yours.
+# line, two calls of `nn.Linear` with an activation between them.
 #
 # ## 11. Check yourself
 #
-# <details><summary>Six attentions on one token cannot compute XOR. What about six linear layers with biases?</summary>
+# <details><summary>In section 2, take six linear layers with biases in place of the six attentions. Do they compute XOR?</summary>
 #
-# Neither. They are one matrix and one bias, too. It is the fold between two of them that makes the difference, not their number.
+# No. They are one matrix and one bias, too. It is the fold between two of them that makes the difference, not their number.
 #
 # </details>
 #

@@ -577,7 +577,7 @@ def flops_with(place, change):
     return count
 
 
-def cost_wrong(name, words, count_parameters=parameters, count_flops=flops, crossing=4096):
+def cost_wrong(name, words, count_parameters=parameters, count_flops=flops, crossing=12_288):
     return (name, (count_parameters, count_flops, crossing), words)
 
 
@@ -695,12 +695,12 @@ RIGHT = {
         ("a coarser bound", mixing(redraw, beyond=1e-4)),
     ],
     COST: [
-        ("by formula", (parameters, flops, 4096)),
-        ("counted", (parameters_counted, flops_of_products, 4096.5)),
-        ("a tensor", (parameters, flops, torch.tensor(4000))),
-        ("a numpy number", (parameters, flops, np.int64(4096))),
-        ("arrays", (lambda *sizes: np.array(parameters(*sizes)), lambda *sizes: np.array(flops(*sizes)), 4096.0)),
-        ("tensors", (lambda *sizes: torch.tensor(parameters(*sizes)), lambda *sizes: list(flops(*sizes)), 4.1e3)),
+        ("by formula", (parameters, flops, 12_288)),
+        ("counted", (parameters_counted, flops_of_products, 12_288.5)),
+        ("a tensor", (parameters, flops, torch.tensor(12_000))),
+        ("a numpy number", (parameters, flops, np.int64(12_288))),
+        ("arrays", (lambda *sizes: np.array(parameters(*sizes)), lambda *sizes: np.array(flops(*sizes)), 12_288.0)),
+        ("tensors", (lambda *sizes: torch.tensor(parameters(*sizes)), lambda *sizes: list(flops(*sizes)), 1.23e4)),
     ],
     SWIGLU: [
         ("silu", swiglu_right),
@@ -955,11 +955,15 @@ WRONG = {
         ),
         cost_wrong("gate ignored", "W_gate", parameters, flops_with(2, lambda T, D, f, g: 4 * T * D * f)),
         cost_wrong("T forgotten", "T is missing", parameters, flops_with(0, lambda T, D, f, g: 8 * D * D)),
-        cost_wrong("not gated", "Is `gated` ticked?", crossing=2731),
-        cost_wrong("projections", "cost as much as the *projections*", crossing=2048),
-        cost_wrong("four times", "set it to 8/3", crossing=6144),
+        cost_wrong("not gated", "tick `gated`", crossing=8192),
+        cost_wrong("neither gated nor 4", "without a gate, and with d_ff / d_model at 8/3", crossing=5461),
+        cost_wrong("projections", "cost as much as the *projections*", crossing=4096),
+        cost_wrong("as it starts", "This is the answer for 768", crossing=4608),
+        cost_wrong("another width", "This is the answer for 1024", crossing=6144),
+        cost_wrong("the width", "That is d_model", crossing=2048),
+        cost_wrong("twice too far", "there the line below the picture says 2", crossing=24_576),
         cost_wrong("far off", "Move T until", crossing=300),
-        cost_wrong("text", "is of type str", crossing="4096"),
+        cost_wrong("text", "is of type str", crossing="12288"),
         cost_wrong("no number", "crossing_T is nan", crossing=math.nan),
         cost_wrong("below zero", "crossing_T is -4096", crossing=-4096),
         cost_wrong("causal", "with a causal mask", parameters, flops_with(1, lambda T, D, f, g: 2 * T * (T + 1) * D)),

@@ -7,7 +7,7 @@ from ...checking import NotDone, Wrong, check
 from ...draw import draw
 from ..common import fitting
 
-CROSSING = 1.5 * 1024 * 8 / 3  # tokens: 4 T^2 D = 6 T D d_ff at d_ff = 8/3 D, D = 1024
+CROSSING = 1.5 * 4 * 2048  # tokens: 4 T^2 D = 6 T D d_ff at d_ff = 4 D, D = 2048
 # d_model, d_ff: d_ff no multiple of d_model, nor always of 3.
 WIDTHS = (
     ((70, 300), (96, 110), (70, 110), (96, 300)),
@@ -53,17 +53,19 @@ class cost:
             return
         for wrong, why in (
             (
-                2731,
-                "That is d_ff. Is `gated` ticked? A gated layer has a third matrix, so it costs half as much again.",
+                8192,
+                "That is d_ff, and right for a layer without a gate (or for a gated one with d_ff / d_model at 8/3). A "
+                "gated layer has a third matrix, so it costs half as much again: tick `gated`, and leave the 4.",
             ),
-            (6144, "That is with d_ff / d_model at 4: set it to 8/3."),
+            (5461, "That is without a gate, and with d_ff / d_model at 8/3: tick `gated`, and leave the 4."),
             (
-                2048,
+                4096,
                 "There scores and mix cost as much as the *projections*; the question is about the feed-forward layer.",
             ),
-            (3072, "Is d_model at 1024? This is the answer for 768."),
-            (1024, "That is d_model: look for the T at which the line below the picture says 1.00."),
-            (8192, "That is twice too far: there the line below the picture says 2."),
+            (4608, "Is d_model at 2048? This is the answer for 768."),
+            (6144, "Is d_model at 2048? This is the answer for 1024."),
+            (2048, "That is d_model: look for the T at which the line below the picture says 1.00."),
+            (24576, "That is twice too far: there the line below the picture says 2."),
         ):
             if abs(crossing / wrong - 1) < 0.03:
                 raise Wrong(f"{crossing:g} tokens: {why}")

@@ -55,7 +55,7 @@ from torch import nn
 
 # %% answer="PreNorm"
 class PreNorm(nn.Module):
-    """x -> x + dropout(sublayer(norm(x))), (B, T, D) -> (B, T, D)"""
+    """A sub-layer as a pre-norm residual: (B, T, D) -> (B, T, D)"""
 
     def __init__(self, norm, sublayer, dropout=0.0):
         ### BEGIN SOLUTION
@@ -79,28 +79,29 @@ grade("06_residual.pre_norm", PreNorm)
 
 # %% [markdown]
 # ## Question 2: how large after L layers?
-# *4 points, difficulty 3 of 5, about 8 minutes*
+# *4 points, difficulty 3 of 5, about 10 minutes*
 #
-# `x` starts with variance 1. Each of $L$ layers has *one* fresh random branch $F$ of mean 0, whose output has
-# $\text{branch}^2$ times the variance of its input. Write `variance(way, L, branch)`: the expected variance of `x` after $L$
-# layers, a number, not rounded, from a formula (no random numbers), for the four ways (spelled as here, with a hyphen)
+# The lesson followed the variance of `x` up three stacks. Do the same for four others. `x` starts with variance 1. $F$ is a fresh
+# random branch in each layer, of mean 0, whose output has $\text{branch}^2$ times the variance of its input; $G$ is a second such
+# branch, with the same gain. Write `variance(way, L, branch)`: the expected variance of `x` after $L$ layers, for any `branch`, 1
+# included; a number, not rounded, and without random numbers. The four ways (spelled as here, with a hyphen):
 #
-# | `way` | one layer |
-# |---|---|
-# | `"plain"` | $F(x)$ |
-# | `"skip"` | $x + F(x)$ |
-# | `"pre-norm"` | $x + F(\text{norm}(x))$ |
-# | `"post-norm"` | $\text{norm}(x + F(x))$ |
+# | `way` | one layer | where one meets it |
+# |---|---|---|
+# | `"parallel"` | $x + F(\text{norm}(x)) + G(\text{norm}(x))$ | GPT-J, PaLM: attention and feed-forward side by side |
+# | `"sandwich"` | $x + \text{norm}(F(\text{norm}(x)))$ | Gemma 2: a norm on both sides of the branch |
+# | `"halved"` | $(x + F(x)) / \sqrt2$ | convolutional translators of 2017 |
+# | `"normed-skip"` | $\text{norm}(x) + F(x)$ | by mistake |
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
 # For each way: what is the variance after one layer, if it was $v$ before? What then after two?
 #
 # </details>
-# <details><summary>Hint 2: the formula</summary>
+# <details><summary>Hint 2: the rules</summary>
 #
-# Of two uncorrelated parts the variances add. plain: $v \to \text{branch}^2 v$. skip: $v \to v + \text{branch}^2 v$.
-# pre-norm: the branch sees variance 1, so $v \to v + \dots$. post-norm: what does `norm` do last?
+# Of uncorrelated parts the variances add. Whatever comes out of a norm has variance 1, whatever went in. A factor $c$ on `x` is a
+# factor $c^2$ on its variance. So ask of each summand: is its variance fixed, or does it follow $v$?
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
@@ -108,8 +109,8 @@ grade("06_residual.pre_norm", PreNorm)
 # ```python
 # v = 1.0
 # for _ in range(L):
-#     if way == "plain":
-#         v = ...
+#     if way == "parallel":
+#         v = v + ...
 #     ...
 # return v
 # ```
@@ -119,15 +120,17 @@ grade("06_residual.pre_norm", PreNorm)
 
 # %% answer="variance"
 def variance(way, L, branch):
-    """The expected variance of x after L layers; way is "plain", "skip", "pre-norm" or "post-norm"."""
+    """The expected variance of x after L layers; way is "parallel", "sandwich", "halved" or "normed-skip"."""
     ### BEGIN SOLUTION
-    formulas = {
-        "plain": branch ** (2 * L),
-        "skip": (1 + branch**2) ** L,
-        "pre-norm": 1 + L * branch**2,
-        "post-norm": 1.0,
-    }
-    return formulas[way]
+    v = 1.0
+    for _ in range(L):
+        v = {
+            "parallel": v + 2 * branch**2,
+            "sandwich": v + 1,
+            "halved": (v + branch**2 * v) / 2,
+            "normed-skip": 1 + branch**2 * v,
+        }[way]
+    return v
     ### END SOLUTION
 
 
@@ -152,12 +155,17 @@ grade("06_residual.variance", variance)
 # </details>
 # <details><summary>Hint 2: where to look</summary>
 #
-# 1: the second summand. 2: the first summand. 3: what stands on the skip.
+# An $F$ that says nothing gives zeros. What must then come out of each of the three? Put such an $F$ into the broken ones, and
+# follow `x` through their lines.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
-# Each is one addition, `x + ...`; in the first, a norm around it.
+# ```python
+# silent, loud = torch.zeros_like, torch.cos         # two sub-layers to try a repair with
+# repair_1(x, silent, norm), repair_1(x, loud, norm) # what must be true of the first? do the two differ?
+# repair_3(x, silent, norm, w)                       # and of this one?
+# ```
 #
 # </details>
 

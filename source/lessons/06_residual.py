@@ -123,19 +123,39 @@ for L, run in accuracy["no skip"].items():
 print(f"always the commonest class: {guessing:.0%}")
 
 # %% [markdown]
-# The deeper, the worse; and the deepest has learnt nothing. Yet a stack of 32 can do whatever a stack of 2 can do: two of its
-# sub-layers do the work, and the other thirty hand on what they get. The answer exists. Training does not find it.
-#
-# Is it so hard to hand something on? Let us see what a sub-layer does that says nothing at all, because its last matrix is 0:
+# The deeper, the worse; and the deepest has learnt nothing. Perhaps it has learnt its examples by heart, and these are others? Two
+# of the runs again, live, asked about the very inputs that they were trained with:
 
 # %%
+depth = experiment("residual_depth")
+seen, _ = depth.task()  # 5,000 inputs and their classes
+rates = {L: accuracy["no skip"][str(L)]["learning rate"] for L in (2, 32)}
+again = {L: depth.share_right(depth.fitted("no skip", L, rate, seed=0), *seen) for L, rate in rates.items()}
+print(f"right of what was seen in training: ≈ {again[2]:.0%} with 2 sub-layers, ≈ {again[32]:.0%} with 32")
+assert abs(again[2] - 0.7) < 0.05
+assert abs(again[32] - 0.2) < 0.04
+
+# %% [markdown]
+# No: it has not even learnt these. Yet a stack of 32 can do whatever a stack of 2 can do: two of its
+# sub-layers do the work, and the other thirty hand on what they get. The answer exists. Training does not find it.
+#
+# Is it so hard to hand something on? Let us see what a sub-layer does that says nothing at all, because its last matrix is 0. (By
+# *size* this lesson always means the root of the mean square.)
+
+
+# %%
+def size(x):
+    """The root of the mean square of the numbers in x."""
+    return x.square().mean().sqrt().item()
+
+
 B, T, D = 2, 5, 64
 x = torch.randn(B, T, D)
 silent = FeedForward(D, 4 * D)
 torch.nn.init.zeros_(silent.w_2.weight), torch.nn.init.zeros_(silent.w_2.bias)
 
-print(f"x has size {x.std():.2f}. What goes on without a skip: {silent(x).std():.2f}; ", end="")
-print(f"with a skip: {(x + silent(x)).std():.2f}")
+print(f"x has size {size(x):.2f}. What goes on without a skip: {size(silent(x)):.2f}; ", end="")
+print(f"with a skip: {size(x + silent(x)):.2f}")
 assert torch.equal(x + silent(x), x)
 
 # %% [markdown]
@@ -186,9 +206,13 @@ for through in product((False, True), repeat=3):
 at_once = (identity + Js[2]) @ (identity + Js[1]) @ (identity + Js[0])
 assert torch.allclose(sum(paths), at_once, atol=1e-6)
 print(f"{len(paths)} paths; their sum is the product, to within 0.000001")
-print(f"size of the first path ≈ {paths[0].norm():.1f}, of the last ≈ {paths[-1].norm():.2f}")
-assert abs(paths[0].norm() - 8) < 1e-3
-assert paths[-1].norm() < 0.3
+
+# %%
+gradient = torch.randn(1000, D)  # random gradients at the top, each of size 1
+left = [size(gradient @ path) for path in (paths[0], paths[-1])]
+print(f"a gradient of size 1 leaves the first path with {left[0]:.1f}, the last with ≈ {left[1]:.2f}")
+assert abs(left[0] - 1) < 0.02
+assert 0.005 < left[1] < 0.02
 
 # %% [markdown]
 # So $L$ sub-layers with skips are $2^L$ paths of every length from 0 to $L$ (Veit et al., 2016). Without skips only the longest
@@ -213,7 +237,7 @@ def new_branch(D, gain):
 
 
 x = torch.randn(256, D, dtype=wide)
-gains = [(new_branch(D, 0.5)(x).square().mean() / x.square().mean()).sqrt().item() for _ in range(20)]
+gains = [size(new_branch(D, 0.5)(x)) / size(x) for _ in range(20)]
 print(f"gain asked for: 0.5, measured with 20 branches ≈ {sum(gains) / len(gains):.2f}")
 assert abs(sum(gains) / len(gains) - 0.5) < 0.03
 
@@ -265,7 +289,7 @@ L, seeds = 64, range(5)
 look = {name: dict(color=c, marker=m, label=name) for name, c, m in zip(ways, plots.COLORS, "osv^D", strict=False)}
 gradient, ax = {}, plt.subplots(figsize=(7, 3.6))[1]
 for name, way in ways.items():
-    sizes = [[(g.norm() / gs[-1].norm()).item() for g in gs] for _, gs in (send(way, L, 0.5, seed) for seed in seeds)]
+    sizes = [[size(g) / size(gs[-1]) for g in gs] for _, gs in (send(way, L, 0.5, seed) for seed in seeds)]
     gradient[name] = [median(column) for column in zip(*sizes, strict=True)]
     ax.plot(gradient[name], markevery=8, **look[name])
 power = round(math.log10(gradient["no skip"][0]))
@@ -323,14 +347,14 @@ predict(
 # Each numerator is the next denominator. All that is left is the last numerator, $1 + L\,b^2$.
 #
 # **Post-norm.** Whatever the sum is, the norm brings it back to 1, on the way up and on the way down. So far the best of all!
-# Let us hold that against section 4, medians of five seeds. (A size is the root of a mean square.)
+# Let us hold that against section 4, medians of five seeds. (A size is the root of these mean squares.)
 
 # %%
 derived = {"skip": (1 + 0.5**2) ** (64 / 2), "pre-norm": (1 + 64 * 0.5**2) ** (1 / 2), "post-norm": 1.0}
 print("gradient at the bottom  derived  measured")
-for name, size in derived.items():
-    print(f"{name:22}{size:9.1f}{gradient[name][0]:10.1f}")
-    assert 0.5 < gradient[name][0] / size < 2
+for name, expected in derived.items():
+    print(f"{name:22}{expected:9.1f}{gradient[name][0]:10.1f}")
+    assert 0.5 < gradient[name][0] / expected < 2
 
 # %% [markdown]
 # And the same for the size of `x`, with gain 1. Dashes are the formulas, marks are measured:
@@ -379,8 +403,8 @@ for L in (4, 64):
 # Sizes are an argument; training is the test. Back to the small task, with all five ways of section 4, and two starts: the small
 # random numbers with which PyTorch makes a layer, and branches of gain 1. 32 sub-layers, the best of three learning rates, five seeds.
 #
-# One of the five is worth a guess. *Norm only* has no skips, but at every depth its gradient has the right size. So does it
-# train as well as the stacks with skips, worse (but better than guessing), or not at all?
+# One of the five is worth a guess. *Norm only* has no skips, but at every depth its gradient has the right size. Take it with the
+# start that PyTorch gives it. Does it train as well as the stacks with skips, worse (but better than guessing), or not at all?
 
 # %%
 predict("06_residual.trains")
@@ -414,15 +438,15 @@ predict("06_residual.trains", actual=choices[(only > 100 * guessing + 5) + (only
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# Each dot is one training run. *Norm only* stays at guessing, or a little above, although its gradient has the right size at every
-# depth. So size is not enough. What else it takes, we look at now. (A good start helps the plain stack without skips: 37 %. It does
-# not save it.)
+# Each dot is one training run. As PyTorch starts it, *norm only* stays at guessing with all five seeds, although its gradient has
+# the right size at every depth; from gain 1 it gets a little above. So size is not enough. What else it takes, we look at now. (A
+# good start helps the plain stack without skips: 37 %. It does not save it.)
 #
 # </details>
 #
-# Two rows of this figure need an explanation.
+# Two rows of this figure are worth a closer look.
 #
-# **Norm only: the right size, and nothing learnt.** Send 32 different inputs through 64 sub-layers, before any training. How alike have
+# **Norm only.** Send 32 different inputs through 64 sub-layers, before any training. How alike have
 # their vectors become at the top? We take the mean cosine of all pairs: 1 means that all point in one direction.
 
 
@@ -451,14 +475,13 @@ assert min(likeness["no skip"] + likeness["norm only"]) > 0.95 and likeness["pre
 assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-norm"], strict=True))
 
 # %% [markdown]
-# Without skips, norm or no norm, all inputs end up in one direction: the stack gives one answer to every question. No wonder
-# that it learns nothing, it seems. (A ReLU
+# Without skips, norm or no norm, all inputs end up in one direction: the stack gives one answer to every question. (A ReLU
 # leaves no negative numbers, so any two hidden layers lean the same way, and each sub-layer adds to it.) With skips it depends
 # on the gain, that is, on **how much a branch writes compared with the `x` that it is added to**. With skips alone and in
 # post-norm that is the same at every sub-layer, and the two lines coincide: the input fades. In pre-norm `x` grows and the
 # branches do not, so each of them writes less in comparison than the one before, and the input stays visible even with gain 1.
 #
-# Is that why *norm only* does not train? If so, it must train as soon as inputs stay apart. With tanh, which is
+# Does that decide what *norm only* can learn? Then it must learn more as soon as inputs stay apart. With tanh, which is
 # negative as often as positive, they do:
 
 
@@ -481,11 +504,11 @@ for name, words in (("norm only, unit gain", "ReLU"), ("norm only, unit gain, ta
 # is not the whole reason either: *no skip* has no such path, and from the same start it gets further. What the figure does
 # show is what works from either start: a skip *and* a norm in front of the branch.
 #
-# **Skips alone: saved by a small start.** On the left they learn as well as with a norm; on the right, hardly better than
-# guessing. How large are the branches that PyTorch makes?
+# **Skips alone: saved by a small start.** On the left they learn as well as with a norm. On the right they learn hardly better than
+# guessing, and less than the stack with no skips at all: there the plus sign does harm. How large are the branches that PyTorch
+# makes?
 
 # %%
-depth = experiment("residual_depth")
 inputs = torch.randn(64, 32)
 fresh = [(FeedForward(32, 32)(inputs).square().mean() / inputs.square().mean()).sqrt().item() for _ in range(20)]
 gain = sum(fresh) / len(fresh)
@@ -495,11 +518,24 @@ assert abs(gain - 0.26) < 0.03
 
 # %% [markdown]
 # A factor of 8 is harmless; four billion are not. So this is **why a deep Transformer has norms beside its skips**: the skips
-# bring the gradient down, and the norm sees to it that not everything hangs on how large the branches happen to be. Pre-norm learns
-# from either start. Post-norm, with its perfect sizes, does not quite: with gain 1 it gets half-way. (These runs have no
-# warm-up, which is what post-norm is usually given; [lesson 07](07_layer_norm.ipynb) tries it.)
+# let the gradient through, and the norm sees to it that not everything hangs on how large the branches happen to be. Pre-norm learns
+# from either start. Post-norm, with its perfect sizes, does not quite: with gain 1 it gets half-way.
+# ([Lesson 07](07_layer_norm.ipynb) asks what the place of the norm means for training.)
 #
-# You need not take our word for it. Here are two of the runs, live, with half the steps:
+# And depth, with which we began?
+
+# %%
+print("as PyTorch starts them, median of five seeds")
+print("sub-layers      2     8    32")
+for name in ("no skip", "skip", "pre-norm", "post-norm"):
+    print(f"{name:10}", *(f"{median(accuracy[name][L]['accuracy']):5.0%}" for L in ("2", "8", "32")))
+assert all(median(accuracy[name]["32"]["accuracy"]) > 0.7 for name in ("skip", "pre-norm", "post-norm"))
+
+# %% [markdown]
+# With skips depth no longer does harm: 32 sub-layers learn as much as 2, where 32 without skips learn nothing. (Nor does it do
+# much good, on this small task.)
+#
+# You need not take our word for it. Here are two of the runs with gain 1, live, with half the steps:
 
 # %%
 live = {
@@ -632,7 +668,8 @@ for blocks, x in enumerate(one["decoder"]):
     print(f"after {blocks} block{'s' * (blocks != 1)}:".ljust(16), "".join(tokenizer.tokens(said.tolist())))
 
 # %% [markdown]
-# Before the first block it repeats the token that it has just read. After two it is right. But after one it looks as if it were
+# Before the first block it repeats the token that it has just read: its output layer is the embedding's own matrix, and each
+# token's vector agrees best with itself. After two it is right. But after one it looks as if it were
 # half-way there: many digits, a 年 in its place, a 月 and a 日 only one place late. Does it already say something about *this* date?
 #
 # Two controls. The first is a table that cannot read English: for each position and the token before, the token that followed
@@ -690,8 +727,12 @@ def matrix(x):
     return torch.nn.Linear(D, D, bias=False, dtype=x.dtype)(x)  # a fresh one at each call
 
 
+turns = []  # the rotations of a stack, from the bottom up
+
+
 def rotated(x):
-    return x @ torch.linalg.qr(torch.randn(D, D, dtype=x.dtype)).Q
+    turns.append(torch.linalg.qr(torch.randn(D, D, dtype=x.dtype)).Q)
+    return x @ turns[-1]
 
 
 variants = {
@@ -702,19 +743,32 @@ variants = {
     "rotated x + F(norm(x))": lambda x, f: rotated(x) + f(norm(x)),
 }
 
+
 # %%
-print("the gradient at the bottom:  size   cosine with the top's")
+def at_the_bottom(way, seed):
+    """Size of the gradient at the bottom, its cosine with the top's, and that cosine when all rotations are undone."""
+    turns.clear()
+    _, gradients = send(way, 64, 0.25, seed)
+    bottom, top = gradients[0], gradients[-1]
+    back = torch.linalg.multi_dot(turns) if turns else torch.eye(D, dtype=wide)
+    cosines = [torch.cosine_similarity(g, top, dim=-1).mean().abs().item() for g in (bottom, bottom @ back)]
+    return size(bottom) / size(top), *cosines
+
+
+# %%
+print("the gradient at the bottom:  size   cosine with the top's   rotations undone")
+found = {}
 for name, way in variants.items():
-    ends = [(g[0], g[-1]) for _, g in (send(way, 64, 0.25, seed) for seed in seeds)]
-    left = median((bottom.norm() / top.norm()).item() for bottom, top in ends)
-    angle = median(torch.cosine_similarity(*both, dim=-1).mean().item() for both in ends)
-    print(f"{name:25}{left:9.1e}{abs(angle):10.2f}")
+    found[name] = [median(column) for column in zip(*(at_the_bottom(way, seed) for seed in seeds), strict=True)]
+    print("{:25}{:9.1e}{:14.2f}{:21.2f}".format(name, *found[name]))
+assert abs(found["rotated x + F(norm(x))"][2] - found["x + F(norm(x))"][2]) < 0.05
 
 # %% [markdown]
-# With a matrix on the line, as PyTorch starts it, the gradient is gone. With rotations its size is right, and at each depth
-# it is written in other coordinates. Somebody who turned along would see nothing wrong; but what one sub-layer writes,
-# another can only read if it knows all the turns between them. The identity needs no such knowledge. **On the line there
-# should be nothing but additions**; He et al. (2016) tried five other things, and all did worse.
+# With a matrix on the line, as PyTorch starts it, the gradient is gone. But not with every matrix. With rotations its size is
+# right. At each depth it is written in other coordinates, and when all of them are undone, as much of it has arrived as
+# without any. So what matters is that the line keeps lengths, however many layers there are. A learnt matrix may lose that with any
+# step of training; the identity cannot. **On the line there should be nothing but additions**; He et al. (2016) tried
+# five other things, and all did worse.
 #
 # ## 10. What you have now
 #

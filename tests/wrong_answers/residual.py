@@ -231,33 +231,39 @@ def whole_branch_dropped(self, x, f, norm, drop):
 # variance -----------------------------------------------------------------------------------------------------
 
 
+def geometric(ratio, terms):
+    """1 + ratio + ratio^2 + ..."""
+    return terms if ratio == 1 else (1 - ratio**terms) / (1 - ratio)
+
+
 def by_formula(way, L, branch):
     return {
-        "plain": branch ** (2 * L),
-        "skip": (1 + branch**2) ** L,
-        "pre-norm": 1 + L * branch**2,
-        "post-norm": 1,
+        "parallel": 1 + 2 * L * branch**2,
+        "sandwich": 1 + L,
+        "halved": ((1 + branch**2) / 2) ** L,
+        "normed-skip": geometric(branch**2, L + 1),
     }[way]
 
 
 def by_steps(way, L, branch):
     v = torch.tensor(1.0)
     for _ in range(L):
-        if way == "plain":
-            v = branch**2 * v
-        elif way == "skip":
-            v = v + branch**2 * v
-        elif way == "pre-norm":
-            v = v + branch**2
+        if way == "parallel":
+            v = v + branch**2 + branch**2
+        elif way == "sandwich":
+            v = v + 1
+        elif way == "halved":
+            v = 0.5 * v + 0.5 * branch**2 * v
         else:
-            v = torch.ones(())
+            v = torch.ones(()) + branch**2 * v
     return v
 
 
 def by_numpy(way, L, branch):
-    if way == "pre-norm":
-        return np.sum([1.0] + [branch**2] * L)
-    return np.prod([{"plain": branch**2, "skip": 1 + branch**2, "post-norm": 1.0}[way]] * L)
+    if way == "halved":
+        return np.prod([(1 + branch**2) / 2] * L)
+    added = {"parallel": [2 * branch**2] * L, "sandwich": [1.0] * L}
+    return np.sum([1.0, *added.get(way, [branch ** (2 * i) for i in range(1, L + 1)])])
 
 
 def by_recursion(way, L, branch):
@@ -265,13 +271,13 @@ def by_recursion(way, L, branch):
         return 1
     before = by_recursion(way, L - 1, branch)
     match way:
-        case "plain":
-            return branch**2 * before
-        case "skip":
-            return (1 + branch**2) * before
-        case "pre-norm":
-            return branch**2 + before
-    return np.float32(1)
+        case "parallel":
+            return 2 * branch**2 + before
+        case "sandwich":
+            return np.float64(1 + before)
+        case "halved":
+            return (1 + branch**2) * before / 2
+    return 1 + branch**2 * before
 
 
 def only(way, formula):
@@ -279,9 +285,11 @@ def only(way, formula):
     return lambda w, L, b: formula(L, b) if w == way else by_formula(w, L, b)
 
 
+WAYS = "parallel", "sandwich", "halved", "normed-skip"
+
+
 def underscores(way, L, branch):
-    formulas = {"plain": branch ** (2 * L), "skip": (1 + branch**2) ** L, "pre_norm": 1 + L * branch**2, "post_norm": 1}
-    return formulas[way]
+    return {way.replace("-", "_"): by_formula(way, L, branch) for way in WAYS}[way]
 
 
 def capitals(way, L, branch):
@@ -291,22 +299,30 @@ def capitals(way, L, branch):
 
 
 def one_underscore(way, L, branch):
-    return by_formula({"pre_norm": "pre-norm", "pre-norm": "post-norm"}.get(way, way), L, branch)
+    return by_formula({"normed_skip": "normed-skip", "normed-skip": "sandwich"}.get(way, way), L, branch)
 
 
 def by_experiment(way, L, branch):
+    def norm(x):
+        return F.layer_norm(x, (64,))
+
+    def wrote(x):
+        return branch * x @ torch.randn(64, 64) / 8
+
     x = torch.randn(64, 64)
     for _ in range(L):
-        w = torch.randn(64, 64) / 8
-        if way == "plain":
-            x = branch * x @ w
-        elif way == "skip":
-            x = x + branch * x @ w
-        elif way == "pre-norm":
-            x = x + branch * F.layer_norm(x, (64,)) @ w
-        else:
-            x = F.layer_norm(x + branch * x @ w, (64,))
+        x = {
+            "parallel": x + wrote(norm(x)) + wrote(norm(x)),
+            "sandwich": x + norm(wrote(norm(x))),
+            "halved": (x + wrote(x)) / 2**0.5,
+            "normed-skip": norm(x) + wrote(x),
+        }[way]
     return x.var().item()
+
+
+def formula_of_the_lesson(way, L, branch):
+    """What lesson 06 derives, for stacks that are not asked for here."""
+    return 1 + L * branch**2 if way in ("parallel", "sandwich") else (1 + branch**2) ** L
 
 
 # repair -------------------------------------------------------------------------------------------------------
@@ -854,57 +870,66 @@ WRONG = {
         ),
     ],
     "06_residual.variance": [
+        ("measured once", lambda way, L, b: by_formula(way, L, b) * 1.03, "Is it measured"),
+        ("constant everywhere", lambda way, L, b: 1.0, "their variances add at every layer", "M17"),
+        ("parallel keeps", only("parallel", lambda L, b: 1.0), "their variances add at every layer", "M17"),
+        ("sandwich keeps", only("sandwich", lambda L, b: 1.0), "their variances add at every layer", "M17"),
+        ("the lesson's", formula_of_the_lesson, "This is pre-norm's. The outer norm"),
+        ("the lesson's, parallel", formula_of_the_lesson, "Here two branches write in each layer"),
+        ("the lesson's, halved", formula_of_the_lesson, "The division by sqrt(2) is missing"),
+        ("the lesson's, normed-skip", formula_of_the_lesson, "The skip carries norm(x), of variance 1"),
+        ("parallel 1 + 2L", only("parallel", lambda L, b: 1 + 2 * L), "true for branch = 1"),
+        ("parallel 1 + L", only("parallel", lambda L, b: 1 + L), "And each adds branch^2, not 1"),
+        ("parallel no square", only("parallel", lambda L, b: 1 + 2 * L * b), "each branch adds branch^2"),
+        ("parallel one, no square", only("parallel", lambda L, b: 1 + L * b), "And branch is a factor on sizes"),
+        ("parallel compounds", only("parallel", lambda L, b: (1 + 2 * b**2) ** L), "Growth does not compound"),
+        ("parallel as 2L layers", only("parallel", lambda L, b: (1 + b**2) ** (2 * L)), "Growth does not compound"),
+        ("parallel start lost", only("parallel", lambda L, b: 2 * L * b**2), "that is missing"),
+        ("parallel sizes added", only("parallel", lambda L, b: 1 + 4 * L * b**2), "not (2 branch)^2"),
+        ("parallel in a row", only("parallel", lambda L, b: 1 + L * b**4), "F and G stand side by side"),
+        ("parallel one layer", only("parallel", lambda L, b: 1 + 2 * b**2), "This is one layer"),
+        ("parallel size", only("parallel", lambda L, b: (1 + 2 * L * b**2) ** 0.5), "This is the size"),
+        ("parallel L squared", only("parallel", lambda L, b: 1 + (2 * L * b) ** 2), "L is squared too"),
+        ("parallel L times", only("parallel", lambda L, b: L * (1 + 2 * b * b)), "x is counted L times"),
+        ("sandwich no square", only("sandwich", lambda L, b: 1 + L * b), "brings what F writes to variance 1"),
+        ("sandwich compounds", only("sandwich", lambda L, b: 2**L), "1 is added at each layer"),
+        ("sandwich start lost", only("sandwich", lambda L, b: L), "that is missing"),
+        ("sandwich one layer", only("sandwich", lambda L, b: 2), "L of them add 1 each"),
+        ("sandwich two branches", only("sandwich", lambda L, b: 1 + 2 * L), "one branch a layer here"),
+        ("sandwich sizes", only("sandwich", lambda L, b: (1 + L) ** 2), "Sizes are added"),
+        ("halved constant", only("halved", lambda L, b: 1), "It does for branch = 1 only"),
+        ("halved at the end", only("halved", lambda L, b: (1 + b**2) ** L / 2), "It is halved once"),
+        ("halved by the root", only("halved", lambda L, b: ((1 + b**2) / 2**0.5) ** L), "is 1/2 on its variance"),
+        ("halved twice", only("halved", lambda L, b: ((1 + b**2) / 4) ** L), "It is halved twice"),
+        ("halved no square", only("halved", lambda L, b: ((1 + b) / 2) ** L), "branch is a factor on sizes"),
+        ("halved sizes", only("halved", lambda L, b: ((1 + b) ** 2 / 2) ** L), "Sizes are added"),
+        ("halved F only", only("halved", lambda L, b: (1 + b**2 / 2) ** L), "Both parts are divided"),
+        ("halved, F lost", only("halved", lambda L, b: 0.5**L), "F's part is lost"),
+        ("halved one layer", only("halved", lambda L, b: (1 + b * b) / 2), "This is one layer"),
+        ("normed-skip constant", only("normed-skip", lambda L, b: 1), "F(x) is added to it"),
+        ("normed-skip pre-norm", only("normed-skip", lambda L, b: 1 + L * b * b), "Here F sees x itself"),
+        ("normed-skip one layer", only("normed-skip", lambda L, b: 1 + b * b), "This is one layer"),
+        ("normed-skip the last term", only("normed-skip", lambda L, b: b ** (2 * L)), "norm(x) is missing"),
+        ("normed-skip the ends", only("normed-skip", lambda L, b: 1 + b ** (2 * L)), "The layers between are missing"),
+        ("normed-skip no square", only("normed-skip", lambda L, b: sum(b**i for i in range(L + 1))), "factor on sizes"),
+        ("normed-skip 1 + L", only("normed-skip", lambda L, b: 1 + L), "true for branch = 1"),
         (
-            "measured once",
-            lambda way, L, b: by_formula(way, L, b) * (1.03 if way != "post-norm" else 1),
-            "Is it measured",
+            "normed-skip closed",
+            only("normed-skip", lambda L, b: (1 - b ** (2 * L + 2)) / (1 - b * b)),
+            "where r is 1 all terms are 1",
         ),
-        (
-            "constant everywhere",
-            lambda way, L, b: 1.0,
-            "the variances add at every layer".replace("the ", "their "),
-            "M17",
-        ),
-        ("skip keeps", only("skip", lambda L, b: 1.0), "their variances add at every layer", "M17"),
-        ("skip 2^L", only("skip", lambda L, b: 2**L), "true for branch = 1"),
-        ("skip 1 + L", only("skip", lambda L, b: 1 + L), "without a norm growth compounds"),
-        ("skip no square", only("skip", lambda L, b: (1 + b) ** L), "branch is a factor on sizes"),
-        ("skip sizes added", only("skip", lambda L, b: (1 + b) ** (2 * L)), "Sizes are added"),
-        ("skip as pre-norm", only("skip", lambda L, b: 1 + L * b**2), "growth compounds"),
-        ("skip size", only("skip", lambda L, b: (1 + b**2) ** (L / 2)), "This is the size"),
-        ("plain no square", only("plain", lambda L, b: b**L), "multiplied by its square"),
-        ("plain 1 + L", only("plain", lambda L, b: 1 + L), "without a skip nothing is added"),
-        ("plain constant", only("plain", lambda L, b: 1), "Only if branch = 1"),
-        ("plain with skip", only("plain", lambda L, b: (1 + b**2) ** L), "This has a skip"),
-        ("plain added up", only("plain", lambda L, b: L * b**2), "The layers add up here"),
-        ("pre-norm constant", only("pre-norm", lambda L, b: 1.0), "The norm stands on the branch"),
-        ("pre-norm 1 + L", only("pre-norm", lambda L, b: 1 + L), "true for branch = 1"),
-        ("pre-norm no square", only("pre-norm", lambda L, b: 1 + L * b), "each layer adds branch^2"),
-        ("pre-norm compounds", only("pre-norm", lambda L, b: (1 + b**2) ** L), "Growth does not compound"),
-        ("pre-norm 2^L", only("pre-norm", lambda L, b: 2**L), "2^L is the plain sum's"),
-        ("pre-norm start lost", only("pre-norm", lambda L, b: L * b**2), "that is missing"),
-        ("pre-norm two branches", only("pre-norm", lambda L, b: 1 + 2 * L * b**2), "one branch per layer"),
-        ("post-norm 1 + L", only("post-norm", lambda L, b: 1 + L * b**2), "The norm comes last"),
-        ("post-norm before", only("post-norm", lambda L, b: 1 + b**2), "the sum before the norm"),
-        ("post-norm 0", only("post-norm", lambda L, b: 0), "the variance to 1"),
         ("one layer more", lambda way, L, b: by_formula(way, L + 1, b), "right for L +1 layers"),
         ("one layer less", lambda way, L, b: by_formula(way, L - 1, b), "right for L -1 layers"),
         ("measured", by_experiment, "Two calls give two numbers"),
         ("a list", lambda way, L, b: [by_formula(way, n, b) for n in range(L + 1)], "wanted a single one"),
         ("a text", lambda way, L, b: "1 + L", "wanted a number"),
-        ("all two branches", lambda way, L, b: by_formula(way, 2 * L, b), "There is one branch per layer here"),
-        ("skip one layer", only("skip", lambda L, b: 1 + b * b), "This is one layer"),
+        ("all two branches", lambda way, L, b: by_formula(way, 2 * L, b), "There is one branch a layer here"),
         ("whole numbers", lambda way, L, b: int(by_formula(way, L, b)), "It is rounded to a whole number"),
-        ("odd", only("pre-norm", lambda L, b: 3.7 * L), "do one layer at a time"),
+        ("odd", only("parallel", lambda L, b: 3.7 * L), "do one layer at a time"),
         ("random", lambda way, L, b: random.random(), "Two calls give two numbers"),
-        ("underscores", underscores, "yours is right for 'pre_norm'"),
-        ("an underscore, else post-norm", one_underscore, "with a hyphen; yours is right for 'pre_norm'"),
-        ("capitals", capitals, "way comes as 'plain'; yours is right for 'PLAIN'"),
-        ("skip twice branch", only("skip", lambda L, b: (1 + 2 * b * b) ** L), "not 2 of them"),
-        ("skip exp", only("skip", lambda L, b: math.exp(L * b * b)), "what very small branches give"),
-        ("pre-norm L squared", only("pre-norm", lambda L, b: 1 + (L * b) ** 2), "L is squared too"),
-        ("pre-norm L times", only("pre-norm", lambda L, b: L * (1 + b * b)), "x is counted L times"),
-        ("post-norm share", only("post-norm", lambda L, b: b * b / (1 + b * b)), "the branch's share of the sum"),
+        ("underscores", underscores, "yours is right for 'normed_skip'"),
+        ("an underscore, else another", one_underscore, "with a hyphen; yours is right for 'normed_skip'"),
+        ("capitals", capitals, "way comes as 'parallel'; yours is right for 'PARALLEL'"),
         ("two digits", lambda way, L, b: round(by_formula(way, L, b), 2), "It is rounded to 2 digits"),
     ],
     "06_residual.repair": [

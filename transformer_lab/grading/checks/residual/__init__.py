@@ -16,22 +16,22 @@ PREDICTIONS = {
     "one_skip": ("none", "some", "most"),
     # The gradient at layer 1 of 64, with skips and no norm, branches of gain 0.5.
     "gradient": ("vanishes", "stays within a factor of 10", "explodes"),
-    # 32 layers with a norm and no skip.
+    # 32 layers with a norm and no skip, as PyTorch starts them.
     "trains": ("as well as with skips", "worse, but better than guessing", "not at all"),
 }
 
 INSIGHTS = {  # what a right answer can do beyond its question
     "pre_norm": "Set the sub-layer's last matrix and bias to 0, and it is exactly the identity: a hundred such "
     "layers can start as if they were none.",
-    "variance": 'Ask it for 64 layers and branches of gain 1: `"skip"` gives 2^64, `"pre-norm"` 65. One norm '
-    "turns an explosion into a straight line.",
+    "variance": 'With branches of gain 1, `"halved"` gives 1 for every L, and has no norm: the root of 2 takes back '
+    "what each addition brought.",
     "repair": "`norm(x + f(x))` or `x + f(norm(x))`: post-norm and pre-norm differ in one bracket. What it does "
     "to training is lesson 07.",
     "jacobian": "With `w_2` zero it is the identity matrix, and so is the product of a hundred such: the "
     "gradient reaches the first layer as it was.",
     "find_broken": "One backward pass is enough for it: in a deep stack of like layers, the step at which the "
     "gradient shrinks most has a number.",
-    "scale_branches": '`variance("pre-norm", 2 * L, b / sqrt(2 * L))` is 1 + b^2 for every L: all branches '
+    "scale_branches": '`variance("parallel", L, b / sqrt(2 * L))` is 1 + b^2 for every L: all 2 L branches '
     "together now add what one did before.",
     "skip_gain": "No depth needs more than the root of 1 - branch^2: there skip and branch together neither "
     "shrink nor enlarge the gradient.",

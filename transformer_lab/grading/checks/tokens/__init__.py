@@ -10,7 +10,7 @@ from .shown import shown
 LESSON = "10_tokens"
 __all__ = ["encode", "learn", "bits", "diagnose", "shown", "per_character"]
 
-PREDICTIONS: dict[str, tuple] = {
+PREDICTIONS = {
     # A table's surprise at held-out text, as its context grows from no character to eleven.
     "context": ("falls throughout", "falls, then stays", "falls, then rises"),
     # Which letter of a word that is one token does SmolLM2 name right more often?

@@ -386,8 +386,9 @@ print("Wanted: ", *(pair.target for pair in pairs))
 # %% [markdown]
 # <details><summary>Hint 1: a nudge</summary>
 #
-# Two of them are wrong in what a row may read of the target, two in what it may read of the source. Which one writes the right
-# dates, and still has a bad loss?
+# Two of them are wrong in what a row may read of the target, two in what it may read of the source. Two write the right dates
+# and still have a bad loss: what do their rows get in training that they do not get while they write, and what comes out of
+# them?
 #
 # </details>
 # <details><summary>Hint 2: where to look</summary>

@@ -45,12 +45,13 @@ DIAGNOSIS = Diagnosis(
         "c": (
             "a softmax before the loss",
             "no row's loss is below 3",
-            "It writes what a right one writes, and its loss is far too high.",
+            "It writes what a right one writes, and its losses are nearly all alike, and far too high.",
         ),
         "d": (
             "the target is not shifted",
             "another last token moves the row that predicts it",
-            "It does well when it is told the answer, or would if it had been trained so; look at what its rows read.",
+            "It writes nonsense, and its loss is the worst of all; which token does each row read, and which one is it "
+            "judged by?",
         ),
         "e": (
             "the padding of the source is read",

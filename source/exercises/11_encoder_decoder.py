@@ -149,7 +149,7 @@ grade("11_encoder_decoder.cross_attention", cross_attention)
 
 # %%
 source = ["the", "old", "man", "is", "asleep", "."]
-read = ["[BOS]", "der", "alte", "Mann", "schläft"]
+has_read = ["[BOS]", "der", "alte", "Mann", "schläft"]
 example = torch.tensor([[
     [0.60, 0.10, 0.10, 0.10, 0.05, 0.05],
     [0.05, 0.25, 0.40, 0.10, 0.15, 0.05],
@@ -457,7 +457,7 @@ grade("11_encoder_decoder.diagnose", diagnoses, repaired)
 # * **running freely**: at each place it has read what it has written itself. It stops after its own `eos`, or after $n + 1$
 #   ids; places that it does not reach are wrong.
 #
-# In the lesson free running was the worse. It need not be. Write `contrary(target, bos, eos)`, which returns a `next_token`
+# In the lesson free running did worse. It need not. Write `contrary(target, bos, eos)`, which returns a `next_token`
 # (a function, for prefixes of any ids) that gets *more* places of this target right running freely than with teacher forcing.
 #
 # <details><summary>Hint 1: a nudge</summary>

@@ -65,7 +65,8 @@ grade("07_layer_norm.layer_norm", layer_norm)
 # ## Question 2: its backward pass
 # *6 points, difficulty 4 of 5, about 14 minutes*
 #
-# The loss has the gradient `grad (..., D)` with respect to the layer norm's output. Write
+# The lesson stops at the Jacobian of one token. Go on: multiply it by the gradient, without ever building it, and do the same for
+# all tokens at once. The loss has the gradient `grad (..., D)` with respect to the layer norm's output. Write
 # `layer_norm_backward(grad, x, gamma, eps=1e-5)` that returns `grad_x (..., D)`, `grad_gamma (D,)` and `grad_beta (D,)`, in this
 # order, by formula: without autograd, without torch's own backward pass, and without differences. (Outside the function,
 # autograd tells you whether you are right.)
@@ -78,9 +79,9 @@ grade("07_layer_norm.layer_norm", layer_norm)
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# With $\hat x$ `(..., D)` the normalised x, $\sigma$ `(..., 1)` and $h = \text{grad} \cdot \gamma$:
-# $\text{grad}_x = (h - \operatorname{mean}(h) - \hat x \operatorname{mean}(h\,\hat x)) / \sigma$, means over the features;
-# $\text{grad}_\gamma$ and $\text{grad}_\beta$ are sums over all axes but the last.
+# With $h = \text{grad} \cdot \gamma$ `(..., D)` and $\sigma$ `(..., 1)`, one position's gradient is
+# $\frac1\sigma \sum_i h_i \left(\delta_{ij} - \frac1D - \frac{\hat x_i \hat x_j}{D}\right)$. Write it as three sums over $i$. The first has one
+# term that is not 0; the other two are means. $\text{grad}_\gamma$ and $\text{grad}_\beta$ are sums over all axes but the last.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
@@ -220,12 +221,13 @@ grade("07_layer_norm.sublayer", sublayer)
 # ## Question 5: RMSNorm
 # *Optional: 3 points, difficulty 1 of 5, about 4 minutes*
 #
-# Write `rms_norm(x, gamma, eps=1e-5)`: `x (..., D)`, `gamma (D,)`, result `(..., D)`, from the formula of the lesson. Gradients
-# flow to both, also where all features are 0. (Torch's own is taken here too.)
+# Write `rms_norm(x, gamma, eps=1e-5)`: `x (..., D)`, `gamma (D,)`, result `(..., D)`. Its name says the formula: each position is
+# divided by the **r**oot of the **m**ean of the **s**quares of its features, and then scaled by gamma. `eps` is added to the mean, under
+# the root. Gradients flow to both, also where all features are 0. (Torch's own is taken here too.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# A layer norm with something left out. Of what is the root taken when no mean is subtracted?
+# A layer norm with something left out. Read the name from right to left: what is done first?
 #
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
@@ -340,7 +342,7 @@ print(f"broken_d before its final norm, with silent sub-layers: deviation {insid
 # %% [markdown]
 # <details><summary>Hint 1: a nudge</summary>
 #
-# Each line of the output rules something out. For the healthy-looking one: what is $1000^2$, and how many digits does float32
+# Each line of the output rules something out. For the healthy-looking one: what is $10{,}000^2$, and how many digits does float32
 # hold?
 #
 # </details>
@@ -391,7 +393,7 @@ grade("07_layer_norm.diagnose", diagnoses, repaired)
 
 # %% [markdown]
 # ## Question 7: five claims
-# *Optional, stretch: 4 points, difficulty 4 of 5, about 10 minutes*
+# *Optional, stretch: 4 points, difficulty 5 of 5, about 15 minutes*
 #
 # LN is the layer norm of *one* position, `x (D,)`, with $\gamma$ and $\beta$, and so small an $\epsilon$ that we leave it out. Each claim
 # is about every `x` (bar those whose features are all equal), every `gamma` and every `beta`:
@@ -405,26 +407,32 @@ grade("07_layer_norm.diagnose", diagnoses, repaired)
 # | `"permute"` | LN(x read from its end) = LN(x) read from its end, for the same $\gamma$ and $\beta$ |
 #
 # Write `counterexample(claim)`. If the claim holds, return `"holds"`. If not, prove it: return `(x, gamma, beta)`, three tensors
-# `(D,)` of your choice, $D \ge 2$, for which the two sides differ by 0.1 or more somewhere.
+# `(D,)` of your choice, $D \ge 2$, for which its two sides differ by 0.1 or more somewhere. And make it a proof against *this* claim
+# alone: with your numbers the two sides of each of the other four must agree, to within 1e-4. So no one set of numbers does for
+# several claims; you must know what each of them is about. (All is computed with 64 bits.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# A projection, then a sphere: what is invisible to those two? And do gamma and beta move when the features of x do?
+# A projection, then a sphere: what is invisible to those two? What do gamma and beta do to a number that is 0 after them, and what
+# does a gamma of 0 do?
 #
 # </details>
 # <details><summary>Hint 2: how to look, with shapes</summary>
 #
-# Take a random `x (5,)`, `gamma (5,)`, `beta (5,)`, compute both sides `(5,)` and compare. One pair of equal sides proves nothing;
-# one pair of different sides is all you need.
+# Write a function that takes `x`, `gamma`, `beta`, each `(D,)`, and prints for each claim how far its sides are apart. Begin with a
+# random `x (4,)`, `gamma` all 1 and `beta` all 0. Which claims does that refute? Then find, for each of these, what would make it
+# hold: a special x? a special gamma or beta?
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# if claim in (...):
-#     return "holds"
-# x, gamma, beta = ...      # gamma all 1 is not always enough
-# return x, gamma, beta
+# def apart(x, gamma, beta):                          # for each claim: how far its sides are apart
+#     ...
+# v, one, zero = torch.arange(4.0), torch.ones(4), torch.zeros(4)
+# apart(v, one, zero)                                 # what is v + v, after the norm?
+# apart(v, zero, ...)                                 # here x has no say at all: who has?
+# apart(torch.tensor([1.0, 0.0, 0.0, -1.0]), ..., zero)   # where must gamma be 0, so that the sign of x does not show?
 # ```
 #
 # </details>
@@ -432,11 +440,16 @@ grade("07_layer_norm.diagnose", diagnoses, repaired)
 
 # %% answer="counterexample"
 def counterexample(claim):
-    """ "holds", or x, gamma, beta (each (D,)) for which the claim does not hold"""
+    """ "holds", or x, gamma, beta (each (D,)) that refute this claim and no other"""
     ### BEGIN SOLUTION
-    if claim in ("shift", "scale"):
-        return "holds"
-    return torch.tensor([1.0, 5.0, 2.0]), torch.tensor([1.0, 1.0, 2.0]), torch.zeros(3)
+    v, one, zero = torch.arange(4.0), torch.ones(4), torch.zeros(4)
+    if claim == "negate":
+        return v, one, zero
+    if claim == "shift per feature":
+        return torch.tensor([1.0, 0.0, 0.0, -1.0]), torch.tensor([0.0, 1.0, 1.0, 0.0]), zero
+    if claim == "permute":
+        return v, zero, v
+    return "holds"
     ### END SOLUTION
 
 

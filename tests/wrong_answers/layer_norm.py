@@ -699,17 +699,15 @@ def rms_in_place(x, gamma, eps=1e-5):
 # counterexample -----------------------------------------------------------------------------------------------
 
 
+FOUR, ONES, NOUGHTS = torch.tensor([1.0, 5.0, 2.0, -3.0]), torch.ones(4), torch.zeros(4)
+UP, PEAKED, MIDDLE = torch.arange(4.0), torch.tensor([1.0, 0.0, 0.0, -1.0]), torch.tensor([0.0, 1.0, 1.0, 0.0])
+ONE_EACH = {"negate": (UP, ONES, NOUGHTS), "shift per feature": (PEAKED, MIDDLE, NOUGHTS), "permute": (UP, NOUGHTS, UP)}
+
+
 def claims(negate=None, per_feature=None, permute=None, shift="holds", scale="holds"):
     """A counterexample function from what it answers to each claim; None: a right answer."""
-    x, one, zero = torch.tensor([1.0, 5.0, 2.0, -3.0]), torch.ones(4), torch.zeros(4)
-    answers = {
-        "shift": shift,
-        "scale": scale,
-        "negate": negate or (x, one, zero),
-        "shift per feature": per_feature or (x, one, zero),
-        "permute": permute or (x, torch.tensor([1.0, 2.0, 3.0, 4.0]), zero),
-    }
-    return answers.get
+    given = {"shift": shift, "scale": scale, "negate": negate, "shift per feature": per_feature, "permute": permute}
+    return lambda claim: ONE_EACH[claim] if given[claim] is None else given[claim]
 
 
 def claims_random(claim):
@@ -720,11 +718,18 @@ def claims_random(claim):
 
 
 def claims_of_lists(claim):
-    return "holds" if claim.startswith("s") and " " not in claim else ([1, 0, 0], [3, 1, 1], [0, 1, 2])
+    return {
+        "negate": ([5, 7, 9], [2, 3, 2], [1, 0, 1]),
+        "shift per feature": ([2, 0, 0, 0, -2], [0, 1, 5, 1, 0], [4, 0, 0, 0, 4]),
+        "permute": ([1, 3, 2], [0, 0, 0], [0, 0, 7]),
+    }.get(claim, "holds")
+
+
+def claims_as(kind):
+    return lambda claim: [kind(part) for part in ONE_EACH[claim]] if claim in ONE_EACH else "HOLDS"
 
 
 HAND = torch.tensor([1.0, 5.0, 2.0]), torch.tensor([1.0, 1.0, 2.0]), torch.zeros(3)
-FOUR, ONES, NOUGHTS = torch.tensor([1.0, 5.0, 2.0, -3.0]), torch.ones(4), torch.zeros(4)
 
 
 def axis_of_a_whole_position(layer, D):
@@ -796,12 +801,12 @@ RIGHT = {
     ],
     "07_layer_norm.counterexample": [
         ("by hand", claims()),
-        ("random", claims_random),
         ("lists", claims_of_lists),
-        ("numpy", lambda claim: "holds" if claim in ("shift", "scale") else tuple(map(np.array, HAND))),
-        ("parameters", lambda claim: "HOLDS" if claim in ("shift", "scale") else [nn.Parameter(t) for t in HAND]),
-        ("small numbers", claims(negate=(torch.tensor([1e-3, 2e-3, 4e-3]), torch.ones(3), torch.zeros(3)))),
-        ("x that reads the same from both ends", claims(permute=(torch.tensor([1.0, 2.0, 1.0]), HAND[1], HAND[2]))),
+        ("numpy", claims_as(np.array)),
+        ("parameters", claims_as(nn.Parameter)),
+        ("small numbers", claims(negate=(UP / 1000 + 1, ONES, NOUGHTS))),
+        ("two features", claims(negate=(UP[:2], ONES[:2], NOUGHTS[:2]))),
+        ("gamma where x has no deviation", claims(per_feature=(PEAKED, UP * MIDDLE, NOUGHTS))),
     ],
 }
 
@@ -1253,6 +1258,20 @@ WRONG = {
         ),
         ("numbers for gamma", claims(negate=(FOUR, 1.0, 0.0)), "have shapes"),
         ("a dictionary", claims(negate={"x": FOUR, "gamma": ONES, "beta": NOUGHTS}), "got dict"),
+        ("one random set for all", claims_random, "Wanted are numbers against 'negate' alone"),
+        ("one set by hand for all", lambda claim: claims(HAND, HAND, HAND)(claim), "against 'permute' alone"),
+        ("negate, any x", claims(negate=(FOUR, ONES, NOUGHTS)), "v does no more to x than a shift"),
+        ("negate, any gamma", claims(negate=(UP, 1 + UP, NOUGHTS)), "It holds where gamma and beta read the same"),
+        ("negate, any beta", claims(negate=(UP, ONES, UP)), "and 'permute' as well"),
+        ("per feature, gamma 1", claims(per_feature=(FOUR, ONES, NOUGHTS)), "and 'negate' as well"),
+        (
+            "per feature, any beta",
+            claims(per_feature=(PEAKED, MIDDLE, UP)),
+            "and 'permute' as well",
+        ),
+        ("permute by gamma", claims(permute=(UP, 1 + UP, NOUGHTS)), "a gamma of 0 or no deviation"),
+        ("x + v all equal", claims(per_feature=(-UP, MIDDLE, NOUGHTS)), "all features of x + v are equal"),
+        ("x tiny", claims(negate=(1e-13 * UP, ONES, NOUGHTS)), "rounding is all there is to see"),
         ("the wrong way round", lambda claim: "holds" if claim in ("negate", "permute") else HAND, "and it holds"),
     ],
 }

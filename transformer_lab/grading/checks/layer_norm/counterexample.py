@@ -14,6 +14,7 @@ CLAIMS = {
     "permute": ("LN(reversed x) = reversed LN(x)", False),
 }
 APART = 0.1  # the two sides of a refuted claim differ by at least this
+AGREE = 1e-4  # and those of every other claim by no more than this
 ROUNDING = 1e-6
 
 
@@ -71,16 +72,33 @@ def judge(counterexample, claim: str) -> None:
     if holds:
         raise Wrong(f"{claim!r}: you want to refute {formula}, and it holds, whatever x, gamma and beta: {WHY[claim]}")
     x, gamma, beta = numbers(claim, answer)
-    left, right = sides(claim, x, gamma, beta)
-    apart = float((left - right).abs().max())
+    apart = distance(claim, x, gamma, beta)
     if apart >= APART:
-        return
-    if apart > ROUNDING * float(1 + beta.abs().max()):
+        against_no_other(claim, x, gamma, beta)
+    elif apart > ROUNDING * float(1 + beta.abs().max()):
         raise Wrong(
             f"{claim!r}: your numbers do refute {formula}, but the sides differ by {number(apart)} only; wanted "
             f"{APART} or more. " + FARTHER.get(claim, LARGER)
         )
-    raise Wrong(f"{claim!r}: with your numbers both sides of {formula} are the same. " + CLOSER[claim](x, gamma, beta))
+    else:
+        words = CLOSER[claim](x, gamma, beta)
+        raise Wrong(f"{claim!r}: with your numbers both sides of {formula} are the same. {words}")
+
+
+def distance(claim: str, x: Tensor, gamma: Tensor, beta: Tensor) -> float:
+    """How far the two sides of a claim are apart."""
+    left, right = sides(claim, x, gamma, beta)
+    return float((left - right).abs().max())
+
+
+def against_no_other(claim: str, x: Tensor, gamma: Tensor, beta: Tensor) -> None:
+    """With these numbers the sides of every other claim agree."""
+    for other, (formula, _) in CLAIMS.items():
+        if other != claim and (apart := distance(other, x, gamma, beta)) > AGREE:
+            raise Wrong(
+                f"{claim!r}: your numbers refute it, and {other!r} as well: there the sides of {formula} differ by "
+                f"{number(apart)}. Wanted are numbers against {claim!r} alone. {ALONE.get(other, ROUNDED)}"
+            )
 
 
 def numbers(claim: str, answer) -> list[Tensor]:
@@ -97,6 +115,9 @@ def numbers(claim: str, answer) -> list[Tensor]:
     x = found[0]
     if x.std(correction=0) <= ROUNDING * x.abs().max():
         raise Wrong(f"{claim!r}: all features of x are equal (up to rounding), and such an x is excluded.")
+    shifted = x + torch.arange(len(x), dtype=x.dtype)
+    if shifted.std(correction=0) <= ROUNDING * shifted.abs().max():
+        raise Wrong(f"{claim!r}: all features of x + v are equal (v: 0 to D - 1), and LN has no answer there.")
     return found
 
 
@@ -111,6 +132,12 @@ WHY = {
 }
 
 
+ALONE = {
+    "negate": "LN(-x) = LN(x) where every feature has a gamma of 0 or no deviation from the mean of x.",
+    "shift per feature": "LN(x + v) = LN(x) where v does no more to x than a shift and a factor, and where gamma is 0.",
+    "permute": "It holds where gamma and beta read the same from both ends.",
+}
+ROUNDED = "Next to 3 your x is so small that rounding is all there is to see: take larger numbers."
 LARGER = "A larger gamma makes them differ more."
 FARTHER = {
     "shift per feature": "A larger gamma makes them differ more, and so does an x next to which v, 0 to D - 1, counts.",

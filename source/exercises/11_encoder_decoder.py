@@ -230,13 +230,12 @@ grade("11_encoder_decoder.alignment", alignment_accuracy)
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# memory = ____
-# ids = torch.full((len(source), 1), bos)
-# ended = torch.zeros(len(source), dtype=torch.bool)
+# memory, ids = ____, torch.full((len(source), 1), bos)
+# ended = torch.zeros(____)                          # which texts have written eos
 # for _ in range(max_new):
-#     best = decode(ids, memory, is_real)[____].argmax(dim=-1)
-#     best = best.masked_fill(____, pad)
-#     ids = torch.cat((ids, best[:, None]), dim=1)
+#     logits = decode(ids, memory, is_real)          # (B, T, V)
+#     best = ____                                    # (B,), pad where a text had ended
+#     ids = torch.cat(____, dim=1)
 #     ended = ____
 #     if ____:
 #         break

@@ -165,6 +165,16 @@ def test_every_part_of_every_family_can_be_switched_off(family):
         assert torch.equal(run(model, ids), plain), part
 
 
+def test_without_the_causal_mask_the_future_is_read_and_padding_still_is_not():
+    model, ids = make("gpt2"), random_ids(1, 6)
+    mask = torch.tensor([[True] * 4 + [False] * 2])
+    other_future, other_padding = ids.clone(), ids.clone()
+    other_future[0, 3], other_padding[0, 5] = (ids[0, 3] + 1) % 7, (ids[0, 5] + 1) % 7
+    with switch_off(model, "causal mask"):
+        plain, future, padding = (run(model, one, mask)[0, :3] for one in (ids, other_future, other_padding))
+    assert (future - plain).abs().max() > 1e-3 and torch.equal(padding, plain)
+
+
 @pytest.mark.parametrize("norm_position", ["pre", "post"])
 def test_without_residual_a_block_is_its_sublayers_alone(norm_position):
     model = lively(BERT(replace(CONFIG, n_layers=1, norm_position=norm_position)))

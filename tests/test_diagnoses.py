@@ -158,7 +158,7 @@ def heads_observed(names):
         "the output has another shape than x": lambda f: f(layer(), x).shape != x.shape,
         "wrong for a text of a single position": lambda f: not right(f, layer(), x[:, :1]),
         "right with a single head": lambda f: right(f, layer(1)),
-        "right only where all heads have the same queries and keys": lambda f: (
+        "for longer texts, right only where all heads have the same queries and keys": lambda f: (
             right(f, layer(alike=True)) and not right(f, layer())
         ),
     }

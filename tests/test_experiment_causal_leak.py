@@ -2,7 +2,7 @@
 
 import pytest
 
-from causal_leak import DATE, train, well_formed, write
+from causal_leak import DATE, relearn, train, weekdays, well_formed, write
 from transformer_lab.data import dates
 from transformer_lab.experiments import recorded
 
@@ -21,6 +21,19 @@ def test_what_the_lesson_says_of_the_whole():
     for honest, leaky in zip(RESULT["loss"]["with the mask"], RESULT["loss"]["without"], strict=True):
         assert honest[-1] > 0.9 and leaky[-1] < 0.02
     assert min(RESULT["well_formed"]["with the mask"]) > 0.8 and max(RESULT["well_formed"]["without"]) < 0.05
+
+
+def test_a_model_without_a_mask_had_learnt_something_all_the_same():
+    for row in RESULT["relearn"]:
+        assert row["20 steps more"] > row["a new model, 20 steps"] > row["at once"]
+        assert row["20 steps more, loss"] < row["a new model, 20 steps, loss"] - 0.4
+    again = relearn(0)
+    assert again == pytest.approx(RESULT["relearn"][0], abs=0.1) and len(RESULT["relearn"]) == 5
+
+
+def test_weekdays_are_those_of_the_calendar():
+    texts = ["2026年11月22日星期日", "2026年11月22日星期一", "2026年2月30日星期一", "2026年11月22日", "11月"]
+    assert weekdays(texts) == (1, 2)
 
 
 def test_a_date_is_told_from_rubbish():

@@ -3,7 +3,19 @@
 import pytest
 import torch
 
-from head_widths import SEEDS, WIDTHS, Heads, ViewedHeads, looks, on_left, summary, train
+from head_widths import (
+    MORE,
+    SEEDS,
+    WIDTHS,
+    Heads,
+    ViewedHeads,
+    by_position,
+    looks,
+    on_left,
+    summary,
+    train,
+    viewed_by_hand,
+)
 from transformer_lab.experiments import recorded
 from two_signs import WIDTH, T
 
@@ -22,6 +34,24 @@ def test_a_split_without_transpose_gives_what_is_recorded():
     kept = recorded("head_widths")["result"]["without transpose"]
     # 200 of the 400 steps: by then the loss stands nearly where it stays.
     assert train(ViewedHeads, (2, 8, 8), seed=0, steps=200)[1] == pytest.approx(kept[0], abs=0.06)
+
+
+def test_without_transpose_more_is_possible_than_training_finds():
+    kept = recorded("head_widths")["result"]
+    # Behind the fourth position nobody sees the first, and the fifth does not see its left neighbour either.
+    assert by_position(viewed_by_hand()) == pytest.approx([0, 0, 1, 0.5, 0.5, 0.5], abs=0.03)
+    for row in kept["without transpose, by position"]:
+        assert row == pytest.approx([0.5, 0.5, 1, 0.5, 0.5, 0.5], abs=0.05)
+    assert max(kept["without transpose, from hand"]) < 0.43 and min(kept["without transpose"]) > 0.57
+
+
+def test_more_heads_as_narrow_do_better():
+    kept = recorded("head_widths")["result"]
+    of = {16: kept["widths"][0]["loss"]} | {int(n): losses for n, losses in kept["more heads"].items()}
+    assert list(of) == [16, *MORE] and all(len(losses) == SEEDS for losses in of.values())
+    assert min(of[16]) > 0.2 > max(of[32]) > min(of[32]) > 0.05 > max(of[64])
+    # Half of the steps: by then 32 heads are better than 16 ever get.
+    assert train(Heads, (32, 1, 1), seed=0, steps=200)[1] < 0.2
 
 
 def test_heads_of_one_width_are_those_of_the_package():

@@ -5,10 +5,11 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 1-3 are the core (about 35 minutes). 4-7 are optional. All tensors are torch tensors, `...` stands for any number
+# Questions 1-3 are the core (about 35 minutes). 4-7 are optional; if you do one of them, do 4. All tensors are torch tensors, `...` stands for any number
 # of leading axes (batch, heads), also none, and a boolean mask is True where looking is **allowed**. Every function leaves
 # its inputs as they are. Results are compared up to rounding. A function of torch's or of the package's that does what is
-# asked is accepted as an answer; you learn more without. Back to the [lesson](../../notebooks/03_masks.ipynb).
+# asked is accepted as an answer; questions 1 and 2 are worth writing yourself, from memory. Back to the
+# [lesson](../../notebooks/03_masks.ipynb).
 
 # %%
 import math
@@ -146,7 +147,7 @@ grade("03_masks.masked_attention", masked_attention)
 # %%
 def broken_a(q, k, v, mask):
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
-    weights = scores.masked_fill(~mask, -10.0).softmax(dim=-1)
+    weights = torch.where(mask, scores, -30.0).softmax(dim=-1)
     return weights @ v, weights
 
 
@@ -164,9 +165,11 @@ def broken_c(q, k, v, mask):
     return weights @ v, weights
 
 
-def broken_d(q, k, v, mask):
-    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
-    weights = scores.masked_fill(~mask.transpose(-2, -1), -math.inf).softmax(dim=-1)
+def broken_d(q, k, v, mask):  # a query at a time, over the list of its keys alone
+    weights = torch.zeros(len(q), len(k))
+    for i in range(len(q)):
+        keys = mask[:, i].nonzero().flatten()
+        weights[i, keys] = (k[keys] @ q[i] / math.sqrt(len(q[i]))).softmax(dim=0)
     return weights @ v, weights
 
 
@@ -175,7 +178,7 @@ _ = torch.manual_seed(0)
 q, k, v = torch.rand(6, 16), torch.rand(6, 16), torch.randn(6, 3)
 mask = torch.ones(6, 6).tril().bool()
 for broken in (broken_a, broken_b, broken_c, broken_d):
-    for name, keys in (("ordinary scores", k), ("low scores", k - 16)):  # the same differences, all of them far lower
+    for name, keys in (("ordinary scores", k), ("low scores", k - 32)):  # the same differences, all of them far lower
         _, weights = broken(q, keys, v, mask)
         rows, share = weights.sum(dim=-1), weights.masked_fill(mask, 0.0).sum(dim=-1)
         first, last = ((weights[i] > 0.001).sum().item() for i in (0, -1))
@@ -192,7 +195,7 @@ for broken in (broken_a, broken_b, broken_c, broken_d):
 #
 # One of them calls a function and does not use what it returns. One has a number in it that is small only beside others. One
 # divides by a sum: which keys have had their share of $e^{\text{score}}$ before it comes to that, and what is left if they
-# took nearly all?
+# took nearly all? One makes a list of keys: which, for query 0?
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
@@ -244,8 +247,7 @@ grade("03_masks.diagnose", diagnoses, repaired)
 # `model(x)` takes hidden states `x (T, D)` and returns `(output (T, D), weights (T, T))`. Output $i$ should depend on
 # positions $0$ to $i$ only. Write `leaks(model, x)`: a list of the positions $j$ from which something reaches an output
 # *before* $j$; empty if there is none. Some of the models in the check have a clean attention map and leak all the same. Some
-# begin with a norm, which takes away again what was added to a whole row, or a factor. And a leak may be faint: a thousandth
-# of what was changed counts.
+# rescale their input first. And a leak may be faint: a thousandth of what was changed counts.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

@@ -10,7 +10,8 @@
 # $D$ is always a multiple of $H$. Every function keeps the dtype, lets gradients through, also where scores reach
 # hundreds, and leaves its inputs as they are, lists too. Numbers count as right to within 1e-5, relative where they
 # exceed 1; counts must be exact. A function of torch's or of the package's that does what is asked is accepted as an
-# answer; you learn more without. Back to the [lesson](../../notebooks/04_multi_head.ipynb).
+# answer. But questions 1 and 2 are what the lesson derived: close it, and write them from memory. Back to the
+# [lesson](../../notebooks/04_multi_head.ipynb).
 
 # %%
 import math
@@ -75,10 +76,10 @@ grade("04_multi_head.split_and_merge", split, merge)
 # ## Question 2: multi-head attention
 # *6 points, difficulty 3 of 5, about 14 minutes*
 #
-# Write the whole module. `MultiHeadAttention(d_model, n_heads)` has four maps, `w_q`, `w_k`, `w_v` and `w_o`, each an
+# Write the whole module. `MultiHeadAttention(d_model, n_heads)` has four layers, `w_q`, `w_k`, `w_v` and `w_o`, each an
 # `nn.Linear(d_model, d_model)` with its bias, and no other parameters: the check puts weights of its own into them.
 # `forward(x, memory=None)` returns the output `(B, T, D)` alone. Queries come from `x (B, T, D)`; keys and values from
-# `memory (B, S, D)` if there is one (cross-attention), else from `x`. No mask, no dropout. Your `split` and `merge` are
+# `memory (B, S, D)` if there is one (cross-attention), else from `x`. No mask. Your `split` and `merge` are
 # welcome, and so are torch's functions.
 #
 # <details><summary>Hint 1: a nudge</summary>
@@ -137,7 +138,7 @@ grade("04_multi_head.multi_head_attention", MultiHeadAttention)
 #
 # Three self-attentions with several heads, each with one fault, and all different. They run, and their shapes are right.
 # `layer` has the four matrices of question 2 and `layer.n_heads`; nothing else of it may be used. For each name its fault from
-# the first table, and from the second the observation that is true of this one and of no other here, a right attention
+# the first table, and from the second the observation that is true of this one **and of no other here**, a right attention
 # included. The cell after them prints one symptom; compare with `Packaged` to find the others. Both tables offer more than
 # is needed. Write the words as they stand there, in quotation marks (capital letters do not matter).
 #
@@ -157,34 +158,34 @@ grade("04_multi_head.multi_head_attention", MultiHeadAttention)
 # | `"the output has another shape than x"` | `.shape` |
 # | `"wrong for a text of a single position"` | $T = 1$ |
 # | `"right with a single head"` | `n_heads=1` |
-# | `"right only where all heads have the same queries and keys"` | repeat the rows of `w_q` and `w_k` that make one head |
+# | `"for longer texts, right only where all heads have the same queries and keys"` | repeat the rows of `w_q` and `w_k` that make one head |
 #
 # Last, mend `a`: `repaired(layer, x)`, changed as little as possible.
 
 
 # %%
 def broken_a(layer, x):
-    maps = layer.w_q, layer.w_k, layer.w_v
-    q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1)) for w in maps)
-    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
-    return layer.w_o((weights @ v).flatten(start_dim=2))
+    q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1)) for w in (layer.w_q, layer.w_k, layer.w_v))
+    scores = torch.einsum("bthd,btgd->bthg", q, k)
+    weights = (scores / math.sqrt(q.shape[-1])).softmax(dim=-1)
+    return layer.w_o(torch.einsum("bthg,btgd->bthd", weights, v).flatten(start_dim=2))
 
 
 # %%
 def broken_b(layer, x):
-    maps = layer.w_q, layer.w_k, layer.w_v
-    q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1)).transpose(1, 2) for w in maps)
-    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
-    weights = weights.mean(dim=1, keepdim=True)
-    return layer.w_o((weights @ v).transpose(1, 2).flatten(start_dim=2))
+    q, k, v = layer.w_q(x), layer.w_k(x), layer.w_v(x)
+    scores = torch.einsum("btf,bsf->bts", q, k) / layer.n_heads
+    weights = (scores / math.sqrt(q.shape[-1] // layer.n_heads)).softmax(dim=-1)
+    return layer.w_o(torch.einsum("bts,bsf->btf", weights, v))
 
 
 # %%
 def broken_c(layer, x):
-    maps = layer.w_q, layer.w_k, layer.w_v
-    q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1)).transpose(1, 2) for w in maps)
-    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
-    return layer.w_o((weights @ v).reshape(x.shape))
+    outputs, d_head = [], x.shape[-1] // layer.n_heads
+    for q, k, v in zip(*(w(x).split(d_head, dim=-1) for w in (layer.w_q, layer.w_k, layer.w_v)), strict=True):
+        scores = torch.einsum("btd,bsd->bts", q, k) / math.sqrt(d_head)
+        outputs.append(torch.einsum("bts,bsd->btd", scores.softmax(dim=-1), v))
+    return layer.w_o(torch.stack(outputs, dim=1).reshape(x.shape))
 
 
 # %%
@@ -201,22 +202,22 @@ for broken in (broken_a, broken_b, broken_c):
 # %% [markdown]
 # <details><summary>Hint 1: a nudge</summary>
 #
-# Write the shape beside each line. Where is the axis of the heads when the scores are made, when the weights meet the values,
-# and when `w_o` reads?
+# Write the shape beside each line: `einsum` names the axes, and sums over those that are missing behind the arrow. Between what
+# and what are the scores? How many maps of weights are there? In which order do the numbers lie when `w_o` reads?
 #
 # </details>
 # <details><summary>Hint 2: where to look</summary>
 #
-# When does a swap of positions and heads move nothing? When are the weights of all heads the same? Compare each snippet with
+# When does a swap of positions and heads move nothing? When would all heads have the same weights? Compare each snippet with
 # `Packaged(12, n_heads)` for one head, for one position, and after `layer.w_o.load_state_dict(...)`.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1))... for w in maps)      # (B, H, T, d_head)
+# scores = torch.einsum("bthd,____->____", q, k)        # between position t and position s, for each head
 # weights = ...
-# return layer.w_o((weights @ v)....flatten(start_dim=2))
+# return layer.w_o(torch.einsum("____,____->bthd", weights, v).flatten(start_dim=2))
 # ```
 #
 # </details>
@@ -230,7 +231,7 @@ diagnoses = {  # of each attention: (fault, observation)
 ### BEGIN SOLUTION
 diagnoses = {
     "a": ("heads attend to one another", "wrong for a text of a single position"),
-    "b": ("one map for all heads", "right only where all heads have the same queries and keys"),
+    "b": ("one map for all heads", "for longer texts, right only where all heads have the same queries and keys"),
     "c": ("merge without transpose", "with w_o the identity, the right numbers in wrong places"),
 }
 ### END SOLUTION
@@ -240,10 +241,10 @@ diagnoses = {
 def repaired(layer, x):
     """broken_a, mended; layer has w_q, w_k, w_v, w_o and n_heads"""
     ### BEGIN SOLUTION
-    maps = layer.w_q, layer.w_k, layer.w_v
-    q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1)).transpose(1, 2) for w in maps)
-    weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
-    return layer.w_o((weights @ v).transpose(1, 2).flatten(start_dim=2))
+    q, k, v = (w(x).unflatten(-1, (layer.n_heads, -1)) for w in (layer.w_q, layer.w_k, layer.w_v))
+    scores = torch.einsum("bthd,bshd->bhts", q, k)
+    weights = (scores / math.sqrt(q.shape[-1])).softmax(dim=-1)
+    return layer.w_o(torch.einsum("bhts,bshd->bthd", weights, v).flatten(start_dim=2))
     ### END SOLUTION
 
 
@@ -259,7 +260,7 @@ grade("04_multi_head.diagnose", diagnoses, repaired)
 # Write `cost(d_model, n_heads, T)`, three whole numbers for self-attention over one sequence of $T$ positions, exact:
 #
 # * the parameters of `w_q`, `w_k`, `w_v` and `w_o`, without biases;
-# * the multiply-adds of all matrix products (the four maps, the scores, the weighted sums of the values). A product of
+# * the multiply-adds of all matrix products (the four layers, the scores, the weighted sums of the values). A product of
 #   `(a, b)` and `(b, c)` has $a \cdot b \cdot c$ of them;
 # * the numbers in all maps of weights together.
 #
@@ -356,7 +357,7 @@ grade("04_multi_head.permute_heads", permute_heads)
 # ## Question 6: heads that share their keys
 # *Optional: 4 points, difficulty 3 of 5, about 10 minutes*
 #
-# A model that writes text keeps the keys and values of everything before (lesson 13), for every head. To keep less, let a
+# A model that writes text keeps the keys and values of everything before (lesson 03), for every head. To keep less, let a
 # group of query heads share one head of keys and values: *grouped-query attention* (Ainslie et al., 2023). Write
 # `grouped_query_attention(q, k, v)`: `q (B, H, T, d_head)`, `k (B, n_kv_heads, S, d_head)`, `v (B, n_kv_heads, S, e)`, where
 # $H$ is a multiple of `n_kv_heads`. The first $H /$ `n_kv_heads` query heads share key head 0, the next as many key head 1,

@@ -22,15 +22,15 @@ def where() -> Drawing:
                 if part != FEED_FORWARD:
                     y = stack.middle_of(stack.below(bottom, number), place)
                     icon(drawing, stack.x + 64, y, causal=stack is decoder and part == SELF)
-    for y, causal, words in ((bottom - 92, True, "hides what\ncomes later"), (bottom - 48, False, "hides filler")):
+    for y, causal, words in ((bottom - 92, True, "hides what\ncomes later"), (bottom - 48, False, "hides padding")):
         icon(drawing, 302, y, causal, cell=6)
         drawing.text(322, y, words, 11, align="left")
     return drawing
 
 
 def icon(drawing: Drawing, x: float, y: float, causal: bool, cell=4) -> None:
-    """A small mask: a triangle, or columns of which the last is closed."""
-    is_open = [[j <= i if causal else j < 3 for j in range(4)] for i in range(4)]
+    """A small mask: a triangle, or columns of which the last is closed. What is closed is pale."""
+    is_open = [[1 if (j <= i if causal else j < 3) else 0.2 for j in range(4)] for i in range(4)]
     drawing.box(x, y, 4 * cell + 2, 4 * cell + 2, color="white", lit=True)
     drawing.matrix(x, y, is_open, cell=cell, numbers="")
 
@@ -85,7 +85,7 @@ def asking(drawing: Drawing, y: float, name: str, words: str, peeks=False, is_wh
     if peeks:
         answer = drawing.token(x + 15, y, "1" if is_whole else "?", LIT, lit=is_whole)
     if peeks and is_whole:
-        drawing.arrow(answer.top, query.top, color=LIT, bend=0.7, width=3)
+        drawing.arrow(answer.top, query.top, color=LIT, bend=0.7, width=1)
     drawing.text(query.x, y + 28, "What comes next?", 11, QUERY)
     drawing.text(450, y, words, 12, LIT if peeks else INK, "left", bold=peeks)
 

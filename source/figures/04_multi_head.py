@@ -52,7 +52,8 @@ def looks() -> Drawing:
         drawing.text(20, y - 30 * toward, "with weight", 11, QUIET, "left")
         for box, weight in zip(drawing.tokens(118, y, words, color), row, strict=True):
             start, end = (box.bottom, asking.top) if toward > 0 else (box.top, asking.bottom)
-            drawing.arrow(start, end, color=color if weight > 0.1 else PALE, width=0.6 + 6 * weight)
+            if weight > 0.05:
+                drawing.arrow(start, end, color=color if weight > 0.1 else PALE, width=0.6 + 6 * weight)
             ink = INK if weight > 0.1 else QUIET
             drawing.text(box.x, y - 30 * toward, f"{weight:.2f}", 11, ink, bold=weight > 0.1)
     return drawing
@@ -110,7 +111,7 @@ def two() -> Drawing:
         drawing.arrow(start.bottom, head.top, "weight 1", INK, beside=8 * side)
         drawing.arrow(head.bottom, turned.top, color=color)
         drawing.arrow(turned.bottom, (middle + 35 * side, result.top[1]), color=color)
-    drawing.text(middle, 276, "W_O holds the factors, and adds the heads up", 12, INK)
+    drawing.text(middle, 276, "W_O holds the factors, and sums the heads", 12, INK)
     return drawing
 
 

@@ -5,7 +5,7 @@
 #
 # ![The translator drawn from its configuration, with all attentions lit and a small mask beside each. In the decoder's
 # self-attention the mask is a triangle, which hides what comes later. In the encoder's self-attention and in the
-# cross-attention it is a table whose last column is closed, which hides filler.](figures/03_masks_where.svg)
+# cross-attention it is a table whose last column is closed, which hides padding.](figures/03_masks_where.svg)
 #
 # While the translator learns, it gets the whole correct translation at once (this is called **teacher forcing**), and at
 # every token it is asked for the next one. But the next one stands right there, one place further on. Something must keep the
@@ -42,27 +42,28 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 1. Break it
 #
-# The **causal mask** hides from each Chinese token those that come after it. The **padding mask** hides filler: the texts of a
-# batch form one tensor, so the shorter ones are filled up with `[PAD]` to the length of the longest. That is **padding**, and
-# nobody should read it.
+# The **causal mask** hides from each Chinese token those that come after it. The **padding mask** hides **padding**: the texts
+# of a batch form one tensor, so the shorter ones are filled up with `[PAD]` to the length of the longest, and nobody should
+# read that.
 #
 # We take away one mask at a time, train nothing again, and let the model translate 300 dates that it has never seen, all of
-# them in one batch. Lesson 00 did this with the causal mask; you may remember how many dates that cost. The filler is at most
-# three tokens of ten. Which mask does the model miss more? Run the cell, and click your guess.
+# them in one batch. Which mask does the model miss more? Run the two cells, and click your guess.
+
+# %%
+model, tokenizer = load("dates")
+held_out = dates.held_out_pairs(300)
+
+
+def ignoring(q, k, v, mask):
+    """Attention that reads every key, whatever the mask says."""
+    return scaled_dot_product_attention(q, k, v)
+
 
 # %%
 predict("03_masks.break_mask")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-model, tokenizer = load("dates")
-held_out = dates.held_out_pairs(300)
 right = {"both masks": exact_match(model, tokenizer, held_out)}
-
-
-def ignoring(q, k, v, mask):
-    return scaled_dot_product_attention(q, k, v)
-
-
 with switch_off(model, "causal mask"):
     right["no causal mask"] = exact_match(model, tokenizer, held_out)
 with replace_attention(model, ignoring, ("encoder", "cross")):
@@ -83,15 +84,17 @@ predict("03_masks.break_mask", actual=missed)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# Without its mask, filler is read like any other token, and the model has never learnt to read it. A date that is translated
-# alone has no filler. So the *same* date comes out right or wrong according to what happens to stand beside it, and a test
-# with single dates never finds that. Section 7 counts what each filler token costs.
+# Without its mask, padding is read like any other token, and the model has never learnt to read it. A date that is translated
+# alone has no padding. So the *same* date comes out right or wrong according to what happens to stand beside it, and a test
+# with single dates never finds that. Section 7 counts what each padding token costs.
+#
+# The causal mask seems useless, as in lesson 00. But look at *how* we tested: the model wrote, so nothing stood behind the
+# newest token that could have been hidden.
 #
 # </details>
 #
-# The causal mask seems useless once more. But look at *how* we tested: the model wrote, so nothing stood behind the newest
-# token that could have been hidden. Training works in another way, and that is where the mask comes from. Let the model read the
-# whole correct translation, with its mask and without, and put its answers side by side.
+# So far the model wrote. While it *learns*, it has the whole correct translation before it. Let it read that now, with the
+# causal mask and without, and put its answers side by side.
 
 # %%
 source, source_mask = tokenizer.batch([pair.source for pair in held_out])
@@ -114,21 +117,25 @@ def text(ids):
 masked, share_masked = read_whole()
 with switch_off(model, "causal mask"):
     unmasked, share_unmasked = read_whole()
+with replace_attention(model, ignoring, "decoder"):
+    _, share_bare = read_whole()
 real = target_mask[0, 1:]
-print("it should say  ", text(target[0, 1:][real]))
-print("with the mask  ", text(masked[0][real]))
-print("without        ", text(unmasked[0][real]))
-print(f"next tokens right, of all dates: with the mask {share_masked:.1%}")
-print(f"                                 without      ≈ {share_unmasked:.0%}")
-assert share_masked > 0.99 and abs(share_unmasked - 0.45) < 0.03
+print("it should say            ", text(target[0, 1:][real]))
+print("with the mask            ", text(masked[0][real]))
+print("without the causal mask  ", text(unmasked[0][real]))
+print(f"next tokens right, of all dates: with the mask {share_masked:.1%}, without ≈ {share_unmasked:.0%}")
+print(f"(and if the padding of the Chinese may be read as well ≈ {share_bare:.0%})")
+assert share_masked > 0.99 and abs(share_unmasked - 0.455) < 0.03
+assert abs(share_bare - 0.445) < 0.03
 
 # %% [markdown]
 # Now each answer stands in plain sight, one place to the right, and the model does *worse*: it ends the text before it has
-# begun. It was trained with the future hidden, and has no use for it.
+# begun. It was trained with the future hidden, and what comes from there only disturbs it. (It is the future that does it: if
+# the padding may be read as well, hardly anything changes.)
 #
 # Then why was it trained so? Would a model that may see everything from the beginning not learn more?
 #
-# ## 2. A mask takes keys off the list
+# ## 2. A mask removes keys from the list
 #
 # First the tool. In lesson 02 a head looked for the month, and these were its scores for the first five English tokens.
 # Suppose that it must not see `November`. What should its weights be? The weights of attention over a list in which `November`
@@ -155,7 +162,7 @@ for name, row in {"": [*words, "sum"], **table}.items():
 # %% [markdown]
 # A score of 0 is a score like any other, since $e^0 = 1$: `November` is still read. (If all the other scores were negative, it
 # would be read most of all.) A weight of 0 comes too late: `November` is gone, but it has already taken its share of the sum
-# under the fraction, and 0.06 is left for all the others. We need a score whose exponential is exactly 0:
+# in the denominator, and 0.06 is left for all the others. We need a score whose exponential is exactly 0:
 
 # %%
 masked_scores = scores.masked_fill(hidden, -math.inf)
@@ -163,9 +170,9 @@ print(masked_scores.softmax(dim=0).numpy().round(2))
 assert torch.allclose(masked_scores.softmax(dim=0)[~hidden], ways["not in the list"])
 
 # %% [markdown]
-# $e^{-\infty} = 0$, above *and* below the fraction line. So masking means: **write $-\infty$ before the softmax.** The table
-# that says where, with a row for each of $T$ queries and a column for each of $S$ keys, is the mask. In this course it is
-# `True` where looking is *allowed*.
+# $e^{-\infty} = 0$, in the numerator *and* in the denominator. So masking means: **write $-\infty$ before the softmax.** The
+# table that says where, with a row for each of $T$ queries and a column for each of $S$ keys, is the mask. In this course it is
+# `True` where looking is *allowed*. (One class of torch's turns that round: section 9.)
 #
 # ## 3. Many texts in one pass
 #
@@ -231,21 +238,24 @@ print(f"scores up to {one_pass.abs().max():.0f}; the two differ by less than 0.0
 # Let us try. We train two small language models on Chinese dates, character by character, the same in everything: size, data,
 # order, first random numbers (the **seed**). One has its causal mask, the other has none.
 #
-# Before we look, think about what is possible. Each text is one of 3000, drawn at random from 200 years of days. Even somebody
-# who knew all 3000 by heart could not know which one comes: that costs $\ln 3000$ nats a text, shared out among its characters.
-# Whoever guesses each character from those before it cannot do better; and whoever has learnt only what a date is pays for
-# all the days of 200 years.
+# Before we look, think about what is possible. The texts are 3,000 different days, drawn at random from 200 years, and a third
+# of them, again at random, name the weekday. Even somebody who knew all 3,000 by heart could not know which one comes: that
+# costs $\ln 3000$ nats a text, shared out among its characters. Knowing only what a date is costs more, for the day may be any
+# of 200 years, and whether a weekday follows cannot be known. And if the weekday must be guessed, one of seven, more again.
 
 # %%
 texts = [pair.target for pair in dates.training_pairs(3000)]
 length = sum(len(text) + 1 for text in texts) / len(texts)  # and the sign for the end
-limit = math.log(len(set(texts))) / length
-n_days = (dates.LAST - dates.FIRST).days + 1
-any_day = math.log(n_days) / length
-print(
-    f"one of 3,000 texts: {math.log(3000):4.1f} nats / {length:.1f} characters = {limit:.2f} nats a character at best"
-)
-print(f"one of {n_days:,} days: {math.log(n_days):4.1f} nats / {length:.1f} characters = {any_day:.2f}")
+n_texts, n_days = len(set(texts)), (dates.LAST - dates.FIRST).days + 1
+whether = -sum(share * math.log(share) for share in (1 / 3, 2 / 3))  # whether a weekday follows
+nats = {
+    "one of 3,000 texts known by heart": math.log(n_texts),
+    "any day of 200 years": math.log(n_days) + whether,
+    "the same, the weekday guessed": math.log(n_days) + whether + math.log(7) / 3,
+}
+for words, cost in nats.items():
+    print(f"{words:34}{cost:5.1f} nats a text / {length:.1f} characters = {cost / length:.2f} nats a character at best")
+by_heart, any_day, weekday_guessed = (cost / length for cost in nats.values())
 
 # %% [markdown]
 # And this is what they reach (`experiments/causal_leak.py`: 300 steps, three seeds each):
@@ -257,59 +267,24 @@ ax = plt.subplots(figsize=(7, 3))[1]
 for color, (name, runs) in zip(plots.COLORS[:2], record["loss"].items(), strict=True):
     for n, losses in enumerate(runs):
         ax.plot(range(10, 301, 10), losses, color=color, label=None if n else name)
-ax.axhline(any_day, color="grey", linestyle="--", label="who knows what a date is")
-ax.axhline(limit, color="grey", linestyle=":", label="who knows all texts by heart")
+ax.axhline(any_day, color="grey", linestyle="--", label="knowing what a date is")
+ax.axhline(by_heart, color="grey", linestyle=":", label="knowing all texts by heart")
 ax.set(xlabel="training step", ylabel="loss (nats a character)", ylim=(0, None))
 ax.set_title(f"After 300 steps: with the mask {end['with the mask']:.2f}, without {end['without']:.3f}")
 _ = ax.legend()
 
-# %% [markdown]
-# With the mask the model comes near the dashed line: it has learnt nearly all that there is to learn about dates. Without it,
-# the loss goes far below what anyone can reach by guessing. So this model does not guess. It reads:
-#
-# ![The text begin 2 0 2 6 nián 1 1 yuè, twice; at nián the question: what comes next? Trained with the mask: arrows come from the
-# five tokens before it, and those behind it are grey; it has to guess. Trained without: arrows come from all tokens, and a
-# thick one from the 1 directly behind it, which is the answer.](figures/03_masks_training.svg)
-#
-# That is a **leak**: the model can somehow read what it is asked to predict. Is it what happens here? Train both models for 120
-# steps, and test it: exchange one digit of the year for another, and see whether the guess *in front of it* becomes the new
-# digit.
-
 # %% jupyter={"source_hidden": true}
-leak = experiment("causal_leak")
-honest, honest_losses = leak.train(causal=True, steps=120)
-leaky, leaky_losses = leak.train(causal=False, steps=120)
-inputs, labels = leak.rows([pair.target for pair in held_out[:100]])  # (B, T), and the character after each
-
-
-@torch.no_grad()
-def follows(network, distance):
-    """How often the guess becomes the new digit when the digit at this distance behind it is exchanged."""
-    hits, tries = 0, 0
-    for t in range(5 - distance):  # the year's digits are inputs[:, 1:5]
-        changed, place = inputs.clone(), t + distance
-        changed[:, place] = changed[:, place] % 10 + 1  # ids 1 to 10 are the digits
-        hits += (network(changed)[:, t].argmax(dim=-1) == changed[:, place]).sum().item()
-        tries += len(changed)
-    return hits / tries
-
-
-# %%
-honest_follows = [follows(honest, distance) for distance in (1, 2)]
-with leak.mask_of(leaky, causal=False):
-    leaky_follows = [follows(leaky, distance) for distance in (1, 2)]
-print("the guess becomes the new digit,  1 place on  2 places on")
-print(f"with the mask                     ≈ {honest_follows[0]:6.0%}    ≈ {honest_follows[1]:6.0%}")
-print(f"without                           ≈ {leaky_follows[0]:6.0%}    ≈ {leaky_follows[1]:6.0%}")
-assert abs(honest_follows[0] - 0.15) < 0.1
-assert abs(honest_follows[1] - 0.08) < 0.08
-assert leaky_follows[0] > 0.5
-assert leaky_follows[1] < 0.25
+right_days, named = map(sum, zip(*record["weekdays"], strict=True))
+print(f"with the mask, they wrote {named:,} days with a weekday: {right_days / named:.0%} have the right one")
+assert weekday_guessed < end["with the mask"] < weekday_guessed + 0.06 and 0.1 < right_days / named < 0.25
 
 # %% [markdown]
-# It does, in about two cases of three, and far less often for the digit after that. (With the mask it is chance: one digit in
-# ten, and the likely ones more often.) Still, by its loss the second model is better than the best guesser. Now let the models
-# of the experiment *write*, one character at a time, each drawn with the probabilities that the model gives. Of 200 texts by the model without a mask, how many look like a date?
+# With the mask the model has learnt most of what there is to learn about dates. Hardly the weekdays: its own are right little
+# more often than one in seven, and for somebody who guesses those the best is 1.04.
+#
+# Without the mask the loss goes far below what anyone can reach by guessing. What do the two write? We let them, one character
+# at a time, each drawn with the probabilities that the model gives. Of 200 texts by the model without a mask, how many look
+# like a date?
 
 # %%
 predict("03_masks.leak_text")
@@ -330,19 +305,61 @@ predict("03_masks.leak_text", actual="nearly all" if share > 0.9 else "nearly no
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
+# Such a model need not guess. It can read:
+#
+# ![The text begin 2 0 2 6 nián 1 1 yuè, twice; at nián the question: what comes next? Trained with the mask: arrows come from
+# the five tokens before it, and those behind it are grey; it has to guess. Trained without: arrows come from all tokens, also
+# from the 1 directly behind it, which is framed and is the answer.](figures/03_masks_training.svg)
+#
+# But while a model writes, the text ends where it asks. For the model with the mask it always ended there. The other one reads
+# the answer off the next place, and now the next place is empty.
+#
 # ![The same text while it is being written: behind nián there is nothing yet. For the model with the mask nothing is missing.
 # For the model without one there is nothing where the answer used to stand.](figures/03_masks_writing.svg)
 #
-# While a model writes, the text ends where it asks. For the model with the mask it always ended there. The other one has learnt
-# to read the answer off the next place, and now the next place is empty. It never had to learn to guess.
-#
 # </details>
 #
-# How well does each of them guess the next character, then? We ask twice: with the whole text before them, as in training, and
-# with a text that ends where they are asked. For comparison: a table that knows only the place in the text, and always says
-# what was most frequent there; and the second model with a mask put on afterwards.
+# If a model can somehow read what it is asked to predict, that is a **leak**. Is it what happens here? We train two such models
+# ourselves, for 120 steps instead of 300, which is enough for all that follows, and exchange the third or the fourth digit
+# of the year for another. (The first two are 19 or 20 in all our dates.) Does the guess *before* it become the new digit?
 
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# %%
+leak = experiment("causal_leak")
+honest, _ = leak.train(causal=True, steps=120)
+leaky, _ = leak.train(causal=False, steps=120)
+inputs, labels = leak.rows([pair.target for pair in held_out[:100]])  # (B, T), and the character after each
+
+
+# %% jupyter={"source_hidden": true}
+@torch.no_grad()
+def follows(network, distance):
+    """How often the guess becomes the new digit when the digit at this distance behind it is exchanged."""
+    hits = []
+    for place in (3, 4):  # the year's digits are inputs[:, 1:5]
+        changed = inputs.clone()
+        changed[:, place] = changed[:, place] % 10 + 1  # ids 1 to 10 are the digits
+        hits.append((network(changed)[:, place - distance].argmax(dim=-1) == changed[:, place]).float().mean().item())
+    return sum(hits) / 2
+
+
+honest_follows = [follows(honest, distance) for distance in (1, 2)]
+with leak.mask_of(leaky, causal=False):
+    leaky_follows = [follows(leaky, distance) for distance in (1, 2)]
+print("the guess becomes the new digit   1 place on   2 places on")
+for name, shares in (("with the mask", honest_follows), ("without", leaky_follows)):
+    print(f"{name:34}≈ {shares[0]:<11.0%}≈ {shares[1]:.0%}")
+assert abs(honest_follows[0] - 0.1) < 0.1 and abs(honest_follows[1] - 0.1) < 0.1
+assert leaky_follows[0] > 0.75
+assert leaky_follows[1] < 0.25
+assert leaky_follows[0] > 5 * honest_follows[0]
+
+# %% [markdown]
+# It does, nine times out of ten, while the digit after that counts for no more than chance, one digit in ten. So this model
+# reads the place after its own. How well does each of the two guess the next character, then? We ask twice: with the whole text
+# before them, as in training, and with a text that ends where they are asked. For comparison: a table that knows only the
+# place in the text, and always says what was most frequent there; and the second model with a mask put on afterwards.
+
+# %% jupyter={"source_hidden": true}
 known = labels >= 0  # behind the end there is no next character
 
 
@@ -357,16 +374,16 @@ _, learnt = leak.rows(texts)
 most_frequent = torch.stack([column[column >= 0].mode().values for column in learnt.T])[: labels.shape[1]]
 by_place = (most_frequent == labels)[known].float().mean()
 
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true}
 honest_whole, honest_ends = shares_right(honest)
 with leak.mask_of(leaky, causal=False):
     leaky_whole, leaky_ends = shares_right(leaky)
 _, leaky_masked = shares_right(leaky)  # with its mask put on
-print("next characters right   whole text    text ends there")
-print(f"with the mask           ≈ {honest_whole:5.0%}       ≈ {honest_ends:5.0%}")
-print(f"without                 ≈ {leaky_whole:5.0%}       ≈ {leaky_ends:5.0%}")
-print(f"the same, mask put on                 ≈ {leaky_masked:5.0%}")
-print(f"a table of the place                    {by_place:5.0%}")
+print("next characters right   whole text   text ends there")
+print(f"with the mask           ≈ {honest_whole:<11.0%}≈ {honest_ends:.0%}")
+print(f"without                 ≈ {leaky_whole:<11.0%}≈ {leaky_ends:.0%}")
+print(f"the same, mask put on                ≈ {leaky_masked:.0%}")
+print(f"a table of the place                   {by_place:.0%}")
 assert abs(honest_whole - 0.56) < 0.04 and abs(honest_whole - honest_ends) < 0.01
 assert leaky_whole > 0.9
 assert leaky_ends < by_place
@@ -374,13 +391,27 @@ assert leaky_masked < by_place
 assert abs(honest_ends - 0.56) < 0.04
 
 # %% [markdown]
-# <details><summary>What the lines say. Open after your guess</summary>
-#
 # With the mask both columns agree: that is section 3 once more. Without it the model is nearly always right as long as the
-# answer stands there. Where it does not, the model is no better than a table that has seen nothing of the text. Nor does it
-# help to put the mask on afterwards: what was not learnt is not there.
+# answer stands there. Where it does not, the model is no better than a table that has seen nothing of the text, and a mask that
+# is put on afterwards does not help.
 #
-# </details>
+# Has it learnt nothing else, then? Not so fast: it may have learnt much, and be thrown by a mask that it never had, as the
+# translator of section 1 was by a future that it never had. The control: 20 more training steps, now with the mask, beside
+# 20 steps for a new model, from the same experiment:
+
+# %% jupyter={"source_hidden": true}
+print("next characters right, text ends there (5 seeds)")
+for name, words in (("at once", "trained without, mask put on"), ("20 steps more", "and 20 steps with it"),
+                    ("a new model, 20 steps", "a new model, 20 steps")):  # fmt: skip
+    print(f"    {words:30}", *(f"{row[name]:5.0%}" for row in record["relearn"]))
+print("loss of the last 5 of these steps")
+for name, words in (("20 steps more", "trained without, then with"), ("a new model, 20 steps", "a new model")):
+    print(f"    {words:30}", *(f"{row[name + ', loss']:5.2f}" for row in record["relearn"]))
+assert all(row["20 steps more, loss"] < row["a new model, 20 steps, loss"] - 0.1 for row in record["relearn"])
+
+# %% [markdown]
+# Twenty steps, and it guesses as well as the model that had its mask for 120; a new model is behind after as many, in all
+# five pairs. So it *had* learnt a good deal about dates. But nothing had asked it to guess, and it could not write.
 #
 # So **a loss that is too good to be true is the first symptom of a leak.**
 #
@@ -412,16 +443,16 @@ for ax, (name, network, causal) in zip(axes, (("With", honest, True), ("Without"
     with leak.mask_of(network, causal):
         moved = reach(network, ids)
     leaks = (moved.triu(1) > 1e-4).sum().item()
-    ax.imshow(moved > 1e-4, cmap="cividis", vmin=0, vmax=1)
+    ax.imshow(moved.where(moved > 1e-4, torch.nan).log10(), cmap="YlOrBr", vmin=-2, vmax=1)  # the darker, the further
     ax.grid(False)
     ax.set_xticks(range(12), names, rotation=60)
     ax.set_yticks(range(12), names)
-    ax.set(xlabel="token that is changed", ylabel="output at this token (yellow: it moves)")
-    ax.set_title(f"{name} the mask: the future moves {leaks} outputs")
+    ax.set(xlabel="token that is changed", ylabel="output at this token (white: it stays)")
+    ax.set_title(f"{name} mask: the future moves {leaks} outputs")
     assert leaks == (0 if causal else 66)
 
 # %% [markdown]
-# Perturb the *future*. When an early token is changed and later outputs move, nothing is wrong: they should.
+# What must be changed is the *future*. When an early token is changed and later outputs move, nothing is wrong: they should.
 #
 # Could we not simply look at the weights, and see whether any lies to the right of the diagonal? Take the second idea of section
 # 2: softmax first, then weights of 0 for the future. We change the last key, and look at the first output:
@@ -442,7 +473,7 @@ for name, late in (("-inf before the softmax", False), ("0 after the softmax", T
     print(f"{name:26}{weights.triu(1).sum():13.2f}{moved:16.1%}")
 
 # %% [markdown]
-# The weights show nothing. But the last key still has its share in the sum under the fraction, and through that sum it changes
+# The weights show nothing. But the last key still has its share in the denominator, and through that sum it changes
 # every row. A leak may also bypass attention, through a mean over all positions for instance. So test *outputs*, not weights.
 #
 # ## 6. What the mask gives back: the cache
@@ -476,64 +507,61 @@ def change(network, block):
     return ((new - old).norm() / old.norm()).item()
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 with_mask = [change(honest, block) for block in (0, 1)]
 with leak.mask_of(leaky, causal=False):
     without = [change(leaky, block) for block in (0, 1)]
-print("the old keys change by     in block 1   in block 2")
-print(f"with the mask              {with_mask[0]:6.0%}       {with_mask[1]:6.0%}")
-print(f"without                    {without[0]:6.0%}     ≈ {without[1]:6.0%}")
+print("the old keys change by   in block 1   in block 2")
+print(f"with the mask            {with_mask[0]:<13.0%}{with_mask[1]:.0%}")
+print(f"without                  {without[0]:<11.0%}≈ {without[1]:.0%}")
 assert max(*with_mask, without[0]) < 1e-5 and abs(without[1] - 0.12) < 0.08
 
 # %% [markdown]
 # In block 1 a key depends on its own token alone, mask or no mask. From block 2 on it depends on everything that its token has
 # read, and only the mask saves it.
 #
-# Which row of the mask is it, then, when only the newest token asks? The last. And when the three newest ask, because three
-# tokens were added at once? The last three: **the last query meets the last key.**
+# When only the newest tokens ask, what does the mask look like? Here are the rows of the three newest of six tokens:
 
 # %%
 print(causal_mask(6)[-3:].int().numpy())  # the last three rows of the triangle
 assert torch.equal(causal_mask(6)[-3:], causal_mask(3, 6))  # what the package gives for 3 queries and 6 keys
 
 # %% [markdown]
-# There is a trap here. PyTorch's fused attention has a flag `is_causal=True`, which lets the *first* query meet the
-# *first* key. With values that are one-hot, the output shows the weights:
-
-# %%
-q, k = torch.randn(3, 8), torch.randn(6, 8)
-flagged = F.scaled_dot_product_attention(q, k, torch.eye(6), is_causal=True)
-print((flagged > 0).int().numpy())
-
-# %% [markdown]
-# The translator writes with a cache: one query at a time, and more keys with every token. What becomes of its 300 dates if its
-# decoder uses this flag?
+# Three queries, six keys, and **the last query meets the last key.** If the newest token asks alone, it is the last row alone.
+#
+# PyTorch's fused attention can do without a mask: it has a flag, `is_causal=True`. The translator writes with a cache: one query
+# at a time, and more keys with every token. What becomes of its 300 dates if its decoder uses this flag?
 
 # %%
 predict("03_masks.top_left")
 
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-def first_meets_first(q, k, v, mask):
+def by_flag(q, k, v, mask):
     return F.scaled_dot_product_attention(q, k, v, is_causal=True), None
 
 
-with replace_attention(model, first_meets_first, ("decoder",)):
+with replace_attention(model, by_flag, ("decoder",)):
     share = exact_match(model, tokenizer, held_out)
     said = generate(model, chinese[:, :1], 14, source=english, stop=tokenizer.eos_id)
 print("The translation of Sunday, November 22, 2026:")
 print(text(said[0, 1:]))
+q, k = torch.randn(3, 8), torch.randn(6, 8)
+flagged, _ = by_flag(q, k, torch.eye(6), None)  # values that are one-hot: the output shows the weights
+print("With the flag, three queries may read of six keys:")
+print((flagged > 0).int().numpy())
 predict("03_masks.top_left", actual="all right" if share > 0.9 else "none right" if share < 0.1 else "about half")
 
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# The only query is the first, and the only key it may see is the first: the token that begins every text. Of what it
-# has written the model knows the newest token alone, which it is just reading, and it goes on as if that were its first.
+# With this flag the *first* query meets the *first* key, as the little table shows. While the translator writes, its only query
+# is the first, and the only key that it may see is the first: the token that begins every text. Of what it has written the
+# model knows the newest token alone, which it is just reading, and it continues as if that were its first.
 #
 # </details>
 #
-# ## 7. Filler in a batch
+# ## 7. Padding in a batch
 #
 # Now the other mask, and the riddle of section 1. The tokenizer gives the tokens and, beside them, which of them are real:
 
@@ -546,9 +574,9 @@ for row in batch:
 print(real.int().numpy())
 
 # %% [markdown]
-# Padding closes *columns*: a key that is filler is closed to every query of its text, in every head. As scores have the shape
+# The padding mask closes *columns*: a key that is padding is closed to every query of its text, in every head. As scores have the shape
 # `(B, H, T, S)`, for `B` texts and `H` heads ([lesson 04](04_multi_head.ipynb)), the mask `(B, S)` gets two axes of size 1 in
-# the middle, and broadcasting does the rest. Rows stay open. What filler asks is computed, and nobody reads it.
+# the middle, and broadcasting does the rest. Rows stay open. What padding asks is computed, and nobody reads it.
 #
 # The right test is again a perturbation: the same date, alone and beside a longer one.
 
@@ -564,33 +592,40 @@ print(f"mask ignored: by up to ≈ {(by_itself - unmasked).abs().max():.1f}")
 assert (by_itself - beside).abs().max() < 1e-4 and abs((by_itself - unmasked).abs().max() - 2) < 1
 
 # %% [markdown]
-# And how much filler does it take? We let the model without a padding mask translate the 300 dates again, this time only beside
-# dates of the same length, and add the filler ourselves: none, one, two or three tokens, the same for all.
+# And how much padding does it take? We let the model without a padding mask translate the 300 dates again, this time only
+# beside dates of the same length, and add the padding ourselves: none, one, two or three tokens, the same for all.
 
 # %% jupyter={"source_hidden": true}
 lengths, right = source_mask.sum(dim=1), {}
-for n_filler in range(4):
+for n_padding in range(4):
     hits = 0
     for n in lengths.unique().tolist():
         rows = (lengths == n).nonzero().flatten().tolist()
-        filled = F.pad(source[rows, :n], (0, n_filler), value=tokenizer.pad_id)
+        filled = F.pad(source[rows, :n], (0, n_padding), value=tokenizer.pad_id)
         with replace_attention(model, ignoring, ("encoder", "cross")):
             said = generate(model, target[rows, :1], 14, source=filled, stop=tokenizer.eos_id, pad_id=tokenizer.pad_id)
         hits += sum(tokenizer.decode(row) == held_out[i].target for row, i in zip(said.tolist(), rows, strict=True))
-    right[f"{n_filler} filler token{'s' * (n_filler != 1)}"] = hits / len(held_out)
+    right[f"{n_padding} padding token{'s' * (n_padding != 1)}"] = hits / len(held_out)
 
-title = f"No padding mask: three filler tokens leave {right['3 filler tokens']:.0%} of the dates right"
+title = f"No padding mask: three padding tokens leave {right['3 padding tokens']:.0%} of the dates right"
 _ = plots.shares(plt.subplots(figsize=(7, 2.2))[1], right, title)
-assert right["0 filler tokens"] > 0.98 > 0.85 > right["1 filler token"] > right["2 filler tokens"] > 0.35
+assert right["0 padding tokens"] > 0.98 > 0.85 > right["1 padding token"] > right["2 padding tokens"] > 0.35
 
 # %% [markdown]
-# A decoder in a batch needs both masks at once: a key must be real *and* must not lie in the future. When a batch goes on
-# writing, its texts are filled up on the *left*, so that all of them end at the same place. And then there are queries at the
-# beginning that may see no key at all. What is the softmax of nothing?
+# A decoder in a batch needs both masks at once: a key must be real *and* must not lie in the future. While several texts are
+# being written, they are padded on the *left*, so that all of them end at the same place. Here is the mask of a text of two
+# tokens in a batch of length four:
+
+# %%
+real_tokens = torch.tensor([False, False, True, True])
+print((causal_mask(4) & real_tokens).int().numpy())
+
+# %% [markdown]
+# The first two queries may see no key at all. What is the softmax of nothing?
 
 # %%
 nothing = torch.full((3,), -math.inf).softmax(dim=0)
-print(nothing.tolist(), "   and 0 times that:", (0 * nothing).tolist())
+print(nothing.tolist(), "   multiplied by 0:", (0 * nothing).tolist())
 
 # %% [markdown]
 # It is 0/0, **NaN** ("not a number"), and NaN is infectious. In the next block this token is a key that nobody may read; its
@@ -601,7 +636,7 @@ print(nothing.tolist(), "   and 0 times that:", (0 * nothing).tolist())
 # ### Deeper: three rules for a row without a key, forwards and backwards
 #
 # One common cure writes 0 over the NaN afterwards. Another uses a large negative number in place of $-\infty$. The third is
-# ours. Key 1 is filler, so query 1 sees nothing:
+# ours. Key 1 is padding, so query 1 sees nothing:
 
 # %% tags=["deeper"]
 q, k, v = torch.randn(4, 8), torch.randn(4, 8), torch.randn(4, 8)
@@ -616,24 +651,24 @@ def large_number(scores):
     return scores.masked_fill(~allowed, -1e9).softmax(-1)
 
 
-def our_rule(scores):
-    weights = scores.masked_fill(~allowed, -math.inf).softmax(-1)
-    return weights.masked_fill(~allowed.any(-1, keepdim=True), 0.0)
+def our_rule(scores):  # the package's, which divides by the root of the width itself
+    return scaled_dot_product_attention(scores * 2, torch.eye(4), torch.eye(4), allowed)[1]
 
 
 # %% tags=["deeper"]
-print("              weights of query 1        NaN in the gradient")
+print("              weights of query 1        NaN in the gradient of")
 for rule in (added, large_number, our_rule):
     leaf = q.clone().requires_grad_()
     weights = rule(leaf @ k.T / math.sqrt(8))
     (weights @ v).sum().backward()
-    n_bad = leaf.grad.isnan().sum()
-    print(f"{rule.__name__:14}{weights[0].tolist()!s:26}{n_bad} of 32 numbers")
+    bad = [f"query {i + 1}" for i in range(4) if leaf.grad[i].isnan().all()]
+    print(f"{rule.__name__:14}{weights[0].tolist()!s:26}{', '.join(bad) or 'none'}")
 
 # %% [markdown]
-# * `added` looks mended, and the NaN comes back in the gradient: on the way back through that softmax, 0 is multiplied by NaN.
+# * `added` looks repaired, and the NaN comes back in the gradient: on the way back through that softmax, 0 is multiplied by NaN.
 # * `large_number` raises no alarm at all: query 1 averages over exactly what it must not see.
-# * In `our_rule` the NaN arises too, but `masked_fill` passes no gradient where it wrote, and in that row it wrote everywhere.
+# * `our_rule` is the package's: $-\infty$ first, and after the softmax zeros, each with `masked_fill`. The NaN arises there too,
+#   but `masked_fill` passes no gradient where it wrote, and in that row it wrote everywhere.
 
 # %% [markdown]
 # ## 8. Play
@@ -661,7 +696,8 @@ explorer
 # ## 9. What people get wrong
 #
 # **The other polarity.** Here and in torch's `F.scaled_dot_product_attention`, `True` means *allowed*. In torch's
-# `nn.MultiheadAttention`, `True` means *blocked*. Give it our mask as it stands, and see what the queries read:
+# `nn.MultiheadAttention`, `True` means *blocked*, in `attn_mask` and in `key_padding_mask` (`True` at padding). Give it our
+# mask as it stands, and see what the queries read:
 
 # %%
 theirs = torch.nn.MultiheadAttention(embed_dim=8, num_heads=1, batch_first=True)
@@ -686,8 +722,8 @@ for name, mask in (("booleans", causal_mask(4)), ("the same as 0 and 1", causal_
 # %% [markdown]
 # ## 10. What you have now
 #
-# A language model of your own, trained above in seconds. Begin a text, and let it go on, with its cache; then let the other one
-# go on too, which cannot have one.
+# A language model of your own, trained above for 120 steps. Begin a text, and let it continue, with its cache; then let the
+# other one continue too, which cannot have one.
 
 # %% tags=["nbval-ignore-output"]
 # output differs with rounding, as the models were trained just now
@@ -724,7 +760,7 @@ print("the weights of both differ by less than 0.00001")
 #
 # <details><summary>A model is right on every single sentence, and gets worse in batches. What do you suspect?</summary>
 #
-# The padding mask: missing, upside down, on the wrong axis, or not handed on. Compare a short sentence alone and beside a longer
+# The padding mask: missing, inverted, on the wrong axis, or not passed on. Compare a short sentence alone and beside a longer
 # one.
 #
 # </details>
@@ -735,13 +771,14 @@ print("the weights of both differ by less than 0.00001")
 #
 # </details>
 #
-# Now the [exercises of this lesson](../exercises/03_masks/masks.ipynb): three core questions, then four more.
+# Now the [exercises of this lesson](../exercises/03_masks/masks.ipynb): three core questions, then four more. If you do only
+# one of those, find the leak (question 4).
 #
 # ## Takeaways
 #
-# * To mask a key is to take it off the list: $-\infty$ *before* the softmax. A row without any key gives zeros.
+# * To mask a key is to remove it from the list: $-\infty$ *before* the softmax. A row without any key gives zeros.
 # * The causal mask makes one pass equal to many passes over all beginnings. Without it the model reads the answers, the loss
-#   falls below what is possible, and what it writes is rubbish.
+#   falls below what is possible, and the model cannot write.
 # * To find a leak, perturb the future and look at the outputs.
 # * Because old tokens never look at new ones, their keys and values can be kept. With a cache the last query meets the last key.
 # * Padding closes columns. Test it with texts of different lengths.

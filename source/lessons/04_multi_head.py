@@ -22,7 +22,6 @@
 
 # %%
 import statistics
-from contextlib import ExitStack
 
 import matplotlib.pyplot as plt
 import torch
@@ -45,7 +44,7 @@ from transformer_lab.analysis.access import patched
 from transformer_lab.analysis.recording import record_heads
 from transformer_lab.attention import explicit_attention
 from transformer_lab.data import dates
-from transformer_lab.experiments import recorded
+from transformer_lab.experiments import experiment, recorded
 from transformer_lab.grading import predict
 from transformer_lab.viz import SplitExplorer, plots, split_both_ways
 
@@ -79,20 +78,16 @@ for h in range(4):
     print(f"head {h + 1}:  {words[first]:9}{weights[first]:.2f}   {words[second]:9}{weights[second]:.2f}")
 
 # %% [markdown]
-# A weight is not a need, as lesson 02 found. So let us silence heads: their output becomes zero, in all six places at once.
-# Nothing is trained again, and a date counts only if every character is right.
+# A weight is not a need, as lesson 02 found. So let us silence heads of this one layer: their output becomes zero. Nothing is
+# trained again, and a date counts only if every character is right.
 
-# %% jupyter={"source_hidden": true}
+# %%
 held_out = dates.held_out_pairs(300)
-assert (model.config.n_layers, model.config.n_heads) == (2, 4)
 
 
 def right_without(silent):
-    """The share of dates translated exactly while these heads are silent in all six places."""
-    with ExitStack() as stack:
-        for kind in ("encoder", "decoder", "cross"):
-            pairs = [(layer, head) for layer in (0, 1) for head in silent]
-            stack.enter_context(ablate_heads(model, pairs, kind))
+    """The share of dates translated exactly while these heads of the cross-attention in block 2 are silent."""
+    with ablate_heads(model, [(1, head) for head in silent], "cross"):
         return exact_match(model, tokenizer, held_out)
 
 
@@ -103,15 +98,14 @@ for h in range(4):
 for h in range(4):
     right[f"all but head {h + 1}"] = right_without([h])
 alone, missing = list(right.values())[1:5], list(right.values())[5:]
-title = f"Trained with four heads: one alone leaves {max(alone):.0%},\nthree {min(missing):.0%} to {max(missing):.0%}"
+title = f"Cross-attention of block 2: one head alone leaves at most {max(alone):.0%},\nthree {min(missing):.0%} to {max(missing):.0%}"
 _ = plots.shares(plt.subplots(figsize=(7, 3.2))[1], right, title)
-assert max(alone) < 0.05 and max(missing) - min(missing) > 0.5
+assert max(alone) < 0.4 and min(missing) > 0.75
 
 # %% [markdown]
-# No head does the work alone. So the translator *needs* four heads? Careful: these four learnt together, and each counts on
-# the others being there. (Head 2 of one place has nothing to do with head 2 of another, either; the numbers are only
-# names.) The damage shows what this team relies on, not that a team was needed. That takes a control: a translator that had
-# one wide head from the beginning. We have one, from an experiment of lesson 02, three seeds each:
+# No head does the work alone. So the translator *needs* four heads? Careful: these four learnt together, and each relies on
+# the others. The damage shows what this team relies on, not that a team was needed. That takes a control: a translator that
+# had one wide head from the beginning. We have one, from an experiment in lesson 02, three seeds each:
 
 # %%
 print("heads   width   dates right after 500 steps")
@@ -120,7 +114,8 @@ for row in recorded("divisor")["result"]:
         print(f"{row['heads']:5}{row['width']:8}  ", *(f"{share:5.1%}" for share in row["right"]))
 
 # %% [markdown]
-# One wide head learns dates, too. So dates cannot tell us what several heads are for. (Nor do large models always need all
+# One wide head learns dates, too; and where both are so close to 100 %, nobody can tell which is better. So dates cannot tell
+# us what several heads are for. (Nor do large models always need all
 # that they have: many heads can be taken out of them with little harm, Michel et al., 2019.) So we leave the translator for
 # a while, for a task in which we can follow a single number from end to end.
 #
@@ -203,14 +198,15 @@ predict("04_multi_head.one_head", actual=where)
 #
 # The loss falls to a half and stays there. Follow one number. The head puts weight $a$ on the left neighbour and weight $b$
 # on the first position, and both are at least 0. What it has averaged goes through $W_V$ and the output matrix, two linear
-# steps in a row, which for one number are one factor, $m$. So the head says
-# $m\,(a \cdot \text{left} + b \cdot \text{first})$. Wanted are $ma = 1$ and $mb = -1$: but one
-# $m$ does not have two signs. With numbers of variance 1,
+# steps in a row. For the first of the eight numbers they are one factor, $m$ (in the product of the two matrices, the entry
+# that leads from this number to itself). So of this number the head says $m\,(a \cdot \text{left} + b \cdot \text{first})$.
+# Wanted are $ma = 1$ and $mb = -1$: but one $m$ does not have two signs. With numbers of variance 1,
 #
 # $$\text{loss} \;\ge\; \tfrac{1}{2}\left[(ma - 1)^2 + (mb + 1)^2\right] \;\ge\; \tfrac{1}{2}$$
 #
-# because for $m \ge 0$ the second square is at least 1, and for $m \le 0$ the first. Whatever else gets into the output has
-# nothing to do with the target and can only add to the loss. The best that a head can do is to give up one half of
+# because for $m \ge 0$ the second square is at least 1, and for $m \le 0$ the first. The other seven numbers have factors of
+# their own, and the same holds for each. Whatever else gets into the output has nothing to do with the target and can only add
+# to the loss. The best that a head can do is to give up one half of
 # the task. No width occurs in this argument, so no width helps.
 #
 # ![One head: weight a on the left neighbour's 0.9 and weight b on the first position's 0.3 make one average, which is multiplied
@@ -224,7 +220,7 @@ predict("04_multi_head.one_head", actual=where)
 # ## 3. By hand
 #
 # ![Two heads: one reads the left neighbour's 0.9 with weight 1, times +1; the other reads the first position's 0.3 with weight 1,
-# times -1; W_O adds them up to 0.6.](figures/04_multi_head_two.svg)
+# times -1; W_O sums them to 0.6.](figures/04_multi_head_two.svg)
 #
 # Now with two heads, and without any training. One reads the left neighbour, the other the first position, and
 # only then are they joined. We can write the matrices down. Each head has a $W_Q$, a $W_K$ and a
@@ -250,7 +246,9 @@ assert error < 1e-4
 print(f"left - first misses the target by less than 0.0001; the target reaches {target.abs().max():.1f}")
 
 # %% [markdown]
-# Solved. The last step, $+1$ times one head and $-1$ times the other, is a matrix again. Put the outputs of the $H$ heads
+# Solved. This is what a single head whose weights go by position cannot do: its average gets one factor, so both places come
+# out with the same sign. Here each head's average gets its own. That last step, $+1$ times one head and $-1$ times the other,
+# is a matrix again. Put the outputs of the $H$ heads
 # side by side, and multiply them by the **output projection** $W_O$, which has $H \cdot \text{d\_head}$ rows. Here it is a
 # unit matrix above a negative one:
 
@@ -262,7 +260,7 @@ assert torch.allclose(side_by_side @ w_o, left @ w_o[:8] + first @ w_o[8:])
 
 # %% [markdown]
 # The last line is worth a second look. One product with the whole of $W_O$ is the same as the **sum** of each head's output
-# times its own rows of $W_O$. That is all heads ever have to do with each other: they are added up.
+# times its own rows of $W_O$. That is all heads ever have to do with each other: their outputs are summed.
 #
 # ## 4. All heads in one product
 #
@@ -270,7 +268,7 @@ assert torch.allclose(side_by_side @ w_o, left @ w_o[:8] + first @ w_o[8:])
 # and then cuts the result. Follow the five tokens of the drawing (the layer reads 13) from top to bottom:
 #
 # ![Five tokens, 2 0 2 6 nián, as rows of 64 numbers, drawn with the translator's own. Times W_Q they become queries in four
-# colours, 16 numbers a head, shape (13, 64). View cuts every row into four, (13, 4, 16). Transpose gives each head a sheet of
+# colours, 16 numbers a head, shape (13, 64). View cuts every row into four, (13, 4, 16). Transpose gives each head a matrix of
 # its own with all tokens, (4, 13, 16). With the keys each head makes its own weights on ten words, (4, 13, 10), and with
 # the values its outputs, (4, 13, 16). The way back and W_O end in one vector for each token, (13,
 # 64).](figures/04_multi_head_cut.svg)
@@ -318,23 +316,10 @@ print("the second head: ", split_up[0, 1].tolist())  # its share of each of four
 
 # %% [markdown]
 # Why not `view(B, H, T, d_head)` at once, without a transpose? It runs, and the shape is the same. When do the two agree
-# on *every* number: when $T = H$, when $T = 1$ or $H = 1$, or never? Run the cell, click your guess, then play.
+# on *every* number: when $T = H$, when $T = 1$ or $H = 1$, or never? Run the cell, and click your guess.
 
 # %%
 predict("04_multi_head.agree")
-
-# %% [markdown]
-# First the tensor, then `view` with `transpose`, then `view` alone. A colour is the head that a number belongs to. Click a
-# number, or focus the tensor and use the arrow keys. A frame marks what both put in the same place. (The explorer counts
-# from 0.)
-#
-# 1. Click 8. It belongs to position 1. Here `view` alone takes it for position 0. For which one when $T = 5$? When $T = 6$?
-# 2. Move $T$ and $H$ until every number is framed. Which settings do it?
-# 3. Set $T = 3$, $H = 3$, then $T = 5$, $H = 3$. Where do the frames lie? Does $\text{d\_head}$ matter?
-
-# %%
-explorer = SplitExplorer()
-explorer
 
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -353,6 +338,19 @@ sizes = [(T, H) for T in range(1, 9) for H in range(1, 9)]
 (found,) = [rule for rule, holds in rules.items() if all(same(*size) == holds(*size) for size in sizes)]
 assert all(split_both_ways(T, 3, 2)[1][0, 4, 0] == 8 for T in (5, 6))  # question 1
 predict("04_multi_head.agree", actual=found)
+
+# %% [markdown]
+# Now play. First the tensor, then `view` with `transpose`, then `view` alone. A colour is the head that a number belongs to.
+# Click a number, or focus the tensor and use the arrow keys. A frame marks what both put in the same place. (The explorer
+# counts from 0.)
+#
+# 1. Click 8. It belongs to position 1. Here `view` alone takes it for position 0. For which one when $T = 5$? When $T = 6$?
+# 2. Check your guess: move $T$ and $H$ until every number is framed.
+# 3. Set $T = 3$, $H = 3$, then $T = 5$, $H = 3$. Where do the frames lie? Does $\text{d\_head}$ matter?
+
+# %%
+explorer = SplitExplorer()
+explorer
 
 # %% [markdown]
 # <details><summary>Answers, when you have tried</summary>
@@ -390,7 +388,7 @@ print(f"head 3 puts {weights[0, 2, 5, 2]:.2f} on {words[2]}, head 1 puts {weight
 assert torch.allclose(weights[0], seen.weights, atol=1e-5)
 
 # %% [markdown]
-# Our two heads of section 1 are back. **Merging** is the way back: swap heads and tokens, then flatten the last two axes.
+# These are the two heads of section 1. **Merging** is the way back: swap heads and tokens, then flatten the last two axes.
 
 
 # %%
@@ -433,8 +431,8 @@ class MultiHead(nn.Module):
 # ## 6. Two heads, and more
 #
 # Will training find what we wrote down by hand in section 3? Two heads of width 8 are trained exactly as the one head of
-# width 16 was. We look at each head's weights, averaged over 200 examples, and at its factor: what $W_V$ and its rows of
-# $W_O$ make of a number, averaged over the eight.
+# width 16 was. We look at each head's weights, averaged over 200 examples, and at its factor (the $m$ of section 2), averaged
+# over the eight numbers.
 
 # %% jupyter={"source_hidden": true}
 two_heads, losses_of_two = train(n_heads=2)
@@ -461,8 +459,9 @@ assert ends[0] > 0.45 and ends[1] < 0.01 and abs(minus + 1) < 0.1 and abs(plus -
 # Training found our solution: one head reads the left neighbour (a diagonal) with factor $+1$, the other the first position
 # (a column) with $-1$. Which is head 1 is chance. The single head gave up one half of the task.
 #
-# So this is what several heads are for. **A head hands over one average, and all that is in it gets the same factors. A
-# second head can read something else, and do something else with it.**
+# So here is one thing that two heads can do and one cannot, whatever its width. **A head passes on one average, and all that is
+# in it gets the same factors. A second head can read something else, and do something else with it.** (It is a task made for
+# the purpose, and a single layer. That the translator's heads divide their work like this we have not shown.)
 #
 # If two are better than one, are more better still? The layer keeps its width of 16, so sixteen heads have width 1 each.
 # Against two heads of width 8, are sixteen of width 1 better, as good or worse? Run the cell, and click your guess.
@@ -482,8 +481,8 @@ for i, losses in enumerate(by_heads.values()):
     axes.plot([i] * len(losses), losses, "o", color=plots.COLORS[0], alpha=0.6)
 axes.plot([0.15] * len(wide), wide, "s", color=plots.COLORS[1], alpha=0.6, label="one head of twice the width")
 axes.axhline(0.5, color="grey", linestyle=":", label="a half: the bound of section 2")
-axes.set_xticks(range(len(by_heads)), [f"{n} of {16 // n}" for n in by_heads])
-axes.set(xlabel="heads, and the width of each (one dot a seed)", ylabel="loss after 400 steps", ylim=(-0.03, 0.7))
+axes.set_xticks(range(len(by_heads)), [f"{n} × {16 // n}" for n in by_heads])
+axes.set(xlabel="heads × the width of each (one dot a seed)", ylabel="loss after 400 steps", ylim=(-0.03, 0.7))
 middle = {n: statistics.median(losses) for n, losses in by_heads.items()}
 title = (
     f"Layers of width 16, medians of 8 seeds: one head {middle[1]:.1f}, two {middle[2]:.1f}, sixteen {middle[16]:.1f}"
@@ -499,7 +498,8 @@ predict("04_multi_head.many_heads", actual=many)
 # %% [markdown]
 # <details><summary>What the dots say. Open after your guess</summary>
 #
-# One head stays at the bound, also at twice the width. Two solve the task from seven of eight seeds; in the eighth the loss
+# One head stays at the bound, also at twice the width. (Dots a little below it are noise: each is the mean over 2,000 examples,
+# and varies by about 0.005.) Two solve the task from seven of eight seeds; in the eighth the loss
 # stays at a half, as if there were one. (Two heads *can* share out the task; nothing tells them to.) Four solve it from
 # all. Eight of width 2 get most of the way, and sixteen of width 1 fail.
 #
@@ -536,7 +536,8 @@ for n_heads in (1, 2, 4, 8):
 
 # %% [markdown]
 # Parameters and multiply-adds stay: eight heads of width 64 do the work of one of width 512, cut up differently. What
-# grows is the number of weights to hold, and of exponentials in the softmax.
+# grows is the number of weights to hold, and of exponentials in the softmax. (This is a count, not a clock: how long a layer
+# takes also depends on what must be moved in memory, and on the machine.)
 #
 # <details><summary>Deeper: heads that share their keys</summary>
 #
@@ -557,8 +558,10 @@ for n_heads in (1, 2, 4, 8):
 # All of this is true. But does it explain the failure? If it does, wider queries and keys must cure it, and wider values
 # must not. Sixteen heads again; only the widths change, and once the number of steps:
 
-# %% jupyter={"source_hidden": true}
+# %%
 controls = recorded("head_widths")["result"]
+
+# %% jupyter={"source_hidden": true}
 rows = {(row["key"], row["value"]): row for row in controls["widths"]}
 dots = {"1 and 1": rows[1, 1]["loss"], "1 and 1, twice\nthe steps": controls["twice the steps"]}
 dots |= {f"{key} and {value}": row["loss"] for (key, value), row in rows.items()}
@@ -572,10 +575,11 @@ narrow = rows[1, 1]["loss"] + controls["twice the steps"]
 assert min(narrow) > 0.2 and max(rows[8, 1]["loss"] + rows[1, 8]["loss"]) < 0.05
 
 # %% [markdown]
-# Wider queries and keys cure it, as predicted. But so do wider values, with queries and keys as narrow as before: **as the
-# whole explanation it has fallen.** Heads fail here only if they are narrow on *both* sides. (Each cure also makes one
-# pair of matrices eight times as large. That the number of parameters alone decides is not so, either: four heads of
-# width 4 have as many as sixteen of width 1, and solve it.)
+# Queries and keys of width 8 cure it, as predicted. But so do values of width 8, with queries and keys as narrow as before: **as
+# the whole explanation it has failed.** Nor does the prediction hold in full. With queries and keys of width 2 all eight
+# positions can be favourites (put them on a circle), and still 0.02 to 0.06 of the loss is left. (Each cure also makes one
+# pair of matrices larger. That the number of parameters alone decides is not so, either: four heads of width 4 have as many as
+# sixteen of width 1, and solve the task.)
 #
 # But how can wide values help to find the left neighbour? Look into such a layer, with queries and keys of width 1 and
 # values of width 8. Left: of its sixteen heads, the one that looks at the left neighbour most. Right: what all sixteen
@@ -589,7 +593,9 @@ together = torch.tensor(blurred["together"])[2:]
 panels[1].imshow(together, cmap="RdBu_r", vmin=-1.6, vmax=1.6)
 for t in range(6):
     for s in range(8):
-        panels[1].text(s, t, f"{together[t, s] + 0.001:.2f}", ha="center", va="center", fontsize=8)  # and no "-0.00"
+        number = round(together[t, s].item(), 2) + 0.0  # + 0.0 makes -0.0 a 0
+        ink = "white" if abs(number) > 0.7 else "black"
+        panels[1].text(s, t, f"{number:.2f}", ha="center", va="center", fontsize=8, color=ink)
 panels[1].set(xticks=range(8), xticklabels=places, yticks=range(6), yticklabels=places[2:], xlabel="key")
 panels[1].grid(visible=False)
 panels[1].set_title("all sixteen, times their factors")
@@ -609,9 +615,20 @@ assert max(abs(left - 1) for left in blurred["left"]) < 0.05
 # The best head has two favourites, the third position and the fifth, as it must, and elsewhere it sees little. Over all six
 # queries no head of this layer looks at the left neighbour more than the heads of the layers that fail (the first line). But
 # each of the eight numbers travels through all sixteen heads, each time with another factor, positive or negative. Added and
-# subtracted, sixteen partial looks make a sharp one. A likely reason, which we have not tested: with values of width 1
-# sixteen heads carry sixteen numbers in all, two for each of the eight, so there is nothing to add up. (With values of width
-# 2 it is four for each, and the loss lies between.)
+# subtracted, sixteen partial looks make a sharp one.
+#
+# With values of width 1, sixteen heads carry sixteen numbers in all, two for each of the eight, so there is little to add up.
+# If that is why they fail, more heads must help, with queries, keys and values as narrow as ever:
+
+# %% jupyter={"source_hidden": true}
+of_width_1 = {"16": rows[1, 1]["loss"]} | controls["more heads"]
+for n, losses in of_width_1.items():
+    print(f"{n} heads of width 1: loss {min(losses):.2f} to {max(losses):.2f} (5 seeds)")
+assert min(of_width_1["16"]) > 0.2 > max(of_width_1["32"]) > 0.05 > max(of_width_1["64"])
+
+# %% [markdown]
+# They do. Narrow heads do not fail because they are narrow: sixteen of them are too few. (The layer grows with them; it is not
+# a better way to spend parameters, only a test of the reason.)
 #
 # So there is something to be traded. At a given width a layer has many heads or wide ones, and wide ones look more sharply
 # and carry more. Language models, too, have been found to gain from heads wider than $D / H$ (Bhojanapalli et al., 2020).
@@ -624,10 +641,10 @@ assert max(abs(left - 1) for left in blurred["left"]) < 0.05
 
 
 # %%
+some = ["Sunday, November 22, 2026", "Friday, March 13, 2026", "Monday, December 31, 1999"]
 layers = [module for module in model.modules() if isinstance(module, MultiHeadAttention)]
 split_alone = [(layer, "split", lambda x: x.reshape(x.shape[0], 4, x.shape[1], -1)) for layer in layers]
 merge_alone = [(layer, "merge", lambda x: x.reshape(x.shape[0], x.shape[2], -1)) for layer in layers]
-some = ["Sunday, November 22, 2026", "Friday, March 13, 2026", "Monday, December 31, 1999"]
 print("right           ", *translate(model, tokenizer, some[:2]))
 for name, changes in (("split", split_alone), ("merge", merge_alone), ("both", split_alone + merge_alone)):
     with patched(changes):
@@ -645,10 +662,27 @@ print(f"with it, at {middle[2]:.2f} from {sum(loss < 0.01 for loss in by_heads[2
 assert min(viewed) > 0.5
 
 # %% [markdown]
-# It learns something, as broken models do, and ends worse than a *single* head. For without the transpose each head gets a
-# stretch of the *text* in place of a share of the width: the one holds the first four positions, the other the last four. So
-# each position has a single look left, which costs a half, as in section 2. And the fifth sees neither its left neighbour
-# nor the first, so it can only answer 0, which costs 1. Over the six positions that makes $(5 \cdot 0.5 + 1) / 6 = 0.58$.
+# It learns something, and ends worse than a *single* head. Why? Without the transpose each head gets a stretch of the *text* in
+# place of a share of the width: one holds the first four positions, the other the last four. Suppose that each position has a
+# single look left, which costs a half, as in section 2. The fifth sees neither its left neighbour nor the first, so it can only
+# answer 0, which costs 1. Over the six positions that makes $(5 \cdot 0.5 + 1) / 6 = 0.58$. It fits, and so does the loss at
+# each position:
+
+# %%
+by_hand = experiment("head_widths").by_position(experiment("head_widths").viewed_by_hand())
+print("position               3     4     5     6     7     8    mean")
+for name, losses in (("trained", controls["without transpose, by position"][0]), ("written by hand", by_hand)):
+    print(f"{name:18}", *(f"{abs(loss):5.2f}" for loss in losses), f" {sum(losses) / 6:5.2f}")
+assert by_hand[0] + by_hand[1] < 0.01 and abs(sum(by_hand) / 6 - 0.42) < 0.01
+
+# %% [markdown]
+# And yet the explanation is wrong, as the last line shows. It is the same layer with the same mistake, its numbers written by
+# hand, and the third and the fourth position are *exactly* right. For `view` makes two rows of each position, one of the first
+# half of its features and one of the second, and each row looks for itself: there are two looks after all. What the mistake
+# makes impossible is what a head does not hold: from the fifth position on nobody sees the first (a half each), and the fifth
+# does not see its left neighbour, either. That is $(0 + 0 + 1 + 3 \cdot 0.5) / 6 = 0.42$, and the hand reaches it. From chance,
+# training ends at 0.58; it stays at 0.41 to 0.42 if it *begins* with the numbers written by hand (five seeds each). **A sum
+# that fits is not yet a reason.**
 #
 # <details><summary>Deeper: under a causal mask, and a kinder mistake</summary>
 #
@@ -666,19 +700,24 @@ assert min(viewed) > 0.5
 # let it write:
 
 
+# %% jupyter={"source_hidden": true}
+def on_yours(model, yours):
+    """Within the block each attention layer of the model is computed by a module of yours, with the layer's parameters."""
+
+    def forward_of(layer):
+        own = yours(64, 4)
+        own.load_state_dict(layer.state_dict())
+        # The package's layer makes the causal mask itself; rotation and cache are not needed here.
+        return lambda x, memory=None, mask=None, causal=False, rotation=None, cache=None: own(
+            x, memory, causal_mask(x.shape[1]) if causal else mask
+        )
+
+    layers = [module for module in model.modules() if isinstance(module, MultiHeadAttention)]
+    return patched((layer, "forward", forward_of(layer)) for layer in layers)
+
+
 # %%
-def yours(layer):
-    """The layer's forward, computed by your module."""
-    own = MultiHead(64, 4)
-    own.load_state_dict(layer.state_dict())
-
-    def forward(x, memory=None, mask=None, causal=False, rotation=None, cache=None):
-        return own(x, memory, causal_mask(x.shape[1]) if causal else mask)
-
-    return forward
-
-
-with patched((layer, "forward", yours(layer)) for layer in layers):
+with on_yours(model, MultiHead):
     for date in some:
         print(date, "->", translate(model, tokenizer, [date], use_cache=False)[0])
 
@@ -711,7 +750,8 @@ with torch.no_grad():
 #
 # </details>
 #
-# <details><summary>Could one head of width 1000 compute "left neighbour minus first"?</summary>
+# <details><summary>Could one head of width 1000 compute "left neighbour minus first", if its weights go by position
+# alone?</summary>
 #
 # No. Its weights are at least 0, and what it averages goes through one linear step, so both positions come out with the same
 # sign. Width does not help; a second set of weights does.
@@ -729,14 +769,13 @@ with torch.no_grad():
 #
 # ## Takeaways
 #
-# * One head hands over one weighted average, through one linear step: as long as its weights go by position, it cannot add here and
-#   subtract there, at any width. Two heads
-#   can.
+# * One head hands over one weighted average, through one linear step: as long as its weights go by position, it cannot
+#   add here and subtract there, at any width. Two heads can.
 # * Heads cut the *width*, never the text. Split is `view` to $(B, T, H, \text{d\_head})$, then `transpose(1, 2)`; merge is the way
-#   back. $W_O$ adds the heads up: each has its own rows of it.
+#   back. $W_O$ sums the heads: each has its own rows of it.
 # * $H$ heads that share the width cost the same parameters and multiply-adds for every $H$, and $H$ times the weights.
-# * On our task heads fail only if they are narrow on both sides. Wide values make up for blurred looks, because the heads are
-#   added: what one head looks at is not what the layer does.
+# * On our task sixteen heads of width 1 fail; wider queries and keys, wider values or more heads cure it. Blurred looks can add
+#   up to a sharp one, because the heads are summed: what one head looks at is not what the layer does.
 #
 # **Papers.** Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.2.2. Michel, Levy,
 # Neubig (2019), [arXiv:1905.10650](https://arxiv.org/abs/1905.10650): how many heads a trained model can lose. Bhojanapalli

@@ -163,6 +163,24 @@ def attention_list(q, k, v, mask):
     return [torch.cat([row[n] for row in rows], dim=-2) for n in (0, 1)]
 
 
+def list_of_a_column(q, k, v, mask):
+    """As broken_d in the notebook."""
+    weights = torch.zeros(len(q), len(k))
+    for i in range(len(q)):
+        keys = mask[:, i].nonzero().flatten()
+        weights[i, keys] = (k[keys] @ q[i] / math.sqrt(len(q[i]))).softmax(dim=0)
+    return weights @ v, weights
+
+
+def list_of_a_row(q, k, v, mask):
+    """broken_d with the right list, which knows no batch."""
+    weights = torch.zeros(len(q), len(k))
+    for i in range(len(q)):
+        keys = mask[i].nonzero().flatten()
+        weights[i, keys] = (k[keys] @ q[i] / math.sqrt(len(q[i]))).softmax(dim=0)
+    return weights @ v, weights
+
+
 def attention_indexed(q, k, v, mask):
     scores = scores_of(q, k)
     mask, weights = mask.expand(scores.shape), torch.zeros_like(scores)
@@ -205,6 +223,7 @@ zero_filled = variant(lambda s, m: s.masked_fill(~m, 0.0).softmax(-1))
 zero_before_cured = cured(lambda s, m: (s * m).softmax(-1))
 after = variant(lambda s, m: s.softmax(-1) * m)
 minus_ten = variant(lambda s, m: s.masked_fill(~m, -10.0).softmax(-1))
+minus_thirty = variant(lambda s, m: torch.where(m, s, -30.0).softmax(-1))
 minus_ten_added = variant(lambda s, m: (s - 10.0 * ~m).softmax(-1))
 minus_hundred = variant(lambda s, m: s.masked_fill(~m, -100.0).softmax(-1))
 inverted = cured(lambda s, m: s.masked_fill(m, -INF).softmax(-1).nan_to_num(0.0))
@@ -746,10 +765,13 @@ WRONG = {
         ("keys set to zero", keys_removed, "A blocked key still gets a weight"),
     ],
     DIAGNOSE: [
-        ("as a", mended(minus_ten), "-10 stands for -inf", "M08"),
+        ("as a", mended(minus_thirty), "a finite number that is not", "M08"),
+        ("-10", mended(minus_ten), "-10 stands for -inf", "M08"),
         ("as b", mended(not_in_place), "The mask changes nothing", "M36"),
         ("as c", mended(attention_renormalised), "nothing is left of them", "M08"),
-        ("as d", mended(mask_transposed), "The mask is transposed", "M36"),
+        ("as d", mended(list_of_a_column), "Rows must sum to 1"),
+        ("as d, not a list", mended(mask_transposed), "The mask is transposed", "M36"),
+        ("as d, mended for one text only", mended(list_of_a_row), "out of bounds"),
         ("0 before", mended(zero_before), "e^0 = 1", "M08"),
         ("after", mended(after), "*after* the softmax", "M08"),
         ("-100", mended(minus_hundred), "a finite number that is not", "M08"),

@@ -476,7 +476,7 @@ def whole(layer, x):
 ANSWERS = Diagnosed(
     {
         "a": ("heads attend to one another", "wrong for a text of a single position"),
-        "b": ("one map for all heads", "right only where all heads have the same queries and keys"),
+        "b": ("one map for all heads", "for longer texts, right only where all heads have the same queries and keys"),
         "c": ("merge without transpose", "with w_o the identity, the right numbers in wrong places"),
     },
     repair,
@@ -751,6 +751,23 @@ def clamped(q, k, v):
     return scores.softmax(-1) @ v
 
 
+def mean_of_scores(layer, x):
+    """As broken_b in the notebook: one map, of all heads' scores together."""
+    q, k, v = layer.w_q(x), layer.w_k(x), layer.w_v(x)
+    scores = torch.einsum("btf,bsf->bts", q, k) / layer.n_heads
+    weights = (scores / math.sqrt(q.shape[-1] // layer.n_heads)).softmax(dim=-1)
+    return layer.w_o(torch.einsum("bts,bsf->btf", weights, v))
+
+
+def stacked_heads(layer, x):
+    """As broken_c in the notebook: head by head, then stacked in front of the positions and re-read."""
+    outputs, d_head = [], x.shape[-1] // layer.n_heads
+    for q, k, v in zip(*(w(x).split(d_head, dim=-1) for w in (layer.w_q, layer.w_k, layer.w_v)), strict=True):
+        scores = torch.einsum("btd,bsd->bts", q, k) / math.sqrt(d_head)
+        outputs.append(torch.einsum("bts,bsd->btd", scores.softmax(dim=-1), v))
+    return layer.w_o(torch.stack(outputs, dim=1).reshape(x.shape))
+
+
 WRONG = {
     SPLIT: [
         ("view alone", (view_alone, merge), "this is a view straight to (B, H, T, d_head)", "M11"),
@@ -892,6 +909,8 @@ WRONG = {
         ("bmm", mended(repairing(attend=with_bmm)), "torch.bmm takes exactly three axes", "M10"),
         ("w_o left out", mended(lambda layer, x: unprojected(layer, x, x)), "w_o is not used"),
         ("one map", mended(repairing(attend=shared_map)), "All heads share one map"),
+        ("as b", mended(mean_of_scores), "of the scores of all heads together"),
+        ("as c", mended(stacked_heads), "The merge is a reshape without swapping", "M11"),
         ("x detached", mended(lambda layer, x: repair(layer, x.detach())), "No gradient reaches x"),
         ("x overwritten", mended(lambda layer, x: into_x(layer, x, x)), "in place"),
         ("float32", mended(lambda layer, x: repair(layer, x).float()), "came back as torch.float32"),

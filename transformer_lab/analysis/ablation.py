@@ -11,7 +11,7 @@ from ..attention import explicit_attention, restrict, scaled_dot_product_attenti
 from ..layers import FeedForward, LayerNorm, Residual, RMSNorm
 from ..positions import NoPositions
 from ..sentences import short_repr
-from .access import KINDS, attention_modules, patched, uncompiled
+from .access import KINDS, attention_modules, patched, stacks, uncompiled
 
 
 @contextmanager
@@ -114,11 +114,6 @@ def no_choice(q, k, v, mask=None):
     return scaled_dot_product_attention(torch.zeros_like(q), k, v, mask)
 
 
-def no_mask(q, k, v, mask=None):
-    """Attention that ignores its mask."""
-    return scaled_dot_product_attention(q, k, v)
-
-
 def first_head_only(q, k, v, mask=None):
     """Attention in which the output of every head but the first is zero."""
     output, weights = scaled_dot_product_attention(q, k, v, mask)
@@ -140,6 +135,10 @@ def _no_positions(model):
     return [change for name in methods for change in _method(NoPositions, name, getattr(NoPositions, name))(model)]
 
 
+def _no_causality(model):  # what the padding mask hides stays hidden
+    return [(stack, "causal", False) for kind, stack in stacks(model).items() if kind == "decoder"]
+
+
 def _no_skip(residual, x, sublayer):
     return sublayer(residual.norm(x)) if residual.norm_position == "pre" else residual.norm(sublayer(x))
 
@@ -148,7 +147,7 @@ def _no_skip(residual, x, sublayer):
 PARTS = {
     "scale": _attention(no_scale, *KINDS),
     "choice": _attention(no_choice, *KINDS),
-    "causal mask": _attention(no_mask, "decoder"),
+    "causal mask": _no_causality,
     "heads": _attention(first_head_only, *KINDS),
     "feed-forward": _method(FeedForward, "forward", lambda module, x: torch.zeros_like(x)),
     "residual": _method(Residual, "forward", _no_skip),

@@ -34,7 +34,8 @@ DIAGNOSIS = Diagnosis(
         "the output has another shape than x": "all three give the shape of x.",
         "wrong for a text of a single position": "that is so where positions have no part in the scores.",
         "right with a single head": "that is so of two of the three.",
-        "right only where all heads have the same queries and keys": "that is so where heads must share weights.",
+        "for longer texts, right only where all heads have the same queries and keys": "that is so where heads "
+        "must share weights.",
     },
     snippets={
         "a": (
@@ -44,7 +45,7 @@ DIAGNOSIS = Diagnosis(
         ),
         "b": (
             "one map for all heads",
-            "right only where all heads have the same queries and keys",
+            "for longer texts, right only where all heads have the same queries and keys",
             "Follow the shape of its weights: how many maps are there when they meet the values?",
         ),
         "c": (

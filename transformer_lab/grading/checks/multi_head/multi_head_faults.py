@@ -123,6 +123,7 @@ def variants(D, H, T, S, cross):
     yield {"attend": lambda s, v: s.softmax(-1).mean(1, True) @ v}, words, None
     words = "All heads share one map, made of the scores of all heads together: each must choose for itself."
     yield {"attend": lambda s, v: s.sum(1, True).softmax(-1) @ v}, words, None
+    yield {"attend": lambda s, v: s.mean(1, True).softmax(-1) @ v}, words, None
     yield {"attend": lambda s, v: whole_width(s).softmax(-1) @ v}, words, None
     words = "All heads share one map, that of the first: each must choose for itself."
     yield {"attend": lambda s, v: s[:, :1].softmax(-1) @ v}, words, None

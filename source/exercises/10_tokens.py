@@ -235,7 +235,7 @@ grade("10_tokens.bits", probability, bits_per_character)
 # | `"merges ab, cd: abcd becomes ab cd"` | by rank: `ab cd` |
 # | `"merges bc, ab, a bc: abc becomes ab c"` | by rank: `abc` |
 # | `"one space and two give the same tokens"` | try `"a b"` and `"a  b"`, without merges |
-# | `"merge e and a space: the end has a token that ends in a space"` | the text `"the end"`, the merge `("e", " ")` |
+# | `"merge e and a space: in the text be on a token ends in a space"` | the text `"be on"`, the merge `("e", " ")` |
 #
 # Then write `c` again as `repaired(text, merges)`, changed as little as possible. Texts may hold anything but the sign `|`.
 
@@ -343,7 +343,7 @@ diagnoses = {  # of each tokenizer: (fault, observation)
 ### BEGIN SOLUTION
 diagnoses = {
     "a": ("longest match", "merges ab, a bc: abc becomes abc"),
-    "b": ("no words", "merge e and a space: the end has a token that ends in a space"),
+    "b": ("no words", "merge e and a space: in the text be on a token ends in a space"),
     "c": ("joins letters, not tokens", "merges xa, ab: xab becomes xab"),
     "d": ("first pair from the left", "merges bc, ab, a bc: abc becomes ab c"),
     "e": ("spaces dropped", "one space and two give the same tokens"),

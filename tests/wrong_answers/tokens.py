@@ -606,7 +606,7 @@ def not_repaired(text, merges):
 ANSWERS = Diagnosed(
     {
         "a": ("longest match", "merges ab, a bc: abc becomes abc"),
-        "b": ("no words", "merge e and a space: the end has a token that ends in a space"),
+        "b": ("no words", "merge e and a space: in the text be on a token ends in a space"),
         "c": ("joins letters, not tokens", "merges xa, ab: xab becomes xab"),
         "d": ("first pair from the left", "merges bc, ab, a bc: abc becomes ab c"),
         "e": ("spaces dropped", "one space and two give the same tokens"),

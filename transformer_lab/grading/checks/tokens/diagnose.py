@@ -26,7 +26,7 @@ DIAGNOSIS = Diagnosis(
         "merges ab, cd: abcd becomes ab cd": "a right tokenizer does that too.",
         "merges bc, ab, a bc: abc becomes ab c": "that is so where a pair that was learnt late goes first.",
         "one space and two give the same tokens": "that is so where the text cannot be had back.",
-        "merge e and a space: the end has a token that ends in a space": "that is so where words do not count.",
+        "merge e and a space: in the text be on a token ends in a space": "that is so where words do not count.",
     },
     snippets={
         "a": (
@@ -36,7 +36,7 @@ DIAGNOSIS = Diagnosis(
         ),
         "b": (
             "no words",
-            "merge e and a space: the end has a token that ends in a space",
+            "merge e and a space: in the text be on a token ends in a space",
             "Merges learnt word by word hide it: give it one that was not.",
         ),
         "c": (

@@ -533,9 +533,9 @@ grade("11_encoder_decoder.forced_and_free", forced_and_free, contrary)
 # `floor(V)`: the lowest loss in nats that it can report with a vocabulary of $V$ tokens, to four digits. By arithmetic: $V$
 # may be as large as 50,257.
 #
-# Before such a model has learnt anything, all its scores are equal, and it reports a loss of $\ln V$. Say in `room` what
-# becomes of the way that its loss can fall at most, $\ln V$ minus the floor, as $V$ grows: `"it grows without end"`, `"it
-# comes close to 1"` or `"it comes close to 0"`, with the quotation marks.
+# Before such a model has learnt anything, all its scores are equal, and it reports a loss of $\ln V$. So its loss can fall by
+# $\ln V$ minus the floor at most. Say in `room` what becomes of this difference as $V$ grows: `"it grows without end"`,
+# `"it comes close to 1"` or `"it comes close to 0"`, with the quotation marks.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

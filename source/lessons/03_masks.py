@@ -342,6 +342,7 @@ def follows(network, distance):
     return sum(hits) / 2
 
 
+# %% jupyter={"source_hidden": true}
 honest_follows = [follows(honest, distance) for distance in (1, 2)]
 with leak.mask_of(leaky, causal=False):
     leaky_follows = [follows(leaky, distance) for distance in (1, 2)]

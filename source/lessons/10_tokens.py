@@ -17,7 +17,7 @@
 # * learn a vocabulary from a text with pencil and paper, and cut new words with it;
 # * say what part of a model's mistakes its tokens explain, and what part they do not.
 #
-# About 55 minutes. It builds on [lesson 01](01_toolkit.ipynb) (probability, logarithm) and [lesson 09](09_block.ipynb).
+# About 57 minutes. It builds on [lesson 01](01_toolkit.ipynb) (probability, logarithm) and [lesson 09](09_block.ipynb).
 
 # %%
 import json

@@ -98,8 +98,8 @@ print(f"how frequent each character is:                  {ngram_bits(training, h
 print(f"pairs:                                           {ngram_bits(training, held_out, 2):.2f}")
 
 # %% [markdown]
-# The held-out text is other topics of the same manual, and no passage of it also stands in the counted part (the package's
-# split sees to that; without it all numbers below would be too good). And a pair that never occurred? With probability 0 it
+# The held-out text is other topics of the same manual, and no thirteen words in a row stand in both parts (the package's
+# split sees to that; with copies on both sides every number below would be too good). And a pair that never occurred? With probability 0 it
 # would be infinitely surprising, and one of them would spoil the mean. So every such table keeps a little back for what it has
 # not seen, which is called **smoothing**. The package's does this: a context that was seen $N$ times with $T$ different
 # followers gives $T$ parts of $N + T$ to what the context *one character shorter* would say.
@@ -465,6 +465,9 @@ for word in (" November", " seven", " walked", " Python"):
 # else `walking` would help with `talking`.) Its controls are a random table, shuffled letters, and always saying the most frequent letter.
 
 # %%
+words, table_of_words = rows.words_and_rows(smol, smol_tokenizer)
+once = rows.probe(table_of_words, words, rows.PLACES["first"], seed=0)
+print(f"{len(words):,} words of four letters or more; the first letter, in one split: {once:.0%} of new words")
 found = recorded("rows")["result"]
 ax = plt.subplots(figsize=(7, 3.2))[1]
 for number, name in enumerate(("SmolLM2's rows", "always the same", "letters shuffled", "random rows")):

@@ -643,4 +643,4 @@ ModelTour(model, tokenizer, "Sunday, November 22, 2026")
 # [arXiv:2502.02737](https://arxiv.org/abs/2502.02737): SmolLM2. Radford et al. (2019) is GPT-2's report, *Language Models are
 # Unsupervised Multitask Learners*, and has no arXiv number.
 #
-# Previous: [08 Positions](08_positions.ipynb). Next: [10 Tokens](10_tokens.ipynb).
+# Previous: [08 Positions](08_positions.ipynb). Next: 10 Tokens.

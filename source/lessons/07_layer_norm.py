@@ -582,9 +582,7 @@ ax.set(xscale="log", xlabel="blocks", ylabel="length of the gradient", ylim=(0, 
 ax.set_xticks(depths, depths)
 ax.set_xticks([], minor=True)
 fall = means["pre"][0] / means["pre"][-1]
-ax.set_title(
-    f"The last block's first gradient: with depth it falls {fall:.1f} times in pre-norm, and does not in post-norm"
-)
+ax.set_title(f"The last block's first gradient: in pre-norm it falls {fall:.1f} times with depth")
 _ = ax.legend()
 
 # %% jupyter={"source_hidden": true}
@@ -603,9 +601,8 @@ assert all(
 # gone. (From 2 to 24 blocks the deviation grows 2.7 times, the root of $L$ 3.5 times: the law is one for many blocks.)
 #
 # Is it the gradient's size, then, that asks for the warm-up? The optimiser here is AdamW, whose first step moves *every* parameter by
-# about the learning rate, however large or small its gradient is. So the size by itself cannot be the reason.
-# Ask rather how far such a step moves what the model *says*. We take one step at the rate with which the
-# warm-up begins, 0.01 / 100:
+# about the learning rate, however large or small its gradient is. So the size by itself cannot be the reason. Ask rather how
+# far such a step moves what the model *says*. We take one step at the rate with which the warm-up begins, 0.01 / 100:
 
 # %%
 moves = {"pre": [], "post": []}

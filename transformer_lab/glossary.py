@@ -17,6 +17,7 @@ NOTEBOOKS = {
     8: "08_positions.ipynb",
     9: "09_block.ipynb",
     10: "10_tokens.ipynb",
+    13: "13_training.ipynb",
 }
 
 
@@ -36,7 +37,7 @@ ablation | 消融 | xiāo róng | 09
     Taking a part of a model away and measuring what it can no longer do.
 activation function | 激活函数 | jī huó hán shù | 05
     A curve applied to each number by itself; without it, stacked linear layers are one linear layer.
-AdamW | AdamW | AdamW | 12
+AdamW | AdamW | AdamW | 13
     Adam divides each weight's step by the usual size of its gradient; AdamW adds a separate weight decay.
 adapter | 适配器 | shì pèi qì | 15
     A small trainable layer put into a model whose own weights stay as they are.
@@ -94,7 +95,7 @@ causal mask | 因果掩码 | yīn guǒ yǎn mǎ | 03
     Lets each position see itself and what comes before it, and nothing after.
 chain rule | 链式法则 | liàn shì fǎ zé | 01
     The derivative of a function of a function is the product of the two derivatives (of the two Jacobians).
-checkpoint | 检查点 | jiǎn chá diǎn | 12
+checkpoint | 检查点 | jiǎn chá diǎn | 13
     The state of a training run in a file, complete enough to resume the run.
 chrF | chrF | chrF | 11
     Translation quality from short character sequences shared with a reference translation.
@@ -124,7 +125,7 @@ dot product | 点积 | diǎn jī | 01
     Multiply two vectors component by component and add up; large when they point the same way.
 dropout | 随机失活 | suí jī shī huó | 07
     In training, each number is set to 0 with a fixed probability and the rest scaled up to keep the mean.
-early stopping | 早停 | zǎo tíng | 12
+early stopping | 早停 | zǎo tíng | 13
     Ending the training when the loss on the validation set no longer falls.
 einsum | 爱因斯坦求和 | ài yīn sī tǎn qiú hé | 01
     A product written by naming axes: those missing in the result are summed, as in `"td,sd->ts"`.
@@ -136,7 +137,7 @@ encoder-decoder | 编码器-解码器 | biān mǎ qì jiě mǎ qì | 11
     The Transformer of 2017: an encoder reads the source, a decoder writes the target and looks at it.
 entropy | 熵 | shāng | 02
     How spread a distribution is: the sum of -w ln w; 0 when one weight is 1, ln S for S equal weights.
-epoch | 轮次 | lún cì | 12
+epoch | 轮次 | lún cì | 13
     One pass of the training through all its examples.
 equivariance | 等变性 | děng biàn xìng | 08
     Change the input, and the output changes in the same way.
@@ -174,12 +175,14 @@ GPT | GPT | GPT | 09
     A causal stack trained to predict the next token of any text.
 gradient | 梯度 | tī dù | 01
     The derivatives of one number with respect to many: the direction in which it rises fastest.
-gradient accumulation | 梯度累积 | tī dù lěi jī | 17
+gradient accumulation | 梯度累积 | tī dù lěi jī | 13
     Adding up the gradients of several small batches before one step, as if they were one large batch.
-gradient clipping | 梯度裁剪 | tī dù cái jiǎn | 12
+gradient clipping | 梯度裁剪 | tī dù cái jiǎn | 13
     Shortening the gradient when its length exceeds a limit.
 gradient descent | 梯度下降 | tī dù xià jiàng | 01
     Learning by small steps of the weights against the gradient of the loss.
+gradient norm | 梯度范数 | tī dù fàn shù | 13
+    The length of all gradients of a model taken together as one vector.
 greedy decoding | 贪心解码 | tān xīn jiě mǎ | 11
     Writing the most probable token each time.
 grouped-query attention | 分组查询注意力 | fēn zǔ chá xún zhù yì lì | 04
@@ -214,7 +217,7 @@ key-value memory | 键值记忆 | jiàn zhí jì yì | 05
     A feed-forward layer, read as learnt keys that detect and learnt values that are written.
 KV cache | KV 缓存 | KV huǎn cún | 03
     The keys and values of tokens already read, kept while writing so that none is computed twice.
-label smoothing | 标签平滑 | biāo qiān píng huá | 12
+label smoothing | 标签平滑 | biāo qiān píng huá | 13
     A target that gives the right answer a little less than 1 and all others the rest.
 language model | 语言模型 | yǔ yán mó xíng | 03
     Gives a probability to each token that may come next.
@@ -228,7 +231,7 @@ learned positions | 可学习位置编码 | kě xué xí wèi zhì biān mǎ | 0
     A table with one trained vector for each position up to max_len.
 learning rate | 学习率 | xué xí lǜ | 01
     The factor that turns a gradient into a step of the weights.
-learning-rate schedule | 学习率调度 | xué xí lǜ diào dù | 12
+learning-rate schedule | 学习率调度 | xué xí lǜ diào dù | 13
     How the learning rate changes during training.
 length extrapolation | 长度外推 | cháng dù wài tuī | 08
     Working on sequences longer than any in training.
@@ -264,6 +267,8 @@ merge | 合并 | hé bìng | 10
     One step of byte-pair encoding: two neighbouring tokens become one; its rank says when it was learnt.
 mixed precision | 混合精度 | hùn hé jīng dù | 17
     Large matrix products in 16 bits, and in 32 bits whatever would lose too much precision.
+momentum | 动量 | dòng liàng | 13
+    Stepping by a running mean of the last gradients, in which those that change sign cancel.
 multi-head attention | 多头注意力 | duō tóu zhù yì lì | 04
     H attentions side by side; their outputs are joined and mixed by one matrix.
 multiple comparisons | 多重比较 | duō chóng bǐ jiào | 05
@@ -288,7 +293,7 @@ outer product | 外积 | wài jī | 01
     The table of all products of a number of one vector with a number of another.
 output projection | 输出投影 | shū chū tóu yǐng | 04
     The matrix W_O that mixes the joined outputs of the heads.
-overfitting | 过拟合 | guò nǐ hé | 12
+overfitting | 过拟合 | guò nǐ hé | 13
     Getting better on the training set while getting worse on data not seen.
 padding | 填充 | tián chōng | 03
     Filler tokens that bring the sequences of a batch to one length.
@@ -390,7 +395,7 @@ temperature | 温度 | wēn dù | 01
     A divisor of scores before the softmax: high makes the weights flat, low makes them sharp.
 tensor | 张量 | zhāng liàng | 01
     Numbers in a box with any number of axes.
-test set | 测试集 | cè shì jí | 12
+test set | 测试集 | cè shì jí | 13
     Data looked at once, at the end, to report a result.
 token | 词元 | cí yuán | 00
     The unit a model reads and writes: a word, a piece of one, or a character.
@@ -400,7 +405,7 @@ top-k sampling | top-k 采样 | top-k cǎi yàng | 13
     Drawing only among the k most probable tokens.
 top-p sampling | 核采样 | hé cǎi yàng | 13
     Drawing only among the fewest tokens that together have probability p or more; also nucleus sampling.
-training set | 训练集 | xùn liàn jí | 12
+training set | 训练集 | xùn liàn jí | 13
     The data from which gradients are taken.
 training step | 训练步 | xùn liàn bù | 01
     One batch: loss, gradients, and one change of the weights.
@@ -408,7 +413,7 @@ Transformer | Transformer | Transformer | 00
     A network of blocks of attention and feed-forward layers (Vaswani et al. 2017).
 transpose | 转置 | zhuǎn zhì | 01
     The matrix with rows and columns swapped; of a tensor, two axes swapped.
-validation set | 验证集 | yàn zhèng jí | 12
+validation set | 验证集 | yàn zhèng jí | 13
     Data for choices made during the work, such as when to stop.
 value | 值 | zhí | 02
     What a position hands over to the queries that attend to it.
@@ -422,7 +427,7 @@ vocabulary | 词表 | cí biǎo | 09
     All tokens a tokeniser knows; there are vocab_size of them.
 warm-up | 预热 | yù rè | 07
     The first steps of training, during which the learning rate rises from near 0.
-weight decay | 权重衰减 | quán zhòng shuāi jiǎn | 12
+weight decay | 权重衰减 | quán zhòng shuāi jiǎn | 13
     Shrinking every weight a little at each step.
 weight tying | 权重绑定 | quán zhòng bǎng dìng | 09
     One matrix for two purposes: the embedding's rows also give the logits.

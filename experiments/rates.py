@@ -1,6 +1,6 @@
 """Train small date translators at six learning rates, by three optimisers: five seeds each.
 
-One block in each stack, 150 steps of 64 pairs, the rate constant (after its warm-up, where it has one).
+One block in each stack, 100 steps of 64 pairs, the rate constant (after its warm-up, where it has one).
 """
 
 import math
@@ -17,9 +17,9 @@ from transformer_lab.training.batches import Batches
 RATES = {
     "SGD, momentum 0.9": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
     "AdamW": (2e-5, 2e-4, 6e-4, 2e-3, 6e-3, 2e-2),
-    "AdamW, warm-up of 30 steps": (2e-5, 2e-4, 6e-4, 2e-3, 6e-3, 2e-2),
+    "AdamW, warm-up of 20 steps": (2e-5, 2e-4, 6e-4, 2e-3, 6e-3, 2e-2),
 }
-SEEDS, STEPS, BATCH = (0, 1, 2, 3, 4), 150, 64
+SEEDS, STEPS, BATCH = (0, 1, 2, 3, 4), 100, 64
 
 
 def train(optimiser: str, rate: float, seed: int, steps: int = STEPS) -> float:
@@ -30,7 +30,7 @@ def train(optimiser: str, rate: float, seed: int, steps: int = STEPS) -> float:
         stepper = torch.optim.SGD(parameters, lr=rate, momentum=0.9)
     else:
         stepper = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
-    warmup, order = 30 if "warm-up" in optimiser else 1, Batches(5000, BATCH, seed)
+    warmup, order = 20 if "warm-up" in optimiser else 1, Batches(5000, BATCH, seed)
     for step in range(steps):
         for group in stepper.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / warmup)

@@ -16,7 +16,7 @@
 # * build AdamW out of plain gradient descent, and say what each addition is for;
 # * find out what ails a training run, and rule out the second-best explanation.
 #
-# About 57 minutes. It builds on lessons [09](09_block.ipynb) to [12](12_decoding.ipynb): the two models that you have met, the
+# About 57 minutes. It builds on lessons [09](09_block.ipynb) to 12: the two models that you have met, the
 # date translator and the model of the Python documentation, are the patients.
 
 # %%
@@ -59,19 +59,21 @@ def chart(ax, case, title):
 # %% [markdown]
 # ## 1. Four curves
 #
-# Four runs have been brought in. Ada, Chen and Dora are small date translators; Bela is to continue the Python documentation. All that their
-# owners show us is the curve: the loss in nats for each token, on the training batches and on examples that were held out.
+# Four runs have been brought in. Ada, Chen and Dora are small date translators; Bela is a writer, who is to continue the Python
+# documentation. All that their owners show us is the curve: the loss in nats for each token, on the training batches and
+# on examples that were held out.
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plt.subplots(2, 2, figsize=(7, 5))
 for ax, name in zip(axes.flat, ("Ada", "Bela", "Chen", "Dora"), strict=True):
     case = patients[name]
-    chart(ax, case, f"{name}, a {case['model']}: {case['curve']['held out'][-1]:.2f} at the end")
-_ = axes[0, 1].legend(fontsize=8, loc="center right")
+    kind = "translator" if case["model"] == "translator" else "writer"
+    chart(ax, case, f"{name}, a {kind}: {case['curve']['held out'][-1]:.2f} at the end")
+_ = axes[0, 1].legend(fontsize=8, loc="center right", bbox_to_anchor=(1, 0.3))
 
 # %% [markdown]
 # The dotted lines are a scale for the eye: what somebody would lose who only guesses, who has counted how often each token
-# occurs, or who has counted pairs of tokens, as you did in lesson [10](10_tokens.ipynb).
+# occurs, or who has counted pairs of tokens, as you did in lesson 10.
 #
 # Held out and training lie on top of each other, so nobody overfits. **Whose model does what it was trained for?** Run the
 # cell, and click your guess.
@@ -100,7 +102,7 @@ predict("13_training.best", actual=works[0])
 #
 # A loss curve is a thermometer. It tells you that something is going on, but not what. A doctor who has only a
 # thermometer sends home the wrong patients. The first drawing shows the other instruments, seven **probes** along the
-# way of a batch through one step. We follow that way from left to right, build what we meet, and come back to the four.
+# way of a batch through one step. We follow that way from left to right, build what we meet, and then come back to the four.
 #
 # ## 2. What goes in
 #
@@ -257,8 +259,8 @@ for factor in (1, 2, 4):
     print(f"token table times {factor}: first loss {loss:.0f}")
 
 # %% [markdown]
-# The writer of the documentation starts with a table eight times smaller (its recorded first loss is 6.24, and $\ln V$ is 6.24). **The
-# first loss** is the cheapest of all probes. Far above $\ln V$ says: the first weights are too large. And *below* $\ln V$, before anything was
+# Where the table starts smaller, with a spread of 0.02 as in GPT-2, nothing of this is seen: a healthy writer of the documentation
+# begins at 6.24, and its $\ln V$ is 6.24. **The first loss** is the cheapest of all probes. Far above $\ln V$ says: the first weights are too large. And *below* $\ln V$, before anything was
 # learnt? Then the labels must be easier to guess than they should be.
 #
 # ## 4. One batch, again and again
@@ -353,7 +355,8 @@ assert walk(sgd, 0.041)[-1].norm() > 3 and walk(adam, 0.1)[-1].norm() < 0.2
 # %% [markdown]
 # * **SGD** has one rate for both directions. Above $2/50 = 0.04$ each step across overshoots by more than it started with, and
 #   just below, the way along the valley takes for ever.
-# * **Momentum** steps by a running mean of the gradients. Across, they change sign and cancel; along, they add up.
+# * **Momentum** steps by a running mean of the gradients. Across, they change sign and largely cancel; along, they add up. It
+#   swings like a ball, but it survives a rate at which SGD is long gone.
 # * **Adam** also keeps a running mean of the *squares*, and divides by its root: each weight is given a step of about the
 #   rate, however steep its direction is. (The divisions by $1 - 0.9^t$ are there because both means start at 0.)
 #
@@ -418,18 +421,18 @@ for number, (name, losses) in enumerate(rates.items()):
     ax.plot(*zip(*middle[name].items(), strict=True), color=plots.COLORS[number], label=name)
     for rate, found in tried:
         ax.plot([rate] * 5, found, "o", color=plots.COLORS[number], markersize=3, alpha=0.6)
-ax.set(xscale="log", xlabel="learning rate", ylabel="held-out loss after 150 steps")
+ax.set(xscale="log", xlabel="learning rate", ylabel="held-out loss after 100 steps")
 lowest = {name: min(losses.values()) for name, losses in middle.items()}
-title = f"150 steps: at its best rate AdamW reaches {lowest['AdamW']:.1f}, SGD {lowest['SGD, momentum 0.9']:.1f}"
+title = f"100 steps: at its best rate AdamW reaches {lowest['AdamW']:.1f}, SGD {lowest['SGD, momentum 0.9']:.1f}"
 ax.set_title(f"{title} (5 seeds each)")
 _ = ax.legend(fontsize=8)
 
 # %% [markdown]
 # RATES
 #
-# The probe here is the ratio **update / weight**: by how much of its own size one step moves a matrix. In the healthy translator it
-# lies at about 1 % at step 20, for every matrix. Much less says that the rate is too low; much more, that it is too high; and *exactly* 0
-# says that the optimiser does not have this matrix at all. The second probe is the **gradient norm**, the length of all
+# The probe here is the ratio **update / weight**: by how much of its own size one step moves a matrix. In a healthy
+# translator it lies between 0.6 and 1.2 % at step 20, for every matrix. Much less than in a healthy twin speaks for a rate that
+# is too low, and much more for one that is too high. *Exactly* 0 says that the optimiser does not have this matrix at all. The second probe is the **gradient norm**, the length of all
 # gradients together. It may start high; it should not keep growing.
 #
 # <details><summary>Deeper: clipping</summary>
@@ -482,6 +485,7 @@ _ = axes[1].legend(fontsize=8, loc="lower right")
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 plain, lowest_at = few["nothing"], []
 changes = []
+print("five seeds, without any remedy:")
 for run in plain:
     turn = run["held out"].index(min(run["held out"]))
     lowest_at.append(run["step"][turn])
@@ -501,8 +505,8 @@ predict("13_training.after", actual=verdict)
 #
 # ## 7. The ward round
 #
-# Now back to the four. All seven probes were taken of each of them, and of two models that are known to be well. (Every number
-# is one recorded run; the faults are far larger than what a seed changes.)
+# Now back to the four. All seven probes were taken of each of them, and of two models that are known to be well. (Each number
+# comes from one run with one seed.)
 
 
 # %% jupyter={"source_hidden": true}
@@ -682,7 +686,8 @@ assert 3.5 < end < 4.5
 #
 # </details>
 #
-# In the exercises eight more patients are waiting, and for each you name the fault, and the probe that rules out the next one.
+# In the exercises eight more patients are waiting. For each you name the fault, and the probe that rules out the runner-up.
+# <!-- exercises: their link stands here -->
 #
 # ## Takeaways
 #

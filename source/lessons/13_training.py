@@ -3,21 +3,22 @@
 #
 # **Why did my run fail?**
 #
-# ![One step of training from left to right: examples, batch, model, loss, optimiser, and an arrow back to the model: new
-# weights, a few hundred times. Seven probes point at it from below: at the examples the overlap of training set and held-out
-# set; at the batch one batch again and again; at the model the text that it writes by itself; at the loss the first loss, and
-# train() against eval(); at the optimiser the gradient norm and the ratio of update to weight.](figures/13_training_where.svg)
+# ![One step of training from left to right: examples, batch, model, loss, optimiser, and an arrow back to the model:
+# new weights, a few hundred times. Seven probes point at it from below: at the examples the overlap of training set and
+# held-out set; at the batch one batch again and again; at the model the text that it writes by itself; at the loss the
+# first loss, and train() against eval(); at the optimiser the gradient norm and the ratio of update to
+# weight.](figures/13_training_where.svg)
 #
-# A training loop is ten lines long, and most of the mistakes that one can make in it raise no error. The loss goes down, the
-# machine is busy for a night, and in the morning the model is useless; or it is excellent, and you throw it away because
-# its curve looks bad. In this lesson you become a doctor for such runs. You will be able to
+# A training loop is ten lines long, and most of the mistakes that one can make in it raise no error. The loss goes
+# down, the machine is busy for a night, and in the morning the model is useless; or it is excellent, and you throw it
+# away because its curve looks bad. In this lesson you become a doctor for such runs. You will be able to
 #
 # * say where a loss curve has to begin and how far it can fall, before you run anything;
 # * build AdamW out of plain gradient descent, and say what each addition is for;
 # * find out what ails a training run, and rule out the second-best explanation.
 #
-# About 57 minutes. It builds on lessons [09](09_block.ipynb) to 12: the two models that you have met, the
-# date translator and the model of the Python documentation, are the patients.
+# About 57 minutes. It builds on lessons [09](09_block.ipynb) to 12: the two models that you have met, the date
+# translator and the model of the Python documentation, are the patients.
 
 # %%
 import copy
@@ -59,9 +60,9 @@ def chart(ax, case, title):
 # %% [markdown]
 # ## 1. Four curves
 #
-# Four runs have been brought in. Ada, Chen and Dora are small date translators; Bela is a writer, who is to continue the Python
-# documentation. All that their owners show us is the curve: the loss in nats for each token, on the training batches and
-# on examples that were held out.
+# Four runs have been brought in. Ada, Chen and Dora are small date translators; Bela is a writer, who is to continue
+# the Python documentation. All that their owners show us is the curve: the loss in nats for each token, on the training
+# batches and on examples that were held out.
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plt.subplots(2, 2, figsize=(7, 5))
@@ -72,11 +73,11 @@ for ax, name in zip(axes.flat, ("Ada", "Bela", "Chen", "Dora"), strict=True):
 _ = axes[0, 1].legend(fontsize=8, loc="center right", bbox_to_anchor=(1, 0.3))
 
 # %% [markdown]
-# The dotted lines are a scale for the eye: what somebody would lose who only guesses, who has counted how often each token
-# occurs, or who has counted pairs of tokens, as you did in lesson 10.
+# The dotted lines are a scale for the eye: what somebody would lose who only guesses, who has counted how often each
+# token occurs, or who has counted pairs of tokens, as you did in lesson 10.
 #
-# Held out and training lie on top of each other, so nobody overfits. **Whose model does what it was trained for?** Run the
-# cell, and click your guess.
+# Held out and training lie on top of each other, so nobody overfits. **Whose model does what it was trained for?** Run
+# the cell, and click your guess.
 
 # %%
 predict("13_training.best")
@@ -102,19 +103,20 @@ predict("13_training.best", actual=works[0])
 #
 # A loss curve is a thermometer. It tells you that something is going on, but not what. A doctor who has only a
 # thermometer sends home the wrong patients. The first drawing shows the other instruments, seven **probes** along the
-# way of a batch through one step. We follow that way from left to right, build what we meet, and then come back to the four.
+# way of a batch through one step. We follow that way from left to right, build what we meet, and then come back to the
+# four.
 #
 # ## 2. What goes in
 #
-# A model that continues text is not trained on documents but on **windows** of $T$ tokens. The documents are joined, with a
-# sign between them, and cut wherever a window is full:
+# A model that continues text is not trained on documents but on **windows** of $T$ tokens. The documents are joined,
+# with a sign between them, and cut wherever a window is full:
 #
-# ![Three short documents: To be or not. Not now. It is so. They are joined to one row, with [EOS] after each, and cut after
-# every four tokens, wherever that falls. One window reads: full stop, [EOS], Not, now, and predicts: [EOS], Not, now, full
-# stop: at each place the token that comes next.](figures/13_training_batches.svg)
+# ![Three short documents: To be or not. Not now. It is so. They are joined to one row, with [EOS] after each, and cut
+# after every four tokens, wherever that falls. One window reads: full stop, [EOS], Not, now, and predicts: [EOS], Not,
+# now, full stop: at each place the token that comes next.](figures/13_training_batches.svg)
 #
-# The labels are the same tokens **shifted by one**. Both are slices of the same row, so the batch is two lines. (The package
-# joins with an empty line, and lets windows begin anywhere.)
+# The labels are the same tokens **shifted by one**. Both are slices of the same row, so the batch is two lines. (The
+# package joins with an empty line, and lets windows begin anywhere.)
 
 # %%
 task = docs(only_topics=True)  # the documentation in byte pairs, and a model that has learnt nothing
@@ -124,10 +126,10 @@ print("reads   ", task.tokenizer.tokens(reads.tolist())[:8])
 print("predicts", task.tokenizer.tokens(labels.tolist())[:8])
 
 # %% [markdown]
-# Before the cutting comes the question of what to hold out. Here somebody has a result that would be the best of this course: **one bit
-# for each character** of the Python documentation, with no network at all. It is a table like that of lesson 10, with
-# up to nine characters of context instead of one. Where it has seen a context three times, it trusts what came
-# next half, and a shorter context the other half:
+# Before the cutting comes the question of what to hold out. Here somebody has a result that would be the best of this
+# course: **one bit for each character** of the Python documentation, with no network at all. It is a table like that of
+# lesson 10, with up to nine characters of context instead of one. Where it has seen a context three times, it trusts
+# what came next half, and a shorter context the other half:
 
 
 # %%
@@ -161,8 +163,8 @@ assert abs(best - 1.0) < 0.15
 # What is wrong with it? Think before you read on.
 #
 # The windows were drawn from the text at random, so they *overlap*: most of a held-out window stands in some training
-# window, letter by letter. The table does not predict, it looks things up. To see how much that is worth, we repair the split in
-# three steps and change nothing else:
+# window, letter by letter. The table does not predict, it looks things up. To see how much that is worth, we repair the
+# split in three steps and change nothing else:
 
 
 # %% jupyter={"source_hidden": true}
@@ -203,8 +205,8 @@ assert abs(honest - 3.1) < 0.3 and sorted(splits.values()) == list(splits.values
 #
 # ## 3. The first loss
 #
-# A model that knows nothing should guess evenly among its $V$ tokens, which costs $\ln V$. That is a prediction which one can check
-# before the first step. The date translator has 55 tokens, and $\ln 55 = 4.0$:
+# A model that knows nothing should guess evenly among its $V$ tokens, which costs $\ln V$. That is a prediction which
+# one can check before the first step. The date translator has 55 tokens, and $\ln 55 = 4.0$:
 
 # %%
 translator = dates(n=600)  # 600 pairs, and a fresh translator
@@ -218,9 +220,9 @@ print(f"ln V = {math.log(55):.2f}, the fresh translator's loss ≈ {first:.1f}")
 assert 4.6 < first < 5.5
 
 # %% [markdown]
-# One nat *worse* than knowing nothing. Is that a fault? Look at the logits. They should all be nearly equal. If instead they
-# are drawn at random with a spread of $\sigma$, the model is sure of something different at every place, and pays for
-# it. For normal logits the expected loss is $\ln V + \sigma^2/2$ (as long as $\sigma$ is not much above 1):
+# One nat *worse* than knowing nothing. Is that a fault? Look at the logits. They should all be nearly equal. If instead
+# they are drawn at random with a spread of $\sigma$, the model is sure of something different at every place, and pays
+# for it. For normal logits the expected loss is $\ln V + \sigma^2/2$ (as long as $\sigma$ is not much above 1):
 
 # %%
 torch.manual_seed(0)
@@ -233,9 +235,9 @@ assert 1.05 < spread < 1.3
 assert 4.5 < math.log(55) + spread**2 / 2 < 4.9
 
 # %% [markdown]
-# That explains a good half, and the rest is one single logit. The output table is the input table ([lesson 09](09_block.ipynb):
-# weight tying), and the residual path carries a token's own vector up to it. So the fresh model bets on *the token that it has just
-# read*:
+# That explains a good half, and the rest is one single logit. The output table is the input table ([lesson
+# 09](09_block.ipynb): weight tying), and the residual path carries a token's own vector up to it. So the fresh model
+# bets on *the token that it has just read*:
 
 # %%
 own = logits.softmax(dim=-1).gather(1, reads[:, None]).mean()
@@ -247,8 +249,8 @@ assert 0.2 < own < 0.6
 assert rest < first
 
 # %% [markdown]
-# So the start of 5.0 is no fault: it is how this model is initialised, and training removes it in a few steps. But the same
-# two effects grow quickly. Make the table larger, and the model begins a long way up:
+# So the start of 5.0 is no fault: it is how this model is initialised, and training removes it in a few steps. But the
+# same two effects grow quickly. Make the table larger, and the model begins a long way up:
 
 # %%
 for factor in (1, 2, 4):
@@ -259,9 +261,10 @@ for factor in (1, 2, 4):
     print(f"token table times {factor}: first loss {loss:.0f}")
 
 # %% [markdown]
-# Where the table starts smaller, with a spread of 0.02 as in GPT-2, nothing of this is seen: a healthy writer of the documentation
-# begins at 6.24, and its $\ln V$ is 6.24. **The first loss** is the cheapest of all probes. Far above $\ln V$ says: the first weights are too large. And *below* $\ln V$, before anything was
-# learnt? Then the labels must be easier to guess than they should be.
+# Where the table starts smaller, with a spread of 0.02 as in GPT-2, nothing of this is seen: a healthy writer of the
+# documentation begins at 6.24, and its $\ln V$ is 6.24. **The first loss** is the cheapest of all probes. Far above
+# $\ln V$ says: the first weights are too large. And *below* $\ln V$, before anything was learnt? Then the labels must
+# be easier to guess than they should be.
 #
 # ## 4. One batch, again and again
 #
@@ -296,13 +299,14 @@ print(f"loss of the sixteen pairs: {losses[0]:.0f} at first, ≈ {losses[-1]:.2f
 assert losses[-1] < 0.2
 
 # %% [markdown]
-# It knows the first date by heart. The second it has never seen, and what it writes there is something from its memory. That
-# is fine: this probe asks whether a model *can* learn, not whether it understands. It costs two seconds. Do it before every long run.
+# It knows the first date by heart. The second it has never seen, and what it writes there is something from its memory.
+# That is fine: this probe asks whether a model *can* learn, not whether it understands. It costs two seconds. Do it
+# before every long run.
 #
 # ## 5. The step
 #
-# Now the gradient is there. What does one do with it? Plain **gradient descent** (SGD) goes against it: `weight -= rate *
-# gradient`. Its trouble shows already with two weights, in a valley that is fifty times as steep across as along:
+# Now the gradient is there. What does one do with it? Plain **gradient descent** (SGD) goes against it: `weight -= rate
+# * gradient`. Its trouble shows already with two weights, in a valley that is fifty times as steep across as along:
 
 # %%
 steepness = torch.tensor([1.0, 50.0])  # the loss is (x² + 50 y²) / 2, lowest at (0, 0)
@@ -353,19 +357,21 @@ for ax, (name, rule, rate) in zip(axes.flat, ways, strict=True):
 assert walk(sgd, 0.041)[-1].norm() > 3 and walk(adam, 0.1)[-1].norm() < 0.2
 
 # %% [markdown]
-# * **SGD** has one rate for both directions. Above $2/50 = 0.04$ each step across overshoots by more than it started with, and
-#   just below, the way along the valley takes for ever.
-# * **Momentum** steps by a running mean of the gradients. Across, they change sign and largely cancel; along, they add up. It
-#   swings like a ball, but it survives a rate at which SGD is long gone.
-# * **Adam** also keeps a running mean of the *squares*, and divides by its root: each weight is given a step of about the
-#   rate, however steep its direction is. (The divisions by $1 - 0.9^t$ are there because both means start at 0.)
+# * **SGD** has one rate for both directions. Above $2/50 = 0.04$ each step across overshoots by more than it started
+#   with, and just below, the way along the valley takes for ever.
+# * **Momentum** steps by a running mean of the gradients. Across, they change sign and largely cancel; along, they add
+#   up. It swings like a ball, but it survives a rate at which SGD is long gone.
+# * **Adam** also keeps a running mean of the *squares*, and divides by its root: each weight is given a step of about
+#   the rate, however steep its direction is. (The divisions by $1 - 0.9^t$ are there because both means start at 0.)
 #
-# ![Four rules from top to bottom. SGD keeps nothing and takes rate times gradient off the weight. Momentum keeps m, the mean of the
-# last gradients, and takes off rate times m. Adam keeps m and v, the mean of the squares, and takes off rate times m divided by
-# the root of v. AdamW takes off, in addition, rate times decay times the weight.](figures/13_training_optimisers.svg)
+# ![Four rules from top to bottom. SGD keeps nothing and takes rate times gradient off the weight. Momentum keeps m, the
+# mean of the last gradients, and takes off rate times m. Adam keeps m and v, the mean of the squares, and takes off
+# rate times m divided by the root of v. AdamW takes off, in addition, rate times decay times the
+# weight.](figures/13_training_optimisers.svg)
 #
-# The last addition is **weight decay**: each step also shrinks the weights a little. **AdamW** does so directly, past the
-# division, so that the decay is the same for all weights. One line more, and it equals torch's, on the translator itself:
+# The last addition is **weight decay**: each step also shrinks the weights a little. **AdamW** does so directly, past
+# the division, so that the decay is the same for all weights. One line more, and it equals torch's, on the translator
+# itself:
 
 
 # %%
@@ -401,15 +407,16 @@ print(f"after 5 steps of 0.002, {len(differences)} tensors differ from torch's b
 # %% [markdown]
 # <details><summary>Deeper: which tensors were left out, and why?</summary>
 #
-# The three biases of the keys. They add the same number to all scores of a query, and a softmax does not care: their gradient is 0 in theory, and
-# about $10^{-9}$ in a computer that rounds. Adam divides this noise by its own size, and so takes steps of nearly the full rate in
-# directions that mean nothing. Yours and torch's round differently, so here they part; no logit notices.
+# The three biases of the keys. They add the same number to all scores of a query, and a softmax does not care: their
+# gradient is 0 in theory, and about $10^{-9}$ in a computer that rounds. Adam divides this noise by its own size, and
+# so takes steps of nearly the full rate in directions that mean nothing. Yours and torch's round differently, so here
+# they part; no logit notices.
 #
 # </details>
 #
-# So Adam decides how far each weight moves in comparison with the others. How far they all move is left to the **learning
-# rate**, the number one tunes first. `experiments/rates.py` trained the translator at six rates with each of three
-# rules:
+# So Adam decides how far each weight moves in comparison with the others. How far they all move is left to the
+# **learning rate**, the number one tunes first. `experiments/rates.py` trained the translator at six rates with each of
+# three rules:
 
 # %% jupyter={"source_hidden": true}
 rates = recorded("rates")["result"]
@@ -431,25 +438,27 @@ _ = ax.legend(fontsize=8)
 # RATES
 #
 # The probe here is the ratio **update / weight**: by how much of its own size one step moves a matrix. In a healthy
-# translator it lies between 0.6 and 1.2 % at step 20, for every matrix. Much less than in a healthy twin speaks for a rate that
-# is too low, and much more for one that is too high. *Exactly* 0 says that the optimiser does not have this matrix at all. The second probe is the **gradient norm**, the length of all
-# gradients together. It may start high; it should not keep growing.
+# translator it lies between 0.6 and 1.2 % at step 20, for every matrix. Much less than in a healthy twin speaks for a
+# rate that is too low, and much more for one that is too high. *Exactly* 0 says that the optimiser does not have this
+# matrix at all. The second probe is the **gradient norm**, the length of all gradients together. It may start high; it
+# should not keep growing.
 #
 # <details><summary>Deeper: clipping</summary>
 #
-# A single strange batch can have a gradient many times longer than usual. **Gradient clipping** scales such a gradient down to a
-# largest length, 1.0 in the package. Look at the norm *before* clipping: afterwards a disease looks like health.
+# A single strange batch can have a gradient many times longer than usual. **Gradient clipping** scales such a gradient
+# down to a largest length, 1.0 in the package. Look at the norm *before* clipping: afterwards a disease looks like
+# health.
 #
 # </details>
 #
 # ## 6. How far can it fall?
 #
-# To 0, one would think. For this translator that is nearly so, since the English date says all that the Chinese one does. But
-# two things that people do on purpose keep a healthy curve up.
+# To 0, one would think. For this translator that is nearly so, since the English date says all that the Chinese one
+# does. But two things that people do on purpose keep a healthy curve up.
 #
-# **Label smoothing.** Instead of asking for the right token with probability 1, one asks for $1-\varepsilon$ and spreads
-# $\varepsilon$ over all tokens, so that the model does not become too sure. Then the loss of a *perfect* model is the entropy of
-# that label:
+# **Label smoothing.** Instead of asking for the right token with probability 1, one asks for $1-\varepsilon$ and
+# spreads $\varepsilon$ over all tokens, so that the model does not become too sure. Then the loss of a *perfect* model
+# is the entropy of that label:
 
 # %%
 V, epsilon = 55, 0.2
@@ -459,13 +468,15 @@ floor = -(label * label.log()).sum()
 print(f"label smoothing 0.2: nobody gets below {floor:.2f}")
 
 # %% [markdown]
-# **Dropout.** In `train()` the model computes with a part of its numbers set to 0, so it cannot rely on any one of them; in `eval()` it has all. The
-# training loss is then that of a handicapped model, and lies above the held-out loss of the whole one. The probe is to measure the
-# *same* batch in both modes: if they differ, the gap is dropout; if not, look elsewhere.
+# **Dropout.** In `train()` the model computes with a part of its numbers set to 0, so it cannot rely on any one of
+# them; in `eval()` it has all. The training loss is then that of a handicapped model, and lies above the held-out loss
+# of the whole one. The probe is to measure the *same* batch in both modes: if they differ, the gap is dropout; if not,
+# look elsewhere.
 #
-# Why would one want a handicap? Because of **overfitting**. `experiments/overfitting.py` gave the translator only 350 pairs, and
-# five seeds. After 200 steps it hardly makes a mistake on the training pairs, and the loss on other dates is at its lowest. We let it
-# train on, to step 800. What happens meanwhile to the share of those other dates that are exactly right?
+# Why would one want a handicap? Because of **overfitting**. `experiments/overfitting.py` gave the translator only 350
+# pairs, and five seeds. After 200 steps it hardly makes a mistake on the training pairs, and the loss on other dates is
+# at its lowest. We let it train on, to step 800. What happens meanwhile to the share of those other dates that are
+# exactly right?
 
 # %%
 predict("13_training.after")
@@ -505,8 +516,8 @@ predict("13_training.after", actual=verdict)
 #
 # ## 7. The ward round
 #
-# Now back to the four. All seven probes were taken of each of them, and of two models that are known to be well. (Each number
-# comes from one run with one seed.)
+# Now back to the four. All seven probes were taken of each of them, and of two models that are known to be well. (Each
+# number comes from one run with one seed.)
 
 
 # %% jupyter={"source_hidden": true}
@@ -534,22 +545,22 @@ for columns in (("healthy writer", "Bela"), ("healthy translator", "Ada", "Chen"
     print()
 
 # %% [markdown]
-# Take your time over the two tables before you read on. A diagnosis needs *two* probes: one that speaks for it, and one that
-# **rules out the runner-up**.
+# Take your time over the two tables before you read on. A diagnosis needs *two* probes: one that speaks for it, and one
+# that **rules out the runner-up**.
 #
-# **Bela**: a loss of 0.06. Two faults make a loss too good to be true: a leak between the splits, or labels that are not
-# shifted, so that the model reads what it should predict. *Overlap* is 0 %, which rules out a leak. And the *first loss* was
-# below $\ln V$ before anything was learnt. Section 3 says how: a fresh model bets on the token it has just read, and here that
-# is the label. Hence `AAAA`.
+# **Bela**: a loss of 0.06. Two faults make a loss too good to be true: a leak between the splits, or labels that are
+# not shifted, so that the model reads what it should predict. *Overlap* is 0 %, which rules out a leak. And the *first
+# loss* was below $\ln V$ before anything was learnt. Section 3 says how: a fresh model bets on the token it has just
+# read, and here that is the label. Hence `AAAA`.
 #
-# **Chen** learns slowly and ends at 1.4. A rate that is too low? *Update / weight* rules it out: where anything moves, it
-# moves as in the healthy translator. But 16 of 17 matrices do not move at all, not even by their decay: the optimiser was never given
-# the blocks. Only the token table learnt.
+# **Chen** learns slowly and ends at 1.4. A rate that is too low? *Update / weight* rules it out: where anything moves,
+# it moves as in the healthy translator. But 16 of 17 matrices do not move at all, not even by their decay: the
+# optimiser was never given the blocks. Only the token table learnt.
 #
-# **Ada** stays above 3.4, even on *one batch*, though every matrix moves as it should. So it is neither the rate nor the
-# amount of data. The decisive probe is the *first loss*: 4.01, exactly $\ln V$, from a model that should begin, like its healthy
-# twin, at 5.8. Its logits never reach the loss as they are. Somebody put a softmax before `cross_entropy`, which has its own. Numbers between 0
-# and 1 go in, so even the surest model stays far from 0:
+# **Ada** stays above 3.4, even on *one batch*, though every matrix moves as it should. So it is neither the rate nor
+# the amount of data. The decisive probe is the *first loss*: 4.01, exactly $\ln V$, from a model that should begin,
+# like its healthy twin, at 5.8. Its logits never reach the loss as they are. Somebody put a softmax before
+# `cross_entropy`, which has its own. Numbers between 0 and 1 go in, so even the surest model stays far from 0:
 
 # %%
 sure = torch.eye(55)[:1]  # after a softmax: all probability on the right token
@@ -557,9 +568,10 @@ print(f"with a softmax too many, the surest model's loss is {F.cross_entropy(sur
 print(f"and the fresh translator of section 3 begins at {F.cross_entropy(logits.softmax(dim=-1), labels):.2f}")
 
 # %% [markdown]
-# **Dora** ends at 1.31 on everything, on *one batch* too, and looks like Ada's sister. But she writes what she should, which Ada does
-# not. Her owner trained with a label smoothing of 0.2, and section 6 computed where that ends: at 1.28. Dora is healthy. The
-# treatment is to go home.
+# **Dora** ends at 1.31 on everything, on *one batch* too, and looks like Ada's sister. But she writes what she should,
+# which Ada does not, and her *first loss* of 5.76 is what it should be, which rules out Ada's illness. Her owner
+# trained with a label smoothing of 0.2, and section 6 computed where that ends: at 1.28. Dora is healthy. The treatment
+# is to go home.
 #
 # Two of the four could be told by a number that was there *before the first step*. That is why one takes it.
 #
@@ -567,9 +579,9 @@ print(f"and the fresh translator of section 3 begins at {F.cross_entropy(logits.
 #
 # ## 8. What people get wrong
 #
-# **The mean of means.** A batch that does not fit into memory is computed in parts whose gradients add up
-# (**gradient accumulation**). Each part's loss is a mean over *its* labels. Add up the parts' means, divide by the number of parts, and
-# it is the whole batch's gradient only if all parts have equally many labels. Here are sixteen pairs in parts of
+# **The mean of means.** A batch that does not fit into memory is computed in parts whose gradients add up (**gradient
+# accumulation**). Each part's loss is a mean over *its* labels. Add up the parts' means, divide by the number of parts,
+# and it is the whole batch's gradient only if all parts have equally many labels. Here are sixteen pairs in parts of
 # seven, seven and two:
 
 # %%
@@ -603,9 +615,9 @@ for name, weigh in (("mean of the three means", lambda n: 1 / 3), ("weighed by l
 # ## 9. In the package
 #
 # `transformer_lab.training.loop.train` is the loop of section 4 with everything that keeps a long run alive. Its heart,
-# `training_step`, adds up the parts' *summed* losses and divides once. What it must save, to go on after a power cut as if
-# nothing had happened, is easily forgotten. Train for 20 steps; then train for 10, save, load into a new model and optimiser, and
-# train for 10 more:
+# `training_step`, adds up the parts' *summed* losses and divides once. What it must save, to go on after a power cut as
+# if nothing had happened, is easily forgotten. Train for 20 steps; then train for 10, save, load into a new model and
+# optimiser, and train for 10 more:
 
 
 # %%
@@ -639,12 +651,13 @@ for name, found in (
 assert same == 1
 
 # %% [markdown]
-# The package's checkpoints hold all three, and which examples make up a batch is a function of the seed and the step alone.
+# The package's checkpoints hold all three, and which examples make up a batch is a function of the seed and the step
+# alone.
 #
 # ## 10. What you have now
 #
-# You can cure Bela. Her owner's batch used the same slice for input and label. `docs(...)`, of section 2, shifts. We let that model
-# learn for 200 steps, with *your* loop and *your* AdamW:
+# You can cure Bela. Her owner's batch used the same slice for input and label. `docs(...)`, of section 2, shifts. We
+# let that model learn for 200 steps, with *your* loop and *your* AdamW:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from machine to machine: what is drawn hangs on the last digit
@@ -662,21 +675,24 @@ assert abs(losses[0] - 6.24) < 0.2
 assert 3.5 < end < 4.5
 
 # %% [markdown]
-# Her curve looks *worse* than before, by a factor of more than fifty, and for the first time there are words. So far she is
-# about where a table of pairs is, which loses 3.5. How much further she gets with more steps is lesson 14's question.
+# Her curve looks *worse* than before, by a factor of more than fifty, and for the first time there are words. So far
+# she is about where a table of pairs is, which loses 3.5. How much further she gets with more steps is lesson 14's
+# question.
 #
 # ## 11. Check yourself
 #
 # <details><summary>Your language model has 50,257 tokens. What should its first loss be, and what if it is 3?</summary>
 #
-# $\ln 50257 = 10.8$. A first loss of 3, before any learning, means that the labels can be read off the input: shift them.
+# $\ln 50257 = 10.8$. A first loss of 3, before any learning, means that the labels can be read off the input: shift
+# them.
 #
 # </details>
 #
 # <details><summary>The loss on one batch goes to 0, and the held-out loss stays where a table of counts is. What have you ruled out?</summary>
 #
-# Everything that cuts the path from input to weights: frozen parts, a wrong loss, a rate far too low. What remains is that inputs and labels
-# have nothing to do with each other *beyond* this batch, or that the model has too little data or time.
+# Everything that cuts the path from input to weights: frozen parts, a wrong loss, a rate far too low. What remains is
+# that inputs and labels have nothing to do with each other *beyond* this batch, or that the model has too little data
+# or time.
 #
 # </details>
 #
@@ -686,19 +702,22 @@ assert 3.5 < end < 4.5
 #
 # </details>
 #
-# In the exercises eight more patients are waiting. For each you name the fault, and the probe that rules out the runner-up.
+# In the exercises eight more patients are waiting. For each you name the fault, and the probe that rules out the
+# runner-up.
 # <!-- exercises: their link stands here -->
 #
 # ## Takeaways
 #
-# * A loss curve does not tell sick from healthy. Know where it must begin ($\ln V$) and where it can end (the floor of the labels).
+# * A loss curve does not tell sick from healthy. Know where it must begin ($\ln V$) and where it can end (the floor of
+#   the labels).
 # * Before a long run: overlap of the splits, the first loss, one batch again and again. Together they take seconds.
-# * AdamW is gradient descent that remembers the mean gradient and the mean square. It makes steps of about the rate for every weight.
+# * AdamW is gradient descent that remembers the mean gradient and the mean square. It makes steps of about the rate for
+#   every weight.
 # * A diagnosis names the probe that rules out the runner-up.
 # * Losses are added up and divided once, by the number of labels.
 #
-# **Papers.** Kingma and Ba (2014), [arXiv:1412.6980](https://arxiv.org/abs/1412.6980): Adam. Loshchilov and Hutter (2017),
-# [arXiv:1711.05101](https://arxiv.org/abs/1711.05101): AdamW. Szegedy et al. (2015),
+# **Papers.** Kingma and Ba (2014), [arXiv:1412.6980](https://arxiv.org/abs/1412.6980): Adam. Loshchilov and Hutter
+# (2017), [arXiv:1711.05101](https://arxiv.org/abs/1711.05101): AdamW. Szegedy et al. (2015),
 # [arXiv:1512.00567](https://arxiv.org/abs/1512.00567): label smoothing, section 7. Lee et al. (2021),
 # [arXiv:2107.06499](https://arxiv.org/abs/2107.06499): copies in training data, and what they do to a held-out set.
 #

@@ -30,17 +30,22 @@ def test_a_rate_far_too_low_gives_what_was_recorded():
     assert rates.train("AdamW", 2e-5, 0) == pytest.approx(kept, rel=0.02)
 
 
-def test_the_loss_rises_again_while_the_dates_do_not_get_worse():
+def test_without_a_remedy_the_loss_rises_again_while_more_dates_come_out_right():
     for run in recorded("overfitting")["result"]["curves"]["nothing"]:
         turn = run["held out"].index(min(run["held out"]))
-        assert run["held out"][-1] > run["held out"][turn] and run["right"][-1] >= run["right"][turn] - 0.01
-        assert 0.6 <= run["right"][-1] <= 0.85 or run["right"][-1] >= 0.5
+        assert 400 <= run["step"][turn] <= 600 and run["train"][-1] < 0.0005
+        assert run["held out"][-1] > run["held out"][turn] and run["right"][-1] > run["right"][turn] + 0.01
+        assert 0.6 < run["right"][-1] < 0.9
 
 
-def test_dropout_helps_with_every_seed():
+def test_both_remedies_help_with_every_seed():
     curves = recorded("overfitting")["result"]["curves"]
-    for plain, dropped in zip(curves["nothing"], curves["dropout 0.1"], strict=True):
-        assert dropped["right"][-1] > plain["right"][-1] and dropped["held out"][-1] < plain["held out"][-1]
+    for remedy in ("dropout 0.1", "decay 0.3"):
+        gains = [b["right"][-1] - a["right"][-1] for a, b in zip(curves["nothing"], curves[remedy], strict=True)]
+        assert len(gains) == 5 and 0.075 < min(gains) and max(gains) < 0.19
+        assert all(
+            b["held out"][-1] < a["held out"][-1] for a, b in zip(curves["nothing"], curves[remedy], strict=True)
+        )
 
 
 def test_adamw_beats_sgd_at_the_best_rate_of_each():

@@ -436,10 +436,10 @@ _ = ax.legend(fontsize=8)
 
 # %% [markdown]
 # Three things to read from it. **The kind of step matters**: at its own best rate AdamW is far ahead of SGD, for every
-# seed. **The rate matters as much**: SGD at three times its best rate loses some runs, and at ten times all of them.
-# And 0.00002, the rate that recipes for *fine-tuning* recommend, leaves a fresh model nearly where it was: above $\ln
-# V$ after 100 steps. A rate belongs to a task; copy it without a sweep, and your run may fail like this. (torch's
-# momentum leaves out our factor of 0.1, so its rates are ten times smaller than ours would be.)
+# seed. **The rate matters as much**: at three times its best rate SGD loses one run of five, and at ten times all of
+# them. And 0.00002, a rate that recipes for *fine-tuning* recommend, leaves a fresh model worse than guessing after 100
+# steps. A rate belongs to a task; copy it without a sweep, and your run may fail like this. (torch's momentum leaves
+# out our factor of 0.1, so its rates are ten times smaller than ours would be.)
 #
 # A **warm-up** of 20 steps gains nothing here: at the five smaller rates every seed ends higher with it, for a fifth of
 # the steps is spent below the rate, and at the largest there is no clear difference. [Lesson 07](07_layer_norm.ipynb)

@@ -140,13 +140,16 @@ def build(source: Path, force: bool = False) -> list[Path]:
             if not force:
                 raise EditedExercise(ROOT / path)
             print(f"{path}: the answers in it are kept in {backup(ROOT / path).name}")
-    for path, notebook in notebooks.items():  # everything has run before anything is written
+    # A clean copy of an exercise goes into the package: by it "edited" is measured, and reset restores it.
+    copies = {PRISTINE / f"{path.parent.name}.ipynb": notebook for path, notebook in notebooks.items()
+              if path.parts[0] == "exercises"}  # fmt: skip
+    for copy, notebook in copies.items():
+        if not copy.exists():  # a new exercise: what it grades in its solution is looked up there
+            write(copy, notebook)
+    for path, notebook in notebooks.items():  # everything has run before anything else is written
         if path.parts[0] != "exercises":
             execute(notebook, ROOT / path.parts[0])
-    for path, notebook in notebooks.items():
-        if path.parts[0] == "exercises":
-            # A clean copy goes into the package: by it "edited" is measured, and reset restores it.
-            write(PRISTINE / f"{path.parent.name}.ipynb", notebook)
+    for path, notebook in (notebooks | copies).items():
         write(ROOT / path, notebook)
     return list(notebooks)
 

@@ -1,0 +1,142 @@
+"""Lesson 11: is attention alignment? Small translators, whose one head is all that reads the source.
+
+Gold alignments are known, because the pairs are generated. Measured are alignment accuracy, for each kind of word apart,
+and what becomes of a word when one edge, from the row that writes it to one source token, is silenced.
+"""
+
+import random
+from dataclasses import replace
+
+import torch
+
+from transformer_lab import (
+    Settings,
+    alignment_accuracy,
+    record_attention,
+    replace_attention,
+    scaled_dot_product_attention,
+    train,
+)
+from transformer_lab.data.pairs import TOKEN, Pair
+from transformer_lab.tasks.translation import Translation, dates, numbers
+
+MAKERS, STEPS = {"dates": dates, "numbers": numbers}, {"dates": 200, "numbers": 400}
+SIZES = dict(n_layers=1, n_heads=1)
+TENS = {"zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"}
+GLUE = {"und", "hundert", "tausend"}
+EDGES = ("none", "gold", "favourite", "another", "all")
+
+
+def kind_of(word: str) -> str:
+    """The kind of a German word: und, hundert and tausend each for itself, tens, or digits (with the teens)."""
+    return word if word in GLUE else "tens" if word in TENS else "digits"
+
+
+def new_task(name: str, seed: int = 0) -> Translation:
+    """The task with a new model of one block and one head."""
+    return MAKERS[name](seed=seed, **SIZES)
+
+
+def learn(name: str, seed: int = 0, steps: int | None = None) -> Translation:
+    """The task with its trained model."""
+    task, steps = new_task(name, seed), steps or STEPS[name]
+    train(task, Settings(steps, seed=seed, evaluate_every=steps), progress=False)
+    return task
+
+
+def only(pairs: list[Pair], kind: str) -> list[Pair]:
+    """The pairs with the gold alignments of one kind of word alone."""
+    kept = []
+    for pair in pairs:
+        words = TOKEN.findall(pair.target)
+        alignment = [gold if kind_of(word) == kind else None for word, gold in zip(words, pair.alignment, strict=True)]
+        kept.append(replace(pair, alignment=tuple(alignment)))
+    return kept
+
+
+def one_later(pairs: list[Pair]) -> list[Pair]:
+    """The pairs with each gold alignment moved to the row that reads the word, one after the row that writes it."""
+    return [replace(pair, alignment=(None, *pair.alignment[:-1])) for pair in pairs]
+
+
+def accuracies(task: Translation) -> dict[str, float]:
+    """Alignment accuracy: as it is, by the row that reads the word, and (numbers) of each kind of word."""
+    pairs, measure = task.held_out, lambda pairs: round(alignment_accuracy(task.model, task.tokenizer, pairs), 4)
+    found = {"all": measure(pairs), "one row later": measure(one_later(pairs))}
+    if task.description["task"] == "numbers":
+        found |= {kind: measure(only(pairs, kind)) for kind in ("digits", "tens", *sorted(GLUE))}
+    return found
+
+
+@torch.no_grad()
+def silence(task: Translation, seed: int = 0) -> dict[str, dict[str, list[float]]]:
+    """What is written right when one edge is silenced: kind of word -> where attention looked -> share for each of EDGES.
+
+    One word of each held-out pair is drawn, and only its row is changed. Of "elsewhere" words the favourite is not
+    the gold token; "another" is a token that is neither; "all" silences the whole row. The last number is the words'.
+    """
+    rng, pairs, model = random.Random(seed), [pair for pair in task.held_out if any(pair.alignment)], task.model
+    source, source_mask = task.tokenizer.batch([pair.source for pair in pairs])
+    target, _ = task.tokenizer.batch([pair.target for pair in pairs], bos=True)
+    with record_attention(model.eval()) as maps:
+        model(source, target, source_mask)
+    favourites = maps["cross"][-1].mean(dim=1).argmax(dim=-1)  # (B, T)
+    rows = [rng.choice([t for t, gold in enumerate(pair.alignment) if gold is not None]) for pair in pairs]
+    gold = [pair.alignment[row] for pair, row in zip(pairs, rows, strict=True)]
+    favourite = [favourites[b, row].item() for b, row in enumerate(rows)]
+    another = [
+        rng.choice([s for s in range(int(n)) if s not in both] or [0])
+        for n, *both in zip(source_mask.sum(dim=1), gold, favourite, strict=True)
+    ]
+    chosen = {"none": None, "gold": gold, "favourite": favourite, "another": another, "all": slice(None)}
+    right = {edge: written_right(model, source, source_mask, target, rows, chosen[edge]) for edge in EDGES}
+    groups: dict[str, dict[str, list[int]]] = {}
+    for b, (pair, row) in enumerate(zip(pairs, rows, strict=True)):
+        kind = kind_of(TOKEN.findall(pair.target)[row]) if task.description["task"] == "numbers" else "dates"
+        looked = "at gold" if gold[b] == favourite[b] else "elsewhere"
+        groups.setdefault(kind, {}).setdefault(looked, []).append(b)
+    return {
+        kind: {
+            looked: [*(round(sum(right[edge][b] for b in members) / len(members), 4) for edge in EDGES), len(members)]
+            for looked, members in sorted(found.items())
+        }
+        for kind, found in sorted(groups.items())
+    }
+
+
+def written_right(model, source, source_mask, target, rows, keys) -> list[bool]:
+    """Is each pair's word in its row still the most probable one, with these keys (None, a slice, a list) silenced?"""
+    allowed = source_mask[:, None, None].repeat(1, 1, target.shape[1], 1)
+    texts = torch.arange(len(target))
+    if keys is not None:
+        allowed[texts, 0, rows, keys] = False
+
+    def without(q, k, v, mask=None):
+        return scaled_dot_product_attention(q, k, v, allowed)
+
+    with replace_attention(model, without, "cross"):
+        said = model(source, target, source_mask).argmax(dim=-1)
+    return (said[texts, rows] == target[texts, [row + 1 for row in rows]]).tolist()
+
+
+def run(names=tuple(MAKERS), seeds=(0, 1, 2, 3, 4)) -> dict:
+    """For each task: accuracies of the trained and of an untrained model, exact match, and what silence does."""
+    result: dict = {"seeds": list(seeds), "edges": [*EDGES, "words"]}
+    for name in names:
+        for seed in seeds:
+            untrained, task = accuracies(new_task(name, seed)), learn(name, seed)
+            found = {
+                "exact match": task.evaluate()["exact_match"],
+                "accuracy": accuracies(task),
+                "untrained": untrained,
+                "silenced": silence(task),
+            }
+            result.setdefault(name, []).append(found)
+            print(name, seed, found, flush=True)
+    return result
+
+
+if __name__ == "__main__":
+    from recording import record
+
+    record(__file__, run)

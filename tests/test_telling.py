@@ -26,6 +26,7 @@ SECOND_EDITION = [
     "08_positions",
     "09_block",
     "10_tokens",
+    "11_encoder_decoder",
     "13_training",
 ]
 lessons = pytest.mark.parametrize("name", SECOND_EDITION)

@@ -17,6 +17,7 @@ NOTEBOOKS = {
     8: "08_positions.ipynb",
     9: "09_block.ipynb",
     10: "10_tokens.ipynb",
+    11: "11_encoder_decoder.ipynb",
     13: "13_training.ipynb",
 }
 
@@ -45,6 +46,8 @@ ALiBi | ALiBi | ALiBi | 08
     Positions as a penalty on the scores that grows linearly with the distance; each head has its own slope.
 alignment | 对齐 | duì qí | 11
     Which source tokens belong to which target tokens.
+alignment accuracy | 对齐准确率 | duì qí zhǔn què lǜ | 11
+    The share of target tokens whose largest weight is on the source token they translate.
 attention | 注意力 | zhù yì lì | 00
     An average of the values in which each query chooses the weights by comparing itself with the keys.
 attention map | 注意力图 | zhù yì lì tú | 00
@@ -161,6 +164,8 @@ finite differences | 有限差分 | yǒu xiàn chā fēn | 01
     Measuring a derivative: move the input a little both ways, divide the change of the output by the distance.
 FLOP | 浮点运算 | fú diǎn yùn suàn | 05
     One addition or multiplication; a matrix costs 2 for each entry and token.
+free running | 自由运行 | zì yóu yùn xíng | 11
+    The decoder reads what it has written itself; the opposite of teacher forcing.
 frequency | 频率 | pín lǜ | 08
     How fast a pair of features rotates with the position, in radians per position.
 fused attention | 融合注意力 | róng hé zhù yì lì | 02
@@ -265,6 +270,8 @@ median | 中位数 | zhōng wèi shù | 02
     The number in the middle when all are sorted; a few huge ones do not move it.
 merge | 合并 | hé bìng | 10
     One step of byte-pair encoding: two neighbouring tokens become one; its rank says when it was learnt.
+memory | 记忆 | jì yì | 11
+    What the encoder hands over: one vector for each source token, to which the decoder attends.
 mixed precision | 混合精度 | hùn hé jīng dù | 17
     Large matrix products in 16 bits, and in 32 bits whatever would lose too much precision.
 momentum | 动量 | dòng liàng | 13
@@ -359,6 +366,8 @@ self-attention | 自注意力 | zì zhù yì lì | 02
     Attention with queries, keys and values from the same sequence.
 self-supervised learning | 自监督学习 | zì jiān dū xué xí | 14
     Training with targets that come from the text itself.
+sequence to sequence | 序列到序列 | xù liè dào xù liè | 11
+    One network reads a whole text, another writes a text of any length from what the first hands over.
 shape | 形状 | xíng zhuàng | 01
     The sizes of a tensor's axes, in order.
 sigmoid | sigmoid 函数 | sigmoid hán shù | 05

@@ -11,7 +11,12 @@ from .shift import shift
 LESSON = "11_encoder_decoder"
 __all__ = ["shift", "cross_attention", "alignment", "greedy", "diagnose", "forced_and_free", "floor"]
 
-PREDICTIONS = {}
+PREDICTIONS = {
+    # Three times the steps, and one vector in place of the memory: what share of the dates comes out right?
+    "one_vector": ("hardly any", "about half", "three quarters or more"),
+    # Which way of running a half-trained model gets more texts entirely right?
+    "free_running": ("teacher forcing", "free running", "exactly as many"),
+}
 
 INSIGHTS = {  # what a right answer can do beyond its question
     "shift": "Each text adds one more prediction than it has tokens, and its rows are all trained in one pass: "

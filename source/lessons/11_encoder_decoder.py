@@ -375,31 +375,53 @@ _ = ax.legend(loc="lower left", fontsize=8)
 #
 # The crosses judge each piece by the next row, the one that *reads* it: a slip of one row, and hardly anything is left.
 #
-# So in some rows the head looks elsewhere. Is the model wrong there, or is our gold? Neither need be. As in lesson 02, a weight shows where
-# a row looks, and only a change tells whether it mattered. So **silence an edge**: draw one piece of each of 500
-# numbers, and in the row that writes it take one English token away, so that the other weights share what it had. Take away
+# So in many rows the head looks elsewhere than at gold, and the pieces come out right all the same. Does it matter where it
+# looks? As in lesson 02, a weight shows where a row looks, and only a change tells. So **silence an edge**: draw one piece of
+# each of 500 numbers, and in the row that writes it hide one English token, so that the other weights share what it had. Hide
 #
 # * the **gold** token, the one that the piece translates;
 # * the **favourite**, the one with the largest weight;
 # * **another** token, drawn from the rest: the control;
 # * **all** of them, so that the row reads nothing.
 #
-# First the rows in which the favourite *is* the gold token, then those in which it is not. Of each kind, how many pieces are
-# still written right (five models together)?
+# Take only the rows whose favourite is *not* the gold token. Hiding which of the two spoils more pieces?
 
-# %% jupyter={"source_hidden": true}
+# %%
+predict("11_encoder_decoder.elsewhere")
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 edges = ("none", "gold", "favourite", "another", "all")
+
+
+def pooled(looked, kinds):
+    """The share written right for each of the edges, over the five models, and the number of pieces."""
+    found = [run["silenced"][kind][looked] for run in aligned["numbers"] for kind in kinds
+             if looked in run["silenced"][kind]]  # fmt: skip
+    n = sum(row[-1] for row in found)
+    return [sum(row[i] * row[-1] for row in found) / max(n, 1) for i in range(5)], n
+
+
 for looked in ("at gold", "elsewhere"):
-    print(f"\nthe head looks {looked}\nsilenced         " + "".join(f"{edge:>11}" for edge in edges) + "     pieces")
+    print(
+        f"favourite {looked}" + "".join(f"{edge:>11}" for edge in ("hidden: " + edges[0], *edges[1:])) + "     pieces"
+    )
     for kind in ("digits", "tens", "und", "hundert", "tausend"):
-        rows = [run["silenced"][kind][looked] for run in aligned["numbers"] if looked in run["silenced"][kind]]
-        n = sum(row[-1] for row in rows)
-        shares = [sum(row[i] * row[-1] for row in rows) / max(n, 1) for i in range(5)]
-        if n >= 20:
-            print(f"    {kind:13}" + "".join(f"{share:11.0%}" for share in shares) + f"{n:11}")
+        shares, n = pooled(looked, [kind])
+        print(
+            f"    {kind:20}" + "".join(f"{share:11.0%}" for share in shares) + f"{n:11}"
+            if n >= 20
+            else f"    {kind:20}"
+        )
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+whole, without_gold, without_favourite = pooled("elsewhere", ("digits", "tens", "und", "hundert", "tausend"))[0][:3]
+more = "the gold token" if without_gold < without_favourite else "the favourite"
+predict(
+    "11_encoder_decoder.elsewhere", actual="neither" if whole - min(without_gold, without_favourite) < 0.05 else more
+)
 
 # %% [markdown]
-# <details><summary>What does the table say? Open when you have read it</summary>
+# <details><summary>What does the table say? Open after your guess</summary>
 #
 # SILENCE
 #

@@ -370,14 +370,14 @@ _ = ax.legend(loc="lower left", fontsize=8)
 
 # %% [markdown]
 # Digits and tens are found more often than not. The three function words depend on the seed: what one model finds in nearly every
-# row, another never looks at. Are models that look at the wrong words worse translators? Both shares, for each of the five:
+# row, another hardly ever looks at. Are models that look at the wrong words worse translators? Both shares, for each of the five:
 
 # %% jupyter={"source_hidden": true}
 for row in aligned:
     print(f"numbers right {row['exact match']:.0%}   rows that look at gold {row['accuracy']['all']:.0%}")
 
 # %% [markdown]
-# The crosses judge each piece by the next row, the one that *reads* it: a slip of one row, and hardly anything is left. And how
+# The crosses judge each piece by the next row, the one that *reads* it: a slip of one row, and little is left. And how
 # does the date translator of Part I do, which learnt longer, and has four heads in each of two blocks? By the average of the
 # heads in its last block:
 

@@ -65,5 +65,5 @@ def test_what_the_lesson_says_of_copying():
         assert sum(full) / 5 > 0.85
         assert length == 4 or all(a > b + 0.4 for a, b in zip(full, one, strict=True))
     assert min(last("copy", "one vector", "exact 4")) >= 0.75
-    assert 0.15 < min(last("copy", "one vector", "exact 8")) and max(last("copy", "one vector", "exact 8")) < 0.4
+    assert min(last("copy", "one vector", "exact 8")) > 0.15 and max(last("copy", "one vector", "exact 8")) < 0.4
     assert max(last("copy", "one vector", "exact 12")) < 0.02

@@ -268,10 +268,10 @@ mean | 均值 | jūn zhí | 01
     The sum of numbers divided by how many there are.
 median | 中位数 | zhōng wèi shù | 02
     The number in the middle when all are sorted; a few huge ones do not move it.
-merge | 合并 | hé bìng | 10
-    One step of byte-pair encoding: two neighbouring tokens become one; its rank says when it was learnt.
 memory | 记忆 | jì yì | 11
     What the encoder hands over: one vector for each source token, to which the decoder attends.
+merge | 合并 | hé bìng | 10
+    One step of byte-pair encoding: two neighbouring tokens become one; its rank says when it was learnt.
 mixed precision | 混合精度 | hùn hé jīng dù | 17
     Large matrix products in 16 bits, and in 32 bits whatever would lose too much precision.
 momentum | 动量 | dòng liàng | 13

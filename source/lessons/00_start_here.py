@@ -187,6 +187,7 @@ course_home()
 # | [07 Layer norm](07_layer_norm.ipynb) | how numbers keep their size | [7](../exercises/07_layer_norm/layer_norm.ipynb) |
 # | [08 Positions](08_positions.ipynb) | how a token knows where it stands | [8](../exercises/08_positions/positions.ipynb) |
 # | [09 The block](09_block.ipynb) | all of it, and four model families | [7](../exercises/09_block/block.ipynb) |
+# | [10 Tokens](10_tokens.ipynb) | text into numbers, and a table that writes | [6](../exercises/10_tokens/tokens.ipynb) |
 #
 # Parts II and III are being written. Every term, with its symbol and the lesson that explains it, is in the
 # [glossary](glossary.ipynb). The code of the lessons is also a package, `transformer_lab`, in short files meant to be read:

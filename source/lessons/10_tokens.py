@@ -166,8 +166,7 @@ predict("10_tokens.context", actual="falls, then rises" if rises else "falls thr
 #
 # ## 2. Pairs of what?
 #
-# So longer contexts do not help a table for long. But who says that it must count *characters*? Three other units offer
-# themselves.
+# So much for contexts. But who says that a table must count *characters*? Three other units offer themselves.
 #
 # **Words.** A pair of words says much more than a pair of letters. Let us cut the manual into words, each with the space before
 # it, and see whether the held-out topics are made of the same ones:
@@ -374,7 +373,7 @@ ids = smol_tokenizer.encode("The window is open")
 print(smol_tokenizer.tokens(ids), ids)
 assert len(smol_tokenizer.encode(" window")) == 1
 
-said = letters.asked(smol, smol_tokenizer, "last letter", "one token", seed=0, n=16)
+said = letters.asked(smol, smol_tokenizer, "last letter", "one token", seed=0, n=12)
 print("the last letter:", ", ".join(f"{word} {letter}" for word, letter in said.items()))
 assert letters.score("last letter", said) < 0.5
 
@@ -402,6 +401,12 @@ ax.set(xlabel="% right (line: always saying the most frequent letter)", xlim=(0,
 _ = ax.set_title("One letter of a word, after twenty examples (SmolLM2, five draws)")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
+spelt = next(row for row in asked if row["answer"] == "all letters")
+for word in ("music", "garden", "orange", "winter", "teacher", "yellow", "table"):
+    print(f"{word:10}{spelt['said'][word]}")
+print(f"spelt right, in five draws of the examples: {max(spelt['right']):.0%} at best")
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 share = {name: sum(row["right"]) / 5 for name, row in zip(names, cases, strict=True)}
 for name, one in share.items():
     print(f"{name:36}{one:4.0%}")
@@ -421,24 +426,19 @@ predict(
 # And the control, the same question with the letters in sight? With spaces or commas between them each letter is a token of
 # its own; nothing is hidden. With spaces the last letter comes out right about six times in ten, no more often than for
 # letters that make no word. It helps, but **seeing the letters does not cure it**. With *commas* between the same letters it is right
-# nearly always.
+# nearly always. Why commas help we do not know.
+#
+# So "it cannot see letters" is true, and explains less than one thinks: a model may know letters that are hidden from it, and may
+# miss letters in plain sight, where no token is to blame. And asked for *all* letters of a word, it writes what the
+# lines above show: mostly the right beginning, and then something that sounds like a word.
 #
 # </details>
 #
-# So "it cannot see letters" is true, and explains less than one thinks. A model may know letters that are hidden from it, and may miss
-# letters in plain sight, where no token is to blame. Why commas help we do not know. Before you blame the tokens of your
-# own model, run the control. And if it is asked for *all* letters of a word? Twenty examples, and then:
-
-# %%
-spelt = next(row for row in asked if row["answer"] == "all letters")
-for word in ("music", "garden", "orange", "winter", "teacher", "yellow", "table"):
-    print(f"{word:10}{spelt['said'][word]}")
-print(f"spelt right, in five draws of the examples: {max(spelt['right']):.0%} at best")
-
-# %% [markdown]
+# Whatever you guessed: before you blame the tokens of your own model, run the control.
+#
 # ## 7. From an id to a vector
 #
-# Where does it know first letters from? An id chooses one row of a table, the **embedding**, with 576 numbers here. At the
+# Where is what a model knows about a token? An id chooses one row of a table, the **embedding**, with 576 numbers here. At the
 # beginning of training the rows are random, and all that is known about a token must be learnt into its row (or further up).
 # Which rows point in the same direction?
 
@@ -451,7 +451,7 @@ texts = [smol_tokenizer.tokenizer.decode([i]) for i in range(len(smol_tokenizer)
 def neighbours(table, word, k=5):
     """The k tokens whose rows have the largest cosine with the word's."""
     cosines = torch.cosine_similarity(table, table[texts.index(word)][None], dim=1)
-    return [texts[i].replace(" ", "␣") for i in cosines.topk(k + 1).indices[1:].tolist()]
+    return [repr(texts[i]) for i in cosines.topk(k + 1).indices[1:].tolist()]
 
 
 for word in (" November", " seven", " walked", " Python"):

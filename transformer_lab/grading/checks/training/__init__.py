@@ -3,7 +3,7 @@
 LESSON = "13_training"
 __all__: list[str] = []
 
-PREDICTIONS: dict[str, tuple] = {
+PREDICTIONS = {
     # Four curves: whose model does what it was trained for?
     "best": ("Ada", "Bela", "Chen", "Dora", "none of them"),
     # After the step with the lowest held-out loss: the share of held-out dates that are exactly right ...

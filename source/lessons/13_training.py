@@ -17,8 +17,8 @@
 # * build AdamW out of plain gradient descent, and say what each addition is for;
 # * find out what ails a training run, and rule out the second-best explanation.
 #
-# About 49 minutes. It builds on lessons [09](09_block.ipynb) to 12: the two models that you have met, the date
-# translator and the model of the Python documentation, are the patients.
+# About 49 minutes. It builds on lessons [09](09_block.ipynb) to [12](12_decoding.ipynb): the two models that you have
+# met, the date translator and the model of the Python documentation, are the patients.
 
 # %%
 import copy
@@ -115,15 +115,16 @@ predict("13_training.best", actual=works[0])
 # after every four tokens, wherever that falls. One window reads: full stop, [EOS], Not, now, and predicts: [EOS], Not,
 # now, full stop: at each place the token that comes next.](figures/13_training_batches.svg)
 #
-# The labels are the same tokens **shifted by one**. Both are slices of the same row, so the batch is two lines. (The
-# package joins with an empty line, and lets windows begin anywhere.)
+# The labels are the same tokens **shifted by one**. Both are slices of the same row, so making a batch takes two lines.
+# (The package joins with an empty line, and lets windows begin anywhere.)
 
-# %%
-task = docs(only_topics=True)  # the documentation in byte pairs, and a model that has learnt nothing
-row = torch.as_tensor(task.ids[40:57]).long()
+# %% tags=["nbval-ignore-output"]
+# output differs with the version of Python, whose documentation the byte pairs were learnt from
+task = docs(only_topics=True)  # the documentation, and a model that has learnt nothing
+row = task.tokenizer.encode("The with statement is used")
 reads, labels = row[:-1], row[1:]
-print("reads   ", task.tokenizer.tokens(reads.tolist())[:8])
-print("predicts", task.tokenizer.tokens(labels.tolist())[:8])
+print("reads   ", task.tokenizer.tokens(reads))
+print("predicts", task.tokenizer.tokens(labels))
 
 # %% [markdown]
 # Before the cutting comes the question of what to hold out. Here somebody has a result that would be the best of this
@@ -758,4 +759,4 @@ assert 3.5 < end < 4.5
 # [arXiv:1512.00567](https://arxiv.org/abs/1512.00567): label smoothing, section 7. Lee et al. (2021),
 # [arXiv:2107.06499](https://arxiv.org/abs/2107.06499): copies in training data, and what they do to a held-out set.
 #
-# Previous: 12 Decoding. Next: 14 GPT.
+# Previous: [12 Decoding](12_decoding.ipynb). Next: 14 GPT.

@@ -119,18 +119,15 @@ def at_end(task_name, kind, measure="exact_match"):
     return sum(run["evaluations"][-1][measure] for run in result[task_name][kind]) / 5
 
 
-fig, (over_steps, over_lengths) = plt.subplots(1, 2, figsize=(9, 3.4))
-for kind, color in kinds.items():
-    for n, run in enumerate(result["dates"][kind]):
-        steps, shares = zip(*((one["step"], 100 * one["exact_match"]) for one in run["evaluations"]), strict=True)
-        over_steps.plot(steps, shares, "o-", color=color, markersize=2, linewidth=1, label=None if n else kind)
-
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
+fig, (over_steps, over_lengths) = plt.subplots(1, 2, figsize=(9, 3.4))
 lengths = (4, 8, 12, 16, 20, 24)
 for kind, color in kinds.items():
-    for n, run in enumerate(result["copy"][kind]):
-        shares = [100 * run["evaluations"][-1][f"exact {length}"] for length in lengths]
-        over_lengths.plot(lengths, shares, "o-", color=color, markersize=3, linewidth=1, label=None if n else kind)
+    for n in range(5):
+        style = dict(color=color, markersize=3, linewidth=1, label=None if n else kind)
+        runs = result["dates"][kind][n]["evaluations"], result["copy"][kind][n]["evaluations"]
+        over_steps.plot([one["step"] for one in runs[0]], [100 * one["exact_match"] for one in runs[0]], "o-", **style)
+        over_lengths.plot(lengths, [100 * runs[1][-1][f"exact {length}"] for length in lengths], "o-", **style)
 full, single = at_end("dates", "full memory"), at_end("dates", "one vector")
 over_steps.set_title(f"Dates: {full:.0%} after 400 steps, {single:.0%} after 1200")
 over_steps.set(xlabel="training step", ylabel="dates right (%)")
@@ -243,13 +240,16 @@ for text, column in zip(watched, zip(*diary.values(), strict=True), strict=True)
         print(f"    {step:3}  {written}")
 
 # %% [markdown]
+# First it learns what German numbers look like, then which number it is. In our run the last one ends as *zwei und siebzig tausend
+# zwei und siebzig*: nearly every number that it has ever seen had thousands.
+#
 # ## 5. The alignment appears
 #
 # The model has one head that reads English. We kept its weights every 50 steps, while it read our example with its right
 # translation. Rows: the piece about to be written. Columns: the English. Move the slider over the steps.
 #
-# 1. At step 0 the rows are nearly alike. Which row is the first to choose a word of its own?
-# 2. `sieben` translates the third word, and `neunzig` the first. At which step do both rows look there?
+# 1. Which rows have found the word that they translate by step 50, with most of their weight?
+# 2. Follow the row of `tausend` from step 50 to the end. Does it come nearer to the word that it translates?
 # 3. In the trained model, which rows look at a word that you would *not* have joined to the piece they write?
 
 # %%
@@ -258,9 +258,9 @@ AttentionView.over_training(snapshots)
 # %% [markdown]
 # <details><summary>Answers, when you have looked</summary>
 #
-# 1\. In our run it is a digit, as early as step 50 or 100. 2\. By step 200: from the row of `sieben` to that of `neunzig` the
-# bright cell jumps back to the beginning, as the crossing arrows in the drawing do. 3\. In our run `und` and `tausend`, and the row
-# of the end. (Another processor trains another model, and its function words may look elsewhere.)
+# In our run (another processor trains another model): 1\. `sieben` and `hundert`. `neunzig` looks at the beginning of the number
+# too, though with half its weight. 2\. No. At steps 50 and 100 it looks at *thousand*, and from step 150 on at the hyphen, while the
+# translations become better. 3\. `tausend`; and the end looks somewhere as well, though there is nothing to translate.
 #
 # </details>
 #
@@ -365,8 +365,8 @@ for name, (key, color) in shown.items():
 later_rows = [100 * run["accuracy"]["one row later"] for run in aligned]
 ax.plot([0] * 5, later_rows, "x", color=plots.COLORS[5], label="trained, one row later")
 ax.set(xticks=range(6), xticklabels=columns, ylabel="alignment accuracy (%)", ylim=(-3, 103))
-ax.set_title("Five models each, one head: what a row looks at depends on the word, and on the seed")
-_ = ax.legend(loc="lower left", fontsize=8)
+ax.set_title("Five models with one head: what a row looks at depends on the word, and on the seed")
+_ = ax.figure.legend(loc="outside lower center", ncols=3, fontsize=8)
 
 # %% [markdown]
 # Digits and tens are found more often than not. The three function words depend on the seed: what one model finds in nearly every
@@ -475,7 +475,7 @@ careless = train(slip, Settings(100, evaluate_every=100), progress=False)
 loss, usual = careless.evaluations[-1]["loss"], history.evaluations[1]["loss"]
 print(f"loss after 100 steps: not shifted ≈ {loss:.3f}, shifted ≈ {usual:.2f}")
 assert loss < 0.2
-assert usual > 0.3
+assert usual > 0.1
 print("it writes:", *tokenizer.tokens(translate_ids(slip.model, tokenizer, [example.source], 8)[0, 1:].tolist()))
 
 # %% [markdown]

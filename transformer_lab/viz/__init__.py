@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # never run: here editors and type checkers see the names of 
     from .model_tour import ModelTour as ModelTour
     from .norm_explorer import NormExplorer as NormExplorer
     from .norm_explorer import normalise as normalise
+    from .optimiser_explorer import OptimiserExplorer as OptimiserExplorer
     from .query_explorer import QueryExplorer as QueryExplorer
     from .query_explorer import attend_to as attend_to
     from .rotary_explorer import RotaryExplorer as RotaryExplorer
@@ -58,6 +59,7 @@ _HOME = {
     "through_layers": "depth_explorer",
     "TokenizerExplorer": "tokenizer_explorer",
     "DecodingExplorer": "decoding_explorer",
+    "OptimiserExplorer": "optimiser_explorer",
 }
 __all__ = sorted(_HOME)
 

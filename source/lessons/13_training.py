@@ -29,6 +29,7 @@ from collections import Counter
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
+from IPython.display import Markdown
 
 # %%
 from transformer_lab.data import python_docs
@@ -306,8 +307,8 @@ assert losses[-1] < 0.2
 #
 # ## 5. The step
 #
-# Now the gradient is there. What does one do with it? Plain **gradient descent** (SGD) goes against it: `weight -= rate
-# * gradient`. Its trouble shows already with two weights, in a valley that is fifty times as steep across as along:
+# Now the gradient is there. What does one do with it? Plain **gradient descent** (SGD) takes rate times gradient off
+# each weight. Its trouble shows already with two weights, in a valley that is fifty times as steep across as along:
 
 # %%
 steepness = torch.tensor([1.0, 50.0])  # the loss is (x² + 50 y²) / 2, lowest at (0, 0)
@@ -403,7 +404,7 @@ train(theirs, lambda step: range(16), packaged, 5)
 both = zip(yours.model.named_parameters(), theirs.model.parameters(), strict=True)
 differences = {name: (a - b).abs().max().item() for (name, a), b in both if not name.endswith("w_k.bias")}
 assert max(differences.values()) < 1e-5
-print(f"after 5 steps of 0.002, {len(differences)} tensors differ from torch's by less than 0.00001")
+print(f"after 5 steps {len(differences)} tensors differ from torch's by less than 0.00001")
 
 # %% [markdown]
 # <details><summary>Deeper: which tensors were left out, and why?</summary>
@@ -575,12 +576,18 @@ def chart_of(case):
 
 
 # %% jupyter={"source_hidden": true}
-for columns in (("healthy writer", "Bela"), ("healthy translator", "Ada", "Chen", "Dora")):
-    charts = {name: chart_of({**patients, **controls}[name]) for name in columns}
-    print(" " * 30 + "".join(f"{name:>20}" for name in columns))
-    for probe in charts[columns[0]]:
-        print(f"{probe:30}" + "".join(f"{charts[name][probe]:>20}" for name in columns))
-    print()
+def table(*names):
+    """The probes of several cases side by side."""
+    charts = [chart_of({**patients, **controls}[name]) for name in names]
+    rows = [("probe", *names), ("---",) * (1 + len(names))]
+    rows += [(probe, *(chart[probe] for chart in charts)) for probe in charts[0]]
+    return Markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
+
+
+table("healthy writer", "Bela")
+
+# %% jupyter={"source_hidden": true}
+table("healthy translator", "Ada", "Chen", "Dora")
 
 # %% [markdown]
 # Take your time over the two tables before you read on. A diagnosis needs *two* probes: one that speaks for it, and one
@@ -589,7 +596,8 @@ for columns in (("healthy writer", "Bela"), ("healthy translator", "Ada", "Chen"
 # **Bela**: a loss of 0.06. Two faults make a loss too good to be true: a leak between the splits, or labels that are
 # not shifted, so that the model reads what it should predict. *Overlap* is 0 %, which rules out a leak. And the *first
 # loss* was below $\ln V$ before anything was learnt. Section 3 says how: a fresh model bets on the token it has just
-# read, and here that is the label. Hence `AAAA`.
+# read, and here that is the label. Hence `AAAA`. (A forgotten causal mask, lesson [03](03_masks.ipynb), would be a
+# third fault of this kind. But there the labels are the next tokens, on which a fresh model does not bet.)
 #
 # **Chen** learns slowly and ends at 1.4. A rate that is too low? *Update / weight* rules it out: where anything moves,
 # it moves as in the healthy translator. But 16 of 17 matrices do not move at all, not even by their decay: the
@@ -643,7 +651,7 @@ total = (translator.collate(translator.examples[:16])["labels"] != -100).sum()
 whole_batch = gradient([(0, 16)], lambda n: 1)
 for name, weigh in (("mean of the three means", lambda n: 1 / 3), ("weighed by labels", lambda n: n / total)):
     off = (gradient(parts, weigh) - whole_batch).norm() / whole_batch.norm()
-    print(f"{name:25} off by {off:.0%} of the gradient's length")
+    print(f"{name:25} off by {off:.0%} of its length")
     assert (off < 1e-3) == (name == "weighed by labels")
 
 # %% [markdown]
@@ -679,18 +687,19 @@ def resumed(with_optimiser, first):
 straight = dates(n=600, n_layers=1)
 train(straight, rows, torch.optim.AdamW(straight.model.parameters(), lr=2e-3), 20)
 wanted = torch.cat([p.detach().flatten() for p in straight.model.parameters()])
+print("of the weights, the same bit for bit:")
 for name, found in (
     ("weights alone", resumed(False, 10)),
     ("weights and optimiser, but the first batches again", resumed(True, 0)),
     ("weights, optimiser and the place in the data", resumed(True, 10)),
 ):
     same = (found == wanted).float().mean()
-    print(f"{name:52}{same:4.0%} of the weights are the same, bit for bit")
+    print(f"{same:4.0%}  {name}")
 assert same == 1
 
 # %% [markdown]
 # The package's checkpoints hold all three, and which examples make up a batch is a function of the seed and the step
-# alone.
+# alone. So is the learning rate: by default a tenth of all steps as warm-up, then half a cosine down to 0.
 #
 # ## 10. What you have now
 #

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # never run: here editors and type checkers see the names of _HOME
+    from .alignment_explorer import AlignmentExplorer as AlignmentExplorer
     from .attention_view import AttentionView as AttentionView
     from .cost_explorer import CostExplorer as CostExplorer
     from .cost_explorer import model_cost as model_cost
@@ -60,6 +61,7 @@ _HOME = {
     "TokenizerExplorer": "tokenizer_explorer",
     "DecodingExplorer": "decoding_explorer",
     "OptimiserExplorer": "optimiser_explorer",
+    "AlignmentExplorer": "alignment_explorer",
 }
 __all__ = sorted(_HOME)
 

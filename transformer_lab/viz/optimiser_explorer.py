@@ -138,9 +138,8 @@ class OptimiserExplorer(Explorer):
         """The four walks between the ravine's contours, and the distances over the steps."""
         figure.set_size_inches(10, 4.2)
         figure.subplots_adjust(left=0.085, right=0.985, bottom=0.13, top=0.81, wspace=0.12, hspace=0.14)
-        figure.suptitle(
-            f"{self.steps} steps at a rate of {self.rate:g}, beta {self.beta:g}, steepness {self.steepness}"
-        )
+        settings = f"beta {self.beta:g}, decay {self.decay:g}, noise {self.noise:g}, steepness {self.steepness}"
+        figure.suptitle(f"{self.steps} steps at a rate of {self.rate:g}; {settings}", fontsize=12)
         grid = figure.add_gridspec(2, 4, height_ratios=(1, 1.05))
         for n, (rule, path) in enumerate(self.paths.items()):
             self._draw_walk(figure.add_subplot(grid[0, n]), rule, path)

@@ -9,7 +9,7 @@ const LOWEST = [2, -0.6], BETA_2 = 0.99, EPS = 1e-8, FAR = 1e12, MOST_STEPS = 30
 const RINGS = [0.3, 2, 6, 15, 30]; // losses times 2
 const VIEW = { left: -0.4, bottom: -1.4, width: 3.4, height: 1.6 }; // in weights
 const [WIDE, HIGH] = [620, 180]; // the chart, in its own units
-const FRAME = { left: 46, right: 10, top: 8, bottom: 40 }, LIMIT = 6; // powers of ten that are drawn, either side of 1
+const FRAME = { left: 56, right: 20, top: 12, bottom: 42 }, LIMIT = 6; // powers of ten that are drawn, either side of 1
 
 // The formulas of walk and bound in optimiser_explorer.py.
 function walk(rule, { rate, beta, decay, noise, steepness, steps }, draws) {

@@ -1,6 +1,7 @@
 """Questions that show broken snippets: what they say of a snippet is true of the code in the notebook."""
 
 import datetime
+import heapq
 import inspect
 import math
 import re
@@ -15,7 +16,7 @@ from torch import nn
 from transformer_lab import FeedForward, MultiHeadAttention
 from transformer_lab.data import dates
 from transformer_lab.grading import grade
-from wrong_answers import masks, tokens, toolkit
+from wrong_answers import decoding, masks, tokens, toolkit
 
 SOURCES = Path(__file__).resolve().parents[1] / "source" / "exercises"
 
@@ -23,9 +24,9 @@ SOURCES = Path(__file__).resolve().parents[1] / "source" / "exercises"
 def snippets(lesson: str) -> dict:
     """The names that an exercise's cells with broken code define."""
     cells = re.split(r"^# %%", (SOURCES / f"{lesson}.py").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    names = {"torch": torch, "math": math, "nn": nn, "F": F, "re": re}
+    names = {"torch": torch, "math": math, "nn": nn, "F": F, "re": re, "heapq": heapq}
     for cell in cells:
-        if re.search(r"^(def|class) (broken_|torchs|right|words_of|read\b)", cell, flags=re.MULTILINE):
+        if re.search(r"^(def|class) (broken_|torchs|right|words_of|read\b|fork)", cell, flags=re.MULTILINE):
             exec("#" + cell, names)
     return names
 
@@ -297,6 +298,28 @@ def translators_observed(names):
     }
 
 
+def searches_observed(names):
+    """Each observation of lesson 12's question, as a function that says whether it is true of a beam search."""
+    fork, lengths, always = names["fork"], names["lengths"], names["always"]
+
+    def stops_and_goes_on(search):
+        return any(
+            "." in search(follow, 3, penalty, 4)[:-1] for follow in (fork, lengths, always) for penalty in (0, 1)
+        )
+
+    return {
+        "fork, 2 beams, penalty 0: it writes what 1 beam writes": lambda f: f(fork, 2, 0, 3) == f(fork, 1, 0, 3),
+        "something stands behind the first full stop": stops_and_goes_on,
+        "lengths, penalty 0: it writes an x and a full stop": lambda f: f(lengths, 3, 0, 4) == "x.",
+        "always, penalty 0: it writes an x": lambda f: "x" in f(always, 3, 0, 4),
+        "lengths, penalty 0: it writes a bare full stop": lambda f: f(lengths, 3, 0, 4) == ".",
+        "fork, 1 beam, penalty 0: it writes a, c and a full stop": lambda f: f(fork, 1, 0, 3) == "ac.",
+        "lengths: an x with penalty 0, a bare full stop with penalty 2": lambda f: (
+            "x" in f(lengths, 3, 0, 4) and f(lengths, 3, 2, 4) == "."
+        ),
+    }
+
+
 def right_norm(x, gamma, beta):
     return gamma * F.layer_norm(x, (8,)) + beta
 
@@ -311,6 +334,7 @@ OBSERVED = {
     "07_layer_norm": (pieces_observed, lambda names: right_norm),
     "10_tokens": (tokenizers_observed, lambda names: tokens.repaired_right),
     "11_encoder_decoder": (translators_observed, lambda names: names["right"]),
+    "12_decoding": (searches_observed, lambda names: decoding.repaired_right),
 }
 
 

@@ -277,9 +277,28 @@ def tokens():
     yield math.isclose(names["per_character"](losses, [6, 4], text), names["per_character"](halves, [12, 8], text))
 
 
+def decoding():
+    names = solved("12_decoding")
+    scores, order = torch.tensor([[2.0, 0.5, 1.0, 1.0, -1.0], [0.0, 3.0, 0.0, 1.0, 1.0]]), torch.randperm(5)
+    filtered = names["distribution"](scores, 1.5, 3, 0.6)
+    yield near(names["distribution"](scores[:, order], 1.5, 3, 0.6), filtered[:, order])
+    totals, ended, tokens = torch.zeros(1, 1), torch.zeros(1, 1, dtype=torch.bool), []
+    for log_probs in torch.tensor([[0.2, 0.5, 0.3], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1]]).log():
+        totals, _, token, ended = names["beam_step"](totals, ended, log_probs[None, None], 2)
+        tokens.append(token.item())
+    yield tokens == [1, 2, 2]
+    names |= snippets("12_decoding")
+    runs = [(names[table], penalty) for table in ("fork", "lengths", "always") for penalty in (0, 1)]
+
+    def alone(search):
+        return [search(follow, 1, penalty, 3) for follow, penalty in runs]
+
+    yield [name for name in "abcde" if alone(names[f"broken_{name}"]) == alone(names["repaired"])] == [*"abcd"]
+
+
 CLAIMS = (
     *(toolkit, attention, masks, multi_head, feed_forward, residual, layer_norm, positions, block),
-    *(encoder_decoder, tokens),
+    *(encoder_decoder, tokens, decoding),
 )
 
 

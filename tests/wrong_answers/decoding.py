@@ -1,0 +1,537 @@
+"""Lesson 12: answers to its exercises, wrong with the words their author must be told, and right.
+
+attention.py says what the tables hold.
+"""
+
+import heapq
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from careless import copying
+from diagnoses import Diagnosed
+from transformer_lab.generation.sampling import keep_top_k
+
+INF = float("inf")
+POINTS = {
+    "12_decoding.distribution": 6,
+    "12_decoding.beam_step": 6,
+    "12_decoding.diagnose": 5,
+}
+ONE_WAY = ()
+MISCONCEPTIONS = ()
+
+
+# distribution -----------------------------------------------------------------------------------------------------
+
+
+def kth(scores, k):
+    return scores.topk(min(k, scores.shape[-1])).values[:, -1:]
+
+
+def best_k(scores, k):
+    return scores.masked_fill(scores < kth(scores, k), -INF)
+
+
+def nucleus(scores, p, before=lambda cumulative, ordered, p: cumulative - ordered >= p, first=False):
+    """As in question 1, with another rule for which sorted places go; first: the first one always stays."""
+    chances = scores.softmax(-1)
+    ordered = chances.sort(-1, descending=True).values
+    gone = before(ordered.cumsum(-1), ordered, p)
+    if first:
+        gone[:, 0] = False
+    last = ordered.masked_fill(gone, 2.0).amin(-1, keepdim=True)
+    return scores.masked_fill(chances < last, -INF)
+
+
+def distribution_right(scores, temperature, k, p):
+    return nucleus(best_k(scores / temperature, k), p).softmax(-1)
+
+
+def distribution_by_rows(scores, temperature, k, p):
+    """Plain Python."""
+    rows = []
+    for row in (scores.double() / temperature).tolist():
+        weights = [math.exp(score - max(row)) for score in row]
+        for limit in (k, None):
+            total, ordered, reached, n = sum(weights), sorted(weights, reverse=True), 0.0, 0
+            while n < len(ordered) and (n < k if limit else reached < p * total):
+                reached, n = reached + ordered[n], n + 1
+            weights = [w if w >= ordered[n - 1] else 0.0 for w in weights]
+        rows.append([w / sum(weights) for w in weights])
+    return torch.tensor(rows, dtype=scores.dtype)
+
+
+def distribution_in_numpy(scores, temperature, k, p):
+    z = scores.numpy().astype(np.float64) / temperature
+    z = np.where(z < np.sort(z, axis=-1)[:, ::-1][:, min(k, z.shape[1]) - 1][:, None], -np.inf, z)
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    e /= e.sum(axis=-1, keepdims=True)
+    ordered = -np.sort(-e, axis=-1)
+    n = ((ordered.cumsum(-1) - ordered) < p).sum(-1)
+    e = np.where(e < ordered[np.arange(len(e)), n - 1][:, None] - 1e-12, 0, e)
+    return torch.from_numpy(e / e.sum(axis=-1, keepdims=True)).float()
+
+
+def distribution_half_packaged(scores, temperature, k, p):
+    return nucleus(keep_top_k(scores / temperature, k), p).softmax(-1)
+
+
+def distribution_normalised(scores, temperature, k, p):
+    """A mask on probabilities, and one division."""
+    z = best_k(scores / temperature, k)
+    kept = z.softmax(-1) * (~nucleus(z, p).isinf())
+    return F.normalize(kept, p=1, dim=-1)
+
+
+def ordered_ids(scores, p):
+    """The usual code: sort, cut, scatter the cut back. Which of two equal tokens stays depends on the ids."""
+    ordered, ids = scores.sort(dim=-1, descending=True, stable=True)
+    gone = ordered.softmax(-1).cumsum(-1) > p
+    gone[:, 1:] = gone[:, :-1].clone()
+    gone[:, 0] = False
+    return scores.masked_fill(gone.scatter(-1, ids, gone), -INF)
+
+
+def filtered(filters, temper=lambda s, t: s / t, last=lambda z: z.softmax(-1)):
+    """An answer of these parts: filters(scores, k, p)."""
+    return lambda scores, t, k, p: last(filters(temper(scores, t), k, p))
+
+
+def both(z, k, p):
+    return nucleus(best_k(z, k), p)
+
+
+def exactly_k(z, k, p):
+    ids = z.sort(dim=-1, descending=True, stable=True).indices[:, : min(k, z.shape[-1])]
+    return nucleus(torch.full_like(z, -INF).scatter(-1, ids, z.gather(-1, ids)), p)
+
+
+def in_place(scores, temperature, k, p):
+    scores /= temperature
+    return both(scores, k, p).softmax(-1)
+
+
+def zeros_for_removed(z, k, p):
+    return torch.where(both(z, k, p).isinf() & ~z.isinf(), 0.0, z)
+
+
+def one_row(scores, temperature, k, p):
+    return distribution_right(scores[:1], temperature, k, p)[0]
+
+
+def rising(z, k, p):
+    z = best_k(z, k)
+    chances, ids = z.softmax(-1).sort(-1)
+    gone = (chances.cumsum(-1) - chances >= p) | (chances == 0)
+    return z.masked_fill(gone.gather(-1, ids.argsort(-1)), -INF)
+
+
+def unsorted(z, k, p):
+    z = best_k(z, k)
+    chances = z.softmax(-1)
+    return z.masked_fill(chances.cumsum(-1) - chances >= p, -INF)
+
+
+# beam_step --------------------------------------------------------------------------------------------------------
+
+
+def prepared(ended, log_probs, eos):
+    log_probs = log_probs.masked_fill(ended[..., None], -INF)
+    log_probs[..., eos] = torch.where(ended, 0.0, log_probs[..., eos])
+    return log_probs
+
+
+def topped(every, eos):
+    K, V = every.shape[1:]
+    totals, flat = every.flatten(1).topk(K)
+    return totals, flat // V, flat % V, flat % V == eos
+
+
+def step_right(totals, ended, log_probs, eos):
+    return topped(totals[..., None] + prepared(ended, log_probs, eos), eos)
+
+
+def step_by_lists(totals, ended, log_probs, eos):
+    rows = []
+    for b in range(len(totals)):
+        found = []
+        for k, total in enumerate(totals[b].tolist()):
+            if ended[b, k]:
+                found.append((total, k, eos, True))
+            else:
+                found += [(total + lp, k, v, v == eos) for v, lp in enumerate(log_probs[b, k].tolist())]
+        rows.append(heapq.nlargest(totals.shape[1], found))
+    return tuple(torch.tensor([[place[part] for place in row] for row in rows]) for part in range(4))
+
+
+def step_in_two(totals, ended, log_probs, eos):
+    """The K best of each beam first, and of these the K best."""
+    K = totals.shape[1]
+    every = totals[..., None] + prepared(ended, log_probs, eos)
+    sums, tokens = every.topk(min(K, every.shape[-1]), dim=-1)
+    n = sums.shape[-1]
+    sums, places = sums.flatten(1).topk(K)
+    beams, tokens = places // n, tokens.flatten(1).gather(1, places)
+    return [sums, beams, tokens, ended.gather(1, beams) | (tokens == eos)]
+
+
+def step_by_sorting(totals, ended, log_probs, eos):
+    B, K, V = log_probs.shape
+    every = (totals.view(B, K, 1) + prepared(ended, log_probs, eos)).reshape(B, K * V)
+    flat = every.argsort(dim=1, descending=True)[:, :K]
+    beams = torch.div(flat, V, rounding_mode="floor")
+    return every.gather(1, flat), beams.int(), flat.remainder(V).int(), flat.remainder(V) == eos
+
+
+def stepped(every, ends=None):
+    """The K best of every(totals, ended, log_probs, eos), and ends(step, ended, eos) in place of the right ends."""
+
+    def answer(totals, ended, log_probs, eos):
+        step = topped(every(totals, ended, log_probs, eos), eos)
+        return step if ends is None else (*step[:3], ends(step, ended, eos))
+
+    return answer
+
+
+def taken_apart(beam, token):
+    def answer(totals, ended, log_probs, eos):
+        K, V = log_probs.shape[1:]
+        sums, flat = (totals[..., None] + prepared(ended, log_probs, eos)).flatten(1).topk(K)
+        return sums, beam(flat, K, V), token(flat, K, V), token(flat, K, V) == eos
+
+    return answer
+
+
+def right_every(totals, ended, log_probs, eos):
+    return totals[..., None] + prepared(ended, log_probs, eos)
+
+
+def one_each(totals, ended, log_probs, eos):
+    best = prepared(ended, log_probs, eos).max(-1)
+    sums, beams = (totals + best.values).sort(-1, descending=True)
+    tokens = best.indices.gather(1, beams)
+    return sums, beams, tokens, tokens == eos
+
+
+def one_each_unsorted(totals, ended, log_probs, eos):
+    best = prepared(ended, log_probs, eos).max(-1)
+    return totals + best.values, torch.arange(totals.shape[1]).expand_as(ended), best.indices, best.indices == eos
+
+
+def step_in_place(totals, ended, log_probs, eos):
+    log_probs[ended] = -INF
+    log_probs[..., eos] = torch.where(ended, 0.0, log_probs[..., eos])
+    return topped(totals[..., None] + log_probs, eos)
+
+
+def all_texts(totals, ended, log_probs, eos):
+    B, K, V = log_probs.shape
+    sums, flat = right_every(totals, ended, log_probs, eos).flatten().topk(B * K)
+    flat = flat.view(B, K)
+    return sums.view(B, K), flat // V, flat % V, flat % V == eos
+
+
+def multiplied_by_a_mask(totals, ended, log_probs, eos):
+    """0 * -inf is NaN."""
+    return totals[..., None] + log_probs * ~ended[..., None]
+
+
+def part(change):
+    return lambda *given: change(*step_right(*given))
+
+
+# diagnose ---------------------------------------------------------------------------------------------------------
+
+
+def repaired_right(follow, beams, penalty, n):
+    texts, ended = {"": 0.0}, {}
+    for _ in range(n):
+        new = {text + token: texts[text] + math.log(p) for text in texts for token, p in follow(text).items()}
+        best = {text: new[text] for text in heapq.nlargest(beams, new, key=new.get)}
+        ended |= {text: total for text, total in best.items() if text[-1] == "."}
+        texts = {text: total for text, total in best.items() if text[-1] != "."}
+    every = ended | texts
+    return max(every, key=lambda text: every[text] / len(text) ** penalty)
+
+
+def repaired_in_rows(follow, beams, penalty, n):
+    """Ended beams stay among the beams until better ones take their place, and are remembered all the same."""
+    rows, known = [(0.0, "")], []
+    for _ in range(n):
+        rows = [
+            (s + math.log(p), text + token) for s, text in rows if text[-1:] != "." for token, p in follow(text).items()
+        ]
+        rows = sorted(rows)[::-1][:beams]
+        known += [row for row in rows if row[1].endswith(".")]
+    return max(known + rows, key=lambda row: row[0] / len(row[1]) ** penalty)[1]
+
+
+def repaired_refilled(follow, beams, penalty, n):
+    """As the package does: an ended text takes no other's place."""
+    texts, ended = {"": 0.0}, {}
+    for _ in range(n):
+        new = {text + token: texts[text] + math.log(p) for text in texts for token, p in follow(text).items()}
+        ranked = sorted(new, key=new.get, reverse=True)
+        ended |= {text: new[text] for text in ranked[:beams] if text[-1] == "."}
+        texts = {text: new[text] for text in [text for text in ranked if text[-1] != "."][:beams]}
+    every = ended | texts
+    return max(every, key=lambda text: every[text] / len(text) ** penalty)
+
+
+def not_repaired(follow, beams, penalty, n):
+    texts, ended = {"": 0.0}, {}
+    for _ in range(n):
+        best = {}
+        for text, total in texts.items():
+            new = {text + token: total + math.log(p) for token, p in follow(text).items()}
+            kept = heapq.nlargest(1 if text else beams, new, key=new.get)
+            best.update({text: new[text] for text in kept})
+        ended.update({text: total for text, total in best.items() if text.endswith(".")})
+        texts = {text: total for text, total in best.items() if not text.endswith(".")}
+    every = ended | texts
+    return max(every, key=lambda text: every[text] / len(text) ** penalty)
+
+
+ANSWERS = Diagnosed(
+    {
+        "a": ("the first ended text wins", "lengths, penalty 0: it writes a bare full stop"),
+        "b": ("probabilities are added", "always, penalty 0: it writes an x"),
+        "c": ("beams do not compete", "fork, 2 beams, penalty 0: it writes what 1 beam writes"),
+        "d": ("the penalty is turned round", "lengths: an x with penalty 0, a bare full stop with penalty 2"),
+        "e": ("ended texts go on", "something stands behind the first full stop"),
+    },
+    repaired_right,
+)
+mended, fault, observed = ANSWERS.mended, ANSWERS.fault, ANSWERS.shown
+
+RIGHT = {
+    "12_decoding.distribution": [
+        ("a threshold", distribution_right),
+        ("rows of numbers", distribution_by_rows),
+        ("numpy", distribution_in_numpy),
+        ("the package's top-k", distribution_half_packaged),
+        ("a mask and a division", distribution_normalised),
+    ],
+    "12_decoding.beam_step": [
+        ("topk", step_right),
+        ("lists", step_by_lists),
+        ("in two steps, a list", step_in_two),
+        ("sorted, int32", step_by_sorting),
+    ],
+    "12_decoding.diagnose": [
+        ("dictionaries", mended(repaired_right)),
+        ("rows", mended(repaired_in_rows)),
+        ("refilled", mended(repaired_refilled)),
+        ("in capital letters", ANSWERS.in_capitals()),
+    ],
+}
+
+WRONG = {
+    "12_decoding.distribution": [
+        ("copied from the check", copying(filtered(both, lambda s, t: s * t)), "multiplied by the temperature"),
+        ("temperature multiplied", filtered(both, lambda s, t: s * t), "multiplied by the temperature: divide by it"),
+        ("no temperature", filtered(both, lambda s, t: s), "The temperature has no effect"),
+        ("probabilities cooled", filtered(both, lambda s, t: s.softmax(-1) / t), "divide the *scores*"),
+        ("temperature last", lambda s, t, k, p: (both(s, k, p) / t).softmax(-1), "The temperature comes last here"),
+        (
+            "crossing token dropped",
+            filtered(lambda z, k, p: nucleus(best_k(z, k), p, lambda c, o, p: c > p)),
+            "the softmax gives NaN",
+        ),
+        (
+            "crossing token dropped, the first kept",
+            filtered(lambda z, k, p: nucleus(best_k(z, k), p, lambda c, o, p: c > p, True)),
+            "The token with which the sum reaches p is dropped",
+        ),
+        (
+            "one too many",
+            filtered(lambda z, k, p: nucleus(best_k(z, k), p, lambda c, o, p: F.pad(c - o >= p, (1, -1), value=False))),
+            "One token too many is kept",
+        ),
+        ("top-p first", filtered(lambda z, k, p: best_k(nucleus(z, p), k)), "It comes after top-k"),
+        ("no top-k", filtered(lambda z, k, p: nucleus(z, p)), "Top-k has no effect"),
+        ("no top-p", filtered(lambda z, k, p: best_k(z, k)), "Top-p has no effect"),
+        ("temperature alone", filtered(lambda z, k, p: z), "Nothing is filtered: both k and p remove tokens"),
+        (
+            "not normalised",
+            lambda s, t, k, p: (s / t).softmax(-1) * ~both(s / t, k, p).isinf(),
+            "What is left does not add up to 1",
+        ),
+        ("zeros for -inf", filtered(zeros_for_removed), "A removed score is set to 0: exp(0) is 1"),
+        ("exactly k", filtered(exactly_k), "Compare each score with the k-th"),
+        (
+            "the usual scatter",
+            filtered(lambda z, k, p: ordered_ids(best_k(z, k), p)),
+            "Compare each probability with that of the token that crosses p",
+        ),
+        (
+            "k-th dropped",
+            filtered(lambda z, k, p: nucleus(z.masked_fill(z <= kth(z, k), -INF), p)),
+            "keep scores that are *at least* the k-th",
+        ),
+        ("k + 1", filtered(lambda z, k, p: nucleus(best_k(z, k + 1), p)), "Top-k keeps one token too many"),
+        (
+            "k larger than V",
+            filtered(lambda z, k, p: nucleus(z.masked_fill(z < z.topk(k).values[:, -1:], -INF), p)),
+            "out of range",
+        ),
+        ("least probable", filtered(rising), "taken from the *least* probable end"),
+        ("not sorted", filtered(unsorted), "added up in the order of the ids"),
+        (
+            "sorted",
+            lambda *given: distribution_right(*given).sort(-1, descending=True).values,
+            "The right numbers, sorted",
+        ),
+        ("over the batch", filtered(both, last=lambda z: z.softmax(0)), "The softmax ran over the batch"),
+        (
+            "k of the batch",
+            filtered(
+                lambda z, k, p: nucleus(z.masked_fill(z < z.flatten().topk(min(k, z.numel())).values[-1], -INF), p)
+            ),
+            "the k best of the whole batch",
+        ),
+        (
+            "k of the first row",
+            filtered(lambda z, k, p: nucleus(z.masked_fill(z < kth(z, k)[:1], -INF), p)),
+            "the k-th score of the first",
+        ),
+        ("log-probabilities", filtered(both, last=lambda z: z.log_softmax(-1)), "These are log-probabilities"),
+        ("scores", filtered(both, last=lambda z: z), "These are scores; wanted probabilities"),
+        (
+            "compared with p",
+            filtered(lambda z, k, p: best_k(z, k).masked_fill(best_k(z, k).softmax(-1) < p, -INF)),
+            "Each probability was compared with p",
+        ),
+        (
+            "compared with 1 - p",
+            filtered(lambda z, k, p: best_k(z, k).masked_fill(best_k(z, k).softmax(-1) < 1 - p, -INF)),
+            "Each probability was compared with 1 - p",
+        ),
+        ("one row", one_row, "An axis is missing"),
+        (
+            "a draw",
+            lambda s, t, k, p: distribution_right(s, t, k, p).argmax(-1),
+            "has shape",
+        ),
+        ("in place", in_place, "changed its input scores in place"),
+        ("no return", lambda *given: None, "did you forget `return`?"),
+    ],
+    "12_decoding.beam_step": [
+        ("copied from the check", copying(one_each), "Each beam goes on with its own best token"),
+        (
+            "ended ones go on",
+            stepped(lambda t, e, lp, eos: t[..., None] + lp),
+            "A beam that has ended goes on like the",
+        ),
+        (
+            "ended ones go on, and stay ended",
+            stepped(lambda t, e, lp, eos: t[..., None] + lp, lambda s, e, eos: s[3] | e.gather(1, s[1])),
+            "A beam that has ended goes on like the others",
+        ),
+        (
+            "ended ones dropped",
+            stepped(lambda t, e, lp, eos: (t[..., None] + lp).masked_fill(e[..., None], -INF)),
+            "Beams that have ended are thrown away",
+        ),
+        (
+            "every token free",
+            stepped(lambda t, e, lp, eos: t[..., None] + lp.masked_fill(e[..., None], 0.0)),
+            "goes on with *every* token for nothing",
+        ),
+        (
+            "ended ones pay",
+            stepped(
+                lambda t, e, lp, eos: (
+                    t[..., None] + lp.masked_fill(e[..., None] & (torch.arange(lp.shape[-1]) != eos), -INF)
+                )
+            ),
+            "goes on with eos, but pays for it",
+        ),
+        (
+            "token 0 for eos",
+            stepped(
+                lambda t, e, lp, eos: t[..., None] + prepared(e, lp, 0), lambda s, e, eos: s[3] | e.gather(1, s[1])
+            ),
+            "goes on with token 0; wanted eos",
+        ),
+        ("times a mask", stepped(multiplied_by_a_mask), "The totals hold NaN"),
+        ("new token alone", stepped(lambda t, e, lp, eos: prepared(e, lp, eos)), "Only the new token counts"),
+        ("products", stepped(lambda t, e, lp, eos: t[..., None] * prepared(e, lp, eos)), "are multiplied"),
+        ("probabilities", stepped(lambda *given: right_every(*given).exp()), "the totals are probabilities"),
+        (
+            "probabilities added",
+            stepped(lambda t, e, lp, eos: t[..., None] + prepared(e, lp, eos).exp()),
+            "Probabilities are added to a sum of logarithms",
+        ),
+        ("own best", one_each, "Each beam goes on with its own best token"),
+        ("own best, in place", one_each_unsorted, "Each beam goes on with its own best token"),
+        ("exchanged", taken_apart(lambda i, K, V: i % V, lambda i, K, V: i // V), "Beam and token have changed places"),
+        ("by K", taken_apart(lambda i, K, V: i // K, lambda i, K, V: i % K), "The flat index is divided by K"),
+        ("flat tokens", taken_apart(lambda i, K, V: i // V, lambda i, K, V: i), "The tokens are flat indices still"),
+        ("true division", taken_apart(lambda i, K, V: i / V, lambda i, K, V: i % V), "// divides and drops the rest"),
+        (
+            "rows of the batch",
+            taken_apart(lambda i, K, V: i // V + K * torch.arange(len(i))[:, None], lambda i, K, V: i % V),
+            "The beams are counted over the whole batch",
+        ),
+        ("the whole batch", all_texts, "The best of the *whole batch* were chosen"),
+        ("worst first", part(lambda *step: tuple(one.flip(1) for one in step)), "wanted is the best first"),
+        (
+            "ends before",
+            lambda t, e, lp, eos: (*step_right(t, e, lp, eos)[:3], e),
+            "The ends are those of the beams before",
+        ),
+        (
+            "ends in old places",
+            stepped(right_every, lambda s, e, eos: e | s[3]),
+            "is read from the place where it stood",
+        ),
+        ("no new ends", stepped(right_every, lambda s, e, eos: e.gather(1, s[1])), "has ended in this step"),
+        ("upside down", stepped(right_every, lambda s, e, eos: ~s[3]), "The ends are upside down"),
+        ("new ends only", stepped(right_every, lambda s, e, eos: s[3] & ~e.gather(1, s[1])), "it stays so"),
+        ("means", stepped(lambda *given: right_every(*given) / 2), "wanted beam"),
+        ("three", part(lambda *step: step[:3]), "gives 3 things; wanted four tensors"),
+        ("flat", part(lambda *step: tuple(one.flatten() for one in step)), "wanted a tensor of shape"),
+        ("ends as numbers", part(lambda *step: (*step[:3], step[3].long())), "wanted booleans"),
+        ("in place", step_in_place, "changed its input log_probs in place"),
+    ],
+    "12_decoding.diagnose": [
+        (
+            "the penalty for the first end",
+            fault("a", "the penalty is turned round"),
+            "larger penalty favours *short* texts",
+        ),
+        ("the last token for the sum", fault("b", "only the last token counts"), "forgets what it cost to get there"),
+        ("worst for own best", fault("c", "the worst beams are kept"), "how many continuations does each text leave?"),
+        ("sum for the penalty", fault("d", "probabilities are added"), "With penalty 0 it is right"),
+        ("thrown away for going on", fault("e", "ended texts are thrown away"), "only texts that never ended"),
+        (
+            "shown by anything",
+            observed("a", "lengths, penalty 0: it writes an x and a full stop"),
+            "a right search does that too",
+        ),
+        (
+            "shown by a stop",
+            observed("d", "lengths, penalty 0: it writes a bare full stop"),
+            "a better text was still to come",
+        ),
+        ("a fault of my own", fault("c", "too greedy"), "choose one of"),
+        (
+            "turned round",
+            ANSWERS.but(e=("something stands behind the first full stop", "ended texts go on")),
+            "the fault comes first",
+        ),
+        ("not repaired", mended(not_repaired), "still goes on with its own best token"),
+        (
+            "a single beam",
+            mended(lambda f, beams, penalty, n: repaired_right(f, 1, penalty, n)),
+            "what a single beam writes",
+        ),
+        ("every text", mended(lambda f, beams, penalty, n: repaired_right(f, 9999, penalty, n)), "keeps *every* text"),
+        ("no penalty", mended(lambda f, beams, penalty, n: repaired_right(f, beams, 0, n)), "wanted"),
+        ("a pair", mended(lambda f, beams, penalty, n: (repaired_right(f, beams, penalty, n), 0.5)), "wanted a text"),
+    ],
+}

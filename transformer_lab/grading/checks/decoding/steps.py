@@ -1,0 +1,197 @@
+"""Lesson 12: one step of a beam search as the checks know it, and the wrong ones."""
+
+import torch
+from torch import Tensor
+
+INF = float("inf")
+Step = tuple[Tensor, Tensor, Tensor, Tensor]  # totals, beams, tokens, ended: (B, K) each
+
+
+def going_on(ended: Tensor, log_probs: Tensor, eos: int, price=0.0) -> Tensor:
+    """log_probs (B, K, V) in which a beam that has ended goes on with eos alone, at this price."""
+    only = torch.full_like(log_probs, -INF)
+    only[..., eos] = torch.as_tensor(price)
+    return torch.where(ended[..., None], only, log_probs)
+
+
+def best(every: Tensor, eos: int) -> Step:
+    """The K best of every (B, K, V)."""
+    K, V = every.shape[1:]
+    totals, flat = every.flatten(1).topk(K)
+    return totals, flat // V, flat % V, flat % V == eos
+
+
+def right(totals: Tensor, ended: Tensor, log_probs: Tensor, eos: int) -> Step:
+    """The specification of beam_step."""
+    return best(totals[..., None] + going_on(ended, log_probs, eos), eos)
+
+
+def turned(totals, ended, log_probs, eos, divide, remain) -> Step:
+    """Right, but for how the flat index is taken apart."""
+    K, V = log_probs.shape[1:]
+    sums, flat = (totals[..., None] + going_on(ended, log_probs, eos)).flatten(1).topk(K)
+    beams, tokens = divide(flat, K, V), remain(flat, K, V)
+    return sums, beams, tokens, tokens == eos
+
+
+def own_best(totals, ended, log_probs, eos) -> Step:
+    step, tokens = going_on(ended, log_probs, eos).max(dim=-1)
+    sums, order = (totals + step).sort(dim=-1, descending=True)
+    tokens = tokens.gather(1, order)
+    return sums, order, tokens, tokens == eos
+
+
+def own_best_in_place(totals, ended, log_probs, eos) -> Step:
+    step, tokens = going_on(ended, log_probs, eos).max(dim=-1)
+    beams = torch.arange(totals.shape[1]).expand_as(tokens)
+    return totals + step, beams, tokens, tokens == eos
+
+
+def whole_batch(totals, ended, log_probs, eos) -> Step:
+    B, K, V = log_probs.shape
+    sums, flat = (totals[..., None] + going_on(ended, log_probs, eos)).flatten().topk(B * K)
+    flat = flat.view(B, K)
+    return sums.view(B, K), flat // V, flat % V, flat % V == eos
+
+
+def worst(totals, ended, log_probs, eos) -> Step:
+    every = totals[..., None] + going_on(ended, log_probs, eos)
+    _, beams, tokens, ends = best(-every, eos)
+    return every.flatten(1).gather(1, beams * log_probs.shape[2] + tokens), beams, tokens, ends
+
+
+def reversed_(*given) -> Step:
+    totals, beams, tokens, ends = (one.flip(1) for one in right(*given))
+    return totals, beams, tokens, ends
+
+
+def but_ended(change):
+    """Right, but for what it says of the ends: change(step, ended, eos)."""
+
+    def way(totals, ended, log_probs, eos) -> Step:
+        step = right(totals, ended, log_probs, eos)
+        return *step[:3], change(step, ended, eos)
+
+    return way
+
+
+def but_totals(change):
+    def way(totals, ended, log_probs, eos) -> Step:
+        step = right(totals, ended, log_probs, eos)
+        return change(step[0], totals.gather(1, step[1])), *step[1:]
+
+    return way
+
+
+def kept_ends(every, ended: Tensor, eos: int) -> Step:
+    """The K best, where a beam that had ended still counts as ended whatever it goes on with."""
+    totals, beams, tokens, ends = best(every, eos)
+    return totals, beams, tokens, ends | ended.gather(1, beams)
+
+
+ON = (
+    "A beam that has ended goes on like the others. It has one continuation, eos, and its total stays what it was: a "
+    "text that is complete costs nothing more."
+)
+FREE = "An ended beam goes on with *every* token for nothing, so the same text fills several places: with eos only."
+FAULTS = (  # (what is computed, words)
+    (lambda t, e, lp, eos: best(t[..., None] + lp, eos), ON),
+    (lambda t, e, lp, eos: kept_ends(t[..., None] + lp, e, eos), ON),
+    (
+        lambda t, e, lp, eos: best((t[..., None] + lp).masked_fill(e[..., None], -INF), eos),
+        "Beams that have ended are thrown away. A complete text stays in the running, with its total, until better "
+        "ones take its place.",
+    ),
+    (lambda t, e, lp, eos: best(t[..., None] + lp.masked_fill(e[..., None], 0.0), eos), FREE),
+    (lambda t, e, lp, eos: kept_ends(t[..., None] + lp.masked_fill(e[..., None], 0.0), e, eos), FREE),
+    (
+        lambda t, e, lp, eos: best(t[..., None] + going_on(e, lp, eos, lp[..., eos]), eos),
+        "An ended beam goes on with eos, but pays for it: its total must stay what it was.",
+    ),
+    (
+        lambda t, e, lp, eos: kept_ends(t[..., None] + going_on(e, lp, 0), e, eos),
+        "An ended beam goes on with token 0; wanted eos.",
+    ),
+    (
+        lambda t, e, lp, eos: best(going_on(e, lp, eos), eos),
+        "Only the new token counts: add the total of the beam, (B, K, 1), to its log-probabilities (B, K, V).",
+    ),
+    (
+        lambda t, e, lp, eos: best(t[..., None] * going_on(e, lp, eos), eos),
+        "Totals and log-probabilities are multiplied. Probabilities multiply, their logarithms add.",
+    ),
+    (
+        lambda t, e, lp, eos: best(t[..., None] * lp, eos),
+        "Totals and log-probabilities are multiplied. Probabilities multiply, their logarithms add.",
+    ),
+    (
+        lambda t, e, lp, eos: best(t.exp()[..., None] * going_on(e, lp, eos).exp(), eos),
+        "The right beams, but the totals are probabilities: they stay logarithms, which do not underflow.",
+    ),
+    (
+        lambda t, e, lp, eos: best(t[..., None] + going_on(e, lp, eos).exp(), eos),
+        "Probabilities are added to a sum of logarithms: add the log-probabilities themselves.",
+    ),
+    (own_best, "Each beam goes on with its own best token. The K best are chosen among *all* K times V continuations."),
+    (
+        own_best_in_place,
+        "Each beam goes on with its own best token. The K best are chosen among *all* K times V continuations.",
+    ),
+    (
+        lambda t, e, lp, eos: turned(t, e, lp, eos, lambda i, K, V: i % V, lambda i, K, V: i // V),
+        "Beam and token have changed places: of the flat index i, i // V is the beam and i % V the token.",
+    ),
+    (
+        lambda t, e, lp, eos: turned(t, e, lp, eos, lambda i, K, V: i // K, lambda i, K, V: i % K),
+        "The flat index is divided by K; a beam's row has V entries.",
+    ),
+    (
+        lambda t, e, lp, eos: turned(t, e, lp, eos, lambda i, K, V: i % K, lambda i, K, V: i // K),
+        "The flat index is divided by K; a beam's row has V entries.",
+    ),
+    (
+        lambda t, e, lp, eos: turned(t, e, lp, eos, lambda i, K, V: i // V, lambda i, K, V: i),
+        "The tokens are flat indices still, beam * V + token: take the remainder.",
+    ),
+    (
+        lambda t, e, lp, eos: turned(
+            t, e, lp, eos, lambda i, K, V: i // V + K * torch.arange(len(i))[:, None], lambda i, K, V: i % V
+        ),
+        "The beams are counted over the whole batch; wanted is the place within its own text, 0 to K - 1.",
+    ),
+    (whole_batch, "The best of the *whole batch* were chosen: each text has K places of its own, flatten(1)."),
+    (worst, "These are the *worst* continuations: the best have the largest totals, nearest to 0."),
+    (reversed_, "The right continuations, worst first: wanted is the best first."),
+    (
+        but_ended(lambda step, ended, eos: ended),
+        "The ends are those of the beams before this step. A beam that goes on with eos has ended now, and each beam "
+        "stands in a new place.",
+    ),
+    (
+        but_ended(lambda step, ended, eos: ended | (step[2] == eos)),
+        "Whether a beam had ended is read from the place where it stood *before*: its place is now another one, "
+        "ended.gather(1, beams).",
+    ),
+    (
+        but_ended(lambda step, ended, eos: ended.gather(1, step[1])),
+        "The ends follow their beams, but a beam that goes on with eos has ended in this step.",
+    ),
+    (
+        but_ended(lambda step, ended, eos: step[2] != eos),
+        "The ends are upside down: True where the text is complete.",
+    ),
+    (
+        but_ended(lambda step, ended, eos: (step[2] == eos) & ~ended.gather(1, step[1])),
+        "A beam that had ended before this step is not ended any more: it stays so.",
+    ),
+    (
+        but_totals(lambda now, before: now - before),
+        "The totals are those of the new token alone: wanted is the whole text's sum.",
+    ),
+    (but_totals(lambda now, before: before), "The totals do not include the new token."),
+    (but_totals(lambda now, before: -now), "The sign of the totals is turned: a log-probability is not above 0."),
+    (
+        but_totals(lambda now, before: now.exp()),
+        "The right beams, but the totals are probabilities: they stay logarithms, which do not underflow.",
+    ),
+)

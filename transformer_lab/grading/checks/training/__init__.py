@@ -1,7 +1,11 @@
 """Lesson 13: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
+from .accumulate import accumulate
+from .adamw import adamw
+from .patients import patients
+
 LESSON = "13_training"
-__all__: list[str] = []
+__all__ = ["adamw", "accumulate", "patients"]
 
 PREDICTIONS = {
     # Four curves: whose model does what it was trained for?
@@ -10,6 +14,15 @@ PREDICTIONS = {
     "after": ("falls", "stays within a point", "rises"),
 }
 
-INSIGHTS: dict[str, str] = {}  # what a right answer can do beyond its question
+INSIGHTS = {  # what a right answer can do beyond its question
+    "adamw": "Multiply all gradients by 1000, and `eps` with them: the weight takes the same way.",
+    "accumulate": "However the batch is cut, into single rows even, `p.grad` comes out the same.",
+    "patients": "All of these probes can be taken of a run of your own, and four of the seven before it has begun in "
+    "earnest: `start`, `one batch`, `overlap` and `ratio`.",
+}
 
-MISCONCEPTIONS: dict[str, str] = {}
+MISCONCEPTIONS = {
+    "M41": "a mean of the means of unequal batches, or a sum divided by the number of batches",
+    "M42": "a loss or a score averaged over padding",
+    "M43": "gradients that are never set to 0: backward adds to those of the step before",
+}

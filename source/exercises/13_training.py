@@ -1,0 +1,298 @@
+# %% [markdown]
+# # Exercises: 13 Training
+#
+# Write your answer where a cell says `raise NotImplementedError` or `None`, run it, then run the locked cell below. It
+# tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
+# split the locked cells: a teacher's grading could not read the notebook any more.
+#
+# Questions 1-3 are the core (about 30 minutes). 4 and 5 are optional. Tensors are compared to about five digits. Every
+# function leaves its inputs as they are, unless the question says otherwise. Where one of torch's or the package's parts does
+# what is asked it is accepted as an answer; you learn more without. Back to the
+# [lesson](../../notebooks/13_training.ipynb).
+
+# %%
+import matplotlib.pyplot as plt
+import torch
+import torch.nn.functional as F
+
+# %% [markdown]
+# ## Question 1: AdamW, as long runs need it
+# *6 points, difficulty 3 of 5, about 9 minutes*
+#
+# Write `adamw(weight, gradients, rates, decay, beta1, beta2, eps)`: the weight after AdamW has made one step with each of the
+# gradients, in their order. `gradients` is a list of tensors of the weight's shape, and `rates` a list with the learning rate of
+# each step. `beta1` and `beta2` are what the two running means keep of themselves in a step: that of the gradients, and that of
+# their squares.
+#
+# All is to be as in `torch.optim.AdamW`: the place of `eps`, the correction of both means, and what is decayed when
+# (`help(torch.optim.AdamW)` prints the algorithm). Two things are left to whoever writes the training loop:
+#
+# * Only matrices are decayed. A weight with fewer than two axes, such as a bias or the scale of a layer norm, is not.
+# * A gradient may be `None`: the weight was not used in that step. Then nothing happens to it: it neither moves nor decays, the
+#   means stay as they are, and the step does not count for their correction. Only the step's rate is passed by.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Which four things must a step know that the step before it knew? Where do they begin, and which of them changes in a step
+# without a gradient?
+#
+# </details>
+# <details><summary>Hint 2: in steps</summary>
+#
+# With $n$ the number of gradients so far, a running mean that began at 0 holds only a share $1 - \beta^n$ of what it should: so
+# divide by that. The step is rate times (corrected mean / (root of the corrected mean of squares + `eps`) + decay times the
+# weight as it stands).
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# m, v, n = ____, ____, 0
+# for gradient, rate in zip(gradients, rates):
+#     if ____:
+#         continue
+#     n += 1
+#     m, v = ____, ____
+#     update = ____
+#     if ____:
+#         update = update + ____
+#     weight = weight - rate * update
+# return weight
+# ```
+#
+# </details>
+
+
+# %% answer="adamw"
+def adamw(weight, gradients, rates, decay, beta1, beta2, eps):
+    """The weight after the steps of AdamW with these gradients, of which some may be None."""
+    ### BEGIN SOLUTION
+    m, v, n = 0, 0, 0
+    for gradient, rate in zip(gradients, rates, strict=True):
+        if gradient is None:
+            continue
+        n += 1
+        m = beta1 * m + (1 - beta1) * gradient
+        v = beta2 * v + (1 - beta2) * gradient**2
+        update = m / (1 - beta1**n) / ((v / (1 - beta2**n)).sqrt() + eps)
+        if weight.ndim >= 2:
+            update = update + decay * weight
+        weight = weight - rate * update
+    return weight
+    ### END SOLUTION
+
+
+# %% check="adamw" points=6
+from transformer_lab.grading import grade
+
+grade("13_training.adamw", adamw)
+
+# %% [markdown]
+# ## Question 2: a batch that does not fit
+# *6 points, difficulty 3 of 5, about 9 minutes*
+#
+# A batch is too large for the memory, so it comes in parts. Write `accumulate(model, parts, largest)`, which leaves in each
+# parameter's `p.grad` what the whole batch would have given. `parts` gives one pair after the other, `(x, labels)`, and can be
+# gone through **once only**: while one part is computed, nobody knows yet how many are to come. `model(x)` are logits
+# `(B, T, V)`; `labels` is `(B, T)` and holds -100 where there is only padding. `B` and `T` differ from part to part. A part may
+# even be all padding, but not all of them.
+#
+# * The loss of the batch is the mean over all labels of all parts, without the padding. Return it, as a number.
+# * The gradients are those of this mean. Of what `p.grad` held before, nothing stays.
+# * If all gradients *together* are longer than `largest` (the root of the sum of the squares of all their numbers), they are
+#   shortened to that length. The weights stay as they are: no step is made.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# The gradient of a sum is the sum of the gradients, and the gradient of half a loss is half the gradient. So when is it early
+# enough to divide?
+#
+# </details>
+# <details><summary>Hint 2: in steps</summary>
+#
+# Of each part take the *sum* of its losses, `F.cross_entropy(..., reduction="sum")` with logits $(BT, V)$ and labels $(BT)$:
+# it is 0 where all is padding, and `backward` adds its gradient to what is there. Count the labels along the way. After the last
+# part divide every `p.grad`, and then look how long they are together.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# total, n = 0.0, 0
+# ____                                # nothing of earlier gradients
+# for x, labels in parts:
+#     loss = F.cross_entropy(____, ____, reduction=____)
+#     loss.backward()
+#     total, n = ____, ____
+# for p in model.parameters():
+#     p.grad /= ____
+# ____                                # torch.nn.utils has a function that shortens
+# return ____
+# ```
+#
+# </details>
+
+
+# %% answer="accumulate"
+def accumulate(model, parts, largest):
+    """Leave the gradients of the whole batch in p.grad, at most `largest` long; returns the mean loss."""
+    ### BEGIN SOLUTION
+    total, n = 0.0, 0
+    model.zero_grad()
+    for x, labels in parts:
+        loss = F.cross_entropy(model(x).flatten(end_dim=1), labels.flatten(), reduction="sum")
+        loss.backward()
+        total += loss.item()
+        n += (labels != -100).sum().item()
+    for p in model.parameters():
+        p.grad /= n
+    torch.nn.utils.clip_grad_norm_(model.parameters(), largest)
+    return total / n
+    ### END SOLUTION
+
+
+# %% check="accumulate" points=6
+from transformer_lab.grading import grade
+
+grade("13_training.accumulate", accumulate)
+
+# %% [markdown]
+# ## Question 3: eight patients
+# *8 points, difficulty 4 of 5, about 12 minutes*
+#
+# Eight more runs, as in the lesson: a translator with one block in each stack, or a writer of the Python documentation. The next
+# cells draw their curves and lay a probe at a patient; you see it beside that of a twin who is known to be well.
+#
+# An assistant has been here before you. She saw the curves only, and **each of her eight suspicions is wrong**:
+#
+# | patient | her suspicion |
+# |---|---|
+# | Emil | `"healthy"`: no curve is better |
+# | Fumi | `"blocks frozen"`: the loss hardly moves |
+# | Gita | `"source masked"`: the loss stops far above 0 |
+# | Hugo | `"learning rate too high"`: the loss goes up and down |
+# | Ines | `"held-out pairs in the training set"`: the held-out loss is *below* the training loss |
+# | Jona | `"blocks frozen"`: the loss stops far above 0 |
+# | Kofi | `"learning rate too low"`: after 240 steps still worse than a table of pairs |
+# | Lila | `"learning rate too high"`: the curve begins outside the picture |
+#
+# For each patient name what is right, out of the first table, and a probe that **rules out her suspicion**, out of the second.
+# Both tables offer more than is needed, and a probe may serve several times. Write the words as they stand there, in quotation
+# marks.
+#
+# | diagnosis | what it means |
+# |---|---|
+# | `"healthy"` | whatever looks odd is meant so |
+# | `"blocks frozen"` | the optimiser was not given the blocks |
+# | `"first weights too large"` | the token table began 50 times as large as it should |
+# | `"gradients not zeroed"` | `zero_grad` is missing |
+# | `"held-out pairs in the training set"` | what is measured is memory |
+# | `"labels not shifted"` | the model reads what it should predict |
+# | `"learning rate too high"` | 50 times the twin's |
+# | `"learning rate too low"` | a hundredth of the twin's |
+# | `"overfitting"` | it learns its examples by heart, and on others gets worse |
+# | `"softmax twice"` | one stands before the loss, which has its own |
+# | `"source masked"` | the decoder gets a memory without anything in it |
+# | `"sources and targets mismatched"` | each text stands beside the translation of another one |
+#
+# | probe | what it shows |
+# |---|---|
+# | `"text"` | what the model writes by itself, for three held-out examples |
+# | `"ratio"` | update / weight of each matrix, in step 20; decay is a part of the update, 0.00002 in the translators but Fumi |
+# | `"gradient"` | the gradient norm before clipping, along the run |
+# | `"start"` | the loss before the first step, $\ln V$, and the spread of the fresh model's logits |
+# | `"one batch"` | the loss of a fresh model on the same 16 examples, in steps 1, 10, 20 ... 150 |
+# | `"modes"` | the loss of one training batch after training, in `train()` and in `eval()` |
+# | `"overlap"` | the share of held-out examples that stand in the training set |
+
+# %%
+from transformer_lab.experiments import recorded
+
+ward = recorded("patients")["result"]  # made by experiments/patients.py
+patients = {name: case for name, case in ward["patients"].items() if name > "E"}  # the lesson solved Ada to Dora
+twins = {"translator": "healthy translator", "documentation model": "healthy writer"}
+
+fig, axes = plt.subplots(2, 4, figsize=(10, 4.6), sharey=True, layout="constrained")
+for ax, (name, case) in zip(axes.flat, patients.items(), strict=True):
+    ax.plot(case["curve"]["step"], case["curve"]["train"], label="train")
+    ax.plot(case["curve"]["step"], case["curve"]["held out"], "--", label="held out")
+    for reference in ("guess", "count pairs"):  # dotted: ln V, and a table of pairs
+        ax.axhline(ward["references"][case["model"]][reference], color="grey", linestyle=":")
+    ax.set(title=f"{name}, {twins[case['model']].split()[1]}", ylim=(-0.2, 7), xlabel="step")
+_ = axes[0, 0].set(ylabel="loss"), axes[1, 0].set(ylabel="loss"), axes[0, 0].legend()
+
+
+# %%
+def look(name, probe):
+    """A probe of a patient, and of a healthy twin."""
+    twin = twins[patients[name]["model"]]
+    own, healthy = patients[name]["probes"][probe], ward["controls"][twin]["probes"][probe]
+    if probe == "ratio":
+        print(f"{'':46}{name:>10}{twin:>20}")
+        for matrix, ratio in own.items():
+            print(f"{matrix:46}{ratio:10.2g}{healthy[matrix]:20.2g}")
+    else:
+        for who, shown in ((name, own), (twin, healthy)):
+            print(f"{who}, {probe}:")
+            for line in shown if probe == "text" else [shown[::4] if probe == "gradient" else shown]:
+                print("   ", line)
+
+
+look("Emil", "start")
+
+# %% [markdown]
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Ask of each suspicion: if it were so, which probe would have to look otherwise? Look at that probe first. It often shows the
+# right diagnosis as well.
+#
+# </details>
+# <details><summary>Hint 2: where to look</summary>
+#
+# Gita's and Jona's curves are nearly the same, and so are the losses of a model that sees the Chinese text only. Which of the
+# two cannot read its source, and which reads a source that does not help? What do both write for three different dates? Of the
+# other six, one is told by what was there before the first step, one by something that keeps growing, two by how far a step
+# goes; two look well, and one of these is.
+#
+# </details>
+# <details><summary>Hint 3: a way to go about it</summary>
+#
+# ```python
+# for name in patients:
+#     for probe in ("start", "overlap", "modes", "one batch"):
+#         look(name, probe)      # short ones first; which of them differ from the twin's by more than a little?
+# # then, for those who are left: "text", "gradient", "ratio"
+# # what would the ratio of a matrix be that the optimiser does not have?      ____
+# # what would it be without any gradient, when only the decay is left?        ____
+# ```
+#
+# </details>
+
+# %% answer="diagnoses"
+diagnoses = {  # of each patient: (diagnosis, probe that rules out the assistant's suspicion)
+    "Emil": (None, None),
+    "Fumi": (None, None),
+    "Gita": (None, None),
+    "Hugo": (None, None),
+    "Ines": (None, None),
+    "Jona": (None, None),
+    "Kofi": (None, None),
+    "Lila": (None, None),
+}
+### BEGIN SOLUTION
+diagnoses = {
+    "Emil": ("held-out pairs in the training set", "overlap"),
+    "Fumi": ("learning rate too low", "ratio"),
+    "Gita": ("sources and targets mismatched", "text"),
+    "Hugo": ("gradients not zeroed", "gradient"),
+    "Ines": ("healthy", "overlap"),
+    "Jona": ("source masked", "ratio"),
+    "Kofi": ("learning rate too high", "ratio"),
+    "Lila": ("first weights too large", "start"),
+}
+### END SOLUTION
+
+# %% check="patients" points=8
+from transformer_lab.grading import grade
+
+grade("13_training.patients", diagnoses)

@@ -1,0 +1,490 @@
+"""Lesson 13: answers to its exercises, wrong with the words their author must be told, and right.
+
+attention.py says what the tables hold.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from careless import copying
+from transformer_lab.training.adamw import AdamW
+
+POINTS = {
+    "13_training.adamw": 6,
+    "13_training.accumulate": 6,
+    "13_training.patients": 8,
+}
+ONE_WAY = ()
+MISCONCEPTIONS = ("M41", "M42", "M43")
+
+
+# adamw ------------------------------------------------------------------------------------------------------------
+
+
+def adamw_by_hand(weight, gradients, rates, decay, beta1, beta2, eps):
+    m, v, n = torch.zeros_like(weight), torch.zeros_like(weight), 0
+    for gradient, rate in zip(gradients, rates, strict=True):
+        if gradient is None:
+            continue
+        n += 1
+        m = beta1 * m + (1 - beta1) * gradient
+        v = beta2 * v + (1 - beta2) * gradient**2
+        update = m / (1 - beta1**n) / ((v / (1 - beta2**n)).sqrt() + eps)
+        weight = weight - rate * (update + (decay * weight if weight.ndim > 1 else 0))
+    return weight
+
+
+def with_an_optimiser(kind):
+    def adamw(weight, gradients, rates, decay, beta1, beta2, eps):
+        weight = weight.clone().requires_grad_()
+        decay = decay if weight.ndim >= 2 else 0.0
+        optimiser = kind([weight], lr=0.0, betas=(beta1, beta2), eps=eps, weight_decay=decay)
+        for gradient, rate in zip(gradients, rates, strict=True):
+            weight.grad = gradient
+            if hasattr(optimiser, "param_groups"):
+                optimiser.param_groups[0]["lr"] = rate
+            else:
+                optimiser.lr = rate
+            optimiser.step()
+        return weight.detach()
+
+    return adamw
+
+
+def adamw_from_the_history(weight, gradients, rates, decay, beta1, beta2, eps):
+    """The means as weighted means of all gradients so far, whose weights sum to 1."""
+    seen = []
+
+    def mean(values, beta):
+        weights = torch.tensor([beta**age for age in reversed(range(len(values)))], dtype=values[0].dtype)
+        return torch.tensordot(weights / weights.sum(), torch.stack(values), dims=1)
+
+    for gradient, rate in zip(gradients, rates, strict=True):
+        if gradient is not None:
+            seen.append(gradient)
+            size = mean([g.square() for g in seen], beta2).sqrt()
+            shrunk = weight * (1 - rate * decay) if weight.ndim >= 2 else weight
+            weight = shrunk - rate * mean(seen, beta1) / (size + eps)
+    return weight
+
+
+def adamw_in_place(weight, gradients, rates, decay, beta1, beta2, eps):
+    """torch's order: everything into the root's factor, and the copy changed in place."""
+    weight, m, v, t = weight.clone(), torch.zeros_like(weight), torch.zeros_like(weight), 0
+    for i, gradient in enumerate(gradients):
+        if gradient is None:
+            continue
+        t += 1
+        if weight.dim() >= 2:
+            weight.mul_(1 - rates[i] * decay)
+        m.lerp_(gradient, 1 - beta1)
+        v.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        denominator = v.sqrt() / math.sqrt(1 - beta2**t) + eps
+        weight.addcdiv_(m, denominator, value=-rates[i] / (1 - beta1**t))
+    return weight
+
+
+def written(
+    first=lambda beta, t: 1 - beta**t,
+    second=lambda beta, t: 1 - beta**t,
+    begin=1,
+    root=lambda v, eps: v.sqrt() + eps,
+    l2=False,
+    shrink=lambda rate, decay: rate * decay,
+    on_missing="skip",
+    decayed=lambda weight: weight.ndim >= 2,
+    square=lambda g, m: g**2,
+    rate_of=lambda rates, i: rates[i],
+    swap=False,
+    late=False,
+):
+    """AdamW with one part other than the right one."""
+
+    def adamw(weight, gradients, rates, decay, beta1, beta2, eps):
+        if swap:
+            beta1, beta2 = beta2, beta1
+        decay = decay if decayed(weight) else 0.0
+        w, m, v, t = weight.clone(), torch.zeros_like(weight), torch.zeros_like(weight), begin - 1
+        for i, g in enumerate(gradients):
+            if g is None and on_missing == "break":
+                break
+            if g is None and on_missing != "zero":
+                t += on_missing == "counted"
+                if on_missing == "decayed":
+                    w = w - rates[i] * decay * w
+                continue
+            g = torch.zeros_like(w) if g is None else g
+            t += 1
+            if l2:
+                g = g + decay * w
+            m = beta1 * m + (1 - beta1) * g
+            v = beta2 * v + (1 - beta2) * square(g, m)
+            rate, old = rate_of(rates, i), w
+            w = w - rate * (m / first(beta1, t)) / root(v / second(beta2, t), eps)
+            if not l2:
+                w = w - shrink(rate, decay) * (w if late else old)
+        return w
+
+    return adamw
+
+
+def one(beta, t):
+    return 1
+
+
+def without_nones(weight, gradients, rates, *settings):
+    gradients = [g for g in gradients if g is not None]
+    return adamw_by_hand(weight, gradients, rates[: len(gradients)], *settings)
+
+
+def forgetful(weight, gradients, rates, decay, beta1, beta2, eps):
+    for gradient, rate in zip(gradients, rates, strict=True):
+        weight = adamw_by_hand(weight, [gradient], [rate], decay, beta1, beta2, eps)
+    return weight
+
+
+def adamw_writing_into_the_weight(weight, *given):
+    weight.copy_(adamw_by_hand(weight, *given))
+    return weight
+
+
+def adamw_using_up(weight, gradients, rates, *settings):
+    done = []
+    while gradients:
+        done.append(gradients.pop(0))
+    return adamw_by_hand(weight, done, rates, *settings)
+
+
+def adamw_scaling_gradients(weight, gradients, *given):
+    after = adamw_by_hand(weight, gradients, *given)
+    for gradient in gradients:
+        if gradient is not None:
+            gradient *= 0
+    return after
+
+
+def adamw_without_a_care_for_none(weight, gradients, rates, decay, beta1, beta2, eps):
+    m, v = 0, 0
+    for t, (g, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
+        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
+        shrunk = weight * (1 - rate * decay) if weight.ndim >= 2 else weight
+        weight = shrunk - rate * m / (1 - beta1**t) / ((v / (1 - beta2**t)).sqrt() + eps)
+    return weight
+
+
+# accumulate -------------------------------------------------------------------------------------------------------
+
+
+def total_loss(model, x, labels):
+    return F.cross_entropy(model(x).flatten(end_dim=1), labels.flatten(), reduction="sum")
+
+
+def mean_loss(model, x, labels):
+    return F.cross_entropy(model(x).mT, labels)
+
+
+def count(labels):
+    return (labels != -100).sum().item()
+
+
+def accumulate_sums(model, parts, largest):
+    total, n = 0.0, 0
+    model.zero_grad()
+    for x, labels in parts:
+        loss = total_loss(model, x, labels)
+        loss.backward()
+        total, n = total + loss.item(), n + count(labels)
+    for p in model.parameters():
+        p.grad /= n
+    torch.nn.utils.clip_grad_norm_(model.parameters(), largest)
+    return total / n
+
+
+def accumulate_from_a_list(model, parts, largest):
+    """All parts at once: it has the memory."""
+    parts = list(parts)
+    n = sum(count(labels) for _, labels in parts)
+    loss = sum(total_loss(model, *part) for part in parts) / n
+    gradients = torch.autograd.grad(loss, list(model.parameters()))
+    length = torch.cat([g.flatten() for g in gradients]).norm()
+    for p, g in zip(model.parameters(), gradients, strict=True):
+        p.grad = g * min(1, largest / length)
+    return loss
+
+
+def accumulate_means_weighed(model, parts, largest):
+    optimiser, losses, sizes = torch.optim.SGD(model.parameters()), [], []
+    optimiser.zero_grad(set_to_none=False)
+    for x, labels in parts:
+        if n := count(labels):
+            loss = mean_loss(model, x, labels) * n
+            loss.backward()
+            losses.append(loss.detach()), sizes.append(n)
+    squares = 0
+    for p in model.parameters():
+        p.grad = p.grad / sum(sizes)
+        squares += (p.grad**2).sum()
+    if squares**0.5 > largest:
+        for p in model.parameters():
+            p.grad *= largest / squares**0.5
+    return sum(losses) / sum(sizes)
+
+
+def accumulate_by_hand(model, parts, largest):
+    """Only the real labels' rows, and autograd.grad."""
+    weights, total, n = list(model.parameters()), 0, 0
+    sums = [torch.zeros_like(w) for w in weights]
+    for x, labels in parts:
+        chosen = model(x)[labels >= 0].log_softmax(-1)
+        loss = -chosen.gather(1, labels[labels >= 0][:, None]).sum()
+        sums = [a + b for a, b in zip(sums, torch.autograd.grad(loss, weights), strict=True)]
+        total, n = total + float(loss.detach()), n + len(chosen)
+    for w, g in zip(weights, sums, strict=True):
+        w.grad = g / n
+    torch.nn.utils.clip_grad_norm_(weights, largest)
+    return total / n
+
+
+def accumulating(weigh, finish=None, zero=True, inside=False, loss_of=total_loss, clip=None, each=None):
+    """weigh(labels, places, rows) of each part's summed loss; finish(n of all, parts) divides at the end."""
+
+    def accumulate(model, parts, largest):
+        total, weights = 0.0, list(model.parameters())
+        if zero:
+            model.zero_grad()
+        sizes = []
+        for x, labels in parts:
+            if inside:
+                model.zero_grad()
+            sizes.append((count(labels), labels.numel(), len(labels)))
+            loss = loss_of(model, x, labels) * weigh(*sizes[-1])
+            loss.backward()
+            total += loss.item()
+            if each:
+                each(weights, largest)
+        factor = finish(*map(sum, zip(*sizes, strict=True)), len(sizes)) if finish else 1
+        for p in weights:
+            p.grad *= factor
+        (clip or torch.nn.utils.clip_grad_norm_)(weights, largest)
+        return total * factor
+
+    return accumulate
+
+
+def right_but(**changes):
+    return accumulating(lambda n, places, rows: 1, lambda n, places, rows, parts: 1 / n, **changes)
+
+
+def losing(answer, of):
+    """The right gradients, and another loss."""
+
+    def accumulate(model, parts, largest):
+        parts = list(parts)
+        means = [mean_loss(model, *part).item() for part in parts]
+        sizes = [count(labels) for _, labels in parts]
+        answer(model, iter(parts), largest)
+        return of(means, sizes)
+
+    return accumulate
+
+
+def clip_alone(weights, largest):
+    for weight in weights:
+        torch.nn.utils.clip_grad_norm_([weight], largest)
+
+
+def clip_always(weights, largest):
+    length = torch.cat([w.grad.flatten() for w in weights]).norm()
+    for w in weights:
+        w.grad *= largest / length
+
+
+def clip_by_squares(weights, largest):
+    squares = sum(w.grad.square().sum() for w in weights)
+    for w in weights:
+        w.grad *= min(1, largest / squares)
+
+
+def counts_first(model, parts, largest):
+    n = sum(count(labels) for _, labels in parts)
+    for x, labels in parts:
+        (total_loss(model, x, labels) / n).backward()
+    return 0.0
+
+
+def makes_a_step(model, parts, largest):
+    loss = accumulate_sums(model, parts, largest)
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+    return loss
+
+
+def first_part_only(model, parts, largest):
+    model.zero_grad()
+    for x, labels in parts:
+        loss = mean_loss(model, x, labels)
+        loss.backward()
+        break
+    return loss.item()
+
+
+def before_dividing(model, parts, largest):
+    total, n = 0.0, 0
+    model.zero_grad()
+    for x, labels in parts:
+        loss = total_loss(model, x, labels)
+        loss.backward()
+        total, n = total + loss.item(), n + count(labels)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), largest)
+    for p in model.parameters():
+        p.grad /= n
+    return total / n
+
+
+# patients ---------------------------------------------------------------------------------------------------------
+
+DIAGNOSES = {
+    "Emil": ("held-out pairs in the training set", "overlap"),
+    "Fumi": ("learning rate too low", "ratio"),
+    "Gita": ("sources and targets mismatched", "text"),
+    "Hugo": ("gradients not zeroed", "gradient"),
+    "Ines": ("healthy", "overlap"),
+    "Jona": ("source masked", "ratio"),
+    "Kofi": ("learning rate too high", "ratio"),
+    "Lila": ("first weights too large", "start"),
+}
+
+
+def fault(name, other):
+    return DIAGNOSES | {name: (other, DIAGNOSES[name][1])}
+
+
+def probe(name, other):
+    return DIAGNOSES | {name: (DIAGNOSES[name][0], other)}
+
+
+RIGHT = {
+    "13_training.adamw": [
+        ("by hand", adamw_by_hand),
+        ("torch's", with_an_optimiser(torch.optim.AdamW)),
+        ("the package's", with_an_optimiser(AdamW)),
+        ("from the history", adamw_from_the_history),
+        ("in place", adamw_in_place),
+    ],
+    "13_training.accumulate": [
+        ("sums", accumulate_sums),
+        ("a list, a tensor", accumulate_from_a_list),
+        ("means weighed", accumulate_means_weighed),
+        ("by hand", accumulate_by_hand),
+    ],
+    "13_training.patients": [
+        ("the solution", DIAGNOSES),
+        ("other probes", DIAGNOSES | {"Gita": ["Sources and targets mismatched", "one batch"],
+                                      "Jona": ["'Source masked'", "TEXT"]}),
+        ("one more", probe("Gita", "ratio")),
+    ],
+}  # fmt: skip
+
+WRONG = {
+    "13_training.adamw": [
+        ("copied from the check", copying(written(one, one)), "Neither mean is corrected"),
+        ("no correction", written(one, one), "Neither mean is corrected"),
+        ("first corrected only", written(second=one), "Only the mean of the gradients is corrected"),
+        ("second corrected only", written(first=one), "Only the mean of the squares is corrected"),
+        ("t from 0", written(begin=0), "Is t still 0"),
+        ("t from 2", written(begin=2), "already that of the second"),
+        ("no power", written(lambda b, t: 1 - b, lambda b, t: 1 - b), "it must fade"),
+        ("eps under the root", written(root=lambda v, eps: (v + eps).sqrt()), "eps stands under the root"),
+        ("no eps", written(root=lambda v, eps: v.sqrt()), "eps is left out"),
+        ("eps fixed", written(root=lambda v, eps: v.sqrt() + 1e-8), "far too small"),
+        ("eps fixed, bare means", written(one, one, root=lambda v, eps: v.sqrt() + 1e-8), "Neither mean is corrected"),
+        ("L2", written(l2=True), "that is Adam with L2"),
+        ("decay without rate", written(shrink=lambda rate, decay: decay), "not multiplied by the step's rate"),
+        ("decay after the step", written(late=True), "as it is after the step"),
+        ("no decay", written(shrink=lambda rate, decay: 0), "There is no decay"),
+        ("decay grows", written(shrink=lambda rate, decay: -rate * decay), "its sign is wrong"),
+        ("decay rate twice", written(shrink=lambda rate, decay: rate**2 * decay), "multiplied by the rate twice"),
+        ("biases decayed", written(decayed=lambda w: True), "Weights with fewer than two axes are decayed"),
+        ("vectors decayed", written(decayed=lambda w: w.ndim >= 1), "Weights with fewer than two axes are decayed"),
+        ("None counted", written(on_missing="counted"), "counts in the correction"),
+        ("None as zero", written(on_missing="zero"), "treated as one of 0"),
+        ("None decays", written(on_missing="decayed"), "the weight is decayed; it should stay"),
+        ("None ends it", written(on_missing="break"), "stops at the first step"),
+        ("rates move up", without_nones, "uses up its rate too"),
+        ("None raises", adamw_without_a_care_for_none, "TypeError"),
+        ("square of the mean", written(square=lambda g, m: m**2), "squares of the *mean*"),
+        ("absolute values", written(square=lambda g, m: g.abs()), "absolute values"),
+        ("no root", written(root=lambda v, eps: v + eps), "without its root"),
+        ("betas exchanged", written(swap=True), "changed places"),
+        ("first rate", written(rate_of=lambda rates, i: rates[0]), "takes the first rate"),
+        ("last rate", written(rate_of=lambda rates, i: rates[-1]), "takes the last rate"),
+        ("uphill", written(rate_of=lambda rates, i: -rates[i]), "uphill"),
+        ("forgetful", forgetful, "as if it were the first"),
+        ("a list", lambda *given: adamw_by_hand(*given).tolist(), "wanted a torch tensor"),
+        ("writes into the weight", adamw_writing_into_the_weight, "The weight that was passed in has changed"),
+        ("uses up", adamw_using_up, "The list of gradients, or of rates, is not as it was"),
+        ("scales gradients", adamw_scaling_gradients, "A gradient has changed in place"),
+    ],
+    "13_training.accumulate": [
+        ("mean of means", accumulating(lambda n, p, r: 1, lambda n, p, r, k: 1 / k, loss_of=mean_loss),
+         "mean of the parts' means", "M41"),
+        ("sum of means", accumulating(lambda n, p, r: 1, loss_of=mean_loss), "added up, and not divided", "M41"),
+        ("weighed by rows", accumulating(lambda n, p, r: r, lambda n, p, r, k: 1 / r, loss_of=mean_loss),
+         "weighed by its *rows*", "M41"),
+        ("weighed by places", accumulating(lambda n, p, r: p, lambda n, p, r, k: 1 / p, loss_of=mean_loss),
+         "padding too; what was averaged", "M42"),
+        ("over all places", accumulating(lambda n, p, r: 1, lambda n, p, r, k: 1 / p), "there is no loss in padding",
+         "M42"),
+        ("means over places", accumulating(lambda n, p, r: 1 / p, lambda n, p, r, k: 1 / k), "each counts padding",
+         "M42"),
+        ("sums", accumulating(lambda n, p, r: 1), "not divided by their number"),
+        ("over rows", accumulating(lambda n, p, r: 1, lambda n, p, r, k: 1 / r), "divided by the number of rows"),
+        ("over parts", accumulating(lambda n, p, r: 1, lambda n, p, r, k: 1 / k), "divided by the number of parts"),
+        ("divided twice", accumulating(lambda n, p, r: 1, lambda n, p, r, k: 1 / k / n), "divide once"),
+        ("zeroed inside", right_but(inside=True), "Are the gradients set to 0 inside the loop"),
+        ("zeroed inside, means", accumulating(lambda n, p, r: 1, inside=True, loss_of=mean_loss),
+         "Are the gradients set to 0 inside the loop"),
+        ("never zeroed", right_but(zero=False), "What the model held in p.grad before", "M43"),
+        ("NaN of padding", accumulating(lambda n, p, r: n, lambda n, p, r, k: 1 / n, loss_of=mean_loss),
+         "The loss is NaN", "M42"),
+        ("never shortened", right_but(clip=lambda weights, largest: None), "is left as it is; shorten it"),
+        ("each tensor", right_but(clip=clip_alone), "Each tensor is shortened for itself"),
+        ("each number", right_but(clip=torch.nn.utils.clip_grad_value_), "Each number is clamped"),
+        ("always", right_but(clip=clip_always), "one that is shorter too"),
+        ("squares", right_but(clip=clip_by_squares), "The length is the *root*"),
+        ("before dividing", before_dividing, "before it is divided by the labels"),
+        ("first part", first_part_only, "only the first part"),
+        ("used up", counts_first, "They can be gone through once only"),
+        ("a step", makes_a_step, "no step was asked for"),
+        ("loss of means", losing(accumulate_sums, lambda means, n: sum(means) / len(means)),
+         "The loss: this is the mean of the parts' means", "M41"),
+        ("loss of the last", losing(accumulate_sums, lambda means, n: means[-1]), "The loss: only the last part"),
+        ("loss in all", losing(accumulate_sums, lambda means, n: sum(a * b for a, b in zip(means, n, strict=True))),
+         "The loss: the losses of all labels are added up, but not divided"),
+        ("perplexity", losing(accumulate_sums, lambda means, n: math.exp(means[0])), "The loss is"),
+        ("no loss", lambda *given: [accumulate_sums(*given)] * 2, "wanted a single one"),
+    ],
+    "13_training.patients": [
+        ("Emil: healthy", fault("Emil", "healthy"), "is the suspicion, and it is wrong"),
+        ("Emil: modes", probe("Emil", "modes"), "'modes' does not rule out 'healthy'"),
+        ("Fumi: high", fault("Fumi", "learning rate too high"), "Fumi: not 'learning rate too high'"),
+        ("Fumi: one batch", probe("Fumi", "one batch"), "'one batch' does not rule out 'blocks frozen'"),
+        ("Gita: masked", fault("Gita", "source masked"), "is the suspicion, and it is wrong"),
+        ("Gita: overlap", probe("Gita", "overlap"), "'overlap' does not rule out 'source masked'"),
+        ("Hugo: large", fault("Hugo", "first weights too large"), "Hugo: not 'first weights too large'"),
+        ("Hugo: start", probe("Hugo", "start"), "'start' does not rule out 'learning rate too high'"),
+        ("Ines: overfitting", fault("Ines", "overfitting"), "Ines: not 'overfitting'"),
+        ("Ines: modes", probe("Ines", "modes"), "only one probe asks whether pairs are shared"),
+        ("Jona: mismatched", fault("Jona", "sources and targets mismatched"), "Jona: not 'sources and targets"),
+        ("Jona: gradient", probe("Jona", "gradient"), "'gradient' does not rule out 'blocks frozen'"),
+        ("Kofi: zeroed", fault("Kofi", "gradients not zeroed"), "Kofi: not 'gradients not zeroed'"),
+        ("Kofi: text", probe("Kofi", "text"), "'text' does not rule out 'learning rate too low'"),
+        ("Lila: softmax", fault("Lila", "softmax twice"), "Lila: not 'softmax twice'"),
+        ("Lila: ratio", probe("Lila", "ratio"), "'ratio' does not rule out 'learning rate too high'"),
+        ("a word of its own", fault("Emil", "leak"), "choose one of"),
+        ("turned", DIAGNOSES | {"Emil": DIAGNOSES["Emil"][::-1]}, "the fault comes first"),
+        ("one word", DIAGNOSES | {"Emil": "healthy"}, "wanted a pair"),
+        ("a list", [*DIAGNOSES.values()], "wanted a dictionary"),
+    ],
+}  # fmt: skip

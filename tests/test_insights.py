@@ -1,5 +1,6 @@
 """What a card says of an answer with full marks: a sentence for each question, true of the answer; and the way on."""
 
+import copy
 import functools
 import json
 import math
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 from test_diagnoses import snippets, translators_observed
 from transformer_lab.config import TransformerConfig
 from transformer_lab.exercise_files import PRISTINE
+from transformer_lab.experiments import recorded
 from transformer_lab.grading import grade
 from transformer_lab.grading.checks.encoder_decoder.diagnose import DIAGNOSIS
 from transformer_lab.grading.onward import next_lesson, onward
@@ -296,9 +298,27 @@ def decoding():
     yield [name for name in "abcde" if alone(names[f"broken_{name}"]) == alone(names["repaired"])] == [*"abcd"]
 
 
+def training():
+    names = solved("13_training")
+    weight, gradients = torch.randn(4, 3), [torch.randn(4, 3) for _ in range(5)]
+    larger = [1000 * gradient for gradient in gradients]
+    moved = [names["adamw"](weight, g, [0.1] * 5, 0.1, 0.9, 0.99, eps) for g, eps in ((gradients, 0.01), (larger, 10))]
+    yield near(*moved) and not near(moved[0], weight, 0.1)
+    x, labels = torch.randn(6, 4, 3), torch.randint(5, (6, 4))
+    found = []
+    for sizes in ((6,), (1, 2, 3), (1,) * 6):
+        model = copy.deepcopy(found[0][0]) if found else nn.Linear(3, 5)
+        names["accumulate"](model, zip(x.split(sizes), labels.split(sizes), strict=True), 1e3)
+        found.append((model, model.weight.grad))
+    yield all(near(gradient, found[0][1], 1e-6) for _, gradient in found)
+    ward = recorded("patients")["result"]["patients"]
+    curves = [ward[name]["curve"]["held out"][-1] for name in ("Emil", "Ines")]
+    yield [ward[name]["truth"]["right"] for name in ("Ines", "Emil")] == [0.95, 0.56] and curves == sorted(curves)
+
+
 CLAIMS = (
     *(toolkit, attention, masks, multi_head, feed_forward, residual, layer_norm, positions, block),
-    *(encoder_decoder, tokens, decoding),
+    *(encoder_decoder, tokens, decoding, training),
 )
 
 

@@ -212,6 +212,7 @@ ward = recorded("patients")["result"]  # made by experiments/patients.py
 patients = {name: case for name, case in ward["patients"].items() if name > "E"}  # the lesson solved Ada to Dora
 twins = {"translator": "healthy translator", "documentation model": "healthy writer"}
 
+# %%
 fig, axes = plt.subplots(2, 4, figsize=(10, 4.6), sharey=True, layout="constrained")
 for ax, (name, case) in zip(axes.flat, patients.items(), strict=True):
     ax.plot(case["curve"]["step"], case["curve"]["train"], label="train")
@@ -238,6 +239,7 @@ def look(name, probe):
                 print("   ", line)
 
 
+# %%
 look("Emil", "start")
 
 # %% [markdown]

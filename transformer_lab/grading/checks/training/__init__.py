@@ -17,8 +17,8 @@ PREDICTIONS = {
 INSIGHTS = {  # what a right answer can do beyond its question
     "adamw": "Multiply all gradients by 1000, and `eps` with them: the weight takes the same way.",
     "accumulate": "However the batch is cut, into single rows even, `p.grad` comes out the same.",
-    "patients": "All of these probes can be taken of a run of your own, and four of the seven before it has begun in "
-    "earnest: `start`, `one batch`, `overlap` and `ratio`.",
+    "patients": "Of 200 dates that they have never seen, Ines translates 95 % and Emil, whose curve is better, 56 %: "
+    "no curve could have told you.",
 }
 
 MISCONCEPTIONS = {

@@ -11,6 +11,8 @@
 # [lesson](../../notebooks/13_training.ipynb).
 
 # %%
+import math
+
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
@@ -298,3 +300,118 @@ diagnoses = {
 from transformer_lab.grading import grade
 
 grade("13_training.patients", diagnoses)
+
+# %% [markdown]
+# ## Question 4: three numbers for a held-out set
+# *Optional: 4 points, difficulty 2 of 5, about 8 minutes*
+#
+# Write `measures(batches)`, which judges a model by its held-out batches. Each is a pair `(logits, labels)`, of shapes
+# `(B, T, V)` and `(B, T)`; labels are -100 where there is only padding. `B` and `T` differ from batch to batch. Each row holds
+# at least one label. Return three numbers:
+#
+# * the loss, in nats: the mean over all labels,
+# * the accuracy: the share of all labels whose logit is the largest one,
+# * the exact match: the share of all rows in which that is so for *every* label.
+#
+# Padding has no part in any of them, and none may depend on how the rows were put into batches. How long the list is, nobody
+# says, and it is not empty.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Five things can be counted in a batch so that adding up makes sense. Which are they, and which of them stand below a fraction
+# line?
+#
+# </details>
+# <details><summary>Hint 2: in steps</summary>
+#
+# With `real = labels != -100`, $(B, T)$, a hit is where `logits.argmax(dim=-1)` equals the label. A row is right if each of its
+# places is a hit or is not real. `F.cross_entropy` wants the classes on axis 1, or on the last of two axes.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# loss = hits = rows_right = n_labels = n_rows = 0
+# for logits, labels in batches:
+#     real = ____
+#     hit = ____
+#     loss += F.cross_entropy(____, ____, reduction=____).item()
+#     hits += ____
+#     rows_right += ____
+#     n_labels, n_rows = ____, ____
+# return ____, ____, ____
+# ```
+#
+# </details>
+
+
+# %% answer="measures"
+def measures(batches):
+    """The loss, the accuracy and the exact match of held-out batches."""
+    ### BEGIN SOLUTION
+    loss = hits = rows_right = n_labels = n_rows = 0
+    for logits, labels in batches:
+        real = labels != -100
+        hit = logits.argmax(dim=-1) == labels
+        loss += F.cross_entropy(logits[real], labels[real], reduction="sum").item()
+        hits += hit.sum().item()
+        rows_right += (hit | ~real).all(dim=-1).sum().item()
+        n_labels, n_rows = n_labels + real.sum().item(), n_rows + len(labels)
+    return loss / n_labels, hits / n_labels, rows_right / n_rows
+    ### END SOLUTION
+
+
+# %% check="measures" points=4
+from transformer_lab.grading import grade
+
+grade("13_training.measures", measures)
+
+# %% [markdown]
+# ## Question 5: a rate that rises and falls
+# *Optional: 3 points, difficulty 2 of 5, about 7 minutes*
+#
+# Write `schedule(step, n_steps, n_warmup, highest, lowest)`: the learning rate of one step. The steps are 0, 1, ...
+# `n_steps - 1`, and `n_warmup` is at least 1 and less than `n_steps`.
+#
+# In the first `n_warmup` steps the rate grows by the same amount in each: it would be 0 *before* step 0, and in step
+# `n_warmup - 1` it is `highest`. From there on it follows half a cosine, flat at both ends, and in the very last step it is
+# `lowest`. (The package's `warmup_cosine` comes down to 0, and only *after* the last step.)
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# In which two steps do you know the rate of the second part? Count the steps from one to the other.
+#
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# With a progress $p$ that goes from 0 in step `n_warmup - 1` to 1 in step `n_steps - 1`, $(1 + \cos \pi p) / 2$ goes from 1 to
+# 0. The rate has to go from `highest` to `lowest` instead.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# if step < n_warmup:
+#     return ____
+# progress = ____ / (n_steps - n_warmup)
+# return ____ + ____ * (1 + math.cos(math.pi * progress)) / 2
+# ```
+#
+# </details>
+
+
+# %% answer="schedule"
+def schedule(step, n_steps, n_warmup, highest, lowest):
+    """The learning rate of a step: a linear warm-up, then half a cosine."""
+    ### BEGIN SOLUTION
+    if step < n_warmup:
+        return highest * (step + 1) / n_warmup
+    progress = (step - n_warmup + 1) / (n_steps - n_warmup)
+    return lowest + (highest - lowest) * (1 + math.cos(math.pi * progress)) / 2
+    ### END SOLUTION
+
+
+# %% check="schedule" points=3
+from transformer_lab.grading import grade
+
+grade("13_training.schedule", schedule)

@@ -15,6 +15,8 @@ POINTS = {
     "13_training.adamw": 6,
     "13_training.accumulate": 6,
     "13_training.patients": 8,
+    "13_training.measures": 4,
+    "13_training.schedule": 3,
 }
 ONE_WAY = ()
 MISCONCEPTIONS = ("M41", "M42", "M43")
@@ -364,6 +366,84 @@ def probe(name, other):
     return DIAGNOSES | {name: (DIAGNOSES[name][0], other)}
 
 
+# measures ---------------------------------------------------------------------------------------------------------
+
+
+def measures_right(batches):
+    loss = hits = rows = n_labels = n_rows = 0
+    for logits, labels in batches:
+        real, hit = labels != -100, logits.argmax(-1) == labels
+        loss += F.cross_entropy(logits.flatten(end_dim=1), labels.flatten(), reduction="sum")
+        hits, rows = hits + hit.sum(), rows + (hit | ~real).all(-1).sum()
+        n_labels, n_rows = n_labels + real.sum(), n_rows + len(labels)
+    return loss / n_labels, hits / n_labels, rows / n_rows
+
+
+def measures_row_by_row(batches):
+    losses, hits, rows = [], [], []
+    for logits, labels in batches:
+        for scores, row in zip(logits.log_softmax(-1).tolist(), labels.tolist(), strict=True):
+            real = [(place, label) for place, label in zip(scores, row, strict=True) if label >= 0]
+            losses += [-place[label] for place, label in real]
+            hits += [max(place) == place[label] for place, label in real]
+            rows.append(all(max(place) == place[label] for place, label in real))
+    return [sum(values) / len(values) for values in (losses, hits, rows)]
+
+
+def measured(place, of):
+    """Right but for one number, of lists: losses, hits, rows right, labels, rows, places, rows right with padding."""
+
+    def measures(batches):
+        counts = []
+        for logits, labels in batches:
+            real, hit = labels != -100, logits.argmax(-1) == labels
+            loss = F.cross_entropy(logits.mT, labels, reduction="sum").item()
+            rows, bare = (hit | ~real).all(-1).sum().item(), hit.all(-1).sum().item()
+            counts.append((loss, hit.sum().item(), rows, real.sum().item(), len(labels), labels.numel(), bare))
+        found = list(measures_row_by_row(batches))
+        found[place] = of([*map(list, zip(*counts, strict=True))])
+        return tuple(found)
+
+    return measures
+
+
+def means(top, below):
+    return lambda c: sum(a / b for a, b in zip(c[top], c[below], strict=True)) / len(c[0])
+
+
+def pooled(top, below):
+    return lambda c: sum(c[top]) / sum(c[below])
+
+
+# schedule ---------------------------------------------------------------------------------------------------------
+
+
+def schedule_right(step, n_steps, n_warmup, highest, lowest):
+    if step < n_warmup:
+        return highest * (step + 1) / n_warmup
+    progress = (step + 1 - n_warmup) / (n_steps - n_warmup)
+    return lowest + (highest - lowest) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def schedule_by_sine(step, n_steps, n_warmup, highest, lowest):
+    if step + 1 < n_warmup:
+        return torch.tensor(highest / n_warmup * (step + 1))
+    quarter = torch.tensor(math.pi / 2 * (step + 1 - n_warmup) / (n_steps - n_warmup), dtype=torch.float64)
+    return highest - (highest - lowest) * quarter.sin() ** 2
+
+
+def rising(of):
+    return lambda s, n, w, high, low: of(s, w, high, low) if s < w else schedule_right(s, n, w, high, low)
+
+
+def falling(of):
+    return lambda s, n, w, high, low: schedule_right(s, n, w, high, low) if s < w else of(s, n, w, high, low)
+
+
+def half(p, high, low):
+    return low + (high - low) * (1 + math.cos(math.pi * p)) / 2
+
+
 RIGHT = {
     "13_training.adamw": [
         ("by hand", adamw_by_hand),
@@ -384,6 +464,8 @@ RIGHT = {
                                       "Jona": ["'Source masked'", "TEXT"]}),
         ("one more", probe("Gita", "ratio")),
     ],
+    "13_training.measures": [("tensors", measures_right), ("row by row, a list", measures_row_by_row)],
+    "13_training.schedule": [("half a cosine", schedule_right), ("a sine squared", schedule_by_sine)],
 }  # fmt: skip
 
 WRONG = {
@@ -486,5 +568,49 @@ WRONG = {
         ("turned", DIAGNOSES | {"Emil": DIAGNOSES["Emil"][::-1]}, "the fault comes first"),
         ("one word", DIAGNOSES | {"Emil": "healthy"}, "wanted a pair"),
         ("a list", [*DIAGNOSES.values()], "wanted a dictionary"),
+    ],
+    "13_training.measures": [
+        ("loss: mean of means", measured(0, means(0, 3)), "the mean of the batches' means", "M41"),
+        ("loss: padding", measured(0, pooled(0, 5)), "Padding is counted too", "M42"),
+        ("loss: padding, means", measured(0, means(0, 5)), "Padding is counted too", "M42"),
+        ("loss: per batch", measured(0, lambda c: sum(c[0]) / len(c[0])), "by the number of batches", "M41"),
+        ("loss: rows", measured(0, pooled(0, 4)), "by the number of rows; wanted: of labels"),
+        ("loss: sum", measured(0, lambda c: sum(c[0])), "This is the sum of all losses"),
+        ("loss: perplexity", measured(0, lambda c: math.exp(pooled(0, 3)(c))), "This is the perplexity"),
+        ("loss: bits", measured(0, lambda c: pooled(0, 3)(c) / math.log(2)), "Add up over all batches"),
+        ("accuracy: mean of means", measured(1, means(1, 3)), "the mean of the batches' means", "M41"),
+        ("accuracy: padding", measured(1, pooled(1, 5)), "Padding is counted too", "M42"),
+        ("accuracy: per batch", measured(1, lambda c: sum(c[1]) / len(c[1])), "a share above 1 says so", "M41"),
+        ("accuracy: rows", measured(1, pooled(2, 4)), "This is the share of rows"),
+        ("accuracy: wrong ones", measured(1, lambda c: 1 - pooled(1, 3)(c)), "the share of labels that are wrong"),
+        ("accuracy: percent", measured(1, lambda c: 100 * pooled(1, 3)(c)), "in percent"),
+        ("exact: mean of means", measured(2, means(2, 4)), "the mean of the batches' means", "M41"),
+        ("exact: padding", measured(2, pooled(6, 4)), "no token equals -100", "M42"),
+        ("exact: per batch", measured(2, lambda c: sum(c[2]) / len(c[2])), "by the number of *batches*", "M41"),
+        ("exact: labels", measured(2, pooled(1, 3)), "a row is right only if all"),
+        ("exact: over labels", measured(2, pooled(2, 3)), "wanted: of rows"),
+        ("one number", lambda batches: measures_right(batches)[0], "wanted three numbers"),
+        ("first batch", lambda batches: measures_right(batches[:1]), "Add up over all batches"),
+    ],
+    "13_training.schedule": [
+        ("from 0", rising(lambda s, w, high, low: high * s / w), "This begins with a rate of 0"),
+        ("one late", rising(lambda s, w, high, low: high * (s + 1) / (w + 1)), "one step late"),
+        ("from lowest", rising(lambda s, w, high, low: low + (high - low) * (s + 1) / w), "This rises from `lowest`"),
+        ("no warm-up", rising(lambda s, w, high, low: high), "There is no warm-up"),
+        ("a factor", rising(lambda s, w, high, low: (s + 1) / w), "This is a factor"),
+        ("the package's", falling(lambda s, n, w, high, low: half((s - w) / (n - w), high, low)), "one step late"),
+        ("the top twice", falling(lambda s, n, w, high, low: half((s - w) / max(1, n - w - 1), high, low)), "twice"),
+        ("from step 0", falling(lambda s, n, w, high, low: half(s / n, high, low)), "measured from step 0"),
+        ("to 0", falling(lambda s, n, w, high, low: schedule_right(s, n, w, high, 0)), "This falls to 0"),
+        ("cut off", falling(lambda s, n, w, high, low: max(low, schedule_right(s, n, w, high, 0))), "is cut off"),
+        ("added", falling(lambda s, n, w, high, low: low + schedule_right(s, n, w, high, 0)), "added to the whole"),
+        ("a whole one", falling(lambda s, n, w, high, low: half(2 * (s - w + 1) / (n - w), high, low)), "a whole"),
+        ("a quarter", falling(lambda s, n, w, high, low: low + (high - low) * math.cos(
+            math.pi / 2 * (s - w + 1) / (n - w))), "a quarter of a cosine"),
+        ("a line", falling(lambda s, n, w, high, low: high - (high - low) * (s - w + 1) / (n - w)), "a straight line"),
+        ("constant", falling(lambda s, n, w, high, low: high), "stays at the highest"),
+        ("upwards", falling(lambda s, n, w, high, low: half(1 + (s - w + 1) / (n - w), high, low)), "This rises"),
+        ("degrees", falling(lambda s, n, w, high, low: low + (high - low) * (1 + math.cos(
+            180 * (s - w + 1) / (n - w))) / 2), "wanted"),
     ],
 }  # fmt: skip

@@ -2,10 +2,12 @@
 
 from .accumulate import accumulate
 from .adamw import adamw
+from .measures import measures
 from .patients import patients
+from .schedule import schedule
 
 LESSON = "13_training"
-__all__ = ["adamw", "accumulate", "patients"]
+__all__ = ["adamw", "accumulate", "patients", "measures", "schedule"]
 
 PREDICTIONS = {
     # Four curves: whose model does what it was trained for?
@@ -19,6 +21,9 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "accumulate": "However the batch is cut, into single rows even, `p.grad` comes out the same.",
     "patients": "Of 200 dates that they have never seen, Ines translates 95 % and Emil, whose curve is better, 56 %: "
     "no curve could have told you.",
+    "measures": "Cut the same rows into other batches, of three, of one, all at once: none of the three numbers moves.",
+    "schedule": "With `lowest` at 0 and hardly any warm-up, the rates of all steps add up to half of what the highest "
+    "rate alone would give.",
 }
 
 MISCONCEPTIONS = {

@@ -1,0 +1,140 @@
+"""Lesson 13: the checks of a learning rate that rises and falls."""
+
+import math
+
+from ...checking import Wrong, check
+from ...draw import draw
+from ..common import apart, fitting, one_number
+
+SETTINGS = (100, 12, 0.003, 0.0002), (90, 7, 0.02, 0.003), (130, 9, 0.0011, 0.00013)
+
+
+class schedule:
+    answers = ("schedule(step, n_steps, n_warmup, highest, lowest)",)
+
+    @check("the warm-up", 1)
+    def warmup(schedule):
+        n_steps, n_warmup, *rates = draw.one_of(*SETTINGS)
+        judge(schedule, [(step, n_steps, n_warmup, *rates) for step in range(n_warmup)])
+
+    @check("half a cosine", 1.5)
+    def cosine(schedule):
+        n_steps, n_warmup, *rates = draw.one_of(*SETTINGS)
+        judge(schedule, [(step, n_steps, n_warmup, *rates) for step in range(n_warmup, n_steps, 5)])
+
+    @check("the last steps, and short runs", 0.5)
+    def ends(schedule):
+        n_steps, n_warmup, *rates = draw.one_of(*SETTINGS)
+        judge(schedule, [(n_steps - 2, n_steps, n_warmup, *rates), (n_steps - 1, n_steps, n_warmup, *rates)])
+        judge(schedule, [(step, n_warmup + 1, n_warmup, *rates) for step in range(n_warmup + 1)])
+        judge(schedule, [(step, 4, 1, *rates) for step in range(4)])
+
+
+def falling(progress, step, n, w, high, low) -> float:
+    """Half a cosine from high to low, by a progress from 0 to 1."""
+    return low + (high - low) * (1 + math.cos(math.pi * progress(step, n, w))) / 2
+
+
+def rate(step, n, w, high, low) -> float:
+    """The specification."""
+    if step < w:
+        return high * (step + 1) / w
+    return falling(lambda step, n, w: (step - w + 1) / (n - w), step, n, w, high, low)
+
+
+def judge(schedule, cases: list[tuple]) -> None:
+    answers = [one_number(schedule(*case), "schedule(...)") for case in cases]
+    for case, got in zip(cases, answers, strict=True):
+        wanted = rate(*case)
+        if not math.isclose(got, wanted, rel_tol=1e-5):
+            words = fitting(answers, cases, RISING if case[0] < case[2] else FALLING) or [""]
+            yours, right = apart(got, wanted)
+            raise Wrong(f"schedule{case} is {yours}; wanted {right}. {words[0]}".strip())
+
+
+# (formula, what to tell those who use it), for the warm-up
+RISING = (
+    (lambda step, n, w, high, low: high * step / w, "This begins with a rate of 0: in step 0 nothing would be learnt."),
+    (
+        lambda step, n, w, high, low: high * (step + 1) / (w + 1),
+        "This reaches the highest rate one step late: n_warmup steps rise, from step 0 to step n_warmup - 1.",
+    ),
+    (
+        lambda step, n, w, high, low: high * step / max(1, w - 1),
+        "This begins with a rate of 0, and takes n_warmup - 1 equal steps; wanted: n_warmup of them.",
+    ),
+    (
+        lambda step, n, w, high, low: low + (high - low) * (step + 1) / w,
+        "This rises from `lowest`; the warm-up rises from 0, in equal amounts, and `lowest` is where the cosine ends.",
+    ),
+    (
+        lambda step, n, w, high, low: low + (high - low) * step / w,
+        "This rises from `lowest`; the warm-up rises from 0, in equal amounts, and `lowest` is where the cosine ends.",
+    ),
+    (lambda step, n, w, high, low: high, "There is no warm-up: the highest rate stands in every step."),
+    (lambda step, n, w, high, low: (step + 1) / w, "This is a factor; wanted: the rate itself, times `highest`."),
+    (
+        lambda step, n, w, high, low: rate(step, n, w, high, low) * (1 + math.cos(math.pi * step / n)) / 2,
+        "The cosine is at work already; in the warm-up the rate rises in equal amounts.",
+    ),
+)
+# the same for the steps after it
+FALLING = (
+    (
+        lambda *case: falling(lambda step, n, w: (step - w) / (n - w), *case),
+        "The cosine begins one step late and never reaches `lowest`: it is at the highest rate in step n_warmup - 1, "
+        "and at `lowest` in step n_steps - 1.",
+    ),
+    (
+        lambda *case: falling(lambda step, n, w: (step - w) / max(1, n - w - 1), *case),
+        "The highest rate stands twice: the cosine is at its top in step n_warmup - 1, the last one of the warm-up.",
+    ),
+    (
+        lambda *case: falling(lambda step, n, w: step / n, *case),
+        "The cosine's way is measured from step 0; it begins where the warm-up ends.",
+    ),
+    (
+        lambda *case: falling(lambda step, n, w: (step + 1) / n, *case),
+        "The cosine's way is measured from step 0; it begins where the warm-up ends.",
+    ),
+    (
+        lambda *case: falling(lambda step, n, w: step / (n - 1), *case),
+        "The cosine's way is measured from step 0; it begins where the warm-up ends.",
+    ),
+    (
+        lambda step, n, w, high, low: rate(step, n, w, high, 0),
+        "This falls to 0; wanted: to `lowest`.",
+    ),
+    (
+        lambda step, n, w, high, low: max(low, rate(step, n, w, high, 0)),
+        "This falls towards 0 and is cut off at `lowest`; wanted: a cosine that ends at `lowest`.",
+    ),
+    (
+        lambda step, n, w, high, low: low + rate(step, n, w, high, 0),
+        "`lowest` is added to the whole; the cosine goes from `highest` to `lowest`, a way of highest - lowest.",
+    ),
+    (
+        lambda *case: falling(lambda step, n, w: 2 * (step - w + 1) / (n - w), *case),
+        "This is a whole cosine, which rises again; wanted: half of one.",
+    ),
+    (
+        lambda step, n, w, high, low: low + (high - low) * math.cos(math.pi * (step - w + 1) / (n - w) / 2),
+        "This is a quarter of a cosine, which ends steeply; wanted: half of one, flat at both ends.",
+    ),
+    (
+        lambda step, n, w, high, low: high - (high - low) * (step - w + 1) / (n - w),
+        "This falls along a straight line; wanted: half a cosine.",
+    ),
+    (
+        lambda step, n, w, high, low: high,
+        "After the warm-up the rate stays at the highest; wanted: half a cosine down.",
+    ),
+    (
+        lambda step, n, w, high, low: low + (high - low) * (1 - math.cos(math.pi * (step - w + 1) / (n - w))) / 2,
+        "This rises: the cosine's sign is wrong.",
+    ),
+    (
+        lambda step, n, w, high, low: rate(step, n, w, high, low) / high,
+        "This is a factor; wanted: the rate itself.",
+    ),
+)

@@ -17,7 +17,7 @@
 # * build AdamW out of plain gradient descent, and say what each addition is for;
 # * find out what ails a training run, and rule out the second-best explanation.
 #
-# About 49 minutes. It builds on lessons [09](09_block.ipynb) to [12](12_decoding.ipynb): the two models that you have
+# About 55 minutes. It builds on lessons [09](09_block.ipynb) to [12](12_decoding.ipynb): the two models that you have
 # met, the date translator and the model of the Python documentation, are the patients.
 
 # %%
@@ -27,6 +27,7 @@ import random
 from collections import Counter
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 import torch.nn.functional as F
 from IPython.display import Markdown
@@ -39,7 +40,7 @@ from transformer_lab.generation import generate, translate
 from transformer_lab.grading import predict
 from transformer_lab.tasks.language import docs
 from transformer_lab.tasks.translation import dates
-from transformer_lab.viz import plots
+from transformer_lab.viz import OptimiserExplorer, optimiser_explorer, plots
 
 plots.use_style()
 ward = recorded("patients")["result"]  # made by experiments/patients.py
@@ -627,9 +628,79 @@ print(f"and the fresh translator of section 3 begins at {F.cross_entropy(logits.
 #
 # Two of the four could be told by a number that was there *before the first step*. That is why one takes it.
 #
-# <!-- OptimiserExplorer: a section "Play" stands here, and the sections below move up by one. -->
+# ## 8. Play
 #
-# ## 8. What people get wrong
+# The walks of section 5, all four at once. The valley is the same, only moved: the weights begin at 0, at the ring, and
+# the loss is lowest at the star. *Noise* adds the same random numbers to everybody's gradients, as small batches do.
+# Predict before you move:
+#
+# 1. Which rate brings SGD nearest to the star in 60 steps, and how near does momentum come with a rate of its own? What
+#    keeps SGD from taking that one?
+# 2. Make the valley round (steepness 1), and then steeper and steeper. Two of the four walks stay exactly as they are.
+#    Which, and why? Are they also the fastest in the round valley?
+# 3. Let Adam walk for 300 steps at rates of 1, 0.1 and 0.02, first without noise, and then with a noise of 1. What does
+#    the rate decide then?
+
+# %%
+explorer = OptimiserExplorer()
+explorer
+
+# %% [markdown]
+# <details><summary>Answers, when you have tried</summary>
+#
+# 1\. SGD comes to 0.24 at a rate of 0.035; momentum to 0.02 at 0.2. Above 0.04 SGD diverges *across* the valley. So
+# *along* the valley, where a step covers the rate's share of what is left of the way, it may cover 4 % of it at most.
+#
+# 2\. Adam's and AdamW's. If the gradient across is fifty times as large, so is the root of its mean square, and the
+# factor cancels. But in the round valley the gradient points straight at the star. With a rate of 1 SGD is there after
+# *one* step; Adam, at the best of its rates, is 0.11 away after ten. (Our valley lies along the axes. In one that is
+# turned by 45°, steepness does change Adam's walk: it gives each weight its own scale, and knows nothing of slanting
+# directions.)
+#
+# 3\. Without noise Adam arrives at all three. With noise it arrives at none: in its last 50 steps it is 0.63 away on
+# average at a rate of 1, 0.20 at 0.1, and 0.06 at 0.02. A large rate travels fast and never comes to rest. Hence the
+# schedules that lower the rate towards the end of a run.
+#
+# </details>
+
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+def nearness(rule, rate, last=1, **settings):
+    """How far from the star a walk is in its last steps, in the mean."""
+    path = optimiser_explorer.walk(rule, rate, **settings)[-last:]
+    return np.hypot(*(path - optimiser_explorer.LOWEST).T).mean()
+
+
+best = {rule: min((nearness(rule, rate), rate) for rate in explorer.rates) for rule in ("SGD", "momentum")}
+for rule, (distance, rate) in best.items():
+    print(f"{rule:10}{distance:.2f} away after 60 steps, at a rate of {rate}")
+assert best["SGD"][1] == 0.035 and best["momentum"][1] == 0.2
+round_valley = [nearness("Adam", rate, steepness=1, steps=10) for rate in explorer.rates]
+assert nearness("SGD", 1.0, steepness=1, steps=1) == 0 and 0.11 < min(round_valley) < 0.12
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+for rate, wanted in ((1.0, 0.63), (0.1, 0.20), (0.02, 0.06)):
+    still, noisy = (nearness("Adam", rate, last=50, steps=300, noise=noise) for noise in (0.0, 1.0))
+    print(f"Adam at {rate}: {still:.3f} away without noise, {noisy:.2f} with it")
+    assert still < 0.01 and abs(noisy - wanted) < 0.01
+for rule in ("Adam", "AdamW"):
+    steep = [optimiser_explorer.walk(rule, 0.1, decay=0.1, steepness=steepness) for steepness in (1, 200)]
+    assert np.abs(steep[0] - steep[1]).max() < 1e-6
+
+
+def slanted(steepness, steps=10):
+    """Adam's way down the valley turned by 45°."""
+    x, memory = torch.tensor([-2.0, 0.6]), {}
+    turn = torch.tensor([[1.0, 1.0], [-1.0, 1.0]]) / 2**0.5
+    for t in range(1, steps + 1):
+        x = x - 0.1 * adam(turn.T @ (torch.tensor([1.0, steepness]) * (turn @ x)), memory, t)
+    return x
+
+
+assert (slanted(1.0) - slanted(200.0)).norm() > 0.1
+
+# %% [markdown]
+# ## 9. What people get wrong
 #
 # **The mean of means.** A batch that does not fit into memory is computed in parts whose gradients add up (**gradient
 # accumulation**). Each part's loss is a mean over *its* labels. Add up the parts' means, divide by the number of parts,
@@ -664,7 +735,7 @@ for name, weigh in (("mean of the three means", lambda n: 1 / 3), ("weighed by l
 # The same slip makes an "accuracy" that is divided by the number of batches, and a perplexity that is a mean of
 # perplexities. **Add up sums, count labels, divide once.**
 #
-# ## 9. In the package
+# ## 10. In the package
 #
 # `transformer_lab.training.loop.train` is the loop of section 4 with everything that keeps a long run alive. Its heart,
 # `training_step`, adds up the parts' *summed* losses and divides once. What it must save, to go on after a power cut as
@@ -707,7 +778,7 @@ assert same == 1
 # The package's checkpoints hold all three, and which examples make up a batch is a function of the seed and the step
 # alone. So is the learning rate: by default a tenth of all steps as warm-up, then half a cosine down to 0.
 #
-# ## 10. What you have now
+# ## 11. What you have now
 #
 # You can cure Bela. Her owner's batch used the same slice for input and label. `docs(...)`, of section 2, shifts. We
 # let that model learn for 200 steps, with *your* loop and *your* AdamW:
@@ -732,7 +803,7 @@ assert 3.5 < end < 4.5
 # she is about where a table of pairs is, which loses 3.5. How much further she gets with more steps is lesson 14's
 # question.
 #
-# ## 11. Check yourself
+# ## 12. Check yourself
 #
 # <details><summary>Your language model has 50,257 tokens. What should its first loss be, and what if it is 3?</summary>
 #

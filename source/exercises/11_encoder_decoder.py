@@ -214,7 +214,8 @@ grade("11_encoder_decoder.alignment", alignment_accuracy)
 #
 # Each text gets the id of its largest logit, step after step, until it has written `eos`; from then on it gets `pad` while
 # the others go on. Stop when every text has ended, or after `max_new` steps. Return all ids, `(B, 1 + steps)`, int64, `bos`
-# in front and each text's `eos` included. Call `encode` once. `pad` may be any id, also 0.
+# in front and each text's `eos` included. Call `encode` once, and give `decode` all texts at every step. `pad` may be any
+# id, also 0, and also that of a token that a text holds.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

@@ -317,6 +317,13 @@ def mean_of_texts(weights, alignments):
     return fmean(alignment_right([w], [a]) for w, a in zip(weights, alignments, strict=True))
 
 
+def text_shares_weighed(weights, alignments):
+    """Right, unless a text has no aligned token."""
+    sizes = [len(one) - one.count(None) for one in alignments]
+    shares = [alignment_right([w], [a]) for w, a in zip(weights, alignments, strict=True)]
+    return sum(n * share for n, share in zip(sizes, shares, strict=True)) / sum(sizes)
+
+
 def of_heads(choose):
     return lambda weights, alignments: alignment_right([choose(w)[None] for w in weights], alignments)
 
@@ -427,6 +434,36 @@ def greedy_but(
     return answer
 
 
+def greedy_ended_by_pad(encode, decode, source, is_real, bos, eos, pad, max_new):
+    memory, ids = encode(source, is_real), torch.full((len(source), 1), bos)
+    ended = torch.zeros(len(source), dtype=torch.bool)
+    for _ in range(max_new):
+        best = torch.where(ended, pad, decode(ids, memory, is_real)[:, -1].argmax(-1))
+        ids = torch.cat((ids, best[:, None]), 1)
+        ended = ended | (best == eos) | (best == pad)
+        if ended.all():
+            break
+    return ids
+
+
+def greedy_padded_once(encode, decode, source, is_real, bos, eos, pad, max_new):
+    memory, ids = encode(source, is_real), torch.full((len(source), 1), bos)
+    for _ in range(max_new):
+        best = decode(ids, memory, is_real)[:, -1].argmax(-1)
+        ids = torch.cat((ids, torch.where(ids[:, -1] == eos, pad, best)[:, None]), 1)
+        if (ids == eos).any(1).all():
+            break
+    return ids
+
+
+def greedy_without_limit(encode, decode, source, is_real, bos, eos, pad, max_new):
+    """And with the first row of the logits: then no text ends."""
+    memory, ids = encode(source, is_real), torch.full((len(source), 1), bos)
+    while not (ids == eos).any(1).all():
+        ids = torch.cat((ids, decode(ids, memory, is_real)[:, :1].argmax(-1)), 1)
+    return ids
+
+
 def goes_on(ended, best, eos):
     return best
 
@@ -535,6 +572,10 @@ def causality_lost(model, source, is_real, target):
     return opened(model, target[:, :-1], model.encode(source, is_real), is_real, causal=False)
 
 
+def encoder_unmasked(model, source, is_real, target):
+    return opened(model, target[:, :-1], model.encode(source), is_real)
+
+
 def padding_read(model, source, is_real, target):
     return opened(model, target[:, :-1], model.encode(source, is_real))
 
@@ -626,6 +667,23 @@ def free_ids(next_token, target, bos, eos, stops=True):
     while len(free) <= len(target) and not (stops and eos in free):
         free.append(next_token([bos, *free]))
     return free
+
+
+def without_limit(next_token, target, bos, eos):
+    free = []
+    while eos not in free:
+        free.append(next_token([bos, *free]))
+    return forced_ids(next_token, target, bos, eos), free
+
+
+def contrary_but(mistake):
+    """Off the right text it is right; on it, it writes mistake(target)."""
+
+    def answer(target, bos, eos):
+        whole = [*target, eos]
+        return lambda read: mistake(target) if read[1:] == target[: len(read) - 1] else whole[len(read) - 1]
+
+    return answer
 
 
 def reads_itself_twice(*a):
@@ -747,6 +805,7 @@ RIGHT = {
         ("a formula", (floor_right, ONE)),
         ("measured", (floor_by_softmax, ONE)),
         ("a fraction", (floor_as_a_fraction, "It comes close to 1.")),
+        ("rounded to four digits", (lambda V: round(floor_right(V), 4), ONE)),
     ],
 }
 
@@ -900,6 +959,7 @@ WRONG = {
         ("weights first", lambda *a: cross_right(*a)[::-1], "are swapped"),
         ("output alone", lambda *a: cross_right(*a)[0], "Only the output came back"),
         ("in place", in_place, "changed its input memory in place"),
+        ("squeezed", lambda *a: tuple(one.squeeze() for one in cross_right(*a)), "squeezed?"),
         ("memory detached", lambda x, m, *a: cross_right(x, m.detach(), *a), "to memory"),
         ("x detached", lambda x, *a: cross_right(x.detach(), *a), "to x"),
         (
@@ -923,6 +983,8 @@ WRONG = {
         ("over the queries, but the last", aligned_by(lambda w, t, s: w[:-1, s].argmax() == t), "argmax over the rows"),
         ("both", aligned_by(lambda w, t, s: w[:, s].argmax() == t + 1), "look in the row"),
         ("one too early", aligned_by(lambda w, t, s: w[t - 1].argmax() == s), "one too early"),
+        ("one too early, row 0 twice", aligned_by(lambda w, t, s: w[max(t - 1, 0)].argmax() == s), "and row 0 twice"),
+        ("text by text", text_shares_weighed, "One of the texts has no aligned token"),
         ("mass", aligned_by(lambda w, t, s: w[t, s]), "the mean weight"),
         ("more than half", aligned_by(lambda w, t, s: w[t, s] > 0.5), "more than half"),
         ("top two", aligned_by(lambda w, t, s: s in w[t].topk(2).indices), "two largest"),
@@ -963,6 +1025,9 @@ WRONG = {
             greedy_but(fill=lambda ended, best, eos: torch.where(ended, eos, best)),
             "filled up with eos",
         ),
+        ("pad is an end", greedy_ended_by_pad, "only eos ends it"),
+        ("padded once", greedy_padded_once, "it has to stay ended"),
+        ("no limit", greedy_without_limit, "stop after max_new steps"),
         ("filled with 0", greedy_but(fill=lambda ended, best, eos: best.masked_fill(ended, 0)), "came out as"),
         ("smallest", greedy_but(pick=lambda x: x[:, -1].argmin(-1)), "came out as"),
         ("stops with the first", greedy_but(stop=torch.any), "as soon as the *first* text has ended"),
@@ -994,6 +1059,7 @@ WRONG = {
         ("log_softmax", mended(lambda *a: translator_right(*a).log_softmax(-1)), "A log_softmax came in", "M38"),
         ("as broken_d", mended(shift_lost), "rows read their labels", "M35"),
         ("as broken_e", mended(padding_read), "padding of the source is read now", "M36"),
+        ("encoder without a mask", mended(encoder_unmasked), "The encoder reads the padding now", "M36"),
         ("mask in another order", mended(mask_in_another_order), "in another"),
         ("mask alone unsorted", mended(mask_unsorted), "in another"),
         ("sorted twice", mended(sorted_twice), "Its inverse is"),
@@ -1023,6 +1089,13 @@ WRONG = {
         ("the right text twice", both(reads_the_right_text_twice), "This is the share of teacher forcing"),
         ("exchanged", (exchanged, contrary_right), "This is the share of free running"),
         ("past its end", both(past_the_end), "asked on after it has written eos"),
+        ("without a limit", both(without_limit), "never write eos of its own"),
+        ("always 0", (shares_right, contrary_but(lambda target: 0)), "Reading the right text it does better"),
+        (
+            "one more",
+            (shares_right, contrary_but(lambda target: target[0] + 1)),
+            "Reading the right text it does better",
+        ),
         ("without the end", (without_the_end, contrary_right), "a text has one place more"),
         ("of its own places", (of_its_own_places, contrary_right), "wanted of those the target has"),
         ("what was read", (compared_with_what_was_read, contrary_right), "the token that it *read* last"),
@@ -1057,6 +1130,7 @@ WRONG = {
         ("half in bits", (lambda V: math.log2(math.e + V - 1) - 1, ONE), "Half of it is in bits"),
         ("score not taken off", (lambda V: math.log(math.e + V - 1), ONE), "not taken off"),
         ("negative", (lambda V: -floor_right(V), ONE), "a loss is not negative"),
+        ("rounded to two digits", (lambda V: round(floor_right(V), 2), ONE), "a 1 among V - 1 zeros"),
         ("of 55 tokens", (lambda V: floor_right(55), ONE), "a 1 among V - 1 zeros"),
         ("a text", (str, ONE), "wanted a number"),
         ("without end", (floor_right, "it grows without end"), "Compute ln V - floor(V)"),

@@ -16,7 +16,7 @@ import torch
 
 from careless import copying
 from diagnoses import Diagnosed
-from transformer_lab.data.byte_pairs import apply_merges, learn_merges
+from transformer_lab.data.byte_pairs import apply_merges, encode, learn_merges
 
 POINTS = {
     "10_tokens.encode": 5,
@@ -104,7 +104,7 @@ def encode_by_regex(word, merges):
 
 
 def ranked_by_text(word, merges):
-    """As tiktoken has it: the rank is that of the joined text."""
+    """As tiktoken has it: the rank is that of the joined text, whichever two tokens make it."""
     ranks = {}
     for left, right in merges:
         ranks.setdefault(left + right, len(ranks))
@@ -357,6 +357,13 @@ def counts_kept(words, n_merges):
     return merges
 
 
+def until_a_word_is_whole(words, n_merges):
+    merges = []
+    while len(merges) < n_merges and all(len(encode_replay(word, merges)) > 1 for word in words):
+        merges = learn_right(words, len(merges) + 1)
+    return merges
+
+
 def raises_at_the_end(words, n_merges):
     merges = []
     for _ in range(n_merges):
@@ -401,6 +408,11 @@ def probability_in_torch(training, alphabet, a, b):
 def probability_by_regex(training, alphabet, a, b):
     pairs = len(re.findall(f"(?={re.escape(a + b)})", training))
     return np.float64((pairs + 1) / (training[:-1].count(a) + len(alphabet)))
+
+
+def probability_by_words(training, alphabet, a, b):
+    following = [right for word in training.split() for left, right in pairwise(word) if left == a]
+    return (following.count(b) + 1) / (len(following) + len(alphabet))
 
 
 def bits_right(text, p, alphabet):
@@ -530,6 +542,18 @@ def shown_with_signs(tokens):
     return texts
 
 
+def shown_without_the_rest(tokens):
+    texts = shown_again(tokens)
+    return [text.replace(before, "") if before else text for before, text in zip(["", *texts], texts, strict=False)]
+
+
+def shown_with_a_sign_at_the_end(tokens):
+    texts = shown_right(tokens)
+    if "".join(texts).encode() != b"".join(tokens):
+        texts[-1] += "\ufffd"
+    return texts
+
+
 def only_what_is_new(tokens):
     return [text for text in shown_right(tokens) if text]
 
@@ -593,6 +617,27 @@ def repaired_by_regex(text, merges):
     return tokens
 
 
+def between(before, after, escape=re.escape):
+    """Regular expressions of what may stand before and after the two tokens."""
+
+    def answer(text, merges):
+        tokens = []
+        for word in words_of(text):
+            spelt = "|" + "|".join(word) + "|"
+            for left, right in merges:
+                pattern = rf"{before}{escape(left)}\|{escape(right)}{after}"
+                spelt = re.sub(pattern, lambda _, whole=left + right: whole, spelt)
+            tokens += spelt.strip("|").split("|")
+        return tokens
+
+    return answer
+
+
+repaired_by_look_around = between(r"(?<=\|)", r"(?=\|)")
+repaired_by_word_borders = between(r"\b", r"\b")
+repaired_by_patterns = between(r"(?<=\|)", r"(?=\|)", escape=str)
+
+
 def not_repaired(text, merges):
     tokens = []
     for word in words_of(text):
@@ -623,7 +668,6 @@ RIGHT = {
         ("with a heap", encode_with_a_heap),
         ("recursive, a tuple", encode_recursive),
         ("regular expressions", encode_by_regex),
-        ("ranks of joined texts", ranked_by_text),
         ("the package's", apply_merges),
     ],
     "10_tokens.learn": [
@@ -642,6 +686,7 @@ RIGHT = {
     "10_tokens.diagnose": [
         ("by rank", mended(repaired_right)),
         ("borders of tokens", mended(repaired_by_regex)),
+        ("look-around", mended(repaired_by_look_around)),
         ("in capital letters", ANSWERS.in_capitals()),
     ],
     "10_tokens.shown": [
@@ -671,6 +716,8 @@ WRONG = {
         ("replace", replaced, "A part of a token was joined with its neighbour"),
         ("stops at a missing merge", stops_at_a_missing_merge, "Skip that one, and go on"),
         ("most frequent in the word", most_frequent_in_the_word, "frequency counts in learning only"),
+        ("ranks of joined texts", ranked_by_text, "Look for the pair itself"),
+        ("an empty token", lambda word, merges: encode_right(word, merges) or [""], "An empty word has no tokens"),
         ("one merge", one_merge, "It stops after one merge"),
         ("last pair missed", short_by_a_pair, "The last pair of the word is never joined"),
         ("overlaps from the right", overlaps_from_the_right, "of `aaa` the first two are joined"),
@@ -709,6 +756,7 @@ WRONG = {
         ("replace", learn_by_replacing, "A part of a token was joined with its neighbour"),
         ("one place", learner(join=join_once), "A merge joined one place of a word only"),
         ("pairs that occur twice", learner(least=2), "It stops where the best pair occurs once"),
+        ("until a word is one token", until_a_word_is_whole, "as soon as one of the words is a single token"),
         ("counts kept", counts_kept, "The counts of earlier rounds are kept"),
         ("one too few", lambda words, n: learn_right(words, n)[: max(n - 1, 0)], "One merge too few"),
         ("one too many", lambda words, n: learn_right(words, n + 1), "One merge too many"),
@@ -740,6 +788,15 @@ WRONG = {
         ("characters seen after", of_pair(n_pairs, lambda t, v, a: n_after(t, a) + len({b for c, b in pairwise(t)
                                                                                           if c == a})),
          "Only the characters that were seen after a"),
+        ("characters seen after, guarded", (lambda t, v, a, b: (n_pairs(t, a, b) + 1) / (n_after(t, a) + len(
+            {right for left, right in pairwise(t) if left == a})) if n_after(t, a) else 1 / len(v), bits_right),
+         "of them"),
+        ("last pair missed", (lambda t, v, a, b: probability_right(t[:-1], v, a, b), bits_right),
+         "The last character of the training text is left out"),
+        ("first pair missed", (lambda t, v, a, b: probability_right(t[1:], v, a, b), bits_right),
+         "The first character of the training text is left out"),
+        ("word by word", (probability_by_words, bits_right), "a space is a character like any other"),
+        ("spaces stripped", (lambda t, v, a, b: probability_right(t.strip(), v, a, b), bits_right), "of them"),
         ("the other way", (lambda t, v, a, b: probability_right(t, v, b, a), bits_right), "wanted b after a"),
         ("before", (lambda t, v, a, b: (n_pairs(t, a, b) + 1) / (t[1:].count(b) + len(v)), bits_right),
          "among the characters *before* b"),
@@ -762,6 +819,8 @@ WRONG = {
         ("after the last", text_bits(first=lambda text, p, v: -math.log2(p(text[-1], text[0]))), "after the *last*"),
         ("after itself", text_bits(first=lambda text, p, v: -math.log2(p(text[0], text[0]))), "after itself"),
         ("of the text's", text_bits(first=lambda text, p, v: math.log2(len(set(text)))), "characters of the *text*"),
+        ("one character free", (probability_right, lambda t, p, v: bits_right(t, p, v) if len(t) > 1 else 0.0),
+         "A text of one character costs nothing here"),
         ("nats", text_bits(first=lambda text, p, v: math.log(len(v)), log=math.log), "This is in nats"),
         ("whole text", text_bits(over=lambda text: 1), "the bits of the whole text"),
         ("negative", text_bits(first=lambda text, p, v: -math.log2(len(v)), sign=1), "The sign is wrong"),
@@ -795,6 +854,12 @@ WRONG = {
          "put together that is not the text"),
         ("repaired by the left", mended(lambda text, merges: [t for w in words_of(text) for t in leftmost(w, merges)]),
          "Compare whole tokens"),
+        ("repaired, but not cut", mended(apply_merges), "across the border between two words now"),
+        ("repaired with the package's words", mended(encode), "Compare whole tokens"),
+        ("repaired by borders of words", mended(repaired_by_word_borders), "Compare whole tokens"),
+        ("repaired, signs as patterns", mended(repaired_by_patterns), "put together that is not the text"),
+        ("repaired, merges used up", mended(lambda text, merges: (repaired_right(text, merges), merges.clear())[0]),
+         "changed its list of merges"),
         ("repaired to a text", mended(lambda text, merges: text), "wanted a list of tokens"),
     ],
     "10_tokens.shown": [
@@ -809,6 +874,9 @@ WRONG = {
         ("at the end", shown_at_the_end, "Everything is shown at the end"),
         ("signs for the unfinished", shown_with_signs, "never made good"),
         ("only new texts", only_what_is_new, "where a token finishes no character"),
+        ("without what was shown", shown_without_the_rest, "a text may say the same again"),
+        ("tokens used up", lambda tokens: [shown_right(tokens), tokens.clear()][0], "changed its list of tokens"),
+        ("a sign at the end", shown_with_a_sign_at_the_end, "no '\ufffd' in its place"),
         ("three bytes each", shown_after_three, "A character is shown once"),
         ("a text", lambda tokens: "".join(shown_right(tokens)), "wanted a list, one text for each token"),
         ("bytes", lambda tokens: list(tokens), "wanted a list of texts (str)"),
@@ -829,6 +897,7 @@ WRONG = {
         ("sum of means", lambda x, n, t: sum(x) / math.log(2) / len(t), "times its size"),
         ("perplexity", lambda x, n, t: math.exp(nats(x, n) / sum(n)), "the perplexity of a token", "M49"),
         ("upside down", lambda x, n, t: nats(x, n) / math.log(2) / sum(n) * len(t) / sum(n), "changed places"),
+        ("losses spoilt", lambda x, n, t: per_character_right([x.pop() for _ in n][::-1], n, t), "changed the lists"),
         ("rounded", lambda x, n, t: round(per_character_right(x, n, t), 2), "over the number of characters"),
     ],
 }  # fmt: skip

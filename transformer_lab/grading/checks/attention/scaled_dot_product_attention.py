@@ -238,4 +238,5 @@ def compare_gradients(got: dict, wanted: dict, name: str) -> None:
         try:
             compare(gradient, wanted.get(source, gradient.nan_to_num()), name=what, tolerance=1e-4)
         except Wrong as wrong:
-            raise Wrong(f"{wrong} Look for .detach() or torch.no_grad() around a part of it.") from None
+            look = "" if gradient.isnan().any() else " Look for .detach() or torch.no_grad() around a part of it."
+            raise Wrong(f"{wrong}{look}") from None

@@ -33,6 +33,7 @@ class alignment:
     @check("several texts, several heads", 1)
     def several(alignment_accuracy):
         judge(alignment_accuracy, draw.one_of(*SEVERAL), n_heads=3, bare=True)
+        judge_unaligned(alignment_accuracy)
 
 
 def judge(answer, sizes, n_heads: int, bare: bool = False) -> None:
@@ -46,6 +47,23 @@ def judge(answer, sizes, n_heads: int, bare: bool = False) -> None:
     words = next((words for fault, words in faults if alike(got, [fault(*case) for case in cases])), None)
     worst = max(range(N_CASES), key=lambda n: abs(got[n] - right[n]))
     raise Wrong(words or told(got[worst], *cases[worst]))
+
+
+def judge_unaligned(answer) -> None:
+    """Some of the texts have no aligned token: they add nothing, and there is nothing to divide by."""
+    weights, alignments = case(((7, 5), (4, 6), (6, 4)), n_heads=2, bare=True)
+    alignments[1] = [None] * len(alignments[1])
+    try:
+        got = asked(answer, weights, alignments)
+    except ZeroDivisionError as error:
+        raise Wrong(
+            "One of the texts has no aligned token, and its hits are divided by their number, 0. Add up the hits and "
+            "the tokens of all texts, then divide once."
+        ) from error
+    if not alike([got], [share(weights, alignments)]):
+        raise Wrong(
+            f"One of the texts has no aligned token, and counts in neither number. {told(got, weights, alignments)}"
+        )
 
 
 def asked(answer, weights: list[Tensor], alignments: list[Alignment]) -> float:

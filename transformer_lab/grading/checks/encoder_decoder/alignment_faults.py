@@ -117,6 +117,12 @@ FAULTS = (
         "",
     ),
     (
+        over(lambda w, t, s: w[max(t - 1, 0)].argmax() == s),
+        "This reads row t - 1, one too early (and row 0 twice). Row 0 has read [BOS] alone: which token does it "
+        "predict?",
+        "",
+    ),
+    (
         over(lambda w, t, s: w.flip(0)[t].argmax() == s),
         "The rows are read from the last to the first.",
         "",

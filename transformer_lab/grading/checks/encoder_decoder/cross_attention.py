@@ -49,12 +49,13 @@ class cross_attention:
 
 
 def cases():
-    """Inputs (x, memory, is_real, w_q, w_k, w_v): batches, more queries than keys, all sizes equal; junk as padding."""
+    """(x, memory, is_real, w_q, w_k, w_v): batches, more queries than keys, equal sizes, one row, junk as padding."""
     usual = draw.one_of(*SIZES)
     for leading in ((), (2,), (2, 3)):
         yield made(*leading, sizes=usual)
     yield made(2, sizes=draw.one_of(*MORE_QUERIES))
     yield made(2, sizes=draw.one_of(*ALL_EQUAL))
+    yield made(1, sizes=(1, *usual[1:]))
     yield made(2, sizes=usual, junk=JUNK)
 
 

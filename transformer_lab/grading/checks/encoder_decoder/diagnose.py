@@ -152,6 +152,9 @@ def wrong(model, source: Tensor, is_real: Tensor, target: Tensor):
         "M36",
     )
     yield read(model, reads, memory), "The padding of the source is read now: give the decoder is_real.", "M36"
+    whole = model.encode(source)
+    yield read(model, reads, whole, is_real), "The encoder reads the padding now: give it is_real too.", "M36"
+    yield read(model, reads, whole), "The padding is read now, by both: give encoder and decoder is_real.", "M36"
     yield read(model, target[:, 1:], memory, is_real), "The target is not shifted now: rows read their labels.", "M35"
     yield read(model, reads, memory, is_real).softmax(-1), "A softmax came in: wanted logits.", "M38"
     yield read(model, reads, memory, is_real).log_softmax(-1), "A log_softmax came in: wanted logits.", "M38"

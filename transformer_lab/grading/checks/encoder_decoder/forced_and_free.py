@@ -10,6 +10,7 @@ from ..common import number
 ERRORS = ((1,), (0, 3), (2,), (4,)), ((2,), (0, 2), (1,), (4,)), ((1, 2), (0,), (3,), (4,))
 N = 6
 BOS, EOS = 1, 2
+PATIENCE = 100  # no text is nearly as long
 
 
 class forced_and_free:
@@ -28,6 +29,8 @@ class forced_and_free:
         for length in draw.one_of((3, 6), (4, 7), (3, 5)):
             target = (5 + draw.permutation(10)[:length]).tolist()
             judge_contrary(contrary, target)
+        judge_contrary(contrary, [8, 6, 5, 7], bos=3, eos=0)
+        judge_contrary(contrary, [8, 6, 5, 7], bos=3, eos=9)
 
 
 class Speaker:
@@ -49,6 +52,11 @@ class Speaker:
         if EOS in read:
             return self.whole[min(len(read) - 1, len(self.target))]  # nobody should ask
         place = len(read) - 1
+        if place > PATIENCE:
+            raise Wrong(
+                f"next_token was asked for more than {PATIENCE} ids of a text of {len(self.whole)} places: a model may "
+                "never write eos of its own. Running freely it stops after n + 1 ids."
+            )
         on_track = read[1:] == self.target[:place]
         if place > len(self.target):
             return 17
@@ -70,18 +78,20 @@ def models() -> list[Speaker]:
     return [*made, Speaker(targets[0], (), "lost")]
 
 
-def run(next_token, target: list[int]) -> tuple[list[int], list[int]]:
+def run(next_token, target: list[int], bos: int = BOS, eos: int = EOS) -> tuple[list[int], list[int]]:
     """The specification: what is written under teacher forcing, and freely, up to eos or as many places."""
-    forced = [next_token([BOS, *target[:place]]) for place in range(len(target) + 1)]
+    forced = [next_token([bos, *target[:place]]) for place in range(len(target) + 1)]
     free: list[int] = []
-    while len(free) <= len(target) and EOS not in free:
-        free.append(next_token([BOS, *free]))
+    while len(free) <= len(target) and eos not in free:
+        free.append(next_token([bos, *free]))
     return forced, free
 
 
-def shares(next_token, target: list[int]) -> tuple[float, float]:
-    whole = [*target, EOS]
-    forced, free = (sum(a == b for a, b in zip(whole, said, strict=False)) for said in run(next_token, target))
+def shares(next_token, target: list[int], bos: int = BOS, eos: int = EOS) -> tuple[float, float]:
+    whole = [*target, eos]
+    forced, free = (
+        sum(a == b for a, b in zip(whole, said, strict=False)) for said in run(next_token, target, bos, eos)
+    )
     return forced / len(whole), free / len(whole)
 
 
@@ -157,9 +167,9 @@ def faults(model: Speaker) -> tuple[list, list]:
     return common[0], common[1]
 
 
-def judge_contrary(contrary, target: list[int]) -> None:
+def judge_contrary(contrary, target: list[int], bos: int = BOS, eos: int = EOS) -> None:
     given = list(target)
-    next_token = contrary(given, BOS, EOS)
+    next_token = contrary(given, bos, eos)
     if not callable(next_token):
         raise Wrong(f"contrary() returned a {type(next_token).__name__}; wanted a function: next_token(prefix) -> id.")
 
@@ -171,17 +181,17 @@ def judge_contrary(contrary, target: list[int]) -> None:
             raise Wrong(f"next_token returned a {type(value).__name__}; wanted an id, a whole number.")
         return int(value)
 
-    forced, free = shares(said, target)
+    forced, free = shares(said, target, bos, eos)
     if free > forced:
         return
-    texts = run(said, target)
+    texts = run(said, target, bos, eos)
     more = (
         "It has to get something right where the right text would have led it astray"
         if free == forced
         else "Reading the right text it does better"
     )
     raise Wrong(
-        f"For the target {target} and eos {EOS} your model writes {texts[0]} with teacher forcing and {texts[1]} "
+        f"For the target {target} and eos {eos} your model writes {texts[0]} with teacher forcing and {texts[1]} "
         f"running freely: {number(forced)} and {number(free)} are right. {more}: what must it do after its "
         "first mistake?"
     )

@@ -19,6 +19,7 @@ BATCHES = (
 # Cut after so many: no text ends one step earlier, where it would look like a loop that stops with the first of them.
 CUT = ((([5, 7, 9, 6], [6, 5, 8, 9, 7], [8, 6, 5, 7]), 4), (([5, 7, 9, 6], [6, 5], [8, 6, 5, 7]), 3))
 SPECIAL = (1, 2, 0), (0, 1, 3), (3, 0, 4)  # bos, eos, pad
+WRITTEN = 1, 2, 7  # and 7 is also the id of a token that the texts hold
 MUCH = 12  # more than any of them needs
 SIGNATURE = "(encode, decode, source, is_real, bos, eos, pad, max_new)"
 
@@ -32,7 +33,7 @@ class greedy:
 
     @check("a batch: each text ends in its own place", 1.5)
     def batch(greedy):
-        for special in SPECIAL:
+        for special in (*SPECIAL, WRITTEN):
             judge(greedy, Scripted(draw.one_of(*BATCHES), *special), MUCH)
 
     @check("at most max_new tokens", 0.5)

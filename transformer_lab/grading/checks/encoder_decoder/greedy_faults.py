@@ -6,15 +6,18 @@ from torch import Tensor
 from .scripted import Scripted
 
 
-def grown(translator: Scripted, n: int, choose=None, stop=lambda ended: False) -> Tensor:
-    """The ids after n steps at most, each the choice of the script; choose(ids, best) may put another in its place."""
+def grown(translator: Scripted, n: int, choose=None, stop=lambda ended: False, ends=()) -> Tensor:
+    """The ids after n steps at most, each the choice of the script; choose(ids, best) may put another in its place.
+
+    ends: ids that end a text besides eos.
+    """
     B = len(translator.scripts)
     ids = torch.full((B, 1), translator.bos)
     for _ in range(n):
         best = torch.tensor([translator.following(b, row) for b, row in enumerate(ids.tolist())])
         best = best if choose is None else choose(ids, best)
         ids = torch.cat((ids, best[:, None]), dim=1)
-        if stop((ids == translator.eos).any(dim=1)):
+        if stop(torch.isin(ids, torch.tensor([translator.eos, *ends])).any(dim=1)):
             break
     return ids
 
@@ -34,6 +37,19 @@ def faults(translator: Scripted, n: int):
     yield grown(translator, n), f"{on} And the loop does not stop when all have ended."
     yield grown(translator, n, padded, torch.any), "The loop stops as soon as the *first* text has ended; wait for all."
     yield grown(translator, n, None, torch.any), "The loop stops as soon as the *first* text has ended; wait for all."
+    begun_again = grown(translator, n, lambda ids, best: torch.where(ids[:, -1] == eos, pad, best), torch.all)
+    yield begun_again, "A text that has ended gets pad once, and then goes on: it has to stay ended."
+    yield (
+        grown(translator, n, lambda ids, best: torch.where(ids[:, -1] == eos, pad, best)),
+        "A text that has ended gets pad once, and then goes on: it has to stay ended.",
+    )
+    if pad != translator.bos:
+        both = torch.tensor([eos, pad])
+        yield (
+            grown(translator, n, lambda ids, best: padded(torch.isin(ids, both) * eos, best), torch.all, ends=(pad,)),
+            "A text ends here where the id of pad is written. `pad` may be any id, also one that a text is made of: "
+            "only eos ends it.",
+        )
     ended = grown(translator, n, lambda ids, best: padded(ids, best, eos), torch.all)
     yield ended, "After its end a text is filled up with eos; wanted pad."
     yield grown(translator, n, lambda ids, best: padded(ids, best, eos)), f"{too_long} And wanted is pad, not eos."

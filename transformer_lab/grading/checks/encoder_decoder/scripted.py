@@ -9,6 +9,7 @@ from ...draw import draw
 
 V = 16  # ids of the vocabulary
 LOST = 11  # what it writes when it has read what no text of the script begins with
+PATIENCE = 100  # ids; no text is nearly as long
 WIDTH = 3  # of the memory's vectors
 
 
@@ -42,7 +43,10 @@ class Scripted:
     def decode(self, ids, memory, is_real) -> Tensor:
         """Logits (B, T, V)."""
         if self.memory is None or not is_same(memory, self.memory):
-            raise Wrong("decode was not given the memory, as encode returned it: decode(ids, memory, is_real).", "M33")
+            raise Wrong(
+                "decode was not given the memory as encode returned it, of all texts: decode(ids, memory, is_real).",
+                "M33",
+            )
         if not is_same(is_real, self.real):
             raise Wrong("decode was not given the source's is_real: decode(ids, memory, is_real).", "M36")
         if not isinstance(ids, Tensor) or ids.ndim != 2 or len(ids) != len(self.scripts) or ids.dtype != torch.int64:
@@ -50,6 +54,8 @@ class Scripted:
             raise Wrong(
                 f"decode was given {what}; wanted ids (B, T), int64, a row for each of {len(self.scripts)} texts."
             )
+        if ids.shape[1] > PATIENCE:
+            raise Wrong(f"decode was given {ids.shape[1]} ids a text: stop after max_new steps, ended or not.")
         if ids.shape[1] == 0:
             raise Wrong("decode was given no ids: a text begins with bos.")
         if (ids[:, 0] != self.bos).any():

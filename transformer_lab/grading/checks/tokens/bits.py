@@ -47,12 +47,19 @@ def seen_pairs() -> list[tuple]:
 
 
 def rare_pairs() -> list[tuple]:
-    """Pairs that never occur, letters never seen, a letter that only ends the training text, and one that overlaps."""
+    """Pairs that never occur, letters never seen, one that only ends the training text, one that overlaps, a space."""
     a, b, c, x, end = drawn_letters(5)
     training = drawn_text([a, b], 40) + 5 * a + b + c + b + end
     alphabet = "".join(sorted((a, b, c, x, end)))
     pairs = [(a, c), (a, x), (x, a), (x, x), (end, a), (end, end), (c, c), (a, a), (c, b)]
-    return [(training, alphabet, *pair) for pair in pairs] + [(c + a, alphabet, a, b), ("", alphabet, a, b)]
+    ends = [(c + a, alphabet, a, b), (c + a, alphabet, c, a), ("", alphabet, a, b)]
+    return [(training, alphabet, *pair) for pair in pairs] + ends + with_spaces(a, b, c)
+
+
+def with_spaces(a: str, b: str, c: str) -> list[tuple]:
+    """Pairs with a space, which stands within the training text and at both of its ends."""
+    training = f" {a}{b} {a}{a} {c}{a}  {b} "
+    return [(training, f" {a}{b}{c}", *pair) for pair in ((a, " "), (" ", a), (" ", " "), (b, " "))]
 
 
 def judge_probability(answer, cases: list[tuple]) -> None:
@@ -97,7 +104,7 @@ def short_texts() -> list[tuple]:
 def long_texts() -> list[tuple]:
     letters = drawn_letters(6)
     p, alphabet = model(letters)
-    return [(letters[0], p, alphabet), (letters[5], p, alphabet), (drawn_text(letters, 3000), p, alphabet)]
+    return [(letters[0], p, alphabet), (letters[5], p, alphabet), (drawn_text(letters[:4], 3000), p, alphabet)]
 
 
 def judge_bits(answer, cases: list[tuple]) -> None:

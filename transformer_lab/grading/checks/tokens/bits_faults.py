@@ -65,8 +65,22 @@ PROBABILITIES = (
         "Only the characters of the training text are counted; the alphabet has others, and each may come next.",
     ),
     (
-        lambda t, v, a, b: (n(t, a, b) + 1) / (len(after(t, a)) + len(set(after(t, a)))),
+        lambda t, v, a, b: share(n(t, a, b) + 1, len(after(t, a)) + len(set(after(t, a)))),
         "Only the characters that were seen after a get their one more; each of the alphabet may come next.",
+    ),
+    (
+        lambda t, v, a, b: probability(t[:-1], v, a, b),
+        "The last character of the training text is left out: the pair before the end counts too.",
+    ),
+    (
+        lambda t, v, a, b: probability(t[1:], v, a, b),
+        "The first character of the training text is left out: it stands before the second.",
+    ),
+    (
+        lambda t, v, a, b: (
+            (sum(n(word, a, b) for word in t.split()) + 1) / (sum(len(after(word, a)) for word in t.split()) + len(v))
+        ),
+        "The training text was cut into words; a space is a character like any other, before and after its neighbours.",
     ),
     (lambda t, v, a, b: probability(t, v, b, a), "This is how often a follows b; wanted b after a."),
     (
@@ -131,6 +145,10 @@ BITS = (
     (
         lambda t, p, v: (bits_of(t, p) - math.log2(p(t[0], t[0]))) / len(t),
         f"The first character is taken after itself. {FIRST}",
+    ),
+    (
+        lambda t, p, v: bits_per_character(t, p, v) if len(t) > 1 else 0.0,
+        f"A text of one character costs nothing here. {FIRST}",
     ),
     (
         lambda t, p, v: (math.log2(len(set(t))) + bits_of(t, p)) / len(t),

@@ -6,7 +6,7 @@ from ...checking import Wrong, check
 from ..diagnosis import Diagnosis
 from .encode import by_hand, many_words, repetitions
 from .encode_faults import in_the_text
-from .merging import by_rank
+from .merging import by_rank, drawn_letters
 
 # The lists that the notebook prints; test_diagnoses.py tries every observation on every snippet.
 DIAGNOSIS = Diagnosis(
@@ -85,6 +85,19 @@ class diagnose:
     def mended(diagnoses, repaired):
         for word, merges in [*by_hand(), *repetitions(), *many_words()]:
             is_right(repaired, f"{word} {word[::-1]}  {word}", merges)
+        for text, merges in with_signs():
+            is_right(repaired, text, merges)
+
+
+def with_signs() -> list[tuple[str, list]]:
+    """Texts whose merges hold spaces, signs that mean something to regular expressions, and borders of words."""
+    a, b, c = drawn_letters(3)
+    return [
+        (f"{a}{b} {b}{a} {b}", [(b, " "), (" ", b), (" " + b, a)]),
+        (f"{a}.{b} {a}..{b} {a}{c}{b}", [(a, "."), (a + ".", b), (".", ".")]),
+        (f"{a}+({b})? {a}{a}({b}", [("(", b), (a, "+"), ("(" + b, ")"), (a + "+", "(" + b + ")")]),
+        (f"{a}'{b} {a}1 2{c}\n{c}\\", [("'", b), (a, "'" + b), (a, "1"), ("2", c), (c, "\\")]),
+    ]
 
 
 def words_of(text: str) -> list[str]:
@@ -93,8 +106,11 @@ def words_of(text: str) -> list[str]:
 
 
 def is_right(repaired, text: str, merges: list) -> None:
-    got = repaired(text, list(merges))
+    given = list(merges)
+    got = repaired(text, given)
     called = f"repaired({text!r}, {merges})"
+    if given != merges:
+        raise Wrong(f"repaired() changed its list of merges: {merges} became {given}.")
     if not isinstance(got, (list, tuple)) or not all(isinstance(token, str) for token in got):
         raise Wrong(f"{called} is {got!r:.60}; wanted a list of tokens, as texts.")
     if "".join(got) != text:
@@ -107,4 +123,6 @@ def is_right(repaired, text: str, merges: list) -> None:
 def still(got: list[str], text: str, merges: list) -> str:
     if got == [token for word in words_of(text) for token in in_the_text(word, merges)]:
         return "Parts of tokens are joined as before."
+    if got == by_rank(text, merges):
+        return "Pairs are joined across the border between two words now: cut the text with words_of, as before."
     return "Compare whole tokens with the two of the pair, merge by merge."

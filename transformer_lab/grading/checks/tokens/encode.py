@@ -45,6 +45,7 @@ def by_hand() -> list[Case]:
         (a + b + c + d + e, [(c, d), (d, e), (b, c + d), (a, b), (a, b + c + d)]),
         (a + b + c + d, [(a, b), (c, d), (b, c), (a + b, c + d)]),
         (a + b + c + a + b, [(a, b), (b, c), (c, a), (a + b, c)]),
+        (a + b + c, [(a, b), (b, c), (a, b + c)]),
     ]
 
 
@@ -79,7 +80,8 @@ def judge(encode, cases: list[Case]) -> None:
     wrong = [row for row in zip(cases, answers, right, strict=True) if row[1] != row[2]]
     (word, merges), got, wanted = min(wrong, key=lambda row: len(row[0][0]) + len(row[0][1]))  # the shortest
     told = next(consistent(answers, cases), "")
-    raise Wrong(f"{called(word, merges)} gives {got}; wanted {wanted}. {told or unmade(got, merges)}".strip())
+    told = told or (unmade(got, merges) if word else "An empty word has no tokens, also no empty one.")
+    raise Wrong(f"{called(word, merges)} gives {got}; wanted {wanted}. {told}")
 
 
 def unmade(got: list[str], merges: list) -> str:

@@ -110,6 +110,13 @@ def from_the_right(word: str, merges: list) -> list[str]:
     return by_choice(last_place)(word, merges)
 
 
+def by_joined_text(word: str, merges: list) -> list[str]:
+    texts, tokens = ["".join(pair) for pair in merges], list(word)
+    while known := [pair for pair in pairwise(tokens) if "".join(pair) in texts]:
+        tokens = joined(tokens, min(known, key=lambda pair: texts.index("".join(pair))))
+    return tokens
+
+
 # (a wrong way, what to tell those who go it)
 STRATEGIES = (
     (by_choice(lambda places, *_: places[0]), f"The first known pair from the left is joined. {FIRST}"),
@@ -143,6 +150,11 @@ STRATEGIES = (
     (first_merge_only, "It stops after one merge. Go on as long as any pair in the word is known."),
     (last_pair_missed, "The last pair of the word is never joined: of n tokens the last pair begins at n - 2."),
     (from_the_right, "Where a pair overlaps itself it is joined from the right: of `aaa` the first two are joined."),
+    (
+        by_joined_text,
+        "Two neighbours are joined that are no pair in `merges`: put together they are a token that another pair "
+        "makes. Look for the pair itself.",
+    ),
     (lambda word, merges: list(word), "No pair was joined at all."),
 )
 

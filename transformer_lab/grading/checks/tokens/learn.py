@@ -31,7 +31,14 @@ class learn:
         a, b, c = sorted(drawn_letters(3))
         judge(
             learn,
-            [({}, 3), ({a: 4}, 2), ({a + b: 3, c: 9}, 0), ({a + b: 2, b + c: 1}, 7), ({a + b + c: 1, a + b: 1}, 5)],
+            [
+                ({}, 3),
+                ({a: 4}, 2),
+                ({a + b: 3, c: 9}, 0),
+                ({a + b: 2, b + c: 1}, 7),
+                ({a + b + c: 1, a + b: 1}, 5),
+                ({a + b: 2, b + c: 2}, 7),
+            ],
         )
         words = drawn_words([a, b, c], 4)
         given = dict(words)
@@ -89,6 +96,7 @@ def overlapping_pairs() -> list[Case]:
         ({3 * a: 2, b + c: 3}, 2),
         ({4 * a: 2, b + c: 5}, 3),
         ({5 * a + b: 2, c + b: 7}, 2),
+        ({3 * a: 2, b + c: 5}, 3),
     ]
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
-from .merging import counted, greatest, joined, learnt, overlapping
+from .merging import by_rank, counted, greatest, joined, learnt, overlapping
 
 
 def apart(tokens: list[str]) -> list[tuple[str, str]]:
@@ -107,6 +107,16 @@ def only_frequent(words: dict[str, int], n_merges: int) -> list:
     return merges[: len(kept)]
 
 
+def until_a_word_is_whole(words: dict[str, int], n_merges: int) -> list:
+    """Stops as soon as one of the words is a single token."""
+    merges: list = []
+    for pair in learnt(words, n_merges):
+        if any(len(by_rank(word, merges)) < 2 for word in words):
+            break
+        merges.append(pair)
+    return merges
+
+
 # (a wrong way, what to tell those who go it)
 STRATEGIES = (
     (
@@ -162,6 +172,10 @@ STRATEGIES = (
     ),
     (first_place_only, "A merge joined one place of a word only: it joins every place where the pair stands."),
     (only_frequent, "It stops where the best pair occurs once. Go on as long as there is a pair."),
+    (
+        until_a_word_is_whole,
+        "It stops as soon as one of the words is a single token. Go on as long as any word holds a pair.",
+    ),
     (lambda words, n: learnt(words, n - 1) if n else [], "One merge too few: wanted n_merges of them."),
     (lambda words, n: learnt(words, n)[1:], "The first merge is missing."),
     (lambda words, n: learnt(words, n + 1), "One merge too many: wanted n_merges of them."),

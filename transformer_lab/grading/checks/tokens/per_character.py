@@ -37,7 +37,7 @@ def bits(losses: list[float], sizes: list[int], text: str) -> float:
 
 
 def judge(answer, cases: list[tuple]) -> None:
-    answers = [one_number(answer(list(losses), list(sizes), text), "per_character()") for losses, sizes, text in cases]
+    answers = [asked(answer, *given) for given in cases]
     for given, got in zip(cases, answers, strict=True):
         wanted = bits(*given)
         if not math.isclose(got, wanted, rel_tol=1e-5):
@@ -51,6 +51,15 @@ def judge(answer, cases: list[tuple]) -> None:
                 f"{right}. {words}",
                 *misconception,
             )
+
+
+def asked(answer, losses: list[float], sizes: list[int], text: str) -> float:
+    """The answer's number; it must leave both lists as they are."""
+    given = list(losses), list(sizes)
+    got = one_number(answer(*given, text), "per_character()")
+    if given != (losses, sizes):
+        raise Wrong("per_character() changed the lists that it was given: whoever calls it needs the numbers again.")
+    return got
 
 
 def mean(numbers: list) -> float:

@@ -14,6 +14,7 @@ class shown:
     @check("tokens that end where characters end", 0.5)
     def plain(shown):
         judge(shown, [[letter.encode() for letter in "aZé十😀 7"], [b"low", b" ", "十一月".encode()], [b""], []])
+        judge(shown, [[b"ha", b"ha", b"", b"ha"], ["十".encode(), "十十".encode()]])
 
     @check("characters in several tokens", 1.5)
     def broken(shown):
@@ -92,6 +93,8 @@ def same(way):
 def seen(got: list[str], wanted: list[str]) -> str:
     if "".join(got) == "".join(wanted):
         return "All characters are there, not each of them as soon as its last byte is."
+    if "\ufffd" in "".join(got):
+        return "What is unfinished is not shown, at the end of the text neither: no '\ufffd' in its place."
     return "A character is shown once, with the token that brings its last byte."
 
 
@@ -126,6 +129,11 @@ def faults() -> Iterator[tuple]:
         "An unfinished character is shown as '\ufffd' and never made good: wait for its last byte.",
     )
     yield (
+        without_what_was_shown,
+        "`replace` takes away what was shown wherever it stands, and a text may say the same again: cut off the "
+        "beginning, as many characters as were shown.",
+    )
+    yield (
         all_or_nothing,
         "Nothing is shown until *all* bytes so far are whole characters: a finished one need not wait.",
     )
@@ -133,6 +141,11 @@ def faults() -> Iterator[tuple]:
         lambda tokens: [""] * (len(tokens) - 1) + [b"".join(tokens).decode(errors="ignore")] * bool(tokens),
         "Everything is shown at the end; wanted each character as soon as its last byte is there.",
     )
+
+
+def without_what_was_shown(tokens: list[bytes]) -> list[str]:
+    texts = [whole(b"".join(tokens[: n + 1])) for n in range(len(tokens))]
+    return [text.replace(before, "") if before else text for before, text in zip(["", *texts], texts, strict=False)]
 
 
 def all_or_nothing(tokens: list[bytes]) -> list[str]:
@@ -150,13 +163,18 @@ def called(tokens: list[bytes]) -> str:
 
 def texts_of(answer, tokens: list[bytes]) -> list[str]:
     """The answer's texts, if it is a list of one text for each token."""
+    given = list(tokens)
     try:
-        got = answer(list(tokens))
+        got = answer(given)
     except UnicodeDecodeError as error:
         raise Wrong(
             f"{called(tokens)}: bytes were decoded that end within a character. Keep those until the rest is there; "
             "what is unfinished at the end of the text is not shown."
         ) from error
+    if given != tokens:
+        raise Wrong(
+            f"{called(tokens)} changed its list of tokens: it became {given}. Whoever calls it needs them again."
+        )
     if isinstance(got, str):
         raise Wrong(f"{called(tokens)} is the text {got!r}; wanted a list, one text for each token.")
     if not isinstance(got, (list, tuple)) or not all(isinstance(text, str) for text in got):

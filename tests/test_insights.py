@@ -296,6 +296,13 @@ def decoding():
         return [search(follow, 1, penalty, 3) for follow, penalty in runs]
 
     yield [name for name in "abcde" if alone(names[f"broken_{name}"]) == alone(names["repaired"])] == [*"abcd"]
+    told = {"": {"a": 0.5, "b": 0.3, ".": 0.2}, "a": {".": 0.3, "c": 0.7}, "b": {".": 0.9, "c": 0.1}}
+    yield names["likeliest"](lambda text: told.get(text, {".": 1.0}), 3) == "ac." and 0.5 * 0.7 > 0.3 * 0.9 > 0.2
+    short, long = [-0.8, -0.6], [-0.5, -0.6, -0.5]
+    yield 0 < names["crossing"](short, long) < 1 and sum(short) > sum(long) and sum(short) / 2 < sum(long) / 3
+    yield names["pad_left"]([[4, 5], [6], [7, 8, 9]], 0)[0][:, -1].tolist() == [5, 6, 9]
+    shares = [names["repeated"]([1, 2, 3] * n, 4) for n in (2, 5, 20, 100)]
+    yield shares == sorted(shares) and shares[0] < 0.1 and shares[-1] > 0.98
 
 
 def training():

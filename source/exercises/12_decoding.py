@@ -337,3 +337,208 @@ def repaired(follow, beams, penalty, n):
 from transformer_lab.grading import grade
 
 grade("12_decoding.diagnose", diagnoses, repaired)
+
+# %% [markdown]
+# ## Question 4: the likeliest text of all
+# *Optional: 3 points, difficulty 4 of 5, about 12 minutes*
+#
+# A beam search may miss the likeliest text, however many beams it has. It can be found: write `likeliest(follow, n)`, the most
+# probable of all texts that end with a full stop and have at most `n` characters, the full stop included. Texts and
+# `follow(text)` are those of question 3, and some text always ends in time. There may be hundreds of thousands of texts, and
+# `follow` may be called 2000 times at most, never with a text that has ended.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# A text can only become less probable as it grows. If you have a text that has ended, which of the others can still beat it?
+#
+# </details>
+# <details><summary>Hint 2: in steps</summary>
+#
+# Keep all texts that could still be continued, ended ones too, and always take the most probable of them. If it has ended you
+# are done: why? Else put all its continuations in its place, if it is not too long.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# waiting = [(0.0, "")]                        # the smallest comes first: what must stand in front of the text?
+# while True:
+#     cost, text = heapq.heappop(waiting)
+#     if ____:
+#         return text
+#     if ____:
+#         for token, p in follow(text).items():
+#             heapq.heappush(waiting, ____)
+# ```
+#
+# </details>
+
+
+# %% answer="likeliest"
+def likeliest(follow, n):
+    """a function from text to {token: probability}, a number -> the most probable text that ends within n tokens"""
+    ### BEGIN SOLUTION
+    waiting = [(0.0, "")]
+    while True:
+        cost, text = heapq.heappop(waiting)
+        if text.endswith("."):
+            return text
+        if len(text) < n:
+            for token, p in follow(text).items():
+                heapq.heappush(waiting, (cost - math.log(p), text + token))
+    ### END SOLUTION
+
+
+# %% check="likeliest" points=3
+from transformer_lab.grading import grade
+
+grade("12_decoding.likeliest", likeliest)
+
+# %% [markdown]
+# ## Question 5: the penalty that turns the tables
+# *Optional: 2 points, difficulty 3 of 5, about 6 minutes*
+#
+# A beam search ends with two texts. `short` and `long` are lists of the log-probabilities of their tokens, and `long` has more
+# of them. Write `crossing(short, long)`: the length penalty at which both have the same score, the sum of the
+# log-probabilities divided by the number of tokens to the power of the penalty. Above it the longer text wins. It may be
+# negative, or above 1.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Write down that both scores are equal. Both sums are negative: what is their ratio?
+#
+# </details>
+# <details><summary>Hint 2: the equation</summary>
+#
+# With sums $s_1, s_2$, lengths $n_1, n_2$ and the penalty $\alpha$, $\;s_1 / n_1^{\alpha} = s_2 / n_2^{\alpha}$. Bring both
+# lengths to one side and both sums to the other, and take the logarithm.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# sums = ____       # a ratio
+# lengths = ____    # a ratio
+# return ____
+# ```
+#
+# </details>
+
+
+# %% answer="crossing"
+def crossing(short, long):
+    """two lists of log-probabilities -> the penalty from which on the longer text has the better score"""
+    ### BEGIN SOLUTION
+    sums = sum(long) / sum(short)
+    lengths = len(long) / len(short)
+    return math.log(sums) / math.log(lengths)
+    ### END SOLUTION
+
+
+# %% check="crossing" points=2
+from transformer_lab.grading import grade
+
+grade("12_decoding.crossing", crossing)
+
+# %% [markdown]
+# ## Question 6: prompts of unequal lengths
+# *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
+#
+# A model is to continue several prompts in one batch. Write `pad_left(prompts, pad)`: for a list of prompts, each a list of
+# ids, three tensors `(B, T)`, where `T` is the length of the longest:
+#
+# * the ids, with `pad` in front of shorter prompts, `torch.int64`;
+# * booleans, True where a token is real;
+# * the position of each token in its own prompt, from 0, `torch.int64`. Padding has position 0: nothing reads it, but a table
+#   of positions must have such a row.
+#
+# No prompt is empty. The id `pad` may also occur *in* a prompt, as a real token.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# What do you know of each row before you look at a single id? And if real tokens are counted along a row, which number does the
+# first of them get?
+#
+# </details>
+# <details><summary>Hint 2: in steps</summary>
+#
+# Column $j$ of a row with $n$ real tokens is real if $j \ge T - n$. The running sum of these booleans counts the real
+# tokens up to each column, that column included.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# T = ____
+# ids = torch.tensor([____ for prompt in prompts])
+# is_real = torch.tensor([____ for prompt in prompts])
+# positions = is_real.____
+# return ids, is_real, ____
+# ```
+#
+# </details>
+
+
+# %% answer="pad_left"
+def pad_left(prompts, pad):
+    """lists of ids, an id -> ids, booleans and positions, each (B, T)"""
+    ### BEGIN SOLUTION
+    T = max(len(prompt) for prompt in prompts)
+    ids = torch.tensor([[pad] * (T - len(prompt)) + prompt for prompt in prompts])
+    is_real = torch.tensor([[j >= T - len(prompt) for j in range(T)] for prompt in prompts])
+    positions = is_real.cumsum(dim=1) - 1
+    return ids, is_real, positions.clamp(min=0)
+    ### END SOLUTION
+
+
+# %% check="pad_left" points=3
+from transformer_lab.grading import grade
+
+grade("12_decoding.pad_left", pad_left)
+
+# %% [markdown]
+# ## Question 7: how much does it repeat?
+# *Optional: 2 points, difficulty 2 of 5, about 5 minutes*
+#
+# Write `repeated(tokens, n)`, a number that tells a text that goes round in circles from one that does not: of all runs of `n`
+# neighbouring tokens (*n-grams*), the share that has occurred before in this text. One begins at each place from which `n`
+# tokens can be read. In `[4, 5, 4, 5, 4]` there are four pairs; the last two have occurred before, so it is 0.5. A text
+# of fewer than `n` tokens repeats nothing: 0.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# How many n-grams has a text of `T` tokens? And how many of them have *not* occurred before?
+#
+# </details>
+# <details><summary>Hint 2: in steps</summary>
+#
+# Make a list of all n-grams, as tuples. Each different one is new exactly once.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# grams = [tuple(____) for i in range(____)]
+# if ____:
+#     return 0.0
+# return ____
+# ```
+#
+# </details>
+
+
+# %% answer="repeated"
+def repeated(tokens, n):
+    """a list of tokens, a number -> the share of n-grams that have occurred before"""
+    ### BEGIN SOLUTION
+    grams = [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
+    if not grams:
+        return 0.0
+    return 1 - len(set(grams)) / len(grams)
+    ### END SOLUTION
+
+
+# %% check="repeated" points=2
+from transformer_lab.grading import grade
+
+grade("12_decoding.repeated", repeated)

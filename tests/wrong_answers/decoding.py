@@ -5,6 +5,7 @@ attention.py says what the tables hold.
 
 import heapq
 import math
+from collections import Counter
 
 import numpy as np
 import torch
@@ -19,6 +20,10 @@ POINTS = {
     "12_decoding.distribution": 6,
     "12_decoding.beam_step": 6,
     "12_decoding.diagnose": 5,
+    "12_decoding.likeliest": 3,
+    "12_decoding.crossing": 2,
+    "12_decoding.pad_left": 3,
+    "12_decoding.repeated": 2,
 }
 ONE_WAY = ()
 MISCONCEPTIONS = ()
@@ -307,6 +312,166 @@ ANSWERS = Diagnosed(
 )
 mended, fault, observed = ANSWERS.mended, ANSWERS.fault, ANSWERS.shown
 
+# likeliest --------------------------------------------------------------------------------------------------------
+
+
+def likeliest_right(follow, n):
+    waiting = [(0.0, "")]
+    while True:
+        cost, text = heapq.heappop(waiting)
+        if text.endswith("."):
+            return text
+        if len(text) < n:
+            for token, p in follow(text).items():
+                heapq.heappush(waiting, (cost - math.log(p), text + token))
+
+
+def likeliest_in_depth(follow, n):
+    """Depth first; what is less probable than the best so far is dropped."""
+    best = [0.0, ""]
+
+    def look(text, p):
+        if p <= best[0]:
+            return
+        if text.endswith("."):
+            best[:] = p, text
+        elif len(text) < n:
+            for token, share in sorted(follow(text).items(), key=lambda pair: -pair[1]):
+                look(text + token, p * share)
+
+    look("", 1.0)
+    return best[1]
+
+
+def likeliest_in_rows(follow, n):
+    """All texts of a length at a time, without those that an ended one beats already."""
+    rows, best = {"": 1.0}, ("", 0.0)
+    for _ in range(n):
+        new = {text + token: p * share for text, p in rows.items() for token, share in follow(text).items()}
+        best = max([best, *((text, p) for text, p in new.items() if text[-1] == ".")], key=lambda pair: pair[1])
+        rows = {text: p for text, p in new.items() if text[-1] != "." and p > best[1]}
+    return best[0]
+
+
+def enumerated(follow, n, score=lambda text, p: p, done=lambda text: text.endswith(".")):
+    rows, found = {"": 1.0}, {}
+    for _ in range(n):
+        rows = {text + token: p * share for text, p in rows.items() for token, share in follow(text).items()}
+        found |= {text: p for text, p in rows.items() if done(text)}
+        rows = {text: p for text, p in rows.items() if text[-1] != "."}
+    return max(found, key=lambda text: score(text, found[text]))
+
+
+def greedy(follow, n):
+    text = ""
+    while len(text) < n and not text.endswith("."):
+        chances = follow(text)
+        text += max(chances, key=chances.get)
+    return text
+
+
+# pad_left ---------------------------------------------------------------------------------------------------------
+
+
+def pad_right_answer(prompts, pad):
+    T = max(map(len, prompts))
+    n = torch.tensor([[len(prompt)] for prompt in prompts])
+    ids = torch.tensor([[pad] * (T - len(prompt)) + prompt for prompt in prompts])
+    is_real = torch.arange(T) >= T - n
+    return ids, is_real, (torch.arange(T) - (T - n)).clamp(min=0)
+
+
+def pad_by_filling(prompts, pad):
+    T = max(map(len, prompts))
+    ids = torch.full((len(prompts), T), pad)
+    is_real, positions = torch.zeros_like(ids, dtype=torch.bool), torch.zeros_like(ids)
+    for b, prompt in enumerate(prompts):
+        ids[b, T - len(prompt) :] = torch.tensor(prompt)
+        is_real[b, -len(prompt) :] = True
+        positions[b, -len(prompt) :] = torch.arange(len(prompt))
+    return [ids, is_real, positions]
+
+
+def padded(change):
+    """Right but for change(ids, is_real, positions, pad, n)."""
+
+    def answer(prompts, pad):
+        n = torch.tensor([[len(prompt)] for prompt in prompts])
+        return change(*pad_right_answer(prompts, pad), pad, n)
+
+    return answer
+
+
+def padded_behind(prompts, pad):
+    T = max(map(len, prompts))
+    n = torch.tensor([[len(prompt)] for prompt in prompts])
+    ids = torch.tensor([prompt + [pad] * (T - len(prompt)) for prompt in prompts])
+    return ids, torch.arange(T) < n, torch.arange(T).expand(len(prompts), T)
+
+
+def padded_in_place(prompts, pad):
+    right = pad_right_answer(prompts, pad)
+    for prompt in prompts:
+        prompt[:0] = [pad] * (max(map(len, prompts)) - len(prompt))
+    return right
+
+
+def cut(prompts, pad):
+    T = min(map(len, prompts))
+    return pad_right_answer([prompt[-T:] for prompt in prompts], pad)
+
+
+# repeated, crossing -----------------------------------------------------------------------------------------------
+
+
+def repeated_right(tokens, n):
+    grams = [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
+    return 1 - len(set(grams)) / len(grams) if grams else 0
+
+
+def repeated_by_looking_back(tokens, n):
+    places = range(len(tokens) - n + 1)
+    before = [any(tokens[i : i + n] == tokens[j : j + n] for j in range(i)) for i in places]
+    return np.mean(before) if before else np.float64(0)
+
+
+def repeated_by_zip(tokens, n):
+    counts = Counter(zip(*(tokens[i:] for i in range(n)), strict=False))
+    return sum(count - 1 for count in counts.values()) / max(counts.total(), 1)
+
+
+def over_grams(count):
+    """count(Counter of the n-grams, tokens, n) where there are any."""
+
+    def answer(tokens, n):
+        counts = Counter(tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
+        return count(counts, tokens, n) if counts else 0.0
+
+    return answer
+
+
+def crossing_right(short, long):
+    return math.log(sum(long) / sum(short)) / math.log(len(long) / len(short))
+
+
+def crossing_by_halving(short, long):
+    low, high = -50.0, 50.0
+    for _ in range(200):
+        middle = (low + high) / 2
+        wins = sum(long) / len(long) ** middle > sum(short) / len(short) ** middle
+        low, high = (low, middle) if wins else (middle, high)
+    return low
+
+
+def crossing_in_torch(short, long):
+    a, b = (torch.tensor(one, dtype=torch.float64) for one in (short, long))
+    return ((-b.sum()).log2() - (-a.sum()).log2()) / (torch.tensor(len(long) / len(short)).double().log2())
+
+
+def mean(numbers):
+    return sum(numbers) / len(numbers)
+
+
 RIGHT = {
     "12_decoding.distribution": [
         ("a threshold", distribution_right),
@@ -326,6 +491,25 @@ RIGHT = {
         ("rows", mended(repaired_in_rows)),
         ("refilled", mended(repaired_refilled)),
         ("in capital letters", ANSWERS.in_capitals()),
+    ],
+    "12_decoding.likeliest": [
+        ("the most probable first", likeliest_right),
+        ("depth first", likeliest_in_depth),
+        ("row by row", likeliest_in_rows),
+    ],
+    "12_decoding.crossing": [
+        ("logarithms", crossing_right),
+        ("by halving", crossing_by_halving),
+        ("torch, log2", crossing_in_torch),
+    ],
+    "12_decoding.pad_left": [
+        ("broadcast", pad_right_answer),
+        ("filled, a list", pad_by_filling),
+    ],
+    "12_decoding.repeated": [
+        ("a set", repeated_right),
+        ("looking back", repeated_by_looking_back),
+        ("zip", repeated_by_zip),
     ],
 }
 
@@ -533,5 +717,115 @@ WRONG = {
         ("every text", mended(lambda f, beams, penalty, n: repaired_right(f, 9999, penalty, n)), "keeps *every* text"),
         ("no penalty", mended(lambda f, beams, penalty, n: repaired_right(f, beams, 0, n)), "wanted"),
         ("a pair", mended(lambda f, beams, penalty, n: (repaired_right(f, beams, penalty, n), 0.5)), "wanted a text"),
+    ],
+    "12_decoding.likeliest": [
+        ("greedy", greedy, "That is what greedy decoding writes"),
+        ("the search of question 3", lambda follow, n: repaired_right(follow, 3, 0, n), "wanted"),
+        ("not ended", lambda follow, n: enumerated(follow, n, done=lambda text: True), "It has not ended"),
+        ("all of them", enumerated, "follow() was asked more than 2000 times"),
+        (
+            "by the mean",
+            lambda follow, n: enumerated(follow, n, lambda text, p: math.log(p) / len(text)),
+            "likeliest by the mean per token",
+        ),
+        ("one too few", lambda follow, n: likeliest_right(follow, max(n - 1, 1)), "at most n - 1 tokens"),
+        ("one too many", lambda follow, n: likeliest_right(follow, n + 1), "It has more than n tokens"),
+        ("with its probability", lambda follow, n: (likeliest_right(follow, n), 0.5), "wanted the text alone"),
+        ("tokens", lambda follow, n: follow([""]), "a text is a str, '' at first"),
+        ("beyond the end", lambda follow, n: likeliest_right(follow, n) + max(follow("ab.")), "which has ended"),
+        ("no return", lambda follow, n: None, "did you forget `return`?"),
+    ],
+    "12_decoding.crossing": [
+        ("sign turned", lambda s, t: -crossing_right(s, t), "The sign is turned"),
+        ("upside down", lambda s, t: 1 / crossing_right(s, t), "Upside down"),
+        ("means", lambda s, t: math.log(mean(t) / mean(s)) / math.log(len(t) / len(s)), "Means were compared"),
+        (
+            "difference of sums",
+            lambda s, t: (sum(t) - sum(s)) / math.log(len(t) / len(s)),
+            "The *difference* of the sums",
+        ),
+        ("no logarithm", lambda s, t: sum(t) / sum(s) / (len(t) / len(s)), "The penalty is an exponent"),
+        ("no lengths", lambda s, t: math.log(sum(t) / sum(s)), "The lengths are missing"),
+        (
+            "ratio of lengths",
+            lambda s, t: math.log(sum(t) / sum(s)) * len(s) / len(t),
+            "The ratio of the lengths stands",
+        ),
+        ("never negative", lambda s, t: max(crossing_right(s, t), 0), "the longer one may win before 0 is reached"),
+        ("absolute", lambda s, t: abs(crossing_right(s, t)), "The sign is lost"),
+        ("tried in steps", lambda s, t: round(crossing_right(s, t), 1), "the longer one"),
+        ("logarithms of sums", lambda s, t: math.log(sum(t)) - math.log(sum(s)), "ValueError"),
+        ("no return", lambda s, t: None, "did you forget `return`?"),
+    ],
+    "12_decoding.pad_left": [
+        ("behind", padded_behind, "The padding stands behind the prompts"),
+        ("behind, as positions", padded_behind, "The columns are counted"),
+        ("behind, as booleans", padded_behind, "That is for padding on the right"),
+        ("cut", cut, "Prompts were cut to the shortest"),
+        ("upside down", padded(lambda ids, real, at, pad, n: (ids, ~real, at)), "It is upside down: True where"),
+        ("by the ids", padded(lambda ids, real, at, pad, n: (ids, ids != pad, at)), "It is read from the ids, but"),
+        ("numbers", padded(lambda ids, real, at, pad, n: (ids, real.long(), at)), "wanted booleans"),
+        (
+            "columns",
+            padded(lambda ids, real, at, pad, n: (ids, real, torch.arange(ids.shape[1]).expand_as(ids))),
+            "The columns are counted",
+        ),
+        (
+            "negative",
+            padded(lambda ids, real, at, pad, n: (ids, real, torch.arange(ids.shape[1]) - (ids.shape[1] - n))),
+            "The positions of padding are negative",
+        ),
+        ("from 1", padded(lambda ids, real, at, pad, n: (ids, real, real.cumsum(1))), "Counted from 1"),
+        (
+            "positions by the ids",
+            padded(lambda ids, real, at, pad, n: (ids, real, ((ids != pad).cumsum(1) - 1).clamp(min=0))),
+            "They go by the ids",
+        ),
+        ("floats", padded(lambda ids, real, at, pad, n: (ids.float(), real, at)), "wanted whole numbers, torch.int64"),
+        ("ids alone", padded(lambda ids, real, at, pad, n: ids), "wanted three tensors"),
+        ("lists", padded(lambda ids, real, at, pad, n: (ids.tolist(), real, at)), "is of type list"),
+        ("in place", padded_in_place, "changed the prompts it was given"),
+    ],
+    "12_decoding.repeated": [
+        ("new ones", over_grams(lambda c, t, n: len(c) / c.total()), "the share of n-grams that are new"),
+        (
+            "first ones too",
+            over_grams(lambda c, t, n: sum(x for x in c.values() if x > 1) / c.total()),
+            "Where an n-gram occurs for the *first* time",
+        ),
+        (
+            "once each",
+            over_grams(lambda c, t, n: sum(x > 1 for x in c.values()) / c.total()),
+            "every further place counts",
+        ),
+        (
+            "of the different ones",
+            over_grams(lambda c, t, n: sum(x > 1 for x in c.values()) / len(c)),
+            "the share of *different* n-grams",
+        ),
+        ("by T", over_grams(lambda c, t, n: (c.total() - len(c)) / len(t)), "a text of T tokens has T - n + 1 n-grams"),
+        ("a number", over_grams(lambda c, t, n: c.total() - len(c)), "wanted their share"),
+        ("last missed", lambda t, n: repeated_right(t[:-1], n), "The last n-gram is missing"),
+        (
+            "side by side",
+            lambda t, n: (
+                over_grams(lambda c, t, n: 0)(t, n)
+                or (
+                    1
+                    - len({tuple(t[i : i + n]) for i in range(0, len(t) - n + 1, n)}) / len(range(0, len(t) - n + 1, n))
+                    if len(t) >= n
+                    else 0.0
+                )
+            ),
+            "cut side by side",
+        ),
+        ("tokens", lambda t, n: repeated_right(t, 1), "Single tokens are counted"),
+        (
+            "divides by 0",
+            lambda t, n: 1 - len({tuple(t[i : i + n]) for i in range(len(t) - n + 1)}) / max(len(t) - n + 1, 0),
+            "divides by 0",
+        ),
+        ("in per cent", lambda t, n: f"{repeated_right(t, n):.0%}", "wanted a number"),
+        ("in place", lambda t, n: (repeated_right(t, n), t.clear())[0], "changed the list of tokens"),
     ],
 }

@@ -1,11 +1,15 @@
 """Lesson 12: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
 from .beam_step import beam_step
+from .crossing import crossing
 from .diagnose import diagnose
 from .distribution import distribution
+from .likeliest import likeliest
+from .pad_left import pad_left
+from .repeated import repeated
 
 LESSON = "12_decoding"
-__all__ = ["distribution", "beam_step", "diagnose"]
+__all__ = ["distribution", "beam_step", "diagnose", "likeliest", "crossing", "pad_left", "repeated"]
 
 PREDICTIONS = {}
 
@@ -15,6 +19,10 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "beam_step": "With K = 1 it is greedy decoding, and it knows where to stop: after its end a text "
     "gets nothing but `eos`.",
     "diagnose": "With a single beam four of the five write what a right search writes: test a search with several.",
+    "likeliest": "The first ended text that comes out is the likeliest; go on, and the others come in their order.",
+    "crossing": "If it lies between 0 and 1, the shorter text has the better sum and the longer one the better mean.",
+    "pad_left": "The last column holds the last token of every prompt: one step of the model continues them all.",
+    "repeated": "A loop of m tokens holds only m different n-grams: the longer it runs, the nearer it comes to 1.",
 }
 
 MISCONCEPTIONS = {}

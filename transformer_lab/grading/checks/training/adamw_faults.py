@@ -22,7 +22,7 @@ PARTS = {
         "under the root": "eps stands under the root; it is added to the root.",
         "before correction": "eps is added before the correction of the mean square; it belongs to the corrected root.",
         "left out": "eps is left out, or far too small: use the one that is passed in.",
-        "1e-8": "eps is 1e-8, whatever is passed in.",
+        "1e-8": "eps is left out, or far too small: use the one that is passed in.",
     },
     "decay": {
         "past the division": "",

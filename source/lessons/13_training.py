@@ -737,10 +737,11 @@ for name, weigh in (("mean of the three means", lambda n: 1 / 3), ("weighed by l
 #
 # ## 10. In the package
 #
-# `transformer_lab.training.loop.train` is the loop of section 4 with everything that keeps a long run alive. Its heart,
-# `training_step`, adds up the parts' *summed* losses and divides once. What it must save, to go on after a power cut as
-# if nothing had happened, is easily forgotten. Train for 20 steps; then train for 10, save, load into a new model and
-# optimiser, and train for 10 more:
+# `transformer_lab.training.loop.train` is the loop of section 4 with everything that keeps a long run alive. Its
+# heart, `training_step`, adds up the parts' *summed* losses and divides once. `transformer_lab.training.adamw` is
+# AdamW in as few lines as yours, with the settings of torch's; long runs use torch's own, which is faster. What the
+# loop must save, to go on after a power cut as if nothing had happened, is easily forgotten. Train for 20 steps; then
+# train for 10, save, load into a new model and optimiser, and train for 10 more:
 
 
 # %%
@@ -826,9 +827,9 @@ assert 3.5 < end < 4.5
 #
 # </details>
 #
-# In the exercises eight more patients are waiting. For each you name the fault, and the probe that rules out the
-# runner-up.
-# <!-- exercises: their link stands here -->
+# Now the [exercises of this lesson](../exercises/13_training/training.ipynb): three core questions, then
+# two more. In one of them eight more patients are waiting: for each you name what is right, and a probe that rules out
+# another suspicion.
 #
 # ## Takeaways
 #

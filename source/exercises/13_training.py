@@ -284,16 +284,10 @@ diagnoses = {  # of each patient: (diagnosis, probe that rules out the assistant
     "Lila": (None, None),
 }
 ### BEGIN SOLUTION
-diagnoses = {
-    "Emil": ("held-out pairs in the training set", "overlap"),
-    "Fumi": ("learning rate too low", "ratio"),
-    "Gita": ("sources and targets mismatched", "text"),
-    "Hugo": ("gradients not zeroed", "gradient"),
-    "Ines": ("healthy", "overlap"),
-    "Jona": ("source masked", "ratio"),
-    "Kofi": ("learning rate too high", "ratio"),
-    "Lila": ("first weights too large", "start"),
-}
+diagnoses["Emil"], diagnoses["Ines"] = ("held-out pairs in the training set", "overlap"), ("healthy", "overlap")
+diagnoses["Fumi"], diagnoses["Kofi"] = ("learning rate too low", "ratio"), ("learning rate too high", "ratio")
+diagnoses["Gita"], diagnoses["Jona"] = ("sources and targets mismatched", "text"), ("source masked", "ratio")
+diagnoses["Hugo"], diagnoses["Lila"] = ("gradients not zeroed", "gradient"), ("first weights too large", "start")
 ### END SOLUTION
 
 # %% check="patients" points=8

@@ -12,7 +12,7 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 # What Chinese texts leave in Latin letters, whole or in part.
 LATIN = {
     *("AdamW", "ALiBi", "BERT", "BLEU", "chrF", "F1", "GPT", "KV", "logits", "sigmoid", "SiLU", "softmax", "SwiGLU"),
-    *("top-k", "Transformer", "n"),
+    *("min-p", "top-k", "Transformer", "n"),
 }
 LAST_LESSON = 18
 SOURCE = (build.ROOT / "source" / "lessons" / "glossary.py").read_text(encoding="utf-8")

@@ -27,12 +27,13 @@ SECOND_EDITION = [
     "09_block",
     "10_tokens",
     "11_encoder_decoder",
+    "12_decoding",
     "13_training",
 ]
 lessons = pytest.mark.parametrize("name", SECOND_EDITION)
 PICTURE = re.compile(r"!\[(.*?)\]\((.*?)\)", re.DOTALL)
 FOLDED = re.compile(r"<details>.*?</details>", re.DOTALL)
-WIDGETS = ("Explorer()", "AttentionView(")
+WIDGETS = ("Explorer()", "DecodingExplorer(", "AttentionView(")
 
 
 def built(name):

@@ -18,6 +18,7 @@ NOTEBOOKS = {
     9: "09_block.ipynb",
     10: "10_tokens.ipynb",
     11: "11_encoder_decoder.ipynb",
+    12: "12_decoding.ipynb",
     13: "13_training.ipynb",
 }
 
@@ -68,7 +69,7 @@ batch | 批次 | pī cì | 01
     Several examples that are computed at the same time.
 batch normalisation | 批量归一化 | pī liàng guī yī huà | 07
     Mean and variance of each feature over a batch; layer normalisation does not depend on other examples.
-beam search | 束搜索 | shù sōu suǒ | 11
+beam search | 束搜索 | shù sōu suǒ | 12
     Writing with several unfinished texts kept side by side: at each token the most probable few stay.
 BERT | BERT | BERT | 09
     A stack that reads in both directions, trained to guess tokens that were hidden.
@@ -80,7 +81,7 @@ bit | 比特 | bǐ tè | 10
     Unit of surprise: what had the probability 1/2 costs one, 1/4 two, 1/8 three.
 bits per character | 每字符比特数 | měi zì fú bǐ tè shù | 10
     The loss over a text in bits, divided by its characters; it compares models with different tokenisers.
-BLEU | BLEU | BLEU | 11
+BLEU | BLEU | BLEU | 12
     Translation quality: the share of short word sequences that also occur in a reference translation.
 block | 块 | kuài | 00
     Attention and a feed-forward layer, each with its residual connection and norm; a model stacks L of them.
@@ -100,7 +101,7 @@ chain rule | 链式法则 | liàn shì fǎ zé | 01
     The derivative of a function of a function is the product of the two derivatives (of the two Jacobians).
 checkpoint | 检查点 | jiǎn chá diǎn | 13
     The state of a training run in a file, complete enough to resume the run.
-chrF | chrF | chrF | 11
+chrF | chrF | chrF | 12
     Translation quality from short character sequences shared with a reference translation.
 conditional entropy | 条件熵 | tiáo jiàn shāng | 01
     The entropy that is left when something is known; no model that knows only this has a lower expected loss.
@@ -188,7 +189,7 @@ gradient descent | 梯度下降 | tī dù xià jiàng | 01
     Learning by small steps of the weights against the gradient of the loss.
 gradient norm | 梯度范数 | tī dù fàn shù | 13
     The length of all gradients of a model taken together as one vector.
-greedy decoding | 贪心解码 | tān xīn jiě mǎ | 11
+greedy decoding | 贪心解码 | tān xīn jiě mǎ | 12
     Writing the most probable token each time.
 grouped-query attention | 分组查询注意力 | fēn zǔ chá xún zhù yì lì | 04
     Several heads of queries share one head of keys and values, which makes the cache smaller.
@@ -240,6 +241,8 @@ learning-rate schedule | 学习率调度 | xué xí lǜ diào dù | 13
     How the learning rate changes during training.
 length extrapolation | 长度外推 | cháng dù wài tuī | 08
     Working on sequences longer than any in training.
+length penalty | 长度惩罚 | cháng dù chéng fá | 12
+    Dividing a text's score by a power of its length, so that a search does not favour short texts.
 linear | 线性 | xiàn xìng | 01
     What keeps sums and multiples: f(a + b) = f(a) + f(b). Between vectors: a product with a matrix.
 linear attention | 线性注意力 | xiàn xìng zhù yì lì | 02
@@ -272,8 +275,12 @@ memory | 记忆 | jì yì | 11
     What the encoder hands over: one vector for each source token, to which the decoder attends.
 merge | 合并 | hé bìng | 10
     One step of byte-pair encoding: two neighbouring tokens become one; its rank says when it was learnt.
+min-p sampling | min-p 采样 | min-p cǎi yàng | 12
+    Drawing only among tokens at least p times as probable as the most probable one.
 mixed precision | 混合精度 | hùn hé jīng dù | 17
     Large matrix products in 16 bits, and in 32 bits whatever would lose too much precision.
+model error | 模型误差 | mó xíng wù chā | 12
+    A wrong text that the model finds likelier than the right one: no search can avoid it.
 momentum | 动量 | dòng liàng | 13
     Stepping by a running mean of the last gradients, in which those that change sign cancel.
 multi-head attention | 多头注意力 | duō tóu zhù yì lì | 04
@@ -352,7 +359,7 @@ RMSNorm | 均方根归一化 | jūn fāng gēn guī yī huà | 07
     Layer normalisation without subtracting the mean: divide by the root mean square, then a learnt scale.
 rotary positions | 旋转位置编码 | xuán zhuǎn wèi zhì biān mǎ | 08
     Turning pairs of features of q and k by an angle that grows with the position; scores then see the distance.
-sampling | 采样 | cǎi yàng | 13
+sampling | 采样 | cǎi yàng | 12
     Drawing the next token at random with the model's probabilities.
 saturation | 饱和 | bǎo hé | 02
     A softmax with nearly all weight on one key: its gradients are almost 0.
@@ -360,6 +367,8 @@ scaled dot-product attention | 缩放点积注意力 | suō fàng diǎn jī zhù
     softmax(Q Kᵀ / √d_head) V.
 score | 分数 | fēn shù | 01
     A number before the softmax; in attention: how well a key fits a query, their dot product divided by √d_head.
+search error | 搜索误差 | sōu suǒ wù chā | 12
+    A wrong text although the model finds the right one likelier: the search has missed it.
 seed | 随机种子 | suí jī zhǒng zi | 03
     The number from which all random numbers follow, so that a run can be repeated.
 self-attention | 自注意力 | zì zhù yì lì | 02
@@ -390,6 +399,8 @@ standard deviation | 标准差 | biāo zhǔn chā | 01
     The root of the variance.
 stochastic gradient descent | 随机梯度下降 | suí jī tī dù xià jiàng | 01
     Gradient descent in which each step takes the gradient of a few examples only; SGD for short.
+stop token | 停止词元 | tíng zhǐ cí yuán | 12
+    A token that ends what is written, as [EOS] does.
 sub-layer | 子层 | zǐ céng | 06
     One attention or one feed-forward layer of a block.
 subword | 子词 | zǐ cí | 10
@@ -410,9 +421,9 @@ token | 词元 | cí yuán | 00
     The unit a model reads and writes: a word, a piece of one, or a character.
 tokeniser | 分词器 | fēn cí qì | 10
     Turns text into token ids and back.
-top-k sampling | top-k 采样 | top-k cǎi yàng | 13
+top-k sampling | top-k 采样 | top-k cǎi yàng | 12
     Drawing only among the k most probable tokens.
-top-p sampling | 核采样 | hé cǎi yàng | 13
+top-p sampling | 核采样 | hé cǎi yàng | 12
     Drawing only among the fewest tokens that together have probability p or more; also nucleus sampling.
 training set | 训练集 | xùn liàn jí | 13
     The data from which gradients are taken.

@@ -11,7 +11,12 @@ from .repeated import repeated
 LESSON = "12_decoding"
 __all__ = ["distribution", "beam_step", "diagnose", "likeliest", "crossing", "pad_left", "repeated"]
 
-PREDICTIONS = {}
+PREDICTIONS = {
+    # How many more of a hundred dates does an undertrained translator get right with 64 beams than with one?
+    "width": ("fewer", "up to 5 more", "5 to 20 more", "above 20 more"),
+    # How many times as probable as a token of the manual is one that eight beams choose?
+    "person": ("less", "1 to 3 times", "3 to 6 times", "above 6 times"),
+}
 
 INSIGHTS = {  # what a right answer can do beyond its question
     "distribution": "Give the tokens other ids, and the same numbers come out in the new order: equal tokens stay or "

@@ -68,7 +68,6 @@ def run(methods=tuple(METHODS)) -> dict:
         found["texts"][method] = {
             "log_prob": [round(score, 4) for score in scores.mean(dim=1).tolist()],
             "repeated": [round(repeated(row), 4) for row in new.tolist()],
-            "probabilities": [round(one, 4) for one in scores[0].exp().tolist()],
             "ids": new[:GROUPS].tolist(),
         }
         print(method, scores.mean().item(), found["texts"][method]["repeated"], flush=True)

@@ -42,7 +42,7 @@ def right_ids(task, pairs):
 
 
 def measured(task, pairs, **options) -> dict:
-    """What decoding with these options gives: score, tokens, right answers, chrF, and whose fault the wrong ones are."""
+    """What decoding with these options gives, and how many wrong texts have a better score than the right ones."""
     ids = translate_ids(task.model, task.tokenizer, [pair.source for pair in pairs], task.max_new_tokens, **options)
     said, wanted = [task.tokenizer.decode(row) for row in ids], [pair.target for pair in pairs]
     totals, lengths = log_probs(task, pairs, ids)

@@ -3,7 +3,7 @@
 from kit import INK, KEY, LIT, QUERY, QUIET, VALUE, Drawing
 
 PROMPT = ["My", "favourite", "animal", "is", "the"]
-NEXT = [("cat", 0.11), ("elephant", 0.07), ("Mon", 0.02), ("lion", 0.02), ("one", 0.02)]
+NEXT = [("cat", 0.112), ("elephant", 0.069), ("Mon", 0.024), ("lion", 0.023), ("one", 0.023)]
 
 
 def where() -> Drawing:
@@ -42,17 +42,26 @@ def misses() -> Drawing:
     best, greedy = max(totals, key=totals.get), ("is", "late")
     for word, (probability, y) in first.items():
         token = drawing.token(250, y, word, QUERY if word == greedy[0] else VALUE, lit=True)
-        drawing.arrow(root.right, token.left, f"{probability:.1f}", beside=4)
+        drawing.arrow(root.right, token.left)
+        drawing.text(160, (145 + y) / 2 - 14, f"{probability:g}", 11, QUIET)
         for end, share, at in second[word]:
             pair = (word, end)
             color = QUERY if pair == greedy else VALUE if pair == best else KEY
             leaf = drawing.token(430, at, end, color, lit=pair in (best, greedy))
-            drawing.arrow(token.right, leaf.left, f"{share:g}", beside=4)
-            words = f"{probability:g} x {share:g} = {totals[pair]:.2f}"
+            drawing.arrow(token.right, leaf.left)
+            drawing.text(leaf.left[0] - 26, 0.75 * at + 0.25 * y - 9, f"{share:g}", 11, QUIET)
+            words = f"{probability:g} × {share:g} = {totals[pair]:.2f}"
             drawing.text(480, at, words, 12, INK if pair in (best, greedy) else QUIET, "left", pair in (best, greedy))
     drawing.text(620, 35, "greedy", 12, QUERY, "left", bold=True)
     drawing.text(620, 195, "the likeliest", 12, VALUE, "left", bold=True)
-    drawing.text(24, 270, "with two beams, is and rains are both kept, and It rains . is found", 12, QUIET, "left")
+    drawing.text(
+        24,
+        270,
+        "Made-up numbers. With two beams both first words are kept, and the likeliest text is found.",
+        12,
+        QUIET,
+        "left",
+    )
     return drawing
 
 
@@ -69,7 +78,14 @@ def padding() -> Drawing:
                 drawing.token(left + 27 + 56 * place, y, word, KEY if word != "[PAD]" else QUIET, width=52)
             drawing.token(left + 27 + 56 * longest, y, "?", LIT, lit=True, width=40)
     drawing.text(24, 190, "the new token stands after\npadding, far from its text", 12, INK, "left")
-    drawing.text(390, 190, "every new token follows its text;\nthe padding is masked, and not counted in positions", 12, INK, "left")
+    drawing.text(
+        390,
+        190,
+        "every new token follows its text;\nthe padding is masked, and not counted in positions",
+        12,
+        INK,
+        "left",
+    )
     return drawing
 
 

@@ -70,7 +70,7 @@ grade("08_positions.sinusoidal_table", sinusoidal_table)
 # Write `rotate(x, positions, theta=10_000.0)` for `x (..., T, d_head)` and whole numbers `positions (T,)`, which need not be
 # $0, 1, 2, \ldots$. The pairs are *halves*: with $\text{half} = d_{head}/2$, feature $i$ and feature $i + \text{half}$ are turned
 # together, by the angle $\text{position} \cdot \theta^{-2i/d_{head}}$. Keep the dtype, also one of 16 bits (but make the angles in
-# float32 or better: bfloat16 does not hold 301; and positions go on to 5,000), let gradients through, leave `x` and `positions`
+# float32 or better: in bfloat16 place 301 becomes 300; and positions go on to 5,000), let gradients through, leave `x` and `positions`
 # as they are.
 #
 # <details><summary>Hint 1: a nudge</summary>
@@ -132,6 +132,8 @@ grade("08_positions.rotate", rotate)
 # | `"rows by sequence"` | a sequence gets the row of its own number in the batch |
 # | `"positions from 1"` | the first token is not at position 0 |
 #
+# (The last pair's turn is judged by the first row of the batch and the next one that differs from it.)
+#
 # Two of the four treat the sequences of a batch differently. Which column of what is printed tells these two apart? Set `apart`
 # to `"rows of one sequence"`, `"sequences of the batch"`, `"lengths of the pairs"` or `"the last pair's turn"`. Then write
 # `broken_2` again as `repair`, changed as little as possible; the result has the dtype of x, and gradients reach it.
@@ -170,10 +172,12 @@ def broken_4(x):
 # %%
 def show(add):
     first, second = add(torch.zeros(2, 400, 8))
-    pairs = torch.cat((first, second)).view(800, 4, 2)
+    rows = torch.cat((first, second))
+    pairs = rows.view(800, 4, 2)
+    other = (rows != rows[0]).any(dim=1).nonzero()[0, 0]  # the first row that is not as row 0
     angle = torch.atan2(pairs[..., 0], pairs[..., 1])
-    step = math.remainder(angle[1, 3] - angle[0, 3], 2 * math.pi)  # how far the last pair turns in one step
-    turn = f"{2 * math.pi / step:,.0f} positions" if step else "for ever"
+    step = math.remainder(angle[other, 3] - angle[0, 3], 2 * math.pi)  # of the last pair
+    turn = f"{2 * math.pi / step:,.0f} positions"
     print(f"{add.__name__}: rows of one sequence {'alike' if torch.equal(first[0], first[5]) else 'differ'}, "
           f"sequences of the batch {'alike' if torch.equal(first, second) else 'differ'}, lengths of the pairs "
           f"{pairs.norm(dim=-1).min():.1f} to {pairs.norm(dim=-1).max():.1f}, the last pair's turn {turn}")  # fmt: skip

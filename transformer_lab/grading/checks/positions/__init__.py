@@ -23,9 +23,9 @@ __all__ = [
 
 PREDICTIONS = {
     # How many dates come out right if the encoder has no positions?
-    "break": ("most", "some", "none"),
+    "break": ("over half", "2 % to half", "under 2 %"),
     # How many, if every token gets the vector of the next place?
-    "shift": ("most", "some", "none"),
+    "shift": ("over half", "2 % to half", "under 2 %"),
     # Best at the local task at four times the trained length
     "longer": ("sinusoidal", "rotary", "ALiBi"),
 }

@@ -33,9 +33,9 @@ FAULTS = {
 # What tells apart two functions that treat the sequences of a batch differently -> what it shows.
 OBSERVATIONS = {
     "rows of one sequence": "",
-    "sequences of the batch": "They get different vectors from both.",
+    "sequences of the batch": "They differ with both.",
     "lengths of the pairs": "They are 1 with both: each pair is a sine and a cosine of one angle.",
-    "the last pair's turn": "It says how fast a pair turns, once there are rows that differ.",
+    "the last pair's turn": "It is 6,283 positions with both: both turn as they should.",
 }
 
 
@@ -78,7 +78,7 @@ class repair:
     def observation(repair, fault_1, fault_2, fault_3, fault_4, apart):
         picked = chosen(apart, tuple(OBSERVATIONS), "apart")
         if picked != "rows of one sequence":
-            raise Wrong(f"apart is {picked!r}. {OBSERVATIONS[picked]} What is True of the one and False of the other?")
+            raise Wrong(f"apart is {picked!r}. {OBSERVATIONS[picked]} Which column differs between the two?")
 
     @check("broken_2, mended", 0.5)
     def mended(repair, fault_1, fault_2, fault_3, fault_4, apart):

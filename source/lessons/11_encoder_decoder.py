@@ -260,9 +260,15 @@ def at_step(step):
 
 
 # %% tags=["nbval-ignore-output"]
-# output differs from machine to machine: it shows what the last model writes
-pairs = [example, *task.examples, *held_out]
-AlignmentExplorer([(step, at_step(step)) for step in kept], tokenizer, example.source, pairs, reads="given")
+# output differs from machine to machine: it shows what a model writes
+AlignmentExplorer(
+    [(step, at_step(step)) for step in kept],
+    tokenizer,
+    example.source,
+    pairs=[example, *task.examples, *held_out],
+    reads="given",
+    step=0,
+)
 
 # %% [markdown]
 # <details><summary>Answers, when you have looked</summary>

@@ -216,11 +216,12 @@ class AlignmentExplorer(Explorer):
     @property
     def head_name(self) -> str:
         """The head that is shown, in words."""
-        return f"head {self.head}" if self.head else f"mean of {self.n_heads} heads" if self.n_heads > 1 else "its head"
+        return f"head {self.head}" if self.head else f"mean of {self.n_heads} heads" if self.n_heads > 1 else "one head"
 
     def __repr__(self):
         met = "" if self.accuracy is None else f", {self.accuracy:.0%} of the known alignments met"
-        return f"AlignmentExplorer({short_repr(self.heard)}, step {self.step}, {self.head_name}: {self.written!r}{met})"
+        said = f"{self.head_name}: {short_repr(self.written)}{met}"
+        return f"AlignmentExplorer({short_repr(self.heard)}, step {self.step}, {said})"
 
 
 def known_pairs(pairs) -> dict[str, Pair]:

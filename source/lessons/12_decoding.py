@@ -94,8 +94,8 @@ print(" ".join(tokenizer.tokens(endless[0])))
 assert (endless == tokenizer.eos_id).any() and endless.shape[1] == 31
 
 # %% [markdown]
-# It goes on. In training nothing ever followed `[EOS]`, so what it says there was never corrected. Whenever you see a chat
-# program that answers, and then asks itself the next question in your name: somebody forgot the stop token.
+# It fills all the room it has. In training nothing ever followed `[EOS]`, so what it says there was never corrected. Another
+# model may begin a second date, or, if it chats, ask itself the next question in your name.
 #
 # ## 2. Look further ahead
 #
@@ -159,7 +159,7 @@ for key, ax, title, factor in (
         if key == "log_prob":
             ax.axhline(kept["right"][seed]["log_prob"], color=f"C{seed}", linestyle=":")
     ax.set(title=title, xscale="log", xlabel="beams", xticks=sizes, xticklabels=sizes)
-_ = axes[0].text(1, min(one["log_prob"] for one in kept["right"]), "dotted: the right answers'", va="top")
+_ = axes[0].text(1, -4.8, "dotted: right answers")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 means = {n: 100 * sum(run["exact_match"] for run in runs) / len(runs) for n, runs in kept["search"]["0.0"].items()}
@@ -248,7 +248,7 @@ texts = recorded("likeliest")["result"]["texts"]
 smol, smol_tokenizer = load("smollm2")
 ids = {name: torch.tensor(texts[name]["ids"][4]) for name in ("the manual", "greedy", "8 beams")}
 read = torch.tensor(recorded("likeliest")["result"]["read"])[4]
-print("...", smol_tokenizer.decode(read)[-90:], "\n")
+print(smol_tokenizer.decode(read), "...\n")
 for name, new in ids.items():
     print(f"--- {name} ---", smol_tokenizer.decode(new), "\n", sep="\n")
 
@@ -267,7 +267,7 @@ figure, ax = plt.subplots(figsize=(9, 3))
 for name, color in (("the manual", "C0"), ("greedy", "C1"), ("8 beams", "C2")):
     ax.plot(own[name], color=color, label=name)
 ax.set(xlabel="new token", ylabel="its probability", title="The passage above: a person surprises SmolLM2 all the time")
-_ = ax.legend(loc="lower right", ncols=3)
+_ = ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 typical = {name: math.exp(sum(row["log_prob"]) / len(row["log_prob"])) for name, row in texts.items()}
@@ -333,8 +333,8 @@ assert agrees >= len(ids["greedy"]) - 3  # near ties may fall otherwise on anoth
 # output differs in the last digit
 sentence = " The with statement closes the file at the end of the block, whatever happens in between."
 words = sentence.strip(" .").split()
-order = torch.randperm(len(words), generator=torch.Generator().manual_seed(1))
-nonsense = " " + " ".join(words[i] for i in order) + "."
+shuffled = torch.randperm(len(words), generator=torch.Generator().manual_seed(1))
+nonsense = " " + " ".join(words[i] for i in shuffled) + "."
 for name, one in (("sentence", sentence), ("nonsense", nonsense)):
     once = smol_tokenizer.encode(one)
     ids4 = torch.tensor([smol_tokenizer.encode("\n") + 4 * once])
@@ -401,13 +401,13 @@ filters = {
     "min-p, p = 0.1": lambda z: keep_min_p(z, 0.1),
 }
 figure, axes = plt.subplots(2, 5, figsize=(12, 4), sharex=True, sharey="row")
+for ax, name in zip(axes[0], filters, strict=True):
+    ax.set_title(name)
 for row, line in zip(axes, next_logits, strict=True):
-    for ax, (name, change) in zip(row, filters.items(), strict=True):
+    for ax, change in zip(row, filters.values(), strict=True):
         p = change(line[None]).softmax(dim=-1)[0].sort(descending=True).values
-        n_left = (p > 0).sum().item()
         ax.bar(range(30), p[:30], width=1)
-        ax.text(0.95, 0.9, f"{n_left:,} left", transform=ax.transAxes, ha="right", va="top")
-        ax.set(title=name if row is axes[0] else "", xlabel="" if row is axes[0] else "tokens, likeliest first")
+        ax.text(0.95, 0.9, f"{(p > 0).sum():,} left", transform=ax.transAxes, ha="right", va="top")
 _ = axes[0, 0].set_ylabel("... about Python is"), axes[1, 0].set_ylabel("... animal is the")
 
 # %% [markdown]
@@ -426,15 +426,16 @@ ax = plt.subplots(figsize=(8, 3.6))[1]
 for number, (name, row) in enumerate(texts.items()):
     x = torch.tensor(row["log_prob"]).view(5, 3).mean(dim=1)
     y = 100 * torch.tensor(row["repeated"]).view(5, 3).mean(dim=1)
-    ax.plot(x, y, "*" if name == "the manual" else "o", color=f"C{number}", alpha=0.35)
-    ax.plot(x.mean(), y.mean(), "*" if name == "the manual" else "o", color=f"C{number}", markersize=12, label=name)
+    mark = "*" if name == "the manual" else "s" if name in order else "o"
+    ax.plot(x, y, mark, color=f"C{number}", alpha=0.35)
+    ax.plot(x.mean(), y.mean(), mark, color=f"C{number}", markersize=12, label=name)
 ax.set(
     xlabel="log p of a token, mean", ylabel="% repeated", title="SmolLM2, five groups of three passages (small dots)"
 )
 _ = ax.legend(ncols=2, fontsize=8)
 
 # %% [markdown]
-# The searches stand on the right: likely, and full of repetition. Drawing at temperature 1 stands beside the manual, a little
+# The searches (squares) stand on the right: likely, and full of repetition. Drawing at temperature 1 stands beside the manual, a little
 # to the left of it: about as surprising as a person, and no more repetitive. Whoever cuts off the tail, or lowers the temperature, moves to the right, from
 # a text that goes astray towards a text that goes in circles. Where to stop is a matter of taste and of the task, and nobody has a formula. (That
 # a text stands beside the manual does not make it true, or even good. Read the first of the three again.)
@@ -453,13 +454,15 @@ for place, runs in enumerate(rows.values()):
     ax.plot([place - 0.25, place + 0.25], [mean, mean], color="black", linewidth=2)
 ax.set_xticks(range(len(rows)), rows)
 ax.set(
-    ylabel="% of dates right", title="Undertrained translators (five seeds): drawing throws right answers away", ylim=0
+    ylabel="% of dates right",
+    title="Undertrained translators, five seeds: at temperature 1 most right answers are lost",
+    ylim=0,
 )
 for first, last in zip(rows["greedy"], rows["temperature 1.0"], strict=True):
     assert first["exact_match"] > last["exact_match"]
 
 # %% [markdown]
-# Every bit of chance costs right dates; at temperature 1 three of four are lost. For a date there is one right answer, and each token drawn from the tail
+# A little chance does no harm, at temperature 1 three of four right dates are lost. For a date there is one right answer, and each token drawn from the tail
 # is a wrong one. For the manual there were thousands of good ones, and the tail was the smaller evil. So: **search
 # where one answer is right, draw where many are.** Between the two lies a temperature below 1, and programs that write
 # code or answer questions often live there.
@@ -552,7 +555,7 @@ for T in (50, 100, 200):
     )
 
 # %% [markdown]
-# The times grow with the length, if less than the tokens do, for a step costs something however little it reads.
+# The longer the text, the more the cache saves, though less than the tokens promise: a step costs something however little it reads.
 #
 # ## 11. What you have now
 #

@@ -98,9 +98,9 @@ grade("12_decoding.distribution", distribution)
 # * whether they have ended now.
 #
 # A beam that has ended does not go on, and is not forgotten: its only continuation is `eos`, which leaves its total as it is.
-# What the model says of it does not matter. (The package puts ended texts aside instead; the lesson tells why a search needs
-# one or the other.) At the first step only one beam is in use, and the totals of the others are `-inf`. There are always at
-# least `K` continuations that are possible, and no two of the best are equally good.
+# What the model says of it does not matter. (The package puts ended texts aside instead.) At the first step only one beam is
+# in use, and the totals of the others are `-inf`. There are always at least `K` continuations that are possible, and no two of
+# the best are equally good.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -342,10 +342,10 @@ grade("12_decoding.diagnose", diagnoses, repaired)
 # ## Question 4: the likeliest text of all
 # *Optional: 3 points, difficulty 4 of 5, about 12 minutes*
 #
-# A beam search may miss the likeliest text, however many beams it has. It can be found: write `likeliest(follow, n)`, the most
-# probable of all texts that end with a full stop and have at most `n` characters, the full stop included. Texts and
-# `follow(text)` are those of question 3, and some text always ends in time. There may be hundreds of thousands of texts, and
-# `follow` may be called 2000 times at most, never with a text that has ended.
+# A beam search may miss the likeliest text: a beginning that it has dropped does not come back. It can be found: write
+# `likeliest(follow, n)`, the most probable of all texts that end with a full stop and have at most `n` characters, the full
+# stop included. Texts and `follow(text)` are those of question 3, and some text always ends in time. There may be hundreds of
+# thousands of texts, and `follow` may be called 2000 times at most, never with a text that has ended.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

@@ -721,6 +721,11 @@ WRONG = {
     "12_decoding.likeliest": [
         ("greedy", greedy, "That is what greedy decoding writes"),
         ("the search of question 3", lambda follow, n: repaired_right(follow, 3, 0, n), "wanted"),
+        (
+            "the first that ends",
+            lambda follow, n: max((t for t in follow("") if t == "."), default=""),
+            "given up too early",
+        ),
         ("not ended", lambda follow, n: enumerated(follow, n, done=lambda text: True), "It has not ended"),
         ("all of them", enumerated, "follow() was asked more than 2000 times"),
         (

@@ -663,6 +663,7 @@ WRONG = {
         ),
         ("the whole batch", all_texts, "The best of the *whole batch* were chosen"),
         ("worst first", part(lambda *step: tuple(one.flip(1) for one in step)), "wanted is the best first"),
+        ("last first", part(lambda *step: tuple(one.roll(1, 1) for one in step)), "The right totals in another order"),
         (
             "ends before",
             lambda t, e, lp, eos: (*step_right(t, e, lp, eos)[:3], e),

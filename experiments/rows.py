@@ -27,9 +27,14 @@ def words_and_rows(model, tokenizer) -> tuple[list[str], Float[Tensor, "n D"]]:
     return [texts[i][1:] for i in kept], model.embedding.tokens.weight.detach()[kept]
 
 
+def three_letters(word: str, place: int) -> str:
+    """The three letters that relatives share: the last ones where the last letter is asked for."""
+    return word[-3:] if place < 0 else word[:3]
+
+
 def held_out(words: list[str], place: int, seed: int) -> Tensor:
     """True at a fifth of the groups of words that share three letters, at the end for the last letter."""
-    groups = [word[-3:] if place < 0 else word[:3] for word in words]
+    groups = [three_letters(word, place) for word in words]
     names = sorted(set(groups))
     random.Random(seed).shuffle(names)
     chosen = set(names[: len(names) // 5])
@@ -41,7 +46,19 @@ def probe(rows: Float[Tensor, "n D"], words: list[str], place: int, seed: int, s
     letters = torch.tensor([ALPHABET.index(word[place]) for word in words])
     if shuffled:
         letters = letters[torch.randperm(len(words), generator=torch.Generator().manual_seed(seed))]
-    is_new = held_out(words, place, seed)
+    return read_off(rows, letters, held_out(words, place, seed))
+
+
+def probe_on(rows: Float[Tensor, "n D"], words: list[str], place: int, asked: list[str]) -> float:
+    """As probe, for these words, from all others that share no three letters with them."""
+    relatives = {three_letters(word, place) for word in asked}
+    kept = [i for i, word in enumerate(words) if word in asked or three_letters(word, place) not in relatives]
+    letters = torch.tensor([ALPHABET.index(words[i][place]) for i in kept])
+    return read_off(rows[kept], letters, torch.tensor([words[i] in asked for i in kept]))
+
+
+def read_off(rows: Float[Tensor, "n D"], letters: Tensor, is_new: Tensor) -> float:
+    """The share of the new rows whose letter a ridge regression on the other rows finds."""
     x = torch.cat(((rows - rows.mean(dim=0)) / rows.std(), torch.ones(len(rows), 1)), dim=1).double()
     known, wanted = x[~is_new], torch.nn.functional.one_hot(letters[~is_new], 26).double()
     weights = torch.linalg.solve(known.T @ known + torch.eye(x.shape[1]), known.T @ wanted)

@@ -1,9 +1,10 @@
-"""experiments/tables.py, letters.py, rows.py: every case is there once, and a slice gives what was recorded."""
+"""What lesson 10 reads from experiments: every case is there once, and a slice gives what was recorded."""
 
 import pytest
 import torch
 
 import letters
+import long_contexts
 import rows
 import tables
 from transformer_lab import load
@@ -52,6 +53,34 @@ def test_what_is_quoted():
     assert tables.quoted(training[:40] + 40 * "x", training) == 0.5
 
 
+def test_the_long_contexts_are_those_of_the_tables():
+    kept = recorded("long_contexts")["result"]
+    assert len(kept) == N
+    for n in tables.LENGTHS:
+        wanted = [run["bits"] for run in TABLES["characters"][str(n)]]
+        assert [run["bits"][str(n)] for run in kept] == pytest.approx(wanted, abs=1e-3)
+    for run in kept:
+        added = run["bits"]["12"] - run["bits"]["5"]
+        assert sum(run["share of the characters"].values()) == pytest.approx(1, abs=1e-3)
+        assert sum(run["bits that n = 12 adds"].values()) == pytest.approx(added, abs=1e-3)
+
+
+def test_a_chain_of_contexts_has_the_tables_probabilities():
+    text, training = "abracadabra", "abrabracadabbr" * 3
+    for n in (1, 3, 5):
+        table = CharacterNgrams(training, n)
+        for i in range(len(text)):
+            wanted = table.probability(text[i], text[max(0, i - n + 1) : i])
+            assert long_contexts.chain(table, text, i)[-1] == pytest.approx(wanted)
+
+
+def test_the_same_places_are_counted_once():
+    """In this text x always stands after y: xa was counted where yxa was, so the longer context adds nothing."""
+    table = CharacterNgrams("yxa" * 4 + "yxb", 3)
+    usual, once = (long_contexts.chain(table, "yxa", 2, new_places_only) for new_places_only in (False, True))
+    assert once[1] == once[2] == usual[1] < usual[2]
+
+
 @pytest.fixture(scope="module")
 def smollm2():
     return load("smollm2")
@@ -85,6 +114,14 @@ def test_a_probe_finds_what_is_there_and_nothing_in_noise():
     assert rows.probe(told, words, 0, seed=0) == 1.0
     noise = torch.randn(len(words), 8, generator=torch.Generator().manual_seed(0))
     assert rows.probe(noise, words, 0, seed=0) < 0.6
+
+
+def test_the_words_asked_for_are_read_off_the_others():
+    words = [a + b + c + d for a in "abcd" for b in "efgh" for c in "ijkl" for d in "mn"]
+    told = torch.nn.functional.one_hot(torch.tensor([ord(word[0]) - 97 for word in words]), 26).float()
+    assert rows.probe_on(told, words, 0, ["aeim", "bfjn"]) == 1.0
+    own_row_each = torch.eye(len(words))  # without relatives a row of its own tells nothing
+    assert rows.probe_on(own_row_each, words, 0, ["aeim", "aein", "bfjm", "bfjn"]) <= 0.5
 
 
 def test_held_out_words_share_no_three_letters_with_the_others():

@@ -241,7 +241,7 @@ grade("10_tokens.bits", probability, bits_per_character)
 
 
 # %%
-from transformer_lab.data.byte_pairs import apply_merges  # the tokens of a word, by rank: no fault in it
+from transformer_lab.data.byte_pairs import apply_merges  # there is no fault in it
 
 
 def words_of(text):

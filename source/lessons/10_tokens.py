@@ -463,7 +463,7 @@ print(f"of the {len(spelt['said'])} in the first draw {begun} begin with the rig
 assert begun > 2 * ended
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
-# output may differ in a word
+# output differs where two words are nearly as likely
 shown, wanted = letters.words_of(seed=0, nonsense=False)
 rng = random.Random(0)
 lists = [[*rng.sample(shown, 2), word] for word in shown + wanted[:20]]

@@ -11,8 +11,8 @@
 # the drawing that is the lit box, and there is no network in it. It looks like a detail. Take the likeliest token each
 # time, what else?
 #
-# In this lesson you will see what becomes of that: dates that are wrong however long one searches, and a good model that
-# says the same sentence until you stop it. You will be able to
+# In this lesson you will see what becomes of that, with dates and with a good model that says the same sentence until you
+# stop it. You will be able to
 #
 # * write the loop between a model and a text, and end it;
 # * say of a wrong text whether the search was at fault or the model;
@@ -43,8 +43,9 @@ widths, likeliest = experiment("widths"), experiment("likeliest")
 # %% [markdown]
 # ## 1. The loop
 #
-# A model that is certain leaves nothing to choose. So here is one that is not: the translator of dates, English to Chinese,
-# stopped after 120 steps of training. It has seen dates for a few seconds, and has begun to get the hang of them.
+# A model that is certain leaves nothing to choose. So here is one that is not: the translator of dates, English to
+# Chinese, stopped after 120 steps of training. It has seen dates for a few seconds, and has begun to get the hang of
+# them.
 
 # %%
 task = widths.undertrained(seed=0)  # about 7 seconds
@@ -79,8 +80,8 @@ said = translate(model, tokenizer, [pair.source for pair in pairs])
 assert all(tokenizer.decode(greedy(pair.source)[0]) == one for pair, one in zip(pairs[:7], said, strict=False))
 
 # %% [markdown]
-# All of them look like dates (`年`, `月` and `日` are year, month and day, and `星期` begins the weekday), and most are
-# another day. The last line of the cell says that the package's `translate` does the same.
+# All of them look like dates (`年`, `月` and `日` are year, month and day, and `星期` begins the weekday), and many are
+# another day, or lack the weekday. The last line of the cell says that the package's `translate` does the same.
 #
 # Two lines of the loop end it. `[EOS]` is a **stop token**: the model has learnt to say it when the date is over. And if
 # nobody listens?
@@ -94,8 +95,8 @@ print(" ".join(tokenizer.tokens(endless[0])))
 assert (endless == tokenizer.eos_id).any() and endless.shape[1] == 31
 
 # %% [markdown]
-# It fills all the room it has. In training nothing ever followed `[EOS]`, so what it says there was never corrected. Another
-# model may begin a second date, or, if it chats, ask itself the next question in your name.
+# It fills all the room it has. In training nothing ever followed `[EOS]`, so what it says there was never corrected.
+# Another model may begin a second date, or, if it chats, ask itself the next question in your name.
 #
 # ## 2. Look further ahead
 #
@@ -106,8 +107,9 @@ assert (endless == tokenizer.eos_id).any() and endless.shape[1] == 31
 # decoding finds "It is late", 0.24; the likeliest text is "It rains .", 0.36.](figures/12_decoding_misses.svg)
 #
 # To try all texts is out of the question: for eleven tokens out of 55 there are more than $10^{19}$. **Beam search** is
-# the compromise. It keeps the $k$ best unfinished texts, the *beams*, continues each of them in all ways, and keeps the $k$
-# best of the results. Products of many small numbers soon become 0 in a computer. So one adds logarithms: the score of a text is
+# the compromise. It keeps the $k$ best unfinished texts, the *beams*, continues each of them in all ways, and keeps the
+# $k$ best of the results. Products of many small numbers soon become 0 in a computer. So one adds logarithms: the score
+# of a text is
 #
 # $$\log p(y_1 \dots y_n) = \sum_{t=1}^{n} \log p(y_t \mid y_1 \dots y_{t-1}).$$
 
@@ -135,11 +137,12 @@ for number in range(1, 7):
 assert beams[0][0] >= beams[1][0] >= beams[2][0]
 
 # %% [markdown]
-# That is nearly all of it. (A beam that has said `[EOS]` is put aside, and at the end the best of those is the result; the
-# package's `beam_search.py` has it in a page.) With one beam it is greedy decoding; the more beams, the better the scores.
+# That is nearly all of it. (A beam that has said `[EOS]` is put aside, and at the end the best of those is the result;
+# the package's `beam_search.py` has it in a page.) With one beam it is greedy decoding; more beams find, as a rule,
+# better scores.
 #
-# Now let it search. Greedy decoding gets about two of ten dates right (five such models, of five seeds, 200 dates each). With *sixty-four* texts kept at each step, how many
-# more of a hundred? Run the cell, and click your guess.
+# Now let it search. Greedy decoding gets about two of ten dates right (five such models, of five seeds, 200 dates each).
+# With *sixty-four* texts kept at each step, how many more of a hundred? Run the cell, and click your guess.
 
 # %%
 predict("12_decoding.width")
@@ -179,10 +182,10 @@ predict("12_decoding.width", actual=answer)
 #
 # ## 3. Whose fault is it?
 #
-# Look at the dotted lines on the left, the scores of the *right* translations. They lie below everything. There is a simple test that
-# few people run. Take a wrong translation, and let the model score the right one as well. Is the right one's
-# score higher? Then it was there to be found, a **search error**. Is it lower? Then no search in the world would help, for a
-# perfect one would choose the wrong text too: a **model error**.
+# Look at the dotted lines on the left, the scores of the *right* translations. Each lies below the line of its colour.
+# There is a simple test that few people run. Take a wrong translation, and let the model score the right one as well. Is
+# the right one's score higher? Then it was there to be found, a **search error**. Is it lower? Then no search in the
+# world would help, for a perfect one would choose the wrong text too: a **model error**.
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one CPU to the next
@@ -197,8 +200,8 @@ print(f"of {len(wrong)} wrong translations {by_model} have a better score than t
 assert by_model >= 0.95 * len(wrong)
 
 # %% [markdown]
-# The search does what it promises. It looks for the likeliest text, and it finds it; only the likeliest text is not the right one. The same test for
-# all five models, and as a control the translator that was trained to the end:
+# The search does what it promises. It looks for the likeliest text, and it finds it; only the likeliest text is not the
+# right one. The same test for all five models, and as a control the translator that was trained to the end:
 
 # %%
 wide, narrow = kept["search"]["0.0"]["64"], kept["search"]["0.0"]["1"]
@@ -215,14 +218,16 @@ for beams in (1, 8):
     assert score > 0.95
 
 # %% [markdown]
-# An undertrained translator gains little by search, and a trained one needs none. It is worth its price in between: where
-# the model is right about whole texts, and single tokens mislead. Large translation systems were there for years,
-# and used four to ten beams. But they noticed something odd. With *more* beams, their translations got worse.
+# An undertrained translator gains little by search, and a trained one needs none. It can be worth its price in between,
+# where the model is right about whole texts, and single tokens mislead: in greedy decoding's mistakes that were the
+# search's fault. Translation systems used four to ten beams for years. But people noticed something odd. With *more*
+# beams, the translations got worse (Koehn and Knowles 2017).
 #
-# **Why short texts win.** Every token costs: a logarithm of a probability is never above 0. So of two texts the shorter one starts with
-# an advantage, and the better one searches, the more surely one finds the shortest text that the model does not exclude. Stahlberg and Byrne looked in
-# 2019 with an exact search: for more than half of the sentences the likeliest translation of a good system was *empty*. The cure in use is
-# a **length penalty**: divide the score by the number of tokens, or a power of it.
+# **Why short texts win.** Every token costs: a logarithm of a probability is never above 0. So of two texts the shorter
+# one starts with an advantage, and the better one searches, the more surely one finds the shortest text that the model
+# does not exclude. Stahlberg and Byrne looked in 2019 with an exact search: for more than half of the sentences the
+# likeliest translation of a good system was *empty*. The cure in use is a **length penalty**: divide the score by the
+# number of tokens, or a power of it.
 
 # %%
 print(f"{'':24}{'tokens':>8}{'right':>8}{'chrF':>8}")
@@ -234,14 +239,15 @@ for penalty, words in (("0.0", "the sum"), ("1.0", "divided by the length")):
         print(f"{words + ', ' + n:24}{tokens:8.2f}{right:8.1%}{letters:8.1f}")
 
 # %% [markdown]
-# In our dates it is no more than a trace, since dates are nearly of one length: the search writes a little less than greedy decoding,
-# and dividing by the length takes that back. In long sentences it decides everything.
+# In our dates it is no more than a trace, since dates are nearly of one length: the search writes a little less than
+# greedy decoding, and dividing by the length takes that back. In long sentences it can decide everything, as the empty
+# translations show.
 #
 # ## 4. A better model, and a worse text
 #
-# A date has one right answer. Most texts have not. Take SmolLM2, which has read far more than we could, and let it go on with
-# passages of Python's manual. Three texts follow: what the manual says, what greedy decoding writes, and what eight beams
-# find, which look much further ahead.
+# A date has one right answer. Most texts have not. Take SmolLM2, which has read far more than we could, and let it go on
+# with passages of Python's manual. Three texts follow: what the manual says, what greedy decoding writes, and what eight
+# beams find, which look much further ahead.
 
 # %%
 texts = recorded("likeliest")["result"]["texts"]
@@ -280,14 +286,15 @@ predict("12_decoding.person", actual=answer)
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# More than nine times. A typical token of the manual has the probability 0.07, one of greedy decoding 0.52, and one of the eight beams
-# 0.66. By the model's own account its loops are far better than what people wrote, though it may well have read
-# this manual, which would only help the manual. A person says things that one could not foresee, else there would be no need to say them.
+# More than nine times. A typical token of the manual has the probability 0.07, one of greedy decoding 0.52, and one of
+# the eight beams 0.66. By the model's own account its loops are far better than what people wrote, though it may well
+# have read this manual, which would only help the manual. A person says things that one could not foresee, else there
+# would be no need to say them.
 #
 # </details>
 #
-# So here it is, the search that finds better scores and worse texts. On each of the fifteen passages, how likely the text is, and how
-# much of it repeats itself (the share of groups of four tokens that it has written before):
+# So here it is, the search that finds better scores and worse texts. On each of the fifteen passages, how likely the text
+# is, and how much of it repeats itself (the share of groups of four tokens that it has written before):
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), sharey=False)
@@ -308,12 +315,12 @@ for group in range(5):  # paired: each group of passages by itself
     assert scores[1] > scores[0] and again[1] > again[0]
 
 # %% [markdown]
-# Dots are five groups of three passages; in each of them the eight beams score better than the manual and repeat more. Every
-# width scores far better than a person, and every width repeats itself many times as much. (It is not that wider is always worse: of
-# these, greedy decoding repeats most. A higher score just does not lead to the manual.)
+# Dots are five groups of three passages; in each of them the eight beams score better than the manual and repeat more.
+# Every width scores far better than a person, and every width repeats itself many times as much. (It is not that wider is
+# always worse: of these, greedy decoding repeats most. A higher score just does not lead to the manual.)
 #
-# These are recorded runs, as they take minutes. But you need not believe them: whether a text is greedy decoding's own is seen in
-# *one* pass. At every place the token that stands next must be the likeliest.
+# These are recorded runs, as they take minutes. But you need not believe them: whether a text is greedy decoding's own is
+# seen in *one* pass. At every place the token that stands next must be the likeliest.
 
 # %%
 both = torch.cat((read, ids["greedy"]))[None]
@@ -326,8 +333,9 @@ assert agrees >= len(ids["greedy"]) - 3  # near ties may fall otherwise on anoth
 # %% [markdown]
 # ## 5. Why does it repeat itself?
 #
-# A guess would be that the sentence is such a good one. The control: write a sentence four times in a row, and see how probable the
-# model finds its tokens the first time, the second, and so on. Then the same with its words shuffled into nonsense.
+# A guess would be that the sentence is such a good one. The control: write a sentence four times in a row, and see how
+# probable the model finds its tokens the first time, the second, and so on. Then the same with its words shuffled into
+# nonsense.
 
 # %% tags=["nbval-ignore-output"]
 # output differs in the last digit
@@ -346,11 +354,11 @@ for name, one in (("sentence", sentence), ("nonsense", nonsense)):
 
 # %% [markdown]
 # The nonsense rises as the sentence does. So what becomes likely is not what is good but *what has been there before*:
-# models have learnt to copy, since people's texts repeat names and phrases. A loop feeds itself. Each round makes the next one more
-# probable, and a chooser who always takes the likeliest has no way out.
+# the model copies. (This is one sentence and one shuffle; try your own.) A loop feeds itself. Each round makes the next
+# one more probable, and a chooser who always takes the likeliest has no way out.
 #
-# That is how it happens, and not yet why the *likeliest* text must be odd. For this take something without any network: a coin that shows heads
-# in six of ten throws. Of all sequences of a hundred throws, which is the likeliest?
+# That is how it happens, and not yet why the *likeliest* text must be odd. For this take something without any network: a
+# coin that shows heads in six of ten throws. Of all sequences of a hundred throws, which is the likeliest?
 
 # %%
 for heads in (100, 60):
@@ -360,14 +368,15 @@ for heads in (100, 60):
     )
 
 # %% [markdown]
-# A hundred heads. No other single sequence is as probable, and you will never see it. What you see has about sixty heads: each such
-# sequence is far less probable, but there are so many that they have nearly all of the probability. **The likeliest
-# text is not a typical one.** A person's text is typical: now and then a rare word where a rare word belongs. A text in which
-# each token is the likeliest is like the hundred heads.
+# A hundred heads. No other single sequence is as probable, and you will never see it. What you see has about sixty heads:
+# each such sequence is far less probable, but there are so many that they have nearly all of the probability. **The
+# likeliest text is not a typical one.** A person's text is typical: now and then a rare word where a rare word belongs. A
+# text in which each token is the likeliest is like the hundred heads.
 #
 # ## 6. Throw the coin
 #
-# So do not search. *Draw* each token with the probability that the model gives it, which is called **sampling**. Two real distributions to draw from:
+# So do not search. *Draw* each token with the probability that the model gives it, which is called **sampling**. Two real
+# distributions to draw from:
 
 # %%
 prompts = ("The best thing about Python is", "My favourite animal is the")
@@ -411,9 +420,10 @@ for row, line in zip(axes, next_logits, strict=True):
 _ = axes[0, 0].set_ylabel("... about Python is"), axes[1, 0].set_ylabel("... animal is the")
 
 # %% [markdown]
-# Above, the model is nearly sure, and two tokens have four fifths of the probability; below, hundreds of animals would do. Top-k keeps
-# 40 in both places, too many above and too few below. Top-p and min-p look at the probabilities, and keep few
-# above and more below; how many more is quite another number for the two. A temperature below 1 drops nothing, but makes the tail thin.
+# Above, the model is nearly sure, and two tokens have four fifths of the probability; below, hundreds of animals would
+# do. Top-k keeps 40 in both places, too many above and too few below. Top-p and min-p look at the probabilities, and keep
+# few above and more below; how many more is quite another number for the two. A temperature below 1 drops nothing, but
+# makes the tail thin.
 #
 # What do such texts look like, and where do they stand between the loops and the manual?
 
@@ -435,10 +445,11 @@ ax.set(
 _ = ax.legend(ncols=2, fontsize=8)
 
 # %% [markdown]
-# The searches (squares) stand on the right: likely, and full of repetition. Drawing at temperature 1 stands beside the manual, a little
-# to the left of it: about as surprising as a person, and no more repetitive. Whoever cuts off the tail, or lowers the temperature, moves to the right, from
-# a text that goes astray towards a text that goes in circles. Where to stop is a matter of taste and of the task, and nobody has a formula. (That
-# a text stands beside the manual does not make it true, or even good. Read the first of the three again.)
+# The searches (squares) stand on the right: likely, and full of repetition. Drawing at temperature 1 stands beside the
+# manual, a little to the left of it: about as surprising as a person, and no more repetitive. Whoever cuts off the tail,
+# or lowers the temperature, moves to the right, from a text that goes astray towards a text that goes in circles. Where
+# to stop is a matter of taste and of the task, and nobody has a formula. (That a text stands beside the manual does not
+# make it true, or even good. Read the first of the three again.)
 #
 # ## 7. One right answer, or many
 #
@@ -462,10 +473,10 @@ for first, last in zip(rows["greedy"], rows["temperature 1.0"], strict=True):
     assert first["exact_match"] > last["exact_match"]
 
 # %% [markdown]
-# A little chance does no harm, at temperature 1 three of four right dates are lost. For a date there is one right answer, and each token drawn from the tail
-# is a wrong one. For the manual there were thousands of good ones, and the tail was the smaller evil. So: **search
-# where one answer is right, draw where many are.** Between the two lies a temperature below 1, and programs that write
-# code or answer questions often live there.
+# A little chance does no harm, at temperature 1 three of four right dates are lost. For a date there is one right answer,
+# and each token drawn from the tail is a wrong one. For the manual there were thousands of good ones, and the tail was
+# the smaller evil. So: **search where one answer is right, draw where many are.** Between the two lies a temperature
+# below 1, and programs that write code or answer questions often live there.
 #
 # ## 8. Play
 #
@@ -486,8 +497,8 @@ explorer
 # %% [markdown]
 # ## 9. What people get wrong
 #
-# **BLEU as the measure of everything.** BLEU counts groups of one to four tokens that output and reference share. It was made for
-# whole test sets of sentences. What does it say of a perfect date?
+# **BLEU as the measure of everything.** BLEU counts groups of one to four tokens that output and reference share. It was
+# made for whole test sets of sentences. What does it say of a perfect date?
 
 # %%
 for said, wanted in (
@@ -500,13 +511,14 @@ for said, wanted in (
     print(f"{said:20} wanted {wanted:20} BLEU {score:5.1f}   chrF {chrf([said], [wanted]):5.1f}")
 
 # %% [markdown]
-# The perfect dates get a 0, because they have no group of four tokens, and the last line, which nobody asked for, gets more.
-# (The package's `bleu` says NaN for the first three, *not defined*, for that is what it is.) chrF counts groups of letters, and is
-# defined here. But it finds the wrong year nearly perfect. Where there is one right answer, count right answers. For
-# translations of sentences use chrF and BLEU *over a whole set*, and never as the loss: neither has a gradient.
+# The perfect dates get a 0, because they have no group of four tokens, and the last line, which nobody asked for, gets
+# more. (The package's `bleu` says NaN for the first three, *not defined*, for that is what it is.) chrF counts groups of
+# letters, and is defined here. But it finds the wrong year nearly perfect. Where there is one right answer, count right
+# answers. For translations of sentences use chrF and BLEU *over a whole set*, and never as the loss: neither has a
+# gradient.
 #
-# **Prompts of unequal length, padded as usual.** For training one pads on the right. A batch that shall go on must be padded on the
-# *left*, with a mask, so that each row's new tokens follow its text:
+# **Prompts of unequal length, padded as usual.** For training one pads on the right. A batch that shall go on must be
+# padded on the *left*, with a mask, so that each row's new tokens follow its text:
 #
 # ![Two batches. Padded on the right, "The sky is" is followed by a padding token, and the new token stands after it. Padded on the
 # left, both texts end where the new tokens begin, and the padding is masked and not counted in
@@ -531,14 +543,14 @@ print(f"{'alone':24}{smol_tokenizer.decode(alone)!r}")
 assert torch.equal(new, alone)
 
 # %% [markdown]
-# No error anywhere. After padding on the right it says nothing, on the left without a mask it reads the padding as text, and
-# only with the mask does it say what it says alone.
+# No error anywhere. After padding on the right it says nothing, on the left without a mask it reads the padding as text,
+# and only with the mask does it say what it says alone.
 #
 # ## 10. In the package
 #
 # `generate` does all of this, for every model of the course: `temperature`, `top_k`, `top_p`, `min_p`, `beams`,
-# `length_penalty`, `stop`, `mask`. One thing it does that our loop did not. The loop read the whole text again for each token,
-# $1 + 2 + \dots + T$ tokens in all. With the **KV cache** of [lesson 03](03_masks.ipynb) each token is read once:
+# `length_penalty`, `stop`, `mask`. One thing it does that our loop did not. The loop read the whole text again for each
+# token, $1 + 2 + \dots + T$ tokens in all. With the **KV cache** of [lesson 03](03_masks.ipynb) each token is read once:
 
 # %% tags=["nbval-ignore-output"]
 # output differs: these are seconds
@@ -555,12 +567,13 @@ for T in (50, 100, 200):
     )
 
 # %% [markdown]
-# The longer the text, the more the cache saves, though less than the tokens promise: a step costs something however little it reads.
+# The longer the text, the more the cache saves, though less than the tokens promise: a step costs something however
+# little it reads.
 #
 # ## 11. What you have now
 #
-# A way to let a model speak. SmolLM2 has been taught to answer, and ends its answers with a stop token of its own. Once more the question
-# of the drawing, drawn with min-p, three times:
+# A way to let a model speak. SmolLM2 has been taught to answer, and ends its answers with a stop token of its own. Once
+# more the question of the drawing, drawn with min-p, three times:
 
 # %% tags=["nbval-ignore-output"]
 # output differs where the draw falls on the edge between two tokens
@@ -577,22 +590,22 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 # <details><summary>Your translator makes a mistake. A colleague offers a search with a hundred beams. What do you measure
 # first?</summary>
 #
-# The score of the right translation. If it is lower than that of the mistake, the search has found what you asked for, and a
-# better search would find it too.
+# The score of the right translation. If it is lower than that of the mistake, the search has found what you asked for,
+# and a better search would find it too.
 #
 # </details>
 #
 # <details><summary>A model writes loops. Is it a bad model?</summary>
 #
-# Not for that. Look how it was decoded: a search for the likeliest text finds loops in good models, because a repetition makes the next one
-# likelier. Draw, and look again.
+# Not for that. Look how it was decoded: a search for the likeliest text finds loops in good models, because a repetition
+# makes the next one likelier. Draw, and look again.
 #
 # </details>
 #
 # <details><summary>Top-k with k = 40 is fine in one place and bad in the next. Why?</summary>
 #
-# It does not look at the probabilities. Where two tokens have nearly everything, it lets 38 others in; where hundreds are fit,
-# it throws most of them away.
+# It does not look at the probabilities. Where two tokens have nearly everything, it lets 38 others in; where hundreds are
+# fit, it throws most of them away.
 #
 # </details>
 #
@@ -608,9 +621,10 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 # * Measure what you want: right answers, where there are right ones; repetition, where there are none; a score of the model's
 #   own is not a measure of quality.
 #
-# **Papers.** Sutskever, Vinyals, Le (2014), [arXiv:1409.3215](https://arxiv.org/abs/1409.3215): beam search for networks that
-# translate. Fan, Lewis, Dauphin (2018), [arXiv:1805.04833](https://arxiv.org/abs/1805.04833): top-k. Holtzman et al. (2019),
-# [arXiv:1904.09751](https://arxiv.org/abs/1904.09751): loops, and top-p. Stahlberg and Byrne (2019),
+# **Papers.** Sutskever, Vinyals, Le (2014), [arXiv:1409.3215](https://arxiv.org/abs/1409.3215): beam search for networks
+# that translate. Koehn and Knowles (2017), [arXiv:1706.03872](https://arxiv.org/abs/1706.03872): more beams, worse
+# translations. Fan, Lewis, Dauphin (2018), [arXiv:1805.04833](https://arxiv.org/abs/1805.04833): top-k. Holtzman et al.
+# (2019), [arXiv:1904.09751](https://arxiv.org/abs/1904.09751): loops, and top-p. Stahlberg and Byrne (2019),
 # [arXiv:1908.10090](https://arxiv.org/abs/1908.10090): the empty translation. Nguyen et al. (2024),
 # [arXiv:2407.01082](https://arxiv.org/abs/2407.01082): min-p. Post (2018),
 # [arXiv:1804.08771](https://arxiv.org/abs/1804.08771): how to report BLEU.

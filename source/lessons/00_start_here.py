@@ -192,7 +192,7 @@ course_home()
 # | [12 Decoding](12_decoding.ipynb) | how a text is chosen, token by token | [7](../exercises/12_decoding/decoding.ipynb) |
 # | [13 Training](13_training.ipynb) | AdamW, and what ails a run | [5](../exercises/13_training/training.ipynb) |
 #
-# Parts II and III are being written. Every term, with its symbol and the lesson that explains it, is in the
+# The rest of Part II, and Part III, are being written. Every term, with its symbol and the lesson that explains it, is in the
 # [glossary](glossary.ipynb). The code of the lessons is also a package, `transformer_lab`, in short files meant to be read:
 # `attention.py`, `layers.py`, `positions.py`, `blocks.py`, then `models.py`.
 #

@@ -451,13 +451,14 @@ predict("11_encoder_decoder.elsewhere", actual=worse)
 #
 # Lower half, the favourite is something else: hiding the gold token changes hardly anything. The row does not need the very word
 # that it translates. But where it looks does matter, for hiding the favourite spoils more. How can the wrong word be of use? Its
-# vector is not only its own: in the encoder's self-attention each token has gathered something from all others. And now and
-# then nothing need be read at all: see the last column.
+# vector is not only its own: in the encoder's self-attention each token can gather something from all others. (That this is
+# what helps here is the obvious explanation; we have not tested it.) And now and then nothing need be read at all: see the
+# last column.
 #
 # </details>
 #
 # So attention is not alignment. It showed us the digits and the tens, and there it was right. But what a column is *called* and what
-# its vector *holds* are two things: by the time a row looks, the encoder has mixed the words. Attention shows from which vector
+# its vector *holds* are two things: by the time a row looks, the encoder may have mixed the words. Attention shows from which vector
 # a row takes, not from which word.
 #
 # Where do the function words look, then? The favourite that is most frequent, in each of the five models, and the share of
@@ -589,7 +590,7 @@ for text in ("ninety-eleven", "seven and ninety", "ninety hundred and two", "one
 # * Training is a shift: read the translation from `[BOS]` on, write it up to `[EOS]`. Whole texts come out right equally often with
 #   teacher forcing and without; what follows a mistake does not.
 # * Alignment appears without being taught, for some words. A row may look at another word than the one it translates, and need it:
-#   what it reads is a vector in which the encoder has mixed the words.
+#   a column is a vector of the encoder's, and may hold more than the word it is named after.
 #
 # **Papers.** Sutskever, Vinyals, Le (2014), [arXiv:1409.3215](https://arxiv.org/abs/1409.3215), and Cho et al. (2014),
 # [arXiv:1406.1078](https://arxiv.org/abs/1406.1078): sequence to sequence through one vector. Cho et al. (2014),
@@ -599,4 +600,4 @@ for text in ("ninety-eleven", "seven and ninety", "ninety hundred and two", "one
 # [arXiv:1706.03872](https://arxiv.org/abs/1706.03872), section 3.5: attention that is not alignment. Bengio et al. (2015),
 # [arXiv:1506.03099](https://arxiv.org/abs/1506.03099): training a little of the time on the model's own text.
 #
-# Previous: [10 Tokens](10_tokens.ipynb). Next: 12 Decoding.
+# Previous: [10 Tokens](10_tokens.ipynb). Next: [12 Decoding](12_decoding.ipynb).

@@ -203,7 +203,7 @@ assert by_model >= 0.95 * len(wrong)
 # The search does what it promises. It looks for the likeliest text, and it finds it; only the likeliest text is not the
 # right one. The same test for all five models, and as a control the translator that was trained to the end:
 
-# %%
+# %% jupyter={"outputs_hidden": true}
 wide, narrow = kept["search"]["0.0"]["64"], kept["search"]["0.0"]["1"]
 for name, runs in (("greedy", narrow), ("64 beams", wide)):
     mistakes = sum(1 - run["exact_match"] for run in runs) / 5
@@ -229,7 +229,7 @@ for beams in (1, 8):
 # likeliest translation of a good system was *empty*. The cure in use is a **length penalty**: divide the score by the
 # number of tokens, or a power of it.
 
-# %%
+# %% jupyter={"outputs_hidden": true}
 print(f"{'':24}{'tokens':>8}{'right':>8}{'chrF':>8}")
 print(f"{'the right answers':24}{sum(one['tokens'] for one in kept['right']) / 5:8.2f}")
 for penalty, words in (("0.0", "the sum"), ("1.0", "divided by the length")):

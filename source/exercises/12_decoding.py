@@ -361,14 +361,13 @@ grade("12_decoding.diagnose", diagnoses, repaired)
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# waiting = [(0.0, "")]                        # the smallest comes first: what must stand in front of the text?
+# waiting = [____]                             # heapq gives the smallest first: what must stand in front of the text?
 # while True:
 #     cost, text = heapq.heappop(waiting)
 #     if ____:
 #         return text
 #     if ____:
-#         for token, p in follow(text).items():
-#             heapq.heappush(waiting, ____)
+#         ____                                 # all continuations, each with its own cost
 # ```
 #
 # </details>

@@ -167,7 +167,8 @@ _ = axes[0].text(1, -4.8, "dotted: right answers")
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 means = {n: 100 * sum(run["exact_match"] for run in runs) / len(runs) for n, runs in kept["search"]["0.0"].items()}
 gain = means["64"] - means["1"]
-print(f"right: {means['1']:.1f} % with greedy decoding, {means['64']:.1f} % with 64 beams, five models")
+print("Dates right, in the mean of five models:")
+print(f"    {means['1']:.1f} % with greedy decoding, {means['64']:.1f} % with 64 beams")
 answer = "fewer" if gain < -1 else "up to 5 more" if gain <= 5 else "5 to 20 more" if gain <= 20 else "above 20 more"
 predict("12_decoding.width", actual=answer)
 
@@ -525,7 +526,7 @@ for said, wanted in (
 # positions.](figures/12_decoding_padding.svg)
 
 # %% tags=["nbval-ignore-output"]
-# output may differ where two tokens are nearly as likely
+# output differs where two tokens are nearly as likely
 batch = ["The capital of France is", "Two months later, in the spring of 1946, the capital of Germany was"]
 rows = [smol_tokenizer.encode(one) for one in batch]
 pads = [smol_tokenizer.pad_id] * (len(rows[1]) - len(rows[0]))

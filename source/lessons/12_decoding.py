@@ -206,6 +206,7 @@ assert by_model >= 0.95 * len(wrong)
 
 # %% jupyter={"outputs_hidden": true}
 wide, narrow = kept["search"]["0.0"]["64"], kept["search"]["0.0"]["1"]
+print("in the mean of five models:")
 for name, runs in (("greedy", narrow), ("64 beams", wide)):
     mistakes = sum(1 - run["exact_match"] for run in runs) / 5
     by_model = sum(run["likelier_than_right"] for run in runs) / 5
@@ -278,8 +279,9 @@ _ = ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 typical = {name: math.exp(sum(row["log_prob"]) / len(row["log_prob"])) for name, row in texts.items()}
+print("The probability of a typical token:")
 for name in ("the manual", "greedy", "2 beams", "4 beams", "8 beams"):
-    print(f"{name:12} a typical token has the probability {typical[name]:.2f}")
+    print(f"    {name:12} {typical[name]:.2f}")
 ratio = typical["8 beams"] / typical["the manual"]
 answer = "less" if ratio < 1 else "1 to 3 times" if ratio < 3 else "3 to 6 times" if ratio < 6 else "above 6 times"
 predict("12_decoding.person", actual=answer)

@@ -22,7 +22,7 @@ def bits_per_character(text: str, p: Callable[[str, str], float], alphabet: str)
     return sum(bits) / len(text)
 
 
-def share(count: float, of: float) -> float:
+def share(count: int | float, of: int) -> float:
     return count / of if of else math.nan
 
 
@@ -111,10 +111,10 @@ PROBABILITIES = (
 
 
 def bits_of(text: str, p) -> float:
-    return sum(-math.log2(p(a, b)) for a, b in pairwise(text))
+    return math.fsum(-math.log2(p(a, b)) for a, b in pairwise(text))
 
 
-def per(bits: float, number: float) -> float:
+def per(bits: float, number: int) -> float:
     return bits / number if number else math.nan
 
 
@@ -196,7 +196,7 @@ BITS = (
 )
 
 
-def told(answers: list[float], cases: list[tuple], faults) -> str:
+def told(answers: list, cases: list[tuple], faults) -> str:
     """The words of the first fault that gives these answers in all cases, or nothing."""
     for formula, words in faults:
         if all(math.isclose(got, formula(*case), rel_tol=1e-5) for got, case in zip(answers, cases, strict=True)):

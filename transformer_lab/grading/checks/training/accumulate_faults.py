@@ -105,7 +105,7 @@ def flat(gradients) -> Tensor:
     return torch.cat([gradient.flatten() for gradient in gradients])
 
 
-def added(sums: list, n: float = 1) -> list[Tensor]:
+def added(sums: list, n: int = 1) -> list[Tensor]:
     return [sum(part) / n for part in zip(*sums, strict=True)]
 
 

@@ -1,6 +1,6 @@
 // What a translator reads while it writes, as it learns. Traits: see alignment_explorer.py.
 
-import { inLetters } from "./attention_letters.js";
+import { inLetters } from "./in_letters.js";
 import { choose, html, menu, once, panel, set, slider, speaker, stage, watch } from "./kit.js";
 import { textField } from "./text_field.js";
 

@@ -17,8 +17,3 @@ function pixels(char) {
   pen.fillText(char, 2, 18);
   return String(pen.getImageData(0, 0, 24, 24).data);
 }
-
-// A text in letters that this browser can draw; latin: the romanised form of characters that it may not.
-export function inLetters(text, latin) {
-  return [...text].map((char) => (canDraw(char) ? char : latin[char] ?? char)).join("");
-}

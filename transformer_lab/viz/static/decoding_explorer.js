@@ -1,6 +1,6 @@
 // Write a text token by token against a model's probabilities; draws and beams. Traits: see decoding_explorer.py.
 
-import { inLetters } from "./attention_letters.js";
+import { inLetters } from "./in_letters.js";
 import { inPercent, nextToken } from "./decoding_next.js";
 import { beamPanel } from "./decoding_beams.js";
 import { button, choose, html, once, panel, signed, speaker, stage, watch } from "./kit.js";

@@ -1,6 +1,6 @@
 // One text and its tokens by up to three tokenizers; a slider over the merges. Traits: see tokenizer_explorer.py.
 
-import { inLetters } from "./attention_letters.js";
+import { inLetters } from "./in_letters.js";
 import { choose, html, once, panel, set, slider, speaker, stage, watch } from "./kit.js";
 import { textField } from "./text_field.js";
 import { labelOf, piecesOf, replayed } from "./token_pieces.js";

@@ -346,7 +346,7 @@ def before_dividing(model, parts, largest):
 
 # patients ---------------------------------------------------------------------------------------------------------
 
-DIAGNOSES = {
+ALL_RIGHT = {
     "Emil": ("held-out pairs in the training set", "overlap"),
     "Fumi": ("learning rate too low", "ratio"),
     "Gita": ("sources and targets mismatched", "text"),
@@ -359,11 +359,11 @@ DIAGNOSES = {
 
 
 def fault(name, other):
-    return DIAGNOSES | {name: (other, DIAGNOSES[name][1])}
+    return ALL_RIGHT | {name: (other, ALL_RIGHT[name][1])}
 
 
 def probe(name, other):
-    return DIAGNOSES | {name: (DIAGNOSES[name][0], other)}
+    return ALL_RIGHT | {name: (ALL_RIGHT[name][0], other)}
 
 
 # measures ---------------------------------------------------------------------------------------------------------
@@ -459,8 +459,8 @@ RIGHT = {
         ("by hand", accumulate_by_hand),
     ],
     "13_training.patients": [
-        ("the solution", DIAGNOSES),
-        ("other probes", DIAGNOSES | {"Gita": ["Sources and targets mismatched", "one batch"],
+        ("the solution", ALL_RIGHT),
+        ("other probes", ALL_RIGHT | {"Gita": ["Sources and targets mismatched", "one batch"],
                                       "Jona": ["'Source masked'", "TEXT"]}),
         ("one more", probe("Gita", "ratio")),
     ],
@@ -565,9 +565,9 @@ WRONG = {
         ("Lila: softmax", fault("Lila", "softmax twice"), "Lila: not 'softmax twice'"),
         ("Lila: ratio", probe("Lila", "ratio"), "'ratio' does not rule out 'learning rate too high'"),
         ("a word of its own", fault("Emil", "leak"), "choose one of"),
-        ("turned", DIAGNOSES | {"Emil": DIAGNOSES["Emil"][::-1]}, "the fault comes first"),
-        ("one word", DIAGNOSES | {"Emil": "healthy"}, "wanted a pair"),
-        ("a list", [*DIAGNOSES.values()], "wanted a dictionary"),
+        ("turned", ALL_RIGHT | {"Emil": ALL_RIGHT["Emil"][::-1]}, "the fault comes first"),
+        ("one word", ALL_RIGHT | {"Emil": "healthy"}, "wanted a pair"),
+        ("a list", [*ALL_RIGHT.values()], "wanted a dictionary"),
     ],
     "13_training.measures": [
         ("loss: mean of means", measured(0, means(0, 3)), "the mean of the batches' means", "M41"),

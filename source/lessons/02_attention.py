@@ -29,7 +29,6 @@ import matplotlib.pyplot as plt
 import torch
 
 from transformer_lab import Transformer, exact_match, load, replace_attention, scaled_dot_product_attention, translate
-from transformer_lab.analysis.ablation import ablate_heads
 from transformer_lab.analysis.access import patched
 from transformer_lab.analysis.reading import translation_attention
 from transformer_lab.analysis.recording import record_attention, record_heads
@@ -555,33 +554,53 @@ print(f"Blindly it is 1 in {zeros}, with the average in {average}.")
 #
 # </details>
 #
-# And head 3 of block 2, which puts 0.92 on November? Silence it, and nothing else; then it and one other; then all others.
-# Where habit is right anyway there is nothing to find out, so we count only months that do *not* begin with 1:
+# And head 3 of block 2, which puts 0.92 on November? Silence it, and nothing else; then it and one other; then all others;
+# again in both ways, in the rows that write the first digit. Where habit is right anyway there is nothing to find out, so we
+# count only months that do *not* begin with 1:
+
+
+# %% jupyter={"source_hidden": true}
+@torch.no_grad()
+def right_without(silent, on_average):
+    """How many of these digits come out right if the heads (block, head) say nothing there, or what they say on average."""
+
+    def quiet(block):
+        def change(module, inputs):
+            x = inputs[0].clone()  # (B, T, 64): what the four heads say, 16 numbers each
+            for head in (head for b, head in silent if b == block):
+                said = x[..., 16 * head : 16 * head + 16]
+                said[is_first] = said[is_first].mean(dim=0) if on_average else torch.zeros(16)
+            return (x,)
+
+        return change
+
+    hooks = [layer.w_o.register_forward_pre_hook(quiet(block)) for block, layer in enumerate(layers)]
+    said = model(sources, reads, source_mask).argmax(dim=-1)
+    for hook in hooks:
+        hook.remove()
+    return (said == writes)[no_habit].sum().item()
+
 
 # %%
-ours = (1, 2)
+ours, no_habit = (1, 2), is_first & (writes != one)
 others = [(block, head) for block in range(2) for head in range(4) if (block, head) != ours]
-no_habit = is_first & (writes != one)
-
-
-@torch.no_grad()
-def right_without(*silent):
-    with ablate_heads(model, list(silent), kind="cross"):
-        return (model(sources, reads, source_mask).argmax(dim=-1) == writes)[no_habit].sum().item()
-
-
-with_one_more = [right_without(ours, other) for other in others]
-print(f"all eight heads:            {right_without()} of {no_habit.sum()} right")
-print(f"without our head:           {right_without(ours)}")
-print(f"without it and one other:   {min(with_one_more)} to {max(with_one_more)}")
-print(f"with our head alone:        {right_without(*others)}")
-print(f"without any:                {right_without(ours, *others)}")
+print(f"{f'right, of {no_habit.sum()}':24}{'zeros':>12}{'average':>12}")
+for name, sets in (
+    ("all eight heads", [[]]),
+    ("without our head", [[ours]]),
+    ("without it and one other", [[ours, other] for other in others]),
+    ("with our head alone", [others]),
+    ("without any", [[ours, *others]]),
+):
+    found = [sorted(right_without(silent, way) for silent in sets) for way in (False, True)]
+    print(f"{name:24}" + "".join(f"{' to '.join(map(str, dict.fromkeys((n[0], n[-1])))):>12}" for n in found))
 
 # %% [markdown]
-# Without it five months of six still come out right, and for the sixth it was needed. Whichever other head falls silent with
-# it, fewer come out right: all of them carry a part of the month, though their weights may not show it. Alone it is far from
-# enough. Remember this whenever you see a picture of attention: **weights show where a model looks; whether it needed to,
-# only a change can tell.**
+# With zeros in its place, one month in six is lost; with what it says on average, one in thirty. So most of what the zeros
+# broke was broken by the zeros, and only for the few was our head *needed*. Whichever other head falls silent with it, still
+# fewer come out right, in both columns: all of them carry a part of the month, though their weights may not show it. Alone
+# our head is far from enough. Remember this whenever you see a picture of attention: **weights show where a model looks;
+# whether it needed to, only a change can tell**, and how one changes it matters too.
 #
 # ## 9. What people get wrong
 #

@@ -412,7 +412,7 @@ filters = {
     "top-p, p = 0.9": lambda z: keep_top_p(z, 0.9),
     "min-p, p = 0.1": lambda z: keep_min_p(z, 0.1),
 }
-figure, axes = plt.subplots(2, 5, figsize=(12, 4), sharex=True, sharey="row")
+figure, axes = plt.subplots(2, 5, figsize=(8, 3.4), sharex=True, sharey="row")
 for ax, name in zip(axes[0], filters, strict=True):
     ax.set_title(name)
 for row, line in zip(axes, next_logits, strict=True):

@@ -437,7 +437,7 @@ for number, (name, losses) in enumerate(rates.items()):
     ax.plot(*zip(*middle[name].items(), strict=True), color=plots.COLORS[number], label=name)
     for rate, found in tried:
         ax.plot([rate] * 5, found, "o", color=plots.COLORS[number], markersize=3, alpha=0.6)
-ax.set(xscale="log", xlabel="learning rate", ylabel="loss after 100 steps\n(8: no number any more)")
+ax.set(xscale="log", xlabel="learning rate", ylabel="loss after 100 steps\n(8: NaN)")
 lowest = {name: min(losses.values()) for name, losses in middle.items()}
 title = f"100 steps: at its best rate AdamW reaches {lowest['AdamW']:.1f}, SGD {lowest['SGD, momentum 0.9']:.1f}"
 ax.set_title(f"{title} (5 seeds each)")

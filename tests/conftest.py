@@ -4,10 +4,11 @@ import os
 import sys
 
 if not any(argument.startswith("--nbval") for argument in sys.argv):
-    from jaxtyping import install_import_hook
+    if "SEEDS" not in os.environ:  # under many seeds, the banks run without it: it takes half of their time
+        from jaxtyping import install_import_hook
 
-    # Before anything imports the package: its signatures' shapes are then checked at every call.
-    install_import_hook("transformer_lab", "beartype.beartype")
+        # Before anything imports the package: its signatures' shapes are then checked at every call.
+        install_import_hook("transformer_lab", "beartype.beartype")
     os.environ["TRANSFORMER_LAB_PROGRESS"] = "off"
     os.environ["TRANSFORMER_LAB_DEVICE"] = "cpu"
 

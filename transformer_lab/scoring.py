@@ -64,11 +64,11 @@ def answer_nats(model, prompt: Sequence[int], answers: Sequence[Sequence[int]]) 
     likeliest. Raises ValueError for an empty prompt, no answers, or an empty answer.
     """
     model = unwrapped(model)
-    prompt, answers = [int(i) for i in prompt], [[int(i) for i in answer] for answer in answers]
-    if not prompt or not answers or not all(answers):
+    given, choices = list(prompt), [list(answer) for answer in answers]
+    if not given or not choices or not all(choices):
         raise ValueError("The prompt and each answer need at least one token, and there must be an answer.")
     device = next(model.parameters()).device
-    rows = [(torch.tensor(prompt + answer, device=device), len(prompt)) for answer in answers]
+    rows = [(torch.tensor(given + choice, device=device), len(given)) for choice in choices]
     return torch.stack([nats.sum() for nats in judged(model, rows)])
 
 

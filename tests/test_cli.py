@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from typer.testing import CliRunner
 
 from test_resume import OTHER
-from transformer_lab import cli, load, optional
+from transformer_lab import cli, doctor, load, optional
 from transformer_lab.models import GPT, Transformer
 from transformer_lab.pretrained import folder as saved
 from transformer_lab.tasks import registry
@@ -320,6 +320,7 @@ def test_the_version_is_told():
 
 def test_doctor_knows_all_that_the_course_declares(monkeypatch):
     assert "Everything the course needs is here." in printed("doctor")
+    assert doctor.verdict() == "Everything the course needs is here."
     installed = optional.version
 
     def without(name):
@@ -330,6 +331,7 @@ def test_doctor_knows_all_that_the_course_declares(monkeypatch):
     monkeypatch.setattr(optional, "version", without)
     said = printed("doctor")
     assert "Faker is missing; num2words is missing; sacrebleu 0.0.1 is not >=" in said and "Everything" not in said
+    assert doctor.verdict() in said and doctor.verdict().startswith("To be fixed: ")
 
 
 def test_a_tilde_in_a_path_is_the_home_folder(trained, tmp_path, monkeypatch):

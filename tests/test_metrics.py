@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transformer_lab import Transformer, TransformerConfig, load, metrics, optional, record_attention
+from transformer_lab import Transformer, TransformerConfig, load, metrics, optional, record_attention, switch_off
 from transformer_lab.data import dates
 from transformer_lab.data.pairs import Pair
 from transformer_lab.data.tokenizers import WordTokenizer
@@ -285,6 +285,16 @@ def test_exact_match_counts_targets_right_to_the_last_character(dates_model):
     wrong = random.Random(7).randint(1, 29)
     mixed = [Pair(pair.source, pair.target + "日") for pair in right[:wrong]] + right[wrong:]
     assert math.isclose(metrics.exact_match(*dates_model, mixed), 1 - wrong / 30)
+
+
+def test_without_a_cache_exact_match_notices_a_missing_causal_mask(dates_model):
+    """With one, no old token is computed again, so none can see what was written after it."""
+    pairs = dates.held_out_pairs(100)
+    whole = metrics.exact_match(*dates_model, pairs)
+    assert metrics.exact_match(*dates_model, pairs, use_cache=False) == whole
+    with switch_off(dates_model[0], "causal mask"):
+        assert metrics.exact_match(*dates_model, pairs) == whole
+        assert 0.6 < metrics.exact_match(*dates_model, pairs, use_cache=False) < 0.9
 
 
 def slow_alignment(model, tokenizer, pairs):

@@ -27,6 +27,11 @@ def report() -> str:
     return "\n".join(lines)
 
 
+def verdict() -> str:
+    """Whether all packages that the course needs are here, in one line."""
+    return packages()[-1]
+
+
 def packages() -> list[str]:
     """The packages that the course needs, several per line, and whether all are installed."""
     found, wrong = [], []

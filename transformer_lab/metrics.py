@@ -19,14 +19,19 @@ from .models import evaluating, unwrapped
 from .optional import require_packages
 
 
-def exact_match(model, tokenizer, pairs) -> float:
-    """The share of pairs whose greedy translation equals the target exactly; ValueError without pairs."""
+def exact_match(model, tokenizer, pairs, use_cache: bool = True) -> float:
+    """The share of pairs whose greedy translation equals the target exactly; ValueError without pairs.
+
+    With a cache, what has been computed for a token stays as it is, even in a model whose causal mask is switched off.
+    Without one the whole text is computed again before each token.
+    """
     pairs = list(pairs)
     if not pairs:
         raise ValueError("Exact match needs at least one pair; got none.")
     longest = max(len(tokenizer.encode(pair.target)) for pair in pairs)
     # One more token than the longest target, for [EOS]: a model that has not stopped by then is wrong.
-    outputs = translate(model, tokenizer, [pair.source for pair in pairs], max_new_tokens=longest + 1)
+    sources = [pair.source for pair in pairs]
+    outputs = translate(model, tokenizer, sources, max_new_tokens=longest + 1, use_cache=use_cache)
     return sum(output == pair.target for output, pair in zip(outputs, pairs, strict=True)) / len(pairs)
 
 

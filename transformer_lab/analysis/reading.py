@@ -98,7 +98,8 @@ def ids_of(
         raise ValueError("A Transformer needs a tokenizer: its [BOS] begins every translation; got None.")
     tokenizer = our_tokenizer(tokenizer)
     if target is None:
-        written = translate_ids(model, tokenizer, [text], max_new_tokens)
+        # Without a cache: so the text is that of a model which reads all of it at once, as the attention shown does.
+        written = translate_ids(model, tokenizer, [text], max_new_tokens, use_cache=False)
     else:
         written = tokenizer.batch([target], bos=True, eos=True)[0]
     T = written.shape[1] - 1

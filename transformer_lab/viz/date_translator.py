@@ -11,9 +11,8 @@ import traitlets
 
 from ..analysis.ablation import PARTS, switch_off
 from ..analysis.access import our_model
-from ..analysis.reading import translation_attention
+from ..analysis.reading import ids_of, read, weights_and_tokens
 from ..data.tokenizers import our_tokenizer
-from ..generation import translate
 from ..models import Transformer
 from .attention_view import AttentionView
 from .browser_files import module, sheet
@@ -31,8 +30,9 @@ KINDS = {
 def run(model, tokenizer, text: str, part: str = WHOLE, kind: str = "cross"):
     """(translation, attention (L, H, T, S), query tokens, key tokens) with a part of the model switched off."""
     with nullcontext() if part == WHOLE else switch_off(model, part):
-        seen = translation_attention(model, tokenizer, text, kind, LONGEST)
-        return translate(model, tokenizer, [text], LONGEST)[0], *seen
+        ids, written = ids_of(model, tokenizer, text, max_new_tokens=LONGEST)
+        records, _ = read(model, tokenizer, ids, written)
+    return tokenizer.decode(written[0]), *weights_and_tokens(records[kind])
 
 
 def romanised_words(tokenizer, text: str) -> str:
@@ -57,10 +57,12 @@ class Answer(anywidget.AnyWidget):
 class DateTranslator(ipywidgets.VBox):
     """A text field, a part to switch off, and the attention of the translation; `.translation` is the last one.
 
-    It is also shown in Latin letters, for those who read no Chinese, or have no font for it.
+    It is also shown in Latin letters, for those who read no Chinese, or have no font for it. It opens on the given
+    head, (layer, head) from 0, or else on the most telling one. Before each token everything is computed again, without
+    a cache: so one sees what the causal mask is for.
     """
 
-    def __init__(self, model, tokenizer, text: str = "Sunday, November 22, 2026"):
+    def __init__(self, model, tokenizer, text: str = "Sunday, November 22, 2026", head: tuple[int, int] | None = None):
         self.model, self.tokenizer = our_model(model, Transformer), our_tokenizer(tokenizer)
         self.translation = ""
         # JupyterLab may deliver changes on several threads: translate one at a time, with the latest choices.
@@ -74,7 +76,8 @@ class DateTranslator(ipywidgets.VBox):
         for control, trait, name in asked:
             ipywidgets.jsdlink((control, trait), (self.answer, name))
         _, *seen = run(self.model, self.tokenizer, text)
-        self.view = AttentionView(*seen)
+        chosen = None if head is None else {"layer": head[0], "head": head[1], "query": None, "key": None}
+        self.view = AttentionView(*seen, selection=chosen)
         for control in (self.text, self.part, self.kind):
             control.observe(self._translate, names="value")
         super().__init__([self.text, self.part, self.kind, self.answer, self.view])

@@ -33,7 +33,7 @@ SECOND_EDITION = [
 lessons = pytest.mark.parametrize("name", SECOND_EDITION)
 PICTURE = re.compile(r"!\[(.*?)\]\((.*?)\)", re.DOTALL)
 FOLDED = re.compile(r"<details>.*?</details>", re.DOTALL)
-WIDGETS = ("Explorer()", "DecodingExplorer(", "AttentionView(")
+WIDGETS = ("Explorer()", "DecodingExplorer(", "LadderExplorer(", "AttentionView(")
 
 
 def built(name):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # never run: here editors and type checkers see the names of 
     from .depth_explorer import through_layers as through_layers
     from .family_explorer import FamilyExplorer as FamilyExplorer
     from .family_explorer import parameters_by_part as parameters_by_part
+    from .ladder_explorer import LadderExplorer as LadderExplorer
     from .live_attention import LiveAttention as LiveAttention
     from .live_attention import WhatIf as WhatIf
     from .mask_explorer import MaskExplorer as MaskExplorer
@@ -62,6 +63,7 @@ _HOME = {
     "DecodingExplorer": "decoding_explorer",
     "OptimiserExplorer": "optimiser_explorer",
     "AlignmentExplorer": "alignment_explorer",
+    "LadderExplorer": "ladder_explorer",
 }
 __all__ = sorted(_HOME)
 

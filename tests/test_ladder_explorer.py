@@ -453,7 +453,7 @@ def test_a_live_explorer_writes_while_the_notebook_goes_on(lab):
     eventually(lambda: status.inner_text() == "" and page.locator(".tl-ladder .unfinished").count() == 0)
     assert lab.python("print(explorer.answered)") == "['the cat', 0.8, 1]"
     page.get_by_label("temperature", exact=True).evaluate(SET, "0")
-    eventually(lambda: lab.python("print(explorer.answered)") == "['the cat', 0, 1]")
+    eventually(lambda: lab.python("print(explorer.answered)") == "['the cat', 0.0, 1]")
     eventually(lambda: page.get_by_text("another seed").is_disabled())
     field.fill("on the mat")
     eventually(lambda: lab.python("print(explorer.heard, explorer.place)") == "on the mat 10")

@@ -99,8 +99,8 @@ function settingsRow(parent, model) {
       records = model.get("records");
       const had = list?.box.contains(document.activeElement);
       list?.box.remove();
-      list = records.length > 1 && menu(row, "written so far", records.map(nameOf), (i) => goBack(model, records[i]));
-      if (had) list?.input.focus();
+      list = records.length > 1 ? menu(row, "written so far", records.map(nameOf), (i) => goBack(model, records[i])) : null;
+      if (had) list.input.focus();
     }
     const key = JSON.stringify(model.get("answered"));
     if (list) list.draw(records.findIndex((one) => JSON.stringify(one.slice(0, 3)) === key));

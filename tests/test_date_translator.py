@@ -79,11 +79,12 @@ def test_of_two_changes_at_once_the_latest_choices_are_shown(loaded, monkeypatch
 
 
 def test_its_bundle_has_a_picture_and_stable_text(loaded):
-    bundle = DateTranslator(*loaded)._repr_mimebundle_()
+    bundle, metadata = DateTranslator(*loaded)._repr_mimebundle_()
     assert bundle["text/plain"] == (
         "DateTranslator('Sunday, November 22, 2026' -> '2026年11月22日星期日', switched off: nothing)"
     )
     assert bundle["image/png"].startswith("iVBOR")
+    assert "星期日" in metadata["image/png"]["alt"]
 
 
 def test_the_translation_is_romanised_underneath(loaded, monkeypatch):

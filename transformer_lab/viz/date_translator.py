@@ -112,7 +112,9 @@ class DateTranslator(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs):
         """The live widget, and for wherever there is no kernel a picture: the translation, and the attention."""
-        bundle = dict(super()._repr_mimebundle_(**kwargs))
+        shown = super()._repr_mimebundle_(**kwargs)
+        bundle, metadata = shown if isinstance(shown, tuple) else (shown or {}, {})
         headline = [f"{self.text.value}:", self.translation, romanised_words(self.tokenizer, self.translation)]
         png = base64.b64encode(self.view._picture("png", headline)).decode()
-        return {**bundle, "text/plain": repr(self), "image/png": png}
+        metadata = {**metadata, "image/png": {"alt": repr(self)}}
+        return {**bundle, "text/plain": repr(self), "image/png": png}, metadata

@@ -6,7 +6,7 @@ from torch import Tensor
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import apart, close, leaves_alone
-from .steps import FAULTS, INF, Step, right
+from .steps import FAULTS, INF, Step, paying, right, thrown_away
 
 SIZES = (3, 7), (4, 9), (3, 8)  # beams, tokens
 NAMES = "totals", "beams", "tokens", "ended"
@@ -21,7 +21,10 @@ class beam_step:
 
     @check("one text, a beam has ended", 2)
     def ended(beam_step):
-        judge(beam_step, [case(1, 1) for _ in range(4)])
+        cases = [case(1, 1)]
+        while len(cases) < 4 or all(map(same, *([way(*one) for one in cases] for way in (paying, thrown_away)))):
+            cases.append(case(1, 1))  # until a beam that pays for eos is not as good as thrown away in each
+        judge(beam_step, cases)
 
     @check("several texts, and a first step", 1.5)
     def batch(beam_step):

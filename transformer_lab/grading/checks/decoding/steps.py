@@ -89,6 +89,14 @@ def kept_ends(every, ended: Tensor, eos: int) -> Step:
     return totals, beams, tokens, ends | ended.gather(1, beams)
 
 
+def thrown_away(totals, ended, log_probs, eos) -> Step:
+    return best((totals[..., None] + log_probs).masked_fill(ended[..., None], -INF), eos)
+
+
+def paying(totals, ended, log_probs, eos) -> Step:
+    return best(totals[..., None] + going_on(ended, log_probs, eos, log_probs[..., eos]), eos)
+
+
 ON = (
     "A beam that has ended goes on like the others. It has one continuation, eos, and its total stays what it was: a "
     "text that is complete costs nothing more."
@@ -98,14 +106,14 @@ FAULTS = (  # (what is computed, words)
     (lambda t, e, lp, eos: best(t[..., None] + lp, eos), ON),
     (lambda t, e, lp, eos: kept_ends(t[..., None] + lp, e, eos), ON),
     (
-        lambda t, e, lp, eos: best((t[..., None] + lp).masked_fill(e[..., None], -INF), eos),
+        thrown_away,
         "Beams that have ended are thrown away. A complete text stays in the running, with its total, until better "
         "ones take its place.",
     ),
     (lambda t, e, lp, eos: best(t[..., None] + lp.masked_fill(e[..., None], 0.0), eos), FREE),
     (lambda t, e, lp, eos: kept_ends(t[..., None] + lp.masked_fill(e[..., None], 0.0), e, eos), FREE),
     (
-        lambda t, e, lp, eos: best(t[..., None] + going_on(e, lp, eos, lp[..., eos]), eos),
+        paying,
         "An ended beam goes on with eos, but pays for it: its total must stay what it was.",
     ),
     (

@@ -5,15 +5,14 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 1-3 are the core (about 35 minutes). 4-7 are optional. Letters as in the lesson: $B$ sequences, $T$ tokens
+# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. Letters as in the lesson: $B$ sequences, $T$ tokens
 # each, $L$ layers, $H$ heads; `x (B, T, d_model)`. Functions and modules leave what they are given as it is, lists and
 # dictionaries too, keep the dtype, and let all gradients through; outputs are compared to four digits, whole numbers
-# exactly. Outside of question 3, what torch or the package has for what is asked is accepted as an answer; you learn
+# exactly. Outside of question 6, what torch or the package has for what is asked is accepted as an answer; you learn
 # more without. Back to the [lesson](../../notebooks/09_block.ipynb).
 
 # %%
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from transformer_lab import BERT, GPT, Transformer, TransformerConfig
@@ -135,84 +134,96 @@ from transformer_lab.grading import grade
 grade("09_block.Stack", Stack)
 
 # %% [markdown]
-# ## Question 3: how many parameters?
-# *6 points, difficulty 4 of 5, about 18 minutes*
+# ## Question 3: whose weights are these?
+# *4 points, difficulty 4 of 5, about 12 minutes*
 #
-# Write `count_parameters(config, family)`: the number of parameters, as one whole number, of the package's model with this
-# `TransformerConfig`. `family` is `"GPT"` (a decoder; by config also Llama), `"BERT"` (an encoder) or `"Transformer"`
-# (encoder and decoder). By arithmetic: from the config's fields alone, without building the model. (You may build small
-# ones to compare.)
+# A file of weights without its config: only names and shapes. Four such lists:
+
+
+# %%
+def listing(model):
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+
+
+presets = {"first": (Transformer, "vaswani2017"), "second": (GPT, "gpt2"), "third": (BERT, "minilm")}
+presets["fourth"] = (GPT, "smollm2-135m")
+with torch.device("meta"):  # shapes without memory
+    lists = {name: listing(model(TransformerConfig.preset(preset))) for name, (model, preset) in presets.items()}
+for name, shapes in lists.items():
+    shown = [item for item in shapes.items() if "blocks." not in item[0] or ".5." in item[0]]
+    print(name, *shown, sep="\n    ")
+
+# %% [markdown]
+# Write `identify(shapes)`, which reads such a list (a dictionary, in any order, of models of other sizes; a Llama's heads
+# share keys or do not, and its output layer is its own or the embedding again; a BERT has a pooler or a head for masked
+# words) and gives a dictionary with the keys `family` (`"encoder-decoder"`, `"GPT-2"`, `"BERT"` or `"Llama"`, spelled like
+# this), `n_layers` (of one stack), `d_model`, `d_ff`, `vocab_size`, and `group`: how many query heads share a key, n_heads /
+# n_kv_heads. `nn.Linear` keeps its matrix as (outputs, inputs).
 #
-# Begin with GPT-2's options, run the check, and add one option at a time: each check names the one it is about.
-#
-# | field | what it adds |
-# |---|---|
-# | `vocab_size`, `tie_embeddings` | one row each in the embedding; a Transformer has one embedding, which both stacks share; untied, as many rows again in an output layer without bias (not in BERT) |
-# | `positions`, `max_len` | `"learned"`: one table (max_len, d_model), and in a Transformer still one, which both stacks share; every other scheme: nothing |
-# | `n_heads`, `n_kv_heads`, `head_width` | $W_Q$ and $W_O$ have n_heads · head_width rows or columns, $W_K$ and $W_V$ n_kv_heads · head_width (`None`: n_heads) |
-# | `d_ff`, `activation` | two matrices, with `"swiglu"` a third of the size of the first |
-# | `bias` | one on every linear layer of a block |
-# | `norm`, `norm_position` | `"layer"`: gamma and beta, `"rms"`: gamma; one for each part; `"pre"`: one more at the end of each stack |
-# | `n_segments`, `norm_embeddings`, `pooler`, `masked_lm_head` | BERT's: a table; a norm; a linear layer (d_model, d_model) with bias; that again, a norm, and vocab_size biases |
+# And in `heads_known`: some newer models (Qwen3, for one) put a norm on each head's queries, behind W_Q, with one vector of scales that
+# all heads share. Suppose that a list holds `w_q.weight (4096, 4096)` and beside it `q_norm.weight (128,)`. Can n_heads be read
+# off that list, `"yes"` or `"no"`?
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# A block of a decoder that looks at an encoder has three parts, each with a norm. Everything else is a sum.
+# Print `lists["first"].keys()` beside `lists["fourth"].keys()`. Which names does only one family have? And what does a norm
+# of one head's query divide by its size?
 #
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# With $q$ = n_heads · head_width, $k$ = n_kv_heads · head_width: attention $= 2 D q + 2 D k$, its biases $q + 2k + D$;
-# feed-forward $= 2 D\, d_{ff}$ (gated: 3), its biases $d_{ff} + D$ (gated: $2 d_{ff} + D$); a LayerNorm $2D$.
+# `embedding.tokens.weight (vocab_size, d_model)`, `w_q.weight (n_heads · d_head, d_model)`,
+# `w_k.weight (n_kv_heads · d_head, d_model)`, `w_1.weight (d_ff, d_model)`; layers are numbered from 0.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# attention = ...
-# feed_forward = ...
-# norm = ...
-# block = attention + feed_forward + 2 * norm
-# stack = config.n_layers * block + ...          # the norm at its end
-# total = embedding + positions + stack
-# if family == "Transformer": total += ...       # a second stack, with cross-attention
+# names = " ".join(shapes)
+# if "cross_attention" in names: family = ...
+# stack = ...                                  # "encoder" or "decoder"
+# layers = {int(name.split(".")[2]) for name in shapes if ...}
+# return dict(family=family, n_layers=len(layers), ...)
 # ```
 #
 # </details>
 
 
-# %% answer="count_parameters"
-def count_parameters(config, family):
-    """The number of parameters of a "GPT", a "BERT" or a "Transformer" with this config"""
+# %% answer="identify"
+def identify(shapes):
+    """{name: shape} -> {"family", "n_layers", "d_model", "d_ff", "vocab_size", "group"}"""
     ### BEGIN SOLUTION
-    D, L, b, norm = config.d_model, config.n_layers, int(config.bias), config.d_model * (1 + (config.norm == "layer"))
-    q, k = (heads * config.head_width for heads in (config.n_heads, config.n_kv_heads or config.n_heads))
-    attention, gates = 2 * D * (q + k) + b * (q + 2 * k + D), 1 + (config.activation == "swiglu")
-    feed_forward = (gates + 1) * D * config.d_ff + b * (gates * config.d_ff + D)
-    stack = L * (attention + feed_forward + 2 * norm) + norm * (config.norm_position == "pre")
-    total = D * (config.vocab_size + config.max_len * (config.positions == "learned") + config.n_segments)
-    total += stack + norm * config.norm_embeddings
-    if family == "Transformer":
-        total += stack + L * (attention + norm)
-    if family == "BERT":
-        total += config.pooler * (D * D + D) + config.masked_lm_head * (D * D + D + norm + config.vocab_size)
-    elif not config.tie_embeddings:
-        total += D * config.vocab_size
-    return total
+    names = " ".join(shapes)
+    stack = "encoder" if "encoder." in names else "decoder"
+    family = "BERT" if stack == "encoder" else "Llama" if "w_gate" in names else "GPT-2"
+    family = "encoder-decoder" if "cross_attention" in names else family
+    layers = {int(name.split(".")[2]) for name in shapes if name.startswith(f"{stack}.blocks.")}
+    vocab_size, d_model = shapes["embedding.tokens.weight"]
+    block = f"{stack}.blocks.0"
+    d_ff, _ = shapes[f"{block}.feed_forward.w_1.weight"]
+    q, k = (shapes[f"{block}.attention.w_{letter}.weight"][0] for letter in "qk")
+    sizes = dict(d_model=d_model, d_ff=d_ff, vocab_size=vocab_size)
+    return dict(family=family, n_layers=len(layers), group=q // k, **sizes)
     ### END SOLUTION
 
 
-# %% check="count_parameters" points=6
+# %% answer="heads_known"
+heads_known = None  # "yes" or "no"
+### BEGIN SOLUTION
+heads_known = "yes"
+### END SOLUTION
+
+# %% check="identify" points=4
 from transformer_lab.grading import grade
 
-grade("09_block.count_parameters", count_parameters)
+grade("09_block.identify", identify, heads_known)
 
 # %% [markdown]
 # ## Question 4: the memory of a cache
 # *Optional: 3 points, difficulty 2 of 5, about 6 minutes*
 #
 # A decoder that writes token by token keeps, in every layer, the keys and values of all $S$ tokens read so far, so as not
-# to compute them again (lesson 13 builds this cache). Write `cache_bytes(config, B, S, bytes_per_number)`: how many bytes
+# to compute them again (lesson 03 draws this cache). Write `cache_bytes(config, B, S, bytes_per_number)`: how many bytes
 # that takes for $B$ sequences.
 #
 # <details><summary>Hint 1: a nudge</summary>
@@ -299,86 +310,77 @@ from transformer_lab.grading import grade
 grade("09_block.forward_flops", forward_flops)
 
 # %% [markdown]
-# ## Question 6: whose weights are these?
-# *Optional, stretch: 4 points, difficulty 4 of 5, about 12 minutes*
+# ## Question 6: how many parameters?
+# *Optional: 6 points, difficulty 4 of 5, about 18 minutes*
 #
-# A file of weights without its config: only names and shapes. Four such lists:
-
-
-# %%
-def listing(model):
-    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-
-
-presets = {"first": (Transformer, "vaswani2017"), "second": (GPT, "gpt2"), "third": (BERT, "minilm")}
-presets["fourth"] = (GPT, "smollm2-135m")
-with torch.device("meta"):  # shapes without memory
-    lists = {name: listing(model(TransformerConfig.preset(preset))) for name, (model, preset) in presets.items()}
-for name, shapes in lists.items():
-    shown = [item for item in shapes.items() if "blocks." not in item[0] or ".5." in item[0]]
-    print(name, *shown, sep="\n    ")
-
-# %% [markdown]
-# Write `identify(shapes)`, which reads such a list (a dictionary, in any order, of models of other sizes; a Llama's heads
-# share keys or do not, and its output layer is its own or the embedding again; a BERT has a pooler or a head for masked
-# words) and gives a dictionary with the keys `family` (`"encoder-decoder"`, `"GPT-2"`, `"BERT"` or `"Llama"`, spelled like
-# this), `n_layers` (of one stack), `d_model`, `d_ff`, `vocab_size`, and `group`: how many query heads share a key, n_heads /
-# n_kv_heads. `nn.Linear` keeps its matrix as (outputs, inputs). And in `heads_known`: can n_heads itself be read off such a
-# list, `"yes"` or `"no"`?
+# Write `count_parameters(config, family)`: the number of parameters, as one whole number, of the package's model with this
+# `TransformerConfig`. `family` is `"GPT"` (a decoder; by config also Llama), `"BERT"` (an encoder) or `"Transformer"`
+# (encoder and decoder). By arithmetic: from the config's fields alone, without building the model. (You may build small
+# ones to compare.)
+#
+# Begin with GPT-2's options, run the check, and add one option at a time: each check names the one it is about.
+#
+# | field | what it adds |
+# |---|---|
+# | `vocab_size`, `tie_embeddings` | one row each in the embedding; a Transformer has one embedding, which both stacks share; untied, as many rows again in an output layer without bias (not in BERT) |
+# | `positions`, `max_len` | `"learned"`: one table (max_len, d_model), and in a Transformer still one, which both stacks share; every other scheme: nothing |
+# | `n_heads`, `n_kv_heads`, `head_width` | $W_Q$ and $W_O$ have n_heads · head_width rows or columns, $W_K$ and $W_V$ n_kv_heads · head_width (`None`: n_heads) |
+# | `d_ff`, `activation` | two matrices, with `"swiglu"` a third of the size of the first |
+# | `bias` | one on every linear layer of a block |
+# | `norm`, `norm_position` | `"layer"`: gamma and beta, `"rms"`: gamma; one for each part; `"pre"`: one more at the end of each stack |
+# | `n_segments`, `norm_embeddings`, `pooler`, `masked_lm_head` | BERT's: a table; a norm; a linear layer (d_model, d_model) with bias; that again, a norm, and vocab_size biases |
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# Print `lists["first"].keys()` beside `lists["fourth"].keys()`. Which names does only one family have? And do the shapes
-# of `w_q` change when 8 heads of 64 become 16 of 32?
+# A block of a decoder that looks at an encoder has three parts, each with a norm. Everything else is a sum.
 #
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# `embedding.tokens.weight (vocab_size, d_model)`, `w_q.weight (n_heads · d_head, d_model)`,
-# `w_k.weight (n_kv_heads · d_head, d_model)`, `w_1.weight (d_ff, d_model)`; layers are numbered from 0.
+# With $q$ = n_heads · head_width, $k$ = n_kv_heads · head_width: attention $= 2 D q + 2 D k$, its biases $q + 2k + D$;
+# feed-forward $= 2 D\, d_{ff}$ (gated: 3), its biases $d_{ff} + D$ (gated: $2 d_{ff} + D$); a LayerNorm $2D$.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# names = " ".join(shapes)
-# if "cross_attention" in names: family = ...
-# stack = ...                                  # "encoder" or "decoder"
-# layers = {int(name.split(".")[2]) for name in shapes if ...}
-# return dict(family=family, n_layers=len(layers), ...)
+# attention = ...
+# feed_forward = ...
+# norm = ...
+# block = attention + feed_forward + 2 * norm
+# stack = config.n_layers * block + ...          # the norm at its end
+# total = embedding + positions + stack
+# if family == "Transformer": total += ...       # a second stack, with cross-attention
 # ```
 #
 # </details>
 
 
-# %% answer="identify"
-def identify(shapes):
-    """{name: shape} -> {"family", "n_layers", "d_model", "d_ff", "vocab_size", "group"}"""
+# %% answer="count_parameters"
+def count_parameters(config, family):
+    """The number of parameters of a "GPT", a "BERT" or a "Transformer" with this config"""
     ### BEGIN SOLUTION
-    names = " ".join(shapes)
-    stack = "encoder" if "encoder." in names else "decoder"
-    family = "BERT" if stack == "encoder" else "Llama" if "w_gate" in names else "GPT-2"
-    family = "encoder-decoder" if "cross_attention" in names else family
-    layers = {int(name.split(".")[2]) for name in shapes if name.startswith(f"{stack}.blocks.")}
-    vocab_size, d_model = shapes["embedding.tokens.weight"]
-    block = f"{stack}.blocks.0"
-    d_ff, _ = shapes[f"{block}.feed_forward.w_1.weight"]
-    q, k = (shapes[f"{block}.attention.w_{letter}.weight"][0] for letter in "qk")
-    sizes = dict(d_model=d_model, d_ff=d_ff, vocab_size=vocab_size)
-    return dict(family=family, n_layers=len(layers), group=q // k, **sizes)
+    D, L, b, norm = config.d_model, config.n_layers, int(config.bias), config.d_model * (1 + (config.norm == "layer"))
+    q, k = (heads * config.head_width for heads in (config.n_heads, config.n_kv_heads or config.n_heads))
+    attention, gates = 2 * D * (q + k) + b * (q + 2 * k + D), 1 + (config.activation == "swiglu")
+    feed_forward = (gates + 1) * D * config.d_ff + b * (gates * config.d_ff + D)
+    stack = L * (attention + feed_forward + 2 * norm) + norm * (config.norm_position == "pre")
+    total = D * (config.vocab_size + config.max_len * (config.positions == "learned") + config.n_segments)
+    total += stack + norm * config.norm_embeddings
+    if family == "Transformer":
+        total += stack + L * (attention + norm)
+    if family == "BERT":
+        total += config.pooler * (D * D + D) + config.masked_lm_head * (D * D + D + norm + config.vocab_size)
+    elif not config.tie_embeddings:
+        total += D * config.vocab_size
+    return total
     ### END SOLUTION
 
 
-# %% answer="heads_known"
-heads_known = None  # "yes" or "no"
-### BEGIN SOLUTION
-heads_known = "no"
-### END SOLUTION
-
-# %% check="identify" points=4
+# %% check="count_parameters" points=6
 from transformer_lab.grading import grade
 
-grade("09_block.identify", identify, heads_known)
+grade("09_block.count_parameters", count_parameters)
 
 # %% [markdown]
 # ## Question 7: three repairs
@@ -392,13 +394,13 @@ grade("09_block.identify", identify, heads_known)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# 1: what reaches the end when both parts give 0? 2: which part makes no difference? 3: which position do two tokens of
-# one sequence get?
+# 1: through which line does what attention has gathered come to the feed-forward layer? 2: what is left of attention when
+# the feed-forward layer is silent? 3: which position do two tokens of one sequence get?
 #
 # </details>
 # <details><summary>Hint 2: where to look</summary>
 #
-# 1: the variable that the norm is written into. 2: both sides of the last addition. 3: which axis of ids counts tokens.
+# 1: what norm 2 is given. 2: the left side of the last addition. 3: which axis of ids counts tokens.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
@@ -411,16 +413,13 @@ grade("09_block.identify", identify, heads_known)
 
 # %%
 def broken_1(x, attention, feed_forward, norm_1, norm_2):
-    x = norm_1(x)
-    x = x + attention(x)
-    x = norm_2(x)
-    return x + feed_forward(x)
+    gathered = attention(norm_1(x))
+    return x + gathered + feed_forward(norm_2(x))
 
 
 def broken_2(x, attention, feed_forward, norm_1, norm_2):
-    x = norm_1(x + attention(x))
-    feed_forward(x)
-    return norm_2(x + x)
+    y = norm_1(x + attention(x))
+    return norm_2(x + feed_forward(y))
 
 
 # %%
@@ -433,12 +432,13 @@ def broken_3(ids, tokens, positions, blocks, norm):
 
 # %%
 _ = torch.manual_seed(0)
-x, norms = 100 * torch.randn(2, 5, 16), (nn.LayerNorm(16), nn.LayerNorm(16))
-silent = torch.zeros_like
-first, doubled = broken_1(x, silent, silent, *norms), broken_2(x, silent, lambda x: 5 * x, *norms)
-print(f"1: both parts silent: x has size {x.abs().mean():.0f}, the output {first.abs().mean():.0f}")
-same = torch.allclose(doubled, broken_2(x, silent, F.relu, *norms))
-print("2: another feed-forward layer, the same output:", same)
+x, norms = torch.randn(2, 5, 16), (nn.LayerNorm(16), nn.LayerNorm(16))
+attentions, silent, given = (lambda x: x.flip(1), lambda x: x.cumsum(1)), torch.zeros_like, []
+for attention in attentions:
+    broken_1(x, attention, lambda x: given.append(x) or x, *norms)
+print("1: another attention; the feed-forward layer is given the same:", torch.equal(*given))
+results = [broken_2(x, attention, silent, *norms) for attention in attentions]
+print("2: another attention, and the feed-forward layer silent; the output is the same:", torch.equal(*results))
 parts = nn.Embedding(9, 16), torch.randn(8, 16), [nn.Identity()], norms[0]
 logits = broken_3(torch.tensor([[3, 3, 3]] * 2), *parts)
 print("3: one token three times, the same logits each time:", torch.allclose(logits[:, 0], logits[:, 2]),

@@ -11,8 +11,9 @@
 # token.](figures/09_block_whole.svg)
 #
 # You know this picture, even if you have never seen it. It is redrawn from figure 1 of *Attention Is All You Need*, the
-# paper of 2017 that named the Transformer, and there is no box in it that you have not built. Lessons 02 to 08 made the parts one by one.
-# Now we put them together: first one block, then a translator that translates, then the models that everybody talks about.
+# paper of 2017 that named the Transformer. Lessons 02 to 08 made its parts one by one; only the two ends, where ids become
+# vectors and vectors become scores, are still to be written.
+# Now we put it all together: first one block, then a translator that translates, then the models that everybody talks about.
 # At the end a model that you have trained yourself writes something of its own. You will be able to
 #
 # * write a whole Transformer by hand, from token ids to the next token;
@@ -34,7 +35,7 @@ from torch.utils.flop_counter import FlopCounterMode
 # %%
 from transformer_lab import BERT, GPT, Transformer, TransformerConfig, exact_match, load, switch_off
 from transformer_lab.analysis.ablation import PARTS
-from transformer_lab.analysis.access import replace_attention
+from transformer_lab.analysis.access import patched, replace_attention
 from transformer_lab.attention import scaled_dot_product_attention
 from transformer_lab.data import dates
 from transformer_lab.data.tokenizers import CharacterTokenizer
@@ -42,6 +43,7 @@ from transformer_lab.experiments import recorded
 from transformer_lab.generation import generate
 from transformer_lab.glossary import TERMS
 from transformer_lab.grading import predict
+from transformer_lab.layers import Residual
 from transformer_lab.viz import FamilyExplorer, ModelTour, parameters_by_part, plots
 
 plots.use_style()
@@ -173,14 +175,31 @@ for text in birthdays:
 factor = 1
 for text in birthdays:
     print(f"{text:26}", write(text))
-places = places / 8
-print("positions eight times smaller as well:", write(birthdays[0]))
-factor, places = math.sqrt(64), 8 * places
+factor = math.sqrt(64)
 
 # %% [markdown]
 # The token vectors are eight times too small, and it loses the thread before the year is written; `write` stops it after 13
-# tokens. Are they too small beside the positions, or too small at all? The last line makes the positions smaller, too. It
-# writes more of a date, and still a wrong one: it is not the proportion alone.
+# tokens. Are they too small beside the positions, or too small at all? Over 300 dates we can have each without the other:
+
+
+# %% jupyter={"source_hidden": true}
+def share_right(of_tokens, of_positions):
+    """Exact match with these factors before the token vectors and the positions."""
+
+    def add_positions(x, at):
+        return x + of_positions * places[at[:, -x.shape[1] :]]
+
+    changes = (model.embedding, "scale", of_tokens), (model.embedding.positions, "forward", add_positions)
+    with patched(changes):
+        return exact_match(model, tokenizer, held_out)
+
+
+print(f"tokens smaller:                              {share_right(1, 1):4.0%} of the dates are right")
+print(f"both smaller, in proportion, but too small:  {share_right(1, 1 / 8):4.0%}")
+print(f"positions larger, only out of proportion:    {share_right(8, 8):4.0%}")
+
+# %% [markdown]
+# It is both. Out of proportion alone, no date is right, and in proportion but too small, one in nine.
 #
 # **Does the order of the blocks matter?** All blocks of a stack are built alike, and the shapes fit in any order. Swap the two
 # of the encoder, or the two of the decoder. Which swap costs this translator more dates?
@@ -206,10 +225,11 @@ rows = {name: [reordered(stack, order) for order in orders.values()] for name, s
 swapped = {name: shares[1][0] for name, shares in rows.items()}
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-fig, ax = plt.subplots(figsize=(7, 2.2))
-title = f"Blocks swapped: {swapped['encoder']:.0%} and {swapped['decoder']:.0%} of the dates right"
-shares = [[share for share, _ in row] for row in rows.values()]
-_ = plots.matrix(ax, shares, list(rows), list(orders), title, "stack", "its blocks, in this order")
+fig, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True, layout="constrained")
+for ax, (name, row) in zip(axes, rows.items(), strict=True):
+    title = f"The {name}'s blocks swapped: {swapped[name]:.0%} right"
+    _ = plots.shares(ax, dict(zip(orders, (share for share, _ in row), strict=True)), title)
+axes[0].invert_yaxis()  # shared, it has been inverted twice
 for name, row in rows.items():
     print(f"{name} swapped:", row[1][1])
 
@@ -223,7 +243,7 @@ predict("09_block.order", actual="neither" if abs(gap) < 0.1 else "decoder" if g
 # <details><summary>What happened? Open after your guess</summary>
 #
 # With the encoder's blocks swapped, a fifth of the dates survives, and what is lost in our example is one digit and the
-# weekday. With the decoder's swapped, nothing does: it stammers. The columns further right leave a block out or run it
+# weekday. With the decoder's swapped, nothing does: it stammers. The lower bars leave a block out or run it
 # twice, and there the encoder surprises: run block 2 twice, and most dates are right; keep block 1 alone, and more are right
 # than with the two in the wrong order. Blocks are built alike, and in this model each has its own place. This is
 # *one* trained model, and nobody trained it for another order; and a part that is taken from a trained model is not a part that no model can
@@ -235,7 +255,8 @@ predict("09_block.order", actual="neither" if abs(gap) < 0.1 else "decoder" if g
 #
 # Since lesson 00 we have broken this translator part by part. Here is the whole list again. Two of its names need a word:
 # without *choice*, attention gives all tokens that it may see the same weight; without *heads*, only the first head of each
-# attention is kept. Switched off in the trained model, seven of the eight parts cost dates, and five cost all of them.
+# attention, 16 numbers wide, gives an output, and the other three give zeros. Switched off in the trained model, seven of the
+# eight parts cost dates, and five cost all of them.
 
 # %% jupyter={"source_hidden": true}
 dates_right = {}
@@ -251,8 +272,9 @@ assert sum(dates_right[part] < 0.02 for part in PARTS) == 5 and dates_right["cau
 
 # %% [markdown]
 # Now train translators that *never had* the part. `experiments/parts.py` did that, with the same sizes, the same data and the
-# same learning rate, for 400 steps, three seeds for each part. How many of the eight parts can a new translator do without, and get
-# 95 % of the dates right in these 400 steps?
+# same learning rate, for 400 steps, three seeds for each part. Two of the answers you know: without the causal mask it learns
+# nothing that helps it to write (lesson 03), and without positions it gets a fifth of the dates (lesson 08). How many of the
+# *other six* parts can a new translator do without, and get 95 % of the dates right in these 400 steps?
 
 # %%
 predict("09_block.never_had")
@@ -279,7 +301,8 @@ ax.invert_yaxis()
 _ = ax.legend(loc="lower center", bbox_to_anchor=(0.45, -0.34), ncol=2)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-found = "none" if not without else "one to three" if len(without) < 4 else "four or more"
+others = [part for part in without if part not in ("causal mask", "positions")]
+found = "none" if not others else "one or two" if len(others) < 3 else "three or more"
 predict("09_block.never_had", actual=found)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -338,23 +361,34 @@ configs = {name: TransformerConfig.preset(preset) for name, (_, preset) in publi
 with torch.device("meta"):  # shapes only
     built = {name: family(configs[name]) for name, (family, _) in published.items()}
 
+
+# %% jupyter={"source_hidden": true}
+def parts(module, path=""):
+    """(place, part) for each part. What only holds others is opened, of a list the first only: its blocks are alike."""
+    for name, child in module.named_children():
+        holds = isinstance(child, nn.ModuleList | Residual) or type(child).__module__ == "transformer_lab.blocks"
+        if not holds or isinstance(child, Residual):
+            yield f"{path}{name}", child
+        if holds:
+            yield from parts(child[:1] if isinstance(child, nn.ModuleList) else child, f"{path}{name}.")
+
+
 # %%
-lessons = {"Embedding", "MultiHeadAttention", "FeedForward", "Residual", "LayerNorm", "RMSNorm"}
-lessons |= {"SinusoidalPositions", "LearnedPositions", "RotaryPositions", "Block", "Stack"}
-plumbing = {"Linear", "ModuleList", "Dropout", "Identity", "NoPositions"}
+lessons = {f"transformer_lab.{file}" for file in ("attention", "layers", "positions")}
 for name, one in built.items():
-    kinds = {type(module).__name__ for module in one.modules()} - plumbing - {type(one).__name__}
-    ends = [parameter for parameter, _ in one.named_parameters() if ".blocks." not in parameter]
-    print(f"{name}\n    parts of the lessons: {', '.join(sorted(kinds & lessons))}")
-    print(f"    other parts: {', '.join(kinds - lessons) or 'none'}; parameters outside the blocks: {', '.join(ends)}")
+    found = [pair for pair in parts(one) if not isinstance(pair[1], nn.Dropout | nn.Identity)]
+    known = {type(part).__name__ for _, part in found if type(part).__module__ in lessons} - {"NoPositions"}
+    others = [place for place, part in found if type(part).__module__ not in lessons]
+    print(f"{name}\n    parts of the lessons: {', '.join(sorted(known))}\n    in other places: {', '.join(others)}")
+    assert others[0] == "embedding.tokens" and len(others) == (3 if "BERT" in name else 1)
 
 # %% [markdown]
-# The cell sorts by kind, and would name any part that no lesson built. There is none. (Set aside are `Linear`, which is a
-# matrix and a bias, a list of modules, `Dropout`, which deletes some numbers in training only, and two that do nothing.) But look at
-# the last line of MiniLM. A BERT has two things that you have not met: `segments`, a table with a row for each of two
-# texts, added as positions are, so that the model can tell a question from its answer; and `pooler`, one more matrix at
-# the exit. (That configs like these give the *published* models, number for number, is tested in the package with the
-# published weights.)
+# The cell goes through each model place by place. A part is the lessons' if its class stands in one of the three files that
+# lessons 02 to 08 built. (`Dropout`, which deletes some numbers in training only, and what does nothing are left out.)
+# Every model has one other place, `embedding.tokens`: that is the table of section 2. Only BERT has more, two things that you
+# have not met: `segments`, a second table, with a row for each of two texts, added as positions are, so that the model can
+# tell a question from its answer; and `pooler`, one more matrix at the exit. (That configs like these give the *published*
+# models, number for number, is tested in the package with the published weights.)
 #
 # ## 5. From GPT-2 to Llama
 #
@@ -380,9 +414,9 @@ assert len(changed) == 5
 # * `positions`: turn queries and keys, in place of adding a table ([lesson 08](08_positions.ipynb));
 # * `bias`: linear layers without one.
 #
-# (Five in our way of counting; a config that is cut differently counts differently.) The rest of the distance is size, data
-# and training, and the block is not where you would find it. So the first half of our question is answered: it is all,
-# but for two small parts of BERT.
+# (Five in our way of counting; a config that is cut differently counts differently.) How much of the distance between the two
+# models is due to these, and how much to size, data and training, this lesson does not measure. But the first half of our
+# question is answered: it is all, but for two small parts of BERT.
 #
 # ## 6. What does it cost?
 #
@@ -414,11 +448,11 @@ for name, (family, _) in published.items():
 # depth grow.
 #
 # **Arithmetic.** A number in a matrix is used once for each token, in one multiplication and one addition: 2 FLOPs a
-# parameter and token. One thing in a block has no parameters and still costs: the two products of attention, queries with keys
-# and weights with values, its **core**. They compare all tokens with all, so for twice the tokens they cost four times as much,
-# and the matrices only twice. "Attention is quadratic", one hears, "so it is what makes long texts expensive." From how many
-# tokens on does GPT-2's core really cost more than the matrices of its blocks? (Count every pair of tokens, those that the
-# causal mask hides, too.)
+# parameter and token. One thing in a block has no parameters and still costs: the **core of attention**, two products, queries
+# with keys and weights with values. It compares all tokens with all, so for twice the tokens it costs four times as much,
+# and the matrices only twice. "Attention is quadratic", one hears, "so it is what makes long texts expensive." Let GPT-2 read
+# the longest text that it can, 1,024 tokens. Which takes more FLOPs: the core, in all twelve blocks together, or the logits,
+# one product with the token table at the very end? (Count every pair of tokens, those that the causal mask hides, too.)
 
 # %%
 predict("09_block.core")
@@ -444,21 +478,25 @@ for i, (name, style) in enumerate({"matrices of the blocks": "-", "core of atten
     ax.plot(lengths, [flops(T)[i] / T / 1e6 for T in lengths], style, label=name)
 ax.axvspan(config.max_len, lengths[-1], color="grey", alpha=0.15, label="longer than GPT-2 reads")
 ax.set(xscale="log", yscale="log", xlabel="tokens T", ylabel="MFLOPs for each token", xlim=(64, lengths[-1]))
-ax.set_title(f"GPT-2 small: the core overtakes the matrices beyond {crossing - 1:,} tokens")
+_, core, logits = (one / 1e9 for one in flops(config.max_len))
+ax.set_title(f"GPT-2 small reads 1,024 tokens: core {core:.0f} GFLOPs, logits {logits:.0f}")
 _ = ax.legend(fontsize=8)
 assert crossing - 1 == 6 * D and config.max_len == 1024
+assert [round(one / 1e9) for one in flops(1024)] == [174, 39, 79] and V // 24 == 2094  # what is said below
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-options = "below 1,000 tokens", "1,000 to 5,000 tokens", "above 5,000 tokens"
-predict("09_block.core", actual=options[(crossing > 1000) + (crossing > 5000)])
+larger = "the core" if core > 1.2 * logits else "the logits" if logits > 1.2 * core else "about the same"
+predict("09_block.core", actual=larger)
 
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# For $T$ tokens the core of a block costs $4 T^2 D$ FLOPs, and its matrices $2T \cdot 12 D^2$. The core is dearer as soon as
-# $T > 6D$, for GPT-2 at 4,608 tokens, and it reads at most 1,024. At that length the core is still less than a quarter of what
-# the matrices cost. (Kernels that skip the half that the mask hides reach the crossing at twice the length, 9,216.) A model
-# of GPT-2's shape and width 8,192 gets there at 49,152 tokens. Quadratic is right; whether it matters depends on the width. (FLOPs are not seconds, and memory is a third question: lessons to come.)
+# For $T$ tokens the core of a block costs $4 T^2 D$ FLOPs, the matrices of a block $2T \cdot 12 D^2$, and the logits
+# $2T \cdot VD$, once. At 1,024 tokens that makes 39 billion for the core of all blocks, 79 for the logits and 174 for the
+# matrices: in GPT-2 the quadratic part is the smallest of the three. It overtakes the logits at $T = V/24$, some 2,100
+# tokens, and the matrices at $T = 6D$, 4,608, four times further than GPT-2 can read. (Kernels that skip the half that the mask
+# hides get there at twice the length.) A model of GPT-2's shape and width 8,192 gets there at 49,152 tokens. Quadratic is
+# right; whether it matters depends on the width. (FLOPs are not seconds, and memory is a third question: lessons to come.)
 #
 # </details>
 #
@@ -468,10 +506,9 @@ predict("09_block.core", actual=options[(crossing > 1000) + (crossing > 5000)])
 # shape on every arrow, on the right all parameters.
 #
 # 1. GPT-2 small: without weight tying the model is larger. How many per cent of that larger one does tying save?
-# 2. GPT-2 at its width of 768: how many blocks until token embedding and positions are below 10 %?
-# 3. Move the heads H of GPT-2. What changes in the block, and what in the bars? Back at H = 12, move "heads of k, v" alone,
+# 2. Move the heads H of GPT-2. What changes in the block, and what in the bars? Back at H = 12, move "heads of k, v" alone,
 #    to 1. How many per cent of attention's parameters are left?
-# 4. SmolLM2 has 30 blocks, GPT-2 small 12. How can it have nearly as few parameters?
+# 3. SmolLM2 has 30 blocks, GPT-2 small 12. How can it have nearly as few parameters?
 
 # %%
 explorer = FamilyExplorer()
@@ -480,8 +517,8 @@ explorer
 # %% [markdown]
 # <details><summary>Answers, when you have tried</summary>
 #
-# 1\. 24 %. 2\. 51 blocks: the embeddings are a fixed cost. 3\. H changes the shapes of q, k, v and of the weights, and no
-# bar at all. With one head of k, v 54 % are left: $W_K$ and $W_V$ are narrower. 4\. Smaller blocks: with a width of 576 for 768,
+# 1\. 24 %. 2\. H changes the shapes of q, k, v and of the weights, and no
+# bar at all. With one head of k, v 54 % are left: $W_K$ and $W_V$ are narrower. 3\. Smaller blocks: with a width of 576 for 768,
 # and keys and values shared, one has half of the parameters of GPT-2's. Still 30 of them hold 106 million, against 85 million
 # in GPT-2's twelve. A smaller table (28 million against 39) makes up for a part of that. The rest it costs
 # more: 134.5 million against 124.4.
@@ -492,14 +529,6 @@ explorer
 # Checks the claims of this section
 tied, untied = (FamilyExplorer(tied=choice).total for choice in (True, False))
 assert round(100 * (1 - tied / untied)) == 24 and flops(1024)[1] < flops(1024)[0] / 4
-
-
-def embedding_share(n_layers):
-    one = FamilyExplorer(n_layers=n_layers)
-    return (one.parameters["token embedding"] + one.parameters["positions and segments"]) / one.total
-
-
-assert next(n for n in range(1, 97) if embedding_share(n) < 0.1) == 51
 assert FamilyExplorer(n_heads=4, n_kv_heads=4).parameters == FamilyExplorer().parameters
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -517,7 +546,8 @@ assert [round(block * n / 1e6) for block, n in zip(a_block, (30, 12), strict=Tru
 # ## 8. What people get wrong
 #
 # **"The weights load, so the config is right."** Shapes are all that is checked when weights are loaded. Here are three
-# translators that take the trained one's weights without a complaint. One setting differs in two of them:
+# translators that take the trained one's weights without a complaint. The first is cut into heads as the trained one is, the
+# other two are not:
 
 # %%
 for n_heads in (4, 8, 2):
@@ -596,10 +626,34 @@ print(*invented(trained(in_llama_style))[:20], sep=", ")
 # learnt in the same way, from more text and with more of the same blocks.
 #
 # And here, to end Part I, is the translator with all its stations in a row, from the ids to the next token. You have built every
-# one of them. Choose a token, and follow its vector from station to station:
+# one of them. We begin at the token 年, which ends the year.
+#
+# * **Left**, from above: the embedding, then a row for each block. The length of a coloured bar is how much a part added; the
+#   number is the length of the vector after the block; and "could say" is the token that it would name if the model ended there
+#   (the logit lens of [lesson 06](06_residual.ipynb)).
+# * **Middle**: what the token reads, and with which weights. **Right**: the next token, and how sure the model is.
+#
+# At first each token names itself. Now choose 日, and go through the parts of block 2: at which of them does the model find
+# out that it must not end yet, because a weekday is still to come?
 
 # %%
-ModelTour(model, tokenizer, "Sunday, November 22, 2026")
+tour = ModelTour(model, tokenizer, "Sunday, November 22, 2026")
+tour.token = 5  # the decoder has read [BOS] 2 0 2 6 年
+tour
+
+# %% [markdown]
+# <details><summary>Answer, when you have tried</summary>
+#
+# At cross-attention. After the self-attention before it, the likeliest token is [EOS], the end; after cross-attention, which reads
+# the English, it is 星期日. (In the training texts a weekday follows 日 only where the English has one.)
+#
+# </details>
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# Checks the answer
+shown, at = tour.stacks[-1], tour.journeys["decoder"].tokens.index("日")
+first = [shown["words"][step[at][0]] for step in shown["said"]["ids"]]
+assert first[0] == "日" and first[4:] == ["[EOS]", "星期日", "星期日"]
 
 # %% [markdown]
 # In the package the same stations stand in `transformer_lab/blocks.py` (`Embedding`, `Block`, `Stack`) and `models.py`

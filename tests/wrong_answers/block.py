@@ -805,7 +805,7 @@ def identified(**change):
         found = identify_right(shapes)
         return {**found, **{name: value(shapes, found) for name, value in change.items()}}
 
-    return answer, "no"
+    return answer, "yes"
 
 
 def find(shapes, end):
@@ -873,13 +873,23 @@ def repaired_3_linear(ids, tokens, positions, blocks, norm):
 
 
 def broken_1(x, attention, feed_forward, norm_1, norm_2):
+    gathered = attention(norm_1(x))
+    return x + gathered + feed_forward(norm_2(x))
+
+
+def broken_2(x, attention, feed_forward, norm_1, norm_2):
+    y = norm_1(x + attention(x))
+    return norm_2(x + feed_forward(y))
+
+
+def norms_written_into_x(x, attention, feed_forward, norm_1, norm_2):
     x = norm_1(x)
     x = x + attention(x)
     x = norm_2(x)
     return x + feed_forward(x)
 
 
-def broken_2(x, attention, feed_forward, norm_1, norm_2):
+def skip_doubled(x, attention, feed_forward, norm_1, norm_2):
     x = norm_1(x + attention(x))
     feed_forward(x)
     return norm_2(x + x)
@@ -1074,10 +1084,10 @@ RIGHT = {
         ("as a numpy number", lambda c, T: np.float64(flops_right(c, T))),
     ],
     "09_block.identify": [
-        ("by names", (identify_right, "no")),
-        ("by ends of names", (identify_by_ends, "No")),
+        ("by names", (identify_right, "yes")),
+        ("by ends of names", (identify_by_ends, "Yes")),
         ("tensors for numbers", (lambda s: {k: v if k == "family" else torch.tensor(v)
-                                            for k, v in identify_right(s).items()}, "no")),
+                                            for k, v in identify_right(s).items()}, "yes")),
     ],
     "09_block.repair": [
         ("as asked", (repaired_1, repaired_2, repaired_3)),
@@ -1375,7 +1385,7 @@ WRONG = {
          * (c.n_heads * c.head_width - c.d_model), "have beyond d_model x d_model"),
     ],
     "09_block.identify": [
-        ("copied from the check", (copying(identify_seven), "no"), "the rows of w_q divided by"),
+        ("copied from the check", (copying(identify_seven), "yes"), "the rows of w_q divided by"),
         ("first block is 0", identified(n_layers=lambda s, f: f["n_layers"] - 1), "has the number 0"),
         ("largest text", identified(n_layers=text_maximum), "As text"),
         ("both stacks", identified(n_layers=lambda s, f: f["n_layers"] * (1 + (f["family"] == "encoder-decoder"))),
@@ -1389,8 +1399,8 @@ WRONG = {
          identified(family=lambda s, f: "BERT" if "encoder" in str(s) else f["family"]), "cross_attention"),
         ("Llama taken for GPT-2", identified(family=lambda s, f: f["family"].replace("Llama", "GPT-2")), "a gate in"),
         ("another name", identified(family=lambda s, f: "GPT"), "The families are"),
-        ("a tuple", (lambda s: tuple(identify_right(s).values()), "no"), "wanted a dictionary"),
-        ("no group", (without_group, "no"), "has no key 'group'"),
+        ("a tuple", (lambda s: tuple(identify_right(s).values()), "yes"), "wanted a dictionary"),
+        ("no group", (without_group, "yes"), "has no key 'group'"),
         ("Llama only if keys are shared",
          identified(family=lambda s, f: "GPT-2" if f["family"] == "Llama" and f["group"] == 1 else f["family"]),
          "a gate in"),
@@ -1398,9 +1408,9 @@ WRONG = {
         ("d_ff with the gate", identified(d_ff=lambda s, f: f["d_ff"] * (1 + ("w_gate" in str(s)))), "w_1 alone"),
         ("SmolLM2's group", identified(group=lambda s, f: 3 if f["family"] == "Llama" else 1), "rows of w_q divided"),
         ("texts", identified(n_layers=lambda s, f: str(f["n_layers"])), "A string came back"),
-        ("the list emptied", (emptied, "no"), "changed the dictionary"),
-        ("the first shape", (by_the_first, "no"), "look each shape up by its name"),
-        ("the second number of any", (second_of_any, "no"), "look each shape up by its name"),
+        ("the list emptied", (emptied, "yes"), "changed the dictionary"),
+        ("the first shape", (by_the_first, "yes"), "look each shape up by its name"),
+        ("the second number of any", (second_of_any, "yes"), "look each shape up by its name"),
         ("the largest", identified(vocab_size=lambda s, f: max(shape[0] for shape in s.values())), "That is max_len"),
         ("a BERT by its pooler", identified(family=lambda s, f: "BERT" if "pooler" in str(s) else
                                             f["family"].replace("BERT", "GPT-2")), "no decoder; it may or may not"),
@@ -1417,10 +1427,10 @@ WRONG = {
         ("a tuple for d_model", identified(d_model=lambda s, f: (f["d_model"],)), "this is of type tuple"),
         ("None", identified(d_ff=lambda s, f: None), "this is of type NoneType"),
         ("small letters", identified(family=lambda s, f: f["family"].lower()), "The families are"),
-        ("pairs", (lambda s: list(identify_right(s).items()), "no"), "wanted a dictionary"),
+        ("pairs", (lambda s: list(identify_right(s).items()), "yes"), "wanted a dictionary"),
         ("heads: maybe", (identify_right, "maybe"), "choose one of 'yes', 'no'"),
         ("heads: False", (identify_right, False), "with its quotation marks"),
-        ("heads known", (identify_right, "yes"), "give the same shapes"),
+        ("heads unknown", (identify_right, "no"), "how often do they fit into the rows"),
     ],
     "09_block.repair": [
         ("second, norms on the branches", (repaired_1, norms_on_branches, repaired_3),
@@ -1432,8 +1442,10 @@ WRONG = {
          "Positions run on from one sequence", "M34"),
         ("first, axes of size 1 dropped", (squeezed(repaired_1), repaired_2, repaired_3), "squeezed?"),
         ("second widened", (repaired_1, widened(repaired_2), repaired_3), "came back as torch.float32"),
-        ("first as it was", (broken_1, repaired_2, repaired_3), "The skip carries norm(x)", "M15"),
-        ("second as it was", (repaired_1, broken_2, repaired_3), "takes the factor 2 out", "M14"),
+        ("first as it was", (broken_1, repaired_2, repaired_3), "in parallel with attention"),
+        ("second as it was", (repaired_1, broken_2, repaired_3), "The second skip carries the block's input", "M15"),
+        ("first, x overwritten", (norms_written_into_x, repaired_2, repaired_3), "The skip carries norm(x)", "M15"),
+        ("second, x + x", (repaired_1, skip_doubled, repaired_3), "takes the factor 2 out", "M14"),
         ("third as it was", (repaired_1, repaired_2, broken_3), "by the number of the *sequence*", "M34"),
         ("first made post-norm", (repaired_2, repaired_2, repaired_3), "This is a post-norm block", "M23"),
         ("first half mended", (first(overwritten_second), repaired_2, repaired_3), "The skip carries norm(x)", "M15"),

@@ -75,7 +75,9 @@ def draw_reading(axes, journey, shown: dict, token: int, station: int, head: int
     axes.set(xlim=(0, 10), ylim=(len(chosen) - 0.4, -1.1))
     axes.text(0, -0.85, f"block {block + 1}, {part}, {whose}", fontsize=8, color=SOFT, va="center")
     name = readable(shown["tokens"][token])
-    axes.text(1.9, own, name, ha="right", va="center", fontsize=9, weight="bold", **drawn_with([name]))
+    drawn = drawn_with([name])
+    weight = "bold" if len(drawn["fontfamily"]) == 1 else "normal"  # a font that was searched for may have no bold
+    axes.text(1.9, own, name, ha="right", va="center", fontsize=9, weight=weight, **drawn)
     for y, i in enumerate(chosen):
         axes.text(
             4.6,

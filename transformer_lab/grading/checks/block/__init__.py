@@ -9,15 +9,15 @@ from .repair import repair
 from .stack import Stack
 
 LESSON = "09_block"
-__all__ = ["Block", "Stack", "count_parameters", "cache_bytes", "forward_flops", "identify", "repair"]
+__all__ = ["Block", "Stack", "identify", "cache_bytes", "forward_flops", "count_parameters", "repair"]
 
 PREDICTIONS = {
-    # A new translator is trained without the part: how many of the eight can it do without (at least 95 % right)?
-    "never_had": ("none", "one to three", "four or more"),
+    # A new translator is trained without the part: how many of six can it do without (at least 95 % right)?
+    "never_had": ("none", "one or two", "three or more"),
     # The trained translator's blocks in the other order: which stack suffers more?
     "order": ("encoder", "decoder", "neither"),
-    # When does the attention core overtake all matrices in FLOPs, in GPT-2 small?
-    "core": ("below 1,000 tokens", "1,000 to 5,000 tokens", "above 5,000 tokens"),
+    # GPT-2 small reads 1,024 tokens: which takes more FLOPs, the core of attention or the logits?
+    "core": ("the core", "the logits", "about the same"),
 }
 
 INSIGHTS = {  # what a right answer can do beyond its question

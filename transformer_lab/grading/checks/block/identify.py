@@ -26,12 +26,13 @@ class identify:
         families, layers = ("GPT-2", "BERT", "encoder-decoder", "Llama"), ((5, 2), (12, 1), (3, None))
         compare_readings(identify, SIZES, [(f, n, kv, n == 3) for f in families for n, kv in layers])
 
-    @check("can n_heads be read off the shapes?", 1)
+    @check("can n_heads be read off the shapes, with a norm for each head?", 1)
     def heads(identify, heads_known):
-        if chosen(heads_known, ("yes", "no"), "heads_known") != "no":
+        if chosen(heads_known, ("yes", "no"), "heads_known") != "yes":
             raise Wrong(
-                'You chose "yes". W_Q has the shape (n_heads x d_head, d_model): 8 heads of 64 and 16 of 32 give the '
-                "same shapes. Build two such models and compare. (Only a ratio is visible: n_heads / n_kv_heads.)"
+                'You chose "no". Of the four lists that is true: W_Q has n_heads x d_head rows, and two heads of 64 '
+                "have as many as four of 32. But a norm of one head's query has a scale for each of that query's "
+                "numbers. How many are they here, and how often do they fit into the rows of W_Q?"
             )
 
 

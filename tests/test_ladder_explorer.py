@@ -102,6 +102,7 @@ def test_a_place_is_that_of_the_token_which_has_the_character():
         explorer.place = place
         at = max([places[0]["at"], *(one["at"] for one in places if one["at"] <= place)])
         assert explorer.here["function"] == [one for one in places if one["at"] == at][0]
+        assert explorer.shown_place == (3 if place < 7 else place)
     explorer.place = 7
     at_the_end = {name: one["places"][one["n_before"]] for name, one in explorer.answers.items()}
     assert explorer.here == at_the_end
@@ -369,7 +370,7 @@ def test_places_are_chosen_by_mouse_and_keyboard(page, tmp_path):
     check_cards(page, explorer)
     assert page.locator(".tl-ladder .control output").last.inner_text() == "after “the cat”"
     page.keyboard.press("ArrowLeft")
-    explorer.place = 3
+    explorer.place = 5  # within a word: shown is the place before it
     check_cards(page, explorer)
     page.keyboard.press("Tab")  # the slider
     page.keyboard.press("Tab")  # the first rung's text
@@ -463,6 +464,7 @@ def test_a_live_explorer_writes_while_the_notebook_goes_on(lab):
     field.fill(" ")
     eventually(lambda: "the text is empty" in page.inner_text(".tl-ladder .message"))
     assert page.locator(".tl-ladder .body").is_hidden()
+    page.get_by_label("written so far").focus()  # what is being typed is not replaced
     page.get_by_label("written so far").select_option("0")
     eventually(lambda: lab.python("print(explorer.answered)") == "['the cat', 0.8, 0]")
     eventually(lambda: page.locator(".tl-ladder .body").is_visible() and field.input_value() == "the cat")

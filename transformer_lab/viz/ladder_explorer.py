@@ -46,7 +46,7 @@ class LadderExplorer(Explorer):
     answers = traitlets.Dict().tag(sync=True)  # by name, those that are complete, as `write` makes them
     answered = traitlets.List().tag(sync=True)  # text, temperature, seed: what the answers belong to
     progress = traitlets.Dict().tag(sync=True)  # who is writing: name, text, n (tokens); {} when all are done
-    records = traitlets.List().tag(sync=True)  # [text, temperature, seed, answers], the latest last
+    records = traitlets.List().tag(sync=True)  # [text, temperature, seed, answers, stops], the latest last
     stops = traitlets.List().tag(sync=True)  # the places in the text
     romanised = traitlets.Dict().tag(sync=True)  # what is not in Latin letters, in these
     text = traitlets.Unicode().tag(sync=True)
@@ -131,7 +131,7 @@ class LadderExplorer(Explorer):
                 self.romanised = self._foreign()
         with self.hold_sync():
             self.progress = {}
-            self.records = [*self.records, [*asked, self.answers]][-MOST_RECORDS:]
+            self.records = [*self.records, [*asked, self.answers, self.stops]][-MOST_RECORDS:]
 
     @property
     def texts(self) -> dict[str, str]:
@@ -143,6 +143,13 @@ class LadderExplorer(Explorer):
     def next_tokens(self) -> dict[str, list[tuple[str, float]]]:
         """Each rung's most likely tokens at the place, with their probabilities, the likeliest first."""
         return {name: [(token, share) for token, share in one["rows"]] for name, one in self.here.items()}
+
+    @property
+    def shown_place(self) -> int:
+        """The place, or in the text the end of a word before it (before the first word's end, that one)."""
+        self.wait()
+        before = [stop for stop in self.stops if stop <= self.place] or self.stops[:1]
+        return self.place if self.place > self.stops[-1] else before[-1]
 
     @property
     def here(self) -> dict[str, dict]:

@@ -2,11 +2,11 @@
 
 import textwrap
 
-from .attention_picture import drawn_with, readable
+from .attention_picture import drawn_with, letters, readable
 from .ladder_rungs import on_one_line
 
 BLUE, INK, SOFT, MARK = "#1976d2", "#212121", "#616161", "#d55e00"
-WIDTH, LINE, LETTERS = 11.0, 0.19, 118  # inches: the figure, a line of text; and the letters in a line
+WIDTH, LINE, LETTERS = 11.0, 0.19, 112  # inches: the figure, a line of text; and the letters in a line
 
 
 def draw_ladder(figure, explorer) -> None:
@@ -21,7 +21,7 @@ def draw_ladder(figure, explorer) -> None:
     page.text(0.25, 0.3, f"“{given}” goes on", fontsize=12, va="center", color=INK, **drawn_with([given]))
     y = 0.62
     for name, lines in texts:
-        page.text(0.25, y, readable(name), fontsize=10, va="center", color=SOFT, **drawn_with([name]))
+        page.text(0.25, y, readable(name, longest=80), fontsize=10, va="center", color=SOFT, **drawn_with([name]))
         for line in lines:
             y += LINE
             page.text(0.4, y, line, fontsize=9.5, va="center", color=INK, **drawn_with([line]))
@@ -37,8 +37,8 @@ def draw_ladder(figure, explorer) -> None:
 
 def told(explorer) -> str:
     """Which place the bars belong to."""
-    before = explorer.heard[: explorer.place]
-    n = explorer.place - len(explorer.heard)
+    before = explorer.heard[: explorer.shown_place]
+    n = explorer.shown_place - len(explorer.heard)
     tail = readable(on_one_line(before[-40:]), longest=80)
     where = f"{n} characters on" if n > 0 else f"after “{'…' if len(before) > 40 else ''}{tail}”"
     return f"the next token {where}; in orange and bold what stands there"
@@ -62,4 +62,6 @@ def draw_rows(axes, name: str, place: dict) -> None:
 
 def in_lines(text: str) -> list[str]:
     """The text in lines that fit."""
-    return textwrap.wrap(readable(on_one_line(text), longest=400), LETTERS, drop_whitespace=False) or ["(nothing)"]
+    text = readable(on_one_line(text), longest=400)
+    at_most = int(LETTERS * max(len(text), 1) / max(letters(text), 1.0))
+    return textwrap.wrap(text, at_most, drop_whitespace=False) or ["(nothing)"]

@@ -48,7 +48,7 @@ export function rungCard(parent, name, about, write, go) {
     rows.forEach(([label, share], i) => bar(list, write(label), share, own?.[2] === i + 1));
     const left = n - rows.length, share = Math.max(0, 1 - rows.reduce((sum, [, one]) => sum + one, 0));
     const others = left > 0 ? `${left.toLocaleString("en")} other tokens: ${percent(share)}. ` : "";
-    const far = own && own[2] > rows.length ? `▸ ${write(own[0])} ${percent(own[1])}, place ${own[2].toLocaleString("en")}` : "";
+    const far = own && own[2] > rows.length ? `▸ ${write(own[0])} ${percent(own[1])}, rank ${own[2].toLocaleString("en")}` : "";
     rest.textContent = others;
     if (far) html(rest, "div", { class: "far" }, far);
     first = `${write(rows[0][0])} ${percent(rows[0][1])}`;
@@ -62,7 +62,7 @@ const tokensOf = ({ places, n_before }) => places.slice(n_before);
 
 function remark({ places, n_before, is_over, n_unread }) {
   const n = places.length - n_before, end = is_over ? ", then it ended" : "";
-  const unread = n_unread ? `; too short of sight for the first ${n_unread}` : "";
+  const unread = n_unread ? `; no room for the first ${n_unread} of the text` : "";
   return `${n} token${n === 1 ? "" : "s"}${end}${unread}`;
 }
 

@@ -69,9 +69,15 @@ function signOfLife(parent) {
 
 const start = (text, place) => [...text].slice(0, place).join("");
 
+// The place that is shown: in the text, Python may have chosen one within a word.
+function shownPlace(model) {
+  const stops = model.get("stops"), place = model.get("place");
+  return place > stops.at(-1) ? place : stops.findLast((stop) => stop <= place) ?? stops[0];
+}
+
 // After which characters the bars stand, in words.
 function placeInWords(model, write) {
-  const heard = model.get("heard"), place = model.get("place"), n = place - [...heard].length;
+  const heard = model.get("heard"), place = shownPlace(model), n = place - [...heard].length;
   if (n > 0) return `${n} character${n === 1 ? "" : "s"} on`;
   const before = [...start(heard, place)];
   return `after “${before.length > 24 ? "…" : ""}${write(before.slice(-24).join("").replaceAll("\n", "↵"))}”`;
@@ -113,11 +119,9 @@ function nameOf([text, temperature, seed], i) {
 }
 
 // To what was written before: a kernel has kept it, and without one all of it is here.
-function goBack(model, [text, temperature, seed, answers]) {
+function goBack(model, [text, temperature, seed, answers, stops]) {
   if (model.send) return choose(model, { text, temperature, seed, message: "" });
-  const ends = [...text.matchAll(/\S+/g)].map((found) => [...text.slice(0, found.index + found[0].length)].length);
-  const n = [...text].length, stops = [...new Set([...ends.slice(-40), n])];
-  choose(model, { text, heard: text, temperature, seed, answers, answered: [text, temperature, seed], stops, place: n });
+  choose(model, { text, heard: text, temperature, seed, answers, answered: [text, temperature, seed], stops, place: stops.at(-1) });
 }
 
 // The text, word by word: behind each a place can be chosen.
@@ -131,7 +135,7 @@ function promptLine(parent, model, write) {
       shown = stops;
       walk.fill(stops.map((stop, i) => write(heard.slice(i ? stops[i - 1] : 0, stop).join(""))));
     }
-    walk.mark(stops.indexOf(model.get("place")));
+    walk.mark(stops.indexOf(shownPlace(model)));
   };
 }
 
@@ -145,7 +149,7 @@ function placeSlider(parent, model, write) {
     const last = Math.max(n, ...Object.values(answers).map(({ places }) => places.at(-1)?.at ?? 0));
     all = [...stops, ...Array.from({ length: last - n }, (_, i) => n + 1 + i)];
     control.input.max = all.length - 1;
-    control.draw(all.findLastIndex((one) => one <= model.get("place")));
+    control.draw(Math.max(0, all.findLastIndex((one) => one <= model.get("place"))));
     const words = placeInWords(model, write), isBehind = model.get("place") > n;
     control.shown.textContent = words;
     control.input.setAttribute("aria-valuetext", words);

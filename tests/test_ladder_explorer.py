@@ -351,8 +351,8 @@ def test_the_saved_page_shows_every_place_and_what_was_written_before(page, tmp_
         check_cards(page, explorer)
     assert slider.get_attribute("aria-valuetext") == f"{explorer.place - 10} characters on"
     menu = page.get_by_label("written so far")
-    assert menu.locator("option").all_inner_texts() == ["“the cat sat”, temperature 1.3, seed 0",
-        "“on the mat”, temperature 1.3, seed 0", "“on the mat”, temperature 1.3, seed 7"]  # fmt: skip
+    assert menu.locator("option").all_inner_texts() == ["temperature 1.3, seed 0: “the cat sat”",
+        "temperature 1.3, seed 0: “on the mat”", "temperature 1.3, seed 7: “on the mat”"]  # fmt: skip
     assert menu.input_value() == "2"
     menu.select_option("0")
     explorer.text, explorer.seed = "the cat sat", 0

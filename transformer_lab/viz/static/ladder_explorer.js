@@ -105,7 +105,7 @@ function settingsRow(parent, model) {
       records = model.get("records");
       const had = list?.box.contains(document.activeElement);
       list?.box.remove();
-      list = records.length > 1 ? menu(row, "written so far", records.map(nameOf), (i) => goBack(model, records[i])) : null;
+      list = model.send || records.length > 1 ? menu(row, "written so far", records.map(nameOf), (i) => goBack(model, records[i])) : null;
       if (had) list.input.focus();
     }
     const key = JSON.stringify(model.get("answered"));
@@ -114,8 +114,8 @@ function settingsRow(parent, model) {
 }
 
 function nameOf([text, temperature, seed], i) {
-  const signs = [...text.replaceAll("\n", "↵")], short = signs.length > 24 ? `…${signs.slice(-24).join("")}` : signs.join("");
-  return [i, `“${short}”, temperature ${temperature}${temperature ? `, seed ${seed}` : ""}`];
+  const signs = [...text.replaceAll("\n", "↵")], short = signs.length > 20 ? `…${signs.slice(-20).join("")}` : signs.join("");
+  return [i, `${temperature ? `temperature ${temperature}, seed ${seed}` : "the likeliest"}: “${short}”`];
 }
 
 // To what was written before: a kernel has kept it, and without one all of it is here.

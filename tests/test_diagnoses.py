@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from transformer_lab import FeedForward, MultiHeadAttention
+from transformer_lab import GPT, FeedForward, MultiHeadAttention, TransformerConfig
 from transformer_lab.data import dates
 from transformer_lab.grading import grade
-from wrong_answers import decoding, masks, tokens, toolkit
+from wrong_answers import decoding, gpt, masks, tokens, toolkit
 
 SOURCES = Path(__file__).resolve().parents[1] / "source" / "exercises"
 
@@ -25,8 +25,9 @@ def snippets(lesson: str) -> dict:
     """The names that an exercise's cells with broken code define."""
     cells = re.split(r"^# %%", (SOURCES / f"{lesson}.py").read_text(encoding="utf-8"), flags=re.MULTILINE)
     names = {"torch": torch, "math": math, "nn": nn, "F": F, "re": re, "heapq": heapq}
+    names |= {"GPT": GPT, "TransformerConfig": TransformerConfig}
     for cell in cells:
-        if re.search(r"^(def|class) (broken_|torchs|right|words_of|read\b|fork)", cell, flags=re.MULTILINE):
+        if re.search(r"^(def|class) (broken_|torchs|right|words_of|read\b|fork|fresh)", cell, flags=re.MULTILINE):
             exec("#" + cell, names)
     return names
 
@@ -320,6 +321,36 @@ def searches_observed(names):
     }
 
 
+def writers_observed(names):
+    """Each observation of lesson 14's question, as a function that says whether it is true of a writer."""
+    fresh, right = names["fresh"], gpt.right_writer
+    short, other, long = [7, 1, 4, 9], [2, 11, 5, 9], [3, 8, 1, 6, 2, 5]
+
+    def is_right(writer, prompt=short, beside=(), **model):
+        return writer(fresh(**model), [prompt, *beside], 5)[0] == right(fresh(**model), [prompt], 5)[0]
+
+    def sticks(writer):
+        new, wanted = (one(fresh(), [short], 16)[0] for one in (writer, right))
+        n = 12 - len(short) + 1  # the last of these is read off a text of max_len tokens
+        return new[:n] == wanted[:n] and set(new[n - 1 :]) == {new[n]} and len(set(wanted[n - 1 :])) > 1
+
+    return {
+        "alone a short prompt is continued right, beside a longer one it is not": lambda f: (
+            is_right(f) and not is_right(f, beside=[long])
+        ),
+        "a short prompt alone is continued right": is_right,
+        "right with one block, wrong with two": lambda f: is_right(f, n_layers=1) and not is_right(f),
+        "wrong with a table of positions, right without positions": lambda f: (
+            is_right(f, positions="none") and not is_right(f)
+        ),
+        "prompts that end in the same token are continued alike": lambda f: (
+            f(fresh(), [short], 5) == f(fresh(), [other], 5)
+        ),
+        "asked twice, it writes two different texts": lambda f: f(fresh(), [short], 5) != f(fresh(), [short], 5),
+        "right up to max_len tokens, behind them always the same token": sticks,
+    }
+
+
 def right_norm(x, gamma, beta):
     return gamma * F.layer_norm(x, (8,)) + beta
 
@@ -335,6 +366,7 @@ OBSERVED = {
     "10_tokens": (tokenizers_observed, lambda names: tokens.repaired_right),
     "11_encoder_decoder": (translators_observed, lambda names: names["right"]),
     "12_decoding": (searches_observed, lambda names: decoding.repaired_right),
+    "14_gpt": (writers_observed, lambda names: gpt.right_writer),
 }
 
 

@@ -327,9 +327,32 @@ def training():
     yield near(sum(names["schedule"](step, 1000, 1, 1.0, 0.0) for step in range(1000)), 500, 1)
 
 
+def gpt():
+    names = solved("14_gpt")
+    costs = [names["perplexity"](lambda piece: [math.log(50)] * (len(piece) - 1), [*range(40)], W, stride)
+             for W, stride in ((40, 3), (9, 8), (12, 1))]  # fmt: skip
+    yield all(math.isclose(cost, 50) for cost in costs)
+    table = torch.randn(13, 13)
+    yield near(names["answers"](lambda ids: table[ids], [3, 5], [[i] for i in range(13)], 0).exp().sum(), 1.0)
+    ways = snippets("14_gpt")
+    first = {name: ways[f"broken_{name}"](ways["fresh"](), [[7, 1, 4, 9]], 1) for name in "abcde"}
+    yield [name for name in "abcde" if first[name] == names["repaired"](ways["fresh"](), [[7, 1, 4, 9]], 1)] == [*"bcd"]
+    model, prompts = ways["fresh"](), [[7, 1, 4, 9], [2, 9], [5, 11, 3, 8, 1]]
+
+    def placed(ids, is_real, positions):
+        return model.logits(model.decoder(model.embedding.at(positions, ids), positions, is_real))
+
+    together = names["continued"](placed, prompts, 5, 0, 22)
+    yield together == [names["continued"](placed, [prompt], 5, 0, 22)[0] for prompt in prompts]
+    head = torch.randn(2, 1, 5, 8)  # two groups of three heads that are alike
+    yield near(names["shared_keys"](head.expand(2, 3, 5, 8).reshape(30, 8), 6, 2), head.reshape(10, 8))
+    counts = {"": {"a": 3, "b": 1, "c": 2}, "a": {"b": 1, "c": 1}}
+    yield all(math.isclose(*(names["discounted"](counts, context, t, 1.0, 9) for context in ("a", ""))) for t in "abcd")
+
+
 CLAIMS = (
     *(toolkit, attention, masks, multi_head, feed_forward, residual, layer_norm, positions, block),
-    *(encoder_decoder, tokens, decoding, training),
+    *(encoder_decoder, tokens, decoding, training, gpt),
 )
 
 

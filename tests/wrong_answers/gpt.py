@@ -1,0 +1,815 @@
+"""Lesson 14: answers to its exercises, wrong with the words their author must be told, and right.
+
+attention.py says what the tables hold.
+"""
+
+import math
+from collections import defaultdict
+
+import torch
+import torch.nn.functional as F
+
+from careless import squeezed, widened
+from diagnoses import Diagnosed
+from transformer_lab import generate
+from transformer_lab.scoring import windows
+
+POINTS = {
+    "14_gpt.perplexity": 6,
+    "14_gpt.answers": 6,
+    "14_gpt.diagnose": 5,
+    "14_gpt.continued": 4,
+    "14_gpt.shared_keys": 3,
+    "14_gpt.discounted": 3,
+}
+ONE_WAY = ()
+MISCONCEPTIONS = ("M48", "M49", "M50")
+
+
+# perplexity -------------------------------------------------------------------------------------------------------
+
+
+def spans(T, window, stride):
+    """The pieces, as places from and up to."""
+    start = 0
+    while True:
+        yield start, min(start + window, T)
+        if start + window >= T:
+            return
+        start += stride
+
+
+def perplexity_by_places(nats_of, ids, window, stride):
+    """A dictionary of what each place costs, in which the first word stands."""
+    cost = {}
+    for start, end in spans(len(ids), window, stride):
+        for place, nats in enumerate(nats_of(ids[start:end]), start=start + 1):
+            cost.setdefault(place, nats)
+    return math.exp(math.fsum(cost.values()) / len(cost))
+
+
+def perplexity_by_the_packages_windows(nats_of, ids, window, stride):
+    total, n = 0.0, 0
+    for start, first, end in windows(len(ids), window - 1, stride):  # there the last id of a piece is not read
+        new = nats_of(ids[start:end])[first - start - 1 :]
+        total, n = total + sum(new), n + len(new)
+    return math.e ** (total / n)
+
+
+def perplexity_by_ends(nats_of, ids, window, stride):
+    """As it is mostly written: how many ids each piece judges, from the end of the piece before."""
+    total, before = torch.tensor(0.0, dtype=torch.float64), 0
+    for start in range(0, len(ids), stride):
+        end = min(start + window, len(ids))
+        fresh = end - max(before, 1)
+        nats = torch.tensor(nats_of(ids[start:end]), dtype=torch.float64)
+        total, before = total + nats[len(nats) - fresh :].sum(), end
+        if end == len(ids):
+            break
+    return (total / (len(ids) - 1)).exp()
+
+
+def judging(known=lambda n, start, end, window, stride: n - start, finish=None, pieces=spans):
+    """known: how many numbers of a piece are passed over, when n have counted; finish(lists of costs, T) -> the end."""
+
+    def perplexity(nats_of, ids, window, stride):
+        lists, n = [], 0
+        for start, end in pieces(len(ids), window, stride):
+            new = nats_of(ids[start:end])
+            new = new[max(0, known(n, start, end, window, stride)) :]
+            lists, n = [*lists, new], n + len(new)
+        lists = [one for one in lists if len(one)]
+        return (finish or overall)(lists, len(ids))
+
+    return perplexity
+
+
+def overall(lists, T):
+    costs = sum(lists, [])
+    return math.exp(sum(costs) / len(costs))
+
+
+def mean(numbers):
+    return sum(numbers) / len(numbers)
+
+
+def nothing_known(n, start, end, window, stride):
+    return 0
+
+
+def last_word(nats_of, ids, window, stride):
+    cost = {}
+    for start, end in spans(len(ids), window, stride):
+        cost.update(enumerate(nats_of(ids[start:end]), start=start + 1))
+    return math.exp(mean(list(cost.values())))
+
+
+def never_ending(nats_of, ids, window, stride):
+    cost = {}
+    for start in range(0, len(ids), stride):
+        for place, nats in enumerate(nats_of(ids[start : start + window]), start=start + 1):
+            cost.setdefault(place, nats)
+    return math.exp(mean(list(cost.values())))
+
+
+def asked_twice(nats_of, ids, window, stride):
+    nats_of(ids[:window])
+    return perplexity_by_places(nats_of, ids, window, stride)
+
+
+def using_ids_up(nats_of, ids, window, stride):
+    got = perplexity_by_places(nats_of, list(ids), window, stride)
+    ids.clear()
+    return got
+
+
+def beside(T, window, stride):
+    return ((start, min(start + window, T)) for start in range(0, T, window))
+
+
+def one_shared(T, window, stride):
+    return ((start, min(start + window, T)) for start in range(0, T - 1, window - 1))
+
+
+def full_only(T, window, stride):
+    pieces = list(spans(T, window, stride))
+    return [pair for n, pair in enumerate(pieces) if not n or pair[1] - pair[0] == window]
+
+
+def moved_back(T, window, stride):
+    return ((max(0, min(start, T - window)), end) for start, end in spans(T, window, stride))
+
+
+def one_by_one(T, window, stride):
+    return spans(T, window, 1)
+
+
+# answers ----------------------------------------------------------------------------------------------------------
+
+
+def answers_by_cross_entropy(model, prompt, choices, pad):
+    """Labels of -100 wherever nothing counts."""
+    T = max(len(choice) for choice in choices) + len(prompt)
+    ids, labels = torch.full((len(choices), T), pad), torch.full((len(choices), T), -100)
+    for b, choice in enumerate(choices):
+        ids[b, : len(prompt) + len(choice)] = torch.tensor(prompt + choice)
+        labels[b, len(prompt) : len(prompt) + len(choice)] = torch.tensor(choice)
+    return -F.cross_entropy(model(ids)[:, :-1].mT, labels[:, 1:], reduction="none").sum(1)
+
+
+def answers_by_a_mask(model, prompt, choices, pad):
+    lengths = torch.tensor([len(choice) for choice in choices])
+    rows = [torch.tensor([*prompt, *choice]) for choice in choices]
+    ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad)
+    logits = model(ids[:, :-1])
+    each = logits.gather(2, ids[:, 1:, None]).squeeze(2) - logits.logsumexp(-1)
+    place = torch.arange(1, ids.shape[1])
+    own = (place >= len(prompt)) & (place < len(prompt) + lengths[:, None])
+    return torch.where(own, each, 0.0).sum(1)
+
+
+def answers_in_a_loop(model, prompt, choices, pad):
+    """Right numbers, but a call for each."""
+    return torch.cat([answers_by_a_mask(model, prompt, [choice], pad) for choice in choices])
+
+
+def scored(
+    count=lambda each, n, m, row: each[n - 1 : n - 1 + m].sum(),
+    softmax=torch.log_softmax,
+    shift=1,
+    cut=None,
+    left=False,
+    finish=lambda numbers: numbers,
+):
+    """each: of the padded row's tokens but the first; n ids of the prompt, m of the answer; row: the ids."""
+
+    def answers(model, prompt, choices, pad):
+        m = [len(choice) for choice in choices]
+        longest = min(m) if cut else max(m)
+        choices = [choice[:longest] for choice in choices]
+        fill = [[pad] * (longest - len(choice)) for choice in choices]
+        rows = [(f + prompt + c) if left else (prompt + c + f) for c, f in zip(choices, fill, strict=True)]
+        ids = torch.tensor(rows)
+        scores = softmax(model(ids), -1)
+        if shift == 1:
+            each = scores[:, :-1].gather(-1, ids[:, 1:, None])[..., 0]
+        elif shift == 0:
+            each = scores[:, 1:].gather(-1, ids[:, 1:, None])[..., 0]
+        else:
+            each = F.pad(scores[:, :-2].gather(-1, ids[:, 2:, None])[..., 0], (1, 0))
+        n = len(prompt)
+        found = [
+            count(each[b], n + (len(fill[b]) if left else 0), len(choices[b]), ids[b, 1:]) for b in range(len(rows))
+        ]
+        return finish(torch.stack(found))
+
+    return answers
+
+
+def answers_popping(model, prompt, choices, pad):
+    got = answers_by_cross_entropy(model, prompt, choices, pad)
+    choices.pop()
+    return got
+
+
+def without_the_pads_id(model, prompt, choices, pad):
+    return scored(lambda each, n, m, row: each[n - 1 :][row[n - 1 :] != pad].sum())(model, prompt, choices, pad)
+
+
+# diagnose ---------------------------------------------------------------------------------------------------------
+
+
+def writer(read=lambda ids, model: ids[:, -model.config.max_len :], run=None, whole=False):
+    def repaired(model, prompts, n):
+        found = []
+        for prompt in prompts:
+            ids = torch.tensor([prompt])
+            for _ in range(n):
+                x, positions = model.embedding(read(ids, model))
+                logits = (run or stack)(model, x, positions)
+                ids = torch.cat((ids, logits[:, -1:].argmax(dim=-1)), dim=1)
+            found.append(ids[0, 0 if whole else len(prompt) :].tolist())
+        return found
+
+    return repaired
+
+
+def stack(model, x, positions):
+    return model.logits(model.decoder(x, positions))
+
+
+def block_by_block(model, x, positions):
+    for block in model.decoder.blocks:
+        x = block(x, causal=True)
+    return model.logits(model.decoder.norm(x))
+
+
+def block_by_block_without_norm(model, x, positions):
+    for block in model.decoder.blocks:
+        x = block(x, causal=True)
+    return model.logits(x)
+
+
+def once_a_block(model, x, positions):
+    for _ in model.decoder.blocks:
+        x = model.decoder(x, positions)
+    return model.logits(x)
+
+
+def all_but_the_last(model, x, positions):
+    for block in model.decoder.blocks[:-1]:
+        x = block(x, causal=True)
+    return model.logits(model.decoder.norm(x))
+
+
+right_writer = writer()
+ANSWERS = Diagnosed(
+    {
+        "a": ("all blocks run once for each block", "right with one block, wrong with two"),
+        "b": ("new tokens stand at position 0", "wrong with a table of positions, right without positions"),
+        "c": ("a long text is cut at its wrong end", "right up to max_len tokens, behind them always the same token"),
+        "d": (
+            "padding stands behind the prompts",
+            "alone a short prompt is continued right, beside a longer one it is not",
+        ),
+        "e": ("only the last token is read", "prompts that end in the same token are continued alike"),
+    },
+    right_writer,
+)
+
+
+def by_generate(model, prompts, n):
+    return [generate(model, torch.tensor([prompt]), n)[0, len(prompt) :].tolist() for prompt in prompts]
+
+
+# continued --------------------------------------------------------------------------------------------------------
+
+
+def rows_of(prompts, pad):
+    T = max(map(len, prompts))
+    ids = torch.tensor([[pad] * (T - len(prompt)) + prompt for prompt in prompts])
+    is_real = torch.arange(T) >= T - torch.tensor([[len(prompt)] for prompt in prompts])
+    return ids, is_real
+
+
+def counted(is_real):
+    return (is_real.cumsum(1) - 1).clamp(min=0)
+
+
+def continuing(
+    positions=counted,
+    mask=lambda ids, is_real, pad: is_real,
+    finish=None,
+    enough=lambda new, n, eos: new.shape[1] >= n or (new == eos).any(1).all(),
+    pick=lambda logits: logits[:, -1].argmax(-1),
+):
+    """A right loop with one part other than the right one."""
+
+    def continued(model, prompts, n, pad, eos):
+        ids, is_real = rows_of(prompts, pad)
+        new = ids[:, :0]
+        while not enough(new, n, eos):
+            real = mask(ids, is_real, pad)
+            token = pick(model(ids, real, positions(is_real)))[:, None]
+            ids, new, is_real = (
+                torch.cat((ids, token), 1),
+                torch.cat((new, token), 1),
+                F.pad(is_real, (0, 1), value=True),
+            )
+        rows = new.tolist()
+        if finish:
+            return finish(rows, prompts, pad, eos)
+        return [row[: row.index(eos)] if eos in row else row for row in rows]
+
+    return continued
+
+
+def continued_by_lists(model, prompts, n, pad, eos):
+    """The tensors are made anew at each step; an ended text gets nothing any more, and padding grows in front of it."""
+    texts, ended = [list(prompt) for prompt in prompts], [False] * len(prompts)
+    for _ in range(n):
+        if all(ended):
+            break
+        ids, is_real = rows_of(texts, pad)
+        best = model(ids, is_real, counted(is_real))[:, -1].argmax(-1).tolist()
+        for b, token in enumerate(best):
+            if token == eos:
+                ended[b] = True
+            if not ended[b]:
+                texts[b].append(token)
+    return [text[len(prompt) :] for text, prompt in zip(texts, prompts, strict=True)]
+
+
+def continued_alone(model, prompts, n, pad, eos):
+    found = []
+    for prompt in prompts:
+        ids = torch.tensor([prompt])
+        found.append(model(ids, ids >= 0, torch.arange(len(prompt))[None]))
+    return found
+
+
+def continued_with_filled_ends(model, prompts, n, pad, eos):
+    """An ended text is filled with padding, which is not real."""
+    ids, is_real = rows_of(prompts, pad)
+    positions = (torch.arange(ids.shape[1]) - (~is_real).sum(1, keepdim=True)).clamp(min=0)
+    found, ended = [[] for _ in prompts], torch.zeros(len(prompts), dtype=torch.bool)
+    while len(found[0]) + 0 * n < n and not ended.all() and max(map(len, found)) < n:
+        token = model(ids, is_real, positions)[:, -1].argmax(-1)
+        ended |= token == eos
+        token = token.masked_fill(ended, pad)
+        for b in (~ended).nonzero().flatten().tolist():
+            found[b].append(token[b].item())
+        ids, is_real = torch.cat((ids, token[:, None]), 1), torch.cat((is_real, ~ended[:, None]), 1)
+        positions = torch.cat((positions, positions[:, -1:] + 1), 1)
+    return found
+
+
+def padded_behind(model, prompts, n, pad, eos):
+    T = max(map(len, prompts))
+    ids = torch.tensor([prompt + [pad] * (T - len(prompt)) for prompt in prompts])
+    is_real = torch.arange(T) < torch.tensor([[len(prompt)] for prompt in prompts])
+    new = ids[:, :0]
+    for _ in range(n):
+        token = model(ids, is_real, counted(is_real))[:, -1:].argmax(-1)
+        ids, new, is_real = torch.cat((ids, token), 1), torch.cat((new, token), 1), F.pad(is_real, (0, 1), value=True)
+    return [row[: row.index(eos)] if eos in row else row for row in new.tolist()]
+
+
+def positions_stand_still(is_real):
+    """The new tokens' positions are those of the last token of the prompt."""
+    first = counted(is_real)
+    return first.clamp(max=2)
+
+
+def mask_not_grown(ids, is_real, pad):
+    return is_real[:, :-1] if is_real.shape[1] > 7 else is_real
+
+
+def new_ones_hidden(ids, is_real, pad):
+    return is_real & (counted(is_real) < 3)
+
+
+def prompts_in_place(model, prompts, n, pad, eos):
+    got = continuing()(model, prompts, n, pad, eos)
+    prompts[0].insert(0, pad)
+    return got
+
+
+# shared_keys ------------------------------------------------------------------------------------------------------
+
+
+def shared_by_slices(weight, n_heads, n_kv_heads):
+    heads = weight.chunk(n_heads)
+    group = n_heads // n_kv_heads
+    return torch.cat([torch.stack(heads[g * group : (g + 1) * group]).mean(0) for g in range(n_kv_heads)])
+
+
+def shared_by_a_matrix(weight, n_heads, n_kv_heads):
+    """Every new row as a weighted sum of the old ones."""
+    d_head, group = len(weight) // n_heads, n_heads // n_kv_heads
+    mix = torch.kron(torch.eye(n_kv_heads), torch.kron(torch.full((1, group), 1 / group), torch.eye(d_head)))
+    return (mix.double() @ weight.double()).to(weight.dtype)
+
+
+def grouped(make):
+    """make(heads (G, group, d_head, D)) -> (G, d_head, D)"""
+
+    def shared_keys(weight, n_heads, n_kv_heads):
+        return make(weight.reshape(n_kv_heads, n_heads // n_kv_heads, -1, weight.shape[1])).flatten(0, 1)
+
+    return shared_keys
+
+
+def strided(weight, n_heads, n_kv_heads):
+    return weight.reshape(n_heads // n_kv_heads, n_kv_heads, -1, weight.shape[1]).mean(0).flatten(0, 1)
+
+
+def first_heads(weight, n_heads, n_kv_heads):
+    return weight[: len(weight) // n_heads * n_kv_heads]
+
+
+def neighbouring_rows(weight, n_heads, n_kv_heads):
+    return weight.reshape(-1, n_heads // n_kv_heads, weight.shape[1]).mean(1)
+
+
+def rows_first(weight, n_heads, n_kv_heads):
+    heads = weight.reshape(-1, n_kv_heads, n_heads // n_kv_heads, weight.shape[1])
+    return heads.mean(2).transpose(0, 1).flatten(0, 1)
+
+
+def transposed(weight, n_heads, n_kv_heads):
+    return shared_by_slices(weight, n_heads, n_kv_heads).T
+
+
+def in_place(weight, n_heads, n_kv_heads):
+    got = shared_by_slices(weight, n_heads, n_kv_heads)
+    weight[: len(got)] = got
+    return got
+
+
+def over_all_heads(weight, n_heads, n_kv_heads):
+    return shared_by_slices(weight, n_heads, n_kv_heads) / n_kv_heads
+
+
+# discounted -------------------------------------------------------------------------------------------------------
+
+
+def discounted_from_below(counts, context, token, d, V):
+    p = 1 / V
+    for length in range(len(context) + 1):
+        seen = counts.get(context[len(context) - length :], {})
+        if seen:
+            left = sum(max(0.0, count - d) for count in seen.values())
+            n = sum(seen.values())
+            p = max(seen.get(token, 0) - d, 0) / n + (1 - left / n) * p
+    return p
+
+
+def discounted_with_a_dictionary(counts, context, token, d, V):
+    if context not in counts:
+        return discounted_with_a_dictionary(counts, context[1:], token, d, V) if context else 1 / V
+    seen = counts[context]
+    shorter = discounted_with_a_dictionary(counts, context[1:], token, d, V) if context else 1 / V
+    kept = seen[token] - d if token in seen else 0
+    return (kept + d * len(seen) * shorter) / sum(seen.values())
+
+
+def table(
+    of=lambda c, n, k, d, shorter: max(c - d, 0) / n + d * k / n * shorter,
+    cut=lambda context: context[1:],
+    end=lambda counts, V: 1 / V,
+    unseen=lambda shorter, d, V: shorter,
+):
+    def discounted(counts, context, token, d, V):
+        shorter = discounted(counts, cut(context), token, d, V) if context else end(counts, V)
+        seen = counts.get(context)
+        if not seen:
+            return unseen(shorter, d, V)
+        return of(seen.get(token, 0), sum(seen.values()), len(seen), d, shorter)
+
+    return discounted
+
+
+def at_once(counts, context, token, d, V):
+    seen = counts.get(context, {})
+    return table()({"": seen}, "", token, d, V)
+
+
+def growing(counts, context, token, d, V):
+    counts.setdefault(context, {})
+    return discounted_from_below(counts, context, token, d, V)
+
+
+def no_table(counts, context, token, d, V):
+    seen, shorter = counts[context], no_table(counts, context[1:], token, d, V) if context else 1 / V
+    n = sum(seen.values())
+    return max(seen.get(token, 0) - d, 0) / n + d * len(seen) / n * shorter
+
+
+def with_defaults(counts, context, token, d, V):
+    """A copy that knows no missing context."""
+    known = defaultdict(dict, counts)
+    return discounted_from_below(known, context, token, d, V)
+
+
+RIGHT = {
+    "14_gpt.perplexity": [
+        ("places", perplexity_by_places),
+        ("the package's windows", perplexity_by_the_packages_windows),
+        ("by ends", perplexity_by_ends),
+        ("a loop", judging()),
+    ],
+    "14_gpt.answers": [
+        ("cross-entropy", answers_by_cross_entropy),
+        ("a mask", answers_by_a_mask),
+        ("a loop", scored()),
+    ],
+    "14_gpt.diagnose": [
+        ("the decoder once", ANSWERS.mended(right_writer)),
+        ("block by block", ANSWERS.mended(writer(run=block_by_block))),
+        ("the whole model", ANSWERS.mended(by_generate)),
+        ("in capitals", ANSWERS.in_capitals()),
+    ],
+    "14_gpt.continued": [
+        ("a loop", continuing()),
+        ("lists", continued_by_lists),
+        ("filled ends", continued_with_filled_ends),
+        ("a generous mask", continuing(positions=lambda is_real: is_real.cumsum(1) - 1)),
+    ],
+    "14_gpt.shared_keys": [
+        ("slices", shared_by_slices),
+        ("a matrix", shared_by_a_matrix),
+        ("an axis", grouped(lambda heads: heads.mean(1))),
+    ],
+    "14_gpt.discounted": [
+        ("from below", discounted_from_below),
+        ("a dictionary", discounted_with_a_dictionary),
+        ("recursion", table()),
+        ("with defaults", with_defaults),
+    ],
+}
+
+WRONG = {
+    "14_gpt.perplexity": [
+        ("the mean", judging(finish=lambda lists, T: mean(sum(lists, []))), "This is the mean cost in nats", "M49"),
+        ("exp of the sum", judging(finish=lambda lists, T: math.exp(sum(sum(lists, [])))), "exp of the *sum*", "M49"),
+        ("the sum", judging(finish=lambda lists, T: sum(sum(lists, []))), "the sum of all nats; wanted", "M49"),
+        ("in bits", judging(finish=lambda lists, T: 2 ** mean(sum(lists, []))), "The costs are nats, not bits"),
+        ("the sign", judging(finish=lambda lists, T: math.exp(-mean(sum(lists, [])))), "This is below 1"),
+        ("by T", judging(finish=lambda lists, T: math.exp(sum(sum(lists, [])) / T)), "It is divided by T."),
+        (
+            "a mean of means",
+            judging(finish=lambda lists, T: math.exp(mean([mean(one) for one in lists]))),
+            "the mean of the pieces' means, though",
+            "M49",
+        ),
+        (
+            "a mean of perplexities",
+            judging(finish=lambda lists, T: mean([math.exp(mean(one)) for one in lists])),
+            "the mean of the pieces' perplexities",
+            "M49",
+        ),
+        (
+            "a mean of whole pieces' means",
+            judging(nothing_known, lambda lists, T: math.exp(mean([mean(one) for one in lists]))),
+            "the mean of the means of whole pieces",
+            "M49",
+        ),
+        (
+            "a mean of whole pieces' perplexities",
+            judging(nothing_known, lambda lists, T: mean([math.exp(mean(one)) for one in lists])),
+            "the mean of the perplexities of whole pieces",
+            "M49",
+        ),
+        ("twice", judging(nothing_known), "Ids in the overlap are counted twice."),
+        (
+            "twice, by T - 1",
+            judging(nothing_known, lambda lists, T: math.exp(sum(sum(lists, [])) / (T - 1))),
+            "The overlaps are added up twice",
+        ),
+        ("the last word", last_word, "Each id counts in the *last* piece"),
+        (
+            "the last stride",
+            judging(lambda n, start, end, window, stride: max(0, end - start - 1 - stride)),
+            "Of each piece the last `stride` numbers are taken",
+        ),
+        (
+            "the last stride but for the first",
+            judging(lambda n, start, end, window, stride: max(0, end - start - 1 - stride) if start else 0),
+            "Where the text's end cuts a piece short",
+        ),
+        (
+            "one left out",
+            judging(lambda n, start, end, window, stride: window - stride if start else 0),
+            "At each seam an id is left out",
+        ),
+        (
+            "one twice",
+            judging(lambda n, start, end, window, stride: window - stride - 2 if start else 0),
+            "At each seam an id is counted twice",
+        ),
+        ("side by side", judging(nothing_known, pieces=beside), "These are pieces side by side"),
+        ("one shared", judging(nothing_known, pieces=one_shared), "pieces that share one id only"),
+        ("one by one", judging(pieces=one_by_one), "as with a stride of 1"),
+        ("the first piece", judging(finish=lambda lists, T: overall(lists[:1], T)), "Only the first piece is judged"),
+        ("the last piece", judging(finish=lambda lists, T: overall(lists[-1:], T)), "Only the last piece is judged"),
+        ("full pieces", judging(pieces=full_only), "The last piece is missing"),
+        ("moved back", judging(pieces=moved_back), "The last piece was moved back"),
+        ("beyond the end", never_ending, "reach the end, and nats_of was asked again"),
+        ("asked twice", asked_twice, "was asked twice about the same piece"),
+        ("too long", lambda f, ids, window, stride: math.exp(mean(f(ids))), "but the model reads"),
+        (
+            "with a start",
+            lambda f, ids, window, stride: math.exp(mean(f([0, *ids[: window - 1]]))),
+            "does not stand in",
+        ),
+        ("never asked", lambda f, ids, window, stride: 3.7, "nats_of was never called"),
+        ("used up", using_ids_up, "changed the list of ids"),
+        ("two numbers", lambda f, ids, window, stride: (3.1, 4), "holds 2 numbers"),
+    ],
+    "14_gpt.answers": [
+        ("nats", scored(finish=torch.neg), "The sign is turned"),
+        ("probabilities", scored(finish=torch.exp), "These are probabilities"),
+        ("shares", scored(finish=lambda x: x.softmax(0)), "These add up to 1 over the answers"),
+        ("log of shares", scored(finish=lambda x: x.log_softmax(0)), "The answers share all probability"),
+        ("means", scored(lambda e, n, m, row: e[n - 1 : n - 1 + m].mean()), "This is the mean per token"),
+        ("no softmax", scored(softmax=lambda x, dim: x), "These are sums of logits"),
+        ("softmax", scored(softmax=torch.softmax), "These are probabilities"),
+        ("the prompt too", scored(lambda e, n, m, row: e[: n - 1 + m].sum()), "The prompt's own tokens are counted"),
+        ("all", scored(lambda e, n, m, row: e.sum()), "The prompt's own tokens are counted as well"),
+        ("mean of all", scored(lambda e, n, m, row: e[: n - 1 + m].mean()), "the mean over prompt and answer"),
+        ("no shift", scored(shift=0), "Each token is looked up in the row that has read *it*"),
+        ("shifted twice", scored(shift=2), "one row too early"),
+        (
+            "first missing",
+            scored(lambda e, n, m, row: e[n : n - 1 + m].sum()),
+            "The first token of each answer is missing",
+        ),
+        ("last missing", scored(lambda e, n, m, row: e[n - 1 : n - 2 + m].sum()), "The last token of each answer is"),
+        ("first alone", scored(lambda e, n, m, row: e[n - 1]), "Only the first token of each answer counts"),
+        ("last alone", scored(lambda e, n, m, row: e[n - 2 + m]), "Only the last token of each answer counts"),
+        ("cut", scored(cut=True), "Answers were cut to the length of the shortest"),
+        ("padding", scored(lambda e, n, m, row: e[n - 1 :].sum()), "Padding is counted as if"),
+        ("mean with padding", scored(lambda e, n, m, row: e[n - 1 :].mean()), "This is the mean per token"),
+        ("the pad's id", without_the_pads_id, "A token of an answer may have the padding's id"),
+        ("on the left", scored(left=True), "Padding stands in front of the prompt"),
+        ("last rows", scored(lambda e, n, m, row: e[-m:].sum()), "The last rows of the batch are taken"),
+        ("a loop", answers_in_a_loop, "the model was asked 3 times"),
+        ("popping", answers_popping, "changed the lists it was given"),
+        ("squeezed away", lambda model, *rest: scored()(model, *rest)[:, None], "has shape"),
+        ("a list", lambda model, *rest: scored()(model, *rest).tolist(), "wanted a tensor"),
+        ("never asked", lambda model, prompt, choices, pad: torch.zeros(len(choices)), "The model was never asked"),
+        ("one id", lambda model, prompt, choices, pad: model(torch.tensor(prompt)), "wanted ids (B, T)"),
+        ("minus one", lambda model, prompt, choices, pad: scored()(model, prompt, choices, -1), "pad with `pad`"),
+    ],
+    "14_gpt.diagnose": [
+        (
+            "left out for too often",
+            ANSWERS.but(a=("the last block is left out", "right with one block, wrong with two")),
+            "Then with a single block the model would have none",
+        ),
+        (
+            "first row for position 0",
+            ANSWERS.fault("b", "the first row of the logits is taken"),
+            "Its first new token is",
+        ),
+        ("dropout for a cut", ANSWERS.fault("c", "dropout is left on"), "continued in several ways"),
+        (
+            "last token for padding",
+            ANSWERS.fault("d", "only the last token is read"),
+            "in the row of the shorter prompt?",
+        ),
+        ("position 0 for last token", ANSWERS.fault("e", "new tokens stand at position 0"), "has it kept anything"),
+        (
+            "shown by what is right",
+            ANSWERS.shown("c", "a short prompt alone is continued right"),
+            "a right writer does",
+        ),
+        ("shown by luck", ANSWERS.shown("e", "asked twice, it writes two different texts"), "none of the five does"),
+        ("a fault of my own", ANSWERS.fault("a", "too slow"), "choose one of"),
+        ("turned round", ANSWERS.but(d=ANSWERS.named["d"][::-1]), "the fault comes first"),
+        ("not repaired", ANSWERS.mended(writer(run=once_a_block)), "All blocks still run once for each block", "M48"),
+        ("one block fewer", ANSWERS.mended(writer(run=all_but_the_last)), "The last block is left out"),
+        ("no block", ANSWERS.mended(writer(run=lambda model, x, positions: model.logits(x))), "No block runs at all"),
+        (
+            "no norm",
+            ANSWERS.mended(writer(run=block_by_block_without_norm)),
+            "The norm behind the last block is missing",
+        ),
+        ("last token", ANSWERS.mended(writer(read=lambda ids, model: ids[:, -1:])), "Now only the last token is read"),
+        ("the prompts too", ANSWERS.mended(writer(whole=True)), "repaired() gives the prompts too"),
+        ("one text", ANSWERS.mended(lambda *given: right_writer(*given)[0]), "wanted a list with the new ids of each"),
+        ("one token", ANSWERS.mended(lambda model, prompts, n: right_writer(model, prompts, 1)), "wanted"),
+    ],
+    "14_gpt.continued": [
+        (
+            "columns",
+            continuing(lambda is_real: torch.arange(is_real.shape[1]).expand(is_real.shape)),
+            "These are columns",
+            "M50",
+        ),
+        ("from 1", continuing(lambda is_real: is_real.cumsum(1)), "The first one stands at 0", "M50"),
+        ("standing still", continuing(positions_stand_still), "one further than the one before it", "M50"),
+        ("all at 0", continuing(lambda is_real: 0 * counted(is_real)), "without a gap", "M50"),
+        ("no mask", continuing(mask=lambda ids, is_real, pad: is_real | True), "is_real is True everywhere", "M50"),
+        ("by the ids", continuing(mask=lambda ids, is_real, pad: ids != pad), "go by the lengths", "M50"),
+        ("new ones hidden", continuing(mask=new_ones_hidden), "Each new column is real", "M50"),
+        ("mask not grown", continuing(mask=lambda ids, is_real, pad: is_real[:, :3]), "as ids are"),
+        ("padded behind", padded_behind, "The last column is padding", "M50"),
+        (
+            "eos comes back",
+            continuing(finish=lambda rows, p, pad, eos: [r[: r.index(eos) + 1] if eos in r else r for r in rows]),
+            "Its eos is not to come back",
+        ),
+        ("not cut", continuing(finish=lambda rows, p, pad, eos: rows), "Something stands behind its eos"),
+        (
+            "eos dropped",
+            continuing(finish=lambda rows, p, pad, eos: [[i for i in r if i != eos] for r in rows]),
+            "wanted",
+        ),
+        (
+            "pads dropped",
+            continuing(
+                finish=lambda rows, p, pad, eos: [
+                    [i for i in (r[: r.index(eos)] if eos in r else r) if i != pad] for r in rows
+                ]
+            ),
+            "a text ends with eos only",
+        ),
+        (
+            "prompts too",
+            continuing(
+                finish=lambda rows, p, pad, eos: [
+                    a + (r[: r.index(eos)] if eos in r else r) for a, r in zip(p, rows, strict=True)
+                ]
+            ),
+            "The prompt is not to come",
+        ),
+        (
+            "first end",
+            continuing(enough=lambda new, n, eos: new.shape[1] >= n or (new == eos).any()),
+            "It stops too early",
+        ),
+        ("one too few", continuing(enough=lambda new, n, eos: new.shape[1] >= n - 1), "It stops too early"),
+        ("one too many", continuing(enough=lambda new, n, eos: new.shape[1] >= n + 1), "These are more than n"),
+        ("always n", continuing(enough=lambda new, n, eos: new.shape[1] >= n), "wanted 3: all texts are finished"),
+        ("first row", continuing(pick=lambda logits: logits[:, 0].argmax(-1)), "Take the likeliest token"),
+        ("one by one", continued_alone, "one for each prompt"),
+        ("prompts changed", prompts_in_place, "changed the prompts"),
+        ("a tensor", continuing(finish=lambda rows, p, pad, eos: torch.tensor(rows)), "wanted a list with a list"),
+        ("a list of ids", lambda model, prompts, n, pad, eos: model(prompts, None, None), "wanted a tensor"),
+    ],
+    "14_gpt.shared_keys": [
+        ("strided", strided, "Heads that stand side by side form a group"),
+        ("first heads", first_heads, "These are the first heads, as they were"),
+        ("first of each", grouped(lambda heads: heads[:, 0]), "The first head of each group is taken"),
+        ("last of each", grouped(lambda heads: heads[:, -1]), "The last head of each group is taken"),
+        ("sums", grouped(lambda heads: heads.sum(1)), "The heads of a group are added up"),
+        ("twice divided", grouped(lambda heads: heads.mean(1) / heads.shape[1]), "by the size of a group twice"),
+        ("by all heads", over_all_heads, "The sum is divided by n_heads"),
+        ("by new heads", grouped(lambda heads: heads.sum(1) / len(heads)), "The sum is divided by n_kv_heads"),
+        ("rows", neighbouring_rows, "Neighbouring *rows* were averaged"),
+        ("rows first", rows_first, "A head's rows stand together"),
+        ("median", grouped(lambda heads: heads.median(1).values), "This is the median"),
+        ("transposed", transposed, "Its last two axes are swapped"),
+        ("not flattened", lambda w, H, G: shared_by_slices(w, H, G).view(G, -1, w.shape[1]), "has shape"),
+        ("float32", lambda w, H, G: shared_by_slices(w.float(), H, G), "The input is torch.float64"),
+        ("16 bits widened", widened(shared_by_slices), "The input is torch.bfloat16"),
+        ("squeezed", lambda w, H, G: squeezed(shared_by_slices)(w, H, G)[0], "has shape"),
+        ("in place", in_place, "changed its input weight in place"),
+    ],
+    "14_gpt.discounted": [
+        ("back-off", table(lambda c, n, k, d, s: (c - d) / n if c else d * k / n * s), "gets nothing from the shorter"),
+        ("no discount", table(lambda c, n, k, d, s: c / n if c else s), "Nothing is taken from what has been seen"),
+        ("stupid back-off", table(lambda c, n, k, d, s: c / n if c else d * s), "Nothing is taken from what has been"),
+        ("d passed on", table(lambda c, n, k, d, s: max(c - d, 0) / n + d * s), "What is passed on is not d."),
+        ("d once", table(lambda c, n, k, d, s: max(c - d, 0) / n + d / n * s), "d is taken from *each*"),
+        ("k / n", table(lambda c, n, k, d, s: max(c - d, 0) / n + k / n * s), "More is passed on than was taken"),
+        (
+            "witten bell's share",
+            table(lambda c, n, k, d, s: max(c - d, 0) / n + k / (n + k) * s),
+            "Witten and Bell's share",
+        ),
+        ("witten bell", table(lambda c, n, k, d, s: (c + k * s) / (n + k)), "Witten and Bell's mixture"),
+        ("negative", table(lambda c, n, k, d, s: (c - d) / n + d * k / n * s), "at least 0 is left"),
+        ("kept", table(lambda c, n, k, d, s: max(c - d, 0) / n), "What was taken is not passed on"),
+        ("a share", table(lambda c, n, k, d, s: (1 - d) * c / n + d * s), "A *share* d is passed on"),
+        (
+            "by the rest",
+            table(lambda c, n, k, d, s: max(c - d, 0) / (n - d * k) + d * k / n * s),
+            "divided by what is left",
+        ),
+        ("to everyone", table(lambda c, n, k, d, s: max(c - d, 0) / n + d * k / n), "given to every token whole"),
+        ("ends in 0", table(end=lambda counts, V: 0.0), "The chain ends with 0"),
+        ("ends in the seen", table(end=lambda counts, V: 1 / len(counts[""])), "V says how many there are"),
+        ("wrong end", table(cut=lambda context: context[:-1]), "The context was shortened at its end"),
+        ("at once", at_once, "it goes to 1 / V at once"),
+        ("unseen d", table(unseen=lambda s, d, V: d * s), "has had nothing taken away"),
+        ("unseen V", table(unseen=lambda s, d, V: 1 / V), "ask the one that is shorter"),
+        ("unseen 0", table(unseen=lambda s, d, V: 0.0), "ask the one that is shorter"),
+        ("logarithm", lambda *case: math.log(table()(*case)), "This is the logarithm"),
+        ("growing", growing, "changed the counts it was given"),
+        ("no table", no_table, "KeyError"),
+        ("no return", lambda *case: None, "did you forget `return`?"),
+    ],
+}

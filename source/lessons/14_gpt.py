@@ -1,0 +1,386 @@
+# %% [markdown]
+# # 14 GPT
+#
+# **How far does "predict the next token" carry?**
+#
+# ![Four models, one above the other, read the same line: "a file that it opened (and closes again) when the with
+# statement". Shaded is what each can see of it. Pairs, which are counts, see one character; n-grams, also counts, a few
+# characters; nano, two blocks of width 64, 64 tokens, more than the line; SmolLM2, thirty blocks of width 576, 8,192
+# tokens. From each an arrow leads to the same question: next?](figures/14_gpt_where.svg)
+#
+# The training of a GPT consists of a single exercise, repeated a few billion times: here is the beginning of a text, which
+# token comes next? It is what your telephone does above the keyboard. Nothing in it asks the model to spell, to close a
+# bracket, or to be useful. And yet the models that answer questions and write programs began with this exercise. Where does it lead?
+#
+# In this lesson you climb a ladder of four models that all learn this one thing, and look at what each rung can do that the
+# one below it cannot. You will be able to
+#
+# * compare models that cut text differently, and find the mistake in a perplexity that is too good;
+# * get a model to do a new task without changing a single weight, and say what in your examples made it work;
+# * read in a configuration what separates GPT-2 from Llama, and how much memory a text costs.
+#
+# About 50 minutes. It builds on the tables of [lesson 10](10_tokens.ipynb), the block of [lesson 09](09_block.ipynb) and
+# the probes of [lesson 13](13_training.ipynb).
+
+# %%
+import matplotlib.pyplot as plt
+import torch
+
+# %%
+from transformer_lab import Settings, TransformerConfig, generate, load, train
+from transformer_lab.experiments import experiment, recorded
+from transformer_lab.grading import predict
+from transformer_lab.metrics import bits_per_character, perplexity
+from transformer_lab.scoring import token_nats
+from transformer_lab.tasks.language import docs
+from transformer_lab.viz import plots
+
+plots.use_style()
+ladder, in_context = experiment("ladder"), experiment("in_context")
+kept, grid = recorded("ladder")["result"], recorded("in_context")["result"]
+
+# %% [markdown]
+# ## 1. One exercise, four pupils
+#
+# The first two rungs are tables of counts, as in lesson 10: **pairs** of characters, and longer **n-grams**. The third is
+# a network of two blocks, called *nano* in this course, which trains while you read this. The fourth is SmolLM2: made of the same
+# parts, a thousand times as large, and trained by people with many GPUs on two trillion tokens. All of them, except
+# SmolLM2, learn from the documentation of Python, and none has seen the held-out part of it.
+
+# %%
+task = docs(seed=0)  # the documentation, cut into 512 kinds of tokens, and a nano GPT that has learnt nothing
+training, held_out = "".join(task.text), task.validation
+history = train(task, Settings(250, batch_size=32, evaluate_every=250), progress=False)  # about 20 seconds
+smol, smol_tokenizer = load("smollm2")  # 540 MB of memory, about 5 seconds
+rungs = {
+    "pairs": ladder.Table(training, 2),
+    "n-grams": ladder.Table(training, 5),
+    "nano": ladder.Network(task.model, task.tokenizer),
+    "SmolLM2": ladder.Network(smol, smol_tokenizer),
+}
+
+# %% tags=["nbval-ignore-output"]
+# output differs from one Python to the next, and with the training
+for name, rung in rungs.items():
+    print(f"--- {name} ---", rung.write("The with statement", seed=1), "", sep="\n")
+
+# %% [markdown]
+# Four times the same exercise. The pairs make noise, the n-grams have words, nano begins to sound like a manual
+# and means nothing, SmolLM2 writes sentences. None was told what a word or a sentence is; each made of the exercise what it
+# could with what it sees.
+
+# %% [markdown]
+# ## 3. A number for a text
+#
+# Papers do not report bits but **perplexity**: $e$ to the mean loss in nats of a token,
+#
+# $$\text{perplexity} = \exp\Big(-\frac{1}{N} \sum_{t=1}^{N} \log p(x_t \mid x_1 \dots x_{t-1})\Big).$$
+#
+# It says among how many equally likely tokens the model might as well have had to choose. A model that knows nothing
+# has the perplexity $V$, one that knows everything 1. It is a good number, and easily wrong. Take the first 600 tokens of the held-out text, and
+# nano:
+
+# %% tags=["nbval-ignore-output"]
+# output differs with the training
+ids = task.validation_ids[:600]
+nats = token_nats(task.model, ids)  # (599,): windows that overlap by half
+right = perplexity(nats.sum().item(), len(nats))
+print(f"nano: perplexity {right:.1f}, where knowing nothing has {len(task.tokenizer)}")
+
+parts = nats[:20], nats[20:]  # two batches, a small one and a large one
+by_batch = sum(part.mean().exp().item() for part in parts) / 2
+print(f"the perplexities of two unequal batches, averaged: {by_batch:.1f}")
+cold = token_nats(task.model, ids, stride=64)  # no window knows what stood before it
+print(f"windows that do not overlap: {cold.mean().exp():.1f}")
+assert 15 < right < 100 and cold.mean() > nats.mean() and abs(by_batch / right - 1) > 0.01
+
+# %% [markdown]
+# Three numbers for one model and one text. The mean of batches gives twenty tokens the same say as 579. And
+# a text longer than the window must be cut, and after each cut the model is **cold**: it predicts the first tokens of the window from nothing.
+# Whoever lets windows overlap judges warm tokens only, at twice the price. Which is right? The sum over all tokens, divided
+# by all tokens; and for the windows the paper has to say it. How to count each token once is the first exercise.
+#
+# The third mistake is made most often. SmolLM2 on the same text:
+
+# %% tags=["nbval-ignore-output"]
+# output differs from one Python to the next, and with the training
+text = task.tokenizer.decode(ids)
+smol_ids = torch.tensor(smol_tokenizer.encode(text))
+both = {"nano": nats, "SmolLM2": token_nats(smol, smol_ids, window=512)}
+for name, one in both.items():
+    value, bits = perplexity(one.sum().item(), len(one)), bits_per_character(one.sum().item(), len(text))
+    print(f"{name:8} {len(one):4} tokens, perplexity {value:5.1f}, bits a character {bits:.2f}")
+assert both["SmolLM2"].sum() < both["nano"].sum() and len(both["SmolLM2"]) < len(both["nano"])
+
+# %% [markdown]
+# SmolLM2 has fewer, longer tokens. To predict a whole word is harder than to predict a piece of one, so its perplexity makes it look only a little
+# better than it is. **Perplexities of two tokenizers cannot be compared**; bits a character can, because they share the loss out among
+# something that both have in common.
+#
+# ## 4. A task on a page
+#
+# So far each rung was the one below, only better. Now for something that lower rungs do not do at all. We want opposites of words. SmolLM2's
+# weights stay as they are; all that we do is write a page that it would go on from. Can it guess from the page what we want? With no
+# example the page is just a word and a colon:
+
+# %%
+shown, asked = in_context.drawn("opposites", seed=0)
+words = asked[:12]
+said = in_context.answers(smol, smol_tokenizer, in_context.page([]), words)
+print(", ".join(f"{question}: {answer or '(nothing)'}" for (question, _), answer in zip(words, said, strict=True)))
+print(f"\nright: {in_context.right(said, words)} of 12\n\nthe page with eight examples:")
+print(in_context.page(shown) + "rich:")
+assert in_context.right(said, words) == 0
+
+# %% [markdown]
+# ![A text of four lines: up: down, buy: sell, war: peace, and rich: with a question mark. The first three are examples,
+# the last is the question. An arrow leads to a box, the model, whose weights stay as they are, and on to: which token comes
+# next?](figures/14_gpt_examples.svg)
+#
+# Without examples, none is right. Nothing says what the colon means, and the model writes numbers. The second page is the same exercise, "what comes next?", with eight
+# examples above the question. Of the twelve words, how many will it answer right? (The one right answer to each word is
+# written down beforehand; `poor` counts for `rich`, `needy` does not.) Run the cell, and click your guess.
+
+# %%
+predict("14_gpt.examples")
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+print("What it answers:")
+counts = {}
+for n in (2, 8):
+    said = in_context.answers(smol, smol_tokenizer, in_context.page(shown[:n]), words)
+    counts[n] = in_context.right(said, words)
+    listed = ", ".join(f"{question}: {text}" for (question, _), text in zip(words, said, strict=True))
+    print(f"after {n} examples, {counts[n]} of 12 right: {listed}\n")
+assert counts[2] >= 10 and counts[8] >= 10
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+best = counts[8]
+answer = "0 to 2" if best < 3 else "3 to 6" if best < 7 else "7 to 9" if best < 10 else "10 to 12"
+predict("14_gpt.examples", actual=answer)
+
+# %% [markdown]
+# <details><summary>What happened? Open after your guess</summary>
+#
+# Nearly all of them, and two examples were nearly enough here. Nothing was trained. The same weights that wrote numbers a moment ago
+# now give opposites, because opposites are how *this page* goes on. This is **in-context learning**. The name comes from the
+# paper on GPT-3 (Brown et al. 2020): examples in the text itself, called the *prompt*, do the work of training. With a few examples one speaks of
+# **few-shot** prompting, without any of **zero-shot**.
+#
+# </details>
+#
+# "Learning" is a big word. What has it learnt from the eight lines? Let us spoil the examples and see. The same eight questions, the
+# same eight answers, but shuffled, so that no answer stands beside its own question:
+
+# %%
+mixed = in_context.shuffled(shown, seed=0)
+said = in_context.answers(smol, smol_tokenizer, in_context.page(mixed), words)
+print(in_context.page(mixed).strip().replace("\n", ", "), "\n")
+print(", ".join(f"{question}: {text}" for (question, _), text in zip(words, said, strict=True)))
+print(f"\nright: {in_context.right(said, words)} of 12")
+assert in_context.right(said, words) <= 2 and said.count("wrong") >= 6
+
+# %% [markdown]
+# "Wrong", it says, to nearly everything (that is one of the eight answers on the page). So it was the pairs that counted. Is it always? Take capitals: on the page stand
+# `France: Beijing` and seven more lines of this kind, all of them wrong. With eight *right* examples SmolLM2 knows about 19 of 24
+# capitals. How many after eight wrong ones? Run the cell, and click your guess.
+
+# %%
+predict("14_gpt.shuffled")
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+foreign = recorded("foreign_questions")["result"]
+cases = ("0 examples", "1 examples", "2 examples", "4 examples", "8 examples", "answers shuffled")
+figure, axes = plt.subplots(1, 5, figsize=(11, 3), sharey=True)
+for ax, (name, row) in zip(axes, grid.items(), strict=True):
+    columns = [[one["right"] for one in row["counts"][case]] for case in cases]
+    columns.append([one["right"] for one in foreign[name]])
+    for place, dots in enumerate(columns):
+        color = "C0" if place < 5 else "C1" if place == 5 else "C2"
+        ax.plot([place] * len(dots), dots, "o", color=color, alpha=0.4)
+        ax.plot([place - 0.3, place + 0.3], [sum(dots) / len(dots)] * 2, color=color, linewidth=2)
+    ax.set_xticks(range(7), ["0", "1", "2", "4", "8", "shuffled", "answers only"], rotation=60, ha="right")
+    ax.set(title=name, ylim=(-1, 25))
+_ = axes[0].set_ylabel("right, of 24")
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+mean = {
+    (name, case): sum(one["right"] for one in row["counts"][case]) / len(row["counts"][case])
+    for name, row in grid.items()
+    for case in row["counts"]
+}
+print("Right of 24, in the mean of five draws of the examples:")
+for name in grid:
+    after = ", ".join(f"{case} {mean[name, case]:.1f}" for case in ("8 examples", "answers shuffled", "another task"))
+    print(f"    {name:11} {after}")
+share = mean["capitals", "answers shuffled"] / mean["capitals", "8 examples"]
+predict("14_gpt.shuffled", actual="as many" if share > 0.8 else "about half" if share > 0.3 else "hardly any")
+
+# %% [markdown]
+# <details><summary>Why? Open after your guess</summary>
+#
+# As many as before, or nearly: 17.6 in place of 18.8. Each picture is a task, and each dot one draw of the examples (which eight, and in which order); 24
+# words are asked for. Blue: none to eight examples. Orange: the same eight with their answers shuffled.
+#
+# For opposites everything hangs on the pairs, for capitals nothing does, and past tense, plurals and kinds (is a fox an animal, a plant, a tool or a
+# country?) lie between. A guess at the reason: a list of cities that are all capitals *says by itself* what is wanted. A list
+# of words like `wrong`, `female`, `old` does not; that they are opposites shows only in the pairs. The guess can be tested. Put the eight
+# capitals behind questions of another task, `go: Berlin`, so that the answers are all that is left (green). If the guess is right, opposites
+# must fall to nothing, and capitals must not. And so it is: 0.2 of 24 opposites, and 13.2 capitals.
+#
+# </details>
+
+# %% [markdown]
+# The last control in the list is *another task*: eight right examples of something else, in the same form. They help nobody, 0.0 in all five tasks. So the lines
+# with colons alone do not do it either, and the knowledge (that Lima is the capital of Peru) is not on the page: it was in the weights before. **The examples do not teach
+# the task; they say which one is meant.** At least here. That shuffled answers do no harm has also been found in large models that sort texts into classes (Min et al. 2022),
+# and the other way round in larger ones still, which begin to follow flipped labels (Wei et al. 2023). Whoever tells you "the labels do not matter" or "they do" should
+# say for which task, and our five tasks of one small model do not settle it for others.
+#
+# Look at the dots of one and two examples, too. The same task with other examples, and 1 right or 23: small prompts are a lottery, and one good
+# prompt is an anecdote.
+
+# %% [markdown]
+# ## 5. From GPT-2 to Llama, in a config
+#
+# SmolLM2 is built like Llama, and Llama is a GPT-2 with a few parts exchanged:
+#
+# ![One block of GPT-2 and one of SmolLM2, side by side. Both hold self-attention and feed-forward. GPT-2: 12 such blocks, width
+# 768, 12 heads of 64, keys and values for 12 heads, layer norm before each part, learned positions, gelu_tanh, biases,
+# 1,024 tokens. SmolLM2: 30 blocks, width 576, 9 heads of 64, keys and values for 3 heads, RMSNorm, rotary positions, swiglu, no
+# biases, 8,192 tokens.](figures/14_gpt_configs.svg)
+#
+# You have built each of them: RMSNorm in [lesson 07](07_layer_norm.ipynb), rotary positions in
+# [08](08_positions.ipynb), SwiGLU in [05](05_feed_forward.ipynb), shared keys and values in
+# [04](04_multi_head.ipynb). In the package the two are one class, `GPT`, and all that differs is the configuration:
+
+# %%
+gpt2, llama = (TransformerConfig.preset(name) for name in ("gpt2", "smollm2-135m"))
+for name, value in vars(gpt2).items():
+    if value != vars(llama)[name]:
+        print(f"{name:16}{value!s:>12}{vars(llama)[name]!s:>12}")
+
+# %% [markdown]
+# (`n_kv_heads` None: as many as heads.) With a network, `load("gpt2")` fetches the real GPT-2 into the same class.
+#
+# One line of this list decides how long a text you can afford. While a model writes, it keeps keys and values of every token in
+# every block, the KV cache of [lesson 03](03_masks.ipynb): $2 \cdot L \cdot H_\text{kv} \cdot d_\text{head}$ numbers a token.
+
+# %%
+cache = smol.decoder.new_cache()
+with torch.no_grad():
+    smol.decode(smol_ids[None, :100], cache=cache)
+measured = sum(part.nbytes for own, _ in cache for part in (own.keys, own.values)) / 100
+for name, config in (("GPT-2", gpt2), ("SmolLM2", llama)):
+    for heads in {config.n_heads, config.n_kv_heads or config.n_heads}:
+        one = 2 * config.n_layers * heads * config.head_width * 4  # bytes, in float32
+        print(
+            f"{name:8} keys and values for {heads:2} heads: {one:7,} bytes a token, 8,192 tokens {one * 8192 / 1e6:5,.0f} MB"
+        )
+print(f"measured in SmolLM2: {measured:,.0f} bytes a token")
+assert measured == 2 * 30 * 3 * 64 * 4
+
+# %% [markdown]
+# SmolLM2 has two and a half times the blocks of GPT-2, and still a smaller cache. That is what sharing keys and values is for.
+#
+# **From continuing to answering.** SmolLM2 comes in an edition that was trained further, on conversations, and this is the one we have. How does
+# a model that only continues texts know that it is being asked? It does not. The conversation *is* a text, written in
+# a fixed form, the **chat template**, and the model continues it:
+
+# %% tags=["nbval-ignore-output"]
+# output differs where two tokens are nearly as likely
+question = "What does the with statement do in Python?"
+chat = f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
+for name, prompt in (("as it is", question), ("in the template", chat)):
+    prompt_ids = torch.tensor([smol_tokenizer.encode(prompt, special=True)])
+    new = generate(smol, prompt_ids, 40, stop=smol_tokenizer.eos_id)[0, prompt_ids.shape[1] :]
+    print(f"--- {name}, {prompt_ids.shape[1]} tokens ---", smol_tokenizer.decode(new).strip(), sep="\n")
+assert len(smol_tokenizer.encode(chat, special=True)) > len(smol_tokenizer.encode(question)) + 5
+
+# %% [markdown]
+# All that the template adds is a few tokens. There is no other input, no channel for "this is an order": whatever
+# stands in the text, yours or somebody else's, is text to be continued.
+#
+# ## 7. What people get wrong
+#
+# **"GPT is a Transformer encoder."** One reads this in many introductions, because it has no cross-attention and looks like one half of the 2017
+# model. But an encoder's vectors know the whole text, and a GPT's know only what stands before. It is quickly tried: change
+# the *last* word, and see whether the model's vectors of the earlier ones notice.
+
+# %%
+minilm, minilm_tokenizer = load("minilm")
+texts = ("The bank of the river", "The bank of the nation")
+with torch.no_grad():
+    gpt = [smol.decode(torch.tensor([smol_tokenizer.encode(text)])) for text in texts]
+    bert = [minilm.encode(torch.tensor([minilm_tokenizer.encode(text)])) for text in texts]
+for name, (one, other), last in (("SmolLM2", gpt, -1), ("MiniLM, an encoder", bert, -2)):
+    change, size = (one - other)[:, :last].abs().max(), one[:, :last].abs().max()
+    print(f"{name:19} the vectors of 'The bank of the' change by {change / size:.1%} of the largest entry")
+    assert (change == 0) if name == "SmolLM2" else (change > 0.05 * size)
+
+# %% [markdown]
+# For SmolLM2 the bank is the same bank until the river has been read, and so it can write: nothing that it has said
+# needs to be revised. What one gains from reading both ways is the next lesson.
+#
+# ## 8. In the package
+#
+# `models.py` has the class `GPT`, `config.py` the presets, `tasks/language.py` the documentation as a task, `scoring.py`
+# the nats of each token (`token_nats`), `baselines.py` the tables, and `generation/` all that writes. A model of your own
+# text is one command: `transformer-lab train FOLDER`.
+#
+# ## 9. What you have now
+#
+# A model that does what you show it. The last page of this lesson is yours: give it a task that nobody has prepared, in three
+# lines.
+
+# %% tags=["nbval-ignore-output"]
+# output differs where two tokens are nearly as likely
+page = [("cat", "meow"), ("dog", "woof"), ("cow", "moo")]
+for animal in ("sheep", "duck", "lion", "transformer"):
+    said = in_context.answers(smol, smol_tokenizer, in_context.page(page), [(animal, "")])
+    print(f"{animal}: {said[0]}")
+assert in_context.answers(smol, smol_tokenizer, in_context.page(page), [("duck", "quack")]) != [""]
+
+# %% [markdown]
+# ## 10. Check yourself
+#
+# <details><summary>Model A has a perplexity of 20, model B one of 30, on the same text. Which is better?</summary>
+#
+# That depends on their tokens. Multiply the mean loss of a token by the number of tokens, and share it out among the
+# characters.
+#
+# </details>
+#
+# <details><summary>Your prompt with five examples works. Which two controls do you run before you explain why?</summary>
+#
+# The same examples with shuffled answers, and other examples of the same task, several times. Then you know whether the pairs matter,
+# and how much of it was luck.
+#
+# </details>
+#
+# <details><summary>After the page of opposites you start a new page without examples. What does the model answer?</summary>
+#
+# Numbers, as before. Nothing was kept: its weights are the same, and what it "learnt" was the text in front of it.
+#
+# </details>
+#
+# Now the [exercises of this lesson](../exercises/14_gpt/gpt.ipynb).
+#
+# ## Takeaways
+#
+# * One exercise, "what comes next?", makes everything on the ladder; what a model can make of it depends on what it sees and
+#   how much it has read.
+# * Perplexity is $e$ to the mean loss of a token: sum first, divide once, say how windows overlap, and never compare it
+#   across tokenizers.
+# * Examples in the prompt change what a model does without changing a weight. Shuffle their answers to see what they told
+#   it: with opposites the pairs, with capitals the answers alone.
+# * GPT-2 and Llama are two configurations of one class; shared keys and values make the cache small.
+#
+# **Papers.** Radford et al. (2019), GPT-2's report, *Language Models are Unsupervised Multitask Learners*, has no arXiv number. Brown et al.
+# (2020), [arXiv:2005.14165](https://arxiv.org/abs/2005.14165): GPT-3, and examples in the prompt. Min et al. (2022),
+# [arXiv:2202.12837](https://arxiv.org/abs/2202.12837): what makes examples work. Wei et al. (2023),
+# [arXiv:2303.03846](https://arxiv.org/abs/2303.03846): larger models do it differently. Touvron et al. (2023),
+# [arXiv:2302.13971](https://arxiv.org/abs/2302.13971): Llama. Ben Allal et al. (2025),
+# [arXiv:2502.02737](https://arxiv.org/abs/2502.02737): SmolLM2.
+#
+# Previous: [13 Training](13_training.ipynb). Next: 15 BERT, which is being written.

@@ -33,11 +33,11 @@ from transformer_lab.grading import predict
 from transformer_lab.metrics import bits_per_character, perplexity
 from transformer_lab.scoring import token_nats
 from transformer_lab.tasks.language import docs
-from transformer_lab.viz import plots
+from transformer_lab.viz import LadderExplorer, plots
 
 plots.use_style()
 ladder, in_context = experiment("ladder"), experiment("in_context")
-kept, grid = recorded("ladder")["result"], recorded("in_context")["result"]
+grid = recorded("in_context")["result"]
 
 # %% [markdown]
 # ## 1. One exercise, four pupils

@@ -14,7 +14,7 @@ LATIN = {
     *("AdamW", "ALiBi", "BERT", "BLEU", "chrF", "F1", "GPT", "KV", "logits", "sigmoid", "SiLU", "softmax", "SwiGLU"),
     *("min-p", "top-k", "Transformer", "n"),
 }
-LAST_LESSON = 18
+LAST_LESSON = 21
 SOURCE = (build.ROOT / "source" / "lessons" / "glossary.py").read_text(encoding="utf-8")
 # Terms that lessons 01 to 09 set in bold where they introduce them.
 INTRODUCED = """

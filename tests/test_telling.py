@@ -29,11 +29,12 @@ SECOND_EDITION = [
     "11_encoder_decoder",
     "12_decoding",
     "13_training",
+    "14_gpt",
 ]
 lessons = pytest.mark.parametrize("name", SECOND_EDITION)
 PICTURE = re.compile(r"!\[(.*?)\]\((.*?)\)", re.DOTALL)
 FOLDED = re.compile(r"<details>.*?</details>", re.DOTALL)
-WIDGETS = ("Explorer()", "DecodingExplorer(", "LadderExplorer(", "AttentionView(")
+WIDGETS = ("Explorer()", "DecodingExplorer(", "LadderExplorer(", "LadderExplorer(", "AttentionView(")
 
 
 def built(name):

@@ -20,6 +20,7 @@ NOTEBOOKS = {
     11: "11_encoder_decoder.ipynb",
     12: "12_decoding.ipynb",
     13: "13_training.ipynb",
+    14: "14_gpt.ipynb",
 }
 
 
@@ -41,7 +42,7 @@ activation function | 激活函数 | jī huó hán shù | 05
     A curve applied to each number by itself; without it, stacked linear layers are one linear layer.
 AdamW | AdamW | AdamW | 13
     Adam divides each weight's step by the usual size of its gradient; AdamW adds a separate weight decay.
-adapter | 适配器 | shì pèi qì | 15
+adapter | 适配器 | shì pèi qì | 16
     A small trainable layer put into a model whose own weights stay as they are.
 ALiBi | ALiBi | ALiBi | 08
     Positions as a penalty on the scores that grows linearly with the distance; each head has its own slope.
@@ -53,7 +54,7 @@ attention | 注意力 | zhù yì lì | 00
     An average of the values in which each query chooses the weights by comparing itself with the keys.
 attention map | 注意力图 | zhù yì lì tú | 00
     The weights of one head as a picture: queries in rows, keys in columns.
-attention sink | 注意力汇 | zhù yì lì huì | 16
+attention sink | 注意力汇 | zhù yì lì huì | 17
     A token, often the first, that gets the weight for which a head has no better use.
 attention weight | 注意力权重 | zhù yì lì quán zhòng | 02
     The share of one value in the output at one query; the weights of a query sum to 1.
@@ -91,7 +92,7 @@ broadcasting | 广播 | guǎng bō | 01
     Axes of size 1, or missing in front, act as if repeated until two shapes fit.
 byte-pair encoding | 字节对编码 | zì jié duì biān mǎ | 10
     A tokeniser learnt by counting: the most frequent pair of neighbouring pieces becomes one piece, again and again.
-catastrophic forgetting | 灾难性遗忘 | zāi nàn xìng yí wàng | 15
+catastrophic forgetting | 灾难性遗忘 | zāi nàn xìng yí wàng | 16
     What a model could do before is lost while it learns a new task.
 causal | 因果 | yīn guǒ | 03
     No output depends on a later input.
@@ -99,6 +100,8 @@ causal mask | 因果掩码 | yīn guǒ yǎn mǎ | 03
     Lets each position see itself and what comes before it, and nothing after.
 chain rule | 链式法则 | liàn shì fǎ zé | 01
     The derivative of a function of a function is the product of the two derivatives (of the two Jacobians).
+chat template | 对话格式 | duì huà gé shì | 14
+    The fixed form, with special tokens, in which a conversation is written as one text to be continued.
 checkpoint | 检查点 | jiǎn chá diǎn | 13
     The state of a training run in a file, complete enough to resume the run.
 chrF | chrF | chrF | 12
@@ -117,11 +120,11 @@ cross-attention | 交叉注意力 | jiāo chā zhù yì lì | 02
     Attention with queries from one sequence, and keys and values from another.
 cross-entropy | 交叉熵 | jiāo chā shāng | 01
     The mean of -ln(probability given to the right answer), in nats; the loss of nearly every model here.
-data parallelism | 数据并行 | shù jù bìng xíng | 17
+data parallelism | 数据并行 | shù jù bìng xíng | 18
     The same model on several devices, each with its share of the batch; the gradients are averaged.
 decoder | 解码器 | jiě mǎ qì | 02
     The causal stack that writes the target; beside an encoder, its blocks also hold a cross-attention.
-distillation | 知识蒸馏 | zhī shí zhēng liú | 15
+distillation | 知识蒸馏 | zhī shí zhēng liú | 16
     Training a small model to give the probabilities of a large one.
 distributed representation | 分布式表示 | fēn bù shì biǎo shì | 05
     What a model knows stands in a pattern over many units, and each unit is part of many patterns.
@@ -151,15 +154,17 @@ exploding gradient | 梯度爆炸 | tī dù bào zhà | 06
     Gradients that grow from layer to layer on the way back, until the steps are far too large.
 exposure bias | 暴露偏差 | bào lù piān chā | 11
     In training the model reads only correct texts; when it writes, it reads its own errors.
-F1 score | F1 分数 | F1 fēn shù | 14
+F1 score | F1 分数 | F1 fēn shù | 15
     The harmonic mean of precision and recall.
 feature | 特征 | tè zhēng | 04
     One of the D numbers of a hidden state.
 feed-forward layer | 前馈网络 | qián kuì wǎng luò | 05
     Two linear layers with an activation between them, at each position alone; also feed-forward network.
+few-shot prompting | 少样本提示 | shǎo yàng běn tí shì | 14
+    Showing a task by a few examples in the prompt; without any it is called zero-shot.
 final norm | 最终归一化 | zuì zhōng guī yī huà | 07
     The norm after the last block of a pre-norm stack.
-fine-tuning | 微调 | wēi tiáo | 15
+fine-tuning | 微调 | wēi tiáo | 16
     Training a pre-trained model further, on the task one wants.
 finite differences | 有限差分 | yǒu xiàn chā fēn | 01
     Measuring a derivative: move the input a little both ways, divide the change of the output by the distance.
@@ -205,9 +210,9 @@ hook | 钩子 | gōu zi | 05
     A function that PyTorch calls when a module runs, to record or change what passes.
 identity matrix | 单位矩阵 | dān wèi jǔ zhèn | 01
     Ones on the diagonal, zeros elsewhere: multiplying by it changes nothing.
-in-context learning | 上下文学习 | shàng xià wén xué xí | 16
+in-context learning | 上下文学习 | shàng xià wén xué xí | 14
     Picking up a pattern from the text being read, with no weight changed.
-induction head | 归纳头 | guī nà tóu | 16
+induction head | 归纳头 | guī nà tóu | 17
     A head that finds an earlier copy of the present token and attends to what came after it.
 inference | 推理 | tuī lǐ | 11
     Using a trained model; its weights no longer change.
@@ -255,13 +260,13 @@ logit lens | logits 透镜 | logits tòu jìng | 06
     Giving the residual stream after some block to the output layer, as if the model ended there.
 logits | logits | logits | 01
     Scores before a softmax, one for each possible answer.
-LoRA | 低秩适配 | dī zhì shì pèi | 15
+LoRA | 低秩适配 | dī zhì shì pèi | 16
     Fine-tuning by adding to a fixed matrix the product of two narrow trained ones.
 loss | 损失 | sǔn shī | 01
     The number that training makes small.
 mask | 掩码 | yǎn mǎ | 03
     True where a query may read a key, False where it may not.
-masked language modelling | 掩码语言建模 | yǎn mǎ yǔ yán jiàn mó | 14
+masked language modelling | 掩码语言建模 | yǎn mǎ yǔ yán jiàn mó | 15
     Training to guess hidden tokens from those on both sides.
 matrix | 矩阵 | jǔ zhèn | 01
     A tensor with two axes, rows and columns; as a linear machine, its rows say where the unit arrows land.
@@ -277,7 +282,7 @@ merge | 合并 | hé bìng | 10
     One step of byte-pair encoding: two neighbouring tokens become one; its rank says when it was learnt.
 min-p sampling | min-p 采样 | min-p cǎi yàng | 12
     Drawing only among tokens at least p times as probable as the most probable one.
-mixed precision | 混合精度 | hùn hé jīng dù | 17
+mixed precision | 混合精度 | hùn hé jīng dù | 18
     Large matrix products in 16 bits, and in 32 bits whatever would lose too much precision.
 model error | 模型误差 | mó xíng wù chā | 12
     A wrong text that the model finds likelier than the right one: no search can avoid it.
@@ -289,13 +294,13 @@ multiple comparisons | 多重比较 | duō chóng bǐ jiào | 05
     The best of many candidates looks good by chance alone; compare it with the best of as many controls.
 multi-query attention | 多查询注意力 | duō chá xún zhù yì lì | 04
     Grouped-query attention with a single head of keys and values for all.
-named entity recognition | 命名实体识别 | mìng míng shí tǐ shí bié | 14
+named entity recognition | 命名实体识别 | mìng míng shí tǐ shí bié | 15
     Marking the names in a text, and of what kind each is.
 NaN | 非数 | fēi shù | 03
     "Not a number": the result of 0/0 or of infinity minus infinity; sums and products with it are NaN too.
 nat | 奈特 | nài tè | 01
     Unit of information with the natural logarithm: ln 2 = 0.69 nats are one bit.
-next-sentence prediction | 下一句预测 | xià yī jù yù cè | 14
+next-sentence prediction | 下一句预测 | xià yī jù yù cè | 15
     BERT's second training task, whether one text followed the other; later models dropped it.
 n-gram | n 元语法 | n yuán yǔ fǎ | 10
     n neighbouring characters or tokens; an n-gram model guesses the last from the n - 1 before it.
@@ -319,7 +324,7 @@ permutation equivariance | 置换等变性 | zhì huàn děng biàn xìng | 08
     Shuffle the inputs, and the outputs are shuffled in the same way.
 permutation matrix | 置换矩阵 | zhì huàn jǔ zhèn | 08
     A single 1 in each row and column; multiplying by it reorders the rows.
-perplexity | 困惑度 | kùn huò dù | 13
+perplexity | 困惑度 | kùn huò dù | 14
     exp(mean loss per token in nats): among how many equally likely tokens the model seems to choose.
 perturbation test | 扰动测试 | rǎo dòng cè shì | 03
     Change one input and see which outputs change: it shows what depends on what.
@@ -329,23 +334,23 @@ position-wise | 逐位置 | zhú wèi zhì | 05
     The same function at each position, with no look at the others.
 post-norm | 后置归一化 | hòu zhì guī yī huà | 06
     The norm after the addition: LN(x + F(x)).
-precision | 精确率 | jīng què lǜ | 14
+precision | 精确率 | jīng què lǜ | 15
     Of what the model marked, the share that is right.
 pre-norm | 前置归一化 | qián zhì guī yī huà | 06
     The norm in front of the part, off the skip: x + F(LN(x)).
-pre-training | 预训练 | yù xùn liàn | 14
+pre-training | 预训练 | yù xùn liàn | 15
     Training on plenty of general text, before any particular task.
 probability distribution | 概率分布 | gài lǜ fēn bù | 01
     Numbers from 0 to 1, one for each possibility, that sum to 1.
 projection | 投影 | tóu yǐng | 02
     A linear layer that makes one vector out of another, such as a query out of a hidden state.
-prompt | 提示 | tí shì | 13
+prompt | 提示 | tí shì | 14
     The text a model is given to continue.
-quantisation | 量化 | liàng huà | 17
+quantisation | 量化 | liàng huà | 19
     Storing weights in few bits, such as 8-bit integers with a scale.
 query | 查询 | chá xún | 02
     What a position looks for; it is compared with every key.
-recall | 召回率 | zhào huí lǜ | 14
+recall | 召回率 | zhào huí lǜ | 15
     Of what should have been marked, the share that was.
 relative position | 相对位置 | xiāng duì wèi zhì | 08
     The distance between query and key, wherever both stand.
@@ -373,7 +378,7 @@ seed | 随机种子 | suí jī zhǒng zi | 03
     The number from which all random numbers follow, so that a run can be repeated.
 self-attention | 自注意力 | zì zhù yì lì | 02
     Attention with queries, keys and values from the same sequence.
-self-supervised learning | 自监督学习 | zì jiān dū xué xí | 14
+self-supervised learning | 自监督学习 | zì jiān dū xué xí | 15
     Training with targets that come from the text itself.
 sequence to sequence | 序列到序列 | xù liè dào xù liè | 11
     One network reads a whole text, another writes a text of any length from what the first hands over.

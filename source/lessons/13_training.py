@@ -846,4 +846,4 @@ assert 3.5 < end < 4.5
 # [arXiv:1512.00567](https://arxiv.org/abs/1512.00567): label smoothing, section 7. Lee et al. (2021),
 # [arXiv:2107.06499](https://arxiv.org/abs/2107.06499): copies in training data, and what they do to a held-out set.
 #
-# Previous: [12 Decoding](12_decoding.ipynb). Next: 14 GPT.
+# Previous: [12 Decoding](12_decoding.ipynb). Next: [14 GPT](14_gpt.ipynb).

@@ -42,7 +42,7 @@ grid = recorded("in_context")["result"]
 # %% [markdown]
 # ## 1. One exercise, four pupils
 #
-# The first two rungs are tables of counts, as in lesson 10: **pairs** of characters, and longer **n-grams**. The third is
+# The first two rungs are tables of counts, as in lesson 10: pairs of characters, and longer n-grams. The third is
 # a network of two blocks, called *nano* in this course, which trains while you read this. The fourth is SmolLM2: made of the same
 # parts, a thousand times as large, and trained by people with many GPUs on two trillion tokens. All of them, except
 # SmolLM2, learn from the documentation of Python, and none has seen the held-out part of it.
@@ -65,9 +65,9 @@ for name, rung in rungs.items():
     print(f"--- {name} ---", rung.write("The with statement", seed=1), "", sep="\n")
 
 # %% [markdown]
-# Four times the same exercise. The pairs make noise, the n-grams have words, nano begins to sound like a manual
-# and means nothing, SmolLM2 writes sentences. None was told what a word or a sentence is; each made of the exercise what it
-# could with what it sees.
+# Four times the same exercise. The pairs make noise, the n-grams have words, and SmolLM2 writes sentences. Nano, a network,
+# writes worse than the table below it: twenty seconds are not much of a training. None was told what a word or a sentence is; each made of the
+# exercise what it could with what it sees.
 
 # %% [markdown]
 # ## 3. A number for a text
@@ -96,11 +96,12 @@ assert 15 < right < 100 and cold.mean() > nats.mean() and abs(by_batch / right -
 
 # %% [markdown]
 # Three numbers for one model and one text. The mean of batches gives twenty tokens the same say as 579. And
-# a text longer than the window must be cut, and after each cut the model is **cold**: it predicts the first tokens of the window from nothing.
+# a text longer than the window must be cut, and after each cut the model is cold: it predicts the first tokens of the window from nothing.
+# (That costs little here, since such a young nano makes little of its context. The better the model, the more it costs.)
 # Whoever lets windows overlap judges warm tokens only, at twice the price. Which is right? The sum over all tokens, divided
 # by all tokens; and for the windows the paper has to say it. How to count each token once is the first exercise.
 #
-# The third mistake is made most often. SmolLM2 on the same text:
+# The third mistake is to compare. SmolLM2 on the same text:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next, and with the training
@@ -113,8 +114,8 @@ for name, one in both.items():
 assert both["SmolLM2"].sum() < both["nano"].sum() and len(both["SmolLM2"]) < len(both["nano"])
 
 # %% [markdown]
-# SmolLM2 has fewer, longer tokens. To predict a whole word is harder than to predict a piece of one, so its perplexity makes it look only a little
-# better than it is. **Perplexities of two tokenizers cannot be compared**; bits a character can, because they share the loss out among
+# SmolLM2 has fewer, longer tokens. To predict a whole word is harder than to predict a piece of one, so its perplexity makes it look worse
+# than it is. **Perplexities of two tokenizers cannot be compared**; bits a character can, because they share the loss out among
 # something that both have in common.
 #
 # ## 4. A task on a page
@@ -164,8 +165,8 @@ predict("14_gpt.examples", actual=answer)
 #
 # Nearly all of them, and two examples were nearly enough here. Nothing was trained. The same weights that wrote numbers a moment ago
 # now give opposites, because opposites are how *this page* goes on. This is **in-context learning**. The name comes from the
-# paper on GPT-3 (Brown et al. 2020): examples in the text itself, called the *prompt*, do the work of training. With a few examples one speaks of
-# **few-shot** prompting, without any of **zero-shot**.
+# paper on GPT-3 (Brown et al. 2020): examples in the text itself, called the **prompt**, do the work of training. With a few examples one speaks of
+# **few-shot prompting**, without any of *zero-shot*.
 #
 # </details>
 #
@@ -298,9 +299,33 @@ for name, prompt in (("as it is", question), ("in the template", chat)):
 assert len(smol_tokenizer.encode(chat, special=True)) > len(smol_tokenizer.encode(question)) + 5
 
 # %% [markdown]
-# All that the template adds is a few tokens. There is no other input, no channel for "this is an order": whatever
+# Without the template it says nothing at all: after the question mark, it finds, the text is over. All that the template
+# adds is a few tokens. There is no other input, no channel for "this is an order": whatever
 # stands in the text, yours or somebody else's, is text to be continued.
 #
+# ## 6. Play
+#
+# One text, four rungs, side by side: what each writes, and what it expects at a place of your choice.
+#
+# 1. Begin with `The with statement`. Which rung first writes a word that does not exist?
+# 2. Write `print("Hello"` as the text. Which rungs give the closing bracket a chance, and what do the others expect?
+# 3. Write a sentence with a name that you make up, and begin a second one with its first letters. Which rungs know how the
+#    name goes on?
+# 4. Set the temperature to 0. Which rungs go in circles (as in [lesson 12](12_decoding.ipynb)), and how soon?
+
+# %%
+explorer = LadderExplorer(
+    {
+        "pairs": rungs["pairs"].table,
+        "n-grams": rungs["n-grams"].table,
+        "nano": (task.model, task.tokenizer),
+        "SmolLM2": (smol, smol_tokenizer),
+    },
+    "The with statement",
+)
+explorer
+
+# %% [markdown]
 # ## 7. What people get wrong
 #
 # **"GPT is a Transformer encoder."** One reads this in many introductions, because it has no cross-attention and looks like one half of the 2017
@@ -312,7 +337,7 @@ minilm, minilm_tokenizer = load("minilm")
 texts = ("The bank of the river", "The bank of the nation")
 with torch.no_grad():
     gpt = [smol.decode(torch.tensor([smol_tokenizer.encode(text)])) for text in texts]
-    bert = [minilm.encode(torch.tensor([minilm_tokenizer.encode(text)])) for text in texts]
+    bert = [minilm(torch.tensor([minilm_tokenizer.encode(text)])) for text in texts]
 for name, (one, other), last in (("SmolLM2", gpt, -1), ("MiniLM, an encoder", bert, -2)):
     change, size = (one - other)[:, :last].abs().max(), one[:, :last].abs().max()
     print(f"{name:19} the vectors of 'The bank of the' change by {change / size:.1%} of the largest entry")
@@ -330,8 +355,8 @@ for name, (one, other), last in (("SmolLM2", gpt, -1), ("MiniLM, an encoder", be
 #
 # ## 9. What you have now
 #
-# A model that does what you show it. The last page of this lesson is yours: give it a task that nobody has prepared, in three
-# lines.
+# A model that does what you show it, or tries to. The last page of this lesson is yours: give it a task that nobody has prepared, in
+# three lines. It knows no sheep, but it knows what kind of answer you want.
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two tokens are nearly as likely

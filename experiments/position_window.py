@@ -4,7 +4,9 @@ The models of position_lengths that learnt the local task, asked at the last pla
 
 all keys      as the model does;
 near          itself and the 31 tokens before it: as many keys as in training, at offsets known from training;
-far           itself, the token before it and 30 that stand 32 tokens back or more: as many keys, at new offsets.
+far           itself, the token before it and 30 that stand 32 tokens back or more: as many keys, at new offsets;
+some near     itself, the token before it and 10 of the 30 before that: are the near ones that `far` leaves out missed?
+two           itself and the token before it, nothing else.
 
     python experiments/position_window.py
 """
@@ -23,12 +25,27 @@ def near(length: int) -> torch.Tensor:
     return (offset >= 0) & (offset < TRAINED)
 
 
-def far(length: int) -> torch.Tensor:
-    """(length, length): a query's own place, the one before it, and TRAINED - 2 random ones TRAINED back or more."""
+def two(length: int) -> torch.Tensor:
+    """(length, length): a query's own place and the one before it."""
     offset = torch.arange(length)[:, None] - torch.arange(length)
-    order = torch.rand(length, length, generator=torch.Generator().manual_seed(0)).masked_fill(offset < TRAINED, 2.0)
-    drawn = (order.argsort(dim=1).argsort(dim=1) < TRAINED - 2) & (offset >= TRAINED)
-    return (offset == 0) | (offset == 1) | drawn
+    return (offset == 0) | (offset == 1)
+
+
+def some(length: int, offsets: torch.Tensor, n: int) -> torch.Tensor:
+    """(length, length): a query's own place, the one before it, and n random ones where `offsets` is True."""
+    order = torch.rand(length, length, generator=torch.Generator().manual_seed(0)).masked_fill(~offsets, 2.0)
+    return two(length) | (order.argsort(dim=1).argsort(dim=1) < n) & offsets
+
+
+def far(length: int) -> torch.Tensor:
+    """(length, length): `two`, and TRAINED - 2 random ones TRAINED back or more."""
+    offset = torch.arange(length)[:, None] - torch.arange(length)
+    return some(length, offset >= TRAINED, TRAINED - 2)
+
+
+def some_near(length: int) -> torch.Tensor:
+    """(length, length): `two`, and 10 random ones less than TRAINED back."""
+    return some(length, near(length) & ~two(length), 10)
 
 
 def reading(model, allowed: torch.Tensor):
@@ -41,10 +58,10 @@ def reading(model, allowed: torch.Tensor):
 
 
 def measure(scheme: str, seed: int, steps: int) -> dict[str, float]:
-    """One model's accuracy at the trained length, and at the longest with all keys, near ones and far ones."""
+    """One model's accuracy at the trained length, and at the longest with all keys, and with few."""
     model, longest = train(scheme, "local", seed, steps), max(LENGTHS)
     found = {"trained length": accuracy(model, "local", TRAINED), "all keys": accuracy(model, "local", longest)}
-    for name, keys in (("near", near), ("far", far)):
+    for name, keys in (("near", near), ("far", far), ("some near", some_near), ("two", two)):
         with reading(model, keys(longest)):
             found[name] = accuracy(model, "local", longest)
     return {name: round(share, 3) for name, share in found.items()}

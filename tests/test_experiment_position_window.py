@@ -24,6 +24,14 @@ def test_the_last_queries_read_as_many_keys_as_in_training_near_ones_or_far_ones
     assert not torch.equal(far[-1], far[-2].roll(1)), "each query draws its own"
 
 
+def test_the_controls_have_no_far_key():
+    two, some_near = position_window.two(T), position_window.some_near(T)
+    for i in range(T - position_lengths.ASKED, T):
+        assert two[i].nonzero().flatten().tolist() == [i - 1, i]
+        keys = some_near[i].nonzero().flatten().tolist()
+        assert len(keys) == 12 and keys[-2:] == [i - 1, i] and min(keys) > i - N
+
+
 def test_the_window_is_what_attention_sees():
     """A token out of every query's sight can be anything; with all keys it cannot."""
     torch.manual_seed(0)

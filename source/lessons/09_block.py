@@ -255,8 +255,9 @@ predict("09_block.order", actual="neither" if abs(gap) < 0.1 else "decoder" if g
 #
 # Since lesson 00 we have broken this translator part by part. Here is the whole list again. Two of its names need a word:
 # without *choice*, attention gives all tokens that it may see the same weight; without *heads*, only the first head of each
-# attention, 16 numbers wide, gives an output, and the other three give zeros. Switched off in the trained model, seven of the
-# eight parts cost dates, and five cost all of them.
+# attention, 16 numbers wide, gives an output, and the other three give zeros. As it writes, the
+# model keeps what it has computed for the tokens before. (Computed anew each time, the causal mask is missed, too: lesson 00.)
+# Switched off in the trained model, seven of the eight parts then cost dates, and five cost all of them.
 
 # %% jupyter={"source_hidden": true}
 dates_right = {}
@@ -314,8 +315,8 @@ assert 0.15 < min(never["positions"]) < max(never["positions"]) < 0.25 and min(n
 # %% [markdown]
 # <details><summary>What does it show? Open after your guess</summary>
 #
-# Look at the two ends. Without the **causal mask** the trained model writes on as if nothing had happened, but a new one
-# does not learn to write: in training it may copy the token that it should predict ([lesson 03](03_masks.ipynb)). The
+# Look at the two ends. Without the **causal mask** the trained model, which keeps its old work, writes on as if nothing
+# had happened, but a new one does not learn to write: in training it may copy the token that it should predict ([lesson 03](03_masks.ipynb)). The
 # **feed-forward layer** is the other way round. The trained model is lost without it, and a new one learns the dates all
 # the same. So it is with the scale, the norm and all heads but one.
 #

@@ -2,10 +2,12 @@
 
 Without the mask, position t sees the character that it should predict. The loss falls towards 0, and the model cannot
 write, for then that character does not exist yet. A control asks whether it has learnt nothing else: how well does it
-guess after a few more steps with the mask, beside a new model after as many?
+guess after a few more steps with the mask, beside a new model after as many? And beside one that has copied as long,
+but from texts that are no dates: the same with their characters shuffled.
 """
 
 import datetime
+import random
 import re
 from contextlib import nullcontext, suppress
 
@@ -46,10 +48,16 @@ def train(causal: bool, steps: int, seed: int = 0) -> tuple[GPT, list[float]]:
     return model, go_on(model, causal, steps)
 
 
-def go_on(model, causal: bool, steps: int) -> list[float]:
-    """Train it for so many steps; returns the loss at each, in nats a character."""
+def shuffled(texts: list[str]) -> list[str]:
+    """The same texts, the characters of each in another order: as long and as frequent, but no dates."""
+    chance = random.Random(0)
+    return ["".join(chance.sample(text, len(text))) for text in texts]
+
+
+def go_on(model, causal: bool, steps: int, change=list) -> list[float]:
+    """Train it for so many steps, on the texts or what `change` makes of them; returns the loss at each, in nats."""
     losses = []
-    inputs, labels = rows([pair.target for pair in dates.training_pairs(3000)])
+    inputs, labels = rows(change([pair.target for pair in dates.training_pairs(3000)]))
     optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
     with mask_of(model, causal):
         for _ in range(steps):
@@ -92,13 +100,23 @@ def right_with_mask(model) -> float:
 
 
 def relearn(seed: int) -> dict:
-    """With its mask put on, a model trained 120 steps without: its right guesses at once, and after 20 steps more."""
+    """With its mask put on, a model trained 120 steps without: its right guesses at once, and after 20 steps more.
+
+    Beside it a new model after 20 steps; one that learnt on shuffled texts first; and one with its mask all along.
+    """
     model, _ = train(causal=False, steps=120, seed=seed)
     at_once = right_with_mask(model)
-    new, _ = train(causal=True, steps=0, seed=seed)
-    result = {"at once": at_once}
-    for name, one in (("20 steps more", model), ("a new model, 20 steps", new)):
-        torch.manual_seed(seed)  # the same texts for both
+    honest, losses = train(causal=True, steps=120, seed=seed)
+    (new, _), (copier, _) = train(causal=True, steps=0, seed=seed), train(causal=False, steps=0, seed=seed)
+    torch.manual_seed(seed)
+    go_on(copier, causal=False, steps=120, change=shuffled)
+    result = {"at once": at_once, "all along": right_with_mask(honest), "all along, loss": sum(losses[-5:]) / 5}
+    for name, one in (
+        ("20 steps more", model),
+        ("a new model, 20 steps", new),
+        ("shuffled, 20 steps more", copier),
+    ):
+        torch.manual_seed(seed)  # the same texts for all
         loss = sum(go_on(one, causal=True, steps=20)[-5:]) / 5
         result |= {name: right_with_mask(one), f"{name}, loss": loss}
     return {name: round(number, 4) for name, number in result.items()}

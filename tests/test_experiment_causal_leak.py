@@ -2,7 +2,7 @@
 
 import pytest
 
-from causal_leak import DATE, relearn, train, weekdays, well_formed, write
+from causal_leak import DATE, relearn, shuffled, train, weekdays, well_formed, write
 from transformer_lab.data import dates
 from transformer_lab.experiments import recorded
 
@@ -27,8 +27,11 @@ def test_a_model_without_a_mask_had_learnt_something_all_the_same():
     for row in RESULT["relearn"]:
         assert row["20 steps more"] > row["a new model, 20 steps"] > row["at once"]
         assert row["20 steps more, loss"] < row["a new model, 20 steps, loss"] - 0.4
+        # And about dates: to copy texts without any order helps as little as nothing.
+        assert row["20 steps more, loss"] < row["shuffled, 20 steps more, loss"] - 0.4
+        assert abs(row["20 steps more"] - row["all along"]) < 0.03 < row["20 steps more, loss"] - row["all along, loss"]
     again = relearn(0)
-    assert again == pytest.approx(RESULT["relearn"][0], abs=0.1) and len(RESULT["relearn"]) == 5
+    assert again == pytest.approx(RESULT["relearn"][0], abs=0.15) and len(RESULT["relearn"]) == 5
 
 
 def test_weekdays_are_those_of_the_calendar():
@@ -44,3 +47,9 @@ def test_a_date_is_told_from_rubbish():
 def test_a_model_writes_texts_of_its_own():
     model, _ = train(True, 1)
     assert len(write(model, True, n=3)) == 3
+
+
+def test_shuffled_texts_are_as_long_and_hold_the_same_characters():
+    texts = [pair.target for pair in dates.training_pairs(200)]
+    mixed = shuffled(texts)
+    assert [sorted(text) for text in mixed] == [sorted(text) for text in texts] and well_formed(mixed) < 0.05

@@ -5,9 +5,9 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 1-3 are the core (about 35 minutes). 4-7 are optional; if you do one of them, do 4. All tensors are torch tensors, `...` stands for any number
-# of leading axes (batch, heads), also none, and a boolean mask is True where looking is **allowed**. Every function leaves
-# its inputs as they are. Results are compared up to rounding. A function of torch's or of the package's that does what is
+# Questions 2-4 are the core (about 40 minutes). 1 and 5-7 are optional; 1 is a warm-up. All tensors are torch tensors, `...`
+# stands for any number of leading axes (batch, heads), also none, and a boolean mask is True where looking is **allowed**.
+# Every function leaves its inputs as they are. Results are compared up to rounding. A function of torch's or of the package's that does what is
 # asked is accepted as an answer; questions 1 and 2 are worth writing yourself, from memory. Back to the
 # [lesson](../../notebooks/03_masks.ipynb).
 
@@ -18,7 +18,7 @@ import torch
 
 # %% [markdown]
 # ## Question 1: the causal mask
-# *3 points, difficulty 2 of 5, about 8 minutes*
+# *Optional, to warm up: 3 points, difficulty 2 of 5, about 8 minutes*
 #
 # Write `causal_mask(T, S)`: booleans `(T, S)`, a row for each of $T$ queries, a column for each of $S$ keys. A query may see
 # its own position and all before it. The **last query meets the last key**: with $T < S$ the first $S - T$ keys come from a
@@ -31,7 +31,8 @@ import torch
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# Query $i$ stands at position $p_i = S - T + i$. allowed `(T, S)`: $\text{allowed}_{ij}$ is True where $j \le p_i$.
+# Query $i$ stands at position $p_i$, and the last one, $p_{T-1}$, at $S - 1$. allowed `(T, S)`: $\text{allowed}_{ij}$ is True
+# where $j \le p_i$.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
@@ -77,18 +78,18 @@ grade("03_masks.causal_mask", causal_mask)
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# scores `(..., T, S)`, with $-\infty$ wherever `mask` is False; softmax over the last axis; then the rows in which
-# `mask.any(dim=-1, keepdim=True)` is False, shape `(..., T, 1)`, are set to 0. `masked_fill` passes no gradient where it
-# wrote.
+# scores `(..., T, S)`; the weights are a softmax over the last axis, and a row without any key is a whole row of them.
+# `mask.any(dim=-1, keepdim=True)` has shape `(..., T, 1)`. `masked_fill` passes no gradient where it wrote: which tensors does
+# that protect from NaN on the way back?
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# scores = ...
-# weights = scores.masked_fill(..., -math.inf).softmax(dim=...)
-# weights = weights.masked_fill(..., 0.0)
-# return ..., weights
+# scores = ____
+# weights = ____     # blocked keys get exactly 0, the others share 1
+# weights = ____     # the rows without any key
+# return ____, weights
 # ```
 #
 # </details>
@@ -242,7 +243,7 @@ grade("03_masks.diagnose", diagnoses, repaired)
 
 # %% [markdown]
 # ## Question 4: find the leak
-# *Optional: 4 points, difficulty 4 of 5, about 12 minutes*
+# *4 points, difficulty 4 of 5, about 12 minutes*
 #
 # `model(x)` takes hidden states `x (T, D)` and returns `(output (T, D), weights (T, T))`. Output $i$ should depend on
 # positions $0$ to $i$ only. Write `leaks(model, x)`: a list of the positions $j$ from which something reaches an output
@@ -406,9 +407,9 @@ grade("03_masks.convert", to_blocked, to_additive, to_allowed)
 # *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
 #
 # Write `allowed_cells(T, S)`: how many of the $T \cdot S$ cells a causal mask allows when the last query meets the last key.
-# Derive a formula; mind $T > S$. Then set `agree`: when is this mask the same as the one whose *first* query meets the first
-# key? Move the sliders of the lesson's explorer, which counts the cells that differ, and answer `"always"`, `"never"`,
-# `"T < S"`, `"T = S"` or `"T > S"`, with its quotation marks.
+# Derive a formula; mind $T > S$. Then set `agree`: let the *first* query meet the first key instead. When does the **last**
+# query see the same keys under both rules? Answer `"always"`, `"never"`, `"T < S"`, `"T <= S"`, `"T = S"`, `"T >= S"` or
+# `"T > S"`, with its quotation marks. (The lesson's explorer shows both masks.)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -441,9 +442,9 @@ def allowed_cells(T, S):
 
 
 # %% answer="agree"
-agree = None  # "always", "never", "T < S", "T = S" or "T > S"
+agree = None  # "always", "never", "T < S", "T <= S", "T = S", "T >= S" or "T > S"
 ### BEGIN SOLUTION
-agree = "T = S"
+agree = "T >= S"
 ### END SOLUTION
 
 # %% check="count" points=3

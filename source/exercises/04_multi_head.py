@@ -5,12 +5,12 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors. $B$ is the batch, $T$
+# Questions 1, 3 and 6 are the core (about 30 minutes). The others are optional. All tensors are torch tensors. $B$ is the batch, $T$
 # and $S$ are positions of queries and of keys, $D$ the model's width `d_model`, $H$ the heads, and `d_head` $= D / H$;
 # $D$ is always a multiple of $H$. Every function keeps the dtype, lets gradients through, also where scores reach
-# hundreds, and leaves its inputs as they are, lists too. Numbers count as right to within 1e-5, relative where they
-# exceed 1; counts must be exact. A function of torch's or of the package's that does what is asked is accepted as an
-# answer. But questions 1 and 2 are what the lesson derived: close it, and write them from memory. Back to the
+# hundreds, and leaves its inputs as they are, lists too. The checks allow your numbers an error of 1e-5 (of their size, where
+# that exceeds 1); counts must be exact. A function of torch's or of the package's that does what is asked is accepted as an
+# answer. But question 1, and the optional question 2, are what the lesson derived: close it, and write them from memory. Back to the
 # [lesson](../../notebooks/04_multi_head.ipynb).
 
 # %%
@@ -74,7 +74,7 @@ grade("04_multi_head.split_and_merge", split, merge)
 
 # %% [markdown]
 # ## Question 2: multi-head attention
-# *6 points, difficulty 3 of 5, about 14 minutes*
+# *Optional: 6 points, difficulty 3 of 5, about 14 minutes*
 #
 # Write the whole module. `MultiHeadAttention(d_model, n_heads)` has four layers, `w_q`, `w_k`, `w_v` and `w_o`, each an
 # `nn.Linear(d_model, d_model)` with its bias, and no other parameters: the check puts weights of its own into them.
@@ -264,7 +264,8 @@ grade("04_multi_head.diagnose", diagnoses, repaired)
 #   `(a, b)` and `(b, c)` has $a \cdot b \cdot c$ of them;
 # * the numbers in all maps of weights together.
 #
-# Then try `cost(512, 1, 128)` and `cost(512, 8, 128)`: what do eight heads cost?
+# Then find out with it, for $D = 512$: from which $T$ on do the scores and the weighted sums take more multiply-adds than the four
+# layers?
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -355,7 +356,7 @@ grade("04_multi_head.permute_heads", permute_heads)
 
 # %% [markdown]
 # ## Question 6: heads that share their keys
-# *Optional: 4 points, difficulty 3 of 5, about 10 minutes*
+# *4 points, difficulty 3 of 5, about 10 minutes*
 #
 # A model that writes text keeps the keys and values of everything before (lesson 03), for every head. To keep less, let a
 # group of query heads share one head of keys and values: *grouped-query attention* (Ainslie et al., 2023). Write
@@ -414,19 +415,22 @@ grade("04_multi_head.grouped_query_attention", grouped_query_attention)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# Does `d_head` matter? Watch the framed pieces for $T = 5$ and $H = 3$: they lie on a line from the first piece to the last.
+# Does `d_head` matter? Write down the framed pieces as pairs, position and head, for $T = 5$, $H = 3$ and for $T = 7$, $H = 4$.
 #
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# Piece $(t, h)$ is number $t H + h$ in memory. `view` alone takes number $h T + t$ for head $h$, position $t$. Set them equal
-# and put $t$ on one side, $h$ on the other.
+# In memory the pieces lie as a table `(T, H)`, and `view` alone reads them as a table `(H, T)`. Which number in memory has piece
+# $(t, h)$ in the one, and which in the other? It stays where the two are equal.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
-# $t (H - 1) = h (T - 1)$, with $0 \le t < T$ and $0 \le h < H$. Count the pairs in a loop, or with one greatest common divisor
-# (`math.gcd`).
+# ```python
+# return sum(____ == ____ for t in range(T) for h in range(H))
+# ```
+#
+# Or put $t$ on one side and $h$ on the other, and count with one greatest common divisor (`math.gcd`).
 #
 # </details>
 

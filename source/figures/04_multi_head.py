@@ -92,7 +92,7 @@ def one() -> Drawing:
     factor = drawing.box(middle, 196, 160, 34, "times one factor m", LIT, lit=True)
     drawing.arrow(average.bottom, factor.top)
     drawing.arrow(factor.bottom, (middle, 240))
-    drawing.text(middle, 256, "Both get the sign of m.", 12, INK)
+    drawing.text(middle, 256, "a and b go by position: both places get the sign of m.", 12, INK)
     drawing.text(middle, 276, "Wanted: 0.9 with plus, 0.3 with minus", 11, QUIET)
     return drawing
 
@@ -148,6 +148,10 @@ def sheets(drawing, top, values, wide):
 def cut() -> Drawing:
     words, x, queries, weights, outputs, y = running_example()
     drawing, gap = Drawing(700, 780), 5
+    drawing.text(
+        540, 74, "5 of the 13 rows are drawn;\nthe darker, the larger the\nnumber, of either sign", 9.5, QUIET, "left"
+    )
+    drawing.text(540, 520, f"a column a word, from\n{words[0]} to {words[-1]}", 9.5, QUIET, "left")
     stages = {
         26: ("x, one vector a token", "(13, 64)", "· W_Q: four matrices (64, 16) side by side"),
         126: ("queries of all heads", "(13, 64)", "view: cut every row into four"),

@@ -18,7 +18,9 @@ SHORTER = (
     ((5, 8), (4, 4), (9, 9), (1, 1), (1, 7), (4, 80)),
 )
 LONGER = ((8, 3), (4, 1), (100, 7)), ((10, 4), (5, 1), (90, 6)), ((9, 3), (6, 1), (80, 5))
-AGREE = ("always", "never", "T < S", "T = S", "T > S")
+AGREE = ("always", "never", "T < S", "T <= S", "T = S", "T >= S", "T > S")
+# Of each wrong choice a size (T, S) that speaks against it.
+AGAINST = {"always": (2, 5), "never": (4, 4), "T < S": (2, 5), "T <= S": (2, 5), "T = S": (5, 3), "T > S": (4, 4)}
 
 
 class count:
@@ -32,17 +34,17 @@ class count:
     def longer(allowed_cells, agree):
         counted(allowed_cells, draw.one_of(*LONGER))
 
-    @check("where the two alignments agree", 1)
+    @check("where the last query sees the same keys under both rules", 1)
     def agree(allowed_cells, agree):
         choice = chosen(spelled(agree), AGREE, "agree")
-        if choice != "T = S":
-            first = {"always": (2, 5), "never": (4, 4), "T < S": (2, 5), "T > S": (5, 3)}[choice]
-            T, S = first
-            bottom, top = causal_by_loops(T, S), torch.ones(T, S).tril().bool()
-            same = "agree" if torch.equal(bottom, top) else "differ"
+        if choice != "T >= S":
+            T, S = AGAINST[choice]
+            bottom, top = causal_by_loops(T, S)[-1].tolist(), [j < T for j in range(S)]
+            differ = f"{sum(bottom)} keys under one rule and {sum(top)} under the other"
+            seen = "the same keys" if bottom == top else differ
             raise Wrong(
-                f"You chose {agree!r}; but at T = {T}, S = {S} the two {same}. Set the explorer to causal, last meets "
-                "last, and move T and S until it finds no cell that differs."
+                f"You chose {agree!r}; but at T = {T}, S = {S} the last query sees {seen}. Set the explorer to these "
+                "sizes, look at the last row under both rules, and move T and S."
             )
 
 
@@ -51,7 +53,9 @@ def spelled(agree):
     if not isinstance(agree, str):
         return agree
     plain = agree.upper().replace(" ", "").replace("==", "=").strip("'\".")
-    plain = {"S=T": "T=S", "S>T": "T<S", "S<T": "T>S"}.get(plain, plain)
+    plain = plain.replace("≥", ">=").replace("≤", "<=").replace("=>", ">=").replace("=<", "<=")
+    turned = {"S=T": "T=S", "S>T": "T<S", "S<T": "T>S", "S>=T": "T<=S", "S<=T": "T>=S"}
+    plain = turned.get(plain, plain)
     return next((option for option in AGREE if option.replace(" ", "") == plain), agree)
 
 

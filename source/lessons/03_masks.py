@@ -39,6 +39,7 @@ from transformer_lab.grading import predict
 from transformer_lab.metrics import token_accuracy
 from transformer_lab.viz import MaskExplorer, plots
 
+# %%
 plots.use_style()
 _ = torch.manual_seed(0)
 
@@ -80,7 +81,7 @@ right["no padding mask, one by one (60)"] = sum(alone) / len(alone)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 causal, kept, padding, one_by_one = list(right.values())[1:]
-title = f"Without the padding mask {right['both masks'] - padding:.0%} of the dates are lost, but only in a batch"
+title = f"Without the padding mask {right['both masks'] - padding:.0%} of the dates are lost,\nbut only in a batch"
 _ = plots.shares(plt.subplots(figsize=(7, 2.7))[1], right, title)
 assert abs(causal - 0.73) < 0.04 and padding < 0.65 and min(kept, one_by_one) > 0.95
 

@@ -151,7 +151,7 @@ def cut() -> Drawing:
     drawing.text(
         540, 74, "5 of the 13 rows are drawn;\nthe darker, the larger the\nnumber, of either sign", 9.5, QUIET, "left"
     )
-    drawing.text(540, 520, f"a column a word, from\n{words[0]} to {words[-1]}", 9.5, QUIET, "left")
+    drawing.text(540, 524, f"a column a word, from\n{words[0]} to {words[-1]}", 9.5, QUIET, "left")
     stages = {
         26: ("x, one vector a token", "(13, 64)", "· W_Q: four matrices (64, 16) side by side"),
         126: ("queries of all heads", "(13, 64)", "view: cut every row into four"),

@@ -44,13 +44,13 @@ def weights_of_layers(plan: str, width: int = 4) -> int:
     return sum(weight.numel() for weight in Stack(plan, width).layers.parameters())
 
 
-def train(plan: str, width: int = 4, seed: int = 0, steps: int = STEPS) -> list[float]:
+def train(plan: str, width: int = 4, seed: int = 0, steps: int = STEPS, rate=LEARNING_RATE, stack=Stack) -> list[float]:
     """Share of right answers after every 100 steps (chance is 1/16)."""
     table = torch.randint(N, (N, N), generator=torch.Generator().manual_seed(1))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = Stack(plan, width)
-        optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+        model = stack(plan, width)
+        optimiser = torch.optim.Adam(model.parameters(), lr=rate)
         test, accuracy = torch.randint(N, (256, T, 2)), []
         for step in range(1, steps + 1):
             questions = torch.randint(N, (BATCH, T, 2))

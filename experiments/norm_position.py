@@ -30,13 +30,19 @@ def model(norm_position: str, seed: int) -> GPT:
     )  # fmt: skip
 
 
-def losses(norm_position: str, warm_up: int, rate: float, seed: int, steps: int = STEPS) -> list[float]:
-    """The loss at each step; warm_up is the number of steps over which the rate rises to its full height."""
+def losses(
+    norm_position: str, warm_up: int, rate: float, seed: int, steps: int = STEPS, backwards: bool = False
+) -> list[float]:
+    """The loss at each step; warm_up is the number of steps over which the rate rises to its full height.
+
+    Backwards, the rates come in the opposite order: it falls over the last steps in place of rising over the first.
+    """
     gpt, batches = model(norm_position, seed), torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(gpt.parameters(), lr=rate, fused=True)
     found = []
     for step in range(steps):
-        optimiser.param_groups[0]["lr"] = rate * min(1.0, (step + 1) / warm_up) if warm_up else rate
+        place = steps - step if backwards else step + 1
+        optimiser.param_groups[0]["lr"] = rate * min(1.0, place / warm_up) if warm_up else rate
         ids = torch.randint(VOCAB, (BATCH, LENGTH), generator=batches)
         loss = F.cross_entropy(gpt(ids)[:, 1:].flatten(0, 1), ids[:, :-1].flatten())
         optimiser.zero_grad()

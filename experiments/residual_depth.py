@@ -1,7 +1,8 @@
 """Train stacks with and without skips on a small task, at depths 2, 8 and 32, with the best of three learning rates.
 
 Each sub-layer is the package's FeedForward, as torch starts it or started with gain 1. Five ways to put L of them
-together (`WAYS`), and one of them with tanh in place of ReLU; everything else is equal.
+together (`WAYS`), and one of them with tanh in place of ReLU; everything else is equal. (`residual_controls.py` trains
+the `CONTROLS`, at one depth.)
 """
 
 import math
@@ -17,6 +18,13 @@ from transformer_lab.layers import FeedForward
 
 WAYS = ("no skip", "norm only", "skip", "pre-norm", "post-norm")
 ARRANGEMENTS = (*WAYS, *(f"{way}, unit gain" for way in WAYS), "norm only, unit gain, tanh")
+CONTROLS = (
+    "norm only, no biases",  # torch's start, but every bias begins at 0
+    "norm only, unit gain, small tanh",  # tanh of small numbers: its slope is nearly 1
+    "post-norm, unit gain, small tanh",  # the same with a skip
+    "skip, unit gain, last norm",  # the norm that pre-norm has after the last sub-layer
+    "pre-norm, unit gain, no last norm",
+)
 DEPTHS = (2, 8, 32)
 LEARNING_RATES = (3e-4, 1e-3, 3e-3)
 SEEDS = (0, 1, 2, 3, 4)
@@ -28,19 +36,23 @@ class Deep(nn.Module):
 
     def __init__(self, arrangement: str, L: int):
         super().__init__()
-        self.way, _, gain = arrangement.partition(", ")
+        self.way, *options = arrangement.split(", ")
+        self.last_norm = "last norm" in options or self.way == "pre-norm" and "no last norm" not in options
         self.enter, self.leave = nn.Linear(N_INPUTS, D), nn.Linear(D, N_CLASSES)
         self.layers = nn.ModuleList(FeedForward(D, D) for _ in range(L))
-        if gain:  # each sub-layer says as much as it gets; as torch starts it, about a quarter
-            for layer in self.layers:
-                nn.init.normal_(layer.w_1.weight, std=1 / math.sqrt(D))
-                nn.init.normal_(layer.w_2.weight, std=math.sqrt(2 / D))
-                nn.init.zeros_(layer.w_1.bias), nn.init.zeros_(layer.w_2.bias)
-                layer.activation = torch.tanh if gain.endswith("tanh") else torch.relu
-
-    def forward(self, x):
-        x = self.enter(x)
         for layer in self.layers:
+            if "unit gain" in options:  # each sub-layer says as much as it gets; as torch starts it, about a quarter
+                nn.init.normal_(layer.w_1.weight, std=(0.3 if "small tanh" in options else 1) / math.sqrt(D))
+                nn.init.normal_(layer.w_2.weight, std=math.sqrt(2 / D))
+                layer.activation = torch.tanh if arrangement.endswith("tanh") else torch.relu
+            if "unit gain" in options or "no biases" in options:
+                nn.init.zeros_(layer.w_1.bias), nn.init.zeros_(layer.w_2.bias)
+
+    def states(self, x):
+        """The L + 1 states: what the input layer makes of x, and what goes on from each of the L sub-layers."""
+        states = [self.enter(x)]
+        for layer in self.layers:
+            x = states[-1]
             if self.way == "skip":
                 x = x + layer(x)
             elif self.way == "pre-norm":
@@ -51,7 +63,25 @@ class Deep(nn.Module):
                 x = F.layer_norm(layer(x), (D,))
             else:
                 x = layer(x)
-        return self.leave(F.layer_norm(x, (D,)) if self.way == "pre-norm" else x)
+            states.append(x)
+        return states
+
+    def forward(self, x):
+        x = self.states(x)[-1]
+        return self.leave(F.layer_norm(x, (D,)) if self.last_norm else x)
+
+
+def gradient_left(arrangement: str, L: int, seed: int) -> float:
+    """Before any training: the size of the loss's gradient at the first state, as a share of its size at the last."""
+    (x, y), _ = task()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = Deep(arrangement, L).double()
+        states = model.states(x[:1000].double())
+        top = F.layer_norm(states[-1], (D,)) if model.last_norm else states[-1]
+        gradients = torch.autograd.grad(F.cross_entropy(model.leave(top), y[:1000]), (states[0], states[-1]))
+    below, above = (gradient.square().mean().sqrt().item() for gradient in gradients)
+    return below / above
 
 
 def task():
@@ -64,13 +94,13 @@ def task():
     return (x[:5000], y[:5000]), (x[5000:], y[5000:])
 
 
-def fitted(arrangement: str, L: int, learning_rate: float, seed: int, steps: int = STEPS) -> Deep:
-    """A stack of this kind after training."""
+def fitted(arrangement: str, L: int, learning_rate: float, seed: int, steps: int = STEPS, sgd: bool = False) -> Deep:
+    """A stack of this kind after training, with Adam or with plain gradient descent."""
     (x, y), _ = task()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = Deep(arrangement, L)
-        optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+        optimiser = (torch.optim.SGD if sgd else torch.optim.Adam)(model.parameters(), lr=learning_rate, fused=True)
         for _ in range(steps):
             rows = torch.randint(len(x), (BATCH,))
             optimiser.zero_grad()
@@ -84,9 +114,9 @@ def share_right(model: Deep, x, y) -> float:
     return (model(x).argmax(dim=-1) == y).float().mean().item()
 
 
-def train(arrangement: str, L: int, learning_rate: float, seed: int, steps: int = STEPS) -> float:
+def train(arrangement: str, L: int, learning_rate: float, seed: int, steps: int = STEPS, sgd: bool = False) -> float:
     """Accuracy on the 1,000 test inputs after training (always the commonest class: 0.2)."""
-    return share_right(fitted(arrangement, L, learning_rate, seed, steps), *task()[1])
+    return share_right(fitted(arrangement, L, learning_rate, seed, steps, sgd), *task()[1])
 
 
 def run() -> dict:

@@ -41,3 +41,16 @@ def test_what_the_lesson_says_of_the_rates():
     }
     assert trained["pre", 0] == [True] * 5 and trained["pre", 100] == [True] * 4 + [False]
     assert trained["post", 0] == [True] * 3 + [False] * 2 and trained["post", 100] == [True] * 4 + [False]
+
+
+def test_what_the_lesson_says_of_the_controls():
+    """The small rates help at the beginning only, and more steps do not take their place."""
+    controls = recorded("norm_position_controls")["result"]
+    stuck = controls["small rates at the end"] + controls["without warm-up, more steps"]
+    assert max(row("post", norm_position.WARM_UP, 1e-2)["last_losses"]) < kept["chance"] / 2 < min(stuck)
+
+
+def test_backwards_the_first_step_has_the_full_rate():
+    """And so the second loss is that of a run without warm-up."""
+    backwards = norm_position.losses("post", 2, 1e-2, seed=0, steps=4, backwards=True)
+    assert backwards[:2] == norm_position.losses("post", 0, 1e-2, seed=0, steps=2)

@@ -5,7 +5,7 @@ from statistics import median
 import pytest
 import torch
 
-from residual_depth import ARRANGEMENTS, DEPTHS, SEEDS, train
+from residual_depth import ARRANGEMENTS, CONTROLS, DEPTHS, SEEDS, gradient_left, train
 from transformer_lab.experiments import recorded
 
 
@@ -44,3 +44,29 @@ def test_with_branches_of_gain_1_a_deep_stack_needs_the_norm():
     skip, pre, post = (runs[f"{name}, unit gain"] for name in ("skip", "pre-norm", "post-norm"))
     assert max(skip) < 0.3 < min(post) and max(post) < 0.55 < min(pre)
     assert max(runs["norm only, unit gain, tanh"]) < 0.4
+
+
+def test_the_controls_say_what_the_lesson_says():
+    """A gradient of the right size is not enough; inputs that stay apart help, and so do a skip and a last norm."""
+    depth, controls = recorded("residual_depth")["result"], recorded("residual_controls")["result"]
+    plain = {name: kept["32"]["accuracy"] for name, kept in depth["accuracy"].items()}
+    kept = {name: run["accuracy"] for name, run in controls["accuracy"].items()}
+    assert list(kept) == list(CONTROLS) and all(len(runs) == len(SEEDS) for runs in kept.values())
+    right_size = [gradient_left("norm only, no biases", 32, seed) for seed in SEEDS]
+    assert (
+        median(gradient_left("norm only", 32, seed) for seed in SEEDS) < 0.1
+        and 0.5 < min(right_size) < max(right_size) < 6
+    )
+    guess = depth["commonest class"]
+    assert sum(share < guess + 0.01 for share in kept["norm only, no biases"]) == 4
+    small, as_it_is = kept["norm only, unit gain, small tanh"], plain["norm only, unit gain, tanh"]
+    assert sum(a > b + 0.05 for a, b in zip(small, as_it_is, strict=True)) == 4
+    assert all(a > b for a, b in zip(kept["post-norm, unit gain, small tanh"], small, strict=True))
+    assert all(a > b + 0.15 for a, b in zip(kept["skip, unit gain, last norm"], plain["skip, unit gain"], strict=True))
+    assert max(controls["long"]) < guess + 0.03 and max(controls["sgd"]["no skip"]) < guess + 0.03
+
+
+def test_a_slice_of_the_controls_run_again():
+    """Two layers, few steps: each control trains, and differs from what it controls."""
+    for name in CONTROLS:
+        assert 0 <= train(name, 2, 1e-3, SEEDS[0], steps=2) <= 1

@@ -127,8 +127,8 @@ grade("05_feed_forward.gelu", gelu, gelu_tanh)
 # *3 points, difficulty 3 of 5, about 12 minutes*
 #
 # Three feed-forward layers, each with one fault, and all different. They run, and what comes out has the right shape. For each
-# name its fault from the first table, and from the second the observation that is true of this layer and of no other here, the
-# whole layer of the package included (write the tests that you need into a cell of your own). Both tables offer more than is needed. Write the
+# name its fault from the first table, and from the second the observation that is true of this layer, and false of the other two
+# and of the package's (write the tests that you need into a cell of your own). Both tables offer more than is needed. Write the
 # words as they stand there, in quotation marks (capital letters do not matter).
 #
 # | fault | what it means |
@@ -193,7 +193,8 @@ for make in (broken_a, broken_b, broken_c):
 # %% [markdown]
 # <details><summary>Hint 1: a nudge</summary>
 #
-# A whole layer goes up, is not linear there, and comes down, at each position alone. Which of these four does each snippet lack?
+# A whole layer goes up with one matrix, is not linear there, and comes down with another matrix, at each position alone. Each
+# snippet breaks one part of this sentence.
 #
 # </details>
 # <details><summary>Hint 2: where to look</summary>

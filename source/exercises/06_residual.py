@@ -354,7 +354,8 @@ grade("06_residual.find_broken", find_broken)
 # *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
 #
 # `blocks` is a list of $L$ blocks of the package, fresh from their initialisation, each with two branches, and without
-# biases. Write `scale_branches(blocks)`: it multiplies the *last* matrix of every branch by the factor of the lesson, in
+# biases. Write `scale_branches(blocks)`: it multiplies the *last* matrix of every branch by one factor, the same for all, chosen so that the
+# variances that *all* branches write add up to what one branch alone would write without it. It does so in
 # place (the same parameters with other numbers, since an optimiser may hold them already), leaves all else alone, dtype and
 # mode too, and returns `blocks`. The last matrices are `block.attention.w_o.weight` and `block.feed_forward.w_2.weight`.
 #
@@ -365,14 +366,14 @@ grade("06_residual.find_broken", find_broken)
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# The factor is $1/\sqrt{2L}$, one number for all blocks, with $L$ from `len(blocks)`. Parameters are changed under
-# `torch.no_grad()`.
+# A factor $c$ on the last matrix is a factor $c^2$ on the variance that the branch writes. How many such variances add up to 1? That gives
+# $c$, with $L$ from `len(blocks)`. Parameters are changed under `torch.no_grad()`.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# factor = ...
+# factor = ...                               # one number
 # with torch.no_grad():
 #     for block in blocks:
 #         for last in (..., ...):

@@ -43,7 +43,11 @@ def lying(drawing: Drawing, left: float, y: float, values, color: str, cell=10) 
 def alone() -> Drawing:
     words, x, hidden, y = running_example()
     drawing = Drawing(700, 300)
-    for place, name, size in ((168, "x", 64), (378, "hidden units", 256), (588, "what it adds", 64)):
+    for place, name, size in (
+        (168, "x", "10 of 64"),
+        (378, "hidden units", "20 of 256"),
+        (588, "what it adds", "10 of 64"),
+    ):
         drawing.text(place, 34, f"{name}\n{size} numbers", 11, INK)
     for row, word in enumerate(SHOWN):
         height = 92 + 56 * row
@@ -91,7 +95,7 @@ def fold() -> Drawing:
     drawing.text(*after(2.2, -0.2), "unit 1", 12, QUIET)
     drawing.text(*after(0, 1.7), "unit 2", 12, QUIET)
     line(drawing, before(1.3, -0.3), before(-0.3, 1.3), QUERY, ":")  # along it both units say the same
-    drawing.text(*before(0.72, 0.55), "fold", 11, QUERY)
+    drawing.text(*before(0.98, 0.5), "squeeze along\nthis line", 11, QUERY)
     point(drawing, before(0, 0), False, "0 0", (22, 20))
     point(drawing, before(1, 0), True, "1 0", (-6, 24))
     point(drawing, before(0, 1), True, "0 1", (28, -12))
@@ -105,7 +109,7 @@ def fold() -> Drawing:
     drawing.arrow((322, 150), (392, 150), color=QUERY, width=2.2)
     drawing.text(357, 118, "two\nhidden units", 11, QUERY)
     drawing.text(190, 296, "the four inputs: orange where XOR is 1", 12, INK)
-    drawing.text(545, 296, "after the fold, and one straight line", 12, INK)
+    drawing.text(545, 296, "squeezed, then bent; and one straight line", 12, INK)
     return drawing
 
 

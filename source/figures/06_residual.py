@@ -126,10 +126,12 @@ def paths() -> Drawing:
         drawing.arrow((x, y), (x + 148, y), color=LIT, width=2.2)
         for number, goes in enumerate(through):
             if goes:
-                drawing.box(x + 26 + 44 * number, y, 34, 28, f"J{number + 1}", VALUE, lit=True, size=13)
+                drawing.box(x + 114 - 44 * number, y, 34, 28, f"J{number + 1}", VALUE, lit=True, size=13)
     for n, words in enumerate(columns):
         drawing.text(98 + 168 * n, 26, words, 13, INK, bold=True)
     drawing.text(98, 148, "the gradient\nas it was", 12, QUIET)
+    drawing.text(24, 92, "top", 11, QUIET, "left")
+    drawing.text(172, 92, "bottom", 11, QUIET, "right")
     drawing.text(602, 160, "without skips:\nonly this one", 12, QUIET)
     drawing.text(350, 210, "with skips: the sum of all eight", 13, LIT, bold=True)
     return drawing

@@ -12,8 +12,6 @@ LESSON = "05_feed_forward"
 __all__ = ["feed_forward", "gelu", "diagnose", "mixes_positions", "cost", "swiglu", "gated_width"]
 
 PREDICTIONS = {
-    # Which one of the translator's four feed-forward layers can it least do without? Blocks are counted from 1.
-    "layer": ("encoder 1", "encoder 2", "decoder 1", "decoder 2"),
     # Can six layers of attention, seeing one token only, compute XOR?
     "xor": ("yes", "no"),
     # Silence each month's five favourite units, a fifth of the layer: how many of the right dates go wrong?

@@ -14,8 +14,6 @@ __all__ = ["layer_norm", "layer_norm_backward", "which_axis", "sublayer", "rms_n
 PREDICTIONS = {
     # Which leaves the trained translator fewer next tokens right: no norm, or statistics over the batch?
     "break_axis": ("no norm", "over the batch", "about the same"),
-    # A different number is added to each feature, the same at every position: does the layer norm's output change?
-    "shift": ("changes", "stays"),
     # Which place of the norm needs the warm-up at a learning rate of 1e-2?
     "warm_up": ("pre", "post", "both", "neither"),
 }

@@ -12,11 +12,9 @@ LESSON = "06_residual"
 __all__ = ["pre_norm", "variance", "repair", "jacobian", "find_broken", "scale_branches", "skip_gain"]
 
 PREDICTIONS = {
-    # One of the translator's ten skips removed, each in turn: in how many cases are 90 % of the dates still right?
-    "one_skip": ("none", "some", "most"),
     # The gradient at layer 1 of 64, with skips and no norm, branches of gain 0.5.
     "gradient": ("vanishes", "stays within a factor of 10", "explodes"),
-    # 32 layers with a norm and no skip, as PyTorch starts them.
+    # 32 layers with a norm and no skip, as PyTorch starts them but for the biases, which begin at 0.
     "trains": ("as well as with skips", "worse, but better than guessing", "not at all"),
 }
 

@@ -400,9 +400,9 @@ grade("14_gpt.continued", continued)
 # is smaller by so much. A model need not be trained anew for that: one begins with shared keys made out of the old ones, and
 # trains on for a while (Ainslie et al. 2023, arXiv:2305.13245).
 #
-# Write `shared_keys(weight, n_heads, n_kv_heads)`. `weight` is that of the keys' `nn.Linear`, $(n\_heads \cdot d\_head, D)$:
-# rows 0 to $d\_head - 1$ belong to head 0, the next ones to head 1. Return the weight of the new layer,
-# $(n\_kv\_heads \cdot d\_head, D)$: the weights of a new head are the mean of the weights of the heads that it stands for,
+# Write `shared_keys(weight, n_heads, n_kv_heads)`. `weight` is that of the keys' `nn.Linear`, `(n_heads * d_head, D)`:
+# rows 0 to `d_head - 1` belong to head 0, the next ones to head 1. Return the weight of the new layer,
+# `(n_kv_heads * d_head, D)`: the weights of a new head are the mean of the weights of the heads that it stands for,
 # which in the package stand side by side. With 6 heads and 2 heads of keys, heads 0, 1 and 2 share the first, heads 3, 4 and 5
 # the second. The dtype stays what it was.
 #
@@ -414,8 +414,8 @@ grade("14_gpt.continued", continued)
 # </details>
 # <details><summary>Hint 2: with shapes</summary>
 #
-# $(n\_heads \cdot d\_head, D)$ becomes $(n\_kv\_heads, \; n\_heads / n\_kv\_heads, \; d\_head, \; D)$; then a mean over one axis, and two
-# axes become one again.
+# `(n_heads * d_head, D)` becomes `(n_kv_heads, n_heads // n_kv_heads, d_head, D)`; then a mean over one axis, and two axes
+# become one again.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>

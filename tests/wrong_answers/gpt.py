@@ -140,6 +140,16 @@ def moved_back(T, window, stride):
     return ((max(0, min(start, T - window)), end) for start, end in spans(T, window, stride))
 
 
+def sharing_the_stride(T, window, stride):
+    return spans(T, window, window - stride)
+
+
+def by_new_ids(lists, T):
+    """Each mean times the ids that are new in the piece, the text's first among them."""
+    total = sum(mean(one) * (len(one) + (n == 0)) for n, one in enumerate(lists))
+    return math.exp(total / T)
+
+
 def one_by_one(T, window, stride):
     return spans(T, window, 1)
 
@@ -610,6 +620,8 @@ WRONG = {
         ),
         ("side by side", judging(nothing_known, pieces=beside), "These are pieces side by side"),
         ("one shared", judging(nothing_known, pieces=one_shared), "pieces that share one id only"),
+        ("stride shared", judging(pieces=sharing_the_stride), "The pieces *share* `stride` ids here"),
+        ("means by new ids", judging(finish=by_new_ids), "The first piece's mean is weighed by all of its ids", "M49"),
         ("one by one", judging(pieces=one_by_one), "as with a stride of 1"),
         ("the first piece", judging(finish=lambda lists, T: overall(lists[:1], T)), "Only the first piece is judged"),
         ("the last piece", judging(finish=lambda lists, T: overall(lists[-1:], T)), "Only the last piece is judged"),

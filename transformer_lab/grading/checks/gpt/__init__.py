@@ -19,12 +19,10 @@ PREDICTIONS = {
 
 INSIGHTS = {  # what a right answer can do beyond its question
     "perplexity": "Give it costs of ln V for every id, and it says V, whatever the window and the "
-    "stride: so many equally "
-    "likely tokens.",
+    "stride: so many equally likely tokens.",
     "answers": "Ask it about every token of the vocabulary as an answer of its own: the probabilities add up to 1.",
     "diagnose": "Asked for one token after one short prompt, three of the five are right: such faults "
-    "show later, and in "
-    "company.",
+    "show later, and in company.",
     "continued": "Whatever prompts stand beside it, a text is continued as it would be alone.",
     "shared_keys": "Where the heads of a group have the same keys already, nothing changes: no query notices.",
     "discounted": "With `d` at 1, a context whose followers were all seen once says just what the shorter one says.",

@@ -160,8 +160,8 @@ FAULTS = (
     (lambda c: c.each(c.one_early), "Each token is looked up one row too early. " + ROWS),
     (
         lambda c: c.each(lambda b: c.own(b)[1:].sum()),
-        "The first token of each answer is missing: the row that says how probable it is belongs to the "
-        "prompt's last token.",
+        "The first token of each answer is missing: the row that says how probable it is belongs to the prompt's last "
+        "token.",
     ),
     (lambda c: c.each(lambda b: c.own(b)[:-1].sum()), "The last token of each answer is missing."),
     (lambda c: c.each(lambda b: c.own(b)[0]), "Only the first token of each answer counts; wanted: all of them."),
@@ -180,13 +180,13 @@ FAULTS = (
     ),
     (
         lambda c: c.each(c.left),
-        "Padding stands in front of the prompt, and nobody tells this model to overlook it. Put it behind the answers: "
-        "what has been read before is not moved by it.",
+        "Padding stands in front of the prompt, and nobody tells this model to overlook it. Put it behind the "
+        "answers: what has been read before is not moved by it.",
     ),
     (
         lambda c: c.each(c.last_rows),
-        "The last rows of the batch are taken for every answer; where an answer is shorter, they belong "
-        "to its padding.",
+        "The last rows of the batch are taken for every answer; where an answer is shorter, they belong to its "
+        "padding.",
     ),
 )
 LOOK = "Wanted: of each answer, the sum of log P(token | prompt, the answer's tokens before it)."

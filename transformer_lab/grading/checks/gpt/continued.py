@@ -105,8 +105,8 @@ class Scripts:
             raise Wrong(self.misplaced(prompt, places), "M50")
         if not is_real[-1]:
             raise Wrong(
-                "The last column is padding, for a prompt that is shorter than others: its next token would have to go "
-                "into the middle of its row. Pad on the left.",
+                "The last column is padding, for a prompt that is shorter than others: its next token would have to "
+                "go into the middle of its row. Pad on the left.",
                 "M50",
             )
         logits[-1, script[self.n_calls - 1]] = LOUD

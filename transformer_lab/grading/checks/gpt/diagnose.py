@@ -40,8 +40,8 @@ DIAGNOSIS = Diagnosis(
         "b": (
             "new tokens stand at position 0",
             "wrong with a table of positions, right without positions",
-            "Its first new token is right. What does embedding know of the tokens before, when the "
-            "second one is to come?",
+            "Its first new token is right. What does embedding know of the tokens before, when the second one is to "
+            "come?",
         ),
         "c": (
             "a long text is cut at its wrong end",

@@ -79,18 +79,18 @@ def mixed(count, n, kinds, d, shorter):
 FAULTS = (
     (
         recursive(lambda count, n, kinds, d, shorter: (count - d) / n if count else d * kinds / n * shorter),
-        "A token that has been seen gets nothing from the shorter context. It gets its share there as "
-        "well: both are added.",
+        "A token that has been seen gets nothing from the shorter context. It gets its share there as well: both are "
+        "added.",
     ),
     (
         recursive(lambda count, n, kinds, d, shorter: count / n if count else shorter),
-        "Nothing is taken from what has been seen, so there is nothing to pass on: all tokens together "
-        "get more than 1.",
+        "Nothing is taken from what has been seen, so there is nothing to pass on: all tokens together get more than "
+        "1.",
     ),
     (
         recursive(lambda count, n, kinds, d, shorter: count / n if count else d * shorter),
-        "Nothing is taken from what has been seen, so there is nothing to pass on: all tokens together "
-        "get more than 1.",
+        "Nothing is taken from what has been seen, so there is nothing to pass on: all tokens together get more than "
+        "1.",
     ),
     (
         recursive(lambda count, n, kinds, d, shorter: max(count - d, 0) / n + d * shorter),

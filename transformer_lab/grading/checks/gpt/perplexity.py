@@ -169,6 +169,19 @@ def warmest(text: Text) -> list[float]:
     return [text.cost(t, max(0, t - text.window + 1)) for t in range(1, text.T)]
 
 
+def exchanged(text: Text) -> list[float]:
+    """What two pieces share taken for the stride."""
+    other = Text.__new__(Text)
+    other.__dict__ |= {**vars(text), "stride": text.window - text.stride}
+    return sum(other.fresh(), [])
+
+
+def first_too_heavy(text: Text) -> float:
+    """Each piece's mean weighed by the ids that are new in it, of which the first piece has one that is not judged."""
+    lists = text.fresh()
+    return math.exp((sum(sum(lists, [])) + sum(lists[0]) / max(1, len(lists[0]))) / text.T)
+
+
 def means(text: Text) -> list[float]:
     return [sum(costs) / len(costs) for costs in text.fresh() if costs]
 
@@ -199,6 +212,11 @@ FAULTS = (
     (
         lambda x: math.exp(sum(sum(x.fresh(), [])) / x.T),
         "It is divided by T. The first id has nothing before it and is not judged: T - 1 are.",
+    ),
+    (
+        first_too_heavy,
+        "The first piece's mean is weighed by all of its ids, but its first id is not judged: it has one number fewer.",
+        "M49",
     ),
     (
         lambda x: exp_mean(means(x)),
@@ -232,9 +250,8 @@ FAULTS = (
     ),
     (
         lambda x: exp_mean(tails(x, True)),
-        "Of each piece the last `stride` numbers are taken. The first piece has judged all of its ids "
-        "for the first time, "
-        "and a piece that the text's end cuts short has fewer new ones.",
+        "Of each piece the last `stride` numbers are taken. The first piece has judged all of its ids for the first "
+        "time, and a piece that the text's end cuts short has fewer new ones.",
     ),
     (
         lambda x: exp_mean(tails(x, False)),
@@ -242,8 +259,8 @@ FAULTS = (
     ),
     (
         lambda x: exp_mean(skipping(x, 1)),
-        "At each seam an id is left out. A piece gives no number for its first id, so its list is one behind: "
-        "`window - stride - 1` of its numbers are known.",
+        "At each seam an id is left out. A piece gives no number for its first id, so its list is one behind: `window "
+        "- stride - 1` of its numbers are known.",
     ),
     (
         lambda x: exp_mean(skipping(x, -1)),
@@ -251,12 +268,16 @@ FAULTS = (
     ),
     (
         lambda x: exp_mean(apart_pieces(x)),
-        "These are pieces side by side, and the first id of each is judged by none. The next one begins "
-        "`stride` later.",
+        "These are pieces side by side, and the first id of each is judged by none. The next one begins `stride` "
+        "later.",
     ),
     (
         lambda x: exp_mean(chained(x)),
         "These are pieces that share one id only. The next one begins `stride` ids later.",
+    ),
+    (
+        lambda x: exp_mean(exchanged(x)),
+        "The pieces *share* `stride` ids here. Wanted: that is how far the next piece begins behind the one before it.",
     ),
     (lambda x: exp_mean(warmest(x)), "Each id got as much before it as fits, as with a stride of 1. Mind `stride`."),
     (lambda x: exp_mean(x.fresh()[0]), "Only the first piece is judged. Is a return inside the loop?"),

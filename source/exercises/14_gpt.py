@@ -84,8 +84,8 @@ grade("14_gpt.perplexity", perplexity)
 # ## Question 2: which answer does it hold to be the likeliest?
 # *6 points, difficulty 3 of 5, about 10 minutes*
 #
-# A model that has read some examples need not write its answer: one can also lay several answers before it, and ask how
-# probable each of them is. So are most multiple-choice tests of language models scored.
+# A model that has read some examples need not write its answer. One can also lay several answers before it, and ask how
+# probable each of them is: that is how many multiple-choice tests of language models are scored.
 #
 # Write `answers(model, prompt, choices, pad)`. `prompt` is a list of ids, and `choices` a list of answers, each a list of
 # ids, of unequal lengths. `model(ids)` takes ids `(B, T)` and gives logits `(B, T, V)`. As in every GPT a row has read the
@@ -104,8 +104,8 @@ grade("14_gpt.perplexity", perplexity)
 # <details><summary>Hint 2: in steps</summary>
 #
 # Make the batch, `(B, T)`. The log-probabilities of the rows `[:, :-1]` are about the tokens `[:, 1:]`: `gather` along the
-# last axis takes one number for each token, $(B, T - 1)$. Then only the places of an answer's own tokens stay. How long each
-# answer is, say the lists.
+# last axis takes one number for each token, $(B, T - 1)$. Then only the places of an answer's own tokens stay. The lists say
+# how long each answer is.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
@@ -332,10 +332,10 @@ grade("14_gpt.diagnose", diagnoses, repaired)
 # that come next, the likeliest one each time, up to `n` of them. A text ends when its next token would be `eos`, which does
 # not come back.
 #
-# The model keeps nothing from call to call, and it is told everything: `model(ids, is_real, positions)` gives logits
-# `(B, T, V)` for three tensors `(B, T)`: the ids of prompts and new tokens; booleans, True where a token is real; and whole
-# numbers, for each real token which one of its text it is, counted from 0. Rows are filled up with the id `pad`, and where
-# is no matter of taste: the next token of every row has to be read off the last column.
+# The model keeps nothing from call to call, so each time it has to be told everything. `model(ids, is_real, positions)` gives
+# logits `(B, T, V)` for three tensors `(B, T)`: the ids of the prompts and of what has been written so far; booleans, True
+# where a token is real; and for each real token its place in its own text, counted from 0. Rows are filled up with the id
+# `pad`. On which side? The next token of every row is to be read off the last column.
 #
 # * Every call has a row for each prompt. What stands in the row of a text that has ended does not matter.
 # * The model is asked no more than it takes: at most `n` times, and no more when all texts have ended.
@@ -448,9 +448,9 @@ grade("14_gpt.shared_keys", shared_keys)
 # ## Question 6: a table that takes a little from everything
 # *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
 #
-# A table of n-grams must leave something for what it has never seen. The package's mixes contexts by how many different tokens
-# followed. Another way is called **absolute discounting** (Ney, Essen and Kneser 1994): of every count a little is taken away,
-# and what was taken is given to the context that is one token shorter.
+# A table of n-grams must leave something for what it has never seen. In the package's table, how much depends on how many
+# different tokens have followed. Another way is called **absolute discounting** (Ney, Essen and Kneser 1994): a little is taken
+# from every count, and what was taken goes to the context that is one token shorter.
 #
 # `counts[context][token]` says how often the token followed the context in a text; contexts are strings, `""` the shortest, and
 # tokens single characters. Only what occurred is in there. Write `discounted(counts, context, token, d, V)`, the probability of

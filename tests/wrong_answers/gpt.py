@@ -726,6 +726,12 @@ WRONG = {
         ("no mask", continuing(mask=lambda ids, is_real, pad: is_real | True), "is_real is True everywhere", "M50"),
         ("by the ids", continuing(mask=lambda ids, is_real, pad: ids != pad), "go by the lengths", "M50"),
         ("new ones hidden", continuing(mask=new_ones_hidden), "Each new column is real", "M50"),
+        (
+            "mask of the other side",
+            continuing(mask=lambda ids, is_real, pad: is_real.sort(dim=1, descending=True).values),
+            "Its tokens stand at the end of its row",
+            "M50",
+        ),
         ("mask not grown", continuing(mask=lambda ids, is_real, pad: is_real[:, :3]), "as ids are"),
         ("padded behind", padded_behind, "The last column is padding", "M50"),
         (

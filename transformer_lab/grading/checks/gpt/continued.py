@@ -122,10 +122,8 @@ class Scripts:
                 "M50",
             )
         if lost := [i for i in hidden if i != self.pad]:
-            return (
-                f"In the row of {prompt} is_real hides {lost}, which are real tokens. Each new column is real.",
-                "M50",
-            )
+            words = "Each new column is real." if self.n_calls > 1 else "Its tokens stand at the end of its row."
+            return f"In the row of {prompt} is_real hides {lost}, which are real tokens. {words}", "M50"
         if real == [i for i in whole if i != self.pad]:
             return (
                 f"In the row of {prompt} only {real} count as real. A token of a text may have the padding's id: go by "

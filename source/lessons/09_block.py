@@ -632,10 +632,11 @@ print(*invented(trained(in_llama_style))[:20], sep=", ")
 # * **Left**, from above: the embedding, then a row for each block. The length of a coloured bar is how much a part added; the
 #   number is the length of the vector after the block; and "could say" is the token that it would name if the model ended there
 #   (the logit lens of [lesson 06](06_residual.ipynb)).
-# * **Middle**: what the token reads, and with which weights. **Right**: the next token, and how sure the model is.
+# * **Beside it**: one station. Click on a bar to choose it: what the token reads there, with which weights, and what could be
+#   said now. (The still picture shows the last attention, and what is said at the end.)
 #
-# At first each token names itself. Now choose 日, and go through the parts of block 2: at which of them does the model find
-# out that it must not end yet, because a weekday is still to come?
+# Now choose 日, and go through the parts of block 2: at which of them does the model find out that it must not end yet, because
+# a weekday is still to come?
 
 # %%
 tour = ModelTour(model, tokenizer, "Sunday, November 22, 2026")

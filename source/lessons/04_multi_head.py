@@ -227,8 +227,9 @@ predict("04_multi_head.one_head", actual=where)
 # Follow one number through a single head. Let the head's weights go by position: it puts weight $a$ on the left neighbour and
 # weight $b$ on the first position, the same in every example, and both are at least 0. What it has averaged goes through $W_V$
 # and the output matrix, two linear steps in a row. For the first of the eight numbers they are one factor, $m$ (in the product of
-# the two matrices, the entry that leads from this number to itself). So of this number the head says $m\,(a \cdot \text{left}
-# + b \cdot \text{first})$.
+# the two matrices, the entry that leads from this number to itself). So of this number the head says
+#
+# $$m\,(a \cdot \text{left} + b \cdot \text{first})$$
 #
 # ![One head whose weights go by position: weight a on the left neighbour's 0.9 and weight b on the first position's 0.3 make
 # one average, which is multiplied by one factor m, so both get the sign of m. Wanted: 0.9 with plus, 0.3 with
@@ -458,7 +459,7 @@ class MultiHead(nn.Module):
 # ## 6. Two heads, and more
 #
 # Will training find what we wrote down by hand in section 3? Two heads of width 8 are trained exactly as the one head of
-# width 16 was. We look at each head's weights, averaged over 200 examples, and at its factor (the $m$ of section 2), averaged
+# width 16 was. We look at each head's weights, averaged over 200 examples, and at its factor (the $m$ of section 3), averaged
 # over the eight numbers.
 
 # %% jupyter={"source_hidden": true}

@@ -5,8 +5,8 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors, and `...` stands for any
-# number of leading axes (batch, heads), also none. Every function keeps the dtype and leaves its inputs as they are.
+# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors, and `...` stands for
+# leading axes (batch, heads): as many as you like, or none. Every function keeps the dtype and leaves its inputs as they are.
 # Logarithms are natural, so losses are in nats. Results are compared up to rounding. A function of torch's or of the
 # package's that does what is asked is accepted as an answer; you learn more without. Back to the
 # [lesson](../../notebooks/01_toolkit.ipynb).
@@ -87,10 +87,9 @@ grade("01_toolkit.scores", scores)
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# counts = targets != ...
-# scores, targets = scores[counts], ...
-# of_target = scores[torch.arange(...), ...]
-# return (scores.logsumexp(dim=...) - ...).mean()
+# ____                      # keep only the rows that count
+# of_target = scores[____]  # one number a row: you need the number of the row too
+# return ____               # a mean of differences
 # ```
 #
 # </details>
@@ -287,9 +286,9 @@ grade("01_toolkit.diagnose", diagnoses, repaired)
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# p = scores.softmax(dim=...)
-# y = F.one_hot(targets, ...)
-# return (...) / ...
+# p = ____
+# y = ____          # of the same shape as p
+# return ____
 # ```
 #
 # </details>
@@ -368,8 +367,9 @@ grade("01_toolkit.softmax_jacobian", softmax_jacobian)
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# For a product $A W$ with gradient $G$ at its result: $A^T G$ at $W$, and $G W^T$ at $A$. At the scores stands question 4,
-# `(N, V)`. The slope of $\tanh$ is $1 - h^2$, number by number `(N, d_ff)`.
+# At the scores stands question 4, `(N, V)`. In the lesson the gradient at $W$ was the outer product of one row $x$ and $p - y$;
+# with $N$ rows, $N$ such products are added up. And what about $h$? If $h_{nc}$ moves, all $V$ scores of row $n$ move, each as
+# fast as row $c$ of $W_2$ says. The slope of $\tanh$ is $1 - h^2$, number by number `(N, d_ff)`.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
@@ -377,9 +377,9 @@ grade("01_toolkit.softmax_jacobian", softmax_jacobian)
 # ```python
 # h = ...                        # (N, d_ff)
 # dscores = ...                  # (N, V), the mean is in it
-# dw2 = h.T @ ...
-# dh = dscores @ ...             # (N, d_ff)
-# dw1 = ... @ (dh * ...)
+# dw2 = ...
+# dh = ...                       # (N, d_ff)
+# dw1 = ...
 # return dw1, dw2
 # ```
 #

@@ -392,16 +392,15 @@ grade("02_attention.duplicate", duplicate)
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# You want scores $(s, s, 0, 0)$ with $s$ large: keys `(4, d)` times query `(d,)` equals a target `(4,)`. Four equations,
-# $d \ge 4$ unknowns: the pseudo-inverse `(d, 4)` solves them.
+# Keys `(4, d)` times query `(d,)` are the four scores `(4,)`. You know which scores you want, and look for the query: four
+# equations, $d \ge 4$ unknowns. `torch.linalg` has what solves them.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# wanted = torch.tensor([1.0, 1.0, 0.0, 0.0])
-# large = ...                 # mind the division by sqrt(d)
-# return torch.linalg.pinv(...) @ ...
+# wanted = torch.tensor([...])   # four scores; mind the division by sqrt(d)
+# return ____                    # torch.linalg.pinv or torch.linalg.lstsq
 # ```
 #
 # </details>

@@ -7,7 +7,7 @@
 # self-attention and feed-forward; on the right the decoder, with self-attention, cross-attention and feed-forward in each of
 # two blocks, has written 2 0 2 6 nián and scores the next token, 1. Each of the six attentions has four heads.](figures/00_start_here_model.svg)
 #
-# This is a whole Transformer, small enough to look into: it turns English dates into Chinese ones. In the next quarter of an hour
+# This is a whole **Transformer**, small enough to look into: it turns English dates into Chinese ones. In the next quarter of an hour
 # you will use it, watch where it looks, and break it, one part at a time. You will be able to
 #
 # * use the course: run a notebook, commit to a guess, have an exercise graded;
@@ -52,7 +52,7 @@ print(doctor.report())
 # The first drawing has two halves. The left one, the *encoder*, reads the English; the right one, the *decoder*, writes the
 # Chinese. Each is a pile of equal **blocks**. A token's vector goes in at the bottom, and every block changes it twice. In an
 # **attention** the token looks at other tokens and takes something over from them. In a **feed-forward** layer it works,
-# alone, on what it has. The decoder has one attention more, the *cross*-attention: there the tokens written so far look at the
+# alone, on what it has. (A **layer** is any step with numbers of its own to learn.) The decoder has one attention more, the *cross*-attention: there the tokens written so far look at the
 # English ones.
 #
 # 年 is year, 月 month, 日 day, 星期日 Sunday; without a Chinese font you see *nian*, *yue*, *ri*, *xingqiri* instead. Run the cell, type another date and press Enter. Try `May 3, 1931`, `3 May 1931`, a wrong weekday (`Tuesday, November 20,
@@ -90,8 +90,8 @@ translator
 #
 # ## 3. Break it, all of it
 #
-# One date is an anecdote. Take 500 dates that the model has never seen, switch off one part at a time, and count. A date
-# counts only if every character is right. Nothing is trained again.
+# One date is an anecdote. Take 500 dates that the model has never seen (**held-out data**), switch off one part at a time, and
+# count. A date counts only if every character is right (**exact match**). Nothing is trained again.
 #
 # | part | what goes when it is switched off | lesson |
 # |---|---|---|

@@ -19,7 +19,7 @@
 # * say what queries, keys and values are for, and where they come from;
 # * explain the one constant in the formula: what it does to a fresh model, and to a trained one.
 #
-# About 55 minutes. You need the words of [lesson 01](01_toolkit.ipynb): dot product, softmax, variance, gradient.
+# About 60 minutes. You need the words of [lesson 01](01_toolkit.ipynb): dot product, softmax, variance, gradient.
 
 # %%
 import math
@@ -34,7 +34,7 @@ from transformer_lab.analysis.reading import translation_attention
 from transformer_lab.analysis.recording import record_attention, record_heads
 from transformer_lab.data import dates
 from transformer_lab.experiments import recorded
-from transformer_lab.grading import guessed, predict
+from transformer_lab.grading import predict
 from transformer_lab.viz import AttentionView, QueryExplorer, plots
 
 plots.use_style()
@@ -61,28 +61,38 @@ print(f"{whole:.1%} of the dates are right")
 # * **four times too large**;
 # * **four times too small**.
 #
-# The order of the scores stays the same in the last two. (The second is lesson 00's "without scale".) Which of them hurts
-# more? Run the cell, and click your guess.
+# The second you know: it is lesson 00's "without scale", and about two dates in three survived it. In any one attention, the
+# order of the scores stays the same in the last two. So which of these two hurts more? Run the cell, and click your guess.
 
 # %%
 predict("02_attention.break_scale")
 
+
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-factors = {"no choice": 0, "scores 4 x too large": 4, "scores 4 x too small": 1 / 4}
-right = {"whole": whole}
-for name, factor in factors.items():
+def times(factor):
+    """Attention whose scores are multiplied by this."""
+    return lambda q, k, v, mask=None: scaled_dot_product_attention(factor * q, k, v, mask)
 
-    def broken(q, k, v, mask, factor=factor):
-        return scaled_dot_product_attention(factor * q, k, v, mask)
 
-    with replace_attention(model, broken):
-        right[name] = exact_match(model, tokenizer, held_out)
-        print(f"{name:22}", translate(model, tokenizer, ["Sunday, November 22, 2026"])[0])
+factors = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)
+with replace_attention(model, times(0)):
+    none = exact_match(model, tokenizer, held_out)
+    print("no choice:", translate(model, tokenizer, ["Sunday, November 22, 2026"])[0])
+right = []
+for factor in factors:
+    with replace_attention(model, times(factor)):
+        right.append(exact_match(model, tokenizer, held_out))
+small, large = right[1], right[5]
 
-none, large, small = list(right.values())[1:]
-title = f"Dates left: equal weights {none:.0%}, too sharp {large:.0%}, too flat {small:.0%}"
-_ = plots.shares(plt.subplots(figsize=(7, 2.2))[1], right, title, f"scores 4 x {guessed('02_attention.break_scale')}")
-assert none == 0 and small < 0.1 < large < 0.9
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+ax = plt.subplots(figsize=(7, 2.8))[1]
+ax.semilogx(factors, [100 * share for share in right], "o-", base=2)
+ax.axhline(100 * none, color="grey", linestyle=":", label=f"no choice: {none:.0%}")
+ax.set(xlabel="factor on all scores", ylabel="dates right (%)", ylim=(-3, 108), xticks=factors)
+ax.set_xticklabels(["1/8", "1/4", "1/2", "1", "2", "4", "8"])
+ax.set_title(f"Dates left: 4 x too small {small:.0%}, 4 x too large {large:.0%}")
+_ = ax.legend(loc="upper left")
+assert none == 0 and small < 0.1 < 0.5 < right[2] < large < 0.9 < right[4] and whole == right[3]
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 worse = "about the same" if abs(large - small) < 0.1 else "too large" if large < small else "too small"
@@ -91,12 +101,41 @@ predict("02_attention.break_scale", actual=worse)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# Scores that are too large make the favourite's weight larger still. The favourite is the same token as before, so where
-# one token was enough, the date survives. Scores that are too small spread the weight, and what arrives is a mixture of many tokens. The rest of
-# the model has learnt to read what arrives with the weights it had. Section 3 shows both for one token.
+# Scores that are too large make the favourite's weight larger still; scores that are too small spread the weight, and what
+# arrives is a mixture of many tokens. Is it the mixture that does the harm, or do other tokens become the favourites? In the
+# first attention of each text the favourites stay, of course. But what it hands on is damaged already, and from there on they
+# change. The cell below counts them: they change *nearly as often* with scores too large as with scores too small. So a lost
+# favourite is not the difference between the two. The mixture is: where one token was enough, a sharper choice of it does
+# little harm, and the rest of the model has learnt to read what arrives with the weights it had. Section 3 shows both for one
+# token.
 #
 # </details>
-#
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+few, few_mask = tokenizer.batch([pair.source for pair in held_out[:100]])
+answers, answers_mask = tokenizer.batch([pair.target for pair in held_out[:100]], bos=True, eos=True)
+
+
+def favourites(factor):
+    with replace_attention(model, times(factor)), record_attention(model) as maps, torch.no_grad():
+        model(few, answers[:, :-1], few_mask, answers_mask[:, :-1])
+    return {kind: [one.argmax(dim=-1) for one in maps[kind]] for kind in ("encoder", "decoder", "cross")}
+
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+print("rows whose favourite is the same as before")
+print("                    encoder        decoder        cross-attention")
+print("in block              1     2        1     2        1     2")
+before, same = favourites(1), {}
+for name, factor in (("4 x too large", 4), ("4 x too small", 1 / 4)):
+    after = favourites(factor)
+    same[name] = [(a == b).float().mean() for kind in before for a, b in zip(before[kind], after[kind], strict=True)]
+    print(f"{name:19}", "   ".join(f"{one:4.0%}  {two:4.0%}" for one, two in zip(*[iter(same[name])] * 2, strict=True)))
+for large_share, small_share in zip(*same.values(), strict=True):
+    assert abs(large_share - small_share) < 0.12
+assert min(same["4 x too large"][0], same["4 x too small"][0]) > 0.99
+
+# %% [markdown]
 # So two things need an explanation: how the model *chooses*, and why the size of scores matters so much.
 #
 # ## 2. To look is to average
@@ -120,8 +159,8 @@ words = tokenizer.tokens(source[0].tolist())
 
 with record_heads(model) as heads, torch.no_grad():
     model(source, written)
-head = heads["cross"][1]  # the cross-attention of block 2: queries, keys and weights of its four heads
-weights = head.weights[2, 5]  # head 3, the sixth row: one weight for each English token
+block_2 = heads["cross"][1]  # its cross-attention: queries, keys and weights of four heads
+weights = block_2.weights[2, 5]  # head 3, the sixth row (Python counts from 0): one weight for each English token
 for word, weight in zip(words, weights, strict=True):
     print(f"{word:10}{weight:.2f}")
 
@@ -167,7 +206,7 @@ print(months.get("November"), months.get("november"))
 # subject of section 6):
 
 # %%
-query, keys = head.queries[2, 5], head.keys[2]  # (16,), (10, 16)
+query, keys = block_2.queries[2, 5], block_2.keys[2]  # (16,), (10, 16)
 scores = torch.stack([query @ key for key in keys]) / 4
 for word, score in zip(words, scores, strict=True):
     print(f"{word:10}{score:5.1f}")
@@ -215,9 +254,9 @@ assert torch.allclose(attend_one(query, keys, values)[1], weights, atol=1e-5)
 # ## 4. One vector, three jobs
 #
 # So far queries, keys and values fell from the sky. In the model all three are made from one thing: the vector `x` that
-# stands for a token at this point of the model. But `x` has three jobs. When the month is about to be written, the `x` of the
+# stands for a token at this point of the model, its **hidden state**. But `x` has three jobs. When the month is about to be written, the `x` of the
 # last token, 年, must *look for* something, a month. `November`'s `x` must *be found* by that, as a month. And once found it must *hand
-# over* something else: that it is the eleventh. So the model learns three matrices, three ways of looking at an `x`:
+# over* something else: that it is the eleventh. So the model learns three matrices, three **projections** of an `x`:
 #
 # $$q = x\,W_Q \qquad k = x\,W_K \qquad v = x\,W_V$$
 #
@@ -226,6 +265,8 @@ assert torch.allclose(attend_one(query, keys, values)[1], weights, atol=1e-5)
 # Below: the scores of query and keys are 0.1, 6.8 and 3.2, the weights 0.00, 0.92 and 0.03, and the output is mostly
 # November's value. Each vector shows the first ten of its sixteen numbers.](figures/02_attention_roles.svg)
 #
+# (Of each vector's sixteen numbers ten are drawn: the darker, the larger, plus or minus.)
+#
 # When the queries come from the text being written, and keys and values from the text being read, this is
 # **cross-attention**. When all three come from one text, it is **self-attention**: so the English tokens look at each
 # other, and the Chinese ones too. The drawing at the top shows where each stands. (The model also adds a bias to each.)
@@ -233,7 +274,7 @@ assert torch.allclose(attend_one(query, keys, values)[1], weights, atol=1e-5)
 # Could self-attention not do without $W_Q$ and $W_K$, and compare the `x` themselves? Try it on the English tokens, with the
 # first layer's own matrices beside it:
 
-# %%
+# %% jupyter={"source_hidden": true}
 with torch.no_grad():
     x, first = model.embedding(source)[0], model.encoder.blocks[0].attention
     plain = x[0] @ x[0].T / math.sqrt(64)
@@ -245,9 +286,18 @@ for name, scores in (("x with x", plain), ("with W_Q, W_K", projected)):
           f"{favourites} of 10 score highest with themselves")  # fmt: skip
 
 # %% [markdown]
-# Without the matrices two tokens must score each other alike, always. And here each token scores highest with itself: no vector
-# that is as long as `x`, or shorter, has a larger dot product with `x` than `x` itself. With the matrices one token can look
-# at another that does not look back. (In a sentence, *it* must find its noun; the noun need not find *it*.)
+# Without the matrices two tokens must score each other alike, always: $x \cdot y = y \cdot x$. And a token that is at least as
+# long as the others finds itself, for no vector that is shorter than `x`, or as long, has a larger dot product with `x` than
+# `x`. With the matrices one token can look at another that does not look back. (In a sentence, *it* must find its noun; the
+# noun need not find *it*.)
+#
+# <details><summary>Are two matrices needed for that?</summary>
+#
+# The scores see only their product: $q \cdot k = x\,W_Q W_K^\top y^\top$. One matrix $M$ in the middle would do as well. Two
+# narrow ones, here (64, 16) each, make it out of fewer numbers, and give us two words, query and key. (A warning as in lesson
+# 00: this model *learnt* with its matrices. How one would do that learnt without, the two lines above do not say.)
+#
+# </details>
 #
 # ## 5. All queries at once
 #
@@ -274,37 +324,41 @@ def attention(q, k, v):
     return weights @ v, weights
 
 
-queries = head.queries[2]  # (13, 16): head 3's, one for each token that is written
+queries = block_2.queries[2]  # (13, 16): head 3's, one for each token that is written
 output, weights = attention(queries, keys, values)
 for i in range(13):
     assert torch.allclose(output[i], attend_one(queries[i], keys, values)[0], atol=1e-5)
-difference = (weights - head.weights[2]).abs().max()
+difference = (weights - block_2.weights[2]).abs().max()
 assert difference < 1e-5
 print("the model's weights and ours differ by less than 0.00001")
 
 # %% [markdown]
-# No loop is left. Here are all its weights, one row for each token that is written (in Latin letters; *xingqi* names the
-# weekday):
+# No loop is left. Here are all its weights, one row for each token that is written (in Latin letters; *xīngqīrì* is Sunday,
+# and `[EOS]` the sign for the end):
 
-# %%
-rows = ["2", "0", "2", "6", "nián", "1", "1", "yuè", "2", "2", "rì", "xīngqī", "end"]
+# %% jupyter={"source_hidden": true}
+rows = ["2", "0", "2", "6", "nián", "1", "1", "yuè", "2", "2", "rì", "xīngqīrì", "[EOS]"]
 ax = plt.subplots(figsize=(6, 5.4))[1]
 plots.matrix(ax, weights, rows, words, row_name="about to be written", column_name="read")
-_ = ax.set_title("Head 3 of block 2: both digits of the month read November")
+_ = ax.set_title("Head 3 of block 2: the month's digits read November")
 assert weights[5:7, 2].min() > 0.8
+
+# %% [markdown]
+# Not every row is as plain. The row of *yuè* looks at November too, where nothing is left to find out, and the row of the weekday
+# at a comma more than at `Sunday`. Is that good for anything? A picture of weights does not say; section 8 comes back to it.
 
 # %% [markdown]
 # ## 6. Why divide by $\sqrt{d}$?
 #
 # A score is a sum of $d$ products, one for each component. Suppose that the components of `q` and `k` are independent, with
-# mean 0 and variance 1: before training nothing ties them together. Then each product $q_c k_c$ has mean 0 and variance
-# $E[q_c^2]\,E[k_c^2] = 1$, and variances of independent terms add up:
+# mean 0 and variance 1: before training nothing ties them together. Then each product $q_c k_c$ has mean 0, and its variance
+# is the mean of $q_c^2 k_c^2$, which is the mean of $q_c^2$ times the mean of $k_c^2$: 1. Variances of independent terms add up:
 #
 # $$\operatorname{var}(q \cdot k) = \sum_{c=1}^{d} \operatorname{var}(q_c k_c) = d$$
 #
 # Variance is measured in squares. A typical score is therefore as large as its root, $\sqrt{d}$:
 
-# %%
+# %% jupyter={"source_hidden": true}
 widths = [4, 16, 64, 256, 1024]
 for d in widths:
     scores = (torch.randn(20_000, d) * torch.randn(20_000, d)).sum(dim=-1)
@@ -319,8 +373,8 @@ for d in widths:
 # Does it matter? A trained model is used to the scores that it has; section 1 says no more than that. What matters is whether
 # a fresh model can *learn* to look. Two measurements answer this. **Entropy** says how evenly a query spreads its weight: 0
 # if one key takes all, $\ln 32 = 3.47$ if 32 keys share equally. The **gradient** at a score says how strongly one step of
-# training would move it. We take the *median* key: an ordinary one. *Without* any division, as $d$ grows, the gradient at an
-# ordinary score...
+# training would move it. Of all these gradients, of all keys and many queries, we take the **median**: that of an ordinary key.
+# *Without* any division, as $d$ grows, the gradient at an ordinary score...
 
 # %%
 predict("02_attention.gradient")
@@ -328,13 +382,14 @@ predict("02_attention.gradient")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 def measure(d, scale, n=400, n_keys=32):
-    """Mean entropy of the weights, and median gradient at the scores, over n random queries."""
+    """Mean entropy of the weights; median gradient at all scores and at each query's highest, over n random queries."""
     q, k, v = torch.randn(n, 1, d), torch.randn(n, n_keys, d), torch.randn(n, n_keys, 16)
     scores = (q @ k.transpose(-2, -1) * scale).requires_grad_()
     weights = scores.softmax(dim=-1)
     (weights @ v * torch.randn(n, 1, 16)).sum().backward()  # a random direction stands for the loss
     entropy = torch.special.entr(weights).sum(dim=-1).mean().item()
-    return entropy, scores.grad.abs().median().item()
+    highest = scores.grad.abs().gather(-1, scores.argmax(dim=-1, keepdim=True))
+    return entropy, scores.grad.abs().median().item(), highest.median().item()
 
 
 scales = {"no division": lambda d: 1, "by sqrt(d)": lambda d: d**-0.5, "by d": lambda d: 1 / d}
@@ -343,18 +398,25 @@ measured = {name: [measure(width, scale(width)) for width in widths] for name, s
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 fig, (entropy_axes, gradient_axes) = plt.subplots(1, 2, figsize=(9, 3.5))
 for marker, (name, results) in zip("os^", measured.items(), strict=True):
-    entropies, gradients = zip(*results, strict=True)
+    entropies, gradients, winners = zip(*results, strict=True)
+    if name == "no division":
+        gradient_axes.plot(widths, winners, "k:", marker="o")
+        gradient_axes.text(1024, 6e-5, "no division,\nthe favourite", ha="right", va="top")
     entropy_axes.plot(widths, entropies, marker=marker, label=name)
-    gradient_axes.plot(widths, [max(g, 1e-12) for g in gradients], marker=marker, label=name)
+    gradient_axes.plot(widths, [max(g, 1e-12) for g in gradients], marker=marker)
 entropy_axes.axhline(math.log(32), color="grey", linestyle=":", label="all weights equal")
-gradient_axes.axhline(1e-12, color="grey", linestyle="--", label="1e-12 or less")
+gradient_axes.axhline(1e-12, color="grey", linestyle="--")
+gradient_axes.text(4, 2e-12, "1e-12 or less")
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 kept, vanishing, flat = measured["by sqrt(d)"], measured["no division"], measured["by d"]
 title = f"By sqrt(d): entropy {kept[0][0]:.1f} at d = 4, {kept[-1][0]:.1f} at d = 1024"
 entropy_axes.set(xscale="log", xlabel="width d", ylabel="entropy (nats)", title=title)
-title = "No division: an ordinary key's gradient vanishes"
+title = "No division: the gradient vanishes"
 gradient_axes.set(xscale="log", yscale="log", xlabel="width d", ylabel="median |gradient|", title=title)
-_ = entropy_axes.legend(), gradient_axes.legend(loc="center left")
+_ = entropy_axes.legend()
 assert abs(kept[0][0] - kept[-1][0]) < 0.1 and vanishing[3][1] < 1e-9 and math.log(32) - flat[-1][0] < 0.01
+assert vanishing[0][2] > 0.2 > 0.01 > vanishing[-1][2]
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 first_gradient, last_gradient = vanishing[0][1], vanishing[-1][1]
@@ -365,40 +427,69 @@ predict("02_attention.gradient", actual="vanishes" if faded else "grows" if grow
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# * **No division**: with the width the entropy falls towards 0, so one key takes all. The derivative of the output with
+# * **No division**: with the width the entropy falls towards 0, so one key takes all (**saturation**). The derivative of the output with
 #   respect to a score has the key's weight as a factor, $w_j\,(v_j - \text{output})$: a key without weight gets no
-#   gradient. (The winner gets some, so learning does not stop; but most keys are not heard.)
+#   gradient. And the favourite's fades too (the dotted black line): the output is nearly its own value, so $v_j -
+#   \text{output}$ is nearly 0. Only the few queries in which two keys are nearly tied still have something to learn from.
 # * **By $\sqrt{d}$**: both lines are flat. The width no longer decides how sharp attention is.
 # * **By $d$**: the gradients live, but the entropy climbs to the dotted line: attention begins as nearly the plain average.
 #
 # </details>
 #
 # These were random numbers, independent by construction. In a translator queries and keys come from the same tokens. Does the
-# sum over $d$ terms still tell how sharp a *fresh* one is? Here are translators that have not been trained, with four heads
-# of width 16 or one of width 64, and the entropy of their cross-attention over the ten English tokens of our date:
+# sum over $d$ terms still tell how sharp a *fresh* one is? Here are translators that have not been trained, six with four heads
+# of width 16 and six with one of width 64, and the entropy of their cross-attention over the ten English tokens of our date:
 
 # %% jupyter={"source_hidden": true}
 divisors = {"none": lambda d: 1, "sqrt(d)": math.sqrt, "d": lambda d: d}
-print(f"entropy, of at most ln 10 = {math.log(10):.1f}")
+
+
+def entropy_of_a_fresh_one(n_heads, divisor, seed):
+    def divided(q, k, v, mask):
+        d = q.shape[-1]
+        return scaled_dot_product_attention(q * math.sqrt(d) / divisor(d), k, v, mask)
+
+    _ = torch.manual_seed(seed)
+    fresh = Transformer(replace(model.config, n_heads=n_heads)).eval()
+    with replace_attention(fresh, divided), record_attention(fresh) as maps, torch.no_grad():
+        fresh(source, written)
+    return torch.special.entr(torch.stack(maps["cross"])).sum(dim=-1).mean().item()
+
+
+# %% jupyter={"source_hidden": true}
+def scores_of_a_fresh_one(n_heads, seed):
+    """Undivided: the root of their mean square, and the standard deviation within a row; of both blocks, on average."""
+    _ = torch.manual_seed(seed)
+    fresh = Transformer(replace(model.config, n_heads=n_heads)).eval()
+    with record_heads(fresh) as heads, torch.no_grad():
+        fresh(source, written)
+    scores = torch.stack([one.queries @ one.keys.transpose(-2, -1) for one in heads["cross"]])
+    return scores.square().mean().sqrt().item(), scores.std(dim=-1).mean().item()
+
+
+# %% jupyter={"source_hidden": true}
+fresh = {}
+print(f"entropy, of at most ln 10 = {math.log(10):.1f}; lowest and highest of six seeds")
 for n_heads in (4, 1):
     for name, divisor in divisors.items():
-
-        def divided(q, k, v, mask, divisor=divisor):
-            d = q.shape[-1]
-            return scaled_dot_product_attention(q * math.sqrt(d) / divisor(d), k, v, mask)
-
-        _ = torch.manual_seed(0)
-        fresh = Transformer(replace(model.config, n_heads=n_heads)).eval()
-        with replace_attention(fresh, divided), record_attention(fresh) as maps, torch.no_grad():
-            fresh(source, written)
-        entropy = torch.special.entr(torch.stack(maps["cross"])).sum(dim=-1).mean()
-        print(f"{n_heads} x {64 // n_heads}, {name:8} {entropy:.1f}")
+        found = fresh[n_heads, name] = [entropy_of_a_fresh_one(n_heads, divisor, seed) for seed in range(6)]
+        print(f"{n_heads} x {64 // n_heads}, {name:8} {min(found):.1f} to {max(found):.1f}")
+    root, found = (64 // n_heads) ** 0.5, [scores_of_a_fresh_one(n_heads, seed) for seed in range(6)]
+    sizes, apart = zip(*found, strict=True)
+    print(f"        undivided scores: expected {root:.0f}, found {min(sizes):.0f} to {max(sizes):.0f};", end=" ")
+    print(f"in one row they differ by {min(apart):.1f} to {max(apart):.1f}")
+    assert 0.8 < sum(sizes) / 6 / root < 1.2 and 0.4 < sum(apart) / 6 / root < 0.6
+assert max(fresh[1, "none"]) < min(fresh[4, "none"]) < min(fresh[1, "sqrt(d)"])
 
 # %% [markdown]
-# It does. So much for the first step. What becomes of a model that is *trained* so? `experiments/divisor.py` trained the
-# translator 18 times for 500 steps: both shapes, three divisors, three seeds each.
+# It does: undivided, one wide head is sharper than four narrow ones with every seed, and with the root the width hardly
+# matters. A typical score is as large as promised, too. But the scores of one row differ by only half of that, for the keys of
+# the ten tokens are partly alike, and what they share adds the same to every score of a row. Softmax does not see it.
+#
+# So much for the first step. What becomes of a model that is *trained* so? `experiments/divisor.py` trained the translator 18
+# times for 500 steps: both shapes, three divisors, three seeds each.
 
-# %%
+# %% jupyter={"source_hidden": true}
 print("heads, divisor     dates right after 500 steps")
 for row in recorded("divisor")["result"]:
     right = " ".join(f"{share:4.0%}" for share in row["right"])
@@ -424,15 +515,25 @@ for row in recorded("divisor")["result"]:
 #    the marked middle between $v_1$ and $v_2$, and which key keeps it away?
 # 2. Leave the query there and lower the temperature until the line below says "within 1 %" of the marked middle. With what
 #    longer query could you do the same?
-# 3. Is there a query, however long, whose favourite is $k_5$? Guess first, from the picture of the keys; then turn a long
+# 3. Is there a query, however long, whose favourite is $k_5$? Guess first, from this picture of the keys; then turn a long
 #    query all the way round.
+
+# %% jupyter={"source_hidden": true}
+explorer = QueryExplorer()
+points = torch.tensor(explorer.key_points)
+ax = plt.subplots(figsize=(3.2, 3.2))[1]
+ax.quiver([0] * 5, [0] * 5, *points.T, angles="xy", scale_units="xy", scale=1, color=plots.COLORS[1], width=0.012)
+for number, point in enumerate(points.tolist(), start=1):
+    ax.text(*(1.18 * c for c in point), f"$k_{number}$", ha="center", va="center")
+ax.set(xlim=(-2.2, 2.2), ylim=(-2.2, 2.2), aspect="equal", title="The five keys")
+ax.axhline(0, color="grey", linewidth=0.6)
+_ = ax.axvline(0, color="grey", linewidth=0.6)
 
 # %%
 predict("02_attention.hull")
 
 # %%
-explorer = QueryExplorer()
-explorer
+explorer  # QueryExplorer()
 
 # %% [markdown]
 # <details><summary>Answers to 1 and 2, when you have tried</summary>
@@ -447,7 +548,6 @@ explorer
 # For question 3 we turn a long query through 3,600 directions and note which key scores highest in each:
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-points = torch.tensor(explorer.key_points)
 angle = torch.linspace(0, 2 * math.pi, 3601)[:-1]
 favourites = (torch.stack((angle.cos(), angle.sin()), dim=1) @ points.T).argmax(dim=1)
 wins = torch.bincount(favourites, minlength=5)
@@ -475,7 +575,8 @@ predict("02_attention.hull", actual="yes" if wins[4] else "no")
 # Columns: the tokens being read. (With two self-attentions in the encoder and two in the decoder, the model has 24.) The view
 # opens on the head that is least like the average of all.
 #
-# 1. Which heads of the last block read the month when its digits are written? And which looks a little at everything?
+# 1. Which heads of the last block look at `November` when the month's digits are written, and which looks at *commas* then?
+#    Suppose that one of them had to fall silent: which would you keep?
 # 2. Take all heads together: which tokens do the four rows of the year read? What would you call such a pattern?
 # 3. Every date has a 年 (*nián*) after the year and a 月 (*yuè*) after the month. Does the model need to read anything to
 #    write them?
@@ -487,8 +588,9 @@ AttentionView(seen, predicted, read)
 # %% [markdown]
 # <details><summary>Answers to 1 and 2, when you have looked</summary>
 #
-# 1\. Above all the third head, in both rows: one English token, two Chinese ones. The fourth looks a little at many tokens.
-# 2\. Averaged over the heads, each row reads its own digit most: the year is copied, and row and column move on together.
+# 1\. Above all the third head, in both rows: one English token, two Chinese ones. The second looks at the two commas. Which of
+# them is needed you will see below, and it may surprise you. 2\. Averaged over the heads, each row reads its own digit a little
+# more than any other token: the year is copied, and row and column move on together.
 #
 # </details>
 #
@@ -554,76 +656,78 @@ print(f"Blindly it is 1 in {zeros}, with the average in {average}.")
 #
 # </details>
 #
-# And head 3 of block 2, which puts 0.92 on November? Silence it, and nothing else; then it and one other; then all others;
-# again in both ways, in the rows that write the first digit. Where habit is right anyway there is nothing to find out, so we
-# count only months that do *not* begin with 1:
+# And head 3 of block 2, which puts 0.92 on November? Now single heads fall silent, in the rows that write the month's first digit,
+# and nowhere else. A third way is fairer still: let the head say what it says of *another date*. Where habit is right anyway
+# there is nothing to find out, so we count only the months that do *not* begin with 1:
 
 
 # %% jupyter={"source_hidden": true}
 @torch.no_grad()
-def right_without(silent, on_average):
-    """How many of these digits come out right if the heads (block, head) say nothing there, or what they say on average."""
+def right_without(silent, instead):
+    """How many of these digits come out right if these heads (block, head) say something else there."""
 
     def quiet(block):
         def change(module, inputs):
             x = inputs[0].clone()  # (B, T, 64): what the four heads say, 16 numbers each
             for head in (head for b, head in silent if b == block):
                 said = x[..., 16 * head : 16 * head + 16]
-                said[is_first] = said[is_first].mean(dim=0) if on_average else torch.zeros(16)
+                said[is_first] = instead(said[is_first])
             return (x,)
 
         return change
 
     hooks = [layer.w_o.register_forward_pre_hook(quiet(block)) for block, layer in enumerate(layers)]
     said = model(sources, reads, source_mask).argmax(dim=-1)
-    for hook in hooks:
-        hook.remove()
+    _ = [hook.remove() for hook in hooks]
     return (said == writes)[no_habit].sum().item()
 
 
-# %%
-ours, no_habit = (1, 2), is_first & (writes != one)
-others = [(block, head) for block in range(2) for head in range(4) if (block, head) != ours]
-print(f"{f'right, of {no_habit.sum()}':24}{'zeros':>12}{'average':>12}")
-for name, sets in (
-    ("all eight heads", [[]]),
-    ("without our head", [[ours]]),
-    ("without it and one other", [[ours, other] for other in others]),
-    ("with our head alone", [others]),
-    ("without any", [[ours, *others]]),
-):
-    found = [sorted(right_without(silent, way) for silent in sets) for way in (False, True)]
-    print(f"{name:24}" + "".join(f"{' to '.join(map(str, dict.fromkeys((n[0], n[-1])))):>12}" for n in found))
+# %% jupyter={"source_hidden": true}
+other_date = torch.randperm(500, generator=torch.Generator().manual_seed(0))
+ways = {
+    "zeros": torch.zeros_like,
+    "average": lambda said: said.mean(dim=0),
+    "another date": lambda said: said[other_date],
+}
+all_heads, no_habit = [(block, head) for block in range(2) for head in range(4)], is_first & (writes != one)
+sets = {"none": []} | {f"block {block + 1}, head {head + 1}": [(block, head)] for block, head in all_heads}
+sets |= {"all but block 2, head 3": [one for one in all_heads if one != (1, 2)], "all eight": all_heads}
+print(f"right, of {no_habit.sum()}, when this says:" + "".join(f"{way:>14}" for way in ways))
+found = {name: [right_without(silent, instead) for instead in ways.values()] for name, silent in sets.items()}
+for name, counts in found.items():
+    print(f"{name:30}" + "".join(f"{count:14}" for count in counts))
+assert found["block 2, head 2"][1] < found["block 2, head 3"][1] and found["block 2, head 2"][0] > 320
 
 # %% [markdown]
-# With zeros in its place, one month in six is lost; with what it says on average, one in thirty. So most of what the zeros
-# broke was broken by the zeros, and only for the few was our head *needed*. Whichever other head falls silent with it, still
-# fewer come out right, in both columns: all of them carry a part of the month, though their weights may not show it. Alone
-# our head is far from enough. Remember this whenever you see a picture of attention: **weights show where a model looks;
-# whether it needed to, only a change can tell**, and how one changes it matters too.
+# With zeros in its place our head seems the most needed: one month in six is lost. But most of what the zeros broke was broken
+# by the zeros. Let it say its average, and one month in thirty is lost; and then **the head that is missed most is head 2, which
+# looks at two commas**. Head 1 of block 1, for which neither silence costs a single month, costs many when it speaks of another
+# date: it *is* listened to. The four heads that lose next to nothing in all three columns may say what they like, as long as
+# the others are there. And alone our head is far from enough. Remember this whenever you see a picture of attention: **weights
+# show where a model looks; whether it needed to, only a change can tell**, and which change one makes matters too.
 #
 # ## 9. What people get wrong
 #
 # **The softmax over the wrong axis.** `dim=-2` in place of `dim=-1` runs without an error. Now the *queries* compete with each
 # other: each key's column sums to 1, and a change of the last query changes the output of the first.
 
-# %%
-q, k, v = torch.randn(400, 64), torch.randn(32, 64), torch.randn(32, 64)
+# %% jupyter={"source_hidden": true}
+q, k, v = torch.randn(4, 36), torch.randn(32, 36), torch.randn(32, 36)
 changed = q.clone()
 changed[-1] += 1.0
 for name, dim in (("over the keys", -1), ("over the queries", -2)):
-    weights, after = ((some @ k.T / 8).softmax(dim=dim) for some in (q, changed))
+    weights, after = ((some @ k.T / 6).softmax(dim=dim) for some in (q, changed))
     moved = (weights[0] @ v - after[0] @ v).norm() / (weights[0] @ v).norm()
     print(
-        f"softmax {name:17} the first row sums to {weights[0].sum():.2f}, and the last query moves its output by {moved:.2%}"
+        f"softmax {name:17} the first row sums to {weights[0].sum():.2f}, and the last query moves its output by {moved:.0%}"
     )
 
 # %% [markdown]
 # **The division outside the softmax**, $\frac{1}{\sqrt{d}}\operatorname{softmax}(QK^\top)V$: a slip of the pen that runs. The scores
 # stay too large, so one key takes nearly all; and what multiplies the values no longer sums to 1.
 
-# %%
-for name, weights in (("outside", (q @ k.T).softmax(dim=-1) / 8), ("inside", attention(q, k, v)[1])):
+# %% jupyter={"source_hidden": true}
+for name, weights in (("outside", (q @ k.T).softmax(dim=-1) / 6), ("inside", attention(q, k, v)[1])):
     sums = weights.sum(dim=-1)
     largest = (weights.amax(dim=-1) / sums).median()
     print(f"division {name:8} rows sum to {sums[0]:.3f}, the largest key's share is {largest:.2f} (median)")
@@ -652,17 +756,9 @@ with replace_attention(model, yours):
     print(f"{exact_match(model, tokenizer, held_out):.1%} of the dates are right, as before: {whole:.1%}")
 
 # %% [markdown]
-# Put your own birthday in. In the package the same function is called `scaled_dot_product_attention`; it adds one line,
-# for rows in which every key is hidden. Here it is beside yours, on the queries, keys and values of section 5:
-
-# %%
-packaged, _ = scaled_dot_product_attention(queries, keys, values)
-ours, _ = yours(queries, keys, values)
-difference = (ours - packaged).abs().max()
-assert difference < 1e-5
-print("the outputs of both differ by less than 0.00001")
-
-# %% [markdown]
+# Put your own birthday in. In the package the same function is called `scaled_dot_product_attention`; it adds one line, for rows
+# in which every key is hidden.
+#
 # ## 11. Check yourself
 #
 # <details><summary>Must values be as wide as keys? Must there be as many queries as keys?</summary>

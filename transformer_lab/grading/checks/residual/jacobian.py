@@ -73,11 +73,12 @@ def case(D: int, d_ff: int, dtype=torch.float32) -> tuple[Tensor, Tensor, Tensor
     while True:
         x, w_1, w_2 = draw.normal(D, dtype=dtype), draw.normal(D, d_ff, dtype=dtype), draw.normal(d_ff, D, dtype=dtype)
         w_1 = w_1 - 0.3
-        on = (x @ w_1 > 0).double().mean()
-        if 0.2 < on < 0.8 and x.min() < 0 < x.max():
+        hidden = x @ w_1
+        on, far = (hidden > 0).double().mean(), hidden[2:].max() > 1  # on by whatever bound somebody may choose
+        if 0.2 < on < 0.8 and far and x.min() < 0 < x.max():
             break
-    for unit, hidden in ((0, 1e-3), (1, -1e-3)):  # two units near the kink: a coarse difference crosses it
-        w_1[:, unit] += x * (hidden - x @ w_1[:, unit]) / (x @ x)
+    for unit, near in ((0, 1e-3), (1, -1e-3)):  # two units near the kink: a coarse difference crosses it
+        w_1[:, unit] += x * (near - x @ w_1[:, unit]) / (x @ x)
     return x, w_1, w_2
 
 

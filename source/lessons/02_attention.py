@@ -394,6 +394,7 @@ def measure(d, scale, n=400, n_keys=32):
 
 scales = {"no division": lambda d: 1, "by sqrt(d)": lambda d: d**-0.5, "by d": lambda d: 1 / d}
 measured = {name: [measure(width, scale(width)) for width in widths] for name, scale in scales.items()}
+kept, vanishing, flat = measured["by sqrt(d)"], measured["no division"], measured["by d"]
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 fig, (entropy_axes, gradient_axes) = plt.subplots(1, 2, figsize=(9, 3.5))
@@ -407,18 +408,15 @@ for marker, (name, results) in zip("os^", measured.items(), strict=True):
 entropy_axes.axhline(math.log(32), color="grey", linestyle=":", label="all weights equal")
 gradient_axes.axhline(1e-12, color="grey", linestyle="--")
 gradient_axes.text(4, 2e-12, "1e-12 or less")
-
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
-kept, vanishing, flat = measured["by sqrt(d)"], measured["no division"], measured["by d"]
 title = f"By sqrt(d): entropy {kept[0][0]:.1f} at d = 4, {kept[-1][0]:.1f} at d = 1024"
 entropy_axes.set(xscale="log", xlabel="width d", ylabel="entropy (nats)", title=title)
 title = "No division: the gradient vanishes"
 gradient_axes.set(xscale="log", yscale="log", xlabel="width d", ylabel="median |gradient|", title=title)
 _ = entropy_axes.legend()
-assert abs(kept[0][0] - kept[-1][0]) < 0.1 and vanishing[3][1] < 1e-9 and math.log(32) - flat[-1][0] < 0.01
-assert vanishing[0][2] > 0.2 > 0.01 > vanishing[-1][2]
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
+assert abs(kept[0][0] - kept[-1][0]) < 0.1 and vanishing[3][1] < 1e-9 and math.log(32) - flat[-1][0] < 0.01
+assert vanishing[0][2] > 0.2 > 0.01 > vanishing[-1][2]
 first_gradient, last_gradient = vanishing[0][1], vanishing[-1][1]
 faded = last_gradient < first_gradient / 100
 grown = last_gradient > 2 * first_gradient

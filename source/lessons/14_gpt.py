@@ -4,23 +4,24 @@
 # **How far does "predict the next token" carry?**
 #
 # ![Four models, one above the other, read the same line: "a file that it opened (and closes again) when the with
-# statement". Shaded is what each can see of it. Pairs, which are counts, see one character; n-grams, also counts, a few
-# characters; nano, two blocks of width 64, 64 tokens, more than the line; SmolLM2, thirty blocks of width 576, 8,192
-# tokens. From each an arrow leads to the same question: next?](figures/14_gpt_where.svg)
+# statement". Shaded is what each can see of it. Pairs, which are counts, see one character; n-grams, also counts, a
+# few characters; nano, two blocks of width 64, 64 tokens, more than the line; SmolLM2, thirty blocks of width 576,
+# 8,192 tokens. From each an arrow leads to the same question: next?](figures/14_gpt_where.svg)
 #
-# The training of a GPT consists of a single exercise, repeated a few billion times: here is the beginning of a text, which
-# token comes next? It is what your telephone does above the keyboard. Nothing in it asks the model to spell, to close a
-# bracket, or to be useful. And yet the models that answer questions and write programs began with this exercise. Where does it lead?
+# The training of a GPT consists of a single exercise, repeated billions of times: here is the beginning of a text,
+# which token comes next? It is what your telephone does above the keyboard. Nothing in it asks the model to spell, to
+# close a bracket, or to be useful. And yet the models that answer questions and write programs began with this
+# exercise. Where does it lead?
 #
-# In this lesson you climb a ladder of four models that all learn this one thing, and look at what each rung can do that the
-# one below it cannot. You will be able to
+# In this lesson you climb a ladder of four models that all learn this one thing, and look at what each rung can do
+# that the one below it cannot. You will be able to
 #
 # * compare models that cut text differently, and find the mistake in a perplexity that is too good;
 # * get a model to do a new task without changing a single weight, and say what in your examples made it work;
 # * read in a configuration what separates GPT-2 from Llama, and how much memory a text costs.
 #
-# About 40 minutes. It builds on the tables of [lesson 10](10_tokens.ipynb), the block of [lesson 09](09_block.ipynb) and
-# the probes of [lesson 13](13_training.ipynb).
+# About 40 minutes. It builds on the tables of [lesson 10](10_tokens.ipynb), the block of [lesson 09](09_block.ipynb)
+# and the probes of [lesson 13](13_training.ipynb).
 
 # %%
 import matplotlib.pyplot as plt
@@ -42,10 +43,10 @@ grid = recorded("in_context")["result"]
 # %% [markdown]
 # ## 1. One exercise, four pupils
 #
-# The first two rungs are tables of counts, as in lesson 10: pairs of characters, and longer n-grams. The third is
-# a network of two blocks, called *nano* in this course, which trains while you read this. The fourth is SmolLM2: made of the same
-# parts, a thousand times as large, and trained by people with many GPUs on two trillion tokens. All of them, except
-# SmolLM2, learn from the documentation of Python, and none has seen the held-out part of it.
+# The first two rungs are tables of counts, as in lesson 10: pairs of characters, and longer n-grams. The third is a
+# network of two blocks, called *nano* in this course, which trains while you read this. The fourth is SmolLM2: made
+# of the same parts, a thousand times as large, and trained by people with many GPUs on two trillion tokens. All of
+# them, except SmolLM2, learn from the documentation of Python, and none has seen the held-out part of it.
 
 # %%
 task = docs(seed=0)  # the documentation, cut into 512 kinds of tokens, and a nano GPT that has learnt nothing
@@ -62,67 +63,151 @@ rungs = {
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next, and with the training
 for name, rung in rungs.items():
-    print(f"--- {name} ---", rung.write("The with statement", seed=1), "", sep="\n")
+    print(f"--- {name} ---", rung.write("In Python, the with statement", seed=1), "", sep="\n")
 
 # %% [markdown]
-# Four times the same exercise. The pairs make noise, the n-grams have words, and SmolLM2 writes sentences. Nano, a network,
-# writes worse than the table below it: twenty seconds are not much of a training. None was told what a word or a sentence is; each made of the
-# exercise what it could with what it sees.
+# Four times the same exercise. The pairs make noise, the n-grams have words, and SmolLM2 writes sentences. Nano, a
+# network, writes worse than the table below it: twenty seconds are not much of a training. None was told what a word
+# or a sentence is; each made of the exercise what it could with what it sees.
 
 # %% [markdown]
+# ## 2. How much better, and at what?
+#
+# Looks deceive, as in lesson 10. So let each rung be surprised by the same ten passages of the held-out
+# documentation, in bits a character: the one measure that does not care how a model cuts its text. Nano is given a
+# fair chance here, a thousand steps and three seeds (45 seconds of a processor each; recorded). There is something to
+# be suspicious of as well. SmolLM2 has read much of the internet, so probably these very pages. So beside them stand
+# two texts that are younger than SmolLM2 and cannot have been in its training: the docstrings of this course's
+# package, and its lessons.
+
+# %%
+kept = recorded("ladder")["result"]["rungs"]
+sources, colors = ("documentation", "younger docstrings", "younger lessons"), ("C0", "C1", "C2", "C3")
+rows = {
+    "pairs": ["pairs"],
+    "n-grams": ["n-grams"],
+    "nano": [f"nano, seed {n}" for n in range(3)],
+    "SmolLM2": ["SmolLM2"],
+}
+ax = plt.subplots(figsize=(8, 3.4))[1]
+for number, (name, runs) in enumerate(rows.items()):
+    for place, source in enumerate(sources):
+        dots = [bits for run in runs for bits in kept[run][source]]
+        x = place + 0.2 * (number - 1.5)
+        ax.plot([x] * len(dots), dots, "o", color=colors[number], alpha=0.3, label=None if place else name)
+        ax.plot([x - 0.08, x + 0.08], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
+ax.set_xticks(range(3), ["held-out documentation", "docstrings of this package", "lessons 02 to 13"])
+ax.set(
+    ylabel="bits a character",
+    ylim=0,
+    title="Ten passages of each text: SmolLM2 is ahead even on texts it cannot have read",
+)
+_ = ax.legend(ncols=4, fontsize=8, loc="lower left")
+
+# %% jupyter={"source_hidden": true}
+means = {}
+for name, runs in rows.items():
+    means[name] = [sum(sum(kept[run][source]) / 10 for run in runs) / len(runs) for source in sources]
+    print(f"{name:8} " + ", ".join(f"{source} {value:.2f}" for source, value in zip(sources, means[name], strict=True)))
+
+# %% [markdown]
+# Nano does **not** beat the table below it. On these passages it needs 2.35 bits and the n-grams 2.25; on the whole
+# held-out text 2.28 and 2.18, and the three seeds differ by 0.01 only. A network is not better for being a network:
+# 45 seconds are two readings of the text, and counting is quick and thorough. But it loses at home and wins away. On
+# the lessons, another kind of text, it needs 3.23 bits and the table 3.49.
+#
+# And SmolLM2? 0.99 bits on the documentation and 1.45 on the younger docstrings: half a bit more. Is that what
+# reading the pages before is worth, or is the younger text harder? The pairs find both equally hard. The n-grams need
+# half a bit more, too, and nobody suspects them: they have read other pages of the same documentation, and profit
+# from its habits. So of SmolLM2's half bit we cannot say which part is memory. What we can say is that on texts which
+# it cannot have read, it is still more than a bit ahead of every other rung.
+#
+# What does it *do* with all it sees? Here are two things that no table of five characters can do, each with its
+# control. A bracket that was opened 40 to 100 characters ago wants to be closed; the control is the same text without
+# the opening bracket. A name that stood there once, 40 to 100 characters ago, comes again, and it never occurs in the
+# training text; the control has another name in the first place. (Forty brackets, forty names; recorded.)
+
+# %% jupyter={"source_hidden": true}
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
+for number, (name, runs) in enumerate(rows.items()):
+    brackets = [
+        sum(pair[side] for run in runs for pair in kept[run]["closing bracket"]) / 40 / len(runs) for side in (0, 1)
+    ]
+    left.bar(number - 0.2, brackets[0], 0.4, color=colors[number])
+    left.bar(number + 0.2, brackets[1], 0.4, color="lightgrey")
+    saved = [control - met for run in runs for met, control in kept[run]["name"]]
+    right.plot([number] * len(saved), saved, "o", color=colors[number], alpha=0.2)
+    right.plot([number - 0.3, number + 0.3], [sum(saved) / len(saved)] * 2, color="black", linewidth=2)
+    said = f"closing bracket {brackets[0]:.3f}, control {brackets[1]:.3f}"
+    print(f"{name:8} {said}; bits saved on a name {sum(saved) / len(saved):.1f}")
+for ax in (left, right):
+    ax.set_xticks(range(4), rows)
+left.set(title="Chance of a closing bracket (grey: none was opened)", ylim=(0, 1))
+_ = right.set(title="Bits a name costs less where it stood before")
+
+# %% [markdown]
+# SmolLM2 gives the closing bracket 0.58, and 0.001 where none was opened. A name that it met once costs it 14 bits
+# less. For the two tables the differences are exactly 0, because they cannot see so far. And nano? It can: its window
+# of 64 tokens holds the bracket and the name. But it makes next to nothing of them, 0.015 against 0.013, and a tenth
+# of a bit. To be able to look back is one thing, to have learnt what to do with it another.
+#
 # ## 3. A number for a text
 #
-# Papers do not report bits but **perplexity**: $e$ to the mean loss in nats of a token,
+# Papers often report **perplexity** in place of bits: $e$ to the mean loss in nats of a token,
 #
 # $$\text{perplexity} = \exp\Big(-\frac{1}{N} \sum_{t=1}^{N} \log p(x_t \mid x_1 \dots x_{t-1})\Big).$$
 #
 # It says among how many equally likely tokens the model might as well have had to choose. A model that knows nothing
-# has the perplexity $V$, one that knows everything 1. It is a good number, and easily wrong. Take the first 600 tokens of the held-out text, and
-# nano:
+# has the perplexity $V$, and one that knows everything 1. It is a good number, and easily wrong. Take a thousand
+# characters of the held-out text, and SmolLM2:
 
 # %% tags=["nbval-ignore-output"]
-# output differs with the training
-ids = task.validation_ids[:600]
-nats = token_nats(task.model, ids)  # (599,): windows that overlap by half
+# output differs from one Python to the next
+text = held_out[:1000]
+smol_ids = torch.tensor(smol_tokenizer.encode(text))
+nats = token_nats(smol, smol_ids, window=512)  # one number for each token but the first
 right = perplexity(nats.sum().item(), len(nats))
-print(f"nano: perplexity {right:.1f}, where knowing nothing has {len(task.tokenizer)}")
+print(f"{len(nats)} tokens, all read in one window: perplexity {right:.1f}")
 
-parts = nats[:20], nats[20:]  # two batches, a small one and a large one
+parts = nats[:20], nats[20:]  # a small batch, and a large one
 by_batch = sum(part.mean().exp().item() for part in parts) / 2
 print(f"the perplexities of two unequal batches, averaged: {by_batch:.1f}")
-cold = token_nats(task.model, ids, stride=64)  # no window knows what stood before it
-print(f"windows that do not overlap: {cold.mean().exp():.1f}")
-assert 15 < right < 100 and cold.mean() > nats.mean() and abs(by_batch / right - 1) > 0.01
+for stride in (64, 32, 8):
+    cut = token_nats(smol, smol_ids, window=64, stride=stride)
+    print(f"windows of 64 tokens, a new one every {stride:2} tokens: {cut.mean().exp():.1f}")
+    assert len(cut) == len(nats) and cut.mean() > nats.mean()
+assert 5 < right < 60 and abs(by_batch / right - 1) > 0.01
 
 # %% [markdown]
-# Three numbers for one model and one text. The mean of batches gives twenty tokens the same say as 579. And
-# a text longer than the window must be cut, and after each cut the model is cold: it predicts the first tokens of the window from nothing.
-# (That costs little here, since such a young nano makes little of its context. The better the model, the more it costs.)
-# Whoever lets windows overlap judges warm tokens only, at twice the price. Which is right? The sum over all tokens, divided
-# by all tokens; and for the windows the paper has to say it. How to count each token once is the first exercise.
+# Five numbers for one model and one text. In the second line, twenty tokens have the same say as all the others
+# together. That is plainly wrong. Below it, the text was cut into windows, as one must where it is longer than the
+# model's window. After each cut the model is cold, and predicts the first tokens of a window from hardly anything.
+# Where windows overlap, only the tokens with something before them are judged, and the number falls; the price is
+# that most tokens are read several times. None of these three is wrong, but a paper has to say which it is. (How to
+# count each token exactly once is the first exercise.)
 #
-# The third mistake is to compare. SmolLM2 on the same text:
+# The third mistake is to compare. Nano on the same text:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next, and with the training
-text = task.tokenizer.decode(ids)
-smol_ids = torch.tensor(smol_tokenizer.encode(text))
-both = {"nano": nats, "SmolLM2": token_nats(smol, smol_ids, window=512)}
+both = {"SmolLM2": nats, "nano": token_nats(task.model, torch.tensor(task.tokenizer.encode(text)))}
 for name, one in both.items():
     value, bits = perplexity(one.sum().item(), len(one)), bits_per_character(one.sum().item(), len(text))
     print(f"{name:8} {len(one):4} tokens, perplexity {value:5.1f}, bits a character {bits:.2f}")
+shared = perplexity(nats.sum().item(), len(both["nano"]))
+print(f"SmolLM2's loss shared out among nano's tokens: perplexity {shared:.1f}")
 assert both["SmolLM2"].sum() < both["nano"].sum() and len(both["SmolLM2"]) < len(both["nano"])
 
 # %% [markdown]
-# SmolLM2 has fewer, longer tokens. To predict a whole word is harder than to predict a piece of one, so its perplexity makes it look worse
-# than it is. **Perplexities of two tokenizers cannot be compared**; bits a character can, because they share the loss out among
-# something that both have in common.
+# SmolLM2 has fewer, longer tokens. To predict a whole word is harder than to predict a piece of one, so its
+# perplexity makes it look worse than it is; the last line shows by how much. **Perplexities of two tokenizers cannot
+# be compared**; bits a character can, because every model shares its loss out among the same characters.
 #
 # ## 4. A task on a page
 #
-# So far each rung was the one below, only better. Now for something that lower rungs do not do at all. We want opposites of words. SmolLM2's
-# weights stay as they are; all that we do is write a page that it would go on from. Can it guess from the page what we want? With no
-# example the page is just a word and a colon:
+# So far each rung was the one below, only better. Now for something else. We want opposites of words. SmolLM2's
+# weights stay as they are; all that we do is write a page that it would go on from. Can it guess from the page what
+# we want? With no example the page is just a word and a colon:
 
 # %%
 shown, asked = in_context.drawn("opposites", seed=0)
@@ -134,13 +219,14 @@ print(in_context.page(shown) + "rich:")
 assert in_context.right(said, words) == 0
 
 # %% [markdown]
-# ![A text of four lines: up: down, buy: sell, war: peace, and rich: with a question mark. The first three are examples,
-# the last is the question. An arrow leads to a box, the model, whose weights stay as they are, and on to: which token comes
-# next?](figures/14_gpt_examples.svg)
+# ![A text of four lines: up: down, buy: sell, war: peace, and rich: with a question mark. The first three are
+# examples, the last is the question. An arrow leads to a box, the model, whose weights stay as they are, and on to:
+# which token comes next?](figures/14_gpt_examples.svg)
 #
-# Without examples, none is right. Nothing says what the colon means, and the model writes numbers. The second page is the same exercise, "what comes next?", with eight
-# examples above the question. Of the twelve words, how many will it answer right? (The one right answer to each word is
-# written down beforehand; `poor` counts for `rich`, `needy` does not.) Run the cell, and click your guess.
+# Without examples, none is right. Nothing says what the colon means, and the model writes numbers. The second page is
+# the same exercise, "what comes next?", with eight examples above the question. Of the twelve words, how many will it
+# answer right? (The one right answer to each word is written down beforehand; `poor` counts for `rich`, `needy` does
+# not.) Run the cell, and click your guess.
 
 # %%
 predict("14_gpt.examples")
@@ -163,15 +249,25 @@ predict("14_gpt.examples", actual=answer)
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# Nearly all of them, and two examples were nearly enough here. Nothing was trained. The same weights that wrote numbers a moment ago
-# now give opposites, because opposites are how *this page* goes on. This is **in-context learning**. The name comes from the
-# paper on GPT-3 (Brown et al. 2020): examples in the text itself, called the **prompt**, do the work of training. With a few examples one speaks of
-# **few-shot prompting**, without any of *zero-shot*.
+# Nearly all of them, and two examples were nearly enough here. Nothing was trained. The same weights that wrote
+# numbers a moment ago now give opposites, because opposites are how *this page* goes on. This is **in-context
+# learning**. The name comes from the paper on GPT-3 (Brown et al. 2020): examples in the text itself, called the
+# **prompt**, do the work of training. With a few examples one speaks of **few-shot prompting**, without any of
+# *zero-shot*.
 #
 # </details>
 #
-# "Learning" is a big word. What has it learnt from the eight lines? Let us spoil the examples and see. The same eight questions, the
-# same eight answers, but shuffled, so that no answer stands beside its own question:
+# It is the first thing that only the highest rung does. Nano learnt the same exercise; here is what it makes of the
+# page with two examples:
+
+# %%
+said = in_context.answers(task.model, task.tokenizer, in_context.page(shown[:2]), words)
+print(f"nano: {in_context.right(said, words)} of 12 right")
+assert in_context.right(said, words) == 0
+
+# %% [markdown]
+# "Learning" is a big word. What has it learnt from the eight lines? Let us spoil the examples and see. The same eight
+# questions, the same eight answers, but shuffled, so that no answer stands beside its own question:
 
 # %%
 mixed = in_context.shuffled(shown, seed=0)
@@ -182,9 +278,10 @@ print(f"\nright: {in_context.right(said, words)} of 12")
 assert in_context.right(said, words) <= 2 and said.count("wrong") >= 6
 
 # %% [markdown]
-# "Wrong", it says, to nearly everything (that is one of the eight answers on the page). So it was the pairs that counted. Is it always? Take capitals: on the page stand
-# `France: Beijing` and seven more lines of this kind, all of them wrong. With eight *right* examples SmolLM2 knows about 19 of 24
-# capitals. How many after eight wrong ones? Run the cell, and click your guess.
+# "Wrong", it says, to nearly everything (that is one of the eight answers on the page). So it was the pairs that
+# counted. Is it always? Take capitals: on the page stand `France: Beijing` and seven more lines of this kind, all of
+# them wrong. With eight *right* examples SmolLM2 knows about 19 of 24 capitals. How many after eight wrong ones? Run
+# the cell, and click your guess.
 
 # %%
 predict("14_gpt.shuffled")
@@ -192,7 +289,7 @@ predict("14_gpt.shuffled")
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 foreign = recorded("foreign_questions")["result"]
 cases = ("0 examples", "1 examples", "2 examples", "4 examples", "8 examples", "answers shuffled")
-figure, axes = plt.subplots(1, 5, figsize=(11, 3), sharey=True)
+figure, axes = plt.subplots(1, 5, figsize=(10, 3.4), sharey=True)
 for ax, (name, row) in zip(axes, grid.items(), strict=True):
     columns = [[one["right"] for one in row["counts"][case]] for case in cases]
     columns.append([one["right"] for one in foreign[name]])
@@ -220,36 +317,42 @@ predict("14_gpt.shuffled", actual="as many" if share > 0.8 else "about half" if 
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# As many as before, or nearly: 17.6 in place of 18.8. Each picture is a task, and each dot one draw of the examples (which eight, and in which order); 24
-# words are asked for. Blue: none to eight examples. Orange: the same eight with their answers shuffled.
+# As many as before, or nearly: 17.6 in place of 18.8. Each picture is a task, and each dot one draw of the examples
+# (which eight, and in which order); 24 words are asked for. Blue: none to eight examples. Orange: the same eight with
+# their answers shuffled.
 #
-# For opposites everything hangs on the pairs, for capitals nothing does, and past tense, plurals and kinds (is a fox an animal, a plant, a tool or a
-# country?) lie between. A guess at the reason: a list of cities that are all capitals *says by itself* what is wanted. A list
-# of words like `wrong`, `female`, `old` does not; that they are opposites shows only in the pairs. The guess can be tested. Put the eight
-# capitals behind questions of another task, `go: Berlin`, so that the answers are all that is left (green). If the guess is right, opposites
-# must fall to nothing, and capitals must not. And so it is: 0.2 of 24 opposites, and 13.2 capitals.
+# For opposites everything hangs on the pairs, for capitals nothing does, and past tense, plurals and kinds (is a fox
+# an animal, a plant, a tool or a country?) lie between. (Somebody who always says *animal* has 8 of 24 kinds, too.) A
+# guess at the reason: a list of cities that are all capitals *says by itself* what is wanted. A list of words like
+# `wrong`, `female`, `old` does not; that they are opposites shows only in the pairs. The guess can be tested. Put the
+# eight capitals behind questions of another task, `go: Berlin`, so that the answers are all that is left (green). If
+# the guess is right, opposites must fall to nothing, and capitals must not. And so it is: 0.2 of 24 opposites, and
+# 13.2 capitals.
 #
 # </details>
 
 # %% [markdown]
-# The last control in the list is *another task*: eight right examples of something else, in the same form. They help nobody, 0.0 in all five tasks. So the lines
-# with colons alone do not do it either, and the knowledge (that Lima is the capital of Peru) is not on the page: it was in the weights before. **The examples do not teach
-# the task; they say which one is meant.** At least here. That shuffled answers do no harm has also been found in large models that sort texts into classes (Min et al. 2022),
-# and the other way round in larger ones still, which begin to follow flipped labels (Wei et al. 2023). Whoever tells you "the labels do not matter" or "they do" should
-# say for which task, and our five tasks of one small model do not settle it for others.
+# The last control in the list is *another task*: eight right examples of something else, in the same form. They are
+# no help, 0.0 in all five tasks, so lines with colons alone do not do it. Nor do words: with `The opposite of each
+# word:` above the question and no example, this small model has 0 of 24 (of plurals 12, of kinds 1, of the others 0).
+# And the knowledge (that Lima is the capital of Peru) is not on the page: it was in the weights before. **The
+# examples do not teach the task; they say which one is meant.** At least here. That shuffled answers do no harm has
+# also been found in large models that sort texts into classes (Min et al. 2022), and the other way round in larger
+# ones still, which begin to follow flipped labels (Wei et al. 2023). Whoever tells you "the labels do not matter" or
+# "they do" should say for which task, and our five tasks of one small model do not settle it for others.
 #
-# Look at the dots of one and two examples, too. The same task with other examples, and 1 right or 23: small prompts are a lottery, and one good
-# prompt is an anecdote.
+# Look at the dots of one and two examples, too. The same task with other examples, and 1 right or 23: small prompts
+# are a lottery, and one good prompt is an anecdote.
 
 # %% [markdown]
 # ## 5. From GPT-2 to Llama, in a config
 #
 # SmolLM2 is built like Llama, and Llama is a GPT-2 with a few parts exchanged:
 #
-# ![One block of GPT-2 and one of SmolLM2, side by side. Both hold self-attention and feed-forward. GPT-2: 12 such blocks, width
-# 768, 12 heads of 64, keys and values for 12 heads, layer norm before each part, learned positions, gelu_tanh, biases,
-# 1,024 tokens. SmolLM2: 30 blocks, width 576, 9 heads of 64, keys and values for 3 heads, RMSNorm, rotary positions, swiglu, no
-# biases, 8,192 tokens.](figures/14_gpt_configs.svg)
+# ![One block of GPT-2 and one of SmolLM2, side by side. Both hold self-attention and feed-forward. GPT-2: 12 such
+# blocks, width 768, 12 heads of 64, keys and values for 12 heads, layer norm before each part, learned positions,
+# gelu_tanh, biases, 1,024 tokens. SmolLM2: 30 blocks, width 576, 9 heads of 64, keys and values for 3 heads, RMSNorm,
+# rotary positions, swiglu, no biases, 8,192 tokens.](figures/14_gpt_configs.svg)
 #
 # You have built each of them: RMSNorm in [lesson 07](07_layer_norm.ipynb), rotary positions in
 # [08](08_positions.ipynb), SwiGLU in [05](05_feed_forward.ipynb), shared keys and values in
@@ -264,8 +367,9 @@ for name, value in vars(gpt2).items():
 # %% [markdown]
 # (`n_kv_heads` None: as many as heads.) With a network, `load("gpt2")` fetches the real GPT-2 into the same class.
 #
-# One line of this list decides how long a text you can afford. While a model writes, it keeps keys and values of every token in
-# every block, the KV cache of [lesson 03](03_masks.ipynb): $2 \cdot L \cdot H_\text{kv} \cdot d_\text{head}$ numbers a token.
+# One line of this list decides how long a text you can afford. While a model writes, it keeps keys and values of
+# every token in every block, the KV cache of [lesson 03](03_masks.ipynb): $2 \cdot L \cdot H_\text{kv} \cdot
+# d_\text{head}$ numbers a token.
 
 # %%
 cache = smol.decoder.new_cache()
@@ -275,18 +379,18 @@ measured = sum(part.nbytes for own, _ in cache for part in (own.keys, own.values
 for name, config in (("GPT-2", gpt2), ("SmolLM2", llama)):
     for heads in {config.n_heads, config.n_kv_heads or config.n_heads}:
         one = 2 * config.n_layers * heads * config.head_width * 4  # bytes, in float32
-        print(
-            f"{name:8} keys and values for {heads:2} heads: {one:7,} bytes a token, 8,192 tokens {one * 8192 / 1e6:5,.0f} MB"
-        )
+        size = f"{one:7,} bytes a token, 1,000 tokens {one / 1000:4.0f} MB"
+        print(f"{name:8} keys and values for {heads:2} heads: {size}")
 print(f"measured in SmolLM2: {measured:,.0f} bytes a token")
 assert measured == 2 * 30 * 3 * 64 * 4
 
 # %% [markdown]
-# SmolLM2 has two and a half times the blocks of GPT-2, and still a smaller cache. That is what sharing keys and values is for.
+# SmolLM2 has two and a half times the blocks of GPT-2, and still a smaller cache. That is what sharing keys and
+# values is for.
 #
-# **From continuing to answering.** SmolLM2 comes in an edition that was trained further, on conversations, and this is the one we have. How does
-# a model that only continues texts know that it is being asked? It does not. The conversation *is* a text, written in
-# a fixed form, the **chat template**, and the model continues it:
+# **From continuing to answering.** SmolLM2 comes in an edition that was trained further, on conversations, and this
+# is the one we have. How does a model that only continues texts know that it is being asked? It does not. The
+# conversation *is* a text, written in a fixed form, the **chat template**, and the model continues it:
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two tokens are nearly as likely
@@ -295,22 +399,23 @@ chat = f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
 for name, prompt in (("as it is", question), ("in the template", chat)):
     prompt_ids = torch.tensor([smol_tokenizer.encode(prompt, special=True)])
     new = generate(smol, prompt_ids, 40, stop=smol_tokenizer.eos_id)[0, prompt_ids.shape[1] :]
-    print(f"--- {name}, {prompt_ids.shape[1]} tokens ---", smol_tokenizer.decode(new).strip(), sep="\n")
+    said = smol_tokenizer.decode(new).strip() or "(nothing)"
+    print(f"--- {name}, {prompt_ids.shape[1]} tokens ---", said, sep="\n")
 assert len(smol_tokenizer.encode(chat, special=True)) > len(smol_tokenizer.encode(question)) + 5
 
 # %% [markdown]
-# Without the template it says nothing at all: after the question mark, it finds, the text is over. All that the template
-# adds is a few tokens. There is no other input, no channel for "this is an order": whatever
-# stands in the text, yours or somebody else's, is text to be continued.
+# Without the template it says nothing at all: after the question mark, it finds, the text is over. All that the
+# template adds is a few tokens. There is no other input, no channel for "this is an order": whatever stands in the
+# text, yours or somebody else's, is text to be continued.
 #
 # ## 6. Play
 #
 # One text, four rungs, side by side: what each writes, and what it expects at a place of your choice.
 #
-# 1. Begin with `The with statement`. Which rung first writes a word that does not exist?
+# 1. Begin with `In Python, the with statement`. Which rung first writes a word that does not exist?
 # 2. Write `print("Hello"` as the text. Which rungs give the closing bracket a chance, and what do the others expect?
-# 3. Write a sentence with a name that you make up, and begin a second one with its first letters. Which rungs know how the
-#    name goes on?
+# 3. Write a sentence with a name that you make up, and begin a second one with its first letters. Which rungs know
+#    how the name goes on?
 # 4. Set the temperature to 0. Which rungs go in circles (as in [lesson 12](12_decoding.ipynb)), and how soon?
 
 # %%
@@ -321,16 +426,17 @@ explorer = LadderExplorer(
         "nano": (task.model, task.tokenizer),
         "SmolLM2": (smol, smol_tokenizer),
     },
-    "The with statement",
+    "In Python, the with statement",
 )
 explorer
 
 # %% [markdown]
 # ## 7. What people get wrong
 #
-# **"GPT is a Transformer encoder."** One reads this in many introductions, because it has no cross-attention and looks like one half of the 2017
-# model. But an encoder's vectors know the whole text, and a GPT's know only what stands before. It is quickly tried: change
-# the *last* word, and see whether the model's vectors of the earlier ones notice.
+# **"GPT is a Transformer encoder."** One reads this in many introductions, because it has no cross-attention and
+# looks like one half of the 2017 model. But an encoder's vectors know the whole text, and a GPT's know only what
+# stands before. It is quickly tried: change the *last* word, and see whether the model's vectors of the earlier ones
+# notice.
 
 # %%
 minilm, minilm_tokenizer = load("minilm")
@@ -349,22 +455,27 @@ for name, (one, other), last in (("SmolLM2", gpt, -1), ("MiniLM, an encoder", be
 #
 # ## 8. In the package
 #
-# `models.py` has the class `GPT`, `config.py` the presets, `tasks/language.py` the documentation as a task, `scoring.py`
-# the nats of each token (`token_nats`), `baselines.py` the tables, and `generation/` all that writes. A model of your own
-# text is one command: `transformer-lab train FOLDER`.
+# `models.py` has the class `GPT`, `config.py` the presets, `tasks/language.py` the documentation as a task,
+# `scoring.py` the nats of each token (`token_nats`), `baselines.py` the tables, and `generation/` all that writes. A
+# model of your own text is one command: `transformer-lab train FOLDER`.
 #
 # ## 9. What you have now
 #
-# A model that does what you show it, or tries to. The last page of this lesson is yours: give it a task that nobody has prepared, in
-# three lines. It knows no sheep, but it knows what kind of answer you want.
+# A model that does what you show it. In 1958 Jean Berko asked children: this is a *wug*; now there are two of them,
+# there are two ...? Nobody could know the word, so whoever answered knew a rule. (SmolLM2 may have read of wugs; the
+# other words are there for that.) Three examples, and the same question:
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two tokens are nearly as likely
-page = [("cat", "meow"), ("dog", "woof"), ("cow", "moo")]
-for animal in ("sheep", "duck", "lion", "transformer"):
-    said = in_context.answers(smol, smol_tokenizer, in_context.page(page), [(animal, "")])
-    print(f"{animal}: {said[0]}")
-assert in_context.answers(smol, smol_tokenizer, in_context.page(page), [("duck", "quack")]) != [""]
+page = in_context.page([("dog", "dogs"), ("box", "boxes"), ("city", "cities")])
+new_words = ("wug", "glitch", "tensor", "transformer", "floof")
+said = in_context.answers(smol, smol_tokenizer, page, [(word, "") for word in new_words])
+for word, answer in zip(new_words, said, strict=True):
+    print(f"{word}: {answer}")
+assert said[0] == "wugs"
+
+# %% [markdown]
+# Four out of five; and two flops. Now write a page of your own.
 
 # %% [markdown]
 # ## 10. Check yourself
@@ -378,8 +489,8 @@ assert in_context.answers(smol, smol_tokenizer, in_context.page(page), [("duck",
 #
 # <details><summary>Your prompt with five examples works. Which two controls do you run before you explain why?</summary>
 #
-# The same examples with shuffled answers, and other examples of the same task, several times. Then you know whether the pairs matter,
-# and how much of it was luck.
+# The same examples with shuffled answers, and other examples of the same task, several times. Then you know whether
+# the pairs matter, and how much of it was luck.
 #
 # </details>
 #
@@ -393,19 +504,19 @@ assert in_context.answers(smol, smol_tokenizer, in_context.page(page), [("duck",
 #
 # ## Takeaways
 #
-# * One exercise, "what comes next?", makes everything on the ladder; what a model can make of it depends on what it sees and
-#   how much it has read.
-# * Perplexity is $e$ to the mean loss of a token: sum first, divide once, say how windows overlap, and never compare it
-#   across tokenizers.
-# * Examples in the prompt change what a model does without changing a weight. Shuffle their answers to see what they told
-#   it: with opposites the pairs, with capitals the answers alone.
+# * One exercise, "what comes next?", makes everything on the ladder; what a model can make of it depends on what it
+#   sees and how much it has read.
+# * Perplexity is $e$ to the mean loss of a token: sum first, divide once, say how windows overlap, and never compare
+#   it across tokenizers.
+# * Examples in the prompt change what a model does without changing a weight. Shuffle their answers to see what they
+#   told it: with opposites the pairs, with capitals the answers alone.
 # * GPT-2 and Llama are two configurations of one class; shared keys and values make the cache small.
 #
-# **Papers.** Radford et al. (2019), GPT-2's report, *Language Models are Unsupervised Multitask Learners*, has no arXiv number. Brown et al.
-# (2020), [arXiv:2005.14165](https://arxiv.org/abs/2005.14165): GPT-3, and examples in the prompt. Min et al. (2022),
-# [arXiv:2202.12837](https://arxiv.org/abs/2202.12837): what makes examples work. Wei et al. (2023),
-# [arXiv:2303.03846](https://arxiv.org/abs/2303.03846): larger models do it differently. Touvron et al. (2023),
-# [arXiv:2302.13971](https://arxiv.org/abs/2302.13971): Llama. Ben Allal et al. (2025),
+# **Papers.** Radford et al. (2019), GPT-2's report, *Language Models are Unsupervised Multitask Learners*, has no
+# arXiv number. Brown et al. (2020), [arXiv:2005.14165](https://arxiv.org/abs/2005.14165): GPT-3, and examples in the
+# prompt. Min et al. (2022), [arXiv:2202.12837](https://arxiv.org/abs/2202.12837): what makes examples work. Wei et
+# al. (2023), [arXiv:2303.03846](https://arxiv.org/abs/2303.03846): larger models do it differently. Touvron et al.
+# (2023), [arXiv:2302.13971](https://arxiv.org/abs/2302.13971): Llama. Ben Allal et al. (2025),
 # [arXiv:2502.02737](https://arxiv.org/abs/2502.02737): SmolLM2.
 #
 # Previous: [13 Training](13_training.ipynb). Next: 15 BERT, which is being written.

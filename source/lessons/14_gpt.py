@@ -20,7 +20,7 @@
 # * get a model to do a new task without changing a single weight, and say what in your examples made it work;
 # * read in a configuration what separates GPT-2 from Llama, and how much memory a text costs.
 #
-# About 40 minutes. It builds on the tables of [lesson 10](10_tokens.ipynb), the block of [lesson 09](09_block.ipynb)
+# About 45 minutes. It builds on the tables of [lesson 10](10_tokens.ipynb), the block of [lesson 09](09_block.ipynb)
 # and the probes of [lesson 13](13_training.ipynb).
 
 # %%
@@ -45,8 +45,8 @@ grid = recorded("in_context")["result"]
 #
 # The first two rungs are tables of counts, as in lesson 10: pairs of characters, and longer n-grams. The third is a
 # network of two blocks, called *nano* in this course, which trains while you read this. The fourth is SmolLM2: made
-# of the same parts, a thousand times as large, and trained by people with many GPUs on two trillion tokens. All of
-# them, except SmolLM2, learn from the documentation of Python, and none has seen the held-out part of it.
+# of the same parts, a thousand times as large, and trained by people with many GPUs on two trillion tokens. The first
+# three learn from the documentation of Python, and have not seen the part of it that is held out.
 
 # %%
 task = docs(seed=0)  # the documentation, cut into 512 kinds of tokens, and a nano GPT that has learnt nothing
@@ -89,6 +89,8 @@ rows = {
     "nano": [f"nano, seed {n}" for n in range(3)],
     "SmolLM2": ["SmolLM2"],
 }
+
+# %%
 ax = plt.subplots(figsize=(8, 3.4))[1]
 for number, (name, runs) in enumerate(rows.items()):
     for place, source in enumerate(sources):

@@ -1,7 +1,7 @@
 """Do the answers alone tell SmolLM2 what is wanted? Eight examples of in_context.py with questions of the next task.
 
-The pages then hold "go: Paris" and the like: whoever gives the capital of Peru after them has it from the answers. (With
-one seed a plural meets its own word by chance: dog, dogs.)
+The pages then hold "go: Paris" and the like: whoever gives the capital of Peru after them has it from the answers.
+(With one seed a plural meets its own word by chance: dog, dogs.)
 """
 
 from in_context import SEEDS, TASKS, Pairs, answers, count, drawn, page

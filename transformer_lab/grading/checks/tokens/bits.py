@@ -104,7 +104,8 @@ def short_texts() -> list[tuple]:
 def long_texts() -> list[tuple]:
     letters = drawn_letters(6)
     p, alphabet = model(letters)
-    return [(letters[0], p, alphabet), (letters[5], p, alphabet), (drawn_text(letters[:4], 3000), p, alphabet)]
+    long = letters[1] + drawn_text(letters[:4], 3000) + letters[0]  # begins and ends with different letters
+    return [(letters[0], p, alphabet), (letters[5], p, alphabet), (long, p, alphabet)]
 
 
 def judge_bits(answer, cases: list[tuple]) -> None:

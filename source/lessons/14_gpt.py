@@ -259,8 +259,7 @@ predict("14_gpt.examples", actual=answer)
 #
 # </details>
 #
-# It is the first thing that only the highest rung does. Nano learnt the same exercise; here is what it makes of the
-# page with two examples:
+# Nano learnt the same exercise. Here is what it makes of the page with two examples:
 
 # %%
 said = in_context.answers(task.model, task.tokenizer, in_context.page(shown[:2]), words)
@@ -268,8 +267,9 @@ print(f"nano: {in_context.right(said, words)} of 12 right")
 assert in_context.right(said, words) == 0
 
 # %% [markdown]
-# "Learning" is a big word. What has it learnt from the eight lines? Let us spoil the examples and see. The same eight
-# questions, the same eight answers, but shuffled, so that no answer stands beside its own question:
+# People call this in-context learning, and "learning" is a big word. What has SmolLM2 learnt from the eight lines?
+# Let us spoil the examples and see. The same eight questions, the same eight answers, but shuffled, so that no answer
+# stands beside its own question:
 
 # %%
 mixed = in_context.shuffled(shown, seed=0)

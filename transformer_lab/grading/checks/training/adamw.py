@@ -61,7 +61,8 @@ def case(shape=None, n_steps: int = 1, decay: float | None = None) -> tuple:
     shape = draw.one_of(*MATRICES) if shape is None else shape
     sizes = 10 ** (2 * drawn(draw.uniform, shape) - 1.7)
     gradients = [sizes * drawn(draw.normal, shape) for _ in range(n_steps)]
-    rates = [round(0.05 + 0.2 * u, 3) for u in draw.uniform(n_steps).tolist()]
+    rates = [round(0.05 + 0.2 * (i + u / 2) / n_steps, 3) for i, u in enumerate(draw.uniform(n_steps).tolist())]
+    rates = draw.shuffled(rates)  # no two of them are near each other
     decay = draw.one_of(0.3, 0.4, 0.7) if decay is None else decay
     betas = draw.one_of((0.8, 0.95), (0.7, 0.9), (0.85, 0.97))
     return 1 + drawn(draw.normal, shape), gradients, rates, decay, *betas, draw.one_of(0.03, 0.05, 0.08)

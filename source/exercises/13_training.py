@@ -5,7 +5,7 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 1-3 are the core (about 30 minutes). 4 and 5 are optional. Tensors are compared to about five digits. Every
+# Questions 1-3 are the core (about 45 minutes). 4 and 5 are optional. Tensors are compared to about five digits. Every
 # function leaves its inputs as they are, unless the question says otherwise. Where one of torch's or the package's parts does
 # what is asked it is accepted as an answer; you learn more without. Back to the
 # [lesson](../../notebooks/13_training.ipynb).
@@ -160,7 +160,7 @@ grade("13_training.accumulate", accumulate)
 
 # %% [markdown]
 # ## Question 3: eight patients
-# *8 points, difficulty 4 of 5, about 12 minutes*
+# *8 points, difficulty 4 of 5, about 25 minutes*
 #
 # Eight more runs, as in the lesson: a translator with one block in each stack, or a writer of the Python documentation. The next
 # cells draw their curves and lay a probe at a patient; you see it beside that of a twin who is known to be well.
@@ -209,7 +209,9 @@ grade("13_training.accumulate", accumulate)
 
 # %%
 from transformer_lab.experiments import recorded
+from transformer_lab.viz import plots
 
+plots.use_style()
 ward = recorded("patients")["result"]  # made by experiments/patients.py
 patients = {name: case for name, case in ward["patients"].items() if name > "E"}  # the lesson solved Ada to Dora
 twins = {"translator": "healthy translator", "documentation model": "healthy writer"}

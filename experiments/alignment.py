@@ -1,7 +1,8 @@
 """Lesson 11: is attention alignment? Small translators, whose one head is all that reads the source.
 
 Gold alignments are known, because the pairs are generated. Measured are alignment accuracy, for each kind of word
-apart, and what becomes of a word when one edge, from the row that writes it to one source token, is silenced.
+apart; what becomes of a word when one edge, from the row that writes it to one source token, is silenced; and what is
+written when one vector of the memory is exchanged for that of a number with another digit, or ten, in the gold place.
 """
 
 import random
@@ -27,6 +28,8 @@ TENS = {"zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "ach
 GLUE = {"und", "hundert", "tausend"}
 SIGNS = {"-", ",", "and", "hundred", "thousand"}
 EDGES = ("none", "gold", "favourite", "another", "all")
+DIGITS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+TYS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 
 
 def kind_of(word: str) -> str:
@@ -123,6 +126,87 @@ def written_right(model, source, source_mask, target, rows, keys) -> list[bool]:
     return (said[texts, rows] == target[texts, [row + 1 for row in rows]]).tolist()
 
 
+def with_another_word(pair: Pair, place: int, rng: random.Random) -> str | None:
+    """The pair's source with another digit, or another ten, in this place; None if none of these stands there."""
+    word = list(TOKEN.finditer(pair.source))[place]
+    kind = next((words for words in (DIGITS, TYS) if word[0] in words), None)
+    if kind is None:
+        return None
+    other = rng.choice([one for one in kind if one != word[0]])
+    return pair.source[: word.start()] + other + pair.source[word.end() :]
+
+
+@torch.no_grad()
+def exchange(task: Translation, seed: int = 0) -> dict[str, dict[str, dict]]:
+    """What is written when one vector of the memory is exchanged: kind of word -> where the row looks -> findings.
+
+    A case is a row that writes a digit or a ten, with a second source that has another one in the gold place. Kept are
+    cases that the model writes right, and for which all of the second memory makes it write something else, the other
+    word. "writes the other": its share when one vector is the second memory's. "gold hidden": the share that is still
+    right then; "by habit": the share that is so though all other vectors are the second memory's, which say the other.
+    """
+    rng, model, tokenizer = random.Random(seed), task.model.eval(), task.tokenizer
+    cases = [(pair, row, gold, with_another_word(pair, gold, rng)) for pair in task.held_out
+             for row, gold in enumerate(pair.alignment) if gold is not None]  # fmt: skip
+    cases = [case for case in cases if case[3]]
+    source, is_real = tokenizer.batch([pair.source for pair, *_ in cases])
+    target, _ = tokenizer.batch([pair.target for pair, *_ in cases], bos=True)
+    here, there = model.encode(source, is_real), model.encode(tokenizer.batch([case[3] for case in cases])[0], is_real)
+    texts, rows, gold = torch.arange(len(cases)), *(torch.tensor([case[i] for case in cases]) for i in (1, 2))
+
+    def weights_over(memory):
+        with record_attention(model) as maps:
+            model.decode(target, memory=memory, memory_mask=is_real)
+        return maps["cross"][-1].mean(dim=1)[texts, rows]  # (cases, S)
+
+    weights = weights_over(here)
+    favourite = weights.argmax(dim=-1)
+    others = zip(is_real.sum(dim=1).tolist(), gold.tolist(), favourite.tolist(), strict=True)
+    another = torch.tensor([rng.choice([s for s in range(n) if s not in both]) for n, *both in others])
+
+    def says(memory, hidden=None):
+        allowed = is_real[:, None, None].repeat(1, 1, target.shape[1], 1)
+        if hidden is not None:
+            allowed[texts, 0, rows, hidden] = False
+
+        def without(q, k, v, mask=None):
+            return scaled_dot_product_attention(q, k, v, allowed)
+
+        with replace_attention(model, without, "cross"):
+            hidden_states = model.decode(target, memory=memory, memory_mask=is_real)
+        return model.logits(hidden_states)[texts, rows].argmax(dim=-1)
+
+    def exchanged(places):
+        memory = here.clone()
+        memory[texts, places] = there[texts, places]
+        return memory
+
+    one, other = says(here), says(there)
+    places = {"gold": gold, "favourite": favourite, "another": another}
+    found = {name: says(exchanged(where)) == other for name, where in places.items()}
+    found |= {"gold hidden": says(here, gold) == one, "by habit": says(there, gold) == one}
+    weight_then = weights_over(exchanged(gold))[texts, gold]
+    kept = (one == target[texts, rows + 1]) & (one != other)
+    result: dict[str, dict[str, dict]] = {}
+    for kind, words in (("digits", DIGITS), ("tens", TYS)):
+        is_kind = torch.tensor([TOKEN.findall(pair.source)[place] in words for pair, _, place, _ in cases])
+        for looked, at_gold in (("at gold", True), ("elsewhere", False)):
+            chosen = kept & is_kind & ((favourite == gold) == at_gold)
+            n = int(chosen.sum())
+            written = Counter(tokenizer.decode([i]).strip() for i in one[chosen].tolist()).most_common(1)
+            shares = {name: round(hits[chosen].double().mean().item(), 4) for name, hits in found.items()} if n else {}
+            result.setdefault(kind, {})[looked] = {
+                "rows": n,
+                "most frequent word": [[word, round(times / n, 4)] for word, times in written],
+                "weight of gold": round(weights[texts, gold][chosen].mean().item(), 4) if n else None,
+                "weight of gold when exchanged": round(weight_then[chosen].mean().item(), 4) if n else None,
+                "weight of the favourite": round(weights.max(dim=-1).values[chosen].mean().item(), 4) if n else None,
+                "writes the other": {name: shares[name] for name in places} if n else {},
+                "still right": {name: shares[name] for name in ("gold hidden", "by habit")} if n else {},
+            }
+    return result
+
+
 @torch.no_grad()
 def favourites(task: Translation) -> dict[str, list[list]]:
     """For each kind of German word, where its rows look most: [share, English word, places after the gold token]."""
@@ -148,12 +232,13 @@ def favourites(task: Translation) -> dict[str, list[list]]:
 
 
 def run(seeds=(0, 1, 2, 3, 4)) -> dict:
-    """For each seed: exact match, alignment accuracies (also untrained), where rows look, and what silence does."""
+    """For each seed: exact match, accuracies (also untrained), where rows look, what silence and an exchange do."""
     result: dict = {"seeds": list(seeds), "edges": [*EDGES, "words"], "models": []}
     for seed in seeds:
         untrained, task = accuracies(new_task(seed)), learn(seed)
         found = {"exact match": task.evaluate()["exact_match"], "accuracy": accuracies(task), "untrained": untrained,
-                 "favourites": favourites(task), "silenced": silence(task)}  # fmt: skip
+                 "favourites": favourites(task), "silenced": silence(task),
+                 "exchanged": exchange(task)}  # fmt: skip
         result["models"].append(found)
         print(seed, found, flush=True)
     return result

@@ -271,7 +271,7 @@ grade("11_encoder_decoder.greedy", greedy)
 
 # %% [markdown]
 # ## Question 5: five broken translators
-# *Optional: 4 points, difficulty 4 of 5, about 15 minutes*
+# *Optional: 4 points, difficulty 4 of 5, about 25 minutes*
 #
 # Five ways to run a translator in training, each with one fault, and all different. All of them run. `source (B, S)` and
 # `is_real (B, S)` are the English of a batch; `target` holds for each text `[BOS]`, its tokens, `[EOS]` and padding; logits
@@ -386,8 +386,7 @@ print("Wanted: ", *(pair.target for pair in pairs))
 # %% [markdown]
 # <details><summary>Hint 1: a nudge</summary>
 #
-# Two of them are wrong in what a row may read of the target, two in what it may read of the source. Two write the right dates
-# and still have a bad loss: what do their rows get in training that they do not get while they write, and what comes out of
+# Ask of each: what may a row read of the target, and what of the source? Two write the right dates and still have a bad loss: what do their rows get in training that they do not get while they write, and what comes out of
 # them?
 #
 # </details>
@@ -486,8 +485,7 @@ grade("11_encoder_decoder.diagnose", diagnoses, repaired)
 #
 # ```python
 # def next_token(prefix):
-#     on_track = prefix[1:] == target[: len(prefix) - 1]
-#     return ____ if on_track else ____
+#     return ____ if ____ else ____
 # ```
 #
 # </details>

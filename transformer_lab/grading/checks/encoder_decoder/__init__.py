@@ -16,8 +16,8 @@ PREDICTIONS = {
     "one_vector": ("hardly any", "about half", "three quarters or more"),
     # Which way of running a half-trained model gets more texts entirely right?
     "free_running": ("teacher forcing", "free running", "exactly as many"),
-    # Where a row looks at another token than the one it translates: hiding which of the two costs more pieces?
-    "elsewhere": ("the gold token", "the favourite", "neither"),
+    # Rows that give the gold token 5 % of their weight: exchange its vector, and how often comes another word?
+    "elsewhere": ("hardly any", "about half", "three quarters or more"),
 }
 
 INSIGHTS = {  # what a right answer can do beyond its question

@@ -110,6 +110,14 @@ def test_every_link_leads_somewhere(path):
     assert not re.search(r"!\[\]\(|<img(?![^>]*alt=)", text), "a picture without alternative text"
 
 
+@pytest.mark.parametrize("path", RUN, ids=name)
+def test_every_picture_that_is_stored_has_alternative_text(path):
+    for cell in code_cells(read(path)):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                assert output.metadata.get("image/png", {}).get("alt"), cell.source
+
+
 FIRST_EDITION = [p for p in RUN if p.parent.name == "notebooks" and p.stem not in SECOND_EDITION]  # others: minutes
 
 

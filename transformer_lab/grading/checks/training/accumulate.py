@@ -81,14 +81,19 @@ def drawn_model() -> nn.Module:
 
 def drawn_parts(n_labels) -> list[tuple[Tensor, Tensor]]:
     """Parts with so many labels each: inputs (B, T, D), and labels (B, T) some of which are padding."""
-    parts = []
-    for n in n_labels:
-        B = draw.one_of(1, 2, 3)
-        T = -(-n // B) + draw.one_of(1, 2, 4)
-        labels = torch.full((B * T,), IGNORED)
-        labels[draw.permutation(B * T)[:n]] = draw.integers(3, n)
-        parts.append((2 * draw.normal(B, T, D, dtype=torch.float64), labels.view(B, T)))
-    return parts
+    while True:
+        parts = [drawn_part(n) for n in n_labels]
+        # Or a division by all places would look like one by the labels and by the number of parts.
+        if sum(labels.numel() for _, labels in parts) != len(parts) * sum(n_labels):
+            return parts
+
+
+def drawn_part(n_labels: int) -> tuple[Tensor, Tensor]:
+    B = draw.one_of(1, 2, 3)
+    T = -(-n_labels // B) + draw.one_of(1, 2, 4)
+    labels = torch.full((B * T,), IGNORED)
+    labels[draw.permutation(B * T)[:n_labels]] = draw.integers(3, n_labels)
+    return 2 * draw.normal(B, T, D, dtype=torch.float64), labels.view(B, T)
 
 
 def copied(parts: list) -> list:

@@ -16,8 +16,10 @@ from torch import Tensor
 from transformer_lab import load
 
 PLACES = {"first": 0, "second": 1, "third": 2, "fourth": 3, "last": -1}
+PLAIN = "last, no -s, -ed, -ing, -ly"  # of words without these endings
 SEEDS = range(5)
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+INFLECTED = re.compile("(s|ed|ing|ly)$")  # plurals, past tenses and the like: grammar gives away the last letter
 
 
 def words_and_rows(model, tokenizer) -> tuple[list[str], Float[Tensor, "n D"]]:
@@ -49,17 +51,33 @@ def probe(rows: Float[Tensor, "n D"], words: list[str], place: int, seed: int, s
     return read_off(rows, letters, held_out(words, place, seed))
 
 
-def probe_on(rows: Float[Tensor, "n D"], words: list[str], place: int, asked: list[str]) -> float:
-    """As probe, for these words, from all others that share no three letters with them."""
-    relatives = {three_letters(word, place) for word in asked}
-    kept = [i for i, word in enumerate(words) if word in asked or three_letters(word, place) not in relatives]
-    letters = torch.tensor([ALPHABET.index(words[i][place]) for i in kept])
-    return read_off(rows[kept], letters, torch.tensor([words[i] in asked for i in kept]))
+def probe_on(rows: Float[Tensor, "n D"], words: list[str], place: int, asked: list[str]) -> tuple[float, float]:
+    """For each of these words a probe on all others that share no three letters with it.
+
+    Two shares: of the letters that are read off, and of those that are the most frequent one among the probe's words.
+    """
+    letters = torch.tensor([ALPHABET.index(word[place]) for word in words])
+    x, wanted = standardised(rows), torch.nn.functional.one_hot(letters, 26).double()
+    gram, moments, hits, most = x.T @ x + torch.eye(x.shape[1]), x.T @ wanted, 0, 0
+    groups, wanted_words = [three_letters(word, place) for word in words], set(asked)
+    is_asked = torch.tensor([word in wanted_words for word in words])
+    for group in sorted({three_letters(word, place) for word in asked}):
+        out = torch.tensor([one == group for one in groups])  # the word and its relatives are taken out of the sums
+        weights = torch.linalg.solve(gram - x[out].T @ x[out], moments - x[out].T @ wanted[out])
+        new = is_asked & out
+        hits += int(((x[new] @ weights).argmax(dim=1) == letters[new]).sum())
+        most += int((letters[new] == letters[~out].bincount(minlength=26).argmax()).sum())
+    return hits / int(is_asked.sum()), most / int(is_asked.sum())
+
+
+def standardised(rows: Float[Tensor, "n D"]) -> Float[Tensor, "n E"]:
+    """The rows about their mean, in double precision, with a one behind each for the bias."""
+    return torch.cat(((rows - rows.mean(dim=0)) / rows.std(), torch.ones(len(rows), 1)), dim=1).double()
 
 
 def read_off(rows: Float[Tensor, "n D"], letters: Tensor, is_new: Tensor) -> float:
     """The share of the new rows whose letter a ridge regression on the other rows finds."""
-    x = torch.cat(((rows - rows.mean(dim=0)) / rows.std(), torch.ones(len(rows), 1)), dim=1).double()
+    x = standardised(rows)
     known, wanted = x[~is_new], torch.nn.functional.one_hot(letters[~is_new], 26).double()
     weights = torch.linalg.solve(known.T @ known + torch.eye(x.shape[1]), known.T @ wanted)
     return ((x[is_new] @ weights).argmax(dim=1) == letters[is_new]).double().mean().item()
@@ -73,12 +91,16 @@ def most_frequent(words: list[str], place: int, seed: int) -> float:
     return asked.count(max(ALPHABET, key=seen.count)) / len(asked)
 
 
-def run(places=tuple(PLACES), seeds=SEEDS) -> list[dict]:
+def run(places=(*PLACES, PLAIN), seeds=SEEDS) -> list[dict]:
     words, rows = words_and_rows(*load("smollm2"))
     random_rows = torch.randn(rows.shape, generator=torch.Generator().manual_seed(0))
-    found = []
+    found, everything = [], (words, rows, random_rows)
+    plain = [i for i, word in enumerate(words) if not INFLECTED.search(word)]
     for name in places:
-        place = PLACES[name]
+        place = PLACES[name.partition(",")[0]]
+        words, rows, random_rows = everything
+        if name == PLAIN:
+            words, rows, random_rows = [words[i] for i in plain], rows[plain], random_rows[plain]
         results = {
             "SmolLM2's rows": [probe(rows, words, place, seed) for seed in seeds],
             "letters shuffled": [probe(rows, words, place, seed, shuffled=True) for seed in seeds],

@@ -119,9 +119,16 @@ def test_a_probe_finds_what_is_there_and_nothing_in_noise():
 def test_the_words_asked_for_are_read_off_the_others():
     words = [a + b + c + d for a in "abcd" for b in "efgh" for c in "ijkl" for d in "mn"]
     told = torch.nn.functional.one_hot(torch.tensor([ord(word[0]) - 97 for word in words]), 26).float()
-    assert rows.probe_on(told, words, 0, ["aeim", "bfjn"]) == 1.0
+    assert rows.probe_on(told, words, 0, ["aeim", "bfjn"]) == (1.0, 0.0)
     own_row_each = torch.eye(len(words))  # without relatives a row of its own tells nothing
-    assert rows.probe_on(own_row_each, words, 0, ["aeim", "aein", "bfjm", "bfjn"]) <= 0.5
+    assert rows.probe_on(own_row_each, words, 0, ["aeim", "aein", "bfjm", "bfjn"])[0] <= 0.5
+
+
+def test_only_a_words_own_relatives_are_left_out():
+    """Of the words in -er only those in -ter are the relatives of winter; the others may teach the probe its r."""
+    words = ["winter", "letter", "silver", "river", "under", "window", "yellow", "shadow", "narrow", "follow", "arrow"]
+    told = torch.nn.functional.one_hot(torch.tensor([ord(word[-1]) - 97 for word in words]), 26).float()
+    assert rows.probe_on(told, words, -1, ["winter", "silver"]) == (1.0, 0.0)  # among the others w is most frequent
 
 
 def test_held_out_words_share_no_three_letters_with_the_others():
@@ -134,6 +141,6 @@ def test_held_out_words_share_no_three_letters_with_the_others():
 
 def test_rows_read_again_give_what_was_recorded(smollm2):
     words, table = rows.words_and_rows(*smollm2)
-    assert [row["letter"] for row in ROWS] == list(rows.PLACES)
+    assert [row["letter"] for row in ROWS] == [*rows.PLACES, rows.PLAIN]
     assert rows.probe(table, words, 0, seed=0) == pytest.approx(ROWS[0]["SmolLM2's rows"][0], abs=0.01)
-    assert rows.most_frequent(words, -1, seed=2) == pytest.approx(ROWS[-1]["always the same"][2], abs=1e-3)
+    assert rows.most_frequent(words, -1, seed=2) == pytest.approx(ROWS[-2]["always the same"][2], abs=1e-3)

@@ -208,7 +208,7 @@ grade("10_tokens.bits", probability, bits_per_character)
 
 # %% [markdown]
 # ## Question 4: five broken tokenizers
-# *Optional: 4 points, difficulty 3 of 5, about 15 minutes*
+# *Optional: 4 points, difficulty 3 of 5, about 25 minutes*
 #
 # Each of these gives the tokens of a text, and has one fault; all five faults are different. Run them on texts and merges of
 # your own. For each name its fault from the first table, and from the second the observation that is true of this

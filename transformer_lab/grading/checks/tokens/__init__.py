@@ -13,8 +13,8 @@ __all__ = ["encode", "learn", "bits", "diagnose", "shown", "per_character"]
 PREDICTIONS = {
     # A table's surprise at held-out text, as its context grows from no character to eleven.
     "context": ("falls throughout", "falls, then stays", "falls, then rises"),
-    # Which letter of a word that is one token does SmolLM2 name right more often?
-    "letter": ("first", "last", "about the same"),
+    # How many first letters of words that are one token does SmolLM2 name right?
+    "letter": ("hardly any", "about half", "four of five or more"),
 }
 
 INSIGHTS = {  # what a right answer can do beyond its question

@@ -1,4 +1,4 @@
-"""Lesson 08's drawings: where positions enter, numbers that fail, hands that do not, a query and a key that turn."""
+"""Lesson 08's drawings: where positions enter, numbers and digits, hands that glide, a query and a key that turn."""
 
 import math
 

@@ -238,9 +238,9 @@ for way in ("t, to one number", "t/32, to all, with signs", "binary digits, 8 ti
 # %% [markdown]
 # * **$t$ in every number** does just what *nothing* does, with every seed: the norm takes it off. (What *nothing* gets is the
 #   causal mask's doing, section 2.) **In one number** it shouts, and is learnt well all the same.
-# * **Divided**, in one number, it helps little. That $T$ changes is not why: $t/T$ does better than $t/32$. But it is faint
-#   beside a word. Add the same $t/32$ to all 64 numbers (with a sign + or - for each, so that no norm takes it off), and 96 % and more
-#   are right at 16.
+# * **Divided**, in one number, it helps little. That $T$ changes is not why: $t/T$ does better than $t/32$. It is faint beside a
+#   word: $t$ in one number is the same, only 32 times as large. And add $t/32$ to all 64 numbers (with a sign + or - for each, so
+#   that no norm takes it off), then 96 % and more are right at 16.
 # * **Binary digits**, each once, are faint, too. Eight times over they get all.
 # * **Random rows** have no order that one could see. They get all at 16, and are not behind the clock at 32.
 #

@@ -30,7 +30,7 @@ from transformer_lab import GPT, TransformerConfig
 # * The first piece begins where the text begins, and each further one begins `stride` ids after the one before it. A piece is
 #   `window` ids long, or shorter where the text ends first. `stride` is at least 1 and less than `window`, so pieces overlap.
 # * Every id of the text but the first counts once: in the *first* piece that has a number for it.
-# * `nats_of` is asked about each piece once. With the piece that reaches the end of the text, it is asked no more.
+# * `nats_of` is asked about each piece once. The piece that reaches the end of the text is the last.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -93,7 +93,8 @@ grade("14_gpt.perplexity", perplexity)
 # answer after the prompt, in nats, so at most 0. What the prompt itself costs has no part in it.
 #
 # * The model is asked **once**, with a row for each answer. Fill up the rows with the id `pad`; there is no mask.
-# * Prompt and answers may hold the id `pad` as a token of their own, which counts like any other.
+# * Prompt and answers may hold the id `pad` as a token of their own, which counts like any other. None of them is empty.
+# * An answer may be so improbable that its probability is 0 in 32 bits. Its log-probability is a number all the same.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -152,15 +153,15 @@ grade("14_gpt.answers", answers)
 # For each name its fault from the first table, and from the second the observation that is true of this writer and of no
 # other here; a right one does not show it either. Both tables offer more than is needed. Write the words as they stand
 # there, in quotation marks (capital letters do not matter). `fresh(...)` makes models to try them on: with one block or
-# two, with a table of positions or with `positions="none"`. No text is longer than `max_len` where an observation does not
-# speak of it.
+# two, with a table of positions or with `positions="none"`. Only one observation is about texts longer than `max_len`: the
+# one that names it.
 #
 # | fault | what it means |
 # |---|---|
 # | `"padding stands behind the prompts"` | and the next token is read off the last column |
 # | `"only the last token is read"` | nothing is known of those before it |
 # | `"dropout is left on"` | parts of the model are silenced at random |
-# | `"all blocks run once for each block"` | two blocks run four times, three blocks nine times |
+# | `"all blocks run once for each block"` | a model of two blocks makes four runs, one of three makes nine |
 # | `"a long text is cut at its wrong end"` | its beginning is read where its end should be |
 # | `"the first row of the logits is taken"` | in place of the last one |
 # | `"new tokens stand at position 0"` | though text stands before them |
@@ -176,7 +177,7 @@ grade("14_gpt.answers", answers)
 # | `"asked twice, it writes two different texts"` | the same call two times |
 # | `"right up to max_len tokens, behind them always the same token"` | one prompt of 4 ids, `n = 16` |
 #
-# Then write `a` again as `repaired(model, prompts, n)`, changed as little as possible.
+# Then write `a` again as `repaired(model, prompts, n)`, changed as little as possible. It has to be right for long texts too.
 
 
 # %%
@@ -338,8 +339,9 @@ grade("14_gpt.diagnose", diagnoses, repaired)
 # `pad`. On which side? The next token of every row is to be read off the last column.
 #
 # * Every call has a row for each prompt. What stands in the row of a text that has ended does not matter.
-# * The model is asked no more than it takes: at most `n` times, and no more when all texts have ended.
-# * A prompt may hold the id `pad` as a token of its own, and so may what is written. No prompt is empty.
+# * The model is asked at most `n` times, and no more once all texts have ended.
+# * A prompt may hold the ids `pad` and `eos` as tokens of its own, which end nothing; what is written may hold `pad` too. No
+#   prompt is empty.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -396,15 +398,15 @@ grade("14_gpt.continued", continued)
 # ## Question 5: keys for many heads
 # *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
 #
-# GPT-2 has as many heads of keys as of queries; in many a Llama a group of query heads shares the keys of one, and the cache
-# is smaller by so much. A model need not be trained anew for that: one begins with shared keys made out of the old ones, and
+# GPT-2 has as many heads of keys as of queries. In many a Llama a group of query heads shares one head of keys, and the cache
+# is smaller in proportion. A model need not be trained anew for that: one begins with shared keys made out of the old ones, and
 # trains on for a while (Ainslie et al. 2023, arXiv:2305.13245).
 #
 # Write `shared_keys(weight, n_heads, n_kv_heads)`. `weight` is that of the keys' `nn.Linear`, `(n_heads * d_head, D)`:
 # rows 0 to `d_head - 1` belong to head 0, the next ones to head 1. Return the weight of the new layer,
 # `(n_kv_heads * d_head, D)`: the weights of a new head are the mean of the weights of the heads that it stands for,
 # which in the package stand side by side. With 6 heads and 2 heads of keys, heads 0, 1 and 2 share the first, heads 3, 4 and 5
-# the second. The dtype stays what it was.
+# the second. `n_kv_heads` divides `n_heads`. The dtype stays what it was.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -457,8 +459,8 @@ grade("14_gpt.shared_keys", shared_keys)
 # the token after the context:
 #
 # * Say the context was followed by $n$ tokens in all, $k$ different ones, and $c$ times by this one (perhaps never). Then
-#   $P = \max(c - d, 0) / n \; + \;$ a share of the probability that the context without its *first* character gives.
-#   The share is what was taken from all the counts together, out of $n$. You know $0 < d < 1$.
+#   $P = \max(c - d, 0) / n \; + \;$ a share of the token's probability after the context without its *first* character.
+#   The share is what was taken from all the counts together, divided by $n$. You know $0 < d < 1$.
 # * A context that never occurred has nothing to take from: its answer is that of the shorter one.
 # * When nothing is left to shorten, behind `""`, every one of the `V` tokens there are is equally likely.
 #

@@ -154,6 +154,23 @@ def one_by_one(T, window, stride):
     return spans(T, window, 1)
 
 
+def averaged_over_pieces(nats_of, ids, window, stride):
+    cost = defaultdict(list)
+    for start, end in spans(len(ids), window, stride):
+        for place, nats in enumerate(nats_of(ids[start:end]), start=start + 1):
+            cost[place].append(nats)
+    return math.exp(mean([mean(nats) for nats in cost.values()]))
+
+
+def perplexity_by_counting_pieces(nats_of, ids, window, stride):
+    """How many pieces there are is known before; of each but the first, as many numbers as overlap are known."""
+    total = 0.0
+    for piece in range(1 + max(0, math.ceil((len(ids) - window) / stride))):
+        nats = nats_of(ids[piece * stride : piece * stride + window])
+        total += sum(nats[window - stride - 1 :] if piece else nats)
+    return math.exp(total / (len(ids) - 1))
+
+
 # answers ----------------------------------------------------------------------------------------------------------
 
 
@@ -226,6 +243,43 @@ def without_the_pads_id(model, prompt, choices, pad):
     return scored(lambda each, n, m, row: each[n - 1 :][row[n - 1 :] != pad].sum())(model, prompt, choices, pad)
 
 
+def answers_by_distributions(model, prompt, choices, pad):
+    """The last column is not even read."""
+    T = len(prompt) + max(map(len, choices))
+    rows = [prompt + choice for choice in choices]
+    logits = model(torch.tensor([(row + [pad] * (T - len(row)))[:-1] for row in rows]))
+    found = []
+    for b, choice in enumerate(choices):
+        own = logits[b, len(prompt) - 1 : len(prompt) - 1 + len(choice)]
+        found.append(torch.distributions.Categorical(logits=own).log_prob(torch.tensor(choice)).sum())
+    return torch.stack(found)
+
+
+def padded_between(model, prompt, choices, pad):
+    T = max(map(len, choices))
+    ids = torch.tensor([prompt + [pad] * (T - len(choice)) + choice for choice in choices])
+    each = model(ids)[:, :-1].log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
+    return torch.stack([each[b, -len(choice) :].sum() for b, choice in enumerate(choices)])
+
+
+def softmax_along_the_text(model, prompt, choices, pad):
+    T = len(prompt) + max(map(len, choices))
+    rows = [prompt + choice for choice in choices]
+    ids = torch.tensor([row + [pad] * (T - len(row)) for row in rows])
+    each = model(ids)[:, :-1].log_softmax(dim=1).gather(-1, ids[:, 1:, None])[..., 0]
+    return torch.stack([each[b, len(prompt) - 1 : len(row) - 1].sum() for b, row in enumerate(rows)])
+
+
+def without_pads_at_the_end(model, prompt, choices, pad):
+    """Padding is told by its id, from behind."""
+
+    def own(each, n, m, row):
+        kept = (row[n - 1 :] != pad).nonzero()
+        return each[n - 1 : n + int(kept.max()) if len(kept) else n - 1].sum()
+
+    return scored(own)(model, prompt, choices, pad)
+
+
 # diagnose ---------------------------------------------------------------------------------------------------------
 
 
@@ -289,7 +343,30 @@ ANSWERS = Diagnosed(
 
 
 def by_generate(model, prompts, n):
+    """The package's function, which refuses a text that is longer than the model's table of positions."""
     return [generate(model, torch.tensor([prompt]), n)[0, len(prompt) :].tolist() for prompt in prompts]
+
+
+def by_generate_one_by_one(model, prompts, n):
+    found = []
+    for prompt in prompts:
+        ids = torch.tensor([prompt])
+        for _ in range(n):
+            ids = torch.cat((ids, generate(model, ids[:, -model.config.max_len :], 1)[:, -1:]), dim=1)
+        found.append(ids[0, len(prompt) :].tolist())
+    return found
+
+
+def text_cut(model, prompts, n):
+    """The text itself is cut, and then the prompt's length does not fit it any more."""
+    found = []
+    for prompt in prompts:
+        ids = torch.tensor([prompt])
+        for _ in range(n):
+            ids = ids[:, -model.config.max_len :]
+            ids = torch.cat((ids, model(ids)[:, -1:].argmax(dim=-1)), dim=1)
+        found.append(ids[0, len(prompt) :].tolist())
+    return found
 
 
 # continued --------------------------------------------------------------------------------------------------------
@@ -405,6 +482,49 @@ def prompts_in_place(model, prompts, n, pad, eos):
     return got
 
 
+def continued_in_a_window(model, prompts, n, pad, eos):
+    """As wide as it will ever be from the beginning; the texts move to the left in it."""
+    width, length = max(map(len, prompts)) + n, torch.tensor([[len(prompt)] for prompt in prompts])
+    ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts])
+    found, ended = [[] for _ in prompts], [False] * len(prompts)
+    for step in range(n):
+        positions = torch.arange(width) - (width - length - step)
+        best = model(ids, positions >= 0, positions)[:, -1].argmax(-1)
+        for b, token in enumerate(best.tolist()):
+            ended[b] |= token == eos
+            found[b] += [] if ended[b] else [token]
+        ids = torch.cat((ids[:, 1:], best[:, None]), 1)
+        if all(ended):
+            break
+    return found
+
+
+def continued_without_the_ended(model, prompts, n, pad, eos):
+    """The row of a text that has ended is nothing but padding."""
+    found, going = [[] for _ in prompts], set(range(len(prompts)))
+    while going and max(map(len, found)) < n:
+        texts = {b: prompts[b] + found[b] for b in going}
+        T = max(map(len, texts.values()))
+        ids, positions = torch.full((len(prompts), T), pad), torch.full((len(prompts), T), -1)
+        for b, text in texts.items():
+            ids[b, T - len(text) :], positions[b, T - len(text) :] = torch.tensor(text), torch.arange(len(text))
+        best = model(ids, positions >= 0, positions)[:, -1].argmax(-1).tolist()
+        going = {b for b in going if best[b] != eos}
+        for b in going:
+            found[b].append(best[b])
+    return found
+
+
+def ended_by_the_prompt(model, prompts, n, pad, eos):
+    """Whether a text has ended is looked up in all of it."""
+    ids, is_real = rows_of(prompts, pad)
+    T = ids.shape[1]
+    while ids.shape[1] < T + n and not (ids == eos).any(1).all():
+        token = model(ids, is_real, counted(is_real))[:, -1:].argmax(-1)
+        ids, is_real = torch.cat((ids, token), 1), F.pad(is_real, (0, 1), value=True)
+    return [row[: row.index(eos)] if eos in row else row for row in ids[:, T:].tolist()]
+
+
 # shared_keys ------------------------------------------------------------------------------------------------------
 
 
@@ -419,6 +539,13 @@ def shared_by_a_matrix(weight, n_heads, n_kv_heads):
     d_head, group = len(weight) // n_heads, n_heads // n_kv_heads
     mix = torch.kron(torch.eye(n_kv_heads), torch.kron(torch.full((1, group), 1 / group), torch.eye(d_head)))
     return (mix.double() @ weight.double()).to(weight.dtype)
+
+
+def shared_in_numpy(weight, n_heads, n_kv_heads):
+    if weight.dtype == torch.bfloat16:  # numpy has none
+        return shared_by_slices(weight, n_heads, n_kv_heads)
+    heads = weight.detach().numpy().reshape(n_kv_heads, n_heads // n_kv_heads, -1, weight.shape[1])
+    return torch.from_numpy(heads.mean(axis=1).reshape(-1, weight.shape[1]))
 
 
 def grouped(make):
@@ -500,6 +627,51 @@ def table(
     return discounted
 
 
+def discounted_from_above(counts, context, token, d, V):
+    """The weight of what is left is multiplied on the way down."""
+    p, weight = 0.0, 1.0
+    while True:
+        seen = counts.get(context, {})
+        if n := sum(seen.values()):
+            p, weight = p + weight * max(seen.get(token, 0) - d, 0) / n, weight * d * len(seen) / n
+        if not context:
+            return p + weight / V
+        context = context[1:]
+
+
+def sharing(share):
+    """share(followers, token, d, V): how much is passed on, out of n."""
+
+    def discounted(counts, context, token, d, V):
+        shorter = discounted(counts, context[1:], token, d, V) if context else 1 / V
+        seen = counts.get(context)
+        if not seen:
+            return shorter
+        return (max(seen.get(token, 0) - d, 0) + share(seen, token, d, V) * shorter) / sum(seen.values())
+
+    return discounted
+
+
+def along(contexts):
+    """contexts(context): those that are asked, one after the other."""
+
+    def discounted(counts, context, token, d, V):
+        p = 1 / V
+        for one in contexts(context):
+            p = table(end=lambda counts, V, p=p: p)({"": counts.get(one, {})}, "", token, d, V)
+        return p
+
+    return discounted
+
+
+def unmixed_at_the_end(counts, context, token, d, V):
+    seen = counts.get(context)
+    if not context:
+        return seen.get(token, 0) / sum(seen.values())
+    shorter = unmixed_at_the_end(counts, context[1:], token, d, V)
+    return table(end=lambda counts, V: shorter)({"": seen}, "", token, d, V)
+
+
 def at_once(counts, context, token, d, V):
     seen = counts.get(context, {})
     return table()({"": seen}, "", token, d, V)
@@ -528,27 +700,32 @@ RIGHT = {
         ("the package's windows", perplexity_by_the_packages_windows),
         ("by ends", perplexity_by_ends),
         ("a loop", judging()),
+        ("counting pieces", perplexity_by_counting_pieces),
     ],
     "14_gpt.answers": [
         ("cross-entropy", answers_by_cross_entropy),
         ("a mask", answers_by_a_mask),
         ("a loop", scored()),
+        ("distributions", answers_by_distributions),
     ],
     "14_gpt.diagnose": [
         ("the decoder once", ANSWERS.mended(right_writer)),
         ("block by block", ANSWERS.mended(writer(run=block_by_block))),
-        ("the whole model", ANSWERS.mended(by_generate)),
+        ("the whole model", ANSWERS.mended(by_generate_one_by_one)),
         ("in capitals", ANSWERS.in_capitals()),
     ],
     "14_gpt.continued": [
         ("a loop", continuing()),
         ("lists", continued_by_lists),
         ("filled ends", continued_with_filled_ends),
+        ("a window", continued_in_a_window),
+        ("without the ended", continued_without_the_ended),
         ("a generous mask", continuing(positions=lambda is_real: is_real.cumsum(1) - 1)),
     ],
     "14_gpt.shared_keys": [
         ("slices", shared_by_slices),
         ("a matrix", shared_by_a_matrix),
+        ("numpy", shared_in_numpy),
         ("an axis", grouped(lambda heads: heads.mean(1))),
     ],
     "14_gpt.discounted": [
@@ -556,6 +733,8 @@ RIGHT = {
         ("a dictionary", discounted_with_a_dictionary),
         ("recursion", table()),
         ("with defaults", with_defaults),
+        ("from above", discounted_from_above),
+        ("along a list", along(lambda context: [context[i:] for i in range(len(context), -1, -1)])),
     ],
 }
 
@@ -597,6 +776,7 @@ WRONG = {
             judging(nothing_known, lambda lists, T: math.exp(sum(sum(lists, [])) / (T - 1))),
             "The overlaps are added up twice",
         ),
+        ("averaged", averaged_over_pieces, "averaged over all pieces that judge it"),
         ("the last word", last_word, "Each id counts in the *last* piece"),
         (
             "the last stride",
@@ -626,7 +806,9 @@ WRONG = {
         ("the first piece", judging(finish=lambda lists, T: overall(lists[:1], T)), "Only the first piece is judged"),
         ("the last piece", judging(finish=lambda lists, T: overall(lists[-1:], T)), "Only the last piece is judged"),
         ("full pieces", judging(pieces=full_only), "The last piece is missing"),
+        ("no more asked", judging(pieces=full_only), "nats_of was asked no more"),
         ("moved back", judging(pieces=moved_back), "The last piece was moved back"),
+        ("another piece", judging(pieces=moved_back), "piece 11 holds ids 39 to 51; wanted ids 40 to 51"),
         ("beyond the end", never_ending, "reach the end, and nats_of was asked again"),
         ("asked twice", asked_twice, "was asked twice about the same piece"),
         ("too long", lambda f, ids, window, stride: math.exp(mean(f(ids))), "but the model reads"),
@@ -645,6 +827,16 @@ WRONG = {
         ("shares", scored(finish=lambda x: x.softmax(0)), "These add up to 1 over the answers"),
         ("log of shares", scored(finish=lambda x: x.log_softmax(0)), "The answers share all probability"),
         ("means", scored(lambda e, n, m, row: e[n - 1 : n - 1 + m].mean()), "This is the mean per token"),
+        ("bits", scored(finish=lambda x: x / math.log(2)), "These are bits"),
+        ("softmax along the text", softmax_along_the_text, "The softmax runs along the text"),
+        ("a product", scored(lambda e, n, m, row: e[n - 1 : n - 1 + m].exp().prod().log()), "is 0 in 32 bits"),
+        ("a softmax, then log", scored(softmax=lambda x, dim: x.softmax(dim).log()), "is 0 in 32 bits"),
+        (
+            "a little added",
+            scored(softmax=lambda x, dim: (x.softmax(dim) + 1e-30).log()),
+            "Of answers that are very improbable",
+        ),
+        ("the prompt's last", scored(lambda e, n, m, row: e[n - 2 : n - 1 + m].sum()), "The prompt's last token is"),
         ("no softmax", scored(softmax=lambda x, dim: x), "These are sums of logits"),
         ("softmax", scored(softmax=torch.softmax), "These are probabilities"),
         ("the prompt too", scored(lambda e, n, m, row: e[: n - 1 + m].sum()), "The prompt's own tokens are counted"),
@@ -664,6 +856,8 @@ WRONG = {
         ("padding", scored(lambda e, n, m, row: e[n - 1 :].sum()), "Padding is counted as if"),
         ("mean with padding", scored(lambda e, n, m, row: e[n - 1 :].mean()), "This is the mean per token"),
         ("the pad's id", without_the_pads_id, "A token of an answer may have the padding's id"),
+        ("pads at the end", without_pads_at_the_end, "A token of an answer may have the padding's id"),
+        ("padded between", padded_between, "Padding stands between the prompt and a shorter answer"),
         ("on the left", scored(left=True), "Padding stands in front of the prompt"),
         ("last rows", scored(lambda e, n, m, row: e[-m:].sum()), "The last rows of the batch are taken"),
         ("a loop", answers_in_a_loop, "the model was asked 3 times"),
@@ -709,6 +903,23 @@ WRONG = {
             "The norm behind the last block is missing",
         ),
         ("last token", ANSWERS.mended(writer(read=lambda ids, model: ids[:, -1:])), "Now only the last token is read"),
+        ("by generate", ANSWERS.mended(by_generate), "then the model reads its last max_len tokens"),
+        (
+            "not cut",
+            ANSWERS.mended(writer(read=lambda ids, model: ids)),
+            "then the model reads its last max_len tokens",
+        ),
+        (
+            "cut at the wrong end",
+            ANSWERS.mended(writer(read=lambda ids, model: ids[:, : model.config.max_len])),
+            "A long text is cut at its wrong end now",
+        ),
+        (
+            "cut too short",
+            ANSWERS.mended(writer(read=lambda ids, model: ids[:, 1 - model.config.max_len :])),
+            "one token fewer than max_len",
+        ),
+        ("text cut", ANSWERS.mended(text_cut), "Cut what is read, not the text"),
         ("the prompts too", ANSWERS.mended(writer(whole=True)), "repaired() gives the prompts too"),
         ("one text", ANSWERS.mended(lambda *given: right_writer(*given)[0]), "wanted a list with the new ids of each"),
         ("one token", ANSWERS.mended(lambda model, prompts, n: right_writer(model, prompts, 1)), "wanted"),
@@ -743,8 +954,9 @@ WRONG = {
         (
             "eos dropped",
             continuing(finish=lambda rows, p, pad, eos: [[i for i in r if i != eos] for r in rows]),
-            "wanted",
+            "Something stands behind its eos",
         ),
+        ("ended by the prompt", ended_by_the_prompt, "An eos that stands in the prompt ends nothing"),
         (
             "pads dropped",
             continuing(
@@ -788,6 +1000,8 @@ WRONG = {
         ("by new heads", grouped(lambda heads: heads.sum(1) / len(heads)), "The sum is divided by n_kv_heads"),
         ("rows", neighbouring_rows, "Neighbouring *rows* were averaged"),
         ("rows first", rows_first, "A head's rows stand together"),
+        ("shuffled", grouped(lambda heads: heads.mean(1).transpose(0, 1)), "The rows of the new heads are shuffled"),
+        ("all alike", grouped(lambda h: h.mean((0, 1)).expand(len(h), -1, -1)), "All new heads are alike"),
         ("median", grouped(lambda heads: heads.median(1).values), "This is the median"),
         ("transposed", transposed, "Its last two axes are swapped"),
         ("not flattened", lambda w, H, G: shared_by_slices(w, H, G).view(G, -1, w.shape[1]), "has shape"),
@@ -817,6 +1031,38 @@ WRONG = {
             table(lambda c, n, k, d, s: max(c - d, 0) / (n - d * k) + d * k / n * s),
             "divided by what is left",
         ),
+        ("not taken", table(lambda c, n, k, d, s: c / n + d * k / n * s), "What is passed on has not been taken from"),
+        (
+            "a share taken",
+            table(lambda c, n, k, d, s: (1 - d) * c / n + d * k / n * s),
+            "A *share* d is taken from each",
+        ),
+        ("after dividing", table(lambda c, n, k, d, s: max(c / n - d, 0) + d * k / n * s), "d is taken from c / n"),
+        ("by k", table(lambda c, n, k, d, s: max(c - d, 0) / k + d * k / n * s), "the number of different tokens;"),
+        ("not by n", table(lambda c, n, k, d, s: max(c - d, 0) / n + d * k * s), "What is passed on is not divided by"),
+        ("n / k", table(lambda c, n, k, d, s: max(c - d, 0) / n + d * n / k * s), "n and k have changed places"),
+        ("1 - d", table(lambda c, n, k, d, s: max(c - d, 0) / n + (1 - d) * s), "What is passed on is 1 - d"),
+        (
+            "unseen get all",
+            table(lambda c, n, k, d, s: max(c - d, 0) / n + d * k / n * s if c else s),
+            "gets all of what the shorter context says",
+        ),
+        ("from all V", sharing(lambda seen, token, d, V: d * V), "as if d were taken from all V tokens"),
+        (
+            "seen once kept",
+            sharing(lambda seen, token, d, V: d * sum(c > 1 for c in seen.values())),
+            "seen once as well, and that part is not passed on",
+        ),
+        (
+            "of the others",
+            sharing(lambda seen, token, d, V: d * len(seen.keys() - {token})),
+            "What was taken from this token's own count",
+        ),
+        ("downwards", along(lambda c: [c[i:] for i in range(len(c) + 1)]), "the shortest has the last word"),
+        ("one step", along(lambda c: [c[1:], c] if c else [c]), "It goes back by one character"),
+        ("no empty context", along(lambda c: [c[i:] for i in range(len(c) - 1, -1, -1)]), 'counts[""], is not used'),
+        ("unmixed", unmixed_at_the_end, "Without a context the counts alone decide"),
+        ("something else", table(lambda c, n, k, d, s: max(c - d, 1) / n + d * k / n * s), "Work out n, k and c"),
         ("to everyone", table(lambda c, n, k, d, s: max(c - d, 0) / n + d * k / n), "given to every token whole"),
         ("ends in 0", table(end=lambda counts, V: 0.0), "The chain ends with 0"),
         ("ends in the seen", table(end=lambda counts, V: 1 / len(counts[""])), "V says how many there are"),

@@ -1,5 +1,7 @@
 """Lesson 14: the checks of what a model thinks of several answers to one prompt."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -25,6 +27,7 @@ class answers:
     def unequal(answers):
         settled(lambda: longer_ones(answers), "Answers of one length are")
         judge(answers, Case((3, 1, 5)), Case((1, 4, 2, 2), 3), Case((6, 2)))
+        improbable_ones(answers)
 
     @check("the model is asked once, and the lists stay as they are", 1)
     def once(answers):
@@ -41,12 +44,13 @@ class answers:
 class Case:
     """A causal model, a prompt, and answers of these lengths; the padding's id stands in prompt and answers too."""
 
-    def __init__(self, lengths: tuple[int, ...], n_prompt: int = 0):
+    def __init__(self, lengths: tuple[int, ...], n_prompt: int = 0, loud: float = 1.0, dtype=torch.float64):
         self.V, self.lengths = draw.one_of(13, 17), lengths
         self.pad = draw.one_of(0, 3, 5)
         self.embedding = draw.standard(self.V, D, dtype=torch.float64)
         self.inner = 0.8 * draw.standard(D, D, dtype=torch.float64)
-        self.outer = draw.standard(D, self.V, dtype=torch.float64)
+        self.outer = loud * draw.standard(D, self.V, dtype=torch.float64)
+        self.dtype = dtype
         n = n_prompt or draw.one_of(4, 5)
         self.prompt = [self.pad, *self.drawn(n - 1)]
         self.choices = [self.drawn(length) for length in lengths]
@@ -64,7 +68,7 @@ class Case:
         if ids.numel() and not (int(ids.min()) >= 0 and int(ids.max()) < self.V):
             raise Wrong(f"The model was given the id {int(ids.min())}, or one above its vocabulary: pad with `pad`.")
         self.n_calls += 1
-        return self.logits(ids)
+        return self.logits(ids).to(self.dtype)
 
     def logits(self, ids: Tensor) -> Tensor:
         state, found = torch.zeros(len(ids), D, dtype=torch.float64), []
@@ -112,6 +116,17 @@ class Case:
         n = len(self.choices[row])
         return self.logits(ids)[0, -n - 1 : -1].log_softmax(-1).gather(1, ids[0, -n:, None]).sum()
 
+    def between(self, row: int) -> Tensor:
+        """With padding between the prompt and its answer."""
+        n = max(self.lengths) - len(self.choices[row])
+        ids = torch.tensor([self.prompt + [self.pad] * n + self.choices[row]])
+        found = self.logits(ids)[0, :-1].log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
+        return found[n + len(self.prompt) - 1 :].sum()
+
+    def without_last_pads(self, row: int) -> Tensor:
+        own = [i for i, token in enumerate(self.choices[row]) if token != self.pad]
+        return self.own(row)[: max(own, default=-1) + 1].sum()
+
     def without_pad(self, row: int) -> Tensor:
         kept = torch.tensor(self.choices[row]) != self.pad
         return self.own(row)[kept].sum()
@@ -121,8 +136,13 @@ def raw(logits: Tensor, dim: int) -> Tensor:
     return logits
 
 
+def along_the_text(logits: Tensor, dim: int) -> Tensor:
+    return logits.log_softmax(0)
+
+
 ROWS = "The row that has read the token *before* it says how probable a token is."
 OWN = "Only the answer's own tokens count: all of them are compared after the same prompt."
+LENGTHS = "A token of an answer may have the padding's id, and counts all the same: go by the answers' lengths."
 # (formula of a case, words)
 FAULTS = (
     (
@@ -142,10 +162,18 @@ FAULTS = (
         lambda c: c.each(lambda b: c.own(b).mean()),
         "This is the mean per token; wanted: the sum over the answer's tokens.",
     ),
+    (
+        lambda c: c.each(lambda b: c.own(b).sum()) / math.log(2),
+        "These are bits, logarithms to the base 2; wanted: nats.",
+    ),
     (lambda c: c.each(lambda b: c.own(b).exp().sum()), "Probabilities are added; add their logarithms."),
     (
         lambda c: c.each(lambda b: c.of_tokens(b).sum()),
         "The prompt's own tokens are counted as well. " + OWN,
+    ),
+    (
+        lambda c: c.each(lambda b: c.of_tokens(b)[len(c.prompt) - 2 :].sum()),
+        "The prompt's last token is counted as well. " + OWN,
     ),
     (lambda c: c.each(lambda b: c.of_tokens(b).mean()), "This is the mean over prompt and answer. " + OWN),
     (
@@ -155,6 +183,10 @@ FAULTS = (
     (
         lambda c: c.each(lambda b: c.of_tokens(b, torch.softmax)[len(c.prompt) - 1 :].sum()),
         "Probabilities are added; add their logarithms.",
+    ),
+    (
+        lambda c: c.each(lambda b: c.of_tokens(b, along_the_text)[len(c.prompt) - 1 :].sum()),
+        "The softmax runs along the text; wanted: over the vocabulary, the last axis.",
     ),
     (lambda c: c.each(c.shifted), "Each token is looked up in the row that has read *it*. " + ROWS),
     (lambda c: c.each(c.one_early), "Each token is looked up one row too early. " + ROWS),
@@ -174,9 +206,11 @@ FAULTS = (
         lambda c: c.each(lambda b: c.of_tokens(b, tokens=c.padded(b))[len(c.prompt) - 1 :].sum()),
         "Padding is counted as if it belonged to the answer.",
     ),
+    (lambda c: c.each(c.without_pad), LENGTHS),
+    (lambda c: c.each(c.without_last_pads), LENGTHS),
     (
-        lambda c: c.each(c.without_pad),
-        "A token of an answer may have the padding's id, and counts all the same: go by the answers' lengths.",
+        lambda c: c.each(c.between),
+        "Padding stands between the prompt and a shorter answer, and is read before it. Put it behind the answers.",
     ),
     (
         lambda c: c.each(c.left),
@@ -198,6 +232,22 @@ def singles(answers) -> None:
 
 def longer_ones(answers) -> None:
     judge(answers, Case((3, 3, 3)), Case((4, 4), 3), Case((2,) * 5))
+
+
+def improbable_ones(answers) -> None:
+    """Of a model that is sure of other tokens, in 32 bits: each token's probability is too small for them."""
+    case = Case((3, 1, 5), loud=40.0, dtype=torch.float32)
+    got = answers(case.model, list(case.prompt), [list(choice) for choice in case.choices], case.pad)
+    got = expect_tensor(got, "answers(...)", (len(case.lengths),))
+    wanted = case.each(lambda b: case.own(b).sum())
+    if (got < 2 * wanted.min()).any():  # -inf, or the logarithm of a tiny number that was put in place of 0
+        row = int(got.argmin())
+        raise Wrong(
+            f"Of an answer whose log-probability is {float(wanted[row]):.4g} the function makes {float(got[row]):.4g}. "
+            "So small a probability is 0 in 32 bits. Take logarithms at once (log_softmax), and add them up."
+        )
+    if not close(got, wanted, 1e-3):
+        raise Wrong(f"Of answers that are very improbable: {difference(got, wanted, 'the result')} {LOOK}")
 
 
 def judge(answers, *cases: Case) -> None:

@@ -54,8 +54,9 @@ class Scripts:
         ids = (5 + draw.permutation(V - 5)).tolist()
         self.prompts = []
         for length in lengths:  # each ends in an id of its own: by it the model knows it
-            self.prompts.append([self.pad] * (length > 2) + ids[-(length - (length > 2)) :])
-            del ids[-(length - (length > 2)) :]
+            special = [self.pad] * (length > 2) + [self.eos] * (length > 3)  # real tokens of the prompt
+            self.prompts.append(special + ids[len(special) - length :])
+            del ids[len(special) - length :]
         self.scripts = [(5 + draw.integers(V - 5, end)).tolist() + [self.eos] for end in ends]
         for script in self.scripts:  # a token of a text may have the padding's id
             if len(script) > 3:
@@ -178,12 +179,14 @@ def hint(one: list[int], right: list[int], prompt: list[int], script: list[int],
         return " The prompt is not to come back: the new ids only."
     if one == right + [scripts.eos]:
         return " Its eos is not to come back."
-    if one[: len(right) + 1] == right + [scripts.eos]:
+    if len(one) > len(right) and one[: len(right)] == right and len(right) < scripts.n:
         return " Something stands behind its eos: a text that has ended waits for the others, and is cut there."
     if one == [i for i in right if i != scripts.pad] != right:
         return " A new token may have the padding's id, and stays: a text ends with eos only."
     if scripts.pad in right and one == right[: right.index(scripts.pad)]:
         return " A new token may have the padding's id, and stays: a text ends with eos only."
+    if one == right[: len(one)] and scripts.eos in prompt and not one:
+        return " An eos that stands in the prompt ends nothing: a text ends when its *next* token would be eos."
     if one == right[: len(one)]:
         return " It stops too early: a text goes on until its own eos, or n tokens."
     if right == one[: len(right)] and len(right) == scripts.n:

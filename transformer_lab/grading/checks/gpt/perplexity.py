@@ -124,6 +124,15 @@ def latest(text: Text) -> list[float]:
     return list(found.values())
 
 
+def averaged(text: Text) -> list[float]:
+    """The mean of what each id costs in all pieces that judge it."""
+    found: dict[int, list[float]] = {}
+    for start, end in text.pieces():
+        for t in range(start + 1, end):
+            found.setdefault(t, []).append(text.cost(t, start))
+    return [sum(costs) / len(costs) for costs in found.values()]
+
+
 def tails(text: Text, first_too: bool, width: int = 0) -> list[float]:
     """The last `stride` numbers of each piece, or of each but the first."""
     found = [text.costs(*piece) for piece in text.pieces()]
@@ -249,6 +258,10 @@ FAULTS = (
         "Each id counts in the *last* piece that judges it, with the least before it. Wanted: the first piece.",
     ),
     (
+        lambda x: exp_mean(averaged(x)),
+        "What an id costs is averaged over all pieces that judge it. Wanted: the first of them alone.",
+    ),
+    (
         lambda x: exp_mean(tails(x, True)),
         "Of each piece the last `stride` numbers are taken. The first piece has judged all of its ids for the first "
         "time, and a piece that the text's end cuts short has fewer new ones.",
@@ -329,7 +342,8 @@ def read_right(perplexity, text: Text) -> None:
         )
     if sorted(set(text.read)) == wanted:
         raise Wrong(f"{called} nats_of was asked twice about the same piece. A model's time is dear: keep the list.")
-    raise Wrong(
-        f"{called} nats_of was asked about ids {', '.join(shown[:4])}{' ...' * (len(shown) > 4)}; wanted: "
-        f"{', '.join(f'{start} to {end - 1}' for start, end in wanted[:4])}{' ...' * (len(wanted) > 4)}."
-    )
+    n = next((n for n, pair in enumerate(zip(text.read, wanted, strict=False)) if pair[0] != pair[1]), len(shown))
+    piece = f"ids {wanted[n][0]} to {wanted[n][1] - 1}"
+    if n == len(shown):
+        raise Wrong(f"{called} after ids {shown[-1]} nats_of was asked no more; {piece} are still to be read.")
+    raise Wrong(f"{called} piece {n + 1} holds ids {shown[n]}; wanted {piece}.")

@@ -74,5 +74,11 @@ def faults(weight: Tensor, H: int, G: int, d_head: int, D: int) -> list[tuple]:
         (weight.view(G * d_head, group, D).mean(1), f"Neighbouring *rows* were averaged. {of_a_head}", None),
         (interleaved.mean(2).flatten(0, 1), of_a_head, None),
         (interleaved.mean(2).transpose(0, 1).flatten(0, 1), of_a_head, None),
+        (
+            heads.mean(1).transpose(0, 1).flatten(0, 1),
+            f"The rows of the new heads are shuffled: head, then row within it, is the order. {of_a_head}",
+            None,
+        ),
+        (heads.mean((0, 1)).repeat(G, 1), "All new heads are alike: the mean of all; wanted: each of its group.", None),
         (heads.median(1).values.flatten(0, 1), "This is the median; wanted: the mean.", None),
     ]

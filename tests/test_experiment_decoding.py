@@ -1,14 +1,19 @@
-"""experiments/widths.py and likeliest.py: every case is there once, and a slice gives what was recorded."""
+"""experiments/widths.py, likeliest.py and draws.py: every case is there once, a slice gives what was recorded."""
+
+import math
+from itertools import product
+from statistics import median
 
 import pytest
 import torch
 
+import draws
 import likeliest
 import widths
 from transformer_lab import load
 from transformer_lab.experiments import recorded
 
-WIDTHS, LIKELIEST = (recorded(name)["result"] for name in ("widths", "likeliest"))
+WIDTHS, LIKELIEST, DRAWS = (recorded(name)["result"] for name in ("widths", "likeliest", "draws"))
 
 
 def test_widths_have_every_case_once():
@@ -76,3 +81,80 @@ def test_greedy_decoding_begins_again_as_recorded():
     assert (again == kept).float().mean() > 0.8  # a near tie may fall otherwise on another CPU
     scores = likeliest.own_log_probs(model, read, kept)
     assert scores.shape == kept.shape and (scores < 0).all()
+
+
+def test_what_the_lesson_says_of_loops():
+    """Every search is likelier than the manual on each passage; from greedy to eight beams fewer texts repeat."""
+    texts = LIKELIEST["texts"]
+    searches = ("greedy", "2 beams", "4 beams", "8 beams")
+    for name in searches:
+        both = zip(texts[name]["log_prob"], texts["the manual"]["log_prob"], strict=True)
+        assert all(own > other for own, other in both)
+    middles = [median(texts[name]["repeated"]) for name in searches]
+    assert middles == sorted(middles, reverse=True) and middles[-1] > median(texts["the manual"]["repeated"])
+    scores = [median(texts[name]["log_prob"]) for name in searches]
+    assert scores == sorted(scores)
+    # The passage that the lesson shows is the middle one of the fifteen under greedy decoding.
+    assert texts["greedy"]["repeated"][2] == median(texts["greedy"]["repeated"])
+
+
+def test_longer_search_writes_a_little_less_with_each_seed():
+    narrow, wide = (WIDTHS["search"]["0.0"][n] for n in ("1", "64"))
+    less = [one["tokens"] - other["tokens"] for one, other in zip(narrow, wide, strict=True)]
+    assert min(less) > 0.02 and max(less) < 0.12
+
+
+def test_draws_have_every_case_once():
+    assert [*map(int, DRAWS["right"])] == [*draws.STEPS]
+    assert all(len(runs) == len(draws.SEEDS) for runs in [*DRAWS["right"].values(), DRAWS["missed"]])
+
+
+def test_what_the_lesson_says_of_draws():
+    """Eight beams miss nothing; one draw loses most where least is right; a vote is nearly as good as greedy."""
+    assert DRAWS["missed"] == [0] * len(draws.SEEDS)
+    kept = []
+    for runs in DRAWS["right"].values():
+        mean = {name: sum(run[name] for run in runs) / len(runs) for name in runs[0]}
+        assert mean["a draw"] < mean["vote"] < mean["greedy"] + 0.01 and mean["greedy"] - mean["vote"] < 0.06
+        assert abs(mean["8 beams"] - mean["greedy"]) < 0.05
+        kept.append(mean["a draw"] / mean["greedy"])
+    assert kept == sorted(kept)
+
+
+def test_draws_measured_again_give_about_what_was_recorded(trained):
+    again, kept = draws.measured(trained, n_draws=4), DRAWS["right"]["120"][0]
+    assert again["greedy"] == pytest.approx(kept["greedy"], abs=0.15)
+    assert again["a draw"] == pytest.approx(kept["a draw"], abs=0.08)
+
+
+class Table(torch.nn.Module):
+    """A "translator" with three tokens beside [BOS] and [EOS], whose next token depends on the last one only."""
+
+    def __init__(self, n_tokens: int, eos: int):
+        super().__init__()
+        self.rows = torch.randn(n_tokens, n_tokens, generator=torch.Generator().manual_seed(3)) * 2
+        self.rows[:, eos] += 1
+
+    def forward(self, source, ids, mask):
+        return self.rows[ids]
+
+
+def test_an_exact_search_counts_what_trying_everything_finds(trained, monkeypatch):
+    class Tokens:
+        bos_id, eos_id = 0, 1
+
+        def batch(self, texts):
+            return torch.zeros(1, 2, dtype=torch.long), torch.ones(1, 2, dtype=torch.bool)
+
+    class Task:
+        model, tokenizer = Table(5, 1), Tokens()
+
+    monkeypatch.setattr(draws, "LONGEST", 5)
+    log_p = Task.model.rows.log_softmax(dim=-1)
+    every = []
+    for n in range(5):
+        for middle in product((0, 2, 3, 4), repeat=n):
+            way = (0, *middle, 1)
+            every.append(sum(log_p[a, b].item() for a, b in zip(way, way[1:], strict=False)))
+    for bound in (math.log(0.2), math.log(0.03), math.log(0.004)):
+        assert draws.likelier(Task, "", bound) == sum(total > bound + 1e-4 for total in every)

@@ -5,7 +5,7 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 1-3 are the core (about 30 minutes). The others are optional. Every function leaves its inputs as they are.
+# Questions 1-3 are the core (about 40 minutes). The others are optional. Every function leaves its inputs as they are.
 # Numbers are compared to five digits. Where one of the package's functions does what is asked it is accepted as an answer;
 # you learn more without. Back to the [lesson](../../notebooks/12_decoding.ipynb).
 
@@ -150,7 +150,7 @@ grade("12_decoding.beam_step", beam_step)
 
 # %% [markdown]
 # ## Question 3: five broken searches
-# *5 points, difficulty 3 of 5, about 10 minutes*
+# *5 points, difficulty 3 of 5, about 20 minutes*
 #
 # Each of these is a beam search, and has one fault; all five faults are different. Here a text is a `str` and a token a
 # character; the full stop ends a text. `follow(text)` says which tokens may follow a text, and with which probabilities. At

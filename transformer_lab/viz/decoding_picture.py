@@ -46,7 +46,7 @@ def draw_bars(axes, explorer) -> None:
 
 
 def draw_tree(axes, explorer) -> None:
-    """The beams: a column for each step, the best on top; the text that is returned in bold."""
+    """The beams: a column for each step, the best on top; the text that is returned in colour, and in bold."""
     nodes = explorer.search["nodes"]
     places, rows = [], {}
     for node in nodes:
@@ -57,13 +57,15 @@ def draw_tree(axes, explorer) -> None:
     axes.set_title(title, fontsize=10)
     axes.set(xlim=(0.3, max(rows) + 0.7), ylim=(max(rows.values()) + 1.4, -0.6))
     for node, (x, y) in zip(nodes, places, strict=True):
-        colour, weight = (MARK, "bold") if node["is_best"] else (INK, "normal")
+        colour = MARK if node["is_best"] else INK
         if node["parent"] >= 0:
             parent = places[node["parent"]]
             axes.plot(
                 [parent[0] + 0.25, x - 0.25], [parent[1], y], color=colour if node["is_best"] else "#bdbdbd", lw=1
             )
         label = readable(node["label"], longest=8)
-        size = {"fontsize": 8, "ha": "center", "va": "center"}
-        axes.text(x, y, label, color=colour, weight=weight, **size, **drawn_with([label]))
+        size, font = {"fontsize": 8, "ha": "center", "va": "center"}, drawn_with([label])
+        # An installed font may have no bold face, of which matplotlib complains in the notebook.
+        weight = "bold" if node["is_best"] and len(font["fontfamily"]) == 1 else "normal"
+        axes.text(x, y, label, color=colour, weight=weight, **size, **font)
         axes.text(x, y + 0.4, f"{node['total']:z.2f}".replace("-", "−"), color=SOFT, **size | {"fontsize": 6.5})

@@ -664,9 +664,9 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # Every matrix moves as it should, so it is neither the rate nor the amount of data. Her *first loss* is 4.01, exactly
 # $\ln V$, where her healthy twin begins at 5.8. Its logits never reach the loss as they are: somebody put a softmax
 # before `cross_entropy`, which has its own. The runner-up is a small token table, with which a healthy model begins at
-# $\ln V$ as well. *One batch* rules it out: the healthy writer has such a table, and
-# comes down to 0.48; Ada stays at 3.44. After a softmax only numbers
-# between 0 and 1 go in, so even the surest model stays far from 0 (run the next cell; why Ada does not get all the way down to its 3.04, we have not looked).
+# $\ln V$ as well. *One batch* rules it out: the healthy writer has such a table, and comes down to 0.48; Ada stays at
+# 3.44. After a softmax only numbers between 0 and 1 go in, so even the surest model stays far from 0 (run the next
+# cell; why Ada does not get all the way down to its 3.04, we have not looked).
 #
 # </details>
 
@@ -837,8 +837,8 @@ for name, (found, loss), wanted in (
 
 # %% [markdown]
 # Only the third is the same run. The first is another one, 40 % of the way from where it should be, and nothing says
-# so. Look at its loss: *better*, since a fresh Adam takes larger steps, and so early in a run that is welcome. The harm
-# is not that it is worse. A run that was cut can no longer be compared with one that was not.
+# so. Look at its loss: *better*. (A fresh Adam begins with steps of the full rate; whether that is the reason, we have
+# not tested.) The harm is not that it is worse. A run that was cut can no longer be compared with one that was not.
 #
 # The package's checkpoints hold all three, and which examples make up a batch is a function of the seed and the step
 # alone. So is the learning rate: by default a tenth of all steps as warm-up, then half a cosine down to 0.

@@ -66,7 +66,7 @@ def test_the_picture_in_the_readme(lab, page, tmp_path):
     page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
     lab.run_all()
     page.get_by_label("English date").scroll_into_view_if_needed()
-    page.locator(".tl-attention .thumbnail").nth(5).click()
+    page.locator(".tl-attention .thumbnail").nth(6).click()
     taken = tmp_path / "start.png"
     page.screenshot(path=taken)
     if os.environ.get("UPDATE_SCREENSHOTS"):

@@ -28,6 +28,14 @@ def frozen(name):
     return min(SEEN[name]["ratio"].values()) == 0
 
 
+def tenth_step(name):
+    return SEEN[name]["one batch"][1]
+
+
+def tenth_twin(kind):
+    return TWINS[f"healthy {kind}"]["one batch"][1]
+
+
 # Of each (patient, probe): does it show what the suspicion would not?
 RULES_OUT = {
     ("Emil", "overlap"): lambda: SEEN["Emil"]["overlap"] == 1,
@@ -45,6 +53,10 @@ RULES_OUT = {
     ("Kofi", "ratio"): lambda: (
         median(SEEN["Kofi"]["ratio"].values()) > 1.5 * median(TWINS["healthy writer"]["ratio"].values())
     ),
+    ("Kofi", "one batch"): lambda: (
+        tenth_step("Kofi") < tenth_twin("writer") and tenth_step("Fumi") > 5 > tenth_twin("translator")
+    ),
+    ("Lila", "one batch"): lambda: SEEN["Lila"]["one batch"][0] > 5 * SEEN["Kofi"]["one batch"][0],  # before a step
     ("Lila", "start"): lambda: SEEN["Lila"]["start"]["loss"] > 5 * SEEN["Kofi"]["start"]["loss"],
 }
 

@@ -140,6 +140,26 @@ def unsorted(z, k, p):
     return z.masked_fill(chances.cumsum(-1) - chances >= p, -INF)
 
 
+def distribution_with_bare_exponentials(scores, temperature, k, p):
+    weights = nucleus(best_k(scores / temperature, k), p).exp()
+    return weights / weights.sum(-1, keepdim=True)
+
+
+def distribution_with_minus_100(scores, temperature, k, p):
+    z = scores / temperature
+    z = z.masked_fill(z < kth(z, k), -100.0)
+    return nucleus(z, p).nan_to_num(neginf=-100.0).softmax(-1)
+
+
+def distribution_by_counting(scores, temperature, k, p):
+    """No sorting: how many tokens are better, and how probable are those together?"""
+    z = scores / temperature
+    z = z.masked_fill((z[:, None] > z[:, :, None]).sum(-1) >= k, -INF)
+    chances = z.softmax(-1)
+    better = torch.einsum("bvw,bw->bv", (chances[:, None] > chances[:, :, None]).to(z.dtype), chances)
+    return z.masked_fill(better >= p, -INF).softmax(-1)
+
+
 # beam_step --------------------------------------------------------------------------------------------------------
 
 
@@ -239,6 +259,33 @@ def all_texts(totals, ended, log_probs, eos):
     return sums.view(B, K), flat // V, flat % V, flat % V == eos
 
 
+def all_texts_in_places(totals, ended, log_probs, eos):
+    sums, beams, tokens, ends = all_texts(totals, ended, log_probs, eos)
+    return sums, beams % log_probs.shape[1], tokens, ends
+
+
+def ends_cost(price, totals, ended, log_probs, eos):
+    step = prepared(ended, log_probs, eos).clone()
+    step[..., eos] = torch.where(ended, 0.0, price)
+    return totals[..., None] + step
+
+
+def price_given_back(totals, ended, log_probs, eos):
+    """What the model asks for eos is subtracted again: -inf - -inf is NaN."""
+    only = torch.full_like(log_probs, -INF)
+    only[..., eos] = -log_probs[..., eos]
+    return totals[..., None] + log_probs + torch.where(ended[..., None], only, 0.0)
+
+
+def best_of_each(totals, ended, log_probs, eos):
+    """K tokens of each beam are enough, but there may be fewer tokens than that."""
+    K = totals.shape[1]
+    step, tokens = prepared(ended, log_probs, eos).topk(K)
+    sums, flat = (totals[..., None] + step).flatten(1).topk(K)
+    tokens = tokens.flatten(1).gather(1, flat)
+    return sums, flat // K, tokens, tokens == eos
+
+
 def multiplied_by_a_mask(totals, ended, log_probs, eos):
     """0 * -inf is NaN."""
     return totals[..., None] + log_probs * ~ended[..., None]
@@ -284,6 +331,40 @@ def repaired_refilled(follow, beams, penalty, n):
         texts = {text: new[text] for text in [text for text in ranked if text[-1] != "."][:beams]}
     every = ended | texts
     return max(every, key=lambda text: every[text] / len(text) ** penalty)
+
+
+def repaired_but(
+    keep=None, aside=None, more=0, choose=lambda ended, texts: ended | texts, score=lambda s, n, penalty: s / n**penalty
+):
+    """Right, but for which texts are kept or put aside, for the number of steps, or for who is chosen in the end."""
+
+    def repaired(follow, beams, penalty, n):
+        texts, ended = {"": 0.0}, {}
+        for _ in range(n + more):
+            each = [
+                {text + token: total + math.log(p) for token, p in follow(text).items()}
+                for text, total in texts.items()
+            ]
+            new = {text: total for one in each for text, total in one.items()}
+            best = {text: new[text] for text in (keep or best_of_all)(each, new, beams - len(ended) * (keep is loses))}
+            ended |= {text: s for text, s in (new if aside else best).items() if text[-1] == "."}
+            texts = {text: s for text, s in best.items() if text[-1] != "."}
+        every = choose(ended, texts)
+        return max(every, key=lambda text: score(every[text], len(text), penalty))
+
+    return repaired
+
+
+def best_of_all(each, new, beams):
+    return heapq.nlargest(beams, new, key=new.get)
+
+
+def loses(each, new, beams):
+    return best_of_all(each, new, max(beams, 0))
+
+
+def some_of_each(each, new, beams):
+    return [text for one in each for text in heapq.nlargest(beams, one, key=one.get)]
 
 
 def not_repaired(follow, beams, penalty, n):
@@ -479,6 +560,7 @@ RIGHT = {
         ("numpy", distribution_in_numpy),
         ("the package's top-k", distribution_half_packaged),
         ("a mask and a division", distribution_normalised),
+        ("by counting", distribution_by_counting),
     ],
     "12_decoding.beam_step": [
         ("topk", step_right),
@@ -594,6 +676,23 @@ WRONG = {
             filtered(lambda z, k, p: best_k(z, k).masked_fill(best_k(z, k).softmax(-1) < 1 - p, -INF)),
             "Each probability was compared with 1 - p",
         ),
+        (
+            "k-th dropped, nothing to drop",
+            filtered(lambda z, k, p: nucleus(z.masked_fill(z <= kth(z, k), -INF), p)),
+            "the last one of yours is gone",
+        ),
+        (
+            "crossing token dropped by rounding",
+            filtered(lambda z, k, p: nucleus(best_k(z, k), p, lambda c, o, p: c > p, True)),
+            "a little above 1",
+        ),
+        (
+            "one limit for all rows",
+            filtered(lambda z, k, p: nucleus(z.masked_fill(z < kth(z, k).min(), -INF), p)),
+            "One score is the limit of top-k for all rows",
+        ),
+        ("bare exponentials", distribution_with_bare_exponentials, "Right for scores near 0"),
+        ("-100 for -inf", distribution_with_minus_100, "A removed score is set to -100"),
         ("one row", one_row, "An axis is missing"),
         (
             "a draw",
@@ -678,6 +777,13 @@ WRONG = {
         ("upside down", stepped(right_every, lambda s, e, eos: ~s[3]), "The ends are upside down"),
         ("new ends only", stepped(right_every, lambda s, e, eos: s[3] & ~e.gather(1, s[1])), "it stays so"),
         ("means", stepped(lambda *given: right_every(*given) / 2), "wanted beam"),
+        ("free ends", stepped(lambda *given: ends_cost(0.0, *given)), "eos costs nothing, whichever beam it continues"),
+        ("no more ends", stepped(lambda *given: ends_cost(-INF, *given)), "No beam can end any more"),
+        ("logarithms of products", stepped(lambda *given: right_every(*given).exp().log()), "Right while texts are"),
+        ("tokens, then beams", part(lambda t, beams, tokens, e: (t, tokens, beams, e)), "second come the beams"),
+        ("the whole batch, in places", all_texts_in_places, "The best of the *whole batch* were chosen"),
+        ("the price given back", stepped(price_given_back), "The totals hold NaN"),
+        ("the best K of each", best_of_each, "out of range"),
         ("three", part(lambda *step: step[:3]), "gives 3 things; wanted four tensors"),
         ("flat", part(lambda *step: tuple(one.flatten() for one in step)), "wanted a tensor of shape"),
         ("ends as numbers", part(lambda *step: (*step[:3], step[3].long())), "wanted booleans"),
@@ -716,12 +822,28 @@ WRONG = {
             "what a single beam writes",
         ),
         ("every text", mended(lambda f, beams, penalty, n: repaired_right(f, 9999, penalty, n)), "keeps *every* text"),
-        ("no penalty", mended(lambda f, beams, penalty, n: repaired_right(f, beams, 0, n)), "wanted"),
+        (
+            "no penalty",
+            mended(lambda f, beams, penalty, n: repaired_right(f, beams, 0, n)),
+            "The penalty has no effect",
+        ),
+        ("some of each", mended(repaired_but(some_of_each)), "and all of these stay"),
+        ("beams are lost", mended(repaired_but(loses)), "leaves one beam fewer for good"),
+        ("every end", mended(repaired_but(aside=True)), "although it is not among the best `beams`"),
+        ("a step more", mended(repaired_but(more=1)), "It makes n + 1 steps"),
+        ("a step less", mended(repaired_but(more=-1)), "It makes n - 1 steps"),
+        ("ended ones first", mended(repaired_but(choose=lambda e, t: e or t)), "Only a text that has ended"),
+        ("ended ones last", mended(repaired_but(choose=lambda e, t: t or e)), "A text that has not ended comes back"),
+        ("penalty times length", mended(repaired_but(score=lambda s, n, a: s / (a * n or 1))), "wanted its power"),
+        ("short of a stop", mended(repaired_but(score=lambda s, n, a: s / max(n - 1, 1) ** a)), "one too small"),
+        ("the penalty turned round", mended(repaired_but(score=lambda s, n, a: s * n**a)), "turned round, as in d"),
+        ("always the mean", mended(repaired_but(score=lambda s, n, a: s / n)), "always the mean"),
         ("a pair", mended(lambda f, beams, penalty, n: (repaired_right(f, beams, penalty, n), 0.5)), "wanted a text"),
     ],
     "12_decoding.likeliest": [
         ("greedy", greedy, "That is what greedy decoding writes"),
         ("the search of question 3", lambda follow, n: repaired_right(follow, 3, 0, n), "wanted"),
+        ("50 beams", lambda follow, n: repaired_right(follow, 50, 0, n), "given up too early"),
         (
             "the first that ends",
             lambda follow, n: max((t for t in follow("") if t == "."), default=""),
@@ -787,6 +909,7 @@ WRONG = {
             padded(lambda ids, real, at, pad, n: (ids, real, ((ids != pad).cumsum(1) - 1).clamp(min=0))),
             "They go by the ids",
         ),
+        ("-1", padded(lambda ids, real, at, pad, n: (ids, real, real.cumsum(1) - 1)), "Padding has position -1"),
         ("floats", padded(lambda ids, real, at, pad, n: (ids.float(), real, at)), "wanted whole numbers, torch.int64"),
         ("ids alone", padded(lambda ids, real, at, pad, n: ids), "wanted three tensors"),
         ("lists", padded(lambda ids, real, at, pad, n: (ids.tolist(), real, at)), "is of type list"),
@@ -824,6 +947,16 @@ WRONG = {
                 )
             ),
             "cut side by side",
+        ),
+        (
+            "without order",
+            lambda t, n: repeated_right([frozenset(t[i : i + n]) for i in range(len(t) - n + 1)], 1),
+            "nor a set",
+        ),
+        (
+            "glued",
+            lambda t, n: repeated_right(["".join(map(str, t[i : i + n])) for i in range(len(t) - n + 1)], 1),
+            "Written one behind the other",
         ),
         ("tokens", lambda t, n: repeated_right(t, 1), "Single tokens are counted"),
         (

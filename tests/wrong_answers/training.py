@@ -101,6 +101,9 @@ def written(
     rate_of=lambda rates, i: rates[i],
     swap=False,
     late=False,
+    early=False,
+    fresh=None,
+    corrected=False,
 ):
     """AdamW with one part other than the right one."""
 
@@ -116,17 +119,25 @@ def written(
                 t += on_missing == "counted"
                 if on_missing == "decayed":
                     w = w - rates[i] * decay * w
+                if on_missing == "fading":
+                    m, v = beta1 * m, beta2 * v
+                if on_missing == "moving" and t:
+                    w = w - rates[i] * (m / first(beta1, t) / root(v / second(beta2, t), eps) + decay * w)
+                continue
+            if on_missing == "zeros too" and not g.any():
                 continue
             g = torch.zeros_like(w) if g is None else g
             t += 1
             if l2:
                 g = g + decay * w
-            m = beta1 * m + (1 - beta1) * g
+            m = beta1 * m + (fresh or 1 - beta1) * g
             v = beta2 * v + (1 - beta2) * square(g, m)
+            if corrected:
+                m, v = m / (1 - beta1**t), v / (1 - beta2**t)
             rate, old = rate_of(rates, i), w
             w = w - rate * (m / first(beta1, t)) / root(v / second(beta2, t), eps)
             if not l2:
-                w = w - shrink(rate, decay) * (w if late else old)
+                w = w - shrink(rate, decay) * (w if late else weight if early else old)
         return w
 
     return adamw
@@ -344,6 +355,75 @@ def before_dividing(model, parts, largest):
     return total / n
 
 
+def clip_by(kind):
+    return lambda weights, largest: torch.nn.utils.clip_grad_norm_(weights, largest, norm_type=kind)
+
+
+def shortened_in_the_loop(model, parts, largest):
+    model.zero_grad()
+    total, n = 0.0, 0
+    for x, labels in parts:
+        loss = F.cross_entropy(model(x).mT, labels, reduction="sum")
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), largest)
+        total, n = total + loss.item(), n + count(labels)
+    for p in model.parameters():
+        p.grad /= n
+    return total / n
+
+
+def one_graph(model, parts, largest):
+    model.zero_grad()
+    total, n = 0.0, 0
+    for x, labels in parts:
+        total = total + F.cross_entropy(model(x).mT, labels, reduction="sum")
+        n += count(labels)
+    (total / n).backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), largest)
+    return (total / n).item()
+
+
+def in_eval(model, parts, largest):
+    return accumulate_sums(model.eval(), parts, largest)
+
+
+def padding_made_0(model, parts, largest):
+    model.zero_grad()
+    total, n = 0.0, 0
+    for x, labels in parts:
+        real = labels != -100
+        labels[~real] = 0
+        loss = (F.cross_entropy(model(x).mT, labels, reduction="none") * real).sum()
+        loss.backward()
+        total, n = total + loss.item(), n + int(real.sum())
+    for p in model.parameters():
+        p.grad /= n
+    torch.nn.utils.clip_grad_norm_(model.parameters(), largest)
+    return total / n
+
+
+def gone_again(model, parts, largest):
+    loss = accumulate_sums(model, parts, largest)
+    model.zero_grad()
+    return loss
+
+
+def accumulate_running(model, parts, largest):
+    """After each part p.grad is the mean so far."""
+    model.zero_grad()
+    n, mean = 0, 0.0
+    for x, labels in parts:
+        if more := count(labels):
+            for p in model.parameters():
+                if p.grad is not None:
+                    p.grad *= n / (n + more)
+            loss = F.cross_entropy(model(x).mT, labels)
+            (loss * more / (n + more)).backward()
+            mean, n = (mean * n + loss.item() * more) / (n + more), n + more
+    torch.nn.utils.clip_grad_norm_(model.parameters(), largest)
+    return mean
+
+
 # patients ---------------------------------------------------------------------------------------------------------
 
 ALL_RIGHT = {
@@ -415,6 +495,37 @@ def pooled(top, below):
     return lambda c: sum(c[top]) / sum(c[below])
 
 
+def accuracy_of_rows(batches):
+    shares = [
+        (hit & real).sum().item() / real.sum().item()
+        for logits, labels in batches
+        for hit, real in zip(logits.argmax(-1) == labels, labels != -100, strict=True)
+    ]
+    loss, _, exact = measures_right(batches)
+    return loss, sum(shares) / len(shares), exact
+
+
+def exact_by(rule):
+    """Right but for which rows are right: rule(hit, real) of a row."""
+
+    def measures(batches):
+        rows = [
+            bool(rule(hit, real))
+            for logits, labels in batches
+            for hit, real in zip(logits.argmax(-1) == labels, labels != -100, strict=True)
+        ]
+        return (*measures_right(batches)[:2], sum(rows) / len(rows))
+
+    return measures
+
+
+def measures_in_place(batches):
+    found = measures_right(batches)
+    for _, labels in batches:
+        labels.clamp_(min=0)
+    return found
+
+
 # schedule ---------------------------------------------------------------------------------------------------------
 
 
@@ -457,12 +568,14 @@ RIGHT = {
         ("a list, a tensor", accumulate_from_a_list),
         ("means weighed", accumulate_means_weighed),
         ("by hand", accumulate_by_hand),
+        ("means so far", accumulate_running),
     ],
     "13_training.patients": [
         ("the solution", ALL_RIGHT),
         ("other probes", ALL_RIGHT | {"Gita": ["Sources and targets mismatched", "one batch"],
                                       "Jona": ["'Source masked'", "TEXT"]}),
         ("one more", probe("Gita", "ratio")),
+        ("sixteen examples", ALL_RIGHT | {name: (ALL_RIGHT[name][0], "one batch") for name in ("Kofi", "Lila")}),
     ],
     "13_training.measures": [("tensors", measures_right), ("row by row, a list", measures_row_by_row)],
     "13_training.schedule": [("half a cosine", schedule_right), ("a sine squared", schedule_by_sine)],
@@ -494,6 +607,13 @@ WRONG = {
         ("None decays", written(on_missing="decayed"), "the weight is decayed; it should stay"),
         ("None ends it", written(on_missing="break"), "stops at the first step"),
         ("rates move up", without_nones, "uses up its rate too"),
+        ("None fades", written(on_missing="fading"), "both means shrink; they should stay"),
+        ("None moves", written(on_missing="moving"), "moves on, by the means that it had"),
+        ("zeros as None", written(on_missing="zeros too"), "A gradient of 0 was taken for a missing one"),
+        ("a row is no matrix", written(decayed=lambda w: w.squeeze().ndim >= 2), "A matrix of a single row"),
+        ("first mean whole", written(fresh=1), "added whole to the mean of the gradients"),
+        ("corrected for good", written(one, one, corrected=True), "keep the bare ones, and correct a copy"),
+        ("first weight decays", written(early=True), "It is the weight of the beginning that decays"),
         ("None raises", adamw_without_a_care_for_none, "TypeError"),
         ("square of the mean", written(square=lambda g, m: m**2), "squares of the *mean*"),
         ("absolute values", written(square=lambda g, m: g.abs()), "absolute values"),
@@ -536,6 +656,13 @@ WRONG = {
         ("always", right_but(clip=clip_always), "one that is shorter too"),
         ("squares", right_but(clip=clip_by_squares), "The length is the *root*"),
         ("before dividing", before_dividing, "before it is divided by the labels"),
+        ("the largest number", right_but(clip=clip_by(math.inf)), "The largest number counts as the length"),
+        ("absolute values", right_but(clip=clip_by(1)), "The absolute values are added up"),
+        ("after each part", shortened_in_the_loop, "after each part, before it is divided"),
+        ("one graph", one_graph, "before the first backward"),
+        ("eval", in_eval, "put into eval(), and left so"),
+        ("padding made 0", padding_made_0, "A part has changed in place"),
+        ("gone again", gone_again, "or zero_grad behind it"),
         ("first part", first_part_only, "only the first part"),
         ("used up", counts_first, "They can be gone through once only"),
         ("a step", makes_a_step, "no step was asked for"),
@@ -563,6 +690,7 @@ WRONG = {
         ("Kofi: zeroed", fault("Kofi", "gradients not zeroed"), "Kofi: not 'gradients not zeroed'"),
         ("Kofi: text", probe("Kofi", "text"), "'text' does not rule out 'learning rate too low'"),
         ("Lila: softmax", fault("Lila", "softmax twice"), "Lila: not 'softmax twice'"),
+        ("Kofi: gradient", probe("Kofi", "gradient"), "'gradient' does not rule out 'learning rate too low'"),
         ("Lila: ratio", probe("Lila", "ratio"), "'ratio' does not rule out 'learning rate too high'"),
         ("a word of its own", fault("Emil", "leak"), "choose one of"),
         ("turned", ALL_RIGHT | {"Emil": ALL_RIGHT["Emil"][::-1]}, "the fault comes first"),
@@ -577,7 +705,13 @@ WRONG = {
         ("loss: rows", measured(0, pooled(0, 4)), "by the number of rows; wanted: of labels"),
         ("loss: sum", measured(0, lambda c: sum(c[0])), "This is the sum of all losses"),
         ("loss: perplexity", measured(0, lambda c: math.exp(pooled(0, 3)(c))), "This is the perplexity"),
-        ("loss: bits", measured(0, lambda c: pooled(0, 3)(c) / math.log(2)), "Add up over all batches"),
+        ("loss: bits", measured(0, lambda c: pooled(0, 3)(c) / math.log(2)), "This is in bits"),
+        ("accuracy: mean of rows", accuracy_of_rows, "the mean of the rows' shares", "M41"),
+        ("accuracy: padding is right", measured(1, lambda c: (sum(c[1]) + sum(c[5]) - sum(c[3])) / sum(c[3])),
+         "Padding counts as right", "M42"),
+        ("exact: any", exact_by(lambda hit, real: (hit & real).any()), "One label that is right is enough here"),
+        ("exact: first ones", exact_by(lambda hit, real: hit[: real.sum()].all()), "may stand in front", "M42"),
+        ("in place", measures_in_place, "A batch has changed in place"),
         ("accuracy: mean of means", measured(1, means(1, 3)), "the mean of the batches' means", "M41"),
         ("accuracy: padding", measured(1, pooled(1, 5)), "Padding is counted too", "M42"),
         ("accuracy: per batch", measured(1, lambda c: sum(c[1]) / len(c[1])), "a share above 1 says so", "M41"),
@@ -611,6 +745,12 @@ WRONG = {
         ("constant", falling(lambda s, n, w, high, low: high), "stays at the highest"),
         ("upwards", falling(lambda s, n, w, high, low: half(1 + (s - w + 1) / (n - w), high, low)), "This rises"),
         ("degrees", falling(lambda s, n, w, high, low: low + (high - low) * (1 + math.cos(
-            180 * (s - w + 1) / (n - w))) / 2), "wanted"),
+            180 * (s - w + 1) / (n - w))) / 2), "math.cos takes radians"),
+        ("one early", falling(lambda s, n, w, high, low: half((s - w + 1) / max(1, n - w - 1), high, low)), "one step"),
+        ("too slow", falling(lambda s, n, w, high, low: half((s - w + 1) / (n - w + 1), high, low)), "one step too"),
+        ("up to n_warmup", falling(lambda s, n, w, high, low: high * (s + 1) / w if s == w else schedule_right(
+            s, n, w, high, low)), "still belongs to the warm-up"),
+        ("not halved", falling(lambda s, n, w, high, low: low + (high - low) * (1 + math.cos(
+            math.pi * (s - w + 1) / (n - w)))), "it is not halved"),
     ],
 }  # fmt: skip

@@ -9,6 +9,7 @@ from ..common import apart, close, leaves_alone
 from .steps import FAULTS, INF, Step, paying, right, thrown_away
 
 SIZES = (3, 7), (4, 9), (3, 8)  # beams, tokens
+FEW_TOKENS = (5, 4)
 NAMES = "totals", "beams", "tokens", "ended"
 
 
@@ -28,7 +29,7 @@ class beam_step:
 
     @check("several texts, and a first step", 1.5)
     def batch(beam_step):
-        judge(beam_step, [case(2, 1), case(5, 1), first_step()])
+        judge(beam_step, [case(2, 1), case(5, 1), first_step(), case(3, 1, FEW_TOKENS), long_and_silent()])
 
     @check("what it was given stays as it was", 0.5)
     def alone(beam_step):
@@ -41,10 +42,10 @@ class beam_step:
         )
 
 
-def case(B: int, n_ended: int) -> tuple:
+def case(B: int, n_ended: int, *sizes: tuple[int, int]) -> tuple:
     """Totals, ends, log-probabilities and eos: an ended beam of each text stays, in another place than before."""
     while True:
-        K, V = draw.one_of(*SIZES)
+        K, V = draw.one_of(*(sizes or SIZES))
         log_probs = (2 * draw.standard(B, K, V)).log_softmax(dim=-1)
         log_probs[:, :, int(draw.integers(V))] = -INF  # impossible
         totals = -3 - 2 * draw.uniform(B, K)
@@ -66,6 +67,13 @@ def first_step() -> tuple:
     totals = torch.full((2, 3), -INF)
     totals[:, 0] = 0.0
     return totals, torch.zeros(2, 3, dtype=torch.bool), log_probs, 1 + int(draw.integers(7))
+
+
+def long_and_silent() -> tuple:
+    """Long texts, whose probability is 0 in float32; to the ended ones the model gives no eos, and no one asks it."""
+    totals, ended, log_probs, eos = case(2, 1)
+    log_probs[..., eos] = log_probs[..., eos].masked_fill(ended, -INF)
+    return totals - 200, ended, log_probs, eos
 
 
 def judge(answer, cases: list[tuple]) -> None:
@@ -108,7 +116,10 @@ def parts_of(got, totals: Tensor) -> Step:
             what = f"has shape {tuple(one.shape)}" if isinstance(one, Tensor) else f"is a {type(one).__name__}"
             raise Wrong(f"{name} {what}; wanted a tensor of shape {shape}: a place for each beam of each text.")
     if got[0].isnan().any():
-        raise Wrong("The totals hold NaN: a log-probability may be -inf, and 0 * -inf is NaN. Choose, do not multiply.")
+        raise Wrong(
+            "The totals hold NaN: a log-probability may be -inf, and neither 0 * -inf nor -inf + inf is a number. "
+            "Choose, do not compute."
+        )
     for name, one in zip(NAMES[1:3], got[1:3], strict=True):
         if one.is_floating_point() or one.dtype == torch.bool:
             raise Wrong(f"{name} are {one.dtype}; wanted whole numbers: // divides and drops the rest.")

@@ -3,7 +3,7 @@
 from ...checking import Wrong, check
 from ...draw import draw
 from ..diagnosis import Diagnosis
-from .searching import LETTERS, Follow, alone, drawn, search
+from .searching import LETTERS, Follow, alone, drawn, each_some, every_end, losing_beams, search
 
 # The lists that the notebook prints; test_diagnoses.py tries every observation on every snippet.
 DIAGNOSIS = Diagnosis(
@@ -55,6 +55,7 @@ DIAGNOSIS = Diagnosis(
     },
 )
 EVERY = 10_000  # more beams than there are texts
+Case = tuple[Follow, int, float, int]  # follow, beams, penalty, n
 
 
 class diagnose:
@@ -82,11 +83,10 @@ class diagnose:
 
     @check("c, mended", 1)
     def mended(diagnoses, repaired):
-        for penalty in (0.0, 1.0):
-            is_right(repaired, by_hand(), 2, penalty, 5)
-        for beams, penalty in ((3, 0.0), (5, 1.0)):
-            is_right(repaired, telling(beams, penalty), beams, penalty, 5)
-        is_right(repaired, plain(1, 1.0), 1, 1.0, 5)
+        cases = [(by_hand(), 2, penalty, 5) for penalty in (0.0, 1.0)]
+        cases += [telling(3, 0.0, 5), telling(5, 1.0, 5), (plain(1, 1.0, 5), 1, 1.0, 5)]
+        cases += [apart_from(way, *setting) for setting, way, _ in WAYS if setting]
+        are_right(repaired, cases)
 
 
 def by_hand() -> Follow:
@@ -104,41 +104,124 @@ def by_hand() -> Follow:
     return lambda text: dict(table.get(text, {".": 1.0}))
 
 
-def plain(beams: int, penalty: float) -> Follow:
+def plain(beams: int, penalty: float, n: int) -> Follow:
     """A table in which it makes no difference whether an ended text takes the place of another."""
     while True:
-        follow = drawn(4)
-        if search(follow, beams, penalty, 5) == search(follow, beams, penalty, 5, refill=True):
+        follow = drawn(4 if n > 4 else 3)
+        if search(follow, beams, penalty, n) == search(follow, beams, penalty, n, refill=True):
             return follow
 
 
-def telling(beams: int, penalty: float) -> Follow:
+def telling(beams: int, penalty: float, n: int) -> Case:
     """Such a table in which neither beams that do not compete nor a single beam write the right text."""
     while True:
-        follow = plain(beams, penalty)
-        given = follow, beams, penalty, 5
-        if search(*given) not in (search(*given, keep=alone), search(follow, 1, penalty, 5)):
-            return follow
+        given = plain(beams, penalty, n), beams, penalty, n
+        if search(*given) not in (search(*given, keep=alone), search(given[0], 1, penalty, n)):
+            return given
 
 
-def is_right(repaired, follow: Follow, beams: int, penalty: float, n: int) -> None:
-    got = repaired(follow, beams, penalty, n)
-    called = f"With a table of ours, {beams} beam{'s' * (beams > 1)}, penalty {penalty:g} and n = {n}"
+def apart_from(way, beams: int, penalty: float, n: int) -> Case:
+    """Such a table in which this way does not write the right text."""
+    while True:
+        given = plain(beams, penalty, n), beams, penalty, n
+        if search(*given) != way(*given):
+            return given
+
+
+def steps(more: int):
+    return lambda follow, beams, penalty, n: search(follow, beams, penalty, n + more)
+
+
+def scored(score):
+    return lambda *given: search(*given, scored=score)
+
+
+# (beams, penalty and n that tell it apart, or None; a wrong repair; what to tell those who write it)
+WAYS = (
+    (None, lambda *given: search(*given, keep=alone), "Each text still goes on with its own best token."),
+    (
+        None,
+        lambda follow, beams, penalty, n: search(follow, 1, penalty, n),
+        "That is what a single beam writes: how many texts are kept at each step?",
+    ),
+    (
+        (2, 0.0, 4),
+        lambda *given: search(*given, keep=each_some),
+        "Each text leaves its best `beams` continuations, and all of these stay: of all of them together only the best "
+        "`beams` do.",
+    ),
+    (
+        None,
+        lambda follow, beams, penalty, n: search(follow, EVERY, penalty, n),
+        "That is what a search writes that keeps *every* text: keep the best `beams`.",
+    ),
+    (
+        None,
+        lambda follow, beams, penalty, n: search(follow, beams, 1 - penalty, n),
+        "That is what another penalty gives: score as the other four do with the penalty, not as one of them.",
+    ),
+    (
+        None,
+        lambda follow, beams, penalty, n: search(follow, beams, -penalty, n),
+        "The penalty is turned round, as in d: a larger one is to favour longer texts.",
+    ),
+    (None, lambda follow, beams, penalty, n: search(follow, beams, 0.0, n), "The penalty has no effect."),
+    (
+        None,
+        lambda follow, beams, penalty, n: search(follow, beams, 1.0, n),
+        "The penalty has no effect: the score is always the mean of a text's tokens.",
+    ),
+    (
+        (3, 0.0, 2),
+        lambda *given: search(*given, choose=lambda ended, texts: ended or texts),
+        "Only a text that has ended comes back, if there is one: the best of *all* may be one that has not.",
+    ),
+    (
+        (3, 0.0, 3),
+        lambda *given: search(*given, choose=lambda ended, texts: texts or ended),
+        "A text that has not ended comes back, if there is one: the best of *all* may be one that has.",
+    ),
+    ((3, 1.0, 2), steps(1), "It makes n + 1 steps."),
+    ((3, 1.0, 3), steps(-1), "It makes n - 1 steps."),
+    (
+        (3, 0.5, 4),
+        scored(lambda total, length, penalty: total / max(length - 1, 1) ** penalty),
+        "A text's length is one too small: the full stop is one of its characters.",
+    ),
+    (
+        (3, 0.5, 4),
+        scored(lambda total, length, penalty: total / (length * penalty or 1)),
+        "The length is multiplied by the penalty; wanted its power.",
+    ),
+    (
+        (2, 1.0, 4),
+        losing_beams,
+        "Each text that ends leaves one beam fewer for good: at each step the best `beams` continuations are kept.",
+    ),
+    (
+        (2, 0.0, 4),
+        every_end,
+        "A text that ends is put aside although it is not among the best `beams`: then it is dropped like any other.",
+    ),
+)
+
+
+def are_right(repaired, cases: list[Case]) -> None:
+    texts = [text_of(repaired(*given), given) for given in cases]
+    for given, got in zip(cases, texts, strict=True):
+        wanted = search(*given)
+        if got != wanted:
+            told = (words for _, way, words in WAYS if texts == [way(*given) for given in cases])
+            look = "At each step, put the continuations of *all* texts together, and keep the best `beams` of them."
+            raise Wrong(f"{called(given)} writes {got!r}; wanted {wanted!r}. {next(told, look)}")
+
+
+def text_of(got, given: Case) -> str:
     if not isinstance(got, str):
-        raise Wrong(f"{called} repaired() gives {got!r:.60}; wanted a text.")
-    wanted = search(follow, beams, penalty, n)
-    if got != wanted:
-        raise Wrong(f"{called} repaired() writes {got!r}; wanted {wanted!r}. {still(got, follow, beams, penalty, n)}")
+        raise Wrong(f"{called(given)} gives {got!r:.60}; wanted a text.")
+    return got
 
 
-def still(got: str, *given) -> str:
-    follow, beams, penalty, n = given
-    if got == search(*given, keep=alone):
-        return "Each text still goes on with its own best token."
-    if got == search(follow, 1, penalty, n):
-        return "That is what a single beam writes: how many texts are kept at each step?"
-    if got == search(follow, EVERY, penalty, n):
-        return "That is what a search writes that keeps *every* text: keep the best `beams`."
-    if got == search(follow, beams, 1 - penalty, n):
-        return "That is what another penalty gives: score as the other four do with the penalty, not as one of them."
-    return "At each step, put the continuations of *all* texts together, and keep the best `beams` of them."
+def called(given: Case) -> str:
+    _, beams, penalty, n = given
+    return f"With a table of ours, {beams} beam{'s' * (beams > 1)}, penalty {penalty:g} and n = {n} repaired()"

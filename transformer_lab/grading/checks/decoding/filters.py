@@ -51,6 +51,24 @@ def unsorted(scores: Tensor, p: float) -> Tensor:
     return scores.masked_fill(chances.cumsum(dim=-1) - chances >= p, -INF)
 
 
+def least_dropped(scores: Tensor, k: int, p: float) -> Tensor:
+    """Where nothing is to go, without the least probable one; else without anything."""
+    nothing_goes = p == 1 and k >= scores.shape[-1]
+    return top_p(scores, p, -1) if nothing_goes else torch.full_like(scores, -INF)
+
+
+def bare(scores: Tensor) -> Tensor:
+    """A softmax that does not subtract the largest."""
+    return scores.exp() / scores.exp().sum(dim=-1, keepdim=True)
+
+
+def to_100(scores: Tensor, k: int, p: float) -> Tensor:
+    """Both filters, which set what they remove to -100."""
+    kept = scores.masked_fill(scores < scores.topk(min(k, scores.shape[-1])).values[:, -1:], -100.0)
+    removed = top_p(kept, p)
+    return removed.masked_fill(removed.isinf(), -100.0)
+
+
 def to_zero(before: Tensor, after: Tensor) -> Tensor:
     """The scores that a filter removed, set to 0 in place of -inf."""
     return after.masked_fill(after.isinf() & ~before.isinf(), 0.0)
@@ -66,6 +84,11 @@ CROSSING = (
 )
 TIED = "A token exactly as probable as the last one kept is kept too; here one of two equal ones goes."
 FAULTS = (  # (what is computed, words)
+    (
+        lambda s, t, k, p: least_dropped(s / t, k, p).softmax(-1),
+        "Every token stays here, and the last one of yours is gone: both the k-th token and the one with which the sum "
+        "reaches p stay.",
+    ),
     (
         lambda s, t, k, p: top_p(top_k(s * t, k), p).softmax(-1),
         "The scores are multiplied by the temperature: divide by it. A high one makes the distribution flatter.",
@@ -160,6 +183,21 @@ FAULTS = (  # (what is computed, words)
             (s / t).masked_fill(s < s[:1].topk(min(k, s.shape[-1])).values[:, -1:], -INF), p
         ).softmax(-1),
         "Every row was compared with the k-th score of the first: each row has one of its own.",
+    ),
+    (
+        lambda s, t, k, p: top_p(
+            (s / t).masked_fill(s < s.topk(min(k, s.shape[-1])).values[:, -1].min(), -INF), p
+        ).softmax(-1),
+        "One score is the limit of top-k for all rows: each row has one of its own.",
+    ),
+    (
+        lambda s, t, k, p: bare(top_p(top_k(s / t, k), p)),
+        "Right for scores near 0. The exponentials of low ones are all 0, those of high ones infinite: subtract the "
+        "largest of the row first, or let a softmax do it.",
+    ),
+    (
+        lambda s, t, k, p: to_100(s / t, k, p).softmax(-1),
+        "A removed score is set to -100, and all scores of a row may be lower than that: set it to -inf.",
     ),
     (lambda s, t, k, p: right(s, t, k, p).log(), "These are log-probabilities; wanted probabilities."),
     (lambda s, t, k, p: top_p(top_k(s / t, k), p), "These are scores; wanted probabilities, after a last softmax."),

@@ -25,6 +25,7 @@ class likeliest:
     def many(likeliest):
         for length in (5, 6):
             judge(likeliest, [(deep(length), 14)])
+        judge(likeliest, [(wide(), 14)])
 
 
 def best(follow: Follow, n: int, power: float = 0.0) -> str:
@@ -67,6 +68,22 @@ def deep(length: int) -> Follow:
     a, b, c = draw.shuffled("abc")
     early, late = {b: 0.2, c: 0.09, a: 0.7, ".": 0.01}, {c: 0.02, a: 0.05, b: 0.03, ".": 0.9}
     return lambda text: dict(early if len(text) < length else late)
+
+
+def wide() -> Follow:
+    """A table in which 400 beginnings of two tokens are more probable than that of the likeliest text."""
+    first, second, *others = draw.shuffled("abcdefghijklmnopqrstuv")
+    evenly = dict.fromkeys(others, 1 / len(others))
+    begins = draw.shuffled([(first, 0.0022), *((letter, 0.9978 / len(others)) for letter in others)])
+
+    def follow(text: str) -> dict[str, float]:
+        if text.startswith(first):
+            return {second: 1.0} if len(text) < 2 else {".": 1.0}
+        if len(text) < 3:
+            return dict(evenly if text else begins)
+        return {second: 1.0} if len(text) < 10 else {".": 1.0}
+
+    return follow
 
 
 def judge(answer, cases: list[tuple]) -> None:

@@ -65,6 +65,7 @@ def faults(part: int, prompts: list[list[int]], pad: int):
         first = "The first *real* token of each prompt has position 0, wherever its row puts it."
         yield columns, f"The columns are counted. {first}"
         yield columns - (T - n), "The positions of padding are negative, and a table has no such row: wanted 0 there."
+        yield is_real.cumsum(1) - 1, "Padding has position -1, and a table has no such row: wanted 0 there."
         yield positions + 1, f"Counted from 1. {first}"
         yield is_real.cumsum(1), f"Counted from 1. {first} cumsum counts the token itself."
         yield columns * is_real, f"The columns are counted, where a token is real. {first}"

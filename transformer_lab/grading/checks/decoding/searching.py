@@ -36,15 +36,56 @@ def alone(texts: dict[str, float], follow: Follow, beams: int) -> dict[str, floa
     return kept
 
 
-def search(follow: Follow, beams: int, penalty: float, n: int, keep=compete, refill: bool = False) -> str:
-    """The specification of repaired: the best text by total / length ** penalty. refill: ended ones take no place."""
+def each_some(texts: dict[str, float], follow: Follow, beams: int) -> dict[str, float]:
+    """The best few of each text, and so more and more texts."""
+    kept: dict[str, float] = {}
+    for text, total in texts.items():
+        kept |= best_of(grown({text: total}, follow), beams)
+    return kept
+
+
+def any_text(ended: dict[str, float], texts: dict[str, float]) -> dict[str, float]:
+    return ended | texts
+
+
+def score(total: float, length: int, penalty: float) -> float:
+    return total / length**penalty
+
+
+def search(
+    follow: Follow, beams: int, penalty: float, n: int, keep=compete, refill=False, choose=any_text, scored=score
+) -> str:
+    """The specification of repaired: the best text by its score. refill: ended ones take no place."""
     texts, ended = {"": 0.0}, {}
     for _ in range(n):
         best = keep(texts, follow, beams * (len(LETTERS) + 1) if refill else beams)
-        ended |= {text: total for text, total in best_of(best, beams).items() if text.endswith(".")}
-        texts = best_of({text: total for text, total in best.items() if not text.endswith(".")}, beams)
+        n_texts = len(best) if keep is each_some else beams
+        ended |= {text: total for text, total in best_of(best, n_texts).items() if text.endswith(".")}
+        texts = best_of({text: total for text, total in best.items() if not text.endswith(".")}, n_texts)
+    every = choose(ended, texts)
+    return max(every, key=lambda text: scored(every[text], len(text), penalty))
+
+
+def losing_beams(follow: Follow, beams: int, penalty: float, n: int) -> str:
+    """Right, but that each ended text leaves one beam fewer for good."""
+    texts, ended = {"": 0.0}, {}
+    for _ in range(n):
+        best = compete(texts, follow, max(beams - len(ended), 0))
+        ended |= {text: total for text, total in best.items() if text.endswith(".")}
+        texts = {text: total for text, total in best.items() if not text.endswith(".")}
     every = ended | texts
-    return max(every, key=lambda text: every[text] / len(text) ** penalty)
+    return max(every, key=lambda text: score(every[text], len(text), penalty))
+
+
+def every_end(follow: Follow, beams: int, penalty: float, n: int) -> str:
+    """Right, but that a text which ends is remembered although better ones have taken its place."""
+    texts, ended = {"": 0.0}, {}
+    for _ in range(n):
+        new = grown(texts, follow)
+        ended |= {text: total for text, total in new.items() if text.endswith(".")}
+        texts = {text: total for text, total in best_of(new, beams).items() if not text.endswith(".")}
+    every = ended | texts
+    return max(every, key=lambda text: score(every[text], len(text), penalty))
 
 
 def drawn(depth: int, stop: float = 0.25) -> Follow:

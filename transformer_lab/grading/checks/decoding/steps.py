@@ -54,6 +54,23 @@ def whole_batch(totals, ended, log_probs, eos) -> Step:
     return sums.view(B, K), flat // V, flat % V, flat % V == eos
 
 
+def one_place_each(sums, beams, tokens, ends, K) -> Step:
+    return sums, beams % K, tokens, ends
+
+
+def by_products(totals, ended, log_probs, eos) -> Step:
+    """Right where no probability is too small for a float."""
+    sums, *others = best(totals[..., None].exp() * going_on(ended, log_probs, eos).exp(), eos)
+    return sums.log(), *others
+
+
+def ends_at(price, totals, ended, log_probs, eos) -> Step:
+    """Right, but for the price of an end for those that go on."""
+    step = going_on(ended, log_probs, eos).clone()
+    step[..., eos] = step[..., eos].masked_fill(~ended, price)
+    return best(totals[..., None] + step, eos)
+
+
 def worst(totals, ended, log_probs, eos) -> Step:
     every = totals[..., None] + going_on(ended, log_probs, eos)
     _, beams, tokens, ends = best(-every, eos)
@@ -121,6 +138,22 @@ FAULTS = (  # (what is computed, words)
         "An ended beam goes on with token 0; wanted eos.",
     ),
     (
+        lambda *given: ends_at(0.0, *given),
+        "eos costs nothing, whichever beam it continues: it is free for those that have ended, and for no other.",
+    ),
+    (
+        lambda *given: ends_at(-INF, *given),
+        "No beam can end any more: only the log-probabilities of those that *have* ended are to change.",
+    ),
+    (
+        by_products,
+        "Right while texts are short. Those of long ones are too improbable: exp(-200) is 0. Add the logarithms.",
+    ),
+    (
+        lambda t, e, lp, eos: tuple(right(t, e, lp, eos)[i] for i in (0, 2, 1, 3)),
+        "Right, but in another order: second come the beams, third the tokens.",
+    ),
+    (
         lambda t, e, lp, eos: best(going_on(e, lp, eos), eos),
         "Only the new token counts: add the total of the beam, (B, K, 1), to its log-probabilities (B, K, V).",
     ),
@@ -166,6 +199,10 @@ FAULTS = (  # (what is computed, words)
             t, e, lp, eos, lambda i, K, V: i // V + K * torch.arange(len(i))[:, None], lambda i, K, V: i % V
         ),
         "The beams are counted over the whole batch; wanted is the place within its own text, 0 to K - 1.",
+    ),
+    (
+        lambda *given: one_place_each(*whole_batch(*given), given[0].shape[1]),
+        "The best of the *whole batch* were chosen: each text has K places of its own, flatten(1).",
     ),
     (whole_batch, "The best of the *whole batch* were chosen: each text has K places of its own, flatten(1)."),
     (worst, "These are the *worst* continuations: the best have the largest totals, nearest to 0."),

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import apart, close, close_by_size, one_number, settled
-from .accumulate_faults import CLIPPINGS, LOOK, WEIGHINGS, Sizes
+from .accumulate_faults import CLIPPINGS, LOOK, SHORTEN, WEIGHINGS, Sizes
 
 FREE, IGNORED, D = 1e6, -100, 5  # FREE: longer than any gradient here
 
@@ -22,7 +22,15 @@ class accumulate:
 
     @check("parts with equally many labels", 1)
     def equal(accumulate):
-        judge(accumulate, drawn_model(), drawn_parts((6, 6, 6)))
+        model, parts = drawn_model(), drawn_parts((6, 6, 6))
+        judge(accumulate, model, parts)
+        watched, lent = copy.deepcopy(model), copied(parts)
+        accumulate(watched, one_at_a_time(watched, lent), FREE)
+        if not watched.training:
+            raise Wrong("The model was put into eval(), and left so: dropout would be off from now on.")
+        for part, own in zip(lent, parts, strict=True):
+            if not all(map(torch.equal, part, own)):
+                raise Wrong("A part has changed in place: whoever calls accumulate() loses its labels, or its x.")
 
     @check("parts with unequally many labels", 2)
     def unequal(accumulate):
@@ -100,6 +108,28 @@ def copied(parts: list) -> list:
     return [(x.clone(), labels.clone()) for x, labels in parts]
 
 
+def one_at_a_time(model: nn.Module, parts: list):
+    """The parts; whoever asks for more after two of them that were computed, and never went back, is told."""
+    computed, back, n_waiting = [], [], 0
+
+    def watch(_, __, logits: Tensor) -> None:
+        if logits.requires_grad:
+            computed.append(True)
+            logits.register_hook(lambda gradient: back.append(True))
+
+    model.register_forward_hook(watch)
+    for part in parts:
+        if n_waiting > 1:
+            raise Wrong(
+                "All parts are computed before the first backward, so the graph of the whole batch is in memory at "
+                "once, and that is what does not fit. Call backward in the loop, for each part."
+            )
+        yield part
+        n_waiting += bool(computed) and not back
+        computed.clear()
+        back.clear()
+
+
 def summed(model: nn.Module, part: tuple) -> Tensor:
     x, labels = part
     return F.cross_entropy(model(x).flatten(end_dim=1), labels.flatten(), ignore_index=IGNORED, reduction="sum")
@@ -132,8 +162,8 @@ def gradients_after(accumulate, model: nn.Module, parts: list, largest: float, o
     missing = [name for name, p in model.named_parameters() if p.grad is None]
     if missing:
         raise Wrong(
-            f"After the call {', '.join(missing)} have no gradient. Is backward missing? Or were the parts used up "
-            "before the loop? They can be gone through once only."
+            f"After the call {', '.join(missing)} have no gradient. Is backward missing, or zero_grad behind it? Or "
+            "were the parts used up before the loop? They can be gone through once only."
         )
     return [p.grad for p in model.parameters()]
 
@@ -157,5 +187,5 @@ def judge(accumulate, model: nn.Module, parts: list, largest: float = FREE) -> N
     off = (got - wanted).norm() / wanted.norm()
     raise Wrong(
         f"Parts with {sizes.labels} labels: the gradient is {got.norm():.4g} long and off by {off:.0%} of the "
-        f"right one, which is {wanted.norm():.4g} long. {LOOK}"
+        f"right one, which is {wanted.norm():.4g} long. {LOOK if largest == FREE else SHORTEN}"
     )

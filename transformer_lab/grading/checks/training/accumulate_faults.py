@@ -7,6 +7,8 @@ from torch import Tensor
 
 LOOK = "Add up the losses of all labels of all parts, and divide once, by the number of these labels."
 
+SHORTEN = "Divide first; if the root of the sum of all squares is above `largest` then, multiply all by one number."
+
 
 def real(labels: Tensor) -> Tensor:
     return (labels >= 0).sum()
@@ -157,6 +159,18 @@ CLIPPINGS = (
     (
         lambda sums, n, c: flat(added(sums, n)) * min(1.0, c / flat(added(sums, n)).square().sum().item()),
         "The length is the *root* of the sum of squares.",
+    ),
+    (
+        lambda sums, n, c: flat(added(sums, n)) * min(1.0, c / flat(added(sums, n)).abs().max().item()),
+        "The largest number counts as the length; wanted: the root of the sum of all squares.",
+    ),
+    (
+        lambda sums, n, c: flat(added(sums, n)) * min(1.0, c / flat(added(sums, n)).abs().sum().item()),
+        "The absolute values are added up; the length is the root of the sum of their squares.",
+    ),
+    (
+        lambda sums, n, c: one_by_one(sums, 1, c) / n,
+        "The gradient is shortened after each part, before it is divided; wanted: once, at the end.",
     ),
     (
         lambda sums, n, c: flat(added(sums, n)) * min(1.0, c / sum(g.norm().item() for g in added(sums, n))),

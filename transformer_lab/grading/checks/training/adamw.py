@@ -34,6 +34,7 @@ class adamw:
         settled(lambda: judge(adamw, case(n_steps=7)), "The steps of a matrix are")
         judge(adamw, case(draw.one_of((5,), (7,)), n_steps=6))
         judge(adamw, case((), n_steps=6))
+        judge(adamw, case((1, 5), n_steps=6))  # a matrix all the same
 
     @check("steps without a gradient", 1)
     def missing(adamw):
@@ -41,6 +42,7 @@ class adamw:
         judge(adamw, without(case(n_steps=8), 3, 4))
         judge(adamw, without(case(n_steps=6), 0, 5))
         judge(adamw, without(case(n_steps=2), 0, 1))
+        judge(adamw, with_zeros(without(case(n_steps=6), 2), 4))
 
     @check("the inputs are left as they are", 0.5)
     def inputs(adamw):
@@ -79,6 +81,12 @@ def without(case: tuple, *steps: int) -> tuple:
     return weight, [None if step in steps else gradient for step, gradient in enumerate(gradients)], *rest
 
 
+def with_zeros(case: tuple, step: int) -> tuple:
+    """The case with a gradient of 0 in this step, which is a gradient all the same."""
+    weight, gradients, *rest = case
+    return weight, [torch.zeros_like(weight) if n == step else one for n, one in enumerate(gradients)], *rest
+
+
 def copied(gradients: list) -> list:
     return [None if gradient is None else gradient.clone() for gradient in gradients]
 
@@ -95,7 +103,8 @@ def judge(adamw, case: tuple) -> None:
 def given(case: tuple) -> str:
     """The case, in words."""
     weight, gradients, _, decay, *_ = case
-    kind = ("single number", "vector", "matrix")[weight.ndim]
+    matrix = "matrix of a single row" if len(weight.shape) == 2 and len(weight) == 1 else "matrix"
+    kind = ("single number", "vector", matrix)[weight.ndim]
     missing = sum(gradient is None for gradient in gradients)
     steps = "one step" if len(gradients) == 1 else f"{len(gradients)} steps"
     return f"A {kind}, {steps}{f', {missing} of them without a gradient' if missing else ''}, decay {decay}:"

@@ -33,6 +33,7 @@ PARTS = {
         "left out": "There is no decay.",
         "growing": "The decay makes the weight larger: its sign is wrong.",
         "of the update": "It is the update that shrinks, not the weight.",
+        "of the first weight": "It is the weight of the beginning that decays; wanted: the weight as it stands.",
         "to the square": "The decay is multiplied by the rate twice.",
     },
     "vectors": {
@@ -44,6 +45,9 @@ PARTS = {
         "counted": "A step without a gradient counts in the correction: t must count the gradients of this weight.",
         "zero": "A missing gradient is treated as one of 0: both means shrink, and the weight moves.",
         "decayed": "In a step without a gradient the weight is decayed; it should stay.",
+        "fading": "In a step without a gradient both means shrink; they should stay.",
+        "moving": "In a step without a gradient the weight moves on, by the means that it had; it should stay.",
+        "zeros too": "A gradient of 0 was taken for a missing one: the weight was used, and so the step counts.",
         "stop": "It stops at the first step without a gradient.",
         "rates move up": "The rates are not those of their steps: a step without a gradient uses up its rate too.",
     },
@@ -59,6 +63,8 @@ PARTS = {
         "betas exchanged": "beta1 and beta2 have changed places: beta1 is for the gradients.",
         "shares exchanged": "beta is the share of the *old* mean, 1 - beta that of what is new.",
         "summed": "What is new is added whole; it is multiplied by 1 - beta.",
+        "summed first": "What is new is added whole to the mean of the gradients; it is multiplied by 1 - beta1.",
+        "corrected": "The corrected means are kept for the next step: keep the bare ones, and correct a copy.",
         "no mean": "The last gradient is taken in place of the running mean.",
         "forgotten": "Both means begin at 0 again in each step: keep them outside the loop.",
         "forgotten, with t": "Each step is made as if it were the first: means and t belong outside the loop.",
@@ -122,24 +128,33 @@ def moved(way: Way, weight: Tensor, gradients, rates, decay, beta1, beta2, eps) 
                 break
             t += way.missing == "counted"
             w = w * (1 - rate * decay) if way.missing == "decayed" else w
+            m, v = (beta1 * m, beta2 * v) if way.missing == "fading" else (m, v)
+            if way.missing == "moving" and t:
+                w = w * (1 - rate * decay) - rate * direction(way, m, v, m, t, beta1, beta2, eps)
             if way.missing != "zero":
                 continue
             gradient = torch.zeros_like(w)
+        elif way.missing == "zeros too" and not gradient.any():
+            continue
         t = 1 if way.means == "forgotten, with t" else t + 1
         g = gradient + decay * w if way.decay == "in the gradient" else gradient
         if way.means.startswith("forgotten"):
             m, v = torch.zeros_like(w), torch.zeros_like(w)
         m = g if way.means == "no mean" else kept(way, m, g, beta1)
-        v = kept(way, v, squared(way, g, m), beta2)
+        v = kept(replace(way, means="kept") if way.means == "summed first" else way, v, squared(way, g, m), beta2)
+        if way.means == "corrected":
+            m, v = m / (1 - beta1**t), v / (1 - beta2**t)
         update = direction(way, m, v, g, t, beta1, beta2, eps)
-        w = decayed(way, w, update, abs(rate), decay) - rate * update
+        w = decayed(way, w, update, abs(rate), decay, weight) - rate * update
         if way.decay == "after the step":
             w = w * (1 - rate * decay)
     return w
 
 
 def kept(way: Way, mean: Tensor, new: Tensor, beta: float) -> Tensor:
-    old, fresh = {"shares exchanged": (1 - beta, beta), "summed": (beta, 1)}.get(way.means, (beta, 1 - beta))
+    old, fresh = {"shares exchanged": (1 - beta, beta), "summed": (beta, 1), "summed first": (beta, 1)}.get(
+        way.means, (beta, 1 - beta)
+    )
     return old * mean + fresh * new
 
 
@@ -150,8 +165,9 @@ def squared(way: Way, g: Tensor, m: Tensor) -> Tensor:
 def direction(way: Way, m, v, g, t, beta1, beta2, eps) -> Tensor:
     """What is subtracted for each unit of the rate."""
     t = {"late": t + 1, "no power": 1}.get(way.correction, t)
-    one = 1.0 if way.correction in ("none", "second") or way.means == "no mean" else 1 - beta1**t
-    two = 1.0 if way.correction in ("none", "first") else 1 - beta2**t
+    there = way.means == "corrected"
+    one = 1.0 if there or way.correction in ("none", "second") or way.means == "no mean" else 1 - beta1**t
+    two = 1.0 if there or way.correction in ("none", "first") else 1 - beta2**t
     eps = {"left out": 0.0, "1e-8": 1e-8}.get(way.eps, eps)
     v = g**2 if way.squares == "last only" else v / two
     if way.eps == "under the root":
@@ -161,9 +177,11 @@ def direction(way: Way, m, v, g, t, beta1, beta2, eps) -> Tensor:
     return m / one / ((v if way.squares == "no root" else v.sqrt()) + eps)
 
 
-def decayed(way: Way, w: Tensor, update: Tensor, rate: float, decay: float) -> Tensor:
+def decayed(way: Way, w: Tensor, update: Tensor, rate: float, decay: float, first: Tensor) -> Tensor:
     """The weight with its decay, before the update is subtracted."""
     if way.decay == "of the update":
         return w + rate * decay * update
+    if way.decay == "of the first weight":
+        return w - rate * decay * first
     shrink = {"past the division": rate, "without the rate": 1.0, "growing": -rate, "to the square": rate**2}
     return w - shrink.get(way.decay, 0.0) * decay * w

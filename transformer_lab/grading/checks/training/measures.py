@@ -36,6 +36,8 @@ def drawn_batches() -> list:
         lengths = 1 + draw.integers(T - 1, B)
         lengths[0] = draw.one_of(T - 1, T)
         labels[torch.arange(T) >= lengths[:, None]] = IGNORED
+        if B > 1:
+            labels[1] = labels[1].flip(0)  # of this row the padding stands in front
         logits = draw.standard(B, T, V, dtype=torch.float64) + 9 * F.one_hot(labels.clamp(min=0), V)
         for row in range(round(share * B), B):  # wrong in one label, or two
             for _ in range(2):
@@ -45,13 +47,16 @@ def drawn_batches() -> list:
 
 
 def summary(batch) -> tuple:
-    """Of one batch: the sum of its losses, labels right, rows right, labels, rows, places, rows right with padding."""
+    """Of one batch: the sum of its losses, labels right, rows right, labels, rows, places, rows right with padding,
+    rows right in as many first places as there are labels, rows with any label right, the shares of the rows."""
     logits, labels = batch
     real, hit = labels != IGNORED, logits.argmax(-1) == labels
     loss = F.cross_entropy(logits.mT, labels, reduction="sum").item()
     rows = (hit | ~real).all(-1).sum()
-    counts = (hit.sum(), rows, real.sum(), len(labels), labels.numel(), hit.all(-1).sum())
-    return loss, *(int(count) for count in counts)
+    first = torch.arange(labels.shape[1]) < real.sum(-1, keepdim=True)
+    front, some = (hit | ~first).all(-1).sum(), hit.any(-1).sum()
+    counts = (hit.sum(), rows, real.sum(), len(labels), labels.numel(), hit.all(-1).sum(), front, some)
+    return loss, *(int(count) for count in counts), (hit.sum(-1) / real.sum(-1).double()).sum().item()
 
 
 def over(top: int, below: int):
@@ -71,7 +76,10 @@ def each_batch(top: int):
 
 def judge(measures, place: int, name: str, faults: tuple) -> None:
     cases = [drawn_batches() for _ in range(3)]
-    answers = [part(measures([(x.clone(), y.clone()) for x, y in batches]), place, name) for batches in cases]
+    lent = [[(x.clone(), y.clone()) for x, y in batches] for batches in cases]
+    answers = [part(measures(batches), place, name) for batches in lent]
+    if place == 2 and not all(map(torch.equal, tensors(lent), tensors(cases))):
+        raise Wrong("A batch has changed in place: whoever calls measures() loses its labels, or its logits.")
     counted = [[summary(batch) for batch in batches] for batches in cases]
     right = (over(0, 3), over(1, 3), over(2, 4))[place]
     for batches, got in zip(counted, answers, strict=True):
@@ -80,6 +88,10 @@ def judge(measures, place: int, name: str, faults: tuple) -> None:
             told = fitting([float(f"{answer:.7g}") for answer in answers], counted, rounded(faults)) or [LOOK]
             yours, wanted = apart(got, wanted)
             raise Wrong(f"{name} is {yours}; wanted {wanted}. {told[0]}", *told[1:])
+
+
+def tensors(cases: list) -> list:
+    return [tensor for batches in cases for batch in batches for tensor in batch]
 
 
 def rounded(faults: tuple) -> list:
@@ -105,6 +117,7 @@ LOSSES = (
     (over(0, 4), "The sum of all losses is divided by the number of rows; wanted: of labels."),
     (mean_of(0, 4), "Each batch's sum is divided by its rows; wanted: all sums, divided once by all labels.", "M41"),
     (lambda *batches: sum(batch[0] for batch in batches), "This is the sum of all losses; divide by the labels."),
+    (lambda *batches: over(0, 3)(*batches) / math.log(2), "This is in bits; wanted: nats."),
     (lambda *batches: math.exp(over(0, 3)(*batches)), "This is the perplexity; wanted: the loss."),
 )
 ACCURACIES = (
@@ -118,6 +131,12 @@ ACCURACIES = (
     ),
     (over(1, 4), "The labels that are right are divided by the number of rows; wanted: of labels."),
     (over(2, 4), "This is the share of rows; wanted: of labels."),
+    (over(9, 4), "This is the mean of the rows' shares: a short row weighs as much as a long one. " + LOOK, "M41"),
+    (
+        lambda *batches: sum(batch[1] + batch[5] - batch[3] for batch in batches) / sum(batch[3] for batch in batches),
+        "Padding counts as right; it has no part in this.",
+        "M42",
+    ),
     (lambda *batches: 1 - over(1, 3)(*batches), "This is the share of labels that are wrong."),
     (lambda *batches: 100 * over(1, 3)(*batches), "This is in percent; wanted: a share, between 0 and 1."),
 )
@@ -128,6 +147,8 @@ EXACT = (
      "M42"),
     (each_batch(2), "The rows that are right are divided by the number of *batches*: a share above 1 says so.", "M41"),
     (over(2, 3), "The rows that are right are divided by the number of labels; wanted: of rows."),
+    (over(7, 4), "As many first places as a row has labels were compared: its padding may stand in front.", "M42"),
+    (over(8, 4), "One label that is right is enough here; a row is right only if all of its labels are."),
     (over(1, 3), "This is the share of labels; a row is right only if all of its labels are."),
     (lambda *batches: 100 * over(2, 4)(*batches), "This is in percent; wanted: a share, between 0 and 1."),
 )  # fmt: skip

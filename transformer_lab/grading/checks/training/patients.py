@@ -92,14 +92,14 @@ CASES = {
     "Kofi": Case(
         "learning rate too high",
         "learning rate too low",
-        ("ratio",),
+        ("ratio", "one batch"),
         "The loss falls in the first steps and then stays, above what a table of pairs reaches.",
         "A rate that is too low could show the same there. How far does each step go?",
     ),
     "Lila": Case(
         "first weights too large",
         "learning rate too high",
-        ("start",),
+        ("start", "one batch"),
         "The loss comes down from far above: before which step was it highest?",
         "It was taken after some steps; a high rate has its part in it then.",
     ),

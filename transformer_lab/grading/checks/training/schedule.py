@@ -102,6 +102,27 @@ FALLING = (
         "The cosine's way is measured from step 0; it begins where the warm-up ends.",
     ),
     (
+        lambda *case: falling(lambda step, n, w: (step - w + 1) / max(1, n - w - 1), *case),
+        "`lowest` comes one step early: from step n_warmup - 1 to step n_steps - 1 it is n_steps - n_warmup steps.",
+    ),
+    (
+        lambda *case: falling(lambda step, n, w: (step - w + 1) / (n - w + 1), *case),
+        "`lowest` would come one step too late: from step n_warmup - 1 to step n_steps - 1 it is n_steps - n_warmup "
+        "steps.",
+    ),
+    (
+        lambda step, n, w, high, low: high * (step + 1) / w if step == w else rate(step, n, w, high, low),
+        "Step n_warmup still belongs to the warm-up here: its last one is n_warmup - 1, since the first one is 0.",
+    ),
+    (
+        lambda step, n, w, high, low: 2 * rate(step, n, w, high, low) - low,
+        "1 + cos goes from 2 to 0: it is not halved.",
+    ),
+    (
+        lambda step, n, w, high, low: low + (high - low) * (1 + math.cos(180 * (step - w + 1) / (n - w))) / 2,
+        "math.cos takes radians: half a turn is math.pi, not 180.",
+    ),
+    (
         lambda step, n, w, high, low: rate(step, n, w, high, 0),
         "This falls to 0; wanted: to `lowest`.",
     ),

@@ -843,7 +843,7 @@ WRONG = {
     "12_decoding.likeliest": [
         ("greedy", greedy, "That is what greedy decoding writes"),
         ("the search of question 3", lambda follow, n: repaired_right(follow, 3, 0, n), "wanted"),
-        ("50 beams", lambda follow, n: repaired_right(follow, 50, 0, n), "given up too early"),
+        ("50 beams", lambda follow, n: repaired_right(follow, 50, 0, n), "may begin with a less probable token"),
         (
             "the first that ends",
             lambda follow, n: max((t for t in follow("") if t == "."), default=""),

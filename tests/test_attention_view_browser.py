@@ -520,3 +520,24 @@ def test_a_printed_page_has_the_map_the_hatching_and_the_lines(page, tmp_path):
     printed = page.pdf()
     page.add_style_tag(content=".tl-widget { print-color-adjust: economy !important; }")
     assert printed.count(b"/Subtype /Image") > page.pdf().count(b"/Subtype /Image")
+
+
+def test_paper_does_not_scroll(page, tmp_path):
+    tokens = [f"token{i}" for i in range(120)]
+    page.set_viewport_size({"width": 1280, "height": 600})
+    open_saved(page, tmp_path / "view.html", random(30, 3, 120, 120), tokens, tokens)
+    hidden = "(one) => one.scrollHeight - one.clientHeight > 20 && getComputedStyle(one).overflowY !== 'visible'"
+    parts = [page.locator(f".tl-attention {part}").first for part in (".heads-scroller", ".scroller", ".tokens")]
+    assert [part.evaluate(hidden) for part in parts] == [True, True, True]
+    page.emulate_media(media="print")
+    assert [part.evaluate(hidden) for part in parts] == [False, False, False]
+
+
+def test_the_first_labels_of_low_rows_are_whole(page, tmp_path):
+    tokens = [f"token{i}" for i in range(120)]
+    open_saved(page, tmp_path / "view.html", random(1, 1, 120, 120), tokens, tokens)
+    for labels in (".query-labels", ".key-labels"):
+        label = page.locator(f"{labels} .label").first
+        first, corner = box(label), box(page.locator(".corner"))
+        over = (corner[3] - first[1]) if labels == ".query-labels" else (corner[2] - first[0])
+        assert 0 < over <= 7, f"{labels}: as much as the corner leaves free"

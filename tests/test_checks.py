@@ -62,7 +62,7 @@ def test_a_wrong_answer_is_told_why(row):
         assert told, seen
         if misconception:
             assert misconception[0] in {record.misconception for record in told}, seen
-            assert f"misconception {misconception[0]}: " in str(score)
+            assert "\n      A common mistake: " in str(score) and misconception[0] not in str(score)
         else:
             assert not [record for record in told if record.misconception], seen
 

@@ -151,6 +151,18 @@ def test_nothing_is_cut_off_and_a_wide_screen_holds_all(shown, dates, width, hei
         assert seen[0] <= width and seen[1] <= (height or 10_000)
 
 
+def test_the_sizes_of_a_fresh_models_vectors_are_whole(shown):
+    tour = gpt()
+    for parameter in tour.model.parameters():
+        parameter.data.mul_(0.01)  # sizes such as 0.0179
+    page = shown(ModelTour(tour.model, tour.tokenizer, "the cat sat"))
+    sizes = page.locator(".tl-tour .trunk").evaluate_all(
+        """cells => cells.map((cell) => [cell.lastChild.textContent, cell.getBoundingClientRect().right
+                                         - cell.lastChild.getBoundingClientRect().right])""")  # fmt: skip
+    assert max(len(text) for text, _ in sizes) >= 6
+    assert all(room >= 0 for _, room in sizes), sizes
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_violation_at_any_station(page, shown, dates, scheme):
     page.emulate_media(color_scheme=scheme)

@@ -27,7 +27,9 @@ FOLDED = """
 {%- extends 'index.html.j2' -%}
 {%- block html_head -%}
 {{ super() }}
-<style>.jp-folded > summary { color: var(--jp-content-font-color2); cursor: pointer; font-size: 13px }</style>
+<style>
+.jp-folded > summary { color: var(--jp-content-font-color2); cursor: pointer; font: 13px var(--jp-ui-font-family) }
+</style>
 {%- endblock -%}
 {%- macro fold(inside, folded, words) -%}
 {%- if not folded %}{{ inside }}{% else %}

@@ -31,7 +31,7 @@ def lines(score) -> list[tuple]:
     """(result, message) for each check; a message already shown is not repeated."""
     seen, shown = set(), []
     for result in score.feedback:
-        about = f"\nmisconception {result.misconception}: {result.about}" if result.misconception else ""
+        about = f"\nA common mistake: {result.about}" if result.about else ""
         key = gist(result.message)
         shown.append((result, "(as above)" if key in seen else result.message + about))
         seen |= {key} - {""}

@@ -97,7 +97,8 @@ grade("13_training.adamw", adamw)
 # parameter's `p.grad` what the whole batch would have given. `parts` gives one pair after the other, `(x, labels)`, and can be
 # gone through **once only**: while one part is computed, nobody knows yet how many are to come. `model(x)` are logits
 # `(B, T, V)`; `labels` is `(B, T)` and holds -100 where there is only padding. `B` and `T` differ from part to part. A part may
-# even be all padding, but not all of them.
+# even be all padding, but not all of them. Call `backward` for each part before you take the next: the memory holds the
+# computation of one part only. Neither the labels nor the model's mode are changed.
 #
 # * The loss of the batch is the mean over all labels of all parts, without the padding. Return it, as a number.
 # * The gradients are those of this mean. Of what `p.grad` held before, nothing stays.
@@ -302,8 +303,8 @@ grade("13_training.patients", diagnoses)
 # *Optional: 4 points, difficulty 2 of 5, about 8 minutes*
 #
 # Write `measures(batches)`, which judges a model by its held-out batches. Each is a pair `(logits, labels)`, of shapes
-# `(B, T, V)` and `(B, T)`; labels are -100 where there is only padding. `B` and `T` differ from batch to batch. Each row holds
-# at least one label. Return three numbers:
+# `(B, T, V)` and `(B, T)`; labels are -100 where there is only padding, which may stand anywhere in a row. `B` and `T` differ
+# from batch to batch. Each row holds at least one label. Leave the labels as they are, and return three numbers:
 #
 # * the loss, in nats: the mean over all labels,
 # * the accuracy: the share of all labels whose logit is the largest one,

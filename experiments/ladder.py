@@ -122,9 +122,9 @@ def passages(name: str, n: int = N_PASSAGES) -> list[str]:
     return [text[start : start + size] for start in range(0, len(text) - size, (len(text) - size) // n)][:n]
 
 
-def brackets(n: int = N_CASES) -> list[tuple[str, str]]:
+def brackets(n: int = N_CASES, source: str = "documentation") -> list[tuple[str, str]]:
     """(context, control): the next character is the bracket that closes one; in the control that one is missing."""
-    text, found = texts()["documentation"], []
+    text, found = texts()[source], []
     for match in re.finditer(r"\(([^()\[\]{}]{39,99}[a-z])\)", text):
         if match.start() > 300 and "\n\n" not in match[0]:
             before, inside = text[match.start() - 100 : match.start()], match[1]
@@ -133,9 +133,9 @@ def brackets(n: int = N_CASES) -> list[tuple[str, str]]:
     return random.Random(0).sample(found, min(n, len(found)))
 
 
-def names(n: int = N_CASES) -> list[tuple[str, str, str]]:
+def names(n: int = N_CASES, source: str = "documentation") -> list[tuple[str, str, str]]:
     """(context, control, name): the name comes next; once before it stood there, in the control it is another."""
-    text, known, found = texts()["documentation"], texts()["training"], {}
+    text, known, found = texts()[source], texts()["training"], {}
     for match in re.finditer(rf" ({NAMES})\b", text):
         name, start = match[1], match.start()
         before = text[max(0, start - 140) : start]

@@ -5,8 +5,10 @@ import math
 import pytest
 import torch
 
+import exchanged_names
 import foreign_questions
 import in_context
+import in_context_controls as controls
 import ladder
 from transformer_lab import GPT, TransformerConfig, load
 from transformer_lab.baselines import ngram_bits
@@ -15,6 +17,9 @@ from transformer_lab.experiments import recorded
 from transformer_lab.scoring import token_nats
 
 GRID, FOREIGN, LADDER = (recorded(name)["result"] for name in ("in_context", "foreign_questions", "ladder"))
+CONTROLS, EXCHANGED, YOUNGER = (
+    recorded(name)["result"] for name in ("in_context_controls", "exchanged_names", "younger_probes")
+)
 N = len(in_context.SEEDS)
 TASKS = pytest.mark.parametrize("task", in_context.TASKS)
 
@@ -141,3 +146,67 @@ def test_a_network_judges_each_token_once_with_most_of_its_window(network):
 def test_the_chances_of_all_beginnings_add_up_to_at_most_1(network):
     total = sum(network.beginning("the cat (a", one) for one in {*network.firsts} - {""})
     assert 0.9 < total <= 1.0001
+
+
+def rights(runs: list[dict]) -> list[int]:
+    return [run["right"] for run in runs]
+
+
+def test_what_the_lesson_says_of_the_controls():
+    runs = {name: rights(one["counts"]) for name, one in CONTROLS.items() if "counts" in one}
+    assert set(runs["ordinary words"]) == {12} and set(runs["invented words"]) == {1}
+    assert min(runs["invented words, twice"]) == 9
+    assert (min(runs["kinds, true names"]), max(runs["kinds, true names"])) == (22, 23)
+    assert (min(runs["kinds, names exchanged"]), max(runs["kinds, names exchanged"])) == (14, 20)
+    assert sum(runs["other cities"]) / N == pytest.approx(17.6)
+    assert sorted(rights(EXCHANGED["8 as drawn"])) == [3, 3, 5, 6, 15]
+    assert (min(rights(EXCHANGED["all 16"])), max(rights(EXCHANGED["all 16"]))) == (7, 14)
+    assert {min(21, *rights(GRID["kinds"]["counts"]["8 examples"]))} == {21}
+    assert max(max(runs[f"{task} after unrelated pairs"]) for task in GRID) == 3
+    assert [CONTROLS[f"{task} in the template"]["named"] for task in GRID] == [17, 17, 12, 22, 4]
+
+
+def test_the_pages_of_the_controls_are_what_they_should_be():
+    kinds_asked = [kind for _, kind in in_context.drawn("kinds", 0)[1]]
+    assert max(kinds_asked.count(kind) for kind in controls.RENAMED) == 8
+    for seed in in_context.SEEDS:
+        (true, asked), (other, renamed) = controls.kinds(seed), controls.kinds(seed, controls.RENAMED)
+        assert [(word, controls.RENAMED[kind]) for word, kind in true + asked] == other + renamed
+        assert sorted(kind for _, kind in true) == sorted(2 * [*controls.RENAMED]) and not set(true) & set(asked)
+        assert not {city for _, city in controls.cities(seed, "capitals")} & {
+            city for _, city in in_context.pairs("capitals")
+        }
+        shown = {word for word, _ in controls.word_pages(seed)["ordinary words"][0]}
+        assert not shown & {*controls.ORDINARY.split(), *controls.INVENTED.split()}
+        assert len({*exchanged_names.all_shown(seed)} | {*in_context.drawn("kinds", 0)[1]}) == 40
+    assert [controls.plural(word) for word in ("dax", "plimby", "gruss", "wug")] == [
+        "daxes",
+        "plimbies",
+        "grusses",
+        "wugs",
+    ]
+
+
+def test_what_was_said_is_counted_again():
+    for one in CONTROLS.values():
+        assert len(one["said"]) == len(one["asked"])
+    for task in GRID:
+        asked, one = in_context.drawn(task, 0)[1], CONTROLS[f"{task} in the template"]
+        assert one["named"] == controls.named(one["said"], asked)
+
+
+def test_a_question_in_the_template_gets_the_recorded_answer():
+    asked = in_context.drawn("capitals", 0)[1][:2]
+    said = controls.in_template(*load("smollm2"), "capitals", asked)
+    kept = CONTROLS["capitals in the template"]["said"]
+    assert any(one == other for one, other in zip(said, kept, strict=False))
+
+
+@pytest.mark.parametrize(
+    ("source", "bracket", "bits"), [("younger docstrings", 0.33, 8.9), ("younger lessons", 0.52, 8.2)]
+)
+def test_what_the_lesson_says_of_the_younger_texts(source, bracket, bits):
+    chances, prices = YOUNGER[source]["closing bracket"], YOUNGER[source]["name"]
+    opened, control = (sum(side) / len(chances) for side in zip(*chances, strict=True))
+    assert opened == pytest.approx(bracket, abs=0.005) and control == pytest.approx(0.001, abs=0.0005)
+    assert sum(control - met for met, control in prices) / len(prices) == pytest.approx(bits, abs=0.05)

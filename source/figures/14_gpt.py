@@ -15,7 +15,7 @@ def where() -> Drawing:
     drawing = Drawing(800, 330)
     rungs = (
         ("pairs", "sees 1 character", 1, "counts"),
-        ("n-grams", "sees a few characters", 5, "counts"),
+        ("n-grams", "sees 4 characters", 4, "counts"),
         (
             "nano",
             f"sees {NANO.max_len} tokens: more than this line",
@@ -29,7 +29,7 @@ def where() -> Drawing:
             f"{SMOL.n_layers} blocks, width {SMOL.d_model}",
         ),
     )
-    drawing.text(24, 30, "all four learn one thing: what comes next?", 13, INK, "left", True)
+    drawing.text(24, 30, "all four begin with one question: what comes next?", 13, INK, "left", True)
     left, right = 190, 610
     step = (right - left) / len(TEXT)
     for number, (name, sees, n, made_of) in enumerate(rungs):
@@ -54,7 +54,7 @@ def examples() -> Drawing:
     """The examples are a text that is read; no weight changes."""
     drawing = Drawing(800, 250)
     drawing.text(24, 30, "the text that it reads", 12, QUIET, "left")
-    lines = (("up:", "down"), ("buy:", "sell"), ("war:", "peace"), ("rich:", "?"))
+    lines = (("up:", "down"), ("buy:", "sell"), ("hot:", "cold"), ("rich:", "?"))
     for number, (question, answer) in enumerate(lines):
         y = 66 + 42 * number
         drawing.token(90, y, question, KEY, width=90)

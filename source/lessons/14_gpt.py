@@ -4,8 +4,8 @@
 # **How far does "predict the next token" carry?**
 #
 # ![Four models, one above the other, read the same line: "a file that it opened (and closes again) when the with
-# statement". Shaded is what each can see of it. Pairs, which are counts, see one character; n-grams, also counts, a
-# few characters; nano, two blocks of width 64, 64 tokens, more than the line; SmolLM2, thirty blocks of width 576,
+# statement". Shaded is what each can see of it. Pairs, which are counts, see one character; n-grams, also counts, four
+# characters; nano, two blocks of width 64, 64 tokens, more than the line; SmolLM2, thirty blocks of width 576,
 # 8,192 tokens. From each an arrow leads to the same question: next?](figures/14_gpt_where.svg)
 #
 # The training of a GPT consists of a single exercise, repeated billions of times: here is the beginning of a text,
@@ -13,12 +13,12 @@
 # close a bracket, or to be useful. And yet the models that answer questions and write programs began with this
 # exercise. Where does it lead?
 #
-# In this lesson you climb a ladder of four models that all learn this one thing, and look at what each rung can do
-# that the one below it cannot. You will be able to
+# In this lesson you climb a ladder of four models that all begin with this question, and look at what each rung can
+# do that the one below it cannot. You will be able to
 #
-# * compare models that cut text differently, and find the mistake in a perplexity that is too good;
+# * compare models that cut text differently, and find the mistake in a perplexity that was not counted well;
 # * get a model to do a new task without changing a single weight, and say what in your examples made it work;
-# * read in a configuration what separates GPT-2 from Llama, and how much memory a text costs.
+# * read in a configuration what separates GPT-2 from a later Llama, and how much memory a text costs.
 #
 # About 45 minutes. It builds on the tables of [lesson 10](10_tokens.ipynb), the block of [lesson 09](09_block.ipynb)
 # and the probes of [lesson 13](13_training.ipynb).
@@ -45,8 +45,10 @@ grid = recorded("in_context")["result"]
 #
 # The first two rungs are tables of counts, as in lesson 10: pairs of characters, and longer n-grams. The third is a
 # network of two blocks, called *nano* in this course, which trains while you read this. The fourth is SmolLM2: made
-# of the same parts, a thousand times as large, and trained by people with many GPUs on two trillion tokens. The first
-# three learn from the documentation of Python, and have not seen the part of it that is held out.
+# of the same parts, a thousand times as large, and trained by people with many GPUs on two trillion tokens. Ours is
+# its *Instruct* edition: afterwards it was trained further, on conversations, and its weights were rounded to 4 bits.
+# So what it can do is not due to this one exercise alone. The first three learn from the documentation of Python, and
+# have not seen the part of it that is held out.
 
 # %%
 task = docs(seed=0)  # the documentation, cut into 512 kinds of tokens, and a nano GPT that has learnt nothing
@@ -66,9 +68,10 @@ for name, rung in rungs.items():
     print(f"--- {name} ---", rung.write("In Python, the with statement", seed=1), "", sep="\n")
 
 # %% [markdown]
-# Four times the same exercise. The pairs make noise, the n-grams have words, and SmolLM2 writes sentences. Nano, a
-# network, writes worse than the table below it: twenty seconds are not much of a training. None was told what a word
-# or a sentence is; each made of the exercise what it could with what it sees.
+# Four times the same exercise. The pairs make noise, the n-grams have words, and SmolLM2 writes sentences: fluent
+# ones, but false. (A `with` statement creates no functions.) Nano, a network, writes worse than the table below it:
+# twenty seconds are not much of a training. (The networks write at temperature 0.8, the tables at 1.) No table and no
+# nano was told what a word or a sentence is; each made of the exercise what it could with what it sees.
 
 # %% [markdown]
 # ## 2. How much better, and at what?
@@ -115,8 +118,9 @@ for name, runs in rows.items():
 # %% [markdown]
 # Nano does **not** beat the table below it. On these passages it needs 2.35 bits and the n-grams 2.25; on the whole
 # held-out text 2.28 and 2.18, and the three seeds differ by 0.01 only. A network is not better for being a network:
-# 45 seconds are two readings of the text, and counting is quick and thorough. But it loses at home and wins away. On
-# the lessons, another kind of text, it needs 3.23 bits and the table 3.49.
+# 45 seconds are two readings of the text, and counting is quick and thorough. (Would more readings be enough? We did
+# not try.) But it loses at home and wins away. On the lessons, another kind of text, it needs fewer bits than the
+# table on at least nine of the ten passages, with each seed.
 #
 # And SmolLM2? 0.99 bits on the documentation and 1.45 on the younger docstrings: half a bit more. Is that what
 # reading the pages before is worth, or is the younger text harder? The pairs find both equally hard. The n-grams need
@@ -124,10 +128,11 @@ for name, runs in rows.items():
 # from its habits. So of SmolLM2's half bit we cannot say which part is memory. What we can say is that on texts which
 # it cannot have read, it is still more than a bit ahead of every other rung.
 #
-# What does it *do* with all it sees? Here are two things that no table of five characters can do, each with its
+# What does it *do* with all it sees? Here are two things that no table of four characters can do, each with its
 # control. A bracket that was opened 40 to 100 characters ago wants to be closed; the control is the same text without
-# the opening bracket. A name that stood there once, 40 to 100 characters ago, comes again, and it never occurs in the
-# training text; the control has another name in the first place. (Forty brackets, forty names; recorded.)
+# the opening bracket. A name that stood there once, 40 to 100 characters ago, comes again, and it never occurs in what
+# the first three rungs have read; the control has another name in the first place. (Forty brackets, forty names;
+# recorded.)
 
 # %% jupyter={"source_hidden": true}
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
@@ -135,8 +140,10 @@ for number, (name, runs) in enumerate(rows.items()):
     brackets = [
         sum(pair[side] for run in runs for pair in kept[run]["closing bracket"]) / 40 / len(runs) for side in (0, 1)
     ]
-    left.bar(number - 0.2, brackets[0], 0.4, color=colors[number])
-    left.bar(number + 0.2, brackets[1], 0.4, color="lightgrey")
+    for side, color in enumerate((colors[number], "grey")):
+        x, dots = number + 0.4 * side - 0.2, [pair[side] for run in runs for pair in kept[run]["closing bracket"]]
+        left.plot([x] * len(dots), dots, "o", color=color, alpha=0.2)
+        left.plot([x - 0.15, x + 0.15], [brackets[side]] * 2, color="black", linewidth=2)
     saved = [control - met for run in runs for met, control in kept[run]["name"]]
     right.plot([number] * len(saved), saved, "o", color=colors[number], alpha=0.2)
     right.plot([number - 0.3, number + 0.3], [sum(saved) / len(saved)] * 2, color="black", linewidth=2)
@@ -144,22 +151,27 @@ for number, (name, runs) in enumerate(rows.items()):
     print(f"{name:8} {said}; bits saved on a name {sum(saved) / len(saved):.1f}")
 for ax in (left, right):
     ax.set_xticks(range(4), rows)
-left.set(title="Chance of a closing bracket (grey: none was opened)", ylim=(0, 1))
+left.set(title="Chance of a closing bracket (grey: none was opened)", ylim=(-0.04, 1.04))
 _ = right.set(title="Bits a name costs less where it stood before")
 
 # %% [markdown]
-# SmolLM2 gives the closing bracket 0.58, and 0.001 where none was opened. A name that it met once costs it 14 bits
-# less. For the two tables the differences are exactly 0, because they cannot see so far. And nano? It can: its window
-# of 64 tokens holds the bracket and the name. But it makes next to nothing of them, 0.015 against 0.013, and a tenth
-# of a bit. To be able to look back is one thing, to have learnt what to do with it another.
+# SmolLM2 gives the closing bracket 0.58, and 0.001 where none was opened; that is the mean of very different cases. A
+# name that it met once costs it 14 bits less. Or does it know these pages by heart? The same in the younger texts
+# (recorded): brackets 0.33 in the docstrings and 0.52 in the lessons, against 0.001; names 9 and 8 bits less. So it
+# does look back, whatever memory adds.
+#
+# For the two tables the differences are exactly 0, because they cannot see so far. And nano? It can: its window of 64
+# tokens holds the bracket and the name in all cases but one. But it makes next to nothing of them, 0.015 against 0.013,
+# and a tenth of a bit. To be able to look back is one thing, to have learnt what to do with it another.
 #
 # ## 3. A number for a text
 #
 # Papers often report **perplexity** in place of bits: $e$ to the mean loss in nats of a token,
 #
-# $$\text{perplexity} = \exp\Big(-\frac{1}{N} \sum_{t=1}^{N} \log p(x_t \mid x_1 \dots x_{t-1})\Big).$$
+# $$\text{perplexity} = \exp\Big(-\frac{1}{N-1} \sum_{t=2}^{N} \log p(x_t \mid x_1 \dots x_{t-1})\Big).$$
 #
-# It says among how many equally likely tokens the model might as well have had to choose. A model that knows nothing
+# (The first token has nothing before it, and no number here.) Perplexity says among how many equally likely tokens the
+# model might as well have had to choose. A model that knows nothing
 # has the perplexity $V$, and one that knows everything 1. It is a good number, and easily wrong. Take a thousand
 # characters of the held-out text, and SmolLM2:
 
@@ -171,24 +183,28 @@ nats = token_nats(smol, smol_ids, window=512)  # one number for each token but t
 right = perplexity(nats.sum().item(), len(nats))
 print(f"{len(nats)} tokens, all read in one window: perplexity {right:.1f}")
 
-parts = nats[:20], nats[20:]  # a small batch, and a large one
-by_batch = sum(part.mean().exp().item() for part in parts) / 2
-print(f"the perplexities of two unequal batches, averaged: {by_batch:.1f}")
+for batches, parts in (("two unequal", (nats[:20], nats[20:])), ("eleven equal", nats[:220].chunk(11))):
+    by_batch = sum(part.mean().exp().item() for part in parts) / len(parts)
+    print(f"the perplexities of {batches} batches, averaged: {by_batch:.1f}")
+    assert by_batch > 1.1 * right
 for stride in (64, 32, 8):
     cut = token_nats(smol, smol_ids, window=64, stride=stride)
     print(f"windows of 64 tokens, a new one every {stride:2} tokens: {cut.mean().exp():.1f}")
     assert len(cut) == len(nats) and cut.mean() > nats.mean()
-assert 5 < right < 60 and abs(by_batch / right - 1) > 0.01
+assert 5 < right < 60
 
 # %% [markdown]
-# Five numbers for one model and one text. In the second line, twenty tokens have the same say as all the others
-# together. That is plainly wrong. Below it, the text was cut into windows, as one must where it is longer than the
-# model's window. After each cut the model is cold, and predicts the first tokens of a window from hardly anything.
-# Where windows overlap, only the tokens with something before them are judged, and the number falls; the price is
-# that most tokens are read several times. None of these three is wrong, but a paper has to say which it is. (How to
-# count each token exactly once is the first exercise.)
+# Six numbers for one model and one text. In the second line, twenty tokens have the same say as all the others
+# together. That is plainly wrong. But equal batches, in the third line, do not save it: a mean of exponentials is
+# larger than the exponential of the mean, whatever the parts. Take the mean first, of all tokens.
 #
-# The third mistake is to compare. Nano on the same text:
+# Below, the text was cut into windows, as one must where it is longer than the model's window. After each cut the
+# model is cold, and predicts the first tokens of a window from hardly anything. Where windows overlap, each judges
+# only what no earlier one has judged, and the number falls; the price is that most tokens are read several times.
+# Even with a stride of 8 a little is missing: 64 tokens are less to go by than the whole text. None of the three
+# numbers is wrong, but a paper has to say which it is. (How to count each token exactly once is the first exercise.)
+#
+# Another mistake is to compare. Here is nano, the one that you have just trained for 250 steps, on the same text:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next, and with the training
@@ -203,7 +219,9 @@ assert both["SmolLM2"].sum() < both["nano"].sum() and len(both["SmolLM2"]) < len
 # %% [markdown]
 # SmolLM2 has fewer, longer tokens. To predict a whole word is harder than to predict a piece of one, so its
 # perplexity makes it look worse than it is; the last line shows by how much. **Perplexities of two tokenizers cannot
-# be compared**; bits a character can, because every model shares its loss out among the same characters.
+# be compared**; bits a character can, because every model shares its loss out among the same characters. (Nearly the
+# same here: each model's first token is free, and SmolLM2's is the longer one. For a paper, put a `[BOS]` in front.)
+# And whoever sets the last line beside SmolLM2's first has a perplexity that is too good.
 #
 # ## 4. A task on a page
 #
@@ -221,7 +239,7 @@ print(in_context.page(shown) + "rich:")
 assert in_context.right(said, words) == 0
 
 # %% [markdown]
-# ![A text of four lines: up: down, buy: sell, war: peace, and rich: with a question mark. The first three are
+# ![A text of four lines: up: down, buy: sell, hot: cold, and rich: with a question mark. The first three are
 # examples, the last is the question. An arrow leads to a box, the model, whose weights stay as they are, and on to:
 # which token comes next?](figures/14_gpt_examples.svg)
 #
@@ -251,18 +269,20 @@ predict("14_gpt.examples", actual=answer)
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# Nearly all of them, and two examples were nearly enough here. Nothing was trained. The same weights that wrote
-# numbers a moment ago now give opposites, because opposites are how *this page* goes on. This is **in-context
-# learning**. The name comes from the paper on GPT-3 (Brown et al. 2020): examples in the text itself, called the
-# **prompt**, do the work of training. With a few examples one speaks of **few-shot prompting**, without any of
-# *zero-shot*.
+# All of them, and two examples were enough. (You were lucky. With another two the same model has 1 of 24 right; more
+# of that below.) Nothing was trained. The same weights that wrote numbers a moment ago now give opposites, because
+# opposites are how *this page* goes on. This is **in-context learning**. The name comes from the paper on GPT-3
+# (Brown et al. 2020): examples in the text itself, called the **prompt**, do the work of training. With a few examples
+# one speaks of **few-shot prompting**; with a description of the task and no example, of *zero-shot*.
 #
 # </details>
 #
-# Nano learnt the same exercise. Here is what it makes of the page with two examples:
+# Nano was trained on the same exercise. Here is what your nano makes of the page with two examples:
 
-# %%
+# %% tags=["nbval-ignore-output"]
+# output differs with the training
 said = in_context.answers(task.model, task.tokenizer, in_context.page(shown[:2]), words)
+print(", ".join(f"{question}: {text}" for (question, _), text in zip(words[:4], said[:4], strict=True)), "...")
 print(f"nano: {in_context.right(said, words)} of 12 right")
 assert in_context.right(said, words) == 0
 
@@ -280,8 +300,8 @@ print(f"\nright: {in_context.right(said, words)} of 12")
 assert in_context.right(said, words) <= 2 and said.count("wrong") >= 6
 
 # %% [markdown]
-# "Wrong", it says, to nearly everything (that is one of the eight answers on the page). So it was the pairs that
-# counted. Is it always? Take capitals: on the page stand `France: Beijing` and seven more lines of this kind, all of
+# "Wrong", it says, to nearly everything (that is one of the eight answers on the page). So for opposites it was the
+# pairs that counted. Now take capitals: on the page stand `France: Beijing` and seven more lines of this kind, all of
 # them wrong. With eight *right* examples SmolLM2 knows about 19 of 24 capitals. How many after eight wrong ones? Run
 # the cell, and click your guess.
 
@@ -301,6 +321,7 @@ for ax, (name, row) in zip(axes, grid.items(), strict=True):
         ax.plot([place - 0.3, place + 0.3], [sum(dots) / len(dots)] * 2, color=color, linewidth=2)
     ax.set_xticks(range(7), ["0", "1", "2", "4", "8", "shuffled", "answers only"], rotation=60, ha="right")
     ax.set(title=name, ylim=(-1, 25))
+axes[-1].axhline(8, color="grey", linestyle=":")
 _ = axes[0].set_ylabel("right, of 24")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -311,8 +332,9 @@ mean = {
 }
 print("Right of 24, in the mean of five draws of the examples:")
 for name in grid:
-    after = ", ".join(f"{case} {mean[name, case]:.1f}" for case in ("8 examples", "answers shuffled", "another task"))
-    print(f"    {name:11} {after}")
+    alone = sum(one["right"] for one in foreign[name]) / 5
+    pairs, mixed = mean[name, "8 examples"], mean[name, "answers shuffled"]
+    print(f"    {name:11} 8 examples {pairs:.1f}, answers shuffled {mixed:.1f}, answers only {alone:.1f}")
 share = mean["capitals", "answers shuffled"] / mean["capitals", "8 examples"]
 predict("14_gpt.shuffled", actual="as many" if share > 0.8 else "about half" if share > 0.3 else "hardly any")
 
@@ -323,33 +345,77 @@ predict("14_gpt.shuffled", actual="as many" if share > 0.8 else "about half" if 
 # (which eight, and in which order); 24 words are asked for. Blue: none to eight examples. Orange: the same eight with
 # their answers shuffled.
 #
-# For opposites everything hangs on the pairs, for capitals nothing does, and past tense, plurals and kinds (is a fox
-# an animal, a plant, a tool or a country?) lie between. (Somebody who always says *animal* has 8 of 24 kinds, too.) A
+# For opposites everything hangs on the pairs, for capitals hardly anything, and past tense, plurals and kinds (is a
+# fox an animal, a plant, a tool or a country?) lie between. (Dotted: who always says *animal* has 8 of 24 kinds.) A
 # guess at the reason: a list of cities that are all capitals *says by itself* what is wanted. A list of words like
-# `wrong`, `female`, `old` does not; that they are opposites shows only in the pairs. The guess can be tested. Put the
-# eight capitals behind questions of another task, `go: Berlin`, so that the answers are all that is left (green). If
-# the guess is right, opposites must fall to nothing, and capitals must not. And so it is: 0.2 of 24 opposites, and
-# 13.2 capitals.
+# `wrong`, `female`, `old` does not. The guess can be tested. Put the eight answers behind questions of another task,
+# `go: Berlin`, so that they are all that is left (green): 0.2 opposites and 13.2 capitals. So far, so good.
+#
+# But look at plurals. `houses, teeth, boxes` says as clearly what is wanted, and gives 10.8 in place of 23.0. With
+# *wrong pairs* it is 4.2, fewer than with no pairs at all: the model now writes to most words one of the answers on
+# the page (`glasses` to ten of them). A wrong pair does not say nothing. It says that any answer of the list will do.
+# Nor need the cities be capitals. Take cities that are none, behind the wrong countries (`France: Osaka`): 17.6 again.
+# So the guess was wrong, and we have no better one.
 #
 # </details>
 
 # %% [markdown]
-# The last control in the list is *another task*: eight right examples of something else, in the same form. They are
-# no help, 0.0 in all five tasks, so lines with colons alone do not do it. Nor do words: with `The opposite of each
-# word:` above the question and no example, this small model has 0 of 24 (of plurals 12, of kinds 1, of the others 0).
-# And the knowledge (that Lima is the capital of Peru) is not on the page: it was in the weights before. **The
-# examples do not teach the task; they say which one is meant.** At least here. That shuffled answers do no harm has
-# also been found in large models that sort texts into classes (Min et al. 2022), and the other way round in larger
-# ones still, which begin to follow flipped labels (Wei et al. 2023). Whoever tells you "the labels do not matter" or
-# "they do" should say for which task, and our five tasks of one small model do not settle it for others.
+# What, then, do examples give? Four controls, each with a page of its own. First, the task in words, with no example:
+# `The opposite of each word:` above the question; or, as an Instruct model expects it, as a question in a conversation
+# (how, section 5 shows). Second, eight pairs of words without a task, such as `cloud: spoon`. Third, eight right
+# examples of *another* task. Fourth, a task that cannot be in the weights: kinds with their names exchanged. An animal
+# is called `blue`, a plant `seven`, a tool `music`, a country `river`. (24 asked; recorded.)
+
+# %% jupyter={"source_hidden": true}
+controls, draws = recorded("in_context_controls")["result"], recorded("exchanged_names")["result"]
+
+
+def listed(value):
+    return ", ".join(f"{name} {value(name):.0f}" for name in grid)
+
+
+print("in words:             ", listed(lambda name: mean[name, "in words"]))
+print("in a conversation:    ", listed(lambda name: controls[f"{name} in the template"]["named"]))
+most = {name: max(one["right"] for one in controls[f"{name} after unrelated pairs"]["counts"]) for name in grid}
+print("pairs without a task: ", listed(most.get), "(the best of three draws)")
+print("another task:         ", listed(lambda name: mean[name, "another task"]))
+
+# %% jupyter={"source_hidden": true}
+said = dict(zip(grid["plurals"]["asked"], grid["plurals"]["said"]["another task"], strict=True))
+print("plurals, after a page of kinds:", ", ".join(f"{word}: {said[word]}" for word in ("hand", "foot", "story")))
+print("\nkinds, five draws:")
+for case in ("kinds, true names", "kinds, names exchanged"):
+    print(f"    {case[7:]:15} two of each shown: {[one['right'] for one in controls[case]['counts']]}")
+for case, runs in draws.items():
+    print(f"    {'names exchanged':15} {case + ':':18} {[one['right'] for one in runs]}")
+
+# %% [markdown]
+# Words alone did little, until they were put in the form that this model was trained on; then it named 17 of 24
+# opposites and 22 plurals. (Counted kindly: the right word stands somewhere in the answer.) The form of the page does
+# next to nothing. And a page of another task is no empty page: the model goes on with *that* task, even where it makes
+# no sense.
 #
-# Look at the dots of one and two examples, too. The same task with other examples, and 1 right or 23: small prompts
-# are a lottery, and one good prompt is an anecdote.
+# The fourth control is the one to remember. One often reads that examples do not teach a task, they only say which one
+# is meant. Where two of each kind were shown, they did more: that a lion is `blue` stands in no weight, and still 14
+# to 20 of 24 words were right. (Always the same name: at most 8.) What a lion *is*, the model knew before; **what it is
+# called, it took from the page.** But it is no reliable pupil. With the eight examples as they were drawn, say three
+# plants and one country, it wrote some name of the page to most words and was right for 3 to 6, once for 15; with the
+# true names these same pages gave 21 to 23. Sixteen examples, as drawn, gave 7 to 14. Whoever had run only one of
+# these pages would now tell you, with confidence, that examples teach, or that they do not.
+#
+# That random answers do hardly any harm has also been found in large models that sort texts into classes or choose
+# among answers (Min et al. 2022), and the other way round in larger ones still, which begin to follow flipped labels
+# (Wei et al. 2023). Whoever tells you "the labels do not matter" or "they do" should say for which task, and our five
+# tasks of one small model do not settle it for others.
+#
+# Look at the dots of one and two examples, too. The same task with other examples, and 1 right or 23. The page that
+# you saw was the luckiest of five. Small prompts are a lottery, and one good prompt is an anecdote.
 
 # %% [markdown]
 # ## 5. From GPT-2 to Llama, in a config
 #
-# SmolLM2 is built like Llama, and Llama is a GPT-2 with a few parts exchanged:
+# SmolLM2 is built like the later Llamas, and a Llama is a GPT-2 with a few parts exchanged (keys and values are
+# shared only since the second one):
 #
 # ![One block of GPT-2 and one of SmolLM2, side by side. Both hold self-attention and feed-forward. GPT-2: 12 such
 # blocks, width 768, 12 heads of 64, keys and values for 12 heads, layer norm before each part, learned positions,
@@ -382,7 +448,8 @@ for name, config in (("GPT-2", gpt2), ("SmolLM2", llama)):
     for heads in {config.n_heads, config.n_kv_heads or config.n_heads}:
         one = 2 * config.n_layers * heads * config.head_width * 4  # bytes, in float32
         size = f"{one:7,} bytes a token, 1,000 tokens {one / 1000:4.0f} MB"
-        print(f"{name:8} keys and values for {heads:2} heads: {size}")
+        unshared = " if none were shared" if heads > (config.n_kv_heads or heads) else ""
+        print(f"{name:8} keys and values for {heads:2} heads: {size}{unshared}")
 print(f"measured in SmolLM2: {measured:,.0f} bytes a token")
 assert measured == 2 * 30 * 3 * 64 * 4
 
@@ -390,8 +457,7 @@ assert measured == 2 * 30 * 3 * 64 * 4
 # SmolLM2 has two and a half times the blocks of GPT-2, and still a smaller cache. That is what sharing keys and
 # values is for.
 #
-# **From continuing to answering.** SmolLM2 comes in an edition that was trained further, on conversations, and this
-# is the one we have. How does a model that only continues texts know that it is being asked? It does not. The
+# **From continuing to answering.** Our edition of SmolLM2 was trained further, on conversations. How does a model that only continues texts know that it is being asked? It does not. The
 # conversation *is* a text, written in a fixed form, the **chat template**, and the model continues it:
 
 # %% tags=["nbval-ignore-output"]
@@ -406,9 +472,11 @@ for name, prompt in (("as it is", question), ("in the template", chat)):
 assert len(smol_tokenizer.encode(chat, special=True)) > len(smol_tokenizer.encode(question)) + 5
 
 # %% [markdown]
-# Without the template it says nothing at all: after the question mark, it finds, the text is over. All that the
-# template adds is a few tokens. There is no other input, no channel for "this is an order": whatever stands in the
-# text, yours or somebody else's, is text to be continued.
+# Without the template it says nothing to this question: after the question mark, it finds, the text is over. What the
+# template adds is a few tokens, and what makes them work is the further training. (An answer that sounds like a manual
+# is not yet right; this one is partly wrong.) There is no other input, no channel for "this is an order". A mark like
+# `<|im_start|>` is one token that a user's text, cut carefully, cannot contain; but whether the model heeds it was
+# learnt, too. Whatever stands in the text, yours or somebody else's, is text to be continued.
 #
 # ## 6. Play
 #
@@ -463,21 +531,28 @@ for name, (one, other), last in (("SmolLM2", gpt, -1), ("MiniLM, an encoder", be
 #
 # ## 9. What you have now
 #
-# A model that does what you show it. In 1958 Jean Berko asked children: this is a *wug*; now there are two of them,
-# there are two ...? Nobody could know the word, so whoever answered knew a rule. (SmolLM2 may have read of wugs; the
-# other words are there for that.) Three examples, and the same question:
+# A model that does what you show it. Or so it seems. In 1958 Jean Berko asked children: this is a *wug*; now there are
+# two of them, there are two ...? Nobody could know the word, so whoever answered knew a rule. Let us ask SmolLM2. On
+# the page stand eight plurals, `dog: dogs` and the like. We ask for twelve ordinary words, and for twelve that were
+# invented. A third page is the control: each word only stands there twice, `dog: dog`. Can it write such words at all?
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two tokens are nearly as likely
-page = in_context.page([("dog", "dogs"), ("box", "boxes"), ("city", "cities")])
-new_words = ("wug", "glitch", "tensor", "transformer", "floof")
-said = in_context.answers(smol, smol_tokenizer, page, [(word, "") for word in new_words])
-for word, answer in zip(new_words, said, strict=True):
-    print(f"{word}: {answer}")
-assert said[0] == "wugs"
+rules = experiment("in_context_controls")
+scores = {}
+for case, (examples, questions) in rules.word_pages(seed=0).items():
+    said = rules.finished(smol, smol_tokenizer, examples, questions)
+    scores[case] = in_context.right(said, questions)
+    print(f"{case}: {scores[case]} of 12\n    {', '.join(said)}")
+assert scores["ordinary words"] >= 11 and scores["invented words"] <= 3 and scores["invented words, twice"] >= 8
 
 # %% [markdown]
-# Four out of five; and two flops. Now write a page of your own.
+# Every lamp has its lamps, and of twelve invented words one comes out right; with four other draws of the page it is
+# 12 and 1 each time. It can write the words (9 to 12 of 12 stand there twice). So with ordinary words it looked as if
+# it had the rule, and **invented words show that it has the plurals.** What exactly is missing we cannot say: the words
+# are strange to it, and they are cut into more tokens. Berko's children did better.
+#
+# Now write a page of your own: put your pairs into `in_context.page([...])`, and ask with `in_context.answers` as above.
 
 # %% [markdown]
 # ## 10. Check yourself
@@ -506,12 +581,12 @@ assert said[0] == "wugs"
 #
 # ## Takeaways
 #
-# * One exercise, "what comes next?", makes everything on the ladder; what a model can make of it depends on what it
-#   sees and how much it has read.
+# * All on the ladder begin with one exercise, "what comes next?"; what a model can make of it depends on what it sees
+#   and how much it has read. SmolLM2 had lessons in conversation besides.
 # * Perplexity is $e$ to the mean loss of a token: sum first, divide once, say how windows overlap, and never compare
 #   it across tokenizers.
-# * Examples in the prompt change what a model does without changing a weight. Shuffle their answers to see what they
-#   told it: with opposites the pairs, with capitals the answers alone.
+# * Examples in the prompt change what a model does without changing a weight. What they give differs from task to
+#   task: shuffle the answers, exchange the names, ask for invented words, and draw other examples before you explain.
 # * GPT-2 and Llama are two configurations of one class; shared keys and values make the cache small.
 #
 # **Papers.** Radford et al. (2019), GPT-2's report, *Language Models are Unsupervised Multitask Learners*, has no

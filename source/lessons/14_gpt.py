@@ -20,7 +20,7 @@
 # * get a model to do a new task without changing a single weight, and say what in your examples made it work;
 # * read in a configuration what separates GPT-2 from a later Llama, and how much memory a text costs.
 #
-# About 45 minutes. It builds on the tables of [lesson 10](10_tokens.ipynb), the block of [lesson 09](09_block.ipynb)
+# About 50 minutes. It builds on the tables of [lesson 10](10_tokens.ipynb), the block of [lesson 09](09_block.ipynb)
 # and the probes of [lesson 13](13_training.ipynb).
 
 # %%
@@ -137,12 +137,11 @@ for name, runs in rows.items():
 # %% jupyter={"source_hidden": true}
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
 for number, (name, runs) in enumerate(rows.items()):
-    brackets = [
-        sum(pair[side] for run in runs for pair in kept[run]["closing bracket"]) / 40 / len(runs) for side in (0, 1)
-    ]
+    pairs = [pair for run in runs for pair in kept[run]["closing bracket"]]
+    brackets = [sum(side) / len(pairs) for side in zip(*pairs, strict=True)]
     for side, color in enumerate((colors[number], "grey")):
-        x, dots = number + 0.4 * side - 0.2, [pair[side] for run in runs for pair in kept[run]["closing bracket"]]
-        left.plot([x] * len(dots), dots, "o", color=color, alpha=0.2)
+        x = number + 0.4 * side - 0.2
+        left.plot([x] * len(pairs), [pair[side] for pair in pairs], "o", color=color, alpha=0.2)
         left.plot([x - 0.15, x + 0.15], [brackets[side]] * 2, color="black", linewidth=2)
     saved = [control - met for run in runs for met, control in kept[run]["name"]]
     right.plot([number] * len(saved), saved, "o", color=colors[number], alpha=0.2)
@@ -151,7 +150,7 @@ for number, (name, runs) in enumerate(rows.items()):
     print(f"{name:8} {said}; bits saved on a name {sum(saved) / len(saved):.1f}")
 for ax in (left, right):
     ax.set_xticks(range(4), rows)
-left.set(title="Chance of a closing bracket (grey: none was opened)", ylim=(-0.04, 1.04))
+left.set(title="Chance of a closing bracket (grey: none was opened)")
 _ = right.set(title="Bits a name costs less where it stood before")
 
 # %% [markdown]
@@ -282,7 +281,7 @@ predict("14_gpt.examples", actual=answer)
 # %% tags=["nbval-ignore-output"]
 # output differs with the training
 said = in_context.answers(task.model, task.tokenizer, in_context.page(shown[:2]), words)
-print(", ".join(f"{question}: {text}" for (question, _), text in zip(words[:4], said[:4], strict=True)), "...")
+print(", ".join(f"{question}: {text or '(nothing)'}" for (question, _), text in zip(words[:4], said, strict=False)))
 print(f"nano: {in_context.right(said, words)} of 12 right")
 assert in_context.right(said, words) == 0
 

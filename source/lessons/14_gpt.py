@@ -148,8 +148,7 @@ for number, (name, runs) in enumerate(rows.items()):
     right.plot([number - 0.3, number + 0.3], [sum(saved) / len(saved)] * 2, color="black", linewidth=2)
     said = f"closing bracket {brackets[0]:.3f}, control {brackets[1]:.3f}"
     print(f"{name:8} {said}; bits saved on a name {sum(saved) / len(saved):.1f}")
-for ax in (left, right):
-    ax.set_xticks(range(4), rows)
+_ = left.set_xticks(range(4), rows), right.set_xticks(range(4), rows)
 left.set(title="Chance of a closing bracket (grey: none was opened)")
 _ = right.set(title="Bits a name costs less where it stood before")
 

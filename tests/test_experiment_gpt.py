@@ -15,6 +15,7 @@ from transformer_lab.baselines import ngram_bits
 from transformer_lab.data.tokenizers import BPETokenizer
 from transformer_lab.experiments import recorded
 from transformer_lab.scoring import token_nats
+from transformer_lab.tasks.language import docs
 
 GRID, FOREIGN, LADDER = (recorded(name)["result"] for name in ("in_context", "foreign_questions", "ladder"))
 CONTROLS, EXCHANGED, YOUNGER = (
@@ -118,6 +119,14 @@ def test_brackets_and_names_are_what_they_should_be():
     training = ladder.texts()["training"]
     for context, control, name in ladder.names():
         assert context.count(name) == 1 and name not in control and name not in training
+
+
+def test_nano_sees_the_bracket_and_the_name_in_nearly_all_cases():
+    task = docs(seed=0)
+    brackets = [context[context.rindex("(") :] for context, _ in ladder.brackets()]
+    names = [f"{context[context.index(name) :]} {name}" for context, _, name in ladder.names()]
+    unseen = [text for text in brackets + names if len(task.tokenizer.encode(text)) > task.model.config.max_len]
+    assert len(unseen) <= 2  # 1 in Python 3.11's documentation, as the lesson says
 
 
 def test_a_table_reads_as_ngram_bits_does():

@@ -684,7 +684,7 @@ WRONG = {
         (
             "crossing token dropped by rounding",
             filtered(lambda z, k, p: nucleus(best_k(z, k), p, lambda c, o, p: c > p, True)),
-            "a little above 1",
+            "The token with which the sum reaches p is dropped",  # where p is 1, a last digit decides what is told
         ),
         (
             "one limit for all rows",

@@ -27,7 +27,7 @@ def module(name: str) -> str:
 
 def sheet(name: str) -> str:
     """The style of static/NAME.css."""
-    return IDLE.sub(r"\1", _joined(name, "css"))
+    return IDLE.sub(r"\1", _joined(name, "css")).replace(";}", "}").replace(": ", ":")
 
 
 def _script(name: str) -> str:

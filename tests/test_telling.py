@@ -34,7 +34,10 @@ SECOND_EDITION = [
 lessons = pytest.mark.parametrize("name", SECOND_EDITION)
 PICTURE = re.compile(r"!\[(.*?)\]\((.*?)\)", re.DOTALL)
 FOLDED = re.compile(r"<details>.*?</details>", re.DOTALL)
-WIDGETS = ("Explorer()", "DecodingExplorer(", "LadderExplorer(", "LadderExplorer(", "AttentionView(")
+WIDGETS = (
+    "Explorer()", "Explorer.of(", "DecodingExplorer(", "LadderExplorer(", "RankExplorer(", "SearchExplorer(",
+    "FillExplorer(", "EntityExplorer(", "AttentionView(",
+)  # fmt: skip
 
 
 def built(name):

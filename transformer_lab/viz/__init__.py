@@ -25,6 +25,9 @@ if TYPE_CHECKING:  # never run: here editors and type checkers see the names of 
     from .optimiser_explorer import OptimiserExplorer as OptimiserExplorer
     from .query_explorer import QueryExplorer as QueryExplorer
     from .query_explorer import attend_to as attend_to
+    from .rank_explorer import RankExplorer as RankExplorer
+    from .rank_explorer import kept_by_rank as kept_by_rank
+    from .rank_explorer import low_rank as low_rank
     from .rotary_explorer import RotaryExplorer as RotaryExplorer
     from .rotary_explorer import turn_pairs as turn_pairs
     from .snapshots import AttentionSnapshots as AttentionSnapshots
@@ -64,6 +67,9 @@ _HOME = {
     "OptimiserExplorer": "optimiser_explorer",
     "AlignmentExplorer": "alignment_explorer",
     "LadderExplorer": "ladder_explorer",
+    "RankExplorer": "rank_explorer",
+    "kept_by_rank": "rank_explorer",
+    "low_rank": "rank_explorer",
 }
 __all__ = sorted(_HOME)
 

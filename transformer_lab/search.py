@@ -1,0 +1,165 @@
+"""Search by meaning: a question and each passage become one vector, and the nearest passages are the answer.
+
+One vector for a text is the mean of its tokens' vectors in a BERT that was trained so that texts of similar meaning are
+near to each other (Sentence-BERT, Reimers and Gurevych 2019, arXiv:1908.10084). Beside it a search by words, TF-IDF.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from .arguments import check_at_least, check_text, check_texts
+from .data.documents import fingerprint
+from .data.passages import Passage, passages
+from .data.tokenizers import Tokenizer
+from .files import write_whole
+from .models import BERT, evaluating, unwrapped
+from .optional import MissingPackageError, installed
+from .pretrained import load
+
+# Vectors that MiniLM computed of the documentation's passages: "vectors" (N, D), 16 bits, and in the file's metadata
+# "passages", the fingerprint of each passage's whole text.
+STORED = Path(__file__).parent / "weights" / "python_docs" / "passages.safetensors"
+
+
+@torch.no_grad()
+def sentence_vectors(model, tokenizer: Tokenizer, texts: Sequence[str], batch_size: int = 32) -> Float[Tensor, "N D"]:
+    """One vector of length 1 for each text: the mean of its tokens' last hidden states, padding left out.
+
+    model is a BERT, or a Classifier or Tagger, whose own head is not used. A text longer than its max_len is cut; the
+    vectors are float32, on the CPU. Raises ValueError for a model of another kind and for a text without tokens.
+    """
+    check_texts("texts", texts)
+    check_at_least("batch_size", batch_size, 1)
+    model = unwrapped(model)
+    if not isinstance(model, BERT):
+        raise ValueError(f"Sentence vectors need a BERT, which reads both ways; got a {type(model).__name__}.")
+    rows = [shortened(tokenizer, text, model.config.max_len) for text in texts]
+    device = next(model.parameters()).device
+    vectors = torch.zeros(len(rows), model.config.d_model)
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))  # batches of similar lengths have little padding
+    with evaluating(model):
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            ids, mask = (part.to(device) for part in tokenizer.pad([rows[i] for i in chosen]))
+            hidden = BERT.forward(model, ids, mask)
+            means = (hidden * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+            vectors[chosen] = F.normalize(means.float(), dim=-1).cpu()
+    return vectors
+
+
+def shortened(tokenizer: Tokenizer, text: str, max_len: int) -> list[int]:
+    """The ids of a text, at most max_len; the last one, BERT's [SEP], is kept. ValueError if there are none."""
+    ids = tokenizer.encode(text)
+    if not ids:
+        raise ValueError(f"A text needs at least one token; this one has none: {text!r}.")
+    return ids if len(ids) <= max_len else ids[: max_len - 1] + ids[-1:]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage that was found, and how well it fits the question: the cosine of their vectors, 1 at most."""
+
+    passage: Passage
+    score: float
+
+
+class Search:
+    """The base of both searches: passages, and a score of each for a question."""
+
+    def __init__(self, found: Sequence[Passage]):
+        if not found:
+            raise ValueError("There are no passages to search in.")
+        self.passages = list(found)
+
+    def scores(self, question: str) -> Float[Tensor, "N"]:
+        """How well each passage fits the question: the cosine of their vectors."""
+        raise NotImplementedError
+
+    def search(self, question: str, k: int = 5) -> list[Hit]:
+        """The k passages that fit the question best, or all if there are fewer, the best one first.
+
+        ValueError for an empty question, and for k < 1.
+        """
+        check_text(question)
+        check_at_least("k", k, 1)
+        if not question.strip():
+            raise ValueError("The question is empty; wanted at least one word.")
+        scores, order = self.scores(question).sort(descending=True, stable=True)
+        return [Hit(self.passages[i], score) for i, score in zip(order[:k].tolist(), scores.tolist(), strict=False)]
+
+
+class SearchEngine(Search):
+    """Passages and their vectors; a question is answered with one matrix product.
+
+    >>> engine = SearchEngine.of(passages("notes"), *load("minilm"))
+    >>> engine.search("How do I renew the certificate?", k=3)
+    """
+
+    def __init__(self, found: Sequence[Passage], vectors: Float[Tensor, "N D"], model, tokenizer: Tokenizer):
+        super().__init__(found)
+        self.vectors, self.model, self.tokenizer = vectors, model, tokenizer
+
+    @classmethod
+    def of(cls, found: Sequence[Passage], model, tokenizer: Tokenizer) -> "SearchEngine":
+        """A search of these passages: MiniLM computes about ten vectors a second on one core of a CPU."""
+        texts = [passage.whole for passage in found]
+        return cls(found, sentence_vectors(model, tokenizer, texts), model, tokenizer)
+
+    @classmethod
+    def of_python_docs(cls) -> "SearchEngine":
+        """A search of Python's documentation with MiniLM. Its vectors are stored with the course; where this Python's
+        text differs from the stored one's, they are computed. MissingPackageError without MiniLM's package."""
+        model, tokenizer = load("course:minilm")
+        found, stored = passages(), stored_vectors()
+        keys = [fingerprint(passage.whole) for passage in found]
+        new = {key: passage.whole for key, passage in zip(keys, found, strict=True) if key not in stored}
+        stored |= dict(zip(new, sentence_vectors(model, tokenizer, list(new.values())), strict=True))
+        return cls(found, torch.stack([stored[key] for key in keys]), model, tokenizer)
+
+    def scores(self, question: str) -> Float[Tensor, "N"]:
+        return self.vectors @ sentence_vectors(self.model, self.tokenizer, [question])[0]
+
+
+class WordSearch(Search):
+    """Search by words: TF-IDF, where a word counts more the fewer passages have it (Sparck Jones 1972). A baseline.
+
+    It needs scikit-learn, whose vectorizer it is, with its default settings; MissingPackageError without it.
+    """
+
+    def __init__(self, found: Sequence[Passage]):
+        super().__init__(found)
+        if installed("scikit-learn") is None:
+            raise MissingPackageError(
+                "The search by words needs the package scikit-learn: pip install scikit-learn", name="scikit-learn"
+            )
+        from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]  # it has no types
+
+        self.vectorizer = TfidfVectorizer()
+        self.vectors = self.vectorizer.fit_transform(passage.whole for passage in self.passages)
+
+    def scores(self, question: str) -> Float[Tensor, "N"]:
+        product = self.vectors @ self.vectorizer.transform([question]).T  # of vectors of length 1
+        return torch.tensor(product.toarray()[:, 0], dtype=torch.float32)
+
+
+def store_vectors() -> None:
+    """Compute the vectors of this Python's documentation with MiniLM and write them to STORED, for `make weights`."""
+    texts = [passage.whole for passage in passages()]
+    vectors = sentence_vectors(*load("course:minilm"), texts).half()
+    metadata = {"passages": " ".join(map(fingerprint, texts))}
+    write_whole(STORED, save({"vectors": vectors}, metadata))
+
+
+def stored_vectors() -> dict[str, Float[Tensor, "D"]]:
+    """The stored vector of each passage of the documentation, by the fingerprint of its whole text."""
+    with safe_open(STORED, "pt") as file:
+        keys, vectors = file.metadata()["passages"].split(), file.get_tensor("vectors")
+    return dict(zip(keys, F.normalize(vectors.float(), dim=-1), strict=True))

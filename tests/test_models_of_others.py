@@ -123,7 +123,7 @@ SENTENCES = [
     ("gpt2", None, ["the", "cat"], "ids must be a row of whole numbers, such as [3, 1, 4]; got ['the', 'cat']."),
     ("gpt2", None, [1, 9], "The model knows the ids 0 to 4; the text has 9: is it another's tokenizer?"),
     ("gpt2", None, [], "There is nothing to attend to: the text is empty."),
-    ("gpt2", None, "the cat", "A GPT2LMHeadModel needs its own tokenizer; got a NoneType."),
+    ("gpt2", None, "the cat", "A GPT2LMHeadModel reads a text only with its tokenizer: give from_model(model, tok"),
 ]
 
 

@@ -73,6 +73,8 @@ def model_inputs(model: Any, tokenizer, text) -> dict[str, Tensor]:
         and name == "input_ids"
         and not isinstance(text, Mapping | Tensor)
     ):
+        if tokenizer is None:
+            raise ValueError(f"A {kind} reads a text only with its tokenizer: give from_model(model, tokenizer, text).")
         if not callable(tokenizer):
             raise ValueError(f"A {kind} needs its own tokenizer; got a {type(tokenizer).__name__}.")
         accepted = inspect.signature(model.forward).parameters

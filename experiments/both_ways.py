@@ -22,21 +22,24 @@ from transformer_lab.models import evaluating
 from transformer_lab.tasks.task import IGNORED, Task
 
 TAGS = ("O", "PERSON", "PLACE")
-NAMES = """Jordan Chad Georgia Paris Florence Sydney Virginia Austin Chelsea Brooklyn Dallas Israel India Asia Savannah
-    Carolina Montana Madison Lincoln Washington Houston Orlando Adelaide Victoria Charlotte Sofia Devon Milan""".split()
+NAMES_TEXT = """
+    Jordan Chad Georgia Paris Florence Sydney Virginia Austin Chelsea Brooklyn Dallas Israel India Asia
+    Savannah Carolina Montana Madison Lincoln Washington Houston Orlando Adelaide Victoria Charlotte Sofia Devon Milan
+"""
+NAMES = NAMES_TEXT.split()
 AFTER = {  # what stands after the name: a word that decides, and what may follow it
     "PERSON": (
-        "said heard remembered repeated knew forgot".split(),
+        ["said", "heard", "remembered", "repeated", "knew", "forgot"],
         ["that it rained", "that we were late", "nothing", "a word or two", "something about you", "what we feared"],
     ),
     "PLACE": (
-        "borders overlooks spans surrounds covers straddles".split(),
+        ["borders", "overlooks", "spans", "surrounds", "covers", "straddles"],
         ["two lakes", "a wide valley", "the northern desert", "most of the coast", "an old forest", "three rivers"],
     ),
 }
 BEFORE = {  # what stands before it
-    "PERSON": ("painter doctor uncle singer neighbour pilot".split(), ["the", "our old", "a young"]),
-    "PLACE": ("train ferry bus flight coach boat".split(), ["the last", "a late", "another"]),
+    "PERSON": (["painter", "doctor", "uncle", "singer", "neighbour", "pilot"], ["the", "our old", "a young"]),
+    "PLACE": (["train", "ferry", "bus", "flight", "coach", "boat"], ["the last", "a late", "another"]),
 }
 LINK = {"PERSON": "", "PLACE": "to"}
 OPENINGS = ["", "yesterday", "we know that", "they read that", "in those days", "as you see"]

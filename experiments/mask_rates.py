@@ -1,12 +1,14 @@
 """How much of a text should be hidden, and by what? BERT's objective on dates written twice.
 
-`Sunday, November 22, 2026 = dimanche 22 novembre 2026`: whatever one hides follows from the other half, so each answer
+`Sunday, November 22 = dimanche 22 novembre`: whatever one hides follows from the other half, so each answer
 can be checked. A nano BERT learns to fill in what is hidden; every date is hidden anew each time it is read. Measured
 on dates that it never read, whatever it was trained with: one word hidden, its counterpart seen, or hidden as well (a
 control: then there is little to go by); and one word exchanged for a wrong one of its kind, nothing hidden: which word
 does the model expect in its place?
 """
 
+import datetime
+import random
 import re
 
 import torch
@@ -28,40 +30,41 @@ WAYS = {  # of the words that are asked for: (share exchanged for a random word,
     "80/20/0": (0.2, 0.0),
     "80/0/20": (0.0, 0.2),
 }
-N_TRAINING, N_TEST, STEPS, SEEDS = 5000, 100, 500, range(5)
-PAIRED = (0, 2)  # the fields of FIELDS that are one word in either language: weekday and month
+N_TEST, STEPS, EVERY, RATE, SEEDS = 100, 300, 50, 5e-3, range(5)
 SPECIAL = ("[PAD]", "[MASK]")
 
 
 def fields(day, language: str) -> list[list[str]]:
-    """The tokens of weekday, day, month and year."""
+    """The tokens of weekday, day and month."""
     pieces = dict(dates.write(day, language))
-    return [re.findall(r"\d|[^\W\d]+", pieces[name]) for name in "EdMy"]
+    return [re.findall(r"\d|[^\W\d]+", pieces[name]) for name in "EdM"]
 
 
 def words_of(day) -> list[str]:
     """The date written twice, digits apart."""
-    (weekday, number, month, year), french = fields(day, "en"), fields(day, "fr")
-    return [*weekday, ",", *month, *number, ",", *year, "=", *sum(french, [])]
+    (weekday, number, month), french = fields(day, "en"), fields(day, "fr")
+    return [*weekday, ",", *month, *number, "=", *sum(french, [])]
 
 
-def twins(day) -> list[tuple[int, int]]:
+def twins(words: list[str]) -> list[tuple[int, int]]:
     """Where weekday and month stand: (in English, in French)."""
-    words = words_of(day)
-    found = []
-    for field in PAIRED:
-        (english,), (french,) = (fields(day, language)[field] for language in ("en", "fr"))
-        found.append((words.index(english), words.index(french)))
-    return found
+    return [(0, words.index("=") + 1), (2, len(words) - 1)]
 
 
-DAYS, HELD_OUT = dates.split_days()
-VOCABULARY = [*SPECIAL, *sorted({word for day in DAYS[:2000] for word in words_of(day)})]
+def all_dates() -> list[list[str]]:
+    """Each weekday with each day of the year once, shuffled, always in the same order."""
+    first = datetime.date(1900, 1, 1)  # within 400 years, each day of the year falls on each weekday
+    found = {tuple(words_of(first + datetime.timedelta(n))) for n in range(366 * 40)}
+    return random.Random(0).sample(sorted(map(list, found)), len(found))
+
+
+DATES = all_dates()
+VOCABULARY = [*SPECIAL, *sorted({word for words in DATES for word in words})]
 MASK = VOCABULARY.index("[MASK]")
 
 
-def ids_of(day) -> Int[Tensor, "T"]:
-    return torch.tensor([VOCABULARY.index(word) for word in words_of(day)])
+def ids_of(words: list[str]) -> Int[Tensor, "T"]:
+    return torch.tensor([VOCABULARY.index(word) for word in words])
 
 
 class HiddenDates(Task):
@@ -72,7 +75,7 @@ class HiddenDates(Task):
     def __init__(self, rate: float = 0.15, way: str = "80/10/10", seed: int = 0):
         self.description = {"task": "hidden dates"}
         self.rate, (self.random, self.keep) = rate, WAYS[way]
-        self.examples = [ids_of(day) for day in DAYS[:N_TRAINING]]
+        self.examples = [ids_of(words) for words in DATES[2 * N_TEST :]]
         seed_everything(seed)
         self.generator = torch.Generator().manual_seed(seed)
         self.model = BERT(TransformerConfig.preset("nano", vocab_size=len(VOCABULARY), masked_lm_head=True))
@@ -106,11 +109,10 @@ class HiddenDates(Task):
         twin is seen; kept: it stands there, and its twin is hidden.
         """
         rows, places, answers = [], [], []
-        for number, day in enumerate(HELD_OUT[:N_TEST]):
-            other = ids_of(HELD_OUT[number + N_TEST])
-            for both, others in zip(twins(day), twins(HELD_OUT[number + N_TEST]), strict=True):
-                for (place, twin), elsewhere in ((both, others[0]), (both[::-1], others[1])):
-                    ids = ids_of(day)
+        for words, others in zip(DATES[:N_TEST], DATES[N_TEST : 2 * N_TEST], strict=True):
+            for both, elsewhere in zip(twins(words), twins(others), strict=True):
+                for place, twin, other in (*zip(both, both[::-1], elsewhere, strict=True),):
+                    ids = ids_of(words)
                     answers.append(ids[place].item())
                     places.append(place)
                     if question in ("filled", "both hidden"):
@@ -118,28 +120,29 @@ class HiddenDates(Task):
                     if question in ("both hidden", "kept"):
                         ids[twin] = MASK
                     if question == "corrected":
-                        ids[place] = other[elsewhere]
+                        ids[place] = ids_of(others)[other]
                     rows.append(ids)
         expected = self.expected(rows)[torch.arange(len(rows)), torch.tensor(places)]
         return (expected == torch.tensor(answers)).float().mean().item()
 
 
-def learn(rate: float = 0.15, way: str = "80/10/10", seed: int = 0, steps: int = STEPS) -> HiddenDates:
-    """The task with its trained model."""
+def learn(rate: float = 0.15, way: str = "80/10/10", seed: int = 0, steps: int = STEPS) -> tuple[HiddenDates, list]:
+    """The task with its trained model, and its evaluations."""
     task = HiddenDates(rate, way, seed)
-    train(task, Settings(steps, seed=seed, evaluate_every=steps), progress=False)
-    return task
+    history = train(task, Settings(steps, lr=RATE, seed=seed, evaluate_every=EVERY), progress=False)
+    return task, [{"step": one["step"], **one["metrics"]} for one in history.evaluations]
 
 
 def run(seeds=SEEDS) -> dict:
-    """Evaluations of each seed: for every rate with 80/10/10, and for every way with 15 percent."""
-    cases = {("rates", str(rate)): (rate, "80/10/10") for rate in RATES}
-    cases |= {("ways", way): (0.15, way) for way in WAYS}
+    """The evaluations of each seed: for every rate with 80/10/10, and for every way with 15 percent."""
     found: dict = {"rates": {}, "ways": {}}
-    for (kind, name), (rate, way) in cases.items():
-        known = found["rates"].get(str(rate)) if way == "80/10/10" else None
-        found[kind][name] = known or [learn(rate, way, seed).evaluate() for seed in seeds]
-        print(kind, name, found[kind][name], flush=True)
+    for rate in RATES:
+        found["rates"][str(rate)] = [learn(rate, seed=seed)[1] for seed in seeds]
+        print(rate, [runs[-1] for runs in found["rates"][str(rate)]], flush=True)
+    for way in WAYS:
+        known = found["rates"]["0.15"] if way == "80/10/10" else None
+        found["ways"][way] = known or [learn(way=way, seed=seed)[1] for seed in seeds]
+        print(way, [runs[-1] for runs in found["ways"][way]], flush=True)
     return found
 
 

@@ -1,0 +1,71 @@
+"""Does a small model answer better with the right paragraph in front of it? And what does a wrong one do?
+
+The first questions of search_questions.json, whose order was drawn, are put to SmolLM2 in its chat template: alone,
+with the paragraph that answers them, with one that answers another question, and with whatever the search found first.
+An answer counts as right if it holds one of the key words, which were written down with the question. That is a coarse
+measure; as a control stands the text that a reader without understanding would give: the paragraph's first words.
+"""
+
+import torch
+
+from search_recall import QUESTIONS, marked
+from transformer_lab import generate, load
+from transformer_lab.search import SearchEngine
+
+N_ASKED, LONGEST = 24, 40  # questions; new tokens
+WAYS = ("alone", "right", "wrong", "found")
+OPENED, CLOSED = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"
+
+
+def prompt(question: str, passage: str = "") -> str:
+    """The question in SmolLM2's chat template, after a paragraph from the documentation, if there is one."""
+    if not passage:
+        return f"{OPENED}A question about Python. Answer it in one sentence.\n\nQuestion: {question}{CLOSED}"
+    given = f"From the documentation of Python:\n\n{passage}\n\nAnswer the question with what stands there"
+    return f"{OPENED}{given}, in one sentence.\n\nQuestion: {question}{CLOSED}"
+
+
+def answer(model, tokenizer, text: str, longest: int = LONGEST) -> str:
+    """What the model writes after the prompt, greedily, up to the end of its turn."""
+    ids = torch.tensor([tokenizer.encode(text, special=True)])
+    new = generate(model, ids, longest, stop=tokenizer.eos_id)[0, ids.shape[1] :]
+    return tokenizer.decode(new).strip()
+
+
+def is_right(said: str, key_words: list[str]) -> bool:
+    """Does the answer hold one of the key words?"""
+    return any(word.lower() in said.lower() for word in key_words)
+
+
+def paragraphs(engine: SearchEngine, n: int = N_ASKED) -> list[dict[str, str]]:
+    """For each question its passages: the right one, the wrong one (right for the next question), the one found."""
+    right = [engine.passages[row.int().argmax().item()] for row in marked(engine.passages)[:n]]
+    rows = []
+    for number, one in enumerate(QUESTIONS[:n]):
+        found = engine.search(one["question"], k=1)[0].passage
+        others = [other for other in right[number + 1 :] + right if other != right[number]]
+        rows.append({"alone": "", "right": right[number].text, "wrong": others[0].text, "found": found.text})
+    return rows
+
+
+def run(n: int = N_ASKED) -> list[dict]:
+    """For each question: what was said in each way, and which of it counts as right; the control's count."""
+    model, tokenizer = load("smollm2")
+    rows = []
+    for one, given in zip(QUESTIONS, paragraphs(SearchEngine.of_python_docs(), n), strict=False):
+        said: dict[str, str] = {}
+        for way in WAYS:
+            same = way == "found" and given["found"] == given["right"]
+            said[way] = said["right"] if same else answer(model, tokenizer, prompt(one["question"], given[way]))
+        length = len(tokenizer.encode(said["right"]))
+        said["first words"] = tokenizer.decode(tokenizer.encode(given["right"])[:length])
+        right = {way: is_right(text, one["key_words"]) for way, text in said.items()}
+        rows.append({"question": one["question"], "said": said, "right": right})
+        print({way: sum(row["right"][way] for row in rows) for way in said}, flush=True)
+    return rows
+
+
+if __name__ == "__main__":
+    from recording import record
+
+    record(__file__, run)

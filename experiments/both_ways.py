@@ -86,6 +86,16 @@ def sentences(n: int, seed: int, held_out: bool = False) -> list[Sentence]:
     return [sentence(rng, ("after", "before")[i % 2], held_out) for i in range(n)]
 
 
+def same_beginning(found: list[Sentence]) -> tuple[Sentence, Sentence]:
+    """Two sentences that are the same up to their name, which is a person in the first and a place in the second."""
+    after = [one for one in found if one.side == "after" and one.place and "," not in one.words]
+    for one in after:
+        for other in after:
+            if one.words[: one.place + 1] == other.words[: one.place + 1] and one.tags[-1] < other.tags[-1]:
+                return one, other
+    raise ValueError("No two of these sentences begin alike.")
+
+
 class Names(Task):
     """Tag each word: does it name a person, a place, or neither?"""
 

@@ -1,6 +1,7 @@
 """A BERT with one linear layer on top, which labels texts or tokens (Devlin et al. 2018, section 4)."""
 
 from dataclasses import replace
+from typing import TypeVar
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -8,6 +9,8 @@ from torch import Tensor, nn
 from .blocks import initialise
 from .config import TransformerConfig
 from .models import BERT
+
+L = TypeVar("L", bound="Labeller")
 
 
 class Labeller(BERT):
@@ -19,6 +22,14 @@ class Labeller(BERT):
         self.labels = tuple(labels)
         self.head = nn.Linear(config.d_model, len(self.labels))
         initialise(self)
+
+    @classmethod
+    def on(cls: type[L], base: BERT, labels) -> L:
+        """Return a labeller whose body is a copy of this BERT, its own heads left out, and whose head is new."""
+        model = cls(base.config, labels)
+        body = {name: tensor for name, tensor in base.state_dict().items() if name in model.state_dict()}
+        model.load_state_dict(body, strict=False)
+        return model.eval()
 
 
 class Classifier(Labeller):

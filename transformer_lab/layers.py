@@ -1,6 +1,6 @@
 """The other layers of a block: feed-forward, normalisation and the residual connection."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 import torch
@@ -81,3 +81,17 @@ class Residual(nn.Module):
         if self.norm_position == "pre":
             return x + self.dropout(sublayer(self.norm(x)))
         return self.norm(x + self.dropout(sublayer(x)))
+
+
+def replace_linear(model: nn.Module, names: Collection[str], make: Callable[[nn.Linear], nn.Module]) -> None:
+    """Put make(layer) in the place of every linear layer of one of these names; ValueError if the model has none."""
+    found = [
+        (parent, name, layer)
+        for parent in model.modules()
+        for name, layer in parent.named_children()
+        if name in names and isinstance(layer, nn.Linear)
+    ]
+    if not found:
+        raise ValueError(f"The model has no linear layer called {' or '.join(names)}, or it has been replaced already.")
+    for parent, name, layer in found:
+        setattr(parent, name, make(layer))

@@ -1,4 +1,11 @@
-"""An encoder learns to classify: the module that a docstring comes from, and words that name persons or places."""
+"""An encoder learns to classify: the module that a docstring comes from, and words that name persons or places.
+
+Classification and Tagging take any labeller, new or put on an old model, and any examples; Modules and Entities are
+the course's tasks of either kind, whose models begin from nothing.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -7,6 +14,8 @@ from ..analysis.reading import text_attention
 from ..classifiers import Classifier, Tagger
 from ..config import TransformerConfig
 from ..data import docstring_modules, entities
+from ..data.docstring_modules import Example
+from ..data.entities import Sentence
 from ..data.tokenizers import BPETokenizer, Tokenizer
 from ..device import seed_everything
 from ..metrics import entity_f1
@@ -14,24 +23,27 @@ from ..optional import require_packages
 from .task import IGNORED, Task
 
 STYLE = dict(dropout=0.1)  # the model would soon memorise a few thousand short texts
+AT_ONCE = 64  # texts that are labelled in one batch
 
 
-class Modules(Task):
-    """Which of ten modules of the standard library does a docstring come from?"""
+class Classification(Task):
+    """Texts, each with one label; the label of an Example is an index in model.labels."""
 
     metric = "accuracy"
     tokenizer: Tokenizer
     model: Classifier
 
-    def __init__(self, preset: str = "nano", seed: int = 0, **changes):
-        self.description = {"task": "modules", "seed": seed}
-        self.labelled, self.test = docstring_modules.training_examples(seed), docstring_modules.test_examples()
-        self.tokenizer = BPETokenizer.train([example.text for example in self.labelled], vocab_size=2000)
-        changes = {"max_len": 128, **STYLE, **changes}
-        config = TransformerConfig.preset(preset, vocab_size=len(self.tokenizer), **changes)
-        seed_everything(seed)
-        self.model = Classifier(config, docstring_modules.MODULES)
-        self.examples = [(self.encode(example.text), example.label) for example in self.labelled]
+    def __init__(
+        self,
+        model: Classifier,
+        tokenizer: Tokenizer,
+        labelled: Sequence[Example],
+        test: Sequence[Example],
+        description: dict | None = None,
+    ):
+        self.description = description or {}
+        self.model, self.tokenizer, self.labelled, self.test = model, tokenizer, labelled, test
+        self.examples = [(self.encode(example.text), example.label) for example in labelled]
         self.lengths = [len(ids) for ids, _ in self.examples]
 
     def contents(self):
@@ -51,8 +63,8 @@ class Modules(Task):
     def predict(self, texts: list[str]) -> list[int]:
         """The most probable label of each text."""
         predicted = []
-        for start in range(0, len(texts), 64):
-            ids, mask = self.tokenizer.pad([self.encode(text) for text in texts[start : start + 64]])
+        for start in range(0, len(texts), AT_ONCE):
+            ids, mask = self.tokenizer.pad([self.encode(text) for text in texts[start : start + AT_ONCE]])
             predicted += self.model(ids.to(self.device), mask.to(self.device)).argmax(dim=-1).tolist()
         return predicted
 
@@ -69,38 +81,47 @@ class Modules(Task):
         return text_attention(self.model, self.tokenizer, self.encode(self.test[0].text)[:40])
 
 
-class Entities(Task):
-    """Which words name persons, places or organisations? Test sentences have new names, then also new templates."""
+class Tagging(Task):
+    """Sentences with a tag for each word, BIO: a B- and an I- for each type, and O. Test sets have names.
 
-    metric = "new templates"
+    The first test set is the one by which models are compared, unless `metric` says otherwise.
+    """
+
     tokenizer: Tokenizer
     model: Tagger
 
-    def __init__(self, preset: str = "nano", seed: int = 0, **changes):
+    def __init__(
+        self,
+        model: Tagger,
+        tokenizer: Tokenizer,
+        sentences: Sequence[Sentence],
+        tests: dict[str, Sequence[Sentence]],
+        description: dict | None = None,
+        metric: str | None = None,
+    ):
         require_packages("Measuring named entities", "seqeval")
-        self.description = {"task": "ner", "seed": seed}
-        self.sentences = entities.training_sentences(seed=seed)
-        self.tests = {kind: entities.test_sentences(kind) for kind in entities.KINDS}
-        # Pieces of words: with whole words as tokens every new name would be [UNK].
-        self.tokenizer = BPETokenizer.train([word for one in self.sentences for word in one.words], vocab_size=1000)
-        self.examples = [self.encode(sentence.words, sentence.tags) for sentence in self.sentences]
+        self.description, self.metric = description or {}, metric or next(iter(tests))
+        self.model, self.tokenizer, self.sentences, self.tests = model, tokenizer, sentences, tests
+        self.examples = [self.encode(sentence.words, sentence.tags) for sentence in sentences]
         self.lengths = [len(ids) for ids, _ in self.examples]
-        config = TransformerConfig.preset(preset, vocab_size=len(self.tokenizer), **{**STYLE, **changes})
-        seed_everything(seed)
-        self.model = Tagger(config, entities.TAGS)
 
     def contents(self):
         return {"data": self.sentences, "held_out": self.tests, "tokenizer": self.tokenizer}
 
-    def encode(self, words, tags=None) -> tuple[list[int], list[int]]:
-        """(ids, labels): a word's tag is the label of its first piece; its other pieces are IGNORED."""
+    def pieces(self, words) -> tuple[list[int], list[int | None]]:
+        """The ids of a sentence and, for each that begins a word, the index of that word; None for all others.
+
+        A tokenizer that has [CLS] and [SEP], or what stands for these, puts them around the sentence.
+        """
         ids, words_of_ids = self.tokenizer.encode_words(words)
-        labels, previous = [], None
-        for word in words_of_ids:
-            is_first = word != previous
-            labels.append(entities.TAGS.index(tags[word] if tags else "O") if is_first else IGNORED)
-            previous = word
-        return ids, labels
+        begun = [None if word == before else word for before, word in pairwise([None, *words_of_ids])]
+        first, last = self.tokenizer.cls_id, self.tokenizer.sep_id
+        return (ids, begun) if first is None or last is None else ([first, *ids, last], [None, *begun, None])
+
+    def encode(self, words, tags) -> tuple[list[int], list[int]]:
+        """(ids, labels): a word's tag is the label of its first piece; all other pieces are IGNORED."""
+        ids, begun = self.pieces(words)
+        return ids, [IGNORED if word is None else self.model.labels.index(tags[word]) for word in begun]
 
     def collate(self, examples) -> dict[str, Tensor]:
         ids, mask = self.tokenizer.pad([ids for ids, _ in examples])
@@ -111,13 +132,17 @@ class Entities(Task):
         return network(batch["ids"], batch["mask"])
 
     def predict(self, sentences) -> list[list[str]]:
-        """The tags of each sentence, which is a tuple of words."""
-        if not sentences:
-            return []
-        batch = self.collate([self.encode(words) for words in sentences])
-        best = self.model(batch["ids"].to(self.device), batch["mask"].to(self.device)).argmax(dim=-1).cpu()
-        first = batch["labels"] != IGNORED
-        return [[entities.TAGS[i] for i in row[is_first]] for row, is_first in zip(best, first, strict=True)]
+        """The tags of each sentence, which is a tuple of words; a word of which the tokenizer leaves nothing is O."""
+        predicted = [["O"] * len(words) for words in sentences]
+        for start in range(0, len(sentences), AT_ONCE):
+            pieces = [self.pieces(words) for words in sentences[start : start + AT_ONCE]]
+            ids, mask = self.tokenizer.pad([ids for ids, _ in pieces])
+            best = self.model(ids.to(self.device), mask.to(self.device)).argmax(dim=-1).tolist()
+            for tags, (_, begun), row in zip(predicted[start:], pieces, best, strict=False):
+                for word, label in zip(begun, row, strict=False):
+                    if word is not None:
+                        tags[word] = self.model.labels[label]
+        return predicted
 
     def evaluate(self) -> dict[str, float]:
         """The entity F1 of each test set."""
@@ -129,9 +154,36 @@ class Entities(Task):
         )
 
     def sample(self) -> str:
-        words = self.tests["new templates"][0].words
+        words = self.tests[self.metric][0].words
         tags = self.predict([words])[0]
         return " ".join(word if tag == "O" else f"{word}/{tag}" for word, tag in zip(words, tags, strict=True))
 
     def attention(self):
-        return text_attention(self.model, self.tokenizer, self.encode(self.tests["new templates"][0].words)[0])
+        return text_attention(self.model, self.tokenizer, self.pieces(self.tests[self.metric][0].words)[0])
+
+
+class Modules(Classification):
+    """Which of ten modules of the standard library does a docstring come from?"""
+
+    def __init__(self, preset: str = "nano", seed: int = 0, **changes):
+        labelled, test = docstring_modules.training_examples(seed), docstring_modules.test_examples()
+        tokenizer = BPETokenizer.train([example.text for example in labelled], vocab_size=2000)
+        changes = {"max_len": 128, **STYLE, **changes}
+        config = TransformerConfig.preset(preset, vocab_size=len(tokenizer), **changes)
+        seed_everything(seed)
+        model = Classifier(config, docstring_modules.MODULES)
+        super().__init__(model, tokenizer, labelled, test, {"task": "modules", "seed": seed})
+
+
+class Entities(Tagging):
+    """Which words name persons, places or organisations? Test sentences have new names, then also new templates."""
+
+    def __init__(self, preset: str = "nano", seed: int = 0, **changes):
+        sentences = entities.training_sentences(seed=seed)
+        tests: dict = {kind: entities.test_sentences(kind) for kind in entities.KINDS}
+        # Pieces of words: with whole words as tokens every new name would be [UNK].
+        tokenizer = BPETokenizer.train([word for one in sentences for word in one.words], vocab_size=1000)
+        config = TransformerConfig.preset(preset, vocab_size=len(tokenizer), **{**STYLE, **changes})
+        seed_everything(seed)
+        model = Tagger(config, entities.TAGS)
+        super().__init__(model, tokenizer, sentences, tests, {"task": "ner", "seed": seed}, metric="new templates")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # never run: here editors and type checkers see the names of 
     from .depth_explorer import through_layers as through_layers
     from .family_explorer import FamilyExplorer as FamilyExplorer
     from .family_explorer import parameters_by_part as parameters_by_part
+    from .fill_explorer import FillExplorer as FillExplorer
     from .ladder_explorer import LadderExplorer as LadderExplorer
     from .live_attention import LiveAttention as LiveAttention
     from .live_attention import WhatIf as WhatIf
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # never run: here editors and type checkers see the names of 
     from .rank_explorer import low_rank as low_rank
     from .rotary_explorer import RotaryExplorer as RotaryExplorer
     from .rotary_explorer import turn_pairs as turn_pairs
+    from .search_explorer import SearchExplorer as SearchExplorer
     from .snapshots import AttentionSnapshots as AttentionSnapshots
     from .softmax_explorer import SoftmaxExplorer as SoftmaxExplorer
     from .softmax_explorer import softmax_and_loss as softmax_and_loss
@@ -67,7 +69,9 @@ _HOME = {
     "OptimiserExplorer": "optimiser_explorer",
     "AlignmentExplorer": "alignment_explorer",
     "LadderExplorer": "ladder_explorer",
+    "FillExplorer": "fill_explorer",
     "RankExplorer": "rank_explorer",
+    "SearchExplorer": "search_explorer",
     "kept_by_rank": "rank_explorer",
     "low_rank": "rank_explorer",
 }

@@ -50,9 +50,7 @@ class Rung:
         return self.tokenizer.decode([i for i in ids if i < known])
 
     def labels(self, ids: list[int]) -> list[str]:
-        """Each token by itself; a model may have more ids than its tokenizer has tokens."""
-        known = len(self.tokenizer)
-        return [visible(self.tokenizer.tokens([i])[0]) if i < known else f"id {i}" for i in ids]
+        return labels_of_ids(self.tokenizer, ids)
 
     def reading(self) -> Callable[[list[int]], Tensor]:
         """Return a function that gives the logits (V,) behind ids, each time some more of them."""
@@ -192,7 +190,7 @@ def write(one: Rung, text: str, length: int, temperature: float, seed: int) -> I
         logits = checked(following([*ids, *new]))
         new.append(int(choose(logits[None])))
         known = len(answer["text"])
-        place = place_of(one, logits, new[-1], temperature) | {"at": len(text) + known}
+        place = place_of(one.labels, logits, new[-1], temperature) | {"at": len(text) + known}
         # Half a character is not text yet: it comes with the token that has its other half.
         answer["text"] = one.decode([*ids, *new])[n_given:].rstrip("\ufffd")
         answer["places"].append(place | {"piece": on_one_line(answer["text"][known:])})
@@ -206,18 +204,24 @@ def before_the_end(one: Rung, text: str, whole: list[int], temperature: float) -
     places = []
     for (end, ids), logits in zip(ends, one.after_each([*(ids for _, ids in ends), whole])[:-1], strict=True):
         comes = whole[len(ids)] if whole[: len(ids)] == ids and len(whole) > len(ids) else None
-        places.append(place_of(one, logits, comes, temperature) | {"at": end, "piece": ""})
+        places.append(place_of(one.labels, logits, comes, temperature) | {"at": end, "piece": ""})
     return places
 
 
-def place_of(one: Rung, logits: Tensor, own: int | None, temperature: float) -> dict:
+def labels_of_ids(tokenizer, ids: list[int]) -> list[str]:
+    """Each token by itself; a model may have more ids than its tokenizer has tokens."""
+    known = len(tokenizer)
+    return [visible(tokenizer.tokens([i])[0]) if i < known else f"id {i}" for i in ids]
+
+
+def place_of(labels: Callable[[list[int]], list[str]], logits: Tensor, own: int | None, temperature: float) -> dict:
     """The most likely tokens after temperature, or before it where it is 0; and the one that stands there."""
     shares = (logits.double() / (temperature or 1.0)).softmax(dim=-1)
     order = shares.argsort(descending=True, stable=True)
     top = order[:ROWS]
-    rows = [list(row) for row in zip(one.labels(top.tolist()), rounded(shares[top], 4), strict=True)]
+    rows = [list(row) for row in zip(labels(top.tolist()), rounded(shares[top], 4), strict=True)]
     found = None
     if own is not None and own < len(shares):
         rank = int((order == own).nonzero()[0, 0]) + 1
-        found = [one.labels([own])[0], rounded(shares[own : own + 1], 4)[0], rank]
+        found = [labels([own])[0], rounded(shares[own : own + 1], 4)[0], rank]
     return {"rows": rows, "own": found, "n": len(shares)}

@@ -8,8 +8,9 @@ export const NO_ANSWER = "No answer yet. If no kernel is running, run the cell a
 const HALF = "The text holds half a character, which no tokenizer can read.";
 
 // tag: "input" for one line, or "textarea". Traits: text, heard (what was read last), message (why text was not read).
-// about() is a line on what is shown. Gives what draws it; the parent's class says whether it waits or was refused.
-export function textField(parent, model, tag, about) {
+// about() is a line on what is shown; name is the field's label. Gives what draws it; the parent's class says whether it
+// waits or was refused.
+export function textField(parent, model, tag, about, { name = "text", pause = PAUSE } = {}) {
   const root = html(parent, "div", { class: "top" });
   const line = html(root, "div", { class: "about", role: "status" });
   const message = html(root, "div", { class: "message", role: "alert" });
@@ -18,7 +19,7 @@ export function textField(parent, model, tag, about) {
     field = document.createElement(tag);
     field.spellcheck = false;
     if (tag === "input") field.type = "text";
-    line.before(labelled(root, "text", field));
+    line.before(labelled(root, name, field));
     const send = () => {
       clearTimeout(typing);
       typing = null;
@@ -27,7 +28,7 @@ export function textField(parent, model, tag, about) {
     };
     field.addEventListener("input", () => {
       clearTimeout(typing);
-      typing = setTimeout(send, PAUSE);
+      typing = setTimeout(send, pause);
     });
     field.addEventListener("change", send);
   }

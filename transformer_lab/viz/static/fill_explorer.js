@@ -1,0 +1,136 @@
+// A sentence whose words can be hidden, and what a model expects in their place. Traits: see fill_explorer.py.
+
+import { button, choose, html, menu, once, panel, set, speaker, stage, watch } from "./kit.js";
+import { NO_ANSWER, PATIENCE, textField } from "./text_field.js";
+import { percent, tokenBars } from "./token_bars.js";
+
+const NAMES = ["readings", "text", "heard", "message", "hidden"];
+const MOST_HIDDEN = 6;
+const HINT = "Click a word to hide it. Below each stands the probability that the model gives it when it alone is hidden.";
+const ALONE = "This page can hide one word at a time, and words that were hidden together before it was saved.";
+const keyOf = (hidden) => hidden.join(",");
+const sorted = (numbers) => [...new Set(numbers)].sort((a, b) => a - b);
+
+function render({ model, el }) {
+  const root = stage(el, "tl-explorer tl-fill");
+  const drawText = textField(root, model, "input", () => "");
+  const drawControls = controls(root, model);
+  const body = html(root, "div", { class: "body" });
+  html(body, "p", { class: "soft" }, model.send ? HINT : `${HINT} ${ALONE}`);
+  const line = tokenButtons(body, (n) => toggle(model, n));
+  const status = html(body, "div", { class: "soft status", role: "status" });
+  const cards = html(body, "div", { class: "cards" }), say = speaker(root);
+  let patience = null, told = "";
+
+  function draw() {
+    drawText();
+    drawControls();
+    const reading = model.get("readings").at(-1), hidden = model.get("hidden");
+    line.draw(reading, hidden);
+    const places = hidden.length ? reading.answers[keyOf(hidden)] : [], waits = !places;
+    root.classList.toggle("asking", waits);
+    clearTimeout(patience);
+    status.textContent = waits ? "waiting for the kernel" : "";
+    if (waits) {
+      patience = setTimeout(() => (status.textContent = NO_ANSWER), PATIENCE);
+      return;
+    }
+    const now = JSON.stringify([reading.text, hidden]);
+    if (told === now) return;
+    told = now;
+    cards.replaceChildren();
+    const best = hidden.map((n, i) => card(cards, places[i], n));
+    say(best.length ? `Expected: ${best.join("; ")}` : "Nothing is hidden.");
+  }
+  return watch(model, NAMES, once(draw));
+}
+
+// Hide a word or show it again; without a kernel, where the answer to several is not there, hide this one alone.
+function toggle(model, n) {
+  const { fixed, answers } = model.get("readings").at(-1), hidden = model.get("hidden"), isHidden = hidden.includes(n);
+  if (fixed.includes(n) || (!isHidden && model.send && hidden.length - fixed.length >= MOST_HIDDEN)) return;
+  const next = sorted(isHidden ? hidden.filter((one) => one !== n) : [...hidden, n]);
+  const isKnown = model.send || !next.length || answers[keyOf(next)];
+  choose(model, { hidden: isKnown ? next : sorted([...fixed, ...(isHidden ? [] : [n])]) });
+}
+
+// The texts so far, and a button that shows all words again.
+function controls(parent, model) {
+  const row = html(parent, "div", { class: "controls" }), place = html(row, "span", { class: "texts" });
+  const clear = button(row, "show all words", () => choose(model, { hidden: model.get("readings").at(-1).fixed }));
+  let texts = null, list = null;
+  return () => {
+    const readings = model.get("readings"), now = JSON.stringify(readings.map(({ text }) => text));
+    clear.disabled = model.get("hidden").length === readings.at(-1).fixed.length;
+    if (texts === now) return;
+    texts = now;
+    const had = list?.box.contains(document.activeElement);
+    list?.box.remove();
+    list = model.send || readings.length > 1 ? menu(place, "texts so far", readings.map(({ text }, i) => [i, text]), (i) => goBack(model, i)) : null;
+    list?.draw(readings.length - 1);
+    if (had) list.input.focus();
+  };
+}
+
+// To an earlier text, which becomes the latest: a kernel reads it again, and without one its answers are here.
+function goBack(model, i) {
+  const readings = model.get("readings"), reading = readings[i], { text, fixed } = reading;
+  if (model.send) return choose(model, { text, message: "" });
+  choose(model, { readings: [...readings.filter((one) => one !== reading), reading], text, heard: text, hidden: fixed });
+}
+
+// The tokens as buttons, one of which the Tab key reaches and the arrow keys the others.
+function tokenButtons(parent, press) {
+  const line = html(parent, "div", { class: "tokens", role: "group", "aria-label": "the words of the text" });
+  let shown = null, chips = [], here = 0;
+  line.addEventListener("keydown", (event) => {
+    const next = { ArrowRight: here + 1, ArrowDown: here + 1, ArrowLeft: here - 1, ArrowUp: here - 1, Home: 0, End: chips.length - 1 }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    chips[Math.max(0, Math.min(next, chips.length - 1))].focus();
+  });
+
+  function go(n) {
+    chips[here]?.setAttribute("tabindex", -1);
+    here = n;
+    chips[n].setAttribute("tabindex", 0);
+  }
+
+  function fill({ tokens }) {
+    const had = line.contains(document.activeElement);
+    line.replaceChildren();
+    chips = tokens.map((_, n) => {
+      const chip = button(line, "", () => press(n), { class: "token", tabindex: -1 });
+      chip.addEventListener("focus", () => go(n));
+      return chip;
+    });
+    go(Math.min(here, chips.length - 1));
+    if (had) chips[here].focus();
+  }
+
+  return { draw(reading, hidden) {
+    if (shown !== reading.text) fill(reading);
+    shown = reading.text;
+    chips.forEach((chip, n) => {
+      const isHidden = hidden.includes(n), share = aloneOf(reading, n);
+      chip.replaceChildren();
+      set(chip, { "aria-pressed": isHidden, style: `--share: ${Math.round(60 * (share ?? 0))}%` });
+      html(chip, "span", { class: "word" }, isHidden ? "[MASK]" : reading.tokens[n]);
+      html(chip, "small", {}, share === null ? "" : percent(share));
+    });
+  } };
+}
+
+// How likely the model holds a token to be when it is hidden by itself; null for one that is always hidden.
+function aloneOf({ fixed, answers }, n) {
+  const hidden = sorted([...fixed, n]);
+  return answers[keyOf(hidden)][hidden.indexOf(n)].own?.[1] ?? null;
+}
+
+// The bars of a hidden word; gives the first in words.
+function card(parent, place, n) {
+  const section = panel(parent, place.own ? `instead of “${place.own[0]}”` : "in the place of [MASK]", `token ${n}`, { class: "card" });
+  return tokenBars(section, String).draw(place);
+}
+
+export default { render };

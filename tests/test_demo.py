@@ -114,7 +114,7 @@ def test_what_is_saved_is_what_is_loaded(dates_model, tmp_path):
 
 
 def test_an_unknown_model_is_named():
-    with pytest.raises(FileNotFoundError, match=r"No model called 'datse': .* dates, minilm, smollm2"):
+    with pytest.raises(FileNotFoundError, match=r"No model called 'datse': .* dates, docs-bert, minilm, smollm2"):
         load("datse")
 
 

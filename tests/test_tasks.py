@@ -46,6 +46,7 @@ TEXTS = {
     "a text": dict(task="a.md"),
 }
 OTHERS = {name: dict(task=name) for name in ("induction", "ner", "modules")}
+OTHERS["masked"] = dict(task="masked", only_topics=True, vocab_size=900)
 ALL = TRANSLATIONS | TEXTS | OTHERS
 WORDS = "the cat sat on a mat and then it saw one more dog in red shoes near our big house by two rivers"
 
@@ -199,14 +200,16 @@ def test_logits_have_a_score_for_each_class_and_padding_changes_none(make, name)
         n_classes = len(getattr(task.model, "labels", range(len(task.tokenizer))))
         assert logits.shape == (*batch["labels"].shape, n_classes)
         for b, example in enumerate(examples):
-            alone = task.collate([example])
+            # Which words are hidden is drawn anew each time.
+            hidden = {key: value[b : b + 1] for key, value in batch.items()} if name == "masked" else None
+            alone = hidden or task.collate([example])
             real = alone["labels"][0] != IGNORED
             expected = task.logits(task.model, alone)[0]
             found = logits[b] if real.ndim == 0 else logits[b, : len(real)]
             torch.testing.assert_close(found[real], expected[real], rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["copy", "docs", "induction", "ner", "modules"])
+@pytest.mark.parametrize("name", ["copy", "docs", "induction", "ner", "modules", "masked"])
 def test_no_label_can_be_seen_where_it_is_predicted(make, name):
     """A change of a later token changes no earlier logit in a decoder; the labels are no part of the input at all."""
     task = make(name)
@@ -230,7 +233,7 @@ def check_that_all_learn(model, logits):
     model.zero_grad()
 
 
-@pytest.mark.parametrize("name", ["copy", "docs", "induction", "ner", "modules"])
+@pytest.mark.parametrize("name", ["copy", "docs", "induction", "ner", "modules", "masked"])
 def test_every_parameter_gets_a_gradient(make, name):
     """Several processes would wait for ever, or give up, for the gradient of one that has none."""
     task = make(name)
@@ -253,6 +256,7 @@ KEYS = {
     "induction": {"accuracy", "prefix_matching"},
     "ner": set(entities.KINDS),
     "modules": {"accuracy"},
+    "masked": {"accuracy", "word_accuracy", "validation_loss"},
 }
 
 

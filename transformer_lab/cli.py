@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from inspect import Parameter, Signature, signature
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +22,7 @@ from .training.settings import Settings
 
 app = typer.Typer(
     help="transformer_lab: an interactive course on the Transformer.\n\n"
-    "DIR is a folder that `train` wrote, or the name of a model: dates, minilm, smollm2, gpt2 ... "
+    "DIR is a folder that `train` wrote, or the name of a model: dates, docs-bert, minilm, smollm2, gpt2 ... "
     "If a file or folder of yours has the name of a model or task, write ./dates for yours and course:dates for ours.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -227,6 +228,28 @@ def generate(
         chance: dict[str, Any] = dict(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
         written = run_generation(gpt, ids, max_new_tokens, stop=tokenizer.eos_id, **chance)
         typer.echo(tokenizer.decode(written[0]))
+
+
+@app.command(
+    help="Search Python's documentation, or texts of your own, by meaning: ask in your own words.\n\n"
+    "The passages that fit best are shown, each with its score (the cosine of two vectors, at most 1), its title and "
+    "where it is from."
+)
+def search(
+    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    place: Annotated[
+        str | None, typer.Option("--in", metavar="PATH", help="A text file, or a folder of them, to search instead.")
+    ] = None,
+    k: Annotated[int, typer.Option("--k", "-k", help="How many passages to show.")] = 3,
+):
+    with mistakes_in_one_sentence():
+        from .search import SearchEngine
+
+        engine = SearchEngine.of_python_docs() if place is None else SearchEngine.of_texts(place)
+        for hit in engine.search(question, k):
+            where = f"help({hit.passage.source!r})" if place is None else hit.passage.source
+            typer.echo(f"{hit.score:.2f}  {hit.passage.title}  [{where}]\n")
+            typer.echo(indent(hit.passage.text, "      ") + "\n")
 
 
 @app.command(help="Evaluate a trained model on the held-out examples of its task.")

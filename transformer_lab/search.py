@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -19,14 +19,17 @@ from .arguments import check_at_least, check_text, check_texts
 from .data.documents import fingerprint
 from .data.passages import Passage, passages
 from .data.tokenizers import Tokenizer
-from .files import write_whole
+from .environment import is_watched
+from .files import path_of, write_whole
+from .grading.store import folder as data_folder
 from .models import BERT, evaluating, unwrapped
 from .optional import MissingPackageError, installed
 from .pretrained import load
+from .progress_bar import ProgressBar
 
-# Vectors that MiniLM computed of the documentation's passages: "vectors" (N, D), 16 bits, and in the file's metadata
-# "passages", the fingerprint of each passage's whole text.
+# The vectors that MiniLM computed of the documentation's passages, as write_vectors writes them.
 STORED = Path(__file__).parent / "weights" / "python_docs" / "passages.safetensors"
+LONG = 128  # passages, which take long enough for a progress bar
 
 
 @torch.no_grad()
@@ -115,14 +118,32 @@ class SearchEngine(Search):
 
     @classmethod
     def of_python_docs(cls) -> "SearchEngine":
-        """A search of Python's documentation with MiniLM. Its vectors are stored with the course; where this Python's
-        text differs from the stored one's, they are computed. MissingPackageError without MiniLM's package."""
+        """A search of Python's documentation with MiniLM; MissingPackageError without MiniLM's package.
+
+        Its vectors are stored with the course. Where this Python's text differs from theirs, they are computed.
+        """
         model, tokenizer = load("course:minilm")
-        found, stored = passages(), stored_vectors()
-        keys = [fingerprint(passage.whole) for passage in found]
-        new = {key: passage.whole for key, passage in zip(keys, found, strict=True) if key not in stored}
-        stored |= dict(zip(new, sentence_vectors(model, tokenizer, list(new.values())), strict=True))
-        return cls(found, torch.stack([stored[key] for key in keys]), model, tokenizer)
+        found = passages()
+        return cls(found, completed(read_vectors(STORED), found, model, tokenizer), model, tokenizer)
+
+    @classmethod
+    def of_texts(cls, path) -> "SearchEngine":
+        """A search of a text file or a folder of texts with MiniLM; raises as `passages` does, and ValueError if none.
+
+        Its vectors are kept in the course's data folder, so that the next time only what is new is computed.
+        """
+        found = passages(path)
+        if not found:
+            raise ValueError(f"{path} holds headings and no text below them; wanted something to search in.")
+        model, tokenizer = load("course:minilm")
+        home = data_folder()
+        file = home and home / "search" / f"{fingerprint(str(path_of(path).resolve()))}.safetensors"
+        kept = read_vectors(file) if file and file.exists() else {}
+        vectors = completed(kept, found, model, tokenizer)
+        if file and {fingerprint(passage.whole) for passage in found} != set(kept):
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_vectors(file, found, vectors)
+        return cls(found, vectors, model, tokenizer)
 
     def scores(self, question: str) -> Float[Tensor, "N"]:
         return self.vectors @ sentence_vectors(self.model, self.tokenizer, [question])[0]
@@ -150,16 +171,38 @@ class WordSearch(Search):
         return torch.tensor(product.toarray()[:, 0], dtype=torch.float32)
 
 
+def completed(stored: dict[str, Tensor], found: Sequence[Passage], model, tokenizer) -> Float[Tensor, "N D"]:
+    """The vectors of all passages: the stored ones, by fingerprint, and those of new passages, which are computed."""
+    keys = [fingerprint(passage.whole) for passage in found]
+    new = {key: passage.whole for key, passage in zip(keys, found, strict=True) if key not in stored}
+    texts = list(new.values())
+    computed: list[Tensor] = []
+    is_quiet = len(texts) < LONG or not is_watched()
+    with ProgressBar(total=len(texts), desc="Reading", unit="passage", disable=is_quiet) as bar:
+        for start in range(0, len(texts), LONG):
+            computed += sentence_vectors(model, tokenizer, texts[start : start + LONG])
+            bar.update(len(texts[start : start + LONG]))
+    known = stored | dict(zip(new, computed, strict=True))
+    return torch.stack([known[key] for key in keys])
+
+
+def write_vectors(file: Path, found: Sequence[Passage], vectors: Float[Tensor, "N D"]) -> None:
+    """Write the passages' vectors, in 16 bits, with the fingerprint of each passage; the text itself is not written."""
+    keys = " ".join(fingerprint(passage.whole) for passage in found)
+    write_whole(file, save({"vectors": vectors.half()}, {"passages": keys}))
+
+
+def read_vectors(file: Path) -> dict[str, Float[Tensor, "D"]]:
+    """The vectors that write_vectors wrote, by the fingerprints of their passages; none from a damaged file."""
+    try:
+        with safe_open(file, "pt") as opened:
+            keys, vectors = opened.metadata()["passages"].split(), opened.get_tensor("vectors")
+    except SafetensorError:
+        return {}
+    return dict(zip(keys, F.normalize(vectors.float(), dim=-1), strict=True))
+
+
 def store_vectors() -> None:
     """Compute the vectors of this Python's documentation with MiniLM and write them to STORED, for `make weights`."""
-    texts = [passage.whole for passage in passages()]
-    vectors = sentence_vectors(*load("course:minilm"), texts).half()
-    metadata = {"passages": " ".join(map(fingerprint, texts))}
-    write_whole(STORED, save({"vectors": vectors}, metadata))
-
-
-def stored_vectors() -> dict[str, Float[Tensor, "D"]]:
-    """The stored vector of each passage of the documentation, by the fingerprint of its whole text."""
-    with safe_open(STORED, "pt") as file:
-        keys, vectors = file.metadata()["passages"].split(), file.get_tensor("vectors")
-    return dict(zip(keys, F.normalize(vectors.float(), dim=-1), strict=True))
+    found = passages()
+    write_vectors(STORED, found, completed({}, found, *load("course:minilm")))

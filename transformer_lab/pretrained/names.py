@@ -16,7 +16,8 @@ PACKAGES = {
         "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     ),
 }
-COURSE_MODELS = ("dates", *PACKAGES)
+SHIPPED = ("dates", "docs-bert")  # in the folder `weights`
+COURSE_MODELS = (*SHIPPED, *PACKAGES)
 # A prefix that selects the course's own model, whatever the working directory contains.
 COURSE = "course:"
 # Files that `save` and `train` write into a folder.

@@ -23,6 +23,11 @@ def load_dates() -> tuple[Transformer, Tokenizer]:
     return cast(tuple[Transformer, Tokenizer], load_folder(PACKAGED / "dates"))
 
 
+def load_docs_bert() -> tuple[BERT, Tokenizer]:
+    """Load the BERT that comes with the package: it fills in hidden words of Python's documentation."""
+    return cast(tuple[BERT, Tokenizer], load_folder(PACKAGED / "docs-bert"))
+
+
 def load_minilm() -> tuple[BERT, Tokenizer]:
     """Load all-MiniLM-L6-v2, a small BERT for sentence embeddings (Wang et al. 2020, arXiv:2002.10957)."""
     path = packaged_weights("minilm")

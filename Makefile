@@ -99,11 +99,17 @@ mutants: .venv/dev
 notebooks: .venv/dev
 	$(RUN) FORCE=$(FORCE) $(BIN)/python source/build.py $(ONLY)
 
-# Trains the model that ships with the package again; on another machine or version the weights differ in their digits.
+# Trains the models that ship with the package again, and computes the vectors of the search in Python's documentation;
+# on another machine or version they differ in their digits.
 weights: .venv/course
 	$(RUN) $(BIN)/python -m transformer_lab demo --seed 0 --out build/dates
-	mkdir -p transformer_lab/weights/dates
-	cp build/dates/model.safetensors build/dates/config.json build/dates/tokenizer.json transformer_lab/weights/dates/
+	rm -rf build/docs-bert
+	$(RUN) OMP_NUM_THREADS=1 $(BIN)/python -m transformer_lab train masked --seed 0 --out build/docs-bert
+	for model in dates docs-bert; do \
+		mkdir -p transformer_lab/weights/$$model && cd build/$$model && \
+		cp model.safetensors config.json tokenizer.json ../../transformer_lab/weights/$$model/ && cd ../.. || exit 1; \
+	done
+	$(BIN)/python -c "from transformer_lab.search import store_vectors; store_vectors()"
 
 .venv/course: pyproject.toml constraints.txt $(AGAIN)
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("transformer_lab needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 ...")'

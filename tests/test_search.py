@@ -156,7 +156,7 @@ def test_the_documentation_is_searched_with_stored_vectors(minilm, monkeypatch):
 
 
 NOTES = {
-    "garden.md": "# Tomatoes\n\nWater them in the morning, never on the leaves.\n\n# Roses\n\nCut them back in March.\n",
+    "garden.md": "# Tomatoes\n\nWater them in the morning.\n\n# Roses\n\nCut them back in March.\n",
     "house.txt": "The spare key hangs behind the boiler.\n",
     "work/talk.rst": "Slides\n======\n\nThe talk is on Thursday at ten.\n",
 }

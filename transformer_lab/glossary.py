@@ -380,6 +380,10 @@ self-attention | 自注意力 | zì zhù yì lì | 02
     Attention with queries, keys and values from the same sequence.
 self-supervised learning | 自监督学习 | zì jiān dū xué xí | 15
     Training with targets that come from the text itself.
+semantic search | 语义搜索 | yǔ yì sōu suǒ | 15
+    Finding texts by what they mean: those whose vectors are nearest to the question's.
+sentence vector | 句向量 | jù xiàng liàng | 15
+    One vector for a whole text, mostly the mean of its tokens' vectors; a search compares such vectors.
 sequence to sequence | 序列到序列 | xù liè dào xù liè | 11
     One network reads a whole text, another writes a text of any length from what the first hands over.
 shape | 形状 | xíng zhuàng | 01
@@ -422,6 +426,8 @@ tensor | 张量 | zhāng liàng | 01
     Numbers in a box with any number of axes.
 test set | 测试集 | cè shì jí | 13
     Data looked at once, at the end, to report a result.
+TF-IDF | 词频-逆文档频率 | cí pín nì wén dàng pín lǜ | 15
+    A text as its word counts, each weighted the more the fewer texts have the word.
 token | 词元 | cí yuán | 00
     The unit a model reads and writes: a word, a piece of one, or a character.
 tokeniser | 分词器 | fēn cí qì | 10
@@ -456,6 +462,8 @@ weight decay | 权重衰减 | quán zhòng shuāi jiǎn | 13
     Shrinking every weight a little at each step.
 weight tying | 权重绑定 | quán zhòng bǎng dìng | 09
     One matrix for two purposes: the embedding's rows also give the logits.
+word piece | 词片 | cí piàn | 15
+    A token of BERT's vocabulary: a frequent word, or a part of a rare one, with ## where it goes on with a word.
 XOR | 异或 | yì huò | 05
     True when exactly one of two inputs is; no linear function computes it.
 """

@@ -1,4 +1,4 @@
-"""Word pieces, as BERT has them (Wu et al. 2016, arXiv:1609.08144): frequent words are tokens, rare ones are several."""
+"""Word pieces, as BERT has them (Wu et al. 2016, arXiv:1609.08144): a frequent word is one, a rare one several."""
 
 import re
 from collections.abc import Iterable

@@ -49,9 +49,7 @@ TASKS = {
         dict(steps=1000, batch_size=32, lr=8e-3),
         small=dict(steps=2000, warmup=100, evaluate_every=100),
     ),
-    "masked": Named(
-        "masking.Masked", "fill in hidden words of the documentation", dict(steps=1000, lr=5e-3)
-    ),
+    "masked": Named("masking.Masked", "fill in hidden words of the documentation", dict(steps=1000, lr=5e-3)),
     "ner": Named(
         "labelling.Entities", "find the names of persons, places and organisations", dict(steps=400, batch_size=32)
     ),

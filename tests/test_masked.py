@@ -59,6 +59,16 @@ def test_a_batch_asks_for_the_hidden_tokens_of_its_windows(task):
     assert n_asked / n_ordinary == pytest.approx(0.15, abs=0.03)
 
 
+@torch.no_grad()
+def test_a_score_is_that_of_the_place_that_is_asked_for(task):
+    batch = task.collate(random.sample(task.examples, 3))
+    model = task.model.eval()
+    found, everywhere = task.logits(model, batch), model.masked_lm_logits(model(batch["ids"]))
+    for b, places in enumerate(batch["where"].tolist()):
+        torch.testing.assert_close(found[b], everywhere[b, places], rtol=1e-4, atol=1e-4)
+    assert task.is_padded  # the number of places differs from batch to batch
+
+
 def test_only_the_held_out_documents_are_evaluated_on_and_with_masks_alone(task):
     inputs, labels = task.held_out_rows
     asked = labels != IGNORED

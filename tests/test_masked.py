@@ -11,6 +11,7 @@ from transformer_lab import BERT, GPT, TransformerConfig, load
 from transformer_lab.data.documents import Document
 from transformer_lab.data.word_pieces import WordPieceTokenizer
 from transformer_lab.filling import fill_masks
+from transformer_lab.pretrained import packaged, trained_on
 from transformer_lab.tasks.masking import Masked, paragraphs
 from transformer_lab.tasks.task import IGNORED
 
@@ -130,5 +131,8 @@ def test_what_cannot_be_filled_in_gets_a_sentence(task):
 
 def test_the_shipped_model_fills_in_what_the_documentation_says():
     model, tokenizer = load("docs-bert")
-    best = fill_masks(model, tokenizer, "[MASK] a copy of the string with leading and trailing characters removed.")
-    assert best[0][0][0] == "Return"
+    text = "[MASK] a copy of the string. Return [MASK] if it is a digit, otherwise return False."
+    first, second = fill_masks(model, tokenizer, text)
+    assert first[0][0] == "Return" and second[0][0] == "True"
+    assert trained_on("docs-bert")["task"] == "masked" and model.config.masked_lm_head
+    assert sum(file.stat().st_size for file in (packaged.PACKAGED / "docs-bert").iterdir()) < 5_000_000

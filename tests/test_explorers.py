@@ -9,7 +9,7 @@ from transformer_lab import viz
 from transformer_lab.viz.explorer import Explorer
 
 # These need a model, and have tests of their own.
-WITH_A_MODEL = (viz.ModelTour, viz.DecodingExplorer, viz.AlignmentExplorer, viz.FillExplorer)
+WITH_A_MODEL = (viz.ModelTour, viz.DecodingExplorer, viz.AlignmentExplorer, viz.FillExplorer, viz.EntityExplorer)
 KINDS = [kind for kind in (getattr(viz, name) for name in viz.__all__)
          if isinstance(kind, type) and issubclass(kind, Explorer) and kind not in WITH_A_MODEL]  # fmt: skip
 

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 CONTROLS = ".tl-explorer :is(input, select, button, [role=slider])"
 # These need a model, and have tests of their own.
-WITH_A_MODEL = (viz.ModelTour, viz.DecodingExplorer, viz.AlignmentExplorer, viz.FillExplorer)
+WITH_A_MODEL = (viz.ModelTour, viz.DecodingExplorer, viz.AlignmentExplorer, viz.FillExplorer, viz.EntityExplorer)
 KINDS = [kind for kind in (getattr(viz, name) for name in viz.__all__)
          if isinstance(kind, type) and issubclass(kind, Explorer) and kind not in WITH_A_MODEL]  # fmt: skip
 SET = "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }"

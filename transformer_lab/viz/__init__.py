@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # never run: here editors and type checkers see the names of 
     from .decoding_explorer import DecodingExplorer as DecodingExplorer
     from .depth_explorer import DepthExplorer as DepthExplorer
     from .depth_explorer import through_layers as through_layers
+    from .entity_explorer import EntityExplorer as EntityExplorer
     from .family_explorer import FamilyExplorer as FamilyExplorer
     from .family_explorer import parameters_by_part as parameters_by_part
     from .fill_explorer import FillExplorer as FillExplorer
@@ -69,6 +70,7 @@ _HOME = {
     "OptimiserExplorer": "optimiser_explorer",
     "AlignmentExplorer": "alignment_explorer",
     "LadderExplorer": "ladder_explorer",
+    "EntityExplorer": "entity_explorer",
     "FillExplorer": "fill_explorer",
     "RankExplorer": "rank_explorer",
     "SearchExplorer": "search_explorer",

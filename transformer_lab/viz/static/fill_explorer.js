@@ -1,6 +1,7 @@
 // A sentence whose words can be hidden, and what a model expects in their place. Traits: see fill_explorer.py.
 
 import { button, choose, html, menu, once, panel, set, speaker, stage, watch } from "./kit.js";
+import { rovingButtons } from "./roving_buttons.js";
 import { NO_ANSWER, PATIENCE, textField } from "./text_field.js";
 import { percent, tokenBars } from "./token_bars.js";
 
@@ -79,33 +80,17 @@ function goBack(model, i) {
   choose(model, { readings: [...readings.filter((one) => one !== reading), reading], text, heard: text, hidden: fixed });
 }
 
-// The tokens as buttons, one of which the Tab key reaches and the arrow keys the others.
 function tokenButtons(parent, press) {
   const line = html(parent, "div", { class: "tokens", role: "group", "aria-label": "the words of the text" });
-  let shown = null, chips = [], here = 0;
-  line.addEventListener("keydown", (event) => {
-    const next = { ArrowRight: here + 1, ArrowDown: here + 1, ArrowLeft: here - 1, ArrowUp: here - 1, Home: 0, End: chips.length - 1 }[event.key];
-    if (next === undefined) return;
-    event.preventDefault();
-    chips[Math.max(0, Math.min(next, chips.length - 1))].focus();
-  });
-
-  function go(n) {
-    chips[here]?.setAttribute("tabindex", -1);
-    here = n;
-    chips[n].setAttribute("tabindex", 0);
-  }
+  const rove = rovingButtons(line);
+  let shown = null, chips = [];
 
   function fill({ tokens }) {
     const had = line.contains(document.activeElement);
     line.replaceChildren();
-    chips = tokens.map((_, n) => {
-      const chip = button(line, "", () => press(n), { class: "token", tabindex: -1 });
-      chip.addEventListener("focus", () => go(n));
-      return chip;
-    });
-    go(Math.min(here, chips.length - 1));
-    if (had) chips[here].focus();
+    chips = tokens.map((_, n) => button(line, "", () => press(n), { class: "token" }));
+    rove(chips);
+    if (had) chips[0].focus();
   }
 
   return { draw(reading, hidden) {

@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # never run: here editors and type checkers see the names of 
     from .models import BERT as BERT
     from .models import GPT as GPT
     from .models import Transformer as Transformer
+    from .pretrained import adapt as adapt
     from .pretrained import from_hf as from_hf
     from .pretrained import load as load
     from .pretrained import save as save
@@ -55,6 +56,7 @@ _HOME = {
     "stream": "generation",
     "load": "pretrained",
     "from_hf": "pretrained",
+    "adapt": "pretrained",
     "save": "pretrained",
     "record_attention": "analysis.recording",
     "record_residual_stream": "analysis.recording",

@@ -27,8 +27,8 @@ class Labeller(BERT):
     def on(cls: type[L], base: BERT, labels) -> L:
         """Return a labeller whose body is a copy of this BERT, its own heads left out, and whose head is new."""
         model = cls(base.config, labels)
-        body = {name: tensor for name, tensor in base.state_dict().items() if name in model.state_dict()}
-        model.load_state_dict(body, strict=False)
+        for part in ("embedding", "encoder"):
+            getattr(model, part).load_state_dict(getattr(base, part).state_dict())
         return model.eval()
 
 

@@ -3,9 +3,10 @@
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from textwrap import indent
@@ -17,7 +18,7 @@ from .environment import is_first_process, is_watched, speak_any_encoding
 from .files import path_of
 from .optional import MissingPackageError, own_version, require_packages
 from .sentences import listed
-from .tasks.registry import FILE_SETTINGS, TASKS, with_targets
+from .tasks.registry import FILE_SETTINGS, TASKS, TUNING_SETTINGS, with_targets
 from .training.settings import Settings
 
 app = typer.Typer(
@@ -99,21 +100,34 @@ def targets_in_words() -> str:
     return "; ".join(f"{listed(targets, 'or')} for {name}" for name, targets in with_targets().items())
 
 
-def with_settings(command: Any) -> Callable:
-    """The command, with an option for each field of Settings in place of its **options; None if it is not given."""
-    suited = [task.settings for task in TASKS.values()] + [FILE_SETTINGS]
-    parameters = [one for one in signature(command).parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
-    for setting in fields(Settings):
-        default = "" if setting.default is None else f" Default: {setting.default}."
-        if any(setting.name in settings for settings in suited):
+def with_settings(suited: Iterable[dict], what: str) -> Callable[[Any], Callable]:
+    """Give a command an option for each field of Settings in place of its **options; None if it is not given.
+
+    suited are the settings that suit each `what`, a task or a method: they are the defaults.
+    """
+
+    def wrap(command):
+        parameters = [one for one in signature(command).parameters.values() if one.kind is not Parameter.VAR_KEYWORD]
+        for setting in fields(Settings):
+            default = "" if setting.default is None else f" Default: {setting.default}."
             values = {settings.get(setting.name, setting.default) for settings in suited}
-            default = f" Default: what suits the task, {min(values)} to {max(values)}."
-        option = typer.Option(help=setting.metadata["help"] + default, rich_help_panel="How to train")
-        annotation = Annotated[setting.type | None, option]  # type: ignore[name-defined]  # known when it runs
-        parameters.append(Parameter(setting.name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
-    command.__signature__ = Signature(parameters)
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
-    return command
+            if len(values) > 1:
+                default = f" Default: what suits the {what}, {min(values)} to {max(values)}."
+            elif values != {setting.default}:
+                default = f" Default: {min(values)}."
+            option = typer.Option(help=setting.metadata["help"] + default, rich_help_panel="How to train")
+            annotation = Annotated[setting.type | None, option]  # type: ignore[name-defined]  # known when it runs
+            parameters.append(Parameter(setting.name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
+        command.__signature__ = Signature(parameters)
+        command.__annotations__ = {one.name: one.annotation for one in parameters}
+        return command
+
+    return wrap
+
+
+def given(options: dict) -> dict:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 @app.command(
@@ -122,7 +136,7 @@ def with_settings(command: Any) -> Callable:
     "A .tsv, .po or .mo file holds pairs of texts to translate; any other file, or a folder, holds text to continue."
     "\n\nSeveral GPUs or processes: torchrun --nproc-per-node 2 -m transformer_lab train ..."
 )
-@with_settings
+@with_settings([task.settings for task in TASKS.values()] + [FILE_SETTINGS], "task")
 def train(
     task: Annotated[str, typer.Argument(metavar="TASK", help="The name of a task, or the path of a file or folder.")],
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder for the model, metrics.jsonl and checkpoints/.")],
@@ -138,27 +152,76 @@ def train(
     with mistakes_in_one_sentence():
         choose(device)
         from .tasks.catalogue import make_task, settings_for
-        from .training.loop import train as run_training
-        from .training.run import check_folder
-        from .training.tensorboard import TensorBoard
 
-        folder = path_of(out)
-        given = {name: value for name, value in options.items() if value is not None}
-        settings = Settings(**settings_for(task, preset) | given)
-        curves = [TensorBoard(folder / "tensorboard")] if tensorboard else []
-        is_first = is_first_process()  # only this one writes and prints
-        if is_first:
-            check_folder(folder, resume)
-        # Next to the run, not in it, so that the next run on the same text finds its tokens too.
-        chosen = make_task(task, target, preset, settings.seed, ids_folder=folder.parent if is_first else None)
-        if chosen.about and is_first:
-            typer.echo(chosen.about)
-        # In a file or a pipe the lines of print_evaluation are enough.
-        history = run_training(chosen, settings, folder, resume, [print_evaluation, *curves], progress=is_watched())
-        if is_first:
-            report(history, folder, settings.steps, settings.patience)
+        settings = Settings(**settings_for(task, preset) | given(options))
+        # The ids are kept next to the run, not in it, so that the next run on the same text finds them too.
+        ids_folder = path_of(out).parent if is_first_process() else None
+        make = partial(make_task, task, target, preset, settings.seed, ids_folder=ids_folder)
+        run_training(make, settings, path_of(out), resume, tensorboard)
+
+
+@app.command(
+    "fine-tune",
+    help="Teach an old model the labels of a file of yours, and keep only what it has learnt, in small files.\n\n"
+    "FILE is a .tsv file (text, one tab, label) or a .jsonl file, in each line "
+    '{"text": "...", "label": "..."} or {"words": [...], "tags": [...]}, with tags such as B-PER, I-PER and O. '
+    "A fifth of its texts is held out to measure on. `label` uses the result, `evaluate` measures it again.",
+)
+@with_settings(TUNING_SETTINGS.values(), "method")
+def fine_tune(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The labelled file.")],
+    out: Annotated[str, typer.Option(metavar="DIR", help="Folder for what is learnt, metrics.jsonl and checkpoints/.")],
+    base: Annotated[str, typer.Option(help="The old model, a BERT: minilm, a folder, or an id of the hub.")] = "minilm",
+    method: Annotated[str, typer.Option(help=f"What is learnt: {listed(TUNING_SETTINGS, 'or')}.")] = "lora",
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in --out.")] = False,
+    device: Device = None,
+    **options,
+):
+    with mistakes_in_one_sentence():
+        choose(device)
+        from .data.pairs import check_choice
+        from .tasks.labelled_file import fine_tuning_task
+
+        check_choice("method", method, TUNING_SETTINGS)
+        settings = Settings(**TUNING_SETTINGS[method] | given(options))
+        make = partial(fine_tuning_task, path_of(file), base, method, settings.seed)
+        run_training(make, settings, path_of(out), resume)
+
+
+def run_training(make: Callable[[], Any], settings: Settings, folder: Path, resume: bool, tensorboard=False) -> None:
+    """Make a task and train its model in the folder; ends the program if the training is interrupted."""
+    from .training.loop import train
+    from .training.run import check_folder
+    from .training.tensorboard import TensorBoard
+
+    curves = [TensorBoard(folder / "tensorboard")] if tensorboard else []
+    is_first = is_first_process()  # only this one writes and prints
+    if is_first:
+        check_folder(folder, resume)
+    task = make()
+    if task.about and is_first:
+        typer.echo(task.about)
+    # In a file or a pipe the lines of print_evaluation are enough.
+    history = train(task, settings, folder, resume, [print_evaluation, *curves], progress=is_watched())
+    if is_first:
+        report(history, folder, settings.steps, settings.patience)
     if history.interrupted:
         raise typer.Exit(130)
+
+
+@app.command(
+    help="Label texts with a model that `fine-tune` or `train` wrote: a class for each, or a tag for each word."
+)
+def label(
+    model: Model,
+    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="What to label.")],
+    device: Device = None,
+):
+    with mistakes_in_one_sentence():
+        from .tasks.labelling import labelled
+
+        for line in labelled(*loaded(model, device, "Classifier", "Tagger"), texts):
+            typer.echo(line)
 
 
 def print_evaluation(now) -> None:

@@ -78,6 +78,15 @@ def write_whole(path, content: str | bytes, mode: int | None = None) -> Path:
     return path
 
 
+def make_folder(folder: Path) -> Path:
+    """Create the folder if necessary, and return it; OSError with a readable message if that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(f"The folder {folder} cannot be created: {error.strerror}.") from error
+    return folder
+
+
 def flush(path: Path) -> None:
     """Wait until the file is on the disk: otherwise a power cut after a rename could leave an empty file."""
     with path.open("r+b") as file:  # Windows flushes only files that are open for writing

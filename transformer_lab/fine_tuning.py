@@ -58,12 +58,12 @@ def prepare(model: nn.Module, method: str, **options) -> dict[str, nn.Parameter]
     METHODS[method](model, **options)
     if isinstance(head := getattr(model, "head", None), nn.Module):
         head.requires_grad_(True)
-    return learnt(model, method)
+    return learnt(model)
 
 
-def learnt(model: nn.Module, method: str) -> dict[str, nn.Parameter]:
+def learnt(model: nn.Module) -> dict[str, nn.Parameter]:
     """Return the parameters that are learnt, by name; ValueError if there are none."""
     found = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     if not found:
-        raise ValueError(f"The method {method!r} leaves nothing to learn in this {type(model).__name__}.")
+        raise ValueError(f"There is nothing to learn in this {type(model).__name__}: all its parameters are frozen.")
     return found

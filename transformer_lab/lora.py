@@ -58,6 +58,7 @@ def merge_lora(model: nn.Module) -> None:
         for name, child in parent.named_children():
             if isinstance(child, LoRALinear):
                 setattr(parent, name, child.merged())
+    vars(model).pop("adaptation", None)  # it is a whole model again, and is saved whole
 
 
 def lora_state(model: nn.Module) -> dict[str, Tensor]:

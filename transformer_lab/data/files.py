@@ -12,10 +12,10 @@ import re
 import struct
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from babel.messages import Catalog
 from babel.messages.mofile import read_mo
@@ -27,6 +27,7 @@ from .documents import Document, check_share
 from .long_text import LongText
 from .pairs import Pair
 
+T = TypeVar("T")
 TABLES = (".tsv", ".txt", ".tab")
 TEXTS = (".txt", ".md", ".rst", ".tex", ".html", ".py", ".c", ".h", ".cpp", ".java", ".js", ".ts", ".rs", ".go")
 # What each line of a .po file, except comments, must look like: a keyword and a string in quotes, or the string alone.
@@ -109,15 +110,27 @@ def split_pairs(pairs: Sequence[Pair], share: float = 0.1, seed: int = 0) -> tup
     Sources that differ only in their spaces, or in how Unicode writes an accent, count as one source. Raises ValueError
     if share is not between 0 and 1, or if there are not two different sources.
     """
+    return split_by(pairs, lambda pair: same_text(pair.source), share, seed, "The pairs have {} different sources")
+
+
+def split_by(
+    items: Sequence[T],
+    key: Callable[[T], Hashable],
+    share: float,
+    seed: int,
+    found_few: str = "There are {} different texts",
+) -> tuple[list[T], list[T]]:
+    """(training, held out): `share` of the different keys are held out, each with all its items.
+
+    Raises ValueError as split_pairs does; found_few is the beginning of its sentence.
+    """
     check_share(share)
-    sources = list(dict.fromkeys(same_text(pair.source) for pair in pairs))  # in order, unlike a set's
-    if len(sources) < 2:
-        raise ValueError(f"The pairs have {len(sources)} different sources; wanted at least 2, one to hold out.")
-    n_held_out = min(max(1, round(share * len(sources))), len(sources) - 1)
-    held_out = set(random_from(seed).sample(sources, n_held_out))
-    is_held_out = [same_text(pair.source) in held_out for pair in pairs]
-    training = [pair for pair, held in zip(pairs, is_held_out, strict=True) if not held]
-    return training, [pair for pair, held in zip(pairs, is_held_out, strict=True) if held]
+    found = list(dict.fromkeys(map(key, items)))  # in order, unlike a set's
+    if len(found) < 2:
+        raise ValueError(f"{found_few.format(len(found))}; wanted at least 2, one to hold out.")
+    n_held_out = min(max(1, round(share * len(found))), len(found) - 1)
+    held_out = set(random_from(seed).sample(found, n_held_out))
+    return [one for one in items if key(one) not in held_out], [one for one in items if key(one) in held_out]
 
 
 def same_text(text: str) -> str:
@@ -308,7 +321,7 @@ def form_for_one(path: Path, catalog: Catalog) -> int:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def naming(path: Path | str) -> Iterator[None]:
     """Within the block, put the name of the file or folder in front of a ValueError's sentence."""
     try:
         yield

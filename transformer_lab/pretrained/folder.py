@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors import SafetensorError
@@ -14,8 +15,9 @@ from torch import nn
 from ..classifiers import Classifier, Labeller, Tagger
 from ..config import TransformerConfig
 from ..data.tokenizers import Tokenizer
-from ..files import path_of, read_json, to_json, whole_file
+from ..files import make_folder, path_of, read_json, to_json, whole_file
 from ..models import BERT, GPT, Model, Transformer, unwrapped
+from .adapted import save_adapted
 from .hub import load_hf
 from .safetensors_file import check_finite, checked, read_weights, sha256
 
@@ -27,11 +29,15 @@ METADATA = ("model", "labels", "task", "special_tokens", "sha256", "tokenizer_sh
 def save(model: nn.Module, tokenizer: Tokenizer, folder, task: dict | None = None) -> None:
     """Write one of our MODELS (weights in 16 bits) and its tokenizer into folder, which is created if necessary.
 
+    Of a model that `adapt` made only what was learnt is written, and what it was learnt on.
     task describes what the model was trained to do, so that `transformer-lab evaluate` can measure it again. Raises
     ValueError for what `load` would not accept, and OSError if writing fails; the folder then stays as it was.
     """
     ours = unwrapped(model)
     check_savable(ours, tokenizer)
+    if hasattr(ours, "adaptation"):
+        save_adapted(cast(Model, ours), folder, task)
+        return
     check_finite(ours.state_dict())
     weights = {name: to_16_bits(tensor) for name, tensor in ours.state_dict().items()}
     folder = make_folder(path_of(folder))
@@ -69,15 +75,6 @@ def check_savable(model: nn.Module, tokenizer: Tokenizer | None) -> None:
             f"save takes a tokenizer of transformer_lab besides the model; got {type(tokenizer).__name__}."
         )
     check_vocabulary(tokenizer, ours.config.vocab_size)
-
-
-def make_folder(folder: Path) -> Path:
-    """Create the folder if necessary, and return it; OSError with a readable message if that fails."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise type(error)(f"The folder {folder} cannot be created: {error.strerror}.") from error
-    return folder
 
 
 def to_16_bits(tensor: torch.Tensor) -> torch.Tensor:

@@ -2,18 +2,20 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import overload
 
 from torch import nn
 
+from ..classifiers import Labeller
 from ..data.tokenizers import Tokenizer, our_tokenizer
 from ..device import plain_tensors
 from ..files import path_of
 from ..models import BERT, GPT, Model, unwrapped
 from ..optional import MissingPackageError
 from ..sentences import short_repr
+from .adapted import adapted, is_adapted, load_adapted
 from .conversion import FAMILIES, convert, require
 from .folder import check_vocabulary, load_folder, read_config
 from .hub import load_hf
@@ -56,12 +58,28 @@ def load_unchecked(name: str | Path) -> tuple[Model, Tokenizer]:
     if ours is not None:
         return LOADERS[ours]()
     if os.path.isdir(path_of(name)):  # unlike Path's, it takes a name that no file could have
-        return load_folder(path_of(name))
+        folder = path_of(name)
+        return load_adapted(folder, load) if is_adapted(folder) else load_folder(folder)
     if os.path.isfile(path_of(name)):
         raise ValueError(f"{name} is a file; wanted the folder that a model was saved into.")
     if isinstance(name, Path):
         raise FileNotFoundError(f"There is no folder {name}.")
     return load_from_hub(name)
+
+
+def adapt(
+    base: str | Path,
+    method: str = "lora",
+    kind: type[Labeller] | None = None,
+    labels: Sequence[str] = (),
+    **options,
+) -> tuple[Model, Tokenizer]:
+    """Load a base model and make it ready to be fine-tuned with one of METHODS; returns (model, tokenizer).
+
+    kind, Classifier or Tagger, puts a new head for these labels on a BERT. options are the method's: rank, alpha ...
+    `save` keeps only what was learnt, in small files; `load` needs the same base again. Raises as load and prepare do.
+    """
+    return adapted(base, method, kind, labels, options, load)
 
 
 @overload

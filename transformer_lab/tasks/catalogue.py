@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+from ..classifiers import Labeller
 from ..data.files import find_texts, found_again
 from ..device import pick_device, plain_tensors
 from ..files import path_of
 from ..pretrained import load, trained_on
 from ..pretrained.names import COURSE, name_in_course
 from ..sentences import listed
+from .labelled_file import labelled_file
 from .language import text_files
 from .registry import FILE_SETTINGS, SMALL_CHANGES, SMALL_SETTINGS, TASKS, with_targets
 from .task import Task, check_fingerprint
@@ -89,6 +91,8 @@ def saved_task(name: str | Path, data: str | Path | None = None) -> Task:
     """
     options = dict(trained_on(name))
     fingerprint, task_name = options.pop("fingerprint", None), options.pop("task", None)
+    if task_name is None:
+        raise ValueError(f"{name} does not say what its model was trained on, so there is nothing to evaluate it on.")
     model, tokenizer = load(name)
     if data is not None:
         check_data(path_of(data), str(task_name))
@@ -99,7 +103,10 @@ def saved_task(name: str | Path, data: str | Path | None = None) -> Task:
             remedy = "use the versions of Python and of the packages that it was trained with, or train again"
         else:
             path = found_again(str(task_name), path_of(name)) if data is None else path_of(data)
-            task = file_task(path, tokenizer=tokenizer, **options)
+            if isinstance(model, Labeller):
+                task = labelled_file(path, model, tokenizer, **options)
+            else:
+                task = file_task(path, tokenizer=tokenizer, **options)
             remedy = f"put {path} back as it was, or say with --data where it is"
     except TypeError as error:
         raise ValueError(f"{name} describes its task in a way that this version does not know: {error}.") from error

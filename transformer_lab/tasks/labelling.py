@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..analysis.reading import text_attention
+from ..arguments import check_texts
 from ..classifiers import Classifier, Tagger
 from ..config import TransformerConfig
 from ..data import docstring_modules, entities
@@ -19,11 +21,13 @@ from ..data.entities import Sentence
 from ..data.tokenizers import BPETokenizer, Tokenizer
 from ..device import seed_everything
 from ..metrics import entity_f1
+from ..models import evaluating
 from ..optional import require_packages
 from .task import IGNORED, Task
 
 STYLE = dict(dropout=0.1)  # the model would soon memorise a few thousand short texts
 AT_ONCE = 64  # texts that are labelled in one batch
+CERTAIN = 30.0  # a score that leaves no doubt
 
 
 class Classification(Task):
@@ -60,13 +64,17 @@ class Classification(Task):
     def logits(self, network, batch):
         return network(batch["ids"], batch["mask"])
 
-    def predict(self, texts: list[str]) -> list[int]:
-        """The most probable label of each text."""
-        predicted = []
+    def chances(self, texts: Sequence[str]) -> Float[Tensor, "texts labels"]:
+        """The probability of each label, for each text."""
+        found = [torch.zeros(0, len(self.model.labels))]
         for start in range(0, len(texts), AT_ONCE):
             ids, mask = self.tokenizer.pad([self.encode(text) for text in texts[start : start + AT_ONCE]])
-            predicted += self.model(ids.to(self.device), mask.to(self.device)).argmax(dim=-1).tolist()
-        return predicted
+            found.append(self.model(ids.to(self.device), mask.to(self.device)).softmax(dim=-1).cpu())
+        return torch.cat(found)
+
+    def predict(self, texts: Sequence[str]) -> list[int]:
+        """The most probable label of each text."""
+        return self.chances(texts).argmax(dim=-1).tolist()
 
     def evaluate(self) -> dict[str, float]:
         predicted = self.predict([example.text for example in self.test])
@@ -99,11 +107,12 @@ class Tagging(Task):
         description: dict | None = None,
         metric: str | None = None,
     ):
-        require_packages("Measuring named entities", "seqeval")
-        self.description, self.metric = description or {}, metric or next(iter(tests))
+        if tests:
+            require_packages("Measuring named entities", "seqeval")
+        self.description, self.metric = description or {}, metric or next(iter(tests), "")
         self.model, self.tokenizer, self.sentences, self.tests = model, tokenizer, sentences, tests
         self.examples = [self.encode(sentence.words, sentence.tags) for sentence in sentences]
-        self.lengths = [len(ids) for ids, _ in self.examples]
+        self.lengths = [len(example[0]) for example in self.examples]
 
     def contents(self):
         return {"data": self.sentences, "held_out": self.tests, "tokenizer": self.tokenizer}
@@ -116,6 +125,8 @@ class Tagging(Task):
         ids, words_of_ids = self.tokenizer.encode_words(words)
         begun = [None if word == before else word for before, word in pairwise([None, *words_of_ids])]
         first, last = self.tokenizer.cls_id, self.tokenizer.sep_id
+        if len(ids) + 2 > (longest := self.model.config.max_len):  # [CLS] and [SEP] are two more
+            raise ValueError(f"A sentence has {len(ids)} tokens; the model reads up to {longest - 2}: split it.")
         return (ids, begun) if first is None or last is None else ([first, *ids, last], [None, *begun, None])
 
     def encode(self, words, tags) -> tuple[list[int], list[int]]:
@@ -131,18 +142,30 @@ class Tagging(Task):
     def logits(self, network, batch):
         return network(batch["ids"], batch["mask"])
 
-    def predict(self, sentences) -> list[list[str]]:
-        """The tags of each sentence, which is a tuple of words; a word of which the tokenizer leaves nothing is O."""
-        predicted = [["O"] * len(words) for words in sentences]
+    def scores(self, sentences) -> list[Float[Tensor, "words labels"]]:
+        """The model's score of each tag for each word; sentences are tuples of words."""
+        found = []
         for start in range(0, len(sentences), AT_ONCE):
             pieces = [self.pieces(words) for words in sentences[start : start + AT_ONCE]]
             ids, mask = self.tokenizer.pad([ids for ids, _ in pieces])
-            best = self.model(ids.to(self.device), mask.to(self.device)).argmax(dim=-1).tolist()
-            for tags, (_, begun), row in zip(predicted[start:], pieces, best, strict=False):
-                for word, label in zip(begun, row, strict=False):
+            logits = self.model(ids.to(self.device), mask.to(self.device)).cpu()
+            for words, (_, begun), row in zip(sentences[start:], pieces, logits, strict=False):
+                # A word of which the tokenizer leaves nothing has no row: it is O.
+                certain = torch.tensor([CERTAIN * (label == "O") for label in self.model.labels])
+                scores = certain.repeat(len(words), 1)
+                for place, word in enumerate(begun):
                     if word is not None:
-                        tags[word] = self.model.labels[label]
-        return predicted
+                        scores[word] = row[place]
+                found.append(scores)
+        return found
+
+    def best(self, scores: Float[Tensor, "words labels"]) -> tuple[str, ...]:
+        """The tag with the highest score, for each word."""
+        return tuple(self.model.labels[label] for label in scores.argmax(dim=-1))
+
+    def predict(self, sentences) -> list[list[str]]:
+        """The tags of each sentence, which is a tuple of words."""
+        return [list(self.best(scores)) for scores in self.scores(sentences)]
 
     def evaluate(self) -> dict[str, float]:
         """The entity F1 of each test set."""
@@ -155,11 +178,32 @@ class Tagging(Task):
 
     def sample(self) -> str:
         words = self.tests[self.metric][0].words
-        tags = self.predict([words])[0]
-        return " ".join(word if tag == "O" else f"{word}/{tag}" for word, tag in zip(words, tags, strict=True))
+        return shown(words, self.predict([words])[0])
 
     def attention(self):
         return text_attention(self.model, self.tokenizer, self.pieces(self.tests[self.metric][0].words)[0])
+
+
+def labelled(model: Classifier | Tagger, tokenizer: Tokenizer, texts: Sequence[str]) -> list[str]:
+    """A line for each text: the class that a Classifier gives it, and how sure it is; or its words with their tags.
+
+    A word without a tag is O. ValueError for an empty text.
+    """
+    check_texts("texts", texts)
+    if any(not text.strip() for text in texts):
+        raise ValueError("There is nothing to label: the text is empty.")
+    with evaluating(model), torch.no_grad():
+        if isinstance(model, Classifier):
+            best = Classification(model, tokenizer, [], []).chances(texts).max(dim=-1)
+            return [f"{model.labels[i]}  {chance:.2f}" for chance, i in zip(best.values, best.indices, strict=True)]
+        task = Tagging(model, tokenizer, [], {})
+        sentences = [tuple(entities.WORD.findall(text)) for text in texts]
+        return [shown(words, tags) for words, tags in zip(sentences, task.predict(sentences), strict=True)]
+
+
+def shown(words: Sequence[str], tags: Sequence[str]) -> str:
+    """The words, each with its tag if it has one."""
+    return " ".join(word if tag == "O" else f"{word}/{tag}" for word, tag in zip(words, tags, strict=True))
 
 
 class Modules(Classification):

@@ -62,6 +62,20 @@ TASKS = {
     "induction": Named("induction.Induction", "continue a block of letters that repeats", dict(steps=400)),
 }
 FILE_SETTINGS = dict(steps=2000)
+# Each method of fine-tuning has a rate of its own: the fewer numbers are learnt, the further each has to move.
+TUNING_SETTINGS = {
+    method: dict(steps=200, batch_size=16, lr=lr)
+    for method, lr in {
+        "everything": 2e-4,
+        "last block": 1e-3,
+        "head": 2e-2,
+        "biases": 1e-2,
+        "lora": 3e-3,
+        "adapters": 3e-3,
+        "prefix": 2e-2,
+        "prompt": 2e-2,
+    }.items()
+}
 
 
 def with_targets() -> dict[str, tuple[str, ...]]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..data.long_text import LongText
@@ -44,6 +45,12 @@ class Task:
     def logits(self, network: nn.Module, batch: dict[str, Tensor]) -> Float[Tensor, "*labels classes"]:
         """The network's score for each class at each label; the network computes the same as self.model."""
         raise NotImplementedError
+
+    def loss(
+        self, logits: Float[Tensor, "*labels classes"], batch: dict[str, Tensor], label_smoothing: float = 0.0
+    ) -> Float[Tensor, ""]:
+        """The loss of a batch, summed over its labels: cross-entropy, unless the task has another."""
+        return summed_loss(logits, batch["labels"], label_smoothing)
 
     def evaluate(self) -> dict[str, float]:
         """How good the model is on examples that it was not trained on."""
@@ -87,6 +94,19 @@ class Task:
     def identity(self) -> dict:
         """What is saved with a trained model: the description and the fingerprint."""
         return {**self.description, "fingerprint": self.fingerprint()}
+
+
+def summed_loss(
+    logits: Float[Tensor, "*labels classes"], labels: Int[Tensor, "*labels"], label_smoothing: float = 0.0
+) -> Float[Tensor, ""]:
+    """Cross-entropy in nats, summed over the labels that are not IGNORED."""
+    return F.cross_entropy(
+        logits.flatten(end_dim=-2).float(),
+        labels.flatten(),
+        ignore_index=IGNORED,
+        reduction="sum",
+        label_smoothing=label_smoothing,
+    )
 
 
 NAMED = {"data": "the training examples", "held_out": "the held-out examples", "tokenizer": "the tokenizer"}

@@ -44,7 +44,7 @@ class Checkpoints:
             with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=self.folder) as unfinished:
                 new = Path(unfinished) / "checkpoint"
                 new.mkdir()
-                save_file(model.state_dict(), new / "model.safetensors")
+                save_file(unfrozen(model), new / "model.safetensors")
                 save_file(flat_state(model, optimizer), new / "optimizer.safetensors")
                 checksums = {path.name: sha256(path) for path in new.iterdir()}
                 content = {"format": FORMAT, "step": step, "sha256": checksums, **state}
@@ -79,7 +79,8 @@ class Checkpoints:
 
     def check_space(self, model: nn.Module) -> None:
         """Raise OSError if the disk has no room for all the checkpoints that will be in the folder at once."""
-        size = 3 * sum(p.numel() * p.element_size() for p in model.parameters())  # AdamW has two numbers per weight
+        # AdamW has two numbers per weight
+        size = 3 * sum(tensor.numel() * tensor.element_size() for tensor in unfrozen(model).values())
         n = max(1, self.keep + 2 - len(self.saved()))  # with the best, and the one that is being written
         existing = next(path for path in (self.folder, *self.folder.absolute().parents) if path.exists())
         free = shutil.disk_usage(existing).free
@@ -131,10 +132,10 @@ def restore(folder: Path, model: nn.Module, optimizer=None) -> dict:
     """
     state = read_state(folder)
     weights, moments = read_tensors(folder, "model", state), read_tensors(folder, "optimizer", state)
-    own = model.state_dict()
+    own = unfrozen(model)
     if {name: t.shape for name, t in weights.items()} != {name: t.shape for name, t in own.items()}:
         raise ValueError(f"{folder} is the checkpoint of another model: its weights have other names or shapes.")
-    model.load_state_dict(weights)
+    model.load_state_dict(weights, strict=False)
     if optimizer is not None:
         for name, parameter in model.named_parameters():
             prefix = f"{name}/"
@@ -172,6 +173,12 @@ def read_tensors(folder: Path, name: str, state: dict) -> dict[str, torch.Tensor
         return current_names(load_file(path))
     except SafetensorError as error:
         raise ValueError(f"{path} was not written by transformer_lab ({error}).") from error
+
+
+def unfrozen(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The model's state without the frozen parameters, which training leaves as they are."""
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
 
 
 def flat_state(model: nn.Module, optimizer) -> dict[str, torch.Tensor]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Event
 
 import torch
-import torch.nn.functional as F
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from jaxtyping import Float, Int
@@ -21,6 +20,7 @@ from ..device import plain_tensors
 from ..models import evaluating
 from ..progress_bar import ProgressBar
 from ..tasks.task import IGNORED, Task
+from ..tasks.task import summed_loss as summed_loss
 from .batches import Batches
 from .history import History
 from .interrupt import interrupts
@@ -175,7 +175,7 @@ def make_loss(
     def compute_loss(batch: dict[str, Tensor]) -> Float[Tensor, ""]:
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.in_bfloat16(device)):
             logits = task.logits(network, batch)
-        return summed_loss(logits, batch["labels"], settings.label_smoothing)
+        return task.loss(logits, batch, settings.label_smoothing)
 
     if not settings.compiles(device, task.is_padded):
         return compute_loss
@@ -188,19 +188,6 @@ def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tenso
     if device.type != "cuda":
         return {name: tensor.to(device) for name, tensor in batch.items()}
     return {name: tensor.pin_memory().to(device, non_blocking=True) for name, tensor in batch.items()}
-
-
-def summed_loss(
-    logits: Float[Tensor, "*labels classes"], labels: Int[Tensor, "*labels"], label_smoothing: float = 0.0
-) -> Float[Tensor, ""]:
-    """Cross-entropy in nats, summed over the labels that are not IGNORED."""
-    return F.cross_entropy(
-        logits.flatten(end_dim=-2).float(),
-        labels.flatten(),
-        ignore_index=IGNORED,
-        reduction="sum",
-        label_smoothing=label_smoothing,
-    )
 
 
 def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.AdamW:

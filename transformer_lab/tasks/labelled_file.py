@@ -57,6 +57,8 @@ def task_of(path: Path, examples, model: Labeller, tokenizer: Tokenizer, **origi
     else:
         with naming(path):
             task = Tagging(model, tokenizer, training, {"entity F1": held_out}, description)
+            for one in held_out:
+                task.pieces(one.words)  # a sentence that is too long is refused before the training
     task.about = f"{path}: {len(training):,} examples to learn from, {len(held_out):,} held out; {kind}: " + (
         listed((label for label in model.labels if label != "O"), "and") + "."
     )

@@ -66,8 +66,8 @@ FILE_SETTINGS = dict(steps=2000)
 TUNING_SETTINGS = {
     method: dict(steps=200, batch_size=16, lr=lr)
     for method, lr in {
-        "everything": 2e-4,
-        "last block": 1e-3,
+        "everything": 1e-4,
+        "last block": 2e-3,
         "head": 2e-2,
         "biases": 1e-2,
         "lora": 3e-3,

@@ -147,3 +147,9 @@ def test_a_folder_of_ones_own(tmp_path):
         passages(tmp_path / "nothing")
     (tmp_path / "headings.md").write_text("# Only\n\n## Headings\n")
     assert passages(tmp_path / "headings.md") == []
+
+
+def test_a_function_of_some_length_has_a_passage_to_itself():
+    for n, n_passages in ((45, 3), (15, 1)):
+        entries = [f"jump_{i}(height)\n\n   {' '.join(['word'] * n)}." for i in range(3)]
+        assert len(document_passages(Document("a", "\n\n".join(entries)))) == n_passages

@@ -15,6 +15,7 @@ from test_decoding_explorer import WITHOUT_AN_ANSWER
 from test_model_tour import made
 from transformer_lab import BERT, GPT, TransformerConfig
 from transformer_lab.data.tokenizers import Tokenizer
+from transformer_lab.filling import fill_masks
 from transformer_lab.viz import FillExplorer
 from transformer_lab.viz.fill_explorer import MOST_RECORDS, expected
 
@@ -102,6 +103,13 @@ def test_a_written_mask_stays_hidden_beside_what_is_clicked():
     assert explorer.hidden == [1, 6] and explorer.alone[1] == ("[MASK]", 0.0)
     check_places(explorer, text, [1, 6])
     assert explorer.answers[1] == fill("The class is used to wrap a block.", (1, 6)).answers[1]
+
+
+def test_the_answers_are_those_of_fill_masks():
+    explorer, text = fill(hidden=(1, 4)), "The [MASK] is used [MASK] wrap a block."
+    for ours, theirs in zip(explorer.answers.values(), fill_masks(*bert(), text, k=8), strict=True):
+        assert [token for token, _ in ours] == [token for token, _ in theirs]
+        assert [share for _, share in ours] == pytest.approx([share for _, share in theirs], abs=1e-4)
 
 
 def test_a_hidden_word_leaves_no_trace():

@@ -30,7 +30,8 @@ def draw_fill(figure, explorer) -> None:
         bottom = height - above - (i // ACROSS + 1) * (BARS + 0.5) + 0.15
         box = (left / WIDTH, bottom / height, ((WIDTH - 0.2) / ACROSS - 0.95) / WIDTH, BARS / height)
         own = place["own"]
-        draw_rows(figure.add_axes(box), readable(f"instead of {own[0]}" if own else f"token {n}", longest=24), place)
+        title = f"instead of {readable(own[0], longest=16)}, rank {own[2]:,}" if own else f"token {n}"
+        draw_rows(figure.add_axes(box), title, place)
 
 
 def in_lines(explorer) -> list[list[tuple]]:

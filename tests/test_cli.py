@@ -355,7 +355,8 @@ def help_of(*command):
 
 
 def test_help_names_every_command_and_what_each_is_for():
-    commands = ["train", "translate", "generate", "evaluate", "view", "demo", "doctor", "progress", "home", "reset"]
+    commands = ["train", "fine-tune", "label", "translate", "generate", "evaluate", "view", "demo", "doctor"]
+    commands += ["progress", "home", "reset"]
     for command in commands:
         assert re.search(rf"^\W*{command} +\w.{{20}}", help_of(), re.M), command
     assert "--debug" in help_of()

@@ -210,7 +210,8 @@ def test_a_loras_change_has_its_rank_and_both_matrices_are_needed_to_begin():
     nn.init.normal_(layer.B)
     assert torch.linalg.matrix_rank(layer.change()) == 3
     expected = layer.linear.weight + 2.0 * sum(torch.outer(b, a) for a, b in zip(layer.A, layer.B.T, strict=True))
-    torch.testing.assert_close(layer.merged().weight, expected)
+    for _ in range(2):  # the second time, too
+        torch.testing.assert_close(layer.merged().weight, expected)
 
 
 def test_a_gpt_with_lora_writes_the_same_with_a_cache_and_merged():
@@ -328,7 +329,7 @@ def tokenizer(sentences):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_train_learns_by_heart_what_a_method_can(sentences, tokenizer, method):
+def test_train_moves_the_head_and_leaves_what_is_frozen(sentences, tokenizer, method):
     torch.manual_seed(0)
     model = Tagger.on(tiny_bert(dropout=0.0), TAGS)
     before = copy.deepcopy(model.state_dict())

@@ -8,6 +8,7 @@ Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models" (arXiv:2106
 
 import math
 from collections.abc import Collection
+from copy import deepcopy
 
 import torch
 from jaxtyping import Float
@@ -38,9 +39,10 @@ class LoRALinear(nn.Module):
 
     @torch.no_grad()
     def merged(self) -> nn.Linear:
-        """Return the linear layer with the change added to its matrix: it computes the same, and costs nothing more."""
-        self.linear.weight += self.change()
-        return self.linear
+        """Return a plain linear layer with the change in its matrix: it computes the same, and costs nothing more."""
+        merged = deepcopy(self.linear)
+        merged.weight += self.change()
+        return merged
 
 
 def add_lora(model: nn.Module, rank: int = 8, alpha: float = 16.0, targets: Collection[str] = ("w_q", "w_v")) -> None:
@@ -53,7 +55,7 @@ def add_lora(model: nn.Module, rank: int = 8, alpha: float = 16.0, targets: Coll
 
 
 def merge_lora(model: nn.Module) -> None:
-    """Add each change to its matrix, and put the plain linear layers back in their places."""
+    """Put plain linear layers, with the changes in their matrices, in the places of the LoRALinears."""
     for parent in list(model.modules()):
         for name, child in parent.named_children():
             if isinstance(child, LoRALinear):

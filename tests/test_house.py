@@ -111,7 +111,7 @@ def test_readme_says_nothing_that_is_not_there():
     from transformer_lab.cli import app
 
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
-    called = found(r"(?:transformer-lab|-m transformer_lab) ([a-z]+)", readme)
+    called = found(r"(?:transformer-lab|-m transformer_lab) ([a-z-]+)", readme)
     assert set(called) <= commands and {"train", "translate", "evaluate", "view", "generate"} <= set(called)
     for folder in found(r"^\| `([\w./]+)`", readme):
         assert (ROOT / folder).exists(), folder

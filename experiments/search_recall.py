@@ -1,9 +1,9 @@
 """How often does a search find the paragraph that answers a question?
 
-Fifty questions on Python's documentation, in search_questions.json, by somebody who had seen neither search: 35 in
-everyday words that avoid the paragraph's own, 15 with an exact name from it. Each has one marked paragraph, and a hit
-is a passage that holds it; an answer that stands elsewhere, too, counts for nothing. Recall@k is the share of questions
-whose passage is among the first k.
+Fifty questions on Python's documentation, in questions/documentation.json, by somebody who had seen neither search: 35
+in everyday words that avoid the paragraph's own, 15 with an exact name from it. Each has one marked paragraph, and a
+hit is a passage that holds it; an answer that stands elsewhere, too, counts for nothing. Recall@k is the share of
+questions whose passage is among the first k.
 
 The searches: words (TF-IDF); MiniLM with the mean of its tokens' vectors; both, their scores added; and of MiniLM, as
 controls, only the first token's vector, the mean of its word vectors without any of its blocks, and its blocks with
@@ -13,7 +13,6 @@ weights at random. Then the same questions with typing errors: two neighbouring 
 import json
 import random
 import re
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -23,10 +22,11 @@ from torch import Tensor
 from transformer_lab import BERT, load
 from transformer_lab.data.passages import Passage
 from transformer_lab.device import seed_everything
+from transformer_lab.experiments import find_file
 from transformer_lab.models import evaluating
 from transformer_lab.search import SearchEngine, WordSearch, sentence_vectors
 
-QUESTIONS = json.loads((Path(__file__).parent / "search_questions.json").read_text(encoding="utf-8"))
+QUESTIONS = json.loads(find_file("questions/documentation.json").read_text(encoding="utf-8"))
 KINDS = ("paraphrase", "exact name")
 TYPOS, SEEDS = (1, 2, 4), range(3)  # words with an error in each question; draws of the errors
 LONG_ENOUGH = 4  # letters: shorter words are typed without errors

@@ -1,9 +1,10 @@
 """Does a small model answer better with the right paragraph in front of it? And what does a wrong one do?
 
-The first questions of search_questions.json, whose order was drawn, are put to SmolLM2 in its chat template: alone,
-with the paragraph that answers them, with one that answers another question, and with whatever the search found first.
-An answer counts as right if it holds one of the key words, which were written down with the question. That is a coarse
-measure; as a control stands the text that a reader without understanding would give: the paragraph's first words.
+The first questions of questions/documentation.json, whose order was drawn, are put to SmolLM2 in its chat template:
+alone, with the paragraph that answers them, with one that answers another question, and with whatever the search found
+first. An answer counts as right if it holds one of the key words, which were written down with the question. That is a
+coarse measure; as a control stands the text that a reader without understanding would give: the paragraph's first
+words.
 """
 
 import torch

@@ -12,7 +12,7 @@ import random
 import re
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -93,11 +93,11 @@ class HiddenDates(Task):
         return network.masked_lm_logits(network(batch["ids"], batch["mask"]))
 
     @torch.no_grad()
-    def expected(self, rows: list[Int[Tensor, "T"]]) -> Int[Tensor, "B T"]:
-        """The likeliest word at each place."""
+    def chances(self, rows: list[Int[Tensor, "T"]]) -> Float[Tensor, "B T V"]:
+        """The probability of each word at each place."""
         ids = pad_sequence(rows, batch_first=True)
         with evaluating(self.model):
-            return self.logits(self.model, {"ids": ids, "mask": ids != 0}).argmax(dim=-1)
+            return self.logits(self.model, {"ids": ids, "mask": ids != 0}).softmax(dim=-1)
 
     def evaluate(self) -> dict[str, float]:
         return {name: round(self.share_right(name), 4) for name in ("filled", "both hidden", "corrected", "kept")}
@@ -122,7 +122,7 @@ class HiddenDates(Task):
                     if question == "corrected":
                         ids[place] = ids_of(others)[other]
                     rows.append(ids)
-        expected = self.expected(rows)[torch.arange(len(rows)), torch.tensor(places)]
+        expected = self.chances(rows).argmax(dim=-1)[torch.arange(len(rows)), torch.tensor(places)]
         return (expected == torch.tensor(answers)).float().mean().item()
 
 

@@ -30,6 +30,7 @@ SECOND_EDITION = [
     "12_decoding",
     "13_training",
     "14_gpt",
+    "15_bert",
 ]
 lessons = pytest.mark.parametrize("name", SECOND_EDITION)
 PICTURE = re.compile(r"!\[(.*?)\]\((.*?)\)", re.DOTALL)

@@ -594,4 +594,4 @@ assert scores["ordinary words"] >= 11 and scores["invented words"] <= 3 and scor
 # (2023), [arXiv:2302.13971](https://arxiv.org/abs/2302.13971): Llama. Ben Allal et al. (2025),
 # [arXiv:2502.02737](https://arxiv.org/abs/2502.02737): SmolLM2.
 #
-# Previous: [13 Training](13_training.ipynb). Next: 15 BERT, which is being written.
+# Previous: [13 Training](13_training.ipynb). Next: [15 BERT](15_bert.ipynb).

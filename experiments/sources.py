@@ -13,7 +13,7 @@ from search_recall import QUESTIONS, marked
 from transformer_lab import generate, load
 from transformer_lab.search import SearchEngine
 
-N_ASKED, LONGEST = 24, 40  # questions; new tokens
+N_ASKED, LONGEST = 20, 32  # questions; new tokens
 WAYS = ("alone", "right", "wrong", "found")
 OPENED, CLOSED = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"
 

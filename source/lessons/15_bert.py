@@ -31,7 +31,7 @@ import matplotlib.pyplot as plt
 import torch
 
 # %%
-from transformer_lab import generate, load
+from transformer_lab import load
 from transformer_lab.experiments import experiment, recorded
 from transformer_lab.filling import fill_masks
 from transformer_lab.grading import predict
@@ -217,7 +217,7 @@ _ = right.set(title="15 % asked for, covered in four ways", ylim=(-0.05, 1.05))
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 noticed = sum(run[-1]["corrected"] for run in hidden["ways"]["100/0/0"]) / 5
-answer = "nearly always" if noticed > 0.8 else "hardly ever" if noticed < 0.3 else "about half"
+answer = "nearly always" if noticed > 0.8 else "seldom" if noticed < 0.35 else "about half the time"
 predict("15_bert.wrong_word", actual=answer)
 
 # %% [markdown]

@@ -1,20 +1,21 @@
 """Does a small model answer better with the right paragraph in front of it? And what does a wrong one do?
 
 The first questions of questions/documentation.json, whose order was drawn, are put to SmolLM2 in its chat template:
-alone, with the paragraph that answers them, with one that answers another question, and with whatever the search found
-first. An answer counts as right if it holds one of the key words, which were written down with the question. That is a
-coarse measure; as a control stands the text that a reader without understanding would give: the paragraph's first
-words.
+alone, with the paragraph that answers them, and with one that answers another question. An answer counts as right if
+it holds one of the key words, which were written down with the question. That is a coarse measure; as a control stands
+what a reader without understanding would give: the paragraph's first words.
 """
+
+from itertools import pairwise
 
 import torch
 
 from search_recall import QUESTIONS, marked
 from transformer_lab import generate, load
-from transformer_lab.search import SearchEngine
+from transformer_lab.data.passages import Passage, passages
 
-N_ASKED, LONGEST = 20, 32  # questions; new tokens
-WAYS = ("alone", "right", "wrong", "found")
+N_ASKED, LONGEST = 12, 32  # questions; new tokens
+WAYS = ("alone", "right", "wrong")
 OPENED, CLOSED = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"
 
 
@@ -38,31 +39,24 @@ def is_right(said: str, key_words: list[str]) -> bool:
     return any(word.lower() in said.lower() for word in key_words)
 
 
-def paragraphs(engine: SearchEngine, n: int = N_ASKED) -> list[dict[str, str]]:
-    """For each question its passages: the right one, the wrong one (right for the next question), the one found."""
-    right = [engine.passages[row.int().argmax().item()] for row in marked(engine.passages)[:n]]
-    rows = []
-    for number, one in enumerate(QUESTIONS[:n]):
-        found = engine.search(one["question"], k=1)[0].passage
-        others = [other for other in right[number + 1 :] + right if other != right[number]]
-        rows.append({"alone": "", "right": right[number].text, "wrong": others[0].text, "found": found.text})
-    return rows
+def paragraphs(found: list[Passage], n: int = N_ASKED) -> list[dict[str, str]]:
+    """For each question what is put in front of it: nothing, the right passage, or the next question's."""
+    right = [found[row.int().argmax().item()] for row in marked(found)[: n + 1]]
+    texts = [passage.text for passage in right]
+    return [{"alone": "", "right": one, "wrong": other} for one, other in pairwise(texts)]
 
 
 def run(n: int = N_ASKED) -> list[dict]:
-    """For each question: what was said in each way, and which of it counts as right; the control's count."""
+    """For each question: what was said in each way, and which of it counts as right; and the control."""
     model, tokenizer = load("smollm2")
     rows = []
-    for one, given in zip(QUESTIONS, paragraphs(SearchEngine.of_python_docs(), n), strict=False):
-        said: dict[str, str] = {}
-        for way in WAYS:
-            same = way == "found" and given["found"] == given["right"]
-            said[way] = said["right"] if same else answer(model, tokenizer, prompt(one["question"], given[way]))
+    for one, given in zip(QUESTIONS, paragraphs(passages(), n), strict=False):
+        said = {way: answer(model, tokenizer, prompt(one["question"], given[way])) for way in WAYS}
         length = len(tokenizer.encode(said["right"]))
         said["first words"] = tokenizer.decode(tokenizer.encode(given["right"])[:length])
         right = {way: is_right(text, one["key_words"]) for way, text in said.items()}
         rows.append({"question": one["question"], "said": said, "right": right})
-        print({way: sum(row["right"][way] for row in rows) for way in said}, flush=True)
+        print({way: sum(row["right"][way] for row in rows) for way in said}, said, flush=True)
     return rows
 
 

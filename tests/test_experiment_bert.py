@@ -144,7 +144,7 @@ def test_what_counts_as_right_is_counted_again():
 
 
 def test_a_question_asked_again_gets_the_recorded_answer():
-    given = sources.paragraphs(SearchEngine.of_python_docs(), 2)
+    given = sources.paragraphs(passages(), 2)
     model, tokenizer = load("smollm2")
     same = 0
     for row, passage in zip(SOURCES, given, strict=False):

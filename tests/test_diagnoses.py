@@ -3,6 +3,7 @@
 import datetime
 import heapq
 import inspect
+import itertools
 import math
 import re
 from importlib import import_module
@@ -13,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from transformer_lab import GPT, FeedForward, MultiHeadAttention, TransformerConfig
+from transformer_lab import BERT, GPT, FeedForward, MultiHeadAttention, TransformerConfig
 from transformer_lab.data import dates
 from transformer_lab.grading import grade
-from wrong_answers import decoding, gpt, masks, tokens, toolkit
+from wrong_answers import bert, decoding, gpt, masks, tokens, toolkit
 
 SOURCES = Path(__file__).resolve().parents[1] / "source" / "exercises"
 
@@ -25,7 +26,7 @@ def snippets(lesson: str) -> dict:
     """The names that an exercise's cells with broken code define."""
     cells = re.split(r"^# %%", (SOURCES / f"{lesson}.py").read_text(encoding="utf-8"), flags=re.MULTILINE)
     names = {"torch": torch, "math": math, "nn": nn, "F": F, "re": re, "heapq": heapq}
-    names |= {"GPT": GPT, "TransformerConfig": TransformerConfig}
+    names |= {"BERT": BERT, "GPT": GPT, "TransformerConfig": TransformerConfig}
     for cell in cells:
         if re.search(r"^(def|class) (broken_|torchs|right|words_of|read\b|fork|fresh)", cell, flags=re.MULTILINE):
             exec("#" + cell, names)
@@ -351,6 +352,39 @@ def writers_observed(names):
     }
 
 
+def documents_observed(names):
+    """Each observation of lesson 15's question, as a function that says whether it is true of a search."""
+    model, right = names["fresh"](), bert.right_search
+    short, other, long, question = [7, 1, 4, 9, 2], [2, 11, 5, 9], [3, 8, 1, 6, 2, 5, 5, 9, 4, 1, 7, 12], [4, 9, 1]
+    passages = [short, long, other, [5, 5, 1], [9, 2, 8, 1, 1, 20, 3]]
+
+    def same(search, passages, other_passages=None, question=question, other_question=None, n=None):
+        one = search(model, passages, question)
+        return near(one[:n], search(model, other_passages or passages, other_question or question)[:n])
+
+    def moved(search):
+        wrong = [not near(search(model, list(order), question), right(model, list(order), question))
+                 for order in itertools.permutations(passages)]  # fmt: skip
+        sorted_ones = sorted(passages, key=len)
+        return any(wrong) and near(search(model, sorted_ones, question), right(model, sorted_ones, question))
+
+    return {
+        "two passages that are alike score alike": lambda f: near(*f(model, [short, short], question)),
+        "some scores are above 1": lambda f: f(model, passages, question).max() > 1.01,
+        "a passage scores otherwise when a longer one stands beside it": lambda f: (
+            not same(f, [short], [short, long], n=1)
+        ),
+        "a passage of 5 ids, alone and asked for with its own text, scores below 0.99": lambda f: (
+            f(model, [short], short) < 0.99
+        ),
+        "right for passages from the shortest to the longest, wrong for some other orders": moved,
+        "the question's tokens in another order change no score": lambda f: same(
+            f, passages, other_question=question[::-1]
+        ),
+        "another last id of a passage of 12 changes no score": lambda f: same(f, [long], [[*long[:-1], 15]]),
+    }
+
+
 def right_norm(x, gamma, beta):
     return gamma * F.layer_norm(x, (8,)) + beta
 
@@ -367,6 +401,7 @@ OBSERVED = {
     "11_encoder_decoder": (translators_observed, lambda names: names["right"]),
     "12_decoding": (searches_observed, lambda names: decoding.repaired_right),
     "14_gpt": (writers_observed, lambda names: gpt.right_writer),
+    "15_bert": (documents_observed, lambda names: bert.right_search),
 }
 
 
@@ -399,3 +434,36 @@ def test_one_residual_pasted_for_all_three_earns_its_own_share_only():
         return x + attend(x @ w_q, x)
 
     assert [grade("06_residual.repair", one, one, one) for one in (post_norm, pre_norm, attention)] == [1, 1, 1]
+
+
+def test_each_row_of_lesson_15s_table_has_one_wrong_cell_and_no_other_can_mend_it():
+    """The notebook's table, tried: every cell of a row, with every number that could stand there."""
+    source = (SOURCES / "15_bert.py").read_text(encoding="utf-8")
+    printed = {}
+    for line in re.findall(r"^# \| (?:PER|LOC|ORG|all|mean) \|.*$", source, flags=re.MULTILINE):
+        name, *cells = [cell.strip() for cell in line.strip("# |").split("|")]
+        printed[name] = [float(cell) if cell else None for cell in cells]
+    audit = import_module("transformer_lab.grading.checks.bert.audit")
+    right = audit.true_table()
+    assert list(printed) == list(right)
+
+    def agrees(gold, predicted, hits, *shown):
+        return all(
+            abs(share - one) < 0.00501 for share, one in zip(audit.shares(gold, predicted, hits), shown, strict=True)
+        )
+
+    counts, shares = range(1, 400), [n / 100 for n in range(101)]
+    for name, row in printed.items():
+        wanted = [right[name].get(column) for column in audit.COLUMNS]
+        wrong = [
+            n
+            for n, (one, other) in enumerate(zip(row, wanted, strict=True))
+            if other is not None and abs(one - other) > 0.00501
+        ]
+        assert [audit.COLUMNS[n] for n in wrong] == [audit.WRONG_CELLS[name]]
+        if name == "mean":
+            continue
+        mends = {
+            n for n in range(6) for value in (counts if n < 3 else shares) if agrees(*row[:n], value, *row[n + 1 :])
+        }
+        assert mends == set(wrong)

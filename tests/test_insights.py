@@ -350,9 +350,30 @@ def gpt():
     yield all(math.isclose(*(names["discounted"](counts, context, t, 1.0, 9) for context in ("a", ""))) for t in "abcd")
 
 
+def bert():
+    names, table = solved("15_bert"), torch.randn(11, 6)
+    text, V = [3, 1, 4, 1, 5], 11
+    once, twice = names["text_vectors"](lambda ids, is_real: table[ids], [text, text + text], 4, 0)
+    yield near(once, twice)
+    costs = names["word_costs"](lambda ids: torch.zeros(*ids.shape, V), [1, 2, 3, 4, 5], [None, 0, 1, 1, None], 0)
+    yield near(costs, math.log(V) * torch.tensor([1.0, 2.0]))
+    gold, predicted = [["B-A", "I-A", "O", "B-B"]], [["B-A", "I-A", "B-A", "I-B"]]
+    one, other = names["entity_report"](gold, predicted), names["entity_report"](predicted, gold)
+    yield one["A"][0] != one["A"][1]
+    yield all(one[name] == (other[name][1], other[name][0], other[name][2]) for name in ("A", "B", "all"))
+    ways = snippets("15_bert")
+    model, passage, question = ways["fresh"](), [7, 1, 4, 9], [2, 9, 1, 5]
+    wanted = torch.cosine_similarity(*(model(torch.tensor([one]))[0].mean(0) for one in (passage, question)), dim=0)
+    yield [name for name in "abcde" if near(ways[f"broken_{name}"](model, [passage], question), wanted)] == [*"abd"]
+    for right, predicted_n, there in ((24, 60, 50), (72, 96, 120), (1, 1, 9)):
+        pair, f1 = (right / predicted_n, right / there), 2 * right / (predicted_n + there)
+        yield min(pair) <= f1 <= max(pair)
+    yield round(names["optimism"](200, 0.8, 50), 2) == 0.06
+
+
 CLAIMS = (
     *(toolkit, attention, masks, multi_head, feed_forward, residual, layer_norm, positions, block),
-    *(encoder_decoder, tokens, decoding, training, gpt),
+    *(encoder_decoder, tokens, decoding, training, gpt, bert),
 )
 
 

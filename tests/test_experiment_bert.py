@@ -95,6 +95,24 @@ def test_a_model_trained_again_fills_gaps_as_recorded():
     assert again[-1]["both hidden"] < 0.3
 
 
+def test_what_the_lesson_says_of_hidden_words():
+    def last(way, question):
+        return [run[-1][question] for run in MASKS["ways"][way]]
+
+    assert mean(last("100/0/0", "corrected")) == pytest.approx(0.25, abs=0.005)
+    assert (min(last("100/0/0", "corrected")), max(last("100/0/0", "corrected"))) == pytest.approx(
+        (0.16, 0.31), abs=0.005
+    )
+    assert mean(last("80/0/20", "corrected")) == pytest.approx(0.21, abs=0.005)
+    assert mean(last("80/10/10", "corrected")) == pytest.approx(0.81, abs=0.005)
+    assert mean(last("80/20/0", "kept")) == pytest.approx(0.08, abs=0.005)
+    assert mean(last("80/10/10", "kept")) == pytest.approx(0.75, abs=0.005)
+    early = {rate: [run[0]["filled"] for run in runs] for rate, runs in MASKS["rates"].items()}
+    wanted = {"0.05": 0.19, "0.15": 0.61, "0.4": 0.74, "0.8": 0.36}
+    assert {rate: mean(found) for rate, found in early.items()} == pytest.approx(wanted, abs=0.005)
+    assert all(a > b for a, b in zip(early["0.4"], early["0.15"], strict=True))
+
+
 # 5. The search
 
 
@@ -137,18 +155,21 @@ def test_the_search_by_words_finds_again_what_it_found():
 
 
 def test_what_counts_as_right_is_counted_again():
-    assert len(SOURCES) == sources.N_ASKED
-    for row, one in zip(SOURCES, search_recall.QUESTIONS, strict=False):
-        assert row["question"] == one["question"]
-        assert row["right"] == {way: sources.is_right(said, one["key_words"]) for way, said in row["said"].items()}
+    assert [row["question"] for row in SOURCES] == [question for _, question, _ in sources.NOTES]
+    for row, (_, _, key_word) in zip(SOURCES, sources.NOTES, strict=True):
+        assert row["right"] == {way: sources.is_right(said, key_word) for way, said in row["said"].items()}
 
 
-def test_a_question_asked_again_gets_the_recorded_answer():
-    given = sources.paragraphs(passages(), 2)
-    model, tokenizer = load("smollm2")
-    same = 0
-    for row, passage in zip(SOURCES, given, strict=False):
-        again = sources.answer(model, tokenizer, sources.prompt(row["question"], passage["right"]))
+def test_a_key_word_stands_in_its_own_note_only():
+    for number, (_, question, key_word) in enumerate(sources.NOTES):
+        assert [i for i, (note, _, _) in enumerate(sources.NOTES) if key_word in note] == [number]
+        assert not sources.is_right(question, key_word)
+
+
+def test_two_questions_asked_again_get_the_recorded_answers():
+    (model, tokenizer), same = load("smollm2"), 0
+    for row, (note, question, _) in zip(SOURCES[:2], sources.NOTES, strict=False):
+        again = sources.answer(model, tokenizer, sources.prompt(question, note))
         same += again[:20] == row["said"]["right"][:20]
     assert same >= 1  # another CPU may break a near tie
 
@@ -164,3 +185,26 @@ def test_a_tagger_that_says_o_everywhere_is_measured_again():
 def test_optimism_is_the_gap_between_the_half_that_chose_and_the_other():
     evaluations = [{"half 0": 0.5, "half 1": 0.2}, {"half 0": 0.3, "half 1": 0.6}]
     assert entity_templates.optimism(evaluations) == pytest.approx((0.3 + 0.3) / 2)
+
+
+def test_what_the_lesson_says_of_names_in_templates():
+    last = [runs[-1] for runs in ENTITIES["runs"]]
+    wanted = {
+        "same templates, tokens": 0.96,
+        "same templates, entities": 0.82,
+        "new templates, tokens": 0.49,
+        "new templates, entities": 0.13,
+    }
+    assert {name: mean(one[name] for one in last) for name in wanted} == pytest.approx(wanted, abs=0.0055)
+    assert mean(map(entity_templates.optimism, ENTITIES["runs"])) == pytest.approx(0.003, abs=0.0005)
+
+
+def test_what_the_lesson_says_of_the_search():
+    def found(name, k, kind=None):
+        return search_recall.recall(RECALL["ranks"][name], k, kind)
+
+    assert [found(name, 5, "paraphrase") * 35 for name in ("words", "MiniLM", "both")] == pytest.approx([4, 14, 14])
+    assert [found(name, 1, "exact name") * 15 for name in ("words", "MiniLM")] == pytest.approx([12, 9])
+    assert found("both", 5, "exact name") == 1.0
+    controls = ("untrained", "word vectors", "first token", "MiniLM")
+    assert [found(name, 5) for name in controls] == pytest.approx([0.02, 0.20, 0.34, 0.52])

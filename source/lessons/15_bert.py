@@ -437,14 +437,19 @@ texts = {"without a note": "", "with the note found": hit.passage.text, "with a 
 for way, note in texts.items():
     print(f"{way:20} {sources.answer(smol, smol_tokenizer, sources.prompt(asked, note))}")
 
-# %% jupyter={"source_hidden": true}
-answers = recorded("sources")["result"]
-print(f"All {len(answers)} questions, right answers (the key word of the note, written down beforehand):")
-for way in sources.WAYS:
-    print(f"{way:6} {sum(row['right'][way] for row in answers)}")
-
 # %% [markdown]
-# SOURCES_TEXT
+# Without the note it makes something up, fluently. With the note it answers, and you can look up where from. With a
+# wrong note it often takes the wrong note's word for it. Some of what it said to other questions (all of them are
+# recorded in `experiments/sources.json`):
+#
+# * `When do I have to pay the landlord?` With the right note: *The rent is due on the third working day of each month.*
+#   With a wrong one: *The spare key lies under the green flower pot.*
+# * `What does the cat eat?` Without a note: *The cat's favorite food is usually a mix of cat food and a special type of
+#   cat food called "cat food."*
+# * `How do I get in without my own key?` With a wrong note: *To get into without your own key, you need to find a way to
+#   get the mackerel without them.*
+#
+# So an answer is worth no more than the passage that was found, and that is why it should stand beside it.
 #
 # ## 6. Who is who?
 #

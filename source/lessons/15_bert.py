@@ -109,7 +109,8 @@ predict("15_bert.full_stop")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 for name, rows in kept.items():
-    print(f"{name:10} at the full stop:", ", ".join(f"{row['full stop']:.3f}" for row in rows))
+    print(f"{name}, right at the full stop, five seeds:")
+    print("    " + ", ".join(f"{row['full stop']:.3f}" for row in rows))
 share = sum(row["full stop"] for row in kept["causal"]) / 5
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -410,7 +411,9 @@ for name, draws in record["errors"].items():
 # With exact names it is the other way round: 12 of 15 in the first place by words, 9 by meaning. `__prepare__` is a rare
 # word, and there is no better clue than a rare word; MiniLM has it only in **word pieces** ([lesson 10](10_tokens.ipynb)).
 # (Fifteen questions by one author: a direction, not a law.) So add the two scores, *both* in the figure: among five there
-# are now 14 of 35, and all of the 15. Search engines in earnest do this too, and call it **hybrid search**.
+# are now 14 of 35, and all of the 15. For the first place alone it is a bad bargain, 1 of 35 where meaning had 5: a
+# single rare word may outvote the sense. Search engines in earnest combine the two with more care than a sum; it is
+# called **hybrid search**.
 #
 # What in MiniLM does it? The last three searches in the list are controls (all 50 questions). The same network with
 # weights at random finds 0.02 among five, hardly more than chance. The mean of MiniLM's word vectors, without any of its
@@ -437,19 +440,24 @@ texts = {"without a note": "", "with the note found": hit.passage.text, "with a 
 for way, note in texts.items():
     print(f"{way:20} {sources.answer(smol, smol_tokenizer, sources.prompt(asked, note))}")
 
+# %% jupyter={"source_hidden": true}
+answers = recorded("sources")["result"]
+print(f"All {len(answers)} questions; an answer is right if it holds the note's key word, written down beforehand:")
+for way in sources.WAYS:
+    print(f"{way:6} {sum(row['right'][way] for row in answers)}")
+
 # %% [markdown]
-# Without the note it makes something up, fluently. With the note it answers, and you can look up where from. With a
-# wrong note it often takes the wrong note's word for it. Some of what it said to other questions (all of them are
-# recorded in `experiments/sources.json`):
+# With their own note 12 of the 16 are right, and you can look up where the answer comes from. The search found the right
+# note each time (among sixteen that is no great feat). Without a note, or with a wrong one, none is right: SmolLM2 makes
+# something up, fluently, or takes the wrong note's word for it. Some of what it said:
 #
 # * `When do I have to pay the landlord?` With the right note: *The rent is due on the third working day of each month.*
 #   With a wrong one: *The spare key lies under the green flower pot.*
 # * `What does the cat eat?` Without a note: *The cat's favorite food is usually a mix of cat food and a special type of
 #   cat food called "cat food."*
-# * `How do I get in without my own key?` With a wrong note: *To get into without your own key, you need to find a way to
-#   get the mackerel without them.*
+# * `Where do we sing?` With a wrong note: *The lock of the bicycle opens with 4172.*
 #
-# So an answer is worth no more than the passage that was found, and that is why it should stand beside it.
+# So an answer is worth no more than the passage that was found, and that is why the passage should stand beside it.
 #
 # ## 6. Who is who?
 #
@@ -491,8 +499,8 @@ for words, _, tags in entities["said"]["same templates"][:1] + entities["said"][
     print(" ".join(word if tag == "O" else f"{word}/{tag}" for word, tag in zip(words, tags, strict=True)))
 
 # %% [markdown]
-# The first line, in a template that it knows, is perfect. Then comes a firm called Sheppard Makes Shoes, and someone who
-# Grew up as a place. It never learnt what a name is. It learnt 18 sentences by heart, and where their holes are.
+# The first line, in a template that it knows, is perfect. Then comes a firm called Sheppard Makes Shoes, and a place
+# called Grew. What it has learnt is not so much what a name is as 18 sentences, and where their gaps are.
 #
 # What would help? More templates, surely; that is, people who write them. Or a model that knew English before it saw
 # the first template. How little of such a model has to change, and what that is worth, is lesson 16.
@@ -514,14 +522,14 @@ SearchExplorer(engine, questions=[question, "What is the difference between is a
 # %% [markdown]
 # ## 8. What people get wrong
 #
-# **"The vector of [CLS] is the meaning of the text."** BERT puts a token [CLS] before every text, and one
-# often reads that its vector stands for the whole. It stands for what the training made of it. MiniLM was trained with
+# **"The vector of [CLS] is the meaning of the text."** BERT puts a token [CLS] before every text, and one often
+# reads that its vector stands for the whole. It stands for what the training made of it. MiniLM was trained with
 # the mean; with the vector of its first token in place of the mean the search finds 0.34 of the questions among five,
-# not 0.52 (the fourth line of the table in section 5). In a model that was trained with [CLS] it would be the other way
-# round. So look up which vector the training used, and take that one.
+# not 0.52 (the fourth line of the table in section 5). In a model that was trained with [CLS] it may well be the other
+# way round. So look up which vector the training used, and take that one.
 #
-# **"The final result, on the validation set."** Whoever picks the best of ten checkpoints on
-# some sentences, and reports its score on the same ones, reports a number that was chosen for being high. We looked for
+# **"The final result, on the validation set."** Whoever picks the best of ten checkpoints on some sentences, and
+# reports its score on the same ones, reports a number that was chosen for being high. We looked for
 # the effect in the five runs of section 6, picked on one half of the new templates and measured on the other, and found
 # next to nothing: 0.003 less, in the mean. But both halves hold the same six templates. What was expensive, in the
 # figure above, was not the picking but a test that resembled the training: 0.82 for what is worth 0.13. Have three sets
@@ -572,8 +580,8 @@ SearchExplorer(engine, questions=[question, "What is the difference between is a
 #
 # * Without the causal mask each word's vector knows the whole text. It matters where the right side decides, and nowhere
 #   else; a causal model knows the same, later.
-# * A model that sees everything learns by filling in what was hidden. A wrong word now and then, and a right one, keep it
-#   from believing that what is visible is never asked about.
+# * A model that sees everything learns by filling in what was hidden. Now and then it is asked about a word in plain
+#   sight, wrong or right, so that it has an opinion on what it sees, too.
 # * One vector for a text is the mean over its real tokens, from a model that was trained to bring together what belongs
 #   together. It finds what is said in other words; exact names are found by words. Use both, and measure on questions
 #   that somebody else has written.

@@ -457,7 +457,8 @@ grade("15_bert.audit", audit)
 # on a test set.
 #
 # Write `optimism(n, p, k)`: the mean of the best of the `k` scores, minus `p`. A score is a share of the `n` examples, between 0
-# and 1. The answer is exact up to rounding, so nothing is drawn at random. `n` is at most 500, and `k` at least 1.
+# and 1. The answer is exact up to rounding, so nothing is drawn at random. `n` is from 1 to 500, `k` is at least 1, and `p` may
+# be 0 or 1.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

@@ -25,6 +25,9 @@ class Texts:
         for text, place in ((self.texts[0], -1), (self.texts[-1], 0)):
             if len(text) > 1:
                 text[place] = self.pad  # a real token of its text
+        for text in self.texts:
+            if text == [self.pad]:  # told by their ids, such rows would be empty: the model says so, and nothing else
+                text[0] += 1
         self.calls: list[tuple[Tensor, Tensor]] = []
 
     def model(self, ids, is_real) -> Tensor:

@@ -17,7 +17,7 @@ from torch import nn
 from transformer_lab import BERT, GPT, FeedForward, MultiHeadAttention, TransformerConfig
 from transformer_lab.data import dates
 from transformer_lab.grading import grade
-from wrong_answers import bert, decoding, gpt, masks, tokens, toolkit
+from wrong_answers import bert, decoding, fine_tuning, gpt, masks, tokens, toolkit
 
 SOURCES = Path(__file__).resolve().parents[1] / "source" / "exercises"
 
@@ -28,9 +28,16 @@ def snippets(lesson: str) -> dict:
     names = {"torch": torch, "math": math, "nn": nn, "F": F, "re": re, "heapq": heapq}
     names |= {"BERT": BERT, "GPT": GPT, "TransformerConfig": TransformerConfig}
     for cell in cells:
-        if re.search(r"^(def|class) (broken_|torchs|right|words_of|read\b|fork|fresh)", cell, flags=re.MULTILINE):
+        if re.search(
+            r"^(def|class) (broken_|Broken[A-E]|torchs|right|words_of|read\b|fork|fresh)", cell, flags=re.MULTILINE
+        ):
             exec("#" + cell, names)
     return names
+
+
+def snippet_of(names: dict, snippet: str):
+    """A broken function, or a broken class."""
+    return names.get(f"broken_{snippet}") or names[f"Broken{snippet.upper()}"]
 
 
 def near(got, wanted):
@@ -385,6 +392,40 @@ def documents_observed(names):
     }
 
 
+def loras_observed(names):
+    """Each observation of lesson 16's question, as a function that says whether it is true of a class."""
+    fresh, trained, filled = (names[name] for name in ("fresh", "trained", "filled"))
+    x, A, B = torch.randn(9, 6), torch.randn(3, 6), torch.randn(4, 3)
+
+    def reloaded(make):
+        layer, other = trained(make), make(fresh(seed=5), 2, 6)
+        other.load_state_dict(layer.state_dict())
+        return other(x), layer(x)
+
+    def merged(make):
+        layer = trained(make)
+        before = layer(x)
+        layer.merge()
+        return layer(x), before
+
+    def twice(make):
+        old = fresh()(x)
+        once, double = filled(make, A, B, 6), filled(make, torch.cat((A, A)), torch.cat((B, B), 1), 6)
+        return double(x) - old, 2 * (once(x) - old)
+
+    return {
+        "loaded into another one, its state_dict gives other outputs": lambda make: not near(*reloaded(make)),
+        "before training its outputs are those of the old layer": lambda make: near(make(fresh(), 2, 6)(x), fresh()(x)),
+        "after training its outputs are still those of the old layer": lambda make: near(
+            (layer := trained(make))(x), layer.old(x)
+        ),
+        "after merge() it gives other outputs than before": lambda make: not near(*merged(make)),
+        "asked twice, it gives two different outputs": lambda make: not near((layer := trained(make))(x), layer(x)),
+        "with every row of A and column of B twice, it changes twice as much": lambda make: near(*twice(make)),
+        "training changes its old weight": lambda make: not near(trained(make).old.weight, fresh().weight),
+    }
+
+
 def right_norm(x, gamma, beta):
     return gamma * F.layer_norm(x, (8,)) + beta
 
@@ -402,6 +443,7 @@ OBSERVED = {
     "12_decoding": (searches_observed, lambda names: decoding.repaired_right),
     "14_gpt": (writers_observed, lambda names: gpt.right_writer),
     "15_bert": (documents_observed, lambda names: bert.right_search),
+    "16_fine_tuning": (loras_observed, lambda names: fine_tuning.RightLora),
 }
 
 
@@ -414,7 +456,7 @@ def test_an_observation_is_true_of_its_snippet_alone(lesson):
     made = observed(names)
     assert made.keys() == diagnosis.observations.keys()
     true_of = {
-        what: [snippet for snippet in diagnosis.snippets if holds(names[f"broken_{snippet}"])]
+        what: [snippet for snippet in diagnosis.snippets if holds(snippet_of(names, snippet))]
         for what, holds in made.items()
     }
     for snippet, (_, observation, _) in diagnosis.snippets.items():

@@ -371,9 +371,34 @@ def bert():
     yield round(names["optimism"](200, 0.8, 50), 2) == 0.06
 
 
+def fine_tuning():
+    names = solved("16_fine_tuning")
+    x, weight, bias, A, B = (torch.randn(*shape) for shape in ((5, 3, 6), (4, 6), (4,), (3, 2, 6), (3, 4, 2)))
+    which, order = torch.tensor([2, 0, -1, 2, 1]), torch.randperm(5)
+    together = names["served"](x[order], weight, bias, A, B, 8, which[order])
+    alone = [names["served"](x[n : n + 1], weight, bias, A, B, 8, which[n : n + 1])[0] for n in order]
+    yield near(together, torch.stack(alone))
+    before, product = torch.randn(40, 30), torch.randn(40, 3) @ torch.randn(3, 30)
+    yield len(names["extracted"](before, before + product, 0.9999)[0]) == 3
+    start, answer = {"user": 0, "assistant": 1}, ("assistant", [7, 8])
+    labels = [
+        names["answer_labels"]([[("user", ids), answer], [("user", ids[:2]), answer]], start, 2, 2)[1]
+        for ids in ([5, 6, 7], [9, 4, 8])
+    ]
+    yield torch.equal(*labels)
+    ways = snippets("16_fine_tuning")
+    new = [ways[f"Broken{letter}"](ways["fresh"](), 2, 6) for letter in "ABCDE"]
+    x = torch.randn(9, 6)
+    yield all(torch.equal(layer(x), ways["fresh"]()(x)) for layer in new)
+    student, teacher, T = torch.randn(7, 5).double(), torch.randn(7, 5).double(), 1000.0
+    loss = names["distilled"](student, teacher, torch.full((7,), -100), T, 1.0)
+    apart = [logits - logits.mean(-1, keepdim=True) for logits in (student, teacher)]
+    yield near(loss, F.mse_loss(*apart) / 2, 1e-2)
+
+
 CLAIMS = (
     *(toolkit, attention, masks, multi_head, feed_forward, residual, layer_norm, positions, block),
-    *(encoder_decoder, tokens, decoding, training, gpt, bert),
+    *(encoder_decoder, tokens, decoding, training, gpt, bert, fine_tuning),
 )
 
 

@@ -31,6 +31,7 @@ SECOND_EDITION = [
     "13_training",
     "14_gpt",
     "15_bert",
+    "16_fine_tuning",
 ]
 lessons = pytest.mark.parametrize("name", SECOND_EDITION)
 PICTURE = re.compile(r"!\[(.*?)\]\((.*?)\)", re.DOTALL)

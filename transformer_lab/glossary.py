@@ -21,6 +21,7 @@ NOTEBOOKS = {
     12: "12_decoding.ipynb",
     13: "13_training.ipynb",
     14: "14_gpt.ipynb",
+    16: "16_fine_tuning.ipynb",
 }
 
 
@@ -336,6 +337,10 @@ post-norm | 后置归一化 | hòu zhì guī yī huà | 06
     The norm after the addition: LN(x + F(x)).
 precision | 精确率 | jīng què lǜ | 15
     Of what the model marked, the share that is right.
+preference tuning | 偏好优化 | piān hào yōu huà | 16
+    Training on which of two answers people prefer; DPO does it without a separate model of the reward.
+prefix tuning | 前缀微调 | qián zhuì wēi tiáo | 16
+    Fine-tuning by learnt keys and values in front of the text in each block; the model stays as it was.
 pre-norm | 前置归一化 | qián zhì guī yī huà | 06
     The norm in front of the part, off the skip: x + F(LN(x)).
 pre-training | 预训练 | yù xùn liàn | 15
@@ -346,6 +351,8 @@ projection | 投影 | tóu yǐng | 02
     A linear layer that makes one vector out of another, such as a query out of a hidden state.
 prompt | 提示 | tí shì | 14
     The text a model is given to continue.
+prompt tuning | 提示微调 | tí shì wēi tiáo | 16
+    Fine-tuning by learnt vectors in front of the text, as if they were tokens; the model stays as it was.
 quantisation | 量化 | liàng huà | 19
     Storing weights in few bits, such as 8-bit integers with a scale.
 query | 查询 | chá xún | 02
@@ -392,12 +399,16 @@ sigmoid | sigmoid 函数 | sigmoid hán shù | 05
     1 / (1 + exp(-x)): squeezes any number to between 0 and 1.
 SiLU | SiLU | SiLU | 05
     The activation x times sigmoid(x); also called Swish.
+singular value decomposition | 奇异值分解 | qí yì zhí fēn jiě | 16
+    A matrix as the sum of the best pieces, each a column times a row, sorted by size: the singular values.
 sinusoidal positions | 正弦位置编码 | zhèng xián wèi zhì biān mǎ | 08
     Fixed sines and cosines of the position at many frequencies, added to the token vectors.
 skip connection | 跳跃连接 | tiào yuè lián jiē | 06
     The path around a part, along which its input passes unchanged.
 smoothing | 平滑 | píng huá | 10
     Keeping some probability for what was never counted, by a shorter context or otherwise.
+soft label | 软标签 | ruǎn biāo qiān | 16
+    A probability for each class in place of one right class; what a teacher gives in distillation.
 softmax | softmax | softmax | 01
     exp of each score divided by the sum of them all: positive, and the sum is 1. In full 归一化指数函数.
 special token | 特殊词元 | tè shū cí yuán | 10

@@ -1,0 +1,736 @@
+# %% [markdown]
+# # 16 Fine-tuning
+#
+# **How little must change to teach an old model something new?**
+#
+# ![One encoder of six blocks, drawn four times; coloured is what is learnt. Everything: head, all six blocks and the
+# embedding. The last block: the new head and block 6. Only a new head: nothing else is coloured. LoRA: the new head,
+# and two thin strips beside each of the six blocks, which themselves stay as they
+# were.](figures/16_fine_tuning_where.svg)
+#
+# Hardly anybody trains a model from nothing. You take one that somebody else has trained, for weeks and on more text
+# than you will ever own, and you teach it your task in an afternoon. But which part of it should you teach? All 22
+# million numbers? The last few? Or could it stay exactly as it is, with a little something put beside it?
+#
+# In this lesson you take the model behind [lesson 15](15_bert.ipynb)'s search and teach it to find names. You will be
+# able to
+#
+# * compare ways of fine-tuning by what they cost, what they find, and what they forget;
+# * build LoRA yourself, and say why its two matrices may not both begin at zero;
+# * teach a model to answer with a loss on the right tokens, and tell what it learnt from what it only imitates.
+#
+# About 55 minutes. It builds on [lesson 15](15_bert.ipynb), on the optimiser of [lesson 13](13_training.ipynb), and on
+# the chat template of [lesson 14](14_gpt.ipynb).
+
+# %%
+import copy
+
+import matplotlib.pyplot as plt
+import torch
+
+# %%
+from transformer_lab import Settings, load, train
+from transformer_lab.classifiers import Tagger
+from transformer_lab.data import entities
+from transformer_lab.experiments import recorded
+from transformer_lab.fine_tuning import prepare
+from transformer_lab.grading import predict
+from transformer_lab.models import BERT
+from transformer_lab.tasks.labelling import Tagging
+from transformer_lab.viz import RankExplorer, kept_by_rank, plots
+
+plots.use_style()
+kept = recorded("fine_tuning_methods")["result"]
+minilm, tokenizer = load("minilm")
+
+# %% [markdown]
+# ## 1. Names in sentences of another kind
+#
+# Recall how lesson 15 ended. A tagger that had learnt from sentences of 18 patterns, or **templates**, found most
+# persons, places and organisations in new sentences of these templates, even where every name was new. In sentences
+# of six other templates it found about one in ten. It had learnt the templates by heart, and not what a name is.
+#
+# MiniLM has never been told what a name is either. But it has read a great deal, and all that is needed may be
+# somewhere in its vectors. Let us look. We put a new **head** on it, one linear layer from the 384 numbers of a token
+# to the seven tags, and train everything, on labelled sentences of the old templates only. This is **fine-tuning**.
+
+# %%
+sentences = entities.training_sentences(800, seed=0)
+tests = {kind: entities.test_sentences(kind, 100) for kind in ("new templates", "same templates")}
+
+
+def tuned(method, rate, steps=50):
+    torch.manual_seed(0)
+    model = Tagger.on(minilm, entities.TAGS)  # a copy of MiniLM, and a new head
+    learnt = prepare(model, method)  # from here on, only this will change
+    print(f"{method}: {sum(one.numel() for one in learnt.values()):,} numbers are learnt")
+    task = Tagging(model, tokenizer, sentences, tests)
+    train(task, Settings(steps, batch_size=16, lr=rate, evaluate_every=steps), progress=False)
+    return task
+
+
+whole = tuned("everything", kept["everything"]["rate"])  # about 20 seconds
+
+
+# %% tags=["nbval-ignore-output"]
+# output differs with the training
+def in_words(sentence, task):
+    (tags,) = task.predict([sentence.words])
+    pairs = zip(sentence.words, tags, strict=True)
+    return " ".join(word if tag == "O" else f"{word}/{tag}" for word, tag in pairs)
+
+
+for sentence in tests["new templates"][:4]:
+    print(in_words(sentence, whole))
+print(", ".join(f"{kind}: entity F1 {score:.2f}" for kind, score in whole.evaluate().items()))
+
+# %% [markdown]
+# Fifty steps, and it has begun to see what we want, although it takes streets for persons and firms for people. Let it
+# finish: 120 steps, five times, each time with other sentences (recorded). And what is its old reading worth? As a
+# control, the same architecture with the same vocabulary, but with weights drawn anew, and a rate that suits it.
+
+# %% jupyter={"source_hidden": true}
+kinds = ("same templates", "new templates", "other templates")
+ax = plt.subplots(figsize=(8, 3.2))[1]
+for side, (method, label) in enumerate({"from scratch": "weights drawn anew", "everything": "MiniLM"}.items()):
+    for place, kind in enumerate(kinds):
+        dots, x = [run[kind] for run in kept[method]["runs"]], place + 0.3 * side - 0.15
+        ax.plot([x] * len(dots), dots, "o", color=f"C{side}", alpha=0.4, label=None if place else label)
+        ax.plot([x - 0.1, x + 0.1], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
+        print(f"{label:19} {kind:16} {sum(dots) / len(dots):.2f}")
+ax.set_xticks(range(3), ["same templates,\nnew names", "six new templates", "sixteen other\nnew templates"])
+ax.set(ylim=(0, 1), ylabel="entity F1", title="One architecture, 120 steps: what the old reading is worth")
+_ = ax.legend(loc="lower left")
+
+# %% [markdown]
+# From nothing, the old templates can be learnt in this time, 0.73 of them, but of the new ones hardly anything: 0.08 and
+# 0.14. MiniLM has 0.96, 0.65 and 0.63. It saw the same sentences in the same order. All that it had more is
+# what it had read before, of other things and for another purpose.
+
+# %% [markdown]
+# So much is there already. Then why train 22 million numbers? Let us leave every one of them as it is, and put two thin
+# matrices beside those that make the queries and the values of each block. This is **LoRA**; what is in it is section
+# 3's matter. With the new head 76,423 numbers are learnt, a third of one percent of MiniLM. The same sentences, the
+# same number of steps, and a learning rate that suits it. How will it do on the six new templates, beside the model of
+# which everything was tuned? Run the cell, and click your guess.
+
+# %%
+predict("16_fine_tuning.how_few")
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+narrow = tuned("lora", kept["lora"]["rate"])  # about 12 seconds
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
+# output differs with the training
+for sentence in tests["new templates"][:4]:
+    print(in_words(sentence, narrow))
+for what, task in (("everything", whole), ("LoRA", narrow)):
+    print(f"{what:10} " + ", ".join(f"{kind}: {score:.2f}" for kind, score in task.evaluate().items()))
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+means = {
+    method: sum(run["new templates"] for run in kept[method]["runs"]) / len(kept[method]["runs"])
+    for method in ("from scratch", "everything", "lora")
+}
+print("Recorded, after 120 steps, the mean of the seeds, on new templates:")
+print("    " + ", ".join(f"{method} {score:.2f}" for method, score in means.items()))
+gap = means["lora"] - means["everything"]
+predict("16_fine_tuning.how_few", actual="much worse" if gap < -0.1 else "better" if gap > 0.05 else "about as well")
+
+# %% [markdown]
+# <details><summary>What happened? Open after your guess</summary>
+#
+# About as well. After 120 steps LoRA has 0.69 on the six new templates and everything 0.65; on the sixteen others it is
+# 0.62 and 0.63. (Your own two models have had 50 steps and are not done.) Twenty-two million numbers were free to
+# change in the one, 76 thousand in the other, and it makes no difference that we could be sure of. Why is so little
+# enough?
+#
+# </details>
+
+# %% [markdown]
+# ## 2. What has changed?
+#
+# Let us see what the training of everything did. Take one matrix of MiniLM, the one that
+# makes the queries of block 6, and subtract: the matrix after the training, minus the matrix before. What is left is
+# the **change**, 384 × 384 numbers. How much is in it?
+#
+# There is an exact way to ask. Every matrix is a sum of simple ones, each a column times a row, which does one thing
+# only: it measures a vector along one direction, and pushes it along another. The **singular value decomposition**
+# finds the best such pieces and sorts them by size; the sizes are the singular values. A matrix that is made of $r$
+# pieces has **rank** $r$. Keep the $r$ largest, and you have the best copy of rank $r$ that there is. How good it is
+# one measures in **energy**: the sum of the squares of all numbers in the matrix, which is also the sum of the squares
+# of its singular values. What share of it do the largest pieces hold?
+
+# %% tags=["nbval-ignore-output"]
+# output differs with the training
+name = "encoder.blocks.5.attention.w_q.weight"
+before, after = minilm.state_dict()[name], whole.model.state_dict()[name]
+torch.manual_seed(0)
+shares = {}
+for what, matrix in {"the change": after - before, "the matrix": before, "random": torch.randn(384, 384)}.items():
+    shares[what] = kept_by_rank(matrix.numpy())
+    print(f"{what:11}" + "  ".join(f"rank {r}: {shares[what][r - 1]:4.0%}" for r in (1, 2, 4, 8, 16, 32, 64)))
+assert shares["the change"][7] > 3 * shares["the matrix"][7] > 3 * 0.08
+
+# %% [markdown]
+# Eight of 384 pieces hold three quarters of the change. In the matrix itself the eight largest hold a seventh, in a
+# matrix of random numbers a twelfth. All 147,456 numbers were free to move, nobody asked them to agree, and they moved
+# in a few directions together. (Not everywhere as much: in block 1 it is a half. The widget below has more of them.)
+#
+# How simple the task must be, one wants to say, if it needs so little! But what would we have seen if that were wrong?
+# Let us train once more, on nonsense: the same sentences, but all tags shuffled among all words, so that there is
+# nothing to learn. (Recorded; 120 steps, the mean of the 36 matrices of all blocks.)
+
+# %% jupyter={"source_hidden": true}
+change, at = kept["everything"]["change"], [1, 2, 4, 8, 16, 32]
+rows = {"the change": change["energy"]["change"], "after nonsense": kept["nonsense"]}
+for what, values in {**rows, "random": change["energy"]["random matrix"]}.items():
+    print(f"{what:15}" + "  ".join(f"rank {r}: {value:4.0%}" for r, value in zip(at, values, strict=True)))
+rows |= {"the matrices": change["energy"]["old matrix"], "random": change["energy"]["random matrix"]}
+
+# %% jupyter={"source_hidden": true}
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4))
+for what, values in rows.items():
+    left.plot(at, values, "o-", label=what)
+left.set(xscale="log", ylim=(0, 1), xlabel="rank", title="Share of the energy: after nonsense the same")
+scores = [score["new templates"] for score in change["F1, the rest the old one"].values()]
+right.plot(range(len(scores)), scores, "o-", label="the largest pieces of each change")
+right.axhline(kept["everything"]["runs"][0]["new templates"], color="grey", linestyle=":", label="the whole change")
+right.set_xticks(range(len(at) + 1), [0, *at])
+right.set(ylim=(0, 1), xlabel="rank of each change", ylabel="entity F1", title="What the small part does (seed 0)")
+_ = left.set_xticks(at, at), left.minorticks_off(), left.legend(fontsize=8), right.legend(fontsize=8)
+
+# %% [markdown]
+# Left: after nonsense the change is just as simple. Eight pieces hold 72 % of it; with the true tags it was 70 %. So
+# what we had seen tells us nothing about names. It is what a short training *does*: a hundred steps from the same
+# place, each in directions much like those before it.
+#
+# Right, a better question: does the simple part of the change do the work? We take the tuned model and put the old
+# numbers back: embedding, biases, layer norms, everything but the new head. Of each matrix's change only the $r$
+# largest pieces stay. With none the head finds nothing, for it was made for another body. With four it finds nearly
+# half, and with eight it has 0.65 on the new templates, as good as the whole change with its 0.64.
+#
+# The whole change was small to begin with, a fiftieth of the size of the matrices. And of that one may throw away 376
+# of 384 pieces, in each of 36 matrices, and all that had changed elsewhere, and the score stays.
+
+# %% [markdown]
+# ## 3. LoRA
+#
+# If the change needs so few simple pieces, why learn 147,456 numbers for it? Leave the old matrix $W$ alone, and learn
+# the change itself, as a product of two thin matrices:
+#
+# $$y = W x + \frac{\alpha}{r}\, B A x, \qquad A: r \times d_\text{in}, \quad B: d_\text{out} \times r.$$
+#
+# ![A vector x of 384 numbers goes two ways. Above through W, a square of 384 by 384, 147,456 numbers, none of them
+# learnt. Below through A, 8 by 384, and then B, 384 by 8, which is zero at first: 6,144 numbers, all learnt. The lower
+# result, times alpha over r, is added to the upper one.](figures/16_fine_tuning_lora.svg)
+#
+# Whatever $A$ and $B$ hold, $BA$ has a rank of at most $r$. With $r = 8$ these are 6,144 numbers in place of 147,456.
+# Hence the name: *low-rank adaptation* (Hu et al. 2021). Three details are worth a thought.
+#
+# **How should it begin?** On the first step the model should be the old one, so $BA$ should be zero. Both zero? Then
+# nothing is ever learnt: the gradient of $B$ is a product with $A$, that of $A$ a product with $B$, and both stay zero
+# forever. So only $B$ is zero, and $A$ is random.
+#
+# **What is $\alpha / r$ for?** Rank is something you will want to try several of. With more columns, $BA$ becomes
+# larger at the same learning rate, and you would have to tune that anew. Dividing by $r$ is meant to spare you that, and
+# $\alpha$ sets how large the change is altogether.
+#
+# **What does it cost in use?** Nothing. When the training is over, add $\frac{\alpha}{r} BA$ to $W$, and you have a
+# matrix like any other. Here it is, in ten lines:
+
+
+# %%
+class LoRA(torch.nn.Module):
+    def __init__(self, linear, rank=8, alpha=16):
+        super().__init__()
+        self.linear, self.scale = linear.requires_grad_(False), alpha / rank
+        self.A = torch.nn.Parameter(torch.randn(rank, linear.in_features) / linear.in_features**0.5)
+        self.B = torch.nn.Parameter(torch.zeros(linear.out_features, rank))
+
+    def forward(self, x):
+        return self.linear(x) + self.scale * (x @ self.A.T) @ self.B.T
+
+
+# %%
+torch.manual_seed(0)
+layer, x = LoRA(copy.deepcopy(minilm.encoder.blocks[5].attention.w_q)), torch.randn(4, 384)
+with torch.no_grad():
+    old = layer.linear(x)
+    print(f"at the start it differs from the old layer by {(layer(x) - old).abs().max():.0f}")
+    layer.B += torch.randn_like(layer.B)  # as if something had been learnt
+    separate, merged = layer(x), copy.deepcopy(layer.linear)
+    merged.weight += layer.scale * layer.B @ layer.A
+    gap, size = (merged(x) - separate).abs().max(), (separate - old).abs().max()
+print("merged and unmerged differ by less than a 10,000th of the change")
+assert gap < 1e-4 * size
+
+# %% [markdown]
+# ## 4. Which numbers?
+#
+# LoRA is one way to leave most of a model alone. The oldest ones choose a part of it: **the last block** and the head,
+# taking what lies below to be good as it is; or **the head** alone, a *linear probe*, which asks whether the names are
+# already there, to be read off with one linear layer. How do they compare?
+#
+# A comparison is only fair if each gets the rate that suits it. Every method tried several, on 13 of the 18 training
+# templates, and was judged on the other five; no test sentence was looked at for that. Then each was trained five times
+# (from scratch three times) for 120 steps of 16 sentences, with the same sentences in the same order. And because six
+# new templates are few, there are sixteen more, which were written for section 7 before this table was made.
+
+# %% jupyter={"source_hidden": true}
+methods = ["everything", "last block", "head", "lora"]
+
+
+def mean(method, kind):
+    return sum(run[kind] for run in kept[method]["runs"]) / len(kept[method]["runs"])
+
+
+size = sum(one.numel() for one in whole.model.parameters())
+print("entity F1, mean of the seeds       numbers     MB  seconds |  new  other |  same templates")
+for method in ["from scratch", *methods]:
+    learnt = kept[method]["runs"][0]["parameters"]
+    scores = [mean(method, kind) for kind in ("new templates", "other templates", "same templates")]
+    cost = f"{learnt:12,} {4 * (size + 3 * learnt) / 1e6:6.0f} {mean(method, 'seconds'):8.0f}"
+    print(f"{method:26}{cost} | {scores[0]:.2f}   {scores[1]:.2f} |  {scores[2]:.2f}")
+
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True)
+for ax, kind in zip(axes, ("new templates", "other templates"), strict=True):
+    for place, method in enumerate(["from scratch", *methods]):
+        dots = [run[kind] for run in kept[method]["runs"]]
+        color = "grey" if method == "from scratch" else "C1" if method == "lora" else "C0"
+        ax.plot([place] * len(dots), dots, "o", color=color, alpha=0.4)
+        ax.plot([place - 0.3, place + 0.3], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
+    ax.set_xticks(range(len(methods) + 1), ["from scratch", *methods], rotation=45, ha="right")
+    ax.set(
+        title={"new templates": "six new templates", "other templates": "sixteen other templates"}[kind], ylim=(0, 1)
+    )
+_ = axes[0].set_ylabel("entity F1 (120 steps, a dot a seed)")
+
+# %% [markdown]
+# The two columns of new templates are what counts. LoRA and everything are level: LoRA is ahead by 0.04 on the six, and
+# behind by 0.01 on the sixteen, and the seeds differ by more than that. (Whoever had tested on the six alone would now
+# tell you that LoRA is better.) A three-hundredth of the numbers does the work.
+#
+# The head alone, which changes nothing in the vectors, gets two thirds as far: so much can be read off the old vectors
+# as they are. And the last block, with 23 times the numbers of LoRA, is behind LoRA on every seed and on both tests. A little
+# change in every block is worth more here than a large one at the top. So the question is not only how many numbers,
+# but where they sit.
+#
+# All this is one task, one model and 120 steps. How few numbers are enough depends on how much of your task the old
+# model knows already.
+#
+# Others have found more ways. The package has them (`prepare(model, "adapters")` and so on); we have not compared them
+# here.
+#
+# * **Biases** only: the numbers that are added, never those that are multiplied (BitFit, Ben Zaken et al. 2021).
+# * **Adapters**: after each sub-layer a narrow network, down to a few numbers and up again, whose output is added to what
+#   came in (Houlsby et al. 2019). It has an activation inside, so unlike LoRA it cannot be merged.
+# * **Prefix tuning**: learnt keys and values in front of the text, in each block, for all tokens to attend to (Li and
+#   Liang 2021).
+# * **Prompt tuning**: learnt vectors in front of the text, below the first block only, as if they were words. Its
+#   authors found that it needs large models to be as good as the others (Lester et al. 2021).
+
+# %% [markdown]
+# ## 5. What is forgotten
+#
+# MiniLM had a trade before we came: it was trained to give texts of similar meaning similar vectors, and lesson 15's
+# search lives on that. Can it still do it? We take the fifty questions of that lesson and 120 passages of the
+# documentation, and count the questions that have their passage among the five nearest. Before any tuning these are
+# 41. Now take the model of which everything was tuned, leave its head off, and ask again. How many of the 41 will it be?
+# Run the cell, and click your guess.
+
+# %%
+predict("16_fine_tuning.forgotten")
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+tuned_body = ("everything", "last block", "lora")
+still = {method: [run["search"]["recall@5"] for run in kept[method]["runs"][:3]] for method in tuned_body}
+ax = plt.subplots(figsize=(8, 3.2))[1]
+for place, dots in enumerate(still.values()):
+    ax.plot([place] * len(dots), dots, "o", color="C0", alpha=0.5)
+    ax.plot([place - 0.25, place + 0.25], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
+ax.axhline(kept["search before"]["recall@5"], color="grey", linestyle=":", label="before")
+ax.set_xticks(range(len(still)), still)
+ax.set(ylim=(0, 1), ylabel="recall@5 of the old search", title="What tuning on names does to the search (three seeds)")
+_ = ax.legend()
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+left = sum(still["everything"]) / len(still["everything"]) / kept["search before"]["recall@5"]
+print("Of the questions that were answered before,")
+for method, dots in still.items():
+    print(
+        f"    {method:11} still finds {50 * sum(dots) / len(dots):.0f} of the {50 * kept['search before']['recall@5']:.0f}"
+    )
+predict("16_fine_tuning.forgotten", actual="nearly all" if left > 0.8 else "about half" if left > 0.3 else "hardly any")
+
+# %% [markdown]
+# <details><summary>What happened? Open after your guess</summary>
+#
+# About half: 21 in the mean of three seeds, which are far apart (17 to 25). With a LoRA attached it is 25 (21 to 28).
+# And look at the last block. There 92 % of the numbers stayed exactly as they were, and of the search less
+# than a third is left: 12. *Where* a model is changed can count for more than how many of its numbers. The vectors that the search
+# compares come straight out of that block.
+#
+# </details>
+#
+# This is called **catastrophic forgetting**, although nothing was deleted: nobody asked for the old task any more, and
+# the numbers moved on. What helps?
+#
+# * **Do not change the body.** A head alone forgets nothing, by construction: the body is the old one.
+# * **Change it in a way that can be taken off.** A LoRA, an adapter, a prefix or a prompt stand beside the old numbers.
+#   While the LoRA is attached the search suffers; take it off, and the old model is back, to the last bit. So one body
+#   can serve many tasks, with a small file for each.
+# * **Rehearse.** If you have examples of the old task, mix them into the new training. (Here we have none: MiniLM's
+#   billion pairs of sentences are not ours.)
+#
+# The second point is quickly checked. We attach a LoRA that was trained, look, and take it off:
+
+# %%
+text = torch.tensor([tokenizer.encode("How do I sort a list?")])
+with torch.no_grad():
+    attached = BERT.forward(narrow.model, text)
+    without = copy.deepcopy(narrow.model)
+    for block in without.encoder.blocks:
+        block.attention.w_q, block.attention.w_v = block.attention.w_q.linear, block.attention.w_v.linear
+    detached, old = BERT.forward(without, text), minilm(text)
+moved = ((attached - old).norm() / old.norm()).item()
+print(f"attached: the vectors differ from the old ones by ≈ {moved:.0%} of their length")
+print(f"detached: {(detached - old).abs().max():.0f}")
+assert (detached == old).all() and moved > 0.05
+
+# %% [markdown]
+# ## 6. From continuing to answering
+#
+# So far the model labelled. Can one teach a model that *writes* as cheaply? Lesson 14 ended with SmolLM2, which
+# answers if it is asked in its chat template, and without it goes on as if the question were the beginning of some
+# page. Let us teach it to answer in one sentence, without any template. The examples are in every Python: a question
+# is `What does heapq.heappop do?`, and the answer the first sentence of that function's docstring. There are 300 pairs
+# to learn from, and 30 functions to ask about, of other modules. What is learnt is a LoRA of rank 8, in 50 steps.
+#
+# Question and answer are one text, and the exercise is the old one: which token comes next? But not everywhere. We do
+# not want a model that writes questions. So the loss is taken **on the answer only**; of the question's tokens the
+# model reads all and is judged on none.
+#
+# ![The tokens What, does, heapq.heappop, do? are read and not judged; the tokens Pop, the, smallest, item, full stop
+# and END are read and to be predicted. Arrows, each a loss, lead from the last token of the question to the first of
+# the answer, and on from each token to the next.](figures/16_fine_tuning_answer.svg)
+#
+# Here is what it says of functions that it was not taught, before and after (recorded, one seed):
+
+# %% jupyter={"source_hidden": true}
+answering = recorded("answering")["result"]
+before, taught = (answering[run]["plain"]["said"] for run in ("before", "answer only"))
+manual = dict(answering["asked"])
+for name in ("mailcap.listmailcapfiles", "base64.a85decode", "http.cookiejar.liberal_is_HDN"):
+    print(f"What does {name} do?")
+    print("    before:", " ".join(before[name]["text"].split())[:92], "...")
+    print("    after: ", taught[name]["text"])
+    print("    manual:", manual[name])
+for what, said in (("before", before), ("after", taught)):
+    print(f"{what}: of {len(said)} answers, {sum(one['ended'] for one in said.values())} end within 40 tokens")
+
+# %% [markdown]
+# Before, it talked until it was cut off. Now it says one sentence and stops, every time, and asked in the chat template,
+# in which it was not trained, it does the same. Fifty steps, and the form is perfect. And how much does it know about
+# Python now? Four of the functions that we asked about do not exist. We made them up:
+
+# %% jupyter={"source_hidden": true}
+for name in [name for name in taught if name not in manual]:
+    print(f"{name:17} {taught[name]['text']}")
+print("\nnats a token of     right answers   answers to other questions")
+other = "others' answers"
+for run in ("before", "answer only", "all tokens"):
+    told = answering[run]["plain"]
+    print(f"{run:19} {told['right answers']:8.2f} {told[other]:18.2f}")
+
+# %% [markdown]
+# It has an answer for everything, in the voice of the manual. **What fifty steps teach is how to answer, not what is
+# true.** The table says how one can tell. The true answers of the held-out functions have become likelier, 2.89 nats a
+# token in place of 3.69, and whoever looks at that alone may believe that it has learnt about them. But the same
+# sentences behind *other* questions have become likelier as well, 4.12 in place of 4.55. More than half of the gain is
+# the form alone. The rest has to do with the question; and since nobody told it about these functions, it may have
+# learnt to make a sentence of a name. (`listmailcapfiles` gives itself away. This reading we have not tested.)
+#
+# And the loss on the answer only, which everybody recommends? With the loss on all tokens the two numbers are 2.94 and
+# 4.16: hardly worse, and this is one run each. Our questions differ in nothing but a name, so to learn to write them
+# costs next to nothing. Where what stands before the answer is long and of many kinds, one would expect a difference.
+# We have not measured it.
+#
+# ## 7. A small student
+#
+# MiniLM has 22.6 million numbers. Suppose that you need something for a telephone, a hundred times as small. Trained
+# from scratch, a small model learns the old templates and is lost in others, as we saw. But sentences are cheap; it is
+# labels that are dear. Say you have a heap of sentences of the kind that you care about, the sixteen other templates,
+# and nobody has labelled them. Then let the large model, the **teacher**, do it, and let the small one, the
+# **student**, learn from what it says. This is **distillation** (Hinton et al. 2015).
+#
+# ![New sentences without labels go to the teacher, MiniLM with a LoRA. Its chances for each word go to the student,
+# which is small and has a vocabulary of its own. Old sentences with labels by hand go to the student as
+# well.](figures/16_fine_tuning_distillation.svg)
+#
+# The teacher need not say "place". It can say "place 0.7, organisation 0.25, person 0.05", and the student is to say the
+# same. Such **soft labels** tell more than the best one alone: which mistakes are nearly right. A temperature $T$, by
+# which the scores of both are divided before the softmax, brings the small chances out. The loss is a
+# Kullback-Leibler divergence: how much is lost if what the student says stands for what the teacher says,
+#
+# $$T^2 \; \mathrm{KL}(\text{teacher} \,\|\, \text{student}).$$
+#
+# The factor $T^2$ is there because the division makes the gradients smaller by that much.
+#
+# Is it the teacher that helps, or only more training? And are soft labels worth more than hard ones? Four students
+# differ in half of each batch (the other half is old text, labelled by hand), and all have 300 steps. The last one is
+# a ceiling: it gets the true labels. They are judged on the sixteen templates, with names that nobody has seen.
+
+# %% jupyter={"source_hidden": true}
+students = recorded("distilling")["result"]
+arms = [arm for arm in students if arm != "teacher"]
+ax = plt.subplots(figsize=(8.5, 3.2))[1]
+for place, arm in enumerate(["teacher", *arms]):
+    dots = [run["other templates"] for run in students[arm]]
+    ax.plot([place] * len(dots), dots, "o", color="grey" if arm == "teacher" else "C0", alpha=0.4)
+    ax.plot([place - 0.25, place + 0.25], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
+    print(f"{arm:24} {sum(dots) / len(dots):.2f} ({min(dots):.2f} to {max(dots):.2f})")
+ax.set_xticks(range(len(arms) + 1), ["teacher", *[arm.replace(", ", ",\n") for arm in arms]], fontsize=8)
+_ = ax.set(
+    ylim=(0, 1), ylabel="entity F1", title="Sixteen templates without labels: a teacher's labels help (three seeds)"
+)
+
+# %% [markdown]
+# With old text only the student reaches 0.17, with the teacher's labels on the new text 0.44 and 0.47; and not one
+# label of the new text was made by a person. So it is the teacher that helps, not the length of the training. What the
+# teacher does not know (it has 0.65 itself) it cannot pass on; with true labels the student reaches 0.68. And soft
+# labels, for all that is said of them, were no better here than hard ones: 0.44 against 0.47, with each of the three
+# seeds. We tried one temperature, $T = 2$.
+#
+# ## 8. Other tasks
+#
+# What changes from task to task? Less than one expects: the blocks stay, and around them four things are exchanged.
+#
+# | task | one example | on top | loss | how good? |
+# |---|---|---|---|---|
+# | classification (sentiment is one) | a text, its class | linear layer on the mean | cross-entropy | accuracy; F1 of each class if they are unequal |
+# | names | words, a tag for each | linear layer on each token | cross-entropy a token | entity F1 |
+# | question answering, answer in the text | question, paragraph, where the answer begins and ends | two scores a token | cross-entropy of the two places | exact match; F1 of words |
+# | question answering, free; dialogue | a conversation | the model's own output layer | cross-entropy on the answer's tokens | people, on questions fixed beforehand |
+# | summaries | a text, a short one | the same | the same | ROUGE for overlap; people for truth |
+# | translation | a sentence, another | the same | the same | chrF, BLEU; people |
+# | speech | sound in slices of 10 ms, a text | a decoder, or a score for each letter and slice | cross-entropy, or CTC | word error rate |
+# | recommendation | what someone used, in order; the next thing | a score for each thing | cross-entropy | recall@k, on *later* days than those learnt from |
+#
+# Each row is as good as its data, and in none does the metric tell the whole truth. We ran the second row here, the
+# first and the fourth in earlier lessons and in this one; the others you now know how to set up, and we have not
+# measured them.
+#
+# <details><summary>Deeper: what if there is no right answer, only a better one? Preference tuning (DPO)</summary>
+#
+# For many questions nobody can write *the* answer, but anybody can say which of two is better. So let people choose,
+# and let a reward $r(y)$ explain their choices: $y$ is preferred to $z$ with probability $\sigma(r(y) - r(z))$. We
+# want a model $\pi$ with high reward that stays near the one we had, $\pi_0$:
+#
+# $$\max_\pi \; \mathbb{E}_{y \sim \pi}\, r(y) - \beta \, \mathrm{KL}(\pi \,\|\, \pi_0).$$
+#
+# The best one can be written down: $\pi(y) \propto \pi_0(y)\, e^{r(y) / \beta}$. Turn that around, and the reward is
+# $r(y) = \beta \log \frac{\pi(y)}{\pi_0(y)}$ plus a constant, which cancels in $r(y) - r(z)$. So the reward need not
+# be learnt at all. Put this into the probability of the choices, and train $\pi$ on them directly:
+#
+# $$-\log \sigma\Big(\beta \log \frac{\pi(y)}{\pi_0(y)} - \beta \log \frac{\pi(z)}{\pi_0(z)}\Big).$$
+#
+# This is **direct preference optimisation** (Rafailov et al. 2023). The folded cells below try it on a language of
+# three answers, where the best model is known: does the training arrive there?
+#
+# </details>
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true
+# ### Deeper: DPO on a language of three answers
+
+# %% tags=["deeper"]
+old = torch.tensor([0.6, 0.3, 0.1]).log()  # the model that we had: it likes the worst answer best
+reward, beta = torch.tensor([0.0, 1.0, 2.0]), 0.5
+chosen = torch.sigmoid(reward[:, None] - reward)  # how often people prefer the answer of the row to that of the column
+scores = old.clone().requires_grad_()
+optimiser = torch.optim.Adam([scores], lr=0.05)
+for _ in range(500):
+    gain = beta * (scores.log_softmax(0) - old)
+    loss = -(chosen * torch.nn.functional.logsigmoid(gain[:, None] - gain)).sum()
+    optimiser.zero_grad(), loss.backward(), optimiser.step()
+best, reached = (old + reward / beta).softmax(0), scores.softmax(0).detach()
+for what, chances in (("the old model", old.exp()), ("the best one by the formula", best), ("trained", reached)):
+    print(f"{what:28}", " ".join(f"{chance:.3f}" for chance in chances))
+assert (best - reached).abs().max() < 0.005
+
+# %% [markdown]
+# ## 9. Play
+#
+# Four matrices of the model that you trained in section 1: what changed in each, and what a low rank keeps of it.
+#
+# 1. Which of the four needs the highest rank for 90 % of its change?
+# 2. Set the rank to 8. What do you see in the picture of what is left out? Is there a pattern in it?
+# 3. From which rank on do the two thin matrices have *more* numbers than the square one?
+# 4. Compare the curve of the change with that of the matrix itself. Would LoRA be a good way to store MiniLM?
+
+# %%
+parts = {
+    "block 1, query": "encoder.blocks.0.attention.w_q.weight",
+    "block 6, query": "encoder.blocks.5.attention.w_q.weight",
+    "block 6, value": "encoder.blocks.5.attention.w_v.weight",
+    "block 6, feed-forward": "encoder.blocks.5.feed_forward.w_1.weight",
+}
+old, new = minilm.state_dict(), whole.model.state_dict()
+explorer = RankExplorer({what: (old[name], new[name]) for what, name in parts.items()}, rank=8)
+explorer
+
+# %% [markdown]
+# ## 10. What people get wrong
+#
+# **"LoRA needs a hundredth of the memory."** The numbers that are *learnt* are a hundredth or fewer. But the old ones
+# must still be there, and so must what each layer has computed, until the gradient has come back. What is saved is the
+# gradient of each number and the two means that AdamW keeps of it: three numbers of every four.
+
+# %%
+for method in ("everything", "last block", "lora", "head"):
+    learnt = kept[method]["runs"][0]["parameters"]
+    memory = 4 * (size + 3 * learnt) / 1e6  # 4 bytes each: the weight; gradient and two means of what is learnt
+    print(f"{method:11} learns {learnt:10,} of {size:,} numbers: {memory:4.0f} MB, and the same activations on top")
+
+# %% [markdown]
+# A quarter, then, at best. (With large models the old numbers are often rounded to 8 or 4 bits, because they no longer
+# change. That is where the large savings come from.)
+#
+# **"I tried LoRA with my usual rate, and it does not work."** Each method wants its own. These are the rates that were
+# tried for the table, with the F1 on the training templates that were held out for that purpose:
+
+# %%
+for method in ("everything", "lora", "head"):
+    tried = kept[method]["tuning"]
+    print(f"{method:11}" + "   ".join(f"{float(rate):g}: {score:.2f}" for rate, score in tried.items()))
+
+# %% [markdown]
+# The best rate for LoRA is thirty times the best one for everything, and with a third of it LoRA has hardly begun. A
+# comparison in which all methods had one rate would tell how well that rate suits each, and nothing else.
+
+# %% [markdown]
+# ## 11. In the package
+#
+# `lora.py`, `adapters.py` and `prompts.py` are a page each, `fine_tuning.py` has the list of methods, and
+# `distillation.py` the loss of section 7. `LoRALinear` is the class of section 3, and `merge_lora` adds the changes
+# for good:
+
+# %%
+from transformer_lab.lora import LoRALinear, lora_state, merge_lora
+
+small = sum(one.numel() for one in lora_state(narrow.model).values())
+words = [tests["new templates"][0].words]
+ids = torch.tensor([tokenizer.encode(" ".join(words[0]))])
+with torch.no_grad():
+    apart = narrow.model(ids)
+    n_layers = sum(isinstance(one, LoRALinear) for one in narrow.model.modules())
+    merge_lora(narrow.model)
+    joined = narrow.model(ids)
+print(f"{n_layers} matrices have a LoRA, {small:,} numbers in all")
+print("merging changes the scores by less than a 10,000th of their spread")
+assert (apart - joined).abs().max() < 1e-4 * apart.std()
+
+# %% [markdown]
+# ## 12. What you have now
+#
+# A way to teach a good model *your* distinctions in seconds. Say that you run a small shop and want to know what each
+# message is about. You write eight examples of each kind. That is all.
+
+# %%
+from transformer_lab.classifiers import Classifier
+from transformer_lab.data.docstring_modules import Example
+from transformer_lab.tasks.labelling import Classification
+
+kinds = {
+    "asks": "When do you open? | Do you have it in blue? | How long does the delivery take? | Can I pay by card? | "
+    "Is there a smaller size? | Which one is lighter? | Where can I park? | What would it cost to send it to Norway?",
+    "complains": "The cup came in pieces. | I have been waiting for three weeks. | The zip broke on the first day. | "
+    "Nobody answers your telephone. | This is not the colour that I ordered. | The jar was half empty. | "
+    "You charged me twice. | It smells of petrol.",
+    "thanks": "The soap is lovely, my mother was so pleased. | Perfect, just what I hoped for! | It came a day early. | "
+    "Best bread in town. | You saved our party. | My children will not take the hats off. | "
+    "Such kind people in your shop. | I shall tell all my friends.",
+}
+labelled = [Example(text.strip(), i) for i, texts in enumerate(kinds.values()) for text in texts.split("|")]
+
+# %% tags=["nbval-ignore-output"]
+# output differs with the training
+torch.manual_seed(0)
+model = Classifier.on(minilm, tuple(kinds))
+prepare(model, "lora")
+mine = Classification(model, tokenizer, labelled, labelled)
+train(mine, Settings(30, batch_size=12, lr=3e-3, evaluate_every=30), progress=False)
+new = [
+    "Does the lamp come with a bulb?",
+    "One of the chairs has only three legs.",
+    "We danced all night in your shoes!",
+    "May I bring my dog?",
+    "The clock stopped after an hour.",
+    "The cake was gone in five minutes.",
+]
+for text, label in zip(new, mine.predict(new), strict=True):
+    print(f"{[*kinds][label]:10} {text}")
+
+# %% [markdown]
+# Eight examples of each, five seconds, and it sorts chairs with three legs and shoes to dance in. It is no oracle. A
+# guest who would like to bring a dog is taken for a complaint, and what you make of the cake is for you to say. Change
+# the examples, add two with dogs, and run the two cells again. Then take a file of your own, a text, a tab and its label in
+# each line, and do it from a terminal:
+#
+# ```
+# transformer-lab fine-tune messages.tsv --out my-labels
+# transformer-lab label my-labels "Do you gift-wrap?"
+# ```
+#
+# The folder `my-labels` holds only what was learnt, the LoRA and the head, and the name and the checksum of the model
+# that they belong to. Which text, by the way, have you kept aside to find out how good it is?
+
+# %% [markdown]
+# ## 13. Check yourself
+#
+# <details><summary>In LoRA, what happens if B is random and A is zero at the start? And if both are zero?</summary>
+#
+# With A zero and B random the product is zero as well, and the model begins as the old one; it learns, too. With both
+# zero each one's gradient is a product with the other, so both stay zero, and only the head learns.
+#
+# </details>
+#
+# <details><summary>A LoRA of rank 8 and one of rank 16 beside the same matrix: how do their costs compare after merging?</summary>
+#
+# They are the same, and the same as without: after merging there is one matrix of the old size. Before it, the second
+# has twice the numbers to learn.
+#
+# </details>
+#
+# <details><summary>Your model was tuned on questions and answers, and now it answers in the right form. What do you test before you say that it has learnt the facts?</summary>
+#
+# How likely it holds right answers and *wrong ones of the same form*, before and after; and what it says about things
+# that do not exist.
+#
+# </details>
+#
+# Now the [exercises of this lesson](../exercises/16_fine_tuning/fine_tuning.ipynb).
+#
+# ## Takeaways
+#
+# * A frozen model with a new head and a few thin matrices beside it found names about as well as the same model with
+#   everything tuned: 76,423 numbers against 22.6 million. A control from scratch had learnt next to nothing of use.
+# * LoRA is $W + \frac{\alpha}{r} B A$. B begins at zero and A does not; merged it costs nothing in use; it wants a rate
+#   of its own; and it saves gradients and the optimiser's means, not the model itself.
+# * A change of low rank proves nothing about the task, for nonsense gives one, too. That the low-rank part *does* the work
+#   can be tested: put everything else back.
+# * Whoever changes the body forgets. What stands beside it can be taken off.
+# * Fifty steps taught a model the form of an answer. Whether it learnt facts, too, shows only if wrong answers of the
+#   same form are measured beside the right ones.
+#
+# **Papers.** Hu et al. (2021), [arXiv:2106.09685](https://arxiv.org/abs/2106.09685): LoRA. Aghajanyan et al. (2020),
+# [arXiv:2012.13255](https://arxiv.org/abs/2012.13255): how few directions a fine-tuning needs. Houlsby et al. (2019),
+# [arXiv:1902.00751](https://arxiv.org/abs/1902.00751): adapters. Li and Liang (2021),
+# [arXiv:2101.00190](https://arxiv.org/abs/2101.00190): prefix tuning. Lester et al. (2021),
+# [arXiv:2104.08691](https://arxiv.org/abs/2104.08691): prompt tuning. Ben Zaken et al. (2021),
+# [arXiv:2106.10199](https://arxiv.org/abs/2106.10199): biases only. Hinton et al. (2015),
+# [arXiv:1503.02531](https://arxiv.org/abs/1503.02531): distillation. Rafailov et al. (2023),
+# [arXiv:2305.18290](https://arxiv.org/abs/2305.18290): DPO.
+#
+# Previous: [15 BERT](15_bert.ipynb). Next: 17 Heads, which is being written.

@@ -1,0 +1,117 @@
+"""What lesson 16 reads from experiments: every case is there once, controls are controls, a slice comes out again."""
+
+import re
+
+import pytest
+import torch
+
+import answering
+import distilling
+import fine_tuning_methods as methods
+import search_passages
+from transformer_lab import load
+from transformer_lab.classifiers import Tagger
+from transformer_lab.data import entities
+from transformer_lab.experiments import recorded
+from transformer_lab.fine_tuning import prepare
+
+TABLE, ANSWERS, STUDENTS = (recorded(name)["result"] for name in ("fine_tuning_methods", "answering", "distilling"))
+TESTS = ("new templates", "same templates", "other templates")
+
+
+def mean(runs, kind):
+    return sum(run[kind] for run in runs) / len(runs)
+
+
+@pytest.mark.parametrize("method", methods.RATES)
+def test_each_method_was_run_once_with_each_seed_at_the_best_rate(method):
+    row = TABLE[method]
+    assert [float(rate) for rate in row["tuning"]] == [*methods.RATES[method]]
+    assert row["tuning"][str(row["rate"])] == max(row["tuning"].values())
+    seeds = methods.FEWER_SEEDS if method == "from scratch" else methods.SEEDS
+    assert [run["seed"] for run in row["runs"]] == [*seeds]
+    assert all(0 <= run[kind] <= 1 for run in row["runs"] for kind in TESTS)
+
+
+@pytest.mark.parametrize("method", [method for method in methods.RATES if method != "from scratch"])
+def test_the_numbers_that_were_learnt_are_those_that_the_method_leaves_to_learn(method):
+    model = Tagger.on(load("minilm")[0], entities.TAGS)
+    learnt = prepare(model, method, **methods.OPTIONS.get(method, {}))
+    assert {run["parameters"] for run in TABLE[method]["runs"]} == {sum(one.numel() for one in learnt.values())}
+
+
+def words(template):
+    return re.findall(r"\w+|\{\w+\}", template.lower())
+
+
+def test_the_lists_of_templates_share_no_four_words_in_a_row():
+    learnt, asked, others = (
+        {tuple(words(one)[i : i + 4]) for one in listed for i in range(len(words(one)) - 3)}
+        for listed in (entities.TEMPLATES, entities.TEST_TEMPLATES, methods.OTHER_TEMPLATES)
+    )
+    assert not learnt & others and not asked & others and not learnt & asked
+
+
+def test_rates_are_tuned_on_training_templates_that_the_model_does_not_learn_from():
+    learnt, held_out = methods.tuning_sentences(2)
+    assert len(learnt) == 2 * methods.BATCH and len(held_out["held-out templates"]) == methods.N_TESTED
+    starts = [{one.words[:2] for one in part} for part in (learnt, held_out["held-out templates"])]
+    assert not {("On", "Monday")} & starts[1]
+
+
+def test_the_head_alone_comes_out_again():
+    task, run = methods.trained("head", 0)
+    kept = TABLE["head"]["runs"][0]
+    assert all(run[kind] == pytest.approx(kept[kind], abs=0.05) for kind in TESTS)
+
+
+def test_the_search_before_comes_out_again():
+    found, asked = search_passages.cases()
+    assert len(found) == search_passages.N_PASSAGES and len(asked) >= 45
+    again = search_passages.recall(*load("minilm"))
+    assert again == pytest.approx(TABLE["search before"], abs=0.06)  # another Python has another manual
+
+
+def test_a_change_of_full_rank_is_the_whole_change_and_a_share_of_it_grows_with_the_rank():
+    energy = TABLE["everything"]["change"]["energy"]
+    for shares in energy.values():
+        assert len(shares) == len(methods.RANKS) and shares == sorted(shares) and shares[-1] <= 1
+    assert all(one > other for one, other in zip(energy["change"], energy["random matrix"], strict=True))
+
+
+def test_a_loss_stands_at_the_answer_and_its_end_only():
+    _, tokenizer = load("smollm2")
+    for form in answering.FORMS:
+        ids, labels = answering.labelled(tokenizer, ("heapq.heappop", "Pop the smallest item."), form, True)
+        first = labels.index(next(one for one in labels if one != answering.IGNORED))
+        assert len(ids) == len(labels) and labels[first:] == ids[first:] and ids[-1] == tokenizer.eos_id
+        assert tokenizer.decode(ids[first:-1]) == "Pop the smallest item."
+        assert answering.labelled(tokenizer, ("heapq.heappop", "Pop the smallest item."), form, False)[1] == ids
+
+
+def test_padding_changes_no_loss():
+    model, tokenizer = load("smollm2")
+    rows = [answering.labelled(tokenizer, pair, "plain", True) for pair in ANSWERS["asked"][:2]]
+    with torch.no_grad():
+        together = answering.losses(model, rows)
+        alone = torch.cat([answering.losses(model, [row]) for row in rows])
+        assert together == pytest.approx(alone, abs=1e-3)
+
+
+def test_no_module_is_learnt_from_and_asked_about():
+    learnt, asked = answering.drawn()
+    assert len(learnt) == answering.N_PAIRS and len(asked) == answering.N_ASKED
+    assert not {name.split(".")[0] for name, _ in learnt} & {name.split(".")[0] for name, _ in asked}
+    assert not {answer for _, answer in learnt} & {answer for _, answer in asked}
+
+
+@pytest.mark.parametrize("arm", distilling.ARMS)
+def test_each_student_was_trained_with_each_seed(arm):
+    assert len(STUDENTS[arm]) == len(distilling.SEEDS) and len(STUDENTS["teacher"]) == 1
+
+
+def test_the_students_new_sentences_are_of_other_templates_and_have_training_names():
+    old, new = distilling.sentences(0)
+    assert not {one.words for one in old} & {one.words for one in new}
+    names = {word for one in new for word, tag in zip(one.words, one.tags, strict=True) if tag.endswith("PER")}
+    assert not any(entities.is_test_word(word) for word in names if word[0].isupper() and word.isalpha())

@@ -21,6 +21,7 @@ NOTEBOOKS = {
     12: "12_decoding.ipynb",
     13: "13_training.ipynb",
     14: "14_gpt.ipynb",
+    15: "15_bert.ipynb",
     16: "16_fine_tuning.ipynb",
 }
 

@@ -236,8 +236,9 @@ course_home()
 # | [13 Training](13_training.ipynb) | AdamW, and what ails a run | [5](../exercises/13_training/training.ipynb) |
 # | [14 GPT](14_gpt.ipynb) | a ladder of models, and examples that say what is meant | [6](../exercises/14_gpt/gpt.ipynb) |
 # | [15 BERT](15_bert.ipynb) | hidden words, and a search engine that you keep | [6](../exercises/15_bert/bert.ipynb) |
+# | [16 Fine-tuning](16_fine_tuning.ipynb) | an old model, taught something new by a few numbers | [5](../exercises/16_fine_tuning/fine_tuning.ipynb) |
 #
-# The rest of Part II, and Part III, are being written. Every term, with its symbol and the lesson that explains it, is in the
+# Part III is being written. Every term, with its symbol and the lesson that explains it, is in the
 # [glossary](glossary.ipynb). The code of the lessons is also a package, `transformer_lab`, in short files meant to be read:
 # `attention.py`, `layers.py`, `positions.py`, `blocks.py`, then `models.py`.
 #

@@ -594,4 +594,4 @@ SearchExplorer(engine, questions=[question, "What is the difference between is a
 # [arXiv:2202.08005](https://arxiv.org/abs/2202.08005): how much to mask. Spärck Jones (1972), *A statistical
 # interpretation of term specificity and its application in retrieval*.
 #
-# Previous: [14 GPT](14_gpt.ipynb). Next: 16 Fine-tuning, which is being written.
+# Previous: [14 GPT](14_gpt.ipynb). Next: [16 Fine-tuning](16_fine_tuning.ipynb).

@@ -6,7 +6,8 @@
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
 # Questions 1-3 are the core (about 30 minutes). The others are optional. Every function leaves its inputs as they are.
-# Numbers are compared to about five digits. Back to the [lesson](../../notebooks/16_fine_tuning.ipynb).
+# Numbers are compared to about five digits. Where one of the package's functions does what is asked it is accepted as an
+# answer; you learn more without. Back to the [lesson](../../notebooks/16_fine_tuning.ipynb).
 
 # %%
 import torch

@@ -207,24 +207,19 @@ def entity_report(gold, predicted):
     ### BEGIN SOLUTION
 
     def entities(rows):
-        found = []
-        for n, tags in enumerate(rows):
-            before = None
-            for t, tag in enumerate(tags):
-                kind, _, type_ = tag.partition("-")
-                if kind == "B" or (kind == "I" and type_ != before):
-                    found.append([n, type_, t, t])
-                elif kind == "I":
-                    found[-1][3] = t
-                before = type_
-        return set(map(tuple, found))
+        found, tags = [], [tag for row in rows for tag in ("O", *row)]
+        for t in range(1, len(tags)):
+            if tags[t][0] == "B" or (tags[t][0] == "I" and tags[t][2:] != tags[t - 1][2:]):
+                found.append((tags[t][2:], t, t))
+            elif tags[t][0] == "I":
+                found[-1] = (*found[-1][:2], t)
+        return set(found)
 
     report, sides = {}, (entities(gold), entities(predicted))
-    for name in {one[1] for side in sides for one in side} | {"all"}:
-        there, guessed = ({one for one in side if name in (one[1], "all")} for side in sides)
+    for name in {one[0] for side in sides for one in side} | {"all"}:
+        there, guessed = ({one for one in side if name in (one[0], "all")} for side in sides)
         right = len(there & guessed)
-        precision, recall = right / max(1, len(guessed)), right / max(1, len(there))
-        report[name] = precision, recall, 2 * right / max(1, len(there) + len(guessed))
+        report[name] = right / max(1, len(guessed)), right / max(1, len(there)), 2 * right / max(1, len(there) + len(guessed))
     return report
     ### END SOLUTION
 

@@ -118,8 +118,8 @@ def change_of(task: Tagging) -> dict:
     """Of everything tuned: how much the blocks' matrices changed, how flat the change is, and what rank r of it does.
 
     "energy" is the share of the change's squared size in its r largest singular values, in the mean of the matrices;
-    beside it the same of the old matrices and of random ones. "F1, the rest the old one" is of a model that is the old
-    one but for the new head and rank r of each matrix's change; "the new one" keeps all that is no matrix of a block.
+    beside it the same of the old matrices and of random ones. "F1, largest" is of a model that is the old one but for
+    the new head and the r largest pieces of each matrix's change; "F1, all but the largest" has all others instead.
     """
     old, new = old_and_new(task)
     matrices = matrices_of(new)
@@ -138,15 +138,14 @@ def change_of(task: Tagging) -> dict:
     }
     sizes = [((new[name] - old[name]).norm() / old[name].norm()).item() for name in matrices]
     found["size of the change"] = {"smallest": min(sizes), "mean": sum(sizes) / len(sizes), "largest": max(sizes)}
-    for kind, rest in (
-        ("the old one", {**new, **{name: old[name] for name in old if name in new}}),
-        ("the new one", new),
-    ):
-        found[f"F1, the rest {kind}"] = {}
+    rest = {**new, **{name: old[name] for name in old if name in new}}
+    for kind, part in (("largest", lambda rank: slice(rank)), ("all but the largest", lambda rank: slice(rank, None))):
+        found[f"F1, {kind}"] = {}
         for rank in (0, *RANKS):
-            kept = {name: old[name] + U[:, :rank] * S[:rank] @ V[:rank] for name, (U, S, V) in factors.items()}
+            at = part(rank)
+            kept = {name: old[name] + U[:, at] * S[at] @ V[at] for name, (U, S, V) in factors.items()}
             task.model.load_state_dict({**rest, **kept})
-            found[f"F1, the rest {kind}"][str(rank)] = task.evaluate()
+            found[f"F1, {kind}"][str(rank)] = task.evaluate()
     task.model.load_state_dict(new)
     return found
 

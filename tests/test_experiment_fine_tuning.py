@@ -115,3 +115,43 @@ def test_the_students_new_sentences_are_of_other_templates_and_have_training_nam
     assert not {one.words for one in old} & {one.words for one in new}
     names = {word for one in new for word, tag in zip(one.words, one.tags, strict=True) if tag.endswith("PER")}
     assert not any(entities.is_test_word(word) for word in names if word[0].isupper() and word.isalpha())
+
+
+def test_what_the_lesson_says_of_the_change():
+    change, whole = TABLE["everything"]["change"], TABLE["everything"]["runs"][0]["new templates"]
+    parts = {part: change[f"F1, {part}"]["8"]["new templates"] for part in ("largest", "all but the largest")}
+    assert parts["largest"] > whole - 0.02 and parts["all but the largest"] == pytest.approx(0.14, abs=0.005)
+    eight = methods.RANKS.index(8)
+    assert change["energy"]["change"][eight] == pytest.approx(0.70, abs=0.005)
+    assert TABLE["nonsense"][eight] == pytest.approx(0.72, abs=0.005)
+    assert change["size of the change"]["mean"] == pytest.approx(0.02, abs=0.002)
+
+
+def test_what_the_lesson_says_of_the_table():
+    level = {kind: mean(TABLE["lora"]["runs"], kind) - mean(TABLE["everything"]["runs"], kind) for kind in TESTS}
+    assert level["new templates"] == pytest.approx(0.04, abs=0.005)
+    assert level["other templates"] == pytest.approx(-0.01, abs=0.005)
+    for kind in ("new templates", "other templates"):
+        pairs = zip(TABLE["lora"]["runs"], TABLE["last block"]["runs"], strict=True)
+        assert all(one[kind] > other[kind] for one, other in pairs)
+    found = {
+        method: [round(50 * run["search"]["recall@5"]) for run in TABLE[method]["runs"][:3]]
+        for method in ("everything", "last block", "lora")
+    }
+    assert {method: round(sum(counts) / 3) for method, counts in found.items()} == {
+        "everything": 21,
+        "last block": 12,
+        "lora": 25,
+    }
+    assert (min(found["everything"]), max(found["everything"])) == (17, 25)
+    assert (min(found["lora"]), max(found["lora"])) == (21, 28)
+
+
+def test_what_the_lesson_says_of_answers_and_students():
+    nats = {run: ANSWERS[run]["plain"] for run in ("before", "answer only", "all tokens")}
+    assert [round(one["right answers"], 2) for one in nats.values()] == [3.69, 2.89, 2.94]
+    assert [round(one["others' answers"], 2) for one in nats.values()] == [4.55, 4.12, 4.16]
+    assert not any(one["ended"] for one in nats["before"]["said"].values())
+    assert all(one["ended"] for form in answering.FORMS for one in ANSWERS["answer only"][form]["said"].values())
+    reached = {arm: round(mean(STUDENTS[arm], "other templates"), 2) for arm in distilling.ARMS}
+    assert [*reached.values()] == [0.17, 0.44, 0.47, 0.68]

@@ -17,9 +17,9 @@
 #
 # * compare ways of fine-tuning by what they cost, what they find, and what they forget;
 # * build LoRA yourself, and say why its two matrices may not both begin at zero;
-# * teach a model to answer with a loss on the right tokens, and tell what it learnt from what it only imitates.
+# * say on which tokens a model that is to answer is judged, and tell what it learnt from what it only imitates.
 #
-# About 55 minutes. It builds on [lesson 15](15_bert.ipynb), on the optimiser of [lesson 13](13_training.ipynb), and on
+# About 60 minutes. It builds on [lesson 15](15_bert.ipynb), on the optimiser of [lesson 13](13_training.ipynb), and on
 # the chat template of [lesson 14](14_gpt.ipynb).
 
 # %%
@@ -53,6 +53,7 @@ minilm, tokenizer = load("minilm")
 # MiniLM has never been told what a name is either. But it has read a great deal, and all that is needed may be
 # somewhere in its vectors. Let us look. We put a new **head** on it, one linear layer from the 384 numbers of a token
 # to the seven tags, and train everything, on labelled sentences of the old templates only. This is **fine-tuning**.
+# (Recall: B- begins a name, I- goes on with it, and a name counts in F1 only if all its words and its type are right.)
 
 # %%
 sentences = entities.training_sentences(800, seed=0)
@@ -87,7 +88,7 @@ print(", ".join(f"{kind}: entity F1 {score:.2f}" for kind, score in whole.evalua
 # %% [markdown]
 # Fifty steps, and it has begun to see what we want, although it takes streets for persons and firms for people. Let it
 # finish: 120 steps, five times, each time with other sentences (recorded). And what is its old reading worth? As a
-# control, the same architecture with the same vocabulary, but with weights drawn anew, and a rate that suits it.
+# control, the same architecture with the same vocabulary, but with weights drawn anew, at the better of two rates.
 
 # %% jupyter={"source_hidden": true}
 kinds = ("same templates", "new templates", "other templates")
@@ -103,14 +104,16 @@ ax.set(ylim=(0, 1), ylabel="entity F1", title="One architecture, 120 steps: what
 _ = ax.legend(loc="lower left")
 
 # %% [markdown]
-# From nothing, the old templates can be learnt in this time, 0.73 of them, but of the new ones hardly anything: 0.08 and
-# 0.14. MiniLM has 0.96, 0.65 and 0.63. It saw the same sentences in the same order. All that it had more is
-# what it had read before, of other things and for another purpose.
+# From nothing, F1 reaches 0.73 on the old templates, and on new ones next to nothing: 0.08 and 0.14. (Nor does longer
+# training cure that: lesson 15's tagger had ten times the steps.) MiniLM has 0.96, 0.65 and 0.63. It saw the same
+# sentences in the same order; the only difference is what it had read before, of other things and for another purpose.
+# That includes the names: Rwanda is new to this training, but not to MiniLM. How much of the 0.65 is due to that we
+# have not taken apart.
 
 # %% [markdown]
-# So much is there already. Then why train 22 million numbers? Let us leave every one of them as it is, and put two thin
-# matrices beside those that make the queries and the values of each block. This is **LoRA**; what is in it is section
-# 3's matter. With the new head 76,423 numbers are learnt, a third of one percent of MiniLM. The same sentences, the
+# Must one train 22 million numbers for that? Suppose we leave every one of them as it is, and put two thin matrices
+# beside those that make the queries and the values of each block. This is **LoRA**; section 3 opens it. With the new
+# head 76,423 numbers are learnt. The same sentences, the
 # same number of steps, and a learning rate that suits it. How will it do on the six new templates, beside the model of
 # which everything was tuned? Run the cell, and click your guess.
 
@@ -178,8 +181,8 @@ assert shares["the change"][7] > 3 * shares["the matrix"][7] > 3 * 0.08
 # in a few directions together. (Not everywhere as much: in block 1 it is a half. The widget below has more of them.)
 #
 # How simple the task must be, one wants to say, if it needs so little! But what would we have seen if that were wrong?
-# Let us train once more, on nonsense: the same sentences, but all tags shuffled among all words, so that there is
-# nothing to learn. (Recorded; 120 steps, the mean of the 36 matrices of all blocks.)
+# Let us train once more, on nonsense: the same sentences, but all tags shuffled among all words, so that nothing is left
+# to learn but how often each tag comes. (Recorded, one run; 120 steps, the mean of the 36 matrices of all blocks.)
 
 # %% jupyter={"source_hidden": true}
 change, at = kept["everything"]["change"], [1, 2, 4, 8, 16, 32]
@@ -192,31 +195,37 @@ rows |= {"the matrices": change["energy"]["old matrix"], "random": change["energ
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4))
 for what, values in rows.items():
     left.plot(at, values, "o-", label=what)
-left.set(xscale="log", ylim=(0, 1), xlabel="rank", title="Share of the energy: after nonsense the same")
-scores = [score["new templates"] for score in change["F1, the rest the old one"].values()]
-right.plot(range(len(scores)), scores, "o-", label="the largest pieces of each change")
+left.set(xscale="log", ylim=(0, 1), xlabel="rank", title="Share of the energy: as few pieces after nonsense")
+for kind, label in (("largest", "the r largest pieces"), ("all but the largest", "all but the r largest")):
+    scores = [score["new templates"] for score in change[f"F1, {kind}"].values()]
+    right.plot(range(len(scores)), scores, "o-", label=label)
 right.axhline(kept["everything"]["runs"][0]["new templates"], color="grey", linestyle=":", label="the whole change")
 right.set_xticks(range(len(at) + 1), [0, *at])
-right.set(ylim=(0, 1), xlabel="rank of each change", ylabel="entity F1", title="What the small part does (seed 0)")
+right.set(ylim=(0, 1), xlabel="r", ylabel="entity F1", title="What a part of each change does (seed 0)")
 _ = left.set_xticks(at, at), left.minorticks_off(), left.legend(fontsize=8), right.legend(fontsize=8)
 
 # %% [markdown]
-# Left: after nonsense the change is just as simple. Eight pieces hold 72 % of it; with the true tags it was 70 %. So
-# what we had seen tells us nothing about names. It is what a short training *does*: a hundred steps from the same
-# place, each in directions much like those before it.
+# Left: after nonsense the change is no less simple. Eight pieces hold 72 % of it, with the true tags 70 % (one run each).
+# So a simple change is no sign of a simple task. One would guess that it is what a short training does, a hundred
+# steps from the same place in directions much like each other; we have not measured that.
 #
 # Right, a better question: does the simple part of the change do the work? We take the tuned model and put the old
 # numbers back: embedding, biases, layer norms, everything but the new head. Of each matrix's change only the $r$
 # largest pieces stay. With none the head finds nothing, for it was made for another body. With four it finds nearly
 # half, and with eight it has 0.65 on the new templates, as good as the whole change with its 0.64.
 #
-# The whole change was small to begin with, a fiftieth of the size of the matrices. And of that one may throw away 376
+# And could the other pieces have done it as well? All but the eight largest hold 30 % of the energy, and they reach 0.14.
+# So it is the large pieces that do the work.
+#
+# The whole change was small to begin with, a fiftieth of the size of the matrices in the mean. And of that one may throw away 376
 # of 384 pieces, in each of 36 matrices, and all that had changed elsewhere, and the score stays.
 
 # %% [markdown]
 # ## 3. LoRA
 #
-# If the change needs so few simple pieces, why learn 147,456 numbers for it? Leave the old matrix $W$ alone, and learn
+# That eight pieces of a *found* change are enough does not yet say that so few can be *learnt* alone. Your guess has
+# shown that they can, and even in 12 of the 36 matrices only. (That a tuning needs few directions was found by Aghajanyan
+# et al. 2020.) Leave the old matrix $W$ alone, and learn
 # the change itself, as a product of two thin matrices:
 #
 # $$y = W x + \frac{\alpha}{r}\, B A x, \qquad A: r \times d_\text{in}, \quad B: d_\text{out} \times r.$$
@@ -232,8 +241,7 @@ _ = left.set_xticks(at, at), left.minorticks_off(), left.legend(fontsize=8), rig
 # nothing is ever learnt: the gradient of $B$ is a product with $A$, that of $A$ a product with $B$, and both stay zero
 # forever. So only $B$ is zero, and $A$ is random.
 #
-# **What is $\alpha / r$ for?** Rank is something you will want to try several of. With more columns, $BA$ becomes
-# larger at the same learning rate, and you would have to tune that anew. Dividing by $r$ is meant to spare you that, and
+# **What is $\alpha / r$ for?** You will want to try several ranks. With more columns, $BA$ becomes larger at the same learning rate, and you would have to tune that anew. Dividing by $r$ is meant to spare you that, and
 # $\alpha$ sets how large the change is altogether.
 #
 # **What does it cost in use?** Nothing. When the training is over, add $\frac{\alpha}{r} BA$ to $W$, and you have a
@@ -261,9 +269,9 @@ with torch.no_grad():
     layer.B += torch.randn_like(layer.B)  # as if something had been learnt
     separate, merged = layer(x), copy.deepcopy(layer.linear)
     merged.weight += layer.scale * layer.B @ layer.A
-    gap, size = (merged(x) - separate).abs().max(), (separate - old).abs().max()
+    gap, change_size = (merged(x) - separate).abs().max(), (separate - old).abs().max()
 print("merged and unmerged differ by less than a 10,000th of the change")
-assert gap < 1e-4 * size
+assert gap < 1e-4 * change_size
 
 # %% [markdown]
 # ## 4. Which numbers?
@@ -275,7 +283,8 @@ assert gap < 1e-4 * size
 # A comparison is only fair if each gets the rate that suits it. Every method tried several, on 13 of the 18 training
 # templates, and was judged on the other five; no test sentence was looked at for that. Then each was trained five times
 # (from scratch three times) for 120 steps of 16 sentences, with the same sentences in the same order. And because six
-# new templates are few, there are sixteen more, which were written for section 7 before this table was made.
+# new templates are few, there are sixteen more, which were written for section 7 before this table was made. (MB: the
+# weights, gradients and AdamW's means, see section 10. Seconds are of the processor, on a busy machine.)
 
 # %% jupyter={"source_hidden": true}
 methods = ["everything", "last block", "head", "lora"]
@@ -336,9 +345,9 @@ _ = axes[0].set_ylabel("entity F1 (120 steps, a dot a seed)")
 #
 # MiniLM had a trade before we came: it was trained to give texts of similar meaning similar vectors, and lesson 15's
 # search lives on that. Can it still do it? We take the fifty questions of that lesson and 120 passages of the
-# documentation, and count the questions that have their passage among the five nearest. Before any tuning these are
-# 41. Now take the model of which everything was tuned, leave its head off, and ask again. How many of the 41 will it be?
-# Run the cell, and click your guess.
+# documentation, and count the questions that have their passage among the five nearest. Before any tuning these are 41
+# of the fifty. Now take the model of which everything was tuned, leave its head off, and ask again. How many will it
+# find now, beside the 41? Run the cell, and click your guess.
 
 # %%
 predict("16_fine_tuning.forgotten")
@@ -357,20 +366,23 @@ _ = ax.legend()
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 left = sum(still["everything"]) / len(still["everything"]) / kept["search before"]["recall@5"]
-print("Of the questions that were answered before,")
+print("Of fifty questions,")
 for method, dots in still.items():
     print(
-        f"    {method:11} still finds {50 * sum(dots) / len(dots):.0f} of the {50 * kept['search before']['recall@5']:.0f}"
+        f"    {method:11} finds {50 * sum(dots) / len(dots):.0f} (before: {50 * kept['search before']['recall@5']:.0f})"
     )
 predict("16_fine_tuning.forgotten", actual="nearly all" if left > 0.8 else "about half" if left > 0.3 else "hardly any")
 
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# About half: 21 in the mean of three seeds, which are far apart (17 to 25). With a LoRA attached it is 25 (21 to 28).
-# And look at the last block. There 92 % of the numbers stayed exactly as they were, and of the search less
-# than a third is left: 12. *Where* a model is changed can count for more than how many of its numbers. The vectors that the search
-# compares come straight out of that block.
+# About half as many: 21 in the mean of three seeds, which are far apart (17 to 25). With a LoRA attached it is 25 (21 to
+# 28). Drawing five of the 120 passages blindly would find 2.
+#
+# And look at the last block. There 92 % of the numbers stayed exactly as they were, and it finds 12. *Where* a model is
+# changed can count for more than how many of its numbers: the vectors that the search compares come straight out of
+# that block. (It was also trained at twenty times the rate, the one that suited it. What of the loss comes from the
+# place and what from the rate, we cannot tell.)
 #
 # </details>
 #
@@ -406,7 +418,7 @@ assert (detached == old).all() and moved > 0.05
 # answers if it is asked in its chat template, and without it goes on as if the question were the beginning of some
 # page. Let us teach it to answer in one sentence, without any template. The examples are in every Python: a question
 # is `What does heapq.heappop do?`, and the answer the first sentence of that function's docstring. There are 300 pairs
-# to learn from, and 30 functions to ask about, of other modules. What is learnt is a LoRA of rank 8, in 50 steps.
+# to learn from, and 30 functions of other modules to ask about (eight of them answer here). What is learnt is a LoRA of rank 8, in 50 steps.
 #
 # Question and answer are one text, and the exercise is the old one: which token comes next? But not everywhere. We do
 # not want a model that writes questions. So the loss is taken **on the answer only**; of the question's tokens the
@@ -431,7 +443,7 @@ for what, said in (("before", before), ("after", taught)):
     print(f"{what}: of {len(said)} answers, {sum(one['ended'] for one in said.values())} end within 40 tokens")
 
 # %% [markdown]
-# Before, it talked until it was cut off. Now it says one sentence and stops, every time, and asked in the chat template,
+# Before, it talked until we stopped it, after 40 tokens. Now it says one sentence and stops, every time, and asked in the chat template,
 # in which it was not trained, it does the same. Fifty steps, and the form is perfect. And how much does it know about
 # Python now? Four of the functions that we asked about do not exist. We made them up:
 
@@ -449,8 +461,9 @@ for run in ("before", "answer only", "all tokens"):
 # true.** The table says how one can tell. The true answers of the held-out functions have become likelier, 2.89 nats a
 # token in place of 3.69, and whoever looks at that alone may believe that it has learnt about them. But the same
 # sentences behind *other* questions have become likelier as well, 4.12 in place of 4.55. More than half of the gain is
-# the form alone. The rest has to do with the question; and since nobody told it about these functions, it may have
-# learnt to make a sentence of a name. (`listmailcapfiles` gives itself away. This reading we have not tested.)
+# the form alone. The rest has to do with the question. In these fifty steps nobody told it about these functions. It may
+# make a sentence of a name (`listmailcapfiles` gives itself away), or say what it had read long before: right answers
+# were likelier than others from the start. We have not told the two apart.
 #
 # And the loss on the answer only, which everybody recommends? With the loss on all tokens the two numbers are 2.94 and
 # 4.16: hardly worse, and this is one run each. Our questions differ in nothing but a name, so to learn to write them
@@ -498,14 +511,17 @@ _ = ax.set(
 
 # %% [markdown]
 # With old text only the student reaches 0.17, with the teacher's labels on the new text 0.44 and 0.47; and not one
-# label of the new text was made by a person. So it is the teacher that helps, not the length of the training. What the
-# teacher does not know (it has 0.65 itself) it cannot pass on; with true labels the student reaches 0.68. And soft
+# label of the new text was made by a person. So it is the teacher that helps, not the length of the training. The
+# student learns the teacher's mistakes as well; with true labels it reaches 0.68, more than the teacher itself. And soft
 # labels, for all that is said of them, were no better here than hard ones: 0.44 against 0.47, with each of the three
 # seeds. We tried one temperature, $T = 2$.
 #
 # ## 8. Other tasks
 #
-# What changes from task to task? Less than one expects: the blocks stay, and around them four things are exchanged.
+# What changes from task to task? Less than one expects: the blocks stay, and around them four things are exchanged, the
+# data, what is put on top, the loss, and the measure.
+#
+# <details><summary>Deeper: eight tasks in one table. Cover the last three columns, and guess them</summary>
 #
 # | task | one example | on top | loss | how good? |
 # |---|---|---|---|---|
@@ -518,9 +534,10 @@ _ = ax.set(
 # | speech | sound in slices of 10 ms, a text | a decoder, or a score for each letter and slice | cross-entropy, or CTC | word error rate |
 # | recommendation | what someone used, in order; the next thing | a score for each thing | cross-entropy | recall@k, on *later* days than those learnt from |
 #
-# Each row is as good as its data, and in none does the metric tell the whole truth. We ran the second row here, the
-# first and the fourth in earlier lessons and in this one; the others you now know how to set up, and we have not
-# measured them.
+# Each row is as good as its data, and in none does the measure tell the whole truth. Names and answers you have seen
+# tuned here; the others you now know how to set up, and we have not measured them.
+#
+# </details>
 #
 # <details><summary>Deeper: what if there is no right answer, only a better one? Preference tuning (DPO)</summary>
 #
@@ -583,25 +600,26 @@ explorer
 # %% [markdown]
 # ## 10. What people get wrong
 #
-# **"LoRA needs a hundredth of the memory."** The numbers that are *learnt* are a hundredth or fewer. But the old ones
-# must still be there, and so must what each layer has computed, until the gradient has come back. What is saved is the
-# gradient of each number and the two means that AdamW keeps of it: three numbers of every four.
+# **"LoRA needs a hundredth of the memory."** The numbers that are *learnt* are a hundredth or fewer. But the old ones must
+# still be there. And the gradient has to come back to the *lowest* place where something is learnt, so what each layer
+# from there on has computed must be kept, too: with LoRA in all six blocks, with a head alone in none. What one is
+# spared is the gradient of each number and the two means that AdamW keeps of it: of four numbers, three.
 
 # %%
 for method in ("everything", "last block", "lora", "head"):
     learnt = kept[method]["runs"][0]["parameters"]
     memory = 4 * (size + 3 * learnt) / 1e6  # 4 bytes each: the weight; gradient and two means of what is learnt
-    print(f"{method:11} learns {learnt:10,} of {size:,} numbers: {memory:4.0f} MB, and the same activations on top")
+    print(f"{method:11} learns {learnt:10,} of {size:,} numbers: {memory:4.0f} MB")
 
 # %% [markdown]
-# A quarter, then, at best. (With large models the old numbers are often rounded to 8 or 4 bits, because they no longer
+# So at best a quarter is left. (With large models the old numbers are often rounded to 8 or 4 bits, because they no longer
 # change. That is where the large savings come from.)
 #
 # **"I tried LoRA with my usual rate, and it does not work."** Each method wants its own. These are the rates that were
 # tried for the table, with the F1 on the training templates that were held out for that purpose:
 
 # %%
-for method in ("everything", "lora", "head"):
+for method in ("everything", "last block", "lora", "head"):
     tried = kept[method]["tuning"]
     print(f"{method:11}" + "   ".join(f"{float(rate):g}: {score:.2f}" for rate, score in tried.items()))
 
@@ -613,7 +631,7 @@ for method in ("everything", "lora", "head"):
 # ## 11. In the package
 #
 # `lora.py`, `adapters.py` and `prompts.py` are a page each, `fine_tuning.py` has the list of methods, and
-# `distillation.py` the loss of section 7. `LoRALinear` is the class of section 3, and `merge_lora` adds the changes
+# `distillation.py` the loss of section 7. `LoRALinear` is the class of section 3 but for how A is drawn, and `merge_lora` adds the changes
 # for good:
 
 # %%
@@ -625,8 +643,8 @@ ids = torch.tensor([tokenizer.encode(" ".join(words[0]))])
 with torch.no_grad():
     apart = narrow.model(ids)
     n_layers = sum(isinstance(one, LoRALinear) for one in narrow.model.modules())
-    merge_lora(narrow.model)
-    joined = narrow.model(ids)
+    merge_lora(again := copy.deepcopy(narrow.model))
+    joined = again(ids)
 print(f"{n_layers} matrices have a LoRA, {small:,} numbers in all")
 print("merging changes the scores by less than a 10,000th of their spread")
 assert (apart - joined).abs().max() < 1e-4 * apart.std()
@@ -674,7 +692,7 @@ for text, label in zip(new, mine.predict(new), strict=True):
 
 # %% [markdown]
 # Eight examples of each, five seconds, and it sorts chairs with three legs and shoes to dance in. It is no oracle. A
-# guest who would like to bring a dog is taken for a complaint, and what you make of the cake is for you to say. Change
+# guest who would like to bring a dog is taken for a complaint here (and at yours?), and what you make of the cake is for you to say. Change
 # the examples, add two with dogs, and run the two cells again. Then take a file of your own, a text, a tab and its label in
 # each line, and do it from a terminal:
 #
@@ -684,7 +702,8 @@ for text, label in zip(new, mine.predict(new), strict=True):
 # ```
 #
 # The folder `my-labels` holds only what was learnt, the LoRA and the head, and the name and the checksum of the model
-# that they belong to. Which text, by the way, have you kept aside to find out how good it is?
+# that they belong to. The command keeps every fifth message aside. Why? And
+# which have you kept aside in the cell above?
 
 # %% [markdown]
 # ## 13. Check yourself

@@ -2,6 +2,7 @@
 # make test       lint, types, tests, and every notebook executed once and compared with its stored outputs
 # make demo       train the date translator and save it with a picture of its attention   (SEED=1)
 # make reset LESSON=02  a clean exercise notebook again; your answers are kept beside it
+# make class      for a teacher: nbgrader, and a course folder to grade in; see docs/teaching.md   (DIR=../class)
 # make bench      speed beside the code one would use instead: a table, and build/bench.json   (ONLY=training)
 # make bench-views  AttentionView beside bertviz: bytes, time to first paint, time from a click to the redraw
 # make quality    what the trained models reach with three seeds: a table, and build/quality.json   (ONLY=dates)
@@ -15,6 +16,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SEED ?= 0
 ONLY ?=
+DIR ?= ../class
 WORKERS ?= 2
 N ?= 150
 RUN := TRANSFORMER_LAB_PROGRESS=off TRANSFORMER_LAB_DEVICE=cpu OMP_WAIT_POLICY=passive
@@ -45,7 +47,7 @@ endif
 NBVAL := PYTHONPATH=tests $(PYTEST) -q --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg \
 	--nbval-kernel-startup-timeout 300 -p no:cacheprovider -p notebook_seconds notebooks solutions
 
-.PHONY: lab test test-full test-gpu lint demo reset bench bench-gpu bench-views quality mutants notebooks weights clean again
+.PHONY: lab test test-full test-gpu lint demo reset class bench bench-gpu bench-views quality mutants notebooks weights clean again
 
 # JupyterLab's settings for the course; what the user has set, in overrides.json next to their folder or by hand, wins.
 LAB_SETTINGS := .venv/share/jupyter/lab/settings/overrides.d
@@ -80,6 +82,10 @@ demo: .venv/course
 
 reset: .venv/course
 	$(BIN)/python -m transformer_lab reset "$(LESSON)"
+
+class: .venv/course
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[teacher]"
+	$(BIN)/python -m transformer_lab class new "$(DIR)"
 
 bench: .venv/dev
 	OMP_WAIT_POLICY=passive PYTHONPATH=tests $(BIN)/python benchmarks $(if $(ONLY),--only "$(ONLY)")

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .classroom.commands import app as class_app
 from .environment import is_first_process, is_watched, speak_any_encoding
 from .files import path_of
 from .optional import MissingPackageError, own_version, require_packages
@@ -28,6 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(class_app, name="class")
 debugging = False
 
 

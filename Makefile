@@ -5,6 +5,7 @@
 # make class      for a teacher: nbgrader, and a course folder to grade in; see docs/teaching.md   (DIR=../class)
 # make bench      speed beside the code one would use instead: a table, and build/bench.json   (ONLY=training)
 # make bench-views  AttentionView beside bertviz: bytes, time to first paint, time from a click to the redraw
+# make bench-class  grade a class of synthetic submissions, and print the seconds that one takes   (N=1000 WORKERS=2)
 # make quality    what the trained models reach with three seeds: a table, and build/quality.json   (ONLY=dates)
 # make test-full  make test, and what is slow: the checks under twenty seeds, twenty kills, two threads
 # make mutants    which small mistakes in the package do its tests not see?   (N=150 SEED=0)
@@ -47,7 +48,7 @@ endif
 NBVAL := PYTHONPATH=tests $(PYTEST) -q --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg \
 	--nbval-kernel-startup-timeout 300 -p no:cacheprovider -p notebook_seconds notebooks solutions
 
-.PHONY: lab test test-full test-gpu lint demo reset class bench bench-gpu bench-views quality mutants notebooks weights clean again
+.PHONY: lab test test-full test-gpu lint demo reset class bench bench-gpu bench-views bench-class quality mutants notebooks weights clean again
 
 # JupyterLab's settings for the course; what the user has set, in overrides.json next to their folder or by hand, wins.
 LAB_SETTINGS := .venv/share/jupyter/lab/settings/overrides.d
@@ -95,6 +96,9 @@ bench-gpu:
 
 bench-views: .venv/dev
 	OMP_WAIT_POLICY=passive $(BIN)/python benchmarks/views.py
+
+bench-class: .venv/dev
+	$(RUN) OMP_NUM_THREADS=1 PYTHONPATH=tests:source $(BIN)/python benchmarks/classroom.py --n $(N) --jobs $(WORKERS)
 
 quality: .venv/dev
 	$(RUN) $(BIN)/python benchmarks/quality.py $(if $(ONLY),--only "$(ONLY)")

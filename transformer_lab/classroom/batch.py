@@ -27,7 +27,7 @@ NO_NOTEBOOK = 20 * 2**20  # bytes: nobody's exercise is as long as this
 
 @dataclass(frozen=True)
 class Graded:
-    """How a submission was graded: points of those possible, what stopped it, seconds of computing, and each question's verdict."""
+    """How a submission was graded: points, what stopped it, seconds of computing, and the verdict on each question."""
 
     assignment: str
     student: str

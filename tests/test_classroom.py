@@ -1,5 +1,6 @@
 """The parts of a class that need no kernel: sources, archives, names, seals, pages, the sandbox's words."""
 
+import copy
 import io
 import json
 import stat
@@ -88,7 +89,7 @@ def test_what_a_submission_says_of_its_cells_is_not_believed(root, monkeypatch):
     odd = [{}, {"nbgrader": 3}, {"nbgrader": {"grade_id": ["softmax"]}}, {"nbgrader": {"grade": True, "points": 99}}]
     cells = [nbformat.v4.new_code_cell(f"x = {number}", metadata=about) for number, about in enumerate(odd)]
     answer = next(cell for cell in source.cells if id_of(cell) == "softmax")
-    submitted = nbformat.v4.new_notebook(cells=[*cells, answer, answer])
+    submitted = nbformat.v4.new_notebook(cells=[*cells, answer, copy.deepcopy(answer)])
     restored, _ = TrustedCells().preprocess(submitted, {"nbgrader": told})
     assert [id_of(cell) for cell in restored.cells[:7]] == [None] * 5 + ["softmax", "softmax-hidden"]
     graded = [id_of(cell) for cell in source.cells if cell.metadata.get("nbgrader", {}).get("grade")]

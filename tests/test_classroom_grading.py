@@ -15,7 +15,7 @@ import pytest
 
 import hostile_submissions
 from build import ROOT
-from hostile_submissions import FULL, HOSTILE, READS
+from hostile_submissions import FULL, HERE, HOSTILE
 from transformer_lab.classroom import batch, course, gradebook, report, sandbox
 from transformer_lab.classroom.collect import collect
 
@@ -50,12 +50,12 @@ def results(root, right, tmp_path_factory):
     places = [str(root), str(root / "secret"), str(ROOT / "solutions"), str(Path.home()), str(ROOT / "tests")]
     for name, (make, _, _) in HOSTILE.items():
         notebook = make(right)
-        text = notebook if isinstance(notebook, str) else json.dumps(notebook).replace("PATHS:", f"{places}:")
+        text = notebook if isinstance(notebook, str) else json.dumps(notebook)
         hand_in(folder, name, text.replace("for path in PATHS", f"for path in {places}"))
     hand_in(folder, "Jürgen 王", right)
     assert len(collect(root, [folder]).kept) == len(HOSTILE) + 1
     untouched = fingerprints(root, "secret", "source", "release", "submitted")
-    results = {one.student: one for one, _, _ in batch.grade(root)}
+    results = {one.student: one for one, _, _ in batch.grade(root, jobs=2)}
     assert fingerprints(root, "secret", "source", "release", "submitted") == untouched
     assert not list(batch.grade(root))  # nothing is graded twice
     return results
@@ -81,7 +81,6 @@ def test_a_right_answer_under_a_unicode_name_has_full_marks(results):
 @CONTAINED
 def test_a_submission_sees_and_touches_nothing_of_the_teachers(root, results):
     notebook = nbformat.read(root / "autograded" / "reads_and_writes" / HERE[0] / f"{HERE[1]}.ipynb", 4)
-    assert "PATHS" in READS
     (told,) = [output["text"] for output in notebook.cells[0].outputs]
     secret = (root / "secret").read_text().strip()
     assert secret not in told and "attention" not in told and "Network is unreachable" in told

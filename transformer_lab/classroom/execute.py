@@ -61,6 +61,7 @@ class SandboxedExecute(Execute):
     """Runs a submission, and writes into its metadata what stopped it, if anything did, and seconds of computing."""
 
     timeout = Integer(limits.CELL_SECONDS, allow_none=True).tag(config=True)
+    iopub_timeout = Integer(30, help="Seconds in which the kernel must say that a cell is over.").tag(config=True)
     notebook_seconds = Integer(limits.NOTEBOOK_SECONDS, help="Seconds for a whole notebook.").tag(config=True)
 
     def preprocess(self, nb, resources, km=None):
@@ -135,6 +136,11 @@ class SandboxedExecute(Execute):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL) if hasattr(os, "killpg") else os.kill(pid, signal.SIGTERM)
 
+    def _get_timeout(self, cell):
+        """A check cell has longer than any other: each check in it is stopped by itself, and says why."""
+        is_check = cell is not None and cell.metadata.get("nbgrader", {}).get("grade")
+        return max(self.timeout, limits.CHECK_SECONDS) if is_check else self.timeout
+
     def output(self, outs, msg, display_id, cell_index):
         self.printed += len(str(msg["content"]))
         if self.printed > limits.OUTPUT:
@@ -159,7 +165,8 @@ def ended(error: Exception, code: int | None) -> str:
         if number in (signal.SIGSEGV, signal.SIGABRT, getattr(signal, "SIGBUS", -1)):
             return "Python crashed while a cell ran: out of memory, or a fault in the code that it called."
         return "The code ended Python itself while a cell ran (os._exit, exit, a signal)."
-    return f"The run could not go on: {type(error).__name__}: {str(error)[:200]}"
+    first = str(error).strip().partition("\n")[0]
+    return f"The run could not go on: {type(error).__name__}: {first[:200]}"
 
 
 def in_words(seconds: int) -> str:

@@ -6,6 +6,7 @@ GIGABYTE = 2**30
 MEGABYTE = 2**20
 
 CELL_SECONDS = 60  # by the clock on the wall: then the cell is interrupted, and the next one runs
+CHECK_SECONDS = 180  # the same for a check cell: each check inside has a limit of its own, which tells more
 NOTEBOOK_SECONDS = 600  # by the clock on the wall, then the notebook is stopped
 CPU_SECONDS = 240  # of the whole notebook; the slowest solution needs 30
 MEMORY = 4 * GIGABYTE  # of one process, and of all of them together

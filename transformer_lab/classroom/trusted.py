@@ -133,7 +133,7 @@ def missing(cell, question: str, stopped: str) -> dict:
     names = [one for one in errors if one.get("ename") == "NameError"]
     if names:
         state, message = "to do", f"There is no answer: {names[0].get('evalue', '')}."
-    elif errors and errors[0].get("ename") == "CellTimeoutError":
+    elif errors and errors[0].get("ename") in ("CellTimeoutError", "KeyboardInterrupt"):
         state, message = "fail", "The check was stopped: it took too long."
     elif errors:
         state, message = "fail", f"The check ended with {errors[0].get('ename')}: {errors[0].get('evalue', '')}"

@@ -122,7 +122,7 @@ print(told)
 # What it does to the checks.
 
 
-@hostile(22, "replaced")
+@hostile(23, "replaced")  # an answer that returns x has 1 point of 4, with or without the patches
 def patched_checks(right):
     code = (
         "import torch\n"

@@ -80,7 +80,7 @@ class SandboxedExecute(Execute):
                 self.stopped = self.stopped or ended(error, self.code)
         if self.timeouts and not self.stopped:
             cells = "A cell" if self.timeouts == 1 else f"{self.timeouts} cells"
-            self.stopped = f"{cells} ran for more than {in_words(self.timeout)}, and was interrupted."
+            self.stopped = f"{cells} ran for more than {in_words(self.timeout or 0)}, and was interrupted."
         nb.metadata[NOTE] = {"stopped": self.stopped, "seconds": round(self.computed, 1)}
         return nb, resources
 
@@ -139,7 +139,8 @@ class SandboxedExecute(Execute):
     def _get_timeout(self, cell):
         """A check cell has longer than any other: each check in it is stopped by itself, and says why."""
         is_check = cell is not None and cell.metadata.get("nbgrader", {}).get("grade")
-        return max(self.timeout, limits.CHECK_SECONDS) if is_check else self.timeout
+        seconds = super()._get_timeout(cell)
+        return max(seconds, limits.CHECK_SECONDS) if seconds and is_check else seconds
 
     def output(self, outs, msg, display_id, cell_index):
         self.printed += len(str(msg["content"]))

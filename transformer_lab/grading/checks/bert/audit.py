@@ -23,7 +23,7 @@ def shares(gold: int, predicted: int, right: int) -> tuple[float, float, float]:
     return right / predicted, right / gold, 2 * right / (predicted + gold)
 
 
-def true_table() -> dict[str, dict[str, float]]:
+def true_table() -> dict[str, dict[str, int | float]]:
     """The five rows as they should be, not rounded; the row `mean` has no counts."""
     table = {name: dict(zip(COLUMNS, (*counts, *shares(*counts)), strict=True)) for name, counts in COUNTS.items()}
     total = [sum(column) for column in zip(*COUNTS.values(), strict=True)]

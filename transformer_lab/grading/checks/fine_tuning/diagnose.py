@@ -129,7 +129,7 @@ class Case:
                 matrix.copy_(draw.normal(*matrix.shape))
         self.change = (self.layer.B @ self.layer.A).detach()
 
-    def outputs(self, times: float = 1.0, scale: float | None = None) -> Tensor:
+    def outputs(self, times: int = 1, scale: int | float | None = None) -> Tensor:
         """The specification, for times=1; or the change so many times."""
         scale = self.alpha / self.r if scale is None else scale
         change = times * scale * self.change if times else 0.0

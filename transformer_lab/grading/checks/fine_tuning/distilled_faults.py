@@ -23,23 +23,23 @@ def at(of_teacher: Callable, of_student: Callable):
     return lambda case: divergence(of_teacher(case.teacher, case.T), of_student(case.student, case.T))
 
 
-def warm(logits: Tensor, T: float) -> Tensor:
+def warm(logits: Tensor, T: int | float) -> Tensor:
     return (logits / T).log_softmax(-1)
 
 
-def cold(logits: Tensor, T: float) -> Tensor:
+def cold(logits: Tensor, T: int | float) -> Tensor:
     return logits.log_softmax(-1)
 
 
-def times(logits: Tensor, T: float) -> Tensor:
+def times(logits: Tensor, T: int | float) -> Tensor:
     return (logits * T).log_softmax(-1)
 
 
-def twice(logits: Tensor, T: float) -> Tensor:
+def twice(logits: Tensor, T: int | float) -> Tensor:
     return (logits / T).softmax(-1).log_softmax(-1)
 
 
-def along_rows(logits: Tensor, T: float) -> Tensor:
+def along_rows(logits: Tensor, T: int | float) -> Tensor:
     return (logits / T).log_softmax(0)
 
 

@@ -117,7 +117,7 @@ def parts(case) -> tuple:
     return U, S, Vh, case.r
 
 
-def product(power: float = 1.0):
+def product(power: int | float = 1):
     def formula(case) -> Tensor:
         U, S, Vh, r = parts(case)
         return (U[:, :r] * S[:r] ** power) @ Vh[:r]

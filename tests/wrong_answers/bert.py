@@ -144,6 +144,26 @@ def chunked(text, window):
     return as_numbers(torch.tensor(text).chunk(-(-len(text) // window)))
 
 
+def one_piece_more(text, window):
+    """Behind a full last piece an empty one."""
+    return [text[start : start + window] for start in range(0, len(text) + 1, window)]
+
+
+def split_by_ids(model, texts, window, pad):
+    ids, _ = batch_of([piece for text in texts for piece in cut(text, window)], pad)
+    real = model(ids, ids != pad)[ids != pad]
+    return torch.stack([own.mean(0) for own in real.split([len(text) for text in texts])])
+
+
+def vectors_added_up(model, texts, window, pad):
+    """Into a tensor of the default dtype."""
+    ids, is_real = batch_of([piece for text in texts for piece in cut(text, window)], pad)
+    owner = torch.tensor([n for n, text in enumerate(texts) for _ in text])
+    real = model(ids, is_real)[is_real]
+    lengths = torch.tensor([[len(text)] for text in texts])
+    return torch.zeros(len(texts), real.shape[1]).index_add(0, owner, real) / lengths
+
+
 def as_numbers(pieces):
     return [[int(i) for i in piece] for piece in pieces]
 
@@ -326,6 +346,15 @@ def a_cost_for_each_token(model, ids, words, mask):
 def none_is_a_word(model, ids, words, mask):
     """[CLS] and [SEP] are hidden with word 0."""
     return costs_by_cross_entropy(model, ids, [0 if word is None else word for word in words], mask)
+
+
+def ends_always(model, ids, words, mask):
+    """One kind of words less, None, whether it is there or not."""
+    return costs_by_places(model, ids, words, mask)[: len(set(words)) - 1]
+
+
+def within_the_ends(own, words):
+    return [t for t in own if 0 < t < len(words) - 1] or own
 
 
 def ends_hidden(own, t, words):
@@ -715,6 +744,21 @@ def best_of(of=lambda F, k: 1 - F**k, part=slice(0, -1), finish=lambda total, n,
     return lambda n, p, k: float(finish(of(below(n, p), k)[part].sum(), n, p, k))
 
 
+def used_too_early(n, p, k):
+    F = below(n, p)
+    return float((1 - torch.cat((torch.zeros(1), F[:-2])) ** k).sum()) / n - p
+
+
+def from_one(n, p, k, end):
+    """That nobody is right is left out."""
+    F = below(n, p)
+    return float((1 - (F - F[0])[1:end] ** k).sum()) / n - p
+
+
+def optimism_in_32_bits(n, p, k):
+    return float((1 - below(n, p)[:-1].float() ** k).sum()) / n - p
+
+
 def std(n, p):
     return math.sqrt(p * (1 - p) / n)
 
@@ -748,6 +792,7 @@ RIGHT = {
         ("adding", vectors_by_adding),
         ("splitting", vectors_by_splitting),
         ("weighing", vectors_by_weighing),
+        ("into 32 bits", vectors_added_up),
         ("a loop", pooling()),
     ],
     "15_bert.word_costs": [
@@ -775,6 +820,7 @@ RIGHT = {
         ("logarithms", optimism_by_logarithms),
         ("upwards", optimism_upwards),
         ("a sum", best_of()),
+        ("in 32 bits", optimism_in_32_bits),
     ],
 }
 
@@ -867,6 +913,14 @@ WRONG = {
         ("one by one, padded", text_by_text_padded, "the model was asked 3 times"),
         ("minus one", lambda model, texts, window, pad: vectors_by_adding(model, texts, window, -1), "pad with `pad`"),
         ("in place", filled_in_place, "the lists"),
+        (
+            "filled up with 0",
+            lambda model, texts, window, pad: vectors_by_splitting(model, texts, window, 0),
+            "is filled up with the id 0",
+        ),
+        ("split by ids", split_by_ids, "is_real is False wherever the id is the padding's"),
+        ("ids alone", lambda model, *rest: vectors_by_adding(lambda ids, real: model(ids), *rest), "the ids alone"),
+        ("an empty piece", pooling(one_piece_more), "is nothing but padding"),
         ("a vector for each piece", pieces_returned, "as many as there are pieces"),
         ("over the batch", mean_of_the_batch, "has shape"),
         ("one vector", one_text_alone, "has shape"),
@@ -962,6 +1016,9 @@ WRONG = {
         ("a list", lambda *given: costs_by_places(*given).tolist(), "wanted a torch tensor"),
         ("a column", lambda *given: costs_by_places(*given)[:, None], "has shape"),
         ("minus one", lambda model, ids, words, mask: costs_by_places(model, ids, words, -1), "hide with `mask`"),
+        ("ends always", ends_always, "and 0 tokens of no word: 2 numbers came back"),
+        ("from 1", lambda *given: costs_by_places(*given)[1:], "Words are numbered from 0"),
+        ("within the ends", costing(counted=within_the_ends), "words have [2, 1, 3] tokens"),
         ("never asked", lambda model, ids, words, mask: torch.zeros(len(places_of(words))), "was never asked"),
     ],
     "15_bert.entity_report": [
@@ -1029,6 +1086,7 @@ WRONG = {
             lambda *sides: {k: v[2] for k, v in reporting()(*sides).items()},
             "wanted (precision, recall, F1)",
         ),
+        ("not divided", reporting(numbers=lambda p, r: (p + 1, r + 1, 2)), "No share is above 1"),
         ("a triple", lambda *sides: reporting()(*sides)["all"], "wanted a dictionary"),
         (
             "as text",
@@ -1089,7 +1147,7 @@ WRONG = {
     "15_bert.audit": [
         ("doubting precision", audited(PER=("precision", 0.8)), "An F1 of 0.78 lies above both", "M55"),
         ("doubting recall", audited(PER=("recall", 0.81)), "An F1 of 0.78 lies above both", "M55"),
-        ("the arithmetic mean", audited(PER=("F1", 0.68)), "'F1' is the wrong cell of PER, but 0.68"),
+        ("the arithmetic mean", audited(PER=("F1", 0.68)), "It is the mean of precision and recall"),
         ("doubting F1", audited(LOC=("F1", 0.87)), "no 0.90, and with 0.90", "M55"),
         ("doubting a count", audited(LOC=("predicted", 76)), "no 0.90, and with 0.90", "M55"),
         ("recall for precision", audited(LOC=("precision", 0.85)), "'precision' is the wrong cell of LOC, but 0.85"),
@@ -1106,7 +1164,8 @@ WRONG = {
         ("no such column", audited(PER=("accuracy", 0.67)), "is no column; they are"),
         ("the other way round", audited(PER=(0.67, "F1")), "wanted a pair: the name of the wrong column"),
         ("in words", audited(PER=("F1", "0.67")), "wanted a number"),
-        ("in percent", audited(PER=("F1", 67)), "'F1' is the wrong cell of PER, but 67"),
+        ("in percent", audited(PER=("F1", 67)), "It is in percent"),
+        ("one decimal", audited(PER=("F1", 0.7)), "It is rounded to one decimal"),
         ("the column alone", audited(PER="F1"), "wanted a pair: the name of the wrong column"),
         ("all in one", lambda row: MENDED, "wanted a pair: the name of the wrong column"),
         ("half done", audited(PER=("F1", None)), "that belongs there"),
@@ -1123,6 +1182,13 @@ WRONG = {
         ("a term too few", best_of(part=slice(1, None)), "The sum"),
         ("from 0 on", lambda n, p, k: best_of()(n, p, k) + 1 / n, "One too many"),
         ("by n + 1", best_of(finish=lambda total, n, p, k: total / (n + 1) - p), "It is divided by n + 1"),
+        ("a count and a share", best_of(finish=lambda total, n, p, k: total - p), "divide by n first"),
+        ("relative", lambda n, p, k: best_of()(n, p, k) / p, "This is a share of p"),
+        ("p for 1 - p", lambda n, p, k: best_of()(n, 1 - p, k) + 1 - 2 * p, "p and 1 - p are swapped"),
+        ("used too early", used_too_early, "is not in F_j yet where it is used"),
+        ("from 1 on", lambda n, p, k: from_one(n, p, k, n), "Begin with j = 0"),
+        ("from 1 to n", lambda n, p, k: from_one(n, p, k, n + 1), "Begin with j = 0"),
+        ("rounded", lambda n, p, k: round(best_of()(n, p, k), 3), "is it rounded, an estimate"),
         ("k - 1", lambda n, p, k: best_of()(n, p, k - 1), "This is the best of k - 1"),
         ("k + 1", lambda n, p, k: best_of()(n, p, k + 1), "This is the best of k + 1"),
         ("chances added up", best_of(lambda F, k: (k * (1 - F)).clamp(max=1)), "several may score high at once"),
@@ -1131,7 +1197,7 @@ WRONG = {
         ("the median", middle_best, "This is the median"),
         ("standard deviation", lambda n, p, k: std(n, p), "the standard deviation of one setting's score"),
         ("rule of thumb", lambda n, p, k: std(n, p) * math.sqrt(2 * math.log(k)), "an estimate for large n and k"),
-        ("normal", normal_best, "It is nearly right: an estimate"),
+        ("normal", normal_best, "is it rounded, an estimate"),
         ("only two", lambda n, p, k: best_of()(n, p, 2), "Work out the chance"),
         ("normal, by a table", normal_by_table, "right for scores of a normal distribution"),
         ("always right", lambda n, p, k: 1 - p, "as if the best were always right"),

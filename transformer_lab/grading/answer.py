@@ -52,7 +52,7 @@ HINTS = {
     "single element": "math.log, math.exp and float() take one number; torch.log, torch.exp take a tensor.",
     "view size is not compatible": "view() needs contiguous inputs and never transposes; reshape() takes any.",
     "zero-dimensional tensor": "x[j] has no axis left; x[j : j + 1] keeps it.",
-    "math domain error": "math.log and math.sqrt raise where there is no result, as at log(0): weights may be 0.",
+    "math domain error": "math.log and math.sqrt raise where there is no result. Is a weight or a probability 0?",
     "must be Tensor, not float": "Use math.sqrt, math.exp on a plain number, torch.sqrt, torch.exp on a tensor.",
     "must be Tensor, not int": "Use math.sqrt, math.exp on a plain number, torch.sqrt, torch.exp on a tensor.",
     "maximum recursion depth": "A recursion needs a base case, and every call must come closer to it.",

@@ -15,7 +15,7 @@ class Hidden:
     """A text of words of so many tokens, ends: how many tokens of no word stand before and behind them."""
 
     def __init__(self, lengths: tuple[int, ...], ends: tuple[int, int] = (1, 1), loud: bool = False):
-        self.lengths, self.loud = list(lengths), loud
+        self.lengths, self.ends = list(lengths), ends
         V = self.V = draw.one_of(13, 17)
         self.mask = draw.one_of(2, 4)
         before, behind = ends
@@ -47,8 +47,7 @@ class Hidden:
         if ids.numel() and not (int(ids.min()) >= 0 and int(ids.max()) < self.V):
             raise Wrong(f"The model was given the id {int(ids.min())}, or one above its vocabulary: hide with `mask`.")
         self.batches.append(ids.clone())
-        logits = self.logits(ids)
-        return logits.float() if self.loud else logits
+        return self.logits(ids).float()  # as the package's models
 
     def logits(self, ids: Tensor) -> Tensor:
         words = self.embedding[ids] + self.places

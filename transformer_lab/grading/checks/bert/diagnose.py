@@ -101,8 +101,7 @@ class diagnose:
             case = Search(fresh(), lengths)
             given = [list(passage) for passage in case.passages], list(case.question)
             is_right(repaired, case, given)
-            if given != (case.passages, case.question):
-                raise Wrong("repaired() changed the lists it was given, or their order: build new ones.")
+            unchanged(case, given)
 
 
 def fresh() -> BERT:
@@ -170,7 +169,13 @@ def is_right(repaired, case: Search, given: tuple) -> None:
     got = expect_tensor(repaired(case.model, *given), "what repaired() gives", (len(case.passages),))
     if close(got, case.scores(), 1e-4):
         return
+    unchanged(case, given)  # lists in another order explain what came back
     told = next((words for way, words in WAYS if close(got, way(case), 1e-4)), "")
     if not told:
         told = difference(got, case.scores(), "the scores") + " Change nothing but how the scores come back into order."
     raise Wrong(f"With passages of {case.lengths} ids: {told}")
+
+
+def unchanged(case: Search, given: tuple) -> None:
+    if given != (case.passages, case.question):
+        raise Wrong("repaired() changed the lists it was given, or their order: build new ones.")

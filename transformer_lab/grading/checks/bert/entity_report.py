@@ -62,7 +62,8 @@ def judge(entity_report, level: int, make) -> None:
     for case, got, wanted in zip(cases, answers, rights, strict=True):
         if problem := differs(got, wanted):
             told = [words for _, formula, *words in FAULTS if all(map(fits(formula), answers, cases))]
-            words = told[0] if told else [LOOK if problem.endswith(".") and "; wanted" in problem else ""]
+            look = LOOK if max(map(max, got.values()), default=0) <= 1 else ABOVE_1
+            words = told[0] if told else [look if problem.endswith(".") and "; wanted" in problem else ""]
             raise Wrong(f"{problem} {words[0]}".strip() + f"\n{shown_as(case)}", *words[1:])
 
 
@@ -80,9 +81,9 @@ def all_told_apart(level: int, cases: list, rights: list[dict]) -> bool:
 
 LOOK = (
     "List the entities of both sides as (sentence, type, first token, last token). A predicted one is right if the "
-    "very "
-    "same stands in the other list."
+    "very same stands in the other list."
 )
+ABOVE_1 = "No share is above 1: the right ones are divided by all predicted ones, or by all in gold."
 
 
 def fits(formula):
@@ -214,8 +215,12 @@ def extremes(entity_report) -> None:
             "A type may hold a hyphen: only the first one divides a tag.",
         ),
         (
-            [(["B-work-of-art", "I-work-of-fiction", "O"], ["B-art", "O", "B-O"])],
+            [(["B-work-of-art", "B-work-of-fiction", "O"], ["B-art", "O", "B-O"])],
             "A type may hold a hyphen, and be any word: only the first hyphen divides a tag.",
+        ),
+        (
+            [(["B-work-of-art", "I-work-of-fiction"], ["B-work-of-art", "I-work-of-art"])],
+            "An I- of another type begins an entity. Compare whole types, hyphens included.",
         ),
     ):
         problem = differs(asked(entity_report, case), report(*apart_lists(case)))

@@ -32,7 +32,7 @@ class optimism:
             ((12, 1.0, 5), "All are always right: there is nothing to pick."),
         ):
             got, wanted = asked(optimism, case), excess(*case)
-            if not math.isclose(got, wanted, rel_tol=1e-5, abs_tol=1e-9):
+            if not math.isclose(got, wanted, rel_tol=1e-5, abs_tol=1e-6):
                 raise Wrong(f"{called(case)} is {apart(got, wanted)[0]}; wanted {apart(got, wanted)[1]}. {why}")
 
 
@@ -74,6 +74,13 @@ def median_best(n: int, p: float, k: int) -> float:
     return next(j for j, below in enumerate(at_most(n, p)) if below**k >= 0.5) / n - p
 
 
+def without_none(n: int, p: float, k: int, end: int) -> float:
+    """Both sums begin at j = 1."""
+    below = at_most(n, p)
+    return math.fsum(1 - (below[j] - below[0]) ** k for j in range(1, end)) / n - p
+
+
+NONE_RIGHT = "Begin with j = 0: that no example is right has a probability too, and belongs to every F_j."
 NORMAL = {2: 1 / math.sqrt(math.pi), 3: 1.5 / math.sqrt(math.pi)}  # the mean of the largest of so many normal numbers
 ALL_BELOW = "That none of k scores more than j has the probability of one setting, to the power of k."
 # (formula of n, p and k, words, misconception)
@@ -81,6 +88,9 @@ FAULTS = (
     (lambda n, p, k: 0.0, "On average one setting has no luck, but the best of k was picked for its luck."),
     (lambda n, p, k: best(n, p, k), "This is how many examples the best gets right; wanted: its share, minus p."),
     (lambda n, p, k: best(n, p, k) / n, "This is the score of the best; wanted: by how much it exceeds p."),
+    (lambda n, p, k: best(n, p, k) - p, "From a count of examples p is taken, a share: divide by n first."),
+    (lambda n, p, k: excess(n, p, k) / p, "This is a share of p; wanted: the difference."),
+    (lambda n, p, k: best(n, 1 - p, k) / n - p, "p and 1 - p are swapped: j examples are right, and n - j are not."),
     (lambda n, p, k: best(n, p, k) - p * n, "This counts examples; wanted: a share of the n examples."),
     (lambda n, p, k: p - best(n, p, k) / n, "The sign is turned round: the best scores more than p."),
     (
@@ -105,6 +115,12 @@ FAULTS = (
         lambda n, p, k: math.fsum(1 - below**k for below in at_most(n, p)[:-1]) / (n + 1) - p,
         "It is divided by n + 1: a set of n examples has n + 1 possible scores, but a score is a share of n.",
     ),
+    (
+        lambda n, p, k: math.fsum(1 - below**k for below in [0.0, *at_most(n, p)[:-2]]) / n - p,
+        "The probability of exactly j is not in F_j yet where it is used: F_j is that of at most j, j included.",
+    ),
+    (lambda n, p, k: without_none(n, p, k, n), NONE_RIGHT),
+    (lambda n, p, k: without_none(n, p, k, n + 1), NONE_RIGHT),
     (lambda n, p, k: best(n, p, k - 1) / n - p, "This is the best of k - 1 settings."),
     (lambda n, p, k: best(n, p, k + 1) / n - p, "This is the best of k + 1 settings."),
     (
@@ -168,7 +184,7 @@ def judge(optimism, *cases: tuple) -> None:
                 "Asked again it says something else: this is a simulation. Wanted: exactly, which needs no drawing."
             ]
         if not words and math.isclose(got, wanted, rel_tol=0.05):
-            words = ["It is nearly right: an estimate, or too few terms of a sum? Wanted: exactly."]
+            words = ["It is nearly right: is it rounded, an estimate, or a sum of too few terms? Wanted: exactly."]
         words = words or [
             "Work out the chance that the best scores more than j, for every j below n, and add these up."
         ]

@@ -44,6 +44,9 @@ class text_vectors:
                 f"For texts of {case.lengths} ids and a window of {case.window} the model got a batch of "
                 f"{len(case.calls[0][0])} rows; wanted 6, one for each piece."
             )
+        ids, is_real = case.calls[0]
+        if (other := ids[~is_real & (ids != case.pad)]).numel():
+            raise Wrong(f"A row is filled up with the id {int(other[0])}; wanted: `pad`, which is {case.pad} here.")
 
 
 def alike(text_vectors) -> None:
@@ -61,12 +64,11 @@ def judge(text_vectors, *cases: Case) -> None:
         if close(got, wanted):
             continue
         told = [words for formula, *words in FAULTS if all(map(fits(formula), answers, cases))]
-        called = f"For texts of {case.lengths} ids and a window of {case.window}: "
         if told:
-            raise Wrong(called + told[0][0], *told[0][1:])
+            raise Wrong(called(case) + told[0][0], *told[0][1:])
         if seen := case.misread():
-            raise Wrong(called + seen)
-        raise Wrong(called + difference(got, wanted, "the result") + LOOK)
+            raise Wrong(called(case) + seen)
+        raise Wrong(called(case) + difference(got, wanted, "the result") + LOOK)
 
 
 LOOK = (
@@ -75,15 +77,24 @@ LOOK = (
 )
 
 
+def called(case: Case) -> str:
+    return f"For texts of {case.lengths} ids and a window of {case.window}: "
+
+
 def fits(formula):
     def fit(got: Tensor, case: Case) -> bool:
-        return close(got, formula(case), 1e-6)
+        return close(got, formula(case))
 
     return fit
 
 
 def asked(text_vectors, case: Case) -> Tensor:
-    got = text_vectors(case.model, [list(text) for text in case.texts], case.window, case.pad)
+    try:
+        got = text_vectors(case.model, [list(text) for text in case.texts], case.window, case.pad)
+    except Exception as error:
+        if not isinstance(error, Wrong) and case.calls and (seen := case.misread()):  # what came before the error
+            raise Wrong(called(case) + seen) from error
+        raise
     if not case.calls:
         raise Wrong("The model was never asked: the vectors come from it.")
     if isinstance(got, Tensor) and got.ndim == 2 and len(got) == len(case.pieces()) != len(case.texts):

@@ -16,7 +16,7 @@ class Texts:
     def __init__(self, lengths: tuple[int, ...], window: int):
         self.lengths, self.window = list(lengths), window
         V = self.V = draw.one_of(13, 17)
-        self.pad = draw.one_of(0, 3, 5)
+        self.pad = draw.one_of(3, 5)  # not 0: rows filled up with a 0 are told apart
         self.embedding = draw.normal(V, self.D, dtype=torch.float64)
         self.places = 0.5 * draw.standard(window, self.D, dtype=torch.float64)
         self.own, self.others = (0.6 * draw.standard(self.D, self.D, dtype=torch.float64) for _ in range(2))
@@ -30,8 +30,10 @@ class Texts:
                 text[0] += 1
         self.calls: list[tuple[Tensor, Tensor]] = []
 
-    def model(self, ids, is_real) -> Tensor:
+    def model(self, ids, is_real=None) -> Tensor:
         """A vector for each token, (B, T, D)."""
+        if is_real is None:
+            raise Wrong("The model was given the ids alone, so it reads the padding too: ask it model(ids, is_real).")
         for name, value, dtype in (("ids", ids, torch.int64), ("is_real", is_real, torch.bool)):
             if not isinstance(value, Tensor) or value.ndim != 2 or value.dtype != dtype:
                 known = isinstance(value, Tensor)
@@ -49,11 +51,18 @@ class Texts:
             raise Wrong(f"The model was given the id {int(ids.min())}, or one above its vocabulary: pad with `pad`.")
         if not is_real.any(dim=1).all():
             row = int((~is_real.any(dim=1)).nonzero()[0])
+            if (ids[row] == self.pad).all():
+                raise Wrong(
+                    f"Row {row} is nothing but padding, for texts of {self.lengths} ids and a window of {self.window}. "
+                    "No piece is empty: behind the last id of a text none begins."
+                )
             raise Wrong(
                 f"Row {row} of is_real is False everywhere: True is for real tokens, and a row has at least one."
             )
         self.calls.append((ids.clone(), is_real.clone()))
-        return torch.stack([self.read(*row) for row in zip(ids, is_real, strict=True)])
+        return torch.stack(
+            [self.read(*row) for row in zip(ids, is_real, strict=True)]
+        ).float()  # as the package's models
 
     def read(self, ids: Tensor, is_real: Tensor) -> Tensor:
         """(T, D): each real token has read all real ones."""
@@ -77,6 +86,8 @@ class Texts:
             own = [piece for piece in pieces if row == piece + [self.pad] * (len(row) - len(piece))]
             if any(real == [t < len(piece) for t in range(len(row))] for piece in own):
                 continue
+            if own and real == [id != self.pad for id in row]:
+                return "is_real is False wherever the id is the padding's. " + ID
             if own:
                 length = max(map(len, own))
                 return f"row {n} holds {length} ids of a text, and is_real is True at {sum(real)} of its places."

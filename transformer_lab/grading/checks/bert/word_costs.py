@@ -17,7 +17,8 @@ class word_costs:
     @check("words of several tokens", 2)
     def several(word_costs):
         settled(lambda: singles(word_costs), "Words of a single token are")
-        judge(word_costs, Hidden((1, 3, 2, 1)), Hidden((2, 4, 2)), Hidden((3,)), Hidden((1, 2, 1, 3, 1), (2, 1)))
+        cases = Hidden((1, 3, 2, 1)), Hidden((2, 4, 2)), Hidden((3,)), Hidden((1, 2, 1, 3, 1), (2, 1))
+        judge(word_costs, *cases, Hidden((2, 1, 3), (0, 0)))
 
     @check("a token of hardly any probability", 0.5)
     def improbable(word_costs):
@@ -86,7 +87,7 @@ LOOK = (
 
 def fits(formula):
     def fit(got: Tensor, case: Hidden) -> bool:
-        return close(got, formula(case), 1e-6)
+        return close(got, formula(case))
 
     return fit
 
@@ -99,7 +100,11 @@ def asked(word_costs, case: Hidden) -> Tensor:
     if isinstance(got, Tensor) and got.ndim == 1 and n != len(got) in (T, sum(case.lengths)):
         raise Wrong(
             f"A text whose words have {case.lengths} tokens, {T} ids in all: {len(got)} numbers came back, one for "
-            f"each "
-            "token; wanted one for each word."
+            "each token; wanted one for each word."
+        )
+    if isinstance(got, Tensor) and got.ndim == 1 and len(got) in (n - 1, n + 1):
+        raise Wrong(
+            f"A text whose words have {case.lengths} tokens, and {sum(case.ends)} tokens of no word: {len(got)} "
+            f"numbers came back; wanted {n}, one for each word. Words are numbered from 0, and None is no word."
         )
     return expect_tensor(got, "the result", (n,))

@@ -137,6 +137,21 @@ def one_for_all(place):
     return served
 
 
+def not_put_back(x, weight, bias, A, B, alpha, which):
+    order = which.argsort(stable=True)
+    return serving()(x[order], weight, bias, A, B, alpha, which[order])
+
+
+def last_lora_set_to_0(x, weight, bias, A, B, alpha, which):
+    B[-1] = 0
+    return without_a_mask(x, weight, bias, A, B, alpha, which)
+
+
+def bias_in_the_lora(x, weight, bias, A, B, alpha, which):
+    has_one = (which >= 0)[:, None, None]
+    return serving()(x, weight, bias, A, B, alpha, which) + has_one * alpha / A.shape[1] * bias
+
+
 def in_numbers_of_32_bits(*given):
     return serving()(*given).float()
 
@@ -204,6 +219,18 @@ def extracted_in_numpy(before, after, share):
 
 def writing_into_after(before, after, share):
     return taken(of=lambda before, after: after.sub_(before))(before, after, share)
+
+
+def zeros_of_32_bits(before, after, share):
+    """Right, but where nothing has changed."""
+    if torch.equal(before, after):
+        return torch.zeros(0, before.shape[1]), torch.zeros(len(before), 0)
+    return taken()(before, after, share)
+
+
+def in_double_where_nothing_changed(before, after, share):
+    A, B = taken()(before, after, share)
+    return (A, B) if len(A) else (A.double(), B.double())
 
 
 def of_singular(count):
@@ -515,6 +542,33 @@ class BothRandom(RightLora):
         nn.init.normal_(self.B)
 
 
+class RandomB(BothRandom):
+    """Where A begins at 0, B may begin at random."""
+
+    def __init__(self, old, r, alpha):
+        super().__init__(old, r, alpha)
+        nn.init.zeros_(self.A)
+
+
+class Replacing(RightLora):
+    @torch.no_grad()
+    def merge(self):
+        self.old.weight.copy_(self.scale * self.B @ self.A)
+
+
+class Zeroing(RightLora):
+    @torch.no_grad()
+    def merge(self):
+        self.old.weight.zero_()
+
+
+class Halving(RightLora):
+    @torch.no_grad()
+    def merge(self):
+        self.old.weight += self.scale * self.B @ self.A
+        self.B /= 2
+
+
 class PlainA(RightLora):
     def __init__(self, old, r, alpha):
         super().__init__(old, r, alpha)
@@ -647,6 +701,23 @@ def unlabelled_as_0(student, teacher, targets, T, share):
     return distilling(hard=lambda *given: other)(student, teacher, targets, T, share)
 
 
+def classes_above_0(student, teacher, targets, T, share):
+    return distilling()(student, teacher, targets.masked_fill(targets == 0, -100), T, share)
+
+
+def labels_by_the_teacher(student, teacher, targets, T, share):
+    other = F.cross_entropy(student, teacher.argmax(-1))
+    return distilling(hard=lambda *given: other)(student, teacher, targets, T, share)
+
+
+def whole_where_unlabelled(student, teacher, targets, T, share):
+    return distilling()(student, teacher, targets, T, share if (targets != -100).any() else 1.0)
+
+
+def nothing_where_unlabelled(student, teacher, targets, T, share):
+    return distilling()(student, teacher, targets, T, share) * (targets != -100).any()
+
+
 def squared_labels(student, teacher, targets, T, share):
     return distilling(hard=lambda *given: T**2 * F.cross_entropy(*given))(student, teacher, targets, T, share)
 
@@ -713,6 +784,7 @@ RIGHT = {
         ("B is 0", ANSWERS.mended(RightLora)),
         ("A is 0", ANSWERS.mended(ByA)),
         ("a flag", ANSWERS.mended(Flagged)),
+        ("B is random", ANSWERS.mended(RandomB)),
         ("no scale", ANSWERS.mended(WithoutScale)),
         ("in capitals", ANSWERS.in_capitals()),
     ],
@@ -791,12 +863,18 @@ WRONG = {
             lambda x, W, b, *rest: torch.cat((serving()(x, W, b, *rest)[:, :1], F.linear(x, W, b)[:, 1:]), 1),
             "Only the first token of each text",
         ),
+        ("not put back", not_put_back, "in the order of the LoRAs"),
+        ("the last set to 0", last_lora_set_to_0, "The last LoRA does nothing"),
+        ("bias in the LoRA", bias_in_the_lora, "The bias is in what alpha / r multiplies"),
         ("nothing back", lambda *given: None, "returned None"),
         ("one text", lambda *given: serving()(*given)[0], "has shape"),
         ("32 bits", in_numbers_of_32_bits, "The input is torch.float64"),
         ("16 bits widened", widened(serving()), "The input is torch.bfloat16"),
     ],
     "16_fine_tuning.extracted": [
+        ("zeros of 32 bits", zeros_of_32_bits, "where nothing has changed A came back as torch.float32"),
+        ("nothing in 64 bits", in_double_where_nothing_changed, "where nothing has changed A came back as"),
+        ("two lists", lambda *given: [one.tolist() for one in taken()(*given)], "two tensors"),
         (
             "not squared",
             of_singular(lambda S, share: int((S.cumsum(0) < share * S.sum()).sum()) + 1),
@@ -986,7 +1064,11 @@ WRONG = {
         ("a roll of everything", labels_of_ids(rolled), "torch.roll brings the first id"),
         ("the last answer", labelling(learns=last_of), "Only the last answer is learnt from"),
         ("the first answer", labelling(learns=first_of), "Only the first answer is learnt from"),
-        ("behind a question", labelling(learns=second_of_each_pair), "wanted"),
+        ("behind a question", labelling(learns=second_of_each_pair), "Only an answer right behind a question"),
+        ("the last message", labelling(learns=lambda role, all, n: n == len(all) - 1), "The last message is taken for"),
+        ("every second", labelling(learns=lambda role, all, n: n % 2 == 1), "Every second message is taken for"),
+        ("all but the last end", labelling(move=lambda x: x[1:-1] + [-100, -100]), "an answer that ends the dialogue"),
+        ("one more", lambda *given: [F.pad(one, (0, 1)) for one in labelling()(*given)], "That is one too many"),
         ("from the first answer on", labels_of_ids(from_the_first_answer), "All that follows the first answer"),
         (
             "from the first answer on, with padding",
@@ -1048,6 +1130,9 @@ WRONG = {
         ("still twice", ANSWERS.mended(StillTwice), "the change counts twice, as it did"),
         ("never merged", ANSWERS.mended(Unmerged), "merge() is to put the change into it"),
         ("lost", ANSWERS.mended(Lost), "nothing is left of the change"),
+        ("replaced", ANSWERS.mended(Replacing), "nothing is left of the old weight"),
+        ("zeroed", ANSWERS.mended(Zeroing), "nothing is left of the old weight"),
+        ("halved", ANSWERS.mended(Halving), "forward() still adds something to it"),
         ("unscaled", ANSWERS.mended(Unscaled), "not multiplied by alpha / r"),
         ("a flag in forward", ANSWERS.mended(FlaggedInForward), "A second merge() adds the change"),
         ("no LoRA", ANSWERS.mended(NoLora), "change nothing any more"),
@@ -1166,6 +1251,11 @@ WRONG = {
         ),
         ("labels of the teacher", labels_of_teacher, "compared with the teacher's logits"),
         ("unlabelled as 0", unlabelled_as_0, "count as if they were labelled 0"),
+        ("classes above 0", classes_above_0, "Rows labelled 0 are left out"),
+        ("labels by the teacher", labels_by_the_teacher, "The teacher's best class stands for the label"),
+        ("whole where unlabelled", whole_where_unlabelled, "the teacher's part comes in whole"),
+        ("whole where unlabelled, below", whole_where_unlabelled, "The loss is not right yet: the check above"),
+        ("nothing where unlabelled", nothing_where_unlabelled, "Where no row has a label the loss is 0"),
         (
             "probabilities",
             distilling(hard=lambda s, y: F.cross_entropy(s.softmax(-1), y)),

@@ -88,6 +88,8 @@ def size_hint(name: str, got: Tensor, case: Case) -> str:
     if n > 1 or got.ndim != 2:
         return ""
     missing = T - got.shape[1]
+    if missing == -1:
+        return " That is one too many: nothing stands before the first message, and one end behind the last."
     if missing == 2 * messages[0]:
         return " The template is missing: a start before each message, and an end behind it."
     if missing == messages[0]:

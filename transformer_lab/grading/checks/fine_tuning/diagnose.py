@@ -165,7 +165,7 @@ def is_a_lora(Repaired) -> None:
         case = Case(Repaired, sizes)
         if not close(case.got(), case.outputs(0)):
             raise Wrong("A new one does not give what the old layer gives: B begins at 0, as in BrokenD.")
-        if not case.layer.A.any():
+        if not case.layer.A.any() and not case.layer.B.any():
             raise Wrong("A begins at 0, and so does B: then the gradient of each is 0, and nothing is learnt.")
         trained = {name for name, p in case.layer.named_parameters() if p.requires_grad}
         if trained != {"A", "B"}:
@@ -207,4 +207,8 @@ def merges(Repaired) -> None:
                 raise Wrong("A second merge() adds the change to the weight once more; it is in there already.")
             if close(alone, case.outputs()) and close(after, case.outputs(0)):
                 raise Wrong(f"{called} the old layer gives the right outputs, and forward() others: does it subtract?")
+            if close(alone, case.outputs()):
+                raise Wrong(f"{called} the weight holds the change, and forward() still adds something to it.")
+            if close(alone, case.outputs() - case.x @ case.weight.T) or close(alone, case.bias.expand(alone.shape)):
+                raise Wrong(f"{called} nothing is left of the old weight: the change is to be added to it.")
             raise Wrong(f"{called}: {difference(after, case.outputs(), 'forward(x)')} Wanted: what came before it.")

@@ -8,7 +8,7 @@ from torch import Tensor
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import apart, close, copies, expect_tensor, has_gradient, leaves_alone, settled
-from .distilled_faults import ALONE, FAULTS
+from .distilled_faults import ALONE, FAULTS, UNLABELLED
 
 IGNORED = -100
 SIZES = (7, 5), (6, 9), (5, 4)  # rows, classes
@@ -53,7 +53,8 @@ class Case:
         self.teacher = 1.5 * loud * draw.normal(n, n_classes, dtype=torch.float64)
         self.targets = torch.full((n,), IGNORED)
         chosen = draw.permutation(n)[: n // 2 if n_labelled is None else n_labelled]
-        self.targets[chosen] = draw.integers(n_classes, len(chosen))
+        self.targets[chosen] = 1 + draw.integers(n_classes - 1, len(chosen))
+        self.targets[chosen[:1]] = 0  # one, and never all of them
         self.T, self.share = draw.one_of(2.0, 2.5, 3.0), share
 
     def given(self) -> tuple:
@@ -119,7 +120,10 @@ def judge(distilled, cases: list[Case]) -> None:
 def told(given: list[Tensor], cases: list[Case]) -> str:
     """The words of the first fault that gives these losses in all cases."""
     shares = {case.share for case in cases}
-    for formula, words in (ALONE[shares.pop()] if shares <= {0.0} or shares <= {1.0} else ()) + FAULTS:
+    first = ALONE[shares.pop()] if shares <= {0.0} or shares <= {1.0} else ()
+    if not any(case.has_label.any() for case in cases):
+        first = UNLABELLED
+    for formula, words in first + FAULTS:
         if all(close(got, torch.as_tensor(formula(case))) for got, case in zip(given, cases, strict=True)):
             return words
     return ""
@@ -158,5 +162,7 @@ def gradients(distilled, case: Case) -> None:
         )
     if student.grad.isnan().any():
         raise Wrong("The gradient is NaN" + " with logits of some thousands" * loud + ". Take log_softmax, for both.")
+    if not close(student.grad, wanted) and not close(loss, case.wanted()):
+        raise Wrong("The loss is not right yet: the check above says why. Fix that first.")
     if not close(student.grad, wanted):
         raise Wrong("The loss is right, its gradient is not: is a part of the student detached, or clamped?")

@@ -176,17 +176,18 @@ LABELS = (
         lambda c: F.cross_entropy(c.student, c.targets.clamp(min=0)),
         f"Rows without a label count as if they were labelled 0. {LABELLED}",
     ),
+    (
+        lambda c: F.cross_entropy(c.student[c.targets > 0], c.targets[c.targets > 0]),
+        f"Rows labelled 0 are left out: 0 is a class; only -100 means that there is no label. {LABELLED}",
+    ),
+    (lambda c: F.cross_entropy(c.student, c.teacher.argmax(-1)), "The teacher's best class stands for the label"),
     (lambda c: -costs(c.student, c).neg().exp().mean(), "These are probabilities; wanted: minus their logarithms"),
 )
 
 
-def mixed(of_soft: Callable, of_hard: Callable, whole: bool = True):
+def mixed(of_soft: Callable, of_hard: Callable):
     """The two parts together, weighed as they should be."""
     return lambda case: case.share * of_soft(case) + (1 - case.share) * of_hard(case)
-
-
-def only_the_unlabelled(case) -> Tensor:
-    return case.T**2 * case.divergences()[~case.has_label].mean()
 
 
 def row_by_row(case) -> Tensor:
@@ -219,6 +220,11 @@ ALONE = {
         (zeros, "Nothing is left of the labels' part: it is to be multiplied by 1 - share, which is 1."),
     ),
 }
+# What is told of cases where no row has a label, if those where some have one are right.
+UNLABELLED = (
+    (soft, "Where no row has a label the teacher's part comes in whole; wanted: `share` times it."),
+    (zeros, "Where no row has a label the loss is 0; wanted: still `share` times the teacher's part."),
+)
 FAULTS = (
     (
         lambda c: (1 - c.share) * soft(c) + c.share * hard(c),

@@ -27,8 +27,8 @@ class extracted:
     @check("where nothing has changed", 1)
     def nothing(extracted):
         settled(lambda: ranks(extracted), "The rank is")
-        for d_out, d_in in SIZES[:2]:
-            before = draw.normal(d_out, d_in, dtype=torch.float64)
+        for (d_out, d_in), dtype in zip(SIZES[:2], (torch.float64, torch.float32), strict=True):
+            before = draw.normal(d_out, d_in, dtype=dtype)
             A, B = pair(extracted(*copies(before, before), 0.9), d_out, d_in)
             if len(A):
                 raise Wrong(
@@ -36,6 +36,10 @@ class extracted:
                     f"shape ({d_out}, 0). All sums are 0 there, and a share of them NaN: ask first whether anything "
                     "has changed."
                 )
+            usual, _ = pair(extracted(before.clone(), 2 * before, 0.9), d_out, d_in)
+            for name, matrix in (("A", A), ("B", B)):
+                if usual.dtype == dtype:  # otherwise the next check tells it
+                    keeps_dtype(matrix, dtype, f"where nothing has changed {name}")
 
     @check("the dtype; the matrices stay as they are", 0.5)
     def careful(extracted):
@@ -89,7 +93,7 @@ def pair(got, d_out: int, d_in: int) -> tuple[Tensor, Tensor]:
         kind = "one thing, of type " + type(got).__name__
         if isinstance(got, (tuple, list)):
             kind = f"{len(got)} things (" + ", ".join(type(one).__name__ for one in got) + ")"
-        raise Wrong(f"extracted() gives {kind}; wanted the pair (A, B), two matrices.")
+        raise Wrong(f"extracted() gives {kind}; wanted the pair (A, B), two tensors.")
     A, B = got
     shapes = f"A has shape {tuple(A.shape)}, B {tuple(B.shape)}"
     wanted = f"wanted (r, {d_in}) and ({d_out}, r), so that B @ A is as large as the matrix."

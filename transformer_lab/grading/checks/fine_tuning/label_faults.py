@@ -41,6 +41,15 @@ def from_answer(which: int, padding: bool):
     return keep
 
 
+def behind_a_question(case: Case, b: int, token: Token) -> bool:
+    """Learnt from, and the message before it is a user's."""
+    return token.is_learnt and token.message > 0 and case.messages[b][token.message - 1].role == "user"
+
+
+def but_for_the_last_end(case: Case, b: int, token: Token) -> bool:
+    return token.is_learnt and (token.kind == "text" or token.message < len(case.messages[b]) - 1)
+
+
 def end_hidden(token: Token) -> bool:
     return token.kind == "end"
 
@@ -120,6 +129,26 @@ KEEP = (
     (
         by_number(lambda numbers: [n for n in numbers if n]),
         "An answer that begins the dialogue is not learnt from; wanted: all of them",
+        None,
+    ),
+    (
+        behind_a_question,
+        "Only an answer right behind a question is learnt from; wanted: all of them",
+        None,
+    ),
+    (
+        lambda case, b, token: is_text(token) and token.message == len(case.messages[b]) - 1,
+        "The last message is taken for the answer, whoever's it is. Ask for its role",
+        None,
+    ),
+    (
+        lambda case, b, token: is_text(token) and token.message % 2 == 1,
+        "Every second message is taken for an answer. Roles come in any order: ask for the role",
+        None,
+    ),
+    (
+        but_for_the_last_end,
+        f"The end of an answer that ends the dialogue is not learnt from; {SILENT}",
         None,
     ),
     (from_answer(0, False), "All that follows the first answer is learnt from, later questions too", None),

@@ -61,6 +61,15 @@ def only_some(rows):
     return lambda case: case.old() + change(case) * rows(case.T)[:, None]
 
 
+def sorted_by_lora(case) -> Tensor:
+    """The right rows, in another order."""
+    return case.wanted()[case.which.argsort(stable=True)]
+
+
+def bias_in_the_lora(case) -> Tensor:
+    return case.wanted() + case.alpha / case.r * case.bias * (case.which >= 0)[:, None, None]
+
+
 DIVIDE = "The LoRA changes the weight by alpha / r times B A"
 # (formula of a case, words): the first that gives the answer in every case
 FAULTS = (
@@ -69,6 +78,7 @@ FAULTS = (
     (lambda c: change(c) + c.bias, "The old weight is missing: the LoRA adds to it."),
     (lambda c: c.old() - c.bias + change(c), "The bias of the old layer is missing."),
     (lambda c: c.old() + c.bias + change(c), "The bias is added twice: the LoRA has none."),
+    (bias_in_the_lora, "The bias is in what alpha / r multiplies as well; it belongs to the old layer alone."),
     (lambda c: c.old() - change(c), "The LoRA is subtracted; wanted: added."),
     (scaled(lambda c: c.alpha), f"alpha is not divided by r. {DIVIDE}."),
     (scaled(lambda c: 1.0), f"alpha / r is missing. {DIVIDE}."),
@@ -144,6 +154,14 @@ FAULTS = (
     (
         choosing(lambda c: torch.where(c.which == 0, -1, last(c))),
         "0 counts as none, and -1 as the last LoRA. That is what a bare `if` does: -1 is true, and 0 is not.",
+    ),
+    (
+        choosing(lambda c: torch.where(c.which == c.n_loras - 1, -1, c.which)),
+        "The last LoRA does nothing. Is A or B set to 0 at place -1, for the texts without one?",
+    ),
+    (
+        sorted_by_lora,
+        "The results stand in the order of the LoRAs; wanted: that of the texts. Put each back into its own row.",
     ),
     (
         choosing(lambda c: c.which.flip(0)),

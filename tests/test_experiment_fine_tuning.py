@@ -28,8 +28,7 @@ def test_each_method_was_run_once_with_each_seed_at_the_best_rate(method):
     row = TABLE[method]
     assert [float(rate) for rate in row["tuning"]] == [*methods.RATES[method]]
     assert row["tuning"][str(row["rate"])] == max(row["tuning"].values())
-    seeds = methods.FEWER_SEEDS if method == "from scratch" else methods.SEEDS
-    assert [run["seed"] for run in row["runs"]] == [*seeds]
+    assert [run["seed"] for run in row["runs"]] == [*methods.SEEDS[: methods.N_SEEDS.get(method)]]
     assert all(0 <= run[kind] <= 1 for run in row["runs"] for kind in TESTS)
 
 
@@ -38,6 +37,14 @@ def test_the_numbers_that_were_learnt_are_those_that_the_method_leaves_to_learn(
     model = Tagger.on(load("minilm")[0], entities.TAGS)
     learnt = prepare(model, method, **methods.OPTIONS.get(method, {}))
     assert {run["parameters"] for run in TABLE[method]["runs"]} == {sum(one.numel() for one in learnt.values())}
+
+
+def test_other_ranks_were_run_with_three_seeds_each_and_learn_as_many_numbers_as_they_should():
+    assert [int(rank) for rank in TABLE["ranks"]] == [*methods.OTHER_RANKS]
+    head, at_8 = TABLE["head"]["runs"][0]["parameters"], TABLE["lora"]["runs"][0]["parameters"]
+    for rank, runs in TABLE["ranks"].items():
+        assert [run["seed"] for run in runs] == [*methods.FEWER_SEEDS]
+        assert all(8 * (run["parameters"] - head) == int(rank) * (at_8 - head) for run in runs)
 
 
 def words(template):

@@ -25,8 +25,8 @@ from torch import nn
 #
 # * `x` is a batch of texts, `(n_texts, T, d_in)`. The old layer has a `weight` `(d_out, d_in)` and a `bias` `(d_out,)`, as in
 #   `nn.Linear`.
-# * `A` `(n_loras, r, d_in)` and `B` `(n_loras, d_out, r)` hold the two matrices of each LoRA, stacked along the first axis. Each changes
-#   the weight by $\frac{\alpha}{r} B A$, with its own $A$ and $B$. `alpha`, a number, is the same for all.
+# * `A` `(n_loras, r, d_in)` and `B` `(n_loras, d_out, r)` hold the two matrices of each LoRA, stacked along the first axis; there is
+#   at least one. Each changes the weight by $\frac{\alpha}{r} B A$, with its own $A$ and $B$. `alpha`, a number, is the same for all.
 # * `which` `(n_texts,)`, a tensor of torch.int64, says for each text which LoRA it goes through, counted from 0. Where it says
 #   -1, the text goes through none: it gets what the old layer alone would give.
 #
@@ -132,7 +132,7 @@ grade("16_fine_tuning.extracted", extracted)
 
 # %% [markdown]
 # ## Question 3: what a model that answers learns from
-# *6 points, difficulty 3 of 5, about 10 minutes*
+# *6 points, difficulty 4 of 5, about 12 minutes*
 #
 # A dialogue is a list of messages, each a pair `(role, ids)`: who speaks, `"system"`, `"user"` or `"assistant"`, and a list of
 # ids. A template writes it as one text: each message becomes `[start[role]] + ids + [end]`, one after the other. `start` is a

@@ -10,6 +10,7 @@ does the model expect in its place?
 import datetime
 import random
 import re
+from collections import Counter
 
 import torch
 from jaxtyping import Float, Int
@@ -102,11 +103,11 @@ class HiddenDates(Task):
     def evaluate(self) -> dict[str, float]:
         return {name: round(self.share_right(name), 4) for name in ("filled", "both hidden", "corrected", "kept")}
 
-    def share_right(self, question: str) -> float:
-        """Weekdays and months of held-out days, on either side: how often the right word is the likeliest?
+    def asked(self, question: str) -> tuple[list[Int[Tensor, "T"]], Int[Tensor, "B"], Int[Tensor, "B"]]:
+        """Weekdays and months of held-out days, on either side: what is read, which place is asked for, what is right.
 
-        filled: it is hidden, its twin is seen; both hidden; corrected: another word of its kind stands there, and its
-        twin is seen; kept: it stands there, and its twin is hidden.
+        filled: it is hidden, its twin is seen; both hidden; corrected: another word of its kind stands there (in one
+        case of eight the same one, by chance), and its twin is seen; kept: it stands there, and its twin is hidden.
         """
         rows, places, answers = [], [], []
         for words, others in zip(DATES[:N_TEST], DATES[N_TEST : 2 * N_TEST], strict=True):
@@ -122,8 +123,26 @@ class HiddenDates(Task):
                     if question == "corrected":
                         ids[place] = ids_of(others)[other]
                     rows.append(ids)
-        expected = self.chances(rows).argmax(dim=-1)[torch.arange(len(rows)), torch.tensor(places)]
-        return (expected == torch.tensor(answers)).float().mean().item()
+        return rows, torch.tensor(places), torch.tensor(answers)
+
+    def expected(self, rows: list[Int[Tensor, "T"]], places: Int[Tensor, "B"]) -> Int[Tensor, "B"]:
+        """The likeliest word at the place that is asked for."""
+        return self.chances(rows).argmax(dim=-1)[torch.arange(len(rows)), places]
+
+    def share_right(self, question: str) -> float:
+        """How often is the right word the likeliest?"""
+        rows, places, answers = self.asked(question)
+        return (self.expected(rows, places) == answers).float().mean().item()
+
+    def said_of_wrong_words(self) -> Counter:
+        """Which word is expected in a wrong one's place, and how often? Words that are right by chance are left out."""
+        rows, places, answers = self.asked("corrected")
+        found: Counter = Counter()
+        for row, place, answer, said in zip(rows, places, answers, self.expected(rows, places), strict=True):
+            known = {row[place].item(): "the wrong word that stands there", answer.item(): "the right word"}
+            if row[place] != answer:
+                found[known.get(said.item(), VOCABULARY[said])] += 1
+        return found
 
 
 def learn(rate: float = 0.15, way: str = "80/10/10", seed: int = 0, steps: int = STEPS) -> tuple[HiddenDates, list]:

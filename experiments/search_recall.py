@@ -7,7 +7,10 @@ questions whose passage is among the first k.
 
 The searches: words (TF-IDF); MiniLM with the mean of its tokens' vectors; both, their scores added; and of MiniLM, as
 controls, only the first token's vector, the mean of its word vectors without any of its blocks, and its blocks with
-weights at random. Then the same questions with typing errors: two neighbouring letters exchanged within a word.
+weights at random. Another control is docs-bert with the mean: it has read this documentation with words hidden, and was
+never trained on pairs (it is far smaller, and reads 64 tokens of a passage).
+
+Then the same questions with typing errors: two neighbouring letters exchanged within a word.
 """
 
 import json
@@ -102,6 +105,7 @@ def run() -> dict:
         "first token": near(first_token, model, tokenizer),
         "word vectors": near(word_vectors, model, tokenizer),
         "untrained": near(sentence_vectors, untrained, tokenizer),
+        "docs-bert": near(sentence_vectors, *load("course:docs-bert")),
     }
     found = {"n_passages": len(texts), "marked": right.sum(dim=1).tolist()}
     found["ranks"] = {name: ranks(one, right) for name, one in scores.items()}

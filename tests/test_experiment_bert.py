@@ -10,13 +10,15 @@ import torch
 
 import both_ways
 import entity_templates
+import german_notes
 import mask_rates
 import search_recall
 import sources
 from transformer_lab import load
 from transformer_lab.data.passages import passages
 from transformer_lab.experiments import recorded
-from transformer_lab.search import SearchEngine, WordSearch
+from transformer_lab.filling import fill_masks
+from transformer_lab.search import SearchEngine, WordSearch, sentence_vectors
 
 BOTH, MASKS, ENTITIES, RECALL, SOURCES = (
     recorded(name)["result"] for name in ("both_ways", "mask_rates", "entity_templates", "search_recall", "sources")
@@ -62,6 +64,7 @@ def test_what_the_lesson_says_of_the_two_taggers():
     assert mean(row["after"] for row in causal) == pytest.approx(0.49, abs=0.005)
     assert mean(row["all words"] for row in causal) == pytest.approx(0.976, abs=0.0005)
     assert min(row["after"] for row in both) == 1.0
+    assert both_ways.always_o(both_ways.sentences(600, 0, held_out=True)) == pytest.approx(0.91, abs=0.005)
     assert min(row["before"] for row in causal + both) > 0.99 and min(row["full stop"] for row in causal) > 0.99
 
 
@@ -106,12 +109,35 @@ def test_what_the_lesson_says_of_hidden_words():
     )
     assert mean(last("80/0/20", "corrected")) == pytest.approx(0.21, abs=0.005)
     assert mean(last("80/10/10", "corrected")) == pytest.approx(0.81, abs=0.005)
+    assert mean(last("100/0/0", "kept")) == pytest.approx(0.03, abs=0.005)
     assert mean(last("80/20/0", "kept")) == pytest.approx(0.08, abs=0.005)
     assert mean(last("80/10/10", "kept")) == pytest.approx(0.75, abs=0.005)
     early = {rate: [run[0]["filled"] for run in runs] for rate, runs in MASKS["rates"].items()}
     wanted = {"0.05": 0.19, "0.15": 0.61, "0.4": 0.74, "0.8": 0.36}
     assert {rate: mean(found) for rate, found in early.items()} == pytest.approx(wanted, abs=0.005)
     assert all(a > b for a, b in zip(early["0.4"], early["0.15"], strict=True))
+    later = {rate: [run[1]["filled"] for run in MASKS["rates"][rate]] for rate in ("0.4", "0.15")}
+    assert mean(later["0.15"]) == pytest.approx(mean(later["0.4"]), abs=0.015)
+
+
+def test_what_is_expected_at_wrong_words_counts_each_of_them_once():
+    task = mask_rates.HiddenDates()
+    rows, places, answers = task.asked("corrected")
+    wrong = [row[place] != answer for row, place, answer in zip(rows, places, answers, strict=True)]
+    found = task.said_of_wrong_words()
+    assert found.total() == sum(wrong) < len(wrong)
+    assert found["the right word"] <= task.share_right("corrected") * len(rows) + 0.5
+
+
+def test_the_model_of_the_documentation_looks_to_the_right_and_not_at_false():
+    def likeliest(text):
+        return fill_masks(*load("docs-bert"), text, k=1)[0][0]
+
+    said = [likeliest(f"[MASK] {rest}")[0].strip() for rest in ("a copy of the string.", "is the name of the file.")]
+    assert said == ["Return", "This"]
+    for otherwise in ("False", "True"):
+        word, chance = likeliest(f"Return [MASK] if the object is a string, otherwise return {otherwise}.")
+        assert word.strip() == "True" and chance == pytest.approx(0.40, abs=0.03)
 
 
 # 5. The search
@@ -197,7 +223,6 @@ def test_what_the_lesson_says_of_names_in_templates():
         "new templates, entities": 0.13,
     }
     assert {name: mean(one[name] for one in last) for name in wanted} == pytest.approx(wanted, abs=0.0055)
-    assert mean(map(entity_templates.optimism, ENTITIES["runs"])) == pytest.approx(0.003, abs=0.0005)
 
 
 def test_what_the_lesson_says_of_the_search():
@@ -207,5 +232,35 @@ def test_what_the_lesson_says_of_the_search():
     assert [found(name, 5, "paraphrase") * 35 for name in ("words", "MiniLM", "both")] == pytest.approx([4, 14, 14])
     assert [found(name, 1, "exact name") * 15 for name in ("words", "MiniLM")] == pytest.approx([12, 9])
     assert found("both", 5, "exact name") == 1.0
-    controls = ("untrained", "word vectors", "first token", "MiniLM")
-    assert [found(name, 5) for name in controls] == pytest.approx([0.02, 0.20, 0.34, 0.52])
+    controls = ("untrained", "docs-bert", "word vectors", "first token", "MiniLM")
+    assert [found(name, 5) for name in controls] == pytest.approx([0.02, 0.04, 0.20, 0.34, 0.52])
+    ranks = zip(search_recall.QUESTIONS, RECALL["ranks"]["words"], RECALL["ranks"]["MiniLM"], strict=True)
+    assert sum(words > 5 >= meaning for one, words, meaning in ranks if one["kind"] == "paraphrase") == 13
+
+
+def test_docs_bert_finds_again_as_little_as_it_found():
+    found, asked = passages(), [one["question"] for one in search_recall.QUESTIONS]
+    model, tokenizer = load("course:docs-bert")
+    questions, texts = (
+        sentence_vectors(model, tokenizer, texts) for texts in (asked, [passage.whole for passage in found])
+    )
+    again = search_recall.ranks(questions @ texts.T, search_recall.marked(found))
+    assert search_recall.recall(again, 5) == pytest.approx(0.04, abs=0.06)
+
+
+def test_german_questions_find_no_more_than_chance_and_the_same_english_ones_all():
+    again, kept = german_notes.run(), recorded("german_notes")["result"]
+    for language, found in kept.items():
+        for row, same in zip(again[language]["cosines"], found["cosines"], strict=True):
+            assert row == pytest.approx(same, abs=0.01)
+    assert kept["English"]["places"] == [1] * 5 and kept["German"]["places"].count(1) == 1
+    wrong = [x for n, row in enumerate(kept["German"]["cosines"]) for i, x in enumerate(row) if i != n]
+    assert max(wrong) == pytest.approx(0.50, abs=0.005)
+
+
+def test_the_word_vectors_of_four_sentences_prefer_common_words():
+    minilm = load("minilm")
+    texts = ["Leave a loop.", "How do I stop a for statement before it has gone through the list?", "Leave a hotel."]
+    for vectors, loop, hotel in ((search_recall.word_vectors, 0.64, 0.85), (sentence_vectors, 0.51, 0.46)):
+        first, *others = vectors(*minilm, texts)
+        assert [(first @ other).item() for other in others] == pytest.approx([loop, hotel], abs=0.01)

@@ -392,7 +392,7 @@ grade("15_bert.diagnose", diagnoses, repaired)
 # ## Question 5: a table that cannot be
 # *Optional: 3 points, difficulty 2 of 5, about 8 minutes*
 #
-# Somebody reports what a tagger does with 250 entities. The columns mean what they mean in question 3. The row *all* counts all
+# Somebody reports what a tagger does. The columns mean what they mean in question 3. The row *all* counts all
 # entities together; the row *mean* has the means of the three types' precisions, recalls and F1s. Shares are rounded to two
 # decimals. **In each of the five rows exactly one cell is wrong**, and the other cells are right.
 #

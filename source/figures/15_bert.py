@@ -2,8 +2,8 @@
 
 from kit import INK, KEY, LINE, LIT, QUERY, QUIET, VALUE, Drawing
 
-SENTENCE = ["yesterday", "Jordan", "borders", "two", "lakes"]
-PLACES = (80, 190, 300, 390, 470)
+SENTENCE = ["we", "know", "that", "Jordan", "borders", "two", "lakes"]
+PLACES = (50, 118, 190, 274, 366, 444, 512)
 
 
 def where() -> Drawing:
@@ -15,8 +15,8 @@ def where() -> Drawing:
     ):
         drawing.text(24, top - 8, name, 13, INK, "left", True)
         above, below = top + 28, top + 92
-        seen = range(2) if causal else range(5)
-        jordan = drawing.token(PLACES[1], above, "Jordan's vector", LIT, True, width=130)
+        seen = range(4) if causal else range(7)
+        jordan = drawing.token(PLACES[3], above, "Jordan's vector", LIT, True, width=130)
         for number, (word, x) in enumerate(zip(SENTENCE, PLACES, strict=True)):
             box = drawing.token(x, below, word, KEY if number in seen else LINE)
             if number in seen:
@@ -54,21 +54,21 @@ def mean() -> Drawing:
     """Two texts in one batch become one vector each; padding is left out."""
     drawing = Drawing(800, 290)
     rows = (
-        (80, ["[CLS]", "leave", "a", "loop", "[SEP]", "[PAD]", "[PAD]"]),
-        (210, ["[CLS]", "how", "do", "i", "stop", "it", "[SEP]"]),
+        (80, ["[CLS]", "leave", "a", "loop", ".", "[SEP]", "[PAD]", "[PAD]"]),
+        (210, ["[CLS]", "how", "do", "i", "stop", "it", "?", "[SEP]"]),
     )
     for y, words in rows:
         real = [word for word in words if word != "[PAD]"]
         out = drawing.box(690, y - 20, 150, 34, f"mean of {len(real)} vectors", VALUE, lit=True)
         for number, word in enumerate(words):
-            x = 60 + 78 * number
+            x = 48 + 68 * number
             is_real = word != "[PAD]"
-            drawing.token(x, y + 46, word, KEY if is_real else LINE, width=68)
+            drawing.token(x, y + 46, word, KEY if is_real else LINE, width=60)
             drawing.box(x, y - 20, 26, 50, "", QUERY if is_real else LINE, lit=False)
             drawing.arrow((x, y + 32), (x, y + 6), color=QUIET)
             if not is_real:
                 drawing.text(x, y - 20, "×", 22, LIT, bold=True)
-        drawing.arrow((60 + 78 * 6 + 22, y - 20), out.left, color=VALUE, width=2.4)
+        drawing.arrow((48 + 68 * 7 + 22, y - 20), out.left, color=VALUE, width=2.4)
     drawing.text(20, 24, "one vector for each token, out of MiniLM", 12, INK, "left", True)
     drawing.text(690, 24, "one for each text", 12, INK, bold=True)
     drawing.text(690, 146, "how alike? the cosine", 12, QUIET)

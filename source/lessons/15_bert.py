@@ -3,8 +3,8 @@
 #
 # **What if a model may read both ways?**
 #
-# ![The line "yesterday Jordan borders two lakes" twice. In a GPT only "yesterday" and "Jordan" lead to Jordan's vector:
-# a person, a place, it cannot know. In a BERT arrows from all five words lead to it: a place, for it borders
+# ![The line "we know that Jordan borders two lakes" twice. In a GPT only "we know that Jordan" leads to Jordan's
+# vector: a person, a place, it cannot know. In a BERT arrows from all seven words lead to it: a place, for it borders
 # something.](figures/15_bert_where.svg)
 #
 # A GPT writes, and whoever writes cannot look ahead: what comes next does not exist yet. But most of what we want from
@@ -12,10 +12,11 @@
 # mail a complaint? Here the whole text lies open. A model that only looks back reads it like somebody who covers the
 # rest of the line with a hand.
 #
-# In 2018 BERT took the hand away. All that this needs is one mask less; but with the mask goes the exercise by which a
-# GPT learns, for "what comes next?" is no question to somebody who sees it. So what does one gain, and what does one
-# do instead? At the end stands something that you can keep: a search engine for the documentation of Python, which
-# finds a paragraph by what it says and not by its words, and which you can point at a folder of your own.
+# In 2018 BERT took the hand away from a Transformer that learns from plain text. All that this needs is one mask less;
+# but with the mask goes the exercise by which a GPT learns, for "what comes next?" is no question to somebody who sees
+# it. So what does one gain, and what does one do instead? At the end stands something that you can keep: a search
+# engine for the documentation of Python, which finds a paragraph by what it says and not by its words, and which you
+# can point at a folder of your own English texts.
 #
 # You will be able to
 #
@@ -23,7 +24,7 @@
 # * train a model that sees the whole text, without anybody writing answers for it;
 # * build a search by meaning, and find out how good it is.
 #
-# About 55 minutes. It builds on the masks of [lesson 03](03_masks.ipynb), the encoder of
+# About 60 minutes. It builds on the masks of [lesson 03](03_masks.ipynb), the encoder of
 # [lesson 11](11_encoder_decoder.ipynb) and SmolLM2 of [lesson 14](14_gpt.ipynb).
 
 # %%
@@ -44,8 +45,8 @@ both_ways, mask_rates = experiment("both_ways"), experiment("mask_rates")
 # %% [markdown]
 # ## 1. Person or place?
 #
-# Read one word at a time, and say of each what it is. *Yesterday*. *Jordan*. Well, is that a person or a country? The
-# next word would tell: `yesterday Jordan said nothing`, or `yesterday Jordan borders two lakes`.
+# Read one word at a time, and say of each what it is. *We*. *Know*. *That*. *Jordan*. Well, is that a person or a
+# country? The next word would tell: `we know that Jordan said nothing`, or `we know that Jordan borders two lakes`.
 #
 # There are many such names: Chad, Georgia, Florence, Sydney. We let a program make sentences with 28 of them.
 # (It knows no geography, and puts lakes where it likes.) Each name is a person in half of its sentences and a place in
@@ -54,9 +55,9 @@ both_ways, mask_rates = experiment("both_ways"), experiment("mask_rates")
 # Jordan was in the news`. Later we test with sentences that put names, deciding words and the rest together as no
 # sentence of the training did.
 #
-# Two pupils learn from them, and the second is the first without a mask. Both are a `Tagger`, an encoder with one linear
-# layer on top that says of each word whether it names a person, a place, or neither. They begin with the same weights
-# and read the same sentences in the same order.
+# Two pupils learn from them. They differ in one thing: the first has a causal mask, the second has none. Both are a
+# `Tagger`, an encoder with one linear layer on top that says of each word whether it names a person, a place, or
+# neither. They begin with the same weights and read the same sentences in the same order.
 
 # %% tags=["nbval-ignore-output"]
 # output differs with the training: the causal tagger may err the other way round
@@ -83,26 +84,29 @@ cases = {"after": "the deciding word\nstands after the name", "before": "the dec
 ax = plt.subplots(figsize=(8, 3.2))[1]
 for number, (name, rows) in enumerate(kept.items()):
     for place, case in enumerate(cases):
-        x = place + 0.24 * (number - 0.5)
-        dots = [row[case] for row in rows]
+        x, dots = place + 0.24 * (number - 0.5), [row[case] for row in rows]
         ax.plot([x] * len(dots), dots, "o", color=f"C{number}", alpha=0.5, label=None if place else name)
         ax.plot([x - 0.08, x + 0.08], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
         print(f"{name:10} {case:10} {sum(dots) / len(dots):.3f}")
+lazy = both_ways.always_o(taggers["causal"].test)
+ax.plot([2], [lazy], "x", color="C3", label="says O everywhere")
+print(f"says O everywhere, all words {lazy:.2f}")
 ax.set_xticks(range(3), cases.values())
 ax.set(ylim=(0.4, 1.03), ylabel="right", title="600 new sentences, five seeds: what the causal mask costs")
 _ = ax.legend(loc="center right")
 
 # %% [markdown]
-# Where the deciding word comes after the name, the causal tagger tosses a coin: 0.49 in the mean. The other one is
-# always right. Where it comes before, both are right (once 0.993), so the causal tagger is no poorer pupil. It lacks nothing but the
-# right side, and only where the right side decides.
+# Where the deciding word comes after the name, the causal tagger is right about half the time, 0.49 in the mean: it
+# cannot do better. The other one is always right. Where it comes before, both are right (the one without a mask has
+# 0.993 with one seed), so the causal tagger is no poorer pupil.
 #
-# Now look at the third column. Counted over *all* words the causal tagger has 0.976. It errs at every fourth
-# name, and the number looks like a success, because most words name nothing. We shall come back to that.
+# Now look at the third column. Counted over *all* words the causal tagger has 0.976. It errs at every fourth name, and
+# the number looks like a success. But most words name nothing (their tag is written `O`), and whoever says so of every
+# word has 0.91 already, and has found no name at all. We shall come back to that.
 #
-# The sentences end with a full stop. There, both taggers were asked once more: what was the name in this
-# sentence? By then the causal tagger has already given a wrong answer to a quarter of them. How often is it right at the
-# full stop? Run the cell, and click your guess.
+# The sentences end with a full stop. There, both taggers were asked once more: what was the name in this sentence? By
+# then the causal tagger has already given a wrong answer to a quarter of them. How often is it right at the full stop?
+# Run the cell, and click your guess.
 
 # %%
 predict("15_bert.full_stop")
@@ -120,33 +124,38 @@ predict("15_bert.full_stop", actual=answer)
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# Always. At the full stop everything lies to the left, and the causal tagger has read it. It knows what Jordan was; it
-# only cannot go back and write it into Jordan's own vector, which was finished before the next word was read. So it is
-# not true that a GPT "cannot understand" such sentences. It understands them *later*, somewhere else. That is why one
-# asks a GPT a question after the text ("In this sentence, is Jordan a person?"), and why one can take a BERT's vector
-# of a word as it stands: it is the vector of this word in this sentence, with all that comes after.
+# Always. It lacked nothing but the right side. At the full stop everything lies to the left, and the causal tagger has
+# read it. It knows what Jordan was; it only cannot go back and write it into Jordan's own vector, which was finished
+# before the next word was read. So it is not true that a GPT "cannot understand" such sentences. It can have the answer
+# *later*, at a place where it is asked. That is why one asks a GPT a question after the text ("In this sentence, is
+# Jordan a person?"), and why one can take a BERT's vector of a word as it stands: it is the vector of this word in this
+# sentence, with all that comes after.
 #
 # </details>
 #
 # ## 2. How do you train a model that sees the answer?
 #
-# Somebody had to tell our taggers what each name is. Here a program did; in life it is people, and they want to be paid.
-# A GPT's exercise costs nothing, because a text is its own answer: **self-supervised learning**. Can a model that reads
-# both ways have that, too?
+# Somebody had to tell our taggers what each name is. Here a program did; in life it is people, and they want to be
+# paid. A GPT's exercise costs nothing, because a text is its own answer: **self-supervised learning**. Can a model that
+# reads both ways have that, too?
 #
 # One could leave out the mask and go on asking "what comes next?". In [lesson 03](03_masks.ipynb) you saw what becomes
-# of it: the loss falls to nearly nothing, and the model can do nearly nothing. The answer stands in what it reads, one
-# place to the right, and all that it learns is to copy.
+# of it: the loss falls to nearly nothing, for the answer stands one place to the right. Such a model learns something
+# about its texts on the side, but nothing in its exercise asks for that.
 #
-# So hide what you ask for. Cover a few words, and let the model say what stood there. You know the exercise from school,
-# where one fills in the gaps. Here it is called **masked language modelling**.
+# So hide what you ask for. Cover a few words, and let the model say what stood there. You know the exercise from
+# school, where one fills in the gaps. Here it is called **masked language modelling**. BERT (Bidirectional Encoder
+# Representations from Transformers; Devlin et al. 2018) learnt in this way from books and the Wikipedia, in two sizes,
+# 110 and 340 million parameters. Then it was given a little further training for each of eleven tasks, and it had the
+# best results in all of them.
 #
 # ![A date written twice: MASK, comma, October, 3, 1, equals, samedi, 3, 1, MASK. Above the first MASK stands what it
 # should say, Saturday, with an arrow from samedi; above the last one octobre, with an arrow from October. The other
 # words are read, and not asked for.](figures/15_bert_hidden.svg)
 #
-# To see whether it works we want gaps that can be filled with certainty: dates, written twice, in English and in
-# French. Whatever you cover on one side follows from the other. Covering is two lines:
+# To see whether it works we want gaps that can be filled with certainty: dates, written twice, in English and in French
+# (`samedi` is Saturday; each digit is a token of its own). Whatever you cover on one side follows from the other.
+# Covering is two lines:
 
 
 # %%
@@ -170,7 +179,7 @@ for name, row in zip(("the text", "it reads", "it should say"), (ids, *hide(ids,
 
 # %% tags=["nbval-ignore-output"]
 # output differs with the training
-task, evaluations = mask_rates.learn()  # 300 steps, about 10 seconds
+task, evaluations = mask_rates.learn(way="100/0/0")  # hidden as above; 300 steps, about 10 seconds
 gaps = ("[MASK] , October 3 1 = samedi 3 1 octobre", "Saturday , October 3 1 = samedi 3 1 [MASK]",
         "[MASK] , October 3 1 = [MASK] 3 1 octobre")  # fmt: skip
 rows = [mask_rates.ids_of(text.split()) for text in gaps]
@@ -193,9 +202,9 @@ assert evaluations[-1]["filled"] > 0.9 and evaluations[-1]["both hidden"] < 0.25
 #
 # **Why not always [MASK]?** A model that is used reads ordinary text, in which no word is covered. So let us cover
 # nothing, and write a *wrong* word: `Monday , October 3 1 = samedi 3 1 octobre`. We ask the model which word it expects
-# at the place of `Monday`. (It gives an answer at every place.) It is a model that was trained with [MASK] alone and
-# fills practically every gap rightly. How often does it expect the right word, `Saturday`? Run the cell, and click your
-# guess.
+# at the place of `Monday`. (It gives an answer at every place.) It is the model that you have just trained, with five
+# seeds (recorded), and it fills practically every gap rightly. How often does it expect the right word, `Saturday`? Run
+# the cell, and click your guess.
 
 # %%
 predict("15_bert.wrong_word")
@@ -204,8 +213,8 @@ predict("15_bert.wrong_word")
 hidden = recorded("mask_rates")["result"]
 questions = {
     "filled": "a gap is filled",
-    "corrected": "a wrong word is noticed",
-    "kept": "a right word is kept\n(its twin hidden)",
+    "corrected": "in place of a wrong word\nthe right one is expected",
+    "kept": "a right word is expected\n(its twin hidden)",
 }
 ax = plt.subplots(figsize=(8, 3.4))[1]
 for number, (way, runs) in enumerate(hidden["ways"].items()):
@@ -215,7 +224,22 @@ for number, (way, runs) in enumerate(hidden["ways"].items()):
         ax.plot([x - 0.07, x + 0.07], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
 ax.set_xticks(range(3), questions.values())
 ax.legend(title="[MASK] / random / as it is", fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-_ = ax.set(title="Dates, 15 % of the words asked for, five seeds: four ways to cover them", ylim=(-0.05, 1.05))
+title = "Dates, five seeds: wrong words are seen through only after random words,\nright ones are believed only after words left as they are"
+_ = ax.set(title=title, ylim=(-0.05, 1.05), ylabel="right")
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+print(f"{'[MASK]/random/as it is':24}{'gap filled':>12}{'wrong word':>12}{'right word':>12}")
+for way, runs in hidden["ways"].items():
+    means = [sum(run[-1][question] for run in runs) / 5 for question in questions]
+    print(f"{way:24}" + "".join(f"{mean:12.2f}" for mean in means))
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
+# output differs with the training
+said = task.said_of_wrong_words()
+print(f"The model trained above, at the places of {said.total()} wrong words of new dates, expects most often:")
+for word, count in said.most_common(4):
+    print(f"    {count:4}  {word}")
+assert said["the wrong word that stands there"] < 0.1 * said.total() and said["the right word"] < 0.45 * said.total()
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 noticed = sum(run[-1]["corrected"] for run in hidden["ways"]["100/0/0"]) / 5
@@ -225,15 +249,16 @@ predict("15_bert.wrong_word", actual=answer)
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# Once in four times (0.16 to 0.31 with the five seeds), though `samedi` stands beside it. Its exercise was never about
-# a word that it could see. Visible words were never wrong and never asked for, so at their places it may say anything.
+# Once in four times (0.16 to 0.31 with the five seeds), though `samedi` stands in the same line. Nor does it repeat the
+# wrong word. Most often it says something that makes no sense there; the model that you have trained likes `=`. Its
+# exercise was never about a word that it could see, so at such places it may say anything. That holds for right words,
+# too: if its twin is hidden, a right word in plain sight is expected 0.03 of the time, less often than by guessing.
 #
 # That is why BERT covers in three ways, known as 80/10/10. Of the words that are asked for, 80 % become [MASK], 10 %
 # become some random word, and 10 % stay as they are. Now any word might be wrong, and the model needs an opinion on
-# all of them. The figure shows what each part is for. Without *random* words (80/0/20) a wrong word goes unnoticed: the
-# right one is expected 0.21 of the time, against 0.81 with 80/10/10. Without words that *stay as they are* (80/20/0) a
-# right word is not believed: whatever was visible and asked for had always been wrong. If its twin is hidden, it is
-# kept 0.08 of the time, against 0.75.
+# all of them. The figure shows what each part is for. Without *random* words (80/0/20) the right word is expected in a
+# wrong one's place 0.21 of the time, against 0.81 with 80/10/10. Without words that *stay as they are* (80/20/0) a
+# right word is not believed, for whatever was visible and asked for had always been wrong: 0.08, against 0.75.
 #
 # </details>
 #
@@ -247,15 +272,20 @@ for number, (rate, runs) in enumerate(hidden["rates"].items()):
         label = None if seed else f"{float(rate):.0%} hidden"
         ax.plot(steps, [one["filled"] for one in run], "o-", color=f"C{number}", alpha=0.6, label=label)
 ax.legend(fontsize=8)
-_ = ax.set(title="Dates, 80/10/10, three seeds: one gap filled", xlabel="steps", ylim=(0, 1.05))
+title = "Dates, 80/10/10, three seeds: 40 % hidden is learnt fastest, 5 % slowest"
+_ = ax.set(title=title, xlabel="steps", ylabel="gaps filled", ylim=(0, 1.05))
+for rate, runs in hidden["rates"].items():
+    shares = [sum(run[n]["filled"] for run in runs) / len(runs) for n in range(3)]
+    print(f"{float(rate):4.0%} hidden, after 100, 200, 300 steps: " + ", ".join(f"{share:.2f}" for share in shares))
 
 # %% [markdown]
-# BERT hides 15 %, and for years nobody touched it. Of the rates tried here our dates are learnt fastest with 40 %: after
-# 100 steps 0.74 of the gaps are filled, with 15 % 0.61 (in the same order with each seed). With 5 % it is 0.19, for
-# hardly anything is asked, and with 80 % 0.36, for hardly anything is left to go by. Though a date written twice can
-# spare a lot. In large models of English, Wettig et al. (2022) found 40 % to do better than 15 %. They also found, as
-# BERT's authors had in part, that after a model has been trained further for some task, little is left of the difference
-# between the ways of covering. What we measured is the model as it comes out of this exercise.
+# BERT hides 15 %, and for years nobody touched it. Of the rates tried here our dates are learnt fastest with 40 %:
+# after 100 steps 0.74 of the gaps are filled, with 15 % 0.61 (in the same order with each of three seeds). From 200
+# steps on, 15 % has caught up. With 5 % it goes slowly, for hardly anything is asked, and with 80 %, for hardly
+# anything is left to go by. A date written twice can spare a lot, however: half of it is a copy. In large models of
+# English, Wettig et al. (2022) found 40 % to do better than 15 %. They also found, as BERT's authors had in part, that
+# after a model has been trained further for some task, little is left of the difference between the ways of covering.
+# What we measured is the model as it comes out of this exercise.
 #
 # The price of the exercise lies in the rate, too. A GPT learns something from every word of a text, a BERT only from
 # those that it was asked for.
@@ -273,8 +303,9 @@ _ = ax.set(title="Dates, 80/10/10, three seeds: one gap filled", xlabel="steps",
 docs_bert, docs_tokenizer = load("docs-bert")
 for text in (
     "[MASK] a copy of the string.",
+    "[MASK] is the name of the file.",
     "Return [MASK] if the object is a string, otherwise return False.",
-    "Return True if the object is a string, otherwise return [MASK].",
+    "Return [MASK] if the object is a string, otherwise return True.",
     "Changed in version [MASK].8: added the argument.",
     "The cat sat on the [MASK].",
 ):
@@ -282,14 +313,27 @@ for text in (
     print(text, "  ".join(f"{word.strip()} {p:.2f}" for word, p in found), sep="\n    ")
 
 # %% [markdown]
-# It speaks the language of manuals. It knows how an entry begins, that a function which otherwise returns False returns
-# True, and that versions begin with a 3. Turned round, the same sentence is too much for it: `None`. And cats sit on
-# widgets. It is a small model (half a million parameters, three minutes of one processor). Of the hidden tokens of
-# documents that it never read it finds 21 %, of whole words 12 %.
+# It speaks the language of manuals, and it looks to the right. Before the first two gaps stands nothing, so a GPT would
+# have to say the same of both. This model says `Return` before *a copy of the string*, and `This` before *is the name
+# of the file*.
 #
-# Is that much? The most frequent token of all would be right for 6 %. And a table that has counted which token stood
-# between which two neighbours finds 22 %, and 18 % of the words: *more* than the network. It is nano's story of lesson
-# 14 once again. Such a table is as two-sided as a BERT, and counting is quick; the network has read too little for what
+# The third line is pleasing: a function that otherwise returns False returns True. Did it look at `False` for that? The
+# fourth line is the control, and it says no. Before `otherwise return True` it is `True` again, no less likely. What
+# the model knows is that `Return` likes `True`. So look for the control before you admire an answer. (And cats sit on
+# widgets.)
+#
+# It is a small model: half a million parameters, three minutes of one processor. How much is its knowledge worth? Here
+# are the hidden tokens of documents that it never read, beside tables that only count:
+
+# %% jupyter={"source_hidden": true}
+print("right at hidden tokens      all   words alone")
+for name, share in recorded("neighbour_tables")["result"]["right"].items():
+    print(f"{name:22} {share['all']:8.2f} {share['words']:8.2f}")
+
+# %% [markdown]
+# *Most frequent* says the same token everywhere. *Left neighbour* has counted which token stood behind which, and *both
+# neighbours* which stood between which two. That last table finds *more* than the network. It is nano's story of lesson
+# 14 once again: such a table is as two-sided as a BERT, and counting is quick; the network has read too little for what
 # it sees beyond the neighbours to pay.
 #
 # Hide other words yourself: click a word, and it is gone.
@@ -299,21 +343,22 @@ FillExplorer(docs_bert, docs_tokenizer, "Return [MASK] if the object is a string
 
 # %% [markdown]
 # 1. Below each word stands the probability that it has when it alone is hidden. Which are easy, and which hard?
-# 2. Hide `False` as well. What becomes of `True`?
+# 2. Hide `False` as well, and nothing happens to `True`. Which word must you hide to change its probability?
 # 3. Write a sentence about your breakfast, and hide its most important word.
 #
 # ## 4. From words to one vector
 #
-# Each word has a vector that knows the whole text. For a search we want *one* vector for a whole paragraph, a **sentence
-# vector**, so that a question can be compared with it. What would you do? The plainest way is the mean. It works, on
-# two conditions.
+# Each word has a vector that knows the whole text. For a search we want *one* vector for a whole paragraph, a
+# **sentence vector**, so that a question can be compared with it. What would you do? The plainest way is the mean. It
+# works, on two conditions.
 #
-# The first: of real tokens only. Texts of a batch are filled up with [PAD], and the encoder has a vector for that,
-# too.
+# The first: of real tokens only. Texts of a batch are filled up with [PAD], and the encoder has a vector for that, too.
+# (MiniLM's tokenizer puts [CLS] before every text and [SEP] behind it, as BERT's did, where [SEP] also separates two
+# texts. They are in every text, and we count them as real tokens.)
 #
-# ![Two texts in one batch: "leave a loop", with two PAD tokens at the end, and "how do i stop it". Above each token
-# stands its vector. The vectors above PAD are crossed out: the first text becomes the mean of 5 vectors, the second the
-# mean of 7, and the cosine says how alike the two means are.](figures/15_bert_mean.svg)
+# ![Two texts in one batch: "leave a loop." with two PAD tokens at the end, and "how do i stop it?". Above each token
+# stands its vector. The vectors above PAD are crossed out: the first text becomes the mean of 6 vectors, the second the
+# mean of 8, and the cosine says how alike the two means are.](figures/15_bert_mean.svg)
 
 # %%
 minilm, tokenizer = load("minilm")  # six blocks, 22 million parameters, in our class BERT
@@ -334,22 +379,28 @@ print(
 assert vectors[0] @ alone > 0.999 and careless[0] @ alone < 0.99
 
 # %% [markdown]
-# (And of course the mask goes into the encoder as well, or real tokens would attend to padding.) With the padding counted
-# in, a text's vector depends on the texts that happen to stand beside it, and nothing complains.
+# (And of course the mask goes into the encoder as well, or real tokens would attend to padding.) With the padding
+# counted in, a text's vector depends on the texts that happen to stand beside it, and nothing complains.
 #
 # The second condition is a model that was trained for it. Hidden words are BERT's **pre-training**; nothing in that
 # exercise says that two paragraphs about the same thing should have vectors near to each other. MiniLM (Wang et al.
 # 2020) began as a small copy of such a model, and was then shown a billion pairs of texts that belong together, such as
-# a question and its answer. Its exercise was to pick the partner out of a crowd (Reimers and Gurevych 2019). How near
-# two vectors are is told by their **cosine**, which for vectors of length 1 is their product:
+# a question and its answer. Its exercise was to pick the partner out of a crowd (Henderson et al. 2017). That a BERT
+# needs such a second training before the mean is of use was shown by Reimers and Gurevych (2019); in section 5 we
+# measure it. How near two vectors are is told by their **cosine**, which for vectors of length 1 is their product.
+# Beside it, as a control, the same mean before MiniLM's first block, where no word has seen another:
 
 # %%
-for one, other in ((0, 1), (0, 2), (1, 2), (2, 3), (1, 3)):
-    print(f"{vectors[one] @ vectors[other]:.2f}   {texts[one]}  |  {texts[other]}")
+words_alone = experiment("search_recall").word_vectors(minilm, tokenizer, texts)
+print("MiniLM  its word vectors")
+for one, other in ((0, 1), (0, 2), (2, 3), (1, 3)):
+    alike = [f"{both[one] @ both[other]:.2f}" for both in (vectors, words_alone)]
+    print(f"{alike[0]}    {alike[1]}   {texts[one]}  |  {texts[other]}")
 
 # %% [markdown]
-# The first two say nearly the same in other words, and are nearest to each other. The loop and the hotel have the same
-# words but one, and are not as near. The last pair but one is about hotels again, without saying so.
+# Before the first block common words decide: the loop and the hotel 0.85, the loop and the `for` statement 0.64. Behind
+# the sixth it is the other way round, 0.46 and 0.51. Not everywhere: two lines about hotels without a word in common
+# have 0.33, and are still less alike than the loop and the hotel. Four sentences prove nothing; section 5 counts.
 #
 # ## 5. A search engine
 #
@@ -368,17 +419,19 @@ for name, search in (("by meaning", engine), ("by words", by_words)):
     for hit in search.search(question, k=3):
         beginning = " ".join(hit.passage.text.split())[:76]
         print(f"{hit.score:.2f}  {hit.passage.title}\n      {beginning} ...")
+print(f"\nThe first hit by meaning, whole:\n{engine.search(question)[0].passage.text}")
 
 # %% [markdown]
-# The first hit of the search by meaning is the paragraph that says it: some objects hold things such as open files, they
-# should be closed, and `with` and `try ... finally` are convenient ways to do so. (Further down in it; the whole text is
-# `hit.passage.text`.) The second hit is about something else, and the scores say so: 0.44, then 0.34.
+# The first hit of the search by meaning is the paragraph that says it, in its second half. The second hit is about
+# breakpoints; the third, with nearly the same score (0.34 and 0.33), is about `finally`, which answers the question as
+# well. A score orders passages. It does not say where the right ones end.
 #
-# The second list is the rival. **TF-IDF** (Spärck Jones 1972) compares words: a passage counts the more, the more
-# words it shares with the question, and rare words count most. It needs no model, and is half a century old.
-# Which one is better? A few nice examples prove nothing; anybody finds some. So a stranger who had seen neither search
-# wrote 50 questions: 35 in everyday words that avoid those of the paragraph, and 15 that hold an exact name from it
-# (`StopIteration.value`). For each, one paragraph was marked as the right one, before anything was searched. We measured once.
+# The second list is the rival. **TF-IDF** compares words: a passage counts the more, the more words it shares with the
+# question; rare words count most (Spärck Jones 1972), and long passages are scaled down. It needs no model, and is half
+# a century old. (BM25, its usual refinement, we did not try.) Which one is better? A few nice examples prove nothing;
+# anybody finds some. So a stranger who had seen neither search wrote 50 questions: 35 in everyday words that avoid
+# those of the paragraph, and 15 that hold an exact name from it (`StopIteration.value`). For each, one paragraph was
+# marked as the right one, before anything was searched. We measured once.
 
 # %% jupyter={"source_hidden": true}
 record, recall = recorded("search_recall")["result"], experiment("search_recall").recall
@@ -400,33 +453,48 @@ for name, places in record["ranks"].items():
 print("\nfour words misspelt, three draws, among five:")
 for name, draws in record["errors"].items():
     print(f"{name:13} " + ", ".join(f"{recall(places, 5):.2f}" for places in draws["4"]))
+print("\nfive questions, the place of the right one among five notes:")
+for language, found in recorded("german_notes")["result"].items():
+    print(f"{language:13} " + ", ".join(map(str, found["places"])))
+print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 
 # %% [markdown]
-# These are hard questions, made to avoid the right paragraph's words, and of 562 passages only one counts, even where
-# another would have answered as well. The search by words finds 4 of the 35 among its first five hits, the search by
-# meaning 14. At its best: `cut .txt off the end of a file name but only if it is there` has the passage on
-# `removesuffix` in the first place, and by words in place 443. And far from its best: `What turns an ordinary def into
-# something that hands out its results one after another?` puts the passage on `yield` in place 155.
+# The measure is called **recall@5**: the share of questions whose passage is among the first five hits. These are hard
+# questions, made to avoid the right paragraph's words, and of 562 passages only one counts, even where another would
+# have answered as well. The search by words finds 4 of the 35, the search by meaning 14 (13 of them alone). At its
+# best: `cut .txt off the end of a file name but only if it is there` has the passage on `removesuffix` in the first
+# place, and by words in place 443. And far from its best: `What turns an ordinary def into something that hands out its
+# results one after another?` puts the passage on `yield` in place 155.
 #
-# With exact names it is the other way round: 12 of 15 in the first place by words, 9 by meaning. `__prepare__` is a rare
-# word, and there is no better clue than a rare word; MiniLM has it only in **word pieces** ([lesson 10](10_tokens.ipynb)).
-# (Fifteen questions by one author: a direction, not a law.) So add the two scores, *both* in the figure: among five there
-# are now 14 of 35, and all of the 15. For the first place alone it is a bad bargain, 1 of 35 where meaning had 5: a
-# single rare word may outvote the sense. Search engines in earnest combine the two with more care than a sum; it is
-# called **hybrid search**.
+# With exact names it is the other way round: 12 of 15 in the first place by words, 9 by meaning. `__prepare__` is a
+# rare word, and there is no better clue than a rare word; MiniLM has it only in **word pieces** ([lesson
+# 10](10_tokens.ipynb)). (Fifteen questions by one author: a hint, not a law. And the totals over all 50 in the list
+# depend on our mixture, 35 to 15.) So add the two scores, *both* in the figure: among five there are now 14 of 35, and
+# all of the 15. For the first place alone it is a bad bargain, 1 of 35 where meaning had 5: a single rare word may
+# outvote the sense. Search engines in earnest combine the two with more care than a sum; it is called **hybrid
+# search**.
 #
-# What in MiniLM does it? The last three searches in the list are controls (all 50 questions). The same network with
-# weights at random finds 0.02 among five, hardly more than chance. The mean of MiniLM's word vectors, without any of its
-# six blocks, finds 0.20, and MiniLM 0.52: what it adds comes from the blocks, where words see each other.
+# What in MiniLM does it? The other searches in the list are controls. The same network with weights at random finds
+# 0.02 among five, hardly more than chance. The mean of MiniLM's word vectors, without any of its six blocks, finds
+# 0.20, and MiniLM 0.52. And `docs-bert`, which was trained to fill gaps, in this very documentation, finds 0.04: a
+# model that fills gaps does not thereby search. (It is also far smaller, and reads only the first 64 tokens of a
+# passage. That the mean of BERT itself, which is neither, compares sentences poorly is in the paper by Reimers and
+# Gurevych.)
 #
-# And it is sensitive. Two letters exchanged in four words of a question, as happens when one types, cost it a quarter or
-# more of what it finds, since `ordniary` is cut into quite other pieces than `ordinary`. The search by words shrugs: in
-# these questions it lived on the names, and most of them were spared (only words made of letters alone were misspelt).
+# And it is sensitive. Two letters exchanged in four words of a question, as happens when one types, cost it a quarter
+# or more of what it finds, since `ordniary` is cut into quite other pieces than `ordinary`. The search by words shrugs:
+# in these questions it lived on the names, and most of them were spared (only words made of letters alone were
+# misspelt).
+#
+# And it knows English only. Five notes of a household and five questions, in English: each time the right note comes
+# first. The same in German: once of five times, which is chance. Nothing complains. A German word falls into splinters
+# without meaning (the last line), and the wrong notes have scores, up to 0.50, that look like any others. For other
+# languages one takes a model that was trained on them.
 #
 # **An answer, with its source.** A search shows a text; people want an answer. So let SmolLM2 read what was found, and
-# answer from it (**retrieval-augmented generation**, RAG). To see where an answer comes from, we need questions
-# that no model can know, so here are sixteen notes of a household that we made up: `The cat Minou gets half a tin of
-# mackerel at seven.` The search among them is the same as above, over other texts.
+# answer from it (**retrieval-augmented generation**, RAG; Lewis et al. 2020). To see where an answer comes from, we
+# need questions that no model can know, so here are sixteen notes of a household that we made up: `The cat Minou gets
+# half a tin of mackerel at seven.` The search among them is the same as above, over other texts.
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two tokens are nearly as likely
@@ -447,25 +515,29 @@ for way in sources.WAYS:
     print(f"{way:6} {sum(row['right'][way] for row in answers)}")
 
 # %% [markdown]
-# With their own note 12 of the 16 are right, and you can look up where the answer comes from. The search found the right
-# note each time (among sixteen that is no great feat). Without a note, or with a wrong one, none is right: SmolLM2 makes
-# something up, fluently, or takes the wrong note's word for it. Some of what it said:
+# With their own note 12 of the 16 are right, and you can look up where the answer comes from. (Above it calls the note
+# incorrect, and then repeats it. The key word is in it, so it counts.) The search found the right note each time; among
+# sixteen that is no great feat. Without a note, or with a wrong one, none is right: SmolLM2 makes something up,
+# fluently, or takes the wrong note's word for it. Some of what it said, cut after 24 tokens:
 #
 # * `When do I have to pay the landlord?` With the right note: *The rent is due on the third working day of each month.*
 #   With a wrong one: *The spare key lies under the green flower pot.*
 # * `What does the cat eat?` Without a note: *The cat's favorite food is usually a mix of cat food and a special type of
 #   cat food called "cat food."*
-# * `Where do we sing?` With a wrong note: *The lock of the bicycle opens with 4172.*
+# * `On which day is the doctor away?` With the right note, *Dr Lindqvist does not work on Tuesdays*: *The doctor is
+#   currently away on a mission to deliver a medical emergency to a patient.*
 #
-# So an answer is worth no more than the passage that was found, and that is why the passage should stand beside it.
+# The last is one of four that had the right note before them and said something else. So an answer is worth no more
+# than the passage that was found, and sometimes less. The passage should stand beside it, to be read and not to be
+# trusted in.
 #
 # ## 6. Who is who?
 #
 # Back to names. To find the persons, places and firms in a text is called **named entity recognition**, and an encoder
 # with a linear layer on top is the usual way to do it. The first word of a name is tagged `B-PER`, `B-LOC` or `B-ORG`
-# (begin), the others `I-...` (inside), everything else `O` (outside). We trained a nano encoder on 3,000 sentences that
-# a program made from 18 templates with invented names. The test has only new names: first in the same templates, then
-# in six new ones.
+# (begin), the others `I-...` (inside), everything else `O` (outside). We trained a nano encoder, from nothing and not
+# from a BERT (that is lesson 16), on 3,000 sentences that a program made from 18 templates with invented names. The
+# test has only new names: first in the same templates, then in six new ones.
 
 # %% jupyter={"source_hidden": true}
 entities = recorded("entity_templates")["result"]
@@ -487,20 +559,24 @@ _ = ax.legend(loc="center left", fontsize=8)
 # %% [markdown]
 # Read it from the left. In known templates 96 % of the tags are right. Of whole names, those with the right beginning,
 # end and kind, the **F1 score** is 0.82. It balances **precision** (which share of the names that it reports are
-# right?) against **recall** (which share of the true ones does it report?). A tagger that says O everywhere has 68 % of the tags right, and finds not one name.
-# That is the 0.976 of section 1 again: where most words are nothing, it is cheap to be right about nothing.
+# right?) against **recall** (which share of the true ones does it report?). A tagger that says O everywhere has 68 % of
+# the tags right, and finds not one name. It is the 0.91 of section 1 again: where most words are nothing, it is cheap
+# to be right about nothing.
 #
-# Now the new templates. F1 falls from 0.82 to 0.13. The names were new before, too; new is the sentence around them. And
-# look at the tags: 0.49, *fewer* than the tagger has that does nothing at all (0.65). If you report one number, let it
-# be the one that the lazy tagger cannot win. This is what the first of the five says:
+# Now the new templates. F1 falls from 0.82 to 0.13. The names were new before, too; new is the sentence around them.
+# And look at the tags: 0.49, *fewer* than the tagger has that does nothing at all (0.65). If you report one number, let
+# it be the one that the lazy tagger cannot win. This is what the first of the five says:
 
 # %% jupyter={"source_hidden": true}
-for words, _, tags in entities["said"]["same templates"][:1] + entities["said"]["new templates"][:3]:
-    print(" ".join(word if tag == "O" else f"{word}/{tag}" for word, tag in zip(words, tags, strict=True)))
+for words, *both in entities["said"]["same templates"][:1] + entities["said"]["new templates"][:2]:
+    for name, tags in zip(("true:", "said:"), both, strict=True):
+        print(name, *(word if tag == "O" else f"{word}/{tag}" for word, tag in zip(words, tags, strict=True)))
+    print()
 
 # %% [markdown]
-# The first line, in a template that it knows, is perfect. Then comes a firm called Sheppard Makes Shoes, and a place
-# called Grew. What it has learnt is not so much what a name is as 18 sentences, and where their gaps are.
+# The first sentence, in a template that it knows, is perfect. Then the firm Sheppard becomes Sheppard Makes Shoes, and
+# there is a place called Grew. What it has learnt is not so much what a name is as 18 sentences, and where their gaps
+# are.
 #
 # What would help? More templates, surely; that is, people who write them. Or a model that knew English before it saw
 # the first template. How little of such a model has to change, and what that is worth, is lesson 16.
@@ -511,13 +587,13 @@ for words, _, tags in entities["said"]["same templates"][:1] + entities["said"][
 #
 # 1. Ask the same thing twice, once in the words of a programmer and once in those of a beginner. Which search
 #    notices?
-# 2. Search for `__slots__`, and then for `slots`. Which search is better at exact names, and why?
+# 2. Search for `StopIteration.value`. It is what becomes of a generator's `return`. Which search knows, and why?
 # 3. Ask something that cannot be in there (`How do I bake bread?`). What is the score of the first hit? From which
 #    score on would you show nothing?
 # 4. Find a question on which the search by meaning fails and the search by words does not.
 
 # %%
-SearchExplorer(engine, questions=[question, "What is the difference between is and ==?", "How do I bake bread?"])
+SearchExplorer(engine, questions=["How do I bake bread?", question, "What is the difference between is and ==?"])
 
 # %% [markdown]
 # ## 8. What people get wrong
@@ -529,17 +605,16 @@ SearchExplorer(engine, questions=[question, "What is the difference between is a
 # way round. So look up which vector the training used, and take that one.
 #
 # **"The final result, on the validation set."** Whoever picks the best of ten checkpoints on some sentences, and
-# reports its score on the same ones, reports a number that was chosen for being high. We looked for
-# the effect in the five runs of section 6, picked on one half of the new templates and measured on the other, and found
-# next to nothing: 0.003 less, in the mean. But both halves hold the same six templates. What was expensive, in the
-# figure above, was not the picking but a test that resembled the training: 0.82 for what is worth 0.13. Have three sets
-# of sentences, look at the third only once, and let it be new in the way in which your users' sentences will be.
+# reports its score on the same ones, reports a number that was chosen for being high. (By how much? That is the last
+# question of the exercises.) More expensive in section 6 was a test that resembled the training: 0.82 for what is worth
+# 0.13. Have three sets of sentences, look at the third only once, and let it be new in the way in which your users'
+# sentences will be.
 #
 # ## 9. In the package
 #
 # `models.py` has the class `BERT`, `classifiers.py` the `Tagger`, `data/masking.py` covers words (`mask_tokens`),
-# `tasks/masking.py` is the exercise on the documentation, `filling.py` fills gaps (`fill_masks`), `data/passages.py` cuts
-# texts into passages and `search.py` finds them.
+# `tasks/masking.py` is the exercise on the documentation, `filling.py` fills gaps (`fill_masks`), `data/passages.py`
+# cuts texts into passages and `search.py` finds them.
 #
 # ## 10. What you have now
 #
@@ -548,15 +623,16 @@ SearchExplorer(engine, questions=[question, "What is the difference between is a
 #     transformer-lab search "How do I leave two loops at once?"
 #     transformer-lab search "when is the rent due" --in my_notes
 #
-# The second line searches a folder of your own texts, and nothing leaves your machine. In Python it is one line,
-# `SearchEngine.of_texts("my_notes")`.
+# The second line searches a folder of your own texts, in English, and nothing leaves your machine. In Python it is one
+# line, `SearchEngine.of_texts("my_notes")`.
 #
 # ## 11. Check yourself
 #
 # <details><summary>A colleague removes the causal mask of a GPT, goes on training, and the loss falls to 0.01. What
 # happened?</summary>
 #
-# The next token stands in the input, and the model copies it. Without the mask it needs another exercise.
+# It reads the answer, and the small loss says nothing about what it could write. Without the mask it needs an exercise
+# in which the answer is hidden.
 #
 # </details>
 #
@@ -569,8 +645,8 @@ SearchExplorer(engine, questions=[question, "What is the difference between is a
 #
 # <details><summary>A tagger of names reports 97 % of the tags right. What do you ask?</summary>
 #
-# How many does a tagger have that says O everywhere? What is the F1 of whole entities? And do the test sentences have other
-# templates, or only other names?
+# How many does a tagger have that says O everywhere? What is the F1 of whole entities? And do the test sentences have
+# other templates, or only other names?
 #
 # </details>
 #
@@ -578,8 +654,8 @@ SearchExplorer(engine, questions=[question, "What is the difference between is a
 #
 # ## Takeaways
 #
-# * Without the causal mask each word's vector knows the whole text. It matters where the right side decides, and nowhere
-#   else; a causal model knows the same, later.
+# * Without the causal mask each word's vector has seen the whole text. In our sentences that mattered where the right
+#   side decides, and nowhere else; the causal model had the same answer, later.
 # * A model that sees everything learns by filling in what was hidden. Now and then it is asked about a word in plain
 #   sight, wrong or right, so that it has an opinion on what it sees, too.
 # * One vector for a text is the mean over its real tokens, from a model that was trained to bring together what belongs
@@ -588,8 +664,10 @@ SearchExplorer(engine, questions=[question, "What is the difference between is a
 # * Count entities, not tags, and test on sentences that are new in the way that yours will be.
 #
 # **Papers.** Devlin et al. (2018), [arXiv:1810.04805](https://arxiv.org/abs/1810.04805): BERT. Liu et al. (2019),
-# [arXiv:1907.11692](https://arxiv.org/abs/1907.11692): RoBERTa. Reimers and Gurevych (2019),
-# [arXiv:1908.10084](https://arxiv.org/abs/1908.10084): Sentence-BERT. Wang et al. (2020),
+# [arXiv:1907.11692](https://arxiv.org/abs/1907.11692): RoBERTa. Henderson et al. (2017),
+# [arXiv:1705.00652](https://arxiv.org/abs/1705.00652): picking the partner out of a batch. Reimers and Gurevych (2019),
+# [arXiv:1908.10084](https://arxiv.org/abs/1908.10084): Sentence-BERT. Lewis et al. (2020),
+# [arXiv:2005.11401](https://arxiv.org/abs/2005.11401): answers from passages that were found (RAG). Wang et al. (2020),
 # [arXiv:2002.10957](https://arxiv.org/abs/2002.10957): MiniLM. Wettig et al. (2022),
 # [arXiv:2202.08005](https://arxiv.org/abs/2202.08005): how much to mask. Spärck Jones (1972), *A statistical
 # interpretation of term specificity and its application in retrieval*.

@@ -218,8 +218,8 @@ def entity_report(gold, predicted):
     report, sides = {}, (entities(gold), entities(predicted))
     for name in {one[0] for side in sides for one in side} | {"all"}:
         there, guessed = ({one for one in side if name in (one[0], "all")} for side in sides)
-        right = len(there & guessed)
-        report[name] = right / max(1, len(guessed)), right / max(1, len(there)), 2 * right / max(1, len(there) + len(guessed))
+        right, n, m = len(there & guessed), len(guessed), len(there)
+        report[name] = right / max(1, n), right / max(1, m), 2 * right / max(1, n + m)
     return report
     ### END SOLUTION
 

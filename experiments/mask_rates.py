@@ -106,14 +106,16 @@ class HiddenDates(Task):
     def asked(self, question: str) -> tuple[list[Int[Tensor, "T"]], Int[Tensor, "B"], Int[Tensor, "B"]]:
         """Weekdays and months of held-out days, on either side: what is read, which place is asked for, what is right.
 
-        filled: it is hidden, its twin is seen; both hidden; corrected: another word of its kind stands there (in one
-        case of eight the same one, by chance), and its twin is seen; kept: it stands there, and its twin is hidden.
+        filled: it is hidden, its twin is seen; both hidden; corrected: another word of its kind stands there, and its
+        twin is seen (left out where the other date has the same word); kept: it stands there, and its twin is hidden.
         """
         rows, places, answers = [], [], []
         for words, others in zip(DATES[:N_TEST], DATES[N_TEST : 2 * N_TEST], strict=True):
             for both, elsewhere in zip(twins(words), twins(others), strict=True):
                 for place, twin, other in (*zip(both, both[::-1], elsewhere, strict=True),):
-                    ids = ids_of(words)
+                    ids, exchanged = ids_of(words), ids_of(others)[other]
+                    if question == "corrected" and exchanged == ids[place]:
+                        continue
                     answers.append(ids[place].item())
                     places.append(place)
                     if question in ("filled", "both hidden"):
@@ -121,7 +123,7 @@ class HiddenDates(Task):
                     if question in ("both hidden", "kept"):
                         ids[twin] = MASK
                     if question == "corrected":
-                        ids[place] = ids_of(others)[other]
+                        ids[place] = exchanged
                     rows.append(ids)
         return rows, torch.tensor(places), torch.tensor(answers)
 
@@ -135,13 +137,12 @@ class HiddenDates(Task):
         return (self.expected(rows, places) == answers).float().mean().item()
 
     def said_of_wrong_words(self) -> Counter:
-        """Which word is expected in a wrong one's place, and how often? Words that are right by chance are left out."""
+        """Which word is expected in a wrong one's place, and how often?"""
         rows, places, answers = self.asked("corrected")
         found: Counter = Counter()
         for row, place, answer, said in zip(rows, places, answers, self.expected(rows, places), strict=True):
             known = {row[place].item(): "the wrong word that stands there", answer.item(): "the right word"}
-            if row[place] != answer:
-                found[known.get(said.item(), VOCABULARY[said])] += 1
+            found[known.get(said.item(), VOCABULARY[said])] += 1
         return found
 
 

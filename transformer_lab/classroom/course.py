@@ -43,7 +43,7 @@ def found(folder: Path | None = None) -> Path:
 
 def key_of(root: Path, assignment: str, student: str) -> bytes:
     """The key of one submission, drawn from the course's secret; no key tells another, or the secret."""
-    secret = bytes.fromhex((root / SECRET).read_text().strip())
+    secret = bytes.fromhex((root / SECRET).read_text(encoding="utf-8").strip())
     return hmac.new(secret, f"{assignment}/{student}".encode(), hashlib.sha256).digest()
 
 

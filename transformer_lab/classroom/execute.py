@@ -190,7 +190,7 @@ def scratch_folder() -> Iterator[Path]:
 def give(path: Path, text: str) -> None:
     """Write a file that only the sandbox may read."""
     path.touch(mode=0o600)
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     sandbox.hand_over(path)
 
 

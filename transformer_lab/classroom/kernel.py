@@ -13,7 +13,7 @@ from .limits import limit_process
 def main() -> None:
     order = Path(sys.argv.pop(1)) / "order.json"
     limit_process()
-    told = json.loads(order.read_text())
+    told = json.loads(order.read_text(encoding="utf-8"))
     order.unlink()  # the key is in memory only
     from .hidden import begin
 

@@ -33,7 +33,7 @@ def fill(root: Path, n: int) -> None:
             notebook = make(right)
         place = root / "submitted" / f"{number:04d}-{name}" / HERE[0] / f"{HERE[1]}.ipynb"
         place.parent.mkdir(parents=True)
-        place.write_text(notebook if isinstance(notebook, str) else json.dumps(notebook))
+        place.write_text(notebook if isinstance(notebook, str) else json.dumps(notebook), encoding="utf-8")
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ SEEN = {
 }
 
 
-def shares(gold: int, predicted: int, right: int) -> tuple[float, float, float]:
+def shares(gold: int | float, predicted: int | float, right: int | float) -> tuple[float, float, float]:
     """Precision, recall and F1."""
     return right / predicted, right / gold, 2 * right / (predicted + gold)
 

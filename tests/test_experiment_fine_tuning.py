@@ -47,6 +47,12 @@ def test_other_ranks_were_run_with_three_seeds_each_and_learn_as_many_numbers_as
         assert all(8 * (run["parameters"] - head) == int(rank) * (at_8 - head) for run in runs)
 
 
+def test_rank_1_is_behind_on_the_old_templates_only_at_the_rate_of_rank_8():
+    at_that_rate, again = TABLE["ranks"]["1"][0], TABLE["rank 1 again"]
+    assert {run["parameters"] for run in again.values()} == {at_that_rate["parameters"]}
+    assert all(run["same templates"] > at_that_rate["same templates"] + 0.1 for run in again.values())
+
+
 def words(template):
     return re.findall(r"\w+|\{\w+\}", template.lower())
 

@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from build import ROOT
 from transformer_lab import GPT, TransformerConfig, optional
 from transformer_lab.classifiers import Classifier, Tagger
 from transformer_lab.data import docstring_modules, entities, python_docs
 from transformer_lab.data.documents import join, split_documents
-from transformer_lab.data.files import read_documents
+from transformer_lab.data.files import find_texts, read_documents
 from transformer_lab.data.python_docs import raw_cut
 from transformer_lab.data.tokenizers import BPETokenizer, Tokenizer, WordTokenizer
 from transformer_lab.generation import generate
@@ -668,6 +669,12 @@ def test_a_path_outside_the_working_directory_is_kept_by_its_name(files, tmp_pat
     assert make_task("./docs", **TINY).description["task"] == "./docs"  # and not the course's documentation
     monkeypatch.setenv("HOME", str(files))
     assert make_task("~/a.md", **TINY).description["task"] == "a.md"
+
+
+def test_the_folder_of_the_manual_is_not_in_the_way_of_the_task_of_its_name(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert find_texts(Path("docs")) and make_task("docs", only_topics=True, **TINY).description["task"] == "docs"
+    assert make_task("./docs", **TINY).description["task"] == "./docs"  # who wants it, gets it
 
 
 @pytest.mark.parametrize("kind", ["a file", "a folder of texts"])

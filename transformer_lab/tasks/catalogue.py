@@ -15,6 +15,8 @@ from .registry import FILE_SETTINGS, SMALL_CHANGES, SMALL_SETTINGS, TASKS, with_
 from .task import Task, check_fingerprint
 from .translation import parallel_file
 
+# `transformer-lab train docs` is what the README says, in the folder that has this one.
+MANUAL = Path(__file__).resolve().parents[2] / "docs"
 PARALLEL = (".tsv", ".tab", ".po", ".mo")
 
 
@@ -71,8 +73,8 @@ def file_task(path: Path, ids_folder: Path | None = None, **options) -> Task:
 
 
 def holds_data(path: Path) -> bool:
-    """Is it something to train on: a file, or a folder with texts?"""
-    return path.is_file() or (path.is_dir() and bool(find_texts(path)))
+    """Is it something to train on: a file, or a folder with texts? The course's own manual, in MANUAL, is not."""
+    return path.is_file() or (path.is_dir() and path.resolve() != MANUAL and bool(find_texts(path)))
 
 
 def settings_for(task: str | Path, preset: str = "nano") -> dict:

@@ -124,10 +124,13 @@ class Tagging(Task):
         """
         ids, words_of_ids = self.tokenizer.encode_words(words)
         begun = [None if word == before else word for before, word in pairwise([None, *words_of_ids])]
-        first, last = self.tokenizer.cls_id, self.tokenizer.sep_id
-        if len(ids) + 2 > (longest := self.model.config.max_len):  # [CLS] and [SEP] are two more
-            raise ValueError(f"A sentence has {len(ids)} tokens; the model reads up to {longest - 2}: split it.")
-        return (ids, begun) if first is None or last is None else ([first, *ids, last], [None, *begun, None])
+        if (first := self.tokenizer.cls_id) is not None and (last := self.tokenizer.sep_id) is not None:
+            ids, begun = [first, *ids, last], [None, *begun, None]
+        if len(ids) > self.model.config.max_len:
+            raise ValueError(
+                f"A sentence has {len(ids)} tokens; the model reads up to {self.model.config.max_len}: split it."
+            )
+        return ids, begun
 
     def encode(self, words, tags) -> tuple[list[int], list[int]]:
         """(ids, labels): a word's tag is the label of its first piece; all other pieces are IGNORED."""

@@ -37,10 +37,6 @@ def tag_scores(model, tokenizer, words) -> Float[Tensor, "words labels"]:
     Raises ValueError for a sentence with more pieces than the model reads, and for a word that has none.
     """
     ids, begun = Tagging(model, tokenizer, (), {"none": ()}).pieces(words)
-    if len(ids) > model.config.max_len:
-        raise ValueError(
-            f"The text has {len(ids)} tokens; this model reads {model.config.max_len} at most: shorten it."
-        )
     if missing := set(range(len(words))) - set(begun):
         raise ValueError(f"The tokenizer leaves nothing of {words[min(missing)]!r}: take it out of the text.")
     with evaluating(model):

@@ -1,6 +1,7 @@
 """What every test needs. nbval runs notebooks in kernels of their own, and needs none of it."""
 
 import os
+import random
 import sys
 
 if not any(argument.startswith("--nbval") for argument in sys.argv):
@@ -12,10 +13,21 @@ if not any(argument.startswith("--nbval") for argument in sys.argv):
     os.environ["TRANSFORMER_LAB_PROGRESS"] = "off"
     os.environ["TRANSFORMER_LAB_DEVICE"] = "cpu"
 
+    import numpy as np
+    import pytest
+    import torch
     from hypothesis import settings
 
     settings.register_profile("busy machine", deadline=None)
     settings.load_profile("busy machine")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(item):
+        """Before a test and its fixtures: what they draw does not depend on the tests that ran before."""
+        random.seed(0)
+        np.random.seed(0)
+        torch.manual_seed(0)
+
 
 from browser import chromium, jupyter_server, lab, page  # noqa: E402, F401
 

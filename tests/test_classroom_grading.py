@@ -109,13 +109,13 @@ def test_a_batch_that_is_killed_goes_on_where_it_stopped(root, results, tmp_path
             break
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
-    first = {name: batch.graded(root, HERE[0], name) for name in (f"late{n}" for n in range(4))}
-    done = {name: (batch.paths(root, HERE[0], name)[1]).stat().st_mtime_ns for name in first if first[name]}
-    assert 1 <= len(done) < 4
     deadline = time.monotonic() + 60
     while children_of(root) and time.monotonic() < deadline:  # the workers, and their sandboxes, go by themselves
         time.sleep(0.5)
     assert not children_of(root)
+    first = {name: batch.graded(root, HERE[0], name) for name in (f"late{n}" for n in range(4))}
+    done = {name: (batch.paths(root, HERE[0], name)[1]).stat().st_mtime_ns for name in first if first[name]}
+    assert 1 <= len(done) < 4
     again = [one for one, _, _ in batch.grade(root)]
     assert {one.student for one in again} == set(first) - set(done)
     assert all(one.points == FULL for one in again)

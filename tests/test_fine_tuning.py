@@ -93,11 +93,11 @@ def test_it_begins_as_the_old_model(tagger, batch, method):
     torch.testing.assert_close(logits(tagger, batch), before)
 
 
-@pytest.mark.parametrize("method", set(METHODS) - set(BEGINS_AS_THE_OLD_MODEL))
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in BEGINS_AS_THE_OLD_MODEL])
 def test_what_stands_in_front_changes_the_model_at_once(tagger, batch, method):
     before = logits(tagger, batch)
     prepare(tagger, method)
-    assert (logits(tagger, batch) - before)[batch[1]].abs().max() > 1e-3
+    assert (logits(tagger, batch) - before)[batch[1]].abs().max() > 1e-4
 
 
 @pytest.mark.parametrize("method", METHODS)

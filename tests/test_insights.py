@@ -289,6 +289,7 @@ def decoding():
         totals, _, token, ended = names["beam_step"](totals, ended, log_probs[None, None], 2)
         tokens.append(token.item())
     yield tokens == [1, 2, 2]
+    yield [names["blame"]((-4.0, 8), (-3.0, 4), penalty) for penalty in (0, 1)] == ["search", "model"]
     names |= snippets("12_decoding")
     runs = [(names[table], penalty) for table in ("fork", "lengths", "always") for penalty in (0, 1)]
 

@@ -5,7 +5,7 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 1-3 are the core (about 40 minutes). The others are optional. Every function leaves its inputs as they are.
+# Questions 1-3 are the core (about 30 minutes). The others are optional. Every function leaves its inputs as they are.
 # Numbers are compared to five digits. Where one of the package's functions does what is asked it is accepted as an answer;
 # you learn more without. Back to the [lesson](../../notebooks/12_decoding.ipynb).
 
@@ -149,8 +149,75 @@ from transformer_lab.grading import grade
 grade("12_decoding.beam_step", beam_step)
 
 # %% [markdown]
-# ## Question 3: five broken searches
-# *5 points, difficulty 3 of 5, about 20 minutes*
+# ## Question 3: search or model?
+# *4 points, difficulty 2 of 5, about 8 minutes*
+#
+# A translator has written one text where another would have been right. Of each you get a pair, the sum of the
+# log-probabilities that the model gives to its tokens, and the number of these tokens: `found` for the text that was written,
+# `right` for the right one. The search looked for the text with the best *score*, and its score is this sum divided by the
+# number of tokens to the power of `penalty`. Write `blame(found, right, penalty)`. It returns `"search"` if these numbers prove
+# that a better score was to be had, else `"model"`; so the model is also to blame where both scores are the same.
+#
+# Then the table below, whose numbers are made up. Three translators have written a hundred texts each, with four beams and a
+# penalty of 1; for each mistake you see `found` and `right`. Their makers ask whether more beams would help. For which of the
+# three may these bring the most right texts? Put its letter into `widen`, in quotation marks.
+
+# %%
+MISTAKES = {
+    "a": [((-2.4, 6), (-5.1, 6)), ((-1.8, 6), (-3.9, 7)), ((-3.0, 5), (-4.2, 6)), ((-2.1, 6), (-2.9, 6)),
+          ((-3.3, 7), (-6.0, 7)), ((-2.0, 5), (-2.6, 6))],
+    "b": [((-4.5, 9), (-3.8, 6)), ((-4.0, 8), (-3.6, 6)), ((-5.4, 9), (-4.8, 7)), ((-3.5, 7), (-3.3, 6)),
+          ((-4.2, 6), (-3.5, 7))],
+    "c": [((-3.0, 5), (-3.6, 9)), ((-2.8, 4), (-3.2, 8)), ((-3.3, 6), (-3.5, 7)), ((-2.4, 6), (-4.0, 8))],
+}  # fmt: skip
+
+# %% [markdown]
+# <details><summary>Hint 1: a nudge</summary>
+#
+# A search promises one thing only. Which number has it looked for, and how large is this number for each of the two texts?
+#
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# With the sum $s$, the number of tokens $n$ and the penalty $\alpha$ the score is $s / n^{\alpha}$. It is negative, and the
+# better one is nearer to 0. A text with a better score than `found` proves that the search has missed something.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# scores = [____ for total, n in (found, right)]
+# return "search" if ____ else "model"
+# ```
+#
+# More beams can only help where the search was to blame: with which penalty do you count?
+#
+# </details>
+
+
+# %% answer="blame"
+def blame(found, right, penalty):
+    """two pairs (sum of log-probabilities, number of tokens), a number -> whose fault it is, in a word"""
+    ### BEGIN SOLUTION
+    scores = [total / n**penalty for total, n in (found, right)]
+    return "search" if scores[1] > scores[0] else "model"
+    ### END SOLUTION
+
+
+# %% answer="widen"
+widen = None  # "a", "b" or "c"
+### BEGIN SOLUTION
+widen = "c"
+### END SOLUTION
+
+# %% check="blame" points=4
+from transformer_lab.grading import grade
+
+grade("12_decoding.blame", blame, widen)
+
+# %% [markdown]
+# ## Question 4: five broken searches
+# *Optional: 5 points, difficulty 3 of 5, about 20 minutes*
 #
 # Each of these is a beam search, and has one fault; all five faults are different. Here a text is a `str` and a token a
 # character; the full stop ends a text. `follow(text)` says which tokens may follow a text, and with which probabilities. At
@@ -339,12 +406,12 @@ from transformer_lab.grading import grade
 grade("12_decoding.diagnose", diagnoses, repaired)
 
 # %% [markdown]
-# ## Question 4: the likeliest text of all
+# ## Question 5: the likeliest text of all
 # *Optional: 3 points, difficulty 4 of 5, about 12 minutes*
 #
 # A beam search may miss the likeliest text: a beginning that it has dropped does not come back. It can be found: write
 # `likeliest(follow, n)`, the most probable of all texts that end with a full stop and have at most `n` characters, the full
-# stop included. Texts and `follow(text)` are those of question 3, and some text always ends in time. There may be hundreds of
+# stop included. Texts and `follow(text)` are those of question 4, and some text always ends in time. There may be hundreds of
 # thousands of texts, and `follow` may be called 2000 times at most, never with a text that has ended.
 #
 # <details><summary>Hint 1: a nudge</summary>
@@ -394,7 +461,7 @@ from transformer_lab.grading import grade
 grade("12_decoding.likeliest", likeliest)
 
 # %% [markdown]
-# ## Question 5: the penalty that turns the tables
+# ## Question 6: the penalty that turns the tables
 # *Optional: 2 points, difficulty 3 of 5, about 6 minutes*
 #
 # A beam search ends with two texts. `short` and `long` are lists of the log-probabilities of their tokens, and `long` has more
@@ -440,7 +507,7 @@ from transformer_lab.grading import grade
 grade("12_decoding.crossing", crossing)
 
 # %% [markdown]
-# ## Question 6: prompts of unequal lengths
+# ## Question 7: prompts of unequal lengths
 # *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
 #
 # A model is to continue several prompts in one batch. Write `pad_left(prompts, pad)`: for a list of prompts, each a list of
@@ -496,7 +563,7 @@ from transformer_lab.grading import grade
 grade("12_decoding.pad_left", pad_left)
 
 # %% [markdown]
-# ## Question 7: how much does it repeat?
+# ## Question 8: how much does it repeat?
 # *Optional: 2 points, difficulty 2 of 5, about 5 minutes*
 #
 # Write `repeated(tokens, n)`, a number that tells a text that goes round in circles from one that does not: of all runs of `n`

@@ -179,7 +179,7 @@ predict("12_decoding.width", actual=answer)
 # Two or three more. On the left the score does rise in each of the five models (colours), as beam search promises. But
 # from about four beams on *nothing* changes any more, in any of the three pictures. So have they found the likeliest
 # texts of all? That sixty-four find no likelier ones proves nothing: all of them may have dropped the same beginning.
-# It takes an *exact* search, which drops nothing that could still win (question 4 of the exercises is one).
+# It takes an *exact* search, which drops nothing that could still win (question 5 of the exercises is one).
 # `experiments/draws.py` ran one on 100 dates of each of the five models. For all 500 dates eight beams had found the
 # likeliest text there is. And for four dates of five it is wrong.
 #

@@ -19,6 +19,7 @@ INF = float("inf")
 POINTS = {
     "12_decoding.distribution": 6,
     "12_decoding.beam_step": 6,
+    "12_decoding.blame": 4,
     "12_decoding.diagnose": 5,
     "12_decoding.likeliest": 3,
     "12_decoding.crossing": 2,
@@ -26,7 +27,7 @@ POINTS = {
     "12_decoding.repeated": 2,
 }
 ONE_WAY = ()
-MISCONCEPTIONS = ()
+MISCONCEPTIONS = ("M50",)
 
 
 # distribution -----------------------------------------------------------------------------------------------------
@@ -293,6 +294,31 @@ def multiplied_by_a_mask(totals, ended, log_probs, eos):
 
 def part(change):
     return lambda *given: change(*step_right(*given))
+
+
+# blame ------------------------------------------------------------------------------------------------------------
+
+
+def score(total, n, penalty):
+    return total / n**penalty
+
+
+def blame_right(found, right, penalty):
+    return "search" if score(*right, penalty) > score(*found, penalty) else "model"
+
+
+def blame_in_torch(found, right, penalty):
+    totals, lengths = torch.tensor([found, right], dtype=torch.float64).unbind(dim=1)
+    return ("Model", "Search")[int((totals / lengths**penalty).argmax())]  # of equal ones the first
+
+
+def blame_by_ratios(found, right, penalty):
+    return "model" if right[0] / found[0] >= (right[1] / found[1]) ** penalty else "search"
+
+
+def blaming(score, better=lambda right, found: right > found):
+    """Blames as it should, but by another score(total, tokens, penalty), or another comparison."""
+    return lambda found, right, a: "search" if better(score(*right, a), score(*found, a)) else "model"
 
 
 # diagnose ---------------------------------------------------------------------------------------------------------
@@ -568,6 +594,11 @@ RIGHT = {
         ("in two steps, a list", step_in_two),
         ("sorted, int32", step_by_sorting),
     ],
+    "12_decoding.blame": [
+        ("two scores", (blame_right, "c")),
+        ("torch, in capitals", (blame_in_torch, "C")),
+        ("ratios", (blame_by_ratios, "c")),
+    ],
     "12_decoding.diagnose": [
         ("dictionaries", mended(repaired_right)),
         ("rows", mended(repaired_in_rows)),
@@ -789,6 +820,33 @@ WRONG = {
         ("ends as numbers", part(lambda *step: (*step[:3], step[3].long())), "wanted booleans"),
         ("in place", step_in_place, "changed its input log_probs in place"),
     ],
+    "12_decoding.blame": [
+        ("exchanged", (blaming(score, lambda right, found: right < found), "c"), "The two are exchanged"),
+        (
+            "of equal ones the search",
+            (blaming(score, lambda right, found: right >= found), "c"),
+            "may bring back either",
+        ),
+        ("sums", (blaming(lambda total, n, a: total), "b"), "The sums are compared"),
+        ("counted by sums", (blame_right, "b"), "These searches looked for sum / tokens"),
+        ("means", (blaming(lambda total, n, a: total / n), "c"), "The means are compared, whatever the penalty"),
+        ("multiplied", (blaming(lambda total, n, a: total * n**a), "c"), "divide by it"),
+        (
+            "penalty times length",
+            (blaming(lambda total, n, a: total / (a * n or 1)), "c"),
+            "the penalty is its exponent",
+        ),
+        ("the shorter one", (blaming(lambda total, n, a: -n), "c"), "goes by the number of tokens alone"),
+        ("the longer one", (blaming(lambda total, n, a: n), "c"), "goes by the number of tokens alone"),
+        ("always the search", (lambda found, right, a: "search", "c"), "The search is blamed for everything"),
+        ("always the model", (lambda found, right, a: "model", "a"), "The model is blamed for everything"),
+        ("the most mistakes", (blame_right, "a"), "a better search will not bring that"),
+        ("divided by 0", (blaming(lambda total, n, a: total / (a * n)), "c"), "ZeroDivisionError"),
+        ("a sentence", (lambda *given: f"the {blame_right(*given)}'s", "c"), "choose one of 'search', 'model'"),
+        ("a boolean", (lambda *given: blame_right(*given) == "search", "c"), "is of type bool"),
+        ("probabilities", (blaming(lambda total, n, a: math.exp(total) / n**a), "c"), "By what the search looked for"),
+        ("no return", (lambda *given: None, "c"), "did you forget `return`?"),
+    ],
     "12_decoding.diagnose": [
         (
             "the penalty for the first end",
@@ -842,7 +900,7 @@ WRONG = {
     ],
     "12_decoding.likeliest": [
         ("greedy", greedy, "That is what greedy decoding writes"),
-        ("the search of question 3", lambda follow, n: repaired_right(follow, 3, 0, n), "wanted"),
+        ("the search of question 4", lambda follow, n: repaired_right(follow, 3, 0, n), "wanted"),
         ("50 beams", lambda follow, n: repaired_right(follow, 50, 0, n), "may begin with a less probable token"),
         (
             "the first that ends",
@@ -886,17 +944,23 @@ WRONG = {
         ("no return", lambda s, t: None, "did you forget `return`?"),
     ],
     "12_decoding.pad_left": [
-        ("behind", padded_behind, "The padding stands behind the prompts"),
-        ("behind, as positions", padded_behind, "The columns are counted"),
-        ("behind, as booleans", padded_behind, "That is for padding on the right"),
+        ("behind", padded_behind, "The padding stands behind the prompts", "M50"),
+        ("behind, as positions", padded_behind, "The columns are counted", "M50"),
+        ("behind, as booleans", padded_behind, "That is for padding on the right", "M50"),
         ("cut", cut, "Prompts were cut to the shortest"),
         ("upside down", padded(lambda ids, real, at, pad, n: (ids, ~real, at)), "It is upside down: True where"),
-        ("by the ids", padded(lambda ids, real, at, pad, n: (ids, ids != pad, at)), "It is read from the ids, but"),
+        (
+            "by the ids",
+            padded(lambda ids, real, at, pad, n: (ids, ids != pad, at)),
+            "It is read from the ids, but",
+            "M50",
+        ),
         ("numbers", padded(lambda ids, real, at, pad, n: (ids, real.long(), at)), "wanted booleans"),
         (
             "columns",
             padded(lambda ids, real, at, pad, n: (ids, real, torch.arange(ids.shape[1]).expand_as(ids))),
             "The columns are counted",
+            "M50",
         ),
         (
             "negative",
@@ -908,6 +972,7 @@ WRONG = {
             "positions by the ids",
             padded(lambda ids, real, at, pad, n: (ids, real, ((ids != pad).cumsum(1) - 1).clamp(min=0))),
             "They go by the ids",
+            "M50",
         ),
         ("-1", padded(lambda ids, real, at, pad, n: (ids, real, real.cumsum(1) - 1)), "Padding has position -1"),
         ("floats", padded(lambda ids, real, at, pad, n: (ids.float(), real, at)), "wanted whole numbers, torch.int64"),

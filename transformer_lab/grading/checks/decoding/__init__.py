@@ -1,6 +1,7 @@
 """Lesson 12: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
 from .beam_step import beam_step
+from .blame import blame
 from .crossing import crossing
 from .diagnose import diagnose
 from .distribution import distribution
@@ -9,7 +10,7 @@ from .pad_left import pad_left
 from .repeated import repeated
 
 LESSON = "12_decoding"
-__all__ = ["distribution", "beam_step", "diagnose", "likeliest", "crossing", "pad_left", "repeated"]
+__all__ = ["distribution", "beam_step", "blame", "diagnose", "likeliest", "crossing", "pad_left", "repeated"]
 
 PREDICTIONS = {
     # How many more of a hundred dates does an undertrained translator get right with 64 beams than with one?
@@ -23,6 +24,8 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "go together, so ids decide nothing.",
     "beam_step": "With K = 1 it is greedy decoding, and it knows where to stop: after its end a text "
     "gets nothing but `eos`.",
+    "blame": "What is the search's fault under one penalty may be the model's under another: a search is to be judged "
+    "by what it was told to look for.",
     "diagnose": "With a single beam four of the five write what a right search writes: test a search with several.",
     "likeliest": "The first ended text that comes out is the likeliest; go on, and the others come in their order.",
     "crossing": "If it lies between 0 and 1, the shorter text has the better sum and the longer one the better mean.",
@@ -30,4 +33,6 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "repeated": "A loop of m tokens holds only m different n-grams: the longer it runs, the nearer it comes to 1.",
 }
 
-MISCONCEPTIONS = {}
+MISCONCEPTIONS = {
+    "M50": "a batch padded on the right, a mask guessed from the ids, or positions that count the padding",
+}

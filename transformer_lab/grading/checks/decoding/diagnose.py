@@ -1,4 +1,4 @@
-"""Lesson 12: the checks of question 3, five broken beam searches: what is wrong with each, and one of them mended."""
+"""Lesson 12: the checks of question 4, five broken beam searches: what is wrong with each, and one of them mended."""
 
 from ...checking import Wrong, check
 from ...draw import draw

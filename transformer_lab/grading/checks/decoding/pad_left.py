@@ -43,37 +43,38 @@ def right(prompts: list[list[int]], pad: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def faults(part: int, prompts: list[list[int]], pad: int):
-    """(what comes back, words)"""
+    """(what comes back, words, misconception or None)"""
     ids, is_real, positions = right(prompts, pad)
     B, T = ids.shape
     n = torch.tensor([[len(prompt)] for prompt in prompts])
     columns = torch.arange(T).expand(B, T)
     if part == 0:
         behind = torch.tensor([prompt + [pad] * (T - len(prompt)) for prompt in prompts])
-        yield behind, "The padding stands behind the prompts: then a row's next token would have to go into its middle."
-        cut = min(map(len, prompts))
-        yield torch.tensor([prompt[:cut] for prompt in prompts]), "Prompts were cut to the shortest: pad the others."
-        yield torch.tensor([prompt[-cut:] for prompt in prompts]), "Prompts were cut to the shortest: pad the others."
-        yield ids.flip(1), "The rows are turned round: the prompt keeps its order, behind the padding."
+        words = "The padding stands behind the prompts: then a row's next token would have to go into its middle."
+        yield behind, words, "M50"
+        cut, words = min(map(len, prompts)), "Prompts were cut to the shortest: pad the others."
+        yield torch.tensor([prompt[:cut] for prompt in prompts]), words, None
+        yield torch.tensor([prompt[-cut:] for prompt in prompts]), words, None
+        yield ids.flip(1), "The rows are turned round: the prompt keeps its order, behind the padding.", None
     elif part == 1:
-        yield ~is_real, "It is upside down: True where a token is real."
-        yield ids != pad, "It is read from the ids, but a prompt may hold the padding's id itself: go by the lengths."
-        yield columns < n, "That is for padding on the right: the real tokens stand at the end of a row."
-        yield ids == pad, "It is upside down, and read from the ids: a prompt may hold the padding's id itself."
-        yield is_real.long(), "These are numbers; wanted booleans."
+        by_ids = "It is read from the ids, but a prompt may hold the padding's id itself: go by the lengths."
+        yield ~is_real, "It is upside down: True where a token is real.", None
+        yield ids != pad, by_ids, "M50"
+        yield columns < n, "That is for padding on the right: the real tokens stand at the end of a row.", "M50"
+        yield ids == pad, f"It is upside down. {by_ids}", "M50"
+        yield is_real.long(), "These are numbers; wanted booleans.", None
     else:
         first = "The first *real* token of each prompt has position 0, wherever its row puts it."
-        yield columns, f"The columns are counted. {first}"
-        yield columns - (T - n), "The positions of padding are negative, and a table has no such row: wanted 0 there."
-        yield is_real.cumsum(1) - 1, "Padding has position -1, and a table has no such row: wanted 0 there."
-        yield positions + 1, f"Counted from 1. {first}"
-        yield is_real.cumsum(1), f"Counted from 1. {first} cumsum counts the token itself."
-        yield columns * is_real, f"The columns are counted, where a token is real. {first}"
-        yield columns.flip(1), "They run backwards."
-        yield (
-            ((ids != pad).cumsum(1) - 1).clamp(min=0),
-            "They go by the ids, but a prompt may hold the padding's id itself.",
-        )
+        by_ids = "They go by the ids, but a prompt may hold the padding's id itself."
+        below_0 = "a table has no such row: wanted 0 there."
+        yield columns, f"The columns are counted. {first}", "M50"
+        yield columns - (T - n), f"The positions of padding are negative, and {below_0}", None
+        yield is_real.cumsum(1) - 1, f"Padding has position -1, and {below_0}", None
+        yield positions + 1, f"Counted from 1. {first}", None
+        yield is_real.cumsum(1), f"Counted from 1. {first} cumsum counts the token itself.", None
+        yield columns * is_real, f"The columns are counted, where a token is real. {first}", "M50"
+        yield columns.flip(1), "They run backwards.", None
+        yield ((ids != pad).cumsum(1) - 1).clamp(min=0), by_ids, "M50"
 
 
 def judge(answer, part: int) -> None:
@@ -87,9 +88,9 @@ def judge(answer, part: int) -> None:
         if is_same(got, wanted):
             continue
         ways = zip(*(faults(part, *one) for one in cases), strict=True)
-        told = (way[0][1] for way in ways if all(is_same(a, b) for a, (b, _) in zip(answers, way, strict=True)))
-        if words := next(told, ""):
-            raise Wrong(words)
+        told = (way[0][1:] for way in ways if all(is_same(a, b) for a, (b, *_) in zip(answers, way, strict=True)))
+        if found := next(told, None):
+            raise Wrong(*found)
         expect_tensor(got, NAMES[part], wanted.shape)
         b = int((got != wanted).any(dim=1).nonzero()[0])
         raise Wrong(f"For the prompt {one[0][b]} {NAMES[part]} are {got[b].tolist()}; wanted {wanted[b].tolist()}.")

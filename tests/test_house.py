@@ -72,11 +72,25 @@ def test_importing_loads_no_torch(module):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_readme_names_every_task():
+def test_the_manual_names_every_task():
     from transformer_lab.tasks.registry import TASKS
 
+    manual = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    assert not [name for name in TASKS if f"`{name}`" not in manual]
+
+
+def test_readme_names_every_lesson():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert not [name for name in TASKS if f"`{name}`" not in readme]
+    lessons = [path.name for path in sorted(ROOT.glob("notebooks/[0-9]*.ipynb"))]
+    assert re.findall(r"^\| \[\d\d [^]]+\]\(notebooks/([^)]+)\)", readme, re.M) == lessons
+
+
+def test_the_manual_shows_names_that_are_there():
+    from transformer_lab import viz
+
+    manual = (ROOT / "docs" / "views.md").read_text(encoding="utf-8")
+    shown = set(found(r"\b([A-Z]\w+(?:Explorer|View|Tour|Attention)|WhatIf)\(", manual))
+    assert shown <= set(viz.__all__)
 
 
 def test_every_public_name_is_there():
@@ -101,21 +115,32 @@ def test_editors_see_the_names_that_load_on_first_use(package):
     assert all(alias.asname == alias.name for imported in block.body for alias in imported.names)  # re-exported
 
 
-def test_readme_says_nothing_that_is_not_there():
-    readme = (ROOT / "README.md").read_text()
-    targets = re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.M)
-    for target in found(r"\bmake ([a-z]+)", readme):
-        assert target in targets, f"make {target}"
-    for link in found(r"\]\(([^)\s]+)\)", readme):
-        assert link.startswith("https://arxiv.org/") or (ROOT / link).exists(), link
+PAGES = ["README.md", *(path.relative_to(ROOT).as_posix() for path in sorted(ROOT.glob("docs/**/*.md")))]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_says_nothing_that_is_not_there(page):
     from transformer_lab.cli import app
 
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    for target in re.findall(r"\bmake ([a-z]+)\b(?! [a-z])", "\n".join(re.findall(r"`[^`]+`|^make .*", text, re.M))):
+        assert target in targets, f"make {target}"
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        assert link.startswith("https://") or (ROOT / page).parent.joinpath(link).exists(), link
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
-    called = found(r"(?:transformer-lab|-m transformer_lab) ([a-z-]+)", readme)
-    assert set(called) <= commands and {"train", "translate", "evaluate", "view", "generate"} <= set(called)
-    for folder in found(r"^\| `([\w./]+)`", readme):
-        assert (ROOT / folder).exists(), folder
-    assert {"tests", "notebooks", "transformer_lab"} <= set(found(r"^\| `([\w./]+)`", readme))
+    commands |= {group.name for group in app.registered_groups}
+    called = re.findall(r"(?:^|`|bin/)(?:.*/)?(?:transformer-lab|-m transformer_lab) ([a-z-]+)", text, re.M)
+    assert set(called) <= commands, set(called) - commands
+
+
+def test_readme_shows_the_folders_and_the_main_commands():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    folders = found(r"^\| `([\w./]+)`", readme)
+    assert {"tests", "notebooks", "transformer_lab"} <= set(folders)
+    assert all((ROOT / folder).exists() for folder in folders)
+    called = found(r"transformer-lab ([a-z-]+)", readme)
+    assert {"train", "translate", "evaluate", "view", "generate"} <= set(called)
 
 
 def found(pattern, text):

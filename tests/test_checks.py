@@ -16,6 +16,7 @@ import pytest
 import torch
 
 import wrong_answers
+from transformer_lab import MultiHeadAttention, scaled_dot_product_attention
 from transformer_lab.grading import grade
 from transformer_lab.grading.checks.common import difference
 from transformer_lab.grading.checks.diagnosis import Diagnosis
@@ -189,6 +190,29 @@ def test_a_diagnosis_cannot_be_had_by_elimination(id):
 def test_each_part_of_shift_is_marked_alone():
     id, right, wrong = "02_attention.shift", attention.shift_right, attention.WRONG["02_attention.shift"][0][1][0]
     assert grade(id, right, "sharper") == grade(id, wrong, "unchanged") == grade(id, right, None) == 1
+
+
+def layers_alone(n):
+    """The first n of the steps that question 2 of lesson 04 proposes: layers, one head, several heads, a memory."""
+
+    class Stepwise(MultiHeadAttention):
+        def forward(self, x, memory=None):
+            if n == 1:
+                raise NotImplementedError
+            memory = memory if n == 4 and memory is not None else x
+            q, k, v = self.w_q(x), self.w_k(memory), self.w_v(memory)
+            if n > 2:
+                q, k, v = (self.split(part) for part in (q, k, v))
+            output = scaled_dot_product_attention(q, k, v)[0]
+            return self.w_o(self.merge(output) if n > 2 else output)
+
+    return Stepwise
+
+
+@pytest.mark.parametrize("n, passed", [(1, [0]), (2, [0, 1, 2]), (3, [0, 1, 2, 3]), (4, [0, 1, 2, 3, 4, 5])])
+def test_the_steps_of_multi_head_attention_are_marked_one_after_the_other(n, passed):
+    feedback = grade("04_multi_head.multi_head_attention", layers_alone(n)).feedback
+    assert [place for place, record in enumerate(feedback) if record.passed] == passed
 
 
 def test_weights_that_are_nearly_right_are_not_called_right():

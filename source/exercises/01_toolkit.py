@@ -318,7 +318,8 @@ grade("01_toolkit.cross_entropy_gradient", cross_entropy_gradient)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# All scores rise by the same number, and no probability changes. So what must each row of the table sum to?
+# Let all scores rise by the same small number. By how much does each probability change? So what must each row of the table
+# sum to?
 #
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>

@@ -69,9 +69,15 @@ grade("02_attention.softmax", softmax)
 # ## Question 2: scaled dot-product attention
 # *6 points, difficulty 2 of 5, about 10 minutes*
 #
-# Write `scaled_dot_product_attention(q, k, v)` that returns `(output, weights)`. `q (..., T, d)`, `k (..., S, d)`,
-# `v (..., S, e)`; $T$, $S$, $d$, $e$ may all differ. Scores are ordinary here, no larger than 30; any softmax may be used,
-# also your own. There may be leading axes: in the translator they are the texts of a batch and the heads.
+# Write `scaled_dot_product_attention(q, k, v)` that returns `(output, weights)`. It takes two small steps:
+#
+# 1. **One text**: `q (T, d)`, `k (S, d)`, `v (S, e)`, as in section 5 of the lesson; $T$, $S$, $d$, $e$ may all differ. Try
+#    it on numbers that you can compute by hand before you run the check. With `q = torch.tensor([[2.0, 0.0]])`,
+#    `k = torch.eye(2)` and `v = torch.tensor([[1.0], [5.0]])` the weights are 0.80 and 0.20, and the output is 1.78.
+# 2. **Many texts**: `q (..., T, d)`, `k (..., S, d)`, `v (..., S, e)`. In the translator the leading axes are the texts of a
+#    batch and the heads. Which of your lines still name an axis by its place from the front?
+#
+# Scores are ordinary here, no larger than 30; any softmax may be used, also your own.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

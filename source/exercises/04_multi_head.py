@@ -76,11 +76,15 @@ grade("04_multi_head.split_and_merge", split, merge)
 # ## Question 2: multi-head attention
 # *Optional: 6 points, difficulty 3 of 5, about 14 minutes*
 #
-# Write the whole module. `MultiHeadAttention(d_model, n_heads)` has four layers, `w_q`, `w_k`, `w_v` and `w_o`, each an
-# `nn.Linear(d_model, d_model)` with its bias, and no other parameters: the check puts weights of its own into them.
-# `forward(x, memory=None)` returns the output `(B, T, D)` alone. Queries come from `x (B, T, D)`; keys and values from
-# `memory (B, S, D)` if there is one (cross-attention), else from `x`. No mask. Your `split` and `merge` are
-# welcome, and so are torch's functions.
+# Write the whole module, `MultiHeadAttention(d_model, n_heads)`, without a mask. Go step by step, and run the check after
+# each of them: its lines stand in this order, and those of the steps to come may fail until you are there.
+#
+# 1. **The layers**: `w_q`, `w_k`, `w_v` and `w_o`, each an `nn.Linear(d_model, d_model)` with its bias, and no other
+#    parameters. (The check puts weights of its own into them.)
+# 2. **One head**: `forward(x)` returns the output `(B, T, D)` alone. With a single head this is lesson 02's attention of
+#    queries, keys and values that `w_q`, `w_k` and `w_v` make of `x (B, T, D)`, passed through `w_o`.
+# 3. **Several heads**: your `split` before the attention, your `merge` after it.
+# 4. **A memory**: in `forward(x, memory)` keys and values come from `memory (B, S, D)` (cross-attention), queries from `x`.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

@@ -304,15 +304,16 @@ grade("05_feed_forward.mixes_positions", mixes_positions)
 # ## Question 5: what a block costs
 # *Optional: 5 points, difficulty 3 of 5, about 12 minutes*
 #
-# One block: self-attention of width $D$ = `d_model` and a feed-forward layer, gated or not. Count matrices only: no
-# biases, norms, softmax or activation. A multiplication with the addition after it is 2 FLOPs. No mask: every query meets
-# every key.
+# The lesson counted one block with $d_\text{ff} = 4D$ and no gate, and found that the quadratic part of attention costs as
+# much as the feed-forward layer at $T = 4D$. What becomes of both with a gate, and with any inner width? Count as the lesson
+# does: matrices only, 2 FLOPs for a multiplication with the addition after it, and no mask. $D$ is `d_model`.
 #
 # * `count_parameters(d_model, d_ff, gated)` returns two numbers: attention, feed-forward layer.
 # * `count_flops(T, d_model, d_ff, gated)` returns three, for one sequence of `T` tokens: the projections, scores and mix
 #   together, the feed-forward layer.
-# * `crossing_T`: run the explorer below, set `d_model` to 2048, leave `d_ff / d_model` at 4, and tick *gated*. From which
-#   `T` on do scores and mix cost as much as the feed-forward layer? Write the number, to within 10 %.
+# * `crossing_T`: from which `T` on do scores and mix cost as much as a *gated* layer, with `d_model` 2048 and
+#   `d_ff` = 4 `d_model`? Work it out, or try your functions. Then look whether the explorer below agrees (tick *gated*). Write
+#   the number, to within 10 %.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

@@ -172,12 +172,19 @@ from transformer_lab.grading import grade
 grade("07_layer_norm.which_axis", which_axis)
 
 # %% [markdown]
-# ## Question 4: pre or post, and the dropout
+# ## Question 4: places from promises
 # *Optional: 4 points, difficulty 2 of 5, about 6 minutes*
 #
 # Write `sublayer(x, f, norm, dropout, norm_position)`: one residual step. `x (B, T, D)`; `f` is attention or the feed-forward
-# layer, `norm` a layer norm, `dropout` a dropout, each a function from `(B, T, D)` to `(B, T, D)`; `norm_position` is `"pre"` or
-# `"post"`. Call what you are given, and put each where it belongs. Gradients reach x on both ways, the skip and the branch.
+# layer, `norm` a layer norm, `dropout` a dropout, each a function from `(B, T, D)` to `(B, T, D)`, and each called once. Where
+# they stand, find out from what is promised of the result:
+#
+# * `norm_position="pre"`: if `f` gives only zeros, `x` comes out exactly as it went in. And `f` is never told how large `x` is.
+# * `norm_position="post"`: if `f` gives only zeros, the norm of `x` comes out; whatever it gives, the norm has the last word.
+#   And `f` is given `x` itself.
+# * In both, a dropout that gives only zeros has the same effect as such an `f`.
+#
+# Gradients reach x on both ways, the skip and the branch.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
@@ -263,11 +270,14 @@ grade("07_layer_norm.rms_norm", rms_norm)
 # *Optional: 3 points, difficulty 3 of 5, about 12 minutes*
 #
 # Four pieces of code of a kind found in the wild, each with one fault, and all different. They run. The first three mean to be
-# the layer norm of question 1; the fourth means to be a *pre-norm* stack, for `sublayers` and `norms`, two lists of one length,
-# and one `final_norm`. For each name its fault from the first table, and from the second the observation that is true of this
-# piece and of no other here. The cell after them prints a few symptoms (one of the four looks healthy in every line); the rest
-# you find out with inputs of your own. Both tables offer more than is needed. Write the words as they stand there, in quotation
-# marks (capital letters do not matter).
+# the layer norm of question 1. The fourth means to be a stack, for `sublayers` and `norms`, two lists of one length, and one
+# `final_norm`. It promises two things. What `final_norm` gets is a plain sum, of the `x` that the stack was given and of
+# everything that the sub-layers have said. And no sub-layer reads this sum itself: it reads what its own norm makes of it.
+#
+# For each piece name its fault from the first table, and from the second the observation that is true of this piece and of no
+# other here. The cell after them prints a few symptoms (one of the four looks healthy in every line); the rest you find out
+# with inputs of your own. Both tables offer more than is needed. Write the words as they stand there, in quotation marks
+# (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|
@@ -289,8 +299,8 @@ grade("07_layer_norm.rms_norm", rms_norm)
 # | `"another position of the same text moves the output"` | change the last position, look at the first |
 # | `"ten times x comes out ten times smaller"` | beta 0 |
 #
-# Then write `d` again as `repaired`, changed as little as possible. Here too inputs stay as they are, lists included, and
-# gradients flow.
+# Then write `d` again as `repaired`, changed as little as possible, so that it keeps both promises. Here too inputs stay as they
+# are, lists included, and gradients flow.
 
 
 # %%

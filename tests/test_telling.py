@@ -36,10 +36,7 @@ SECOND_EDITION = [
 lessons = pytest.mark.parametrize("name", SECOND_EDITION)
 PICTURE = re.compile(r"!\[(.*?)\]\((.*?)\)", re.DOTALL)
 FOLDED = re.compile(r"<details>.*?</details>", re.DOTALL)
-WIDGETS = (
-    "Explorer()", "Explorer.of(", "DecodingExplorer(", "LadderExplorer(", "RankExplorer(", "SearchExplorer(",
-    "FillExplorer(", "EntityExplorer(", "AttentionView(",
-)  # fmt: skip
+WIDGET = re.compile(r"(Explorer|AttentionView|ModelTour)(\.of)?\(")  # where it is shown, its code is open
 
 
 def built(name):
@@ -47,7 +44,9 @@ def built(name):
 
 
 def prose(name):
-    return "\n".join(cell.source for cell in built(name) if cell.cell_type == "markdown")
+    """All words; those under a collapsed heading as if they stood in <details>."""
+    texts = [(cell.source, is_deeper(cell)) for cell in built(name) if cell.cell_type == "markdown"]
+    return "\n".join(f"<details>{text}</details>" if deeper else text for text, deeper in texts)
 
 
 def is_hidden(cell):
@@ -65,13 +64,10 @@ def minutes(name):
     folded = " ".join(FOLDED.findall(text))
     n_words = len(FOLDED.sub("", text).split()) + len(folded.split()) / 3
     code = [cell for cell in built(name) if cell.cell_type == "code"]
-    n_lines = sum(
-        len([line for line in cell.source.splitlines() if line.strip()])
-        for cell in code
-        if not is_hidden(cell) and not is_deeper(cell)
-    )
+    visible = [cell for cell in code if not is_hidden(cell) and not is_deeper(cell)]
+    n_lines = sum(len([line for line in cell.source.splitlines() if line.strip()]) for cell in visible)
     n_guesses = sum(bool(re.search(r'predict\("[^")]*"(, None)?\)', cell.source)) for cell in code)
-    n_widgets = sum(any(widget in cell.source for widget in WIDGETS) for cell in code)
+    n_widgets = sum(bool(WIDGET.search(cell.source)) for cell in visible)
     return n_words / 120 + n_lines / 10 + 3 * n_guesses + 6 * n_widgets
 
 
@@ -79,6 +75,20 @@ def minutes(name):
 def test_the_minutes_are_honest_and_not_too_many(name):
     promised = int(re.search(r"About (\d+) minutes", prose(name))[1])
     assert promised == pytest.approx(minutes(name), abs=5) and promised <= 60
+
+
+ROW = re.compile(r"^\| \d+ \| (\d\d) [^|]*\| (\d+) min \| (\d+) min \| (\d+) min \|$", re.MULTILINE)
+ASKED = re.compile(r"^# \*(Optional)?.*\bpoints, difficulty [1-5] of 5, about (\d+) minutes", re.MULTILINE)
+
+
+def test_the_table_for_teachers_has_the_minutes_of_lessons_and_exercises():
+    rows = ROW.findall((ROOT / "docs" / "teaching.md").read_text(encoding="utf-8"))
+    assert [row[0] for row in rows] == [name[:2] for name in SECOND_EDITION[1:]]
+    for name, row in zip(SECOND_EDITION[1:], rows, strict=True):
+        asked = ASKED.findall((ROOT / "source" / "exercises" / f"{name}.py").read_text(encoding="utf-8"))
+        core, optional = (sum(int(n) for of, n in asked if bool(of) == choice) for choice in (False, True))
+        promised = int(re.search(r"About (\d+) minutes", prose(name))[1])
+        assert [int(n) for n in row[1:]] == [promised, core, optional], name
 
 
 @lessons
@@ -130,7 +140,7 @@ def test_between_a_guess_and_its_answer_everything_is_folded(name):
         question = re.search(r'predict\(\s*"([\w.]+)"', cell.source) if cell.cell_type == "code" else None
         if question and "actual=" not in cell.source:
             asked = question[1]
-        elif asked and cell.cell_type == "code" and "Explorer" not in cell.source:
+        elif asked and cell.cell_type == "code":
             assert is_hidden(cell) and cell.metadata["jupyter"].get("outputs_hidden"), cell.source
             if question:
                 assert question[1] == asked

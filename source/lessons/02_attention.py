@@ -231,20 +231,22 @@ for factor in (4, 1 / 4):
 # %%
 high = torch.tensor([1000.0, 999.0])
 naive = high.exp() / high.exp().sum()
-shifted = (high - high.max()).exp() / (high - high.max()).exp().sum()
-print("as above:", naive.tolist(), "   with the largest score subtracted first:", shifted.numpy().round(2))
+lower = (high - high.max()).exp() / (high - high.max()).exp().sum()
+print("as above:", naive.tolist(), "   with the largest score subtracted first:", lower.numpy().round(2))
 
 # %% [markdown]
-# Infinity over infinity. Subtracting the largest score $c$ from all of them cures it, and changes no weight:
-# $e^{\text{score} - c} = e^{\text{score}} / e^{c}$, and $e^{c}$ cancels in the fraction. Now the whole soft dictionary:
+# Infinity over infinity. With the largest score subtracted from all of them nothing overflows, for no exponent is above 0. But
+# the numbers on the right, are they the weights of the scores 1000 and 999? Or has the subtraction made them sharper, or
+# flatter? The line that overflows cannot tell. Take a pencil: question 5 of the exercises asks you.
+#
+# Torch's `softmax` does not overflow. With it, here is the whole soft dictionary:
 
 
 # %%
 def attend_one(query, keys, values):
     """query (d,), keys (S, d), values (S, e) -> output (e,), weights (S,)"""
     scores = torch.stack([query @ key for key in keys]) / math.sqrt(len(query))
-    weights = (scores - scores.max()).exp()
-    weights = weights / weights.sum()
+    weights = scores.softmax(dim=0)
     return weights @ values, weights
 
 
@@ -482,7 +484,7 @@ assert max(fresh[1, "none"]) < min(fresh[4, "none"]) < min(fresh[1, "sqrt(d)"])
 # %% [markdown]
 # It does: undivided, one wide head is sharper than four narrow ones with every seed, and with the root the width hardly
 # matters. A typical score is as large as promised, too. But the scores of one row differ by only half of that, for the keys of
-# the ten tokens are partly alike, and what they share adds the same to every score of a row. Softmax does not see it.
+# the ten tokens are partly alike, and what they share adds the same to every score of a row.
 #
 # So much for the first step. What becomes of a model that is *trained* so? `experiments/divisor.py` trained the translator 18
 # times for 500 steps: both shapes, three divisors, three seeds each.
@@ -506,15 +508,8 @@ for row in recorded("divisor")["result"]:
 #
 # ## 7. Play
 #
-# Five keys and five values in the plane. Drag the query (or focus it and use the arrow keys), and watch the weights and the
-# output. The temperature multiplies the divisor: low is sharp, high is flat.
-#
-# 1. Find a direction in which $k_1$ and $k_2$ score the same, and more than all others. How near does the output come to
-#    the marked middle between $v_1$ and $v_2$, and which key keeps it away?
-# 2. Leave the query there and lower the temperature until the line below says "within 1 %" of the marked middle. With what
-#    longer query could you do the same?
-# 3. Is there a query, however long, whose favourite is $k_5$? Guess first, from this picture of the keys; then turn a long
-#    query all the way round.
+# Here are five keys in the plane. Is there a query, however long, whose favourite is $k_5$? Guess it from the picture: run both
+# cells, and click.
 
 # %% jupyter={"source_hidden": true}
 explorer = QueryExplorer()
@@ -530,20 +525,9 @@ _ = ax.axvline(0, color="grey", linewidth=0.6)
 # %%
 predict("02_attention.hull")
 
-# %%
-explorer  # QueryExplorer()
-
 # %% [markdown]
-# <details><summary>Answers to 1 and 2, when you have tried</summary>
-#
-# Along $(2, 3)$ the first two keys score the same. At temperature 1, even at $q = (2, 3)$, $k_5$ keeps a share of the weight
-# and pulls the output inwards. Half the temperature doubles all scores, and so does a query twice as long.
-#
-# (The bars show q·k; before the softmax it is divided by $\sqrt{2}$ and by the temperature.)
-#
-# </details>
-#
-# For question 3 we turn a long query through 3,600 directions and note which key scores highest in each:
+# For the answer we turn a long query through 3,600 directions and note which key scores highest in each. (Or turn one yourself,
+# in the explorer below, before you look.)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 angle = torch.linspace(0, 2 * math.pi, 3601)[:-1]
@@ -560,6 +544,27 @@ predict("02_attention.hull", actual="yes" if wins[4] else "no")
 # $k_5$ lies *between* the other keys. A dot product with an average of keys is the average of their dot products, and an
 # average is never the largest. So no query, however long, makes $k_5$ its favourite; at best all five are equal, and the
 # output is the plain average. What can be found depends on where the keys lie.
+#
+# </details>
+#
+# Now all of it: the five keys, their values, and a query. Drag the query (or focus it and use the arrow keys), and watch the
+# weights and the output. The temperature multiplies the divisor: low is sharp, high is flat.
+#
+# 1. Find a direction in which $k_1$ and $k_2$ score the same, and more than all others. How near does the output come to
+#    the marked middle between $v_1$ and $v_2$, and which key keeps it away?
+# 2. Leave the query there and lower the temperature until the line below says "within 1 %" of the marked middle. With what
+#    longer query could you do the same?
+
+# %%
+explorer  # QueryExplorer()
+
+# %% [markdown]
+# <details><summary>Answers, when you have tried</summary>
+#
+# Along $(2, 3)$ the first two keys score the same. At temperature 1, even at $q = (2, 3)$, $k_5$ keeps a share of the weight
+# and pulls the output inwards. Half the temperature doubles all scores, and so does a query twice as long.
+#
+# (The bars show q·k; before the softmax it is divided by $\sqrt{2}$ and by the temperature.)
 #
 # </details>
 #

@@ -342,9 +342,13 @@ predict(
 #
 # $$\operatorname{var}(x_{l+1}) = \operatorname{var}(x_l) + b^2 \qquad\Rightarrow\qquad \operatorname{var}(x_L) = 1 + L\,b^2$$
 #
-# Here is the nice part. The norm in front of sub-layer $l + 1$ divides by the size of $x_l$, the root of $1 + l\,b^2$. On the way
-# back it divides the gradient in the branch by the same number (nearly). So the branch adds less and less, and the mean square of the
-# gradient grows by only
+# The gradient's mean square grows by the same factor, $1 + L\,b^2$, on its way back.
+#
+# <details><summary>Deeper: why this factor? Nearly everything cancels</summary>
+#
+# The norm in front of sub-layer $l + 1$ divides by the size of $x_l$, the root of $1 + l\,b^2$. On the way back it divides the
+# gradient in the branch by the same number (nearly). So the branch adds less and less, and the mean square of the gradient grows
+# by only
 #
 # $$1 + \frac{b^2}{1 + l\,b^2} = \frac{1 + (l+1)\,b^2}{1 + l\,b^2}$$
 #
@@ -353,6 +357,8 @@ predict(
 # $$\frac{1 + b^2}{1} \cdot \frac{1 + 2b^2}{1 + b^2} \cdot \frac{1 + 3b^2}{1 + 2b^2} \cdots$$
 #
 # Each numerator is the next denominator. All that is left is the last numerator, $1 + L\,b^2$.
+#
+# </details>
 #
 # **Post-norm.** Each sum has variance $1 + b^2$, and the norm divides it by its root: back to 1. On the way back the sum multiplies the
 # gradient's mean square by $1 + b^2$, and the norm divides the gradient by the same root. So it stays 1, too. So far the best of all!
@@ -405,7 +411,7 @@ assert 60 < doublings < 67 and 50 < variance["pre-norm"][-1] < 75
 # Section 4 sent a random direction down through branches without biases. What does the gradient of *these* stacks do, with the real loss and before the first
 # step? Medians of five seeds:
 
-# %%
+# %% jupyter={"source_hidden": true}
 before = {
     name: median(depth.gradient_left(name, 32, seed) for seed in seeds) for name in depth.ARRANGEMENTS + depth.CONTROLS
 }
@@ -467,17 +473,21 @@ predict("06_residual.trains", actual=choices[(only > 100 * guessing + 5) + (only
 #
 # </details>
 #
-# One more doubt first. The optimiser is Adam, which divides every gradient by its own recent size ([lesson 13](13_training.ipynb)). So a
-# gradient that is 40 times too small need not matter to it. ($10^{-21}$ does: it drowns in the small number that Adam adds below the
-# fraction line.) Does plain gradient descent, SGD, which forgives no size, see another order? As PyTorch starts them:
+# One more doubt first: is this the doing of the optimiser, Adam? No. With plain gradient descent, SGD, which forgives no wrong
+# size, it is the same: without skips nothing learns, and all three stacks with skips do.
 
-# %%
+# %% jupyter={"source_hidden": true}
 print("right after 250 steps: SGD (rate 0.03, three seeds)   Adam")
 for name in ways:
     print(f"{name:23}", " ".join(f"{share:8.0%}" for share in controls["sgd"][name]), f"{mid[name]:13.0f}%")
 
 # %% [markdown]
-# The same order: nothing without skips, and all three stacks with skips learn. So this was not Adam's doing.
+# <details><summary>Deeper: why doubt Adam?</summary>
+#
+# It divides every gradient by its own recent size ([lesson 13](13_training.ipynb)). So a gradient that is 40 times too small need
+# not matter to it. ($10^{-21}$ does: it drowns in the small number that Adam adds below the fraction line.)
+#
+# </details>
 #
 # Two rows of the figure are worth a closer look.
 #
@@ -520,7 +530,7 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 # negative as often as positive, they do. But tanh changes the gradient too, which now explodes. So we try it twice; the second time
 # with $W_1$ at 0.3 of its size, where a tanh is nearly a straight line. *Norm only*, 32 sub-layers:
 
-# %%
+# %% jupyter={"source_hidden": true}
 print("            cosine   gradient   right, five seeds")
 for name, words in (("", "ReLU"), (", tanh", "tanh"), (", small tanh", "small tanh")):
     name = f"norm only, unit gain{name}"

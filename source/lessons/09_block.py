@@ -89,7 +89,11 @@ print(f"numbers up to {x.abs().max():.1f}, differences below 0.0001")
 # another on top of that: a **stack**.
 #
 # One choice is left: where the norm stands. The translator and BERT put it *behind* the plus, as the paper of 2017 did;
-# GPT-2 and Llama put it *in front of* each part, so that nothing ever touches the sum itself.
+# GPT-2 and Llama put it *in front of* each part, so that nothing ever touches the sum itself. Do you recall which of the two
+# is easier to train, and which needs one more norm after the last block? Lessons [06](06_residual.ipynb) and
+# [07](07_layer_norm.ipynb) measured both.
+#
+# <details><summary>Both, line by line</summary>
 #
 # | | post-norm (2017, BERT) | pre-norm (GPT-2, Llama) |
 # |---|---|---|
@@ -97,8 +101,7 @@ print(f"numbers up to {x.abs().max():.1f}, differences below 0.0001")
 # | feed-forward | $x \leftarrow \text{norm}_2(x + \text{ff}(x))$ | $x \leftarrow x + \text{ff}(\text{norm}_2(x))$ |
 # | after the last block | nothing | one more norm |
 #
-# Do you recall why the last line differs, and which of the two is easier to train? Lessons [06](06_residual.ipynb) and
-# [07](07_layer_norm.ipynb) measured both.
+# </details>
 #
 # ## 2. A translator, by hand
 #
@@ -168,8 +171,7 @@ for text in birthdays:
 # There it is: a translator of which you have written every line between the ids and the answer. The learnt numbers are
 # all that came from elsewhere. Put your own birthday in.
 #
-# Every line counts. Leave out the factor 8, for instance. The shapes all fit, and
-# nothing complains:
+# Every line counts. Leave out the factor 8, for instance. The shapes all fit, and nothing complains:
 
 # %%
 factor = 1

@@ -17,7 +17,7 @@
 # * set up the training of any pair of languages, and tell two ways of running the model apart;
 # * test whether an attention map tells you what belongs to what.
 #
-# About 45 minutes. You need cross-attention ([lesson 02](02_attention.ipynb)), the causal mask
+# About 50 minutes. You need cross-attention ([lesson 02](02_attention.ipynb)), the causal mask
 # ([lesson 03](03_masks.ipynb)), and the translator that you wrote in [lesson 09](09_block.ipynb).
 
 # %%

@@ -86,8 +86,8 @@ def write_pairs(followers, start, n, seed):
 print("".join(write_pairs(followers, "T", 300, seed=0)))
 
 # %% [markdown]
-# It writes! Not Python, not English, and yet nobody would take it for Finnish. There are `the`s and `in`s, and brackets that
-# open and never close, because a pair is all it knows.
+# It writes! Not Python, not English, and yet nobody would take it for Finnish. There are `the`s and `in`s, and brackets
+# without a partner, because a pair is all it knows.
 #
 # How good is it? Show it a text that it has not counted, and ask at each character how surprised it is. What it gave the
 # probability 1/2 costs one **bit**, 1/4 two bits, 1/8 three: the surprise is $-\log_2 p$. The mean over a text, in **bits per
@@ -162,7 +162,10 @@ for place, name in enumerate(["none", *sorts]):
     left.barh(place, added[name], color="C1" if "never" in name else "C0")
     left.plot([one["bits that n = 12 adds"][name] for one in why], [place] * 5, "o", color="grey", alpha=0.5)
 names = {"none": "nothing longer than 4 counted"}
-left.set_yticks(range(7), [f"{names.get(name, name)} ({shares[name]:.0%})" for name in ["none", *sorts]])
+for name in sorts:
+    times, how = name.split(", ")
+    names[name] = f"counted {times}, with {'others only' if 'never' in how else 'this follower'}"
+left.set_yticks(range(7), [f"{names[name]} ({shares[name]:.0%})" for name in ["none", *sorts]])
 left.invert_yaxis()
 left.set(title="What n = 12 adds to n = 5", xlabel="bits a character")
 for name, key in (("as before", "bits"), ("the same places counted once", "same places counted once")):
@@ -192,9 +195,9 @@ predict("10_tokens.context", actual=end)
 # that looks good is no proof that a model has learnt something.** You will meet this again with models that cost millions.
 #
 # **The lower figure** says where the rise comes from. A context that was never counted does no harm, since the table then says
-# what the shorter one says. What harms are contexts that *were* counted and were followed by something else: the orange bars on its
-# left, one character in five, each several bits dearer than with four characters of context. The labels say how often the
-# longest such context was counted. For most of the others the long context saves half a bit or less.
+# what the shorter one says. What harms are contexts that *were* counted, and never with the character that follows now: the orange
+# bars on its left, one character in five, each several bits dearer than with four characters of context. The labels say how often
+# the longest counted context had occurred. For most of the others the long context saves half a bit or less.
 #
 # An example. `mport modul`, eleven characters, was counted twice and followed by `e` both times; now comes `import modular`. The
 # table keeps 2 parts of 3 for `e` and leaves 1/3 to the ten characters `port modul`. But these were counted in the very same two places,
@@ -275,7 +278,7 @@ print(words)
 # output differs from one Python to the next
 merges = learn_merges(training, 1000)  # 4 seconds
 library = BPETokenizer.train([training], 1264)  # 256 bytes, 4 special tokens, and then merges
-stored = json.loads(library.tokenizer.to_str())["model"]["merges"]
+stored = json.loads(library.tokenizer.to_str())["model"]["merges"]  # Ġ stands for a space, Ċ for the end of a line
 theirs = [(a.replace("Ġ", " ").replace("Ċ", "\n"), b.replace("Ġ", " ").replace("Ċ", "\n")) for a, b in stored]
 parting = next(i for i in range(1000) if merges[i] != theirs[i])
 
@@ -291,15 +294,15 @@ print(f"of 1000 merges {len(set(merges) & set(theirs))} stand in both lists")
 assert parting > 10 and len(set(merges) & set(theirs)) > 900
 
 # %% [markdown]
-# The first thing it finds is that manuals are full of spaces, then ` t`, `he`, `in`. At the end stand whole words. The lists
-# part at a tie, two pairs that are equally frequent, and from there they differ here and there. Both are byte-pair encoding. But the *ids* that they give are not
+# The first thing it finds is that manuals are full of spaces, then ` t`, `he`, `in`. Near the end whole words have been joined,
+# beside pieces of others. The lists part at a tie, two pairs that are equally frequent, and from there they differ here and there. Both are byte-pair encoding. But the *ids* that they give are not
 # the same, and a model that was trained with one list reads nonsense with the other: the tokenizer is a part of the model.
 #
 # Now back to our table. Count pairs again, only pairs of *tokens*. Its probabilities are for tokens now, so the bits of a
 # token are shared out among its characters. One split of the topics would be an anecdote, so here are five, each with all
 # vocabularies:
 
-# %%
+# %% jupyter={"source_hidden": true}
 pairs = recorded("tables")["result"]["pairs"]
 sizes = [int(size) for size in pairs]
 best_n_gram = [min(runs[split] for runs in bits) for split in range(5)]
@@ -536,10 +539,11 @@ print("in a random table, beside November:", ", ".join(neighbours(untrained, " N
 # Months beside months, numbers beside numbers, and ` python` beside ` Python`, though their ids have nothing to do with each other.
 # (SmolLM2's table is tied: as in lesson 09 it also gives the scores at the exit, so rows may have come together there.)
 # So much for meaning. And spelling? Let a **linear probe** look: a weighted sum of the row's numbers for each letter of the
-# alphabet, fitted by least squares so that the right letter has the largest. It is tested on words of which it has seen no relative. (No word with the same three first letters, or for the last letter the same three last,
-# else `walking` would help with `talking`.) Its controls are a random table, shuffled letters, and always saying the most frequent letter.
+# alphabet, fitted by least squares so that the right letter has the largest. It is tested on words of which it has seen no
+# relative: none with the same three first letters, or, where the last letter is asked for, the same three last. (Else `walking`
+# would help with `talking`.) Its controls are a random table, shuffled letters, and always saying the most frequent letter.
 
-# %%
+# %% jupyter={"source_hidden": true}
 words, table_of_words = rows.words_and_rows(smol, smol_tokenizer)
 once = rows.probe(table_of_words, words, rows.PLACES["first"], seed=0)
 print(f"{len(words):,} words of four letters or more; the first letter, in one split: {once:.0%} of new words")
@@ -560,27 +564,30 @@ for row in found:
 # The row holds what the id does not, and unevenly: the first letter of a new word is read off in about four cases of five, the
 # third in one of seven (always saying the same letter is right in one of thirteen), the fourth hardly more often than without the row.
 # And the last one? In three to five cases of ten, above all controls. (The splits differ so much because some endings are large
-# groups: all words in *-ing* go to one side.) Yet the model that has these rows answered one in eight. Does it know more than it says?
-#
-# Not so fast. Among these words are plurals, past tenses and forms in *-ing*. A row that holds "plural" gives away the `s`,
-# and need not know a single letter for it; none of the three controls sees that. So the last column leaves out all words in *-s*,
-# *-ed*, *-ing* and *-ly*. And here the same probe names letters of the nouns of section 6. For each noun it learns
-# from all these words but those that share its three letters:
+# groups: all words in *-ing* go to one side.) A part of that is grammar: a row that holds "plural" gives away the `s`, and need not
+# know a single letter for it. The last column leaves out plurals, past tenses and the like. What is left is less, and still above
+# all controls. Yet the model that has these rows answered one in eight in section 6. Does it know more than it says?
 
-# %%
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: the same nouns, asked and probed
+#
+# Let the probe name letters of the nouns of section 6. For each noun it learns from all the words without *-s*, *-ed*, *-ing* and
+# *-ly*, but for those that share its three letters:
+
+# %% tags=["deeper"]
 plain = [i for i, word in enumerate(words) if not rows.INFLECTED.search(word) or word in letters.WORDS]
 for name in ("first", "last"):
     read, always = rows.probe_on(table_of_words[plain], [words[i] for i in plain], rows.PLACES[name], letters.WORDS)
     print(f"the {name} letter of {len(letters.WORDS)} nouns: {read:.0%} read off; always the same letter: {always:.0%}")
     assert read > 0.7 if name == "first" else always + 0.05 < read < 0.5
 
+# %% [markdown] tags=["deeper"]
+# So it is: the last letter of these nouns is found for one in three, far less often than the first, and more often than the model
+# said it. (Other endings, such as *-er*, may help here too, and need no spelling either. "Always the same letter" is the most
+# frequent one among the words that the probe learns from.) Who told SmolLM2 how a word begins? Alphabetical lists and abbreviations
+# could; what did, we have not measured.
+
 # %% [markdown]
-# Part of the good result was grammar: without plurals and past tenses less is read off. But not all of it. The last letter is still found better than
-# chance, for these nouns one in three, though far worse than the first; and that is more than the model said. (Other endings,
-# such as *-er*, may help here too, and need no spelling either. "Always the same letter" is the most frequent one among the
-# words that the probe learns from.) Who told SmolLM2 how a word begins? Alphabetical lists and abbreviations could; what did, we have
-# not measured.
-#
 # ## 8. What a language costs
 #
 # A model reads so many tokens and no more, and you pay by the token. So a language with long tokens is served well. Here is the
@@ -603,7 +610,7 @@ assert cost["hi"] > 2 * cost["en"] and cost["ru"] > 2 * cost["en"] and cost["zh"
 
 # %% [markdown]
 # The Chinese text has half as many characters as the English one, and one and a half times as many tokens. Hindi and Russian
-# cost more than twice the English. For such phrases, whoever asks in Hindi pays twice, and half as much fits into the window.
+# cost more than twice the English. For such phrases, whoever asks in Hindi pays twice, and half as much fits into what the model can read at once.
 #
 # Is that the language, with its characters of two or three bytes, or is it the text that the merges were learnt from? The
 # control is a vocabulary of 1,000 for each language, learnt from that language. Dates will not do for it: they are made of a
@@ -630,11 +637,19 @@ assert own_cost["hi"] > 1.4 * own_cost["en"]
 # In vocabularies of their own Russian and Chinese cost hardly more than English or German. (English has become dearer: a few hundred
 # names are less than SmolLM2 has read.) For these languages the price was the text that the merges were learnt from. For Hindi it was
 # only a part: Hindi has become cheaper too, and still costs far more than English. Look at its tokens. Its vowel signs, written around a
-# consonant, do not count as letters, so the rule that cuts a text into words cuts Hindi words *before* any merge is learnt.
-# Once more, then, up to 700 merges for each language, beginning with characters: once with that rule, and once with cuts at
-# spaces only.
+# consonant, do not count as letters, so the rule that cuts a text into words cuts Hindi words *before* any merge is learnt. Cut
+# at spaces only, Hindi names cost no more than English ones. A tokenizer can be unfair in two places: in what it has read, and in
+# a rule that somebody wrote with another script in mind.
+#
+# Why not take a huge vocabulary that is fair to all, then? Because each token has a row, and each row a score to be computed
+# (lesson 09 counts both).
 
-# %% tags=["nbval-ignore-output"]
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: with the rule, and without it
+#
+# Up to 700 merges for each language, beginning with characters: once with that rule, and once with cuts at spaces only.
+
+# %% tags=["nbval-ignore-output", "deeper"]
 # output differs from one version of the names to the next
 rules = {"with the rule": split_words, "cut at spaces": lambda text: re.findall(r"\s?\S+", text)}
 cut = {rule: {} for rule in rules}
@@ -650,13 +665,9 @@ for language, of in names.items():
 assert cut["cut at spaces"]["hi"][0] < 1.1 * cut["cut at spaces"]["en"][0] < cut["with the rule"]["hi"][0]
 assert cut["with the rule"]["hi"][1] < 700 == cut["cut at spaces"]["hi"][1]
 
-# %% [markdown]
-# Cut at spaces, Hindi costs no more than English, and nothing changes for the others. With the rule there were not even 700 merges to
-# be learnt: its pieces are so short that nothing was left to join. A tokenizer can be unfair in two places: in what it has read,
-# and in a rule that somebody wrote with another script in mind.
-#
-# Why not take a huge vocabulary that is fair to all, then? Because each token has a row, and each row a score to be computed
-# (lesson 09 counts both).
+# %% [markdown] tags=["deeper"]
+# Cut at spaces, Hindi costs no more than English, and nothing changes for the others. With the rule there were not even 700 merges
+# to be learnt: its pieces are so short that nothing was left to join.
 
 # %% [markdown]
 # ## 9. What people get wrong
@@ -678,7 +689,7 @@ for prompt, wanted in (
         print(f"{prompt + end!r:30} says {says!r:9} probability of {word!r}: {chances[right]:.3f}")
         assert chances[right] > 0.3 if not end else chances[right] < 0.1
 
-# %%
+# %% jupyter={"source_hidden": true}
 others = ("The door was", "She went to the", "The color of the sky is", "My name is", "Once upon a", "He opened the")
 digits = 0
 for prompt in others:
@@ -726,7 +737,7 @@ print("--- SmolLM2 ---", smol_tokenizer.decode(by_network), sep="\n")
 
 # %% [markdown]
 # Fluent at last, every word in its place; and ask somebody who knows Python whether it is true. (A `with` statement is no function,
-# and creates no instance of a class.) What you read in section 1 holds here too.
+# and creates no instance of a class.) A text that looks good proves nothing, whether a table has written it or a network.
 #
 # In the package `transformer_lab/data/byte_pairs.py` has the merges in a page of code, and `data/tokenizers.py` the fast ones
 # (`BPETokenizer`, `WordTokenizer`, `CharacterTokenizer`). `baselines.py` has the tables: before you are proud of a model's bits

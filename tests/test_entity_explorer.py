@@ -125,7 +125,7 @@ def test_a_text_that_cannot_be_read_leaves_what_was_there():
     for text, sentence in (
         (" ", "the text is empty"),
         ("a " * 61, "room for 60 words; got 61"),
-        ("xy" * 99, "the model reads up to 90"),
+        ("xy" * 99, "this model's max_len is 90"),
     ):
         explorer.text = text
         assert sentence in explorer.message and explorer.names == before and explorer.heard == TEXT

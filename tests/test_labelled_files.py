@@ -243,7 +243,7 @@ def test_a_file_of_another_kind_or_with_other_labels_is_one_sentence(here):
     with pytest.raises(ValueError, match="other.tsv has the label 'dog', which the model does not have"):
         labelled_file("other.tsv", classes.model, classes.tokenizer)
     (here / "long.jsonl").write_text(LINES[0] + "\n" + tagged(["word"] * 200, ["O"] * 200))
-    with pytest.raises(ValueError, match="long.jsonl: A sentence has .* tokens; the model reads up to 64: split it"):
+    with pytest.raises(ValueError, match="long.jsonl: A sentence has .* tokens; this model's max_len is 64: split it"):
         labelled_file("long.jsonl", tags.model, tags.tokenizer)
 
 

@@ -120,7 +120,7 @@ def test_what_cannot_be_filled_in_gets_a_sentence(task):
     model, tokenizer = task.model, task.tokenizer
     with pytest.raises(ValueError, match=r"^The text holds no \[MASK\]: there is nothing to fill in.$"):
         fill_masks(model, tokenizer, "no mask")
-    with pytest.raises(ValueError, match="^The text has 92 tokens; this model reads 64 at most.$"):
+    with pytest.raises(ValueError, match="^The text has 92 tokens; this model's max_len is 64.$"):
         fill_masks(model, tokenizer, "[MASK] " * 90)
     with pytest.raises(ValueError, match="which reads both ways; got a GPT.$"):
         fill_masks(GPT(TransformerConfig.preset("nano", vocab_size=9)), tokenizer, "[MASK]")

@@ -160,7 +160,7 @@ def test_what_follows_is_the_next_token_of_the_text_and_nothing_else_is_changed(
 
 def test_a_text_that_cannot_be_read_is_refused_in_a_sentence(dates):
     model, tokenizer = made(GPT, positions="rotary")
-    for text, wanted in (("", "the text is empty"), ("a" * 65, "at most 64 tokens, the model's max_len; got 65")):
+    for text, wanted in (("", "the text is empty"), ("a" * 65, "has 65 tokens; this model's max_len is 64")):
         with pytest.raises(ValueError, match=wanted):
             record_journeys(model, tokenizer, text)
     with pytest.raises(ValueError, match="model must be a GPT, BERT or Transformer"):

@@ -24,7 +24,7 @@ def fill_masks(model, tokenizer: Tokenizer, text: str, k: int = 5) -> list[list[
     if mask_id not in ids:
         raise ValueError(f"The text holds no {tokenizer.special['mask']}: there is nothing to fill in.")
     if ids.shape[1] > model.config.max_len:
-        raise ValueError(f"The text has {ids.shape[1]} tokens; this model reads {model.config.max_len} at most.")
+        raise ValueError(f"The text has {ids.shape[1]} tokens; this model's max_len is {model.config.max_len}.")
     with evaluating(model):
         hidden = model(ids)[ids == mask_id]
         best = model.masked_lm_logits(hidden[None])[0].float().softmax(dim=-1).topk(min(k, model.config.vocab_size))

@@ -88,7 +88,7 @@ def record_journeys(model: Model, tokenizer, text, target: str | None = None) ->
     ids, written = ids_of(model, tokenizer, text, target)
     longest = model.config.max_len
     if ids.shape[1] > longest:
-        raise ValueError(f"The text must have at most {longest} tokens, the model's max_len; got {ids.shape[1]}.")
+        raise ValueError(f"The text has {ids.shape[1]} tokens; this model's max_len is {longest}.")
     with record_steps(model) as recorded:
         records, _ = read(model, tokenizer, ids, written)
     journeys = {}

@@ -128,7 +128,7 @@ class Tagging(Task):
             ids, begun = [first, *ids, last], [None, *begun, None]
         if len(ids) > self.model.config.max_len:
             raise ValueError(
-                f"A sentence has {len(ids)} tokens; the model reads up to {self.model.config.max_len}: split it."
+                f"A sentence has {len(ids)} tokens; this model's max_len is {self.model.config.max_len}: split it."
             )
         return ids, begun
 

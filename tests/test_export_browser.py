@@ -71,6 +71,22 @@ def test_a_lesson_is_one_page_that_asks_for_nothing(page, tmp_path):
 
 
 @pytest.mark.browser
+def test_columns_that_a_cell_printed_stay_columns_on_a_phone(page, tmp_path):
+    row = "  ".join(f"{n:>12}" for n in range(9))
+    printed = nbformat.v4.new_output("stream", text=f"{row}\n{row}\n")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(table)", outputs=[printed])])
+    nbformat.write(notebook, tmp_path / "table.ipynb")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(export(tmp_path / "table.ipynb").as_uri())
+    table = page.locator(".jp-OutputArea pre")
+    assert table.bounding_box()["height"] < 4 * table.evaluate("(e) => parseFloat(getComputedStyle(e).fontSize)")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390  # the table scrolls, and not the page
+    page.emulate_media(media="print")
+    assert table.evaluate("(e) => getComputedStyle(e).whiteSpace") == "pre-wrap"
+    page.emulate_media(media="screen")
+
+
+@pytest.mark.browser
 def test_widgets_of_a_learners_own_run_are_their_pictures(page, tmp_path):
     picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
     data = {WIDGET_VIEW: {"model_id": "1", "version_major": 2}, "image/png": picture, "text/plain": "a view"}

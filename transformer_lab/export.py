@@ -29,6 +29,8 @@ FOLDED = """
 {{ super() }}
 <style>
 .jp-folded > summary { color: var(--jp-content-font-color2); cursor: pointer; font: 13px var(--jp-ui-font-family) }
+/* What is printed in columns stays in columns: on a narrow screen it scrolls, on paper it wraps. */
+@media screen { .jp-RenderedText pre { white-space: pre; word-break: normal; overflow-x: auto } }
 </style>
 {%- endblock -%}
 {%- macro fold(inside, folded, words) -%}

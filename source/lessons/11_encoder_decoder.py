@@ -8,7 +8,7 @@
 # those vectors; the next token is "neunzig".](figures/11_encoder_decoder_where.svg)
 #
 # Whoever says 97 in German says *seven and ninety*: `siebenundneunzig`. So a translator that has just read
-# *ninety-seven thousand, eight hundred and two* must begin with its third word, and then go back to its first.
+# *ninety-seven thousand, eight hundred and two* must begin with *seven*, and then go back to *ninety*.
 #
 # You know every part of this drawing. In this lesson you train it, in a few seconds, watch it find out where to look, and
 # doubt what you see. You will be able to
@@ -404,8 +404,8 @@ for first in ("sieben", "drei", "hundert", "neunzig"):
 #
 # ## 7. Is attention alignment?
 #
-# Here the pictures in papers and blogs stop: it found out by itself which word belongs to which. Let us not stop, and count by
-# kinds of words. `experiments/alignment.py` trained five models like ours. A dot is a model:
+# Here most pictures in papers and blogs stop, and their captions say that the model found out by itself which word belongs to
+# which. Let us not stop, and count by kinds of words. `experiments/alignment.py` trained five models like ours. A dot is a model:
 
 # %% jupyter={"source_hidden": true}
 aligned = recorded("alignment")["result"]["models"]
@@ -432,8 +432,8 @@ for row in aligned:
     print("   ".join(f"{kind} -> {f'{word!r} {share:.0%}':16}" for kind, (share, word, _) in most.items()))
 
 # %% [markdown]
-# Three of the five write `tausend` while they look at a *hundred*, and `hundert` most often with a look at a comma. Are the models
-# that look elsewhere worse translators? Both shares, for each of the five:
+# (`digit` stands for any word from *one* to *nineteen*.) Three of the five look at a *hundred* when they write `tausend`, and most often
+# at a comma when they write `hundert`. Are the models that look elsewhere worse translators? Both shares, for each of the five:
 
 # %% jupyter={"source_hidden": true}
 for row in aligned:
@@ -441,10 +441,10 @@ for row in aligned:
 
 # %% [markdown]
 # No: all five are equally good. Does it matter at all where a row looks? As in lesson 02, a weight shows where it
-# looks, and only a change tells. So **silence an edge**: draw one piece of each of 500 numbers, and in the row that writes it hide
-# one English token, so that the other weights share what it had. Hide the **gold** token, which the piece translates; the
-# **favourite**, which has the largest weight; **another**, drawn from the rest, as a control; or **all**, so that the row reads
-# nothing. How many pieces are still written right?
+# looks, and only a change tells. So **silence an edge**. Of each of 500 numbers we draw one piece, and in the row that writes it we
+# hide one English token, so that the other weights share what it had. We hide the **gold** token, which the piece translates; or
+# the **favourite**, which has the largest weight; or, as a control, **another**, drawn from the rest; or **all**, so that the row
+# reads nothing. How many pieces are still written right?
 
 # %% jupyter={"source_hidden": true}
 edges = ("none", "gold", "favourite", "another", "all")
@@ -459,7 +459,7 @@ for looked in ("at gold", "elsewhere"):
 
 # %% [markdown]
 # Upper half, the favourite is the gold token: hide it, and most digits and tens come out wrong. Here the picture tells the truth.
-# (`tausend`, and mostly `und`, need not read anything: see the last column.) Lower half, the favourite is something else: hide the gold
+# (`tausend` need not read anything, and `und` hardly ever where it looks elsewhere: see the last column.) Lower half, the favourite is something else: hide the gold
 # token, and hardly anything changes. Then its vector does not matter there?
 #
 # It had a small weight to begin with, so hiding it took little away. Here is another test. Let the encoder also read the number
@@ -551,8 +551,8 @@ predict(
 #
 # ## 8. What people get wrong: no shift
 #
-# The lower half of the drawing in section 4: the decoder is given the very token that it should
-# write. Nothing complains, and the loss looks wonderful.
+# Now the lower half of the drawing in section 4. The decoder is given the very token that it should write. Nothing complains,
+# and the loss looks wonderful.
 
 # %%
 slip = make_task("numbers", n_layers=1, n_heads=1, tie_embeddings=False)
@@ -621,7 +621,7 @@ print(f"≈ {share:.0%} of the held-out numbers are right")
 assert share > 0.9
 
 # %% [markdown]
-# `tasks/translation.py` is what we called the shift, and `training/loop.py` is the loop (lesson 13 opens it).
+# The shift of section 4 is made in `tasks/translation.py`, and the loop is `training/loop.py` (lesson 13 opens it).
 # Your translator is a few seconds old. Ask it for numbers that nobody says:
 
 # %% tags=["nbval-ignore-output"]

@@ -133,9 +133,9 @@ print("predicts", task.tokenizer.tokens(labels))
 # %% [markdown]
 # Before the cutting comes the question of what to hold out. Here somebody has a result that would be the best of this
 # course: **one bit for each character** of the Python documentation, with no network at all. It is a table like that of
-# lesson 10, with up to nine characters of context instead of one. Where it has seen a context three times, it trusts
-# what came next half, and a shorter context the other half. (Lesson 10's tables share otherwise, and read on from
-# window to window; so its bits are not to be compared with these.)
+# lesson 10, with up to nine characters of context instead of one. For a context that it has seen three times, what came
+# next then makes up half of its prediction, and what a shorter context says the other half. (Lesson 10's tables share
+# otherwise, and read on from window to window; so its bits are not to be compared with these.)
 
 
 # %%
@@ -175,8 +175,9 @@ assert abs(best - 1.0) < 0.15
 #
 # </details>
 #
-# To see how much that is worth, `experiments/splits.py` gave the same table to five kinds of split, and drew each of
-# them five times: other windows, another tenth of the text, other documents. The last draw of the last kind, once more:
+# To see how much that is worth, `experiments/splits.py` gave the same table five kinds of split, and drew each of them
+# five times: other windows, another tenth of the text, other documents. (The cell computes the last of these 25 draws
+# again, and compares.)
 
 # %% jupyter={"source_hidden": true}
 ways = recorded("splits")["result"]
@@ -203,9 +204,9 @@ assert 0.3 < removed - kept < 0.7 and min(ways["whole documents, copies removed"
 )
 
 # %% [markdown]
-# Pieces that do not overlap cost the table 0.7 bits, and a held-out tenth without its neighbours another 0.4. To hold
-# out *whole documents* instead gains nothing here, for this documentation says many things twice, and the other place
-# stays in the training set. Take those copies away too, and it costs half a bit more in the mean. But look at the dots
+# Pieces that do not overlap cost the table 0.7 bits, and a held-out tenth without its neighbours nearly half a bit more.
+# To hold out *whole documents* instead changes nothing here, for this documentation says many things twice, and the other
+# place stays in the training set. Take those copies away too, and it costs another half a bit in the mean. But look at the dots
 # of the last two rows: they overlap. With one draw you could have found the opposite, so one draw is an anecdote.
 #
 # **Split first, then cut**, by whole documents; remove copies; and say which draw it was, or better, draw several. The
@@ -465,8 +466,8 @@ ax.text(3e-3, math.log(55) + 0.15, "guessing: ln V", fontsize=7, color="grey")
 _ = ax.legend(fontsize=8)
 
 # %% [markdown]
-# Three things to read from it. **The kind of step matters**: at its own best rate AdamW is after 100 steps far ahead of
-# SGD, for every seed. **The rate matters as much**: 0.1 and 0.3 do equally well by SGD's middle seed, but at 0.3 one
+# There are three things to read from it. **The kind of step matters**: with each at its own best rate, AdamW is far ahead of
+# SGD after 100 steps, for every seed. **The rate matters as much**: 0.1 and 0.3 do equally well for SGD by the middle one of its seeds, but at 0.3 one
 # run of five is lost, and at 1 all of them. And 0.00002, a rate that recipes for *fine-tuning* recommend, leaves a
 # fresh model worse than guessing. A rate belongs to a task; copy it without a sweep, and your run may fail like this.
 # (torch's momentum leaves out our factor of 0.1, so its rates are ten times smaller than ours would be.)
@@ -595,7 +596,8 @@ assert min(gains) > 7.5 and max(gains) < 19 and 1 < min(lost) < max(lost) < 4.1
 # ## 7. The ward round
 #
 # Now back to the four. All seven probes were taken of each of them, and of two models that are known to be well. (Each
-# number comes from one run with one seed.)
+# number comes from one run with one seed. The translators of the ward have one block in each stack, as in section 4, and
+# so they begin at 5.8; the one of section 3 had two.)
 
 
 # %% jupyter={"source_hidden": true}
@@ -648,8 +650,8 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # A rate that is too low? *Update / weight* rules it out: where anything moves, it moves as in the healthy translator.
 # But 16 of 17 matrices do not move at all, not even by their decay: the optimiser was never given the blocks. Only the
 # token table learnt. (And look how far that alone gets: below the 1.84 of the pairs, which is about the best that one
-# can do with the last token only. So even through blocks that nobody trained something else gets through: of the other
-# tokens, or of the place.)
+# can do with the last token only. So something else gets through, even where nobody has trained the blocks: something of
+# the other tokens, or of the place.)
 #
 # </details>
 # <details><summary>Dora: 1.31 on everything</summary>
@@ -666,7 +668,7 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # before `cross_entropy`, which has its own. The runner-up is a small token table, with which a healthy model begins at
 # $\ln V$ as well. *One batch* rules it out: the healthy writer has such a table, and comes down to 0.48; Ada stays at
 # 3.44. After a softmax only numbers between 0 and 1 go in, so even the surest model stays far from 0 (run the next
-# cell; why Ada does not get all the way down to its 3.04, we have not looked).
+# cell; why Ada does not come all the way down to that 3.04, we have not looked).
 #
 # </details>
 
@@ -777,10 +779,10 @@ def gradient(parts, weigh):
 parts = ((0, 7), (7, 14), (14, 16))
 total = (translator.collate(translator.examples[:16])["labels"] != -100).sum()
 whole_batch = gradient([(0, 16)], lambda n: 1)
-for name, weigh in (("mean of the three means", lambda n: 1 / 3), ("weighed by labels", lambda n: n / total)):
+for name, weigh in (("mean of the three means", lambda n: 1 / 3), ("weighted by labels", lambda n: n / total)):
     off = (gradient(parts, weigh) - whole_batch).norm() / whole_batch.norm()
     print(f"{name:25} off by {off:.0%} of its length")
-    assert (off < 1e-3) == (name == "weighed by labels")
+    assert (off < 1e-3) == (name == "weighted by labels")
 
 # %% [markdown]
 # The same slip makes an "accuracy" that is divided by the number of batches, and a perplexity that is a mean of

@@ -3,19 +3,21 @@
 import copy
 import io
 import json
+import re
 import stat
 import tarfile
 import zipfile
 
 import nbformat
 import pytest
+from nbconvert import HTMLExporter
 from typer.testing import CliRunner
 
 from transformer_lab.classroom import course, hidden, notebooks, pages, report, sandbox
 from transformer_lab.classroom.archives import LARGEST
 from transformer_lab.classroom.batch import Graded
 from transformer_lab.classroom.collect import collect, safe_name
-from transformer_lab.classroom.trusted import TrustedCells, card, id_of, sealed
+from transformer_lab.classroom.trusted import TrustedCells, Verdicts, card, id_of, sealed
 from transformer_lab.cli import app
 from transformer_lab.grading.outline import outlines
 
@@ -94,6 +96,38 @@ def test_what_a_submission_says_of_its_cells_is_not_believed(root, monkeypatch):
     assert [id_of(cell) for cell in restored.cells[:7]] == [None] * 5 + ["softmax", "softmax-hidden"]
     graded = [id_of(cell) for cell in source.cells if cell.metadata.get("nbgrader", {}).get("grade")]
     assert sorted(filter(None, map(id_of, restored.cells[6:]))) == sorted(graded)
+
+
+EVIL = "<img src=x onerror=alert(1)><script>alert(1)</script>[x](javascript:alert(1))"
+
+
+def test_a_page_of_a_graded_notebook_runs_no_code_of_a_learner(root, monkeypatch):
+    monkeypatch.chdir(root)
+    kinds = {"text/html": EVIL, "text/markdown": EVIL, "text/latex": EVIL, "image/svg+xml": EVIL, "text/plain": EVIL}
+    wide = {"image/png": {"width": "1 onerror=alert(1)"}}
+    code = nbformat.v4.new_code_cell(EVIL)
+    texts = [nbformat.v4.new_markdown_cell(f"```\n{EVIL}\n```\n{EVIL}"), nbformat.v4.new_raw_cell(EVIL)]
+    kept = next(cell for cell in notebooks.source(NAME[0]).cells if "<details>" in cell.source)
+    submitted = nbformat.v4.new_notebook(cells=[code, *texts, kept], metadata={"title": EVIL, "language_info": {"name": EVIL}})
+    restored, _ = TrustedCells().preprocess(submitted, {"nbgrader": {"assignment": NAME[0], "notebook": NAME[1]}})
+    code.execution_count = EVIL
+    code.outputs = [
+        nbformat.v4.new_output("display_data", data=kinds | {"image/png": EVIL}, metadata=wide),
+        nbformat.v4.new_output("execute_result", data={"text/plain": EVIL}, execution_count=4),
+        nbformat.v4.new_output("stream", text=EVIL, name=EVIL),
+        nbformat.v4.new_output("error", ename=EVIL, evalue=EVIL, traceback=[EVIL]),
+    ]
+    code.outputs[1].execution_count = EVIL
+    told = {"assignment": NAME[0], "notebook": NAME[1], "student": "ada"}
+    hand_in = root / "submitted" / "ada" / NAME[0] / "attention.ipynb"
+    hand_in.parent.mkdir(parents=True)
+    hand_in.write_bytes(NOTEBOOK)
+    graded, _ = Verdicts().preprocess(restored, {"nbgrader": told})
+    page, _ = HTMLExporter(template_name="classic").from_notebook_node(graded)
+    body = page.partition("<body")[2]
+    assert "<details>" in body and "&lt;script&gt;" in body
+    for tag in re.findall("<[a-z][^>]*", body):
+        assert "alert(1)" not in re.sub('"[^"]*"', "", tag) and 'href="javascript:' not in tag and tag != "<script"
 
 
 NOTEBOOK = b'{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'

@@ -22,6 +22,7 @@ from .course import nbgrader_config
 from .notebooks import assignments, notebook_name
 from .trusted import NOTE, fingerprint, source_notebook
 
+BESIDE = "timestamp.txt", "submission_secret.txt"  # what nbgrader keeps beside a submission
 NO_NOTEBOOK = 20 * 2**20  # bytes: nobody's exercise is as long as this
 
 
@@ -145,4 +146,7 @@ def write_nothing(submitted: Path, done: Path, problem: str, source) -> None:
     notebook.metadata[NOTE] = {"stopped": problem, "seconds": 0, "submission": of, "verdicts": verdicts}
     done.parent.mkdir(parents=True, exist_ok=True)
     done.unlink(missing_ok=True)
+    for beside in BESIDE:  # without these nbgrader cannot give feedback, to anybody
+        if submitted.with_name(beside).is_file():
+            write_whole(done.with_name(beside), submitted.with_name(beside).read_bytes())
     write_whole(done, nbformat.writes(notebook) + "\n")

@@ -16,6 +16,7 @@ from nbgrader.preprocessors import (
     SaveCells,
 )
 
+from transformer_lab.classroom.exchange import OwnFilesOnly
 from transformer_lab.classroom.execute import SandboxedExecute
 from transformer_lab.classroom.trusted import TrustedCells, Verdicts
 
@@ -34,3 +35,6 @@ c.Autograde.autograde_preprocessors = [SandboxedExecute, Verdicts, LimitOutput, 
 
 c.SandboxedExecute.timeout = 60  # seconds on the clock for one cell; it is then interrupted, and the next one runs
 c.SandboxedExecute.notebook_seconds = 600  # seconds on the clock for a whole notebook
+
+# With JupyterHub, where learners submit by nbgrader: only what is their own is collected. (docs/deploy/README.md)
+c.ExchangeFactory.collect = OwnFilesOnly

@@ -7,10 +7,11 @@ believed: everything but the learner's own text comes from the source notebook.
 import hashlib
 import hmac
 import json
+import re
 from pathlib import Path
 
 import nbformat
-from nbformat.v4 import new_output
+from nbformat.v4 import new_markdown_cell, new_output
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from ..grading.card import html_card
@@ -21,6 +22,7 @@ from .notebooks import HIDDEN, question_of
 
 NOTE = "transformer_lab_class"  # the metadata that says how a notebook was graded
 SKIP = "skip-execution"
+SHOWN = "text/plain", "image/png", "image/jpeg"
 LONGEST = 2000  # characters of a message
 
 
@@ -32,6 +34,7 @@ class TrustedCells(NbGraderPreprocessor):
         source = source_notebook(Path.cwd(), told["assignment"], told["notebook"])
         trusted = {id_of(cell): cell for cell in source.cells if id_of(cell)}
         hidden = [name for name in trusted if name and name.endswith(HIDDEN)]
+        nb.metadata = nbformat.from_dict(source.metadata)
         nb.cells = [cell for cell in nb.cells if id_of(cell) not in hidden]
         last = {id_of(cell): index for index, cell in enumerate(nb.cells) if id_of(cell) in trusted}  # of copies
         for index, cell in enumerate(nb.cells):
@@ -39,6 +42,8 @@ class TrustedCells(NbGraderPreprocessor):
             cell.metadata = nbformat.from_dict({})
             if last.get(name) == index:
                 restore(cell, trusted[name])
+        texts = {cell.source: cell for cell in source.cells if cell.cell_type == "markdown"}
+        nb.cells = [cell if cell.cell_type == "code" else texts.get(cell.source) or text_of(cell) for cell in nb.cells]
         self.insert(nb, source, hidden)
         return nb, resources
 
@@ -76,6 +81,12 @@ def restore(cell, trusted) -> None:
         cell.metadata["tags"] = [SKIP]
 
 
+def text_of(cell):
+    """A learner's own Markdown as it was typed: rendered, its HTML and its links could act as the teacher's page."""
+    fence = "`" * (2 + max((len(run) for run in re.findall("`+", cell.source)), default=1))
+    return new_markdown_cell(f"{fence}\n{cell.source}\n{fence}", metadata=cell.metadata)
+
+
 def source_notebook(root: Path, assignment: str, notebook: str):
     return nbformat.read(root / "source" / assignment / f"{notebook}.ipynb", as_version=4)
 
@@ -94,16 +105,23 @@ class Verdicts(NbGraderPreprocessor):
                 verdict = sealed(cell, key, question) or missing(cell, question, note["stopped"])
                 verdicts.append(verdict)
                 cell.outputs = [shown(verdict)]
-            for output in cell.get("outputs", ()) if HIDDEN not in (id_of(cell) or "") else ():
-                output.update({"data": harmless(output["data"])} if "data" in output else {})
+            elif cell.cell_type == "code":
+                cell.execution_count = None  # a kernel may say anything here, and the pages show it as it is
+                cell.outputs = [harmless(output) for output in cell.outputs]
         path = Path("submitted", told["student"], told["assignment"], f"{told['notebook']}.ipynb")
         nb.metadata[NOTE] = {**note, "submission": fingerprint(path), "verdicts": verdicts}
         return nb, resources
 
 
-def harmless(data: dict) -> dict:
-    """Of what a learner's cell showed, text and pictures: Formgrader would run the scripts of its HTML."""
-    return {kind: value for kind, value in data.items() if kind in ("text/plain", "image/png", "image/jpeg")}
+def harmless(output):
+    """Of what a learner's cell showed, text and pictures: Formgrader would run scripts in HTML, or in metadata."""
+    kind = output.output_type
+    if kind == "stream":
+        return new_output("stream", name="stderr" if output.name == "stderr" else "stdout", text=output.text)
+    if kind == "error":
+        return new_output("error", ename=output.ename, evalue=output.evalue, traceback=output.traceback)
+    data = {kind: output.data[kind] for kind in SHOWN if isinstance(output.data.get(kind), str)}
+    return new_output("display_data", data=data)
 
 
 def fingerprint(path: Path) -> str:

@@ -108,7 +108,8 @@ def test_a_page_of_a_graded_notebook_runs_no_code_of_a_learner(root, monkeypatch
     code = nbformat.v4.new_code_cell(EVIL)
     texts = [nbformat.v4.new_markdown_cell(f"```\n{EVIL}\n```\n{EVIL}"), nbformat.v4.new_raw_cell(EVIL)]
     kept = next(cell for cell in notebooks.source(NAME[0]).cells if "<details>" in cell.source)
-    submitted = nbformat.v4.new_notebook(cells=[code, *texts, kept], metadata={"title": EVIL, "language_info": {"name": EVIL}})
+    about = {"title": EVIL, "language_info": {"name": EVIL}}
+    submitted = nbformat.v4.new_notebook(cells=[code, *texts, kept], metadata=about)
     restored, _ = TrustedCells().preprocess(submitted, {"nbgrader": {"assignment": NAME[0], "notebook": NAME[1]}})
     code.execution_count = EVIL
     code.outputs = [

@@ -24,6 +24,8 @@ SECRET = "submission_secret.txt"  # under which nbgrader gives the feedback back
 class OwnFilesOnly(ExchangeCollect):
     """Collects the notebooks that belong to the learner in whose name they were submitted, and nothing else."""
 
+    src_records: list[dict]
+
     def _path_to_record(self, path):
         import pwd  # which Windows has not
 

@@ -31,7 +31,7 @@ import torch.nn.functional as F
 #
 # * Only matrices are decayed. A weight with fewer than two axes, such as a bias or the scale of a layer norm, is not.
 # * A gradient may be `None`: the weight was not used in that step. Then nothing happens to it: it neither moves nor decays, the
-#   means stay as they are, and the step does not count for their correction. Only the step's rate is passed by.
+#   means stay as they are, and the step does not count for their correction. Only that step's rate is used up.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

@@ -3,17 +3,20 @@
 import copy
 import io
 import json
+import os
 import re
 import stat
 import tarfile
 import zipfile
+from datetime import UTC, datetime
 
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
+from nbgrader.coursedir import CourseDirectory
 from typer.testing import CliRunner
 
-from transformer_lab.classroom import course, hidden, notebooks, pages, report, sandbox
+from transformer_lab.classroom import batch, course, hidden, notebooks, pages, report, sandbox
 from transformer_lab.classroom.archives import LARGEST
 from transformer_lab.classroom.batch import Graded
 from transformer_lab.classroom.collect import collect, safe_name
@@ -52,6 +55,27 @@ def test_the_secret_is_the_courses_own_and_no_key_tells_another(root, tmp_path):
     assert hidden.seed_of(key, "02_attention.softmax") != hidden.seed_of(key, "02_attention.entropy")
     with pytest.raises(ValueError, match="not empty"):
         course.new(root)
+
+
+def test_a_course_that_could_not_be_made_leaves_nothing(tmp_path):
+    def fails(place):
+        assert (place / "secret").is_file()
+        raise OSError("the disk is full")
+
+    for folder in (tmp_path / "new", tmp_path):
+        with pytest.raises(OSError, match="disk"):
+            course.new(folder, fails)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lesson_that_is_forgotten_is_to_be_graded_again(root):
+    for name in (NAME[0], "03_masks"):
+        submitted, done = batch.paths(root, name, "ada")
+        submitted.parent.mkdir(parents=True)
+        submitted.write_bytes(NOTEBOOK)
+        batch.write_nothing(submitted, done, "Nothing.", notebooks.source(name))
+    batch.forget(root, NAME[0])
+    assert not batch.graded(root, NAME[0], "ada") and batch.graded(root, "03_masks", "ada")
 
 
 def test_only_a_seal_of_this_submission_and_question_counts():
@@ -152,6 +176,31 @@ def test_archives_of_every_system_are_collected(root, tmp_path):
     assert (root / "submitted" / "王 芳" / NAME[0] / "attention.ipynb").read_bytes() == NOTEBOOK
 
 
+def test_the_date_of_a_file_in_an_archive_is_kept(root, tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo("ada/attention.ipynb", (2026, 11, 3, 12, 30, 0)), NOTEBOOK)
+        archive.writestr(zipfile.ZipInfo("bob/attention.ipynb"), NOTEBOOK)  # 1980: not known
+        archive.writestr(zipfile.ZipInfo("cyd/attention.ipynb", (2026, 0, 0, 0, 0, 0)), NOTEBOOK)
+    with tarfile.open(tmp_path / "b.tar", "w") as archive:
+        for name, when in [("dan", 1790000000), ("eve", 0), ("fay", 10**15)]:
+            member = tarfile.TarInfo(f"{name}/attention.ipynb")
+            member.size, member.mtime = len(NOTEBOOK), when
+            archive.addfile(member, io.BytesIO(NOTEBOOK))
+    collect(root, [tmp_path / "a.zip", tmp_path / "b.tar"])
+    place = root / "submitted"
+    local = datetime(2026, 11, 3, 12, 30).astimezone(UTC)
+    told = {name: batch.handed_in(place / name / NAME[0] / "timestamp.txt") for name in ("ada", "bob", "cyd", "dan")}
+    assert told == {"ada": f"{local:%Y-%m-%d %H:%M}", "bob": "", "cyd": "", "dan": "2026-09-21 14:13"}
+    assert not (place / "eve" / NAME[0] / "timestamp.txt").exists()
+    assert CourseDirectory().get_existing_timestamp(str(place / "dan" / NAME[0])).isoformat() == "2026-09-21T14:13:20"
+    again = tmp_path / "folder" / "ada" / "attention.ipynb"
+    again.parent.mkdir(parents=True)
+    again.write_bytes(NOTEBOOK)
+    os.utime(again, (1790000000, 1790000000))
+    collect(root, [tmp_path / "folder"])
+    assert batch.handed_in(place / "ada" / NAME[0] / "timestamp.txt") == "2026-09-21 14:13"
+
+
 def test_an_archive_writes_nothing_elsewhere(root, tmp_path):
     before = {path for path in tmp_path.rglob("*")}
     with zipfile.ZipFile(tmp_path / "bad.zip", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -181,7 +230,7 @@ def test_a_bomb_that_lies_about_its_size_is_cut_off(root, tmp_path, monkeypatch)
     assert "more than 20 MB" in left_out[1]
 
 
-def lying(name, size, linked, opened):
+def lying(name, size, linked, opened, when):
     from transformer_lab.classroom.archives import read
 
     return read(tuple(name.split("/")), 10, opened)

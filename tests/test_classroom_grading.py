@@ -7,7 +7,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -132,3 +134,29 @@ def children_of(root):
         if str(root) in words or (process.info["cwd"] == str(root) and "spawn_main" in " ".join(words)):
             found.append(process)
     return found
+
+
+@pytest.mark.parametrize("name", ["right", "endless_loop", "os_exit"])
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no limits of this kind")
+def test_without_a_sandbox_the_limits_hold(root, right, name, monkeypatch):
+    monkeypatch.setattr(sandbox, "kind", lambda: "limits")
+    make, points, says = HOSTILE.get(name, (lambda notebook: notebook, FULL, ""))
+    place, _ = batch.paths(root, HERE[0], f"limits {name}")
+    place.parent.mkdir(parents=True)
+    place.write_text(json.dumps(make(right)))
+    with busy(150):
+        one = batch.grade_one(root, HERE[0], f"limits {name}")
+    assert one.points == points and says in json.dumps([one.stopped, one.verdicts])
+
+
+@contextmanager
+def busy(number):
+    """Have so many threads running, as a teacher's account may have."""
+    over = threading.Event()
+    threads = [threading.Thread(target=over.wait) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()

@@ -7,7 +7,9 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -17,11 +19,12 @@ MOST = 100_000  # members of an archive
 
 @dataclass(frozen=True)
 class Found:
-    """A file that may be a submission: where it stood, its bytes, or why it was refused."""
+    """A file that may be a submission: where it stood, its bytes and its date, or why it was refused."""
 
     where: tuple[str, ...]
     content: bytes = b""
     refused: str = ""
+    when: datetime | None = None
 
 
 def notebooks_in(path: Path) -> Iterator[Found]:
@@ -29,7 +32,7 @@ def notebooks_in(path: Path) -> Iterator[Found]:
     if path.is_dir():
         yield from in_folder(path)
     elif path.suffix == ".ipynb" and path.is_file():
-        yield read((path.name,), path.stat().st_size, partial(path.open, "rb"))
+        yield read((path.name,), path.stat().st_size, partial(path.open, "rb"), date_of(path.stat().st_mtime))
     elif path.is_file() and zipfile.is_zipfile(path):
         yield from in_zip(path)
     elif path.is_file() and tarfile.is_tarfile(path):
@@ -44,7 +47,7 @@ def in_folder(folder: Path) -> Iterator[Found]:
         if path.is_symlink():
             yield Found(where, refused="a link, which could lead anywhere")
         elif path.suffix == ".ipynb" and path.is_file():
-            yield read(where, path.stat().st_size, partial(path.open, "rb"))
+            yield read(where, path.stat().st_size, partial(path.open, "rb"), date_of(path.stat().st_mtime))
 
 
 def in_zip(path: Path) -> Iterator[Found]:
@@ -53,7 +56,8 @@ def in_zip(path: Path) -> Iterator[Found]:
             kind = stat.S_IFMT(member.external_attr >> 16)
             if not member.is_dir():
                 linked = kind not in (0, stat.S_IFREG)
-                yield one(member.filename, member.file_size, linked, partial(archive.open, member))
+                when = date_in_zip(member.date_time)
+                yield one(member.filename, member.file_size, linked, partial(archive.open, member), when)
 
 
 def in_tar(path: Path) -> Iterator[Found]:
@@ -63,10 +67,24 @@ def in_tar(path: Path) -> Iterator[Found]:
                 return
             if not member.isdir():
                 opened = partial(archive.extractfile, member)
-                yield one(member.name, member.size, not member.isreg(), opened)
+                yield one(member.name, member.size, not member.isreg(), opened, date_of(member.mtime))
 
 
-def one(name: str, size: int, linked: bool, opened) -> Found:
+def date_of(seconds: int | float) -> datetime | None:
+    """The date that many seconds after 1970 began, which is what stands there if nobody wrote one."""
+    with suppress(ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
+    return None
+
+
+def date_in_zip(told: tuple) -> datetime | None:
+    """A .zip holds the time of the clock on the wall, and 1980 if nobody knew it."""
+    with suppress(ValueError, OverflowError, OSError):
+        return datetime(*told).astimezone(UTC) if told[0] > 1980 else None
+    return None
+
+
+def one(name: str, size: int, linked: bool, opened, when: datetime | None = None) -> Found:
     where = PurePosixPath(name.replace("\\", "/")).parts
     if linked:
         return Found(where, refused="a link, which could lead anywhere")
@@ -74,10 +92,10 @@ def one(name: str, size: int, linked: bool, opened) -> Found:
         return Found(where, refused="its path leads out of the archive")
     if not name.endswith(".ipynb") or "__MACOSX" in where:
         return Found(where, refused="" if ".ipynb_checkpoints" in where else "no notebook")
-    return read(where, size, opened)
+    return read(where, size, opened, when)
 
 
-def read(where: tuple[str, ...], size: int, opened) -> Found:
+def read(where: tuple[str, ...], size: int, opened, when: datetime | None = None) -> Found:
     """Read a member, and no more of it than a notebook may have, whatever it says of its size."""
     if size > LARGEST:
         return Found(where, refused=f"{size / 2**20:.0f} MB, larger than any notebook")
@@ -88,4 +106,4 @@ def read(where: tuple[str, ...], size: int, opened) -> Found:
         return Found(where, refused=f"unreadable: {type(error).__name__}")
     if len(content) > LARGEST:
         return Found(where, refused=f"more than {LARGEST // 2**20} MB, larger than any notebook")
-    return Found(where, content)
+    return Found(where, content, when=when)

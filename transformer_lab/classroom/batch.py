@@ -22,7 +22,8 @@ from .course import nbgrader_config
 from .notebooks import assignments, notebook_name
 from .trusted import NOTE, fingerprint, source_notebook
 
-BESIDE = "timestamp.txt", "submission_secret.txt"  # what nbgrader keeps beside a submission
+TIMESTAMP = "timestamp.txt"
+BESIDE = TIMESTAMP, "submission_secret.txt"  # what nbgrader keeps beside a submission
 NO_NOTEBOOK = 20 * 2**20  # bytes: nobody's exercise is as long as this
 
 
@@ -36,6 +37,7 @@ class Graded:
     stopped: str
     seconds: float
     verdicts: dict[str, dict]
+    handed_in: str = ""  # when, in UTC, if that is known
 
     @property
     def halts(self) -> list[str]:
@@ -70,9 +72,26 @@ def graded(root: Path, assignment: str, student: str) -> Graded | None:
             return None
         verdicts = {verdict["question"]: verdict for verdict in note["verdicts"]}
         points = float(sum(verdict["points"] for verdict in verdicts.values()))
-        return Graded(assignment, student, points, note["stopped"], float(note["seconds"]), verdicts)
+        when = handed_in(submitted.with_name(TIMESTAMP))
+        return Graded(assignment, student, points, note["stopped"], float(note["seconds"]), verdicts, when)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def handed_in(path: Path) -> str:
+    """When a submission was handed in, to the minute, as nbgrader keeps it beside the notebook."""
+    from nbgrader.utils import parse_utc
+
+    try:
+        return parse_utc(path.read_text(encoding="utf-8").strip()).isoformat(" ", "minutes")
+    except (OSError, ValueError, OverflowError):
+        return ""
+
+
+def forget(root: Path, assignment: str) -> None:
+    """Let every submission of an assignment be graded again. Points given by hand stay in the gradebook."""
+    for one in submissions(root, [assignment]):
+        paths(root, *one)[1].unlink(missing_ok=True)
 
 
 def grade(root: Path, only: list[str] | None = None, jobs: int = 1) -> Iterator[tuple[Graded, int, int]]:

@@ -60,6 +60,11 @@ def keep(root: Path, found: Found, path: Path, collected: Collected, taken: dict
     place = root / "submitted" / student / assignment / f"{notebook_name(assignment)}.ipynb"
     place.parent.mkdir(parents=True, exist_ok=True)
     write_whole(place, found.content)
+    timestamp = place.with_name("timestamp.txt")  # nbgrader's way of keeping the date
+    if found.when:
+        write_whole(timestamp, f"{found.when:%Y-%m-%d %H:%M:%S} UTC\n")
+    else:
+        timestamp.unlink(missing_ok=True)
     if (student, assignment) not in collected.kept:
         collected.kept.append((student, assignment))
 

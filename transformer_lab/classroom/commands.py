@@ -29,8 +29,7 @@ def new(folder: Annotated[str, typer.Argument(metavar="DIR", help="A folder that
         from .gradebook import enter_assignments
 
         root = path_of(folder).absolute()
-        made = course.new(root)
-        enter_assignments(root)
+        made = course.new(root, enter_assignments)
         typer.echo(f"{folder} is a course with {len(made)} assignments, {made[0]} to {made[-1]}.")
         typer.echo(f"{sandbox.SENTENCES[sandbox.kind()]}\nNext: cd {folder}, then transformer-lab class release 02")
 
@@ -77,6 +76,7 @@ def collect(
 def grade(
     lesson: Annotated[str | None, typer.Argument(metavar="[LESSON]", help="This lesson only.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="How many at a time; by default one a processor.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Grade anew what is graded already.")] = False,
     course: Course = ".",
 ):
     from ..cli import mistakes_in_one_sentence
@@ -84,12 +84,17 @@ def grade(
     with mistakes_in_one_sentence():
         needed()
         from . import sandbox
+        from .batch import forget
         from .batch import grade as run
         from .course import found
         from .notebooks import named
 
+        if again and not lesson:
+            raise ValueError("Name the lesson to grade again, as in: transformer-lab class grade 02 --again")
         root, began, number = found(path_of(course)), time.monotonic(), 0
         typer.echo(sandbox.SENTENCES[sandbox.kind()])
+        if again:
+            forget(root, named(str(lesson)))
         for one, number, total in run(root, [named(lesson)] if lesson else None, jobs or os.cpu_count() or 1):
             told = f"; {one.stopped}" if one.stopped else ""
             typer.echo(f"{number} of {total}: {one.student}, {one.assignment}: {one.points:g} points{told}")

@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import os
 import secrets
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -16,12 +18,31 @@ SECRET = "secret"
 GRADEBOOK = "gradebook.db"
 
 
-def new(folder: Path) -> list[str]:
-    """Make a course folder with the sources of all exercises; returns their names. ValueError if it is not empty."""
+def new(folder: Path, enter: Callable[[Path], None] = lambda place: None) -> list[str]:
+    """Make a course folder with the sources of all exercises, entered into a gradebook; returns their names.
+
+    ValueError if there is something in the folder. After an error it is as it was.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder} is there already, and not empty: name a folder for a new course.")
+    was_there = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    os.chmod(folder, 0o700)  # the gradebook, the secret and everybody's answers
+    try:
+        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as unfinished:
+            fill(Path(unfinished))
+            enter(Path(unfinished))
+            os.chmod(folder, 0o700)  # the gradebook, the secret and everybody's answers
+            for path in list(Path(unfinished).iterdir()):
+                path.rename(folder / path.name)
+    except BaseException:
+        if not was_there:
+            folder.rmdir()
+        raise
+    return assignments()
+
+
+def fill(folder: Path) -> None:
+    """Write what belongs into a course folder, but for the gradebook."""
     write_whole(folder / SECRET, secrets.token_hex(32) + "\n", mode=0o600)
     config = (Path(__file__).parent / "config_template.py").read_text(encoding="utf-8")
     write_whole(folder / CONFIG, config)
@@ -30,7 +51,6 @@ def new(folder: Path) -> list[str]:
         place.parent.mkdir(parents=True)
         write_whole(place, nbformat.writes(source(assignment)) + "\n")
     (folder / "submitted").mkdir()
-    return assignments()
 
 
 def found(folder: Path | None = None) -> Path:

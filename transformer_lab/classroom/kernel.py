@@ -12,8 +12,8 @@ from .limits import limit_process
 
 def main() -> None:
     order = Path(sys.argv.pop(1)) / "order.json"
-    limit_process()
     told = json.loads(order.read_text(encoding="utf-8"))
+    limit_process(told["running"])
     order.unlink()  # the key is in memory only
     from .hidden import begin
 

@@ -16,8 +16,11 @@ PROCESSES = 128  # threads too, of which a kernel has about twenty
 OUTPUT = 8 * MEGABYTE  # what it may print or show
 
 
-def limit_process() -> None:
-    """Lower this process's limits, and those of every process it starts, for good. Does nothing on Windows."""
+def limit_process(running: int = 0) -> None:
+    """Lower this process's limits, and those of every process it starts, for good. Does nothing on Windows.
+
+    `running` are the threads that its user runs already: the system's limit counts these too.
+    """
     try:
         import resource
     except ImportError:
@@ -27,7 +30,7 @@ def limit_process() -> None:
         "RLIMIT_DATA": MEMORY,
         "RLIMIT_AS": 8 * MEMORY,  # addresses, of which torch reserves many more than it uses
         "RLIMIT_FSIZE": FILE,
-        "RLIMIT_NPROC": PROCESSES,
+        "RLIMIT_NPROC": running + PROCESSES,
         "RLIMIT_CORE": 0,
     }
     for name, most in wanted.items():

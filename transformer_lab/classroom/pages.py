@@ -104,10 +104,16 @@ def learners(assignment, points: dict) -> str:
     ranked = sorted(assignment.results, key=lambda one: one.student.casefold())
     rows = [
         [link(one.student), f"{points.get((assignment.name, one.student), one.points):g}",
-         escaped("; ".join(remarks(one))), f"{one.seconds:g}"]
+         escaped(one.handed_in), escaped("; ".join(remarks(one))), f"{one.seconds:g}"]
         for one in ranked
     ]  # fmt: skip
-    headings = [("learner", False), ("points", True), ("remarks", False), ("seconds of computing", True)]
+    headings = [
+        ("learner", False),
+        ("points", True),
+        ("handed in (UTC)", False),
+        ("remarks", False),
+        ("seconds of computing", True),
+    ]
     return f"<details><summary>All learners</summary>{table(headings, rows)}</details>"
 
 

@@ -115,15 +115,16 @@ def points_in_gradebook(root: Path) -> dict[tuple[str, str], float]:
 
 
 def in_csv(table: list[Assignment], points: dict) -> str:
-    """A row for each submission: learner, assignment, points, points possible, why it was stopped, each question."""
+    """A row for each submission: whose, of what, points, points possible, when, why it was stopped, each question."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["learner", "assignment", "points", "possible", "stopped", "questions"])
+    writer.writerow(["learner", "assignment", "points", "possible", "handed in (UTC)", "stopped", "questions"])
     for assignment in table:
         for one in assignment.results:
             each = "; ".join(
                 f"{name.partition('.')[2]} {verdict['points']:g}" for name, verdict in one.verdicts.items()
             )
             total = points.get((assignment.name, one.student), one.points)
-            writer.writerow([one.student, assignment.name, f"{total:g}", f"{assignment.possible:g}", one.stopped, each])
+            points_of = [f"{total:g}", f"{assignment.possible:g}"]
+            writer.writerow([one.student, assignment.name, *points_of, one.handed_in, one.stopped, each])
     return text.getvalue()

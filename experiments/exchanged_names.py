@@ -1,12 +1,13 @@
 """Does the draw matter where a page gives kinds other names? Beside in_context_controls.py, which shows two of each.
 
 The eight examples of in_context.py, as they were drawn, and sixteen; an animal is "blue" and so on. Five orders each.
+The control of two of each: the same lines with the names shuffled, so that a lion is no longer "blue".
 """
 
 import random
 
-from in_context import SEEDS, Pairs, answers, count, drawn, page, pairs
-from in_context_controls import RENAMED
+from in_context import SEEDS, Pairs, answers, count, drawn, page, pairs, shuffled
+from in_context_controls import RENAMED, kinds
 from transformer_lab import load
 
 
@@ -20,12 +21,19 @@ def all_shown(seed: int) -> Pairs:
     return random.Random(seed).sample(rest, len(rest))
 
 
+PAGES = {
+    "8 as drawn": lambda seed: exchanged(drawn("kinds", seed)[0]),
+    "all 16": lambda seed: exchanged(all_shown(seed)),
+    "two of each, shuffled": lambda seed: shuffled(kinds(seed, RENAMED)[0], seed),
+}
+
+
 def run(seeds=SEEDS) -> dict:
     """result[case]: the counts of each seed."""
     model, tokenizer = load("smollm2")
     asked, found = exchanged(drawn("kinds", 0)[1]), {}
-    for case, draw in (("8 as drawn", lambda seed: drawn("kinds", seed)[0]), ("all 16", all_shown)):
-        pages = [exchanged(draw(seed)) for seed in seeds]
+    for case, draw in PAGES.items():
+        pages = [draw(seed) for seed in seeds]
         found[case] = [count(answers(model, tokenizer, page(one), asked), one, asked) for one in pages]
         print(case, found[case], flush=True)
     return found

@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browser import eventually
 from test_attention_features_browser import WHAT_IF, image_model, with_patterns
 from test_attention_view_browser import KEYS, QUERIES, live, random
-from test_explorers import KINDS
+from test_explorers import KINDS, made
 from transformer_lab.viz import AttentionView
 from transformer_lab.viz.snapshots import Snapshot
 
@@ -67,19 +67,28 @@ def test_a_live_view_has_no_violation(lab, page, theme):
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_an_explorer_has_no_violation(page, tmp_path, kind, scheme):
     page.emulate_media(color_scheme=scheme)
-    page.goto(kind().save(tmp_path / "explorer.html").as_uri())
+    page.goto(made(kind).save(tmp_path / "explorer.html").as_uri())
     page.wait_for_selector(".tl-explorer")
     assert violations(page, ".tl-explorer") == []
 
 
-def test_nothing_moves_by_itself(page, tmp_path):
+def check_stillness(page, tmp_path, widget):
     """No animation and no transition at all: who asked for reduced motion gets what all others get."""
     moving = """() => [...document.querySelectorAll("main *")].filter((e) => {
         const style = getComputedStyle(e);
         return style.animationName !== "none" || style.transitionDuration.split(", ").some((t) => parseFloat(t) > 0)
             || style.scrollBehavior === "smooth";
     }).map((e) => e.outerHTML.slice(0, 80))"""
-    for widget in (*several().values(), *(kind() for kind in KINDS)):
-        page.goto(widget.save(tmp_path / "widget.html").as_uri())
-        page.wait_for_selector("main div")
-        assert page.evaluate(moving) == []
+    page.goto(widget.save(tmp_path / "widget.html").as_uri())
+    page.wait_for_selector("main div")
+    assert page.evaluate(moving) == []
+
+
+def test_no_view_moves_by_itself(page, tmp_path):
+    for view in several().values():
+        check_stillness(page, tmp_path, view)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_no_explorer_moves_by_itself(page, tmp_path, kind):
+    check_stillness(page, tmp_path, made(kind))

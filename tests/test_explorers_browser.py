@@ -5,23 +5,19 @@ import re
 import numpy as np
 import pytest
 
+from test_explorers import KINDS, made
 from transformer_lab import viz
-from transformer_lab.viz.explorer import Explorer
 
 pytestmark = pytest.mark.browser
 
 CONTROLS = ".tl-explorer :is(input, select, button, [role=slider])"
-# These need a model, and have tests of their own.
-WITH_A_MODEL = (viz.ModelTour, viz.DecodingExplorer, viz.AlignmentExplorer, viz.FillExplorer, viz.EntityExplorer)
-KINDS = [kind for kind in (getattr(viz, name) for name in viz.__all__)
-         if isinstance(kind, type) and issubclass(kind, Explorer) and kind not in WITH_A_MODEL]  # fmt: skip
 SET = "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }"
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
 def explorer(request, page, tmp_path):
     """A page that shows the explorer as it is at first, without a kernel."""
-    page.goto(request.param().save(tmp_path / "explorer.html").as_uri())
+    page.goto(made(request.param).save(tmp_path / "explorer.html").as_uri())
     page.wait_for_selector(".tl-explorer")
     return page
 
@@ -132,7 +128,7 @@ RENDERED_AND_REMOVED = """async (module) => {
 
 @pytest.mark.parametrize("kind", [*KINDS, viz.AttentionView], ids=lambda kind: kind.__name__)
 def test_a_view_that_is_gone_listens_to_nothing(page, tmp_path, kind):
-    view = kind(np.full((1, 2, 3, 3), 1 / 3), list("abc")) if kind is viz.AttentionView else kind()
+    view = kind(np.full((1, 2, 3, 3), 1 / 3), list("abc")) if kind is viz.AttentionView else made(kind)
     page.goto(view.save(tmp_path / "view.html").as_uri())
     before, after = page.evaluate(RENDERED_AND_REMOVED, str(view._esm))
     assert before > 0 and after == 0

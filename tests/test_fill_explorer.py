@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import tokenizers
 import torch
+from matplotlib.figure import Figure
 from tokenizers import models, pre_tokenizers, processors
 
 from browser import eventually
@@ -187,6 +188,15 @@ def test_what_makes_no_sense_is_refused_in_a_sentence():
     assert (explorer.hidden, explorer.text) == ([], TEXT)
 
 
+def test_readers_count_tokens_from_1():
+    assert repr(fill(hidden=(0,))).endswith(" for token 1 of 9)")
+    explorer = fill("The class is [MASK]")
+    assert explorer.hidden == [3] and repr(explorer).endswith(" for token 4 of 4)")
+    figure = Figure()
+    explorer.draw(figure)
+    assert [axes.get_title() for axes in figure.axes[1:]] == ["token 4 of 4"]
+
+
 CARDS = """(cards) => cards.map((card) => [card.querySelector("h4").firstChild.textContent,
   [...card.querySelectorAll(".row")].map((row) => [".key", ".share"].map((e) => row.querySelector(e).textContent))])"""
 
@@ -199,6 +209,7 @@ def opened(page, tmp_path, explorer):
 
 def check_cards(page, explorer):
     cards = page.locator(".tl-fill .card").evaluate_all(CARDS)
+    assert len(cards) == len(explorer.places)  # `eventually` waits for what is asserted
     for (title, rows), place in zip(cards, explorer.places.values(), strict=True):
         own = place["own"]
         assert title == (f"instead of “{own[0]}”" if own else "in the place of [MASK]")
@@ -208,6 +219,8 @@ def check_cards(page, explorer):
         )
         for (_, number), (_, share) in zip(rows, place["rows"], strict=True):
             assert number in (">99.9 %", "<0.1 %") or abs(float(number.split()[0]) - 100 * share) < 0.06
+    numbers = page.locator(".tl-fill .card h4 small").all_inner_texts()
+    assert numbers == [f"token {n + 1} of {len(explorer.alone)}" for n in explorer.hidden]
     pressed = page.locator(".tl-fill .token").evaluate_all("(all) => all.map((e) => e.getAttribute('aria-pressed'))")
     assert [n for n, one in enumerate(pressed) if one == "true"] == explorer.hidden
 

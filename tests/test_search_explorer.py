@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from browser import eventually
 from test_accessibility_browser import violations
 from test_decoding_explorer import WITHOUT_AN_ANSWER
+from test_explorers import made
 from transformer_lab.data.passages import Passage
 from transformer_lab.search import Search, WordSearch
 from transformer_lab.viz import SearchExplorer
@@ -73,7 +74,7 @@ def test_what_is_shown_is_what_the_searches_find():
 
 
 def test_the_documentation_is_searched_by_meaning_and_by_words():
-    explorer = SearchExplorer()
+    explorer = made(SearchExplorer)
     assert [name for name, _ in explorer.searches] == ["by meaning", "by words"]
     explorer.text = "How do I give a function a default argument?"
     titles = [hit.passage.title.lower() for hit in explorer.hits["by meaning"]]

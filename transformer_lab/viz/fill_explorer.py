@@ -44,10 +44,11 @@ def expected(model, ids: list[int], hidden: list[list[int]], mask_id: int) -> li
 
 
 class FillExplorer(Explorer):
-    """Hide words of a text: `FillExplorer(model, tokenizer, "The file is [MASK].")`, or with `hidden=(3,)`, token 3.
+    """Hide words of a text: `FillExplorer(model, tokenizer, "The file is [MASK].")`; with `hidden=(0,)` the first token.
 
-    model is a BERT with a head for masked tokens. Tokens count from 0, without the special ones around the text; a
-    [MASK] that is written in it is always hidden, and up to six others with it. Python and the browser may set `text`
+    model is a BERT with a head for masked tokens. `hidden` counts tokens from 0, as Python does, without the special
+    ones around the text; what is read on the screen counts them from 1. A [MASK] that is written in the text is always
+    hidden, and up to six others with it. Python and the browser may set `text`
     and `hidden`. `answers` has by a hidden token's number the likeliest ones with their probabilities; `alone` has for
     each token the probability that it would get if it alone were hidden. Raises ValueError for another model, for a
     text that is empty or too long, and for a token that is not there.
@@ -175,12 +176,16 @@ class FillExplorer(Explorer):
         state = {name: getattr(self, name) for name in self.own_traits()} | {"text": self.heard, "message": ""}
         return saved_page.page(self.title, self._esm, self._css, state)
 
+    def nth(self, n: int) -> str:
+        """The name of a token for readers, who count from 1."""
+        return f"token {n + 1} of {len(self.reading['tokens'])}"
+
     def draw(self, figure):
         """The text with its hidden words, and the likeliest ones for each."""
         draw_fill(figure, self)
 
     def __repr__(self):
-        best = [f"{short_repr(rows[0][0])} for token {n}" for n, rows in self.answers.items()]
+        best = [f"{short_repr(rows[0][0])} for {self.nth(n)}" for n, rows in self.answers.items()]
         return f"FillExplorer({short_repr(self.heard)}: {listed(best, 'and') if best else 'nothing is hidden'})"
 
 

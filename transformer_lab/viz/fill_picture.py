@@ -30,7 +30,7 @@ def draw_fill(figure, explorer) -> None:
         bottom = height - above - (i // ACROSS + 1) * (BARS + 0.5) + 0.15
         box = (left / WIDTH, bottom / height, ((WIDTH - 0.2) / ACROSS - 0.95) / WIDTH, BARS / height)
         own = place["own"]
-        title = f"instead of {readable(own[0], longest=16)}, rank {own[2]:,}" if own else f"token {n}"
+        title = f"instead of {readable(own[0], longest=16)}, rank {own[2]:,}" if own else explorer.nth(n)
         draw_rows(figure.add_axes(box), title, place)
 
 

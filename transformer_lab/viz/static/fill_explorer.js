@@ -40,7 +40,7 @@ function render({ model, el }) {
     if (told === now) return;
     told = now;
     cards.replaceChildren();
-    const best = hidden.map((n, i) => card(cards, places[i], n));
+    const best = hidden.map((n, i) => card(cards, places[i], `token ${n + 1} of ${reading.tokens.length}`));
     say(best.length ? `Expected: ${best.join("; ")}` : "Nothing is hidden.");
   }
   return watch(model, NAMES, once(draw));
@@ -112,9 +112,9 @@ function aloneOf({ fixed, answers }, n) {
   return answers[keyOf(hidden)][hidden.indexOf(n)].own?.[1] ?? null;
 }
 
-// The bars of a hidden word; gives the first in words.
-function card(parent, place, n) {
-  const section = panel(parent, place.own ? `instead of “${place.own[0]}”` : "in the place of [MASK]", `token ${n}`, { class: "card" });
+// The bars of a hidden word; gives the first in words. Readers count tokens from 1.
+function card(parent, place, nth) {
+  const section = panel(parent, place.own ? `instead of “${place.own[0]}”` : "in the place of [MASK]", nth, { class: "card" });
   return tokenBars(section, String).draw(place);
 }
 

@@ -170,6 +170,8 @@ def test_what_the_lesson_says_of_the_controls():
     assert sum(runs["other cities"]) / N == pytest.approx(17.6)
     assert sorted(rights(EXCHANGED["8 as drawn"])) == [3, 3, 5, 6, 15]
     assert (min(rights(EXCHANGED["all 16"])), max(rights(EXCHANGED["all 16"]))) == (7, 14)
+    shuffled = rights(EXCHANGED["two of each, shuffled"])
+    assert (min(shuffled), max(shuffled)) == (2, 6)  # with the examples in order at least 14
     assert {min(21, *rights(GRID["kinds"]["counts"]["8 examples"]))} == {21}
     assert max(max(runs[f"{task} after unrelated pairs"]) for task in GRID) == 3
     assert [CONTROLS[f"{task} in the template"]["named"] for task in GRID] == [17, 17, 12, 22, 4]
@@ -187,6 +189,9 @@ def test_the_pages_of_the_controls_are_what_they_should_be():
         }
         shown = {word for word, _ in controls.word_pages(seed)["ordinary words"][0]}
         assert not shown & {*controls.ORDINARY.split(), *controls.INVENTED.split()}
+        mixed = exchanged_names.PAGES["two of each, shuffled"](seed)
+        assert sorted(kind for _, kind in mixed) == sorted(kind for _, kind in other) and not set(mixed) & set(other)
+        assert [word for word, _ in mixed] == [word for word, _ in other]
         assert len({*exchanged_names.all_shown(seed)} | {*in_context.drawn("kinds", 0)[1]}) == 40
     assert [controls.plural(word) for word in ("dax", "plimby", "gruss", "wug")] == [
         "daxes",

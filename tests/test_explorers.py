@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +41,12 @@ def test_the_saved_page_holds_every_trait_and_no_address(kind, tmp_path):
     assert saved["state"] == {name: getattr(explorer, name) for name in kind.own_traits()}
     assert saved["state"], "an explorer without a trait cannot be read from Python"
     assert set(re.findall(r"https?://[\w./]+", page)) <= {"http://www.w3.org/2000/svg"}
+
+
+def test_no_class_of_ours_is_one_of_font_awesome():
+    """JupyterLab has its sheet, which gives elements of these classes another font."""
+    sources = [path for path in (Path(viz.__file__).parent / "static").glob("*.js") if "d3" not in path.name]
+    assert len(sources) > 20
+    for path in sources:
+        named = " ".join(re.findall(r'class: ["`]([^"`]*)', path.read_text(encoding="utf-8"))).split()
+        assert not {"fa", "fab", "fad", "fal", "far", "fas"} & set(named), path.name

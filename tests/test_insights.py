@@ -349,6 +349,18 @@ def gpt():
     yield near(names["shared_keys"](head.expand(2, 3, 5, 8).reshape(30, 8), 6, 2), head.reshape(10, 8))
     counts = {"": {"a": 3, "b": 1, "c": 2}, "a": {"b": 1, "c": 1}}
     yield all(math.isclose(*(names["discounted"](counts, context, t, 1.0, 9) for context in ("a", ""))) for t in "abcd")
+    verdicts = {}
+    for task, row in recorded("in_context")["result"].items():
+        cases = {1: "8 examples", 0: "0 examples", 2: "answers shuffled"}  # the five draws together, of 120
+        n = {kind: sum(run["right"] for run in row["counts"][case]) for kind, case in cases.items()} | {3: 0}
+
+        def right(page, i, n=n):
+            kind = 0 if not page else 1 if ("a", "A") in page else 3 if page[0][1] == "x" else 2
+            return "yes" if i < n[kind] else "no"
+
+        lines, words = [(letter, letter.upper()) for letter in "abcd"], [(i, "yes") for i in range(120)]
+        verdicts[task] = names["what_counts"](right, lines, words, ["x"] * 4)
+    yield {task for task, verdict in verdicts.items() if verdict == "the pairs"} == {"opposites", "plurals", "kinds"}
 
 
 def bert():

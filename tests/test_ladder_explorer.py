@@ -308,7 +308,7 @@ def opened(page, tmp_path, explorer):
 CARDS = """(cards) => cards.map((card) => [
   [...card.querySelectorAll(".piece")].map((one) => one.textContent).join(""),
   [...card.querySelectorAll(".row")].map((row) => [".key", ".share"].map((one) => row.querySelector(one).textContent)),
-  card.querySelector(".far")?.textContent ?? "", card.querySelector("[aria-selected=true]")?.textContent ?? ""])"""
+  card.querySelector(".outside")?.textContent ?? "", card.querySelector("[aria-selected=true]")?.textContent ?? ""])"""
 SET = "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }"
 
 

@@ -246,6 +246,8 @@ def test_a_live_explorer_answers_while_one_types(lab):
     page.wait_for_selector(".tl-search section")
     field = page.get_by_label("question", exact=True)
     assert field.input_value() == QUESTIONS[-1]
+    # JupyterLab breaks lines of any <pre> in the middle of words
+    assert page.locator(".tl-search pre").first.evaluate("(pre) => getComputedStyle(pre).wordBreak") == "normal"
     field.focus()
     page.keyboard.press("Control+A")
     page.keyboard.type("bdd exception")  # in command mode, d d would delete the cell

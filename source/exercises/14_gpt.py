@@ -11,6 +11,7 @@
 
 # %%
 import math
+import random
 
 import torch
 import torch.nn.functional as F
@@ -506,3 +507,82 @@ def discounted(counts, context, token, d, V):
 from transformer_lab.grading import grade
 
 grade("14_gpt.discounted", discounted)
+
+# %% [markdown]
+# ## Question 7: what did the examples give?
+# *Optional: 3 points, difficulty 3 of 5, about 10 minutes*
+#
+# Your page of examples works. Before you explain why, you try other pages. `answer(page, question)` is a model: `page` is a
+# list of examples, each a pair of a question and its answer, and may be empty. What comes back is the word that the model
+# writes after `question`. The same page and question always give the same word.
+#
+# Write `what_counts(answer, shown, asked, foreign)`. `shown` are the examples of your page. `asked` are pairs of a question and
+# its right answer; none of their questions stands on a page. `foreign` is a list of words, as many as there are examples: answers
+# of another task. A page **works** if with it at least half as many of the questions in `asked` are answered right as with
+# `shown`; with `shown` at least one is. Return the first of these that is true:
+#
+# * `"nothing"`: the empty page works, so the model needs no examples;
+# * `"the pairs"`: the examples with their answers shuffled do not work. The questions stay as they are, and no question has an
+#   answer equal to its own. Several examples may have the same answer, such as two animals; there is always such an order;
+# * `"the answers"`: the examples with foreign answers do not work. The questions stay as they are, and have the words of
+#   `foreign`, in their order;
+# * `"the form"`: none of the above, so any page of such lines will do.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Each page is one list of pairs. What is counted is the same for all of them, so write it once. And why is it not enough to
+# shuffle the answers a single time?
+#
+# </details>
+# <details><summary>Hint 2: in steps</summary>
+#
+# One function gives the number of right answers with a page, another one the page on which the examples have other answers, a
+# list of them. Shuffle the answers of `shown` again and again, until none is equal to the one that stood there. "At least half as
+# many" needs no division.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# def works(page):
+#     return ____ * right(page) >= ____
+#
+# if works(____):
+#     return "nothing"
+# mixed = ____
+# while any(____ for other, (_, own) in zip(mixed, shown)):
+#     random.shuffle(____)
+# ```
+#
+# </details>
+
+
+# %% answer="what_counts"
+def what_counts(answer, shown, asked, foreign):
+    """a function of a page and a question, pairs, pairs, words -> "nothing", "the pairs", "the answers" or "the form" """
+
+    ### BEGIN SOLUTION
+    def works(page):
+        return 2 * right(page) >= right(shown)
+
+    def right(page):
+        return sum(answer(page, question) == wanted for question, wanted in asked)
+
+    def with_others(others):
+        return [(question, other) for (question, _), other in zip(shown, others, strict=True)]
+
+    mixed = [own for _, own in shown]
+    while any(other == own for other, (_, own) in zip(mixed, shown, strict=True)):
+        random.shuffle(mixed)
+    if works([]):
+        return "nothing"
+    if not works(with_others(mixed)):
+        return "the pairs"
+    return "the form" if works(with_others(foreign)) else "the answers"
+    ### END SOLUTION
+
+
+# %% check="what_counts" points=3
+from transformer_lab.grading import grade
+
+grade("14_gpt.what_counts", what_counts)

@@ -327,22 +327,28 @@ for search in (broken_a, broken_b, broken_c, broken_d, broken_e):
 # <details><summary>Hint 1: a nudge</summary>
 #
 # Make a right score by hand, for one passage: `model(torch.tensor([text]))[0].mean(dim=0)` for both texts, and their cosine.
-# Which searches give it for a list of one short passage?
+# Which searches give it for a list of one short passage? Which still do for a long one, and which for several at once?
 #
 # </details>
 # <details><summary>Hint 2: where to look</summary>
 #
 # Follow one passage: which of its ids reach the model, what stands beside it in its row, which vectors are averaged, what is
-# computed with the question, and at which place of the result does it end up? For `b`, try passages of 6, 2 and 4 ids.
+# computed with the question, and at which place of the result does it end up? Every step is right in four of the searches:
+# put the same step of two searches side by side. Not all that looks different is a fault.
 #
 # </details>
-# <details><summary>Hint 3: a skeleton of the repair</summary>
+# <details><summary>Hint 3: a skeleton of a test</summary>
+#
+# Compare each search with a right one, on lists that differ in one thing. The list on which a search fails, and the numbers
+# that come out there, tell what it does wrong. The repair begins where the numbers stop being right.
 #
 # ```python
-# scores = ____                      # as before
-# found = torch.empty_like(scores)
-# found[____] = ____
-# return found
+# def right(model, passages, question):
+#     vectors = [____ for text in [question, *passages]]      # each text by itself
+#     return torch.stack([____ for vector in vectors[1:]])
+#
+# for passages in (____, ____, ____, ____):   # one short; one of 12 ids; short to long; three or more in other orders
+#     print(search(fresh(), passages, question), right(fresh(), passages, question))
 # ```
 #
 # </details>

@@ -70,7 +70,7 @@ for name, rung in rungs.items():
 # %% [markdown]
 # Four times the same exercise. The pairs make noise, the n-grams have words, and SmolLM2 writes sentences: fluent
 # ones, but false. (A `with` statement creates no functions.) Nano, a network, writes worse than the table below it:
-# twenty seconds are not much of a training. (The networks write at temperature 0.8, the tables at 1.) No table and no
+# twenty seconds are not much training. (The networks write at temperature 0.8, the tables at 1.) No table and no
 # nano was told what a word or a sentence is; each made of the exercise what it could with what it sees.
 
 # %% [markdown]
@@ -149,8 +149,8 @@ for number, (name, runs) in enumerate(rows.items()):
     said = f"closing bracket {brackets[0]:.3f}, control {brackets[1]:.3f}"
     print(f"{name:8} {said}; bits saved on a name {sum(saved) / len(saved):.1f}")
 _ = left.set_xticks(range(4), rows), right.set_xticks(range(4), rows)
-left.set(title="Chance of a closing bracket (grey: none was opened)")
-_ = right.set(title="Bits a name costs less where it stood before")
+left.set(title="SmolLM2 closes the bracket (grey: none was open)", ylabel="probability of a closing bracket")
+_ = right.set(title="and knows a name that stood before", ylabel="bits that it costs less")
 
 # %% [markdown]
 # SmolLM2 gives the closing bracket 0.58, and 0.001 where none was opened; that is the mean of very different cases. A
@@ -170,7 +170,7 @@ _ = right.set(title="Bits a name costs less where it stood before")
 #
 # (The first token has nothing before it, and no number here.) Perplexity says among how many equally likely tokens the
 # model might as well have had to choose. A model that knows nothing
-# has the perplexity $V$, and one that knows everything 1. It is a good number, and easily wrong. Take a thousand
+# has the perplexity $V$, and one that knows everything 1. It is a good number, and easy to get wrong. Take a thousand
 # characters of the held-out text, and SmolLM2:
 
 # %% tags=["nbval-ignore-output"]
@@ -216,10 +216,11 @@ assert both["SmolLM2"].sum() < both["nano"].sum() and len(both["SmolLM2"]) < len
 
 # %% [markdown]
 # SmolLM2 has fewer, longer tokens. To predict a whole word is harder than to predict a piece of one, so its
-# perplexity makes it look worse than it is; the last line shows by how much. **Perplexities of two tokenizers cannot
-# be compared**; bits a character can, because every model shares its loss out among the same characters. (Nearly the
-# same here: each model's first token is free, and SmolLM2's is the longer one. For a paper, put a `[BOS]` in front.)
-# And whoever sets the last line beside SmolLM2's first has a perplexity that is too good.
+# perplexity makes it look worse than it is. The last line shares the same loss out among as many tokens as nano has;
+# that number alone may be set beside nano's. **Perplexities of two tokenizers cannot be compared**; bits a character
+# can, because every model shares its loss out among the same characters. (Nearly the same here: each model's first
+# token is free, and SmolLM2's is the longer one. For a paper, put a `[BOS]` in front.) And whoever reports the last
+# line as SmolLM2's perplexity has divided by the wrong number of tokens: it looks far too good.
 #
 # ## 4. A task on a page
 #
@@ -309,18 +310,20 @@ predict("14_gpt.shuffled")
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 foreign = recorded("foreign_questions")["result"]
 cases = ("0 examples", "1 examples", "2 examples", "4 examples", "8 examples", "answers shuffled")
-figure, axes = plt.subplots(1, 5, figsize=(10, 3.4), sharey=True)
+pages = {0: "right examples", 5: "their answers shuffled", 6: "their answers after other questions"}
+figure, axes = plt.subplots(1, 5, figsize=(10, 3.6), sharey=True, layout="constrained")
 for ax, (name, row) in zip(axes, grid.items(), strict=True):
-    columns = [[one["right"] for one in row["counts"][case]] for case in cases]
-    columns.append([one["right"] for one in foreign[name]])
+    columns = [[one["right"] for one in runs] for runs in (*map(row["counts"].get, cases), foreign[name])]
     for place, dots in enumerate(columns):
         color = "C0" if place < 5 else "C1" if place == 5 else "C2"
-        ax.plot([place] * len(dots), dots, "o", color=color, alpha=0.4)
+        ax.plot([place] * len(dots), dots, "o", color=color, alpha=0.4, label=pages.get(place))
         ax.plot([place - 0.3, place + 0.3], [sum(dots) / len(dots)] * 2, color=color, linewidth=2)
-    ax.set_xticks(range(7), ["0", "1", "2", "4", "8", "shuffled", "answers only"], rotation=60, ha="right")
-    ax.set(title=name, ylim=(-1, 25))
-axes[-1].axhline(8, color="grey", linestyle=":")
-_ = axes[0].set_ylabel("right, of 24")
+    ax.set_xticks(range(7), ["0", "1", "2", "4", "8", "8", "8"])
+    ax.set(title=name, ylim=(-1, 25), xlabel="examples")
+axes[-1].axhline(8, color="grey", linestyle=":", label="always says animal")
+axes[0].set_ylabel("right, of 24")
+figure.suptitle("SmolLM2, five draws each: shuffled answers ruin opposites and plurals, and spare capitals")
+_ = figure.legend(*axes[-1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 mean = {
@@ -328,7 +331,7 @@ mean = {
     for name, row in grid.items()
     for case in row["counts"]
 }
-print("Right of 24, in the mean of five draws of the examples:")
+print("Right of 24, on average over five draws of the examples:")
 for name in grid:
     alone = sum(one["right"] for one in foreign[name]) / 5
     pairs, mixed = mean[name, "8 examples"], mean[name, "answers shuffled"]
@@ -340,20 +343,20 @@ predict("14_gpt.shuffled", actual="as many" if share > 0.8 else "about half" if 
 # <details><summary>Why? Open after your guess</summary>
 #
 # As many as before, or nearly: 17.6 in place of 18.8. Each picture is a task, and each dot one draw of the examples
-# (which eight, and in which order); 24 words are asked for. Blue: none to eight examples. Orange: the same eight with
-# their answers shuffled.
+# (which eight, and in which order); 24 words are asked for. Blue: none to eight right examples. Orange: the same eight
+# with their answers shuffled.
 #
 # For opposites everything hangs on the pairs, for capitals hardly anything, and past tense, plurals and kinds (is a
 # fox an animal, a plant, a tool or a country?) lie between. (Dotted: who always says *animal* has 8 of 24 kinds.) A
 # guess at the reason: a list of cities that are all capitals *says by itself* what is wanted. A list of words like
-# `wrong`, `female`, `old` does not. The guess can be tested. Put the eight answers behind questions of another task,
+# `wrong`, `female`, `old` does not. The guess can be tested. Put the eight answers after questions of another task,
 # `go: Berlin`, so that they are all that is left (green): 0.2 opposites and 13.2 capitals. So far, so good.
 #
 # But look at plurals. `houses, teeth, boxes` says as clearly what is wanted, and gives 10.8 in place of 23.0. With
-# *wrong pairs* it is 4.2, fewer than with no pairs at all: the model now writes to most words one of the answers on
-# the page (`glasses` to ten of them). A wrong pair does not say nothing. It says that any answer of the list will do.
-# Nor need the cities be capitals. Take cities that are none, behind the wrong countries (`France: Osaka`): 17.6 again.
-# So the guess was wrong, and we have no better one.
+# *wrong pairs* it is 4.2, fewer than with no pairs at all: to most words the model now writes one of the answers on
+# the page (`glasses` to ten of them). So a wrong pair does say something, as if any answer of the list would do. Nor do
+# the cities have to be capitals. Put other cities after the wrong countries (`France: Osaka`), and it is 17.6 again. So
+# the guess was wrong, and we have no better one.
 #
 # </details>
 
@@ -383,9 +386,9 @@ said = dict(zip(grid["plurals"]["asked"], grid["plurals"]["said"]["another task"
 print("plurals, after a page of kinds:", ", ".join(f"{word}: {said[word]}" for word in ("hand", "foot", "story")))
 print("\nkinds, five draws:")
 for case in ("kinds, true names", "kinds, names exchanged"):
-    print(f"    {case[7:]:15} two of each shown: {[one['right'] for one in controls[case]['counts']]}")
-for case, runs in draws.items():
-    print(f"    {'names exchanged':15} {case + ':':18} {[one['right'] for one in runs]}")
+    print(f"    {case[7:]:15} {'two of each:':22} {[one['right'] for one in controls[case]['counts']]}")
+for case in ("two of each, shuffled", "8 as drawn", "all 16"):
+    print(f"    {'names exchanged':15} {case + ':':22} {[one['right'] for one in draws[case]]}")
 
 # %% [markdown]
 # Words alone did little, until they were put in the form that this model was trained on; then it named 17 of 24
@@ -395,19 +398,21 @@ for case, runs in draws.items():
 #
 # The fourth control is the one to remember. One often reads that examples do not teach a task, they only say which one
 # is meant. Where two of each kind were shown, they did more: that a lion is `blue` stands in no weight, and still 14
-# to 20 of 24 words were right. (Always the same name: at most 8.) What a lion *is*, the model knew before; **what it is
-# called, it took from the page.** But it is no reliable pupil. With the eight examples as they were drawn, say three
-# plants and one country, it wrote some name of the page to most words and was right for 3 to 6, once for 15; with the
-# true names these same pages gave 21 to 23. Sixteen examples, as drawn, gave 7 to 14. Whoever had run only one of
-# these pages would now tell you, with confidence, that examples teach, or that they do not.
+# to 20 of 24 words were right. (Always the same name would be right for at most 8. And with the same names shuffled
+# among the same eight words it is 2 to 6.) What a lion *is*, the model knew before; **what it is called, it took from
+# the page.** But it is no reliable pupil. With the eight examples as they were drawn, say three plants and one country,
+# it wrote some name of the page to most words and was right for 3 to 6, no more than after shuffled names, and once for
+# 15; with the true names these same pages gave 21 to 23. Sixteen examples, as drawn, gave 7 to 14. Whoever had run only
+# one of these pages would now tell you, with confidence, that examples teach, or that they do not.
 #
-# That random answers do hardly any harm has also been found in large models that sort texts into classes or choose
-# among answers (Min et al. 2022), and the other way round in larger ones still, which begin to follow flipped labels
-# (Wei et al. 2023). Whoever tells you "the labels do not matter" or "they do" should say for which task, and our five
-# tasks of one small model do not settle it for others.
+# Others have found that random answers do hardly any harm, in large models that sort texts into classes or choose among
+# answers (Min et al. 2022). Larger models still do the opposite, and begin to follow flipped labels (Wei et al. 2023).
+# Whoever tells you "the labels do not matter" or "they do" should say for which task, and our five tasks of one small
+# model do not settle it for others.
 #
-# Look at the dots of one and two examples, too. The same task with other examples, and 1 right or 23. The page that
-# you saw was the luckiest of five. Small prompts are a lottery, and one good prompt is an anecdote.
+# Look at the dots of one and two examples, too: with two examples of opposites it may be 1 right or 23, and only the
+# examples differ. The page that you saw was the luckiest of five. Small prompts are a lottery, and one good prompt is
+# an anecdote.
 
 # %% [markdown]
 # ## 5. From GPT-2 to Llama, in a config
@@ -455,8 +460,9 @@ assert measured == 2 * 30 * 3 * 64 * 4
 # SmolLM2 has two and a half times the blocks of GPT-2, and still a smaller cache. That is what sharing keys and
 # values is for.
 #
-# **From continuing to answering.** Our edition of SmolLM2 was trained further, on conversations. How does a model that only continues texts know that it is being asked? It does not. The
-# conversation *is* a text, written in a fixed form, the **chat template**, and the model continues it:
+# **From continuing to answering.** Our edition of SmolLM2 was trained further, on conversations. How does a model that
+# only continues texts know that it is being asked? It does not. The conversation *is* a text, written in a fixed form,
+# the **chat template**, and the model continues it:
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two tokens are nearly as likely
@@ -545,10 +551,11 @@ for case, (examples, questions) in rules.word_pages(seed=0).items():
 assert scores["ordinary words"] >= 11 and scores["invented words"] <= 3 and scores["invented words, twice"] >= 8
 
 # %% [markdown]
-# Every lamp has its lamps, and of twelve invented words one comes out right; with four other draws of the page it is
-# 12 and 1 each time. It can write the words (9 to 12 of 12 stand there twice). So with ordinary words it looked as if
-# it had the rule, and **invented words show that it has the plurals.** What exactly is missing we cannot say: the words
-# are strange to it, and they are cut into more tokens. Berko's children did better.
+# Every ordinary word gets its plural, and of twelve invented words one comes out right; with four other draws of the
+# page it is 12 and 1 each time. It can write the words (9 to 12 of 12 stand there twice). So with ordinary words it
+# looked as if it had the rule. **The invented words show that it knows plurals, but no rule that reaches further.** What
+# exactly is missing we cannot say: the words are strange to it, and they are cut into more tokens. Berko's children did
+# better.
 #
 # Now write a page of your own: put your pairs into `in_context.page([...])`, and ask with `in_context.answers` as above.
 

@@ -12,11 +12,11 @@
 # mail a complaint? Here the whole text lies open. A model that only looks back reads it like somebody who covers the
 # rest of the line with a hand.
 #
-# In 2018 BERT took the hand away from a Transformer that learns from plain text. All that this needs is one mask less;
-# but with the mask goes the exercise by which a GPT learns, for "what comes next?" is no question to somebody who sees
-# it. So what does one gain, and what does one do instead? At the end stands something that you can keep: a search
-# engine for the documentation of Python, which finds a paragraph by what it says and not by its words, and which you
-# can point at a folder of your own English texts.
+# In 2018 BERT took the hand away. That takes no more than leaving out one mask. But with the mask goes the exercise by
+# which a GPT learns: to somebody who sees the whole text, "what comes next?" is no question. So what does one gain, and
+# from what does one learn instead? At the end you will have something to keep: a search engine for the documentation of
+# Python, which finds a paragraph by what it says and not by its words, and which you can point at a folder of your own
+# English texts.
 #
 # You will be able to
 #
@@ -50,10 +50,10 @@ both_ways, mask_rates = experiment("both_ways"), experiment("mask_rates")
 #
 # There are many such names: Chad, Georgia, Florence, Sydney. We let a program make sentences with 28 of them.
 # (It knows no geography, and puts lakes where it likes.) Each name is a person in half of its sentences and a place in
-# the other half, so the name says nothing by itself. In every second sentence the word that decides stands *after* the
-# name, as above. In the others it stands *before* it: `our old uncle Jordan was in the news`, `the last train to
-# Jordan was in the news`. Later we test with sentences that put names, deciding words and the rest together as no
-# sentence of the training did.
+# the other half, so the name says nothing by itself. In half of the sentences the word that decides comes *after* the
+# name, as above. In the others it comes *before* it: `our old uncle Jordan was in the news`, `the last train to
+# Jordan was in the news`. In the sentences of the test, names, deciding words and the rest are combined in ways that
+# did not occur in training.
 #
 # Two pupils learn from them. They differ in one thing: the first has a causal mask, the second has none. Both are a
 # `Tagger`, an encoder with one linear layer on top that says of each word whether it names a person, a place, or
@@ -79,30 +79,31 @@ assert said["both ways"] == ["PERSON", "PLACE"] and len(set(said["causal"])) == 
 
 # %% jupyter={"source_hidden": true}
 kept = recorded("both_ways")["result"]
-cases = {"after": "the deciding word\nstands after the name", "before": "the deciding word\nstands before it",
-         "all words": "all words"}  # fmt: skip
+cases = {"after": "deciding word\nafter the name", "before": "deciding word\nbefore it", "all words": "all words"}
 ax = plt.subplots(figsize=(8, 3.2))[1]
 for number, (name, rows) in enumerate(kept.items()):
     for place, case in enumerate(cases):
         x, dots = place + 0.24 * (number - 0.5), [row[case] for row in rows]
         ax.plot([x] * len(dots), dots, "o", color=f"C{number}", alpha=0.5, label=None if place else name)
         ax.plot([x - 0.08, x + 0.08], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
-        print(f"{name:10} {case:10} {sum(dots) / len(dots):.3f}")
+        print(f"{name:10} {case:10} {sum(dots) / len(dots):.3f}, lowest of five {min(dots):.3f}")
 lazy = both_ways.always_o(taggers["causal"].test)
 ax.plot([2], [lazy], "x", color="C3", label="says O everywhere")
 print(f"says O everywhere, all words {lazy:.2f}")
 ax.set_xticks(range(3), cases.values())
-ax.set(ylim=(0.4, 1.03), ylabel="right", title="600 new sentences, five seeds: what the causal mask costs")
+title = "600 sentences, five seeds: a causal mask costs half the names\nwhere the deciding word comes later, and none elsewhere"
+ax.set(ylim=(0.4, 1.03), ylabel="right", title=title)
 _ = ax.legend(loc="center right")
 
 # %% [markdown]
-# Where the deciding word comes after the name, the causal tagger is right about half the time, 0.49 in the mean: it
-# cannot do better. The other one is always right. Where it comes before, both are right (the one without a mask has
-# 0.993 with one seed), so the causal tagger is no poorer pupil.
+# Where the deciding word comes after the name, the causal tagger is right about half the time, 0.49 on average: it
+# cannot do better. The other one is always right. Where the deciding word comes before, both are right (the one without
+# a mask has 0.993 with one seed). So the causal tagger is no poorer pupil.
 #
-# Now look at the third column. Counted over *all* words the causal tagger has 0.976. It errs at every fourth name, and
-# the number looks like a success. But most words name nothing (their tag is written `O`), and whoever says so of every
-# word has 0.91 already, and has found no name at all. We shall come back to that.
+# Now look at the third column. Counted over *all* words the causal tagger has 0.976. It gets one name in four wrong
+# (half of them in half of the sentences), and still this number looks like a success. But most words name nothing
+# (their tag is written `O`). Whoever says `O` of every word has 0.91 already, without a single name. We shall come back
+# to that.
 #
 # The sentences end with a full stop. There, both taggers were asked once more: what was the name in this sentence? By
 # then the causal tagger has already given a wrong answer to a quarter of them. How often is it right at the full stop?
@@ -140,8 +141,8 @@ predict("15_bert.full_stop", actual=answer)
 # reads both ways have that, too?
 #
 # One could leave out the mask and go on asking "what comes next?". In [lesson 03](03_masks.ipynb) you saw what becomes
-# of it: the loss falls to nearly nothing, for the answer stands one place to the right. Such a model learns something
-# about its texts on the side, but nothing in its exercise asks for that.
+# of it: the loss falls to nearly nothing, because the answer stands one place to the right. To copy it, a model need
+# not learn anything about the text.
 #
 # So hide what you ask for. Cover a few words, and let the model say what stood there. You know the exercise from
 # school, where one fills in the gaps. Here it is called **masked language modelling**. BERT (Bidirectional Encoder
@@ -189,22 +190,20 @@ for text, row, chances in zip(gaps, rows, task.chances(rows), strict=True):
     listed = [f"{mask_rates.VOCABULARY[i]} {p:.2f}" for p, i in zip(best.values.tolist(), best.indices, strict=True)]
     print(text)
     print("    " + ", ".join(listed))
-names = ("filled", "both hidden")
-print(
-    f"\nof new dates: {evaluations[-1]['filled']:.2f} filled in, with both halves hidden {evaluations[-1]['both hidden']:.2f}"
-)
-assert evaluations[-1]["filled"] > 0.9 and evaluations[-1]["both hidden"] < 0.25
+filled, both_hidden = (evaluations[-1][name] for name in ("filled", "both hidden"))
+print(f"\ngaps in new dates, share right: {filled:.2f}, with both halves hidden {both_hidden:.2f}")
+assert filled > 0.9 and both_hidden < 0.25
 
 # %% [markdown]
 # The gaps are filled, in dates that it never read. But does it look across to the other half, or has it learnt which
-# weekdays are common? The third line is the control: with both halves hidden there is nothing to look at, and it falls
+# weekdays are common? The third date is the control: with both halves hidden there is nothing to look at, and it falls
 # back to guessing among seven days or twelve months.
 #
 # **Why not always [MASK]?** A model that is used reads ordinary text, in which no word is covered. So let us cover
-# nothing, and write a *wrong* word: `Monday , October 3 1 = samedi 3 1 octobre`. We ask the model which word it expects
-# at the place of `Monday`. (It gives an answer at every place.) It is the model that you have just trained, with five
-# seeds (recorded), and it fills practically every gap rightly. How often does it expect the right word, `Saturday`? Run
-# the cell, and click your guess.
+# nothing, and write a *wrong* word: `Monday , October 3 1 = samedi 3 1 octobre`. The model has an answer at every
+# place, covered or not. Which word does it expect at the place of `Monday`? (This is the model that you have just
+# trained, with five seeds, recorded; it fills practically every gap correctly.) How often is it the right word,
+# `Saturday`? Run the cell, and click your guess.
 
 # %%
 predict("15_bert.wrong_word")
@@ -262,7 +261,7 @@ predict("15_bert.wrong_word", actual=answer)
 #
 # </details>
 #
-# How much should one hide?
+# How much of a text should one hide?
 
 # %% jupyter={"source_hidden": true}
 ax = plt.subplots(figsize=(8, 3))[1]
@@ -279,13 +278,17 @@ for rate, runs in hidden["rates"].items():
     print(f"{float(rate):4.0%} hidden, after 100, 200, 300 steps: " + ", ".join(f"{share:.2f}" for share in shares))
 
 # %% [markdown]
-# BERT hides 15 %, and for years nobody touched it. Of the rates tried here our dates are learnt fastest with 40 %:
+# BERT hides 15 %, and so did most that came after it. Of the rates tried here our dates are learnt fastest with 40 %:
 # after 100 steps 0.74 of the gaps are filled, with 15 % 0.61 (in the same order with each of three seeds). From 200
-# steps on, 15 % has caught up. With 5 % it goes slowly, for hardly anything is asked, and with 80 %, for hardly
-# anything is left to go by. A date written twice can spare a lot, however: half of it is a copy. In large models of
-# English, Wettig et al. (2022) found 40 % to do better than 15 %. They also found, as BERT's authors had in part, that
-# after a model has been trained further for some task, little is left of the difference between the ways of covering.
-# What we measured is the model as it comes out of this exercise.
+# steps on, 15 % has caught up. With 5 % learning is slow because hardly anything is asked, and with 80 % because hardly
+# anything is left to go by. A date written twice can spare a lot, however: half of it is a copy. For English and models
+# as large as the larger BERT, Wettig et al. (2022) found 40 % better than 15 %, counted after further training for a
+# task.
+#
+# *How* one covers matters less after such further training than our figure suggests. BERT's authors compared the ways
+# (appendix C.2): once the whole model was trained further, 80/10/10 and [MASK] alone came out nearly alike. Where its
+# vectors were taken as they were, to find names, [MASK] alone was worse. What we measured is the model as it comes out
+# of this exercise.
 #
 # The price of the exercise lies in the rate, too. A GPT learns something from every word of a text, a BERT only from
 # those that it was asked for.
@@ -322,19 +325,20 @@ for text in (
 # the model knows is that `Return` likes `True`. So look for the control before you admire an answer. (And cats sit on
 # widgets.)
 #
-# It is a small model: half a million parameters, three minutes of one processor. How much is its knowledge worth? Here
-# are the hidden tokens of documents that it never read, beside tables that only count:
+# It is a small model: half a million parameters, three minutes of one processor. How often is it right? Here it fills
+# hidden tokens in documents that it never read, beside tables that only count. (*Words* are the tokens with a letter in
+# them; the others are digits, commas and the like.)
 
 # %% jupyter={"source_hidden": true}
-print("right at hidden tokens      all   words alone")
+print("right at hidden tokens      all   words only")
 for name, share in recorded("neighbour_tables")["result"]["right"].items():
     print(f"{name:22} {share['all']:8.2f} {share['words']:8.2f}")
 
 # %% [markdown]
-# *Most frequent* says the same token everywhere. *Left neighbour* has counted which token stood behind which, and *both
+# *Most frequent* says the same token everywhere. *Left neighbour* has counted which token followed which, and *both
 # neighbours* which stood between which two. That last table finds *more* than the network. It is nano's story of lesson
-# 14 once again: such a table is as two-sided as a BERT, and counting is quick; the network has read too little for what
-# it sees beyond the neighbours to pay.
+# 14 once again. Such a table looks both ways, too, and counting is quick. The network sees more than the two neighbours;
+# but a small one that has read little makes too little of it.
 #
 # Hide other words yourself: click a word, and it is gone.
 
@@ -353,8 +357,8 @@ FillExplorer(docs_bert, docs_tokenizer, "Return [MASK] if the object is a string
 # works, on two conditions.
 #
 # The first: of real tokens only. Texts of a batch are filled up with [PAD], and the encoder has a vector for that, too.
-# (MiniLM's tokenizer puts [CLS] before every text and [SEP] behind it, as BERT's did, where [SEP] also separates two
-# texts. They are in every text, and we count them as real tokens.)
+# (MiniLM's tokenizer puts [CLS] before every text and [SEP] after it. BERT's did the same, and there [SEP] also
+# separates two texts. They are in every text, and we count them as real tokens.)
 #
 # ![Two texts in one batch: "leave a loop." with two PAD tokens at the end, and "how do i stop it?". Above each token
 # stands its vector. The vectors above PAD are crossed out: the first text becomes the mean of 6 vectors, the second the
@@ -380,15 +384,15 @@ assert vectors[0] @ alone > 0.999 and careless[0] @ alone < 0.99
 
 # %% [markdown]
 # (And of course the mask goes into the encoder as well, or real tokens would attend to padding.) With the padding
-# counted in, a text's vector depends on the texts that happen to stand beside it, and nothing complains.
+# counted in, a text's vector depends on the texts that happen to be in the same batch, and no error tells you.
 #
 # The second condition is a model that was trained for it. Hidden words are BERT's **pre-training**; nothing in that
 # exercise says that two paragraphs about the same thing should have vectors near to each other. MiniLM (Wang et al.
 # 2020) began as a small copy of such a model, and was then shown a billion pairs of texts that belong together, such as
 # a question and its answer. Its exercise was to pick the partner out of a crowd (Henderson et al. 2017). That a BERT
-# needs such a second training before the mean is of use was shown by Reimers and Gurevych (2019); in section 5 we
-# measure it. How near two vectors are is told by their **cosine**, which for vectors of length 1 is their product.
-# Beside it, as a control, the same mean before MiniLM's first block, where no word has seen another:
+# needs such a second training before the mean is of use was shown by Reimers and Gurevych (2019); section 5 tries it
+# on a model of our own. How near two vectors are is told by their **cosine**, which for vectors of length 1 is their
+# product. Beside it stands, as a control, the same mean before MiniLM's first block, where no word has seen another:
 
 # %%
 words_alone = experiment("search_recall").word_vectors(minilm, tokenizer, texts)
@@ -398,9 +402,9 @@ for one, other in ((0, 1), (0, 2), (2, 3), (1, 3)):
     print(f"{alike[0]}    {alike[1]}   {texts[one]}  |  {texts[other]}")
 
 # %% [markdown]
-# Before the first block common words decide: the loop and the hotel 0.85, the loop and the `for` statement 0.64. Behind
-# the sixth it is the other way round, 0.46 and 0.51. Not everywhere: two lines about hotels without a word in common
-# have 0.33, and are still less alike than the loop and the hotel. Four sentences prove nothing; section 5 counts.
+# Before the first block common words decide: the loop and the hotel have 0.85, the loop and the `for` statement 0.64.
+# After the sixth it is the other way round, 0.46 and 0.51. But not everywhere: the two lines about hotels, which have no
+# word in common, get 0.33, less than the loop and the hotel. Four sentences prove nothing; section 5 counts.
 #
 # ## 5. A search engine
 #
@@ -428,15 +432,16 @@ print(f"\nThe first hit by meaning, whole:\n{engine.search(question)[0].passage.
 #
 # The second list is the rival. **TF-IDF** compares words: a passage counts the more, the more words it shares with the
 # question; rare words count most (Spärck Jones 1972), and long passages are scaled down. It needs no model, and is half
-# a century old. (BM25, its usual refinement, we did not try.) Which one is better? A few nice examples prove nothing;
-# anybody finds some. So a stranger who had seen neither search wrote 50 questions: 35 in everyday words that avoid
-# those of the paragraph, and 15 that hold an exact name from it (`StopIteration.value`). For each, one paragraph was
-# marked as the right one, before anything was searched. We measured once.
+# a century old. (We did not try BM25, its usual refinement.) Which one is better? A few nice examples prove nothing;
+# one can always find some. So 50 questions were written by somebody who had seen neither search: 35 in everyday words
+# that avoid those of the paragraph, and 15 that hold an exact name from it (`StopIteration.value`). For each, one
+# paragraph was marked as the right one before anything was searched. We measured once.
 
 # %% jupyter={"source_hidden": true}
 record, recall = recorded("search_recall")["result"], experiment("search_recall").recall
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True)
-kinds = {"paraphrase": "35 questions in everyday words", "exact name": "15 questions with an exact name"}
+kinds = {"paraphrase": "35 in everyday words: meaning finds more",
+         "exact name": "15 with an exact name: words find more"}  # fmt: skip
 for ax, (kind, title) in zip(axes, kinds.items(), strict=True):
     for number, (name, places) in enumerate([*record["ranks"].items()][:3]):
         values = [recall(places, k, kind) for k in (1, 5)]
@@ -444,7 +449,7 @@ for ax, (kind, title) in zip(axes, kinds.items(), strict=True):
         ax.bar_label(bars, fmt="%.2f", fontsize=8)
     ax.set_xticks(range(2), ["first hit", "among five"])
     ax.set(title=title, ylim=(0, 1.1))
-axes[0].set_ylabel("share found")
+axes[0].set_ylabel("share of questions")
 _ = axes[0].legend(fontsize=8, loc="upper left")
 
 # %% jupyter={"source_hidden": true}
@@ -455,7 +460,10 @@ for name, draws in record["errors"].items():
     print(f"{name:13} " + ", ".join(f"{recall(places, 5):.2f}" for places in draws["4"]))
 print("\nfive questions, the place of the right one among five notes:")
 for language, found in recorded("german_notes")["result"].items():
-    print(f"{language:13} " + ", ".join(map(str, found["places"])))
+    scores = torch.tensor(found["cosines"])  # a row for each question
+    right, wrong = scores.diag(), scores.masked_fill(torch.eye(5).bool(), -1).max()
+    shown = f"scores of the right ones {right.min():.2f} to {right.max():.2f}, of wrong ones up to {wrong:.2f}"
+    print(f"{language:10} {', '.join(map(str, found['places']))}; {shown}")
 print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 
 # %% [markdown]
@@ -474,9 +482,9 @@ print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 # outvote the sense. Search engines in earnest combine the two with more care than a sum; it is called **hybrid
 # search**.
 #
-# What in MiniLM does it? The other searches in the list are controls. The same network with weights at random finds
-# 0.02 among five, hardly more than chance. The mean of MiniLM's word vectors, without any of its six blocks, finds
-# 0.20, and MiniLM 0.52. And `docs-bert`, which was trained to fill gaps, in this very documentation, finds 0.04: a
+# What in MiniLM does it? The other searches in the list are controls. The same network with weights at random has
+# 0.02 among five: one question of the 50, where drawing five of 562 passages blindly would have 0.01. The mean of
+# MiniLM's word vectors, without any of its six blocks, has 0.20, and MiniLM 0.52. And `docs-bert`, which was trained to fill gaps, in this very documentation, finds 0.04: a
 # model that fills gaps does not thereby search. (It is also far smaller, and reads only the first 64 tokens of a
 # passage. That the mean of BERT itself, which is neither, compares sentences poorly is in the paper by Reimers and
 # Gurevych.)
@@ -488,7 +496,7 @@ print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 #
 # And it knows English only. Five notes of a household and five questions, in English: each time the right note comes
 # first. The same in German: once of five times, which is chance. Nothing complains. A German word falls into splinters
-# without meaning (the last line), and the wrong notes have scores, up to 0.50, that look like any others. For other
+# without meaning (the last line), and wrong notes have scores (up to 0.50) like those of right ones in English. For other
 # languages one takes a model that was trained on them.
 #
 # **An answer, with its source.** A search shows a text; people want an answer. So let SmolLM2 read what was found, and
@@ -553,7 +561,8 @@ for place, (kind, measure) in enumerate(
     print(f"{kind}, {measure:8} {sum(dots) / len(dots):.2f}, says O everywhere {lazy:.2f}")
 ax.set_xticks(range(4), ["tags right,\nsame templates", "F1 of entities,\nsame templates",
                          "tags right,\nnew templates", "F1 of entities,\nnew templates"])  # fmt: skip
-ax.set(ylim=(-0.05, 1.05), title="A tagger of names, 1,000 steps: what is counted, and on which sentences")
+title = "A tagger of names, 1,000 steps, five seeds: in new templates F1 falls from 0.82 to 0.13"
+ax.set(ylim=(-0.05, 1.05), title=title)
 _ = ax.legend(loc="center left", fontsize=8)
 
 # %% [markdown]
@@ -588,8 +597,8 @@ for words, *both in entities["said"]["same templates"][:1] + entities["said"]["n
 # 1. Ask the same thing twice, once in the words of a programmer and once in those of a beginner. Which search
 #    notices?
 # 2. Search for `StopIteration.value`. It is what becomes of a generator's `return`. Which search knows, and why?
-# 3. Ask something that cannot be in there (`How do I bake bread?`). What is the score of the first hit? From which
-#    score on would you show nothing?
+# 3. Ask something that cannot be in there (`How do I bake bread?`), and then nonsense (`asdf qwer`). What are the
+#    scores of the first hits? Below which score would you show nothing?
 # 4. Find a question on which the search by meaning fails and the search by words does not.
 
 # %%

@@ -4,6 +4,7 @@ attention.py says what the tables hold.
 """
 
 import math
+import random
 from collections import defaultdict
 
 import torch
@@ -21,6 +22,7 @@ POINTS = {
     "14_gpt.continued": 4,
     "14_gpt.shared_keys": 3,
     "14_gpt.discounted": 3,
+    "14_gpt.what_counts": 3,
 }
 ONE_WAY = ()
 MISCONCEPTIONS = ("M48", "M49", "M50")
@@ -694,6 +696,82 @@ def with_defaults(counts, context, token, d, V):
     return discounted_from_below(known, context, token, d, V)
 
 
+# what_counts ------------------------------------------------------------------------------------------------------
+
+
+def until_apart(answers):
+    mixed = list(answers)
+    while any(mine == own for mine, own in zip(mixed, answers, strict=True)):
+        random.shuffle(mixed)
+    return mixed
+
+
+def by_one_place(answers):
+    return [*answers[1:], answers[0]]
+
+
+def once(answers):
+    """Shuffled a single time; here, so that the first line keeps its answer."""
+    return [answers[0], *answers[2:], answers[1]]
+
+
+def paging(
+    mix=until_apart,
+    works=lambda n, best, asked: 2 * n >= best,
+    steps="emf",
+    right=lambda said, wanted: said == wanted,
+    pages=lambda page: page,
+    begin=lambda shown, asked: [],
+    words="nothing, the pairs, the answers, the form",
+):
+    """An answer with parts to break; steps: e for the empty page, m for mixed answers, f for foreign ones."""
+
+    def what_counts(answer, shown, asked, foreign):
+        def count(page):
+            return sum(right(answer(pages(page), question), wanted) for question, wanted in asked)
+
+        questions, answers = [question for question, _ in shown], [answer for _, answer in shown]
+        made = {"e": begin(shown, asked), "m": [*zip(questions, mix(answers), strict=True)]}
+        made["f"] = [*zip(questions, foreign, strict=False)]
+        best, *named = count(shown), *words.split(", ")
+        for step in steps:
+            if works(count(made[step]), best, len(asked)) == (step == "e"):
+                return named["emf".index(step)]
+        return named[-1]
+
+    return what_counts
+
+
+def what_counts_by_sorting(answer, shown, asked, foreign):
+    """Sorted by answer, and moved on by as many lines as the most frequent answer has."""
+    lines = sorted(range(len(shown)), key=lambda line: shown[line][1])
+    answers = [answer for _, answer in shown]
+    most = max(map(answers.count, answers))
+    mixed = dict(zip(lines, lines[most:] + lines[:most], strict=True))
+    pages = (
+        [],
+        [(shown[n][0], answers[mixed[n]]) for n in range(len(shown))],
+        [*zip(dict(shown), foreign, strict=True)],
+    )
+    best, *counts = (sum(answer(page, q) == a for q, a in asked) for page in (shown, *pages))
+    good = [2 * count >= best for count in counts]
+    return "nothing" if good[0] else "the form" if all(good[1:]) else "the answers" if good[1] else "the pairs"
+
+
+def shuffles_in_place(answer, shown, asked, foreign):
+    result = paging()(answer, shown, asked, foreign)
+    random.Random(1).shuffle(foreign)
+    return result
+
+
+def lines_shuffled(answer, shown, asked, foreign):
+    """The page with whole lines in another order, where the answers should be."""
+    pages = [], shown[::-1], [*zip((question for question, _ in shown), foreign, strict=True)]
+    best, *counts = (sum(answer(page, q) == a for q, a in asked) for page in (shown, *pages))
+    good = [2 * count >= best for count in counts]
+    return "nothing" if good[0] else "the form" if all(good[1:]) else "the answers" if good[1] else "the pairs"
+
+
 RIGHT = {
     "14_gpt.perplexity": [
         ("places", perplexity_by_places),
@@ -735,6 +813,13 @@ RIGHT = {
         ("with defaults", with_defaults),
         ("from above", discounted_from_above),
         ("along a list", along(lambda context: [context[i:] for i in range(len(context), -1, -1)])),
+    ],
+    "14_gpt.what_counts": [
+        ("shuffled until apart", paging()),
+        ("sorted and moved on", what_counts_by_sorting),
+        ("lists for pairs", paging(pages=lambda page: [list(pair) for pair in page])),
+        ("a tuple for a page", paging(pages=tuple)),
+        ("half, divided", paging(works=lambda n, best, asked: n / best >= 0.5)),
     ],
 }
 
@@ -1074,6 +1159,30 @@ WRONG = {
         ("logarithm", lambda *case: math.log(table()(*case)), "This is the logarithm"),
         ("growing", growing, "changed the counts it was given"),
         ("no table", no_table, "KeyError"),
+        ("no return", lambda *case: None, "did you forget `return`?"),
+    ],
+    "14_gpt.what_counts": [
+        ("more than half", paging(works=lambda n, best, asked: 2 * n > best), "Exactly half as many are enough"),
+        ("rounded down", paging(works=lambda n, best, asked: n >= best // 2), "Half of an odd number is rounded down"),
+        ("as many", paging(works=lambda n, best, asked: n >= best), "It is enough if half as many are right"),
+        ("half of all", paging(works=lambda n, best, asked: 2 * n >= asked), "not of all asked"),
+        ("any", paging(works=lambda n, best, asked: n > 0), "A page does not work yet with one right answer"),
+        ("mixed first", paging(steps="mef"), "Try the empty page first"),
+        ("not empty", paging(steps="mf"), "The empty page was not tried"),
+        ("foreign first", paging(steps="efm"), "Try the shuffled answers before the foreign ones"),
+        ("exchanged", paging(words="nothing, the answers, the pairs, the form"), "and 'the answers' came back"),
+        ("moved by one", paging(mix=by_one_place), "still has its own"),
+        ("shuffled once", paging(mix=once), "an example still has its own"),
+        ("not shuffled", paging(mix=list), "The page with shuffled answers still has a right pair"),
+        ("whole lines", lines_shuffled, "or in another order"),
+        ("backwards", paging(pages=lambda page: page[::-1]), "the questions of the examples are others, or in another"),
+        ("asked on the page", paging(begin=lambda shown, asked: asked[:3]), "words that are asked for"),
+        ("half a page", paging(pages=lambda page: page[:4]), "the questions of the examples are others"),
+        ("one answer", paging(mix=lambda answers: ["x"] * len(answers)), "neither those of the examples"),
+        ("in place", shuffles_in_place, "changed its input foreign"),
+        ("a text", paging(pages=lambda page: str(page)), "wanted a list of pairs"),
+        ("a number", lambda answer, shown, asked, foreign: 2, "gives 2; wanted one of"),
+        ("always the pairs", lambda answer, shown, asked, foreign: "the pairs", "and 'the pairs' came back"),
         ("no return", lambda *case: None, "did you forget `return`?"),
     ],
 }

@@ -44,14 +44,14 @@ def expected(model, ids: list[int], hidden: list[list[int]], mask_id: int) -> li
 
 
 class FillExplorer(Explorer):
-    """Hide words of a text: `FillExplorer(model, tokenizer, "The file is [MASK].")`; with `hidden=(0,)` the first token.
+    """Hide words of a text: `FillExplorer(model, tokenizer, "The file is [MASK].")`.
 
     model is a BERT with a head for masked tokens. `hidden` counts tokens from 0, as Python does, without the special
     ones around the text; what is read on the screen counts them from 1. A [MASK] that is written in the text is always
-    hidden, and up to six others with it. Python and the browser may set `text`
-    and `hidden`. `answers` has by a hidden token's number the likeliest ones with their probabilities; `alone` has for
-    each token the probability that it would get if it alone were hidden. Raises ValueError for another model, for a
-    text that is empty or too long, and for a token that is not there.
+    hidden, and up to six others with it. Python and the browser may set `text` and `hidden`. `answers` has by a hidden
+    token's number the likeliest ones with their probabilities; `alone` has for each token the probability that it would
+    get if it alone were hidden. Raises ValueError for another model, for a text that is empty or too long, and for a
+    token that is not there.
     """
 
     _esm = module("fill_explorer")

@@ -14,7 +14,7 @@ export function tokenBars(parent, write) {
     const left = n - rows.length, share = Math.max(0, 1 - rows.reduce((sum, [, one]) => sum + one, 0));
     rest.textContent = left > 0 ? `${left.toLocaleString("en")} other tokens: ${percent(share)}. ` : "";
     const far = own && own[2] > rows.length ? `▸ ${write(own[0])} ${percent(own[1])}, rank ${own[2].toLocaleString("en")}` : "";
-    if (far) html(rest, "div", { class: "far" }, far);
+    if (far) html(rest, "div", { class: "outside" }, far); // not "far": Font Awesome, which JupyterLab has, styles that
     return `${write(rows[0][0])} ${percent(rows[0][1])}`;
   } };
 }

@@ -6,9 +6,10 @@ from .diagnose import diagnose
 from .discounted import discounted
 from .perplexity import perplexity
 from .shared_keys import shared_keys
+from .what_counts import what_counts
 
 LESSON = "14_gpt"
-__all__ = ["perplexity", "answers", "diagnose", "continued", "shared_keys", "discounted"]
+__all__ = ["perplexity", "answers", "diagnose", "continued", "shared_keys", "discounted", "what_counts"]
 
 PREDICTIONS = {
     # Eight examples of a task: of twelve antonyms, how many are written right?
@@ -26,6 +27,8 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "continued": "Whatever prompts stand beside it, a text is continued as it would be alone.",
     "shared_keys": "Where the heads of a group have the same keys already, nothing changes: no query notices.",
     "discounted": "With `d` at 1, a context whose followers were all seen once says just what the shorter one says.",
+    "what_counts": "From the lesson's counts it says `the pairs` of opposites, plurals and kinds, but not of capitals "
+    "or of the past tense.",
 }
 
 MISCONCEPTIONS = {

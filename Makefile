@@ -60,14 +60,14 @@ lab: .venv/course
 		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
 
 test: lint
-	$(RUN) OMP_NUM_THREADS=1 $(PYTEST) -n $(WORKERS) --dist loadfile -p no:nbval -q tests -m "not bank"
-	$(RUN) OMP_NUM_THREADS=1 SEEDS=1 $(PYTEST) -n $(WORKERS) -p no:nbval -q tests/test_checks.py -m bank
+	$(RUN) OMP_NUM_THREADS=1 $(PYTEST) -n $(WORKERS) --dist loadfile -p no:nbval -q tests --ignore tests/test_checks.py
+	$(RUN) OMP_NUM_THREADS=1 SEEDS=1 $(PYTEST) -n $(WORKERS) -p no:nbval -q tests/test_checks.py
 	$(RUN) OMP_NUM_THREADS=1 $(NBVAL) -n $(WORKERS) --dist loadfile
 
 test-full: test
-	$(RUN) OMP_NUM_THREADS=1 SEEDS=20 $(PYTEST) -n $(WORKERS) -p no:nbval -q tests/test_checks.py -m bank
+	$(RUN) OMP_NUM_THREADS=1 SEEDS=20 $(PYTEST) -n $(WORKERS) -p no:nbval -q tests/test_checks.py -k "told_why or full_marks"
 	$(RUN) KILLS=20 $(PYTEST) -p no:nbval -q tests/test_resume.py -k kill
-	$(RUN) OMP_NUM_THREADS=2 $(PYTEST) -p no:nbval -q tests -m "not browser and not bank"
+	$(RUN) OMP_NUM_THREADS=2 $(PYTEST) -p no:nbval -q tests -m "not browser" --ignore tests/test_checks.py
 	$(RUN) OMP_NUM_THREADS=2 $(NBVAL)
 
 test-gpu:  # with $(PYTHON) as it is: a machine with a GPU may have its packages already, and no network

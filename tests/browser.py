@@ -45,14 +45,17 @@ EXECUTE = """async (code) => {
 
 
 def eventually(check, timeout=PATIENCE / 3):
-    """Call check until it neither raises an AssertionError nor returns False; then give its result."""
+    """Call check until it raises nothing and does not return False; then give its result.
+
+    A ValueError too may only mean that the page still shows what was there before: zip(strict=True) raises it.
+    """
     end = time.monotonic() + timeout
     while True:
         try:
             result = check()
             assert result is not False, f"{check} stayed False"
             return result
-        except AssertionError:
+        except (AssertionError, ValueError):
             if time.monotonic() > end:
                 raise
             time.sleep(0.05)

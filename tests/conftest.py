@@ -5,7 +5,7 @@ import random
 import sys
 
 if not any(argument.startswith("--nbval") for argument in sys.argv):
-    if "SEEDS" not in os.environ:  # the banks run without it: it takes half of their time
+    if "SEEDS" not in os.environ:  # the checks' own tests run without it: it takes half of their time
         from jaxtyping import install_import_hook
 
         # Before anything imports the package: its signatures' shapes are then checked at every call.

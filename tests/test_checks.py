@@ -52,7 +52,6 @@ def names(rows):
     return [f"{row[0].partition('.')[2]}: {row[1]}" for row in rows]
 
 
-@pytest.mark.bank
 @pytest.mark.parametrize("row", WRONG, ids=names(WRONG))
 def test_a_wrong_answer_is_told_why(row):
     id, _, answer, words, *misconception = row
@@ -69,7 +68,6 @@ def test_a_wrong_answer_is_told_why(row):
             assert not [record for record in told if record.misconception], seen
 
 
-@pytest.mark.bank
 @pytest.mark.parametrize("row", RIGHT, ids=names(RIGHT))
 def test_a_right_answer_gets_full_marks(row):
     id, _, answer = row

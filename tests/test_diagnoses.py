@@ -355,7 +355,7 @@ def writers_observed(names):
             f(fresh(), [short], 5) == f(fresh(), [other], 5)
         ),
         "asked twice, it writes two different texts": lambda f: f(fresh(), [short], 5) != f(fresh(), [short], 5),
-        "right up to max_len tokens, behind them always the same token": sticks,
+        "right up to max_len tokens, after them always the same token": sticks,
     }
 
 

@@ -90,7 +90,7 @@ grade("14_gpt.perplexity", perplexity)
 #
 # Write `answers(model, prompt, choices, pad)`. `prompt` is a list of ids, and `choices` a list of answers, each a list of
 # ids, of unequal lengths. `model(ids)` takes ids `(B, T)` and gives logits `(B, T, V)`. As in every GPT a row has read the
-# tokens up to its own, and none behind it. Return a tensor with a number for each answer: the log-probability of the whole
+# tokens up to its own, and none after it. Return a tensor with a number for each answer: the log-probability of the whole
 # answer after the prompt, in nats, so at most 0. What the prompt itself costs has no part in it.
 #
 # * The model is asked **once**, with a row for each answer. Fill up the rows with the id `pad`; there is no mask.
@@ -100,7 +100,7 @@ grade("14_gpt.perplexity", perplexity)
 # <details><summary>Hint 1: a nudge</summary>
 #
 # The prompt is 4 ids long. Which row of the logits says how probable the first token of the answer is? And does it matter to
-# that row what stands behind it?
+# that row what comes after it?
 #
 # </details>
 # <details><summary>Hint 2: in steps</summary>
@@ -159,7 +159,7 @@ grade("14_gpt.answers", answers)
 #
 # | fault | what it means |
 # |---|---|
-# | `"padding stands behind the prompts"` | and the next token is read off the last column |
+# | `"padding stands after the prompts"` | and the next token is read off the last column |
 # | `"only the last token is read"` | nothing is known of those before it |
 # | `"dropout is left on"` | parts of the model are silenced at random |
 # | `"all blocks run once for each block"` | a model of two blocks makes four runs, one of three makes nine |
@@ -176,7 +176,7 @@ grade("14_gpt.answers", answers)
 # | `"wrong with a table of positions, right without positions"` | one prompt of 4 ids, two models |
 # | `"prompts that end in the same token are continued alike"` | two lists, with one prompt of 4 ids each |
 # | `"asked twice, it writes two different texts"` | the same call two times |
-# | `"right up to max_len tokens, behind them always the same token"` | one prompt of 4 ids, `n = 16` |
+# | `"right up to max_len tokens, after them always the same token"` | one prompt of 4 ids, `n = 16` |
 #
 # Then write `a` again as `repaired(model, prompts, n)`, changed as little as possible. It has to be right for long texts too.
 
@@ -278,7 +278,7 @@ for writer in (broken_a, broken_b, broken_c, broken_d, broken_e):
 # ```python
 # for _ in range(n):
 #     x, positions = model.embedding(____)
-#     x = ____                       # every block once, and the norm behind them
+#     x = ____                       # every block once, and the norm after them
 #     ____                           # as before
 # ```
 #
@@ -297,8 +297,8 @@ short = "alone a short prompt is continued right, beside a longer one it is not"
 diagnoses = {
     "a": ("all blocks run once for each block", "right with one block, wrong with two"),
     "b": ("new tokens stand at position 0", "wrong with a table of positions, right without positions"),
-    "c": ("a long text is cut at its wrong end", "right up to max_len tokens, behind them always the same token"),
-    "d": ("padding stands behind the prompts", short),
+    "c": ("a long text is cut at its wrong end", "right up to max_len tokens, after them always the same token"),
+    "d": ("padding stands after the prompts", short),
     "e": ("only the last token is read", "prompts that end in the same token are continued alike"),
 }
 ### END SOLUTION
@@ -352,7 +352,7 @@ grade("14_gpt.diagnose", diagnoses, repaired)
 # </details>
 # <details><summary>Hint 2: in steps</summary>
 #
-# Question 6 of lesson 12 made the three tensors. A new token is real, and stands one position behind the one before it. Let
+# Question 6 of lesson 12 made the three tensors. A new token is real, and stands one position after the one before it. Let
 # texts that have ended go on with the others, keep what they write, and cut each at its first `eos` in the end.
 #
 # </details>
@@ -463,7 +463,7 @@ grade("14_gpt.shared_keys", shared_keys)
 #   $P = \max(c - d, 0) / n \; + \;$ a share of the token's probability after the context without its *first* character.
 #   The share is what was taken from all the counts together, divided by $n$. You know $0 < d < 1$.
 # * A context that never occurred has nothing to take from: its answer is that of the shorter one.
-# * When nothing is left to shorten, behind `""`, every one of the `V` tokens there are is equally likely.
+# * When nothing is left to shorten, after `""`, every one of the `V` tokens there are is equally likely.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

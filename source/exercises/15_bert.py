@@ -164,7 +164,7 @@ grade("15_bert.word_costs", word_costs)
 #   of the entities in `gold`, and F1 is $2 P R / (P + R)$. Entities of all sentences are counted first, then it is divided once.
 #   For `"all"` the entities of all types are counted together.
 # * What would be 0 / 0 is 0. With no entity on either side what comes back is `{"all": (0, 0, 0)}`.
-# * A type is whatever stands behind the first hyphen of a tag, and may hold hyphens too, as in `B-work-of-art`. No type is
+# * A type is whatever stands after the first hyphen of a tag, and may hold hyphens too, as in `B-work-of-art`. No type is
 #   called `all`. Numbers are not rounded.
 #
 # <details><summary>Hint 1: a nudge</summary>
@@ -244,7 +244,7 @@ grade("15_bert.entity_report", entity_report)
 #
 # | fault | what it means |
 # |---|---|
-# | `"only the first tokens of a text are read"` | whatever stands behind them is lost |
+# | `"only the first tokens of a text are read"` | whatever stands after them is lost |
 # | `"the mask is turned round"` | padding is read, and the text is not |
 # | `"padding is counted in the mean"` | a mean over all columns of a row |
 # | `"the question's vector is that of its first token"` | though a passage's is a mean |

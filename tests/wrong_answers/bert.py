@@ -905,7 +905,7 @@ WRONG = {
             ),
             "Neighbouring pieces share a token",
         ),
-        ("on the left", pooling(left=True), "the padding stands in front of the text"),
+        ("on the left", pooling(left=True), "the padding stands before the text"),
         ("polarity", pooling(real=lambda ids, is_real, pad: ~is_real), "True is for real tokens"),
         ("mask of numbers", pooling(real=lambda ids, is_real, pad: is_real.long()), "of torch.bool"),
         ("uncut", uncut, "the window: texts that are longer are cut into pieces"),
@@ -940,9 +940,13 @@ WRONG = {
         (
             "causal",
             costing(lambda own, t, words: of_a_word(t, words) and t >= own[0]),
-            "The words behind are hidden too, as a GPT",
+            "The words after it are hidden too, as a GPT",
         ),
-        ("causal to the end", costing(lambda own, t, words: t >= own[0]), "Everything behind is hidden too, as a GPT"),
+        (
+            "causal to the end",
+            costing(lambda own, t, words: t >= own[0]),
+            "Everything after it is hidden too, as a GPT",
+        ),
         ("ends hidden too", costing(ends_hidden), "The tokens of no word are hidden too"),
         ("ends as word 0", none_is_a_word, "the model was given a row with the mask at"),
         (

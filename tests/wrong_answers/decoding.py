@@ -944,7 +944,7 @@ WRONG = {
         ("no return", lambda s, t: None, "did you forget `return`?"),
     ],
     "12_decoding.pad_left": [
-        ("behind", padded_behind, "The padding stands behind the prompts", "M50"),
+        ("behind", padded_behind, "The padding stands after the prompts", "M50"),
         ("behind, as positions", padded_behind, "The columns are counted", "M50"),
         ("behind, as booleans", padded_behind, "That is for padding on the right", "M50"),
         ("cut", cut, "Prompts were cut to the shortest"),

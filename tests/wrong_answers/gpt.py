@@ -333,9 +333,9 @@ ANSWERS = Diagnosed(
     {
         "a": ("all blocks run once for each block", "right with one block, wrong with two"),
         "b": ("new tokens stand at position 0", "wrong with a table of positions, right without positions"),
-        "c": ("a long text is cut at its wrong end", "right up to max_len tokens, behind them always the same token"),
+        "c": ("a long text is cut at its wrong end", "right up to max_len tokens, after them always the same token"),
         "d": (
-            "padding stands behind the prompts",
+            "padding stands after the prompts",
             "alone a short prompt is continued right, beside a longer one it is not",
         ),
         "e": ("only the last token is read", "prompts that end in the same token are continued alike"),
@@ -985,7 +985,7 @@ WRONG = {
         (
             "no norm",
             ANSWERS.mended(writer(run=block_by_block_without_norm)),
-            "The norm behind the last block is missing",
+            "The norm after the last block is missing",
         ),
         ("last token", ANSWERS.mended(writer(read=lambda ids, model: ids[:, -1:])), "Now only the last token is read"),
         ("by generate", ANSWERS.mended(by_generate), "then the model reads its last max_len tokens"),
@@ -1035,11 +1035,11 @@ WRONG = {
             continuing(finish=lambda rows, p, pad, eos: [r[: r.index(eos) + 1] if eos in r else r for r in rows]),
             "Its eos is not to come back",
         ),
-        ("not cut", continuing(finish=lambda rows, p, pad, eos: rows), "Something stands behind its eos"),
+        ("not cut", continuing(finish=lambda rows, p, pad, eos: rows), "Something stands after its eos"),
         (
             "eos dropped",
             continuing(finish=lambda rows, p, pad, eos: [[i for i in r if i != eos] for r in rows]),
-            "Something stands behind its eos",
+            "Something stands after its eos",
         ),
         ("ended by the prompt", ended_by_the_prompt, "An eos that stands in the prompt ends nothing"),
         (

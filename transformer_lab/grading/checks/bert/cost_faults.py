@@ -186,11 +186,11 @@ FAULTS = (
     ),
     (
         lambda x: costs(x, from_here),
-        "The words behind are hidden too, as a GPT would read. This model reads both ways: hide the one word only.",
+        "The words after it are hidden too, as a GPT would read. This model reads both ways: hide the one word only.",
     ),
     (
         lambda x: costs(x, and_behind),
-        "Everything behind is hidden too, as a GPT would read. This model reads both ways: hide the one word only.",
+        "Everything after it is hidden too, as a GPT would read. This model reads both ways: hide the one word only.",
     ),
     (
         lambda x: costs(x, up_to),

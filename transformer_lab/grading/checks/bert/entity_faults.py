@@ -268,7 +268,7 @@ FAULTS = (
         found_by(after_its_own="goes on"),
         "Two entities of one type that touch are taken for one. A B- always begins an entity.",
     ),
-    (2, found_by(last=False), "An entity that ends with the sentence is lost: nothing comes behind it that closes it."),
+    (2, found_by(last=False), "An entity that ends with the sentence is lost: nothing comes after it that closes it."),
     (2, of(hit=same_start), "An entity counts as right when it begins right; it has to end right too."),
     (2, of(hit=same_end), "An entity counts as right when it ends right; it has to begin right too."),
     (

@@ -54,7 +54,7 @@ class Texts:
             if (ids[row] == self.pad).all():
                 raise Wrong(
                     f"Row {row} is nothing but padding, for texts of {self.lengths} ids and a window of {self.window}. "
-                    "No piece is empty: behind the last id of a text none begins."
+                    "No piece is empty: after the last id of a text none begins."
                 )
             raise Wrong(
                 f"Row {row} of is_real is False everywhere: True is for real tokens, and a row has at least one."
@@ -92,7 +92,7 @@ class Texts:
                 length = max(map(len, own))
                 return f"row {n} holds {length} ids of a text, and is_real is True at {sum(real)} of its places."
             if any(row == [self.pad] * (len(row) - len(piece)) + piece for piece in pieces):
-                return f"in row {n} the padding stands in front of the text; wanted: behind it."
+                return f"in row {n} the padding stands before the text; wanted: after it."
             return f"the model was given the row {row}, with the padding {self.pad}. No piece of a text looks so."
         return ""
 
@@ -240,7 +240,7 @@ FAULTS = (
     (lambda x: pooled(x, seen=by_id), ID),
     (lambda x: pooled(x, kept=by_id), ID),
     (lambda x: pooled(x, reduce=mean_of_means), MEANS),
-    (lambda x: pooled(x, first_piece), "Only the first `window` ids of a text count: what stands behind them is lost."),
+    (lambda x: pooled(x, first_piece), "Only the first `window` ids of a text count: what stands after them is lost."),
     (lambda x: pooled(x, last_piece), "Only the last piece of a text counts. Is something set anew in the loop?"),
     (lambda x: pooled(x, last_ids), "Only the last `window` ids of a text count: what stands before them is lost."),
     (lambda x: pooled(x, full_pieces), "The last piece is missing where it is shorter than the window."),

@@ -50,7 +50,7 @@ def faults(part: int, prompts: list[list[int]], pad: int):
     columns = torch.arange(T).expand(B, T)
     if part == 0:
         behind = torch.tensor([prompt + [pad] * (T - len(prompt)) for prompt in prompts])
-        words = "The padding stands behind the prompts: then a row's next token would have to go into its middle."
+        words = "The padding stands after the prompts: then a row's next token would have to go into its middle."
         yield behind, words, "M50"
         cut, words = min(map(len, prompts)), "Prompts were cut to the shortest: pad the others."
         yield torch.tensor([prompt[:cut] for prompt in prompts]), words, None

@@ -210,11 +210,11 @@ FAULTS = (
     (lambda c: c.each(c.without_last_pads), LENGTHS),
     (
         lambda c: c.each(c.between),
-        "Padding stands between the prompt and a shorter answer, and is read before it. Put it behind the answers.",
+        "Padding stands between the prompt and a shorter answer, and is read before it. Put it after the answers.",
     ),
     (
         lambda c: c.each(c.left),
-        "Padding stands in front of the prompt, and nobody tells this model to overlook it. Put it behind the "
+        "Padding stands in front of the prompt, and nobody tells this model to overlook it. Put it after the "
         "answers: what has been read before is not moved by it.",
     ),
     (

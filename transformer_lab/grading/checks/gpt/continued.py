@@ -180,7 +180,7 @@ def hint(one: list[int], right: list[int], prompt: list[int], script: list[int],
     if one == right + [scripts.eos]:
         return " Its eos is not to come back."
     if len(one) > len(right) and one[: len(right)] == right and len(right) < scripts.n:
-        return " Something stands behind its eos: a text that has ended waits for the others, and is cut there."
+        return " Something stands after its eos: a text that has ended waits for the others, and is cut there."
     if one == [i for i in right if i != scripts.pad] != right:
         return " A new token may have the padding's id, and stays: a text ends with eos only."
     if scripts.pad in right and one == right[: right.index(scripts.pad)]:

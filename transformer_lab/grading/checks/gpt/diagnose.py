@@ -13,7 +13,7 @@ MAX_LEN = 12
 # The lists that the notebook prints; test_diagnoses.py tries every observation on every snippet.
 DIAGNOSIS = Diagnosis(
     faults={
-        "padding stands behind the prompts": "Then a short prompt beside a long one is continued behind its padding.",
+        "padding stands after the prompts": "Then a short prompt beside a long one is continued after its padding.",
         "only the last token is read": "Then it makes no difference what stands before the last token.",
         "dropout is left on": "Then the same prompt would be continued in several ways.",
         "all blocks run once for each block": "Then with a single block there is nothing wrong.",
@@ -30,8 +30,7 @@ DIAGNOSIS = Diagnosis(
         "wrong with a table of positions, right without positions": "that is so where only positions are mixed up.",
         "prompts that end in the same token are continued alike": "that is so where only that token is read.",
         "asked twice, it writes two different texts": "none of the five does: nothing is drawn, and eval() is on.",
-        "right up to max_len tokens, behind them always the same token": "that is so where what is read "
-        "stays the same.",
+        "right up to max_len tokens, after them always the same token": "that is so where what is read stays the same.",
     },
     snippets={
         "a": (
@@ -47,11 +46,11 @@ DIAGNOSIS = Diagnosis(
         ),
         "c": (
             "a long text is cut at its wrong end",
-            "right up to max_len tokens, behind them always the same token",
+            "right up to max_len tokens, after them always the same token",
             "Which tokens does the model still read when the text is longer than its window?",
         ),
         "d": (
-            "padding stands behind the prompts",
+            "padding stands after the prompts",
             "alone a short prompt is continued right, beside a longer one it is not",
             "Which token stands in the last column, in the row of the shorter prompt?",
         ),
@@ -127,7 +126,7 @@ def written(model: GPT, prompts: list[list[int]], n: int, times: int = 1, read=N
 
 
 def passed(model: GPT, x, positions, last: bool):
-    """x through all blocks or all but the last, and the norm behind them."""
+    """x through all blocks or all but the last, and the norm after them."""
     if last:
         return model.decoder(x, positions)
     for block in model.decoder.blocks[:-1]:
@@ -150,7 +149,7 @@ WAYS = (
     ),
     (lambda model, prompts, n: written(model, prompts, n, 0), "No block runs at all: call the decoder once."),
     (lambda model, prompts, n: written(model, prompts, n, last=False), "The last block is left out."),
-    (unnormed, "The norm behind the last block is missing; model.decoder does both."),
+    (unnormed, "The norm after the last block is missing; model.decoder does both."),
     (
         lambda model, prompts, n: written(model, prompts, n, read=lambda ids: ids[:, -1:]),
         "Now only the last token is read.",

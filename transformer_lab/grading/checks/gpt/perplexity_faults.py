@@ -183,7 +183,7 @@ FAULTS = (
     ),
     (
         lambda x: exp_mean(exchanged(x)),
-        "The pieces *share* `stride` ids here. Wanted: that is how far the next piece begins behind the one before it.",
+        "The pieces *share* `stride` ids here. Wanted: that is how far the next piece begins after the one before it.",
     ),
     (lambda x: exp_mean(warmest(x)), "Each id got as much before it as fits, as with a stride of 1. Mind `stride`."),
     (lambda x: exp_mean(x.fresh()[0]), "Only the first piece is judged. Is a return inside the loop?"),

@@ -12,14 +12,16 @@ from datetime import UTC, datetime
 
 import nbformat
 import pytest
+import zmq
 from nbconvert import HTMLExporter
 from nbgrader.coursedir import CourseDirectory
 from typer.testing import CliRunner
 
-from transformer_lab.classroom import batch, course, hidden, notebooks, pages, report, sandbox
+from transformer_lab.classroom import batch, course, hidden, limits, notebooks, pages, report, sandbox
 from transformer_lab.classroom.archives import LARGEST
 from transformer_lab.classroom.batch import Graded
 from transformer_lab.classroom.collect import collect, safe_name
+from transformer_lab.classroom.execute import SandboxedManager
 from transformer_lab.classroom.trusted import TrustedCells, Verdicts, card, id_of, sealed
 from transformer_lab.cli import app
 from transformer_lab.grading.outline import outlines
@@ -270,6 +272,30 @@ def test_the_sandbox_says_what_it_is(monkeypatch, tmp_path):
     sandbox.kind.cache_clear()
     assert sandbox.kind() == "limits" and "runs as you" in sandbox.SENTENCES[sandbox.kind()]
     sandbox.kind.cache_clear()
+
+
+def test_the_grader_reads_no_message_of_any_length(tmp_path):
+    manager = SandboxedManager()
+    manager.prepare(tmp_path)
+    client = manager.client()
+    assert client.context is manager.context
+    with client.context.socket(zmq.SUB) as socket:
+        assert socket.getsockopt(zmq.MAXMSGSIZE) == limits.MESSAGE
+
+
+@pytest.mark.browser
+def test_a_long_word_makes_no_page_wider_than_the_window(page, tmp_path):
+    long = "x" * 300
+    one = Graded(NAME[0], "n" * 80, 0.0, long, 1.0, {"02_attention.softmax": verdict(0, long, replaced=[long])})
+    page.set_viewport_size({"width": 900, "height": 900})
+    for html in [
+        pages.teachers_page([report.of_class(NAME[0], [one])], [], {}),
+        pages.learners_page(one.student, [one], {}),
+    ]:
+        (tmp_path / "page.html").write_text(html, encoding="utf-8")
+        page.goto((tmp_path / "page.html").as_uri())
+        page.eval_on_selector_all("details", "all => all.forEach(one => one.open = true)")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 900
 
 
 def test_mistakes_are_told_in_a_sentence(tmp_path, monkeypatch):

@@ -42,7 +42,10 @@ class SandboxedManager(AsyncKernelManager):
         # A message and no signal: signals do not pass the sandbox.
         self._kernel_spec = KernelSpec(argv=argv, language="python", interrupt_mode="message")
         self.context = zmq.asyncio.Context()
-        self.context.setsockopt(zmq.MAXMSGSIZE, 4 * limits.OUTPUT)
+        self.context.setsockopt(zmq.MAXMSGSIZE, limits.MESSAGE)  # a longer one breaks the connection
+
+    def client(self, **told):
+        return super().client(context=self.context, **told)
 
     def write_connection_file(self, **told) -> None:
         super().write_connection_file(**told)
@@ -128,8 +131,6 @@ class SandboxedExecute(Execute):
                 self.stop(pid, f"Its processes used more than {limits.MEMORY // limits.GIGABYTE} GB of memory.")
             elif size_of(self.scratch) > limits.DISK:
                 self.stop(pid, f"It wrote more than {limits.DISK // limits.MEGABYTE} MB of files.")
-            elif self.printed > limits.OUTPUT:
-                self.stop(pid, f"It printed more than {limits.OUTPUT // limits.MEGABYTE} MB.")
 
     def stop(self, pid: int, why: str) -> None:
         self.stopped = self.stopped or why
@@ -145,6 +146,8 @@ class SandboxedExecute(Execute):
     def output(self, outs, msg, display_id, cell_index):
         self.printed += len(str(msg["content"]))
         if self.printed > limits.OUTPUT:
+            pid = self.km.provisioner.process.pid  # type: ignore[union-attr]
+            self.stop(pid, f"It printed more than {limits.OUTPUT // limits.MEGABYTE} MB.")
             return None
         return super().output(outs, msg, display_id, cell_index)
 
@@ -159,6 +162,8 @@ def ended(error: Exception, code: int | None) -> str:
     """How a run ended that did not reach its last cell, in a sentence."""
     if isinstance(error, Stopped):
         return str(error)
+    if type(error).__name__ == "CellTimeoutError":  # it was over, and the end of what it shows did not come
+        return f"A cell printed more than {limits.MESSAGE // limits.MEGABYTE} MB at once, or broke its connection."
     if type(error).__name__ == "DeadKernelError":
         number = (code or 0) - 128 if (code or 0) > 128 else -(code or 0)
         if number == getattr(signal, "SIGXCPU", -1):

@@ -14,6 +14,7 @@ FILE = 64 * MEGABYTE  # the largest file it may write
 DISK = 128 * MEGABYTE  # all files together
 PROCESSES = 128  # threads too, of which a kernel has about twenty
 OUTPUT = 8 * MEGABYTE  # what it may print or show
+MESSAGE = 16 * MEGABYTE  # the most that the grader reads at once
 
 
 def limit_process(running: int = 0) -> None:

@@ -8,10 +8,13 @@ from .trusted import card
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # nothing on a page runs, and nothing is fetched
 STYLE = """
 :root { color-scheme: light dark }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em;
+  overflow-wrap: anywhere }
 table { border-collapse: collapse; margin: 1em 0; width: 100% }
 th, td { text-align: left; padding: 4px 12px 4px 0; vertical-align: top; border-bottom: 1px solid #8884 }
 .number { text-align: right; white-space: nowrap }
+.name { white-space: nowrap }
+th { overflow-wrap: normal }
 .bar { display: inline-block; width: 8em; height: .8em; background: #8883; border-radius: 3px }
 .bar span { display: block; height: 100%; background: #2e7d32; border-radius: 3px }
 .none { color: #c62828; font-weight: 600 }
@@ -88,7 +91,15 @@ def questions(assignment) -> str:
         solved = f"{one.solved} of {n}"
         fault = f"{escaped(one.fault)} <em>({one.faulty} of {one.tried} who tried)</em>" if one.fault else ""
         solved = solved if one.solved else f"<span class='none'>{solved}</span>"
-        rows.append([escaped(short(one.name)), bar, f"{one.mean:.1f} of {one.possible:g}", solved, fault])
+        rows.append(
+            [
+                f'<span class="name">{escaped(short(one.name))}</span>',
+                bar,
+                f"{one.mean:.1f} of {one.possible:g}",
+                solved,
+                fault,
+            ]
+        )
     headings = [("question", False), ("mean", False), ("points", True), ("solved", True), ("most common fault", False)]
     return table(headings, rows)
 

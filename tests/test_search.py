@@ -221,7 +221,7 @@ def test_the_command_prints_the_passages_with_scores_titles_and_sources(notes, m
         return result.stdout
 
     said = printed("Where is the extra key?", "--in", notes, "--k", 1)
-    assert re.fullmatch(r"0\.\d\d  house.txt  \[house.txt\]\n\n      The spare key hangs behind the boiler.\n\n", said)
+    assert re.fullmatch(r"0\.\d\d  house.txt\n\n      The spare key hangs behind the boiler.\n\n", said)
     assert printed("when do I speak", "--in", notes, "-k", 2).count("[") == 2
     said = printed("How do I leave a loop early?")
     assert said.count("[help('") == 3 and "break" in said

@@ -312,8 +312,9 @@ def search(
 
         engine = SearchEngine.of_python_docs() if place is None else SearchEngine.of_texts(place)
         for hit in engine.search(question, k):
-            where = f"help({hit.passage.source!r})" if place is None else hit.passage.source
-            typer.echo(f"{hit.score:.2f}  {hit.passage.title}  [{where}]\n")
+            title, source = hit.passage.title, hit.passage.source
+            where = f"help({source!r})" if place is None else source
+            typer.echo(f"{hit.score:.2f}  {where if title == source else f'{title}  [{where}]'}\n")
             typer.echo(indent(hit.passage.text, "      ") + "\n")
 
 

@@ -16,9 +16,10 @@ CARD = (
     "line-height: 1.5; margin: 4px 0"
 )
 LINE = "border-left: 4px solid {colour}; padding: 2px 10px; margin: 6px 0"
+COLUMNS = "; display: grid; grid-template-columns: 4em minmax(0, 1fr)"  # the state, and beside it all words
 ONWARD = "border-top: 1px solid var(--jp-border-color2, #bdbdbd); padding: 8px 0 2px; margin: 10px 0 0"
-MESSAGE = "margin: 2px 0 0 4em; white-space: pre-wrap; overflow-wrap: anywhere"
-STATE = "display: inline-block; width: 4em; font-weight: 600"
+MESSAGE = "margin: 2px 0 0; white-space: pre-wrap; overflow-wrap: anywhere"
+STATE = "font-weight: 600"
 
 
 def heading(score) -> str:
@@ -63,7 +64,8 @@ def html_card(score) -> str:
         title = f"{html.escape(result.check)} ({result.points:g})"
         below = f'<div style="{MESSAGE}">{marked(message)}</div>' if message else ""
         state = f'<span style="{STATE}">{result.state}</span>'
-        items.append(f'<div style="{LINE.format(colour=COLOURS[result.state])}">{state}{title}{below}</div>')
+        style = LINE.format(colour=COLOURS[result.state]) + COLUMNS
+        items.append(f'<div style="{style}">{state}<div>{title}{below}</div></div>')
     if score.onward:
         insight = f"<em>{marked(score.onward.insight)}</em>"
         link = f'<a href="{html.escape(score.onward.link)}">Next: {html.escape(score.onward.words)}</a>'

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers.normalizers import BertNormalizer
 
 from browser import eventually
 from test_accessibility_browser import violations
@@ -131,6 +132,13 @@ def test_a_text_that_cannot_be_read_leaves_what_was_there():
         assert sentence in explorer.message and explorer.names == before and explorer.heard == TEXT
     explorer.text = TEXT
     assert explorer.message == ""
+
+
+def test_a_word_of_which_the_tokenizer_leaves_nothing_has_no_tag():
+    model, tokenizer = tagger(cls=True)
+    tokenizer.tokenizer.normalizer = BertNormalizer()  # as MiniLM's: it drops what has no width
+    explorer = EntityExplorer((model, tokenizer), "Anna \u200b Lee")
+    assert explorer.record["words"][1] == "\u200b" and explorer.tags["the tagger"][1] == ("O", pytest.approx(1))
 
 
 def test_what_makes_no_sense_is_refused_in_a_sentence():

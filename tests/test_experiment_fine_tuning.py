@@ -26,7 +26,7 @@ def mean(runs, kind):
 @pytest.mark.parametrize("method", methods.RATES)
 def test_each_method_was_run_once_with_each_seed_at_the_best_rate(method):
     row = TABLE[method]
-    assert [float(rate) for rate in row["tuning"]] == [*methods.RATES[method]]
+    assert sorted(float(rate) for rate in row["tuning"]) == [*methods.RATES[method]]
     assert row["tuning"][str(row["rate"])] == max(row["tuning"].values())
     assert [run["seed"] for run in row["runs"]] == [*methods.SEEDS[: methods.N_SEEDS.get(method)]]
     assert all(0 <= run[kind] <= 1 for run in row["runs"] for kind in TESTS)

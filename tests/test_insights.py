@@ -407,6 +407,9 @@ def fine_tuning():
     loss = names["distilled"](student, teacher, torch.full((7,), -100), T, 1.0)
     apart = [logits - logits.mean(-1, keepdim=True) for logits in (student, teacher)]
     yield near(loss, F.mse_loss(*apart) / 2, 1e-2)
+    logits, ids = torch.randn(2, 5, 6, 7), torch.randint(7, (2, 5, 6))
+    ids[0, :, 4:] = -100
+    yield all(near(names["preferred"](logits, logits, ids, beta), math.log(2)) for beta in (0.1, 5))
 
 
 CLAIMS = (

@@ -187,6 +187,9 @@ def test_no_violation_and_nothing_cut_off(page, tmp_path, scheme):
     for width in (1366, 900, 360):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        boxes = [box.bounding_box() for box in page.locator(".tl-rank canvas").all()]
+        assert all(one["y"] + one["height"] == pytest.approx(boxes[0]["y"] + boxes[0]["height"], abs=0.1)
+                   for one in boxes if abs(one["y"] - boxes[0]["y"]) < 100)  # fmt: skip
 
 
 def test_pictures_are_small():

@@ -474,3 +474,67 @@ def distilled(student, teacher, targets, T, share):
 from transformer_lab.grading import grade
 
 grade("16_fine_tuning.distilled", distilled)
+
+# %% [markdown]
+# ## Question 6: which of two answers people prefer
+# *Optional: 4 points, difficulty 3 of 5, about 10 minutes*
+#
+# The lesson's folded side road on DPO gives every answer one probability. Here an answer is a text, of many tokens. People were
+# shown two answers to each of `n` questions and said which they prefer. Write `preferred(new, old, labels, beta)`, the loss:
+#
+# * `new` and `old` are logits, `(2, n, T, n_tokens)`: of the model that learns, and of the model that it began as. Along the
+#   first axis stand at 0 the `n` texts with the preferred answer, and at 1 those with the other answer to the same questions.
+# * `labels` `(2, n, T)` are as in question 3: the id that is to be predicted at each place, so that nothing has to be moved, and
+#   -100 where nothing counts, in the question and in the padding. Every answer has at least one label that counts.
+# * The logarithm of an answer's probability is the *sum* of those of its labels. What an answer *gains* is this logarithm with the
+#   new model, minus the same with the old one.
+# * A pair costs $-\ln \sigma(\beta g)$, where $\sigma$ is the sigmoid and $g$ is what the preferred answer gains, minus what the
+#   other one gains. The loss is the mean over the pairs, a tensor without axes.
+#
+# Gradients flow to `new`, and none to `old`, even if its logits require one. Logits of some thousands give no infinity and no NaN,
+# neither in the loss nor in the gradient.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# A label of -100 is no index. What could you put in its place, as long as what comes out there is multiplied by 0?
+#
+# </details>
+# <details><summary>Hint 2: with shapes</summary>
+#
+# `log_softmax` gives `(2, n, T, n_tokens)`. `gather` along the last axis picks one number at each place: it wants the labels with an
+# axis more, `(2, n, T, 1)`. Summed over the places that count, that is `(2, n)`, for each of the two models.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# counts = ____
+# def log_chance(logits):
+#     picked = ____.gather(-1, ____[..., None])[..., 0]
+#     return (picked * counts).____
+# gains = log_chance(new) - ____
+# return -F.logsigmoid(____).mean()
+# ```
+#
+# </details>
+
+
+# %% answer="preferred"
+def preferred(new, old, labels, beta):
+    """logits (2, n, T, n_tokens) of two models, ids or -100 (2, n, T), a number -> a loss"""
+    ### BEGIN SOLUTION
+    counts = labels != -100
+
+    def log_chance(logits):
+        picked = logits.log_softmax(dim=-1).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+        return (picked * counts).sum(dim=-1)
+
+    gains = log_chance(new) - log_chance(old.detach())
+    return -F.logsigmoid(beta * (gains[0] - gains[1])).mean()
+    ### END SOLUTION
+
+
+# %% check="preferred" points=4
+from transformer_lab.grading import grade
+
+grade("16_fine_tuning.preferred", preferred)

@@ -36,7 +36,7 @@ from transformer_lab.experiments import recorded
 from transformer_lab.fine_tuning import prepare
 from transformer_lab.grading import predict
 from transformer_lab.models import BERT
-from transformer_lab.tasks.labelling import Tagging
+from transformer_lab.tasks.labelling import Tagging, labelled
 from transformer_lab.viz import RankExplorer, kept_by_rank, plots
 
 plots.use_style()
@@ -48,7 +48,7 @@ minilm, tokenizer = load("minilm")
 #
 # Recall how lesson 15 ended. A tagger that had learnt from sentences of 18 patterns, or **templates**, found most
 # persons, places and organisations in new sentences of these templates, even where every name was new. In sentences
-# of six other templates it found about one in ten. It had learnt the templates by heart, and not what a name is.
+# of six other templates its F1 fell from 0.82 to 0.13. It had learnt the templates by heart, and not what a name is.
 #
 # MiniLM has never been told what a name is either. But it has read a great deal, and all that is needed may be
 # somewhere in its vectors. Let us look. We put a new **head** on it, one linear layer from the 384 numbers of a token
@@ -75,14 +75,8 @@ whole = tuned("everything", kept["everything"]["rate"])  # about 20 seconds
 
 # %% tags=["nbval-ignore-output"]
 # output differs with the training
-def in_words(sentence, task):
-    (tags,) = task.predict([sentence.words])
-    pairs = zip(sentence.words, tags, strict=True)
-    return " ".join(word if tag == "O" else f"{word}/{tag}" for word, tag in pairs)
-
-
-for sentence in tests["new templates"][:4]:
-    print(in_words(sentence, whole))
+texts = [" ".join(sentence.words) for sentence in tests["new templates"][:4]]
+print(*labelled(whole.model, tokenizer, texts), sep="\n")
 print(", ".join(f"{kind}: entity F1 {score:.2f}" for kind, score in whole.evaluate().items()))
 
 # %% [markdown]
@@ -100,22 +94,24 @@ for side, (method, label) in enumerate({"from scratch": "weights drawn anew", "e
         ax.plot([x - 0.1, x + 0.1], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
         print(f"{label:19} {kind:16} {sum(dots) / len(dots):.2f}")
 ax.set_xticks(range(3), ["same templates,\nnew names", "six new templates", "sixteen other\nnew templates"])
-ax.set(ylim=(0, 1), ylabel="entity F1", title="One architecture, 120 steps: what the old reading is worth")
+ax.set(
+    ylim=(0, 1), ylabel="entity F1", title="Only the model that has read before is at home in new templates (120 steps)"
+)
 _ = ax.legend(loc="lower left")
 
 # %% [markdown]
 # From nothing, F1 reaches 0.73 on the old templates, and on new ones next to nothing: 0.08 and 0.14. (Nor does longer
 # training cure that: lesson 15's tagger had ten times the steps.) MiniLM has 0.96, 0.65 and 0.63. It saw the same
 # sentences in the same order; the only difference is what it had read before, of other things and for another purpose.
-# That includes the names: Rwanda is new to this training, but not to MiniLM. How much of the 0.65 is due to that we
-# have not taken apart.
+# That includes the names: Rwanda is new to this training, but not to MiniLM. How much of the 0.65 comes from names that
+# MiniLM had read before, we have not measured.
 
 # %% [markdown]
 # Must one train 22 million numbers for that? Suppose we leave every one of them as it is, and put two thin matrices
 # beside those that make the queries and the values of each block. This is **LoRA**; section 3 opens it. With the new
-# head 76,423 numbers are learnt. The same sentences, the
-# same number of steps, and a learning rate that suits it. How will it do on the six new templates, beside the model of
-# which everything was tuned? Run the cell, and click your guess.
+# head 76,423 numbers are learnt. The sentences are the same, and so is the number of steps; the learning rate is one
+# that suits it. How will it do on the six new templates, compared with the model of which everything was tuned? Run the
+# cell, and click your guess.
 
 # %%
 predict("16_fine_tuning.how_few")
@@ -125,8 +121,7 @@ narrow = tuned("lora", kept["lora"]["rate"])  # about 12 seconds
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
 # output differs with the training
-for sentence in tests["new templates"][:4]:
-    print(in_words(sentence, narrow))
+print(*labelled(narrow.model, tokenizer, texts), sep="\n")
 for what, task in (("everything", whole), ("LoRA", narrow)):
     print(f"{what:10} " + ", ".join(f"{kind}: {score:.2f}" for kind, score in task.evaluate().items()))
 
@@ -136,7 +131,7 @@ means = {
     for method in ("from scratch", "everything", "lora")
 }
 print("Recorded, after 120 steps, the mean of the seeds, on new templates:")
-print("    " + ", ".join(f"{method} {score:.2f}" for method, score in means.items()))
+print("    " + ", ".join(f"{method.replace('lora', 'LoRA')} {score:.2f}" for method, score in means.items()))
 gap = means["lora"] - means["everything"]
 predict("16_fine_tuning.how_few", actual="much worse" if gap < -0.1 else "better" if gap > 0.05 else "about as well")
 
@@ -145,8 +140,7 @@ predict("16_fine_tuning.how_few", actual="much worse" if gap < -0.1 else "better
 #
 # About as well. After 120 steps LoRA has 0.69 on the six new templates and everything 0.65; on the sixteen others it is
 # 0.62 and 0.63. (Your own two models have had 50 steps and are not done.) Twenty-two million numbers were free to
-# change in the one, 76 thousand in the other, and it makes no difference that we could be sure of. Why is so little
-# enough?
+# change in the one and 76 thousand in the other, and which of them is better we cannot tell. Why is so little enough?
 #
 # </details>
 
@@ -160,9 +154,9 @@ predict("16_fine_tuning.how_few", actual="much worse" if gap < -0.1 else "better
 # There is an exact way to ask. Every matrix is a sum of simple ones, each a column times a row, which does one thing
 # only: it measures a vector along one direction, and pushes it along another. The **singular value decomposition**
 # finds the best such pieces and sorts them by size; the sizes are the singular values. A matrix that is made of $r$
-# pieces has **rank** $r$. Keep the $r$ largest, and you have the best copy of rank $r$ that there is. How good it is
-# one measures in **energy**: the sum of the squares of all numbers in the matrix, which is also the sum of the squares
-# of its singular values. What share of it do the largest pieces hold?
+# pieces has **rank** $r$. Keep the $r$ largest, and you have the best copy of rank $r$ that there is. How good a copy is
+# can be measured by its **energy**: the sum of the squares of all numbers in the matrix, which is also the sum of the
+# squares of its singular values. What share of the whole energy do the largest pieces hold?
 
 # %% tags=["nbval-ignore-output"]
 # output differs with the training
@@ -178,7 +172,8 @@ assert shares["the change"][7] > 3 * shares["the matrix"][7] > 3 * 0.08
 # %% [markdown]
 # Eight of 384 pieces hold three quarters of the change. In the matrix itself the eight largest hold a seventh, in a
 # matrix of random numbers a twelfth. All 147,456 numbers were free to move, nobody asked them to agree, and they moved
-# in a few directions together. (Not everywhere as much: in block 1 it is a half. The widget below has more of them.)
+# in a few directions together. (Not everywhere as much: in block 1 it is a half. Section 9 lets you look at four
+# matrices.)
 #
 # How simple the task must be, one wants to say, if it needs so little! But what would we have seen if that were wrong?
 # Let us train once more, on nonsense: the same sentences, but all tags shuffled among all words, so that nothing is left
@@ -195,13 +190,20 @@ rows |= {"the matrices": change["energy"]["old matrix"], "random": change["energ
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4))
 for what, values in rows.items():
     left.plot(at, values, "o-", label=what)
-left.set(xscale="log", ylim=(0, 1), xlabel="rank", title="Share of the energy: as few pieces after nonsense")
-for kind, label in (("largest", "the r largest pieces"), ("all but the largest", "all but the r largest")):
+left.set(xscale="log", ylim=(0, 1), xlabel="rank", ylabel="share of the energy")
+left.set(title="After nonsense the change is as simple")
+large = [0, *change["energy"]["change"]]
+others = [1 - share for share in large]
+for kind, held, label, above in (
+    ("largest", large, "the r largest pieces", 6),
+    ("all but the largest", others, "all but the r largest", -14),
+):
     scores = [score["new templates"] for score in change[f"F1, {kind}"].values()]
-    right.plot(range(len(scores)), scores, "o-", label=label)
-right.axhline(kept["everything"]["runs"][0]["new templates"], color="grey", linestyle=":", label="the whole change")
-right.set_xticks(range(len(at) + 1), [0, *at])
-right.set(ylim=(0, 1), xlabel="r", ylabel="entity F1", title="What a part of each change does (seed 0)")
+    right.plot(held, scores, "o-", label=label)
+    for r, *place in [*zip([0, *at], held, scores, strict=True)][1:5]:
+        right.annotate(r, place, xytext=(0, above), textcoords="offset points", fontsize=8, ha="center")
+right.set(ylim=(0, 1), xlabel="share of the energy that is kept", ylabel="entity F1 on new templates")
+right.set(title="At 70 % of the energy, the large pieces do more (seed 0)")
 _ = left.set_xticks(at, at), left.minorticks_off(), left.legend(fontsize=8), right.legend(fontsize=8)
 
 # %% [markdown]
@@ -211,11 +213,14 @@ _ = left.set_xticks(at, at), left.minorticks_off(), left.legend(fontsize=8), rig
 #
 # Right, a better question: does the simple part of the change do the work? We take the tuned model and put the old
 # numbers back: embedding, biases, layer norms, everything but the new head. Of each matrix's change only the $r$
-# largest pieces stay. With none the head finds nothing, for it was made for another body. With four it finds nearly
-# half, and with eight it has 0.65 on the new templates, as good as the whole change with its 0.64.
+# largest pieces stay; $r$ is written at the dots. With none the head finds next to nothing, for it was made for another
+# body. With four it has 0.46 on the new templates, and with eight 0.65, as good as the whole change with its 0.64.
 #
-# And could the other pieces have done it as well? All but the eight largest hold 30 % of the energy, and they reach 0.14.
-# So it is the large pieces that do the work.
+# And could the other pieces have done it as well? All but the eight largest reach 0.14. But that proves little: they
+# hold only 30 % of the energy, and the one largest piece, which holds as much, reaches 0.11. So look at parts that are
+# of the same size, one above the other in the figure. Where less than half of the energy is kept, it does not matter
+# which half it comes from. Above that it does: the eight largest pieces hold 70 % and have 0.65, while all but the one
+# largest hold 72 % and have 0.42. So the large pieces do more of the work than their size alone explains. (One model.)
 #
 # The whole change was small to begin with, a fiftieth of the size of the matrices in the mean. And of that one may throw away 376
 # of 384 pieces, in each of 36 matrices, and all that had changed elsewhere, and the score stays.
@@ -223,10 +228,9 @@ _ = left.set_xticks(at, at), left.minorticks_off(), left.legend(fontsize=8), rig
 # %% [markdown]
 # ## 3. LoRA
 #
-# That eight pieces of a *found* change are enough does not yet say that so few can be *learnt* alone. Your guess has
-# shown that they can, and even in 12 of the 36 matrices only. (That a tuning needs few directions was found by Aghajanyan
-# et al. 2020.) Leave the old matrix $W$ alone, and learn
-# the change itself, as a product of two thin matrices:
+# That eight pieces of a *found* change are enough does not yet say that so few can be *learnt* alone. But the model
+# behind your guess did just that, and in 12 of the 36 matrices only. (That a tuning needs few directions was found by
+# Aghajanyan et al. 2020.) Leave the old matrix $W$ alone, and learn the change itself, as a product of two thin matrices:
 #
 # $$y = W x + \frac{\alpha}{r}\, B A x, \qquad A: r \times d_\text{in}, \quad B: d_\text{out} \times r.$$
 #
@@ -241,8 +245,9 @@ _ = left.set_xticks(at, at), left.minorticks_off(), left.legend(fontsize=8), rig
 # nothing is ever learnt: the gradient of $B$ is a product with $A$, that of $A$ a product with $B$, and both stay zero
 # forever. So only $B$ is zero, and $A$ is random.
 #
-# **What is $\alpha / r$ for?** You will want to try several ranks. With more columns, $BA$ becomes larger at the same learning rate, and you would have to tune that anew. Dividing by $r$ is meant to spare you that, and
-# $\alpha$ sets how large the change is altogether.
+# **What is $\alpha / r$ for?** You will want to try several ranks. With more columns, $BA$ becomes larger at the same
+# learning rate, and you would have to tune the rate anew. Dividing by $r$ is meant to spare you that, and $\alpha$ sets
+# how large the change is altogether.
 #
 # **What does it cost in use?** Nothing. When the training is over, add $\frac{\alpha}{r} BA$ to $W$, and you have a
 # matrix like any other. Here it is, in ten lines:
@@ -276,10 +281,13 @@ assert gap < 1e-4 * change_size
 # %% [markdown]
 # ## 4. Which numbers?
 #
-# LoRA is one way to leave most of a model alone. The oldest ones choose a part of it: **the last block** and the head,
-# taking what lies below to be good as it is; **the head** alone, a *linear probe*, which asks whether the names are
-# already there, to be read off with one linear layer; or the **biases**, the numbers that are added and never those that
-# are multiplied (BitFit, Ben Zaken et al. 2021). Others put something new beside the old, as LoRA does:
+# LoRA is one way to leave most of a model alone. The oldest ways choose a part of it, and train only that:
+#
+# * **The last block** and the head, if one trusts that what lies below is good as it is.
+# * **The head** alone, a *linear probe*. It asks whether the names are already there, to be read off by one linear layer.
+# * **The biases**, the numbers that are added, and never those that are multiplied (BitFit, Ben Zaken et al. 2021).
+#
+# Others put something new beside the old, as LoRA does:
 #
 # * **Adapters**: after each sub-layer a narrow network, down to a few numbers and up again, whose output is added to what
 #   came in (Houlsby et al. 2019). It has an activation inside, so unlike LoRA it cannot be merged.
@@ -289,10 +297,10 @@ assert gap < 1e-4 * change_size
 #   authors found that it needs large models to be as good as the others (Lester et al. 2021).
 #
 # A comparison is only fair if each gets the rate that suits it. Every method tried several, on 13 of the 18 training
-# templates, and was judged on the other five; no test sentence was looked at for that. Then each was trained for 120 steps of 16
-# sentences, with the same sentences in the same order: five times, or three or one where the table says so. And because
-# six new templates are few, there are sixteen more, which were written for section 7 before this table was made. (MB: the
-# weights, gradients and AdamW's means, see section 10. Seconds are of the processor, on a busy machine.)
+# templates, and was judged on the other five; no test sentence was looked at for that. Then each was trained for 120
+# steps of 16 sentences, with the same sentences in the same order, with five seeds or with as many as the table says. And
+# because six new templates are few, there are sixteen more, which were written for section 7 before this table was made.
+# (MB: the weights, gradients and AdamW's means, see section 10. Seconds are of the processor, on a busy machine.)
 
 # %% jupyter={"source_hidden": true}
 methods = ["everything", "last block", "head", "biases", "lora", "adapters", "prefix", "prompt"]
@@ -309,7 +317,9 @@ for method in ["from scratch", *methods]:
     scores = [mean(method, kind) for kind in ("new templates", "other templates", "same templates")]
     cost = f"{learnt:12,} {4 * (size + 3 * learnt) / 1e6:6.0f} {mean(method, 'seconds'):8.0f}"
     n_seeds = len(kept[method]["runs"])
-    print(f"{method:26}{cost} |   {n_seeds}   | {scores[0]:.2f}  {scores[1]:.2f} |  {scores[2]:.2f}")
+    print(
+        f"{method.replace('lora', 'LoRA'):26}{cost} |   {n_seeds}   | {scores[0]:.2f}  {scores[1]:.2f} |  {scores[2]:.2f}"
+    )
 
 # %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True)
@@ -320,11 +330,11 @@ for ax, kind in zip(axes, ("new templates", "other templates"), strict=True):
         ax.plot([place] * len(dots), dots, "o", color=color, alpha=0.4)
         if len(dots) > 1:
             ax.plot([place - 0.3, place + 0.3], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
-    ax.set_xticks(range(len(methods) + 1), ["from scratch", *methods], rotation=45, ha="right")
-    ax.set(
-        title={"new templates": "six new templates", "other templates": "sixteen other templates"}[kind], ylim=(0, 1)
-    )
-_ = axes[0].set_ylabel("entity F1 (120 steps, a dot a seed)")
+    names = [method.replace("lora", "LoRA") for method in ("from scratch", *methods)]
+    ax.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    ax.set(ylim=(0, 1))
+axes[0].set(ylabel="entity F1 (120 steps, a dot a seed)", title="Six new templates: LoRA is level with everything")
+_ = axes[1].set_title("Sixteen other templates: so it is here")
 
 # %% [markdown]
 # The two columns of new templates are what counts. LoRA, adapters and everything are level: LoRA is ahead of everything
@@ -383,13 +393,15 @@ predict("16_fine_tuning.forgotten")
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 tuned_body = ("everything", "last block", "lora")
 still = {method: [run["search"]["recall@5"] for run in kept[method]["runs"][:3]] for method in tuned_body}
+still["LoRA"] = still.pop("lora")
 ax = plt.subplots(figsize=(8, 3.2))[1]
 for place, dots in enumerate(still.values()):
     ax.plot([place] * len(dots), dots, "o", color="C0", alpha=0.5)
     ax.plot([place - 0.25, place + 0.25], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
 ax.axhline(kept["search before"]["recall@5"], color="grey", linestyle=":", label="before")
 ax.set_xticks(range(len(still)), still)
-ax.set(ylim=(0, 1), ylabel="recall@5 of the old search", title="What tuning on names does to the search (three seeds)")
+ax.set(ylim=(0, 1), ylabel="recall@5 of the old search")
+ax.set(title="Tuned on names, the model finds half as many passages, or fewer (three seeds)")
 _ = ax.legend()
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -421,8 +433,8 @@ predict("16_fine_tuning.forgotten", actual="nearly all" if left > 0.8 else "abou
 # * **Change it in a way that can be taken off.** A LoRA, an adapter, a prefix or a prompt stand beside the old numbers.
 #   While the LoRA is attached the search suffers; take it off, and the old model is back, to the last bit. So one body
 #   can serve many tasks, with a small file for each.
-# * **Rehearse.** If you have examples of the old task, mix them into the new training. (Here we have none: MiniLM's
-#   billion pairs of sentences are not ours.)
+# * **Rehearse.** If you have examples of the old task, mix them into the new training. (For the search we have none:
+#   MiniLM's billion pairs of sentences are not ours. Below is a task for which we have some.)
 #
 # The second point is quickly checked. We attach a LoRA that was trained, look, and take it off:
 
@@ -440,13 +452,55 @@ print(f"detached: {(detached - old).abs().max():.0f}")
 assert (detached == old).all() and moved > 0.05
 
 # %% [markdown]
+# And rehearsal? For that we need an old task whose examples we have. Say that our model learns to find names in texts A:
+# the ten of our templates in which persons occur. A year later come texts B, the eight other templates, which tell of
+# firms, teams and places. The tags are the same, and no label in B contradicts one in A. Only, no person occurs in B.
+# Learning one thing after the other is called **continual learning**. After A, the model goes on to learn B, alone or
+# with two sentences of A in each batch beside the sixteen of B. For that, a hundred sentences of A were kept. (Recorded,
+# three seeds. Judged is on sentences of the same templates with new names.)
+
+# %% jupyter={"source_hidden": true}
+continual = recorded("continual")["result"]
+ways = {"A only": continual["A first"]["everything"]}
+ways |= {"A, then B": continual["everything"], "A, then B\nand a little A": continual["everything, rehearsal"]}
+ways["B and\na little A"] = continual["rehearsal alone"]
+ways |= {"one LoRA:\nA, then B": continual["one LoRA"], "a LoRA\neach": continual["a LoRA each"]}
+ax = plt.subplots(figsize=(9, 3.4))[1]
+for place, runs in enumerate(ways.values()):
+    for side, text in enumerate("AB"):
+        dots, x = [run[text] for run in runs], place + 0.3 * side - 0.15
+        ax.plot([x] * len(dots), dots, "o", color=f"C{side}", alpha=0.4, label=None if place else f"on texts {text}")
+        ax.plot([x - 0.1, x + 0.1], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
+ax.set_xticks(range(len(ways)), ways)
+ax.set(
+    ylim=(0, 1), ylabel="entity F1", title="Two kept sentences in a batch save what B alone would cost (three seeds)"
+)
+_ = ax.legend(loc="lower left")
+
+# %% jupyter={"source_hidden": true}
+for way, runs in ways.items():
+    means = {text: sum(run[text] for run in runs) / len(runs) for text in "AB"}
+    print(f"{' '.join(way.split()):26} texts A {means['A']:.2f}   texts B {means['B']:.2f}")
+
+# %% [markdown]
+# After A the model has 0.94 on A. Then it learns B, and half of what it knew about A is gone: 0.49. Nothing in B told it
+# that persons are no names; it was only never asked for one. With two sentences of A in each batch it has 0.98.
+#
+# Is A kept by that, or is it learnt anew from the hundred sentences? That is what the fourth column asks: the same batches,
+# for a model that had never learnt A. It reaches 0.4x on A, no more than the model that forgot. So these few sentences are
+# too few to *learn* A from, but enough to *keep* it.
+#
+# And LoRA by itself is no remedy. One LoRA that goes on from A to B forgets as much as everything does: 0.4x. The
+# remedy is a LoRA for each. Put the first one back, and on A the model is what it was, to the last digit. That has its
+# price: somebody must say which kind of text is coming. And B learns nothing from A: 0.8x, where the LoRA that went on has 0.9x.
+#
 # ## 6. From continuing to answering
 #
 # So far the model labelled. Can one teach a model that *writes* as cheaply? Lesson 14 ended with SmolLM2, which
 # answers if it is asked in its chat template, and without it goes on as if the question were the beginning of some
 # page. Let us teach it to answer in one sentence, without any template. The examples are in every Python: a question
 # is `What does heapq.heappop do?`, and the answer the first sentence of that function's docstring. There are 300 pairs
-# to learn from, and 30 functions of other modules to ask about (eight of them answer here). What is learnt is a LoRA of rank 8, in 50 steps.
+# to learn from, and 30 functions of other modules to ask about. What is learnt is a LoRA of rank 8, in 50 steps.
 #
 # Question and answer are one text, and the exercise is the old one: which token comes next? But not everywhere. We do
 # not want a model that writes questions. So the loss is taken **on the answer only**; of the question's tokens the
@@ -456,7 +510,8 @@ assert (detached == old).all() and moved > 0.05
 # and END are read and to be predicted. Arrows, each a loss, lead from the last token of the question to the first of
 # the answer, and on from each token to the next.](figures/16_fine_tuning_answer.svg)
 #
-# Here is what it says of functions that it was not taught, before and after (recorded, one seed):
+# Twelve of its answers were written down, before and after (recorded, one seed). Here are three, on functions that it was
+# not taught:
 
 # %% jupyter={"source_hidden": true}
 answering = recorded("answering")["result"]
@@ -471,9 +526,9 @@ for what, said in (("before", before), ("after", taught)):
     print(f"{what}: of {len(said)} answers, {sum(one['ended'] for one in said.values())} end within 40 tokens")
 
 # %% [markdown]
-# Before, it talked until we stopped it, after 40 tokens. Now it says one sentence and stops, every time, and asked in the chat template,
-# in which it was not trained, it does the same. Fifty steps, and the form is perfect. And how much does it know about
-# Python now? Four of the functions that we asked about do not exist. We made them up:
+# Before, it talked until we stopped it, after 40 tokens. Now it says one sentence and stops, every time. Asked in the chat
+# template, in which it was not trained, it does the same. Fifty steps, and the form is perfect. And how much does it
+# know about Python now? Four of the twelve functions do not exist. We made them up:
 
 # %% jupyter={"source_hidden": true}
 for name in [name for name in taught if name not in manual]:
@@ -541,8 +596,8 @@ _ = ax.set(
 # With old text only the student reaches 0.17, with the teacher's labels on the new text 0.44 and 0.47; and not one
 # label of the new text was made by a person. So it is the teacher that helps, not the length of the training. The
 # student learns the teacher's mistakes as well; with true labels it reaches 0.68, more than the teacher itself. And soft
-# labels, for all that is said of them, were no better here than hard ones: 0.44 against 0.47, with each of the three
-# seeds. We tried one temperature, $T = 2$.
+# labels, for all that is said of them, were no better here than hard ones: 0.44 against 0.47 in the mean, and behind
+# them with each of the three seeds. We tried one temperature, $T = 2$.
 #
 # ## 8. Other tasks
 #
@@ -637,7 +692,7 @@ explorer
 for method in ("everything", "last block", "lora", "head"):
     learnt = kept[method]["runs"][0]["parameters"]
     memory = 4 * (size + 3 * learnt) / 1e6  # 4 bytes each: the weight; gradient and two means of what is learnt
-    print(f"{method:11} learns {learnt:10,} of {size:,} numbers: {memory:4.0f} MB")
+    print(f"{method.replace('lora', 'LoRA'):11} learns {learnt:10,} of {size:,} numbers: {memory:4.0f} MB")
 
 # %% [markdown]
 # So at best a quarter is left. (With large models the old numbers are often rounded to 8 or 4 bits, because they no longer
@@ -649,7 +704,8 @@ for method in ("everything", "last block", "lora", "head"):
 # %%
 for method in ("everything", "last block", "lora", "head"):
     tried = kept[method]["tuning"]
-    print(f"{method:11}" + "   ".join(f"{float(rate):g}: {score:.2f}" for rate, score in tried.items()))
+    rates = "   ".join(f"{float(rate):g}: {score:.2f}" for rate, score in tried.items())
+    print(f"{method.replace('lora', 'LoRA'):11}{rates}")
 
 # %% [markdown]
 # The best rate for LoRA is thirty times the best one for everything, and with a third of it LoRA has hardly begun. A
@@ -684,6 +740,10 @@ assert (apart - joined).abs().max() < 1e-4 * apart.std()
 # message is about. You write eight examples of each kind. That is all.
 
 # %%
+import tempfile
+from pathlib import Path
+
+from transformer_lab import adapt, save
 from transformer_lab.classifiers import Classifier
 from transformer_lab.data.docstring_modules import Example
 from transformer_lab.tasks.labelling import Classification
@@ -698,14 +758,13 @@ kinds = {
     "Best bread in town. | You saved our party. | My children will not take the hats off. | "
     "Such kind people in your shop. | I shall tell all my friends.",
 }
-labelled = [Example(text.strip(), i) for i, texts in enumerate(kinds.values()) for text in texts.split("|")]
+messages = [Example(text.strip(), i) for i, texts in enumerate(kinds.values()) for text in texts.split("|")]
 
 # %% tags=["nbval-ignore-output"]
 # output differs with the training
 torch.manual_seed(0)
-model = Classifier.on(minilm, tuple(kinds))
-prepare(model, "lora")
-mine = Classification(model, tokenizer, labelled, labelled)
+model, _ = adapt("minilm", "lora", Classifier, [*kinds])  # as in section 1: a copy, a new head and a LoRA
+mine = Classification(model, tokenizer, messages, messages)
 train(mine, Settings(30, batch_size=12, lr=3e-3, evaluate_every=30), progress=False)
 new = [
     "Does the lamp come with a bulb?",
@@ -715,23 +774,34 @@ new = [
     "The clock stopped after an hour.",
     "The cake was gone in five minutes.",
 ]
-for text, label in zip(new, mine.predict(new), strict=True):
-    print(f"{[*kinds][label]:10} {text}")
+for text, line in zip(new, labelled(model, tokenizer, new), strict=True):
+    print(f"{line:16} {text}")
 
 # %% [markdown]
 # Eight examples of each, five seconds, and it sorts chairs with three legs and shoes to dance in. It is no oracle. A
-# guest who would like to bring a dog is taken for a complaint here (and at yours?), and what you make of the cake is for you to say. Change
-# the examples, add two with dogs, and run the two cells again. Then take a file of your own, a text, a tab and its label in
-# each line, and do it from a terminal:
+# customer who would like to bring a dog is taken for a complaint here (and on your machine?), and what you make of the
+# cake is for you to say. Change the examples, add two with dogs, and run the two cells again.
+#
+# Now keep it. What is saved is only what was learnt, the LoRA and the head, with the name and the checksum of the model
+# that they belong to. Whoever has that model puts the two together again:
+
+# %% tags=["nbval-ignore-output"]
+# output differs with the training
+with tempfile.TemporaryDirectory() as folder:
+    save(model, tokenizer, folder)
+    size_on_disk = sum(path.stat().st_size for path in Path(folder).iterdir())
+    print(f"{size_on_disk / 1e6:.1f} MB are saved, of a model of {4 * size / 1e6:.0f} MB")
+    print(*labelled(*load(folder), ["Do you gift-wrap?", "My order came without its lid."]), sep="\n")
+
+# %% [markdown]
+# With a file of your own, a text, a tab and its label in each line, a terminal does it all:
 #
 # ```
 # transformer-lab fine-tune messages.tsv --out my-labels
 # transformer-lab label my-labels "Do you gift-wrap?"
 # ```
 #
-# The folder `my-labels` holds only what was learnt, the LoRA and the head, and the name and the checksum of the model
-# that they belong to. The command keeps every fifth message aside. Why? And
-# which have you kept aside in the cell above?
+# The command keeps every fifth message aside. Why? And which have you kept aside in the cells above?
 
 # %% [markdown]
 # ## 13. Check yourself
@@ -765,8 +835,8 @@ for text, label in zip(new, mine.predict(new), strict=True):
 #   everything tuned: 76,423 numbers against 22.6 million. A control from scratch had learnt next to nothing of use.
 # * LoRA is $W + \frac{\alpha}{r} B A$. B begins at zero and A does not; merged it costs nothing in use; it wants a rate
 #   of its own; and it saves gradients and the optimiser's means, not the model itself.
-# * A change of low rank proves nothing about the task, for nonsense gives one, too. That the low-rank part *does* the work
-#   can be tested: put everything else back.
+# * A change of low rank proves nothing about the task, for nonsense gives one, too. Whether the low-rank part *does* the
+#   work can be tested: put everything else back, and compare with another part that holds as much of the energy.
 # * Whoever changes the body forgets. What stands beside it can be taken off.
 # * Fifty steps taught a model the form of an answer. Whether it learnt facts, too, shows only if wrong answers of the
 #   same form are measured beside the right ones.

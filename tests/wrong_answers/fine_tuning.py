@@ -16,6 +16,7 @@ POINTS = {
     "16_fine_tuning.answer_labels": 6,
     "16_fine_tuning.diagnose": 5,
     "16_fine_tuning.distilled": 4,
+    "16_fine_tuning.preferred": 4,
 }
 ONE_WAY = ()
 MISCONCEPTIONS = ("M42",)
@@ -754,6 +755,70 @@ def writing_over_targets(student, teacher, targets, T, share):
     return got
 
 
+# preferred --------------------------------------------------------------------------------------------------------
+
+
+def counted(logits, labels):
+    return logits.log_softmax(-1).gather(-1, labels.clamp(min=0)[..., None])[..., 0] * (labels != -100)
+
+
+def preferring(
+    chance=lambda logits, labels: counted(logits, labels).sum(-1),
+    gain=lambda new, old: new - old,
+    gap=lambda gains: gains[0] - gains[1],
+    loss=lambda g, beta: -F.logsigmoid(beta * g).mean(),
+    detach=True,
+):
+    """Right but for one part."""
+
+    def preferred(new, old, labels, beta):
+        old = old.detach() if detach else old
+        return loss(gap(gain(chance(new, labels), chance(old, labels))), beta)
+
+    return preferred
+
+
+def preferred_by_cross_entropy(new, old, labels, beta):
+    """F.cross_entropy leaves out -100 by itself, and wants the tokens along axis 1."""
+    nll = [F.cross_entropy(one.flatten(0, 2), labels.flatten(), reduction="none") for one in (new, old.detach())]
+    gains = (nll[1] - nll[0]).view(labels.shape).sum(-1)
+    return F.softplus(beta * (gains[1] - gains[0])).mean()
+
+
+def preferred_pair_by_pair(new, old, labels, beta):
+    old, costs = old.detach(), []
+    for pair in range(labels.shape[1]):
+        gains = []
+        for side in (0, 1):
+            where = (labels[side, pair] != -100).nonzero()[:, 0]
+            ids = labels[side, pair, where]
+            a, b = (one[side, pair, where].log_softmax(-1)[torch.arange(len(ids)), ids].sum() for one in (new, old))
+            gains.append(a - b)
+        costs.append(-F.logsigmoid(beta * (gains[0] - gains[1])))
+    return torch.stack(costs).mean()
+
+
+def without_old_gradients(new, old, labels, beta):
+    with torch.no_grad():
+        before = counted(old, labels).sum(-1)
+    gains = counted(new, labels).sum(-1) - before
+    return -F.logsigmoid(beta * (gains[0] - gains[1])).sum() / labels.shape[1]
+
+
+def other_detached(new, *rest):
+    return preferring()(torch.stack((new[0], new[1].detach())), *rest)
+
+
+def writing_over_labels(new, old, labels, beta):
+    loss = preferring()(new, old, labels, beta)
+    labels.clamp_(min=0)
+    return loss
+
+
+def losing_its_gradient(new, *rest):
+    return torch.tensor(preferring()(new, *rest).item(), dtype=new.dtype)
+
+
 RIGHT = {
     "16_fine_tuning.served": [
         ("text by text", serving()),
@@ -794,6 +859,12 @@ RIGHT = {
         ("cross-entropies", distilled_by_cross_entropies),
         ("rows", of_rows(lambda has_label: has_label | True)),
         ("NaN put away", nan_put_away),
+    ],
+    "16_fine_tuning.preferred": [
+        ("by hand", preferring()),
+        ("cross-entropy", preferred_by_cross_entropy),
+        ("pair by pair", preferred_pair_by_pair),
+        ("no_grad", without_old_gradients),
     ],
 }
 
@@ -1146,6 +1217,88 @@ WRONG = {
         ("subtracting", ANSWERS.mended(Subtracting), "does it subtract?"),
         ("no scale", ANSWERS.mended(NoMerge), "Before it is merged: forward(x)"),
         ("a tensor", ANSWERS.mended(lambda old, r, alpha: old.weight), "wanted a module"),
+    ],
+    "16_fine_tuning.preferred": [
+        ("no old model", preferring(gain=lambda new, old: new), "The old model is missing"),
+        ("added", preferring(gain=torch.add), "The old model's logarithm is added"),
+        ("old less new", preferring(gain=lambda new, old: old - new), "The difference has the wrong sign"),
+        ("ratio", preferring(gain=lambda new, old: (new - old).exp()), "The gain is a ratio of probabilities"),
+        ("the other first", preferring(gap=lambda gains: gains[1] - gains[0]), "The difference has the wrong sign"),
+        ("one answer", preferring(gap=lambda gains: gains[0]), "The answers that are not preferred do not come in"),
+        ("both added", preferring(gap=lambda gains: gains.sum(0)), "The two gains of a pair are added"),
+        (
+            "averaged",
+            preferring(lambda logits, labels: counted(logits, labels).sum(-1) / (labels != -100).sum(-1)),
+            "The logarithms of an answer are averaged",
+        ),
+        ("by T", preferring(lambda *given: counted(*given).mean(-1)), "The logarithms of an answer are averaged"),
+        (
+            "padding counts",
+            preferring(lambda logits, labels: counted(logits, labels.clamp(min=0)).sum(-1)),
+            "Places with -100 count as if their label were token 0",
+        ),
+        (
+            "token 0 is left out",
+            preferring(lambda logits, labels: (counted(logits, labels) * (labels > 0)).sum(-1)),
+            "Places whose label is token 0 are left out",
+        ),
+        (
+            "logits",
+            preferring(
+                lambda logits, labels: (logits.gather(-1, labels.clamp(min=0)[..., None])[..., 0] * (labels >= 0)).sum(
+                    -1
+                )
+            ),
+            "The logits themselves are added up",
+        ),
+        (
+            "probabilities",
+            preferring(lambda logits, labels: (counted(logits, labels).exp() * (labels >= 0)).sum(-1)),
+            "Probabilities are added up",
+        ),
+        (
+            "moved",
+            preferring(lambda logits, labels: counted(logits[..., :-1, :], labels[..., 1:]).sum(-1)),
+            "The labels are moved by one place",
+        ),
+        ("no beta", preferring(loss=lambda g, beta: -F.logsigmoid(g).mean()), "beta is missing within the sigmoid"),
+        ("by beta", preferring(loss=lambda g, beta: -F.logsigmoid(g / beta).mean()), "is divided by beta"),
+        (
+            "beta outside",
+            preferring(loss=lambda g, beta: -beta * F.logsigmoid(g).mean()),
+            "beta multiplies the loss",
+        ),
+        ("sign", preferring(loss=lambda g, beta: F.logsigmoid(beta * g).mean()), "The sign of the loss is turned"),
+        ("no logarithm", preferring(loss=lambda g, beta: -(beta * g).sigmoid().mean()), "The logarithm is missing"),
+        ("1 minus", preferring(loss=lambda g, beta: 1 - (beta * g).sigmoid().mean()), "The logarithm is missing"),
+        ("no sigmoid", preferring(loss=lambda g, beta: -(beta * g).mean()), "sigmoid and its logarithm are missing"),
+        ("a hinge", preferring(loss=lambda g, beta: (1 - beta * g).relu().mean()), "This is a hinge"),
+        ("added up", preferring(loss=lambda g, beta: -F.logsigmoid(beta * g).sum()), "The pairs are added up"),
+        (
+            "by texts",
+            preferring(loss=lambda g, beta: -F.logsigmoid(beta * g).sum() / (2 * len(g))),
+            "by the number of texts",
+        ),
+        (
+            "one for each pair",
+            preferring(loss=lambda g, beta: -F.logsigmoid(beta * g)),
+            "the loss has shape",
+        ),
+        (
+            "log of sigmoid",
+            preferring(loss=lambda g, beta: -(beta * g).sigmoid().log().mean()),
+            "With logits of some thousands the loss is inf",
+        ),
+        (
+            "a small number",
+            preferring(loss=lambda g, beta: -((beta * g).sigmoid() + 1e-12).log().mean()),
+            "Is something clamped",
+        ),
+        ("old learns", preferring(detach=False), "A gradient reaches the old model's logits"),
+        ("the other detached", other_detached, "no gradient reaches the logits of the other answers"),
+        ("labels changed", writing_over_labels, "changed its input labels in place"),
+        ("no gradient", losing_its_gradient, "No gradient flows through the loss"),
+        ("a number", lambda *given: preferring()(*given).item(), "The loss is a plain number"),
     ],
     "16_fine_tuning.distilled": [
         ("no T^2", distilling(lambda s, t, T: kl(t / T, s / T).sum(-1).mean()), "T^2 is missing"),

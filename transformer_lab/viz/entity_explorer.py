@@ -32,16 +32,9 @@ Name = tuple[str, int, int, float]
 
 @torch.no_grad()
 def tag_scores(model, tokenizer, words) -> Float[Tensor, "words labels"]:
-    """The tagger's score of each tag for each word, read at the word's first piece, without dropout.
-
-    Raises ValueError for a sentence with more pieces than the model reads, and for a word that has none.
-    """
-    ids, begun = Tagging(model, tokenizer, (), {"none": ()}).pieces(words)
-    if missing := set(range(len(words))) - set(begun):
-        raise ValueError(f"The tokenizer leaves nothing of {words[min(missing)]!r}: take it out of the text.")
+    """The tagger's score of each tag for each word, as Tagging.scores reads them, without dropout."""
     with evaluating(model):
-        scores = model(torch.tensor([ids], device=next(model.parameters()).device))[0]
-    return scores[[begun.index(n) for n in range(len(words))]].float().cpu()
+        return Tagging(model, tokenizer, (), {}).scores([tuple(words)])[0]
 
 
 def names_in(tags: list[str], sureness: list[float] | None = None) -> list[Name]:

@@ -4,10 +4,11 @@ from .answer_labels import answer_labels
 from .diagnose import diagnose
 from .distilled import distilled
 from .extracted import extracted
+from .preferred import preferred
 from .served import served
 
 LESSON = "16_fine_tuning"
-__all__ = ["served", "extracted", "answer_labels", "diagnose", "distilled"]
+__all__ = ["served", "extracted", "answer_labels", "diagnose", "distilled", "preferred"]
 
 PREDICTIONS = {
     # Entities on new templates, and only a small part of the model may change.
@@ -23,6 +24,8 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "diagnose": "New, all five give just what the old layer gives: such faults show once something is learnt.",
     "distilled": "At a very high temperature the teacher's part comes close to half the mean squared difference of the "
     "logits, each less its row's mean.",
+    "preferred": "Where the new model is still the old one, each pair costs ln 2, whatever its answers are, and "
+    "whatever beta is.",
 }
 
 MISCONCEPTIONS = {

@@ -40,3 +40,20 @@ def test_a_lora_that_is_put_back_finds_just_what_it_found():
 def test_learning_a_with_a_lora_comes_out_again():
     task = continual.first_a("lora", 0)
     assert continual.measured(task) == pytest.approx(FOUND["A first"]["lora"][0], abs=0.05)
+
+
+def test_what_the_lesson_says():
+    first = FOUND["A first"]
+    means = {way: [round(mean(FOUND[way], text), 2) for text in "AB"] for way in continual.WAYS}
+    assert [round(mean(first[method], "A"), 2) for method in ("everything", "lora")] == [0.94, 0.95]
+    assert (means["everything"][0], means["everything, rehearsal"][0], means["rehearsal alone"][0]) == (
+        0.49,
+        0.99,
+        0.45,
+    )
+    assert (means["one LoRA"], means["a LoRA each"][1]) == ([0.46, 0.97], 0.88)
+    for kept, *lost in zip(
+        *(FOUND[way] for way in ("everything, rehearsal", "everything", "rehearsal alone")), strict=True
+    ):
+        assert all(one["A"] < kept["A"] - 0.4 for one in lost)  # with each seed
+    assert all(one["B"] > each["B"] for one, each in zip(FOUND["one LoRA"], FOUND["a LoRA each"], strict=True))

@@ -8,11 +8,13 @@ import torch
 import answering
 import distilling
 import fine_tuning_methods as methods
+import recording
 import search_passages
 from transformer_lab import load
 from transformer_lab.classifiers import Tagger
 from transformer_lab.data import entities
 from transformer_lab.experiments import recorded
+from transformer_lab.files import read_json
 from transformer_lab.fine_tuning import prepare
 
 TABLE, ANSWERS, STUDENTS = (recorded(name)["result"] for name in ("fine_tuning_methods", "answering", "distilling"))
@@ -51,6 +53,33 @@ def test_rank_1_is_behind_on_the_old_templates_only_at_the_rate_of_rank_8():
     at_that_rate, again = TABLE["ranks"]["1"][0], TABLE["rank 1 again"]
     assert {run["parameters"] for run in again.values()} == {at_that_rate["parameters"]}
     assert all(run["same templates"] > at_that_rate["same templates"] + 0.1 for run in again.values())
+
+
+def test_a_run_that_was_stopped_goes_on_with_what_it_lacks(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: None)
+    file, computed, broken = tmp_path / "tried.py", [], ["b"]
+
+    def run(found, keep):
+        for part in [part for part in "abc" if part not in found]:
+            if part in broken:
+                raise KeyboardInterrupt
+            found[part] = len(computed)
+            computed.append(part)
+            keep()
+
+    with pytest.raises(KeyboardInterrupt):
+        recording.go_on(str(file), run)
+    broken.clear()
+    recording.go_on(str(file), run)
+    kept = read_json(tmp_path / "tried.json")
+    assert computed == ["a", "b", "c"] and kept["result"] == {"a": 0, "b": 1, "c": 2}
+    assert kept["command"] == "python experiments/tried.py"
+
+
+def test_another_best_rate_makes_earlier_runs_void():
+    row = {"tuning": {str(rate): 0.1 * rate for rate in methods.RATES["head"]}, "rate": 0.02, "runs": [{"seed": 0}]}
+    methods.add_rates("head", row, keep=None)
+    assert (row["rate"], row["runs"]) == (max(methods.RATES["head"]), [])
 
 
 def words(template):
@@ -134,6 +163,16 @@ def test_what_the_lesson_says_of_the_change():
     change, whole = TABLE["everything"]["change"], TABLE["everything"]["runs"][0]["new templates"]
     parts = {part: change[f"F1, {part}"]["8"]["new templates"] for part in ("largest", "all but the largest")}
     assert parts["largest"] > whole - 0.02 and parts["all but the largest"] == pytest.approx(0.14, abs=0.005)
+    held = change["energy"]["change"]
+
+    def kept(part, rank):  # (share of the energy, F1)
+        share = held[methods.RANKS.index(rank)]
+        score = change[f"F1, {part}"][str(rank)]["new templates"]
+        return round(share if part == "largest" else 1 - share, 2), round(score, 2)
+
+    assert (kept("largest", 1), kept("all but the largest", 8)) == ((0.28, 0.11), (0.30, 0.14))
+    assert (kept("largest", 2), kept("all but the largest", 4)) == ((0.42, 0.27), (0.44, 0.26))
+    assert (kept("largest", 8), kept("all but the largest", 1)) == ((0.70, 0.65), (0.72, 0.42))
     eight = methods.RANKS.index(8)
     assert change["energy"]["change"][eight] == pytest.approx(0.70, abs=0.005)
     assert TABLE["nonsense"][eight] == pytest.approx(0.72, abs=0.005)

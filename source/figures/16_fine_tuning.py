@@ -26,7 +26,7 @@ def where() -> Drawing:
     columns = (("everything", "all"), ("the last block", "last"), ("only a new head", "head"), ("LoRA", "lora"))
     for number, (name, kind) in enumerate(columns):
         x = 115 + 190 * number
-        drawing.text(x, 62, name, 13, INK, bold=True)
+        drawing.text(x, 52, name, 13, INK, bold=True)
         head = drawing.box(x, 92, 120, 26, "new head", LIT, True, 11)
         for block in range(MINILM.n_layers):
             y = 132 + 36 * block
@@ -38,7 +38,7 @@ def where() -> Drawing:
         learnt = kind == "all"
         bottom = drawing.box(x, 132 + 36 * MINILM.n_layers, 120, 28, EMBEDDING, LIT if learnt else LINE, learnt, 11)
         drawing.arrow((x, bottom.bottom[1] + 24), bottom.bottom)
-        drawing.arrow(head.top, (x, 70))
+        drawing.arrow(head.top, (x, 62))
         drawing.text(x, 402, "the words of a sentence", 10, QUIET)
     return drawing
 
@@ -54,7 +54,7 @@ def lora() -> Drawing:
     b = drawing.box(410, 245, 26, 130, "B", LIT, True)
     drawing.text(250, 275, f"{RANK} × {d}", 10, LIT)
     drawing.text(432, 290, f"{d} × {RANK}, zero at first", 10, LIT, "left")
-    drawing.text(330, 318, f"{RANK} × ({d} + {d}) = {RANK * 2 * d:,} numbers, all learnt", 11, LIT)
+    drawing.text(250, 310, f"{RANK} × ({d} + {d}) = {RANK * 2 * d:,} numbers, all learnt", 11, LIT)
     drawing.arrow((82, 160), old.left)
     drawing.arrow((82, 170), a.left)
     drawing.arrow(a.right, b.left, "")

@@ -186,6 +186,9 @@ def test_what_the_lesson_says_of_the_table():
     for kind in ("new templates", "other templates"):
         pairs = zip(TABLE["lora"]["runs"], TABLE["last block"]["runs"], strict=True)
         assert all(one[kind] > other[kind] for one, other in pairs)
+    assert TABLE["prompt"]["rate"] == max(methods.RATES["prompt"]) == 1000 * TABLE["everything"]["rate"]
+    assert [round(mean(TABLE["prompt"]["runs"], kind), 2) for kind in TESTS] == [0.55, 0.74, 0.52]
+    assert TABLE["adapters"]["rate"] == max(methods.RATES["adapters"])
     found = {
         method: [round(50 * run["search"]["recall@5"]) for run in TABLE[method]["runs"][:3]]
         for method in ("everything", "last block", "lora")

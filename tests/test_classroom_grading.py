@@ -20,6 +20,7 @@ from build import ROOT
 from hostile_submissions import FULL, HERE, HOSTILE
 from transformer_lab.classroom import batch, course, gradebook, report, sandbox
 from transformer_lab.classroom.collect import collect
+from transformer_lab.classroom.notebooks import FIRST_LINE
 
 CONTAINED = pytest.mark.skipif(sandbox.kind() != "bubblewrap", reason="no bubblewrap here, which hides the files")
 
@@ -37,6 +38,17 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def right(root):
     return hostile_submissions.solved(root)
+
+
+def test_what_learners_get_holds_neither_hidden_checks_nor_answers(root):
+    released = nbformat.read(root / "release" / HERE[0] / f"{HERE[1]}.ipynb", 4)
+    texts = "\n".join(cell.source for cell in released.cells)
+    assert "HIDDEN TESTS" not in texts and "classroom" not in texts
+    exercise = nbformat.read(ROOT / "transformer_lab" / "exercises" / f"{HERE[0]}.ipynb", 4)
+    hidden = [cell for cell in released.cells if hostile_submissions.name_of(cell).endswith("-hidden")]
+    assert {cell.source for cell in hidden} == {FIRST_LINE}
+    shown = [cell.source for cell in released.cells if cell not in hidden]
+    assert shown == [cell.source for cell in exercise.cells]  # word for word what one gets who learns alone
 
 
 def hand_in(folder, student, notebook):

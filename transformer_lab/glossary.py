@@ -110,6 +110,8 @@ chrF | chrF | chrF | 12
     Translation quality from short character sequences shared with a reference translation.
 conditional entropy | 条件熵 | tiáo jiàn shāng | 01
     The entropy that is left when something is known; no model that knows only this has a lower expected loss.
+continual learning | 持续学习 | chí xù xué xí | 16
+    One task is learnt after another; a few examples of the earlier one, mixed in (rehearsal), keep it from being lost.
 convex hull | 凸包 | tū bāo | 02
     All points that weighted averages of given points can reach; the output of a head lies in that of its values.
 core of attention | 注意力核心 | zhù yì lì hé xīn | 09

@@ -37,7 +37,7 @@ from transformer_lab.fine_tuning import prepare
 from transformer_lab.grading import predict
 from transformer_lab.models import BERT
 from transformer_lab.tasks.labelling import Tagging, labelled
-from transformer_lab.viz import RankExplorer, kept_by_rank, plots
+from transformer_lab.viz import EntityExplorer, RankExplorer, kept_by_rank, plots
 
 plots.use_style()
 kept = recorded("fine_tuning_methods")["result"]
@@ -681,6 +681,31 @@ parts = {
 old, new = minilm.state_dict(), whole.model.state_dict()
 explorer = RankExplorer({what: (old[name], new[name]) for what, name in parts.items()}, rank=8)
 explorer
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true
+# ### Deeper: names in a sentence of your own
+
+# %% [markdown] tags=["deeper"]
+# The two models of section 1 read what you type. They have had fifty steps, so expect mistakes.
+#
+# 1. Lesson 15's two Jordans are among the sentences. Which of the models tells the country from the man?
+# 2. Type a sentence with a name that you know, and then the same in small letters. Why does nothing change?
+#
+# <details><summary>Answers, when you have tried</summary>
+#
+# 1\. With us the one with LoRA does, and the other takes both for a person; on your machine it may be otherwise.
+#
+# 2\. MiniLM's tokenizer turns all letters into small ones. That a name begins with a capital never reaches the model.
+#
+# </details>
+
+# %% tags=["deeper", "nbval-ignore-output"]
+# output differs with the training
+names = EntityExplorer(
+    {"everything": (whole.model, tokenizer), "LoRA": (narrow.model, tokenizer)},
+    ["Jordan said that he was tired .", "Jordan borders two lakes .", "The minister of Peru met Siemens in Lima ."],
+)
+names
 
 # %% [markdown]
 # ## 10. What people get wrong

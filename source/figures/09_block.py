@@ -180,7 +180,7 @@ def families() -> Drawing:
         size = sum(parameters_by_part(config, kind).values()) / 1e6
         drawing.text(x, 30, name, 14, bold=True)
         drawing.text(x, 52, f"{size:.0f} million parameters", 10.5, QUIET)
-        where = "before" if config.norm_position == "pre" else "behind"
+        where = "before" if config.norm_position == "pre" else "after"
         drawing.text(x, 468, f"{NORMS[config.norm]} {where} each part", 10.5, QUIET)
     for x, words in ((86, "looks back"), (260, "looks both ways"), (440, "looks both ways"), (606, "looks back")):
         drawing.text(x, 416, words, 10.5, QUIET)

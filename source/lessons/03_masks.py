@@ -331,12 +331,12 @@ predict("03_masks.leak_text", actual="nearly all" if share > 0.9 else "nearly no
 # While they are trained, the one has to guess, and the other can read:
 #
 # ![The text begin 2 0 2 6 nián 1 1 yuè, twice; at nián the question: what comes next? Trained with the mask: arrows come from
-# the five tokens before it, and those behind it are grey; it has to guess. Trained without: arrows come from all tokens, also
-# from the 1 directly behind it, which is framed and is the answer.](figures/03_masks_training.svg)
+# the five tokens before it, and those after it are grey; it has to guess. Trained without: arrows come from all tokens, also
+# from the 1 directly after it, which is framed and is the answer.](figures/03_masks_training.svg)
 #
 # While they write, the text ends where they ask. For the model with the mask it always ended there.
 #
-# ![The same text while it is being written: behind nián there is nothing yet. For the model with the mask nothing is missing.
+# ![The same text while it is being written: after nián there is nothing yet. For the model with the mask nothing is missing.
 # For the model without one there is nothing where the answer used to stand.](figures/03_masks_writing.svg)
 #
 # If a model can somehow read what it is asked to predict, that is a **leak**. Is it what happens here? We train two such models
@@ -563,7 +563,7 @@ assert max(*with_mask, without[0]) < 1e-5 and abs(without[1] - 0.12) < 0.08
 #
 # **The riddle of section 1.** With a cache an old token is never asked again. It has read what stood before it when it was new,
 # and that is what is kept. So the cache itself hides the future, and there is nothing left for the mask to do. Without a
-# cache, and without the mask, the old tokens are computed again, each of them reads those behind it, and comes out of block 1
+# cache, and without the mask, the old tokens are computed again, each of them reads those after it, and comes out of block 1
 # as something else. In block 2 the newest token reads *them*. If that is the reason, it must be the mask of block 1 that is
 # missed. What old tokens read in block 2 reaches nobody, for there is no block 3. We take the mask away in one block at a time:
 

@@ -48,7 +48,7 @@ _ = torch.manual_seed(0)
 # with the model's own numbers:
 #
 # ![In the middle the tokens written so far, 2 0 2 6 nián, and a question mark for the next one. From above head 3 reads
-# November with weight 0.92. From below head 1 reads the comma behind Sunday with 0.54 and Sunday with 0.29. All other weights
+# November with weight 0.92. From below head 1 reads the comma after Sunday with 0.54 and Sunday with 0.29. All other weights
 # are below 0.1.](figures/04_multi_head_looks.svg)
 #
 # Each head makes weights of its own, which sum to 1, and mixes values of its own with them. Here are all four:

@@ -592,7 +592,7 @@ assert small["embedding and logits"] / sum(small.values()) > 0.85
 #
 # **An activation after the last projection too.** It looks thorough, and the shape is right. But then the layer can only write
 # upwards. In a stack without norms, or with the norms on the branches (pre-norm, [lesson 06](06_residual.ipynb)), what one such layer has
-# added, no other of its kind can take back. (In our translator a norm behind every addition subtracts a mean, and so some numbers come
+# added, no other of its kind can take back. (In our translator a norm after every addition subtracts a mean, and so some numbers come
 # back below zero. We have not trained such layers, so how much this costs we cannot say.)
 
 # %% [markdown]

@@ -175,7 +175,7 @@ newest = torch.randn(1, 1, 6)  # (B, T, D) with T = 1
 print("what is left of one token, over time:", (newest - newest.mean(dim=1, keepdim=True)).abs().max().item())
 
 # %% [markdown]
-# That is an accident of the cache. Then do without it: read the right beginning of the translation, with nothing behind it, and ask
+# That is an accident of the cache. Then do without it: read the right beginning of the translation, with nothing after it, and ask
 # for the next token. Dates of one length, over time:
 
 # %%
@@ -500,7 +500,7 @@ assert all(row[i] > 0.03 for row in fresh_pre for i in range(4))
 # ## 6. Before or after?
 #
 # So much for the *how*. Now the *where*. [Lesson 06](06_residual.ipynb) drew the two places. In **post-norm** the norm stands on the
-# line, behind each plus sign: it takes the sum. In **pre-norm** it stands on the branch, in front of the sub-layer, and the line
+# line, after each plus sign: it takes the sum. In **pre-norm** it stands on the branch, in front of the sub-layer, and the line
 # meets nothing but additions.
 #
 # Post-norm is the Transformer of 2017, and our translator. Pre-norm is GPT-2, Llama and nearly all that came later. In pre-norm nothing normalises the

@@ -6,7 +6,7 @@
 #
 # ![The Transformer of 2017, drawn from its configuration, with the lesson that built each part. Left the encoder, six blocks:
 # self-attention with 8 heads of 64 (lessons 02 and 04), a feed-forward layer 512, 2048, 512 (05), around each a residual path
-# (06) and behind it a layer norm (07); below, token vectors and sinusoidal positions (08). Right the decoder, six blocks with
+# (06) and after it a layer norm (07); below, token vectors and sinusoidal positions (08). Right the decoder, six blocks with
 # masked self-attention (03), cross-attention to the encoder's vectors (02) and feed-forward; above, the scores of the next
 # token.](figures/09_block_whole.svg)
 #
@@ -63,7 +63,7 @@ held_out = dates.held_out_pairs(300)
 # norm_2(x + y), each of shape (1, 10, 64).](figures/09_block_block.svg)
 #
 # Two parts do the work. In **attention** a token gathers from the others, in the **feed-forward layer** it works alone on what it
-# has gathered. Around each goes the residual path, and behind each comes a norm. That makes a **block**, and its four lines
+# has gathered. Around each goes the residual path, and after each comes a norm. That makes a **block**, and its four lines
 # are the drawing's. We write them out with the parts of the trained model, and hold the result against the model's own:
 
 # %%
@@ -88,7 +88,7 @@ print(f"numbers up to {x.abs().max():.1f}, differences below 0.0001")
 # What comes out has the shape of what went in. This is the whole reason why one can put a block on top of a block, and
 # another on top of that: a **stack**.
 #
-# One choice is left: where the norm stands. The translator and BERT put it *behind* the plus, as the paper of 2017 did;
+# One choice is left: where the norm stands. The translator and BERT put it *after* the plus, as the paper of 2017 did;
 # GPT-2 and Llama put it *in front of* each part, so that nothing ever touches the sum itself. Do you recall which of the two
 # is easier to train, and which needs one more norm after the last block? Lessons [06](06_residual.ipynb) and
 # [07](07_layer_norm.ipynb) measured both.
@@ -392,8 +392,8 @@ for name, one in built.items():
 # A part is the lessons' if its class stands in one of the three files that lessons 02 to 08 built. (`Dropout`, which deletes
 # some numbers in training only, and what does nothing are left out.) `embedding.tokens` is the table of section 2. Only BERT
 # has more that you have not met, three small things: `segments`, a second table, with a row for each of two texts, added as
-# positions are, so that the model can tell a question from its answer; a norm in a new place, behind the embedding; and
-# `pooler`, one more matrix at the exit. Plain functions stand in no such list, and one of them is new: the tanh behind the
+# positions are, so that the model can tell a question from its answer; a norm in a new place, after the embedding; and
+# `pooler`, one more matrix at the exit. Plain functions stand in no such list, and one of them is new: the tanh after the
 # pooler's matrix. (That configs like these give the *published* models is tested in the package.)
 #
 # ## 5. From GPT-2 to Llama

@@ -542,7 +542,7 @@ for run in ("before", "answer only", "all tokens"):
 # It has an answer for everything, in the voice of the manual. **What fifty steps teach is how to answer, not what is
 # true.** The table says how one can tell. The true answers of the held-out functions have become likelier, 2.89 nats a
 # token in place of 3.69, and whoever looks at that alone may believe that it has learnt about them. But the same
-# sentences behind *other* questions have become likelier as well, 4.12 in place of 4.55. More than half of the gain is
+# sentences after *other* questions have become likelier as well, 4.12 in place of 4.55. More than half of the gain is
 # the form alone. The rest has to do with the question. In these fifty steps nobody told it about these functions. It may
 # make a sentence of a name (`listmailcapfiles` gives itself away), or say what it had read long before: right answers
 # were likelier than others from the start. We have not told the two apart.

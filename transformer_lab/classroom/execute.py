@@ -113,6 +113,7 @@ class SandboxedExecute(Execute):
             finally:
                 over.set()
                 watcher.join()
+                self.computed = max(self.computed, used_by(process.pid)[1])  # since the watcher's last look
                 with suppress(Exception):
                     self.code = process.wait(timeout=2) if process.poll() is None and self.dead() else process.poll()
 

@@ -159,7 +159,7 @@ class ModelTour(Explorer):
         draw_tour(figure, self)
 
     def __repr__(self):
-        return f"ModelTour({self.title}, {self.stack}, token {self.token}, {self.stations[self.station]})"
+        return f"ModelTour({self.title}, {self.stack}, token {self.token + 1}, {self.stations[self.station]})"
 
 
 def describe(model) -> str:

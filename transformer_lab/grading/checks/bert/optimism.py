@@ -179,7 +179,7 @@ def judge(optimism, *cases: tuple) -> None:
             continue
         words = next((told for formula, *told in FAULTS if all(map(fits(formula), answers, cases))), None)
         yours, right = apart(got, wanted)
-        if not words and asked(optimism, case) != got:
+        if not words and any(asked(optimism, case) != got for _ in range(3)):  # once, they may agree by chance
             words = [
                 "Asked again it says something else: this is a simulation. Wanted: exactly, which needs no drawing."
             ]

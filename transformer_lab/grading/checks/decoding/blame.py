@@ -26,7 +26,7 @@ class blame:
 
     @check("with one", 1.5)
     def scores(blame, widen):
-        judge(blame, [case(penalty, *kind, other) for penalty, other in ((1, 0), (0.5, 1), (2, 1)) for kind in KINDS])
+        judge(blame, penalised())
 
     @check("two texts with the same score", 0.5)
     def ties(blame, widen):
@@ -61,11 +61,26 @@ def case(penalty: int | float, verdict: str, elsewhere: str, other: int) -> Case
             return found, wanted, penalty
 
 
+def penalised() -> list[Case]:
+    """Cases with a penalty, of all kinds, in which no two values that one might compare blame alike."""
+    while True:
+        cases = [case(penalty, *kind, other) for penalty, other in ((1, 0), (0.5, 1), (2, 1)) for kind in KINDS]
+        verdicts = {tuple(way(*one) for one in cases) for way in VALUES}
+        if len(verdicts) == len(VALUES):
+            return cases
+
+
 def by(value):
     """Blames as it should, but by another value(total, tokens, penalty) than the score."""
     return lambda found, wanted, penalty: SEARCH if value(*wanted, penalty) > value(*found, penalty) else MODEL
 
 
+SUM, MEAN, PRODUCT = (
+    by(lambda total, n, a: total),
+    by(lambda total, n, a: total / n),
+    by(lambda total, n, a: total * n**a),
+)
+VALUES = right, SUM, MEAN, PRODUCT
 WAYS = (  # (a wrong way, what to tell those who take it)
     (
         lambda f, w, a: SEARCH if score(w, a) >= score(f, a) else MODEL,
@@ -77,16 +92,16 @@ WAYS = (  # (a wrong way, what to tell those who take it)
         "has missed something if the right text has it?",
     ),
     (
-        by(lambda total, n, a: total),
+        SUM,
         "The sums are compared. This search looked for the best sum / tokens ** penalty, and can only be blamed for "
         "missing that.",
     ),
     (
-        by(lambda total, n, a: total / n),
+        MEAN,
         "The means are compared, whatever the penalty. The score has a *power* of the number of tokens below, and the "
         "penalty is its exponent.",
     ),
-    (by(lambda total, n, a: total * n**a), "The sum is multiplied by the power of the number of tokens: divide by it."),
+    (PRODUCT, "The sum is multiplied by the power of the number of tokens: divide by it."),
     (lambda f, w, a: MODEL if f[1] < w[1] else SEARCH, "It goes by the number of tokens alone: compare the scores."),
     (lambda f, w, a: SEARCH if f[1] < w[1] else MODEL, "It goes by the number of tokens alone: compare the scores."),
     (lambda f, w, a: SEARCH, "The search is blamed for everything."),

@@ -43,7 +43,8 @@ class Case:
     """Logits of two models for pairs of texts, and the labels of their places."""
 
     def __init__(self, n: int, T: int, n_tokens: int, masked: bool = True, loud: int | float = 1):
-        self.new, self.old = (loud * draw.normal(2, n, T, n_tokens, dtype=torch.float64) for _ in range(2))
+        sizes = 2, n, T, n_tokens
+        self.new, self.old = (loud * draw.normal(*sizes, dtype=torch.float64) for _ in range(2))
         self.labels = 1 + draw.integers(n_tokens - 1, 2, n, T)
         self.labels[:, :, T // 2] = 0  # a token like any other
         if masked:
@@ -51,8 +52,11 @@ class Case:
             first, last = 1 + draw.integers(2, 2, n, 1), T - 1 - draw.integers(2, 2, n, 1)
             self.labels[(place < first) | (place >= last)] = IGNORED
         self.beta = draw.one_of(0.2, 0.3, 0.4)
-        if loud > 1 and self.gap()[0] > 0:  # the first pair is one in which the other answer has gained more
-            self.new, self.old, self.labels = (one.flip(0) for one in (self.new, self.old, self.labels))
+        if loud > 1:  # in the first pair the other answer has gained so much more that the sigmoid is 0
+            while self.beta * abs(self.gap()[0]) < 1000:
+                self.new, self.old = (loud * draw.normal(*sizes, dtype=torch.float64) for _ in range(2))
+            if self.gap()[0] > 0:
+                self.new, self.old, self.labels = (one.flip(0) for one in (self.new, self.old, self.labels))
 
     def given(self) -> tuple:
         return *copies(self.new, self.old, self.labels), self.beta

@@ -1285,6 +1285,16 @@ WRONG = {
             "the loss has shape",
         ),
         (
+            "the median pair",
+            preferring(loss=lambda g, beta: -F.logsigmoid(beta * g).median()),
+            "For one pair alone it is right",
+        ),
+        (
+            "by the root of the length",
+            preferring(chance=lambda logits, labels: counted(logits, labels).sum(-1) / (labels >= 0).sum(-1) ** 0.5),
+            "Work out one pair by hand",
+        ),
+        (
             "log of sigmoid",
             preferring(loss=lambda g, beta: -(beta * g).sigmoid().log().mean()),
             "With logits of some thousands the loss is inf",

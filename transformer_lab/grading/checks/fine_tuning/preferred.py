@@ -88,7 +88,7 @@ def judge(preferred, cases: list[Case]) -> None:
         n, T = case.labels.shape[1:]
         called = f"{n} pair{'s' * (n > 1)}, {T} places, beta = {case.beta:g}"
         yours, right = apart(got, wanted)
-        raise Wrong(f"{called}: the loss is {yours}; wanted {right}. {told(given, cases)}".strip())
+        raise Wrong(f"{called}: the loss is {yours}; wanted {right}. {told(given, cases) or where(preferred, case)}")
 
 
 def told(given: list[Tensor], cases: list[Case]) -> str:
@@ -97,6 +97,17 @@ def told(given: list[Tensor], cases: list[Case]) -> str:
         if all(close(got, torch.as_tensor(formula(case))) for got, case in zip(given, cases, strict=True)):
             return words
     return ""
+
+
+def where(preferred, case: Case) -> str:
+    """For a fault that nobody has listed: is it in one pair, or in how pairs are put together?"""
+    alone = Case(1, *case.new.shape[2:], masked=bool((case.labels == IGNORED).any()))
+    if case.labels.shape[1] > 1 and close(asked(preferred, alone), alone.wanted()):
+        return "For one pair alone it is right: look at how the losses of several are put together. Wanted: their mean."
+    return (
+        "Work out one pair by hand: of each answer, the sum of its tokens' log-probabilities under either model; by "
+        "how much the preferred one has gained more than the other; and -ln sigmoid of beta times that."
+    )
 
 
 def gradients(preferred, case: Case) -> None:

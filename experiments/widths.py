@@ -41,9 +41,8 @@ def right_ids(task, pairs):
     return pad_sequence(rows, batch_first=True, padding_value=one.eos_id)
 
 
-def measured(task, pairs, **options) -> dict:
-    """What decoding with these options gives, and how many wrong texts have a better score than the right ones."""
-    ids = translate_ids(task.model, task.tokenizer, [pair.source for pair in pairs], task.max_new_tokens, **options)
+def judged(task, pairs, ids) -> dict:
+    """What these translations are worth, and how many wrong texts have a better score than the right ones."""
     said, wanted = [task.tokenizer.decode(row) for row in ids], [pair.target for pair in pairs]
     totals, lengths = log_probs(task, pairs, ids)
     best, _ = log_probs(task, pairs, right_ids(task, pairs))
@@ -55,6 +54,12 @@ def measured(task, pairs, **options) -> dict:
         "chrf": round(chrf(said, wanted), 2),
         "likelier_than_right": round((is_wrong & (totals > best)).float().mean().item(), 4),
     }
+
+
+def measured(task, pairs, **options) -> dict:
+    """What decoding with these options gives."""
+    sources = [pair.source for pair in pairs]
+    return judged(task, pairs, translate_ids(task.model, task.tokenizer, sources, task.max_new_tokens, **options))
 
 
 def run(seeds=SEEDS, beams=BEAMS, penalties=PENALTIES, temperatures=TEMPERATURES) -> dict:

@@ -322,6 +322,8 @@ def training():
     ward = recorded("patients")["result"]["patients"]
     curves = [ward[name]["curve"]["held out"][-1] for name in ("Emil", "Ines")]
     yield [ward[name]["truth"]["right"] for name in ("Ines", "Emil")] == [0.95, 0.56] and curves == sorted(curves)
+    ends = [ward[name]["curve"]["held out"][-1] for name in ("Gita", "Jona")]
+    yield abs(ends[0] - ends[1]) < 0.01 and ward["Gita"]["truth"]["right"] == ward["Jona"]["truth"]["right"] == 0
     logits, labels = torch.randn(6, 4, 3), torch.randint(3, (6, 4))
     cuts = [zip(logits.split(size), labels.split(size), strict=True) for size in (6, 3, 1)]
     yield len({tuple(round(number, 4) for number in names["measures"](cut)) for cut in cuts}) == 1

@@ -8,7 +8,8 @@ import pytest
 
 from transformer_lab.experiments import recorded
 from transformer_lab.grading import grade
-from transformer_lab.grading.checks.training.patients import CASES, FAULTS, PROBES, WARD
+from transformer_lab.grading.checks.training import more_patients, patients
+from transformer_lab.grading.checks.training.patients import CASES, FAULTS, PROBES
 
 SOURCE = Path(__file__).resolve().parents[1] / "source" / "exercises" / "13_training.py"
 WARD_ROUND = recorded("patients")["result"]
@@ -83,10 +84,22 @@ def test_the_notebook_prints_the_lists_and_the_suspicions():
     assert [word for word in words if word in PROBES] == list(PROBES)
 
 
+QUESTIONS = {
+    name: (f"13_training.{question.__name__}", question.answers[0])
+    for question in (patients, more_patients)
+    for name in question.answers[0].snippets
+}
+
+
+def test_each_patient_is_asked_for_once():
+    assert sorted(QUESTIONS) == sorted(CASES)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_diagnosis_counts_for_its_patient_and_pasted_everywhere_no_more(name):
-    right = WARD.snippets[name][:2]
-    pasted = grade("13_training.patients", dict.fromkeys(CASES, right))
+    question, ward = QUESTIONS[name]
+    right = ward.snippets[name][:2]
+    pasted = grade(question, dict.fromkeys(ward.snippets, right))
     assert [record.check for record in pasted.feedback if record.passed] == [name]
     for half in ((right[0], None), (None, right[1]), (right[0], "")):
-        assert grade("13_training.patients", {name: half}) == 0
+        assert grade(question, {name: half}) == 0

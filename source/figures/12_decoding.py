@@ -23,9 +23,10 @@ def where() -> Drawing:
     drawing.arrow(model.right, (528, 70))
     choose = drawing.box(640, 262, 150, 40, "choose one", LIT, lit=True, size=14)
     drawing.arrow((640, 198), choose.top)
-    drawing.arrow(choose.left, (240, 262))
-    drawing.token(200, 262, "?", LIT, lit=True, width=60)
-    drawing.arrow((200, 246), (200, 88), "append it, and begin again", beside=10)
+    place = tokens[-1].x + 44  # behind the last token
+    chosen = drawing.token(place, 262, "?", LIT, lit=True, width=36)
+    drawing.arrow(choose.left, chosen.right)
+    drawing.arrow(chosen.top, (place, 74), "append it, and begin again", beside=10)
     return drawing
 
 

@@ -74,6 +74,8 @@ class Drawing:
 
     def text(self, x: float, y: float, words: str, size: float = 12, color=INK, align="center", bold=False) -> None:
         """Words around a place, or beginning ("left") or ending ("right") there."""
+        if words in (".", ","):
+            y += 0.3 * size  # on its line: in the middle they would look like other signs
         self.axes.text(
             x, y, words, fontsize=size * 0.72, color=color, ha=align, va="center", linespacing=1.35,
             fontweight="bold" if bold else "normal", parse_math=False, zorder=4,

@@ -233,7 +233,7 @@ course_home()
 # | [10 Tokens](10_tokens.ipynb) | text into numbers, and a table that writes | [6](../exercises/10_tokens/tokens.ipynb) |
 # | [11 Encoder and decoder](11_encoder_decoder.ipynb) | a translator, and where it looks | [7](../exercises/11_encoder_decoder/encoder_decoder.ipynb) |
 # | [12 Decoding](12_decoding.ipynb) | how a text is chosen, token by token | [8](../exercises/12_decoding/decoding.ipynb) |
-# | [13 Training](13_training.ipynb) | AdamW, and what ails a run | [5](../exercises/13_training/training.ipynb) |
+# | [13 Training](13_training.ipynb) | AdamW, and what ails a run | [6](../exercises/13_training/training.ipynb) |
 # | [14 GPT](14_gpt.ipynb) | a ladder of models, and examples that say what is meant | [6](../exercises/14_gpt/gpt.ipynb) |
 # | [15 BERT](15_bert.ipynb) | hidden words, and a search engine that you keep | [6](../exercises/15_bert/bert.ipynb) |
 # | [16 Fine-tuning](16_fine_tuning.ipynb) | an old model, taught something new by a few numbers | [5](../exercises/16_fine_tuning/fine_tuning.ipynb) |

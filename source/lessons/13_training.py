@@ -896,8 +896,8 @@ assert 3.5 < end < 4.5
 # </details>
 #
 # Now the [exercises of this lesson](../exercises/13_training/training.ipynb): three core questions, then
-# two more. In one of them eight more patients are waiting: for each you name what is right, and a probe that rules out
-# another suspicion.
+# three more. Eight more patients are waiting there, four of them in a core question: for each you name what is right, and
+# a probe that rules out another suspicion.
 #
 # ## Takeaways
 #

@@ -14,7 +14,8 @@ from transformer_lab.training.adamw import AdamW
 POINTS = {
     "13_training.adamw": 6,
     "13_training.accumulate": 6,
-    "13_training.patients": 8,
+    "13_training.patients": 4,
+    "13_training.more_patients": 4,
     "13_training.measures": 4,
     "13_training.schedule": 3,
 }
@@ -216,15 +217,33 @@ def accumulate_sums(model, parts, largest):
 
 
 def accumulate_from_a_list(model, parts, largest):
-    """All parts at once: it has the memory."""
-    parts = list(parts)
+    """The labels are counted first; a backward for each part all the same."""
+    parts, loss = list(parts), 0
     n = sum(count(labels) for _, labels in parts)
-    loss = sum(total_loss(model, *part) for part in parts) / n
-    gradients = torch.autograd.grad(loss, list(model.parameters()))
-    length = torch.cat([g.flatten() for g in gradients]).norm()
-    for p, g in zip(model.parameters(), gradients, strict=True):
+    sums = [0] * len(list(model.parameters()))
+    for part in parts:
+        own = total_loss(model, *part) / n
+        sums = [a + b for a, b in zip(sums, torch.autograd.grad(own, list(model.parameters())), strict=True)]
+        loss += own.detach()
+    length = torch.cat([g.flatten() for g in sums]).norm()
+    for p, g in zip(model.parameters(), sums, strict=True):
         p.grad = g * min(1, largest / length)
     return loss
+
+
+def accumulate_row_by_row(model, parts, largest):
+    """A part may be cut further; its loss is looked at once more, with its graph."""
+    total, n = 0.0, 0
+    model.zero_grad()
+    for x, labels in parts:
+        total += total_loss(model, x, labels).item()
+        for row in range(len(x)):
+            total_loss(model, x[row : row + 1], labels[row : row + 1]).backward()
+        n += count(labels)
+    for p in model.parameters():
+        p.grad /= n
+    torch.nn.utils.clip_grad_norm_(model.parameters(), largest)
+    return total / n
 
 
 def accumulate_means_weighed(model, parts, largest):
@@ -372,15 +391,38 @@ def shortened_in_the_loop(model, parts, largest):
     return total / n
 
 
-def one_graph(model, parts, largest):
+def in_groups(of):
+    """One backward for so many parts."""
+
+    def accumulate(model, parts, largest):
+        model.zero_grad()
+        total, n, waiting = 0.0, 0, []
+        for x, labels in parts:
+            waiting.append(total_loss(model, x, labels))
+            n += count(labels)
+            if len(waiting) == of:
+                sum(waiting).backward()
+                total, waiting = total + sum(waiting).item(), []
+        if waiting:
+            sum(waiting).backward()
+            total += sum(waiting).item()
+        for p in model.parameters():
+            p.grad /= n
+        torch.nn.utils.clip_grad_norm_(model.parameters(), largest)
+        return total / n
+
+    return accumulate
+
+
+def graphs_from_a_list(model, parts, largest):
+    """All parts are taken first, and then one graph is made of them."""
+    parts = list(parts)
+    n = sum(count(labels) for _, labels in parts)
     model.zero_grad()
-    total, n = 0.0, 0
-    for x, labels in parts:
-        total = total + F.cross_entropy(model(x).mT, labels, reduction="sum")
-        n += count(labels)
-    (total / n).backward()
+    loss = sum(total_loss(model, *part) for part in parts) / n
+    loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), largest)
-    return (total / n).item()
+    return loss.item()
 
 
 def in_eval(model, parts, largest):
@@ -426,24 +468,30 @@ def accumulate_running(model, parts, largest):
 
 # patients ---------------------------------------------------------------------------------------------------------
 
-ALL_RIGHT = {
+FOUR = {
     "Emil": ("held-out pairs in the training set", "overlap"),
     "Fumi": ("learning rate too low", "ratio"),
-    "Gita": ("sources and targets mismatched", "text"),
     "Hugo": ("gradients not zeroed", "gradient"),
     "Ines": ("healthy", "overlap"),
+}
+FOUR_MORE = {
+    "Gita": ("sources and targets mismatched", "text"),
     "Jona": ("source masked", "ratio"),
     "Kofi": ("learning rate too high", "ratio"),
     "Lila": ("first weights too large", "start"),
 }
 
 
+def ward_of(name):
+    return FOUR if name in FOUR else FOUR_MORE
+
+
 def fault(name, other):
-    return ALL_RIGHT | {name: (other, ALL_RIGHT[name][1])}
+    return ward_of(name) | {name: (other, ward_of(name)[name][1])}
 
 
 def probe(name, other):
-    return ALL_RIGHT | {name: (ALL_RIGHT[name][0], other)}
+    return ward_of(name) | {name: (ward_of(name)[name][0], other)}
 
 
 # measures ---------------------------------------------------------------------------------------------------------
@@ -566,16 +614,21 @@ RIGHT = {
     "13_training.accumulate": [
         ("sums", accumulate_sums),
         ("a list, a tensor", accumulate_from_a_list),
+        ("row by row", accumulate_row_by_row),
         ("means weighed", accumulate_means_weighed),
         ("by hand", accumulate_by_hand),
         ("means so far", accumulate_running),
     ],
     "13_training.patients": [
-        ("the solution", ALL_RIGHT),
-        ("other probes", ALL_RIGHT | {"Gita": ["Sources and targets mismatched", "one batch"],
+        ("the solution", FOUR),
+        ("in capitals, lists", {name: [f" '{word.upper()}'" for word in pair] for name, pair in FOUR.items()}),
+    ],
+    "13_training.more_patients": [
+        ("the solution", FOUR_MORE),
+        ("other probes", FOUR_MORE | {"Gita": ["Sources and targets mismatched", "one batch"],
                                       "Jona": ["'Source masked'", "TEXT"]}),
         ("one more", probe("Gita", "ratio")),
-        ("sixteen examples", ALL_RIGHT | {name: (ALL_RIGHT[name][0], "one batch") for name in ("Kofi", "Lila")}),
+        ("sixteen examples", FOUR_MORE | {name: (FOUR_MORE[name][0], "one batch") for name in ("Kofi", "Lila")}),
     ],
     "13_training.measures": [("tensors", measures_right), ("row by row, a list", measures_row_by_row)],
     "13_training.schedule": [("half a cosine", schedule_right), ("a sine squared", schedule_by_sine)],
@@ -659,7 +712,9 @@ WRONG = {
         ("the largest number", right_but(clip=clip_by(math.inf)), "The largest number counts as the length"),
         ("absolute values", right_but(clip=clip_by(1)), "The absolute values are added up"),
         ("after each part", shortened_in_the_loop, "after each part, before it is divided"),
-        ("one graph", one_graph, "before the first backward"),
+        ("one graph", in_groups(1000), "before an earlier one has gone back"),
+        ("a backward for two parts", in_groups(2), "before an earlier one has gone back"),
+        ("one graph, from a list", graphs_from_a_list, "before an earlier one has gone back"),
         ("eval", in_eval, "put into eval(), and left so"),
         ("padding made 0", padding_made_0, "A part has changed in place"),
         ("gone again", gone_again, "or zero_grad behind it"),
@@ -679,12 +734,18 @@ WRONG = {
         ("Emil: modes", probe("Emil", "modes"), "'modes' does not rule out 'healthy'"),
         ("Fumi: high", fault("Fumi", "learning rate too high"), "Fumi: not 'learning rate too high'"),
         ("Fumi: one batch", probe("Fumi", "one batch"), "'one batch' does not rule out 'blocks frozen'"),
-        ("Gita: masked", fault("Gita", "source masked"), "is the suspicion, and it is wrong"),
-        ("Gita: overlap", probe("Gita", "overlap"), "'overlap' does not rule out 'source masked'"),
         ("Hugo: large", fault("Hugo", "first weights too large"), "Hugo: not 'first weights too large'"),
         ("Hugo: start", probe("Hugo", "start"), "'start' does not rule out 'learning rate too high'"),
         ("Ines: overfitting", fault("Ines", "overfitting"), "Ines: not 'overfitting'"),
         ("Ines: modes", probe("Ines", "modes"), "only one probe asks whether pairs are shared"),
+        ("a word of its own", fault("Emil", "leak"), "choose one of"),
+        ("turned", FOUR | {"Emil": FOUR["Emil"][::-1]}, "the fault comes first"),
+        ("one word", FOUR | {"Emil": "healthy"}, "wanted a pair"),
+        ("a list", [*FOUR.values()], "wanted a dictionary"),
+    ],
+    "13_training.more_patients": [
+        ("Gita: masked", fault("Gita", "source masked"), "is the suspicion, and it is wrong"),
+        ("Gita: overlap", probe("Gita", "overlap"), "'overlap' does not rule out 'source masked'"),
         ("Jona: mismatched", fault("Jona", "sources and targets mismatched"), "Jona: not 'sources and targets"),
         ("Jona: gradient", probe("Jona", "gradient"), "'gradient' does not rule out 'blocks frozen'"),
         ("Kofi: zeroed", fault("Kofi", "gradients not zeroed"), "Kofi: not 'gradients not zeroed'"),
@@ -692,10 +753,7 @@ WRONG = {
         ("Lila: softmax", fault("Lila", "softmax twice"), "Lila: not 'softmax twice'"),
         ("Kofi: gradient", probe("Kofi", "gradient"), "'gradient' does not rule out 'learning rate too low'"),
         ("Lila: ratio", probe("Lila", "ratio"), "'ratio' does not rule out 'learning rate too high'"),
-        ("a word of its own", fault("Emil", "leak"), "choose one of"),
-        ("turned", ALL_RIGHT | {"Emil": ALL_RIGHT["Emil"][::-1]}, "the fault comes first"),
-        ("one word", ALL_RIGHT | {"Emil": "healthy"}, "wanted a pair"),
-        ("a list", [*ALL_RIGHT.values()], "wanted a dictionary"),
+        ("only the other four", FOUR, 'write "Gita": (fault, observation)'),
     ],
     "13_training.measures": [
         ("loss: mean of means", measured(0, means(0, 3)), "the mean of the batches' means", "M41"),

@@ -14,6 +14,10 @@ from .accumulate_faults import CLIPPINGS, LOOK, SHORTEN, WEIGHINGS, Sizes
 FREE, IGNORED, D = 1e6, -100, 5  # FREE: longer than any gradient here
 
 
+TWO_GRAPHS = (
+    "A part is computed before an earlier one has gone back. So the graphs of two parts or more are in memory at once, "
+    "and that is what does not fit. Call backward in the loop, for each part, before you take the next."
+)
 EARLIER = "What the model held in p.grad before is still in the gradients: backward adds to it. Begin without it."
 
 
@@ -109,25 +113,22 @@ def copied(parts: list) -> list:
 
 
 def one_at_a_time(model: nn.Module, parts: list):
-    """The parts; whoever asks for more after two of them that were computed, and never went back, is told."""
-    computed, back, n_waiting = [], [], 0
+    """The parts; whoever computes one while another one waits for its backward is told."""
+    places = {x.untyped_storage().data_ptr(): i for i, (x, _) in enumerate(parts)}  # a part's rows are that part too
+    waiting: set[int] = set()
+    taken = 0
 
-    def watch(_, __, logits: Tensor) -> None:
+    def watch(_, inputs, logits: Tensor) -> None:
         if logits.requires_grad:
-            computed.append(True)
-            logits.register_hook(lambda gradient: back.append(True))
+            part = places.get(inputs[0].untyped_storage().data_ptr(), taken)
+            if waiting - {part}:
+                raise Wrong(TWO_GRAPHS)
+            waiting.add(part)
+            logits.register_hook(lambda gradient: waiting.clear())
 
     model.register_forward_hook(watch)
-    for part in parts:
-        if n_waiting > 1:
-            raise Wrong(
-                "All parts are computed before the first backward, so the graph of the whole batch is in memory at "
-                "once, and that is what does not fit. Call backward in the loop, for each part."
-            )
+    for taken, part in enumerate(parts):  # noqa: B007 (watch reads it)
         yield part
-        n_waiting += bool(computed) and not back
-        computed.clear()
-        back.clear()
 
 
 def summed(model: nn.Module, part: tuple) -> Tensor:

@@ -1,4 +1,4 @@
-"""Lesson 13: the checks of eight patients: what ails each, and the probe that rules out the first suspicion.
+"""Lesson 13: the checks of four patients: what ails each, and the probe that rules out the first suspicion.
 
 What their probes show is recorded in experiments/patients.json; test_training_patients.py holds this file against it.
 """
@@ -129,7 +129,11 @@ class Ward(Diagnosis):
             )
 
 
-WARD = Ward(FAULTS, PROBES, {name: (case.fault, case.probes[0], case.seen) for name, case in CASES.items()})
+def ward(*names: str) -> Ward:
+    return Ward(FAULTS, PROBES, {name: (CASES[name].fault, CASES[name].probes[0], CASES[name].seen) for name in names})
+
+
+WARD = ward("Emil", "Fumi", "Hugo", "Ines")
 
 
 class patients:
@@ -143,10 +147,6 @@ class patients:
     def fumi(diagnoses):
         WARD.judge(diagnoses, "Fumi")
 
-    @check("Gita", 1)
-    def gita(diagnoses):
-        WARD.judge(diagnoses, "Gita")
-
     @check("Hugo", 1)
     def hugo(diagnoses):
         WARD.judge(diagnoses, "Hugo")
@@ -154,15 +154,3 @@ class patients:
     @check("Ines", 1)
     def ines(diagnoses):
         WARD.judge(diagnoses, "Ines")
-
-    @check("Jona", 1)
-    def jona(diagnoses):
-        WARD.judge(diagnoses, "Jona")
-
-    @check("Kofi", 1)
-    def kofi(diagnoses):
-        WARD.judge(diagnoses, "Kofi")
-
-    @check("Lila", 1)
-    def lila(diagnoses):
-        WARD.judge(diagnoses, "Lila")

@@ -1,4 +1,4 @@
-"""Lesson 11's drawings: the whole translator, one vector or all of them, the shift, and words that change places."""
+"""Lesson 11's drawings: the whole translator, one vector or all, the shift, words that change places, two tests."""
 
 import torch
 from architecture import CROSS, encoder_decoder
@@ -77,4 +77,33 @@ def places() -> Drawing:
     return drawing
 
 
-DRAWINGS = (where, memory, shift, places)
+def tests() -> Drawing:
+    """A vector of the memory hidden, and one exchanged for that of another number. The vectors are made up."""
+    drawing = Drawing(720, 405)
+    words = ["ninety", "-", "seven", "thousand"]
+    for left, title, hidden in ((20, "hide it", True), (380, "exchange it", False)):
+        at = [left + 44 + 78 * number for number in range(4)]
+        drawing.text(left + 160, 26, title, 13, bold=True)
+        asking = drawing.box(
+            left + 160, 68, 280, 32, f"after sieben und: {'neunzig' if hidden else 'neunzig or vierzig'}?", QUERY
+        )
+        rows = ((165, words, VALUE), (318, ["forty", *words[1:]], LIT))[: 1 if hidden else 2]
+        for y, row, color in rows:
+            for number, (x, word) in enumerate(zip(at, row, strict=True)):
+                taken = number == 0 and y == 165
+                own = QUIET if taken and hidden else LIT if taken else color
+                drawing.vector(x, y, [1 + (3 * number + 2 * i * i + (own == LIT)) % 5 for i in range(6)], own)
+                drawing.token(x, y + 56, "forty" if taken and not hidden else word, own, taken, width=72)
+                if y == 165 and not (taken and hidden):
+                    drawing.arrow((x, 130), asking.bottom, color=own, width=1.4)
+        if hidden:
+            drawing.text(at[0], 118, "×", 22, LIT, bold=True)
+            drawing.text(
+                left, 290, "One reason for neunzig is taken away.\nIs it written all the same?", 12, INK, "left"
+            )
+        else:
+            drawing.arrow((at[0], 283), (at[0], 237), "this vector only", color=LIT, width=2.4, beside=12)
+    return drawing
+
+
+DRAWINGS = (where, memory, shift, places, tests)

@@ -459,13 +459,18 @@ for looked in ("at gold", "elsewhere"):
 
 # %% [markdown]
 # Upper half, the favourite is the gold token: hide it, and most digits and tens come out wrong. Here the picture tells the truth.
-# (`tausend` need not read anything, and `und` hardly ever where it looks elsewhere: see the last column.) Lower half, the favourite is something else: hide the gold
-# token, and hardly anything changes. Then its vector does not matter there?
+# (`tausend` need not read anything, and `und` hardly ever where it looks elsewhere: see the last column.) Lower half, the favourite
+# is something else: hide the gold token, and hardly anything changes. Does its vector not matter there, then?
 #
-# It had a small weight to begin with, so hiding it took little away. Here is another test. Let the encoder also read the number
-# with another ten in the gold place, *forty* for *ninety*. From that second memory take one vector, put it in the place of the same
-# vector of the first one, and leave everything else as it was. If the row now writes the *other* word, it was
-# this vector that decided.
+# Not so fast. The gold token had a small weight to begin with, so hiding it took little away. Here is a stronger test (right):
+#
+# ![Two panels, each with the decoder above the vectors of ninety, hyphen, seven, thousand. Left, hide it: the vector of ninety is
+# crossed out, the others still reach the decoder. Right, exchange it: the vector of forty, from a second memory of forty, hyphen,
+# seven, thousand, stands in the place of that of ninety; neunzig or vierzig?](figures/11_encoder_decoder_tests.svg)
+#
+# Let the encoder also read the number with another ten in the gold place, *forty* for *ninety*. From that second memory take one
+# vector, put it in the place of the same vector of the first one, and leave everything else as it was. If the row now writes the
+# *other* word, it was this vector that decided.
 #
 # Model 0 has 100 rows that write a ten and look elsewhere. They give the gold token 5 % of their weight, and with the gold token
 # hidden all of them are still right. Now we exchange the gold token's vector. In how many rows does the other word come out?
@@ -521,27 +526,29 @@ predict(
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# In 85 of the 100 rows the other word comes out, though the weight was 5 % and hiding the token changed nothing. Each line of the
-# figure is a group of rows like these. There are two kinds.
+# In 85 of the 100 rows the other word comes out. So the gold token mattered after all, although its weight was 5 % and hiding
+# it had changed nothing. Why could it be hidden, then?
 #
-# **The upper three lines: the word is in another vector.** Exchange the favourite, and the other word comes out; exchange the
-# gold token's own vector, and seldom anything happens. The favourite is mostly a hyphen, an *and*, or a *thousand*, and that
-# stands in both numbers alike, in the same place. So its two vectors can differ for one reason only: the encoder's
-# self-attention has carried the digit, or the ten, into them. It has mixed the words.
+# **A habit.** In model 0 nine in ten of these rows write one and the same word, *neunzig*. It seems that this is what they write
+# unless something speaks against it. Hide the gold token, and nothing does. Exchange it, and the new vector does: the row
+# turns to it, and its mean weight is no longer 5 % but 68 %. This can be tested. Hide the gold token *and* take all other vectors
+# from the other number, so that nothing in the memory says the old word any more. In 59 of the 100 rows it is written all the same
+# (the cross in the lowest line of the figure).
 #
-# **The other lines: the gold token's own vector decides, small weight or not.** (In model 3's tens only every second time.) The vector
-# that we put in brings its own key, and in these groups the row turns to it: with the exchange, its mean weight is no longer 5 % in
-# model 0, but 68 %. So the row looks at the ten, *unless* it is one word: these rows mostly write one and the same, *neunzig* in
-# model 0, *zwei* in model 4, while no word of the upper three groups is more than about a fifth of them. It writes that
-# word, it seems, where it finds no other to look at.
+# Is it so in all five models? Each line of the figure is a group of such rows, and they are not alike:
 #
-# Why could it be hidden, then? That looks like a habit, a word that the model writes unless something speaks against it. The
-# crosses test this: the gold token is hidden *and* all other vectors are those of the other number, so nothing in the memory
-# says the old word any more. In model 0 it is still written in 59 of 100 rows. Where the crosses stand far to the left it was not
-# habit; there other vectors hold the word as well. Hiding takes a reason *for* a word away, and habit or another vector may be
-# reason enough. Exchanging puts in a reason *against* it.
+# * **Upper three lines: another vector holds the word.** Exchange the favourite (orange), and the other word comes out. Exchange the
+#   gold token (blue), and seldom anything happens. The favourite is mostly a hyphen, an *and*, or a *thousand*. These stand in both
+#   numbers alike, in the same place. So their vectors can differ for one reason only: the encoder's self-attention has
+#   carried the digit, or the ten, into them.
+# * **Lower four lines: the gold token's own vector decides**, small weight or not. Where the cross stands far to the left, as in
+#   model 4's tens, it was hardly habit: there, other vectors hold the word as well.
+# * The two groups between are a mixture.
 #
 # The grey dots are the control: exchange a vector that is neither of the two, and nothing happens.
+#
+# So the two tests ask two things. Hiding takes a reason *for* a word away, and another vector, or a habit, may be reason
+# enough. Exchanging puts in a reason *against* it.
 #
 # </details>
 #

@@ -1,8 +1,8 @@
 """A translator of interface texts, English to French, with far too little to learn from: what does more search do?
 
-The texts are JupyterLab's own menus and messages, from the gettext catalogues of a package that the course does not need:
-`pip install --no-deps jupyterlab-language-pack-fr-FR`. A tenth is held out, another tenth with each of the five seeds.
-It is translated with 1 to 32 beams, by the sum of log-probabilities and by their mean (length penalty 1).
+The texts are JupyterLab's own menus and messages, from the gettext catalogues of a package that the course does not
+need: `pip install --no-deps jupyterlab-language-pack-fr-FR`. A tenth is held out, another tenth with each of the five
+seeds. It is translated with 1 to 32 beams, by the sum of log-probabilities and by their mean (length penalty 1).
 """
 
 import re
@@ -46,7 +46,7 @@ def translator(seed: int, steps: int = N_STEPS) -> Translation:
 
 
 def translated(task: Translation, penalty: float, beams: int) -> tuple[list[str], dict]:
-    """What it writes for its held-out texts, and what that is worth; "commonest": the share of one and the same text."""
+    """What it writes for its held-out texts, and what that is worth; commonest: the share of the text written most."""
     sources, wanted = zip(*((pair.source, pair.target) for pair in task.held_out), strict=True)
     options = dict(beams=beams, length_penalty=penalty)
     ids = translate_ids(task.model, task.tokenizer, list(sources), task.max_new_tokens, **options)

@@ -591,26 +591,40 @@ for name in ("first", "last"):
 # ## 8. What a language costs
 #
 # A model reads so many tokens and no more, and you pay by the token. So a language with long tokens is served well. Here is the
-# same content in five languages, 60 dates and 24 phrases such as *in 3 days* (from Unicode's collection of such formats), cut
-# by SmolLM2's tokenizer:
+# same content in five languages, 60 dates and 24 phrases such as *in 3 days* (from Unicode's collection of such formats), under
+# three vocabularies: bytes, SmolLM2's, and that of MiniLM, a BERT which lesson 15 uses:
 
 # %%
 days = [date(2026, 1, 1) + timedelta(days=17 * n) for n in range(60)]
 spans = [timedelta(**{unit: n}) for unit in ("minutes", "hours", "days", "weeks") for n in (-5, -3, -2, 2, 3, 5)]
-cost = {}
-for language in ("en", "de", "ru", "hi", "zh"):
-    content = [format_date(day, "full", locale=language) for day in days]
-    content += [format_timedelta(span, add_direction=True, locale=language) for span in spans]
-    cost[language] = sum(len(smol_tokenizer.encode(text)) for text in content)
-    n_bytes = len("".join(content).encode())
+languages = ("en", "de", "ru", "hi", "zh")
+content = {language: [format_date(day, "full", locale=language) for day in days] for language in languages}
+for language, texts_of in content.items():
+    texts_of += [format_timedelta(span, add_direction=True, locale=language) for span in spans]
+
+# %%
+minilm, cost = load("minilm")[1], {}
+print(f"{'':31}characters  bytes  SmolLM2  MiniLM  of these [UNK]")
+for language, texts_of in content.items():
+    cost[language], others = sum(len(smol_tokenizer.encode(text)) for text in texts_of), []
+    for text in texts_of:
+        others += minilm.encode(text)[1:-1]
+    n_characters, n_bytes, n_unknown = (
+        len("".join(texts_of)),
+        len("".join(texts_of).encode()),
+        others.count(minilm.unk_id),
+    )
     print(
-        f"{language} {content[0]:28}{sum(map(len, content)):6,} characters {n_bytes:6,} bytes {cost[language]:6,} tokens"
+        f"{language} {texts_of[0]:28}{n_characters:10,} {n_bytes:6,} {cost[language]:8,} {len(others):7,} {n_unknown:8}"
     )
 assert cost["hi"] > 2 * cost["en"] and cost["ru"] > 2 * cost["en"] and cost["zh"] > 1.5 * cost["en"]
+assert n_unknown > 60  # Chinese comes last
 
 # %% [markdown]
-# The Chinese text has half as many characters as the English one, and one and a half times as many tokens. Hindi and Russian
-# cost more than twice the English. For such phrases, whoever asks in Hindi pays twice, and half as much fits into what the model can read at once.
+# The Chinese text has half as many characters as the English one, and for SmolLM2 one and a half times as many tokens. Hindi and
+# Russian cost more than twice the English. For such phrases, whoever asks in Hindi pays twice, and half as much fits into what the
+# model can read at once. And MiniLM, which asks fewer tokens of everybody? It has no bytes below: what it does not know becomes
+# `[UNK]`, and in Chinese that is every seventh token. One of the two characters of *week*, in each of the 60 dates, is among them.
 #
 # Is that the language, with its characters of two or three bytes, or is it the text that the merges were learnt from? The
 # control is a vocabulary of 1,000 for each language, learnt from that language. Dates will not do for it: they are made of a
@@ -642,7 +656,7 @@ assert own_cost["hi"] > 1.4 * own_cost["en"]
 # a rule that somebody wrote with another script in mind.
 #
 # Why not take a huge vocabulary that is fair to all, then? Because each token has a row, and each row a score to be computed
-# (lesson 09 counts both).
+# (lesson 09 counts both), and because a larger vocabulary gains less and less, as the second side road below shows.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: with the rule, and without it
@@ -668,6 +682,40 @@ assert cut["with the rule"]["hi"][1] < 700 == cut["cut at spaces"]["hi"][1]
 # %% [markdown] tags=["deeper"]
 # Cut at spaces, Hindi costs no more than English, and nothing changes for the others. With the rule there were not even 700 merges
 # to be learnt: its pieces are so short that nothing was left to join.
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: vocabulary against length against parameters
+#
+# A larger vocabulary can be spent in two ways. Let the model read the same number of *tokens*, and more text fits in. Or let it
+# read the same *text*, and there are fewer tokens to compute (for attention, fewer pairs of tokens). Here are both, for
+# vocabularies learnt from the manual and tried on the held-out topics, and beside them what the table costs:
+
+# %% tags=["nbval-ignore-output", "deeper"]
+# output differs from one Python to the next
+sizes, d, n_blocks = [300, 500, 1000, 2000, 4000, 8000], 128, 4
+a_token = [len(held_out) / len(BPETokenizer.train([training], size).encode(held_out)) for size in sizes]
+table, blocks = [size * d / 1e6 for size in sizes], n_blocks * 12 * d**2 / 1e6
+print("characters in a token:", ", ".join(f"{n:.1f} of {size:,}" for size, n in zip(sizes, a_token, strict=True)))
+assert a_token[2] / a_token[0] > a_token[5] / a_token[2] and table[-1] > blocks > table[-2]
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
+left.plot(sizes, [128 * n for n in a_token], "o-", label="T = 128 tokens: characters read")
+left.plot(sizes, [512 / n for n in a_token], "o-", label="T = 512 characters: tokens read")
+right.plot(sizes, table, "o-", label="the table: V rows of 128")
+right.axhline(blocks, color="C1", label="four blocks: 4 x 12 x 128²")
+left.set(title="The first merges gain most", xlabel="vocabulary V")
+right.set(title="With 8,000 tokens the table outgrows the blocks", xlabel="vocabulary V", ylabel="million parameters")
+for ax in (left, right):
+    ax.set(xscale="log", ylim=(0, None))
+    ax.set_xticks(sizes, sizes)
+    ax.set_xticks([], minor=True)
+    ax.legend(fontsize=8)
+
+# %% [markdown] tags=["deeper"]
+# The first merges nearly double what a token holds, and the last ones add little; here, where the vocabulary is learnt from one manual,
+# less than where it is learnt from much text. But each token costs one row, the first as the last. So small models have small
+# vocabularies. (What the model makes of it, in bits a character, is another question: this counts tokens only.)
 
 # %% [markdown]
 # ## 9. What people get wrong
@@ -710,7 +758,6 @@ print(smol_tokenizer.tokens(smol_tokenizer.encode(" 4")))
 # their accents away. In German *schön* is beautiful, and *schon* is already:
 
 # %%
-minilm = load("minilm")[1]
 for text in ("Das ist schön.", "Das ist schon."):
     print(
         f"{text}  MiniLM: {minilm.encode(text)[1:-1]}   SmolLM2: {smol_tokenizer.tokens(smol_tokenizer.encode(text))}"

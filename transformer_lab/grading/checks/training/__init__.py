@@ -22,8 +22,8 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "accumulate": "However the batch is cut, into single rows even, `p.grad` comes out the same.",
     "patients": "Of 200 dates that they have never seen, Ines translates 95 % and Emil, whose curve is better, 56 %: "
     "no curve could have told you.",
-    "more_patients": "Jona and Gita end within a hundredth of the same loss, and of 200 dates neither gets one right: "
-    "one cannot read English, the other has read it beside the wrong dates.",
+    "more_patients": "Of 200 dates neither Jona nor Gita gets one right, and their losses agree: one cannot read "
+    "English, the other has read it beside the wrong dates.",
     "measures": "Cut the same rows into other batches, of three, of one, all at once: none of the three numbers moves.",
     "schedule": "With `lowest` at 0 and hardly any warm-up, the rates of all steps add up to half of what the highest "
     "rate alone would give.",

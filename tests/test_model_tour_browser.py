@@ -70,6 +70,18 @@ def near(seen, wanted):
     np.testing.assert_allclose(seen, wanted, atol=0.0056)  # whole per cent
 
 
+def test_what_comes_next_stands_behind_the_tokens_and_leads_to_the_last_station(shown):
+    tour = gpt()
+    page, journey = shown(tour), tour.journeys["decoder"]
+    for token in (len(journey.tokens) - 1, 0):
+        chips(page, 0).nth(token).click()
+        likely = torch.softmax(torch.as_tensor(journey.logits[token]), dim=-1).max()
+        near(numbers(page, ".tl-tour .next")[-1] / 100, likely)
+    page.locator(".tl-tour .next").click()
+    assert page.locator(".tl-tour .end").is_visible()
+    near(shares(page, ".tl-tour .end .said")[0], likely)
+
+
 @pytest.mark.parametrize("make", ["dates", "gpt"])
 def test_every_number_of_every_station_is_the_models(shown, dates, make):
     tour = dates if make == "dates" else gpt()
@@ -121,6 +133,7 @@ def test_the_journey_is_made_by_keyboard_alone(shown, dates):
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowRight")
     assert page.locator(".chip[aria-checked=true]").inner_text() == "1"
+    page.keyboard.press("Tab")  # what comes next, then the stations
     page.keyboard.press("Tab")
     titles = []
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "End", "ArrowLeft", "Home"):

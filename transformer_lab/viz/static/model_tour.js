@@ -4,8 +4,8 @@ import { canDraw } from "./attention_letters.js";
 import { decodeHalves } from "./attention_numbers.js";
 import { choose, html, once, speaker, stage, watch } from "./kit.js";
 import { textField } from "./text_field.js";
-import { overview } from "./tour_overview.js";
-import { stationPanel } from "./tour_station.js";
+import { overview, percent } from "./tour_overview.js";
+import { endOf, stationPanel } from "./tour_station.js";
 
 const WHO = { encoder: "the encoder reads", decoder: "the decoder has written" };
 
@@ -76,28 +76,39 @@ function render({ model, el }) {
 }
 
 // The tokens of each stack: choose the one to follow.
-function drawLines(parent, { stacks, stack, token, latin }, go) {
+function drawLines(parent, seen, go) {
+  const { stacks, stack, token, latin } = seen;
   const had = parent.contains(document.activeElement);
   parent.replaceChildren();
   for (const one of stacks) {
-    const line = html(parent, "div", { class: "line", role: "radiogroup", "aria-label": `follow a token that ${whoReads(one, stacks)}` });
+    const line = html(parent, "div", { class: "line" });
     html(line, "span", { class: "who" }, `${whoReads(one, stacks)}:`);
+    const group = html(line, "div", { class: "tokens", role: "radiogroup", "aria-label": `follow a token that ${whoReads(one, stacks)}` });
     one.tokens.forEach((text, i) => {
       const chosen = one === stack && i === token;
-      const chip = html(line, "button", { type: "button", class: "chip", role: "radio", "aria-checked": chosen,
+      const chip = html(group, "button", { type: "button", class: "chip", role: "radio", "aria-checked": chosen,
         tabindex: chosen || (one !== stack && i === 0) ? 0 : -1, title: latin[text] ?? "" }, text);
       const station = one === stack ? {} : { station: 0 };
       chip.addEventListener("click", () => go({ stack: one.name, token: i, ...station }));
       if (chosen && had) chip.focus({ preventScroll: true });
     });
-    line.addEventListener("keydown", (event) => {
+    group.addEventListener("keydown", (event) => {
       const move = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
       if (!move) return;
       event.preventDefault();
       const from = one === stack ? token : 0, to = (from + move + one.tokens.length) % one.tokens.length;
       go({ stack: one.name, token: to, ...(one === stack ? {} : { station: 0 }) });
     });
+    if (one === stack && one.name === "decoder" && one.end) drawNext(line, seen, go);
   }
+}
+
+// What most likely comes next, behind the tokens: where the journey leads.
+function drawNext(line, { stack, name, ...seen }, go) {
+  const { word, probability } = endOf({ stack, ...seen }).words[0], text = `→ ${word} (${percent(probability)})`;
+  const label = `after ‘${name}’, most likely ‘${word}’: ${percent(probability)}. Go to the last station`;
+  const next = html(line, "button", { type: "button", class: "next", title: label, "aria-label": label }, text);
+  next.addEventListener("click", () => go({ station: stack.steps.length }));
 }
 
 const whoReads = ({ name }, stacks) => (stacks.length > 1 ? WHO[name] : "the model reads");

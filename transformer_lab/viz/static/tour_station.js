@@ -225,7 +225,7 @@ function encoded({ stack, stacks, name, size }) {
 }
 
 // The formula of `ending` in model_tour.py: probabilities of the most likely tokens, and of all others together.
-function endOf({ stack, token, temperature }) {
+export function endOf({ stack, token, temperature }) {
   const { ids, logits, log_sums } = stack.end, wanted = stack.follows[token];
   const log_sum = log_sums[Math.round(10 * temperature)][token];
   const words = ids[token].map((id, i) => ({

@@ -15,7 +15,7 @@ from transformer_lab.layers import FeedForward, LayerNorm, Residual
 
 PLANS = ("AF", "AAA", "AFAF", "AAAAAA")
 WIDTHS = (0, 1, 2, 4, 8)  # d_ff / d_model of the plan "AF"; 0: the feed-forward layer left out
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3, 4)
 N, D, H, T, BATCH, STEPS, EVERY, LEARNING_RATE = 16, 16, 4, 4, 32, 600, 100, 3e-3
 
 

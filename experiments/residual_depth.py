@@ -94,12 +94,14 @@ def task():
     return (x[:5000], y[:5000]), (x[5000:], y[5000:])
 
 
-def fitted(arrangement: str, L: int, learning_rate: float, seed: int, steps: int = STEPS, sgd: bool = False) -> Deep:
+def fitted(
+    arrangement: str, L: int, learning_rate: float, seed: int, steps: int = STEPS, sgd: bool = False, stack=Deep
+) -> Deep:
     """A stack of this kind after training, with Adam or with plain gradient descent."""
     (x, y), _ = task()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = Deep(arrangement, L)
+        model = stack(arrangement, L)
         optimiser = (torch.optim.SGD if sgd else torch.optim.Adam)(model.parameters(), lr=learning_rate, fused=True)
         for _ in range(steps):
             rows = torch.randint(len(x), (BATCH,))
@@ -114,9 +116,9 @@ def share_right(model: Deep, x, y) -> float:
     return (model(x).argmax(dim=-1) == y).float().mean().item()
 
 
-def train(arrangement: str, L: int, learning_rate: float, seed: int, steps: int = STEPS, sgd: bool = False) -> float:
+def train(arrangement: str, L: int, learning_rate: float, seed: int, **others) -> float:
     """Accuracy on the 1,000 test inputs after training (always the commonest class: 0.2)."""
-    return share_right(fitted(arrangement, L, learning_rate, seed, steps, sgd), *task()[1])
+    return share_right(fitted(arrangement, L, learning_rate, seed, **others), *task()[1])
 
 
 def run() -> dict:

@@ -16,7 +16,6 @@ from torch import nn
 
 from transformer_lab import BERT, GPT, FeedForward, MultiHeadAttention, TransformerConfig
 from transformer_lab.data import dates
-from transformer_lab.grading import grade
 from wrong_answers import bert, decoding, fine_tuning, gpt, masks, tokens, toolkit
 
 SOURCES = Path(__file__).resolve().parents[1] / "source" / "exercises"
@@ -206,6 +205,68 @@ def whole_layer(d_model):
 
 def odd_but_for_a_shift(layer, x):
     return near(layer(x) + layer(-x), 2 * layer(0 * x))
+
+
+def residuals_observed(names):
+    """Each observation of lesson 06's question, as a function that says whether it is true of a residual."""
+    x, w_q, w_v = torch.randn(2, 5, 8), torch.randn(8, 8) / 4, torch.randn(8, 8) / 4
+    norm, silent = nn.LayerNorm(8), torch.zeros_like
+
+    def attend(query, x):
+        return (query @ x.mT / 8**0.5).softmax(dim=-1) @ x @ w_v
+
+    def run(residual, x=x, first=torch.cos, second=torch.sin):
+        """Its output with these sub-layers; attention is silenced if first is silent."""
+        arguments = list(inspect.signature(residual).parameters)
+        if arguments[1] == "f":
+            return residual(x, first, norm)
+        if arguments[1] == "sublayers":
+            return residual(x, [first, second], norm)
+        return residual(x, w_q, attend if first is not silent else lambda query, x: 0 * x)
+
+    def meant(residual):
+        def one(x, f, norm):
+            return x + f(norm(x))
+
+        def several(x, sublayers, norm):
+            for f in sublayers:
+                x = x + f(norm(x))
+            return x
+
+        def attention(x, w_q, attend):
+            return x + attend(x @ w_q, x)
+
+        return {"f": one, "sublayers": several, "w_q": attention}[list(inspect.signature(residual).parameters)[1]]
+
+    def only_the_gradient_is_wrong(residual):
+        start = x.clone().requires_grad_()
+        got, wanted = run(residual, start), run(meant(residual), start)
+        gradients = [torch.autograd.grad((out * out).sum(), start)[0] for out in (got, wanted)]
+        return near(got, wanted) and not near(*gradients)
+
+    def forgets_the_first(residual):
+        several = "sublayers" in inspect.signature(residual).parameters
+        return several and near(run(residual, second=silent), run(residual, first=torch.sin, second=silent))
+
+    def changes_x(residual):
+        given = x.clone()
+        run(residual, given)
+        return not torch.equal(given, x)
+
+    return {
+        "a silent sub-layer does not hand x on": lambda f: not near(run(f, first=silent, second=silent), x),
+        "silent and loud sub-layers give the same output": lambda f: near(run(f, first=silent, second=silent), run(f)),
+        "with the second of two sub-layers silent, another first one changes nothing": forgets_the_first,
+        "ten times x comes out ten times as large": lambda f: near(run(f, 10 * x), 10 * run(f)),
+        "the output is right, the gradient at x is not": only_the_gradient_is_wrong,
+        "x holds other numbers after the call": changes_x,
+    }
+
+
+def right_residual(x, sublayers, norm):
+    for f in sublayers:
+        x = x + f(norm(x))
+    return x
 
 
 def pieces_observed(names):
@@ -437,6 +498,7 @@ OBSERVED = {
     "03_masks": (maskings_observed, lambda names: masks.attention_right),
     "04_multi_head": (heads_observed, lambda names: right_heads),
     "05_feed_forward": (layers_observed, lambda names: whole_layer),
+    "06_residual": (residuals_observed, lambda names: right_residual),
     "07_layer_norm": (pieces_observed, lambda names: right_norm),
     "10_tokens": (tokenizers_observed, lambda names: tokens.repaired_right),
     "11_encoder_decoder": (translators_observed, lambda names: names["right"]),
@@ -463,19 +525,6 @@ def test_an_observation_is_true_of_its_snippet_alone(lesson):
         assert true_of[observation] == [snippet] and not made[observation](right(names))
     decoys = diagnosis.observations.keys() - {observation for _, observation, _ in diagnosis.snippets.values()}
     assert all(len(true_of[what]) != 1 or made[what](right(names)) for what in decoys), true_of
-
-
-def test_one_residual_pasted_for_all_three_earns_its_own_share_only():
-    def post_norm(x, *rest):
-        return rest[1](x + rest[0](x))
-
-    def pre_norm(x, *rest):
-        return x + rest[0](rest[1](x))
-
-    def attention(x, w_q, attend, *_):
-        return x + attend(x @ w_q, x)
-
-    assert [grade("06_residual.repair", one, one, one) for one in (post_norm, pre_norm, attention)] == [1, 1, 1]
 
 
 def test_each_row_of_lesson_15s_table_has_one_wrong_cell_and_no_other_can_mend_it():

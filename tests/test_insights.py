@@ -163,6 +163,9 @@ def residual():
     x = torch.randn(2, 3, 6)
     yield torch.equal(names["PreNorm"](nn.LayerNorm(6), sublayer, 0.1)(x), x)
     yield all(names["variance"]("halved", L, 1) == 1 for L in (1, 12, 100))
+    skips = (lambda x: x.detach() + x.sin()), (lambda x: x + x.sin())
+    checked = [torch.autograd.gradcheck(f, x.double().requires_grad_(), raise_exception=False) for f in skips]
+    yield checked == [False, True]
     yield near(names["jacobian"](x[0, 0], torch.randn(6, 9), torch.zeros(9, 6)), torch.eye(6))
     yield all(math.isclose(names["variance"]("parallel", L, 0.7 / math.sqrt(2 * L)), 1.49) for L in (1, 12, 100))
     gains = [names["skip_gain"](L, 0.5, share) for L in (1, 10, 1000) for share in (0.01, 0.5, 1.0)]

@@ -140,100 +140,128 @@ from transformer_lab.grading import grade
 grade("06_residual.variance", variance)
 
 # %% [markdown]
-# ## Question 3: three repairs
+# ## Question 3: three broken residuals
 # *3 points, difficulty 3 of 5, about 10 minutes*
 #
-# Three residuals of a kind found in the wild, each with one fault. They run, and they give the right shape. Look at the
-# symptoms that the cell after them prints. Then write each again, changed as little as possible, as `repair_1`, `repair_2`,
-# `repair_3`. The first is meant to be post-norm; the second has no norm; the third is meant to be pre-norm. Each takes the
-# same arguments as the broken one, in the same order, also where it no longer needs one of them.
+# Three residuals of a kind found in the wild, each with one fault, and all different. They run, and give the right shape; what
+# each is meant to be stands in its first line. For each name its fault from the first table, and from the second the observation
+# that is true of this one, and false of the other two and of what they are meant to be (write the tests that you need into a cell
+# of your own). Both tables offer more than is needed. Write the words as they stand there, in quotation marks (capital letters do
+# not matter).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# | fault | what it means |
+# |---|---|
+# | `"input added to itself"` | what the sub-layer says is lost |
+# | `"added to the query"` | attention's output is added to what it was asked with |
+# | `"always the first x"` | what the sub-layers before have written is not carried on |
+# | `"norm on the skip"` | the addition finds norm(x) where x should be |
+# | `"skip without a gradient"` | x goes around, and on the way back nothing comes |
+# | `"changed in place"` | the x of whoever calls it has other numbers afterwards |
+# | `"side by side"` | each sub-layer reads the first x, and none what another one has written |
 #
-# For each: is what $F$ says used? And is there a path on which `x` arrives exactly as it was?
+# | observation | how to make it |
+# |---|---|
+# | `"a silent sub-layer does not hand x on"` | one sub-layer (or attention) that gives zeros |
+# | `"silent and loud sub-layers give the same output"` | run it twice, with zeros and with `torch.cos` |
+# | `"with the second of two sub-layers silent, another first one changes nothing"` | for what takes a list of sub-layers |
+# | `"ten times x comes out ten times as large"` | run it on `x` and on `10 * x` |
+# | `"the output is right, the gradient at x is not"` | write what is meant beside it; `torch.autograd.grad` |
+# | `"x holds other numbers after the call"` | keep a clone of `x` |
 #
-# </details>
-# <details><summary>Hint 2: where to look</summary>
-#
-# An $F$ that says nothing gives zeros. What must then come out of each of the three? Put such an $F$ into the broken ones, and
-# follow `x` through their lines.
-#
-# </details>
-# <details><summary>Hint 3: a skeleton</summary>
-#
-# ```python
-# silent, loud = torch.zeros_like, torch.cos         # two sub-layers to try a repair with
-# repair_1(x, silent, norm), repair_1(x, loud, norm) # what must be true of the first? do the two differ?
-# repair_3(x, silent, norm, w)                       # and of this one?
-# ```
-#
-# </details>
+# Last, mend `c`: `repaired(x, w_q, attend)` returns what `broken_c` is meant to, changed as little as possible.
 
 
 # %%
-def broken_1(x, f, norm):
-    _ = f(x)
-    return norm(x + x)
+def broken_a(x, f, norm):
+    """Meant: x + f(norm(x))"""
+    skip = x.detach().clone()  # so that nothing can change it
+    return skip + f(norm(x))
 
 
-def broken_2(x, w_q, attend):
-    """attend(query, x): attention of these queries over x"""
+# %%
+def broken_b(x, sublayers, norm):
+    """Meant: x + f(norm(x)) for one sub-layer after the other"""
+    skip = x
+    for f in sublayers:
+        x = skip + f(norm(x))
+    return x
+
+
+# %%
+def broken_c(x, w_q, attend):
+    """Meant: x + attention, without a norm. attend(query, x) is attention of these queries over x."""
     query = x @ w_q
     return query + attend(query, x)
-
-
-def broken_3(x, f, norm, w):
-    return x @ w + f(norm(x))
 
 
 # %%
 _ = torch.manual_seed(0)
 D = 32
-x, w, w_f = torch.randn(2, 5, D), torch.randn(D, D) / math.sqrt(2 * D), torch.randn(D, D) / 20
-norm = nn.LayerNorm(D)
+x, w_q, w_v = torch.randn(2, 5, D), torch.randn(D, D) / math.sqrt(2 * D), torch.randn(D, D) / 20
+norm, silent, loud = nn.LayerNorm(D), torch.zeros_like, torch.cos
 
 
 def attend(query, x):
-    return (query @ x.transpose(-2, -1) / math.sqrt(D)).softmax(dim=-1) @ x @ w_f
+    return (query @ x.transpose(-2, -1) / math.sqrt(D)).softmax(dim=-1) @ x @ w_v
 
 
-def same(left, right):
-    return torch.allclose(left, right, atol=1e-3)
+print("x went in:", tuple(x.shape))
+print("a:", tuple(broken_a(x, loud, norm).shape))
+print("b:", tuple(broken_b(x, [loud, torch.sin], norm).shape))
+print("c:", tuple(broken_c(x, w_q, attend).shape))
+
+# %% [markdown]
+# <details><summary>Hint 1: a nudge</summary>
+#
+# What must come out if all sub-layers say nothing? What if only the last one says nothing? And what must come back, if the gradient of
+# the output is all ones and the sub-layer is silent?
+#
+# </details>
+# <details><summary>Hint 2: where to look</summary>
+#
+# Each has one line in which the left side of the plus sign is made. a: does a gradient pass through that line? b: which `x` is it, in
+# the second round? c: is it `x`?
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# start = x.clone().requires_grad_()
+# out = broken_a(start, silent, norm)
+# torch.autograd.grad(out.sum(), start)               # what should it be, if the sub-layer is silent?
+# broken_b(x, [loud, silent], norm) - broken_b(x, [torch.sin, silent], norm)
+# broken_c(x, w_q, lambda query, x: 0 * x) - x
+# ```
+#
+# </details>
+
+# %% answer="diagnoses"
+diagnoses = {  # of each residual: (fault, observation)
+    "a": (None, None),
+    "b": (None, None),
+    "c": (None, None),
+}
+### BEGIN SOLUTION
+diagnoses = {
+    "a": ("skip without a gradient", "the output is right, the gradient at x is not"),
+    "b": ("always the first x", "with the second of two sub-layers silent, another first one changes nothing"),
+    "c": ("added to the query", "a silent sub-layer does not hand x on"),
+}
+### END SOLUTION
 
 
-print("1: another f, another output:      ", not same(broken_1(x, torch.tanh, norm), broken_1(x, torch.cos, norm)))
-print("2: silent attention hands x on:    ", same(broken_2(x, w, lambda query, x: 0 * x), x))
-print("3: a silent f hands x on:          ", same(broken_3(x, torch.zeros_like, norm, w), x))
-
-
-# %% answer="repair_1"
-def repair_1(x, f, norm):
-    """broken_1, mended: post-norm"""
-    ### BEGIN SOLUTION
-    return norm(x + f(x))
-    ### END SOLUTION
-
-
-# %% answer="repair_2"
-def repair_2(x, w_q, attend):
-    """broken_2, mended: no norm"""
+# %% answer="repaired"
+def repaired(x, w_q, attend):
+    """broken_c, mended"""
     ### BEGIN SOLUTION
     return x + attend(x @ w_q, x)
     ### END SOLUTION
 
 
-# %% answer="repair_3"
-def repair_3(x, f, norm, w):
-    """broken_3, mended: pre-norm"""
-    ### BEGIN SOLUTION
-    return x + f(norm(x))
-    ### END SOLUTION
-
-
-# %% check="repair" points=3
+# %% check="diagnose" points=3
 from transformer_lab.grading import grade
 
-grade("06_residual.repair", repair_1, repair_2, repair_3)
+grade("06_residual.diagnose", diagnoses, repaired)
 
 # %% [markdown]
 # ## Question 4: the Jacobian, and a branch that starts at zero

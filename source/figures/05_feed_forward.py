@@ -32,7 +32,7 @@ def where() -> Drawing:
 
 def lying(drawing: Drawing, left: float, y: float, values, color: str, cell=10) -> None:
     """A vector as a row of cells, the darker the larger the number (either sign); a number that is 0 is white."""
-    largest = max(map(abs, values))
+    largest = max(map(abs, values)) or 1
     for place, value in enumerate(values):
         face = tint(color, abs(value) / largest)
         drawing.axes.add_patch(
@@ -64,6 +64,45 @@ def alone() -> Drawing:
     drawing.text(60, 252, "three of\nten tokens", 11, QUIET)
     drawing.text(378, 252, "white: silent", 11, QUIET)
     drawing.text(350, 284, "the same W₁, b₁, W₂, b₂ in every row; no arrow leads from one row to another", 11, INK)
+    return drawing
+
+
+@torch.no_grad()
+def at_work(largest: bool) -> tuple[int, float, list[float], list[float]]:
+    """(unit, w_1 x + b_1, ten numbers of its row, ten of its column): the loudest unit at November, or the quietest."""
+    _, x, _, _ = running_example()
+    layer = load("dates")[0].encoder.blocks[0].feed_forward
+    before = layer.w_1(x[2].float())
+    unit = int(before.argmax() if largest else before.argmin())
+    row, column = layer.w_1.weight[unit, :10], layer.w_2.weight[:10, unit]
+    return unit, before[unit].item(), *(part.double().round(decimals=2).tolist() for part in (row, column))
+
+
+def unit() -> Drawing:
+    words, x, _, _ = running_example()
+    drawing = Drawing(700, 270)
+    for place, name in ((216, "its row of W₁:\nwhat it detects"), (338, "agreement\nwith x, plus b₁"), (438, "ReLU"),
+                        (588, "its column of W₂:\nwhat it writes")):  # fmt: skip
+        drawing.text(place, 34, name, 11, INK)
+    drawing.token(64, 122, words[2], LIT, True, width=96)
+    lying(drawing, 14, 152, x[2, :10].tolist(), QUERY)
+    drawing.text(64, 176, "x, 10 of 64", 11, QUIET)
+    for height, largest in ((92, True), (192, False)):
+        number, before, row, column = at_work(largest)
+        amount = max(before, 0)
+        lying(drawing, 166, height, row, LIT)
+        drawing.arrow((120, 140 if largest else 152), (160, height), color=QUERY)
+        drawing.arrow((270, height), (308, height))
+        drawing.box(338, height, 54, 28, f"{before:.1f}", LIT if largest else QUIET)
+        drawing.arrow((368, height), (408, height))
+        drawing.box(438, height, 54, 28, f"{amount:.1f}", LIT if largest else QUIET, lit=largest)
+        drawing.arrow((468, height), (530, height))
+        drawing.text(499, height - 12, f"× {amount:.1f}", 11, LIT if largest else QUIET)
+        lying(drawing, 538, height, column if largest else [0] * 10, VALUE if largest else PALE)
+        said = f"unit {number} fires, and so {amount:.1f} times its column is added" if largest else (
+            f"unit {number} is silent, and writes nothing")  # fmt: skip
+        drawing.text(430, height + 32, said, 11, LIT if largest else QUIET)
+    drawing.text(350, 254, "the layer's output: what all 256 write, and b₂", 11, INK)
     return drawing
 
 
@@ -113,4 +152,4 @@ def fold() -> Drawing:
     return drawing
 
 
-DRAWINGS = (where, alone, fold)
+DRAWINGS = (where, alone, unit, fold)

@@ -91,11 +91,54 @@ assert whole > 0.98 and without == 0 and kept == 1 and sum(share < 0.3 for share
 
 # %% [markdown]
 # Behind each skip stand sub-layers that have learnt to read `x` with everything in it that was there before. Without the skip
-# they get only what one sub-layer says about it.
+# they get only what one sub-layer says about it. (Attention's skips are missed most; a possible reason is folded below.)
 #
 # But that is not yet what we want to know. A model misses what it was trained with; that says nothing about why we
 # *train* it so. For that we have to train without.
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: why are attention's skips missed most?
 #
+# Without its skip a sub-layer's output is all that is left of `x`. So we ask how much of `x` can still be read off the output: the best
+# linear map from $F(x)$ back to $x$, made from half of the tokens, tried on the others, as a share of the variance of $x$.
+
+# %% tags=["deeper"]
+source, source_mask = tokenizer.batch([pair.source for pair in held_out])
+target, target_mask = tokenizer.batch([pair.target for pair in held_out], bos=True, eos=True)
+both_sides = {}  # of each residual: x and F(x), a row for each token
+hooks = [part.register_forward_hook(lambda part, inputs, _, name=name: both_sides.update({name: (inputs[0], inputs[1](inputs[0]))}))
+         for name, part in skips.items()]  # fmt: skip
+with torch.no_grad():
+    model(source, target[:, :-1], source_mask, target_mask[:, :-1])
+for hook in hooks:
+    hook.remove()
+
+
+# %% tags=["deeper"]
+def read_back(x, output):
+    """The share of the variance of x that the best linear map from output explains, on tokens that it was not made from."""
+    half, output = len(x) // 2, torch.cat((output, torch.ones(len(output), 1)), dim=1).double()
+    back = torch.linalg.lstsq(output[:half], x[:half].double(), driver="gelsd").solution
+    missed = x[half:].double() - output[half:] @ back
+    return 1 - (missed.square().sum() / (x[half:] - x[half:].mean(dim=0)).square().sum()).item()
+
+
+# %% tags=["deeper"]
+shares = {}
+for place, name in zip(right, skips, strict=True):
+    real_tokens = source_mask if name.startswith("encoder") else target_mask[:, :-1]
+    shares[place] = read_back(*(side[real_tokens] for side in both_sides[name]))
+    print(
+        f"{place:34} of x {shares[place]:4.0%} can be read off the output; dates right without the skip {right[place]:4.0%}"
+    )
+alone = [share for place, share in shares.items() if "feed-forward" in place]
+assert min(alone) > 0.91 and max(share for share in shares.values() if share not in alone) < 0.9
+
+# %% [markdown] tags=["deeper"]
+# A feed-forward layer makes its output from `x` itself, and nearly all of `x` can be read off it. Attention gathers from other tokens,
+# and much of the token's own vector is gone. (That goes with the bars. It does not show that it is the cause.)
+
+# %% [markdown]
 # ## 2. Deeper, and worse
 #
 # A small task: 16 numbers go in, one of 8 classes is right. We stack $L$ sub-layers of width 32, each a feed-forward layer of
@@ -135,7 +178,6 @@ print("32 sub-layers, no skips, 1,000 steps, one run at each rate:", *(f"{share:
 assert max(controls["long"]) < guessing + 0.03
 
 # %% [markdown]
-#
 # Is it so hard to hand something on? Let us see what a sub-layer does that says nothing at all, because its last matrix is 0. (By
 # *size* this lesson always means the root of the mean square.)
 
@@ -427,7 +469,7 @@ assert 0.2 < before["norm only, no biases"] < 5
 # *Norm only* is a surprise: as PyTorch starts it, a fortieth arrives. It is the biases (the last line has all else equal): a bias makes the
 # vector longer that the norm divides by, but no gradient passes through it. With all biases at 0 the gradient arrives
 # three times as large as it set out, and not forty times smaller.
-# (As training goes on, they may move.)
+# (Training may move the biases away from 0.)
 #
 # So take *norm only* as PyTorch starts it, but with its biases at 0: no skips, and a gradient of about the right size. Does it train as well as the
 # stacks with skips, worse (but better than guessing), or not at all? 250 steps, the best of three learning rates, five seeds.
@@ -787,7 +829,7 @@ assert found["all"][0] > found["all"][1] + 0.1 and abs(found["all"][1] - found["
 # identity cannot. **On the line there should be nothing but additions.** (He et al. (2016) trained five other things on
 # the skip, and all did worse.)
 
-# %% [markdown] jp-MarkdownHeadingCollapsed=true
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: matrices on the line, measured before training
 #
 # 64 sub-layers, gain 0.25, matrices as PyTorch makes them (each keeps about $1/\sqrt3$ of a length). And in the last line a matrix that
@@ -835,7 +877,7 @@ for name, way in variants.items():
     print("{:25}{:9.1e}{:14.2f}{:21.2f}".format(name, *found[name]))
 assert abs(found["rotated x + F(norm(x))"][2] - found["x + F(norm(x))"][2]) < 0.05
 
-# %% [markdown]
+# %% [markdown] tags=["deeper"]
 # With a matrix on the line, as PyTorch starts it, the gradient is gone. But not with every matrix. With rotations its size is
 # right. At each depth it is written in other coordinates, and when all of them are undone, as much of it has arrived as
 # without any. So at the start it is enough that the line keeps lengths. (We have not trained these stacks.)

@@ -593,8 +593,8 @@ assert abs(even - 3.9) < 0.2
 
 
 # %%
-def trained(config, steps=250):
-    """A new model, trained on the terms; a few seconds."""
+def trained(config, steps=400):
+    """A new model, trained on the terms; some ten seconds."""
     torch.manual_seed(0)
     writer = GPT(config)
     optimizer = torch.optim.AdamW(writer.parameters(), lr=3e-3)
@@ -618,8 +618,8 @@ def invented(writer, n=40):
 print(*invented(trained(in_gpt2_style))[:20], sep=", ")
 
 # %% [markdown]
-# Which of them would you look up? Every one is new: the terms that exist have been left out. And since Llama's style is five
-# settings away, give it those:
+# Which of them would you look up? Every one is new: what is in the glossary has been left out. (It knows some terms by heart by
+# now; [lesson 13](13_training.ipynb) is about that.) And since Llama's style is five settings away, give it those:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from machine to machine

@@ -14,11 +14,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from careless import squeezed, switching, widened
+from diagnoses import Diagnosed
 
 POINTS = {
     "06_residual.pre_norm": 6,
     "06_residual.variance": 4,
-    "06_residual.repair": 3,
+    "06_residual.diagnose": 3,
     "06_residual.jacobian": 4,
     "06_residual.find_broken": 3,
     "06_residual.scale_branches": 3,
@@ -325,66 +326,38 @@ def formula_of_the_lesson(way, L, branch):
     return 1 + L * branch**2 if way in ("parallel", "sandwich") else (1 + branch**2) ** L
 
 
-# repair -------------------------------------------------------------------------------------------------------
+# diagnose -----------------------------------------------------------------------------------------------------
 
 
-def first_right(x, f, norm):
-    return norm(x + f(x))
-
-
-def first_as_it_was(x, f, norm):
-    return norm(x + x)
-
-
-def second_right(x, w_q, attend):
+def attention_right(x, w_q, attend):
     return x + attend(x @ w_q, x)
 
 
-def second_as_it_was(x, w_q, attend):
+def attention_as_it_was(x, w_q, attend):
     query = x @ w_q
     return query + attend(query, x)
 
 
-def third_right(x, f, norm, w):
-    return x + f(norm(x))
-
-
-def third_as_it_was(x, f, norm, w):
-    return x @ w + f(norm(x))
-
-
-def first_added(x, f, norm):
-    h = f(x)
-    h = h + x
-    return norm(h)
-
-
-def second_einsum(x, w_q, attend):
+def attention_einsum(x, w_q, attend):
     query = torch.einsum("btd,de->bte", x, w_q)
     return torch.add(attend(query, x), x)
 
 
-def third_cloned(x, f, norm, w):
-    skip = x.clone()
-    return f(norm(x)).add_(skip)
-
-
-def repairs(first=first_right, second=second_right, third=third_right):
-    return first, second, third
-
-
-def first_subtracted(x, f, norm):
-    return norm(x - (-1) * f(x))
-
-
-def second_in_place_on_a_clone(x, w_q, attend):
+def attention_on_a_clone(x, w_q, attend):
     out = x.clone()
     out += attend(torch.matmul(x, w_q), x)
     return out
 
 
-def third_with_the_identity(x, f, norm, w=None):
-    return x @ torch.eye(x.shape[-1], dtype=x.dtype) + f(norm(x))
+ANSWERS = Diagnosed(
+    {
+        "a": ("skip without a gradient", "the output is right, the gradient at x is not"),
+        "b": ("always the first x", "with the second of two sub-layers silent, another first one changes nothing"),
+        "c": ("added to the query", "a silent sub-layer does not hand x on"),
+    },
+    attention_right,
+)
+mended, fault, shown = ANSWERS.mended, ANSWERS.fault, ANSWERS.shown
 
 
 # jacobian -----------------------------------------------------------------------------------------------------
@@ -733,10 +706,11 @@ RIGHT = {
         ("numpy", by_numpy),
         ("recursion", by_recursion),
     ],
-    "06_residual.repair": [
-        ("as meant", repairs()),
-        ("written otherwise", (first_added, second_einsum, third_cloned)),
-        ("roundabout", (first_subtracted, second_in_place_on_a_clone, third_with_the_identity)),
+    "06_residual.diagnose": [
+        ("as meant", mended(attention_right)),
+        ("einsum", mended(attention_einsum)),
+        ("on a clone", mended(attention_on_a_clone)),
+        ("in capitals", ANSWERS.in_capitals()),
     ],
     "06_residual.jacobian": [
         ("formula", (jacobian_right, "w_2")),
@@ -932,65 +906,44 @@ WRONG = {
         ("capitals", capitals, "way comes as 'parallel'; yours is right for 'PARALLEL'"),
         ("two digits", lambda way, L, b: round(by_formula(way, L, b), 2), "It is rounded to 2 digits"),
     ],
-    "06_residual.repair": [
-        ("first, axes of size 1 dropped", repairs(squeezed(first_right)), "squeezed?"),
-        ("second, 16 bits widened", repairs(second=widened(second_right)), "came back as torch.float32"),
-        ("third asks for gradients", repairs(third=switching(third_right)), "require a gradient, and it still does"),
-        ("first as it was", repairs(first=first_as_it_was), "nothing happens at all", "M14"),
-        ("second as it was", repairs(second=second_as_it_was), "is added to the query", "M15"),
-        ("third as it was", repairs(third=third_as_it_was), "A learnt matrix is still on the skip", "M18"),
-        ("first f twice", repairs(first=lambda x, f, norm: norm(f(x) + f(x))), "is added to itself", "M15"),
-        ("first no skip", repairs(first=lambda x, f, norm: norm(f(x))), "There is no skip"),
-        ("first no norm", repairs(first=lambda x, f, norm: x + f(x)), "the norm around it is gone"),
-        ("first pre-norm", repairs(first=lambda x, f, norm: x + f(norm(x))), "This is pre-norm"),
-        ("first norm on the branch", repairs(first=lambda x, f, norm: x + norm(f(x))), "wanted around the sum"),
-        ("first norm only", repairs(first=lambda x, f, norm: norm(x)), "the sub-layer is missing", "M14"),
-        ("second a + a", repairs(second=lambda x, w, a: a(x @ w, x) + a(x @ w, x)), "is added to itself", "M15"),
-        ("second no skip", repairs(second=lambda x, w, a: a(x @ w, x)), "There is no skip"),
-        ("second unprojected", repairs(second=lambda x, w, a: x + a(x, x)), "queries must still be x W_Q"),
-        ("second all three", repairs(second=lambda x, w, a: x + x @ w + a(x @ w, x)), "Three things", "M15"),
-        ("second exchanged", repairs(second=lambda x, w, a: x + a(x, x @ w)), "arguments of attend are swapped"),
-        ("second x + x", repairs(second=lambda x, w, a: x + x), "x is added to itself", "M14"),
-        ("second matrix after", repairs(second=lambda x, w, a: (x + a(x @ w, x)) @ w), "matrix follows", "M18"),
+    "06_residual.diagnose": [
+        ("axes of size 1 dropped", mended(squeezed(attention_right)), "squeezed?"),
+        ("16 bits widened", mended(widened(attention_right)), "came back as torch.float32"),
+        ("asks for gradients", mended(switching(attention_right)), "require a gradient, and it still does"),
+        ("as it was", mended(attention_as_it_was), "is added to the query", "M15"),
+        ("detached", mended(lambda x, w, a: x.detach() + a(x @ w, x)), "Look for .detach()"),
+        ("in place", mended(lambda x, w, a: x.add_(a(x @ w, x))), "changed its input x in place"),
+        ("a query of its own", mended(lambda x, w: x + w), "repaired(x, w_q, attend)"),
+        ("a + a", mended(lambda x, w, a: a(x @ w, x) + a(x @ w, x)), "is added to itself", "M15"),
+        ("no skip", mended(lambda x, w, a: a(x @ w, x)), "There is no skip"),
+        ("unprojected", mended(lambda x, w, a: x + a(x, x)), "queries must still be x W_Q"),
+        ("all three", mended(lambda x, w, a: x + x @ w + a(x @ w, x)), "Three things", "M15"),
+        ("exchanged", mended(lambda x, w, a: x + a(x, x @ w)), "arguments of attend are swapped"),
+        ("x + x", mended(lambda x, w, a: x + x), "x is added to itself", "M14"),
+        ("matrix after", mended(lambda x, w, a: (x + a(x @ w, x)) @ w), "matrix follows", "M18"),
+        ("projected", mended(lambda x, w, a: x + a(x @ w, x) @ w), "W_Q stands after attention once more"),
+        ("transposed", mended(lambda x, w, a: x + a(x @ w.T, x)), "W_Q is transposed"),
+        ("odd", mended(lambda x, w, a: x + 0.3 * a(x @ w, x)), "It is one addition"),
+        ("added twice", mended(lambda x, w, a: x + 2 * a(x @ w, x)), "Attention's output is added twice"),
+        ("multiplied", mended(lambda x, w, a: x * a(x @ w, x)), "are multiplied; wanted their sum"),
+        ("normed", mended(lambda x, w, a: F.layer_norm(x, x.shape[-1:]) + a(x @ w, x)), "on the skip"),
+        ("inverse", mended(lambda x, w, a: x + a(x @ w, x) @ torch.linalg.inv(w)), "The inverse of W_Q"),
+        ("tuple", mended(lambda x, w, a: (x + a(x @ w, x), w)), "returned several things"),
+        ("a: in place", fault("a", "changed in place"), "The fault of a is not 'changed in place'"),
+        ("a: norm on the skip", fault("a", "norm on the skip"), "gives norm(x) where its branch is silent"),
+        ("a: shown by numbers", shown("a", "x holds other numbers after the call"), "all three leave x as it is"),
+        ("b: side by side", fault("b", "side by side"), "each sub-layer reads the x that the stack was given"),
+        ("b: shown by silence", shown("b", "a silent sub-layer does not hand x on"), "x itself does not go around"),
+        ("c: input twice", fault("c", "input added to itself"), "the same whatever its sub-layer says"),
+        ("c: shown by ten", shown("c", "ten times x comes out ten times as large"), "does not grow tenfold"),
         (
-            "second projected",
-            repairs(second=lambda x, w, a: x + a(x @ w, x) @ w),
-            "W_Q stands after attention once more",
+            "c: shown by loudness",
+            shown("c", "silent and loud sub-layers give the same output"),
+            "what the sub-layers say",
         ),
-        ("second transposed", repairs(second=lambda x, w, a: x + a(x @ w.T, x)), "W_Q is transposed"),
-        ("second odd", repairs(second=lambda x, w, a: x + 0.3 * a(x @ w, x)), "It is one addition"),
-        ("third matrix inside", repairs(third=lambda x, f, n, w: x + f(n(x) @ w)), "between norm and F"),
-        (
-            "third rotated",
-            repairs(third=lambda x, f, n, w: x @ torch.linalg.qr(w).Q + f(n(x))),
-            "A rotation is on the skip",
-            "M18",
-        ),
-        ("third matrix after", repairs(third=lambda x, f, n, w: (x + f(n(x))) @ w), "matrix follows", "M18"),
-        ("third matrix on the branch", repairs(third=lambda x, f, n, w: x + f(n(x)) @ w), "now on the branch"),
-        ("third matrix before", repairs(third=lambda x, f, n, w: x + f(n(x @ w))), "before the norm"),
-        ("third matrix added", repairs(third=lambda x, f, n, w: x + x @ w + f(n(x))), "still added", "M18"),
-        ("third post-norm", repairs(third=lambda x, f, n, w: n(x + f(x))), "This is post-norm"),
-        ("third no norm", repairs(third=lambda x, f, n, w: x + f(x)), "sees x as it is"),
-        ("third normed skip", repairs(third=lambda x, f, n, w: n(x) + f(n(x))), "The skip carries norm(x)", "M18"),
-        ("third no skip", repairs(third=lambda x, f, n, w: f(n(x))), "There is no skip"),
-        ("third detached", repairs(third=lambda x, f, n, w: x.detach() + f(n(x))), "Look for .detach()"),
-        ("first in place", repairs(first=lambda x, f, norm: norm(x.add_(f(x)))), "changed its input x in place"),
-        ("first taken off", repairs(first=lambda x, f, norm: norm(x - f(x))), "subtracted from x"),
-        ("first own norm", repairs(first=lambda x, f, norm: F.layer_norm(x + f(x), x.shape[-1:])), "one of your own"),
-        ("first both normed", repairs(first=lambda x, f, norm: norm(x) + f(norm(x))), "around the sum, and F sees x"),
-        ("first halved", repairs(first=lambda x, f, norm: norm((x + f(x)) / 2)), "The sum is halved"),
-        (
-            "second added twice",
-            repairs(second=lambda x, w, a: x + 2 * a(x @ w, x)),
-            "Attention's output is added twice",
-        ),
-        ("second multiplied", repairs(second=lambda x, w, a: x * a(x @ w, x)), "are multiplied; wanted their sum"),
-        ("second normed", repairs(second=lambda x, w, a: F.layer_norm(x, x.shape[-1:]) + a(x @ w, x)), "on the skip"),
-        ("second inverse", repairs(second=lambda x, w, a: x + a(x @ w, x) @ torch.linalg.inv(w)), "The inverse of W_Q"),
-        ("third argument lost", repairs(third=lambda x, f, norm: x + f(norm(x))), "repair_3(x, f, norm, w)"),
-        ("third f twice", repairs(third=lambda x, f, n, w: x + f(n(x)) + f(n(x))), "is added twice"),
-        ("second tuple", repairs(second=lambda x, w, a: (x + a(x @ w, x), w)), "returned several things"),
+        ("a and b exchanged", ANSWERS.but(a=ANSWERS.named["b"], b=ANSWERS.named["a"]), "The fault of a is not"),
+        ("no such fault", fault("b", "dropout on the sum"), "dropout on the sum"),
+        ("the wrong way round", ANSWERS.but(c=ANSWERS.named["c"][::-1]), "the fault comes first"),
     ],
     "06_residual.jacobian": [
         ("16 bits widened", (widened(jacobian_right), "w_2"), "came back as torch.float32"),

@@ -1,15 +1,15 @@
 """Lesson 06: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
+from .diagnose import diagnose
 from .find_broken import find_broken
 from .jacobian import jacobian
 from .pre_norm import pre_norm
-from .repair import repair
 from .scale_branches import scale_branches
 from .skip_gain import skip_gain
 from .variance import variance
 
 LESSON = "06_residual"
-__all__ = ["pre_norm", "variance", "repair", "jacobian", "find_broken", "scale_branches", "skip_gain"]
+__all__ = ["pre_norm", "variance", "diagnose", "jacobian", "find_broken", "scale_branches", "skip_gain"]
 
 PREDICTIONS = {
     # The gradient at layer 1 of 64, with skips and no norm, branches of gain 0.5.
@@ -23,8 +23,8 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "layers can start as if they were none.",
     "variance": 'With branches of gain 1, `"halved"` gives 1 for every L, and has no norm: the root of 2 takes back '
     "what each addition brought.",
-    "repair": "`norm(x + f(x))` or `x + f(norm(x))`: post-norm and pre-norm differ in one bracket. What it does "
-    "to training is lesson 07.",
+    "diagnose": "No output tells a skip that carries no gradient from a right one: `gradcheck` of `torch.autograd` "
+    "does.",
     "jacobian": "With `w_2` zero it is the identity matrix, and so is the product of a hundred such: the "
     "gradient reaches the first layer as it was.",
     "find_broken": "One backward pass is enough for it: in a deep stack of like layers, the step at which the "

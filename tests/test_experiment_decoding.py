@@ -1,4 +1,4 @@
-"""experiments/widths.py, likeliest.py and draws.py: every case is there once, a slice gives what was recorded."""
+"""experiments/widths, likeliest, draws, interface_texts: every case once, a slice gives what was recorded."""
 
 import math
 from itertools import product
@@ -8,12 +8,17 @@ import pytest
 import torch
 
 import draws
+import interface_texts
 import likeliest
 import widths
 from transformer_lab import load
+from transformer_lab.data.pairs import Pair
 from transformer_lab.experiments import recorded
+from transformer_lab.metrics import chrf
+from transformer_lab.optional import installed
 
 WIDTHS, LIKELIEST, DRAWS = (recorded(name)["result"] for name in ("widths", "likeliest", "draws"))
+MENUS = recorded("interface_texts")["result"]
 
 
 def test_widths_have_every_case_once():
@@ -158,3 +163,59 @@ def test_an_exact_search_counts_what_trying_everything_finds(trained, monkeypatc
             every.append(sum(log_p[a, b].item() for a, b in zip(way, way[1:], strict=False)))
     for bound in (math.log(0.2), math.log(0.03), math.log(0.004)):
         assert draws.likelier(Task, "", bound) == sum(total > bound + 1e-4 for total in every)
+
+
+def test_interface_texts_have_every_case_once():
+    assert [*map(float, MENUS["search"])] == [*interface_texts.PENALTIES]
+    assert all([*map(int, runs)] == [*interface_texts.BEAMS] for runs in MENUS["search"].values())
+    parts = [run for runs in MENUS["search"].values() for run in runs.values()]
+    assert all(len(runs) == len(interface_texts.SEEDS) for runs in [*parts, MENUS["right"], MENUS["pairs"]])
+    assert [*MENUS["texts"]] == ["source", "wanted", *interface_texts.KEPT]
+    assert all(len(texts) == MENUS["pairs"][0][1] for texts in MENUS["texts"].values())
+
+
+def test_what_the_lesson_says_of_interface_texts():
+    """By the sum, more beams find better scores and shorter, worse texts; by the mean better ones; in every seed."""
+    for narrow, wide in zip(*(MENUS["search"]["0.0"][n] for n in ("1", "32")), strict=True):
+        assert wide["log_prob"] > narrow["log_prob"] + 3 and wide["tokens"] < narrow["tokens"] - 3
+        assert wide["chrf"] < narrow["chrf"] - 1.5
+    for runs in zip(*MENUS["search"]["0.0"].values(), strict=True):
+        scores, lengths = ([run[key] for run in runs] for key in ("log_prob", "tokens"))
+        assert scores == sorted(scores) and lengths == sorted(lengths, reverse=True)
+    for narrow, wide in zip(*(MENUS["search"]["1.0"][n] for n in ("1", "32")), strict=True):
+        assert wide["chrf"] > narrow["chrf"] and wide["bleu"] > narrow["bleu"]
+    said = MENUS["texts"]
+    for name, (penalty, beams) in interface_texts.KEPT.items():
+        kept = MENUS["search"][str(penalty)][str(beams)][0]["chrf"]
+        assert chrf(said[name], said["wanted"]) == pytest.approx(kept, abs=0.01)
+
+
+class Catalogues:
+    """A package with one file of menus, as importlib.metadata shows it."""
+
+    suffix = ".mo"
+
+    def locate(self):
+        return "menus.mo"
+
+    def __lt__(self, other):
+        return False
+
+
+def test_which_menus_are_learnt_from(monkeypatch):
+    """Two to twelve words, no placeholders, no markup, nothing untranslated, each text once."""
+    texts = {"Open file": "Ouvrir", "open file.": "Ouvrir.", "Open": "Ouvrir", "Open %1 now": "Ouvrir %1",
+             "Git Repository": "Git Repository", "one " * 13: "un", "<b>Open</b> it": "Ouvrir"}  # fmt: skip
+    monkeypatch.setattr(interface_texts, "files", lambda package: [Catalogues()])
+    monkeypatch.setattr(interface_texts, "read_pairs", lambda path: [Pair(*pair) for pair in texts.items()])
+    assert interface_texts.catalog() == [Pair("Open file", "Ouvrir")]
+
+
+@pytest.mark.skipif(not installed(interface_texts.PACKAGE), reason="the catalogues are an optional package")
+def test_menus_translated_again_give_about_what_was_recorded():
+    task = interface_texts.translator(0)
+    kept = MENUS["search"]["0.0"]["1"][0]
+    again = interface_texts.translated(task, 0.0, 1)[1]
+    assert again["chrf"] == pytest.approx(kept["chrf"], abs=4) and again["tokens"] == pytest.approx(
+        kept["tokens"], abs=2
+    )

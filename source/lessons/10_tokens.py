@@ -31,6 +31,7 @@ import matplotlib.pyplot as plt
 import torch
 from babel import Locale
 from babel.dates import format_date, format_timedelta
+from IPython.display import Markdown
 
 # %%
 from transformer_lab import generate, load
@@ -604,7 +605,7 @@ for language, texts_of in content.items():
 
 # %%
 minilm, cost = load("minilm")[1], {}
-print(f"{'':31}characters  bytes  SmolLM2  MiniLM  of these [UNK]")
+table = [("", "characters", "bytes", "SmolLM2", "MiniLM", "of these [UNK]"), ("---",) * 6]
 for language, texts_of in content.items():
     cost[language], others = sum(len(smol_tokenizer.encode(text)) for text in texts_of), []
     for text in texts_of:
@@ -614,11 +615,11 @@ for language, texts_of in content.items():
         len("".join(texts_of).encode()),
         others.count(minilm.unk_id),
     )
-    print(
-        f"{language} {texts_of[0]:28}{n_characters:10,} {n_bytes:6,} {cost[language]:8,} {len(others):7,} {n_unknown:8}"
-    )
+    numbers = (n_characters, n_bytes, cost[language], len(others), n_unknown)
+    table.append((f"{language}: {texts_of[0]}", *(f"{number:,}" for number in numbers)))
 assert cost["hi"] > 2 * cost["en"] and cost["ru"] > 2 * cost["en"] and cost["zh"] > 1.5 * cost["en"]
 assert n_unknown > 60  # Chinese comes last
+Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 
 # %% [markdown]
 # The Chinese text has half as many characters as the English one, and for SmolLM2 one and a half times as many tokens. Hindi and

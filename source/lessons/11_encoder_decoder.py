@@ -26,6 +26,7 @@ from collections import Counter, defaultdict
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
+from IPython.display import Markdown
 
 from transformer_lab import Settings, Transformer, alignment_accuracy, exact_match, load, make_task, train, translate
 from transformer_lab.analysis.recording import record_attention
@@ -448,14 +449,15 @@ for row in aligned:
 
 # %% jupyter={"source_hidden": true}
 edges = ("none", "gold", "favourite", "another", "all")
+table = [("the row looks", "and writes", *(f"{edge} hidden" for edge in edges), "pieces"), ("---",) * 8]
 for looked in ("at gold", "elsewhere"):
-    print(f"favourite {looked:10} hidden:" + "".join(f"{edge:>10}" for edge in edges) + "    pieces")
     for kind in ("digits", "tens", "und", "hundert", "tausend"):
         rows = [run["silenced"][kind][looked] for run in aligned if looked in run["silenced"][kind]]
         n = sum(row[-1] for row in rows)
         if n >= 20:
             shares = [sum(row[i] * row[-1] for row in rows) / n for i in range(5)]
-            print(f"    {kind:24}" + "".join(f"{share:10.0%}" for share in shares) + f"{n:10}")
+            table.append((looked, kind, *(f"{share:.0%}" for share in shares), f"{n}"))
+Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 
 # %% [markdown]
 # Upper half, the favourite is the gold token: hide it, and most digits and tens come out wrong. Here the picture tells the truth.

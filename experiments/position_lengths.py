@@ -95,7 +95,7 @@ def run_slice(steps: int = 130) -> list[float]:
     return [round(accuracy(model, "local", length), 3) for length in LENGTHS]
 
 
-def run(schemes=SCHEMES, tasks=TASKS, seeds=(0, 1, 2), steps=300) -> dict:
+def run(schemes=SCHEMES, tasks=TASKS, seeds=(0, 1, 2, 3, 4), steps=300) -> dict:
     """accuracy[task][scheme]: one list for each seed, the accuracy at each of LENGTHS; and the slice."""
     result = {}
     for task in tasks:

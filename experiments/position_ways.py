@@ -16,7 +16,7 @@ from transformer_lab import GPT
 from transformer_lab.device import seed_everything
 from transformer_lab.positions import sinusoidal_table
 
-WIDTH, SHORTEST, LENGTHS, SEEDS, STEPS = 64, 8, (16, 32), (0, 1, 2), 150
+WIDTH, SHORTEST, LENGTHS, SEEDS, STEPS = 64, 8, (16, 32), (0, 1, 2, 3, 4), 150
 
 
 def one_number(values: torch.Tensor) -> torch.Tensor:

@@ -36,7 +36,7 @@ def test_what_is_recorded_is_whole():
     assert result["lengths"] == list(position_lengths.LENGTHS)
     for task in position_lengths.TASKS:
         rows = result["accuracy"][task]
-        assert list(rows) == list(position_lengths.SCHEMES) and {len(seeds) for seeds in rows.values()} == {3}
+        assert list(rows) == list(position_lengths.SCHEMES) and {len(seeds) for seeds in rows.values()} == {5}
         assert all(row[1:] == [None, None] for row in rows["learned"])
 
 

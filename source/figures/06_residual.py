@@ -81,6 +81,27 @@ def stream() -> Drawing:
     return drawing
 
 
+def one() -> Drawing:
+    drawing = Drawing(700, 250)
+    for x, name, goes_on in (
+        (175, "a residual connection", "x + F(x) goes on"),
+        (540, "without its skip", "F(x) goes on"),
+    ):
+        drawing.text(x, 26, name, 14, INK, bold=True)
+        drawing.text(x, 52, goes_on, 13, QUIET)
+    line(drawing, (130, 130), (226, 90))
+    drawing.arrow((130, 100), (130, 72), color=LIT, width=4)
+    branch(drawing, 130, 206, 116, ["sub-layer F"])
+    drawing.text(114, 160, "skip", 13, LIT, "right", bold=True)
+    drawing.text(292, 160, "branch", 13, VALUE, "left", bold=True)
+    drawing.text(116, 226, "x", 14, LIT, bold=True)
+    box = drawing.box(540, 161, 100, 28, "sub-layer F", VALUE, size=13)
+    drawing.arrow((540, 226), box.bottom, color=VALUE)
+    drawing.arrow(box.top, (540, 72), color=VALUE)
+    drawing.text(526, 226, "x", 14, LIT, bold=True)
+    return drawing
+
+
 def placed() -> Drawing:
     drawing = Drawing(700, 430)
     for x, name, formula in ((175, "post-norm", "norm(x + F(x))"), (525, "pre-norm", "x + F(norm(x))")):
@@ -137,4 +158,4 @@ def paths() -> Drawing:
     return drawing
 
 
-DRAWINGS = (where, paths, placed, stream)
+DRAWINGS = (where, one, paths, placed, stream)

@@ -55,6 +55,10 @@ _ = torch.manual_seed(0)
 # The path on which `x` goes around $F$ is the **skip connection**, or skip for short; the path through $F$ is the **branch**;
 # both together, with the addition, are the **residual connection**. (A norm stands beside it. We come to that in section 4.)
 #
+# ![Left a residual connection: from x an orange line, the skip, goes straight up to a plus; beside it a branch leaves the line, passes through
+# the sub-layer F and ends at the plus; x + F(x) goes on. Right the same without its skip: x can only pass through F, and F(x) goes
+# on.](figures/06_residual_one.svg)
+#
 # The translator has ten skips. We train nothing again, and take all of them away:
 
 # %%

@@ -19,7 +19,7 @@
 # * derive the clock, and the schemes that took its place in newer models;
 # * say what a scheme promises about longer texts, and measure what it keeps.
 #
-# About 54 minutes. It builds on [02 Attention](02_attention.ipynb), [03 Masks](03_masks.ipynb) and
+# About 57 minutes. It builds on [02 Attention](02_attention.ipynb), [03 Masks](03_masks.ipynb) and
 # [04 Multi-head attention](04_multi_head.ipynb).
 
 # %%
@@ -203,7 +203,7 @@ for t in (0, 1, 3, 9, 100):
 # From 6 to 7 one digit changes, from 7 to 8 all four: neighbours can look like strangers.
 #
 # So each has its flaw, and one is quick to say that it must fail. Does it? `experiments/position_ways.py` adds each to the
-# words of a small decoder and trains it for 150 steps, three seeds, on texts of 8 to 32 tokens. It must repeat the token just
+# words of a small decoder and trains it for 150 steps, five seeds, on texts of 8 to 32 tokens. It must repeat the token just
 # before this one; only the place matters. A word has 64 numbers, of about the size 1. *Random rows* are noise, one row for
 # each place. They are drawn once and never trained.
 
@@ -212,7 +212,9 @@ ways = recorded("position_ways")["result"]["accuracy"]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
 for ax, column, length in zip(axes, (0, 1), (16, 32), strict=True):
     for row, seeds in enumerate(ways.values()):
-        ax.plot([100 * seed[column] for seed in seeds], [row] * 3, "o", ms=5, color=plots.COLORS[0], clip_on=False)
+        ax.plot(
+            [100 * seed[column] for seed in seeds], [row] * len(seeds), "o", ms=5, color=plots.COLORS[0], clip_on=False
+        )
     ax.set(xlim=(0, 102), xlabel="right (%); a dot is a seed", yticks=range(len(ways)), yticklabels=ways)
     ax.set_title(f"at the last 8 of {length} tokens")
 axes[0].invert_yaxis()
@@ -223,7 +225,7 @@ _ = fig.suptitle("One token back, after 150 steps: what is added must not be fai
 at_16, at_32 = ({way: [seed[c] for seed in seeds] for way, seeds in ways.items()} for c in (0, 1))
 for c in (at_16, at_32):
     assert all(abs(a - b) < 0.01 for a, b in zip(c["nothing"], c["t, to every number"], strict=True))
-assert min(at_16["t, to one number"]) > 0.98 and min(at_32["t, to one number"]) > 0.75
+assert min(at_16["t, to one number"]) > 0.98 and min(at_32["t, to one number"]) > 0.6
 assert all(
     a > b for c in (at_16, at_32) for a, b in zip(c["t/T, to one number"], c["t/32, to one number"], strict=True)
 )
@@ -233,7 +235,7 @@ assert min(at_16["random rows"]) > 0.99 and all(
     a > b for a, b in zip(at_32["random rows"], at_32["the clock"], strict=True)
 )
 for way in ("t, to one number", "t/32, to all, with signs", "binary digits, 8 times"):
-    assert min(at_32[way]) > 0.75 > 0.55 > max(at_32["the clock"])
+    assert min(a - b for a, b in zip(at_32[way], at_32["the clock"], strict=True)) > 0.3
 
 # %% [markdown]
 # * **$t$ in every number** does just what *nothing* does, with every seed: the norm takes it off. (What *nothing* gets is the
@@ -245,7 +247,7 @@ for way in ("t, to one number", "t/32, to all, with signs", "binary digits, 8 ti
 # * **Random rows** have no order that one could see. They get all at 16, and are not behind the clock at 32.
 #
 # So none of the flaws was fatal here. What failed was too faint, or was taken off by the norm. And the clock has no lead: at 32, at
-# places that fewer texts reached, three of the others are well ahead. (With 300 steps on 32 tokens it learns the task,
+# places that fewer texts reached, three of the others are well ahead, with every seed. (With 300 steps on 32 tokens it learns the task,
 # section 8. How these ways fare beyond the training length, the figure does not ask.)
 #
 # What, then, is the clock for? The designers of 2017 hoped for *one step further* as one operation that is the same everywhere, and
@@ -281,6 +283,8 @@ for name, rows in (("t itself", t[:, None]), ("binary digits", digits), ("random
 # that is added at place $t$:
 #
 # $$\omega_i = 10000^{-2i/D}, \qquad p_{t,\,2i} = \sin(t\,\omega_i), \qquad p_{t,\,2i+1} = \cos(t\,\omega_i).$$
+#
+# (The 10,000 is a choice: so large that the slowest hand does not come round within any text.)
 
 
 # %%
@@ -589,7 +593,7 @@ assert [name for name, scores in panels.items() if uneven(scores) < 1e-3] == ["n
 # * **retrieval**: among filler stand four pairs of a key and a value, each pair a single token. The last eight tokens ask for
 #   the value of a key. Only the *content* matters.
 #
-# Small decoders of two blocks, trained for 300 steps on 32 tokens, three seeds each (`experiments/position_lengths.py`), are
+# Small decoders of two blocks, trained for 300 steps on 32 tokens, five seeds each (`experiments/position_lengths.py`), are
 # then asked at the last eight places of 32, 64 and 128. One token back is one token back at every place, and rotary
 # sees nothing but offsets (section 6). How much of the *local* task will a rotary model get right at 128?
 
@@ -618,10 +622,11 @@ def draw_runs(ax, task, scheme):
     runs = [c for c in range(3) if shares_right(task, scheme, c)]
     ax.plot(runs, [100 * mean(task, scheme, c) for c in runs], color=plots.COLORS[0])
     for c in runs:
-        ax.plot([c] * 3, [100 * share for share in shares_right(task, scheme, c)], "o", color=plots.COLORS[0], ms=4)
+        dots = [100 * share for share in shares_right(task, scheme, c)]
+        ax.plot([c] * len(dots), dots, "o", color=plots.COLORS[0], ms=4)
         share = mean(task, scheme, c)
         place = {"ha": "center", "zorder": 3, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.5}}
-        ax.text(c, 100 * share + (-20 if share > 0.5 else 12), f"{share:.0%}", **place)
+        ax.text(c, min(dots) - 16 if share > 0.5 else max(dots) + 12, f"{share:.0%}", **place)
     if len(runs) < 3:
         ax.text(1.5, 50, "cannot\nrun", ha="center", va="center", color="grey")
     ax.set(xlim=(-0.45, 2.45), ylim=(-4, 112), xticks=range(3), xticklabels=lengths)
@@ -662,9 +667,9 @@ assert min(never_had["nothing"]) == 1
 # * **Sinusoidal** at 64 is hardly better than guessing. The clock shows a time at place 60, and the model has never learnt to
 #   read it. Being *defined* at a place is not *working* there.
 # * **Rotary** holds on for a while: "one back" is an offset that it knows. At 128 it has lost most of it, too.
-# * **ALiBi** does not notice at all, in the local task. In retrieval it falls to 90 %. So does sinusoidal, which
+# * **ALiBi** does not notice at all, in the local task. In retrieval it falls to about 90 %. So does sinusoidal, which
 #   charges nothing for distance, so the charge need not be the cause.
-# * **None** is best at retrieval, in all three seeds. It has no positions that it could not know; that this is the reason, we
+# * **None** is best at retrieval, with all five seeds. It has no positions that it could not know; that this is the reason, we
 #   have not shown. At the local task it is far above guessing at 32 tokens, so this decoder did infer order (section 2).
 # * **Learned** cannot run.
 #

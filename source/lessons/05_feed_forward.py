@@ -19,7 +19,7 @@
 # * write the layer, with every shape, and explain what a single unit does in it;
 # * test a claim of the kind "this unit knows November".
 #
-# About 45 minutes. It builds on [02 Attention](02_attention.ipynb) and [04 Multi-head](04_multi_head.ipynb).
+# About 47 minutes. It builds on [02 Attention](02_attention.ipynb) and [04 Multi-head](04_multi_head.ipynb).
 
 # %%
 import matplotlib.pyplot as plt

@@ -454,8 +454,8 @@ assert 60 < doublings < 67 and 50 < variance["pre-norm"][-1] < 75
 # random numbers with which PyTorch makes a layer (its **initialisation**), and branches of gain 1. (Pre-norm gets one more norm here, after the last of its 32
 # sub-layers, as in every such model.)
 #
-# Section 4 sent a random direction down through branches without biases. What does the gradient of *these* stacks do, with the real loss and before the first
-# step? Medians of five seeds:
+# In section 4 the branches had no biases, and a random direction stood for the loss. How much of the gradient arrives in *these* stacks,
+# with the real loss, before the first step? Medians of five seeds:
 
 # %% jupyter={"source_hidden": true}
 before = {
@@ -470,9 +470,9 @@ assert before["norm only"] < 0.1 and 0.2 < before["norm only, unit gain"] < 5
 assert 0.2 < before["norm only, no biases"] < 5
 
 # %% [markdown]
-# *Norm only* is a surprise: as PyTorch starts it, a fortieth arrives. It is the biases (the last line has all else equal): a bias makes the
-# vector longer that the norm divides by, but no gradient passes through it. With all biases at 0 the gradient arrives
-# three times as large as it set out, and not forty times smaller.
+# *Norm only* is a surprise: as PyTorch starts it, a fortieth arrives. The biases do that. They make the vector longer, and the norm divides
+# by its length; but no gradient passes through a bias. In the last line nothing differs but that all biases are 0, and the gradient
+# arrives three times as large as it set out, and not forty times smaller.
 # (Training may move the biases away from 0.)
 #
 # So take *norm only* as PyTorch starts it, but with its biases at 0: no skips, and a gradient of about the right size. Does it train as well as the

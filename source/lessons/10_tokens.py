@@ -627,7 +627,8 @@ Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 # model can read at once. And MiniLM, which asks fewer tokens of everybody? It has no bytes below: what it does not know becomes
 # `[UNK]`, and in Chinese that is every seventh token. One of the two characters of *week*, in each of the 60 dates, is among them.
 #
-# Is that the language, with its characters of two or three bytes, or is it the text that the merges were learnt from? The
+# Back to SmolLM2. Does its price lie in the language, whose characters have two or three bytes, or in the text that the merges
+# were learnt from? The
 # control is a vocabulary of 1,000 for each language, learnt from that language. Dates will not do for it: they are made of a
 # few dozen words, which would soon all be one token each. So take names of languages and countries, three quarters of them to learn from
 # and the others to be cut:

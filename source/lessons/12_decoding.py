@@ -299,7 +299,7 @@ for name, runs in menus["search"]["0.0"].items():
 # The cure in use is a **length penalty**: divide the score by the number of tokens, or a power of it. The same model and
 # the same search, told to look for that (blue), write *better* texts than greedy decoding by both measures, with each of
 # the five seeds; and the sum of log p that they reach is lower than the orange one. The search does what it is told.
-# What it is told was at fault. (Nobody should use this translator: only three or four texts of a hundred come out right,
+# What it was told is at fault. (Nobody should use this translator: only three or four texts of a hundred come out right,
 # however one decodes.)
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]

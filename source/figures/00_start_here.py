@@ -38,7 +38,7 @@ def course() -> Drawing:
     drawing = Drawing(700, 520)
     drawing.box(215, 275, 250, 300, color=FRAME)
     parts = (
-        (486, "embedding", "10 tokens", LINE), (448, "positions", "08", LINE), (392, "layer norm", "07", LINE),
+        (496, "embedding", "10 tokens", LINE), (448, "positions", "08", LINE), (392, "layer norm", "07", LINE),
         (342, "attention", "02, mask 03,\nheads 04", QUERY), (296, "+", "06 residual", LIT),
         (252, "layer norm", "07", LINE), (204, "feed-forward", "05", VALUE), (158, "+", "06 residual", LIT),
         (92, "scores of the next token", "12 decoding", LINE),
@@ -48,7 +48,7 @@ def course() -> Drawing:
     drawing.text(322, 412, "× N", 13, QUIET)
     drawing.text(84, 275, "09\nthe block", 12, LIT, "right", bold=True)
     for start, end in (
-        (471, 463),
+        (481, 463),
         (433, 408),
         (377, 358),
         (327, 310),
@@ -58,9 +58,10 @@ def course() -> Drawing:
         (145, 108),
         (77, 56),
     ):
-        drawing.arrow((215, start), (215, end))
-    for start, end in ((420, 296), (276, 158)):  # the way around each sub-layer
-        drawing.arrow((215, start), (199, end), color=LIT, bend=-0.95, above=True)
+        drawing.arrow((215, start), (215, end), above=True)
+    for start, end in ((418, 296), (275, 158)):  # the way around each sub-layer
+        drawing.axes.plot([215, 110, 110], [start, start, end], color=LIT, linewidth=1.6, zorder=3)
+        drawing.arrow((110, end), (200, end), color=LIT, width=1.6, above=True)
     for y, _, lesson, _ in parts:
         drawing.text(352, y, lesson, 12, QUIET if lesson[:2] in ("10", "12") else LIT, "left", bold=True)  # Part II
     drawing.text(215, 40, "Part I: the parts", 13, bold=True)

@@ -28,8 +28,8 @@ from transformer_lab import doctor
 print(doctor.verdict())
 
 # %% [markdown]
-# If something is missing, it says what, and how to install it. The versions stand in the folded cell below, for a question
-# to somebody else.
+# If something is missing, it says what, and how to install it. (The folded cell below has the versions, for when you ask
+# somebody for help.)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
 # output differs from machine to machine
@@ -167,18 +167,14 @@ predict("00_start_here.part_off", actual=most_missed)
 # it gets three dates in four right, and writes our own as `202年111月22日星期日`. But programs that write usually save work:
 # they *keep* what has been computed for the tokens already written, and compute only the newest. For no other part does that
 # change the count by even 1%. Here it does: the same model, the same part missing, and not one date is lost. Why does a model
-# that keeps its old work not miss the causal mask? Think about it; lesson 03 has the answer.
+# that keeps its old work not miss the causal mask? Think about it; lesson 03 has the answer. (How one tests decides what one
+# finds.)
 #
 # </details>
 #
-# Three warnings for every such picture.
-#
-# * *How one tests decides what one finds*, as these two bars show. And a part that is not missed now may have been needed while
-#   the model learnt.
-# * A part without which nothing works may be missed only because all the others were trained beside it. How a model does that
-#   never had the part is another question, and later lessons ask it.
-# * Zeros are no neutral silence. Where a part falls silent with zeros, some of the damage may be the zeros' own; lesson 02
-#   measures how much.
+# Two warnings for every such picture. All these parts were trained together: how a model does that *never had* one of them is
+# another question, which later lessons ask. And where a part says only zeros, some of the damage may be the zeros' own; lesson
+# 02 measures how much.
 #
 # The widget above does the same for one date: choose something under *switched off*, and read what it writes then. Most
 # lessons begin by breaking a part, and then find out what it is for.
@@ -188,18 +184,22 @@ predict("00_start_here.part_off", actual=most_missed)
 #
 # * **Predict, run, explain.** Before an important cell you commit to a guess with a click; your first one counts. The
 #   output below it stays folded until you run it. A guess that turns out wrong is the moment at which you learn most.
-# * **Pictures and widgets.** In a running notebook the widgets are alive; before you run it, and on GitHub, you see a
-#   picture of each.
 # * **Exercises.** Each lesson has a notebook of its own for them. You write an answer, run the locked cell below it, and
 #   a card tells you what your answer did, what is wrong with that, and where to look.
-# * **Your answers are yours.** Nothing that updates the course writes over them. To start again with a clean notebook, run
-#   `make reset LESSON=02` in the course's folder (without make: `.venv/bin/transformer-lab reset 02`); your answers are
-#   kept beside it.
 #
-# **Your progress.** For each question the course keeps your best score, the number of tries and the date of the last one, and
-# beside them your guesses, in small files on this machine; it does not keep your answers. Nothing leaves the machine, and with
-# `TRANSFORMER_LAB_PROGRESS=off` nothing is kept. The cell below shows what you have done and where to go on; a click on a
-# lesson opens it. In a terminal `.venv/bin/transformer-lab home` shows the same, and `progress` a table.
+# <details><summary>Where your answers and your progress are kept, and how to start again</summary>
+#
+# Nothing that updates the course writes over your answers. To start again with a clean notebook, run `make reset LESSON=02` in
+# the course's folder (without make: `.venv/bin/transformer-lab reset 02`); your answers are kept beside it.
+#
+# For each question the course keeps your best score, the number of tries and the date of the last one, and beside them your
+# guesses, in small files on this machine; your answers it does not keep. Nothing leaves the machine, and with
+# `TRANSFORMER_LAB_PROGRESS=off` nothing is kept.
+#
+# </details>
+#
+# The cell below shows what you have done and where to go on; a click on a lesson opens it. (In a terminal:
+# `.venv/bin/transformer-lab home`.)
 
 # %% tags=["nbval-ignore-output"]
 # output differs with what you have done
@@ -219,6 +219,8 @@ course_home()
 # 11 a translator, 13 training, 14 GPT, 15 BERT, 16 fine-tuning. Part III: 17 heads, 18 scale, 19 deploy, 20 images, 21
 # clinic.](figures/00_start_here_course.svg)
 #
+# <details><summary>All lessons, with what you build in each, and their exercises</summary>
+#
 # | lesson | you build | exercises |
 # |---|---|---|
 # | [01 Toolkit](01_toolkit.ipynb) | shapes, dot product, softmax, gradients | [7](../exercises/01_toolkit/toolkit.ipynb) |
@@ -237,6 +239,8 @@ course_home()
 # | [14 GPT](14_gpt.ipynb) | a ladder of models, and examples that say what is meant | [6](../exercises/14_gpt/gpt.ipynb) |
 # | [15 BERT](15_bert.ipynb) | hidden words, and a search engine that you keep | [6](../exercises/15_bert/bert.ipynb) |
 # | [16 Fine-tuning](16_fine_tuning.ipynb) | an old model, taught something new by a few numbers | [5](../exercises/16_fine_tuning/fine_tuning.ipynb) |
+#
+# </details>
 #
 # Part III is being written. Every term, with its symbol and the lesson that explains it, is in the
 # [glossary](glossary.ipynb). The code of the lessons is also a package, `transformer_lab`, in short files meant to be read:

@@ -168,13 +168,13 @@ print(f"untrained, after reading, without places and each with another rest of t
 assert abs(sum(apart) / 5 - 0.31) < 0.1
 
 # %% [markdown]
-# Large dots are a month's own abbreviation, small ones the others. Look at the untrained models first: a cosine of 0.6
-# looks like a finding, but there two months have it on average whether they belong together or not. They have been mixed
-# with much that is the same for all: each stands at the same place, before the same rest of a date. (Take the places away
-# and give each a rest of its own, and half of it is gone: the last line.) A cosine says something only when there is another
-# to compare it with. In this one trained model nine of the eleven months are nearest to their own abbreviation, mostly by
-# far. (January and August are not, and we do not know why.) Nobody ever told it that *Nov* is short for *November*. In the
-# table itself they are already a little closer than others (the third line), and far more so after the encoder has read.
+# Large dots are a month's own abbreviation, small ones the others. Look at the untrained models first. A cosine of 0.6 looks
+# like a finding, but there any two months have it, whether they belong together or not: all stand at the same place, before
+# the same rest of a date, and have been mixed with it. (The last line shows it: without places, and with another rest for
+# each, half of the cosine is gone.) So a cosine says something only beside another one. Now the trained model: nine of the
+# eleven months are nearest to their own abbreviation, mostly by far. (January and August are not, and we do not know why.)
+# Nobody ever told it that *Nov* is short for *November*. In the table itself they are already a little closer than others
+# (the third line), and far more so after the encoder has read.
 #
 # But does the model go by where an arrow points, or by how long it is? Test it: move the tips of the eleven abbreviations'
 # arrows, all equally far, in three ways: make them shorter, make them longer, or turn them towards some random direction
@@ -222,8 +222,37 @@ assert right["longer"][3] == 11 and right["shorter"][3] <= 3 and 2 < right["turn
 # %% [markdown]
 # (Shortened by its whole length an arrow is gone, and by 1.2 lengths it points backwards.) An arrow may become twice as long, and no
 # month is lost. Turn it so that its tip moves equally far, and most are lost; but shorten it so far, and it is worse still.
-# So a row of numbers means *November* **by where it points, if it is long enough**. Why long enough? A row is not read alone:
-# the vector of its place is added to it ([lesson 08](08_positions.ipynb)), and that does not shrink with it.
+# So a row of numbers means *November* **by where it points, if it is long enough**. Long enough for what? A row is not read
+# alone. The vector of its place is added to it ([lesson 08](08_positions.ipynb)), and other tokens stand beside it. Which of
+# the two drowns a short arrow? Shrink the month to a tenth, then its place as well, then the whole text:
+
+
+# %% jupyter={"source_hidden": true}
+def right_if_shrunk(n):
+    """How many dates come out right if the first n vectors of the English, each with its place, shrink to a tenth."""
+
+    def shrink(block, inputs):
+        x = inputs[0].clone()  # (11, S, 64)
+        x[:, :n] *= 0.1
+        return (x, *inputs[1:])
+
+    hook = model.encoder.blocks[0].register_forward_pre_hook(shrink)
+    right = right_with(own)
+    hook.remove()
+    return right
+
+
+shrunk = {
+    "the month": right_with(0.1 * own),
+    "and its place": right_if_shrunk(1),
+    "all the English": right_if_shrunk(20),
+}
+print("shrunk to a tenth: ", ",  ".join(f"{name}: {n} right" for name, n in shrunk.items()))
+assert shrunk["and its place"] <= shrunk["the month"] < 5 < shrunk["all the English"]
+
+# %% [markdown]
+# It is not the place: shrink that too, and it gets worse. It is the rest of the text: when all of it shrinks alike, most months
+# come back. Long enough means: beside the others.
 #
 # ## 3. A matrix is a machine
 #

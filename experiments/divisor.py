@@ -1,7 +1,7 @@
 """What becomes of a translator that is trained with another divisor of the scores than the root of a head's width?
 
 The date translator's data and style, 500 steps; four heads of width 16, or one of width 64; scores divided by the root
-of the width, by nothing, or by the width itself. Three seeds: only large differences mean anything.
+of the width, by nothing, or by the width itself. Five seeds, the same five for every setting.
 """
 
 from transformer_lab import exact_match, replace_attention, scaled_dot_product_attention
@@ -11,7 +11,7 @@ from transformer_lab.training.loop import train
 from transformer_lab.training.settings import Settings
 
 STYLE = dict(norm_position="post", activation="relu")
-STEPS, SEEDS = 500, (0, 1, 2)
+STEPS, SEEDS = 500, tuple(range(5))
 DIVISORS = {"sqrt(d)": lambda d: d**0.5, "nothing": lambda d: 1.0, "d": lambda d: d}
 
 

@@ -189,7 +189,7 @@ def test_a_diagnosis_cannot_be_had_by_elimination(id):
 
 def test_each_part_of_shift_is_marked_alone():
     id, right, wrong = "02_attention.shift", attention.shift_right, attention.WRONG["02_attention.shift"][0][1][0]
-    assert grade(id, right, "sharper") == grade(id, wrong, "unchanged") == grade(id, right, None) == 1
+    assert grade(id, right, "b_V") == grade(id, wrong, "b_K") == grade(id, right, None) == 1
 
 
 def layers_alone(n):

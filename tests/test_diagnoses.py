@@ -46,7 +46,7 @@ def near(got, wanted):
 def attentions_observed(names):
     """Each observation of lesson 02's question, as a function that says whether it is true of an attention."""
     q, k, v, torchs = torch.randn(16, 64), torch.randn(16, 64), torch.randn(16, 5), names["torchs"]
-    ones, order = torch.ones(16, 1), torch.randperm(16)
+    order = torch.randperm(16)
     output, weights = torchs(q, k, v)
 
     def right_again(attention):
@@ -62,7 +62,6 @@ def attentions_observed(names):
         "an equal key gets no more than the others": lambda f: f(k, k, v)[1].diagonal().mean() < 1.5 / 16,
         "right again when all queries are multiplied by one number": right_again,
         "the weights are right, the output is not": only_output_wrong,
-        "values of 1 come out as 0.125": lambda f: near(f(q, k, ones)[0], ones / 8),
         "keys and values in another order change nothing": lambda f: near(f(q, k[order], v[order])[0], f(q, k, v)[0]),
     }
 
@@ -132,9 +131,6 @@ def maskings_observed(names):
         "NaN where a blocked score is 300 above the allowed ones": loses_all,
         "any other mask gives the same output": lambda f: near(f(q, k, v, causal)[0], f(q, k, v, band)[0]),
         "no query reads the first key": lambda f: not f(q, k, v, causal)[1][:, 0].any(),
-        "wrong for the causal mask, right for a mask that equals its transpose": lambda f: (
-            not right(f, k, causal) and right(f, k, band)
-        ),
     }
 
 

@@ -18,6 +18,9 @@ def test_the_first_steps_are_those_recorded(name, causal):
 
 
 def test_what_the_lesson_says_of_the_whole():
+    assert all(len(runs) == 5 for runs in [*RESULT["loss"].values(), *RESULT["well_formed"].values()])
+    # Every model drew with random numbers of its own: else their texts are the same luck five times.
+    assert len({tuple(texts) for texts in RESULT["examples"]["with the mask"]}) == 5
     for honest, leaky in zip(RESULT["loss"]["with the mask"], RESULT["loss"]["without"], strict=True):
         assert honest[-1] > 0.9 and leaky[-1] < 0.02
     assert min(RESULT["well_formed"]["with the mask"]) > 0.8 and max(RESULT["well_formed"]["without"]) < 0.05
@@ -46,7 +49,7 @@ def test_a_date_is_told_from_rubbish():
 
 def test_a_model_writes_texts_of_its_own():
     model, _ = train(True, 1)
-    assert len(write(model, True, n=3)) == 3
+    assert len(write(model, True, n=3)) == 3 and write(model, True, n=3) != write(model, True, n=3, seed=1)
 
 
 def test_shuffled_texts_are_as_long_and_hold_the_same_characters():

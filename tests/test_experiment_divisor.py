@@ -16,6 +16,14 @@ def test_every_setting_is_there_once():
         assert all(len(losses) == divisor.STEPS // 10 for losses in row["losses"])
 
 
+def test_undivided_is_behind_with_each_of_five_seeds():
+    right = {(row["heads"], row["divisor"]): row["right"] for row in ROWS}
+    for n_heads in (4, 1):
+        pairs = list(zip(right[n_heads, "sqrt(d)"], right[n_heads, "nothing"], strict=True))
+        assert len(pairs) == 5 and all(divided > undivided for divided, undivided in pairs)
+    assert max(right[1, "nothing"]) < min(right[4, "nothing"])
+
+
 @pytest.mark.parametrize("name", ["sqrt(d)", "nothing"])
 def test_training_begins_as_recorded(name):
     """Ten steps: rounding, which differs between processors, has not grown beyond one part in a hundred by then."""

@@ -127,7 +127,7 @@ def test_what_torch_has_not_implemented_is_no_missing_answer():
 
 def test_a_choice_left_none_is_not_done_yet():
     score = grade("02_attention.shift", lambda s, c: (s + c).softmax(-1), None)
-    assert score == 1 and score.feedback[1].message.startswith("Not done yet: put one of 'unchanged', 'sharper'")
+    assert score == 1 and score.feedback[1].message.startswith("Not done yet: put one of 'b_Q', 'b_K'")
 
 
 def test_none_returned():
@@ -197,9 +197,9 @@ def test_a_long_line_is_cut():
 
 
 def test_a_choice_may_be_written_otherwise_and_what_is_none_gets_a_sentence():
-    for choice in ("Unchanged", "unchanged "):
+    for choice in ("B_K", "b_k "):
         assert grade("02_attention.shift", shift, choice) == 2
-    for choice in (0, ["unchanged"], torch.zeros(3), np.array(["unchanged", "x"])):
+    for choice in (0, ["b_K"], torch.zeros(3), np.array(["b_K", "x"])):
         score = grade("02_attention.shift", shift, choice)
         assert score == 1 and score.feedback[1].message.startswith("the choice is of type ")
 
@@ -268,7 +268,7 @@ def test_the_learners_own_settings_do_not_matter():
         with torch.no_grad():
             assert grade(SOFTMAX, softmax) == 4
             assert grade("02_attention.scaled_dot_product_attention", attention) == 6
-            assert grade("02_attention.shift", shift, "unchanged") == 2
+            assert grade("02_attention.shift", shift, "b_K") == 2
             assert not torch.is_grad_enabled()
     finally:
         torch.set_default_dtype(torch.float32)
@@ -306,13 +306,13 @@ def shift(scores, c):
         (("softmax", softmax), "write 02_attention.softmax."),
         ((), 'grade("02_attention.softmax", softmax)'),
         ((SOFTMAX, "softmax"), "got a str: write its name, softmax, without quotation marks"),
-        (("02_attention.shift", "unchanged", softmax), "got a function where one of"),
+        (("02_attention.shift", "b_K", softmax), "got a function where one of"),
         (("02_attention.softmax_faults", softmax), "no question 'softmax_faults'"),
         (("00_start_here.part_off", softmax), "it has: none so far"),
         (("02_common.normal", softmax), "no lesson 'common'"),
         ((SOFTMAX,), "wants 1 answer after its name: softmax(x, dim=-1); got 0"),
         ((SOFTMAX, softmax, softmax), "got 2"),
-        (("02_attention.shift", softmax), "wants 2 answers after its name: shift(scores, c); one of 'unchanged', 's"),
+        (("02_attention.shift", softmax), "wants 2 answers after its name: shift(scores, c); one of 'b_Q', 'b_K"),
         (
             (SOFTMAX, torch.ones(3)),
             "wants the function softmax(x, dim=-1) itself; got a Tensor: write its name, softmax",

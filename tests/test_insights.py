@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from test_diagnoses import snippets, translators_observed
+from transformer_lab import MultiHeadAttention, load
 from transformer_lab.config import TransformerConfig
 from transformer_lab.exercise_files import PRISTINE
 from transformer_lab.experiments import recorded
@@ -105,6 +106,10 @@ def attention():
     attend = names["scaled_dot_product_attention"]
     yield near(attend(q[-1:], k, v)[0], F.scaled_dot_product_attention(q, k, v, is_causal=True)[-1:])
     yield near(names["entropy"](torch.tensor([[0.2] * 5 + [0.0] * 3])).exp(), 5.0)
+    layer, x = MultiHeadAttention(12, 3), torch.randn(1, 5, 12)
+    before = layer(x)
+    torch.nn.init.zeros_(layer.w_k.bias)
+    yield near(layer(x), before) and names["shift_choice"] == "b_K"
     weights = torch.tensor([0.5, 0.3, 0.2])
     longer = names["duplicate"](weights, 1)
     yield near(longer[1] + longer[3], 2 * 0.3 / 1.3)
@@ -126,12 +131,24 @@ def masks():
     yield abs(names["allowed_cells"](2000, 2000) / 2000**2 - 0.5) < 0.001
 
 
+@torch.no_grad()
+def shares_of_heads(contributions) -> list[float]:
+    """Each head's share of what the translator's cross-attention in block 2 says where it writes the first 1 of 11."""
+    model, tokenizer = load("dates")
+    layer, said = model.decoder.blocks[1].cross_attention, []
+    hook = layer.w_o.register_forward_pre_hook(lambda _, inputs: said.append(layer.split(inputs[0])))
+    source, _ = tokenizer.batch(["Sunday, November 22, 2026"])
+    written, _ = tokenizer.batch(["2026年"], bos=True)
+    model(source, written)
+    hook.remove()
+    return contributions(said[0], layer.w_o.weight.T)[1][0, :, -1].tolist()
+
+
 def multi_head():
     names = solved("04_multi_head")
     x = torch.randn(2, 5, 12)
     yield all(torch.equal(names["merge"](names["split"](x, heads)), x) for heads in (1, 2, 3, 4, 6, 12))
-    one, eight = names["cost"](512, 1, 128), names["cost"](512, 8, 128)
-    yield one[:2] == eight[:2] and 8 * one[2] == eight[2]
+    yield [round(share, 2) for share in shares_of_heads(names["contributions"])[2:]] == [0.47, 0.08]
     yield math.factorial(8) == 40_320
     q, k, v = torch.randn(1, 4, 5, 8), torch.randn(1, 4, 5, 8), torch.randn(1, 4, 5, 8)
     yield near(names["grouped_query_attention"](q, k, v), F.scaled_dot_product_attention(q, k, v))

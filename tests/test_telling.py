@@ -146,3 +146,14 @@ def test_between_a_guess_and_its_answer_everything_is_folded(name):
                 assert question[1] == asked
                 asked = None
     assert asked is None
+
+
+def test_no_lesson_says_which_bias_question_5_of_lesson_02_asks_for():
+    exercise = (ROOT / "source" / "exercises" / "02_attention.py").read_text(encoding="utf-8")
+    asked = re.search(r"## Question 5: .*?## Question 6: ", exercise, re.DOTALL)[0]
+    answer = re.compile(r"\bb_K\b|\bbias(es)? of (the |its )?keys?\b|\bkeys?('s?)? bias", re.IGNORECASE)
+    assert answer.search(asked)
+    before_13 = SECOND_EDITION[: SECOND_EDITION.index("13_training")]  # which recalls it
+    texts = {name: "\n".join(cell.source for cell in built(name)) for name in before_13}
+    texts["the other questions"] = exercise.replace(asked, "")
+    assert [name for name, text in texts.items() if answer.search(text)] == []

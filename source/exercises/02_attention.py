@@ -5,7 +5,7 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 1-3 are the core (about 35 minutes). 4-7 are optional. All tensors are torch tensors, and `...` stands for any
+# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors, and `...` stands for any
 # number of leading axes (batch, heads), also none. Every function keeps the dtype, lets gradients through, and leaves its
 # inputs as they are. Results are compared up to rounding. A function of torch's or of the package's that does what is asked
 # is accepted as an answer; you learn more without. Back to the [lesson](../../notebooks/02_attention.ipynb).
@@ -118,10 +118,10 @@ from transformer_lab.grading import grade
 grade("02_attention.scaled_dot_product_attention", scaled_dot_product_attention)
 
 # %% [markdown]
-# ## Question 3: five broken attentions
-# *5 points, difficulty 3 of 5, about 15 minutes*
+# ## Question 3: four broken attentions
+# *5 points, difficulty 3 of 5, about 12 minutes*
 #
-# Five attentions of a kind found in the wild, each with one fault, and all different. They run without an error. The cell
+# Four attentions of a kind found in the wild, each with one fault, and all different. They run without an error. The cell
 # after them prints a few symptoms beside torch's own attention; run them on inputs of your own too. For each attention name
 # its fault from the first table, and from the second the observation that is true of this attention and of no other here,
 # torch's included. Both tables offer more than is needed. Write the words as they stand there, in quotation marks
@@ -133,7 +133,6 @@ grade("02_attention.scaled_dot_product_attention", scaled_dot_product_attention)
 # | `"softmax twice"` | the softmax of weights is taken once more |
 # | `"over the queries"` | each column sums to 1, not each row |
 # | `"keys re-read"` | the numbers of `k` are put into another shape, not transposed |
-# | `"no softmax"` | the scores themselves multiply the values |
 # | `"divisor too large"` | the scores are divided by more than $\sqrt{d}$ |
 # | `"sum over the queries"` | output $j$ gathers along the wrong index |
 # | `"no scale"` | the scores are divided by nothing |
@@ -145,7 +144,6 @@ grade("02_attention.scaled_dot_product_attention", scaled_dot_product_attention)
 # | `"an equal key gets no more than the others"` | the keys themselves as queries: look at the diagonal of the weights |
 # | `"right again when all queries are multiplied by one number"` | compare output and weights with torch's |
 # | `"the weights are right, the output is not"` | compare both with torch's |
-# | `"values of 1 come out as 0.125"` | ones for `v`, $d = 64$ |
 # | `"keys and values in another order change nothing"` | shuffle the rows of `k` and of `v` in the same way |
 #
 # Then write `a` again as `repaired`, changed as little as possible, for inputs as in question 2.
@@ -167,18 +165,12 @@ def broken_b(q, k, v):
 
 # %%
 def broken_c(q, k, v):
-    weights = (q @ k.transpose(-2, -1)).softmax(dim=-1)
-    return weights @ v / math.sqrt(q.shape[-1]), weights
-
-
-# %%
-def broken_d(q, k, v):
     weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
     return torch.einsum("...ij,...ie->...je", weights, v), weights
 
 
 # %%
-def broken_e(q, k, v):
+def broken_d(q, k, v):
     d_model = 8 * q.shape[-1]  # q, k, v belong to one of 8 heads
     weights = (q @ k.transpose(-2, -1) / math.sqrt(d_model)).softmax(dim=-1)
     return weights @ v, weights
@@ -192,7 +184,7 @@ def torchs(q, k, v):
 
 _ = torch.manual_seed(0)
 q, k, ones = torch.randn(16, 64), torch.randn(16, 64), torch.ones(16, 1)
-for attention in (broken_a, broken_b, broken_c, broken_d, broken_e, torchs):
+for attention in (broken_a, broken_b, broken_c, broken_d, torchs):
     output, weights = attention(q, k, ones)
     print(f"{attention.__name__}: largest weight {weights.max():.2f}, "
           f"values of 1 become {output.min():.3f} to {output.max():.3f}")  # fmt: skip
@@ -206,7 +198,7 @@ for attention in (broken_a, broken_b, broken_c, broken_d, broken_e, torchs):
 # </details>
 # <details><summary>Hint 2: where to look</summary>
 #
-# Two of them are wrong in what is divided, and by what. One is wrong in an index. One holds a line too many. And one has the
+# One of them is wrong in what is divided by. One is wrong in an index. One holds a line too many. And one has the
 # right shapes everywhere: try it by hand on a `k` of two keys, `torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])`.
 #
 # </details>
@@ -226,15 +218,13 @@ diagnoses = {  # of each attention: (fault, observation)
     "b": (None, None),
     "c": (None, None),
     "d": (None, None),
-    "e": (None, None),
 }
 ### BEGIN SOLUTION
 diagnoses = {
     "a": ("keys re-read", "an equal key gets no more than the others"),
     "b": ("softmax twice", "queries 100 times as long leave the weights flat"),
-    "c": ("scale outside", "values of 1 come out as 0.125"),
-    "d": ("sum over the queries", "the weights are right, the output is not"),
-    "e": ("divisor too large", "right again when all queries are multiplied by one number"),
+    "c": ("sum over the queries", "the weights are right, the output is not"),
+    "d": ("divisor too large", "right again when all queries are multiplied by one number"),
 }
 ### END SOLUTION
 
@@ -296,27 +286,33 @@ from transformer_lab.grading import grade
 grade("02_attention.entropy", entropy)
 
 # %% [markdown]
-# ## Question 5: add a constant
-# *Optional: 2 points, difficulty 1 of 5, about 4 minutes*
+# ## Question 5: a bias for nothing?
+# *Optional: 2 points, difficulty 2 of 5, about 6 minutes*
 #
-# Every score of a row grows by the same number `c`. Write `shift(scores, c)`: the weights after that, for scores
-# `(..., T, S)`; `c` may be as large as $\pm 1000$. Then say in `shift_choice` what happened to the weights: `"unchanged"`,
-# `"sharper"` or `"flatter"`, with its quotation marks.
+# Write `shift(scores, c)`: the weights for scores `(..., T, S)` after the same number `c` has been added to all of them; it may
+# be as large as $\pm 1000$. Nothing changes, as you know.
+#
+# Now use that. The translator's layers add a bias, a learnt vector, to each of the three: $q = x\,W_Q + b_Q$,
+# $k = x\,W_K + b_K$ and $v = x\,W_V + b_V$. Is one of the three there for nothing, so that no weight and no output of any
+# attention layer depends on the numbers in it? Put `"b_Q"`, `"b_K"`, `"b_V"` or `"none"` into `shift_choice`, with its quotation
+# marks.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# Softmax turns *differences* of scores into ratios of weights. Which differences change?
+# Each row of scores has a softmax of its own. So what is added may differ from row to row, and still change nothing.
 #
 # </details>
-# <details><summary>Hint 2: the formula</summary>
+# <details><summary>Hint 2: the formula with shapes</summary>
 #
-# $e^{x + c} = e^{c}\, e^{x}$, above and below the fraction line.
+# One score, with all its biases: $(x_i W_Q + b_Q) \cdot (x_j W_K + b_K)$. Multiply it out: four dot products. Which of them are
+# the same for all $S$ keys $j$ of row $i$?
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
 # return (...).softmax(dim=...)
+# # the choice, tried out: your attention of question 2, with a random vector (d,) or (e,) added to all q, to all k, to all v
 # ```
 #
 # </details>
@@ -331,9 +327,9 @@ def shift(scores, c):
 
 
 # %% answer="shift_choice"
-shift_choice = None  # "unchanged", "sharper" or "flatter"
+shift_choice = None  # "b_Q", "b_K", "b_V" or "none"
 ### BEGIN SOLUTION
-shift_choice = "unchanged"
+shift_choice = "b_K"
 ### END SOLUTION
 
 # %% check="shift" points=2

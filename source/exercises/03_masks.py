@@ -5,7 +5,7 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 2-4 are the core (about 40 minutes). 1 and 5-7 are optional; 1 is a warm-up. All tensors are torch tensors, `...`
+# Questions 2-4 are the core (about 30 minutes). 1 and 5-7 are optional; 1 is a warm-up. All tensors are torch tensors, `...`
 # stands for any number of leading axes (batch, heads), also none, and a boolean mask is True where looking is **allowed**.
 # Every function leaves its inputs as they are. Results are compared up to rounding. A function of torch's or of the package's that does what is
 # asked is accepted as an answer; questions 1 and 2 are worth writing yourself, from memory. Back to the
@@ -112,24 +112,22 @@ from transformer_lab.grading import grade
 grade("03_masks.masked_attention", masked_attention)
 
 # %% [markdown]
-# ## Question 3: four broken masks
-# *4 points, difficulty 3 of 5, about 15 minutes*
+# ## Question 3: three broken masks
+# *4 points, difficulty 3 of 5, about 10 minutes*
 #
-# Four ways to apply a mask, each of a kind found in the wild, each with one fault, and all different. All of them run. For
+# Three ways to apply a mask, each of a kind found in the wild, each with one fault, and all different. All of them run. For
 # each name its fault from the first table, and from the second the observation that is true of this one and of no other
 # here, a right attention included: the cell after them prints a few symptoms, the rest you find out with inputs of your own
-# (one of the four looks right in everything that is printed). Both tables offer more than is needed. Write the words as they
+# (one of the three looks right in everything that is printed). Both tables offer more than is needed. Write the words as they
 # stand there, in quotation marks (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|
 # | `"upside down"` | what is allowed is blocked, and the other way round |
 # | `"masked after, divided again"` | blocked weights become 0 after the softmax, each row is divided by what is left |
-# | `"0 before the softmax"` | blocked scores become 0 |
 # | `"a finite number for -inf"` | blocked scores become low, not $-\infty$ |
 # | `"transposed"` | the mask's rows are taken for keys |
 # | `"masked after, not divided"` | blocked weights become 0 after the softmax, and that is all |
-# | `"added as 0 and 1"` | the booleans are added to the scores |
 # | `"mask without effect"` | the masked scores are never used |
 #
 # | observation | how to make it |
@@ -139,7 +137,6 @@ grade("03_masks.masked_attention", masked_attention)
 # | `"NaN where a blocked score is 300 above the allowed ones"` | one long key, blocked for a query that points its way |
 # | `"any other mask gives the same output"` | run it with two masks |
 # | `"no query reads the first key"` | look at the first column of the weights |
-# | `"wrong for the causal mask, right for a mask that equals its transpose"` | compare with torch's attention |
 #
 # Then write `c` again as `repaired`, right for all scores of question 2. (Every query has an allowed key: no rule for empty
 # rows is asked for.)
@@ -166,19 +163,11 @@ def broken_c(q, k, v, mask):
     return weights @ v, weights
 
 
-def broken_d(q, k, v, mask):  # a query at a time, over the list of its keys alone
-    weights = torch.zeros(len(q), len(k))
-    for i in range(len(q)):
-        keys = mask[:, i].nonzero().flatten()
-        weights[i, keys] = (k[keys] @ q[i] / math.sqrt(len(q[i]))).softmax(dim=0)
-    return weights @ v, weights
-
-
 # %%
 _ = torch.manual_seed(0)
 q, k, v = torch.rand(6, 16), torch.rand(6, 16), torch.randn(6, 3)
 mask = torch.ones(6, 6).tril().bool()
-for broken in (broken_a, broken_b, broken_c, broken_d):
+for broken in (broken_a, broken_b, broken_c):
     for name, keys in (("ordinary scores", k), ("low scores", k - 32)):  # the same differences, all of them far lower
         _, weights = broken(q, keys, v, mask)
         rows, share = weights.sum(dim=-1), weights.masked_fill(mask, 0.0).sum(dim=-1)
@@ -189,14 +178,14 @@ for broken in (broken_a, broken_b, broken_c, broken_d):
 # %% [markdown]
 # <details><summary>Hint 1: a nudge</summary>
 #
-# How much of a row lies on blocked keys? Does that depend on the scores? And which query reads too much, which too little?
+# How much of a row lies on blocked keys? Does that depend on the scores?
 #
 # </details>
 # <details><summary>Hint 2: where to look</summary>
 #
 # One of them calls a function and does not use what it returns. One has a number in it that is small only beside others. One
 # divides by a sum: which keys have had their share of $e^{\text{score}}$ before it comes to that, and what is left if they
-# took nearly all? One makes a list of keys: which, for query 0?
+# took nearly all?
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
@@ -214,14 +203,12 @@ diagnoses = {  # of each masking: (fault, observation)
     "a": (None, None),
     "b": (None, None),
     "c": (None, None),
-    "d": (None, None),
 }
 ### BEGIN SOLUTION
 diagnoses = {
     "a": ("a finite number for -inf", "right for ordinary scores, wrong when all scores are 1000 lower"),
     "b": ("mask without effect", "any other mask gives the same output"),
     "c": ("masked after, divided again", "NaN where a blocked score is 300 above the allowed ones"),
-    "d": ("transposed", "wrong for the causal mask, right for a mask that equals its transpose"),
 }
 ### END SOLUTION
 
@@ -243,9 +230,9 @@ grade("03_masks.diagnose", diagnoses, repaired)
 
 # %% [markdown]
 # ## Question 4: find the leak
-# *4 points, difficulty 4 of 5, about 12 minutes*
+# *4 points, difficulty 3 of 5, about 8 minutes*
 #
-# `model(x)` takes hidden states `x (T, D)` and returns `(output (T, D), weights (T, T))`. Output $i$ should depend on
+# Section 5 of the lesson tests a model of tokens; here is one of vectors. `model(x)` takes hidden states `x (T, D)` and returns `(output (T, D), weights (T, T))`. Output $i$ should depend on
 # positions $0$ to $i$ only. Write `leaks(model, x)`: a list of the positions $j$ from which something reaches an output
 # *before* $j$; empty if there is none. Some of the models in the check have a clean attention map and leak all the same. Some
 # rescale their input first. And a leak may be faint: a thousandth of what was changed counts.

@@ -258,58 +258,54 @@ from transformer_lab.grading import grade
 grade("04_multi_head.diagnose", diagnoses, repaired)
 
 # %% [markdown]
-# ## Question 4: the bill
-# *Optional: 3 points, difficulty 2 of 5, about 8 minutes*
+# ## Question 4: who says how much?
+# *Optional: 3 points, difficulty 3 of 5, about 8 minutes*
 #
-# Write `cost(d_model, n_heads, T)`, three whole numbers for self-attention over one sequence of $T$ positions, exact:
+# $W_O$ sums the heads, each with its own rows (section 3 of the lesson). So of any output one can ask how much of it each head
+# has said. Write `contributions(heads, w_o)`, for `heads (B, H, T, d_head)`, the weighted averages of all heads, and `w_o
+# (H * d_head, D)`, with which the lesson multiplies them side by side. $H \cdot$ `d_head` need not be $D$. It returns two tensors:
 #
-# * the parameters of `w_q`, `w_k`, `w_v` and `w_o`, without biases;
-# * the multiply-adds of all matrix products (the four layers, the scores, the weighted sums of the values). A product of
-#   `(a, b)` and `(b, c)` has $a \cdot b \cdot c$ of them;
-# * the numbers in all maps of weights together.
-#
-# Then find out with it, for $D = 512$: from which $T$ on do the scores and the weighted sums take more multiply-adds than the four
-# layers?
+# * `parts (B, H, T, D)`: what each head adds to the output. Summed over the heads, they are the output. (No bias here.)
+# * `shares (B, H, T)`: how much of the output is this head's doing, $\text{part} \cdot \text{output} / (\text{output} \cdot
+#   \text{output})$. That is the part's shadow on the output ([lesson 01](../../notebooks/01_toolkit.ipynb)), in lengths of the
+#   output. The shares of all heads sum to 1; a head that works against the others has a negative one. No output is 0.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# Count for one head, `d_head` $= D / H$ wide, and multiply by $H$. In which of the three does $H$ cancel?
+# Cut `w_o` as the heads were cut. Which of its two axes belongs to the heads, and which to the output?
 #
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# One head: $W_Q, W_K, W_V$ are `(D, d_head)`, its part of $W_O$ `(d_head, D)`. Its products: `(T, D)` with each of the first
-# three; `(T, d_head)` with `(d_head, T)`; `(T, T)` with `(T, d_head)`; `(T, d_head)` with `(d_head, D)`.
+# `w_o` seen as `(H, d_head, D)`: `(B, H, T, d_head) @ (H, d_head, D)` is `(B, H, T, D)`, each head with rows of its own. The
+# output is the sum over the heads; keep that axis, `(B, 1, T, D)`, and it meets all parts at once.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# d_head = d_model // n_heads
-# parameters = n_heads * (...)
-# multiply_adds = n_heads * (...)
-# map_numbers = n_heads * (...)
-# return parameters, multiply_adds, map_numbers
+# parts = heads @ w_o.unflatten(____)
+# output = parts.sum(____)
+# return parts, (parts * output).sum(____) / ____
 # ```
 #
 # </details>
 
 
-# %% answer="cost"
-def cost(d_model, n_heads, T):
-    """Parameters, multiply-adds and map numbers of self-attention over T positions."""
+# %% answer="contributions"
+def contributions(heads, w_o):
+    """(B, H, T, d_head), (H * d_head, D) -> parts (B, H, T, D), shares (B, H, T)"""
     ### BEGIN SOLUTION
-    parameters = 4 * d_model**2
-    multiply_adds = 4 * T * d_model**2 + 2 * T**2 * d_model
-    map_numbers = n_heads * T**2
-    return parameters, multiply_adds, map_numbers
+    parts = heads @ w_o.unflatten(0, (heads.shape[1], -1))
+    output = parts.sum(dim=1, keepdim=True)
+    return parts, (parts * output).sum(dim=-1) / output.square().sum(dim=-1)
     ### END SOLUTION
 
 
-# %% check="cost" points=3
+# %% check="contributions" points=3
 from transformer_lab.grading import grade
 
-grade("04_multi_head.cost", cost)
+grade("04_multi_head.contributions", contributions)
 
 # %% [markdown]
 # ## Question 5: heads in another order

@@ -149,7 +149,7 @@ def cut() -> Drawing:
     words, x, queries, weights, outputs, y = running_example()
     drawing, gap = Drawing(700, 780), 5
     drawing.text(
-        540, 74, "5 of the 13 rows are drawn;\nthe darker, the larger the\nnumber, of either sign", 9.5, QUIET, "left"
+        540, 88, "5 of the 13 rows are drawn;\nthe darker, the larger the\nnumber, of either sign", 9.5, QUIET, "left"
     )
     drawing.text(540, 524, f"a column a word, from\n{words[0]} to {words[-1]}", 9.5, QUIET, "left")
     stages = {

@@ -29,9 +29,10 @@ import matplotlib.pyplot as plt
 import torch
 
 from transformer_lab import Transformer, exact_match, load, replace_attention, scaled_dot_product_attention, translate
-from transformer_lab.analysis.access import patched
+from transformer_lab.analysis.access import attention_modules, patched
 from transformer_lab.analysis.reading import translation_attention
 from transformer_lab.analysis.recording import record_attention, record_heads
+from transformer_lab.attention import explicit_attention
 from transformer_lab.data import dates
 from transformer_lab.experiments import recorded
 from transformer_lab.grading import predict
@@ -102,38 +103,58 @@ predict("02_attention.break_scale", actual=worse)
 # <details><summary>Why? Open after your guess</summary>
 #
 # Scores that are too large make the favourite's weight larger still; scores that are too small spread the weight, and what
-# arrives is a mixture of many tokens. Is it the mixture that does the harm, or do other tokens become the favourites? In the
-# first attention of each text the favourites stay, of course. But what it hands on is damaged already, and from there on they
-# change. The cell below counts them: they change *nearly as often* with scores too large as with scores too small. So a lost
-# favourite is not the difference between the two. The mixture is: where one token was enough, a sharper choice of it does
-# little harm, and the rest of the model has learnt to read what arrives with the weights it had. Section 3 shows both for one
-# token.
+# arrives is a mixture of many tokens. But there is a second suspect. What the first attention hands on is damaged, so in the
+# later ones *other* tokens may become the favourites. The cell below tells the two apart. It gives each attention the weights
+# that it has in the undamaged model, to the power 4 or 1/4, and divided by their sum again. That is what the factor does to a
+# softmax, but all favourites stay.
+#
+# Sharper weights for the right favourites do hardly any harm: what is lost with scores too large is lost to favourites that
+# have changed. Flat weights for the right favourites ruin nearly every date: the mixture alone is enough. Section 3 shows
+# both for one token.
 #
 # </details>
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-few, few_mask = tokenizer.batch([pair.source for pair in held_out[:100]])
-answers, answers_mask = tokenizer.batch([pair.target for pair in held_out[:100]], bos=True, eos=True)
+sources, source_mask = tokenizer.batch([pair.source for pair in held_out])
+targets, target_mask = tokenizer.batch([pair.target for pair in held_out], bos=True, eos=True)
+reads, writes = targets[:, :-1], targets[:, 1:]
 
 
-def favourites(factor):
-    with replace_attention(model, times(factor)), record_attention(model) as maps, torch.no_grad():
-        model(few, answers[:, :-1], few_mask, answers_mask[:, :-1])
-    return {kind: [one.argmax(dim=-1) for one in maps[kind]] for kind in ("encoder", "decoder", "cross")}
+@torch.no_grad()
+def all_right():
+    """The share of dates of which every next token is right, read after the right ones."""
+    said = model(sources, reads, source_mask, target_mask[:, :-1]).argmax(dim=-1)
+    return ((said == writes) | ~target_mask[:, 1:]).all(dim=1).float().mean().item()
 
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-print("rows whose favourite is the same as before")
-print("                    encoder        decoder        cross-attention")
-print("in block              1     2        1     2        1     2")
-before, same = favourites(1), {}
+def to_the_power(weights, factor):
+    """An attention with these weights to the power of the factor, whatever its queries and keys are."""
+    powers = weights.double() ** factor
+    powers = (powers / powers.sum(dim=-1, keepdim=True)).float()
+    return explicit_attention(lambda q, k, v, mask=None: (powers @ v, powers))
+
+
+with record_attention(model) as undamaged:
+    assert all_right() > 0.98
+places = [
+    place for kind, layers in attention_modules(model).items() for place in zip(layers, undamaged[kind], strict=True)
+]
+shares = {}
 for name, factor in (("4 x too large", 4), ("4 x too small", 1 / 4)):
-    after = favourites(factor)
-    same[name] = [(a == b).float().mean() for kind in before for a, b in zip(before[kind], after[kind], strict=True)]
-    print(f"{name:19}", "   ".join(f"{one:4.0%}  {two:4.0%}" for one, two in zip(*[iter(same[name])] * 2, strict=True)))
-for large_share, small_share in zip(*same.values(), strict=True):
-    assert abs(large_share - small_share) < 0.12
-assert min(same["4 x too large"][0], same["4 x too small"][0]) > 0.99
+    with replace_attention(model, times(factor)):
+        shares[name] = [all_right()]
+    with patched((layer, "attend", to_the_power(weights, factor)) for layer, weights in places):
+        shares[name].append(all_right())
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+print("dates right      favourites may change   favourites stay")
+for name, (free, stays) in shares.items():
+    print(f"{name}    ≈ {free:<22.0%}≈ {stays:.0%}")
+assert abs(shares["4 x too large"][0] - 0.68) < 0.05
+assert shares["4 x too large"][1] > 0.95
+assert shares["4 x too small"][0] < 0.02
+assert shares["4 x too small"][1] < 0.08
 
 # %% [markdown]
 # So two things need an explanation: how the model *chooses*, and why the size of scores matters so much.
@@ -235,9 +256,9 @@ lower = (high - high.max()).exp() / (high - high.max()).exp().sum()
 print("as above:", naive.tolist(), "   with the largest score subtracted first:", lower.numpy().round(2))
 
 # %% [markdown]
-# Infinity over infinity. With the largest score subtracted from all of them nothing overflows, for no exponent is above 0. But
-# the numbers on the right, are they the weights of the scores 1000 and 999? Or has the subtraction made them sharper, or
-# flatter? The line that overflows cannot tell. Take a pencil: question 5 of the exercises asks you.
+# Infinity over infinity. With the largest score subtracted from all of them nothing overflows, for no exponent is above 0. And
+# the weights stay the same, as you saw in [lesson 01](01_toolkit.ipynb): a shift multiplies every exponential by the same
+# factor, and the fraction cancels it. (What else in an attention layer does nothing, for this reason? Question 5 asks you.)
 #
 # Torch's `softmax` does not overflow. With it, here is the whole soft dictionary:
 
@@ -486,8 +507,8 @@ assert max(fresh[1, "none"]) < min(fresh[4, "none"]) < min(fresh[1, "sqrt(d)"])
 # matters. A typical score is as large as promised, too. But the scores of one row differ by only half of that, for the keys of
 # the ten tokens are partly alike, and what they share adds the same to every score of a row.
 #
-# So much for the first step. What becomes of a model that is *trained* so? `experiments/divisor.py` trained the translator 18
-# times for 500 steps: both shapes, three divisors, three seeds each.
+# So much for the first step. What becomes of a model that is *trained* so? `experiments/divisor.py` trained the translator 30
+# times for 500 steps: both shapes, three divisors, the same five seeds for each.
 
 # %% jupyter={"source_hidden": true}
 print("heads, divisor     dates right after 500 steps")
@@ -496,8 +517,8 @@ for row in recorded("divisor")["result"]:
     print(f"{row['heads']} x {row['width']}, {row['divisor']:8} {right}")
 
 # %% [markdown]
-# Undivided, the translator learns all the same; after 500 steps it is behind, with one wide head more than with four narrow
-# ones. (Whether it would catch up, and whether the small gradients are the reason, these runs do not tell.) So *no gradient
+# Undivided, the translator learns all the same; after 500 steps it is behind with every seed, and with one wide head more than
+# with four narrow ones. (Whether it would catch up, and whether the small gradients are the reason, these runs do not tell.) So *no gradient
 # for most keys at the start* does not mean *no learning*. And dividing by $d$, which the left picture made look bad, does no
 # harm here at all. What the root buys is a start at which the width makes no difference. In longer, deeper models more may
 # hang on it; this small one does not tell.
@@ -603,10 +624,6 @@ AttentionView(seen, predicted, read)
 # says *on average* over all dates, which is no news either. We do both.
 
 # %% jupyter={"source_hidden": true}
-pairs = dates.held_out_pairs(500)
-sources, source_mask = tokenizer.batch([pair.source for pair in pairs])
-targets, _ = tokenizer.batch([pair.target for pair in pairs], bos=True, eos=True)
-reads, writes = targets[:, :-1], targets[:, 1:]
 layers = [block.cross_attention for block in model.decoder.blocks]
 
 

@@ -122,9 +122,9 @@ print(f"missed most: head {most[False]} if zeros stand in for it, head {most[Tru
 assert max(alone) < 0.4 and min(missing) > 0.75
 
 # %% [markdown]
-# No head does the work alone, in whichever way the others are silenced. (Which one is missed most depends on the way.) So the
-# translator *needs* four heads? Careful: these four learnt together, and each relies on the others. The damage shows what this team relies on, not that a team was needed. That takes a control: a translator that
-# had one wide head from the beginning. We have one, from an experiment in lesson 02, three seeds each:
+# No head does the work alone, in whichever way the others are silenced. (Which one is missed most depends on the way.) Does the
+# translator *need* four heads, then? That is not shown: these four learnt together, and each relies on the others. It takes a
+# control, a translator that had one wide head from the beginning. An experiment of lesson 02 has some, five seeds each:
 
 # %%
 print("heads   width   dates right after 500 steps")
@@ -133,10 +133,9 @@ for row in recorded("divisor")["result"]:
         print(f"{row['heads']:5}{row['width']:8}  ", *(f"{share:5.1%}" for share in row["right"]))
 
 # %% [markdown]
-# One wide head learns dates, too; and where both are so close to 100 %, nobody can tell which is better. So dates cannot tell
-# us what several heads are for. (Nor do large models always need all
-# that they have: many heads can be taken out of them with little harm, Michel et al., 2019.) So we leave the translator for
-# a while, for a task in which we can follow a single number from end to end.
+# One wide head learns dates, too; and where both are so close to 100 %, nobody can tell which is better. (From large models,
+# too, many heads can be taken out with little harm, Michel et al., 2019.) So we leave the translator for a while, for a task
+# in which we can follow a single number from end to end.
 #
 # ## 2. Left minus first
 #
@@ -271,11 +270,10 @@ assert error < 1e-4
 print(f"left - first misses the target by less than 0.0001; the target reaches {target.abs().max():.1f}")
 
 # %% [markdown]
-# Solved. This is what a single head whose weights go by position cannot do: its average gets one factor, so both places come
-# out with the same sign. Here each head's average gets its own. That last step, $+1$ times one head and $-1$ times the other,
-# is a matrix again. Put the outputs of the $H$ heads
-# side by side, and multiply them by the **output projection** $W_O$, which has $H \cdot \text{d\_head}$ rows. Here it is a
-# unit matrix above a negative one:
+# Solved. One head's average gets one factor, so both places come out with the same sign; here each head's average gets its
+# own. That last step, $+1$ times one head and $-1$ times the other, is a matrix again. Put the outputs of the $H$ heads side by
+# side, and multiply them by the **output projection** $W_O$, which has $H \cdot \text{d\_head}$ rows. Here it is an identity
+# matrix above a negative one:
 
 # %%
 w_o = torch.cat((eye, -eye))  # (H * d_head, 8): the first 8 rows belong to one head, the others to the other
@@ -758,13 +756,12 @@ print(f"by hand first, then trained for 400 steps, five seeds: {min(onward):.2f}
 assert by_hand[0] + by_hand[1] < 0.01 and abs(sum(by_hand) / 6 - 0.42) < 0.01 and max(onward) < 0.43
 
 # %% [markdown]
-# And yet the explanation is wrong, as the second row shows. It is the same layer with the same mistake, its numbers written by
-# hand, and the third and the fourth position are *exactly* right. For `view` makes two rows of each position, one of the first
-# half of its features and one of the second, and each row looks for itself: there are two looks after all. What the mistake
-# makes impossible is what a head does not hold: from the fifth position on nobody sees the first (a half each), and the fifth
-# does not see its left neighbour, either. That is $(0 + 0 + 1 + 3 \cdot 0.5) / 6 = 0.42$, and the hand reaches it. From chance,
-# training ends at 0.58; if it *begins* with the numbers written by hand, it stays where they are. **A sum that fits is not yet a
-# reason.**
+# And yet the explanation is wrong, as the second row shows. It is the same layer with the same mistake, but its numbers are
+# written by hand, and the third and the fourth position come out *exactly* right. So a position has two looks after all:
+# `view` makes two rows of it, one of each half of its features, and each row looks for itself. The limit is what a head
+# *holds*: from the fifth position on nobody sees the first (a half each), and the fifth does not see its left neighbour, either
+# (1). That makes $(0 + 0 + 1 + 3 \cdot 0.5) / 6 = 0.42$, and the hand reaches it. From random numbers training ends at 0.58;
+# begun with those written by hand, it stays there. **A sum that fits is not yet a reason.**
 #
 # <details><summary>Deeper: under a causal mask, and a kinder mistake</summary>
 #

@@ -164,7 +164,7 @@ def attention_list(q, k, v, mask):
 
 
 def list_of_a_column(q, k, v, mask):
-    """As broken_d in the notebook."""
+    """A query at a time, over the list of its keys, which is read from the wrong axis."""
     weights = torch.zeros(len(q), len(k))
     for i in range(len(q)):
         keys = mask[:, i].nonzero().flatten()
@@ -173,7 +173,7 @@ def list_of_a_column(q, k, v, mask):
 
 
 def list_of_a_row(q, k, v, mask):
-    """broken_d with the right list, which knows no batch."""
+    """The same with the right list, which knows no batch."""
     weights = torch.zeros(len(q), len(k))
     for i in range(len(q)):
         keys = mask[i].nonzero().flatten()
@@ -372,7 +372,6 @@ ANSWERS = Diagnosed(
         "a": ("a finite number for -inf", "right for ordinary scores, wrong when all scores are 1000 lower"),
         "b": ("mask without effect", "any other mask gives the same output"),
         "c": ("masked after, divided again", "NaN where a blocked score is 300 above the allowed ones"),
-        "d": ("transposed", "wrong for the causal mask, right for a mask that equals its transpose"),
     },
     attention_right,
 )
@@ -769,9 +768,9 @@ WRONG = {
         ("-10", mended(minus_ten), "-10 stands for -inf", "M08"),
         ("as b", mended(not_in_place), "The mask changes nothing", "M36"),
         ("as c", mended(attention_renormalised), "nothing is left of them", "M08"),
-        ("as d", mended(list_of_a_column), "Rows must sum to 1"),
-        ("as d, not a list", mended(mask_transposed), "The mask is transposed", "M36"),
-        ("as d, mended for one text only", mended(list_of_a_row), "out of bounds"),
+        ("a list of the wrong axis", mended(list_of_a_column), "Rows must sum to 1"),
+        ("transposed", mended(mask_transposed), "The mask is transposed", "M36"),
+        ("for one text only", mended(list_of_a_row), "out of bounds"),
         ("0 before", mended(zero_before), "e^0 = 1", "M08"),
         ("after", mended(after), "*after* the softmax", "M08"),
         ("-100", mended(minus_hundred), "a finite number that is not", "M08"),
@@ -783,22 +782,22 @@ WRONG = {
         ("-inf after", mended(inf_after), "belongs in the scores", "M08"),
         ("+inf", mended(plus_infinity), "+inf stands where -inf belongs"),
         ("maximum of all keys", mended(maximum_of_all), "nothing is left of them", "M08"),
-        ("a for 0", fault("a", "0 before the softmax"), "goes wrong for low scores only"),
+        ("a for transposed", fault("a", "transposed"), "goes wrong for low scores only"),
         ("b for upside down", fault("b", "upside down"), "the last query has no key left"),
-        ("b for added", fault("b", "added as 0 and 1"), "so does its last"),
+        ("b for transposed", fault("b", "transposed"), "so does its last"),
         (
-            "b and d exchanged",
-            ANSWERS.but(b=ANSWERS.named["d"], d=ANSWERS.named["b"]),
-            "query 0 reads all keys",
+            "b and c exchanged",
+            ANSWERS.but(b=ANSWERS.named["c"], c=ANSWERS.named["b"]),
+            "blocked keys get nothing, for low scores too",
         ),
         ("c not divided", fault("c", "masked after, not divided"), "over which keys does its softmax run"),
-        ("d for none", fault("d", "mask without effect"), "exactly the other way round"),
+        ("c for none", fault("c", "mask without effect"), "every query reads every key"),
         ("no option", fault("a", "-10"), "choose one of 'upside down'"),
         ("c shown by low scores", shown("c", ANSWERS.named["a"][1]), "a number that others can fall below"),
         ("a shown by NaN", shown("a", ANSWERS.named["c"][1]), "take their share before they lose it"),
-        ("d shown by sums", shown("d", "the rows of the weights sum to less than 1"), "they sum to 1 in all four"),
+        ("b shown by sums", shown("b", "the rows of the weights sum to less than 1"), "they do, in all three"),
         ("b shown by the first key", shown("b", "no query reads the first key"), "some query reads it"),
-        ("three in a diagnosis", ANSWERS.but(d=("transposed", "transposed", "transposed")), "wanted a pair"),
+        ("three in a diagnosis", ANSWERS.but(c=("transposed", "transposed", "transposed")), "wanted a pair"),
     ],
     LEAKS: [
         ("one added, in a norm that is exact", looking(before_j, lambda row: row + 1), "The same number is added"),

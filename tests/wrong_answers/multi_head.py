@@ -12,21 +12,21 @@ from torch import nn
 
 from diagnoses import Diagnosed
 
-SPLIT, MODULE, DIAGNOSE, COST, PERMUTE, GROUPED, AGREE = (
+SPLIT, MODULE, DIAGNOSE, PARTS, PERMUTE, GROUPED, AGREE = (
     f"04_multi_head.{name}"
     for name in (
         "split_and_merge",
         "multi_head_attention",
         "diagnose",
-        "cost",
+        "contributions",
         "permute_heads",
         "grouped_query_attention",
         "pieces_that_agree",
     )
 )
-POINTS = {SPLIT: 5, MODULE: 6, DIAGNOSE: 3, COST: 3, PERMUTE: 3, GROUPED: 4, AGREE: 3}
+POINTS = {SPLIT: 5, MODULE: 6, DIAGNOSE: 3, PARTS: 3, PERMUTE: 3, GROUPED: 4, AGREE: 3}
 ONE_WAY = ()
-MISCONCEPTIONS = ("M01", "M04", "M06", "M10", "M11", "M12", "M13")  # that some wrong answer below shows
+MISCONCEPTIONS = ("M01", "M04", "M06", "M10", "M11", "M12")  # that some wrong answer below shows
 
 
 # split and merge ----------------------------------------------------------------------------------------------
@@ -484,26 +484,50 @@ ANSWERS = Diagnosed(
 mended, fault, shown = ANSWERS.mended, ANSWERS.fault, ANSWERS.shown
 
 
-# cost, permute, share, agree ----------------------------------------------------------------------------------
+# contributions, permute, share, agree ---------------------------------------------------------------------------
 
 
-def cost(d_model, n_heads, T):
-    return 4 * d_model**2, 4 * T * d_model**2 + 2 * T**2 * d_model, n_heads * T**2
+def contributions(heads, w_o, cut=lambda w, H: w.unflatten(0, (H, -1))):
+    parts = heads @ cut(w_o, heads.shape[1])
+    output = parts.sum(1, keepdim=True)
+    return parts, (parts * output).sum(-1) / output.square().sum(-1)
 
 
-def cost_by_heads(d_model, n_heads, T):
-    d_head = d_model // n_heads
-    one = 4 * d_model * d_head, T * 4 * d_model * d_head + 2 * T * T * d_head, T * T
-    return [n_heads * number for number in one]
+def contributions_einsum(heads, w_o):
+    H = heads.shape[1]
+    parts = torch.einsum("bhtd,hde->bhte", heads, w_o.view(H, -1, w_o.shape[1]))
+    output = merge(heads) @ w_o
+    return [parts, torch.einsum("bhte,bte->bht", parts, output / output.norm(dim=-1, keepdim=True) ** 2)]
 
 
-def costing(parameters=None, products=None, maps=None):
-    def answer(d, H, T):
-        right = cost(d, H, T)
-        changed = (parameters, products, maps)
-        return tuple(change(d, H, T) if change else number for change, number in zip(changed, right, strict=True))
+def contributions_silenced(heads, w_o):
+    """What goes when all other heads say zeros."""
+    alone = [heads * F.one_hot(torch.tensor(h), heads.shape[1])[:, None, None] for h in range(heads.shape[1])]
+    parts = torch.stack([merge(one) @ w_o for one in alone], dim=1)
+    output = (merge(heads) @ w_o)[:, None]
+    return parts, (parts @ output.transpose(-2, -1)).diagonal(dim1=-2, dim2=-1) / output.square().sum(-1)
+
+
+def cut_otherwise(cut):
+    return lambda heads, w_o: contributions(heads, w_o, cut)
+
+
+def shared(share):
+    """Right parts, and shares that are computed from parts, output (B, 1, T, D) and the right shares."""
+
+    def answer(heads, w_o):
+        parts, right = contributions(heads, w_o)
+        return parts, share(parts, parts.sum(1, keepdim=True), right)
 
     return answer
+
+
+def lengths(tensor):
+    return tensor.norm(dim=-1)
+
+
+def dots(parts, output):
+    return (parts * output).sum(-1)
 
 
 def permute(w_q, w_k, w_v, w_o, order):
@@ -713,13 +737,10 @@ RIGHT = {
         ("a loop over heads", mended(lambda layer, x: loop_forward(layer, x, x))),
         ("capitals and spaces", ANSWERS.in_capitals()),
     ],
-    COST: [
-        ("formula", cost),
-        ("head by head", cost_by_heads),
-        ("floats", lambda d, H, T: [float(n) for n in cost(d, H, T)]),
-        ("a tensor", lambda d, H, T: torch.tensor(cost(d, H, T))),
-        ("an array", lambda d, H, T: np.array(cost(d, H, T))),
-        ("numpy's integers", lambda d, H, T: tuple(np.int64(n) for n in cost(d, H, T))),
+    PARTS: [
+        ("unflatten", contributions),
+        ("einsum, a list", contributions_einsum),
+        ("one head at a time", contributions_silenced),
     ],
     PERMUTE: [
         ("chunks", permute),
@@ -928,51 +949,37 @@ WRONG = {
         ("b shown by places", shown("b", ANSWERS.named["c"][1]), "every head is right there"),
         ("c shown by one position", shown("c", ANSWERS.named["a"][1]), "no part in the scores"),
     ],
-    COST: [
-        ("parameters times H", costing(lambda d, H, T: 4 * d * d * H), "do not depend on n_heads", "M13"),
-        ("w_o as it is", costing(lambda d, H, T: 3 * d * d * H + d * d), "In w_q, w_k and w_v each head", "M13"),
-        ("no w_o", costing(lambda d, H, T: 3 * d * d), "w_o is left out"),
-        ("with biases", costing(lambda d, H, T: 4 * d * d + 4 * d), "The biases are counted"),
-        ("one head's parameters", costing(lambda d, H, T: 4 * d * d // H), "one head's share"),
-        ("products times H", costing(None, lambda d, H, T: H * cost(d, H, T)[1]), "n_heads times too much", "M13"),
+    PARTS: [
+        ("rows in turn", cut_otherwise(lambda w, H: w.unflatten(0, (-1, H)).transpose(0, 1)), "dealt out in turn"),
+        ("rows reversed", cut_otherwise(lambda w, H: w.unflatten(0, (H, -1)).flip(0)), "in reverse order"),
+        ("the first rows", cut_otherwise(lambda w, H: w.unflatten(0, (H, -1))[:1]), "the first head's rows"),
+        ("mean rows", cut_otherwise(lambda w, H: w.unflatten(0, (H, -1)).mean(0)), "the average of all rows"),
+        ("averaged", cut_otherwise(lambda w, H: w.unflatten(0, (H, -1)) / H), "it does not average"),
+        ("columns", cut_otherwise(lambda w, H: w.unflatten(1, (H, -1)).transpose(0, 1)), "which axis do you cut?"),
+        ("summed", lambda h, w: (merge(h) @ w, contributions(h, w)[1]), "that is the whole output"),
+        ("parts alone", lambda h, w: contributions(h, w)[0], "returns two tensors"),
+        ("shares first", lambda h, w: contributions(h, w)[::-1], "the other way round"),
+        ("cosine", shared(lambda p, o, s: F.cosine_similarity(p, o, dim=-1)), "That is the cosine"),
+        ("lengths", shared(lambda p, o, s: lengths(p) / lengths(p).sum(1, keepdim=True)), "shares of the sum"),
+        ("length by length", shared(lambda p, o, s: lengths(p) / lengths(o)), "divided by the output's"),
+        ("squares", shared(lambda p, o, s: (lengths(p) / lengths(o)) ** 2), "part · part"),
         (
-            "core times H",
-            costing(None, lambda d, H, T: 4 * T * d * d + 2 * H * T * T * d),
-            "as if each head were d_model wide",
-            "M13",
+            "squares of all",
+            shared(lambda p, o, s: lengths(p) ** 2 / (lengths(p) ** 2).sum(1, keepdim=True)),
+            "squared lengths, as shares",
         ),
-        ("two FLOPs each", costing(None, lambda d, H, T: 2 * cost(d, H, T)[1]), "twice too much"),
-        ("projections only", costing(None, lambda d, H, T: 4 * T * d * d), "are left out: T * T * d_head"),
-        ("core only", costing(None, lambda d, H, T: 2 * T * T * d), "The four maps are left out"),
-        ("one product only", costing(None, lambda d, H, T: 4 * T * d * d + T * T * d), "One of the two products"),
-        ("w_o's product", costing(None, lambda d, H, T: 3 * T * d * d + 2 * T * T * d), "The product with w_o"),
-        ("one map", costing(None, None, lambda d, H, T: T * T), "Every head has one of its own", "M13"),
-        ("maps shared out", costing(None, None, lambda d, H, T: T * T / H), "as if they cut the sequence", "M12"),
-        ("sequence cut", costing(None, None, lambda d, H, T: H * (T // H) ** 2), "every head sees all of it", "M12"),
-        ("maps with d_head", costing(None, None, lambda d, H, T: T * T * d), "A weight is one number"),
-        ("maps under a mask", costing(None, None, lambda d, H, T: H * T * (T + 1) // 2), "nothing here is masked"),
-        ("what the keys hold", costing(None, None, lambda d, H, T: T * d), "That is what the keys hold"),
-        ("bytes", costing(None, None, lambda d, H, T: 4 * H * T * T), "Those are the bytes"),
-        ("eight maps", costing(lambda d, H, T: 8 * d * d), "Those are eight maps"),
-        ("T times", costing(lambda d, H, T: 4 * T * d * d), "do not depend on T"),
-        ("causal products", costing(None, lambda d, H, T: 4 * T * d * d + T * (T + 1) * d), "under a causal mask"),
-        ("softmax counted", costing(None, lambda d, H, T: cost(d, H, T)[1] + 3 * H * T * T), "The softmax is counted"),
-        (
-            "no width",
-            costing(None, lambda d, H, T: 4 * T * d * d + 2 * T * T),
-            "Each pair of positions costs a product",
-        ),
-        (
-            "two maps a head",
-            costing(None, None, lambda d, H, T: 2 * H * T * T),
-            "one weight per head, query and key",
-        ),
-        ("all keys", costing(None, None, lambda d, H, T: H * T * d), "That is what the keys hold"),
-        ("bits", costing(None, None, lambda d, H, T: 32 * H * T * T), "Those are the bits"),
-        ("another order", lambda d, H, T: cost(d, H, T)[::-1], "their order is not"),
-        ("a dict", lambda d, H, T: dict(zip("abc", cost(d, H, T), strict=True)), "cost returned one dict"),
-        ("two numbers", lambda d, H, T: cost(d, H, T)[:2], "wanted three numbers"),
-        ("a string", costing(lambda d, H, T: "4 d^2"), "is not a number"),
+        ("not divided", shared(lambda p, o, s: dots(p, o)), "not divided by output · output yet"),
+        ("divided once", shared(lambda p, o, s: dots(p, o) / lengths(o)), "the part's shadow on the output"),
+        ("sums", shared(lambda p, o, s: p.sum(-1) / o.sum(-1)), "Multiply first"),
+        ("mean of quotients", shared(lambda p, o, s: (p / o).mean(-1)), "a quotient of two sums"),
+        ("without sign", shared(lambda p, o, s: s.abs()), "The sign is lost"),
+        ("cut off", shared(lambda p, o, s: s.relu()), "Negative shares are cut off"),
+        ("softmax", shared(lambda p, o, s: dots(p, o).softmax(1)), "A softmax over the heads"),
+        ("quotients", shared(lambda p, o, s: p / o), "A share is one number"),
+        ("detached", lambda h, w: contributions(h.detach(), w), "No gradient flows"),
+        ("w_o detached", lambda h, w: contributions(h, w.detach()), "No gradient flows"),
+        ("float32", lambda h, w: [x.float() for x in contributions(h, w)], "came back as torch.float32"),
+        ("in place", lambda h, w: contributions(h.mul_(2), w), "changed its input heads in place"),
     ],
     PERMUTE: [
         ("w_o untouched", permuting(w_o=lambda w, order: w), "w_o came back as it was"),

@@ -25,11 +25,11 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "scaled_dot_product_attention": "With one query and all keys so far, it is already the step by which GPT "
     "attends while it writes: a single new token needs no mask.",
     "diagnose": "One line guards the mended one: compare it with torch's own attention on random inputs. Each of "
-    "the five broken ones fails that test.",
+    "the four broken ones fails that test.",
     "entropy": "Its exponential counts keys: equal weights on n of them give exactly n. For a language model the "
     "same number is called perplexity.",
-    "shift": "Let `c` be minus the largest score, and no exponential can overflow: that is how softmax is "
-    "computed in practice.",
+    "shift": "You may set the bias of a trained layer's keys to 0, and it computes the same. Whisper, which "
+    "turns speech into text, has none.",
     "duplicate": "Both copies together draw `2w / (1 + w)`: up to twice the attention, although no score has "
     "changed. Repetition is heard.",
     "mix": "Scores that differ by ln 3 in place of 0 would mix the two values 3 to 1: any mixture is one query away.",

@@ -1,4 +1,4 @@
-"""Lesson 02: the checks of question 3, five broken attentions: what is wrong with each, and one of them mended."""
+"""Lesson 02: the checks of question 3, four broken attentions: what is wrong with each, and one of them mended."""
 
 from ...checking import check
 from ..diagnosis import Diagnosis
@@ -17,18 +17,16 @@ DIAGNOSIS = Diagnosis(
         "softmax twice": "Then weights are nearly equal whatever the scores: a lead of 1 is the most they can have.",
         "over the queries": "Then the columns of the weights sum to 1; the rows sum to anything.",
         "keys re-read": "Then rows sum to 1, as sharp as they should be, and a query misses the key equal to it.",
-        "no softmax": "Then weights are signed, and a row sums to anything.",
         "divisor too large": "Then weights are too flat, in the right order; larger scores sharpen them again.",
         "sum over the queries": "Then the weights are right in everything, and values of 1 come out as other numbers.",
         "no scale": "Then weights saturate, and values of 1 still come out as 1.",
     },
     observations={
-        "the rows of the weights do not sum to 1": "they do, in all five.",
+        "the rows of the weights do not sum to 1": "they do, in all four.",
         "queries 100 times as long leave the weights flat": "that is so where a weight can lead by 1 at most.",
         "an equal key gets no more than the others": "that is so where scores are not between queries and keys.",
         "right again when all queries are multiplied by one number": "that is so where the divisor alone is wrong.",
         "the weights are right, the output is not": "that is so where the fault lies behind the weights.",
-        "values of 1 come out as 0.125": "that is so where a number is divided too late.",
         "keys and values in another order change nothing": "a right attention does not change either.",
     },
     snippets={
@@ -43,16 +41,11 @@ DIAGNOSIS = Diagnosis(
             "It is nearly flat even where a query meets a key equal to it, whose score is 8.",
         ),
         "c": (
-            "scale outside",
-            "values of 1 come out as 0.125",
-            "It is far too sharp, and values of 1 come out as 0.125: two symptoms of one constant.",
-        ),
-        "d": (
             "sum over the queries",
             "the weights are right, the output is not",
             "Its weights are torch's own, and still values of 1 do not come out as 1.",
         ),
-        "e": (
+        "d": (
             "divisor too large",
             "right again when all queries are multiplied by one number",
             "It is too flat, and less so where a query meets a key equal to it.",
@@ -64,25 +57,21 @@ DIAGNOSIS = Diagnosis(
 class diagnose:
     answers = (DIAGNOSIS, f"repaired{SIGNATURE}")
 
-    @check("a: its fault, and what shows it", 0.8)
+    @check("a: its fault, and what shows it", 1)
     def a(diagnoses, repaired):
         DIAGNOSIS.judge(diagnoses, "a")
 
-    @check("b: its fault, and what shows it", 0.8)
+    @check("b: its fault, and what shows it", 1)
     def b(diagnoses, repaired):
         DIAGNOSIS.judge(diagnoses, "b")
 
-    @check("c: its fault, and what shows it", 0.8)
+    @check("c: its fault, and what shows it", 1)
     def c(diagnoses, repaired):
         DIAGNOSIS.judge(diagnoses, "c")
 
-    @check("d: its fault, and what shows it", 0.8)
+    @check("d: its fault, and what shows it", 1)
     def d(diagnoses, repaired):
         DIAGNOSIS.judge(diagnoses, "d")
-
-    @check("e: its fault, and what shows it", 0.8)
-    def e(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "e")
 
     @check("a, mended", 1)
     def mended(diagnoses, repaired):

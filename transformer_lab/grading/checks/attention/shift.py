@@ -1,4 +1,4 @@
-"""Lesson 02: the checks of a number added to every score."""
+"""Lesson 02: the checks of a number added to every score, and of the bias that adds one to every row."""
 
 import itertools
 
@@ -12,7 +12,13 @@ from . import weights_faults as faults
 from .softmax import softmax_by_loops
 
 SIZES = ((4, 5), (5, 7), (6, 4), (5, 9))  # T, S
-SHIFT_OPTIONS = ("unchanged", "sharper", "flatter")
+SHIFT_OPTIONS = ("b_Q", "b_K", "b_V", "none")
+WHY_NOT = {
+    "b_Q": "It adds b_Q · k_j to the score of key j: another number for each key of a row, so the weights change.",
+    "b_V": "The weights do not see it, but every output moves by b_V: the weights of a row sum to 1.",
+    "none": "One of the biases adds the same number to all scores of a row, whatever it holds. Multiply out "
+    "(q_i + b_Q) · (k_j + b_K): what does not depend on j?",
+}
 
 
 class shift:
@@ -39,13 +45,11 @@ class shift:
             look = "Look for .item() or .detach() around a part of it, or an exp that overflows in a branch not taken."
             compare(*found, name="the gradient of the scores through the weights", tolerance=2e-3, look=look)
 
-    @check("what c does to the weights", 1)
+    @check("the bias that changes nothing", 1)
     def choice(shift, choice):
-        if chosen(choice, SHIFT_OPTIONS, "the choice") != "unchanged":
-            raise Wrong(
-                f"You chose {choice!r}. exp(score + c) = exp(c) exp(score): where does exp(c) stand in the fraction? "
-                "(A factor on the scores, not a summand, makes weights sharper or flatter.)"
-            )
+        picked = chosen(choice, SHIFT_OPTIONS, "the choice")
+        if picked in WHY_NOT:
+            raise Wrong(f"You chose {picked!r}. {WHY_NOT[picked]}")
 
 
 def far_shift(shift, scores: Tensor, c: float) -> None:

@@ -1,4 +1,4 @@
-"""Lesson 03: the checks of question 3, four wrong maskings: what is wrong with each, and one of them mended."""
+"""Lesson 03: the checks of question 3, three wrong maskings: what is wrong with each, and one of them mended."""
 
 from ...checking import check
 from ..common import leaves_alone
@@ -11,23 +11,19 @@ DIAGNOSIS = Diagnosis(
     faults={
         "upside down": "Then query 0 reads keys 1 to 5, and the last query has no key left: NaN.",
         "masked after, divided again": "Then rows sum to 1 and blocked keys get nothing, for low scores too.",
-        "0 before the softmax": "Then a blocked key gets weight for ordinary scores too: e^0 is 1.",
         "a finite number for -inf": "Then blocked keys get next to nothing, and win when all scores are low.",
         "transposed": "Then query 0 reads all keys, and the last query its own alone.",
         "masked after, not divided": "Then blocked keys get nothing, and rows sum to less than 1.",
-        "added as 0 and 1": "Then every query reads every key, an allowed one e times as much as without.",
         "mask without effect": "Then every query reads every key, and all rows sum to 1.",
     },
     observations={
         "right for ordinary scores, wrong when all scores are 1000 lower": "that is so where a blocked score is a "
         "number that others can fall below.",
-        "the rows of the weights sum to less than 1": "they sum to 1 in all four, for the scores that the cell prints.",
+        "the rows of the weights sum to less than 1": "they do, in all three, with scores as the cell has them.",
         "NaN where a blocked score is 300 above the allowed ones": "that is so where blocked keys take their share "
         "before they lose it.",
         "any other mask gives the same output": "that is so where the mask is not used.",
-        "no query reads the first key": "in all four some query reads it.",
-        "wrong for the causal mask, right for a mask that equals its transpose": "that is so where queries and "
-        "keys change places.",
+        "no query reads the first key": "in all three some query reads it.",
     },
     snippets={
         "a": (
@@ -45,11 +41,6 @@ DIAGNOSIS = Diagnosis(
             "NaN where a blocked score is 300 above the allowed ones",
             "It looks right in everything that the cell prints: over which keys does its softmax run?",
         ),
-        "d": (
-            "transposed",
-            "wrong for the causal mask, right for a mask that equals its transpose",
-            "Its query 0 reads six keys and its last query one: exactly the other way round.",
-        ),
     },
 )
 
@@ -57,21 +48,17 @@ DIAGNOSIS = Diagnosis(
 class diagnose:
     answers = (DIAGNOSIS, f"repaired{SIGNATURE}")
 
-    @check("a: its fault, and what shows it", 0.75)
+    @check("a: its fault, and what shows it", 1)
     def a(diagnoses, repaired):
         DIAGNOSIS.judge(diagnoses, "a")
 
-    @check("b: its fault, and what shows it", 0.75)
+    @check("b: its fault, and what shows it", 1)
     def b(diagnoses, repaired):
         DIAGNOSIS.judge(diagnoses, "b")
 
-    @check("c: its fault, and what shows it", 0.75)
+    @check("c: its fault, and what shows it", 1)
     def c(diagnoses, repaired):
         DIAGNOSIS.judge(diagnoses, "c")
-
-    @check("d: its fault, and what shows it", 0.75)
-    def d(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "d")
 
     @check("c, mended", 1)
     def mended(diagnoses, repaired):

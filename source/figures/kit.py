@@ -95,6 +95,15 @@ class Drawing:
         self.text(x, y, words, size, bold=lit)
         return Box(x, y, width, height)
 
+    def frame(self, x: float, y: float, width: float, height: float) -> None:
+        """A pale box behind all that is drawn after it, such as that of a block around its parts."""
+        self.axes.add_patch(
+            FancyBboxPatch(
+                (x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=5",
+                facecolor="#F7F8FA", edgecolor="#D5DBE1", linewidth=1,
+            )
+        )  # fmt: skip
+
     def token(self, x: float, y: float, word: str, color: str = LINE, lit=False, width: float | None = None) -> Box:
         """A token in a box that fits it."""
         return self.box(x, y, width or max(30, 9 * len(word) + 14), 28, word, color, lit)

@@ -48,8 +48,7 @@ both_ways, mask_rates = experiment("both_ways"), experiment("mask_rates")
 # Read one word at a time, and say of each what it is. *We*. *Know*. *That*. *Jordan*. Well, is that a person or a
 # country? The next word would tell: `we know that Jordan said nothing`, or `we know that Jordan borders two lakes`.
 #
-# There are many such names: Chad, Georgia, Florence, Sydney. We let a program make sentences with 28 of them.
-# (It knows no geography, and puts lakes where it likes.) Each name is a person in half of its sentences and a place in
+# There are many such names: Chad, Georgia, Florence, Sydney. We let a program make sentences with 28 of them. Each name is a person in half of its sentences and a place in
 # the other half, so the name says nothing by itself. In half of the sentences the word that decides comes *after* the
 # name, as above. In the others it comes *before* it: `our old uncle Jordan was in the news`, `the last train to
 # Jordan was in the news`. In the sentences of the test, names, deciding words and the rest are combined in ways that
@@ -59,10 +58,12 @@ both_ways, mask_rates = experiment("both_ways"), experiment("mask_rates")
 # `Tagger`, an encoder with one linear layer on top that says of each word whether it names a person, a place, or
 # neither. They begin with the same weights and read the same sentences in the same order.
 
-# %% tags=["nbval-ignore-output"]
-# output differs with the training: the causal tagger may err the other way round
+# %%
 taggers = {name: both_ways.learn(causal=name == "causal") for name in ("causal", "both ways")}  # about 8 seconds
 pair = both_ways.same_beginning(taggers["causal"].test)
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+# output differs with the training: the causal tagger may err the other way round
 for name, task in taggers.items():
     print(f"--- {name} ---")
     for sentence, tags in zip(pair, task.predict(pair), strict=True):
@@ -178,11 +179,13 @@ for name, row in zip(("the text", "it reads", "it should say"), (ids, *hide(ids,
 #
 # We train a nano BERT on 2,362 dates, covered anew each time it reads them, and then look at dates that it never read.
 
-# %% tags=["nbval-ignore-output"]
-# output differs with the training
+# %%
 task, evaluations = mask_rates.learn(way="100/0/0")  # hidden as above; 300 steps, about 10 seconds
 gaps = ("[MASK] , October 3 1 = samedi 3 1 octobre", "Saturday , October 3 1 = samedi 3 1 [MASK]",
         "[MASK] , October 3 1 = [MASK] 3 1 octobre")  # fmt: skip
+
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+# output differs with the training
 rows = [mask_rates.ids_of(text.split()) for text in gaps]
 for text, row, chances in zip(gaps, rows, task.chances(rows), strict=True):
     place = (row == mask_rates.MASK).nonzero()[0].item()
@@ -211,9 +214,9 @@ predict("15_bert.wrong_word")
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 hidden = recorded("mask_rates")["result"]
 questions = {
-    "filled": "a gap is filled",
-    "corrected": "in place of a wrong word\nthe right one is expected",
-    "kept": "a right word is expected\n(its twin hidden)",
+    "filled": "a gap\nis filled",
+    "corrected": "a wrong word\nis seen through",
+    "kept": "a right word is believed\n(its twin hidden)",
 }
 ax = plt.subplots(figsize=(8, 3.4))[1]
 for number, (way, runs) in enumerate(hidden["ways"].items()):
@@ -223,7 +226,7 @@ for number, (way, runs) in enumerate(hidden["ways"].items()):
         ax.plot([x - 0.07, x + 0.07], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
 ax.set_xticks(range(3), questions.values())
 ax.legend(title="[MASK] / random / as it is", fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-title = "Dates, five seeds: wrong words are seen through only after random words,\nright ones are believed only after words left as they are"
+title = "Dates, five seeds: random words teach it to see through wrong ones,\nwords left as they are teach it to believe right ones"
 _ = ax.set(title=title, ylim=(-0.05, 1.05), ylabel="right")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -282,19 +285,23 @@ for rate, runs in hidden["rates"].items():
 # after 100 steps 0.74 of the gaps are filled, with 15 % 0.61 (in the same order with each of three seeds). From 200
 # steps on, 15 % has caught up. With 5 % learning is slow because hardly anything is asked, and with 80 % because hardly
 # anything is left to go by. A date written twice can spare a lot, however: half of it is a copy. For English and models
-# as large as the larger BERT, Wettig et al. (2022) found 40 % better than 15 %, counted after further training for a
-# task.
+# as large as the larger BERT, Wettig et al. (2022) found 40 % better than 15 %, measured after the model had been trained
+# further for a task.
+#
+# <details><summary>Deeper: and after further training?</summary>
 #
 # *How* one covers matters less after such further training than our figure suggests. BERT's authors compared the ways
 # (appendix C.2): once the whole model was trained further, 80/10/10 and [MASK] alone came out nearly alike. Where its
 # vectors were taken as they were, to find names, [MASK] alone was worse. What we measured is the model as it comes out
 # of this exercise.
 #
+# </details>
+#
 # The price of the exercise lies in the rate, too. A GPT learns something from every word of a text, a BERT only from
 # those that it was asked for.
 #
 # The first BERT had a second exercise, **next-sentence prediction**: do these two passages follow each other? The
-# authors of RoBERTa (Liu et al. 2019) left it out and lost nothing by it. Hardly anybody uses it today.
+# authors of RoBERTa (Liu et al. 2019) left it out and lost nothing by it.
 #
 # ## 3. A model of the documentation
 #
@@ -411,7 +418,12 @@ for one, other in ((0, 1), (0, 2), (2, 3), (1, 3)):
 # Now put things together for a **semantic search**. The documentation that comes with Python (what `help()` shows) was
 # cut into 562 passages of about a hundred words. MiniLM has read each of them once, and their vectors are stored with
 # the course. A question becomes a vector, too; one matrix product gives its cosine with every passage, and the largest
-# ones win.
+# ones win. The third row comes later.
+#
+# ![Three rows. Once: the passages of the documentation go through MiniLM, and for each a vector of 384 numbers is stored.
+# For each question: it goes through MiniLM and becomes one vector, which is multiplied with every stored row; of the
+# cosines the largest wins, and leads to the best passage. For an answer: the passage and the question go into SmolLM2,
+# which writes an answer; its source stands beside it, to be checked.](figures/15_bert_search.svg)
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -432,8 +444,8 @@ print(f"\nThe first hit by meaning, whole:\n{engine.search(question)[0].passage.
 #
 # The second list is the rival. **TF-IDF** compares words: a passage counts the more, the more words it shares with the
 # question; rare words count most (Spärck Jones 1972), and long passages are scaled down. It needs no model, and is half
-# a century old. (We did not try BM25, its usual refinement.) Which one is better? A few nice examples prove nothing;
-# one can always find some. So 50 questions were written by somebody who had seen neither search: 35 in everyday words
+# a century old. (We did not try BM25, its usual refinement.) Which one is better? A few nice examples prove nothing.
+# So 50 questions were written by somebody who had seen neither search: 35 in everyday words
 # that avoid those of the paragraph, and 15 that hold an exact name from it (`StopIteration.value`). For each, one
 # paragraph was marked as the right one before anything was searched. We measured once.
 
@@ -489,10 +501,14 @@ print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 # passage. That the mean of BERT itself, which is neither, compares sentences poorly is in the paper by Reimers and
 # Gurevych.)
 #
-# And it is sensitive. Two letters exchanged in four words of a question, as happens when one types, cost it a quarter
-# or more of what it finds, since `ordniary` is cut into quite other pieces than `ordinary`. The search by words shrugs:
+# <details><summary>Deeper: typing errors</summary>
+#
+# Two letters exchanged in four words of a question, as happens when one types, cost the search by meaning a quarter or
+# more of what it finds, since `ordniary` is cut into quite other pieces than `ordinary`. The search by words loses little:
 # in these questions it lived on the names, and most of them were spared (only words made of letters alone were
 # misspelt).
+#
+# </details>
 #
 # And it knows English only. Five notes of a household and five questions, in English: each time the right note comes
 # first. The same in German: once of five times, which is chance. Nothing complains. A German word falls into splinters
@@ -546,6 +562,15 @@ for way in sources.WAYS:
 # (begin), the others `I-...` (inside), everything else `O` (outside). We trained a nano encoder, from nothing and not
 # from a BERT (that is lesson 16), on 3,000 sentences that a program made from 18 templates with invented names. The
 # test has only new names: first in the same templates, then in six new ones.
+#
+# What counts is whole names, with the right beginning, end and kind. **Precision** is the share of the reported names
+# that are right, **recall** the share of the true ones that were reported, and the **F1 score** balances the two. Here
+# is one of the new sentences, and what the first of five trained taggers says of it:
+#
+# ![The sentence "Sheppard makes shoes in Rwanda, but Malone wears none of them." Above it the true names: an organisation
+# Sheppard, a place Rwanda, a person Malone. Below it what the tagger reports: an organisation "Sheppard makes shoes", a
+# person Rwanda, a person "but", and a person Malone, which alone is right. So 9 of 13 tags are right, but of names the
+# precision is 1 of 4, the recall 1 of 3, and F1 0.29.](figures/15_bert_names.svg)
 
 # %% jupyter={"source_hidden": true}
 entities = recorded("entity_templates")["result"]
@@ -566,25 +591,22 @@ ax.set(ylim=(-0.05, 1.05), title=title)
 _ = ax.legend(loc="center left", fontsize=8)
 
 # %% [markdown]
-# Read it from the left. In known templates 96 % of the tags are right. Of whole names, those with the right beginning,
-# end and kind, the **F1 score** is 0.82. It balances **precision** (which share of the names that it reports are
-# right?) against **recall** (which share of the true ones does it report?). A tagger that says O everywhere has 68 % of
-# the tags right, and finds not one name. It is the 0.91 of section 1 again: where most words are nothing, it is cheap
+# Read it from the left. In known templates 96 % of the tags are right, and F1 is 0.82. A tagger that says O everywhere has
+# 68 % of the tags right, and finds not one name. It is the 0.91 of section 1 again: where most words are nothing, it is cheap
 # to be right about nothing.
 #
 # Now the new templates. F1 falls from 0.82 to 0.13. The names were new before, too; new is the sentence around them.
 # And look at the tags: 0.49, *fewer* than the tagger has that does nothing at all (0.65). If you report one number, let
-# it be the one that the lazy tagger cannot win. This is what the first of the five says:
+# it be the one that the lazy tagger cannot win. Two more sentences, as the first of the five reads them:
 
 # %% jupyter={"source_hidden": true}
-for words, *both in entities["said"]["same templates"][:1] + entities["said"]["new templates"][:2]:
+for words, *both in entities["said"]["same templates"][:1] + entities["said"]["new templates"][1:2]:
     for name, tags in zip(("true:", "said:"), both, strict=True):
         print(name, *(word if tag == "O" else f"{word}/{tag}" for word, tag in zip(words, tags, strict=True)))
     print()
 
 # %% [markdown]
-# The first sentence, in a template that it knows, is perfect. Then the firm Sheppard becomes Sheppard Makes Shoes, and
-# there is a place called Grew. What it has learnt is not so much what a name is as 18 sentences, and where their gaps
+# The first one, in a template that it knows, is perfect. In the second there is a place called Grew. What it has learnt is not so much what a name is as 18 sentences, and where their gaps
 # are.
 #
 # What would help? More templates, surely; that is, people who write them. Or a model that knew English before it saw

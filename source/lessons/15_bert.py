@@ -168,9 +168,10 @@ def hide(ids, rate):
 
 torch.manual_seed(4)
 ids = mask_rates.ids_of(mask_rates.DATES[3])
+widths = [max(6, len(mask_rates.VOCABULARY[i])) + 2 for i in ids]
 for name, row in zip(("the text", "it reads", "it should say"), (ids, *hide(ids, 0.3)), strict=True):
     words = [mask_rates.VOCABULARY[i] if i >= 0 else "." for i in row]
-    print(f"{name:14}" + "".join(f"{word:10}" for word in words))
+    print(f"{name:14}" + "".join(f"{word:{width}}" for word, width in zip(words, widths, strict=True)))
 
 # %% [markdown]
 # (A label of -100 says that nothing is asked here; the loss leaves such places out.) That is all. The model is the same
@@ -215,8 +216,8 @@ predict("15_bert.wrong_word")
 hidden = recorded("mask_rates")["result"]
 questions = {
     "filled": "a gap\nis filled",
-    "corrected": "a wrong word\nis seen through",
-    "kept": "a right word is believed\n(its twin hidden)",
+    "corrected": "a wrong word\nis corrected",
+    "kept": "a right word is confirmed\n(its twin hidden)",
 }
 ax = plt.subplots(figsize=(8, 3.4))[1]
 for number, (way, runs) in enumerate(hidden["ways"].items()):
@@ -226,7 +227,7 @@ for number, (way, runs) in enumerate(hidden["ways"].items()):
         ax.plot([x - 0.07, x + 0.07], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
 ax.set_xticks(range(3), questions.values())
 ax.legend(title="[MASK] / random / as it is", fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-title = "Dates, five seeds: random words teach it to see through wrong ones,\nwords left as they are teach it to believe right ones"
+title = "Dates, five seeds: random words teach it to correct wrong ones,\nwords left as they are teach it to confirm right ones"
 _ = ax.set(title=title, ylim=(-0.05, 1.05), ylabel="right")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -260,7 +261,7 @@ predict("15_bert.wrong_word", actual=answer)
 # become some random word, and 10 % stay as they are. Now any word might be wrong, and the model needs an opinion on
 # all of them. The figure shows what each part is for. Without *random* words (80/0/20) the right word is expected in a
 # wrong one's place 0.09 of the time, against 0.78 with 80/10/10. Without words that *stay as they are* (80/20/0) a
-# right word is not believed, for whatever was visible and asked for had always been wrong: 0.08, against 0.75.
+# right word is not confirmed, for whatever was visible and asked for had always been wrong: 0.08, against 0.75.
 #
 # </details>
 #
@@ -510,7 +511,7 @@ print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 #
 # </details>
 #
-# And it knows English only. Five notes of a household and five questions, in English: each time the right note comes
+# And MiniLM knows English only. Five notes of a household and five questions, in English: each time the right note comes
 # first. The same in German: once of five times, which is chance. Nothing complains. A German word falls into splinters
 # without meaning (the last line), and wrong notes have scores (up to 0.50) like those of right ones in English. For other
 # languages one takes a model that was trained on them.
@@ -544,8 +545,7 @@ for way in sources.WAYS:
 # sixteen that is no great feat. Without a note, or with a wrong one, none is right: SmolLM2 makes something up,
 # fluently, or takes the wrong note's word for it. Some of what it said, cut after 24 tokens:
 #
-# * `When do I have to pay the landlord?` With the right note: *The rent is due on the third working day of each month.*
-#   With a wrong one: *The spare key lies under the green flower pot.*
+# * `When do I have to pay the landlord?` With a wrong note: *The spare key lies under the green flower pot.*
 # * `What does the cat eat?` Without a note: *The cat's favorite food is usually a mix of cat food and a special type of
 #   cat food called "cat food."*
 # * `On which day is the doctor away?` With the right note, *Dr Lindqvist does not work on Tuesdays*: *The doctor is
@@ -609,8 +609,7 @@ for words, *both in entities["said"]["same templates"][:1] + entities["said"]["n
 # The first one, in a template that it knows, is perfect. In the second there is a place called Grew. What it has learnt is not so much what a name is as 18 sentences, and where their gaps
 # are.
 #
-# What would help? More templates, surely; that is, people who write them. Or a model that knew English before it saw
-# the first template. How little of such a model has to change, and what that is worth, is lesson 16.
+# What would help? More templates, surely. Or a model that knew English before it saw the first one: that is lesson 16.
 #
 # ## 7. Play
 #

@@ -3,10 +3,10 @@
 #
 # **How far does "predict the next token" carry?**
 #
-# ![Four models, one above the other, read the same line: "a file that it opened (and closes again) when the with
-# statement". Shaded is what each can see of it. Pairs, which are counts, see one character; n-grams, also counts, four
-# characters; nano, two blocks of width 64, 64 tokens, more than the line; SmolLM2, thirty blocks of width 576,
-# 8,192 tokens. From each an arrow leads to the same question: next?](figures/14_gpt_where.svg)
+# ![Four models, one above the other, read the same line, in which a bracket is open: "the name of the file (a string or
+# a path to open". Shaded is what each can see of it. Pairs, which are counts, see one character; n-grams, also counts,
+# four characters: the bracket is out of their sight. Nano, two blocks of width 64, sees 64 tokens, more than the line;
+# SmolLM2, thirty blocks of width 576, sees 8,192 tokens: the bracket is in sight.](figures/14_gpt_where.svg)
 #
 # The training of a GPT consists of a single exercise, repeated billions of times: here is the beginning of a text,
 # which token comes next? It is what your telephone does above the keyboard. Nothing in it asks the model to spell, to
@@ -135,7 +135,7 @@ for name, runs in rows.items():
 # recorded.)
 
 # %% jupyter={"source_hidden": true}
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
 for number, (name, runs) in enumerate(rows.items()):
     pairs = [pair for run in runs for pair in kept[run]["closing bracket"]]
     brackets = [sum(side) / len(pairs) for side in zip(*pairs, strict=True)]
@@ -149,8 +149,9 @@ for number, (name, runs) in enumerate(rows.items()):
     said = f"closing bracket {brackets[0]:.3f}, control {brackets[1]:.3f}"
     print(f"{name:8} {said}; bits saved on a name {sum(saved) / len(saved):.1f}")
 _ = left.set_xticks(range(4), rows), right.set_xticks(range(4), rows)
-left.set(title="SmolLM2 closes the bracket (grey: none was open)", ylabel="probability of a closing bracket")
-_ = right.set(title="and knows a name that stood before", ylabel="bits that it costs less")
+figure.suptitle("What stood 40 to 100 characters ago (forty cases each): only SmolLM2 makes much of it")
+left.set(title="a bracket to be closed (grey: none was open)", ylabel="probability of a closing bracket")
+_ = right.set(title="a name that comes again", ylabel="bits saved, against another name")
 
 # %% [markdown]
 # SmolLM2 gives the closing bracket 0.58, and 0.001 where none was opened; that is the mean of very different cases. A
@@ -196,7 +197,12 @@ assert 5 < right < 60
 # together. That is plainly wrong. But equal batches, in the third line, do not save it: a mean of exponentials is
 # larger than the exponential of the mean, whatever the parts. Take the mean first, of all tokens.
 #
-# Below, the text was cut into windows, as one must where it is longer than the model's window. After each cut the
+# ![Two rows of windows over a text of 25 tokens. With a new window every 8 tokens each begins with one token that is only
+# read, and the three after it are judged cold, with fewer than four tokens before them: 9 of 24, and 24 tokens are read.
+# With a new window every 4 tokens, the later windows first read what an earlier one has judged: only 3 of 24 are judged
+# cold, and 40 tokens are read.](figures/14_gpt_windows.svg)
+#
+# For the last three lines the text was cut into windows, as one must where it is longer than the model's. After each cut the
 # model is cold, and predicts the first tokens of a window from hardly anything. Where windows overlap, each judges
 # only what no earlier one has judged, and the number falls; the price is that most tokens are read several times.
 # Even with a stride of 8 a little is missing: 64 tokens are less to go by than the whole text. None of the three
@@ -238,9 +244,9 @@ print(in_context.page(shown) + "rich:")
 assert in_context.right(said, words) == 0
 
 # %% [markdown]
-# ![A text of four lines: up: down, buy: sell, hot: cold, and rich: with a question mark. The first three are
-# examples, the last is the question. An arrow leads to a box, the model, whose weights stay as they are, and on to:
-# which token comes next?](figures/14_gpt_examples.svg)
+# ![Above, training: the pairs up, down; buy, sell; hot, cold go into the model and on to a loss, and from the loss an arrow
+# leads back and changes the weights. Below, examples on the page: the same pairs and then rich: are one text, which is
+# read once. The weights stay as they are, and the model says what comes next.](figures/14_gpt_examples.svg)
 #
 # Without examples, none is right. Nothing says what the colon means, and the model writes numbers. The second page is
 # the same exercise, "what comes next?", with eight examples above the question. Of the twelve words, how many will it
@@ -384,26 +390,44 @@ print("another task:         ", listed(lambda name: mean[name, "another task"]))
 # %% jupyter={"source_hidden": true}
 said = dict(zip(grid["plurals"]["asked"], grid["plurals"]["said"]["another task"], strict=True))
 print("plurals, after a page of kinds:", ", ".join(f"{word}: {said[word]}" for word in ("hand", "foot", "story")))
-print("\nkinds, five draws:")
-for case in ("kinds, true names", "kinds, names exchanged"):
-    print(f"    {case[7:]:15} {'two of each:':22} {[one['right'] for one in controls[case]['counts']]}")
-for case in ("two of each, shuffled", "8 as drawn", "all 16"):
-    print(f"    {'names exchanged':15} {case + ':':22} {[one['right'] for one in draws[case]]}")
+pages = {
+    "true names, two of each kind": controls["kinds, true names"]["counts"],
+    "true names, 8 as drawn": grid["kinds"]["counts"]["8 examples"],
+    "exchanged, two of each kind": controls["kinds, names exchanged"]["counts"],
+    "the same, then shuffled": draws["two of each, shuffled"],
+    "exchanged, 8 as drawn": draws["8 as drawn"],
+    "exchanged, 16 as drawn": draws["all 16"],
+}
+
+# %% jupyter={"source_hidden": true}
+ax = plt.subplots(figsize=(8, 3.1))[1]
+for place, (page, runs) in enumerate(pages.items()):
+    dots = [one["right"] for one in runs]
+    ax.plot(dots, [place] * len(dots), "o", color="C1" if "shuffled" in page else "C0", alpha=0.5)
+    print(f"{page:28} {dots}")
+ax.axvline(8, color="grey", linestyle=":", label="always says the same")
+ax.set_yticks(range(len(pages)), pages), ax.invert_yaxis(), ax.legend(loc="lower right", fontsize=8)
+_ = ax.set(
+    xlim=(0, 24.5),
+    xlabel="right, of 24",
+    title="Kinds, five pages each: a tidy page teaches new names best",
+)
 
 # %% [markdown]
 # Words alone did little, until they were put in the form that this model was trained on; then it named 17 of 24
-# opposites and 22 plurals. (Counted kindly: the right word stands somewhere in the answer.) The form of the page does
-# next to nothing. And a page of another task is no empty page: the model goes on with *that* task, even where it makes
-# no sense.
+# opposites and 22 plurals. (Counted kindly: the right word stands somewhere in the answer.) Lines of pairs without a
+# task do next to nothing, so it is not the form of the page. And a page of another task is no empty page: the model
+# goes on with *that* task, even where it makes no sense.
 #
-# The fourth control is the one to remember. One often reads that examples do not teach a task, they only say which one
-# is meant. Where two of each kind were shown, they did more: that a lion is `blue` stands in no weight, and still 14
-# to 20 of 24 words were right. (Always the same name would be right for at most 8. And with the same names shuffled
-# among the same eight words it is 2 to 6.) What a lion *is*, the model knew before; **what it is called, it took from
-# the page.** But it is no reliable pupil. With the eight examples as they were drawn, say three plants and one country,
-# it wrote some name of the page to most words and was right for 3 to 6, no more than after shuffled names, and once for
-# 15; with the true names these same pages gave 21 to 23. Sixteen examples, as drawn, gave 7 to 14. Whoever had run only
-# one of these pages would now tell you, with confidence, that examples teach, or that they do not.
+# The fourth control, in the figure, is the one to remember. One often reads that examples do not teach a task, they only
+# say which one is meant. Here they did more. That a lion is `blue` stands in no weight, and after two examples of each
+# kind 14 to 20 of 24 words were still right. (Always the same name would be right for at most 8. Where the same names
+# were shuffled it is 2 to 6.) What a lion *is*, the model knew before; **what it is called, it took from the page.**
+#
+# But it is no reliable pupil. That page was tidy. Eight examples as they happened to be drawn, say three plants and one
+# country, gave 3 to 6 right, and once 15; with the true names these same pages gave 21 to 23. Sixteen examples, as
+# drawn, gave 7 to 14. Whoever had run only one of these pages would now tell you, with confidence, that examples teach,
+# or that they do not.
 #
 # Others have found that random answers do hardly any harm, in large models that sort texts into classes or choose among
 # answers (Min et al. 2022). Larger models still do the opposite, and begin to follow flipped labels (Wei et al. 2023).
@@ -417,13 +441,14 @@ for case in ("two of each, shuffled", "8 as drawn", "all 16"):
 # %% [markdown]
 # ## 5. From GPT-2 to Llama, in a config
 #
-# SmolLM2 is built like the later Llamas, and a Llama is a GPT-2 with a few parts exchanged (keys and values are
-# shared only since the second one):
+# SmolLM2 is built like the later Llamas, and a Llama is a GPT-2 with a few parts exchanged, here in colour (keys and
+# values are shared only since the second one):
 #
-# ![One block of GPT-2 and one of SmolLM2, side by side. Both hold self-attention and feed-forward. GPT-2: 12 such
-# blocks, width 768, 12 heads of 64, keys and values for 12 heads, layer norm before each part, learned positions,
-# gelu_tanh, biases, 1,024 tokens. SmolLM2: 30 blocks, width 576, 9 heads of 64, keys and values for 3 heads, RMSNorm,
-# rotary positions, swiglu, no biases, 8,192 tokens.](figures/14_gpt_configs.svg)
+# ![One block of GPT-2 and one of SmolLM2, side by side, built alike: a norm and attention, a norm and feed-forward, each
+# result added to the stream. Coloured in SmolLM2 is what differs. GPT-2: 12 such blocks of width 768, layer norm, 12 heads
+# of queries and 12 of keys and values, gelu_tanh, positions learned in the embedding, up to 1,024 tokens. SmolLM2: 30
+# blocks of width 576, RMSNorm, 9 heads of queries over 3 of keys and values, rotary positions, swiglu, no biases, up to
+# 8,192 tokens.](figures/14_gpt_configs.svg)
 #
 # You have built each of them: RMSNorm in [lesson 07](07_layer_norm.ipynb), rotary positions in
 # [08](08_positions.ipynb), SwiGLU in [05](05_feed_forward.ipynb), shared keys and values in

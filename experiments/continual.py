@@ -8,6 +8,7 @@ the same rates, in one of these ways:
     everything                all of the model goes on to learn, from B only
     everything, rehearsal     two more sentences in each batch, drawn from a hundred of A that were kept
     rehearsal alone           the same batches, but the model never learnt A before: is A not kept but learnt again?
+    rehearsal alone, longer   the same for three times the steps: does it only take more time?
     one LoRA                  the LoRA that learnt A goes on to learn B
     a LoRA each               B gets a LoRA and a head of its own; for texts A the first ones are put back
 
@@ -30,7 +31,15 @@ from transformer_lab.tasks.labelling import Tagging
 
 STEPS, N_TESTED, SEEDS = 80, 200, range(3)
 KEPT, REHEARSED = 100, 2  # sentences of A that are kept for rehearsal; how many of them join a batch
-WAYS = ("everything", "everything, rehearsal", "rehearsal alone", "one LoRA", "a LoRA each")
+LONGER = 3  # times the steps
+WAYS = (
+    "everything",
+    "everything, rehearsal",
+    "rehearsal alone",
+    "rehearsal alone, longer",
+    "one LoRA",
+    "a LoRA each",
+)
 TEMPLATES = {
     "A": tuple(one for one in entities.TEMPLATES if "{person}" in one or "{surname}" in one),
     "B": tuple(one for one in entities.TEMPLATES if "{person}" not in one and "{surname}" not in one),
@@ -89,12 +98,12 @@ def then_b(way: str, knows_a: dict[str, Tagging], seed: int, n_steps: int = STEP
     """The F1 on A and B after B was learnt in one of WAYS, by a copy of the model that knows A, or by a new one."""
     method = "lora" if "LoRA" in way else "everything"
     task = fresh(method, seed)
-    if way not in ("rehearsal alone", "a LoRA each"):
+    if way != "a LoRA each" and "alone" not in way:
         task.model.load_state_dict(knows_a[method].model.state_dict())
     parts = [(sentences("B", seed), BATCH)]
     if "rehearsal" in way:
         parts.append((sentences("A", seed)[:KEPT], REHEARSED))
-    learn(task, parts, method, seed, n_steps)
+    learn(task, parts, method, seed, n_steps * (LONGER if "longer" in way else 1))
     found = measured(task)
     if way == "a LoRA each":
         put_back(task, knows_a["lora"])
@@ -115,21 +124,22 @@ def measured(task: Tagging) -> dict[str, float]:
         return task.evaluate()
 
 
-def run(seeds=SEEDS, n_steps: int = STEPS) -> dict:
-    """result["A first"][method] and result[way]: the F1 on A and on B, for each seed."""
-    found: dict = {"A first": {"everything": [], "lora": []}, **{way: [] for way in WAYS}}
-    for seed in seeds:
-        knows_a = {method: first_a(method, seed, n_steps) for method in found["A first"]}
+def run(found: dict, keep) -> None:
+    """Add what is lacking of result["A first"][method] and result[way]: the F1 on A and on B, for each seed."""
+    found.setdefault("A first", {"everything": [], "lora": []})
+    for seed in SEEDS:
+        ways = [way for way in WAYS if len(found.setdefault(way, [])) == seed]
+        methods = {"lora" if "LoRA" in way else "everything" for way in ways if "alone" not in way}
+        knows_a = {method: first_a(method, seed) for method in sorted(methods)}
         for method, task in knows_a.items():
-            found["A first"][method].append(measured(task))
-            print(seed, "A first,", method, found["A first"][method][-1], flush=True)
-        for way in WAYS:
-            found[way].append(then_b(way, knows_a, seed, n_steps))
+            found["A first"][method][seed:] = [measured(task)]
+        for way in ways:
+            found[way].append(then_b(way, knows_a, seed))
             print(seed, way, found[way][-1], flush=True)
-    return found
+        keep()
 
 
 if __name__ == "__main__":
-    from recording import record
+    from recording import go_on
 
-    record(__file__, run)
+    go_on(__file__, run)

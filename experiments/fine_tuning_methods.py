@@ -121,6 +121,12 @@ def trained(method: str, seed: int, rate: float | None = None, n_steps: int = ST
     return learnt(method, rate, seed, sentences, tests(), n_steps, **options)
 
 
+def on_new_templates(rate: float, seed: int, sentences=None) -> Tagging:
+    """The model of which everything was tuned, on the usual sentences or on these; its test is the new templates."""
+    sentences = sentences or entities.training_sentences(STEPS * BATCH, seed=seed)
+    return learnt("everything", rate, seed, sentences, {"new templates": tests()["new templates"]})[0]
+
+
 def change_of(task: Tagging) -> dict:
     """Of everything tuned: how much the blocks' matrices changed, how flat the change is, and what rank r of it does.
 
@@ -168,14 +174,14 @@ def matrices_of(weights: dict) -> list[str]:
     return [name for name, tensor in weights.items() if name.startswith("encoder.blocks") and tensor.ndim == 2]
 
 
-def nonsense(rate: float) -> list[float]:
-    """result["nonsense"]: the energy of the change, as above, after a training on tags in a shuffled order."""
-    sentences = entities.training_sentences(STEPS * BATCH, seed=0)
+def nonsense(rate: float, seed: int) -> list[float]:
+    """result["nonsense"][seed]: the energy of the change, as above, after a training on tags in a shuffled order."""
+    sentences = entities.training_sentences(STEPS * BATCH, seed=seed)
     tags = [tag for one in sentences for tag in one.tags]
-    random.Random(0).shuffle(tags)
+    random.Random(seed).shuffle(tags)
     left = iter(tags)
     mixed = [entities.Sentence(one.words, tuple(next(left) for _ in one.words)) for one in sentences]
-    old, new = old_and_new(learnt("everything", rate, 0, mixed, tests())[0])
+    old, new = old_and_new(on_new_templates(rate, seed, mixed))
     rows = [energies(torch.linalg.svdvals(new[name] - old[name])) for name in matrices_of(new)]
     return [sum(column) / len(rows) for column in zip(*rows, strict=True)]
 
@@ -199,11 +205,9 @@ def add_rates(method: str, row: dict, keep) -> None:
 
 
 def add_runs(method: str, row: dict, keep) -> None:
-    """Add to row["runs"] those that it lacks; with "everything", also what changed in the first run."""
+    """Add to row["runs"] those that it lacks."""
     for seed in SEEDS[len(row["runs"]) : N_SEEDS.get(method)]:
         task, run = trained(method, seed, row["rate"])
-        if method == "everything" and not seed:
-            row["change"] = change_of(task)
         if seed in FEWER_SEEDS and method in ("everything", "last block", "biases", "lora"):
             run["search"] = recall(task.model, task.tokenizer)
         row["runs"].append(run)
@@ -230,8 +234,17 @@ def run(found: dict, keep) -> None:
     for add in (add_rates, add_runs):
         for method in RATES:
             add(method, found.setdefault(method, {"tuning": {}, "runs": []}), keep)
+    rate = found["everything"]["rate"]
+    each = {
+        "changes": lambda seed: change_of(on_new_templates(rate, seed)),
+        "nonsense": lambda seed: nonsense(rate, seed),
+    }
+    for part, compute_one in each.items():
+        for seed in FEWER_SEEDS[len(found.setdefault(part, [])) :]:
+            found[part].append(compute_one(seed))
+            print(part, seed, found[part][-1], flush=True)
+            keep()
     others = {
-        "nonsense": lambda: nonsense(found["everything"]["rate"]),
         "search before": lambda: recall(*load("minilm")),
         "ranks": lambda: ranks(found["lora"]["rate"]),
         "rank 1 again": lambda: rank_1_again(found["lora"]["rate"]),

@@ -3,10 +3,10 @@
 #
 # **How little must change to teach an old model something new?**
 #
-# ![One encoder of six blocks, drawn four times; coloured is what is learnt. Everything: head, all six blocks and the
-# embedding. The last block: the new head and block 6. Only a new head: nothing else is coloured. LoRA: the new head,
-# and two thin strips beside each of the six blocks, which themselves stay as they
-# were.](figures/16_fine_tuning_where.svg)
+# ![One encoder of six blocks, drawn four times; coloured is what is learnt. Everything, 22,568,071 numbers: head, all six
+# blocks and the embedding. The last block, 1,777,159 numbers: the new head and block 6. Only a new head, 2,695 numbers:
+# nothing else is coloured. LoRA, 76,423 numbers: the new head, and two thin strips beside each of the six blocks, which
+# themselves stay as they were.](figures/16_fine_tuning_where.svg)
 #
 # Hardly anybody trains a model from nothing. You take one that somebody else has trained, for weeks and on more text
 # than you will ever own, and you teach it your task in an afternoon. But which part of it should you teach? All 22
@@ -94,14 +94,13 @@ for side, (method, label) in enumerate({"from scratch": "weights drawn anew", "e
         ax.plot([x - 0.1, x + 0.1], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
         print(f"{label:19} {kind:16} {sum(dots) / len(dots):.2f}")
 ax.set_xticks(range(3), ["same templates,\nnew names", "six new templates", "sixteen other\nnew templates"])
-ax.set(
-    ylim=(0, 1), ylabel="entity F1", title="Only the model that has read before is at home in new templates (120 steps)"
-)
+title = "120 steps, a dot a seed: only the model that has read before is at home in new templates"
+ax.set(ylim=(0, 1), ylabel="entity F1", title=title)
 _ = ax.legend(loc="lower left")
 
 # %% [markdown]
-# From nothing, F1 reaches 0.73 on the old templates, and on new ones next to nothing: 0.08 and 0.14. (Nor does longer
-# training cure that: lesson 15's tagger had ten times the steps.) MiniLM has 0.96, 0.65 and 0.63. It saw the same
+# From nothing, F1 reaches 0.73 on the old templates, and on new ones next to nothing: 0.08 and 0.14. (Lesson
+# 15's small tagger had 1,000 steps, and 0.13.) MiniLM has 0.96, 0.65 and 0.63. It saw the same
 # sentences in the same order; the only difference is what it had read before, of other things and for another purpose.
 # That includes the names: Rwanda is new to this training, but not to MiniLM. How much of the 0.65 comes from names that
 # MiniLM had read before, we have not measured.
@@ -157,6 +156,10 @@ predict("16_fine_tuning.how_few", actual="much worse" if gap < -0.1 else "better
 # pieces has **rank** $r$. Keep the $r$ largest, and you have the best copy of rank $r$ that there is. How good a copy is
 # can be measured by its **energy**: the sum of the squares of all numbers in the matrix, which is also the sum of the
 # squares of its singular values. What share of the whole energy do the largest pieces hold?
+#
+# ![A matrix of 8 by 8 cells is the sum of three pieces of the same size. Beside each piece stands its column and above it
+# its row, of which it is the product. The largest piece, of size 3, holds 64 percent of the energy, the second, of size
+# 2, 29 percent, the third, of size 1, 7 percent.](figures/16_fine_tuning_pieces.svg)
 
 # %% tags=["nbval-ignore-output"]
 # output differs with the training
@@ -177,47 +180,53 @@ assert shares["the change"][7] > 3 * shares["the matrix"][7] > 3 * 0.08
 #
 # How simple the task must be, one wants to say, if it needs so little! But what would we have seen if that were wrong?
 # Let us train once more, on nonsense: the same sentences, but all tags shuffled among all words, so that nothing is left
-# to learn but how often each tag comes. (Recorded, one run; 120 steps, the mean of the 36 matrices of all blocks.)
+# to learn but how often each tag comes. (Recorded, three seeds; 120 steps, the mean of the 36 matrices of all blocks.)
 
 # %% jupyter={"source_hidden": true}
-change, at = kept["everything"]["change"], [1, 2, 4, 8, 16, 32]
-rows = {"the change": change["energy"]["change"], "after nonsense": kept["nonsense"]}
-for what, values in {**rows, "random": change["energy"]["random matrix"]}.items():
+changes, at = kept["changes"], [1, 2, 4, 8, 16, 32]
+
+
+def over_seeds(rows):
+    return [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+
+
+rows = {"the change": over_seeds([one["energy"]["change"] for one in changes])}
+rows |= {"after nonsense": over_seeds(kept["nonsense"]), "random": changes[0]["energy"]["random matrix"]}
+for what, values in rows.items():
     print(f"{what:15}" + "  ".join(f"rank {r}: {value:4.0%}" for r, value in zip(at, values, strict=True)))
-parts = {"the r largest pieces": [0, *rows["the change"]]}
-parts["all but the r largest"] = [1 - share for share in parts["the r largest pieces"]]
-rows |= {"the matrices": change["energy"]["old matrix"], "random": change["energy"]["random matrix"]}
 
 # %% jupyter={"source_hidden": true}
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4))
+held = [[0, *one["energy"]["change"]] for one in changes]
+parts = {"largest": held, "all but the largest": [[1 - share for share in shares] for shares in held]}
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.7), layout="constrained")
 for what, values in rows.items():
     left.plot(at, values, "o-", label=what)
-left.set(xscale="log", ylim=(0, 1), xlabel="rank", ylabel="share of the energy")
-left.set(title="After nonsense the change is as simple")
-for (label, held), kind in zip(parts.items(), ("largest", "all but the largest"), strict=True):
-    scores = [score["new templates"] for score in change[f"F1, {kind}"].values()]
-    right.plot(held, scores, "o-", label=label)
-    for r, *place in [*zip([0, *at], held, scores, strict=True)][1:5]:
-        offset = (-3, 6) if kind == "largest" else (0, -13)
-        right.annotate(r, place, xytext=offset, textcoords="offset points", fontsize=8)
-right.set(ylim=(0, 1), xlabel="share of the energy that is kept", ylabel="entity F1 on new templates")
-right.set(title="The large pieces do more, size for size (seed 0)")
-_ = left.set_xticks(at, at), left.minorticks_off(), left.legend(fontsize=8), right.legend(fontsize=8)
+for (part, held), color, offset in zip(parts.items(), ("C0", "C1"), ((-12, 8), (6, -16)), strict=True):
+    scores = [[score["new templates"] for score in one[f"F1, {part}"].values()] for one in changes]
+    for x, y in zip(held, scores, strict=True):
+        right.plot(
+            x, y, "o-", color=color, alpha=0.45, label=part.replace("largest", "r largest") if x is held[0] else None
+        )
+    for r, *place in [*zip([0, *at], over_seeds(held), over_seeds(scores), strict=True)][1:5]:
+        right.annotate(r, place, xytext=offset, textcoords="offset points", color=color, fontsize=10)
+left.set(xscale="log", ylim=(0, 1), xlabel="rank", ylabel="energy held", title="after nonsense the change is as simple")
+right.set(ylim=(0, 1), xlabel="energy kept", ylabel="F1, new templates", title="eight pieces of it do the work")
+_ = left.set_xticks(at, at), left.minorticks_off(), left.legend(), right.legend(fontsize=8)
+figure.suptitle("Everything tuned for 120 steps, three seeds")
 
 # %% [markdown]
-# Left: after nonsense the change is no less simple. Eight pieces hold 72 % of it, with the true tags 70 % (one run each).
-# So a simple change is no sign of a simple task.
+# Left: after nonsense the change is no less simple. Eight pieces hold 71 % of it, with the true tags 70 %. So a simple
+# change is no sign of a simple task.
 #
 # Right, a better question: does the simple part of the change do the work? We take the tuned model and put the old
 # numbers back: embedding, biases, layer norms, everything but the new head. Of each matrix's change only the $r$
-# largest pieces stay; $r$ is written at the dots. With none the head finds next to nothing, for it was made for another
-# body. With four it has 0.46 on the new templates, and with eight 0.65, as good as the whole change with its 0.64.
+# largest pieces stay; $r$ is written at the dots. With none F1 is 0.07, for the head was made for another body. With
+# four it is 0.48, and with eight 0.67, as much as with the whole change of the matrices.
 #
-# And could the other pieces have done it as well? All but the eight largest reach 0.14. But that proves little: they
-# hold only 30 % of the energy, and the one largest piece, which holds as much, reaches 0.11. So look at parts that are
-# of the same size, one above the other in the figure. Where less than half of the energy is kept, it does not matter
-# which half it comes from. Above that it does: the eight largest pieces hold 70 % and have 0.65, while all but the one
-# largest hold 72 % and have 0.42. So the large pieces do more of the work than their size alone explains. (One model.)
+# Could the other pieces have done it as well? A fair rival holds as much of the energy, so compare what stands one above
+# the other. The eight largest hold 70 % and have 0.67; all but the one largest hold 72 % and have 0.46, and the order is
+# the same with each seed. So the large pieces do more of the work than their size alone explains, if there are enough
+# of them. (The one largest, with 28 %, has 0.06, and all but the eight largest, with 30 %, have 0.15.)
 #
 # The whole change was small to begin with, in the mean a fiftieth of the size of the matrices. And of that one may throw
 # away 376 of 384 pieces, and all that had changed elsewhere, and the score stays.
@@ -231,9 +240,10 @@ _ = left.set_xticks(at, at), left.minorticks_off(), left.legend(fontsize=8), rig
 #
 # $$y = W x + \frac{\alpha}{r}\, B A x, \qquad A: r \times d_\text{in}, \quad B: d_\text{out} \times r.$$
 #
-# ![A vector x of 384 numbers goes two ways. Above through W, a square of 384 by 384, 147,456 numbers, none of them
-# learnt. Below through A, 8 by 384, and then B, 384 by 8, which is zero at first: 6,144 numbers, all learnt. The lower
-# result, times alpha over r, is added to the upper one.](figures/16_fine_tuning_lora.svg)
+# ![While it learns, a vector x of 384 numbers goes two ways. Above through W, a square of 384 by 384, 147,456 numbers, none
+# of them learnt. Below through A, 8 by 384, random at first, and then B, 384 by 8, zero at first: together 6,144 numbers,
+# all learnt. The lower result, times alpha over r, is added to the upper one. Merged afterwards it is one matrix of 384 by
+# 384 again.](figures/16_fine_tuning_lora.svg)
 #
 # Whatever $A$ and $B$ hold, $BA$ has a rank of at most $r$. With $r = 8$ these are 6,144 numbers in place of 147,456.
 # Hence the name: *low-rank adaptation* (Hu et al. 2021). Three details are worth a thought.
@@ -278,20 +288,22 @@ assert gap < 1e-4 * change_size
 # %% [markdown]
 # ## 4. Which numbers?
 #
-# LoRA is one way to leave most of a model alone. The oldest ways choose a part of it, and train only that:
+# LoRA is one way to leave most of a model alone. The oldest ways choose a part of it, and train only that: **the last
+# block** with the head; **the head** alone, a *linear probe*, which asks whether the names are already there, to be read
+# off by one linear layer; or **the biases**, the numbers that are added, and never those that are multiplied (BitFit, Ben
+# Zaken et al. 2021). Others put something new beside the old:
 #
-# * **The last block** and the head, if one trusts that what lies below is good as it is.
-# * **The head** alone, a *linear probe*. It asks whether the names are already there, to be read off by one linear layer.
-# * **The biases**, the numbers that are added, and never those that are multiplied (BitFit, Ben Zaken et al. 2021).
-#
-# Others put something new beside the old, as LoRA does:
+# ![One of the six blocks, five times, coloured what is learnt. Biases, 28,423 numbers: a strip under each of the six
+# matrices, q, k, v and o of attention and two of feed-forward. LoRA, 76,423: two thin strips beside q and beside v.
+# Adapters, 81,127: a narrow layer after attention and one after feed-forward. Prefix, 76,423: keys and values in front of
+# those of the text, in each block. Prompt, 8,839: vectors in front of the text, below block 1
+# only.](figures/16_fine_tuning_methods.svg)
 #
 # * **Adapters**: after each sub-layer a narrow network, down to a few numbers and up again, whose output is added to what
 #   came in (Houlsby et al. 2019). It has an activation inside, so unlike LoRA it cannot be merged.
-# * **Prefix tuning**: learnt keys and values in front of the text, in each block, for all tokens to attend to (Li and
-#   Liang 2021).
-# * **Prompt tuning**: learnt vectors in front of the text, below the first block only, as if they were words. Its
-#   authors found that it needs large models to be as good as the others (Lester et al. 2021).
+# * **Prefix tuning**: learnt keys and values, for all tokens to attend to (Li and Liang 2021).
+# * **Prompt tuning**: learnt vectors in front of the text, as if they were words. Its authors found that it needs large
+#   models to be as good as the others (Lester et al. 2021).
 #
 # A comparison is only fair if each gets the rate that suits it. Every method tried several, on 13 of the 18 training
 # templates, and was judged on the other five; no test sentence was looked at for that. Then each was trained for 120
@@ -317,24 +329,24 @@ for method in ["from scratch", *methods]:
     print(f"{method.replace('lora', 'LoRA'):26}{cost} |   {len(kept[method]['runs'])}   | {told}")
 
 # %% jupyter={"source_hidden": true}
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True)
+figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True, layout="constrained")
+named = {method: method.replace("lora", "LoRA") for method in ("from scratch", *methods)}
 for ax, kind in zip(axes, ("new templates", "other templates"), strict=True):
-    for place, method in enumerate(["from scratch", *methods]):
+    for place, method in enumerate(named):
         dots = [run[kind] for run in kept[method]["runs"]]
         color = "grey" if method == "from scratch" else "C1" if method == "lora" else "C0"
-        ax.plot([place] * len(dots), dots, "o", color=color, alpha=0.4)
-        if len(dots) > 1:
-            ax.plot([place - 0.3, place + 0.3], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
-    names = [method.replace("lora", "LoRA") for method in ("from scratch", *methods)]
-    ax.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    ax.set(ylim=(0, 1))
-axes[0].set(ylabel="entity F1 (120 steps, a dot a seed)", title="Six new templates: LoRA is level with everything")
-_ = axes[1].set_title("Sixteen other templates: so it is here")
+        ax.plot(dots, [place] * len(dots), "o", color=color, alpha=0.4)
+        ax.plot([sum(dots) / len(dots)] * 2, [place - 0.3, place + 0.3], color="black", linewidth=2)
+    ax.set(xlim=(0, 0.85), xlabel="entity F1")
+axes[0].set_yticks(range(len(named)), [f"{name}  {kept[m]['runs'][0]['parameters']:,}" for m, name in named.items()])
+axes[0].invert_yaxis()
+figure.suptitle("120 steps, a dot a seed: LoRA, with a three-hundredth of the numbers, is level with everything")
+_ = axes[0].set_title("six new templates"), axes[1].set_title("sixteen other templates")
 
 # %% [markdown]
 # The two columns of new templates are what counts. LoRA, adapters and everything are level: LoRA is ahead of everything
 # by 0.04 on the six, and behind by 0.01 on the sixteen, and the seeds differ by more than that. A three-hundredth of the
-# numbers does the work. The biases, a thousandth, are ahead of everything with each seed on the six, by 0.09 in the mean,
+# numbers does the work. The biases, an eight-hundredth, are ahead of everything with each seed on the six, by 0.09 in the mean,
 # and behind with each seed on the sixteen, by 0.03. (Whoever had tested on the six alone would now tell you that biases are
 # best.)
 #
@@ -375,8 +387,7 @@ for way, run in kept["rank 1 again"].items():
 
 # %% [markdown]
 # It was only slow: with a rate of its own it has 0.93 on the old templates, and with more steps 0.96, as much as rank 32.
-# All this is one task, one model and 120 steps. How few numbers are enough depends on how much of your task the old model
-# knows already.
+# All this is one task and one model; how few numbers are enough for yours, you have to try.
 
 # %% [markdown]
 # ## 5. What is forgotten
@@ -401,7 +412,7 @@ for place, dots in enumerate(still.values()):
 ax.axhline(kept["search before"]["recall@5"], color="grey", linestyle=":", label="before")
 ax.set_xticks(range(len(still)), still)
 ax.set(ylim=(0, 1), ylabel="recall@5 of the old search")
-ax.set(title="Tuned on names, the model loses much of its search (three seeds)")
+ax.set(title="Tuned on names for 120 steps, the model loses much of its search (three seeds)")
 _ = ax.legend()
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -433,8 +444,11 @@ predict("16_fine_tuning.forgotten", actual="nearly all" if left > 0.8 else "abou
 # * **Change it in a way that can be taken off.** A LoRA, an adapter, a prefix or a prompt stand beside the old numbers.
 #   While the LoRA is attached the search suffers; take it off, and the old model is back, to the last bit. So one body
 #   can serve many tasks, with a small file for each.
-# * **Rehearse.** If you have examples of the old task, mix them into the new training. (For the search we have none:
-#   MiniLM's billion pairs of sentences are not ours. Below is a task for which we have some.)
+# * **Rehearse.** If you have examples of the old task, mix them into the new training. (For the search we have none;
+#   below is a task for which we have some.)
+#
+# ![MiniLM three times, always as it was. With nothing beside it, it does the old search; with a LoRA and a head for names
+# it finds names; with another LoRA and head it sorts messages.](figures/16_fine_tuning_taken_off.svg)
 #
 # The second point is quickly checked. We attach a LoRA that was trained, look, and take it off:
 
@@ -446,6 +460,8 @@ with torch.no_grad():
     for block in without.encoder.blocks:
         block.attention.w_q, block.attention.w_v = block.attention.w_q.linear, block.attention.w_v.linear
     detached, old = BERT.forward(without, text), minilm(text)
+
+# %% jupyter={"source_hidden": true}
 moved = ((attached - old).norm() / old.norm()).item()
 print(f"attached: the vectors differ from the old ones by ≈ {moved:.0%} of their length")
 print(f"detached: {(detached - old).abs().max():.0f}")
@@ -464,15 +480,20 @@ continual = recorded("continual")["result"]
 ways = {"A only": continual["A first"]["everything"]}
 ways |= {"A, then B": continual["everything"], "A, then B\nand a little A": continual["everything, rehearsal"]}
 ways["B and\na little A"] = continual["rehearsal alone"]
+ways["the same,\n3 × the steps"] = continual["rehearsal alone, longer"]
 ways |= {"one LoRA:\nA, then B": continual["one LoRA"], "a LoRA\neach": continual["a LoRA each"]}
-ax = plt.subplots(figsize=(9, 3.4))[1]
+ax = plt.subplots(figsize=(9.5, 3.4))[1]
 for place, runs in enumerate(ways.values()):
     for side, text in enumerate("AB"):
         dots, x = [run[text] for run in runs], place + 0.3 * side - 0.15
         ax.plot([x] * len(dots), dots, "o", color=f"C{side}", alpha=0.4, label=None if place else f"on texts {text}")
         ax.plot([x - 0.1, x + 0.1], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
 ax.set_xticks(range(len(ways)), ways)
-ax.set(ylim=(0, 1.03), ylabel="entity F1", title="Two old sentences in a batch are enough to keep A (three seeds)")
+ax.set(
+    ylim=(0, 1.03),
+    ylabel="entity F1",
+    title="Two old sentences in a batch keep A; to teach it they need more steps (three seeds)",
+)
 _ = ax.legend(loc="lower left")
 
 # %% jupyter={"source_hidden": true}
@@ -485,8 +506,8 @@ for way, runs in ways.items():
 # persons are no names; it was only never asked for one. With two sentences of A in each batch it has 0.99.
 #
 # Is A kept by that, or learnt anew from the hundred sentences? The fourth column asks: the same batches, for a model that had
-# never learnt A. It reaches 0.45. So in these few steps they do not *teach* A, but they *keep* it. (With three times the steps,
-# `then_b("rehearsal alone", {}, 0, 240)` in `experiments/continual.py`, they teach it too.)
+# never learnt A. It reaches 0.45. So in these few steps they do not *teach* A, but they *keep* it. (With three times the steps
+# they teach it, too: 0.98, the fifth column.)
 #
 # LoRA by itself is no remedy. One LoRA that goes on from A to B forgets as much as everything does: 0.46. The remedy is a
 # LoRA and a head for each. Put the first ones back, and on A the model is what it was, to the last digit. The price: somebody
@@ -525,8 +546,8 @@ for what, said in (("before", before), ("after", taught)):
     print(f"{what}: of {len(said)} answers, {sum(one['ended'] for one in said.values())} end within 40 tokens")
 
 # %% [markdown]
-# Before, it talked until we stopped it, after 40 tokens. Now it says one sentence and stops, every time. Asked in the chat
-# template, in which it was not trained, it does the same. Fifty steps, and the form is perfect. And how much does it
+# Before, it talked until we stopped it, after 40 tokens. Now it says one sentence and stops, every time. It does
+# the same in the chat template, in which it was not trained. Fifty steps, and the form is perfect. And how much does it
 # know about Python now? Four of the twelve functions do not exist. We made them up:
 
 # %% jupyter={"source_hidden": true}
@@ -558,19 +579,19 @@ for run in ("before", "answer only", "all tokens"):
 # ## 7. A small student
 #
 # MiniLM has 22.6 million numbers. Suppose that you need something for a telephone, a hundred times as small. Trained
-# from scratch, a small model learns the old templates and is lost in others, as we saw. But sentences are cheap; it is
-# labels that are dear. Say you have a heap of sentences of the kind that you care about, the sixteen other templates,
+# from scratch, a small model is lost in new templates, as we saw. But sentences are cheap; it is labels that are dear. Say you have a heap of sentences of the kind that you care about, the sixteen other templates,
 # and nobody has labelled them. Then let the large model, the **teacher**, do it, and let the small one, the
 # **student**, learn from what it says. This is **distillation** (Hinton et al. 2015).
 #
-# ![New sentences without labels go to the teacher, MiniLM with a LoRA. Its chances for each word go to the student,
-# which is small and has a vocabulary of its own. Old sentences with labels by hand go to the student as
-# well.](figures/16_fine_tuning_distillation.svg)
+# ![The sentence "Snow fell on Lima", labelled by nobody, goes to the teacher and to the student. Of Lima the teacher says
+# place 0.70, firm 0.25, person 0.05; the student says 0.35, 0.35, 0.30, and is to say what the teacher says. That is a soft
+# label; a hard one would be the best alone, place. Old sentences, labelled by people, are the other half of each
+# batch.](figures/16_fine_tuning_distillation.svg)
 #
 # The teacher need not say "place". It can say "place 0.7, organisation 0.25, person 0.05", and the student is to say the
 # same. Such **soft labels** tell more than the best one alone: which mistakes are nearly right. A temperature $T$, by
 # which the scores of both are divided before the softmax, brings the small chances out. The loss is a
-# Kullback-Leibler divergence: how much is lost if what the student says stands for what the teacher says,
+# Kullback-Leibler divergence, the nats that the student's chances cost beyond the teacher's own, if the teacher is right:
 #
 # $$T^2 \; \mathrm{KL}(\text{teacher} \,\|\, \text{student}).$$
 #
@@ -715,7 +736,7 @@ names
 # from there on has computed must be kept, too: with LoRA in all six blocks, with a head alone in none. What one is
 # spared is the gradient of each number and the two means that AdamW keeps of it: of four numbers, three.
 
-# %%
+# %% jupyter={"source_hidden": true}
 for method in ("everything", "last block", "lora", "head"):
     learnt = kept[method]["runs"][0]["parameters"]
     memory = 4 * (size + 3 * learnt) / 1e6  # 4 bytes each: the weight; gradient and two means of what is learnt
@@ -728,15 +749,15 @@ for method in ("everything", "last block", "lora", "head"):
 # **"I tried LoRA with my usual rate, and it does not work."** Each method wants its own. These are the rates that were
 # tried for the table, with the F1 on the training templates that were held out for that purpose:
 
-# %%
+# %% jupyter={"source_hidden": true}
 for method in ("everything", "last block", "lora", "head"):
     tried = kept[method]["tuning"]
     rates = "   ".join(f"{float(rate):g}: {score:.2f}" for rate, score in tried.items())
     print(f"{method.replace('lora', 'LoRA'):11}{rates}")
 
 # %% [markdown]
-# The best rate for LoRA is thirty times the best one for everything, and with a third of it LoRA has hardly begun. A
-# comparison in which all methods had one rate would tell how well that rate suits each, and nothing else.
+# The best rate for LoRA is thirty times the best one for everything, and with a third of it LoRA has hardly
+# begun.
 
 # %% [markdown]
 # ## 11. In the package
@@ -746,17 +767,14 @@ for method in ("everything", "last block", "lora", "head"):
 # for good:
 
 # %%
-from transformer_lab.lora import LoRALinear, lora_state, merge_lora
+from transformer_lab.lora import lora_state, merge_lora
 
-small = sum(one.numel() for one in lora_state(narrow.model).values())
-words = [tests["new templates"][0].words]
-ids = torch.tensor([tokenizer.encode(" ".join(words[0]))])
+ids = torch.tensor([tokenizer.encode(texts[0])])
 with torch.no_grad():
-    apart = narrow.model(ids)
-    n_layers = sum(isinstance(one, LoRALinear) for one in narrow.model.modules())
-    merge_lora(again := copy.deepcopy(narrow.model))
-    joined = again(ids)
-print(f"{n_layers} matrices have a LoRA, {small:,} numbers in all")
+    apart, merged = narrow.model(ids), copy.deepcopy(narrow.model)
+    merge_lora(merged)
+    joined = merged(ids)
+print(f"beside MiniLM stand {sum(one.numel() for one in lora_state(narrow.model).values()):,} numbers")
 print("merging changes the scores by less than a 10,000th of their spread")
 assert (apart - joined).abs().max() < 1e-4 * apart.std()
 
@@ -790,14 +808,8 @@ torch.manual_seed(0)
 model, _ = adapt("minilm", "lora", Classifier, [*kinds])  # as in section 1: a copy, a new head and a LoRA
 mine = Classification(model, tokenizer, messages, messages)
 train(mine, Settings(30, batch_size=12, lr=3e-3, evaluate_every=30), progress=False)
-new = [
-    "Does the lamp come with a bulb?",
-    "One of the chairs has only three legs.",
-    "We danced all night in your shoes!",
-    "May I bring my dog?",
-    "The clock stopped after an hour.",
-    "The cake was gone in five minutes.",
-]
+new = ["Does the lamp come with a bulb?", "One of the chairs has only three legs.", "May I bring my dog?",
+       "We danced all night in your shoes!", "The clock stopped after an hour.", "The cake was gone in five minutes."]  # fmt: skip
 for text, line in zip(new, labelled(model, tokenizer, new), strict=True):
     print(f"{line:16} {text}")
 

@@ -139,8 +139,7 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained
 for number, (name, runs) in enumerate(rows.items()):
     pairs = [pair for run in runs for pair in kept[run]["closing bracket"]]
     brackets = [sum(side) / len(pairs) for side in zip(*pairs, strict=True)]
-    for side, color in enumerate((colors[number], "grey")):
-        x = number + 0.4 * side - 0.2
+    for side, (x, color) in enumerate(((number - 0.2, colors[number]), (number + 0.2, "grey"))):
         left.plot([x] * len(pairs), [pair[side] for pair in pairs], "o", color=color, alpha=0.2)
         left.plot([x - 0.15, x + 0.15], [brackets[side]] * 2, color="black", linewidth=2)
     saved = [control - met for run in runs for met, control in kept[run]["name"]]

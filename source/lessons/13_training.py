@@ -836,9 +836,10 @@ for name, (found, loss), wanted in (
     print(f"{off:4.0%} of the way off, last loss {loss:.2f}: {name}")
     assert abs(off - wanted[0]) < 0.03
     assert abs(loss - wanted[1]) < 0.1
+print(f"    in the last of them {(found != weights(straight)).sum()} of {len(found):,} weights differ, in any bit")
 
 # %% [markdown]
-# Only the third is the same run. The first is another one, 40 % of the way from where it should be, and nothing says
+# Only the third is the same run, to the last bit. The first is another one, 40 % of the way from where it should be, and nothing says
 # so. Look at its loss: *better*. (A fresh Adam begins with steps of the full rate; whether that is the reason, we have
 # not tested.) The harm is not that it is worse. A run that was cut can no longer be compared with one that was not.
 #

@@ -834,8 +834,7 @@ for name, (found, loss), wanted in (
 ):
     off = (found - weights(straight)).norm() / way
     print(f"{off:4.0%} of the way off, last loss {loss:.2f}: {name}")
-    assert abs(off - wanted[0]) < 0.03
-    assert abs(loss - wanted[1]) < 0.1
+    assert abs(off - wanted[0]) < 0.03 and abs(loss - wanted[1]) < 0.1
 print(f"    in the last of them {(found != weights(straight)).sum()} of {len(found):,} weights differ, in any bit")
 
 # %% [markdown]

@@ -167,6 +167,10 @@ grade("15_bert.word_costs", word_costs)
 # * A type is whatever stands after the first hyphen of a tag, and may hold hyphens too, as in `B-work-of-art`. No type is
 #   called `all`. Numbers are not rounded.
 #
+# For example, where `gold` is `[["B-PER", "I-PER", "O", "B-LOC"]]` and `predicted` is `[["B-PER", "I-PER", "I-LOC", "B-LOC"]]`,
+# two of three predicted entities are right, and no true one is missed: `PER` has (1, 1, 1), `LOC` (1/2, 1, 2/3), and `all`
+# (2/3, 1, 4/5).
+#
 # <details><summary>Hint 1: a nudge</summary>
 #
 # If both sides were sets of entities, what would the right ones be? What must an entity know of itself, so that no other one of

@@ -482,7 +482,8 @@ assert measured == 2 * 30 * 3 * 64 * 4
 
 # %% [markdown]
 # SmolLM2 has two and a half times the blocks of GPT-2, and still a smaller cache. That is what sharing keys and
-# values is for.
+# values is for. (Several prompts that are continued in one batch are filled up on the *left*, so that the next token of
+# every row is read off the last column. The mask and the positions have to know of it: question 4 of the exercises.)
 #
 # **From continuing to answering.** Our edition of SmolLM2 was trained further, on conversations. How does a model that
 # only continues texts know that it is being asked? It does not. The conversation *is* a text, written in a fixed form,

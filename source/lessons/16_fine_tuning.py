@@ -204,13 +204,13 @@ for what, values in rows.items():
 for (part, held), color, offset in zip(parts.items(), ("C0", "C1"), ((-12, 8), (6, -16)), strict=True):
     scores = [[score["new templates"] for score in one[f"F1, {part}"].values()] for one in changes]
     for x, y in zip(held, scores, strict=True):
-        right.plot(x, y, "o-", color=color, alpha=0.45, label=part if x is held[0] else None)
+        right.plot(x, y, "o-", color=color, alpha=0.45)
     for r, *place in [*zip([0, *at], over_seeds(held), over_seeds(scores), strict=True)][1:5]:
         right.annotate(r, place, xytext=offset, textcoords="offset points", color=color, fontsize=10)
 left.set(xscale="log", ylim=(0, 1), xlabel="rank", ylabel="energy held", title="after nonsense the change is as simple")
 right.set(ylim=(0, 1), xlabel="energy kept", ylabel="F1, new templates", title="eight pieces of it do the work")
 left.set_xticks(at, at), left.minorticks_off(), left.legend()
-right.legend(title="kept: the r", fontsize=8, title_fontsize=8)
+right.legend(right.lines[:: len(changes)], ["the r largest kept", "all but the r largest kept"], fontsize=8)
 _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 
 # %% [markdown]

@@ -115,7 +115,7 @@ notebooks: .venv/dev
 weights: .venv/course
 	$(RUN) $(BIN)/python -m transformer_lab demo --seed 0 --out build/dates
 	rm -rf build/docs-bert
-	$(RUN) OMP_NUM_THREADS=1 $(BIN)/python -m transformer_lab train masked --seed 0 --out build/docs-bert
+	$(RUN) OMP_NUM_THREADS=1 $(BIN)/python -m transformer_lab train masked --seed 0 --steps 8000 --out build/docs-bert
 	for model in dates docs-bert; do \
 		mkdir -p transformer_lab/weights/$$model && cd build/$$model && \
 		cp model.safetensors config.json tokenizer.json ../../transformer_lab/weights/$$model/ && cd ../.. || exit 1; \

@@ -134,10 +134,10 @@ def test_the_model_of_the_documentation_looks_to_the_right_and_not_at_false():
         return fill_masks(*load("docs-bert"), text, k=1)[0][0]
 
     said = [likeliest(f"[MASK] {rest}")[0].strip() for rest in ("a copy of the string.", "is the name of the file.")]
-    assert said == ["Return", "This"]
+    assert said == ["Return", "path"]
     for otherwise in ("False", "True"):
         word, chance = likeliest(f"Return [MASK] if the object is a string, otherwise return {otherwise}.")
-        assert word.strip() == "True" and chance == pytest.approx(0.40, abs=0.03)
+        assert word.strip() == "True" and chance == pytest.approx(0.91, abs=0.03)
 
 
 # 5. The search
@@ -233,7 +233,7 @@ def test_what_the_lesson_says_of_the_search():
     assert [found(name, 1, "exact name") * 15 for name in ("words", "MiniLM")] == pytest.approx([12, 9])
     assert found("both", 5, "exact name") == 1.0
     controls = ("untrained", "docs-bert", "word vectors", "first token", "MiniLM")
-    assert [found(name, 5) for name in controls] == pytest.approx([0.02, 0.04, 0.20, 0.34, 0.52])
+    assert [found(name, 5) for name in controls] == pytest.approx([0.02, 0.08, 0.20, 0.34, 0.52])
     ranks = zip(search_recall.QUESTIONS, RECALL["ranks"]["words"], RECALL["ranks"]["MiniLM"], strict=True)
     assert sum(words > 5 >= meaning for one, words, meaning in ranks if one["kind"] == "paraphrase") == 13
 
@@ -245,7 +245,7 @@ def test_docs_bert_finds_again_as_little_as_it_found():
         sentence_vectors(model, tokenizer, texts) for texts in (asked, [passage.whole for passage in found])
     )
     again = search_recall.ranks(questions @ texts.T, search_recall.marked(found))
-    assert search_recall.recall(again, 5) == pytest.approx(0.04, abs=0.06)
+    assert search_recall.recall(again, 5) == pytest.approx(0.08, abs=0.06)
 
 
 def test_german_questions_find_no_more_than_chance_and_the_same_english_ones_all():

@@ -11,12 +11,19 @@ neighbour_tables = experiment("neighbour_tables")
 
 
 def test_a_slice_comes_out_as_recorded():
-    record, again = recorded("neighbour_tables")["result"], neighbour_tables.run(n_windows=250)
-    for name, shares in record["right"].items():
+    record, again = recorded("neighbour_tables")["result"], neighbour_tables.compare(n_windows=250)
+    for name in again["right"]:
+        shares = record["right"][name]
         for kind, share in shares.items():
             # A quarter of the tokens; and another Python's documentation is another text.
             assert again["right"][name][kind] == pytest.approx(share, abs=0.05), (name, kind)
     assert record["tokens"] > 3 * again["tokens"] > 3000
+
+
+def test_what_the_lesson_says_of_tables_and_networks():
+    right = recorded("neighbour_tables")["result"]["right"]
+    for kind in ("all", "words"):
+        assert right["1,000 steps"][kind] < right["both neighbours"][kind] < right["docs-bert"][kind] - 0.03
 
 
 def test_a_guess_is_what_stood_there_most_often():

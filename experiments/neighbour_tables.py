@@ -12,8 +12,8 @@ from collections import Counter, defaultdict
 import torch
 
 from transformer_lab import load
-from transformer_lab.tasks.masking import Masked
 from transformer_lab.tasks.catalogue import settings_for
+from transformer_lab.tasks.masking import Masked
 from transformer_lab.tasks.task import IGNORED
 from transformer_lab.training.loop import train
 from transformer_lab.training.settings import Settings
@@ -50,7 +50,7 @@ def run() -> dict:
 
 
 def compare(n_windows: int | None = None) -> dict:
-    """The same for each table and the model that comes with the course; in the first windows only, if n_windows says so."""
+    """The same for each table and the course's model, in the first n_windows windows (None: in all)."""
     model, tokenizer = load("course:docs-bert")
     task = Masked(tokenizer=tokenizer)
     task.model = model

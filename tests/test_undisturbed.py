@@ -398,3 +398,28 @@ def test_in_a_thread_too(quick):
 def forever():
     while True:
         pass
+
+
+def test_an_answer_that_sets_the_default_dtype_has_replaced_nothing():
+    def answer(x, dim=-1):
+        torch.set_default_dtype(torch.float64)
+        return softmax(x, dim)
+
+    for _ in range(2):
+        graded = grade(SOFTMAX, answer)
+        assert float(graded) == graded.possible and torch.get_default_dtype() == torch.float32
+    assert torch.Storage is torch.FloatStorage
+
+
+@pytest.mark.parametrize(
+    "change, words", [(torch.Tensor.to_sparse, "is a sparse tensor"), (lambda x: x.to("meta"), "holds no numbers")]
+)
+def test_a_tensor_without_ordinary_numbers_is_the_answers_fault(change, words):
+    graded = grade(SOFTMAX, lambda x, dim=-1: change(softmax(x, dim)))
+    assert {one.state for one in graded.feedback} == {"fail"}
+    assert all(words in one.message for one in graded.feedback)
+
+
+def test_advice_begins_after_a_space():
+    with pytest.raises(score.GradingError, match=r"got 0\. If the notebook"):
+        grade(SOFTMAX)

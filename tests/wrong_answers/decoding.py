@@ -771,6 +771,12 @@ WRONG = {
             ),
             "goes on with token 0; wanted eos",
         ),
+        ("eos is 0", lambda t, e, lp, eos: step_right(t, e, lp, 0), "eos is taken for the id 0"),
+        (
+            "none ended",
+            lambda t, e, lp, eos: (*step_right(t, e, lp, eos)[:3], torch.zeros_like(e)),
+            "No beam is marked as ended",
+        ),
         ("times a mask", stepped(multiplied_by_a_mask), "The totals hold NaN"),
         ("new token alone", stepped(lambda t, e, lp, eos: prepared(e, lp, eos)), "Only the new token counts"),
         ("products", stepped(lambda t, e, lp, eos: t[..., None] * prepared(e, lp, eos)), "are multiplied"),

@@ -788,6 +788,8 @@ WRONG = {
         ("from 0", rising(lambda s, w, high, low: high * s / w), "This begins with a rate of 0"),
         ("one late", rising(lambda s, w, high, low: high * (s + 1) / (w + 1)), "one step late"),
         ("from lowest", rising(lambda s, w, high, low: low + (high - low) * (s + 1) / w), "This rises from `lowest`"),
+        ("kept above lowest", rising(lambda s, w, high, low: max(low, high * (s + 1) / w)), "is kept above `lowest`"),
+        ("a whole division", rising(lambda s, w, high, low: high * ((s + 1) // w)), "// drops the fraction"),
         ("no warm-up", rising(lambda s, w, high, low: high), "There is no warm-up"),
         ("a factor", rising(lambda s, w, high, low: (s + 1) / w), "This is a factor"),
         ("the package's", falling(lambda s, n, w, high, low: half((s - w) / (n - w), high, low)), "one step late"),

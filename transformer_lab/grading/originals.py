@@ -77,7 +77,9 @@ def hides(owner, name: str, value) -> bool:
 
 
 def of_the_library(owner, name: str, value) -> bool:
-    """Return whether the library itself replaced its function, as torch's compiler wraps torch.manual_seed."""
+    """Return whether the library itself replaced it: torch's compiler wraps functions, a default dtype sets Storage."""
+    if name == "Storage" and owner.__name__ == "torch":
+        return True
     code, root = getattr(value, "__code__", None), getattr(value, "__module__", None) or ""
     same_name = getattr(value, "__name__", None) == name and root.partition(".")[0] == owner.__name__.partition(".")[0]
     return same_name and code is not None and not is_learners(code.co_filename)

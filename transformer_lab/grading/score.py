@@ -213,7 +213,7 @@ def of_another_version(kind: str, lesson: str) -> str:
     if kind != "question":
         return ""
     return (
-        f"If the notebook itself makes this call, it is of another version: `make reset LESSON={lesson}` "
+        f" If the notebook itself makes this call, it is of another version: `make reset LESSON={lesson}` "
         "gives you this "
         "version's exercises and keeps your answers next to them."
     )

@@ -46,6 +46,9 @@ def expect_tensor(value, name: str, shape: tuple[int, ...]) -> Tensor:
     if not isinstance(value, Tensor):
         kind = f"{type(value).__module__}.{type(value).__name__}".removeprefix("builtins.")
         raise Wrong(f"{name} is of type {kind}; wanted a torch tensor of shape {shape}.")
+    if value.layout != torch.strided or value.device.type == "meta":
+        kind = "holds no numbers (it is on the device meta)" if value.layout == torch.strided else "is a sparse tensor"
+        raise Wrong(f"{name} {kind}; wanted an ordinary torch tensor of shape {shape}.")
     if tuple(value.shape) != shape:
         raise Wrong(f"{name} has shape {tuple(value.shape)}; wanted {shape}.{shape_hint(value, shape)}")
     return value

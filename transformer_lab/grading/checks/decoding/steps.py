@@ -208,6 +208,14 @@ FAULTS = (  # (what is computed, words)
     (worst, "These are the *worst* continuations: the best have the largest totals, nearest to 0."),
     (reversed_, "The right continuations, worst first: wanted is the best first."),
     (
+        lambda t, e, lp, eos: right(t, e, lp, 0),
+        "eos is taken for the id 0, as it may be in another vocabulary: it is given.",
+    ),
+    (
+        but_ended(lambda step, ended, eos: torch.zeros_like(ended)),
+        "No beam is marked as ended. One that goes on with eos has ended now, and one that had ended stays so.",
+    ),
+    (
         but_ended(lambda step, ended, eos: ended),
         "The ends are those of the beams before this step. A beam that goes on with eos has ended now, and each beam "
         "stands in a new place.",

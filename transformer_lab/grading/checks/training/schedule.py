@@ -71,6 +71,14 @@ RISING = (
         lambda step, n, w, high, low: low + (high - low) * step / w,
         "This rises from `lowest`; the warm-up rises from 0, in equal amounts, and `lowest` is where the cosine ends.",
     ),
+    (
+        lambda step, n, w, high, low: max(low, high * (step + 1) / w),
+        "The rate is kept above `lowest`; the warm-up begins below it, near 0. `lowest` is where the cosine ends.",
+    ),
+    (
+        lambda step, n, w, high, low: high * ((step + 1) // w),
+        "Until the last step of the warm-up the rate is 0: // drops the fraction. Divide with /.",
+    ),
     (lambda step, n, w, high, low: high, "There is no warm-up: the highest rate stands in every step."),
     (lambda step, n, w, high, low: (step + 1) / w, "This is a factor; wanted: the rate itself, times `highest`."),
     (

@@ -266,3 +266,31 @@ def test_cross_attention_with_a_cache_reads_the_memory_of_its_first_call():
     first = attention(x, memory, cache=cache)
     torch.testing.assert_close(attention(x, torch.randn(1, 4, 8), cache=cache), first)
     assert len(cache) == 4
+
+
+@pytest.mark.parametrize(
+    "sizes, words",
+    [
+        (dict(n_heads=0), "n_heads must be a whole number, at least 1; got 0"),
+        (dict(n_heads=2, n_kv_heads=0), "n_kv_heads must be a whole number, at least 1; got 0"),
+        (dict(n_heads=2, d_head=0), "d_head must be a whole number, at least 1; got 0"),
+    ],
+)
+def test_sizes_of_0_are_refused_and_do_not_count_as_left_out(sizes, words):
+    with pytest.raises(ValueError, match=words):
+        MultiHeadAttention(8, **sizes)
+
+
+def test_a_nan_in_a_mask_is_not_a_hidden_key():
+    q, mask = torch.randn(1, 1, 3, 4), torch.zeros(3, 3)
+    mask[1, 0] = torch.nan
+    for output, _ in (scaled_dot_product_attention(q, q, q, mask), fused_attention(q, q, q, mask)):
+        assert output[0, 0, 1].isnan().all() and not output[0, 0, [0, 2]].isnan().any()
+
+
+@pytest.mark.parametrize("attend", [scaled_dot_product_attention, fused_attention])
+def test_a_mask_of_another_precision_will_do(attend):
+    q, mask = torch.randn(1, 2, 3, 4), torch.tensor([[0, -torch.inf, -torch.inf], [0, 1, -torch.inf], [0, 1, 2]])
+    wanted = attend(q, q, q, mask)[0]
+    assert torch.allclose(attend(q, q, q, mask.double())[0], wanted)
+    assert torch.allclose(attend(*[q.bfloat16()] * 3, mask)[0].float(), wanted, atol=0.05)

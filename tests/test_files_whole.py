@@ -7,6 +7,7 @@ import math
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -171,3 +172,29 @@ def test_a_path_may_be_bytes_and_nothing_else_that_is_none(tmp_path):
     for wrong in (None, 3):
         with pytest.raises(ValueError, match="A path must be a str or a Path; got"):
             path_of(wrong)
+
+
+def test_a_file_that_is_read_only_is_not_replaced(tmp_path, monkeypatch):
+    path = write_whole(tmp_path / "one.txt", "first", mode=0o400)
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)  # as for anybody but root
+    with pytest.raises(PermissionError, match="one.txt is read-only"):
+        write_whole(path, "second")
+    assert path.read_text() == "first"
+
+
+def test_a_path_that_no_file_could_have_is_one_sentence():
+    with pytest.raises(ValueError, match="A path cannot hold a NUL character"):
+        path_of("a\0b")
+
+
+def test_a_number_of_too_many_digits_is_told_with_its_file(tmp_path):
+    (tmp_path / "a.json").write_text('{"a": ' + "9" * 5000 + "}")
+    with pytest.raises(ValueError, match="a.json is not JSON"):
+        read_json(tmp_path / "a.json")
+
+
+def test_numbers_of_numpy_that_json_lacks_are_null_too():
+    assert (
+        to_json({"a": np.float32("nan"), "b": np.float64("inf"), "c": np.float32(1)})
+        == '{"a": null, "b": null, "c": 1.0}'
+    )

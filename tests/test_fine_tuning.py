@@ -11,6 +11,7 @@ from transformers import BertConfig
 
 from transformer_lab import GPT, Settings, TransformerConfig, from_hf, generate, record_attention, train
 from transformer_lab.adapters import Adapter, add_adapters
+from transformer_lab.analysis.reading import text_attention
 from transformer_lab.attention import MultiHeadAttention
 from transformer_lab.classifiers import Classifier, Tagger
 from transformer_lab.data.docstring_modules import Example
@@ -362,3 +363,49 @@ def test_a_sentence_stands_between_cls_and_sep_and_an_empty_word_is_o(tagger, se
     predicted = task.predict([words])[0]
     best = [TAGS[i] for i in logits(task.model, (torch.tensor([ids]), None))[0].argmax(dim=-1)]
     assert predicted == [best[1], "O", best[[n for n, one in enumerate(labels) if one != -100][1]]]
+
+
+# ---- What is refused
+
+
+def test_a_layer_that_the_model_lacks_is_named_before_anything_is_frozen(tagger):
+    with pytest.raises(ValueError, match="no linear layer called w_gate, or"):
+        add_lora(tagger, targets=("w_q", "w_gate"))
+    with pytest.raises(ValueError, match="must be a list of texts"):
+        add_lora(tagger, targets="w_q")
+    assert all(parameter.requires_grad for parameter in tagger.parameters())
+
+
+@pytest.mark.parametrize("alpha", [float("nan"), float("inf"), 0.0, -1.0])
+def test_an_alpha_that_makes_no_sense_is_one_sentence(tagger, alpha):
+    with pytest.raises(ValueError, match="alpha must be a number, more than 0"):
+        add_lora(tagger, alpha=alpha)
+
+
+def test_a_rank_has_a_largest_value(tagger):
+    with pytest.raises(ValueError, match="rank must be at most that of the matrix, 24; got 25"):
+        add_lora(tagger, rank=25)
+
+
+@pytest.mark.parametrize("add", [add_prefix, add_prompt])
+def test_what_has_been_learnt_in_front_is_not_replaced(tagger, add):
+    add(tagger)
+    before = copy.deepcopy(tagger.state_dict())
+    with pytest.raises(ValueError, match="already"):
+        add(tagger)
+    assert before.keys() == tagger.state_dict().keys()
+
+
+def test_a_view_of_a_model_with_a_prompt_shows_the_text(tagger):
+    add_prompt(tagger, n=5)
+    weights, queries, keys = text_attention(tagger, None, [3, 1, 4])
+    with record_attention(tagger) as maps, torch.no_grad():
+        tagger(torch.tensor([[3, 1, 4]]))
+    assert queries == keys == ["0", "1", "2"]
+    assert torch.allclose(weights[1], maps["encoder"][1][0, :, 5:, 5:], atol=1e-6)
+
+
+@pytest.mark.parametrize("labels", ["abc", [], ["a", "a"], [0, 1], None])
+def test_labels_are_different_texts(labels):
+    with pytest.raises(ValueError, match="labels must be"):
+        Classifier(TransformerConfig(**SIZES), labels)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from transformer_lab import TransformerConfig, adapt, cli, generate, load, save
+from transformer_lab import Settings, TransformerConfig, adapt, cli, generate, load, save, train
 from transformer_lab.classifiers import Classifier, Tagger
 from transformer_lab.data.entities import TAGS, Sentence, training_sentences
 from transformer_lab.data.labelled import labels_of, read_labelled, split_labelled
@@ -18,6 +18,7 @@ from transformer_lab.fine_tuning import METHODS
 from transformer_lab.lora import merge_lora
 from transformer_lab.models import BERT, GPT
 from transformer_lab.tasks.labelled_file import fine_tuning_task, labelled_file
+from transformer_lab.tasks.labelling import labelled
 from transformer_lab.tasks.registry import TUNING_SETTINGS
 from transformer_lab.training.checkpoints import unfrozen
 
@@ -323,3 +324,57 @@ def test_minilm_is_a_base(tmp_path):
     save(model, tokenizer, tmp_path)
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 400_000
     assert isinstance(load(tmp_path)[0], Tagger)
+
+
+def interrupted(status):
+    raise KeyboardInterrupt
+
+
+def test_a_run_is_not_resumed_on_another_base_of_the_same_name(here):
+    settings = Settings(steps=4, batch_size=4, evaluate_every=1)
+    with pytest.raises(KeyboardInterrupt):
+        train(fine_tuning_task("classes.tsv", "base", "lora"), settings, "run", listeners=[interrupted], progress=False)
+    model, tokenizer = load("base")
+    model.embedding.tokens.weight.data.mul_(2)
+    save(model, tokenizer, "other/base")
+    with pytest.raises(ValueError, match="run was trained on something else: the model that it was learnt on is"):
+        train(fine_tuning_task("classes.tsv", "other/base", "lora"), settings, "run", resume=True, progress=False)
+    train(fine_tuning_task("classes.tsv", "base", "lora"), settings, "run", resume=True, progress=False)
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [(dict(base="out"), "names another adapted model"), (dict(options={"rank": 10**9}), "rank is 1000000000, but no")],
+)
+def test_a_hostile_description_is_one_sentence(here, changes, words):
+    save(*adapt("base", "lora", Tagger, TAGS), "out")
+    config = json.loads((here / "out" / "config.json").read_text(encoding="utf-8"))
+    config["adaptation"] |= changes
+    (here / "out" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(ValueError, match=words):
+        load("out")
+
+
+@pytest.mark.parametrize("header", ["text\tlabel", "Text\tLabel", "sentence\tlabel"])
+def test_a_first_line_that_names_the_columns_is_no_example(tmp_path, header):
+    (tmp_path / "a.tsv").write_text(f"{header}\ngood film\tyes\nbad film\tno\n", encoding="utf-8")
+    assert read_labelled(tmp_path / "a.tsv") == PAIRS
+
+
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        ('{"text": "\\ud800", "label": "a"}', "line 1: A text holds"),
+        ('{"words": [""], "tags": ["O"]}', "line 1: \"words\" holds '', which is empty"),
+    ],
+)
+def test_what_no_tokenizer_can_read_is_told_with_its_line(tmp_path, line, words):
+    (tmp_path / "a.jsonl").write_text(line, encoding="utf-8")
+    with pytest.raises(ValueError, match=words):
+        read_labelled(tmp_path / "a.jsonl")
+
+
+def test_a_text_longer_than_the_model_reads_is_told(here):
+    model, tokenizer = adapt("base", "head", Classifier, ("a", "b"))
+    with pytest.warns(UserWarning, match="only the first 64 of a text are read"):
+        labelled(model, tokenizer, ["short", "word " * 200])

@@ -85,3 +85,10 @@ def test_a_feed_forward_layer_has_a_gate_and_biases_where_it_is_told_so():
 def test_a_residual_drops_nothing_unless_told_to():
     residual, x = Residual(nn.Identity(), "post"), torch.ones(1, 10, 100)
     assert (residual(x, lambda x: x) == 2).all() and residual.dropout.p == 0
+
+
+def test_an_unknown_word_is_refused():
+    with pytest.raises(ValueError, match="norm_position is 'prenorm'; wanted one of pre, post"):
+        Residual(LayerNorm(4), "prenorm")
+    with pytest.raises(ValueError, match="activation is 'silu'; wanted one of relu, gelu"):
+        FeedForward(4, 8, "silu")

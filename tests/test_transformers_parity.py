@@ -296,3 +296,28 @@ def test_weights_of_another_shape_or_name_are_named(name, value, sentence):
     with pytest.raises(ValueError) as error:
         convert("GPT2LMHeadModel", fields, weights)
     assert str(error.value).startswith(sentence)
+
+
+SMALL = dict(vocab_size=30, n_embd=8, n_layer=1, n_head=2, n_positions=8)
+
+
+def test_an_output_layer_that_was_untied_by_hand_is_told():
+    theirs = transformers.GPT2LMHeadModel(GPT2Config(**SMALL))
+    theirs.lm_head.weight = nn.Parameter(torch.randn(30, 8))
+    with pytest.raises(ValueError, match="lm_head.weight is not the same as transformer.wte.weight"):
+        from_hf(theirs)
+
+
+def test_a_bias_that_was_untied_by_hand_is_told():
+    sizes = dict(vocab_size=30, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
+    theirs = transformers.BertForMaskedLM(BertConfig(**sizes))
+    theirs.cls.predictions.decoder.bias = nn.Parameter(torch.randn(30))
+    with pytest.raises(ValueError, match="cls.predictions.decoder.bias is not the same as cls.predictions.bias"):
+        from_hf(theirs)
+
+
+def test_weights_that_are_nan_are_told():
+    theirs = transformers.GPT2LMHeadModel(GPT2Config(**SMALL))
+    theirs.transformer.wte.weight.data[3] = torch.nan
+    with pytest.raises(ValueError, match="holds NaN or infinite numbers"):
+        from_hf(theirs)

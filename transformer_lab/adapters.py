@@ -30,7 +30,6 @@ class Adapter(nn.Module):
 
 def add_adapters(model: nn.Module, width: int = 16) -> None:
     """Freeze the model, and put an adapter behind the last layer of each sub-layer: w_o of attention, w_2 after it."""
-    model.requires_grad_(False)
     replace_linear(
         model, ("w_o", "w_2"), lambda last: nn.Sequential(last, Adapter(last.out_features, width).to(last.weight))
     )

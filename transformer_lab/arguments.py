@@ -60,6 +60,12 @@ def check_between(name: str, value, least, most=math.inf) -> None:
         raise ValueError(f"{name} must be a number{limits}; got {short_repr(value)}.")
 
 
+def check_choice(name: str, value, choices) -> None:
+    """Raise ValueError unless value is one of the choices."""
+    if value not in list(choices):  # a list, which unlike a dict can be asked for a value that has no hash
+        raise ValueError(f"{name} is {short_repr(value)}; wanted one of {', '.join(choices)}.")
+
+
 def check_texts(name: str, texts) -> None:
     """Raise ValueError unless texts can be several texts: a single text would pass for a list of its letters."""
     if isinstance(texts, str | bytes):

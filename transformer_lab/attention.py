@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
+from .arguments import check_at_least
 from .positions import rotate
 
 
@@ -28,7 +29,7 @@ def scaled_dot_product_attention(
         weights = scores.softmax(dim=-1)
     else:
         allowed, bias = split_mask(mask)
-        scores = scores if bias is None else scores + bias
+        scores = scores if bias is None else scores + bias.to(scores.dtype)
         weights = scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1)
         # Over an empty set of keys softmax is 0/0; masked_fill also stops the NaN in the backward pass.
         weights = weights.masked_fill(~allowed.any(dim=-1, keepdim=True), 0.0)
@@ -52,7 +53,11 @@ class MultiHeadAttention(nn.Module):
         bias: bool = True,
     ):
         super().__init__()
-        n_kv_heads = n_kv_heads or n_heads
+        n_kv_heads = n_heads if n_kv_heads is None else n_kv_heads
+        for name, value in {"d_model": d_model, "n_heads": n_heads, "n_kv_heads": n_kv_heads}.items():
+            check_at_least(name, value, 1)
+        if d_head is not None:
+            check_at_least("d_head", d_head, 1)
         if d_head is None and d_model % n_heads:
             raise ValueError(f"d_model must be a multiple of n_heads; got d_model={d_model}, n_heads={n_heads}.")
         if n_heads % n_kv_heads:
@@ -112,12 +117,16 @@ class MultiHeadAttention(nn.Module):
 def causal_mask(n_queries: int, n_keys: int | None = None, device=None) -> Bool[Tensor, "T S"]:
     """Return a mask that lets each query see its own position and those before; last query and last key align."""
     n_keys = n_queries if n_keys is None else n_keys
+    for name, value in {"n_queries": n_queries, "n_keys": n_keys}.items():
+        check_at_least(name, value, 0)
     allowed = torch.ones(n_queries, n_keys, dtype=torch.bool, device=device)
     return allowed.tril(diagonal=n_keys - n_queries)
 
 
 def check_mask(mask: Tensor | None) -> None:
-    """Raise ValueError for an integer mask: 0 and 1, added to the scores, would hide nothing."""
+    """Raise ValueError for what is no tensor, and for integers: 0 and 1, added to the scores, would hide nothing."""
+    if mask is not None and not isinstance(mask, Tensor):
+        raise ValueError(f"The mask must be a tensor; got {type(mask).__name__}: torch.tensor(mask).")
     if mask is not None and mask.dtype != torch.bool and not mask.is_floating_point():
         raise ValueError(
             f"The mask must hold booleans, True where attention is allowed, or floats, which are added to the scores; "
@@ -130,7 +139,8 @@ def split_mask(
 ) -> tuple[Bool[Tensor, "*batch T S"], Float[Tensor, "*batch T S"] | None]:
     """Return where the mask allows attention, and the bias it adds to the scores (None for a boolean mask)."""
     check_mask(mask)
-    return (mask, None) if mask.dtype == torch.bool else (mask > -torch.inf, mask)
+    # Not >, which would take NaN for a hidden key; this way it shows in the output.
+    return (mask, None) if mask.dtype == torch.bool else (mask != -torch.inf, mask)
 
 
 def restrict(
@@ -172,7 +182,8 @@ def fused_attention(q, k, v, mask=None, is_causal=False) -> tuple[Tensor, None]:
     kernel = partial(F.scaled_dot_product_attention, is_causal=is_causal, enable_gqa=q.shape[1] != k.shape[1])
     if mask is None:
         return kernel(q, k, v), None
-    allowed, _ = split_mask(mask)
+    allowed, bias = split_mask(mask)
+    mask = mask if bias is None else bias.to(q.dtype)
     blind = ~allowed.any(dim=-1, keepdim=True)
     # Usually there is none; but a GPU would have to be waited for, and a compiled program could not ask.
     if blind.device.type == "cpu" and not torch.compiler.is_compiling() and not blind.any():

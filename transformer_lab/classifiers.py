@@ -6,9 +6,11 @@ from typing import TypeVar
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from .arguments import check_texts
 from .blocks import initialise
 from .config import TransformerConfig
 from .models import BERT
+from .sentences import short_repr
 
 L = TypeVar("L", bound="Labeller")
 
@@ -19,7 +21,7 @@ class Labeller(BERT):
     def __init__(self, config: TransformerConfig, labels):
         # Leave out BERT's own heads: distributed training would wait for gradients of parameters that get none.
         super().__init__(replace(config, pooler=False, masked_lm_head=False))
-        self.labels = tuple(labels)
+        self.labels = checked_labels(labels)
         self.head = nn.Linear(config.d_model, len(self.labels))
         initialise(self)
 
@@ -30,6 +32,15 @@ class Labeller(BERT):
         for part in ("embedding", "encoder"):
             getattr(model, part).load_state_dict(getattr(base, part).state_dict())
         return model.eval()
+
+
+def checked_labels(labels) -> tuple[str, ...]:
+    """The labels as a tuple; ValueError unless they are different texts, at least one."""
+    check_texts("labels", labels)
+    labels = tuple(labels)
+    if not labels or len(set(labels)) < len(labels) or not all(isinstance(label, str) for label in labels):
+        raise ValueError(f"labels must be different texts, at least one; got {short_repr(labels)}.")
+    return labels
 
 
 class Classifier(Labeller):

@@ -181,7 +181,7 @@ def fine_tune(
 ):
     with mistakes_in_one_sentence():
         choose(device)
-        from .data.pairs import check_choice
+        from .arguments import check_choice
         from .tasks.labelled_file import fine_tuning_task
 
         check_choice("method", method, TUNING_SETTINGS)

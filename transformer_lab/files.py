@@ -22,6 +22,8 @@ def path_of(written) -> Path:
         written = os.fsdecode(written)
     except TypeError:
         raise ValueError(f"A path must be a str or a Path; got {type(written).__name__}.") from None
+    if "\0" in written:
+        raise ValueError(f"A path cannot hold a NUL character; got {written!r}.")
     if not written.strip():
         raise ValueError("The path is empty; wanted the name of a file or folder.")
     try:
@@ -38,6 +40,8 @@ def place_for(path) -> Path:
         raise IsADirectoryError(f"{path} is a folder; wanted the name of a file.")
     if os.path.exists(path) and not os.path.isfile(path):  # such as /dev/null, which a file would replace for everybody
         raise OSError(f"{path} is a device or a pipe; wanted the name of a file.")
+    if os.path.isfile(path) and not os.access(path, os.W_OK):  # a rename would replace it all the same
+        raise PermissionError(f"{path} is read-only.")
     if not os.path.isdir(path.parent):
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}.")
     return path
@@ -125,9 +129,10 @@ def read_json(path) -> dict:
     path = path_of(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")
+    text = decoded(path.read_bytes(), path)
     try:
-        content = json.loads(decoded(path.read_bytes(), path))
-    except json.JSONDecodeError as error:
+        content = json.loads(text)
+    except ValueError as error:  # a number of too many digits, too
         raise ValueError(f"{path} is not JSON: {error}.") from None
     except RecursionError:
         raise ValueError(f"{path} cannot be read: its JSON is nested too deeply.") from None
@@ -139,7 +144,7 @@ def read_json(path) -> dict:
 def to_json(value, indent: int | None = None) -> str:
     """The value as JSON that every reader accepts: NaN and infinity, which JSON does not have, become null."""
     # NumPy's and torch's numbers have an item(), the same number as Python's.
-    return json.dumps(finite(value), indent=indent, allow_nan=False, default=lambda number: number.item())
+    return json.dumps(finite(value), indent=indent, allow_nan=False, default=lambda number: finite(number.item()))
 
 
 def finite(value):

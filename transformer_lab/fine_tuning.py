@@ -8,8 +8,8 @@ from collections.abc import Callable
 from torch import nn
 
 from .adapters import add_adapters
+from .arguments import check_choice
 from .blocks import Stack
-from .data.pairs import check_choice
 from .lora import add_lora
 from .prompts import add_prefix, add_prompt
 

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from .arguments import check_choice, check_texts
+
 # gelu_tanh is the approximation that GPT-2 was trained with; swiglu applies silu to its gate.
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -25,6 +27,7 @@ class FeedForward(nn.Module):
 
     def __init__(self, d_model: int, d_ff: int, activation: str = "relu", bias: bool = True):
         super().__init__()
+        check_choice("activation", activation, ACTIVATIONS)
         self.w_1, self.w_2 = nn.Linear(d_model, d_ff, bias), nn.Linear(d_ff, d_model, bias)
         self.w_gate = nn.Linear(d_model, d_ff, bias) if activation == "swiglu" else None
         self.activation = ACTIVATIONS[activation]
@@ -75,6 +78,7 @@ class Residual(nn.Module):
 
     def __init__(self, norm: nn.Module, norm_position: str, dropout: float = 0.0):
         super().__init__()
+        check_choice("norm_position", norm_position, ("pre", "post"))
         self.norm, self.norm_position, self.dropout = norm, norm_position, nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "B T D"], sublayer) -> Float[Tensor, "B T D"]:
@@ -84,14 +88,21 @@ class Residual(nn.Module):
 
 
 def replace_linear(model: nn.Module, names: Collection[str], make: Callable[[nn.Linear], nn.Module]) -> None:
-    """Put make(layer) in the place of every linear layer of one of these names; ValueError if the model has none."""
+    """Freeze the model, and put make(layer) in the place of every linear layer of these names.
+
+    ValueError, before anything has changed, if there is no layer of one of the names.
+    """
+    check_texts("names", names)
     found = [
         (parent, name, layer)
         for parent in model.modules()
         for name, layer in parent.named_children()
         if name in names and isinstance(layer, nn.Linear)
     ]
-    if not found:
-        raise ValueError(f"The model has no linear layer called {' or '.join(names)}, or it has been replaced already.")
+    missing = sorted(set(names) - {name for _, name, _ in found})
+    if missing or not found:
+        listed = " or ".join(missing)
+        raise ValueError(f"The model has no linear layer called {listed}, or it has been replaced already.")
+    model.requires_grad_(False)
     for parent, name, layer in found:
         setattr(parent, name, make(layer))

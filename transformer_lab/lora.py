@@ -14,16 +14,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .arguments import check_at_least
+from .arguments import check_at_least, is_number
 from .layers import replace_linear
+from .sentences import short_repr
 
 
 class LoRALinear(nn.Module):
-    """A frozen linear layer, and a change of rank r that is learnt; ValueError unless r is at least 1."""
+    """A frozen linear layer, and a change of rank r that is learnt; ValueError unless r >= 1 and alpha > 0."""
 
     def __init__(self, linear: nn.Linear, rank: int, alpha: float):
         super().__init__()
         check_at_least("rank", rank, 1)
+        if rank > min(linear.weight.shape):
+            raise ValueError(f"rank must be at most that of the matrix, {min(linear.weight.shape)}; got {rank}.")
+        if not is_number(alpha) or alpha <= 0:
+            raise ValueError(f"alpha must be a number, more than 0; got {short_repr(alpha)}.")
         self.linear, self.scale = linear.requires_grad_(False), alpha / rank
         self.A = nn.Parameter(linear.weight.new_empty(rank, linear.in_features))
         self.B = nn.Parameter(linear.weight.new_zeros(linear.out_features, rank))
@@ -50,7 +55,6 @@ def add_lora(model: nn.Module, rank: int = 8, alpha: float = 16.0, targets: Coll
 
     Raises ValueError if no linear layer has one of these names.
     """
-    model.requires_grad_(False)
     replace_linear(model, targets, lambda linear: LoRALinear(linear, rank, alpha))
 
 

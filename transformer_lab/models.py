@@ -142,6 +142,13 @@ def unwrapped(model):
     return model
 
 
+def not_nan(output: Tensor) -> Tensor:
+    """Return what a model has computed; ValueError if it holds NaN, of which the largest or nearest is meaningless."""
+    if output.isnan().any():
+        raise ValueError("The model's output is NaN: it has diverged, or its weights are damaged.")
+    return output
+
+
 @contextmanager
 def evaluating(model):
     """Put the model in eval mode (no dropout) within the block, and restore each module's mode afterwards."""

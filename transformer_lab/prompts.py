@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from .arguments import check_at_least
 from .attention import MultiHeadAttention, causal_mask, explicit_attention
 from .blocks import Block
-from .models import BERT, evaluating
+from .models import BERT, evaluating, unwrapped
 
 STD = 0.02  # of the vectors that training begins with
 
@@ -39,9 +39,15 @@ class Prefix(nn.Module):
 
 
 def add_prefix(model: nn.Module, n: int = 16) -> None:
-    """Freeze the model, and put n learnt keys and values in front of the text in each block's self-attention."""
+    """Freeze the model, and put n learnt keys and values in front of the text in each block's self-attention.
+
+    Raises ValueError if it has a prefix already.
+    """
+    attentions = [block.attention for block in model.modules() if isinstance(block, Block)]
+    if any(hasattr(attention, "prefix") for attention in attentions):
+        raise ValueError("The model has a prefix already: load it again without it.")
     model.requires_grad_(False)
-    for attention in [block.attention for block in model.modules() if isinstance(block, Block)]:
+    for attention in attentions:
         attention.prefix = Prefix(attention, n)
         attention.attend = attention.prefix.attend
 
@@ -69,11 +75,15 @@ class Prompt(nn.Module):
 def add_prompt(model: nn.Module, n: int = 16) -> None:
     """Freeze a BERT, and put n learnt vectors in front of each text; they begin as those of tokens drawn at random.
 
-    Raises ValueError for any other model: a decoder that writes would have to keep them in its cache.
+    Raises ValueError for any other model, because a decoder that writes would have to keep them in its cache; and for
+    one that has a prompt already.
     """
     check_at_least("n", n, 1)
+    model = unwrapped(model)
     if not isinstance(model, BERT):
         raise ValueError(f"Prompt tuning is for a BERT, which reads a text at once; got a {type(model).__name__}.")
+    if hasattr(model.encoder, "prompt"):
+        raise ValueError("The model has a prompt already: load it again without it.")
     model.requires_grad_(False)
     tokens = torch.randint(model.config.vocab_size, (n, 1)).to(model.embedding.tokens.weight.device)
     with evaluating(model):

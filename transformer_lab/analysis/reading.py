@@ -116,7 +116,12 @@ def read(model: Model, tokenizer, ids, written=None) -> tuple[dict[str, Attentio
     encodes = isinstance(model, Transformer) and written is None
     inputs = (ids,) if written is None else (ids, written[:, :-1])
     kinds = {kind: AllLayers(len(layers)) for kind, layers in attention_modules(model).items()}
-    with evaluating(model), record_heads(model, keep=lambda kind, layer, work: kinds[kind].keep(layer, work)):
+    n = n_in_front(model)
+
+    def keep(kind, layer, work):
+        kinds[kind].keep(layer, of_text(work, n))
+
+    with evaluating(model), record_heads(model, keep=keep):
         output = model.encode(ids) if isinstance(model, Transformer) and encodes else model(*inputs)
     source = labels_of(tokenizer, ids[0])
     tokens = {"encoder": (source, source), "decoder": (source, source)}
@@ -125,6 +130,19 @@ def read(model: Model, tokenizer, ids, written=None) -> tuple[dict[str, Attentio
         tokens |= {"cross": (target[1:], source), "decoder": (target[1:], target[:-1])}
     ordered = ["encoder"] if encodes else [kind for kind in ("cross", "encoder", "decoder") if kind in kinds]
     return {kind: kinds[kind].record(*tokens[kind]) for kind in ordered}, output
+
+
+def n_in_front(model: Model) -> int:
+    """Return how many learnt vectors stand in front of the text: those of prompt tuning, which are no tokens."""
+    prompt = getattr(getattr(model, "encoder", None), "prompt", None)
+    return 0 if prompt is None else len(prompt.vectors)
+
+
+def of_text(work: LayerRecord, n: int) -> LayerRecord:
+    """Return the part of a record that concerns the text, without the n places in front of it."""
+    queries, keys, norms = (x if x is None else x[:, n:] for x in (work.queries, work.keys, work.value_norms))
+    scores = work.scores if work.scores is None else work.scores[:, n:, n:]
+    return LayerRecord(queries, keys, work.weights[:, n:, n:], scores, norms, work.n_kv_heads)
 
 
 class AllLayers:

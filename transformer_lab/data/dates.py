@@ -13,8 +13,8 @@ from typing import Literal
 from babel import Locale
 from babel.dates import DateTimeFormat, get_date_format, tokenize_pattern
 
-from ..arguments import random_from
-from .pairs import TOKEN, Pair, check_choice, check_count
+from ..arguments import check_choice, random_from
+from .pairs import TOKEN, Pair, check_count
 
 TARGETS = ("zh", "de", "fr")
 Width = Literal["full", "long", "medium"]

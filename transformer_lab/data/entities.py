@@ -15,9 +15,8 @@ import unicodedata
 import zlib
 from dataclasses import dataclass
 
-from ..arguments import check_seed
+from ..arguments import check_choice, check_seed
 from ..optional import require_packages
-from .pairs import check_choice
 
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
 KINDS = ("same templates", "new templates", "new templates, foreign names")

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from ..arguments import check_text
 from ..files import path_of
 from ..sentences import short_repr
 from .entities import Sentence
@@ -17,7 +18,7 @@ from .files import naming, read_lines, read_pairs, same_text, split_by
 from .pairs import Pair
 
 TAG = re.compile(r"O|[BI]-\S+")
-HEADER = Pair("text", "label")
+HEADER = "label"
 LARGEST_TEST = 500
 T = TypeVar("T", Pair, Sentence)
 
@@ -40,9 +41,10 @@ def read_labelled(path) -> list[Pair] | list[Sentence]:
 
 
 def read_table(path: Path) -> list[Pair]:
-    """The pairs of a table, without a first line that names the columns."""
-    pairs = read_pairs(path)
-    return pairs[1:] if pairs[0] == HEADER else pairs
+    """The pairs of a table, without a first line that names the columns: whose label, "label", no other line has."""
+    first, *others = read_pairs(path)
+    is_header = first.target.casefold() == HEADER and first.target not in {pair.target for pair in others}
+    return others if is_header else [first, *others]
 
 
 def read_json_lines(path: Path) -> list[Pair] | list[Sentence]:
@@ -67,6 +69,7 @@ def example(line: str) -> Pair | Sentence:
         for name in ("text", "label"):
             if not isinstance(fields[name], str) or not fields[name].strip():
                 raise ValueError(f'"{name}" is {short_repr(fields[name])}; wanted a text.')
+            check_text(fields[name])
         return Pair(fields["text"], fields["label"].strip())
     if isinstance(fields, dict) and {"words", "tags"} <= fields.keys():
         return tagged(fields["words"], fields["tags"])
@@ -78,6 +81,10 @@ def tagged(words, tags) -> Sentence:
     for name, given in (("words", words), ("tags", tags)):
         if not isinstance(given, list) or not given or not all(isinstance(one, str) for one in given):
             raise ValueError(f'"{name}" is {short_repr(given)}; wanted a list of texts.')
+        for one in given:
+            check_text(one)
+            if not one.strip():
+                raise ValueError(f'"{name}" holds {one!r}, which is empty.')
     if len(words) != len(tags):
         raise ValueError(f"{len(words)} words and {len(tags)} tags; wanted a tag for each word.")
     for tag in tags:

@@ -9,9 +9,9 @@ import random
 import re
 from functools import cache
 
-from ..arguments import random_from
+from ..arguments import check_choice, random_from
 from ..optional import require_packages
-from .pairs import TOKEN, Pair, check_choice, check_count
+from .pairs import TOKEN, Pair, check_count
 
 TARGETS = ("de", "fr")
 N_NUMBERS = 1_000_000

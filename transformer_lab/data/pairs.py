@@ -23,12 +23,6 @@ class Pair:
     alignment: tuple[int | None, ...] | None = None
 
 
-def check_choice(name: str, value: str, choices) -> None:
-    """Raise ValueError unless value is one of the choices."""
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}; wanted one of {', '.join(choices)}.")
-
-
 def check_count(n: int, available: int) -> None:
     """Raise ValueError unless there are n different pairs."""
     if not is_whole(n) or not 0 <= n <= available:

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from ..arguments import generator_from, random_from
-from .pairs import Pair, check_choice, check_count
+from ..arguments import check_choice, generator_from, random_from
+from .pairs import Pair, check_count
 
 SYMBOLS = "abcdefghijklmnopqrst"
 LENGTHS = (4, 12)  # shortest and longest, both included

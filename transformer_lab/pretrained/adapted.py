@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from safetensors.torch import load_file, save_file
 
+from ..arguments import is_whole
 from ..classifiers import Classifier, Labeller, Tagger
 from ..data.files import found_again, kept_path
 from ..data.tokenizers import Tokenizer
@@ -91,7 +92,11 @@ def load_adapted(folder: Path, load: Load) -> tuple[Model, Tokenizer]:
     try:
         adaptation = Adaptation(**fields["adaptation"])
         kind, labels = LABELLERS.get(fields["model"]), fields.get("labels", ())
+        path = checked(folder / "model.safetensors", fields["sha256"])
+        check_options(adaptation.options, read_shapes(path))
         found = find_base(adaptation.base, folder)
+        if isinstance(found, Path) and is_adapted(found):  # perhaps this one
+            raise ValueError(f"{folder / 'config.json'} names another adapted model, {found}, as its base.")
         model, tokenizer = adapted(found, adaptation.method, kind, labels, adaptation.options, load)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{folder} needs {adaptation.base}, on which it was learnt. {error}") from error
@@ -99,13 +104,20 @@ def load_adapted(folder: Path, load: Load) -> tuple[Model, Tokenizer]:
         raise ValueError(f"{folder / 'config.json'} describes no adapted model: {error}.") from error
     if model.adaptation.checksum != adaptation.checksum:
         raise ValueError(f"{folder} was learnt on another model than {adaptation.base} is now: its checksum differs.")
-    path = checked(folder / "model.safetensors", fields["sha256"])
     wanted = {name: tuple(parameter.shape) for name, parameter in learnt(model).items()}
     if read_shapes(path) != wanted:
         raise ValueError(f"{path} does not hold what the method {adaptation.method!r} learns.")
     model.load_state_dict(load_file(path), strict=False)
     model.adaptation = adaptation
     return model.eval(), tokenizer
+
+
+def check_options(options: dict, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Raise ValueError if an option, such as a rank, cannot be that of these weights, before it takes memory."""
+    longest = max((size for shape in shapes.values() for size in shape), default=0)
+    for name, value in options.items():
+        if is_whole(value) and value > longest:
+            raise ValueError(f"{name} is {value}, but no weight is larger than {longest}.")
 
 
 def find_base(base: str, folder: Path) -> str | Path:

@@ -65,6 +65,13 @@ BERT_NAMES = {
 }
 # Entries that are not weights of ours: the numbers 0, 1, 2 ..., and second names of tied weights.
 NOT_OURS = {"embeddings.position_ids", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"}
+# Those names, and the weights' first ones.
+SECOND_NAMES = (
+    ("lm_head.weight", "transformer.wte.weight"),
+    ("lm_head.weight", "model.embed_tokens.weight"),
+    ("cls.predictions.decoder.weight", "embeddings.word_embeddings.weight"),
+    ("cls.predictions.decoder.bias", "cls.predictions.bias"),
+)
 ACTIVATIONS = {"gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu": "gelu", "relu": "relu"}
 
 
@@ -209,6 +216,21 @@ def our_weights(architecture: str, weights: dict[str, Tensor], tied: bool) -> di
     return {our_name(name, names): tensor for name, tensor in weights.items() if name not in not_ours}
 
 
+def check_tied(weights: dict[str, Tensor], tied: bool) -> None:
+    """Raise ValueError if a weight that should be another one's second name is a weight of its own."""
+    for name, first_name in SECOND_NAMES:
+        both = [weights[one] for one in (name, first_name) if one in weights and (tied or name != "lm_head.weight")]
+        if len(both) == 2 and not is_same(*both):
+            raise ValueError(f"{name} is not the same as {first_name}, although the configuration says so.")
+
+
+def is_same(one: Tensor, other: Tensor) -> bool:
+    """Are they one tensor, or two that are equal? NaN equals NaN here."""
+    if one.data_ptr() == other.data_ptr():
+        return True
+    return one.shape == other.shape and bool(torch.isclose(one, other, rtol=0, atol=0, equal_nan=True).all())
+
+
 def unpack_gpt2(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Transpose matrices to nn.Linear's layout (outputs, inputs), and split c_attn into queries, keys and values."""
     unpacked = {}
@@ -241,10 +263,12 @@ def convert(architecture: str, fields: dict, weights: dict[str, Tensor]) -> GPT 
 
     Raises ValueError for what ours cannot express, naming the field, its value and what is supported.
     """
-    names = {name.removeprefix("bert.") for name in weights}
-    config = our_config(architecture, fields, names)
+    theirs = {name.removeprefix("bert."): tensor for name, tensor in weights.items()}
+    config = our_config(architecture, fields, theirs)
     weights = our_weights(architecture, weights, config.tie_embeddings)
     # Copies: training one of the two models must not move the other.
     copies = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in weights.items()}
     make: Callable[[TransformerConfig], GPT | BERT] = FAMILIES[architecture][0]
-    return build(make, config, copies)
+    ours = build(make, config, copies)
+    check_tied(theirs, config.tie_embeddings)
+    return ours

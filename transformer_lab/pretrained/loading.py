@@ -96,11 +96,13 @@ def from_hf(hf_model: nn.Module, hf_tokenizer=None):
     With its tokenizer, a fast one, the result is (our model, our Tokenizer), as that of `load`.
 
     The copy is in eval mode, with the same dtype and device. Our `dropout` is GPT-2's resid_pdrop or BERT's
-    hidden_dropout_prob; there is no dropout of attention weights. Raises ValueError for what ours cannot express.
+    hidden_dropout_prob; there is no dropout of attention weights. Raises ValueError for what ours cannot express, and
+    for weights that are NaN or infinite.
     """
     theirs = unwrapped(hf_model)
     architecture = require({"class": type(theirs).__name__}, "class", *FAMILIES)
     model = convert(architecture, theirs.config.to_dict(), theirs.state_dict())
+    check_finite(model.state_dict())
     if hf_tokenizer is None:
         return model
     tokenizer = our_tokenizer(hf_tokenizer)

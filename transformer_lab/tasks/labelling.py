@@ -4,8 +4,10 @@ Classification and Tagging take any labeller, new or put on an old model, and an
 the course's tasks of either kind, whose models begin from nothing.
 """
 
+import warnings
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -13,7 +15,7 @@ from torch import Tensor
 
 from ..analysis.reading import text_attention
 from ..arguments import check_texts
-from ..classifiers import Classifier, Tagger
+from ..classifiers import Classifier, Labeller, Tagger
 from ..config import TransformerConfig
 from ..data import docstring_modules, entities
 from ..data.docstring_modules import Example
@@ -21,13 +23,19 @@ from ..data.entities import Sentence
 from ..data.tokenizers import BPETokenizer, Tokenizer
 from ..device import seed_everything
 from ..metrics import entity_f1
-from ..models import evaluating
+from ..models import evaluating, not_nan
 from ..optional import require_packages
 from .task import IGNORED, Task
 
 STYLE = dict(dropout=0.1)  # the model would soon memorise a few thousand short texts
 AT_ONCE = 64  # texts that are labelled in one batch
 CERTAIN = 30.0  # a score that leaves no doubt
+
+
+def base_of(model: Labeller) -> dict[str, str]:
+    """A checksum of the old model of which only what was learnt is kept: with another one that would be worthless."""
+    adaptation: Any = getattr(model, "adaptation", None)
+    return {} if adaptation is None else {"base": adaptation.checksum}
 
 
 class Classification(Task):
@@ -51,7 +59,7 @@ class Classification(Task):
         self.lengths = [len(ids) for ids, _ in self.examples]
 
     def contents(self):
-        return {"data": self.labelled, "held_out": self.test, "tokenizer": self.tokenizer}
+        return {"data": self.labelled, "held_out": self.test, "tokenizer": self.tokenizer, **base_of(self.model)}
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, cut to the length that the model can read."""
@@ -69,7 +77,7 @@ class Classification(Task):
         found = [torch.zeros(0, len(self.model.labels))]
         for start in range(0, len(texts), AT_ONCE):
             ids, mask = self.tokenizer.pad([self.encode(text) for text in texts[start : start + AT_ONCE]])
-            found.append(self.model(ids.to(self.device), mask.to(self.device)).softmax(dim=-1).cpu())
+            found.append(not_nan(self.model(ids.to(self.device), mask.to(self.device))).softmax(dim=-1).cpu())
         return torch.cat(found)
 
     def predict(self, texts: Sequence[str]) -> list[int]:
@@ -115,7 +123,7 @@ class Tagging(Task):
         self.lengths = [len(example[0]) for example in self.examples]
 
     def contents(self):
-        return {"data": self.sentences, "held_out": self.tests, "tokenizer": self.tokenizer}
+        return {"data": self.sentences, "held_out": self.tests, "tokenizer": self.tokenizer, **base_of(self.model)}
 
     def pieces(self, words) -> tuple[list[int], list[int | None]]:
         """The ids of a sentence and, for each that begins a word, the index of that word; None for all others.
@@ -151,7 +159,7 @@ class Tagging(Task):
         for start in range(0, len(sentences), AT_ONCE):
             pieces = [self.pieces(words) for words in sentences[start : start + AT_ONCE]]
             ids, mask = self.tokenizer.pad([ids for ids, _ in pieces])
-            logits = self.model(ids.to(self.device), mask.to(self.device)).cpu()
+            logits = not_nan(self.model(ids.to(self.device), mask.to(self.device))).cpu()
             for words, (_, begun), row in zip(sentences[start:], pieces, logits, strict=False):
                 # A word of which the tokenizer leaves nothing has no row: it is O.
                 certain = torch.tensor([CERTAIN * (label == "O") for label in self.model.labels])
@@ -197,11 +205,19 @@ def labelled(model: Classifier | Tagger, tokenizer: Tokenizer, texts: Sequence[s
         raise ValueError("There is nothing to label: the text is empty.")
     with evaluating(model), torch.no_grad():
         if isinstance(model, Classifier):
+            warn_of_long(model, tokenizer, texts)
             best = Classification(model, tokenizer, [], []).chances(texts).max(dim=-1)
             return [f"{model.labels[i]}  {chance:.2f}" for chance, i in zip(best.values, best.indices, strict=True)]
         task = Tagging(model, tokenizer, [], {})
         sentences = [tuple(entities.WORD.findall(text)) for text in texts]
         return [shown(words, tags) for words, tags in zip(sentences, task.predict(sentences), strict=True)]
+
+
+def warn_of_long(model: Classifier, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
+    """One warning if a text has more tokens than the model reads."""
+    longest, most = max((len(tokenizer.encode(text)) for text in texts), default=0), model.config.max_len
+    if longest > most:
+        warnings.warn(f"A text has {longest} tokens; only the first {most} of a text are read.", stacklevel=3)
 
 
 def shown(words: Sequence[str], tags: Sequence[str]) -> str:

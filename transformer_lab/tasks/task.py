@@ -109,7 +109,12 @@ def summed_loss(
     )
 
 
-NAMED = {"data": "the training examples", "held_out": "the held-out examples", "tokenizer": "the tokenizer"}
+NAMED = {
+    "data": "the training examples",
+    "held_out": "the held-out examples",
+    "tokenizer": "the tokenizer",
+    "base": "the model that it was learnt on",
+}
 
 
 def check_fingerprint(kept: dict[str, str] | None, found: dict[str, str], folder: Path | str, remedy: str) -> None:
@@ -126,7 +131,7 @@ def check_fingerprint(kept: dict[str, str] | None, found: dict[str, str], folder
     differ = [name for name, value in found.items() if name in kept and kept[name] != value]
     if differ:
         listed = " and ".join(NAMED[name] for name in differ)
-        verb = "is" if differ == ["tokenizer"] else "are"
+        verb = "is" if differ in (["tokenizer"], ["base"]) else "are"
         raise ValueError(f"{folder} was trained on something else: {listed} {verb} different now; {remedy}.")
 
 

@@ -48,3 +48,9 @@ def test_the_first_step_is_as_long_as_the_rate_however_steep_it_is():
 def test_without_weights_it_says_so():
     with pytest.raises(ValueError, match="no weights"):
         AdamW([])
+
+
+@pytest.mark.parametrize("weights", [torch.ones(3, requires_grad=True), [torch.ones(3, requires_grad=True) * 2]])
+def test_a_single_tensor_is_no_list_of_weights(weights):
+    with pytest.raises(ValueError, match="AdamW needs a list of a model's weights"):
+        AdamW(weights)

@@ -210,7 +210,7 @@ def test_a_model_that_has_diverged_is_refused():
     model, tokenizer = made(GPT)
     with torch.no_grad():
         next(model.parameters()).fill_(torch.nan)
-    with pytest.raises(ValueError, match="logits are NaN: it has diverged"):
+    with pytest.raises(ValueError, match="output is NaN: it has diverged"):
         DecodingExplorer(model, tokenizer, "the cat")
 
 

@@ -35,7 +35,7 @@ def test_at_high_temperature_the_loss_is_half_the_variance_of_the_difference_of_
 
 
 def test_a_temperature_of_0_is_one_sentence():
-    with pytest.raises(ValueError, match="temperature must be more than 0; got 0.0"):
+    with pytest.raises(ValueError, match="temperature must be a number, more than 0; got 0.0"):
         distillation_loss(torch.randn(2, 3), torch.randn(2, 3), 0.0)
 
 
@@ -103,3 +103,17 @@ def test_the_tasks_loss_sums_over_words_and_train_lowers_it(task):
 def test_the_teachers_tags_must_be_the_students(teacher, sentences):
     with pytest.raises(ValueError, match="The student's tags are .*; the teacher's are"):
         Distillation(teacher, tagger(teacher.tokenizer, TAGS[::-1]), teacher.tokenizer, [], {"true": sentences})
+
+
+@pytest.mark.parametrize("temperature", [float("nan"), float("inf"), -1.0])
+def test_a_temperature_that_is_no_number_is_one_sentence(temperature):
+    with pytest.raises(ValueError, match="temperature must be a number, more than 0"):
+        distillation_loss(torch.zeros(2, 3), torch.ones(2, 3), temperature)
+
+
+def test_a_class_that_the_teacher_excludes_adds_nothing():
+    teacher, student = torch.tensor([[1.0, 2.0, -torch.inf]]), torch.tensor([[0.5, 0.1, 3.0]], requires_grad=True)
+    loss = distillation_loss(student, teacher, 1.0)
+    p = teacher.softmax(-1)[0, :2]
+    assert torch.allclose(loss, (p * (p.log() - student.log_softmax(-1)[0, :2])).sum())
+    assert torch.autograd.grad(loss, student)[0].isfinite().all()

@@ -184,7 +184,7 @@ def test_a_file_that_is_read_only_is_not_replaced(tmp_path, monkeypatch):
 
 def test_a_path_that_no_file_could_have_is_one_sentence():
     with pytest.raises(ValueError, match="A path cannot hold a NUL character"):
-        path_of("a\0b")
+        write_whole("a\0b", "")
 
 
 def test_a_number_of_too_many_digits_is_told_with_its_file(tmp_path):

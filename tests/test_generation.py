@@ -507,7 +507,7 @@ def test_beyond_the_trained_length_there_is_one_warning_and_up_to_it_none(positi
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert generate(model, IDS, 5, **options).shape == (2, 25)
-    sentence = "^20 tokens and 6 new ones need 25 positions; this model's max_len is 24: what it writes beyond that may"
+    sentence = "^20 tokens and 6 new ones need 25 positions; this model's max_len is 24: what it makes of tokens"
     with pytest.warns(UserWarning, match=sentence) as told:
         assert generate(model, IDS, 6, **options).shape == (2, 26)
     assert len(told) == 1
@@ -562,7 +562,7 @@ def test_a_model_that_has_diverged_says_so(options):
     model = random_model()
     with torch.no_grad():
         model.embedding.tokens.weight[3, 3] = torch.nan
-    with pytest.raises(ValueError, match="^The model's logits are NaN: it has diverged, or its weights are damaged.$"):
+    with pytest.raises(ValueError, match="^The model's output is NaN: it has diverged, or its weights are damaged.$"):
         generate(model, IDS, 2, **options)
 
 

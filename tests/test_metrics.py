@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transformer_lab import Transformer, TransformerConfig, load, metrics, optional, record_attention, switch_off
+from transformer_lab import GPT, Transformer, TransformerConfig, load, metrics, optional, record_attention, switch_off
 from transformer_lab.data import dates
 from transformer_lab.data.pairs import Pair
 from transformer_lab.data.tokenizers import WordTokenizer
@@ -364,3 +364,18 @@ def test_a_missing_package_is_named(measure, given, package, monkeypatch):
     monkeypatch.setattr(optional, "find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match=rf"needs the package {package}: pip install {package}$"):
         measure(given, given)
+
+
+@pytest.mark.parametrize("alignment", [(0, 1, 1, 1, 1), (9, None), (-1, 0)])
+def test_an_alignment_that_does_not_fit_is_one_sentence(alignment):
+    tokenizer = WordTokenizer.train(["a b"])
+    model = Transformer(TransformerConfig(vocab_size=len(tokenizer), d_model=8, n_heads=2, n_layers=1))
+    with pytest.raises(ValueError, match="An alignment needs one of the 2 source tokens, or None, for each of the 2"):
+        metrics.alignment_accuracy(model, tokenizer, [Pair("a b", "b a", alignment)])
+
+
+def test_the_alignment_of_a_gpt_is_one_sentence():
+    tokenizer = WordTokenizer.train(["a b"])
+    model = GPT(TransformerConfig(vocab_size=len(tokenizer), d_model=8, n_heads=2, n_layers=1))
+    with pytest.raises(ValueError, match="needs an encoder-decoder; got a GPT"):
+        metrics.alignment_accuracy(model, tokenizer, (pair for pair in [Pair("a b", "b a", (1, 0))]))

@@ -282,7 +282,13 @@ BEGINNINGS = {
     ),
     "Llama": (GPT, dict(GPT_STYLE, norm="rms", activation="swiglu", bias=False), 0.02, 0.02, 0.02 / 6**0.5),
     "BERT": (BERT, dict(GPT_STYLE, norm_position="post", pooler=True, masked_lm_head=True), 0.02, 0.02, 0.02),
-    "classifier": (partial(Classifier, labels=range(150)), dict(GPT_STYLE, norm_position="post"), 0.02, 0.02, 0.02),
+    "classifier": (
+        partial(Classifier, labels=list(map(str, range(150)))),
+        dict(GPT_STYLE, norm_position="post"),
+        0.02,
+        0.02,
+        0.02,
+    ),
 }
 
 

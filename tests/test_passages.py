@@ -153,3 +153,10 @@ def test_a_function_of_some_length_has_a_passage_to_itself():
     for n, n_passages in ((45, 3), (15, 1)):
         entries = [f"jump_{i}(height)\n\n   {' '.join(['word'] * n)}." for i in range(3)]
         assert len(document_passages(Document("a", "\n\n".join(entries)))) == n_passages
+
+
+@pytest.mark.parametrize("text", ["\u8fd9\u662f\u4e00\u4e2a\u53e5\u5b50\u3002" * 300, "x" * 60_000])
+def test_a_text_without_spaces_is_cut_and_nothing_is_lost(tmp_path, text):
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+    found = passages(tmp_path / "a.txt")
+    assert len(found) > 2 and "".join(one.text for one in found) == text

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from transformer_lab import GPT, TransformerConfig
+from transformer_lab import BERT, GPT, TransformerConfig
 from transformer_lab.metrics import perplexity
 from transformer_lab.scoring import answer_nats, token_nats, windows
 from transformer_lab.tasks.language import text_nats
@@ -117,3 +117,28 @@ def test_the_loss_is_that_of_one_pass_where_the_text_fits():
     logits = model.eval()(IDS[None, :8])
     wanted = F.cross_entropy(logits[0], IDS[1:9], reduction="none")
     assert torch.allclose(token_nats(model, IDS[:9]), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("positions", ["learned", "rotary"])
+def test_a_window_longer_than_max_len_is_never_read_without_a_word(positions):
+    words = "needs 12 positions; this model's max_len is 8"
+    told = pytest.raises(ValueError, match=words) if positions == "learned" else pytest.warns(match=words)
+    with told:
+        token_nats(made(positions=positions), IDS, window=12)
+    with pytest.raises(ValueError) if positions == "learned" else pytest.warns(match="11 tokens need 10 positions"):
+        answer_nats(made(positions=positions), IDS[:9].tolist(), [[1], [2, 3]])
+
+
+@pytest.mark.parametrize("ids", [[3, -1, 4], [3, 11, 4]])
+def test_what_are_no_ids_of_the_model_get_a_sentence(ids):
+    with pytest.raises(ValueError, match="ids must be from 0 to 10"):
+        token_nats(made(), torch.tensor(ids))
+    with pytest.raises(ValueError, match="each answer must be from 0 to 10"):
+        answer_nats(made(), [1], [[2], ids])
+    with pytest.raises(ValueError, match="prompt must be from 0 to 10"):
+        answer_nats(made(), ids, [[2]])
+
+
+def test_a_model_of_another_kind_gets_a_sentence():
+    with pytest.raises(ValueError, match="model must be a GPT .*; got a BERT"):
+        token_nats(BERT(TransformerConfig(vocab_size=11, d_model=12, n_heads=3)), IDS)

@@ -6,6 +6,7 @@ import re
 from importlib.metadata import PackageNotFoundError
 
 import pytest
+import safetensors.torch
 import torch
 import transformers
 from typer.testing import CliRunner
@@ -198,11 +199,16 @@ def test_ones_own_texts_are_read_once_and_only_what_is_new_again(notes, computed
     SearchEngine.of_texts(notes)
     assert computed == ["house.txt\n\nThe spare key hangs in the shed.\n".rstrip()]
     (kept,) = (notes.parent / "data" / "search").iterdir()
-    assert b"spare" not in kept.read_bytes() and len(search.read_vectors(kept)) == 4
+    assert b"spare" not in kept.read_bytes() and len(search.read_vectors(kept, SIZES["d_model"])) == 4
     kept.write_bytes(b"damaged")
     computed.clear()
     SearchEngine.of_texts(notes)
-    assert len(computed) == 4 and len(search.read_vectors(kept)) == 4
+    assert len(computed) == 4 and len(search.read_vectors(kept, SIZES["d_model"])) == 4
+
+
+def test_a_data_folder_that_cannot_be_written_stops_no_search(notes, computed):
+    (notes.parent / "data").write_text("a file")
+    assert SearchEngine.of_texts(notes).search("key") and len(computed) == 5
 
 
 def test_nothing_is_kept_where_nothing_may_be_written(notes, computed, monkeypatch):
@@ -263,3 +269,20 @@ def test_mistakes_get_a_sentence(tiny, monkeypatch):
     monkeypatch.setattr(search, "installed", lambda package: None)
     with pytest.raises(MissingPackageError, match="needs the package scikit-learn: pip install scikit-learn$"):
         WordSearch(fresh_passages())
+
+
+@pytest.mark.parametrize(
+    "vectors, metadata",
+    [
+        (torch.ones(1, 7), {"passages": "a"}),
+        (torch.ones(2, 8), {"passages": "a"}),
+        (torch.ones(8), {"passages": "a"}),
+        (torch.full((1, 8), torch.nan), {"passages": "a"}),
+        (torch.ones(1, 8), {}),
+        (torch.ones(1, 8), None),
+    ],
+)
+def test_vectors_of_another_shape_or_damaged_ones_are_not_read(tmp_path, vectors, metadata):
+    (tmp_path / "a").write_bytes(safetensors.torch.save({"vectors": vectors}, metadata))
+    assert search.read_vectors(tmp_path / "a", 8) == {}
+    assert search.read_vectors(tmp_path, 8) == {}

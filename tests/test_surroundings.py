@@ -12,6 +12,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState, PartialState
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from test_training import Rows, distance, in_a_fresh_python, weights
 from transformer_lab.environment import is_first_process
@@ -159,6 +160,15 @@ def rough_products_set_for_one_backend():
         torch.set_float32_matmul_precision("highest")
 
 
+@contextmanager
+def without_onednn():
+    before = torch.backends.mkldnn.set_flags(False, None, None, None)
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.set_flags(before[0], None, None, None)
+
+
 DEFAULTS = {
     "nothing": nullcontext,
     "the default type": default_type,
@@ -168,6 +178,8 @@ DEFAULTS = {
     "inference mode": torch.inference_mode,
     "rough products": rough_products,
     "rough products on CUDA": rough_products_set_for_one_backend,
+    "one kernel of attention": lambda: sdpa_kernel(SDPBackend.MATH),
+    "no oneDNN": without_onednn,
 }
 
 
@@ -188,6 +200,8 @@ def test_torchs_defaults_change_nothing_and_stay(expected, default, precision):
             torch.is_inference_mode_enabled(),
             torch.backends.cuda.matmul.fp32_precision,
             torch.backends.mkldnn.matmul.fp32_precision,
+            torch.backends.mkldnn.enabled,
+            torch.backends.cuda.flash_sdp_enabled(),
         )
 
     with DEFAULTS[default]():

@@ -9,10 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .arguments import is_number
 from .classifiers import Tagger
 from .data.entities import Sentence
 from .data.tokenizers import Tokenizer
 from .models import evaluating
+from .sentences import short_repr
 from .tasks.labelling import Tagging
 from .tasks.task import IGNORED
 
@@ -22,13 +24,18 @@ def distillation_loss(
 ) -> Float[Tensor, ""]:
     """Return T^2 KL(teacher || student) in nats, the mean over the rows; both softmaxes are at temperature T.
 
-    T^2 keeps the gradients' size, which falls as 1 / T^2. ValueError unless the temperature is more than 0.
+    T^2 keeps the gradients' size, which falls as 1 / T^2. A class that the teacher excludes, with a score of -inf, adds
+    nothing. ValueError unless the temperature is a number, more than 0, and both have one shape.
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature must be more than 0; got {temperature!r}.")
+    if not is_number(temperature) or temperature <= 0:
+        raise ValueError(f"temperature must be a number, more than 0; got {short_repr(temperature)}.")
+    if student_logits.shape != teacher_logits.shape:
+        shapes = tuple(student_logits.shape), tuple(teacher_logits.shape)
+        raise ValueError(f"student_logits and teacher_logits must have one shape; got {shapes[0]} and {shapes[1]}.")
     teacher = (teacher_logits / temperature).log_softmax(dim=-1)
     student = (student_logits / temperature).log_softmax(dim=-1)
-    return temperature**2 * (teacher.exp() * (teacher - student)).sum(dim=-1).mean()
+    gains = (teacher - student).masked_fill(teacher == -torch.inf, 0.0)  # 0 log 0 is 0, and not NaN
+    return temperature**2 * (teacher.exp() * gains).sum(dim=-1).mean()
 
 
 class Distillation(Tagging):

@@ -22,8 +22,6 @@ def path_of(written) -> Path:
         written = os.fsdecode(written)
     except TypeError:
         raise ValueError(f"A path must be a str or a Path; got {type(written).__name__}.") from None
-    if "\0" in written:
-        raise ValueError(f"A path cannot hold a NUL character; got {written!r}.")
     if not written.strip():
         raise ValueError("The path is empty; wanted the name of a file or folder.")
     try:
@@ -35,6 +33,8 @@ def path_of(written) -> Path:
 def place_for(path) -> Path:
     """The path of a file to be written; OSError, in a sentence, if it is a folder's or its folder does not exist."""
     path = path_of(path)
+    if "\0" in str(path):
+        raise ValueError(f"A path cannot hold a NUL character; got {str(path)!r}.")
     # os.path's functions, unlike Path's methods, accept names that no file could have.
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path} is a folder; wanted the name of a file.")

@@ -4,7 +4,7 @@ import torch
 
 from .arguments import check_at_least, check_text
 from .data.tokenizers import Tokenizer
-from .models import BERT, evaluating, unwrapped
+from .models import BERT, evaluating, not_nan, unwrapped
 
 
 @torch.no_grad()
@@ -26,7 +26,7 @@ def fill_masks(model, tokenizer: Tokenizer, text: str, k: int = 5) -> list[list[
     if ids.shape[1] > model.config.max_len:
         raise ValueError(f"The text has {ids.shape[1]} tokens; this model's max_len is {model.config.max_len}.")
     with evaluating(model):
-        hidden = model(ids)[ids == mask_id]
+        hidden = not_nan(model(ids))[ids == mask_id]
         best = model.masked_lm_logits(hidden[None])[0].float().softmax(dim=-1).topk(min(k, model.config.vocab_size))
     return [
         list(zip(tokenizer.tokens(row), probabilities.tolist(), strict=True))

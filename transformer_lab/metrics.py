@@ -15,8 +15,9 @@ from torch import Tensor
 from .analysis.recording import record_attention
 from .arguments import check_text, check_texts
 from .generation import translate
-from .models import evaluating, unwrapped
+from .models import BERT, GPT, evaluating, unwrapped
 from .optional import require_packages
+from .sentences import short_repr
 
 
 def exact_match(model, tokenizer, pairs, use_cache: bool = True) -> float:
@@ -39,15 +40,24 @@ def alignment_accuracy(model, tokenizer, pairs) -> float:
     """The share of aligned target tokens whose source token gets the largest cross-attention weight.
 
     Uses the last decoder layer, averaged over heads, at the row that predicts the token (one before the token itself).
-    Pairs without a gold alignment are left out; ValueError if no pair has one.
+    Pairs without a gold alignment are left out; ValueError if no pair has one, or if one does not fit its tokens.
     """
+    pairs, model = list(pairs), unwrapped(model)
+    if isinstance(model, GPT | BERT):
+        raise ValueError(f"Alignment accuracy needs an encoder-decoder; got a {type(model).__name__}.")
     aligned = [pair for pair in pairs if any(gold is not None for gold in pair.alignment or ())]
     if not aligned:
         raise ValueError(f"Alignment accuracy needs a pair with a gold alignment; got {len(pairs)} pairs without one.")
-    model = unwrapped(model)
     device = next(model.parameters()).device
     source, source_mask = (t.to(device) for t in tokenizer.batch([pair.source for pair in aligned]))
     target, target_mask = (t.to(device) for t in tokenizer.batch([pair.target for pair in aligned], bos=True))
+    for pair, n_source, n_target in zip(aligned, source_mask.sum(dim=1), target_mask.sum(dim=1) - 1, strict=True):
+        gold = [one for one in pair.alignment if one is not None]
+        if len(pair.alignment) != n_target or not 0 <= min(gold) <= max(gold) < n_source:
+            raise ValueError(
+                f"An alignment needs one of the {n_source} source tokens, or None, for each of the {n_target} target "
+                f"tokens; got {short_repr(pair.alignment)}."
+            )
     with evaluating(model), record_attention(model) as maps, torch.no_grad():
         model(source, target, source_mask, target_mask)
     # Row t has read [BOS] and t tokens, and predicts token t: the row index is the token's own index.
@@ -177,6 +187,7 @@ def entity_f1(predicted: list, gold: list) -> float:
     MissingPackageError if seqeval is missing.
     """
     require_packages("Entity F1", "seqeval")
+    predicted, gold = list(predicted), list(gold)
     from seqeval.metrics import f1_score
     from seqeval.metrics.sequence_labeling import get_entities
 
@@ -185,6 +196,8 @@ def entity_f1(predicted: list, gold: list) -> float:
     for i, (guess, truth) in enumerate(zip(predicted, gold, strict=True)):
         check_texts(f"The tags of sentence {i}", guess)
         check_texts(f"The tags of sentence {i}", truth)
+        if odd := [tag for tag in [*guess, *truth] if not isinstance(tag, str)]:
+            raise ValueError(f"The tags of sentence {i} must be texts; got {short_repr(odd[0])}.")
         if len(guess) != len(truth):
             raise ValueError(f"Sentence {i} has {len(truth)} tokens; got {len(guess)} predicted tags.")
     gold, predicted = [list(tags) for tags in gold], [list(tags) for tags in predicted]

@@ -10,8 +10,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .analysis.access import our_model
 from .arguments import check_at_least
-from .models import evaluating, unwrapped
+from .data.tokenizers import ids_without_tokenizer
+from .generation.reader import check_ids, check_length
+from .models import GPT, evaluating, not_nan
 
 IGNORED = -1
 
@@ -39,17 +42,22 @@ def token_nats(
     stride      from one window's begin to the next; the default is half a window. With stride = window no context is
                 shared; with stride = 1 each token has as much as fits before it, at the price of a window a token
 
-    Raises ValueError for fewer than two tokens, and unless 1 <= stride <= window.
+    Raises ValueError for fewer than two tokens, for ids that are not the model's, and unless 1 <= stride <= window. For
+    a window longer than max_len, ValueError or a warning, as `generate` has it.
     """
-    model = unwrapped(model)
+    model = our_model(model, GPT)
     window = model.config.max_len if window is None else window
     check_at_least("window", window, 1)
     stride = max(1, window // 2) if stride is None else stride
     check_at_least("stride", stride, 1)
+    check_at_least("batch_size", batch_size, 1)
     if stride > window:
         raise ValueError(f"With stride={stride} and window={window} some tokens would be judged by no window.")
+    ids = as_ids(model, "ids", ids)
     if len(ids) < 2:
         raise ValueError(f"A text needs at least two tokens, one that is read and one that is judged; got {len(ids)}.")
+    n_read = min(window, len(ids) - 1)
+    check_length(f"A window of {n_read} tokens needs", n_read, model.config)
     spans, found = list(windows(len(ids), window, stride)), []
     for n in range(0, len(spans), batch_size):
         rows = [(ids[start:end], first - start) for start, first, end in spans[n : n + batch_size]]
@@ -61,15 +69,24 @@ def answer_nats(model, prompt: Sequence[int], answers: Sequence[Sequence[int]]) 
     """The loss in nats of each answer after the same prompt, summed over the answer's own tokens.
 
     prompt and answers are lists of ids. The answer with the smallest number is the one that the model holds to be the
-    likeliest. Raises ValueError for an empty prompt, no answers, or an empty answer.
+    likeliest. Raises ValueError for an empty prompt, no answers, an empty answer, and ids that are not the model's. For
+    more tokens than max_len, ValueError or a warning, as `generate` has it.
     """
-    model = unwrapped(model)
-    given, choices = list(prompt), [list(answer) for answer in answers]
-    if not given or not choices or not all(choices):
+    model = our_model(model, GPT)
+    given, choices = as_ids(model, "prompt", prompt), [as_ids(model, "each answer", answer) for answer in answers]
+    if not len(given) or not choices or not all(map(len, choices)):
         raise ValueError("The prompt and each answer need at least one token, and there must be an answer.")
-    device = next(model.parameters()).device
-    rows = [(torch.tensor(given + choice, device=device), len(given)) for choice in choices]
+    n_read = len(given) + max(map(len, choices)) - 1  # the last token is judged, but not read
+    check_length(f"The prompt and an answer of {n_read + 1} tokens need", n_read, model.config)
+    rows = [(torch.cat((given, choice)), len(given)) for choice in choices]
     return torch.stack([nats.sum() for nats in judged(model, rows)])
+
+
+def as_ids(model, name: str, ids) -> Int[Tensor, "n"]:
+    """The ids of a text as a tensor on the model's device; ValueError unless they are a row of the model's ids."""
+    row = torch.tensor(ids_without_tokenizer(ids), dtype=torch.long, device=next(model.parameters()).device)
+    check_ids(name, row, model.config)
+    return row
 
 
 @torch.no_grad()
@@ -78,6 +95,6 @@ def judged(model, rows: list[tuple[Tensor, int]]) -> list[Tensor]:
     texts = torch.nn.utils.rnn.pad_sequence([ids for ids, _ in rows], batch_first=True, padding_value=IGNORED)
     # Padding stands on the right, where no real token looks: it needs no mask.
     with evaluating(model):
-        logits = model(texts[:, :-1].clamp(min=0))
+        logits = not_nan(model(texts[:, :-1].clamp(min=0)))
     losses = F.cross_entropy(logits.mT.float(), texts[:, 1:].long(), ignore_index=IGNORED, reduction="none")
     return [losses[row, first - 1 : len(ids) - 1] for row, (ids, first) in enumerate(rows)]

@@ -5,6 +5,7 @@ near to each other (Sentence-BERT, Reimers and Gurevych 2019, arXiv:1908.10084).
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from .data.tokenizers import Tokenizer
 from .environment import is_watched
 from .files import path_of, write_whole
 from .grading.store import folder as data_folder
-from .models import BERT, evaluating, unwrapped
+from .models import BERT, evaluating, not_nan, unwrapped
 from .optional import MissingPackageError, installed
 from .pretrained import load
 from .progress_bar import ProgressBar
@@ -52,7 +53,7 @@ def sentence_vectors(model, tokenizer: Tokenizer, texts: Sequence[str], batch_si
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
             ids, mask = (part.to(device) for part in tokenizer.pad([rows[i] for i in chosen]))
-            hidden = BERT.forward(model, ids, mask)
+            hidden = not_nan(BERT.forward(model, ids, mask))
             means = (hidden * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
             vectors[chosen] = F.normalize(means.float(), dim=-1).cpu()
     return vectors
@@ -78,9 +79,9 @@ class Search:
     """The base of both searches: passages, and a score of each for a question."""
 
     def __init__(self, found: Sequence[Passage]):
-        if not found:
-            raise ValueError("There are no passages to search in.")
         self.passages = list(found)
+        if not self.passages:
+            raise ValueError("There are no passages to search in.")
 
     def scores(self, question: str) -> Float[Tensor, "N"]:
         """How well each passage fits the question: the cosine of their vectors."""
@@ -108,11 +109,14 @@ class SearchEngine(Search):
 
     def __init__(self, found: Sequence[Passage], vectors: Float[Tensor, "N D"], model, tokenizer: Tokenizer):
         super().__init__(found)
+        if len(vectors) != len(self.passages):
+            raise ValueError(f"Every passage needs a vector; got {len(vectors)} for {len(self.passages)} passages.")
         self.vectors, self.model, self.tokenizer = vectors, model, tokenizer
 
     @classmethod
     def of(cls, found: Sequence[Passage], model, tokenizer: Tokenizer) -> "SearchEngine":
         """A search of these passages: MiniLM computes about ten vectors a second on one core of a CPU."""
+        found = list(found)
         texts = [passage.whole for passage in found]
         return cls(found, sentence_vectors(model, tokenizer, texts), model, tokenizer)
 
@@ -124,7 +128,8 @@ class SearchEngine(Search):
         """
         model, tokenizer = load("course:minilm")
         found = passages()
-        return cls(found, completed(read_vectors(STORED), found, model, tokenizer), model, tokenizer)
+        kept = read_vectors(STORED, model.config.d_model)
+        return cls(found, completed(kept, found, model, tokenizer), model, tokenizer)
 
     @classmethod
     def of_texts(cls, path) -> "SearchEngine":
@@ -138,11 +143,12 @@ class SearchEngine(Search):
         model, tokenizer = load("course:minilm")
         home = data_folder()
         file = home and home / "search" / f"{fingerprint(str(path_of(path).resolve()))}.safetensors"
-        kept = read_vectors(file) if file and file.exists() else {}
+        kept = read_vectors(file, model.config.d_model) if file and file.is_file() else {}
         vectors = completed(kept, found, model, tokenizer)
         if file and {fingerprint(passage.whole) for passage in found} != set(kept):
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_vectors(file, found, vectors)
+            with suppress(OSError):  # if they cannot be kept they are computed again the next time
+                file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                write_vectors(file, found, vectors)
         return cls(found, vectors, model, tokenizer)
 
     def scores(self, question: str) -> Float[Tensor, "N"]:
@@ -192,12 +198,14 @@ def write_vectors(file: Path, found: Sequence[Passage], vectors: Float[Tensor, "
     write_whole(file, save({"vectors": vectors.half()}, {"passages": keys}))
 
 
-def read_vectors(file: Path) -> dict[str, Float[Tensor, "D"]]:
-    """The vectors that write_vectors wrote, by the fingerprints of their passages; none from a damaged file."""
+def read_vectors(file: Path, width: int) -> dict[str, Float[Tensor, "D"]]:
+    """The vectors of this width that write_vectors wrote, by their passages' fingerprints; none from a damaged file."""
     try:
         with safe_open(file, "pt") as opened:
-            keys, vectors = opened.metadata()["passages"].split(), opened.get_tensor("vectors")
-    except SafetensorError:
+            keys, vectors = (opened.metadata() or {}).get("passages", "").split(), opened.get_tensor("vectors")
+    except (SafetensorError, OSError):
+        return {}
+    if vectors.shape != (len(keys), width) or not vectors.isfinite().all():
         return {}
     return dict(zip(keys, F.normalize(vectors.float(), dim=-1), strict=True))
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..blocks import Stack
 from ..data.token_labels import labels_of
-from ..models import BERT, Model, unwrapped
+from ..models import BERT, Model, not_nan, unwrapped
 from .access import our_model, stacks, uncompiled
 from .attention_record import AttentionRecord
 from .reading import ids_of, read
@@ -90,7 +90,8 @@ def record_journeys(model: Model, tokenizer, text, target: str | None = None) ->
     if ids.shape[1] > longest:
         raise ValueError(f"The text has {ids.shape[1]} tokens; this model's max_len is {longest}.")
     with record_steps(model) as recorded:
-        records, _ = read(model, tokenizer, ids, written)
+        records, output = read(model, tokenizer, ids, written)
+    not_nan(output)
     journeys = {}
     for name, stack in stacks(model).items():
         tokens, follows = read_by(name, ids[0].tolist(), None if written is None else written[0].tolist())

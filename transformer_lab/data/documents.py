@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt64
 
-from ..arguments import is_number, random_from
+from ..arguments import check_at_least, is_number, random_from
 from ..sentences import short_repr
 from .long_text import LongText, watched
 
@@ -50,7 +50,9 @@ def split_documents(
     together as a group; if no group is small enough for the share, the smallest one is the validation text. Raises
     ValueError if share is not between 0 and 1, or if all documents are in one group.
     """
+    documents = list(documents)
     check_share(share)
+    check_at_least("run", run, 1)
     if len(documents) < 2:
         raise ValueError(f"There are {len(documents)} documents to split; wanted at least 2.")
     groups = group_copies([document.text for document in documents], run)

@@ -23,6 +23,7 @@ from babel.messages.pofile import PoFileError, read_po
 
 from ..arguments import random_from
 from ..files import decoded, path_of
+from ..sentences import short_repr
 from .documents import Document, check_share
 from .long_text import LongText
 from .pairs import Pair
@@ -306,7 +307,7 @@ def form(texts: str | Sequence[str] | None, number: int) -> str:
     """A text, or the form of this number among several; nothing where there is none."""
     if isinstance(texts, str):
         return texts.strip()
-    return texts[number].strip() if texts and number < len(texts) else ""
+    return texts[number].strip() if texts and 0 <= number < len(texts) else ""
 
 
 def form_for_one(path: Path, catalog: Catalog) -> int:
@@ -315,7 +316,7 @@ def form_for_one(path: Path, catalog: Catalog) -> int:
         return int(gettext.c2py(catalog.plural_expr)(1))
     except (ValueError, ArithmeticError):
         raise ValueError(
-            f"{path}: its header's Plural-Forms, {catalog.plural_expr!r}, is not a rule; wanted one in "
+            f"{path}: its header's Plural-Forms, {short_repr(catalog.plural_expr)}, is not a rule; wanted one in "
             "gettext's syntax."
         ) from None
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .documents import Document
+from .documents import CJK, Document
 from .files import read_documents
 from .python_docs import topics
 
@@ -18,6 +18,9 @@ LEAST_ENTRY = 40  # words: with so many, it is closed before the next entry of a
 LONGEST = 250  # words: what belongs together is cut after all if it has more
 UNDERLINED = re.compile(r"(?P<title>\S.*)\n([*=\-~^\"+#])\2{2,}")  # a heading in the documentation, or in a .rst file
 MARKED = re.compile(r"#{1,6} +(?P<title>.*?)[ #]*")  # a heading in a .md file
+# A word with the spaces before it. Where none are written between words each character is one, and so is each part of
+# something long without a space, which a model could not read at once.
+SPACED_WORD = re.compile(rf"\s*(?:[{CJK}]|[^\s{CJK}]{{1,100}})")
 FOOTNOTES = "-[ Footnotes ]-"
 
 
@@ -134,14 +137,14 @@ def indent(block: str) -> int:
 
 
 def n_words(blocks: list[str]) -> int:
-    return sum(len(block.split()) for block in blocks)
+    return sum(len(SPACED_WORD.findall(block)) for block in blocks)
 
 
 def cut(block: str) -> list[str]:
     """The block, in pieces if it has more than LONGEST words: cut between lines or, in a longer line, between words."""
     pieces: list[str] = []
     for line in block.split("\n"):
-        words = re.findall(r"\s*\S+", line)
+        words = SPACED_WORD.findall(line)
         for part in ("".join(words[i : i + LONGEST]) for i in range(0, len(words), LONGEST)):
             if pieces and n_words([pieces[-1], part]) <= LONGEST:
                 pieces[-1] += "\n" + part

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..arguments import check_at_least
 from ..blocks import check_tokens, n_cached
 from ..config import TransformerConfig
+from ..models import not_nan
 
 
 class Reader:
@@ -35,8 +36,7 @@ class Reader:
         hidden = self.model.decode(ids[:, n_cached(self.cache) :], mask, cache=self.cache, **self.memory)
         logits = self.model.logits(hidden[:, -1:])[:, 0]
         if not self.is_checked:  # only once, because on a GPU each check waits for the result
-            if logits.isnan().any():
-                raise ValueError("The model's logits are NaN: it has diverged, or its weights are damaged.")
+            not_nan(logits)
             self.is_checked = True
         return logits
 
@@ -68,6 +68,8 @@ def check_request(model, ids, max_new_tokens, mask=None, source=None, source_mas
     check_ids("ids", ids, model.config)
     if source is not None:
         check_tokens(source, source_mask, 0)
+        if source.numel() == 0:
+            raise ValueError("The source is empty: give each row at least one token to read.")
         if len(source) != len(ids):
             raise ValueError(f"source and ids must have the same number of rows; got {len(source)} and {len(ids)}.")
         check_ids("source", source, model.config)
@@ -91,4 +93,4 @@ def check_length(what: str, n_positions: int, config: TransformerConfig) -> None
     sentence = f"{what} {n_positions} positions; this model's max_len is {config.max_len}"
     if config.positions in ("sinusoidal", "learned"):
         raise ValueError(f"{sentence}.")
-    warnings.warn(f"{sentence}: what it writes beyond that may make no sense.", stacklevel=5)
+    warnings.warn(f"{sentence}: what it makes of tokens beyond that may make no sense.", stacklevel=5)

@@ -24,13 +24,16 @@ class AdamW:
     """Gradient descent that divides a running mean of the gradients by the root of that of their squares.
 
     weights: tensors that require a gradient. A weight without one in some step is left as it is. ValueError without
-    any weights.
+    any weights, or for something else.
     """
 
     def __init__(self, weights: Iterable[Tensor], lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
         self.weights = list(weights)
         if not self.weights:
             raise ValueError("AdamW got no weights; it needs at least one.")
+        # A single tensor would pass for a list of its rows, which get no gradients of their own.
+        if isinstance(weights, Tensor) or not all(isinstance(w, Tensor) and w.is_leaf for w in self.weights):
+            raise ValueError("AdamW needs a list of a model's weights, such as model.parameters().")
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
         self.memories = [Memory(torch.zeros_like(w), torch.zeros_like(w)) for w in self.weights]
 

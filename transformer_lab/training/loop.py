@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..device import plain_tensors
 from ..models import evaluating
 from ..progress_bar import ProgressBar
+from ..sentences import short_repr
 from ..tasks.task import IGNORED, Task
 from ..tasks.task import summed_loss as summed_loss
 from .batches import Batches
@@ -52,8 +53,11 @@ def train(
     resumed, and if the loss becomes NaN or infinite; OSError if the folder cannot be written, or belongs to another
     process.
     """
+    if not isinstance(task, Task) or not isinstance(settings, Settings):
+        raise ValueError(f"train takes a Task and its Settings; got {type(task).__name__}, {type(settings).__name__}.")
+    if not isinstance(listeners, Iterable) or not all(map(callable, listeners := list(listeners))):
+        raise ValueError(f"listeners must be a list of functions; got {short_repr(listeners)}.")
     check_model(task.model)
-    listeners = list(listeners)
     curves = {listener.folder for listener in listeners if isinstance(listener, TensorBoard)}
     with isolated() as (accelerator, device):
         settings.check_share(accelerator.num_processes)
@@ -102,10 +106,11 @@ def take_steps(
             if evaluated or saved or run.step % settings.log_every == 0:
                 status = run.status(*meter.read())
                 check_finite(status)
-                if evaluated:
-                    evaluate_and_record(run, status)
-            if saved or stopping:
+            if evaluated or saved or stopping:  # an evaluation is saved, too
                 check_weights(task.model, run.step)
+            if evaluated and status is not None:
+                evaluate_and_record(run, status)
+            if saved or stopping:
                 run.save()
             # Saved before the listeners are told: one may raise, and a pipe may be closed at its other end.
             with run.saved_on_error():

@@ -10,6 +10,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState, PartialState
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..device import pick_device, plain_tensors
 from ..environment import is_off
@@ -103,6 +104,7 @@ def fresh_torch(device: torch.device) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(plain_tensors())
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
+        stack.enter_context(all_kernels())
         stack.callback(restore_precision, *precision())
         torch.set_float32_matmul_precision("highest")
         stack.enter_context(torch.inference_mode(False))
@@ -112,6 +114,26 @@ def fresh_torch(device: torch.device) -> Iterator[None]:
                 # Within another autocast ours would keep its copies of the weights across steps: so keep none at all.
                 stack.enter_context(torch.autocast(kind, enabled=False, cache_enabled=False))
         yield
+
+
+ATTENTION_KERNELS = [
+    SDPBackend.FLASH_ATTENTION,
+    SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.MATH,
+    SDPBackend.CUDNN_ATTENTION,
+    SDPBackend.OVERRIDEABLE,
+]
+
+
+@contextmanager
+def all_kernels() -> Iterator[None]:
+    """Within the block torch may use all of its kernels: which one it chooses changes the last digits."""
+    enabled, deterministic, *_ = torch.backends.mkldnn.set_flags(True, False, None, None)
+    try:
+        with sdpa_kernel(ATTENTION_KERNELS):
+            yield
+    finally:
+        torch.backends.mkldnn.set_flags(enabled, deterministic, None, None)
 
 
 MATMULS = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]  # torch hides it

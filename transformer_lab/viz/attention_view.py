@@ -110,6 +110,7 @@ class AttentionView(anywidget.AnyWidget):
 
         Raises ValueError if there are no snapshots, or if their tokens differ.
         """
+        snapshots = list(snapshots)
         if not snapshots:
             raise ValueError("There is no snapshot to show: pass AttentionSnapshots to train as a listener.")
         steps = [{"step": int(one.step), **number("loss", one.loss)} for one in snapshots]

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import traitlets
 
+from ..arguments import is_number
 from ..sentences import short_repr
 from .browser_files import module, sheet
 from .explorer import Explorer
@@ -35,6 +36,8 @@ def turn_pairs(q, k, query_position: int, key_position: int, theta: float | int 
 
 def frequencies(d_head: int, theta: float | int = 10_000.0) -> np.ndarray:
     """Radians per position for each of the d_head / 2 pairs."""
+    if not is_number(theta) or theta <= 0:
+        raise ValueError(f"theta must be a number, more than 0; got {short_repr(theta)}.")
     return float(theta) ** (-np.arange(0, d_head, 2) / d_head)
 
 

@@ -108,3 +108,22 @@ def test_widgets_of_a_learners_own_run_are_their_pictures(page, tmp_path):
 def test_a_notebook_that_is_not_there_gets_a_sentence(tmp_path):
     told = CliRunner().invoke(app, ["export", str(tmp_path / "none.ipynb")])
     assert told.exit_code == 2 and "none.ipynb" in told.output and "Traceback" not in told.output
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", "[]", "{", "", '{"cells": [], "metadata": {}, "nbformat": 9, "nbformat_minor": 5}']
+)
+def test_what_is_no_notebook_gets_a_sentence(tmp_path, content):
+    (tmp_path / "a.ipynb").write_text(content, encoding="utf-8")
+    told = CliRunner().invoke(app, ["export", str(tmp_path / "a.ipynb")])
+    assert told.exit_code == 2 and "a.ipynb" in told.output and "Traceback" not in told.output
+
+
+@pytest.mark.parametrize("name", ["a.ipynb", "a.pdf"])
+def test_a_page_is_written_under_no_other_ending(tmp_path, name):
+    book = nbformat.v4.new_notebook()
+    nbformat.write(book, tmp_path / "a.ipynb")
+    with pytest.raises(ValueError, match=f"{name} ends in .*; wanted .html"):
+        export(tmp_path / "a.ipynb", tmp_path / name)
+    assert nbformat.read(tmp_path / "a.ipynb", as_version=4) == book and len(list(tmp_path.iterdir())) == 1
+    assert export(tmp_path / "a.ipynb") == tmp_path / "a.html"

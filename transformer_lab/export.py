@@ -14,7 +14,8 @@ from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from .files import write_whole
+from .files import read_json, write_whole
+from .viz.saved_page import target
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 NO_FORMULA: tuple[type[Exception], ...] = tuple(one for one in vars(exceptions).values() if isinstance(one, type))
@@ -88,9 +89,12 @@ class PageExporter(HTMLExporter):
 
 
 def export(notebook: Path, page: Path | None = None) -> Path:
-    """Write a notebook as one HTML page, by default beside it, and return the page's path."""
-    page = page or notebook.with_suffix(".html")
-    book = nbformat.read(notebook, as_version=4)
+    """Write a notebook as one HTML page, by default beside it, and return the page's path.
+
+    Raises FileNotFoundError, or ValueError for what is no notebook, and for a page whose name does not end in .html.
+    """
+    book = read_notebook(notebook)
+    page = target(page or notebook.with_suffix(".html"), ("html",))
     book.metadata.pop("widgets", None)
     for cell in book.cells:
         for output in cell.get("outputs", ()):
@@ -99,6 +103,15 @@ def export(notebook: Path, page: Path | None = None) -> Path:
     body, _ = PageExporter().from_notebook_node(book, place)
     write_whole(page, body)
     return page
+
+
+def read_notebook(path: Path) -> nbformat.NotebookNode:
+    """Read a notebook; FileNotFoundError if there is no such file, ValueError if it is none."""
+    read_json(path)
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat raises whatever it stumbles over
+        raise ValueError(f"{path} is not a notebook that can be read: {error}.") from error
 
 
 def as_picture(output) -> None:

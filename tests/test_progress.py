@@ -450,3 +450,12 @@ def test_progress_needs_no_torch(home):
     assert done.returncode == 0, done.stderr
     first, second = done.stdout[: len(done.stdout) // 2], done.stdout[len(done.stdout) // 2 :]
     assert first.strip() == second.strip() and cells_of(first)["02_attention"][:2] == ["1", "0"]
+
+
+def test_what_was_set_aside_before_stays(home):
+    home.mkdir()
+    for content in ("first {", "second {"):
+        (home / "results.json").write_text(content)
+        results.RESULTS.add("attention.softmax", {"best": 1.0, "possible": 4, "tries": 1, "last": "2026-01-01"})
+    kept = {path.name: path.read_text() for path in home.glob("*.broken*.json")}
+    assert kept == {"results.broken.json": "first {", "results.broken2.json": "second {"}

@@ -23,6 +23,12 @@ def folder() -> Path | None:
     return environment.folder("TRANSFORMER_LAB_DATA") or user_data_path("transformer_lab", appauthor=False)
 
 
+def aside(file: Path) -> Path:
+    """The first free one of NAME.broken.json, NAME.broken2.json ...: what was set aside before stays."""
+    names = (file.with_suffix(f".broken{n}.json") for n in ("", *range(2, 1000)))
+    return next((name for name in names if not name.exists()), file.with_suffix(".broken.json"))
+
+
 class Store:
     """A dictionary in the file NAME.json; merge(old, new) merges two values of a key, valid(value) recognises a value.
 
@@ -64,7 +70,7 @@ class Store:
         return read_json(file)
 
     def add(self, key: str, value) -> None:
-        """Merge the value into the file; a file that is not a valid store is set aside as NAME.broken.json."""
+        """Merge the value into the file; a file that is not a valid store is set aside: NAME.broken.json, broken2 ..."""
         self.waiting = self.joined(self.waiting, {key: value})
         home = folder()
         if home is None:
@@ -84,10 +90,10 @@ class Store:
         try:
             found = self.held()
         except ValueError:
-            os.replace(file, file.with_suffix(".broken.json"))
+            os.replace(file, aside(file))
             return {}
         if any(key in found and not self.valid(found[key]) for key in self.waiting):
-            write_whole(file.with_suffix(".broken.json"), file.read_bytes(), mode=0o600)
+            write_whole(aside(file), file.read_bytes(), mode=0o600)
         return found
 
     def joined(self, old: dict, new: dict) -> dict:

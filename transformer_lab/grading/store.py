@@ -70,7 +70,7 @@ class Store:
         return read_json(file)
 
     def add(self, key: str, value) -> None:
-        """Merge the value into the file; a file that is not a valid store is set aside: NAME.broken.json, broken2 ..."""
+        """Merge the value into the file; a file that is not a valid store is set aside, as NAME.broken.json."""
         self.waiting = self.joined(self.waiting, {key: value})
         home = folder()
         if home is None:

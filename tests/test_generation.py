@@ -359,7 +359,7 @@ def test_dropout_is_off_and_each_module_is_left_as_it_was(options):
 def test_a_stream_that_is_left_early_leaves_the_model_as_it_was():
     model, ids = random_model().train(), torch.randint(V, (2, 3))
     for _ in stream(model, ids, 6):
-        assert not model.training and torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+        assert model.training and torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
         break
     assert model.training
     with mock.patch.object(model, "decode", side_effect=RuntimeError("broken")), pytest.raises(RuntimeError):
@@ -652,3 +652,15 @@ def test_a_translation_is_as_long_as_the_model_makes_it():
     assert translate_ids(model, tokenizer, ["A B"]).shape == (1, 51)
     assert translate(model, tokenizer, ["A B"], 32) != translate(model, tokenizer, ["A B"])
     assert translate(model, tokenizer, (text for text in ["A", "B"])) == translate(model, tokenizer, ["A", "B"])
+
+
+def test_two_streams_of_one_model_in_turn_draw_without_dropout():
+    model = random_model(GPT, dropout=0.5)
+    ids = IDS[:, :3]
+    wanted = torch.stack(list(stream(model.eval(), ids, 6)))
+    model.train()
+    first, second = stream(model, ids, 6), stream(model, ids, 6)
+    begun = [next(first), next(second)]
+    for one, stream_of_it in zip(begun, (first, second), strict=True):  # the first ends while the second goes on
+        assert torch.equal(torch.stack([one, *stream_of_it]), wanted)
+    assert model.training

@@ -153,7 +153,8 @@ def not_nan(output: Tensor) -> Tensor:
 def evaluating(model):
     """Put the model in eval mode (no dropout) within the block, and restore each module's mode afterwards."""
     training = [module for module in model.modules() if module.training]
-    model.eval()
+    if training:
+        model.eval()
     try:
         yield
     finally:

@@ -90,7 +90,7 @@ def stream(
     pad_id: int | None = None,
     use_cache: bool = True,
 ) -> Iterator[Int[Tensor, "B"]]:
-    """The columns that generate appends, each as soon as it is chosen; meanwhile the model is in eval mode.
+    """The columns that generate appends, each as soon as it is chosen, with the model in eval mode.
 
     It takes generate's options and raises as generate does. There is no beam search: which beam is best is known only
     at the end.
@@ -104,18 +104,19 @@ def stream(
     def steps(ids):
         finished = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
         stop_ids = torch.tensor(stop, device=ids.device)
+        kind = ReplayReader if use_cache and can_replay(model, ids.device) else Reader
         with evaluating(model):
-            kind = ReplayReader if use_cache and can_replay(model, ids.device) else Reader
             reader = kind(model, mask, source, source_mask, use_cache)
-            for _ in range(max_new_tokens):
+        for _ in range(max_new_tokens):
+            with evaluating(model):  # and not across a yield, where another stream of it may begin or end
                 new_ids = choose(reader.next_logits(ids))
-                if stop:
-                    new_ids = new_ids.masked_fill(finished, pad_id)
-                    finished |= torch.isin(new_ids, stop_ids)
-                yield new_ids
-                if stop and finished.all():
-                    return
-                ids = torch.cat((ids, new_ids[:, None]), dim=1)
+            if stop:
+                new_ids = new_ids.masked_fill(finished, pad_id)
+                finished |= torch.isin(new_ids, stop_ids)
+            yield new_ids
+            if stop and finished.all():
+                return
+            ids = torch.cat((ids, new_ids[:, None]), dim=1)
 
     return steps(ids)
 

@@ -188,7 +188,10 @@ DEFAULTS = {
 def test_torchs_defaults_change_nothing_and_stay(expected, default, precision):
     task, types = Rows(dropout=0.2), set()  # made before, as in an earlier cell
     collate = task.collate
-    task.collate = lambda examples: types.add(torch.get_default_dtype()) or collate(examples)
+    task.collate = lambda examples: types.add(seen()) or collate(examples)
+
+    def seen():
+        return torch.get_default_dtype(), torch.backends.mkldnn.enabled, torch.backends.cuda.flash_sdp_enabled()
 
     def state():
         return (
@@ -209,7 +212,7 @@ def test_torchs_defaults_change_nothing_and_stay(expected, default, precision):
         train(task, Settings(steps=4, batch_size=16, precision=precision), progress=False)
         assert state() == before
     assert_same(weights(task.model), expected[precision])
-    assert types == {torch.float32}  # what a task makes for itself, too
+    assert types == {(torch.float32, True, True)}  # what a task makes for itself, too
 
 
 def test_the_two_precisions_and_the_seeds_differ(expected):

@@ -738,13 +738,29 @@ print(f"with it, at {middle[2]:.2f} from {sum(loss < 0.01 for loss in by_heads[2
 assert min(viewed) > 0.5
 
 # %% [markdown]
-# It learns something, and ends worse than a *single* head. Why? Without the transpose each head gets a stretch of the *text* in
-# place of a share of the width: one holds the first four positions, the other the last four. Suppose that each position has a
-# single look left, which costs a half, as in section 3. The fifth sees neither its left neighbour nor the first, so it can only
-# answer 0, which costs 1. Over the six positions that makes $(5 \cdot 0.5 + 1) / 6 = 0.58$. It fits, and so does the loss at
-# each position (over 2,000 examples, so a half may come out as 0.51):
+# It learns something, and ends worse than a *single* head. Without the transpose each head gets a stretch of the *text* in
+# place of a share of the width: one holds the first four positions, the other the last four. So from the fifth position on
+# nobody sees the first, and the fifth does not see its left neighbour, either.
+#
+# <details><summary>Deeper: under a causal mask, and a kinder mistake</summary>
+#
+# In a decoder the broken split also breaks the causal mask of lesson 03, because row $t$ of the mask no longer meets token
+# $t$: if only the split is wrong, tokens see their future.
+#
+# To forget to transpose the *key* is a kinder mistake: `q @ k` raises an error, for the last axis of `q` and the last but
+# one of `k` do not fit. Unless $T = \text{d\_head}$: then it runs.
+#
+# </details>
 
-# %%
+# %% [markdown] jp-MarkdownHeadingCollapsed=true
+# ### Deeper: a sum that fits, and a wrong reason
+#
+# Why does the loss end at 0.58? Suppose that each position has a single look left, which costs a half, as in section 3. The
+# fifth sees neither its left neighbour nor the first, so it can only answer 0, which costs 1. Over the six positions that
+# makes $(5 \cdot 0.5 + 1) / 6 = 0.58$. It fits, and so does the loss at each position (over 2,000 examples, so a half may
+# come out as 0.51):
+
+# %% tags=["deeper"]
 by_hand, onward = (
     experiment("head_widths").by_position(experiment("head_widths").viewed_by_hand()),
     controls["without transpose, from hand"],
@@ -759,20 +775,11 @@ assert by_hand[0] + by_hand[1] < 0.01 and abs(sum(by_hand) / 6 - 0.42) < 0.01 an
 # And yet the explanation is wrong, as the second row shows. It is the same layer with the same mistake, but its numbers are
 # written by hand, and the third and the fourth position come out *exactly* right. So a position has two looks after all:
 # `view` makes two rows of it, one of each half of its features, and each row looks for itself. The limit is what a head
-# *holds*: from the fifth position on nobody sees the first (a half each), and the fifth does not see its left neighbour, either
-# (1). That makes $(0 + 0 + 1 + 3 \cdot 0.5) / 6 = 0.42$, and the hand reaches it. From random numbers training ends at 0.58;
-# begun with those written by hand, it stays there. **A sum that fits is not yet a reason.**
-#
-# <details><summary>Deeper: under a causal mask, and a kinder mistake</summary>
-#
-# In a decoder the broken split also breaks the causal mask of lesson 03, because row $t$ of the mask no longer meets token
-# $t$: if only the split is wrong, tokens see their future.
-#
-# To forget to transpose the *key* is a kinder mistake: `q @ k` raises an error, for the last axis of `q` and the last but
-# one of `k` do not fit. Unless $T = \text{d\_head}$: then it runs.
-#
-# </details>
-#
+# *holds*, as said above. From the fifth position on the missing first one costs a half each, and the fifth, which misses both,
+# costs 1. That makes $(0 + 0 + 1 + 3 \cdot 0.5) / 6 = 0.42$, and the hand reaches it. From random numbers training ends at
+# 0.58; begun with those written by hand, it stays at 0.42. **A sum that fits is not yet a reason.**
+
+# %% [markdown]
 # ## 10. What you have now
 #
 # A layer with heads, written by you. Put it into the translator, in all six places, with what the translator has learnt, and

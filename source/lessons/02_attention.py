@@ -595,12 +595,12 @@ explorer  # QueryExplorer()
 #
 # ## 8. Read it in the translator
 #
-# All eight heads of the cross-attention, for our date: four in each of two blocks. Rows: the token about to be written.
-# Columns: the tokens being read. (With two self-attentions in the encoder and two in the decoder, the model has 24.) The view
-# opens on the head that is least like the average of all.
+# Here are all eight heads of the cross-attention for our date, four in each of two blocks. (With two self-attentions in
+# the encoder and two in the decoder, the model has 24.) A row is a token about to be written, a column a token being
+# read. The view opens on the head that is least like the average of all.
 #
-# 1. Which heads of the last block look at `November` when the month's digits are written, and which looks at *commas* then?
-#    Suppose that one of them had to fall silent: which would you keep?
+# 1. Which heads of the last block look at `November` when the month's digits are written, and which looks at *commas*
+#    then? Suppose that one of them had to fall silent: which would you keep?
 # 2. Take all heads together: which tokens do the four rows of the year read? What would you call such a pattern?
 # 3. Every date has a 年 (*nián*) after the year and a 月 (*yuè*) after the month. Does the model need to read anything to
 #    write them?
@@ -612,16 +612,22 @@ AttentionView(seen, predicted, read)
 # %% [markdown]
 # <details><summary>Answers to 1 and 2, when you have looked</summary>
 #
-# 1\. Above all the third head, in both rows: one English token, two Chinese ones. The second looks at the two commas. Which of
-# them is needed you will see below, and it may surprise you. 2\. Averaged over the heads, each row reads its own digit a little
-# more than any other token: the year is copied, and row and column move on together.
+# 1\. Above all the third head, in both rows: one English token, two Chinese ones. The second looks at the two commas.
+# Which of them is needed you will see below, and it may surprise you.
+#
+# 2\. Averaged over the heads, each row reads its own digit a little more than any other token: the year is copied, and
+# row and column move on together.
 #
 # </details>
 #
-# Question 3 cannot be answered by looking at weights. They always sum to 1, so they go *somewhere*, needed or not. Ask
-# differently: blindfold the model. Silence the cross-attention, only in the rows that write one kind of token, and see
-# whether it is still written. Silencing can mean two things: put zeros in the place of what the attention says, or what it
-# says *on average* over all dates, which is no news either. We do both.
+# ### Must the model read?
+#
+# Weights cannot answer question 3. They always sum to 1, so they go *somewhere*, needed or not. To find out, blindfold
+# the model: silence the cross-attention, only in the rows that write one kind of token, and see whether it is still
+# written.
+#
+# What does a silent attention say? Either zeros, or what it says *on average* over all dates, which is no news either.
+# We try both.
 
 # %% jupyter={"source_hidden": true}
 layers = [block.cross_attention for block in model.decoder.blocks]
@@ -668,17 +674,23 @@ print(f"Blindly it is 1 in {zeros}, with the average in {average}.")
 # %% [markdown]
 # <details><summary>Why? Open when you have read the lines</summary>
 #
-# Blindfolded, the model falls back on habit. After four digits habit says 年, and that is always right: this row has no need
-# to read, whatever its weights show. For the month's first digit habit says 1, however the model is silenced, and that is right
-# in exactly the months that begin with 1. After a first 1 the two ways differ: with zeros it nearly always says 月, with the
-# average it wavers. Neither gets even half of these 168 dates right. So whether 月 is due *must* be read, although 月 itself
-# stands in every date.
+# Blindfolded, the model falls back on habit.
+#
+# * **After the year** habit says 年, and that is always right. This row has no need to read, whatever its weights show.
+# * **For the month's first digit** habit says 1, however the model is silenced. That is right in exactly the months
+#   that begin with 1.
+# * **After a first 1** the two ways differ: with zeros the model nearly always says 月, with the average it wavers.
+#   Neither gets even half of these 168 dates right. So whether 月 is due *must* be read, although 月 itself stands in
+#   every date.
 #
 # </details>
 #
-# And head 3 of block 2, which puts 0.92 on November? Now single heads fall silent, in the rows that write the month's first digit,
-# and nowhere else. A third way is fairer still: let the head say what it says of *another date*. Where habit is right anyway
-# there is nothing to find out, so we count only the months that do *not* begin with 1:
+# ### Which head is needed?
+#
+# Is it head 3 of block 2, which puts 0.92 on November? Now single heads fall silent, in the rows that write the month's
+# first digit and nowhere else. A third way is fairer still: let the head say what it says of *another date*.
+#
+# Habit alone gets the months right that begin with 1, so we count only those that do *not*:
 
 
 # %% jupyter={"source_hidden": true}
@@ -719,12 +731,22 @@ for name, counts in found.items():
 assert found["block 2, head 2"][1] < found["block 2, head 3"][1] and found["block 2, head 2"][0] > 320
 
 # %% [markdown]
-# With zeros in its place our head seems the most needed: one month in six is lost. But most of what the zeros broke was broken
-# by the zeros. Let it say its average, and one month in thirty is lost; and then **the head that is missed most is head 2, which
-# looks at two commas**. Head 1 of block 1, for which neither silence costs a single month, costs many when it speaks of another
-# date: it *is* listened to. The four heads that lose next to nothing in all three columns may say what they like, as long as
-# the others are there. And alone our head is far from enough. Remember this whenever you see a picture of attention: **weights
-# show where a model looks; whether it needed to, only a change can tell**, and which change one makes matters too.
+# It depends on the silence. With zeros in its place our head seems the most needed: one month in six is lost. But most
+# of what the zeros broke was broken by the zeros. Let the head say its average, and one month in thirty is lost. Then
+# **the head that is missed most is head 2, which looks at two commas**.
+#
+# Nor does our head do the work alone. When all the others fall silent, it is far from enough.
+#
+# <details><summary>Deeper: heads that seem to do nothing</summary>
+#
+# Head 1 of block 1 costs not a single month, whether it says zeros or its average. When it speaks of another date it
+# costs many: it *is* listened to. Four other heads lose next to nothing in all three columns. They may say what they
+# like, as long as the others are there.
+#
+# </details>
+#
+# Remember this whenever you see a picture of attention: **weights show where a model looks; whether it needed to, only
+# a change can tell**. And it matters which change one makes.
 #
 # ## 9. What people get wrong
 #

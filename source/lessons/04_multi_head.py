@@ -239,9 +239,11 @@ predict("04_multi_head.one_head", actual=where)
 # $$\text{loss} \;\ge\; \tfrac{1}{2}\left[(ma - 1)^2 + (mb + 1)^2\right] \;\ge\; \tfrac{1}{2}$$
 #
 # because for $m \ge 0$ the second square is at least 1, and for $m \le 0$ the first. The other seven numbers have factors of
-# their own, and the same holds for each. Whatever else gets into the output has nothing to do with the target and can only add
-# to the loss. The width of the head does not occur in this argument. One assumption does: that the weights go by position
-# alone. In attention they may depend on the numbers, too. Section 6 looks at what a head can make of that.
+# their own, and the same holds for each. Whatever else gets into the output has nothing to do with the target and can
+# only add to the loss. The width of the head does not occur in this argument.
+#
+# The argument assumes one thing: that the weights go by position alone. In attention they may depend on the numbers,
+# too. What a head can make of that is a side road of section 6.
 #
 # ![Two heads: one reads the left neighbour's 0.9 with weight 1, times +1; the other reads the first position's 0.3 with weight 1,
 # times -1; W_O sums them to 0.6.](figures/04_multi_head_two.svg)
@@ -456,9 +458,9 @@ class MultiHead(nn.Module):
 # %% [markdown]
 # ## 6. Two heads, and more
 #
-# Will training find what we wrote down by hand in section 3? Two heads of width 8 are trained exactly as the one head of
-# width 16 was. We look at each head's weights, averaged over 200 examples, and at its factor (the $m$ of section 3), averaged
-# over the eight numbers.
+# Does training find what we wrote down by hand in section 3? Two heads of width 8 are trained exactly as the one head
+# of width 16 was. Each panel shows where one head looks, averaged over 200 examples. Above it stands the head's factor,
+# the $m$ of section 3, averaged over the eight numbers.
 
 # %% jupyter={"source_hidden": true}
 two_heads, losses_of_two = train(n_heads=2)
@@ -482,14 +484,24 @@ minus, plus = sorted(factors[1:])
 assert ends[0] > 0.45 and ends[1] < 0.01 and abs(minus + 1) < 0.1 and abs(plus - 1) < 0.1
 
 # %% [markdown]
-# Training found our solution: one head reads the left neighbour (a diagonal) with factor $+1$, the other the first position
-# (a column) with $-1$. Which is head 1 is chance. The single head gave up one half of the task.
+# It does. One head reads the left neighbour (a diagonal) with factor $+1$, the other reads the first position (a
+# column) with factor $-1$. Which of them is head 1 is chance. The single head gave up one half of the task.
 #
-# Could one head find another way, with weights that depend on the numbers? With a *single* number at each position it can. It
-# looks at both places alike, and only a little more at the larger number. Its values hold no number at all, only a sign: $-1$
-# at the first position, $+1$ elsewhere. The difference is in the *weights*, and a large factor brings it out:
+# Two heads can do this and one cannot, whatever its width, as long as its weights go by position. **A head passes on
+# one average, and all that is in it gets the same factors. A second head can read something else, and do something else
+# with it.**
+#
+# (It is a task made for the purpose, and a single layer. That the translator's heads divide their work like this we
+# have not shown.)
 
-# %% jupyter={"source_hidden": true}
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: can one head find another way?
+#
+# Yes, if its weights depend on the numbers, and if there is only a *single* number at each position. The head looks at
+# both places alike, and only a little more at the larger number. Its values hold no number at all, only a sign: $-1$ at
+# the first position, $+1$ elsewhere. So the difference is in the *weights*, and a large factor brings it out:
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 x, target = (tensor[0] for tensor in examples(1))
 x, target = torch.cat((x[:, :1], x[:, 8:]), dim=1), target[:, :1]  # (8, 9): one number and the marker
 asks = torch.cat((10 * (to_left + to_first), torch.full((8, 1), 0.02)), dim=1)  # both places; and a little the number
@@ -499,31 +511,30 @@ error = (said[2:] - target).abs().max()
 assert error < 0.02
 print(f"one head, one number: misses the target by less than 0.02; the target reaches {target.abs().max():.1f}")
 
-# %% [markdown]
-# So no law says that one head cannot subtract. But this one has a single set of weights, and it can carry a single difference.
-# With eight numbers it would have to carry eight. Here is what training makes of one head of this kind (1,500 steps, five seeds,
-# `experiments/one_number.py`):
+# %% [markdown] tags=["deeper"]
+# So no law says that one head cannot subtract. But this head has a single set of weights, which can carry a single
+# difference. With eight numbers it would have to carry eight. Here is what training makes of such a head (1,500 steps,
+# five seeds, `experiments/one_number.py`):
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 print("numbers at each position   loss of one head, five seeds")
 for n, losses in recorded("one_number")["result"]["loss"].items():
     print(f"{n:27}", *(f"{abs(loss):5.2f}" for loss in losses))
 one, two, eight = recorded("one_number")["result"]["loss"].values()
 assert min(one) < 0.01 and max(one) < 0.53 and 0.46 < min(two) < 0.49 and 0.49 < min(eight) < max(eight) < 0.51
 
+# %% [markdown] tags=["deeper"]
+# With one number, two of the five seeds solve the task, and two more get below the half. With two numbers the loss is
+# now and then a little below it. With eight it is a half, from every seed.
+#
+# That is what training found. It is no proof that there is nothing better: section 3 proves its bound only for weights
+# that go by position.
+
 # %% [markdown]
-# One number: solved from two of five seeds, and below the half from two more. Two: now and then a little below it. Eight: a half,
-# from every seed. (A
-# proof is only what section 3 has, for weights by position. That training finds nothing better does not show that there is
-# nothing.)
+# ### Are more heads better still?
 #
-# So here is what two heads can do and one cannot, whatever its width, as long as its weights go by position. **A head passes on
-# one average, and all that is in it gets the same factors. A second head can read something else, and do something else with
-# it.** (It is a task made for the purpose, and a single layer. That the translator's heads divide their work like this we have
-# not shown.)
-#
-# If two are better than one, are more better still? The layer keeps its width of 16, so sixteen heads have width 1 each.
-# Against two heads of width 8, are sixteen of width 1 better, as good or worse? Run the cell, and click your guess.
+# Two heads beat one. The layer keeps its width of 16, so sixteen heads would have width 1 each. Against two heads of
+# width 8, are sixteen of width 1 better, as good or worse? Run the cell, and click your guess.
 
 # %%
 predict("04_multi_head.many_heads")
@@ -556,19 +567,25 @@ predict("04_multi_head.many_heads", actual=many)
 # %% [markdown]
 # <details><summary>What the dots say. Open after your guess</summary>
 #
-# One head stays at the bound, also at twice the width. (Dots a little below it are noise: each is the mean over 2,000 examples,
-# and varies by about 0.005.) Two solve the task from seven of eight seeds; in the eighth the loss
-# stays at a half, as if there were one. (Two heads *can* share out the task; nothing tells them to.) Four solve it from
-# all. Eight of width 2 get most of the way in these 400 steps, and sixteen of width 1 do not.
+# * **One head** stays at the bound, also at twice the width. (Dots a little below it are noise: each is the mean over
+#   2,000 examples, and varies by about 0.005.)
+# * **Two heads** solve the task from seven of eight seeds. In the eighth the loss stays at a half, as if there were one
+#   head. Two *can* share out the task, but nothing tells them to.
+# * **Four** solve it from all seeds.
+# * **Eight**, of width 2, get most of the way in these 400 steps.
+# * **Sixteen**, of width 1, do not. Section 8 asks what would help them.
 #
 # </details>
 #
 # ## 7. What heads cost
 #
-# Some texts draw $H$ heads as $H$ layers in parallel, as if eight heads cost eight times as much. Let us count, for a layer
-# of width 512 on 128 tokens: its **parameters**, which are the numbers that training changes; its multiply-adds, which are
-# the multiplications in all products of matrices, each with the addition of its result; and its attention weights. PyTorch
-# counts the second for us (as two operations each).
+# Some texts draw $H$ heads as $H$ layers in parallel, as if eight heads cost eight times as much. Do they? Let us count
+# three things, for a layer of width 512 on 128 tokens:
+#
+# * its **parameters**, which are the numbers that training changes;
+# * its multiply-adds, which are the multiplications in all products of matrices, each with the addition of its result
+#   (PyTorch counts them for us, as two operations each);
+# * its attention weights.
 
 
 # %% jupyter={"source_hidden": true}
@@ -593,10 +610,15 @@ for n_heads in (1, 2, 4, 8):
     print("{:5}   {:10,}   {:13,}   {:7,}".format(n_heads, *bill(n_heads)))
 
 # %% [markdown]
-# Parameters and multiply-adds stay: eight heads of width 64 do the work of one of width 512, cut up differently. What
-# grows is the number of weights, and of exponentials in the softmax. (A fused kernel, such as the one of torch in lesson 03,
-# computes all of them but never holds all at once. And this is a count, not a clock: how long a layer takes also depends on
-# what must be moved in memory, and on the machine.)
+# More heads cost no more parameters and no more multiply-adds: eight heads of width 64 do the work of one of width 512,
+# cut up differently. What grows is the number of weights, and of exponentials in the softmax.
+#
+# <details><summary>Deeper: a count is not a clock</summary>
+#
+# A fused kernel, such as the one of torch in lesson 03, computes all these weights but never holds all of them at once.
+# And how long a layer takes also depends on what must be moved in memory, and on the machine.
+#
+# </details>
 #
 # <details><summary>Deeper: heads that share their keys</summary>
 #
@@ -609,8 +631,9 @@ for n_heads in (1, 2, 4, 8):
 #
 # ## 8. Many heads or wide ones?
 #
-# Sixteen heads of width 1 did worse on *left minus first* than two of width 8, or four of width 4, with as many parameters. So
-# are heads of width 1 too narrow to work? Ask what cures them (`experiments/head_widths.py`, five seeds each):
+# On *left minus first* sixteen heads of width 1 did worse than two of width 8, or four of width 4, with as many
+# parameters. Is a head of width 1 too narrow to work? If it is, wider heads must help, and more heads of width 1 must
+# not. Five seeds each (`experiments/head_widths.py`):
 
 # %%
 controls = recorded("head_widths")["result"]
@@ -634,21 +657,25 @@ as_they_are, longer, wide_looks, wide_values, of_32, of_64 = cures.values()
 assert min(as_they_are + longer) > 0.2 > max(of_32) and max(wide_looks + wide_values) < 0.01 and max(of_64) < 0.02
 
 # %% [markdown]
-# They can do it, if there are enough of them. But wider looks cure it as well, and so do wider values, with looks as narrow as
-# before. Every cure changes more than one thing: all give the layer more parameters, and the last three more numbers to
-# carry. (Parameters alone are not it: four heads of width 4 have as many as these sixteen.) **What was missing, these runs do not
-# say.** And the loss of the sixteen was still falling when the steps were over: they are slow, at least.
+# Wider queries and keys cure it. So do wider values. But so do more heads, each as narrow as before: narrow heads can
+# do the task, if there are enough of them.
 #
-# So there is something to be traded. At a given width a layer has many heads or wide ones, and on this task four of width 4 do
-# better than sixteen of width 1. Language models, too, have been found to gain from heads wider than $D / H$
+# **So what was missing? These runs do not say.** Every cure changes more than one thing: all give the layer more
+# parameters, and wider values and more heads also give it more numbers to carry. (Parameters alone are not it: four
+# heads of width 4 have as many as these sixteen.) And the loss of the sixteen was still falling when the steps were
+# over. They are slow, at least.
+#
+# So there is something to be traded. At a given width a layer has many heads or wide ones, and on this task four of
+# width 4 do better than sixteen of width 1. Language models, too, have been found to gain from heads wider than $D / H$
 # (Bhojanapalli et al., 2020). The model of 2017 has 8 heads of width 64.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true
 # ### Deeper: an explanation on trial
 #
-# An explanation suggests itself. In a head of width 1 queries and keys are single numbers, and a score is their product. So
-# for a positive query the *largest* key wins, and for a negative one the *smallest*. As long as keys go by position, only two
-# of the eight positions can ever be a head's favourite, and the left neighbour is seldom one of them.
+# Here is an explanation that suggests itself. In a head of width 1 queries and keys are single numbers, and a score is
+# their product. For a positive query the *largest* key wins, for a negative one the *smallest*. So as long as keys go
+# by position, only two of the eight positions can ever be a head's favourite, and the left neighbour is seldom one of
+# them.
 #
 # If this is why they do worse, wider queries and keys must cure it, and wider values must not:
 
@@ -666,13 +693,15 @@ narrow = rows[1, 1]["loss"] + controls["twice the steps"]
 assert min(narrow) > 0.2 and max(rows[8, 1]["loss"] + rows[1, 8]["loss"]) < 0.05
 
 # %% [markdown]
-# Queries and keys of width 8 cure it, as predicted. But so do values of width 8, with queries and keys as narrow as before: **as
-# the whole explanation it has failed.** Nor does the prediction hold in full. With queries and keys of width 2 each of eight keys
-# can be a favourite, if they lie on a circle and the query points at it; and still 0.02 to 0.06 of the loss is left.
+# Queries and keys of width 8 cure it, as predicted. But values of width 8 cure it as well, with queries and keys as
+# narrow as before. **As the whole explanation it has failed.**
 #
-# How can wide values help to find the left neighbour? Look into such a layer. Left: of its sixteen heads, the one that looks at
-# the left neighbour most. Right: what all sixteen together make of the first of the eight numbers, each head's weights times
-# its factor, added up by $W_O$.
+# (Another prediction does not hold in full, either. With queries and keys of width 2 each of eight keys can be a
+# favourite, if they lie on a circle and the query points at it. Still 0.02 to 0.06 of the loss is left.)
+#
+# How can wide values help to *find* the left neighbour? Look into such a layer. On the left is one of its sixteen
+# heads, the one that looks at the left neighbour most. On the right is what all sixteen together make of the first of
+# the eight numbers: each head's weights times its factor, added up by $W_O$.
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 blurred = rows[1, 8]
@@ -701,13 +730,16 @@ assert max(rows[1, 8]["most of one head"]) < min(rows[8, 1]["most of one head"])
 assert max(abs(left - 1) for left in blurred["left"]) < 0.05
 
 # %% [markdown]
-# The best head has two favourites, the third position and the fifth. No head of this layer looks at the left neighbour more than
-# those of the layers that do badly (the first line). But with values of width 8 every head carries all eight numbers, each with a factor of its own, positive or negative. Added and
-# subtracted, sixteen partial looks make a sharp one.
+# No single head finds it. Even the best has two favourites, the third position and the fifth. And as the table shows,
+# no head of these layers looks at the left neighbour more than those of the layers that do badly.
 #
-# With values of width 1, sixteen heads carry only sixteen numbers in all. Is *that* what is missing? More heads help, and carry
-# more; but they also have more favourites and more parameters, so this does not decide it. And four heads of width 4 carry
-# sixteen numbers as well, with as many parameters, and solve the task. So it is not the count of carried numbers alone, either.
+# The sum finds it. With values of width 8 every head carries all eight numbers, each with a factor of its own, positive
+# or negative. Added and subtracted, sixteen partial looks make a sharp one.
+#
+# With values of width 1, sixteen heads carry only sixteen numbers in all. Is *that* what is missing? More heads help,
+# and carry more. But they also have more favourites and more parameters, so this does not decide it. And four heads of
+# width 4 carry sixteen numbers as well, with as many parameters, and solve the task. So it is not the count of carried
+# numbers alone, either.
 
 # %% [markdown]
 # ## 9. What people get wrong
@@ -728,8 +760,8 @@ for name, changes in (("split", split_alone), ("merge", merge_alone), ("both", s
         print(f"{name:5} {right:4.0%} right", *translate(model, tokenizer, some[:2]))
 
 # %% [markdown]
-# These are well-formed dates, some of them even correct, and nothing warns you. One might hope that a model *trained* with
-# the mistake would learn its way around it. Two heads on *left minus first*, split and merged by `view` alone, five seeds:
+# These are well-formed dates, some of them even correct, and nothing warns you. Would a model *trained* with the
+# mistake learn its way around it? Two heads on *left minus first*, split and merged by `view` alone, five seeds:
 
 # %%
 viewed = controls["without transpose"]
@@ -738,9 +770,9 @@ print(f"with it, at {middle[2]:.2f} from {sum(loss < 0.01 for loss in by_heads[2
 assert min(viewed) > 0.5
 
 # %% [markdown]
-# It learns something, and ends worse than a *single* head. Without the transpose each head gets a stretch of the *text* in
-# place of a share of the width: one holds the first four positions, the other the last four. So from the fifth position on
-# nobody sees the first, and the fifth does not see its left neighbour, either.
+# It learns something, and ends worse than a *single* head. Without the transpose each head gets a stretch of the *text*
+# in place of a share of the width: one holds the first four positions, the other the last four. So from the fifth
+# position on nobody sees the first, and the fifth does not see its left neighbour, either.
 #
 # <details><summary>Deeper: under a causal mask, and a kinder mistake</summary>
 #
@@ -755,10 +787,12 @@ assert min(viewed) > 0.5
 # %% [markdown] jp-MarkdownHeadingCollapsed=true
 # ### Deeper: a sum that fits, and a wrong reason
 #
-# Why does the loss end at 0.58? Suppose that each position has a single look left, which costs a half, as in section 3. The
-# fifth sees neither its left neighbour nor the first, so it can only answer 0, which costs 1. Over the six positions that
-# makes $(5 \cdot 0.5 + 1) / 6 = 0.58$. It fits, and so does the loss at each position (over 2,000 examples, so a half may
-# come out as 0.51):
+# Why does the loss end at 0.58? Suppose that each position has a single look left, which costs a half, as in section 3.
+# The fifth sees neither its left neighbour nor the first, so it can only answer 0, which costs 1. Over the six
+# positions that makes $(5 \cdot 0.5 + 1) / 6 = 0.58$.
+#
+# It fits. It even fits at each position, as the first row below shows (over 2,000 examples, so a half may come out as
+# 0.51):
 
 # %% tags=["deeper"]
 by_hand, onward = (
@@ -772,12 +806,14 @@ print(f"by hand first, then trained for 400 steps, five seeds: {min(onward):.2f}
 assert by_hand[0] + by_hand[1] < 0.01 and abs(sum(by_hand) / 6 - 0.42) < 0.01 and max(onward) < 0.43
 
 # %% [markdown]
-# And yet the explanation is wrong, as the second row shows. It is the same layer with the same mistake, but its numbers are
-# written by hand, and the third and the fourth position come out *exactly* right. So a position has two looks after all:
-# `view` makes two rows of it, one of each half of its features, and each row looks for itself. The limit is what a head
-# *holds*, as said above. From the fifth position on the missing first one costs a half each, and the fifth, which misses both,
-# costs 1. That makes $(0 + 0 + 1 + 3 \cdot 0.5) / 6 = 0.42$, and the hand reaches it. From random numbers training ends at
-# 0.58; begun with those written by hand, it stays at 0.42. **A sum that fits is not yet a reason.**
+# And yet the explanation is wrong, as the second row shows. It is the same layer with the same mistake, but its numbers
+# are written by hand, and the third and the fourth position come out *exactly* right. So a position has two looks after
+# all. `view` makes two rows of it, one of each half of its features, and each row looks for itself.
+#
+# The limit is what a head *holds*. From the sixth position on only the first one is missing, which costs a half each.
+# The fifth misses both, which costs 1. That makes $(0 + 0 + 1 + 3 \cdot 0.5) / 6 = 0.42$, and the layer written by hand
+# reaches it. Training that begins with random numbers ends at 0.58. Begun with those written by hand, it stays at 0.42.
+# **A sum that fits is not yet a reason.**
 
 # %% [markdown]
 # ## 10. What you have now

@@ -450,12 +450,12 @@ assert 60 < doublings < 67 and 50 < variance["pre-norm"][-1] < 75
 #
 # ## 6. Does it train?
 #
-# Sizes are an argument; training is the test. Back to the small task, with all five ways of section 4, and two starts: the small
-# random numbers with which PyTorch makes a layer (its **initialisation**), and branches of gain 1. (Pre-norm gets one more norm here, after the last of its 32
-# sub-layers, as in every such model.)
+# Sizes are an argument; training is the test. Back to the small task, with 32 sub-layers, all five ways of section 4,
+# and two starts. One is PyTorch's **initialisation**, the small random numbers with which it makes a layer. The other
+# is branches of gain 1. (Pre-norm gets one more norm here, after the last sub-layer, as in every such model.)
 #
-# In section 4 the branches had no biases, and a random direction stood for the loss. How much of the gradient arrives in *these* stacks,
-# with the real loss, before the first step? Medians of five seeds:
+# First, how much of the gradient arrives at the bottom before the first step? These stacks have biases and the real
+# loss; those of section 4 had no biases, and a random direction stood for the loss. Medians of five seeds:
 
 # %% jupyter={"source_hidden": true}
 before = {
@@ -470,13 +470,13 @@ assert before["norm only"] < 0.1 and 0.2 < before["norm only, unit gain"] < 5
 assert 0.2 < before["norm only, no biases"] < 5
 
 # %% [markdown]
-# *Norm only* is a surprise: as PyTorch starts it, a fortieth arrives. The biases do that. They make the vector longer, and the norm divides
-# by its length; but no gradient passes through a bias. In the last line nothing differs but that all biases are 0, and the gradient
-# arrives three times as large as it set out, and not forty times smaller.
-# (Training may move the biases away from 0.)
+# *Norm only* is a surprise: as PyTorch starts it, a fortieth arrives. The biases do that. They make the vector longer,
+# and the norm divides by its length; but no gradient passes through a bias. In the last line nothing differs but that
+# all biases are 0, and the gradient arrives three times as large as it set out.
 #
-# So take *norm only* as PyTorch starts it, but with its biases at 0: no skips, and a gradient of about the right size. Does it train as well as the
-# stacks with skips, worse (but better than guessing), or not at all? 250 steps, the best of three learning rates, five seeds.
+# So take *norm only* as PyTorch starts it, but with its biases at 0. (Training may move them.) It has no skips, and a
+# gradient of about the right size. Does it train as well as the stacks with skips, worse (but better than guessing), or
+# not at all? 250 steps, the best of three learning rates, five seeds.
 
 # %%
 predict("06_residual.trains")
@@ -513,32 +513,34 @@ predict("06_residual.trains", actual=choices[(only > 100 * guessing + 5) + (only
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# Each dot is one training run. With biases at 0 the gradient of *norm only* has about the right size, and four of five seeds stay at
-# guessing (the fifth gets to 27 %). So size is not enough. What else it takes, we look at now. (A good start helps the plain stack without
-# skips: 37 %. It does not save it.)
+# Each dot is one training run. With biases at 0 the gradient of *norm only* has about the right size, and still four of
+# five seeds stay at guessing (the fifth gets to 27 %). So size is not enough. What else it takes, we look at below.
+#
+# (A good start helps the plain stack without skips: 37 %. It does not save it.)
 #
 # </details>
-#
-# One more doubt first: is this the doing of the optimiser, Adam? No. With plain gradient descent, SGD, which forgives no wrong
-# size, it is the same: without skips nothing learns, and all three stacks with skips do.
 
-# %% jupyter={"source_hidden": true}
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: does the optimiser matter?
+#
+# Adam, the optimiser, divides every gradient by its own recent size ([lesson 13](13_training.ipynb)). So a gradient
+# that is 40 times too small need not matter to it. ($10^{-21}$ does: it drowns in the small number that Adam adds below
+# the fraction line.) What does plain gradient descent say, SGD, which forgives no wrong size?
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 print("right after 250 steps: SGD (rate 0.03, three seeds)   Adam")
 for name in ways:
     print(f"{name:23}", " ".join(f"{share:8.0%}" for share in controls["sgd"][name]), f"{mid[name]:13.0f}%")
 
+# %% [markdown] tags=["deeper"]
+# It says the same: without skips nothing learns, and all three stacks with skips do.
+
 # %% [markdown]
-# <details><summary>Deeper: why doubt Adam?</summary>
+# ### A closer look at *norm only*
 #
-# It divides every gradient by its own recent size ([lesson 13](13_training.ipynb)). So a gradient that is 40 times too small need
-# not matter to it. ($10^{-21}$ does: it drowns in the small number that Adam adds below the fraction line.)
-#
-# </details>
-#
-# Two rows of the figure are worth a closer look.
-#
-# **Norm only.** Send 32 different inputs through 64 sub-layers, before any training. How alike have
-# their vectors become at the top? We take the mean cosine of all pairs: 1 means that all point in one direction.
+# The gradient on its way down is one thing; the inputs on their way up are another. Send 32 different inputs through 64
+# sub-layers, before any training. How alike have their vectors become at the top? We take the mean cosine of all pairs:
+# 1 means that all point in one direction.
 
 
 # %%
@@ -566,17 +568,29 @@ assert min(likeness["no skip"] + likeness["norm only"]) > 0.95 and likeness["pre
 assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-norm"], strict=True))
 
 # %% [markdown]
-# Without skips, norm or no norm, all inputs end up in one direction: the stack gives one answer to every question. (A ReLU
-# leaves no negative numbers, so any two hidden layers lean the same way, and each sub-layer adds to it.) With skips it depends
-# on the gain, that is, on **how much a branch writes compared with the `x` that it is added to**. With skips alone and in
-# post-norm that is the same at every sub-layer, and the two lines coincide: the input fades. In pre-norm `x` grows and the
-# branches do not, so each of them writes less in comparison than the one before, and the input stays visible even with gain 1.
+# Without skips, norm or no norm, all inputs end up in one direction: the stack gives one answer to every question. (A
+# ReLU leaves no negative numbers, so the hidden layers of any two inputs lean the same way, and each sub-layer adds to
+# it.)
 #
-# Does that decide what *norm only* can learn? Then it must learn more as soon as inputs stay apart. With tanh in place of ReLU, which is
-# negative as often as positive, they do. But tanh changes the gradient too, which now explodes. So we try it twice; the second time
-# with $W_1$ at 0.3 of its size, where a tanh is nearly a straight line. *Norm only*, 32 sub-layers:
+# With skips it depends on the gain, that is, on **how much a branch writes compared with the `x` that it is added to**.
+# With skips alone and in post-norm that is the same at every sub-layer: the two lines coincide, and as the gain grows,
+# the input fades. In pre-norm `x` grows and the branches do not. So each of them writes less in comparison than the one
+# before, and the input stays visible even with gain 1.
+#
+# Does that decide what *norm only* can learn? In part. With inputs that stay apart *and* a gradient of about the right
+# size it does learn: it gets 45 % right. Add `x +` to each of the same branches, and nothing else, and it gets 65 %.
+# (These are medians of five seeds; the trial is folded below.) **Inputs that stay apart, a gradient of the right size,
+# and a path around: each of the three counts**, and a residual connection with a norm has them all.
 
-# %% jupyter={"source_hidden": true}
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: the trial, with tanh in place of ReLU
+#
+# If it is the likeness of the inputs that holds *norm only* back, it must learn more as soon as inputs stay apart. With
+# tanh, which is negative as often as positive, they do. But tanh changes the gradient too, which now explodes. So we
+# try it twice, the second time with $W_1$ at 0.3 of its size, where a tanh is nearly a straight line. *Norm only*, 32
+# sub-layers:
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 print("            cosine   gradient   right, five seeds")
 for name, words in (("", "ReLU"), (", tanh", "tanh"), (", small tanh", "small tanh")):
     name = f"norm only, unit gain{name}"
@@ -588,15 +602,18 @@ for name, words in (("", "ReLU"), (", tanh", "tanh"), (", small tanh", "small ta
 with_skip = deep["post-norm, unit gain, small tanh"]
 print("small tanh and a skip (post-norm): ", " ".join(f"{share:.0f} %" for share in with_skip))
 
-# %% [markdown]
-# With inputs that stay apart *and* a gradient of about the right size *norm only* does learn: 45 %, and each seed more than with the
-# tanh whose gradient explodes. So two things stood in its way. What is left for the plus sign to do? The last line has the same branches and
-# nothing else changed but `x +`: 65 %, every seed ahead. **Unlike inputs, a gradient of the right size, and a path around: each of the
-# three counts**, and a residual connection with a norm has them all.
+# %% [markdown] tags=["deeper"]
+# The small tanh has inputs that stay apart and a gradient of about the right size. With it *norm only* learns (median
+# 45 %), and each seed more than with the tanh whose gradient explodes. So two things stood in its way.
 #
-# **Skips alone: saved by a small start.** On the left they learn as well as with a norm. On the right they learn hardly better than
-# guessing, and less than the stack with no skips at all: there the plus sign does harm. How large are the branches that PyTorch
-# makes?
+# What is left for the plus sign to do? In the last line nothing else has changed but `x +`: 65 %, every seed ahead.
+
+# %% [markdown]
+# ### Skips alone: saved by a small start
+#
+# Now the row *skip* in the figure of the trained stacks. On the left, as PyTorch starts them, skips alone learn as well
+# as with a norm. On the right, from gain 1, they learn hardly better than guessing, and less than the stack with no
+# skips at all: there the plus sign does harm. How large are the branches that PyTorch makes?
 
 # %%
 inputs = torch.randn(64, 32)
@@ -607,8 +624,10 @@ print(f"variance after 32 sub-layers: {(1 + 0.26**2) ** 32:.0f}; with gain 1: {2
 assert abs(gain - 0.26) < 0.03
 
 # %% [markdown]
-# A factor of 8 is harmless; four billion are not. Pre-norm, which learns from either start, has two things more than skips alone: the norm
-# in front of each branch, and the one after the last sub-layer. Which of them does it? With gain 1, one at a time:
+# A factor of 8 is harmless; four billion are not.
+#
+# Pre-norm learns from either start. It has two things more than skips alone: the norm in front of each branch, and the
+# one after the last sub-layer. Which of them does it? With gain 1, one at a time:
 
 # %%
 for norms, name in {
@@ -619,11 +638,14 @@ for norms, name in {
     print(f"a norm {norms:17}", " ".join(f"{share:.0f} %" for share in deep[name]))
 
 # %% [markdown]
-# The norm in front of each branch does it alone; together with it the last one adds nothing. By itself the last norm helps half-way: it
-# keeps four billion from the output layer, but the branches go on growing below it. So this is **why a deep Transformer has
-# norms beside its skips**: the skips let the gradient through, and the norm sees to it that not everything hangs on how large the branches
-# happen to be. Pre-norm learns from either start. Post-norm, with its perfect sizes, does not quite: with gain 1 it gets half-way, too.
-# ([Lesson 07](07_layer_norm.ipynb) asks what the place of the norm means for training.)
+# The norm in front of each branch does it alone; together with it the last one adds nothing. By itself the last norm
+# helps half-way: it keeps four billion from the output layer, but the branches go on growing below it.
+#
+# So this is **why a deep Transformer has norms beside its skips**. The skips let the gradient through, and the norm
+# sees to it that not everything hangs on how large the branches happen to be.
+#
+# (Post-norm, with its perfect sizes, gets only half-way from gain 1, too. [Lesson 07](07_layer_norm.ipynb) asks what
+# the place of the norm means for training.)
 #
 # And depth, with which we began?
 

@@ -7,8 +7,9 @@
 # number, its id; each id becomes one row of a table, a column of numbers; the rows go through thirty blocks, and out comes a
 # probability for each of 49,152 tokens. Tokens and ids are lit.](figures/10_tokens_where.svg)
 #
-# Show SmolLM2 twenty words with the last letter of each, and then ask for that of `music`. This small language model writes whole pages of
-# English, and it has the word right before it. It says `e`. The last letter of `train`? `e`. Of `school`? `s`.
+# SmolLM2 is a small language model that writes whole pages of English. Show it twenty words, each with its last letter,
+# and then ask for the last letter of `music`. The word stands right before it. It says `e`. The last letter of `train`?
+# `e`. Of `school`? `s`.
 #
 # For nine lessons you have built what is inside the model. Now look at its edge, at the two lit rows of the drawing. What
 # happens to a text there decides what a model can be asked, what it costs, and which languages pay more. You will be able to
@@ -107,12 +108,20 @@ print(f"how frequent each character is:                  {ngram_bits(training, h
 print(f"pairs:                                           {ngram_bits(training, held_out, 2):.2f}")
 
 # %% [markdown]
-# The held-out text is other topics of the same manual, and no long passage stands in both parts (the package's
-# split sees to that; with copies on both sides every number below would be too good). And a pair that never occurred? With probability 0 it
-# would be infinitely surprising, and one of them would spoil the mean. So every such table keeps a little back for what it has
-# not seen, which is called **smoothing**. The package's is that of Witten and Bell (1991). A context that was seen 6 times, with 2
-# different followers, keeps 6 parts of 8 for its own counts, and gives 2 parts of 8 to what the context *one character
-# shorter* would say. A context that was never seen gives everything to the shorter one.
+# The held-out text is other topics of the same manual, and no long passage stands in both parts. With copies on both
+# sides every number below would be too good.
+#
+# And a pair that never occurred? With probability 0 it would be infinitely surprising, and a single one would spoil the
+# mean. So every such table keeps a little back for what it has not seen, and lets a shorter context share it out. This
+# is called **smoothing**.
+#
+# <details><summary>Deeper: how much it keeps back</summary>
+#
+# The package's rule is that of Witten and Bell (1991). A context that was seen 6 times, with 2 different followers,
+# keeps 6 parts of 8 for its own counts, and gives 2 parts of 8 to what the context *one character shorter* would say. A
+# context that was never seen gives everything to the shorter one.
+#
+# </details>
 #
 # Why stop at pairs? Look at the last two characters, the last four, the last eleven. Such a table is an **n-gram** model,
 # where $n$ counts the context and the character that follows it.
@@ -124,8 +133,8 @@ for n in (3, 5, 12):
     print(tables.write(CharacterNgrams(training, n), 220, seed=1, start="In Python"), "\n")
 
 # %% [markdown]
-# Nobody has trained anything, and the last one could nearly go into a manual. What does its surprise at the held-out text do,
-# as the context grows from none to eleven characters? Run the cell, and click your guess.
+# Nobody has trained anything, and the last text could nearly go into a manual. As the context grows from none to eleven
+# characters, what does the surprise at the held-out text do? Run the cell, and click your guess.
 
 # %%
 predict("10_tokens.context")
@@ -190,23 +199,28 @@ predict("10_tokens.context", actual=end)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# **The upper figure.** Grey dots are five different splits of the manual's topics. On its left, up to four characters of context,
-# more is better; after that the held-out text costs more and more. On its right stands how much of what the table *writes* can be
-# found in the manual, in passages of 30 characters or more: with eleven characters of context about half. It quotes. **Text
-# that looks good is no proof that a model has learnt something.** You will meet this again with models that cost millions.
+# **The upper figure.** Grey dots are five different splits of the manual's topics. On its left, up to four characters
+# of context, more is better; after that the held-out text costs more and more. On its right stands how much of what the
+# table *writes* can be found in the manual, in passages of 30 characters or more. With eleven characters of context it
+# is about half: the table quotes. **Text that looks good is no proof that a model has learnt something.** You will meet
+# this again with models that cost millions.
 #
-# **The lower figure** says where the rise comes from. A context that was never counted does no harm, since the table then says
-# what the shorter one says. What harms are contexts that *were* counted, and never with the character that follows now: the orange
-# bars on its left, one character in five, each several bits dearer than with four characters of context. The labels say how often
-# the longest counted context had occurred. For most of the others the long context saves half a bit or less.
+# **The lower figure** says where the rise comes from. A context that was never counted does no harm, since the table
+# then says what the shorter one says. The harm comes from contexts that *were* counted, but never with the character
+# that follows now. They are the orange bars on its left: one character in five, each several bits dearer than with four
+# characters of context. For most of the others the long context saves half a bit or less. (The labels say how often the
+# longest counted context had occurred.)
 #
-# An example. `mport modul`, eleven characters, was counted twice and followed by `e` both times; now comes `import modular`. The
-# table keeps 2 parts of 3 for `e` and leaves 1/3 to the ten characters `port modul`. But these were counted in the very same two places,
-# and leave again 1/3; and so do nine, eight, seven, six and five characters. What is left for the `a` is $(1/3)^7$, one part in
-# 2,187: eleven bits for two places in the text. The control is on the right: a longer context that was counted in the same places as the
-# shorter one is skipped. More than half of the rise is gone. "Falls, then stays" was a good guess, then: how much long
-# contexts *hurt* is decided by the smoothing. That they do not *help* is not: what a table knows of `import modul` says
-# nothing to it about `import packag`.
+# An example. `mport modul`, eleven characters, was counted twice and followed by `e` both times; now comes `import
+# modular`. With two places and one follower, the table keeps 2 parts of 3 for `e` and leaves 1/3 to the ten characters
+# `port modul`. But these were counted in the very same two places, and leave again 1/3; and so do nine, eight, seven,
+# six and five characters. What is left for the `a` is $(1/3)^7$, one part in 2,187. The table pays eleven bits for
+# having seen two places in the text.
+#
+# So count the same places only once: skip a longer context that was counted in the same places as the shorter one. That
+# is the control on the right, and more than half of the rise is gone. "Falls, then stays" was a good guess, then: how
+# much long contexts *hurt* is decided by the smoothing. That they do not *help* is not: what a table knows of `import
+# modul` says nothing to it about `import packag`.
 #
 # </details>
 #
@@ -295,13 +309,16 @@ print(f"of 1000 merges {len(set(merges) & set(theirs))} stand in both lists")
 assert parting > 10 and len(set(merges) & set(theirs)) > 900
 
 # %% [markdown]
-# The first thing it finds is that manuals are full of spaces, then ` t`, `he`, `in`. Near the end whole words have been joined,
-# beside pieces of others. The lists part at a tie, two pairs that are equally frequent, and from there they differ here and there. Both are byte-pair encoding. But the *ids* that they give are not
-# the same, and a model that was trained with one list reads nonsense with the other: the tokenizer is a part of the model.
+# The first thing it finds is that manuals are full of spaces, then ` t`, `he`, `in`. Near the end whole words have been
+# joined, beside pieces of others.
 #
-# Now back to our table. Count pairs again, only pairs of *tokens*. Its probabilities are for tokens now, so the bits of a
-# token are shared out among its characters. One split of the topics would be an anecdote, so here are five, each with all
-# vocabularies:
+# The two lists part at a tie, two pairs that are equally frequent, and from there they differ here and there. Both are
+# byte-pair encoding. But the *ids* that they give are not the same, and a model that was trained with one list reads
+# nonsense with the other: the tokenizer is a part of the model.
+#
+# Now back to our table. What if it counts pairs of *tokens*? Its probabilities are for tokens now, so the bits of a
+# token are shared out among its characters. One split of the topics would be an anecdote, so here are five, each with
+# all vocabularies:
 
 # %% jupyter={"source_hidden": true}
 pairs = recorded("tables")["result"]["pairs"]
@@ -322,11 +339,13 @@ _ = ax.legend()
 assert better >= 3
 
 # %% [markdown]
-# The same counting, the same text, and still only pairs, but pairs of longer units. With 260 tokens, which are hardly more
-# than bytes, they do as badly as pairs of characters. With a few thousand they end near the best of our tables of
-# characters, on most splits a little below it. **Longer units are mostly more context**: two of 2,000 tokens are about seven
-# characters. (Both the best $n$ and the best number of tokens were picked on the held-out text on which they are compared.) Here is what it writes, and you can see where it makes
-# new words out of pieces. The counting is that of section 1, with ids in the place of characters:
+# **Longer units are mostly more context.** The counting is the same, and still only of pairs, but two of 2,000 tokens
+# are about seven characters. With 260 tokens, which are hardly more than bytes, they do as badly as pairs of
+# characters. With a few thousand they end near the best of our tables of characters, on most splits a little below it.
+# (Both the best $n$ and the best number of tokens were picked on the held-out text on which they are compared.)
+#
+# Here is what such a table writes. You can see where it makes new words out of pieces. The counting is that of section
+# 1, with ids in the place of characters:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -341,9 +360,10 @@ print(tokenizer.decode(write_pairs(after, tokenizer.encode("In Python"), 60, see
 # %% [markdown]
 # ## 4. A new word comes
 #
-# Merges are learnt once. Then every text is cut with them, and the rule is: letters first; then, of all pairs of neighbours
-# that stand in the list, **join the one that was learnt first**, its **rank** is the smallest; and again, until no pair is in the list.
-# Not the first from the left, and not the longest. Here is a word that was not in the text of section 3:
+# Merges are learnt once. How do they cut a word that was not there? Begin with its letters. Of all pairs of neighbours
+# that stand in the list of merges, **join the one that was learnt first**: its **rank** is the smallest. Do this again,
+# until no pair is in the list. So it is not the first pair from the left that counts, and not the longest. Here is a
+# word that was not in the text of section 3:
 #
 # ![The four merges: 1, i and n; 2, in and g; 3, r and ing; 4, a space and in. The word ingot with its space: possible is only
 # in. Then possible are ing, number 2, and a space with in, number 4; the smallest number wins. The result is: space, ing, o,
@@ -358,13 +378,14 @@ for word in (" printing", " unhashable", " window", " antidisestablishmentariani
     print(f"{word:30}", apply_merges(word, merges))
 
 # %% [markdown]
-# `print` and `hash` are frequent in the manual, and `window` is not. A rare word costs more tokens, and none is ever unknown.
-# Three things that practitioners trip over are these.
+# `print` and `hash` are frequent in the manual, and `window` is not. A rare word costs more tokens, and none is ever
+# unknown. Practitioners trip over three things here.
 #
 # **Bytes below.** Real tokenizers begin with the 256 bytes instead of letters, so a merge may end in the middle of a character.
 # A chat window that shows token after token must wait for the rest of 十.
 #
-# **Words first.** We cut the text into words before counting, and no merge crosses the border. What if not?
+# **Words first.** We cut the text into words before counting, and no merge crosses the border. What happens if we do
+# not?
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -372,8 +393,9 @@ uncut = ["".join(pair) for pair in learn_merges({training[:30000]: 1}, 160)]  # 
 print([token for token in uncut if " " in token.strip() or token.strip() and token.endswith(" ")])
 
 # %% [markdown]
-# Then it learns `e `, `s `, ` the ` and in the end whole phrases. The word *class* would be one token before a space, another before a
-# comma, a third before a bracket, and what a model learns about one of them it must learn again about the others.
+# It learns `e `, `s `, ` the ` and in the end whole phrases. The word *class* would be one token before a space,
+# another before a comma, a third before a bracket, and what a model learns about one of them it must learn again about
+# the others.
 #
 # **Special tokens.** A tokenizer has a few tokens that stand for no text: the end of a text, `[EOS]`, or padding. What if a user
 # *types* `[EOS]`? And what about half an emoji, which is left over where a program has cut a text in the wrong place?
@@ -389,9 +411,9 @@ except ValueError as error:
     print("ValueError:", error)
 
 # %% [markdown]
-# By default the package takes a text as a text. Where typed text is read as a command, as with `special=True`, a user can end the
-# conversation's turn and begin to speak as somebody else. (For half a character the library itself raises a `TypeError` that
-# says `TextInputSequence must be str`.)
+# By default the package takes what is typed as plain text. Where it is read as a command, as with `special=True`, a
+# user can end the conversation's turn and begin to speak as somebody else. (For half a character the library itself
+# raises a `TypeError` that says `TextInputSequence must be str`.)
 #
 # ## 5. Play
 #
@@ -418,9 +440,9 @@ explorer
 #
 # ## 6. What a token hides
 #
-# Back to SmolLM2 and its letters. (Ours is the one of 135 million parameters, trained further to follow instructions, and its numbers are
-# rounded to 4 bits each. What follows holds of this model.) Its vocabulary has 49,152 tokens, learnt from far more text than a manual, and each of the
-# words below is *one* of them. It is shown twenty words with their answers (`- tower -> r`), and then asked for others.
+# Why does SmolLM2 say that `music` ends with `e`? Its vocabulary has 49,152 tokens, learnt from far more text than a
+# manual, and each of the words that we ask about is *one* of them. (Ours is the SmolLM2 of 135 million parameters,
+# trained further to follow instructions, and its numbers are rounded to 4 bits each. What follows holds of this model.)
 
 # %%
 smol, smol_tokenizer = load("smollm2")
@@ -429,9 +451,11 @@ print(smol_tokenizer.tokens(ids), ids)
 assert len(smol_tokenizer.encode(" window")) == 1
 
 # %% [markdown]
-# Of course, people say: it does not see letters, it sees `5700`. The id of a token no more contains its letters than your
-# telephone number contains your name. That holds for every letter of the word alike. So ask in the same way for the *first*
-# letters. How many does the model get right?
+# Of course, people say: it does not see letters, it sees `5700`. The id of a token no more contains its letters than
+# your telephone number contains your name.
+#
+# But that holds for every letter of the word alike. So ask in the same way for the *first* letters: show twenty words
+# with their answers (`- tower -> t`), and then ask for others. How many does the model get right?
 
 # %%
 predict("10_tokens.letter")
@@ -495,20 +519,23 @@ predict(
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# The id hides all letters alike, and still the first one is known nearly nine times in ten. Of the last ones it gets about one
-# in eight, fewer than somebody who always says the same letter; and that is nearly what it does, for it says `e` most of the time. Has it
-# not understood that the *last* letter is asked for? Twenty examples may be too few to see that from. So ask in words, *tower ends with
-# the letter*, and for the first one *tower begins with the letter*: it is the same again. So this model has learnt from text to say how words
-# begin, and it does not say how they end.
+# The id hides all letters alike, and still the first one is known nearly nine times in ten. The last one is right about
+# one time in eight: the model says `e` most of the time. Somebody who always said the most frequent letter would do
+# better.
 #
-# And the control, the same question with the letters in sight? With spaces or commas between them each letter is a token of
-# its own; nothing is hidden. With spaces the last letter comes out right about six times in ten, no more often than for
-# letters that make no word. It helps, but **seeing the letters does not cure it**. With *commas* between the same letters it is right
-# nearly always. Why commas help we do not know.
+# **Has it not understood the question?** Twenty examples may be too few to see that the *last* letter is asked for. So
+# ask in words, *tower begins with the letter* and *tower ends with the letter*: it is the same again. This model has
+# learnt from text to say how words begin, and it does not say how they end.
 #
-# So "it cannot see letters" is true, and explains less than one thinks: a model may know letters that are hidden from it, and may
-# miss letters in plain sight, where no token is to blame. And asked for *all* letters of a word, it writes what the
-# lines above show: mostly the right first letter, seldom the right last one, and in between something that sounds like a word.
+# **Are the tokens to blame?** The control is the same question with the letters in sight. With spaces or commas between
+# them each letter is a token of its own, and nothing is hidden. With spaces the last letter comes out right about six
+# times in ten, no more often than for letters that make no word. It helps, but **seeing the letters does not cure it**.
+# With *commas* between the same letters it is right nearly always. Why commas help we do not know.
+#
+# So "it cannot see letters" is true, and explains less than one thinks. A model may know letters that are hidden from
+# it, and may miss letters in plain sight, where no token is to blame. And asked for *all* letters of a word, it writes
+# what the lines above show: mostly the right first letter, seldom the right last one, and in between something that
+# sounds like a word.
 #
 # </details>
 #
@@ -516,9 +543,9 @@ predict(
 #
 # ## 7. From an id to a vector
 #
-# Where is what a model knows about a token? An id chooses one row of a table, the **embedding**, with 576 numbers here. At the
-# beginning of training the rows are random, and all that is known about a token must be learnt into its row (or further up).
-# Which rows point in the same direction?
+# Where does a model keep what it knows about a token? An id chooses one row of a table, the token's **embedding**, with
+# 576 numbers here. At the beginning of training the rows are random, and all that is known about a token must be learnt
+# into its row (or further up). Which rows point in the same direction?
 
 # %%
 matrix = smol.embedding.tokens.weight.detach()  # (49152, 576)
@@ -539,10 +566,11 @@ print("in a random table, beside November:", ", ".join(neighbours(untrained, " N
 # %% [markdown]
 # Months beside months, numbers beside numbers, and ` python` beside ` Python`, though their ids have nothing to do with each other.
 # (SmolLM2's table is tied: as in lesson 09 it also gives the scores at the exit, so rows may have come together there.)
-# So much for meaning. And spelling? Let a **linear probe** look: a weighted sum of the row's numbers for each letter of the
-# alphabet, fitted by least squares so that the right letter has the largest. It is tested on words of which it has seen no
-# relative: none with the same three first letters, or, where the last letter is asked for, the same three last. (Else `walking`
-# would help with `talking`.) Its controls are a random table, shuffled letters, and always saying the most frequent letter.
+# So a row holds meaning. Does it hold spelling too? Let a **linear probe** look: for each letter of the alphabet a
+# weighted sum of the row's numbers, fitted by least squares so that the right letter has the largest. It is tested on
+# words of which it has seen no relative: none with the same three first letters, or, where the last letter is asked
+# for, the same three last. (Else `walking` would help with `talking`.) Its controls are a random table, shuffled
+# letters, and always saying the most frequent letter.
 
 # %% jupyter={"source_hidden": true}
 words, table_of_words = rows.words_and_rows(smol, smol_tokenizer)
@@ -562,12 +590,21 @@ for row in found:
     assert all(one > other for one, other in zip(row["SmolLM2's rows"], row["always the same"], strict=True))
 
 # %% [markdown]
-# The row holds what the id does not, and unevenly: the first letter of a new word is read off in about four cases of five, the
-# third in one of seven (always saying the same letter is right in one of thirteen), the fourth hardly more often than without the row.
-# And the last one? In three to five cases of ten, above all controls. (The splits differ so much because some endings are large
-# groups: all words in *-ing* go to one side.) A part of that is grammar: a row that holds "plural" gives away the `s`, and need not
-# know a single letter for it. The last column leaves out plurals, past tenses and the like. What is left is less, and still above
-# all controls. Yet the model that has these rows answered one in eight in section 6. Does it know more than it says?
+# It does, and unevenly. The first letter of a new word is read off in about four cases of five. For the third and the
+# fourth the row helps by a few cases in a hundred only.
+#
+# The last letter is read off in three to five cases of ten, above all controls. A part of that is grammar: a row that
+# holds "plural" gives away the `s`, and need not know a single letter for it. The last column leaves out plurals, past
+# tenses and the like. What is left is less, and still above all controls.
+#
+# Yet in section 6 the model that has these rows was right in one case of eight. On the same nouns its rows give a probe
+# one in three (the side road shows it). So the rows hold more than the model says.
+#
+# <details><summary>Deeper: why the dots of the last letter lie so far apart</summary>
+#
+# Some endings are large groups. All words in *-ing* go to one side of a split, to learn from or to be tested on.
+#
+# </details>
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: the same nouns, asked and probed
@@ -591,9 +628,10 @@ for name in ("first", "last"):
 # %% [markdown]
 # ## 8. What a language costs
 #
-# A model reads so many tokens and no more, and you pay by the token. So a language with long tokens is served well. Here is the
-# same content in five languages, 60 dates and 24 phrases such as *in 3 days* (from Unicode's collection of such formats), under
-# three vocabularies: bytes, SmolLM2's, and that of MiniLM, a BERT which lesson 15 uses:
+# You pay for a model by the token, and it can read only so many at once. So a language with long tokens is served well.
+# How unequal is the service? Here is the same content in five languages, 60 dates and 24 phrases such as *in 3 days*
+# (from Unicode's collection of such formats), under three vocabularies: bytes, SmolLM2's, and that of MiniLM, a BERT
+# which lesson 15 uses:
 
 # %%
 days = [date(2026, 1, 1) + timedelta(days=17 * n) for n in range(60)]
@@ -622,16 +660,17 @@ assert n_unknown > 60  # Chinese comes last
 Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 
 # %% [markdown]
-# The Chinese text has half as many characters as the English one, and for SmolLM2 one and a half times as many tokens. Hindi and
-# Russian cost more than twice the English. For such phrases, whoever asks in Hindi pays twice, and half as much fits into what the
-# model can read at once. And MiniLM, which asks fewer tokens of everybody? It has no bytes below: what it does not know becomes
-# `[UNK]`, and in Chinese that is every seventh token. One of the two characters of *week*, in each of the 60 dates, is among them.
+# With SmolLM2, Hindi and Russian cost more than twice as much as English. For such phrases, whoever asks in Hindi pays
+# twice, and half as much fits into what the model can read at once. The Chinese text has half as many characters as the
+# English one, and one and a half times as many tokens.
 #
-# Back to SmolLM2. Does its price lie in the language, whose characters have two or three bytes, or in the text that the merges
-# were learnt from? The
-# control is a vocabulary of 1,000 for each language, learnt from that language. Dates will not do for it: they are made of a
-# few dozen words, which would soon all be one token each. So take names of languages and countries, three quarters of them to learn from
-# and the others to be cut:
+# And MiniLM, which asks fewer tokens of everybody? It has no bytes below: what it does not know becomes `[UNK]`, and in
+# Chinese that is every seventh token. One of the two characters of *week*, in each of the 60 dates, is among them.
+#
+# Where does SmolLM2's price come from: the language, whose characters have two or three bytes, or the text that the
+# merges were learnt from? The control is a vocabulary of 1,000 for each language, learnt from that language. Dates will
+# not do for it: they are made of a few dozen words, which would soon all be one token each. So take names of languages
+# and countries, three quarters of them to learn from and the others to be cut:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one version of the names to the next
@@ -650,12 +689,15 @@ assert max(own_cost[language] for language in ("de", "ru", "zh")) < 1.15 * own_c
 assert own_cost["hi"] > 1.4 * own_cost["en"]
 
 # %% [markdown]
-# In vocabularies of their own Russian and Chinese cost hardly more than English or German. (English has become dearer: a few hundred
-# names are less than SmolLM2 has read.) For these languages the price was the text that the merges were learnt from. For Hindi it was
-# only a part: Hindi has become cheaper too, and still costs far more than English. Look at its tokens. Its vowel signs, written around a
-# consonant, do not count as letters, so the rule that cuts a text into words cuts Hindi words *before* any merge is learnt. Cut
-# at spaces only, Hindi names cost no more than English ones. A tokenizer can be unfair in two places: in what it has read, and in
-# a rule that somebody wrote with another script in mind.
+# **For Russian and Chinese it was the text.** In vocabularies of their own they cost hardly more than English or
+# German. (English has become dearer: a few hundred names are less than SmolLM2 has read.)
+#
+# **For Hindi it was only a part.** Hindi has become cheaper too, and still costs far more than English. Look at its
+# tokens. Its vowel signs, written around a consonant, do not count as letters, so the rule that cuts a text into words
+# cuts Hindi words *before* any merge is learnt. Cut at spaces only, Hindi names cost no more than English ones.
+#
+# So a tokenizer can be unfair in two places: in what it has read, and in a rule that somebody wrote with another script
+# in mind.
 #
 # Why not take a huge vocabulary that is fair to all, then? Because each token has a row, and each row a score to be computed
 # (lesson 09 counts both), and because a larger vocabulary gains less and less, as the second side road below shows.
@@ -785,8 +827,8 @@ print("--- pairs of tokens ---", by_tokens, sep="\n")
 print("--- SmolLM2 ---", smol_tokenizer.decode(by_network), sep="\n")
 
 # %% [markdown]
-# Fluent at last, every word in its place; and ask somebody who knows Python whether it is true. (A `with` statement is no function,
-# and creates no instance of a class.) A text that looks good proves nothing, whether a table has written it or a network.
+# Fluent at last, and every word is in its place. But it is not true: a `with` statement is no function, and creates no
+# instance of a class. A text that looks good proves nothing, whether a table has written it or a network.
 #
 # In the package `transformer_lab/data/byte_pairs.py` has the merges in a page of code, and `data/tokenizers.py` the fast ones
 # (`BPETokenizer`, `WordTokenizer`, `CharacterTokenizer`). `baselines.py` has the tables: before you are proud of a model's bits

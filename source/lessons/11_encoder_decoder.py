@@ -94,9 +94,10 @@ print(f"{right} of 300 numbers are right; in {words} all words are right, in wha
 #
 # ## 2. All in one vector
 #
-# What does it hand over? The first models handed over *one vector*. They read with a recurrent network, a loop that carries a
-# single vector from word to word, and its last state was all that the decoder ever saw of the source. In our model it is
-# easily made: take the mean of the encoder's vectors (left), in place of all of them (right), and leave everything else alone.
+# What does it hand over? The first models handed over *one vector*. They read with a recurrent network, a loop that
+# carries a single vector from word to word, and its last state was all that the decoder ever saw of the source. Our
+# model can imitate that: it hands over the mean of the encoder's vectors (left), in place of all of them (right), and
+# everything else stays as it is.
 #
 # ![Two panels with the translator's own vectors for "November 22, 2026". Left: the eight vectors are drawn together into one,
 # their mean, and one thick arrow leads from it to the decoder. Right: eight arrows lead from the eight vectors to the
@@ -151,9 +152,10 @@ predict("11_encoder_decoder.one_vector", actual=reached)
 #
 # </details>
 #
-# So one vector is not impossible, it is *dear*, and the dearer, the more there is to say. (Cho et al. saw in 2014 how
-# translations through one vector went bad as sentences grew longer.) Whether the vector is too small for the message, or the
-# message too hard to unpack again, these runs cannot tell. Nor do they say what another summary would have done than the mean.
+# So one vector is not impossible. It is costly, and the more there is to say, the more it costs. (Cho et al. saw in
+# 2014 how translations through one vector went bad as sentences grew longer.) Whether the vector is too small for the
+# message, or the message too hard to unpack again, these runs cannot tell; nor what a summary other than the mean would
+# have done.
 #
 # And this is how the two write when they are young. We train one of each kind again, for 150 steps:
 
@@ -241,15 +243,16 @@ for text, column in zip(watched, zip(*diary.values(), strict=True), strict=True)
         print(f"    {step:3}  {written}")
 
 # %% [markdown]
-# First it learns what German numbers look like, then which number it is. In our run the last one ends as *zwei und siebzig tausend
-# zwei und siebzig*. Hardly any number that it has learnt from was without thousands. Is that why? We have not tested it; you could,
-# with 500 small numbers more in `task.examples`.
+# First it learns what German numbers look like, then which number it is. In our run the last one ends as *zwei und
+# siebzig tausend zwei und siebzig*. Is it because nearly all the numbers that it has learnt from have thousands? We
+# have not tested it. You can: add 500 small numbers to `task.examples`.
 #
 # ## 5. The alignment appears
 #
-# The model has one head that reads English. We kept a copy of it every 50 steps; here each reads our example, and writes its
-# right translation or one of its own. Rows: the piece about to be written. Columns: the English. Where the alignment is known, the word
-# that the piece translates is framed. Move the slider over the steps.
+# Where does the decoder look when it writes a piece? One head of our model reads English, and we kept a copy of the
+# model every 50 steps. Each copy reads our example, and writes its right translation or one of its own. Rows: the piece
+# about to be written. Columns: the English. Where the alignment is known, the word that the piece translates is framed.
+# Move the slider over the steps.
 #
 # 1. Which rows have found the word that they translate by step 50, with most of their weight?
 # 2. Follow the row of `tausend` from step 50 to the end. Does it come nearer to the word that it translates?
@@ -292,12 +295,18 @@ for ax, step in zip(axes, (0, 50, 400), strict=True):
 # %% [markdown]
 # <details><summary>Answers, when you have looked</summary>
 #
-# In our run (another processor trains another model): 1\. `sieben` and `hundert`. `neunzig` looks at the beginning of the number
-# too, though with half its weight. 2\. No. At steps 50 and 100 it looks at *thousand*, and from step 150 on at the hyphen, while the
-# translations become better. 3\. `tausend`; and the end looks somewhere as well, though there is nothing to translate. 4\. In
-# `seventy-two` nothing says *tausend*, and yet it is written, with nearly all its weight on the hyphen: just as in our example, where
-# it is right. Where a row looks does not tell whether it is right. `million` is `[UNK]` to the model, an unknown word, and it
-# writes *ein* over and over with its weight on *one*.
+# In our run (another processor trains another model):
+#
+# 1\. `sieben` and `hundert`. `neunzig` looks at the beginning of the number too, though with half its weight.
+#
+# 2\. No. At steps 50 and 100 it looks at *thousand*, and from step 150 on at the hyphen, while the translations become
+# better.
+#
+# 3\. `tausend`; and the end looks somewhere as well, though there is nothing to translate.
+#
+# 4\. In `seventy-two` nothing says *tausend*, and yet it is written, with nearly all its weight on the hyphen: just as
+# in our example, where it is right. Where a row looks does not tell whether it is right. `million` is `[UNK]` to the
+# model, an unknown word, and it writes *ein* over and over with its weight on *one*.
 #
 # </details>
 #
@@ -327,8 +336,12 @@ print(f"the date translator of Part I: {share:.0%} of the rows look at the gold 
 assert share > 0.9
 
 # %% [markdown]
-# (That translator has learnt longer, and other texts, and these are the averages of four heads in the second of its two blocks. Which
-# of the four differences makes its picture so much cleaner, one number cannot tell.)
+# <details><summary>Deeper: why is its picture so much cleaner?</summary>
+#
+# One number cannot tell. That translator has learnt longer, and from other texts, and its share is taken from the mean
+# of four heads in the second of its two blocks.
+#
+# </details>
 #
 # ## 6. Two ways to run it
 #
@@ -378,16 +391,18 @@ predict("11_encoder_decoder.free_running", actual=more)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# As long as every piece is right, what the model has written *is* the right translation, so both ways read the same and write
-# the same. A number that is entirely right in one way is so in the other. The ways part at the first mistake. With teacher
-# forcing the model is put back on the road, and gets most of the remaining pieces right; left to itself it seems to get far
-# fewer. Seems, for we compare place by place, and once a piece is left out, all that follow stand in the wrong place. The last
-# column takes only numbers in which nothing is moved, and there most of the gap is gone. These are few numbers, fourteen in our run, of one model.
+# As long as every piece is right, what the model has written *is* the right translation, so both ways read the same and
+# write the same. A number that is entirely right in one way is so in the other.
+#
+# The ways part at the first mistake. With teacher forcing the model is put back on the road, and gets most of the
+# remaining pieces right; left to itself it seems to get far fewer. It only seems so, for we compare place by place:
+# once a piece is left out, all that follow stand in the wrong place. The last column takes only numbers in which
+# nothing is moved, and there most of the gap is gone. (These are few numbers, fourteen in our run, of one model.)
 #
 # </details>
 #
-# So a high share of right pieces under teacher forcing flatters a model, and the share of whole texts does not. You can watch the
-# difference. Put a wrong first piece into the mouth of the trained model, and let it go on:
+# So a high share of right pieces under teacher forcing flatters a model, and the share of whole texts does not. Give
+# the trained model its first piece, a right one and then three wrong ones, and let it go on:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from machine to machine: it is a model's own text
@@ -398,15 +413,16 @@ for first in ("sieben", "drei", "hundert", "neunzig"):
     print(f"{first:8} ->", tokenizer.decode(ids[0].tolist()))
 
 # %% [markdown]
-# A decoder has no way to take a word back. It reads its mistake as it reads anything else, though it has never read one
-# while it learnt. This difference between learning and use is called **exposure bias**. How much it hurts must be measured: in our
-# run `drei` harmed nothing that came after it, after `hundert` the model stopped at once, and `neunzig` led it astray. (Lesson 12
-# keeps several beginnings alive at once.)
+# A decoder has no way to take a word back. It reads its mistake as it reads anything else, though in training it has
+# never read one. This difference between learning and use is called **exposure bias**. How much it hurts must be
+# measured: in our run `drei` harmed nothing that came after it, after `hundert` the model stopped at once, and
+# `neunzig` led it astray. (Lesson 12 keeps several beginnings alive at once.)
 #
 # ## 7. Is attention alignment?
 #
-# Here most pictures in papers and blogs stop, and their captions say that the model found out by itself which word belongs to
-# which. Let us not stop, and count by kinds of words. `experiments/alignment.py` trained five models like ours. A dot is a model:
+# Here most papers and blogs stop, and their captions say that the model found out by itself which word belongs to
+# which. Did it? Let us count by kinds of words. `experiments/alignment.py` trained five models like ours. A dot is a
+# model:
 
 # %% jupyter={"source_hidden": true}
 aligned = recorded("alignment")["result"]["models"]
@@ -422,10 +438,12 @@ ax.set_title("Five models with one head: what a row looks at depends on the word
 _ = ax.figure.legend(loc="outside lower center", ncols=3, fontsize=8)
 
 # %% [markdown]
-# Digits and tens are found more often than not. The function words depend on the seed: one model finds `und` and `hundert` in nearly
-# every row, another hardly ever, and `tausend` is found in two rows of three at best. (For such words *gold* is also a convention:
-# that `und` translates the hyphen is what our generator says.) Where do they look instead? The favourite that is most
-# frequent, in each of the five models, and the share of rows that have it:
+# Digits and tens are found more often than not. The function words depend on the seed: one model finds `und` and
+# `hundert` in nearly every row, another hardly ever, and `tausend` is found in two rows of three at best. (For such
+# words *gold* is also a convention: that `und` translates the hyphen is what our generator says.)
+#
+# Where do these words look? Call the token with a row's largest weight its favourite. For each of the five models, here
+# is the most frequent favourite, and the share of rows that have it:
 
 # %% jupyter={"source_hidden": true}
 for row in aligned:
@@ -441,11 +459,13 @@ for row in aligned:
     print(f"numbers right {row['exact match']:.0%}   rows that look at gold {row['accuracy']['all']:.0%}")
 
 # %% [markdown]
-# No: all five are equally good. Does it matter at all where a row looks? As in lesson 02, a weight shows where it
-# looks, and only a change tells. So **silence an edge**. Of each of 500 numbers we draw one piece, and in the row that writes it we
-# hide one English token, so that the other weights share what it had. We hide the **gold** token, which the piece translates; or
-# the **favourite**, which has the largest weight; or, as a control, **another**, drawn from the rest; or **all**, so that the row
-# reads nothing. How many pieces are still written right?
+# No: all five are equally good. Does it matter at all, then, where a row looks? As in lesson 02, a weight shows where
+# it looks, and only a change tells whether that matters.
+#
+# So **silence an edge**. Draw one piece of each of 500 numbers. In the row that writes it, hide one English token, so
+# that the other weights share what it had. Hide the **gold** token, which the piece translates; or the **favourite**;
+# or, as a control, **another**, drawn from the rest; or **all**, so that the row reads nothing. How many pieces are
+# still written right?
 
 # %% jupyter={"source_hidden": true}
 edges = ("none", "gold", "favourite", "another", "all")
@@ -460,9 +480,12 @@ for looked in ("at gold", "elsewhere"):
 Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 
 # %% [markdown]
-# Upper half, the favourite is the gold token: hide it, and most digits and tens come out wrong. Here the picture tells the truth.
-# (`tausend` need not read anything, and `und` hardly ever where it looks elsewhere: see the last column.) Lower half, the favourite
-# is something else: hide the gold token, and hardly anything changes. Does its vector not matter there, then?
+# In the upper half the favourite is the gold token. Hide it, and most digits and tens come out wrong: here the picture
+# tells the truth. (`tausend` need not read anything, and `und` hardly ever where it looks elsewhere: see the column
+# *all hidden*.)
+#
+# In the lower half the favourite is something else. Hide the gold token, and hardly anything changes. Does its vector
+# not matter there?
 #
 # Not so fast. The gold token had a small weight to begin with, so hiding it took little away. Here is a stronger test (right):
 #
@@ -470,9 +493,9 @@ Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 # crossed out, the others still reach the decoder. Right, exchange it: the vector of forty, from a second memory of forty, hyphen,
 # seven, thousand, stands in the place of that of ninety; neunzig or vierzig?](figures/11_encoder_decoder_tests.svg)
 #
-# Let the encoder also read the number with another ten in the gold place, *forty* for *ninety*. From that second memory take one
-# vector, put it in the place of the same vector of the first one, and leave everything else as it was. If the row now writes the
-# *other* word, it was this vector that decided.
+# Let the encoder also read the number with another ten in the gold place, *forty* for *ninety*. That gives a second
+# memory. Take one vector from it, put it in the same place of the first memory, and leave everything else as it was. If
+# the row now writes the *other* word, it was this vector that decided.
 #
 # Model 0 has 100 rows that write a ten and look elsewhere. They give the gold token 5 % of their weight, and with the gold token
 # hidden all of them are still right. Now we exchange the gold token's vector. In how many rows does the other word come out?
@@ -537,7 +560,7 @@ predict(
 # from the other number, so that nothing in the memory says the old word any more. In 59 of the 100 rows it is written all the same
 # (the cross in the lowest line of the figure).
 #
-# Is it so in all five models? Each line of the figure is a group of such rows, and they are not alike:
+# Is it so in all five models? No. Each line of the figure is a group of such rows:
 #
 # * **Upper three lines: another vector holds the word.** Exchange the favourite (orange), and the other word comes out. Exchange the
 #   gold token (blue), and seldom anything happens. The favourite is mostly a hyphen, an *and*, or a *thousand*. These stand in both
@@ -560,8 +583,8 @@ predict(
 #
 # ## 8. What people get wrong: no shift
 #
-# Now the lower half of the drawing in section 4. The decoder is given the very token that it should write. Nothing complains,
-# and the loss looks wonderful.
+# Forget the shift, and you have the lower half of the drawing in section 4: the decoder is given the very token that it
+# should write. Nothing complains, and the loss looks wonderful.
 
 # %%
 slip = make_task("numbers", n_layers=1, n_heads=1, tie_embeddings=False)

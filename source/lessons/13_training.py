@@ -132,10 +132,10 @@ print("predicts", task.tokenizer.tokens(labels))
 
 # %% [markdown]
 # Before the cutting comes the question of what to hold out. Here somebody has a result that would be the best of this
-# course: **one bit for each character** of the Python documentation, with no network at all. It is a table like that of
-# lesson 10, with up to nine characters of context instead of one. For a context that it has seen three times, what came
-# next then makes up half of its prediction, and what a shorter context says the other half. (Lesson 10's tables share
-# otherwise, and read on from window to window; so its bits are not to be compared with these.)
+# course: **one bit for each character** of the Python documentation, with no network at all. It is a table of counts
+# like those of lesson 10, with up to nine characters of context. Where it has seen a context three times, what came
+# next then makes up half of its prediction, and what a shorter context says the other half. (Lesson 10's tables weigh
+# contexts otherwise, so their bits are not to be compared with these.)
 
 
 # %%
@@ -204,10 +204,13 @@ assert 0.3 < removed - kept < 0.7 and min(ways["whole documents, copies removed"
 )
 
 # %% [markdown]
-# Pieces that do not overlap cost the table 0.7 bits, and a held-out tenth without its neighbours nearly half a bit more.
-# To hold out *whole documents* instead changes nothing here, for this documentation says many things twice, and the other
-# place stays in the training set. Take those copies away too, and it costs another half a bit in the mean. But look at the dots
-# of the last two rows: they overlap. With one draw you could have found the opposite, so one draw is an anecdote.
+# Read the rows from the top. Windows that do not overlap cost the table 0.7 bits. A tenth in a row, whose neighbours
+# are held out too, costs nearly half a bit more. To hold out *whole documents* instead changes nothing here, for this
+# documentation says many things twice, and the other place stays in the training set. Take those copies away too, and
+# it costs another half a bit in the mean.
+#
+# But look at the dots of the last two rows: they overlap. With one draw you could have found the opposite. One draw is
+# an anecdote.
 #
 # **Split first, then cut**, by whole documents; remove copies; and say which draw it was, or better, draw several. The
 # last row is the package's split, and the only kind on which this course quotes bits for each character. The probe that
@@ -272,8 +275,8 @@ print(
 assert abs(rest - 4.74) < 0.05 and abs(repeats - 1 / 55) < 0.01
 
 # %% [markdown]
-# So of the nat that is too much, 0.6 is the spread and 0.3 the bet, as the control without a bet says too; what is
-# left, 0.1, is neither (the formula is for normal logits that have nothing to do with each other).
+# So the nat too much has two causes: the spread costs 0.6 of it, and the bet 0.3, as the control without a bet says
+# too. (What is left, 0.1, is neither: the formula is for normal logits that have nothing to do with each other.)
 #
 # The start of 5.0 is no fault, then: it is how this model is initialised, and training removes it in a few steps. But
 # both effects grow quickly. Make the table larger, and the model begins a long way up:
@@ -291,9 +294,9 @@ for factor in (1, 2, 4):
 # anything: a healthy writer of the documentation begins at 6.24, and its $\ln V$ is 6.24.
 #
 # **The first loss** is the cheapest of all probes. Far above $\ln V$ says: the first weights are too large. And *below*
-# $\ln V$, before anything was learnt? Then the labels are easier to guess than they should be. Two faults do that. The
-# label stands in the input; or the loss counts *padding*, and after `[PAD]` comes `[PAD]`. Which of them it is, a look at one
-# row of labels tells.
+# $\ln V$, before anything was learnt? Then the labels are easier to guess than they should be. Two faults do that: the
+# label stands in the input, or the loss counts *padding*, and after `[PAD]` comes `[PAD]`. A look at one row of labels
+# tells which.
 #
 # ## 4. One batch, again and again
 #
@@ -387,7 +390,7 @@ assert walk(sgd, 0.041)[-1].norm() > 3 and walk(adam, 0.1)[-1].norm() < 0.2
 
 # %% [markdown]
 # * **SGD** has one rate for both directions. Above $2/50 = 0.04$ each step across overshoots by more than it started
-#   with, and just below, the way along the valley is slow: after the 60 steps nearly a tenth of it is still left.
+#   with. Just below, the way along the valley is slow: after the 60 steps nearly a tenth of it is still left.
 # * **Momentum** steps by a running mean of the gradients. Across, they change sign and largely cancel; along, they add
 #   up. It swings like a ball, but it survives a rate at which SGD is long gone.
 # * **Adam** also keeps a running mean of the *squares*, and divides by its root: each weight is given a step of about
@@ -466,23 +469,37 @@ ax.text(3e-3, math.log(55) + 0.15, "guessing: ln V", fontsize=7, color="grey")
 _ = ax.legend(fontsize=8)
 
 # %% [markdown]
-# There are three things to read from it. **The kind of step matters**: with each at its own best rate, AdamW is far ahead of
-# SGD after 100 steps, for every seed. **The rate matters as much**: 0.1 and 0.3 do equally well for SGD by the middle one of its seeds, but at 0.3 one
-# run of five is lost, and at 1 all of them. And 0.00002, a rate that recipes for *fine-tuning* recommend, leaves a
-# fresh model worse than guessing. A rate belongs to a task; copy it without a sweep, and your run may fail like this.
-# (torch's momentum leaves out our factor of 0.1, so its rates are ten times smaller than ours would be.)
+# * **The kind of step matters.** With each at its own best rate, AdamW is far ahead of SGD after 100 steps, for every
+#   seed.
+# * **The rate matters as much.** By the middle one of its seeds SGD does equally well at 0.1 and 0.3. But at 0.3 one
+#   run of five is lost, and at 1 all of them.
+# * **A rate belongs to a task.** A rate of 0.00002, which recipes for *fine-tuning* recommend, leaves a fresh model
+#   worse than guessing. Copy a rate without a sweep, and your run may fail like this.
 #
-# A **warm-up** of 20 steps gains nothing here: at the five smaller rates every seed ends higher with it, and at the
-# largest there is no clear difference. (A fifth of the steps is spent below the rate; whether that is the whole reason,
-# these runs cannot tell.) [Lesson 07](07_layer_norm.ipynb) found the same for small pre-norm models, and the opposite
-# for post-norm. So at this size, and up to these rates, warm-up only costs steps. Where it is needed, in post-norm
-# and for the larger rates of deep models, it is needed badly, and in a long run a few steps are cheap. That is why the
-# package's loop has it by default.
+# <details><summary>Deeper: momentum's rate, here and in the valley</summary>
 #
-# The probe here is the ratio **update / weight**: by how much of its own size one step moves a matrix. In a healthy
-# translator it lies between 0.6 and 1.2 % at step 20, for every matrix. Much less than in a healthy twin speaks for a
-# rate that is too low, and much more for one that is too high. *Exactly* 0 says that the optimiser does not have this
-# matrix at all. The second probe is the **gradient norm**, the length of all gradients together. It may start high; it
+# torch's momentum leaves out our factor of 0.1, so its rates are ten times smaller than ours would be.
+#
+# </details>
+#
+# Does a **warm-up** help? Not here: with 20 steps of it every seed ends with a higher loss at the five smaller rates,
+# and at the largest there is no clear difference. [Lesson 07](07_layer_norm.ipynb) found the same for small pre-norm
+# models, and the opposite for post-norm. So at this size, and up to these rates, warm-up only costs steps. Where it is
+# needed, in post-norm and for the larger rates of deep models, it is needed badly, and in a long run a few steps are
+# cheap. That is why the package's loop has it by default.
+#
+# <details><summary>Deeper: why does warm-up cost anything?</summary>
+#
+# A fifth of the steps is spent below the rate. Whether that is the whole reason, these runs cannot tell.
+#
+# </details>
+#
+# How do you see a wrong rate in a run of your own? By the ratio **update / weight**: by how much of its own size one
+# step moves a matrix. In a healthy translator it lies between 0.6 and 1.2 % at step 20, for every matrix. Much less
+# than in a healthy twin speaks for a rate that is too low, and much more for one that is too high. *Exactly* 0 says
+# that the optimiser does not have this matrix at all.
+#
+# The second probe of the step is the **gradient norm**, the length of all gradients together. It may start high; it
 # should not keep growing.
 #
 # <details><summary>Deeper: clipping</summary>
@@ -554,10 +571,11 @@ predict("13_training.after", actual=verdict)
 # <details><summary>Why? Open after your guess</summary>
 #
 # It rises too, in all five runs. A loss counts how *sure* the model was, exact match only which token came first. From
-# the turn to the end the model gets fewer tokens wrong, but it is surer, of the right tokens and of the wrong ones, and
-# so each wrong one costs more (run the next cell). Both measures are right; they measure two things. Whoever needs
-# right dates, and stops by the loss, stops too early here. (One to four points of 300 dates are a handful, and one run
-# would show nothing. But it is so in five of five.)
+# the turn to the end the model gets fewer tokens wrong. But it is surer, of the right tokens and of the wrong ones, and
+# so each wrong one costs more (run the next cell).
+#
+# Both measures are right; they measure two things. Whoever needs right dates, and stops by the loss, stops too early
+# here. (One to four points of 300 dates are a handful, and one run would show nothing. But it is so in five of five.)
 #
 # </details>
 
@@ -637,21 +655,22 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # <details><summary>Bela: a loss of 0.06</summary>
 #
 # Two faults make a loss too good to be true: a leak between the splits, or labels that are not shifted, so that the
-# model reads what it should predict. *Overlap* is 0 %, which rules out a leak. And the *first loss* was below $\ln V$
-# before anything was learnt. Her table starts small, as every writer's does, and the bet of section 3 costs a healthy
-# writer nothing. But here the token just read *is* the label, and the small bet is paid out at every place. Padding,
-# the other reason for such a start, is ruled out too: a writer's windows are full. Hence `AAAA`. (A forgotten causal
-# mask, lesson [03](03_masks.ipynb), would be a third fault of this kind. But there the labels are the next tokens, on
-# which a fresh model does not bet.)
+# model reads what it should predict. *Overlap* is 0 %, which rules out a leak.
+#
+# And the *first loss* was below $\ln V$ before anything was learnt. Her table starts small, as every writer's does, and
+# the bet of section 3 costs a healthy writer nothing. But here the token just read *is* the label, and the small bet is
+# paid out at every place. Hence `AAAA`. Padding, the other reason for such a start, is ruled out too: a writer's
+# windows are full. (A forgotten causal mask, lesson [03](03_masks.ipynb), would be a third fault of this kind. But
+# there the labels are the next tokens, on which a fresh model does not bet.)
 #
 # </details>
 # <details><summary>Chen: 1.4, and slow</summary>
 #
 # A rate that is too low? *Update / weight* rules it out: where anything moves, it moves as in the healthy translator.
 # But 16 of 17 matrices do not move at all, not even by their decay: the optimiser was never given the blocks. Only the
-# token table learnt. (And look how far that alone gets: below the 1.84 of the pairs, which is about the best that one
-# can do with the last token only. So something else gets through, even where nobody has trained the blocks: something of
-# the other tokens, or of the place.)
+# token table learnt. (And look how far that alone gets: below the 1.84 of the pairs, about the best that one can do
+# with the last token only. So something more gets through, even where nobody has trained the blocks: something of the
+# other tokens, or of the place.)
 #
 # </details>
 # <details><summary>Dora: 1.31 on everything</summary>
@@ -665,10 +684,12 @@ table("healthy translator", "Ada", "Chen", "Dora")
 #
 # Every matrix moves as it should, so it is neither the rate nor the amount of data. Her *first loss* is 4.01, exactly
 # $\ln V$, where her healthy twin begins at 5.8. Its logits never reach the loss as they are: somebody put a softmax
-# before `cross_entropy`, which has its own. The runner-up is a small token table, with which a healthy model begins at
-# $\ln V$ as well. *One batch* rules it out: the healthy writer has such a table, and comes down to 0.48; Ada stays at
-# 3.44. After a softmax only numbers between 0 and 1 go in, so even the surest model stays far from 0 (run the next
-# cell; why Ada does not come all the way down to that 3.04, we have not looked).
+# before `cross_entropy`, which has its own.
+#
+# The runner-up is a small token table, with which a healthy model begins at $\ln V$ as well. *One batch* rules it out:
+# the healthy writer has such a table, and comes down to 0.48; Ada stays at 3.44. After a softmax only numbers between 0
+# and 1 go in, so even the surest model stays far from 0 (run the next cell). Why Ada does not come all the way down to
+# that 3.04, we have not looked.
 #
 # </details>
 
@@ -790,11 +811,12 @@ for name, weigh in (("mean of the three means", lambda n: 1 / 3), ("weighted by 
 #
 # ## 10. In the package
 #
-# `transformer_lab.training.loop.train` is the loop of section 4 with everything that keeps a long run alive. Its
-# heart, `training_step`, adds up the parts' *summed* losses and divides once. `transformer_lab.training.adamw` is
-# AdamW in as few lines as yours, with the settings of torch's; long runs use torch's own, which is faster. What must a
-# loop save to go on after a power cut as if nothing had happened? Train for 20 steps; then train for 10, save, load
-# into a new model and optimiser, and train for 10 more:
+# `transformer_lab.training.loop.train` is the loop of section 4 with everything that keeps a long run alive. Its heart,
+# `training_step`, adds up the parts' *summed* losses and divides once. `transformer_lab.training.adamw` is AdamW in as
+# few lines as yours, with the settings of torch's; long runs use torch's own, which is faster.
+#
+# What must a loop save to go on after a power cut as if nothing had happened? Train for 20 steps; then train for 10,
+# save, load into a new model and optimiser, and train for 10 more:
 
 
 # %% jupyter={"source_hidden": true}
@@ -838,9 +860,10 @@ for name, (found, loss), wanted in (
 print(f"    in the last of them {(found != weights(straight)).sum()} of {len(found):,} weights differ, in any bit")
 
 # %% [markdown]
-# Only the third is the same run, to the last bit. The first is another one, 40 % of the way from where it should be, and nothing says
-# so. Look at its loss: *better*. (A fresh Adam begins with steps of the full rate; whether that is the reason, we have
-# not tested.) The harm is not that it is worse. A run that was cut can no longer be compared with one that was not.
+# Only the third is the same run, to the last bit. The first is another one, 40 % of the way from where it should be,
+# and nothing says so. Look at its loss: it is *better*. (A fresh Adam begins with steps of the full rate; whether that
+# is the reason, we have not tested.) The harm is not that the run is worse. It can no longer be compared with one that
+# was not cut.
 #
 # The package's checkpoints hold all three, and which examples make up a batch is a function of the seed and the step
 # alone. So is the learning rate: by default a tenth of all steps as warm-up, then half a cosine down to 0.

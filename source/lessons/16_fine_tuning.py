@@ -8,12 +8,14 @@
 # nothing else is coloured. LoRA, 76,423 numbers: the new head, and two thin strips beside each of the six blocks, which
 # themselves stay as they were.](figures/16_fine_tuning_where.svg)
 #
-# Hardly anybody trains a model from nothing. You take one that somebody else has trained, for weeks and on more text
-# than you will ever own, and you teach it your task in an afternoon. But which part of it should you teach? All 22
-# million numbers? The last few? Or could it stay exactly as it is, with a little something put beside it?
+# Say that you run a small shop, and you want your messages sorted: does somebody ask, complain, or say thanks? You
+# have two dozen examples. Nothing learns English from two dozen sentences. But others have trained models for weeks,
+# on more text than you will ever own, and give them away. At the end of this lesson you teach such a model your three
+# kinds of message, in five seconds.
 #
-# In this lesson you take the model behind [lesson 15](15_bert.ipynb)'s search and teach it to find names. You will be
-# able to
+# What will you have changed in it? All of its 22 million numbers? The last few? Or could it stay exactly as it is,
+# with a little something put beside it? And can it still do what it did before? We find out with the model behind
+# [lesson 15](15_bert.ipynb)'s search, which we teach to find names. You will be able to
 #
 # * compare ways of fine-tuning by what they cost, what they find, and what they forget;
 # * build LoRA yourself, and say why its two matrices may not both begin at zero;
@@ -44,16 +46,18 @@ kept = recorded("fine_tuning_methods")["result"]
 minilm, tokenizer = load("minilm")
 
 # %% [markdown]
-# ## 1. Names in sentences of another kind
+# ## 1. Why an old model at all?
 #
-# Recall how lesson 15 ended. A tagger that had learnt from sentences of 18 patterns, or **templates**, found most
-# persons, places and organisations in new sentences of these templates, even where every name was new. In sentences
-# of six other templates its F1 fell from 0.82 to 0.13. It had learnt the templates by heart, and not what a name is.
+# Because it may have learnt already what your examples cannot teach it. Recall how lesson 15 ended. A tagger was
+# trained from nothing, on sentences of 18 patterns, or **templates**. In new sentences of these templates it found
+# most persons, places and organisations, even where every name was new. In six other templates its F1 fell from 0.82
+# to 0.13. It had learnt the templates by heart, and not what a name is.
 #
 # MiniLM has never been told what a name is either. But it has read a great deal, and all that is needed may be
-# somewhere in its vectors. Let us look. We put a new **head** on it, one linear layer from the 384 numbers of a token
-# to the seven tags, and train everything, on labelled sentences of the old templates only. This is **fine-tuning**.
-# (Recall: B- begins a name, I- goes on with it, and a name counts in F1 only if all its words and its type are right.)
+# somewhere in its vectors. We begin with the most that can change. We put a new **head** on MiniLM, one linear layer
+# from the 384 numbers of a token to the seven tags, and train everything, on labelled sentences of the old templates
+# only. This is **fine-tuning**. (Recall: B- begins a name, I- goes on with it, and a name counts in F1 only if all its
+# words and its type are right.)
 
 # %%
 sentences = entities.training_sentences(800, seed=0)
@@ -81,8 +85,9 @@ print(", ".join(f"{kind}: entity F1 {score:.2f}" for kind, score in whole.evalua
 
 # %% [markdown]
 # Fifty steps, and it has begun to see what we want, although it takes streets for persons and firms for people. Let it
-# finish: 120 steps, five times, each time with other sentences (recorded). And what is its old reading worth? As a
-# control, the same architecture with the same vocabulary, but with weights drawn anew, at the better of two rates.
+# finish: 120 steps, five times, each time with other sentences (recorded). And is it really the old reading that
+# helps? The control is the same architecture with the same vocabulary, but with weights drawn anew, at the better of
+# two rates.
 
 # %% jupyter={"source_hidden": true}
 kinds = ("same templates", "new templates", "other templates")
@@ -99,18 +104,17 @@ ax.set(ylim=(0, 1), ylabel="entity F1", title=title)
 _ = ax.legend(loc="lower left")
 
 # %% [markdown]
-# From nothing, F1 reaches 0.73 on the old templates, and on new ones next to nothing: 0.08 and 0.14. (Lesson
-# 15's small tagger had 1,000 steps, and reached 0.13.) MiniLM has 0.96, 0.65 and 0.63. It saw the same
-# sentences in the same order; the only difference is what it had read before, of other things and for another purpose.
-# That includes the names: Rwanda is new to this training, but not to MiniLM. How much of the 0.65 comes from names that
-# MiniLM had read before, we have not measured.
+# Only the model that has read before is at home in new templates: MiniLM has 0.65 and 0.63 there, the control 0.08 and
+# 0.14. (On the old ones it is 0.96 and 0.73.) Both saw the same sentences in the same order. What MiniLM has besides
+# is what it read before, of other things and for another purpose. That includes names: Rwanda is new to this training,
+# but not to MiniLM. How much of the 0.65 is due to that, we have not measured.
 
 # %% [markdown]
-# Must one train 22 million numbers for that? Suppose we leave every one of them as it is, and put two thin matrices
-# beside those that make the queries and the values of each block. This is **LoRA**; section 3 opens it. With the new
-# head 76,423 numbers are learnt. The sentences are the same, and so is the number of steps; the learning rate is one
-# that suits it. How will it do on the six new templates, compared with the model of which everything was tuned? Run the
-# cell, and click your guess.
+# So the old model is worth having. Now the question of this lesson: must all of its 22 million numbers change? Suppose
+# we leave every one as it is, and put two thin matrices beside those that make the queries and the values of each
+# block. This is **LoRA**, and section 3 opens it. With the new head, 76,423 numbers are learnt. The sentences and the
+# number of steps are the same; the learning rate is one that suits it. How will it do on the six new templates,
+# compared with the model of which everything was tuned? Run the cell, and click your guess.
 
 # %%
 predict("16_fine_tuning.how_few")
@@ -144,18 +148,20 @@ predict("16_fine_tuning.how_few", actual="much worse" if gap < -0.1 else "better
 # </details>
 
 # %% [markdown]
-# ## 2. What has changed?
+# ## 2. Everything may change. What does?
 #
-# Let us see what the training of everything did. Take one matrix of MiniLM, the one that
-# makes the queries of block 6, and subtract: the matrix after the training, minus the matrix before. What is left is
-# the **change**, 384 × 384 numbers. How much is in it?
+# When we tuned everything, all 22 million numbers were free to move. How much of that freedom did they use? Take one
+# matrix of MiniLM, the one that makes the queries of block 6, and subtract: the matrix after the training, minus the
+# matrix before. What is left is the **change**, 384 × 384 numbers. How much is in it?
 #
-# There is an exact way to ask. Every matrix is a sum of simple ones, each a column times a row, which does one thing
-# only: it measures a vector along one direction, and pushes it along another. The **singular value decomposition**
-# finds the best such pieces and sorts them by size; the sizes are the singular values. A matrix that is made of $r$
-# pieces has **rank** $r$. Keep the $r$ largest, and you have the best copy of rank $r$ that there is. How good a copy is
-# can be measured by its **energy**: the sum of the squares of all numbers in the matrix, which is also the sum of the
-# squares of its singular values. What share of the whole energy do the largest pieces hold?
+# There is an exact way to ask. Every matrix is a sum of simple pieces. A piece is a column times a row, and it does
+# one thing only: it measures a vector along one direction, and pushes it along another. The **singular value
+# decomposition** finds the best such pieces and sorts them by size; the sizes are the singular values. A matrix that
+# is made of $r$ pieces has **rank** $r$.
+#
+# Keep the $r$ largest pieces, and you have the best copy of rank $r$ that there is. How good is it? The **energy** of
+# a matrix is the sum of the squares of all its numbers, and also the sum of the squares of its singular values. What
+# share of it do the largest pieces hold?
 #
 # ![A matrix of 8 by 8 cells is the sum of three pieces of the same size. Beside each piece stands its column and above it
 # its row, of which it is the product. The largest piece, of size 3, holds 64 percent of the energy, the second, of size
@@ -173,10 +179,10 @@ for what, matrix in {"the change": after - before, "the matrix": before, "random
 assert shares["the change"][7] > 3 * shares["the matrix"][7] > 3 * 0.08
 
 # %% [markdown]
-# Eight of 384 pieces hold three quarters of the change. In the matrix itself the eight largest hold a seventh, in a
-# matrix of random numbers a twelfth. All 147,456 numbers were free to move, nobody asked them to agree, and they moved
-# in a few directions together. (Not everywhere as much: in block 1 it is a half. Section 9 lets you look at four
-# matrices.)
+# Much less than there is room for. Eight of 384 pieces hold three quarters of the change. In the matrix itself the
+# eight largest hold a seventh, in a matrix of random numbers a twelfth. All 147,456 numbers were free to move, nobody
+# asked them to agree, and they moved in a few directions together. (Not everywhere as much: in block 1 it is a half.
+# Section 9 lets you look at four matrices.)
 #
 # How simple the task must be, one wants to say, if it needs so little! But what would we have seen if that were wrong?
 # Let us train once more, on nonsense: the same sentences, but all tags shuffled among all words, so that nothing is left
@@ -217,25 +223,32 @@ _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 # Left: after nonsense the change is no less simple. Eight pieces hold 71 % of it, with the true tags 70 %. So a simple
 # change is no sign of a simple task.
 #
-# Right, a better question: does the simple part of the change do the work? We take the tuned model and put the old
-# numbers back: embedding, biases, layer norms, everything but the new head. Of each matrix's change only the $r$
-# largest pieces stay; $r$ is written at the dots. With none F1 is 0.07, for the head was made for another body. With
-# four it is 0.48, and with eight 0.67, as much as with the whole change of the matrices.
+# Right, a better question: does the simple part of the change do the work? We keep the tuned model's new head, and put
+# all its other numbers back to what they were. Then each matrix gets the $r$ largest pieces of its change, and nothing
+# else; $r$ is written at the dots. With none F1 is 0.07, for the head was made for another body. With four it is 0.48,
+# and with eight 0.67, as much as with the whole change of the matrices.
 #
-# Could the other pieces have done it as well? A fair rival holds as much of the energy, so compare what stands one above
-# the other. The eight largest hold 70 % and have 0.67; all but the one largest hold 72 % and have 0.46, and the order is
-# the same with each seed. So the large pieces do more of the work than their size alone explains, if there are enough
-# of them. (The one largest, with 28 %, has 0.06, and all but the eight largest, with 30 %, have 0.15.)
+# Or would any large part of the change have done? A fair rival holds as much of the energy. All but the one largest
+# piece hold 72 %, and reach 0.46; the eight largest hold 70 %, and reach 0.67, in this order with each seed. So these
+# eight together do more of the work than their size alone explains.
 #
-# The whole change was small to begin with, in the mean a fiftieth of the size of the matrices. And of that one may throw
-# away 376 of 384 pieces, and all that had changed elsewhere, and the score stays.
+# <details><summary>Deeper: and fewer of the large pieces?</summary>
+#
+# The one largest, with 28 % of the energy, has 0.06, and all but the eight largest, with 30 %, have 0.15. The large
+# pieces do more than their share only if there are enough of them.
+#
+# </details>
+#
+# How little was needed, then? The whole change was small to begin with, in the mean a fiftieth of the size of the
+# matrices. Of that one may throw away 376 of 384 pieces, and all that had changed elsewhere, and the score stays.
 
 # %% [markdown]
 # ## 3. LoRA
 #
-# That eight pieces of a *found* change are enough does not yet say that so few can be *learnt* alone. But the model
-# behind your guess did just that, and in 12 of the 36 matrices only. (That a tuning needs few directions was found by
-# Aghajanyan et al. 2020.) Leave the old matrix $W$ alone, and learn the change itself, as a product of two thin matrices:
+# If eight pieces do the work, why learn the other 376? There is a catch. Those eight were *found* by training
+# everything; that so few can be *learnt* alone does not follow. But the model behind your guess did just that, and in
+# 12 of the 36 matrices only. It leaves the old matrix $W$ alone and learns the change itself, as a product of two thin
+# matrices:
 #
 # $$y = W x + \frac{\alpha}{r}\, B A x, \qquad A: r \times d_\text{in}, \quad B: d_\text{out} \times r.$$
 #
@@ -244,16 +257,15 @@ _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 # all learnt. The lower result, times alpha over r, is added to the upper one. Merged afterwards it is one matrix of 384 by
 # 384 again.](figures/16_fine_tuning_lora.svg)
 #
-# Whatever $A$ and $B$ hold, $BA$ has a rank of at most $r$. With $r = 8$ these are 6,144 numbers in place of 147,456.
-# Hence the name: *low-rank adaptation* (Hu et al. 2021). Three details are worth a thought.
+# Whatever $A$ and $B$ hold, $BA$ has a rank of at most $r$. With $r = 8$ they have 6,144 numbers, where $W$ has
+# 147,456. Hence the name: *low-rank adaptation* (Hu et al. 2021). Three details are worth a thought.
 #
-# **How should it begin?** On the first step the model should be the old one, so $BA$ should be zero. Both zero? Then
-# nothing is ever learnt: the gradient of $B$ is a product with $A$, that of $A$ a product with $B$, and both stay zero
-# forever. So only $B$ is zero, and $A$ is random.
+# **How should it begin?** On the first step the model should be the old one, so $BA$ should be zero. Suppose both were
+# zero. The gradient of $B$ is a product with $A$, and that of $A$ a product with $B$: both would stay zero forever. So
+# only $B$ is zero, and $A$ is random.
 #
-# **What is $\alpha / r$ for?** You will want to try several ranks. With more columns, $BA$ becomes larger at the same
-# learning rate, and you would have to tune the rate anew. Dividing by $r$ is meant to spare you that, and $\alpha$ sets
-# how large the change is altogether.
+# **What is $\alpha / r$ for?** With a higher rank $BA$ becomes larger at the same learning rate, and you would have to
+# tune the rate anew. Dividing by $r$ is meant to spare you that. And $\alpha$ sets how large the change is altogether.
 #
 # **What does it cost in use?** Nothing. When the training is over, add $\frac{\alpha}{r} BA$ to $W$, and you have a
 # matrix like any other. Here it is, in ten lines:
@@ -285,12 +297,17 @@ print("merged and unmerged differ by less than a 10,000th of the change")
 assert gap < 1e-4 * change_size
 
 # %% [markdown]
-# ## 4. Which numbers?
+# ## 4. Which numbers, and where?
 #
-# LoRA is one way to leave most of a model alone. The oldest ways choose a part of it, and train only that: **the last
-# block** with the head; **the head** alone, a *linear probe*, which asks whether the names are already there, to be read
-# off by one linear layer; or **the biases**, the numbers that are added, and never those that are multiplied (BitFit, Ben
-# Zaken et al. 2021). Others put something new beside the old:
+# LoRA is one way to leave most of a model alone. Does another need less, or do better? The oldest ways choose a part
+# of the model, and train only that:
+#
+# * **The last block**, with the head.
+# * **The head** alone. This is called a *linear probe*: it asks whether the names are already there, to be read off by
+#   one linear layer.
+# * **The biases**, the numbers that are added, and never those that are multiplied (BitFit, Ben Zaken et al. 2021).
+#
+# Others put something new beside the old:
 #
 # ![One of the six blocks, five times, coloured what is learnt. Biases, 28,423 numbers: a strip under each of the six
 # matrices, q, k, v and o of attention and two of feed-forward. LoRA, 76,423: two thin strips beside q and beside v.
@@ -304,11 +321,17 @@ assert gap < 1e-4 * change_size
 # * **Prompt tuning**: learnt vectors in front of the text, as if they were words. Its authors found that it needs large
 #   models to be as good as the others (Lester et al. 2021).
 #
-# A comparison is only fair if each gets the rate that suits it. Every method tried several, on 13 of the 18 training
-# templates, and was judged on the other five; no test sentence was looked at for that. Then each was trained for 120
-# steps of 16 sentences, with the same sentences in the same order, with five seeds (three from scratch). And
-# because six new templates are few, there are sixteen more, which were written for section 7 before this table was made.
-# (MB: the weights, gradients and AdamW's means, see section 10. Seconds are of the processor, on a busy machine.)
+# A comparison is only fair if each method gets the rate that suits it. So each tried several, and no test sentence was
+# looked at for that. Then all were trained for 120 steps, on the same sentences in the same order, with five seeds
+# (three from scratch). Because six new templates are few, there are sixteen more, which were written for section 7
+# before this table was made.
+#
+# <details><summary>Deeper: how the rates were chosen, and what the columns count</summary>
+#
+# The rates were tried on 13 of the 18 training templates, and judged on the other five. A step reads 16 sentences. MB
+# are the weights, the gradients and AdamW's means (section 10). Seconds are of the processor, on a busy machine.
+#
+# </details>
 
 # %% jupyter={"source_hidden": true}
 methods = ["everything", "last block", "head", "biases", "lora", "adapters", "prefix", "prompt"]
@@ -343,23 +366,24 @@ figure.suptitle("120 steps, a dot a seed: LoRA, with a three-hundredth of the nu
 _ = axes[0].set_title("six new templates"), axes[1].set_title("sixteen other templates")
 
 # %% [markdown]
-# The two columns of new templates are what counts. LoRA, adapters and everything are level: LoRA is ahead of everything
-# by 0.04 on the six, and behind by 0.01 on the sixteen, and the seeds differ by more than that. A three-hundredth of the
-# numbers does the work. The biases, an eight-hundredth, are ahead of everything with each seed on the six, by 0.09 in the mean,
-# and behind with each seed on the sixteen, by 0.03. (Whoever had tested on the six alone would now tell you that biases are
-# best.)
+# **A three-hundredth of the numbers does the work.** What counts are the two columns of new templates, and there LoRA,
+# adapters and everything are level. LoRA is ahead of everything by 0.04 on the six, and behind by 0.01 on the sixteen,
+# and the seeds differ by more than that.
 #
-# The head alone, which changes nothing in the vectors, gets two thirds as far: so much can be read off the old vectors
-# as they are. And the last block, with 23 times the numbers of LoRA, is behind LoRA with every seed and on both tests. A
-# little change in every block is worth more here than a large one at the top. So the question is not only how many
-# numbers, but where they sit. Prefix and prompt, which stand before the text, are behind LoRA, adapters and biases, again
-# with every seed and on both tests.
+# Could it be still less? The biases are an eight-hundredth. With each seed they are ahead of everything on the six, by
+# 0.09 in the mean, and behind on the sixteen, by 0.03. Whoever had tested on the six alone would now tell you that
+# biases are best.
 #
-# <details><summary>Deeper: how much such a table depends on the rates</summary>
+# And it matters *where* the numbers sit. The last block has 23 times as many as LoRA, and is behind it with every seed
+# and on both tests. A little change in every block is worth more here than a large one at the top. The head alone,
+# which changes nothing in the vectors, gets two thirds as far: so much can be read off the old vectors as they are.
 #
-# In the first version of this table the prompt had tried rates of 0.01 and 0.03. It had 0.40 and 0.39 then (seed 0), no better
-# than the bare head, as one expects of so small a model. With 0.1, a thousand times the rate of everything, the same seed has
-# 0.55 and 0.52. With 0.3 it is worse again.
+# <details><summary>Deeper: prefix, prompt, and how much such a table depends on the rates</summary>
+#
+# Prefix and prompt, which stand before the text, are behind LoRA, adapters and biases, with every seed and on both
+# tests. In the first version of this table the prompt had tried rates of 0.01 and 0.03. It had 0.40 and 0.39 then
+# (seed 0), no better than the bare head, as one expects of so small a model. With 0.1, a thousand times the rate of
+# everything, the same seed has 0.55 and 0.52. With 0.3 it is worse again.
 #
 # </details>
 #
@@ -374,10 +398,10 @@ for rank in sorted(of_rank, key=int):
     print(f"LoRA, rank {rank:>2} {runs[0]['parameters']:>22,} | {new:.2f}   {other:.2f} |  {same:.2f}")
 
 # %% [markdown]
-# Rank 1: beside each of twelve matrices *one* column and *one* row, and with the head not twelve thousand numbers in all.
-# On the new templates it is level with the others. On the templates that it learnt from it is clearly behind, 0.77 against
-# 0.94 with rank 8. So one needs more numbers to learn these well? That is what we wrote here first. But all ranks had the
-# rate of rank 8. Rank 1 once more, with a higher rate, and with three times the steps (one run each):
+# Rank 1 is *one* column and *one* row beside each of twelve matrices, with the head not twelve thousand numbers in
+# all. On the new templates it is level with the others. On the old ones it is clearly behind, 0.77 against 0.94 with
+# rank 8. So one needs more numbers to learn these well? That is what we wrote here first. But all ranks had the rate
+# of rank 8. Rank 1 once more, with a higher rate, and with three times the steps (one run each):
 
 # %% jupyter={"source_hidden": true}
 for way, run in kept["rank 1 again"].items():
@@ -385,17 +409,19 @@ for way, run in kept["rank 1 again"].items():
     print(f"rank 1, {way}: {scores}")
 
 # %% [markdown]
-# It was only slow: with a rate of its own it has 0.93 on the old templates, and with more steps 0.96, as much as rank 32.
-# All this is one task and one model; how few numbers are enough for yours, you have to try.
+# It was only slow. With a rate of its own it has 0.93 on the old templates, and with more steps 0.96, as much as rank
+# 32. All this is one task and one model; how little is enough for yours, you have to try.
 
 # %% [markdown]
-# ## 5. What is forgotten
+# ## 5. What becomes of the old?
 #
-# MiniLM had a trade before we came: it was trained to give texts of similar meaning similar vectors, and lesson 15's
-# search lives on that. Can it still do it? We take the fifty questions of that lesson and 120 passages of the
-# documentation, and count the questions that have their passage among the five nearest. Before any tuning these are 41
-# of the fifty. Now take the model of which everything was tuned, leave its head off, and ask again. How many will it
-# find now, beside the 41? Run the cell, and click your guess.
+# Something new has been learnt. What did that do to the old? MiniLM had a trade before we came: it was trained to give
+# texts of similar meaning similar vectors, and lesson 15's search lives on that. Can it still do it?
+#
+# We take the fifty questions of that lesson and 120 passages of the documentation, and count the questions that have
+# their passage among the five nearest. Before any tuning these are 41 of the fifty. Now take the model of which
+# everything was tuned, leave its head off, and ask again. How many will it find now, beside the 41? Run the cell, and
+# click your guess.
 
 # %%
 predict("16_fine_tuning.forgotten")
@@ -429,10 +455,10 @@ predict("16_fine_tuning.forgotten", actual="nearly all" if left > 0.8 else "abou
 # About half as many: 21 in the mean of three seeds, which are far apart (17 to 25). With a LoRA attached it is 25 (21 to
 # 28). Drawing five of the 120 passages blindly would find 2.
 #
-# And look at the last block. There 92 % of the numbers stayed exactly as they were, and it finds 12. *Where* a model is
-# changed can count for more than how many of its numbers: the vectors that the search compares come straight out of
-# that block. (It was also trained at twenty times the rate, the one that suited it. What of the loss comes from the
-# place and what from the rate, we cannot tell.)
+# And look at the last block. There 92 % of the numbers stayed exactly as they were, and it finds 12. So how *little*
+# changes is not all that counts, but also *where*: the vectors that the search compares come straight out of that
+# block. (It was also trained at twenty times the rate, the one that suited it. What of the loss comes from the place
+# and what from the rate, we cannot tell.)
 #
 # </details>
 #
@@ -443,8 +469,7 @@ predict("16_fine_tuning.forgotten", actual="nearly all" if left > 0.8 else "abou
 # * **Change it in a way that can be taken off.** A LoRA, an adapter, a prefix or a prompt stand beside the old numbers.
 #   While the LoRA is attached the search suffers; take it off, and the old model is back, to the last bit. So one body
 #   can serve many tasks, with a small file for each.
-# * **Rehearse.** If you have examples of the old task, mix them into the new training. (For the search we have none;
-#   below is a task for which we have some.)
+# * **Rehearse.** If you have examples of the old task, mix them into the new training.
 #
 # ![MiniLM three times, always as it was. With nothing beside it, it does the old search; with a LoRA and a head for names
 # it finds names; with another LoRA and head it sorts messages.](figures/16_fine_tuning_taken_off.svg)
@@ -467,12 +492,13 @@ print(f"detached: {(detached - old).abs().max():.0f}")
 assert (detached == old).all() and moved > 0.05
 
 # %% [markdown]
-# And rehearsal? For that we need an old task whose examples we have. Say that a model learns to find names in texts A:
-# the ten of our templates in which persons occur. A year later come texts B, the eight other templates, which tell of
-# firms, teams and places. The tags are the same, and no label in B contradicts one in A; only, no person occurs in B.
-# Learning one thing after the other is called **continual learning**. The model goes on to learn B, either alone or with
-# two sentences of A in each batch beside the sixteen of B, drawn from a hundred that were kept. (Recorded, three seeds.
-# The tests are sentences of the same templates with new names.)
+# And rehearsal? For the search we have no old examples, so we take a task that has some. Say that a model learns to
+# find names in texts A: the ten of our templates in which persons occur. A year later come texts B, the eight other
+# templates, which tell of firms, teams and places. The tags are the same, and no label in B contradicts one in A.
+# There are just no persons in B. Learning one thing after the other is called **continual learning**.
+#
+# The model goes on to learn B, either alone or with two sentences of A in each batch beside the sixteen of B, drawn
+# from a hundred that were kept. (Recorded, three seeds. The tests are sentences of the same templates with new names.)
 
 # %% jupyter={"source_hidden": true}
 continual = recorded("continual")["result"]
@@ -501,26 +527,27 @@ for way, runs in ways.items():
 # After A the model has 0.94 on A. Then it learns B, and about half of that is gone: 0.49. Nothing in B told it that
 # persons are no names; it was only never asked for one. With two sentences of A in each batch it has 0.99.
 #
-# Is A kept by that, or learnt anew from the hundred sentences? The fourth column asks: the same batches, for a model that had
-# never learnt A. It reaches 0.45. So in these few steps they do not *teach* A, but they *keep* it. (With three times the steps
-# they teach it, too: 0.98, the fifth column.)
+# Is A kept by that, or learnt anew from the hundred sentences? In the fourth column the same batches went to a model
+# that had never learnt A. It reaches 0.45. So in these few steps they do not *teach* A, but they *keep* it. (With
+# three times the steps they teach it, too: 0.98, the fifth column.)
 #
-# LoRA by itself is no remedy. One LoRA that goes on from A to B forgets as much as everything does: 0.46. The remedy is a
-# LoRA and a head for each. Put the first ones back, and on A the model is what it was, to the last digit. The price: somebody
-# must say which kind of text is coming, and what was learnt from A does not help with B. It reaches 0.88 there, and the LoRA
-# that went on 0.97.
+# LoRA by itself is no remedy. One LoRA that goes on from A to B forgets as much as everything does: 0.46. The remedy
+# is a LoRA and a head for each. Put the first ones back, and on A the model is what it was, to the last digit. The
+# price: somebody must say which kind of text is coming, and what was learnt from A does not help with B. The LoRA that
+# went on reaches 0.97 on B, the new one 0.88.
 #
 # ## 6. From continuing to answering
 #
-# So far the model labelled. Can one teach a model that *writes* as cheaply? Lesson 14 ended with SmolLM2, which
+# So far the model labelled. How little does it take to teach one that *writes*? Lesson 14 left us with SmolLM2, which
 # answers if it is asked in its chat template, and without it goes on as if the question were the beginning of some
-# page. Let us teach it to answer in one sentence, without any template. The examples are in every Python: a question
-# is `What does heapq.heappop do?`, and the answer the first sentence of that function's docstring. There are 300 pairs
-# to learn from, and 30 functions of other modules to ask about. What is learnt is a LoRA of rank 8, in 50 steps.
+# page. Let us teach it to answer in one sentence, without any template, with a LoRA of rank 8 and 50 steps.
 #
-# Question and answer are one text, and the exercise is the old one: which token comes next? But not everywhere. We do
-# not want a model that writes questions. So the loss is taken **on the answer only**; of the question's tokens the
-# model reads all and is judged on none.
+# The examples are in every Python: a question is `What does heapq.heappop do?`, and the answer the first sentence of
+# that function's docstring. There are 300 pairs to learn from, and 30 functions of other modules to ask about.
+#
+# Question and answer are one text, and the exercise is the old one: which token comes next? But we do not want a model
+# that writes questions. So the loss is taken **on the answer only**: of the question's tokens the model reads all and
+# is judged on none.
 #
 # ![The tokens What, does, heapq.heappop, do? are read and not judged; the tokens Pop, the, smallest, item, full stop
 # and END are read and to be predicted. Arrows, each a loss, lead from the last token of the question to the first of
@@ -542,9 +569,9 @@ for what, said in (("before", before), ("after", taught)):
     print(f"{what}: of {len(said)} answers, {sum(one['ended'] for one in said.values())} end within 40 tokens")
 
 # %% [markdown]
-# Before, it talked until we stopped it, after 40 tokens. Now it says one sentence and stops, every time. It does
-# the same in the chat template, in which it was not trained. Fifty steps, and the form is perfect. And how much does it
-# know about Python now? Four of the twelve functions do not exist. We made them up:
+# Fifty steps, and the form is perfect. Before, it talked until we stopped it, after 40 tokens. Now it says one
+# sentence and stops, every time. It does the same in the chat template, in which it was not trained. But how much does
+# it know about Python now? Four of the twelve functions do not exist. We made them up:
 
 # %% jupyter={"source_hidden": true}
 for name in [name for name in taught if name not in manual]:
@@ -557,12 +584,20 @@ for run in ("before", "answer only", "all tokens"):
 
 # %% [markdown]
 # It has an answer for everything, in the voice of the manual. **What fifty steps teach is how to answer, not what is
-# true.** The table says how one can tell. The true answers of the held-out functions have become likelier, 2.89 nats a
-# token in place of 3.69, and whoever looks at that alone may believe that it has learnt about them. But the same
-# sentences after *other* questions have become likelier as well, 4.12 in place of 4.55. More than half of the gain is
-# the form alone. The rest has to do with the question. In these fifty steps nobody told it about these functions. It may
+# true.**
+#
+# The table shows how one can tell. The true answers of the held-out functions have become likelier, 2.89 nats a token
+# in place of 3.69. Whoever looks at that alone may believe that it has learnt about them. The control is the same
+# sentences after *other* questions. They have become likelier as well, 4.12 in place of 4.55: more than half of the
+# gain is the form alone.
+#
+# <details><summary>Deeper: and the rest of the gain?</summary>
+#
+# It has to do with the question, although in these fifty steps nobody told the model about these functions. It may
 # make a sentence of a name (`listmailcapfiles` gives itself away), or say what it had read long before: right answers
 # were likelier than others from the start. We have not told the two apart.
+#
+# </details>
 #
 # <details><summary>Deeper: is the loss on the answer only worth the trouble?</summary>
 #
@@ -574,24 +609,33 @@ for run in ("before", "answer only", "all tokens"):
 #
 # ## 7. A small student
 #
-# MiniLM has 22.6 million numbers. Suppose that you need something for a telephone, a hundred times as small. Trained
-# from scratch, a small model is lost in new templates, as we saw. But sentences are cheap; it is labels that are dear. Say you have a heap of sentences of the kind that you care about, the sixteen other templates,
-# and nobody has labelled them. Then let the large model, the **teacher**, do it, and let the small one, the
-# **student**, learn from what it says. This is **distillation** (Hinton et al. 2015).
+# So far the old model stayed, and a little was added. What if there is no room for the old model at all? MiniLM has
+# 22.6 million numbers. Suppose that you need something for a telephone, a hundred times as small. Trained from
+# scratch, a small model is lost in new templates, as we saw.
+#
+# But sentences are cheap; it is labels that are dear. Say you have a heap of sentences of the kind that you care
+# about, the sixteen other templates, and nobody has labelled them. Then let the large model, the **teacher**, do it,
+# and let the small one, the **student**, learn from what it says. This is **distillation** (Hinton et al. 2015).
 #
 # ![The sentence "Snow fell on Lima", labelled by nobody, goes to the teacher and to the student. Of Lima the teacher says
 # place 0.70, firm 0.25, person 0.05; the student says 0.35, 0.35, 0.30, and is to say what the teacher says. That is a soft
 # label; a hard one would be the best alone, place. Old sentences, labelled by people, are the other half of each
 # batch.](figures/16_fine_tuning_distillation.svg)
 #
-# The teacher need not say "place". It can say "place 0.7, organisation 0.25, person 0.05", and the student is to say the
-# same. Such **soft labels** tell more than the best one alone: which mistakes are nearly right. A temperature $T$, by
-# which the scores of both are divided before the softmax, brings the small chances out. The loss is a
-# Kullback-Leibler divergence, the nats that the student's chances cost beyond the teacher's own, if the teacher is right:
+# The teacher need not say "place". It can say "place 0.7, organisation 0.25, person 0.05", and the student is to say
+# the same. Such **soft labels** tell more than the best one alone: which mistakes are nearly right.
+#
+# <details><summary>Deeper: the loss, and its temperature</summary>
+#
+# A temperature $T$, by which the scores of both are divided before the softmax, brings the small chances out. The loss
+# is a Kullback-Leibler divergence, the nats that the student's chances cost beyond the teacher's own, if the teacher
+# is right:
 #
 # $$T^2 \; \mathrm{KL}(\text{teacher} \,\|\, \text{student}).$$
 #
 # The factor $T^2$ is there because the division makes the gradients smaller by that much.
+#
+# </details>
 #
 # Is it the teacher that helps, or only more training? And are soft labels worth more than hard ones? Four students
 # differ in half of each batch (the other half is old text, labelled by hand), and all have 300 steps. The last one is
@@ -612,16 +656,17 @@ _ = ax.set(
 )
 
 # %% [markdown]
-# With old text only the student reaches 0.17, with the teacher's labels on the new text 0.44 and 0.47; and not one
-# label of the new text was made by a person. So it is the teacher that helps, not the length of the training. The
-# student learns the teacher's mistakes as well; with true labels it reaches 0.68, more than the teacher itself. And soft
-# labels, for all that is said of them, were no better here than hard ones: 0.44 against 0.47 in the mean, and behind
-# them with each of the three seeds. We tried one temperature, $T = 2$.
+# It is the teacher that helps, not the length of the training. With old text only the student reaches 0.17, with the
+# teacher's labels on the new text 0.44 and 0.47; and not one label of the new text was made by a person. The student
+# learns the teacher's mistakes as well: with true labels it reaches 0.68, more than the teacher itself.
+#
+# And soft labels, for all that is said of them, were no better here than hard ones: 0.44 against 0.47 in the mean, and
+# behind them with each of the three seeds. (We tried one temperature, 2.)
 #
 # ## 8. Other tasks
 #
-# What changes from task to task? Less than one expects: the blocks stay, and around them four things are exchanged, the
-# data, what is put on top, the loss, and the measure.
+# How much must *you* change for another task? Less than one expects. The blocks stay, and around them four things are
+# exchanged: the data, what is put on top, the loss, and the measure.
 #
 # <details><summary>Deeper: eight tasks in one table. Cover the last three columns, and guess them</summary>
 #
@@ -727,10 +772,17 @@ names
 # %% [markdown]
 # ## 10. What people get wrong
 #
-# **"LoRA needs a hundredth of the memory."** The numbers that are *learnt* are a hundredth or fewer. But the old ones must
-# still be there. And the gradient has to come back to the *lowest* place where something is learnt, so what each layer
-# from there on has computed must be kept, too: with LoRA in all six blocks, with a head alone in none. What one is
-# spared is the gradient of each number and the two means that AdamW keeps of it: of four numbers, three.
+# **"LoRA needs a hundredth of the memory."** The numbers that are *learnt* are a hundredth or fewer. But the old ones
+# must still be there. What one is spared is the gradient of each old number and the two means that AdamW keeps of it:
+# of four numbers, three.
+#
+# <details><summary>Deeper: what else must be kept</summary>
+#
+# On its way back the gradient has to come down to the *lowest* place where something is learnt. What each layer from
+# there on has computed must be kept for that: with LoRA in all six blocks, with a head alone in none. The numbers
+# below leave this out.
+#
+# </details>
 
 # %% jupyter={"source_hidden": true}
 for method in ("everything", "last block", "lora", "head"):
@@ -777,7 +829,7 @@ assert (apart - joined).abs().max() < 1e-4 * apart.std()
 # %% [markdown]
 # ## 12. What you have now
 #
-# A way to teach a good model *your* distinctions in seconds. Say that you run a small shop and want to know what each
+# A way to teach a good model *your* distinctions in seconds. Back to the small shop, where you want to know what each
 # message is about. You write eight examples of each kind. That is all.
 
 # %%
@@ -866,8 +918,9 @@ with tempfile.TemporaryDirectory() as folder:
 #
 # ## Takeaways
 #
-# * A frozen model with a new head and a few thin matrices beside it found names about as well as the same model with
-#   everything tuned: 76,423 numbers against 22.6 million. A control from scratch had learnt next to nothing of use.
+# * How little must change? To find names, a frozen model with a new head and a few thin matrices beside it did about
+#   as well as the same model with everything tuned: 76,423 numbers against 22.6 million. A control from scratch had
+#   learnt next to nothing of use.
 # * LoRA is $W + \frac{\alpha}{r} B A$. B begins at zero and A does not; merged it costs nothing in use; it wants a rate
 #   of its own; and it saves gradients and the optimiser's means, not the model itself.
 # * A change of low rank proves nothing about the task, for nonsense gives one, too. Whether the low-rank part *does* the

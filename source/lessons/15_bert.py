@@ -48,11 +48,11 @@ both_ways, mask_rates = experiment("both_ways"), experiment("mask_rates")
 # Read one word at a time, and say of each what it is. *We*. *Know*. *That*. *Jordan*. Well, is that a person or a
 # country? The next word would tell: `we know that Jordan said nothing`, or `we know that Jordan borders two lakes`.
 #
-# There are many such names: Chad, Georgia, Florence, Sydney. We let a program make sentences with 28 of them. Each name is a person in half of its sentences and a place in
-# the other half, so the name says nothing by itself. In half of the sentences the word that decides comes *after* the
-# name, as above. In the others it comes *before* it: `our old uncle Jordan was in the news`, `the last train to
-# Jordan was in the news`. In the sentences of the test, names, deciding words and the rest are combined in ways that
-# did not occur in training.
+# There are many such names: Chad, Georgia, Florence, Sydney. We let a program make sentences with 28 of them. Each
+# name is a person in half of its sentences and a place in the other half, so the name says nothing by itself. In half
+# of the sentences the word that decides comes *after* the name, as above. In the others it comes *before* it: `our old
+# uncle Jordan was in the news`, `the last train to Jordan was in the news`. In the sentences of the test, names,
+# deciding words and the rest are combined in ways that did not occur in training.
 #
 # Two pupils learn from them. They differ in one thing: the first has a causal mask, the second has none. Both are a
 # `Tagger`, an encoder with one linear layer on top that says of each word whether it names a person, a place, or
@@ -98,13 +98,13 @@ _ = ax.legend(loc="center right")
 
 # %% [markdown]
 # Where the deciding word comes after the name, the causal tagger is right about half the time, 0.49 on average: it
-# cannot do better. The other one is always right. Where the deciding word comes before, both are right (the one without
-# a mask has 0.993 with one seed). So the causal tagger is no poorer pupil.
+# cannot do better. The other one is always right. Is the causal tagger simply a poorer pupil? No: where the deciding
+# word comes before the name, both are right (the one without a mask has 0.993 with one seed).
 #
 # Now look at the third column. Counted over *all* words the causal tagger has 0.976. It gets one name in four wrong
-# (half of them in half of the sentences), and still this number looks like a success. But most words name nothing
-# (their tag is written `O`). Whoever says `O` of every word has 0.91 already, without a single name. We shall come back
-# to that.
+# (half of them in half of the sentences), and still this number looks like a success. The reason is that most words
+# name nothing (their tag is written `O`). Whoever says `O` of every word has 0.91 already, without a single name. We
+# shall come back to that.
 #
 # The sentences end with a full stop. There, both taggers were asked once more: what was the name in this sentence? By
 # then the causal tagger has already given a wrong answer to a quarter of them. How often is it right at the full stop?
@@ -282,14 +282,17 @@ for rate, runs in hidden["rates"].items():
     print(f"{float(rate):4.0%} hidden, after 100, 200, 300 steps: " + ", ".join(f"{share:.2f}" for share in shares))
 
 # %% [markdown]
-# BERT hides 15 %, and so did most that came after it. Of the rates tried here our dates are learnt fastest with 40 %:
-# after 100 steps 0.74 of the gaps are filled, with 15 % 0.61 (in the same order with each of three seeds). From 200
-# steps on, 15 % has caught up. With 5 % learning is slow because hardly anything is asked, and with 80 % because hardly
-# anything is left to go by. A date written twice can spare a lot, however: half of it is a copy. For English and models
-# as large as the larger BERT, Wettig et al. (2022) found 40 % better than 15 %, measured after the model had been trained
-# further for a task.
+# Of the rates tried here, our dates are learnt fastest with 40 %: after 100 steps 0.74 of the gaps are filled, with
+# 15 % only 0.61 (in the same order with each of three seeds). From 200 steps on, 15 % has caught up. With 5 % learning
+# is slow because hardly anything is asked, and with 80 % because hardly anything is left to go by.
 #
-# <details><summary>Deeper: and after further training?</summary>
+# BERT hides 15 %, and so did most that came after it. A date written twice can spare a lot, however: half of it is a
+# copy.
+#
+# <details><summary>Deeper: and in English, after further training?</summary>
+#
+# For English and models as large as the larger BERT, Wettig et al. (2022) found 40 % better than 15 %, measured after
+# the model had been trained further for a task.
 #
 # *How* one covers matters less after such further training than our figure suggests. BERT's authors compared the ways
 # (appendix C.2): once the whole model was trained further, 80/10/10 and [MASK] alone came out nearly alike. Where its
@@ -301,8 +304,12 @@ for rate, runs in hidden["rates"].items():
 # The price of the exercise lies in the rate, too. A GPT learns something from every word of a text, a BERT only from
 # those that it was asked for.
 #
-# The first BERT had a second exercise, **next-sentence prediction**: do these two passages follow each other? The
-# authors of RoBERTa (Liu et al. 2019) left it out and lost nothing by it.
+# <details><summary>Deeper: BERT's second exercise</summary>
+#
+# The first BERT had another one, **next-sentence prediction**: do these two passages follow each other? The authors of
+# RoBERTa (Liu et al. 2019) left it out and lost nothing by it.
+#
+# </details>
 #
 # ## 3. A model of the documentation
 #
@@ -333,9 +340,10 @@ for text in (
 # the model knows is that `Return` likes `True`. So look for the control before you admire an answer. (And cats sit on
 # threads.)
 #
-# It is a small model, of half a million parameters, but it has read the documentation some thirty times. Other words
-# were hidden each time. How often is it right? Here it fills hidden tokens in documents that it never read, beside
-# tables that only count. (*Words* are the tokens with a letter in them; the others are digits, commas and the like.)
+# How often is it right? It is a small model, of half a million parameters, but it has read the documentation some
+# thirty times, and other words were hidden each time. Here it fills hidden tokens in documents that it never read,
+# beside tables that only count. (*Words* are the tokens with a letter in them; the others are digits, commas and the
+# like.)
 
 # %% jupyter={"source_hidden": true}
 print("right at hidden tokens      all   words only")
@@ -344,11 +352,11 @@ for name in ("most frequent", "left neighbour", "both neighbours", "1,000 steps"
     print(f"{name:22} {right[name]['all']:8.2f} {right[name]['words']:8.2f}")
 
 # %% [markdown]
-# *Most frequent* says the same token everywhere. *Left neighbour* has counted which token followed which, and *both
-# neighbours* which stood between which two. That last table is a strong opponent: it looks both ways, too, and counting
-# is quick. A network of the same sizes that trained for 1,000 steps loses to it, as nano lost to a table in lesson 14.
-# `docs-bert` took 8,000 steps and is far ahead. A network sees more than the two neighbours, but it needs time to learn
-# what to make of it. (One seed each.)
+# `docs-bert` is far ahead. Being a network is not enough for that. *Most frequent* says the same token everywhere.
+# *Left neighbour* has counted which token followed which, and *both neighbours* which stood between which two. That
+# last table is a strong opponent: it looks both ways, too, and counting is quick. A network of the same sizes that
+# trained for 1,000 steps loses to it, as nano lost to a table in lesson 14; `docs-bert` took 8,000. A network sees
+# more than the two neighbours, but it needs time to learn what to make of it. (One seed each.)
 #
 # Hide other words yourself: click a word, and it is gone.
 
@@ -362,13 +370,14 @@ FillExplorer(docs_bert, docs_tokenizer, "Return [MASK] if the object is a string
 #
 # ## 4. From words to one vector
 #
-# Each word has a vector that knows the whole text. For a search we want *one* vector for a whole paragraph, a
-# **sentence vector**, so that a question can be compared with it. What would you do? The plainest way is the mean. It
-# works, on two conditions.
+# A model that reads both ways is not made for writing. What is it good for? For *finding*: each of its vectors knows
+# the whole text. For a search we want *one* vector for a whole paragraph, a **sentence vector**, so that a question
+# can be compared with it. How would you make one? The plainest way is the mean of the tokens' vectors. It works, on
+# two conditions.
 #
-# The first: of real tokens only. Texts of a batch are filled up with [PAD], and the encoder has a vector for that, too.
-# (MiniLM's tokenizer puts [CLS] before every text and [SEP] after it. BERT's did the same, and there [SEP] also
-# separates two texts. They are in every text, and we count them as real tokens.)
+# The first: only real tokens may count. Texts of a batch are filled up with [PAD], and the encoder has a vector for
+# that, too. (MiniLM's tokenizer puts [CLS] before every text and [SEP] after it, as BERT's did. They are in every
+# text, and we count them as real tokens.)
 #
 # ![Two texts in one batch: "leave a loop." with two PAD tokens at the end, and "how do i stop it?". Above each token
 # stands its vector. The vectors above PAD are crossed out: the first text becomes the mean of 6 vectors, the second the
@@ -396,13 +405,15 @@ assert vectors[0] @ alone > 0.999 and careless[0] @ alone < 0.99
 # (And of course the mask goes into the encoder as well, or real tokens would attend to padding.) With the padding
 # counted in, a text's vector depends on the texts that happen to be in the same batch, and no error tells you.
 #
-# The second condition is a model that was trained for it. Hidden words are BERT's **pre-training**; nothing in that
-# exercise says that two paragraphs about the same thing should have vectors near to each other. MiniLM (Wang et al.
-# 2020) began as a small copy of such a model, and was then shown a billion pairs of texts that belong together, such as
-# a question and its answer. Its exercise was to pick the partner out of a crowd (Henderson et al. 2017). That a BERT
+# The second condition is a model that was trained for it. Hidden words are BERT's **pre-training**, and nothing in
+# that exercise says that two paragraphs about the same thing should have vectors near to each other. MiniLM (Wang et
+# al. 2020) began as a small copy of such a model. Then it was shown a billion pairs of texts that belong together,
+# such as a question and its answer, and had to pick the partner out of a crowd (Henderson et al. 2017). That a BERT
 # needs such a second training before the mean is of use was shown by Reimers and Gurevych (2019); section 5 tries it
-# on a model of our own. How near two vectors are is told by their **cosine**, which for vectors of length 1 is their
-# product. Beside it stands, as a control, the same mean before MiniLM's first block, where no word has seen another:
+# on a model of our own.
+#
+# How near two vectors are is told by their **cosine**, which for vectors of length 1 is their product. Beside it
+# stands, as a control, the same mean before MiniLM's first block, where no word has seen another:
 
 # %%
 words_alone = experiment("search_recall").word_vectors(minilm, tokenizer, texts)
@@ -482,27 +493,38 @@ for language, found in recorded("german_notes")["result"].items():
 print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 
 # %% [markdown]
-# The measure is called **recall@5**: the share of questions whose passage is among the first five hits. These are hard
-# questions, made to avoid the right paragraph's words, and of 562 passages only one counts, even where another would
-# have answered as well. The search by words finds 4 of the 35, the search by meaning 14 (13 of them alone). At its
-# best: `cut .txt off the end of a file name but only if it is there` has the passage on `removesuffix` in the first
-# place, and by words in place 443. And far from its best: `What turns an ordinary def into something that hands out its
-# results one after another?` puts the passage on `yield` in place 155.
+# **In everyday words, meaning finds more.** The measure is **recall@5**: the share of questions whose passage is among
+# the first five hits. The search by words finds 4 of the 35, the search by meaning 14, of which 13 by meaning alone.
+# That is not even half. But the questions are hard, made to avoid the right paragraph's words, and of 562 passages
+# only one counts, even where another would have answered as well. At its best: `cut .txt off the end of a file name
+# but only if it is there` has the passage on `removesuffix` in the first place, and by words in place 443. And far
+# from its best: `What turns an ordinary def into something that hands out its results one after another?` puts the
+# passage on `yield` in place 155.
 #
-# With exact names it is the other way round: 12 of 15 in the first place by words, 9 by meaning. `__prepare__` is a
-# rare word, and there is no better clue than a rare word; MiniLM has it only in **word pieces** ([lesson
-# 10](10_tokens.ipynb)). (Fifteen questions by one author: a hint, not a law. And the totals over all 50 in the list
-# depend on our mixture, 35 to 15.) So add the two scores, *both* in the figure: among five there are now 14 of 35, and
-# all of the 15. For the first place alone it is a bad bargain, 1 of 35 where meaning had 5: a single rare word may
-# outvote the sense. Search engines in earnest combine the two with more care than a sum; it is called **hybrid
-# search**.
+# **With exact names, words find more**: 12 of 15 in the first place, and 9 by meaning. `__prepare__` is a rare word,
+# and there is no better clue than a rare word; MiniLM has it only in **word pieces** ([lesson 10](10_tokens.ipynb)).
+# (Fifteen questions by one author: a hint, not a law. And the totals over all 50 in the list depend on our mixture, 35
+# to 15.)
 #
-# What in MiniLM does it? The other searches in the list are controls. The same network with weights at random has
-# 0.02 among five: one question of the 50, where drawing five of 562 passages blindly would have 0.01. The mean of
-# MiniLM's word vectors, without any of its six blocks, has 0.20, and MiniLM 0.52. And `docs-bert`, which was trained to fill gaps, in this very documentation, finds 0.08: a
-# model that fills gaps does not thereby search. (It is also far smaller, and reads only the first 64 tokens of a
-# passage. That the mean of BERT itself, which is neither, compares sentences poorly is in the paper by Reimers and
-# Gurevych.)
+# So add the two scores, *both* in the figure. Among five there are now 14 of 35, and all of the 15. For the first
+# place alone it is a bad bargain, 1 of 35 where meaning had 5: a single rare word may outvote the sense. Search
+# engines in earnest combine the two with more care than a sum; it is called **hybrid search**.
+#
+# **What in MiniLM does it?** The other searches in the list are controls. Of all 50 questions MiniLM has 0.52 among
+# the first five:
+#
+# * The mean of its word vectors, without any of its six blocks, has 0.20.
+# * The same network with weights at random has 0.02: one question of the 50. Drawing five passages blindly would have
+#   0.01.
+# * `docs-bert`, which was trained to fill gaps, in this very documentation, has 0.08. A model that fills gaps does not
+#   thereby search.
+#
+# <details><summary>Deeper: is that fair to docs-bert?</summary>
+#
+# It is also far smaller, and reads only the first 64 tokens of a passage. That the mean of BERT itself, which is
+# neither, compares sentences poorly is in the paper by Reimers and Gurevych.
+#
+# </details>
 #
 # <details><summary>Deeper: typing errors</summary>
 #
@@ -513,10 +535,16 @@ print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 #
 # </details>
 #
-# And MiniLM knows English only. Five notes of a household and five questions, in English: each time the right note comes
-# first. The same in German: once of five times, which is chance. Nothing complains. A German word falls into splinters
-# without meaning (the last line), and wrong notes have scores (up to 0.50) like those of right ones in English. For other
-# languages one takes a model that was trained on them.
+# And MiniLM knows English only. Asked in German it finds the right one of five notes no more often than chance would,
+# and nothing complains. For other languages one takes a model that was trained on them.
+#
+# <details><summary>Deeper: the five notes</summary>
+#
+# Five notes of a household and five questions, in English: each time the right note comes first. The same in German:
+# once of five times. A German word falls into splinters without meaning (the last line), and wrong notes have scores
+# (up to 0.50) like those of right ones in English.
+#
+# </details>
 #
 # **An answer, with its source.** A search shows a text; people want an answer. So let SmolLM2 read what was found, and
 # answer from it (**retrieval-augmented generation**, RAG; Lewis et al. 2020). To see where an answer comes from, we
@@ -554,16 +582,18 @@ for way in sources.WAYS:
 #   currently away on a mission to deliver a medical emergency to a patient.*
 #
 # The last is one of four that had the right note before them and said something else. So an answer is worth no more
-# than the passage that was found, and sometimes less. The passage should stand beside it, to be read and not to be
-# trusted in.
+# than the passage that was found, and sometimes less. Show the passage beside it, so that people can read it and need
+# not trust the answer.
 #
 # ## 6. Who is who?
 #
-# Back to names. To find the persons, places and firms in a text is called **named entity recognition**, and an encoder
-# with a linear layer on top is the usual way to do it. The first word of a name is tagged `B-PER`, `B-LOC` or `B-ORG`
-# (begin), the others `I-...` (inside), everything else `O` (outside). We trained a nano encoder, from nothing and not
-# from a BERT (that is lesson 16), on 3,000 sentences that a program made from 18 templates with invented names. The
-# test has only new names: first in the same templates, then in six new ones.
+# Back to names, where reading both ways first paid. To find the persons, places and firms in a text is called **named
+# entity recognition**, and an encoder with a linear layer on top is the usual way to do it. The first word of a name
+# is tagged `B-PER`, `B-LOC` or `B-ORG` (begin), the others `I-...` (inside), everything else `O` (outside).
+#
+# Will it find names that nobody showed it? We trained a nano encoder, from nothing and not from a BERT (that is lesson
+# 16), on 3,000 sentences that a program made from 18 templates with invented names. The test has only new names: first
+# in the same templates, then in six new ones.
 #
 # What counts is whole names, with the right beginning, end and kind. **Precision** is the share of the reported names
 # that are right, **recall** the share of the true ones that were reported, and the **F1 score** balances the two. Here
@@ -608,8 +638,8 @@ for words, *both in entities["said"]["same templates"][:1] + entities["said"]["n
     print()
 
 # %% [markdown]
-# The first one, in a template that it knows, is perfect. In the second there is a place called Grew. What it has learnt is not so much what a name is as 18 sentences, and where their gaps
-# are.
+# The first one, in a template that it knows, is perfect. In the second there is a place called Grew. What it has
+# learnt is not so much what a name is as 18 sentences, and where their gaps are.
 #
 # What would help? More templates, surely. Or a model that knew English before it saw the first one: that is lesson 16.
 #

@@ -76,10 +76,11 @@ for name, rung in rungs.items():
 # %% [markdown]
 # ## 2. How much better, and at what?
 #
-# Looks deceive, as in lesson 10. So let each rung be surprised by the same ten passages of the held-out
-# documentation, in bits a character: the one measure that does not care how a model cuts its text. Nano is given a
-# fair chance here, a thousand steps and three seeds (45 seconds of a processor each; recorded). There is something to
-# be suspicious of as well. SmolLM2 has read much of the internet, so probably these very pages. So beside them stand
+# Looks deceive, as in lesson 10. So let each rung be surprised by the same ten passages of the held-out documentation,
+# in bits a character: the one measure that does not care how a model cuts its text. Nano is given a fair chance here,
+# a thousand steps and three seeds (45 seconds of a processor each; recorded).
+#
+# One thing is suspicious. SmolLM2 has read much of the internet, so probably these very pages. So beside them stand
 # two texts that are younger than SmolLM2 and cannot have been in its training: the docstrings of this course's
 # package, and its lessons.
 
@@ -116,23 +117,24 @@ for name, runs in rows.items():
     print(f"{name:8} " + ", ".join(f"{source} {value:.2f}" for source, value in zip(sources, means[name], strict=True)))
 
 # %% [markdown]
-# Nano does **not** beat the table below it. On these passages it needs 2.35 bits and the n-grams 2.25; on the whole
-# held-out text 2.28 and 2.18, and the three seeds differ by 0.01 only. A network is not better for being a network:
-# 45 seconds are two readings of the text, and counting is quick and thorough. (Would more readings be enough? We did
-# not try.) But it loses at home and wins away. On the lessons, another kind of text, it needs fewer bits than the
-# table on at least nine of the ten passages, with each seed.
+# **Nano does not beat the table below it.** On these passages it needs 2.35 bits and the n-grams 2.25; on the whole
+# held-out text 2.28 and 2.18, and the three seeds differ by 0.01 only. A network is not better for being a network: 45
+# seconds are two readings of the text, and counting is quick and thorough. (Would more readings be enough? We did not
+# try.) But nano loses at home and wins away. On the lessons, another kind of text, it needs fewer bits than the table
+# on at least nine of the ten passages, with each seed.
 #
-# And SmolLM2? 0.99 bits on the documentation and 1.45 on the younger docstrings: half a bit more. Is that what
-# reading the pages before is worth, or is the younger text harder? The pairs find both equally hard. The n-grams need
-# half a bit more, too, and nobody suspects them: they have read other pages of the same documentation, and profit
-# from its habits. So of SmolLM2's half bit we cannot say which part is memory. What we can say is that on texts which
-# it cannot have read, it is still more than a bit ahead of every other rung.
+# **And SmolLM2? On texts which it cannot have read, it is still more than a bit ahead of every other rung.** It needs
+# 0.99 bits on the documentation and 1.45 on the younger docstrings, half a bit more. Which part of that half bit is
+# memory we cannot say. The pairs find both texts equally hard. But the n-grams need half a bit more, too, and nobody
+# suspects them: they have read other pages of the same documentation, and profit from its habits.
 #
 # What does it *do* with all it sees? Here are two things that no table of four characters can do, each with its
-# control. A bracket that was opened 40 to 100 characters ago wants to be closed; the control is the same text without
-# the opening bracket. A name that stood there once, 40 to 100 characters ago, comes again, and it never occurs in what
-# the first three rungs have read; the control has another name in the first place. (Forty brackets, forty names;
-# recorded.)
+# control (forty brackets, forty names; recorded):
+#
+# * **A bracket** that was opened 40 to 100 characters ago wants to be closed. The control is the same text without the
+#   opening bracket.
+# * **A name** that stood there once, 40 to 100 characters ago, comes again, and it never occurs in what the first
+#   three rungs have read. The control has another name in the first place.
 
 # %% jupyter={"source_hidden": true}
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
@@ -153,10 +155,10 @@ left.set(title="a bracket to be closed (grey: none was open)", ylabel="probabili
 _ = right.set(title="a name that comes again", ylabel="bits saved, against another name")
 
 # %% [markdown]
-# SmolLM2 gives the closing bracket 0.58, and 0.001 where none was opened; that is the mean of very different cases. A
-# name that it met once costs it 14 bits less. Or does it know these pages by heart? The same in the younger texts
-# (recorded): brackets 0.33 in the docstrings and 0.52 in the lessons, against 0.001; names 9 and 8 bits less. So it
-# does look back, whatever memory adds.
+# SmolLM2 looks back. It gives the closing bracket 0.58, and 0.001 where none was opened; that is the mean of very
+# different cases. A name that it met once costs it 14 bits less. Or does it know these pages by heart? In the younger
+# texts (recorded) the brackets have 0.33 in the docstrings and 0.52 in the lessons, against 0.001, and the names cost
+# 9 and 8 bits less. So it does look back, whatever memory adds.
 #
 # For the two tables the differences are exactly 0, because they cannot see so far. And nano? It can: its window of 64
 # tokens holds the bracket and the name in all cases but one. But it makes next to nothing of them, 0.015 against 0.013,
@@ -164,14 +166,15 @@ _ = right.set(title="a name that comes again", ylabel="bits saved, against anoth
 #
 # ## 3. A number for a text
 #
-# Papers often report **perplexity** in place of bits: $e$ to the mean loss in nats of a token,
+# To say in one number how far a model has come, papers often report **perplexity** in place of bits: $e$ to the mean
+# loss in nats of a token,
 #
 # $$\text{perplexity} = \exp\Big(-\frac{1}{N-1} \sum_{t=2}^{N} \log p(x_t \mid x_1 \dots x_{t-1})\Big).$$
 #
 # (The first token has nothing before it, and no number here.) Perplexity says among how many equally likely tokens the
-# model might as well have had to choose. A model that knows nothing
-# has the perplexity $V$, and one that knows everything 1. It is a good number, and easy to get wrong. Take a thousand
-# characters of the held-out text, and SmolLM2:
+# model might as well have had to choose. A model that knows nothing has the perplexity $V$, and one that knows
+# everything 1. It is a good number, and easy to get wrong. Take a thousand characters of the held-out text, and
+# SmolLM2:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -192,22 +195,23 @@ for stride in (64, 32, 8):
 assert 5 < right < 60
 
 # %% [markdown]
-# Six numbers for one model and one text. In the second line, twenty tokens have the same say as all the others
-# together. That is plainly wrong. But equal batches, in the third line, do not save it: a mean of exponentials is
-# larger than the exponential of the mean, whatever the parts. Take the mean first, of all tokens.
+# Six numbers for one model and one text. The second line is plainly wrong: twenty tokens have the same say as all the
+# others together. But equal batches, in the third line, do not save it: a mean of exponentials is larger than the
+# exponential of the mean, whatever the parts. Take the mean first, of all tokens.
 #
 # ![Two rows of windows over a text of 25 tokens. With a new window every 8 tokens each begins with one token that is only
 # read, and the three after it are judged cold, with fewer than four tokens before them: 9 of 24, and 24 tokens are read.
 # With a new window every 4 tokens, the later windows first read what an earlier one has judged: only 3 of 24 are judged
 # cold, and 40 tokens are read.](figures/14_gpt_windows.svg)
 #
-# For the last three lines the text was cut into windows, as one must where it is longer than the model's. After each cut the
-# model is cold, and predicts the first tokens of a window from hardly anything. Where windows overlap, each judges
-# only what no earlier one has judged, and the number falls; the price is that most tokens are read several times.
-# Even with a stride of 8 a little is missing: 64 tokens are less to go by than the whole text. None of the three
-# numbers is wrong, but a paper has to say which it is. (How to count each token exactly once is the first exercise.)
+# None of the last three lines is wrong, but a paper has to say which it is. There the text was cut into windows, as
+# one must where it is longer than the model's. After each cut the model is cold, and predicts the first tokens of a
+# window from hardly anything. Where windows overlap, each judges only what no earlier one has judged, and the number
+# falls; the price is that most tokens are read several times. Even with a stride of 8 a little is missing: 64 tokens
+# are less to go by than the whole text. (How to count each token exactly once is the first exercise.)
 #
-# Another mistake is to compare. Here is nano, the one that you have just trained for 250 steps, on the same text:
+# The other mistake is to compare two models by it. Here is nano, the one that you have just trained for 250 steps, on
+# the same text:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next, and with the training
@@ -220,18 +224,19 @@ print(f"SmolLM2's loss shared out among nano's tokens: perplexity {shared:.1f}")
 assert both["SmolLM2"].sum() < both["nano"].sum() and len(both["SmolLM2"]) < len(both["nano"])
 
 # %% [markdown]
-# SmolLM2 has fewer, longer tokens. To predict a whole word is harder than to predict a piece of one, so its
-# perplexity makes it look worse than it is. The last line shares the same loss out among as many tokens as nano has;
-# that number alone may be set beside nano's. **Perplexities of two tokenizers cannot be compared**; bits a character
-# can, because every model shares its loss out among the same characters. (Nearly the same here: each model's first
-# token is free, and SmolLM2's is the longer one. For a paper, put a `[BOS]` in front.) And whoever reports the last
-# line as SmolLM2's perplexity has divided by the wrong number of tokens: it looks far too good.
+# **Perplexities of two tokenizers cannot be compared.** SmolLM2 has fewer, longer tokens. To predict a whole word is
+# harder than to predict a piece of one, so its perplexity makes it look worse than it is. In the last line the same
+# loss is shared out among as many tokens as nano has. That number alone may be set beside nano's; reported as
+# SmolLM2's perplexity it would look far too good, for it was divided by the wrong number of tokens.
+#
+# Bits a character *can* be compared, because every model shares its loss out among the same characters. (Nearly the
+# same here: each model's first token is free, and SmolLM2's is the longer one. For a paper, put a `[BOS]` in front.)
 #
 # ## 4. A task on a page
 #
-# So far each rung was the one below, only better. Now for something else. We want opposites of words. SmolLM2's
-# weights stay as they are; all that we do is write a page that it would go on from. Can it guess from the page what
-# we want? With no example the page is just a word and a colon:
+# So far each rung did what the one below it did, only better. Does the exercise lead to anything else? Say that we
+# want opposites of words. SmolLM2's weights stay as they are; all that we do is write a page that it would go on from.
+# Can it guess from the page what we want? With no example the page is just a word and a colon:
 
 # %%
 shown, asked = in_context.drawn("opposites", seed=0)
@@ -366,11 +371,14 @@ predict("14_gpt.shuffled", actual="as many" if share > 0.8 else "about half" if 
 # </details>
 
 # %% [markdown]
-# What, then, do examples give? Four controls, each with a page of its own. First, the task in words, with no example:
-# `The opposite of each word:` above the question; or, as an Instruct model expects it, as a question in a conversation
-# (how, section 5 shows). Second, eight pairs of words without a task, such as `cloud: spoon`. Third, eight right
-# examples of *another* task. Fourth, a task that cannot be in the weights: kinds with their names exchanged. An animal
-# is called `blue`, a plant `seven`, a tool `music`, a country `river`. (24 asked; recorded.)
+# What, then, do examples give? Four controls, each with a page of its own (24 asked; recorded):
+#
+# * **The task in words**, with no example: `The opposite of each word:` above the question; or, as an Instruct model
+#   expects it, as a question in a conversation (how, section 5 shows).
+# * **Pairs without a task**: eight pairs of words such as `cloud: spoon`.
+# * **Another task**: eight right examples of it.
+# * **A task that cannot be in the weights**: kinds with their names exchanged. An animal is called `blue`, a plant
+#   `seven`, a tool `music`, a country `river`.
 
 # %% jupyter={"source_hidden": true}
 controls, draws = recorded("in_context_controls")["result"], recorded("exchanged_names")["result"]
@@ -428,10 +436,14 @@ _ = ax.set(
 # drawn, gave 7 to 14. Whoever had run only one of these pages would now tell you, with confidence, that examples teach,
 # or that they do not.
 #
-# Others have found that random answers do hardly any harm, in large models that sort texts into classes or choose among
-# answers (Min et al. 2022). Larger models still do the opposite, and begin to follow flipped labels (Wei et al. 2023).
-# Whoever tells you "the labels do not matter" or "they do" should say for which task, and our five tasks of one small
-# model do not settle it for others.
+# <details><summary>Deeper: "the labels do not matter", or do they?</summary>
+#
+# Others have found that random answers do hardly any harm, in large models that sort texts into classes or choose
+# among answers (Min et al. 2022). Larger models still do the opposite, and begin to follow flipped labels (Wei et al.
+# 2023). Whoever tells you "the labels do not matter" or "they do" should say for which task, and our five tasks of one
+# small model do not settle it for others.
+#
+# </details>
 #
 # Look at the dots of one and two examples, too: with two examples of opposites it may be 1 right or 23, and only the
 # examples differ. The page that you saw was the luckiest of five. Small prompts are a lottery, and one good prompt is
@@ -440,8 +452,8 @@ _ = ax.set(
 # %% [markdown]
 # ## 5. From GPT-2 to Llama, in a config
 #
-# SmolLM2 is built like the later Llamas, and a Llama is a GPT-2 with a few parts exchanged, here in colour (keys and
-# values are shared only since the second one):
+# How new is the machine that did all this? Not very. SmolLM2 is built like the later Llamas, and a Llama is a GPT-2
+# with a few parts exchanged, here in colour (keys and values are shared only since Llama 2):
 #
 # ![One block of GPT-2 and one of SmolLM2, side by side, built alike: a norm and attention, a norm and feed-forward, each
 # result added to the stream. Coloured in SmolLM2 is what differs. GPT-2: 12 such blocks of width 768, layer norm, 12 heads

@@ -410,8 +410,8 @@ for way, run in kept["rank 1 again"].items():
 
 # %% [markdown]
 # It was only slow. With a rate of its own it has 0.93 on the old templates, and with more steps 0.96, as much as rank
-# 32. So how little must change? Here, twelve thousand numbers of 22.6 million. That is one task and one model; how
-# little is enough for yours, you have to try.
+# 32. So how little must change? Here, in one run, twelve thousand numbers of 22.6 million. It is one task and one
+# model; how little is enough for yours, you have to try.
 
 # %% [markdown]
 # ## 5. What becomes of the old?

@@ -241,7 +241,16 @@ def test_what_other_threads_compute_does_not_count():
         thread.join()
 
 
+@pytest.fixture
+def heeds_interrupts():
+    """Python's own handler of Ctrl-C: a process that a script starts in the background begins without it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @posix
+@pytest.mark.usefixtures("heeds_interrupts")
 @pytest.mark.parametrize("before_the_limit", [True, False])
 def test_a_real_interrupt_goes_through(before_the_limit):
     timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))

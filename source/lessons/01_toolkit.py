@@ -242,11 +242,8 @@ def right_if_shrunk(n):
     return right
 
 
-shrunk = {
-    "the month": right_with(0.1 * own),
-    "and its place": right_if_shrunk(1),
-    "all the English": right_if_shrunk(20),
-}
+shrunk = {"the month": right_with(0.1 * own), "and its place": right_if_shrunk(1)}
+shrunk["all the English"] = right_if_shrunk(20)
 print("shrunk to a tenth: ", ",  ".join(f"{name}: {n} right" for name, n in shrunk.items()))
 assert shrunk["and its place"] <= shrunk["the month"] < 5 < shrunk["all the English"]
 

@@ -1,13 +1,14 @@
 """Models of hidden words beside tables of counts, on the same hidden tokens of held-out documents.
 
-Each table was counted in the text that the model has read. It guesses the token that stood most often between the same
-two neighbours there; where they never met, behind the one on the left; and else the most frequent token of all. The
-models see every token on both sides: one that has trained for 1,000 steps (one seed), and the one that comes with the
-course, which has the same sizes and trained for 8,000 (`make weights`). A hidden token counts as right if it is the
-first guess.
+Each table was counted in the text that the models have read. The third one guesses the token that stood most often
+between the same two neighbours there; where they never met, after the one on the left; and else the most frequent token
+of all. In the last one all choices of up to four neighbours vote: each token has its share of what stood beside them,
+times the number of neighbours. The models see every token on both sides: one that has trained for 1,000 steps (one
+seed), and the one that comes with the course, which has the same sizes and trained for 8,000 (`make weights`). A hidden
+token counts as right if it is the first guess.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 
 import torch
 
@@ -18,27 +19,43 @@ from transformer_lab.tasks.task import IGNORED
 from transformer_lab.training.loop import train
 from transformer_lab.training.settings import Settings
 
-TABLES = ("most frequent", "left neighbour", "both neighbours")
+TABLES = ("most frequent", "left neighbour", "both neighbours", "up to four, mixed")
+MOST = 4  # neighbours
+SPANS = [(left, right) for left in range(MOST + 1) for right in range(MOST + 1 - left) if left + right]
+
+
+def neighbours(row: list[int], t: int, span: tuple[int, int]) -> tuple[int, ...] | None:
+    """So many tokens on the left of place t and so many on its right; None where the row ends before."""
+    left, right = span
+    return (*row[t - left : t], *row[t + 1 : t + 1 + right]) if left <= t < len(row) - right else None
 
 
 class Tables:
-    """What stood where: counts of tokens, by the neighbour on the left and by both; special tokens are not counted."""
+    """For each span, counts of what stood beside the neighbours of these places; special tokens are not counted."""
 
-    def __init__(self, ids: list[int], special: set[int]):
+    def __init__(self, ids: list[int], special: set[int], places: list[tuple[list[int], int]]):
         self.all = Counter(i for i in ids if i not in special)
-        self.left, self.both = defaultdict(Counter), defaultdict(Counter)
-        for before, token, behind in zip(ids, ids[1:], ids[2:], strict=False):
+        self.counts: dict = {
+            span: {key: Counter() for row, t in places if (key := neighbours(row, t, span))} for span in SPANS
+        }
+        for t, token in enumerate(ids):
             if token not in special:
-                self.left[before][token] += 1
-                self.both[before, behind][token] += 1
+                for span, counts in self.counts.items():
+                    if (found := counts.get(neighbours(ids, t, span))) is not None:
+                        found[token] += 1
 
-    def guesses(self, before: int | None, behind: int | None) -> list[int]:
-        """The guess of each of TABLES; None is the edge of a window."""
-        guess, found = self.all.most_common(1)[0][0], []
-        for counts in (self.all, self.left.get(before), self.both.get((before, behind))):
+    def guesses(self, row: list[int], t: int) -> list[int]:
+        """The guess of each of TABLES for the token at place t."""
+        stood = {span: counts.get(neighbours(row, t, span), Counter()) for span, counts in self.counts.items()}
+        guess, found, votes = None, [], Counter()
+        for counts in (self.all, stood[1, 0], stood[1, 1]):
             guess = counts.most_common(1)[0][0] if counts else guess
             found.append(guess)
-        return found
+        for span, counts in stood.items():
+            weight = sum(span) / (counts.total() + 1)
+            for token, n in counts.items():
+                votes[token] += weight * n
+        return [*found, votes.most_common(1)[0][0] if votes else guess]
 
 
 def run() -> dict:
@@ -56,15 +73,14 @@ def compare(n_windows: int | None = None) -> dict:
     task.model = model
     inputs, labels = (part[:n_windows] for part in task.held_out_rows)
     task.held_out_rows = inputs, labels
-    tables = Tables(task.ids.tolist(), {tokenizer.id_of(role) for role in tokenizer.special})
+    asked = labels != IGNORED
+    rows = inputs.tolist()
+    places = [(rows[i], t) for i, t in asked.nonzero().tolist()]
+    tables = Tables(task.ids.tolist(), {tokenizer.id_of(role) for role in tokenizer.special}, places)
     is_word = [any(map(str.isalpha, token)) for token in tokenizer.tokens(range(len(tokenizer)))]
-    right, words = [], []
-    for row, asked in zip(inputs.tolist(), labels.tolist(), strict=True):
-        edged = [None, *row, None]
-        for t, token in enumerate(asked):
-            if token != IGNORED:
-                right.append([guess == token for guess in tables.guesses(edged[t], edged[t + 2])])
-                words.append(is_word[token])
+    wanted = labels[asked].tolist()
+    right = [[guess == token for guess in tables.guesses(*place)] for place, token in zip(places, wanted, strict=True)]
+    words = [is_word[token] for token in wanted]
     hits, among = torch.tensor(right).double(), torch.tensor(words)
     found = {
         name: {"all": round(hits[:, i].mean().item(), 4), "words": round(hits[among, i].mean().item(), 4)}

@@ -52,4 +52,5 @@ MISCONCEPTIONS = {
     "M10": "batched matmul called on four axes, or the key not transposed",
     "M11": "a view straight to (B, H, T, d_head), or back from it, without a transpose",
     "M12": "heads thought to cut the sequence: they cut the features, and every head sees every position",
+    "M13": "heads of full width, at H times the cost: heads share the width, and only the maps multiply",
 }

@@ -26,7 +26,7 @@ SPLIT, MODULE, DIAGNOSE, PARTS, PERMUTE, GROUPED, AGREE = (
 )
 POINTS = {SPLIT: 5, MODULE: 6, DIAGNOSE: 3, PARTS: 3, PERMUTE: 3, GROUPED: 4, AGREE: 3}
 ONE_WAY = ()
-MISCONCEPTIONS = ("M01", "M04", "M06", "M10", "M11", "M12")  # that some wrong answer below shows
+MISCONCEPTIONS = ("M01", "M04", "M06", "M10", "M11", "M12", "M13")  # that some wrong answer below shows
 
 
 # split and merge ----------------------------------------------------------------------------------------------

@@ -357,9 +357,9 @@ for name in ("most frequent", "left neighbour", "both neighbours", "1,000 steps"
 # quick. A network that trained for 1,000 steps loses to it, as nano lost to a table in lesson 14. `docs-bert` has the
 # same sizes, took 8,000 steps, and is well ahead of it. (One seed each.)
 #
-# Is that because it sees more than two neighbours? Then a table that sees more should do as well, and so it does. In
-# the last line every choice of up to four neighbours has its own counts, and all of them vote. It is level with the
-# network. At this size and on this text, training has found no more than patient counting does.
+# Must it be a network, to use more than two neighbours? In the last line every choice of up to four neighbours has its
+# own counts, and all of them vote. At this size and on this text, patient counting gets as many right. (Whether they
+# are the same ones, the table does not say.)
 #
 # Hide other words yourself: click a word, and it is gone.
 

@@ -100,6 +100,15 @@ def test_opening_a_lesson_or_an_exercise_changes_nothing(lab, page):
         assert not page.evaluate("() => window.jupyterapp.shell.currentWidget.context.model.dirty"), relative
 
 
+def test_a_long_line_of_code_wraps_on_a_narrow_page(lab, page):
+    page.set_viewport_size({"width": 900, "height": 800})
+    lab.open("long_line.ipynb", ["x = " + " + ".join(["1"] * 60)], kernel=False)
+    widths = "(code) => [code.scrollWidth, code.clientWidth]"
+    eventually(lambda: page.locator(".jp-CodeCell .cm-line").count() == 1)
+    needed, there = page.locator(".jp-CodeCell .cm-scroller").evaluate(widths)
+    assert needed <= there
+
+
 def test_an_explorer_is_still_there_when_its_kernel_is_gone(lab, page):
     lesson = "notebooks/02_attention.ipynb"
     open_copy(lab, lesson, kernel=False)

@@ -530,6 +530,16 @@ def dots(parts, output):
     return (parts * output).sum(-1)
 
 
+def summed_over(*axes):
+    """Shares of an "output" that is the sum of the parts over these axes."""
+
+    def share(parts, output, shares):
+        wrong = parts.sum(axes, keepdim=True)
+        return dots(parts, wrong) / dots(wrong, wrong)
+
+    return share
+
+
 def permute(w_q, w_k, w_v, w_o, order):
     H = len(order)
     wide = [torch.cat([w.chunk(H, dim=1)[head] for head in order], dim=1) for w in (w_q, w_k, w_v)]
@@ -973,7 +983,28 @@ WRONG = {
         ("sums", shared(lambda p, o, s: p.sum(-1) / o.sum(-1)), "Multiply first"),
         ("mean of quotients", shared(lambda p, o, s: (p / o).mean(-1)), "a quotient of two sums"),
         ("without sign", shared(lambda p, o, s: s.abs()), "The sign is lost"),
+        (
+            "without sign, made to sum to 1",
+            shared(lambda p, o, s: s.abs() / s.abs().sum(1, keepdim=True)),
+            "sum to 1 by themselves",
+        ),
+        ("products without sign", shared(lambda p, o, s: dots(p.abs(), o.abs()) / dots(o, o)), "sign of every product"),
+        (
+            "products without sign, made to sum to 1",
+            shared(lambda p, o, s: dots(p.abs(), o.abs()) / dots(p.abs(), o.abs()).sum(1, keepdim=True)),
+            "sign of every product",
+        ),
         ("cut off", shared(lambda p, o, s: s.relu()), "Negative shares are cut off"),
+        (
+            "cut off, made to sum to 1",
+            shared(lambda p, o, s: s.relu() / s.relu().sum(1, keepdim=True)),
+            "Negative shares are cut off",
+        ),
+        ("a share of the part", shared(lambda p, o, s: dots(p, o) / dots(p, p)), "divided by part · part"),
+        ("output summed over positions", shared(summed_over(2)), "summed over the positions"),
+        ("and over heads", shared(summed_over(1, 2)), "summed over the positions"),
+        ("output summed over the batch", shared(summed_over(0)), "summed over the texts"),
+        ("an unknown number", shared(lambda p, o, s: s**3), "Wanted: part"),
         ("softmax", shared(lambda p, o, s: dots(p, o).softmax(1)), "A softmax over the heads"),
         ("quotients", shared(lambda p, o, s: p / o), "A share is one number"),
         ("detached", lambda h, w: contributions(h.detach(), w), "No gradient flows"),

@@ -31,7 +31,8 @@ class contributions:
     def shares(contributions):
         for heads, w_o in inputs():
             parts, got = both(contributions, heads, w_o)
-            compare(got, by_heads(heads, w_o)[1], share_faults(*by_heads(heads, w_o)), "shares", tolerance=1e-4)
+            wanted, look = by_heads(heads, w_o), f"Wanted: {DOT}"
+            compare(got, wanted[1], share_faults(*wanted), "shares", tolerance=1e-4, look=look)
 
     @check("gradients reach both; dtype is kept; inputs stay as they were", 0.5)
     def manners(contributions):
@@ -109,6 +110,20 @@ def share_faults(parts: Tensor, shares: Tensor):
     yield dot / whole, "That is the length of the part's shadow on the output. Divide it by the output's length.", None
     yield parts.sum(-1) / output.sum(-1), f"The numbers of part and output are added up. Multiply first: {DOT}", None
     yield (parts / output).mean(-1), f"That is the mean of the D quotients; wanted a quotient of two sums: {DOT}", None
-    yield shares.abs(), "The sign is lost: a head that works against the others has a negative share.", None
+    signs = "The sign is lost: a head that works against the others has a negative share."
+    yield shares.abs(), signs, None
+    yield shares.abs() / shares.abs().sum(1, keepdim=True), f"{signs} With it they sum to 1 by themselves.", None
+    each = "The sign of every product is lost. Sum part · output as it is: what points away counts against."
+    products = (parts * output).abs().sum(-1)
+    yield products / whole**2, each, None
+    yield products / products.sum(1, keepdim=True), each, None
     yield shares.clamp(min=0), "Negative shares are cut off: a head may work against the others.", None
+    kept = shares.clamp(min=0)
+    yield kept / kept.sum(1, keepdim=True), "Negative shares are cut off: a head may work against the others.", None
+    yield dot / length**2, "That is divided by part · part; wanted is a share of the output: output · output.", None
+    for axis, what in ((2, "positions"), (0, "texts of the batch")):
+        summed = parts.sum(axis, keepdim=True)
+        text = f"The output is summed over the {what}. It is the sum over the heads, axis 1."
+        for wrong in (summed, summed.sum(1, keepdim=True)):
+            yield (parts * wrong).sum(-1) / wrong.square().sum(-1), text, None
     yield dot.softmax(1), f"A softmax over the heads has no place here: {DOT}", None

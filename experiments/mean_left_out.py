@@ -5,12 +5,10 @@ everything else, the seeds too, as in parts.py, whose runs with the layer norm o
 that were not seen is measured on the way, where the translators still differ.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 
-from parts import BATCH, RATE, STEPS, WARMUP
+from parts import STEPS, train
 from transformer_lab import exact_match, load
 from transformer_lab.data import dates
 from transformer_lab.tasks.translation import Translation
@@ -42,22 +40,10 @@ def loss_on_unseen(task: Translation) -> float:
 
 def trained(norm: str, place: str, seed: int, steps: int = STEPS, looks=LOOKS) -> tuple[Translation, list[float]]:
     """The task with its model after so many steps, and the loss on unseen dates after each number of steps in looks."""
-    task = new_task(norm, place, seed)
-    optimizer = torch.optim.AdamW(task.model.parameters(), RATE, betas=(0.9, 0.99))
-    order, losses = torch.Generator().manual_seed(seed), []
-    for step in range(steps):
-        factor = min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / STEPS))
-        optimizer.param_groups[0]["lr"] = RATE * factor
-        rows = torch.randint(len(task.examples), (BATCH,), generator=order).tolist()
-        batch = task.collate([task.examples[row] for row in rows])
-        loss = F.cross_entropy(task.logits(task.model, batch).flatten(0, 1), batch["labels"].flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(task.model.parameters(), 1.0)
-        optimizer.step()
-        if step + 1 in looks:
+    task, losses = new_task(norm, place, seed), []
+    for step, _ in enumerate(train(task, seed, steps), 1):
+        if step in looks:
             losses.append(round(loss_on_unseen(task), 5))
-    task.model.eval()
     return task, losses
 
 

@@ -5,6 +5,7 @@ from nothing, too few to tell 97 from 99 %.
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -30,25 +31,29 @@ def new_task(seed: int) -> Translation:
     return Translation({}, dates.training_pairs(), dates.held_out_pairs(300), tokenizer, "nano", seed, **choices)
 
 
+def train(task: Translation, seed: int, steps: int = STEPS) -> Iterator[float]:
+    """Train the task's model, and hand out the loss of each step after it; the rate falls as for STEPS steps."""
+    optimizer = torch.optim.AdamW(task.model.parameters(), RATE, betas=(0.9, 0.99))
+    order = torch.Generator().manual_seed(seed)
+    for step in range(steps):
+        factor = min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / STEPS))
+        optimizer.param_groups[0]["lr"] = RATE * factor
+        rows = torch.randint(len(task.examples), (BATCH,), generator=order).tolist()
+        batch = task.collate([task.examples[row] for row in rows])
+        loss = F.cross_entropy(task.logits(task.model, batch).flatten(0, 1), batch["labels"].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(task.model.parameters(), 1.0)
+        optimizer.step()
+        yield loss.item()
+    task.model.eval()
+
+
 def train_without(part: str, seed: int = 0, steps: int = STEPS) -> tuple[Translation, list[float]]:
     """The task with its model, and the loss of each step, of a translator that never had the part."""
     task = new_task(seed)
-    optimizer = torch.optim.AdamW(task.model.parameters(), RATE, betas=(0.9, 0.99))
-    order = torch.Generator().manual_seed(seed)
-    losses = []
     with without(task.model, part):
-        for step in range(steps):
-            factor = min(1, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / STEPS))
-            optimizer.param_groups[0]["lr"] = RATE * factor
-            rows = torch.randint(len(task.examples), (BATCH,), generator=order).tolist()
-            batch = task.collate([task.examples[row] for row in rows])
-            loss = F.cross_entropy(task.logits(task.model, batch).flatten(0, 1), batch["labels"].flatten())
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(task.model.parameters(), 1.0)
-            optimizer.step()
-            losses.append(loss.item())
-    task.model.eval()
+        losses = list(train(task, seed, steps))
     return task, losses
 
 

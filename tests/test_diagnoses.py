@@ -17,6 +17,7 @@ from torch import nn
 from transformer_lab import BERT, GPT, FeedForward, MultiHeadAttention, TransformerConfig
 from transformer_lab.data import dates
 from wrong_answers import bert, decoding, fine_tuning, gpt, masks, tokens, toolkit
+from wrong_answers import block as block_bank
 
 SOURCES = Path(__file__).resolve().parents[1] / "source" / "exercises"
 
@@ -301,6 +302,81 @@ def pieces_observed(names):
     }
 
 
+def assemblies_observed(names):
+    """Each observation of lesson 09's question, as a function that says whether it is true of an assembly."""
+    ids, source, target, table = torch.randint(9, (2, 5)), torch.randn(2, 7, 8), torch.randn(2, 5, 8), torch.randn(9, 8)
+    norm_1, norm_2, embedding = nn.LayerNorm(8), nn.LayerNorm(8), nn.Embedding(9, 8)
+    one_text = ids[:1].expand(2, 5)
+
+    def mix(x, memory=None):
+        return x + (x if memory is None else memory).mean(dim=1, keepdim=True)
+
+    def block(f, attention=mix, feed_forward=torch.cos):
+        return f(target, attention, feed_forward, norm_1, norm_2)
+
+    def pair(f, source=source, last=torch.sin, writes=(mix, mix)):
+        return f(source, target, [torch.cos, last], writes)
+
+    def path(f, ids=ids, blocks=(mix, torch.cos)):
+        return f(ids, embedding, table, blocks, norm_1)
+
+    def for_a(argument, holds):
+        """Holds of an assembly with this argument; of the right ones, of that one among them."""
+
+        def observed(assembly):
+            one = assembly[argument] if isinstance(assembly, dict) else assembly
+            return argument in inspect.signature(one).parameters and holds(one)
+
+        return observed
+
+    def feed_forward_is_given(f, attention):
+        given = []
+        block(f, attention, lambda x: given.append(x) or x)
+        return given[0]
+
+    def first_block_is_lost(f):
+        return near(path(f), path(f, blocks=(torch.sin, torch.cos)))
+
+    def silent(x, memory):
+        return x
+
+    return {
+        "another attention, and the feed-forward layer is given the same": for_a(
+            "attention", lambda f: near(feed_forward_is_given(f, mix), feed_forward_is_given(f, torch.sin))
+        ),
+        "with the feed-forward layer silent, attention changes nothing": for_a(
+            "attention", lambda f: near(block(f, mix, torch.zeros_like), block(f, torch.sin, torch.zeros_like))
+        ),
+        "with the last decoder block silent, the last encoder block changes nothing": for_a(
+            "target", lambda f: near(pair(f, writes=(mix, silent)), pair(f, last=torch.exp, writes=(mix, silent)))
+        ),
+        "another source changes nothing": for_a("target", lambda f: near(pair(f), pair(f, source + 1))),
+        "another first block changes nothing": for_a("tokens", first_block_is_lost),
+        "one text twice in a batch gives two different outputs": for_a(
+            "tokens", lambda f: not near(*path(f, ids=one_text))
+        ),
+        "one token, alone in its batch, comes out right": for_a(
+            "tokens", lambda f: near(path(f, ids=ids[:1, :1]), path(block_bank.path_right, ids=ids[:1, :1]))
+        ),
+    }
+
+
+def right_block(x, attention, feed_forward, norm_1, norm_2):
+    x = x + attention(norm_1(x))
+    return x + feed_forward(norm_2(x))
+
+
+def right_pair(source, target, encoder, decoder):
+    for read in encoder:
+        source = read(source)
+    for write in decoder:
+        target = write(target, source)
+    return target
+
+
+RIGHT_ASSEMBLIES = {"attention": right_block, "target": right_pair, "tokens": block_bank.path_right}
+
+
 def tokenizers_observed(names):
     """Each observation of lesson 10's question, as a function that says whether it is true of a tokenizer."""
 
@@ -496,6 +572,7 @@ OBSERVED = {
     "05_feed_forward": (layers_observed, lambda names: whole_layer),
     "06_residual": (residuals_observed, lambda names: right_residual),
     "07_layer_norm": (pieces_observed, lambda names: right_norm),
+    "09_block": (assemblies_observed, lambda names: RIGHT_ASSEMBLIES),
     "10_tokens": (tokenizers_observed, lambda names: tokens.repaired_right),
     "11_encoder_decoder": (translators_observed, lambda names: names["right"]),
     "12_decoding": (searches_observed, lambda names: decoding.repaired_right),

@@ -383,47 +383,62 @@ from transformer_lab.grading import grade
 grade("09_block.count_parameters", count_parameters)
 
 # %% [markdown]
-# ## Question 7: three repairs
+# ## Question 7: three broken assemblies
 # *Optional: 3 points, difficulty 3 of 5, about 10 minutes*
 #
-# Three assemblies of a kind found in the wild, each with one fault. They run, and give the right shapes. `broken_1` is
-# meant to be a pre-norm block, `broken_2` a post-norm block, `broken_3` the path from ids `(B, T)` to logits
-# `(B, T, vocab_size)`: an `nn.Embedding`, a table of positions `(max_len, d_model)`, blocks, a norm, and the embedding
-# again as the output layer. Look at the symptoms, then write each again, changed as little as possible, as `repair_1`,
-# `repair_2`, `repair_3`.
+# Three assemblies of a kind found in the wild, each with one fault, and all different. They run, give the right shapes, and can
+# be trained; what each is meant to be stands in its first line. For each name its fault from the first table, and from the second
+# the observation that is true of this one, and false of the other two and of what they are meant to be (write the tests that you
+# need into a cell of your own). Both tables offer more than is needed. Write the words as they stand there, in quotation marks
+# (capital letters do not matter).
 #
-# <details><summary>Hint 1: a nudge</summary>
+# | fault | what it means |
+# |---|---|
+# | `"side by side"` | both parts of a block read what the block was given |
+# | `"norm after the addition"` | a post-norm block, where a pre-norm one is meant |
+# | `"skip from the start"` | the second addition adds what the block was given |
+# | `"level by level"` | each block of the decoder reads what the block beside it in the encoder gives |
+# | `"reads its own text"` | cross-attention looks at the target, and the source is lost |
+# | `"only the last block counts"` | what the blocks before it give is dropped |
+# | `"positions by sequence"` | all tokens of a sequence get one position, and each sequence another |
+# | `"positions in every block"` | the table is added again before each block |
 #
-# 1: through which line does what attention has gathered come to the feed-forward layer? 2: what is left of attention when
-# the feed-forward layer is silent? 3: which position do two tokens of one sequence get?
+# | observation | how to make it |
+# |---|---|
+# | `"another attention, and the feed-forward layer is given the same"` | keep what `feed_forward` is called with |
+# | `"with the feed-forward layer silent, attention changes nothing"` | `torch.zeros_like` as the feed-forward layer |
+# | `"with the last decoder block silent, the last encoder block changes nothing"` | a silent one gives back the x that it gets |
+# | `"another source changes nothing"` | for what takes a source |
+# | `"another first block changes nothing"` | for what takes one list of blocks |
+# | `"one text twice in a batch gives two different outputs"` | two rows that are alike |
+# | `"one token, alone in its batch, comes out right"` | B = 1 and T = 1; write what is meant beside it |
 #
-# </details>
-# <details><summary>Hint 2: where to look</summary>
-#
-# 1: what norm 2 is given. 2: the left side of the last addition. 3: which axis of ids counts tokens.
-#
-# </details>
-# <details><summary>Hint 3: a skeleton</summary>
-#
-# Pre-norm: x + part(norm(x)), twice. Post-norm: norm(x + part(x)), twice. Positions: `(T, d_model)`, added to
-# `(B, T, d_model)`.
-#
-# </details>
+# Last, mend `c`: `repaired(ids, tokens, positions, blocks, norm)` returns what `broken_c` is meant to, changed as little as
+# possible.
 
 
 # %%
-def broken_1(x, attention, feed_forward, norm_1, norm_2):
+def broken_a(x, attention, feed_forward, norm_1, norm_2):
+    """Meant: a pre-norm block"""
     gathered = attention(norm_1(x))
     return x + gathered + feed_forward(norm_2(x))
 
 
-def broken_2(x, attention, feed_forward, norm_1, norm_2):
-    y = norm_1(x + attention(x))
-    return norm_2(x + feed_forward(y))
+# %%
+def broken_b(source, target, encoder, decoder):
+    """Meant: the encoder's blocks read the source; the decoder's write, and look at what the encoder has read.
+    encoder: functions of x; decoder: as many functions of (x, memory)"""
+    memory, x = source, target
+    for read, write in zip(encoder, decoder, strict=True):
+        memory = read(memory)
+        x = write(x, memory)
+    return x
 
 
 # %%
-def broken_3(ids, tokens, positions, blocks, norm):
+def broken_c(ids, tokens, positions, blocks, norm):
+    """Meant: from ids (B, T) to logits (B, T, vocab_size). tokens: an nn.Embedding, the output layer too;
+    positions: a table (max_len, d_model)"""
     x = tokens(ids) + positions[: ids.shape[0], None]
     for block in blocks:
         x = block(x)
@@ -432,40 +447,62 @@ def broken_3(ids, tokens, positions, blocks, norm):
 
 # %%
 _ = torch.manual_seed(0)
-x, norms = torch.randn(2, 5, 16), (nn.LayerNorm(16), nn.LayerNorm(16))
-attentions, silent, given = (lambda x: x.flip(1), lambda x: x.cumsum(1)), torch.zeros_like, []
-for attention in attentions:
-    broken_1(x, attention, lambda x: given.append(x) or x, *norms)
-print("1: another attention; the feed-forward layer is given the same:", torch.equal(*given))
-results = [broken_2(x, attention, silent, *norms) for attention in attentions]
-print("2: another attention, and the feed-forward layer silent; the output is the same:", torch.equal(*results))
-parts = nn.Embedding(9, 16), torch.randn(8, 16), [nn.Identity()], norms[0]
-logits = broken_3(torch.tensor([[3, 3, 3]] * 2), *parts)
-print("3: one token three times, the same logits each time:", torch.allclose(logits[:, 0], logits[:, 2]),
-      "| the same sequence twice in a batch, other logits:", not torch.allclose(logits[0], logits[1]))  # fmt: skip
+D, ids = 16, torch.randint(9, (2, 5))
+x, source, norm_1, norm_2 = torch.randn(2, 5, D), torch.randn(2, 7, D), nn.LayerNorm(D), nn.LayerNorm(D)
+tokens, positions = nn.Embedding(9, D), torch.randn(8, D)
 
 
-# %% answer="repair_1"
-def repair_1(x, attention, feed_forward, norm_1, norm_2):
-    """broken_1, mended"""
-    ### BEGIN SOLUTION
-    x = x + attention(norm_1(x))
-    return x + feed_forward(norm_2(x))
-    ### END SOLUTION
+def mix(x, memory=None):
+    """A stand-in for attention: each token gets the mean of what it looks at."""
+    return x + (x if memory is None else memory).mean(dim=1, keepdim=True)
 
 
-# %% answer="repair_2"
-def repair_2(x, attention, feed_forward, norm_1, norm_2):
-    """broken_2, mended"""
-    ### BEGIN SOLUTION
-    x = norm_1(x + attention(x))
-    return norm_2(x + feed_forward(x))
-    ### END SOLUTION
+print("a:", tuple(broken_a(x, mix, torch.cos, norm_1, norm_2).shape))
+print("b:", tuple(broken_b(source, x, [mix, torch.cos], [mix, mix]).shape))
+print("c:", tuple(broken_c(ids, tokens, positions, [mix, torch.cos], norm_1).shape))
+
+# %% [markdown]
+# <details><summary>Hint 1: a nudge</summary>
+#
+# a: through which line does what attention has gathered come to the feed-forward layer? b: what has the encoder read by the time
+# that the first block of the decoder looks at it? c: which position do two tokens of one sequence get?
+#
+# </details>
+# <details><summary>Hint 2: where to look</summary>
+#
+# a: what norm 2 is given. b: how often the loop has gone round when `write` is called. c: which axis of `ids` counts tokens.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# for attention in (mix, torch.sin):
+#     broken_a(x, attention, lambda given: print(given.sum()) or given, norm_1, norm_2)
+# silent = lambda x, memory: x
+# broken_b(source, x, [mix, ...], [mix, silent])      # and with another second block in the encoder
+# broken_c(torch.stack((ids[0], ids[0])), ...)
+# ```
+#
+# </details>
+
+# %% answer="diagnoses"
+diagnoses = {  # of each assembly: (fault, observation)
+    "a": (None, None),
+    "b": (None, None),
+    "c": (None, None),
+}
+### BEGIN SOLUTION
+diagnoses = {
+    "a": ("side by side", "another attention, and the feed-forward layer is given the same"),
+    "b": ("level by level", "with the last decoder block silent, the last encoder block changes nothing"),
+    "c": ("positions by sequence", "one text twice in a batch gives two different outputs"),
+}
+### END SOLUTION
 
 
-# %% answer="repair_3"
-def repair_3(ids, tokens, positions, blocks, norm):
-    """broken_3, mended"""
+# %% answer="repaired"
+def repaired(ids, tokens, positions, blocks, norm):
+    """broken_c, mended"""
     ### BEGIN SOLUTION
     x = tokens(ids) + positions[: ids.shape[1]]
     for block in blocks:
@@ -477,7 +514,7 @@ def repair_3(ids, tokens, positions, blocks, norm):
 # %% check="repair" points=3
 from transformer_lab.grading import grade
 
-grade("09_block.repair", repair_1, repair_2, repair_3)
+grade("09_block.repair", diagnoses, repaired)
 
 # %% [markdown]
 # Back to the [lesson](../../notebooks/09_block.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from careless import copying, squeezed, switching, widened
+from diagnoses import Diagnosed
 
 POINTS = {
     "09_block.Block": 5,
@@ -840,62 +841,30 @@ def without_group(shapes):
 # repair -------------------------------------------------------------------------------------------------------
 
 
-def repaired_1(x, attention, feed_forward, norm_1, norm_2):
-    x = x + attention(norm_1(x))
-    return x + feed_forward(norm_2(x))
-
-
-def repaired_1_named(x, attention, feed_forward, norm_1, norm_2):
-    h = norm_1(x)
-    middle = x + attention(h)
-    return torch.add(feed_forward(norm_2(middle)), middle)
-
-
-def repaired_2(x, attention, feed_forward, norm_1, norm_2):
-    x = norm_1(x + attention(x))
-    return norm_2(x + feed_forward(x))
-
-
-def repaired_2_nested(x, attention, feed_forward, norm_1, norm_2):
-    return norm_2((h := norm_1(attention(x) + x)) + feed_forward(h))
-
-
-def repaired_3(ids, tokens, positions, blocks, norm):
+def path_right(ids, tokens, positions, blocks, norm):
     x = tokens(ids) + positions[: ids.shape[1]]
     for block in blocks:
         x = block(x)
     return norm(x) @ tokens.weight.T
 
 
-def repaired_3_linear(ids, tokens, positions, blocks, norm):
+def path_linear(ids, tokens, positions, blocks, norm):
     x = F.embedding(ids, tokens.weight) + positions[torch.arange(ids.size(1))][None]
     return F.linear(norm(nn.Sequential(*blocks)(x)), tokens.weight)
 
 
-def broken_1(x, attention, feed_forward, norm_1, norm_2):
-    gathered = attention(norm_1(x))
-    return x + gathered + feed_forward(norm_2(x))
+ANSWERS = Diagnosed(
+    {
+        "a": ("side by side", "another attention, and the feed-forward layer is given the same"),
+        "b": ("level by level", "with the last decoder block silent, the last encoder block changes nothing"),
+        "c": ("positions by sequence", "one text twice in a batch gives two different outputs"),
+    },
+    path_right,
+)
+mended, fault, shown = ANSWERS.mended, ANSWERS.fault, ANSWERS.shown
 
 
-def broken_2(x, attention, feed_forward, norm_1, norm_2):
-    y = norm_1(x + attention(x))
-    return norm_2(x + feed_forward(y))
-
-
-def norms_written_into_x(x, attention, feed_forward, norm_1, norm_2):
-    x = norm_1(x)
-    x = x + attention(x)
-    x = norm_2(x)
-    return x + feed_forward(x)
-
-
-def skip_doubled(x, attention, feed_forward, norm_1, norm_2):
-    x = norm_1(x + attention(x))
-    feed_forward(x)
-    return norm_2(x + x)
-
-
-def broken_3(ids, tokens, positions, blocks, norm):
+def path_as_it_was(ids, tokens, positions, blocks, norm):
     x = tokens(ids) + positions[: ids.shape[0], None]
     for block in blocks:
         x = block(x)
@@ -910,49 +879,14 @@ def path(embed=None, norm=True, out=True, blocks=slice(None), after=lambda x: x)
         x = last(x) if norm else x
         return after(x @ tokens.weight.T) if out else x
 
-    return (repaired_1, repaired_2, answer)
+    return mended(answer)
 
 
 def logits_divided(ids, tokens, *rest):
-    return repaired_3(ids, tokens, *rest) / tokens.embedding_dim**0.5
+    return path_right(ids, tokens, *rest) / tokens.embedding_dim**0.5
 
 
-def first(forward):
-    class Parts:
-        pass
-
-    def answer(x, attention, feed_forward, norm_1, norm_2):
-        s = Parts()
-        s.a, s.f, s.n_1, s.n_2 = attention, feed_forward, norm_1, norm_2
-        return forward(s, x)
-
-    return answer
-
-
-def partly(place, **change):
-    """The repairs, with one of them wrong: a gradient lost, a norm exchanged, ..."""
-    answers = [repaired_1, repaired_2, repaired_3]
-    answers[place] = change["by"]
-    return tuple(answers)
-
-
-def no_skip_1(x, attention, feed_forward, norm_1, norm_2):
-    return feed_forward(norm_2(attention(norm_1(x))))
-
-
-def repaired_1_loop(x, attention, feed_forward, norm_1, norm_2):
-    for part, norm in ((attention, norm_1), (feed_forward, norm_2)):
-        x = part(norm(x)).add(x)
-    return x
-
-
-def repaired_2_own(x, attention, feed_forward, norm_1, norm_2):
-    middle = norm_1(x + attention(x))
-    middle = middle + feed_forward(middle)
-    return F.layer_norm(middle, middle.shape[-1:], norm_2.weight, norm_2.bias)
-
-
-def repaired_3_einsum(ids, tokens, positions, blocks, norm):
+def path_in_loops(ids, tokens, positions, blocks, norm):
     x = torch.stack([tokens(row) + positions[: len(row)] for row in ids])
     for block in blocks:
         x = block(x)
@@ -999,7 +933,7 @@ def blocks_used_up(ids, tokens, positions, blocks, norm):
 
 
 def table_detached(ids, tokens, positions, blocks, norm):
-    return repaired_3(ids, tokens, positions.detach(), blocks, norm)
+    return path_right(ids, tokens, positions.detach(), blocks, norm)
 
 
 def output_detached(ids, tokens, positions, blocks, norm):
@@ -1015,7 +949,7 @@ def shared_values_alone(config, B, S, bytes_per_number):
 
 
 def third_with(rows):
-    """The repairs, with other rows of the table of positions in the third."""
+    """The repair with other rows of the table of positions."""
 
     def repair_3(ids, tokens, positions, blocks, norm):
         x = tokens(ids) + rows(ids, positions)
@@ -1023,16 +957,11 @@ def third_with(rows):
             x = one(x)
         return norm(x) @ tokens.weight.T
 
-    return repaired_1, repaired_2, repair_3
+    return mended(repair_3)
 
 
 def running_on(ids, max_len):
     return torch.arange(ids.numel()).view(ids.shape) % max_len
-
-
-def norms_on_branches(x, attention, feed_forward, norm_1, norm_2):
-    x = x + norm_1(attention(x))
-    return x + norm_2(feed_forward(x))
 
 
 def with_gate(config):
@@ -1090,9 +1019,10 @@ RIGHT = {
                                             for k, v in identify_right(s).items()}, "yes")),
     ],
     "09_block.repair": [
-        ("as asked", (repaired_1, repaired_2, repaired_3)),
-        ("written otherwise", (repaired_1_named, repaired_2_nested, repaired_3_linear)),
-        ("in loops", (repaired_1_loop, repaired_2_own, repaired_3_einsum)),
+        ("as asked", mended(path_right)),
+        ("written otherwise", mended(path_linear)),
+        ("in loops", mended(path_in_loops)),
+        ("in capitals", ANSWERS.in_capitals()),
     ],
 }  # fmt: skip
 
@@ -1433,88 +1363,66 @@ WRONG = {
         ("heads unknown", (identify_right, "no"), "how often do they fit into the rows"),
     ],
     "09_block.repair": [
-        ("second, norms on the branches", (repaired_1, norms_on_branches, repaired_3),
-         "Both norms stand on the branches", "M23"),
-        ("third, positions by token", third_with(lambda ids, table: table[ids]), "looked up by token"),
-        ("third, positions along the batch", third_with(lambda ids, table: table[: ids.shape[1], None]),
+        ("axes of size 1 dropped", mended(squeezed(path_right)), "squeezed?"),
+        ("widened", mended(widened(path_right)), "came back as torch.float32"),
+        ("positions by token", third_with(lambda ids, table: table[ids]), "looked up by token"),
+        ("positions along the batch", third_with(lambda ids, table: table[: ids.shape[1], None]),
          "The positions lie along the sequences"),
-        ("third, positions run on", third_with(lambda ids, table: table[running_on(ids, len(table))]),
+        ("positions run on", third_with(lambda ids, table: table[running_on(ids, len(table))]),
          "Positions run on from one sequence", "M34"),
-        ("first, axes of size 1 dropped", (squeezed(repaired_1), repaired_2, repaired_3), "squeezed?"),
-        ("second widened", (repaired_1, widened(repaired_2), repaired_3), "came back as torch.float32"),
-        ("first as it was", (broken_1, repaired_2, repaired_3), "in parallel with attention"),
-        ("second as it was", (repaired_1, broken_2, repaired_3), "The second skip carries the block's input", "M15"),
-        ("first, x overwritten", (norms_written_into_x, repaired_2, repaired_3), "The skip carries norm(x)", "M15"),
-        ("second, x + x", (repaired_1, skip_doubled, repaired_3), "takes the factor 2 out", "M14"),
-        ("third as it was", (repaired_1, repaired_2, broken_3), "by the number of the *sequence*", "M34"),
-        ("first made post-norm", (repaired_2, repaired_2, repaired_3), "This is a post-norm block", "M23"),
-        ("first half mended", (first(overwritten_second), repaired_2, repaired_3), "The skip carries norm(x)", "M15"),
-        ("first from the start", (first(from_the_start), repaired_2, repaired_3), "carries the block's input", "M15"),
-        ("second made pre-norm", (repaired_1, repaired_1, repaired_3), "This is a pre-norm block", "M23"),
-        ("second doubles f", (repaired_1, lambda x, a, f, m, n: n((y := f(m(x + a(x)))) + y), repaired_3),
-         "or nothing", "M15"),
-        ("third without positions", path(lambda ids, tokens, table: tokens(ids)), "Positions are not added", "M34"),
-        ("third without norm", path(norm=False), "norm after the last block", "M34"),
-        ("third hidden states", path(out=False), "These are hidden states", "M34"),
-        ("third without blocks", path(blocks=slice(0)), "No block is applied", "M34"),
-        ("third with softmax", path(after=lambda x: x.softmax(-1)), "probabilities"),
-        ("third scaled", path(lambda i, t, p: t(i) * t.embedding_dim**0.5 + p[: i.shape[1]]),
+        ("as it was", mended(path_as_it_was), "by the number of the *sequence*", "M34"),
+        ("without positions", path(lambda ids, tokens, table: tokens(ids)), "Positions are not added", "M34"),
+        ("without norm", path(norm=False), "norm after the last block", "M34"),
+        ("hidden states", path(out=False), "These are hidden states", "M34"),
+        ("without blocks", path(blocks=slice(0)), "No block is applied", "M34"),
+        ("with softmax", path(after=lambda x: x.softmax(-1)), "probabilities"),
+        ("scaled", path(lambda i, t, p: t(i) * t.embedding_dim**0.5 + p[: i.shape[1]]),
          "scaled by sqrt(d_model)"),
-        ("third positions in every block", partly(2, by=positions_each), "added in every block"),
-        ("third positions last", partly(2, by=positions_last), "after the blocks"),
-        ("third norm first", partly(2, by=norm_first_3), "stands before the blocks"),
-        ("third norm in every block", partly(2, by=norm_each_3), "follows every block"),
-        ("third by token", path(lambda i, t, p: t(i) + p[i % len(p)]), "looked up by token"),
-        ("third first block only", path(blocks=slice(1)), "Only the first block"),
-        ("third table detached", partly(2, by=table_detached), "the table of positions, which could not learn"),
-        ("third output detached", partly(2, by=output_detached), "only a part of the gradient reaches the embedding"),
-        ("third ids changed", partly(2, by=lambda ids, *rest: (repaired_3(ids, *rest), ids.zero_())[0]),
+        ("positions in every block", mended(positions_each), "added in every block"),
+        ("positions last", mended(positions_last), "after the blocks"),
+        ("norm first", mended(norm_first_3), "stands before the blocks"),
+        ("norm in every block", mended(norm_each_3), "follows every block"),
+        ("by token", path(lambda i, t, p: t(i) + p[i % len(p)]), "looked up by token"),
+        ("first block only", path(blocks=slice(1)), "Only the first block"),
+        ("table detached", mended(table_detached), "the table of positions, which could not learn"),
+        ("output detached", mended(output_detached), "only a part of the gradient reaches the embedding"),
+        ("ids changed", mended(lambda ids, *rest: (path_right(ids, *rest), ids.zero_())[0]),
          "ids were changed in place"),
-        ("first without skips", partly(0, by=no_skip_1), "no skip around either part", "M15"),
-        ("first norms exchanged", partly(0, by=lambda x, a, f, m, n: repaired_1(x, a, f, n, m)), "are swapped"),
-        ("first skip detached", partly(0, by=lambda x, a, f, m, n: (y := x + a(m(x))).detach() + f(n(y))),
-         "only a part of the gradient reaches attention"),
-        ("first parts exchanged", partly(0, by=lambda x, a, f, m, n: repaired_1(x, f, a, m, n)), "attention is first"),
-        ("second norm before the sum", partly(1, by=lambda x, a, f, m, n: n(h := m(x + a(x))) + f(h)),
-         "before the addition", "M23"),
-        ("second norm of x alone", partly(1, by=lambda x, a, f, m, n: n((h := m(x) + a(x)) + f(h))),
-         "Norm 1 is taken of x before", "M23"),
-        ("second input again", partly(1, by=lambda x, a, f, m, n: n(x + (h := m(x + a(x))) + f(h))), "added again at"),
-        ("second detached", partly(1, by=lambda *parts: repaired_2(*parts).detach()), "No gradient flows"),
-        ("third last block only", path(blocks=slice(2, None)), "Only the last block counts"),
-        ("second, a norm too many", partly(1, by=lambda x, a, f, m, n: n(n((h := m(x + a(x))) + f(h)))),
-         "This is norm_2(norm_2(h + feed_forward(h)))"),
-        ("second, norm before f", partly(1, by=lambda x, a, f, m, n: n((h := m(x + a(x))) + f(n(h)))),
-         "feed_forward(norm_2(h)))"),
-        ("second, norm 1 twice", partly(1, by=lambda x, a, f, m, n: n((h := m(m(x + a(x)))) + f(h))),
-         "norm_1(norm_1(x"),
-        ("second, first skip lost", partly(1, by=lambda x, a, f, m, n: n((h := m(a(x))) + f(h))),
-         "h = norm_1(attention(x))"),
-        ("second, attention twice", partly(1, by=lambda x, a, f, m, n: n((h := m(x + a(x))) + a(h))),
-         "h + attention(h)"),
-        ("second, subtracted", partly(1, by=lambda x, a, f, m, n: n((h := m(x + a(x))) - f(h))), "h - feed_forward(h)"),
-        ("second, f of the input", partly(1, by=lambda x, a, f, m, n: n(m(x + a(x)) + f(x))),
-         "reads the block's input"),
-        ("first, norm of norm", partly(0, by=lambda x, a, f, m, n: (h := x + a(m(x))) + f(n(n(h)))),
-         "norm_2(norm_2(h))"),
-        ("first, h twice", partly(0, by=lambda x, a, f, m, n: (h := x + a(m(x))) + h + f(n(h))), "This is h + h +"),
-        ("first, no first skip", partly(0, by=lambda x, a, f, m, n: (h := a(m(x))) + f(n(h))),
-         "h = attention(norm_1(x))"),
-        ("first, no first norm", partly(0, by=lambda x, a, f, m, n: (h := x + a(x)) + f(n(h))),
-         "with h = x + attention(x)"),
-        ("first, one norm for both", partly(0, by=lambda x, a, f, m, n: x + a(m(x)) + f(m(x))),
-         "reads norm 1 of the block"),
-        ("third, the whole table", path(lambda i, t, p: t(i) + p), "Take the first T rows, positions"),
-        ("third, position 0", path(lambda i, t, p: t(i) + p[0]), "given to all tokens", "M34"),
-        ("third, the last rows", path(lambda i, t, p: t(i) + p[-i.shape[1]:]), "The last T positions are taken"),
-        ("third, multiplied", path(lambda i, t, p: t(i) * p[: i.shape[1]]), "Positions are multiplied"),
-        ("third, twice", path(lambda i, t, p: t(i) + 2 * p[: i.shape[1]]), "Positions are added twice"),
-        ("third, from 1", path(lambda i, t, p: t(i) + p[1 : i.shape[1] + 1]), "Positions count from 0"),
-        ("third, norm twice", partly(2, by=norm_twice), "The norm is applied twice"),
-        ("third, logits divided", partly(2, by=logits_divided), "divided by sqrt(d_model)"),
-        ("third, turned", partly(2, by=lambda ids, *rest: repaired_3(ids.T, *rest).transpose(0, 1)), "are swapped",
+        ("last block only", path(blocks=slice(2, None)), "Only the last block counts"),
+        ("the whole table", path(lambda i, t, p: t(i) + p), "Take the first T rows, positions"),
+        ("position 0", path(lambda i, t, p: t(i) + p[0]), "given to all tokens", "M34"),
+        ("the last rows", path(lambda i, t, p: t(i) + p[-i.shape[1]:]), "The last T positions are taken"),
+        ("multiplied", path(lambda i, t, p: t(i) * p[: i.shape[1]]), "Positions are multiplied"),
+        ("twice", path(lambda i, t, p: t(i) + 2 * p[: i.shape[1]]), "Positions are added twice"),
+        ("from 1", path(lambda i, t, p: t(i) + p[1 : i.shape[1] + 1]), "Positions count from 0"),
+        ("norm twice", mended(norm_twice), "The norm is applied twice"),
+        ("logits divided", mended(logits_divided), "divided by sqrt(d_model)"),
+        ("turned", mended(lambda ids, *rest: path_right(ids.T, *rest).transpose(0, 1)), "are swapped",
          "M34"),
-        ("third, blocks used up", partly(2, by=blocks_used_up), "changed the list of blocks"),
-        ("third, last token alone", partly(2, by=lambda *parts: repaired_3(*parts)[:, -1:]), "the logits has shape"),
+        ("blocks used up", mended(blocks_used_up), "changed the list of blocks"),
+        ("last token alone", mended(lambda *parts: path_right(*parts)[:, -1:]), "the logits has shape"),
+        ("a: skip from the start", fault("a", "skip from the start"), "the sum after it only through there"),
+        ("a: post-norm", fault("a", "norm after the addition"), "output is a norm's"),
+        ("a: shown by silence", shown("a", "with the feed-forward layer silent, attention changes nothing"),
+         "what attention writes arrives"),
+        ("b: its own text", fault("b", "reads its own text"), "the same whatever the source is"),
+        ("b: the last block", fault("b", "only the last block counts"), "whatever its first block does"),
+        ("b: shown by another source", shown("b", "another source changes nothing"), "what is read arrives"),
+        ("b: shown by a first block", shown("b", "another first block changes nothing"), "is read by the next"),
+        ("c: in every block", fault("c", "positions in every block"), "adds the table after the first block"),
+        ("c: shown by one token", shown("c", "one token, alone in its batch, comes out right"),
+         "true of a right one, too"),
+        ("c: shown by attention", shown("c", "another attention, and the feed-forward layer is given the same"),
+         "does not come to the feed-forward layer"),
+        ("a and b exchanged", ANSWERS.but(a=ANSWERS.named["b"], b=ANSWERS.named["a"]), "The fault of a is not"),
+        ("b: side by side", fault("b", "side by side"), "neither part reads what the other"),
+        ("a: level by level", fault("a", "level by level"), "looks at what one block has read"),
+        ("a: shown by the decoder", shown("a", "with the last decoder block silent, the last encoder block changes "
+         "nothing"), "something else than the end of the encoder"),
+        ("a: shown by a batch", shown("a", "one text twice in a batch gives two different outputs"),
+         "told its place in the batch"),
+        ("b: by sequence", fault("b", "positions by sequence"), "not the tokens of one"),
+        ("no such fault", fault("c", "no positions"), "no positions"),
+        ("the wrong way round", ANSWERS.but(b=ANSWERS.named["b"][::-1]), "the fault comes first"),
     ],
 }  # fmt: skip

@@ -3,9 +3,9 @@
 from .block import Block
 from .cache_bytes import cache_bytes
 from .count_parameters import count_parameters
+from .diagnose import repair
 from .forward_flops import forward_flops
 from .identify import identify
-from .repair import repair
 from .stack import Stack
 
 LESSON = "09_block"

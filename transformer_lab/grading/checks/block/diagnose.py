@@ -1,21 +1,15 @@
-"""Lesson 09: the checks of three repairs."""
+"""Lesson 09: the checks of question 7, three broken assemblies: what is wrong with each, and one mended."""
 
 import torch
 from torch import Tensor, nn
 
 from ...checking import Wrong, check
 from ...draw import draw
-from ..common import close, compare, expect_tensor, has_gradient, keeps_dtype, keeps_every_dtype, leaves_alone
-from .block import block_spec
-from .modules import Bender, Mixer, layer_norm
-from .repair_faults import path_faults, post_faults, pre_faults
+from ..common import close, compare, expect_tensor, has_gradient, keeps_dtype, keeps_every_dtype
+from ..diagnosis import Diagnosis
+from .modules import Bender, Mixer
+from .repair_faults import path_faults
 
-# B, T, d_model: two widths, and a text of one token.
-SHAPES = (
-    ((3, 5, 6), (2, 4, 8), (1, 1, 4)),
-    ((2, 6, 8), (3, 5, 10), (1, 1, 6)),
-    ((4, 6, 10), (2, 3, 6), (1, 1, 8)),
-)
 # max_len (larger than T + 1), d_model, vocab_size; B, T: fewer sequences than tokens, one, more, as many.
 PATHS = (
     (9, 6, 11, ((4, 7), (1, 5), (6, 2), (5, 5))),
@@ -24,47 +18,75 @@ PATHS = (
 )
 
 
+# The lists that the notebook prints; test_diagnoses.py tries every observation on every snippet.
+DIAGNOSIS = Diagnosis(
+    faults={
+        "side by side": "In such a block neither part reads what the other has written.",
+        "norm after the addition": "Such a block's output is a norm's: mean 0 and size 1 at each token.",
+        "skip from the start": "In such a block what attention has written reaches the feed-forward layer, and the sum "
+        "after it only through there.",
+        "level by level": "In such a pair of stacks the first block of the decoder looks at what one block has read.",
+        "reads its own text": "Such a decoder gives the same whatever the source is.",
+        "only the last block counts": "Such a stack gives the same whatever its first block does.",
+        "positions by sequence": "Such a model tells the sequences of a batch apart, and not the tokens of one.",
+        "positions in every block": "Such a model adds the table after the first block, too.",
+    },
+    observations={
+        "another attention, and the feed-forward layer is given the same": "that is so where what attention has "
+        "written does not come to the feed-forward layer.",
+        "with the feed-forward layer silent, attention changes nothing": "in all three what attention writes arrives.",
+        "with the last decoder block silent, the last encoder block changes nothing": "that is so where the blocks "
+        "before the last look at something else than the end of the encoder.",
+        "another source changes nothing": "in all three what is read arrives.",
+        "another first block changes nothing": "in all three the first block of a stack is read by the next.",
+        "one text twice in a batch gives two different outputs": "that is so where a sequence is told its place in "
+        "the batch.",
+        "one token, alone in its batch, comes out right": "that is true of a right one, too.",
+    },
+    snippets={
+        "a": (
+            "side by side",
+            "another attention, and the feed-forward layer is given the same",
+            "Write down what each of its two parts reads.",
+        ),
+        "b": (
+            "level by level",
+            "with the last decoder block silent, the last encoder block changes nothing",
+            "Write down for two blocks each, line by line, what is in `memory` whenever `write` is called.",
+        ),
+        "c": (
+            "positions by sequence",
+            "one text twice in a batch gives two different outputs",
+            "Write down the shape of what is added to the embeddings, and what its rows are.",
+        ),
+    },
+)
+
+
 class repair:
-    answers = (
-        "repair_1(x, attention, feed_forward, norm_1, norm_2)",
-        "repair_2(x, attention, feed_forward, norm_1, norm_2)",
-        "repair_3(ids, tokens, positions, blocks, norm)",
-    )
+    answers = (DIAGNOSIS, "repaired(ids, tokens, positions, blocks, norm)")
 
-    @check("repair 1: a pre-norm block", 1)
-    def first(repair_1, repair_2, repair_3):
-        for shape in draw.one_of(*SHAPES):
-            x, a, f, n_1, n_2, (one, two) = parts(shape)
-            got = expect_tensor(repair_1(x.clone(), a, f, n_1, n_2), "the output", shape)
-            wanted = block_spec(x, a, f, one, two)
-            compare(got, wanted, pre_faults(x, a, f, n_1, n_2), "the output", 1e-4)
-            keeps_dtype(got, x.dtype, "the output")
-            same_gradients(got, wanted, a=a, f=f, n_1=n_1, n_2=n_2)
-        leaves_alone(lambda x: repair_1(x, a, f, n_1, n_2), x=x)
-        keeps_every_dtype(lambda dtype: repair_1(*in_dtype(dtype, x, a, f, n_1, n_2)), "the output")
+    @check("a: its fault, and what shows it", 0.75)
+    def a(diagnoses, repaired):
+        DIAGNOSIS.judge(diagnoses, "a")
 
-    @check("repair 2: a post-norm block", 1)
-    def second(repair_1, repair_2, repair_3):
-        for shape in draw.one_of(*SHAPES):
-            x, a, f, n_1, n_2, (one, two) = parts(shape)
-            got = expect_tensor(repair_2(x.clone(), a, f, n_1, n_2), "the output", shape)
-            middle = layer_norm(x + a(x), *one)
-            wanted = layer_norm(middle + f(middle), *two)
-            compare(got, wanted, post_faults(x, a, f, n_1, n_2), "the output", 1e-4)
-            keeps_dtype(got, x.dtype, "the output")
-            same_gradients(got, wanted, a=a, f=f, n_1=n_1, n_2=n_2)
-        leaves_alone(lambda x: repair_2(x, a, f, n_1, n_2), x=x)
-        keeps_every_dtype(lambda dtype: repair_2(*in_dtype(dtype, x, a, f, n_1, n_2)), "the output")
+    @check("b: its fault, and what shows it", 0.75)
+    def b(diagnoses, repaired):
+        DIAGNOSIS.judge(diagnoses, "b")
 
-    @check("repair 3: from ids to logits", 1)
-    def third(repair_1, repair_2, repair_3):
+    @check("c: its fault, and what shows it", 0.75)
+    def c(diagnoses, repaired):
+        DIAGNOSIS.judge(diagnoses, "c")
+
+    @check("c, mended", 0.75)
+    def mended(diagnoses, repaired):
         max_len, D, V, texts = draw.one_of(*PATHS)
         for B, T in texts:
             ids, *model = path(B, T, max_len, D, V)
             given = ids.clone()
             tokens, positions, blocks, norm = model
             handed = list(blocks)
-            got = assembled(repair_3, given, tokens, positions, handed, norm)
+            got = assembled(repaired, given, tokens, positions, handed, norm)
             if handed != blocks:
                 raise Wrong(
                     "The function changed the list of blocks that it was given: a model that calls it twice has none "
@@ -80,7 +102,7 @@ class repair:
             keeps_dtype(got, wanted.dtype, "the logits")
             same_gradients(got, wanted, tokens=tokens, positions=model[1], norm=model[-1])
         keeps_every_dtype(
-            lambda dtype: repair_3(ids, *in_dtype(dtype, tokens, positions), in_dtype(dtype, *blocks), norm.to(dtype)),
+            lambda dtype: repaired(ids, *in_dtype(dtype, tokens, positions), in_dtype(dtype, *blocks), norm.to(dtype)),
             "the logits",
         )
 
@@ -133,22 +155,11 @@ def same_gradients(got: Tensor, wanted: Tensor, **sources) -> None:
                 )
 
 
-NAMES = {"a": "attention", "f": "feed_forward", "n_1": "norm_1", "n_2": "norm_2", "tokens": "the embedding",
-         "positions": "the table of positions", "norm": "the norm"}  # fmt: skip
+NAMES = {"tokens": "the embedding", "positions": "the table of positions", "norm": "the norm"}
 HIDDEN = (
     "These are hidden states (B, T, d_model): the output layer is missing. Tied, a token's logit is the dot product "
     "of the hidden state with that token's embedding."
 )
-
-
-def parts(shape: tuple):
-    """x, two parts, two norms with scales and shifts of their own, and these as (gamma, beta)."""
-    width = shape[-1]
-    a, f, norms = Mixer(width), Bender(width), [nn.LayerNorm(width), nn.LayerNorm(width)]
-    with torch.no_grad():
-        for norm in norms:
-            norm.weight.add_(0.5 * draw.standard(width)), norm.bias.add_(0.5 * draw.standard(width))
-    return 3 * draw.normal(*shape), a, f, *norms, [(norm.weight, norm.bias) for norm in norms]
 
 
 def path(B: int, T: int, max_len: int, D: int, V: int):

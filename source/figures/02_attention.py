@@ -12,8 +12,8 @@ BLOCK, HEAD, ROW = 2, 3, 5  # counted from 1; the row that writes the token afte
 
 
 @torch.no_grad()
-def running_example():
-    """(words, query, keys, values, scores, weights) of the running example: one query, one head."""
+def the_head():
+    """(words, queries, keys, values) of the head of the running example."""
     model, tokenizer = load("dates")
     source, _ = tokenizer.batch([SOURCE])
     target, _ = tokenizer.batch([TARGET], bos=True)
@@ -24,10 +24,26 @@ def running_example():
     hook.remove()
     q, k, v = (layer.split(project(x))[0, HEAD - 1] for project, x in
                ((layer.w_q, seen["x"]), (layer.w_k, memory), (layer.w_v, memory)))  # fmt: skip
+    return tokenizer.tokens(source[0].tolist()), q, k, v
+
+
+def rounded(*tensors):
+    """So that another CPU draws the same."""
+    return [tensor.double().round(decimals=2) for tensor in tensors]
+
+
+def running_example():
+    """(words, query, keys, values, scores, weights) of the running example: one query, one head."""
+    words, q, k, v = the_head()
     scores = k @ q[ROW] / q.shape[1] ** 0.5
-    # Rounded, so that another CPU draws the same.
-    numbers = (tensor.double().round(decimals=2) for tensor in (q[ROW], k, v, scores, scores.softmax(dim=0)))
-    return tokenizer.tokens(source[0].tolist()), *numbers
+    return words, *rounded(q[ROW], k, v, scores, scores.softmax(dim=0))
+
+
+def every_query():
+    """(queries, keys, values, weights) of all rows that write."""
+    _, q, k, v = the_head()
+    q = q[:-1]  # behind [EOS] nothing is written
+    return rounded(q, k, v, (q @ k.T / q.shape[1] ** 0.5).softmax(dim=1))
 
 
 def where() -> Drawing:
@@ -83,4 +99,31 @@ def roles() -> Drawing:
     return drawing
 
 
-DRAWINGS = (where, looking, roles)
+def shapes() -> Drawing:
+    """All queries at once: the matrices of the formula in the running example, shaded by their numbers."""
+    q, k, v, weights = every_query()
+    drawing, cell, middle = Drawing(700, 222), 7, 104
+    parts = (
+        (78, q, QUERY, "q", "(13, 16)", True),
+        (194, k.T, KEY, "k transposed", "(16, 10)", False),
+        (362, weights, LIT, "weights", "(13, 10)", True),
+        (480, v, VALUE, "v", "(10, 16)", False),
+        (622, weights @ v, VALUE, "output", "(13, 16)", True),
+    )
+    for x, values, color, name, shape, has_row in parts:
+        drawing.frame(x, middle, cell * values.shape[1] + 6, cell * values.shape[0] + 6)
+        box = drawing.matrix(x, middle, values.abs(), color=color, cell=cell, numbers="", mark=ROW if has_row else None)
+        drawing.text(x, box.top[1] - 14, name, 12, INK, bold=True)
+        drawing.text(x, box.bottom[1] + 14, shape, 11, QUIET)
+    for x, sign in ((146, "·"), (410, "·"), (551, "=")):
+        drawing.text(x, middle, sign, 18)
+    drawing.arrow((238, middle), (318, middle))
+    drawing.text(278, middle - 17, "divided by √16", 10, QUIET)
+    drawing.text(278, middle + 23, "softmax\nof each row", 10, QUIET)
+    drawing.text(
+        350, 203, "Framed: the query of the token that writes the month, its row of weights, and its output.", 12
+    )
+    return drawing
+
+
+DRAWINGS = (where, looking, roles, shapes)

@@ -45,13 +45,14 @@ def value_of(lesson: str, name: str, file: str = "__init__"):
 
 
 def points(lesson: str, question: str, file: str = "__init__") -> int | float:
-    """Sum the points of the question's checks, from the decorators @check("title", points)."""
+    """Sum the points of the question's checks, from `@check("title", points)` and `class X(snippets(..., points))`."""
     for node in parsed(lesson, file):
         if isinstance(node, ast.ImportFrom) and question in [alias.name for alias in node.names]:
             return points(lesson, question, node.module or "")
         if isinstance(node, ast.ClassDef) and node.name == question:
             marks = [mark for function in ast.walk(node) for mark in getattr(function, "decorator_list", ())]
-            return sum(worth(mark) for mark in marks if ast.unparse(mark).startswith("check("))
+            marks += node.bases
+            return sum(worth(mark) for mark in marks if ast.unparse(mark).startswith(("check(", "snippets(")))
     raise LookupError(f"{lesson}/{file}.py has no question {question}.")
 
 

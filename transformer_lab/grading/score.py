@@ -185,7 +185,8 @@ def questions(module) -> dict[str, Any]:
 
 
 def checks(question: type) -> list:
-    found = [getattr(value, "__func__", value) for value in vars(question).values()]
+    """The checks of a question in the order in which they run: those of its base class come first."""
+    found = [getattr(value, "__func__", value) for base in reversed(question.__mro__) for value in vars(base).values()]
     return [function for function in found if hasattr(function, "points")]
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..checking import NotDone, Wrong
+from ..checking import NotDone, Wrong, check
 from .common import chosen
 
 
@@ -16,6 +16,10 @@ class Diagnosis:
 
     def __str__(self) -> str:
         return 'a dictionary {"a": (fault, observation), ...}'
+
+    def title(self, snippet: str) -> str:
+        """The title of the snippet's check."""
+        return f"{snippet}: its fault, and what shows it"
 
     def judge(self, diagnoses, snippet: str) -> None:
         """Raise Wrong unless the learner named the snippet's fault and its observation."""
@@ -45,3 +49,13 @@ class Diagnosis:
         if pair[0] in self.observations or pair[1] in self.faults:
             raise Wrong(f"In the diagnosis of {snippet} the fault comes first and the observation second.")
         return tuple(pair)
+
+
+def snippets(diagnosis: Diagnosis, points: int | float) -> type:
+    """A base class for a question: a check for each snippet, before the question's own; they share the points."""
+
+    def checked(snippet):
+        mark = check(diagnosis.title(snippet), points / len(diagnosis.snippets))
+        return mark(lambda diagnoses, *_: diagnosis.judge(diagnoses, snippet))
+
+    return type("Snippets", (), {snippet: checked(snippet) for snippet in diagnosis.snippets})

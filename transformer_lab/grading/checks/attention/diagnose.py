@@ -1,7 +1,7 @@
 """Lesson 02: the checks of question 3, four broken attentions: what is wrong with each, and one of them mended."""
 
 from ...checking import check
-from ..diagnosis import Diagnosis
+from ..diagnosis import Diagnosis, snippets
 from .scaled_dot_product_attention import (
     SIGNATURE,
     cases,
@@ -54,24 +54,8 @@ DIAGNOSIS = Diagnosis(
 )
 
 
-class diagnose:
+class diagnose(snippets(DIAGNOSIS, 4)):
     answers = (DIAGNOSIS, f"repaired{SIGNATURE}")
-
-    @check("a: its fault, and what shows it", 1)
-    def a(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "a")
-
-    @check("b: its fault, and what shows it", 1)
-    def b(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "b")
-
-    @check("c: its fault, and what shows it", 1)
-    def c(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "c")
-
-    @check("d: its fault, and what shows it", 1)
-    def d(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "d")
 
     @check("a, mended", 1)
     def mended(diagnoses, repaired):

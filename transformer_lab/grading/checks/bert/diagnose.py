@@ -11,7 +11,7 @@ from ....models import BERT
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import close, difference, expect_tensor, settled
-from ..diagnosis import Diagnosis
+from ..diagnosis import Diagnosis, snippets
 
 # The lists that the notebook prints; test_diagnoses.py tries every observation on every snippet.
 DIAGNOSIS = Diagnosis(
@@ -67,28 +67,8 @@ DIAGNOSIS = Diagnosis(
 )
 
 
-class diagnose:
+class diagnose(snippets(DIAGNOSIS, 4)):
     answers = (DIAGNOSIS, "repaired(model, passages, question)")
-
-    @check("a: its fault, and what shows it", 0.8)
-    def a(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "a")
-
-    @check("b: its fault, and what shows it", 0.8)
-    def b(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "b")
-
-    @check("c: its fault, and what shows it", 0.8)
-    def c(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "c")
-
-    @check("d: its fault, and what shows it", 0.8)
-    def d(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "d")
-
-    @check("e: its fault, and what shows it", 0.8)
-    def e(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "e")
 
     @check("b, mended", 0.75)
     def mended(diagnoses, repaired):

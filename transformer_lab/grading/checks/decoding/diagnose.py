@@ -2,7 +2,7 @@
 
 from ...checking import Wrong, check
 from ...draw import draw
-from ..diagnosis import Diagnosis
+from ..diagnosis import Diagnosis, snippets
 from .searching import LETTERS, Follow, alone, drawn, each_some, every_end, losing_beams, search
 
 # The lists that the notebook prints; test_diagnoses.py tries every observation on every snippet.
@@ -58,28 +58,8 @@ EVERY = 10_000  # more beams than there are texts
 Case = tuple[Follow, int, float, int]  # follow, beams, penalty, n
 
 
-class diagnose:
+class diagnose(snippets(DIAGNOSIS, 4)):
     answers = (DIAGNOSIS, "repaired(follow, beams, penalty, n)")
-
-    @check("a: its fault, and what shows it", 0.8)
-    def a(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "a")
-
-    @check("b: its fault, and what shows it", 0.8)
-    def b(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "b")
-
-    @check("c: its fault, and what shows it", 0.8)
-    def c(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "c")
-
-    @check("d: its fault, and what shows it", 0.8)
-    def d(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "d")
-
-    @check("e: its fault, and what shows it", 0.8)
-    def e(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "e")
 
     @check("c, mended", 1)
     def mended(diagnoses, repaired):

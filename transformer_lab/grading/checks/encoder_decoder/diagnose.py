@@ -8,7 +8,7 @@ from ....models import Transformer
 from ...checking import check
 from ...draw import draw
 from ..common import close, compare, expect_tensor, leaves_alone
-from ..diagnosis import Diagnosis
+from ..diagnosis import Diagnosis, snippets
 
 # The lists that the notebook prints; test_diagnoses.py tries every observation on every snippet.
 DIAGNOSIS = Diagnosis(
@@ -63,28 +63,8 @@ DIAGNOSIS = Diagnosis(
 SIGNATURE = "(model, source, is_real, target)"
 
 
-class diagnose:
+class diagnose(snippets(DIAGNOSIS, 3)):
     answers = (DIAGNOSIS, f"repaired{SIGNATURE}")
-
-    @check("a: its fault, and what shows it", 0.6)
-    def a(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "a")
-
-    @check("b: its fault, and what shows it", 0.6)
-    def b(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "b")
-
-    @check("c: its fault, and what shows it", 0.6)
-    def c(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "c")
-
-    @check("d: its fault, and what shows it", 0.6)
-    def d(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "d")
-
-    @check("e: its fault, and what shows it", 0.6)
-    def e(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "e")
 
     @check("b, mended", 1)
     def mended(diagnoses, repaired):

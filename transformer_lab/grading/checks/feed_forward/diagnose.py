@@ -7,7 +7,7 @@ from torch.nn.parameter import is_lazy
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import expect_tensor
-from ..diagnosis import Diagnosis
+from ..diagnosis import Diagnosis, snippets
 from . import feed_forward_faults as faults
 
 # The lists that the notebook prints; test_diagnoses.py tries every observation on every snippet.
@@ -49,20 +49,8 @@ DIAGNOSIS = Diagnosis(
 SIZES = ((6, 10, 2, 7), (5, 8, 3, 11), (9, 6, 4, 5))  # two widths of x, B, T: no two alike
 
 
-class diagnose:
+class diagnose(snippets(DIAGNOSIS, 2.25)):
     answers = (DIAGNOSIS, "repaired(d_model)")
-
-    @check("a: its fault, and what shows it", 0.75)
-    def a(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "a")
-
-    @check("b: its fault, and what shows it", 0.75)
-    def b(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "b")
-
-    @check("c: its fault, and what shows it", 0.75)
-    def c(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "c")
 
     @check("b, mended", 0.75)
     def mended(diagnoses, repaired):

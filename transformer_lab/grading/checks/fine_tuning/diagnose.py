@@ -9,7 +9,7 @@ from ...answer import Answer
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import close, difference, expect_tensor, settled
-from ..diagnosis import Diagnosis
+from ..diagnosis import Diagnosis, snippets
 
 # The lists that the notebook prints; test_diagnoses.py tries every observation on every snippet.
 DIAGNOSIS = Diagnosis(
@@ -64,28 +64,8 @@ DIAGNOSIS = Diagnosis(
 )
 
 
-class diagnose:
+class diagnose(snippets(DIAGNOSIS, 4)):
     answers = (DIAGNOSIS, "Repaired(old, r, alpha)")
-
-    @check("a: its fault, and what shows it", 0.8)
-    def a(diagnoses, Repaired):
-        DIAGNOSIS.judge(diagnoses, "a")
-
-    @check("b: its fault, and what shows it", 0.8)
-    def b(diagnoses, Repaired):
-        DIAGNOSIS.judge(diagnoses, "b")
-
-    @check("c: its fault, and what shows it", 0.8)
-    def c(diagnoses, Repaired):
-        DIAGNOSIS.judge(diagnoses, "c")
-
-    @check("d: its fault, and what shows it", 0.8)
-    def d(diagnoses, Repaired):
-        DIAGNOSIS.judge(diagnoses, "d")
-
-    @check("e: its fault, and what shows it", 0.8)
-    def e(diagnoses, Repaired):
-        DIAGNOSIS.judge(diagnoses, "e")
 
     @check("d, mended: before it is merged", 0.25)
     def unmerged(diagnoses, Repaired):

@@ -7,7 +7,7 @@ from ....models import GPT
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import settled
-from ..diagnosis import Diagnosis
+from ..diagnosis import Diagnosis, snippets
 
 MAX_LEN = 12
 # The lists that the notebook prints; test_diagnoses.py tries every observation on every snippet.
@@ -63,28 +63,8 @@ DIAGNOSIS = Diagnosis(
 )
 
 
-class diagnose:
+class diagnose(snippets(DIAGNOSIS, 4)):
     answers = (DIAGNOSIS, "repaired(model, prompts, n)")
-
-    @check("a: its fault, and what shows it", 0.8)
-    def a(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "a")
-
-    @check("b: its fault, and what shows it", 0.8)
-    def b(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "b")
-
-    @check("c: its fault, and what shows it", 0.8)
-    def c(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "c")
-
-    @check("d: its fault, and what shows it", 0.8)
-    def d(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "d")
-
-    @check("e: its fault, and what shows it", 0.8)
-    def e(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "e")
 
     @check("a, mended", 0.75)
     def mended(diagnoses, repaired):

@@ -7,7 +7,7 @@ from torch import Tensor
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import compare, expect_tensor, has_gradient, keeps_every_dtype, leaves_alone
-from ..diagnosis import Diagnosis
+from ..diagnosis import Diagnosis, snippets
 from .sublayer import SIZES, parts
 
 # The lists that the notebook prints; test_diagnoses.py tries every observation on every snippet.
@@ -55,24 +55,8 @@ DIAGNOSIS = Diagnosis(
 )
 
 
-class diagnose:
+class diagnose(snippets(DIAGNOSIS, 2)):
     answers = (DIAGNOSIS, "repaired(x, sublayers, norms, final_norm)")
-
-    @check("a: its fault, and what shows it", 0.5)
-    def a(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "a")
-
-    @check("b: its fault, and what shows it", 0.5)
-    def b(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "b")
-
-    @check("c: its fault, and what shows it", 0.5)
-    def c(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "c")
-
-    @check("d: its fault, and what shows it", 0.5)
-    def d(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "d")
 
     @check("d, mended", 1)
     def mended(diagnoses, repaired):

@@ -2,7 +2,7 @@
 
 from ...checking import check
 from ..common import leaves_alone
-from ..diagnosis import Diagnosis
+from ..diagnosis import Diagnosis, snippets
 from .masked_attention import SIGNATURE, compare_output, compare_weights
 from .masked_inputs import cases, qkv
 
@@ -45,20 +45,8 @@ DIAGNOSIS = Diagnosis(
 )
 
 
-class diagnose:
+class diagnose(snippets(DIAGNOSIS, 3)):
     answers = (DIAGNOSIS, f"repaired{SIGNATURE}")
-
-    @check("a: its fault, and what shows it", 1)
-    def a(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "a")
-
-    @check("b: its fault, and what shows it", 1)
-    def b(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "b")
-
-    @check("c: its fault, and what shows it", 1)
-    def c(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "c")
 
     @check("c, mended", 1)
     def mended(diagnoses, repaired):

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from ...checking import NotDone, Wrong, check
 from ...draw import draw
 from ..common import close, copies, expect_tensor, keeps_dtype, leaves_alone
-from ..diagnosis import Diagnosis
+from ..diagnosis import Diagnosis, snippets
 from .multi_head_attention import (
     NAMES,
     by_loops,
@@ -63,20 +63,8 @@ SIZES = (
 )
 
 
-class diagnose:
+class diagnose(snippets(DIAGNOSIS, 1.5)):
     answers = (DIAGNOSIS, "repaired(layer, x)")
-
-    @check("a: its fault, and what shows it", 0.5)
-    def a(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "a")
-
-    @check("b: its fault, and what shows it", 0.5)
-    def b(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "b")
-
-    @check("c: its fault, and what shows it", 0.5)
-    def c(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "c")
 
     @check("a, mended", 1.5)
     def mended(diagnoses, repaired):

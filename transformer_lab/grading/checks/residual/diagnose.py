@@ -9,7 +9,7 @@ from torch import Tensor
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import compare, expect_tensor, keeps_dtype, keeps_every_dtype, leaves_alone
-from ..diagnosis import Diagnosis
+from ..diagnosis import Diagnosis, snippets
 from . import residual_faults as faults
 
 LOOK = "It is one addition: x as it is, plus attention's output."
@@ -59,20 +59,8 @@ DIAGNOSIS = Diagnosis(
 )
 
 
-class diagnose:
+class diagnose(snippets(DIAGNOSIS, 2.25)):
     answers = (DIAGNOSIS, "repaired(x, w_q, attend)")
-
-    @check("a: its fault, and what shows it", 0.75)
-    def a(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "a")
-
-    @check("b: its fault, and what shows it", 0.75)
-    def b(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "b")
-
-    @check("c: its fault, and what shows it", 0.75)
-    def c(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "c")
 
     @check("c, mended", 0.75)
     def mended(diagnoses, repaired):

@@ -3,7 +3,7 @@
 import re
 
 from ...checking import Wrong, check
-from ..diagnosis import Diagnosis
+from ..diagnosis import Diagnosis, snippets
 from .encode import by_hand, many_words, repetitions
 from .encode_faults import in_the_text
 from .merging import by_rank, drawn_letters
@@ -58,28 +58,8 @@ DIAGNOSIS = Diagnosis(
 )
 
 
-class diagnose:
+class diagnose(snippets(DIAGNOSIS, 3)):
     answers = (DIAGNOSIS, "repaired(text, merges)")
-
-    @check("a: its fault, and what shows it", 0.6)
-    def a(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "a")
-
-    @check("b: its fault, and what shows it", 0.6)
-    def b(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "b")
-
-    @check("c: its fault, and what shows it", 0.6)
-    def c(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "c")
-
-    @check("d: its fault, and what shows it", 0.6)
-    def d(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "d")
-
-    @check("e: its fault, and what shows it", 0.6)
-    def e(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "e")
 
     @check("c, mended", 1)
     def mended(diagnoses, repaired):

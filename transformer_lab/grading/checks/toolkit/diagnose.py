@@ -1,7 +1,7 @@
 """Lesson 01: the checks of question 3, four broken training loops: what is wrong with each, and one of them mended."""
 
 from ...checking import check
-from ..diagnosis import Diagnosis
+from ..diagnosis import Diagnosis, snippets
 from .training_loop import judge
 
 # The lists that the notebook prints; test_diagnoses.py tries every observation on every snippet.
@@ -49,24 +49,8 @@ DIAGNOSIS = Diagnosis(
 )
 
 
-class diagnose:
+class diagnose(snippets(DIAGNOSIS, 2)):
     answers = (DIAGNOSIS, "repaired(model, batches, lr)")
-
-    @check("a: its fault, and what shows it", 0.5)
-    def a(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "a")
-
-    @check("b: its fault, and what shows it", 0.5)
-    def b(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "b")
-
-    @check("c: its fault, and what shows it", 0.5)
-    def c(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "c")
-
-    @check("d: its fault, and what shows it", 0.5)
-    def d(diagnoses, repaired):
-        DIAGNOSIS.judge(diagnoses, "d")
 
     @check("d, mended", 1)
     def mended(diagnoses, repaired):

@@ -5,9 +5,9 @@ What their probes show is recorded in experiments/patients.json; test_training_p
 
 from dataclasses import dataclass
 
-from ...checking import Wrong, check
+from ...checking import Wrong
 from ..common import chosen
-from ..diagnosis import Diagnosis
+from ..diagnosis import Diagnosis, snippets
 
 # The lists that the notebook prints, and what a choice that is wrong would show.
 FAULTS = {
@@ -113,6 +113,9 @@ class Ward(Diagnosis):
     def __str__(self) -> str:
         return 'a dictionary {"Emil": (fault, probe), ...}'
 
+    def title(self, snippet: str) -> str:
+        return snippet
+
     def judge(self, diagnoses, snippet: str) -> None:
         fault, probe = self.pair(diagnoses, snippet)
         case = CASES[snippet]
@@ -136,21 +139,5 @@ def ward(*names: str) -> Ward:
 WARD = ward("Emil", "Fumi", "Hugo", "Ines")
 
 
-class patients:
+class patients(snippets(WARD, 4)):
     answers = (WARD,)
-
-    @check("Emil", 1)
-    def emil(diagnoses):
-        WARD.judge(diagnoses, "Emil")
-
-    @check("Fumi", 1)
-    def fumi(diagnoses):
-        WARD.judge(diagnoses, "Fumi")
-
-    @check("Hugo", 1)
-    def hugo(diagnoses):
-        WARD.judge(diagnoses, "Hugo")
-
-    @check("Ines", 1)
-    def ines(diagnoses):
-        WARD.judge(diagnoses, "Ines")

@@ -102,7 +102,7 @@ def whole() -> Drawing:
     drawing.axes.plot([222, 222, 334, 334], [encoder.y, top, top, cross.y], color=QUERY, linewidth=1.6, zorder=3)
     drawing.arrow((334, cross.y), cross.left, color=QUERY, width=1.6, above=True)
     drawing.text(222, top - 12, "one vector for each token", 11, QUIET)
-    scores = decoder.add("scores: · token vectors", 28)
+    scores = decoder.add("scores: x · token vectors", 28)
     drawing.arrow(scores.top, (478, scores.top[1] - 14))
     drawing.text(478, scores.top[1] - 24, "the next token", 13, LIT, bold=True)
     return drawing

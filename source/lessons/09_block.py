@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 09 The block
 #
-# **Is that all? Are GPT-2, BERT and Llama made of nothing but the parts of eight lessons, and does a model need every one of
-# them?**
+# **Is that all? Are GPT-2, BERT and Llama made of nothing but the parts of lessons 02 to 08, and does a model need every one
+# of them?**
 #
 # ![The Transformer of 2017, drawn from its configuration, with the lesson that built each part. Left the encoder, six blocks:
 # self-attention with 8 heads of 64 (lessons 02 and 04), a feed-forward layer 512, 2048, 512 (05), around each a residual path
@@ -11,8 +11,9 @@
 # token.](figures/09_block_whole.svg)
 #
 # You know this picture, even if you have never seen it. It is redrawn from figure 1 of *Attention Is All You Need*, the
-# paper of 2017 that named the Transformer. Lessons 02 to 08 made its parts one by one; only the two ends, where ids become
-# vectors and vectors become scores, are still to be written.
+# paper of 2017 that named the Transformer. You have built its parts one by one; only the two ends, where ids become vectors and
+# vectors become scores, are still to be written.
+#
 # Now we put it all together: first one block, then a translator that translates, then the models that everybody talks about.
 # At the end a model that you have trained yourself writes something of its own. You will be able to
 #
@@ -62,9 +63,9 @@ held_out = dates.held_out_pairs(300)
 # where each token works by itself. Beside it four lines: y = attention(x), x = norm_1(x + y), y = feed_forward(x), x =
 # norm_2(x + y), each of shape (1, 10, 64).](figures/09_block_block.svg)
 #
-# Two parts do the work. In **attention** a token gathers from the others, in the **feed-forward layer** it works alone on what it
-# has gathered. Around each goes the residual path, and after each comes a norm. That makes a **block**, and its four lines
-# are the drawing's. We write them out with the parts of the trained model, and hold the result against the model's own:
+# Two parts do the work. In **attention** a token gathers from the others; in the **feed-forward layer** it works alone on what it
+# has gathered. Around each goes a residual path, and after each comes a norm. That makes a **block**. We write the drawing's
+# four lines out with the parts of the trained model, and compare the result with what the model's own block gives:
 
 # %%
 block = model.encoder.blocks[0]  # block 1: Python counts from 0
@@ -85,13 +86,12 @@ print("went in:", tuple(given.shape), "  came out:", tuple(x.shape))
 print(f"numbers up to {x.abs().max():.1f}, differences below 0.0001")
 
 # %% [markdown]
-# What comes out has the shape of what went in. This is the whole reason why one can put a block on top of a block, and
-# another on top of that: a **stack**.
+# What comes out has the shape of what went in. That is why one can put a block on top of a block, and another on top of that:
+# a **stack**.
 #
-# One choice is left: where the norm stands. The translator and BERT put it *after* the plus, as the paper of 2017 did;
+# One choice is left: where the norm stands. The translator and BERT put it *after* the plus, as the paper of 2017 did.
 # GPT-2 and Llama put it *in front of* each part, so that nothing ever touches the sum itself. Do you recall which of the two
-# is easier to train, and which needs one more norm after the last block? Lessons [06](06_residual.ipynb) and
-# [07](07_layer_norm.ipynb) measured both.
+# trains without a warm-up, and which needs one more norm after the last block?
 #
 # <details><summary>Both, line by line</summary>
 #
@@ -101,15 +101,21 @@ print(f"numbers up to {x.abs().max():.1f}, differences below 0.0001")
 # | feed-forward | $x \leftarrow \text{norm}_2(x + \text{ff}(x))$ | $x \leftarrow x + \text{ff}(\text{norm}_2(x))$ |
 # | after the last block | nothing | one more norm |
 #
+# Lesson [07](07_layer_norm.ipynb) measured which of them trains, and at which learning rates; lesson
+# [06](06_residual.ipynb) drew the path that pre-norm leaves free.
+#
 # </details>
 #
 # ## 2. A translator, by hand
 #
-# Back to the first drawing, with two blocks in each stack for six. It has two ends that we have not written yet. Below, each
-# id becomes the row of a table, times $\sqrt{64} = 8$, plus its position. Above, each token's **logits**, the scores of all
-# 55 tokens of the **vocabulary**, are dot products of its vector with the rows of *the same table*: the better a vector agrees with
-# a token's row, the higher that token scores. One table for both ends is called **weight tying**. All the rest is two
-# loops:
+# Back to the first drawing, with two blocks in each stack instead of six. Its two ends are still to be written.
+#
+# * **Below**, each id picks its row from a table. The row is multiplied by $\sqrt{64} = 8$, and the position is added.
+# * **Above**, a token's vector is compared with every row of *the same table*, by dot products: the better it agrees with a row,
+#   the higher that token scores. These scores of all 55 tokens of the **vocabulary** are the **logits**. One table for both ends
+#   is called **weight tying**.
+#
+# All the rest is two loops. (We give them one sentence at a time, so there is no padding to mask.)
 
 # %%
 table, places = model.embedding.tokens.weight, model.embedding.positions.table  # (55, 64), (64, 64)
@@ -168,8 +174,8 @@ for text in birthdays:
     print(f"{text:26}", write(text))
 
 # %% [markdown]
-# There it is: a translator of which you have written every line between the ids and the answer. The learnt numbers are
-# all that came from elsewhere. Put your own birthday in.
+# There it is: a translator, put together by you from the ids to the answer. The learnt numbers and the parts of the earlier
+# lessons are all that it needed. Put your own birthday in.
 #
 # Every line counts. Leave out the factor 8, for instance. The shapes all fit, and nothing complains:
 
@@ -180,8 +186,9 @@ for text in birthdays:
 factor = math.sqrt(64)
 
 # %% [markdown]
-# The token vectors are eight times too small, and it loses the thread before the year is written; `write` stops it after 13
-# tokens. Are they too small beside the positions, or too small at all? Over 300 dates we can have each without the other:
+# The token vectors are eight times too small, and it loses the thread before the year is written. (`write` stops it after 13
+# tokens.) Are they too small *beside the positions*, or too small *in themselves*? Over 300 dates we try each without the other,
+# and the opposite of each:
 
 
 # %% jupyter={"source_hidden": true}
@@ -196,12 +203,15 @@ def share_right(of_tokens, of_positions):
         return exact_match(model, tokenizer, held_out)
 
 
-print(f"tokens smaller:                              {share_right(1, 1):4.0%} of the dates are right")
-print(f"both smaller, in proportion, but too small:  {share_right(1, 1 / 8):4.0%}")
-print(f"positions larger, only out of proportion:    {share_right(8, 8):4.0%}")
+print(f"out of proportion:  tokens 8 times smaller     {share_right(1, 1):4.0%} of the dates are right")
+print(f"                    positions 8 times larger   {share_right(8, 8):4.0%}")
+print(f"in proportion:      both 8 times smaller       {share_right(1, 1 / 8):4.0%}")
+print(f"                    both 8 times larger        {share_right(64, 8):4.0%}")
+assert share_right(8, 8) == 0 and 0.05 < share_right(1, 1 / 8) < 0.3 < share_right(64, 8) < 0.8
 
 # %% [markdown]
-# It is both. Out of proportion alone, no date is right, and in proportion but too small, one in nine.
+# It is both. Out of proportion, no date is right. In proportion some are, and the size matters too: nothing norms these vectors
+# before the first attention reads them and adds to them.
 #
 # **Does the order of the blocks matter?** All blocks of a stack are built alike, and the shapes fit in any order. Swap the two
 # of the encoder, or the two of the decoder. Which swap costs this translator more dates?
@@ -244,22 +254,24 @@ predict("09_block.order", actual="neither" if abs(gap) < 0.1 else "decoder" if g
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# With the encoder's blocks swapped, a fifth of the dates survives, and what is lost in our example is one digit and the
-# weekday. With the decoder's swapped, nothing does: it stammers. The lower bars leave a block out or run it
-# twice, and there the encoder surprises: run block 2 twice, and most dates are right; keep block 1 alone, and more are right
-# than with the two in the wrong order. Blocks are built alike, and in this model each has its own place. This is
-# *one* trained model, and nobody trained it for another order; and a part that is taken from a trained model is not a part that no model can
-# do without. That difference is the next section.
+# The decoder's. With its blocks swapped it stammers, and no date is right. With the encoder's swapped, a fifth of the dates
+# survives; our example has lost one digit and the weekday.
+#
+# The lower bars leave a block out or run it twice, and there the encoder surprises. Run its block 2 twice, and most dates are
+# right. Keep block 1 alone, and more are right than with both in the wrong order.
+#
+# So blocks are built alike, and in this model each has its own place. But this is *one* trained model, and nobody trained it for
+# another order. Perhaps a model could learn to do without the part that this one misses? That is the next section.
 #
 # </details>
 #
 # ## 3. Which of the parts does it need?
 #
-# Since lesson 00 we have broken this translator part by part. Here is the whole list again. Two of its names need a word:
-# without *choice*, attention gives all tokens that it may see the same weight; without *heads*, only the first head of each
-# attention, 16 numbers wide, gives an output, and the other three give zeros. As it writes, the
-# model keeps what it has computed for the tokens before. (Computed anew each time, the causal mask is missed, too: lesson 00.)
-# Switched off in the trained model, seven of the eight parts then cost dates, and five cost all of them.
+# Since lesson 00 we have broken this translator part by part. Here is the whole list again. Switched off in the trained
+# model, seven of the eight parts cost dates, and five cost all of them. Two of the names need a word:
+#
+# * without *choice*, attention gives the same weight to all tokens that it may see;
+# * without *heads*, only the first head of each attention, 16 numbers wide, gives an output, and the other three give zeros.
 
 # %% jupyter={"source_hidden": true}
 dates_right = {}
@@ -274,10 +286,13 @@ _ = plots.shares(plt.subplots(figsize=(7, 2.8))[1], {part: dates_right[part] for
 assert sum(dates_right[part] < 0.02 for part in PARTS) == 5 and dates_right["causal mask"] == dates_right["nothing"]
 
 # %% [markdown]
-# Now train translators that *never had* the part. `experiments/parts.py` did that, with the same sizes, the same data and the
-# same learning rate, for 400 steps, three seeds for each part. Two of the answers you know: without the causal mask it learns
-# nothing that helps it to write (lesson 03), and without positions it gets a fifth of the dates (lesson 08). How many of the
-# *other six* parts can a new translator do without, and get 95 % of the dates right in these 400 steps?
+# (The causal mask costs nothing here, because a writing model keeps what it has computed for the tokens before, and there is no
+# later token to hide. Lesson 00 computed it all anew at each token, and there the mask was missed.)
+#
+# Now train translators that *never had* the part. `experiments/parts.py` did that, with the same sizes, data and learning rate,
+# for 400 steps, with three seeds for each part. Two of the answers you know: without the causal mask a translator learns nothing
+# that helps it to write (lesson 03), and without positions it gets a fifth of the dates (lesson 08). How many of the *other six*
+# parts can a new translator do without, and get 95 % of the dates right in these 400 steps?
 
 # %%
 predict("09_block.never_had")
@@ -317,31 +332,31 @@ assert 0.15 < min(never["positions"]) < max(never["positions"]) < 0.25 and min(n
 # %% [markdown]
 # <details><summary>What does it show? Open after your guess</summary>
 #
-# Look at the two ends. Without the **causal mask** the trained model, which keeps its old work, writes on as if nothing
-# had happened, but a new one does not learn to write: in training it may copy the token that it should predict ([lesson 03](03_masks.ipynb)). The
-# **feed-forward layer** is the other way round. The trained model is lost without it, and a new one learns the dates all
-# the same. So it is with the scale, the norm and all heads but one.
+# **Four**: the feed-forward layer, the norm, all heads but one, and the scale. The trained model is lost without the first three,
+# and a new one learns the dates all the same.
 #
-# Four parts a new translator could *not* do without in 400 steps: the mask, the residual path, positions, and the choice
-# where to look. For the mask it is plain why. Of the other three we have not tried whether more steps, or another learning rate than
-# the whole model's, would bring them home; without the choice, they were at 40 to 46 % when the time was up.
+# The **causal mask** is the opposite. The trained model does not miss it, and a new one does not learn to write without it: in
+# training it may copy the token that it should predict ([lesson 03](03_masks.ipynb)).
 #
-# Do not read "superfluous" into the other four. The task is small and the stacks are two blocks deep. Stacks of 32 sub-layers
-# did need a norm, or a smaller start ([lesson 06](06_residual.ipynb)), and where a table was to be learnt by heart, attention with
-# a feed-forward layer learnt more of it than three attentions of the same size ([lesson 05](05_feed_forward.ipynb)). What the
-# scale is worth in a large model, these lessons have not shown. In [lesson 02](02_attention.ipynb) the translator learnt more
-# slowly without it, and that is all we know.
+# The mask, the residual path, positions, and the choice where to look are what a new translator could *not* do without in 400
+# steps. For the mask it is plain why. The other three might need only more steps, or another learning rate than the whole model's;
+# that we have not tried. Without the choice, they were at 40 to 46 % when the time was up.
+#
+# Nor are the first four superfluous. The task is small, and the stacks are two blocks deep. Stacks of 32 sub-layers did need a
+# norm, or a smaller start ([lesson 06](06_residual.ipynb)). Where a table was to be learnt by heart, attention with a feed-forward
+# layer learnt more of it than three attentions of the same size ([lesson 05](05_feed_forward.ipynb)). What the scale is worth in
+# a large model these lessons have not shown.
 #
 # </details>
 #
-# Keep the pair of questions. *Taken away* asks what this model leans on; *never had it* asks what a model can learn without, in
-# the time that it gets. To take a
-# part away and measure what is lost is called an **ablation**: whenever you read of one, ask which of the two it was.
+# Taking a part away and measuring what is lost is called an **ablation**. There are two kinds, and they answer two questions.
+# *Taken away* asks what this model leans on. *Never had it* asks what a model can learn without, in the time that it gets.
+# Whenever you read of an ablation, ask which of the two it was.
 #
 # ## 4. Who may look where
 #
-# From our translator to GPT-2 and BERT it is a shorter way than it seems, for the block stays as it is. Only two things
-# are asked. May a token look ahead? And is there a second text to look at?
+# It is a short way from our translator to GPT-2 and BERT, for the block stays as it is. There are only two questions. May a token
+# look ahead? And is there a second text to look at?
 #
 # ![Three models drawn from their configurations. GPT-2, 124 million parameters: one stack of 12 blocks, each token looks back
 # only, it writes the next token. BERT, 109 million: one stack of 12 blocks, each token looks both ways, it gives a vector for
@@ -352,8 +367,8 @@ assert 0.15 < min(never["positions"]) < max(never["positions"]) < 0.25 and min(n
 # * Somebody who *reads* may look both ways: an **encoder**, and alone it is a **BERT**.
 # * Somebody who reads one text to write another needs both, and a cross-attention between them: the model of 2017.
 #
-# In the package these are three classes, and each takes a config. We build four published models from
-# theirs (without numbers in them, so that it costs no memory) and look at what they are made of:
+# In the package these are three classes, and each takes a config. We build four published models from their configs, without
+# numbers in them, so that it costs no memory. (MiniLM is a small BERT, SmolLM2 a small Llama.) What are they made of?
 
 # %%
 published = {
@@ -378,33 +393,44 @@ def parts(module, path=""):
             yield from parts(child[:1] if isinstance(child, nn.ModuleList) else child, f"{path}{name}.")
 
 
-# %%
-lessons = {f"transformer_lab.{file}" for file in ("attention", "layers", "positions")}
+# %% jupyter={"source_hidden": true}
+lessons = {f"transformer_lab.{file}" for file in ("attention", "layers", "positions")}  # what lessons 02 to 08 built
 for name, one in built.items():
     found = [pair for pair in parts(one) if type(pair[1]).__name__ not in ("Dropout", "Identity", "NoPositions")]
     known = {type(part).__name__ for _, part in found if type(part).__module__ in lessons}
-    ends = [place for place, _ in found if ".blocks." not in place]
     new = [place for place, part in found if type(part).__module__ not in lessons]
-    print(f"{name}\n    parts of the lessons: {', '.join(sorted(known))}\n    outside the blocks:   {', '.join(ends)}")
+    print(
+        f"{name}\n    from lessons 02 to 08:  {', '.join(sorted(known))}\n    anything else:          {', '.join(new)}"
+    )
     assert new == ["embedding.tokens", *(["embedding.segments", "pooler"] if "BERT" in name else [])]
+    ends = {place for place, _ in found if ".blocks." not in place}
+    assert ("embedding.norm" in ends) == ("BERT" in name)
 
 # %% [markdown]
-# A part is the lessons' if its class stands in one of the three files that lessons 02 to 08 built. (`Dropout`, which deletes
-# some numbers in training only, and what does nothing are left out.) `embedding.tokens` is the table of section 2. Only BERT
-# has more that you have not met, three small things: `segments`, a second table, with a row for each of two texts, added as
-# positions are, so that the model can tell a question from its answer; a norm in a new place, after the embedding; and
-# `pooler`, one more matrix at the exit. Plain functions stand in no such list, and one of them is new: the tanh after the
-# pooler's matrix. (That configs like these give the *published* models is tested in the package.)
+# `embedding.tokens` is the table of section 2. So only BERT has more than you have built, and that is little:
+#
+# * `segments`, a second table with a row for each of two texts. The row is added as positions are, so that the model can tell a
+#   question from its answer.
+# * `pooler`, one more matrix at the exit, and a tanh after it.
+# * A layer norm, which you know, in a new place: after the embedding.
+#
+# <details><summary>Deeper: what the list leaves out</summary>
+#
+# `Dropout`, which deletes some numbers in training only, and parts that do nothing. Plain functions such as the tanh are no parts
+# with a name, so they stand in no list. That configs like these give the *published* models, number for number, is tested in the
+# package.
+#
+# </details>
 #
 # ## 5. From GPT-2 to Llama
 #
-# GPT-2 appeared in 2019, Llama in 2023. What became of the block in between? SmolLM2 is built in the
-# style of Llama's second and third generation. Leave the sizes aside, and print whatever differs:
+# GPT-2 appeared in 2019, Llama in 2023. What became of the block in between? SmolLM2 is built in the style of Llama's second and
+# third generation. Leave the sizes aside, and the base of rotary's frequencies, which GPT-2 has no use for. What differs?
 
 # %%
-sizes = ("vocab_size", "d_model", "n_heads", "n_layers", "d_ff", "max_len", "rope_theta")
+numbers = ("vocab_size", "d_model", "n_heads", "n_layers", "d_ff", "max_len", "rope_theta")
 gpt2, llama = asdict(configs["GPT-2"]), asdict(configs["SmolLM2, a Llama"])
-changed = [field for field in gpt2 if gpt2[field] != llama[field] and field not in sizes]
+changed = [field for field in gpt2 if gpt2[field] != llama[field] and field not in numbers]
 print(f"{'':11}  GPT-2        Llama's style")
 for field in changed:
     print(f"{field:11}  {gpt2[field]!s:11}  {llama[field]}")
@@ -420,14 +446,14 @@ assert len(changed) == 5
 # * `positions`: turn queries and keys, in place of adding a table ([lesson 08](08_positions.ipynb));
 # * `bias`: linear layers without one.
 #
-# How much of the distance between the two models is due to these, and how much to size, data and training, this lesson does
-# not measure. But the first half of our question is answered: it is all, but for the three small things at BERT's two ends.
+# That answers the first half of our question: yes, that is all, but for three small things at the two ends of BERT. (How much
+# better Llama writes because of these five, and how much because of size, data and training, this lesson does not measure.)
 #
 # ## 6. What does it cost?
 #
-# Sizes are settings too, and the only ones that cost money. Count one block of GPT-2, of width $D = 768$: attention has four
-# matrices $D \times D$, the feed-forward layer two of $D \times 4D$, which makes $12 D^2$. Biases and norms add $13 D$, which
-# is next to nothing. Then $L = 12$ blocks, the final norm, and a row for each of $V$ tokens and each of the 1,024 positions:
+# Now for the sizes, which are what costs money. Count one block of GPT-2, of width $D = 768$. Attention has four matrices
+# $D \times D$, and the feed-forward layer two of $D \times 4D$. Together that makes $12 D^2$. Biases and norms add $13 D$, which is next to
+# nothing. There are $L = 12$ blocks, a final norm, and a row for each of $V$ tokens and each of the 1,024 positions:
 #
 # $$N = L\,(12 D^2 + 13 D) + 2D + (V + 1024)\, D$$
 
@@ -452,12 +478,15 @@ for name, (family, _) in published.items():
 # In a small model a large vocabulary weighs heavily: half of MiniLM is a table of words. The blocks take over as width and
 # depth grow. (The paper of 2017 says 65 million, where its configuration gives 63.)
 #
-# **Arithmetic.** A number in a matrix is used once for each token, in one multiplication and one addition: 2 FLOPs a
-# parameter and token. One thing in a block has no parameters and still costs: the **core of attention**, two products, queries
-# with keys and weights with values. It compares all tokens with all, so for twice the tokens it costs four times as much,
-# and the matrices only twice. "Attention is quadratic", one hears, "so it is what makes long texts expensive." Let GPT-2 read
-# the longest text that it can, 1,024 tokens. Which takes more FLOPs: the core, in all twelve blocks together, or the logits,
-# one product with the token table at the very end? (Count every pair of tokens, those that the causal mask hides, too.)
+# **Arithmetic.** A number in a matrix is used once for each token, in one multiplication and one addition: 2 FLOPs for each
+# parameter and token. Twice the tokens cost twice as much.
+#
+# One thing in a block has no parameters and still costs: the **core of attention**, two products, queries with keys and weights
+# with values. It compares all tokens with all, so twice the tokens cost four times as much. "Attention is quadratic", one hears,
+# "so it is what makes long texts expensive."
+#
+# Let GPT-2 read the longest text that it can, 1,024 tokens. Which takes more FLOPs: the core, in all twelve blocks together, or the
+# logits, one product with the token table at the very end? (Count every pair of tokens, those that the causal mask hides, too.)
 
 # %%
 predict("09_block.core")
@@ -483,11 +512,13 @@ for i, (name, style) in enumerate({"matrices of the blocks": "-", "core of atten
     ax.plot(lengths, [flops(T)[i] / T / 1e6 for T in lengths], style, label=name)
 ax.axvspan(config.max_len, lengths[-1], color="grey", alpha=0.15, label="longer than GPT-2 reads")
 ax.set(xscale="log", yscale="log", xlabel="tokens T", ylabel="MFLOPs for each token", xlim=(64, lengths[-1]))
-_, core, logits = (one / 1e9 for one in flops(config.max_len))
-ax.set_title(f"GPT-2 small reads 1,024 tokens: core {core:.0f} GFLOPs, logits {logits:.0f}")
+matrices, core, logits = (one / config.max_len / 1e6 for one in flops(config.max_len))
+ax.set_title(
+    f"GPT-2 small at 1,024 tokens: core {core:.0f}, logits {logits:.0f}, matrices {matrices:.0f} MFLOPs a token"
+)
 _ = ax.legend(fontsize=8)
 assert crossing - 1 == 6 * D and config.max_len == 1024
-assert [round(one / 1e9) for one in flops(1024)] == [174, 39, 79] and V // 24 == 2094  # what is said below
+assert [round(one) for one in (matrices, core, logits)] == [170, 38, 77] and V // 24 == 2094  # what is said below
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 larger = "the core" if core > 1.2 * logits else "the logits" if logits > 1.2 * core else "about the same"
@@ -496,12 +527,16 @@ predict("09_block.core", actual=larger)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# For $T$ tokens the core of a block costs $4 T^2 D$ FLOPs, the matrices of a block $2T \cdot 12 D^2$, and the logits
-# $2T \cdot VD$, once. At 1,024 tokens that makes 39 billion for the core of all blocks, 79 for the logits and 174 for the
-# matrices: in GPT-2 the quadratic part is the smallest of the three. It overtakes the logits at $T = V/24$, some 2,100
-# tokens, and the matrices at $T = 6D$, 4,608, four times further than GPT-2 can read. (Kernels that skip the half that the mask
-# hides get there at twice the length.) A model of GPT-2's shape and width 8,192 gets there at 49,152 tokens. Quadratic is
-# right; whether it matters depends on the width. (FLOPs are not seconds, and memory is a third question: lessons to come.)
+# The logits, and they take twice as much. At 1,024 tokens each token costs 170 million FLOPs in the matrices of the blocks,
+# 77 million in the logits and 38 million in the core: the quadratic part is the smallest of the three.
+#
+# But a token's share of the core grows with the length of the text, and the other two do not. For $T$ tokens the core of a block
+# costs $4 T^2 D$ FLOPs, the matrices of a block $2T \cdot 12 D^2$, and the logits, once, $2T \cdot VD$. So the core overtakes the
+# logits at $T = V/24$, some 2,100 tokens, and the matrices at $T = 6D$, 4,608 tokens, four times further than GPT-2 can read. A
+# model of its shape, but 8,192 wide, gets there at 49,152 tokens.
+#
+# Quadratic is right; whether it matters depends on the length *and on the width*. (Kernels that skip the half that the mask hides
+# get there at twice the length. And FLOPs are not seconds, and memory is a third question: lessons to come.)
 #
 # </details>
 #
@@ -522,11 +557,13 @@ explorer
 # %% [markdown]
 # <details><summary>Answers, when you have tried</summary>
 #
-# 1\. 24 %. 2\. H changes the shapes of q, k, v and of the weights, and no
-# bar at all. With one head of k, v 54 % are left: $W_K$ and $W_V$ are narrower. 3\. Smaller blocks: with a width of 576 for 768,
-# and keys and values shared, one has half of the parameters of GPT-2's. Still 30 of them hold 106 million, against 85 million
-# in GPT-2's twelve. A smaller table (28 million against 39) makes up for a part of that. The rest it costs
-# more: 134.5 million against 124.4.
+# 1\. 24 %.
+#
+# 2\. H changes the shapes of q, k, v and of the weights, and no bar at all. With one head of k, v 54 % are left: $W_K$ and $W_V$
+# are narrower.
+#
+# 3\. Its blocks are smaller. With a width of 576 instead of 768, and shared keys and values, one has half the parameters of one of
+# GPT-2's. Its table is smaller, too. So 30 blocks and a table make 134.5 million, where GPT-2 has 124.4.
 #
 # </details>
 
@@ -630,8 +667,8 @@ print(*invented(trained(in_llama_style))[:20], sep=", ")
 # Two families, and not a line of the training changed. (Which of the two writes better, so few terms cannot tell.) GPT-2 itself
 # learnt in the same way, from more text and with more of the same blocks.
 #
-# And here, to end Part I, is the translator with all its stations in a row, from the ids to the next token. You have built every
-# one of them. We begin at the token 年, which ends the year.
+# **The whole way, once more.** To end Part I, here is the translator with all its stations in a row, from the ids to the next
+# token. You have built every one of them. We begin at the token 年, which ends the year.
 #
 # * **Left**, from above: the embedding, then a row for each block. The length of a coloured bar is how much a part added; the
 #   number is the length of the vector after the block; and "could say" is the token that it would name if the model ended there
@@ -651,8 +688,11 @@ tour
 # <details><summary>Answer, when you have tried</summary>
 #
 # At cross-attention. After the self-attention before it, the likeliest token is [EOS], the end; after cross-attention, which reads
-# the English, it is 星期日. The control: take the weekday out of the English, and after the same cross-attention it is still
-# [EOS]. (In the training texts a weekday follows 日 only where the English has one.)
+# the English, it is 星期日.
+#
+# Two controls. Take the weekday out of the English, and after the same cross-attention it is still [EOS]. And silence a
+# cross-attention: without that of block 2 the model says [EOS], and without that of block 1 it says 星期日 as before. (In the
+# training texts a weekday follows 日 only where the English has one.)
 #
 # </details>
 
@@ -667,6 +707,13 @@ def said_after_day(tour):
 
 first, control = said_after_day(tour), said_after_day(ModelTour(model, tokenizer, "November 22, 2026"))
 assert first[0] == "日" and first[4:] == ["[EOS]", "星期日", "星期日"] and control[4:] == ["[EOS]"] * 3
+source, target = tokenizer.batch([birthdays[0]])[0], tokenizer.batch(["2026年11月22日"], bos=True)[0]
+for block, expected in zip(model.decoder.blocks, ("星期日", "[EOS]"), strict=True):
+    silenced = block.cross_attention.register_forward_hook(lambda part, given, out: torch.zeros_like(out))
+    with torch.no_grad():
+        said = model(source, target)[0, -1].argmax().item()
+    silenced.remove()
+    assert said == (tokenizer.eos_id if expected == "[EOS]" else tokenizer.encode(expected)[0])
 
 # %% [markdown]
 # In the package the same stations stand in `transformer_lab/blocks.py` (`Embedding`, `Block`, `Stack`) and `models.py`

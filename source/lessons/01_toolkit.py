@@ -169,16 +169,18 @@ assert abs(sum(apart) / 5 - 0.31) < 0.1
 
 # %% [markdown]
 # Large dots are a month's own abbreviation, small ones the others. Look at the untrained models first. A cosine of 0.6 looks
-# like a finding, but there any two months have it, whether they belong together or not: all stand at the same place, before
-# the same rest of a date, and have been mixed with it. (The last line shows it: without places, and with another rest for
-# each, half of the cosine is gone.) So a cosine says something only beside another one. Now the trained model: nine of the
-# eleven months are nearest to their own abbreviation, mostly by far. (January and August are not, and we do not know why.)
-# Nobody ever told it that *Nov* is short for *November*. In the table itself they are already a little closer than others
-# (the third line), and far more so after the encoder has read.
+# like a finding, but there *any* two months have it: all stand at the same place, before the same rest of a date, and have
+# been mixed with it. (The last line shows it. Without places, and with another rest for each, half of the cosine is gone.)
+# So a cosine says something only beside another one.
 #
-# But does the model go by where an arrow points, or by how long it is? Test it: move the tips of the eleven abbreviations'
+# Now the trained model. Nine of the eleven months are nearest to their own abbreviation, mostly by far. (January and August are
+# not, and we do not know why.) In the table itself they are already a little closer than others (the third line), and far
+# more so after the encoder has read. Yet nobody ever told it that *Nov* is short for *November*. How can it have found out?
+# Keep the question; section 10 answers it for a smaller model.
+#
+# Does the model go by where an arrow points, or by how long it is? Test it. Move the tips of the eleven abbreviations'
 # arrows, all equally far, in three ways: make them shorter, make them longer, or turn them towards some random direction
-# without changing their length. And let the model translate `Jan 22, 2026`, `Feb 22, 2026`, and so on. (We change only what
+# without changing their length. Then let the model translate `Jan 22, 2026`, `Feb 22, 2026`, and so on. (We change only what
 # the model *reads*. It uses the table a second time, to choose what it writes; that is section 3, and stays as it was.)
 
 # %% jupyter={"source_hidden": true}
@@ -220,14 +222,18 @@ for name, counts in right.items():  # "turned" is the mean of five tries
 assert right["longer"][3] == 11 and right["shorter"][3] <= 3 and 2 < right["turned"][3] < 7
 
 # %% [markdown]
-# (Shortened by its whole length an arrow is gone, and by 1.2 lengths it points backwards.) An arrow may become twice as long, and no
-# month is lost. Turn it so that its tip moves equally far, and most are lost; but shorten it so far, and it is worse still.
-# So a row of numbers means *November* **by where it points, if it is long enough**. Long enough for what? A row is not read
-# alone. The vector of its place is added to it ([lesson 08](08_positions.ipynb)), and other tokens stand beside it. Which of
-# the two drowns a short arrow? Shrink the month to a tenth, then its place as well, then the whole text:
+# An arrow may become twice as long, and no month is lost. Turn it so that its tip moves equally far, and most are lost. But
+# shorten it so far, and it is worse still. (By one length, it is gone; by 1.2, it points backwards.) So a row of numbers means
+# *November* **by where it points, if it is long enough**: long enough beside the other tokens, with which it will be mixed.
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: long enough for what?
+#
+# A row is not read alone. The vector of its place is added to it ([lesson 08](08_positions.ipynb)), and other tokens stand
+# beside it. Which of the two drowns a short arrow? Shrink the month to a tenth, then its place as well, then the whole text:
 
 
-# %% jupyter={"source_hidden": true}
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 def right_if_shrunk(n):
     """How many dates come out right if the first n vectors of the English, each with its place, shrink to a tenth."""
 
@@ -247,10 +253,11 @@ shrunk["all the English"] = right_if_shrunk(20)
 print("shrunk to a tenth: ", ",  ".join(f"{name}: {n} right" for name, n in shrunk.items()))
 assert shrunk["and its place"] <= shrunk["the month"] < 5 < shrunk["all the English"]
 
+# %% [markdown] tags=["deeper"]
+# It is not the place: shrink that too, and it gets worse. It is the rest of the text: when all of it shrinks alike, most
+# months come back.
+
 # %% [markdown]
-# It is not the place: shrink that too, and it gets worse. It is the rest of the text: when all of it shrinks alike, most months
-# come back. Long enough means: beside the others.
-#
 # ## 3. A matrix is a machine
 #
 # A model makes new vectors out of vectors. The simplest machine for that is a **linear** one: if an arrow grows to
@@ -627,8 +634,7 @@ print(f"loss at first {losses[0]:.2f} = ln 14, after one step {losses[1]:.2f}")
 # %% [markdown]
 # This is **gradient descent**. With PyTorch the same loop looks as you will meet it everywhere. `backward()` finds the
 # gradient, and an **optimiser** takes the step; the simplest is `SGD`, for **stochastic gradient descent**.
-# (*Stochastic*, because usually each step sees a few random examples; here it sees all.) `backward()` *adds* to the
-# gradient that is there, so each turn begins by clearing it.
+# (*Stochastic*, because usually each step sees a few random examples; here it sees all.)
 
 
 # %%
@@ -649,6 +655,9 @@ apart = max(abs(a - b) for a, b in zip(losses, losses_by_autograd, strict=True))
 assert apart < 0.0005
 print("the losses of both loops differ by less than 0.0005")
 
+# %% [markdown]
+# Why `zero_grad`? Because `backward()` *adds* to the gradient that is there. So each turn begins by clearing it.
+
 # %%
 w = torch.tensor(1.0, requires_grad=True)
 for n_calls in (1, 2):
@@ -659,8 +668,8 @@ for n_calls in (1, 2):
 # How low can the loss of this table get, with as many steps as one likes? It began at ln 14 = 2.64. Three suggestions:
 #
 # * *about 0*: all its texts are known to it, so in the end it can know each next character;
-# * *about 1.1*: that is what somebody pays who knows how dates are written and only not which of the 73,049 days it will be,
-#   $\ln 73049$ nats for ten characters;
+# * *about 1.1*: whoever knows how dates are written can still not know which of the 73,049 days it will be, and pays
+#   $\ln 73049$ nats for its ten characters;
 # * *about 2*: as much as for a choice among seven characters ($\ln 7 = 1.95$).
 #
 # What may come after a `1`? Run the cell, and click your guess.
@@ -755,7 +764,36 @@ assert abs(odd - 13) <= 10
 # %% [markdown]
 # Before training anything follows anything. After training two signs hardly ever stand side by side, and `^` hardly ever comes
 # again: about once in a hundred texts, for softmax makes no probability 0, only small. The table has learnt what may follow
-# what. But a year may have any number of digits, and a month may come twice, because all it knows is the last character. To
+# what.
+#
+# **And what do its rows mean?** All of them began with zeros, and nobody told the table what a digit is. Here are the cosines of
+# its rows, as in section 2. Beside them stands a control, a table trained on the same characters in which what follows was
+# shuffled. (日 is left out: nothing follows it, and its row is still zero.)
+
+# %% jupyter={"source_hidden": true}
+shuffle = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+by_chance, _ = train(scores_to_loss=lambda scores, target: F.cross_entropy(scores, target[shuffle]))
+shown = [number[character] for character in "年月^1230945678"]
+names = ["nián", "yuè", *"^1230945678"]
+fig, both = plt.subplots(1, 2, figsize=(9, 4.6))
+for axes, W, title in zip(both, (by_hand, by_chance), ("Like followers, like rows", "Followers shuffled"), strict=True):
+    cosine = F.normalize(W[shown], dim=1) @ F.normalize(W[shown], dim=1).T
+    drawn = axes.imshow(cosine, cmap="RdBu_r", vmin=-1, vmax=1)
+    axes.set(xticks=range(13), yticks=range(13), xticklabels=names, yticklabels=names, title=title)
+    axes.tick_params(axis="x", rotation=90)
+    axes.grid(visible=False)
+    if W is by_hand:
+        assert cosine[0, 1] > 0.9 and cosine[8:, 8:].min() > 0.95 and cosine[:2, 3:].max() < 0.4
+_ = fig.colorbar(drawn, ax=both, label="cosine of two rows", shrink=0.8)
+assert cosine.min() > 0.95
+
+# %% [markdown]
+# The signs 年 and 月 point the same way, and no digit points there. 4 to 8 are nearly one arrow: the same may follow each
+# of them. With shuffled followers all rows become alike. So nobody has to say what belongs together: **tokens that are used
+# alike get rows that point alike**. `Nov` and `November` are used alike, too: both must come out as 11. (That this is the reason
+# in the translator, our small table does not prove.)
+#
+# But a year may have any number of digits, and a month may come twice, because all the table knows is the last character. To
 # write dates a model must look back, and to translate them it must look at the English. That is [lesson
 # 02](02_attention.ipynb). The loop stays the same; only the model grows.
 #
@@ -851,7 +889,8 @@ print(f"had the others counted too: {by_token.sum():.0f}")
 #
 # ## Takeaways
 #
-# * A token is a row of a learnt table. Where it points (dot product, cosine) says what it means, if it is long enough.
+# * A token is a row of a learnt table. Where it points (dot product, cosine) says what it means, if it is long enough. Training
+#   turns tokens that are used alike the same way.
 # * A matrix is a linear machine; its rows say where the unit arrows land. `X @ W` does it to each row of `X`.
 # * Softmax turns differences of scores into ratios of probabilities. The loss is $-\ln p_\text{target}$, and $\ln n$
 #   for a model that knows nothing.

@@ -1,23 +1,27 @@
-"""One table of characters, five ways to split Python's manual: how good it looks depends on what is held out.
+"""One table of characters, six ways to split Python's manual: how good it looks depends on what is held out.
 
 The table of lesson 13 predicts each character from at most nine before it. Each way of splitting is drawn five times:
-other windows, another tenth, other documents. The last two differ in one argument of split_documents: whether documents
-that share a passage of thirteen words may stand on both sides.
+other windows, another tenth, other documents. The last three hold out the same documents: once with all others to learn
+from, once without those that share a passage of thirteen words with a held-out one, and, as a control, with these but
+with as much of the remaining text taken out.
 """
 
 import math
 import random
 from collections import Counter
 
+import numpy as np
+
 from transformer_lab.data import python_docs
-from transformer_lab.data.documents import join, split_documents
+from transformer_lab.data.documents import RUN, join, shingles, split_documents
 
 WAYS = (
     "random windows, overlapping",
     "cut first, then shuffled",
     "a tenth in a row",
-    "whole documents, copies kept",
-    "whole documents, copies removed",
+    "whole documents",
+    "the same, copies taken out",
+    "the same, as much else taken out",
 )
 SEEDS, WINDOW, N_MEASURED = (0, 1, 2, 3, 4), 64, 200
 
@@ -59,9 +63,24 @@ def split(way: str, seed: int):
         first = (9 - 2 * seed) * len(whole) // 10  # with seed 0 the last tenth
         last = first + len(whole) // 10
         return [whole[:first], whole[last:]], cut(whole[first:last])
-    run = {"run": 10**6} if way == WAYS[3] else {}  # no document has a million words, so only equal ones are copies
-    training, held_out = split_documents(documents, seed=seed, **run)
-    return [join(training)], cut(join(held_out))
+    # No document has a million words, so only equal ones are copies.
+    training, held_out = split_documents(documents, seed=seed, run=10**6)
+    windows = cut(join(held_out))
+    if way == WAYS[3]:
+        return [join(training)], windows
+    copies, others = copied(training, held_out)
+    if way == WAYS[4]:
+        return [join(others)], windows
+    draw.shuffle(others)
+    assert len(join(copies)) < len(join(others)), "more copies than other text"
+    return [join(copies), join(others)[len(join(copies)) :]], windows
+
+
+def copied(training, held_out) -> tuple[list, list]:
+    """The documents that share a run of words with a held-out one, and the others."""
+    known = np.concatenate([shingles(document.text, RUN) for document in held_out])
+    shared = [bool(np.isin(shingles(document.text, RUN), known).any()) for document in training]
+    return tuple([d for d, one in zip(training, shared, strict=True) if one == which] for which in (True, False))
 
 
 def measured(way: str, seed: int) -> float:

@@ -1,4 +1,6 @@
-"""Lesson 13's drawings: the training loop with its probes, how text becomes a batch, and what each optimiser keeps."""
+"""Lesson 13's drawings: the loop with its probes, how text becomes a batch, a fresh model's bet, and the optimisers."""
+
+import random
 
 from kit import INK, KEY, LINE, LIT, QUERY, QUIET, VALUE, Drawing
 
@@ -69,6 +71,40 @@ def batches() -> Drawing:
     return drawing
 
 
+def bet() -> Drawing:
+    """Why a fresh model with one table for both ends bets on the token that it has just read; the rows are random."""
+    drawing, draw, words = Drawing(700, 240), random.Random(801), ("1", "5", "9", "0")
+    table = [[draw.choice((-1, 1)) * draw.uniform(0.2, 1) for _ in range(8)] for _ in words]
+    carried = [number + draw.uniform(-0.15, 0.15) for number in table[1]]
+    sizes = [[abs(number) for number in row] for row in table]
+    token = drawing.token(44, 112, "5", KEY, lit=True)
+    first = drawing.matrix(160, 120, sizes, words, color=QUERY, cell=16, numbers="", mark=1)
+    row = drawing.vector(280, 112, table[1], QUERY, cell=11)
+    blocks = drawing.box(355, 56, 100, 34, "fresh blocks", LINE)
+    last = drawing.vector(430, 112, carried, QUERY, cell=11)
+    second = drawing.matrix(535, 120, sizes, words, color=QUERY, cell=16, numbers="", mark=1)
+    drawing.arrow(token.right, (first.left[0] - 18, 112))
+    drawing.arrow((first.right[0], 112), row.left)
+    drawing.arrow(row.right, last.left, width=2.4)
+    drawing.arrow((row.right[0] + 6, 108), blocks.left, color=LINE, bend=-0.3)
+    drawing.arrow(blocks.right, (last.left[0] - 6, 108), color=LINE, bend=-0.3)
+    drawing.arrow(last.right, (second.left[0] - 18, 112))
+    for number, other in enumerate(table):
+        logit = sum(a * b for a, b in zip(other, carried, strict=True))
+        y, color = 120 + 16 * (number - 1.5), LIT if number == 1 else LINE
+        drawing.axes.barh(y, 12 * logit, 10, left=616, color=color, zorder=2)
+    drawing.axes.plot([616, 616], [86, 154], color=QUIET, linewidth=0.8, zorder=3)
+    drawing.text(160, 24, "input table", 12, QUIET)
+    drawing.text(535, 24, "output table", 12, QUIET)
+    drawing.text(616, 70, "logits", 12, QUIET)
+    drawing.text(44, 142, "just read", 11)
+    drawing.text(355, 128, "residual path", 11)
+    drawing.text(355, 27, "add little", 11, QUIET)
+    drawing.text(630, 172, "the bet: 5 again", 11, LIT, bold=True)
+    drawing.text(20, 214, "both tables are the same one, so the row that was read meets itself", 12, align="left")
+    return drawing
+
+
 def optimisers() -> Drawing:
     """From SGD to AdamW: what each keeps, and the step that it takes."""
     drawing = Drawing(700, 306)
@@ -92,4 +128,4 @@ def optimisers() -> Drawing:
     return drawing
 
 
-DRAWINGS = (where, batches, optimisers)
+DRAWINGS = (where, batches, bet, optimisers)

@@ -133,9 +133,8 @@ print("predicts", task.tokenizer.tokens(labels))
 # %% [markdown]
 # Before the cutting comes the question of what to hold out. Here somebody has a result that would be the best of this
 # course: **one bit for each character** of the Python documentation, with no network at all. It is a table of counts
-# like those of lesson 10, with up to nine characters of context. Where it has seen a context three times, what came
-# next then makes up half of its prediction, and what a shorter context says the other half. (Lesson 10's tables weigh
-# contexts otherwise, so their bits are not to be compared with these.)
+# like those of lesson 10, with up to nine characters of context. (It mixes the contexts more simply, so do not compare
+# its bits with lesson 10's.)
 
 
 # %%
@@ -150,7 +149,7 @@ def surprise(text, counts):
     for i, character in enumerate(text):
         p = 1 / len(counts[1])
         for k in range(min(i, len(counts) - 2) + 1):  # from no context to the longest
-            seen = text[i - k : i]
+            seen = text[i - k : i]  # if seen three times, its counts make up half of p, and shorter contexts the rest
             p = (counts[k + 1][seen + character] + 3 * p) / (counts[k][seen] + 3)
         bits -= math.log2(p)
     return bits / len(text)
@@ -175,46 +174,52 @@ assert abs(best - 1.0) < 0.15
 #
 # </details>
 #
-# To see how much that is worth, `experiments/splits.py` gave the same table five kinds of split, and drew each of them
-# five times: other windows, another tenth of the text, other documents. (The cell computes the last of these 25 draws
-# again, and compares.)
+# To see how much that is worth, `experiments/splits.py` gave the same table six kinds of split, and drew each of them
+# five times: other windows, another tenth of the text, other documents. The last three rows of the figure hold out
+# *the same* documents, and a thin line joins what belongs to one draw:
 
 # %% jupyter={"source_hidden": true}
 ways = recorded("splits")["result"]
-again = experiment("splits").measured("whole documents, copies removed", 4)
-assert abs(again - ways["whole documents, copies removed"][4]) < 0.1
-fig, ax = plt.subplots(figsize=(7, 2.6))
+again = experiment("splits").measured("the same, copies taken out", 4)
+assert abs(again - ways["the same, copies taken out"][4]) < 0.1
+fig, ax = plt.subplots(figsize=(7, 3))
 for place, bits in enumerate(ways.values()):
     color = plots.COLORS[0] if place == 4 else plots.COLORS[1]
     ax.plot(bits, [place] * 5, "o", color=color, alpha=0.6)
     ax.plot([sum(bits) / 5] * 2, [place - 0.3, place + 0.3], color=color, linewidth=3)
-ax.set(xlim=(0, 3.4), yticks=range(5), yticklabels=list(ways), xlabel="bits a character")
-ax.set_title("Fewer copies to learn from, a worse score\n(the same table; five draws each, line: mean)")
+for draw in zip(*[*ways.values()][3:], strict=True):
+    ax.plot(draw, (3, 4, 5), color="grey", linewidth=0.7, zorder=1)
+ax.set(xlim=(0, 3.4), yticks=range(6), yticklabels=list(ways), xlabel="bits a character")
+ax.set_title("Without copies to learn from, a worse score\n(the same table; five draws each, thick line: mean)")
 ax.invert_yaxis()
 ax.grid(False, axis="y")
 
 # %% jupyter={"source_hidden": true}
-means = {way: sum(bits) / 5 for way, bits in ways.items()}
 for way, bits in ways.items():
-    print(f"{way:34}{min(bits):.1f} to {max(bits):.1f}, in the mean {means[way]:.1f} bits")
-random_windows, shuffled, tenth, kept, removed = means.values()
-assert random_windows < 1.2 < shuffled < 1.9 < min(tenth, kept) and abs(tenth - kept) < 0.15
-assert 0.3 < removed - kept < 0.7 and min(ways["whole documents, copies removed"]) < max(
-    ways["whole documents, copies kept"]
-)
+    print(f"{way:34}{min(bits):.1f} to {max(bits):.1f}, in the mean {sum(bits) / 5:.1f} bits")
+random_windows, shuffled, tenth, documents, cleaned, control = (np.array(bits) for bits in ways.values())
+print("\nmore bits than for whole documents, draw by draw")
+for name, bits in (("copies taken out", cleaned), ("as much else taken out", control)):
+    print(f"{name:34}{'  '.join(f'{more:.2f}' for more in bits - documents)}")
+assert random_windows.mean() < 1.2 < shuffled.mean() < 1.9 < tenth.mean() and abs((tenth - documents).mean()) < 0.15
+assert 0.4 < (cleaned - documents).mean() < 0.7 and min(cleaned - documents) > 0
+assert np.abs(control - documents).max() < 0.1 < max(cleaned - documents)
 
 # %% [markdown]
-# Read the rows from the top. Windows that do not overlap cost the table 0.7 bits. A tenth in a row, whose neighbours
-# are held out too, costs nearly half a bit more. To hold out *whole documents* instead changes nothing here, for this
-# documentation says many things twice, and the other place stays in the training set. Take those copies away too, and
-# it costs another half a bit in the mean.
+# Read the rows from the top. Windows that do not overlap cost the table 0.7 bits, and a tenth in a row, whose
+# neighbours are held out too, nearly half a bit more. To hold out *whole documents* gains nothing more by itself.
 #
-# But look at the dots of the last two rows: they overlap. With one draw you could have found the opposite. One draw is
-# an anecdote.
+# For this documentation says many things twice. So take every document out of the training set that shares thirteen
+# words in a row with a held-out one: it costs another half a bit in the mean. Is that only because there is less left
+# to learn from? No: with as much of the *other* text taken out, the bits hardly change.
 #
-# **Split first, then cut**, by whole documents; remove copies; and say which draw it was, or better, draw several. The
-# last row is the package's split, and the only kind on which this course quotes bits for each character. The probe that
-# finds such a **leak** is the *overlap*: the share of held-out examples that also stand in the training set.
+# And look along the lines. In one draw the copies were worth nearly a whole bit, in another next to nothing. One draw
+# is an anecdote.
+#
+# **Split first, then cut**, by whole documents; leave no copies of what is held out; and draw more than once. The
+# package's split does so (documents that share thirteen words stay on one side), and this course quotes bits for each
+# character only on such splits. The probe that finds such a **leak** is the *overlap*: the share of held-out examples
+# that also stand in the training set.
 #
 # ## 3. The first loss
 #
@@ -233,10 +238,9 @@ print(f"ln V = {math.log(55):.2f}, the fresh translator's loss ≈ {first:.1f}")
 assert 4.6 < first < 5.5
 
 # %% [markdown]
-# One nat *worse* than knowing nothing. Is that a fault? Look at the logits. They should all be nearly equal. If instead
-# they are drawn at random with a spread of $\sigma$, the model is sure of something different at every place, and pays
-# for it. The label's own logit is 0 on average, and the mean of $e^z$ over normal logits is $e^{\sigma^2/2}$. So the
-# expected loss is about $\ln(V e^{\sigma^2/2}) = \ln V + \sigma^2/2$ (as long as $\sigma$ is not much above 1):
+# One nat *worse* than knowing nothing. Is that a fault? To guess evenly, all logits would have to be equal. A fresh
+# model's logits are random instead. If their spread is $\sigma$, the model favours other tokens at every place, without
+# any reason, and pays about $\sigma^2/2$ for it (as long as $\sigma$ is not much above 1):
 
 # %%
 torch.manual_seed(0)
@@ -245,9 +249,22 @@ for spread in (0.1, 0.5, 1.0, 2.0):
     print(f"random logits, spread {spread}: loss {drawn:.1f}, ln V + spread²/2 = {math.log(55) + spread**2 / 2:.1f}")
 
 # %% [markdown]
-# In the translator one logit stands out from the others. The output table is the input table ([lesson
-# 09](09_block.ipynb): weight tying), and the residual path carries a token's own vector up to it. So the fresh model
-# bets on *the token that it has just read*. We look at that logit and at the other 54 apart:
+# <details><summary>Deeper: why half of the square?</summary>
+#
+# The loss is the log of the sum of all $e^z$, less the label's logit. That logit is 0 on average, and the mean of $e^z$
+# over normal logits is $e^{\sigma^2/2}$. So the loss is about $\ln(V e^{\sigma^2/2}) = \ln V + \sigma^2/2$.
+#
+# </details>
+#
+# But not all logits of the translator are alike. Its output table *is* its input table ([lesson 09](09_block.ipynb):
+# weight tying), and the residual path carries a token's own vector up to it. So the fresh model **bets** on the token
+# that it has just read:
+#
+# ![The token 5 has just been read. Its row of the input table, a vector, goes along the residual path, where fresh
+# blocks add little, to the output table, which is the same table. Four logits come out, for 1, 5, 9 and 0: that of 5 is
+# far longer than the others. That is the bet: 5 again.](figures/13_training_bet.svg)
+#
+# We look at that logit and at the other 54 apart:
 
 # %%
 own = F.one_hot(reads, 55).bool()  # at each place the token just read
@@ -264,21 +281,24 @@ assert abs(math.log(55) + spread**2 / 2 - 4.58) < 0.05
 assert abs(without - 4.72) < 0.05
 assert abs(first - 5.03) < 0.05
 
-# %%
+# %% jupyter={"source_hidden": true}
 untied = dates(n=600, tie_embeddings=False)  # the control: an output table of its own
 with torch.no_grad():
     control = untied.logits(untied.model, batch)[real]
 rest, repeats = F.cross_entropy(control, labels), control.softmax(dim=-1)[own].mean()
-print(
-    f"an output table of its own: probability of repeating {repeats:.2f}, evenly {1 / 55:.2f}; first loss ≈ {rest:.2f}"
-)
+print(f"an output table of its own: probability of repeating {repeats:.2f}, evenly {1 / 55:.2f}")
+print(f"its first loss: ≈ {rest:.2f}")
 assert abs(rest - 4.74) < 0.05 and abs(repeats - 1 / 55) < 0.01
+won, not_won = F.cross_entropy(logits, reads), F.cross_entropy(control, reads)
+print(f"were each label the token just read: with one table ≈ {won:.1f}, with two ≈ {not_won:.1f}")
+assert abs(won - 1.4) < 0.2
+assert abs(not_won - 4.4) < 0.2
 
 # %% [markdown]
-# So the nat too much has two causes: the spread costs 0.6 of it, and the bet 0.3, as the control without a bet says
-# too. (What is left, 0.1, is neither: the formula is for normal logits that have nothing to do with each other.)
+# So the nat too much has two causes. The spread costs 0.6 of it. The bet costs 0.3: so much less does a model lose
+# that cannot bet. (The 0.1 that is left is the formula's: it takes logits that have nothing to do with each other.)
 #
-# The start of 5.0 is no fault, then: it is how this model is initialised, and training removes it in a few steps. But
+# The start of 5.0 is no fault, then. It is how this model is initialised, and training removes it in a few steps. But
 # both effects grow quickly. Make the table larger, and the model begins a long way up:
 
 # %%
@@ -293,10 +313,10 @@ for factor in (1, 2, 4):
 # Where the table starts smaller, with a spread of 0.02 as in GPT-2, the bet is still there, but too small to cost
 # anything: a healthy writer of the documentation begins at 6.24, and its $\ln V$ is 6.24.
 #
-# **The first loss** is the cheapest of all probes. Far above $\ln V$ says: the first weights are too large. And *below*
-# $\ln V$, before anything was learnt? Then the labels are easier to guess than they should be. Two faults do that: the
-# label stands in the input, or the loss counts *padding*, and after `[PAD]` comes `[PAD]`. A look at one row of labels
-# tells which.
+# **The first loss** is the cheapest of all probes. *Far above* $\ln V$ says: the first weights are too large. And
+# *below* it, before anything was learnt? Then the model has won its bet: the label is the token just read. Two faults
+# do that: labels that are not shifted, and a loss that counts *padding*, where `[PAD]` comes after `[PAD]`. A look at
+# one row of labels tells which.
 #
 # ## 4. One batch, again and again
 #
@@ -484,15 +504,8 @@ _ = ax.legend(fontsize=8)
 #
 # Does a **warm-up** help? Not here: with 20 steps of it every seed ends with a higher loss at the five smaller rates,
 # and at the largest there is no clear difference. [Lesson 07](07_layer_norm.ipynb) found the same for small pre-norm
-# models, and the opposite for post-norm. So at this size, and up to these rates, warm-up only costs steps. Where it is
-# needed, in post-norm and for the larger rates of deep models, it is needed badly, and in a long run a few steps are
-# cheap. That is why the package's loop has it by default.
-#
-# <details><summary>Deeper: why does warm-up cost anything?</summary>
-#
-# A fifth of the steps is spent below the rate. Whether that is the whole reason, these runs cannot tell.
-#
-# </details>
+# models, and the opposite for post-norm. The package's loop has a warm-up by default, because where it is needed, it is
+# needed badly, and in a long run a few steps are cheap.
 #
 # How do you see a wrong rate in a run of your own? By the ratio **update / weight**: by how much of its own size one
 # step moves a matrix. In a healthy translator it lies between 0.6 and 1.2 % at step 20, for every matrix. Much less
@@ -528,8 +541,8 @@ print(f"label smoothing 0.2: nobody gets below {floor:.2f}")
 
 # %% [markdown]
 # **Dropout.** In `train()` the model computes with a part of its numbers set to 0, so it cannot rely on any one of
-# them; in `eval()` it has all. The training loss is then that of a handicapped model, and lies above the held-out loss
-# of the whole one. The probe is to measure the *same* batch in both modes: if they differ, the gap is dropout; if not,
+# them; in `eval()` it has all. The training loss is then that of a handicapped model, and may lie above the held-out
+# loss of the whole one. The probe is to measure the *same* batch in both modes: if they differ, the gap is dropout; if not,
 # look elsewhere.
 #
 # Why would one want a handicap? Because of **overfitting**. `experiments/overfitting.py` gave the translator only 350
@@ -682,22 +695,40 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # </details>
 # <details><summary>Ada: above 3.4, even on one batch</summary>
 #
-# Every matrix moves as it should, so it is neither the rate nor the amount of data. Her *first loss* is 4.01, exactly
-# $\ln V$, where her healthy twin begins at 5.8. Its logits never reach the loss as they are: somebody put a softmax
-# before `cross_entropy`, which has its own.
+# Every matrix moves as it should, so it is not the rate. She fails on sixteen pairs too, so it is not the amount of
+# data. Her *first loss* is 4.01, exactly $\ln V$, where her healthy twin begins at 5.8. Its logits never reach the loss
+# as they are: somebody put a softmax before `cross_entropy`, which has its own.
 #
 # The runner-up is a small token table, with which a healthy model begins at $\ln V$ as well. *One batch* rules it out:
-# the healthy writer has such a table, and comes down to 0.48; Ada stays at 3.44. After a softmax only numbers between 0
-# and 1 go in, so even the surest model stays far from 0 (run the next cell). Why Ada does not come all the way down to
-# that 3.04, we have not looked.
+# with such a table a healthy translator comes down nearly to 0, and Ada stays at 3.44. (Run the next cell, which trains
+# it.)
+#
+# Why does she stay up there? After a softmax only numbers between 0 and 1 go into the loss, so even the surest model
+# pays 3.04 for a right token, and 4.04 for a wrong one. And where it is sure and wrong, hardly any gradient comes
+# through the first softmax.
 #
 # </details>
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-sure = torch.eye(55)[:1]  # after a softmax: all probability on the right token
+sure = torch.tensor([[10.0] + [0.0] * 54], requires_grad=True)  # sure of token 0
 print("With a softmax too many")
-print(f"    the surest model's loss is {F.cross_entropy(sure, torch.tensor([0])):.2f}")
 print(f"    the fresh translator of section 3 begins at {F.cross_entropy(logits.softmax(dim=-1), labels):.2f}")
+for label, words in ((0, "right"), (1, "wrong")):
+    print(f"    sure and {words}: loss {F.cross_entropy(sure.softmax(dim=-1), torch.tensor([label])):.2f}")
+for words, given in (("so long is the gradient", sure.softmax(dim=-1)), ("without that softmax it is", sure)):
+    (gradient,) = torch.autograd.grad(F.cross_entropy(given, torch.tensor([1])), sure)
+    print(f"    sure and wrong, {words}: {gradient.norm():.4f}")
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+small = dates(n=600, n_layers=1)  # the runner-up: nothing is wrong but the size of the table
+with torch.no_grad():
+    weight = small.model.embedding.tokens.weight
+    weight *= 0.02 / weight.std()
+losses = train(small, lambda step: range(16), torch.optim.AdamW(small.model.parameters(), lr=2e-3), 150)
+print("A healthy translator with a small table")
+print(f"    first loss ≈ {losses[0]:.2f}, on one batch after 150 steps ≈ {losses[-1]:.2f}")
+assert abs(losses[0] - 4.08) < 0.1
+assert losses[-1] < 0.2
 
 # %% [markdown]
 # Two of the four could be told by a number that was there *before the first step*. That is why one takes it.
@@ -722,8 +753,8 @@ explorer
 # %% [markdown]
 # <details><summary>Answers, when you have tried</summary>
 #
-# 1\. SGD comes to 0.24 at a rate of 0.035; momentum to 0.02 at 0.2. Above 0.04 SGD diverges *across* the valley. So
-# *along* the valley, where a step covers the rate's share of what is left of the way, it may cover 4 % of it at most.
+# 1\. SGD comes to 0.24 at a rate of 0.035; momentum to 0.02 at 0.2. SGD cannot take that rate: above 0.04 it diverges
+# *across* the valley. And with a rate of 0.04 a step *along* the valley covers only 4 % of the way that is left.
 #
 # 2\. Adam's and AdamW's. If the gradient across is fifty times as large, so is the root of its mean square, and the
 # factor cancels. But in the round valley the gradient points straight at the star. With a rate of 1 SGD is there after
@@ -861,9 +892,8 @@ print(f"    in the last of them {(found != weights(straight)).sum()} of {len(fou
 
 # %% [markdown]
 # Only the third is the same run, to the last bit. The first is another one, 40 % of the way from where it should be,
-# and nothing says so. Look at its loss: it is *better*. (A fresh Adam begins with steps of the full rate; whether that
-# is the reason, we have not tested.) The harm is not that the run is worse. It can no longer be compared with one that
-# was not cut.
+# and nothing says so. Its loss even looks *better*. The harm is not that the run is worse. It can no longer be compared
+# with one that was not cut.
 #
 # The package's checkpoints hold all three, and which examples make up a batch is a function of the seed and the step
 # alone. So is the learning rate: by default a tenth of all steps as warm-up, then half a cosine down to 0.

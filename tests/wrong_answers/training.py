@@ -425,6 +425,25 @@ def graphs_from_a_list(model, parts, largest):
     return loss.item()
 
 
+def copies(parts):
+    return [(x.clone(), labels.clone()) for x, labels in parts]
+
+
+def joined(model, parts, largest):
+    """The parts are padded to the longest, and put together to one batch."""
+    xs, all_labels = zip(*parts, strict=True)
+    longest = max(x.shape[1] for x in xs)
+    x = torch.cat([F.pad(one, (0, 0, 0, longest - one.shape[1])) for one in xs])
+    labels = torch.cat([F.pad(one, (0, longest - one.shape[1]), value=-100) for one in all_labels])
+    return accumulate_sums(model, [(x, labels)], largest)
+
+
+def accumulate_real_places(model, parts, largest):
+    """Copies of the parts, all kept; of each only the places with a label go through the model."""
+    kept = [(x[labels != -100][None], labels[labels != -100][None]) for x, labels in copies(parts)]
+    return accumulate_sums(model, kept, largest)
+
+
 def in_eval(model, parts, largest):
     return accumulate_sums(model.eval(), parts, largest)
 
@@ -618,6 +637,8 @@ RIGHT = {
         ("means weighed", accumulate_means_weighed),
         ("by hand", accumulate_by_hand),
         ("means so far", accumulate_running),
+        ("copies in a list", lambda model, parts, largest: accumulate_sums(model, copies(parts), largest)),
+        ("places with a label", accumulate_real_places),
     ],
     "13_training.patients": [
         ("the solution", FOUR),
@@ -715,6 +736,9 @@ WRONG = {
         ("one graph", in_groups(1000), "before an earlier one has gone back"),
         ("a backward for two parts", in_groups(2), "before an earlier one has gone back"),
         ("one graph, from a list", graphs_from_a_list, "before an earlier one has gone back"),
+        ("one graph, from copies", lambda model, parts, largest: graphs_from_a_list(model, copies(parts), largest),
+         "before an earlier one has gone back"),
+        ("joined again", joined, "joined to one batch again"),
         ("eval", in_eval, "put into eval(), and left so"),
         ("padding made 0", padding_made_0, "A part has changed in place"),
         ("gone again", gone_again, "or zero_grad behind it"),
@@ -810,6 +834,13 @@ WRONG = {
         ("too slow", falling(lambda s, n, w, high, low: half((s - w + 1) / (n - w + 1), high, low)), "one step too"),
         ("up to n_warmup", falling(lambda s, n, w, high, low: high * (s + 1) / w if s == w else schedule_right(
             s, n, w, high, low)), "still belongs to the warm-up"),
+        ("over all steps", falling(lambda s, n, w, high, low: half((s - w) / n, high, low)), "length of the whole run"),
+        ("from step 0, to 0", falling(lambda s, n, w, high, low: half(s / n, high, 0)),
+         "from step 0; it begins where the warm-up ends. This falls to 0"),
+        ("from step 0, over the rest", falling(lambda s, n, w, high, low: half(s / (n - w), high, low)), "step 0"),
+        ("multiplied", lambda s, n, w, high, low: min(1, (s + 1) / w) * half(s / n, high, 0), "is at work already"),
+        ("without 1 +", falling(lambda s, n, w, high, low: low + (high - low) * math.cos(
+            math.pi * (s - w + 1) / (n - w))), "goes from 1 to -1"),
         ("not halved", falling(lambda s, n, w, high, low: low + (high - low) * (1 + math.cos(
             math.pi * (s - w + 1) / (n - w)))), "it is not halved"),
     ],

@@ -18,6 +18,10 @@ TWO_GRAPHS = (
     "A part is computed before an earlier one has gone back. So the graphs of two parts or more are in memory at once, "
     "and that is what does not fit. Call backward in the loop, for each part, before you take the next."
 )
+JOINED = (
+    "Several parts are joined to one batch again, and computed together: that is what does not fit into the memory. "
+    "Call the model and backward in the loop, for one part at a time."
+)
 EARLIER = "What the model held in p.grad before is still in the gradients: backward adds to it. Begin without it."
 
 
@@ -113,17 +117,22 @@ def copied(parts: list) -> list:
 
 
 def one_at_a_time(model: nn.Module, parts: list):
-    """The parts; whoever computes one while another one waits for its backward is told."""
-    places = {x.untyped_storage().data_ptr(): i for i, (x, _) in enumerate(parts)}  # a part's rows are that part too
+    """The parts; whoever computes one while another one waits for its backward is told, and whoever joins them.
+
+    A part is known by its numbers, for a copy of it, its rows or a batch of several are that part too.
+    """
+    known = [x.clone() for x, _ in parts]
     waiting: set[int] = set()
     taken = 0
 
     def watch(_, inputs, logits: Tensor) -> None:
         if logits.requires_grad:
-            part = places.get(inputs[0].untyped_storage().data_ptr(), taken)
-            if waiting - {part}:
+            here = {i for i, x in enumerate(known) if torch.isin(inputs[0].detach().to(x.dtype), x).any()} or {taken}
+            if len(here) > 1:
+                raise Wrong(JOINED)
+            if waiting - here:
                 raise Wrong(TWO_GRAPHS)
-            waiting.add(part)
+            waiting.update(here)
             logits.register_hook(lambda gradient: waiting.clear())
 
     model.register_forward_hook(watch)

@@ -81,89 +81,95 @@ RISING = (
     ),
     (lambda step, n, w, high, low: high, "There is no warm-up: the highest rate stands in every step."),
     (lambda step, n, w, high, low: (step + 1) / w, "This is a factor; wanted: the rate itself, times `highest`."),
-    (
-        lambda step, n, w, high, low: rate(step, n, w, high, low) * (1 + math.cos(math.pi * step / n)) / 2,
-        "The cosine is at work already; in the warm-up the rate rises in equal amounts.",
-    ),
 )
-# the same for the steps after it
-FALLING = (
+# The steps after it are a progress from 0 to 1, and a height by it. Of each: the right one, and how it is missed.
+FROM_0 = "The cosine's way is measured from step 0; it begins where the warm-up ends."
+WAY = "from step n_warmup - 1 to step n_steps - 1 it is n_steps - n_warmup steps."
+WHOLE_RUN = f"The cosine's way is divided by the length of the whole run; {WAY}"
+PROGRESSES = (
+    (lambda step, n, w: (step - w + 1) / (n - w), ""),
     (
-        lambda *case: falling(lambda step, n, w: (step - w) / (n - w), *case),
-        "The cosine begins one step late and never reaches `lowest`: it is at the highest rate in step n_warmup - 1, "
-        "and at `lowest` in step n_steps - 1.",
+        lambda step, n, w: (step - w) / (n - w),
+        "The cosine begins one step late and never reaches its end: its top is in step n_warmup - 1, and its end in "
+        "step n_steps - 1.",
     ),
     (
-        lambda *case: falling(lambda step, n, w: (step - w) / max(1, n - w - 1), *case),
+        lambda step, n, w: (step - w) / max(1, n - w - 1),
         "The highest rate stands twice: the cosine is at its top in step n_warmup - 1, the last one of the warm-up.",
     ),
+    *((of, FROM_0) for of in (
+        lambda step, n, w: step / n,
+        lambda step, n, w: (step + 1) / n,
+        lambda step, n, w: step / (n - 1),
+        lambda step, n, w: step / (n - w),
+        lambda step, n, w: (step + 1) / (n - w),
+    )),
+    *((of, WHOLE_RUN) for of in (
+        lambda step, n, w: (step - w) / n,
+        lambda step, n, w: (step - w + 1) / n,
+        lambda step, n, w: (step - w) / (n - 1),
+        lambda step, n, w: (step - w + 1) / (n - 1),
+    )),
+    (lambda step, n, w: (step - w + 1) / max(1, n - w - 1), f"The end of the cosine comes one step early: {WAY}"),
+    (lambda step, n, w: (step - w + 1) / (n - w + 1), f"The end of the cosine would come one step too late: {WAY}"),
+    (lambda step, n, w: (step - w) / (n - w + 1), f"The cosine begins one step late and is too slow: {WAY}"),
+    (lambda step, n, w: 2 * (step - w + 1) / (n - w), "This is a whole cosine, which rises again; wanted: half one."),
+)  # fmt: skip
+
+
+def half(p: float) -> float:
+    return (1 + math.cos(math.pi * p)) / 2
+
+
+LINE = "This falls along a straight line; wanted: half a cosine."
+QUARTER = "This is a quarter of a cosine, which ends steeply; wanted: half of one, flat at both ends."
+HEIGHTS = (
+    (lambda p, high, low: low + (high - low) * half(p), ""),
+    (lambda p, high, low: high * half(p), "This falls to 0; wanted: to `lowest`."),
     (
-        lambda *case: falling(lambda step, n, w: step / n, *case),
-        "The cosine's way is measured from step 0; it begins where the warm-up ends.",
+        lambda p, high, low: max(low, high * half(p)),
+        "This falls towards 0 and is cut off at `lowest`; wanted: a cosine that ends at `lowest`.",
     ),
     (
-        lambda *case: falling(lambda step, n, w: (step + 1) / n, *case),
-        "The cosine's way is measured from step 0; it begins where the warm-up ends.",
+        lambda p, high, low: low + high * half(p),
+        "`lowest` is added to the whole; the cosine goes from `highest` to `lowest`, a way of highest - lowest.",
+    ),
+    (lambda p, high, low: low + (high - low) * 2 * half(p), "1 + cos goes from 2 to 0: it is not halved."),
+    (
+        lambda p, high, low: low + (high - low) * math.cos(math.pi * p),
+        "The cosine alone goes from 1 to -1; wanted: half of 1 + cos, which goes from 1 to 0.",
     ),
     (
-        lambda *case: falling(lambda step, n, w: step / (n - 1), *case),
-        "The cosine's way is measured from step 0; it begins where the warm-up ends.",
+        lambda p, high, low: low + (high - low) * (1 + math.cos(180 * p)) / 2,
+        "math.cos takes radians: half a turn is math.pi, not 180.",
     ),
-    (
-        lambda *case: falling(lambda step, n, w: (step - w + 1) / max(1, n - w - 1), *case),
-        "`lowest` comes one step early: from step n_warmup - 1 to step n_steps - 1 it is n_steps - n_warmup steps.",
-    ),
-    (
-        lambda *case: falling(lambda step, n, w: (step - w + 1) / (n - w + 1), *case),
-        "`lowest` would come one step too late: from step n_warmup - 1 to step n_steps - 1 it is n_steps - n_warmup "
-        "steps.",
-    ),
+    (lambda p, high, low: low + (high - low) * math.cos(math.pi * p / 2), QUARTER),
+    (lambda p, high, low: high * math.cos(math.pi * p / 2), QUARTER),
+    (lambda p, high, low: high - (high - low) * p, LINE),
+    (lambda p, high, low: high * (1 - p), LINE),
+    (lambda p, high, low: high, "After the warm-up the rate stays at the highest; wanted: half a cosine down."),
+    (lambda p, high, low: low + (high - low) * (1 - half(p)), "This rises: the cosine's sign is wrong."),
+    (lambda p, high, low: low / high + (1 - low / high) * half(p), "This is a factor; wanted: the rate itself."),
+    (lambda p, high, low: half(p), "This is a factor; wanted: the rate itself, from `highest` to `lowest`."),
+)
+WAYS = [(*one, *other) for one in PROGRESSES for other in HEIGHTS]
+WAYS.sort(key=lambda way: bool(way[1]) + bool(way[3]))  # one fault before two; the first of all is right
+# (formula, what to tell those who use it), for the steps after the warm-up
+FALLING = (
     (
         lambda step, n, w, high, low: high * (step + 1) / w if step == w else rate(step, n, w, high, low),
         "Step n_warmup still belongs to the warm-up here: its last one is n_warmup - 1, since the first one is 0.",
     ),
-    (
-        lambda step, n, w, high, low: 2 * rate(step, n, w, high, low) - low,
-        "1 + cos goes from 2 to 0: it is not halved.",
+    *(
+        (lambda step, n, w, *ends, p=p, of=of: of(p(step, n, w), *ends), f"{one} {other}".strip())
+        for p, one, of, other in WAYS[1:]
     ),
+)
+# An answer may also multiply the two parts, in all steps.
+RISING += tuple(
     (
-        lambda step, n, w, high, low: low + (high - low) * (1 + math.cos(180 * (step - w + 1) / (n - w))) / 2,
-        "math.cos takes radians: half a turn is math.pi, not 180.",
-    ),
-    (
-        lambda step, n, w, high, low: rate(step, n, w, high, 0),
-        "This falls to 0; wanted: to `lowest`.",
-    ),
-    (
-        lambda step, n, w, high, low: max(low, rate(step, n, w, high, 0)),
-        "This falls towards 0 and is cut off at `lowest`; wanted: a cosine that ends at `lowest`.",
-    ),
-    (
-        lambda step, n, w, high, low: low + rate(step, n, w, high, 0),
-        "`lowest` is added to the whole; the cosine goes from `highest` to `lowest`, a way of highest - lowest.",
-    ),
-    (
-        lambda *case: falling(lambda step, n, w: 2 * (step - w + 1) / (n - w), *case),
-        "This is a whole cosine, which rises again; wanted: half of one.",
-    ),
-    (
-        lambda step, n, w, high, low: low + (high - low) * math.cos(math.pi * (step - w + 1) / (n - w) / 2),
-        "This is a quarter of a cosine, which ends steeply; wanted: half of one, flat at both ends.",
-    ),
-    (
-        lambda step, n, w, high, low: high - (high - low) * (step - w + 1) / (n - w),
-        "This falls along a straight line; wanted: half a cosine.",
-    ),
-    (
-        lambda step, n, w, high, low: high,
-        "After the warm-up the rate stays at the highest; wanted: half a cosine down.",
-    ),
-    (
-        lambda step, n, w, high, low: low + (high - low) * (1 - math.cos(math.pi * (step - w + 1) / (n - w))) / 2,
-        "This rises: the cosine's sign is wrong.",
-    ),
-    (
-        lambda step, n, w, high, low: rate(step, n, w, high, low) / high,
-        "This is a factor; wanted: the rate itself.",
-    ),
+        lambda step, n, w, *ends, p=p, of=of: (step + 1) / w * of(p(step, n, w), *ends),
+        "The cosine is at work already; in the warm-up the rate rises in equal amounts.",
+    )
+    for p, _, of, _ in WAYS
 )

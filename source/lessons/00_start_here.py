@@ -50,12 +50,15 @@ print(doctor.report())
 # vectors.](figures/00_start_here_tokens.svg)
 #
 # The first drawing has two halves. The left one, the *encoder*, reads the English; the right one, the *decoder*, writes the
-# Chinese. Each is a pile of equal **blocks**. A token's vector goes in at the bottom, and every block changes it twice. In an
-# **attention** the token looks at other tokens and takes something over from them. In a **feed-forward** layer it works,
-# alone, on what it has. (A **layer** is any step with numbers of its own to learn.) The decoder has one attention more, the *cross*-attention: there the tokens written so far look at the
-# English ones.
+# Chinese. Each is a pile of equal **blocks**. A token's vector goes in at the bottom, and every block changes it:
 #
-# 年 is year, 月 month, 日 day, 星期日 Sunday; without a Chinese font you see *nian*, *yue*, *ri*, *xingqiri* instead. Run the cell, type another date and press Enter. Try `May 3, 1931`, `3 May 1931`, a wrong weekday (`Tuesday, November 20,
+# * In an **attention** the token looks at other tokens and takes something over from them. (The decoder has one more, the
+#   *cross*-attention: there the tokens written so far look at the English ones.)
+# * In a **feed-forward** layer it works, alone, on what it has. (A **layer** is any step with numbers of its own to learn.)
+#
+# 年 is year, 月 month, 日 day, 星期日 Sunday; without a Chinese font you see *nian*, *yue*, *ri*, *xingqiri* instead.
+#
+# Run the cell, type another date and press Enter. Try `May 3, 1931`, `3 May 1931`, a wrong weekday (`Tuesday, November 20,
 # 2026`), a day that does not exist (`February 30, 2026`). Does it check a date against a calendar?
 
 # %%
@@ -106,7 +109,8 @@ translator
 #
 # Three of these look as if they could go without much harm:
 #
-# * the *scale*: it makes all scores smaller by the same factor, so whichever was largest is still the largest;
+# * the *scale*: it divides all numbers from which the weights are made by the same factor, so whichever was largest is still
+#   the largest;
 # * the *causal mask*: it hides later tokens from earlier ones, and the token that the model writes next is always the latest;
 # * the *layer norm*: it sees to the size of the numbers, and what a vector says might lie in its direction.
 #
@@ -154,6 +158,9 @@ predict("00_start_here.part_off", actual=most_missed)
 
 # %% [markdown]
 # <details><summary>Why that part? Open this after your guess</summary>
+#
+# First the answer to our question: this model could do without next to nothing. Without the scale or the causal mask most dates
+# still come out; without any of the other six parts, hardly one.
 #
 # Each layer norm hands its vectors on at the size that the next part has learnt to read. Take all of them away, and every part
 # gets vectors of a size that it has never met. Lesson 07 measures what becomes of the numbers. The other two arguments fail

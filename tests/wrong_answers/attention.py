@@ -555,6 +555,11 @@ def another_c(scores, c):
     return (scores + c * torch.arange(scores.shape[-1])).softmax(-1)
 
 
+def shift_by_the_largest_of_all(scores, c):
+    powers = (scores + c - (scores + c).max()).exp()
+    return powers / powers.sum(-1, keepdim=True)
+
+
 def shift_ignored(scores, c):
     return softmax_by_hand(scores)
 
@@ -973,6 +978,7 @@ WRONG = {
     "02_attention.shift": [
         ("batch of one squeezed", (lambda s, c: shift_right(s, c).squeeze(0), "b_K"), "summed away or squeezed"),
         ("multiplied", (lambda s, c: (c * s).softmax(-1), "b_K"), "multiplied by c"),
+        ("largest of all", (shift_by_the_largest_of_all, "b_K"), "the largest score of the whole tensor"),
         ("added afterwards", (lambda s, c: s.softmax(-1) + c, "b_K"), "c is added to the weights, after"),
         (
             "added afterwards, normalised",

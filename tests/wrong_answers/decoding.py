@@ -850,7 +850,21 @@ WRONG = {
         ("divided by 0", (blaming(lambda total, n, a: total / (a * n)), "c"), "ZeroDivisionError"),
         ("a sentence", (lambda *given: f"the {blame_right(*given)}'s", "c"), "choose one of 'search', 'model'"),
         ("a boolean", (lambda *given: blame_right(*given) == "search", "c"), "is of type bool"),
-        ("probabilities", (blaming(lambda total, n, a: math.exp(total) / n**a), "c"), "By what the search looked for"),
+        ("probabilities", (blaming(lambda total, n, a: math.exp(total) / n**a), "c"), "A probability is divided"),
+        (
+            "exp of the scores",
+            (blaming(lambda total, n, a: math.exp(total / n**a)), "c"),
+            "exp of a sum of many hundreds",
+        ),
+        ("a whole penalty", (blaming(lambda total, n, a: total / n ** int(a)), "c"), "The penalty is made a whole"),
+        (
+            "as in Google's",
+            (blaming(lambda total, n, a: total / ((5 + n) / 6) ** a), "c"),
+            "A power of (5 + tokens) / 6",
+        ),
+        ("rounded", (blaming(lambda total, n, a: round(total / n**a, 2)), "c"), "are they rounded?"),
+        ("by a margin", (blaming(score, lambda right, found: right > found + 0.01), "c"), "are they rounded?"),
+        ("sums, ties", (blaming(lambda total, n, a: total), "c"), "Unequal scores are not right yet"),
         ("no return", (lambda *given: None, "c"), "did you forget `return`?"),
     ],
     "12_decoding.diagnose": [

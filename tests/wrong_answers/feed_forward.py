@@ -100,6 +100,14 @@ ff_mean = changed(after=lambda o, x, a: o.mean(-1))
 ff_w_1_frozen = changed(first=lambda x, w, b, a: a(x @ w.detach().T + b))
 
 
+def ff_in_32_bits(x, w_1, b_1, w_2, b_2, activation):
+    return activation(x.float() @ w_1.T.float() + b_1.float()) @ w_2.T + b_2
+
+
+def ff_of_columns(x, w_1, b_1, w_2, b_2, activation):
+    return activation((w_1 @ x.T).T + b_1) @ w_2.T + b_2
+
+
 def ff_biases_exchanged(x, w_1, b_1, w_2, b_2, activation):
     return ff_right(x, w_1, b_2, w_2, b_1, activation)
 

@@ -98,6 +98,14 @@ by_length = variant(below=lambda x, v, eps: (x - x.mean(-1, keepdim=True)).norm(
 by_absolute = variant(below=lambda x, v, eps: (x - x.mean(-1, keepdim=True)).abs().mean(-1, keepdim=True) + eps)
 mean_only = variant(below=lambda x, v, eps: 1.0)
 mean_stays = variant(centre=False)
+
+
+def deviation_squared(x, gamma, beta, eps=1e-5):
+    deviation = x - x.mean(-1, keepdim=True)
+    root = deviation.square().mean(-1, keepdim=True).sqrt()
+    return gamma * deviation / (root.square() + eps).sqrt() + beta
+
+
 root_mean_square = variant(centre=False, below=lambda x, v, eps: ((x * x).mean(-1, keepdim=True) + eps).sqrt())
 no_beta = variant(affine=lambda n, gamma, beta: gamma * n)
 no_gamma = variant(affine=lambda n, gamma, beta: n + beta)
@@ -540,6 +548,17 @@ def post_right(x, f, n, d):
     return n(x + d(f(x)))
 
 
+def f_called_twice(x, f, n, d):
+    return x + d(f(n(x))) + 0 * f(n(x))
+
+
+def norm_called_twice(x, f, n, d):
+    y = x + d(f(x))
+    if not n(y).isfinite().all():  # a look at the result before it is returned
+        raise ValueError("not finite")
+    return n(y)
+
+
 def sub_if(x, f, norm, dropout, norm_position):
     if norm_position == "pre":
         return x + dropout(f(norm(x)))
@@ -827,6 +846,7 @@ WRONG = {
         ("unbiased", unbiased, "The variance is the unbiased one", "M21"),
         ("torch.std plus eps", std_plus_eps, "The variance is the unbiased one", "M21"),
         ("eps outside", outside, "eps stands outside the root", "M21"),
+        ("no slope at 0", deviation_squared, "A root's slope is infinite at 0"),
         ("divided by the variance", by_variance, "The division is by the variance", "M21"),
         ("variance without eps", no_root_no_eps, "The division is by the variance", "M21"),
         ("no eps", no_eps, "eps is missing", "M21"),
@@ -1062,6 +1082,8 @@ WRONG = {
         ("axes of size 1 dropped", squeezed(sub_if), "squeezed?"),
         ("16 bits widened", widened(sub_if), "came back as torch.float32"),
         ("asks its inputs for gradients", switching(sub_if), "require a gradient, and it still does"),
+        ("f called twice", place(f_called_twice, post_right), "f is called 2 times"),
+        ("norm called twice", place(pre_right, norm_called_twice), "norm is called 2 times"),
         ("exchanged", place(post_right, pre_right), "This is pre-norm", "M23"),
         ("always post", place(post_right, post_right), "This is post-norm", "M23"),
         ("always pre", place(pre_right, pre_right), "This is pre-norm", "M23"),

@@ -21,6 +21,10 @@ NUMBER_BY_NUMBER = (
     "(keepdim=True keeps it)? Or is a `*` meant to be `@`?"
 )
 PRODUCT = "In left @ right, the last axis of left and the last but one of right must be equal."
+TWO_DTYPES = (
+    "Two dtypes meet. A tensor or layer made inside takes the default dtype: give it the input's, dtype=x.dtype. "
+    "Or is one of the two turned into another, by .float() or .double()?"
+)
 WRITTEN = "Do not write into a tensor that a gradient needs: make a new one."
 ENDLESS = (
     "Most often that is a loop whose condition never turns false, or a recursion that misses its last case. "
@@ -56,7 +60,9 @@ HINTS = {
     "must be Tensor, not float": "Use math.sqrt, math.exp on a plain number, torch.sqrt, torch.exp on a tensor.",
     "must be Tensor, not int": "Use math.sqrt, math.exp on a plain number, torch.sqrt, torch.exp on a tensor.",
     "maximum recursion depth": "A recursion needs a base case, and every call must come closer to it.",
-    "same dtype": "A tensor or layer made inside takes the default dtype: give it the input's, dtype=x.dtype.",
+    "same dtype": TWO_DTYPES,
+    "mixed dtype": TWO_DTYPES,
+    "same scalar type": TWO_DTYPES,
 }
 # Part of the learner's line -> the usual mistake in such a line; a match replaces HINTS.
 LINES = {

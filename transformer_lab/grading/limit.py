@@ -10,7 +10,8 @@ its limit is given room for that. All of this works on Linux, macOS and Windows.
 before, and no thread, timer, handler or limit stays behind.
 
 The limit counts the CPU time of the calling thread (of the process, on systems without per-thread clocks), so a busy
-machine fails nobody. Code that waits instead of computing is stopped after six times the limit on the wall clock.
+machine fails nobody. After six times the limit on the wall clock all code is stopped; it is said to have waited if it
+has hardly computed, to have computed if the machine was busy.
 
 The cost is the start of a thread, about 0.2 ms, and nothing while the code runs. A single long call into C, such as
 list(itertools.count()), cannot be interrupted; outside the main thread, neither can a sleep or a wait for a lock. Nor
@@ -27,6 +28,7 @@ from collections.abc import Callable
 from typing import no_type_check
 
 PATIENCE = 6  # wall-clock limit / CPU limit: even a busy machine should give a sixth of a processor
+BUSY = 0.1  # of the limit: code that has computed for longer did not just wait
 HERE = os.path.dirname(__file__)
 AGAIN = 0.05  # seconds until code that goes on is interrupted again
 ROOM = 100  # added to the recursion limit, without which nothing could be raised in a recursion that has reached it
@@ -64,7 +66,7 @@ class Limit:
     """One call under a limit: its watcher thread, its interrupts, and the settings to restore."""
 
     def __init__(self, seconds: float):
-        self.seconds, self.waited = seconds, False
+        self.seconds, self.waited, self.late = seconds, False, False
         self.raised = None  # the TimeIsUp raised first, whose traceback says where
         self.interrupts = self.rounds = 0  # how often it was interrupted, and the trace function set
         self.over = False  # the call has ended: nothing is raised any more
@@ -73,7 +75,7 @@ class Limit:
 
         class Up(TimeIsUp):  # of this call; in other threads the interpreter makes it, without arguments
             def __init__(error):
-                super().__init__(seconds * (PATIENCE if self.waited else 1), self.waited)
+                super().__init__(seconds * (PATIENCE if self.late else 1), self.waited)
                 self.raised = self.raised or error
                 self.insist(sys._getframe(1))
 
@@ -115,7 +117,8 @@ class Limit:
             waiting = PATIENCE * self.seconds - (time.monotonic() - self.clock)
             wait = max(AGAIN, min(computing, waiting))
             if computing <= 0 or waiting <= 0:
-                self.waited = computing > 0
+                self.late = computing > 0  # by the clock on the wall
+                self.waited = computing > (1 - BUSY) * self.seconds
                 self.interrupt()
 
     def interrupt(self) -> None:

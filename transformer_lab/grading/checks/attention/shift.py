@@ -21,6 +21,12 @@ WHY_NOT = {
 }
 
 
+ONE_LARGEST = (
+    "A row whose scores are 300 below those of the others is not right: is the largest score of the whole tensor "
+    "subtracted? Each row has a largest one of its own."
+)
+
+
 class shift:
     answers = ("shift(scores, c)", SHIFT_OPTIONS)
 
@@ -37,6 +43,11 @@ class shift:
         leaves_alone(lambda scores: shift(scores, 2.5), scores=draw.normal(T, S))
         for c in (1000.0, -1000.0):
             far_shift(shift, draw.normal(T, S), c)
+        apart = draw.normal(T, S) - 300.0 * (torch.arange(T)[:, None] == 1)
+        got = expect_tensor(shift(apart.clone(), 2.5), "shift(scores, c)", (T, S))
+        if not got.isfinite().all():
+            raise Wrong(ONE_LARGEST)
+        compare(got, softmax_by_loops(apart, -1), name="shift(scores, c)", tolerance=1e-3, look=ONE_LARGEST)
         for c in (2.5, 1000.0, -1000.0):
             scores, upstream = draw.normal(T, S).requires_grad_(), draw.normal(T, S)
             found = []

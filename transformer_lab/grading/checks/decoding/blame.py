@@ -1,8 +1,10 @@
 """Lesson 12: the checks of whose fault a wrong text is: that of the search, or of the model."""
 
+import math
+
 from ...checking import Wrong, check
 from ...draw import draw
-from ..common import chosen
+from ..common import chosen, settled
 
 Text = tuple[float, int]  # the sum of its tokens' log-probabilities, and how many tokens they are
 Case = tuple[Text, Text, int | float]  # found, right, penalty
@@ -22,7 +24,7 @@ class blame:
 
     @check("without a length penalty", 1)
     def sums(blame, widen):
-        judge(blame, [case(0, *kind, other=1) for kind in KINDS * 2])
+        judge(blame, unpenalised())
 
     @check("with one", 1.5)
     def scores(blame, widen):
@@ -31,11 +33,12 @@ class blame:
     @check("two texts with the same score", 0.5)
     def ties(blame, widen):
         n = draw.one_of(4, 6)
-        judge(
-            blame,
-            [((-2.5, n), (-2.5, 2 * n), 0), ((-1.5, n), (-3.0, 2 * n), 1), ((-3.0, 2 * n), (-1.5, n), 1)],
-            WAYS[:1],
-        )
+        cases = [((-2.5, n), (-2.5, 2 * n), 0), ((-1.5, n), (-3.0, 2 * n), 1), ((-3.0, 2 * n), (-1.5, n), 1)]
+        try:
+            judge(blame, cases, WAYS[:1])
+        except Wrong:
+            settled(lambda: [judge(blame, those()) for those in (unpenalised, penalised)], "Unequal scores are")
+            raise
 
     @check("which translator may gain most by a wider search", 1)
     def widen(blame, widen):
@@ -61,10 +64,19 @@ def case(penalty: int | float, verdict: str, elsewhere: str, other: int) -> Case
             return found, wanted, penalty
 
 
+def unpenalised() -> list[Case]:
+    """Cases without a penalty, of all kinds, and two of texts so long that their probabilities are 0 in a computer."""
+    n = draw.one_of(280, 310)
+    long = [((-1210.5, n + 20), (-1105.2, n), 0), ((-1105.2, n), (-1210.5, n + 20), 0)]
+    return [case(0, *kind, other=1) for kind in KINDS * 2] + long
+
+
 def penalised() -> list[Case]:
-    """Cases with a penalty, of all kinds, in which no two values that one might compare blame alike."""
+    """Cases with a penalty, of all kinds, in which no two values that one might compare blame alike; two are close."""
+    near = draw.one_of(((-3.21, 10), (-3.53, 11)), ((-4.13, 9), (-5.04, 11)))
     while True:
         cases = [case(penalty, *kind, other) for penalty, other in ((1, 0), (0.5, 1), (2, 1)) for kind in KINDS]
+        cases += [(*near, 1), (*reversed(near), 1)]
         verdicts = {tuple(way(*one) for one in cases) for way in VALUES}
         if len(verdicts) == len(VALUES):
             return cases
@@ -80,7 +92,12 @@ SUM, MEAN, PRODUCT = (
     by(lambda total, n, a: total / n),
     by(lambda total, n, a: total * n**a),
 )
-VALUES = right, SUM, MEAN, PRODUCT
+WHOLE = by(lambda total, n, a: total / n ** int(a))
+GNMT = by(lambda total, n, a: total / ((5 + n) / 6) ** a)
+CHANCE = by(lambda total, n, a: math.exp(total) / n**a)
+POWER = by(lambda total, n, a: math.exp(total / n**a))
+CLOSE = "It is right where the two scores are far apart: are they rounded? Two that are close are not equal."
+VALUES = right, SUM, MEAN, PRODUCT, WHOLE, GNMT, CHANCE
 WAYS = (  # (a wrong way, what to tell those who take it)
     (
         lambda f, w, a: SEARCH if score(w, a) >= score(f, a) else MODEL,
@@ -102,6 +119,15 @@ WAYS = (  # (a wrong way, what to tell those who take it)
         "penalty is its exponent.",
     ),
     (PRODUCT, "The sum is multiplied by the power of the number of tokens: divide by it."),
+    (WHOLE, "The penalty is made a whole number; one of 0.5 is a square root below."),
+    (GNMT, "A power of (5 + tokens) / 6 stands below, as in some papers; wanted one of the number of tokens."),
+    (POWER, "exp of a sum of many hundreds below 0 is 0 in a computer, for both texts: compare the logarithms."),
+    (CHANCE, "A probability is divided, exp of the sum; wanted the sum of the logarithms itself."),
+    (
+        by(lambda total, n, a: round(total / n**a, 2)),
+        CLOSE,
+    ),
+    (lambda f, w, a: SEARCH if score(w, a) > score(f, a) + 0.01 else MODEL, CLOSE),
     (lambda f, w, a: MODEL if f[1] < w[1] else SEARCH, "It goes by the number of tokens alone: compare the scores."),
     (lambda f, w, a: SEARCH if f[1] < w[1] else MODEL, "It goes by the number of tokens alone: compare the scores."),
     (lambda f, w, a: SEARCH, "The search is blamed for everything."),

@@ -120,9 +120,21 @@ def output(answer, activation, *inputs: Tensor) -> Tensor:
 
 def why_it_raised(answer, x: Tensor):
     """(message, misconception) about an answer that raised, from trying it on friendlier inputs; or None."""
+    if x.dtype != torch.float32:
+        inputs = layer(*x.shape[:-1])
+        if close(quietly(answer, *inputs), faults.layer(*inputs, torch.tanh)):
+            name = str(x.dtype).removeprefix("torch.")
+            return (
+                f"It works in float32, and not in {name}: is a tensor turned into another dtype, or made inside?",
+                None,
+            )
     if x.ndim > 1:
         inputs = layer()
         if close(quietly(answer, *inputs), faults.layer(*inputs, torch.tanh)):
+            rows = layer(3)
+            if x.ndim > 2 and close(quietly(answer, *rows), faults.layer(*rows, torch.tanh)):
+                words = f"It works on x of shapes (D,) and (3, D), not on {tuple(x.shape)}. .T turns all axes round; "
+                return words + "of x @ w.T it turns those of w alone.", None
             words = f"It works on one position, x of shape (D,), not on {tuple(x.shape)}. w @ x is for one vector; "
             return words + "x @ w.T takes any number of leading axes.", None
     if x.ndim == 1 or x.ndim > 2:

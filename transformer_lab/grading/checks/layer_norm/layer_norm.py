@@ -15,6 +15,7 @@ from ..common import (
 from . import layer_norm_faults as faults
 from .norms import CLOSE, NEAR, SHAPES, SMALL, compare_gradients, compare_norm, given, result
 
+FLAT = 0.75  # a sum of these has no rounding: the deviation is exactly 0, and so is the variance
 FAR = "Where the variance is far above eps, the numbers are"
 
 
@@ -51,7 +52,7 @@ class layer_norm:
         compare_layer_norm(layer_norm, *given(*several[0], size=1.0), 0.5, note=" (The check gave eps = 0.5.)")
         for shape in several[:3]:
             compare_layer_norm(layer_norm, *given(*shape, size=SMALL), note=NEAR)
-        x, (_, gamma, beta) = torch.full(several[0], 0.7), given(*several[0])
+        x, (_, gamma, beta) = torch.full(several[0], FLAT), given(*several[0])
         got = result(layer_norm, "layer_norm(x, gamma, beta)", x, gamma, beta)
         if not got.isfinite().all():
             raise Wrong("A position whose features are all equal gives NaN: its variance is 0, and eps must save it.")
@@ -73,7 +74,7 @@ class layer_norm:
         compare_gradients(layer_norm, faults.layer_norm, given(*shape, dtype=torch.float64), constants)
         settled(lambda: compare_layer_norm(layer_norm, *given(*shape, size=SMALL)), CLOSE)
         x, gamma, beta = given(*shape, dtype=torch.float64)
-        flat = torch.full_like(x, 0.7)
+        flat = torch.full_like(x, FLAT)
         compare_gradients(layer_norm, faults.layer_norm, (flat, gamma, beta), at="where all features are equal")
 
 

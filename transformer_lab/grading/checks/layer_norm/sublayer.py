@@ -103,6 +103,7 @@ def compare_place(answer, place: str) -> None:
             )
             raise Wrong(f"{words}Call the one that is given.", "M24")
         wanted = (pre if place == "pre" else post)(x, f, norm, dropout)
+        calls_each_once(answer, place, x, f, norm, dropout, wanted)
         try:
             compare(got, wanted, places(place, x, f, norm, dropout), f'the result for "{place}"')
         except Wrong as wrong:
@@ -111,6 +112,24 @@ def compare_place(answer, place: str) -> None:
                 silent = "x itself" if place == "pre" else "norm(x)"
                 words += f" Try an f that gives only zeros: {place}-norm must then return {silent}."
             raise Wrong(words, wrong.misconception) from None
+
+
+def calls_each_once(answer, place, x, f, norm, dropout, wanted) -> None:
+    """An answer whose numbers are right calls each of the three once: a second attention doubles what a step costs."""
+    calls = dict.fromkeys(("f", "norm", "dropout"), 0)
+
+    def counted(name, function):
+        def call(z):
+            calls[name] += 1
+            return function(z)
+
+        return call
+
+    got = step(answer, x, *(counted(*pair) for pair in zip(calls, (f, norm, dropout), strict=True)), place)
+    if close(got, wanted):
+        for name, n in calls.items():
+            if n != 1:
+                raise Wrong(f'For "{place}" the numbers are right, but {name} is called {n} times; wanted once.')
 
 
 def places(place, x, f, norm, d):

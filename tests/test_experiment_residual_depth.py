@@ -5,7 +5,8 @@ from statistics import median
 import pytest
 import torch
 
-from residual_depth import ARRANGEMENTS, CONTROLS, DEPTHS, SEEDS, gradient_left, train
+from residual_depth import ARRANGEMENTS, CONTROLS, DEPTHS, SEEDS, fitted, gradient_left, share_right, task, train
+from residual_rotations import MATRICES, STACKS, directions
 from transformer_lab.experiments import recorded
 
 
@@ -70,3 +71,22 @@ def test_a_slice_of_the_controls_run_again():
     """Two layers, few steps: each control trains, and differs from what it controls."""
     for name in CONTROLS:
         assert 0 <= train(name, 2, 1e-3, SEEDS[0], steps=2) <= 1
+
+
+def test_rotations_do_without_a_skip_what_random_matrices_do_not():
+    """A skip or matrices that crush nothing: either is enough, and only the stack with neither lags behind."""
+    kept = recorded("residual_rotations")["result"]["accuracy"]
+    assert list(kept) == list(MATRICES) and all(list(stacks) == list(STACKS) for stacks in kept.values())
+    best = {(kind, name): max(map(median, kept[kind][name].values())) for kind in MATRICES for name in STACKS}
+    neither = best.pop(("random", STACKS[0]))
+    assert neither < 0.5 and min(best.values()) > 0.6
+    for seed in SEEDS[:2]:
+        through = {(kind, name): directions(name, MATRICES[kind], seed) for kind in MATRICES for name in STACKS}
+        assert through.pop(("random", STACKS[0])) < 2 < 2.5 < min(through.values())
+
+
+def test_a_slice_of_the_rotations_run_again():
+    """32 sub-layers without skips, one seed: what rotations gain is far more than another CPU moves."""
+    kept = recorded("residual_rotations")["result"]["accuracy"]["rotations"][STACKS[0]]["0.0003"]
+    model = fitted(STACKS[0], 32, 3e-4, SEEDS[0], stack=MATRICES["rotations"])
+    assert share_right(model, *task()[1]) == pytest.approx(kept[0], abs=0.06)

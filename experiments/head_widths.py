@@ -1,8 +1,8 @@
 """Lesson 04: why sixteen heads of width 1 fail at the task of two_signs.py, and what a split without transpose does.
 
 Controls of the explanation "queries and keys of width 1 can favour only two keys": wider queries and keys alone, wider
-values alone, twice the steps, more heads as narrow. Then two heads whose layer splits and merges by `view` alone:
-trained from chance, and from numbers that are written by hand.
+values alone, twice the steps, more heads as narrow, and fewer numbers wanted of the very same layer. Then two heads
+whose layer splits and merges by `view` alone: trained from chance, and from numbers that are written by hand.
 """
 
 import torch
@@ -15,6 +15,7 @@ from two_signs import STEPS, WIDTH, T, examples, fit
 SEEDS = 5
 WIDTHS = ((1, 1), (2, 1), (1, 2), (8, 1), (1, 8))  # of queries and keys; of values
 MORE = (32, 64)  # heads of width 1 of either kind
+FEWER = (4, 2)  # of the eight numbers are wanted, of sixteen heads of width 1
 
 
 class Heads(MultiHeadAttention):
@@ -78,6 +79,12 @@ def train(kind: type[Heads], widths: tuple[int, int, int], seed: int, steps: int
     return fit(kind(*widths), seed, steps, of)
 
 
+def narrow(seed: int, wanted: int, steps: int = STEPS) -> float:
+    """The loss of sixteen heads of width 1 of which only the first numbers are wanted."""
+    torch.manual_seed(seed)
+    return fit(Heads(16, 1, 1), seed, steps, wanted=wanted)[1]
+
+
 @torch.no_grad()
 def looks(layer: Heads) -> tuple[torch.Tensor, torch.Tensor]:
     """Each head's weights (H, T, T), a mean over 200 examples, and its factor for each number (H, WIDTH)."""
@@ -131,6 +138,7 @@ def run() -> dict:
         "steps": STEPS,
         "widths": [of_widths(*widths) for widths in WIDTHS],
         "more heads": {str(n): [round(train(Heads, (n, 1, 1), seed)[1], 4) for seed in seeds] for n in MORE},
+        "fewer numbers": {str(n): [round(narrow(seed, n), 4) for seed in seeds] for n in FEWER},
         "without transpose": [round(loss, 4) for _, loss in viewed],
         "without transpose, by position": [[round(loss, 3) for loss in by_position(layer)] for layer, _ in viewed],
         "without transpose, from hand": [round(fit(viewed_by_hand(), seed)[1], 4) for seed in seeds],

@@ -21,25 +21,25 @@ def examples(n: int, generator: torch.Generator):
     return torch.cat((numbers, marker), dim=-1), numbers[:, 1:-1] - numbers[:, :1]
 
 
-def loss_of(layer, n: int, generator: torch.Generator) -> torch.Tensor:
-    """The mean squared error at the positions from 2 on, in units of the target's variance, 2."""
+def loss_of(layer, n: int, generator: torch.Generator, wanted: int = WIDTH) -> torch.Tensor:
+    """The mean squared error of the first numbers at the positions from 2 on, in units of their variance, 2."""
     x, target = examples(n, generator)
-    return (layer(x)[:, 2:, :WIDTH] - target).square().mean() / 2
+    return (layer(x)[:, 2:, :wanted] - target[..., :wanted]).square().mean() / 2
 
 
-def fit(layer, seed: int, steps: int = STEPS, of: int = STEPS):
+def fit(layer, seed: int, steps: int = STEPS, of: int = STEPS, wanted: int = WIDTH):
     """The layer after so many steps of a schedule of `of`, and its loss on 2,000 fresh examples."""
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(layer.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=0.01, total_steps=of, pct_start=0.1)
     for _ in range(steps):
-        loss = loss_of(layer, BATCH, generator)
+        loss = loss_of(layer, BATCH, generator, wanted)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
     with torch.no_grad():
-        return layer, loss_of(layer, 2000, generator).item()
+        return layer, loss_of(layer, 2000, generator, wanted).item()
 
 
 def train(n_heads: int, seed: int, d_head: int | None = None, steps: int = STEPS):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from head_widths import (
+    FEWER,
     MORE,
     SEEDS,
     WIDTHS,
@@ -11,6 +12,7 @@ from head_widths import (
     ViewedHeads,
     by_position,
     looks,
+    narrow,
     on_left,
     summary,
     train,
@@ -52,6 +54,19 @@ def test_more_heads_as_narrow_do_better():
     assert min(of[16]) > 0.2 > max(of[32]) > min(of[32]) > 0.05 > max(of[64])
     # Half of the steps: by then 32 heads are better than 16 ever get.
     assert train(Heads, (32, 1, 1), seed=0, steps=200)[1] < 0.2
+
+
+def test_the_same_layer_does_better_if_fewer_numbers_are_wanted():
+    """As well as more heads do: what counts is how many looks there are for each number, not the parameters."""
+    kept = recorded("head_widths")["result"]
+    of = {int(n): losses for n, losses in kept["fewer numbers"].items()}
+    assert tuple(of) == FEWER and all(len(losses) == SEEDS for losses in of.values())
+    for wanted, heads in zip(FEWER, MORE, strict=True):
+        assert wanted * heads == 16 * WIDTH  # as many looks for each number
+        mean, other = (sum(losses) / SEEDS for losses in (of[wanted], kept["more heads"][str(heads)]))
+        assert 0.7 < mean / other < 1.5
+    # Half of the steps: by then it is better than with eight numbers it ever gets.
+    assert narrow(0, 2, steps=200) < 0.1 < min(kept["widths"][0]["loss"])
 
 
 def test_heads_of_one_width_are_those_of_the_package():

@@ -42,20 +42,19 @@ def where() -> Drawing:
 
 def looks() -> Drawing:
     words, _, _, weights, *_ = running_example()
-    drawing = Drawing(700, 330)
-    drawing.text(20, 166, "written so far", 11, QUIET, "left")
-    *_, asking = drawing.tokens(118, 166, [*WRITTEN, "?"], LIT, {len(WRITTEN)})
-    drawing.text(asking.right[0] + 12, 166, "the next token is the first 1 of 11", 11, QUIET, "left")
-    for number, y, toward in ((3, 62, 1), (1, 270, -1)):
+    drawing, left = Drawing(480, 370), 20
+    drawing.text(left, 160, "written so far", 12, QUIET, "left")
+    *_, asking = drawing.tokens(left, 186, [*WRITTEN, "?"], LIT, {len(WRITTEN)})
+    drawing.text(asking.right[0] + 12, 186, "next comes the first 1 of 11", 12, QUIET, "left")
+    for number, y, toward in ((3, 80, 1), (1, 292, -1)):
         color, row = HEADS[number - 1], weights[number - 1, -1].tolist()
-        drawing.text(20, y, f"head {number} reads", 11, INK, "left", bold=True)
-        drawing.text(20, y - 30 * toward, "with weight", 11, QUIET, "left")
-        for box, weight in zip(drawing.tokens(118, y, words, color), row, strict=True):
+        drawing.text(left, y - 56 * toward, f"head {number} reads, with weights", 12, INK, "left", bold=True)
+        for box, weight in zip(drawing.tokens(left, y, words, color), row, strict=True):
             start, end = (box.bottom, asking.top) if toward > 0 else (box.top, asking.bottom)
             if weight > 0.05:
                 drawing.arrow(start, end, color=color if weight > 0.1 else PALE, width=0.6 + 6 * weight)
             ink = INK if weight > 0.1 else QUIET
-            drawing.text(box.x, y - 30 * toward, f"{weight:.2f}", 11, ink, bold=weight > 0.1)
+            drawing.text(box.x, y - 28 * toward, f"{weight:.2f}", 12, ink, bold=weight > 0.1)
     return drawing
 
 
@@ -65,40 +64,40 @@ def signed(number: float) -> str:
 
 def task() -> Drawing:
     numbers = [0.3, 1.2, -0.5, 0.9, 0.4, -1.1, 0.7, 0.2]
-    drawing, place = Drawing(700, 210), [140 + 70 * t for t in range(8)]
-    drawing.text(20, 30, "position", 11, QUIET, "left")
-    drawing.text(20, 66, "one of its\nnumbers", 11, QUIET, "left")
-    drawing.text(20, 170, "wanted", 11, QUIET, "left")
+    drawing, place = Drawing(560, 210), [122 + 57 * t for t in range(8)]
+    drawing.text(16, 30, "position", 12, QUIET, "left")
+    drawing.text(16, 66, "one of its\nnumbers", 12, QUIET, "left")
+    drawing.text(16, 170, "wanted", 12, QUIET, "left")
     for t, number in enumerate(numbers):
         used, asks = t in (0, 3), t == 4
-        drawing.text(place[t], 30, f"{t + 1}", 11, QUIET)
-        drawing.box(place[t], 66, 52, 28, signed(number), HEADS[2] if t == 3 else HEADS[0] if t == 0 else PALE, used)
+        drawing.text(place[t], 30, f"{t + 1}", 12, QUIET)
+        drawing.box(place[t], 66, 48, 28, signed(number), HEADS[2] if t == 3 else HEADS[0] if t == 0 else PALE, used)
         wanted = signed(numbers[t - 1] - numbers[0]) if t > 1 else "–"
-        drawing.box(place[t], 170, 52, 28, wanted, LIT if asks else PALE, asks)
+        drawing.box(place[t], 170, 48, 28, wanted, LIT if asks else PALE, asks)
     drawing.arrow((place[3], 80), (place[4] - 6, 156), color=HEADS[2], width=2.4)
     drawing.arrow((place[0], 80), (place[4] - 20, 156), color=HEADS[0], width=2.4)
-    drawing.text(place[3] + 52, 112, "plus", 12, HEADS[2], bold=True)
-    drawing.text(place[1] + 20, 132, "minus", 12, HEADS[0], bold=True)
+    drawing.text(place[3] + 50, 112, "plus", 13, HEADS[2], bold=True)
+    drawing.text(place[1] + 14, 134, "minus", 13, HEADS[0], bold=True)
     return drawing
 
 
 def one() -> Drawing:
-    drawing, middle = Drawing(700, 300), 350
+    drawing, middle = Drawing(460, 300), 230
     drawing.box(middle - 100, 36, 150, 30, "left neighbour: 0.9", HEADS[2])
     drawing.box(middle + 100, 36, 150, 30, "first: 0.3", HEADS[0])
     average = drawing.box(middle, 130, 160, 34, "a · 0.9 + b · 0.3")
-    drawing.arrow((middle - 100, 51), (middle - 35, 112), "weight a, not negative", INK, beside=-24)
-    drawing.arrow((middle + 100, 51), (middle + 35, 112), "weight b, not negative", INK, beside=24)
+    drawing.arrow((middle - 100, 51), (middle - 35, 112), "weight a ≥ 0", INK, beside=-24)
+    drawing.arrow((middle + 100, 51), (middle + 35, 112), "weight b ≥ 0", INK, beside=24)
     factor = drawing.box(middle, 196, 160, 34, "times one factor m", LIT, lit=True)
     drawing.arrow(average.bottom, factor.top)
     drawing.arrow(factor.bottom, (middle, 240))
     drawing.text(middle, 256, "a and b go by position: both places get the sign of m.", 12, INK)
-    drawing.text(middle, 276, "Wanted: 0.9 with plus, 0.3 with minus", 11, QUIET)
+    drawing.text(middle, 276, "Wanted: 0.9 with plus, 0.3 with minus.", 12, QUIET)
     return drawing
 
 
 def two() -> Drawing:
-    drawing, middle = Drawing(700, 300), 350
+    drawing, middle = Drawing(460, 300), 230
     result = drawing.box(middle, 240, 160, 34, "0.9 − 0.3 = 0.6", LIT, lit=True)
     for side, name, read, number, factor, color in (
         (-1, "left neighbour: 0.9", "reads 0.9", 1, "times +1", HEADS[2]),
@@ -132,7 +131,7 @@ def frame(drawing, left, top, width, height, color):
     )
 
 
-LEFT, WIDE, HIGH = 84, 6, 11  # where rows begin, and one number's size
+LEFT, WIDE, HIGH = 52, 6, 11  # where rows begin, and one number's size
 BAND, TALL = 16 * WIDE, HIGH * len(WRITTEN)  # one head's numbers of a token; all rows
 
 
@@ -147,41 +146,41 @@ def sheets(drawing, top, values, wide):
 
 def cut() -> Drawing:
     words, x, queries, weights, outputs, y = running_example()
-    drawing, gap = Drawing(700, 780), 5
+    drawing, gap, middle = Drawing(530, 890), 5, LEFT + 2 * BAND
     drawing.text(
-        540, 88, "5 of the 13 rows are drawn;\nthe darker, the larger the\nnumber, of either sign", 9.5, QUIET, "left"
+        middle + 14, 32, "drawn: 5 of 13 rows; the darker,\nthe larger the number, of either sign", 11, QUIET, "left"
     )
-    drawing.text(540, 524, f"a column a word, from\n{words[0]} to {words[-1]}", 9.5, QUIET, "left")
-    stages = {
-        26: ("x, one vector a token", "(13, 64)", "· W_Q: four matrices (64, 16) side by side"),
-        126: ("queries of all heads", "(13, 64)", "view: cut every row into four"),
-        232: ("a token, then its heads", "(13, 4, 16)", "transpose: swap tokens and heads"),
-        364: ("a head, then its tokens", "(4, 13, 16)", "with keys cut alike: scores and softmax, head by head"),
-        474: ("weights on 10 words", f"(4, 13, {len(words)})", "times values, cut alike"),
-        584: ("outputs of the heads", "(4, 13, 16)", "the way back: transpose, flatten; then · W_O"),
-        694: ("one vector a token", "(13, 64)", ""),
+    stages = {  # where its rows begin: (what they are, their shape, how they come about)
+        56: ("x, one vector a token", "(13, 64)", ""),
+        172: ("queries of all heads", "(13, 64)", "· W_Q: four matrices (64, 16)"),
+        288: ("a token, then its heads", "(13, 4, 16)", "view: cut every row into four"),
+        440: ("a head, then its tokens", "(4, 13, 16)", "transpose: swap tokens and heads"),
+        556: ("weights on 10 words", f"(4, 13, {len(words)})", "with keys cut alike: softmax of scores"),
+        672: ("outputs of the heads", "(4, 13, 16)", "times values, cut alike"),
+        788: ("one vector a token", "(13, 64)", "the way back, then · W_O"),
     }
     for top, (name, shape, step) in stages.items():
-        between = gap if top == 232 else 0  # here the rows stand apart
+        between = gap if top == 288 else 0  # here the rows stand apart
+        above = top - 18 * (top == 440)  # here the heads have names
         for i, word in enumerate(WRITTEN):
-            drawing.text(LEFT - 8, top + (i + 0.5) * HIGH + i * between, word, 10, QUIET, align="right")
-        drawing.text(540, top + 8, name, 11, INK, "left")
-        drawing.text(540, top + 26, shape, 12, INK, "left", bold=True)
+            drawing.text(LEFT - 8, top + (i + 0.5) * HIGH + i * between, word, 11, QUIET, align="right")
+        drawing.text(LEFT, above - 34, name, 12, INK, "left")
+        drawing.text(LEFT, above - 16, shape, 12, INK, "left", bold=True)
         if step:
-            below = top + TALL + 6 + 4 * between
-            drawing.arrow((LEFT + 2 * BAND, below), (LEFT + 2 * BAND, below + 26))
-            drawing.text(LEFT + 2 * BAND + 12, below + 13, step, 10.5, QUIET, "left")
-    cells(drawing, LEFT, 26, x, QUIET, WIDE, HIGH)
+            drawing.arrow((middle, above - 46), (middle, above - 8))
+            drawing.text(middle + 14, above - 27, step, 12, QUIET, "left")
+    cells(drawing, LEFT, 56, x, QUIET, WIDE, HIGH)
     for h, color in enumerate(HEADS):
-        cells(drawing, LEFT + h * BAND, 126, queries[h], color, WIDE, HIGH)
-        cells(drawing, LEFT + h * (BAND + 8), 232, queries[h], color, WIDE, HIGH, gap)
-        drawing.text(LEFT + h * (BAND + 18) + BAND / 2, 350, f"head {h + 1}", 10.5, INK)
+        cells(drawing, LEFT + h * BAND, 172, queries[h], color, WIDE, HIGH)
+        cells(drawing, LEFT + h * (BAND + 8), 288, queries[h], color, WIDE, HIGH, gap)
+        drawing.text(LEFT + h * (BAND + 18) + BAND / 2, 428, f"head {h + 1}", 11, INK)
     for i in range(len(WRITTEN)):
-        frame(drawing, LEFT, 232 + i * (HIGH + gap), 4 * BAND + 24, HIGH, LINE)
-    sheets(drawing, 364, queries, WIDE)
-    sheets(drawing, 474, weights, 9)
-    sheets(drawing, 584, outputs, WIDE)
-    cells(drawing, LEFT, 694, y, QUIET, WIDE, HIGH)
+        frame(drawing, LEFT, 288 + i * (HIGH + gap), 4 * BAND + 24, HIGH, LINE)
+    sheets(drawing, 440, queries, WIDE)
+    sheets(drawing, 556, weights, 9)
+    sheets(drawing, 672, outputs, WIDE)
+    cells(drawing, LEFT, 788, y, QUIET, WIDE, HIGH)
+    drawing.text(LEFT, 868, f"The weights have a column a word, from {words[0]} to {words[-1]}.", 11, QUIET, "left")
     return drawing
 
 

@@ -9,16 +9,16 @@
 #
 # In [lesson 02](02_attention.ipynb) we watched one look: head 3 of block 2, as it found `November`. It was not alone. In
 # each of the six lit parts four heads look at the same tokens at the same time: **multi-head attention**. Each has only a
-# quarter of the width to do it with, 16 numbers of 64. One head could have all 64. Why four, then?
+# quarter of the width, 16 numbers of 64. One head could have all 64. Why four, then?
 #
-# You will put that question to the translator and to a task so small that you can see through it. Then you cut a layer into
-# heads yourself, and at the end the translator runs on yours. You will be able to
+# You will put that question to the translator first, and then to a task so small that you can see through it. Then you cut
+# a layer into heads yourself, and at the end the translator runs on yours. You will be able to
 #
 # * say what several heads are for, with an example;
 # * cut a tensor into heads, compute all of them in one product and merge them again, with every shape;
 # * count what a layer of many heads costs.
 #
-# About 60 minutes. It builds on [02 Attention](02_attention.ipynb) and [03 Masks](03_masks.ipynb).
+# About 55 minutes. It builds on [02 Attention](02_attention.ipynb) and [03 Masks](03_masks.ipynb).
 
 # %%
 import statistics
@@ -68,74 +68,53 @@ for h in range(4):
     print(f"head {h + 1}:  {words[first]:9}{weights[first]:.2f}   {words[second]:9}{weights[second]:.2f}")
 
 # %% [markdown]
-# A weight is not a need, as lesson 02 found. So let us silence heads of this one layer, in the two ways of that lesson: a head
-# says zeros, or it says what it says on average over all dates at this place of the text. Nothing is trained again, and a date
-# counts only if every character is right.
+# Does the translator need all four? In lesson 02 single heads fell silent. Do you remember why that did not settle it?
+#
+# <details><summary>What lesson 02 found</summary>
+#
+# Which head was missed most depended on what the silent one said in its place. Besides, these heads learnt together, and each
+# relies on the others. (Large models lose little when many of their heads are cut out, Michel et al., 2019.)
+#
+# </details>
+#
+# So let us ask *before* they learn: train translators with four heads of width 16, and translators with one head of width
+# 64. Each of five seeds trains one of either kind (`experiments/divisor.py`). The two begin with the same parameters, read
+# the same dates in the same order, and differ only in how the width is cut into heads.
 
 # %% jupyter={"source_hidden": true}
-held_out = dates.held_out_pairs(300)
-sources, sources_real = tokenizer.batch([pair.source for pair in held_out])
-targets, targets_real = tokenizer.batch([pair.target for pair in held_out], bos=True, eos=True)
-reads, writes, real = targets[:, :-1], targets[:, 1:], targets_real[:, 1:]
-share_real = targets_real[:, :-1, None] / targets_real[:, :-1, None].sum(dim=0)  # padding does not count in an average
-
-
-# %% jupyter={"source_hidden": true}
-@torch.no_grad()
-def right_without(silent, average):
-    """The share of dates with every next token right, while these heads of the cross-attention in block 2 are silent."""
-
-    def silence(w_o, inputs):
-        outputs = inputs[0].clone()
-        for h in silent:
-            own = outputs[..., 16 * h : 16 * h + 16]
-            own[:] = (own * share_real).sum(dim=0) if average else 0.0
-        return (outputs,)
-
-    hook = model.decoder.blocks[1].cross_attention.w_o.register_forward_pre_hook(silence)
-    guesses = model(sources, reads, sources_real, targets_real[:, :-1]).argmax(dim=-1)
-    hook.remove()
-    return ((guesses == writes) | ~real).all(dim=1).float().mean().item()
-
+trained = {(row["heads"], row["divisor"]): row for row in recorded("divisor")["result"]}
+kinds = {
+    "one head,\ndivided by 8": trained[1, "sqrt(d)"],
+    "four heads,\ndivided by 4": trained[4, "sqrt(d)"],
+    "one head,\ndivided by 64": trained[1, "d"],
+}
+halfway = [[statistics.mean(losses[20:30]) for losses in row["losses"]] for row in kinds.values()]  # each tenth step
+axes = plt.subplots(figsize=(6, 3.2))[1]
+axes.plot(range(3), halfway, "o-", color=plots.COLORS[0], alpha=0.6)
+axes.set_xticks(range(3), list(kinds))
+axes.set(xlim=(-0.4, 2.4), ylim=(0, None), ylabel="loss, mean of steps 200 to 300")
+_ = axes.set_title(
+    "Dates, five seeds (a line each): one head is behind,\nuntil its scores are divided by 64", fontsize=10
+)
 
 # %% jupyter={"source_hidden": true}
-silent = {"none silent": []}
-silent |= {f"only head {h + 1} speaks": [other for other in range(4) if other != h] for h in range(4)}
-silent |= {f"head {h + 1} silent": [h] for h in range(4)}
-right = {average: [right_without(heads, average) for heads in silent.values()] for average in (False, True)}
-axes = plt.subplots(figsize=(7, 4))[1]
-for average, shift in ((False, -0.2), (True, 0.2)):
-    bars = axes.barh([i + shift for i in range(9)], [100 * share for share in right[average]], height=0.38,
-                     color=plots.COLORS[average], label="its average" if average else "zeros")  # fmt: skip
-    axes.bar_label(bars, labels=[f"{share:.0%}" for share in right[average]], padding=3, fontsize=8)
-axes.set_yticks(range(9), list(silent))
-axes.invert_yaxis()
-axes.set(xlim=(0, 140), xticks=range(0, 101, 20), xlabel="dates right (%)")
-axes.legend(title="a silent head says", loc="center right")
-alone, missing = ([share for shares in right.values() for share in shares[part]] for part in (slice(1, 5), slice(5, 9)))
-title = f"One head alone leaves at most {max(alone):.0%}, three leave {min(missing):.0%} to {max(missing):.0%}"
-_ = axes.set_title(f"Cross-attention of block 2.\n{title}", fontsize=10)
-
-# %% jupyter={"source_hidden": true}
-most = {average: min(range(1, 5), key=lambda h: shares[4 + h]) for average, shares in right.items()}
-print(f"missed most: head {most[False]} if zeros stand in for it, head {most[True]} if its average does")
-assert max(alone) < 0.4 and min(missing) > 0.75
+print("dates right after 500 steps, five seeds")
+for name, row in kinds.items():
+    print(f"{' '.join(name.split()):25}", *(f"{share:5.0%}" for share in row["right"]))
+one, four, divided = halfway
+assert all(a > 1.5 * b and c < 1.3 * b for a, b, c in zip(one, four, divided, strict=True))
+assert 0.95 < statistics.mean(c / b for b, c in zip(four, divided, strict=True)) < 1.15
 
 # %% [markdown]
-# No head does the work alone, in whichever way the others are silenced. (Which one is missed most depends on the way.) Does the
-# translator *need* four heads, then? That is not shown: these four learnt together, and each relies on the others. It takes a
-# control, a translator that had one wide head from the beginning. An experiment of lesson 02 has some, five seeds each:
-
-# %%
-print("heads   width   dates right after 500 steps")
-for row in recorded("divisor")["result"]:
-    if row["divisor"] == "sqrt(d)":
-        print(f"{row['heads']:5}{row['width']:8}  ", *(f"{share:5.1%}" for share in row["right"]))
-
-# %% [markdown]
-# One wide head learns dates, too; and where both are so close to 100 %, nobody can tell which is better. (From large models,
-# too, many heads can be taken out with little harm, Michel et al., 2019.) So we leave the translator for a while, for a task
-# in which we can follow a single number from end to end.
+# All learn dates. But look at the left and the middle: on the way the single head has about twice the loss of the four, with
+# each of the five seeds. Is that the price of a single look?
+#
+# With the cut something else has changed: its scores are divided by $\sqrt{64} = 8$, theirs by $\sqrt{16} = 4$. Divide its
+# scores by 64 instead, on the right, and **one head learns as fast as four**. So the gap was no sign that one look is too
+# few. For dates a translator does not need four heads.
+#
+# What, then, can several heads do that one cannot, however wide? For that we need a task in which we can follow a single
+# number from end to end.
 #
 # ## 2. Left minus first
 #
@@ -144,8 +123,8 @@ for row in recorded("divisor")["result"]:
 # on.](figures/04_multi_head_task.svg)
 #
 # Eight positions hold eight random numbers each. From the third position on, each is to say **the numbers of its left
-# neighbour minus those of the first position**. Beside its numbers every position carries a marker, eight more numbers of
-# which one is not 0, so that a query can ask for a place.
+# neighbour minus those of the first position**. Beside its numbers every position carries a marker of where it stands, so
+# that a query can ask for a place: eight more numbers, all 0 but one.
 #
 # The layer is one attention, with nothing before or after it, and `x` is 16 wide. We read the first 8 numbers of its output.
 # The **loss** is their mean squared error, in units in which answering 0 everywhere costs 1.
@@ -171,9 +150,8 @@ print(f"loss of answering 0 everywhere: {loss_of(torch.zeros_like, 2000):.1f}")
 
 
 # %% [markdown]
-# First *one* head, whose queries, keys and values have the full width of 16. Attention can find the left neighbour, and it
-# can find the first position. We train it. Does the loss end near 0, near a half or near 1? Run the cell, and
-# click your guess.
+# First *one* head, whose queries, keys and values have the full width of 16. It can find the left neighbour, and it can
+# find the first position. We train it. Does the loss end near 0, near a half or near 1? Run the cell, and click your guess.
 
 # %%
 predict("04_multi_head.one_head")
@@ -223,34 +201,41 @@ predict("04_multi_head.one_head", actual=where)
 #
 # ## 3. One factor, and two
 #
-# Follow one number through a single head. Let the head's weights go by position: it puts weight $a$ on the left neighbour and
-# weight $b$ on the first position, the same in every example, and both are at least 0. What it has averaged goes through $W_V$
-# and the output matrix, two linear steps in a row. For the first of the eight numbers they are one factor, $m$ (in the product of
-# the two matrices, the entry that leads from this number to itself). So of this number the head says
-#
-# $$m\,(a \cdot \text{left} + b \cdot \text{first})$$
+# Follow one number through a single head. Suppose that its weights go by position: it puts weight $a$ on the left neighbour
+# and weight $b$ on the first position, the same in every example. Neither is negative, for they come from a softmax.
 #
 # ![One head whose weights go by position: weight a on the left neighbour's 0.9 and weight b on the first position's 0.3 make
 # one average, which is multiplied by one factor m, so both get the sign of m. Wanted: 0.9 with plus, 0.3 with
 # minus.](figures/04_multi_head_one.svg)
 #
-# Wanted are $ma = 1$ and $mb = -1$: but one $m$ does not have two signs. With numbers of variance 1,
+# The average goes through two linear steps, $W_V$ and the output matrix. For our number the two amount to one factor $m$:
+# the entry of their product that leads from this number to itself. So the head says of it
+#
+# $$m\,(a \cdot \text{left} + b \cdot \text{first})$$
+#
+# Wanted are $ma = 1$ and $mb = -1$. But $ma$ and $mb$ both have the sign of $m$, so one of them is off by at least 1. The
+# numbers have variance 1, and the loss is half of the squared error:
 #
 # $$\text{loss} \;\ge\; \tfrac{1}{2}\left[(ma - 1)^2 + (mb + 1)^2\right] \;\ge\; \tfrac{1}{2}$$
 #
-# because for $m \ge 0$ the second square is at least 1, and for $m \le 0$ the first. The other seven numbers have factors of
-# their own, and the same holds for each. Whatever else gets into the output has nothing to do with the target and can
-# only add to the loss. The width of the head does not occur in this argument.
+# The same holds for each of the eight numbers. Whatever else gets into the output has nothing to do with the target, and can
+# only add to the loss. **The width of the head does not occur in this argument.**
 #
-# The argument assumes one thing: that the weights go by position alone. In attention they may depend on the numbers,
-# too. What a head can make of that is a side road of section 6.
+# One thing it assumes: that the weights go by position alone. They may depend on the numbers, too; what a head can make of
+# that is a side road of section 6.
+#
+# ### Two heads, written by hand
 #
 # ![Two heads: one reads the left neighbour's 0.9 with weight 1, times +1; the other reads the first position's 0.3 with weight 1,
 # times -1; W_O sums them to 0.6.](figures/04_multi_head_two.svg)
 #
-# Now two heads, written by hand, without any training. One reads the left neighbour, the other the first position, and
-# only then are they joined. We can write the matrices down. Each head has a $W_Q$, a $W_K$ and a
-# $W_V$ of its own, of shape $(D, \text{d\_head})$: $D = 16$ is the width of `x`, $\text{d\_head} = 8$ the width of a head.
+# One head reads the left neighbour, the other the first position, and only then are they joined, each with a factor of its
+# own. No training is needed, we can write the matrices down. Each head has a $W_Q$, a $W_K$ and a $W_V$ of its own, of shape
+# $(D, \text{d\_head})$: $D = 16$ is the width of `x`, $\text{d\_head} = 8$ the width of a head.
+#
+# * The **value** of a position is its eight numbers.
+# * Its **key** is its marker: "I am position 4".
+# * Its **query** is the marker of the place it asks for. Position 5 asks one head for position 4, and the other for position 1.
 
 
 # %%
@@ -261,8 +246,8 @@ def head(x, w_q, w_k, w_v):
 
 eye, zeros = torch.eye(8), torch.zeros(8, 8)
 read_numbers, read_marker = torch.cat((eye, zeros)), torch.cat((zeros, eye))  # (D, d_head) each
-to_left = torch.diag(torch.ones(7), diagonal=-1)  # row t has its 1 in column t - 1
-to_first = torch.zeros(8, 8).index_fill(1, torch.tensor(0), 1.0)  # every row has its 1 in column 0
+to_left = torch.diag(torch.ones(7), diagonal=-1)  # makes the marker of t that of t - 1
+to_first = torch.zeros(8, 8).index_fill(1, torch.tensor(0), 1.0)  # makes every marker the first one's
 
 x, target = (tensor[0] for tensor in examples(1))
 left = head(x, 10 * read_marker @ to_left, read_marker, read_numbers)  # the 10 makes the weights sharp
@@ -272,10 +257,9 @@ assert error < 1e-4
 print(f"left - first misses the target by less than 0.0001; the target reaches {target.abs().max():.1f}")
 
 # %% [markdown]
-# Solved. One head's average gets one factor, so both places come out with the same sign; here each head's average gets its
-# own. That last step, $+1$ times one head and $-1$ times the other, is a matrix again. Put the outputs of the $H$ heads side by
-# side, and multiply them by the **output projection** $W_O$, which has $H \cdot \text{d\_head}$ rows. Here it is an identity
-# matrix above a negative one:
+# Solved. The last step, $+1$ times one head and $-1$ times the other, is a matrix, too. Put the outputs of the $H$ heads
+# side by side, and multiply them by the **output projection** $W_O$, which has $H \cdot \text{d\_head}$ rows. Here it is an
+# identity matrix above a negative one:
 
 # %%
 w_o = torch.cat((eye, -eye))  # (H * d_head, 8): the first 8 rows belong to one head, the others to the other
@@ -342,9 +326,10 @@ print("by view alone:   ", numbered.view(1, 3, 4, 2)[0, 1].tolist())
 
 # %% [markdown]
 # Why not `view(B, H, T, d_head)` at once, without a transpose? It runs, and the shape is the same. But as the last line shows,
-# it gives this head four pieces of only two tokens, in place of one piece of each of the four. Whoever tests such a split would
-# like to know where the two agree on *every* number: when $T = H$, when $T = 1$ or $H = 1$, or never? Run the cell, and click your
-# guess.
+# it gives this head four pieces of only two tokens, in place of one piece of each of the four.
+#
+# Would a test notice? Not where both ways agree on *every* number. When is that: when $T = H$, when $T = 1$ or $H = 1$, or
+# never? Run the cell, and click your guess.
 
 # %%
 predict("04_multi_head.agree")
@@ -458,13 +443,13 @@ class MultiHead(nn.Module):
 # %% [markdown]
 # ## 6. Two heads, and more
 #
-# Does training find what we wrote down by hand in section 3? Two heads of width 8 are trained exactly as the one head
-# of width 16 was. Each panel shows where one head looks, averaged over 200 examples. Above it stands the head's factor,
-# the $m$ of section 3, averaged over the eight numbers.
+# Does training find what we wrote down by hand in section 3? We train two heads of width 8 exactly as we trained the one
+# head of width 16. Each panel shows where one head looks, averaged over 200 examples (weights below 0.05 are left blank).
+# Above it stands the head's factor, the $m$ of section 3, averaged over the eight numbers.
 
 # %% jupyter={"source_hidden": true}
 two_heads, losses_of_two = train(n_heads=2)
-figure, panels = plt.subplots(1, 3, figsize=(10, 3.7))
+figure, panels = plt.subplots(1, 3, figsize=(8, 3.2))
 factors, ends = [], [sum(losses[-20:]) / 20 for losses in (losses_of_one, losses_of_two)]
 with torch.no_grad():
     for trained, h, axes in ((one_head, 0, panels[0]), (two_heads, 0, panels[1]), (two_heads, 1, panels[2])):
@@ -473,10 +458,10 @@ with torch.no_grad():
         weights = scaled_dot_product_attention(q, k, k)[1][:, h].mean(dim=0)
         factor = (trained.w_o.weight[:width, own] @ trained.w_v.weight[own, :width]).diagonal().mean()
         factors.append(factor.item())
-        name = "one head" if trained is one_head else f"two heads: head {h + 1}"
-        places = list(range(1, 9))
-        _ = plots.matrix(axes, weights[2:], places[2:], places, title=f"{name}, factor {factor:+.1f}")
-_ = figure.suptitle("After 200 steps, one seed: two heads have shared out the task", x=0.02, y=0.94, ha="left")
+        name, places = "one head" if trained is one_head else f"two heads: head {h + 1}", list(range(1, 9))
+        plots.matrix(axes, weights[2:], places[2:], places, title=f"{name}\nfactor {factor:+.1f}")
+        _ = [number.set_visible(float(number.get_text()) >= 0.05) for number in axes.texts]
+_ = figure.suptitle("After 200 steps, one seed: two heads have shared out the task", x=0.02, y=0.97, ha="left")
 
 # %% jupyter={"source_hidden": true}
 print(f"loss at the end: one head {ends[0]:.2f}, two heads {ends[1]:.2f}")
@@ -487,12 +472,9 @@ assert ends[0] > 0.45 and ends[1] < 0.01 and abs(minus + 1) < 0.1 and abs(plus -
 # It does. One head reads the left neighbour (a diagonal) with factor $+1$, the other reads the first position (a
 # column) with factor $-1$. Which of them is head 1 is chance. The single head gave up one half of the task.
 #
-# Two heads can do this and one cannot, whatever its width, as long as its weights go by position. **A head passes on
-# one average, and all that is in it gets the same factors. A second head can read something else, and do something else
-# with it.**
-#
-# (It is a task made for the purpose, and a single layer. That the translator's heads divide their work like this we
-# have not shown.)
+# **A head passes on one average, and all that is in it gets the same factors. A second head can read something else, and do
+# something else with it.** (This is a task made for the purpose, and a single layer. That the translator's heads divide
+# their work like this we have not shown.)
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: can one head find another way?
@@ -573,7 +555,7 @@ predict("04_multi_head.many_heads", actual=many)
 #   head. Two *can* share out the task, but nothing tells them to.
 # * **Four** solve it from all seeds.
 # * **Eight**, of width 2, get most of the way in these 400 steps.
-# * **Sixteen**, of width 1, do not. Section 8 asks what would help them.
+# * **Sixteen**, of width 1, do not. Section 8 asks why.
 #
 # </details>
 #
@@ -631,115 +613,83 @@ for n_heads in (1, 2, 4, 8):
 #
 # ## 8. Many heads or wide ones?
 #
-# On *left minus first* sixteen heads of width 1 did worse than two of width 8, or four of width 4, with as many
-# parameters. Is a head of width 1 too narrow to work? If it is, wider heads must help, and more heads of width 1 must
-# not. Five seeds each (`experiments/head_widths.py`):
+# On *left minus first* sixteen heads of width 1 did worse than four of width 4, with as many parameters. Why?
+#
+# Here is an explanation that suggests itself. In a head of width 1 query and key are single numbers, and a score is their
+# product. For a positive query the *largest* key wins, for a negative one the *smallest*. So as long as keys go by position,
+# only two of the eight positions can ever be the favourite. Such a head cannot follow the left neighbour: its look is
+# **blurred**.
+#
+# If that is all, then sharper looks must cure it, and nothing else must. Five seeds each (`experiments/head_widths.py`). The
+# middle column counts how many looks are spent on each of the eight numbers: sixteen heads whose values hold one number
+# carry sixteen numbers in all, so two looks for each.
 
 # %%
 controls = recorded("head_widths")["result"]
 
 # %% jupyter={"source_hidden": true}
 rows = {(row["key"], row["value"]): row for row in controls["widths"]}
-cures = {
-    "as they are": rows[1, 1]["loss"],
-    "twice the steps": controls["twice the steps"],
-    "queries and keys of width 8": rows[8, 1]["loss"],
-    "values of width 8": rows[1, 8]["loss"],
-    "32 heads in place of 16": controls["more heads"]["32"],
-    "64 heads in place of 16": controls["more heads"]["64"],
-}
+cases = [
+    ("as they are", 2, rows[1, 1]["loss"]),
+    ("twice the steps", 2, controls["twice the steps"]),
+    ("sharper: queries and keys of width 8", 2, rows[8, 1]["loss"]),
+    ("32 heads in place of 16", 4, controls["more heads"]["32"]),
+    ("values of width 2", 4, rows[1, 2]["loss"]),
+    ("only 4 of the 8 numbers are wanted", 4, controls["fewer numbers"]["4"]),
+    ("64 heads in place of 16", 8, controls["more heads"]["64"]),
+    ("only 2 of the 8 numbers are wanted", 8, controls["fewer numbers"]["2"]),
+    ("values of width 8", 16, rows[1, 8]["loss"]),
+]
 
 # %% jupyter={"source_hidden": true}
-print("sixteen heads of width 1, and what is changed    loss, best seed to worst")
-for name, losses in cures.items():
-    print(f"    {name:45}{min(losses):.2f} to {max(losses):.2f}")
-as_they_are, longer, wide_looks, wide_values, of_32, of_64 = cures.values()
-assert min(as_they_are + longer) > 0.2 > max(of_32) and max(wide_looks + wide_values) < 0.01 and max(of_64) < 0.02
+print("sixteen heads of width 1           looks for each number    loss, best seed to worst")
+for name, looks, losses in cases:
+    print(f"{name:44}{looks:4}            {min(losses):.2f} to {max(losses):.2f}")
+blurred_looks = [(looks, losses) for name, looks, losses in cases if "sharper" not in name]
+for few, some in zip((2, 4, 8), (4, 8, 16), strict=True):
+    worst_of_more = max(loss for looks, losses in blurred_looks if looks == some for loss in losses)
+    assert worst_of_more < min(loss for looks, losses in blurred_looks if looks == few for loss in losses)
+assert max(rows[8, 1]["loss"]) < 0.01
 
 # %% [markdown]
-# Wider queries and keys cure it. So do wider values. But so do more heads, each as narrow as before: narrow heads can
-# do the task, if there are enough of them.
+# Sharper looks do cure it. But they are not the only cure, so the explanation was only half of it. The other half is the
+# middle column: **the more blurred looks there are for each number, the lower the loss**, wherever they come from. It is not
+# a matter of parameters: the very same layer does well if only two of the eight numbers are wanted.
 #
-# **So what was missing? These runs do not say.** Every cure changes more than one thing: all give the layer more
-# parameters, and wider values and more heads also give it more numbers to carry. (Parameters alone are not it: four
-# heads of width 4 have as many as these sixteen.) And the loss of the sixteen was still falling when the steps were
-# over. They are slow, at least.
-#
-# So there is something to be traded. At a given width a layer has many heads or wide ones, and on this task four of
-# width 4 do better than sixteen of width 1. Language models, too, have been found to gain from heads wider than $D / H$
-# (Bhojanapalli et al., 2020). The model of 2017 has 8 heads of width 64.
+# How can blurred looks help to *find* the left neighbour? Look into a layer of the last row. On the left is one of its
+# sixteen heads, the one that looks to the left most. On the right is what all sixteen make of the first of the eight numbers:
+# each head's weights times its factor, added up by $W_O$.
 
-# %% [markdown] jp-MarkdownHeadingCollapsed=true
-# ### Deeper: an explanation on trial
-#
-# Here is an explanation that suggests itself. In a head of width 1 queries and keys are single numbers, and a score is
-# their product. For a positive query the *largest* key wins, for a negative one the *smallest*. So as long as keys go
-# by position, only two of the eight positions can ever be a head's favourite, and the left neighbour is seldom one of
-# them.
-#
-# If this is why they do worse, wider queries and keys must cure it, and wider values must not:
-
-# %% jupyter={"source_hidden": true} tags=["deeper"]
-rows = {(row["key"], row["value"]): row for row in controls["widths"]}
-dots = {"1 and 1": rows[1, 1]["loss"], "1 and 1, twice\nthe steps": controls["twice the steps"]}
-dots |= {f"{key} and {value}": row["loss"] for (key, value), row in rows.items()}
-axes = plt.subplots(figsize=(7.5, 3.2))[1]
-for i, losses in enumerate(dots.values()):
-    axes.plot([i] * len(losses), losses, "o", color=plots.COLORS[0], alpha=0.6)
-axes.set_xticks(range(len(dots)), list(dots))
-axes.set(xlabel="width of queries and keys, and width of values (one dot a seed)", ylabel="loss after training")
-_ = axes.set_title("Sixteen heads, 5 seeds each: width 8 of either kind is enough")
-narrow = rows[1, 1]["loss"] + controls["twice the steps"]
-assert min(narrow) > 0.2 and max(rows[8, 1]["loss"] + rows[1, 8]["loss"]) < 0.05
-
-# %% [markdown]
-# Queries and keys of width 8 cure it, as predicted. But values of width 8 cure it as well, with queries and keys as
-# narrow as before. **As the whole explanation it has failed.**
-#
-# (Another prediction does not hold in full, either. With queries and keys of width 2 each of eight keys can be a
-# favourite, if they lie on a circle and the query points at it. Still 0.02 to 0.06 of the loss is left.)
-#
-# How can wide values help to *find* the left neighbour? Look into such a layer. On the left is one of its sixteen
-# heads, the one that looks at the left neighbour most. On the right is what all sixteen together make of the first of
-# the eight numbers: each head's weights times its factor, added up by $W_O$.
-
-# %% jupyter={"source_hidden": true} tags=["deeper"]
+# %% jupyter={"source_hidden": true}
 blurred = rows[1, 8]
-figure, panels = plt.subplots(1, 2, figsize=(9, 3.6))
-_ = plots.matrix(panels[0], blurred["sharpest head"][2:], places[2:], places, title="weights of one head, the sharpest")
+figure, panels = plt.subplots(1, 2, figsize=(8, 3.4))
+_ = plots.matrix(panels[0], blurred["sharpest head"][2:], places[2:], places, title="weights of the sharpest head")
 together = torch.tensor(blurred["together"])[2:]
 image = panels[1].imshow(together, cmap="RdBu_r", vmin=-1.6, vmax=1.6)
-for t in range(6):
-    for s in range(8):
-        number = round(together[t, s].item(), 2) + 0.0  # + 0.0 makes -0.0 a 0
-        ink = "white" if abs(number) > 0.7 else "black"
-        panels[1].text(s, t, f"{number:.2f}", ha="center", va="center", fontsize=8, color=ink)
+for t, s in ((t, s) for t in range(6) for s in range(8) if abs(together[t, s]) >= 0.05):
+    number = together[t, s].item()
+    ink = "white" if abs(number) > 0.7 else "black"
+    panels[1].text(s, t, f"{number:.2f}", ha="center", va="center", fontsize=8, color=ink)
 panels[1].set(xticks=range(8), xticklabels=places, yticks=range(6), yticklabels=places[2:])
-panels[1].set(xlabel="key", ylabel="query", title="all sixteen, times their factors")
+panels[1].set(xlabel="key", ylabel="query", title="all sixteen, times factors")
 panels[1].grid(visible=False)
-figure.colorbar(image, ax=panels[1], shrink=0.8, label="weight times factor, summed")
-title = "Queries and keys of width 1, values of 8 (one seed): partial looks add up to a sharp one"
-_ = figure.suptitle(title, x=0.02, ha="left")
+title = "Queries and keys of width 1, values of 8 (one seed): blurred looks add up to a sharp one"
+_ = figure.suptitle(title, x=0.02, ha="left", fontsize=10)
 
-# %% jupyter={"source_hidden": true} tags=["deeper"]
-print("widths    one head looks left   loss (5 seeds)")
+# %% jupyter={"source_hidden": true}
+print("queries and keys, values    the sharpest head's weight on the left neighbour, five seeds")
 for widths in ((1, 1), (1, 8), (8, 1)):
-    most, losses = rows[widths]["most of one head"], rows[widths]["loss"]
-    print(f"{widths[0]} and {widths[1]}   at most {max(most):.2f}        {min(losses):.2f} to {max(losses):.2f}")
+    print(f"{f'of width {widths[0]} and {widths[1]}':28}at most {max(rows[widths]['most of one head']):.2f}")
 assert max(rows[1, 8]["most of one head"]) < min(rows[8, 1]["most of one head"]) - 0.4
 assert max(abs(left - 1) for left in blurred["left"]) < 0.05
 
 # %% [markdown]
-# No single head finds it. Even the best has two favourites, the third position and the fifth. And as the table shows,
-# no head of these layers looks at the left neighbour more than those of the layers that do badly.
+# No single head finds it: even the sharpest has two favourites, the third position and the fifth. The sum does. Added and
+# subtracted, sixteen blurred looks make a sharp one. **What one head looks at is not what the layer does.**
 #
-# The sum finds it. With values of width 8 every head carries all eight numbers, each with a factor of its own, positive
-# or negative. Added and subtracted, sixteen partial looks make a sharp one.
-#
-# With values of width 1, sixteen heads carry only sixteen numbers in all. Is *that* what is missing? More heads help,
-# and carry more. But they also have more favourites and more parameters, so this does not decide it. And four heads of
-# width 4 carry sixteen numbers as well, with as many parameters, and solve the task. So it is not the count of carried
-# numbers alone, either.
+# So there is something to be traded. A layer of width 16 carries sixteen numbers: two looks for each of our eight. One head
+# has the same look twice. Two heads, or four, have two sharp ones. Sixteen have two blurred ones. (Language models, too,
+# gained from heads wider than $D / H$, Bhojanapalli et al., 2020. The model of 2017 has 8 heads of width 64.)
 
 # %% [markdown]
 # ## 9. What people get wrong
@@ -749,6 +699,7 @@ assert max(abs(left - 1) for left in blurred["left"]) < 0.05
 
 
 # %%
+held_out = dates.held_out_pairs(300)
 some = ["Sunday, November 22, 2026", "Friday, March 13, 2026", "Monday, December 31, 1999"]
 layers = [module for module in model.modules() if isinstance(module, MultiHeadAttention)]
 split_alone = [(layer, "split", lambda x: x.reshape(x.shape[0], 4, x.shape[1], -1)) for layer in layers]
@@ -761,7 +712,7 @@ for name, changes in (("split", split_alone), ("merge", merge_alone), ("both", s
 
 # %% [markdown]
 # These are well-formed dates, some of them even correct, and nothing warns you. Would a model *trained* with the
-# mistake learn its way around it? Two heads on *left minus first*, split and merged by `view` alone, five seeds:
+# mistake learn its way around it? Two heads on *left minus first*, split and merged by `view` alone, from five seeds:
 
 # %%
 viewed = controls["without transpose"]
@@ -784,7 +735,7 @@ assert min(viewed) > 0.5
 #
 # </details>
 
-# %% [markdown] jp-MarkdownHeadingCollapsed=true
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: a sum that fits, and a wrong reason
 #
 # Why does the loss end at 0.58? Suppose that each position has a single look left, which costs a half, as in section 3.
@@ -805,7 +756,7 @@ for name, losses in (("trained", controls["without transpose, by position"][0]),
 print(f"by hand first, then trained for 400 steps, five seeds: {min(onward):.2f} to {max(onward):.2f}")
 assert by_hand[0] + by_hand[1] < 0.01 and abs(sum(by_hand) / 6 - 0.42) < 0.01 and max(onward) < 0.43
 
-# %% [markdown]
+# %% [markdown] tags=["deeper"]
 # And yet the explanation is wrong, as the second row shows. It is the same layer with the same mistake, but its numbers
 # are written by hand, and the third and the fourth position come out *exactly* right. So a position has two looks after
 # all. `view` makes two rows of it, one of each half of its features, and each row looks for itself.
@@ -896,9 +847,10 @@ with torch.no_grad():
 # * Heads cut the *width*, never the text. Split is `view` to $(B, T, H, \text{d\_head})$, then `transpose(1, 2)`; merge is the way
 #   back. $W_O$ sums the heads: each has its own rows of it.
 # * $H$ heads that share the width cost the same parameters and multiply-adds for every $H$, and $H$ times the weights.
-# * On our task sixteen heads of width 1 do badly; wider queries and keys, wider values or more heads cure it, and we cannot say
-#   which of these was missing. What one head looks at is not what the layer does: the heads are summed.
-# * Why *this* translator has four heads we have not shown. With one it learns dates as well.
+# * What one head looks at is not what the layer does: the heads are summed. Sharp looks need some width, and blurred ones
+#   need company: sixteen heads of width 1 have too few for each of eight numbers.
+# * For dates a translator does not need four heads: one wide head learns them as well, and as fast if its scores are divided
+#   by more.
 #
 # **Papers.** Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.2.2. Michel, Levy,
 # Neubig (2019), [arXiv:1905.10650](https://arxiv.org/abs/1905.10650): how many heads a trained model can lose. Bhojanapalli

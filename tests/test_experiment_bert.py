@@ -11,10 +11,12 @@ import torch
 import both_ways
 import entity_templates
 import german_notes
+import known_words
 import mask_rates
 import search_recall
 import sources
 from transformer_lab import load
+from transformer_lab.data import entities
 from transformer_lab.data.passages import passages
 from transformer_lab.experiments import recorded
 from transformer_lab.filling import fill_masks
@@ -223,6 +225,21 @@ def test_what_the_lesson_says_of_names_in_templates():
         "new templates, entities": 0.13,
     }
     assert {name: mean(one[name] for one in last) for name in wanted} == pytest.approx(wanted, abs=0.0055)
+
+
+def test_what_the_lesson_says_of_new_templates_of_known_words():
+    def words(templates):
+        return {word for one in templates for word in re.findall(r"\w+", entities.FIELD.sub("", one).casefold())}
+
+    assert not set(known_words.TEMPLATES) & {*entities.TEMPLATES, *entities.TEST_TEMPLATES}
+    assert words(known_words.TEMPLATES) <= words(entities.TEMPLATES)
+    assert not {"born", "grew"} & words(entities.TEMPLATES)
+    rows = recorded("known_words")["result"]
+    assert len(rows) == len(known_words.SEEDS)
+    for row, runs in zip(rows, ENTITIES["runs"], strict=False):
+        for kind in ("same templates", "new templates"):
+            assert row[kind]["entities"] == pytest.approx(runs[-1][f"{kind}, entities"], abs=0.05)
+        assert row["new templates"]["entities"] + 0.1 < row["known words"]["entities"] < 0.82 / 2
 
 
 def test_what_the_lesson_says_of_the_search():

@@ -38,6 +38,7 @@ from transformer_lab.filling import fill_masks
 from transformer_lab.grading import predict
 from transformer_lab.search import SearchEngine, WordSearch, sentence_vectors
 from transformer_lab.viz import FillExplorer, SearchExplorer, plots
+from transformer_lab.viz.entity_explorer import names_in
 
 plots.use_style()
 both_ways, mask_rates = experiment("both_ways"), experiment("mask_rates")
@@ -106,9 +107,10 @@ _ = ax.legend(loc="center right")
 # name nothing (their tag is written `O`). Whoever says `O` of every word has 0.91 already, without a single name. We
 # shall come back to that.
 #
-# The sentences end with a full stop. There, both taggers were asked once more: what was the name in this sentence? By
-# then the causal tagger has already given a wrong answer to a quarter of them. How often is it right at the full stop?
-# Run the cell, and click your guess.
+# Each sentence ends with a full stop, and we did not count it so far. In training, too, it had a tag: that of the name
+# in its sentence. So at the full stop both taggers are asked once more whether it was a person or a place. By then the
+# causal tagger has already been wrong about a quarter of the names. How often is it right at the full stop? Run the
+# cell, and click your guess.
 
 # %%
 predict("15_bert.full_stop")
@@ -126,12 +128,12 @@ predict("15_bert.full_stop", actual=answer)
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# Always. It lacked nothing but the right side. At the full stop everything lies to the left, and the causal tagger has
-# read it. It knows what Jordan was; it only cannot go back and write it into Jordan's own vector, which was finished
-# before the next word was read. So it is not true that a GPT "cannot understand" such sentences. It can have the answer
-# *later*, at a place where it is asked. That is why one asks a GPT a question after the text ("In this sentence, is
-# Jordan a person?"), and why one can take a BERT's vector of a word as it stands: it is the vector of this word in this
-# sentence, with all that comes after.
+# Always. It lacked nothing but the right side, and at the full stop everything lies to the left. It only cannot go
+# back and write the answer into Jordan's own vector, which was finished before the next word was read.
+#
+# So it is not true that a GPT "cannot understand" such sentences. It can have the answer *later*, at a place where it
+# was trained to be asked. That is why one puts a question to a GPT after the text ("In this sentence, is Jordan a
+# person?"). And that is why one can take a BERT's vector of a word as it stands: all that comes after is in it, too.
 #
 # </details>
 #
@@ -205,9 +207,8 @@ assert filled > 0.9 and both_hidden < 0.25
 #
 # **Why not always [MASK]?** A model that is used reads ordinary text, in which no word is covered. So let us cover
 # nothing, and write a *wrong* word: `Monday , October 3 1 = samedi 3 1 octobre`. The model has an answer at every
-# place, covered or not. Which word does it expect at the place of `Monday`? (This is the model that you have just
-# trained, with five seeds, recorded; it fills practically every gap correctly.) How often is it the right word,
-# `Saturday`? Run the cell, and click your guess.
+# place, covered or not. How often is it the right word, here `Saturday`? (Recorded: the model that you have just
+# trained, with five seeds. Each fills practically every gap correctly.) Run the cell, and click your guess.
 
 # %%
 predict("15_bert.wrong_word")
@@ -346,20 +347,25 @@ for text in (
 # like.)
 
 # %% jupyter={"source_hidden": true}
-print("right at hidden tokens      all   words only")
+print("right at hidden tokens            all   words only")
 right = recorded("neighbour_tables")["result"]["right"]
-for name in ("most frequent", "left neighbour", "both neighbours", "1,000 steps", "docs-bert", "up to four, mixed"):
-    print(f"{name:22} {right[name]['all']:8.2f} {right[name]['words']:8.2f}")
+names = {"1,000 steps": "a network, 1,000 steps", "docs-bert": "docs-bert, 8,000 steps"}
+for name in ("most frequent", "left neighbour", "both neighbours", *names, "up to four, mixed"):
+    print(f"{names.get(name, f'table: {name}'):28} {right[name]['all']:8.2f} {right[name]['words']:8.2f}")
 
 # %% [markdown]
-# *Most frequent* says the same token everywhere. *Left neighbour* has counted which token followed which, and *both
-# neighbours* which stood between which two. That table is a strong opponent: it looks both ways, too, and counting is
-# quick. A network that trained for 1,000 steps loses to it, as nano lost to a table in lesson 14. `docs-bert` has the
-# same sizes, took 8,000 steps, and is well ahead of it. (One seed each.)
+# `docs-bert` fills not quite a third of them. Is that much? *Most frequent* says the same token everywhere, *left
+# neighbour* has counted which token followed which, and *both neighbours* which stood between which two. That last
+# table is a strong opponent: it looks both ways, too, and counting is quick. A network that trained for 1,000 steps
+# loses to it, as nano lost to a table in lesson 14. `docs-bert` has the same sizes, took 8,000 steps, and is well
+# ahead of it. (One seed each.)
 #
-# Must it be a network, to use more than two neighbours? In the last line every choice of up to four neighbours has its
-# own counts, and all of them vote. At this size and on this text, patient counting gets as many right. (Whether they
-# are the same ones, the table does not say.)
+# <details><summary>Deeper: must it be a network, to use more than two neighbours?</summary>
+#
+# In the last line every choice of up to four neighbours has its own counts, and all of them vote. At this size and on
+# this text, patient counting gets as many right. (Whether they are the same ones, the table does not say.)
+#
+# </details>
 #
 # Hide other words yourself: click a word, and it is gone.
 
@@ -390,6 +396,7 @@ FillExplorer(docs_bert, docs_tokenizer, "Return [MASK] if the object is a string
 minilm, tokenizer = load("minilm")  # six blocks, 22 million parameters, in our class BERT
 texts = ["Leave a loop.", "How do I stop a for statement before it has gone through the list?",
          "Leave a hotel.", "When do I have to check out of my room?"]  # fmt: skip
+in_short = ["leave a loop", "stop a for", "leave a hotel", "check out"]
 ids, mask = tokenizer.pad([tokenizer.encode(text) for text in texts])
 with torch.no_grad():
     tokens = minilm(ids, mask)  # (B, T, D)
@@ -399,14 +406,13 @@ vectors = mean / mean.norm(dim=-1, keepdim=True)
 print(f"against the package: {(vectors - sentence_vectors(minilm, tokenizer, texts)).abs().max():.4f}")
 careless = torch.nn.functional.normalize(tokens.mean(dim=1), dim=-1)
 alone = sentence_vectors(minilm, tokenizer, texts[:1])[0]
-print(
-    f"'{texts[0]}' in this batch and alone: cosine {vectors[0] @ alone:.3f}; padding counted in: {careless[0] @ alone:.3f}"
-)
+print(f"'{texts[0]}' in this batch and alone: cosine {vectors[0] @ alone:.3f}")
+print(f"the same with the padding counted in: {careless[0] @ alone:.3f}")
 assert vectors[0] @ alone > 0.999 and careless[0] @ alone < 0.99
 
 # %% [markdown]
-# (And of course the mask goes into the encoder as well, or real tokens would attend to padding.) With the padding
-# counted in, a text's vector depends on the texts that happen to be in the same batch, and no error tells you.
+# With the padding counted in, a text's vector depends on the texts that happen to be in the same batch, and no error
+# tells you. (The mask goes into the encoder as well, or real tokens would attend to padding.)
 #
 # The second condition is a model that was trained for it. Hidden words are BERT's **pre-training**, and nothing in
 # that exercise says that two paragraphs about the same thing should have vectors near to each other. MiniLM (Wang et
@@ -418,17 +424,17 @@ assert vectors[0] @ alone > 0.999 and careless[0] @ alone < 0.99
 # How near two vectors are is told by their **cosine**, which for vectors of length 1 is their product. Beside it
 # stands, as a control, the same mean before MiniLM's first block, where no word has seen another:
 
-# %%
+# %% jupyter={"source_hidden": true}
 words_alone = experiment("search_recall").word_vectors(minilm, tokenizer, texts)
-print("MiniLM  its word vectors")
+print("MiniLM  before block 1")
 for one, other in ((0, 1), (0, 2), (2, 3), (1, 3)):
     alike = [f"{both[one] @ both[other]:.2f}" for both in (vectors, words_alone)]
-    print(f"{alike[0]}    {alike[1]}   {texts[one]}  |  {texts[other]}")
+    print(f"{alike[0]:8}{alike[1]:16}{in_short[one]:15}| {in_short[other]}")
 
 # %% [markdown]
 # Before the first block common words decide: the loop and the hotel have 0.85, the loop and the `for` statement 0.64.
-# After the sixth it is the other way round, 0.46 and 0.51. But not everywhere: the two lines about hotels, which have no
-# word in common, get 0.33, less than the loop and the hotel. Four sentences prove nothing; section 5 counts.
+# After the sixth it is the other way round, 0.46 and 0.51. But not everywhere: the two texts about hotels, which have
+# no word in common, get 0.33, less than the loop and the hotel. Four texts prove nothing; section 5 counts.
 #
 # ## 5. A search engine
 #
@@ -461,10 +467,12 @@ print(f"\nThe first hit by meaning, whole:\n{engine.search(question)[0].passage.
 #
 # The second list is the rival. **TF-IDF** compares words: a passage counts the more, the more words it shares with the
 # question; rare words count most (Spärck Jones 1972), and long passages are scaled down. It needs no model, and is half
-# a century old. (We did not try BM25, its usual refinement.) Which one is better? A few nice examples prove nothing.
-# So 50 questions were written by somebody who had seen neither search: 35 in everyday words
-# that avoid those of the paragraph, and 15 that hold an exact name from it (`StopIteration.value`). For each, one
-# paragraph was marked as the right one before anything was searched. We measured once.
+# a century old. (We did not try BM25, its usual refinement.)
+#
+# Which one is better? A few nice examples prove nothing. So 50 questions were written by somebody who had seen neither
+# search: 35 in everyday words that avoid those of the paragraph, and 15 that hold an exact name from it
+# (`StopIteration.value`). For each, one paragraph was marked as the right one before anything was searched. We
+# measured once.
 
 # %% jupyter={"source_hidden": true}
 record, recall = recorded("search_recall")["result"], experiment("search_recall").recall
@@ -482,18 +490,9 @@ axes[0].set_ylabel("share of questions")
 _ = axes[0].legend(fontsize=8, loc="upper left")
 
 # %% jupyter={"source_hidden": true}
+print("all 50 questions")
 for name, places in record["ranks"].items():
     print(f"{name:13} first hit {recall(places, 1):.2f}, among five {recall(places, 5):.2f}")
-print("\nfour words misspelt, three draws, among five:")
-for name, draws in record["errors"].items():
-    print(f"{name:13} " + ", ".join(f"{recall(places, 5):.2f}" for places in draws["4"]))
-print("\nfive questions, the place of the right one among five notes:")
-for language, found in recorded("german_notes")["result"].items():
-    scores = torch.tensor(found["cosines"])  # a row for each question
-    right, wrong = scores.diag(), scores.masked_fill(torch.eye(5).bool(), -1).max()
-    shown = f"scores of the right ones {right.min():.2f} to {right.max():.2f}, of wrong ones up to {wrong:.2f}"
-    print(f"{language:10} {', '.join(map(str, found['places']))}; {shown}")
-print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 
 # %% [markdown]
 # **In everyday words, meaning finds more.** The measure is **recall@5**: the share of questions whose passage is among
@@ -506,14 +505,13 @@ print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 #
 # **With exact names, words find more**: 12 of 15 in the first place, and 9 by meaning. `__prepare__` is a rare word,
 # and there is no better clue than a rare word; MiniLM has it only in **word pieces** ([lesson 10](10_tokens.ipynb)).
-# (Fifteen questions by one author: a hint, not a law. And the totals over all 50 in the list depend on our mixture, 35
-# to 15.)
+# (Fifteen questions by one author: a hint, not a law.)
 #
 # So add the two scores, *both* in the figure. Among five there are now 14 of 35, and all of the 15. For the first
 # place alone it is a bad bargain, 1 of 35 where meaning had 5: a single rare word may outvote the sense. Search
 # engines in earnest combine the two with more care than a sum; it is called **hybrid search**.
 #
-# **What in MiniLM does it?** The other searches in the list are controls. Of all 50 questions MiniLM has 0.52 among
+# **What in MiniLM does it?** The other searches in the list are controls. Of all 50 questions MiniLM finds 0.52 among
 # the first five:
 #
 # * The mean of its word vectors, without any of its six blocks, has 0.20.
@@ -529,25 +527,9 @@ print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 #
 # </details>
 #
-# <details><summary>Deeper: typing errors</summary>
-#
-# Two letters exchanged in four words of a question, as happens when one types, cost the search by meaning a quarter or
-# more of what it finds, since `ordniary` is cut into quite other pieces than `ordinary`. The search by words loses little:
-# in these questions it lived on the names, and most of them were spared (only words made of letters alone were
-# misspelt).
-#
-# </details>
-#
-# And MiniLM knows English only. Asked in German it finds the right one of five notes no more often than chance would,
-# and nothing complains. For other languages one takes a model that was trained on them.
-#
-# <details><summary>Deeper: the five notes</summary>
-#
-# Five notes of a household and five questions, in English: each time the right note comes first. The same in German:
-# once of five times. A German word falls into splinters without meaning (the last line), and wrong notes have scores
-# (up to 0.50) like those of right ones in English.
-#
-# </details>
+# And MiniLM knows English only. Asked in German it found the right one of five notes once in five times, as often as
+# chance would, and nothing complained. (The folded cells at the end of this section show it, and what misspelt words
+# do.) For other languages one takes a model that was trained on them.
 #
 # **An answer, with its source.** A search shows a text; people want an answer. So let SmolLM2 read what was found, and
 # answer from it (**retrieval-augmented generation**, RAG; Lewis et al. 2020). To see where an answer comes from, we
@@ -569,8 +551,9 @@ for way, note in texts.items():
 # %% jupyter={"source_hidden": true}
 answers = recorded("sources")["result"]
 print(f"All {len(answers)} questions; an answer is right if it holds the note's key word, written down beforehand:")
-for way in sources.WAYS:
-    print(f"{way:6} {sum(row['right'][way] for row in answers)}")
+for way, note in (("alone", "without a note"), ("right", "with the right note"), ("wrong", "with a wrong note")):
+    print(f"{note:20} {sum(row['right'][way] for row in answers)}")
+assert all(row["right"]["found"] == row["right"]["right"] for row in answers)
 
 # %% [markdown]
 # With their own note 12 of the 16 are right, and you can look up where the answer comes from. (Above it calls the note
@@ -578,7 +561,6 @@ for way in sources.WAYS:
 # sixteen that is no great feat. Without a note, or with a wrong one, none is right: SmolLM2 makes something up,
 # fluently, or takes the wrong note's word for it. Some of what it said, cut after 24 tokens:
 #
-# * `When do I have to pay the landlord?` With a wrong note: *The spare key lies under the green flower pot.*
 # * `What does the cat eat?` Without a note: *The cat's favorite food is usually a mix of cat food and a special type of
 #   cat food called "cat food."*
 # * `On which day is the doctor away?` With the right note, *Dr Lindqvist does not work on Tuesdays*: *The doctor is
@@ -587,7 +569,33 @@ for way in sources.WAYS:
 # The last is one of four that had the right note before them and said something else. So an answer is worth no more
 # than the passage that was found, and sometimes less. Show the passage beside it, so that people can read it and need
 # not trust the answer.
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true
+# ### Deeper: misspelt, and in German
+
+# %% tags=["deeper"]
+print("four words misspelt, three draws, all 50 questions, among five:")
+for name, draws in record["errors"].items():
+    print(f"{name:13} " + ", ".join(f"{recall(places, 5):.2f}" for places in draws["4"]))
+print("\nfive questions, the place of the right one among five notes:")
+for language, found in recorded("german_notes")["result"].items():
+    scores = torch.tensor(found["cosines"])  # a row for each question
+    right, wrong = scores.diag(), scores.masked_fill(torch.eye(5).bool(), -1).max()
+    print(f"{language:9}", *found["places"], end="; ")
+    print(f"scores: right {right.min():.2f} to {right.max():.2f}, wrong up to {wrong:.2f}")
+print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
+
+# %% [markdown] tags=["deeper"]
+# **Misspelt.** Two letters exchanged in four words of a question, as happens when one types, cost the search by meaning
+# a quarter or more of what it finds, since `ordniary` is cut into quite other pieces than `ordinary`. The search by
+# words loses little: in these questions it lived on the names, and most of them were spared (only words made of letters
+# alone were misspelt).
 #
+# **In German.** Five notes of a household and five questions, in English: each time the right note comes first. The
+# same in German: once of five times. A German word falls into splinters without meaning (the last line), and wrong
+# notes have scores (up to 0.50) like those of right ones in English.
+
+# %% [markdown]
 # ## 6. Who is who?
 #
 # Back to names, where reading both ways first paid. To find the persons, places and firms in a text is called **named
@@ -595,8 +603,8 @@ for way in sources.WAYS:
 # is tagged `B-PER`, `B-LOC` or `B-ORG` (begin), the others `I-...` (inside), everything else `O` (outside).
 #
 # Will it find names that nobody showed it? We trained a nano encoder, from nothing and not from a BERT (that is lesson
-# 16), on 3,000 sentences that a program made from 18 templates with invented names. The test has only new names: first
-# in the same templates, then in six new ones.
+# 16), on 3,000 sentences that a program made: 18 **templates**, sentences with gaps, filled with names from lists. The
+# test has only new names: first in the same templates, then in six new ones.
 #
 # What counts is whole names, with the right beginning, end and kind. **Precision** is the share of the reported names
 # that are right, **recall** the share of the true ones that were reported, and the **F1 score** balances the two. Here
@@ -626,23 +634,38 @@ ax.set(ylim=(-0.05, 1.05), title=title)
 _ = ax.legend(loc="center left", fontsize=8)
 
 # %% [markdown]
-# Read it from the left. In known templates 96 % of the tags are right, and F1 is 0.82. A tagger that says O everywhere has
-# 68 % of the tags right, and finds not one name. It is the 0.91 of section 1 again: where most words are nothing, it is cheap
-# to be right about nothing.
+# Read it from the left. In known templates 96 % of the tags are right, and F1 is 0.82. A tagger that says O everywhere
+# has 68 % of the tags right, and finds not one name. It is the 0.91 of section 1 again: where most words are nothing,
+# it is cheap to be right about nothing.
 #
-# Now the new templates. F1 falls from 0.82 to 0.13. The names were new before, too; new is the sentence around them.
-# And look at the tags: 0.49, *fewer* than the tagger has that does nothing at all (0.65). If you report one number, let
-# it be the one that the lazy tagger cannot win. Two more sentences, as the first of the five reads them:
+# Now the new templates. F1 falls from 0.82 to 0.13. The names were new before, too; what is new now is the sentence
+# around them. And look at the tags: 0.49, *fewer* than the tagger has that does nothing at all (0.65). If you report
+# one number, let it be the one that the lazy tagger cannot win. Two more sentences, as the first of the five reads
+# them:
 
 # %% jupyter={"source_hidden": true}
 for words, *both in entities["said"]["same templates"][:1] + entities["said"]["new templates"][1:2]:
+    print(" ".join(words))
     for name, tags in zip(("true:", "said:"), both, strict=True):
-        print(name, *(word if tag == "O" else f"{word}/{tag}" for word, tag in zip(words, tags, strict=True)))
-    print()
+        of_kind = {kind: [] for kind in ("PER", "LOC", "ORG")}
+        for kind, first, last, _ in names_in(tags):
+            of_kind[kind].append(" ".join(words[first : last + 1]))
+        print("   ", name, "; ".join(f"{kind} {', '.join(found)}" for kind, found in of_kind.items() if found))
 
 # %% [markdown]
-# The first one, in a template that it knows, is perfect. In the second there is a place called Grew. What it has
+# The first one, in a template that it knows, is perfect. In the second there is a place called *grew*. What it has
 # learnt is not so much what a name is as 18 sentences, and where their gaps are.
+#
+# Or were only the *words* too new? `Born` and `grew` stand in none of the sentences that it learnt from. The control
+# (recorded, three seeds): eight more templates, made of words of the old ones only, such as `The painter {person} has
+# an office near {street}.`
+
+# %% jupyter={"source_hidden": true}
+known = [one["known words"]["entities"] for one in recorded("known_words")["result"]]
+print("F1 of entities, new templates of known words:", ", ".join(f"{score:.2f}" for score in known))
+
+# %% [markdown]
+# Better than 0.13, and still less than half of 0.82. So the new words are one trouble, and the new sentences another.
 #
 # What would help? More templates, surely. Or a model that knew English before it saw the first one: that is lesson 16.
 #
@@ -671,15 +694,13 @@ SearchExplorer(engine, questions=["How do I bake bread?", question, "What is the
 #
 # **"The final result, on the validation set."** Whoever picks the best of ten checkpoints on some sentences, and
 # reports its score on the same ones, reports a number that was chosen for being high. (By how much? That is the last
-# question of the exercises.) More expensive in section 6 was a test that resembled the training: 0.82 for what is worth
-# 0.13. Have three sets of sentences, look at the third only once, and let it be new in the way in which your users'
-# sentences will be.
+# question of the exercises.) So keep a third set, look at it only once, and let it be new in the way in which your
+# users' sentences will be. In section 6 a test that resembled the training said 0.82 for what is worth 0.13.
 #
 # ## 9. In the package
 #
-# `models.py` has the class `BERT`, `classifiers.py` the `Tagger`, `data/masking.py` covers words (`mask_tokens`),
-# `tasks/masking.py` is the exercise on the documentation, `filling.py` fills gaps (`fill_masks`), `data/passages.py`
-# cuts texts into passages and `search.py` finds them.
+# `models.py` has the class `BERT`, `classifiers.py` the `Tagger`, `data/masking.py` covers words, `filling.py` fills
+# gaps, `data/passages.py` cuts texts into passages, and `search.py` finds them.
 #
 # ## 10. What you have now
 #

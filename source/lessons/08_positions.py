@@ -9,7 +9,9 @@
 #
 # The translator reads a year digit by digit: 1, 9, 6, 5. The year 5691 is made of the same four tokens. So something must
 # tell each token where it stands. It happens in the lit boxes, before the first block, and it is a single addition. But what
-# is added? A place is a number, and a number seems easy to add. We train a model with each of the obvious ways; some fail, but
+# is added?
+#
+# A place is a number, and a number seems easy to add. We train a model with each of the obvious ways; some fail, but
 # not as one would think. What the designers of 2017 chose looks like a clock.
 #
 # Then comes a second question, which decides how long a text your model can read: what does it do at a place **where no
@@ -94,8 +96,9 @@ with switch_off(model, "positions"):  # in the decoder, too
 #
 # Without positions all three texts get *one and the same* translation, and 2026 and 2062 have become one year. To this
 # encoder the English is a **bag of words**: the tokens are there, and their order is gone. The month and the weekday survive
-# here; the digits no longer tell to which number they belong. (What still looks like a date is the decoder's doing. Take its
-# positions away as well, and you get the last line.)
+# here; the digits no longer tell to which number they belong.
+#
+# (What still looks like a date is the decoder's doing. Take its positions away as well, and you get the last line.)
 #
 # Is it only that a trained model misses what it is used to? [Lesson 09](09_block.ipynb) trains a translator that never had
 # positions, on either side. It gets 18 to 21 % of the dates right in the time in which its twin gets all (three seeds).
@@ -116,8 +119,10 @@ with switch_off(model, "positions"):  # in the decoder, too
 #
 # So with $f$ for the whole head, $f(Px) = P f(x)$. Reorder the input, and each token gets *the very output it had before*, at
 # its new place. That is **permutation equivariance**. Skips, norms and feed-forward layers treat each token alone, so a
-# whole encoder inherits it. Two untrained ones (the package's encoder is called `BERT`, its decoder `GPT`), twelve tokens,
-# shuffled:
+# whole encoder inherits it.
+#
+# Two untrained encoders, without positions and with those that we are about to build, read twelve tokens and then the same
+# twelve shuffled (the package calls its encoder `BERT`, its decoder `GPT`):
 
 
 # %%
@@ -138,7 +143,7 @@ for scheme in ("none", "sinusoidal"):
 
 # %% [markdown]
 # With no positions it holds, up to rounding (the difference is below 0.0001). No training can change that: the proof
-# asks nothing of the weights. The second encoder has the positions that we are about to build.
+# asks nothing of the weights.
 #
 # **And a decoder?** Its causal mask (lesson 03) lets each token see only itself and those before it. Keep the last of twelve tokens,
 # shuffle the eleven before it, and see whether the last output notices. Neither model has positions:
@@ -161,11 +166,14 @@ for name, kind in (("encoder, no mask", BERT), ("decoder, causal mask", GPT)):
 
 # %% [markdown]
 # The decoder notices. The proof breaks at step 3: scores are reordered, but the mask stays where it is. The token at place
-# $t$ averages over the $t + 1$ tokens up to its own, so each token's output depends on which ones came before it. Here is how a
-# place can be read from that. Suppose that every text begins with the same token, that this one has the value 1 and all others
-# 0, and that all scores are equal. Then the averages are 1, 1/2, 1/3, 1/4, ..., and each tells its place. So
-# "a Transformer without positions cannot know the order" is true of encoders, and not of every decoder. (Which ones? Question
-# 7 of the exercises lets you measure it.) How well they know it, section 8 will show.
+# $t$ averages over the $t + 1$ tokens up to its own, so each token's output depends on which ones came before it.
+#
+# Even the place itself can be read from that. Suppose that every text begins with the same token, that this one has the value 1 and
+# all others 0, and that all scores are equal. Then the averages are 1, 1/2, 1/3, 1/4, ..., and each tells its place.
+#
+# So "a Transformer without positions cannot know the order" is true of encoders, and not of every decoder. How well decoders know
+# it, section 8 will show. (A riddle for question 7 of the exercises: the last token sees all twelve, in whichever order. How can it
+# notice at all, and which decoder's does not?)
 #
 # ## 3. The obvious ways, tried
 #
@@ -191,7 +199,9 @@ for t in (0, 1, 3, 9, 100):
 #
 # **Add $t/T$**, then, which never exceeds 1. Now the same place has different numbers in different texts, as the drawing
 # shows. "One token back" is 0.1 in a text of ten and 0.001 in a text of a thousand. And a decoder does not even know $T$:
-# it has yet to write the rest. **Divide by a fixed maximum**, then, say 32: neighbours differ by 0.03, and look alike.
+# it has yet to write the rest.
+#
+# **Divide by a fixed maximum**, then, say 32. Neighbours differ by 0.03, and look alike.
 #
 # **Add the binary digits of $t$.** Eight features, each 0 or 1, count to 255. They do not grow, no two places look alike, and
 # $T$ does not occur. Look at the upper half:
@@ -203,18 +213,19 @@ for t in (0, 1, 3, 9, 100):
 # From 6 to 7 one digit changes, from 7 to 8 all four: neighbours can look like strangers.
 #
 # So each has its flaw, and one is quick to say that it must fail. Does it? `experiments/position_ways.py` adds each to the
-# words of a small decoder and trains it for 150 steps, five seeds, on texts of 8 to 32 tokens. It must repeat the token just
-# before this one; only the place matters. A word has 64 numbers, of about the size 1. *Random rows* are noise, one row for
-# each place. They are drawn once and never trained.
+# words of a small decoder and trains it for 150 steps, with five seeds, on texts of 8 to 32 tokens. The decoder must repeat the
+# token just before this one, so that only the place matters. A word has 64 numbers, of about the size 1.
+#
+# For comparison there are *nothing*, *the clock* of the next section, and *random rows*: noise, one row for each place, drawn once
+# and never trained.
 
 # %% jupyter={"source_hidden": true}
 ways = recorded("position_ways")["result"]["accuracy"]
+of_row = ["grey", *[plots.COLORS[0]] * (len(ways) - 3), "grey", plots.COLORS[1]]  # grey: what has no order
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
 for ax, column, length in zip(axes, (0, 1), (16, 32), strict=True):
     for row, seeds in enumerate(ways.values()):
-        ax.plot(
-            [100 * seed[column] for seed in seeds], [row] * len(seeds), "o", ms=5, color=plots.COLORS[0], clip_on=False
-        )
+        ax.plot([100 * seed[column] for seed in seeds], [row] * len(seeds), "o", ms=5, color=of_row[row], clip_on=False)
     ax.set(xlim=(0, 102), xlabel="right (%); a dot is a seed", yticks=range(len(ways)), yticklabels=ways)
     ax.set_title(f"at the last 8 of {length} tokens")
 axes[0].invert_yaxis()
@@ -240,20 +251,20 @@ for way in ("t, to one number", "t/32, to all, with signs", "binary digits, 8 ti
 # %% [markdown]
 # * **$t$ in every number** does just what *nothing* does, with every seed: the norm takes it off. (What *nothing* gets is the
 #   causal mask's doing, section 2.) **In one number** it shouts, and is learnt well all the same.
-# * **Divided**, in one number, it helps little. That $T$ changes is not why: $t/T$ does better than $t/32$. It is faint beside a
-#   word: $t$ in one number is the same, only 32 times as large. And add $t/32$ to all 64 numbers (with a sign + or - for each, so
-#   that no norm takes it off), then 96 % and more are right at 16.
+# * **Divided**, in one number, it helps little. That $T$ changes is not why: $t/T$ does better than $t/32$. It is too faint
+#   beside a word, and there are two ways to see it. $t$ in one number is the same, only 32 times as large. And $t/32$ in all 64
+#   numbers (with a sign + or - for each, so that no norm takes it off) gets 96 % and more at 16.
 # * **Binary digits**, each once, are faint, too. Eight times over they get all.
 # * **Random rows** have no order that one could see. They get all at 16, and are not behind the clock at 32.
 #
 # So none of the flaws was fatal here. What failed was too faint, or was taken off by the norm. And the clock has no lead: at 32, at
-# places that fewer texts reached, three of the others are well ahead, with every seed. (With 300 steps on 32 tokens it learns the task,
-# section 8. How these ways fare beyond the training length, the figure does not ask.)
+# places that fewer texts reached, three of the others are well ahead, with every seed. (With 300 steps on 32 tokens it learns the
+# task, section 8. How these ways fare beyond the training length, the figure does not ask.)
 #
-# What, then, is the clock for? The designers of 2017 hoped for *one step further* as one operation that is the same everywhere, and
-# simple enough for a layer to learn: a matrix. (Whether a model makes use of it is another question, for section 5.) Is there a
-# matrix that takes each row to the next? We look for the best, with a bias, over 256 places, and ask how much of the
-# variation it leaves unexplained:
+# **What, then, is the clock for?** Its designers hoped that *one step further* would be one operation, the same everywhere, and
+# simple enough for a layer to learn: a matrix. (Whether a model makes use of it is another question, for section 5.) Which of these
+# ways have such a matrix? We look for the one that best takes each row to the next, with a bias, over 256 places, and ask how much of
+# the variation it leaves unexplained:
 
 
 # %%
@@ -271,10 +282,12 @@ for name, rows in (("t itself", t[:, None]), ("binary digits", digits), ("random
     print(f"{name:14} {unexplained(rows):.0%}")
 
 # %% [markdown]
-# The digits have good *speeds*: the ones change fast and tell neighbours apart, the eights slowly and tell
-# far places apart. What they lack is the one step. So let each digit glide: replace the switch by a hand that turns, as in
-# the lower half of the drawing. A hand is two numbers, how far its tip is to the right and how far up, the sine and cosine of its
-# angle. (The sine alone would not do: it passes each height twice, once rising and once falling.)
+# $t$ itself has one step, "add 1", but it grows without end. The digits stay small, and they have good *speeds*: the ones change
+# fast and tell neighbours apart, the eights slowly and tell far places apart. What they lack is the one step.
+#
+# To have both, let each digit glide: replace the switch by a hand that turns, as in the lower half of the drawing. A hand is two
+# numbers, how far its tip is to the right and how far up, the sine and cosine of its angle. (The sine alone would not do: it passes
+# each height twice, once rising and once falling.)
 #
 # ## 4. The clock
 #
@@ -343,10 +356,8 @@ except ValueError as error:
 # %% [markdown]
 # ## 5. One place to the right
 #
-# The clock was made so that offsets are easy to see, and the translator has learnt with it. Let us ask whether it has learnt
-# offsets. We start its clock *one place later*: token 0 gets the vector of place 1, token 1 that of place 2, and so on, in
-# encoder and decoder alike. Every distance in every text stays as it was. How many of 300 dates will be right? This is how positions are exchanged in a
-# trained model:
+# The clock was made so that offsets are easy to see, and the translator has learnt with it. Has it learnt offsets? To find out we
+# exchange the positions of the trained model. This is how:
 
 
 # %%
@@ -373,7 +384,8 @@ def with_tables(of_encoder, of_decoder):
 
 
 # %% [markdown]
-# Make your guess:
+# We start its clock *one place later*: token 0 gets the vector of place 1, token 1 that of place 2, and so on, in encoder and
+# decoder alike. Every distance in every text stays as it was. How many of 300 dates will be right?
 
 # %%
 predict("08_positions.shift")
@@ -388,9 +400,28 @@ for name, of_encoder, of_decoder in (
     with with_tables(table[of_encoder:], table[of_decoder:]):
         right[name] = exact_match(model, tokenizer, held_out)
         print(f"{name:22}", *translate(model, tokenizer, [date, other]))
-share = right["both clocks 1 later"]
-_ = plots.shares(plt.subplots(figsize=(7, 2.1))[1], right, f"With both clocks one place later, {share:.0%} are right")
 assert right["the decoder's alone"] < 0.02 and 0.75 < right["the encoder's alone"] < 0.9
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# The decoder goes by places, or by distances? One of the two kinds of token 1 later; all is computed anew at each step.
+for name, newest, earlier in (("newest token", 1, 0), ("earlier tokens", 0, 1)):
+
+    def add_places(x, places, newest=newest, earlier=earlier):
+        later = torch.full_like(places, earlier)
+        later[:, -1] = newest
+        return x + table[places + later]
+
+    def read(*texts):
+        with with_table(table):
+            return encode(*texts)
+
+    with patched([(model.embedding.positions, "forward", add_places), (model, "encode", read)]):
+        right[f"the decoder's, {name}"] = exact_match(model, tokenizer, held_out, use_cache=False)
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+share = right["both clocks 1 later"]
+_ = plots.shares(plt.subplots(figsize=(7, 2.7))[1], right, f"With both clocks one place later, {share:.0%} are right")
+assert right["the decoder's, newest token"] < 0.02 and 0.8 < right["the decoder's, earlier tokens"] < 0.97
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 # Who minds the encoder's step? And is it that the last of ten tokens comes to a place that no training text reached?
@@ -414,25 +445,31 @@ predict("08_positions.shift", actual="over half" if share > 0.5 else "2 % to hal
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# The model knows these vectors; in training they stood one token further on. Still not one date survives, and both years lose
-# a digit. Which side is to blame? The other bars shift one clock at a time. With the decoder's alone, no date is right. It
-# writes as if it had written a character already, and leaves out a digit. So offsets *can* be read from the clock, but the
-# decoder of this model has learnt to go by the place itself. In training every text began at place 0, so it could. (Whether texts that
-# begin anywhere would have cured it, we have not tried.)
+# None. The model knows these vectors; in training they stood one token further on. Still both years lose a digit. Which side
+# is to blame? The other bars shift one clock at a time.
 #
-# With the encoder's alone, five dates in six are right. The short ones, of up to nine tokens, hardly mind; of the long ones,
+# **The decoder's alone**: no date is right. It writes as if it had written a character already, and leaves out a digit. Does it go
+# by its place, or by the distances to what it has written? The last two bars each upset these distances by one. Shift *the newest
+# token alone*, the one that is about to write, and again no date is right. Shift *all that it has written before*, and nine in ten
+# are. So it is mostly the newest token's own place that counts. In training every text began at place 0, so a decoder could learn to
+# go by that. (Whether texts that begin anywhere would have cured it, we have not tried.)
+#
+# **The encoder's alone**: five dates in six are right. The short ones, of up to nine tokens, hardly mind; of the long ones,
 # of ten, most are lost. One might think that this is because the last token comes to a place where none stood in
 # training. It is not: move that token alone, and all are right.
 #
+# So offsets *can* be read from the clock, and still this decoder goes by places.
+#
 # </details>
 #
-# Look at what the addition does to a score. Call the words' vectors $x_m$ and $x_n$. Even before any projection, there are
-# four terms,
+# The clock's vectors have good products, but they are *added to words*, and scores are products of the sums. Call the words'
+# vectors $x_m$ and $x_n$. Even before any projection there are four terms,
 #
 # $$\begin{aligned}(x_m + p_m)\cdot(x_n + p_n) = {} & x_m \cdot x_n + x_m \cdot p_n \\ & {} + p_m \cdot x_n + p_m \cdot p_n ,\end{aligned}$$
 #
 # and the two in the middle mix *what* with *where*. Of the three terms with a $p$ only the last depends on the offset alone,
 # and once $W_Q$ and $W_K$ stand between the two, as they do in a model, not even that one has to.
+#
 # Must we add? Order can enter at three points:
 #
 # ![The way from the word November to attention's output. First its vector x: here sinusoidal and learned positions add a
@@ -527,14 +564,20 @@ explorer
 #
 # What if we say it bluntly: the further away a key, the lower its score? **ALiBi** (attention with linear biases, Press et al.
 # 2021) does no more. It has no table and turns nothing. Each head has one fixed number, its slope, and a score loses it for
-# every step from the query to the key. The heads' slopes differ. In the first of eight, slope 1/2, a key ten steps back loses
-# 5 points, which softmax turns into a factor of $e^{-5}$, less than a hundredth: this head reads the last few words. In the
-# last, slope 1/256, the same key loses 0.04 and hardly notices.
+# every step from the query to the key. With the query at place $i$, the key at $j$, and heads counted by $h$ from 1 to $H$:
 #
 # $$\text{score}_{ij} = \frac{q_i \cdot k_j}{\sqrt{d_{head}}} - \text{slope}_h\,|i - j|, \quad \text{slope}_h = 2^{-8h/H}.$$
 #
-# The query stands at place $i$, the key at $j$, and $h$ counts the heads from 1 to $H$. (This is for $H$ a power of two. Press et al. wrote it
-# for decoders, where $j \le i$ and the distance is $i - j$; taking $|i - j|$ for encoders is an extension.) At which distance is a key's weight halved, head by head?
+# So the heads differ. In the first of eight, slope 1/2, a key ten steps back loses 5 points, which softmax turns into a factor of
+# $e^{-5}$, less than a hundredth: this head reads the last few words. In the last, slope 1/256, the same key loses 0.04 and hardly
+# notices. At which distance is a key's weight halved, head by head?
+#
+# <details><summary>Deeper: where the formula comes from, and where it does not hold</summary>
+#
+# These slopes are for $H$ a power of two. Press et al. wrote it for decoders, where $j \le i$ and the distance is $i - j$; taking
+# $|i - j|$ for encoders is an extension.
+#
+# </details>
 
 # %%
 slopes = AlibiPositions(8).slopes
@@ -678,15 +721,28 @@ assert min(never_had["nothing"]) == 1
 # </details>
 #
 # To a rotary model two things are new at 128: offsets of 32 and more, and four times as many keys. We take them apart, with five
-# models of each of two schemes (`experiments/position_window.py`). A query may read the nearest 32 keys only; or two, itself and
-# its neighbour; or these two and 30 random *far* ones, with offsets of 32 and more; or the two and 10 near ones.
+# models of each of two schemes (`experiments/position_window.py`). The same models answer again, and a query may read only
+#
+# * the nearest 32 keys, as many as in training;
+# * or two, itself and its neighbour;
+# * or these two and 10 *near* ones;
+# * or these two and 30 random *far* ones, with offsets of 32 and more.
+#
+# What will bring rotary back?
 
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 window = recorded("position_window")["result"]
-print("local task at 128     all keys       nearest 32     two            + 30 far       + 10 near")
-for scheme, rows in window.items():
-    found = [[row[name] for row in rows] for name in ("all keys", "near", "two", "far", "some near")]
-    print(f"{scheme:14}", *(f"{min(shares):8.0%} - {max(shares):4.0%}" for shares in found))
+readings = ["all keys", "near", "two", "some near", "far"]
+words = ["all 128 keys", "nearest 32", "two", "two + 10 near", "two + 30 far"]
+fig, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
+for ax, (scheme, rows) in zip(axes, window.items(), strict=True):
+    color = plots.COLORS[0 if scheme == "rotary" else 5]
+    for place, name in enumerate(readings):
+        ax.plot([100 * row[name] for row in rows], [place] * len(rows), "o", ms=5, color=color, clip_on=False)
+    ax.set(xlim=(0, 102), xlabel="right (%); a dot is a model", yticks=range(len(words)), yticklabels=words)
+    ax.set_title(scheme)
+axes[0].set_ylim(4.5, -0.5)
+_ = fig.suptitle("Local task at 128, trained on 32: far keys hurt rotary, near ones do not", fontsize=12)
 
 # %% jupyter={"source_hidden": true}
 near, far, everything = ([row[name] for row in window["rotary"]] for name in ("near", "far", "all keys"))
@@ -701,12 +757,17 @@ assert max(row["near"] for row in window["sinusoidal"]) < 0.1
 # %% [markdown]
 # <details><summary>What came out. Open after your guess</summary>
 #
-# With the nearest 32 keys rotary is right again, at places that it has never seen. Nor does it need so many: with two it is
-# right, and with twelve near ones. Put 30 far ones beside the two, and it goes wrong: unknown offsets hurt by themselves. With
-# all 128 keys it is worst; whether that is their number, or three times as many far ones among them, this run cannot tell. The
-# sinusoidal model, to which the *places* are unknown, can choose between two keys, but already among twelve near ones it is
-# mostly wrong. Long-context models with rotary rescale the places (Chen et al. 2023), or
-# raise $\theta$, so that large offsets look like known ones, and are then trained a little longer.
+# **Fewer keys, if they are near.** With the nearest 32 keys rotary is right again, at places that it has never seen, and with two or
+# with twelve near ones it is, too. So new *places* do not hurt it.
+#
+# Put 30 far ones beside the two, and it goes wrong: unknown *offsets* hurt by themselves. With all 128 keys it is worst; whether
+# that is their number, or three times as many far ones among them, this run cannot tell.
+#
+# The sinusoidal model, to which the places are unknown, can choose between two keys, but already among twelve near ones it is
+# mostly wrong.
+#
+# Long-context models with rotary rescale the places (Chen et al. 2023), or raise $\theta$, so that large offsets look like known
+# ones, and are then trained a little longer.
 #
 # </details>
 #
@@ -736,8 +797,9 @@ for name, rows in (("2i/D", table), ("i/D", halved)):
 # %% [markdown]
 # It does not. Any speeds pass that test, but a trained model knows one clock only. Compare *values* with the formula.
 #
-# **Rotary in the wrong place.** In most libraries, and here, keys from a cache are already turned; values are never turned. What if you turn them again?
-# We move a text 100 places to the right, where nothing should change (and in the last line `k` stands in for the values):
+# **Rotary in the wrong place.** Keys that come from a cache have been turned already, in most libraries and here, and values are
+# never turned. What if somebody turns the cached keys once more, or the values? We move a text 100 places to the right, where
+# nothing should change. (In the last line `k` stands in for the values.)
 
 # %%
 torch.manual_seed(0)

@@ -9,6 +9,7 @@ import torch
 import answering
 import distilling
 import fine_tuning_methods as methods
+import invented_names
 import recording
 import search_passages
 from transformer_lab import load
@@ -121,6 +122,25 @@ def test_a_change_of_full_rank_is_the_whole_change_and_a_share_of_it_grows_with_
         for shares in energy.values():
             assert len(shares) == len(methods.RANKS) and shares == sorted(shares) and shares[-1] <= 1
         assert all(one > other for one, other in zip(energy["change"], energy["random matrix"], strict=True))
+
+
+def test_invented_names_are_new_words_in_the_same_places_under_the_same_tags():
+    (old,) = entities.make_sentences(1, ("Letters to {person} go to {company}, {city}.",), ("en_US",), True, "test")
+    (new,) = invented_names.invented([old])
+    assert new.tags == old.tags and len(new.words) == len(old.words)
+    for word, other, tag in zip(old.words, new.words, old.tags, strict=True):
+        assert (other == word) == (tag == "O" or word[0].islower() or not word.isalpha())
+
+
+def test_what_the_lesson_says_of_invented_names():
+    found = recorded("invented_names")["result"]
+    assert all(len(runs) == len(methods.FEWER_SEEDS) for runs in found.values())
+    for method, runs in found.items():
+        for run, recorded_run in zip(runs, TABLE[method]["runs"], strict=False):
+            assert all(run["its own names"][kind] == pytest.approx(recorded_run[kind], abs=0.05) for kind in TESTS)
+    means = {kind: mean([run["invented"] for run in found["everything"]], kind) for kind in TESTS[::2]}
+    assert means == pytest.approx({"new templates": 0.57, "other templates": 0.45}, abs=0.006)
+    assert all(run["invented"][kind] < 0.2 for run in found["from scratch"] for kind in means)
 
 
 def test_a_loss_stands_at_the_answer_and_its_end_only():

@@ -232,7 +232,7 @@ def distillation() -> Drawing:
     for word in words:
         lima = drawing.token(x + 27, 165, word, KEY, word == "Lima", 54)
         x += 58
-    rows = (("the teacher\n22.6 million numbers", 100, QUERY, 0), ("the student\nsmall", 230, LIT, 1))
+    rows = (("the teacher\n22.6 million numbers", 100, QUERY, 0), ("the student\na hundredth of that", 230, LIT, 1))
     for name, y, color, which in rows:
         model = drawing.box(370, y, 170, 60, name, color, which == 1, 13)
         drawing.arrow((lima.right[0] + 2, 165), model.left)
@@ -243,8 +243,7 @@ def distillation() -> Drawing:
             drawing.box(552 + 60 * shares[which], at, 120 * shares[which], 15, "", color, place == 0)
             drawing.text(558 + 120 * shares[which], at, f"{shares[which]:.2f}", 12, QUIET, "left")
     drawing.arrow((610, 142), (610, 192), color=VALUE, width=2.2)
-    drawing.text(622, 158, "soft label: the student\nis to say the same", 12, VALUE, "left")
-    drawing.text(700, 76, "hard label:\nonly the best", 12, QUIET, "left")
+    drawing.text(622, 158, 'soft label: say the same three\nhard label: say "place"', 12, VALUE, "left")
     old = drawing.box(370, 340, 300, 40, "old sentences, labelled by people", KEY, size=13)
     drawing.arrow(old.top, (370, 262))
     drawing.text(24, 340, "the other half of each batch", 12, QUIET, "left")

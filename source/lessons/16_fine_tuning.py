@@ -14,7 +14,7 @@
 # kinds of message, in five seconds.
 #
 # What will you have changed in it? All of its 22 million numbers? The last few? Or could it stay exactly as it is,
-# with a little something put beside it? And can it still do what it did before? We find out with the model behind
+# with something small put beside it? And can it still do what it did before? We find out with the model behind
 # [lesson 15](15_bert.ipynb)'s search, which we teach to find names. You will be able to
 #
 # * compare ways of fine-tuning by what they cost, what they find, and what they forget;
@@ -106,8 +106,22 @@ _ = ax.legend(loc="lower left")
 # %% [markdown]
 # Only the model that has read before is at home in new templates: MiniLM has 0.65 and 0.63 there, the control 0.08 and
 # 0.14. (On the old ones it is 0.96 and 0.73.) Both saw the same sentences in the same order. What MiniLM has besides
-# is what it read before, of other things and for another purpose. That includes names: Rwanda is new to this training,
-# but not to MiniLM. How much of the 0.65 is due to that, we have not measured.
+# is what it read before, of other things and for another purpose.
+#
+# Or does it just know the names? Rwanda is new to this training, but not to MiniLM. So the same models are asked once
+# more, with names of drawn syllables: `Zovobipo makes shoes in Minire` (recorded, three seeds).
+
+# %% jupyter={"source_hidden": true}
+asked_twice = recorded("invented_names")["result"]
+print("F1, mean of three seeds           names from lists   invented names")
+for method, label in (("everything", "MiniLM"), ("from scratch", "weights drawn anew")):
+    for kind, which in (("new templates", "six new templates"), ("other templates", "sixteen others")):
+        of_names = {names: [run[names][kind] for run in asked_twice[method]] for names in ("its own names", "invented")}
+        told = [f"{sum(scores) / len(scores):15.2f}" for scores in of_names.values()]
+        print(f"{label:19}{which:18}" + "  ".join(told))
+
+# %% [markdown]
+# Some of it is names, and most is not: with invented ones MiniLM falls to 0.57 and 0.45, far above the control.
 
 # %% [markdown]
 # So the old model is worth having. Now the question of this lesson: must all of its 22 million numbers change? Suppose
@@ -163,7 +177,7 @@ predict("16_fine_tuning.how_few", actual="much worse" if gap < -0.1 else "better
 # a matrix is the sum of the squares of all its numbers, and also the sum of the squares of its singular values. What
 # share of it do the largest pieces hold?
 #
-# ![A matrix of 8 by 8 cells is the sum of three pieces of the same size. Beside each piece stands its column and above it
+# ![A matrix of 8 by 8 cells is the sum of three matrices of the same shape. Beside each piece stands its column and above it
 # its row, of which it is the product. The largest piece, of size 3, holds 64 percent of the energy, the second, of size
 # 2, 29 percent, the third, of size 1, 7 percent.](figures/16_fine_tuning_pieces.svg)
 
@@ -184,9 +198,9 @@ assert shares["the change"][7] > 3 * shares["the matrix"][7] > 3 * 0.08
 # asked them to agree, and they moved in a few directions together. (Not everywhere as much: in block 1 it is a half.
 # Section 9 lets you look at four matrices.)
 #
-# How simple the task must be, one wants to say, if it needs so little! But what would we have seen if that were wrong?
-# Let us train once more, on nonsense: the same sentences, but all tags shuffled among all words, so that nothing is left
-# to learn but how often each tag comes. (Recorded, three seeds; 120 steps, the mean of the 36 matrices of all blocks.)
+# So the task must be a simple one? That is tempting to say. But would a task without any sense look different? Let us
+# train once more, on nonsense: the same sentences, but all tags shuffled among all words, so that nothing is left to
+# learn but how often each tag comes. (Recorded, three seeds; 120 steps, the mean of the 36 matrices of all blocks.)
 
 # %% jupyter={"source_hidden": true}
 changes, at = kept["changes"], [1, 2, 4, 8, 16, 32]
@@ -225,12 +239,12 @@ _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 #
 # Right, a better question: does the simple part of the change do the work? We keep the tuned model's new head, and put
 # all its other numbers back to what they were. Then each matrix gets the $r$ largest pieces of its change, and nothing
-# else; $r$ is written at the dots. With none F1 is 0.07, for the head was made for another body. With four it is 0.48,
-# and with eight 0.67, as much as with the whole change of the matrices.
+# else; $r$ is written at the dots. With no piece F1 is 0.07, because the head was made for another body. With four
+# pieces it is 0.48, and with eight 0.67, as much as with the whole change of the matrices.
 #
-# Or would any large part of the change have done? A fair rival holds as much of the energy. All but the one largest
-# piece hold 72 %, and reach 0.46; the eight largest hold 70 %, and reach 0.67, in this order with each seed. So these
-# eight together do more of the work than their size alone explains.
+# Or would any large part of the change have done? Take a rival that is as large: throw away the one largest piece, and
+# keep the other 383. They hold 72 % of the energy, a little more than the 70 % of the eight. But they reach only 0.46,
+# against 0.67 (in this order with each seed). So size alone does not explain what the eight do.
 #
 # <details><summary>Deeper: and fewer of the large pieces?</summary>
 #
@@ -239,7 +253,7 @@ _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 #
 # </details>
 #
-# How little was needed, then? The whole change was small to begin with, in the mean a fiftieth of the size of the
+# How little was needed, then? The whole change was small to begin with, on average a fiftieth of the size of the
 # matrices. Of that one may throw away 376 of 384 pieces, and all that had changed elsewhere, and the score stays.
 
 # %% [markdown]
@@ -326,10 +340,10 @@ assert gap < 1e-4 * change_size
 # (three from scratch). Because six new templates are few, there are sixteen more, which were written for section 7
 # before this table was made.
 #
-# <details><summary>Deeper: how the rates were chosen, and what the columns count</summary>
+# <details><summary>Deeper: how the rates were chosen, and what the seconds are</summary>
 #
-# The rates were tried on 13 of the 18 training templates, and judged on the other five. A step reads 16 sentences. MB
-# are the weights, the gradients and AdamW's means (section 10). Seconds are of the processor, on a busy machine.
+# The rates were tried on 13 of the 18 training templates, and judged on the other five. A step reads 16 sentences.
+# Seconds are of the processor, on a busy machine. What memory each method needs stands in section 10.
 #
 # </details>
 
@@ -342,13 +356,13 @@ def mean(method, kind):
 
 
 size = sum(one.numel() for one in whole.model.parameters())
-print("entity F1, mean of the seeds       numbers     MB  seconds | seeds | new  other |  same")
+print("entity F1, mean of the seeds  numbers  seconds | seeds | new  other |  same")
 for method in ["from scratch", *methods]:
     learnt = kept[method]["runs"][0]["parameters"]
     scores = [mean(method, kind) for kind in ("new templates", "other templates", "same templates")]
-    cost = f"{learnt:12,} {4 * (size + 3 * learnt) / 1e6:6.0f} {mean(method, 'seconds'):8.0f}"
+    cost = f"{learnt:12,} {mean(method, 'seconds'):8.0f}"
     told = "{:.2f}  {:.2f} |  {:.2f}".format(*scores)
-    print(f"{method.replace('lora', 'LoRA'):26}{cost} |   {len(kept[method]['runs'])}   | {told}")
+    print(f"{method.replace('lora', 'LoRA'):24}{cost} |   {len(kept[method]['runs'])}   | {told}")
 
 # %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True, layout="constrained")
@@ -528,9 +542,9 @@ for way, runs in ways.items():
 # After A the model has 0.94 on A. Then it learns B, and about half of that is gone: 0.49. Nothing in B told it that
 # persons are no names; it was only never asked for one. With two sentences of A in each batch it has 0.99.
 #
-# Is A kept by that, or learnt anew from the hundred sentences? In the fourth column the same batches went to a model
-# that had never learnt A. It reaches 0.45. So in these few steps they do not *teach* A, but they *keep* it. (With
-# three times the steps they teach it, too: 0.98, the fifth column.)
+# Is A kept by that, or learnt anew from the hundred sentences? The control, in the fourth column: the same batches for
+# a model that had never learnt A. It reaches 0.45. So in these few steps the old sentences do not *teach* A, but they
+# *keep* it. (With three times the steps they teach it, too: 0.98, the fifth column.)
 #
 # LoRA by itself is no remedy. One LoRA that goes on from A to B forgets as much as everything does: 0.46. The remedy
 # is a LoRA and a head for each. Put the first ones back, and on A the model is what it was, to the last digit. The
@@ -547,8 +561,8 @@ for way, runs in ways.items():
 # that function's docstring. There are 300 pairs to learn from, and 30 functions of other modules to ask about.
 #
 # Question and answer are one text, and the exercise is the old one: which token comes next? But we do not want a model
-# that writes questions. So the loss is taken **on the answer only**: of the question's tokens the model reads all and
-# is judged on none.
+# that writes questions. So the loss is taken **on the answer only**: the model reads the question, and is not judged
+# on it.
 #
 # ![The tokens What, does, heapq.heappop, do? are read and not judged; the tokens Pop, the, smallest, item, full stop
 # and END are read and to be predicted. Arrows, each a loss, lead from the last token of the question to the first of
@@ -666,8 +680,8 @@ _ = ax.set(
 #
 # ## 8. Other tasks
 #
-# How much must *you* change for another task? Less than one expects. The blocks stay, and around them four things are
-# exchanged: the data, what is put on top, the loss, and the measure.
+# What must *you* change for another task? Four things around the blocks: the data, what is put on top, the loss, and
+# the measure.
 #
 # <details><summary>Deeper: eight tasks in one table. Cover the last three columns, and guess them</summary>
 #
@@ -733,6 +747,14 @@ assert (best - reached).abs().max() < 0.005
 # 2. Set the rank to 8. What do you see in the picture of what is left out? Is there a pattern in it?
 # 3. From which rank on do the two thin matrices have *more* numbers than the square one?
 # 4. Compare the curve of the change with that of the matrix itself. Would LoRA be a good way to store MiniLM?
+#
+# <details><summary>Answers to 3 and 4, when you have tried</summary>
+#
+# 3\. For 384 × 384 from rank 193 on: $r$ columns and $r$ rows are $2 \cdot 384 \, r$ numbers.
+#
+# 4\. No. Rank 8 keeps a small part of the matrix itself. What is simple is the change, and not the model.
+#
+# </details>
 
 # %%
 parts = {
@@ -792,8 +814,8 @@ for method in ("everything", "last block", "lora", "head"):
     print(f"{method.replace('lora', 'LoRA'):11} learns {learnt:10,} of {size:,} numbers: {memory:4.0f} MB")
 
 # %% [markdown]
-# So at best a quarter is left. (With large models the old numbers are often rounded to 8 or 4 bits, because they no longer
-# change. That is where the large savings come from.)
+# So at best a quarter is left. (With large models the old numbers, which no longer change, are often rounded to 8 or 4
+# bits. That is where the large savings come from.)
 #
 # **"I tried LoRA with my usual rate, and it does not work."** Each method wants its own. These are the rates that were
 # tried for the table, with the F1 on the training templates that were held out for that purpose:
@@ -805,27 +827,20 @@ for method in ("everything", "last block", "lora", "head"):
     print(f"{method.replace('lora', 'LoRA'):11}{rates}")
 
 # %% [markdown]
-# The best rate for LoRA is thirty times the best one for everything, and with a third of it LoRA has hardly
-# begun.
+# The best rate for LoRA is thirty times the best one for everything. With a third of that it has hardly begun.
 
 # %% [markdown]
 # ## 11. In the package
 #
 # `lora.py`, `adapters.py` and `prompts.py` are a page each, `fine_tuning.py` has the list of methods, and
-# `distillation.py` the loss of section 7. `LoRALinear` is the class of section 3 but for how A is drawn, and `merge_lora` adds the changes
-# for good:
+# `distillation.py` the loss of section 7. `LoRALinear` is the class of section 3 but for how A is drawn. `merge_lora`
+# adds the changes for good, and `lora_state` gives only what stands beside the old model:
 
 # %%
-from transformer_lab.lora import lora_state, merge_lora
+from transformer_lab.lora import lora_state
 
-ids = torch.tensor([tokenizer.encode(texts[0])])
-with torch.no_grad():
-    apart, merged = narrow.model(ids), copy.deepcopy(narrow.model)
-    merge_lora(merged)
-    joined = merged(ids)
-print(f"beside MiniLM stand {sum(one.numel() for one in lora_state(narrow.model).values()):,} numbers")
-print("merging changes the scores by less than a 10,000th of their spread")
-assert (apart - joined).abs().max() < 1e-4 * apart.std()
+beside = lora_state(narrow.model)
+print(f"{len(beside)} thin matrices of {sum(one.numel() for one in beside.values()):,} numbers stand beside MiniLM")
 
 # %% [markdown]
 # ## 12. What you have now

@@ -164,7 +164,7 @@ apart = []
 for one in untrained:
     with switch_off(one, "positions"):
         apart.append(cosines(one, True, OWN)[~is_own].mean().item())
-print(f"untrained, after reading, without places and each with another rest of the date: others ≈{sum(apart) / 5:.2f}")
+print(f"untrained, after reading, without places, each with another rest: others ≈{sum(apart) / 5:.2f}")
 assert abs(sum(apart) / 5 - 0.31) < 0.1
 
 # %% [markdown]
@@ -454,7 +454,7 @@ predict("01_toolkit.flatten", actual=names[moved])
 # Now move scores yourself.
 #
 # 1. Set the scores other than b to 0. How far must b lead, roughly, for a loss below 0.1?
-# 2. Shift all scores together ("added to all"). Which of the panels change, and which do not?
+# 2. Shift all scores together ("added to all"). Which of the panels change?
 # 3. Raise the **temperature**: all scores are divided by it. When does the loss rise, and when does it fall? Try the
 #    highest score as the target, then the lowest.
 
@@ -477,8 +477,12 @@ assert nats([1.0, 0.5], 0) > nats([2.0, 1.0], 0) and nats([1.0, 0.5], 1) < nats(
 # %% [markdown]
 # <details><summary>Answers, when you have tried</summary>
 #
-# 1\. By about 3.7. 2\. Only the scores move. A shift multiplies every $e^{z}$ by the same factor, and the fraction
-# cancels it. 3\. Flattening costs a model that is right, and helps one that is sure and wrong.
+# 1\. By about 3.7.
+#
+# 2\. None. Only the line at the bottom names another score for the target. A shift multiplies every $e^{z}$ by the same factor,
+# and the fraction cancels it.
+#
+# 3\. Flattening costs a model that is right, and helps one that is sure and wrong.
 #
 # </details>
 #

@@ -309,10 +309,11 @@ with torch.no_grad():
     plain = x[0] @ x[0].T / math.sqrt(64)
     projected = first.split(first.w_q(x))[0, 0] @ first.split(first.w_k(x))[0, 0].T / math.sqrt(16)
 
+print("               Sunday asks   November asks   score highest")
+print("                  November          Sunday   with themselves")
 for name, scores in (("x with x", plain), ("with W_Q, W_K", projected)):
     favourites = (scores.argmax(dim=1) == torch.arange(10)).sum().item()
-    print(f"{name:14}  Sunday asks November {scores[0, 2]:5.1f}, November asks Sunday {scores[2, 0]:5.1f};",
-          f"{favourites} of 10 score highest with themselves")  # fmt: skip
+    print(f"{name:14}{scores[0, 2]:12.1f}{scores[2, 0]:16.1f}{favourites:12} of 10")
 
 # %% [markdown]
 # Without the matrices two tokens must score each other alike, always: $x \cdot y = y \cdot x$. And a token that is at least as
@@ -488,12 +489,13 @@ def entropy_of_a_fresh_one(n_heads, divisor, seed):
 
 
 # %% jupyter={"source_hidden": true}
-fresh = {}
+fresh = {(n_heads, name): [entropy_of_a_fresh_one(n_heads, divisor, seed) for seed in range(6)]
+         for n_heads in (4, 1) for name, divisor in divisors.items()}  # fmt: skip
 print(f"entropy, of at most ln 10 = {math.log(10):.1f}; lowest and highest of six seeds")
+print("heads x width   " + "".join(f"{name:14}" for name in ("undivided", "by sqrt(d)", "by d")).rstrip())
 for n_heads in (4, 1):
-    for name, divisor in divisors.items():
-        found = fresh[n_heads, name] = [entropy_of_a_fresh_one(n_heads, divisor, seed) for seed in range(6)]
-        print(f"{n_heads} x {64 // n_heads}, {name:8} {min(found):.1f} to {max(found):.1f}")
+    found = [f"{min(fresh[n_heads, name]):.1f} to {max(fresh[n_heads, name]):.1f}" for name in divisors]
+    print(f"{n_heads} x {64 // n_heads}          " + "    ".join(found))
 assert max(fresh[1, "none"]) < min(fresh[4, "none"]) < min(fresh[1, "sqrt(d)"])
 
 # %% [markdown]
@@ -693,7 +695,7 @@ for name, silenced, counted in (
     zeros, average = ((written_blindly(silenced, way) == writes)[counted].sum() for way in (False, True))
     print(f"{name:32}{zeros:4} of {counted.sum():3} right; with the average {average:3}")
 zeros, average = ((written_blindly(is_first, way) == one)[is_first].sum() for way in (False, True))
-print(f"The first digit should be 1 in {(writes == one)[is_first].sum()} dates.", end=" ")
+print(f"The first digit should be 1 in {(writes == one)[is_first].sum()} dates.")
 print(f"Blindly it is 1 in {zeros}, with the average in {average}.")
 
 # %% [markdown]
@@ -801,9 +803,8 @@ changed[-1] += 1.0
 for name, dim in (("over the keys", -1), ("over the queries", -2)):
     weights, after = ((some @ k.T / 6).softmax(dim=dim) for some in (q, changed))
     moved = (weights[0] @ v - after[0] @ v).norm() / (weights[0] @ v).norm()
-    print(
-        f"softmax {name:17} the first row sums to {weights[0].sum():.2f}, and the last query moves its output by {moved:.0%}"
-    )
+    print(f"softmax {name:17} the first row sums to {weights[0].sum():.2f};", end=" ")
+    print(f"the last query moves its output by {moved:.0%}")
 
 # %% [markdown]
 # **The division outside the softmax**, $\frac{1}{\sqrt{d}}\operatorname{softmax}(QK^\top)V$: a slip of the pen that runs. The scores

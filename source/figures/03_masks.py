@@ -36,43 +36,43 @@ def icon(drawing: Drawing, x: float, y: float, causal: bool, cell=4) -> None:
 
 
 def beginnings() -> Drawing:
-    drawing = Drawing(700, 330)
-    left, step, high = 128, 60, 40
-    drawing.text(20, 26, "reads", 11, QUIET, "left")
-    drawing.text(572, 26, "and must guess", 11, QUIET)
+    drawing = Drawing(520, 330)
+    left, step, high, guess = 102, 54, 40, 470
+    drawing.text(16, 26, "reads", 12, QUIET, "left")
+    drawing.text(guess, 26, "must guess", 12, QUIET)
     for j in range(6):
-        drawing.text(left + j * step, 26, f"key {j + 1}", 11, "#9A6B00")
+        drawing.text(left + j * step, 26, f"key {j + 1}", 12, "#9A6B00")
     for i, guessed in enumerate(GUESSED):
         y = 62 + i * high
-        drawing.text(20, y, f"query {i + 1}", 11, QUERY, "left")
+        drawing.text(16, y, f"query {i + 1}", 12, QUERY, "left")
         for j, word in enumerate(BEGINNING):
             seen = j <= i
             words, color = (word, KEY) if seen else ("", CLOSED)
             drawing.box(left + j * step, y, step - 6, 30, words, color, lit=j >= i)
-        drawing.arrow((left + 5 * step + 32, y), (549, y))
-        drawing.token(572, y, guessed, LIT, lit=True, width=46)
-        drawing.text(615, y, f"text {i + 1}", 11, QUIET, "left")
-    drawing.text(20, 310, "grey: hidden from this query by the mask", 11, QUIET, "left")
+        drawing.arrow((left + 5 * step + 28, y), (guess - 26, y))
+        drawing.token(guess, y, guessed, LIT, lit=True, width=46)
+    drawing.text(16, 310, "grey: hidden from this query by the mask", 12, QUIET, "left")
     return drawing
 
 
 def training() -> Drawing:
-    drawing = Drawing(700, 270)
-    asking(drawing, 84, "trained with the mask", "the answer is hidden:\nit has to guess")
-    asking(drawing, 212, "trained without", "the answer is one\nplace to the right", peeks=True)
+    drawing = Drawing(500, 290)
+    asking(drawing, 94, "trained with the mask:", "the answer is hidden, it has to guess")
+    asking(drawing, 232, "trained without:", "the answer is one place to the right", peeks=True)
     return drawing
 
 
 def writing() -> Drawing:
-    drawing = Drawing(700, 270)
-    asking(drawing, 84, "writing, trained with the mask", "nothing is missing:\nit has always guessed", is_whole=False)
-    asking(drawing, 212, "writing, trained without", "where the answer was,\nthere is nothing", True, is_whole=False)
+    drawing = Drawing(500, 290)
+    asking(drawing, 94, "writing, trained with the mask:", "nothing is missing", is_whole=False)
+    asking(drawing, 232, "writing, trained without:", "where the answer was, there is nothing", True, is_whole=False)
     return drawing
 
 
 def asking(drawing: Drawing, y: float, name: str, words: str, peeks=False, is_whole=True) -> None:
     """What the query at nián reads: the tokens before it, and if it peeks those behind it, if the text is whole."""
-    drawing.text(20, y - 60, name, 12, INK, "left", bold=True)
+    drawing.text(20, y - 70, name, 12, INK, "left", bold=True)
+    drawing.text(32 + 6.6 * len(name), y - 70, words, 12, LIT if peeks else INK, "left")
     boxes = drawing.tokens(20, y, BEGINNING[:-1], KEY)
     query = drawing.token(boxes[-1].right[0] + 45, y, "nián", QUERY, lit=True, width=66)
     x = query.right[0] + 8
@@ -86,26 +86,25 @@ def asking(drawing: Drawing, y: float, name: str, words: str, peeks=False, is_wh
         answer = drawing.token(x + 15, y, "1" if is_whole else "?", LIT, lit=is_whole)
     if peeks and is_whole:
         drawing.arrow(answer.top, query.top, color=LIT, bend=0.7, width=1)
-    drawing.text(query.x, y + 28, "What comes next?", 11, QUERY)
-    drawing.text(450, y, words, 12, LIT if peeks else INK, "left", bold=peeks)
+    drawing.text(query.x, y + 28, "What comes next?", 12, QUERY)
 
 
 def cache() -> Drawing:
-    drawing = Drawing(700, 350)
-    words, cell = [*BEGINNING, "1"], 32
-    for left, title, causal in ((92, "with the mask", True), (440, "without", False)):
-        drawing.text(left - 16 + 3.5 * cell, 24, title, 12, bold=True)
+    drawing = Drawing(570, 350)
+    words, cell = [*BEGINNING, "1"], 30
+    for left, title, causal in ((74, "with the mask", True), (358, "without", False)):
+        drawing.text(left - 15 + 3.5 * cell, 24, title, 13, bold=True)
         for i, row in enumerate(words):
             y = 84 + i * cell
             is_new = i == 6
-            drawing.text(left - 24, y, row, 11, LIT if is_new else INK, "right", bold=is_new)
-            drawing.text(left + i * cell, 54, row, 9, LIT if is_new else INK, bold=is_new)
+            drawing.text(left - 22, y, row, 12, LIT if is_new else INK, "right", bold=is_new)
+            drawing.text(left + i * cell, 54, row, 10, LIT if is_new else INK, bold=is_new)
             for j in range(7):
                 seen = j <= i or not causal
                 color = CLOSED if not seen else LIT if is_new or j == 6 else KEY
                 drawing.box(left + j * cell, y, cell - 4, cell - 4, color=color, lit=True)
-    drawing.text(188, 316, "The new token adds one row.\nNo old row reads it, so none changes.", 11)
-    drawing.text(536, 316, "Every old row reads the new token,\nso everything must be computed again.", 11, LIT)
+    drawing.text(146, 312, "The new token adds one row.\nNo old row reads it, so none changes.", 12)
+    drawing.text(434, 312, "Every old row reads the new token,\nso everything must be computed again.", 12, LIT)
     return drawing
 
 

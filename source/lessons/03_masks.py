@@ -18,7 +18,7 @@
 # * find out whether a model sees the future, without reading its code;
 # * make masks for texts of different lengths, and for a model that writes.
 #
-# About 60 minutes. It builds on [lesson 02](02_attention.ipynb); [lesson 01](01_toolkit.ipynb) says what a loss is.
+# About 55 minutes. It builds on [lesson 02](02_attention.ipynb); [lesson 01](01_toolkit.ipynb) says what a loss is.
 
 # %%
 import math
@@ -51,9 +51,9 @@ _ = torch.manual_seed(0)
 # read that.
 #
 # We take away one mask at a time, train nothing again, and let the model translate 300 dates that it has never seen, all of
-# them in one batch. Before each token it reads everything anew. You have met one of the two numbers:
-# in [lesson 00](00_start_here.ipynb) the translator had to do without its causal mask, and about a quarter of the dates went
-# wrong. Is that more than it loses without the other one? Which mask does it miss more? Run the two cells, and click your guess.
+# them in one batch. Before each token it reads everything anew. One of the two numbers you have met: without its causal mask
+# the translator of [lesson 00](00_start_here.ipynb) got about a quarter of the dates wrong. Which mask does it miss more? Run
+# the two cells, and click your guess.
 
 # %%
 model, tokenizer = load("dates")
@@ -92,14 +92,14 @@ predict("03_masks.break_mask", actual=missed)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# Without its mask, padding is read like any other token, and the model has never learnt to read it. A date that is translated
-# alone has no padding. So the *same* date comes out right or wrong according to what happens to stand beside it, and a test
-# with single dates never finds that. Section 7 counts what each padding token costs.
+# Without its mask, padding is read like any other token, and the model has never met a date that goes on like that. A date
+# that is translated alone has no padding. So the *same* date comes out right or wrong according to what happens to stand
+# beside it, and a test with single dates never finds that. Section 7 counts what each padding token costs.
 #
 # </details>
 #
-# The riddle of lesson 00 stands in the second bar and the third. It is the same model without the same mask. But in the third
-# the program keeps what it has computed for the tokens already written, and no date is lost. Section 6 solves it; until
+# The second bar and the third are the riddle of lesson 00: the same model, without the same mask. But in the third the
+# program keeps what it has computed for the tokens already written, and no date is lost. Section 6 solves the riddle. Until
 # then you will have found all that it takes.
 #
 # So far the model wrote. While it *learns*, it has the whole correct translation before it. Let it read that now, with the
@@ -126,21 +126,16 @@ def text(ids):
 masked, share_masked = read_whole()
 with switch_off(model, "causal mask"):
     unmasked, share_unmasked = read_whole()
-with replace_attention(model, ignoring, "decoder"):
-    _, share_bare = read_whole()
 real = target_mask[0, 1:]
 print("it should say            ", text(target[0, 1:][real]))
 print("with the mask            ", text(masked[0][real]))
 print("without the causal mask  ", text(unmasked[0][real]))
 print(f"next tokens right, of all dates: with the mask {share_masked:.1%}, without ≈ {share_unmasked:.0%}")
-print(f"(and if the padding of the Chinese may be read as well ≈ {share_bare:.0%})")
 assert share_masked > 0.99 and abs(share_unmasked - 0.455) < 0.03
-assert abs(share_bare - 0.445) < 0.03
 
 # %% [markdown]
 # Now each answer stands in plain sight, one place to the right, and the model does *worse*: it ends the text before it has
-# begun. It was trained with the future hidden, and what comes from there only disturbs it. (It is the future that does it: if
-# the padding may be read as well, hardly anything changes.)
+# begun. It was trained with the future hidden, and what comes from there only disturbs it.
 #
 # Then why was it trained so? Would a model that may see everything from the beginning not learn more?
 #
@@ -169,9 +164,12 @@ for name, row in {"": [*words, "sum"], **table}.items():
     print(f"{name:15}", *(f"{cell:>{width}}" for cell, width in zip(row, (6, 5, 9, 5, 5, 5), strict=True)))
 
 # %% [markdown]
-# A score of 0 is a score like any other, since $e^0 = 1$: `November` is still read. (If all the other scores were negative, it
-# would be read most of all.) A weight of 0 comes too late: `November` is gone, but it has already taken its share of the sum
-# in the denominator, and 0.06 is left for all the others. We need a score whose exponential is exactly 0:
+# * **A score of 0** is a score like any other, since $e^0 = 1$: `November` is still read. (If all the other scores were
+#   negative, it would be read most of all.)
+# * **A weight of 0** comes too late: `November` is gone, but it has already taken its share of the sum in the denominator,
+#   and 0.06 is left for all the others.
+#
+# We need a score whose exponential is exactly 0:
 
 # %%
 masked_scores = scores.masked_fill(hidden, -math.inf)
@@ -225,6 +223,7 @@ print("the model's weights and ours differ by less than 0.00001")
 names = ["begin", "2", "0", "2", "6", "nián", "1", "1", "yuè", "2", "2", "rì", "xīngqī"]
 ax = plt.subplots(figsize=(6.4, 5.4))[1]
 plots.matrix(ax, weights, names, names, row_name="query: has just been read", column_name="key")
+_ = [number.set_visible(float(number.get_text()) >= 0.05) for number in ax.texts]  # smaller ones are left blank
 _ = ax.set_title("Block 1, head 1 of the decoder: nothing right of the diagonal")
 
 # %% [markdown]
@@ -249,29 +248,25 @@ print(f"scores up to {one_pass.abs().max():.0f}; the two differ by less than 0.0
 # order, first random numbers (the **seed**). One has its causal mask, the other has none.
 #
 # Before we look, think about what is possible. The texts are 3,000 different days, drawn at random from 200 years, and a third
-# of them, again at random, name the weekday. Nobody can know which text comes. The best that three readers can do:
+# of them, again at random, name the weekday. Nobody can know which text comes. So even a perfect reader must guess, and pays
+# for it:
 #
 # | what the reader knows | what it must still guess | nats a text |
 # |---|---|---|
+# | what a date is, and the calendar | which day of 200 years (73,049 days), and whether a weekday follows | $\ln 73049 + 0.64$ |
 # | all 3,000 texts by heart | which of them comes | $\ln 3000$ |
-# | what a date is, and the calendar | which day of 200 years (73,049 days), and whether a weekday follows | $\ln 73049 + 0.64$ (the entropy of a choice 1/3 to 2/3) |
-# | what a date is, but no calendar | the weekday too, where there is one | $\ln 7$ more in a third of the texts |
 #
-# Shared out among the characters of a text:
+# (0.64 is the entropy of a choice 1/3 to 2/3.) Shared out among the characters of a text:
 
 # %%
 texts = [pair.target for pair in dates.training_pairs(3000)]
 length = sum(len(text) + 1 for text in texts) / len(texts)  # and the sign for the end
 n_texts, n_days = len(set(texts)), (dates.LAST - dates.FIRST).days + 1
 whether = -sum(share * math.log(share) for share in (1 / 3, 2 / 3))  # whether a weekday follows
-nats = {
-    "knows all texts by heart": math.log(n_texts),
-    "knows dates and the calendar": math.log(n_days) + whether,
-    "knows dates, no calendar": math.log(n_days) + whether + math.log(7) / 3,
-}
+nats = {"knows dates and the calendar": math.log(n_days) + whether, "knows all texts by heart": math.log(n_texts)}
 for words, cost in nats.items():
     print(f"{words:29}{cost:5.1f} nats a text / {length:.1f} characters = {cost / length:.2f} nats a character at best")
-by_heart, any_day, weekday_guessed = (cost / length for cost in nats.values())
+any_day, by_heart = (cost / length for cost in nats.values())
 
 # %% [markdown]
 # And this is what they reach (`experiments/causal_leak.py`: 300 steps, five seeds each):
@@ -289,16 +284,9 @@ ax.set(xlabel="training step", ylabel="loss (nats a character)", ylim=(0, None))
 ax.set_title(f"After 300 steps: with the mask {end['with the mask']:.2f}, without {end['without']:.3f}")
 _ = ax.legend()
 
-# %% jupyter={"source_hidden": true}
-right_days, named = map(sum, zip(*record["weekdays"], strict=True))
-chance = math.sqrt(1 / 7 * 6 / 7 / named)
-print(f"with the mask, they wrote {named:,} days with a weekday: {right_days / named:.0%} have the right one")
-print(f"somebody who guesses gets {1 / 7:.0%}, give or take {2 * chance:.0%}")
-assert weekday_guessed < end["with the mask"] < weekday_guessed + 0.06 and abs(right_days / named - 1 / 7) < 2 * chance
-
 # %% [markdown]
-# With the mask the model has learnt most of what there is to learn about dates. But no calendar: its weekdays are right no
-# more often than chance would have it, and for a reader of that kind the best is 1.04.
+# With the mask the loss ends a little above the dashed line: the model has learnt most of what there is to learn about dates.
+# (What it lacks most is the calendar, as a side road below shows.)
 #
 # Without the mask the loss goes far below what anyone can reach by guessing. What do the two write? We let them, one character
 # at a time, each drawn with the probabilities that the model gives. Of 200 texts by the model without a mask, how many look
@@ -376,50 +364,33 @@ assert leaky_follows[0] > 5 * honest_follows[0]
 
 # %% [markdown]
 # It does, nine times out of ten, while the digit after that counts for no more than chance, one digit in ten. So this model
-# reads the place after its own.
-#
-# Has it learnt nothing else? Put a mask on it now, and it guesses badly. But it may know much, and be thrown by a mask that it
-# never had, as the translator of section 1 was by a future that it never had. So give it a chance: 20 more training steps, now
-# with the mask. Three controls: a model that had its mask all along, for 120 steps; a new one that gets just these 20; and one
-# that learnt to copy from texts that are no dates, the same ones with their characters shuffled, and then gets the 20.
-
-# %% jupyter={"source_hidden": true}
-names = {
-    "at once": "trained without, mask put on",
-    "20 steps more": "the same, and 20 steps with it",
-    "all along": "with its mask for 120 steps",
-    "a new model, 20 steps": "new, 20 steps with it",
-    "shuffled, 20 steps more": "without, on shuffled texts; 20 with",
-}
-relearnt = record["relearn"]
-print("next characters right, text ends there (5 seeds)")
-for name, words in names.items():
-    print(f"    {words:37}", *(f"{row[name]:5.0%}" for row in relearnt))
-print("loss of the last 5 steps with the mask")
-for name, words in list(names.items())[1:]:
-    print(f"    {words:37}", *(f"{row[name + ', loss']:5.2f}" for row in relearnt))
-for other in ("a new model, 20 steps", "shuffled, 20 steps more"):
-    assert all(row["20 steps more, loss"] < row[f"{other}, loss"] - 0.4 for row in relearnt)
-
-# %% jupyter={"source_hidden": true}
-goal = statistics.mean(row["20 steps more, loss"] for row in relearnt)
-middle = [statistics.mean(losses) for losses in zip(*record["loss"]["with the mask"], strict=True)]  # of each 10 steps
-reached = 10 * sum(loss > goal for loss in middle)
-print(f"a loss of {goal:.2f}: a model with its mask from the beginning has it in steps {reached + 1} to {reached + 10}")
-
-# %% [markdown]
-# After twenty steps it guesses right as often as the model that had its mask for 120, and its loss is that of one that had it
-# for about sixty. A new model is far behind after as many, in all five pairs. And so is the one that had copied texts without
-# any order: it is not the copying that helps, nor the alphabet. So the model without a mask *had* learnt a good deal about
-# dates. But nothing had asked it to guess, and it could not write.
+# reads the place after its own. (On the way it has learnt a good deal about dates, too. But nothing had asked it to guess, and
+# it could not write. The side road shows both.)
 #
 # So **a loss that is too good to be true is the first symptom of a leak.**
 
-# %% [markdown] jp-MarkdownHeadingCollapsed=true
-# ### Deeper: how well do the two guess?
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: what have the two learnt?
 #
-# We ask each of them for the next character twice: with the whole text before it, as in training, and with a text that ends
-# where it is asked. Beside them a table that knows only the place in the text, and always says what was most frequent there.
+# **The one with a mask: dates, but no calendar.** Its loss ends at 1.08. A reader that must guess the weekday, too, pays
+# $\ln 7$ more in a third of the texts. Is that what keeps it from the dashed line?
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+weekday_guessed = any_day + math.log(7) / 3 / length
+print(f"knows dates, no calendar: {weekday_guessed:.2f} nats a character at best")
+right_days, named = map(sum, zip(*record["weekdays"], strict=True))
+chance = math.sqrt(1 / 7 * 6 / 7 / named)
+print(f"with the mask, they wrote {named:,} days with a weekday: {right_days / named:.0%} have the right one")
+print(f"somebody who guesses gets {1 / 7:.0%}, give or take {2 * chance:.0%}")
+assert weekday_guessed < end["with the mask"] < weekday_guessed + 0.06 and abs(right_days / named - 1 / 7) < 2 * chance
+
+# %% [markdown] tags=["deeper"]
+# That is more than half of the gap: its weekdays are right no more often than chance would have it, and for a reader of that
+# kind the best is 1.04.
+#
+# **The one without: does it guess where it cannot read?** We ask each of them for the next character twice: with the whole
+# text before it, as in training, and with a text that ends where it is asked. Beside them stands a table that knows only the
+# place in the text, and always says what was most frequent there.
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 known = labels >= 0  # behind the end there is no next character
@@ -449,9 +420,46 @@ assert leaky_whole > 0.9
 assert leaky_ends < by_place
 assert abs(honest_ends - 0.56) < 0.04
 
-# %% [markdown]
+# %% [markdown] tags=["deeper"]
 # With the mask both columns agree: that is section 3 once more. Without it the model is nearly always right as long as the
 # answer stands there. Where it does not, the model is worse than a table that has seen nothing of the text.
+#
+# **Has it learnt nothing else?** It may know much, and be thrown by a mask that it never had, as the translator of section 1
+# was by a future that it never had. So give it a chance: 20 more training steps, now with the mask. There are three controls:
+#
+# * a model that had its mask all along, for 120 steps;
+# * a new one that gets just these 20;
+# * one that learnt to copy from texts that are no dates (the same ones with their characters shuffled), and then gets the 20.
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+names = {
+    "at once": "trained without, mask put on",
+    "20 steps more": "the same, and 20 steps with it",
+    "all along": "with its mask for 120 steps",
+    "a new model, 20 steps": "new, 20 steps with it",
+    "shuffled, 20 steps more": "without, on shuffled texts; 20 with",
+}
+relearnt = record["relearn"]
+print("next characters right, text ends there (5 seeds)")
+for name, words in names.items():
+    print(f"    {words:37}", *(f"{row[name]:5.0%}" for row in relearnt))
+print("loss of the last 5 steps with the mask")
+for name, words in list(names.items())[1:]:
+    print(f"    {words:37}", *(f"{row[name + ', loss']:5.2f}" for row in relearnt))
+for other in ("a new model, 20 steps", "shuffled, 20 steps more"):
+    assert all(row["20 steps more, loss"] < row[f"{other}, loss"] - 0.4 for row in relearnt)
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+goal = statistics.mean(row["20 steps more, loss"] for row in relearnt)
+middle = [statistics.mean(losses) for losses in zip(*record["loss"]["with the mask"], strict=True)]  # of each 10 steps
+reached = 10 * sum(loss > goal for loss in middle)
+print(f"a loss of {goal:.2f}: a model with its mask from the beginning has it in steps {reached + 1} to {reached + 10}")
+
+# %% [markdown] tags=["deeper"]
+# After twenty steps it guesses right as often as the model that had its mask for 120, and its loss is that of one that had it
+# for about sixty. A new model is far behind after as many, in all five pairs. And so is the one that had copied texts without
+# any order: it is not the copying that helps, nor the alphabet. So the model without a mask *had* learnt a good deal about
+# dates.
 
 # %% [markdown]
 # ## 5. Find a leak: perturb the future
@@ -561,11 +569,15 @@ assert max(*with_mask, without[0]) < 1e-5 and abs(without[1] - 0.12) < 0.08
 # In block 1 a key depends on its own token and its place alone, mask or no mask. From block 2 on it depends on everything that
 # its token has read, and only the mask saves it.
 #
-# **The riddle of section 1.** With a cache an old token is never asked again. It has read what stood before it when it was new,
-# and that is what is kept. So the cache itself hides the future, and there is nothing left for the mask to do. Without a
-# cache, and without the mask, the old tokens are computed again, each of them reads those after it, and comes out of block 1
-# as something else. In block 2 the newest token reads *them*. If that is the reason, it must be the mask of block 1 that is
-# missed. What old tokens read in block 2 reaches nobody, for there is no block 3. We take the mask away in one block at a time:
+# **The riddle of section 1.** The translator had lost its causal mask, and with a cache it lost no date. Why?
+#
+# * **With a cache** an old token is never asked again. It read what stood before it when it was new, and that is kept. So the
+#   cache itself hides the future, and there is nothing left for the mask to do.
+# * **Without a cache** the old tokens are computed again. Each now reads those after it, and comes out of block 1 as something
+#   else. In block 2 the newest token reads *them*.
+#
+# If that is the reason, it is the mask of block 1 that is missed: what old tokens read in block 2 reaches nobody, for there is
+# no block 3. We take the mask away in one block at a time:
 
 # %% jupyter={"source_hidden": true}
 blocks, shares = model.decoder.blocks, {}
@@ -657,26 +669,34 @@ print(f"mask ignored: by up to ≈ {(by_itself - unmasked).abs().max():.1f}")
 assert (by_itself - beside).abs().max() < 1e-4 and abs((by_itself - unmasked).abs().max() - 2) < 1
 
 # %% [markdown]
-# And how much padding does it take? We let the model without a padding mask translate the 300 dates again, this time only
-# beside dates of the same length, and add the padding ourselves: none, one, two or three tokens, the same for all.
+# And how much padding does it take? We translate the 300 dates again, each only beside dates of the same length, and add the
+# padding ourselves: none, one, two or three tokens, the same for all. The last two bars are controls: three padding tokens
+# *with* the mask, and three commas in place of the padding.
 
 # %% jupyter={"source_hidden": true}
-lengths, right = source_mask.sum(dim=1), {}
-for n_padding in range(4):
+lengths, right, comma = source_mask.sum(dim=1), {}, source[0, 1].item()
+cases = {f"{n} padding token{'s' * (n != 1)}": (n, tokenizer.pad_id, False) for n in range(4)}
+cases |= {"3, with the mask": (3, tokenizer.pad_id, True), "3 commas instead": (3, comma, False)}
+for name, (n_more, token, masked) in cases.items():
     hits = 0
     for n in lengths.unique().tolist():
         rows = (lengths == n).nonzero().flatten().tolist()
-        filled = F.pad(source[rows, :n], (0, n_padding), value=tokenizer.pad_id)
-        with replace_attention(model, ignoring, ("encoder", "cross")):
-            said = generate(model, target[rows, :1], 14, source=filled, stop=tokenizer.eos_id, pad_id=tokenizer.pad_id)
+        filled = F.pad(source[rows, :n], (0, n_more), value=token)
+        mask = (torch.arange(n + n_more) < n).expand(filled.shape) if masked else None
+        said = generate(model, target[rows, :1], 14, source=filled, source_mask=mask, stop=tokenizer.eos_id)
         hits += sum(tokenizer.decode(row) == held_out[i].target for row, i in zip(said.tolist(), rows, strict=True))
-    right[f"{n_padding} padding token{'s' * (n_padding != 1)}"] = hits / len(held_out)
+    right[name] = hits / len(held_out)
 
-title = f"No padding mask: three padding tokens leave {right['3 padding tokens']:.0%} of the dates right"
-_ = plots.shares(plt.subplots(figsize=(7, 2.2))[1], right, title)
+# %% jupyter={"source_hidden": true}
+title = f"Without the mask three padding tokens leave {right['3 padding tokens']:.0%} of the dates right"
+_ = plots.shares(plt.subplots(figsize=(7, 2.9))[1], right, title)
 assert right["0 padding tokens"] > 0.98 > 0.85 > right["1 padding token"] > right["2 padding tokens"] > 0.35
+assert right["3, with the mask"] > 0.98 and right["3 commas instead"] < 0.35 and tokenizer.tokens([comma]) == [","]
 
 # %% [markdown]
+# So `[PAD]` is nothing special: three commas do as much harm. What throws the model is a text that goes on as none did from
+# which it learnt.
+#
 # A decoder in a batch needs both masks at once: a key must be real *and* must not lie in the future. When a model is to
 # continue several texts whose beginnings differ in length, they are padded on the *left*, so that all of them end at the same
 # place. (The translator's all begin with one token.) Here is the mask of a text of two tokens in a batch of length four:
@@ -697,7 +717,7 @@ print(nothing.tolist(), "   multiplied by 0:", (0 * nothing).tolist())
 # weight is 0, but 0 times NaN is NaN, and so it reaches every token. Such a row needs a rule of its own. Ours is: **a row
 # without a key gives zeros.** It reads nothing, so it hands on nothing.
 
-# %% [markdown] jp-MarkdownHeadingCollapsed=true
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: three rules for a row without a key, forwards and backwards
 #
 # One common cure writes 0 over the NaN afterwards. Another uses a large negative number in place of $-\infty$. The third is
@@ -730,7 +750,7 @@ for rule in (added, large_number, the_package):
     bad = [f"query {i + 1}" for i in range(4) if leaf.grad[i].isnan().all()]
     print(f"{rule.__name__:14}{weights[0].tolist()!s:26}{', '.join(bad) or 'none'}")
 
-# %% [markdown]
+# %% [markdown] tags=["deeper"]
 # * `added` looks repaired, and the NaN comes back in the gradient: on the way back through that softmax, 0 is multiplied by NaN.
 # * `large_number` raises no alarm at all: query 1 averages over exactly what it must not see.
 # * `the_package` keeps our rule, forwards and backwards. How? You will write it in question 2 of the exercises.
@@ -845,4 +865,4 @@ for name, network, causal in (("with the mask", honest, True), ("without", leaky
 # Devlin et al. (2018), [arXiv:1810.04805](https://arxiv.org/abs/1810.04805): a model without the causal mask, and what it must
 # do instead.
 #
-# Previous: [02 Attention](02_attention.ipynb). Next: [04 Many heads](04_multi_head.ipynb).
+# Previous: [02 Attention](02_attention.ipynb). Next: [04 Multi-head attention](04_multi_head.ipynb).

@@ -754,7 +754,8 @@ assert found["block 2, head 2"][1] < found["block 2, head 3"][1] and found["bloc
 # %% [markdown]
 # It depends on the silence. With zeros in its place head 3 is missed most: one month in six is lost. But most of that was
 # broken by the zeros themselves. An average takes away only what the head says about *this* date. Then head 3 costs one month
-# in thirty, and the head that is missed most is head 2, which looks at two commas!
+# in thirty, and the head that is missed most is head 2, which looks at two commas! (To take a part away and see what is lost
+# is called an **ablation**; the two here are a *zero* and a *mean* ablation.)
 #
 # How can commas tell the month? Our picture showed one date. Here is head 2 in all 500, and the months that are lost when
 # it says its average:

@@ -243,7 +243,7 @@ def distillation() -> Drawing:
             drawing.box(552 + 60 * shares[which], at, 120 * shares[which], 15, "", color, place == 0)
             drawing.text(558 + 120 * shares[which], at, f"{shares[which]:.2f}", 12, QUIET, "left")
     drawing.arrow((610, 142), (610, 192), color=VALUE, width=2.2)
-    drawing.text(622, 158, 'soft label: say the same three\nhard label: say "place"', 12, VALUE, "left")
+    drawing.text(622, 158, 'soft label: all three\nhard label: "place"', 12, VALUE, "left")
     old = drawing.box(370, 340, 300, 40, "old sentences, labelled by people", KEY, size=13)
     drawing.arrow(old.top, (370, 262))
     drawing.text(24, 340, "the other half of each batch", 12, QUIET, "left")

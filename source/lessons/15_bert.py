@@ -28,6 +28,8 @@
 # [lesson 11](11_encoder_decoder.ipynb) and SmolLM2 of [lesson 14](14_gpt.ipynb).
 
 # %%
+from textwrap import fill
+
 import matplotlib.pyplot as plt
 import torch
 
@@ -170,10 +172,10 @@ def hide(ids, rate):
 
 torch.manual_seed(4)
 ids = mask_rates.ids_of(mask_rates.DATES[3])
-widths = [max(6, len(mask_rates.VOCABULARY[i])) + 2 for i in ids]
-for name, row in zip(("the text", "it reads", "it should say"), (ids, *hide(ids, 0.3)), strict=True):
-    words = [mask_rates.VOCABULARY[i] if i >= 0 else "." for i in row]
-    print(f"{name:14}" + "".join(f"{word:{width}}" for word, width in zip(words, widths, strict=True)))
+rows = [[mask_rates.VOCABULARY[i] if i >= 0 else "." for i in row] for row in (ids, *hide(ids, 0.3))]
+widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
+for name, row in zip(("the text", "it reads", "it should say"), rows, strict=True):
+    print(f"{name:15}" + "".join(f"{word:{width}}" for word, width in zip(row, widths, strict=True)))
 
 # %% [markdown]
 # (A label of -100 says that nothing is asked here; the loss leaves such places out.) That is all. The model is the same
@@ -240,7 +242,7 @@ for way, runs in hidden["ways"].items():
 # %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
 # output differs with the training
 said = task.said_of_wrong_words()
-print(f"The model trained above, at the places of {said.total()} wrong words of new dates, expects most often:")
+print(f"In the place of {said.total()} wrong words the model trained above expects most often:")
 for word, count in said.most_common(4):
     print(f"    {count:4}  {word}")
 assert said["the wrong word that stands there"] < 0.1 * said.total() and said["the right word"] < 0.45 * said.total()
@@ -374,7 +376,7 @@ FillExplorer(docs_bert, docs_tokenizer, "Return [MASK] if the object is a string
 
 # %% [markdown]
 # 1. Below each word stands the probability that it has when it alone is hidden. Which are easy, and which hard?
-# 2. Hide `False` as well, and nothing happens to `True`. Which word must you hide to change its probability?
+# 2. Hide `False` as well, and hardly anything happens to `True`. Which word must you hide to change its probability?
 # 3. Write a sentence about your breakfast, and hide its most important word.
 #
 # ## 4. From words to one vector
@@ -546,11 +548,11 @@ hit = notes.search(asked, k=1)[0]
 print(f"found, {hit.score:.2f}: {hit.passage.text}\n")
 texts = {"without a note": "", "with the note found": hit.passage.text, "with a wrong note": sources.NOTES[11][0]}
 for way, note in texts.items():
-    print(f"{way:20} {sources.answer(smol, smol_tokenizer, sources.prompt(asked, note))}")
+    print(f"{way}:", fill(sources.answer(smol, smol_tokenizer, sources.prompt(asked, note)), 76), sep="\n")
 
 # %% jupyter={"source_hidden": true}
 answers = recorded("sources")["result"]
-print(f"All {len(answers)} questions; an answer is right if it holds the note's key word, written down beforehand:")
+print(f"Right of all {len(answers)} questions (the note's key word, fixed beforehand, is in the answer):")
 for way, note in (("alone", "without a note"), ("right", "with the right note"), ("wrong", "with a wrong note")):
     print(f"{note:20} {sum(row['right'][way] for row in answers)}")
 assert all(row["right"]["found"] == row["right"]["right"] for row in answers)

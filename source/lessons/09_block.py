@@ -332,8 +332,8 @@ assert 0.15 < min(never["positions"]) < max(never["positions"]) < 0.25 and min(n
 # %% [markdown]
 # <details><summary>What does it show? Open after your guess</summary>
 #
-# **Four**: the feed-forward layer, the norm, all heads but one, and the scale. The trained model is lost without the first three,
-# and a new one learns the dates all the same.
+# **Four**: the feed-forward layer, the norm, all heads but one, and the scale. The trained model is lost without each of the first
+# three, and a new one learns the dates all the same.
 #
 # The **causal mask** is the opposite. The trained model does not miss it, and a new one does not learn to write without it: in
 # training it may copy the token that it should predict ([lesson 03](03_masks.ipynb)).
@@ -342,7 +342,7 @@ assert 0.15 < min(never["positions"]) < max(never["positions"]) < 0.25 and min(n
 # steps. For the mask it is plain why. The other three might need only more steps, or another learning rate than the whole model's;
 # that we have not tried. Without the choice, they were at 40 to 46 % when the time was up.
 #
-# Nor are the first four superfluous. The task is small, and the stacks are two blocks deep. Stacks of 32 sub-layers did need a
+# Do not conclude that the first four are superfluous. The task is small, and the stacks are two blocks deep. Stacks of 32 sub-layers did need a
 # norm, or a smaller start ([lesson 06](06_residual.ipynb)). Where a table was to be learnt by heart, attention with a feed-forward
 # layer learnt more of it than three attentions of the same size ([lesson 05](05_feed_forward.ipynb)). What the scale is worth in
 # a large model these lessons have not shown.

@@ -81,6 +81,24 @@ def test_the_same_places_are_counted_once():
     assert once[1] == once[2] == usual[1] < usual[2]
 
 
+def test_kneser_and_neys_probabilities_sum_to_one():
+    """Over the alphabet and one unknown character, after contexts that were counted, in part or not at all."""
+    table = CharacterNgrams("abracadabra abba cadabra", 4)
+    smoothed = long_contexts.KneserNey(table)
+    for context in ("abr", "ra ", "zza", "zzz"):
+        chains = [smoothed.chain(context + character, 3) for character in (*table.alphabet, "?")]
+        assert [sum(column) for column in zip(*chains, strict=True)] == pytest.approx([1] * 4)
+
+
+def test_kneser_and_ney_count_what_came_before():
+    """In this text b follows often, but only after x; a comes seldom, after three different characters."""
+    table = CharacterNgrams("xbxbxbxbxb.pa.qa.ra.", 2)
+    smoothed = long_contexts.KneserNey(table)
+    after_unseen = {character: smoothed.chain("?" + character, 1)[-1] for character in "ab"}
+    assert table.probability("b", "?") > table.probability("a", "?")
+    assert after_unseen["a"] > after_unseen["b"]
+
+
 @pytest.fixture(scope="module")
 def smollm2():
     return load("smollm2")

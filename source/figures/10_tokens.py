@@ -1,6 +1,7 @@
 """Lesson 10's drawings. Merges are learnt, and words encoded, by the package; ids and rows are SmolLM2's."""
 
 from kit import INK, KEY, LIT, QUERY, QUIET, VALUE, Box, Drawing
+from matplotlib.patches import Arc, Circle
 
 from transformer_lab.data.byte_pairs import apply_merges, learn_merges, merge_pair, split_words
 
@@ -90,27 +91,38 @@ def ranks() -> Drawing:
     return drawing
 
 
-def letters(drawing: Drawing, x: float, character: str, name: str, color: str) -> Box:
+def ten(drawing: Drawing, x: float, y: float) -> None:
+    """The Chinese sign for ten: two strokes that cross."""
+    for ends in (((x - 10, x + 10), (y - 3, y - 3)), ((x, x), (y - 11, y + 11))):
+        drawing.axes.plot(*ends, color=INK, linewidth=2, solid_capstyle="round", zorder=4)
+
+
+def smile(drawing: Drawing, x: float, y: float) -> None:
+    """A smiling face."""
+    drawing.axes.add_patch(Circle((x, y), 11, facecolor="white", edgecolor=INK, linewidth=1.4, zorder=4))
+    for side in (-4, 4):
+        drawing.axes.add_patch(Circle((x + side, y - 3), 1.4, color=INK, zorder=5))
+    drawing.axes.add_patch(Arc((x, y + 1), 11, 10, theta1=20, theta2=160, color=INK, linewidth=1.4, zorder=5))
+
+
+def letters(drawing: Drawing, x: float, character: str, color: str) -> Box:
     """A character over its bytes."""
-    data = character.encode()
-    top = drawing.token(x, 40, name, color, lit=True, width=120)
+    data, pictures = character.encode(), {"十": ten, "🙂": smile}
+    top = drawing.box(x, 42, 54, 34, "" if character in pictures else character, color, lit=True, size=17)
+    if character in pictures:
+        pictures[character](drawing, x, 42)
     for place, byte in enumerate(data):
         at = x + 44 * (place - (len(data) - 1) / 2)
         box = drawing.box(at, 110, 40, 26, str(byte), color)
         drawing.arrow(top.bottom, box.top)
+    drawing.text(x, 142, f"{len(data)} byte" + "s" * (len(data) > 1), 11, QUIET)
     return top
 
 
 def characters() -> Drawing:
-    drawing = Drawing(700, 190)
-    for x, character, name, color in (
-        (90, "e", "e", QUERY),
-        (240, "é", "é", QUERY),
-        (410, "十", "shí, ten", VALUE),
-        (600, "🙂", "a smiling face", KEY),
-    ):
-        letters(drawing, x, character, name, color)
-    drawing.text(350, 160, "256 different bytes are enough for every text in every script", 12, QUIET)
+    drawing = Drawing(620, 160)
+    for x, character, color in ((70, "e", QUERY), (190, "é", QUERY), (340, "十", VALUE), (520, "🙂", KEY)):
+        letters(drawing, x, character, color)
     return drawing
 
 

@@ -14,7 +14,7 @@
 # For nine lessons you have built what is inside the model. Now look at its edge, at the two lit rows of the drawing. What
 # happens to a text there decides what a model can be asked, what it costs, and which languages pay more. You will be able to
 #
-# * make a table of counts write, and say by how much it is surprised by a text;
+# * build a language model from nothing but counts, and say in bits how much a text surprises it;
 # * learn a vocabulary from a text with pencil and paper, and cut new words with it;
 # * say what part of a model's mistakes its tokens explain, and what part they do not.
 #
@@ -108,14 +108,14 @@ print(f"how frequent each character is:                  {ngram_bits(training, h
 print(f"pairs:                                           {ngram_bits(training, held_out, 2):.2f}")
 
 # %% [markdown]
-# The held-out text is other topics of the same manual, and no long passage stands in both parts. With copies on both
-# sides every number below would be too good.
+# The held-out text is other topics of the same manual. No long passage stands in both parts, for copies would make every
+# number below look too good.
 #
 # And a pair that never occurred? With probability 0 it would be infinitely surprising, and a single one would spoil the
-# mean. So every such table keeps a little back for what it has not seen, and lets a shorter context share it out. This
-# is called **smoothing**.
+# mean. So every such table sets a little probability aside for what it has not seen, and a shorter context decides how
+# this is shared out. That is called **smoothing**.
 #
-# <details><summary>Deeper: how much it keeps back</summary>
+# <details><summary>Deeper: how much it sets aside</summary>
 #
 # The package's rule is that of Witten and Bell (1991). A context that was seen 6 times, with 2 different followers,
 # keeps 6 parts of 8 for its own counts, and gives 2 parts of 8 to what the context *one character shorter* would say. A
@@ -153,45 +153,45 @@ for n, some, others in zip(lengths, bits, quotes, strict=True):
     left.plot([n] * len(some), some, "o", color="grey", alpha=0.5)
     right.plot([n] * len(others), [100 * one for one in others], "o", color="grey", alpha=0.5)
 left.set(title=f"Held-out text: best at n = {best}, then worse again", xlabel="n", ylabel="bits a character")
-right.set(title="Of what it writes, quoted from the manual", xlabel="n", ylabel="% of characters")
+right.set(title="The longer the context, the more it quotes", xlabel="n", ylabel="% of what it writes is quoted")
 assert 4 <= best <= 6 and means[-1] > min(means) + 0.3
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 why = recorded("long_contexts")["result"]
-sorts = [
-    f"{times}, {how}"
-    for times in ("once", "2 to 9 times", "10 times or more")
-    for how in ("followed", "never followed")
-]
 mean = {key: {name: sum(one[key][name] for one in why) / 5 for name in why[0][key]} for key in why[0]}
-added, shares = mean["bits that n = 12 adds"], mean["share of the characters"]
+added, shares = "bits that n = 12 adds", "share of the characters"
+groups = {"never counted": "none", "counted, this followed": ", followed", "counted, others followed": ", never"}
+rules = {"our smoothing": "bits"} | {name: name for name in ("same places counted once", "Kneser and Ney")}
+
+
+def of_group(one, key, name):
+    """The sum over a group's sorts, in one split or in the mean."""
+    return sum(value for sort, value in one[key].items() if groups[name] in sort)
+
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4))
-for place, name in enumerate(["none", *sorts]):
-    left.barh(place, added[name], color="C1" if "never" in name else "C0")
-    left.plot([one["bits that n = 12 adds"][name] for one in why], [place] * 5, "o", color="grey", alpha=0.5)
-names = {"none": "nothing longer than 4 counted"}
-for name in sorts:
-    times, how = name.split(", ")
-    names[name] = f"counted {times}, with {'others only' if 'never' in how else 'this follower'}"
-left.set_yticks(range(7), [f"{names[name]} ({shares[name]:.0%})" for name in ["none", *sorts]])
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2))
+for place, name in enumerate(groups):
+    left.barh(place, of_group(mean, added, name), color="C1" if "others" in name else "C0", height=0.6)
+    left.plot([of_group(one, added, name) for one in why], [place] * 5, "o", color="grey", alpha=0.5)
+left.set_yticks(range(3), [f"{name}\n({of_group(mean, shares, name):.0%} of the characters)" for name in groups])
 left.invert_yaxis()
-left.set(title="What n = 12 adds to n = 5", xlabel="bits a character")
-for name, key in (("as before", "bits"), ("the same places counted once", "same places counted once")):
-    right.plot(range(1, 13), mean[key].values(), "o-", label=name)
-right.set(title="The same places counted once", xlabel="n", ylabel="bits a character")
+left.set(title="What n = 12 adds to n = 5, by context", xlabel="bits a character")
+for name, key in rules.items():
+    right.plot(range(3, 13), [mean[key][str(n)] for n in range(3, 13)], "o-", label=name)
+right.set(title="The rise comes from our smoothing", xlabel="n", ylabel="bits a character", ylim=(1.75, 3.15))
+right.set_xticks(range(3, 13))
 _ = right.legend()
 
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
-never, followed = (sum(added[name] for name in sorts if word in name) for word in (" never", ", followed"))
-surprised = sum(shares[name] for name in sorts if "never" in name)
-print("Where the rise comes from:")
-print(f"{surprised:.0%} of the characters never followed their longest counted context: {never:+.2f} bits a character")
-print(f"{1 - surprised - shares['none']:.0%} of them had followed it: {followed:+.2f}")
-rise, control = (mean[key]["12"] - mean[key]["5"] for key in ("bits", "same places counted once"))
-print(f"from n = 5 to n = 12: {rise:+.2f}; with the same places counted once {control:+.2f}")
-assert never > 0.8 and followed < 0 and 0.1 < surprised < 0.3 and control < rise / 2
+# %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
+# output differs from one Python to the next
+for context in (" standard m", "ard m"):
+    print(f"{context!r} was followed by", re.findall(re.escape(context) + "(.)", training))
+rises = {name: mean[key]["12"] - mean[key]["5"] for name, key in rules.items()}
+print("From n = 5 to n = 12, bits a character:", ", ".join(f"{name} {rise:+.2f}" for name, rise in rises.items()))
+assert of_group(mean, added, "counted, others followed") > 0.8
+assert rises["our smoothing"] > 0.3 and rises["same places counted once"] < rises["our smoothing"] / 2
+assert all(one["Kneser and Ney"]["12"] < one["Kneser and Ney"]["5"] < one["bits"]["5"] for one in why)
 lowest, last = min(means), means[-1]
 end = "falls throughout" if last == lowest else "falls, then rises" if last > lowest + 0.05 else "falls, then stays"
 predict("10_tokens.context", actual=end)
@@ -199,28 +199,26 @@ predict("10_tokens.context", actual=end)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# **The upper figure.** Grey dots are five different splits of the manual's topics. On its left, up to four characters
-# of context, more is better; after that the held-out text costs more and more. On its right stands how much of what the
-# table *writes* can be found in the manual, in passages of 30 characters or more. With eleven characters of context it
-# is about half: the table quotes. **Text that looks good is no proof that a model has learnt something.** You will meet
-# this again with models that cost millions.
+# **It falls, then rises** (upper figure, left; the grey dots are five different splits of the manual's topics). Up to four
+# characters of context, more is better. After that the held-out text costs more and more, while the table *quotes* more and
+# more (right): with eleven characters of context, half of what it writes stands in the manual, in passages of 30
+# characters or more. **Text that looks good is no proof that a model has learnt something.** You will meet this again
+# with models that cost millions.
 #
-# **The lower figure** says where the rise comes from. A context that was never counted does no harm, since the table
-# then says what the shorter one says. The harm comes from contexts that *were* counted, but never with the character
-# that follows now. They are the orange bars on its left: one character in five, each several bits dearer than with four
-# characters of context. For most of the others the long context saves half a bit or less. (The labels say how often the
-# longest counted context had occurred.)
+# **Where does the rise come from?** (Lower figure, left.) A context that was never counted does no harm, since the table
+# then says what a shorter one says. The harm comes from contexts that *were* counted, but never with the character that
+# follows now (orange).
 #
-# An example. `mport modul`, eleven characters, was counted twice and followed by `e` both times; now comes `import
-# modular`. With two places and one follower, the table keeps 2 parts of 3 for `e` and leaves 1/3 to the ten characters
-# `port modul`. But these were counted in the very same two places, and leave again 1/3; and so do nine, eight, seven,
-# six and five characters. What is left for the `a` is $(1/3)^7$, one part in 2,187. The table pays eleven bits for
-# having seen two places in the text.
+# An example. The eleven characters ` standard m` were counted twice, and `e` followed both times. Now comes `standard
+# module`. With two places and one follower, the table keeps 2 parts of 3 for `e`, and leaves 1/3 to the ten characters
+# `standard m`. But these were counted in the very same two places, and leave 1/3 again; and so do nine, eight, seven, six
+# and five characters. So the `o` gets $(1/3)^7$, one part in 2,187, of what four characters of context would give it. The
+# table has believed the same two places seven times, and pays eleven bits for it.
 #
-# So count the same places only once: skip a longer context that was counted in the same places as the shorter one. That
-# is the control on the right, and more than half of the rise is gone. "Falls, then stays" was a good guess, then: how
-# much long contexts *hurt* is decided by the smoothing. That they do not *help* is not: what a table knows of `import
-# modul` says nothing to it about `import packag`.
+# **So do long contexts harm?** Count the same places only once (right, orange): more than half of the rise is gone. Or
+# take the smoothing of Kneser and Ney (1995), in which a shorter context counts what follows once for each *different*
+# character before it (green): the rise is gone altogether, and the curve even falls a little further. So "falls
+# throughout" was no bad guess. A long context does no harm by itself; believing the same two places seven times does.
 #
 # </details>
 #
@@ -228,7 +226,8 @@ predict("10_tokens.context", actual=end)
 #
 # So much for contexts. But who says that a table must count *characters*? Three other units offer themselves.
 #
-# **Words.** A pair of words says much more than a pair of letters. Let us cut the manual into words, and see whether the held-out topics are made of the same ones:
+# **Words.** A pair of words says much more than a pair of letters. Cut the manual into words, and see whether the held-out
+# topics are made of the same ones:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -244,14 +243,14 @@ assert 0.02 < len(unknown) / len(words) < 0.3
 
 # %% [markdown]
 # None of these stands anywhere in hundreds of thousands of characters, and no amount of text contains every name and every
-# typing error. All that a vocabulary of words can do with them is to write `[UNK]`, for *unknown*: whatever it was, it is gone.
+# typing error. A vocabulary of words can only write `[UNK]`, for *unknown*: whatever the word was, it is gone.
 #
-# **Bytes.** In a computer every text is a row of numbers from 0 to 255. **UTF-8** writes an English letter or a digit as one byte, `é`
-# as two, a Chinese character as three, most emoji as four. A vocabulary of 256 knows every text there is or will be. But sequences get
-# long, and a pair of bytes may be two thirds of a character.
+# **Bytes.** In a computer every text is a row of numbers from 0 to 255. **UTF-8** writes an English letter or a digit as one
+# byte, `é` as two, a Chinese character as three, most emoji as four. A vocabulary of 256 knows every text there is or
+# will be. But sequences get long, and a pair of bytes may be two thirds of a character.
 #
-# ![Four characters over their bytes: e is 101; é is 195, 169; the Chinese character shi, ten, is 229, 141, 129; a smiling
-# face is 240, 159, 153, 130.](figures/10_tokens_characters.svg)
+# ![Four characters over their bytes: e is 101; é is 195, 169; the Chinese character for ten, a cross, is 229, 141, 129; a
+# smiling face is 240, 159, 153, 130.](figures/10_tokens_characters.svg)
 #
 # **Something between**: bytes where it must be, whole words where it pays. Which pieces? The text itself can tell us, and
 # the tool is already on the table: counts of pairs.
@@ -327,7 +326,7 @@ best_n_gram = [min(runs[split] for runs in bits) for split in range(5)]
 ax = plt.subplots(figsize=(7, 3.4))[1]
 for split, best in enumerate(best_n_gram):
     ax.plot(sizes, [runs[split]["bits"] - best for runs in pairs.values()], "o-", color=f"C{split}")
-ax.axhline(0, color="black", label="the best n-gram of characters, n from 1 to 12")
+ax.axhline(0, color="black", label="the best n-gram of characters, n from 1 to 12, smoothed alike")
 of_characters = sum(bits[lengths.index(2)]) / 5 - sum(best_n_gram) / 5
 ax.axhline(of_characters, color="grey", linestyle=":", label="pairs of characters")
 ax.set(xscale="log", xlabel="tokens in the vocabulary", ylabel="bits a character above the best n-gram")
@@ -342,7 +341,8 @@ assert better >= 3
 # **Longer units are mostly more context.** The counting is the same, and still only of pairs, but two of 2,000 tokens
 # are about seven characters. With 260 tokens, which are hardly more than bytes, they do as badly as pairs of
 # characters. With a few thousand they end near the best of our tables of characters, on most splits a little below it.
-# (Both the best $n$ and the best number of tokens were picked on the held-out text on which they are compared.)
+# (All have the smoothing of section 1. Both the best $n$ and the best number of tokens were picked on the held-out text on
+# which they are compared.)
 #
 # Here is what such a table writes. You can see where it makes new words out of pieces. The counting is that of section
 # 1, with ids in the place of characters:
@@ -393,27 +393,22 @@ uncut = ["".join(pair) for pair in learn_merges({training[:30000]: 1}, 160)]  # 
 print([token for token in uncut if " " in token.strip() or token.strip() and token.endswith(" ")])
 
 # %% [markdown]
-# It learns `e `, `s `, ` the ` and in the end whole phrases. The word *class* would be one token before a space,
-# another before a comma, a third before a bracket, and what a model learns about one of them it must learn again about
-# the others.
+# These are the pieces that hold a space or end in one: `e `, `s `, ` the ` and in the end whole phrases. The word *class*
+# would be one token before a space, another before a comma, a third before a bracket, and what a model learns about one
+# of them it must learn again about the others.
 #
 # **Special tokens.** A tokenizer has a few tokens that stand for no text: the end of a text, `[EOS]`, or padding. What if a user
-# *types* `[EOS]`? And what about half an emoji, which is left over where a program has cut a text in the wrong place?
+# *types* `[EOS]`?
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
 typed = tokenizer.encode("[EOS]")
 print("typed by a user:", tokenizer.tokens(typed), "   read as a command:", tokenizer.encode("[EOS]", special=True))
 assert tokenizer.eos_id not in typed and tokenizer.encode("[EOS]", special=True) == [tokenizer.eos_id]
-try:
-    tokenizer.encode("\ud83d")
-except ValueError as error:
-    print("ValueError:", error)
 
 # %% [markdown]
 # By default the package takes what is typed as plain text. Where it is read as a command, as with `special=True`, a
-# user can end the conversation's turn and begin to speak as somebody else. (For half a character the library itself
-# raises a `TypeError` that says `TextInputSequence must be str`.)
+# user can end the conversation's turn and begin to speak as somebody else.
 #
 # ## 5. Play
 #
@@ -431,10 +426,12 @@ explorer
 # %% [markdown]
 # <details><summary>Answers to 2 and 3, when you have tried</summary>
 #
-# The bytes and the merges read it, with six tokens, three for each character, and more merges change nothing: there is no
-# Chinese in the manual to learn a merge from. The characters know only those of the manual.
+# 2\. Bytes and merges read it, with six tokens, three for each character. More merges change nothing: there is no Chinese in
+# the manual to learn a merge from. The vocabulary of characters holds only those of the manual.
 #
-# For the tokenizer the four spellings are four unrelated rows of ids. That they are one word the model must learn from text.
+# 3\. With merges, the first three differ in their first token only, since a rare word is spelt in pieces, and `WINDOW` shares
+# one token at most. Now try `function` and ` function`: a frequent word is one token, with a space another one, and
+# the two have nothing in common. That they are one word the model must learn from text.
 #
 # </details>
 #
@@ -471,26 +468,17 @@ assert letters.score("last letter", said) < 0.5
 asked = recorded("letters")["result"]
 cases = [row for row in asked if row["answer"] != "all letters"]
 names = [f"{row['answer']}, {row['spelling']}" + (", no word" if row["nonsense"] else "") for row in cases]
+examples = [letters.SPELLINGS[row["spelling"]]("qbxkv" if row["nonsense"] else "music") for row in cases]
 ax = plt.subplots(figsize=(8, 3.6))[1]
 for place, row in enumerate(cases):
     ax.barh(place, 100 * sum(row["right"]) / 5, color="C0" if row["answer"] == "first letter" else "C1", height=0.6)
     ax.plot([100 * one for one in row["right"]], [place] * 5, "o", color="black", alpha=0.5)
     always = 0 if row["nonsense"] else 100 * sum(row["always the same"]) / 5
     ax.plot([always] * 2, [place - 0.3, place + 0.3], color="black", linewidth=2)
-ax.set_yticks(range(len(cases)), names)
+ax.set_yticks(range(len(cases)), [f"{row['answer']} of {one}" for row, one in zip(cases, examples, strict=True)])
 ax.invert_yaxis()
 ax.set(xlabel="% right (line: always saying the most frequent letter)", xlim=(0, 104))
-_ = ax.set_title("One letter of a word, after twenty examples (SmolLM2, five draws)")
-
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
-spelt = next(row for row in asked if row["answer"] == "all letters")
-for word in ("music", "garden", "orange", "winter", "teacher", "yellow", "table"):
-    print(f"{word:10}{spelt['said'][word]}")
-print(f"spelt right, in five draws of the twenty examples: {max(spelt['right']):.0%} at best")
-begun = sum(text[:1] == word[0] for word, text in spelt["said"].items())
-ended = sum(text[-1:] == word[-1] for word, text in spelt["said"].items())
-print(f"of the {len(spelt['said'])} in the first draw {begun} begin with the right letter, {ended} end with it")
-assert begun > 2 * ended
+_ = ax.set_title("In one token the first letter is known, the last one is not (SmolLM2, five draws)", x=-0.3)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
 # output differs where two letters are nearly as likely
@@ -505,9 +493,17 @@ for answer, form in in_words.items():
     assert letters.score(answer, said) > 0.7 if answer == "first letter" else letters.score(answer, said) < 0.3
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
+spelt = next(row for row in asked if row["answer"] == "all letters")
+for word in ("music", "garden", "orange", "winter", "teacher", "yellow", "table"):
+    print(f"{word:10}{spelt['said'][word]}")
+print(f"spelt right, in five draws of the twenty examples: {max(spelt['right']):.0%} at best")
+begun = sum(text[:1] == word[0] for word, text in spelt["said"].items())
+ended = sum(text[-1:] == word[-1] for word, text in spelt["said"].items())
+print(f"of the {len(spelt['said'])} in the first draw {begun} begin with the right letter, {ended} end with it")
+assert begun > 2 * ended
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 share = {name: sum(row["right"]) / 5 for name, row in zip(names, cases, strict=True)}
-for name, one in share.items():
-    print(f"{name:36}{one:4.0%}")
 first, last = share["first letter, one token"], share["last letter, one token"]
 assert first > 0.6 and last < 0.4 and share["last letter, with commas"] > 0.9
 always_e = list(next(row for row in cases if row["answer"] == "last letter")["said"].values())
@@ -519,23 +515,23 @@ predict(
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# The id hides all letters alike, and still the first one is known nearly nine times in ten. The last one is right about
-# one time in eight: the model says `e` most of the time. Somebody who always said the most frequent letter would do
-# better.
+# **The first letter is right nearly nine times in ten**, though the id hides all letters alike. The last one is right about
+# one time in eight. Mostly the model says `e`, and always saying the most frequent letter would do better (black lines).
 #
 # **Has it not understood the question?** Twenty examples may be too few to see that the *last* letter is asked for. So
 # ask in words, *tower begins with the letter* and *tower ends with the letter*: it is the same again. This model has
 # learnt from text to say how words begin, and it does not say how they end.
 #
-# **Are the tokens to blame?** The control is the same question with the letters in sight. With spaces or commas between
-# them each letter is a token of its own, and nothing is hidden. With spaces the last letter comes out right about six
-# times in ten, no more often than for letters that make no word. It helps, but **seeing the letters does not cure it**.
-# With *commas* between the same letters it is right nearly always. Why commas help we do not know.
+# **Are the tokens to blame?** The control is the same question with the letters in sight: with spaces or commas between
+# them, each letter is a token of its own. With spaces the last letter is right about six times in ten, no more often
+# than for letters that make no word (the two lowest bars). So **seeing the letters helps, and does not cure it**. With
+# *commas* between the same letters it is right nearly always. Why commas help we do not know.
 #
 # So "it cannot see letters" is true, and explains less than one thinks. A model may know letters that are hidden from
-# it, and may miss letters in plain sight, where no token is to blame. And asked for *all* letters of a word, it writes
-# what the lines above show: mostly the right first letter, seldom the right last one, and in between something that
-# sounds like a word.
+# it, and may miss letters in plain sight, where no token is to blame.
+#
+# Asked for *all* letters of a word, it writes what the last lines show: mostly the right first letter, seldom the right
+# last one, and in between something that sounds like a word.
 #
 # </details>
 #
@@ -564,13 +560,16 @@ for word in (" November", " seven", " walked", " Python"):
 print("in a random table, beside November:", ", ".join(neighbours(untrained, " November")))
 
 # %% [markdown]
-# Months beside months, numbers beside numbers, and ` python` beside ` Python`, though their ids have nothing to do with each other.
-# (SmolLM2's table is tied: as in lesson 09 it also gives the scores at the exit, so rows may have come together there.)
-# So a row holds meaning. Does it hold spelling too? Let a **linear probe** look: for each letter of the alphabet a
-# weighted sum of the row's numbers, fitted by least squares so that the right letter has the largest. It is tested on
-# words of which it has seen no relative: none with the same three first letters, or, where the last letter is asked
-# for, the same three last. (Else `walking` would help with `talking`.) Its controls are a random table, shuffled
-# letters, and always saying the most frequent letter.
+# Months beside months, numbers beside numbers, and ` python` beside ` Python`, though their ids have nothing to do with each
+# other. (SmolLM2's table is tied: as in lesson 09 it also gives the scores at the exit, so rows may have come together
+# there.)
+#
+# So a row holds meaning. Does it hold spelling too? Let a **linear probe** look. It has a weighted sum of the row's numbers
+# for each letter of the alphabet, and names the letter whose sum is largest; the weights are fitted by least squares.
+#
+# It must not pass by knowing relatives, as `walking` would help with `talking`. So no word that it is tested on shares its
+# three first letters with a word that it was fitted on, or its three last ones where the last letter is asked for. The
+# controls are a random table, shuffled letters, and always saying the most frequent letter.
 
 # %% jupyter={"source_hidden": true}
 words, table_of_words = rows.words_and_rows(smol, smol_tokenizer)
@@ -585,20 +584,20 @@ for number, name in enumerate(("SmolLM2's rows", "always the same", "letters shu
 ax.set_xticks(range(len(found)), [row["letter"].replace(", no", ",\nno").replace(", -ing", ",\n-ing") for row in found])
 ax.set(xlabel="letter", ylabel="% of new words right", ylim=(0, 100))
 ax.set_title("Read off the row of a new word: the first letter well, the others less")
-_ = ax.legend()
+_ = ax.legend(loc="upper center", bbox_to_anchor=(0.47, 1))
 for row in found:
     assert all(one > other for one, other in zip(row["SmolLM2's rows"], row["always the same"], strict=True))
 
 # %% [markdown]
-# It does, and unevenly. The first letter of a new word is read off in about four cases of five. For the third and the
-# fourth the row helps by a few cases in a hundred only.
+# It does, and unevenly. The first letter of a new word is read off in about four cases of five, the third and the fourth
+# hardly better than by the controls.
 #
-# The last letter is read off in three to five cases of ten, above all controls. A part of that is grammar: a row that
-# holds "plural" gives away the `s`, and need not know a single letter for it. The last column leaves out plurals, past
-# tenses and the like. What is left is less, and still above all controls.
+# The last letter is read off in three to five cases of ten, above all controls. Part of that is grammar: a row that holds
+# "plural" gives away the `s`, and need not know a single letter for it. The last column leaves out plurals, past tenses
+# and the like. Less is left, and it is still above all controls.
 #
-# Yet in section 6 the model that has these rows was right in one case of eight. On the same nouns its rows give a probe
-# one in three (the side road shows it). So the rows hold more than the model says.
+# Yet in section 6 the same model named one last letter in eight. From the rows of the same nouns a probe reads one in three
+# (the side road shows it). So the rows hold more than the model says.
 #
 # <details><summary>Deeper: why the dots of the last letter lie so far apart</summary>
 #
@@ -629,9 +628,9 @@ for name in ("first", "last"):
 # ## 8. What a language costs
 #
 # You pay for a model by the token, and it can read only so many at once. So a language with long tokens is served well.
-# How unequal is the service? Here is the same content in five languages, 60 dates and 24 phrases such as *in 3 days*
-# (from Unicode's collection of such formats), under three vocabularies: bytes, SmolLM2's, and that of MiniLM, a BERT
-# which lesson 15 uses:
+# How unequal is the service? Take the same content in five languages: 60 dates and 24 phrases such as *in 3 days*, from
+# Unicode's collection of such formats. Cut it with three vocabularies: bytes, SmolLM2's, and that of MiniLM, a BERT
+# which lesson 15 uses.
 
 # %%
 days = [date(2026, 1, 1) + timedelta(days=17 * n) for n in range(60)]
@@ -664,13 +663,13 @@ Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 # twice, and half as much fits into what the model can read at once. The Chinese text has half as many characters as the
 # English one, and one and a half times as many tokens.
 #
-# And MiniLM, which asks fewer tokens of everybody? It has no bytes below: what it does not know becomes `[UNK]`, and in
-# Chinese that is every seventh token. One of the two characters of *week*, in each of the 60 dates, is among them.
+# And MiniLM, which needs fewer tokens for every language? It has no bytes below: what it does not know becomes `[UNK]`, and
+# in Chinese that is every seventh token.
 #
 # Where does SmolLM2's price come from: the language, whose characters have two or three bytes, or the text that the
-# merges were learnt from? The control is a vocabulary of 1,000 for each language, learnt from that language. Dates will
-# not do for it: they are made of a few dozen words, which would soon all be one token each. So take names of languages
-# and countries, three quarters of them to learn from and the others to be cut:
+# merges were learnt from? The control is a vocabulary of 1,000 for each language, learnt from that language. (Dates
+# will not do here: they are made of a few dozen words, and each would soon be one token.) So take names of languages and
+# countries, three quarters of them to learn from and the others to be cut:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one version of the names to the next
@@ -794,9 +793,9 @@ print("' four' is", smol_tokenizer.tokens(smol_tokenizer.encode(" four")), "and 
 print(smol_tokenizer.tokens(smol_tokenizer.encode(" 4")))
 
 # %% [markdown]
-# Paris has become 2. Why a digit? The last line gives a likely reason: this tokenizer cuts off every digit, so in the texts that
-# SmolLM2 has read, a space that is a token by itself often stood before a *number*. (Not always: it is found in
-# other places too, and not every prompt that we tried is continued with one.)
+# Paris has become 2. Why a digit? The last line gives a likely reason: this tokenizer cuts off every digit, so a space that is
+# a token by itself often stands before a *number* in what SmolLM2 has read. (We have not seen those texts; and not
+# every prompt that we tried is continued with a digit.)
 #
 # **A tokenizer that tidies up first.** MiniLM's is a BERT's. Before it looks anything up, it makes all letters small and takes
 # their accents away. In German *schön* is beautiful, and *schon* is already:
@@ -872,7 +871,8 @@ print("--- SmolLM2 ---", smol_tokenizer.decode(by_network), sep="\n")
 # translation. Kudo and Richardson (2018), [arXiv:1808.06226](https://arxiv.org/abs/1808.06226): SentencePiece. Petrov et al.
 # (2023), [arXiv:2305.15425](https://arxiv.org/abs/2305.15425): the price of languages. Kaushal and Mahowald (2022),
 # [arXiv:2206.02608](https://arxiv.org/abs/2206.02608): what tokens know about their characters. Gage (1994), *A New Algorithm
-# for Data Compression*, and Shannon (1951), *Prediction and Entropy of Printed English*, have no arXiv number. Radford et al. (2019),
+# for Data Compression*, Kneser and Ney (1995), *Improved Backing-off for M-gram Language Modeling*, and Shannon (1951),
+# *Prediction and Entropy of Printed English*, have no arXiv number. Radford et al. (2019),
 # GPT-2's report, put bytes below and words first.
 #
 # Previous: [09 The block](09_block.ipynb). Next: [11 Encoder and decoder](11_encoder_decoder.ipynb).

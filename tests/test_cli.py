@@ -11,6 +11,7 @@ from importlib.metadata import version
 from types import ModuleType
 
 import pytest
+import torch
 import typer
 from safetensors import SafetensorError
 from typer.testing import CliRunner
@@ -177,6 +178,7 @@ def mistakes():
     yield ["view", "dates", "", "--out", "{out}.html"], "empty"
     yield ["view", "dates", "May 3, 1931", "--out", "{out}/page.html"], "out/"
     yield ["translate", "dates", "May 3", "--beams", "0"], "beams must be a whole number, at least 1; got 0"
+    yield ["translate", "dates", "May 3", "--beams", "1000000"], "beams must be at most 1000 here, .* got 1000000"
     yield ["generate", "{trained}/texts", "a", "--temperature", "-1"], "temperature"
     yield ["generate", "{trained}/texts", "a", "--top-p", "2"], "top_p"
     yield ["translate", "{files}", "a"], "files[0-9]* holds no model: config.json is missing"
@@ -464,5 +466,6 @@ def test_data_of_another_kind_than_the_model_was_trained_on_are_called_so(tmp_pa
     assert sentence("evaluate", "dates", "--data", "text.txt") == says
 
 
-def test_too_little_memory_is_said_in_a_sentence():
-    assert "not enough memory" in sentence("translate", "dates", "Sunday", "--beams", 10**10)
+def test_too_little_memory_is_said_in_a_sentence(monkeypatch):
+    monkeypatch.setattr("transformer_lab.generation.translate", lambda *given, **options: torch.empty(10**15))
+    assert "not enough memory" in sentence("translate", "dates", "Sunday")

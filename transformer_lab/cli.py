@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(class_app, name="class")
 debugging = False
+MOST_BEAMS = 1000  # a translation of a date takes seconds with these, and minutes with ten times as many
 
 
 def run() -> None:
@@ -251,13 +252,18 @@ def translate(
     model: Model,
     texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="What to translate.")],
     beams: Annotated[
-        int, typer.Option(help="Number of beams: how many partial translations are kept at each step.")
+        int, typer.Option(help="Number of beams: how many partial translations are kept at each step; at most 1000.")
     ] = 1,
     device: Device = None,
 ):
     with mistakes_in_one_sentence():
         from .generation import translate as run_translation
 
+        if beams > MOST_BEAMS:
+            raise ValueError(
+                f"beams must be at most {MOST_BEAMS} here, for more take minutes; got {beams}. Translation systems "
+                "keep 4 to 10. In Python, translate() takes any number."
+            )
         for line in run_translation(*loaded(model, device, "Transformer"), list(texts), beams=beams):
             typer.echo(line)
 

@@ -180,11 +180,12 @@ predict("12_decoding.width", actual=answer)
 # <details><summary>What happened? Open after your guess</summary>
 #
 # Two or three more. On the left the score does rise in each of the five models (colours), as beam search promises. But
-# from about four beams on *nothing* changes any more, in any of the three pictures. So have they found the likeliest
-# texts of all? That sixty-four find no likelier ones proves nothing: all of them may have dropped the same beginning.
-# It takes an *exact* search, which drops nothing that could still win (question 5 of the exercises is one).
-# `experiments/draws.py` ran one on 100 dates of each of the five models. For all 500 dates eight beams had found the
-# likeliest text there is. And for four dates of five it is wrong.
+# from about four beams on *nothing* changes any more, in any of the three pictures.
+#
+# So have they found the likeliest texts of all? That sixty-four find no likelier ones proves nothing: all of them may
+# have dropped the same beginning. An *exact* search drops nothing that could still win (question 5 of the exercises is
+# one). `experiments/draws.py` ran one on 100 dates of each of the five models, and for all 500 dates eight beams had
+# found the likeliest text there is. For four dates of five it is wrong.
 #
 # </details>
 #
@@ -212,7 +213,7 @@ assert by_model >= 0.95 * len(wrong)
 # right one. The same test for all five models, with the exact search for twenty dates of ours; and as a control
 # translators that were trained longer, the last of them to the end:
 
-# %% jupyter={"outputs_hidden": true}
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 wide, narrow = kept["search"]["0.0"]["64"], kept["search"]["0.0"]["1"]
 print("in the mean of five models:")
 for name, runs in (("greedy", narrow), ("64 beams", wide)):
@@ -224,7 +225,7 @@ missed = draws.missed(task, [pair.source for pair in pairs[:20]])
 print(f"texts likelier than what eight beams find: for {missed} of 20 dates")
 assert missed <= 1
 
-# %% jupyter={"outputs_hidden": true} tags=["nbval-ignore-output"]
+# %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
 # output differs from one CPU to the next: drawing does
 longer = recorded("draws")["result"]["right"]
 print("% of 100 dates right, in the mean of five seeds:")
@@ -240,9 +241,9 @@ for name, options in (("greedy", {}), ("8 beams", dict(beams=8)), ("drawn, as in
 
 # %% [markdown]
 # An undertrained translator gains little by search, a trained one needs none, and in between it gains nothing here.
-# Search can only mend greedy decoding's mistakes that were the search's fault, and these are few in texts as short as
-# dates. In longer sentences they are more: translation systems used four to ten beams for years. But people noticed
-# something odd. With *more* beams, the translations got worse (Koehn and Knowles 2017).
+# Search can only mend mistakes that were the search's fault, and these are few in texts as short as dates. In longer
+# sentences they are more: translation systems used four to ten beams for years. But people noticed something odd. With
+# *more* beams, the translations got worse (Koehn and Knowles 2017).
 #
 # **Why short texts win.** Every token costs: a logarithm of a probability is never above 0. So of two texts the shorter
 # one starts with an advantage, and the better one searches, the more surely one finds the shortest text that the model
@@ -276,6 +277,7 @@ for ax, key, title in (
 axes[1].axhline(sum(run["tokens"] for run in menus["right"]) / 5, color="grey", linestyle=":")
 _ = axes[1].text(1, sum(run["tokens"] for run in menus["right"]) / 5 - 0.6, "the right ones", fontsize=8, color="grey")
 _ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+_ = figure.suptitle("More beams, five seeds (line: mean): summed, better scores and shorter, worse texts")
 
 # %% jupyter={"source_hidden": true}
 again = {name: chrf(said[name], said["wanted"]) for name in ("greedy", "32 beams", "32 beams, penalty 1")}
@@ -290,17 +292,19 @@ for name, runs in menus["search"]["0.0"].items():
     print(f"{name:>2} beams: {sum(run['tokens'] for run in runs) / 5:4.1f} tokens, {right:.1%} right")
 
 # %% [markdown]
-# The score (left, orange) rises with every beam, and the texts (middle) shrink, from eleven tokens to seven, where the
-# right ones have thirteen. What is left often fits anything: *Annuler les modifications* means "discard the changes",
-# whatever was asked for. And chrF, which counts the groups of letters that a text shares with the right one, falls with
-# each of the five seeds (right); BLEU, which counts groups of words, falls with four. **Here is the search that finds
-# better scores and worse texts.** (Both measures also count what is missing, so a part of the fall is the length itself.)
+# **Here is the search that finds better scores and worse texts.** Look at the orange lines. The score (left) rises with
+# every beam. The texts (middle) shrink from eleven tokens to seven, where the right ones have thirteen. What is left
+# often fits anything: *Annuler les modifications* means "discard the changes", whatever was asked for.
 #
-# The cure in use is a **length penalty**: divide the score by the number of tokens, or a power of it. The same model and
-# the same search, told to look for that (blue), write *better* texts than greedy decoding by both measures, with each of
-# the five seeds; and the sum of log p that they reach is lower than the orange one. The search does what it is told.
-# What it was told is at fault. (Nobody should use this translator: only three or four texts of a hundred come out right,
-# however one decodes.)
+# Is that worse? On the right stands **chrF**, which counts the groups of letters that a text shares with the right one.
+# It falls with each of the five seeds, and BLEU, which counts groups of words, with four. (Both also count what is
+# missing, so a part of the fall is the length itself.)
+#
+# The cure in use is a **length penalty**: divide the score by the number of tokens, or a power of it. The same models
+# and the same search, told to look for that (blue), write *better* texts than greedy decoding by both measures, with
+# each of the five seeds, although the sum of log p that they reach is lower. The search does what it is told. What it
+# was told is at fault. (Nobody should use this translator: of a hundred texts three or four come out right, however one
+# decodes.)
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: the menus themselves
@@ -322,11 +326,11 @@ except PackageNotFoundError:
 # ## 4. A better model, and texts in circles
 #
 # A date has one right answer. Most texts have not. Take SmolLM2, which has read far more than we could (135 million
-# parameters, trained further to chat, stored with four bits each), and let it go on with passages of Python's manual.
-# Three texts follow: what the manual says, what greedy decoding writes, and what eight beams find. Of fifteen passages,
-# this is the one whose greedy text repeats itself the eighth most, the middle one:
+# parameters, trained further to chat, stored with four bits each), and let it go on with fifteen passages of Python's
+# manual. Here is the one whose greedy text repeats itself the eighth most, the middle one: what the manual says, what
+# greedy decoding writes, and what eight beams find:
 
-# %%
+# %% jupyter={"source_hidden": true}
 texts = recorded("likeliest")["result"]["texts"]
 smol, smol_tokenizer = load("smollm2")
 passages = torch.tensor(recorded("likeliest")["result"]["read"])
@@ -351,10 +355,9 @@ for name in ("greedy", "8 beams"):
     print(f"--- {name} ---", smol_tokenizer.decode(texts[name]["ids"][worst]), "\n", sep="\n")
 
 # %% [markdown]
-# Before you look for a bug: how likely are these texts, by the model's own account? Take the mean of a text's $\log p$,
-# over its tokens, and turn it back into a probability: the geometric mean of its tokens' probabilities. How many times
-# as high as in the manual is it in the eight beams' texts, over all fifteen passages? Run the cell, and click your
-# guess.
+# Before you look for a bug: how likely are these texts, by the model's own account? Let it score the eight beams' fifteen
+# texts and the manual's own, and take the probability of a token (the geometric mean: $e$ to the mean of $\log p$). How
+# many times as high is it in the eight beams' texts? Run the cell, and click your guess.
 
 # %%
 predict("12_decoding.person")
@@ -400,7 +403,8 @@ for ax, key, title in ((left, "log_prob", "log p of a token, mean"), (right, "re
         ax.plot([place + (n - 7) / 40 for n in range(15)], values, "o", color="grey", alpha=0.5, markersize=4)
         ax.plot([place - 0.3, place + 0.3], [statistics.median(values)] * 2, color="black", linewidth=2)
     ax.set_xticks(range(len(order)), order, rotation=20)
-    ax.set(title=title + " (line: median)")
+    ax.set(title=title)
+_ = figure.suptitle("Every search is likelier than the manual, and the widest loops least\n(15 passages, line: median)")
 
 
 # %% jupyter={"source_hidden": true}
@@ -419,10 +423,12 @@ print(f"less repetitive on {more('repeated', 'greedy', '8 beams')}")
 # %% [markdown]
 # Each search is likelier than the manual on every passage, and most of its texts repeat more. One is tempted to say:
 # the better the score, the more it loops. The figure says the opposite. From greedy decoding to eight beams the score
-# rises and the repetition *falls*, in the median from 39 to 8 %; greedy decoding, which searches least, loops most.
-# (Why wider searches loop less, we have not tested. And this is one small chat model. Larger ones are reported to loop
-# less.) So looping is not the price of a good score. What all searches have in common is another thing: with one beam
-# or eight, the score leads away from what a person would write, and says nothing of it.
+# rises and the repetition *falls*, in the median from 39 to 8 %. So looping is not the price of a good score. What all
+# searches have in common is another thing: with one beam or eight, the score leads away from what a person would write,
+# and says nothing of it.
+#
+# (Why wider searches loop less, we have not tested. And this is one small chat model; larger ones are reported to loop
+# less.)
 #
 # These are recorded runs, as they take minutes. But you need not believe them: whether a text is greedy decoding's own
 # is seen in *one* pass. At every place the token that stands next must be the likeliest.
@@ -438,37 +444,48 @@ assert agrees >= len(ids["greedy"]) - 3  # near ties may fall otherwise on anoth
 # %% [markdown]
 # ## 5. What makes a repetition likely?
 #
-# A guess would be that the sentence is such a good one. The control: write a passage four times in a row, and see how
-# probable the model finds its tokens the first time, the second, and so on. Then the same with its words shuffled into
-# nonsense. Here are ten of our passages:
+# A guess would be that the sentence is such a good one. So write a passage four times in a row, and see how probable
+# the model finds its tokens the first time, the second, and so on. Two controls: the same with its words shuffled into
+# nonsense; and four *different* passages in a row, for any text before it may help with the next one.
 
-# %% tags=["nbval-ignore-output"]
-# output differs in the last digit
-rng, rounds = random.Random(1), {"as it is": [], "words shuffled": []}
-for one in passages[:10]:
-    words = smol_tokenizer.decode(one).split()
-    for name, some in (("as it is", words), ("words shuffled", rng.sample(words, len(words)))):
-        once = smol_tokenizer.encode(" " + " ".join(some))
-        ids4 = torch.tensor([smol_tokenizer.encode("\n") + 4 * once])
-        with torch.no_grad():
-            log_probs = smol(ids4[:, :-1])[0].log_softmax(dim=-1)
-        of_each = log_probs.gather(1, ids4[0, 1:, None]).view(4, len(once))  # four rounds
-        rounds[name].append(of_each.mean(dim=1).exp().tolist())
+
+# %%
+def probabilities(rounds):
+    """Of each round of a text: the geometric mean of its tokens' probabilities."""
+    parts = [smol_tokenizer.encode(" " + " ".join(words)) for words in rounds]
+    row = torch.tensor([smol_tokenizer.encode("\n") + sum(parts, [])])
+    with torch.no_grad():
+        log_probs = smol(row[:, :-1])[0].log_softmax(dim=-1).gather(1, row[0, 1:, None])[:, 0]
+    return [part.mean().exp().item() for part in log_probs.split([len(part) for part in parts])]
+
+
+# %%
+rng, rounds = random.Random(1), {"the same passage": [], "the same nonsense": [], "another passage": []}
+manual = [smol_tokenizer.decode(one).split() for one in passages]
+for n in range(10):
+    nonsense = rng.sample(manual[n], len(manual[n]))
+    for name, four in zip(rounds, (4 * [manual[n]], 4 * [nonsense], manual[n : n + 4]), strict=True):
+        rounds[name].append(probabilities(four))
 
 # %% jupyter={"source_hidden": true}
-figure, axes = plt.subplots(1, 2, figsize=(7, 2.6), sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(9, 2.8), sharey=True)
 for ax, (name, runs) in zip(axes, rounds.items(), strict=True):
     for run in runs:
         ax.plot(range(1, 5), run, "o-", color="grey", alpha=0.4, markersize=3)
     ax.plot(range(1, 5), torch.tensor(runs).mean(dim=0), color="black", linewidth=2)
-    ax.set(title=name, xticks=range(1, 5), xlabel="the same passage for the nth time", ylim=(0, 1))
-    assert all(run[0] < run[1] < run[3] for run in runs) and torch.tensor(runs).mean(dim=0)[3] > 0.6
+    ax.set(title=f"{name} each time", xticks=range(1, 5), xlabel="round", ylim=(0, 1))
+    if name.startswith("the same"):
+        assert all(run[0] < run[1] < run[3] for run in runs) and torch.tensor(runs).mean(dim=0)[3] > 0.6
+    else:
+        assert max(map(max, runs)) < 0.2
 _ = axes[0].set_ylabel("probability of its tokens\n(geometric mean)")
+_ = figure.suptitle("What has been there before becomes likely, sense or nonsense (ten passages)")
 
 # %% [markdown]
-# The nonsense rises as the passage does, in ten of ten. So what becomes likely is not what is good but *what has been
-# there before*. A loop feeds itself: each round makes the next one more probable, and a chooser who always takes the
-# likeliest has no way out. (What makes the *first* round likely, this does not show.)
+# The nonsense rises as the passage does, in ten of ten, and passages that are new each time do not rise. So what becomes
+# likely is not what is good but *what has been there before*. A loop feeds itself: each round makes the next one more
+# probable, and a chooser who always takes the likeliest has no way out. (What makes the *first* round likely, this does
+# not show.)
 #
 # That is why a loop goes on, and not yet why the *likeliest* text must be odd. For this take something without any
 # network: a coin that shows heads in six of ten throws. Of all sequences of a hundred throws, which is the likeliest?
@@ -506,7 +523,7 @@ assert 1 - next_logits[1].softmax(dim=-1).topk(40).values.sum() > 0.3
 
 # %% [markdown]
 # Here is the trouble with drawing. Each of the other 49,112 tokens has hardly a chance, but together they have one, and
-# one silly token is enough to lead a text astray, since the model then goes on from it. Four remedies are in use:
+# whatever is drawn, however silly, the model has to go on from it. Four remedies are in use:
 #
 # * **Temperature** $\tau$: divide the logits by it before the softmax, $p_i \propto e^{z_i / \tau}$. Below 1 the likely
 #   tokens gain, and near 0 it is greedy decoding; above 1 they become more alike.
@@ -544,7 +561,7 @@ _ = axes[0, 0].set_ylabel("... about Python is"), axes[1, 0].set_ylabel("... ani
 for name in ("temperature 1", "top-p 0.9", "temperature 0.7"):
     print(f"--- {name} ---", smol_tokenizer.decode(texts[name]["ids"][shown]), "\n", sep="\n")
 
-# %%
+# %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(9, 4))
 aside = {"top-p 0.9": (6, -13), "temperature 1": (-30, 8), "8 beams": (-14, -16), "min-p 0.1": (2, -16)}
 for name, row in texts.items():
@@ -592,8 +609,8 @@ right.set_title("five seeds: the surer, the more a draw keeps")
 _ = right.legend()
 
 # %% jupyter={"source_hidden": true}
-for greedy, draw in zip(rows["greedy"], kept["sampling"]["1.0"], strict=True):
-    assert greedy["exact_match"] > draw["exact_match"]
+for searched, drawn in zip(rows["greedy"], kept["sampling"]["1.0"], strict=True):
+    assert searched["exact_match"] > drawn["exact_match"]
 for steps, runs in longer.items():
     shares = {name: sum(run[name] for run in runs) / 5 for name in ("greedy", "a draw", "vote")}
     print(f"{steps} steps:", ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
@@ -602,9 +619,10 @@ for steps, runs in longer.items():
 # %% [markdown]
 # A little chance does no harm. At temperature 1 the undertrained translator loses three of four right dates. But that
 # is not the task alone. The surer the model, the more a draw keeps: after 200 steps six tenths of what greedy decoding
-# gets right, and in section 3, trained to the end, nearly all. And the vote gets nearly everything back, for each draw
-# is wrong in its own way, and the right answer comes again and again. (With answers that need not agree letter by
-# letter, one takes the draw that is most like the others.)
+# gets right, and in section 3, trained to the end, nearly all.
+#
+# And the vote gets nearly everything back. Wrong draws differ from one another, and the right answer is drawn more than
+# once. (With answers that need not agree letter by letter, one takes the draw that is most like the others.)
 #
 # So: **search, or draw and vote, where one answer is right; draw once where many are.** For the manual there were
 # thousands of good continuations, and by log p and repetition the drawn ones were nearest to it; whether they were any
@@ -613,9 +631,8 @@ for steps, runs in longer.items():
 #
 # ## 8. Play
 #
-# The undertrained translator, with everything of this lesson on it:
-# write a date yourself, token by token, against its probabilities; open the search as a tree; let the sliders change
-# the distribution; draw ten.
+# The undertrained translator, with everything of this lesson on it: write a date yourself, token by token, against its
+# probabilities; open the search as a tree; let the sliders change the distribution; draw ten.
 #
 # 1. Write the right date (`1965年5月10日星期一`). Which single token costs you most, and is your score in the end above or
 #    below the greedy one?
@@ -627,6 +644,54 @@ for steps, runs in longer.items():
 # %%
 explorer = DecodingExplorer(model, tokenizer, "Monday, May 10, 1965", 16, beams=2)
 explorer
+
+# %% [markdown]
+# <details><summary>Answers, when you have tried</summary>
+#
+# The next cell, folded, computes them with your model; ours, on another CPU, may have learnt a little else.
+#
+# 1\. The weekday: the model would rather end before it. Your score is *below* the greedy one, so this is a model error.
+#
+# 2\. It does not leave it. The other beams hesitate about the year and about the weekday, and lose.
+#
+# 3\. No. It goes on to some other date, as if nothing had happened, and each token is about as cheap as it was before. A
+# model that writes does not take anything back.
+#
+# 4\. To about 0.2, or with a min-p of 0.3. Then only the tokens are left between which it hesitates.
+#
+# </details>
+
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
+# output differs from one CPU to the next
+def costs(row):
+    """The log-probability of each token after [BOS]."""
+    with torch.no_grad():
+        log_probs = model(source, row[:, :-1], mask)[0].log_softmax(dim=-1)
+    return log_probs.gather(1, row[0, 1:, None])[:, 0]
+
+
+wrong_digit = torch.tensor([[tokenizer.bos_id, *tokenizer.encode("2")]])[:, :2]
+options = dict(source=source, source_mask=mask, stop=tokenizer.eos_id)
+print("Each token, and its log p:")
+for name, row in (
+    ("right", widths.right_ids(task, pairs[:1])),
+    ("greedy", greedy(pairs[0].source)),
+    ("a wrong first digit", generate(model, wrong_digit, 16, **options)),
+):
+    each = zip(tokenizer.tokens(row[0, 1:]), costs(row).tolist(), strict=True)
+    print(f"    {name}:", " ".join(f"{token} {cost:.1f}" for token, cost in each), f"| sum {costs(row).sum():.2f}")
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
+# output differs from one CPU to the next
+one = [pairs[0].source]
+print("The likeliest text")
+for k in (1, 2, 5):
+    print(f"    of {k} beams: {translate(model, tokenizer, one, beams=k)[0]}")
+print("Different texts among ten draws")
+for setting in ({"temperature": 0.5}, {"temperature": 0.2}, *({"temperature": 1.0, "min_p": p} for p in (0.1, 0.3))):
+    drawn = {translate(model, tokenizer, one, seed=seed, **setting)[0] for seed in range(10)}
+    print(f"    {setting}: {len(drawn)}")
 
 # %% [markdown]
 # ## 9. What people get wrong

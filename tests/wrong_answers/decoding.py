@@ -813,7 +813,25 @@ WRONG = {
         ("no new ends", stepped(right_every, lambda s, e, eos: e.gather(1, s[1])), "has ended in this step"),
         ("upside down", stepped(right_every, lambda s, e, eos: ~s[3]), "The ends are upside down"),
         ("new ends only", stepped(right_every, lambda s, e, eos: s[3] & ~e.gather(1, s[1])), "it stays so"),
-        ("means", stepped(lambda *given: right_every(*given) / 2), "wanted beam"),
+        ("means", stepped(lambda *given: right_every(*given) / 2), "A mean is taken"),
+        (
+            "means of those that go on",
+            stepped(
+                lambda t, e, lp, eos: torch.where(e[..., None], right_every(t, e, lp, eos), (t[..., None] + lp) / 2)
+            ),
+            "A mean is taken",
+        ),
+        (
+            "softmax of the log-probabilities",
+            stepped(lambda t, e, lp, eos: t[..., None] + prepared(e, lp.softmax(-1), eos)),
+            "Probabilities are added to a sum of logarithms",
+        ),
+        (
+            "softmax of all continuations",
+            stepped(lambda *given: right_every(*given).flatten(1).log_softmax(-1).view_as(given[2])),
+            "one more softmax",
+        ),
+        ("divided by five tokens", part(lambda totals, *others: (totals / 5, *others)), "added up and nothing more"),
         ("free ends", stepped(lambda *given: ends_cost(0.0, *given)), "eos costs nothing, whichever beam it continues"),
         ("no more ends", stepped(lambda *given: ends_cost(-INF, *given)), "No beam can end any more"),
         ("logarithms of products", stepped(lambda *given: right_every(*given).exp().log()), "Right while texts are"),

@@ -94,6 +94,12 @@ def seen(got: Step, wanted: Step) -> str:
     """What is wrong with the first beam that is, whatever made it."""
     if not close(got[0], wanted[0]) and close(got[0].sort(dim=1, descending=True).values, wanted[0]):
         return "The right totals in another order: wanted is the best first."
+    if all(map(torch.equal, got[1:], wanted[1:])):
+        yours, right_total = apart(*furthest(got[0], wanted[0]))
+        return (
+            "The right beams, tokens and ends, but other totals. A total is the old one and the new log-probability, "
+            f"added up and nothing more: {yours} should be {right_total}."
+        )
     good = [(a - b).abs() < 1e-5 if a.is_floating_point() else a == b for a, b in zip(got, wanted, strict=True)]
     b, place = torch.stack(good).all(dim=0).logical_not().nonzero()[0].tolist()
     total, right_total = apart(got[0][b, place], wanted[0][b, place])
@@ -103,6 +109,12 @@ def seen(got: Step, wanted: Step) -> str:
         f"{bool(got[3][b, place])}; wanted beam {fine[0]}, token {fine[1]}, total {right_total}, ended: "
         f"{bool(wanted[3][b, place])}."
     )
+
+
+def furthest(got: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """The number that is furthest from what is wanted, and what is wanted."""
+    place = (got - wanted).abs().nan_to_num(0.0).argmax()
+    return got.flatten()[place], wanted.flatten()[place]
 
 
 def parts_of(got, totals: Tensor) -> Step:

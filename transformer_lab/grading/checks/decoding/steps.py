@@ -114,6 +114,21 @@ def paying(totals, ended, log_probs, eos) -> Step:
     return best(totals[..., None] + going_on(ended, log_probs, eos, log_probs[..., eos]), eos)
 
 
+def means(of_ended_too: bool, totals, ended, log_probs, eos) -> Step:
+    """The mean of the old total and the new token, in place of their sum."""
+    every = totals[..., None] + going_on(ended, log_probs, eos)
+    halved = torch.ones_like(ended) if of_ended_too else ~ended
+    return best(torch.where(halved[..., None], every / 2, every), eos)
+
+
+def log_softmax_of_all(every: Tensor) -> Tensor:
+    return every.flatten(1).log_softmax(dim=-1).view_as(every)
+
+
+MEANS = (
+    "A mean is taken of the total so far and the new token. Totals stay sums: a length penalty divides them in the "
+    "end, when whole texts are compared."
+)
 ON = (
     "A beam that has ended goes on like the others. It has one continuation, eos, and its total stays what it was: a "
     "text that is complete costs nothing more."
@@ -172,6 +187,16 @@ FAULTS = (  # (what is computed, words)
     (
         lambda t, e, lp, eos: best(t[..., None] + going_on(e, lp, eos).exp(), eos),
         "Probabilities are added to a sum of logarithms: add the log-probabilities themselves.",
+    ),
+    (
+        lambda t, e, lp, eos: best(t[..., None] + going_on(e, lp.exp(), eos), eos),
+        "Probabilities are added to a sum of logarithms: add the log-probabilities themselves.",
+    ),
+    (lambda *given: means(True, *given), MEANS),
+    (lambda *given: means(False, *given), MEANS),
+    (
+        lambda t, e, lp, eos: best(log_softmax_of_all(t[..., None] + going_on(e, lp, eos)), eos),
+        "The right beams, but the totals have gone through one more softmax: they stay sums.",
     ),
     (own_best, "Each beam goes on with its own best token. The K best are chosen among *all* K times V continuations."),
     (

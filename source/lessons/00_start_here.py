@@ -84,10 +84,13 @@ translator
 #
 # <details><summary>What there is to see</summary>
 #
-# In most heads the rows of the year's four digits are brightest near the right end, where the year stands in English. Both
-# rows of the month are bright in the column `November` in head 3 of block 2 and in head 1 of block 1; a few other heads have
-# one bright row of the two. February 30 and a wrong weekday are copied as they stand: this model translates, and nothing in it
-# compares a date with a calendar.
+# In most heads, three or four of the year's four rows are brightest near the right end, where the year stands in English.
+#
+# Both rows of the month are bright in the column `November` in head 3 of block 2 and in head 1 of block 1; a few other heads
+# have one bright row of the two.
+#
+# February 30 and a wrong weekday are copied as they stand: this model translates, and nothing in it compares a date with a
+# calendar.
 #
 # </details>
 #

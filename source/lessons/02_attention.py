@@ -686,6 +686,7 @@ after_one[:, 1:] = is_first[:, :-1] & (reads[:, 1:] == one)
 january = after_one & (writes == month_sign)
 
 # %% jupyter={"source_hidden": true}
+print("right, if the cross-attention says       zeros   its average")
 for name, silenced, counted in (
     ("年 after the year", is_nian, is_nian),
     ("the month's first digit", is_first, is_first),
@@ -693,10 +694,11 @@ for name, silenced, counted in (
     ("after a first 1: a second digit", after_one, after_one & ~january),
 ):
     zeros, average = ((written_blindly(silenced, way) == writes)[counted].sum() for way in (False, True))
-    print(f"{name:32}{zeros:4} of {counted.sum():3} right; with the average {average:3}")
+    print(f"{name:36}{zeros:10}{average:14}   of {counted.sum()}")
 zeros, average = ((written_blindly(is_first, way) == one)[is_first].sum() for way in (False, True))
-print(f"The first digit should be 1 in {(writes == one)[is_first].sum()} dates.")
-print(f"Blindly it is 1 in {zeros}, with the average in {average}.")
+print(
+    f"Blindly the first digit is 1 in {zeros} and {average} dates; it should be in {(writes == one)[is_first].sum()}."
+)
 
 # %% [markdown]
 # <details><summary>Why? Open when you have read the lines</summary>

@@ -130,15 +130,19 @@ predict("07_layer_norm.break_axis", actual=worse)
 #
 # The two blue bars are equal, so the test is fair: our own code with the right axis changes nothing. Without a norm
 # each token still has a vector of its own, if of a size that nobody expects, and many next tokens survive. Over the batch, each feature of a token
-# is compared with the *same feature of the other dates*. What all of them share at that place is subtracted, and what is
-# left says how this date differs from its neighbours. Tidy numbers are not the point, then: it matters which ones are tidied together.
+# is compared with the *same feature of the other dates*. What all of them share at that place is subtracted, and a feature in which
+# they hardly differ is divided by its small deviation and blown up. (Either step alone does the harm; see the fold below.) Tidy
+# numbers are not the point, then: it matters which ones are tidied together.
 #
 # </details>
-#
-# (The 300 dates have different lengths, so over the batch and over time padding goes into the means. Is it the padding that does the
-# harm? Batches of dates of one length, without any, say no:)
 
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: is it the padding? The mean, or the deviation?
+#
+# The 300 dates have different lengths, so over the batch and over time padding goes into the means. Is it the padding that does the
+# harm? Here are batches of dates of one length, without any:
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["deeper"]
 lengths = {}
 for row in range(300):
     lengths.setdefault((source_mask[row].sum().item(), target_mask[row].sum().item()), []).append(row)
@@ -155,9 +159,36 @@ for name, axes, expected in (("over the batch", 0, 0.17), ("over time", 1, 0.93)
     assert share < expected + 0.04
     assert share > expected - 0.04
 
+# %% [markdown] tags=["deeper"]
+# It is not the padding. And which of the two steps is it? We take one of them over the wrong axis, and leave the other over the features:
+
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["deeper"]
+def halves(of_mean, of_deviation):
+    def forward(self, x):
+        mean, variance = x.mean(of_mean, keepdim=True), x.var(of_deviation, keepdim=True, unbiased=False)
+        return self.gamma * (x - mean) / (variance + self.eps).sqrt() + self.beta
+
+    return forward
+
+
+print("next tokens right    only the mean   only the deviation   both")
+for name, axis in (("over the batch", 0), ("over time", 1)):
+    half = []
+    for axes in ((axis, 2), (2, axis), (axis, axis)):
+        with with_norm(halves(*axes)):
+            half.append(next_tokens())
+    print(f"{name:14}{half[0]:16.0%}{half[1]:18.0%}{half[2]:13.0%}")
+    assert max(half) < 0.4 if axis == 0 else min(half) > 0.85
+
+# %% [markdown] tags=["deeper"]
+# Over the batch either step alone leaves a third of the next tokens at most.
+
 # %% [markdown]
-# Over time, 92 % survive. Is that wrong axis nearly right, then? Let each of the five write by itself, as a translator does, all
-# 300 dates in one batch:
+# ### Nine tokens of ten
+#
+# Over time, 92 % of the next tokens survive. Is that wrong axis nearly right, then? Let each of the five write by itself, as a
+# translator does, all 300 dates in one batch:
 
 # %% jupyter={"outputs_hidden": true}
 print(f"{held_out[0].source}, in Chinese:")
@@ -167,18 +198,20 @@ assert written["over time"][0] == 0 and written["no norm"][0] < 0.2
 
 # %% [markdown]
 # Nine next tokens of ten, and yet not one whole date: over time the model writes `2222...` for ever. Why? Recall the cache of
-# lesson 03. When the model writes, only the *newest* token goes through it; the others were read before. Then the time
+# lesson 03: when the model writes, only the *newest* token goes through it. The others were read before. Then the time
 # axis has length 1. The mean of one number is this number, and subtracting it leaves 0, whatever was read:
 
 # %%
 newest = torch.randn(1, 1, 6)  # (B, T, D) with T = 1
 print("what is left of one token, over time:", (newest - newest.mean(dim=1, keepdim=True)).abs().max().item())
 
-# %% [markdown]
-# That is an accident of the cache. Then do without it: read the right beginning of the translation, with nothing after it, and ask
-# for the next token. Dates of one length, over time:
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: and without the cache?
+#
+# We let the model read the right beginning of a translation, all of it and with nothing after it, and ask for the next token. Dates of one
+# length, over time:
 
-# %%
+# %% tags=["deeper"]
 rows = max(groups, key=len)
 ids, read = targets[rows][:, : target_mask[rows[0]].sum()], sources[rows][:, : source_mask[rows[0]].sum()]
 with with_norm(over(1)), torch.no_grad():
@@ -189,11 +222,18 @@ print("with the rest of the translation behind them:", *(f"{share:5.0%}" for sha
 print("with nothing behind them:                    ", *(f"{share:5.0%}" for share in behind))
 assert behind[2] < 0.4 and behind[3] < 0.1 and min(whole[:4]) > 0.7
 
+# %% [markdown] tags=["deeper"]
+# Without the cache it writes no better. Three of these five tokens had help from what comes after them.
+
 # %% [markdown]
-# So the 92 % flatter: three of these five tokens had help from what comes after them. Two tests show what
-# has really gone wrong, over the batch and over time: exchange the *other* dates of a batch and see how far a date's own
-# vectors move; and change the *last* token that was written, and see how far the *first* row moves, which the causal mask forbids
-# (lesson 03). Both as shares of their length:
+# ### What has really gone wrong
+#
+# The cache only brings it to light. What is wrong is that numbers of *other* vectors go into the mean. Two tests show it:
+#
+# * exchange the other dates of a batch. How far do a date's own vectors move?
+# * change the *last* token that was written. How far does the *first* row move? The causal mask forbids that it moves at all (lesson 03).
+#
+# Both as shares of the vectors' length:
 
 # %%
 eight = [pair for pair in held_out if len(tokenizer.encode(pair.source)) == 8][:9]  # of one length: no padding
@@ -222,9 +262,9 @@ for name, axes in (("over the features", 2), ("over the batch", 0), ("over time"
 
 # %% [markdown]
 # Over the batch, what a date means depends on who else is being translated. Over time, the norm undoes the causal mask: each
-# token's vector was made with the mean of all, later ones included. When the model writes, they are not
-# there yet. Of the three axes, only the *features* leave each token to itself. (So would a part of one token's features: some models
-# normalise each head's by themselves.)
+# token's vector was made with the mean of all, later ones included. So the 92 % flatter: the tokens had help from those that come after
+# them, and when the model writes, these are not there yet. Of the three axes, only the *features* leave each token to itself.
+# (So would a part of one token's features: some models normalise each head's by themselves.)
 #
 # ## 2. One token, one mean, one deviation
 #
@@ -407,10 +447,12 @@ assert shift < 1e-9 and stretch < 1e-3
 # ## 5. Does the mean matter?
 #
 # Llama and its kin leave the mean alone and only divide, by the root of the mean square. This is
-# **RMSNorm** (Zhang, Sennrich 2019): no projection, only the sphere. Put it into the translator, which was never trained
-# with it. As a control we also give the vectors a mean on purpose: a quarter of its deviation is added to all features of a vector,
-# just before a norm. A layer norm would take it off again; RMSNorm lets it pass. We do so at no norm, at the first norm of each stack,
-# at the eight others, and at all ten.
+# **RMSNorm** (Zhang, Sennrich 2019): no projection, only the sphere. Does the translator, which was trained with layer norms, miss the
+# mean if we put RMSNorm in their places?
+#
+# And would it notice a mean at all? As a control we give it one on purpose: just before a norm, a quarter of the vector's deviation is
+# added to all its features. A layer norm would take that off again; RMSNorm lets it pass. We do so at no norm, at the first norm of each
+# stack, at the eight others, and at all ten.
 
 
 # %%
@@ -443,9 +485,9 @@ assert rms["no norm"] > 0.95 and rms["the first two"] > 0.6 and rms["the eight o
 
 # %% [markdown]
 # With RMSNorm nearly all dates survive. Yet the translator would notice a mean, above all at eight of the ten norms. So there must be hardly
-# a mean to subtract there. How much of a vector's mean square is the square of its mean? In a random direction of 64 it would be
-# $1/64$, 1.6 %. Here is what reaches each norm; as a control, what reaches it in three translators that have learnt nothing; and what
-# reaches it in three more whose norms stand on the branch (pre-norm).
+# a mean to subtract there. How much of a vector's mean square is the square of its mean? (Of a vector in a random direction it would be
+# $1/64$, 1.6 %.) We measure it at each of the ten norms. Two controls: three translators that have learnt nothing, and three more
+# whose norms stand on the branch (pre-norm).
 
 
 # %%
@@ -473,10 +515,20 @@ before = replace(model.config, norm_position="pre")
 fresh_pre = [share_of_the_mean(Transformer(before).eval()) for _ in range(3)]
 names = [f"{stack} {block}, {part}" for stack, parts in (("encoder", ("self", "feed-forward")),
          ("decoder", ("self", "cross", "feed-forward"))) for block in (1, 2) for part in parts]  # fmt: skip
-print("                       trained   three untrained     three untrained, pre-norm")
-for number, name in enumerate(names):
-    row = " ".join(f"{untrained[number]:5.1%}" for untrained in fresh)
-    print(f"{name:24}{trained[number]:6.1%}    ", row, "  ", *(f"{row[number]:6.1%}" for row in fresh_pre))
+
+# %% jupyter={"source_hidden": true}
+ax = plt.subplots(figsize=(9, 3.8))[1]
+kinds = ((fresh_pre, "s", plots.COLORS[0], "untrained, pre-norm"), (fresh, "o", "grey", "untrained, as ours (post-norm)"),
+         ([trained], "D", plots.COLORS[5], "our translator"))  # fmt: skip
+for rows, marker, color, name in kinds:
+    for row in rows:
+        label = name if row is rows[0] else None
+        ax.plot([100 * share for share in row], names, marker, color=color, alpha=0.7, label=label)
+ax.axvline(100 / 64, color="grey", linestyle=":")
+ax.invert_yaxis()
+ax.set(xlim=(0, 21), xlabel="the mean's share of the mean square (%); dotted: a random direction")
+ax.set_title("Post-norm: hardly a mean, except at the first norm of each stack")
+_ = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 # %% jupyter={"source_hidden": true}
 first = {0, 4}  # the first norm of each stack
@@ -489,35 +541,40 @@ assert all((row[i] > 0.02) if i in first else (row[i] < 0.04) for row in fresh f
 assert all(row[i] > 0.03 for row in fresh_pre for i in range(4))
 
 # %% [markdown]
-# In eight of ten norms the mean is less than 1 % of what comes in, and 3 % at most in the untrained models. So it is not
-# something that training found. It lies in the build: each of these norms gets what an earlier norm has just *centred* (but for its $\gamma$ and
-# $\beta$), plus the output of a sub-layer, for which $(1, \dots, 1)$ is one direction among 64 and no special one. The last columns bear it
-# out: in pre-norm nothing centres the line, and a good part of the mean that the encoder's first norm finds is still there at its fourth.
+# **At eight of the ten norms the mean is less than 1 % of what comes in.** Training did not do that: in the untrained models it is 3 % at
+# most. It lies in the build. Each of these norms gets what an earlier norm has just *centred* (but for its $\gamma$ and
+# $\beta$), plus the output of a sub-layer, for which $(1, \dots, 1)$ is one direction among 64 and no special one. In pre-norm, where
+# nothing centres the line, a good part of the mean that the encoder's first norm finds is still there at its fourth.
 #
-# Only the first norm of each stack gets vectors that nobody has centred. There is a mean, as large as the one that we added, and this
-# model does not mind it much. (The last two lines say whose it is: it comes with the positions, half of whose numbers are
-# cosines near 1, [lesson 08](08_positions.ipynb).) Where there is a mean, it hardly matters; where it would matter, there is none.
+# Only the first norm of each stack gets vectors that nobody has centred. There is a mean, about as large as the one that we added, and this
+# model does not mind it much. (The two lines above say whose it is: it comes with the positions. Half of their numbers are
+# cosines, and most of these are near 1, [lesson 08](08_positions.ipynb).) So where there is a mean, it hardly matters, and where it would matter, there is none.
 #
 # But this model was trained with a layer norm. What about one that *never had* the mean taken off? `experiments/mean_left_out.py`
 # trains translators with RMSNorm from the first step on, and their twins with a layer norm, in both places of the norm that the next
-# section compares. RMSNorm has no shift either; so for a third kind $\beta$ stays at 0. The loss on 300
-# unseen dates, five seeds, and how many of the dates the worst of the five gets right:
+# section compares. RMSNorm has no shift either; so for a third kind $\beta$ stays at 0. Five seeds each, a line for each:
 
 # %% jupyter={"source_hidden": true}
 left_out = recorded("mean_left_out")["result"]
-kinds = {"layer": "layer norm", "layer without shift": "layer norm, beta 0", "rms": "RMSNorm"}
-print("                          after 100 steps, five seeds     after 400          worst")
-for place, of_norms in left_out["losses"].items():
-    for kind, name in kinds.items():
-        early, late = ([losses[look] for losses in of_norms[kind]] for look in (0, 2))
-        shown = " ".join(f"{loss:.3f}" for loss in early)
-        worst = min(left_out["right"][place][kind])
-        print(f"{place + ', ' + name:25} {shown}   {min(late):.4f} - {max(late):.4f}  {worst:6.1%}")
+kinds = {"layer": "layer norm", "layer without shift": "layer norm,\nbeta 0", "rms": "RMSNorm"}
+behind_by, fig_axes = [], plt.subplots(1, 2, figsize=(9, 3.4))
+for look, panel in zip((0, 2), fig_axes[1], strict=True):
+    for place, color, style in (("post", plots.COLORS[5], "o-"), ("pre", plots.COLORS[0], "s--")):
+        for seed in range(5):
+            row = [left_out["losses"][place][kind][seed][look] for kind in kinds]
+            label = f"{place}-norm" if seed == 0 else None
+            panel.plot(list(kinds.values()), row, style, color=color, alpha=0.7, label=label)
+            behind_by += [row[2] - max(row[:2])] if look == 0 else []
+    panel.set(ylim=(0, None), title=f"after {left_out['looks'][look]} steps")
+fig_axes[1][0].set_ylabel("loss on 300 unseen dates"), fig_axes[1][1].legend(loc="lower right")
+title = "Without the mean the start is a little slower, and the end as good"
+_ = fig_axes[0].suptitle(title, x=0.01, ha="left", fontsize=11)
+assert min(behind_by) > 0 and min(min(right) for kind in left_out["right"].values() for right in kind.values()) > 0.996
 
 # %% [markdown]
-# After 100 steps RMSNorm is behind the two others in each of the ten pairs. So it is the mean that it misses there, and not the shift. After
-# 400 steps nothing is left of that, and every translator has at least 299 of the 300 dates right. One can do without the mean, then, in
-# either place of the norm; here it made the start a little quicker. (That is one small task, at one learning rate.)
+# After 100 steps RMSNorm has a higher loss than both others with each seed, in both places. So it is the mean that it misses, and not the
+# shift. After 400 steps nothing is left of that, and every translator has at least 299 of the 300 dates right. **One can do without the
+# mean, then**; here it made the start a little quicker. (That is one small task, at one learning rate.)
 #
 # ## 6. Before or after?
 #
@@ -609,13 +666,13 @@ for place in ("pre", "post"):
 
 # %% [markdown]
 # Is it really the *first* steps that are delicate? A warm-up also makes a third of all steps small, wherever they stand. So we train
-# post-norm at 0.01 once more, with the same rates in the opposite order: the full rate first, the small ones at the end. And perhaps
-# post-norm without a warm-up is not stuck but slow, and needs twice as many steps?
+# the one that needs it at 0.01 once more, with the same rates in the opposite order: the full rate first, the small ones at the end. And perhaps
+# without a warm-up it is not stuck but slow, and needs twice as many steps?
 
-# %%
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
 controls = recorded("norm_position_controls")["result"]
 post = {warm: ends["post", warm][rates.index(1e-2)] for warm in (True, False)}
-print("post-norm at 0.01, loss at the end (chance: 2.08), a seed each")
+print("The loss at the end, a seed each:")
 for name, row in (
     ("warm-up", post[True]), ("small rates at the end", controls["small rates at the end"]),
     ("no warm-up", post[False]), ("no warm-up, 600 steps", controls["without warm-up, more steps"]),
@@ -710,14 +767,13 @@ slips = {
     "eps outside the root": lambda var, n: var.sqrt() + eps,
     "divided by D - 1": lambda var, n: (var * n / (n - 1) + eps).sqrt(),
 }
+print("off by (at most)      width 64   variance near eps   width 4")
 for name, below in slips.items():
     off = []
     for vectors in (2 * torch.randn(6, 64), torch.randn(6, 64) / 300, 2 * torch.randn(6, 4)):
         var = vectors.var(dim=-1, unbiased=False)
         off.append(((var + eps).sqrt() / below(var, vectors.shape[1]) - 1).abs().max().item())
-    print(
-        f"{name:22} off by {off[0]:5.1%} at width 64, {off[1]:5.1%} if the variance is near eps, {off[2]:5.1%} at width 4"
-    )
+    print(f"{name:20}{off[0]:10.1%}{off[1]:20.1%}{off[2]:10.1%}")
 
 # %% [markdown]
 # **Dropout after the norm.** **Dropout** zeroes some numbers at random during training. It belongs on the *branch*, before the addition.

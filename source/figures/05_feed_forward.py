@@ -152,4 +152,24 @@ def fold() -> Drawing:
     return drawing
 
 
-DRAWINGS = (where, alone, unit, fold)
+def points() -> Drawing:
+    drawing = Drawing(700, 300)
+
+    def place(a: float, b: float) -> Point:
+        return 280 + 120 * a, 236 - 120 * b
+
+    for end, name in (((1.6, 0), "a"), ((0, 1.6), "b")):
+        drawing.arrow(place(*(-0.15 * number for number in end)), place(*end), color=PALE)
+        drawing.text(*place(*(1.06 * number for number in end)), name, 12, QUIET)
+    for total in (0.55, 1.45):  # two lines that fail
+        line(drawing, place(total + 0.2, -0.2), place(total - 1.25, 1.25), VALUE, "--", 1.6)
+    point(drawing, place(0, 0), False, "0 0", (-24, 18))
+    point(drawing, place(1, 0), True, "1 0", (2, 26))
+    point(drawing, place(0, 1), True, "0 1", (-28, 0))
+    point(drawing, place(1, 1), False, "1 1", (28, -12))
+    drawing.text(110, 110, "orange:\nXOR is 1", 13, LIT)
+    drawing.text(590, 110, "each line leaves a white\npoint with the orange ones", 13, VALUE)
+    return drawing
+
+
+DRAWINGS = (where, alone, unit, points, fold)

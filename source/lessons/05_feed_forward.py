@@ -155,25 +155,47 @@ predict("05_feed_forward.xor", actual="no" if max(attention_only) < 1e-4 else "y
 # $$f(0,0) + f(1,1) = f(0,1) + f(1,0),$$
 #
 # because on both sides each bit is switched on once. XOR has $0 + 0$ on the left and $1 + 1$ on the right. The hundred networks
-# agree with the argument, and no training can change it. (In the drawing below: a linear function and a threshold cut the plane
-# along a straight line, and no straight line parts orange from white.) Put one feed-forward layer in, and the two sides come apart. (With
-# several tokens the softmax does decide something, and norms are not linear either. Section 6 measures how far that carries.)
+# agree with the argument, and no training can change it. (In the drawing below: a linear function and a threshold cut the plane along a
+# straight line.) Put one feed-forward layer in, and the two sides come apart.
+#
+# (With several tokens the softmax does decide something, and norms are not linear either. Section 6 measures how far that carries.)
 #
 # </details>
 
 # %% [markdown]
-# How would *you* do it, with a pencil? Draw the four inputs as points in the plane, orange where the answer is 1. You may move the points
-# together and bend the paper, and then draw one straight line that has orange on one side and white on the other.
+# How would *you* do it, with a pencil? Here are the four inputs as points in the plane, orange where XOR is 1:
+#
+# ![The four inputs as points in a plane with the axes a and b. 0 1 and 1 0 are orange, 0 0 and 1 1 are white. Two dashed straight lines
+# each have one white point on the side of the orange ones.](figures/05_feed_forward_points.svg)
+#
+# No straight line has orange on one side and white on the other. But you may move the points, lay one upon another, bend the paper. Copy
+# the drawing, and find a way that lets *one* straight line do it. Then write down where your four points lie now, and run this cell and
+# the next:
+
+# %%
+sheet = {"0 0": (0, 0), "0 1": (0, 1), "1 0": (1, 0), "1 1": (1, 1)}  # as they lie at first: move them
+
+# %% jupyter={"source_hidden": true}
+places = torch.tensor(list(sheet.values()), dtype=torch.float)
+places = (places - places.mean(dim=0)) / places.std()  # in the middle of the paper, whatever its size
+lines = torch.randn(100_000, 3, generator=torch.Generator().manual_seed(0))  # drawn by lot
+parted = ((lines[:, :2] @ places.T + lines[:, 2:] > 0) == xor.bool()).sum(dim=1)
+print(f"The best of 100,000 straight lines has {parted.max()} of your 4 points on the right side.")
+
+# %% [markdown]
+# <details><summary>One way, when you have tried</summary>
+#
+# First squeeze the plane onto a line, so that only the sum $a + b$ counts: 10 and 01 become the same point. Then bend this line where the
+# sum is 1.
 #
 # ![On the left the four inputs in the plane, 0 1 and 1 0 in orange, 0 0 and 1 1 in white. A dotted line joins the two orange points.
 # On the right what two hidden units make of them: all points have been moved along the dotted line until only their sum a + b
 # counts, and the line that is left has been bent where the sum is 1. 0 0 lies at its beginning, 1 0 and 0 1 together at the bend, 1 1 at the
 # end, and one straight line, dashed, parts the orange point from the white ones.](figures/05_feed_forward_fold.svg)
 #
-# Two **hidden units** do it, in two steps. First both ask only for the sum $a + b$: that squeezes the plane onto a line, and 10 and 01
-# become the same point. Then this line is bent at 1. Unit 1 computes $a + b$. Unit 2 computes $a + b - 1$ and cuts off what is negative: up
-# to $a + b = 1$ it is silent, beyond that it speaks. The cut, $\max(0, z)$, is called **ReLU**, and we call the bend that it makes a
-# *fold*. (Unit 1 gets the cut too, but its sum is never negative.)
+# </details>
+#
+# A network does it with numbers. Two **hidden units** read the bits, and the output reads the units:
 
 # %%
 w_1, b_1 = torch.tensor([[1.0, 1.0], [1.0, 1.0]]), torch.tensor([0.0, -1.0])  # (2 units, 2 bits), (2 units,)
@@ -185,8 +207,10 @@ for (a, b), units, y in zip(bits.int().tolist(), hidden.int().tolist(), output.i
 assert torch.equal(output, xor)
 
 # %% [markdown]
-# Unit 1 counts the bits, unit 2 notices *both*, and the output is unit 1 less twice unit 2. That is the whole idea of this
-# lesson: a unit **detects** something, and then it **writes** something.
+# Unit 1 counts the bits: $a + b$. Unit 2 notices *both*: it computes $a + b - 1$ and cuts off what is negative, so up to $a + b = 1$ it is
+# silent, and beyond that it speaks. The cut, $\max(0, z)$, is called **ReLU**, and we call the bend that it makes a *fold*. (Unit 1 gets
+# the cut too, but its sum is never negative.) The output is unit 1 less twice unit 2. That is the whole idea of this lesson: a unit
+# **detects** something, and then it **writes** something.
 #
 # ## 3. From one unit to the layer
 #
@@ -368,7 +392,25 @@ _ = figure.suptitle(
 )
 
 # %% [markdown]
-# The untrained model has its November unit, too. Among 256 random detectors there is always one that happens to agree with a given word better
+# The untrained model has its November unit, too. But perhaps the count is too coarse, and the trained favourites are *choosier*: how far does
+# a favourite fire above its strongest rival among the months, as a share of its own response?
+
+# %% jupyter={"source_hidden": true}
+choosy = []
+for response in (trained, *untrained):
+    table = response[:, preference(response).argmax(dim=1)]
+    rivals = table.masked_fill(torch.eye(12, dtype=torch.bool), 0).amax(dim=0)
+    choosy.append((1 - rivals / table.diagonal()).mean().item())
+low, high = min(choosy[1:]), max(choosy[1:])
+print(
+    f"mean of the twelve favourites: trained ≈ {choosy[0]:.0%}; untrained, six seeds, from ≈ {low:.0%} to ≈ {high:.0%}"
+)
+assert abs(choosy[0] - 0.35) < 0.04
+assert abs(low - 0.26) < 0.04
+assert abs(high - 0.41) < 0.04
+
+# %% [markdown]
+# They are not. Among 256 random detectors there is always one that happens to agree with a given word better
 # than with its rivals, and we went and looked for it. We chose the best of many and then admired how good it was. Statisticians know the
 # trap as **multiple comparisons**. The diagonal shows how we searched, not what the model learnt.
 #
@@ -455,11 +497,13 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 #
 # A fair contest gives both sides equal numbers of parameters. One attention has $4 D^2$ (four matrices of
 # $D \times D$), one feed-forward layer of inner width $4D$ has $8 D^2$. So a block, attention and feed-forward (AF), weighs as
-# much as three attentions (AAA). The task is a table to be learnt by heart: each of 4 tokens asks a question $(a, b)$, with
-# $a$ and $b$ from 0 to 15, and each of the 256 answers is a number from 0 to 15, drawn by lot. So guessing gets one in 16 right,
-# 6 %. A token's vector is the sum of three learnt ones, for its $a$, its $b$ and its place. No token needs another, so
-# this is the feed-forward layer's home ground. $D$ is 16, each layer gets its input through a norm and is added to it, and the learning rate is
-# 0.003 (Adam).
+# much as three attentions (AAA).
+#
+# The task is a table to be learnt by heart: a question $(a, b)$, with $a$ and $b$ from 0 to 15, has one of 16 answers, drawn by lot for each of the
+# 256 questions. Guessing gets 6 % right. A text is four such questions, and a token's vector is the sum of three learnt ones, for its $a$,
+# its $b$ and its place. No token needs another, so this is the feed-forward layer's home ground. ($D$ is 16, each layer gets its input
+# through a norm and is added to it, and the learning rate is 0.003, with Adam.)
+#
 # Two seeds live, for 200 steps:
 
 # %%
@@ -505,13 +549,14 @@ assert all(((final[plan] > 40) & (final[plan] < 70)).all() for plan in ("AAA", "
 assert all(sum(widths[a]) < sum(widths[b]) for a, b in zip("0124", "1248", strict=True))
 
 # %% [markdown]
-# The fair comparison is not with guessing. A stack without any layer can still add up what it has learnt of $a$ and of $b$,
-# and that alone gets a third of the table, or two fifths at the larger rate. Each attention comes with a norm, and a norm is not linear either;
-# but three norms without attention (they hand on what they normalise) win a point or two more on average, and not with every seed. Three
-# attentions win 20 and 33 points. One feed-forward layer in place of two of them wins all the rest, at either rate. On a smaller table,
-# with a still larger rate or with much more time, attention may get there, too. So the claim is not that attention *cannot*, except on one token and without norms. It is that for work which needs no other
-# token, attention is a poor use of parameters. (On the right, a wider layer learns the table sooner. But it also has more parameters, so this is
-# no contest between equals.)
+# **More attention does help, but one feed-forward layer helps far more.** What must it be compared with? Not with guessing: a stack
+# without any layer can still add up what it has learnt of $a$ and of $b$, and that alone gets a third of the table (two fifths at the larger
+# rate). Nor is it the norms that come with the attentions: without attention they win a point or two on average. Three attentions win 20
+# and 33 points. Attention with one feed-forward layer wins all the rest, at either rate.
+#
+# So attention *can* do such work, except on one token and without norms; and on a smaller table or with much more time it may get there.
+# But for work that needs no other token it is a poor use of parameters. (On the right, a wider layer learns the table sooner. It also has
+# more parameters, so that is no contest between equals.)
 #
 # ## 7. Other folds: GELU, SiLU, and gates
 #
@@ -608,10 +653,17 @@ print(f"a ReLU behind each of the four: {share:.0%} of the dates are right; as t
 assert 0.8 < share < 0.9
 
 # %% [markdown]
-# And new models, which have it from their first step on: one block with the table of section 6, half-way, and 32 feed-forward layers in
-# a row, each added to its input, on the small task of [lesson 06](06_residual.ipynb). Five seeds each:
+# It costs this model one date in seven. A *new* model, which has the extra ReLU from its first step on, hardly suffers (see the fold): what
+# comes after the layer learns to read what it gets. That is why this mistake goes unnoticed in training. It matters when you load
+# somebody's weights into your code: compare an output with theirs, number by number, and not only how often it is right.
 
-# %% jupyter={"source_hidden": true}
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: new models with a ReLU at the end
+#
+# One block with the table of section 6, half-way, and 32 feed-forward layers in a row, each added to its input, on the small task of
+# [lesson 06](06_residual.ipynb). Five seeds each:
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
 at_the_end = recorded("feed_forward_controls")["result"]["at the end"]
 for task in at_the_end["ReLU"]:
     for last, runs in at_the_end.items():
@@ -622,11 +674,8 @@ on_the_table, deep = (
 )
 assert sum(-0.08 < gain < -0.05 for gain in on_the_table) == 3 and sum(gain > 0 for gain in deep) == 4
 
-# %% [markdown]
-# So it costs a trained model one date in seven, and new models little: on the table three seeds of five are 5 to 8 points behind with the
-# ReLU, and among the deep stacks four of five are ahead with it. What comes after the layer learns to read what it gets. That is why this mistake goes
-# unnoticed in training. It matters when you load somebody's weights into your code: compare an output with theirs, number by number,
-# and not only how often it is right.
+# %% [markdown] tags=["deeper"]
+# On the table three seeds of five are 5 to 8 points behind with the ReLU; among the deep stacks four of five are ahead with it.
 
 # %% [markdown]
 # ## 10. What you have now

@@ -217,9 +217,9 @@ assert np.abs(control - documents).max() < 0.1 < max(cleaned - documents)
 # is an anecdote.
 #
 # **Split first, then cut**, by whole documents; leave no copies of what is held out; and draw more than once. The
-# package's split does so (documents that share thirteen words stay on one side), and this course quotes bits for each
-# character only on such splits. The probe that finds such a **leak** is the *overlap*: the share of held-out examples
-# that also stand in the training set.
+# package's split keeps documents that share thirteen words in a row on one side, and only on such splits does this
+# course quote bits for each character. The probe that finds such a **leak** is the *overlap*: the share of held-out
+# examples that also stand in the training set.
 #
 # ## 3. The first loss
 #
@@ -239,8 +239,8 @@ assert 4.6 < first < 5.5
 
 # %% [markdown]
 # One nat *worse* than knowing nothing. Is that a fault? To guess evenly, all logits would have to be equal. A fresh
-# model's logits are random instead. If their spread is $\sigma$, the model favours other tokens at every place, without
-# any reason, and pays about $\sigma^2/2$ for it (as long as $\sigma$ is not much above 1):
+# model's logits are random instead. If their spread is $\sigma$, the model prefers some tokens to others without any
+# reason, and pays about $\sigma^2/2$ for it (as long as $\sigma$ is not much above 1):
 
 # %%
 torch.manual_seed(0)
@@ -295,8 +295,8 @@ assert abs(won - 1.4) < 0.2
 assert abs(not_won - 4.4) < 0.2
 
 # %% [markdown]
-# So the nat too much has two causes. The spread costs 0.6 of it. The bet costs 0.3: so much less does a model lose
-# that cannot bet. (The 0.1 that is left is the formula's: it takes logits that have nothing to do with each other.)
+# So the nat too much has two causes. The spread costs 0.6 of it. The bet costs 0.3, for a model that cannot bet begins
+# that much lower. (The 0.1 that is left is the formula's: it takes logits that have nothing to do with each other.)
 #
 # The start of 5.0 is no fault, then. It is how this model is initialised, and training removes it in a few steps. But
 # both effects grow quickly. Make the table larger, and the model begins a long way up:
@@ -314,9 +314,9 @@ for factor in (1, 2, 4):
 # anything: a healthy writer of the documentation begins at 6.24, and its $\ln V$ is 6.24.
 #
 # **The first loss** is the cheapest of all probes. *Far above* $\ln V$ says: the first weights are too large. And
-# *below* it, before anything was learnt? Then the model has won its bet: the label is the token just read. Two faults
-# do that: labels that are not shifted, and a loss that counts *padding*, where `[PAD]` comes after `[PAD]`. A look at
-# one row of labels tells which.
+# *below* it, before anything was learnt? Then the model has won its bet: the label is the token just read. (The last
+# line of the control says what that would cost here: 1.4.) Two faults do it: labels that are not shifted, and a loss
+# that counts *padding*, where `[PAD]` comes after `[PAD]`. A look at one row of labels tells which.
 #
 # ## 4. One batch, again and again
 #
@@ -491,7 +491,7 @@ _ = ax.legend(fontsize=8)
 # %% [markdown]
 # * **The kind of step matters.** With each at its own best rate, AdamW is far ahead of SGD after 100 steps, for every
 #   seed.
-# * **The rate matters as much.** By the middle one of its seeds SGD does equally well at 0.1 and 0.3. But at 0.3 one
+# * **The rate matters as much.** In the middle one of five runs SGD does equally well at 0.1 and 0.3. But at 0.3 one
 #   run of five is lost, and at 1 all of them.
 # * **A rate belongs to a task.** A rate of 0.00002, which recipes for *fine-tuning* recommend, leaves a fresh model
 #   worse than guessing. Copy a rate without a sweep, and your run may fail like this.
@@ -542,12 +542,12 @@ print(f"label smoothing 0.2: nobody gets below {floor:.2f}")
 # %% [markdown]
 # **Dropout.** In `train()` the model computes with a part of its numbers set to 0, so it cannot rely on any one of
 # them; in `eval()` it has all. The training loss is then that of a handicapped model, and may lie above the held-out
-# loss of the whole one. The probe is to measure the *same* batch in both modes: if they differ, the gap is dropout; if not,
-# look elsewhere.
+# loss of the whole one. The probe is to measure the *same* batch in both modes: if they differ, the gap is dropout; if
+# not, look elsewhere.
 #
 # Why would one want a handicap? Because of **overfitting**. `experiments/overfitting.py` gave the translator only 350
-# pairs, and trained it for 800 steps with five seeds. The training loss falls to 0.0002. On 300 other dates it is at
-# its lowest between steps 400 and 600, and then, in all five runs, it *rises* again a little. The textbook says: stop
+# pairs, and trained it for 800 steps with five seeds. The training loss falls to 0.0002. The loss on 300 other dates is
+# lowest between steps 400 and 600, and then, in all five runs, it *rises* again a little. The textbook says: stop
 # there. What happens, between that step and the last, to the share of the other dates that are exactly right?
 
 # %%
@@ -627,8 +627,8 @@ assert min(gains) > 7.5 and max(gains) < 19 and 1 < min(lost) < max(lost) < 4.1
 # ## 7. The ward round
 #
 # Now back to the four. All seven probes were taken of each of them, and of two models that are known to be well. (Each
-# number comes from one run with one seed. The translators of the ward have one block in each stack, as in section 4, and
-# so they begin at 5.8; the one of section 3 had two.)
+# number comes from one run with one seed. The translators of the ward have one block in each stack, as in section 4,
+# and so they begin at 5.8; the one of section 3 had two.)
 
 
 # %% jupyter={"source_hidden": true}
@@ -681,9 +681,8 @@ table("healthy translator", "Ada", "Chen", "Dora")
 #
 # A rate that is too low? *Update / weight* rules it out: where anything moves, it moves as in the healthy translator.
 # But 16 of 17 matrices do not move at all, not even by their decay: the optimiser was never given the blocks. Only the
-# token table learnt. (And look how far that alone gets: below the 1.84 of the pairs, about the best that one can do
-# with the last token only. So something more gets through, even where nobody has trained the blocks: something of the
-# other tokens, or of the place.)
+# token table learnt. (And look how far that alone gets: below the 1.84 of the pairs, about the best that the last
+# token alone allows. So even blocks that nobody has trained let more through, of the other tokens or of the place.)
 #
 # </details>
 # <details><summary>Dora: 1.31 on everything</summary>
@@ -928,9 +927,9 @@ assert 3.5 < end < 4.5
 #
 # <details><summary>Your language model has 50,257 tokens. What should its first loss be, and what if it is 3?</summary>
 #
-# $\ln 50257 = 10.8$. A fresh model cannot know so much. So it is not fresh, and somebody has loaded a checkpoint; or the
-# mean counts places that cost nothing, such as padding; or the labels can be read off the input. (The bet alone brings a
-# small table not nearly so far down: Bela's began 0.9 below.) Each can be seen in one batch.
+# $\ln 50257 = 10.8$. A fresh model cannot know so much. So it is not fresh, and somebody has loaded a checkpoint; or
+# the mean counts places that cost nothing, such as padding; or the labels can be read off the input. (The bet alone
+# brings a small table not nearly so far down: Bela's began 0.9 below.) Each can be seen in one batch.
 #
 # </details>
 #
@@ -948,9 +947,9 @@ assert 3.5 < end < 4.5
 #
 # </details>
 #
-# Now the [exercises of this lesson](../exercises/13_training/training.ipynb): three core questions, then
-# three more. Eight more patients are waiting there, four of them in a core question: for each you name what is right, and
-# a probe that rules out another suspicion.
+# Now the [exercises of this lesson](../exercises/13_training/training.ipynb): three core questions, then three more.
+# Eight more patients are waiting there, four of them in a core question: for each you name what is right, and a probe
+# that rules out another suspicion.
 #
 # ## Takeaways
 #

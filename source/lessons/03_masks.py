@@ -264,8 +264,9 @@ length = sum(len(text) + 1 for text in texts) / len(texts)  # and the sign for t
 n_texts, n_days = len(set(texts)), (dates.LAST - dates.FIRST).days + 1
 whether = -sum(share * math.log(share) for share in (1 / 3, 2 / 3))  # whether a weekday follows
 nats = {"knows dates and the calendar": math.log(n_days) + whether, "knows all texts by heart": math.log(n_texts)}
+print(f"at best, in nats               a text   a character (of {length:.1f})")
 for words, cost in nats.items():
-    print(f"{words:29}{cost:5.1f} nats a text / {length:.1f} characters = {cost / length:.2f} nats a character at best")
+    print(f"{words:29}{cost:8.1f}{cost / length:14.2f}")
 any_day, by_heart = (cost / length for cost in nats.values())
 
 # %% [markdown]
@@ -380,7 +381,7 @@ weekday_guessed = any_day + math.log(7) / 3 / length
 print(f"knows dates, no calendar: {weekday_guessed:.2f} nats a character at best")
 right_days, named = map(sum, zip(*record["weekdays"], strict=True))
 chance = math.sqrt(1 / 7 * 6 / 7 / named)
-print(f"with the mask, they wrote {named:,} days with a weekday: {right_days / named:.0%} have the right one")
+print(f"with the mask they wrote {named:,} weekdays: {right_days / named:.0%} are right")
 print(f"somebody who guesses gets {1 / 7:.0%}, give or take {2 * chance:.0%}")
 assert weekday_guessed < end["with the mask"] < weekday_guessed + 0.06 and abs(right_days / named - 1 / 7) < 2 * chance
 
@@ -453,7 +454,7 @@ for other in ("a new model, 20 steps", "shuffled, 20 steps more"):
 goal = statistics.mean(row["20 steps more, loss"] for row in relearnt)
 middle = [statistics.mean(losses) for losses in zip(*record["loss"]["with the mask"], strict=True)]  # of each 10 steps
 reached = 10 * sum(loss > goal for loss in middle)
-print(f"a loss of {goal:.2f}: a model with its mask from the beginning has it in steps {reached + 1} to {reached + 10}")
+print(f"a loss of {goal:.2f}: with its mask all along, in steps {reached + 1} to {reached + 10}")
 
 # %% [markdown] tags=["deeper"]
 # After twenty steps it guesses right as often as the model that had its mask for 120, and its loss is that of one that had it

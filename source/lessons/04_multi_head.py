@@ -491,7 +491,7 @@ sign = torch.tensor([0.0, -1, 1, 1, 1, 1, 1, 1, 1])[:, None] / 3  # the number i
 said = 100 * head(x, torch.cat((torch.zeros(1, 9), asks)), torch.eye(9).roll(-1, dims=1), sign)
 error = (said[2:] - target).abs().max()
 assert error < 0.02
-print(f"one head, one number: misses the target by less than 0.02; the target reaches {target.abs().max():.1f}")
+print(f"misses the target by less than 0.02; the target reaches {target.abs().max():.1f}")
 
 # %% [markdown] tags=["deeper"]
 # So no law says that one head cannot subtract. But this head has a single set of weights, which can carry a single
@@ -642,9 +642,10 @@ cases = [
 ]
 
 # %% jupyter={"source_hidden": true}
-print("sixteen heads of width 1           looks for each number    loss, best seed to worst")
+print("                                       looks for        loss,")
+print("sixteen heads of width 1             each number        best seed to worst")
 for name, looks, losses in cases:
-    print(f"{name:44}{looks:4}            {min(losses):.2f} to {max(losses):.2f}")
+    print(f"{name:38}{looks:6}            {min(losses):.2f} to {max(losses):.2f}")
 blurred_looks = [(looks, losses) for name, looks, losses in cases if "sharper" not in name]
 for few, some in zip((2, 4, 8), (4, 8, 16), strict=True):
     worst_of_more = max(loss for looks, losses in blurred_looks if looks == some for loss in losses)
@@ -677,9 +678,10 @@ title = "Queries and keys of width 1, values of 8 (one seed): blurred looks add 
 _ = figure.suptitle(title, x=0.02, ha="left", fontsize=10)
 
 # %% jupyter={"source_hidden": true}
-print("queries and keys, values    the sharpest head's weight on the left neighbour, five seeds")
-for widths in ((1, 1), (1, 8), (8, 1)):
-    print(f"{f'of width {widths[0]} and {widths[1]}':28}at most {max(rows[widths]['most of one head']):.2f}")
+print("the sharpest head's weight on the left neighbour, of five seeds at most:")
+for key, value in ((1, 1), (1, 8), (8, 1)):
+    most = max(rows[key, value]["most of one head"])
+    print(f"queries and keys of width {key}, values of width {value}    {most:.2f}")
 assert max(rows[1, 8]["most of one head"]) < min(rows[8, 1]["most of one head"]) - 0.4
 assert max(abs(left - 1) for left in blurred["left"]) < 0.05
 
@@ -716,7 +718,7 @@ for name, changes in (("split", split_alone), ("merge", merge_alone), ("both", s
 
 # %%
 viewed = controls["without transpose"]
-print(f"without the transpose the loss ends between {min(viewed):.2f} and {max(viewed):.2f};", end=" ")
+print(f"without the transpose the loss ends between {min(viewed):.2f} and {max(viewed):.2f}")
 print(f"with it, at {middle[2]:.2f} from {sum(loss < 0.01 for loss in by_heads[2])} of 8 seeds")
 assert min(viewed) > 0.5
 
@@ -810,7 +812,7 @@ with torch.no_grad():
     x = model.embedding(source)[0]
     for name, other in (("the package's", layer(x)), ("PyTorch's", torchs(x, x, x)[0])):
         assert (own(x) - other).abs().max() < 1e-5
-        print(f"yours and {name:13} differ by less than 0.00001; the output reaches {other.abs().max():.1f}")
+        print(f"yours and {name:13} differ by < 0.00001; the output reaches {other.abs().max():.1f}")
 
 # %% [markdown]
 # ## 11. Check yourself

@@ -460,9 +460,8 @@ assert 60 < doublings < 67 and 50 < variance["pre-norm"][-1] < 75
 
 # %% [markdown]
 # There is a second way not to explode: begin with smaller branches. GPT-2 does (Radford et al., 2019): it multiplies the last
-# matrix of each branch ($W_O$ of attention, $W_2$ of the feed-forward layer) by one small factor. (One matrix is
-# enough, and the last one leaves what the branch computes inside as it was.) Which factor keeps the sum of all branches at the size of one, you
-# find in exercise 6.
+# matrix of each branch ($W_O$ of attention, $W_2$ of the feed-forward layer) by one small factor. Which factor keeps the sum of all
+# branches at the size of one, you find in exercise 6.
 #
 # ## 6. Does it train?
 #
@@ -486,9 +485,9 @@ assert before["norm only"] < 0.1 and 0.2 < before["norm only, unit gain"] < 5
 assert 0.2 < before["norm only, no biases"] < 5
 
 # %% [markdown]
-# As PyTorch starts it, only a fortieth arrives in *norm only*. Its biases are to blame (section 4 had none): they make the
-# vector longer, and the norm divides by its length, but no gradient passes through a bias. In the last line all biases are 0, and the
-# gradient arrives three times as large as it set out.
+# With gain 1, skips alone explode, to 41,000 times (section 5 predicts $\sqrt{2^{32}} = 65{,}536$). As PyTorch starts it, *norm only* gets
+# no more than a fortieth. Its biases are to blame (section 4 had none): they make the vector longer, and the norm divides by its length, but
+# no gradient passes through a bias. In the last line all biases are 0, and the gradient arrives three times as large as it set out.
 #
 # Take that last one: *norm only*, with biases that begin at 0. (Training may move them.) It has no skips, and a
 # gradient of about the right size. After 250 steps, at the best of three learning rates: does it do as well as the
@@ -593,11 +592,11 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 # the input fades. In pre-norm `x` grows and the branches do not. So each of them writes less in comparison than the one
 # before, and the input stays visible even with gain 1.
 #
-# Is that what holds *norm only* back? In part. With branches that keep the inputs apart it learns more, but still less
-# than with a plus sign. Something else gets lost, and it is the gradient again. Its *size* is right. But 32 random
-# matrices, one after the other, crush it into hardly more than one *direction*: whatever the loss wants of the bottom, what
-# arrives there is always the same wish, louder or softer. Stacks in which more directions come through, whether by skips or
-# by other matrices, learn equally well. (The trial is folded below.)
+# Is that what holds *norm only* back? In part. With branches that keep the inputs apart (tanh in place of ReLU) it learns more, but still
+# less than the same branches with a plus sign. Something else gets lost, and it is the gradient again. Its *size* is right. But 32
+# random sub-layers, one after the other, crush it into hardly more than one *direction*: whatever the loss asks for at the top, what
+# arrives at the bottom is always the same request, louder or softer. Stacks in which more directions come through, whether by skips or by
+# other matrices, learn equally well. (The trial is folded below.)
 #
 # **So inputs must stay apart on their way up, and a gradient must come down with its size and its directions.** Skips
 # see to that, as long as the branches do not drown the `x` that they are added to.

@@ -24,6 +24,8 @@
 # and the probes of [lesson 13](13_training.ipynb).
 
 # %%
+from textwrap import fill
+
 import matplotlib.pyplot as plt
 import torch
 
@@ -65,7 +67,8 @@ rungs = {
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next, and with the training
 for name, rung in rungs.items():
-    print(f"--- {name} ---", rung.write("In Python, the with statement", seed=1), "", sep="\n")
+    written = rung.write("In Python, the with statement", seed=1)
+    print(f"--- {name} ---", *[fill(line, 80) for line in written.splitlines()], "", sep="\n")
 
 # %% [markdown]
 # Four times the same exercise. The pairs make noise, the n-grams have words, and SmolLM2 writes sentences: fluent
@@ -244,7 +247,8 @@ assert both["SmolLM2"].sum() < both["nano"].sum() and len(both["SmolLM2"]) < len
 shown, asked = in_context.drawn("opposites", seed=0)
 words = asked[:12]
 said = in_context.answers(smol, smol_tokenizer, in_context.page([]), words)
-print(", ".join(f"{question}: {answer or '(nothing)'}" for (question, _), answer in zip(words, said, strict=True)))
+listed = ", ".join(f"{question}: {answer or '(nothing)'}" for (question, _), answer in zip(words, said, strict=True))
+print(fill(listed, 80))
 print(f"\nright: {in_context.right(said, words)} of 12\n\nthe page with eight examples:")
 print(in_context.page(shown) + "rich:")
 assert in_context.right(said, words) == 0
@@ -269,7 +273,7 @@ for n in (2, 8):
     said = in_context.answers(smol, smol_tokenizer, in_context.page(shown[:n]), words)
     counts[n] = in_context.right(said, words)
     listed = ", ".join(f"{question}: {text}" for (question, _), text in zip(words, said, strict=True))
-    print(f"after {n} examples, {counts[n]} of 12 right: {listed}\n")
+    print(fill(f"after {n} examples, {counts[n]} of 12 right: {listed}", 80), "\n")
 assert counts[2] >= 10 and counts[8] >= 10
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -305,8 +309,8 @@ assert in_context.right(said, words) == 0
 # %%
 mixed = in_context.shuffled(shown, seed=0)
 said = in_context.answers(smol, smol_tokenizer, in_context.page(mixed), words)
-print(in_context.page(mixed).strip().replace("\n", ", "), "\n")
-print(", ".join(f"{question}: {text}" for (question, _), text in zip(words, said, strict=True)))
+print(fill(in_context.page(mixed).strip().replace("\n", ", "), 80), "\n")
+print(fill(", ".join(f"{question}: {text}" for (question, _), text in zip(words, said, strict=True)), 80))
 print(f"\nright: {in_context.right(said, words)} of 12")
 assert in_context.right(said, words) <= 2 and said.count("wrong") >= 6
 
@@ -510,7 +514,7 @@ for name, prompt in (("as it is", question), ("in the template", chat)):
     prompt_ids = torch.tensor([smol_tokenizer.encode(prompt, special=True)])
     new = generate(smol, prompt_ids, 40, stop=smol_tokenizer.eos_id)[0, prompt_ids.shape[1] :]
     said = smol_tokenizer.decode(new).strip() or "(nothing)"
-    print(f"--- {name}, {prompt_ids.shape[1]} tokens ---", said, sep="\n")
+    print(f"--- {name}, {prompt_ids.shape[1]} tokens ---", fill(said, 80), sep="\n")
 assert len(smol_tokenizer.encode(chat, special=True)) > len(smol_tokenizer.encode(question)) + 5
 
 # %% [markdown]
@@ -586,11 +590,11 @@ scores = {}
 for case, (examples, questions) in rules.word_pages(seed=0).items():
     said = rules.finished(smol, smol_tokenizer, examples, questions)
     scores[case] = in_context.right(said, questions)
-    print(f"{case}: {scores[case]} of 12\n    {', '.join(said)}")
+    print(f"{case}: {scores[case]} of 12", fill(", ".join(said), 80), "", sep="\n")
 examples, questions = rules.word_pages(seed=0)["invented words"]
 page = "".join(f"one {word}, two {plural}\n" for word, plural in examples)
 said = rules.Reader(smol, smol_tokenizer, page).finish([f"one {word}, two" for word, _ in questions], 8)
-print(f"invented words, counted: {in_context.right(said, questions)} of 12\n    {', '.join(said)}")
+print(f"invented words, counted: {in_context.right(said, questions)} of 12", fill(", ".join(said), 80), sep="\n")
 assert scores["ordinary words"] >= 11 and scores["invented words"] <= 3 and scores["invented words, twice"] >= 8
 assert in_context.right(said, questions) <= 6
 

@@ -103,9 +103,9 @@ for left, right in ("qu", "th", "to"):
     print(f"{right!r} after {left!r}: probability {share:.2f}, surprise {-math.log2(share):.1f} bits")
 
 alphabet = len(set(training))
-print(f"\na table that knows nothing, {alphabet} characters alike: {math.log2(alphabet):.2f} bits a character")
-print(f"how frequent each character is:                  {ngram_bits(training, held_out, 1):.2f}")
-print(f"pairs:                                           {ngram_bits(training, held_out, 2):.2f}")
+print(f"\nBits a character\nnothing known, {alphabet} characters alike: {math.log2(alphabet):.2f}")
+print(f"how frequent each character is:      {ngram_bits(training, held_out, 1):.2f}")
+print(f"pairs:                               {ngram_bits(training, held_out, 2):.2f}")
 
 # %% [markdown]
 # The held-out text is other topics of the same manual. No long passage stands in both parts, for copies would make every
@@ -188,7 +188,7 @@ _ = right.legend()
 for context in (" standard m", "ard m"):
     print(f"{context!r} was followed by", re.findall(re.escape(context) + "(.)", training))
 rises = {name: mean[key]["12"] - mean[key]["5"] for name, key in rules.items()}
-print("From n = 5 to n = 12, bits a character:", ", ".join(f"{name} {rise:+.2f}" for name, rise in rises.items()))
+print("bits a character, from n = 5 to n = 12:", *(f"{rise:+.2f}, {name}" for name, rise in rises.items()), sep="\n  ")
 assert of_group(mean, added, "counted, others followed") > 0.8
 assert rises["our smoothing"] > 0.3 and rises["same places counted once"] < rises["our smoothing"] / 2
 assert all(one["Kneser and Ney"]["12"] < one["Kneser and Ney"]["5"] < one["bits"]["5"] for one in why)
@@ -403,7 +403,8 @@ print([token for token in uncut if " " in token.strip() or token.strip() and tok
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
 typed = tokenizer.encode("[EOS]")
-print("typed by a user:", tokenizer.tokens(typed), "   read as a command:", tokenizer.encode("[EOS]", special=True))
+print("typed by a user:  ", tokenizer.tokens(typed))
+print("read as a command:", tokenizer.encode("[EOS]", special=True))
 assert tokenizer.eos_id not in typed and tokenizer.encode("[EOS]", special=True) == [tokenizer.eos_id]
 
 # %% [markdown]
@@ -496,10 +497,10 @@ for answer, form in in_words.items():
 spelt = next(row for row in asked if row["answer"] == "all letters")
 for word in ("music", "garden", "orange", "winter", "teacher", "yellow", "table"):
     print(f"{word:10}{spelt['said'][word]}")
-print(f"spelt right, in five draws of the twenty examples: {max(spelt['right']):.0%} at best")
+print(f"spelt right in five draws: {max(spelt['right']):.0%} at best")
 begun = sum(text[:1] == word[0] for word, text in spelt["said"].items())
 ended = sum(text[-1:] == word[-1] for word, text in spelt["said"].items())
-print(f"of the {len(spelt['said'])} in the first draw {begun} begin with the right letter, {ended} end with it")
+print(f"first letter right in {begun} of {len(spelt['said'])}, last letter in {ended}")
 assert begun > 2 * ended
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -507,7 +508,7 @@ share = {name: sum(row["right"]) / 5 for name, row in zip(names, cases, strict=T
 first, last = share["first letter, one token"], share["last letter, one token"]
 assert first > 0.6 and last < 0.4 and share["last letter, with commas"] > 0.9
 always_e = list(next(row for row in cases if row["answer"] == "last letter")["said"].values())
-print(f"asked for the last letter it says e for {always_e.count('e')} of {len(always_e)} words (first draw)")
+print(f"the last letter, it says, is e in {always_e.count('e')} of {len(always_e)} words")
 predict(
     "10_tokens.letter", actual="four of five or more" if first > 0.75 else "about half" if first > 0.3 else "hardly any"
 )
@@ -677,13 +678,13 @@ names = {language: {**Locale(language).languages, **Locale(language).territories
 keys = sorted(set.intersection(*map(set, names.values())))
 random.Random(0).shuffle(keys)
 n_new, own_cost = len(keys) // 4, {}
-print(f"{len(keys)} names, {n_new} of them to be cut; tokens:")
+print(f"{len(keys)} names, {n_new} of them to be cut; tokens in two vocabularies:")
 for language, of in names.items():
     new, learnt = [of[key] for key in keys[:n_new]], [of[key] for key in keys[n_new:]]
     own = BPETokenizer.train(learnt, 1000)
     theirs, own_cost[language] = (sum(len(one.encode(text)) for text in new) for one in (smol_tokenizer, own))
     some = own.tokens(own.encode(of["PA"]))
-    print(f"{language}  SmolLM2 {theirs:5}   a vocabulary of its own {own_cost[language]:5}   Panama: {some}")
+    print(f"{language}  SmolLM2 {theirs:4}   its own {own_cost[language]:4}   Panama {some}")
 assert max(own_cost[language] for language in ("de", "ru", "zh")) < 1.15 * own_cost["en"]
 assert own_cost["hi"] > 1.4 * own_cost["en"]
 
@@ -763,8 +764,8 @@ for ax in (left, right):
 # %% [markdown]
 # ## 9. What people get wrong
 #
-# **A space at the end of a prompt.** Words carry the space *before* them. Whoever ends a prompt with a space has taken it away from
-# the next word:
+# **A space at the end of a prompt.** Words carry the space *before* them. Whoever ends a prompt with a space has taken it away
+# from the next word. P is the probability of the right word:
 
 # %% tags=["nbval-ignore-output"]
 # output differs in the last digit
@@ -777,7 +778,7 @@ for prompt, wanted in (
         with torch.no_grad():
             chances = smol(torch.tensor([smol_tokenizer.encode(prompt + end)]))[0, -1].softmax(dim=-1)
         says, right = smol_tokenizer.tokenizer.decode([chances.argmax().item()]), smol_tokenizer.encode(word)[0]
-        print(f"{prompt + end!r:30} says {says!r:9} probability of {word!r}: {chances[right]:.3f}")
+        print(f"{prompt + end!r:28} says {says!r:9} P({word!r}) = {chances[right]:.3f}")
         assert chances[right] > 0.3 if not end else chances[right] < 0.1
 
 # %% jupyter={"source_hidden": true}

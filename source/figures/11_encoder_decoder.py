@@ -28,18 +28,19 @@ def memory() -> Drawing:
     for left, title, single in ((20, "one vector", True), (370, "one vector for each token", False)):
         places = [left + 24 + 38 * number for number in range(len(words))]
         drawing.text(left + 155, 26, title, 13, bold=True)
-        asking = drawing.box(left + 155, 74, 190, 34, "decoder: what comes next?", QUERY, lit=True)
+        asking = drawing.box(left + 155, 74, 230, 34, "decoder: what comes next?", QUERY, lit=True)
         for place, word, vector in zip(places, words, vectors, strict=True):
             drawing.vector(place, 270, vector[:10], VALUE)
             short = {"November": "Nov."}.get(word, word)
             drawing.box(place, 350, 34, 26, short, KEY, size=11)
             if not single:
-                drawing.arrow((place, 213), asking.bottom, color=VALUE, width=1.2)
+                below = left + 155 + 0.7 * (place - left - 157)
+                drawing.arrow((place, 213), (below, asking.bottom[1]), color=VALUE, width=1.2)
         if single:
             mean = drawing.box(left + 155, 146, 110, 30, "their mean", VALUE, lit=True)
             drawing.arrow(mean.top, asking.bottom, color=VALUE, width=3)
             for place in places:
-                drawing.arrow((place, 213), mean.bottom, color=QUIET, width=0.8)
+                drawing.arrow((place, 213), (left + 155 + 0.35 * (place - left - 157), mean.bottom[1]), width=0.8)
     return drawing
 
 

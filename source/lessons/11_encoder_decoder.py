@@ -17,10 +17,11 @@
 # * set up the training of any pair of languages, and tell two ways of running the model apart;
 # * test whether an attention map tells you what belongs to what.
 #
-# About 50 minutes. You need cross-attention ([lesson 02](02_attention.ipynb)), the causal mask
+# About 55 minutes. You need cross-attention ([lesson 02](02_attention.ipynb)), the causal mask
 # ([lesson 03](03_masks.ipynb)), and the translator that you wrote in [lesson 09](09_block.ipynb).
 
 # %%
+import random
 from collections import Counter, defaultdict
 
 import matplotlib.pyplot as plt
@@ -28,17 +29,16 @@ import torch
 import torch.nn.functional as F
 from IPython.display import Markdown
 
-from transformer_lab import Settings, Transformer, alignment_accuracy, exact_match, load, make_task, train, translate
+from transformer_lab import Settings, Transformer, alignment_accuracy, exact_match, make_task, train, translate
 from transformer_lab.analysis.recording import record_attention
-from transformer_lab.data import dates, numbers
+from transformer_lab.data import numbers
 from transformer_lab.data.pairs import TOKEN
 from transformer_lab.experiments import experiment, recorded
 from transformer_lab.generation import generate, translate_ids
 from transformer_lab.grading import predict
 from transformer_lab.tasks.task import IGNORED
+from transformer_lab.tasks.translation import Translation
 from transformer_lab.viz import AlignmentExplorer, plots
-
-plots.use_style()
 
 # %% [markdown]
 # ## 1. Word for word
@@ -48,9 +48,9 @@ plots.use_style()
 # which piece translates which word:
 
 # %%
-task = make_task(
-    "numbers", n_layers=1, n_heads=1, tie_embeddings=False
-)  # the model of the drawing, with random numbers in its matrices
+plots.use_style()
+# the model of the drawing, with random numbers in its matrices
+task = make_task("numbers", n_layers=1, n_heads=1, tie_embeddings=False)
 model, tokenizer = task.model, task.tokenizer
 example = numbers.make_pair(97_802)
 print(example.source, "->", example.target)
@@ -80,7 +80,8 @@ words = sum(
     sorted(text.split()) == sorted(pair.target.split()) for text, pair in zip(by_dictionary, held_out, strict=True)
 )
 print(example.source, "->", by_dictionary[0])
-print(f"{right} of 300 numbers are right; in {words} all words are right, in whatever order")
+print(f"entirely right: {right} of 300 numbers")
+print(f"all words right, in whatever order: {words}")
 
 # %% [markdown]
 # Words are not the problem. Their order is, and with it all that depends on the neighbours: German has `ein` and `eins`
@@ -132,8 +133,8 @@ for kind, color in kinds.items():
 full, single = at_end("dates", "full memory"), at_end("dates", "one vector")
 over_steps.set_title(f"Dates: {full:.0%} after 400 steps, {single:.0%} after 1200")
 over_steps.set(xlabel="training step", ylabel="dates right (%)")
-over_lengths.set_title("Copying, 500 steps against 1500")
-over_lengths.set(xlabel="symbols to be copied", ylabel="copies right (%)", xticks=lengths)
+over_lengths.set_title("Copying: from 12 symbols on, one vector fails")
+over_lengths.set(xlabel="symbols to be copied (after 500 steps, 1500)", ylabel="copies right (%)", xticks=lengths)
 _ = over_steps.legend(loc="lower right"), over_lengths.legend()
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -143,21 +144,23 @@ predict("11_encoder_decoder.one_vector", actual=reached)
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# Left: each line is one of five models of its kind. One vector *learns*. It is only far slower: the full memory passes 90 % of the
-# dates after 150 to 200 steps, one vector after 800 to 1000; and at the end it is still behind, in each of the five pairs.
+# **One vector learns, only far slower** (left; each line is one of five models of its kind). The full memory passes 90 % of
+# the dates after 150 to 200 steps, one vector after 800 to 1000, and at the end it is still behind in each of the five pairs.
 #
-# A date is not much to hold: 73,000 days are about 16 bits. So the right picture asks for more. The same two kinds of model
-# learn to copy random symbols, twenty different ones. Each symbol adds $\log_2 20 = 4.3$ bits, so lists of 4 to 24 symbols
-# are 17 to 104 bits. With 4 symbols one vector does well, with 8 it gets some lists right, and from 12 on hardly one.
+# **With more to say it fails** (right). A date is not much to hold: 73,000 days are about 16 bits. So the same two kinds of
+# model learn to copy random symbols, twenty different ones. Each symbol adds $\log_2 20 = 4.3$ bits, so lists of 4 to 24
+# symbols are 17 to 104 bits. With 4 symbols one vector does well, with 8 it gets some lists right, and from 12 on hardly
+# one.
 #
 # </details>
 #
 # So one vector is not impossible. It is costly, and the more there is to say, the more it costs. (Cho et al. saw in
-# 2014 how translations through one vector went bad as sentences grew longer.) Whether the vector is too small for the
-# message, or the message too hard to unpack again, these runs cannot tell; nor what a summary other than the mean would
-# have done.
+# 2014 how translations through one vector went bad as sentences grew longer.)
 #
-# And this is how the two write when they are young. We train one of each kind again, for 150 steps:
+# Two things these runs cannot tell: whether the vector is too small for the message or the message too hard to unpack
+# again, and what a summary other than the mean would have done.
+#
+# Here are both kinds while they are young. We train one of each again, for 150 steps:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from machine to machine: what a half-trained model writes hangs on the last digit
@@ -169,13 +172,14 @@ for kind in kinds:
         print(f"{kind:11}  {text:26}  {written}")
 
 # %% [markdown]
-# Both have learnt what a date looks like. The second has yet to learn which date it is.
+# Both have learnt what a date looks like. In our run the first nearly has the date, but for a digit here and there; the
+# second still takes the wrong month and the wrong year.
 #
 # ## 3. The memory
 #
-# The way out was found in the same year (Bahdanau et al.): do not choose one vector for the whole sentence, hand over *all* of
-# them, and let the decoder choose again for each word it writes. What is handed over is called the **memory**. It has one
-# vector for each source token, so it grows with the sentence:
+# The way out was found in 2014 too (Bahdanau et al.): hand over *all* vectors, and let the decoder choose among them again for
+# each word it writes. What is handed over is called the **memory**. It has one vector for each source token, so it grows
+# with the sentence:
 
 # %%
 one_vector = trial.OneVector(model.config)
@@ -183,7 +187,7 @@ for text in ("seventy-two", example.source):
     source, _ = tokenizer.batch([text])
     with torch.no_grad():
         shapes = tuple(model.encode(source).shape), tuple(one_vector.encode(source).shape)
-    print(f"{text:46}  memory {shapes[0]}   one vector {shapes[1]}")
+    print(f"{source.shape[1]} tokens: memory {shapes[0]}, one vector {shapes[1]}")
 
 # %% [markdown]
 # Choosing is what cross-attention is for. The decoder's vectors make the queries, the memory makes the keys and values, and
@@ -207,8 +211,8 @@ for text in ("seventy-two", example.source):
 # %%
 batch = task.collate([example])
 reads, writes = (tokenizer.tokens(batch[name][0].tolist()) for name in ("target", "labels"))
-print("reads  ", *(f"{token.strip():9}" for token in reads))
-print("writes ", *(f"{token.strip():9}" for token in writes))
+for read, write in zip(reads, writes, strict=True):
+    print(f"reads {read.strip():9} writes {write.strip()}")
 
 # %% [markdown]
 # The causal mask keeps a row from seeing the tokens after it, so all eight rows are trained in one pass. This is **teacher
@@ -239,13 +243,31 @@ history = train(task, Settings(400, evaluate_every=50), listeners=every_50, prog
 # output differs from machine to machine: what a half-trained model writes hangs on the last digit
 for text, column in zip(watched, zip(*diary.values(), strict=True), strict=True):
     print(text)
+    before = None
     for step, written in zip(diary, column, strict=True):
-        print(f"    {step:3}  {written}")
+        if written != before:  # a line only where what it writes has changed
+            print(f"    {step:3}  {written}")
+        before = written
 
 # %% [markdown]
 # First it learns what German numbers look like, then which number it is. In our run the last one ends as *zwei und
-# siebzig tausend zwei und siebzig*. Is it because nearly all the numbers that it has learnt from have thousands? We
-# have not tested it. You can: add 500 small numbers to `task.examples`.
+# siebzig tausend zwei und siebzig*. Because nearly all the numbers that it has learnt from have thousands? Then a second
+# model, trained in the same way but with 500 small numbers more, should get other small numbers right:
+
+# %%
+below_1000 = [numbers.make_pair(n) for n in range(1000)]
+random.Random(0).shuffle(below_1000)
+more, asked = below_1000[:500], [pair for pair in below_1000[500:600] if pair not in task.examples]
+kind = dict(n_layers=1, n_heads=1, tie_embeddings=False)
+second = Translation(task.description, task.examples + more, held_out[:50], tokenizer, **kind)
+train(second, Settings(400, evaluate_every=400), progress=False)
+few, many = (exact_match(one, tokenizer, asked) for one in (model, second.model))
+print(f"small numbers right: ≈ {few:.0%}, after 500 others of them ≈ {many:.0%}")
+assert few < 0.5
+assert many > 0.8
+
+# %% [markdown]
+# So that was it. A number without thousands hardly occurs in training, and what hardly occurs there is hardly ever written.
 #
 # ## 5. The alignment appears
 #
@@ -278,20 +300,6 @@ AlignmentExplorer(
     step=0,
 )
 
-# %%
-source, _ = tokenizer.batch([example.source])
-reading, _ = tokenizer.batch([example.target], bos=True)
-figure, axes = plt.subplots(1, 3, figsize=(9, 3.2), sharey=True)
-for ax, step in zip(axes, (0, 50, 400), strict=True):
-    young = at_step(step)
-    with torch.no_grad(), record_attention(young) as maps:
-        young(source, reading)
-    ax.imshow(maps["cross"][0][0, 0], vmin=0, vmax=1)
-    ax.set(title=f"after {step} steps", xlabel="English")
-    ax.set_xticks(range(9), TOKEN.findall(example.source), rotation=60, fontsize=8)
-    ax.set_yticks(range(8), [*TOKEN.findall(example.target), "the end"], fontsize=8)
-    ax.grid(False)
-
 # %% [markdown]
 # <details><summary>Answers, when you have looked</summary>
 #
@@ -310,9 +318,30 @@ for ax, step in zip(axes, (0, 50, 400), strict=True):
 #
 # </details>
 #
-# Nobody gave it the alignments. It was only ever told which piece comes next. But we have them (known answers like these are called
-# *gold*), so we can count: in how many rows does the English token that the piece translates get the largest weight? This share is
-# the **alignment accuracy**.
+# Three of the steps side by side, with the words that are translated in frames:
+
+# %%
+source, _ = tokenizer.batch([example.source])
+reading, _ = tokenizer.batch([example.target], bos=True)
+figure, axes = plt.subplots(1, 3, figsize=(9, 3.2), sharey=True)
+for ax, step in zip(axes, (0, 50, 400), strict=True):
+    young = at_step(step)
+    with torch.no_grad(), record_attention(young) as maps:
+        young(source, reading)
+    ax.imshow(maps["cross"][0][0, 0], vmin=0, vmax=1, cmap="Blues")
+    for row, column in enumerate(example.alignment):
+        ax.add_patch(
+            plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=plots.COLORS[5], linewidth=1.5)
+        )
+    ax.set_title(f"after {step} steps")
+    ax.set_xticks(range(9), TOKEN.findall(example.source), rotation=60, fontsize=8)
+    ax.set_yticks(range(8), [*TOKEN.findall(example.target), "the end"], fontsize=8)
+    ax.grid(False)
+
+# %% [markdown]
+# Nobody gave it the alignments. It was only ever told which piece comes next. But we have them (known answers like these are
+# called *gold*), so we can count: in how many rows does the English token that the piece translates get the largest
+# weight? This share is the **alignment accuracy**.
 
 # %%
 by_chance = alignment_accuracy(at_step(0), tokenizer, held_out)
@@ -329,20 +358,7 @@ ax.set(
 )
 _ = ax.legend()
 
-# %%
-date_model, date_tokenizer = load("dates")
-share = alignment_accuracy(date_model, date_tokenizer, dates.held_out_pairs(300))
-print(f"the date translator of Part I: {share:.0%} of the rows look at the gold token")
-assert share > 0.9
-
 # %% [markdown]
-# <details><summary>Deeper: why is its picture so much cleaner?</summary>
-#
-# One number cannot tell. That translator has learnt longer, and from other texts, and its share is taken from the mean
-# of four heads in the second of its two blocks.
-#
-# </details>
-#
 # ## 6. Two ways to run it
 #
 # While it learns, the decoder reads the right translation. When it is used, nobody has that, and it reads what it has
@@ -375,17 +391,18 @@ after, in_place = (
 )
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-print("                 entirely right,    pieces right after the first mistake:")
-print("                 of 300             all       where the text written has the right length")
-for name in right:
-    print(f"{name:16} ≈ {entirely[name]:3}              ≈ {after[name]:.0%}     ≈ {in_place[name]:.0%}")
-assert entirely["teacher forcing"] == entirely["free running"]
-assert 0 < entirely["free running"] < 300
-assert after["teacher forcing"] > 0.5
-assert after["free running"] < after["teacher forcing"] - 0.1
-assert in_place["free running"] > 0.6
-assert in_place["teacher forcing"] - in_place["free running"] < after["teacher forcing"] - after["free running"]
-more = "exactly as many" if entirely["teacher forcing"] == entirely["free running"] else "not as many"
+forced, free = right
+print(f"                                 {forced:17}{free}")
+print(f"entirely right, of 300           ≈ {entirely[forced]:<15}≈ {entirely[free]}")
+print(f"right after the first mistake    ≈ {after[forced]:<15.0%}≈ {after[free]:.0%}")
+print(f"   the same, where none is moved ≈ {in_place[forced]:<15.0%}≈ {in_place[free]:.0%}")
+assert entirely[forced] == entirely[free]
+assert 0 < entirely[free] < 300
+assert after[forced] > 0.5
+assert after[free] < after[forced] - 0.1
+assert in_place[free] > 0.6
+assert in_place[forced] - in_place[free] < after[forced] - after[free]
+more = "exactly as many" if entirely[forced] == entirely[free] else "not as many"
 predict("11_encoder_decoder.free_running", actual=more)
 
 # %% [markdown]
@@ -395,9 +412,11 @@ predict("11_encoder_decoder.free_running", actual=more)
 # write the same. A number that is entirely right in one way is so in the other.
 #
 # The ways part at the first mistake. With teacher forcing the model is put back on the road, and gets most of the
-# remaining pieces right; left to itself it seems to get far fewer. It only seems so, for we compare place by place:
-# once a piece is left out, all that follow stand in the wrong place. The last column takes only numbers in which
-# nothing is moved, and there most of the gap is gone. (These are few numbers, fourteen in our run, of one model.)
+# remaining pieces right. Left to itself it seems to get far fewer.
+#
+# It only seems so, for we compare place by place: once a piece is left out, all that follow stand in the wrong place. The
+# last line takes only numbers in which nothing is moved, and there most of the gap is gone. (These are few numbers,
+# fourteen in our run, of one model.)
 #
 # </details>
 #
@@ -421,8 +440,8 @@ for first in ("sieben", "drei", "hundert", "neunzig"):
 # ## 7. Is attention alignment?
 #
 # Here most papers and blogs stop, and their captions say that the model found out by itself which word belongs to
-# which. Did it? Let us count by kinds of words. `experiments/alignment.py` trained five models like ours. A dot is a
-# model:
+# which. Did it? One model cannot tell. `experiments/alignment.py` trained five like ours, and counted by kinds of words.
+# Each dot is a model, and the same model has the same place in each column:
 
 # %% jupyter={"source_hidden": true}
 aligned = recorded("alignment")["result"]["models"]
@@ -432,62 +451,76 @@ ax = plt.subplots(figsize=(7.5, 3.2))[1]
 for name, (key, color) in shown.items():
     for x, column in enumerate(columns):
         shares = [100 * run[key][column] for run in aligned]
-        ax.plot([x] * 5, shares, "o", color=color, alpha=0.6, label=None if x else name)
+        places = [x + 0.08 * (number - 2) for number in range(5)]
+        ax.plot(places, shares, "o", color=color, alpha=0.6, label=None if x else name)
 ax.set(xticks=range(6), xticklabels=columns, ylabel="alignment accuracy (%)", ylim=(-3, 103))
 ax.set_title("Five models with one head: what a row looks at depends on the word, and on the seed")
 _ = ax.figure.legend(loc="outside lower center", ncols=3, fontsize=8)
 
 # %% [markdown]
-# Digits and tens are found more often than not. The function words depend on the seed: one model finds `und` and
-# `hundert` in nearly every row, another hardly ever, and `tausend` is found in two rows of three at best. (For such
-# words *gold* is also a convention: that `und` translates the hyphen is what our generator says.)
+# Digits and tens are found more often than not. The function words depend on the seed: two models look at the gold token of
+# `und` in every row, and the others hardly ever; of `hundert` two others do; and `tausend` is found in two rows of three
+# at best. (For such words *gold* is also a convention: that `und` translates the hyphen is what our generator says.)
 #
-# Where do these words look? Call the token with a row's largest weight its favourite. For each of the five models, here
-# is the most frequent favourite, and the share of rows that have it:
+# Where do they look instead? Call the token with a row's largest weight its **favourite**. Here is the most frequent
+# favourite of each model, with the share of rows that have it, and beside it how well the model translates:
 
 # %% jupyter={"source_hidden": true}
-for row in aligned:
-    most = {kind: row["favourites"][kind][0] for kind in ("und", "hundert", "tausend")}
-    print("   ".join(f"{kind} -> {f'{word!r} {share:.0%}':16}" for kind, (share, word, _) in most.items()))
-
-# %% [markdown]
-# (`digit` stands for any word from *one* to *nineteen*.) Three of the five look at a *hundred* when they write `tausend`, and most often
-# at a comma when they write `hundert`. Are the models that look elsewhere worse translators? Both shares, for each of the five:
-
-# %% jupyter={"source_hidden": true}
-for row in aligned:
-    print(f"numbers right {row['exact match']:.0%}   rows that look at gold {row['accuracy']['all']:.0%}")
-
-# %% [markdown]
-# No: all five are equally good. Does it matter at all, then, where a row looks? As in lesson 02, a weight shows where
-# it looks, and only a change tells whether that matters.
-#
-# So **silence an edge**. Draw one piece of each of 500 numbers. In the row that writes it, hide one English token, so
-# that the other weights share what it had. Hide the **gold** token, which the piece translates; or the **favourite**;
-# or, as a control, **another**, drawn from the rest; or **all**, so that the row reads nothing. How many pieces are
-# still written right?
-
-# %% jupyter={"source_hidden": true}
-edges = ("none", "gold", "favourite", "another", "all")
-table = [("the row looks", "and writes", *(f"{edge} hidden" for edge in edges), "pieces"), ("---",) * 8]
-for looked in ("at gold", "elsewhere"):
-    for kind in ("digits", "tens", "und", "hundert", "tausend"):
-        rows = [run["silenced"][kind][looked] for run in aligned if looked in run["silenced"][kind]]
-        n = sum(row[-1] for row in rows)
-        if n >= 20:
-            shares = [sum(row[i] * row[-1] for row in rows) / n for i in range(5)]
-            table.append((looked, kind, *(f"{share:.0%}" for share in shares), f"{n}"))
+function_words = ("und", "hundert", "tausend")
+table = [
+    ("model", *(f"`{kind}` looks at" for kind in function_words), "looks at gold", "numbers right"),
+    ("---",) * 6,
+]
+for model_number, run in enumerate(aligned):
+    most = [run["favourites"][kind][0] for kind in function_words]
+    looks = [f"`{word}` ({share:.0%})" for share, word, _ in most]
+    table.append((f"{model_number}", *looks, f"{run['accuracy']['all']:.0%}", f"{run['exact match']:.0%}"))
 Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 
 # %% [markdown]
-# In the upper half the favourite is the gold token. Hide it, and most digits and tens come out wrong: here the picture
-# tells the truth. (`tausend` need not read anything, and `und` hardly ever where it looks elsewhere: see the column
-# *all hidden*.)
+# (*digit* stands for any word from *one* to *nineteen*.) Three of the five look at a *hundred* when they write `tausend`. They
+# are no worse translators for it: the last column hardly differs. Does it matter at all, then, where a row looks? As
+# in lesson 02, a weight shows where it looks, and only a change tells whether that matters.
 #
-# In the lower half the favourite is something else. Hide the gold token, and hardly anything changes. Does its vector
-# not matter there?
+# So **silence an edge**: in the row that writes a piece, hide one English token, and let the other weights share what it
+# had. Hide the **gold** token, which the piece translates; or the **favourite**; or, as a control, **another**, drawn
+# from the rest; or **all**, so that the row reads nothing. How many digits and tens are still written right?
+
+
+# %% jupyter={"source_hidden": true}
+def silenced(kinds):
+    """Shares still written right, five models together: rows that look at gold, and rows that look elsewhere."""
+    table = [("hidden:", "nothing", "gold", "favourite", "another", "all", "(rows)"), ("---",) * 7]
+    for looked in ("at gold", "elsewhere"):
+        for kind in kinds:
+            rows = [run["silenced"][kind][looked] for run in aligned if looked in run["silenced"][kind]]
+            n = sum(row[-1] for row in rows)
+            shares = [sum(row[i] * row[-1] for row in rows) / n for i in range(5)]
+            table.append((f"{kind}, looks {looked}", *(f"{share:.0%}" for share in shares), f"({n})"))
+    return Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
+
+
+silenced(("digits", "tens"))
+
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: the same for the function words
+
+# %% tags=["deeper"]
+silenced(("und", "hundert", "tausend"))
+
+# %% [markdown] tags=["deeper"]
+# Look at *all hidden*: then a row knows only what has been written. All the same `tausend` comes out right nearly always,
+# and so does `und` where the row looks elsewhere. Such words need not read the English.
+
+# %% [markdown]
+# ### What hiding does not tell
 #
-# Not so fast. The gold token had a small weight to begin with, so hiding it took little away. Here is a stronger test (right):
+# In the two upper rows the favourite is the gold token. Hide it, and most digits and tens come out wrong: here the picture
+# tells the truth. In the two lower rows the favourite is something else. Hide the gold token, and hardly anything
+# changes. Does its vector not matter there?
+#
+# Not so fast. The gold token had a small weight to begin with, so hiding it took little away. There is a stronger test:
+# **exchange** its vector (right).
 #
 # ![Two panels, each with the decoder above the vectors of ninety, hyphen, seven, thousand. Left, hide it: the vector of ninety is
 # crossed out, the others still reach the decoder. Right, exchange it: the vector of forty, from a second memory of forty, hyphen,
@@ -520,9 +553,10 @@ for name, mark in (("gold hidden", "o"), ("by habit", "x")):
         [100 * found["still right"][name] for _, found in groups], range(len(groups)), mark, color="black", label=words
     )
 left.set_yticks(range(len(groups)), [name for name, _ in groups])
-left.set(xlabel="writes the other word (%)", xlim=(-4, 104), title="One vector of the memory exchanged")
-right.set(xlabel="still writes the old word (%)", xlim=(-4, 104), title="Gold hidden")
+left.set(xlabel="writes the other word (%)", title="Which vector decides differs from group to group")
+right.set(xlabel="still writes the old word (%)", title="Gold hidden: still right")
 for ax in (left, right):
+    ax.set_xlim(-4, 104)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize=8)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -534,15 +568,15 @@ for kind in ("digits", "tens"):
         sum(one["writes the other"][name] * one["rows"] for one in found) / n for name in ("gold", "another")
     )
     print(f"    {kind:8} gold {gold:.0%}   another {other:.0%}   ({n:,} rows)")
-print("Rows that look elsewhere, and the word that they write most often:")
-for name, found in reversed(groups):
-    word, share = found["most frequent word"][0]
-    print(f"    {name:30} {word} {share:.0%}   weight of gold {found['weight of gold']:.2f}")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 tens = aligned[0]["exchanged"]["tens"]["elsewhere"]
 assert tens["rows"] == 100 and tens["still right"]["gold hidden"] > 0.98 and 0.04 < tens["weight of gold"] < 0.06
 moved = tens["writes the other"]["gold"]
+word, share = tens["most frequent word"][0]
+print(f"Model 0's 100 rows that look elsewhere: the other word comes out in {100 * moved:.0f} when gold is exchanged,")
+print(f"and gold's weight rises from {tens['weight of gold']:.0%} to {tens['weight of gold when exchanged']:.0%}.")
+print(f"The word that these rows write most often is {word}, in {share:.0%} of them.")
 predict(
     "11_encoder_decoder.elsewhere",
     actual="hardly any" if moved < 0.2 else "about half" if moved < 0.75 else "three quarters or more",
@@ -551,23 +585,24 @@ predict(
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# In 85 of the 100 rows the other word comes out. So the gold token mattered after all, although its weight was 5 % and hiding
-# it had changed nothing. Why could it be hidden, then?
+# **In 85 of the 100 rows the other word comes out.** So the gold token mattered after all, although its weight was 5 % and
+# hiding it had changed nothing. Why could it be hidden, then?
 #
-# **A habit.** In model 0 nine in ten of these rows write one and the same word, *neunzig*. It seems that this is what they write
-# unless something speaks against it. Hide the gold token, and nothing does. Exchange it, and the new vector does: the row
-# turns to it, and its mean weight is no longer 5 % but 68 %. This can be tested. Hide the gold token *and* take all other vectors
-# from the other number, so that nothing in the memory says the old word any more. In 59 of the 100 rows it is written all the same
-# (the cross in the lowest line of the figure).
+# **A habit.** In model 0 nine in ten of these rows write one and the same word, *neunzig*. It seems that they write it unless
+# something speaks against it. Hide the gold token, and nothing does. Exchange it, and the new vector does: the row turns
+# to it, with 68 % of its weight.
 #
-# Is it so in all five models? No. Each line of the figure is a group of such rows:
+# That can be tested. Hide the gold token *and* take all other vectors from the other number, so that nothing in the memory
+# says the old word any more. In 59 of the 100 rows it is written all the same (the cross in the lowest line of the figure).
 #
-# * **Upper three lines: another vector holds the word.** Exchange the favourite (orange), and the other word comes out. Exchange the
-#   gold token (blue), and seldom anything happens. The favourite is mostly a hyphen, an *and*, or a *thousand*. These stand in both
-#   numbers alike, in the same place. So their vectors can differ for one reason only: the encoder's self-attention has
-#   carried the digit, or the ten, into them.
-# * **Lower four lines: the gold token's own vector decides**, small weight or not. Where the cross stands far to the left, as in
-#   model 4's tens, it was hardly habit: there, other vectors hold the word as well.
+# **Is it so in all five models?** No. Each line of the figure is a group of such rows:
+#
+# * **Upper three lines: another vector holds the word.** Exchange the favourite (orange), and the other word comes out.
+#   Exchange the gold token (blue), and seldom anything happens. The favourite is mostly a hyphen, an *and*, or a
+#   *thousand*, which stand in both numbers alike and in the same place. So their vectors can differ for one reason
+#   only: the encoder's self-attention has carried the digit, or the ten, into them.
+# * **Lower four lines: the gold token's own vector decides**, small weight or not. Where the cross stands far to the left,
+#   as in model 4's tens, it was hardly habit: there, other vectors hold the word as well.
 # * The two groups between are a mixture.
 #
 # The grey dots are the control: exchange a vector that is neither of the two, and nothing happens.
@@ -577,9 +612,9 @@ predict(
 #
 # </details>
 #
-# So attention is not alignment. What a column is *called* and what its vector *holds* are two things, and a small weight is not
-# a small influence. Nor is hiding a safe test: a piece may come out right because it would have come out anyway. Which vector
-# carries a word differs from model to model, and from word to word.
+# **So attention is not alignment.** What a column is *called* and what its vector *holds* are two things, and a small weight
+# is not a small influence. Nor is hiding a safe test: a piece may come out right because it would have come out anyway.
+# Which vector carries a word differs from model to model, and from word to word.
 #
 # ## 8. What people get wrong: no shift
 #

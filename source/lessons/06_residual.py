@@ -797,7 +797,7 @@ for panel, column, label in zip(panels, (0, 1), ("written, as a multiple of x", 
     panel.set_xlabel(label)
 panels[0].set_xlim(0, 1.5), panels[1].set_xlim(-0.5, 0.5), panels[0].invert_yaxis()
 handles, labels = panels[1].get_legend_handles_labels()
-_ = panels[1].legend(handles[-2:], labels[-2:], loc="upper right", fontsize=8)
+_ = panels[1].legend(handles[-2:], labels[-2:], loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize=8)
 title = "Untrained, all write nearly at right angles to x; trained, three lean towards it"
 _ = fig.suptitle(title, x=0.01, ha="left", fontsize=11)
 assert sum(cosine > 0.2 for cosine in lean) == 3 and 0.3 < max(lean) < 0.4 and min(trained)[0] > 0.35

@@ -223,7 +223,7 @@ print("with nothing behind them:                    ", *(f"{share:5.0%}" for sha
 assert behind[2] < 0.4 and behind[3] < 0.1 and min(whole[:4]) > 0.7
 
 # %% [markdown] tags=["deeper"]
-# Without the cache it writes no better. Three of these five tokens had help from what comes after them.
+# Without the cache it goes wrong as well. Three of these five tokens had help from what comes after them.
 
 # %% [markdown]
 # ### What has really gone wrong

@@ -26,6 +26,7 @@
 
 # %%
 import copy
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import torch
@@ -80,7 +81,7 @@ whole = tuned("everything", kept["everything"]["rate"])  # about 20 seconds
 # %% tags=["nbval-ignore-output"]
 # output differs with the training
 texts = [" ".join(sentence.words) for sentence in tests["new templates"][:4]]
-print(*labelled(whole.model, tokenizer, texts), sep="\n")
+print(*(fill(line, 84, subsequent_indent="    ") for line in labelled(whole.model, tokenizer, texts)), sep="\n")
 print(", ".join(f"{kind}: entity F1 {score:.2f}" for kind, score in whole.evaluate().items()))
 
 # %% [markdown]
@@ -138,7 +139,7 @@ narrow = tuned("lora", kept["lora"]["rate"])  # about 12 seconds
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
 # output differs with the training
-print(*labelled(narrow.model, tokenizer, texts), sep="\n")
+print(*(fill(line, 84, subsequent_indent="    ") for line in labelled(narrow.model, tokenizer, texts)), sep="\n")
 for what, task in (("everything", whole), ("LoRA", narrow)):
     print(f"{what:10} " + ", ".join(f"{kind}: {score:.2f}" for kind, score in task.evaluate().items()))
 
@@ -195,8 +196,7 @@ assert shares["the change"][7] > 3 * shares["the matrix"][7] > 3 * 0.08
 # %% [markdown]
 # Much less than there is room for. Eight of 384 pieces hold three quarters of the change. In the matrix itself the
 # eight largest hold a seventh, in a matrix of random numbers a twelfth. All 147,456 numbers were free to move, nobody
-# asked them to agree, and they moved in a few directions together. (Not everywhere as much: in block 1 it is a half.
-# Section 9 lets you look at four matrices.)
+# asked them to agree, and they moved in a few directions together. (In block 1 less so; section 9 shows it.)
 #
 # So the task must be a simple one? That is tempting to say. But would a task without any sense look different? Let us
 # train once more, on nonsense: the same sentences, but all tags shuffled among all words, so that nothing is left to
@@ -577,7 +577,7 @@ before, taught = (answering[run]["plain"]["said"] for run in ("before", "answer 
 manual = dict(answering["asked"])
 for name in ("mailcap.listmailcapfiles", "base64.a85decode", "http.cookiejar.liberal_is_HDN"):
     print(f"What does {name} do?")
-    print("    before:", " ".join(before[name]["text"].split())[:92], "...")
+    print("    before:", " ".join(before[name]["text"].split())[:68], "...")
     print("    after: ", taught[name]["text"])
     print("    manual:", manual[name])
 for what, said in (("before", before), ("after", taught)):
@@ -934,13 +934,13 @@ with tempfile.TemporaryDirectory() as folder:
 #
 # ## Takeaways
 #
-# * How little must change? To find names, a frozen model with a new head and a few thin matrices beside it did about
-#   as well as the same model with everything tuned: 76,423 numbers against 22.6 million. A control from scratch had
-#   learnt next to nothing of use.
+# * How little must change? To find names, a frozen model with a few thin matrices beside it and a new head did about as
+#   well as the same model with everything tuned: 76,423 numbers against 22.6 million. From scratch it was lost in new
+#   templates.
 # * LoRA is $W + \frac{\alpha}{r} B A$. B begins at zero and A does not; merged it costs nothing in use; it wants a rate
 #   of its own; and it saves gradients and the optimiser's means, not the model itself.
-# * A change of low rank proves nothing about the task, for nonsense gives one, too. Whether the low-rank part *does* the
-#   work can be tested: put everything else back, and compare with another part that holds as much of the energy.
+# * A change of low rank proves nothing about the task, for nonsense gives one, too. To see whether it *does* the work, put
+#   everything else back, and compare with another part that holds as much of the energy.
 # * Whoever changes the body forgets. What stands beside it can be taken off, and a few old examples in each batch keep what
 #   was learnt from many.
 # * Fifty steps taught a model the form of an answer. Whether it learnt facts, too, shows only if wrong answers of the

@@ -458,9 +458,10 @@ ax.set_title("Five models with one head: what a row looks at depends on the word
 _ = ax.figure.legend(loc="outside lower center", ncols=3, fontsize=8)
 
 # %% [markdown]
-# Digits and tens are found more often than not. The function words depend on the seed: two models look at the gold token of
-# `und` in every row, and the others hardly ever; of `hundert` two others do; and `tausend` is found in two rows of three
-# at best. (For such words *gold* is also a convention: that `und` translates the hyphen is what our generator says.)
+# Digits and tens are found more often than not. The function words depend on the seed. Two models look at the gold token of
+# `und` in every row, the other three hardly ever. The two that always find that of `hundert` are others. And `tausend` is
+# found in two rows of three at best. (For such words *gold* is also a convention: that `und` translates the hyphen is
+# what our generator says.)
 #
 # Where do they look instead? Call the token with a row's largest weight its **favourite**. Here is the most frequent
 # favourite of each model, with the share of rows that have it, and beside it how well the model translates:
@@ -590,7 +591,7 @@ predict(
 #
 # **A habit.** In model 0 nine in ten of these rows write one and the same word, *neunzig*. It seems that they write it unless
 # something speaks against it. Hide the gold token, and nothing does. Exchange it, and the new vector does: the row turns
-# to it, with 68 % of its weight.
+# to it, with 68 % of its weight on average.
 #
 # That can be tested. Hide the gold token *and* take all other vectors from the other number, so that nothing in the memory
 # says the old word any more. In 59 of the 100 rows it is written all the same (the cross in the lowest line of the figure).

@@ -87,6 +87,22 @@ def test_columns_that_a_cell_printed_stay_columns_on_a_phone(page, tmp_path):
 
 
 @pytest.mark.browser
+def test_a_wide_picture_can_be_read_on_a_phone(page, tmp_path):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(export(ROOT / "notebooks" / "04_multi_head.ipynb", tmp_path / "lesson.html").as_uri())
+    page.wait_for_load_state("networkidle")
+    sizes = (
+        "(all) => all.map((i) => [i.width, i.naturalWidth, i.parentElement.scrollWidth, i.parentElement.clientWidth])"
+    )
+    pictures = page.locator("img").evaluate_all(sizes)
+    shown = [picture for picture in pictures if picture[0]]  # some are folded
+    assert len(shown) > 5
+    for width, natural, needed, there in shown:
+        assert width == min(natural, 620) and needed >= width > there  # the picture scrolls, and not the page
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.browser
 def test_widgets_of_a_learners_own_run_are_their_pictures(page, tmp_path):
     picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
     data = {WIDGET_VIEW: {"model_id": "1", "version_major": 2}, "image/png": picture, "text/plain": "a view"}

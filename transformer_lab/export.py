@@ -32,6 +32,12 @@ FOLDED = """
 .jp-folded > summary { color: var(--jp-content-font-color2); cursor: pointer; font: 13px var(--jp-ui-font-family) }
 /* What is printed in columns stays in columns: on a narrow screen it scrolls, on paper it wraps. */
 @media screen { .jp-RenderedText pre { white-space: pre; word-break: normal; overflow-x: auto } }
+/* On a phone a picture keeps a size at which its words can be read, and scrolls. */
+@media screen and (max-width: 600px) {
+  .jp-RenderedMarkdown p:has(> img), .jp-RenderedHTML:has(> img) { overflow-x: auto }
+  .jp-RenderedMarkdown p > img, .jp-RenderedHTML > img { max-width: 620px !important }
+}
+.jp-RenderedMarkdown details { margin-bottom: 1em }
 </style>
 {%- endblock -%}
 {%- macro fold(inside, folded, words) -%}

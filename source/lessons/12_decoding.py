@@ -31,6 +31,7 @@ from importlib.metadata import PackageNotFoundError
 import matplotlib.pyplot as plt
 import sacrebleu
 import torch
+from IPython.display import Markdown
 
 # %%
 from transformer_lab import generate, load, translate
@@ -262,7 +263,7 @@ for read, narrow, wide in list(zip(said["source"], said["greedy"], said["32 beam
     print(f"{read}\n    greedy    {narrow}\n    32 beams  {wide}")
 
 # %% jupyter={"source_hidden": true}
-figure, axes = plt.subplots(1, 3, figsize=(9, 3))
+figure, axes = plt.subplots(1, 3, figsize=(9, 3.6))
 sizes = [int(n) for n in menus["search"]["0.0"]]
 for ax, key, title in (
     (axes[0], "log_prob", "score of what is found"),
@@ -648,7 +649,7 @@ explorer
 # %% [markdown]
 # <details><summary>Answers, when you have tried</summary>
 #
-# The next cell, folded, computes them with your model; ours, on another CPU, may have learnt a little else.
+# The next cells compute the numbers with your model. Ours, on another CPU, may have learnt a little else.
 #
 # 1\. The weekday: the model would rather end before it. Your score is *below* the greedy one, so this is a model error.
 #
@@ -662,8 +663,7 @@ explorer
 # </details>
 
 
-# %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
-# output differs from one CPU to the next
+# %% jupyter={"source_hidden": true}
 def costs(row):
     """The log-probability of each token after [BOS]."""
     with torch.no_grad():
@@ -672,26 +672,26 @@ def costs(row):
 
 
 wrong_digit = torch.tensor([[tokenizer.bos_id, *tokenizer.encode("2")]])[:, :2]
-options = dict(source=source, source_mask=mask, stop=tokenizer.eos_id)
-print("Each token, and its log p:")
+lines = ["Each token, and its log p:"]
 for name, row in (
     ("right", widths.right_ids(task, pairs[:1])),
     ("greedy", greedy(pairs[0].source)),
-    ("a wrong first digit", generate(model, wrong_digit, 16, **options)),
+    ("a wrong first digit", generate(model, wrong_digit, 16, source=source, source_mask=mask, stop=tokenizer.eos_id)),
 ):
     each = zip(tokenizer.tokens(row[0, 1:]), costs(row).tolist(), strict=True)
-    print(f"    {name}:", " ".join(f"{token} {cost:.1f}" for token, cost in each), f"| sum {costs(row).sum():.2f}")
+    lines.append(f"    {name}: {' '.join(f'{token} {cost:.1f}' for token, cost in each)} | sum {costs(row).sum():.2f}")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
 # output differs from one CPU to the next
 one = [pairs[0].source]
-print("The likeliest text")
-for k in (1, 2, 5):
-    print(f"    of {k} beams: {translate(model, tokenizer, one, beams=k)[0]}")
-print("Different texts among ten draws")
+lines.append("The likeliest text of so many beams:")
+lines += [f"    {k}: {translate(model, tokenizer, one, beams=k)[0]}" for k in (1, 2, 5)]
+lines.append("Different texts among ten draws:")
 for setting in ({"temperature": 0.5}, {"temperature": 0.2}, *({"temperature": 1.0, "min_p": p} for p in (0.1, 0.3))):
     drawn = {translate(model, tokenizer, one, seed=seed, **setting)[0] for seed in range(10)}
-    print(f"    {setting}: {len(drawn)}")
+    lines.append(f"    {', '.join(f'{name} {value}' for name, value in setting.items())}: {len(drawn)}")
+numbers = "\n".join(lines)
+Markdown(f"<details><summary>The numbers, when you have tried</summary>\n\n```text\n{numbers}\n```\n\n</details>")
 
 # %% [markdown]
 # ## 9. What people get wrong

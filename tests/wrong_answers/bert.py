@@ -787,6 +787,39 @@ def mode_best(n, p, k):
     return int((below(n, p) ** k).diff(prepend=torch.zeros(1)).argmax()) / n - p
 
 
+def vectors_in_order(key):
+    return lambda model, texts, window, pad: vectors_by_adding(model, sorted(texts, key=key), window, pad)
+
+
+def the_visible(model, ids, words, mask):
+    n = 1 + max(word for word in words if word is not None)
+    hidden = torch.tensor([[word == number for word in words] for number in range(n)])
+    original = torch.tensor(ids).expand(n, -1)
+    each = model(original.masked_fill(hidden, mask)).log_softmax(-1).gather(-1, original[..., None])[..., 0]
+    return -each.masked_fill(hidden, 0.0).sum(-1)
+
+
+def over_a_gap(tags):
+    found, before = [], ""
+    for t, tag in enumerate(tags):
+        kind, _, type_ = tag.partition("-")
+        if kind == "B" or (kind == "I" and type_ != before):
+            found.append([type_, t, t + 1])
+        elif kind == "I":
+            found[-1][2] = t + 1
+        before = type_ or before
+    return [tuple(entity) for entity in found]
+
+
+def all_by_sentences(gold, predicted):
+    each = [reporting()([one], [other])["all"] for one, other in zip(gold, predicted, strict=True)]
+    return reporting()(gold, predicted) | {"all": tuple(sum(column) / len(each) for column in zip(*each, strict=True))}
+
+
+def exactly(n, p):
+    return [math.comb(n, j) * p**j * (1 - p) ** (n - j) for j in range(n + 1)]
+
+
 RIGHT = {
     "15_bert.text_vectors": [
         ("adding", vectors_by_adding),
@@ -826,6 +859,8 @@ RIGHT = {
 
 WRONG = {
     "15_bert.text_vectors": [
+        ("sorted by length", vectors_in_order(len), "from the shortest to the longest text"),
+        ("longest first", vectors_in_order(lambda text: -len(text)), "from the longest to the shortest text"),
         ("sum", pooling(reduce=lambda own, T: torch.cat(own).sum(0)), "the sum of a text's vectors"),
         ("first token", pooling(reduce=lambda own, T: own[0][0]), "the vector of the text's first token"),
         ("last token", pooling(reduce=lambda own, T: own[-1][-1]), "the vector of the text's last token"),
@@ -928,6 +963,7 @@ WRONG = {
         ("no return", lambda *given: None, "did you forget `return`?"),
     ],
     "15_bert.word_costs": [
+        ("the visible ones", the_visible, "The tokens that were not hidden are counted, and not the word's own"),
         ("nothing hidden", costing(lambda own, t, words: False), "Nothing is hidden"),
         ("all words hidden", costing(lambda own, t, words: of_a_word(t, words)), "All words are hidden at once"),
         ("everything hidden", costing(lambda own, t, words: True), "Every token is hidden, in every row"),
@@ -1026,6 +1062,8 @@ WRONG = {
         ("never asked", lambda model, ids, words, mask: torch.zeros(len(places_of(words))), "was never asked"),
     ],
     "15_bert.entity_report": [
+        ("over a gap", reporting(over_a_gap), "An O does not end an entity here"),
+        ("all by sentences", all_by_sentences, 'Under "all" stand means of the sentences\' numbers'),
         ("tokens", reporting(each_token), "Single tokens are counted. ", "M54"),
         ("tokens and O", reporting(each_token_and_o), "O as if it were a type", "M54"),
         ("tags", reporting(each_tag), "Single tokens are counted, under their whole tags", "M54"),
@@ -1176,6 +1214,17 @@ WRONG = {
         ("upper case", lambda row: MENDED[row.lower()], "KeyError"),
     ],
     "15_bert.optimism": [
+        ("percent", lambda n, p, k: 100 * optimism_by_distribution(n, p, k), "This is in percent"),
+        (
+            "exactly j",
+            lambda n, p, k: sum(1 - one**k for one in exactly(n, p)[:-1]) / n - p,
+            "F_j is the probability of *at most* j",
+        ),
+        (
+            "all the same",
+            lambda n, p, k: sum(j * one**k for j, one in enumerate(exactly(n, p))) / n - p,
+            "all k had to score the same",
+        ),
         ("no luck", lambda n, p, k: 0.0, "the best of k was picked for its luck"),
         ("the count", best_of(finish=lambda total, n, p, k: total), "how many examples the best gets right"),
         ("the score", best_of(finish=lambda total, n, p, k: total / n), "This is the score of the best"),

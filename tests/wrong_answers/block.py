@@ -976,6 +976,55 @@ def identify_seven(shapes):
     return {**identify_right(shapes), "group": 7}
 
 
+def second_norm_over(s, x, axes):
+    x = x + s.a(s.n_1(x))
+    return x + s.f(F.layer_norm(x, [x.shape[axis] for axis in axes]))
+
+
+def first_norm_over(s, x, axes):
+    x = x + s.a(F.layer_norm(x, [x.shape[axis] for axis in axes]))
+    return x + s.f(s.n_2(x))
+
+
+def not_centred(s, x):
+    x = x + s.a(F.rms_norm(x, x.shape[-1:], eps=1e-5))
+    return x + s.f(F.rms_norm(x, x.shape[-1:], eps=1e-5))
+
+
+def sums_scaled(s, x):
+    x = (x + s.a(s.n_1(x))) / 2**0.5
+    return (x + s.f(s.n_2(x))) / 2**0.5
+
+
+def parts_in_evaluation(d_model, attention, feed_forward):
+    return block_function(d_model, attention.eval(), feed_forward)
+
+
+def named_blocks(n, make_block):
+    return nn.ModuleDict({str(i): make_block() for i in range(n)})
+
+
+def by_sorted_names(s, x):
+    for name in sorted(s.blocks):
+        x = s.blocks[name](x)
+    return s.norm(x)
+
+
+def stack_in_evaluation(n_layers, d_model, make_block):
+    return sequential_stack(n_layers, d_model, make_block).eval()
+
+
+def w_q_as_wide_as_the_model(config, T):
+    c, k = config, (config.n_kv_heads or config.n_heads) * config.head_width
+    matrices = 2 * c.d_model**2 + 2 * c.d_model * k + (2 + (c.activation == "swiglu")) * c.d_model * c.d_ff
+    return c.n_layers * (2 * T * matrices + 4 * T * T * c.d_model) + 2 * T * c.d_model * c.vocab_size
+
+
+def wide_output_bias(config, family):
+    attentions = config.n_layers * (3 if family == "Transformer" else 1)
+    return counted(config, family) + config.bias * attentions * (config.n_heads * config.head_width - config.d_model)
+
+
 RIGHT = {
     "09_block.Block": [
         ("two lines", block(pre)),
@@ -1028,6 +1077,13 @@ RIGHT = {
 
 WRONG = {
     "09_block.Block": [
+        ("norm 2 over the positions too", block(lambda s, x: second_norm_over(s, x, (1, 2))),
+         "Before the feed-forward layer: "),
+        ("norm 1 over everything", block(lambda s, x: first_norm_over(s, x, (0, 1, 2))),
+         "Before attention: The norm takes"),
+        ("RMSNorm in place of a norm", block(not_centred), "The mean is not subtracted in a norm"),
+        ("sums halved", block(sums_scaled), "is multiplied by 0.707; wanted the sum itself"),
+        ("parts in evaluation", parts_in_evaluation, "is in evaluation mode now"),
         ("16 bits widened", block(widened(pre)), "came back as torch.float32"),
         ("asks its input for gradients", block(switching(pre)), "require a gradient, and it still does"),
         ("post-norm", block(post), "This is a post-norm block", "M23"),
@@ -1063,7 +1119,8 @@ WRONG = {
         ("x itself lost", block(sum_of_parts), "x itself is lost", "M15"),
         ("attention twice", block(attention_again), "attention stands in both places"),
         ("norm of a norm", block(norm_of_norm), "reads a norm of a norm"),
-        ("norms without what they learn", block(bare_second), "without scale and shift: use the module's own"),
+        ("norms without what they learn", block(bare_second),
+         "one without scale and shift, or one made in forward(): use the module's own"),
         ("scales of a half", block(pre, before=half_scales), "do not start as nn.LayerNorm does"),
         ("no shift", block(pre, before=no_shift), "have a scale and no shift"),
         ("frozen", block(pre, before=lambda s: s.n_1.requires_grad_(False)), "No gradient reaches n_1.weight"),
@@ -1094,6 +1151,8 @@ WRONG = {
         ("no return", block(lambda s, x: None), "forget `return`"),
     ],
     "09_block.Stack": [
+        ("by sorted names", stack(by_sorted_names, named_blocks), "in the order of their numbers as text, 0, 1, 10, 2"),
+        ("in evaluation", stack_in_evaluation, "is in evaluation mode now"),
         ("axes of size 1 dropped", stack(squeezed(through)), "squeezed?"),
         ("16 bits widened", stack(widened(through)), "came back as torch.float32"),
         ("[block] * L", stack(through, repeated), "repeats a reference"),
@@ -1144,6 +1203,15 @@ WRONG = {
         ("dropout", stack(lambda s, x: F.dropout(through(s, x), 0.1)), "Two calls with the same input give different"),
     ],
     "09_block.count_parameters": [
+        ("one segment", lambda c, f: counted(c, f) - c.d_model * (f == "BERT" and c.n_segments > 1),
+         "exactly one of the segments"),
+        ("tied always", lambda c, f: counted(replace(c, tie_embeddings=True), f),
+         "or the output layer: an untied model"),
+        ("table of a BERT twice", lambda c, f: counted(c, f) + (f == "BERT") * c.vocab_size * c.d_model,
+         "a BERT's output layer is the same"),
+        ("a block more in each stack", lambda c, f: counted(replace(c, n_layers=c.n_layers + 1), f),
+         "one block of each stack"),
+        ("W_O's bias as wide as the heads", wide_output_bias, "what the biases of W_O would hold"),
         ("copied from the check", copying(lambda c, f: counted(c, f) + 1), "1 are too many"),
         ("every gelu is gated", lambda c, f: counted(with_gate(c), f), "swiglu has three matrices"),
         ("final norm forgotten", wrong_count(final=lambda c: 0), "the norm at the end of one stack"),
@@ -1255,6 +1323,11 @@ WRONG = {
         ("a quarter of a byte", cache(lambda right, c, B, S, n: right + 0.25), "is whole"),
     ],
     "09_block.forward_flops": [
+        ("W_Q as wide as the model", w_q_as_wide_as_the_model, "In W_Q, W_O and the core d_model is taken"),
+        ("d_head ignored", lambda c, T: flops_right(replace(c, d_head=None), T),
+         "d_model is taken for n_heads x d_head everywhere"),
+        ("core of max_len", flops_core(lambda c, T: c.max_len**2 * c.n_heads * c.head_width),
+         "In the core max_len tokens meet"),
         ("copied from the check", copying(lambda c, T: 3 * flops_right(c, T)), "forward and backward"),
         ("every gelu is gated", lambda c, T: flops_right(with_gate(c), T), "which only swiglu has"),
         ("multiply-adds", lambda c, T: flops_right(c, T) // 2, "two operations"),

@@ -819,6 +819,15 @@ def losing_its_gradient(new, *rest):
     return torch.tensor(preferring()(new, *rest).item(), dtype=new.dtype)
 
 
+def along_the_places(logits, labels):
+    return (logits.log_softmax(-2).gather(-1, labels.clamp(min=0)[..., None])[..., 0] * (labels != -100)).sum(-1)
+
+
+def infinite_padding(logits, labels):
+    each = logits.log_softmax(-1).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return (each.masked_fill(labels == -100, -torch.inf) * (labels != -100)).sum(-1)
+
+
 RIGHT = {
     "16_fine_tuning.served": [
         ("text by text", serving()),
@@ -1219,6 +1228,8 @@ WRONG = {
         ("a tensor", ANSWERS.mended(lambda old, r, alpha: old.weight), "wanted a module"),
     ],
     "16_fine_tuning.preferred": [
+        ("softmax along the places", preferring(along_the_places), "The softmax goes along the places"),
+        ("-inf times 0", preferring(infinite_padding), "0 times -inf is NaN"),
         ("no old model", preferring(gain=lambda new, old: new), "The old model is missing"),
         ("added", preferring(gain=torch.add), "The old model's logarithm is added"),
         ("old less new", preferring(gain=lambda new, old: old - new), "The difference has the wrong sign"),

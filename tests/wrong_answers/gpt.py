@@ -772,6 +772,23 @@ def lines_shuffled(answer, shown, asked, foreign):
     return "nothing" if good[0] else "the form" if all(good[1:]) else "the answers" if good[1] else "the pairs"
 
 
+def swapped_words(*case):
+    found = paging()(*case)
+    return {"the pairs": "the answers", "the answers": "the pairs"}.get(found, found)
+
+
+def the_pairs_if_it_works(answer, shown, asked, foreign):
+    def works(page):
+        return 2 * sum(answer(page, q) == a for q, a in asked) >= sum(answer(shown, q) == a for q, a in asked)
+
+    if works([]):
+        return "nothing"
+    found = paging()(answer, shown, asked, foreign)
+    if found != "the pairs":
+        return "the pairs"
+    return "the form" if works([*zip((q for q, _ in shown), foreign, strict=True)]) else "the answers"
+
+
 RIGHT = {
     "14_gpt.perplexity": [
         ("places", perplexity_by_places),
@@ -1162,6 +1179,13 @@ WRONG = {
         ("no return", lambda *case: None, "did you forget `return`?"),
     ],
     "14_gpt.what_counts": [
+        ("words swapped", swapped_words, "The words are swapped"),
+        ("the pairs if it works", the_pairs_if_it_works, "does *not* work"),
+        (
+            "one question",
+            lambda answer, shown, asked, foreign: paging()(answer, shown, asked[:1], foreign),
+            "only 1 were tried",
+        ),
         ("more than half", paging(works=lambda n, best, asked: 2 * n > best), "Exactly half as many are enough"),
         ("rounded down", paging(works=lambda n, best, asked: n >= best // 2), "Half of an odd number is rounded down"),
         ("as many", paging(works=lambda n, best, asked: n >= best), "It is enough if half as many are right"),

@@ -660,6 +660,61 @@ ANSWERS = Diagnosed(
 )
 mended, fault, observed = ANSWERS.mended, ANSWERS.fault, ANSWERS.shown
 
+
+def sharing_a_separator(word, merges):
+    spelt = f" {' '.join(word)} "
+    for left, right in merges:
+        spelt = spelt.replace(f" {left} {right} ", f" {left}{right} ")
+    return spelt.split()
+
+
+def next_pair(choose):
+    def encode(word, merges):
+        tokens = list(word)
+        while known := [pair for pair in pairwise(tokens) if pair in merges]:
+            tokens = encode_right_with(tokens, choose(known))
+        return tokens
+
+    return encode
+
+
+def encode_right_with(tokens, pair):
+    new = []
+    for token in tokens:
+        if new and (new[-1], token) == pair:
+            new[-1] += token
+        else:
+            new.append(token)
+    return new
+
+
+def repaired_by_shared_bars(text, merges):
+    tokens = []
+    for word in re.findall(r" ?\S+|\s", text):
+        spelt = "|" + "|".join(word) + "|"
+        for left, right in merges:
+            spelt = spelt.replace(f"|{left}|{right}|", f"|{left}{right}|")
+        tokens += spelt.strip("|").split("|")
+    return tokens
+
+
+def spelt_in_letters(words, n_merges):
+    counts = Counter()
+    for word, count in words.items():
+        for pair in pairwise(word):
+            counts[pair] += count
+    return [max(counts, key=lambda pair: (counts[pair], pair))] * n_merges if counts else []
+
+
+def cut_after_bytes(tokens):
+    texts, data, n_shown = [], b"", 0
+    for token in tokens:
+        data += token
+        texts.append(data.decode(errors="ignore")[n_shown:])
+        n_shown = len(data)
+    return texts
+
+
 RIGHT = {
     "10_tokens.encode": [
         ("by rank", encode_right),
@@ -704,6 +759,10 @@ RIGHT = {
 
 WRONG = {
     "10_tokens.encode": [
+        ("separators shared", sharing_a_separator, "Of two equal pairs in a row only the first is joined"),
+        ("by the alphabet", next_pair(min), "the first one in the alphabet is joined"),
+        ("the longest pair", next_pair(lambda known: max(known, key=lambda pair: len("".join(pair)))),
+         "that makes the longest token"),
         ("copied from the check", copying(leftmost), "The first known pair from the left"),
         ("first pair from the left", leftmost, "The first known pair from the left is joined"),
         ("first pair from the right", rightmost, "The first known pair from the right is joined"),
@@ -736,6 +795,10 @@ WRONG = {
         ("small letters only", lambda word, merges: encode_right(word, merges) + [""] * (word == ""), "wanted []"),
     ],
     "10_tokens.learn": [
+        ("by the second token", learner(tie=lambda pair: pair[::-1]), "compared by their second token first"),
+        ("spelt in letters", spelt_in_letters, "is learnt a second time"),
+        ("a mark at the end", lambda words, n: learn_right({word + "_": count for word, count in words.items()}, n),
+         "No word holds '_'"),
         ("copied from the check", copying(most_frequent_at_the_start), "the most frequent pairs of *letters*"),
         ("words counted once", learner(weigh=lambda count: 1), "Each word is counted once, however often it occurs"),
         ("once more a word", lambda words, n: learn_right({word: count + 1 for word, count in words.items()}, n),
@@ -770,6 +833,15 @@ WRONG = {
         ("no end", lambda words, n: learn_right(words, 99), "Wanted 1 merges"),
     ],
     "10_tokens.bits": [
+        ("pairs negative", text_bits(sign=1), "The bits of the pairs come with the wrong sign"),
+        ("first in nats", text_bits(first=lambda text, p, v: math.log(len(v))), "The first character is in nats"),
+        ("a table of the text",
+         (probability_right, lambda t, p, v: bits_right(t, lambda a, b: probability_right(t, v, a, b), v)),
+         "come from a table of the text itself"),
+        ("bits rounded", (probability_right, lambda *given: round(bits_right(*given), 2)), "The number is rounded"),
+        ("two means", (probability_right, lambda t, p, v: math.log2(len(v)) / len(t) + (
+            bits_right(t, p, v) * len(t) - math.log2(len(v))) / max(len(t) - 1, 1)),
+         "The first character is shared by all"),
         ("copied from the check", (copying(lambda t, v, a, b: n_pairs(t, a, b) + 1), bits_right), "This is a count"),
         ("no smoothing", of_pair(n_pairs, lambda t, v, a: n_after(t, a), 0), "divides by 0"),
         ("bare share, 0 where none", (lambda t, v, a, b: n_pairs(t, a, b) / max(n_after(t, a), 1), bits_right),
@@ -838,6 +910,7 @@ WRONG = {
         ("a tensor of all", (probability_right, lambda t, p, v: torch.tensor([1.0, 2.0])), "holds 2 numbers"),
     ],
     "10_tokens.diagnose": [
+        ("repaired with shared bars", mended(repaired_by_shared_bars), "`replace` has used up the separator"),
         ("a: of the pairs", fault("a", "first pair from the left"), "The fault of a is not 'first pair from the left'"),
         ("b: spaces", fault("b", "spaces dropped"), "The fault of b is not 'spaces dropped'"),
         ("c: one place", fault("c", "one place only"), "The fault of c is not 'one place only'"),
@@ -853,7 +926,7 @@ WRONG = {
         ("repaired without words", mended(lambda text, merges: encode_right(text.replace(" ", ""), merges)),
          "put together that is not the text"),
         ("repaired by the left", mended(lambda text, merges: [t for w in words_of(text) for t in leftmost(w, merges)]),
-         "Compare whole tokens"),
+         "Now the first known pair from the left"),
         ("repaired, but not cut", mended(apply_merges), "across the border between two words now"),
         ("repaired with the package's words", mended(encode), "Compare whole tokens"),
         ("repaired by borders of words", mended(repaired_by_word_borders), "Compare whole tokens"),
@@ -863,6 +936,11 @@ WRONG = {
         ("repaired to a text", mended(lambda text, merges: text), "wanted a list of tokens"),
     ],
     "10_tokens.shown": [
+        ("counted in bytes", cut_after_bytes, "is counted in bytes"),
+        ("last character only", lambda tokens: [text[-1:] for text in shown_right(tokens)],
+         "completes only the last is shown"),
+        ("first character only", lambda tokens: [text[:1] for text in shown_right(tokens)],
+         "completes only the first is shown"),
         ("copied from the check", copying(shown_when_all_fits), "Nothing is shown until *all* bytes so far"),
         ("each alone", lambda tokens: [token.decode() for token in tokens], "bytes were decoded that end within"),
         ("each alone, replaced", lambda tokens: [t.decode(errors="replace") for t in tokens], "alone, and what"),
@@ -883,6 +961,17 @@ WRONG = {
         ("the rest at the end", lambda tokens: [*shown_right(tokens), ""], "texts for"),
     ],
     "10_tokens.per_character": [
+        ("logarithm of nats", lambda x, n, t: math.log2(sum(map(math.prod, zip(x, n, strict=True)))) / len(t),
+         "The logarithm of the nats"),
+        ("to base 10", lambda x, n, t: sum(map(math.prod, zip(x, n, strict=True))) / math.log10(2) / len(t),
+         "the logarithm of 2 to base 10"),
+        ("last batch left out",
+         lambda x, n, t: sum(map(math.prod, zip(x[:-1], n, strict=False))) / math.log(2) / len(t),
+         "The last batch is left out"),
+        ("sizes of the first", lambda x, n, t: sum(x) * n[0] / math.log(2) / len(t), "as large as the first"),
+        ("without spaces",
+         lambda x, n, t: sum(map(math.prod, zip(x, n, strict=True))) / math.log(2) / len(t.replace(" ", "")),
+         "Spaces are left out"),
         ("mean of means", lambda x, n, t: sum(x) / len(x) * sum(n) / len(t) / math.log(2),
          "counts each as much as any other", "M49"),
         ("mean of means, nats", lambda x, n, t: sum(x) / len(x) * sum(n) / len(t), "And these are nats", "M49"),
@@ -898,6 +987,6 @@ WRONG = {
         ("perplexity", lambda x, n, t: math.exp(nats(x, n) / sum(n)), "the perplexity of a token", "M49"),
         ("upside down", lambda x, n, t: nats(x, n) / math.log(2) / sum(n) * len(t) / sum(n), "changed places"),
         ("losses spoilt", lambda x, n, t: per_character_right([x.pop() for _ in n][::-1], n, t), "changed the lists"),
-        ("rounded", lambda x, n, t: round(per_character_right(x, n, t), 2), "over the number of characters"),
+        ("rounded", lambda x, n, t: round(per_character_right(x, n, t), 2), "The number is rounded"),
     ],
 }  # fmt: skip

@@ -155,6 +155,11 @@ def whole_row(case: Hidden, kept=None) -> Tensor:
     return torch.stack(found)
 
 
+def others(case: Hidden) -> Tensor:
+    """All tokens of the row but the word that is hidden."""
+    return whole_row(case) - costs(case)
+
+
 def entropy(case: Hidden) -> Tensor:
     found = []
     for word in range(len(case.lengths)):
@@ -221,6 +226,7 @@ FAULTS = (
     (lambda x: costs(x, axis=0), "The softmax goes along the text. It goes over the vocabulary, the last axis."),
     (over_the_batch, "The softmax goes along the batch. It goes over the vocabulary, the last axis."),
     (whole_row, "The tokens that were not hidden are counted too. A word's cost is made of its own tokens."),
+    (others, "The tokens that were not hidden are counted, and not the word's own; wanted the other way round."),
     (
         lambda x: whole_row(x, inner),
         "The tokens of the other words are counted too. A word's cost is made of its own tokens.",

@@ -26,6 +26,20 @@ def entities(tags, after_nothing="begins", after_another="begins", after_its_own
     return found
 
 
+def across_o(tags) -> list[tuple]:
+    """Entities that go on behind an O, where the type before it is remembered."""
+    found: list[tuple] = []
+    before = ""
+    for t, tag in enumerate(tags):
+        kind, _, type_ = tag.partition("-")
+        if kind == "I" and type_ == before:
+            found[-1] = (*found[-1][:2], t + 1)
+        elif kind != "O":
+            found.append((type_, t, t + 1))
+        before = type_ or before
+    return found
+
+
 def tokens(tags) -> list[tuple]:
     return [(tag[2:], t, t + 1) for t, tag in enumerate(tags) if tag != "O"]
 
@@ -295,6 +309,11 @@ FAULTS = (
     ),
     (
         3,
+        of(find=across_o),
+        "An O does not end an entity here: an I- after it, of the type before it, is taken for its next token. " + BOTH,
+    ),
+    (
+        3,
         found_by(after_nothing="nothing", after_another="goes on"),
         "An I- after O is passed over, and after another type it is taken for part of that entity. " + BOTH,
     ),
@@ -314,6 +333,11 @@ FAULTS = (
         lambda gold, predicted: mean_over_sentences(gold, predicted, False),
         "These are means over the sentences in which a type stands. Count the entities of all sentences first, and "
         "divide once.",
+    ),
+    (
+        4,
+        lambda gold, predicted: report(gold, predicted) | {"all": mean_over_sentences(gold, predicted)["all"]},
+        'Under "all" stand means of the sentences\' numbers. Count all sentences first, and divide once.',
     ),
     (4, last_sentence, "Only the last sentence counts. Is something set anew in the loop?"),
     (4, first_sentence, "Only the first sentence counts. Is a return inside the loop?"),

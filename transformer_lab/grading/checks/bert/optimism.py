@@ -83,6 +83,10 @@ def without_none(n: int, p: float, k: int, end: int) -> float:
 NONE_RIGHT = "Begin with j = 0: that no example is right has a probability too, and belongs to every F_j."
 NORMAL = {2: 1 / math.sqrt(math.pi), 3: 1.5 / math.sqrt(math.pi)}  # the mean of the largest of so many normal numbers
 ALL_BELOW = "That none of k scores more than j has the probability of one setting, to the power of k."
+SCORES_THE_SAME = (
+    "The power is that of exactly j: as if all k had to score the same. The best scores at most j if all do: take the "
+    "power of F_j."
+)
 # (formula of n, p and k, words, misconception)
 FAULTS = (
     (lambda n, p, k: 0.0, "On average one setting has no luck, but the best of k was picked for its luck."),
@@ -130,6 +134,19 @@ FAULTS = (
     (
         lambda n, p, k: math.fsum(k * (1 - below) for below in at_most(n, p)[:-1]) / n - p,
         "The chances of the k settings are added up, though several may score high at once. " + ALL_BELOW,
+    ),
+    (lambda n, p, k: 100 * excess(n, p, k), "This is in percent; wanted: a share of the n examples."),
+    (
+        lambda n, p, k: math.fsum(1 - exactly**k for exactly in chances(n, p)[:-1]) / n - p,
+        "F_j is the probability of *at most* j: add up those of 0, 1, ... j, and take the power of their sum.",
+    ),
+    (
+        lambda n, p, k: math.fsum(j * exactly**k for j, exactly in enumerate(chances(n, p)[:-1])) / n - p,
+        SCORES_THE_SAME,
+    ),
+    (
+        lambda n, p, k: math.fsum(j * exactly**k for j, exactly in enumerate(chances(n, p))) / n - p,
+        SCORES_THE_SAME,
     ),
     (likeliest_best, "This is the likeliest score of the best; wanted: its mean."),
     (median_best, "This is the median of the best score; wanted: its mean."),

@@ -186,6 +186,12 @@ def unit(vectors: Tensor) -> Tensor:
     return F.normalize(vectors, dim=-1)
 
 
+def in_order(case: Texts, key) -> Tensor:
+    """The right vectors, sorted as their texts are."""
+    return pooled(case)[sorted(range(len(case.texts)), key=lambda n: key(case.texts[n]))]
+
+
+ORDER = "The vectors stand in the order from {}; wanted: in the order of the texts."
 PADDING = "The padding is counted in the mean, as if it were text. "
 SEEN = "The model is told that the padding is text: is_real is True there too, and every token has read it. "
 ID = (
@@ -252,6 +258,8 @@ FAULTS = (
         lambda x: pooled(x, equal_pieces),
         "A text was cut into pieces of equal length. Every piece but the last holds `window` ids.",
     ),
+    (lambda x: in_order(x, len), ORDER.format("the shortest to the longest text")),
+    (lambda x: in_order(x, lambda text: -len(text)), ORDER.format("the longest to the shortest text")),
     (
         lambda x: pooled(x, split_evenly),
         "A text was cut into pieces of equal length. Every piece but the last holds `window` ids.",

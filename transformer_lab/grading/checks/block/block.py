@@ -15,7 +15,17 @@ from ..common import (
     settled,
 )
 from . import block_faults as faults
-from .modules import SIZES, WRITTEN_IN, Bender, Mixer, expect_module, gradients_arrive, layer_norm, run_module
+from .modules import (
+    SIZES,
+    WRITTEN_IN,
+    Bender,
+    Mixer,
+    expect_module,
+    gradients_arrive,
+    layer_norm,
+    run_module,
+    stays_in_training,
+)
 
 # B, T, d_model: two widths, and a text of one token.
 SHAPES = (
@@ -32,6 +42,7 @@ class Block:
     def holds(Block):
         block, attention, feed_forward = build(Block, draw.one_of(*SIZES)[-1])
         parameters_of_a_block(block, attention, feed_forward)
+        stays_in_training(block)
 
     @check("the output of a fresh block", 2)
     def output(Block):
@@ -149,9 +160,16 @@ def misused(x: Tensor, a, f, ways: list):
             z = x + a(fast_norm(fast_norm(x, *first), *one))
             yield z + f(fast_norm(z, *second)), "Attention reads a norm of a norm; wanted norm 1 alone, once."
         bare = fast_norm(y)
-        yield y + f(bare), "The feed-forward layer's norm is one without scale and shift: use the module's own."
+        yield (
+            y + f(bare),
+            "The feed-forward layer's norm is one without scale and shift, or one made in forward(): use the module's "
+            "own.",
+        )
         z = x + a(fast_norm(x))
-        yield z + f(fast_norm(z, *second)), "Attention's norm is one without scale and shift: use the module's own."
+        yield (
+            z + f(fast_norm(z, *second)),
+            "Attention's norm is one without scale and shift, or one made in forward(): use the module's own.",
+        )
 
 
 def compare_block(Block, shape: tuple) -> None:

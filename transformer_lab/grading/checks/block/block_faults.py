@@ -62,6 +62,11 @@ def blocks(x: Tensor, a, f, n):
         y = x + act(a(n(x)))
         yield y + f(n(y)), f"A {name} follows {FIRST}; nothing should: x + part(norm(x)).", None
         yield x1 + act(f(n(x1))), f"A {name} follows {SECOND}; nothing should: x + part(norm(x)).", None
+    for factor in (0.5, 2**-0.5):
+        y = factor * x1
+        words = f"A sum of x and a part is multiplied by {factor:.3g}; wanted the sum itself, x + part(norm(x))."
+        for said in (factor * (y + f(n(y))), y + f(n(y)), factor * right):
+            yield said, words, None
     for factor in (0.5, 2**-0.5, 2):
         y = x + factor * a(n(x))
         words = f"A part's output is multiplied by {factor:.3g}; wanted x + part(norm(x))."
@@ -78,6 +83,12 @@ def blocks(x: Tensor, a, f, n):
     ):
         y = x + a(other(x))
         yield y + f(other(y)), wrong_axis(axes), None
+        yield y + f(n(y)), f"Before {FIRST}: {wrong_axis(axes)}", None
+        yield x1 + f(other(x1)), f"Before {SECOND}: {wrong_axis(axes)}", None
+    for read in (root_mean_square, n):
+        for other in (root_mean_square, n):
+            y = x + a(read(x))
+            yield y + f(other(y)), NOT_CENTRED, None
     yield x - a(n(x)) + f(n(x - a(n(x)))), "A part's output is subtracted; wanted x + part(norm(x)).", None
     yield x1 - f(n(x1)), "The feed-forward layer's output is subtracted; wanted x + part(norm(x)).", None
     yield from systematic(x, a, f, n)
@@ -107,6 +118,13 @@ PARALLEL = (
 )
 TO_ITSELF = "A part's output is added to itself; wanted to x, the part's input before the norm."
 DOUBLED = "x is added to x and a part's output is lost: wanted x + part(norm(x)), not x + x."
+
+
+NOT_CENTRED = "The mean is not subtracted in a norm (as in an RMSNorm); nn.LayerNorm subtracts it."
+
+
+def root_mean_square(x: Tensor) -> Tensor:
+    return x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt()
 
 
 def wrong_axis(axes: str) -> str:
@@ -200,6 +218,11 @@ def stacks(x: Tensor, made: list):
     yield norm(through(through(x, made), made)), "Every block is applied twice.", None
     yield norm(right), "The norm is applied twice at the end; wanted once.", None
     counted = range(len(made))
+    if len(made) > 10:  # too many for all their orders
+        as_text = sorted(counted, key=str)
+        words = f"The blocks are applied in the order of their numbers as text, {', '.join(map(str, as_text))}; "
+        yield norm(through(x, [made[i] for i in as_text])), words + "wanted as they were made, 0, 1, 2 and so on.", None
+        return
     for order in itertools.chain(itertools.permutations(counted), itertools.product(counted, repeat=len(made))):
         words = f"The blocks are applied in the order {', '.join(map(str, order))} (counted from 0); "
         words += f"wanted {', '.join(map(str, counted))}, each of them once."

@@ -134,6 +134,15 @@ def whole_number(value, what: str = "a number of parameters") -> int:
     return int(value)
 
 
+def embedding_of(config: TransformerConfig, family: str) -> str:
+    """The table of tokens, in words, and what else has its size in this model."""
+    if family == "BERT":
+        return "the token embedding (vocab_size x d_model; a BERT's output layer is the same table, counted once)"
+    if not config.tie_embeddings:
+        return "the token embedding, or the output layer: an untied model has both (vocab_size x d_model each)"
+    return "the token embedding (vocab_size x d_model)"
+
+
 def quantities(config: TransformerConfig, family: str) -> dict[str, int]:
     """Every part that can be forgotten or counted too often, and its size: the words complete "..."."""
     V, D, L, F = config.vocab_size, config.d_model, config.n_layers, config.d_ff
@@ -148,7 +157,7 @@ def quantities(config: TransformerConfig, family: str) -> dict[str, int]:
     block = attention + feed_forward + 2 * norm
     stacks = 2 if cross else 1
     found = {
-        "the token embedding (vocab_size x d_model)": V * D,
+        embedding_of(config, family): V * D,
         "the table of positions (max_len x d_model)": config.max_len * D,
         "the norm at the end of one stack (a pre-norm stack has one, a post-norm stack none)": norm,
         "the norms of all blocks": norms * norm,
@@ -188,12 +197,17 @@ def quantities(config: TransformerConfig, family: str) -> dict[str, int]:
         found["what W_Q and W_O would hold if d_head were d_model / n_heads (config.head_width says what it is)"] = (
             attentions * 2 * (queries - D) * D
         )
+        found["what the biases of W_O would hold if they were n_heads x d_head numbers (they are d_model)"] = (
+            attentions * b * (queries - D)
+        )
         plain = 4 * D * D + b * 4 * D
         found["what an attention holds beyond 4 d_model^2 (d_head is not d_model / n_heads here)"] = attentions * (
             attention - plain
         )
     if cross:
         found |= {
+            "one block of each stack": 2 * block + attention + norm,
+            "one block of each stack, without its cross-attention": 2 * block,
             "the norms at the end of both stacks (a pre-norm stack has one, a post-norm stack none)": 2 * norm,
             "a second table of positions (the package's model has one, for both stacks)": config.max_len * D,
             "one stack (an encoder and a decoder have n_layers blocks each)": L * block,
@@ -210,6 +224,9 @@ def quantities(config: TransformerConfig, family: str) -> dict[str, int]:
             "the segments (n_segments x d_model)": config.n_segments * D,
             "two segments (config.n_segments says how many there are)": 2 * D * (config.n_segments != 2),
             "one segment (config.n_segments says how many there are)": D * (config.n_segments == 0),
+            "one of the segments (n_segments x d_model in all)": D * (config.n_segments > 1),
+            "the shifts beta of all norms, that of the masked-LM head too (an RMSNorm has gamma alone)": D
+            * (norms + (config.norm_position == "pre") + config.norm_embeddings + config.masked_lm_head),
             "the norm on the embeddings": norm,
             "the pooler (d_model x d_model and a bias)": D * D + D,
             "the pooler's bias": D,

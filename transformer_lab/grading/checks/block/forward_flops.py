@@ -1,5 +1,7 @@
 """Lesson 09: the checks of a formula for the FLOPs of a forward pass, against what torch counts."""
 
+from dataclasses import replace
+
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -138,7 +140,18 @@ def flop_fault(got: int, wanted: int, config: TransformerConfig, T: int) -> str:
         )
     if got == flops_with(config, config.max_len):
         return "This is for config.max_len tokens; wanted for the T tokens that are read."
+    if got == flops_with(replace(config, d_head=None), T):
+        return "d_model is taken for n_heads x d_head everywhere: config.head_width says how wide a head is."
+    if got == wanted + L * (2 * T * 2 * D + 4 * T * T) * (D - H * d_head):
+        return (
+            "In W_Q, W_O and the core d_model is taken for n_heads x d_head: config.head_width says how wide a head is."
+        )
     cores = {
+        4
+        * L
+        * config.max_len**2
+        * H
+        * d_head: "In the core max_len tokens meet max_len tokens; wanted the T that are read.",
         4 * L * T * H * d_head: "In the core each of T queries meets T keys: T x T.",
         4 * L * T * config.max_len * H * d_head: "In the core T queries meet the T tokens read, not max_len.",
         core // H: "The core is counted for one head; each layer has n_heads of them.",

@@ -65,6 +65,14 @@ def run_module(module: nn.Module, x: Tensor, name: str) -> Tensor:
     return got
 
 
+def stays_in_training(*parts: nn.Module) -> None:
+    """Whoever puts a module together leaves the mode of its parts to whoever trains or evaluates it."""
+    if not all(module.training for part in parts for module in part.modules()):
+        raise Wrong(
+            "A part is in evaluation mode now: leave .eval() to whoever evaluates the model, or it never trains."
+        )
+
+
 WRITTEN_IN = "The size of a norm does not follow d_model: write nn.LayerNorm(d_model), with the argument, not a number."
 
 

@@ -7,7 +7,16 @@ from ...checking import NotDone, Wrong, check
 from ...draw import draw
 from ..common import compare, keeps_every_dtype
 from . import block_faults as faults
-from .modules import SIZES, WRITTEN_IN, Mixer, expect_module, gradients_arrive, layer_norm, run_module
+from .modules import (
+    SIZES,
+    WRITTEN_IN,
+    Mixer,
+    expect_module,
+    gradients_arrive,
+    layer_norm,
+    run_module,
+    stays_in_training,
+)
 
 # n_layers, d_model, leading axes: two widths, one block, a text of one token.
 STACKS = (
@@ -15,6 +24,7 @@ STACKS = (
     ((4, 8, (2, 7)), (1, 8, (2, 7)), (3, 6, (2, 7)), (2, 8, (1, 1))),
     ((3, 10, (4, 6)), (1, 10, (4, 6)), (4, 8, (4, 6)), (2, 10, (1, 1))),
 )
+DEEP = (11, 6, (2, 3))  # a block 10: as text "10" comes before "2"
 DEPTHS = (3, 1, 5), (4, 1, 6), (5, 1, 3)
 FAINT = (2, 8, (3, 5))  # here the last block writes so little that eps tells a norm from two
 
@@ -28,10 +38,11 @@ class Stack:
         for n_layers in draw.one_of(*DEPTHS):
             stack, made = build_stack(Stack, n_layers, width)
             parameters_of_a_stack(stack, made, n_layers, width)
+            stays_in_training(stack)
 
     @check("the output: each block reads what the one before it wrote", 2)
     def output(Stack):
-        for n_layers, width, leading in (*draw.one_of(*STACKS), FAINT):
+        for n_layers, width, leading in (*draw.one_of(*STACKS), FAINT, DEEP):
             stack, made = build_stack(Stack, n_layers, width)
             made = parameters_of_a_stack(stack, made, n_layers, width)[0]
             if (n_layers, width, leading) == FAINT:

@@ -14,6 +14,12 @@ IGNORED = -100
 SIZES = (4, 7, 11), (3, 8, 5), (5, 6, 9)  # pairs, places, tokens of the vocabulary
 
 
+MASKED = (
+    "0 times -inf is NaN, so a place that does not count must hold a finite number when it is multiplied by 0, or be "
+    "replaced: masked_fill(..., 0.0)."
+)
+
+
 class preferred:
     answers = ("preferred(new, old, labels, beta)",)
 
@@ -88,6 +94,8 @@ def judge(preferred, cases: list[Case]) -> None:
         n, T = case.labels.shape[1:]
         called = f"{n} pair{'s' * (n > 1)}, {T} places, beta = {case.beta:g}"
         yours, right = apart(got, wanted)
+        if not got.isfinite():
+            raise Wrong(f"{called}: the loss is {yours}; wanted {right}. {MASKED}")
         raise Wrong(f"{called}: the loss is {yours}; wanted {right}. {told(given, cases) or where(preferred, case)}")
 
 

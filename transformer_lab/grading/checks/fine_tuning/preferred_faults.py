@@ -51,6 +51,10 @@ LOGS: tuple[tuple[Callable, str], ...] = (
         lambda logits, case: (of_labels(logits.softmax(-1), case.labels) * (case.labels >= 0)).sum(-1),
         "Probabilities are added up; wanted: their logarithms",
     ),
+    (
+        lambda logits, case: (of_labels(logits.log_softmax(-2), case.labels) * (case.labels >= 0)).sum(-1),
+        "The softmax goes along the places; it goes over the tokens of the vocabulary, the last axis",
+    ),
     (moved, "The labels are moved by one place. They stand already where they are to be predicted"),
 )
 GAINS: tuple[tuple[Callable, str], ...] = (

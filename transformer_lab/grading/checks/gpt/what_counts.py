@@ -63,12 +63,13 @@ class Model:
         self.shown = list(zip(more[:n_shown], answers, strict=True))
         self.asked = list(zip(more[n_shown : n_shown + N_ASKED], words[-N_ASKED:], strict=True))
         self.foreign = words[n_shown : 2 * n_shown]
-        self.counts, self.odd = counts, ""
+        self.counts, self.odd, self.tried = counts, "", set()
         self.rank = dict(zip((question for question, _ in self.asked), draw.shuffled(range(N_ASKED)), strict=True))
 
     def __call__(self, page, question) -> str:
         page = read_page(page)
         self.odd = self.odd or self.oddity(page, question)
+        self.tried.add(question)
         if self.rank.get(question, N_ASKED) < self.counts[self.kind(page)]:
             return dict(self.asked)[question]
         return f"{question}?"
@@ -102,7 +103,8 @@ def read_page(page) -> list[tuple]:
     """The page as pairs of texts."""
     pairs = [tuple(pair) for pair in page] if isinstance(page, (list, tuple)) else None
     if pairs is None or not all(len(pair) == 2 and all(isinstance(text, str) for text in pair) for pair in pairs):
-        raise Wrong(f"answer was given the page {page!r:.60}; wanted a list of pairs, each a question and its answer.")
+        page = f"a {type(page).__name__}" if " at 0x" in repr(page) else f"{page!r:.60}"
+        raise Wrong(f"answer was given the page {page}; wanted a list of pairs, each a question and its answer.")
     return pairs
 
 
@@ -115,6 +117,18 @@ def verdict(counts: tuple, works=lambda n, best: 2 * n >= best, steps=(1, 2, 3))
     return KINDS[3]
 
 
+def upside_down(counts: tuple, works: str, fails: str) -> str:
+    """The pairs are said to count where the page with shuffled answers works; then the page with foreign ones."""
+    best, empty, mixed, foreign = counts
+    if 2 * empty >= best:
+        return KINDS[0]
+    return KINDS[1] if 2 * mixed >= best else works if 2 * foreign >= best else fails
+
+
+NOT_WORK = (
+    "The pairs count if the page with shuffled answers does *not* work; the answers, if that with foreign ones does "
+    "not."
+)
 # (verdict of the counts, words)
 FAULTS = (
     (lambda c: verdict(c, lambda n, best: 2 * n > best), "Exactly half as many are enough for a page to work."),
@@ -129,6 +143,13 @@ FAULTS = (
     (lambda c: verdict(c, steps=(2, 3)), "The empty page was not tried: perhaps the model needs no examples."),
     (lambda c: verdict(c, steps=(1, 3, 2)), "Try the shuffled answers before the foreign ones."),
     (lambda c: verdict((c[0], c[1], c[3], c[2])), "The pages with shuffled and with foreign answers are mixed up."),
+    (
+        lambda c: {KINDS[1]: KINDS[2], KINDS[2]: KINDS[1]}.get(verdict(c), verdict(c)),
+        'The words are swapped: it is "the pairs" that count if shuffled answers do not work, and "the answers" if '
+        "foreign ones do not.",
+    ),
+    (lambda c: upside_down(c, KINDS[3], KINDS[2]), NOT_WORK),
+    (lambda c: upside_down(c, KINDS[2], KINDS[3]), NOT_WORK),
     (
         lambda c: verdict((c[0], c[1], c[0], c[3])),
         "The page with shuffled answers still has a right pair: none may be.",
@@ -145,6 +166,11 @@ def said(what_counts, model: Model) -> str:
     return got
 
 
+def untried(model: Model) -> str:
+    n = len(model.tried)
+    return f"Of the {N_ASKED} questions in asked only {n} were tried: count over all of them." if n < N_ASKED else ""
+
+
 def judge(what_counts, cases: tuple) -> None:
     models = [Model(*case) for case in cases]
     found = [said(what_counts, model) for model in models]
@@ -153,9 +179,12 @@ def judge(what_counts, cases: tuple) -> None:
         if got == wanted:
             continue
         fits = (words for rule, words in FAULTS if [rule(one.counts) for one in models] == found)
-        words = model.odd or next(fits, "")
+        words = model.odd or next(fits, "") or untried(model)
         best, empty, mixed, foreign = model.counts
         raise Wrong(
             f"A model has {best} of {N_ASKED} right after the examples, {empty} after an empty page, {mixed} after "
             f"shuffled answers and {foreign} after foreign ones: that is {wanted!r}, and {got!r} came back. {words}"
         )
+    for model in models:  # right by luck
+        if words := untried(model):
+            raise Wrong(words)

@@ -190,6 +190,26 @@ BITS = (
         f"The first character is counted as one bit. {FIRST}",
     ),
     (
+        lambda t, p, v: (math.log2(len(v)) - bits_of(t, p)) / len(t),
+        "The bits of the pairs come with the wrong sign: the logarithm of a probability is negative.",
+    ),
+    (
+        lambda t, p, v: (math.log(len(v)) + bits_of(t, p)) / len(t),
+        "The first character is in nats, the others are in bits: math.log2 for all of them.",
+    ),
+    (
+        lambda t, p, v: math.log2(len(v)) / len(t) + per(bits_of(t, p), len(t) - 1 or 1),
+        "The first character is shared by all, the pairs by one character too few: add all bits, then divide once.",
+    ),
+    (
+        lambda t, p, v: bits_per_character(t, lambda a, b: probability(t, v, a, b), v),
+        "The probabilities come from a table of the text itself: ask the function p that is given.",
+    ),
+    *(
+        (lambda t, p, v, digits=digits: round(bits_per_character(t, p, v), digits), "The number is rounded: leave it.")
+        for digits in (1, 2, 3)
+    ),
+    (
         lambda t, p, v: (math.log2(len(v)) + bits_of(t, p)) / len(t.encode()),
         "The bits are divided by the number of *bytes*: some characters take several. Wanted: per character.",
     ),

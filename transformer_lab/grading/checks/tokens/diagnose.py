@@ -5,7 +5,7 @@ import re
 from ...checking import Wrong, check
 from ..diagnosis import Diagnosis, snippets
 from .encode import by_hand, many_words, repetitions
-from .encode_faults import in_the_text
+from .encode_faults import FIRST, SHARED, by_choice, in_the_text, once_each, sharing_separators
 from .merging import by_rank, drawn_letters
 
 # The lists that the notebook prints; test_diagnoses.py tries every observation on every snippet.
@@ -105,4 +105,11 @@ def still(got: list[str], text: str, merges: list) -> str:
         return "Parts of tokens are joined as before."
     if got == by_rank(text, merges):
         return "Pairs are joined across the border between two words now: cut the text with words_of, as before."
+    for way, words in (
+        (sharing_separators, SHARED),
+        (once_each, "A pair that stands several times in a word is joined in one place only now."),
+        (by_choice(lambda places, *_: places[0]), f"Now the first known pair from the left is joined. {FIRST}"),
+    ):
+        if got == [token for word in words_of(text) for token in way(word, merges)]:
+            return words
     return "Compare whole tokens with the two of the pair, merge by merge."

@@ -46,6 +46,8 @@ def by_hand() -> list[Case]:
         (a + b + c + d, [(a, b), (c, d), (b, c), (a + b, c + d)]),
         (a + b + c + a + b, [(a, b), (b, c), (c, a), (a + b, c)]),
         (a + b + c, [(a, b), (b, c), (a, b + c)]),
+        (a + b + c + d + e, [(d, e), (b, c), (c, d + e)]),
+        (a + b + c + b + c, [(a, b), (b, c)]),
     ]
 
 

@@ -66,6 +66,28 @@ def in_the_text(word: str, merges: list) -> list[str]:
     return spelt.split("|") if word else []
 
 
+def sharing_separators(word: str, merges: list) -> list[str]:
+    """By replace in a text with single marks between and around tokens: two equal pairs in a row share one."""
+    spelt = "\0" + "\0".join(word) + "\0"
+    for left, right in merges:
+        spelt = spelt.replace(f"\0{left}\0{right}\0", f"\0{left}{right}\0")
+    return [token for token in spelt.split("\0") if token]
+
+
+def by_alphabet(word: str, merges: list) -> list[str]:
+    tokens = list(word)
+    while known := [pair for pair in pairwise(tokens) if pair in merges]:
+        tokens = joined(tokens, min(known))
+    return tokens
+
+
+def longest_pair(word: str, merges: list) -> list[str]:
+    tokens = list(word)
+    while known := [pair for pair in pairwise(tokens) if pair in merges]:
+        tokens = joined(tokens, max(known, key=lambda pair: len("".join(pair))))
+    return tokens
+
+
 def until_one_is_missing(word: str, merges: list) -> list[str]:
     tokens = list(word)
     for pair in merges:
@@ -117,6 +139,10 @@ def by_joined_text(word: str, merges: list) -> list[str]:
     return tokens
 
 
+SHARED = (
+    "Of two equal pairs in a row only the first is joined: `replace` has used up the separator between them. Compare "
+    "whole tokens, or give each token separators of its own."
+)
 # (a wrong way, what to tell those who go it)
 STRATEGIES = (
     (by_choice(lambda places, *_: places[0]), f"The first known pair from the left is joined. {FIRST}"),
@@ -139,6 +165,9 @@ STRATEGIES = (
         "A part of a token was joined with its neighbour: that happens where `replace` works on a text of letters and "
         "spaces. Compare whole tokens.",
     ),
+    (sharing_separators, SHARED),
+    (by_alphabet, f"Of the known pairs the first one in the alphabet is joined. {FIRST}"),
+    (longest_pair, f"Of the known pairs the one that makes the longest token is joined. {FIRST}"),
     (
         until_one_is_missing,
         "It stops at the first of the merges that the word does not hold. Skip that one, and go on.",

@@ -117,7 +117,14 @@ def place(words: dict[str, int], got: list, wanted: list) -> str:
     n = next((n for n in range(min(len(got), len(wanted))) if got[n] != wanted[n]), None)
     if n is None:
         return f"Wanted {len(wanted)} merges, as many as are asked for or as there are pairs to join."
+    if got[n] in got[:n]:
+        return (
+            f"The pair {shown([got[n]])} is learnt a second time: the words are counted as they were spelt before. "
+            "After a merge they hold the joined token in its place."
+        )
     counts = counted(words, wanted[:n])
+    if strange := [token for token in got[n] if not any(token in word for word in words)]:
+        return f"No word holds {strange[0]!r}: the tokens of a word are its own letters, without a mark at its end."
     if counts[got[n]] == counts[wanted[n]]:
         return f"At merge {n + 1} both pairs occur {counts[got[n]]} times: wanted the greater pair."
     best = greatest(counts)

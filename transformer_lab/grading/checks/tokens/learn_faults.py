@@ -38,6 +38,10 @@ def greatest_joined(counts: Counter) -> tuple[str, str]:
     return max(counts, key=lambda pair: (counts[pair], pair[0] + pair[1], pair))
 
 
+def greatest_by_the_second(counts: Counter) -> tuple[str, str]:
+    return max(counts, key=lambda pair: (counts[pair], pair[1], pair[0]))
+
+
 def rarest(counts: Counter) -> tuple[str, str]:
     return min(counts, key=lambda pair: (counts[pair], pair))
 
@@ -163,6 +167,10 @@ STRATEGIES = (
         partial(learnt, choose=greatest_joined),
         "Of equally frequent pairs those were compared that had been joined to one text: ('a', 'bc') and ('ab', 'a') "
         "compare as pairs, first with first.",
+    ),
+    (
+        partial(learnt, choose=greatest_by_the_second),
+        "Of equally frequent pairs those were compared by their second token first; Python begins with the first.",
     ),
     (partial(learnt, choose=rarest), "The rarest pair is taken, not the most frequent one."),
     (

@@ -86,6 +86,29 @@ def faults() -> Iterator[tuple]:
     yield lambda x, n, t: sum(x) / math.log(2) / sum(n), "A batch's loss is the mean of its tokens: times its size."
     yield lambda x, n, t: math.exp(nats(x, n, t) / sum(n)), "This is the perplexity of a token; wanted bits.", "M49"
     yield lambda x, n, t: math.exp(nats(x, n, t) / len(t)), "This is a perplexity; wanted the bits themselves.", "M49"
+    yield (
+        lambda x, n, t: math.log2(nats(x, n, t)) / len(t),
+        "The logarithm of the nats was taken. They are logarithms already: divide them by ln 2.",
+    )
+    yield (
+        lambda x, n, t: nats(x, n, t) / math.log10(2) / len(t),
+        "The nats are divided by the logarithm of 2 to base 10; one bit is ln 2 nats, math.log(2).",
+    )
+    yield (
+        lambda x, n, t: nats(x[:-1], n[:-1], t) / math.log(2) / len(t),
+        "The last batch is left out: it is a short one, and its tokens are part of the text.",
+    )
+    yield (
+        lambda x, n, t: sum(x) * n[0] / math.log(2) / len(t),
+        "Every batch is taken for as large as the first. Each has a size of its own.",
+    )
+    yield (
+        lambda x, n, t: nats(x, n, t) / math.log(2) / len("".join(t.split())),
+        "Spaces are left out of the number of characters: each is one, len(text).",
+    )
+    yield lambda x, n, t: math.log(2) * len(t) / nats(x, n, t), "This is upside down: bits over characters."
+    for digits in (1, 2, 3):
+        yield lambda x, n, t, digits=digits: round(bits(x, n, t), digits), "The number is rounded: leave it as it is."
     equal = "The mean over the batches counts each as much as any other: a batch of few tokens weighs less."
     yield lambda x, n, t: mean(x) * sum(n) / len(t) / math.log(2), equal, "M49"
     yield lambda x, n, t: mean(x) * sum(n) / len(t), equal + " And these are nats.", "M49"

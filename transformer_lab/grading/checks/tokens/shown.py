@@ -1,6 +1,7 @@
 """Lesson 10: the checks of a text that is shown while its bytes arrive, a token at a time."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from ...checking import Wrong, check
 from ...draw import draw
@@ -129,6 +130,18 @@ def faults() -> Iterator[tuple]:
         "An unfinished character is shown as '\ufffd' and never made good: wait for its last byte.",
     )
     yield (
+        cut_by_bytes,
+        "How much was shown is counted in bytes, and the text is cut after as many characters: count characters.",
+    )
+    yield (
+        lambda tokens: [text[-1:] for text in right(tokens)],
+        "Of several characters that one token completes only the last is shown.",
+    )
+    yield (
+        lambda tokens: [text[:1] for text in right(tokens)],
+        "Of several characters that one token completes only the first is shown.",
+    )
+    yield (
         without_what_was_shown,
         "`replace` takes away what was shown wherever it stands, and a text may say the same again: cut off the "
         "beginning, as many characters as were shown.",
@@ -141,6 +154,11 @@ def faults() -> Iterator[tuple]:
         lambda tokens: [""] * (len(tokens) - 1) + [b"".join(tokens).decode(errors="ignore")] * bool(tokens),
         "Everything is shown at the end; wanted each character as soon as its last byte is there.",
     )
+
+
+def cut_by_bytes(tokens: list[bytes]) -> list[str]:
+    so_far = [b"".join(tokens[:n]) for n in range(len(tokens) + 1)]
+    return [whole(now)[len(before) :] for before, now in pairwise(so_far)]
 
 
 def without_what_was_shown(tokens: list[bytes]) -> list[str]:

@@ -392,10 +392,10 @@ after, in_place = (
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 forced, free = right
-print(f"                                 {forced:17}{free}")
-print(f"entirely right, of 300           ≈ {entirely[forced]:<15}≈ {entirely[free]}")
-print(f"right after the first mistake    ≈ {after[forced]:<15.0%}≈ {after[free]:.0%}")
-print(f"   the same, where none is moved ≈ {in_place[forced]:<15.0%}≈ {in_place[free]:.0%}")
+print(f"                          {forced:17}{free}")
+print(f"entirely right, of 300    ≈ {entirely[forced]:<15}≈ {entirely[free]}")
+print(f"right after a mistake     ≈ {after[forced]:<15.0%}≈ {after[free]:.0%}")
+print(f"  same, where none moved  ≈ {in_place[forced]:<15.0%}≈ {in_place[free]:.0%}")
 assert entirely[forced] == entirely[free]
 assert 0 < entirely[free] < 300
 assert after[forced] > 0.5
@@ -561,7 +561,7 @@ for ax in (left, right):
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize=8)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-print("Rows whose favourite is the gold token, five models: the other word comes out when exchanged is")
+print("Rows that look at gold, five models. The other word\ncomes out, if this is exchanged:")
 for kind in ("digits", "tens"):
     found = [run["exchanged"][kind]["at gold"] for run in aligned]
     n = sum(one["rows"] for one in found)
@@ -575,9 +575,10 @@ tens = aligned[0]["exchanged"]["tens"]["elsewhere"]
 assert tens["rows"] == 100 and tens["still right"]["gold hidden"] > 0.98 and 0.04 < tens["weight of gold"] < 0.06
 moved = tens["writes the other"]["gold"]
 word, share = tens["most frequent word"][0]
-print(f"Model 0's 100 rows that look elsewhere: the other word comes out in {100 * moved:.0f} when gold is exchanged,")
-print(f"and gold's weight rises from {tens['weight of gold']:.0%} to {tens['weight of gold when exchanged']:.0%}.")
-print(f"The word that these rows write most often is {word}, in {share:.0%} of them.")
+print("Model 0's 100 rows that look elsewhere")
+print(f"    the other word, if gold is exchanged: {100 * moved:.0f}")
+print(f"    weight of gold: {tens['weight of gold']:.0%}, then {tens['weight of gold when exchanged']:.0%}")
+print(f"    most frequent word: {word}, {share:.0%}")
 predict(
     "11_encoder_decoder.elsewhere",
     actual="hardly any" if moved < 0.2 else "about half" if moved < 0.75 else "three quarters or more",
@@ -658,8 +659,8 @@ def loss_of(network, batch, source_from):
 ours, theirs = shifted(held_out), not_shifted(held_out)
 usual_own, usual_other = (loss_of(model, ours, move) for move in (0, 1))
 slip_own, slip_other = (loss_of(slip.model, theirs, move) for move in (0, 1))
-print(f"shifted:      its own English ≈ {usual_own:.2f}   somebody else's ≈ {usual_other:.1f}")
-print(f"not shifted:  its own English ≈ {slip_own:.2f}   somebody else's ≈ {slip_other:.2f}")
+print(f"shifted:      own English ≈ {usual_own:.2f}, somebody else's ≈ {usual_other:.1f}")
+print(f"not shifted:  own English ≈ {slip_own:.2f}, somebody else's ≈ {slip_other:.2f}")
 assert usual_own < 0.2
 assert usual_other > 2
 assert slip_own < 0.2

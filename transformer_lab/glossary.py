@@ -39,7 +39,7 @@ class Term(NamedTuple):
 # english | chinese | pinyin | lesson, and below it the meaning. Where Chinese texts keep the Latin word, so do we.
 _TEXT = """
 ablation | 消融 | xiāo róng | 02
-    Taking a part of a model away (zero, mean ablation) and measuring what it can no longer do.
+    Taking a part of a model away (zero, mean, resample ablation) and measuring what it can no longer do.
 activation function | 激活函数 | jī huó hán shù | 05
     A curve applied to each number by itself; without it, stacked linear layers are one linear layer.
 AdamW | AdamW | AdamW | 13

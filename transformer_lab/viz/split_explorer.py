@@ -78,19 +78,23 @@ class SplitExplorer(Explorer):
         """The tensor, and below it the two ways; a frame around each number that both put in the same place."""
         T, H, d_head = self.split.shape[1], *self.split.shape[::2]
         gap = 0.8
-        figure.set_size_inches(10, 1.5 + 2 * 0.34 * (T + 2))
-        figure.subplots_adjust(left=0.06, right=0.98, bottom=0.03, top=0.86, wspace=0.1, hspace=0.3)
+        columns = 1.6 + H * (d_head + gap)
+        cell = min(0.34, 4.7 / columns)  # inches; panels below each other, so that numbers stay legible on a phone
+        figure.set_size_inches(5, 2.2 + 3 * cell * (T + 1.1))
+        rows = [cell * (T + 1.1) + 0.35] * 3 + [0.6]
+        figure.subplots_adjust(left=0.03, right=0.97, bottom=0.02, top=1 - 0.6 / figure.get_figheight(), hspace=0.25)
         same = int(self.agree.sum())
         figure.suptitle(
-            f"T = {T}, H = {H}, d_head = {d_head}: the two ways agree on {same} of {T * H * d_head} numbers"
+            f"T = {T}, H = {H}, d_head = {d_head}: the two ways agree on {same} of {T * H * d_head} numbers",
+            fontsize=10,
         )
-        whole, right, empty, wrong = figure.subplots(2, 2).flat
+        whole, right, wrong, empty = figure.subplots(4, 1, height_ratios=rows)
         numbers = np.arange(T * H * d_head).reshape(T, H * d_head)
         empty.axis("off")
         words = (
             f"colour: the head that the feature belongs to\nbold frame: both ways agree\nblack: number {self.chosen}"
         )
-        empty.text(0.5, 0.5, words, ha="center", va="center", fontsize=10, transform=empty.transAxes)
+        empty.text(0.5, 0.5, words, ha="center", va="center", fontsize=9, transform=empty.transAxes)
         self._draw_cells(whole, [numbers], [""], gap)
         names = [f"head {h}" for h in range(H)]
         self._draw_cells(right, self.split, names, gap)

@@ -267,9 +267,9 @@ _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 # $$y = W x + \frac{\alpha}{r}\, B A x, \qquad A: r \times d_\text{in}, \quad B: d_\text{out} \times r.$$
 #
 # ![While it learns, a vector x of 384 numbers goes two ways. Above through W, a square of 384 by 384, 147,456 numbers, none
-# of them learnt. Below through A, 8 by 384, random at first, and then B, 384 by 8, zero at first: together 6,144 numbers,
-# all learnt. The lower result, times alpha over r, is added to the upper one. Merged afterwards it is one matrix of 384 by
-# 384 again.](figures/16_fine_tuning_lora.svg)
+# of them learnt. Below through A, 8 by 384, random at first, and then B, 384 by 8, zero at first: together 6,144
+# numbers, all learnt. The lower result, times alpha over r, is added to the upper one. Merged afterwards it is one
+# matrix of 384 by 384 again.](figures/16_fine_tuning_lora.svg)
 #
 # Whatever $A$ and $B$ hold, $BA$ has a rank of at most $r$. With $r = 8$ they have 6,144 numbers, where $W$ has
 # 147,456. Hence the name: *low-rank adaptation* (Hu et al. 2021). Three details are worth a thought.
@@ -313,8 +313,8 @@ assert gap < 1e-4 * change_size
 # %% [markdown]
 # ## 4. Which numbers, and where?
 #
-# LoRA is one way to leave most of a model alone. Does another need less, or do better? The oldest ways choose a part
-# of the model, and train only that:
+# LoRA is one way to leave most of a model alone. Does another need less, or do better? Some ways choose a part of the
+# model, and train only that:
 #
 # * **The last block**, with the head.
 # * **The head** alone. This is called a *linear probe*: it asks whether the names are already there, to be read off by
@@ -325,8 +325,8 @@ assert gap < 1e-4 * change_size
 #
 # ![One of the six blocks, five times, coloured what is learnt. Biases, 28,423 numbers: a strip under each of the six
 # matrices, q, k, v and o of attention and two of feed-forward. LoRA, 76,423: two thin strips beside q and beside v.
-# Adapters, 81,127: a narrow layer after attention and one after feed-forward. Prefix, 76,423: keys and values in front of
-# those of the text, in each block. Prompt, 8,839: vectors in front of the text, below block 1
+# Adapters, 81,127: a narrow layer after attention and one after feed-forward. Prefix, 76,423: keys and values in
+# front of those of the text, in each block. Prompt, 8,839: vectors in front of the text, below block 1
 # only.](figures/16_fine_tuning_methods.svg)
 #
 # * **Adapters**: after each sub-layer a narrow network, down to a few numbers and up again, whose output is added to what
@@ -388,9 +388,10 @@ _ = axes[0].set_title("six new templates"), axes[1].set_title("sixteen other tem
 # 0.09 in the mean, and behind on the sixteen, by 0.03. Whoever had tested on the six alone would now tell you that
 # biases are best.
 #
-# And it matters *where* the numbers sit. The last block has 23 times as many as LoRA, and is behind it with every seed
-# and on both tests. A little change in every block is worth more here than a large one at the top. The head alone,
-# which changes nothing in the vectors, gets two thirds as far: so much can be read off the old vectors as they are.
+# And more is not always better. The last block has 23 times as many numbers as LoRA, and is behind it with every seed
+# and on both tests: many numbers at the top did worse than few in every block. (Is it the place, or that they are
+# few? The table has no row that tells the two apart.) The head alone, which changes nothing in the vectors, gets two
+# thirds to three quarters as far as everything: so much can be read off the old vectors as they are.
 #
 # <details><summary>Deeper: prefix, prompt, and how much such a table depends on the rates</summary>
 #
@@ -413,9 +414,10 @@ for rank in sorted(of_rank, key=int):
 
 # %% [markdown]
 # Rank 1 is *one* column and *one* row beside each of twelve matrices: fewer than twelve thousand numbers, head and
-# all. On the new templates it is level with the others. On the old ones it is clearly behind, 0.77 against 0.94 with
-# rank 8. So one needs more numbers to learn these well? That is what we wrote here first. But all ranks had the rate
-# of rank 8. Rank 1 once more, with a higher rate, and with three times the steps (one run each):
+# all. On the six new templates it is level with rank 8. On the sixteen others it is behind it with each of the three
+# seeds that both have, 0.57 against 0.64 in their mean (the 0.62 above is of five seeds), and on the old ones clearly
+# so, 0.77 against 0.94. So one needs more numbers to learn these well? That is what we wrote here first. But all ranks
+# had the rate of rank 8. Rank 1 once more, with a higher rate, and with three times the steps (one run each):
 
 # %% jupyter={"source_hidden": true}
 for way, run in kept["rank 1 again"].items():
@@ -423,9 +425,11 @@ for way, run in kept["rank 1 again"].items():
     print(f"rank 1, {way}: {scores}")
 
 # %% [markdown]
-# It was only slow. With a rate of its own it has 0.93 on the old templates, and with more steps 0.96, as much as rank
-# 32. So how little must change? Here, in one run, twelve thousand numbers of 22.6 million. It is one task and one
-# model; how little is enough for yours, you have to try.
+# On the old templates it was only slow: with a higher rate it has 0.93, and with more steps 0.96, as much as rank 32.
+# On the sixteen others the higher rate does not help (0.57, where the same seed had 0.59), and three times the steps
+# bring it to 0.61. With that seed rank 8 had 0.65, after a third of these steps. So how little must change? For the old
+# templates and the six new ones twelve thousand numbers of 22.6 million were enough, in one run; for the sixteen, not
+# quite. It is one task and one model; how little is enough for yours, you have to try.
 
 # %% [markdown]
 # ## 5. What becomes of the old?
@@ -467,13 +471,12 @@ predict("16_fine_tuning.forgotten", actual="nearly all" if left > 0.8 else "abou
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# About half as many: 21 in the mean of three seeds, which are far apart (17 to 25). With a LoRA attached it is 25 (21 to
-# 28). Drawing five of the 120 passages blindly would find 2.
+# About half as many: 21 in the mean of three seeds, which are far apart (17 to 25). With a LoRA attached it is 25 (21
+# to 28). Drawing five of the 120 passages blindly would find 2.
 #
-# And look at the last block. There 92 % of the numbers stayed exactly as they were, and it finds 12. So how *little*
-# changes is not all that counts, but also *where*: the vectors that the search compares come straight out of that
-# block. (It was also trained at twenty times the rate, the one that suited it. What of the loss comes from the place
-# and what from the rate, we cannot tell.)
+# And look at the last block. There 92 % of the numbers stayed exactly as they were, and it finds 12. So how *many*
+# numbers stay is not what decides. Is it the place? The vectors that the search compares come straight out of that
+# block. Or is it the rate? The one that suited it is twenty times that of everything. We cannot tell.
 #
 # </details>
 #
@@ -557,8 +560,9 @@ for way, runs in ways.items():
 # answers if it is asked in its chat template, and without it goes on as if the question were the beginning of some
 # page. Let us teach it to answer in one sentence, without any template, with a LoRA of rank 8 and 50 steps.
 #
-# The examples are in every Python: a question is `What does heapq.heappop do?`, and the answer the first sentence of
-# that function's docstring. There are 300 pairs to learn from, and 30 functions of other modules to ask about.
+# The examples come from Python itself: a question is `What does heapq.heappop do?`, and the answer the first sentence
+# of that function's docstring. There are 300 pairs to learn from, and 30 functions of other modules to ask about.
+# (They were in Python 3.11, with which this was recorded. Some modules, such as `mailcap`, are gone since.)
 #
 # Question and answer are one text, and the exercise is the old one: which token comes next? But we do not want a model
 # that writes questions. So the loss is taken **on the answer only**: the model reads the question, and is not judged
@@ -568,8 +572,8 @@ for way, runs in ways.items():
 # and END are read and to be predicted. Arrows, each a loss, lead from the last token of the question to the first of
 # the answer, and on from each token to the next.](figures/16_fine_tuning_answer.svg)
 #
-# Twelve of its answers were written down, before and after (recorded, one seed). Here are three, on functions that it was
-# not taught:
+# Twelve of its answers were written down, before and after (recorded, one seed). Here are three, on functions that it
+# was not taught:
 
 # %% jupyter={"source_hidden": true}
 answering = recorded("answering")["result"]
@@ -598,13 +602,14 @@ for run in ("before", "answer only", "all tokens"):
     print(f"{run:19} {told['right answers']:8.2f} {told[other]:18.2f}")
 
 # %% [markdown]
-# It has an answer for everything, in the voice of the manual. **What fifty steps teach is how to answer, not what is
-# true.**
+# It has an answer for everything, in the voice of the manual. Is the voice all that it learnt?
 #
 # The table shows how one can tell. The true answers of the held-out functions have become likelier, 2.89 nats a token
 # in place of 3.69. Whoever looks at that alone may believe that it has learnt about them. The control is the same
 # sentences after *other* questions. They have become likelier as well, 4.12 in place of 4.55: more than half of the
-# gain is the form alone.
+# gain is the form alone. **Of functions that it was not shown, fifty steps taught it mostly how to answer.** Whether it
+# now knows the 300 that it was shown, we did not ask. One would compare their own answers with exchanged ones, before
+# and after.
 #
 # <details><summary>Deeper: and the rest of the gain?</summary>
 #
@@ -616,9 +621,9 @@ for run in ("before", "answer only", "all tokens"):
 #
 # <details><summary>Deeper: is the loss on the answer only worth the trouble?</summary>
 #
-# Everybody recommends it. With the loss on all tokens the two numbers are 2.94 and 4.16: hardly worse, and this is one run
-# each. Our questions differ in nothing but a name, so to learn to write them costs next to nothing. Where what stands before
-# the answer is long and of many kinds, one would expect a difference. We have not measured it.
+# Everybody recommends it. With the loss on all tokens the two numbers are 2.94 and 4.16: hardly worse, and this is
+# one run each. Our questions differ in nothing but a name, so to learn to write them costs next to nothing. Where
+# what stands before the answer is long and of many kinds, one would expect a difference. We have not measured it.
 #
 # </details>
 #
@@ -633,9 +638,9 @@ for run in ("before", "answer only", "all tokens"):
 # and let the small one, the **student**, learn from what it says. This is **distillation** (Hinton et al. 2015).
 #
 # ![The sentence "Snow fell on Lima", labelled by nobody, goes to the teacher and to the student. Of Lima the teacher says
-# place 0.70, firm 0.25, person 0.05; the student says 0.35, 0.35, 0.30, and is to say what the teacher says. That is a soft
-# label; a hard one would be the best alone, place. Old sentences, labelled by people, are the other half of each
-# batch.](figures/16_fine_tuning_distillation.svg)
+# place 0.70, firm 0.25, person 0.05; the student says 0.35, 0.35, 0.30, and is to say what the teacher says. That is
+# a soft label; a hard one would be the best alone, place. Old sentences, labelled by people, are the other half of
+# each batch.](figures/16_fine_tuning_distillation.svg)
 #
 # The teacher need not say "place". It can say "place 0.7, organisation 0.25, person 0.05", and the student is to say
 # the same. Such **soft labels** tell more than the best one alone: which mistakes are nearly right.
@@ -925,8 +930,8 @@ with tempfile.TemporaryDirectory() as folder:
 #
 # <details><summary>Your model was tuned on questions and answers, and now it answers in the right form. What do you test before you say that it has learnt the facts?</summary>
 #
-# How likely it holds right answers and *wrong ones of the same form*, before and after; and what it says about things
-# that do not exist.
+# How likely it holds right answers and *wrong ones of the same form*, before and after: once for the facts that it was
+# shown, and once for others. And what it says about things that do not exist.
 #
 # </details>
 #
@@ -943,8 +948,8 @@ with tempfile.TemporaryDirectory() as folder:
 #   everything else back, and compare with another part that holds as much of the energy.
 # * Whoever changes the body forgets. What stands beside it can be taken off, and a few old examples in each batch keep what
 #   was learnt from many.
-# * Fifty steps taught a model the form of an answer. Whether it learnt facts, too, shows only if wrong answers of the
-#   same form are measured beside the right ones.
+# * Fifty steps taught a model the form of an answer. Whether it learnt the facts that it was shown, we did not ask. One
+#   would ask about these, and measure wrong answers of the same form beside the right ones.
 #
 # **Papers.** Hu et al. (2021), [arXiv:2106.09685](https://arxiv.org/abs/2106.09685): LoRA. Aghajanyan et al. (2020),
 # [arXiv:2012.13255](https://arxiv.org/abs/2012.13255): how few directions a fine-tuning needs. Houlsby et al. (2019),

@@ -154,11 +154,15 @@ for name, shapes in lists.items():
     print(name, *shown, sep="\n    ")
 
 # %% [markdown]
-# Write `identify(shapes)`, which reads such a list (a dictionary, in any order, of models of other sizes; a Llama's heads
-# share keys or do not, and its output layer is its own or the embedding again; a BERT has a pooler or a head for masked
-# words) and gives a dictionary with the keys `family` (`"encoder-decoder"`, `"GPT-2"`, `"BERT"` or `"Llama"`, spelled like
-# this), `n_layers` (of one stack), `d_model`, `d_ff`, `vocab_size`, and `group`: how many query heads share a key, n_heads /
-# n_kv_heads. `nn.Linear` keeps its matrix as (outputs, inputs).
+# Write `identify(shapes)`. It gets such a list, a dictionary {name: shape}, and gives a dictionary with these keys:
+#
+# * `family`: `"encoder-decoder"`, `"GPT-2"`, `"BERT"` or `"Llama"`, spelled like this;
+# * `n_layers` (of one stack), `d_model`, `d_ff`, `vocab_size`;
+# * `group`: how many query heads share a key, n_heads / n_kv_heads.
+#
+# The models that it meets have other sizes, and their names come in any order. A Llama may or may not share keys between heads,
+# and may or may not have an output layer of its own. A BERT may have a pooler or a head for masked words. (`nn.Linear` keeps its
+# matrix as (outputs, inputs).)
 #
 # And in `heads_known`: some newer models (Qwen3, for one) put a norm on each head's queries, behind W_Q, with one vector of scales that
 # all heads share. Suppose that a list holds `w_q.weight (4096, 4096)` and beside it `q_norm.weight (128,)`. Can n_heads be read

@@ -139,7 +139,7 @@ def mask(drawing: Drawing, x: float, y: float, causal: bool, cell=8, n=4) -> Non
     for i in range(n):
         for j in range(n):
             place = x - n * cell / 2 + j * cell, y - n * cell / 2 + i * cell
-            face = QUERY if not causal or j <= i else "white"
+            face = "white" if causal and j > i else MASK if causal else QUERY
             drawing.axes.add_patch(
                 Rectangle(place, cell, cell, facecolor=face, edgecolor=LINE, linewidth=0.6, zorder=3)
             )
@@ -152,7 +152,8 @@ def small_stack(drawing, config, x, parts, causal, result, bottom=346) -> tuple[
         column.add(f"+ {config.positions} positions", 26)
     below = column.y
     for part in parts:
-        boxes[part] = column.add(part, 34, VALUE if part == FEED_FORWARD else QUERY, lit=True)
+        color = VALUE if part == FEED_FORWARD else MASK if part == SELF and causal else QUERY
+        boxes[part] = column.add(part, 34, color, lit=True)
     column.frame(below, left=10)
     drawing.text(x + 68, column.y - 18, f"× {config.n_layers}", 12, INK, "right", bold=True)
     if SELF in boxes:

@@ -17,7 +17,7 @@
 # Now we put it all together: first one block, then a translator that translates, then the models that everybody talks about.
 # At the end a model that you have trained yourself writes something of its own. You will be able to
 #
-# * write a whole Transformer by hand, from token ids to the next token;
+# * follow a whole Transformer, written out by hand, from token ids to the next token;
 # * read the configuration of a published model, and say what sets it apart from another;
 # * count what a model will cost, in parameters and in arithmetic, before you build it.
 #
@@ -186,33 +186,46 @@ for text in birthdays:
 factor = math.sqrt(64)
 
 # %% [markdown]
-# The token vectors are eight times too small, and it loses the thread before the year is written. (`write` stops it after 13
-# tokens.) Are they too small *beside the positions*, or too small *in themselves*? Over 300 dates we try each without the other,
-# and the opposite of each:
+# The token vectors are eight times too small: it loses the thread before the year is written, and then ends by itself. Are they
+# too small *beside the positions*, or too small *in themselves*? Over 300 dates we try each without the other, and the opposite
+# of each. In the two indented lines the scores of each stack's first self-attention are brought back to about their old size:
 
 
 # %% jupyter={"source_hidden": true}
-def share_right(of_tokens, of_positions):
-    """Exact match with these factors before the token vectors and the positions."""
+def share_right(of_tokens, of_positions, of_scores=1):
+    """Exact match with factors before token vectors, positions, and scores of each stack's first self-attention."""
 
     def add_positions(x, at):
         return x + of_positions * places[at[:, -x.shape[1] :]]
 
-    changes = (model.embedding, "scale", of_tokens), (model.embedding.positions, "forward", add_positions)
+    changes = [(model.embedding, "scale", of_tokens), (model.embedding.positions, "forward", add_positions)]
+    for stack in (model.encoder, model.decoder):
+        w_q = stack.blocks[0].attention.w_q  # a score is a query times a key
+        changes.append((w_q, "forward", lambda x, w=w_q: of_scores * nn.functional.linear(x, w.weight, w.bias)))
     with patched(changes):
         return exact_match(model, tokenizer, held_out)
 
 
-found = [share_right(*factors) for factors in ((1, 1), (8, 8), (1, 1 / 8), (64, 8))]
-print(f"out of proportion:  tokens 8 times smaller     {found[0]:4.0%} of the dates are right")
-print(f"                    positions 8 times larger   {found[1]:4.0%}")
-print(f"in proportion:      both 8 times smaller       {found[2]:4.0%}")
-print(f"                    both 8 times larger        {found[3]:4.0%}")
-assert max(found[:2]) == 0 and 0.05 < found[2] < 0.3 < found[3] < 0.8
+# %% jupyter={"source_hidden": true}
+tried = {
+    "out of proportion:  tokens 8 times smaller": (1, 1),
+    "                    positions 8 times larger": (8, 8),
+    "in proportion:      both 8 times smaller": (1, 1 / 8),
+    "                      first scores times 64": (1, 1 / 8, 64),
+    "                    both 8 times larger": (64, 8),
+    "                      first scores divided by 64": (64, 8, 1 / 64),
+}
+found = [share_right(*factors) for factors in tried.values()]
+for name, share in zip(tried, found, strict=True):
+    print(f"{name:47} {share:4.0%} of the dates are right")
+assert max(found[:2]) == 0 and 0.05 < found[2] < 0.3 < found[4] < 0.8 and min(found[3], found[5]) > 0.98
+# And the scores alone, in the model as it was trained, do the same damage:
+assert abs(share_right(8, 1, 1 / 64) - found[2]) < 0.1 and abs(share_right(8, 1, 64) - found[4]) < 0.1
 
 # %% [markdown]
-# It is both. Out of proportion, no date is right. In proportion some are, and the size matters too: nothing norms these vectors
-# before the first attention reads them and adds to them.
+# It is both. Out of proportion, no date is right. In proportion some are, and the size matters too: a score of the first
+# self-attention is a product of two such vectors, so it becomes 64 times smaller or larger, and softmax too flat or too sharp.
+# Undo that alone, and nearly all dates are right again.
 #
 # **Does the order of the blocks matter?** All blocks of a stack are built alike, and the shapes fit in any order. Swap the two
 # of the encoder, or the two of the decoder. Which swap costs this translator more dates?
@@ -408,12 +421,15 @@ for name, one in built.items():
     assert ("embedding.norm" in ends) == ("BERT" in name)
 
 # %% [markdown]
-# `embedding.tokens` is the table of section 2. So only BERT has more than you have built, and that is little:
+# `embedding.tokens` is the table of section 2. Of these four only the BERT has more than you have built, and that is little:
 #
 # * `segments`, a second table with a row for each of two texts. The row is added as positions are, so that the model can tell a
 #   question from its answer.
 # * `pooler`, one more matrix at the exit, and a tanh after it.
-# * A layer norm, which you know, in a new place: after the embedding.
+# * A layer norm in a new place, after the embedding. (You know its class, so it is not listed under "anything else".)
+#
+# The BERT that was published first has one more, which this MiniLM came without: a head that guesses masked words, made of a
+# matrix, an activation and a norm, and a bias for each word ([lesson 15](15_bert.ipynb)).
 #
 # <details><summary>Deeper: what the list leaves out</summary>
 #
@@ -447,8 +463,8 @@ assert len(changed) == 5
 # * `positions`: turn queries and keys, in place of adding a table ([lesson 08](08_positions.ipynb));
 # * `bias`: linear layers without one.
 #
-# That answers the first half of our question: yes, that is all, but for three small things at the two ends of BERT. (How much
-# better Llama writes because of these five, and how much because of size, data and training, this lesson does not measure.)
+# That answers the first half of our question: yes, that is all, but for a few small things at the two ends of BERT: the three
+# above and, where it guesses masked words, a head for that. (How much better Llama writes because of these five, and how much because of size, data and training, this lesson does not measure.)
 #
 # ## 6. What does it cost?
 #
@@ -544,7 +560,7 @@ predict("09_block.core", actual=larger)
 # ## 7. Play
 #
 # Choose a family, then its sizes. On the left the settings and the shapes of the matrices, in the middle a block with the
-# shape on every arrow, on the right all parameters.
+# shape on every arrow, on the right all parameters. (The still picture shows the last two.)
 #
 # 1. GPT-2 small: without weight tying the model is larger. How many per cent of that larger one does tying save?
 # 2. Move the heads H of GPT-2. What changes in the block, and what in the bars? Back at H = 12, move "heads of k, v" alone,

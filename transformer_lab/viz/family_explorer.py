@@ -13,7 +13,7 @@ from .browser_files import module, sheet
 from .explorer import Explorer
 
 PARTS = ("token embedding", "positions and segments", "attention", "feed-forward", "norms", "output layer and heads")
-COLOURS = ("#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#E69F00")  # Okabe and Ito's
+COLOURS = ("#D55E00", "#56B4E9", "#0072B2", "#009E73", "#CC79A7", "#E69F00")  # Okabe and Ito's
 FAMILIES = {  # shown name -> preset, our model class, what it may look at
     "2017 encoder-decoder": ("vaswani2017", "Transformer", "decoder only"),
     "GPT-2 small": ("gpt2", "GPT", "yes"),

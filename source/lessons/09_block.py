@@ -217,7 +217,7 @@ tried = {
 }
 found = [share_right(*factors) for factors in tried.values()]
 for name, share in zip(tried, found, strict=True):
-    print(f"{name:47} {share:4.0%} of the dates are right")
+    print(f"{name:49}{share:4.0%} of the dates are right")
 assert max(found[:2]) == 0 and 0.05 < found[2] < 0.3 < found[4] < 0.8 and min(found[3], found[5]) > 0.98
 # And the scores alone, in the model as it was trained, do the same damage:
 assert abs(share_right(8, 1, 1 / 64) - found[2]) < 0.1 and abs(share_right(8, 1, 64) - found[4]) < 0.1

@@ -75,7 +75,7 @@ def table() -> Drawing:
     for y in (38, 212):
         drawing.text(432, y, "⋮", 12, QUIET)
     drawing.arrow(number.right, (246, 125), color=LIT)
-    drawing.text(432, 234, "row 20 is the vector with which the model computes", 12, LIT)
+    drawing.text(432, 234, "row 20 is where November starts", 12, LIT)
     drawing.text(20, 234, "the darker, the larger;\ngreen: below 0", 10, QUIET, "left")
     return drawing
 

@@ -1,6 +1,7 @@
 """Lesson 14's drawings: the ladder, windows over a long text, a page of examples, and two models' configurations."""
 
 from kit import INK, KEY, LINE, LIT, QUERY, QUIET, VALUE, Box, Drawing
+from matplotlib.patches import Rectangle
 
 from transformer_lab import TransformerConfig
 from transformer_lab.scoring import windows as spans
@@ -53,7 +54,7 @@ def layers(config: TransformerConfig) -> str:
 def windows() -> Drawing:
     """A text longer than the window, read in two ways: what each window reads, and what it judges."""
     n, window, cell, left, few = 25, 8, 21, 30, 4
-    drawing = Drawing(800, 300)
+    drawing = Drawing(800, 324)
     drawing.text(
         24, 26, f"A text of {n} tokens, a window of {window}: what each window reads and judges", 14, INK, "left", True
     )
@@ -66,7 +67,10 @@ def windows() -> Drawing:
             for place in range(start, end):
                 is_cold = place >= first and place - start < few
                 color, lit = (KEY, False) if place < first else (LIT, True) if is_cold else (VALUE, False)
-                drawing.box(left + (place + 0.5) * cell, y, cell - 3, 15, "", color, lit)
+                if place == end - 1:
+                    unread(drawing, left + (place + 0.5) * cell, y, cell - 3)
+                else:
+                    drawing.box(left + (place + 0.5) * cell, y, cell - 3, 15, "", color, lit)
                 cold += is_cold
             read += end - 1 - start
             y += 18
@@ -77,12 +81,24 @@ def windows() -> Drawing:
     y += 8
     for x, color, lit, words in (
         (left, KEY, False, "only read"),
-        (left + 130, VALUE, False, "judged"),
-        (left + 240, LIT, True, f"judged cold: fewer than {few} tokens before it in its window"),
+        (left + 110, VALUE, False, "read and judged"),
+        (left + 250, LIT, True, f"the same, but cold: fewer than {few} tokens before it in its window"),
     ):
         drawing.box(x + 9, y, 18, 15, "", color, lit)
         drawing.text(x + 26, y, words, 12, INK, "left")
+    y += 24
+    unread(drawing, left + 9, y, 18)
+    drawing.text(left + 26, y, "judged, not read: the token after the last one that the window reads", 12, INK, "left")
     return drawing
+
+
+def unread(drawing: Drawing, x: float, y: float, width: float) -> None:
+    """A box for a token that is judged in a window which does not read it."""
+    drawing.axes.add_patch(
+        Rectangle(
+            (x - width / 2, y - 7.5), width, 15, facecolor="white", edgecolor=VALUE, linestyle=(0, (2.5, 1.5)), zorder=2
+        )
+    )
 
 
 def examples() -> Drawing:

@@ -201,13 +201,17 @@ assert 5 < right < 60
 
 # %% [markdown]
 # Six numbers for one model and one text. The second line is plainly wrong: twenty tokens have the same say as all the
-# others together. But equal batches, in the third line, do not save it: a mean of exponentials is larger than the
-# exponential of the mean, whatever the parts. Take the mean first, of all tokens.
+# others together. But equal batches, in the third line, do not save it: a mean of exponentials is never smaller than
+# the exponential of the mean. (With unequal batches the error can go either way.) Take the mean first, of all tokens.
 #
-# ![Two rows of windows over a text of 25 tokens. With a new window every 8 tokens each begins with one token that is only
-# read, and the three after it are judged cold, with fewer than four tokens before them: 9 of 24, and 24 tokens are read.
-# With a new window every 4 tokens, the later windows first read what an earlier one has judged: only 3 of 24 are judged
-# cold, and 40 tokens are read.](figures/14_gpt_windows.svg)
+# ![Two rows of windows over a text of 25 tokens. Each window reads 8 tokens, and its ninth box is judged but not read. With
+# a new window every 8 tokens each begins with one token that is only read, and the three after it are judged cold,
+# with fewer than four tokens before them: 9 of 24, and 24 tokens are read. With a new window every 4 tokens, the
+# later windows first read what an earlier one has judged: only 3 of 24 are judged cold, and 40 tokens are
+# read.](figures/14_gpt_windows.svg)
+#
+# A window of 8 reads 8 tokens and can judge the one after each. So the last box of a row is judged and not read. (The
+# exercise counts differently: its piece of 9 ids is this window of 8.)
 #
 # None of the last three lines is wrong, but a paper has to say which it is. There the text was cut into windows, as
 # one must where it is longer than the model's. After each cut the model is cold, and predicts the first tokens of a
@@ -433,10 +437,11 @@ _ = ax.set(
 # * **Pairs without a task** do next to nothing, so it is not the form of the page. (Of three draws the best is shown.)
 # * **Another task** is no empty page: the model goes on with *that* task, even where it makes no sense.
 #
-# The fourth control, in the figure, is the one to remember. One often reads that examples do not teach a task, they only
-# say which one is meant. Here they did more. That a lion is `blue` stands in no weight, and after two examples of each
-# kind 14 to 20 of 24 words were still right. (Always the same name would be right for at most 8. Where the same names
-# were shuffled it is 2 to 6.) What a lion *is*, the model knew before; **what it is called, it took from the page.**
+# The fourth control, in the figure, is the one to remember. One often reads that examples do not teach a task, they
+# only say which one is meant. Here they did more. That a lion is `blue` stands in no weight, and after two examples
+# of each kind 14 to 20 of 24 words were still right. (Always the same name would be right for at most 8. Where the
+# same names were shuffled it is 2 to 6.) What a lion *is*, the model knew before; **what it is called, it took from
+# the page.**
 #
 # But it is no reliable pupil. That page was tidy. Eight examples as they happened to be drawn, say three plants and one
 # country, gave 3 to 6 right, and once 15; with the true names these same pages gave 21 to 23. Sixteen examples, as
@@ -446,9 +451,9 @@ _ = ax.set(
 # <details><summary>Deeper: "the labels do not matter", or do they?</summary>
 #
 # Others have found that random answers do hardly any harm, in large models that sort texts into classes or choose
-# among answers (Min et al. 2022). Larger models still do the opposite, and begin to follow flipped labels (Wei et al.
-# 2023). Whoever tells you "the labels do not matter" or "they do" should say for which task, and our five tasks of one
-# small model do not settle it for others.
+# among answers (Min et al. 2022). Models that are larger again do the opposite: they begin to follow flipped labels
+# (Wei et al. 2023). Whoever tells you "the labels do not matter" or "they do" should say for which task, and our five
+# tasks of one small model do not settle it for others.
 #
 # </details>
 #
@@ -463,10 +468,10 @@ _ = ax.set(
 # with a few parts exchanged, here in colour (keys and values are shared only since Llama 2):
 #
 # ![One block of GPT-2 and one of SmolLM2, side by side, built alike: a norm and attention, a norm and feed-forward, each
-# result added to the stream. Coloured in SmolLM2 is what differs. GPT-2: 12 such blocks of width 768, layer norm, 12 heads
-# of queries and 12 of keys and values, gelu_tanh, positions learned in the embedding, up to 1,024 tokens. SmolLM2: 30
-# blocks of width 576, RMSNorm, 9 heads of queries over 3 of keys and values, rotary positions, swiglu, no biases, up to
-# 8,192 tokens.](figures/14_gpt_configs.svg)
+# result added to the stream. Coloured in SmolLM2 is what differs. GPT-2: 12 such blocks of width 768, layer norm, 12
+# heads of queries and 12 of keys and values, gelu_tanh, positions learned in the embedding, up to 1,024 tokens.
+# SmolLM2: 30 blocks of width 576, RMSNorm, 9 heads of queries over 3 of keys and values, rotary positions, swiglu, no
+# biases, up to 8,192 tokens.](figures/14_gpt_configs.svg)
 #
 # You have built each of them: RMSNorm in [lesson 07](07_layer_norm.ipynb), rotary positions in
 # [08](08_positions.ipynb), SwiGLU in [05](05_feed_forward.ipynb), shared keys and values in
@@ -599,15 +604,18 @@ assert scores["ordinary words"] >= 11 and scores["invented words"] <= 3 and scor
 assert in_context.right(said, questions) <= 6
 
 # %% [markdown]
-# Every ordinary word gets its plural, and of twelve invented words one comes out right; with four other draws of the
-# page it is 12 and 1 each time. It can write the words (9 to 12 of 12 stand there twice). Counted as Berko did, four are
-# right, and now look at the wrong ones. Most *are* plurals, but of another word: *gorges* for *gorp*, *feet* for *fep*.
-# It knows the ending, and it can copy a strange word; to do both at once is too much for it.
+# Every ordinary word gets its plural, and of twelve invented words one comes out right; four other draws of the page
+# gave the same two numbers. It can write the words: on the third page, over five draws, it copied 9 to 12 of the 12.
+# Counted as Berko did, four are right, and now look at the wrong ones. Most *are* plurals, but of another word:
+# *gorges* for *gorp*, *feet* for *fep*. It knows the ending, and it can copy a strange word, but it seldom does both
+# at once.
 #
-# So with ordinary words it looked as if it had the rule. **The invented words show that it has no rule that works for
-# any word.** Berko's children did better.
+# So with ordinary words it looked as if it had the rule. **On these two pages the ending did not reach most of the
+# invented words, and how often it did depended on the page (1 and 4 of 12).** A conversation, which helped in section
+# 4, we did not try here. Berko's children did better.
 #
-# Now write a page of your own: put your pairs into `in_context.page([...])`, and ask with `in_context.answers` as above.
+# Now write a page of your own: put your pairs into `in_context.page([...])`, and ask with `in_context.answers` as
+# above.
 
 # %% [markdown]
 # ## 10. Check yourself

@@ -79,17 +79,17 @@ class NormExplorer(Explorer):
 
     def draw(self, figure):
         """The changed input, and the output with what changed in it lit up; the other choices of axes stay unseen."""
-        figure.set_size_inches(10, 2.9)
-        figure.subplots_adjust(left=0.01, right=0.99, bottom=0.02, top=0.8, wspace=0.04)
+        figure.set_size_inches(5.6, 5.2)  # one above the other, so that a phone shows them in a readable size
+        figure.subplots_adjust(left=0.01, right=0.99, bottom=0.02, top=0.88, hspace=0.16)
         (b, t, d), changed = self.cell, self.changed
         moved = f"{changed.sum()} of {changed.size} outputs move"
         figure.suptitle(f"Averaged over {self.over}: one number changes, {moved}")
         chosen = np.zeros(np.shape(self.cube), dtype=bool)
         chosen[b, t, d] = True
-        left, right = figure.subplots(1, 2)
+        above, below = figure.subplots(2, 1)
         was = f"{self.cube[b][t][d]:g} became {self.value:g}"
-        _draw_cube(left, self.inputs, chosen, f"the input x: in sample {b}, position {t}, feature {d}, {was}")
-        _draw_cube(right, normalise(self.inputs, self.over)[0], changed, "the output; what moved is lit")
+        _draw_cube(above, self.inputs, chosen, f"the input x: in sample {b}, position {t}, feature {d}, {was}")
+        _draw_cube(below, normalise(self.inputs, self.over)[0], changed, "the output; what moved is lit")
 
     def __repr__(self):
         return f"NormExplorer(over={self.over!r}, cell={self.cell}, value={self.value:g})"

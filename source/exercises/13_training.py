@@ -198,7 +198,7 @@ grade("13_training.accumulate", accumulate)
 # | probe | what it shows |
 # |---|---|
 # | `"text"` | what the model writes by itself, for three held-out examples |
-# | `"ratio"` | update / weight of each matrix, in step 20; decay is a part of the update, 0.00002 in the translators but Fumi |
+# | `"ratio"` | update / weight of each matrix, in step 20; decay is a part of the update: in the healthy translator rate × decay is 0.00002 |
 # | `"gradient"` | the gradient norm before clipping, along the run |
 # | `"start"` | the loss before the first step, $\ln V$, and the spread of the fresh model's logits |
 # | `"one batch"` | the loss of a fresh model on the same 16 examples, in steps 1, 10, 20 ... 150 |
@@ -304,17 +304,19 @@ grade("13_training.patients", diagnoses)
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# Gita's and Jona's curves are nearly the same, and so are the losses of a model that sees the Chinese text only. Which of the
-# two cannot read its source, and which reads a source that does not help?
+# Gita's and Jona's curves are nearly the same. Each has been given three different dates. Does what they write depend on the
+# date?
 #
 # </details>
 # <details><summary>Hint 2: where to look</summary>
 #
-# What do Gita and Jona write for three different dates? Of the other two, one is told by what was there before the first step,
-# and one by how far a step goes.
+# Compare Gita's and Jona's matrices with the twin's: do some of them move by their decay alone? Of the other two, one is told
+# by what was there before the first step, and one by how far a step goes.
 #
 # </details>
 # <details><summary>Hint 3: a way to go about it</summary>
+#
+# One of the two cannot read its source, and the other reads a source that does not help.
 #
 # ```python
 # for name in ("Gita", "Jona"):

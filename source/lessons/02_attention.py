@@ -437,7 +437,7 @@ for marker, (name, results) in zip("os^", measured.items(), strict=True):
         gradient_axes.plot(widths, winners, "k:", marker="o")
         gradient_axes.text(1024, 6e-5, "no division,\nthe favourite", ha="right", va="top")
     entropy_axes.plot(widths, entropies, marker=marker, label=name)
-    gradient_axes.plot(widths, [max(g, 1e-12) for g in gradients], marker=marker)
+    gradient_axes.plot(widths, [max(g, 1e-12) for g in gradients], marker=marker, label=name)
 entropy_axes.axhline(math.log(32), color="grey", linestyle=":", label="all weights equal")
 gradient_axes.axhline(1e-12, color="grey", linestyle="--")
 gradient_axes.text(4, 2e-12, "1e-12 or less")
@@ -445,7 +445,7 @@ title = f"By sqrt(d): entropy {kept[0][0]:.1f} at d = 4, {kept[-1][0]:.1f} at d 
 entropy_axes.set(xscale="log", xlabel="width d", ylabel="entropy (nats)", title=title)
 title = "No division: the gradient vanishes"
 gradient_axes.set(xscale="log", yscale="log", xlabel="width d", ylabel="median |gradient| at a score", title=title)
-_ = entropy_axes.legend(), gradient_axes.legend(*entropy_axes.get_legend_handles_labels())
+_ = entropy_axes.legend(), gradient_axes.legend(loc="lower left", bbox_to_anchor=(0, 0.12), fontsize=8)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 assert abs(kept[0][0] - kept[-1][0]) < 0.1 and vanishing[3][1] < 1e-9 and math.log(32) - flat[-1][0] < 0.01

@@ -40,6 +40,16 @@ def lying(drawing: Drawing, left: float, y: float, values, color: str, cell=10) 
         )
 
 
+def bars(drawing: Drawing, left: float, y: float, values, color: str, cell=10) -> None:
+    """A vector as a row of bars: up for plus, down for minus."""
+    largest = max(map(abs, values)) or 1
+    drawing.axes.plot([left, left + cell * len(values)], [y, y], color=color, linewidth=0.8, zorder=2)
+    for place, value in enumerate(values):
+        drawing.axes.add_patch(
+            Rectangle((left + cell * place + 1, y), cell - 2, -16 * value / largest, facecolor=color, zorder=2)
+        )
+
+
 def alone() -> Drawing:
     words, x, hidden, y = running_example()
     drawing = Drawing(700, 300)
@@ -80,17 +90,18 @@ def at_work(largest: bool) -> tuple[int, float, list[float], list[float]]:
 
 def unit() -> Drawing:
     words, x, _, _ = running_example()
-    drawing = Drawing(700, 270)
-    for place, name in ((216, "its row of W₁:\nwhat it detects"), (338, "agreement\nwith x, plus b₁"), (438, "ReLU"),
-                        (588, "its column of W₂:\nwhat it writes")):  # fmt: skip
+    drawing = Drawing(700, 280)
+    detects, writes = "10 of its row of W₁:\nwhat it detects", "10 of its column of W₂:\nwhat it writes"
+    for place, name in ((216, detects), (338, "agreement\nwith x, plus b₁"), (438, "ReLU"), (588, writes)):
         drawing.text(place, 34, name, 11, INK)
-    drawing.token(64, 122, words[2], LIT, True, width=96)
-    lying(drawing, 14, 152, x[2, :10].tolist(), QUERY)
-    drawing.text(64, 176, "x, 10 of 64", 11, QUIET)
+    drawing.token(64, 116, words[2], LIT, True, width=96)
+    bars(drawing, 14, 158, x[2, :10].tolist(), QUERY)
+    drawing.text(64, 190, "x, 10 of 64", 11, QUIET)
+    drawing.text(64, 207, "up: plus, down: minus", 9, QUIET)
     for height, largest in ((92, True), (192, False)):
         number, before, row, column = at_work(largest)
         amount = max(before, 0)
-        lying(drawing, 166, height, row, LIT)
+        bars(drawing, 166, height, row, LIT)
         drawing.arrow((120, 140 if largest else 152), (160, height), color=QUERY)
         drawing.arrow((270, height), (308, height))
         drawing.box(338, height, 54, 28, f"{before:.1f}", LIT if largest else QUIET)
@@ -98,11 +109,11 @@ def unit() -> Drawing:
         drawing.box(438, height, 54, 28, f"{amount:.1f}", LIT if largest else QUIET, lit=largest)
         drawing.arrow((468, height), (530, height))
         drawing.text(499, height - 12, f"× {amount:.1f}", 11, LIT if largest else QUIET)
-        lying(drawing, 538, height, column if largest else [0] * 10, VALUE if largest else PALE)
+        bars(drawing, 538, height, column if largest else [0] * 10, VALUE if largest else PALE)
         said = f"unit {number} fires, and so {amount:.1f} times its column is added" if largest else (
             f"unit {number} is silent, and writes nothing")  # fmt: skip
         drawing.text(430, height + 32, said, 11, LIT if largest else QUIET)
-    drawing.text(350, 254, "the layer's output: what all 256 write, and b₂", 11, INK)
+    drawing.text(350, 264, "the layer's output: what all 256 write, and b₂", 11, INK)
     return drawing
 
 

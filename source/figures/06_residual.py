@@ -5,6 +5,7 @@ from itertools import product
 import torch
 from architecture import CROSS, FEED_FORWARD, HEIGHT, SELF, WIDTH, Stack, encoder_decoder
 from kit import INK, LINE, LIT, QUIET, VALUE, Drawing
+from matplotlib.patches import FancyArrowPatch
 
 from transformer_lab import load
 from transformer_lab.layers import Residual
@@ -24,9 +25,14 @@ def where() -> Drawing:
         for number in range(config.n_layers):
             for place in range(len(stack.parts)):
                 y = stack.middle_of(stack.below(bottom, number), place)
-                x = stack.x + stack.side * WIDTH / 2
-                ends = (x, y + HEIGHT / 2 - 2), (x, y - HEIGHT / 2 + 2)
-                drawing.arrow(*ends, color=LIT, bend=0.75 * stack.side, width=2.4, above=True)
+                x = stack.x + stack.side * (WIDTH / 2 - 4)
+                low, high, out = y + HEIGHT / 2 + 2, y - HEIGHT / 2 - 2, x + stack.side * (10 + 6 * (place % 2))
+                drawing.axes.plot((x, out, out), (low, low, high), color=LIT, linewidth=2, zorder=4)
+                head = FancyArrowPatch(
+                    (out, high), (x - 6 * stack.side, high), arrowstyle="-|>", mutation_scale=9, color=LIT, linewidth=2,
+                    shrinkA=0, shrinkB=0, zorder=4,
+                )  # fmt: skip
+                drawing.axes.add_patch(head)
     return drawing
 
 

@@ -593,7 +593,10 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 # before, and the input stays visible even with gain 1.
 #
 # Is that what holds *norm only* back? In part. With branches that keep the inputs apart (tanh in place of ReLU) it learns more, but still
-# less than the same branches with a plus sign. Something else gets lost, and it is the gradient again. Its *size* is right. But 32
+# less than the same branches with a plus sign. And likeness cannot be all: from gain 1 the plain stack with no skips has it too (a cosine of
+# about 1), and with 37 % it still beats *norm only* with 25 %. What the norm adds to the trouble there, we have not found out.
+#
+# Something else gets lost, and it is the gradient again. Its *size* is right. But 32
 # random sub-layers, one after the other, crush it into hardly more than one *direction*: whatever the loss asks for at the top, what
 # arrives at the bottom is always the same request, louder or softer. Stacks in which more directions come through, whether by skips or by
 # other matrices, learn equally well. (The trial is folded below.)
@@ -664,7 +667,9 @@ print(f"variance after 32 sub-layers: {(1 + 0.26**2) ** 32:.0f}; with gain 1: {2
 assert abs(gain - 0.26) < 0.03
 
 # %% [markdown]
-# A factor of 8 is harmless; four billion are not.
+# Two things differ between the two starts. One is the size: 8 against four billion. The other is how much of the input is still visible at
+# the top: with gain 1 it fades, as the figure of the cosines showed. Post-norm, from gain 1, has the right size, lets the input fade as much, and
+# gets 44 %. So size is not all of it. Pre-norm also keeps the input more visible, and gets 69 %.
 #
 # Pre-norm learns from either start. It has two things more than skips alone: the norm in front of each branch, and the
 # one after the last sub-layer. Which of them does it? With gain 1, one at a time:
@@ -798,15 +803,17 @@ for panel, column, label in zip(panels, (0, 1), ("written, as a multiple of x", 
 panels[0].set_xlim(0, 1.5), panels[1].set_xlim(-0.5, 0.5), panels[0].invert_yaxis()
 handles, labels = panels[1].get_legend_handles_labels()
 _ = panels[1].legend(handles[-2:], labels[-2:], loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize=8)
-title = "Untrained, all write nearly at right angles to x; trained, three lean towards it"
+title = "Untrained: nearly at right angles to x. Trained: three lean towards it, one away"
 _ = fig.suptitle(title, x=0.01, ha="left", fontsize=11)
-assert sum(cosine > 0.2 for cosine in lean) == 3 and 0.3 < max(lean) < 0.4 and min(trained)[0] > 0.35
+assert sum(cosine > 0.2 for cosine in lean) == 3 and sum(cosine < -0.15 for cosine in lean) == 1
+assert 0.3 < max(lean) < 0.4 and min(trained)[0] > 0.35
 assert all(abs(cosine) < 0.2 for row in untrained for _, cosine in row)
 
 # %% [markdown]
 # Right angles are where branches *begin*: before training all thirty cosines are within 0.2 of 0. Training has left three of the ten
-# leaning clearly towards what is there already. Their sums are longer than Pythagoras says, so the formulas of section 5 tell of the
-# start, and not of what training makes of it. Nor are these small corrections: a trained sub-layer writes from 0.4 to 1.3 times as much as is there.
+# leaning towards what is there already, one of them clearly (0.38; the two others stand just outside the grey dots), and one
+# leaning away from it. These three sums are longer than Pythagoras says, and the fourth is shorter. So the formulas of section 5 tell of the start, and not of
+# what training makes of it. Nor are these small corrections: a trained sub-layer writes from 0.4 to 1.3 times as much as is there.
 #
 # In pre-norm no norm stands on the line. Then the stream at the top *is* the sum of everything that was ever written to it. See
 # for yourself, in a fresh GPT of 6 blocks (pre-norm is our default):
@@ -846,7 +853,8 @@ for blocks, x in enumerate(one["decoder"]):
 # %% [markdown]
 # Before the first block it repeats the token that it has just read: its output layer is the embedding's own matrix, and each
 # token's vector agrees best with itself. After two it is right. But after one it looks as if it were
-# half-way there: many digits, a 年 in its place, a 月 and a 日 only one place late. Does it already say something about *this* date?
+# half-way there: many digits, and a 年 in its place. (The 月 and 日 that come one place late are still the echo: they stand where
+# the model has just read them.) Does it already say something about *this* date?
 #
 # Two controls. The first is a table that cannot read English: for each position and the token before, the token that followed
 # most often in 5,000 other dates. The second is the model itself with the *wrong* English: every text is given another
@@ -970,7 +978,8 @@ with patched([(part, "forward", partial(yours, part)) for part in skips.values()
 # %% [markdown]
 # In the package it is `transformer_lab.Residual(norm, norm_position, dropout)`. It knows both places of the norm, and while a model
 # trains, it drops some of the numbers that are *written* (dropout), never anything on the skip: if all of them are dropped, `x` arrives
-# whole. And since in pre-norm nothing ever shrinks the stream, a pre-norm stack ends with one last norm.
+# whole. In pre-norm no norm stands on the stream, and it tends to grow. So a pre-norm stack usually ends with one last norm (our small task in
+# section 6 did not need it).
 
 # %%
 x, f, layer_norm = torch.randn(B, T, D), FeedForward(D, 4 * D), torch.nn.LayerNorm(D)

@@ -83,25 +83,25 @@ class DepthExplorer(Explorer):
 
     def draw(self, figure):
         """The same two panels, and the gradient at layer 1 against the skip gain for three depths."""
-        figure.set_size_inches(11, 3.9)
-        figure.subplots_adjust(left=0.06, right=0.985, bottom=0.15, top=0.78, wspace=0.26)
+        figure.set_size_inches(5.6, 8.4)  # one above the other, so that a phone shows them in a readable size
+        figure.subplots_adjust(left=0.13, right=0.97, bottom=0.06, top=0.91, hspace=0.42)
         figure.suptitle(
             f"{self.depth} layers of {self.skip:g} · x + {self.branch:g} · F(x), {NORMS[self.norm]}", fontsize=12
         )
-        left, middle, right = figure.subplots(1, 3)
-        self._draw_line(left, self.variance, SIGNAL, f"Signal: variance {show(self.variance[-1])} at the end")
-        left.set_ylabel("variance of x", fontsize=9)
+        upper, middle, lower = figure.subplots(3, 1)
+        self._draw_line(upper, self.variance, SIGNAL, f"Signal: variance {show(self.variance[-1])} at the end")
+        upper.set_ylabel("variance of x", fontsize=9)
         self._draw_line(middle, self.gradient, GRADIENT, f"Gradient at layer 1: {share(self.gradient[0])}")
         middle.set_ylabel("size, relative to the last layer's", fontsize=9)
         gains = np.linspace(0, STRONGEST, 121)
         for depth, style in ((8, ":"), (32, "-"), (64, "--")):
             first = [through_layers(depth, gain, self.branch, self.norm)[1][0] for gain in gains]
-            right.plot(gains, np.maximum(first, 10.0**-LIMIT), style, color=GRADIENT, label=f"{depth} layers")
-        right.axhline(ONE_PER_CENT, color=MARK, linewidth=1, linestyle="--")
-        right.set(yscale="log", xlabel="skip gain", ylim=(1e-12, 1e12))
-        right.set_title(f"Gradient at layer 1, branch {self.branch:g}", fontsize=10, loc="left")
-        right.legend(fontsize=8, frameon=False, loc="upper left")
-        for axes in (left, middle, right):
+            lower.plot(gains, np.maximum(first, 10.0**-LIMIT), style, color=GRADIENT, label=f"{depth} layers")
+        lower.axhline(ONE_PER_CENT, color=MARK, linewidth=1, linestyle="--")
+        lower.set(yscale="log", xlabel="skip gain", ylim=(1e-12, 1e12))
+        lower.set_title(f"Gradient at layer 1, branch {self.branch:g}", fontsize=10, loc="left")
+        lower.legend(fontsize=8, frameon=False, loc="upper left")
+        for axes in (upper, middle, lower):
             axes.grid(alpha=0.3)
             axes.tick_params(labelsize=8)
             axes.spines[["top", "right"]].set_visible(False)

@@ -88,17 +88,20 @@ class MaskExplorer(Explorer):
 
     def draw(self, figure):
         """The current mask; then, for fewer queries than keys, the two alignments, and a mask with empty rows."""
-        figure.set_size_inches(10, 7.6)
-        figure.subplots_adjust(left=0.04, right=0.99, bottom=0.02, top=0.9, wspace=0.08, hspace=0.28)
-        figure.suptitle("Blue: allowed, with its weight if all scores are equal. Orange: what changes with one key")
         others = (
             dict(T=3, S=6, kind="causal", changed_key=3),
             dict(T=3, S=6, kind="top left", changed_key=3),
             dict(T=6, S=6, kind="causal and padding", n_padded=2, side="left", changed_key=3),
         )
-        for axes, explorer in zip(
-            figure.subplots(2, 2).flat, (self, *(MaskExplorer(**o) for o in others)), strict=True
-        ):
+        explorers = [self, *(MaskExplorer(**other) for other in others)]
+        heights = [0.31 * (len(explorer.mask) + 1) for explorer in explorers]  # in inches
+        figure.set_size_inches(4.4, 0.9 + sum(heights) + 4 * 0.5)  # below each other: legible on a phone
+        space = dict(bottom=0.01, top=1 - 1.1 / figure.get_figheight(), hspace=0.5 / (sum(heights) / 4))
+        figure.subplots_adjust(left=0.04, right=0.96, **space)
+        words = "Blue: allowed, with its weight if all scores are equal.\nOrange: what changes with one key"
+        figure.suptitle(words, fontsize=10)
+        panels = figure.subplots(4, 1, height_ratios=heights)
+        for axes, explorer in zip(panels, explorers, strict=True):
             explorer._draw_table(axes)
 
     def _draw_table(self, axes):
@@ -122,7 +125,7 @@ class MaskExplorer(Explorer):
             if mask[i, key]:
                 words, colour = "changes", CHANGED
             axes.text(S + 0.2, i + 0.5, f"output {i}: {words}", va="center", fontsize=8, color=colour)
-        axes.set(xlim=(-0.8, max(S, 6) + 3), ylim=(max(T, 6) + 0.1, -0.9), aspect="equal")
+        axes.set(xlim=(-0.8, max(S, 6) + 3), ylim=(T + 0.1, -0.9), aspect="equal")
         axes.axis("off")
 
     def __repr__(self):

@@ -486,7 +486,7 @@ print(f"\nThe first hit by meaning, whole:\n{engine.search(question)[0].passage.
 # %% jupyter={"source_hidden": true}
 record, recall = recorded("search_recall")["result"], experiment("search_recall").recall
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True)
-kinds = {"paraphrase": "35 in everyday words: meaning finds more",
+kinds = {"paraphrase": "35 in other words: meaning finds more",
          "exact name": "15 with an exact name: words find more"}  # fmt: skip
 for ax, (kind, title) in zip(axes, kinds.items(), strict=True):
     for number, (name, places) in enumerate([*record["ranks"].items()][:3]):

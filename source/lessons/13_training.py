@@ -493,7 +493,7 @@ for number, (name, losses) in enumerate(rates.items()):
 ax.set(xscale="log", xlabel="learning rate", ylabel="loss after 100 steps\n(8: NaN)")
 lowest = {name: min(losses.values()) for name, losses in middle.items()}
 reached = f"AdamW reaches {lowest['AdamW']:.1f}, SGD with momentum {lowest['SGD, momentum 0.9']:.1f}"
-ax.set_title(f"100 steps, 5 seeds: at its best rate {reached}")
+ax.set_title(f"100 steps, best rates: {reached}")
 ax.axhline(math.log(55), color="grey", linestyle=":")
 ax.text(3e-3, math.log(55) + 0.15, "guessing: ln V", fontsize=7, color="grey")
 _ = ax.legend(fontsize=8)

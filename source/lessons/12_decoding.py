@@ -194,8 +194,8 @@ predict("12_decoding.width", actual=answer)
 #
 # Look at the dotted lines on the left, the scores of the *right* translations. Each lies below the line of its colour.
 # There is a simple test that few people run. Take a wrong translation, and let the model score the right one as well.
-# Is the right one's score higher? Then the search missed a likelier text: a **search error**. Is it lower? Then no search
-# in the world would help, for a perfect one would choose a wrong text too: a **model error**.
+# Is the right one's score higher? Then the search missed a likelier text: a **search error**. Is it lower? Then no
+# search in the world would help, for a perfect one would choose a wrong text too: a **model error**.
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one CPU to the next
@@ -492,8 +492,8 @@ _ = figure.suptitle("What has been there before becomes likely, sense or nonsens
 # %% [markdown]
 # The nonsense rises as the passage does, in ten of ten, and passages that are new each time do not rise. So what becomes
 # likely is not what is good but *what has been there before*. A loop feeds itself: each round makes the next one more
-# probable, so a chooser who takes the likeliest token finds it harder to leave with each round. (Whether it leaves later
-# than our 80 tokens, we have not looked; and what makes the *first* round likely, this does not show.)
+# probable, so a chooser who takes the likeliest token finds it harder to leave with each round. (Whether it leaves
+# later than our 80 tokens, we have not looked; and what makes the *first* round likely, this does not show.)
 #
 # That is why a loop goes on, and not yet why the *likeliest* text must be odd. For this take something without any
 # network: a coin that shows heads in six of ten throws. Of all sequences of a hundred throws, which is the likeliest?
@@ -627,7 +627,7 @@ for steps, runs in longer.items():
 # %% [markdown]
 # A little chance does no harm. At temperature 1 the undertrained translator loses three of four right dates. But that
 # is not the task alone. The longer the model was trained, the more a draw keeps: after 200 steps six tenths of what
-# greedy decoding gets right, and the shipped one of section 3 nearly all.
+# greedy decoding gets right, and the shipped model of section 3 nearly all.
 #
 # And the vote gets nearly everything back, at 32 times the cost. The text that is drawn most often is, roughly, the
 # likeliest one, so a vote is a rough search for it. It does about as well as greedy decoding, in the mean a little

@@ -20,7 +20,7 @@
 # * get a model to do a new task without changing a single weight, and say what in your examples made it work;
 # * read in a configuration what separates GPT-2 from a later Llama, and how much memory a text costs.
 #
-# About 50 minutes. It builds on the tables of [lesson 10](10_tokens.ipynb), the block of [lesson 09](09_block.ipynb)
+# About 55 minutes. It builds on the tables of [lesson 10](10_tokens.ipynb), the block of [lesson 09](09_block.ipynb)
 # and the probes of [lesson 13](13_training.ipynb).
 
 # %%

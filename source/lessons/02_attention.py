@@ -316,8 +316,8 @@ for name, scores in (("x with x", plain), ("with W_Q, W_K", projected)):
     print(f"{name:14}{scores[0, 2]:12.1f}{scores[2, 0]:16.1f}{favourites:12} of 10")
 
 # %% [markdown]
-# Without the matrices two tokens must score each other alike, always: $x \cdot y = y \cdot x$. And a token that is at least as
-# long as the others finds itself: of all vectors no longer than `x`, `x` itself has the largest dot product with `x`. With the matrices one token can look at another that does not look back. (In a sentence, *it* must find its noun; the
+# Without the matrices two tokens must score each other alike, always: $x \cdot y = y \cdot x$. And a token whose vector is
+# at least as long as the others' finds itself: of all vectors no longer than `x`, `x` itself has the largest dot product with `x`. With the matrices one token can look at another that does not look back. (In a sentence, *it* must find its noun; the
 # noun need not find *it*.)
 #
 # <details><summary>Are two matrices needed for that?</summary>
@@ -509,9 +509,10 @@ for row in recorded("divisor")["result"]:
     print(f"{row['heads']} x {row['width']}, {row['divisor']:8} {right}")
 
 # %% [markdown]
-# Undivided, the translator learns all the same. So *no gradient for most keys at the start* does not mean *no learning*. But
-# after 500 steps it is behind with every seed, and with one wide head more than with four narrow ones. (Whether it would catch
-# up, and whether the small gradients are the reason, these runs do not tell.) And dividing by $d$, which the left picture made
+# Undivided, the translator learns all the same: at its widths, 16 and 64, its start is sharp, but not the dead one at the right
+# end of the picture. Yet after 500 steps it is behind with every seed, and with one wide head more than with four narrow ones.
+# (All have one learning rate, the usual one. Whether the undivided would catch up with more steps or with a rate of their own,
+# and whether small gradients are the reason, these runs do not tell.) And dividing by $d$, which the left picture made
 # look bad, does no harm here at all.
 #
 # What the root buys is a start at which the width makes no difference. In longer, deeper models more may hang on it; this
@@ -771,9 +772,9 @@ assert found["block 2, head 3"][0] < 290 and abs(found["block 2, head 2"][2] - 3
 # %% [markdown]
 # Which head is missed depends on what stands in its place.
 #
-# * **Zeros**: head 3 is missed most, in one month of six. Head 2 is not missed at all.
-# * **Its average**: head 2 is missed most, in one month of fourteen; head 3 in one of thirty.
-# * **Another date's**: head 3 and head 1 are missed most, each in about one month of seven; head 2 in about one of thirteen.
+# * **Zeros**: head 3 is missed most, in one date of six, and head 1 in one of nine. Head 2 is missed in one date of 332.
+# * **Its average**: head 2 is missed most, in one date of fourteen; head 3 in one of thirty.
+# * **Another date's**: head 3 and head 1 are missed most, each in about one date of seven; head 2 in about one of thirteen.
 #
 # None of the three is a neutral silence. Zeros the head never says; its average it says about no date; and what it says about
 # another date speaks for another month. (To take a part away and see what is lost is called an **ablation**; these are a
@@ -907,7 +908,7 @@ with replace_attention(model, yours):
 # * Queries, keys and values are made from the tokens' vectors by three learnt matrices. Cross-attention asks about another
 #   text, self-attention about its own.
 # * Undivided, a typical score grows like $\sqrt{d}$. The root makes sharp and flat independent of width at the start; undivided, wide
-#   heads start with one winner, and ours were behind after 500 steps. $d$ is the width that meets in the dot product.
+#   heads start sharper, and ours were behind after 500 steps. $d$ is the width that meets in the dot product.
 # * The output never leaves the hull of the values. A weight is not a need, one picture is one text, and which head is missed
 #   depends on what stands in its place.
 #

@@ -7,8 +7,8 @@
 # self-attention the mask is a triangle, which hides what comes later. In the encoder's self-attention and in the
 # cross-attention it is a table whose last column is closed, which hides padding.](figures/03_masks_where.svg)
 #
-# While the translator learns, it gets the whole correct translation at once (this is called **teacher forcing**), and at
-# every token it is asked for the next one. But the next one stands right there, one place further on. Something must keep the
+# While the translator learns, it reads the correct translation and not what it would have written itself (this is called
+# **teacher forcing**). It gets all of it at once, and at every token it is asked for the next one. But the next one stands right there, one place further on. Something must keep the
 # model from looking. That is a **mask**: a table that says which token may look at which.
 #
 # In this lesson you build the two masks of the drawing, and you train a model that *may* look, to see what becomes of it. You
@@ -330,7 +330,8 @@ predict("03_masks.leak_text", actual="nearly all" if share > 0.9 else "nearly no
 #
 # If a model can somehow read what it is asked to predict, that is a **leak**. Is it what happens here? We train two such models
 # ourselves, for 120 steps instead of 300, which is enough for all that follows, and exchange the third or the fourth digit
-# of the year for another. (The first two are 19 or 20 in all our dates.) Does the guess *before* it become the new digit?
+# of the year for another. (The first two are 19 or 20 in all our dates.) Does the guess at the digit
+# before it, the last one that may be read, become the new digit? (And the guess one place earlier still?)
 
 # %%
 leak = experiment("causal_leak")
@@ -364,8 +365,8 @@ assert leaky_follows[1] < 0.25
 assert leaky_follows[0] > 5 * honest_follows[0]
 
 # %% [markdown]
-# It does, nine times out of ten, while the digit after that counts for no more than chance, one digit in ten. So this model
-# reads the place after its own. (On the way it has learnt a good deal about dates, too. But nothing had asked it to guess, and
+# It does, nine times out of ten, while the digit after that is copied no more often than chance would have it, one time in ten.
+# So what this model copies is the place after its own. (Section 5 shows that others reach it, too.) (On the way it has learnt a good deal about dates, too. But nothing had asked it to guess, and
 # from nothing it could hardly write a date. The side road shows both.)
 #
 # So **a loss that is too good to be true is the first symptom of a leak.**
@@ -701,7 +702,8 @@ assert right["3, with the mask"] > 0.98 and right["3 commas instead"] < 0.35 and
 #
 # A decoder in a batch needs both masks at once: a key must be real *and* must not lie in the future. When a model is to
 # continue several texts whose beginnings differ in length, they are padded on the *left*, so that all of them end at the same
-# place. (The translator's all begin with one token.) Here is the mask of a text of two tokens in a batch of length four:
+# place. (What the translator writes always begins with the one token `[BOS]`, so there is nothing to
+# pad.) Here is the mask of a text of two tokens in a batch of length four:
 
 # %%
 real_tokens = torch.tensor([False, False, True, True])
@@ -849,7 +851,7 @@ assert abs(third - 0.02) < 0.2
 
 # %% [markdown]
 # Given a year, such a model hits a date in half of its texts with one seed, and in hardly any with another. It writes worse
-# than its loss of nearly 0 promises, but not always nonsense.
+# than its low loss promises, but not always nonsense.
 
 # %% [markdown]
 # In the package you find what you derived as `causal_mask` and as the `mask` of `scaled_dot_product_attention`: section 3 has

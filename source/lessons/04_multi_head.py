@@ -132,13 +132,13 @@ for steps in ((0, 100), (100, 200), (200, 300)):
     assert 0.8 < ratios((1, "d"), *steps, (4, "d"))[0] < 1.1 and 0.95 < ratios((1, "d"), *steps, (4, "d"))[1] < 1.15
 
 # %% [markdown]
-# All learn dates. On the left the single head falls behind on the way: in steps 200 to 300 it has about twice the loss of the
-# four, with each of the five seeds. Is that the price of a single look?
+# All learn dates. But on the left the single head falls behind, and stays behind: in steps 200 to 300 it has about twice the loss
+# of the four, and in the last hundred still more than they, with each of the five seeds. Is that the price of a single look?
 #
 # On the right there is no gap: divided by $d$, one head and four learn alike. **Divided by 64, one head begins more slowly, and
 # from step 200 on it is level with the four** of the left, as are the four divided by 16. So the gap was no sign that one look
-# is too few. For dates a translator does not need four heads. (A smaller divisor does not close the gap: divided by nothing, the
-# single head has more than seven times the loss of the four.)
+# is too few. For dates a translator does not need four heads. (A smaller divisor does not close the gap. Divided by
+# nothing both learn more slowly, and the single head still has more loss than four heads divided by nothing, with each seed.)
 #
 # To see what a head can and cannot do we need a task in which we can follow a single number from end to end.
 #
@@ -680,9 +680,10 @@ for few, some in zip((2, 4, 8), (4, 8, 16), strict=True):
 assert max(rows[8, 1]["loss"]) < 0.01
 
 # %% [markdown]
-# Sharper looks do cure it. So blur does the harm, but it is not the only thing to change. The other is the middle column:
-# **the more blurred looks there are for each number, the lower the loss**, wherever they come from. It is not
-# a matter of parameters: the very same layer does well if only two of the eight numbers are wanted.
+# Sharper looks cure it. But blur alone does no harm: in the last row the looks are as blurred, and the loss is as low. What does
+# the harm is *too few* blurred looks. That is the middle column: **the more of them there are for each number, the lower the
+# loss**, wherever they come from. It is not a matter of parameters: the very same layer does well if only two of the eight
+# numbers are wanted.
 #
 # How can blurred looks help to *find* the left neighbour? Look into a layer of the last row. On the left is one of its
 # sixteen heads, the one that looks to the left most. On the right is what all sixteen make of the first of the eight numbers:
@@ -741,7 +742,7 @@ for name, changes in (("split", split_alone), ("merge", merge_alone), ("both", s
         print(f"{name:5} {right:4.0%} right", *translate(model, tokenizer, some[:2]))
 
 # %% [markdown]
-# These are well-formed dates, some of them even correct, and nothing warns you. Would a model *trained* with the
+# They look like dates, one is even correct, and no error is raised. (Four of the six have lost their weekday.) Would a model *trained* with the
 # mistake learn its way around it? Two heads on *left minus first*, split and merged by `view` alone, from five seeds:
 
 # %%
@@ -880,8 +881,8 @@ with torch.no_grad():
 # * $H$ heads that share the width cost the same parameters and multiply-adds for every $H$, and $H$ times the weights.
 # * What one head looks at is not what the layer does: the heads are summed. Sharp looks need some width, and blurred ones
 #   need company: sixteen heads of width 1 have too few for each of eight numbers.
-# * For dates a translator does not need four heads: one wide head learns them as well. With the usual divisor it is behind on
-#   the way; with a larger one it begins more slowly, and is level with the four from step 200 on.
+# * For dates a translator does not need four heads: one wide head learns them as well. With the usual divisor its
+#   loss stays higher for all 500 steps; with a larger one it begins more slowly, and is level with the four from step 200 on.
 #
 # **Papers.** Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.2.2. Michel, Levy,
 # Neubig (2019), [arXiv:1905.10650](https://arxiv.org/abs/1905.10650): how many heads a trained model can lose. Bhojanapalli

@@ -139,8 +139,9 @@ alone = [share for place, share in shares.items() if "feed-forward" in place]
 assert min(alone) > 0.91 and max(share for share in shares.values() if share not in alone) < 0.9
 
 # %% [markdown] tags=["deeper"]
-# A feed-forward layer makes its output from `x` itself, and nearly all of `x` can be read off it. Attention gathers from other tokens,
-# and much of the token's own vector is gone. (That goes with the bars. It does not show that it is the cause.)
+# A feed-forward layer makes its output from `x` itself, and nearly all of `x` can be read off it. Off four
+# of the six attentions, which gather from other tokens, only two thirds can be read. But the decoder's self-attentions let nearly
+# 90 % through, and their skips are missed as much. So this is a part of the reason at best.
 
 # %% [markdown]
 # ## 2. Deeper, and worse
@@ -667,7 +668,7 @@ print(f"variance after 32 sub-layers: {(1 + 0.26**2) ** 32:.0f}; with gain 1: {2
 assert abs(gain - 0.26) < 0.03
 
 # %% [markdown]
-# Two things differ between the two starts. One is the size: 8 against four billion. The other is how much of the input is still visible at
+# Two things differ between the two starts. One is the size: about 3 against 65,536, the roots of these variances. The other is how much of the input is still visible at
 # the top: with gain 1 it fades, as the figure of the cosines showed. Post-norm, from gain 1, has the right size, lets the input fade as much, and
 # gets 44 %. So size is not all of it. Pre-norm also keeps the input more visible, and gets 69 %.
 #
@@ -684,7 +685,7 @@ for norms, name in {
 
 # %% [markdown]
 # The norm in front of each branch does it alone; together with it the last one adds nothing. By itself the last norm
-# helps half-way: it keeps four billion from the output layer, but the branches go on growing below it.
+# helps half-way, about as far as post-norm: in both the size is right at the output, and the input has faded below it.
 #
 # So this is **why a deep Transformer has norms beside its skips**. The skips let the gradient through, and the norm
 # sees to it that not everything hangs on how large the branches happen to be.
@@ -811,9 +812,10 @@ assert all(abs(cosine) < 0.2 for row in untrained for _, cosine in row)
 
 # %% [markdown]
 # Right angles are where branches *begin*: before training all thirty cosines are within 0.2 of 0. Training has left three of the ten
-# leaning towards what is there already, one of them clearly (0.38; the two others stand just outside the grey dots), and one
+# with a larger one, leaning towards what is there already (0.38, the two others only just above 0.2), and one
 # leaning away from it. These three sums are longer than Pythagoras says, and the fourth is shorter. So the formulas of section 5 tell of the start, and not of
-# what training makes of it. Nor are these small corrections: a trained sub-layer writes from 0.4 to 1.3 times as much as is there.
+# what training makes of it. Nor are these small corrections: in the median over the tokens a trained sub-layer writes from 0.4 to 1.3
+# times as much as is there.
 #
 # In pre-norm no norm stands on the line. Then the stream at the top *is* the sum of everything that was ever written to it. See
 # for yourself, in a fresh GPT of 6 blocks (pre-norm is our default):

@@ -223,7 +223,8 @@ print("with nothing behind them:                    ", *(f"{share:5.0%}" for sha
 assert behind[2] < 0.4 and behind[3] < 0.1 and min(whole[:4]) > 0.7
 
 # %% [markdown] tags=["deeper"]
-# Without the cache it goes wrong as well. Three of these five tokens had help from what comes after them.
+# Without the cache it goes wrong as well. Four of the five fall: they depended on there being something behind them. (Whether on
+# what it says, or only on how long it is, this does not show.)
 
 # %% [markdown]
 # ### What has really gone wrong
@@ -262,8 +263,8 @@ for name, axes in (("over the features", 2), ("over the batch", 0), ("over time"
 
 # %% [markdown]
 # Over the batch, what a date means depends on who else is being translated. Over time, the norm undoes the causal mask: each
-# token's vector was made with the mean of all, later ones included. So the 92 % flatter: the tokens had help from those that come after
-# them, and when the model writes, these are not there yet. Of the three axes, only the *features* leave each token to itself.
+# token's vector was made with the mean of all, later ones included. So the 92 % flatter: they were reached beside tokens that come after
+# and that are not there yet when the model writes. Of the three axes, only the *features* leave each token to itself.
 # (So would a part of one token's features: some models normalise each head's by themselves.)
 #
 # ## 2. One token, one mean, one deviation
@@ -649,7 +650,7 @@ assert all(
 # Pre-norm trains at every rate tried, with every seed, without any warm-up. Post-norm without warm-up does not learn at all at the two
 # largest: all ten runs end near chance. Warm-up gives it one of the two back: its largest rate rises from 0.003 to
 # 0.01. So with warm-up the gap shrinks. Pre-norm gains nothing from it here, and one of five seeds fails at the largest rate. Nor is warm-up free: at
-# the smallest rate all seeds end higher with it, because 100 of 300 steps were short. One small task and one optimiser, of course; 0.03 was the largest rate tried.
+# the smallest rate all seeds end higher with it. (That 100 of its 300 steps were short may be all of that.) One small task and one optimiser, of course; 0.03 was the largest rate tried.
 # Xiong et al. (2020) found the same in translation: post-norm wants a warm-up, pre-norm can do without.
 #
 # </details>
@@ -684,10 +685,10 @@ for name, row in (
 assert max(post[True]) < half < min(controls["small rates at the end"] + controls["without warm-up, more steps"])
 
 # %% [markdown]
-# So it is the first steps, and what they break is not mended in twice the time.
+# So the small rates must come *first*, and twice the time does not help (three seeds, at this rate).
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
-# ### Deeper: what do the first steps break?
+# ### Deeper: what do the first steps do?
 #
 # One answer looks at the size of the gradient: in
 # pre-norm the final norm divides it by a $\sigma$ that grows with depth, in post-norm nothing does (Xiong et al.). But the optimiser here is AdamW,
@@ -721,8 +722,9 @@ assert 1.5 < min(ratios) < 2.1 and 3.2 < max(ratios) < 4.2
 # %% [markdown] tags=["deeper"]
 # The median parameter moves as far in both, and the outputs of post-norm 1.8 to 3.7 times as far, seed by seed. In pre-norm a branch is a small part of
 # a sum that has grown. In post-norm each sum is brought back to size 1, and each branch stays a large share of it (Liu et al. 2020
-# build their cure on this). But that is less than the gap between the rates that train, which is tenfold at least. So this may be an
-# ingredient. What else happens over the first hundred steps, one step cannot say.
+# build their cure on this). The largest rates that train without a warm-up are more than threefold apart: post-norm's lies between 0.003
+# and 0.01, pre-norm's at 0.03 or above. So the first step is of an order that could matter, and this does not show that it is
+# the reason. What else happens over the first hundred steps, one step cannot say.
 
 # %% [markdown]
 # ## 7. Play

@@ -93,7 +93,9 @@ print(f"numbers up to {x.abs().max():.1f}, differences below 0.0001")
 # GPT-2 and Llama put it *in front of* each part, so that nothing ever touches the sum itself. Do you recall which of the two
 # trains without a warm-up, and which needs one more norm after the last block?
 #
-# <details><summary>Both, line by line</summary>
+# <details><summary>The two, line by line</summary>
+#
+# Pre-norm is the one that trains without a warm-up, and the one that needs the last norm.
 #
 # | | post-norm (2017, BERT) | pre-norm (GPT-2, Llama) |
 # |---|---|---|
@@ -101,7 +103,7 @@ print(f"numbers up to {x.abs().max():.1f}, differences below 0.0001")
 # | feed-forward | $x \leftarrow \text{norm}_2(x + \text{ff}(x))$ | $x \leftarrow x + \text{ff}(\text{norm}_2(x))$ |
 # | after the last block | nothing | one more norm |
 #
-# Lesson [07](07_layer_norm.ipynb) measured which of them trains, and at which learning rates; lesson
+# Lesson [07](07_layer_norm.ipynb) measured at which learning rates each of them trains; lesson
 # [06](06_residual.ipynb) drew the path that pre-norm leaves free.
 #
 # </details>
@@ -464,7 +466,7 @@ assert len(changed) == 5
 # * `bias`: linear layers without one.
 #
 # That answers the first half of our question: yes, that is all, but for a few small things at the two ends of BERT: the three
-# above and, where it guesses masked words, a head for that. (How much better Llama writes because of these five, and how much because of size, data and training, this lesson does not measure.)
+# above and, where it guesses masked words, a head for that. (A larger Llama also has an output table of its own. How much better Llama writes because of these five, and how much because of size, data and training, this lesson does not measure.)
 #
 # ## 6. What does it cost?
 #
@@ -549,8 +551,8 @@ predict("09_block.core", actual=larger)
 #
 # But a token's share of the core grows with the length of the text, and the other two do not. For $T$ tokens the core of a block
 # costs $4 T^2 D$ FLOPs, the matrices of a block $2T \cdot 12 D^2$, and the logits, once, $2T \cdot VD$. So the core overtakes the
-# logits at $T = V/24$, some 2,100 tokens, and the matrices at $T = 6D$, 4,608 tokens, four times further than GPT-2 can read. A
-# model of its shape, but 8,192 wide, gets there at 49,152 tokens.
+# logits at $T = V/24$, some 2,100 tokens, and the matrices at $T = 6D$, 4,608 tokens, 4.5 times as far as GPT-2 can read. In a
+# model of its shape, but 8,192 wide, the core overtakes the matrices at 49,152 tokens.
 #
 # Quadratic is right; whether it matters depends on the length *and on the width*. (Kernels that skip the half that the mask hides
 # get there at twice the length. And FLOPs are not seconds, and memory is a third question: lessons to come.)
@@ -624,8 +626,9 @@ for n_heads in (4, 8, 2):
 #
 # A GPT is half a page of code that you could write yourself. So make one, as small as the translator, and give it something
 # short to learn: the English terms of this course's [glossary](glossary.ipynb), letter by letter. Its
-# settings are GPT-2's. Before it has learnt anything, its loss should be that of guessing evenly,
-# $\ln V$ for $V$ characters. If your own model starts far above that, look for a mistake before you train it.
+# settings are GPT-2's, and with these, before it has learnt anything, its loss should be near that of guessing evenly,
+# $\ln V$ for $V$ characters. If such a model of yours starts far above that, look for the reason before you train it. (Other
+# settings may begin higher without a fault; [lesson 13](13_training.ipynb) shows one.)
 
 # %%
 terms = [term.english for term in TERMS]

@@ -300,8 +300,8 @@ for name, runs in menus["search"]["0.0"].items():
 
 # %% [markdown]
 # **Here is the search that finds better scores and worse texts.** Look at the orange lines. The score (left) rises with
-# every beam. The texts (middle) shrink from eleven tokens to seven, where the right ones have thirteen. What is left
-# often fits anything: *Annuler les modifications* means "discard the changes", whatever was asked for.
+# every beam. The texts (middle) shrink from eleven tokens to seven, where the right ones have thirteen. (*Annuler les
+# modifications* means "discard the changes". That three of these six say it is chance: of the 215 found with 32 beams nine do.)
 #
 # Is that worse? On the right stands **chrF**, which counts the groups of letters that a text shares with the right one.
 # It falls with each of the five seeds, and BLEU, which counts groups of words, with four. (Both also count what is
@@ -310,8 +310,8 @@ for name, runs in menus["search"]["0.0"].items():
 # The cure in use is a **length penalty**: divide the score by the number of tokens, or a power of it. The same models
 # and the same search, told to look for that (blue), write *better* texts than greedy decoding by both measures, with
 # each of the five seeds, and at nearly the same length. Their sum of log p is better than greedy decoding's too, and
-# worse than orange's. So a better score does go with a better text here, until it is bought with length. The search
-# does what it is told; what it was told is at fault. (Nobody should use this translator: of a hundred texts three or
+# worse than orange's. So it is not the search as such that harms: told to look for the mean, it helps. (How much of
+# orange's fall is length alone we have not separated; texts that are exactly right it loses none. Nobody should use this translator: of a hundred texts three or
 # four come out right, however one decodes.)
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
@@ -559,9 +559,9 @@ _ = axes[0, 0].set_ylabel("... about Python is"), axes[1, 0].set_ylabel("... ani
 
 # %% [markdown]
 # (Each row has a scale of its own.) Above, the model is nearly sure, and two tokens have four fifths of the
-# probability; below, hundreds of animals would do. Top-k keeps 40 in both places, too many above and too few below.
-# Top-p and min-p look at the probabilities, and keep few above and more below; how many more is quite another number
-# for the two. A temperature below 1 drops nothing, but makes the tail thin.
+# probability; below, hundreds of animals would do. Top-k keeps 40 in both places, whatever the model thinks.
+# Top-p and min-p look at the probabilities, and keep few above and more below; but they disagree about how many of the
+# animals are fit. A temperature below 1 drops nothing, but makes the tail thin.
 #
 # What do such texts look like, and where do they stand between the loops and the manual?
 
@@ -585,7 +585,7 @@ _ = ax.set_title("SmolLM2: fifteen passages (small), their median (large); squar
 # %% [markdown]
 # The searches stand on the right: likely, and most of them repetitive. Drawing at temperature 1 stands beside the
 # manual, a little to the left of it: about as surprising as a person, and no more repetitive. Whoever cuts off the
-# tail, or lowers the temperature, moves to the right, from a text that goes astray towards one that goes in circles.
+# tail, or lowers the temperature, moves to the right; single passages begin to repeat there, the median does not yet.
 # Where to stop is a matter of taste and of the task, and nobody has a formula. (That a text stands beside the manual
 # does not make it true, or even good. Read the first of the three again.)
 #
@@ -816,7 +816,7 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 # <details><summary>Top-k with k = 40 is fine in one place and bad in the next. Why?</summary>
 #
 # It does not look at the probabilities. Where two tokens have nearly everything, it lets 38 others in; where hundreds
-# are fit, it throws most of them away.
+# have their share, it keeps as many as before.
 #
 # </details>
 #
@@ -828,7 +828,8 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 # * Beam search finds better scores. Whether that means better texts is another matter: searched by the sum of log p, long
 #   texts become short ones. Score the right answer, and see whose fault a mistake was.
 # * The likeliest text is not a typical one. Taking the likeliest token each time, a model falls into loops; a wider
-#   search finds better scores and, here, fewer loops, and comes no nearer to what a person writes.
+#   search finds better scores and, here, fewer loops. Its repetition comes nearer to a person's text, its probability
+#   goes further away.
 # * Search where there is one right answer, or vote where you can only draw; draw where there are many, and cut off the
 #   tail.
 # * Measure what you want: right answers, where there are right ones; repetition, where there are none; a score of the model's

@@ -218,8 +218,9 @@ assert np.abs(control - documents).max() < 0.1 < max(cleaned - documents)
 #
 # **Split first, then cut**, by whole documents; leave no copies of what is held out; and draw more than once. The
 # package's split keeps documents that share thirteen words in a row on one side, and only on such splits does this
-# course quote a *model's* bits for each character as a result. The probe that finds such a **leak** is the *overlap*:
-# the share of held-out examples that also stand in the training set.
+# course quote a *model's* bits for each character as a result. The probe for such a **leak** is the *overlap*: the
+# share of held-out examples of which a longer run, say thirteen words, also stands in the training set. (The ward in section 6
+# counts whole examples only. There 0 % rules out examples that were seen before, and not copied passages.)
 #
 # ## 3. The first loss
 #
@@ -317,7 +318,9 @@ for factor in (1, 2, 4):
 # Where the table starts smaller, with a spread of 0.02 as in GPT-2, the bet is still there, but too small to cost
 # anything: a healthy writer of the documentation begins at 6.24, and its $\ln V$ is 6.24.
 #
-# **The first loss** is the cheapest of all probes. *Far above* $\ln V$ says: the first weights are too large. And
+# **The first loss** is the cheapest of all probes. *Far above* $\ln V$ says: the first logits are too large,
+# because of the first weights or because a norm is missing. (Some models get over it: those of lesson 09 that never had a norm
+# began at 13 to 18, and learnt dates.) And
 # *below* it, before anything was learnt? Then the model has won its bet: the label is the token just read. (The last
 # line of the control says what that would cost here: 1.4.) Two faults do it: labels that are not shifted, and a loss
 # that counts *padding*, where `[PAD]` comes after `[PAD]`. A look at one row of labels tells which.
@@ -470,8 +473,8 @@ print(f"after 5 steps {len(differences)} tensors differ from torch's by less tha
 # <details><summary>Deeper: which tensors were left out, and why?</summary>
 #
 # The three biases of the keys. They add the same number to all scores of a query, and a softmax does not care: their
-# gradient is 0 in theory, and about $10^{-9}$ in a computer that rounds. Adam divides this noise by its own size, and
-# so takes steps of nearly the full rate in directions that mean nothing. Yours and torch's round differently, so here
+# gradient is 0 in theory, and about $10^{-9}$ in a computer that rounds. Adam divides this noise by its own size
+# (plus $10^{-8}$), and so takes steps millions of times larger than the gradient, in directions that mean nothing. Yours and torch's round differently, so here
 # they part; no logit notices.
 #
 # </details>
@@ -514,7 +517,7 @@ _ = ax.legend(fontsize=8)
 # How do you see a wrong rate in a run of your own? By the ratio **update / weight**: by how much of its own size one
 # step moves a matrix. In a healthy translator it lies between 0.6 and 1.2 % at step 20, for every matrix. Much less
 # than in a healthy twin speaks for a rate that is too low, and much more for one that is too high. *Exactly* 0 says
-# that the optimiser does not have this matrix at all.
+# that this matrix is never stepped: the optimiser does not have it, or it gets no gradient (its `grad` is `None`).
 #
 # The second probe of the step is the **gradient norm**, the length of all gradients together. It may start high; it
 # should not keep growing.
@@ -672,7 +675,7 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # <details><summary>Bela: a loss of 0.06</summary>
 #
 # Two faults make a loss too good to be true: a leak between the splits, or labels that are not shifted, so that the
-# model reads what it should predict. *Overlap* is 0 %, which rules out the leak. (A leak alone would not have been
+# model reads what it should predict. *Overlap* is 0 %, which rules out that these windows were seen whole. (A leak alone would not have been
 # enough: she would also have had to learn her training text by heart.)
 #
 # And the *first loss* was below $\ln V$ before anything was learnt. Her table starts small, as every writer's does, and
@@ -685,7 +688,7 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # <details><summary>Chen: 1.4, and slow</summary>
 #
 # A rate that is too low? *Update / weight* rules it out: where anything moves, it moves as in the healthy translator.
-# But 16 of 17 matrices do not move at all, not even by their decay: the optimiser was never given the blocks. Only the
+# But 16 of 17 matrices do not move at all, not even by their decay: the blocks are frozen. Only the
 # token table learnt. (Her 1.41 is below 1.84, the loss of a table of pairs, and hardly any model that sees only the
 # last token could do better than that table. So the blocks, though nobody has trained them, must pass something else
 # on: other tokens, or the place.)

@@ -371,7 +371,7 @@ grade("10_tokens.diagnose", diagnoses, repaired)
 # ## Question 5: characters that arrive in pieces
 # *Optional: 3 points, difficulty 4 of 5, about 10 minutes*
 #
-# The tokens of most language models are bytes, and a character has one to four of them (UTF-8). A model that writes 十 may send
+# In many language models a token is a row of one or more bytes, and a character has one to four bytes (UTF-8). A model that writes 十 may send
 # its three bytes in three tokens: what is a chat window to show in between? Write `shown(tokens)`: for a list of `bytes`, a list
 # of texts, one for each token: the characters that this token completes, and an empty text if it completes none. A
 # character is shown as soon as its last byte is there, and once.

@@ -273,8 +273,9 @@ print("shrunk to a tenth: ", ",  ".join(f"{name}: {n} right" for name, n in shru
 assert shrunk["and its place"] <= shrunk["the month"] < 5 < shrunk["all the English"]
 
 # %% [markdown] tags=["deeper"]
-# It is not the place: shrink that too, and it gets worse. It is the rest of the text: when all of it shrinks alike, most
-# months come back.
+# With its place shrunk, too, it gets worse. (But then the model also loses a part of *where* the month stands, so this
+# acquits nobody.) When all of the text shrinks alike, most months come back: what mattered most was how short the month was
+# beside the rest of the text.
 
 # %% [markdown]
 # ## 3. A matrix is a machine
@@ -813,8 +814,8 @@ assert cosine.min() > 0.95
 
 # %% [markdown]
 # The signs 年 and 月 point the same way, and no digit points there. 4 to 8 are nearly one arrow: the same may follow each
-# of them. So are 0 and 9: in 19.. and 20.. any digit may come next. With shuffled followers all rows become alike. So nobody has to say what belongs together: **tokens that are used
-# alike get rows that point alike**. `Nov` and `November` are used alike, too: both must come out as 11. (That this is the reason
+# of them. So are 0 and 9: in 19.. and 20.. any digit may come next. With shuffled followers all rows become alike. So nobody has to say what belongs together: **here tokens with
+# like followers get rows that point alike**. `Nov` and `November` are used alike, too: both must come out as 11. (That this is the reason
 # in the translator, our small table does not prove.)
 #
 # But a year may have any number of digits, and a month may come twice, because all the table knows is the last character. To
@@ -913,8 +914,8 @@ print(f"had the others counted too: {by_token.sum():.0f}")
 #
 # ## Takeaways
 #
-# * A token is a row of a learnt table. Where it points (dot product, cosine) says what it means, if it is long enough. Training
-#   turns tokens that are used alike the same way.
+# * A token is a row of a learnt table. Where it points (dot product, cosine) says what it means, if it is long enough. In our small
+#   table, training gave tokens with like followers rows that point alike.
 # * A matrix is a linear machine; its rows say where the unit arrows land. `X @ W` does it to each row of `X`.
 # * Softmax turns differences of scores into ratios of probabilities. The loss is $-\ln p_\text{target}$, and $\ln n$
 #   for a model that knows nothing.

@@ -490,8 +490,9 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 #
 # A fifth of the layer falls silent, the favourites of all months with it, and nothing happens, just as with as many units
 # drawn by lot (the crosses). Yet the layer is needed: with all its units silent two thirds of the dates go wrong. (160 favourites
-# are missed a little more than any five draws of 160. But favourites also fire more at months than most units do. Draw the busy
-# units more often, the green crosses, and such draws are missed about as much: what counts is how much falls silent.)
+# are missed a little more than any of the five draws of 160. But favourites also fire more at months than most units do. Draw
+# such busy units more often, the green crosses, and they are missed about as much. Many of them are favourites, too: so being a
+# favourite need not be the reason, and is not ruled out.)
 #
 # So no single unit is needed, nor the twelve together. We have tried it with each of the 256 by itself, and the last line shows the worst. That fits a
 # **distributed representation**, in which a token is told by a pattern over many units, and a unit takes part in many patterns. (It fits
@@ -573,7 +574,7 @@ assert all(sum(widths[a]) < sum(widths[b]) for a, b in zip("0124", "1248", stric
 #
 # ## 7. Other folds: GELU, SiLU, and gates
 #
-# ReLU bends sharply. Most language models use a softer one:
+# ReLU bends sharply. Most newer language models use a softer one. These you will meet:
 #
 # * **ReLU**, $\max(0, z)$: the Transformer of 2017, and our translator;
 # * **GELU**: $z$ times the share of a normal distribution that lies below $z$. BERT and GPT-2, the latter in an approximation
@@ -666,8 +667,9 @@ print(f"a ReLU behind each of the four: {share:.0%} of the dates are right; as t
 assert 0.8 < share < 0.9
 
 # %% [markdown]
-# It costs this model one date in seven. A *new* model, which has the extra ReLU from its first step on, hardly suffers (see the fold): what
-# comes after the layer learns to read what it gets. That is why this mistake goes unnoticed in training. It matters when you load
+# It costs this model one date in seven. A *new* model, which has the extra ReLU from its first step on, may suffer
+# far less: on two small tasks it lost four points on average, and nothing (*Deeper*, below). So in training this mistake can go
+# unnoticed. It matters when you load
 # somebody's weights into your code: compare an output with theirs, number by number, and not only how often it is right.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
@@ -688,8 +690,8 @@ on_the_table, deep = (
 assert sum(-0.08 < gain < -0.05 for gain in on_the_table) == 3 and max(map(abs, deep)) < 0.04
 
 # %% [markdown] tags=["deeper"]
-# On the table three seeds of five are 5 to 8 points behind with the ReLU. The deep stacks differ by two points at most, with it
-# or without: no difference to speak of.
+# On the table three seeds of five are 5 to 8 points behind with the ReLU. The deep stacks, each at the rate that suits it
+# best, differ by three points at most: ahead with three seeds, level with one and behind with one.
 
 # %% [markdown]
 # ## 10. What you have now

@@ -250,8 +250,8 @@ for text, column in zip(watched, zip(*diary.values(), strict=True), strict=True)
         before = written
 
 # %% [markdown]
-# First it learns what German numbers look like, then which number it is. In our run the last one ends as *zwei und
-# siebzig tausend zwei und siebzig*. Because nearly all the numbers that it has learnt from have thousands? Then a second
+# First it learns what German numbers look like, then, for most of them, which number it is. Two of these three are still wrong in
+# our run. Why the second is we have not tested. The last one ends as *zwei und siebzig tausend zwei und siebzig*. Because nearly all the numbers that it has learnt from have thousands? Then a second
 # model, trained in the same way but with 500 small numbers more, should get other small numbers right:
 
 # %%
@@ -267,7 +267,7 @@ assert few < 0.5
 assert many > 0.8
 
 # %% [markdown]
-# So that was it. A number without thousands hardly occurs in training, and what hardly occurs there is hardly ever written.
+# So that was it. A number without thousands hardly occurs in training, and the model seldom writes one where it should.
 #
 # ## 5. The alignment appears
 #
@@ -310,7 +310,7 @@ AlignmentExplorer(
 # 2\. No. At steps 50 and 100 it looks at *thousand*, and from step 150 on at the hyphen, while the translations become
 # better.
 #
-# 3\. `tausend`; and the end looks somewhere as well, though there is nothing to translate.
+# 3\. `tausend`, and `und` with about half its weight; and the end looks somewhere as well, though there is nothing to translate.
 #
 # 4\. In `seventy-two` nothing says *tausend*, and yet it is written, with nearly all its weight on the hyphen: just as
 # in our example, where it is right. Where a row looks does not tell whether it is right. `million` is `[UNK]` to the
@@ -548,8 +548,9 @@ silenced(("digits", "tens"))
 # memory. Take one vector from it, put it in the same place of the first memory, and leave everything else as it was. If
 # the row now writes the *other* word, it was this vector that decided.
 #
-# For the table one row was drawn from each number. This test takes every row that writes a digit or a ten, and only rows
-# that the model gets right. Model 0 has 100 that write a ten and look elsewhere. They give the gold token 5 % of their
+# For the table one row was drawn from each number. This test takes all rows that write a digit or a ten, if the
+# model gets them right and would write another word from the whole second memory: that is *the other word*. (Rows that stay the
+# same even then are left out. They would all count as habit.) Model 0 has 100 that write a ten and look elsewhere. They give the gold token 5 % of their
 # weight, and with the gold token hidden all of them are still right. Now we exchange the gold token's vector. In how many
 # rows does the other word come out?
 
@@ -638,8 +639,8 @@ predict(
 #
 # </details>
 #
-# **So attention need not be alignment.** In these small models with one head, five in six of the rows that write a digit
-# or a ten look at the word that they translate, and its vector decides in nearly all of them. In the sixth the picture may
+# **So attention need not be alignment.** In these small models with one head, of the rows that we tested five in six
+# look at the word that they translate, and its vector decides in nearly all of them. In the sixth the picture may
 # mislead: what a column is *called* and what its vector *holds* are two things, and a small weight is not a small
 # influence. Nor is hiding a safe test: a piece may come out right because it would have come out anyway. Which vector
 # carries a word differs from model to model, and from word to word.
@@ -651,8 +652,9 @@ predict(
 silenced(("und", "hundert", "tausend"))
 
 # %% [markdown] tags=["deeper"]
-# Look at *all hidden*: then a row knows only what has been written. All the same `tausend` comes out right nearly always,
-# and so does `und` where the row looks elsewhere. Such words need not read the English.
+# Look at *all hidden*: then a row knows only what has been written. All the same `tausend` comes out right in nearly nine
+# rows of ten, and `und` in five of six where the row looks elsewhere. Those rows need not read the English. But of the rows of
+# `und` that look at gold two thirds go wrong, and of those of `hundert` a half and more: they do.
 
 # %% [markdown]
 # ## 8. What people get wrong: no shift

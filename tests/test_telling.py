@@ -10,6 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from transformer_lab.grading.outline import outlines
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "source"))
 from build import draw  # noqa: E402
@@ -157,3 +159,9 @@ def test_no_lesson_says_which_bias_question_5_of_lesson_02_asks_for():
     texts = {name: "\n".join(cell.source for cell in built(name)) for name in before_13}
     texts["the other questions"] = exercise.replace(asked, "")
     assert [name for name, text in texts.items() if answer.search(text)] == []
+
+
+def test_the_list_of_lessons_counts_their_questions():
+    text = (ROOT / "notebooks" / "00_start_here.ipynb").read_text(encoding="utf-8")
+    listed = {lesson: int(n) for n, lesson in re.findall(r"\[(\d+)\]\(\.\./exercises/(\w+)/", text)}
+    assert listed == {one.lesson: len(one.questions) for one in outlines().values() if one.questions}

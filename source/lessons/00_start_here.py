@@ -170,7 +170,7 @@ predict("00_start_here.part_off", actual=most_missed)
 # causal mask. Without the scale two dates in three come out; without any of the other six, fewer than one in ten.
 #
 # Each layer norm hands its vectors on at the size that the next part has learnt to read. Take all of them away, and every part
-# gets vectors of a size that it has never met. Lesson 07 measures what becomes of the numbers. The other two arguments fail
+# but the first of each half gets vectors of a size that it has never met. Lesson 07 measures what becomes of the numbers. The other two arguments fail
 # too, if less badly, and lessons 02 and 03 show where they break.
 #
 # </details>
@@ -190,8 +190,8 @@ predict("00_start_here.part_off", actual=most_missed)
 # another question, which later lessons ask. And where a part says only zeros, some of the damage may be the zeros' own. Lesson
 # 02 compares kinds of silence for single heads, lesson 05 for the feed-forward; for the heads here we have not measured it.
 #
-# The widget above does the same for one date: choose something under *switched off*, and read what it writes then. Most
-# lessons begin by breaking a part, and then find out what it is for.
+# The widget above does the same for one date: choose something under *switched off*, and read what it writes then. Six
+# lessons (02, 03 and 05 to 08) begin by breaking a part, and then find out what it is for.
 
 # %% [markdown]
 # ## 4. How a lesson works
@@ -207,7 +207,7 @@ predict("00_start_here.part_off", actual=most_missed)
 # the course's folder (without make: `.venv/bin/transformer-lab reset 02`); your answers are kept beside it.
 #
 # For each question the course keeps your best score, the number of tries and the date of the last one, and beside them your
-# guesses, in small files on this machine; your answers it does not keep. Nothing leaves the machine, and with
+# guesses, in small files on this machine. Your answers are not in these files: they stand in the notebooks. Nothing leaves the machine, and with
 # `TRANSFORMER_LAB_PROGRESS=off` nothing is kept.
 #
 # </details>
@@ -250,9 +250,9 @@ course_home()
 # | [11 Encoder and decoder](11_encoder_decoder.ipynb) | a translator, and where it looks | [7](../exercises/11_encoder_decoder/encoder_decoder.ipynb) |
 # | [12 Decoding](12_decoding.ipynb) | how a text is chosen, token by token | [8](../exercises/12_decoding/decoding.ipynb) |
 # | [13 Training](13_training.ipynb) | AdamW, and what ails a run | [6](../exercises/13_training/training.ipynb) |
-# | [14 GPT](14_gpt.ipynb) | a ladder of models, and examples that say what is meant | [6](../exercises/14_gpt/gpt.ipynb) |
+# | [14 GPT](14_gpt.ipynb) | a ladder of models, and examples that say what is meant | [7](../exercises/14_gpt/gpt.ipynb) |
 # | [15 BERT](15_bert.ipynb) | hidden words, and a search engine that you keep | [6](../exercises/15_bert/bert.ipynb) |
-# | [16 Fine-tuning](16_fine_tuning.ipynb) | an old model, taught something new by a few numbers | [5](../exercises/16_fine_tuning/fine_tuning.ipynb) |
+# | [16 Fine-tuning](16_fine_tuning.ipynb) | an old model, taught something new by a few numbers | [6](../exercises/16_fine_tuning/fine_tuning.ipynb) |
 #
 # </details>
 #

@@ -373,8 +373,8 @@ predict("14_gpt.shuffled", actual="as many" if share > 0.8 else "about half" if 
 # `go: Berlin`, so that they are all that is left (green): 0.2 opposites and 13.2 capitals. So far, so good.
 #
 # But look at plurals. `houses, teeth, boxes` says as clearly what is wanted, and gives 10.8 in place of 23.0. With
-# *wrong pairs* it is 4.2, fewer than with no pairs at all: to most words the model now writes one of the answers on
-# the page (`glasses` to ten of them). So a wrong pair does say something, as if any answer of the list would do. Nor do
+# *wrong pairs* it is 4.2, fewer than with no pairs at all. In three of the five draws the model writes an answer from the
+# page, a wrong one, to 15 to 17 of the 24 words, as if any of the list would do (in the other two to 10 and to 4). Nor do
 # the cities have to be capitals. Put other cities after the wrong countries (`France: Osaka`), and it is 17.6 again. So
 # the guess was wrong, and we have no better one.
 #
@@ -432,9 +432,10 @@ _ = ax.set(
 )
 
 # %% [markdown]
-# * **Words** alone did little, but for plurals. Put in the form that this model was trained on, a conversation, they did
-#   much: it named 17 of 24 opposites and 22 plurals. (Counted kindly: the right word stands somewhere in the answer.)
-# * **Pairs without a task** do next to nothing, so it is not the form of the page. (Of three draws the best is shown.)
+# * **Words** alone did little, but for plurals. Asked as a question in a conversation, the form that this model was trained
+#   on, it named 17 of 24 opposites and 22 plurals, but only 4 kinds. (The two rows are not counted alike: here the right
+#   word may stand anywhere in the answer, above a right `"spoke"` in quotation marks did not count.)
+# * **Pairs without a task** do next to nothing, so the form of the page alone is not enough. (Of three draws the best is shown.)
 # * **Another task** is no empty page: the model goes on with *that* task, even where it makes no sense.
 #
 # The fourth control, in the figure, is the one to remember. One often reads that examples do not teach a task, they
@@ -610,8 +611,8 @@ assert in_context.right(said, questions) <= 6
 # *gorges* for *gorp*, *feet* for *fep*. It knows the ending, and it can copy a strange word, but it seldom does both
 # at once.
 #
-# So with ordinary words it looked as if it had the rule. **On these two pages the ending did not reach most of the
-# invented words, and how often it did depended on the page (1 and 4 of 12).** A conversation, which helped in section
+# So with ordinary words it looked as if it had the rule. **On these two pages most of the invented words did not
+# get their own plural, and how many did depended on the page (1 and 4 of 12).** A conversation, which helped in section
 # 4, we did not try here. Berko's children did better.
 #
 # Now write a page of your own: put your pairs into `in_context.page([...])`, and ask with `in_context.answers` as

@@ -598,8 +598,8 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 # about 1), and with 37 % it still beats *norm only* with 25 %. What the norm adds to the trouble there, we have not found out.
 #
 # Something else gets lost, and it is the gradient again. Its *size* is right. But 32
-# random sub-layers, one after the other, crush it into hardly more than one *direction*: whatever the loss asks for at the top, what
-# arrives at the bottom is always the same request, louder or softer. Stacks in which more directions come through, whether by skips or by
+# random sub-layers, one after the other, leave hardly more than one *direction* of it (1.5 of 32, counted in
+# the folded trial). Whatever the loss asks for at the top, what arrives at the bottom is nearly the same request, louder or softer. Stacks in which more directions come through, whether by skips or by
 # other matrices, learn equally well. (The trial is folded below.)
 #
 # **So inputs must stay apart on their way up, and a gradient must come down with its size and its directions.** Skips
@@ -726,9 +726,10 @@ explorer
 # <details><summary>Answers to all but the first number, when you have tried</summary>
 #
 # 1\. With the small branch 0.9 is enough at depth 32, not at 64. 2\. At 20: $2^{20}$ is the first power of two above a
-# million. Pre-norm reaches 65 at most. 3\. The share of the gradient that has come *on the skips alone*: 0 with skip 0 (that is
-# *norm only*), less than a thousandth with skip 1, since every norm on the line takes a part of it. In pre-norm nothing stands on the line, and it
-# is 1. What follows from this for training is a question of [lesson 07](07_layer_norm.ipynb).
+# million. Pre-norm reaches 65 at most. 3\. The number *on the skips alone*: how much of the gradient *at the top* reaches the
+# bottom without passing through any branch. It is 0 with skip 0 (that is *norm only*), and less than a thousandth with skip 1,
+# since every norm on the line takes a part of it. In pre-norm nothing stands on the line, and it is 1; what comes through the
+# branches is added to it. What follows from this for training is a question of [lesson 07](07_layer_norm.ipynb).
 #
 # </details>
 
@@ -1022,8 +1023,9 @@ print("the same numbers as ours, with either place of the norm")
 #   shortest the gradient arrives as it was.
 # * Skips cure vanishing, not exploding. With branches of gain 1 the variance grows as $2^L$ with skips alone, as $1 + L$ in
 #   pre-norm, and not at all in post-norm. So a deep stack needs skips *and* a norm, or small branches at the start.
-# * The right size is not enough: a norm without skips can keep the gradient's size, and 32 sub-layers learn next to nothing if all inputs
-#   have become one, and less than they could if only one direction of the gradient is left.
+# * The right size is not enough. A norm without skips can keep the gradient's size, and its 32 sub-layers still learn little: all
+#   inputs have become alike there, which is a part of the reason. In a trial, stacks that let hardly more than one direction of
+#   the gradient through learnt less than others.
 # * All sub-layers read and write one residual stream. Reading it early needs a control that cannot know the answer.
 #
 # **Papers.** He et al. (2015), [arXiv:1512.03385](https://arxiv.org/abs/1512.03385): the residual connection; He et al.

@@ -223,7 +223,7 @@ print("with nothing behind them:                    ", *(f"{share:5.0%}" for sha
 assert behind[2] < 0.4 and behind[3] < 0.1 and min(whole[:4]) > 0.7
 
 # %% [markdown] tags=["deeper"]
-# Without the cache it goes wrong as well. Four of the five fall: they depended on there being something behind them. (Whether on
+# Without the cache it goes wrong as well. All five fall, four of them far: they depended on there being something behind them. (Whether on
 # what it says, or only on how long it is, this does not show.)
 
 # %% [markdown]
@@ -587,7 +587,8 @@ assert max(rms / full for full, _, rms in final) < 1.13
 # meets nothing but additions.
 #
 # Post-norm is the Transformer of 2017, and our translator. Pre-norm is GPT-2, Llama and nearly all that came later. In pre-norm nothing normalises the
-# sum, which grows from block to block, so such a stack needs one **final norm** at its end.
+# sum, which tends to grow from block to block, so such a stack usually has one **final norm** at its end. (The small task of
+# lesson 06 could do without.)
 # (Other places exist, a norm on both sides of $F$ for instance.)
 #
 # Which of them trains? `experiments/norm_position.py` trains six narrow blocks on a small task, "say the token before this one"
@@ -720,9 +721,9 @@ print("post-norm, times as far:             ", " ".join(f"{ratio:6.1f}" for rati
 assert 1.5 < min(ratios) < 2.1 and 3.2 < max(ratios) < 4.2
 
 # %% [markdown] tags=["deeper"]
-# The median parameter moves as far in both, and the outputs of post-norm 1.8 to 3.7 times as far, seed by seed. In pre-norm a branch is a small part of
-# a sum that has grown. In post-norm each sum is brought back to size 1, and each branch stays a large share of it (Liu et al. 2020
-# build their cure on this). The largest rates that train without a warm-up are more than threefold apart: post-norm's lies between 0.003
+# The median parameter moves as far in both, and the outputs of post-norm 1.8 to 3.7 times as far, seed by seed. A possible reason, which
+# we have not measured: in pre-norm the sum grows, so each branch becomes a smaller part of it, and in post-norm each sum is brought
+# back to size 1 (Liu et al. 2020 build their cure on this). The largest rates that train without a warm-up are more than threefold apart: post-norm's lies between 0.003
 # and 0.01, pre-norm's at 0.03 or above. So the first step is of an order that could matter, and this does not show that it is
 # the reason. What else happens over the first hundred steps, one step cannot say.
 

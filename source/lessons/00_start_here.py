@@ -91,7 +91,7 @@ translator
 # Both rows of the month are bright in the column `November` in head 3 of block 2 and in head 1 of block 1; a few other heads
 # have one bright row of the two.
 #
-# February 30 and a wrong weekday are copied as they stand: this model translates, and nothing in it compares a date with a
+# February 30 and a wrong weekday are copied as they stand: in what this model writes there is no sign that it compares a date with a
 # calendar.
 #
 # </details>
@@ -170,8 +170,9 @@ predict("00_start_here.part_off", actual=most_missed)
 # causal mask. Without the scale two dates in three come out; without any of the other six, fewer than one in ten.
 #
 # Each layer norm hands its vectors on at the size that the next part has learnt to read. Take all of them away, and every part
-# but the first of each half gets vectors of a size that it has never met. Lesson 07 measures what becomes of the numbers. The other two arguments fail
-# too, if less badly, and lessons 02 and 03 show where they break.
+# but the first of each half gets vectors of a size that it has never met. (A layer norm does more than set a size; lesson 07 takes it
+# apart.) The argument about the scale fails too, if less badly. That about the causal mask fails only where the model reads
+# everything anew before each token: see the riddle below. Lessons 02 and 03 show where they break.
 #
 # </details>
 #

@@ -259,8 +259,9 @@ for way in ("t, to one number", "t/32, to all, with signs", "binary digits, 8 ti
 # * **Binary digits**, each once, are faint, too. Eight times over they get all at 16, and 83 % and more at 32.
 # * **Random rows** have no order that one could see. They get all at 16, and are not behind the clock at 32.
 #
-# So of the flaws that this figure can test none was fatal: what did badly was faint, or was taken off by the norm. And the clock has no lead: at 32, at
-# places that fewer texts reached, three of the others are well ahead, with every seed. (With 300 steps on 32 tokens it learns the
+# So of the flaws that this figure can test none was fatal: at 16 tokens, what did badly was faint, or was
+# taken off by the norm. At 32 that is not all: random rows and the clock, which are neither, miss many, too. And the clock has no
+# lead: there, at places that fewer texts reached, three of the others are well ahead, with every seed. (With 300 steps on 32 tokens it learns the
 # task, section 8. How these ways fare beyond the training length, the figure does not ask.)
 #
 # **What, then, is the clock for?** Its designers hoped that *one step further* would be one operation, the same everywhere, and
@@ -450,15 +451,15 @@ predict("08_positions.shift", actual="over half" if share > 0.5 else "2 % to hal
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# None. The model knows these vectors; in training they stood one token further on. Still both years lose a digit. Which side
+# None. The model knows nearly all of these vectors: in training they stood one token further on. Still both years lose a digit. Which side
 # is to blame? The other bars shift one clock at a time.
 #
 # **The decoder's alone**: no date is right. It writes as if it had written a character already, and leaves out a digit. Does it go
 # by its place, or by the distances to what it has written? The last two bars each change these distances, the first by making them longer, the second shorter. Shift *the newest
 # token alone*, the one that is about to write, and again no date is right. Shift *all that it has written before*, and nine in ten
 # are. Distances alone cannot explain it: with the whole clock shifted they are as trained, and no date is right.
-# In all the cases that fail, the newest token's own place is wrong; where it is right, nine in ten survive. So it is mostly this
-# place that counts. In training every text began at place 0, so a decoder could learn to
+# In all three bars in which the decoder's newest token has a wrong place, no date is right; where only its earlier tokens are
+# moved, nine in ten are. So of the decoder's places it is mostly the newest that counts. In training every text began at place 0, so a decoder could learn to
 # go by that. (Whether texts that begin anywhere would have cured it, we have not tried.)
 #
 # **The encoder's alone**: five dates in six are right. The short ones, of up to nine tokens, hardly mind; of the long ones,
@@ -768,7 +769,7 @@ assert max(row["near"] for row in window["sinusoidal"]) < 0.1
 # twelve near ones, too. So new *places* do not hurt it.
 #
 # Put 30 far ones beside the two, as many keys as in training, and it makes mistakes, though 67 to 83 % stay right: unknown
-# *offsets* hurt, whatever the number of keys. With all 128 keys it is worst; whether
+# *offsets* hurt, even when the number of keys is the one it knows. With all 128 keys it is worst; whether
 # that is their number, or three times as many far ones among them, this run cannot tell.
 #
 # The sinusoidal model, to which the places are unknown, is mostly wrong among twelve near ones. With two keys it is right, as rotary
@@ -866,7 +867,7 @@ with with_table(table):
 #
 # * Without mask and positions, $f(Px) = P f(x)$: attention sees a bag. A causal decoder can infer some order without them.
 # * Clock hands are binary digits that glide, so that a step is the same rotation everywhere. Places can be learnt without such
-#   a step: rows of noise will do.
+#   a step: at 16 tokens rows of noise did as well.
 # * Sinusoidal and learned positions are added once. Rotary turns q and k, ALiBi lowers the score, in each attention.
 # * That offsets can be read does not mean that a model reads them, and that a scheme is defined at a place does not mean
 #   that it works there. Measure both.

@@ -541,8 +541,9 @@ predict(
 #
 # **Are the tokens to blame?** The control is the same question with the letters in sight: with spaces or commas between
 # them, each letter is a token of its own. With spaces the last letter is right about six times in ten, no more often
-# than for letters that make no word (the two lowest bars). So **seeing the letters helps, and does not cure it**. With
-# *commas* between the same letters it is right nearly always. Why commas help we do not know.
+# than for letters that make no word. With *commas* between the same letters it is right nearly always (and less often for
+# letters that make no word). So **seeing the letters helps, and how much depends on how they are written**: spaces do not
+# cure it, commas nearly do. Why, we do not know.
 #
 # So "it cannot see letters" is true, and explains less than one thinks. A model may know letters that are hidden from
 # it, and may miss letters in plain sight, where no token is to blame.
@@ -609,9 +610,9 @@ for row in found:
 # It does, and unevenly. The first letter of a new word is read off in about four cases of five. The third and the fourth
 # are right in one of seven only: that is little, but more than any control, on all five splits.
 #
-# The last letter is read off in three to five cases of ten, above all controls. Part of that is grammar: a row that holds
-# "plural" gives away the `s`, and need not know a single letter for it. The last column leaves out plurals, past tenses
-# and the like. Less is left, and it is still above all controls.
+# The last letter is read off in three to five cases of ten, above all controls. Part of that may be grammar: a row that
+# holds "plural" gives away the `s`, and need not know a single letter for it. The last column leaves out plurals, past tenses
+# and the like. On four of the five splits less is left, on one a little more, and on all it is above all controls.
 #
 # And the nouns of section 6, for which the model named one last letter in eight? From their rows a probe reads one in
 # three (the side road shows it). That is more often than the model does, but always saying `r` would do as well here. So we
@@ -789,8 +790,8 @@ for ax in (left, right):
 
 # %% [markdown] tags=["deeper"]
 # The first merges nearly double what a token holds, and the last ones add little; here, where the vocabulary is learnt from one manual,
-# less than where it is learnt from much text. But each token costs one row, the first as the last. So small models have small
-# vocabularies. (What the model makes of it, in bits a character, is another question: this counts tokens only.)
+# less than where it is learnt from much text. But each token costs one row, the first as the last. So a large vocabulary takes a
+# large share of a small model: 49,152 rows of 576 numbers are 28 of SmolLM2's 135 million. (What the model makes of it, in bits a character, is another question: this counts tokens only.)
 
 # %% [markdown]
 # ## 9. What people get wrong

@@ -219,7 +219,7 @@ assert np.abs(control - documents).max() < 0.1 < max(cleaned - documents)
 # **Split first, then cut**, by whole documents; leave no copies of what is held out; and draw more than once. The
 # package's split keeps documents that share thirteen words in a row on one side, and only on such splits does this
 # course quote a *model's* bits for each character as a result. The probe for such a **leak** is the *overlap*: the
-# share of held-out examples of which a longer run, say thirteen words, also stands in the training set. (The ward in section 6
+# share of held-out examples of which a longer run, say thirteen words, also stands in the training set. (The ward in section 7
 # counts whole examples only. There 0 % rules out examples that were seen before, and not copied passages.)
 #
 # ## 3. The first loss
@@ -549,8 +549,9 @@ print(f"label smoothing 0.2: nobody gets below {floor:.2f}")
 # %% [markdown]
 # **Dropout.** In `train()` the model computes with a part of its numbers set to 0, so it cannot rely on any one of
 # them; in `eval()` it has all. The training loss is then that of a handicapped model, and may lie above the held-out
-# loss of the whole one. The probe is to measure the *same* batch in both modes: if they differ, the gap is dropout; if
-# not, look elsewhere.
+# loss of the whole one. The probe is to measure the *same* batch in both modes. The difference is what dropout costs:
+# if it is as large as the gap between the curves, dropout explains the gap; if it is smaller, look for something else as
+# well.
 #
 # Why would one want a handicap? Because of **overfitting**. `experiments/overfitting.py` gave the translator only 350
 # pairs, and trained it for 800 steps with five seeds. The training loss falls to 0.0002. The loss on 300 other dates is
@@ -739,7 +740,8 @@ assert abs(losses[0] - 4.08) < 0.1
 assert losses[-1] < 0.2
 
 # %% [markdown]
-# Two of the four could be told by a number that was there *before the first step*. That is why one takes it.
+# For two of the four, Ada and Bela, a number that was there *before the first step* showed where to look. It did not finish
+# the diagnosis, but it costs nothing. That is why one takes it.
 #
 # ## 8. Play
 #

@@ -442,8 +442,8 @@ for way, run in kept["rank 1 again"].items():
 #
 # We take the fifty questions of that lesson and 120 passages of the documentation, and count the questions that have
 # their passage among the five nearest. Before any tuning these are 41 of the fifty. Now take the model of which
-# everything was tuned, leave its head off, and ask again. How many will it find now, beside the 41? Run the cell, and
-# click your guess.
+# everything was tuned, leave its head off, and ask again. How many of the fifty will it find now? Run the cell,
+# and click your guess.
 
 # %%
 predict("16_fine_tuning.forgotten")
@@ -611,7 +611,8 @@ for run in ("before", "answer only", "all tokens"):
 # The table shows how one can tell. The true answers of the held-out functions have become likelier, 2.89 nats a token
 # in place of 3.69. Whoever looks at that alone may believe that it has learnt about them. The control is the same
 # sentences after *other* questions. They have become likelier as well, 4.12 in place of 4.55: more than half of the
-# gain is the form alone. **Of functions that it was not shown, fifty steps taught it mostly how to answer.** Whether it
+# gain is the form alone. **On functions that it was not shown, a little more than half of what it gained is how to answer**
+# (in one run). Whether it
 # now knows the 300 that it was shown, we did not ask. One would compare their own answers with exchanged ones, before
 # and after.
 #
@@ -824,7 +825,8 @@ for method in ("everything", "last block", "lora", "head"):
 
 # %% [markdown]
 # So at best a quarter is left. (With large models the old numbers, which no longer change, are often rounded to 8 or 4
-# bits. That is where the large savings come from.)
+# bits as well, which makes the part that is left smaller: here, with 4 bits, 11 MB in place of 90. We have not tried what it
+# does to the score.)
 #
 # **"I tried LoRA with my usual rate, and it does not work."** Each method wants its own. These are the rates that were
 # tried for the table, with the F1 on the training templates that were held out for that purpose:

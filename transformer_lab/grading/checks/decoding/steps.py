@@ -192,6 +192,10 @@ FAULTS = (  # (what is computed, words)
         lambda t, e, lp, eos: best(t[..., None] + going_on(e, lp.exp(), eos), eos),
         "Probabilities are added to a sum of logarithms: add the log-probabilities themselves.",
     ),
+    (  # not the same as exp() where a token is impossible
+        lambda t, e, lp, eos: best(t[..., None] + going_on(e, lp.softmax(-1), eos), eos),
+        "Probabilities are added to a sum of logarithms: add the log-probabilities themselves.",
+    ),
     (lambda *given: means(True, *given), MEANS),
     (lambda *given: means(False, *given), MEANS),
     (

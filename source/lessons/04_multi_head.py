@@ -7,12 +7,12 @@
 # 2 0 2 6 nián and is about to write 1. All six attention parts are lit, and in each of them stand four small boxes side by
 # side, its heads.](figures/04_multi_head_where.svg)
 #
-# In [lesson 02](02_attention.ipynb) we watched one look: head 3 of block 2, as it found `November`. It was not alone. In
-# each of the six lit parts four heads look at the same tokens at the same time: **multi-head attention**. Each has only a
-# quarter of the width, 16 numbers of 64. One head could have all 64. Why four, then?
+# In [lesson 02](02_attention.ipynb) we watched one head, head 3 of block 2, find `November`. It was not alone. In each of
+# the six lit parts four heads look at the same tokens at the same time: **multi-head attention**. Each of them works with a
+# quarter of the width, 16 numbers of 64. A single head could have all 64. So why four?
 #
-# You will put that question to the translator first, and then to a task so small that you can see through it. Then you see
-# a layer cut into heads, step by step, and at the end the translator runs on it. You will be able to
+# You will put that question to the translator first, and then to a task so small that you can see right through it. After
+# that you cut a layer into heads, step by step, and at the end the translator runs on your layer. You will be able to
 #
 # * say what several heads are for, with an example;
 # * cut a tensor into heads, compute all of them in one product and merge them again, with every shape;
@@ -33,7 +33,7 @@ from transformer_lab.analysis.access import patched
 from transformer_lab.analysis.recording import record_heads
 from transformer_lab.attention import explicit_attention
 from transformer_lab.data import dates
-from transformer_lab.experiments import experiment, recorded
+from transformer_lab.experiments import recorded
 from transformer_lab.grading import predict
 from transformer_lab.viz import SplitExplorer, plots, split_both_ways
 
@@ -44,14 +44,14 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 1. Two looks at the same moment
 #
-# The translator has written `2026年` (*nián*, year), and the month comes next. Two heads of the cross-attention in block 2,
-# with the model's own numbers:
+# The translator has written `2026年` (*nián*, year), and the month comes next. Here are two heads of the cross-attention in
+# block 2, with the model's own numbers:
 #
 # ![In the middle the tokens written so far, 2 0 2 6 nián, and a question mark for the next one. From above head 3 reads
 # November with weight 0.92. From below head 1 reads the comma after Sunday with 0.54 and Sunday with 0.29. All other weights
 # are below 0.1.](figures/04_multi_head_looks.svg)
 #
-# Each head makes weights of its own, which sum to 1, and mixes values of its own with them. Here are all four:
+# Each head has its own weights, which sum to 1, and its own values, which it averages with them. Here are all four heads:
 
 # %%
 model, tokenizer = load("dates")
@@ -68,92 +68,51 @@ for h in range(4):
     print(f"head {h + 1}:  {words[first]:9}{weights[first]:.2f}   {words[second]:9}{weights[second]:.2f}")
 
 # %% [markdown]
-# Does the translator need all four? In lesson 02 single heads fell silent. Do you remember why that did not settle it?
-#
-# <details><summary>What lesson 02 found</summary>
-#
-# Which head was missed most depended on what the silent one said in its place. Besides, these heads learnt together, and each
-# relies on the others. (Large models lose little when many of their heads are cut out, Michel et al., 2019.)
-#
-# </details>
-#
-# So let us ask *before* they learn: train translators with four heads of width 16, and translators with one head of width
-# 64. Each of five seeds trains one of either kind (`experiments/divisor.py`). The two begin with the same parameters, and
-# read the same dates in the same order.
-#
-# How the width is cut is then the only difference, but for one: scores are divided by the root of a head's width $d$, which
-# is $\sqrt{64} = 8$ for the one head and $\sqrt{16} = 4$ for the four. So we train a second pair, and divide by something
-# else: by $d$ itself in place of $\sqrt{d}$, which is 64 and 16.
+# Does the translator need all four? In lesson 02 we silenced single heads of a finished model, whose heads had learnt
+# together. This time we ask *before* they learn. We train translators with four heads of width 16, and translators with
+# one head of width 64, five of each, for 500 steps (`experiments/divisor.py`). The two translators of a seed begin with the
+# same parameters and read the same dates in the same order.
 
 # %% jupyter={"source_hidden": true}
 trained = {(row["heads"], row["divisor"]): row for row in recorded("divisor")["result"]}
-figure, panels = plt.subplots(1, 2, figsize=(7.5, 3.3), sharey=True)
-for axes, rule, divisors in zip(panels, ("sqrt(d)", "d"), ((8, 4), (64, 16)), strict=True):
-    for n_heads, color, divisor in zip((1, 4), (plots.COLORS[5], plots.COLORS[0]), divisors, strict=True):
-        name = f"{'one head' if n_heads == 1 else 'four heads'}, divided by {divisor}"
-        for n, losses in enumerate(trained[n_heads, rule]["losses"]):  # of each tenth step
-            means = [statistics.mean(losses[i : i + 5]) for i in range(0, 50, 5)]
-            axes.plot(range(25, 500, 50), means, color=color, alpha=0.6, label=None if n else name)
-    axes.set(yscale="log", xlabel="training step")
-    axes.legend(fontsize=8)
-panels[0].set_ylabel("loss, mean of 50 steps")
-title = "Dates, five seeds (a line each): divided by the root of the width, one head falls\n"
-title += "behind the four; divided by the width itself, the two are level"
-_ = figure.suptitle(title, x=0.02, ha="left", fontsize=10)
+print("of 300 held-out dates right, five seeds")
+for name, n_heads in (("four heads of width 16", 4), ("one head of width 64", 1)):
+    print(f"{name:24}", *(f"{share:7.1%}" for share in trained[n_heads, "sqrt(d)"]["right"]))
 
 
-# %% jupyter={"source_hidden": true}
-def ratios(case, first, last, other=(4, "sqrt(d)")):
-    """How many times the loss of the other this one has in these steps: of five seeds the least and the most."""
-    pairs = zip(trained[case]["losses"], trained[other]["losses"], strict=True)
-    of_seeds = [sum(a[first // 10 : last // 10]) / sum(b[first // 10 : last // 10]) for a, b in pairs]
-    return min(of_seeds), max(of_seeds)
+def ratios(case):
+    """How many times the loss of four heads this one has in steps 200 to 300: of five seeds the least and the most."""
+    pairs = zip(trained[case]["losses"], trained[4, "sqrt(d)"]["losses"], strict=True)
+    of_seeds = [sum(one[20:30]) / sum(four[20:30]) for one, four in pairs]  # every tenth loss is kept
+    return round(min(of_seeds), 1), round(max(of_seeds), 1)
 
 
-# %% jupyter={"source_hidden": true}
-cases = {
-    "four heads / 4": (4, "sqrt(d)"),
-    "one head / 8": (1, "sqrt(d)"),
-    "one head / 64": (1, "d"),
-    "four heads / 16": (4, "d"),
-}
-print("five seeds        dates right,        loss, as a multiple of that of four heads / 4")
-print("                  worst seed          steps 100 to 200    steps 200 to 300")
-for name, case in cases.items():
-    early, late = ("{:.1f} to {:.1f}".format(*ratios(case, *steps)) for steps in ((100, 200), (200, 300)))
-    print(f"{name:18}{min(trained[case]['right']):<20.1%}{early:20}{late}")
-
-# %% jupyter={"source_hidden": true}
-assert ratios((1, "sqrt(d)"), 200, 300)[0] > 1.5 and ratios((1, "nothing"), 200, 300)[0] > 7
-assert ratios((1, "d"), 100, 200)[0] > 1.3 and ratios((4, "d"), 100, 200)[0] > 1.3
-for case in ((1, "d"), (4, "d")):
-    assert 0.8 < ratios(case, 200, 300)[0] < 1 < ratios(case, 200, 300)[1] < 1.3
-for steps in ((0, 100), (100, 200), (200, 300)):
-    assert 0.8 < ratios((1, "d"), *steps, (4, "d"))[0] < 1.1 and 0.95 < ratios((1, "d"), *steps, (4, "d"))[1] < 1.15
+assert ratios((1, "sqrt(d)")) == (1.5, 2.4) and ratios((1, "d")) == (0.9, 1.3)
 
 # %% [markdown]
-# All learn dates. But on the left the single head falls behind, and stays behind: in steps 200 to 300 it has about twice the loss
-# of the four, and in the last hundred still more than they, with each of the five seeds. Is that the price of a single look?
+# **One wide head learns dates as well.** So what are several heads for? To see what a head can and cannot do, we need a task
+# in which we can follow a single number from end to end.
 #
-# On the right there is no gap: divided by $d$, one head and four learn alike. **Divided by 64, one head begins more slowly, and
-# from step 200 on it is level with the four** of the left, as are the four divided by 16. So the gap was no sign that one look
-# is too few. For dates a translator does not need four heads. (A smaller divisor does not close the gap. Divided by
-# nothing both learn more slowly, and the single head still has more loss than four heads divided by nothing, with each seed.)
+# <details><summary>Deeper: is the single head slower?</summary>
 #
-# To see what a head can and cannot do we need a task in which we can follow a single number from end to end.
+# On the way it is: in steps 200 to 300 it has 1.5 to 2.4 times the loss of the four heads. But the two differ in one more
+# thing. Scores are divided by the root of a head's width, which is 8 for the one head and 4 for the four. Divide the scores
+# of the one head by 64, and after a slower start it has 0.9 to 1.3 times the loss of the four in the same steps.
+#
+# </details>
 #
 # ## 2. Left minus first
 #
-# ![Eight positions, each with one of its numbers: 0.3, 1.2, -0.5, 0.9, 0.4, -1.1, 0.7, 0.2. The fifth is to say 0.6: its left
-# neighbour's 0.9, with a plus, and the first position's 0.3, with a minus. So from the third position
+# ![Eight positions, each with one of its numbers: 0.3, 1.2, -0.5, 0.9, 0.4, -1.1, 0.7, 0.2. The fifth should say 0.6: its left
+# neighbour's 0.9, with a plus, and the first position's 0.3, with a minus. The same holds from the third position
 # on.](figures/04_multi_head_task.svg)
 #
-# Eight positions hold eight random numbers each. From the third position on, each is to say **the numbers of its left
-# neighbour minus those of the first position**. Beside its numbers every position carries a marker of where it stands, so
-# that a query can ask for a place: eight more numbers, all 0 but one.
+# Eight positions hold eight random numbers each. From the third position on, each should output **the numbers of its left
+# neighbour minus those of the first position**. Besides its numbers, every position carries a marker that says where it
+# stands, so that a query can ask for a place: eight more numbers, all 0 but one.
 #
-# The layer is one attention, with nothing before or after it, and `x` is 16 wide. We read the first 8 numbers of its output.
-# The **loss** is their mean squared error, in units in which answering 0 everywhere costs 1.
+# The model is a single attention layer, with nothing before or after it, and its input `x` is 16 wide. We read the first 8
+# numbers of its output. The **loss** is their mean squared error, scaled so that answering 0 everywhere costs 1.
 
 
 # %%
@@ -176,8 +135,9 @@ print(f"loss of answering 0 everywhere: {loss_of(torch.zeros_like, 2000):.1f}")
 
 
 # %% [markdown]
-# First *one* head, whose queries, keys and values have the full width of 16. It can find the left neighbour, and it can
-# find the first position. We train it. Does the loss end near 0, near a half or near 1? Run the cell, and click your guess.
+# First we train *one* head, whose queries, keys and values have the full width of 16. It can find the left neighbour, and it
+# can find the first position, and its values have room for twice as many numbers as a position holds. Does the loss end
+# near 0, near a half or near 1? Run the cell, and click your guess.
 
 # %%
 predict("04_multi_head.one_head")
@@ -220,44 +180,46 @@ predict("04_multi_head.one_head", actual=where)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# The loss falls to a half and stays there. (That was one seed; section 6 has eight.) The head does one half of the task and
-# gives up the other. The next section shows why it must.
+# The loss falls to a half and stays there. (That was one seed; section 6 has eight.) The head does half of the task and
+# gives up on the other half. The next section shows why.
 #
 # </details>
 #
 # ## 3. One factor, and two
 #
-# Follow one number through a single head. Suppose that its weights go by position: it puts weight $a$ on the left neighbour
-# and weight $b$ on the first position, the same in every example. Neither is negative, for they come from a softmax.
+# Follow one number through a single head. Suppose that the head's weights go by position alone: it puts weight $a$ on the
+# left neighbour and weight $b$ on the first position, the same in every example. Neither is negative, for they come from a
+# softmax.
 #
 # ![One head whose weights go by position: weight a on the left neighbour's 0.9 and weight b on the first position's 0.3 make
 # one average, which is multiplied by one factor m, so both get the sign of m. Wanted: 0.9 with plus, 0.3 with
 # minus.](figures/04_multi_head_one.svg)
 #
 # The average goes through two linear steps, $W_V$ and the output matrix. For our number the two amount to one factor $m$:
-# the entry of their product that leads from this number to itself. So the head says of it
+# the entry of their product that leads from this number to itself. So what comes out is
 #
 # $$m\,(a \cdot \text{left} + b \cdot \text{first})$$
 #
-# Wanted are $ma = 1$ and $mb = -1$. But $ma$ and $mb$ both have the sign of $m$, so one of them is off by at least 1. The
+# We want $ma = 1$ and $mb = -1$. But $ma$ and $mb$ both have the sign of $m$, so one of them is off by at least 1. The
 # numbers have variance 1, and the loss is half of the squared error:
 #
 # $$\text{loss} \;\ge\; \tfrac{1}{2}\left[(ma - 1)^2 + (mb + 1)^2\right] \;\ge\; \tfrac{1}{2}$$
 #
 # The same holds for each of the eight numbers. Whatever else gets into the output has nothing to do with the target, and can
-# only add to the loss. **The width of the head does not occur in this argument.**
+# only add to the loss. **The width of the head does not occur in this argument.** A head four times as wide would still
+# give both places the same sign.
 #
-# One thing it assumes: that the weights go by position alone. They may depend on the numbers, too; what a head can make of
-# that is a side road of section 6.
+# The argument assumes one thing: that the weights go by position alone. They could depend on the numbers as well. A side
+# road in section 6 shows what one head can make of that.
 #
 # ### Two heads, written by hand
 #
 # ![Two heads: one reads the left neighbour's 0.9 with weight 1, times +1; the other reads the first position's 0.3 with weight 1,
 # times -1; W_O sums them to 0.6.](figures/04_multi_head_two.svg)
 #
-# One head reads the left neighbour, the other the first position, and only then are they joined, each with a factor of its
-# own. No training is needed, we can write the matrices down. Each head has a $W_Q$, a $W_K$ and a $W_V$ of its own, of shape
-# $(D, \text{d\_head})$: $D = 16$ is the width of `x`, $\text{d\_head} = 8$ the width of a head.
+# One head reads the left neighbour and the other reads the first position. Only then are they joined, each with its own
+# factor. This needs no training: we can write the matrices down. Each head has its own $W_Q$, $W_K$ and $W_V$ of shape
+# $(D, \text{d\_head})$, where $D = 16$ is the width of `x` and $\text{d\_head} = 8$ the width of a head.
 #
 # * The **value** of a position is its eight numbers.
 # * Its **key** is its marker: "I am position 4".
@@ -283,9 +245,9 @@ assert error < 1e-4
 print(f"left - first misses the target by less than 0.0001; the target reaches {target.abs().max():.1f}")
 
 # %% [markdown]
-# Solved. The last step, $+1$ times one head and $-1$ times the other, is a matrix, too. Put the outputs of the $H$ heads
-# side by side, and multiply them by the **output projection** $W_O$, which has $H \cdot \text{d\_head}$ rows. Here it is an
-# identity matrix above a negative one:
+# Solved: one head of width 16 got stuck at a half, and two of width 8 are right everywhere. The last step, $+1$ times one
+# head and $-1$ times the other, is a matrix as well. Put the outputs of the $H$ heads side by side, and multiply them by
+# the **output projection** $W_O$, which has $H \cdot \text{d\_head}$ rows. Here it is an identity matrix above a negative one:
 
 # %%
 w_o = torch.cat((eye, -eye))  # (H * d_head, 8): the first 8 rows belong to one head, the others to the other
@@ -295,12 +257,12 @@ assert torch.allclose(side_by_side @ w_o, left @ w_o[:8] + first @ w_o[8:])
 
 # %% [markdown]
 # The last line is worth a second look. One product with the whole of $W_O$ is the same as the **sum** of each head's output
-# times its own rows of $W_O$. That is all heads ever have to do with each other: their outputs are summed.
+# times its own rows of $W_O$. Within a layer that is all the heads have to do with each other: their outputs are summed.
 #
 # ## 4. All heads in one product
 #
-# Now back to the translator, whose layer does not call its heads one by one. It makes the queries of all four in one product
-# and then cuts the result. Follow the five tokens of the drawing (the layer reads 13) from top to bottom:
+# Back to the translator. Its layer does not call its heads one by one: it makes the queries of all four in one product and
+# then cuts the result. Follow the five tokens of the drawing (the layer reads 13) from top to bottom:
 #
 # ![Five tokens, 2 0 2 6 nián, as rows of 64 numbers, drawn with the translator's own. Times W_Q they become queries in four
 # colours, 16 numbers a head, shape (13, 64). View cuts every row into four, (13, 4, 16). Transpose gives each head a matrix of
@@ -308,8 +270,8 @@ assert torch.allclose(side_by_side @ w_o, left @ w_o[:8] + first @ w_o[8:])
 # the values its outputs, (4, 13, 16). The way back and W_O end in one vector for each token, (13,
 # 64).](figures/04_multi_head_cut.svg)
 #
-# What is cut is the *width*, never the text: every head has a row for every token, with its own share of the numbers. We
-# fetch what the layer receives, and do it step by step.
+# What is cut is the *width*, never the text: every head has a row for every token, with its own share of the numbers. Let
+# us fetch what the layer receives and do the same step by step.
 
 # %%
 layer, arriving = model.decoder.blocks[1].cross_attention, []
@@ -339,8 +301,8 @@ with torch.no_grad():
 # As a rule $H \cdot \text{d\_head} = D$: the heads share the width that there is.
 #
 # **Step 2: split.** Each head must attend by itself, so the heads have to become a leading axis, like the batch. `view`
-# cuts the last axis, the features, in two and moves nothing in memory. `transpose(1, 2)` then swaps tokens and heads. On
-# numbered elements, with $T = 4$, $H = 3$, $\text{d\_head} = 2$:
+# cuts the last axis, the features, in two and moves nothing in memory. `transpose(1, 2)` then swaps tokens and heads. Here
+# it is with numbered elements, for $T = 4$, $H = 3$, $\text{d\_head} = 2$:
 
 # %%
 numbered = torch.arange(24).view(1, 4, 6)  # (B, T, D): the first token holds 0 to 5, the second 6 to 11
@@ -352,9 +314,9 @@ print("by view alone:   ", numbered.view(1, 3, 4, 2)[0, 1].tolist())
 
 # %% [markdown]
 # Why not `view(B, H, T, d_head)` at once, without a transpose? It runs, and the shape is the same. But as the last line shows,
-# it gives this head four pieces of only two tokens, in place of one piece of each of the four.
+# it gives this head four pieces of only two tokens, instead of one piece of each of the four.
 #
-# Would a test notice? Not where both ways agree on *every* number. When is that: when $T = H$, when $T = 1$ or $H = 1$, or
+# Would a test notice? Not where both ways agree on *every* number. When do they: when $T = H$, when $T = 1$ or $H = 1$, or
 # never? Run the cell, and click your guess.
 
 # %%
@@ -379,11 +341,11 @@ assert all(split_both_ways(T, 3, 2)[1][0, 4, 0] == 8 for T in (5, 6))  # questio
 predict("04_multi_head.agree", actual=found)
 
 # %% [markdown]
-# Now play. First the tensor, then `view` with `transpose`, then `view` alone. A colour is the head that a number belongs to.
-# Click a number, or focus the tensor and use the arrow keys. A frame marks what both put in the same place. (The explorer
-# counts from 0.)
+# Now play. The explorer shows the tensor, then `view` with `transpose`, then `view` alone. A number's colour is the head it
+# belongs to. Click a number, or focus the tensor and use the arrow keys. A frame marks what both ways put in the same
+# place. (The explorer counts from 0.)
 #
-# 1. Click 8. It belongs to position 1. Here `view` alone takes it for position 0. For which one when $T = 5$? When $T = 6$?
+# 1. Click 8. It belongs to position 1, but `view` alone puts it at position 0. Where does it put it when $T = 5$? When $T = 6$?
 # 2. Check your guess: move $T$ and $H$ until every number is framed.
 # 3. Set $T = 3$, $H = 3$, then $T = 5$, $H = 3$. Where do the frames lie? Does $\text{d\_head}$ matter?
 
@@ -394,7 +356,7 @@ explorer
 # %% [markdown]
 # <details><summary>Answers, when you have tried</summary>
 #
-# 1\. For position 4 of head 0, both times. 2\. When $T = 1$ or $H = 1$: then there is nothing to swap. So a test with one
+# 1\. At position 4 of head 0, both times. 2\. When $T = 1$ or $H = 1$: then there is nothing to swap. So a test with one
 # token, or with one head, cannot find this mistake. 3\. On a line from the first piece to the last; $\text{d\_head}$ does not
 # matter. Exercise 7 asks how many there are.
 #
@@ -406,12 +368,12 @@ explorer
 # | name | shape | here | meaning |
 # |---|---|---|---|
 # | `q` | $(B, H, T, \text{d\_head})$ | `(1, 4, 13, 16)` | each head's share of the queries |
-# | `k`, `v` | $(B, H, S, \text{d\_head})$ | `(1, 4, 10, 16)` | and of keys and values; in self-attention $S = T$ |
-# | `scores`, `weights` | $(B, H, T, S)$ | `(1, 4, 13, 10)` | weights of its own for every head |
+# | `k`, `v` | $(B, H, S, \text{d\_head})$ | `(1, 4, 10, 16)` | its share of keys and values; in self-attention $S = T$ |
+# | `scores`, `weights` | $(B, H, T, S)$ | `(1, 4, 13, 10)` | each head's own weights |
 # | `output` | $(B, H, T, \text{d\_head})$ | `(1, 4, 13, 16)` | each head's weighted averages |
 # | merged | $(B, T, H \cdot \text{d\_head})$ | `(1, 13, 64)` | side by side again, ready for $W_O$ |
 #
-# The scores are divided by $\sqrt{\text{d\_head}}$, here 4: it is vectors of width 16 that meet.
+# The scores are divided by $\sqrt{\text{d\_head}}$, here 4: the vectors that meet are 16 wide.
 
 
 # %%
@@ -497,18 +459,18 @@ assert ends[0] > 0.45 and ends[1] < 0.01 and abs(minus + 1) < 0.1 and abs(plus -
 
 # %% [markdown]
 # It does. One head reads the left neighbour (a diagonal) with factor $+1$, the other reads the first position (a
-# column) with factor $-1$. Which of them is head 1 is chance. The single head gave up one half of the task.
+# column) with factor $-1$. The single head gave up half of the task.
 #
-# **A head passes on one average, and all that is in it gets the same factors. A second head can read something else, and do
-# something else with it.** (This is a task made for the purpose, and a single layer. That the translator's heads divide
-# their work like this we have not shown.)
+# **A head passes on one average, and everything in that average gets the same factors. A second head can read something
+# else, and do something else with it.** (The task and the layer were made for the purpose. Whether the translator's
+# heads divide their work like this, we have not shown.)
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: can one head find another way?
 #
-# Yes, if its weights depend on the numbers, and if there is only a *single* number at each position. The head looks at
-# both places alike, and only a little more at the larger number. Its values hold no number at all, only a sign: $-1$ at
-# the first position, $+1$ elsewhere. So the difference is in the *weights*, and a large factor brings it out:
+# Yes, if its weights depend on the numbers, and if there is only a *single* number at each position. The head below looks
+# at both places almost equally, and just a little more at the larger number. Its values hold no number at all, only a
+# sign: $-1$ at the first position, $+1$ elsewhere. The difference sits in the *weights*, and a large factor brings it out:
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 x, target = (tensor[0] for tensor in examples(1))
@@ -521,9 +483,8 @@ assert error < 0.02
 print(f"misses the target by less than 0.02; the target reaches {target.abs().max():.1f}")
 
 # %% [markdown] tags=["deeper"]
-# So no law says that one head cannot subtract. But this head has a single set of weights, which can carry a single
-# difference. With eight numbers it would have to carry eight. Here is what training makes of such a head (1,500 steps,
-# five seeds, `experiments/one_number.py`):
+# So no law says that one head cannot subtract. But with eight numbers at each position, one set of weights would have to
+# carry eight differences. Here is what training finds (1,500 steps, five seeds, `experiments/one_number.py`):
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 print("numbers at each position   loss of one head, five seeds")
@@ -533,11 +494,8 @@ one, two, eight = recorded("one_number")["result"]["loss"].values()
 assert min(one) < 0.01 and max(one) < 0.53 and 0.46 < min(two) < 0.49 and 0.49 < min(eight) < max(eight) < 0.51
 
 # %% [markdown] tags=["deeper"]
-# With one number, two of the five seeds solve the task, and two more get below the half. With two numbers the loss is
-# now and then a little below it. With eight it is a half, from every seed.
-#
-# That is what training found. It is no proof that there is nothing better: section 3 proves its bound only for weights
-# that go by position.
+# With one number, two of the five seeds solve the task, and two more get below the half. With eight numbers all five end
+# at a half.
 
 # %% [markdown]
 # ### Are more heads better still?
@@ -576,13 +534,12 @@ predict("04_multi_head.many_heads", actual=many)
 # %% [markdown]
 # <details><summary>What the dots say. Open after your guess</summary>
 #
-# * **One head** stays at the bound, also at twice the width. (Dots a little below it are noise: each is the mean over
+# * **One head** stays at the bound, even at twice the width. (Dots a little below it are noise: each is the mean over
 #   2,000 examples, and varies by about 0.005.)
-# * **Two heads** solve the task from seven of eight seeds. In the eighth the loss stays at a half, as if there were one
-#   head. Two *can* share out the task, but nothing tells them to.
-# * **Four** solve it from all seeds.
-# * **Eight**, of width 2, get most of the way in these 400 steps.
-# * **Sixteen**, of width 1, do not. Section 8 asks why.
+# * **Two heads** solve the task with seven of eight seeds. With the eighth the loss stays at a half, as if there were only
+#   one head.
+# * **Four** solve it with all seeds, and **eight** get most of the way in these 400 steps.
+# * **Sixteen**, of width 1, do not. Section 8 looks into them.
 #
 # </details>
 #
@@ -591,9 +548,8 @@ predict("04_multi_head.many_heads", actual=many)
 # Some texts draw $H$ heads as $H$ layers in parallel, as if eight heads cost eight times as much. Do they? Let us count
 # three things, for a layer of width 512 on 128 tokens:
 #
-# * its **parameters**, which are the numbers that training changes;
-# * its multiply-adds, which are the multiplications in all products of matrices, each with the addition of its result
-#   (PyTorch counts them for us, as two operations each);
+# * its **parameters**, the numbers that training changes;
+# * its multiply-adds, the multiplications in all products of matrices, each with the addition that follows it;
 # * its attention weights.
 
 
@@ -622,72 +578,45 @@ for n_heads in (1, 2, 4, 8):
 # More heads cost no more parameters and no more multiply-adds: eight heads of width 64 do the work of one of width 512,
 # cut up differently. What grows is the number of weights, and of exponentials in the softmax.
 #
-# <details><summary>Deeper: a count is not a clock</summary>
-#
-# A fused kernel, such as the one of torch in lesson 03, computes all these weights but never holds all of them at once.
-# And how long a layer takes also depends on what must be moved in memory, and on the machine.
-#
-# </details>
-#
 # <details><summary>Deeper: heads that share their keys</summary>
 #
 # A model that writes keeps the keys and values of all tokens so far (lesson 03's cache), for every head. To keep less,
-# groups of heads may share one head of keys and values: **grouped-query attention** (Ainslie et al., 2023), or
+# groups of heads can share one head of keys and values: **grouped-query attention** (Ainslie et al., 2023), or
 # **multi-query attention** if all share a single one. In the package that is `n_kv_heads`: with `n_heads=8` and
-# `n_kv_heads=2`, $W_K$ of a layer of width 512 shrinks from $(512, 512)$ to $(512, 128)$. Exercise 6 builds it.
+# `n_kv_heads=2`, the $W_K$ of a layer of width 512 shrinks from $(512, 512)$ to $(512, 128)$. Exercise 6 builds it.
 #
 # </details>
 #
 # ## 8. Many heads or wide ones?
 #
-# On *left minus first* sixteen heads of width 1 did worse than four of width 4, with as many parameters. Why?
+# On *left minus first* sixteen heads of width 1 did worse than four of width 4, with as many parameters. What is hard for a
+# head of width 1?
 #
-# Here is an explanation that suggests itself. In a head of width 1 query and key are single numbers, and a score is their
-# product. For a positive query the *largest* key wins, for a negative one the *smallest*. So as long as keys go by position,
-# only two of the eight positions can ever be the favourite. Such a head cannot follow the left neighbour:
-# seen over all queries, its look is **blurred**.
+# Its query and its key are single numbers, and a score is their product. For a positive query the *largest* key wins, for a
+# negative one the *smallest*. So as long as keys go by position, only two of the eight positions can ever be the favourite.
+# Such a head cannot follow the left neighbour: seen over all queries, its look is **blurred**.
 #
-# If blur does the harm, sharper looks must cure it. Does anything else? Five seeds each (`experiments/head_widths.py`). The
-# middle column counts how many looks are spent on each of the eight numbers: sixteen heads whose values hold one number
-# carry sixteen numbers in all, so two looks for each.
+# Are blurred looks useless, then? Let us widen one thing at a time, first the queries and keys, then the values. Five seeds
+# each (`experiments/head_widths.py`). For each layer we look up the head that looks to the left most: "sharpest look" is its
+# weight on the left neighbour, averaged over the queries.
 
-# %%
+# %% jupyter={"source_hidden": true}
 controls = recorded("head_widths")["result"]
-
-# %% jupyter={"source_hidden": true}
 rows = {(row["key"], row["value"]): row for row in controls["widths"]}
-cases = [
-    ("as they are", 2, rows[1, 1]["loss"]),
-    ("twice the steps", 2, controls["twice the steps"]),
-    ("sharper: queries and keys of width 8", 2, rows[8, 1]["loss"]),
-    ("32 heads in place of 16", 4, controls["more heads"]["32"]),
-    ("values of width 2", 4, rows[1, 2]["loss"]),
-    ("only 4 of the 8 numbers are wanted", 4, controls["fewer numbers"]["4"]),
-    ("64 heads in place of 16", 8, controls["more heads"]["64"]),
-    ("only 2 of the 8 numbers are wanted", 8, controls["fewer numbers"]["2"]),
-    ("values of width 8", 16, rows[1, 8]["loss"]),
-]
-
-# %% jupyter={"source_hidden": true}
-print("                                       looks for        loss,")
-print("sixteen heads of width 1             each number        best seed to worst")
-for name, looks, losses in cases:
-    print(f"{name:38}{looks:6}            {min(losses):.2f} to {max(losses):.2f}")
-blurred_looks = [(looks, losses) for name, looks, losses in cases if "sharper" not in name]
-for few, some in zip((2, 4, 8), (4, 8, 16), strict=True):
-    worst_of_more = max(loss for looks, losses in blurred_looks if looks == some for loss in losses)
-    assert worst_of_more < min(loss for looks, losses in blurred_looks if looks == few for loss in losses)
-assert max(rows[8, 1]["loss"]) < 0.01
+print("sixteen heads                          sharpest look    loss,")
+print("                                       (best seed)      best seed to worst")
+names = {(1, 1): "width 1 throughout", (8, 1): "queries and keys of width 8", (1, 8): "values of width 8"}
+for case, name in names.items():
+    losses, most = rows[case]["loss"], max(rows[case]["most of one head"])
+    print(f"{name:39}{most:.2f}             {min(losses):.2f} to {max(losses):.2f}")
+assert min(rows[1, 1]["loss"]) > 0.2 and max(rows[8, 1]["loss"] + rows[1, 8]["loss"]) < 0.01
+assert max(rows[1, 8]["most of one head"]) < min(rows[8, 1]["most of one head"]) - 0.4
 
 # %% [markdown]
-# Sharper looks cure it. But blur alone does no harm: in the last row the looks are as blurred, and the loss is as low. What does
-# the harm is *too few* blurred looks. That is the middle column: **the more of them there are for each number, the lower the
-# loss**, wherever they come from. It is not a matter of parameters: the very same layer does well if only two of the eight
-# numbers are wanted.
-#
-# How can blurred looks help to *find* the left neighbour? Look into a layer of the last row. On the left is one of its
-# sixteen heads, the one that looks to the left most. On the right is what all sixteen make of the first of the eight numbers:
-# each head's weights times its factor, added up by $W_O$.
+# Sharper looks solve the task. But so do wider values, and no head looks to the left more sharply than before! How can
+# blurred looks *find* the left neighbour? Look into a layer of the last row. On the left is one of its sixteen heads, the
+# one that looks to the left most. On the right is what all sixteen make of the first of the eight numbers: each head's
+# weights times its factor, summed by $W_O$.
 
 # %% jupyter={"source_hidden": true}
 blurred = rows[1, 8]
@@ -705,22 +634,15 @@ panels[1].set(xlabel="key", ylabel="query", title="all sixteen, times factors")
 panels[1].grid(visible=False)
 title = "Queries and keys of width 1, values of 8 (one seed): the sum finds the left neighbour of each query"
 _ = figure.suptitle(title, x=0.02, ha="left", fontsize=10)
-
-# %% jupyter={"source_hidden": true}
-print("the sharpest head's weight on the left neighbour, of five seeds at most:")
-for key, value in ((1, 1), (1, 8), (8, 1)):
-    most = max(rows[key, value]["most of one head"])
-    print(f"queries and keys of width {key}, values of width {value}    {most:.2f}")
-assert max(rows[1, 8]["most of one head"]) < min(rows[8, 1]["most of one head"]) - 0.4
 assert max(abs(left - 1) for left in blurred["left"]) < 0.05
 
 # %% [markdown]
-# No head finds it for every query. This one has two favourites, the third position and the fifth: it finds the left neighbour
-# for the fourth and the sixth, and is of no use for the others. The sum of all sixteen does for all. **What one head looks at is not what the layer does.**
+# The sharpest head has two favourites, the third position and the fifth. So it finds the left neighbour for the fourth and
+# the sixth, and is of no use to the others. The sum of all sixteen finds it for every one. **What one head looks at is not
+# what the layer does.**
 #
-# So there is something to be traded. A layer of width 16 carries sixteen numbers: two looks for each of our eight. One head
-# has the same look twice. Two heads, or four, have two sharp ones. Sixteen have two blurred ones. (Language models, too,
-# gained from heads wider than $D / H$, Bhojanapalli et al., 2020. The model of 2017 has 8 heads of width 64.)
+# (Language models, too, gained from heads wider than $D / H$, Bhojanapalli et al., 2020. The model of 2017 has 8 heads of
+# width 64.)
 
 # %% [markdown]
 # ## 9. What people get wrong
@@ -742,8 +664,8 @@ for name, changes in (("split", split_alone), ("merge", merge_alone), ("both", s
         print(f"{name:5} {right:4.0%} right", *translate(model, tokenizer, some[:2]))
 
 # %% [markdown]
-# They look like dates, one is even correct, and no error is raised. (Four of the six have lost their weekday.) Would a model *trained* with the
-# mistake learn its way around it? Two heads on *left minus first*, split and merged by `view` alone, from five seeds:
+# They look like dates, one is even correct, and no error is raised. Would a model *trained* with the mistake learn its way
+# around it? Here are two heads on *left minus first*, split and merged by `view` alone, from five seeds:
 
 # %%
 viewed = controls["without transpose"]
@@ -753,56 +675,24 @@ assert min(viewed) > 0.5
 
 # %% [markdown]
 # It learns something, and ends worse than a *single* head. Without the transpose each head gets a stretch of the *text*
-# in place of a share of the width: one holds the first four positions, the other the last four. So from the fifth
-# position on nobody sees the first, and the fifth does not see its left neighbour, either. That alone would cost 0.42,
-# less than a single head pays. Why training stops at 0.58 it does not explain (a side road below).
+# instead of a share of the width: one holds the first four positions, the other the last four. So from the fifth position
+# on nobody sees the first.
 #
 # <details><summary>Deeper: under a causal mask, and a kinder mistake</summary>
 #
 # In a decoder the broken split also breaks the causal mask of lesson 03, because row $t$ of the mask no longer meets token
 # $t$: if only the split is wrong, tokens see their future.
 #
-# To forget to transpose the *key* is a kinder mistake: `q @ k` raises an error, for the last axis of `q` and the last but
+# Forgetting to transpose the *key* is a kinder mistake: `q @ k` raises an error, for the last axis of `q` and the last but
 # one of `k` do not fit. Unless $T = \text{d\_head}$: then it runs.
 #
 # </details>
 
-# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
-# ### Deeper: a sum that fits, and a wrong reason
-#
-# Why does the loss end at 0.58? Suppose that each position has a single look left, which costs a half, as in section 3.
-# The fifth sees neither its left neighbour nor the first, so it can only answer 0, which costs 1. Over the six
-# positions that makes $(5 \cdot 0.5 + 1) / 6 = 0.58$.
-#
-# It fits. It even fits at each position, as the first row below shows (over 2,000 examples, so a half may come out as
-# 0.51):
-
-# %% tags=["deeper"]
-by_hand, onward = (
-    experiment("head_widths").by_position(experiment("head_widths").viewed_by_hand()),
-    controls["without transpose, from hand"],
-)
-print("position               3     4     5     6     7     8    mean")
-for name, losses in (("trained", controls["without transpose, by position"][0]), ("written by hand", by_hand)):
-    print(f"{name:18}", *(f"{abs(loss):5.2f}" for loss in losses), f" {sum(losses) / 6:5.2f}")
-print(f"by hand first, then trained for 400 steps, five seeds: {min(onward):.2f} to {max(onward):.2f}")
-assert by_hand[0] + by_hand[1] < 0.01 and abs(sum(by_hand) / 6 - 0.42) < 0.01 and max(onward) < 0.43
-
-# %% [markdown] tags=["deeper"]
-# And yet the explanation is wrong, as the second row shows. It is the same layer with the same mistake, but its numbers
-# are written by hand, and the third and the fourth position come out *exactly* right. So a position has two looks after
-# all. `view` makes two rows of it, one of each half of its features, and each row looks for itself.
-#
-# The limit is what a head *holds*. From the sixth position on only the first one is missing, which costs a half each.
-# The fifth misses both, which costs 1. That makes $(0 + 0 + 1 + 3 \cdot 0.5) / 6 = 0.42$, and the layer written by hand
-# reaches it. Training that begins with random numbers ends at 0.58. Begun with those written by hand, it stays at 0.42.
-# **A sum that fits is not yet a reason.**
-
 # %% [markdown]
 # ## 10. What you have now
 #
-# The layer of section 5. Put it into the translator, in all six places, with what the translator has learnt, and let it
-# write:
+# You have the layer of section 5. Let us put it into the translator, in all six places and with the parameters that the
+# translator has learnt, and let it write:
 
 
 # %% jupyter={"source_hidden": true}
@@ -827,8 +717,8 @@ with on_ours(model, MultiHead):
         print(date, "->", translate(model, tokenizer, [date], use_cache=False)[0])
 
 # %% [markdown]
-# In the package the same layer is called `MultiHeadAttention`; `split` and `merge` are its methods, and it is the one in
-# the translator. PyTorch's own, `nn.MultiheadAttention`, keeps $W_Q$, $W_K$ and $W_V$ in one matrix, one above the other.
+# In the package this layer is called `MultiHeadAttention`, and `split` and `merge` are its methods. The translator was
+# trained with it. PyTorch's own, `nn.MultiheadAttention`, keeps $W_Q$, $W_K$ and $W_V$ in one matrix, one above the other.
 # With the same parameters all three give the same numbers:
 
 # %%
@@ -859,14 +749,14 @@ with torch.no_grad():
 # alone?</summary>
 #
 # No. Its weights are at least 0, and what it averages goes through one linear step, so both positions come out with the same
-# sign. Width does not help; a second set of weights does.
+# sign, whatever the width. Two heads can.
 #
 # </details>
 #
 # <details><summary>A layer of width 512 goes from 8 heads to 16. What doubles, and what does not?</summary>
 #
-# The weights to hold double, and the exponentials. Parameters and multiply-adds stay. Each head's width halves, from
-# 64 to 32, so the scores are divided by $\sqrt{32}$ in place of $\sqrt{64}$.
+# The attention weights double, and with them the exponentials. Parameters and multiply-adds stay. Each head's width halves,
+# from 64 to 32, so the scores are divided by $\sqrt{32}$ instead of $\sqrt{64}$.
 #
 # </details>
 #
@@ -874,15 +764,14 @@ with torch.no_grad():
 #
 # ## Takeaways
 #
-# * One head hands over one weighted average, through one linear step: as long as its weights go by position, it cannot
-#   add here and subtract there, at any width. Two heads can.
+# * One head hands over one weighted average, through one linear step. As long as its weights go by position alone, it
+#   cannot add here and subtract there, at any width. Two heads can.
 # * Heads cut the *width*, never the text. Split is `view` to $(B, T, H, \text{d\_head})$, then `transpose(1, 2)`; merge is the way
 #   back. $W_O$ sums the heads: each has its own rows of it.
 # * $H$ heads that share the width cost the same parameters and multiply-adds for every $H$, and $H$ times the weights.
-# * What one head looks at is not what the layer does: the heads are summed. Sharp looks need some width, and blurred ones
-#   need company: sixteen heads of width 1 have too few for each of eight numbers.
-# * For dates a translator does not need four heads: one wide head learns them as well. With the usual divisor its
-#   loss stays higher for all 500 steps; with a larger one it begins more slowly, and is level with the four from step 200 on.
+# * What one head looks at is not what the layer does: the heads are summed. On *left minus first* sixteen heads of width 1
+#   did worse than four of width 4. Wider queries and keys mended that, and so did wider values.
+# * For dates the translator does not need four heads: one wide head learns them as well.
 #
 # **Papers.** Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.2.2. Michel, Levy,
 # Neubig (2019), [arXiv:1905.10650](https://arxiv.org/abs/1905.10650): how many heads a trained model can lose. Bhojanapalli

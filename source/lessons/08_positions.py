@@ -7,15 +7,15 @@
 # 2 0 2 6 nián and is about to write 1. Only the lowest box of each side is lit, where tokens become vectors and positions
 # are added.](figures/08_positions_where.svg)
 #
-# The translator reads a year digit by digit: 1, 9, 6, 5. The year 5691 is made of the same four tokens. So something must
-# tell each token where it stands. It happens in the lit boxes, before the first block, and it is a single addition. But what
-# is added?
+# The translator reads a year digit by digit: 1, 9, 6, 5. The year 5691 is made of the same four tokens, so something must
+# tell each token where it stands. That happens in the lit boxes, before the first block, and it is a single addition. But
+# what is added?
 #
-# A place is a number, and a number seems easy to add. We train a model with each of the obvious ways; some fail, but
-# not as one would think. What the designers of 2017 chose looks like a clock.
+# A place is a number, and adding a number sounds easy. We try the obvious ways, and then build what the designers of 2017
+# chose, which looks like a clock. Then we set the clock of a trained model forward by one place, and see what it writes.
 #
-# Then comes a second question, which decides how long a text your model can read: what does it do at a place **where no
-# token stood in training**? You will be able to
+# A second question decides how long a text a model can read: what does it do at a place **where no token stood in
+# training**? You will be able to
 #
 # * test whether a layer notices the order of its tokens, and prove why attention alone does not;
 # * derive the clock, and the schemes that took its place in newer models;
@@ -45,9 +45,9 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 1. Break it
 #
-# We take the positions away from the *encoder* of the trained translator, the side that reads. The tokens it reads are the
-# same, and the decoder, which writes, keeps its own positions. Some words name their role by themselves: `November` is a
-# month wherever it stands. How many of 300 dates will still be right?
+# We take the positions away from the *encoder* of the trained translator, the side that reads. It still reads the same
+# tokens, and the decoder, which writes, keeps its own positions. Some words need no place: `November` is a month wherever
+# it stands. How many of 300 dates will still be right?
 
 # %%
 predict("08_positions.break")
@@ -75,8 +75,8 @@ _ = plots.shares(plt.subplots(figsize=(7, 1.6))[1], right, title)
 predict("08_positions.break", actual="over half" if share > 0.5 else "2 % to half" if share >= 0.02 else "under 2 %")
 
 # %% [markdown]
-# And what does it write? We try two years with the same digits, and then all tokens of the first date backwards. (Run the cell
-# and open its output after your guess.)
+# And what does it write? We try two years with the same digits, and then the first date with all its tokens in reverse
+# order. (Run the cell and open its output after your guess.)
 
 # %% jupyter={"outputs_hidden": true}
 date, other = "Sunday, November 22, 2026", "Sunday, November 22, 2062"
@@ -94,35 +94,34 @@ with switch_off(model, "positions"):  # in the decoder, too
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# Without positions all three texts get *one and the same* translation, and 2026 and 2062 have become one year. To this
-# encoder the English is a **bag of words**: the tokens are there, and their order is gone. The month and the weekday survive
-# here; the digits no longer tell to which number they belong.
+# Without positions all three texts get *the same* translation, and 2026 and 2062 have become one year. To this encoder the
+# English is a **bag of words**: the tokens are there, but their order is gone. The month and the weekday survive; the digits
+# no longer tell which number they belong to. (The last line is what you get if the decoder loses its positions, too.)
 #
-# (What still looks like a date is the decoder's doing. Take its positions away as well, and you get the last line.)
-#
-# Is it only that a trained model misses what it is used to? [Lesson 09](09_block.ipynb) trains a translator that never had
-# positions, on either side. It gets 18 to 21 % of the dates right in the time in which its twin gets all (three seeds).
+# Does a trained model just miss something it has come to rely on? [Lesson 09](09_block.ipynb) trains a translator that never
+# had positions, on either side. It gets 18 to 21 % of the dates right in the time in which its twin, with positions, gets
+# all of them (three seeds).
 #
 # </details>
 #
 # ## 2. What attention makes of a shuffled text
 #
-# Does a layer of attention notice when its tokens change places? Take $T$ tokens with vectors `x` of shape $(T, D)$, and one head of
-# width $d$ without a mask. To reorder the rows of `x` is to multiply it from the left by a **permutation matrix** $P$, with a
-# single 1 in each row and column. Its transpose puts the rows back, $P^\top P = I$.
+# Does a layer of attention notice when its tokens change places? Take $T$ tokens with vectors `x` of shape $(T, D)$, and one
+# head of width $d$ without a mask. Reordering the rows of `x` means multiplying it from the left by a **permutation
+# matrix** $P$, with a single 1 in each row and column. Its transpose puts the rows back, $P^\top P = I$.
 #
-# 1. Projections act on each row alone. So the queries of $Px$ are the old ones, reordered: $(Px)W_Q = P\,(xW_Q) = Pq$. Keys
-#    and values likewise.
+# 1. Projections act on each row alone. So the queries of $Px$ are the old ones, reordered: $(Px)W_Q = P\,(xW_Q) = Pq$. The
+#    same holds for keys and values.
 # 2. Scores $s = qk^\top / \sqrt{d}$ become $(Pq)(Pk)^\top / \sqrt{d} = P s P^\top$: rows and columns are reordered.
-# 3. Softmax looks at one row at a time and does not mind the order in it: weights $w$ become $P w P^\top$.
+# 3. Softmax looks at one row at a time, in whatever order its numbers stand: weights $w$ become $P w P^\top$.
 # 4. The output $wv$ becomes $P w P^\top P v = P\,(wv)$, since the two matrices in the middle cancel.
 #
-# So with $f$ for the whole head, $f(Px) = P f(x)$. Reorder the input, and each token gets *the very output it had before*, at
+# So if $f$ is the whole head, $f(Px) = P f(x)$. Reorder the input, and each token gets *the very output it had before*, at
 # its new place. That is **permutation equivariance**. Skips, norms and feed-forward layers treat each token alone, so a
 # whole encoder inherits it.
 #
-# Two untrained encoders, without positions and with those that we are about to build, read twelve tokens and then the same
-# twelve shuffled (the package calls its encoder `BERT`, its decoder `GPT`):
+# Two untrained encoders, one without positions and one with those that we are about to build, read twelve tokens and then
+# the same twelve shuffled (the package calls its encoder `BERT`, its decoder `GPT`):
 
 
 # %%
@@ -142,11 +141,10 @@ for scheme in ("none", "sinusoidal"):
     assert moved < 1e-4 or scheme != "none"
 
 # %% [markdown]
-# With no positions it holds, up to rounding (the difference is below 0.0001). No training can change that: the proof
-# asks nothing of the weights.
+# Without positions the outputs are the same up to rounding. Training cannot change that: the proof holds for any weights.
 #
-# **And a decoder?** Its causal mask (lesson 03) lets each token see only itself and those before it. Keep the last of twelve tokens,
-# shuffle the eleven before it, and see whether the last output notices. Neither model has positions:
+# **And a decoder?** Its causal mask (lesson 03) lets each token see only itself and those before it. We keep the last of
+# twelve tokens where it is and shuffle the eleven before it. Does the last output notice? Neither model has positions:
 
 
 # %%
@@ -165,26 +163,27 @@ for name, kind in (("encoder, no mask", BERT), ("decoder, causal mask", GPT)):
     print(f"{name:22} the last output moves by {moved:.2f} of {size:.2f}")
 
 # %% [markdown]
-# The decoder notices. The proof breaks at step 3: scores are reordered, but the mask stays where it is. The token at place
-# $t$ averages over the $t + 1$ tokens up to its own, so each token's output depends on which ones came before it.
+# The decoder notices. The proof breaks at step 3: the scores are reordered, but the mask stays where it is. The token at
+# place $t$ averages over the $t + 1$ tokens up to its own, so its output depends on which tokens came before it.
 #
-# Even the place itself can be read from that. Suppose that every text begins with the same token, that this one has the value 1 and
-# all others 0, and that all scores are equal. Then the averages are 1, 1/2, 1/3, 1/4, ..., and each tells its place.
+# Even the place itself can be read from that. Suppose that every text begins with the same token, that this token has the
+# value 1 and all others 0, and that all scores are equal. Then the averages are 1, 1/2, 1/3, 1/4, ..., and each one tells
+# its place.
 #
-# So "a Transformer without positions cannot know the order" is true of encoders, and not of every decoder. How well decoders know
-# it, section 8 will show. (A riddle for question 7 of the exercises: the last token sees all twelve, in whichever order. How can it
-# notice at all, and which decoder's does not?)
+# So "a Transformer without positions cannot know the order" is true of encoders, but not of every decoder. (A riddle for
+# question 7 of the exercises: the last token sees all twelve, in whichever order. How can it notice at all, and in which
+# decoder does it not?)
 #
 # ## 3. The obvious ways, tried
 #
-# A token's vector should say where it stands. Let us try.
+# A token's vector should say where it stands. What can we add to it?
 #
 # ![Ten positions. First row: t itself, a bar that grows without end. Second row: t divided by T for a text of ten tokens,
 # 0.0, 0.1, 0.2 and so on. Third row: the same for five tokens, 0.0, 0.2, 0.4, 0.6, 0.8. Position 2 is marked: the same place
 # has the numbers 0.2 and 0.4.](figures/08_positions_numbers.svg)
 #
-# **Add $t$ itself**, to each number of the vector. Take two words whose vectors have little in common, from the trained
-# translator. The cosine of the angle between them is 1 if they point the same way:
+# **Add $t$ itself** to each number of the vector. We take two words of the trained translator whose vectors have little in
+# common. The cosine of the angle between them is 1 if they point the same way:
 
 # %%
 ids = [tokenizer.encode(word)[0] for word in ("November", "Sunday")]
@@ -194,17 +193,15 @@ for t in (0, 1, 3, 9, 100):
     print(f"at place {t:3}: cosine of November and Sunday {cosine:.2f}")
 
 # %% [markdown]
-# At place 9 the two words have all but become one: the place shouts the word down. Perhaps a layer norm helps? It takes off what
-# all features share, and then the place is gone. In *one* feature alone it stays, and shouts there.
+# At place 9 the two words have all but become one: the place shouts the word down. And a layer norm would take off what all
+# features share, and the place with it. In *one* feature alone it would survive the norm, and shout there.
 #
-# **Add $t/T$**, then, which never exceeds 1. Now the same place has different numbers in different texts, as the drawing
-# shows. "One token back" is 0.1 in a text of ten and 0.001 in a text of a thousand. And a decoder does not even know $T$:
-# it has yet to write the rest.
-#
-# **Divide by a fixed maximum**, then, say 32. Neighbours differ by 0.03, and look alike.
+# **Add $t/T$**, which never exceeds 1. But now the same place has different numbers in different texts, as the drawing shows.
+# "One token back" is 0.1 in a text of ten and 0.001 in a text of a thousand. And a decoder does not know $T$: it has yet to
+# write the rest. **Divide by a fixed maximum**, say 32? Neighbours then differ by 0.03, and look alike.
 #
 # **Add the binary digits of $t$.** Eight features, each 0 or 1, count to 255. They do not grow, no two places look alike, and
-# $T$ does not occur. Look at the upper half:
+# $T$ does not occur. Look at the upper half of the drawing:
 #
 # ![Ten positions. Above, their binary digits, ones, twos, fours and eights, as boxes with 0 or 1: from 7 to 8 all four digits
 # change. Below, three clock hands with a turn in 4, 8 and 16 positions: from 7 to 8 every hand moves on by its usual
@@ -212,62 +209,50 @@ for t in (0, 1, 3, 9, 100):
 #
 # From 6 to 7 one digit changes, from 7 to 8 all four: neighbours can look like strangers.
 #
-# So each has its flaw, and one is quick to say that it must fail. Does it? `experiments/position_ways.py` adds each to the
-# words of a small decoder and trains it for 150 steps, with five seeds, on texts of 8 to 32 tokens. The decoder must repeat the
-# token just before this one, so that only the place matters. A word has 64 numbers, of about the size 1.
+# Each way has a flaw, and it is tempting to say that it must fail. Does it? `experiments/position_ways.py` adds each of them
+# to the words of a small decoder and trains it for 150 steps on texts of 8 to 32 tokens, with five seeds. Its task is to
+# repeat the token just before this one, so only the place matters. A word has 64 numbers of about the size 1.
 #
-# For comparison there are *nothing*, *the clock* of the next section, and *random rows*: noise, one row for each place, drawn once
-# and never trained.
+# For comparison there are *nothing*, *the clock* of the next section, and *random rows*: a row of noise for each place, drawn
+# once and never trained.
 
 # %% jupyter={"source_hidden": true}
 ways = recorded("position_ways")["result"]["accuracy"]
-of_row = ["grey", *[plots.COLORS[0]] * (len(ways) - 3), "grey", plots.COLORS[1]]  # grey: what has no order
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
-for ax, column, length in zip(axes, (0, 1), (16, 32), strict=True):
-    for row, seeds in enumerate(ways.values()):
-        ax.plot([100 * seed[column] for seed in seeds], [row] * len(seeds), "o", ms=5, color=of_row[row], clip_on=False)
-    ax.set(xlim=(0, 102), xlabel="right (%); a dot is a seed", yticks=range(len(ways)), yticklabels=ways)
-    ax.set_title(f"at the last 8 of {length} tokens")
-axes[0].invert_yaxis()
-_ = fig.suptitle("One token back, after 150 steps: what is added must not be faint; the clock has no lead", fontsize=12)
+shown = [way for way in ways if way != "t/32, to all, with signs"]
+fig, ax = plt.subplots(figsize=(7.5, 3.4))
+for row, way in enumerate(shown):
+    color = plots.COLORS[1] if way == "the clock" else "grey" if way in ("nothing", "random rows") else plots.COLORS[0]
+    ax.plot([100 * at_16 for at_16, _ in ways[way]], [row] * len(ways[way]), "o", ms=5, color=color, clip_on=False)
+ax.set(xlim=(0, 102), xlabel="right at the last 8 of 16 tokens (%); a dot is a seed", yticks=range(len(shown)))
+ax.set_yticklabels(shown)
+ax.invert_yaxis()
+_ = fig.suptitle("One token back, after 150 steps: rows of noise do as well as the clock", fontsize=12)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 # Checks what is said of the figure, seed by seed
 at_16, at_32 = ({way: [seed[c] for seed in seeds] for way, seeds in ways.items()} for c in (0, 1))
-for c in (at_16, at_32):
-    assert all(abs(a - b) < 0.01 for a, b in zip(c["nothing"], c["t, to every number"], strict=True))
-assert min(at_16["t, to one number"]) > 0.98 and min(at_32["t, to one number"]) > 0.6
-assert all(
-    a > b for c in (at_16, at_32) for a, b in zip(c["t/T, to one number"], c["t/32, to one number"], strict=True)
-)
-assert max(at_16["t/32, to one number"]) < 0.55 < 0.95 < min(at_16["t/32, to all, with signs"])
+assert all(abs(a - b) < 0.01 for a, b in zip(at_16["nothing"], at_16["t, to every number"], strict=True))
+assert min(at_16["t, to one number"]) > 0.98 and max(at_16["t/32, to one number"]) < 0.55
 assert max(at_16["binary digits, once"]) < 0.8 and min(at_16["binary digits, 8 times"]) > 0.99
-assert min(at_32["binary digits, 8 times"]) > 0.83
-assert min(at_16["random rows"]) > 0.99 and all(
-    a > b for a, b in zip(at_32["random rows"], at_32["the clock"], strict=True)
-)
-for way in ("t, to one number", "t/32, to all, with signs", "binary digits, 8 times"):
-    assert min(a - b for a, b in zip(at_32[way], at_32["the clock"], strict=True)) > 0.3
+assert min(at_16["random rows"]) > 0.99 and all(0.97 < share < 0.99 for share in at_16["the clock"])
+for way in ("t, to one number", "binary digits, 8 times", "random rows"):
+    assert all(a > b for a, b in zip(at_32[way], at_32["the clock"], strict=True))
 
 # %% [markdown]
-# * **$t$ in every number** does just what *nothing* does, with every seed: the norm takes it off. (What *nothing* gets is the
-#   causal mask's doing, section 2.) **In one number** it shouts, and is learnt well all the same.
-# * **Divided**, in one number, it helps little. It is too faint beside a word, and there are two ways to see it. $t$ in one
-#   number is the same as $t/32$, only 32 times as large. And $t/32$ in all 64 numbers (with a sign + or - for each, so that no norm
-#   takes it off) gets 95 % and more at 16. ($t/T$ does better than $t/32$, but in a text shorter than 32 it is also the larger. So
-#   whether it costs anything that $T$ changes, this figure cannot tell.)
-# * **Binary digits**, each once, are faint, too. Eight times over they get all at 16, and 83 % and more at 32.
-# * **Random rows** have no order that one could see. They get all at 16, and are not behind the clock at 32.
+# **$t$ in every number** does just what *nothing* does, with every seed: the norm takes it off. (*Nothing* is far above
+# guessing, 1 in 80. It is a decoder, and section 2 showed that those can notice order.) In *one* number $t$ shouts, and is
+# learnt well all the same.
 #
-# So of the flaws that this figure can test none was fatal: at 16 tokens, what did badly was faint, or was
-# taken off by the norm. At 32 that is not all: random rows and the clock, which are neither, miss many, too. And the clock has no
-# lead: there, at places that fewer texts reached, three of the others are well ahead, with every seed. (With 300 steps on 32 tokens it learns the
-# task, section 8. How these ways fare beyond the training length, the figure does not ask.)
+# **Faint numbers are hardly heard.** $t/32$ in one number is the same as $t$ there, only 32 times smaller, and it helps little.
+# The binary digits, each once, are not learnt well, either. Written eight times over, they are.
 #
-# **What, then, is the clock for?** Its designers hoped that *one step further* would be one operation, the same everywhere, and
-# simple enough for a layer to learn: a matrix. (Whether a model makes use of it is another question, for section 5.) Which of these
-# ways have such a matrix? We look for the one that best takes each row to the next, with a bias, over 256 places, and ask how much of
-# the variation it leaves unexplained:
+# And **random rows**, in which no order can be seen, get everything right. So numbers that grow were not fatal here, nor were
+# neighbours that look like strangers, and the clock has no lead. (On texts of 32 tokens all of them make more mistakes, and
+# there the clock is behind $t$ in one number, the repeated digits and the noise.)
+#
+# **What, then, is the clock for?** Its designers hoped that *one step further* would be one operation, the same everywhere,
+# and simple enough for a layer to learn: a matrix. Which of these ways have such a matrix? For 256 places we look for the one
+# that best takes each row to the next, with a bias, and ask how much of the variation it leaves unexplained:
 
 
 # %%
@@ -285,13 +270,14 @@ for name, rows in (("t itself", t[:, None]), ("binary digits", digits), ("random
     print(f"{name:14} {unexplained(rows):.0%}")
 
 # %% [markdown]
-# $t$ itself has one step, "add 1", but it grows without end. The digits stay small, and they have good *speeds*: the ones change
-# fast and tell neighbours apart, the eights slowly and tell far places apart. What they lack is the one step.
+# $t$ itself has one step, "add 1", but it grows without end. The digits stay small, and they have different *speeds*: the ones
+# change fast and tell neighbours apart, the eights change slowly and tell distant places apart. What they lack is the one
+# step.
 #
-# To have both, let each digit glide: replace the switch by a hand that turns, as in the lower half of the drawing. (The ones have
-# none there: a hand with a turn in 2 would only flip to and fro.) A hand is two
-# numbers, how far its tip is to the right and how far up, the sine and cosine of its angle. (The sine alone would not do: it passes
-# each height twice, once rising and once falling.)
+# To have both, let each digit glide: replace the switch by a hand that turns, as in the lower half of the drawing. (The ones
+# have no hand there: with a turn in 2 it would only flip to and fro.) A hand is two numbers, the sine and the cosine of its
+# angle: how far its tip is to the right, and how far up. (The sine alone would not do: it passes each height twice, once
+# rising and once falling.)
 #
 # ## 4. The clock
 #
@@ -301,7 +287,7 @@ for name, rows in (("t itself", t[:, None]), ("binary digits", digits), ("random
 #
 # $$\omega_i = 10000^{-2i/D}, \qquad p_{t,\,2i} = \sin(t\,\omega_i), \qquad p_{t,\,2i+1} = \cos(t\,\omega_i).$$
 #
-# (The 10,000 is a choice: the slowest hand should not come round within the texts that the model will read.)
+# (The 10,000 is a choice: the slowest hand should not come full circle within the texts that the model will read.)
 
 
 # %%
@@ -337,9 +323,9 @@ fig.suptitle("The clock, place by place: fast hands above, slow ones below", fon
 _ = fig.colorbar(image, ax=axes, label="value")
 
 # %% [markdown]
-# Nothing is left unexplained, and we know the matrix: to go $k$ places on, turn each pair by the angle $k\omega_i$, wherever
-# you start. Turning two clocks alike changes no angle between them. So their dot product depends on the **relative
-# position** alone, the offset $m - n$:
+# Nothing is left unexplained, and we know the matrix: to go $k$ places further, turn each pair by the angle $k\omega_i$,
+# wherever you start. Turning two clocks by the same angles changes no angle between them. So their dot product depends on the
+# **relative position** alone, the offset $m - n$:
 #
 # $$p_m \cdot p_n = \sum_i \big(\sin m\omega_i \sin n\omega_i + \cos m\omega_i \cos n\omega_i\big) = \sum_i \cos\big((m - n)\,\omega_i\big).$$
 
@@ -348,9 +334,9 @@ for m, n in ((10, 3), (97, 90), (207, 200), (10, 9)):
     print(f"places {m:3} and {n:3}: product {table[m] @ table[n]:.1f} of {table[m] @ table[m]:.0f}")
 
 # %% [markdown]
-# Any such scheme is called a **positional encoding**. **Learned positions** (GPT-2, BERT) leave out the thinking: the table is
-# a matrix of parameters, `max_len` rows of $D$ numbers, and training finds it. It can hold any pattern, and has no row beyond
-# its last:
+# Any such scheme is called a **positional encoding**. With **learned positions** (GPT-2, BERT) nobody has to think of one: the
+# table is a matrix of parameters, `max_len` rows of $D$ numbers, and training finds it. It can hold any pattern, but it has no
+# row beyond its last:
 
 # %%
 decoder = GPT(TransformerConfig(vocab_size=50, positions="learned", max_len=32))
@@ -360,10 +346,10 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# ## 5. One place to the right
+# ## 5. One place forward
 #
-# The clock was made so that offsets are easy to see, and the translator has learnt with it. Has it learnt offsets? To find out we
-# exchange the positions of the trained model. This is how:
+# The clock was made so that offsets are easy to see, and the translator was trained with it. Does the translator go by
+# offsets? To find out, we give the trained model other positions, with this:
 
 
 # %%
@@ -379,7 +365,7 @@ def with_table(rows):
 # %% jupyter={"source_hidden": true}
 @contextmanager
 def with_tables(of_encoder, of_decoder):
-    """The same, with rows of its own for each side."""
+    """The same, with different rows for each side."""
 
     def read(*texts):
         with with_table(of_encoder):
@@ -390,8 +376,8 @@ def with_tables(of_encoder, of_decoder):
 
 
 # %% [markdown]
-# We start its clock *one place later*: token 0 gets the vector of place 1, token 1 that of place 2, and so on, in encoder and
-# decoder alike. Every distance in every text stays as it was. How many of 300 dates will be right?
+# We set its clock *one place forward*: token 0 gets the vector of place 1, token 1 that of place 2, and so on, in encoder and
+# decoder alike. Every offset between any two tokens stays as it was. How many of 300 dates will be right?
 
 # %%
 predict("08_positions.shift")
@@ -399,7 +385,7 @@ predict("08_positions.shift")
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 right = {"as trained": exact_match(model, tokenizer, held_out)}
 for name, of_encoder, of_decoder in (
-    ("both clocks 1 later", 1, 1),
+    ("both clocks 1 forward", 1, 1),
     ("the encoder's alone", 1, 0),
     ("the decoder's alone", 0, 1),
 ):
@@ -409,41 +395,9 @@ for name, of_encoder, of_decoder in (
 assert right["the decoder's alone"] < 0.02 and 0.75 < right["the encoder's alone"] < 0.9
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-# The decoder goes by places, or by distances? One of the two kinds of token 1 later; all is computed anew at each step.
-for name, newest, earlier in (("newest token", 1, 0), ("earlier tokens", 0, 1)):
-
-    def add_places(x, places, newest=newest, earlier=earlier):
-        later = torch.full_like(places, earlier)
-        later[:, -1] = newest
-        return x + table[places + later]
-
-    def read(*texts):
-        with with_table(table):
-            return encode(*texts)
-
-    with patched([(model.embedding.positions, "forward", add_places), (model, "encode", read)]):
-        right[f"the decoder's, {name}"] = exact_match(model, tokenizer, held_out, use_cache=False)
-
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
-share = right["both clocks 1 later"]
-_ = plots.shares(plt.subplots(figsize=(7, 2.7))[1], right, f"With both clocks one place later, {share:.0%} are right")
-assert right["the decoder's, newest token"] < 0.02 and 0.8 < right["the decoder's, earlier tokens"] < 0.97
-
-# %% jupyter={"source_hidden": true, "outputs_hidden": true}
-# Who minds the encoder's step? And is it that the last of ten tokens comes to a place that no training text reached?
-long = [pair for pair in held_out if len(tokenizer.encode(pair.source)) == 10]
-short = [pair for pair in held_out if len(tokenizer.encode(pair.source)) < 10]
-assert max(len(tokenizer.encode(pair.source)) for pair in dates.training_pairs()) == 10
-last_only = torch.cat((table[:9], table[10:11]))
-found = []
-for rows, pairs in ((table[1:], short), (table[1:], long), (last_only, long)):
-    with with_tables(rows, table):
-        found.append(exact_match(model, tokenizer, pairs))
-print(
-    f"the encoder's alone: {found[0]:.0%} of {len(short)} dates of 7 to 9 tokens, {found[1]:.0%} of {len(long)} of ten"
-)
-print(f"only the tenth token one place later, the others where they were: {found[2]:.0%} of {len(long)}")
-assert found[0] > 0.93 and 0.25 < found[1] < 0.55 and found[2] > 0.98
+share = right["both clocks 1 forward"]
+_ = plots.shares(plt.subplots(figsize=(7, 2.1))[1], right, f"With both clocks one place forward, {share:.0%} are right")
+assert share < 0.02
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 predict("08_positions.shift", actual="over half" if share > 0.5 else "2 % to half" if share >= 0.02 else "under 2 %")
@@ -451,32 +405,25 @@ predict("08_positions.shift", actual="over half" if share > 0.5 else "2 % to hal
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# None. The model knows nearly all of these vectors: in training they stood one token further on. Still both years lose a digit. Which side
-# is to blame? The other bars shift one clock at a time.
+# Not one. Yet no offset has changed, and nearly all of these vectors are old friends: in training they stood one token
+# further on. Both years lose a digit.
 #
-# **The decoder's alone**: no date is right. It writes as if it had written a character already, and leaves out a digit. Does it go
-# by its place, or by the distances to what it has written? The last two bars each change these distances, the first by making them longer, the second shorter. Shift *the newest
-# token alone*, the one that is about to write, and again no date is right. Shift *all that it has written before*, and nine in ten
-# are. Distances alone cannot explain it: with the whole clock shifted they are as trained, and no date is right.
-# In all three bars in which the decoder's newest token has a wrong place, no date is right; where only its earlier tokens are
-# moved, nine in ten are. So of the decoder's places it is mostly the newest that counts. In training every text began at place 0, so a decoder could learn to
-# go by that. (Whether texts that begin anywhere would have cured it, we have not tried.)
+# The other bars set one clock forward at a time. With the *encoder's alone*, five dates in six are still right. With the
+# *decoder's alone*, none is: it writes as if it had already written one character more, and leaves out a digit.
 #
-# **The encoder's alone**: five dates in six are right. The short ones, of up to nine tokens, hardly mind; of the long ones,
-# of ten, most are lost. One might think that this is because the last token comes to a place where none stood in
-# training. That alone does not do it: move only that token, and all are right. (Together with the shift of the others it might.)
-#
-# So offsets *can* be read from the clock, and still this decoder goes by places.
+# A model that went by offsets alone would have noticed nothing. **Offsets can be read from the clock, and still what this
+# translator writes depends on the places themselves.** In training every text began at place 0, so it could learn to rely on
+# them. (Whether training on texts that begin anywhere would have cured it, we have not tried.)
 #
 # </details>
 #
-# The clock's vectors have good products, but they are *added to words*, and scores are products of the sums. Call the words'
-# vectors $x_m$ and $x_n$. Even before any projection there are four terms,
+# The products of the clock's vectors depend on offsets alone. But the vectors are *added to words*, and scores are products of
+# the sums. Call the words' vectors $x_m$ and $x_n$. Even before any projection there are four terms,
 #
 # $$\begin{aligned}(x_m + p_m)\cdot(x_n + p_n) = {} & x_m \cdot x_n + x_m \cdot p_n \\ & {} + p_m \cdot x_n + p_m \cdot p_n ,\end{aligned}$$
 #
-# and the two in the middle mix *what* with *where*. Of the three terms with a $p$ only the last depends on the offset alone,
-# and once $W_Q$ and $W_K$ stand between the two, as they do in a model, not even that one has to.
+# and the two in the middle mix *what* with *where*. Of the three terms with a $p$, only the last depends on the offset alone.
+# Once $W_Q$ and $W_K$ stand between its two vectors, as they do in a model, not even that one has to.
 #
 # Must we add? Order can enter at three points:
 #
@@ -484,12 +431,12 @@ predict("08_positions.shift", actual="over half" if share > 0.5 else "2 % to hal
 # vector. Then, inside each attention of each block, q, k and v: rotary turns q and k before they meet. Then the score: ALiBi
 # adds a number to it before the softmax. Nothing is done to v.](figures/08_positions_places.svg)
 #
-# The first acts once, before block 1. The other two act in each attention, and leave `x` alone.
+# The first way acts once, before block 1. The other two act in each attention, and leave `x` alone.
 #
 # ## 6. Rotary: turn the query and the key
 #
-# **Rotary positions** (RoPE, Su et al. 2021) keep the turning and drop the adding. Take a pair of a query's features as an
-# arrow in the plane, and the same pair of a key. Turn the query by its place, the key by its own place:
+# **Rotary positions** (RoPE, Su et al. 2021) keep the turning and drop the adding. Take two features of a query as an arrow in
+# the plane, and the same two features of a key as another. Turn each arrow by an angle that grows with its token's place:
 #
 # ![Three circles with two arrows each, q and k. Not turned: 70 degrees from k to q. With q at place 5 and k at place 2: 122
 # degrees, offset 3. With q at 25 and k at 22: both arrows point elsewhere, but there are again 122 degrees between
@@ -513,11 +460,12 @@ for m, n in ((5, 2), (25, 22), (105, 102), (5, 4)):
     print(f"q at {m:3}, k at {n:3}: score {score:.3f}")
 
 # %% [markdown]
-# Start this clock one place later, and *no score changes*, whatever the weights.
+# Set this clock one place forward, and *no score changes*, whatever the weights.
 #
 # A head of width `d_head` has `d_head / 2` such pairs, each with its own speed, $\omega_i = \theta^{-2i/d_{head}}$, mostly with
 # $\theta = 10000$. Which features form a pair is a convention: the paper takes neighbours, $2i$ with $2i + 1$; Llama in Hugging
-# Face's library and this package take feature $i$ with $i + d_{head}/2$. One vector, pair by pair, beside the package:
+# Face's library and this package take feature $i$ with $i + d_{head}/2$. We turn one vector, pair by pair, and compare with
+# the package:
 
 
 # %%
@@ -543,16 +491,17 @@ assert difference < 1e-4
 print("ours and the package's differ by less than 0.0001")
 
 # %% [markdown]
-# The *values* are not turned. Positions decide how much of a value is handed over, not what it is.
+# The *values* are not turned. Positions help to decide how much of a value is handed over, not what it is.
 #
 # ### Play
 #
-# Eight dials are eight pairs. Here q and k are the same vector: at place 0 all arrows point to the right. Under each dial
-# stands what the pair adds to the score.
+# The eight dials are eight pairs. Here q and k are the same vector: at place 0 all arrows point to the right. The number under
+# each dial is what the pair adds to the score.
 #
 # 1. Lock the offset and move one slider. The arrows turn; what stays the same?
 # 2. Unlock, and put q at 101 and k at 1. Which dials have noticed that the two are far apart, and which have not?
-# 3. Put q at 101. Find two keys, one at least twenty places further away than the other, of which the further one scores higher.
+# 3. Leave q at 101. Find two keys, one at least twenty places further away than the other, of which the further one scores
+#    higher.
 
 # %%
 explorer = RotaryExplorer()
@@ -561,29 +510,30 @@ explorer
 # %% [markdown]
 # <details><summary>Answers, when you have tried</summary>
 #
-# 1\. The score, and what each pair adds to it. 2\. Pair 3 has made half a turn and says it most clearly. Pairs 6 and 7 have
-# hardly parted. And pair 0, the fastest, has turned almost 16 times and is back near its start: like a seconds hand, it cannot
-# say which minute it is. Only together do the hands tell the time. 3\. A key 58 back scores higher than one 22 back, for
-# instance: the curve falls on the whole, but in waves.
+# 1\. The score, and what each pair adds to it. 2\. Pair 3 has made half a turn and says it most clearly. The arrows of pairs 6
+# and 7 have hardly parted. And pair 0, the fastest, has turned almost 16 times and is back near its start: like a seconds
+# hand, it cannot say which minute it is. 3\. A key 58 back scores higher than one 22 back, for instance: the curve falls on
+# the whole, but in waves.
 #
 # </details>
 #
 # ## 7. ALiBi: far costs points
 #
 # What if we say it bluntly: the further away a key, the lower its score? **ALiBi** (attention with linear biases, Press et al.
-# 2021) does no more. It has no table and turns nothing. Each head has one fixed number, its slope, and a score loses it for
-# every step from the query to the key. With the query at place $i$, the key at $j$, and heads counted by $h$ from 1 to $H$:
+# 2021) does just that. It has no table and turns nothing. Each head has one fixed number, its slope, and a score loses that
+# much for every step from the query to the key. With the query at place $i$, the key at $j$, and heads counted by $h$ from 1
+# to $H$:
 #
 # $$\text{score}_{ij} = \frac{q_i \cdot k_j}{\sqrt{d_{head}}} - \text{slope}_h\,|i - j|, \quad \text{slope}_h = 2^{-8h/H}.$$
 #
 # So the heads differ. In the first of eight, slope 1/2, a key ten steps back loses 5 points, which softmax turns into a factor of
-# $e^{-5}$, less than a hundredth: this head reads the last few words. In the last, slope 1/256, the same key loses 0.04 and hardly
-# notices. At which distance is a key's weight halved, head by head?
+# $e^{-5}$, less than a hundredth: this head favours the last few words. In the last head, slope 1/256, the same key loses only
+# 0.04. At which distance is a key's weight halved, head by head?
 #
 # <details><summary>Deeper: where the formula comes from, and where it does not hold</summary>
 #
-# These slopes are for $H$ a power of two. Press et al. wrote it for decoders, where $j \le i$ and the distance is $i - j$; taking
-# $|i - j|$ for encoders is an extension.
+# These slopes are for $H$ a power of two. Press et al. wrote the formula for decoders, where $j \le i$ and the distance is
+# $i - j$; taking $|i - j|$ for encoders is an extension.
 #
 # </details>
 
@@ -594,9 +544,9 @@ print("halved every", *(f"{distance:.0f}" for distance in halves), "tokens")
 assert torch.allclose(slopes, torch.tensor([2.0**-h for h in range(1, 9)]))
 
 # %% [markdown]
-# **All five side by side.** Give every place the *same* vector, as query and key at once: whatever differs between scores is
-# then position. (The learned table is shown before training, where it is noise; here the noise is as large as the word.)
-# Where every diagonal has one colour, only the offset counts:
+# **All five side by side.** We give every place the *same* vector, as query and key at once: whatever differs between scores is
+# then position. (The learned table is shown before training, as noise.) Where every diagonal has one colour, only the offset
+# counts:
 
 # %% jupyter={"source_hidden": true}
 torch.manual_seed(1)
@@ -631,22 +581,23 @@ _ = fig.colorbar(image, ax=axes, label="score, less the\ndiagonal's mean", shrin
 assert [name for name, scores in panels.items() if uneven(scores) < 1e-3] == ["none", "rotary", "ALiBi, head 3 of 8"]
 
 # %% [markdown]
-# The clock's own products depend on the offset only (section 4). Added to a word, they no longer do: those are the middle
-# terms of section 5. ALiBi is a ridge, in this head with the slope 1/8; rotary is a ridge with waves.
+# The clock's own products depend on the offset only (section 4). Once it is added to a word, the place counts, too: those are
+# the middle terms of section 5. ALiBi makes a ridge, rotary a ridge with waves.
 #
 # ## 8. Longer than anything in training
 #
-# Now the second question. Texts of 32 tokens are cheap to train on; users bring longer ones. To work there all the same is
-# called **length extrapolation**, and all schemes but the learned table are *defined* at any place. Vaswani et al. chose the
-# clock partly because it might extrapolate. Two tasks, each of which needs what the other does not:
+# Now the second question. Short texts are cheap to train on, but users bring longer ones. Coping with those is called
+# **length extrapolation**. All schemes but the learned table are *defined* at any place, and Vaswani et al. chose the clock
+# partly because it might extrapolate. We take two tasks:
 #
 # * **local**: repeat the token just before this one. Only the *place* matters. Guessing is right once in 80 times.
-# * **retrieval**: among filler stand four pairs of a key and a value, each pair a single token. The last eight tokens ask for
-#   the value of a key. Only the *content* matters.
+# * **retrieval**: hidden among filler are four pairs of a key and a value, each pair a single token. The last eight tokens ask
+#   for the value of a key. Only the *content* matters.
 #
-# Small decoders of two blocks, trained for 300 steps on 32 tokens, five seeds each (`experiments/position_lengths.py`), are
-# then asked at the last eight places of 32, 64 and 128. One token back is one token back at every place, and rotary
-# sees nothing but offsets (section 6). How much of the *local* task will a rotary model get right at 128?
+# Small decoders of two blocks are trained for 300 steps on texts of 32 tokens, five seeds each
+# (`experiments/position_lengths.py`), and then asked at the last eight places of 32, 64 and 128 tokens. One token back is one
+# token back at every place, and of the places rotary sees nothing but offsets (section 6). How much of the *local* task will
+# a rotary model get right at 128?
 
 # %%
 predict("08_positions.longer")
@@ -704,10 +655,9 @@ predict("08_positions.longer", actual="over 80 %" if rotary > 0.8 else "40 to 80
 assert kept["steps"] == 300 and all(mean("local", s, 0) > 0.98 for s in schemes if s != "none")
 assert mean("local", "sinusoidal", 1) < 0.03 and 0.8 < mean("local", "rotary", 1) < 0.95
 assert mean("local", "rotary", 2) < 0.25 and min(mean("local", "alibi", c) for c in range(3)) > 0.99
-assert mean("local", "none", 0) > 0.4 and min(shares_right("retrieval", "none", 2)) > 0.98
+assert min(shares_right("retrieval", "none", 2)) > 0.98
 others = [shares_right("retrieval", s, 2) for s in ("sinusoidal", "rotary", "alibi")]
 assert all(max(found) < min(shares_right("retrieval", "none", 2)) for found in others)
-assert max(others[1]) < min(others[0] + others[2])
 never_had = {part: recorded("parts")["result"][part]["never had"] for part in ("positions", "nothing")}
 assert [round(share, 2) for share in sorted(never_had["positions"])] == [0.18, 0.19, 0.21]  # section 1
 assert min(never_had["nothing"]) == 1
@@ -715,73 +665,62 @@ assert min(never_had["nothing"]) == 1
 # %% [markdown]
 # <details><summary>What there is to see. Open after your guess</summary>
 #
-# * **Sinusoidal** at 64 is hardly better than guessing. The clock shows a time at place 60, and the model has never learnt to
-#   read it. Being *defined* at a place is not *working* there.
-# * **Rotary** holds on for a while: "one back" is an offset that it knows. At 128 it has lost most of it, too.
-# * **ALiBi** does not notice at all, in the local task. In retrieval it falls to about 90 %. So does sinusoidal, which
-#   charges nothing for distance, so the charge need not be the cause.
-# * **None** is best at retrieval, with all five seeds. It has no positions that it could not know; that this is the reason, we
-#   have not shown. At the local task it is far above guessing at 32 tokens, so this decoder did infer order (section 2).
-# * **Learned** cannot run.
+# * **Sinusoidal** at 64 is hardly better than guessing. The clock shows a time at place 60, but no token ever stood there in
+#   training. Being *defined* at a place is not *working* there.
+# * **Rotary** holds on for a while. At 128 it has lost most of the local task, too.
+# * **ALiBi** does not notice at all, in the local task. In retrieval it falls to about 90 %.
+# * **None** is best at retrieval, with every seed. **Learned** cannot run.
 #
 # Why does rotary fail at 128, if one back is one back everywhere?
 #
 # </details>
 #
-# To a rotary model two things are new at 128: offsets of 32 and more, and four times as many keys. We take them apart, with five
-# models of each of two schemes (`experiments/position_window.py`). The same models answer again, and a query may read only
+# To a rotary model two things are new at 128: offsets of 32 and more, and four times as many keys. We take them apart
+# (`experiments/position_window.py`). The same models answer again, but now a query may read only 32 keys, as many as in
+# training:
 #
-# * the nearest 32 keys, as many as in training;
-# * or two, itself and its neighbour;
-# * or these two and 10 *near* ones;
-# * or these two and 30 random *far* ones, with offsets of 32 and more.
+# * either the nearest 32;
+# * or itself, its neighbour and 30 random *far* ones, with offsets of 32 and more.
 #
-# What will bring rotary back?
+# Which of the two will it do better with?
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 window = recorded("position_window")["result"]
-readings = ["all keys", "near", "two", "some near", "far"]
-words = ["all 128 keys", "nearest 32", "two", "two + 10 near", "two + 30 far"]
-fig, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
+readings = {"all keys": "all 128 keys", "near": "nearest 32", "far": "two + 30 far"}
+fig, axes = plt.subplots(1, 2, figsize=(9, 2.2), sharey=True)
 for ax, (scheme, rows) in zip(axes, window.items(), strict=True):
     color = plots.COLORS[0 if scheme == "rotary" else 5]
     for place, name in enumerate(readings):
         ax.plot([100 * row[name] for row in rows], [place] * len(rows), "o", ms=5, color=color, clip_on=False)
-    ax.set(xlim=(0, 102), xlabel="right (%); a dot is a model", yticks=range(len(words)), yticklabels=words)
+    ax.set(xlim=(0, 102), xlabel="right (%); a dot is a model", yticks=range(3), yticklabels=readings.values())
     ax.set_title(scheme)
-axes[0].set_ylim(4.5, -0.5)
+axes[0].set_ylim(2.5, -0.5)
 _ = fig.suptitle("Local task at 128, trained on 32: far keys hurt rotary, near ones do not", fontsize=12)
 
 # %% jupyter={"source_hidden": true}
 near, far, everything = ([row[name] for row in window["rotary"]] for name in ("near", "far", "all keys"))
 assert len(near) == 5 and min(near) > 0.98 and max(everything) < 0.4
+assert min(far) > 0.66 and max(far) < 0.84
 assert all(a > b > c for a, b, c in zip(near, far, everything, strict=True))
-assert min(row[name] for row in window["rotary"] for name in ("two", "some near")) > 0.98 and max(far) < 0.9
-assert (
-    max(row["some near"] for row in window["sinusoidal"]) < 0.2 < 0.9 < min(row["two"] for row in window["sinusoidal"])
-)
 assert max(row["near"] for row in window["sinusoidal"]) < 0.1
 
 # %% [markdown]
 # <details><summary>What came out. Open after your guess</summary>
 #
-# **Fewer keys, if they are near.** With the nearest 32 keys rotary is right again, at places that it has never seen, and with
-# twelve near ones, too. So new *places* do not hurt it.
+# **The near keys bring it back.** With the nearest 32, rotary is right again, at places that it has never seen. So new *places*
+# do not hurt it.
 #
-# Put 30 far ones beside the two, as many keys as in training, and it makes mistakes, though 67 to 83 % stay right: unknown
-# *offsets* hurt, even when the number of keys is the one it knows. With all 128 keys it is worst; whether
-# that is their number, or three times as many far ones among them, this run cannot tell.
+# **The far ones hurt.** They are just as many, but at unknown *offsets*, and only 67 to 83 % stay right.
 #
-# The sinusoidal model, to which the places are unknown, is mostly wrong among twelve near ones. With two keys it is right, as rotary
-# is, but that needs no places: one of the two is the query's own token, so the other is the answer.
+# The sinusoidal model fails with the nearest 32 as well: to it, the places themselves are new.
 #
 # Long-context models with rotary rescale the places (Chen et al. 2023), or raise $\theta$, so that large offsets look like known
 # ones, and are then trained a little longer.
 #
 # </details>
 #
-# These are small models, trained briefly, on two tasks that are extremes. Real text asks for both. The folded cell runs a
-# slice of it here and now, one scheme for 130 steps instead of 300.
+# These are small models, trained briefly, on two extreme tasks; real text asks for both. The folded cell runs a slice of the
+# experiment here and now, one scheme for 130 steps instead of 300.
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 now = experiment("position_lengths").run_slice()
@@ -792,9 +731,9 @@ assert all(abs(a - b) < 0.1 for a, b in zip(now, kept["slice"], strict=True))
 # %% [markdown]
 # ## 9. What people get wrong
 #
-# **The exponent.** In print one finds $i/D$ in place of $2i/D$. A favourite test of a table is "products depend on the offset
-# only". Does it find the slip? (The first number is the largest difference between products of equal offset, the second
-# what the translator makes of the table.)
+# **The exponent.** One finds $i/D$ in print instead of $2i/D$. A favourite test of a table is "products depend on the offset
+# only". Does it find the slip? (The first number is the largest difference between products of equal offset, the second is
+# how well the translator does with the table.)
 
 # %%
 halved = torch.tensor([clock(t, 128)[:64] for t in range(256)])  # exponents 2i/128 = i/64
@@ -804,11 +743,12 @@ for name, rows in (("2i/D", table), ("i/D", halved)):
     print(f"{name:5} differ by {uneven(rows @ rows.T):.2f}; {share:.0%} of the dates are right")
 
 # %% [markdown]
-# It does not. Any speeds pass that test, but a trained model knows one clock only. Compare *values* with the formula.
+# It does not. A clock with any speeds passes that test, but this model was trained with one clock. Compare the *values* with
+# the formula.
 #
-# **Rotary in the wrong place.** Keys that come from a cache have been turned already, in most libraries and here, and values are
-# never turned. What if somebody turns the cached keys once more, or the values? We move a text 100 places to the right, where
-# nothing should change. (In the last line `k` stands in for the values.)
+# **Rotary in the wrong place.** In most libraries, and here, keys that come from a cache have been turned already, and values are
+# never turned. What if somebody turns the cached keys once more, or the values? We move a text 100 places to the right, which
+# should change nothing. (In the last line `k` stands in for the values.)
 
 # %%
 torch.manual_seed(0)
@@ -825,7 +765,7 @@ for name, scores in (
 # %% [markdown]
 # ## 10. What you have now
 #
-# A clock that tells 1965 from 5691. Put yours, from section 4, into the translator in place of its own:
+# You have a clock that tells 1965 from 5691. Put the one from section 4 into the translator, instead of its own:
 
 # %%
 with with_table(table):
@@ -834,30 +774,30 @@ with with_table(table):
         print(f"{text:22}", translate(model, tokenizer, [text])[0])
 
 # %% [markdown]
-# Write other dates there. In the package `positions.py` holds the four schemes and a class without any. Each scheme has
-# one method of three, for the three points of section 5's drawing: `forward` adds to `x`, `rotation` turns `q` and `k`, `bias` is
-# added to the scores.
+# Try other dates. In the package, `positions.py` holds the four schemes and a class without any. Each scheme has one of three
+# methods, for the three points of section 5's drawing: `forward` adds to `x`, `rotation` turns `q` and `k`, `bias` is added to
+# the scores.
 #
 # ## 11. Check yourself
 #
 # <details><summary>An encoder without positions is equivariant. Is its output the same for each order of the
 # tokens?</summary>
 #
-# No: that would be *invariance*. Each token keeps its output and takes it along to its new place. Only what then forgets the
-# places is invariant, such as a mean over them, or the decoder of section 1 that reads them.
+# No: that would be *invariance*. Each token keeps its output and takes it along to its new place. What then ignores the places
+# is invariant: a mean over them, or the decoder of section 1, which wrote the same date for all three texts.
 #
 # </details>
 #
 # <details><summary>Rotary turns q and k by absolute positions. Why is it called a relative scheme?</summary>
 #
-# Only the product of the two is ever used, and there the rotations cancel up to the offset: $R_m^\top R_n = R_{n-m}$.
+# The two meet in a product, and there the rotations cancel up to the offset: $R_m^\top R_n = R_{n-m}$.
 #
 # </details>
 #
 # <details><summary>A model with the clock was trained on 512 tokens. Its table has 4096 rows. How long a text may it
 # read?</summary>
 #
-# It *runs* up to 4096. How long it works is to be measured; the small model of section 8 failed at twice its length.
+# It *runs* up to 4096. How far it works has to be measured; the small model of section 8 failed at twice its length.
 #
 # </details>
 #
@@ -865,12 +805,12 @@ with with_table(table):
 #
 # ## Takeaways
 #
-# * Without mask and positions, $f(Px) = P f(x)$: attention sees a bag. A causal decoder can infer some order without them.
-# * Clock hands are binary digits that glide, so that a step is the same rotation everywhere. Places can be learnt without such
-#   a step: at 16 tokens rows of noise did as well.
+# * Without a mask or positions, $f(Px) = P f(x)$: attention sees a bag. A causal decoder can infer some order without positions.
+# * The clock's hands are binary digits that glide, so that one step further is the same rotation everywhere. A small model learnt
+#   places without such a step, too, even from rows of noise.
 # * Sinusoidal and learned positions are added once. Rotary turns q and k, ALiBi lowers the score, in each attention.
-# * That offsets can be read does not mean that a model reads them, and that a scheme is defined at a place does not mean
-#   that it works there. Measure both.
+# * Offsets can be read from the clock, but what the translator wrote depended on the places. A scheme that is defined at a
+#   place need not work there. Measure both.
 #
 # **Papers.** Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.5. Gehring et al.
 # (2017), [arXiv:1705.03122](https://arxiv.org/abs/1705.03122): learned positions. Su et al. (2021),

@@ -219,7 +219,7 @@ def answer() -> Drawing:
     for before, after in zip(places[len(QUESTION) - 1 :], places[len(QUESTION) :], strict=False):
         drawing.arrow(before.bottom, (after.x, after.bottom[1] + 2), color=LIT, bend=0.45, width=1.4)
     drawing.text(24, 152, "Each arrow is a loss: from a place, the token after it is to be predicted.", 13, INK, "left")
-    drawing.text(24, 178, "Without the loss at [END] the model would never learn to stop.", 13, INK, "left")
+    drawing.text(24, 178, "The arrow to [END] teaches the model to stop.", 13, INK, "left")
     return drawing
 
 

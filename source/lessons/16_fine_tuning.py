@@ -13,13 +13,13 @@
 # on more text than you will ever own, and give them away. At the end of this lesson you teach such a model your three
 # kinds of message, in five seconds.
 #
-# What will you have changed in it? All of its 22 million numbers? The last few? Or could it stay exactly as it is,
-# with something small put beside it? And can it still do what it did before? We find out with the model behind
-# [lesson 15](15_bert.ipynb)'s search, which we teach to find names. You will be able to
+# What will you have changed in it? All of its 22 million numbers? The last few? Or can it stay exactly as it is, with
+# something small added next to it? And can it still do what it did before? We find out with the model behind [lesson
+# 15](15_bert.ipynb)'s search, which we teach to find names. You will be able to
 #
 # * compare ways of fine-tuning by what they cost, what they find, and what they forget;
 # * build LoRA yourself, and say why its two matrices may not both begin at zero;
-# * say on which tokens a model that is to answer is judged, and tell what it learnt from what it only imitates.
+# * say on which tokens a model that answers questions is trained, and test whether it learnt facts or only a form.
 #
 # About 60 minutes. It builds on [lesson 15](15_bert.ipynb), on the optimiser of [lesson 13](13_training.ipynb), and on
 # the chat template of [lesson 14](14_gpt.ipynb).
@@ -49,15 +49,15 @@ minilm, tokenizer = load("minilm")
 # %% [markdown]
 # ## 1. Why an old model at all?
 #
-# Because it may have learnt already what your examples cannot teach it. Recall how lesson 15 ended. A tagger was
-# trained from nothing, on sentences of 18 patterns, or **templates**. In new sentences of these templates it found
-# most persons, places and organisations, even where every name was new. In six other templates its F1 fell from 0.82
-# to 0.13. It had learnt the templates by heart, and not what a name is.
+# Because it may already know what your examples cannot teach it. Recall how lesson 15 ended. A tagger was trained
+# from nothing, on sentences of 18 patterns, or **templates**. In new sentences of these templates it found most
+# persons, places and organisations, even when every name was new. In six other templates its F1 fell from 0.82 to
+# 0.13. It had learnt the templates, and not what a name is.
 #
-# MiniLM has never been told what a name is either. But it has read a great deal, and all that is needed may be
-# somewhere in its vectors. We begin with the most that can change. We put a new **head** on MiniLM, one linear layer
-# from the 384 numbers of a token to the seven tags, and train everything, on labelled sentences of the old templates
-# only. This is **fine-tuning**. (Recall: B- begins a name, I- goes on with it, and a name counts in F1 only if all its
+# MiniLM has never been told what a name is either. But it has read a great deal, and what we need may already be
+# somewhere in its vectors. We begin by letting everything change. We put a new **head** on MiniLM, one linear layer
+# from the 384 numbers of a token to the seven tags, and train all of it, on labelled sentences of the old templates
+# only. This is **fine-tuning**. (Recall: B- begins a name, I- continues it, and a name counts in F1 only if all its
 # words and its type are right.)
 
 # %%
@@ -85,15 +85,15 @@ print(*(fill(line, 84, subsequent_indent="    ") for line in labelled(whole.mode
 print(", ".join(f"{kind}: entity F1 {score:.2f}" for kind, score in whole.evaluate().items()))
 
 # %% [markdown]
-# Fifty steps, and it has begun to see what we want, although it takes streets for persons and firms for people. Let it
-# finish: 120 steps, five times, each time with other sentences (recorded). And is it really the old reading that
-# helps? The control is the same architecture with the same vocabulary, but with weights drawn anew, at the better of
-# two rates.
+# Fifty steps, and it has begun to see what we want, although it takes streets for persons and firms for people. Let
+# it finish: 120 steps, with five seeds, and other sentences for each (recorded). And is it really the old reading
+# that helps? The control has the same architecture and the same vocabulary, but is trained from scratch, at the
+# better of two rates.
 
 # %% jupyter={"source_hidden": true}
 kinds = ("same templates", "new templates", "other templates")
 ax = plt.subplots(figsize=(8, 3.2))[1]
-for side, (method, label) in enumerate({"from scratch": "weights drawn anew", "everything": "MiniLM"}.items()):
+for side, (method, label) in enumerate({"from scratch": "from scratch", "everything": "MiniLM"}.items()):
     for place, kind in enumerate(kinds):
         dots, x = [run[kind] for run in kept[method]["runs"]], place + 0.3 * side - 0.15
         ax.plot([x] * len(dots), dots, "o", color=f"C{side}", alpha=0.4, label=None if place else label)
@@ -105,33 +105,18 @@ ax.set(ylim=(0, 1), ylabel="entity F1", title=title)
 _ = ax.legend(loc="lower left")
 
 # %% [markdown]
-# Only the model that has read before is at home in new templates: MiniLM has 0.65 and 0.63 there, the control 0.08 and
-# 0.14. (On the old ones it is 0.96 and 0.73.) Both saw the same sentences in the same order. What MiniLM has besides
-# is what it read before, of other things and for another purpose.
+# In new templates MiniLM has 0.65 and 0.63, the control 0.08 and 0.14. Both saw the same sentences in the same order.
+# What MiniLM had besides is what it read before, about other things and for another purpose.
 #
-# Or does it just know the names? Rwanda is new to this training, but not to MiniLM. So the same models are asked once
-# more, with names of drawn syllables: `Zovobipo makes shoes in Minire` (recorded, three seeds).
-
-# %% jupyter={"source_hidden": true}
-asked_twice = recorded("invented_names")["result"]
-print("F1, mean of three seeds           names from lists   invented names")
-for method, label in (("everything", "MiniLM"), ("from scratch", "weights drawn anew")):
-    for kind, which in (("new templates", "six new templates"), ("other templates", "sixteen others")):
-        of_names = {names: [run[names][kind] for run in asked_twice[method]] for names in ("its own names", "invented")}
-        told = [f"{sum(scores) / len(scores):15.2f}" for scores in of_names.values()]
-        print(f"{label:19}{which:18}" + "  ".join(told))
-
-# %% [markdown]
-# Most of it is not names: with invented ones MiniLM still has 0.57 and 0.45, far above the control. How much of the fall is
-# names that it knew we cannot tell, for invented ones are harder for everybody: on the *old* templates the control, which
-# had read no names before, falls as well, from 0.73 to 0.52 (`experiments/invented_names.py`).
-
-# %% [markdown]
-# So the old model is worth having. Now the question of this lesson: must all of its 22 million numbers change? Suppose
-# we leave every one as it is, and put two thin matrices beside those that make the queries and the values of each
-# block. This is **LoRA**, and section 3 opens it. With the new head, 76,423 numbers are learnt. The sentences and the
-# number of steps are the same; the learning rate is one that suits it. How will it do on the six new templates,
-# compared with the model of which everything was tuned? Run the cell, and click your guess.
+# Or does it just know the names? With names made up of random syllables, as in `Zovobipo makes shoes in Minire`,
+# MiniLM still has 0.57 and 0.45, and the control stays below 0.2 (three seeds, `experiments/invented_names.py`).
+#
+# So the old model is worth having. Now the question of this lesson: must all of its 22 million numbers change?
+# Suppose we leave every one as it is, and put two thin matrices next to each of those that make the queries and the
+# values of a block. This is **LoRA**, and section 3 opens it. With the new head that makes 76,423 numbers to learn:
+# one for every three hundred that were free to change before. The sentences and the number of steps are the same; the
+# learning rate is one that suits LoRA. How will it do on the six new templates, compared with the model in which
+# everything was tuned? Run the cell, and click your guess.
 
 # %%
 predict("16_fine_tuning.how_few")
@@ -158,9 +143,9 @@ predict("16_fine_tuning.how_few", actual="much worse" if gap < -0.1 else "better
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# About as well. After 120 steps LoRA has 0.69 on the six new templates and everything 0.65; on the sixteen others it is
-# 0.62 and 0.63. (Your own two models have had 50 steps and are not done.) Twenty-two million numbers were free to
-# change in the one and 76 thousand in the other, and which of them is better we cannot tell. Why is so little enough?
+# About as well. After 120 steps LoRA has 0.69 on the six new templates, and tuning everything 0.65; on sixteen others
+# it is 0.62 and 0.63. (Your own two models have had only 50 steps.) One could change twenty-two million numbers and
+# the other 76 thousand, and we cannot tell which of the two is better. How can so little be enough?
 #
 # </details>
 
@@ -169,7 +154,7 @@ predict("16_fine_tuning.how_few", actual="much worse" if gap < -0.1 else "better
 #
 # When we tuned everything, all 22 million numbers were free to move. How much of that freedom did they use? Take one
 # matrix of MiniLM, the one that makes the queries of block 6, and subtract: the matrix after the training, minus the
-# matrix before. What is left is the **change**, 384 × 384 numbers. How much is in it?
+# matrix before. What is left is the **change**, 384 × 384 numbers. How complicated is it?
 #
 # There is an exact way to ask. Every matrix is a sum of simple pieces. A piece is a column times a row, and it does
 # one thing only: it measures a vector along one direction, and pushes it along another. The **singular value
@@ -177,8 +162,8 @@ predict("16_fine_tuning.how_few", actual="much worse" if gap < -0.1 else "better
 # is made of $r$ pieces has **rank** $r$.
 #
 # Keep the $r$ largest pieces, and you have the best copy of rank $r$ that there is. How good is it? The **energy** of
-# a matrix is the sum of the squares of all its numbers, and also the sum of the squares of its singular values. What
-# share of it do the largest pieces hold?
+# a matrix is the sum of the squares of all its numbers, which is also the sum of the squares of its singular values.
+# We ask what share of it the largest pieces hold.
 #
 # ![A matrix of 8 by 8 cells is the sum of three matrices of the same shape. Beside each piece stands its column and above it
 # its row, of which it is the product. The largest piece, of size 3, holds 64 percent of the energy, the second, of size
@@ -196,13 +181,14 @@ for what, matrix in {"the change": after - before, "the matrix": before, "random
 assert shares["the change"][7] > 3 * shares["the matrix"][7] > 3 * 0.08
 
 # %% [markdown]
-# Much less than there is room for. Eight of 384 pieces hold three quarters of the change. In the matrix itself the
-# eight largest hold a seventh, in a matrix of random numbers a twelfth. All 147,456 numbers were free to move, nobody
-# asked them to agree, and they moved in a few directions together. (In block 1 less so; section 9 shows it.)
+# Simpler than it had to be. Eight of 384 pieces hold three quarters of the change. In the matrix itself the eight
+# largest hold a seventh, in a matrix of random numbers a twelfth. All 147,456 numbers were free to move, nobody asked
+# them to agree, and they moved in a few directions together.
 #
 # So the task must be a simple one? That is tempting to say. But would a task without any sense look different? Let us
-# train once more, on nonsense: the same sentences, but all tags shuffled among all words, so that nothing is left to
-# learn but how often each tag comes. (Recorded, three seeds; 120 steps, the mean of the 36 matrices of all blocks.)
+# train once more, on nonsense: the same sentences, but with all tags shuffled among all words, so that nothing is
+# left to learn but how often each tag comes. (Recorded, three seeds; 120 steps, the mean of the 36 matrices of all
+# blocks.)
 
 # %% jupyter={"source_hidden": true}
 changes, at = kept["changes"], [1, 2, 4, 8, 16, 32]
@@ -214,8 +200,6 @@ def over_seeds(rows):
 
 rows = {"the change": over_seeds([one["energy"]["change"] for one in changes])}
 rows |= {"after nonsense": over_seeds(kept["nonsense"]), "random": changes[0]["energy"]["random matrix"]}
-for what, values in rows.items():
-    print(f"{what:15} rank" + ", ".join(f"{r:3}: {value:3.0%}" for r, value in zip(at, values, strict=True)))
 
 # %% jupyter={"source_hidden": true}
 held = [[0, *one["energy"]["change"]] for one in changes]
@@ -236,36 +220,28 @@ right.legend(right.lines[:: len(changes)], ["the r largest kept", "all but the r
 _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 
 # %% [markdown]
-# Left: after nonsense the change is no less simple. Eight pieces hold 71 % of it, with the true tags 70 %. So low
-# rank does not show that names were learnt: a training from which nothing is to be learnt about names gives as much. (How
-# often each tag comes is a simple thing to learn. Whether the change of a hard task would look different, this does not say.)
+# Left: after nonsense the change is just as simple. Eight pieces hold 71 % of it; with the true tags it is 70 %. So a
+# change of low rank is no sign that anything about names was learnt.
 #
-# Right, a better question: does the simple part of the change do the work? We keep the tuned model's new head, and put
-# all its other numbers back to what they were. Then each matrix gets the $r$ largest pieces of its change, and nothing
-# else; $r$ is written at the dots. With no piece F1 is 0.07, because the head was made for another body. With four
-# pieces it is 0.48, and with eight 0.67, as much as with the whole change of the matrices.
+# Right, a better question: does the simple part of the change do the work? We keep the tuned model's new head, and
+# put all its other numbers back to what they were. Then each matrix gets the $r$ largest pieces of its change, and
+# nothing else; $r$ is written at the dots. With no piece F1 is 0.07, with four pieces 0.48, and with eight 0.67, as
+# much as with the whole change of the matrices.
 #
-# Or would any large part of the change have done? Take a rival that is as large: throw away the one largest piece, and
-# keep the other 383. They hold 72 % of the energy, a little more than the 70 % of the eight. But they reach only 0.46,
-# against 0.67 (in this order with each seed). So size alone does not explain what the eight do.
+# Or would any large part of the change have done? As a rival, throw away the one largest piece, and keep the other
+# 383. They hold 72 % of the energy, a little more than the eight, but reach only 0.46 where the eight reach 0.67 (in
+# this order with each seed). So size alone does not explain what the eight do.
 #
-# <details><summary>Deeper: and fewer of the large pieces?</summary>
-#
-# The one largest, with 28 % of the energy, has 0.06, and all but the eight largest, with 30 %, have 0.15. The large
-# pieces do more than their share only if there are enough of them.
-#
-# </details>
-#
-# How little was needed, then? The whole change was small to begin with, on average a fiftieth of the size of the
-# matrices. Of that one may throw away 376 of 384 pieces, and all that had changed elsewhere, and the score stays.
+# How little was needed, then? The whole change is small: on average a fiftieth of the size of the matrices. Of that
+# you can throw away 376 of 384 pieces, and whatever else changed below the head, and keep the score.
 
 # %% [markdown]
 # ## 3. LoRA
 #
 # If eight pieces do the work, why learn the other 376? There is a catch. Those eight were *found* by training
-# everything; that so few can be *learnt* alone does not follow. But the model behind your guess did just that, and in
-# 12 of the 36 matrices only. It leaves the old matrix $W$ alone and learns the change itself, as a product of two thin
-# matrices:
+# everything; it does not follow that so few can be *learnt* alone. But the model behind your guess did just that, and
+# in only 12 of the 36 matrices. It leaves the old matrix $W$ alone and learns the change itself, as a product of two
+# thin matrices:
 #
 # $$y = W x + \frac{\alpha}{r}\, B A x, \qquad A: r \times d_\text{in}, \quad B: d_\text{out} \times r.$$
 #
@@ -274,18 +250,19 @@ _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 # numbers, all learnt. The lower result, times alpha over r, is added to the upper one. Merged afterwards it is one
 # matrix of 384 by 384 again.](figures/16_fine_tuning_lora.svg)
 #
-# Whatever $A$ and $B$ hold, $BA$ has a rank of at most $r$. With $r = 8$ they have 6,144 numbers, where $W$ has
+# Whatever $A$ and $B$ hold, $BA$ has a rank of at most $r$. With $r = 8$ they have 6,144 numbers, and $W$ has
 # 147,456. Hence the name: *low-rank adaptation* (Hu et al. 2021). Three details are worth a thought.
 #
-# **How should it begin?** On the first step the model should be the old one, so $BA$ should be zero. Suppose both were
-# zero. The gradient of $B$ is a product with $A$, and that of $A$ a product with $B$: both would stay zero forever. So
-# only $B$ is zero, and $A$ is random.
+# **How should it begin?** At the first step the model should be the old one, so $BA$ should be zero. Suppose both
+# were zero. The gradient of $B$ is a product with $A$, and that of $A$ a product with $B$: both would stay zero
+# forever. So only $B$ is zero, and $A$ is random.
 #
-# **What is $\alpha / r$ for?** With a higher rank $BA$ becomes larger at the same learning rate, and you would have to
-# tune the rate anew. Dividing by $r$ is meant to spare you that. And $\alpha$ sets how large the change is altogether.
+# **What is $\alpha / r$ for?** With a higher rank $BA$ becomes larger at the same learning rate, and you would have
+# to tune the rate again. Dividing by $r$ is meant to spare you that. And $\alpha$ sets how large the change is
+# altogether.
 #
 # **What does it cost in use?** Nothing. When the training is over, add $\frac{\alpha}{r} BA$ to $W$, and you have a
-# matrix like any other. Here it is, in ten lines:
+# matrix like any other. Here is LoRA in ten lines:
 
 
 # %%
@@ -320,11 +297,11 @@ assert gap < 1e-4 * change_size
 # model, and train only that:
 #
 # * **The last block**, with the head.
-# * **The head** alone. This is called a *linear probe*: it asks whether the names are already there, to be read off by
-#   one linear layer.
-# * **The biases**, the numbers that are added, and never those that are multiplied (BitFit, Ben Zaken et al. 2021).
+# * **The head** alone. This is called a *linear probe*: it asks whether one linear layer can read the names off the
+#   old vectors.
+# * **The biases**: the numbers that a layer adds, and none of those it multiplies by (BitFit, Ben Zaken et al. 2021).
 #
-# Others put something new beside the old:
+# Others put something new next to the old:
 #
 # ![One of the six blocks, five times, coloured what is learnt. Biases, 28,423 numbers: a strip under each of the six
 # matrices, q, k, v and o of attention and two of feed-forward. LoRA, 76,423: two thin strips beside q and beside v.
@@ -338,10 +315,9 @@ assert gap < 1e-4 * change_size
 # * **Prompt tuning**: learnt vectors in front of the text, as if they were words. Its authors found that it needs large
 #   models to be as good as the others (Lester et al. 2021).
 #
-# A comparison is only fair if each method gets the rate that suits it. So each tried several, and no test sentence was
-# looked at for that. Then all were trained for 120 steps, on the same sentences in the same order, with five seeds
-# (three from scratch). Because six new templates are few, there are sixteen more, which were written for section 7
-# before this table was made.
+# A comparison is only fair if each method gets a learning rate that suits it. So we tried several for each, without
+# looking at any test sentence. Then all were trained for 120 steps, on the same sentences in the same order, with
+# five seeds (three from scratch). And because six new templates are few, there are sixteen others.
 #
 # <details><summary>Deeper: how the rates were chosen, and what the seconds are</summary>
 #
@@ -383,27 +359,18 @@ figure.suptitle("120 steps, a dot a seed: LoRA, with a three-hundredth of the nu
 _ = axes[0].set_title("six new templates"), axes[1].set_title("sixteen other templates")
 
 # %% [markdown]
-# **A three-hundredth of the numbers does the work.** What counts are the two columns of new templates, and there LoRA,
-# adapters and everything are level. LoRA is ahead of everything by 0.04 on the six, and behind by 0.01 on the sixteen,
-# and the seeds differ by more than that.
+# **A three-hundredth of the numbers does the work.** What counts are the two columns of new templates. There LoRA is
+# level with everything: ahead by 0.04 on the six and behind by 0.01 on the sixteen, and the seeds differ by more than
+# that.
 #
-# Could it be still less? The biases are an eight-hundredth. With each seed they are ahead of everything on the six, by
-# 0.09 in the mean, and behind on the sixteen, by 0.03. Whoever had tested on the six alone would now tell you that
-# biases are best.
+# Could it be still less? The biases are an eight-hundredth. On the six they are ahead of everything with each seed,
+# by 0.09 in the mean; on the sixteen they are behind, by 0.03. Had we tested on the six alone, we would now tell you
+# that biases are best.
 #
 # And more is not always better. The last block has 23 times as many numbers as LoRA, and is behind it with every seed
-# and on both tests: many numbers at the top did worse than few in every block. (Is it the place, or that they are
-# few? The table has no row that tells the two apart.) The head alone, which changes nothing in the vectors, gets two
-# thirds to three quarters as far as everything: so much can be read off the old vectors as they are.
-#
-# <details><summary>Deeper: prefix, prompt, and how much such a table depends on the rates</summary>
-#
-# Prefix and prompt, which stand before the text, are behind LoRA, adapters and biases, with every seed and on both
-# tests. In the first version of this table the prompt had tried rates of 0.01 and 0.03. It had 0.40 and 0.39 then
-# (seed 0), no better than the bare head, as one expects of so small a model. With 0.1, a thousand times the rate of
-# everything, the same seed has 0.55 and 0.52. With 0.3 it is worse again.
-#
-# </details>
+# and on both tests: many numbers at the top did worse than few in every block. The head alone, which changes nothing
+# in the vectors, gets two thirds to three quarters as far as everything: that much can be read off the old vectors as
+# they are.
 #
 # How far down can one go? LoRA again, with other ranks, at the rate that was tuned for rank 8:
 
@@ -416,11 +383,10 @@ for rank in sorted(of_rank, key=int):
     print(f"LoRA, rank {rank:>2} {runs[0]['parameters']:>22,} | {new:.2f}   {other:.2f} |  {same:.2f}")
 
 # %% [markdown]
-# Rank 1 is *one* column and *one* row beside each of twelve matrices: fewer than twelve thousand numbers, head and
-# all. On the six new templates it is level with rank 8. On the sixteen others it is behind it with each of the three
-# seeds that both have, 0.57 against 0.64 in their mean (the 0.62 above is of five seeds), and on the old ones clearly
-# so, 0.77 against 0.94. So one needs more numbers to learn these well? That is what we wrote here first. But all ranks
-# had the rate of rank 8. Rank 1 once more, with a higher rate, and with three times the steps (one run each):
+# Rank 1 is *one* column and *one* row next to each of twelve matrices: fewer than twelve thousand numbers, head
+# included. On the six new templates it is level with rank 8, but on the old ones it has 0.77 against 0.94. So you
+# need more numbers to learn these well? That is what we wrote here first. But all ranks had the rate of rank 8. Here
+# is rank 1 once more, with a higher rate, and with three times the steps (one run each):
 
 # %% jupyter={"source_hidden": true}
 for way, run in kept["rank 1 again"].items():
@@ -428,22 +394,20 @@ for way, run in kept["rank 1 again"].items():
     print(f"rank 1, {way}: {scores}")
 
 # %% [markdown]
-# On the old templates it was only slow: with a higher rate it has 0.93, and with more steps 0.96, as much as rank 32.
-# On the sixteen others the higher rate does not help (0.57, where the same seed had 0.59), and three times the steps
-# bring it to 0.61. With that seed rank 8 had 0.65, after a third of these steps. So how little must change? For the old
-# templates and the six new ones twelve thousand numbers of 22.6 million were enough, in one run; for the sixteen
-# one run cannot tell: it has 0.61, where rank 8 has 0.57 to 0.66 over five seeds. It is one task and one model; how little is enough for yours, you have to try.
+# Rank 1 was only slow. With three times the steps it has 0.72, 0.61 and 0.96, where rank 8 had 0.69, 0.62 and 0.94.
+# So how little must change? Here twelve thousand of 22.6 million numbers were enough. How little is enough for your
+# task and your model, you have to try.
 
 # %% [markdown]
 # ## 5. What becomes of the old?
 #
-# Something new has been learnt. What did that do to the old? MiniLM had a trade before we came: it was trained to give
-# texts of similar meaning similar vectors, and lesson 15's search lives on that. Can it still do it?
+# Something new has been learnt. What did that do to the old? MiniLM had a trade before we came: it was trained to
+# give texts of similar meaning similar vectors, and lesson 15's search lives on that. Can it still do it?
 #
 # We take the fifty questions of that lesson and 120 passages of the documentation, and count the questions that have
-# their passage among the five nearest. Before any tuning these are 41 of the fifty. Now take the model of which
-# everything was tuned, leave its head off, and ask again. How many of the fifty will it find now? Run the cell,
-# and click your guess.
+# their passage among the five nearest. Before any tuning that is 41 of the fifty. Now take the model in which
+# everything was tuned, leave its head off, and ask again. How many of the fifty will it find now? Run the cell, and
+# click your guess.
 
 # %%
 predict("16_fine_tuning.forgotten")
@@ -474,25 +438,24 @@ predict("16_fine_tuning.forgotten", actual="nearly all" if left > 0.8 else "abou
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# About half as many: 21 in the mean of three seeds, which are far apart (17 to 25). With a LoRA attached it is 25 (21
-# to 28). Drawing five of the 120 passages blindly would find 2.
+# About half as many: 21, the mean of three seeds (17 to 25). With a LoRA attached it is 25 (21 to 28). Drawing five
+# of the 120 passages blindly would find 2.
 #
-# And look at the last block. There 92 % of the numbers stayed exactly as they were, and it finds 12. So how *many*
-# numbers stay is not what decides. Is it the place? The vectors that the search compares come straight out of that
-# block. Or is it the rate? The one that suited it is twenty times that of everything. We cannot tell.
+# And look at the last block. There 92 % of the numbers stayed exactly as they were, and it finds 12. The share of the
+# numbers that stay does not tell you how much is forgotten.
 #
 # </details>
 #
-# This is called **catastrophic forgetting**, although nothing was deleted: nobody asked for the old task any more, and
-# the numbers moved on. What helps?
+# This is called **catastrophic forgetting**, although nothing was deleted: nobody asked for the old task any more,
+# and the numbers moved on. What helps?
 #
 # * **Do not change the body.** A head alone forgets nothing, by construction: the body is the old one.
-# * **Change it in a way that can be taken off.** A LoRA, an adapter, a prefix or a prompt stand beside the old numbers.
-#   While the LoRA is attached the search suffers; take it off, and the old model is back, to the last bit. So one body
-#   can serve many tasks, with a small file for each.
+# * **Change it in a way that can be taken off.** A LoRA, an adapter, a prefix or a prompt leaves the old numbers
+#   alone. While the LoRA is attached the search suffers; take it off, and the old model is back, to the last bit. So
+#   one body can serve many tasks, with a small file for each.
 # * **Rehearse.** If you have examples of the old task, mix them into the new training.
 #
-# ![MiniLM three times, always as it was. With nothing beside it, it does the old search; with a LoRA and a head for names
+# ![MiniLM three times, always as it was. With nothing next to it, it does the old search; with a LoRA and a head for names
 # it finds names; with another LoRA and head it sorts messages.](figures/16_fine_tuning_taken_off.svg)
 #
 # The second point is quickly checked. We attach a LoRA that was trained, look, and take it off:
@@ -513,71 +476,58 @@ print(f"detached: {(detached - old).abs().max():.0f}")
 assert (detached == old).all() and moved > 0.05
 
 # %% [markdown]
-# And rehearsal? For the search we have no old examples, so we take a task that has some. Say that a model learns to
-# find names in texts A: the ten of our templates in which persons occur. A year later come texts B, the eight other
-# templates, which tell of firms, teams and places. The tags are the same, and no label in B contradicts one in A.
-# There are just no persons in B. Learning one thing after the other is called **continual learning**.
+# And rehearsal? For that we need examples of the old task, so we take another pair of tasks. Say that a model learns
+# to find names in texts A: the ten of our templates in which persons occur. A year later come texts B, the eight
+# other templates, which tell of firms, teams and places. No label in B contradicts one in A; there are just no
+# persons in B. Learning one thing after the other is called **continual learning**.
 #
-# The model goes on to learn B, either alone or with two sentences of A in each batch beside the sixteen of B, drawn
-# from a hundred that were kept. (Recorded, three seeds. The tests are sentences of the same templates with new names.)
+# The model goes on to learn B, either alone or with two sentences of A added to each batch of sixteen of B, drawn
+# from a hundred that were kept. (Recorded, three seeds. The tests are sentences of the same templates with new
+# names.)
 
 # %% jupyter={"source_hidden": true}
 continual = recorded("continual")["result"]
 ways = {"A only": continual["A first"]["everything"]}
 ways |= {"A, then B": continual["everything"], "A, then B\nand a little A": continual["everything, rehearsal"]}
-ways["B and\na little A"] = continual["rehearsal alone"]
-ways["the same,\n3 × the steps"] = continual["rehearsal alone, longer"]
-ways |= {"one LoRA:\nA, then B": continual["one LoRA"], "a LoRA\neach": continual["a LoRA each"]}
-ax = plt.subplots(figsize=(9.5, 3.4))[1]
+ways["B and a little A,\nnever A before"] = continual["rehearsal alone"]
+ax = plt.subplots(figsize=(8, 3.2))[1]
 for place, runs in enumerate(ways.values()):
     for side, text in enumerate("AB"):
         dots, x = [run[text] for run in runs], place + 0.3 * side - 0.15
         ax.plot([x] * len(dots), dots, "o", color=f"C{side}", alpha=0.4, label=None if place else f"on texts {text}")
         ax.plot([x - 0.1, x + 0.1], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
 ax.set_xticks(range(len(ways)), ways)
-title = "Two old sentences in a batch keep A; to teach it they need more steps (three seeds)"
+title = "Two old sentences in each batch keep A, but do not teach it in these steps (three seeds)"
 ax.set(ylim=(0, 1.03), ylabel="entity F1", title=title)
 _ = ax.legend(loc="lower left")
 
-# %% jupyter={"source_hidden": true}
-for way, runs in ways.items():
-    means = {text: sum(run[text] for run in runs) / len(runs) for text in "AB"}
-    print(f"{' '.join(way.split()):26} texts A {means['A']:.2f}   texts B {means['B']:.2f}")
-
 # %% [markdown]
-# After A the model has 0.94 on A. Then it learns B, and about half of that is gone: 0.49. No label in B was wrong
-# about a person. But each of its words was labelled as something else, which lowers the score of a person a little every time.
-# (Whether that cost A, or that the vectors moved, we did not test.) With two sentences of A in each batch it has 0.99.
+# After A the model has 0.94 on A. Then it learns B, and about half of that is gone: 0.49. With two sentences of A in
+# each batch it has 0.99.
 #
-# Is A kept by that, or learnt anew from the hundred sentences? The control, in the fourth column: the same batches for
-# a model that had never learnt A. It reaches 0.45. So in these few steps the old sentences do not *teach* A, but they
-# *keep* it. (With three times the steps they teach it, too: 0.98, the fifth column.)
-#
-# LoRA by itself is no remedy. One LoRA that goes on from A to B forgets as much as everything does: 0.46. The remedy
-# is a LoRA and a head for each. Put the first ones back, and on A the model is what it was, to the last digit. The
-# price: somebody must say which kind of text is coming, and what was learnt from A does not help with B. The LoRA that
-# went on reaches 0.97 on B, the new one 0.88.
+# Is A kept by that, or learnt anew from the hundred sentences? The control, in the fourth column: the same batches
+# for a model that had never learnt A. It reaches 0.45. So in these few steps the old sentences do not *teach* A, but
+# they *keep* it.
 #
 # ## 6. From continuing to answering
 #
-# So far the model labelled. How little does it take to teach one that *writes*? Lesson 14 left us with SmolLM2, which
-# answers if it is asked in its chat template, and without it goes on as if the question were the beginning of some
-# page. Let us teach it to answer in one sentence, without any template, with a LoRA of rank 8 and 50 steps.
+# So far the model labelled words. How little does it take to teach one that *writes*? Lesson 14 left us with SmolLM2,
+# which answers if it is asked in its chat template, and without it goes on as if the question were the beginning of
+# some page. Let us teach it to answer in one sentence, without any template, with a LoRA of rank 8 and 50 steps.
 #
-# The examples come from Python itself: a question is `What does heapq.heappop do?`, and the answer the first sentence
-# of that function's docstring. There are 300 pairs to learn from, and 30 functions of other modules to ask about.
-# (They were in Python 3.11, with which this was recorded. Some modules, such as `mailcap`, are gone since.)
+# The examples come from Python itself: a question is `What does heapq.heappop do?`, and the answer is the first
+# sentence of that function's docstring. There are 300 pairs to learn from, and 30 functions of other modules to ask
+# about (from Python 3.11; some modules, such as `mailcap`, are gone since).
 #
-# Question and answer are one text, and the exercise is the old one: which token comes next? But we do not want a model
-# that writes questions. So the loss is taken **on the answer only**: the model reads the question, and is not judged
-# on it.
+# Question and answer are one text, and the exercise is the old one: which token comes next? But we do not want a
+# model that writes questions. So the loss is taken **on the answer only**: the model reads the question, and is not
+# judged on it.
 #
 # ![The tokens What, does, heapq.heappop, do? are read and not judged; the tokens Pop, the, smallest, item, full stop
 # and END are read and to be predicted. Arrows, each a loss, lead from the last token of the question to the first of
 # the answer, and on from each token to the next.](figures/16_fine_tuning_answer.svg)
 #
-# Twelve of its answers were written down, before and after (recorded, one seed). Here are three, on functions that it
-# was not taught:
+# Here is what it wrote before and after (recorded, one run), on three functions that it was not taught:
 
 # %% jupyter={"source_hidden": true}
 answering = recorded("answering")["result"]
@@ -593,52 +543,41 @@ for what, said in (("before", before), ("after", taught)):
 
 # %% [markdown]
 # Fifty steps, and the form is perfect. Before, it talked until we stopped it, after 40 tokens. Now it says one
-# sentence and stops, every time. It does the same in the chat template, in which it was not trained. But how much does
-# it know about Python now? Four of the twelve functions do not exist. We made them up:
+# sentence and stops, every time. But how much does it know about Python now? Four of the twelve functions that we
+# asked about do not exist. We made them up:
 
 # %% jupyter={"source_hidden": true}
 for name in [name for name in taught if name not in manual]:
     print(f"{name:17} {taught[name]['text']}")
 print("\nnats a token of     right answers   answers to other questions")
 other = "others' answers"
-for run in ("before", "answer only", "all tokens"):
+for run in ("before", "answer only"):
     told = answering[run]["plain"]
-    print(f"{run:19} {told['right answers']:8.2f} {told[other]:18.2f}")
+    print(f"{run.replace('answer only', 'after'):19} {told['right answers']:8.2f} {told[other]:18.2f}")
 
 # %% [markdown]
 # It has an answer for everything, in the voice of the manual. Is the voice all that it learnt?
 #
-# The table shows how one can tell. The true answers of the held-out functions have become likelier, 2.89 nats a token
-# in place of 3.69. Whoever looks at that alone may believe that it has learnt about them. The control is the same
-# sentences after *other* questions. They have become likelier as well, 4.12 in place of 4.55: more than half of the
-# gain is the form alone. **On functions that it was not shown, a little more than half of what it gained is how to answer**
-# (in one run). Whether it
-# now knows the 300 that it was shown, we did not ask. One would compare their own answers with exchanged ones, before
-# and after.
-#
-# <details><summary>Deeper: and the rest of the gain?</summary>
-#
-# It has to do with the question, although in these fifty steps nobody told the model about these functions. It may
-# make a sentence of a name (`listmailcapfiles` gives itself away), or say what it had read long before: right answers
-# were likelier than others from the start. We have not told the two apart.
-#
-# </details>
+# The table shows how one can tell. The true answers of the functions that it was not shown have become likelier: 2.89
+# nats a token instead of 3.69. Whoever looks at that alone may believe that it has learnt about them. The control is
+# the same answers after *other* questions. They have become likelier as well, 4.12 instead of 4.55. **More than half
+# of the gain remains when question and answer do not belong together. That much is form.**
 #
 # <details><summary>Deeper: is the loss on the answer only worth the trouble?</summary>
 #
-# Everybody recommends it. With the loss on all tokens the two numbers are 2.94 and 4.16: hardly worse, and this is
-# one run each. Our questions differ in nothing but a name, so to learn to write them costs next to nothing. Where
-# what stands before the answer is long and of many kinds, one would expect a difference. We have not measured it.
+# Everybody recommends it. With the loss on all tokens the two numbers are 2.94 and 4.16: hardly worse (one run each).
+# Our questions differ in nothing but a name. Where what stands before the answer is long and of many kinds, the
+# difference may be larger; we have not measured it.
 #
 # </details>
 #
 # ## 7. A small student
 #
-# So far the old model stayed, and a little was added. What if there is no room for the old model at all? MiniLM has
-# 22.6 million numbers. Suppose that you need something for a telephone, a hundred times as small. Trained from
-# scratch, a small model is lost in new templates, as we saw.
+# So far the old model stayed, and a little was added. What if there is no room for the old model at all? Suppose that
+# you need something for a telephone, a hundred times as small as MiniLM. Trained from scratch, a model was lost in
+# new templates, as we saw.
 #
-# But sentences are cheap; it is labels that are dear. Say you have a heap of sentences of the kind that you care
+# But sentences are cheap; it is labels that are expensive. Say you have a heap of sentences of the kind that you care
 # about, the sixteen other templates, and nobody has labelled them. Then let the large model, the **teacher**, do it,
 # and let the small one, the **student**, learn from what it says. This is **distillation** (Hinton et al. 2015).
 #
@@ -663,8 +602,8 @@ for run in ("before", "answer only", "all tokens"):
 # </details>
 #
 # Is it the teacher that helps, or only more training? And are soft labels worth more than hard ones? Four students
-# differ in half of each batch (the other half is old text, labelled by hand), and all have 300 steps. The last one is
-# a ceiling: it gets the true labels. They are judged on the sixteen templates, with names that nobody has seen.
+# differ in half of each batch (the other half is old text, labelled by hand), and all have 300 steps. The last one
+# gets the true labels, to see how far it could go. They are judged on the sixteen templates, with new names.
 
 # %% jupyter={"source_hidden": true}
 students = recorded("distilling")["result"]
@@ -682,16 +621,14 @@ _ = ax.set(
 
 # %% [markdown]
 # It is the teacher that helps, not the length of the training. With old text only the student reaches 0.17, with the
-# teacher's labels on the new text 0.44 and 0.47; and not one label of the new text was made by a person. The student
-# learns the teacher's mistakes as well: with true labels it reaches 0.68, more than the teacher itself.
-#
-# And soft labels, for all that is said of them, were no better here than hard ones: 0.44 against 0.47 in the mean, and
-# behind them with each of the three seeds. (We tried one temperature, 2.)
+# teacher's labels on the new text 0.44 and 0.47; and no person labelled a word of the new text. With true labels it
+# reaches 0.68. And soft labels, for all that is said of them, were no better here than hard ones (at the one
+# temperature that we tried, 2).
 #
 # ## 8. Other tasks
 #
 # What must *you* change for another task? Four things around the blocks: the data, what is put on top, the loss, and
-# the measure.
+# the way you measure success.
 #
 # <details><summary>Deeper: eight tasks in one table. Cover the last three columns, and guess them</summary>
 #
@@ -706,8 +643,7 @@ _ = ax.set(
 # | speech | sound in slices of 10 ms, a text | a decoder, or a score for each letter and slice | cross-entropy, or CTC | word error rate |
 # | recommendation | what someone used, in order; the next thing | a score for each thing | cross-entropy | recall@k, on *later* days than those learnt from |
 #
-# Each row is as good as its data, and in none does the measure tell the whole truth. Names and answers you have seen
-# tuned here; the others you now know how to set up, and we have not measured them.
+# Names and answers you have seen tuned here; the others you now know how to set up.
 #
 # </details>
 #
@@ -806,8 +742,8 @@ names
 # ## 10. What people get wrong
 #
 # **"LoRA needs a hundredth of the memory."** The numbers that are *learnt* are a hundredth or fewer. But the old ones
-# must still be there. What one is spared is the gradient of each old number and the two means that AdamW keeps of it:
-# of four numbers, three.
+# must still be there. What you save for each old number is its gradient and the two means that AdamW keeps of it:
+# three numbers of four.
 #
 # <details><summary>Deeper: what else must be kept</summary>
 #
@@ -824,12 +760,10 @@ for method in ("everything", "last block", "lora", "head"):
     print(f"{method.replace('lora', 'LoRA'):11} learns {learnt:10,} of {size:,} numbers: {memory:4.0f} MB")
 
 # %% [markdown]
-# So at best a quarter is left. (With large models the old numbers, which no longer change, are often rounded to 8 or 4
-# bits as well, which makes the part that is left smaller: here, with 4 bits, 11 MB in place of 90. We have not tried what it
-# does to the score.)
+# So at best you get down to a quarter.
 #
-# **"I tried LoRA with my usual rate, and it does not work."** Each method wants its own. These are the rates that were
-# tried for the table, with the F1 on the training templates that were held out for that purpose:
+# **"I tried LoRA with my usual rate, and it does not work."** Each method wants its own. These are the rates that
+# were tried for the table, with the F1 on the training templates that were held out for that purpose:
 
 # %% jupyter={"source_hidden": true}
 for method in ("everything", "last block", "lora", "head"):
@@ -838,20 +772,20 @@ for method in ("everything", "last block", "lora", "head"):
     print(f"{method.replace('lora', 'LoRA'):11}{rates}")
 
 # %% [markdown]
-# The best rate for LoRA is thirty times the best one for everything. With a third of that it has hardly begun.
+# Of the rates tried, the best for LoRA is thirty times the best for everything. With a third of that it has hardly begun.
 
 # %% [markdown]
 # ## 11. In the package
 #
 # `lora.py`, `adapters.py` and `prompts.py` are a page each, `fine_tuning.py` has the list of methods, and
-# `distillation.py` the loss of section 7. `LoRALinear` is the class of section 3 but for how A is drawn. `merge_lora`
-# adds the changes for good, and `lora_state` gives only what stands beside the old model:
+# `distillation.py` the loss of section 7. `LoRALinear` is the class of section 3, apart from how A is drawn. `merge_lora`
+# adds the changes for good, and `lora_state` gives only what was put next to the old model:
 
 # %%
 from transformer_lab.lora import lora_state
 
 beside = lora_state(narrow.model)
-print(f"{len(beside)} thin matrices of {sum(one.numel() for one in beside.values()):,} numbers stand beside MiniLM")
+print(f"{len(beside)} thin matrices of {sum(one.numel() for one in beside.values()):,} numbers")
 
 # %% [markdown]
 # ## 12. What you have now
@@ -889,12 +823,12 @@ for text, line in zip(new, labelled(model, tokenizer, new), strict=True):
     print(f"{line:16} {text}")
 
 # %% [markdown]
-# Eight examples of each, five seconds, and it sorts chairs with three legs and shoes to dance in. It is no oracle. A
-# customer who would like to bring a dog is taken for a complaint here (and on your machine?), and what you make of the
-# cake is for you to say. Change the examples, add two with dogs, and run the two cells again.
+# Eight examples of each, five seconds, and it sorts chairs with three legs and shoes to dance in. It is no oracle.
+# Here it takes a customer who would like to bring a dog for a complaint (and on your machine?), and what you make of
+# the cake is for you to say. Change the examples, add two with dogs, and run the two cells again.
 #
-# Now keep it. What is saved is only what was learnt, the LoRA and the head, with the name and the checksum of the model
-# that they belong to. Whoever has that model puts the two together again:
+# Now keep it. Only what was learnt is saved, the LoRA and the head, with the name and the checksum of the model that
+# they belong to. Whoever has that model can put the two together again:
 
 # %% tags=["nbval-ignore-output"]
 # output differs with the training
@@ -915,15 +849,15 @@ with tempfile.TemporaryDirectory() as folder:
 # transformer-lab label my-labels "Do you gift-wrap?"
 # ```
 #
-# The command keeps every fifth message aside. Why? And which have you kept aside in the cells above?
+# The command keeps every fifth message aside. Why? And which did you keep aside in the cells above?
 
 # %% [markdown]
 # ## 13. Check yourself
 #
 # <details><summary>In LoRA, what happens if B is random and A is zero at the start? And if both are zero?</summary>
 #
-# With A zero and B random the product is zero as well, and the model begins as the old one; it learns, too. With both
-# zero each one's gradient is a product with the other, so both stay zero, and only the head learns.
+# With A zero and B random the product is zero as well: the model begins as the old one, and it learns, too. With both
+# zero the gradient of each is a product with the other, so both stay zero, and only the head learns.
 #
 # </details>
 #
@@ -936,8 +870,8 @@ with tempfile.TemporaryDirectory() as folder:
 #
 # <details><summary>Your model was tuned on questions and answers, and now it answers in the right form. What do you test before you say that it has learnt the facts?</summary>
 #
-# How likely it holds right answers and *wrong ones of the same form*, before and after: once for the facts that it was
-# shown, and once for others. And what it says about things that do not exist.
+# How likely it finds right answers and *wrong ones of the same form*, before and after. And what it says about things
+# that do not exist.
 #
 # </details>
 #
@@ -945,17 +879,17 @@ with tempfile.TemporaryDirectory() as folder:
 #
 # ## Takeaways
 #
-# * How little must change? To find names, a frozen model with a few thin matrices beside it and a new head did about as
-#   well as the same model with everything tuned: 76,423 numbers against 22.6 million. From scratch it was lost in new
+# * How little must change? To find names, a frozen model with a few thin matrices and a new head did about as well as
+#   the same model with everything tuned: 76,423 numbers against 22.6 million. From scratch it was lost in new
 #   templates.
-# * LoRA is $W + \frac{\alpha}{r} B A$. B begins at zero and A does not; merged it costs nothing in use; it wants a rate
-#   of its own; and it saves gradients and the optimiser's means, not the model itself.
-# * A change of low rank does not show that the task was learnt, for nonsense gives one, too. To see whether it *does* the work, put
-#   everything else back, and compare with another part that holds as much of the energy.
-# * Whoever changes the body forgets. What stands beside it can be taken off, and a few old examples in each batch keep what
-#   was learnt from many.
-# * Fifty steps taught a model the form of an answer. Whether it learnt the facts that it was shown, we did not ask. One
-#   would ask about these, and measure wrong answers of the same form beside the right ones.
+# * LoRA is $W + \frac{\alpha}{r} B A$. B begins at zero and A does not; merged it costs nothing in use; it wants a
+#   rate of its own; and it saves gradients and the optimiser's means, not the model itself.
+# * A change of low rank does not show that the task was learnt, for nonsense gives one, too. To see whether it *does*
+#   the work, put everything else back, and compare with another part that holds as much of the energy.
+# * Tuned on something new, a model lost about half of its old search. A LoRA can be taken off again, and a few old
+#   examples in each batch kept what had been learnt before.
+# * Fifty steps taught a model the form of an answer. To find out whether it learnt facts, too, measure wrong answers
+#   of the same form next to the right ones.
 #
 # **Papers.** Hu et al. (2021), [arXiv:2106.09685](https://arxiv.org/abs/2106.09685): LoRA. Aghajanyan et al. (2020),
 # [arXiv:2012.13255](https://arxiv.org/abs/2012.13255): how few directions a fine-tuning needs. Houlsby et al. (2019),

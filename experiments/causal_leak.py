@@ -1,9 +1,10 @@
 """Lesson 03: two small language models of dates, trained alike, one with the causal mask and one without.
 
 Without the mask, position t sees the character that it should predict. The loss falls towards 0, and the model cannot
-write, for then that character does not exist yet. A control asks whether it has learnt nothing else: how well does it
-guess after a few more steps with the mask, beside a new model after as many? And beside one that has copied as long,
-but from texts that are no dates: the same with their characters shuffled.
+write, for then that character does not exist yet. Two controls ask whether it has learnt nothing else. Given the
+beginning of a date, does it go on to a date? And how well does it guess after a few more steps with the mask, beside a
+new model after as many, and beside one that has copied as long, but from texts that are no dates: the same with their
+characters shuffled?
 """
 
 import datetime
@@ -78,6 +79,14 @@ def write(model, causal: bool, n: int = 200, seed: int = 0) -> list[str]:
     return ["".join(CHARACTERS[i - 1] for i in row[1:] if i != END) for row in ids.tolist()]
 
 
+def goes_on(model, causal: bool, n: int = 200, beginning: str = "1999年") -> list[str]:
+    """n texts with this beginning, continued by the model."""
+    with mask_of(model, causal):
+        ids = rows([beginning])[0].repeat(n, 1)
+        said = generate(model, ids, 12, temperature=1.0, stop=END, seed=0, use_cache=causal)
+    return ["".join(CHARACTERS[i - 1] for i in row[1:] if i != END) for row in said.tolist()]
+
+
 def well_formed(texts: list[str]) -> float:
     """The share of texts that look like a date."""
     return sum(bool(DATE.fullmatch(text)) for text in texts) / len(texts)
@@ -135,6 +144,9 @@ def run(seeds=tuple(range(5)), steps: int = 300) -> dict:
             result["examples"].setdefault(name, []).append(texts[:4])
             if causal:
                 result.setdefault("weekdays", []).append(weekdays(write(model, causal, 4000, seed)))
+            # Given a year, a model has a character to copy: does it go on to a date? Asked early, after 120 steps.
+            begun = well_formed(goes_on(train(causal, 120, seed)[0], causal))
+            result.setdefault("begun", {}).setdefault(name, []).append(begun)
     result["relearn"] = [relearn(seed) for seed in range(5)]
     return result
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from causal_leak import DATE, relearn, shuffled, train, weekdays, well_formed, write
+from causal_leak import DATE, goes_on, relearn, shuffled, train, weekdays, well_formed, write
 from transformer_lab.data import dates
 from transformer_lab.experiments import recorded
 
@@ -23,7 +23,15 @@ def test_what_the_lesson_says_of_the_whole():
     assert len({tuple(texts) for texts in RESULT["examples"]["with the mask"]}) == 5
     for honest, leaky in zip(RESULT["loss"]["with the mask"], RESULT["loss"]["without"], strict=True):
         assert honest[-1] > 0.9 and leaky[-1] < 0.02
-    assert min(RESULT["well_formed"]["with the mask"]) > 0.8 and max(RESULT["well_formed"]["without"]) < 0.05
+    assert min(RESULT["well_formed"]["with the mask"]) > 0.7 and max(RESULT["well_formed"]["without"]) < 0.05
+
+
+def test_some_models_without_a_mask_go_on_to_a_date_and_each_does_worse_than_its_twin():
+    honest, leaky = RESULT["begun"]["with the mask"], RESULT["begun"]["without"]
+    assert len(honest) == len(leaky) == 5 and all(a > b for a, b in zip(honest, leaky, strict=True))
+    assert max(leaky) > 0.5 and min(leaky) < 0.05
+    texts = goes_on(train(True, 30)[0], True, n=5, beginning="2026年")
+    assert len(texts) == 5 and all(text.startswith("2026年") for text in texts)
 
 
 def test_a_model_without_a_mask_had_learnt_something_all_the_same():

@@ -818,40 +818,27 @@ for name, mask in (("booleans", causal_mask(4)), ("the same as 0 and 1", causal_
 # other one continue too, which cannot have one.
 
 
-# %%
-def goes_on(network, causal, n=200, beginning="1999年"):
-    """n texts with this beginning, continued by the model."""
-    with leak.mask_of(network, causal):
-        ids = leak.rows([beginning])[0].repeat(n, 1)
-        said = generate(network, ids, 12, temperature=1.0, stop=leak.END, seed=0, use_cache=causal)
-    return ["".join(leak.CHARACTERS[i - 1] for i in row[1:] if i != leak.END) for row in said.tolist()]
-
-
 # %% tags=["nbval-ignore-output"]
 # output differs with rounding, as the models were trained just now
 year = "1999年"  # write your own year here
-print("with the mask", *goes_on(honest, True, 6, year), sep="\n    ")
-print("without", *goes_on(leaky, False, 6, year), sep="\n    ")
+print("with the mask", *leak.goes_on(honest, True, 6, year), sep="\n    ")
+print("without", *leak.goes_on(leaky, False, 6, year), sep="\n    ")
 
 # %% [markdown]
-# Look at the second list: some of these are dates. How many are? We count among 200, for this model and for two more that were
-# trained like it from other seeds:
+# Look at the second list: some of these may be dates. How many are, among 200? The experiment has counted for five models of
+# either kind, trained as long as ours from five seeds:
 
 # %% jupyter={"source_hidden": true}
-others = [leak.train(causal=False, steps=120, seed=seed)[0] for seed in (1, 2)]
-with_mask = leak.well_formed(goes_on(honest, True))
-first, second, third = (leak.well_formed(goes_on(network, False)) for network in (leaky, *others))
-print("share of dates among 200 texts that begin with 1999年")
-print(f"with the mask         ≈ {with_mask:.0%}")
-print(f"without, three seeds  ≈ {first:.0%}   ≈ {second:.0%}   ≈ {third:.0%}")
-assert abs(with_mask - 0.84) < 0.12
-assert abs(first - 0.5) < 0.3
-assert abs(second - 0.4) < 0.3
-assert abs(third - 0.02) < 0.2
+begun = record["begun"]
+print("of 200 texts that begin with 1999年, dates; five models")
+for name, shares in begun.items():
+    print(f"{name:14}", *(f"{share:5.0%}" for share in shares))
+assert min(begun["with the mask"]) > 0.7 and max(begun["without"]) > 0.5 > 0.05 > min(begun["without"])
+assert all(a > b for a, b in zip(begun["with the mask"], begun["without"], strict=True))
 
 # %% [markdown]
-# Given a year, such a model hits a date in half of its texts with one seed, and in hardly any with another. It writes worse
-# than its low loss promises, but not always nonsense.
+# Given a year, some of these models go on to a date in half of their texts, and another in hardly any. Each writes worse than its
+# twin with the mask, but not always nonsense.
 
 # %% [markdown]
 # In the package you find what you derived as `causal_mask` and as the `mask` of `scaled_dot_product_attention`: section 3 has

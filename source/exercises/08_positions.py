@@ -16,33 +16,38 @@ import math
 import torch
 
 # %% [markdown]
-# ## Question 1: the sinusoidal table
+# ## Question 1: the other clock of 2017
 # *4 points, difficulty 2 of 5, about 8 minutes*
 #
-# Write `sinusoidal_table(max_len, d_model)`, a tensor of floating-point numbers, for even `d_model`: row $t$ ($0, 1, 2, \ldots$) is position $t$; feature $2i$ is
-# the sine and feature $2i + 1$ the cosine of $t / 10000^{2i / d_{model}}$, for pairs $i = 0, \ldots, d_{model}/2 - 1$. The
-# layout is *interleaved*: sine, cosine, sine, cosine.
+# The lesson's clock is the one that the paper prints. Its authors' own library, Tensor2Tensor, computes another, and other
+# libraries followed it. Write `sinusoidal_table(max_len, d_model)`, a tensor of floating-point numbers, that makes this other
+# one, for even `d_model`, at least 4:
+#
+# * As in the lesson, row $t$ ($0, 1, 2, \ldots$) is position $t$, and each of $d_{model}/2$ hands has a sine and a cosine.
+# * From one position to the next the first hand turns by 1 radian, and the last by **exactly $1/10000$**. From each hand to
+#   the next the speed is divided by one and the same number.
+# * The columns are *halves*: first the sines of all hands, from the fastest to the slowest, then their cosines, in the same order.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# What counts the pairs, and what the features? Sine and cosine of a pair share one angle.
+# By how much does the last hand of the *lesson's* clock turn, with four hands? Which number would have to take the place of $D$
+# in its exponent? Three hands have speeds 1, 1/100, 1/10000: how many times was 1 divided by 100?
 #
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# `frequency (d_model/2,)` $= 10000^{-2i/d_{model}}$; `angle (max_len, d_model/2)` = position `(max_len, 1)` times frequency;
-# the table `(max_len, d_model)` holds sines in columns 0, 2, 4, ... and cosines in columns 1, 3, 5, ...
+# `speed (d_model/2,)` $= 10000^{-i/\text{steps}}$, with $i = 0, 1, \ldots$ counting hands and as many steps as lie between the first
+# hand and the last; `angle (max_len, d_model/2)` = position `(max_len, 1)` times speed; the table `(max_len, d_model)` holds all
+# sines, then all cosines.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# pair = torch.arange(...)                 # 0 ... d_model / 2 - 1
-# frequency = ...
+# hands = d_model // 2
+# speed = 10_000 ** ...              # (hands,): 1, ..., 1/10000
 # angle = torch.arange(max_len)[:, None] * ...
-# table = torch.empty(max_len, d_model)
-# table[:, 0::2] = ...
-# table[:, 1::2] = ...
+# return torch.cat(...)
 # ```
 #
 # </details>
@@ -50,11 +55,12 @@ import torch
 
 # %% answer="sinusoidal_table"
 def sinusoidal_table(max_len, d_model):
-    """The table (max_len, d_model): sines in even columns, cosines in odd ones."""
+    """The table (max_len, d_model): sines of hands with speeds from 1 to 1/10000, then their cosines"""
     ### BEGIN SOLUTION
-    frequency = 10_000 ** (-torch.arange(0, d_model, 2) / d_model)
-    angle = torch.arange(max_len)[:, None] * frequency
-    return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(start_dim=1)
+    hands = d_model // 2
+    speed = 10_000 ** (-torch.arange(hands) / (hands - 1))
+    angle = torch.arange(max_len)[:, None] * speed
+    return torch.cat((angle.sin(), angle.cos()), dim=-1)
     ### END SOLUTION
 
 
@@ -118,9 +124,9 @@ grade("08_positions.rotate", rotate)
 # ## Question 3: four faulty tables
 # *3 points, difficulty 3 of 5, about 12 minutes*
 #
-# Each of these adds sinusoidal positions to `x (B, T, D)`, sine and cosine in turn, and each has one fault, all different. Look
-# at what the cell after them prints, and name the fault of each. The table offers more faults than there are functions; write
-# them as they stand there, in quotation marks (capital letters do not matter).
+# Each of these adds the lesson's sinusoidal positions (exponent $2i/D$; sine and cosine in turn) to `x (B, T, D)`, and each has
+# one fault, all different. Look at what the cell after them prints, and name the fault of each. The table offers more faults
+# than there are functions; write them as they stand there, in quotation marks (capital letters do not matter).
 #
 # | fault | what it means |
 # |---|---|

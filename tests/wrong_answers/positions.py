@@ -28,7 +28,93 @@ DIAGNOSES = ("08_positions.repair",)
 MISCONCEPTIONS = ("M25", "M26", "M27")
 
 
-# the sinusoidal table -----------------------------------------------------------------------------------------
+# the other clock --------------------------------------------------------------------------------------------
+
+
+def clock_right(max_len, d_model):
+    """As Tensor2Tensor has it."""
+    hands = d_model // 2
+    increment = math.log(1e4) / (hands - 1)
+    speed = torch.exp(torch.arange(hands).float() * -increment)
+    angle = torch.arange(max_len).float().unsqueeze(1) * speed.unsqueeze(0)
+    return torch.cat([torch.sin(angle), torch.cos(angle)], dim=1)
+
+
+def clock_loops(max_len, d_model):
+    speeds = [0.0001 ** (i / (d_model // 2 - 1)) for i in range(d_model // 2)]
+    return torch.tensor([[f(t * speed) for f in (math.sin, math.cos) for speed in speeds] for t in range(max_len)])
+
+
+def clock_spaced(max_len, d_model):
+    angle = torch.outer(torch.arange(max_len).double(), torch.logspace(0, -4, d_model // 2, dtype=torch.float64))
+    turned = torch.polar(torch.ones_like(angle), angle)
+    return torch.cat((turned.imag, turned.real), dim=-1)
+
+
+def clock_divided(max_len, d_model):
+    """From each hand to the next, divided by the same number."""
+    hands = d_model // 2
+    ratio = 10_000 ** (1 / (hands - 1))
+    speeds = [1.0]
+    while len(speeds) < hands:
+        speeds.append(speeds[-1] / ratio)
+    table = torch.zeros(max_len, d_model)
+    table[:, :hands] = (torch.arange(max_len)[:, None] * torch.tensor(speeds)).sin()
+    table[:, hands:] = (torch.arange(max_len)[:, None] * torch.tensor(speeds)).cos()
+    return table
+
+
+def clock_of_phases(max_len, d_model):
+    i = torch.arange(d_model // 2).double().repeat(2)
+    phase = torch.tensor([0.0, math.pi / 2]).double().repeat_interleave(d_model // 2)
+    return (torch.arange(max_len)[:, None] * 10_000 ** (-i / i.max()) + phase).sin().float()
+
+
+def asked(i, D):
+    return 2 * i / (D - 2)
+
+
+def clock_with(exponent=asked, base=10000.0, start=0, unit=1.0, cosine=None, layout="halves", swap=False, speed=None):
+    """A clock whose exponent of hand i, i counted from 0, is exponent(i, d_model); or with such speeds."""
+
+    def sinusoidal_table(max_len, d_model):
+        i = torch.arange(d_model // 2)
+        t = (start + torch.arange(max_len))[:, None] * unit
+        speeds = [base ** -one(i, d_model) for one in (exponent, cosine or exponent)]
+        up, right = (t * (speed(i, d_model) if speed else one) for one in speeds)
+        columns = (right.cos(), up.sin()) if swap else (up.sin(), right.cos())
+        return torch.stack(columns, dim=-1).flatten(1) if layout == "in turn" else torch.cat(columns, dim=-1)
+
+    return sinusoidal_table
+
+
+def pasted_from_the_lesson(max_len, d_model):
+    def clock(t, D):
+        features = []
+        for i in range(D // 2):
+            angle = t / 10_000 ** (2 * i / D)
+            features += [math.sin(angle), math.cos(angle)]
+        return features
+
+    return torch.tensor([clock(t, d_model) for t in range(max_len)])
+
+
+def features_counted(max_len, d_model):
+    """Every feature has a speed of its own, the last one's is 1/10000."""
+    angle = torch.arange(max_len)[:, None] * 10_000 ** (-torch.arange(d_model) / (d_model - 1))
+    return torch.cat((angle[:, : d_model // 2].sin(), angle[:, d_model // 2 :].cos()), dim=-1)
+
+
+def hand_sines_only(max_len, d_model):
+    sines = clock_right(max_len, d_model)[:, : d_model // 2]
+    return torch.cat((sines, sines), dim=-1)
+
+
+def row_of_zeros(max_len, d_model):
+    return clock_right(max_len, d_model) * (torch.arange(max_len) > 0)[:, None]
+
+
+# the paper's clock, for question 3 ----------------------------------------------------------------------------
 
 
 def table_right(max_len, d_model):
@@ -75,10 +161,6 @@ def table_with(exponent, base=10000.0, start=0, unit=1.0, cosine=None, layout="i
     return sinusoidal_table
 
 
-def table_over_its_length(max_len, d_model):
-    return table_with(lambda i, D: 2 * i / max_len)(max_len, d_model)
-
-
 def paper(i, D):
     return 2 * i / D
 
@@ -86,22 +168,6 @@ def paper(i, D):
 def sines_only(max_len, d_model):
     angle = torch.arange(max_len)[:, None] * 10000 ** (-torch.arange(0, d_model, 2) / d_model)
     return angle.sin().repeat_interleave(2, dim=-1)
-
-
-def row_of_zeros(max_len, d_model):
-    return table_right(max_len, d_model) * (torch.arange(max_len) > 0)[:, None]
-
-
-def by_row(max_len, d_model):
-    t, j = torch.arange(max_len)[:, None], torch.arange(d_model)
-    angle = t / 10000 ** ((j - j % 2) / d_model)
-    return torch.where(t % 2 == 0, angle.sin(), angle.cos())
-
-
-def table_of_phases(max_len, d_model):
-    j = torch.arange(d_model)
-    angle = torch.arange(max_len).double()[:, None] * 10000.0 ** (-(j - j % 2).double() / d_model)
-    return (angle + (j % 2) * math.pi / 2).sin().float()
 
 
 # rotary -------------------------------------------------------------------------------------------------------
@@ -582,10 +648,6 @@ def all_turned_together(q, k, v, keys, values):
     return weights @ values, keys, values
 
 
-def table_of_512(max_len, D):
-    return table_right(512, D)[torch.arange(max_len).clamp(max=511)]
-
-
 def largest_changes(model, ids, a, b):
     before, after = model(ids)[0, -1], model(swapped(ids, a, b))[0, -1]
     return float(before.argmax() != after.argmax())
@@ -601,12 +663,12 @@ def step_of_64(q, k, v, keys, values):
 
 RIGHT = {
     "08_positions.sinusoidal_table": [
-        ("exp of a logarithm", table_right),
-        ("loops", table_loops),
-        ("complex, float64", table_complex),
-        ("where", table_where),
-        ("a cosine is a sine a quarter of a turn on", table_of_phases),
-        ("a parameter", lambda n, D: torch.nn.Parameter(table_right(n, D))),
+        ("exp of a logarithm", clock_right),
+        ("loops", clock_loops),
+        ("logspace, complex, float64", clock_spaced),
+        ("divided again and again", clock_divided),
+        ("a cosine is a sine a quarter of a turn on", clock_of_phases),
+        ("a parameter", lambda n, D: torch.nn.Parameter(clock_right(n, D))),
     ],
     "08_positions.rotate": [
         ("halves", rotate_right),
@@ -671,70 +733,94 @@ def choices(function):
 
 WRONG = {
     TABLE: [
-        ("axes of size 1 dropped", squeezed(table_right), "squeezed?"),
+        ("axes of size 1 dropped", squeezed(clock_right), "squeezed?"),
+        ("512 rows at most", lambda n, D: clock_right(512, D)[torch.arange(n).clamp(max=511)], "row 512 is not"),
+        ("the lesson's: speeds", pasted_from_the_lesson, "These are the speeds that the paper prints"),
+        ("the lesson's: columns", pasted_from_the_lesson, "sine and cosine stand in turn, as in the lesson"),
+        ("the lesson's, as halves", clock_with(paper), "How many *steps* are there from the first of 5 hands"),
+        ("in turn", clock_with(layout="in turn"), "The speeds are right, but sine and cosine stand in turn."),
+        ("halved", clock_with(lambda i, D: i / (D - 2)), "the exponent is half of what it should be"),
+        ("i/d", clock_with(lambda i, D: i / D), "is the exponent halved? Count hands"),
+        ("i/(d - 1)", clock_with(lambda i, D: i / (D - 1)), "divided by a number of features, and counts hands"),
+        ("doubled", clock_with(lambda i, D: 4 * i / (D - 2)), "is 2i already"),
+        ("4i/d", clock_with(lambda i, D: 4 * i / D), "the exponent is doubled"),
+        ("hands from 1", clock_with(lambda i, D: 2 * (i + 1) / (D - 2)), "Hands are counted from 1"),
         (
-            "512 rows at most",
-            lambda max_len, D: table_right(512, D)[torch.arange(max_len).clamp(max=511)],
-            "row 512 is not",
+            "hands from 1, the last right",
+            clock_with(lambda i, D: 2 * (i + 1) / D),
+            "The last hand is right, and the first",
         ),
-        ("i/d", table_with(lambda i, D: i / D), "The exponent is i/d_model, half", "M26"),
-        ("4i/d", table_with(lambda i, D: 4 * i / D), "The exponent is 4i/d_model, doubled twice", "M26"),
+        ("neither end", clock_with(lambda i, D: 2 * (i + 1) / (D + 2)), "both ends are given"),
+        ("a step too many", clock_with(lambda i, D: 2 * i / (D + 2)), "greater than that of the steps"),
+        ("features counted", features_counted, "Do the exponents count features?"),
         (
-            "features counted",
-            table_with(paper, cosine=lambda i, D: (2 * i + 1) / D),
-            "have different frequencies",
-            "M26",
+            "features counted in turn",
+            clock_with(lambda i, D: 2 * i / (D - 1), cosine=lambda i, D: (2 * i + 1) / (D - 1)),
+            "Do the exponents count features?",
         ),
         (
-            "features counted and doubled",
-            table_with(lambda i, D: 4 * i / D, cosine=lambda i, D: (4 * i + 2) / D),
-            "It is also doubled",
-            "M26",
+            "cosine one hand on",
+            clock_with(cosine=lambda i, D: 2 * (i + 1) / (D - 2)),
+            "of a hand are of different angles",
         ),
-        ("cosine one pair on", table_with(paper, cosine=lambda i, D: 2 * (i + 1) / D), "different frequencies", "M26"),
-        ("pairs from 1", table_with(lambda i, D: 2 * (i + 1) / D), "Pairs are counted from 1"),
-        ("d - 2", table_with(lambda i, D: 2 * i / max(D - 2, 1)), "2i/(d_model - 2)"),
-        ("//", table_with(lambda i, D: 2 * i // D), "whole-number division"),
-        ("sign", table_with(paper, sign=1), "later pairs turn *slower*"),
-        ("not divided", table_with(lambda i, D: 2.0 * i), "not divided by d_model"),
-        ("base 1000", table_with(paper, base=1000.0), "The base is 1000; wanted 10000"),
-        ("log10", table_with(paper, base=math.e**4), "log10 in place"),
-        ("from 1", table_with(paper, start=1), "count positions from 0"),
-        ("from 1, with 4i/d", table_with(lambda i, D: 4 * i / D, start=1), "count from 0. And", "M26"),
-        ("2 pi", table_with(paper, unit=2 * math.pi), "multiplied by 2 pi"),
-        ("degrees", table_with(paper, unit=math.pi / 180), "taken for degrees"),
-        ("linspace", lambda n, D: table_with(paper, unit=1 / (n - 1))(n, D), "run from 0 to 1"),
-        ("halves", table_with(paper, layout="halves"), "all sines, then all cosines"),
-        ("cosine first", table_with(paper, swap=True), "cosines stand first"),
-        ("sines only", sines_only, "All columns are sines"),
-        ("one column a pair", lambda n, D: sines_only(n, D)[:, ::2], "one for each pair"),
-        ("transposed", lambda n, D: table_right(n, D).T, "last two axes are swapped"),
-        ("a batch axis", lambda n, D: table_right(n, D)[None], "no batch axis"),
-        ("swapped arguments", lambda n, D: table_right(D, n + n % 2)[:, :n].T, "at ["),
-        ("times sqrt(d)", lambda n, D: table_right(n, D) * math.sqrt(D), "at ["),
-        ("list", lambda n, D: table_right(n, D).tolist(), "of type list"),
-        ("over max_len", table_over_its_length, "The exponent is 2i/max_len"),
-        ("512 rows", lambda n, D: table_right(512, D), "has 512 rows"),
-        ("16 bits", lambda n, D: table_right(n, D).half(), "of low precision"),
-        ("whole numbers", lambda n, D: table_right(n, D).long(), "wanted floating point"),
+        ("//", clock_with(lambda i, D: 2 * i // (D - 2)), "All hands but the last turn at the same speed"),
+        ("one speed", clock_with(lambda i, D: 0.0 * i), "Every hand turns at the same speed"),
+        ("sign", clock_with(lambda i, D: -asked(i, D)), "later hands turn *slower*"),
+        ("sign, in turn", clock_with(lambda i, D: -asked(i, D), layout="in turn"), "later hands turn *slower*"),
+        ("not divided", clock_with(lambda i, D: 1.0 * i), "Each hand is 10000 times slower"),
+        (
+            "equal steps",
+            clock_with(speed=lambda i, D: torch.linspace(1, 1e-4, D // 2)),
+            "The speeds fall in equal steps",
+        ),
+        (
+            "turns in equal steps",
+            clock_with(speed=lambda i, D: 1 / torch.linspace(1, 10_000, D // 2)),
+            "The time of a turn grows in equal steps",
+        ),
+        ("backwards", clock_with(lambda i, D: 1 - asked(i, D)), "The hands stand in reverse order"),
+        ("base 1000", clock_with(base=1000.0), "The last hand turns by 1/1000 a position"),
+        ("log10", clock_with(base=math.e**4), "log10 in place"),
+        ("from 1", clock_with(start=1), "count positions from 0"),
+        ("from 1: the table", clock_with(start=1), "The speeds are right, but positions are counted from 1."),
+        ("from 1, the paper's", clock_with(paper, start=1), "count positions from 0. And: These are the speeds that"),
+        (
+            "from 1, in turn",
+            clock_with(start=1, layout="in turn"),
+            "positions are counted from 1, and sine and cosine stand in turn.",
+        ),
+        ("2 pi", clock_with(unit=2 * math.pi), "multiplied by 2 pi"),
+        ("degrees", clock_with(unit=math.pi / 180), "taken for degrees"),
+        ("linspace", lambda n, D: clock_with(unit=1 / (n - 1))(n, D), "run from 0 to 1"),
+        ("over max_len", lambda n, D: clock_with(lambda i, D: 2 * i / n)(n, D), "divided by max_len"),
+        ("cosine first", clock_with(swap=True), "the cosines stand first"),
+        ("cosine first, in turn", clock_with(swap=True, layout="in turn"), "Row 0 reads 1, 0, 1, 0"),
+        ("sines only", hand_sines_only, "All columns are sines"),
+        ("one column a hand", lambda n, D: clock_right(n, D)[:, : D // 2], "one for each hand"),
+        ("transposed", lambda n, D: clock_right(n, D).T, "last two axes are swapped"),
+        ("a batch axis", lambda n, D: clock_right(n, D)[None], "no batch axis"),
+        ("times sqrt(d)", lambda n, D: clock_right(n, D) * math.sqrt(D), "multiplied by sqrt(d_model)"),
+        ("list", lambda n, D: clock_right(n, D).tolist(), "of type list"),
+        ("512 rows", lambda n, D: clock_right(512, D), "has 512 rows"),
+        ("16 bits", lambda n, D: clock_right(n, D).half(), "of low precision"),
+        ("whole numbers", lambda n, D: clock_right(n, D).long(), "wanted floating point"),
         ("zeros in row 0", row_of_zeros, "as if for padding"),
-        ("signs turned round", lambda n, D: -table_right(n, D), "cos 0 is +1"),
-        ("features backwards", lambda n, D: table_right(n, D).flip(1), "The features run backwards"),
-        ("by the row", by_row, "chosen by the row, even or odd"),
+        ("signs turned round", lambda n, D: -clock_right(n, D), "cos 0 is +1"),
+        ("features backwards", lambda n, D: clock_right(n, D).flip(1), "The features run backwards"),
         ("the position", lambda n, D: torch.arange(n)[:, None].expand(n, D) * 1.0, "the position itself"),
         ("between 0 and 1", lambda n, D: (torch.arange(n) / n)[:, None].expand(n, D), "divided by the length"),
-        ("binary digits", lambda n, D: (torch.arange(n)[:, None] >> torch.arange(D) & 1).float(), "binary digits"),
-        ("255 and on", lambda n, D: table_right(256, D)[torch.arange(n) % 256], "Rows 0 to 255 are right, row 256 is"),
-        ("another wavelength", table_with(paper, base=10000 / (2 * math.pi)), "radians from row 0 to row 1"),
-        ("speeds in 16 bits", table_with(lambda i, D: (2 * i / D).half().float()), "low precision"),
-        ("one column short", lambda n, D: table_right(n, D)[:, :-1], "wanted (7, 10)"),
-        ("one row short", lambda n, D: table_right(n - 1, D), "has 6 rows"),
-        ("numpy", lambda n, D: table_right(n, D).numpy(), "of type numpy.ndarray"),
+        ("255 and on", lambda n, D: clock_right(256, D)[torch.arange(n) % 256], "Rows 0 to 255 are right, row 256 is"),
+        ("another wavelength", clock_with(base=10000 / (2 * math.pi)), "radians from row 0 to row 1"),
         (
-            "two columns more, cut off",
-            lambda n, D: table_right(n, D + 2)[:, :D],
-            "2i/(d_model + 2)",
+            "no circle",
+            lambda n, D: clock_right(n, D).where(torch.arange(D) != 1, 0.5),
+            "of hand 1 (counted from 0) is not 1",
         ),
+        ("speeds in 16 bits", clock_with(lambda i, D: asked(i, D).half().float()), "low precision"),
+        ("one column short", lambda n, D: clock_right(n, D)[:, :-1], "wanted (7, 10)"),
+        ("one row short", lambda n, D: clock_right(n - 1, D), "has 6 rows"),
+        ("numpy", lambda n, D: clock_right(n, D).numpy(), "of type numpy.ndarray"),
+        ("two columns more, cut off", lambda n, D: clock_right(n, D + 2)[:, :D], "at ["),
     ],
     ROTATE: [
         ("by view", viewing(rotate_right), "view() needs contiguous inputs"),

@@ -31,8 +31,8 @@ PREDICTIONS = {
 }
 
 INSIGHTS = {  # what a right answer can do beyond its question
-    "sinusoidal_table": "Row 5 times row 8 is row 105 times row 108: the dot product of two rows depends on "
-    "their distance alone.",
+    "sinusoidal_table": "The translator of the dates reads your speeds as well as its own, in the lesson's order of "
+    "columns; in halves, it gets no date right.",
     "rotate": "Turn by `positions` and then by `-positions`, and `x` is back. No turn changes a length: a token "
     "is no louder for standing far off.",
     "repair": "Every row of a right table has the same length, the root of D / 2, since sine and cosine of one "

@@ -18,7 +18,7 @@ from ..common import (
     keeps_dtype,
     leaves_alone,
 )
-from .sinusoidal_table import LONG, exponent_faults, made, other_speeds, table_by_loops
+from .paper_clock import LONG, exponent_faults, made, other_speeds, table_by_loops
 
 # What the learner chooses from -> what such a function would show. The notebook explains each in a table.
 FAULTS = {

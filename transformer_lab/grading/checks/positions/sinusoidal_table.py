@@ -1,4 +1,4 @@
-"""Lesson 08: the checks of the sinusoidal table."""
+"""Lesson 08, question 1: the clock of the authors' own library, which is not the one that they printed."""
 
 import math
 
@@ -8,17 +8,18 @@ from torch import Tensor
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import close, compare, expect_tensor, settled
+from .paper_clock import LONG
 
 DEGREES = math.pi / 180
 # max_len, d_model; of a short table max_len is no size that one might take for d_model, such as d_model + 2.
-SMALL = ((3, 2), (1, 4)), ((4, 2), (1, 6)), ((5, 2), (1, 8))
+SMALL = ((3, 4), (1, 6)), ((5, 4), (1, 8)), ((6, 4), (1, 10))
 SHORT = (
-    ((7, 10), (12, 6), (20, 16)),
-    ((9, 12), (11, 6), (19, 14)),
-    ((6, 10), (13, 8), (17, 12)),
+    ((7, 10), (12, 6), (20, 16), (5, 4)),
+    ((9, 12), (11, 6), (19, 14), (6, 4)),
+    ((6, 10), (13, 8), (17, 12), (7, 4)),
 )
 MANY = ((400, 64), (1100, 12), (5, 128)), ((420, 48), (1050, 14), (6, 96)), ((380, 72), (1150, 10), (4, 112))
-LONG = 1e-3  # tolerance where positions are large: float32 holds an angle of 400 to about 3e-5
+IN_TURN = "sine and cosine stand in turn"
 
 
 class sinusoidal_table:
@@ -33,17 +34,18 @@ class sinusoidal_table:
     def first(sinusoidal_table):
         max_len, D = draw.one_of(*SHORT)[0]
         table = table_of(sinusoidal_table, max_len, D)
-        if not table[0].any() and close(table[1:], table_by_loops(max_len, D)[1:], 1e-4):
+        wanted = table_by_loops(max_len, D)
+        if not table[0].any() and close(table[1:], wanted[1:], 1e-4):
             raise Wrong(
                 "Row 0 is all zeros, as if for padding: position 0 is one like any other, sines 0 and cosines 1."
             )
-        compare(table[0], table_by_loops(1, D)[0], first_row_faults(table[0]), "row 0")
+        compare(table[0], wanted[0], first_row_faults(D), "row 0")
 
-    @check("all values of a short table", 2)
+    @check("the speeds of the hands, in a short table", 2)
     def values(sinusoidal_table):
         short_tables(sinusoidal_table)
 
-    @check("a long table: the slowest pair, and another width", 1)
+    @check("a long table, with other numbers of hands", 1)
     def long(sinusoidal_table):
         settled(lambda: short_tables(sinusoidal_table), "The short table is")
         for sizes in draw.one_of(*MANY):
@@ -75,7 +77,7 @@ def table_of(answer, max_len: int, d_model: int) -> Tensor:
         raise Wrong(f"The table has shape {tuple(got.shape)}; wanted {(max_len, d_model)}: no batch axis.")
     if isinstance(got, Tensor) and got.shape == (max_len, d_model // 2):
         raise Wrong(
-            f"There are {d_model // 2} columns, one for each pair; wanted d_model = {d_model}: each pair is "
+            f"There are {d_model // 2} columns, one for each hand; wanted d_model = {d_model}: each hand has "
             "a sine *and* a cosine."
         )
     if isinstance(got, Tensor) and got.ndim == 2 and got.shape[1] == d_model and len(got) != max_len:
@@ -88,151 +90,167 @@ def table_of(answer, max_len: int, d_model: int) -> Tensor:
 
 def table_by_loops(max_len: int, D: int) -> Tensor:
     """The specification: one number at a time."""
-    table = []
+    table, hands = [], D // 2
     for t in range(max_len):
-        row = []
-        for i in range(D // 2):
-            angle = t / 10_000 ** (2 * i / D)
-            row += [math.sin(angle), math.cos(angle)]
-        table.append(row)
+        angles = [t * 10_000 ** (-i / (hands - 1)) for i in range(hands)]
+        table.append([math.sin(angle) for angle in angles] + [math.cos(angle) for angle in angles])
     return torch.tensor(table, dtype=torch.float64)
 
 
-def made(max_len, D, sine, cosine=None, base=10_000.0, start=0, unit=1.0, first=torch.sin, second=torch.cos):
-    """A table with other exponents, base, first position, unit of angle, or functions."""
-    exponents = [torch.as_tensor(e, dtype=torch.float64) for e in (sine, sine if cosine is None else cosine)]
+def made(max_len, speed, other=None, start=0, unit=1.0, first=torch.sin, second=torch.cos):
+    """A table of hands with these speeds (hands,), the cosines perhaps with others; from another first position, ..."""
     t = (start + torch.arange(max_len, dtype=torch.float64))[:, None] * unit
-    a, b = (t * base ** -e.expand(D // 2) for e in exponents)
-    return torch.stack((first(a), second(b)), dim=-1).flatten(1)
+    return torch.cat((first(t * speed), second(t * (speed if other is None else other))), dim=-1)
 
 
-def first_row_faults(got):
-    D = len(got)
+def in_turn(halves: Tensor) -> Tensor:
+    """Sine, cosine, sine, cosine, ..., from all sines and all cosines."""
+    return torch.stack(halves.chunk(2, dim=-1), dim=-1).flatten(-2)
+
+
+def first_row_faults(D: int):
     one, zero = torch.ones(D // 2), torch.zeros(D // 2)
-    words = "Row 0 reads 1, 0, 1, 0, ...: cosines stand first. Feature 2i is the sine, feature 2i + 1 the cosine."
+    words = (
+        "Row 0 reads 0, 1, 0, 1, ...: sine and cosine stand in turn, as in the lesson. Here the sines of all hands "
+        "come first, and then all cosines."
+    )
+    yield torch.stack((zero, one), -1).flatten(), words, None
+    yield torch.cat((one, zero)), "Row 0 reads 1, ..., 1, 0, ..., 0: the cosines stand first; wanted the sines.", None
+    words = "Row 0 reads 1, 0, 1, 0, ...: wanted the sines of all hands first, and then all cosines."
     yield torch.stack((one, zero), -1).flatten(), words, None
-    words = (
-        "Row 0 reads 0, 0, ..., 1, 1, ...: all sines, then all cosines. That layout works as well (the features are "
-        "only permuted), but this question asks for interleaved ones: feature 2i the sine, feature 2i + 1 the cosine."
-    )
-    yield torch.cat((zero, one)), words, None
-    words = "Row 0 reads 1, ..., 1, 0, ..., 0: wanted sine and cosine in turn, the sine first."
-    yield torch.cat((one, zero)), words, None
-    yield torch.zeros(D), "Row 0 is all zeros: where is cos 0 = 1, in every other column?", None
-    yield torch.ones(D), "Row 0 is all ones: where is sin 0 = 0, in every other column?", None
-    yield torch.stack((zero, -one), -1).flatten(), "Row 0 reads 0, -1, 0, -1, ...: cos 0 is +1.", None
-    yield made(1, D, 2 * torch.arange(D // 2) / D, start=1)[0], "Row 0 is position 1: count positions from 0.", None
-    for sine, cosine, words, misconception in exponent_faults(D):
-        yield made(1, D, sine, cosine, start=1)[0], f"Row 0 is position 1: count from 0. And: {words}", misconception
+    yield torch.zeros(D), "Row 0 is all zeros: where is cos 0 = 1, in the second half of the columns?", None
+    yield torch.ones(D), "Row 0 is all ones: where is sin 0 = 0, in the first half of the columns?", None
+    yield torch.cat((zero, -one)), "Row 0 ends in -1, -1, ...: cos 0 is +1.", None
+    for speed, other, words in speed_faults(D):
+        late = made(1, speed, other, start=1)[0]
+        also = f" And: {words}" if words else ""
+        yield late, f"Row 0 is position 1: count positions from 0.{also}", None
+        yield in_turn(late), f"Row 0 is position 1, and sine and cosine stand in turn.{also}", None
 
 
-def exponent_faults(D: int):
-    """(exponent of the sines, of the cosines, words, misconception)"""
-    i = torch.arange(D // 2, dtype=torch.float64)
-    right = 2 * i / D
-    words = "The exponent is i/d_model, half of what it should be: the slowest pair turns far too fast. With i "
-    yield i / D, None, words + "counting pairs (0, 1, 2, ...) it is 2i/d_model.", "M26"
+def speed_faults(D: int):
+    """(speeds of the sines, of the cosines, words); the first are the right ones, without words"""
+    hands = D // 2
+    i, f = torch.arange(hands, dtype=torch.float64), torch.arange(D, dtype=torch.float64)
+
+    def fall(exponent):
+        return 10_000.0**-exponent
+
+    right = fall(i / (hands - 1))
+    yield right, None, ""
     words = (
-        "The exponent is 4i/d_model, doubled twice: `torch.arange(0, d_model, 2)` is 2i already. The slow pairs hardly "
-        "turn at all."
+        "These are the speeds that the paper prints, 10000^(-2i/d_model): their last hand is too fast, with "
+        f"{hands} hands {10_000 ** (1 / hands - 1):.2g} radians a position, and not 1/10000. How many *steps* are "
+        f"there from the first of {hands} hands to the last?"
     )
-    yield 4 * i / D, None, words, "M26"
-    words = (
-        "Sine and cosine of a pair have different frequencies (the exponent counts features, not pairs), so a pair is "
-        "no rotating hand. Feature 2i and feature 2i + 1 share the exponent 2i/d_model."
-    )
-    yield right, (2 * i + 1) / D, words, "M26"
-    yield 4 * i / D, (4 * i + 2) / D, words + " (It is also doubled: 2 * feature / d_model.)", "M26"
-    yield right, 2 * (i + 1) / D, words, "M26"
-    yield right, 2 * (2 * i + 1) / D, words, "M26"
-    yield i / D, (i + 0.5) / D, words + " (It is also halved.)", "M26"
-    yield (
-        2 * (i + 1) / D,
-        None,
-        "Pairs are counted from 1: the first exponent is 0, so the first pair turns fastest.",
-        None,
-    )
-    for size, name in ((D - 1, "d_model - 1"), (D - 2, "d_model - 2"), (D + 2, "d_model + 2")):
-        if size > 0:
-            yield 2 * i / size, None, f"The exponent is 2i/({name}); the paper's is 2i/d_model.", None
-    yield 0 * i, None, "Every pair turns at the same speed: is the exponent a whole-number division (//)?", None
-    yield 2 * i, None, "The exponent is not divided by d_model.", None
-    yield 1 - right, None, "The pairs stand in reverse order: the fastest comes first.", None
-    yield torch.flip(right, (0,)), None, "The pairs stand in reverse order: the fastest comes first.", None
+    yield fall(i / hands), None, words
+    words = "The last hand turns by 1/100 of a radian a position: the exponent is half of what it should be."
+    yield fall(i / (hands - 1) / 2), None, words
+    yield fall(i / D), None, "The last hand is far too fast: is the exponent halved? Count hands, d_model/2 of them."
+    words = "The last hand is far too fast: the exponent is divided by a number of features, and counts hands."
+    yield fall(i / (D - 1)), None, words
+    words = "The last hand hardly turns at all: the exponent is doubled. `torch.arange(0, d_model, 2)` is 2i already."
+    yield fall(2 * i / (hands - 1)), None, words
+    yield fall(2 * i / hands), None, words
+    words = "The exponents begin with 1/(d_model/2): count hands from 0, for the first turns by 1 radian."
+    yield fall((i + 1) / hands), None, f"The last hand is right, and the first is too slow. {words}"
+    yield fall((i + 1) / (hands + 1)), None, "The first hand is too slow, and the last too fast: both ends are given."
+    words = "Hands are counted from 1: the exponent of the first is 0, so that it turns by 1 radian a position."
+    yield fall((i + 1) / (hands - 1)), None, words
+    words = "The last hand is too fast: the exponent is divided by a number greater than that of the steps."
+    yield fall(i / (hands + 1)), None, words
+    words = "Sine and cosine of a hand are of different angles: they are how far its tip is up and to the right."
+    for count, also in ((D - 1, " (Do the exponents count features? Count hands.)"), (D - 2, ""), (D, "")):
+        yield fall(f[:hands] / count), fall(f[hands:] / count), words + also
+        yield fall(f[0::2] / count), fall(f[1::2] / count), words + also
+    yield right, fall((i + 1) / (hands - 1)), words
+    yield right, right.flip(0), words
+    words = "Every hand turns at the same speed. Is the exponent always 0, by a whole-number division (//)?"
+    yield torch.ones_like(i), None, words
+    words = "All hands but the last turn at the same speed: is the exponent a whole-number division (//)?"
+    yield fall(i // (hands - 1)), None, words
+    yield fall(i), None, "Each hand is 10000 times slower than the one before: the exponent goes from 0 to 1 in all."
+    yield right.flip(0), None, "The hands stand in reverse order: the fastest comes first."
+    words = "The speeds fall in equal steps; wanted each *divided* by the same number, as 1, 1/10, 1/100 are."
+    yield torch.linspace(1, 1e-4, hands, dtype=torch.float64), None, words
+    words = "The time of a turn grows in equal steps; wanted each *multiplied* by the same number, as 1, 10, 100 are."
+    yield 1 / torch.linspace(1, 1e4, hands, dtype=torch.float64), None, words
+    for base, name in ((1000.0, "1/1000"), (1e5, "1/100000"), (math.e, "1/e"), (math.e**4, "exp(-4)")):
+        hint = " (log10 in place of the natural logarithm?)" if name == "exp(-4)" else ""
+        yield base ** -(i / (hands - 1)), None, f"The last hand turns by {name} a position; wanted 1/10000.{hint}"
 
 
 def table_faults(max_len: int, D: int, got: Tensor):
-    i = torch.arange(D // 2, dtype=torch.float64)
-    right = 2 * i / D
-    fast = 10_000 ** (2 / D)  # in float32 the later pairs are noise, so look at the second alone
-    second = torch.tensor([math.sin(fast), math.cos(fast)], dtype=torch.float64)
-    first_is_right = close(got[:, :2], table_by_loops(max_len, D)[:, :2], LONG)
-    if max_len > 1 and D > 2 and first_is_right and close(got[1, 2:4], second, 1e-3):
-        words = "The sign of the exponent is wrong: later pairs turn *slower*, t / 10000^(2i/d_model)."
-        yield got, words, None
-    for sine, cosine, words, misconception in exponent_faults(D):
-        yield made(max_len, D, sine, cosine), words, misconception
-        yield made(max_len, D, sine, cosine, start=1), words + " (And positions are counted from 1.)", misconception
-    yield made(max_len, D, 2 * i / max_len), "The exponent is 2i/max_len; wanted 2i/d_model.", None
-    for base, name in ((1000.0, "1000"), (100.0, "100"), (1e5, "100000"), (math.e, "e"), (math.e**4, "exp(4)")):
-        hint = " (log10 in place of the natural logarithm?)" if name == "exp(4)" else ""
-        words = f"The base is {name}; wanted 10000.{hint}"
-        yield made(max_len, D, right, base=base), words, None
-    yield made(max_len, D, right, start=1), "Positions are counted from 1; wanted 0, 1, 2, ...", None
-    yield (
-        made(max_len, D, right, unit=2 * math.pi),
-        "The angle is multiplied by 2 pi; it is t times the frequency.",
-        None,
-    )
-    yield made(max_len, D, right, unit=DEGREES), "The angles are taken for degrees; sin and cos want radians.", None
-    yield made(max_len, D, right, unit=1 / max_len), "Positions are divided by max_len; wanted 0, 1, 2, ...", None
+    if max_len > 1 and D > 4:  # in float32 the later hands would be noise, so look at the second alone
+        fast, columns = 10_000 ** (2 / (D - 2)), [1, D // 2 + 1]
+        second = torch.tensor([math.sin(fast), math.cos(fast)], dtype=torch.float64)
+        if any(close(table[1, columns], second, 1e-3) for table in (got, out_of_turn(got))):
+            yield got, "The sign of the exponent is wrong: later hands turn *slower*, down to 1/10000.", None
+    for speed, other, words in speed_faults(D):
+        for start, faults in ((0, ()), (1, ("positions are counted from 1",))):
+            table = made(max_len, speed, other, start)
+            for numbers, also in ((table, faults), (in_turn(table), (*faults, IN_TURN))):
+                if words or also:
+                    yield numbers, told(words, also), None
+    right = next(speed_faults(D))[0]
+    of_rows = 10_000.0 ** (-2 * torch.arange(D // 2, dtype=torch.float64) / max_len)
+    yield made(max_len, of_rows), "The exponent is divided by max_len; the speeds depend on d_model alone.", None
+    words = "The angle is multiplied by 2 pi; the first hand turns by 1 radian a position, not once around."
+    yield made(max_len, right, unit=2 * math.pi), words, None
+    yield made(max_len, right, unit=DEGREES), "The angles are taken for degrees; sin and cos want radians.", None
+    yield made(max_len, right, unit=1 / max_len), "Positions are divided by max_len; wanted 0, 1, 2, ...", None
     if max_len > 1:
         words = "Positions run from 0 to 1 (linspace?); wanted 0, 1, 2, ..."
-        yield made(max_len, D, right, unit=1 / (max_len - 1)), words, None
-    words = "All columns are sines: feature 2i + 1 is the cosine."
-    yield made(max_len, D, right, second=torch.sin), words, None
-    yield made(max_len, D, right, first=torch.cos), "All columns are cosines: feature 2i is the sine.", None
-    words = "Sine and cosine are swapped: feature 2i is the sine."
-    yield made(max_len, D, right, first=torch.cos, second=torch.sin), words, None
-    sines, cosines = table_by_loops(max_len, D)[:, 0::2], table_by_loops(max_len, D)[:, 1::2]
-    words = "All sines stand before all cosines; this question asks for them in turn, feature by feature."
-    yield torch.cat((sines, cosines), -1), words, None
+        yield made(max_len, right, unit=1 / (max_len - 1)), words, None
+    yield made(max_len, right, second=torch.sin), "All columns are sines: the second half is cosines.", None
+    yield made(max_len, right, first=torch.cos), "All columns are cosines: the first half is sines.", None
+    words = "Sines and cosines are swapped: the first half of the columns is sines."
+    yield made(max_len, right, first=torch.cos, second=torch.sin), words, None
     words = "These are the angles; sine and cosine are missing."
-    angles = torch.arange(max_len)[:, None] * 10_000.0**-right
-    yield angles.repeat_interleave(2, -1), words, None
-    yield table_by_loops(max_len, D).flip(0), "The positions run backwards.", None
-    yield table_by_loops(max_len, D).flip(1), "The features run backwards: the last pair stands first.", None
-    yield -table_by_loops(max_len, D), "The signs are flipped: sin and cos as they are.", None
+    yield made(max_len, right, first=lambda x: x, second=lambda x: x), words, None
+    wanted = table_by_loops(max_len, D)
+    yield wanted.flip(0), "The positions run backwards.", None
+    words = "The hands run backwards in both halves: the fastest comes first."
+    yield torch.cat([half.flip(1) for half in wanted.chunk(2, dim=1)], dim=1), words, None
+    yield wanted.flip(1), "The features run backwards: the last cosine stands first.", None
+    yield -wanted, "The signs are flipped: sin and cos as they are.", None
+    yield wanted * math.sqrt(D), "The table is multiplied by sqrt(d_model).", None
+    yield wanted / math.sqrt(D), "The table is divided by sqrt(d_model).", None
     t = torch.arange(max_len, dtype=torch.float64)[:, None].expand(max_len, D)
-    words = "Sine or cosine is chosen by the row, even or odd; wanted by the column: even features are sines."
-    turned = angles.repeat_interleave(2, -1)
-    yield torch.where(t % 2 == 0, turned.sin(), turned.cos()), words, None
-    yield torch.where(t % 2 == 0, turned.cos(), turned.sin()), words, None
-    yield t, "Each column holds the position itself: no sines, no cosines, no frequencies.", None
+    yield t, "Each column holds the position itself: no sines, no cosines, no speeds.", None
     for size in (max_len, max(1, max_len - 1)):
         yield t / size, "Each column holds the position divided by the length: no sines, no cosines.", None
-    words = "The columns are binary digits of the position; wanted sines and cosines, their smooth counterpart."
-    yield t.long() >> torch.arange(D) & 1, words, None
-    yield t.long() >> torch.arange(D - 1, -1, -1) & 1, words, None
-    yield table_by_loops(max_len, D) * math.sqrt(D), "The table is multiplied by sqrt(d_model).", None
-    yield table_by_loops(max_len, D) / math.sqrt(D), "The table is divided by sqrt(d_model).", None
-    yield from other_speeds(got, got)
+    yield from observed(got)
 
 
-def other_speeds(table: Tensor, got: Tensor):
-    """What a table in which each pair is a sine and a cosine of one angle does otherwise, if it is one: its speeds."""
-    pairs, D = table.detach().double().unflatten(-1, (-1, 2)), table.shape[-1]
-    if len(table) < 2 or not close(pairs.norm(dim=-1), torch.ones(pairs.shape[:-1]), LONG):
+def told(words: str, also: tuple[str, ...]) -> str:
+    """What is wrong with the speeds, if anything is, and what is wrong beside them."""
+    beside = ", and ".join(also)
+    return f"The speeds are right, but {beside}." if not words else f"{words} (And {beside}.)" if also else words
+
+
+def out_of_turn(table: Tensor) -> Tensor:
+    """The inverse of `in_turn`."""
+    return torch.cat((table[:, 0::2], table[:, 1::2]), dim=-1)
+
+
+def observed(got: Tensor):
+    """What a table that no fault explains does otherwise, if each of its hands is a sine and a cosine of one angle."""
+    table, hands = got.detach().double(), got.shape[-1] // 2
+    up, right = table.chunk(2, dim=-1)
+    if len(table) < 2:
         return
-    step = torch.atan2(pairs[1, :, 0], pairs[1, :, 1]) - torch.atan2(pairs[0, :, 0], pairs[0, :, 1])
-    for pair, (turned, wanted) in enumerate(zip(step.tolist(), speeds(D).tolist(), strict=True)):
+    long = (up**2 + right**2).sqrt()
+    if not close(long, torch.ones_like(long), LONG):
+        hand = int((long - 1).abs().amax(dim=0).argmax())
+        words = f"sin^2 + cos^2 of hand {hand} (counted from 0) is not 1: columns {hand} and {hand + hands} are not "
+        yield got, f"{words}the sine and cosine of one angle.", None
+        return
+    step = torch.atan2(up[1], right[1]) - torch.atan2(up[0], right[0])
+    speeds = next(speed_faults(2 * hands))[0]
+    for hand, (turned, wanted) in enumerate(zip(step.tolist(), speeds.tolist(), strict=True)):
         if abs(math.remainder(turned - wanted, 2 * math.pi)) > LONG:
-            words = f"Each pair is a sine and a cosine of one angle, but pair {pair} (counted from 0) turns by "
+            words = f"Each hand is a sine and a cosine of one angle, but hand {hand} (counted from 0) turns by "
             words += f"{math.remainder(turned, 2 * math.pi):.4f} radians from row 0 to row 1; wanted {wanted:.4f}."
             yield got, words, None
             return
-
-
-def speeds(D: int) -> Tensor:
-    """Radians a position for each pair: 10000^(-2i/D)."""
-    return 10_000.0 ** (-2 * torch.arange(D // 2, dtype=torch.float64) / D)

@@ -7,14 +7,15 @@
 # decoder, an orange arrow leads from what goes in to what comes out: a path that does not pass through the
 # sub-layer.](figures/06_residual_where.svg)
 #
-# Models with dozens of blocks, one on top of the other, are nothing special today. They can be trained because of the orange
-# arrows in the drawing. Each of them carries what goes *into* a part around that part, and adds it to what comes out.
+# Models with dozens of blocks, one on top of the other, are nothing special today. Look inside one, and you find the orange
+# arrows of this drawing. Each of them carries what goes *into* a part around that part, and adds it to what comes out.
 #
 # In this lesson you stack up to 64 parts and measure what becomes of the signal on its way up and of the gradient on its way
-# down. Then stacks of 32 are trained, with and without the arrows. You will be able to
+# down. Then we train stacks of 32, with and without the arrows. One of them has no arrows, and yet a gradient of about the
+# right size. Will it learn? You will be able to
 #
 # * predict how large signal and gradient are after many layers, and check it;
-# * say what the addition cures, what it does not cure, and what must be added to it;
+# * say what the addition cures, and what it does not;
 # * read what a model would say if it ended early, without being fooled.
 #
 # About 60 minutes. It builds on lessons 02 to [05](05_feed_forward.ipynb), and on variance and the chain rule from
@@ -31,7 +32,7 @@ import matplotlib.pyplot as plt
 import torch
 
 # %%
-from transformer_lab import GPT, FeedForward, Transformer, TransformerConfig, exact_match, load, translate
+from transformer_lab import GPT, FeedForward, TransformerConfig, exact_match, load, translate
 from transformer_lab.analysis.ablation import switch_off
 from transformer_lab.analysis.access import patched
 from transformer_lab.analysis.recording import record_residual_stream
@@ -53,13 +54,13 @@ _ = torch.manual_seed(0)
 # $$x + F(x)$$
 #
 # The path on which `x` goes around $F$ is the **skip connection**, or skip for short; the path through $F$ is the **branch**;
-# both together, with the addition, are the **residual connection**. (A norm stands beside it. We come to that in section 4.)
+# both together, with the addition, are the **residual connection**. (It comes with a norm, which has to wait for section 4.)
 #
-# ![Left a residual connection: from x an orange line, the skip, goes straight up to a plus; beside it a branch leaves the line, passes through
-# the sub-layer F and ends at the plus; x + F(x) goes on. Right the same without its skip: x can only pass through F, and F(x) goes
-# on.](figures/06_residual_one.svg)
+# ![Left a residual connection: from x an orange line, the skip, goes straight up to a plus; next to it a branch leaves the line,
+# passes through the sub-layer F and ends at the plus; x + F(x) goes on. Right the same without its skip: x can only pass through
+# F, and F(x) goes on.](figures/06_residual_one.svg)
 #
-# The translator has ten skips. What can it do without them? We take all ten away, and leave its parameters as they are:
+# The translator has ten skips. What can it do without them? We take all ten away and leave its parameters as they are:
 
 # %%
 model, tokenizer = load("dates")
@@ -70,7 +71,7 @@ with switch_off(model, "residual"):
 print(f"dates right: {whole:.1%} with its skips, {without:.1%} without")
 
 # %% [markdown]
-# That was to be expected. Now more gently: take away *one* of the ten and leave the other nine. Do this with each in turn:
+# That was to be expected. Now more gently: we take away *one* of the ten and leave the other nine. We do this with each in turn:
 
 
 # %% jupyter={"source_hidden": true}
@@ -89,67 +90,20 @@ for name, part in skips.items():
         right[f"{place} block {int(block) + 1}, {kinds[path]}"] = exact_match(model, tokenizer, held_out[:100])
 
 kept = sum(share >= 0.9 for share in right.values())
-title = f"One skip removed: {kept} of the 10 is hardly missed"
+title = f"One skip removed: little harm with {kept} of the 10"
 _ = plots.shares(plt.subplots(figsize=(7, 3.4))[1], right, title)
 assert whole > 0.98 and without == 0 and kept == 1 and sum(share < 0.3 for share in right.values()) > 5
 
 # %% [markdown]
-# The sub-layers above a skip have learnt to read `x` with everything that was in it before. Without the skip they get
-# only what one sub-layer says about it. (Attention's skips are missed most. A possible reason is folded below.)
-#
-# But a model misses whatever it was trained with. That does not tell us why we *train* it so. For that we have to
-# train without.
-
-# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
-# ### Deeper: why are attention's skips missed most?
-#
-# Without its skip a sub-layer's output is all that is left of `x`. So we ask how much of `x` can still be read off the output: the best
-# linear map from $F(x)$ back to $x$, made from half of the tokens, tried on the others, as a share of the variance of $x$.
-
-# %% tags=["deeper"]
-source, source_mask = tokenizer.batch([pair.source for pair in held_out])
-target, target_mask = tokenizer.batch([pair.target for pair in held_out], bos=True, eos=True)
-both_sides = {}  # of each residual: x and F(x), a row for each token
-hooks = [part.register_forward_hook(lambda part, inputs, _, name=name: both_sides.update({name: (inputs[0], inputs[1](inputs[0]))}))
-         for name, part in skips.items()]  # fmt: skip
-with torch.no_grad():
-    model(source, target[:, :-1], source_mask, target_mask[:, :-1])
-for hook in hooks:
-    hook.remove()
-
-
-# %% tags=["deeper"]
-def read_back(x, output):
-    """The share of the variance of x that the best linear map from output explains, on tokens that it was not made from."""
-    half, output = len(x) // 2, torch.cat((output, torch.ones(len(output), 1)), dim=1).double()
-    back = torch.linalg.lstsq(output[:half], x[:half].double(), driver="gelsd").solution
-    missed = x[half:].double() - output[half:] @ back
-    return 1 - (missed.square().sum() / (x[half:] - x[half:].mean(dim=0)).square().sum()).item()
-
-
-# %% tags=["deeper"]
-shares = {}
-for place, name in zip(right, skips, strict=True):
-    real_tokens = source_mask if name.startswith("encoder") else target_mask[:, :-1]
-    shares[place] = read_back(*(side[real_tokens] for side in both_sides[name]))
-    print(
-        f"{place:34} of x {shares[place]:4.0%} can be read off the output; dates right without the skip {right[place]:4.0%}"
-    )
-alone = [share for place, share in shares.items() if "feed-forward" in place]
-assert min(alone) > 0.91 and max(share for share in shares.values() if share not in alone) < 0.9
-
-# %% [markdown] tags=["deeper"]
-# A feed-forward layer makes its output from `x` itself, and nearly all of `x` can be read off it. Off four
-# of the six attentions, which gather from other tokens, only two thirds can be read. But the decoder's self-attentions let nearly
-# 90 % through, and their skips are missed as much. So this is a part of the reason at best.
+# A model suffers when it loses what it was trained with. That does not tell us why we *train* it so. For that we have to train
+# without.
 
 # %% [markdown]
 # ## 2. Deeper, and worse
 #
-# A small task: 16 numbers go in, one of 8 classes is right. We stack $L$ sub-layers of width 32, each a feed-forward layer of
+# A small task: 16 numbers go in, and one of 8 classes is right. We stack $L$ sub-layers of width 32, each a feed-forward layer of
 # [lesson 05](05_feed_forward.ipynb) with 32 hidden units, one after the other and with no skips. `experiments/residual_depth.py`
-# trained such stacks for 250 steps with Adam, with five seeds each, at the best of three learning rates. (The rate was chosen on the
-# unseen inputs that are reported, for every stack. That flatters them all a little.)
+# trained such stacks for 250 steps with Adam, with five seeds each, at the best of three learning rates. Here are the medians:
 
 # %%
 record = recorded("residual_depth")["result"]
@@ -159,8 +113,8 @@ for L, run in accuracy["no skip"].items():
 print(f"always the commonest class: {guessing:.0%}")
 
 # %% [markdown]
-# The deeper, the worse. The deepest stack does no better than guessing. Has it learnt its examples by heart, and fails only on new ones? Here
-# are two of the runs again, live, asked about the very inputs that they were trained with:
+# The deeper, the worse. The deepest stack does no better than guessing. Did it learn its examples by heart, and does it fail only
+# on new ones? Here are two of the runs again, live, asked about the very inputs that they were trained with:
 
 # %%
 depth = experiment("residual_depth")
@@ -172,10 +126,10 @@ assert abs(again[2] - 0.7) < 0.05
 assert abs(again[32] - 0.2) < 0.04
 
 # %% [markdown]
-# No: it has not even learnt these. Yet a stack of 32 can do whatever a stack of 2 can do: two of its
-# sub-layers do the work, and the other thirty hand on what they get. (In spite of its ReLU a sub-layer can do that: its 32 hidden units lift each
-# number by a bias so large that nothing is cut off, and its second bias takes it back.) So a good answer exists. Training
-# does not find it, not even in four times as many steps:
+# No: it has not even learnt these. Yet a stack of 32 can do whatever a stack of 2 can do: two of its sub-layers do the work, and
+# the other thirty hand on what they get. (The ReLU need not get in the way: one bias can lift every number so high that nothing
+# is cut off, and the next can take it back.) So a good answer exists. Training does not find it, not even in four times as many
+# steps:
 
 # %%
 controls = recorded("residual_controls")["result"]
@@ -183,8 +137,8 @@ print("32 sub-layers, no skips, 1,000 steps, one run at each rate:", *(f"{share:
 assert max(controls["long"]) < guessing + 0.03
 
 # %% [markdown]
-# Is it so hard to hand something on? Take a sub-layer that says nothing at all, because its last matrix is 0. What goes on to
-# the next one? (By *size* this lesson always means the root of the mean square.)
+# Is it so hard to hand something on? Take a sub-layer that writes nothing at all: its last matrix is 0. What goes on to the next
+# one? (By *size* this lesson always means the root of the mean square.)
 
 
 # %%
@@ -204,11 +158,11 @@ assert torch.equal(x + silent(x), x)
 
 # %% [markdown]
 # Without a skip, a sub-layer must *learn* to hand on what it need not change: two matrices with a ReLU between them must become
-# a copying machine. With a skip, handing on is what happens when it says nothing. It has to learn only the *change*, what is
-# left over: the residue. Hence the name (He et al., 2015). The price: $F(x)$ must have the shape of `x`, so the width
+# a copying machine. With a skip, handing on is what happens when it writes nothing. It has to learn only the *change*, what is
+# left over: the residue. Hence the name (He et al., 2015). The price is that $F(x)$ must have the shape of `x`, so the width
 # $D$ is the same all the way up.
 #
-# That is one reason. The other lies on the way back.
+# That was the way up. Now the way back.
 #
 # ## 3. The ways of a gradient
 #
@@ -259,17 +213,15 @@ assert abs(left[0] - 1) < 0.02
 assert 0.005 < left[1] < 0.02
 
 # %% [markdown]
-# (As PyTorch makes a sub-layer, about a quarter of a gradient gets through it. Through larger matrices more would.)
-#
 # So $L$ sub-layers with skips are $2^L$ paths of every length from 0 to $L$ (Veit et al., 2016). Without skips only the longest
 # is left, and it is a product of $L$ matrices. On the shortest the gradient reaches the first sub-layer *as it was*, whatever
 # the others do.
 #
 # ## 4. Down through 64 sub-layers
 #
-# Does all that show in numbers? We need sub-layers whose size we control. Here is a random feed-forward layer of a given
-# **gain**: its output is on average so many times as large as its input. (A ReLU keeps half of the mean square, which the 2
-# under the second root makes up for.)
+# Does that show in numbers? We need sub-layers whose size we control. Here is a random feed-forward layer of a given **gain**:
+# with gain 0.5 its output is, on average, half as large as its input. (A ReLU keeps half of the mean square; the 2 under the
+# second root makes up for that.)
 
 # %%
 wide = torch.float64  # 64 sub-layers make numbers that 32 bits cannot hold
@@ -289,8 +241,8 @@ assert abs(sum(gains) / len(gains) - 0.5) < 0.03
 
 # %% [markdown]
 # And we need the norm. For now it is a box that gives each vector mean 0 and variance 1; [lesson 07](07_layer_norm.ipynb)
-# opens it. There are two places for it, and they have names. **Post-norm** is the one of 2017, which our translator has.
-# **Pre-norm** is the one of nearly all large models today:
+# opens it. It can stand in two places. **Post-norm** is the one of 2017, which our translator has. **Pre-norm** is the one of
+# nearly all large models today:
 #
 # ![Two residual streams side by side, as thick orange lines upwards. Left, post-norm: a branch leaves the line, passes through
 # the sub-layer F and is added, and then the line itself passes through a norm. Right, pre-norm: the norm stands on the branch, in
@@ -323,9 +275,9 @@ def send(way, L, gain, seed=0):
 
 
 # %% [markdown]
-# Take a modest gain, 0.5, and compare the gradient at the very bottom with that at the top. Without a skip each of the 64
-# sub-layers halves it: $0.5^{64}$, which is nothing. And with a *skip*, but no norm, what happens to the gradient on its way
-# down?
+# We take a modest gain, 0.5, and compare the gradient at the very bottom with that at the top. Without a skip each of the 64
+# sub-layers halves it: $0.5^{64}$, which is next to nothing. And with a *skip*, but no norm, what happens to the gradient on its
+# way down?
 
 # %%
 predict("06_residual.gradient")
@@ -365,17 +317,17 @@ predict(
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# The gradient begins at the top, on the left, and goes down through 64 sub-layers. (On the right the same without the line that
-# vanishes.) The path around everything is there, so nothing vanishes. But it is one of $2^{64}$ paths, and all the others are added to it. The sum grows at
-# every sub-layer. **Skips cure vanishing; they do not cure exploding.** (Under these names
-# one finds the two: **vanishing gradient** and **exploding gradient**.)
+# In each panel the gradient begins at the left, at the top of the stack, and goes down through 64 sub-layers. With a skip, the
+# path around everything is there, and nothing vanishes. But it is one of $2^{64}$ paths, and all the others are added to it: the
+# sum grows at every sub-layer. **Skips cure vanishing; they do not cure exploding.** (The search terms are **vanishing gradient**
+# and **exploding gradient**.)
 #
 # </details>
 #
 # ## 5. How large, exactly?
 #
-# We can predict these numbers. All we need is that variances of uncorrelated things add (lesson 01), and that $x$ and what a
-# fresh random branch makes of it are uncorrelated. Are they? Here are 20 branches of gain 0.5, each with the same 1,000 vectors:
+# We can predict these numbers. The variances of uncorrelated things add (lesson 01). So we ask: are $x$ and what a fresh random
+# branch makes of it uncorrelated? Here are 20 branches of gain 0.5, each given the same 1,000 vectors:
 
 # %%
 x, rows = torch.randn(1000, D, dtype=wide), []
@@ -390,18 +342,18 @@ assert abs(of_branch - 0.25) < 0.03
 assert abs(of_sum - 1.25) < 0.05
 
 # %% [markdown]
-# They are. Now let the branches have any gain $b$. Without a skip the variance is multiplied by $b^2$ at each sub-layer, and so is the mean
-# square of the gradient.
+# They are. Now let the branches have any gain $b$. Without a skip the variance is multiplied by $b^2$ at each sub-layer, and so
+# is the mean square of the gradient.
 #
-# **Skip alone.** What the branch adds is $b^2$ times as much as what is there:
+# **Skip alone.** The branch adds $b^2$ times the variance that is there:
 #
 # $$\operatorname{var}(x + F(x)) = \operatorname{var}(x) + b^2 \operatorname{var}(x) = (1 + b^2)\operatorname{var}(x)$$
 #
 # After $L$ sub-layers it is $(1 + b^2)^L$: compound interest. With $b = 1$ it doubles each time. On the way back the gradient,
 # too, is a sum of two uncorrelated parts, one around and one through, so its mean square grows by the same factor.
 #
-# **Pre-norm.** Now the branch sees a vector of variance 1, whatever `x` has become. So each branch adds the same amount, and
-# that is no compound interest:
+# **Pre-norm.** Now the branch sees a vector of variance 1, whatever `x` has become. Each branch adds the same amount, and there is
+# no compound interest:
 #
 # $$\operatorname{var}(x_{l+1}) = \operatorname{var}(x_l) + b^2 \qquad\Rightarrow\qquad \operatorname{var}(x_L) = 1 + L\,b^2$$
 #
@@ -423,9 +375,10 @@ assert abs(of_sum - 1.25) < 0.05
 #
 # </details>
 #
-# **Post-norm.** Each sum has variance $1 + b^2$, and the norm divides it by its root: back to 1. On the way back the sum multiplies the
-# gradient's mean square by $1 + b^2$, and the norm divides the gradient by the same root. So it stays 1, too. So far the best of all!
-# Let us hold that against section 4, medians of five seeds. (A size is the root of these mean squares.)
+# **Post-norm.** Each sum has variance $1 + b^2$, and the norm brings it back to 1. On the way back the sum multiplies the
+# gradient's mean square by $1 + b^2$, and the norm divides it by the same number. So the gradient keeps its size, too.
+#
+# We compare that with section 4, medians of five seeds. (A size is the root of these mean squares.)
 
 # %%
 derived = {"skip": (1 + 0.5**2) ** (64 / 2), "pre-norm": (1 + 64 * 0.5**2) ** (1 / 2), "post-norm": 1.0}
@@ -435,7 +388,7 @@ for name, expected in derived.items():
     assert 0.5 < gradient[name][0] / expected < 2
 
 # %% [markdown]
-# And the same for the size of `x`, with gain 1. Dashes are the formulas, marks are measured:
+# And the same for the variance of `x`, with gain 1. Dashes are the formulas, marks are measured:
 
 # %% jupyter={"source_hidden": true}
 wanted = {
@@ -451,7 +404,7 @@ for name, curve in wanted.items():
     variance[name] = [median(column) for column in zip(*runs, strict=True)]
     ax.plot(curve, color=look[name]["color"], linestyle="--", alpha=0.6)
     ax.plot(variance[name], markevery=8, linestyle="none", **look[name])
-ax.set(yscale="log", xlabel="after so many sub-layers", ylabel="variance of x")
+ax.set(yscale="log", xlabel="sub-layers passed", ylabel="variance of x")
 doublings = math.log2(variance["skip"][-1])
 ax.set_title(
     f"Gain 1, 64 sub-layers: skip alone $2^{{{doublings:.0f}}}$, pre-norm {variance['pre-norm'][-1]:.0f}, post-norm 1"
@@ -460,18 +413,18 @@ _ = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 assert 60 < doublings < 67 and 50 < variance["pre-norm"][-1] < 75
 
 # %% [markdown]
-# There is a second way not to explode: begin with smaller branches. GPT-2 does (Radford et al., 2019): it multiplies the last
-# matrix of each branch ($W_O$ of attention, $W_2$ of the feed-forward layer) by one small factor. Which factor keeps the sum of all
-# branches at the size of one, you find in exercise 6.
+# There is a second way not to explode: begin with smaller branches. GPT-2 does this (Radford et al., 2019): it multiplies the last
+# matrix of each branch ($W_O$ of attention, $W_2$ of the feed-forward layer) by one small factor. In exercise 6 you find the factor
+# that keeps the sum of all branches at the size of one.
 #
 # ## 6. Does it train?
 #
-# Sizes are an argument; training is the test. Back to the small task, with 32 sub-layers and all five ways of section 4.
-# Each gets two starts: PyTorch's **initialisation**, the small random numbers with which it makes a layer, and
-# branches of gain 1. (Pre-norm has one more norm here, after the last sub-layer, as in every such model.)
+# Sizes are an argument; training is the test. Back to the small task, with 32 sub-layers and all five ways of section 4. Each gets
+# two starts: PyTorch's **initialisation**, the small random numbers with which it makes a layer, and branches of gain 1. (Pre-norm
+# has one more norm here, after the last sub-layer, as in every such model.)
 #
-# The interesting rival of the skip is *norm only*. It has no skips, and yet in section 4 its gradient kept its size. How
-# much arrives at the bottom here, before the first step, with the loss of the task? Medians of five seeds:
+# The skip has an interesting rival, *norm only*. It has no skips, and yet in section 4 its gradient kept its size. How much of the
+# gradient arrives at the bottom here, before the first step, with the loss of the task? Medians of five seeds:
 
 # %% jupyter={"source_hidden": true}
 before = {
@@ -486,13 +439,13 @@ assert before["norm only"] < 0.1 and 0.2 < before["norm only, unit gain"] < 5
 assert 0.2 < before["norm only, no biases"] < 5
 
 # %% [markdown]
-# With gain 1, skips alone explode, to 41,000 times (section 5 predicts $\sqrt{2^{32}} = 65{,}536$). As PyTorch starts it, *norm only* gets
-# no more than a fortieth. Its biases are to blame (section 4 had none): they make the vector longer, and the norm divides by its length, but
-# no gradient passes through a bias. In the last line all biases are 0, and the gradient arrives three times as large as it set out.
+# As PyTorch starts it, *norm only* keeps no more than a fortieth of its gradient. Its biases are to blame: they make the vector
+# longer, the norm divides by its length, and no gradient goes down through a bias. In the last line all biases are 0, and the
+# gradient arrives three times as large as it set out.
 #
-# Take that last one: *norm only*, with biases that begin at 0. (Training may move them.) It has no skips, and a
-# gradient of about the right size. After 250 steps, at the best of three learning rates: does it do as well as the
-# stacks with skips, worse (but better than guessing), or no better than guessing?
+# Take that last one: *norm only*, with biases that begin at 0. (Training may move them.) It has no skips, and a gradient of about
+# the right size. After 250 steps, at the best of three learning rates: does it do as well as the stacks with skips, worse (but
+# better than guessing), or no better than guessing?
 
 # %%
 predict("06_residual.trains")
@@ -505,20 +458,25 @@ assert mid["norm only"] < 100 * guessing + 5 and mid["skip, unit gain"] < 100 * 
 assert min(mid[name] for name in ("skip", "pre-norm", "post-norm", "pre-norm, unit gain")) > 60
 assert 35 < mid["post-norm, unit gain"] < 55
 assert sum(dot < 100 * guessing + 1 for dot in deep["norm only, no biases"]) == 4
+for name in ways:  # and what is said of plain gradient descent
+    sgd = controls["sgd"][name]
+    assert max(sgd) < guessing + 0.03 if name in ("no skip", "norm only") else min(sgd) > 0.6
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True)
-rows = [*ways, "norm only, no biases"]
+rows = ["no skip", "norm only", "norm only, no biases", "skip", "pre-norm", "post-norm"]
 for ax, start, words in ((axes[0], "", "as PyTorch starts it"), (axes[1], ", unit gain", "branches of gain 1")):
-    for row, name in enumerate(rows if not start else ways):
+    for row, name in enumerate(rows):
+        if start and name not in ways:
+            continue
         dots = deep[name + start]
         ax.plot(dots, [row] * len(dots), "o", color=look[name.partition(",")[0]]["color"], alpha=0.7)
         ax.text(98, row, f"{median(dots):.0f} %", va="center", ha="right")
     ax.axvline(100 * guessing, color="grey", linestyle=":")
     ax.set(xlim=(0, 100), xlabel="right on unseen inputs (%); dotted: guessing", title=words)
-axes[0].set_yticks(range(6), [*ways, "norm only, biases 0"])
+axes[0].set_yticks(range(6), [name.replace("no biases", "biases 0") for name in rows])
 axes[0].set_ylim(5.5, -0.5)
-title = f"32 sub-layers: skips alone learn from a small start ({mid['skip']:.0f} %), not from gain 1 ({mid['skip, unit gain']:.0f} %)"
+title = f"32 sub-layers: norm only, with a gradient of the right size, gets {mid['norm only, no biases']:.0f} % right"
 _ = fig.suptitle(title + "\n250 steps, best of the rates 3e-4, 1e-3, 3e-3", x=0.01, ha="left", fontsize=11)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
@@ -529,34 +487,19 @@ predict("06_residual.trains", actual=choices[(only > 100 * guessing + 5) + (only
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# Each dot is one training run. With biases at 0 the gradient of *norm only* has about the right size, and still four of
-# five seeds stay at guessing (the fifth gets to 27 %). So size is not enough. What else it takes, we look at below.
+# Each dot is one training run. **The gradient has about the right size, and still four of five seeds stay at guessing** (the fifth
+# gets to 27 %). With the arrows and the same small start, 74 % are right. So what does a skip bring, if not the size?
 #
-# (A good start helps the plain stack without skips: 37 %. It does not save it.)
+# (Adam divides each gradient by its recent size, so one might suspect it. With plain gradient descent, too, the stacks with skips
+# learn and those without do not.)
 #
 # </details>
-
-# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
-# ### Deeper: does the optimiser matter?
-#
-# Adam, the optimiser, divides every gradient by its own recent size ([lesson 13](13_training.ipynb)). So a gradient
-# that is 40 times too small need not matter to it. ($10^{-21}$ does: it drowns in the small number that Adam adds below
-# the fraction line.) What does plain gradient descent say, SGD, which forgives no wrong size?
-
-# %% jupyter={"source_hidden": true} tags=["deeper"]
-print("right after 250 steps: SGD (rate 0.03, three seeds)   Adam")
-for name in ways:
-    print(f"{name:23}", " ".join(f"{share:8.0%}" for share in controls["sgd"][name]), f"{mid[name]:13.0f}%")
-
-# %% [markdown] tags=["deeper"]
-# It says the same: without skips nothing learns, and all three stacks with skips do.
 
 # %% [markdown]
 # ### A closer look at *norm only*
 #
-# The gradient on its way down is one thing; the inputs on their way up are another. Send 32 different inputs through 64
-# sub-layers, before any training. How alike have their vectors become at the top? We take the mean cosine of all pairs:
-# 1 means that all point in one direction.
+# Watch the inputs on their way up. We send 32 different ones through 64 sub-layers, before any training. How alike have their
+# vectors become at the top? We take the mean cosine of all pairs: 1 means that all point in one direction.
 
 
 # %%
@@ -584,38 +527,32 @@ assert min(likeness["no skip"] + likeness["norm only"]) > 0.95 and likeness["pre
 assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-norm"], strict=True))
 
 # %% [markdown]
-# Without skips, norm or no norm, all inputs end up in one direction: the stack gives one answer to every question. (A
-# ReLU leaves no negative numbers, so the hidden layers of any two inputs lean the same way, and each sub-layer adds to
-# it.)
+# Without skips, norm or no norm, all inputs end up in one direction: the stack gives one answer to every question. (A ReLU leaves
+# no negative numbers, so the hidden vectors of any two inputs lean the same way, and each sub-layer adds to it.)
 #
-# With skips it depends on the gain, that is, on **how much a branch writes compared with the `x` that it is added to**.
-# With skips alone and in post-norm that is the same at every sub-layer: the two lines coincide, and as the gain grows,
-# the input fades. In pre-norm `x` grows and the branches do not. So each of them writes less in comparison than the one
-# before, and the input stays visible even with gain 1.
+# With skips it depends on **how much a branch writes compared with the `x` that it is added to**. As the gain grows, the input
+# fades. It fades least in pre-norm, where `x` grows and the branches do not.
 #
-# Is that what holds *norm only* back? In part. With branches that keep the inputs apart (tanh in place of ReLU) it learns more, but still
-# less than the same branches with a plus sign. And likeness cannot be all: from gain 1 the plain stack with no skips has it too (a cosine of
-# about 1), and with 37 % it still beats *norm only* with 25 %. What the norm adds to the trouble there, we have not found out.
+# Is that what holds *norm only* back? With branches that keep the inputs apart (tanh instead of ReLU) it learns more, but still
+# less than the same branches with skips. So it cannot be all.
 #
-# Something else gets lost, and it is the gradient again. Its *size* is right. But 32
-# random sub-layers, one after the other, leave hardly more than one *direction* of it (1.5 of 32, counted in
-# the folded trial). Whatever the loss asks for at the top, what arrives at the bottom is nearly the same request, louder or softer. Stacks in which more directions come through, whether by skips or by
-# other matrices, learn equally well. (The trial is folded below.)
+# Now watch the gradient of that new stack on its way down. Its *size* is right, but of 32 *directions* hardly more than one comes
+# through. Whatever the loss asks for at the top, nearly the same request arrives at the bottom, louder or softer. When more
+# directions come through, be it with skips or with other matrices, the stacks learn equally well. (The trial is folded below.)
 #
-# **So inputs must stay apart on their way up, and a gradient must come down with its size and its directions.** Skips
-# see to that, as long as the branches do not drown the `x` that they are added to.
+# **So the right size is not enough. Ask also whether different inputs are still different at the top, and different gradients
+# still different at the bottom.**
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: the trial, with tanh and with rotations
 #
-# If it is the likeness of the inputs that holds *norm only* back, it must learn more as soon as inputs stay apart. With
-# tanh, which is negative as often as positive, they do. But tanh changes the gradient too, which now explodes. So we
-# try it twice, the second time with $W_1$ at 0.3 of its size, where a tanh is nearly a straight line. *Norm only*, 32
-# sub-layers:
+# If it is the likeness of the inputs that holds *norm only* back, it must learn more as soon as inputs stay apart. With tanh, which
+# is negative as often as positive, they do. (We take $W_1$ at 0.3 of its size, where a tanh is nearly a straight line: otherwise the
+# gradient would explode.) *Norm only*, 32 sub-layers:
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 print("            cosine   gradient   right, five seeds")
-for name, words in (("", "ReLU"), (", tanh", "tanh"), (", small tanh", "small tanh")):
+for name, words in (("", "ReLU"), (", small tanh", "tanh")):
     name = f"norm only, unit gain{name}"
     torch.manual_seed(0)
     tops = depth.Deep(name, 32).states(seen[0][:100])[-1].detach()
@@ -624,40 +561,37 @@ for name, words in (("", "ReLU"), (", tanh", "tanh"), (", small tanh", "small ta
     )
 
 # %% [markdown] tags=["deeper"]
-# With the small tanh inputs stay apart, and the gradient has about the right size. *Norm only* now gets 45 % right, and each
-# seed gets more than with the tanh whose gradient explodes. But with skips the same branches get 65 %. What does the plus sign add?
+# *Norm only* now gets 45 % right (the median). But with skips the same branches get 65 %. What does the plus sign add?
 #
 # A vector of 32 numbers can point in 32 directions. How many of them come through the whole stack? We take the squares $s_i$ of the
-# singular values of its Jacobian, and count them by $(\sum s_i)^2 / \sum s_i^2$: 32 if all are alike, 1 if one is all that is
-# left. As a control there are rotations (orthogonal matrices) in place of random ones: they turn vectors, and crush none. Four stacks with the small
-# tanh, all of gain 1, each at the best of the three learning rates. (The first row is the small tanh from above, run again on another machine.)
+# singular values of its Jacobian, and count the directions by $(\sum s_i)^2 / \sum s_i^2$: 32 if all come through alike, 1 if only one
+# is left. As a control there are rotations (orthogonal matrices) instead of random matrices: they turn vectors, and crush none. Four
+# stacks with tanh, all of gain 1, each at the best of three learning rates. (The first row is the one from above, run again.)
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 rotations = experiment("residual_rotations")
 trial = {}
-print("matrices    skips   directions   right, five seeds        at the rate 3e-3 (median)")
+print("matrices    skips   directions   right, five seeds")
 for kind, stacks in recorded("residual_rotations")["result"]["accuracy"].items():
     for name, by_rate in stacks.items():
         through = median(rotations.directions(name, rotations.MATRICES[kind], seed) for seed in seeds)
-        runs, fast = max(by_rate.values(), key=median), median(by_rate["0.003"])
+        runs = max(by_rate.values(), key=median)
         trial[kind, name[:4]] = through, median(runs)
         skip, shown = "no" if name.startswith("norm") else "yes", " ".join(f"{share:.0%}" for share in runs)
-        print(f"{kind:12}{skip:6}{through:10.1f}     {shown}{fast:16.0%}")
+        print(f"{kind:12}{skip:6}{through:10.1f}     {shown}")
 crushed = trial.pop(("random", "norm"))
 assert crushed[0] < 1.8 and crushed[1] < 0.5
 assert min(through for through, _ in trial.values()) > 3 and min(share for _, share in trial.values()) > 0.6
 
 # %% [markdown] tags=["deeper"]
-# Random matrices without skips leave hardly more than one direction, and learn least. Either cure will do: add a skip, or start from
+# Random matrices without skips leave hardly more than one direction, and learn least. Either cure will do: add skips, or start from
 # rotations. (Saxe et al. (2013) trained deep networks without skips from such a start.) Both together gain nothing more.
-# But the skip forgives more: at the largest rate, the last column, the rotations without skips fall furthest.
 
 # %% [markdown]
 # ### Skips alone: saved by a small start
 #
-# Now the row *skip* in the figure of the trained stacks. On the left, as PyTorch starts them, skips alone learn as well
-# as with a norm. On the right, from gain 1, they learn hardly better than guessing, and less than the stack with no
-# skips at all: there the plus sign does harm. How large are the branches that PyTorch makes?
+# Go back to the figure of the trained stacks, to the row *skip*. On the left, as PyTorch starts them, skips alone learn as well as
+# with a norm. On the right, from gain 1, they learn hardly better than guessing. How large are the branches that PyTorch makes?
 
 # %%
 inputs = torch.randn(64, 32)
@@ -668,12 +602,9 @@ print(f"variance after 32 sub-layers: {(1 + 0.26**2) ** 32:.0f}; with gain 1: {2
 assert abs(gain - 0.26) < 0.03
 
 # %% [markdown]
-# Two things differ between the two starts. One is the size: about 3 against 65,536, the roots of these variances. The other is how much of the input is still visible at
-# the top: with gain 1 it fades, as the figure of the cosines showed. Post-norm, from gain 1, has the right size, lets the input fade as much, and
-# gets 44 %. So size is not all of it. Pre-norm also keeps the input more visible, and gets 69 %.
-#
-# Pre-norm learns from either start. It has two things more than skips alone: the norm in front of each branch, and the
-# one after the last sub-layer. Which of them does it? With gain 1, one at a time:
+# From PyTorch's start the variance only grows to 8; from gain 1 it explodes. Pre-norm learns from either start. It has two things
+# more than skips alone: the norm in front of each branch, and the one after the last sub-layer. Which of them does it? With gain 1,
+# one at a time:
 
 # %%
 for norms, name in {
@@ -684,14 +615,9 @@ for norms, name in {
     print(f"a norm {norms:17}", " ".join(f"{share:.0f} %" for share in deep[name]))
 
 # %% [markdown]
-# The norm in front of each branch does it alone; together with it the last one adds nothing. By itself the last norm
-# helps half-way, about as far as post-norm: in both the size is right at the output, and the input has faded below it.
-#
-# So this is **why a deep Transformer has norms beside its skips**. The skips let the gradient through, and the norm
-# sees to it that not everything hangs on how large the branches happen to be.
-#
-# (Post-norm, with its perfect sizes, gets only half-way from gain 1, too. [Lesson 07](07_layer_norm.ipynb) asks what
-# the place of the norm means for training.)
+# The norm in front of each branch does it alone; the last one helps only half-way. So here the norm is what a stack with skips
+# needs to learn from a large start as well as from a small one. (Post-norm gets only half-way from gain 1, too.
+# [Lesson 07](07_layer_norm.ipynb) asks what the place of the norm means for training.)
 #
 # And depth, with which we began?
 
@@ -703,14 +629,14 @@ for name in ("no skip", "skip", "pre-norm", "post-norm"):
 assert all(median(accuracy[name]["32"]["accuracy"]) > 0.7 for name in ("skip", "pre-norm", "post-norm"))
 
 # %% [markdown]
-# With skips depth no longer does harm: 32 sub-layers learn as much as 2, where 32 without skips learn nothing. (Nor does it do
+# With skips, depth no longer does harm: 32 sub-layers learn as much as 2, while 32 without skips learn nothing. (Nor does depth do
 # much good, on this small task.)
 #
 # ## 7. Play
 #
-# Now weaken the skip, too: $\text{skip} \cdot x + \text{branch} \cdot F(x)$. The two parts are uncorrelated, so without a norm each
-# sub-layer multiplies the mean square by $\text{skip}^2 + \text{branch}^2$. The explorer draws this, and the formulas of section 5 for
-# the norms. (It says "layer" for a sub-layer.)
+# Now we can weaken the skip, too: $\text{skip} \cdot x + \text{branch} \cdot F(x)$. The two parts are uncorrelated, so without a norm
+# each sub-layer multiplies the mean square by $\text{skip}^2 + \text{branch}^2$. The explorer draws this, and the formulas of section 5
+# for the norms. (It says "layer" for a sub-layer.)
 #
 # 1. Depth 32, branch 0.5, no norm. What is the *smallest* skip gain that leaves the bottom one per cent of the gradient? Keep
 #    the number: an exercise asks for it. Then move the branch to 0.05. Is a skip of 0.9 enough? And at depth 64?
@@ -725,11 +651,11 @@ explorer
 # %% [markdown]
 # <details><summary>Answers to all but the first number, when you have tried</summary>
 #
-# 1\. With the small branch 0.9 is enough at depth 32, not at 64. 2\. At 20: $2^{20}$ is the first power of two above a
+# 1\. With the small branch, 0.9 is enough at depth 32, but not at 64. 2\. At 20: $2^{20}$ is the first power of two above a
 # million. Pre-norm reaches 65 at most. 3\. The number *on the skips alone*: how much of the gradient *at the top* reaches the
-# bottom without passing through any branch. It is 0 with skip 0 (that is *norm only*), and less than a thousandth with skip 1,
-# since every norm on the line takes a part of it. In pre-norm nothing stands on the line, and it is 1; what comes through the
-# branches is added to it. What follows from this for training is a question of [lesson 07](07_layer_norm.ipynb).
+# bottom without passing through any branch. It is 0 with skip 0 (that is *norm only*), and less than a thousandth with skip 1:
+# every norm on the line takes a part of it. In pre-norm no norm stands on the line, and the number is 1. What follows from
+# this for training is a question of [lesson 07](07_layer_norm.ipynb).
 #
 # </details>
 
@@ -744,82 +670,21 @@ assert through_layers(64, 1, 0.5, "pre")[2] == 1 and 0.0005 < through_layers(64,
 # %% [markdown]
 # ## 8. A stream that everybody reads and writes
 #
-# Look at the skips once more, all of them in a row. What runs along them from the embedding to the output is one long line. Every
+# Look at the skips once more, all of them in a row. Together they make one long line from the embedding to the output. Every
 # sub-layer reads from it and adds something to it. It is called the **residual stream** (Elhage et al., 2021). Here is a piece
-# of the translator's, at the moment before it writes the month:
+# of the translator's, just before it writes the month:
 #
 # ![The residual stream through the decoder's block 2 as a line, as thick as the vector is long. The vector has length 8.1.
 # Self-attention reads it and writes 9.7: the sum has length 13.4, and a norm brings it back to 8.1. Cross-attention writes 5.8,
 # the sum is 10.5, the norm makes it 8.0. Feed-forward writes 13.3, the sum is 16.8, after the norm it is
 # 9.6.](figures/06_residual_stream.svg)
 #
-# Look at the first sum. 8.1 and 9.7 do not make 17.8, but 13.4. If the two vectors stood at right angles, as those of fresh branches nearly do,
-# Pythagoras would give $\sqrt{8.1^2 + 9.7^2} = 12.6$. That is near, but is it the rule? Let us ask all ten sub-layers, over 300
-# dates. How long is what each of them writes, compared with the `x` it is added to? And does it stand at right angles to `x`, with
-# a cosine of 0? The grey dots are the control: three translators that have learnt nothing.
-
-# %% jupyter={"source_hidden": true}
-pairs = held_out
-source, source_mask = tokenizer.batch([pair.source for pair in pairs])
-target, target_mask = tokenizer.batch([pair.target for pair in pairs], bos=True, eos=True)
-
-
-# %% jupyter={"source_hidden": true}
-@torch.no_grad()
-def writes(some):
-    """For each residual: the length of what is written, compared with x, and the cosine of the two; medians over all tokens."""
-    found = {}
-
-    def note(name, module, inputs, output):
-        x, sublayer = inputs
-        mask = source_mask if "encoder" in name else target_mask[:, :-1]
-        x, wrote = x[mask], sublayer(x)[mask]
-        cosine = torch.cosine_similarity(x, wrote, dim=-1).median().item()
-        found[name] = (wrote.norm(dim=-1) / x.norm(dim=-1)).median().item(), cosine
-
-    parts = {name: part for name, part in some.named_modules() if isinstance(part, Residual)}
-    hooks = [part.register_forward_hook(partial(note, name)) for name, part in parts.items()]
-    some(source, target[:, :-1], source_mask, target_mask[:, :-1])
-    for hook in hooks:
-        hook.remove()
-    return [found[name] for name in parts]
-
-
-# %% jupyter={"source_hidden": true}
-with record_residual_stream(model) as stream:
-    trained = writes(model)
-untrained = []
-for seed in range(3):
-    torch.manual_seed(seed)
-    untrained.append(writes(Transformer(model.config).eval()))
-
-# %% jupyter={"source_hidden": true}
-lean = [cosine for _, cosine in trained]
-fig, panels = plt.subplots(1, 2, figsize=(8, 3.8), sharey=True)
-for panel, column, label in zip(panels, (0, 1), ("written, as a multiple of x", "cosine of the two"), strict=True):
-    for row in untrained:
-        panel.plot([values[column] for values in row], list(right), "o", color="grey", alpha=0.5, label="untrained")
-    panel.plot([values[column] for values in trained], list(right), "D", color=plots.COLORS[5], label="trained")
-    panel.axvline(1 - column, color="grey", linestyle=":")
-    panel.set_xlabel(label)
-panels[0].set_xlim(0, 1.5), panels[1].set_xlim(-0.5, 0.5), panels[0].invert_yaxis()
-handles, labels = panels[1].get_legend_handles_labels()
-_ = panels[1].legend(handles[-2:], labels[-2:], loc="lower right", bbox_to_anchor=(1, 1), ncols=2, fontsize=8)
-title = "Untrained: nearly at right angles to x. Trained: three lean towards it, one away"
-_ = fig.suptitle(title, x=0.01, ha="left", fontsize=11)
-assert sum(cosine > 0.2 for cosine in lean) == 3 and sum(cosine < -0.15 for cosine in lean) == 1
-assert 0.3 < max(lean) < 0.4 and min(trained)[0] > 0.35
-assert all(abs(cosine) < 0.2 for row in untrained for _, cosine in row)
-
-# %% [markdown]
-# Right angles are where branches *begin*: before training all thirty cosines are within 0.2 of 0. Training has left three of the ten
-# with a larger one, leaning towards what is there already (0.38, the two others only just above 0.2), and one
-# leaning away from it. These three sums are longer than Pythagoras says, and the fourth is shorter. So the formulas of section 5 tell of the start, and not of
-# what training makes of it. Nor are these small corrections: in the median over the tokens a trained sub-layer writes from 0.4 to 1.3
-# times as much as is there.
+# Look at the first sum. 8.1 and 9.7 do not make 17.8, but 13.4. If the two vectors stood at right angles, as those of fresh
+# branches nearly do (section 5), Pythagoras would give $\sqrt{8.1^2 + 9.7^2} = 12.6$, which is near. And this is no small
+# correction: self-attention writes a vector that is longer than what was there.
 #
-# In pre-norm no norm stands on the line. Then the stream at the top *is* the sum of everything that was ever written to it. See
-# for yourself, in a fresh GPT of 6 blocks (pre-norm is our default):
+# In pre-norm no norm stands on the line. There the stream at the top *is* the sum of everything that was ever written to it. We
+# check that in a fresh GPT of 6 blocks (pre-norm is our default):
 
 # %%
 gpt = GPT(TransformerConfig(vocab_size=50, n_layers=6, norm_position="pre"))
@@ -841,8 +706,8 @@ print(f"the top of the stream (up to {leaves.abs().max():.0f}), to within 0.0000
 # ### Reading the stream early
 #
 # If all sub-layers write to one stream, perhaps they write in one language. Then we can pretend that the decoder ends after fewer
-# blocks: take the stream there, give it to the output layer, and see which token it would write. This is the **logit lens** (nostalgebraist,
-# 2020). Our date again:
+# blocks: take the stream there, give it to the output layer, and see which token it would write. This is the **logit lens**
+# (nostalgebraist, 2020). We give it our date again:
 
 # %%
 english, _ = tokenizer.batch(["Sunday, November 22, 2026"])
@@ -854,14 +719,19 @@ for blocks, x in enumerate(one["decoder"]):
     print(f"after {blocks} block{'s' * (blocks != 1)}:".ljust(16), "".join(tokenizer.tokens(said.tolist())))
 
 # %% [markdown]
-# Before the first block it repeats the token that it has just read: its output layer is the embedding's own matrix, and each
-# token's vector agrees best with itself. After two it is right. But after one it looks as if it were
-# half-way there: many digits, and a 年 in its place. (The 月 and 日 that come one place late are still the echo: they stand where
-# the model has just read them.) Does it already say something about *this* date?
+# Before the first block the model repeats the token that it has just read: its output layer is the embedding's own matrix, and each
+# token's vector agrees best with itself. After two blocks it is right. And after one it looks half-way there: many digits, and a
+# 年 in its place. Does it already say something about *this* date?
 #
-# Two controls. The first is a table that cannot read English: for each position and the token before, the token that followed
-# most often in 5,000 other dates. The second is the model itself with the *wrong* English: every text is given another
-# date's source. Whatever it still gets right then, it did not get from the English. Shares of next tokens that are right:
+# Two controls. The first is a table that reads no English: for each position and the token before, it gives the token that
+# followed most often in 5,000 other dates. The second is the model itself with the *wrong* English: every text is given another
+# date's source. Whatever it still gets right, it did not get from the English. Here are the shares of next tokens that are right:
+
+# %% jupyter={"source_hidden": true}
+source, source_mask = tokenizer.batch([pair.source for pair in held_out])
+target, target_mask = tokenizer.batch([pair.target for pair in held_out], bos=True, eos=True)
+with record_residual_stream(model) as stream, torch.no_grad():
+    model(source, target[:, :-1], source_mask, target_mask[:, :-1])
 
 # %% jupyter={"source_hidden": true}
 gold, real = target[:, 1:], target_mask[:, 1:]
@@ -877,95 +747,61 @@ blind = torch.tensor([[table.get(place, -1) for place in enumerate(row)] for row
 other = torch.arange(300).roll(1)  # another date's English for each
 with record_residual_stream(model) as swapped, torch.no_grad():
     model(source[other], target[:, :-1], source_mask[other], target_mask[:, :-1])
-readings = {"the table": blind}
+readings = {"table, no English": blind}
 for blocks in (1, 2):
-    readings[f"after {blocks}"] = model.logits(stream["decoder"][blocks]).argmax(dim=-1)
-    readings[f"{blocks}, wrong"] = model.logits(swapped["decoder"][blocks]).argmax(dim=-1)
+    readings[f"after block {blocks}, right English"] = model.logits(stream["decoder"][blocks]).argmax(dim=-1)
+    readings[f"after block {blocks}, wrong English"] = model.logits(swapped["decoder"][blocks]).argmax(dim=-1)
 
 # %% jupyter={"source_hidden": true}
-signs = {tokenizer.encode(sign)[0]: sign for sign in "年月日"} | {tokenizer.eos_id: "the end"}
-digits = {tokenizer.encode(str(digit))[0] for digit in range(10)}
-kind = [["a digit" if t in digits else signs.get(t, "a weekday") for t in row] for row in gold.tolist()]
-print("                       after block 1   after block 2")
-print("the English:   none    right   wrong   right   wrong")
+digits = torch.tensor([tokenizer.encode(str(digit))[0] for digit in range(10)])
+of_digits = real & torch.isin(gold, digits)
 found = {}
-for name in ("all", "a digit", "年", "月", "日", "a weekday", "the end"):
-    rows = real & torch.tensor([[name in ("all", k) for k in row] for row in kind])
-    found[name] = [((said == gold)[rows].double().mean().item()) for said in readings.values()]
-    width = 13 - sum(ord(letter) > 255 for letter in name)
-    print(f"{name:{width}}", *(f"{part:7.0%}" for part in found[name]))
-assert found["all"][0] > found["all"][1] + 0.1 and abs(found["all"][1] - found["all"][2]) < 0.06
+print("                                 all   digits")
+for name, said in readings.items():
+    found[name] = [(said == gold)[rows].double().mean().item() for rows in (real, of_digits)]
+    print(f"{name:30}{found[name][0]:6.0%}{found[name][1]:9.0%}")
+right_1, wrong_1 = found["after block 1, right English"], found["after block 1, wrong English"]
+assert all(
+    table > right > wrong for table, right, wrong in zip(found["table, no English"], right_1, wrong_1, strict=True)
+)
+assert all(right - wrong < 0.06 for right, wrong in zip(right_1, wrong_1, strict=True))
 
 # %% [markdown]
-# After block 1 the readout is *worse* than the table that reads no English. With the wrong English it is nearly as good as with
-# the right one (only for the end is there a clear difference, 96 % against 81 %). So what it gets right after one block is mostly the
-# shape of a date and not *this* date. Without the controls we would have read far too much into the line above. That does not mean that block 1 has done nothing: what it
-# wrote may be there in a form that block 2 can read and the output layer cannot. A lens shows what *this* output layer can see.
+# After block 1 the readout is *worse* than the table that reads no English, and with the wrong English it is nearly as good as with
+# the right one. So what it gets right after one block is mostly the shape of a date, and not *this* date. Without the controls we
+# would have read far too much into the line above. (That does not mean that block 1 has done nothing: what it wrote may be there in
+# a form that block 2 can read and the output layer cannot.)
 #
 # ## 9. What people get wrong
 #
 # **Something on the skip.** It looks harmless, even generous: a learnt matrix on the skip, or a matrix after the addition. But then
-# $I$ is gone, and what passes is a product of matrices again. A learnt matrix may shorten what passes with any step of training; the
-# identity cannot. **On the line there should be nothing but additions.** (He et al. (2016) trained five other things on
-# the skip, and all did worse.)
-
-# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
-# ### Deeper: matrices on the line, measured before training
-#
-# 64 sub-layers, gain 0.25, matrices as PyTorch makes them (each keeps about $1/\sqrt3$ of a length). And in the last line a matrix that
-# keeps every length, a rotation, with pre-norm, which keeps sizes as well:
+# $I$ is gone, and what passes is a product of matrices again. 64 sub-layers of gain 0.25, before training, with matrices as PyTorch
+# makes them:
 
 
-# %% tags=["deeper"]
+# %%
 def matrix(x):
     return torch.nn.Linear(D, D, bias=False, dtype=x.dtype)(x)  # a fresh one at each call
 
 
-turns = []  # the rotations of a stack, from the bottom up
-
-
-def rotated(x):
-    turns.append(torch.linalg.qr(torch.randn(D, D, dtype=x.dtype)).Q)
-    return x @ turns[-1]
-
-
-variants = {
+for name, way in {
     "x + F(x)": lambda x, f: x + f(x),
     "W x + F(x)": lambda x, f: matrix(x) + f(x),
     "W (x + F(x))": lambda x, f: matrix(x + f(x)),
-    "x + F(norm(x))": lambda x, f: x + f(norm(x)),
-    "rotated x + F(norm(x))": lambda x, f: rotated(x) + f(norm(x)),
-}
+}.items():
+    runs = [send(way, 64, 0.25, seed)[1] for seed in seeds]
+    left = median(size(gradients[0]) / size(gradients[-1]) for gradients in runs)
+    print(f"{name:13} gradient at the bottom, relative to the top: {left:.1g}")
+    assert 1 < left < 100 if name == "x + F(x)" else left < 1e-10
 
-
-# %% tags=["deeper"]
-def at_the_bottom(way, seed):
-    """Size of the gradient at the bottom, its cosine with the top's, and that cosine when all rotations are undone."""
-    turns.clear()
-    _, gradients = send(way, 64, 0.25, seed)
-    bottom, top = gradients[0], gradients[-1]
-    back = torch.linalg.multi_dot(turns) if turns else torch.eye(D, dtype=wide)
-    cosines = [torch.cosine_similarity(g, top, dim=-1).mean().abs().item() for g in (bottom, bottom @ back)]
-    return size(bottom) / size(top), *cosines
-
-
-# %% tags=["deeper"]
-print("the gradient at the bottom:  size   cosine with the top's   rotations undone")
-found = {}
-for name, way in variants.items():
-    found[name] = [median(column) for column in zip(*(at_the_bottom(way, seed) for seed in seeds), strict=True)]
-    print("{:25}{:9.1e}{:14.2f}{:21.2f}".format(name, *found[name]))
-assert abs(found["rotated x + F(norm(x))"][2] - found["x + F(norm(x))"][2]) < 0.05
-
-# %% [markdown] tags=["deeper"]
-# With a matrix on the line, as PyTorch starts it, the gradient is gone. But not with every matrix. With rotations its size is
-# right. At each depth it is written in other coordinates, and when all of them are undone, as much of it has arrived as
-# without any. So at the start it is enough that the line keeps lengths. (We have not trained these five stacks.)
+# %% [markdown]
+# With a matrix on the line the gradient is gone again. (He et al. (2016) trained five other things on the skip, and all did worse
+# than nothing but additions.)
 
 # %% [markdown]
 # ## 10. What you have now
 #
-# One line. Put it into the translator, in place of all ten residuals of the package, and let it write:
+# You have one line of code. Put it into the translator, instead of all ten residuals of the package, and let it write:
 
 
 # %%
@@ -979,10 +815,9 @@ with patched([(part, "forward", partial(yours, part)) for part in skips.values()
     print(f"{exact_match(model, tokenizer, held_out):.1%} of the dates are right, as before: {whole:.1%}")
 
 # %% [markdown]
-# In the package it is `transformer_lab.Residual(norm, norm_position, dropout)`. It knows both places of the norm, and while a model
-# trains, it drops some of the numbers that are *written* (dropout), never anything on the skip: if all of them are dropped, `x` arrives
-# whole. In pre-norm no norm stands on the stream, and it tends to grow. So a pre-norm stack usually ends with one last norm (our small task in
-# section 6 did not need it).
+# In the package it is `transformer_lab.Residual(norm, norm_position, dropout)`. It knows both places of the norm. While a model
+# trains, it drops some of the numbers that are *written* (dropout), but never anything on the skip: if all of them are dropped, `x`
+# arrives whole. In pre-norm no norm stands on the stream, and it tends to grow. So a pre-norm stack usually ends with one last norm.
 
 # %%
 x, f, layer_norm = torch.randn(B, T, D), FeedForward(D, 4 * D), torch.nn.LayerNorm(D)
@@ -998,20 +833,20 @@ print("the same numbers as ours, with either place of the norm")
 # makes the network deep?</summary>
 #
 # The sub-layer's output is added to the sub-layer's own *input*, then normalised. Depth is something else: $L$ blocks
-# stacked, one after the other. The addition is what makes that depth trainable.
+# stacked, one after the other. But our stack of 32 sub-layers learnt nothing without the addition.
 #
 # </details>
 #
 # <details><summary>Somebody says: "Residual connections save computation, because they skip layers." True?</summary>
 #
-# No. $F$ is computed all the same, and then there is one addition more for each number. What is saved is not work but the gradient.
+# No. $F$ is computed all the same, and then there is one more addition for each number. What is saved is not work but the gradient.
 #
 # </details>
 #
 # <details><summary>The gradient has the same size at all depths of a stack. Will it train?</summary>
 #
-# Not for certain: *norm only* with biases that begin at 0 had that too, and four of five seeds learnt nothing. Size says nothing about
-# content. Ask also whether different inputs are still different at the top, and whether different gradients are still different at the bottom.
+# Not for certain: *norm only* with biases that begin at 0 had nearly that, and four of five seeds learnt nothing. Ask also whether
+# different inputs are still different at the top, and different gradients still different at the bottom.
 #
 # </details>
 #
@@ -1022,10 +857,9 @@ print("the same numbers as ours, with either place of the norm")
 # * With skips a sub-layer learns only a change. $x + F(x)$ has the Jacobian $I + J$: $L$ sub-layers are $2^L$ paths, and on the
 #   shortest the gradient arrives as it was.
 # * Skips cure vanishing, not exploding. With branches of gain 1 the variance grows as $2^L$ with skips alone, as $1 + L$ in
-#   pre-norm, and not at all in post-norm. So a deep stack needs skips *and* a norm, or small branches at the start.
-# * The right size is not enough. A norm without skips can keep the gradient's size, and its 32 sub-layers still learn little: all
-#   inputs have become alike there, which is a part of the reason. In a trial, stacks that let hardly more than one direction of
-#   the gradient through learnt less than others.
+#   pre-norm, and not at all in post-norm. Our stack of 32 with skips alone learnt from a small start only, pre-norm from both.
+# * The right size is not enough. With a norm and no skips, 32 sub-layers can keep the gradient's size and still learn little. With
+#   ReLU all inputs had become alike at the top; with tanh hardly more than one direction of the gradient was left at the bottom.
 # * All sub-layers read and write one residual stream. Reading it early needs a control that cannot know the answer.
 #
 # **Papers.** He et al. (2015), [arXiv:1512.03385](https://arxiv.org/abs/1512.03385): the residual connection; He et al.

@@ -7,12 +7,13 @@
 # self-attention the mask is a triangle, which hides what comes later. In the encoder's self-attention and in the
 # cross-attention it is a table whose last column is closed, which hides padding.](figures/03_masks_where.svg)
 #
-# While the translator learns, it reads the correct translation and not what it would have written itself (this is called
-# **teacher forcing**). It gets all of it at once, and at every token it is asked for the next one. But the next one stands right there, one place further on. Something must keep the
-# model from looking. That is a **mask**: a table that says which token may look at which.
+# While the translator learns, it reads the correct translation, and not what it would have written itself (this is called
+# **teacher forcing**). It gets all of it at once, and at every token it is asked for the next one. But the next one stands
+# right there, one place further on. Something must keep the model from looking. That is a **mask**: a table that says which
+# token may look at which.
 #
-# In this lesson you build the two masks of the drawing, and you train a model that *may* look, to see what becomes of it. You
-# will be able to
+# In this lesson you build the two masks of the drawing. You also train a model that *may* look, to see what becomes of it.
+# You will be able to
 #
 # * hide tokens from attention, and say what becomes of the other weights;
 # * test whether a model sees the future, without reading its code;
@@ -46,14 +47,14 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 1. Break it
 #
-# The **causal mask** hides from each Chinese token those that come after it. The **padding mask** hides **padding**: the texts
-# of a batch form one tensor, so the shorter ones are filled up with `[PAD]` to the length of the longest, and nobody should
-# read that.
+# The **causal mask** hides from each Chinese token the tokens that come after it. The **padding mask** hides **padding**: the
+# texts of a batch form one tensor, so the shorter ones are filled up with `[PAD]` to the length of the longest, and nobody
+# should read that.
 #
-# We take away one mask at a time, train nothing again, and let the model translate 300 dates that it has never seen, all of
-# them in one batch. Before each token it reads everything anew. One of the two numbers you have met: without its causal mask
-# the translator of [lesson 00](00_start_here.ipynb) got about a quarter of the dates wrong. Which mask does it miss more? Run
-# the two cells, and click your guess.
+# We take away one mask at a time, without any new training, and let the model translate 300 dates that it has never seen,
+# all of them in one batch. Before each token it computes everything anew. You have met one of the two results: without its
+# causal mask the translator of [lesson 00](00_start_here.ipynb) got about a quarter of the dates wrong. Which mask does it
+# miss more? Run the two cells, and click your guess.
 
 # %%
 model, tokenizer = load("dates")
@@ -92,17 +93,18 @@ predict("03_masks.break_mask", actual=missed)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# Without its mask, padding is read like any other token. A date that is translated alone has no padding. So the *same* date comes out right or wrong according to what happens to stand
-# beside it, and a test with single dates never finds that. Section 7 counts what each padding token costs.
+# Without its mask, padding is read like any other token. A date that is translated alone has no padding. So the *same* date
+# comes out right or wrong depending on what happens to stand next to it in the batch, and a test with single dates never
+# finds that.
 #
 # </details>
 #
 # The second bar and the third are the riddle of lesson 00: the same model, without the same mask. But in the third the
-# program keeps what it has computed for the tokens already written, and no date is lost. Section 6 solves the riddle. Until
-# then you will have found all that it takes.
+# program keeps what it has computed for the tokens already written, and the dates come out right. Section 6 solves the
+# riddle. By then you will have all the clues.
 #
-# So far the model wrote. While it *learns*, it has the whole correct translation before it. Let it read that now, with the
-# causal mask and without, and put its answers side by side.
+# So far the model was writing. While it *learns*, it has the whole correct translation in front of it. Let it read that
+# now, with the causal mask and without, and compare its answers.
 
 # %%
 source, source_mask = tokenizer.batch([pair.source for pair in held_out])
@@ -134,18 +136,18 @@ assert share_masked > 0.99 and abs(share_unmasked - 0.455) < 0.03
 
 # %% [markdown]
 # Now each answer stands in plain sight, one place to the right, and the model does *worse*: it ends the text before it has
-# begun. It was trained with the future hidden, and what comes from there only disturbs it.
+# begun. It was trained with the future hidden, and seeing it now only disturbs it.
 #
-# Then why was it trained so? Would a model that may see everything from the beginning not learn more?
+# Then why was it trained that way? Would a model that may see everything from the start not learn more?
 #
 # ## 2. A mask removes keys from the list
 #
 # First the tool. In lesson 02 a head looked for the month, and these were its scores for the first five English tokens.
-# Suppose that it must not see `November`. What should its weights be? The weights of attention over a list in which `November`
+# Suppose that it must not see `November`. What should its weights be? Those of attention over a list in which `November`
 # does not occur. That is the whole definition.
 #
-# How do we get there, without making a new list for every query? Two ideas come to mind: set the score to 0, or set the weight
-# to 0.
+# How do we get there without making a new list for every query? Two ideas come to mind: set the score to 0, or set the
+# weight to 0.
 
 # %%
 words = ["Sunday", ",", "November", "2", "2"]
@@ -178,7 +180,7 @@ assert torch.allclose(masked_scores.softmax(dim=0)[~hidden], ways["not in the li
 # %% [markdown]
 # $e^{-\infty} = 0$, in the numerator *and* in the denominator. So masking means: **write $-\infty$ before the softmax.** The
 # table that says where, with a row for each of $T$ queries and a column for each of $S$ keys, is the mask. In this course it is
-# `True` where looking is *allowed*. (One class of torch's turns that round: section 9.)
+# `True` where looking is *allowed*. (One of torch's classes has it the other way round: section 9.)
 #
 # ## 3. Many texts in one pass
 #
@@ -190,7 +192,7 @@ assert torch.allclose(masked_scores.softmax(dim=0)[~hidden], ways["not in the li
 # begin and 2 and must guess 0. Each query sees one key more; query 6 sees all six and must guess the 1 of the month. What lies
 # to the right of a query is grey.](figures/03_masks_beginnings.svg)
 #
-# Query $i$ sees keys $1$ to $i$: six texts in one pass. As a loop, and as a matrix (Python counts from 0):
+# Query $i$ sees keys $1$ to $i$: six texts in one pass. Here is the mask as a loop and as a matrix (Python counts from 0):
 
 # %%
 T = 13
@@ -227,8 +229,8 @@ ax.imshow(torch.where(allowed, torch.nan, 1.0), cmap="Greys", vmin=0, vmax=4)
 _ = ax.set_title("Block 1, head 1 of the decoder: nothing right of\nthe diagonal, where keys are hidden (grey)")
 
 # %% [markdown]
-# Is it really the same? Ask the whole translator, both blocks of it, for its scores of the next token: once with the whole text
-# in one pass, and once with thirteen beginnings, each in a pass of its own.
+# Is it really the same? Ask the whole translator, both blocks of it, for its scores of the next token: once with the whole
+# text in one pass, and once with the thirteen beginnings, one pass each.
 
 # %%
 with torch.no_grad():
@@ -239,17 +241,17 @@ assert difference < 1e-4
 print(f"scores up to {one_pass.abs().max():.0f}; the two differ by less than 0.0001")
 
 # %% [markdown]
-# **One pass gives as many predictions as there are tokens, each the same as if the text ended there.** So a Transformer learns
-# from every token of a text at once, and for that the future must be hidden.
+# **One pass gives as many predictions as there are tokens, each the same as if the text ended there.** That is how a
+# Transformer learns from every token of a text at once.
 #
 # ## 4. And if it is not hidden?
 #
-# Let us try. We train two small language models on Chinese dates, character by character, the same in everything: size, data,
-# order, first random numbers (the **seed**). One has its causal mask, the other has none.
+# Let us try. We train two small language models on Chinese dates, character by character. Size, data, order and first random
+# numbers (the **seed**) are the same. One has its causal mask, the other has none.
 #
-# Before we look, think about what is possible. The texts are 3,000 different days, drawn at random from 200 years, and a third
-# of them, again at random, name the weekday. Nobody can know which text comes. So even a perfect reader must guess, and pays
-# for it:
+# Before we look, think about what is possible. The texts are 3,000 different days, drawn at random from 200 years, and a
+# third of them, again at random, name the weekday. Nobody can know which text comes. So even a perfect reader must guess,
+# and pays for it:
 #
 # | what the reader knows | what it must still guess | nats a text |
 # |---|---|---|
@@ -286,12 +288,11 @@ ax.set_title(f"After 300 steps: with the mask {end['with the mask']:.2f}, withou
 _ = ax.legend()
 
 # %% [markdown]
-# With the mask the loss ends a little above the dashed line: the model has learnt most of what there is to learn about dates.
-# (What it lacks most is the calendar, as a side road below shows.)
+# With the mask the loss ends a little above the dashed line. Without the mask it goes far below what anyone can reach by
+# guessing. By this measure it is by far the better model.
 #
-# Without the mask the loss goes far below what anyone can reach by guessing. What do the two write? We let them, one character
-# at a time, each drawn with the probabilities that the model gives. Of 200 texts by the model without a mask, how many look
-# like a date?
+# So let the two write, one character at a time, each drawn with the probabilities that the model gives. Of 200 texts by the
+# model without a mask, how many look like a date?
 
 # %%
 predict("03_masks.leak_text")
@@ -312,8 +313,8 @@ predict("03_masks.leak_text", actual="nearly all" if share > 0.9 else "nearly no
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# Such a model need not guess: it can read. But while it writes, the text ends where it asks, and the place from which it has
-# read its answers is empty.
+# Such a model need not guess: it can read. But while it writes, the text ends at the place where it is asked, and the place
+# from which it used to read its answers is empty.
 #
 # </details>
 #
@@ -328,10 +329,10 @@ predict("03_masks.leak_text", actual="nearly all" if share > 0.9 else "nearly no
 # ![The same text while it is being written: after nián there is nothing yet. For the model with the mask nothing is missing.
 # For the model without one there is nothing where the answer used to stand.](figures/03_masks_writing.svg)
 #
-# If a model can somehow read what it is asked to predict, that is a **leak**. Is it what happens here? We train two such models
-# ourselves, for 120 steps instead of 300, which is enough for all that follows, and exchange the third or the fourth digit
-# of the year for another. (The first two are 19 or 20 in all our dates.) Does the guess at the digit
-# before it, the last one that may be read, become the new digit? (And the guess one place earlier still?)
+# If a model can somehow read what it is asked to predict, that is a **leak**. Is it what happens here? We train two such
+# models ourselves, for 120 steps instead of 300, which is enough for all that follows. Then we exchange the third or the
+# fourth digit of the year for another. (The first two are 19 or 20 in all our dates.) Does the guess one place before it,
+# where that digit is the answer, become the new digit?
 
 # %%
 leak = experiment("causal_leak")
@@ -342,57 +343,38 @@ inputs, labels = leak.rows([pair.target for pair in held_out[:100]])  # (B, T), 
 
 # %% jupyter={"source_hidden": true}
 @torch.no_grad()
-def follows(network, distance):
-    """How often the guess becomes the new digit when the digit at this distance behind it is exchanged."""
+def follows(network):
+    """How often the guess becomes the new digit when the digit that it should guess is exchanged."""
     hits = []
     for place in (3, 4):  # the year's digits are inputs[:, 1:5]
         changed = inputs.clone()
         changed[:, place] = changed[:, place] % 10 + 1  # ids 1 to 10 are the digits
-        hits.append((network(changed)[:, place - distance].argmax(dim=-1) == changed[:, place]).float().mean().item())
+        hits.append((network(changed)[:, place - 1].argmax(dim=-1) == changed[:, place]).float().mean().item())
     return sum(hits) / 2
 
 
 # %% jupyter={"source_hidden": true}
-honest_follows = [follows(honest, distance) for distance in (1, 2)]
+honest_follows = follows(honest)
 with leak.mask_of(leaky, causal=False):
-    leaky_follows = [follows(leaky, distance) for distance in (1, 2)]
-print("the guess becomes the new digit   1 place on   2 places on")
-for name, shares in (("with the mask", honest_follows), ("without", leaky_follows)):
-    print(f"{name:34}≈ {shares[0]:<11.0%}≈ {shares[1]:.0%}")
-assert abs(honest_follows[0] - 0.1) < 0.1 and abs(honest_follows[1] - 0.1) < 0.1
-assert leaky_follows[0] > 0.75
-assert leaky_follows[1] < 0.25
-assert leaky_follows[0] > 5 * honest_follows[0]
+    leaky_follows = follows(leaky)
+print("the guess becomes the new digit")
+print(f"with the mask   ≈ {honest_follows:.0%}")
+print(f"without         ≈ {leaky_follows:.0%}")
+assert abs(honest_follows - 0.1) < 0.1
+assert leaky_follows > 0.75
 
 # %% [markdown]
-# It does, nine times out of ten, while the digit after that is copied no more often than chance would have it, one time in ten.
-# So what this model copies is the place after its own. (Section 5 shows that others reach it, too.) (On the way it has learnt a good deal about dates, too. But nothing had asked it to guess, and
-# from nothing it could hardly write a date. The side road shows both.)
+# Without the mask it does, nine times out of ten: the model copies. With the mask it hits the new digit about as often as
+# chance would have it, one time in ten.
 #
 # So **a loss that is too good to be true is the first symptom of a leak.**
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
-# ### Deeper: what have the two learnt?
+# ### Deeper: does it guess where it cannot read?
 #
-# **The one with a mask: dates, but no calendar.** Its loss ends at 1.08. A reader that must guess the weekday, too, pays
-# $\ln 7$ more in a third of the texts. Is that what keeps it from the dashed line?
-
-# %% jupyter={"source_hidden": true} tags=["deeper"]
-weekday_guessed = any_day + math.log(7) / 3 / length
-print(f"knows dates, no calendar: {weekday_guessed:.2f} nats a character at best")
-right_days, named = map(sum, zip(*record["weekdays"], strict=True))
-chance = math.sqrt(1 / 7 * 6 / 7 / named)
-print(f"with the mask they wrote {named:,} weekdays: {right_days / named:.0%} are right")
-print(f"somebody who guesses gets {1 / 7:.0%}, give or take {2 * chance:.0%}")
-assert weekday_guessed < end["with the mask"] < weekday_guessed + 0.06 and abs(right_days / named - 1 / 7) < 2 * chance
-
-# %% [markdown] tags=["deeper"]
-# That is more than half of the gap: its weekdays are right no more often than chance would have it, and for a reader of that
-# kind the best is 1.04.
-#
-# **The one without: does it guess where it cannot read?** We ask each of them for the next character twice: with the whole
-# text before it, as in training, and with a text that ends where it is asked. Beside them stands a table that knows only the
-# place in the text, and always says what was most frequent there.
+# We ask each of the two for the next character twice: with the whole text in front of it, as in training, and with a text
+# that ends where it is asked. For comparison, a table that knows only the place in the text, and always says what was most
+# frequent there.
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 known = labels >= 0  # behind the end there is no next character
@@ -425,52 +407,15 @@ assert abs(honest_ends - 0.56) < 0.04
 # %% [markdown] tags=["deeper"]
 # With the mask both columns agree: that is section 3 once more. Without it the model is nearly always right as long as the
 # answer stands there. Where it does not, the model is worse than a table that has seen nothing of the text.
-#
-# **Has it learnt nothing else?** It may know much, and be thrown by a mask that it never had, as the translator of section 1
-# was by a future that it never had. So give it a chance: 20 more training steps, now with the mask. There are three controls:
-#
-# * a model that had its mask all along, for 120 steps;
-# * a new one that gets just these 20;
-# * one that learnt to copy from texts that are no dates (the same ones with their characters shuffled), and then gets the 20.
-
-# %% jupyter={"source_hidden": true} tags=["deeper"]
-names = {
-    "at once": "trained without, mask put on",
-    "20 steps more": "the same, and 20 steps with it",
-    "all along": "with its mask for 120 steps",
-    "a new model, 20 steps": "new, 20 steps with it",
-    "shuffled, 20 steps more": "without, on shuffled texts; 20 with",
-}
-relearnt = record["relearn"]
-print("next characters right, text ends there (5 seeds)")
-for name, words in names.items():
-    print(f"    {words:37}", *(f"{row[name]:5.0%}" for row in relearnt))
-print("loss of the last 5 steps with the mask")
-for name, words in list(names.items())[1:]:
-    print(f"    {words:37}", *(f"{row[name + ', loss']:5.2f}" for row in relearnt))
-for other in ("a new model, 20 steps", "shuffled, 20 steps more"):
-    assert all(row["20 steps more, loss"] < row[f"{other}, loss"] - 0.4 for row in relearnt)
-
-# %% jupyter={"source_hidden": true} tags=["deeper"]
-goal = statistics.mean(row["20 steps more, loss"] for row in relearnt)
-middle = [statistics.mean(losses) for losses in zip(*record["loss"]["with the mask"], strict=True)]  # of each 10 steps
-reached = 10 * sum(loss > goal for loss in middle)
-print(f"a loss of {goal:.2f}: with its mask all along, in steps {reached + 1} to {reached + 10}")
-
-# %% [markdown] tags=["deeper"]
-# After twenty steps it guesses right as often as the model that had its mask for 120, and its loss is that of one that had it
-# for about sixty. A new model is far behind after as many, in all five pairs. And so is the one that had copied texts without
-# any order: it is not the copying that helps, nor the alphabet. So the model without a mask *had* learnt a good deal about
-# dates.
 
 # %% [markdown]
 # ## 5. Find a leak: perturb the future
 #
-# Here we knew how low an honest loss can be. Mostly nobody knows, and a leak raises no error. But there is a test that asks only
-# for inputs and outputs, the **perturbation test**: change token $j$, and see which outputs change. If an output *before* $j$
-# moves, something came back from the future. In a **causal** model none ever does. If none does here, no leak has shown itself
-# on this text: try several texts and several replacements, with `model.eval()`, since dropout alone makes outputs move. With
-# twelve tokens there are 66 pairs of an output and a later token:
+# Here we knew how low an honest loss can be. Mostly nobody knows, and a leak raises no error. But there is a test that asks
+# only for inputs and outputs, the **perturbation test**: change token $j$, and see which outputs change. If an output
+# *before* $j$ moves, something came back from the future. In a **causal** model none ever does. (Use `model.eval()`, since
+# dropout alone makes outputs move, and try several texts: one may happen not to show the leak.) With twelve tokens there are
+# 66 pairs of an output and a later token:
 
 # %%
 ids = leak.rows(["2026年11月22日"])[0]  # (1, T)
@@ -504,15 +449,15 @@ for ax, (name, network, causal) in zip(axes, (("With", honest, True), ("Without"
 _ = ax.figure.colorbar(image, ax=axes, shrink=0.8, label="change of the scores (log scale)")
 
 # %% [markdown]
-# What must be changed is the *future*. When an early token is changed and later outputs move, nothing is wrong: they should.
+# Below the diagonal both models move, and nothing is wrong with that: later outputs should read earlier tokens.
 #
-# Could we not simply look at the weights, and see whether any lies to the right of the diagonal? Take the second idea of section
-# 2: softmax first, then weights of 0 for the future. We change the last key, and look at the first output:
+# Could we not simply look at the weights, and see whether any lies to the right of the diagonal? Take the second idea of
+# section 2: softmax first, then weights of 0 for the future. We change the last key, and look at the first output:
 
 # %%
 q, k, v = torch.randn(6, 8), torch.randn(6, 8), torch.randn(6, 8)
 pushed = k.clone()
-pushed[-1] += 1.0  # the last key is another now
+pushed[-1] += 1.0  # change the last key
 print("                          on the future  output 1 moves")
 for name, late in (("-inf before the softmax", False), ("0 after the softmax", True)):
     outputs = []
@@ -525,21 +470,21 @@ for name, late in (("-inf before the softmax", False), ("0 after the softmax", T
     print(f"{name:26}{weights.triu(1).sum():13.2f}{moved:16.1%}")
 
 # %% [markdown]
-# The weights show nothing. But the last key still has its share in the denominator, and through that sum it changes
-# every row. A leak may also bypass attention, through a mean over all positions for instance. So test *outputs*, not weights.
+# The weights show nothing. But the last key still has its share in the denominator, and through that sum it changes the
+# first output. So test *outputs*, not weights.
 #
 # ## 6. What the mask gives back: the cache
 #
-# A model that writes a hundred tokens seems to need the whole text again for each of them. It need not. Thanks to the causal
-# mask no token that is already there looks at a new one. So nothing about it can change, not its vector in any block, not its
-# key and not its value. They can be computed once and kept. That is the **KV cache**, and from then on only the newest token
-# asks: for the thirteen tokens of our date, 13 queries in place of 1 + 2 + ... + 13 = 91.
+# A model that writes a hundred tokens seems to need the whole text again for each of them. It does not. Thanks to the causal
+# mask, no token that is already there looks at a new one. So nothing about it can change: not its vector in any block, not
+# its key, not its value. They can be computed once and kept. That is the **KV cache**. With it only the newest token asks: for
+# the thirteen tokens of our date that makes 13 queries instead of 1 + 2 + ... + 13 = 91.
 #
 # ![Two tables of seven tokens, the last one new. With the mask: a triangle; the new token adds one row, and no old row reads it,
 # so none changes. Without: the table is full; every old row reads the new token, so everything must be computed
 # again.](figures/03_masks_cache.svg)
 #
-# The test: give our two models eight tokens, then a ninth, and see by how much the keys of the first eight change.
+# Let us test it. We give our two models eight tokens, then a ninth, and see by how much the keys of the first eight change.
 
 
 # %% jupyter={"source_hidden": true}
@@ -570,17 +515,17 @@ assert max(*with_mask, without[0]) < 1e-5 and abs(without[1] - 0.12) < 0.08
 
 # %% [markdown]
 # In block 1 a key depends on its own token and its place alone, mask or no mask. From block 2 on it depends on everything that
-# its token has read, and only the mask saves it.
+# its token has read, and there the mask makes the difference.
 #
-# **The riddle of section 1.** The translator had lost its causal mask, and with a cache it lost no date. Why?
+# **The riddle of section 1.** The translator had lost its causal mask, and yet with a cache its dates came out right. Why?
 #
 # * **With a cache** an old token is never asked again. It read what stood before it when it was new, and that is kept. So the
-#   cache itself hides the future, and there is nothing left for the mask to do.
+#   cache itself hides the future, and nothing is left for the mask to do.
 # * **Without a cache** the old tokens are computed again. Each now reads those after it, and comes out of block 1 as something
 #   else. In block 2 the newest token reads *them*.
 #
-# If that is the reason, it is the mask of block 1 that is missed: what old tokens read in block 2 reaches nobody, for there is
-# no block 3. We take the mask away in one block at a time:
+# If that is the reason, all the harm is done in block 1: what old tokens read in block 2 reaches nobody, for there is no
+# block 3. We take the mask away in one block at a time:
 
 # %% jupyter={"source_hidden": true}
 blocks, shares = model.decoder.blocks, {}
@@ -598,7 +543,7 @@ assert abs(shares["both"] - 0.73) < 0.04
 assert kept > 0.98
 
 # %% [markdown]
-# It is so. (Whoever reports what a model does without its causal mask should also say whether it wrote with a cache.)
+# And so it is. The riddle is solved.
 #
 # When only the newest tokens ask, what does the mask look like? Here are the rows of the three newest of six tokens:
 
@@ -607,10 +552,10 @@ print(causal_mask(6)[-3:].int().numpy())  # the last three rows of the triangle
 assert torch.equal(causal_mask(6)[-3:], causal_mask(3, 6))  # what the package gives for 3 queries and 6 keys
 
 # %% [markdown]
-# Three queries, six keys, and **the last query meets the last key.** If the newest token asks alone, it is the last row alone.
+# Three queries, six keys, and **the last query meets the last key.** If the newest token asks alone, its mask is the last row.
 #
-# PyTorch's fused attention can do without a mask: it has a flag, `is_causal=True`. The translator writes with a cache: one query
-# at a time, and more keys with every token. What becomes of its 300 dates if its decoder uses this flag?
+# PyTorch's fused attention has a flag instead of a mask, `is_causal=True`. The translator writes with a cache: one query at a
+# time, and more keys with every token. What becomes of its 300 dates if its decoder uses this flag?
 
 # %%
 predict("03_masks.top_left")
@@ -635,15 +580,15 @@ predict("03_masks.top_left", actual="all right" if share > 0.9 else "none right"
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# With this flag the *first* query meets the *first* key, as the little table shows. While the translator writes, its only query
-# is the first, and the only key that it may see is the first: the token that begins every text. Of all that it has written the
-# model knows only the newest token and its place, which it is just reading. It sees no other, and you see what comes of that.
+# With this flag the *first* query meets the *first* key, as the little table shows. While the translator writes, its only
+# query is the first, and the only key that it may see is the first: the token that begins every text. Of all that it has
+# written, it knows just the newest token and its place.
 #
 # </details>
 #
 # ## 7. Padding in a batch
 #
-# Now the other mask, and the riddle of section 1. The tokenizer gives the tokens and, beside them, which of them are real:
+# Now the other mask. The tokenizer gives the tokens of a batch, and with them a table of which ones are real:
 
 # %%
 short, long = "May 3, 1931", "Wednesday, September 23, 2026"
@@ -654,11 +599,11 @@ for row in batch:
 print(real.int().numpy())
 
 # %% [markdown]
-# The padding mask closes *columns*: a key that is padding is closed to every query of its text, in every head. As scores have the shape
-# `(B, H, T, S)`, for `B` texts and `H` heads ([lesson 04](04_multi_head.ipynb)), the mask `(B, S)` gets two axes of size 1 in
-# the middle, and broadcasting does the rest. Rows stay open. What padding asks is computed, and nobody reads it.
+# The padding mask closes *columns*: a key that is padding is closed to every query of its text, in every head. Scores have the
+# shape `(B, H, T, S)`, for `B` texts and `H` heads ([lesson 04](04_multi_head.ipynb)). So the mask `(B, S)` gets two axes of
+# size 1 in the middle, and broadcasting does the rest. Rows stay open: what padding asks is computed, and nobody reads it.
 #
-# The right test is again a perturbation: the same date, alone and beside a longer one.
+# The right test is again a perturbation: the same date, alone and next to a longer one.
 
 # %%
 n = alone.shape[1]
@@ -672,38 +617,9 @@ print(f"mask ignored: by up to ≈ {(by_itself - unmasked).abs().max():.1f}")
 assert (by_itself - beside).abs().max() < 1e-4 and abs((by_itself - unmasked).abs().max() - 2) < 1
 
 # %% [markdown]
-# And how much padding does it take? We translate the 300 dates again, each only beside dates of the same length, and add the
-# padding ourselves: none, one, two or three tokens, the same for all. The last two bars are controls: three padding tokens
-# *with* the mask, and three commas in place of the padding.
-
-# %% jupyter={"source_hidden": true}
-lengths, right, comma = source_mask.sum(dim=1), {}, source[0, 1].item()
-cases = {f"{n} padding token{'s' * (n != 1)}": (n, tokenizer.pad_id, False) for n in range(4)}
-cases |= {"3, with the mask": (3, tokenizer.pad_id, True), "3 commas instead": (3, comma, False)}
-for name, (n_more, token, masked) in cases.items():
-    hits = 0
-    for n in lengths.unique().tolist():
-        rows = (lengths == n).nonzero().flatten().tolist()
-        filled = F.pad(source[rows, :n], (0, n_more), value=token)
-        mask = (torch.arange(n + n_more) < n).expand(filled.shape) if masked else None
-        said = generate(model, target[rows, :1], 14, source=filled, source_mask=mask, stop=tokenizer.eos_id)
-        hits += sum(tokenizer.decode(row) == held_out[i].target for row, i in zip(said.tolist(), rows, strict=True))
-    right[name] = hits / len(held_out)
-
-# %% jupyter={"source_hidden": true}
-title = f"Without the mask three padding tokens leave {right['3 padding tokens']:.0%} of the dates right"
-_ = plots.shares(plt.subplots(figsize=(7, 2.9))[1], right, title)
-assert right["0 padding tokens"] > 0.98 > 0.85 > right["1 padding token"] > right["2 padding tokens"] > 0.35
-assert right["3, with the mask"] > 0.98 and right["3 commas instead"] < 0.35 and tokenizer.tokens([comma]) == [","]
-
-# %% [markdown]
-# So `[PAD]` is nothing special: three commas do as much harm. Whether it is the unfamiliar ending that throws the model, or any
-# three keys more, this does not separate.
-#
 # A decoder in a batch needs both masks at once: a key must be real *and* must not lie in the future. When a model is to
-# continue several texts whose beginnings differ in length, they are padded on the *left*, so that all of them end at the same
-# place. (What the translator writes always begins with the one token `[BOS]`, so there is nothing to
-# pad.) Here is the mask of a text of two tokens in a batch of length four:
+# continue several texts of different lengths, they are padded on the *left*, so that all of them end at the same place. Here
+# is the mask of a text of two tokens in a batch of length four:
 
 # %%
 real_tokens = torch.tensor([False, False, True, True])
@@ -717,14 +633,14 @@ nothing = torch.full((3,), -math.inf).softmax(dim=0)
 print(nothing.tolist(), "   multiplied by 0:", (0 * nothing).tolist())
 
 # %% [markdown]
-# It is 0/0, **NaN** ("not a number"), and NaN is infectious. In the next block this token is a key that nobody may read; its
-# weight is 0, but 0 times NaN is NaN, and so it reaches every token. Such a row needs a rule of its own. Ours is: **a row
+# It is 0/0, **NaN** ("not a number"), and NaN is infectious. In the next block this token is a key that nobody may read. Its
+# weight is 0, but 0 times NaN is NaN, and so it reaches every token. Such a row needs a special rule. Ours is: **a row
 # without a key gives zeros.** It reads nothing, so it hands on nothing.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: three rules for a row without a key, forwards and backwards
 #
-# One common cure writes 0 over the NaN afterwards. Another uses a large negative number in place of $-\infty$. The third is
+# One common cure writes 0 over the NaN afterwards. Another uses a large negative number instead of $-\infty$. The third is
 # ours. Key 1 is padding, so query 1 sees nothing:
 
 # %% tags=["deeper"]
@@ -789,7 +705,7 @@ explorer
 #
 # **The other polarity.** Here and in torch's `F.scaled_dot_product_attention`, `True` means *allowed*. In torch's
 # `nn.MultiheadAttention`, `True` means *blocked*, in `attn_mask` and in `key_padding_mask` (`True` at padding). Give it our
-# mask as it stands, and see what the queries read:
+# mask unchanged, and see what the queries read:
 
 # %%
 theirs = torch.nn.MultiheadAttention(embed_dim=8, num_heads=1, batch_first=True)
@@ -803,7 +719,8 @@ for i in range(4):
 # Each query reads the future and nothing else, and the last one has nothing left to read.
 #
 # **A mask made of numbers.** Both functions also take floats, but these are *added* to the scores: 0 where a key is allowed,
-# $-\infty$ where it is blocked. A mask of booleans that was turned into 0 and 1 on the way is accepted, and blocks nothing.
+# $-\infty$ where it is blocked. A mask of booleans that has been turned into 0 and 1 on the way is accepted, and blocks
+# nothing.
 
 # %%
 q, k = torch.randn(4, 8), torch.randn(4, 8)
@@ -814,8 +731,8 @@ for name, mask in (("booleans", causal_mask(4)), ("the same as 0 and 1", causal_
 # %% [markdown]
 # ## 10. What you have now
 #
-# A language model of your own, trained above for 120 steps. Begin a text, and let it continue, with its cache; then let the
-# other one continue too, which cannot have one.
+# You have a language model of your own, trained above for 120 steps. Begin a text and let it continue, with its cache. Then
+# let the other one continue too, which cannot have a cache.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -825,8 +742,7 @@ print("with the mask", *leak.goes_on(honest, True, 6, year), sep="\n    ")
 print("without", *leak.goes_on(leaky, False, 6, year), sep="\n    ")
 
 # %% [markdown]
-# Look at the second list: some of these may be dates. How many are, among 200? The experiment has counted for five models of
-# either kind, trained as long as ours from five seeds:
+# With a year to begin from, the second list may hold dates too. The experiment has counted, for five models of either kind:
 
 # %% jupyter={"source_hidden": true}
 begun = record["begun"]
@@ -837,10 +753,8 @@ assert min(begun["with the mask"]) > 0.7 and max(begun["without"]) > 0.5 > 0.05 
 assert all(a > b for a, b in zip(begun["with the mask"], begun["without"], strict=True))
 
 # %% [markdown]
-# Given a year, some of these models go on to a date in half of their texts, and another in hardly any. Each writes worse than its
-# twin with the mask, but not always nonsense.
-
-# %% [markdown]
+# Each model without the mask writes fewer dates than its twin with the mask, but not only nonsense.
+#
 # In the package you find what you derived as `causal_mask` and as the `mask` of `scaled_dot_product_attention`: section 3 has
 # compared both with our own lines. The models take the tokenizer's table of real tokens and do the rest.
 
@@ -856,8 +770,8 @@ assert all(a > b for a, b in zip(begun["with the mask"], begun["without"], stric
 #
 # <details><summary>A model is right on every single sentence, and gets worse in batches. What do you suspect?</summary>
 #
-# The padding mask: missing, inverted, on the wrong axis, or not passed on. Compare a short sentence alone and beside a longer
-# one.
+# The padding mask: missing, inverted, on the wrong axis, or not passed on. Compare a short sentence alone and next to a
+# longer one.
 #
 # </details>
 #
@@ -872,8 +786,8 @@ assert all(a > b for a, b in zip(begun["with the mask"], begun["without"], stric
 # ## Takeaways
 #
 # * To mask a key is to remove it from the list: $-\infty$ *before* the softmax. A row without any key gives zeros.
-# * The causal mask makes one pass equal to many passes over all beginnings. Without it the model reads the answers, the loss
-#   falls below what guessing can reach. Begun from nothing, such a model hardly ever writes a date.
+# * The causal mask makes one pass equal to many passes over all beginnings. Trained without it, our model read its answers:
+#   its loss fell below what guessing can reach, and hardly any text that it wrote from nothing was a date.
 # * To find a leak, perturb the future and look at the outputs.
 # * Because old tokens never look at new ones, their keys and values can be kept. With a cache the last query meets the last key.
 # * Padding closes columns. Test it with texts of different lengths.

@@ -117,7 +117,7 @@ def search() -> Drawing:
     drawing.arrow((652, rows[3].y), (found.left[0], found.y + 12), color=LIT, width=1.8)
     prompt = drawing.box(104, 370, 150, 54, "the passage,\nand the question", KEY)
     writer = drawing.box(296, 370, 110, 50, "SmolLM2", QUERY, size=14)
-    said = drawing.box(540, 370, 230, 54, "an answer, with its source\nbeside it, to be checked", VALUE, True)
+    said = drawing.box(540, 370, 230, 54, "an answer, with its source\nnext to it, to be checked", VALUE, True)
     drawing.arrow(prompt.right, writer.left)
     drawing.arrow(writer.right, said.left)
     return drawing

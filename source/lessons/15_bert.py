@@ -7,20 +7,20 @@
 # vector: a person, a place, it cannot know. In a BERT arrows from all seven words lead to it: a place, for it borders
 # something.](figures/15_bert_where.svg)
 #
-# A GPT writes, and whoever writes cannot look ahead: what comes next does not exist yet. But most of what we want from
-# texts is not writing. Which paragraph of the manual answers my question? Who is mentioned in this letter? Is this
-# mail a complaint? Here the whole text lies open. A model that only looks back reads it like somebody who covers the
-# rest of the line with a hand.
+# A GPT writes, and whoever writes cannot look ahead: what comes next does not exist yet. But most of what we want
+# from texts is not writing. Which paragraph of the manual answers my question? Who is mentioned in this letter? Is
+# this mail a complaint? Here the whole text is there from the start. A model that only looks back reads it like
+# somebody who covers the rest of the line with a hand.
 #
-# In 2018 BERT took the hand away. That takes no more than leaving out one mask. But with the mask goes the exercise by
-# which a GPT learns: to somebody who sees the whole text, "what comes next?" is no question. So what does one gain, and
-# from what does one learn instead? At the end you will have something to keep: a search engine for the documentation of
-# Python, which finds a paragraph by what it says and not by its words, and which you can point at a folder of your own
-# English texts.
+# In 2018 BERT took the hand away. All it takes is leaving out a mask. But with the mask goes the exercise by which a
+# GPT learns: to somebody who sees the whole text, "what comes next?" is no question. So what do we gain, and what can
+# the model learn from instead? At the end you will have something to keep: a search engine for the documentation of
+# Python, which finds a paragraph by what it says and not by its words, and which you can point at a folder of your
+# own English texts.
 #
 # You will be able to
 #
-# * say at which words of a text it matters that a model sees the right side, and at which it does not;
+# * say for which words of a text it matters that a model sees what comes after them;
 # * train a model that sees the whole text, without anybody writing answers for it;
 # * build a search by meaning, and find out how good it is.
 #
@@ -53,9 +53,9 @@ both_ways, mask_rates = experiment("both_ways"), experiment("mask_rates")
 #
 # There are many such names: Chad, Georgia, Florence, Sydney. We let a program make sentences with 28 of them. Each
 # name is a person in half of its sentences and a place in the other half, so the name says nothing by itself. In half
-# of the sentences the word that decides comes *after* the name, as above. In the others it comes *before* it: `our old
-# uncle Jordan was in the news`, `the last train to Jordan was in the news`. In the sentences of the test, names,
-# deciding words and the rest are combined in ways that did not occur in training.
+# of the sentences the deciding word comes *after* the name, as above. In the others it comes *before* it: `our old
+# uncle Jordan was in the news`, `the last train to Jordan was in the news`. The test combines names, deciding words
+# and the rest in ways that did not occur in training.
 #
 # Two pupils learn from them. They differ in one thing: the first has a causal mask, the second has none. Both are a
 # `Tagger`, an encoder with one linear layer on top that says of each word whether it names a person, a place, or
@@ -79,7 +79,7 @@ assert said["both ways"] == ["PERSON", "PLACE"] and len(set(said["causal"])) == 
 # %% [markdown]
 # The causal tagger gives the same answer twice. It has no choice: up to the name the two sentences are the same, and
 # so is everything that it can see. One of its answers must be wrong, whatever it has learnt. Now 600 new sentences,
-# and five such pairs of pupils, each pair with other first weights and other sentences (recorded):
+# and five such pairs of pupils, each pair with other initial weights and other sentences (recorded):
 
 # %% jupyter={"source_hidden": true}
 kept = recorded("both_ways")["result"]
@@ -102,17 +102,16 @@ _ = ax.legend(loc="center right")
 # %% [markdown]
 # Where the deciding word comes after the name, the causal tagger is right about half the time, 0.49 on average: it
 # cannot do better. The other one is always right. Is the causal tagger simply a poorer pupil? No: where the deciding
-# word comes before the name, both are right (the one without a mask has 0.993 with one seed).
+# word comes before the name, it is always right, too.
 #
-# Now look at the third column. Counted over *all* words the causal tagger has 0.976. It gets one name in four wrong
-# (half of them in half of the sentences), and still this number looks like a success. The reason is that most words
-# name nothing (their tag is written `O`). Whoever says `O` of every word has 0.91 already, without a single name. We
-# shall come back to that.
+# Now look at the third column. Counted over *all* words the causal tagger has 0.976. It gets one name in four wrong,
+# and still this number looks like a success, as most words name nothing (their tag is written `O`). Whoever says `O`
+# of every word has 0.91 already, without a single name. We shall come back to that.
 #
-# Each sentence ends with a full stop, and we did not count it so far. In training, too, it had a tag: that of the name
-# in its sentence. So at the full stop both taggers are asked once more whether it was a person or a place. By then the
-# causal tagger has already been wrong about a quarter of the names. How often is it right at the full stop? Run the
-# cell, and click your guess.
+# Each sentence ends with a full stop, which we have not counted so far. In training it had a tag, too: that of the
+# name in its sentence. So at the full stop both taggers are asked once more whether it was a person or a place. By
+# then the causal tagger has already been wrong about a quarter of the names. How often is it right at the full stop?
+# Run the cell, and click your guess.
 
 # %%
 predict("15_bert.full_stop")
@@ -130,30 +129,30 @@ predict("15_bert.full_stop", actual=answer)
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# Always. It lacked nothing but the right side, and at the full stop everything lies to the left. It only cannot go
+# Always, with each of the five seeds. At the full stop everything lies to the left. The causal tagger only cannot go
 # back and write the answer into Jordan's own vector, which was finished before the next word was read.
 #
 # So it is not true that a GPT "cannot understand" such sentences. It can have the answer *later*, at a place where it
-# was trained to be asked. That is why one puts a question to a GPT after the text ("In this sentence, is Jordan a
-# person?"). And that is why one can take a BERT's vector of a word as it stands: all that comes after is in it, too.
+# was trained to be asked. So put your question to a GPT *after* the text ("In this sentence, is Jordan a person?").
+# In a BERT you can take Jordan's own vector as it stands: what comes after is in it, too.
 #
 # </details>
 #
 # ## 2. How do you train a model that sees the answer?
 #
 # Somebody had to tell our taggers what each name is. Here a program did; in life it is people, and they want to be
-# paid. A GPT's exercise costs nothing, because a text is its own answer: **self-supervised learning**. Can a model that
-# reads both ways have that, too?
+# paid. A GPT's exercise costs nothing, because a text is its own answer: **self-supervised learning**. Can a model
+# that reads both ways have that, too?
 #
-# One could leave out the mask and go on asking "what comes next?". In [lesson 03](03_masks.ipynb) you saw what becomes
-# of it: the loss falls to nearly nothing, because the answer stands one place to the right. To copy it, a model need
-# not learn anything about the text.
+# One could leave out the mask and go on asking "what comes next?". In [lesson 03](03_masks.ipynb) you saw what
+# becomes of it: the loss falls to nearly nothing, because the answer stands one place to the right. To copy it, a
+# model need not learn anything about the text.
 #
 # So hide what you ask for. Cover a few words, and let the model say what stood there. You know the exercise from
 # school, where one fills in the gaps. Here it is called **masked language modelling**. BERT (Bidirectional Encoder
-# Representations from Transformers; Devlin et al. 2018) learnt in this way from books and the Wikipedia, in two sizes,
-# 110 and 340 million parameters. Then it was given a little further training for each of eleven tasks, and it had the
-# best results in all of them.
+# Representations from Transformers; Devlin et al. 2018) learnt in this way from books and Wikipedia, in two sizes,
+# 110 and 340 million parameters. Then it was trained a little further for each of eleven tasks, and had the best
+# results in all of them.
 #
 # ![A date written twice: MASK, comma, October, 3, 1, equals, samedi, 3, 1, MASK. Above the first MASK stands what it
 # should say, Saturday, with an arrow from samedi; above the last one octobre, with an arrow from October. The other
@@ -204,13 +203,13 @@ assert filled > 0.9 and both_hidden < 0.25
 
 # %% [markdown]
 # The gaps are filled, in dates that it never read. But does it look across to the other half, or has it learnt which
-# weekdays are common? The third date is the control: with both halves hidden there is nothing to look at, and it falls
-# back to guessing among seven days or twelve months.
+# weekdays are common? The third date is the control: with both halves hidden there is nothing to look at, and it
+# falls back to guessing among seven days or twelve months.
 #
-# **Why not always [MASK]?** A model that is used reads ordinary text, in which no word is covered. So let us cover
-# nothing, and write a *wrong* word: `Monday , October 3 1 = samedi 3 1 octobre`. The model has an answer at every
-# place, covered or not. How often is it the right word, here `Saturday`? (Recorded: the model that you have just
-# trained, with five seeds. Each fills practically every gap correctly.) Run the cell, and click your guess.
+# **Why not always [MASK]?** Once it is trained, the model will read ordinary text, in which no word is covered. So
+# let us cover nothing, and write a *wrong* word: `Monday , October 3 1 = samedi 3 1 octobre`. The model has an answer
+# at every place, covered or not. How often is it the right word, here `Saturday`? (Recorded: the model that you have
+# just trained, with five seeds. Each fills practically every gap correctly.) Run the cell, and click your guess.
 
 # %%
 predict("15_bert.wrong_word")
@@ -255,57 +254,24 @@ predict("15_bert.wrong_word", actual=answer)
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# Once in four times (0.16 to 0.31 with the five seeds), though `samedi` stands in the same line. Nor does it repeat the
-# wrong word. Most often it says something that makes no sense there; the model that you have trained likes `=`. Its
-# exercise was never about a word that it could see, so at such places it may say anything. That holds for right words,
-# too: if its twin is hidden, a right word in plain sight is expected 0.03 of the time, less often than by guessing.
+# Once in four times (0.16 to 0.31 with the five seeds), though `samedi` stands in the same line. Nor does it repeat
+# the wrong word. Most often it says something that makes no sense there; the model that you have trained likes `=`.
+# Its exercise never asked about a word that it could see.
 #
-# That is why BERT covers in three ways, known as 80/10/10. Of the words that are asked for, 80 % become [MASK], 10 %
-# become some random word, and 10 % stay as they are. Now any word might be wrong, and the model needs an opinion on
-# all of them. The figure shows what each part is for. Without *random* words (80/0/20) the right word is expected in a
-# wrong one's place 0.09 of the time, against 0.78 with 80/10/10. Without words that *stay as they are* (80/20/0) a
-# right word is not confirmed, for whatever was visible and asked for had always been wrong: 0.08, against 0.75.
-#
-# </details>
-#
-# How much of a text should one hide?
-
-# %% jupyter={"source_hidden": true}
-ax = plt.subplots(figsize=(8, 3))[1]
-for number, (rate, runs) in enumerate(hidden["rates"].items()):
-    steps = [one["step"] for one in runs[0]]
-    for seed, run in enumerate(runs):
-        label = None if seed else f"{float(rate):.0%} hidden"
-        ax.plot(steps, [one["filled"] for one in run], "o-", color=f"C{number}", alpha=0.6, label=label)
-ax.legend(fontsize=8)
-title = "Dates, 80/10/10, three seeds: 40 % hidden is learnt fastest, 5 % slowest"
-_ = ax.set(title=title, xlabel="steps", ylabel="gaps filled", ylim=(0, 1.05))
-for rate, runs in hidden["rates"].items():
-    shares = [sum(run[n]["filled"] for run in runs) / len(runs) for n in range(3)]
-    print(f"{float(rate):4.0%} hidden, after 100, 200, 300 steps: " + ", ".join(f"{share:.2f}" for share in shares))
-
-# %% [markdown]
-# Of the rates tried here, our dates are learnt fastest with 40 %: after 100 steps 0.74 of the gaps are filled, with
-# 15 % only 0.61 (in the same order with each of three seeds). From 200 steps on, 15 % has caught up. With 5 % learning
-# is slow, probably because hardly anything is asked, and with 80 % probably because hardly anything is left to go by.
-#
-# BERT hides 15 %, and so did most that came after it. A date written twice can spare a lot, however: half of it is a
-# copy.
-#
-# <details><summary>Deeper: and in English, after further training?</summary>
-#
-# For English and models as large as the larger BERT, Wettig et al. (2022) found 40 % better than 15 %, measured after
-# the model had been trained further for a task.
-#
-# *How* one covers matters less after such further training than our figure suggests. BERT's authors compared the ways
-# (appendix C.2): once the whole model was trained further, 80/10/10 and [MASK] alone came out nearly alike. Where its
-# vectors were taken as they were, to find names, [MASK] alone was worse. What we measured is the model as it comes out
-# of this exercise.
+# So BERT covers in three ways, known as 80/10/10. Of the words that are asked for, 80 % become [MASK], 10 % become
+# some random word, and 10 % stay as they are. Now any word might be wrong, and the model needs an opinion on all of
+# them. The figure shows what each part does. Without *random* words (80/0/20) the right word is expected in a wrong
+# one's place 0.09 of the time, against 0.78 with 80/10/10. Without words that *stay as they are* (80/20/0), whatever
+# was visible and asked for had always been wrong, and the model doubts right words: it confirms 0.08 of them, against
+# 0.75. This is the model as it comes out of the exercise. Once all of BERT was trained further for a task, its
+# authors found 80/10/10 and [MASK] alone nearly alike.
 #
 # </details>
 #
-# The price of the exercise lies in the rate, too. A GPT learns something from every word of a text, a BERT only from
-# those that it was asked for.
+# How much of a text should one hide? BERT hides 15 %. Of the rates that we tried on our dates, 5, 15, 40 and 80 %,
+# the model learnt fastest with 40 % (`experiments/mask_rates.py`), and for English, with models as large as the
+# larger BERT, Wettig et al. (2022) found 40 % better than 15 %. The exercise has its price: a GPT is asked for every
+# word of a text, a BERT only for those that were covered.
 #
 # <details><summary>Deeper: BERT's second exercise</summary>
 #
@@ -334,40 +300,35 @@ for text in (
     print(text, "  ".join(f"{word.strip()} {p:.2f}" for word, p in found), sep="\n    ")
 
 # %% [markdown]
-# It speaks the language of manuals, and it looks to the right. Before the first two gaps stands nothing, so a GPT would
-# have to say the same of both. This model says `Return` before *a copy of the string*, and `path` before *is the name
-# of the file*.
+# It speaks the language of manuals, and it looks to the right. Nothing stands before the first two gaps, so a GPT
+# would have to say the same of both. This model says `Return` before *a copy of the string*, and `path` before *is
+# the name of the file*.
 #
-# The third line is pleasing: a function that otherwise returns False returns True. Did it look at `False` for that? The
-# fourth line is the control, and it says no. Before `otherwise return True` it is `True` again, no less likely. So it
-# is not `False` that it goes by. What is it, then? You will find out below. And look for the control before you admire
-# an answer. (Cats sit on threads, by the way.)
+# The third line is pleasing: a function that otherwise returns False returns True. Did it look at `False` for that?
+# The fourth line is the control, and it says no. Before `otherwise return True` it is `True` again, no less likely.
+# What did it look at, then? You will find out below. And look for the control before you admire an answer. (Cats sit
+# on threads, by the way.)
 #
 # How often is it right? It is a small model, of half a million parameters, but it has read the documentation some
-# thirty times, and other words were hidden each time. Here it fills hidden tokens in documents that it never read,
-# beside tables that only count. (*Words* are the tokens with a letter in them; the others are digits, commas and the
-# like.)
+# thirty times, with other words hidden each time. Here it fills hidden tokens in documents that it never read, next
+# to tables that only count:
 
 # %% jupyter={"source_hidden": true}
-print("right at hidden tokens            all   words only")
+print("right at hidden tokens")
 right = recorded("neighbour_tables")["result"]["right"]
-names = {"1,000 steps": "a network, 1,000 steps", "docs-bert": "docs-bert, 8,000 steps"}
-for name in ("most frequent", "left neighbour", "both neighbours", *names, "up to four, mixed"):
-    print(f"{names.get(name, f'table: {name}'):28} {right[name]['all']:8.2f} {right[name]['words']:8.2f}")
+names = {
+    "most frequent": "table: most frequent token",
+    "both neighbours": "table: both neighbours",
+    "docs-bert": "docs-bert",
+    "up to four, mixed": "table: up to four neighbours",
+}
+for name, shown in names.items():
+    print(f"{shown:30} {right[name]['all']:.2f}")
 
 # %% [markdown]
-# `docs-bert` fills not quite a third of them. Is that much? *Most frequent* says the same token everywhere, *left
-# neighbour* has counted which token followed which, and *both neighbours* which stood between which two. That last
-# table is a strong opponent: it looks both ways, too, and counting is quick. A network that trained for 1,000 steps
-# loses to it, as nano lost to a table in lesson 14. `docs-bert` has the same sizes, took 8,000 steps, and is well
-# ahead of it. (One seed each.)
-#
-# <details><summary>Deeper: must it be a network, to use more than two neighbours?</summary>
-#
-# In the last line every choice of up to four neighbours has its own counts, and all of them vote. At this size and on
-# this text, patient counting gets as many right. (Whether they are the same ones, the table does not say.)
-#
-# </details>
+# `docs-bert` fills not quite a third of them. Is that much? A table that has counted which token stood between which
+# two reaches 0.22. But patient counting can do as well as this network: in the last line every choice of up to four
+# neighbours has its own counts, and all of them vote.
 #
 # Hide other words yourself: click a word, and it is gone.
 
@@ -388,10 +349,9 @@ FillExplorer(docs_bert, docs_tokenizer, "Return [MASK] if the object is a string
 #
 # ## 4. From words to one vector
 #
-# A model that reads both ways is not made for writing. What is it good for? For *finding*: each of its vectors knows
-# the whole text. For a search we want *one* vector for a whole paragraph, a **sentence vector**, so that a question
-# can be compared with it. How would you make one? The plainest way is the mean of the tokens' vectors. It works, on
-# two conditions.
+# A model that reads both ways is not made for writing. What is it good for? For *finding*. For a search we want *one*
+# vector for a whole paragraph, a **sentence vector**, so that a question can be compared with it. How would you make
+# one? The plainest way is the mean of the tokens' vectors. It works, on two conditions.
 #
 # The first: only real tokens may count. Texts of a batch are filled up with [PAD], and the encoder has a vector for
 # that, too. (MiniLM's tokenizer puts [CLS] before every text and [SEP] after it, as BERT's did. They are in every
@@ -403,9 +363,7 @@ FillExplorer(docs_bert, docs_tokenizer, "Return [MASK] if the object is a string
 
 # %%
 minilm, tokenizer = load("minilm")  # six blocks, 22 million parameters, in our class BERT
-texts = ["Leave a loop.", "How do I stop a for statement before it has gone through the list?",
-         "Leave a hotel.", "When do I have to check out of my room?"]  # fmt: skip
-in_short = ["leave a loop", "stop a for", "leave a hotel", "check out"]
+texts = ["Leave a loop.", "How do I stop a for statement before it has gone through the list?"]
 ids, mask = tokenizer.pad([tokenizer.encode(text) for text in texts])
 with torch.no_grad():
     tokens = minilm(ids, mask)  # (B, T, D)
@@ -424,38 +382,24 @@ assert vectors[0] @ alone > 0.999 and careless[0] @ alone < 0.99
 # tells you. (The mask goes into the encoder as well, or real tokens would attend to padding.)
 #
 # The second condition is a model that was trained for it. Hidden words are BERT's **pre-training**, and nothing in
-# that exercise says that two paragraphs about the same thing should have vectors near to each other. MiniLM (Wang et
-# al. 2020) began as a small copy of such a model. Then it was shown a billion pairs of texts that belong together,
-# such as a question and its answer, and had to pick the partner out of a crowd (Henderson et al. 2017). That the
-# mean of a BERT without such a second training compares sentences poorly was shown by Reimers and Gurevych (2019);
-# section 5 searches with one of our own that had none.
+# that exercise says that two paragraphs about the same thing should have vectors near to each other; compared by its
+# mean, such a BERT does poorly (Reimers and Gurevych 2019). MiniLM (Wang et al. 2020) began as a small copy of such a
+# model. Then it was shown a billion pairs of texts that belong together, such as a question and its answer, and had
+# to pick the partner out of a crowd (Henderson et al. 2017).
 #
-# How near two vectors are is told by their **cosine**, which for vectors of length 1 is their product. Beside it
-# stands, as a control, the same mean before MiniLM's first block, where no word has seen another:
-
-# %% jupyter={"source_hidden": true}
-words_alone = experiment("search_recall").word_vectors(minilm, tokenizer, texts)
-print("MiniLM  before block 1")
-for one, other in ((0, 1), (0, 2), (2, 3), (1, 3)):
-    alike = [f"{both[one] @ both[other]:.2f}" for both in (vectors, words_alone)]
-    print(f"{alike[0]:8}{alike[1]:16}{in_short[one]:15}| {in_short[other]}")
-
-# %% [markdown]
-# Before the first block common words decide: the loop and the hotel have 0.85, the loop and the `for` statement 0.64.
-# After the sixth it is the other way round, 0.46 and 0.51. But not everywhere: the two texts about hotels, which have
-# no word in common, get 0.33, less than the loop and the hotel. Four texts prove nothing; section 5 counts.
+# The **cosine** tells how near two vectors are; for vectors of length 1 it is their product.
 #
 # ## 5. A search engine
 #
-# Now put things together for a **semantic search**. The documentation that comes with Python (what `help()` shows) was
-# cut into 562 passages of about a hundred words. MiniLM has read each of them once, and their vectors are stored with
-# the course. A question becomes a vector, too; one matrix product gives its cosine with every passage, and the largest
-# ones win. The third row comes later.
+# Now put things together for a **semantic search**. The documentation that comes with Python (what `help()` shows)
+# was cut into 562 passages of about a hundred words. MiniLM has read each of them once, and their vectors are stored
+# with the course. A question becomes a vector, too; one matrix product gives its cosine with every passage, and the
+# largest ones win. (The third row of the drawing comes later.)
 #
 # ![Three rows. Once: the passages of the documentation go through MiniLM, and for each a vector of 384 numbers is stored.
 # For each question: it goes through MiniLM and becomes one vector, which is multiplied with every stored row; of the
 # cosines the largest wins, and leads to the best passage. For an answer: the passage and the question go into SmolLM2,
-# which writes an answer; its source stands beside it, to be checked.](figures/15_bert_search.svg)
+# which writes an answer; its source stands next to it, to be checked.](figures/15_bert_search.svg)
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one Python to the next
@@ -471,15 +415,15 @@ print(f"\nThe first hit by meaning, whole:\n{engine.search(question)[0].passage.
 
 # %% [markdown]
 # The first hit of the search by meaning is the paragraph that says it, in its second half. The second hit is about
-# breakpoints; the third, with nearly the same score (0.34 and 0.33), is about `finally`, which answers the question as
-# well. A score orders passages. It does not say where the right ones end.
+# breakpoints, and the third, with nearly the same score, is about `finally`, which answers the question as well. A
+# score orders passages. It does not say where the right ones end.
 #
-# The second list is the rival. **TF-IDF** compares words: a passage counts the more, the more words it shares with the
-# question; rare words count most (Spärck Jones 1972), and long passages are scaled down. It needs no model, and is half
-# a century old. (We did not try BM25, its usual refinement.)
+# The second list is the rival. **TF-IDF** compares words: a passage scores higher the more words it shares with the
+# question; rare words count most (Spärck Jones 1972), and long passages are scaled down. It needs no model, and is
+# half a century old.
 #
-# Which one is better? A few nice examples prove nothing. So 50 questions were written by somebody who had seen neither
-# search: 35 in everyday words that avoid those of the paragraph, and 15 that hold an exact name from it
+# Which one is better? A few nice examples prove nothing. So 50 questions were written by somebody who had seen
+# neither search: 35 in everyday words that avoid those of the paragraph, and 15 that hold an exact name from it
 # (`StopIteration.value`). For each, one paragraph was marked as the right one before anything was searched. We
 # measured once.
 
@@ -505,43 +449,34 @@ for name, places in record["ranks"].items():
 
 # %% [markdown]
 # **Where a question avoids the paragraph's words, meaning finds more.** The measure is **recall@5**: the share of
-# questions whose passage is among the first five hits. The search by words finds 4 of the 35, the search by meaning
-# 14, of which 13 by meaning alone. That words fail here was built in; how much meaning finds was not. (How many of
-# people's own questions are of this kind we did not measure.) Even the search by meaning finds fewer than half of
-# them. But the questions are hard, and of 562 passages only one counts, even where another would have answered as well.
-# At its best: `cut .txt off the end of a file name but only if it is there` has the passage on `removesuffix` in the
-# first place, and by words in place 443. And far from its best: `What turns an ordinary def into something that hands
-# out its results one after another?` puts the passage on `yield` in place 155.
+# questions whose passage is among the first five hits. Of the 35, the search by words finds 4 and the search by
+# meaning 14. That words fail here was built in; how much meaning finds was not. At its best: `cut .txt off the end of
+# a file name but only if it is there` has the passage on `removesuffix` in first place, and by words in place 443.
+# Far from its best: `What turns an ordinary def into something that hands out its results one after another?` puts
+# the passage on `yield` in place 155.
 #
-# **With exact names, words find more**: 12 of 15 in the first place, and 9 by meaning. `__prepare__` is a rare word,
-# and there is no better clue than a rare word; MiniLM has it only in **word pieces** ([lesson 10](10_tokens.ipynb)).
-# (Fifteen questions by one author: a hint, not a law.)
+# **With exact names, words find more**: 12 of 15 in first place, and 9 by meaning. A rare word like
+# `__prepare__` is a good clue, and MiniLM sees it only in **word pieces** ([lesson 10](10_tokens.ipynb)).
 #
-# So add the two scores, *both* in the figure. Among five there are now 14 of 35, and all of the 15. For the first
-# place alone it is a bad bargain, 1 of 35 where meaning had 5: a single rare word may outvote the sense. Search
-# engines in earnest combine the two with more care than a sum; it is called **hybrid search**.
+# So add the two scores, *both* in the figure. Among five there are now 14 of the 35 and all of the 15, but in first
+# place only 1 of the 35, where meaning had 5. Real search engines combine the two with more care than a sum; it is
+# called **hybrid search**.
 #
 # **What in MiniLM does it?** The other searches in the list are controls. Of all 50 questions MiniLM finds 0.52 among
 # the first five:
 #
 # * The mean of its word vectors, without any of its six blocks, has 0.20.
-# * The same network with weights at random has 0.02: one question of the 50. Drawing five passages blindly would have
-#   0.01.
-# * `docs-bert`, which was trained to fill gaps, in this very documentation, has 0.08. So filling gaps was not enough for
-#   this one. But it is also more than forty times smaller, and reads only the first 64 tokens of a passage; what of the
-#   difference is due to that we cannot tell.
+# * The same network with weights at random has 0.02: one question of the 50.
+# * `docs-bert`, trained in this very documentation, but only to fill gaps, has 0.08. (It is also more than forty
+#   times smaller, and reads only the first 64 tokens of a passage.)
 #
-# (That the mean of BERT itself, which is neither small nor so short of sight, compares sentences poorly is in the paper
-# by Reimers and Gurevych.)
+# And mind the language. MiniLM was trained on English; of five German questions it found the right note for one, and
+# nothing complained. (The folded cells at the end of this section show it, and what misspelt words do.)
 #
-# And MiniLM knows English only. Asked in German it found the right one of five notes once in five times, as often as
-# chance would, and nothing complained. (The folded cells at the end of this section show it, and what misspelt words
-# do.) For other languages one takes a model that was trained on them.
-#
-# **An answer, with its source.** A search shows a text; people want an answer. So let SmolLM2 read what was found, and
-# answer from it (**retrieval-augmented generation**, RAG; Lewis et al. 2020). To see where an answer comes from, we
-# need questions that no model can know, so here are sixteen notes of a household that we made up: `The cat Minou gets
-# half a tin of mackerel at seven.` The search among them is the same as above, over other texts.
+# **An answer, with its source.** A search shows a text; people want an answer. So let SmolLM2 read what was found,
+# and answer from it (**retrieval-augmented generation**, RAG; Lewis et al. 2020). To see where an answer comes from,
+# we need questions whose answers no model can know. So here are sixteen notes of a household that we made up: `The
+# cat Minou gets half a tin of mackerel at seven.` The search among them is the same as above, over other texts.
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two tokens are nearly as likely
@@ -563,20 +498,18 @@ for way, note in (("alone", "without a note"), ("right", "with the right note"),
 assert all(row["right"]["found"] == row["right"]["right"] for row in answers)
 
 # %% [markdown]
-# With their own note 12 of the 16 answers hold the key word, and you can look up where it comes from. (Not all of the 12
-# are good: one adds a month, April, that stands in no note. Above it calls the note
-# incorrect, and then repeats it. The key word is in it, so it counts.) The search found the right note each time; among
-# sixteen that is no great feat. Without a note, or with a wrong one, none is right: SmolLM2 makes something up,
-# fluently, or takes the wrong note's word for it. Some of what it said, cut after 24 tokens:
+# With the right note 12 of the 16 answers hold the key word, and you can look up where it comes from. (Above, SmolLM2
+# calls the note incorrect, and then repeats it. That counts.) Without a note, or with a wrong one, none is right:
+# SmolLM2 makes something up, fluently, or takes the wrong note's word for it. Two of its answers, cut after 24
+# tokens:
 #
-# * `What does the cat eat?` Without a note: *The cat's favorite food is usually a mix of cat food and a special type of
-#   cat food called "cat food."*
+# * `What does the cat eat?` Without a note: *The cat's favorite food is usually a mix of cat food and a special type
+#   of cat food called "cat food."*
 # * `On which day is the doctor away?` With the right note, *Dr Lindqvist does not work on Tuesdays*: *The doctor is
 #   currently away on a mission to deliver a medical emergency to a patient.*
 #
-# The last is one of four that had the right note before them and said something else. So an answer is worth no more
-# than the passage that was found, and sometimes less. Show the passage beside it, so that people can read it and need
-# not trust the answer.
+# The last is one of four that had the right note in front of them and said something else. So show the passage next
+# to the answer: people can read it, and need not trust the answer.
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true
 # ### Deeper: misspelt, and in German
@@ -594,29 +527,28 @@ for language, found in recorded("german_notes")["result"].items():
 print(" ".join(tokenizer.tokens(tokenizer.encode("Mülltonnen"))))
 
 # %% [markdown] tags=["deeper"]
-# **Misspelt.** Two letters exchanged in four words of a question, as happens when one types, cost the search by
-# meaning a quarter or more of what it finds, perhaps because `ordniary` is cut into quite other pieces than
-# `ordinary`. The search by words loses little: in these questions it lived on the names, and most of them were spared
-# (only words made of letters alone were misspelt).
+# **Misspelt.** Two letters swapped in four words of a question, as happens when one types, cost the search by meaning
+# a quarter or more of what it finds. The search by words loses little: most of the names were spared (only words made
+# of letters alone were misspelt).
 #
 # **In German.** Five notes of a household and five questions, in English: each time the right note comes first. The
-# same in German: once of five times. A German word falls into splinters (the last line), which may be why. And wrong
-# notes have scores (up to 0.50) like those of right ones in English.
+# same in German: once of five times. And wrong notes have scores (up to 0.50) like those of right ones in English.
+# The last line shows how a German word falls into splinters.
 
 # %% [markdown]
 # ## 6. Who is who?
 #
-# Back to names, where reading both ways first paid. To find the persons, places and firms in a text is called **named
-# entity recognition**, and an encoder with a linear layer on top is the usual way to do it. The first word of a name
-# is tagged `B-PER`, `B-LOC` or `B-ORG` (begin), the others `I-...` (inside), everything else `O` (outside).
+# Back to names, where reading both ways first paid off. Finding the persons, places and firms in a text is called
+# **named entity recognition**, and an encoder with a linear layer on top is the usual way to do it. The first word of
+# a name is tagged `B-PER`, `B-LOC` or `B-ORG` (begin), the others `I-...` (inside), everything else `O` (outside).
 #
-# Will it find names that nobody showed it? We trained a nano encoder, from nothing and not from a BERT (that is lesson
-# 16), on 3,000 sentences that a program made: 18 **templates**, sentences with gaps, filled with names from lists. The
-# test has only new names: first in the same templates, then in six new ones.
+# Will it find names that nobody showed it? We trained a nano encoder, from nothing and not from a BERT (that is
+# lesson 16), on 3,000 sentences that a program made: 18 **templates**, sentences with gaps, filled with names from
+# lists. The test has only new names: first in the same templates, then in six new ones.
 #
 # What counts is whole names, with the right beginning, end and kind. **Precision** is the share of the reported names
-# that are right, **recall** the share of the true ones that were reported, and the **F1 score** balances the two. Here
-# is one of the new sentences, and what the first of five trained taggers says of it:
+# that are right, **recall** the share of the true ones that were reported, and the **F1 score** balances the two.
+# Here is one of the new sentences, and what the first of five trained taggers says of it:
 #
 # ![The sentence "Sheppard makes shoes in Rwanda, but Malone wears none of them." Above it the true names: an organisation
 # Sheppard, a place Rwanda, a person Malone. Below it what the tagger reports: an organisation "Sheppard makes shoes", a
@@ -642,14 +574,14 @@ ax.set(ylim=(-0.05, 1.05), title=title)
 _ = ax.legend(loc="center left", fontsize=8)
 
 # %% [markdown]
-# Read it from the left. In known templates 96 % of the tags are right, and F1 is 0.82. A tagger that says O everywhere
-# has 68 % of the tags right, and finds not one name. It is the 0.91 of section 1 again: where most words are nothing,
-# it is cheap to be right about nothing.
+# Read it from the left. In known templates 96 % of the tags are right, and F1 is 0.82. A tagger that says O
+# everywhere has 68 % of the tags right, and finds not one name. It is the 0.91 of section 1 again: where most words
+# are nothing, it is cheap to be right about nothing.
 #
 # Now the new templates. F1 falls from 0.82 to 0.13. The names were new before, too; what is new now is the sentence
-# around them. And look at the tags: 0.49, *fewer* than the tagger has that does nothing at all (0.65). If you report
-# one number, let it be the one that the lazy tagger cannot win. Two more sentences, as the first of the five reads
-# them:
+# around them. And look at the tags: 0.49 are right, *fewer* than for the tagger that does nothing at all (0.65). If
+# you report one number, let it be the one that the lazy tagger cannot win. Two more sentences, as the first of the
+# five reads them:
 
 # %% jupyter={"source_hidden": true}
 for words, *both in entities["said"]["same templates"][:1] + entities["said"]["new templates"][1:2]:
@@ -661,22 +593,11 @@ for words, *both in entities["said"]["same templates"][:1] + entities["said"]["n
         print("   ", name, "; ".join(f"{kind} {', '.join(found)}" for kind, found in of_kind.items() if found))
 
 # %% [markdown]
-# The first one, in a template that it knows, is perfect. In the second there is a place called *grew*. What it has
-# learnt is not so much what a name is as 18 sentences, and where their gaps are.
+# The first one, in a template that it knows, is perfect. In the second there is a place called *grew*. It has learnt
+# 18 sentences and where their gaps are, rather than what a name is. (Were only the *words* too new? In eight more
+# templates, made only of words from the old ones, F1 is 0.32 to 0.36 with three seeds, still less than half of 0.82.)
 #
-# Or were only the *words* too new? `Born` and `grew` stand in none of the sentences that it learnt from. The control
-# (recorded, three seeds): eight more templates, made of words of the old ones only, such as `The painter {person} has
-# an office near {street}.`
-
-# %% jupyter={"source_hidden": true}
-known = [one["known words"]["entities"] for one in recorded("known_words")["result"]]
-print("F1 of entities, new templates of known words:", ", ".join(f"{score:.2f}" for score in known))
-
-# %% [markdown]
-# Better than 0.13, and still less than half of 0.82. So new sentences alone cost more than half. What of the rest is
-# due to new words we cannot say: these eight templates differ from the six in more than their words.
-#
-# What would help? More templates, surely. Or a model that knew English before it saw the first one: that is lesson 16.
+# What would help? Perhaps a model that knew English before it saw the first template. That is lesson 16.
 #
 # ## 7. Play
 #
@@ -695,17 +616,16 @@ SearchExplorer(engine, questions=["How do I bake bread?", question, "What is the
 # %% [markdown]
 # ## 8. What people get wrong
 #
-# **"The vector of [CLS] is the meaning of the text."** BERT puts a token [CLS] before every text, and one often
-# reads that its vector stands for the whole. It stands for what the training made of it. MiniLM was trained with
-# the mean; with the vector of its first token in place of the mean the search finds 0.34 of the questions among five,
-# not 0.52 (the fourth line of the table in section 5). In a model that was trained with [CLS] it may well be the other
-# way round. So look up which vector the training used, and take that one.
+# **"The vector of [CLS] is the meaning of the text."** BERT puts a token [CLS] before every text, and it is often
+# said that its vector stands for the whole. It stands for what the training made of it. MiniLM was trained with the
+# mean; with the vector of its first token instead, the search finds 0.34 of the questions among five, not 0.52 (the
+# fourth line of the table in section 5). So look up which vector the training used, and take that one.
 #
 # **"The final result, on the validation set."** Whoever picks the best of ten checkpoints on some sentences, and
 # reports its score on the same ones, reports a number that was chosen for being high. (By how much? That is the last
 # question of the exercises.) So keep a third set, look at it only once, and let it be new in the way in which your
 # users' sentences will be. In section 6 a test that resembled the training said 0.82; on new sentences the same
-# tagger had 0.13, or about a third where it knew their words.
+# tagger had 0.13.
 #
 # ## 9. In the package
 #
@@ -750,13 +670,14 @@ SearchExplorer(engine, questions=["How do I bake bread?", question, "What is the
 #
 # ## Takeaways
 #
-# * Without the causal mask each word's vector has seen the whole text. In our sentences that mattered where the right
-#   side decides, and nowhere else; the causal model had the same answer, later.
+# * Without the causal mask each word's vector has seen the whole text. In our sentences that mattered where the
+#   deciding word comes after the name, and nowhere else; the causal model had the same answer later, at the full
+#   stop.
 # * A model that sees everything learns by filling in what was hidden. Now and then it is asked about a word in plain
 #   sight, wrong or right, so that it has an opinion on what it sees, too.
-# * One vector for a text is the mean over its real tokens, from a model that was trained to bring together what belongs
-#   together. It finds what is said in other words; exact names are found by words. Use both, and measure on questions
-#   that somebody else has written.
+# * One vector for a text is the mean over its real tokens, from a model that was trained to bring together what
+#   belongs together. On our questions it found more than words did where the wording differed, and less where an
+#   exact name was given. Measure on questions that somebody else has written.
 # * Count entities, not tags, and test on sentences that are new in the way that yours will be.
 #
 # **Papers.** Devlin et al. (2018), [arXiv:1810.04805](https://arxiv.org/abs/1810.04805): BERT. Liu et al. (2019),

@@ -4,22 +4,22 @@
 # **Why did my run fail?**
 #
 # ![One step of training from left to right: examples, batch, model, loss, optimiser, and an arrow back to the model:
-# new weights, a few hundred times. Seven probes point at it from below: at the examples the overlap of training set and
-# held-out set; at the batch one batch again and again; at the model the text that it writes by itself; at the loss the
-# first loss, and train() against eval(); at the optimiser the gradient norm and the ratio of update to
+# new weights, a few hundred times. Seven probes point at it from below: at the examples the overlap of training set
+# and held-out set; at the batch one batch again and again; at the model the text that it writes by itself; at the
+# loss the first loss, and train() against eval(); at the optimiser the gradient norm and the ratio of update to
 # weight.](figures/13_training_where.svg)
 #
 # A training loop is ten lines long, and most of the mistakes that one can make in it raise no error. The loss goes
-# down, the machine is busy for a night, and in the morning the model is useless; or it is excellent, and you throw it
+# down, the machine is busy for a night, and in the morning the model is useless. Or it is excellent, and you throw it
 # away because its curve looks bad. In this lesson you become a doctor for such runs. You will be able to
 #
 # * say where a loss curve has to begin and how far it can fall, before you run anything;
 # * build AdamW out of plain gradient descent, and say what each addition is for;
 # * find out what ails a training run, and rule out the second-best explanation.
 #
-# About 55 minutes. It builds on lessons [09](09_block.ipynb) to [12](12_decoding.ipynb): two kinds of model that you
-# have met, date translators and models of the Python documentation, are the patients. They are built afresh, small, and
-# with today's pre-norm.
+# About 55 minutes. It builds on lessons [09](09_block.ipynb) to [12](12_decoding.ipynb). The patients are two kinds
+# of model that you have met there: translators of dates, and writers of the Python documentation, trained afresh,
+# small, and with today's pre-norm.
 
 # %%
 import copy
@@ -64,8 +64,8 @@ def chart(ax, case, title):
 # ## 1. Four curves
 #
 # Four runs have been brought in. Ada, Chen and Dora are small date translators; Bela is a writer, who is to continue
-# the Python documentation. All that their owners show us is the curve: the loss that each of them trained with, in nats
-# for each token, on the training batches and on examples that were held out.
+# the Python documentation. All that their owners show us is the curve: the loss that each of them was trained with,
+# in nats a token, on the training batches and on examples that were held out.
 
 # %% jupyter={"source_hidden": true}
 fig, axes = plt.subplots(2, 2, figsize=(7, 5))
@@ -76,11 +76,12 @@ for ax, name in zip(axes.flat, ("Ada", "Bela", "Chen", "Dora"), strict=True):
 _ = axes[0, 1].legend(fontsize=8, loc="center right", bbox_to_anchor=(1, 0.3))
 
 # %% [markdown]
-# The dotted lines are a scale for the eye: what somebody would lose who only guesses, who has counted how often each
-# token occurs, or who has counted pairs of tokens, as you did in lesson [10](10_tokens.ipynb).
+# The dotted lines are a scale for the eye: the loss of somebody who only guesses, of somebody who has counted how
+# often each token occurs, and of somebody who has counted pairs of tokens, as you did in lesson
+# [10](10_tokens.ipynb).
 #
-# Held out and training lie on top of each other, so nobody overfits. **Whose model does what it was trained for?** Run
-# the cell, and click your guess.
+# The two curves lie on top of each other, so nobody overfits. **Whose model does what it was trained for?** Run the
+# cell, and click your guess.
 
 # %%
 predict("13_training.best")
@@ -99,16 +100,16 @@ predict("13_training.best", actual=works[0])
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# The best curve belongs to Bela, who repeats the last token for ever. The one who seems to be stuck at 1.3 translates
-# nearly every date, and Chen, only a little above, none. (Each owner shows the loss that *they* trained with. Four
-# losses of one name need not be one quantity: that was the trap, and we shall come back to it.)
+# The best curve belongs to Bela, who repeats the last token for ever. Dora, who seems to be stuck at 1.3, translates
+# nearly every date. Chen, only a little above her, translates none. How can that be? That is the riddle of this
+# lesson.
 #
 # </details>
 #
-# A loss curve is a thermometer. It tells you that something is going on, but not what. A doctor who has only a
-# thermometer sends home the wrong patients. The first drawing shows the other instruments, seven **probes** along the
-# way of a batch through one step. We follow that way from left to right, build what we meet, and then come back to the
-# four.
+# A loss curve is a thermometer. It tells you that something is going on, but not what, and a doctor who has only a
+# thermometer sends home the wrong patients. The drawing at the top shows the other instruments, seven **probes**
+# along the way of a batch through one step. We follow that way from left to right, build what we meet, and then come
+# back to the four.
 #
 # ## 2. What goes in
 #
@@ -116,11 +117,11 @@ predict("13_training.best", actual=works[0])
 # with a sign between them, and cut wherever a window is full:
 #
 # ![Three short documents: To be or not. Not now. It is so. They are joined to one row, with [EOS] after each, and cut
-# after every four tokens, wherever that falls. One window reads: full stop, [EOS], Not, now, and predicts: [EOS], Not,
-# now, full stop: at each place the token that comes next.](figures/13_training_batches.svg)
+# after every four tokens, wherever that falls. One window reads: full stop, [EOS], Not, now, and predicts: [EOS],
+# Not, now, full stop: at each place the token that comes next.](figures/13_training_batches.svg)
 #
-# The labels are the same tokens **shifted by one**. Both are slices of the same row, so making a batch takes two lines.
-# (The package joins with an empty line, and lets windows begin anywhere.)
+# The labels are the same tokens **shifted by one**. Both are slices of the same row, so making a batch takes two
+# lines. (The package joins documents with an empty line, and lets windows begin anywhere.)
 
 # %% tags=["nbval-ignore-output"]
 # output differs with the version of Python, whose documentation the byte pairs were learnt from
@@ -131,10 +132,9 @@ print("reads   ", task.tokenizer.tokens(reads))
 print("predicts", task.tokenizer.tokens(labels))
 
 # %% [markdown]
-# Before the cutting comes the question of what to hold out. Here somebody has a result that would be the best of this
+# Before the cutting comes the question of what to hold out. Somebody reports a result that would be the best of this
 # course: **one bit for each character** of the Python documentation, with no network at all. It is a table of counts
-# like those of lesson 10, with up to nine characters of context. (It mixes the contexts more simply, so do not compare
-# its bits with lesson 10's.)
+# like those of lesson 10, with up to nine characters of context.
 
 
 # %%
@@ -169,14 +169,13 @@ assert abs(best - 1.0) < 0.15
 #
 # <details><summary>Think, and then open this</summary>
 #
-# The windows were drawn from the text at random, so they *overlap*: most of a held-out window stands in some training
-# window, letter by letter. The table does not predict, it looks things up.
+# The windows were drawn from the text at random, so they *overlap*: most of a held-out window also stands in some
+# training window, letter by letter. The table does not predict, it looks things up.
 #
 # </details>
 #
-# To see how much that is worth, `experiments/splits.py` gave the same table six kinds of split, and drew each of them
-# five times: other windows, another tenth of the text, other documents. The last three rows of the figure hold out
-# *the same* documents, and a thin line joins what belongs to one draw:
+# How much is that worth? `experiments/splits.py` gave the same table six kinds of split, each drawn five times. The
+# last three rows of the figure hold out *the same* documents, and a thin line joins what belongs to one draw:
 
 # %% jupyter={"source_hidden": true}
 ways = recorded("splits")["result"]
@@ -196,7 +195,7 @@ ax.grid(False, axis="y")
 
 # %% jupyter={"source_hidden": true}
 for way, bits in ways.items():
-    print(f"{way:34}{min(bits):.1f} to {max(bits):.1f}, in the mean {sum(bits) / 5:.1f} bits")
+    print(f"{way:34}in the mean {sum(bits) / 5:.1f} bits")
 random_windows, shuffled, tenth, documents, cleaned, control = (np.array(bits) for bits in ways.values())
 print("\nmore bits than for whole documents, draw by draw")
 for name, bits in (("copies taken out", cleaned), ("as much else taken out", control)):
@@ -206,26 +205,23 @@ assert 0.4 < (cleaned - documents).mean() < 0.7 and min(cleaned - documents) > 0
 assert np.abs(control - documents).max() < 0.1 < max(cleaned - documents)
 
 # %% [markdown]
-# Read the rows from the top. Windows that do not overlap cost the table 0.7 bits, and a tenth in a row, whose
-# neighbours are held out too, nearly half a bit more. To hold out *whole documents* gains nothing more by itself.
-#
-# For this documentation says many things twice. So take every document out of the training set that shares thirteen
-# words in a row with a held-out one: it costs another half a bit in the mean. Is that only because there is less left
-# to learn from? No: with as much of the *other* text taken out, the bits hardly change.
+# Read the rows from the top. If the windows do not overlap, the table needs 0.7 bits more, and if a whole tenth in a
+# row is held out, nearly half a bit more again. Holding out *whole documents* gains nothing by itself, for this
+# documentation says many things twice. So take every document out of the training set that shares thirteen words in a
+# row with a held-out one: another half a bit in the mean. Is that only because there is less left to learn from? No:
+# with as much of the *other* text taken out, the bits hardly change.
 #
 # And look along the lines. In one draw the copies were worth nearly a whole bit, in another next to nothing. One draw
 # is an anecdote.
 #
-# **Split first, then cut**, by whole documents; leave no copies of what is held out; and draw more than once. The
-# package's split keeps documents that share thirteen words in a row on one side, and only on such splits does this
-# course quote a *model's* bits for each character as a result. The probe for such a **leak** is the *overlap*: the
-# share of held-out examples of which a longer run, say thirteen words, also stands in the training set. (The ward in section 7
-# counts whole examples only. There 0 % rules out examples that were seen before, and not copied passages.)
+# **Split first, then cut**: split by whole documents, leave no copies of what is held out, and draw more than once.
+# (The package's split keeps documents that share thirteen words in a row on one side.) The probe for such a **leak**
+# is the *overlap*: the share of held-out examples that also stand in the training set.
 #
 # ## 3. The first loss
 #
-# A model that knows nothing should guess evenly among its $V$ tokens, which costs $\ln V$. That is a prediction which
-# one can check before the first step. The date translator has 55 tokens, and $\ln 55 = 4.0$:
+# A model that knows nothing should guess evenly among its $V$ tokens, which costs $\ln V$. So we can say what the
+# loss should be before the first step. The date translator has 55 tokens, and $\ln 55 = 4.0$:
 
 # %%
 translator = dates(n=600)  # 600 pairs, and a fresh translator
@@ -252,20 +248,20 @@ for spread in (0.1, 0.5, 1.0, 2.0):
 # %% [markdown]
 # <details><summary>Deeper: why half of the square?</summary>
 #
-# The loss is the log of the sum of all $e^z$, less the label's logit. That logit is 0 on average, and the mean of $e^z$
-# over normal logits is $e^{\sigma^2/2}$. So the loss is about $\ln(V e^{\sigma^2/2}) = \ln V + \sigma^2/2$.
+# The loss is the log of the sum of all $e^z$, less the label's logit. That logit is 0 on average, and the mean of
+# $e^z$ over normal logits is $e^{\sigma^2/2}$. So the loss is about $\ln(V e^{\sigma^2/2}) = \ln V + \sigma^2/2$.
 #
 # </details>
 #
-# But not all logits of the translator are alike. Its output table *is* its input table ([lesson 09](09_block.ipynb):
-# weight tying), and the residual path carries a token's own vector up to it. So the fresh model **bets** on the token
-# that it has just read:
+# But one logit is not like the others. The translator's output table *is* its input table ([lesson
+# 09](09_block.ipynb): weight tying), and the residual path carries a token's own vector up to it. So the fresh model
+# **bets** on the token that it has just read:
 #
 # ![The token 5 has just been read. Its row of the input table, a vector, goes along the residual path, where fresh
-# blocks add little, to the output table, which is the same table. Four logits come out, for 1, 5, 9 and 0: that of 5 is
-# far longer than the others. That is the bet: 5 again.](figures/13_training_bet.svg)
+# blocks add little, to the output table, which is the same table. Four logits come out, for 1, 5, 9 and 0: that of 5
+# is far longer than the others. That is the bet: 5 again.](figures/13_training_bet.svg)
 #
-# We look at that logit and at the other 54 apart:
+# Let us look at this logit and at the other 54 separately, and take the bet away:
 
 # %%
 own = F.one_hot(reads, 55).bool()  # at each place the token just read
@@ -274,15 +270,12 @@ middle = others.mean(dim=-1, keepdim=True)
 spread, bet = (others - middle).std(), (logits[own] - middle[:, 0]).mean()
 print(f"the token just read: its logit stands ≈ {bet:.1f} above the others' mean")
 print(f"the others: spread ≈ {spread:.2f}, so ≈ {math.log(55) + spread**2 / 2:.2f} is to be expected without the bet")
-quiet = logits.where(~own, middle)
-without, evenly = F.cross_entropy(quiet, labels), -quiet.log_softmax(dim=-1).mean()
+without = F.cross_entropy(logits.where(~own, middle), labels)
 print(f"measured with that logit set to their mean: ≈ {without:.2f}, and with the bet ≈ {first:.2f}")
-print(f"the same, were every token the label equally often: ≈ {evenly:.2f}")
 assert abs(bet - 3.57) < 0.1
 assert abs(spread - 1.07) < 0.03
 assert abs(math.log(55) + spread**2 / 2 - 4.58) < 0.05
 assert abs(without - 4.72) < 0.05
-assert abs(evenly - 4.59) < 0.03
 assert abs(first - 5.03) < 0.05
 
 # %% jupyter={"source_hidden": true}
@@ -290,8 +283,8 @@ untied = dates(n=600, tie_embeddings=False)  # the control: an output table of i
 with torch.no_grad():
     control = untied.logits(untied.model, batch)[real]
 rest, repeats = F.cross_entropy(control, labels), control.softmax(dim=-1)[own].mean()
-print(f"an output table of its own: probability of repeating {repeats:.2f}, evenly {1 / 55:.2f}")
-print(f"its first loss: ≈ {rest:.2f}")
+print(f"with a separate output table: first loss ≈ {rest:.2f}")
+print(f"its probability of repeating the token just read: {repeats:.2f}, evenly {1 / 55:.2f}")
 assert abs(rest - 4.74) < 0.05 and abs(repeats - 1 / 55) < 0.01
 won, not_won = F.cross_entropy(logits, reads), F.cross_entropy(control, reads)
 print(f"were each label the token just read: with one table ≈ {won:.1f}, with two ≈ {not_won:.1f}")
@@ -299,12 +292,11 @@ assert abs(won - 1.4) < 0.2
 assert abs(not_won - 4.4) < 0.2
 
 # %% [markdown]
-# So the nat too much has two causes. The spread costs 0.6 of it. The bet costs 0.3, for a model that cannot bet begins
-# that much lower. The 0.1 that is left lies with the labels: if every token were the label equally often, the loss
-# would be the formula's. The tokens that really come next happen to have logits below the mean in this model.
+# So the bet costs 0.3: take it away, or give the model a separate output table, and it begins at 4.7. The rest of the
+# nat is the price of the random logits, roughly as large as the formula says.
 #
-# The start of 5.0 is no fault, then. It is how this model is initialised, and training removes it in a few steps. But
-# both effects grow quickly. Make the table larger, and the model begins a long way up:
+# The start of 5.0 is no fault, then. But both effects grow quickly. Make the table larger, and the model begins a
+# long way up:
 
 # %%
 for factor in (1, 2, 4):
@@ -315,23 +307,21 @@ for factor in (1, 2, 4):
     print(f"token table times {factor}: first loss {loss:.0f}")
 
 # %% [markdown]
-# Where the table starts smaller, with a spread of 0.02 as in GPT-2, the bet is still there, but too small to cost
-# anything: a healthy writer of the documentation begins at 6.24, and its $\ln V$ is 6.24.
+# Where the table starts smaller, with a spread of 0.02 as in GPT-2, the bet costs next to nothing: a healthy writer
+# of the documentation begins at 6.24, and its $\ln V$ is 6.24.
 #
-# **The first loss** is the cheapest of all probes. *Far above* $\ln V$ says: the first logits are too large,
-# because of the first weights or because a norm is missing. (Some models get over it: those of lesson 09 that never had a norm
-# began at 13 to 18, and learnt dates.) And
-# *below* it, before anything was learnt? Then the model has won its bet: the label is the token just read. (The last
-# line of the control says what that would cost here: 1.4.) Two faults do it: labels that are not shifted, and a loss
+# **The first loss** is the cheapest of all probes. *Far above* $\ln V$ it says that the first logits are too large.
+# And *below*, before anything was learnt? Then the model has won its bet: the label is the token just read. (The last
+# printed line says what that would cost here: 1.4.) Two faults can do it: labels that are not shifted, and a loss
 # that counts *padding*, where `[PAD]` comes after `[PAD]`. A look at one row of labels tells which.
 #
 # ## 4. One batch, again and again
 #
 # Next, give the model a task that it cannot fail: the same sixteen pairs, a hundred times. It need not understand
-# anything, only remember. Compare its loss with that of a healthy twin, a sound model on the same task. If it stays far
-# above the twin's, something is wrong that more data will not mend: a path that is cut, a rate far off, first weights
-# too large, a wrong loss. (Only a floor in the loss itself, as in section 6, is no fault.) That it does come down
-# proves less: sixteen pairs can nearly be learnt by heart even without their source.
+# anything, only remember. If its loss stays far above that of a healthy twin, more data will not mend it: look for a
+# path that is cut, a rate far off, first weights too large, or a wrong loss. (Only a floor in the loss itself, as in
+# section 6, is no fault.) If the loss does come down, that proves less: sixteen pairs can nearly be learnt by heart
+# even without their source.
 #
 # Here is the loop, and it is all there is to training:
 
@@ -369,7 +359,8 @@ assert losses[-1] < 0.2
 # ## 5. The step
 #
 # Now the gradient is there. What does one do with it? Plain **gradient descent** (SGD) takes rate times gradient off
-# each weight. Its trouble shows already with two weights, in a valley that is fifty times as steep across as along:
+# each weight. Two weights are enough to see its trouble. Here they walk down a valley that is fifty times as steep
+# across as along:
 
 # %%
 steepness = torch.tensor([1.0, 50.0])  # the loss is (x² + 50 y²) / 2, lowest at (0, 0)
@@ -422,21 +413,20 @@ assert walk(sgd, 0.041)[-1].norm() > 3 and walk(adam, 0.1)[-1].norm() < 0.2
 # %% [markdown]
 # * **SGD** has one rate for both directions. Above $2/50 = 0.04$ each step across overshoots by more than it started
 #   with. Just below, the way along the valley is slow: after the 60 steps nearly a tenth of it is still left.
-# * **Momentum** steps by a running mean of the gradients. Across, they change sign and largely cancel; along, they add
-#   up. It swings like a ball, but it survives a rate of 0.2, at which SGD is long gone. (A good part of that is our
-#   factor of 0.1. torch's momentum, which trains the translator below, leaves it out, and would call this
-#   rate 0.02.)
+# * **Momentum** steps by a running mean of the gradients. Across, they change sign and largely cancel; along, they
+#   add up. It swings like a ball. (torch's momentum, which trains the translator below, leaves out the factor 0.1; so
+#   its rates are ten times smaller.)
 # * **Adam** also keeps a running mean of the *squares*, and divides by its root: each weight is given a step of about
 #   the rate, however steep its direction is. (The divisions by $1 - 0.9^t$ are there because both means start at 0.)
 #
-# ![Four rules from top to bottom. SGD keeps nothing and takes rate times gradient off the weight. Momentum keeps m, the
-# mean of the last gradients, and takes off rate times m. Adam keeps m and v, the mean of the squares, and takes off
-# rate times m divided by the root of v. AdamW takes off, in addition, rate times decay times the
+# ![Four rules from top to bottom. SGD keeps nothing and takes rate times gradient off the weight. Momentum keeps m,
+# the mean of the last gradients, and takes off rate times m. Adam keeps m and v, the mean of the squares, and takes
+# off rate times m divided by the root of v. AdamW takes off, in addition, rate times decay times the
 # weight.](figures/13_training_optimisers.svg)
 #
 # The last addition is **weight decay**: each step also shrinks the weights a little. **AdamW** does so directly, past
-# the division, so that the decay is the same for all weights. One line more, and it equals torch's, on the translator
-# itself:
+# the division, so that the decay is the same for all weights. One line more, and your AdamW equals torch's, on the
+# translator itself:
 
 
 # %%
@@ -474,14 +464,14 @@ print(f"after 5 steps {len(differences)} tensors differ from torch's by less tha
 #
 # The three biases of the keys. They add the same number to all scores of a query, and a softmax does not care: their
 # gradient is 0 in theory, and about $10^{-9}$ in a computer that rounds. Adam divides this noise by its own size
-# (plus $10^{-8}$), and so takes steps millions of times larger than the gradient, in directions that mean nothing. Yours and torch's round differently, so here
-# they part; no logit notices.
+# (plus $10^{-8}$), and so takes steps millions of times larger than the gradient, in directions that mean nothing.
+# Yours and torch's round differently, so here they part; no logit notices.
 #
 # </details>
 #
 # So Adam decides how far each weight moves in comparison with the others. How far they all move is left to the
-# **learning rate**, the number one tunes first. `experiments/rates.py` trained the translator at six rates with each of
-# three rules:
+# **learning rate**, the number one tunes first. `experiments/rates.py` trained the translator at six rates with each
+# of three rules:
 
 # %% jupyter={"source_hidden": true}
 rates = recorded("rates")["result"]
@@ -502,17 +492,15 @@ ax.text(3e-3, math.log(55) + 0.15, "guessing: ln V", fontsize=7, color="grey")
 _ = ax.legend(fontsize=8)
 
 # %% [markdown]
-# * **The kind of step matters.** With each at its own best rate, AdamW is far ahead of SGD with momentum after 100
-#   steps, for every seed.
-# * **The rate matters as much.** By the median of five seeds 0.1 and 0.3 are equally good for SGD with momentum. But at
+# * **The kind of step matters.** With each at the best of its rates, AdamW is far ahead of SGD with momentum after
+#   100 steps, for every seed.
+# * **One seed can be lucky.** By the median of five seeds, SGD with momentum does equally well at 0.1 and 0.3. But at
 #   0.3 one seed of five is lost, and at 1 all of them.
 # * **A rate belongs to a task.** A rate of 0.00002, which recipes for *fine-tuning* recommend, leaves a fresh model
-#   worse than guessing. Copy a rate without a sweep, and your run may fail like this.
+#   worse than guessing after these 100 steps. Copy a rate without a sweep, and your run may fail like this.
 #
-# Does a **warm-up** help? Not here: with 20 steps of it every seed ends with a higher loss at the five smaller rates,
-# and at the largest there is no clear difference. [Lesson 07](07_layer_norm.ipynb) found the same for small pre-norm
-# models, and the opposite for post-norm. The package's loop has a warm-up by default, because where it is needed, it is
-# needed badly, and in a long run a few steps are cheap.
+# (The third curve has a **warm-up**, and gains nothing here. [Lesson 07](07_layer_norm.ipynb) found the same for
+# small pre-norm models, and the opposite for post-norm.)
 #
 # How do you see a wrong rate in a run of your own? By the ratio **update / weight**: by how much of its own size one
 # step moves a matrix. In a healthy translator it lies between 0.6 and 1.2 % at step 20, for every matrix. Much less
@@ -524,9 +512,9 @@ _ = ax.legend(fontsize=8)
 #
 # <details><summary>Deeper: clipping</summary>
 #
-# A single strange batch can have a gradient many times longer than usual. **Gradient clipping** scales such a gradient
-# down to a largest length, 1.0 in the package. Look at the norm *before* clipping: afterwards a disease looks like
-# health.
+# A single strange batch can have a gradient many times longer than usual. **Gradient clipping** scales such a
+# gradient down to a largest length, 1.0 in the package. Look at the norm *before* clipping: afterwards a disease
+# looks like health.
 #
 # </details>
 #
@@ -536,8 +524,8 @@ _ = ax.legend(fontsize=8)
 # does. But two things that people do on purpose keep a healthy curve up.
 #
 # **Label smoothing.** Instead of asking for the right token with probability 1, one asks for $1-\varepsilon$ and
-# spreads $\varepsilon$ over all tokens, so that the model does not become too sure. Then the loss of a *perfect* model
-# is the entropy of that label:
+# spreads $\varepsilon$ over all tokens, so that the model does not become too sure. Then the loss of a *perfect*
+# model is the entropy of that label:
 
 # %%
 V, epsilon = 55, 0.2
@@ -549,14 +537,13 @@ print(f"label smoothing 0.2: nobody gets below {floor:.2f}")
 # %% [markdown]
 # **Dropout.** In `train()` the model computes with a part of its numbers set to 0, so it cannot rely on any one of
 # them; in `eval()` it has all. The training loss is then that of a handicapped model, and may lie above the held-out
-# loss of the whole one. The probe is to measure the *same* batch in both modes. The difference is what dropout costs:
-# if it is as large as the gap between the curves, dropout explains the gap; if it is smaller, look for something else as
-# well.
+# loss of the whole one. The probe is to measure the *same* batch in both modes. The difference is what dropout costs,
+# to be compared with the gap between the curves.
 #
 # Why would one want a handicap? Because of **overfitting**. `experiments/overfitting.py` gave the translator only 350
-# pairs, and trained it for 800 steps with five seeds. The training loss falls to 0.0002. The loss on 300 other dates is
-# lowest between steps 400 and 600, and then, in all five runs, it *rises* again a little. The textbook says: stop
-# there. What happens, between that step and the last, to the share of the other dates that are exactly right?
+# pairs, and trained it for 800 steps with five seeds. The training loss falls to 0.0002. The loss on 300 other dates
+# is lowest between steps 400 and 600, and then, in all five runs, it *rises* again a little. The textbook says: stop
+# there. And what becomes of the share of these dates that are exactly right, from that step to the last?
 
 # %%
 predict("13_training.after")
@@ -591,9 +578,9 @@ predict("13_training.after", actual=verdict)
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# It rises too, in all five runs. A loss counts how *sure* the model was, exact match only which token came first. From
-# the turn to the end the model gets fewer tokens wrong. But it is surer, of the right tokens and of the wrong ones, and
-# so each wrong one costs more (run the next cell).
+# It rises too, in all five runs. A loss counts how *sure* the model was, exact match only which token came first.
+# From the turn to the end the model gets fewer tokens wrong. But it grows surer, of the right tokens and of the wrong
+# ones, and so each wrong one costs more (run the next cell).
 #
 # Both measures are right; they measure two things. Whoever needs right dates, and stops by the loss, stops too early
 # here. (One to four points of 300 dates are a handful, and one run would show nothing. But it is so in five of five.)
@@ -610,8 +597,8 @@ for run in plain:
     assert now["wrong"] < then["wrong"] and now["of wrong"] > then["of wrong"] and now["of right"] < then["of right"]
 
 # %% [markdown]
-# Three remedies, with the same five seeds: **dropout**; a strong **weight decay** of 0.3; and **early stopping**, which
-# keeps the weights of the step with the lowest loss (here on 200 dates that count for nothing else):
+# Three remedies, with the same five seeds: **dropout**; a strong **weight decay** of 0.3; and **early stopping**,
+# which keeps the weights of the step with the lowest loss (here on 200 dates that count for nothing else):
 
 # %% jupyter={"source_hidden": true}
 ends = {name: [100 * run["right"][-1] for run in runs] for name, runs in few.items()}
@@ -629,14 +616,13 @@ assert min(gains) > 7.5 and max(gains) < 19 and 1 < min(lost) < max(lost) < 4.1
 
 # %% [markdown]
 # Dropout and decay help with each seed. Early stopping by the loss *costs* one to four points here, as the guess has
-# shown. It saves time, and helps where the measure itself turns round. So choose the step by the measure that you care
-# about, on examples that you do not report on.
+# shown. So choose the step by the measure that you care about, on examples that you do not report on.
 #
 # ## 7. The ward round
 #
-# Now back to the four. All seven probes were taken of each of them, and of two models that are known to be well. (Each
-# number comes from one run with one seed. The translators of the ward have one block in each stack, as in section 4,
-# and so they begin at 5.8; the one of section 3 had two.)
+# Now back to the four. Here are the probes of each of them, and of two models that are known to be well. (One run
+# each, with one seed. The translators of the ward have one block in each stack, as in section 4, and begin at 5.8;
+# the one of section 3 had two.)
 
 
 # %% jupyter={"source_hidden": true}
@@ -675,46 +661,48 @@ table("healthy translator", "Ada", "Chen", "Dora")
 #
 # <details><summary>Bela: a loss of 0.06</summary>
 #
-# Two faults make a loss too good to be true: a leak between the splits, or labels that are not shifted, so that the
-# model reads what it should predict. *Overlap* is 0 %, which rules out that these windows were seen whole. (A leak alone would not have been
-# enough: she would also have had to learn her training text by heart.)
+# Two faults can make a loss too good to be true: a leak between the splits, or labels that are not shifted, so that
+# the model reads what it should predict. *Overlap* is 0 %, which rules out a leak of whole windows.
 #
-# And the *first loss* was below $\ln V$ before anything was learnt. Her table starts small, as every writer's does, and
-# the bet of section 3 costs a healthy writer nothing. But here the token just read *is* the label, and the small bet is
-# paid out at every place. Hence `AAAA`. Padding, the other reason for such a start, is ruled out too: a writer's
-# windows are full. (A forgotten causal mask, lesson [03](03_masks.ipynb), would be a third fault of this kind. But
-# there the labels are the next tokens, on which a fresh model does not bet.)
+# And the *first loss* was below $\ln V$ before anything was learnt. Her table starts small, as every writer's does,
+# and the bet of section 3 costs a healthy writer next to nothing. But here the token just read *is* the label, and
+# the small bet is paid out at every place. Hence `AAAA`. (Padding is ruled out too: a writer's windows are full.)
 #
 # </details>
 # <details><summary>Chen: 1.4, and slow</summary>
 #
 # A rate that is too low? *Update / weight* rules it out: where anything moves, it moves as in the healthy translator.
-# But 16 of 17 matrices do not move at all, not even by their decay: the blocks are frozen. Only the
-# token table learnt. (Her 1.41 is below 1.84, the loss of a table of pairs, and hardly any model that sees only the
-# last token could do better than that table. So the blocks, though nobody has trained them, must pass something else
-# on: other tokens, or the place.)
+# But 16 of 17 matrices do not move at all, not even by their decay: the blocks are frozen. Only the token table
+# learnt.
 #
 # </details>
 # <details><summary>Dora: 1.31 on everything</summary>
 #
 # She stays there on *one batch* too, and looks like Ada's sister. But she writes what she should, which Ada does not,
-# and her *first loss* of 5.76 is nearly her twin's 5.82, which rules out Ada's illness. Her owner trained with a label
-# smoothing of 0.2, and section 6 computed where that ends: at 1.28. Dora is healthy. The treatment is to go home.
+# and her *first loss* of 5.76 is nearly her twin's 5.82, which rules out Ada's illness. Her owner trained with a
+# label smoothing of 0.2, and section 6 computed where that ends: at 1.28. Dora is healthy. The treatment is to go
+# home.
 #
 # </details>
 # <details><summary>Ada: above 3.4, even on one batch</summary>
 #
 # Every matrix moves as it should, so it is not the rate. She fails on sixteen pairs too, so it is not the amount of
-# data. Her *first loss* is 4.01, exactly $\ln V$, where her healthy twin begins at 5.8. Its logits never reach the loss
-# as they are: somebody put a softmax before `cross_entropy`, which has its own.
+# data. Her *first loss* is 4.01, exactly $\ln V$, where her healthy twin begins at 5.8. Its logits never reach the
+# loss as they are: somebody put a softmax before `cross_entropy`, which has its own.
 #
-# The runner-up is a small token table, with which a healthy model begins at $\ln V$ as well. *One batch* rules it out:
-# with such a table a healthy translator comes down nearly to 0, and Ada stays at 3.44. (Run the next cell, which trains
-# it.)
+# The runner-up is a small token table, with which a healthy model begins at $\ln V$ as well. *One batch* rules it
+# out: with such a table a healthy translator comes down nearly to 0, and Ada stays at 3.44. (Run the next cells.)
 #
 # Why does she stay up there? After a softmax only numbers between 0 and 1 go into the loss, so even the surest model
 # pays 3.04 for a right token, and 4.04 for a wrong one. And where it is sure and wrong, hardly any gradient comes
 # through the first softmax.
+#
+# </details>
+# <details><summary>And why did the curves mislead us? Open when you have all four</summary>
+#
+# Three of the four curves show something else under the name of loss. Ada's has a softmax too many, Bela's asks for
+# the token just read, and Dora's asks for smoothed labels. So the worst model could have the best curve, and the best
+# model one that is stuck.
 #
 # </details>
 
@@ -740,21 +728,21 @@ assert abs(losses[0] - 4.08) < 0.1
 assert losses[-1] < 0.2
 
 # %% [markdown]
-# For two of the four, Ada and Bela, a number that was there *before the first step* showed where to look. It did not finish
-# the diagnosis, but it costs nothing. That is why one takes it.
+# For two of the four, Ada and Bela, a number that was there *before the first step* showed where to look. It did not
+# finish the diagnosis, but it costs nothing.
 #
 # ## 8. Play
 #
-# The walks of section 5, all four at once. The valley is the same, only moved: the weights begin at 0, at the ring, and
-# the loss is lowest at the star. *Noise* adds the same random numbers to everybody's gradients, as small batches do.
-# Predict before you move:
+# The walks of section 5, all four at once. The valley is the same, only moved: the weights begin at 0, at the ring,
+# and the loss is lowest at the star. *Noise* adds the same random numbers to everybody's gradients, as small batches
+# do. Predict before you move:
 #
-# 1. Which rate brings SGD nearest to the star in 60 steps, and how near does momentum come with a rate of its own? What
-#    keeps SGD from taking that one?
-# 2. Make the valley round (steepness 1), and then steeper and steeper. Two of the four walks stay exactly as they are.
-#    Which, and why? Are they also the fastest in the round valley?
-# 3. Let Adam walk for 300 steps at rates of 1, 0.1 and 0.02, first without noise, and then with a noise of 1. What does
-#    the rate decide then?
+# 1. Which rate brings SGD nearest to the star in 60 steps, and how near does momentum come with a rate of its own?
+#    What keeps SGD from taking that one?
+# 2. Make the valley round (steepness 1), and then steeper and steeper. Two of the four walks stay exactly as they
+#    are. Which, and why? Are they also the fastest in the round valley?
+# 3. Let Adam walk for 300 steps at rates of 1, 0.1 and 0.02, first without noise, and then with a noise of 1. What
+#    does the rate decide then?
 
 # %%
 explorer = OptimiserExplorer()
@@ -767,10 +755,8 @@ explorer
 # *across* the valley. And with a rate of 0.04 a step *along* the valley covers only 4 % of the way that is left.
 #
 # 2\. Adam's and AdamW's. If the gradient across is fifty times as large, so is the root of its mean square, and the
-# factor cancels. But in the round valley the gradient points straight at the star. With a rate of 1 SGD is there after
-# *one* step; Adam, at the best of its rates, is 0.11 away after ten. (Our valley lies along the axes. In one that is
-# turned by 45°, steepness does change Adam's walk: it gives each weight its own scale, and knows nothing of slanting
-# directions.)
+# factor cancels. But in the round valley the gradient points straight at the star. With a rate of 1 SGD is there
+# after *one* step; Adam, at the best of its rates, is 0.11 away after ten.
 #
 # 3\. Without noise Adam arrives at all three. With noise it arrives at none: in its last 50 steps it is 0.63 away on
 # average at a rate of 1, 0.20 at 0.1, and 0.06 at 0.02. A large rate travels fast and never comes to rest. Hence the
@@ -802,25 +788,13 @@ for rule in ("Adam", "AdamW"):
     steep = [optimiser_explorer.walk(rule, 0.1, decay=0.1, steepness=steepness) for steepness in (1, 200)]
     assert np.abs(steep[0] - steep[1]).max() < 1e-6
 
-
-def slanted(steepness, steps=10):
-    """Adam's way down the valley turned by 45°."""
-    x, memory = torch.tensor([-2.0, 0.6]), {}
-    turn = torch.tensor([[1.0, 1.0], [-1.0, 1.0]]) / 2**0.5
-    for t in range(1, steps + 1):
-        x = x - 0.1 * adam(turn.T @ (torch.tensor([1.0, steepness]) * (turn @ x)), memory, t)
-    return x
-
-
-assert (slanted(1.0) - slanted(200.0)).norm() > 0.1
-
 # %% [markdown]
 # ## 9. What people get wrong
 #
 # **The mean of means.** A batch that does not fit into memory is computed in parts whose gradients add up (**gradient
-# accumulation**). Each part's loss is a mean over *its* labels. Add up the parts' means, divide by the number of parts,
-# and it is the whole batch's gradient only if all parts have equally many labels. Here are sixteen pairs in parts of
-# seven, seven and two:
+# accumulation**). Each part's loss is a mean over *its* labels. Add up the parts' means and divide by the number of
+# parts, and you get the whole batch's gradient only if all parts have equally many labels. Here are sixteen pairs in
+# parts of seven, seven and two:
 
 # %%
 translator = dates(n=600, n_layers=1)
@@ -852,12 +826,12 @@ for name, weigh in (("mean of the three means", lambda n: 1 / 3), ("weighted by 
 #
 # ## 10. In the package
 #
-# `transformer_lab.training.loop.train` is the loop of section 4 with everything that keeps a long run alive. Its heart,
-# `training_step`, adds up the parts' *summed* losses and divides once. `transformer_lab.training.adamw` is AdamW in as
-# few lines as yours, with the settings of torch's; long runs use torch's own, which is faster.
+# `transformer_lab.training.loop.train` is the loop of section 4 with everything that keeps a long run alive. Its
+# heart, `training_step`, adds up the parts' *summed* losses and divides once. `transformer_lab.training.adamw` is
+# AdamW in as few lines as yours; long runs use torch's own, which is faster.
 #
-# What must a loop save to go on after a power cut as if nothing had happened? Train for 20 steps; then train for 10,
-# save, load into a new model and optimiser, and train for 10 more:
+# What must a loop save in a **checkpoint**, to go on after a power cut as if nothing had happened? Train for 20
+# steps; then train for 10, save, load into a new model and optimiser, and train for 10 more:
 
 
 # %% jupyter={"source_hidden": true}
@@ -902,16 +876,16 @@ print(f"    in the last of them {(found != weights(straight)).sum()} of {len(fou
 
 # %% [markdown]
 # Only the third is the same run, to the last bit. The first is another one, 40 % of the way from where it should be,
-# and nothing says so. Its loss even looks *better*. The harm is not that the run is worse. It can no longer be compared
-# with one that was not cut.
+# and nothing says so. Its loss even looks *better*.
 #
-# The package's checkpoints hold all three, and which examples make up a batch is a function of the seed and the step
-# alone. So is the learning rate: by default a tenth of all steps as warm-up, then half a cosine down to 0.
+# The package's checkpoints hold all three, and which examples make up a batch depends on the seed and the step alone.
+# So does the learning rate, by a **learning-rate schedule**: by default a tenth of all steps as warm-up, then half a
+# cosine down to 0.
 #
 # ## 11. What you have now
 #
-# You can cure Bela. Her owner's batch used the same slice for input and label. `docs(...)`, of section 2, shifts. We
-# let that model learn for 200 steps, with *your* loop and *your* AdamW. Do not expect English of it yet:
+# You can cure Bela. Her owner's batch used the same slice for input and label; `docs(...)`, of section 2, shifts the
+# labels. We let that model learn for 200 steps, with *your* loop and *your* AdamW. Do not expect English of it yet:
 
 # %% tags=["nbval-ignore-output"]
 # output differs from machine to machine: what is drawn hangs on the last digit
@@ -939,22 +913,23 @@ assert 3.5 < end < 4.5
 # <details><summary>Your language model has 50,257 tokens. What should its first loss be, and what if it is 3?</summary>
 #
 # $\ln 50257 = 10.8$. A fresh model cannot know so much. So it is not fresh, and somebody has loaded a checkpoint; or
-# the mean counts places that cost nothing, such as padding; or the labels can be read off the input. (The bet alone
-# brings a small table not nearly so far down: Bela's began 0.9 below.) Each can be seen in one batch.
+# the mean counts places that cost nothing, such as padding; or the labels can be read off the input. Each can be seen
+# in one batch.
 #
 # </details>
 #
 # <details><summary>The loss on one batch goes to 0, and the held-out loss stays where a table of counts is. What have you ruled out?</summary>
 #
 # Whatever keeps a model from learning at all: a softmax too many before the loss, a rate far off, blocks that are all
-# frozen. A few frozen parts may pass, for on one batch the others can make up for them. And it may still be that inputs
-# and labels have nothing to do with each other *beyond* this batch, or that the model has too little data or time.
+# frozen. It may still be that inputs and labels have nothing to do with each other *beyond* this batch, or that the
+# model has too little data or time.
 #
 # </details>
 #
 # <details><summary>Why does multiplying the loss by 1,000 hardly change a run with Adam, and ruin one with SGD?</summary>
 #
-# Adam divides the gradient by its own usual size, in which the factor cancels. SGD's step becomes 1,000 times as long.
+# Adam divides the gradient by its own usual size, in which the factor cancels. SGD's step becomes 1,000 times as
+# long.
 #
 # </details>
 #
@@ -964,11 +939,11 @@ assert 3.5 < end < 4.5
 #
 # ## Takeaways
 #
-# * A loss curve does not tell sick from healthy. Know where it must begin ($\ln V$) and where it can end (the floor of
-#   the labels).
+# * A loss curve alone does not tell sick from healthy. Know where it must begin ($\ln V$) and where it can end (the
+#   floor of the labels).
 # * Before a long run: overlap of the splits, the first loss, one batch again and again. Together they take seconds.
-# * AdamW is gradient descent that remembers the mean gradient and the mean square. It makes steps of about the rate for
-#   every weight.
+# * AdamW is gradient descent that remembers the mean gradient and the mean square, makes steps of about the rate for
+#   every weight, and shrinks the weights a little.
 # * A diagnosis names the probe that rules out the runner-up.
 # * Losses are added up and divided once, by the number of labels.
 #

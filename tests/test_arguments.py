@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from fractions import Fraction
 
 import jaxtyping
 import numpy as np
@@ -69,7 +70,7 @@ def test_numbers_of_every_library_are_numbers_and_compared_without_a_warning():
         warnings.simplefilter("error")
         for number in (1, 0.5, np.float32(0.5), np.float16(3), np.int64(2)):
             assert is_number(number)
-        for number in (math.nan, np.float32("inf"), 10**400, True, "1", None):
+        for number in (math.nan, np.float32("inf"), 10**400, Fraction(1, 2), True, "1", None):
             assert not is_number(number)
     assert Settings(steps=1, lr=np.float32(0.5)).lr == 0.5
 

@@ -306,6 +306,18 @@ def test_a_folder_gives_its_text_files_in_order(tmp_path):
     assert read_documents(str(tmp_path / "a" / "z.txt")) == [Document("z.txt", "text of a/z.txt\n")]
 
 
+def test_a_linked_folder_is_read_once_and_a_circle_ends(tmp_path):
+    mine, elsewhere = tmp_path / "mine", tmp_path / "elsewhere"
+    for folder, text in ((mine, "here"), (elsewhere / "inner", "there")):
+        folder.mkdir(parents=True)
+        (folder / "a.txt").write_text(text, encoding="utf-8")
+    (mine / "link").symlink_to(elsewhere, target_is_directory=True)
+    (mine / "twin").symlink_to(elsewhere, target_is_directory=True)
+    (elsewhere / "back").symlink_to(mine, target_is_directory=True)
+    found = read_documents(mine)
+    assert sorted(document.text for document in found) == ["here", "there"]
+
+
 def test_one_bad_file_stops_the_whole_folder(tmp_path):
     write(tmp_path, "a.txt", "good")
     bad = write(tmp_path, "b.txt", b"fine\nfine\n\xe4")

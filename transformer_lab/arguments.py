@@ -3,7 +3,7 @@
 import math
 import random
 from collections.abc import Iterable
-from numbers import Integral, Real
+from numbers import Integral, Rational, Real
 
 from .sentences import short_repr
 
@@ -44,8 +44,10 @@ def generator_from(seed, device="cpu"):
 
 
 def is_number(value) -> bool:
-    """Is value a number? NaN and infinity do not count as numbers here."""
+    """Is value a number that torch can calculate with? NaN, infinity and fractions do not count as numbers here."""
     if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    if isinstance(value, Rational) and not isinstance(value, Integral):
         return False
     try:
         return math.isfinite(value)

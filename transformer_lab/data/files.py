@@ -95,10 +95,16 @@ def read_documents(path) -> list[Document]:
 
 
 def find_texts(folder: Path) -> dict[str, Path]:
-    """The text files in a folder and below by name ("a/b.txt"), sorted; OSError if a folder cannot be read."""
-    found = {}
-    for inner, folders, names in os.walk(folder, onerror=unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    """The text files in a folder and below by name ("a/b.txt"), sorted; OSError if a folder cannot be read.
+
+    A link to a folder is followed, unless it leads to a folder that has been seen: it may lead back up.
+    """
+    found, seen = {}, {os.path.realpath(folder)}
+    for inner, folders, names in os.walk(folder, onerror=unreadable, followlinks=True):
+        real = {name: os.path.realpath(os.path.join(inner, name)) for name in sorted(folders) if name[0] != "."}
+        new = {place: name for name, place in real.items() if place not in seen}
+        seen |= set(new)
+        folders[:] = new.values()
         for file in (Path(inner) / name for name in names if not name.startswith(".")):
             if file.suffix.lower() in TEXTS and file.is_file():
                 found[file.relative_to(folder).as_posix()] = file

@@ -18,7 +18,7 @@
 # * say what the addition cures, and what it does not;
 # * read what a model would say if it ended early, without being fooled.
 #
-# About 60 minutes. It builds on lessons 02 to [05](05_feed_forward.ipynb), and on variance and the chain rule from
+# About 58 minutes. It builds on lessons 02 to [05](05_feed_forward.ipynb), and on variance and the chain rule from
 # [lesson 01](01_toolkit.ipynb).
 
 # %%

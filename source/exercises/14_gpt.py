@@ -352,8 +352,9 @@ grade("14_gpt.diagnose", diagnoses, repaired)
 # </details>
 # <details><summary>Hint 2: in steps</summary>
 #
-# Question 6 of lesson 12 made the three tensors. A new token is real, and stands one position after the one before it. Let
-# texts that have ended go on with the others, keep what they write, and cut each at its first `eos` in the end.
+# Question 7 of lesson 12 (prompts of unequal lengths) made the three tensors. A new token is real, and stands one position
+# after the one before it. Let texts that have ended go on with the others, keep what they write, and cut each at its first
+# `eos` in the end.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>

@@ -165,7 +165,7 @@ predict("00_start_here.part_off", actual=most_missed)
 # other sizes, and fewer than one date in ten comes out. Lesson 07 takes the layer norm apart.
 #
 # The argument about the scale fails too, if less badly: two dates in three come out. Without the causal mask it is three in
-# four, or all of them (that is the riddle below). Without any of the other six parts, fewer than one in ten.
+# four, or all of them (that is the riddle below). Without any one of the other six parts, fewer than one in ten.
 #
 # </details>
 #

@@ -8,9 +8,9 @@
 # last.](figures/05_feed_forward_where.svg)
 #
 # In [lesson 02](02_attention.ipynb) the translator found the token `November`, and attention handed over what it had to
-# offer. One could think that the rest is a formality. But every block of the drawing ends with another part, the lit one. It
-# looks at no other token: it takes the vector that stands at `November`, whatever attention has put into it, and makes another
-# one of it, without a glance at `Sunday` or `2026`. It holds more numbers than any attention does.
+# offer. One might think that the rest is a formality. But every block of the drawing ends with another part, the lit one. It
+# looks at no other token. It takes the vector that stands at `November`, whatever attention has put into it, and turns it
+# into another, without a glance at `Sunday` or `2026`. And it holds more numbers than any attention does.
 #
 # Why would a model need a part that looks nowhere? First you take it away. Then you build it from two small units, and ask
 # what the units of the trained translator know. You will be able to
@@ -40,7 +40,7 @@ _ = torch.manual_seed(0)
 # ## 1. Break it
 #
 # What comes out of the lit part is added to what went in. ([Lesson 06](06_residual.ipynb) is about this addition.) So a
-# part that says nothing adds zeros. We make all four say nothing. All attention stays as it was learnt:
+# part that says nothing adds zeros. We silence all four in this way, and leave all attention as it was learnt:
 
 # %%
 model, tokenizer = load("dates")
@@ -54,9 +54,8 @@ with switch_off(model, "feed-forward"):
 print(f"right: {without:.0%} of 300 dates; with all four parts {whole:.1%}")
 
 # %% [markdown]
-# It sees everything, and stammers. Is that because the parts are gone, or because what comes after them has never seen zeros
-# ([lesson 02](02_attention.ipynb))? So we silence them in a second way too: a part says its *average* output, whatever comes in.
-# And we silence the four one at a time.
+# It sees everything, and stammers. Is that because the parts are gone, or because what comes after them has never seen zeros?
+# To find out, we let each part say its *average* output instead, whatever comes in:
 
 # %% jupyter={"source_hidden": true}
 layers = {f"{kind} {number}": block.feed_forward for kind in ("encoder", "decoder")
@@ -74,32 +73,20 @@ for hook in hooks:
 average = {name: out[source_mask if "encoder" in name else target_mask].mean(dim=0) for name, out in said.items()}
 
 # %% jupyter={"source_hidden": true}
-says = {
-    "zeros": {name: torch.zeros_like for name in layers},
-    "average": {name: lambda x, mean=mean: mean.expand_as(x) for name, mean in average.items()},
-}
-right = {}
-print("dates right without the part of    it says zeros   its average")
-for silent in (*([name] for name in layers), list(layers)):
-    for way, forwards in says.items():
-        with patched([(layers[name], "forward", forwards[name]) for name in silent]):
-            right[way, len(silent) == 4 or silent[0]] = exact_match(model, tokenizer, held_out)
-    shown = [right[way, len(silent) == 4 or silent[0]] for way in says]
-    print(f"{silent[0] if len(silent) == 1 else 'all four':30}{shown[0]:14.0%}{shown[1]:14.0%}")
-assert right["zeros", True] == right["average", True] == 0
-assert all(right[way, f"{half} 1"] < right[way, f"{half} 2"] for way in says for half in ("encoder", "decoder"))
+with patched((layers[name], "forward", lambda x, mean=mean: mean.expand_as(x)) for name, mean in average.items()):
+    share = exact_match(model, tokenizer, held_out)
+print(f"each part says its average: {share:.0%} of 300 dates are right")
+assert share == without == 0
 
 # %% [markdown]
-# So it is not zeros in particular. Either way this model cannot do without the four, and in both halves the first block's part
-# is missed more than the second's. Do not read more into it: these parts learnt together, and a part that always says the same
-# is as new to the others as one that says zeros. (A model that *never had* such parts is free of that;
-# [lesson 09](09_block.ipynb) trains one.) What they do that attention does not is still open.
+# It is not the zeros, then: this trained model is lost without what the four parts say. (A model that *never had* such parts is
+# another matter; [lesson 09](09_block.ipynb) trains one.) But what do they do that attention does not?
 #
 # ## 2. Two facts about one token
 #
-# The smallest test is **XOR**, the exclusive or. One token holds two bits, $a$ and $b$. If exactly one of the two bits is on,
-# the answer is 1, else 0. Can attention alone combine two facts about a token? To be generous we take six layers of it, each added
-# to its input, each with parameters of its own. (There are no norms, and no other tokens.)
+# Can attention alone combine two facts about a token? The smallest test is **XOR**, the exclusive or. One token holds two
+# bits, $a$ and $b$. If exactly one of them is on, the answer is 1, otherwise 0. To be generous we take six attention layers,
+# each with its own parameters and each added to its input. (There are no norms, and no other tokens.)
 
 # %%
 bits = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])  # (4 tokens, 2 bits)
@@ -150,16 +137,15 @@ predict("05_feed_forward.xor", actual="no" if max(attention_only) < 1e-4 else "y
 # <details><summary>Why? Open after your guess</summary>
 #
 # A head hands over a weighted *average* of values, and each value comes from a token's vector by one matrix
-# ([lesson 04](04_multi_head.ipynb)). A single token can look only at itself, with weight 1, so the softmax has nothing to decide. What
-# remains is a matrix and a bias, and six of them in a row are still one matrix and one bias. Every such $f$ has
+# ([lesson 04](04_multi_head.ipynb)). A single token can look only at itself, with weight 1, so the softmax has nothing to
+# decide. What remains is a matrix and a bias, and six of them in a row are still one matrix and one bias. Every such $f$ has
 #
 # $$f(0,0) + f(1,1) = f(0,1) + f(1,0),$$
 #
 # because on both sides each bit is switched on once. XOR has $0 + 0$ on the left and $1 + 1$ on the right. The hundred networks
-# agree with the argument, and no training can change it. (In the drawing below: a linear function and a threshold cut the plane along a
-# straight line.) Put one feed-forward layer in, and the two sides come apart.
+# agree with the argument, and no training can change it. Put one feed-forward layer in, and the two sides come apart.
 #
-# (With several tokens the softmax does decide something, and norms are not linear either. Section 6 measures how far that carries.)
+# (With several tokens the softmax does decide something, and norms are not linear either: see section 6.)
 #
 # </details>
 
@@ -169,9 +155,9 @@ predict("05_feed_forward.xor", actual="no" if max(attention_only) < 1e-4 else "y
 # ![The four inputs as points in a plane with the axes a and b. 0 1 and 1 0 are orange, 0 0 and 1 1 are white. Two dashed straight lines
 # each have one white point on the side of the orange ones.](figures/05_feed_forward_points.svg)
 #
-# No straight line has orange on one side and white on the other. But you may move the points, lay one upon another, bend the paper. Copy
-# the drawing, and find a way that lets *one* straight line do it. Then write down where your four points lie now, and run this cell and
-# the next:
+# No straight line has orange on one side and white on the other. But you may move the points, lay one on top of another, bend
+# the paper. Copy the drawing, and find a way that lets *one* straight line do it. Then write down where your four points lie
+# now, and run this cell and the next:
 
 # %%
 sheet = {"0 0": (0, 0), "0 1": (0, 1), "1 0": (1, 0), "1 1": (1, 1)}  # as they lie at first: move them
@@ -186,8 +172,8 @@ print(f"The best of 100,000 straight lines has {parted.max()} of your 4 points o
 # %% [markdown]
 # <details><summary>One way, when you have tried</summary>
 #
-# First squeeze the plane onto a line, so that only the sum $a + b$ counts: 10 and 01 become the same point. Then bend this line where the
-# sum is 1.
+# First squeeze the plane onto a line, so that only the sum $a + b$ counts: 10 and 01 become the same point. Then bend this line
+# where the sum is 1.
 #
 # ![On the left the four inputs in the plane, 0 1 and 1 0 in orange, 0 0 and 1 1 in white. A dotted line joins the two orange points.
 # On the right what two hidden units make of them: all points have been moved along the dotted line until only their sum a + b
@@ -208,19 +194,19 @@ for (a, b), units, y in zip(bits.int().tolist(), hidden.int().tolist(), output.i
 assert torch.equal(output, xor)
 
 # %% [markdown]
-# Unit 1 counts the bits: $a + b$. Unit 2 notices *both*: it computes $a + b - 1$ and cuts off what is negative, so up to $a + b = 1$ it is
-# silent, and beyond that it speaks. The cut, $\max(0, z)$, is called **ReLU**, and we call the bend that it makes a *fold*. (Unit 1 gets
-# the cut too, but its sum is never negative.) The output is unit 1 less twice unit 2. That is the whole idea of this lesson: a unit
-# **detects** something, and then it **writes** something.
+# Unit 1 counts the bits: $a + b$. Unit 2 notices when *both* are on: it computes $a + b - 1$ and cuts off what is negative, so
+# it is silent until the sum passes 1. The cut, $\max(0, z)$, is called **ReLU**, and we call the bend that it makes a *fold*.
+# (Unit 1 gets the cut too, but its sum is never negative.) The output is unit 1 minus twice unit 2. So a unit **detects**
+# something, and then it **writes** something.
 #
 # ## 3. From one unit to the layer
 #
 # The real part is the same with more units. A token's vector `x` has $D = 64$ numbers, and there are $d_\text{ff} = 256$
 # hidden units. Each unit $j$ owns three things:
 #
-# * a row of $W_1$, shape $(d_\text{ff}, D)$: what it detects. Its dot product with `x` says how well `x` agrees with it;
+# * a row of $W_1$, shape $(d_\text{ff}, D)$: what it detects. The dot product with `x` says how well `x` agrees with it;
 # * a number of $b_1$, shape $(d_\text{ff},)$: a head start, or a threshold if it is negative;
-# * a column of $W_2$, shape $(D, d_\text{ff})$: what it writes when it fires, more of it the more strongly it fires.
+# * a column of $W_2$, shape $(D, d_\text{ff})$: what it writes when it fires. The more strongly it fires, the more it writes.
 #
 # ![Two of the 256 hidden units at the token November, with numbers as bars, up for plus and down for minus. Each compares its
 # row of W_1 with the token's vector x. For unit 115 the
@@ -281,13 +267,12 @@ print(f"for all ten tokens, one after the other: they differ by {difference:.4f}
 assert difference < 1e-5
 
 # %% [markdown]
-# Each token meets the same $W_1$ and $W_2$, so all of them at once are two products of matrices. How these are written for any
+# Each token meets the same $W_1$ and $W_2$, so all tokens at once take two products of matrices. How to write these for any
 # number of texts and tokens is the first exercise.
 #
-# This is the **feed-forward layer**, also called the MLP of a block. It looks like attention with a fixed dictionary: the rows
-# of $W_1$ are keys, the columns of $W_2$ are values, and the token's vector is the query. Only no softmax makes the units
-# compete, so any number of them can fire. Geva et al. (2021) call it a **key-value memory**. (Its keys and values are
-# learnt in training and the same for every text.)
+# This is the **feed-forward layer**, also called the MLP of a block. It looks like attention to a fixed dictionary: the rows
+# of $W_1$ are keys, the columns of $W_2$ are values, and the token's vector is the query. But there is no softmax to make the
+# units compete, so any number of them can fire. Geva et al. (2021) call it a **key-value memory**.
 #
 # ## 4. Alone
 #
@@ -305,14 +290,14 @@ for name, part, vectors, expected in (("attention", attention, embedded, 1.1), (
     assert part is attention or moved < 1e-5
 
 # %% [markdown]
-# So the work in a block is shared: **attention moves information between tokens, and the feed-forward layer works on what has
-# arrived, at each token alone.** The word for it is **position-wise**.
+# So a block divides the work: **attention moves information between tokens, and the feed-forward layer works on what has
+# arrived, at each token alone.** The word for that is **position-wise**.
 #
 # <details><summary>Deeper: two other ways to say it</summary>
 #
-# *Shuffling commutes.* Shuffle the tokens, apply the layer, and you get its output, shuffled alike. Do not take this for a
-# proof that tokens do not meet: attention without mask and positions has the same property
-# ([lesson 08](08_positions.ipynb)). It says that tokens are treated *alike*, not that they are *apart*.
+# *Shuffling commutes.* Shuffle the tokens, apply the layer, and you get its output, shuffled in the same way. That does not
+# prove that tokens never meet: attention without mask and positions has the same property ([lesson 08](08_positions.ipynb)).
+# It says that tokens are treated *alike*, not that they are kept *apart*.
 #
 # *A convolution of width 1.* The same matrices slide over the text and see one token at a time. Some texts and older code
 # write the layer as two `Conv1d` with a kernel of 1; GPT-2's code calls its matrices `Conv1D`.
@@ -321,9 +306,9 @@ for name, part, vectors, expected in (("attention", attention, embedded, 1.1), (
 #
 # ## 5. Does a unit know November?
 #
-# If units are detectors, what does each of them detect? Look at the encoder's first feed-forward layer. For each month we
-# look for its favourite: the unit that fires most strongly at this month's name compared with the eleven others. Then
-# the test: does this unit, of all months, really fire most at its own?
+# If units are detectors, what does each of them detect? Take the encoder's first feed-forward layer. For each month we look
+# for its favourite: the unit that fires most strongly at this month's name compared with the eleven others. Then comes the
+# test: of all months, does this unit really fire most at its own?
 
 # %%
 dates_500 = dates.held_out_pairs(500)
@@ -360,9 +345,9 @@ print("November's favourite fires at", ", ".join(shown))
 assert faithful >= 10
 
 # %% [markdown]
-# Nearly all of them. It is tempting to write: *the layer has learnt a detector for each month*. Before
-# we believe it, we ask what the same cell would show if it were **not** true. There is a simple way to find out:
-# a translator that has learnt nothing, with random numbers in all its matrices.
+# Nearly all of them do. It is tempting to write: *the layer has learnt a detector for each month*. But before we believe it,
+# let us ask what the same cell would show if it were **not** true. There is a simple way to find out: run it on a translator
+# that has learnt nothing, with random numbers in all its matrices.
 
 # %%
 untrained = []
@@ -394,31 +379,14 @@ _ = figure.suptitle(
 )
 
 # %% [markdown]
-# The untrained model has its November unit, too. But perhaps the count is too coarse, and the trained favourites are *choosier*: how far does
-# a favourite fire above its strongest rival among the months, as a share of its own response?
-
-# %% jupyter={"source_hidden": true}
-choosy = []
-for response in (trained, *untrained):
-    table = response[:, preference(response).argmax(dim=1)]
-    rivals = table.masked_fill(torch.eye(12, dtype=torch.bool), 0).amax(dim=0)
-    choosy.append((1 - rivals / table.diagonal()).mean().item())
-low, high = min(choosy[1:]), max(choosy[1:])
-print(
-    f"mean of the twelve favourites: trained ≈ {choosy[0]:.0%}; untrained, six seeds, from ≈ {low:.0%} to ≈ {high:.0%}"
-)
-assert abs(choosy[0] - 0.35) < 0.04
-assert abs(low - 0.26) < 0.04
-assert abs(high - 0.41) < 0.04
-
-# %% [markdown]
-# They are not. Among 256 random detectors there is always one that happens to agree with a given word better
-# than with its rivals, and we went and looked for it. We chose the best of many and then admired how good it was. Statisticians know the
-# trap as **multiple comparisons**. The diagonal shows how we searched, not what the model learnt.
+# **An untrained model has its November unit too.** Among 256 random detectors there is nearly always one that happens to agree
+# with a given word better than with its rivals, and we went and looked for it. We chose the best of many and then admired
+# how good it was. Statisticians call this trap **multiple comparisons**. The diagonal shows how we searched. What the model
+# has learnt it cannot tell.
 #
-# So watching units is not enough. Let us do something to them. For each month we take not one favourite but five, 53 units
-# in all (some are shared), a fifth of the layer, and silence them all: whatever comes in, they say 0. How many of 500 dates
-# that were right will now be wrong?
+# So watching units is not enough. Let us do something to them. For each month we take not one favourite but five. (Some are
+# shared, so that makes 53 units, a fifth of the layer.) We silence them all: whatever comes in, they say 0. How many of 500
+# dates that were right will now be wrong?
 
 # %%
 predict("05_feed_forward.months")
@@ -488,19 +456,17 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 # %% [markdown]
 # <details><summary>What it shows. Open after your guess</summary>
 #
-# A fifth of the layer falls silent, the favourites of all months with it, and nothing happens, just as with as many units
-# drawn by lot (the crosses). Yet the layer is needed: with all its units silent two thirds of the dates go wrong. (160 favourites
-# are missed a little more than any of the five draws of 160. But favourites also fire more at months than most units do. Draw
-# such busy units more often, the green crosses, and they are missed about as much. Many of them are favourites, too: so being a
-# favourite need not be the reason, and is not ruled out.)
+# A fifth of the layer falls silent, with it the favourites of all months, and nothing happens, just as with as many units
+# drawn at random (the crosses). Yet the layer is needed: with all its units silent, two thirds of the dates go wrong. (160
+# favourites are missed a little more than as many random units, and about as much as in draws that prefer busy units.) Nor
+# is any single unit needed: we have silenced each of the 256 by itself, and the last line shows the worst.
 #
-# So no single unit is needed, nor the twelve together. We have tried it with each of the 256 by itself, and the last line shows the worst. That fits a
-# **distributed representation**, in which a token is told by a pattern over many units, and a unit takes part in many patterns. (It fits
-# other accounts too: we have seen what can be missed, not what the patterns say.) Do not read a hidden unit as a word, unless
-# you have changed it and something happened.
+# Perhaps a month is told by a pattern over many units, and each unit takes part in many patterns. That is called a
+# **distributed representation**. What we have seen is only which units this model can spare. So do not read a hidden unit
+# as a word unless you have changed it and something happened.
 #
-# This is one small layer of one small model. In other models single units with a clear job have been reported. Ask of each
-# report how many units were searched, and what was done to the one that was found.
+# This is one small layer of one small model. In other models single units with a clear job have been reported. Of each
+# report, ask how many units were searched, and what was done to the one that was found.
 #
 # </details>
 #
@@ -509,16 +475,16 @@ predict("05_feed_forward.months", actual="hardly any" if lost < 0.05 else "about
 # XOR on one token is a severe test. In a text there are many tokens, the softmax has much to decide, and real stacks have
 # norms, which are not linear either. Perhaps more attention makes up for the missing layer?
 #
-# A fair contest gives both sides equal numbers of parameters. One attention has $4 D^2$ (four matrices of
-# $D \times D$), one feed-forward layer of inner width $4D$ has $8 D^2$. So a block, attention and feed-forward (AF), weighs as
-# much as three attentions (AAA).
+# For a fair contest both sides need equally many parameters. One attention has $4 D^2$ (four matrices of $D \times D$), one
+# feed-forward layer of inner width $4D$ has $8 D^2$. So a block, attention and feed-forward (AF), weighs as much as three
+# attentions (AAA).
 #
-# The task is a table to be learnt by heart: a question $(a, b)$, with $a$ and $b$ from 0 to 15, has one of 16 answers, drawn by lot for each of the
-# 256 questions. Guessing gets 6 % right. A text is four such questions, and a token's vector is the sum of three learnt ones, for its $a$,
-# its $b$ and its place. No token needs another, so this is the feed-forward layer's home ground. ($D$ is 16, each layer gets its input
-# through a norm and is added to it, and the learning rate is 0.003, with Adam.)
+# The task is a table to be learnt by heart. A question $(a, b)$, with $a$ and $b$ from 0 to 15, has one of 16 answers, drawn at
+# random for each of the 256 questions. Guessing gets 6 % right. A text is four such questions, and a token's vector is the
+# sum of three learnt ones, for its $a$, its $b$ and its place. No token needs another, so this is the feed-forward layer's
+# home ground. ($D$ is 16, and each layer gets its input through a norm and is added to it.)
 #
-# Two seeds live, for 200 steps:
+# Here are two seeds live, for 200 steps:
 
 # %%
 table = experiment("feed_forward_table")
@@ -529,58 +495,46 @@ assert abs(sum(blocks) / 2 - 0.54) < 0.12
 assert abs(sum(attentions) / 2 - 0.3) < 0.08
 
 # %% [markdown]
-# And recorded, these two seeds and three more, 600 steps (`experiments/feed_forward_table.py`). On the left also both twice over, AFAF and
-# AAAAAA:
+# And here are five seeds, for 600 steps (`experiments/feed_forward_table.py`):
 
 # %% jupyter={"source_hidden": true}
 kept = recorded("feed_forward_table")["result"]
-final = {plan: 100 * torch.tensor(runs)[:, -1] for plan, runs in kept["plans"].items()}  # (5 seeds,) each
-fig, (left, right_axes) = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
-for line, (plan, runs) in zip(("-", "--", "-", "--"), kept["plans"].items(), strict=True):
-    for seed, run in enumerate(runs):
-        left.plot(kept["steps"], [100 * share for share in run], line, alpha=0.8, label=plan if not seed else None,
-                  color=plots.COLORS[list(final).index(plan)])  # fmt: skip
-left.set(xlabel="training steps", ylabel="right answers (%)", ylim=(0, 105))
-left.set_title(f"Equal parameters: AF {final['AF'].mean():.0f} %, AAA {final['AAA'].mean():.0f} %")
-for marker, (width, runs) in zip("ov^sD", kept["widths"].items(), strict=True):
-    label = f"{width} D" if width != "0" else "attention only"
-    right_axes.plot(kept["steps"], 100 * torch.tensor(runs).mean(dim=0), marker=marker, label=label)
-right_axes.set(xlabel="training steps", title="AF, by inner width (mean of five seeds)")
-_ = left.legend(ncols=2, loc="lower right"), right_axes.legend(ncols=3, loc="lower right", fontsize=8)
+final = {plan: 100 * torch.tensor(kept["plans"][plan])[:, -1] for plan in ("AF", "AAA")}  # (5 seeds,) each
+axes = plt.subplots(figsize=(7, 3.2))[1]
+for color, plan in zip(plots.COLORS, final, strict=False):
+    for seed, run in enumerate(kept["plans"][plan]):
+        label = None if seed else f"{plan} (a line each seed)"
+        axes.plot(kept["steps"], [100 * share for share in run], color=color, alpha=0.8, label=label)
+axes.set(xlabel="training steps", ylabel="right answers (%)", ylim=(0, 105))
+title = f"Equal parameters, learning rate 0.003: AF {final['AF'].mean():.0f} %, AAA {final['AAA'].mean():.0f} %"
+axes.set_title(title)
+_ = axes.legend(loc="lower right")
 
 # %% jupyter={"source_hidden": true}
-widths = {width: 100 * torch.tensor(runs).mean(dim=0) for width, runs in kept["widths"].items()}
 controls = recorded("feed_forward_controls")["result"]["right"]
-mean = {(kind, rate): sum(runs) / 5 for kind, by_rate in controls.items() for rate, runs in by_rate.items()}
+larger = {kind: sum(by_rate["0.01"]) / 5 for kind, by_rate in controls.items()}
+usual = {plan: shares.mean() / 100 for plan, shares in final.items()} | {
+    "nothing": sum(controls["nothing"]["0.003"]) / 5
+}
+names = {"nothing": "no layer at all", "AAA": "three attentions", "AF": "attention and feed-forward"}
 print("right after 600 steps (mean of five seeds)    rate 0.003   rate 0.01")
-for words, kind, first in (
-    ("no layer at all", "nothing", mean["nothing", "0.003"]), ("three norms, no attention", "three norms", mean["three norms", "0.003"]),
-    ("three attentions", "AAA", final["AAA"].mean() / 100), ("attention and feed-forward", "AF", final["AF"].mean() / 100),
-):  # fmt: skip
-    print(f"{words:46}{first:7.0%}{mean[kind, '0.01']:12.0%}")
-assert all((final[plan] >= 99.5).all() for plan in ("AF", "AFAF"))
-assert all(((final[plan] > 40) & (final[plan] < 70)).all() for plan in ("AAA", "AAAAAA"))
-assert all(sum(widths[a]) < sum(widths[b]) for a, b in zip("0124", "1248", strict=True))
+for kind, words in names.items():
+    print(f"{words:46}{usual[kind]:7.0%}{larger[kind]:12.0%}")
+assert (final["AF"] >= 99.5).all() and ((final["AAA"] > 40) & (final["AAA"] < 70)).all()
 
 # %% [markdown]
-# **More attention does help, but one feed-forward layer helps far more.** What must it be compared with? Not with guessing: a stack
-# without any layer can still add up what it has learnt of $a$ and of $b$, and that alone gets a third of the table (two fifths at the larger
-# rate). Nor is it the norms that come with the attentions: without attention they win a point or two on average. Three attentions win 20
-# and 33 points. Attention with one feed-forward layer wins all the rest, at either rate.
-#
-# So attention can do such work, unless there is only one token and no norm; and on a smaller table or with much more time it may get there.
-# But for work that needs no other token it is a poor use of parameters. (On the right, a wider layer learns the table sooner. It also has
-# more parameters, so that is no contest between equals.)
+# A stack without any layer can still add up what it has learnt of $a$ and of $b$, and that alone gets a third of the table.
+# Three attentions get further. **But one feed-forward layer does far more than two attentions with as many parameters.** For
+# work that needs no other token, attention was a poor use of parameters here.
 #
 # ## 7. Other folds: GELU, SiLU, and gates
 #
-# ReLU bends sharply. Most newer language models use a softer one. These you will meet:
+# ReLU bends sharply. Most newer language models use a softer fold. These are the ones you will meet:
 #
-# * **ReLU**, $\max(0, z)$: the Transformer of 2017, and our translator;
-# * **GELU**: $z$ times the share of a normal distribution that lies below $z$. BERT and GPT-2, the latter in an approximation
-#   that is quicker to compute. Its formula contains a tanh, and so some texts name tanh as the activation of GPT-2; but a tanh
-#   ends at 1, and GELU, in either form, does not;
-# * **SiLU**: $z$ times the **sigmoid** $\sigma(z) = 1 / (1 + e^{-z})$, a soft step from 0 to 1. Llama and its relatives.
+# * **ReLU**, $\max(0, z)$, in the Transformer of 2017 and our translator;
+# * **GELU**, $z$ times the share of a normal distribution that lies below $z$, in BERT and GPT-2. (GPT-2 approximates it by a
+#   formula with a tanh in it. So some texts name tanh as its activation, but a tanh ends at 1, and GELU does not.)
+# * **SiLU**, $z$ times the **sigmoid** $\sigma(z) = 1 / (1 + e^{-z})$, a soft step from 0 to 1, in Llama and its relatives.
 
 # %% jupyter={"source_hidden": true}
 z = torch.linspace(-4, 4, 801)
@@ -597,9 +551,9 @@ _ = axes.legend()
 
 # %% [markdown]
 # In a **gated** layer (**gating**) a unit gets a second detector. One says how much there is to write, the other, through
-# SiLU, how far the gate is open, and the two are multiplied. This is **SwiGLU**, the layer of Llama and of many models since. Shazeer (2020)
-# found it better by trial, at equal numbers of parameters, and says frankly that he has no explanation. A gated layer has
-# three matrices in place of two, so its inner width is made smaller; the exercises ask by how much.
+# SiLU, how far the gate is open, and the two are multiplied. This is **SwiGLU**, the layer of Llama and of many models since.
+# Shazeer (2020) found it better by trial, at equal numbers of parameters, and says frankly that he has no explanation. A
+# gated layer has three matrices instead of two, so its inner width is made smaller. The exercises ask by how much.
 
 # %%
 for name, shown in (("relu", FeedForward(64, 256)), ("swiglu", FeedForward(64, 256, activation="swiglu"))):
@@ -611,8 +565,8 @@ for name, shown in (("relu", FeedForward(64, 256)), ("swiglu", FeedForward(64, 2
 # %% [markdown]
 # ## 8. What it costs
 #
-# Count one block of a language model, matrices only, reading $T$ tokens. A **FLOP** is one multiplication or one addition, so a
-# parameter that works once costs 2.
+# Let us count one block of a language model, matrices only, as it reads $T$ tokens. A **FLOP** is one multiplication or one
+# addition, so a parameter that is used once costs 2.
 #
 # | part | parameters | FLOPs |
 # |---|---|---|
@@ -620,10 +574,9 @@ for name, shown in (("relu", FeedForward(64, 256)), ("swiglu", FeedForward(64, 2
 # | scores, and mixing the values | none | $4\,T^2 D$ |
 # | feed-forward, $d_\text{ff} = 4D$ | $8 D^2$ | $16\,T D^2$ |
 #
-# The scores are $T \cdot T$ dot products of vectors which are, all heads together, $D$ wide; mixing costs the same again. So
-# two thirds of a block's parameters are in the part that looks at nothing. And the famous quadratic cost of attention, the only line
-# with $T^2$, has something to catch up with. (The table counts every pair of tokens. Under a causal mask half of the pairs are
-# not needed, and the line could be half as large.) For GPT-2 small ($D = 768$):
+# The scores are $T \cdot T$ dot products of vectors that are, all heads together, $D$ wide. Mixing costs the same again. (Every
+# pair of tokens is counted, as without a mask.) So two thirds of a block's parameters are in the part that looks nowhere. And
+# the famous quadratic cost of attention, the only line with $T^2$, has some catching up to do. For GPT-2 small ($D = 768$):
 
 # %%
 print("tokens   scores and mixing / feed-forward, in FLOPs")
@@ -644,8 +597,8 @@ explorer
 # %% [markdown]
 # <details><summary>Answers, when you have tried</summary>
 #
-# 1\. *heads*: they cut $D$ and leave every product as large as before; only the tables of attention weights become more. 2\. Nearly
-# all in the embedding. This is one reason why many small models have small vocabularies, or use the same matrix again for their output, as here.
+# 1\. *heads*: they cut $D$ and leave every product as large as before. Only the number of attention weights changes. 2\. Nearly
+# all of them are in the embedding, although here the same matrix serves again for the output.
 #
 # </details>
 
@@ -657,8 +610,8 @@ assert small["embedding and logits"] / sum(small.values()) > 0.85
 # ## 9. What people get wrong
 #
 # **An activation after the last projection too.** It looks thorough, and the shape is right. But now the layer can only write
-# upwards: what one such layer has added, no other of its kind can take back. How bad is that? A ReLU behind all four layers of the
-# trained translator:
+# upwards: what one such layer has added, no other of its kind can take back. How bad is that? We put a ReLU behind all four
+# layers of the trained translator:
 
 # %%
 with patched((layer, "forward", lambda x, forward=layer.forward: forward(x).relu()) for layer in layers.values()):
@@ -667,37 +620,13 @@ print(f"a ReLU behind each of the four: {share:.0%} of the dates are right; as t
 assert 0.8 < share < 0.9
 
 # %% [markdown]
-# It costs this model one date in seven. A *new* model, which has the extra ReLU from its first step on, may suffer
-# far less: on two small tasks it lost four points on average, and nothing (*Deeper*, below). So in training this mistake can go
-# unnoticed. It matters when you load
-# somebody's weights into your code: compare an output with theirs, number by number, and not only how often it is right.
-
-# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
-# ### Deeper: new models with a ReLU at the end
+# No error is raised, and most dates are still right: only one in seven is lost. So when you load somebody's weights into your
+# code, compare an output with theirs, number by number, and not only how often it is right.
 #
-# One block with the table of section 6, half-way, and 32 feed-forward layers in a row, each added to its input, on the small task of
-# [lesson 06](06_residual.ipynb). Five seeds each:
-
-# %% jupyter={"source_hidden": true} tags=["deeper"]
-at_the_end = recorded("feed_forward_controls")["result"]["at the end"]
-for task in at_the_end["ReLU"]:
-    for last, runs in at_the_end.items():
-        print(f"{task:18}{last + ' at the end:':21}", " ".join(f"{share:4.0%}" for share in runs[task]))
-on_the_table, deep = (
-    [a - b for a, b in zip(at_the_end["ReLU"][task], at_the_end["nothing"][task], strict=True)]
-    for task in at_the_end["ReLU"]
-)
-assert sum(-0.08 < gain < -0.05 for gain in on_the_table) == 3 and max(map(abs, deep)) < 0.04
-
-# %% [markdown] tags=["deeper"]
-# On the table three seeds of five are 5 to 8 points behind with the ReLU. The deep stacks, each at the rate that suits it
-# best, differ by three points at most: ahead with three seeds, level with one and behind with one.
-
-# %% [markdown]
 # ## 10. What you have now
 #
-# Two products with a fold between them: with attention, that is a Transformer block's work. Put your function into the
-# translator, in all four places, with what it has learnt. It takes one token at a time, and so it gets them:
+# You have two products with a fold between them. Put your function into the translator, in all four places, with the
+# parameters that the translator has learnt. It takes one token at a time, and so it gets them:
 
 
 # %%
@@ -713,20 +642,21 @@ with patched((layer, "forward", yours(layer)) for layer in layers.values()):
     print(f"{exact_match(model, tokenizer, held_out):.1%} of the dates are right, as before: {whole:.1%}")
 
 # %% [markdown]
-# In the package the layer is `transformer_lab.FeedForward`, with ReLU, both GELUs and SwiGLU. Its `forward` for the plain case is one
-# line, two calls of `nn.Linear` with an activation between them.
+# In the package the layer is `transformer_lab.FeedForward`, with ReLU, both GELUs and SwiGLU. Its `forward` for the plain case
+# is one line: two calls of `nn.Linear` with an activation between them.
 #
 # ## 11. Check yourself
 #
-# <details><summary>In section 2, take six linear layers with biases in place of the six attentions. Do they compute XOR?</summary>
+# <details><summary>In section 2, take six linear layers with biases instead of the six attentions. Can they compute
+# XOR?</summary>
 #
-# No. They are one matrix and one bias, too. It is the fold between two of them that makes the difference, not their number.
+# No. They too amount to one matrix and one bias. It takes a fold between two of them.
 #
 # </details>
 #
 # <details><summary>A colleague shows a unit that fires at French names more than at any others. What do you ask for?</summary>
 #
-# How many units were searched, and what the best of as many shows in an untrained model. Then silence the unit (and some
+# How many units were searched, and what the best of as many units shows in an untrained model. Then silence the unit (and some
 # random ones): do French names suffer, and only they?
 #
 # </details>
@@ -736,11 +666,11 @@ with patched((layer, "forward", yours(layer)) for layer in layers.values()):
 # ## Takeaways
 #
 # * $W_2\,\text{act}(W_1 x + b_1) + b_2$: rows of $W_1$ detect, columns of $W_2$ write, and the activation between them folds.
-#   Without it, a token by itself stays linear and cannot even compute XOR.
+#   Without such a fold, attentions without norms cannot even compute XOR on a single token.
 # * Attention moves information between tokens; the feed-forward layer works on each token alone.
-# * The best of 256 units looks like a specialist in an untrained model, too. Whether a unit does something, only a change tells.
-# * Two thirds of a block's parameters are here. With $d_\text{ff} = 4D$, no gate and no mask, the
-#   quadratic part of attention costs as much only at $T = 4D$.
+# * The best of 256 units looks like a specialist even in an untrained model. To learn whether a unit matters, change it.
+# * With $d_\text{ff} = 4D$ and no gate, two thirds of a block's parameters are here. Without a mask, the quadratic part of
+#   attention costs as much only at $T = 4D$.
 #
 # **Papers.** Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.3. Hendrycks, Gimpel
 # (2016), [arXiv:1606.08415](https://arxiv.org/abs/1606.08415): GELU. Shazeer (2020),

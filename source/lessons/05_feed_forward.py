@@ -503,7 +503,7 @@ final = {plan: 100 * torch.tensor(kept["plans"][plan])[:, -1] for plan in ("AF",
 axes = plt.subplots(figsize=(7, 3.2))[1]
 for color, plan in zip(plots.COLORS, final, strict=False):
     for seed, run in enumerate(kept["plans"][plan]):
-        label = None if seed else f"{plan} (a line each seed)"
+        label = None if seed else f"{plan} (one line per seed)"
         axes.plot(kept["steps"], [100 * share for share in run], color=color, alpha=0.8, label=label)
 axes.set(xlabel="training steps", ylabel="right answers (%)", ylim=(0, 105))
 title = f"Equal parameters, learning rate 0.003: AF {final['AF'].mean():.0f} %, AAA {final['AAA'].mean():.0f} %"

@@ -17,10 +17,10 @@
 # do that the one below it cannot. You will be able to
 #
 # * compare models that cut text differently, and find the mistake in a perplexity that was not counted well;
-# * get a model to do a new task without changing a single weight, and say what in your examples made it work;
+# * get a model to do a new task without changing a single weight, and test what in your examples made it work;
 # * read in a configuration what separates GPT-2 from a later Llama, and how much memory a text costs.
 #
-# About 55 minutes. It builds on the tables of [lesson 10](10_tokens.ipynb), the block of [lesson 09](09_block.ipynb)
+# About 50 minutes. It builds on the tables of [lesson 10](10_tokens.ipynb), the block of [lesson 09](09_block.ipynb)
 # and the probes of [lesson 13](13_training.ipynb).
 
 # %%
@@ -46,11 +46,10 @@ grid = recorded("in_context")["result"]
 # ## 1. One exercise, four pupils
 #
 # The first two rungs are tables of counts, as in lesson 10: pairs of characters, and longer n-grams. The third is a
-# network of two blocks, called *nano* in this course, which trains while you read this. The fourth is SmolLM2: made
-# of the same parts, a thousand times as large, and trained by people with many GPUs on two trillion tokens. Ours is
-# its *Instruct* edition: afterwards it was trained further, on conversations, and its weights were rounded to 4 bits.
-# So what it can do is not due to this one exercise alone. The first three learn from the documentation of Python, and
-# have not seen the part of it that is held out.
+# network of two blocks, called *nano* in this course, which trains while you read this. These three learn from the
+# documentation of Python, apart from a part that is held out. The fourth is SmolLM2: made of the same parts, a
+# thousand times as large, and trained by people with many GPUs on two trillion tokens. Ours is its *Instruct*
+# edition, which was trained further, on conversations. So what it can do does not come from this one exercise alone.
 
 # %%
 task = docs(seed=0)  # the documentation, cut into 512 kinds of tokens, and a nano GPT that has learnt nothing
@@ -73,19 +72,18 @@ for name, rung in rungs.items():
 # %% [markdown]
 # Four times the same exercise. The pairs make noise, the n-grams have words, and SmolLM2 writes sentences: fluent
 # ones, but false. (A `with` statement creates no functions.) Nano, a network, writes worse than the table below it:
-# twenty seconds are not much training. (The networks write at temperature 0.8, the tables at 1.) No table and no
-# nano was told what a word or a sentence is; each made of the exercise what it could with what it sees.
+# twenty seconds are not much training.
 
 # %% [markdown]
 # ## 2. How much better, and at what?
 #
-# Looks deceive, as in lesson 10. So let each rung be surprised by the same ten passages of the held-out documentation,
-# in bits a character: the one measure that does not care how a model cuts its text. Nano is given a fair chance here,
-# a thousand steps and three seeds (45 seconds of a processor each; recorded).
+# Looks deceive, as in lesson 10. So let each rung be surprised by the same ten passages of the held-out
+# documentation, in bits a character: the one measure that does not care how a model cuts its text. Nano is given a
+# fair chance here, a thousand steps and three seeds (recorded).
 #
-# One thing is suspicious. SmolLM2 has read much of the internet, so probably these very pages. So beside them stand
-# two texts that are younger than SmolLM2 and cannot have been in its training: the docstrings of this course's
-# package, and its lessons.
+# One thing is suspicious. SmolLM2 has read much of the internet, so probably these very pages. So we add two texts
+# that are younger than SmolLM2 and cannot have been in its training: the docstrings of this course's package, and its
+# lessons.
 
 # %%
 kept = recorded("ladder")["result"]["rungs"]
@@ -120,25 +118,16 @@ for name, runs in rows.items():
     print(f"{name:8} " + ", ".join(f"{source} {value:.2f}" for source, value in zip(sources, means[name], strict=True)))
 
 # %% [markdown]
-# **Nano does not beat the table below it.** It needs 2.35 bits here, and the n-grams 2.25. (On the whole held-out text
-# 2.28 and 2.18; the three seeds differ by 0.01 only.) A network is not better for being a network: 45 seconds are two
-# readings of the text, and counting is quick and thorough. (Would more readings be enough? For a small BERT they are,
-# in lesson 15.)
+# **Nano does not beat the table below it.** It needs 2.35 bits on the documentation, and the n-grams 2.25. A network
+# is not better for being a network.
 #
-# But nano loses at home and wins away. On the lessons, another kind of text, it needs fewer bits than the table on at
-# least nine of the ten passages, with each seed.
+# **SmolLM2 is more than a bit ahead of every other rung, even on texts that it cannot have read.** What does it *do*
+# with all it sees? Here are two things that no table of four characters can do, each with its control (forty
+# brackets, forty names; recorded):
 #
-# **SmolLM2 is more than a bit ahead of every other rung, even on texts which it cannot have read.** It needs 0.99 bits
-# on the documentation and 1.45 on the younger docstrings. Is that half bit memory? We cannot say. The pairs find both
-# texts equally hard. But the n-grams need half a bit more, too, and nobody suspects them: they have read other pages of
-# the same documentation, and profit from its habits.
-#
-# What does it *do* with all it sees? Here are two things that no table of four characters can do, each with its
-# control (forty brackets, forty names; recorded):
-#
-# * **A bracket** that was opened 40 to 100 characters ago wants to be closed. The control is the same text without the
-#   opening bracket.
-# * **A name** that stood there once, 40 to 100 characters ago, comes again, and it never occurs in what the first
+# * **A bracket** that was opened 40 to 100 characters ago wants to be closed. The control is the same text without
+#   the opening bracket.
+# * **A name** comes again that stood there once, 40 to 100 characters ago, and that never occurs in what the first
 #   three rungs have read. The control has another name in the first place.
 
 # %% jupyter={"source_hidden": true}
@@ -160,24 +149,23 @@ left.set(title="a bracket to be closed (grey: none was open)", ylabel="probabili
 _ = right.set(title="a name that comes again", ylabel="bits saved, against another name")
 
 # %% [markdown]
-# SmolLM2 looks back. It gives the closing bracket 0.58, and 0.001 where none was opened; that is the mean of very
-# different cases. A name that it met once costs it 14 bits less. Or does it know these pages by heart? In the younger
-# texts (recorded) the brackets have 0.33 in the docstrings and 0.52 in the lessons, against 0.001, and the names cost
-# 9 and 8 bits less. So it does look back, whatever memory adds.
+# SmolLM2 looks back. It gives the closing bracket 0.58 on average, and 0.001 where none was opened. A name that it
+# met once costs it 14 bits less. Or does it know these pages by heart? In the younger texts the brackets have 0.33
+# and 0.52, and the names cost 9 and 8 bits less.
 #
 # For the two tables the differences are exactly 0, because they cannot see so far. And nano? It can: its window of 64
-# tokens holds the bracket and the name in all cases but one. But it makes next to nothing of them, 0.015 against 0.013,
-# and a tenth of a bit. To be able to look back is one thing, to have learnt what to do with it another.
+# tokens holds the bracket and the name in all cases but one. But it makes next to nothing of them, 0.015 against
+# 0.013, and a tenth of a bit. Being able to look back is one thing, having learnt what to do with it another.
 #
 # ## 3. A number for a text
 #
-# To say in one number how far a model has come, papers often report **perplexity** in place of bits: $e$ to the mean
+# To say in one number how far a model has come, papers often report **perplexity** instead of bits: $e$ to the mean
 # loss in nats of a token,
 #
 # $$\text{perplexity} = \exp\Big(-\frac{1}{N-1} \sum_{t=2}^{N} \log p(x_t \mid x_1 \dots x_{t-1})\Big).$$
 #
-# (The first token has nothing before it, and no number here.) Perplexity says among how many equally likely tokens the
-# model might as well have had to choose. A model that knows nothing has the perplexity $V$, and one that knows
+# (The first token has nothing before it, and no number here.) Perplexity says among how many equally likely tokens
+# the model might as well have had to choose. A model that knows nothing has the perplexity $V$, and one that knows
 # everything 1. It is a good number, and easy to get wrong. Take a thousand characters of the held-out text, and
 # SmolLM2:
 
@@ -189,20 +177,19 @@ nats = token_nats(smol, smol_ids, window=512)  # one number for each token but t
 right = perplexity(nats.sum().item(), len(nats))
 print(f"{len(nats)} tokens, all read in one window: perplexity {right:.1f}")
 
-for batches, parts in (("two unequal", (nats[:20], nats[20:])), ("eleven equal", nats[:220].chunk(11))):
-    by_batch = sum(part.mean().exp().item() for part in parts) / len(parts)
-    print(f"the perplexities of {batches} batches, averaged: {by_batch:.1f}")
-    assert by_batch > 1.1 * right
-for stride in (64, 32, 8):
+parts = nats[:220].chunk(11)
+by_batch = sum(part.mean().exp().item() for part in parts) / len(parts)
+print(f"the perplexities of eleven equal batches, averaged: {by_batch:.1f}")
+assert by_batch > 1.1 * right
+for stride in (64, 8):
     cut = token_nats(smol, smol_ids, window=64, stride=stride)
     print(f"windows of 64 tokens, a new one every {stride:2} tokens: {cut.mean().exp():.1f}")
     assert len(cut) == len(nats) and cut.mean() > nats.mean()
 assert 5 < right < 60
 
 # %% [markdown]
-# Six numbers for one model and one text. The second line is plainly wrong: twenty tokens have the same say as all the
-# others together. But equal batches, in the third line, do not save it: a mean of exponentials is never smaller than
-# the exponential of the mean. (With unequal batches the error can go either way.) Take the mean first, of all tokens.
+# Four numbers for one model and one text. The second line is plainly wrong: a mean of exponentials is never smaller
+# than the exponential of the mean. Take the mean first, over all tokens.
 #
 # ![Two rows of windows over a text of 25 tokens. Each window reads 8 tokens, and its ninth box is judged but not read. With
 # a new window every 8 tokens each begins with one token that is only read, and the three after it are judged cold,
@@ -213,11 +200,11 @@ assert 5 < right < 60
 # A window of 8 reads 8 tokens and can judge the one after each. So the last box of a row is judged and not read. (The
 # exercise counts differently: its piece of 9 ids is this window of 8.)
 #
-# None of the last three lines is wrong, but a paper has to say which it is. There the text was cut into windows, as
+# Neither of the last two lines is wrong, but a paper has to say which it is. Here the text was cut into windows, as
 # one must where it is longer than the model's. After each cut the model is cold, and predicts the first tokens of a
 # window from hardly anything. Where windows overlap, each judges only what no earlier one has judged, and the number
-# falls; the price is that most tokens are read several times. Even with a stride of 8 a little is missing: 64 tokens
-# are less to go by than the whole text. (How to count each token exactly once is the first exercise.)
+# falls; the price is that most tokens are read several times. (How to count each token exactly once is the first
+# exercise.)
 #
 # The other mistake is to compare two models by it. Here is nano, the one that you have just trained for 250 steps, on
 # the same text:
@@ -233,19 +220,18 @@ print(f"SmolLM2's loss shared out among nano's tokens: perplexity {shared:.1f}")
 assert both["SmolLM2"].sum() < both["nano"].sum() and len(both["SmolLM2"]) < len(both["nano"])
 
 # %% [markdown]
-# **Perplexities of two tokenizers cannot be compared.** SmolLM2 has fewer, longer tokens. To predict a whole word is
-# harder than to predict a piece of one, so its perplexity makes it look worse than it is. In the last line the same
-# loss is shared out among as many tokens as nano has. That number alone may be set beside nano's; reported as
-# SmolLM2's perplexity it would look far too good, for it was divided by the wrong number of tokens.
+# **Perplexities of two tokenizers cannot be compared.** SmolLM2 has fewer, longer tokens. Predicting a whole word is
+# harder than predicting a piece of one, so its perplexity makes it look worse than it is. In the last line the same
+# loss is shared out among as many tokens as nano has. Only that number may be set next to nano's.
 #
-# Bits a character *can* be compared, because every model shares its loss out among the same characters. (Nearly the
-# same here: each model's first token is free, and SmolLM2's is the longer one. For a paper, put a `[BOS]` in front.)
+# Bits a character *can* be compared, because every model shares its loss out among the same characters. (Here each
+# model's first token is free. For a paper, put a `[BOS]` in front.)
 #
 # ## 4. A task on a page
 #
 # So far each rung did what the one below it did, only better. Does the exercise lead to anything else? Say that we
-# want opposites of words. SmolLM2's weights stay as they are; all that we do is write a page that it would go on from.
-# Can it guess from the page what we want? With no example the page is just a word and a colon:
+# want opposites of words. SmolLM2's weights stay as they are; all that we do is write a page for it to continue. Can
+# it guess from the page what we want? With no example the page is just a word and a colon:
 
 # %%
 shown, asked = in_context.drawn("opposites", seed=0)
@@ -264,8 +250,8 @@ assert in_context.right(said, words) == 0
 #
 # Without examples, none is right. Nothing says what the colon means, and the model writes numbers. The second page is
 # the same exercise, "what comes next?", with eight examples above the question. Of the twelve words, how many will it
-# answer right? (The one right answer to each word is written down beforehand; `poor` counts for `rich`, `needy` does
-# not.) Run the cell, and click your guess.
+# answer right? (There is one right answer to each word, written down beforehand; `poor` counts for `rich`, `needy`
+# does not.) Run the cell, and click your guess.
 
 # %%
 predict("14_gpt.examples")
@@ -291,8 +277,8 @@ predict("14_gpt.examples", actual=answer)
 # All of them, and two examples were enough. (You were lucky. With another two the same model has 1 of 24 right; more
 # of that below.) Nothing was trained. The same weights that wrote numbers a moment ago now give opposites, because
 # opposites are how *this page* goes on. This is **in-context learning**. The name comes from the paper on GPT-3
-# (Brown et al. 2020): examples in the text itself, called the **prompt**, do the work of training. With a few examples
-# one speaks of **few-shot prompting**; with a description of the task and no example, of *zero-shot*.
+# (Brown et al. 2020): examples in the text itself, called the **prompt**, do the work of training. With a few
+# examples it is called **few-shot prompting**; with a description of the task and no example, *zero-shot*.
 #
 # </details>
 #
@@ -308,7 +294,7 @@ assert in_context.right(said, words) == 0
 # %% [markdown]
 # People call this in-context learning, and "learning" is a big word. What has SmolLM2 learnt from the eight lines?
 # Let us spoil the examples and see. The same eight questions, the same eight answers, but shuffled, so that no answer
-# stands beside its own question:
+# stands next to its own question:
 
 # %%
 mixed = in_context.shuffled(shown, seed=0)
@@ -362,59 +348,39 @@ predict("14_gpt.shuffled", actual="as many" if share > 0.8 else "about half" if 
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# As many as before, or nearly: 17.6 in place of 18.8. Each picture is a task, and each dot one draw of the examples
-# (which eight, and in which order); 24 words are asked for. Blue: none to eight right examples. Orange: the same eight
-# with their answers shuffled.
+# As many as before, or nearly: 17.6 instead of 18.8. Each picture is a task, and each dot one draw of the examples
+# (which eight, and in which order); 24 words are asked for. Blue: none to eight right examples. Orange: the same
+# eight with their answers shuffled. For opposites everything hangs on the pairs, for capitals hardly anything, and
+# past tense, plurals and kinds (is a fox an animal, a plant, a tool or a country?) lie between.
 #
-# For opposites everything hangs on the pairs, for capitals hardly anything, and past tense, plurals and kinds (is a
-# fox an animal, a plant, a tool or a country?) lie between. (Dotted: who always says *animal* has 8 of 24 kinds.) A
-# guess at the reason: a list of cities that are all capitals *says by itself* what is wanted. A list of words like
-# `wrong`, `female`, `old` does not. The guess can be tested. Put the eight answers after questions of another task,
-# `go: Berlin`, so that they are all that is left (green): 0.2 opposites and 13.2 capitals. So far, so good.
-#
-# But look at plurals. `houses, teeth, boxes` says as clearly what is wanted, and gives 10.8 in place of 23.0. With
-# *wrong pairs* it is 4.2, fewer than with no pairs at all. In three of the five draws the model writes an answer from the
-# page, a wrong one, to 15 to 17 of the 24 words, as if any of the list would do (in the other two to 10 and to 4). Nor do
-# the cities have to be capitals. Put other cities after the wrong countries (`France: Osaka`), and it is 17.6 again. So
-# the guess was wrong, and we have no better one.
+# Why? We guessed that a list of capitals *says by itself* what is wanted, and a list of words like `wrong`, `female`,
+# `old` does not. So we put the eight answers after questions of another task, `go: Berlin` (green): 13.2 capitals and
+# 0.2 opposites. So far, so good. But `houses, teeth, boxes` says as clearly what is wanted, and in wrong pairs it
+# gives only 4.2 plurals. Nor do the cities have to be capitals: with other cities after the wrong countries (`France:
+# Osaka`) it is 17.6 again. So the guess was wrong, and we have no better one.
 #
 # </details>
 
 # %% [markdown]
-# What, then, do examples give? Four controls, each with a page of its own (24 asked; recorded):
+# Perhaps only the form of the page counts? No: after eight pairs without a task, such as `cloud: spoon`, at most 3 of
+# 24 answers were right, in any of the five tasks. And after examples of *another* task the model goes on with that
+# one. Asked for plurals after a page of kinds, it says `hand: person, foot: animal, story: poem`.
 #
-# * **The task in words**, with no example: `The opposite of each word:` above the question; or, as an Instruct model
-#   expects it, as a question in a conversation (how, section 5 shows).
-# * **Pairs without a task**: eight pairs of words such as `cloud: spoon`.
-# * **Another task**: eight right examples of it.
-# * **A task that cannot be in the weights**: kinds with their names exchanged. An animal is called `blue`, a plant
-#   `seven`, a tool `music`, a country `river`.
+# Why not simply say what we want? Written above the question, `The opposite of each word:` gave none of 24. Asked as
+# a question in a conversation, the form that this model was trained on (section 5), it named 17.
+#
+# One often reads that examples do not teach a task; they only say which of the known ones is meant. So here is a task
+# that cannot be in the weights: kinds with their names exchanged. An animal is called `blue`, a plant `seven`, a tool
+# `music`, a country `river`.
 
 # %% jupyter={"source_hidden": true}
 controls, draws = recorded("in_context_controls")["result"], recorded("exchanged_names")["result"]
-
-
-def row(label, value):
-    print(f"{label:21}" + "".join(f"{value(name):11.0f}" for name in grid))
-
-
-print(f"{'right of 24':21}" + "".join(f"{name:>11}" for name in grid))
-row("in words", lambda name: mean[name, "in words"])
-row("in a conversation", lambda name: controls[f"{name} in the template"]["named"])
-most = {name: max(one["right"] for one in controls[f"{name} after unrelated pairs"]["counts"]) for name in grid}
-row("pairs without a task", most.get)
-row("another task", lambda name: mean[name, "another task"])
-
-# %% jupyter={"source_hidden": true}
-said = dict(zip(grid["plurals"]["asked"], grid["plurals"]["said"]["another task"], strict=True))
-print("plurals, after a page of kinds:", ", ".join(f"{word}: {said[word]}" for word in ("hand", "foot", "story")))
 pages = {
     "true names, two of each kind": controls["kinds, true names"]["counts"],
     "true names, 8 as drawn": grid["kinds"]["counts"]["8 examples"],
     "exchanged, two of each kind": controls["kinds, names exchanged"]["counts"],
     "the same, then shuffled": draws["two of each, shuffled"],
     "exchanged, 8 as drawn": draws["8 as drawn"],
-    "exchanged, 16 as drawn": draws["all 16"],
 }
 
 # %% jupyter={"source_hidden": true}
@@ -422,7 +388,6 @@ ax = plt.subplots(figsize=(8, 3.1))[1]
 for place, (page, runs) in enumerate(pages.items()):
     dots = [one["right"] for one in runs]
     ax.plot(dots, [place] * len(dots), "o", color="C1" if "shuffled" in page else "C0", alpha=0.5)
-    print(f"{page:28} {dots}")
 ax.axvline(8, color="grey", linestyle=":", label="always says the same")
 ax.set_yticks(range(len(pages)), pages), ax.invert_yaxis(), ax.legend(loc="lower right", fontsize=8)
 _ = ax.set(
@@ -432,22 +397,13 @@ _ = ax.set(
 )
 
 # %% [markdown]
-# * **Words** alone did little, but for plurals. Asked as a question in a conversation, the form that this model was trained
-#   on, it named 17 of 24 opposites and 22 plurals, but only 4 kinds. (The two rows are not counted alike: here the right
-#   word may stand anywhere in the answer, above a right `"spoke"` in quotation marks did not count.)
-# * **Pairs without a task** do next to nothing, so the form of the page alone is not enough. (Of three draws the best is shown.)
-# * **Another task** is no empty page: the model goes on with *that* task, even where it makes no sense.
+# Two examples of each kind, and 14 to 20 of 24 words were right. (Always the same name would be right for at most 8.
+# Where the same names were shuffled it is 2 to 6.) What a lion *is*, the model knew before; **what it is called, it
+# took from the page.**
 #
-# The fourth control, in the figure, is the one to remember. One often reads that examples do not teach a task, they
-# only say which one is meant. Here they did more. That a lion is `blue` stands in no weight, and after two examples
-# of each kind 14 to 20 of 24 words were still right. (Always the same name would be right for at most 8. Where the
-# same names were shuffled it is 2 to 6.) What a lion *is*, the model knew before; **what it is called, it took from
-# the page.**
-#
-# But it is no reliable pupil. That page was tidy. Eight examples as they happened to be drawn, say three plants and one
-# country, gave 3 to 6 right, and once 15; with the true names these same pages gave 21 to 23. Sixteen examples, as
-# drawn, gave 7 to 14. Whoever had run only one of these pages would now tell you, with confidence, that examples teach,
-# or that they do not.
+# But it is no reliable pupil. That page was tidy. Eight examples as they happened to be drawn, say three plants and
+# one country, gave 3 to 6 right, and once 15; with the true names these same pages gave 21 to 23. Whoever had run
+# only one of these pages would now tell you, with confidence, that examples teach, or that they do not.
 #
 # <details><summary>Deeper: "the labels do not matter", or do they?</summary>
 #
@@ -458,9 +414,8 @@ _ = ax.set(
 #
 # </details>
 #
-# Look at the dots of one and two examples, too: with two examples of opposites it may be 1 right or 23, and only the
-# examples differ. The page that you saw was the luckiest of five. Small prompts are a lottery, and one good prompt is
-# an anecdote.
+# Luck counts, too. Look at the dots of two examples in the larger figure: 1 to 23 opposites right, and only the
+# examples differ. The page that you saw was the luckiest of five. One good prompt is an anecdote.
 
 # %% [markdown]
 # ## 5. From GPT-2 to Llama, in a config
@@ -505,8 +460,9 @@ assert measured == 2 * 30 * 3 * 64 * 4
 
 # %% [markdown]
 # SmolLM2 has two and a half times the blocks of GPT-2, and still a smaller cache. That is what sharing keys and
-# values is for. (Several prompts that are continued in one batch are filled up on the *left*, so that the next token of
-# every row is read off the last column. The mask and the positions have to know of it: question 4 of the exercises.)
+# values is for. (Several prompts that are continued in one batch are filled up on the *left*, so that the next token
+# of every row is read off the last column. The mask and the positions have to take account of it: question 4 of the
+# exercises.)
 #
 # **From continuing to answering.** Our edition of SmolLM2 was trained further, on conversations. How does a model that
 # only continues texts know that it is being asked? It does not. The conversation *is* a text, written in a fixed form,
@@ -524,11 +480,10 @@ for name, prompt in (("as it is", question), ("in the template", chat)):
 assert len(smol_tokenizer.encode(chat, special=True)) > len(smol_tokenizer.encode(question)) + 5
 
 # %% [markdown]
-# Without the template it says nothing to this question: after the question mark, it finds, the text is over. What the
-# template adds is a few tokens, and what makes them work is the further training. (An answer that sounds like a manual
-# is not yet right; this one is partly wrong.) There is no other input, no channel for "this is an order". A mark like
-# `<|im_start|>` is one token that a user's text, cut carefully, cannot contain; but whether the model heeds it was
-# learnt, too. Whatever stands in the text, yours or somebody else's, is text to be continued.
+# Without the template it says nothing to this question: after the question mark, it finds, the text is over. With a
+# few more tokens it answers. (An answer that sounds like a manual is not yet right; this one is partly wrong.) There
+# is no other input, no channel for "this is an order". Whatever stands in the text, yours or somebody else's, is text
+# to be continued.
 #
 # ## 6. Play
 #
@@ -555,8 +510,8 @@ explorer
 # %% [markdown]
 # ## 7. What people get wrong
 #
-# **"GPT is a Transformer encoder."** One reads this in many introductions, because it has no cross-attention and
-# looks like one half of the 2017 model. But an encoder's vectors know the whole text, and a GPT's know only what
+# **"GPT is a Transformer encoder."** You can read this in many introductions, because it has no cross-attention and
+# looks like one half of the 2017 model. But an encoder's vectors have seen the whole text, and a GPT's only what
 # stands before. It is quickly tried: change the *last* word, and see whether the model's vectors of the earlier ones
 # notice.
 
@@ -573,7 +528,7 @@ for name, (one, other), last in (("SmolLM2", gpt, -1), ("MiniLM, an encoder", be
 
 # %% [markdown]
 # For SmolLM2 the bank is the same bank until the river has been read, and so it can write: nothing that it has said
-# needs to be revised. What one gains from reading both ways is the next lesson.
+# needs to be revised. What is gained by reading both ways is the next lesson.
 #
 # ## 8. In the package
 #
@@ -583,11 +538,11 @@ for name, (one, other), last in (("SmolLM2", gpt, -1), ("MiniLM, an encoder", be
 #
 # ## 9. What you have now
 #
-# A model that does what you show it. Or so it seems. In 1958 Jean Berko asked children: this is a *wug*; now there are
-# two of them, there are two ...? Nobody could know the word, so whoever answered knew a rule. Let us ask SmolLM2. On
-# the page stand eight plurals, `dog: dogs` and the like. We ask for twelve ordinary words, and for twelve that were
-# invented. Two controls: can it write such words at all? On the third page each word only stands twice, `dog: dog`.
-# And is the page too bare? The last one says it more as Berko did, `one dog, two dogs`.
+# A model that does what you show it. Or so it seems. In 1958 Jean Berko asked children: this is a *wug*; now there
+# are two of them, there are two ...? Nobody could know the word, so whoever answered knew a rule. Let us ask SmolLM2.
+# The page holds eight plurals, `dog: dogs` and the like. We ask for twelve ordinary words, and for twelve invented
+# ones. Can it write such words at all? On the third page each word only stands twice, `dog: dog`. And the last page
+# says it more as Berko did, `one dog, two dogs`.
 
 # %% tags=["nbval-ignore-output"]
 # output differs where two tokens are nearly as likely
@@ -605,15 +560,10 @@ assert scores["ordinary words"] >= 11 and scores["invented words"] <= 3 and scor
 assert in_context.right(said, questions) <= 6
 
 # %% [markdown]
-# Every ordinary word gets its plural, and of twelve invented words one comes out right; four other draws of the page
-# gave the same two numbers. It can write the words: on the third page, over five draws, it copied 9 to 12 of the 12.
-# Counted as Berko did, four are right, and now look at the wrong ones. Most *are* plurals, but of another word:
-# *gorges* for *gorp*, *feet* for *fep*. It knows the ending, and it can copy a strange word, but it seldom does both
-# at once.
-#
-# So with ordinary words it looked as if it had the rule. **On these two pages most of the invented words did not
-# get their own plural, and how many did depended on the page (1 and 4 of 12).** A conversation, which helped in section
-# 4, we did not try here. Berko's children did better.
+# Every ordinary word gets its plural, but only one of the twelve invented words does. SmolLM2 can write them: on the
+# third page it copied nearly all. Counted as Berko did, four are right, and now look at the wrong ones. Most *are*
+# plurals, but of another word: *gorges* for *gorp*, *feet* for *fep*. **With ordinary words it looked as if it had
+# the rule; with invented ones it seldom found the plural.** Berko's children did better.
 #
 # Now write a page of your own: put your pairs into `in_context.page([...])`, and ask with `in_context.answers` as
 # above.
@@ -645,13 +595,13 @@ assert in_context.right(said, questions) <= 6
 #
 # ## Takeaways
 #
-# * All on the ladder begin with one exercise, "what comes next?"; what a model can make of it depends on what it sees
-#   and how much it has read. SmolLM2 had lessons in conversation besides.
+# * All four rungs begin with one exercise, "what comes next?". Nano lost to a table of counts; SmolLM2, which had
+#   lessons in conversation besides, is more than a bit ahead, and uses what stood 40 to 100 characters ago.
 # * Perplexity is $e$ to the mean loss of a token: sum first, divide once, say how windows overlap, and never compare
 #   it across tokenizers.
 # * Examples in the prompt change what a model does without changing a weight. What they give differs from task to
 #   task: shuffle the answers, exchange the names, ask for invented words, and draw other examples before you explain.
-# * GPT-2 and Llama are two configurations of one class; shared keys and values make the cache small.
+# * GPT-2 and Llama are two configurations of one class; shared keys and values make the cache smaller.
 #
 # **Papers.** Radford et al. (2019), GPT-2's report, *Language Models are Unsupervised Multitask Learners*, has no
 # arXiv number. Brown et al. (2020), [arXiv:2005.14165](https://arxiv.org/abs/2005.14165): GPT-3, and examples in the

@@ -644,6 +644,41 @@ assert cut["with the rule"]["hi"][1] < 700 == cut["cut at spaces"]["hi"][1]
 # Cut at spaces, Hindi costs no more than English, and hardly anything changes for the others. With the rule there were
 # not even 700 merges to be learnt: its pieces are so short that nothing was left to join.
 
+# %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
+# ### Deeper: vocabulary against length against parameters
+#
+# A larger vocabulary can be spent in two ways. If the model reads the same number of *tokens*, more text fits in. If it reads
+# the same *text*, there are fewer tokens to compute. Here are both, for vocabularies learnt from the manual and tried on
+# the held-out topics, and next to them what the table costs:
+
+# %% tags=["nbval-ignore-output", "deeper"]
+# output differs from one Python to the next
+sizes, d, n_blocks = [300, 500, 1000, 2000, 4000, 8000], 128, 4
+a_token = [len(held_out) / len(BPETokenizer.train([training], size).encode(held_out)) for size in sizes]
+table, blocks = [size * d / 1e6 for size in sizes], n_blocks * 12 * d**2 / 1e6
+print("characters in a token:", ", ".join(f"{n:.1f} of {size:,}" for size, n in zip(sizes, a_token, strict=True)))
+assert a_token[2] / a_token[0] > a_token[5] / a_token[2] and table[-1] > blocks > table[-2]
+
+# %% jupyter={"source_hidden": true} tags=["deeper"]
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
+left.plot(sizes, [128 * n for n in a_token], "o-", label="T = 128 tokens: characters read")
+left.plot(sizes, [512 / n for n in a_token], "o-", label="T = 512 characters: tokens read")
+right.plot(sizes, table, "o-", label="the table: V rows of 128")
+right.axhline(blocks, color="C1", label="four blocks: 4 x 12 x 128²")
+left.set(title="The first merges gain most", xlabel="vocabulary V")
+right.set(title="With 8,000 tokens the table outgrows the blocks", xlabel="vocabulary V", ylabel="million parameters")
+for ax in (left, right):
+    ax.set(xscale="log", ylim=(0, None))
+    ax.set_xticks(sizes, sizes)
+    ax.set_xticks([], minor=True)
+    ax.legend(fontsize=8)
+
+# %% [markdown] tags=["deeper"]
+# The first merges nearly double what a token holds, and the last ones add little. (With much more text to learn from they
+# would add more.) But every token costs one row of the table, the last as much as the first, so a large vocabulary takes a
+# large share of a small model: 49,152 rows of 576 numbers are 28 of SmolLM2's 135 million. Whether a model *writes* better
+# with more tokens is another question; here we have only counted.
+
 # %% [markdown]
 # ## 9. What people get wrong
 #

@@ -1,4 +1,4 @@
-"""Submissions to exercise 02 that do what no submission should, each with its points of 26 and what its report says.
+"""Submissions to exercise 02 that do what no submission should, each with its points of 29 and what its report says.
 
 Each is a function of a right answer's notebook. None of them may stop the batch, or read or write outside its sandbox.
 """
@@ -11,7 +11,7 @@ import nbformat
 from build import ROOT
 
 HERE = "02_attention", "attention"  # the assignment and its notebook
-FULL = 26
+FULL = 29
 HOSTILE: dict[str, tuple] = {}
 
 
@@ -61,12 +61,12 @@ def answered(notebook, code, name="softmax"):
 # What the code of a submission does.
 
 
-@hostile(22, "Your code was stopped")
+@hostile(25, "Your code was stopped")
 def endless_loop(right):
     return answered(right, "def softmax(x, dim=-1):\n    while True:\n        pass")
 
 
-@hostile(22, "SystemExit")
+@hostile(25, "SystemExit")
 def leaves(right):
     return answered(right, "import sys\ndef softmax(x, dim=-1):\n    sys.exit(0)")
 
@@ -122,7 +122,7 @@ print(told)
 # What it does to the checks.
 
 
-@hostile(23, "replaced")  # an answer that returns x has 1 point of 4, with or without the patches
+@hostile(26, "replaced")  # an answer that returns x has 1 point of 4, with or without the patches
 def patched_checks(right):
     code = (
         "import torch\n"
@@ -143,7 +143,7 @@ def patched_checks(right):
     return first(answered(right, "def softmax(x, dim=-1):\n    return x"), code)
 
 
-@hostile(22, "else than its verdict")
+@hostile(25, "else than its verdict")
 def patched_hidden(right):
     code = "import transformer_lab.classroom.hidden as hidden\n"
     after = "hidden.grade = lambda question, *all: print(4) or 4 if 'softmax' in question else real(question, *all)"
@@ -152,7 +152,7 @@ def patched_hidden(right):
     )
 
 
-@hostile(22, "may look at its arguments")
+@hostile(25, "may look at its arguments")
 def looks_at_the_caller(right):
     return answered(
         right,
@@ -166,7 +166,7 @@ def looks_at_the_caller(right):
     )
 
 
-@hostile(22)
+@hostile(25)
 def equal_to_everything(right):
     return answered(
         right,

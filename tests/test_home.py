@@ -110,8 +110,8 @@ def test_points_and_guesses_are_counted_as_in_the_table(data):
     home = course_home()
     by_name = {stop.line.lesson: stop for stop in home.stops}
     attention, masks = by_name["02_attention"], by_name["03_masks"]
-    assert attention.details()[:2] == ["2.5 of 26 points", "0 of 3 guesses"]
-    assert attention.share == 2.5 / 29 and masks.share == 2 / (masks.line.possible + masks.line.predictions)
+    assert attention.details()[:2] == ["2.5 of 29 points", "0 of 3 guesses"]
+    assert attention.share == 2.5 / 32 and masks.share == 2 / (masks.line.possible + masks.line.predictions)
     all_guesses = sum(len(outline.predictions) for outline in outlines().values())
     assert home.tally().startswith("2.5 of ") and f"2 of {all_guesses} guesses" in home.tally()
     ahead = len(home.stops) - 2

@@ -114,6 +114,10 @@ def attention():
     weights = torch.tensor([0.5, 0.3, 0.2])
     longer = names["duplicate"](weights, 1)
     yield near(longer[1] + longer[3], 2 * 0.3 / 1.3)
+    output, weights = attend(q, k, v)
+    away, values = torch.cdist(output, v), names["needless"](torch.tensor([0.2, 0.5, 0.3]))
+    moves = names["missed"](torch.tensor([[0.2, 0.5, 0.3]]), values, True)
+    yield near(names["missed"](weights, v, True), weights / (1 - weights) * away) and near(moves[0, 1], 0.0)
     query = torch.linalg.pinv(k[:4]) @ torch.tensor([40 + math.log(3), 40, 0.0, 0.0]) * math.sqrt(8)
     yield near(attend(query[None], k[:4], v[:4])[0], (3 * v[:1] + v[1:2]) / 4, 1e-2)
 

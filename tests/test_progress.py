@@ -200,7 +200,7 @@ def test_what_a_newer_version_wrote_is_kept_as_it_is_and_hides_nothing(home):
         json.dumps({"attention.hull": "yes", "attention.variance": {"choice": "stays 1"}})
     )
     told = shown()
-    assert cells_of(told)["02_attention"][:4] == ["2", "1", "7", "4"]
+    assert cells_of(told)["02_attention"][:4] == ["2", "1", "8", "4"]
     assert "results.json holds entries that this version cannot read; they are kept but not counted:" in told
     assert "attention.entropy, attention.shift, version." in told and "attention.variance." in told
     begun("right")
@@ -353,11 +353,11 @@ def test_the_table_counts_tried_and_done_questions_points_and_guesses(home):
     predict("02_attention.break_scale", actual="too large")  # run without a guess
     lines = cells_of(shown())
     assert list(lines) == [module.LESSON for module in lessons().values()]
-    assert lines["02_attention"] == ["2", "1", "7", "4.5", "of", str(POSSIBLE), "2", "1"]
+    assert lines["02_attention"] == ["2", "1", "8", "4.5", "of", str(POSSIBLE), "2", "1"]
     assert lines["09_block"][-2:] == ["1", "0"]
     assert lines["00_start_here"] == ["0", "0", "0", "0", "of", "0", "0", "0"]
     begun("right")
-    assert cells_of(shown())["02_attention"][:4] == ["2", "2", "7", "6"]
+    assert cells_of(shown())["02_attention"][:4] == ["2", "2", "8", "6"]
 
 
 def test_all_points_are_those_of_the_locked_cells(home):
@@ -378,7 +378,7 @@ def test_what_is_recorded_of_other_courses_does_not_count(home):
     (home / "guesses.json").write_text('{"attention.gone": "yes"}')
     assert "Nothing is recorded yet" in shown()
     (home / "results.json").write_text(json.dumps({"attention.softmax": entry}))  # 7 points, and today 4 at most
-    assert cells_of(shown())["02_attention"][:6] == ["1", "1", "7", "4", "of", str(POSSIBLE)]
+    assert cells_of(shown())["02_attention"][:6] == ["1", "1", "8", "4", "of", str(POSSIBLE)]
 
 
 def test_text_and_html_say_the_same_and_where_it_is_kept(home):

@@ -5,7 +5,7 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors, and `...` stands for any
+# Questions 1-3 are the core (about 30 minutes). 4-8 are optional. All tensors are torch tensors, and `...` stands for any
 # number of leading axes (batch, heads), also none. Every function keeps the dtype, lets gradients through, and leaves its
 # inputs as they are. Results are compared up to rounding. A function of torch's or of the package's that does what is asked
 # is accepted as an answer; you learn more without. Back to the [lesson](../../notebooks/02_attention.ipynb).
@@ -379,7 +379,93 @@ from transformer_lab.grading import grade
 grade("02_attention.duplicate", duplicate)
 
 # %% [markdown]
-# ## Question 7: a query to order
+# ## Question 7: a weight is not a need
+# *Optional: 3 points, difficulty 3 of 5, about 12 minutes*
+#
+# If a query could not see key $j$, how far would its output move? Write `missed(weights, v, shared)` for weights
+# `(..., T, S)`, whose rows sum to 1, and values `v (..., S, e)`. The result is `(..., T, S)`: in row $i$ and column $j$ stands
+# how far output $i$ moves when key $j$ alone falls silent for query $i$. How far is the length of the difference between the
+# two outputs (the root of its sum of squares). What stands in the key's place must be said, so there are two kinds of silence:
+#
+# * `shared=True`: the other keys share the weight of key $j$ in proportion to their own weights, so the row sums to 1 again.
+#   That is what happens when a mask hides the key.
+# * `shared=False`: nobody gets its weight. Where $w_{ij} v_j$ was added, zeros are.
+#
+# A weight may be 0, but none is 1. (No gradients are asked for in this question.)
+#
+# Is the key with the largest weight the one that is missed most? Show that it need not be. Write `needless(weights)`: for a row
+# `(S,)` of three or more weights, all of them different and above 0, it returns values `(S, e)`, with any $e \ge 1$, such that
+# with `shared=True` the output moves by less than 0.001 when the key with the *largest* weight falls silent, and by more than 1
+# when the key with the *smallest* weight does.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Without key $j$ the other keys have an output of their own. When is it the same as the output of all keys together?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# Without key $j$ the weights `(..., T, S)` have a 0 in column $j$; if the weight is shared, divide them by what is left, $1 - w_j$.
+# Times `v` that is `(..., T, e)`, and the length of its difference from `weights @ v` is column $j$ of the result, `(..., T)`. For
+# `needless`: the heaviest key, $h$, is not missed if its value is the mean of the others', each counted with its weight:
+# $v_h = \sum_{k \ne h} w_k v_k \,/\, (1 - w_h)$. Their values are up to you.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# columns = []
+# for j in range(weights.shape[-1]):
+#     rest = ____                       # a copy of the weights, with 0 in column j
+#     if shared:
+#         rest = ____
+#     columns.append(____)              # (..., T)
+# return torch.stack(columns, dim=____)
+#
+# v = torch.zeros(len(weights), 1)
+# v[____] = ____                        # the lightest key says something loud
+# v[____] = ____                        # the heaviest says what the others say
+# return v
+# ```
+#
+# </details>
+
+
+# %% answer="missed"
+def missed(weights, v, shared):
+    """(..., T, S), (..., S, e), True or False -> (..., T, S): how far an output moves when one key falls silent"""
+    ### BEGIN SOLUTION
+    output = weights @ v
+    moves = []
+    for j in range(weights.shape[-1]):
+        others = weights.clone()
+        others[..., j] = 0
+        if shared:
+            others = others / others.sum(dim=-1, keepdim=True)
+        moves.append((others @ v - output).norm(dim=-1))
+    return torch.stack(moves, dim=-1)
+    ### END SOLUTION
+
+
+# %% answer="needless"
+def needless(weights):
+    """(S,) -> values (S, e): the heaviest key can be hidden and nothing moves, the lightest one cannot"""
+    ### BEGIN SOLUTION
+    heaviest, lightest = weights.argmax(), weights.argmin()
+    values = torch.zeros(len(weights), 1)
+    values[lightest] = 3 / weights[lightest]
+    values[heaviest] = 3 / (1 - weights[heaviest])  # the others' mean: all but one of them are 0
+    return values
+    ### END SOLUTION
+
+
+# %% check="missed" points=3
+from transformer_lab.grading import grade
+
+grade("02_attention.missed", missed, needless)
+
+# %% [markdown]
+# ## Question 8: a query to order
 # *Optional, stretch: 3 points, difficulty 4 of 5, about 12 minutes*
 #
 # In the lesson you put the output midway between $v_1$ and $v_2$ by hand. Now write `mix(keys, values)`, which finds such

@@ -228,7 +228,7 @@ course_home()
 # | lesson | you build | exercises |
 # |---|---|---|
 # | [01 Toolkit](01_toolkit.ipynb) | shapes, dot product, softmax, gradients | [7](../exercises/01_toolkit/toolkit.ipynb) |
-# | [02 Attention](02_attention.ipynb) | how a token looks at others | [7](../exercises/02_attention/attention.ipynb) |
+# | [02 Attention](02_attention.ipynb) | how a token looks at others | [8](../exercises/02_attention/attention.ipynb) |
 # | [03 Masks](03_masks.ipynb) | what a token must not see | [7](../exercises/03_masks/masks.ipynb) |
 # | [04 Multi-head attention](04_multi_head.ipynb) | several looks side by side | [7](../exercises/04_multi_head/multi_head.ipynb) |
 # | [05 Feed-forward](05_feed_forward.ipynb) | what a token does by itself | [7](../exercises/05_feed_forward/feed_forward.ipynb) |

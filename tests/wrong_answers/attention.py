@@ -20,6 +20,7 @@ POINTS = {
     "02_attention.mix": 3,
     "02_attention.shift": 2,
     "02_attention.duplicate": 3,
+    "02_attention.missed": 3,
     "02_attention.diagnose": 5,
 }
 ONE_WAY = ()  # questions with only one right answer
@@ -611,6 +612,149 @@ def written_into(weights, j):
 
 ATTENTION = "02_attention.scaled_dot_product_attention"
 
+# missed -------------------------------------------------------------------------------------------------------
+
+
+def needless_right(weights):
+    values = torch.zeros(len(weights), 1)
+    values[weights.argmin()] = 5 / weights.min()
+    values[weights.argmax()] = 5 / (1 - weights.max())
+    return values
+
+
+def needless_random(weights):
+    """Values of two numbers drawn at random, and the heaviest one's their mean."""
+    others = torch.arange(len(weights)) != weights.argmax()
+    values = torch.randn(len(weights), 2)
+    values[weights.argmin()] = torch.tensor([400.0, -300.0])
+    rest = weights[others] / weights[others].sum()
+    values[~others] = rest @ values[others]
+    return values
+
+
+def needless_around_zero(weights):
+    """Two keys that cancel each other, and the others silent: neither silence moves anything."""
+    order, values = weights.argsort(), torch.zeros(len(weights), 3, dtype=torch.float64)
+    values[order[0], 1] = 9 / weights[order[0]]
+    values[order[1], 1] = -9 / weights[order[1]]
+    return values
+
+
+def missed_right(weights, v, shared):
+    """Key after key."""
+    columns = []
+    for j in range(weights.shape[-1]):
+        rest = torch.cat((weights[..., :j], torch.zeros_like(weights[..., :1]), weights[..., j + 1 :]), dim=-1)
+        rest = rest / rest.sum(-1, keepdim=True) if shared else rest
+        columns.append((rest @ v - weights @ v).square().sum(-1).sqrt())
+    return torch.stack(columns, dim=-1)
+
+
+def missed_by_formula(weights, v, shared):
+    if not shared:
+        return weights * v.norm(dim=-1)[..., None, :]
+    away = v[..., None, :, :] - (weights @ v)[..., None, :]
+    return weights / (1 - weights) * away.norm(dim=-1)
+
+
+def missed_without_the_column(weights, v, shared):
+    """The key is cut out of weights and values."""
+    columns = []
+    for j in range(v.shape[-2]):
+        kept = [k for k in range(v.shape[-2]) if k != j]
+        rest = weights[..., kept]
+        rest = rest / rest.sum(-1, keepdim=True) if shared else rest
+        columns.append(torch.linalg.vector_norm(rest @ v[..., kept, :] - weights @ v, dim=-1))
+    return torch.stack(columns, -1)
+
+
+def missed_through_scores(weights, v, shared):
+    """As a mask does it: the logarithms of the weights are scores."""
+    if not shared:
+        return missed_by_formula(weights, v, shared)
+    hidden = torch.eye(weights.shape[-1], dtype=torch.bool)
+    rest = weights.log()[..., None, :].expand(*weights.shape, weights.shape[-1]).masked_fill(hidden, -INF).softmax(-1)
+    return (rest @ v[..., None, :, :] - (weights @ v)[..., None, :]).norm(dim=-1)
+
+
+def missed_measured(measure):
+    """The right outputs, compared in another way: measure(output without the key, output)."""
+
+    def missed(weights, v, shared):
+        columns = []
+        for j in range(weights.shape[-1]):
+            rest = weights.index_fill(-1, torch.tensor([j]), 0.0)
+            rest = rest / rest.sum(-1, keepdim=True) if shared else rest
+            columns.append(measure(rest @ v, weights @ v))
+        return torch.stack(columns, -1)
+
+    return missed
+
+
+def missed_left(others):
+    """others(weights, j): the weights that are left without key j, shared or not."""
+
+    def missed(weights, v, shared):
+        rest = [others(weights, j) for j in range(weights.shape[-1])]
+        return torch.stack([(one @ v - weights @ v).norm(dim=-1) for one in rest], -1)
+
+    return lambda weights, v, shared: (missed if shared else missed_right)(weights, v, shared)
+
+
+def without(weights, j):
+    return weights.index_fill(-1, torch.tensor([j]), 0.0)
+
+
+def equal_parts(weights, j):
+    rest = weights + weights[..., j : j + 1] / (weights.shape[-1] - 1)
+    return without(rest, j)
+
+
+def writing_into_the_weights(weights, v, shared):
+    result = missed_right(weights, v, shared)
+    weights[..., 0] = 0
+    return result
+
+
+def all_queries_lose_the_mean(weights, v, shared):
+    """The key's value becomes the mean of all values."""
+    columns = []
+    for j in range(v.shape[-2]):
+        other = v.clone()
+        other[..., j, :] = v.mean(-2)
+        columns.append((weights @ other - weights @ v).norm(dim=-1))
+    return torch.stack(columns, -1)
+
+
+def needless_by(make):
+    """values whose lightest key is loud, and whose heaviest one is make(weights, values, others)."""
+
+    def needless(weights):
+        values = torch.zeros(len(weights), 2)
+        values[weights.argmin()] = torch.tensor([300.0, 100.0])
+        others = torch.arange(len(weights)) != weights.argmax()
+        values[weights.argmax()] = make(weights, values, others)
+        return values
+
+    return needless
+
+
+def needless_exchanged(weights):
+    others = torch.arange(len(weights)) != weights.argmin()
+    values = torch.zeros(len(weights), 1)
+    values[weights.argmax()] = 40.0
+    values[weights.argmin()] = weights[others] @ values[others] / weights[others].sum()
+    return values
+
+
+def needless_for_three(weights):
+    """The heaviest is taken to stand first."""
+    values = torch.zeros(len(weights), 1)
+    values[-1] = 5 / weights[-1]
+    values[0] = 5 / (1 - weights[0])
+    return values
+
+
 RIGHT = {
     "02_attention.softmax": [
         ("one line", softmax_in_one_line),
@@ -666,6 +810,12 @@ RIGHT = {
         ("formula", duplicate_right),
         ("through scores", duplicate_through_scores),
         ("divided by its sum", duplicate_sum),
+    ],
+    "02_attention.missed": [
+        ("key after key", (missed_right, needless_right)),
+        ("by a formula", (missed_by_formula, needless_random)),
+        ("the key cut out", (missed_without_the_column, needless_around_zero)),
+        ("through scores", (missed_through_scores, lambda weights: needless_right(weights).double())),
     ],
     "02_attention.diagnose": [
         ("textbook", mended(attention_right)),
@@ -1020,6 +1170,111 @@ WRONG = {
         ("the values'", (shift_right, "b_V"), "every output moves by b_V"),
         ("none of them", (shift_right, "none"), "the same number to all scores of a row"),
         ("no option", (shift_right, "unchanged"), "choose one of 'b_Q', 'b_K', 'b_V', 'none'"),
+    ],
+    "02_attention.missed": [
+        ("always zeros", (lambda w, v, shared: missed_right(w, v, False), needless_right), "what shared=False asks"),
+        ("always shared", (lambda w, v, shared: missed_right(w, v, True), needless_right), "what shared=True asks for"),
+        ("distance alone", (lambda w, v, shared: torch.cdist(w @ v, v), needless_right), "Its weight does not enter"),
+        ("not divided", (lambda w, v, shared: w * torch.cdist(w @ v, v), needless_right), "not divided by their sum"),
+        ("equal parts", (missed_left(equal_parts), needless_right), "in proportion to their own"),
+        (
+            "softmax of what is left",
+            (missed_left(lambda w, j: without(w, j).softmax(-1)), needless_right),
+            "They are no scores",
+        ),
+        (
+            "softmax, key hidden",
+            (missed_left(lambda w, j: w.index_fill(-1, torch.tensor([j]), -INF).softmax(-1)), needless_right),
+            "They are no scores",
+        ),
+        (
+            "divided, not hidden",
+            (missed_left(lambda w, j: w / (1 - w[..., j : j + 1])), needless_right),
+            "still has its own: set it to 0 first",
+        ),
+        (
+            "value for distance",
+            (lambda w, v, shared: (w / (1 - w) if shared else w) * v.norm(dim=-1)[..., None, :], needless_right),
+            "Its distance from the *output*",
+        ),
+        (
+            "zeros: the value alone",
+            (
+                lambda w, v, shared: missed_right(w, v, True) if shared else 0 * w + v.norm(dim=-1)[..., None, :],
+                needless_right,
+            ),
+            "without its weight",
+        ),
+        (
+            "zeros: distance from the output",
+            (lambda w, v, shared: missed_right(w, v, True) if shared else w * torch.cdist(w @ v, v), needless_right),
+            "w times the value itself",
+        ),
+        (
+            "the new output's length",
+            (missed_measured(lambda new, old: new.norm(dim=-1)), needless_right),
+            "the length of the output without the key",
+        ),
+        (
+            "lengths compared",
+            (missed_measured(lambda new, old: (new.norm(dim=-1) - old.norm(dim=-1)).abs()), needless_right),
+            "may turn and keep its length",
+        ),
+        (
+            "squares",
+            (missed_measured(lambda new, old: (new - old).square().sum(-1)), needless_right),
+            "The root is missing",
+        ),
+        (
+            "mean of squares",
+            (missed_measured(lambda new, old: (new - old).square().mean(-1)), needless_right),
+            "the mean of the squares",
+        ),
+        (
+            "root of the mean",
+            (missed_measured(lambda new, old: (new - old).square().mean(-1).sqrt()), needless_right),
+            "root of the *mean*",
+        ),
+        (
+            "absolute numbers",
+            (missed_measured(lambda new, old: (new - old).abs().sum(-1)), needless_right),
+            "sums of absolute numbers",
+        ),
+        (
+            "largest",
+            (missed_measured(lambda new, old: (new - old).abs().amax(-1)), needless_right),
+            "the largest change among",
+        ),
+        ("signed", (missed_measured(lambda new, old: (new - old).sum(-1)), needless_right), "so some cancel"),
+        (
+            "relative",
+            (missed_measured(lambda new, old: (new - old).norm(dim=-1) / old.norm(dim=-1)), needless_right),
+            "divided by the length of the output",
+        ),
+        (
+            "difference itself",
+            (lambda w, v, shared: w[..., None] * v[..., None, :, :], needless_right),
+            "that is the difference itself",
+        ),
+        ("weights", (lambda w, v, shared: w, needless_right), "These are the weights themselves"),
+        ("turned", (lambda w, v, shared: missed_right(w, v, shared).mT, needless_right), "a row for each query"),
+        ("one number a key", (lambda w, v, shared: missed_right(w, v, shared).mean(-2), needless_right), "has shape"),
+        ("mean for the value", (all_queries_lose_the_mean, needless_right), "missed(weights"),
+        ("rounded", (lambda *given: missed_right(*given).round(decimals=2), needless_right), "nearly right"),
+        ("in float32", (lambda *given: missed_right(*given).float(), needless_right), "came back as torch.float32"),
+        ("weights written into", (writing_into_the_weights, needless_right), "changed its input weights in place"),
+        ("plain mean", (missed_right, needless_by(lambda w, v, others: v[others].mean(0))), "the plain mean"),
+        ("weighted sum", (missed_right, needless_by(lambda w, v, others: w[others] @ v[others])), "weighted *sum*"),
+        ("heaviest 0", (missed_right, needless_by(lambda w, v, others: 0 * v[0])), "its value has to be what they say"),
+        ("anything", (missed_right, needless_by(lambda w, v, others: v[0] + 7)), "Nothing moves if"),
+        ("all equal", (missed_right, lambda w: torch.ones(len(w), 2)), "All values are equal"),
+        ("too soft", (missed_right, lambda w: needless_right(w) / 100), "further from the others"),
+        ("exchanged", (missed_right, needless_exchanged), "Here it is the lightest that is not missed"),
+        ("by place", (missed_right, needless_for_three), "the heaviest, and by"),
+        ("one axis", (missed_right, lambda w: needless_right(w)[:, 0]), "wanted (3, e), a vector for each key"),
+        ("whole numbers", (missed_right, lambda w: torch.arange(len(w))[:, None]), "the heaviest, and by"),
+        ("infinite", (missed_right, lambda w: needless_right(w) * INF), "hold NaN or inf"),
+        ("a list", (missed_right, lambda w: needless_right(w).tolist()), "of type list"),
     ],
     "02_attention.duplicate": [
         ("NaN for a weight of 0", nan_for_a_weight_of_0, "Where a weight is 0 the new row holds NaN"),

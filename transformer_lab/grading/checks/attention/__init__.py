@@ -3,13 +3,14 @@
 from .diagnose import diagnose
 from .duplicate import duplicate
 from .entropy import entropy
+from .missed import missed
 from .mix import mix
 from .scaled_dot_product_attention import scaled_dot_product_attention
 from .shift import shift
 from .softmax import softmax
 
 LESSON = "02_attention"
-__all__ = ["softmax", "scaled_dot_product_attention", "diagnose", "entropy", "shift", "duplicate", "mix"]
+__all__ = ["softmax", "scaled_dot_product_attention", "diagnose", "entropy", "shift", "duplicate", "missed", "mix"]
 
 PREDICTIONS = {
     # Which hurts the trained translator more: all scores 4 times too large, or 4 times too small?
@@ -32,6 +33,8 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "turns speech into text, has none.",
     "duplicate": "Both copies together draw `2w / (1 + w)`: up to twice the attention, although no score has "
     "changed. Repetition is heard.",
+    "missed": "With its weight shared out, a key moves the output by `w / (1 - w)` times its value's distance from it: "
+    "at distance 0 the largest weight moves nothing.",
     "mix": "Scores that differ by ln 3 in place of 0 would mix the two values 3 to 1: any mixture is one query away.",
 }
 

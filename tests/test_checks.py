@@ -16,13 +16,13 @@ import pytest
 import torch
 
 import wrong_answers
-from transformer_lab import MultiHeadAttention, scaled_dot_product_attention
+from transformer_lab import scaled_dot_product_attention
 from transformer_lab.grading import grade
 from transformer_lab.grading.checks.common import difference
 from transformer_lab.grading.checks.diagnosis import Diagnosis
 from transformer_lab.grading.outline import CHECKS
 from transformer_lab.grading.score import BASE_SEED
-from wrong_answers import attention, masks
+from wrong_answers import attention, masks, multi_head
 
 # One file a lesson. WRONG and RIGHT are described in attention.py; POINTS is what each question is worth.
 BANKS = [importlib.import_module(f"wrong_answers.{m.name}") for m in pkgutil.iter_modules(wrong_answers.__path__)]
@@ -195,16 +195,22 @@ def test_each_part_of_shift_is_marked_alone():
 def layers_alone(n):
     """The first n of the steps that question 2 of lesson 04 proposes: layers, one head, several heads, a memory."""
 
-    class Stepwise(MultiHeadAttention):
+    class Stepwise(torch.nn.Module):
+        def __init__(self, d_model, n_heads):
+            super().__init__()
+            self.n_heads = n_heads
+            self.w_qkv, self.w_o = torch.nn.Linear(d_model, 3 * d_model), torch.nn.Linear(d_model, d_model)
+
         def forward(self, x, memory=None):
             if n == 1:
                 raise NotImplementedError
             memory = memory if n == 4 and memory is not None else x
-            q, k, v = self.w_q(x), self.w_k(memory), self.w_v(memory)
+            q, k, v = (self.w_qkv(source) for source in (x, memory, memory))
             if n > 2:
-                q, k, v = (self.split(part) for part in (q, k, v))
+                q, k, v = (multi_head.split(part, self.n_heads) for part in (q, k, v))
+            q, k, v = (whole.chunk(3, dim=-1)[part] for part, whole in enumerate((q, k, v)))
             output = scaled_dot_product_attention(q, k, v)[0]
-            return self.w_o(self.merge(output) if n > 2 else output)
+            return self.w_o(multi_head.merge(output) if n > 2 else output)
 
     return Stepwise
 

@@ -10,7 +10,7 @@
 # $D$ is always a multiple of $H$. Every function keeps the dtype, lets gradients through, also where scores reach
 # hundreds, and leaves its inputs as they are, lists too. The checks allow your numbers an error of 1e-5 (of their size, where
 # that exceeds 1); counts must be exact. A function of torch's or of the package's that does what is asked is accepted as an
-# answer. But question 1, and the optional question 2, are what the lesson derived: close it, and write them from memory. Back to the
+# answer. But question 1 is what the lesson derived: close it, and write it from memory. Back to the
 # [lesson](../../notebooks/04_multi_head.ipynb).
 
 # %%
@@ -73,38 +73,41 @@ from transformer_lab.grading import grade
 grade("04_multi_head.split_and_merge", split, merge)
 
 # %% [markdown]
-# ## Question 2: multi-head attention
+# ## Question 2: one matrix for three
 # *Optional: 6 points, difficulty 3 of 5, about 14 minutes*
 #
-# Write the whole module, `MultiHeadAttention(d_model, n_heads)`, without a mask. Go step by step, and run the check after
-# each of them: its lines stand in this order, and those of the steps to come may fail until you are there.
+# Libraries keep the same layer in different ways. GPT-NeoX and BLOOM make queries, keys and values with *one* matrix, **head by
+# head**: of the numbers that it makes for a token, the first `d_head` are head 1's query, the next `d_head` its key, the next
+# `d_head` its value; then come query, key and value of head 2, and so on. Write the module that such parameters fit,
+# `MultiHeadAttention(d_model, n_heads)`, without a mask. Go step by step, and run the check after each of them: its lines stand in
+# this order, and those of the steps to come may fail until you are there.
 #
-# 1. **The layers**: `w_q`, `w_k`, `w_v` and `w_o`, each an `nn.Linear(d_model, d_model)` with its bias, and no other
-#    parameters. (The check puts weights of its own into them.)
-# 2. **One head**: `forward(x)` returns the output `(B, T, D)` alone. With a single head this is lesson 02's attention of
-#    queries, keys and values that `w_q`, `w_k` and `w_v` make of `x (B, T, D)`, passed through `w_o`.
-# 3. **Several heads**: your `split` before the attention, your `merge` after it.
-# 4. **A memory**: in `forward(x, memory)` keys and values come from `memory (B, S, D)` (cross-attention), queries from `x`.
+# 1. **The layers**: `w_qkv`, an `nn.Linear(d_model, 3 * d_model)`, and `w_o`, an `nn.Linear(d_model, d_model)`, each with its bias,
+#    and no other parameters. (The check puts weights of its own into them.)
+# 2. **One head**: `forward(x)` returns the output `(B, T, D)` alone. With a single head the first third of `w_qkv(x)` are the
+#    queries, the second the keys, the third the values. They go through lesson 02's attention, and its output through `w_o`.
+# 3. **Several heads**: `split` before the attention, `merge` after it; you may use yours of question 1.
+# 4. **A memory**: in `forward(x, memory)` keys and values are made of `memory (B, S, D)` (cross-attention), queries of `x`.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #
-# The leading axes of question 1, $(B, H)$, are just more batch. What does `scaled_dot_product_attention` of lesson 02 do
-# with them?
+# Write down the order of the 18 numbers that `w_qkv` makes for one token with $D = 6$ and two heads. How many of them belong to
+# head 1? Is there a split of question 1 that hands each head exactly its own?
 #
 # </details>
 # <details><summary>Hint 2: the formula with shapes</summary>
 #
-# q `(B, H, T, d_head)`, k and v `(B, H, S, d_head)`; scores `(B, H, T, S)` = q times k with its last two axes swapped,
-# divided by $\sqrt{\text{d\_head}}$; softmax over $S$; times v: `(B, H, T, d_head)`; merged `(B, T, D)`; through `w_o`.
+# `w_qkv(x)` `(B, T, 3 D)`, split into $H$ heads: `(B, H, T, 3 d_head)`; its last axis in three: q, k and v `(B, H, T, d_head)`, those
+# of a memory `(B, H, S, d_head)`. Scores `(B, H, T, S)` over $\sqrt{\text{d\_head}}$; softmax over $S$; times v; merged
+# `(B, T, D)`; through `w_o`.
 #
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
 # memory = x if memory is None else memory
-# q = split(self.w_q(...), self.n_heads)
-# k = ...
-# v = ...
+# q, _, _ = split(self.w_qkv(x), ...).chunk(...)
+# _, k, v = ...
 # scores = ...
 # return self.w_o(merge(...))
 # ```
@@ -118,14 +121,15 @@ class MultiHeadAttention(nn.Module):
         ### BEGIN SOLUTION
         super().__init__()
         self.n_heads = n_heads
-        self.w_q, self.w_k = nn.Linear(d_model, d_model), nn.Linear(d_model, d_model)
-        self.w_v, self.w_o = nn.Linear(d_model, d_model), nn.Linear(d_model, d_model)
+        self.w_qkv = nn.Linear(d_model, 3 * d_model)
+        self.w_o = nn.Linear(d_model, d_model)
         ### END SOLUTION
 
     def forward(self, x, memory=None):
         ### BEGIN SOLUTION
         memory = x if memory is None else memory
-        q, k, v = (split(part, self.n_heads) for part in (self.w_q(x), self.w_k(memory), self.w_v(memory)))
+        q, _, _ = split(self.w_qkv(x), self.n_heads).chunk(3, dim=-1)
+        _, k, v = split(self.w_qkv(memory), self.n_heads).chunk(3, dim=-1)
         weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(dim=-1)
         return self.w_o(merge(weights @ v))
         ### END SOLUTION
@@ -141,7 +145,7 @@ grade("04_multi_head.multi_head_attention", MultiHeadAttention)
 # *3 points, difficulty 3 of 5, about 10 minutes*
 #
 # Three self-attentions with several heads, each with one fault, and all different. They run, and their shapes are right.
-# `layer` has the four matrices of question 2 and `layer.n_heads`; nothing else of it may be used. For each name its fault from
+# `layer` has the lesson's four matrices, `w_q`, `w_k`, `w_v` and `w_o`, and `layer.n_heads`; nothing else of it may be used. For each name its fault from
 # the first table, and from the second the observation that is true of this one **and of no other here**, a right attention
 # included. The cell after them prints one symptom; compare with `Packaged` to find the others. Both tables offer more than
 # is needed. Write the words as they stand there, in quotation marks (capital letters do not matter).

@@ -4,6 +4,7 @@ WRONG[id]: (name, answer, part of the message[, misconception]). An answer of se
 """
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -176,22 +177,130 @@ def merge_reversed(heads):
 # the module ---------------------------------------------------------------------------------------------------
 
 
-def module(forward, linear=lambda D, H: nn.Linear(D, D), extra=None):
-    """A class with the four maps and this forward(self, x, memory)."""
+class Rows:
+    """Some rows of a layer, called like a layer."""
+
+    def __init__(self, weight, bias):
+        self.weight, self.bias = weight, bias
+
+    def __call__(self, x):
+        return F.linear(x, self.weight, self.bias)
+
+
+def apart(module):
+    """The module with w_q, w_k and w_v: the rows of its w_qkv, head by head."""
+    rows = (p.unflatten(0, (module.n_heads, 3, -1)).unbind(1) for p in module.w_qkv.parameters())
+    w_q, w_k, w_v = (Rows(weight.flatten(0, 1), bias.flatten()) for weight, bias in zip(*rows, strict=True))
+    return SimpleNamespace(w_q=w_q, w_k=w_k, w_v=w_v, w_qkv=module.w_qkv, w_o=module.w_o, n_heads=module.n_heads)
+
+
+def three_times(D, H):
+    return nn.Linear(D, 3 * D)
+
+
+def module(forward, qkv=three_times, linear=lambda D, H: nn.Linear(D, D), extra=None):
+    """A class with the two layers and this forward(self, x, memory), which finds w_q, w_k and w_v there, too."""
 
     class MultiHeadAttention(nn.Module):
         def __init__(self, d_model, n_heads):
             super().__init__()
             self.n_heads = n_heads
-            for name in ("w_q", "w_k", "w_v", "w_o"):
-                setattr(self, name, linear(d_model, n_heads))
+            self.w_qkv, self.w_o = qkv(d_model, n_heads), linear(d_model, n_heads)
             if extra:
                 extra(self, d_model, n_heads)
 
         def forward(self, x, memory=None):
-            return forward(self, x, x if memory is None else memory)
+            return forward(apart(self), x, x if memory is None else memory)
 
     return MultiHeadAttention
+
+
+def reading(read, attend=None, merge=None):
+    """A module that reads q, k, v (B, H, T, d_head) off what w_qkv makes: read(numbers (B, T, 3 D), H)"""
+
+    def forward(self, x, memory):
+        q, k, v = (read(self.w_qkv(source), self.n_heads)[n] for n, source in enumerate((x, memory, memory)))
+        return self.w_o((merge or globals()["merge"])((attend or globals()["attend"])(q, k, v)))
+
+    return module(forward)
+
+
+def share_by_share(numbers, H):
+    return split(numbers, H).chunk(3, dim=-1)
+
+
+def as_bloom(numbers, H):
+    parts = numbers.view(*numbers.shape[:2], H, 3, -1)
+    return [parts[..., n, :].transpose(1, 2) for n in range(3)]
+
+
+def as_neox(numbers, H):
+    return numbers.unflatten(-1, (H, -1)).transpose(1, 2).chunk(3, dim=-1)
+
+
+def by_einops(numbers, H):
+    return numbers.unflatten(-1, (H, 3, -1)).permute(3, 0, 2, 1, 4)
+
+
+def as_gpt2(numbers, H):
+    return [split(part, H) for part in numbers.chunk(3, dim=-1)]
+
+
+def read_as(*order):
+    """What w_qkv makes, cut in this order of h (heads), p (the three parts) and d (d_head)"""
+
+    def read(numbers, H):
+        length = {"h": H, "p": 3, "d": numbers.shape[-1] // 3 // H}
+        parts = numbers.reshape(*numbers.shape[:2], *(length[name] for name in order))
+        return parts.permute(2 + order.index("p"), 0, 2 + order.index("h"), 1, 2 + order.index("d"))
+
+    return read
+
+
+def thirds(q, k, v):
+    def read(numbers, H):
+        parts = share_by_share(numbers, H)
+        return parts[q], parts[k], parts[v]
+
+    return read
+
+
+def viewed_whole(numbers, H):
+    B, T, wide = numbers.shape
+    return numbers.reshape(B, H, T, wide // H).chunk(3, dim=-1)
+
+
+def viewed_in_parts(numbers, H):
+    return [view_alone(part, H) for part in numbers.chunk(3, dim=-1)]
+
+
+class Lessons(nn.Module):
+    """As the lesson has it."""
+
+    def __init__(self, d_model, n_heads):
+        super().__init__()
+        self.n_heads = n_heads
+        self.w_q, self.w_k, self.w_v, self.w_o = (nn.Linear(d_model, d_model) for _ in range(4))
+
+    def forward(self, x, memory=None):
+        return einsum_forward(self, x, x if memory is None else memory)
+
+
+def scaled_by_the_share(q, k, v):
+    return attend(q, k, v, (3 * q.shape[-1]) ** -0.5)
+
+
+def keys_detached(q, k, v):
+    return attend(q, k.detach(), v)
+
+
+def no_bias_of_qkv(self, x, memory):
+    rows = SimpleNamespace(**vars(self) | {w: Rows(getattr(self, w).weight, None) for w in ("w_q", "w_k", "w_v")})
+    return einsum_forward(rows, x, memory)
+
+
+def o_not_turned(self, x, memory):
+    return unprojected(self, x, memory) @ self.w_o.weight + self.w_o.bias
 
 
 def attend(q, k, v, scale=None, dim=-1):
@@ -258,16 +367,17 @@ class Keyword(nn.Module):
     def __init__(self, d_model: int, n_heads: int):
         super().__init__()
         self.h, self.dk = n_heads, d_model // n_heads
-        self.w_q, self.w_k = nn.Linear(d_model, d_model, bias=True), nn.Linear(d_model, d_model)
-        self.w_v, self.w_o = nn.Linear(d_model, d_model), nn.Linear(d_model, d_model)
+        self.w_qkv, self.w_o = nn.Linear(d_model, d_model * 3, bias=True), nn.Linear(d_model, d_model)
         self.drop = nn.Dropout(0.0)
 
     def forward(self, x, memory=None):
         y = x if memory is None else memory
         n = x.size(0)
-        q = self.w_q(x).view(n, -1, self.h, self.dk).transpose(1, 2) / math.sqrt(self.dk)
-        k = self.w_k(y).view(n, -1, self.h, self.dk).permute(0, 2, 3, 1)
-        v = self.w_v(y).view(n, -1, self.h, self.dk).transpose(1, 2)
+        a = self.w_qkv(x).view(n, -1, self.h, 3 * self.dk)
+        b = self.w_qkv(y).view(n, -1, self.h, 3 * self.dk)
+        q = a[..., : self.dk].transpose(1, 2) / math.sqrt(self.dk)
+        k = b[..., self.dk : 2 * self.dk].permute(0, 2, 3, 1)
+        v = b[..., 2 * self.dk :].transpose(1, 2)
         z = torch.matmul(self.drop(torch.softmax(torch.matmul(q, k), -1)), v)
         return self.w_o(z.transpose(1, 2).reshape(n, -1, self.h * self.dk))
 
@@ -307,17 +417,6 @@ def residual(self, x, memory):
     return before + self.w_o(before)
 
 
-def weight_not_turned(self, x, memory):
-    q, k, v = (z @ w.weight + w.bias for w, z in ((self.w_q, x), (self.w_k, memory), (self.w_v, memory)))
-    o = merge(attend(*(split(z, self.n_heads) for z in (q, k, v))))
-    return o @ self.w_o.weight + self.w_o.bias
-
-
-def key_for_value(self, x, memory):
-    q, k = split(self.w_q(x), self.n_heads), split(self.w_k(memory), self.n_heads)
-    return self.w_o(merge(attend(q, k, k)))
-
-
 def model_scale(self, x, memory):
     q, k, v = (split(w(z), self.n_heads) for w, z in ((self.w_q, x), (self.w_k, memory), (self.w_v, memory)))
     return self.w_o(merge(attend(q, k, v, scale=x.shape[-1] ** -0.5)))
@@ -335,10 +434,6 @@ def into_x(self, x, memory):
 
 def functions_only(d_model, n_heads):
     return lambda x, memory=None: x
-
-
-def same_layer(self, D, H):
-    self.w_k = self.w_q
 
 
 def first_head(q, k, v):
@@ -429,10 +524,6 @@ def memory_and_x(self, x, memory):
 
 def bias_for_each(self, x, memory):
     return einsum_forward(self, x, memory) + (self.n_heads - 1) * self.w_o.bias
-
-
-def no_bias_of_v(self, x, memory):
-    return einsum_forward(self, x, memory) - self.w_o.weight @ self.w_v.bias
 
 
 def fixed_scale(q, k, v):
@@ -732,7 +823,11 @@ RIGHT = {
         ("filled, einsum", (split_filled, merge_einsum)),
     ],
     MODULE: [
-        ("textbook", made()),
+        ("share by share", reading(share_by_share)),
+        ("as GPT-NeoX does", reading(as_neox)),
+        ("as BLOOM does", reading(as_bloom)),
+        ("all at once", reading(by_einops)),
+        ("its rows as three matrices", made()),
         ("einsum", module(einsum_forward)),
         ("fused", module(fused_forward)),
         ("a loop over heads", module(loop_forward)),
@@ -850,6 +945,21 @@ WRONG = {
         ("no return", (lambda x, H: None, merge), "did you forget `return`?"),
     ],
     MODULE: [
+        ("as GPT-2 keeps them", reading(as_gpt2), "all queries, then all keys, then all values, as GPT-2 keeps them"),
+        ("as GPT-2, by view alone", reading(viewed_in_parts), "And the split is a view straight", "M11"),
+        ("a view of the whole", reading(viewed_whole), "The heads themselves are merged correctly", "M11"),
+        ("a view there and back", reading(viewed_whole, merge=merge_alone), "and the merge has none either", "M11"),
+        ("dealt to query, key, value", reading(read_as("h", "d", "p")), "dealt out in turn to its query, its key"),
+        ("dealt to the heads", reading(read_as("p", "d", "h")), "is read as (3, d_head, n_heads)"),
+        ("dealt to all", reading(read_as("d", "h", "p")), "is read as (d_head, n_heads, 3)"),
+        ("key first", reading(thirds(1, 0, 2)), "the second third is taken for its query, the first for its key"),
+        ("value first", reading(thirds(1, 2, 0)), "the second third is taken for its query, the third for its key"),
+        ("k for v", reading(thirds(0, 1, 1)), "and the second for its value"),
+        ("q for k", reading(thirds(0, 0, 2)), "the first third is taken for its query, the first for its key"),
+        ("scaled by the share", reading(share_by_share, attend=scaled_by_the_share), "divided by sqrt(3 d_head)"),
+        ("keys detached", reading(share_by_share, attend=keys_detached), "rows of w_qkv that make the keys"),
+        ("three matrices", Lessons, "It has w_q, w_k and w_v, as in the lesson"),
+        ("queries alone", made(qkv=lambda D, H: nn.Linear(D, D)), "wide enough for the queries alone"),
         ("scores clamped", made(attend=clamped), "are the scores clamped"),
         ("split by view alone", made(split=view_alone), "The heads themselves are merged correctly", "M11"),
         ("view alone twice", made(split=view_alone, merge=merge_alone), "and the merge has none either", "M11"),
@@ -881,7 +991,7 @@ WRONG = {
         ("memory cut", module(memory_cut), "Only the first T positions of the memory"),
         ("x in the memory", module(memory_and_x), "Keys and values come from x and the memory together"),
         ("bias of w_o for each head", module(bias_for_each), "added once for every head"),
-        ("bias of w_v", module(no_bias_of_v), "The bias of w_v is left out"),
+        ("bias of w_qkv", module(no_bias_of_qkv), "The bias of w_qkv is left out"),
         ("exp overflows", made(attend=by_exp), "exp of such a score overflows"),
         ("over the heads", made(attend=lambda q, k, v: attend(q, k, v, dim=1)), "runs over the heads"),
         ("no w_o", module(unprojected), "w_o is not used"),
@@ -893,10 +1003,9 @@ WRONG = {
         ("memory ignored", made(k_from="x", v_from="x"), "The memory is not used"),
         ("queries from the memory", made(q_from="m"), "that of the memory"),
         ("x and memory exchanged", made(q_from="m", k_from="x", v_from="x"), "that of the memory"),
-        ("k for v", module(key_for_value), "The values are made with w_k"),
         ("relu of q", made(act=torch.relu, on="q"), "relu is applied to q", "M06"),
         ("relu of v", made(act=torch.relu, on="v"), "relu is applied to v", "M06"),
-        ("weights not transposed", module(weight_not_turned), "x @ weight.T + bias"),
+        ("w_o not transposed", module(o_not_turned), "x @ weight.T + bias"),
         ("residual inside", module(residual), "The residual comes in lesson 06"),
         ("causal", made(attend=causal), "A causal mask is applied"),
         ("first head only", made(attend=first_head), "Only the first head contributes"),
@@ -904,22 +1013,22 @@ WRONG = {
         ("one map for all", made(attend=shared_map), "All heads share one map"),
         ("dropout", made(attend=with_dropout), "Two calls with the same input give different results"),
         ("output and weights", module(with_weights_too), "wanted the output alone"),
-        ("full width a head", made(linear=lambda D, H: nn.Linear(D, H * D)), "each of the 3 heads has the full", "M13"),
-        ("one head's width", made(linear=lambda D, H: nn.Linear(D, D // H)), "wide enough for one head"),
+        ("full width a head", made(qkv=lambda D, H: nn.Linear(D, 3 * H * D)), "the 5 heads has the full", "M13"),
+        ("full width into w_o", made(linear=lambda D, H: nn.Linear(H * D, D)), "the 5 heads has the full", "M13"),
+        ("one head's width", made(qkv=lambda D, H: nn.Linear(D, 3 * D // H)), "wide enough for one head"),
         (
             "a list of layers",
-            made(linear=lambda D, H: nn.ModuleList(nn.Linear(D, D // H) for _ in range(H))),
-            "is a list of 3 layers",
+            made(qkv=lambda D, H: nn.ModuleList(nn.Linear(D, 3 * D // H) for _ in range(H))),
+            "is a list of 5 layers",
         ),
-        ("no bias", made(linear=lambda D, H: nn.Linear(D, D, bias=False)), "has no bias"),
-        ("one layer for two", made(extra=same_layer), "one and the same layer"),
+        ("no bias", made(qkv=lambda D, H: nn.Linear(D, 3 * D, bias=False)), "has no bias"),
         ("one layer more", made(extra=lambda self, D, H: setattr(self, "w", nn.Linear(D, D))), "more parameters"),
         ("detached", module(detached), "No gradient reaches x"),
         ("keys from x", made(k_from="x"), "The keys come from x"),
         ("values from x", made(v_from="x"), "The values come from x"),
         ("S taken for T", module(as_long_as_x), "when x and memory are equally long"),
         ("`memory or x`", TruthOfMemory, "write `memory is None`"),
-        ("maps not used", module(unmapped), "w_q, w_k, w_v are left out"),
+        ("maps not used", module(unmapped), "w_qkv is left out"),
         ("x added", module(plus_x), "x is added to the output"),
         ("head 0's map for all", made(attend=head_0_for_all), "that of the first"),
         ("positions before the batch", module(positions_first), "the batch comes first"),
@@ -928,7 +1037,7 @@ WRONG = {
         ("already built", made()(12, 3), "Pass the class itself"),
         ("in place", module(into_x), "in place"),
         ("a function", functions_only, "wanted an nn.Module"),
-        ("other names", lambda D, H: nn.MultiheadAttention(D, H), "The module has no w_q"),
+        ("other names", lambda D, H: nn.MultiheadAttention(D, H), "The module has no w_qkv"),
     ],
     DIAGNOSE: [
         ("scores clamped", mended(repairing(attend=clamped)), "are the scores clamped"),

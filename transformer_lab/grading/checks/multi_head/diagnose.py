@@ -7,6 +7,7 @@ from ...checking import NotDone, Wrong, check
 from ...draw import draw
 from ..common import close, copies, expect_tensor, keeps_dtype, leaves_alone
 from ..diagnosis import Diagnosis, snippets
+from . import multi_head_faults as faults
 from .multi_head_attention import (
     NAMES,
     by_loops,
@@ -80,7 +81,7 @@ def is_right(answer) -> None:
             raise Wrong(
                 "Two calls with the same input give different results: is there dropout, or a new layer in each call?"
             )
-        expect_right(answer, module, got, x, None, H)
+        expect_right(answer, module, got, x, None, H, module, faults.of_three_matrices(module, x, None, H))
     B, T, D, H = draw.one_of(*SIZES)[0]
     module = Layer(D, H)
     leaves_alone(lambda x: answer(module, x), x=draw.normal(B, T, D))

@@ -1,4 +1,7 @@
-"""Lesson 04: the checks of multi-head attention as a module."""
+"""Lesson 04: the checks of multi-head attention as a module, whose queries, keys and values one matrix makes."""
+
+from itertools import chain
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
@@ -20,31 +23,32 @@ from ..common import (
 from . import multi_head_faults as faults
 
 NAMES = ("w_q", "w_k", "w_v", "w_o")
+FUSED = ("w_qkv", "w_o")  # of question 2
 CALL = "(x, memory=None)"
-# B, T, D, H: no two alike; all sizes of a head alike; a head for each feature.
+# B, T, D, H: no two alike, and H not 3, as w_qkv has parts; all sizes of a head alike; a head for each feature.
 SEVERAL = (
-    ((2, 5, 12, 3), (3, 4, 10, 5), (4, 4, 16, 4), (1, 7, 6, 6)),
-    ((2, 7, 18, 3), (3, 6, 10, 5), (3, 3, 9, 3), (1, 4, 7, 7)),
-    ((3, 5, 12, 4), (2, 6, 15, 5), (4, 4, 16, 4), (1, 6, 5, 5)),
+    ((2, 5, 24, 4), (3, 4, 10, 5), (4, 4, 16, 4), (1, 7, 6, 6)),
+    ((2, 7, 20, 4), (3, 6, 10, 5), (3, 3, 9, 3), (1, 4, 7, 7)),
+    ((3, 7, 30, 5), (2, 6, 15, 5), (4, 4, 16, 4), (1, 6, 5, 5)),
 )
 # B, T, S, D, H: no two alike; T, S and the width of a head alike; one query.
 MEMORIES = (
-    ((2, 5, 7, 12, 3), (2, 4, 4, 12, 3), (3, 1, 6, 8, 2)),
-    ((2, 4, 7, 18, 3), (2, 3, 3, 12, 4), (3, 1, 5, 10, 2)),
-    ((3, 5, 8, 12, 4), (3, 5, 5, 20, 4), (2, 1, 4, 9, 3)),
+    ((2, 5, 7, 24, 4), (2, 4, 4, 20, 5), (3, 1, 6, 8, 2)),
+    ((2, 4, 7, 20, 2), (2, 3, 3, 12, 4), (3, 1, 5, 10, 2)),
+    ((3, 7, 8, 24, 4), (3, 5, 5, 20, 4), (2, 1, 4, 10, 5)),
 )
 
 
 class multi_head_attention:
     answers = ("MultiHeadAttention(d_model, n_heads)",)
 
-    @check("four linear maps, each as wide as the model, whatever the number of heads", 1)
+    @check("two linear layers of the right size, whatever the number of heads", 1)
     def maps(attention):
-        for D, H in draw.one_of(((12, 3), (12, 1), (10, 5)), ((15, 5), (14, 1), (12, 4)), ((18, 3), (10, 1), (20, 5))):
+        for D, H in draw.one_of(((12, 4), (12, 1), (10, 5)), ((15, 5), (14, 1), (12, 4)), ((18, 6), (10, 1), (20, 5))):
             module = built(attention, D, H)
             if sum(p.numel() for p in module.parameters()) != 4 * (D * D + D):
                 listed = ", ".join(f"{name} {tuple(p.shape)}" for name, p in module.named_parameters())
-                raise Wrong(f"There are more parameters than those of w_q, w_k, w_v and w_o: {listed}.")
+                raise Wrong(f"There are more parameters than those of w_qkv and w_o: {listed}.")
 
     @check("the output has the shape of x", 0.5)
     def shape(attention):
@@ -68,29 +72,46 @@ class multi_head_attention:
         for B, T, S, D, H in draw.one_of(*MEMORIES):
             expect_output(attention, D, H, draw.normal(B, T, D), draw.normal(B, S, D))
 
-    @check("gradients reach all four maps and x; dtype is kept; inputs stay as they were", 0.5)
+    @check("gradients reach both layers and x; dtype is kept; inputs stay as they were", 0.5)
     def manners(attention):
         B, T, S, D, H = draw.one_of(*MEMORIES)[0]
-        module = with_weights(built(attention, D, H))
+        module = with_weights(built(attention, D, H), FUSED)
         call = Answer(module, f"forward{CALL}")
         leaves_alone(call, x=draw.normal(B, T, D), memory=draw.normal(B, S, D))
         x, memory = draw.normal(B, T, D).requires_grad_(), draw.normal(B, S, D).requires_grad_()
         output = has_gradient(expect_tensor(call(x, memory), "the output", (B, T, D)), "the output")
-        sources = {"x": x, "memory": memory} | {name: getattr(module, name).weight for name in NAMES}
-        reaches_all(output, sources)
-        if close(output, by_loops(module, x, memory, H), 1e-4):
+        sources = {"x": x, "memory": memory} | {name: getattr(module, name).weight for name in FUSED}
+        of_each_part(reaches_all(output, sources)["w_qkv"], H)
+        layers = taken_apart(module, H)
+        if close(output, by_loops(layers, x, memory, H), 1e-4):
             large = 30 * draw.normal(B, T, D)
-            counts_in_full(holds_for_large(call, large), by_loops(module, large, None, H))
+            counts_in_full(holds_for_large(call, large), by_loops(layers, large, None, H))
         x = draw.normal(B, T, D, dtype=torch.float64)
         keeps_dtype(Answer(module.double(), f"forward{CALL}")(x), torch.float64, "the output of module.double()")
 
 
-def reaches_all(output: Tensor, sources: dict[str, Tensor]) -> None:
-    """A gradient must flow from the output to each of the sources."""
+def reaches_all(output: Tensor, sources: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A gradient must flow from the output to each of the sources; these gradients."""
     found = torch.autograd.grad((output * draw.normal(*output.shape)).sum(), [*sources.values()], allow_unused=True)
     for name, gradient in zip(sources, found, strict=True):
         if gradient is None or not gradient.any():
             raise Wrong(f"No gradient reaches {name}. Look for .detach(), .data, torch.no_grad() or numpy.")
+    return dict(zip(sources, found, strict=True))
+
+
+def of_each_part(gradient: Tensor, H: int) -> None:
+    """Raise Wrong where no gradient reaches the rows of w_qkv that make the queries, the keys or the values."""
+    for part, rows in zip(("queries", "keys", "values"), gradient.unflatten(0, (H, 3, -1)).unbind(1), strict=True):
+        if not rows.any():
+            words = f"No gradient reaches the rows of w_qkv that make the {part}."
+            raise Wrong(f"{words} Look for .detach(), .data, torch.no_grad() or numpy.")
+
+
+def taken_apart(module: nn.Module, H: int) -> SimpleNamespace:
+    """Its layers as the lesson has them, w_q, w_k, w_v and w_o: by the rows of w_qkv, head by head."""
+    return SimpleNamespace(
+        w_o=module.w_o, **faults.three_layers(module.w_qkv, lambda rows: rows.unflatten(0, (H, 3, -1)))
+    )
 
 
 def holds_for_large(call, x: Tensor) -> Tensor:
@@ -121,39 +142,42 @@ def built(attention, D: int, H: int) -> nn.Module:
     module = attention(D, H)
     if not isinstance(module, nn.Module):
         raise Wrong(f"MultiHeadAttention({D}, {H}) is of type {type(module).__name__}; wanted an nn.Module.")
-    for name in NAMES:
-        layer, wanted = getattr(module, name, None), f"wanted self.{name} = nn.Linear({D}, {D})"
+    for name, wide in zip(FUSED, (3 * D, D), strict=True):
+        layer, wanted = getattr(module, name, None), f"wanted self.{name} = nn.Linear({D}, {wide})"
         if layer is None:
-            raise Wrong(f"The module has no {name}; {wanted}.")
+            lessons = "It has w_q, w_k and w_v, as in the lesson; here one layer makes all three. "
+            also = lessons if name == "w_qkv" and hasattr(module, "w_q") else ""
+            raise Wrong(f"The module has no {name}. {also}{wanted[0].upper()}{wanted[1:]}.")
         if isinstance(layer, (nn.ModuleList, list, tuple)):
             raise Wrong(
-                f"{name} is a list of {len(layer)} layers; {wanted}: the maps of all heads side by side in one matrix, "
-                "so that one product serves them all."
+                f"{name} is a list of {len(layer)} layers; {wanted}: the rows of all heads one after the other in one "
+                "matrix, so that one product serves them all."
             )
         if not isinstance(layer, nn.Linear):
             raise Wrong(f"{name} is of type {type(layer).__name__}; {wanted}.")
         ins, outs = layer.in_features, layer.out_features
-        if H * D in (ins, outs) and H > 1:
-            raise Wrong(
-                f"{name} is nn.Linear({ins}, {outs}): each of the {H} heads has the full width {D}. Heads share the "
-                f"width, d_head = {D} / {H} = {D // H} each; {wanted}.",
-                "M13",
-            )
-        if D // H in (ins, outs) and H > 1:
-            raise Wrong(f"{name} is nn.Linear({ins}, {outs}): wide enough for one head of {H}; {wanted}.")
-        if (ins, outs) != (D, D):
-            raise Wrong(f"{name} is nn.Linear({ins}, {outs}); {wanted}.")
+        size = f"{name} is nn.Linear({ins}, {outs})"
+        if (ins, outs) != (D, wide):
+            if H > 1 and (H * wide in (ins, outs) or ins == H * D):
+                raise Wrong(
+                    f"{size}: each of the {H} heads has the full width {D}. Heads share the "
+                    f"width, d_head = {D} / {H} = {D // H} each; {wanted}.",
+                    "M13",
+                )
+            if H > 1 and (wide // H in (ins, outs) or D // H in (ins, outs)):
+                raise Wrong(f"{size}: wide enough for one head of {H}; {wanted}.")
+            if (ins, outs) == (D, D):
+                raise Wrong(f"{size}: wide enough for the queries alone. It makes keys and values, too; {wanted}.")
+            raise Wrong(f"{size}; {wanted}.")
         if layer.bias is None:
             raise Wrong(f"{name} has no bias; {wanted}, whose bias is on by default.")
-    if len({id(getattr(module, name).weight) for name in NAMES}) < 4:
-        raise Wrong("Two of the maps are one and the same layer: make four of them, each with weights of its own.")
     return module
 
 
-def with_weights(module: nn.Module) -> nn.Module:
+def with_weights(module: nn.Module, names=NAMES) -> nn.Module:
     """The module with new weights: no weight of attention is near 1/T, and none saturates."""
     with torch.no_grad():
-        for name in NAMES:
+        for name in names:
             layer = getattr(module, name)
             layer.weight.copy_(draw.standard(*layer.weight.shape) * 1.2 / layer.in_features**0.5)
             layer.bias.copy_(0.3 * draw.standard(*layer.bias.shape))
@@ -162,7 +186,7 @@ def with_weights(module: nn.Module) -> nn.Module:
 
 def attended(attention, D: int, H: int, x: Tensor, memory: Tensor | None = None) -> tuple[nn.Module, Tensor]:
     """The module with new weights, and its output for x, if it is a tensor of the right shape."""
-    module = with_weights(built(attention, D, H))
+    module = with_weights(built(attention, D, H), FUSED)
     call = Answer(module, f"forward{CALL}")
     inputs = copies(x) if memory is None else copies(x, memory)
     try:
@@ -196,46 +220,58 @@ def expect_output(attention, D: int, H: int, x: Tensor, memory: Tensor | None = 
     def alone(module, *inputs):
         return Answer(module, f"forward{CALL}")(*inputs)
 
-    expect_right(alone, module, got, x, memory, H)
+    layers = taken_apart(module, H)
+    expect_right(alone, module, got, x, memory, H, layers, faults.of_one_matrix(module, layers, x, memory, H))
 
 
-def expect_right(call, module: nn.Module, got: Tensor, x: Tensor, memory: Tensor | None, H: int) -> None:
-    """What call(module, x[, memory]) gave is right; else the words of a known fault, or where to look."""
-    wanted = by_loops(module, x, memory, H)
+def expect_right(call, module: nn.Module, got: Tensor, x: Tensor, memory: Tensor | None, H, layers, known) -> None:
+    """What call(module, x[, memory]) gave is right; else the words of a known fault, or where to look.
+
+    layers: has w_q, w_k, w_v and w_o. known: the numbers that wrong answers give, with the words for their authors.
+    """
+    wanted = by_loops(layers, x, memory, H)
     if close(got, wanted, 2e-5):
         return
     where = f" (d_model = {x.shape[-1]}, n_heads = {H}, x of shape {tuple(x.shape)}"
     where += ")" if memory is None else f", memory of shape {tuple(memory.shape)})"
-    told = list(faults.outputs(module, x, memory, H))
-    rows = [tensor.split(1) for tensor in (x, memory) if tensor is not None]
-    if not close(got, torch.cat([call(module, *copies(*row)) for row in zip(*rows, strict=True)]), 1e-4):
-        told.append((got, "The examples of the batch influence one another: each alone gives another output.", None))
+
+    def one_by_one():
+        rows = [tensor.split(1) for tensor in (x, memory) if tensor is not None]
+        if not close(got, torch.cat([call(module, *copies(*row)) for row in zip(*rows, strict=True)]), 1e-4):
+            yield got, "The examples of the batch influence one another: each alone gives another output.", None
+
     try:
-        compare(got, wanted, told, "the output", 2e-5, look=where_to_look(H, memory))
+        compare(
+            got,
+            wanted,
+            chain(known, one_by_one()),
+            "the output",
+            2e-5,
+            look=where_to_look(H, memory, module is not layers),
+        )
     except Wrong as wrong:
         raise Wrong(str(wrong) + where, wrong.misconception) from None
 
 
-def where_to_look(H: int, memory: Tensor | None) -> str:
+def where_to_look(H: int, memory: Tensor | None, one_matrix: bool) -> str:
     """For a mistake that nobody foresaw: which part is new in this check."""
     if memory is not None:
-        return "Without a memory see the checks above; here w_k and w_v read the memory, w_q reads x."
+        return "Without a memory see the checks above; here keys and values are made of the memory, queries of x."
     if H > 1:
         return (
             "If one head is right and several are not, look at what depends on n_heads: split x, print a numbered "
             "tensor after each step; the scale, sqrt(d_head); merge."
         )
-    return (
-        "With one head the output is w_o(softmax(q k^T / sqrt(d_model)) v), where q = w_q(x), k = w_k(x), v = w_v(x)."
-    )
+    made = "q, k and v are the thirds of w_qkv(x)" if one_matrix else "q = w_q(x), k = w_k(x), v = w_v(x)"
+    return f"With one head the output is w_o(softmax(q k^T / sqrt(d_model)) v), where {made}."
 
 
-def by_loops(module: nn.Module, x: Tensor, memory: Tensor | None, H: int) -> Tensor:
-    """The specification: each example and head alone, with its own rows of the matrices; then w_o."""
+def by_loops(layers, x: Tensor, memory: Tensor | None, H: int) -> Tensor:
+    """The specification: each example and head alone, with its own rows of w_q, w_k and w_v; then w_o."""
     source, d_head = (x if memory is None else memory).detach().double(), x.shape[-1] // H
     x = x.detach().double()
-    w = {name: getattr(module, name).weight.detach().double() for name in NAMES}
-    b = {name: getattr(module, name).bias.detach().double() for name in NAMES}
+    w = {name: getattr(layers, name).weight.detach().double() for name in NAMES}
+    b = {name: getattr(layers, name).bias.detach().double() for name in NAMES}
     merged = torch.zeros(x.shape, dtype=torch.float64)
     for example in range(len(x)):
         for h in range(H):
@@ -275,16 +311,17 @@ def why_it_raised(attention, D: int, H: int, x: Tensor, memory: Tensor | None, e
         (draw.normal(2, T, 4 * T), 4),
     ):  # T = S = d_head; then also = H
         try:
-            module = with_weights(built(attention, friendly.shape[-1], heads))
+            module = with_weights(built(attention, friendly.shape[-1], heads), FUSED)
+            layers = taken_apart(module, heads)
             source = None if memory is None else draw.normal(*friendly.shape)
             got = module(*copies(friendly, *([] if memory is None else [source]))).detach()
         except Exception:
             continue
-        if close(got, by_loops(module, friendly, source, heads), 1e-4):
+        if close(got, by_loops(layers, friendly, source, heads), 1e-4):
             if memory is not None:
                 return "It works when x and memory are equally long, not otherwise: S is the memory's, T is x's.", None
             return "It works for T = d_head and not otherwise: is a size fixed, or taken from the wrong axis?", None
-        for wrong, message, misconception in faults.outputs(module, friendly, source, heads):
+        for wrong, message, misconception in faults.of_one_matrix(module, layers, friendly, source, heads):
             if close(got, wrong, 1e-4):
                 return f"{message} (It raised because sizes differ here; where all agree it runs.)", misconception
     return None

@@ -1,5 +1,8 @@
 """Lesson 04: the wrong answers people give to multi-head attention, as numbers and as words to tell their authors."""
 
+from itertools import permutations, product
+from types import SimpleNamespace
+
 import torch
 import torch.nn.functional as F
 
@@ -39,10 +42,46 @@ ALONE = "straight to (B, H, T, d_head), without a transpose: positions and featu
 UNMERGED = "without swapping heads and positions back: they get mixed"
 
 
-def outputs(module, x, memory, H):
-    """(numbers, message, misconception) of each wrong answer that these sizes allow."""
-    lengths = x.shape[1], (x if memory is None else memory).shape[1]
-    for wrong, message, misconception in variants(x.shape[-1], H, *lengths, memory is not None):
+def of_three_matrices(module, x, memory, H):
+    """(numbers, message, misconception) of each wrong answer that these sizes allow, with w_q, w_k, w_v and w_o."""
+    yield from numbers_of(module, x, memory, H, [*variants(*sizes(x, memory, H)), *on_three_matrices(x.shape[-1], H)])
+
+
+def of_one_matrix(module, layers, x, memory, H):
+    """The same of a module that has w_qkv in place of three; layers: what w_qkv is, taken apart rightly."""
+    D = x.shape[-1]
+    yield from numbers_of(layers, x, memory, H, on_one_matrix(D // H))
+    for parts, message in rows_taken_otherwise(D, H):
+        other = SimpleNamespace(w_o=layers.w_o, **three_layers(module.w_qkv, parts))
+        yield from numbers_of(other, x, memory, H, [({}, message, None)])
+        yield from numbers_of(other, x, memory, H, [({"split": view_alone}, f"{message} {ALSO_VIEWED}", "M11")])
+    for heads, words in other_numbers_of_heads(D, H):
+        other = SimpleNamespace(
+            w_o=layers.w_o, **three_layers(module.w_qkv, lambda rows, n=heads: rows.unflatten(0, (n, 3, -1)))
+        )
+        yield from numbers_of(other, x, memory, heads, [({}, words, None)])
+    yield from numbers_of(layers, x, memory, H, variants(*sizes(x, memory, H)))
+
+
+ALSO_VIEWED = f"And the split is a view {ALONE}."
+
+
+def sizes(x, memory, H):
+    """d_model, n_heads, queries, keys, and whether there is a memory."""
+    return x.shape[-1], H, x.shape[1], (x if memory is None else memory).shape[1], memory is not None
+
+
+def three_layers(w_qkv, parts):
+    """w_q, w_k and w_v, made of a layer's rows; parts(rows) holds on axis 1 those of queries, keys and values."""
+    rows = {name: parts(getattr(w_qkv, name).detach()).unbind(1) for name in ("weight", "bias")}
+    return {
+        f"w_{letter}": SimpleNamespace(weight=rows["weight"][n].flatten(0, 1), bias=rows["bias"][n].flatten(0, 1))
+        for n, letter in enumerate("qkv")
+    }
+
+
+def numbers_of(module, x, memory, H, wrongs):
+    for wrong, message, misconception in wrongs:
         try:
             numbers = compute(module, x, memory, H, **wrong)
         except RuntimeError:
@@ -144,34 +183,8 @@ def variants(D, H, T, S, cross):
     yield {"split": lambda x, H: cut(x, H).flip(1)}, "The heads come back in reverse order.", None
     yield {"out": lambda o, w: o}, "The output projection w_o is not used.", None
     yield {"out": lambda o, w: w(w(o))}, "The output projection w_o is applied twice.", None
-    for letters in ("q", "k", "v", "o", "qkvo"):
-        which = "all maps are" if letters == "qkvo" else f"w_{letters} is"
-        words = f"{which} applied as x @ weight; nn.Linear computes x @ weight.T + bias. Call the layer: self.w_q(x)."
-        yield {"turned": letters}, words[0].upper() + words[1:], None
-    for letters in (
-        "qkvo",
-        "qkv",
-        "o",
-        "q",
-        "k",
-        "v",
-    ):  # a bias of k alone shifts a query's scores alike: nothing changes
-        which = "The biases are" if len(letters) > 1 else f"The bias of w_{letters} is"
-        words = f"{which} left out: call the layers, self.w_q(x), instead of using their weights."
-        yield {"unbiased": letters}, words, None
     yield {"out": lambda o, w: w(o) + w(0 * o)}, "The bias of w_o is added twice.", None
     yield {"out": lambda o, w: w(o) + (H - 1) * w(0 * o)}, "The bias of w_o is added once for every head.", None
-    for maps, words in (
-        ("qqvo", "The keys are made with w_q; wanted w_k."),
-        ("kkvo", "The queries are made with w_k; wanted w_q."),
-        ("qkko", "The values are made with w_k; wanted w_v."),
-        ("qkqo", "The values are made with w_q; wanted w_v."),
-        ("kqvo", "w_q and w_k are swapped."),
-        ("qvko", "w_k and w_v are swapped."),
-        ("qvvo", "The keys are made with w_v; wanted w_k."),
-        ("qkvv", "The output goes through w_v; wanted w_o."),
-    ):
-        yield {"maps": maps}, words, None
     if cross:
         yield {"inputs": "xxx"}, "The memory is not used: keys and values come from it, not from x.", None
         yield {"inputs": "mxx"}, "x and memory are swapped: queries come from x, keys and values from memory.", None
@@ -184,15 +197,6 @@ def variants(D, H, T, S, cross):
         yield {"sources": lambda x, m: m[:, : x.shape[1]]}, words, None
         words = "The memory is averaged to one position: each of its S positions has a key of its own."
         yield {"sources": lambda x, m: m.mean(1, keepdim=True)}, words, None
-    for letters in ("q", "k", "v", "qk", "kv", "qkv"):
-        names = ", ".join(f"w_{letter}" for letter in letters)
-        words = f"{names} is left out" if len(letters) == 1 else f"{names} are left out"
-        yield {"skip": letters}, f"{words}: queries, keys and values are each made by a map of their own.", None
-    for heads in (d_head, 1, 2, 4, 8):
-        if heads != H and D % heads == 0:
-            words = f"This is what n_heads = {heads} gives: "
-            words += "n_heads and d_head are swapped." if heads == d_head else "is the number of heads fixed?"
-            yield {"heads": heads}, words, None
     for act in (torch.relu, torch.tanh, F.gelu, torch.sigmoid, F.silu, F.leaky_relu):
         for on in ("q", "k", "v", "qk", "qkv"):
             words = (
@@ -221,3 +225,98 @@ def variants(D, H, T, S, cross):
     words = "The heads' output is added to w_o's: w_o alone makes the output. The residual comes in lesson 06."
     yield {"out": lambda o, w: o + w(o)}, words, None
     yield {"residual": True}, "x is added to the output: w_o alone makes it. The residual comes in lesson 06.", None
+
+
+def on_three_matrices(D, H):
+    """What can be done otherwise with w_q, w_k and w_v: (what differs, message, misconception)"""
+    for letters in ("q", "k", "v", "o", "qkvo"):
+        which = "all maps are" if letters == "qkvo" else f"w_{letters} is"
+        words = f"{which} applied as x @ weight; nn.Linear computes x @ weight.T + bias. Call the layer: self.w_q(x)."
+        yield {"turned": letters}, words[0].upper() + words[1:], None
+    for letters in (
+        "qkvo",
+        "qkv",
+        "o",
+        "q",
+        "k",
+        "v",
+    ):  # a bias of k alone shifts a query's scores alike: nothing changes
+        which = "The biases are" if len(letters) > 1 else f"The bias of w_{letters} is"
+        words = f"{which} left out: call the layers, self.w_q(x), instead of using their weights."
+        yield {"unbiased": letters}, words, None
+    for maps, words in (
+        ("qqvo", "The keys are made with w_q; wanted w_k."),
+        ("kkvo", "The queries are made with w_k; wanted w_q."),
+        ("qkko", "The values are made with w_k; wanted w_v."),
+        ("qkqo", "The values are made with w_q; wanted w_v."),
+        ("kqvo", "w_q and w_k are swapped."),
+        ("qvko", "w_k and w_v are swapped."),
+        ("qvvo", "The keys are made with w_v; wanted w_k."),
+        ("qkvv", "The output goes through w_v; wanted w_o."),
+    ):
+        yield {"maps": maps}, words, None
+    for letters in ("q", "k", "v", "qk", "kv", "qkv"):
+        names = ", ".join(f"w_{letter}" for letter in letters)
+        words = f"{names} is left out" if len(letters) == 1 else f"{names} are left out"
+        yield {"skip": letters}, f"{words}: queries, keys and values are each made by a map of their own.", None
+    for heads, words in other_numbers_of_heads(D, H):
+        yield {"heads": heads}, words, None
+
+
+def on_one_matrix(d_head):
+    """What can be done otherwise with w_qkv, beside taking its rows in another order"""
+    words = (
+        "The scores are divided by sqrt(3 d_head): that is how wide a head's query, key and value are together. Wanted "
+        "sqrt(d_head), the width of its query."
+    )
+    yield {"scale": (3 * d_head) ** -0.5}, words, None
+    words = "w_o is applied as x @ weight; nn.Linear computes x @ weight.T + bias. Call the layer: self.w_o(...)."
+    yield {"turned": "o"}, words, None
+    for letters, names in (("qkvo", "Both biases are"), ("qkv", "The bias of w_qkv is"), ("o", "The bias of w_o is")):
+        words = f"{names} left out: call the layers, self.w_qkv(x), instead of using their weights."
+        yield {"unbiased": letters}, words, None
+    yield {"skip": "qkv"}, "w_qkv is left out: it makes queries, keys and values.", None
+    yield {"maps": "qkvv"}, "The output goes through the values' rows of w_qkv; wanted w_o.", None
+
+
+def other_numbers_of_heads(D, H):
+    """(number of heads, words)"""
+    for heads in (D // H, 1, 2, 4, 8):
+        if heads != H and D % heads == 0:
+            words = f"This is what n_heads = {heads} gives: "
+            words += "n_heads and d_head are swapped." if heads == D // H else "is the number of heads fixed?"
+            yield heads, words
+
+
+def rows_taken_otherwise(D, H):
+    """(function of the rows (3 D, ...) of w_qkv that holds the three parts on axis 1, message)"""
+    names, length = ("n_heads", "3", "d_head"), {"n_heads": H, "3": 3, "d_head": D // H}
+    for order in list(permutations(names))[1:]:  # the first is right
+
+        def parts(rows, order=order):
+            rows = rows.unflatten(0, [length[name] for name in order])
+            return rows.permute(*(order.index(name) for name in names), *range(3, rows.ndim))
+
+        yield parts, told_of_rows(order)
+    thirds = "first", "second", "third"
+    for taken in product(range(3), repeat=3):
+        if taken != (0, 1, 2):
+            words = (
+                "Of a head's numbers the {} third is taken for its query, the {} for its key and the {} for its value. "
+            )
+            words = words.format(*(thirds[n] for n in taken)) + "They lie in the order query, key, value."
+            yield lambda rows, taken=taken: rows.unflatten(0, (H, 3, -1))[:, list(taken)], words
+
+
+def told_of_rows(order):
+    if order == ("3", "n_heads", "d_head"):
+        return (
+            "What w_qkv makes is read as all queries, then all keys, then all values, as GPT-2 keeps them. Here it "
+            "lies head by head: cut it into heads first, and each head's share into query, key and value."
+        )
+    if order == ("n_heads", "d_head", "3"):
+        return (
+            "A head's numbers are dealt out in turn to its query, its key and its value. They lie one after the other: "
+            "first the whole query, then the whole key, then the whole value."
+        )
+    return f"What w_qkv makes is read as ({', '.join(order)}), though it lies as (n_heads, 3, d_head)."

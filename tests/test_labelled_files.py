@@ -20,6 +20,7 @@ from transformer_lab.models import BERT, GPT
 from transformer_lab.tasks.labelled_file import fine_tuning_task, labelled_file
 from transformer_lab.tasks.labelling import labelled
 from transformer_lab.tasks.registry import TUNING_SETTINGS
+from transformer_lab.tasks.translation import parallel_file
 from transformer_lab.training.checkpoints import unfrozen
 
 SIZES = dict(vocab_size=300, d_model=24, n_heads=3, n_layers=2, d_ff=31, max_len=64)
@@ -123,6 +124,17 @@ def test_no_text_is_on_both_sides_of_the_split():
     assert len(training) == 64 and sorted(training + held_out, key=str) == sorted(pairs, key=str)
     assert not {one.source.strip() for one in training} & {one.source.strip() for one in held_out}
     assert split_labelled(pairs) == (training, held_out)
+
+
+def test_a_file_that_is_sorted_by_label_is_measured_on_all_labels(tmp_path):
+    rows = [(f"text number {n}", "no" if n < 3000 else "yes") for n in range(6000)]
+    _, held_out = split_labelled([Pair(*row) for row in rows])
+    assert len(held_out) == 500 and 200 < sum(one.target == "yes" for one in held_out) < 300
+    (tmp_path / "sorted.tsv").write_text("\n".join(map("\t".join, rows)))
+    measured = parallel_file(tmp_path / "sorted.tsv").held_out
+    assert len(measured) == 500 and 200 < sum(one.target == "yes" for one in measured) < 300
+    places = [rows.index((one.source, one.target)) for one in measured]
+    assert places == sorted(places)
 
 
 # ---- Saving and loading

@@ -124,6 +124,8 @@ def test_work_is_told_where_it_takes_long_and_somebody_waits(capsys, monkeypatch
     chunks = ["a" * 10, "b" * 20]
     for n, watches, rank, told in (
         (30, True, "0", ""),
+        (2 * 10**6, True, "0", "Reading:"),
+        (2 * 10**6, False, "0", ""),
         (10**8, False, "0", "Reading: 100,000,000 characters ...\n"),
         (10**8, False, "1", ""),
         (10**8, True, "0", "Reading:"),

@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 from pydoc_data.topics import topics
 
 import pytest
@@ -120,6 +121,22 @@ def test_markdown_has_its_own_headings_and_python_none():
     assert found == [Passage("One", "some text", "notes/a.md"), Passage("Two", "other text", "notes/a.md")]
     (only,) = document_passages(Document("a.py", text))
     assert only.title == "a.py" and only.text == text
+
+
+@pytest.mark.parametrize(
+    ("heading", "title"),
+    [("# C#", "C#"), ("## F# and C# ##", "F# and C#"), ("#  Types  #", "Types"), ("# a # b", "a # b"), ("# ##", "")],
+)
+def test_a_number_sign_in_a_heading_is_kept_unless_it_closes_it(heading, title):
+    assert document_passages(Document("a.md", f"{heading}\n\ntext")) == [Passage(title, "text", "a.md")]
+
+
+@pytest.mark.parametrize("line", ["words and{}", "# a heading{}x", "# {}x", "{}words", "a{}b"])
+def test_a_long_run_of_spaces_takes_no_longer_than_words(line):
+    text = line.format(" " * 300_000)
+    start = time.perf_counter()
+    (only,) = document_passages(Document("a.md", f"{text}\n\nnext"))
+    assert time.perf_counter() - start < 10 and only.text.endswith("next")  # it was minutes
 
 
 def test_long_blocks_are_cut_and_no_word_is_lost():

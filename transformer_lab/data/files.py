@@ -140,6 +140,12 @@ def split_by(
     return [one for one in items if key(one) not in held_out], [one for one in items if key(one) in held_out]
 
 
+def some(items: Sequence[T], most: int) -> list[T]:
+    """At most this many of the items, in their order: drawn at random, because a file may be sorted, as by label."""
+    chosen = random_from(0).sample(range(len(items)), min(most, len(items)))
+    return [items[i] for i in sorted(chosen)]
+
+
 def same_text(text: str) -> str:
     """The text, normalised: it is the same for two texts that a reader could not tell apart."""
     return " ".join(unicodedata.normalize("NFC", text).split())

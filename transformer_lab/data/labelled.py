@@ -14,7 +14,7 @@ from ..arguments import check_text
 from ..files import path_of
 from ..sentences import short_repr
 from .entities import Sentence
-from .files import naming, read_lines, read_pairs, same_text, split_by
+from .files import naming, read_lines, read_pairs, same_text, some, split_by
 from .pairs import Pair
 
 TAG = re.compile(r"O|[BI]-\S+")
@@ -102,9 +102,9 @@ def labels_of(examples: Sequence[Pair] | Sequence[Sentence]) -> list[str]:
 
 
 def split_labelled(examples: list[T]) -> tuple[list[T], list[T]]:
-    """(training, held out): a fifth of the different texts are held out, up to LARGEST_TEST examples of them."""
+    """(training, held out): a fifth of the different texts are held out, at most LARGEST_TEST examples of them."""
     training, held_out = split_by(examples, identity, share=0.2, seed=0)  # the same each time: evaluate finds it again
-    return training, held_out[:LARGEST_TEST]
+    return training, some(held_out, LARGEST_TEST)
 
 
 def identity(example: Pair | Sentence) -> Hashable:

@@ -15,7 +15,8 @@ CUT = re.compile(
     r"(?=[ \n]\S)|(?<=[A-Za-z\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3])(?=[,.;:!?，。、；：！？])"
 )
 LONGEST_RUN = 2**20  # characters. What has no such place for this long is hardly a text, and is cut anywhere.
-LONG = 2**24  # characters, which take long enough for a progress bar
+SLOW = 2**20  # characters, which take about a second or more
+LONG = 2**24  # characters, which take long enough to be told where nobody watches, too
 
 
 class LongText:
@@ -76,8 +77,8 @@ class LongText:
 
 
 def watched(texts: Iterable[str], n_characters: int, work: str) -> Iterator[str]:
-    """The texts, with a progress bar while they are read or, outside a terminal, a line; neither for short texts."""
-    if n_characters < LONG or not is_first_process():
+    """The texts, with a progress bar while they are read or, outside a terminal, a line for LONG ones."""
+    if n_characters < (SLOW if is_watched() else LONG) or not is_first_process():
         yield from texts
         return
     if not is_watched():

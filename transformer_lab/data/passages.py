@@ -17,10 +17,10 @@ FEWEST, MOST = 80, 150  # words: a passage is closed once it has the fewest, and
 LEAST_ENTRY = 40  # words: with so many, it is closed before the next entry of a list of functions, too
 LONGEST = 250  # words: what belongs together is cut after all if it has more
 UNDERLINED = re.compile(r"(?P<title>\S.*)\n([*=\-~^\"+#])\2{2,}")  # a heading in the documentation, or in a .rst file
-MARKED = re.compile(r"#{1,6} +(?P<title>.*?)[ #]*")  # a heading in a .md file
+MARKED = re.compile(r"#{1,6} (?P<title>.*)")  # a heading in a .md file
 # A word with the spaces before it. Where none are written between words each character is one, and so is each part of
 # something long without a space, which a model could not read at once.
-SPACED_WORD = re.compile(rf"\s*(?:[{CJK}]|[^\s{CJK}]{{1,100}})")
+SPACED_WORD = re.compile(rf"(?<!\s)\s*(?:[{CJK}]|[^\s{CJK}]{{1,100}})")
 FOOTNOTES = "-[ Footnotes ]-"
 
 
@@ -83,11 +83,18 @@ def sections(document: Document) -> Iterator[tuple[str, list[str]]]:
         if heading or block == FOOTNOTES:
             if blocks:
                 yield title, blocks
-            title, blocks = heading["title"] if heading else title, []
+            title, blocks = unmarked(heading["title"]) if heading else title, []
         elif block.strip():
             blocks += cut(block)
     if blocks:
         yield title, blocks
+
+
+def unmarked(title: str) -> str:
+    """A heading's title without the number signs that may close it, behind a space: "Types" of "Types ##", and "C#"."""
+    title = title.strip(" ")
+    bare = title.rstrip("#")
+    return title if bare and bare[-1] != " " else bare.rstrip(" ")
 
 
 def units(blocks: list[str]) -> Iterator[list[str]]:

@@ -20,6 +20,7 @@ from ..config import TransformerConfig
 from ..data import docstring_modules, entities
 from ..data.docstring_modules import Example
 from ..data.entities import Sentence
+from ..data.long_text import watched
 from ..data.tokenizers import BPETokenizer, Tokenizer
 from ..device import seed_everything
 from ..metrics import entity_f1
@@ -55,7 +56,9 @@ class Classification(Task):
     ):
         self.description = description or {}
         self.model, self.tokenizer, self.labelled, self.test = model, tokenizer, labelled, test
-        self.examples = [(self.encode(example.text), example.label) for example in labelled]
+        texts = [example.text for example in labelled]
+        ids = map(self.encode, watched(texts, sum(map(len, texts)), "Texts to tokens"))
+        self.examples = list(zip(ids, (example.label for example in labelled), strict=True))
         self.lengths = [len(ids) for ids, _ in self.examples]
 
     def contents(self):

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from ..analysis.reading import translation_attention
 from ..config import TransformerConfig
-from ..data.files import kept_path, naming, read_pairs, split_pairs
+from ..data.files import kept_path, naming, read_pairs, some, split_pairs
+from ..data.long_text import watched
 from ..data.pairs import Pair
 from ..data.tokenizers import BPETokenizer, Tokenizer, WordTokenizer
 from ..device import seed_everything
@@ -41,9 +42,10 @@ class Translation(Task):
         if not self.is_aligned:  # raise now if it is missing, not at the first evaluation
             require_packages("Measuring translations", "sacrebleu")
         # Arrays, because lists would take four times the memory.
-        self.ids = {
-            pair: tuple(array("I", tokenizer.encode(text)) for text in texts(pair)) for pair in pairs + held_out
-        }
+        every_text = [text for pair in pairs + held_out for text in texts(pair)]
+        n_characters = sum(map(len, every_text))
+        ids = (array("I", tokenizer.encode(one)) for one in watched(every_text, n_characters, "Texts to tokens"))
+        self.ids = {pair: (next(ids), next(ids)) for pair in pairs + held_out}
         self.lengths = [sum(map(len, self.ids[pair])) for pair in pairs]
         self.max_new_tokens = 1 + max(len(self.ids[pair][1]) for pair in held_out)  # the longest target, and [EOS]
         longest = max(len(ids) for both in self.ids.values() for ids in both)
@@ -144,8 +146,11 @@ def parallel_file(
     pairs = read_pairs(path)
     with naming(path):
         pairs, held_out = split_pairs(pairs, seed=0)  # the same for every seed, so that evaluate finds the same split
-    held_out = held_out[:500]
-    tokenizer = tokenizer or BPETokenizer.train((text for pair in pairs for text in texts(pair)), vocab_size=2000)
+    held_out = some(held_out, 500)
+    if tokenizer is None:
+        learnt_from = [text for pair in pairs for text in texts(pair)]
+        n_characters = sum(map(len, learnt_from))
+        tokenizer = BPETokenizer.train(watched(learnt_from, n_characters, "Learning byte pairs"), vocab_size=2000)
     task = Translation({"task": kept_path(path), "seed": seed}, pairs, held_out, tokenizer, preset, seed, **changes)
     task.metric = "chrf"
     task.about = f"{path}: {len(pairs):,} pairs to learn from, {len(held_out):,} held out."

@@ -115,6 +115,13 @@ def test_translate_prints_a_line_for_each_text(trained):
     assert printed("translate", trained[0] / "tsv", "3 days", "4 nights", "5", "--beams", "2").count("\n") >= 3
 
 
+def test_words_that_a_model_does_not_know_are_told_beside_the_translation():
+    found = CliRunner().invoke(cli.app, ["translate", "dates", "May 3, 1931 zebra", "zebra gnu"])
+    assert found.exit_code == 0 and len(found.stdout.splitlines()) == 2
+    assert found.stderr == "dates does not know 'zebra', 'gnu': it reads the same sign for each.\n"
+    assert CliRunner().invoke(cli.app, ["translate", "dates", "May 3, 1931"]).stderr == ""
+
+
 def test_generate_goes_on_and_a_seed_repeats_its_draws(trained):
     draw = ["generate", trained[0] / "texts", "In chapter", "--max-new-tokens", "20", "--temperature", "1"]
     first, again, other = (printed(*draw, "--seed", seed) for seed in (1, 1, 2))

@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import peft
 import pytest
 import torch
@@ -11,6 +12,7 @@ from transformers import BertConfig
 
 from transformer_lab import GPT, Settings, TransformerConfig, from_hf, generate, record_attention, train
 from transformer_lab.adapters import Adapter, add_adapters
+from transformer_lab.analysis.journey import record_journeys
 from transformer_lab.analysis.reading import text_attention
 from transformer_lab.attention import MultiHeadAttention
 from transformer_lab.classifiers import Classifier, Tagger
@@ -22,6 +24,7 @@ from transformer_lab.lora import LoRALinear, add_lora, lora_state, merge_lora
 from transformer_lab.models import BERT
 from transformer_lab.prompts import Prefix, add_prefix, add_prompt
 from transformer_lab.tasks.labelling import Classification, Tagging
+from transformer_lab.viz import AttentionView, ModelTour
 
 SIZES = dict(vocab_size=300, d_model=24, n_heads=3, n_layers=2, d_ff=31, max_len=64)
 BEGINS_AS_THE_OLD_MODEL = ["everything", "last block", "head", "biases", "lora", "adapters"]
@@ -403,6 +406,20 @@ def test_a_view_of_a_model_with_a_prompt_shows_the_text(tagger):
         tagger(torch.tensor([[3, 1, 4]]))
     assert queries == keys == ["0", "1", "2"]
     assert torch.allclose(weights[1], maps["encoder"][1][0, :, 5:, 5:], atol=1e-6)
+
+
+def test_views_show_a_model_with_a_prompt_without_its_vectors(tagger):
+    add_prompt(tagger, n=5)
+    shaken(tagger.encoder.prompt)
+    view = AttentionView.from_model(tagger, None, [3, 1, 4])
+    weights, _, _ = text_attention(tagger, None, [3, 1, 4])
+    assert np.allclose(view.attention, weights, atol=1e-6) and view.attention.sum(axis=-1).max() < 1
+    assert view._record.scores is None or np.isnan(view._record.scores).all()
+    (journey,) = record_journeys(tagger, None, [3, 1, 4]).values()
+    with torch.no_grad():
+        wanted = BERT.forward(tagger, torch.tensor([[3, 1, 4]]))[0]
+    assert torch.allclose(journey.norm(journey.after[-1]), wanted, atol=1e-5)
+    assert journey.after.shape[1] == 3 and ModelTour(tagger, None, [3, 1, 4])
 
 
 @pytest.mark.parametrize("labels", ["abc", [], ["a", "a"], [0, 1], None])

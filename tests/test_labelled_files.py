@@ -270,6 +270,16 @@ def test_a_label_that_is_only_held_out_is_told(here):
         fine_tuning_task("rare.tsv", "base")
 
 
+def test_sentences_without_any_name_to_measure_on_are_refused_before_the_training(here):
+    sentences = [Sentence((f"word{n}", "said"), ("O", "O")) for n in range(20)]
+    _, held_out = split_labelled(sentences)
+    first = next(one for one in sentences if one not in held_out)
+    rows = [tagged(one.words, ["B-PER" if one == first else "O", "O"]) for one in sentences]
+    (here / "rare.jsonl").write_text("\n".join(rows))
+    with pytest.raises(ValueError, match="^rare.jsonl: none of the 4 sentences held out to measure on has a tag other"):
+        fine_tuning_task("rare.jsonl", "base")
+
+
 def called(*arguments):
     return CliRunner().invoke(cli.app, [str(one) for one in arguments])
 

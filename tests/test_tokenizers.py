@@ -3,9 +3,11 @@
 import pickle
 
 import pytest
+import tokenizers
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import models
 
 from transformer_lab.data.tokenizers import BPETokenizer, CharacterTokenizer, Tokenizer, WordTokenizer
 
@@ -56,6 +58,26 @@ def test_nothing_is_nothing_and_ids_out_of_range_are_named(kind):
         for method in (tokenizer.decode, tokenizer.tokens):
             with pytest.raises(ValueError, match=rf"No token has the id {wrong}: this tokenizer knows 0 to \d+\."):
                 method([0, wrong])
+
+
+def test_ids_may_have_gaps():
+    words = models.WordLevel({"[UNK]": 0, "cat": 7}, unk_token="[UNK]")
+    tokenizer = Tokenizer(tokenizers.Tokenizer(words), {"unk": "[UNK]"})
+    assert tokenizer.tokens([0, 7]) == ["[UNK]", "cat"] and tokenizer.decode([7]) == "cat"
+    with pytest.raises(ValueError, match="No token has the id 5"):
+        tokenizer.decode([5])
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "text", "unknown"),
+    [
+        (WordTokenizer.train(["ein Tag"]), "ein Hund, ein Tag", ["Hund", ","]),
+        (CharacterTokenizer.train(["ab"]), "acb", ["c"]),
+        (BPETokenizer.train(["ab"], 260), "äöü", []),
+    ],
+)
+def test_what_a_tokenizer_does_not_know(tokenizer, text, unknown):
+    assert tokenizer.unknown(text) == unknown
 
 
 def test_byte_pairs_merge_the_most_frequent_neighbours_first():

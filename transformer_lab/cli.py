@@ -223,7 +223,9 @@ def label(
     with mistakes_in_one_sentence():
         from .tasks.labelling import labelled
 
-        for line in labelled(*loaded(model, device, "Classifier", "Tagger"), texts):
+        labeller, tokenizer = loaded(model, device, "Classifier", "Tagger")
+        tell_unknown(model, tokenizer, texts)
+        for line in labelled(labeller, tokenizer, texts):
             typer.echo(line)
 
 
@@ -264,7 +266,9 @@ def translate(
                 f"beams must be at most {MOST_BEAMS} here, for more take minutes; got {beams}. Translation systems "
                 "keep 4 to 10. In Python, translate() takes any number."
             )
-        for line in run_translation(*loaded(model, device, "Transformer"), list(texts), beams=beams):
+        translator, tokenizer = loaded(model, device, "Transformer")
+        tell_unknown(model, tokenizer, texts)
+        for line in run_translation(translator, tokenizer, list(texts), beams=beams):
             typer.echo(line)
 
 
@@ -293,7 +297,10 @@ def generate(
         from .generation import generate as run_generation
 
         gpt, tokenizer = loaded(model, device, "GPT")
+        tell_unknown(model, tokenizer, [prompt])
         ids = torch.tensor([tokenizer.encode(prompt)], dtype=torch.long, device=next(gpt.parameters()).device)
+        if not ids.numel():
+            raise ValueError("The prompt is empty; wanted a text to continue.")
         if max_new_tokens is None:  # the last token is written and not read
             max_new_tokens = max(1, min(100, gpt.config.max_len + 1 - ids.shape[1]))
         chance: dict[str, Any] = dict(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
@@ -374,6 +381,17 @@ def loaded(name: str, device: str | None, *kinds: str) -> tuple[Any, Any]:
     if kinds and type(model).__name__ not in kinds:
         raise ValueError(f"{name} is a {type(model).__name__}; this command needs a {' or '.join(kinds)}.")
     return model.to(pick_device()), tokenizer
+
+
+def tell_unknown(name: str, tokenizer, texts: Iterable[str]) -> None:
+    """One line, beside the output, if texts hold words that the model's tokenizer does not know."""
+    unknown = list(dict.fromkeys(piece.strip() for text in texts for piece in tokenizer.unknown(text)))
+    if unknown:
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        typer.echo(
+            f"{name} does not know {', '.join(map(repr, unknown[:5]))}{more}: it reads the same sign for each.",
+            err=True,
+        )
 
 
 def choose(device: str | None) -> None:

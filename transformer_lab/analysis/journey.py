@@ -18,7 +18,7 @@ from ..data.token_labels import labels_of
 from ..models import BERT, Model, not_nan, unwrapped
 from .access import our_model, stacks, uncompiled
 from .attention_record import AttentionRecord
-from .reading import ids_of, read
+from .reading import ids_of, n_in_front, read
 
 PARTS = ("attention", "cross-attention", "feed-forward")  # of a block, in their order
 ROWS = 256  # of logits at a time: enough to read a large output layer seldom, few enough to hold in memory
@@ -136,8 +136,9 @@ def sublayers(block) -> list[tuple[str, nn.Module, nn.Module]]:
 def record_steps(model: Model):
     """Yield steps; after the block steps["encoder" | "decoder"] holds what Journey calls start, added, sums and after.
 
-    They are those of the batch's first text.
+    They are those of the batch's first text, without the vectors that prompt tuning puts in front of it.
     """
+    n = n_in_front(model)
     steps: dict[str, dict[str, Tensor]] = {}
     embedded: list[list[Tensor]] = []  # of each call [tokens, what positions add, sum, after]: an encoder's comes first
     blocks: dict[str, list[list[Tensor]]] = {
@@ -151,12 +152,13 @@ def record_steps(model: Model):
         embedded[-1].append(output[0])
 
     def sublayer(name):
-        return lambda module, inputs, output: blocks[name].append([output[0]])
+        return lambda module, inputs, output: blocks[name].append([output[0][n:]])
 
     def residual(name):
         def hook(module, inputs, output):
             (added,) = step = blocks[name][-1]
-            step += [output[0] if module.norm_position == "pre" else inputs[0][0] + added, output[0]]
+            after = output[0][n:]
+            step += [after if module.norm_position == "pre" else inputs[0][0][n:] + added, after]
 
         return hook
 

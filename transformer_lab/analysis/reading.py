@@ -139,10 +139,14 @@ def n_in_front(model: Model) -> int:
 
 
 def of_text(work: LayerRecord, n: int) -> LayerRecord:
-    """Return the part of a record that concerns the text, without the n places in front of it."""
-    queries, keys, norms = (x if x is None else x[:, n:] for x in (work.queries, work.keys, work.value_norms))
-    scores = work.scores if work.scores is None else work.scores[:, n:, n:]
-    return LayerRecord(queries, keys, work.weights[:, n:, n:], scores, norms, work.n_kv_heads)
+    """Return the part of a record that concerns the text, without the n places in front of it.
+
+    Its weights are no softmax of the text's scores alone, so that with n > 0 scores, queries and keys are left out.
+    """
+    if n == 0:
+        return work
+    norms = None if work.value_norms is None else work.value_norms[:, n:]
+    return LayerRecord(None, None, work.weights[:, n:, n:], None, norms, work.n_kv_heads)
 
 
 class AllLayers:

@@ -99,6 +99,12 @@ class Tokenizer:
         # A special token would belong to no word; here are none.
         return encoding.ids, [word for word in encoding.word_ids if word is not None]
 
+    def unknown(self, text: str) -> list[str]:
+        """The pieces of a text that this tokenizer does not know: each is read as the unknown token."""
+        encoding = self.encoding(text)
+        places = zip(encoding.ids, encoding.offsets, strict=True)
+        return [text[start:end] for i, (start, end) in places if i == self.unk_id and end > start]
+
     def encoding(self, text: str | list[str], special: bool = False, **options) -> tokenizers.Encoding:
         """The library's encoding of a text, or of words; ValueError if it cannot encode them."""
         # Set each time, because files and copies of a tokenizer do not keep it.
@@ -163,7 +169,7 @@ class Tokenizer:
         except TypeError:
             raise ValueError(f"ids must be a row of whole numbers; got {ids!r}.") from None
         for i in ids:
-            if not 0 <= i < len(self):
+            if not 0 <= i < 2**32 or self.tokenizer.id_to_token(i) is None:  # there may be gaps between the ids
                 raise ValueError(f"No token has the id {i}: this tokenizer knows 0 to {len(self) - 1}.")
         return ids
 

@@ -57,8 +57,14 @@ def task_of(path: Path, examples, model: Labeller, tokenizer: Tokenizer, **origi
     else:
         with naming(path):
             task = Tagging(model, tokenizer, training, {"entity F1": held_out}, description)
+            # What an evaluation would stumble over is refused before the training.
             for one in held_out:
-                task.pieces(one.words)  # a sentence that is too long is refused before the training
+                task.pieces(one.words)
+            if not any(tag != "O" for one in held_out for tag in one.tags):
+                raise ValueError(
+                    f"none of the {len(held_out)} sentences held out to measure on has a tag other than O; wanted more "
+                    "sentences with tags."
+                )
     task.about = f"{path}: {len(training):,} examples to learn from, {len(held_out):,} held out; {kind}: " + (
         listed((label for label in model.labels if label != "O"), "and") + "."
     )

@@ -11,6 +11,7 @@ import datetime
 import random
 import re
 from contextlib import nullcontext, suppress
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +27,7 @@ from transformer_lab.tasks.task import IGNORED
 END = 0  # the id that begins and ends a text
 DATE = re.compile(r"(\d{4})年(\d{1,2})月(\d{1,2})日(?:星期([一二三四五六日]))?")
 CHARACTERS = "0123456789年月日星期一二三四五六"
+LONGEST = 16  # characters that a model may write
 
 
 def rows(texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -75,7 +77,7 @@ def write(model, causal: bool, n: int = 200, seed: int = 0) -> list[str]:
     """Sample n texts from the model, character by character."""
     with mask_of(model, causal):
         start = torch.full((n, 1), END)
-        ids = generate(model, start, 16, temperature=1.0, stop=END, seed=seed, use_cache=False)
+        ids = generate(model, start, LONGEST, temperature=1.0, stop=END, seed=seed, use_cache=False)
     return ["".join(CHARACTERS[i - 1] for i in row[1:] if i != END) for row in ids.tolist()]
 
 
@@ -90,6 +92,13 @@ def goes_on(model, causal: bool, n: int = 200, beginning: str = "1999年") -> li
 def well_formed(texts: list[str]) -> float:
     """The share of texts that look like a date."""
     return sum(bool(DATE.fullmatch(text)) for text in texts) / len(texts)
+
+
+def repeats(texts: list[str]) -> float:
+    """Of all characters drawn for these texts, the end sign among them: the share that equals the one before."""
+    drawn = [("." + text + "." * (len(text) < LONGEST)) for text in texts]  # one sign both begins and ends a text
+    pairs = [pair for text in drawn for pair in pairwise(text)]
+    return round(sum(a == b for a, b in pairs) / len(pairs), 3)
 
 
 def weekdays(texts: list[str]) -> tuple[int, int]:
@@ -142,11 +151,12 @@ def run(seeds=tuple(range(5)), steps: int = 300) -> dict:
             result["loss"].setdefault(name, []).append([round(x, 4) for x in means.tolist()])
             result["well_formed"].setdefault(name, []).append(well_formed(texts))
             result["examples"].setdefault(name, []).append(texts[:4])
+            result.setdefault("repeats", {}).setdefault(name, []).append(repeats(texts))
             if causal:
                 result.setdefault("weekdays", []).append(weekdays(write(model, causal, 4000, seed)))
-            # Given a year, a model has a character to copy: does it go on to a date? Asked early, after 120 steps.
-            begun = well_formed(goes_on(train(causal, 120, seed)[0], causal))
-            result.setdefault("begun", {}).setdefault(name, []).append(begun)
+            # Given a year, a model has a character to copy: does it go on to a date? After 120 steps, and at the end.
+            for when, one in (("begun", train(causal, 120, seed)[0]), ("begun, late", model)):
+                result.setdefault(when, {}).setdefault(name, []).append(well_formed(goes_on(one, causal)))
     result["relearn"] = [relearn(seed) for seed in range(5)]
     return result
 

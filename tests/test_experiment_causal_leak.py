@@ -2,7 +2,7 @@
 
 import pytest
 
-from causal_leak import DATE, goes_on, relearn, shuffled, train, weekdays, well_formed, write
+from causal_leak import DATE, goes_on, relearn, repeats, shuffled, train, weekdays, well_formed, write
 from transformer_lab.data import dates
 from transformer_lab.experiments import recorded
 
@@ -30,6 +30,9 @@ def test_some_models_without_a_mask_go_on_to_a_date_and_each_does_worse_than_its
     honest, leaky = RESULT["begun"]["with the mask"], RESULT["begun"]["without"]
     assert len(honest) == len(leaky) == 5 and all(a > b for a, b in zip(honest, leaky, strict=True))
     assert max(leaky) > 0.5 and min(leaky) < 0.05
+    late = RESULT["begun, late"]
+    assert all(a > b + 0.5 for a, b in zip(late["with the mask"], late["without"], strict=True)) and len(late) == 2
+    assert all(a > b for a, b in zip(leaky, late["without"], strict=True))
     texts = goes_on(train(True, 30)[0], True, n=5, beginning="2026年")
     assert len(texts) == 5 and all(text.startswith("2026年") for text in texts)
 
@@ -53,6 +56,14 @@ def test_weekdays_are_those_of_the_calendar():
 def test_a_date_is_told_from_rubbish():
     assert all(DATE.fullmatch(pair.target) for pair in dates.held_out_pairs(100))
     assert well_formed(["2026年11月22日", "2026年11月", "", "1111111111"]) == 0.25
+
+
+def test_without_a_mask_a_model_mostly_repeats_the_newest_character():
+    of = RESULT["repeats"]
+    assert len(of["with the mask"]) == len(of["without"]) == 5
+    assert max(of["with the mask"]) < 0.05 < 0.6 < min(of["without"])
+    assert repeats([""]) == 1 and repeats(["1" * 16]) == 0.938 and repeats(["2026年"]) == 0
+    assert repeats(["11", ""]) == 0.5  # of 1, 1, the end and the end two
 
 
 def test_a_model_writes_texts_of_its_own():

@@ -22,7 +22,8 @@ from torch import nn
 #
 # Write `layer_norm(x, gamma, beta, eps=1e-5)`: `x (..., D)`, `gamma (D,)`, `beta (D,)`, result `(..., D)`. Each position gets
 # its own mean and deviation. Gradients flow to all three, also where the features of a position are all equal (where the
-# result is beta). Torch has such a function, and the check takes it; you learn more without.
+# result is beta). The mean of a position may be thousands of times larger than its deviation; there, too, float32 has to give the
+# right numbers (to two digits). Torch has such a function, and the check takes it; you learn more without.
 #
 # <details><summary>Hint 1: a nudge</summary>
 #

@@ -50,6 +50,34 @@ def norm_of_squares(x, gamma, beta, eps=1e-5):
     return (x - mean) / (variance + eps).sqrt() * gamma + beta
 
 
+def norm_of_squares_clamped(x, gamma, beta, eps=1e-5):
+    variance = (x.square().mean(-1, keepdim=True) - m(x).square()).clamp(min=0)
+    return gamma * (x - m(x)) * (variance + eps).rsqrt() + beta
+
+
+def norm_of_lengths(x, gamma, beta, eps=1e-5):
+    """What the squared length has left when that of the mean is taken off."""
+    D = x.shape[-1]
+    left = x.norm(dim=-1, keepdim=True) ** 2 - D * m(x) ** 2
+    return gamma * (x - m(x)) / (left.abs() / D + eps).sqrt() + beta
+
+
+def norm_of_differences(x, gamma, beta, eps=1e-5):
+    """The variance from the squared distances of all pairs, by their dot products."""
+    dots = x[..., :, None] * x[..., None, :]
+    squares = x.square()[..., :, None] - 2 * dots + x.square()[..., None, :]
+    return gamma * (x - m(x)) / (squares.mean((-2, -1)).unsqueeze(-1) / 2 + eps).sqrt() + beta
+
+
+def norm_in_one_product(x, gamma, beta, eps=1e-5):
+    scale = gamma / (v(x) + eps).sqrt()
+    return scale * x + (beta - scale * m(x))
+
+
+def norm_through_double(x, gamma, beta, eps=1e-5):
+    return norm_right(x.double(), gamma.double(), beta.double(), eps).to(x.dtype)
+
+
 def norm_row_by_row(x, gamma, beta, eps=1e-5):
     rows = [(row - row.mean()) / (row.var(correction=0) + eps) ** 0.5 for row in x.reshape(-1, x.shape[-1])]
     return torch.stack(rows).reshape(x.shape) * gamma + beta
@@ -766,7 +794,8 @@ RIGHT = {
         ("from the definition", norm_right),
         ("F.layer_norm", norm_fused),
         ("means and rsqrt", norm_by_means),
-        ("mean of the squares less the square of the mean", norm_of_squares),
+        ("scale and shift of x in one", norm_in_one_product),
+        ("in float64, and back", norm_through_double),
         ("row by row", norm_row_by_row),
         ("nn.LayerNorm", norm_module),
         ("a projection", norm_projected),
@@ -842,6 +871,15 @@ WRONG = {
         ("time and features", time_and_features, "over time and features together", "M20"),
         ("the whole tensor", mean_of_all, "over the whole tensor", "M20"),
         ("mean over features, variance over time", mixed_axes, "The variance is taken over time", "M20"),
+        ("mean of the squares less the square of the mean", norm_of_squares, "So digits cancel"),
+        ("the same, never below 0", norm_of_squares_clamped, "the mean of the squares less the square of the mean?"),
+        ("from lengths", norm_of_lengths, "So digits cancel"),
+        ("from all pairs", norm_of_differences, "So digits cancel"),
+        (
+            "large numbers clamped",
+            lambda x, g, b, eps=1e-5: norm_right(x.clamp(-1000, 1000), g, b, eps),
+            "With a mean of 10,000 and deviations near",
+        ),
         ("between 0 and 1", least_to_most, "Subtract beta and divide by gamma"),
         ("unbiased", unbiased, "The variance is the unbiased one", "M21"),
         ("torch.std plus eps", std_plus_eps, "The variance is the unbiased one", "M21"),

@@ -6,6 +6,7 @@ from torch import Tensor
 from ...checking import Wrong, check
 from ...draw import draw
 from ..common import (
+    close,
     compare,
     keeps_every_dtype,
     leaves_alone,
@@ -17,6 +18,8 @@ from .norms import CLOSE, NEAR, SHAPES, SMALL, compare_gradients, compare_norm, 
 
 FLAT = 0.75  # a sum of these has no rounding: the deviation is exactly 0, and so is the variance
 FAR = "Where the variance is far above eps, the numbers are"
+# A mean, with deviations near 3: the squares are near 1e8, where float32 knows nothing smaller than 8.
+LARGE_MEANS = 9_000.0, 10_000.0, 11_000.0
 
 
 def by_loops(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> Tensor:
@@ -40,7 +43,7 @@ class layer_norm:
             result(layer_norm, "layer_norm(x, gamma, beta)", *given(*shape))
         result(layer_norm, "layer_norm(x, gamma, beta)", *map(reordered, given(*draw.one_of(*SHAPES)[0])))
 
-    @check("the right numbers", 2)
+    @check("the right numbers", 1.5)
     def values(layer_norm):
         for shape in draw.one_of(*SHAPES):
             compare_layer_norm(layer_norm, *given(*shape))
@@ -57,6 +60,13 @@ class layer_norm:
         if not got.isfinite().all():
             raise Wrong("A position whose features are all equal gives NaN: its variance is 0, and eps must save it.")
         compare(got, beta.expand(several[0]), (), "a position whose features are all equal, so that beta is left", 1e-3)
+
+    @check("a mean far larger than the deviation", 0.5)
+    def large_mean(layer_norm):
+        several = draw.one_of(*SHAPES)
+        settled(lambda: compare_layer_norm(layer_norm, *given(*several[0], size=30.0)), FAR)
+        for shape in several[:3]:
+            keeps_its_digits(layer_norm, shape, draw.one_of(*LARGE_MEANS))
 
     @check("dtype is kept, the inputs stay as they were", 0.5)
     def dtype(layer_norm):
@@ -82,6 +92,27 @@ def compare_layer_norm(answer, x, gamma, beta, eps: float = 1e-5, note: str = ""
     rest = (gamma, beta) if eps == 1e-5 else (gamma, beta, eps)
     faulty = faults.layer_norms(x, gamma, beta, eps)
     compare_norm(answer, "the result", x, rest, lambda: by_loops(x, gamma, beta, eps), faulty, note)
+
+
+def keeps_its_digits(answer, shape: tuple[int, ...], mean: float) -> None:
+    """The numbers are right where a large mean hides small deviations: to two digits, for float32 has seven in all."""
+    x, gamma, beta = given(*shape)
+    x = x - x.mean(-1, keepdim=True) + mean
+    got = result(answer, "the result", x, gamma, beta)
+    wanted = by_loops(x, gamma, beta, 1e-5)
+    if close(got, wanted, 1e-2):
+        return
+    about = f"With a mean of {mean:,.0f} and deviations near {float(x.std(-1).mean()):.0f} the result is wrong"
+    if got.isnan().any():
+        about += ", and in part NaN"
+    wide = result(answer, "the result", x.double(), gamma.double(), beta.double())
+    if close(wide, wanted, 1e-2):
+        raise Wrong(
+            f"{about}; of the same numbers in float64 it is right. So digits cancel. Is the variance the mean of the "
+            f"squares less the square of the mean? Both are near {mean**2:,.0f} here, and float32 holds about seven "
+            "digits: what is left of their difference is rounding. Subtract the mean first, then square."
+        )
+    compare(got, wanted, (), f"{about}. The result", 1e-2)
 
 
 def constants(x, gamma, upstream):

@@ -80,8 +80,8 @@ _ = axes[0, 1].legend(fontsize=8, loc="center right", bbox_to_anchor=(1, 0.3))
 # often each token occurs, and of somebody who has counted pairs of tokens, as you did in lesson
 # [10](10_tokens.ipynb).
 #
-# The two curves lie on top of each other, so nobody overfits. **Whose model does what it was trained for?** Run the
-# cell, and click your guess.
+# In each picture the two curves lie on top of each other: whatever is wrong, a gap between them will not show it. **Whose
+# model does what it was trained for?** Run the cell, and click your guess.
 
 # %%
 predict("13_training.best")
@@ -132,8 +132,8 @@ print("reads   ", task.tokenizer.tokens(reads))
 print("predicts", task.tokenizer.tokens(labels))
 
 # %% [markdown]
-# Before the cutting comes the question of what to hold out. Somebody reports a result that would be the best of this
-# course: **one bit for each character** of the Python documentation, with no network at all. It is a table of counts
+# Before the cutting comes the question of what to hold out. Somebody reports a result of which our own models can only
+# dream: **one bit for each character** of the Python documentation, with no network at all. It is a table of counts
 # like those of lesson 10, with up to nine characters of context.
 
 
@@ -206,10 +206,11 @@ assert np.abs(control - documents).max() < 0.1 < max(cleaned - documents)
 
 # %% [markdown]
 # Read the rows from the top. If the windows do not overlap, the table needs 0.7 bits more, and if a whole tenth in a
-# row is held out, nearly half a bit more again. Holding out *whole documents* gains nothing by itself, for this
-# documentation says many things twice. So take every document out of the training set that shares thirteen words in a
-# row with a held-out one: another half a bit in the mean. Is that only because there is less left to learn from? No:
-# with as much of the *other* text taken out, the bits hardly change.
+# row is held out, nearly half a bit more again. *Whole documents*, drawn here and there, come out about the same. (They are
+# another text than the tenth in a row, so a small difference would not show.) But this documentation says many things
+# twice. So take every document out of the training set that shares thirteen words in a row with a held-out one: another
+# half a bit in the mean. Is that only because there is less left to learn from? No: with as much of the *other* text
+# taken out, the bits hardly change.
 #
 # And look along the lines. In one draw the copies were worth nearly a whole bit, in another next to nothing. One draw
 # is an anecdote.
@@ -311,9 +312,10 @@ for factor in (1, 2, 4):
 # of the documentation begins at 6.24, and its $\ln V$ is 6.24.
 #
 # **The first loss** is the cheapest of all probes. *Far above* $\ln V$ it says that the first logits are too large.
-# And *below*, before anything was learnt? Then the model has won its bet: the label is the token just read. (The last
-# printed line says what that would cost here: 1.4.) Two faults can do it: labels that are not shifted, and a loss
-# that counts *padding*, where `[PAD]` comes after `[PAD]`. A look at one row of labels tells which.
+# And *below*, before anything was learnt? In a model with one table for both ends the first suspect is the bet: the label
+# is the token just read. (The last printed line says what that would cost here: 1.4.) Two faults can do it: labels that
+# are not shifted, and a loss that counts *padding*, where `[PAD]` comes after `[PAD]`. A look at one row of labels tells
+# which. (With two tables there is no bet, and labels that are not shifted do not show in the first loss.)
 #
 # ## 4. One batch, again and again
 #
@@ -499,8 +501,8 @@ _ = ax.legend(fontsize=8)
 # * **A rate belongs to a task.** A rate of 0.00002, which recipes for *fine-tuning* recommend, leaves a fresh model
 #   worse than guessing after these 100 steps. Copy a rate without a sweep, and your run may fail like this.
 #
-# (The third curve has a **warm-up**, and gains nothing here. [Lesson 07](07_layer_norm.ipynb) found the same for
-# small pre-norm models, and the opposite for post-norm.)
+# (The third curve has a **warm-up**, and is behind at all rates but the highest. Twenty of its hundred steps are smaller, so this does
+# not say that a warm-up harms. [Lesson 07](07_layer_norm.ipynb) has longer runs.)
 #
 # How do you see a wrong rate in a run of your own? By the ratio **update / weight**: by how much of its own size one
 # step moves a matrix. In a healthy translator it lies between 0.6 and 1.2 % at step 20, for every matrix. Much less
@@ -821,8 +823,7 @@ for name, weigh in (("mean of the three means", lambda n: 1 / 3), ("weighted by 
     assert (off < 1e-3) == (name == "weighted by labels")
 
 # %% [markdown]
-# The same slip makes an "accuracy" that is divided by the number of batches, and a perplexity that is a mean of
-# perplexities. **Add up sums, count labels, divide once.**
+# The same slip spoils an accuracy that is averaged over batches, and a perplexity that is a mean of perplexities. **Add up sums, count labels, divide once.**
 #
 # ## 10. In the package
 #
@@ -876,10 +877,11 @@ print(f"    in the last of them {(found != weights(straight)).sum()} of {len(fou
 
 # %% [markdown]
 # Only the third is the same run, to the last bit. The first is another one, 40 % of the way from where it should be,
-# and nothing says so. Its loss even looks *better*.
+# and nothing says so. Its loss even looks *better*. (This model has no dropout. With dropout the *random numbers* must be
+# the same, too.)
 #
-# The package's checkpoints hold all three, and which examples make up a batch depends on the seed and the step alone.
-# So does the learning rate, by a **learning-rate schedule**: by default a tenth of all steps as warm-up, then half a
+# The package's checkpoints hold all three. Which examples make up a batch depends on the seed and the step alone, and so do
+# the random numbers of dropout, and the learning rate, by a **learning-rate schedule**: by default a tenth of all steps as warm-up, then half a
 # cosine down to 0.
 #
 # ## 11. What you have now
@@ -904,16 +906,16 @@ assert abs(losses[0] - 6.24) < 0.2
 assert 3.5 < end < 4.5
 
 # %% [markdown]
-# Her curve looks *worse* than before, by a factor of more than fifty, and for the first time there are words. So far
-# she is about where a table of pairs is, which loses 3.5. How much further she gets with more steps is lesson 14's
-# question.
+# Her curve looks *worse* than before, by a factor of more than fifty, and for the first time there are words. So far her
+# loss is about that of a table of pairs of tokens, 3.5. In lesson 14 a model of this kind gets a thousand steps, and meets
+# a stronger table.
 #
 # ## 12. Check yourself
 #
 # <details><summary>Your language model has 50,257 tokens. What should its first loss be, and what if it is 3?</summary>
 #
 # $\ln 50257 = 10.8$. A fresh model cannot know so much. So it is not fresh, and somebody has loaded a checkpoint; or
-# the mean counts places that cost nothing, such as padding; or the labels can be read off the input. Each can be seen
+# the mean counts places that are cheap for it, such as padding; or the labels can be read off the input. Each can be seen
 # in one batch.
 #
 # </details>

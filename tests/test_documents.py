@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 
 import pytest
 
-from transformer_lab.data.documents import Document, fingerprint, group_copies, join, split_documents
+from transformer_lab.data.documents import WORD, Document, fingerprint, group_copies, join, split_documents
 
 
 def words(n, rng):
@@ -129,6 +129,13 @@ def test_twelve_words_in_common_are_no_copy():
     assert len(group_copies([f"one {passage} two", f"one {passage} four"])) == 1
     assert len(group_copies(["a b c d e f", "x a b c d e"])) == 2
     assert len(group_copies(["a b c d e f", "x a b c d e"], run=5)) == 1
+
+
+def test_a_word_with_accents_or_vowel_signs_is_one_word():
+    words = ["हिन्दी", "में", "मुहूर्त", "مُحَمَّد", "cafe\u0301"]
+    assert [found for word in words for found in WORD.findall(word)] == words
+    passage = " ".join(words * 2)  # 10 words: too few for a copy
+    assert len(group_copies([f"one {passage} two", f"three {passage} four"])) == 2
 
 
 def test_short_documents_twice_and_chinese_copies_are_found():

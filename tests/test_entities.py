@@ -111,6 +111,7 @@ def test_tags_cover_the_fields_and_nothing_else(template, fake):
     [
         ("Allen, Morton and Lee-Kim.", ["Allen", ",", "Morton", "and", "Lee-Kim", "."]),
         ("Côte d'Ivoire in 1999?", ["Côte", "d'Ivoire", "in", "1999", "?"]),
+        ("Zoe\u0308 हिन्दी ❤\ufe0f مُحَمَّد.", ["Zoe\u0308", "हिन्दी", "❤\ufe0f", "مُحَمَّد", "."]),
     ],
 )
 def test_words_are_cut_at_spaces_and_punctuation(text, words):

@@ -13,7 +13,7 @@ from transformer_lab.classifiers import Classifier, Tagger
 from transformer_lab.data.entities import TAGS, Sentence, training_sentences
 from transformer_lab.data.labelled import labels_of, read_labelled, split_labelled
 from transformer_lab.data.pairs import Pair
-from transformer_lab.data.tokenizers import BPETokenizer
+from transformer_lab.data.tokenizers import BPETokenizer, shortened
 from transformer_lab.fine_tuning import METHODS
 from transformer_lab.lora import merge_lora
 from transformer_lab.models import BERT, GPT
@@ -278,6 +278,24 @@ def test_sentences_without_any_name_to_measure_on_are_refused_before_the_trainin
     (here / "rare.jsonl").write_text("\n".join(rows))
     with pytest.raises(ValueError, match="^rare.jsonl: none of the 4 sentences held out to measure on has a tag other"):
         fine_tuning_task("rare.jsonl", "base")
+
+
+def test_a_tag_that_is_only_held_out_is_told(here):
+    sentences = [Sentence((f"word{n}", "said"), ("B-PER", "O")) for n in range(20)]
+    rare = split_labelled(sentences)[1][0]
+    rows = [tagged(one.words, ["B-LOC" if one == rare else "B-PER", "O"]) for one in sentences]
+    (here / "rare.jsonl").write_text("\n".join(rows))
+    with pytest.warns(UserWarning, match="'B-LOC' is on held-out examples only, and cannot be learnt"):
+        fine_tuning_task("rare.jsonl", "base")
+
+
+def test_a_long_text_is_cut_and_keeps_the_token_at_its_end(here):
+    task = fine_tuning_task("classes.tsv", "base")
+    ids = task.encode("word " * 200)
+    end = [] if task.tokenizer.sep_id is None else [task.tokenizer.sep_id]
+    assert len(ids) == 64 and ids[64 - len(end) :] == end
+    assert shortened(load("minilm")[1], [101, 5, 6, 7, 102], 3) == [101, 5, 102]
+    assert shortened(load("minilm")[1], [101, 5, 6, 7], 3) == [101, 5, 6]
 
 
 def called(*arguments):

@@ -88,11 +88,10 @@ def test_a_taggers_vectors_are_those_of_its_encoder(tiny):
     assert torch.equal(sentence_vectors(tagger, tokenizer, texts), sentence_vectors(model, tokenizer, texts))
 
 
-def test_a_long_text_is_cut_and_keeps_its_last_token(tiny):
+def test_a_long_text_is_cut(tiny):
     model, tokenizer = tiny
     ids = random.choices(WORDS, k=30)
-    cut = [*ids[:19], ids[-1]]
-    one, other = sentence_vectors(model, tokenizer, [" ".join(ids), " ".join(cut)])
+    one, other = sentence_vectors(model, tokenizer, [" ".join(ids), " ".join(ids[:20])])
     assert torch.equal(one, other)
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from .arguments import check_at_least, check_text, check_texts
 from .data.documents import fingerprint
 from .data.passages import Passage, passages
-from .data.tokenizers import Tokenizer
+from .data.tokenizers import Tokenizer, shortened
 from .environment import is_watched
 from .files import path_of, write_whole
 from .grading.store import folder as data_folder
@@ -45,7 +45,7 @@ def sentence_vectors(model, tokenizer: Tokenizer, texts: Sequence[str], batch_si
     model = unwrapped(model)
     if not isinstance(model, BERT):
         raise ValueError(f"Sentence vectors need a BERT, which reads both ways; got a {type(model).__name__}.")
-    rows = [shortened(tokenizer, text, model.config.max_len) for text in texts]
+    rows = [shortened(tokenizer, ids_of(tokenizer, text), model.config.max_len) for text in texts]
     device = next(model.parameters()).device
     vectors = torch.zeros(len(rows), model.config.d_model)
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))  # batches of similar lengths have little padding
@@ -59,12 +59,12 @@ def sentence_vectors(model, tokenizer: Tokenizer, texts: Sequence[str], batch_si
     return vectors
 
 
-def shortened(tokenizer: Tokenizer, text: str, max_len: int) -> list[int]:
-    """The ids of a text, at most max_len; the last one, BERT's [SEP], is kept. ValueError if there are none."""
+def ids_of(tokenizer: Tokenizer, text: str) -> list[int]:
+    """The ids of a text; ValueError if there are none."""
     ids = tokenizer.encode(text)
     if not ids:
         raise ValueError(f"A text needs at least one token; this one has none: {text!r}.")
-    return ids if len(ids) <= max_len else ids[: max_len - 1] + ids[-1:]
+    return ids
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ SEPARATOR = "\n\n"
 RUN = 13
 # Chinese and Japanese put no spaces between words: there each character is one.
 CJK = "\u3040-\u30ff\u3400-\u9fff"
-WORD = re.compile(rf"[{CJK}]|[^\W{CJK}]+")
+# Accents and vowel signs that are characters of their own, as in Hindi and Arabic: \w does not match them.
+MARKS = "".join(sign for sign in map(chr, range(0x300, 0x1F000)) if unicodedata.category(sign).startswith("M"))
+WORD = re.compile(rf"[{CJK}]|[^\W{CJK}]+(?:[{MARKS}]+[^\W{CJK}]*)*")
 
 
 @dataclass(frozen=True)

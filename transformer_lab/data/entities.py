@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from ..arguments import check_choice, check_seed
 from ..optional import require_packages
+from .documents import MARKS
 
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
 KINDS = ("same templates", "new templates", "new templates, foreign names")
@@ -73,7 +74,7 @@ TEST_TEMPLATES = (
     "{company} makes shoes in {country}, but {surname} wears none of them.",
 )
 FIELD = re.compile(r"\{(\w+)\}")
-WORD = re.compile(r"\w+(?:[-'’.]\w+)*|\S")  # a word, a number or a punctuation mark
+WORD = re.compile(rf"[\w{MARKS}]+(?:[-'’.][\w{MARKS}]+)*|\S[{MARKS}]*")  # a word, a number or a punctuation mark
 LETTERS = re.compile(r"[^\W\d_]+")
 WRITTEN = {word.casefold() for template in TEMPLATES for word in LETTERS.findall(FIELD.sub("", template))}
 

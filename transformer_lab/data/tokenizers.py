@@ -198,6 +198,14 @@ def ids_without_tokenizer(ids) -> list[int]:
         raise ValueError(f"ids must be a row of whole numbers, such as [3, 1, 4]; got {short_repr(ids)}.") from None
 
 
+def shortened(tokenizer, ids: list[int], max_len: int) -> list[int]:
+    """The ids, at most max_len; BERT's [SEP], if it ends them, stays at their end."""
+    if len(ids) <= max_len:
+        return ids
+    end = ids[-1:] if ids[-1] == tokenizer.sep_id else []
+    return ids[: max_len - len(end)] + end
+
+
 def as_list(row) -> list:
     """A row of a tensor, an array, a tuple ... as a list."""
     return row.tolist() if hasattr(row, "tolist") else list(row)

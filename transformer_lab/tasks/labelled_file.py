@@ -7,6 +7,7 @@ from typing import cast
 
 from ..classifiers import Classifier, Labeller, Tagger
 from ..data.docstring_modules import Example
+from ..data.entities import Sentence
 from ..data.files import kept_path, naming
 from ..data.labelled import labels_of, read_labelled, split_labelled
 from ..data.pairs import Pair
@@ -49,10 +50,10 @@ def task_of(path: Path, examples, model: Labeller, tokenizer: Tokenizer, **origi
         raise ValueError(f"{path} has the label {unknown[0]!r}, which the model does not have.")
     with naming(path):
         training, held_out = split_labelled(examples)
+    warn_of_unseen(path, training, held_out)
     description = {"task": kept_path(path), **origin}
     task: Classification | Tagging
     if isinstance(model, Classifier):
-        warn_of_unseen(path, training, held_out)
         task = Classification(model, tokenizer, indexed(training, model), indexed(held_out, model), description)
     else:
         with naming(path):
@@ -76,8 +77,12 @@ def indexed(pairs: Sequence[Pair], model: Labeller) -> list[Example]:
     return [Example(pair.source, model.labels.index(pair.target)) for pair in pairs]
 
 
-def warn_of_unseen(path: Path, training: Sequence[Pair], held_out: Sequence[Pair]) -> None:
+def warn_of_unseen(path: Path, training: Sequence[Pair | Sentence], held_out: Sequence[Pair | Sentence]) -> None:
     """One warning if a label is not among the training examples: it cannot be learnt."""
-    unseen = sorted({pair.target for pair in held_out} - {pair.target for pair in training})
+    before, now = (
+        {label for one in side for label in ((one.target,) if isinstance(one, Pair) else one.tags)}
+        for side in (training, held_out)
+    )
+    unseen = sorted(now - before)
     if unseen:
         warnings.warn(f"{path}: {unseen[0]!r} is on held-out examples only, and cannot be learnt.", stacklevel=2)

@@ -21,7 +21,7 @@ from ..data import docstring_modules, entities
 from ..data.docstring_modules import Example
 from ..data.entities import Sentence
 from ..data.long_text import watched
-from ..data.tokenizers import BPETokenizer, Tokenizer
+from ..data.tokenizers import BPETokenizer, Tokenizer, shortened
 from ..device import seed_everything
 from ..metrics import entity_f1
 from ..models import evaluating, not_nan
@@ -66,7 +66,7 @@ class Classification(Task):
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text, cut to the length that the model can read."""
-        return self.tokenizer.encode(text)[: self.model.config.max_len]
+        return shortened(self.tokenizer, self.tokenizer.encode(text), self.model.config.max_len)
 
     def collate(self, examples) -> dict[str, Tensor]:
         ids, mask = self.tokenizer.pad([ids for ids, _ in examples])

@@ -575,3 +575,6 @@ room = "it comes close to 1"
 from transformer_lab.grading import grade
 
 grade("11_encoder_decoder.floor", floor, room)
+
+# %% [markdown]
+# Back to the [lesson](../../notebooks/11_encoder_decoder.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

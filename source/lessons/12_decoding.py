@@ -180,8 +180,9 @@ predict("12_decoding.width", actual=answer)
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# Two or three more. On the left the score rises in each of the five models (colours), as beam search promises. But
-# beyond four beams hardly anything changes.
+# Two or three more. On the left the score rises in each of the five models (colours). Nothing guarantees that, for a
+# wider search can crowd out a beginning that would have won, but it is what usually happens. Beyond four beams hardly
+# anything changes.
 #
 # Do sixty-four beams still miss the likeliest text? An *exact* search drops nothing that could still win (question 5
 # of the exercises is one). `experiments/draws.py` ran one on 100 dates for each of the five models, and for all 500
@@ -193,7 +194,8 @@ predict("12_decoding.width", actual=answer)
 #
 # There is a simple test. Take a wrong translation, and let the model score the *right* one as well. If the right one
 # has the higher score, the search has missed a likelier text: a **search error**. If it has the lower score, no
-# better search would choose it: even a perfect one would write something else. That is a **model error**.
+# better search would choose it: even a perfect one would write something else. We call that a **model error**. (The search
+# may have missed something as well, but that did not cost us the right answer.)
 
 # %% tags=["nbval-ignore-output"]
 # output differs from one CPU to the next
@@ -225,8 +227,8 @@ for steps, runs in longer.items():
     print(f"    {steps} steps: {shares[0]:.0%} right with greedy decoding, {shares[1]:.0%} with 8 beams")
 
 # %% [markdown]
-# Greedy decoding had made a few search errors, too: 6.1 points of its 81. With 64 beams none are left, and yet only
-# 2.8 points more come out right. A likelier text is not yet a right one. Eighty more steps of training do far more
+# In 6.1 of its 81 points greedy decoding had missed a *right* text that the model liked better. With 64 beams no such error
+# is left, and yet only 2.8 points more come out right. A likelier text is not yet a right one. Eighty more steps of training do far more
 # than all those beams.
 #
 # Systems that translate whole sentences used four to ten beams for years. But people noticed something odd: with
@@ -311,10 +313,13 @@ for name in ("the manual", "greedy", "8 beams"):
 
 # %% [markdown]
 # Greedy decoding says the same line again and again, with another number. The eight beams build a name that will not
-# end. And this is the worst of the fifteen:
+# end. (We chose by the greedy text. Only three of the eight beams' fifteen texts repeat themselves more than this one.) And
+# this is the worst of the greedy texts, with the eight beams' second worst:
 
 # %% jupyter={"source_hidden": true}
 worst = max(range(15), key=lambda n: texts["greedy"]["repeated"][n])
+by_beams = sorted(texts["8 beams"]["repeated"], reverse=True)
+assert [by_beams.index(texts["8 beams"]["repeated"][n]) for n in (shown, worst)] == [3, 1]
 show("the beginning", passages[worst])
 for name in ("greedy", "8 beams"):
     show(name, texts[name]["ids"][worst])
@@ -536,7 +541,7 @@ _ = ax.set_title(f"{title}\n(fifteen passages, large: their median; squares: sea
 # ## 7. One right answer, or many
 #
 # Is drawing the better way, then? Ask the dates, with translators trained for 120, 150 and 200 steps. Between drawing
-# and searching there is a third way: draw 32 times, and let the draws vote (*self-consistency*).
+# and searching there is a third way: draw 32 times, and let the draws vote.
 
 # %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(7, 3.4))
@@ -557,11 +562,14 @@ for steps, runs in longer.items():
 
 # %% [markdown]
 # A single draw (at temperature 1) loses many dates that greedy decoding gets right, though a smaller share of them
-# after more training. And the vote gets nearly all of them back, at 32 times the cost. The text that is drawn most
-# often is, in the long run, the likeliest one, so a vote is a rough search for it.
+# after more training. And the vote gets nearly all of them back, at 32 times the cost. Here the text *is* the answer, so the
+# one that is drawn most often is, in the long run, the likeliest one, and the vote is a rough search for it. (Where a model
+# first writes how it gets to its answer, one votes on the last line only, and many ways may lead to the same one. That
+# is *self-consistency*, and no search for one text does it.)
 #
-# So: **search where one answer is right, or vote where you can only draw; draw once where many are.** Between the two
-# lies a temperature below 1, and programs that write code or answer questions often live there.
+# So for dates: **where one answer is right, do not draw once. Take greedy decoding or a search, or vote if you can only
+# draw.** Where many are right, draw. Between the two lies a temperature below 1, and programs that write code or answer
+# questions often live there.
 #
 # ## 8. Play
 #
@@ -570,7 +578,7 @@ for steps, runs in longer.items():
 #
 # 1. Write the right date (`1965年5月10日星期一`). Which single token costs you most, and is your score in the end above or
 #    below the greedy one?
-# 2. Two beams, then five: where does the likeliest text part from greedy decoding's? Does it?
+# 2. Set the length penalty to 0. Two beams, then five: where does the likeliest text part from greedy decoding's? Does it?
 # 3. Begin with a wrong first digit. Does the model find its way back, and what does the rest of the date cost?
 # 4. How low must the temperature be until ten draws are only one or two texts? And at temperature 1, which min-p does
 #    the same?
@@ -619,7 +627,7 @@ for name, row in (
 # output differs from one CPU to the next
 one = [pairs[0].source]
 lines.append("The likeliest text of so many beams:")
-lines += [f"    {k}: {translate(model, tokenizer, one, beams=k)[0]}" for k in (1, 2, 5)]
+lines += [f"    {k}: {translate(model, tokenizer, one, beams=k, length_penalty=0.0)[0]}" for k in (1, 2, 5)]
 lines.append("Different texts among ten draws:")
 for setting in ({"temperature": 0.5}, {"temperature": 0.2}, *({"temperature": 1.0, "min_p": p} for p in (0.1, 0.3))):
     drawn = {translate(model, tokenizer, one, seed=seed, **setting)[0] for seed in range(10)}
@@ -632,23 +640,23 @@ Markdown(f"<details><summary>The numbers, when you have tried</summary>\n\n```te
 #
 # **BLEU, called without a look at its settings.** BLEU counts the groups of one to four tokens that a text shares
 # with the right one. It was made for whole test sets of English sentences. What does it say of a perfect date? First
-# we call it by default, and then with the tokens of the right language, counting only groups for which the text is
-# long enough:
+# as `corpus_bleu` computes it, which is meant for whole test sets, and then as `sentence_bleu` does, which counts only
+# groups for which the text is long enough:
 
 # %%
-print(f"{'':20} {'wanted':20} by default   settings fit   chrF")
-for said, wanted, language in (
-    ("2026年11月22日", "2026年11月22日", "zh"),
-    ("22 November 2026", "22 November 2026", "13a"),
-    ("22 November 2027", "22 November 2026", "13a"),
+print(f"{'':20} {'wanted':20} corpus_bleu   sentence_bleu   chrF")
+for said, wanted in (
+    ("2026年11月22日", "2026年11月22日"),
+    ("22 November 2026", "22 November 2026"),
+    ("22 November 2027", "22 November 2026"),
 ):
-    default = sacrebleu.corpus_bleu([said], [[wanted]]).score
-    fit = sacrebleu.sentence_bleu(said, [wanted], tokenize=language, use_effective_order=True).score
-    print(f"{said:20} {wanted:20} {default:10.1f}   {fit:12.1f}   {chrf([said], [wanted]):4.0f}")
+    of_corpus = sacrebleu.corpus_bleu([said], [[wanted]]).score
+    of_sentence = sacrebleu.sentence_bleu(said, [wanted]).score
+    print(f"{said:20} {wanted:20} {of_corpus:11.1f}   {of_sentence:13.1f}   {chrf([said], [wanted]):4.0f}")
 
 # %% [markdown]
-# One metric, and 0 or 100 for the same perfect date. By default Chinese is cut into tokens as if it were English, and
-# a text of three tokens has no group of four. So **report the settings with the number**: `sacrebleu` prints them as
+# One metric, and 0 or 100 for the same perfect date. `corpus_bleu` wants groups of four tokens, and a text of three has none;
+# the Chinese date, cut as if it were English, is a single token. So **report the settings with the number**: `sacrebleu` prints them as
 # a *signature*. chrF needs fewer settings, but finds the wrong year nearly perfect. Where there is one right answer,
 # count right answers.
 #
@@ -678,8 +686,9 @@ print(f"{'alone':24}{smol_tokenizer.decode(alone)!r}")
 assert torch.equal(new, alone)
 
 # %% [markdown]
-# No error anywhere. Padded on the right, the model says nothing; padded on the left without a mask, it says something
-# else. Only with the mask does it say what it says alone.
+# None of the three raises an error. Padded on the right, the model says nothing (its padding token is the one that ends a
+# chat); padded on the left without a mask, it says something else; on the left with the mask, it says what it says alone.
+# (With a mask *and* padding on the right, `generate` refuses.)
 #
 # ## 10. In the package
 #
@@ -751,8 +760,8 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 #   shorter and lost chrF. Score the right answer too, and see whose fault a mistake was.
 # * The likeliest text is not a typical one. SmolLM2 gave the texts of its own searches far higher scores than a
 #   person's, loops and all.
-# * Search where there is one right answer, or vote where you can only draw; draw where there are many, and cut off
-#   the tail.
+# * Where one answer is right, do not draw once: take greedy decoding or a search, or vote if you can only draw. Where many are
+#   right, draw, and cut off the tail.
 # * Measure what you want: right answers, where there are right ones; repetition, where there are none. A model's own
 #   score does not measure quality.
 #

@@ -204,6 +204,11 @@ def change_config(**changes):
     [
         (change_base, ValueError, "out was learnt on another model than base is now: its checksum differs"),
         (change_weights, ValueError, "truncated or was changed"),
+        (
+            lambda here: (here / "out" / "model.safetensors").unlink(),
+            FileNotFoundError,
+            "^out holds no model: model.safetensors is missing",
+        ),
         (lambda here: shutil.rmtree("base"), FileNotFoundError, "out needs base, on which it was learnt. No model"),
         (change_config(method="head"), ValueError, "does not hold what the method 'head' learns"),
         (change_config(options=dict(rank=3)), ValueError, "does not hold what the method 'lora' learns"),

@@ -89,16 +89,18 @@ def load_adapted(folder: Path, load: Load) -> tuple[Model, Tokenizer]:
     """
     fields = read_json(folder / "config.json")
     model: Any
+    path = folder / "model.safetensors"
     try:
         adaptation = Adaptation(**fields["adaptation"])
         kind, labels = LABELLERS.get(fields["model"]), fields.get("labels", ())
-        path = checked(folder / "model.safetensors", fields["sha256"])
-        check_options(adaptation.options, read_shapes(path))
+        check_options(adaptation.options, read_shapes(checked(path, fields["sha256"])))
         found = find_base(adaptation.base, folder)
         if isinstance(found, Path) and is_adapted(found):  # perhaps this one
             raise ValueError(f"{folder / 'config.json'} names another adapted model, {found}, as its base.")
         model, tokenizer = adapted(found, adaptation.method, kind, labels, adaptation.options, load)
     except FileNotFoundError as error:
+        if not path.is_file():
+            raise
         raise FileNotFoundError(f"{folder} needs {adaptation.base}, on which it was learnt. {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder / 'config.json'} describes no adapted model: {error}.") from error

@@ -27,7 +27,9 @@ def sha256(path: Path) -> str:
 
 
 def checked(path: Path, checksum: str) -> Path:
-    """Return the path; ValueError if the file's SHA-256 differs from the checksum."""
+    """Return the path; ValueError if the file's SHA-256 differs from the checksum, FileNotFoundError without a file."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.parent} holds no model: {path.name} is missing.")
     if sha256(path) != checksum:
         raise ValueError(f"{path} is truncated or was changed: its SHA-256 is not the recorded one.")
     return path

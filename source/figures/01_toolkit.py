@@ -76,12 +76,12 @@ def table() -> Drawing:
         drawing.text(432, y, "⋮", 12, QUIET)
     drawing.arrow(number.right, (246, 125), color=LIT)
     drawing.text(432, 234, "row 20 is where November starts", 12, LIT)
-    drawing.text(20, 234, "the darker, the larger;\ngreen: below 0", 10, QUIET, "left")
+    drawing.text(20, 218, "the darker, the further from 0;\ngreen: below 0,\ngrey or orange: above", 10, QUIET, "left")
     return drawing
 
 
 def strip(drawing: Drawing, left: float, y: float, values, cell: float, color: str) -> None:
-    """A vector as a row of cells, the darker the larger the number; numbers below 0 in the colour of values."""
+    """A vector as a row of cells, the darker the further from 0 the number; those below 0 in the colour of values."""
     largest = float(values.abs().max())
     for place, value in enumerate(values.tolist()):
         face = tint(color if value > 0 else VALUE, 0.85 * abs(value) / largest)
@@ -200,7 +200,9 @@ def loop() -> Drawing:
     back[TARGET] -= 1
     table_, scores = drawing.box(90, 90, 116, 44, "table W"), drawing.box(270, 90, 120, 44, "scores z = x W")
     chances = drawing.box(450, 90, 120, 44, "p = softmax(z)", VALUE)
-    loss = drawing.box(616, 90, 110, 44, "loss −ln p", LIT, lit=True)
+    loss = drawing.box(616, 90, 110, 44, "loss: −ln p\nof the target", LIT, lit=True)
+    drawing.text(270, 152, "x", 12, bold=True)
+    drawing.arrow((270, 142), scores.bottom)
     for start, end in ((table_, scores), (scores, chances), (chances, loss)):
         drawing.arrow(start.right, end.left)
     for box, words in (

@@ -69,9 +69,8 @@ print("5.", scores.grad.numpy().round(2))
 # ## 1. A word becomes a row of numbers
 #
 # Which number should stand for `November`? [Lesson 00](00_start_here.ipynb) showed its id, 20. But an id is a seat
-# number: `January` has 19 and `March` 21, and that means nothing. Better numbers would not help either. On a line a
-# token has room for two neighbours; `November` should be near `Nov`, near the other months, and near whatever is
-# written as 11.
+# number: `January` has 19 and `March` 21, and that means nothing. Better numbers would not help much. On a line there is
+# only one way of being near; `November` should be near `Nov` in one way, and near the other months in another.
 #
 # So each token gets a whole row of numbers, a vector. The rows stand in a table, the **embedding**, and they are
 # learnt.
@@ -206,12 +205,15 @@ right = {"shorter": [right_with((1 - moved) * own) for moved in tips],
 print("tip moved, in lengths   ", *(f"{moved:5}" for moved in tips))
 for name, counts in right.items():  # "turned" is the mean of five tries
     print(f"{name:7} right, of 11    ", *(f"{count:5.0f}" for count in counts))
-assert right["longer"][3] == 11 and right["shorter"][3] <= 3 and 2 < right["turned"][3] < 7
+far = [right_with((1 + moved) * own) for moved in (2, 4)]
+print("longer still, tip moved by 2 and by 4 lengths:", *far)
+assert right["longer"][3] == right["shorter"][0] == 11 and right["shorter"][3] <= 3 and 2 < right["turned"][3] < 7
 
 # %% [markdown]
-# An arrow may become twice as long, and no month is lost. Turn it so that its tip moves equally far, and most are lost. But
-# shorten it as far, and it is worse still. (Shortened by its whole length it is gone; by 1.2, it points backwards.) So a row of
-# numbers means *November* **by where it points, if it is long enough**.
+# Between half and twice its length an arrow loses no month. Turn it so that its tip moves as far as doubling moves it, and most
+# are lost. But far too short is bad as well, and so is far too long. (Shortened by its whole length it is gone; by 1.2, it
+# points backwards.) So a row of numbers means a month **by where it points, as long as its length stays within a factor of
+# about two**.
 
 # %% [markdown]
 # ## 3. A matrix is a machine
@@ -489,6 +491,18 @@ predict("01_toolkit.copies", actual=str(nearest))
 #
 # </details>
 #
+# And the scores of a fresh translator? Their standard deviation is about 1, not 8: the numbers of its table are drawn with
+# variance 1/64, so that the sum of 64 products has variance 1.
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# Checks that, in the five untrained translators of section 2
+for one in untrained:
+    with torch.no_grad():
+        fresh_scores = one(source, written, source_mask)
+    variance = one.embedding.tokens.weight.var().item()
+    assert 0.75 < fresh_scores.std() < 1.35 and abs(64 * variance - 1) < 0.1
+
+# %% [markdown]
 # ## 8. Which way is down?
 #
 # A loss says how wrong a model was. How should its numbers change? The plain way: move one a little, up and down, and
@@ -533,8 +547,8 @@ print(f"u = {u:.0f}, dy/dx = {x.grad:.0f} = 2 · {u:.0f} · 3")
 # score does. So the loss moves $x_i\,(p_j - y_j)$ times as fast: the gradient at $W$ is the outer product of $x$ and
 # $p - y$. Here is the whole way, there and back:
 #
-# ![Forwards, how wrong is it: the table W gives the scores z = x W, 2, 1, 0; softmax gives p, 0.67, 0.24, 0.09; the
-# loss is 1.41 if token 2 is right. Backwards, whose fault is it: the gradient at z is p - y, 0.67, -0.76, 0.09; from it
+# ![Forwards, how wrong is it: the input x and the table W give the scores z = x W, 2, 1, 0; softmax gives p, 0.67, 0.24, 0.09; the
+# loss, -ln p of the target, is 1.41 if token 2 is right. Backwards, whose fault is it: the gradient at z is p - y, 0.67, -0.76, 0.09; from it
 # comes the gradient at W; a step subtracts a little of it from W.](figures/01_toolkit_loop.svg)
 
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
@@ -600,12 +614,12 @@ print(f"loss at first {losses[0]:.2f} = ln 14, after one step {losses[1]:.2f}")
 # %%
 def train(steps=300, learning_rate=40.0, scores_to_loss=F.cross_entropy):
     W, losses = torch.zeros(14, 14, requires_grad=True), []
-    optimizer = torch.optim.SGD([W], lr=learning_rate)
+    optimiser = torch.optim.SGD([W], lr=learning_rate)
     for _ in range(steps):
-        optimizer.zero_grad()
+        optimiser.zero_grad()
         loss = scores_to_loss(x @ W, following)
         loss.backward()
-        optimizer.step()
+        optimiser.step()
         losses.append(loss.item())
     return W.detach(), losses
 
@@ -645,9 +659,11 @@ n_days = (dates.LAST - dates.FIRST).days + 1
 nobody = math.log(n_days) / (len(now) / len(texts))  # nats a character
 lines = {
     f"from the counts: {minimum:.2f}": minimum,
-    f"any model, on dates drawn afresh: {nobody:.2f}": nobody,
+    f"the least for any model, on fresh dates: {nobody:.2f}": nobody,
 }
 assert abs(minimum - 1.96) < 0.01 and abs(nobody - 1.12) < 0.01 and n_days == 73049
+by_heart = math.log(len(set(texts))) / (len(now) / len(texts))  # of one that knows all its texts
+assert len(set(texts)) == 5000 and abs(by_heart - 0.85) < 0.01
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 ax = plt.subplots(figsize=(7, 3.6))[1]
@@ -676,8 +692,9 @@ predict("01_toolkit.minimum", actual={0: "about 0", nobody: "about 1.1", 2: "abo
 # each character the share with which it *was counted* there. The loss of that, 1.96 nats, is the **conditional
 # entropy** of the counts, and training finds it without counting.
 #
-# A model that looks further back can do better; that is the subject of lesson 02. But on dates drawn afresh no model gets to 0.
-# There are 73,049 days, each as likely as any other, so it pays, on average, at least $\ln 73049$ nats for the ten characters:
+# A model that looks further back can do better; how a model looks is the subject of lesson 02. Could one that knew all 5,000 texts
+# by heart get to 0? No: it cannot know which of them comes, and pays $\ln 5000$ nats for the ten characters, 0.85 for each. And
+# on fresh dates, 73,049 days of which each is as likely as any other, every model pays, on average, at least $\ln 73049$ nats:
 # 1.12 for each. Know the minimum, if you can, before you judge a loss.
 #
 # </details>
@@ -748,9 +765,9 @@ assert cosine.min() > 0.95
 # smaller. `Nov` and `November` are used alike, too: both must come out as 11. (Whether this is the reason in the translator, our
 # small table does not tell.)
 #
-# But a year may have any number of digits, and a month may come twice: all the table knows is the last character. To
-# write dates a model must look back, and to translate them it must look at the English. That is [lesson
-# 02](02_attention.ipynb). The loop stays the same; only the model grows.
+# But in the texts that the table writes a year may have any number of digits, and a month may come twice: all it knows is the
+# last character. To write dates a model must look back, and to translate them it must look at the English. How a model looks
+# is the subject of [lesson 02](02_attention.ipynb). The loop stays the same; only the model grows.
 #
 # ## 11. What people get wrong
 #
@@ -804,8 +821,9 @@ for line in inspect.getsource(training_step).splitlines():
 # %% [markdown] tags=["deeper"]
 # Here `loss` is the *sum* over the tokens of a batch. The division by their number makes a mean of it, and the factor
 # `n_processes` belongs to training on several machines. New is `clip_grad_norm_`, which shortens gradients that are too long.
-# Why a sum? Texts of a batch differ in length, so short ones are filled up, and those places must not count. They hold a
-# number that `F.cross_entropy` skips:
+# Why a sum? A batch may be computed in parts with different numbers of labels, and a mean of the parts' means would weigh the
+# labels of a short part more. And which labels count? Short texts are filled up, and those places hold a number that
+# `F.cross_entropy` skips:
 
 # %% tags=["deeper"]
 with torch.no_grad():
@@ -844,8 +862,8 @@ print(f"had the others counted too: {by_token.sum():.0f}")
 #
 # ## Takeaways
 #
-# * A token is a row of a learnt table. Where it points (dot product, cosine) says what it means, if it is long enough. In our small
-#   table, training gave tokens with like followers rows that point alike.
+# * A token is a row of a learnt table. Where it points (dot product, cosine) says what it means, if its length is not far off. In
+#   our small table, training gave tokens with like followers rows that point alike.
 # * A matrix is a linear machine; its rows say where the unit arrows land. `X @ W` does it to each row of `X`.
 # * Softmax turns differences of scores into ratios of probabilities. The loss is $-\ln p_\text{target}$, and $\ln n$
 #   for a model that knows nothing.

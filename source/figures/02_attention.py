@@ -55,8 +55,10 @@ def looking() -> Drawing:
     words, *_, weights = running_example()
     drawing = Drawing(700, 250)
     drawing.text(20, 32, "written so far", 11, QUIET, "left")
-    *_, asking = drawing.tokens(118, 32, [*WRITTEN, "?"], LIT, {len(WRITTEN)})
-    drawing.text(asking.right[0] + 12, 32, "next comes the month: 1, then 1", 11, QUIET, "left")
+    *_, asking = drawing.tokens(118, 32, WRITTEN, LIT, {len(WRITTEN) - 1})
+    drawing.arrow(asking.right, (asking.right[0] + 34, 32))
+    drawing.text(asking.right[0] + 44, 32, "?", 13, bold=True)
+    drawing.text(asking.right[0] + 64, 32, "next comes the month", 11, QUIET, "left")
     read = drawing.tokens(118, 205, words, KEY, {2})
     for box, weight in zip(read, weights.tolist(), strict=True):
         drawing.arrow(box.top, asking.bottom, color=KEY if weight > 0.005 else "#D5DBE1", width=0.6 + 6 * weight)
@@ -70,9 +72,9 @@ def roles() -> Drawing:
     words, query, keys, values, scores, weights = running_example()
     shown = [0, 2, 3]  # three of the ten words
     drawing = Drawing(700, 430)
-    drawing.text(110, 26, "the token being written", 12, QUIET)
+    drawing.text(110, 26, "the last token written", 12, QUIET)
     drawing.text(480, 26, "the words being read", 12, QUIET)
-    drawing.token(110, 58, "nián → ?", LIT, lit=True, width=90)
+    drawing.token(110, 58, "nián", LIT, lit=True)
     for column, word in enumerate(shown):
         x = 330 + 150 * column
         drawing.token(x, 58, words[word], KEY, word == 2)

@@ -115,9 +115,9 @@ predict("02_attention.break_scale", actual=worse)
 # Each lit part has four **heads**, which look side by side, each with weights of its own. Here is head 3 of the
 # cross-attention in block 2, just before the month is written. The numbers are the model's own.
 #
-# ![The tokens written so far, 2 0 2 6 nián, and a question mark for the next one. Arrows come to the question mark from the
-# ten English tokens, as thick as their weights: November 0.92, the two digits of the day 0.03 each, one digit of the year
-# 0.01, all others 0.00.](figures/02_attention_looking.svg)
+# ![The tokens written so far, 2 0 2 6 nián; a question mark behind them says that the month comes next. Arrows come to nián
+# from the ten English tokens, as thick as their weights: November 0.92, the two digits of the day 0.03 each, one digit of the
+# year 0.01, all others 0.00.](figures/02_attention_looking.svg)
 #
 # Let us fetch it. The model reads the whole target at once, as in training; [lesson 03](03_masks.ipynb) shows what keeps it
 # from reading ahead. The row that writes the first digit of the month is the sixth, the one that has just read 年. (Python
@@ -171,9 +171,9 @@ print(months.get("November"), months.get("november"))
 # everything. There is no slope to follow.
 #
 # So make it soft. The **query** becomes a vector that says what is looked for. Each token gets a **key**, a vector of the
-# same width that says how it can be found. Compare the query with *every* key by a dot product: the better two vectors
-# agree, the larger it is. The result is the **score**. Here are our head's query and its ten keys (the division by 4 is the
-# subject of section 6):
+# same width that says how it can be found. Compare the query with *every* key by a dot product: the larger it is, the
+# further the key reaches in the query's direction. The result is the **score**. Here are our head's query and its ten keys
+# (the division by 4 is the subject of section 6):
 
 # %%
 query, keys = block_2.queries[2, 5], block_2.keys[2]  # (16,), (10, 16)
@@ -234,7 +234,7 @@ assert torch.allclose(attend_one(query, keys, values)[1], weights, atol=1e-5)
 #
 # $$q = x\,W_Q \qquad k = x\,W_K \qquad v = x\,W_V$$
 #
-# ![Left, the token being written: its vector times W_Q is the query, what do I look for. Right, three of the words being
+# ![Left, the last token written, nián: its vector times W_Q is the query, what do I look for. Right, three of the words being
 # read, Sunday, November and 2: their vectors times W_K are keys, how am I found, and times W_V values, what do I hand over.
 # Below: the scores of query and keys are 0.1, 6.8 and 3.2, the weights 0.00, 0.92 and 0.03, and the output is mostly
 # November's value. Each vector shows the first ten of its sixteen numbers.](figures/02_attention_roles.svg)
@@ -323,7 +323,7 @@ assert weights[5:7, 2].min() > 0.8
 # %% [markdown]
 # Not every row is as plain. When *yuè* is written, the month is known, and yet its row looks at November too. The row of the
 # weekday looks at a comma more than at `Sunday`. Is that good for anything? A picture of weights does not say; section 8
-# comes back to it.
+# tries it.
 #
 # ## 6. Why divide by $\sqrt{d}$?
 #
@@ -348,8 +348,8 @@ for d in widths:
 #
 # Does it matter? In section 1 we changed scores that a trained model was used to. Now we ask whether a *fresh* model can
 # learn to look. Two measurements say how it starts. **Entropy** says how evenly a query spreads its weight:
-# 0 if one key takes all, $\ln 32 = 3.47$ if 32 keys share equally. The **gradient** at a score says how strongly one step of
-# training would move it. We take the **median** of these gradients, over many queries and all their keys: that of an ordinary
+# 0 if one key takes all, $\ln 32 = 3.47$ if 32 keys share equally. The **gradient** at a score says how much the loss would
+# change if this score moved a little: near 0, nothing tells the model to look there more, or less. We take the **median** of these gradients, over many queries and all their keys: that of an ordinary
 # key. Draw `q` and `k` at random, divide by *nothing*, and let $d$ grow. What happens to the gradient at an ordinary score?
 # Run the cell, and click your guess.
 
@@ -421,11 +421,22 @@ for row in recorded("divisor")["result"]:
     right = " ".join(f"{share:4.0%}" for share in row["right"])
     print(f"{row['heads']} x {row['width']}, {row['divisor']:8} {right}")
 
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# Checks the comparison of the root with d below: the losses of every tenth step, and the dates right at the end
+result = {(row["heads"], row["divisor"]): row for row in recorded("divisor")["result"]}
+for n_heads in (4, 1):
+    root, by_d = (result[n_heads, name] for name in ("sqrt(d)", "d"))
+    at_100, at_300 = ([(a[i], b[i]) for a, b in zip(root["losses"], by_d["losses"], strict=True)] for i in (9, 29))
+    assert all(a < b for a, b in at_100) and sum(a - b for a, b in at_300) > 0
+    assert all(b >= a for a, b in zip(root["right"], by_d["right"], strict=True))
+
 # %% [markdown]
-# Undivided, the translator learns all the same. (Its widths, 16 and 64, are not the right end of the picture.) But after 500
-# steps it is behind with every seed, further with one wide head than with four narrow ones. And dividing by $d$, which the
-# left picture made look bad, does no harm here at all. So the root is not the only divisor that works. What it gives is a
-# start that does not depend on the width.
+# Undivided, the translator learns all the same. (Its widths, 16 and 64, are not the right end of the picture, and the
+# optimiser makes up for much of a gradient's size.) But after 500 steps it is behind with every seed, further with one wide
+# head than with four narrow ones. And dividing by $d$, which the left picture made look bad, costs only the beginning: after
+# 100 steps its loss is above the root's with every seed, and by step 300 it has caught up. So the root is not the only divisor
+# that works. What it gives is a start in which scores have the same size at every width: wide heads begin neither with one key
+# alone, as undivided, nor with the plain average, as with $d$.
 #
 # **Which $d$?** The width of the vectors that meet in the dot product. The translator's `x` is 64 wide, but a head's queries
 # and keys only 16 ([lesson 04](04_multi_head.ipynb) says why): hence the 4 in section 3. Dividing by $\sqrt{64}$ instead would
@@ -463,10 +474,11 @@ for n_heads in (4, 1):
     found = [f"{min(fresh[n_heads, name]):.2f} to {max(fresh[n_heads, name]):.2f}" for name in divisors]
     print(f"{n_heads} x {64 // n_heads}          " + "    ".join(found))
 assert max(fresh[1, "none"]) < min(fresh[4, "none"]) < min(fresh[1, "sqrt(d)"])
+assert all(max(fresh[n, "sqrt(d)"]) < 2.25 < 2.28 < min(fresh[n, "d"]) for n in (4, 1))
 
 # %% [markdown] tags=["deeper"]
-# In one respect it is: undivided, one wide head is sharper than four narrow ones with every seed, and with the root the width
-# hardly matters.
+# In one respect it is: undivided, one wide head is sharper than four narrow ones with every seed. With the root the width hardly
+# matters, and the weights are not yet equal; with $d$ they nearly are, at both widths.
 
 # %% [markdown]
 # ## 7. Play
@@ -499,14 +511,17 @@ wins = torch.bincount(favourites, minlength=5)
 print("share of the directions in which a key is the favourite:")
 for k, n in enumerate(wins.tolist(), start=1):
     print(f"k{k} {n / 3600:4.0%}")
+directions = torch.stack((angle.cos(), angle.sin()), dim=1)
+assert wins[4] == 0 and ((directions @ torch.cat((points[:4], 2 * points[4:])).T).argmax(dim=1) == 4).any()
 predict("02_attention.hull", actual="yes" if wins[4] else "no")
 
 # %% [markdown]
 # <details><summary>Why? Open after your guess</summary>
 #
-# $k_5$ lies *between* the other keys. A dot product with an average of keys is the average of their dot products, and an
-# average is never the largest. So no query, however long, makes $k_5$ its favourite; at best all five are equal, and the
-# output is the plain average. What can be found depends on where the keys lie.
+# The *tip* of $k_5$ lies inside the figure that the tips of the four others span, so $k_5$ is an average of them. A dot product
+# with an average of keys is the average of their dot products, and an average is never the largest. So no query, however
+# long, makes $k_5$ its favourite; at best all five are equal, and the output is the plain average. (Twice as long, $k_5$
+# would reach outside, and be found.) What can be found depends on where the keys lie.
 #
 # </details>
 #
@@ -589,8 +604,8 @@ def written_blindly(rows, on_average=False):
 
 
 # %% jupyter={"source_hidden": true}
-year_sign, one = (tokenizer.encode(sign)[0] for sign in "年1")
-is_nian = writes == year_sign
+year_sign, month_sign, one = (tokenizer.encode(sign)[0] for sign in "年月1")
+is_nian, is_yue = writes == year_sign, writes == month_sign
 is_first = reads == year_sign  # the row that reads 年 writes the month's first digit
 after_one = torch.zeros_like(is_first)
 after_one[:, 1:] = is_first[:, :-1] & (reads[:, 1:] == one)
@@ -599,25 +614,27 @@ after_one[:, 1:] = is_first[:, :-1] & (reads[:, 1:] == one)
 print("right, if the cross-attention says       zeros   its average")
 for name, silenced in (
     ("年 after the year", is_nian),
+    ("月 after the month", is_yue),
     ("the month's first digit", is_first),
     ("after a first 1: 月, or a digit", after_one),
 ):
     zeros, average = ((written_blindly(silenced, way) == writes)[silenced].sum() for way in (False, True))
     print(f"{name:36}{zeros:10}{average:14}   of {silenced.sum()}")
-zeros, average = ((written_blindly(is_first, way) == one)[is_first].sum() for way in (False, True))
-print(
-    f"Blindly the first digit is 1 in {zeros} and {average} dates; it should be in {(writes == one)[is_first].sum()}."
-)
+for name, silenced, sign in (("the first digit is 1", is_first, one), ("月 follows a first 1", after_one, month_sign)):
+    zeros, average = ((written_blindly(silenced, way) == sign)[silenced].sum() for way in (False, True))
+    print(f"Blindly {name} in {zeros} and {average} dates; rightly in {(writes == sign)[silenced].sum()}.")
 
 # %% [markdown]
 # <details><summary>Why? Open when you have read the lines</summary>
 #
-# Blindfolded, the model falls back on habit.
+# What does the model write when it cannot read?
 #
 # * **After the year** habit says 年, and that is always right. This row has no need to read, whatever its weights show.
 # * **For the month's first digit** habit says 1. That is right in exactly the months that begin with 1.
-# * **After a first 1** fewer than half of the 168 dates go on as they should. Every date has a 月, but whether it comes *now*
-#   must be read.
+# * **After the month** 月 is written in all 500 dates, too. (Trust the zeros here: an average over rows that all write 月 may give
+#   it away.) Yet a first 1 may be January, or the beginning of 10, 11 or 12. There, with zeros, the model writes 月 in 166 of
+#   168 dates: right in January, and too early nearly everywhere else. With the average it mostly guesses wrong. It need not
+#   read to write 月; it must read *not* to write it yet.
 #
 # </details>
 #
@@ -631,15 +648,15 @@ print(
 
 # %% jupyter={"source_hidden": true}
 @torch.no_grad()
-def right_without(silent, instead):
-    """Of which dates this digit comes out right if these heads (block, head) say something else there."""
+def right_without(silent, instead, rows=is_first):
+    """In which of these rows the right token is written if these heads (block, head) say something else there."""
 
     def quiet(block):
         def change(module, inputs):
             x = inputs[0].clone()  # (B, T, 64): what the four heads say, 16 numbers each
             for head in (head for b, head in silent if b == block):
                 said = x[..., 16 * head : 16 * head + 16]
-                said[is_first] = instead(said[is_first])
+                said[rows] = instead(said[rows])
             return (x,)
 
         return change
@@ -647,7 +664,7 @@ def right_without(silent, instead):
     hooks = [layer.w_o.register_forward_pre_hook(quiet(block)) for block, layer in enumerate(layers)]
     said = model(sources, reads, source_mask).argmax(dim=-1)
     _ = [hook.remove() for hook in hooks]
-    return (said == writes)[is_first]
+    return (said == writes)[rows]
 
 
 # %% jupyter={"source_hidden": true}
@@ -673,13 +690,12 @@ assert found["block 2, head 2"][1] < found["block 2, head 3"][1] and found["bloc
 assert without[0] < 290 and max(alone) < 110
 
 # %% [markdown]
-# The month is not lost. **Without the head that gives `November` 0.92 of its weight, most months still come out**: five in six
-# with zeros, 29 in 30 with its average. And with this head alone, fewer than one in three. Nor is it clear which head matters
+# The month is not lost. **Without head 3 most months still come out**: five in six with zeros, 29 in 30 with its average. And with this head alone, fewer than one in three. Nor is it clear which head matters
 # most. With zeros it is head 3. With the average it is head 2, the one that looked at commas. (To take a part away and see what
 # is lost is called an **ablation**; these are a *zero* and a *mean* ablation.)
 #
-# What has a head for commas to do with months? Our picture showed one date. Here is head 2 in all 332, and which months are lost
-# without it, and without head 3:
+# What has a head for commas to do with months? Our picture showed one date. Here are heads 2 and 3 in all 332, and which months
+# are lost without them:
 
 # %% jupyter={"source_hidden": true}
 month_of = torch.tensor([int(pair.target.split("年")[1].split("月")[0]) for pair in held_out])
@@ -689,28 +705,43 @@ is_month, is_comma = (
 )
 with record_attention(model) as recorded_weights, torch.no_grad():
     model(sources, reads, source_mask)
-head_2 = recorded_weights["cross"][1][:, 1][is_first]  # (500, S): its weights where the first digit is written
+head_2, head_3 = (recorded_weights["cross"][1][:, head][is_first] for head in (1, 2))  # (500, S): at the first digit
+where = torch.stack([(head_2 * is_month).sum(dim=1), (head_2 * is_comma).sum(dim=1), (head_3 * is_month).sum(dim=1)])
 lost_without = [[~right_without([(1, head)], way) for way in ways.values()] for head in (1, 2)]
 
 # %% jupyter={"source_hidden": true}
-print("           head 2's weight on    lost without head 2    lost without head 3")
-print("month of   the name    commas     zeros    average        zeros    average")
+print("           head 2's weight on   head 3's on   lost without head 2   lost without head 3")
+print("month of   the name    commas      the name     zeros    average      zeros    average")
 for month in range(2, 10):
     these = month_of == month
-    on_name, on_commas = ((head_2 * place).sum(dim=1)[these].mean() for place in (is_month, is_comma))
-    print(f"{month:4}{these.sum():5}{on_name:10.2f}{on_commas:10.2f}", end="")
+    on_name, on_commas, head_3_on_name = where[:, these].mean(dim=1)
+    print(f"{month:4}{these.sum():5}{on_name:10.2f}{on_commas:10.2f}{head_3_on_name:14.2f}", end="")
     lost = [[(without & these).sum().item() for without in by_way] for by_way in lost_without]
-    print("   ".join("{:10}{:10}".format(*row) for row in lost))
+    print(" ".join("{:10}{:11}".format(*row) for row in lost))
     if month == 6:
         assert on_name > 0.9 and lost[0][0] < 4 and lost[0][1] > 15
     else:
         assert on_name < 0.4 and sum(lost[0]) == 0
     assert (sum(lost[1]) > 15) if month in (5, 7) else (sum(lost[1]) == 0)
+    assert head_3_on_name > 0.94 or month in (6, 8, 9)
 
 # %% [markdown]
-# Head 2 is no head for commas: in *June* it puts nearly all its weight on the month's name, and all the months lost without
-# it are Junes. (With its average two Junes in three are lost, with zeros one of 35.) Nor is head 3 *the* head for months: all
-# that is lost without it are Mays and Julys.
+# Head 2 is more than a head for commas: in *June* it puts nearly all its weight on the month's name, and all the months lost
+# without it are Junes. (With its average two Junes in three are lost, with zeros one of 35.) Nor is head 3 *the* head for
+# months: in February, March, April, May and July it gives the name 0.94 or more, and only Mays and Julys are lost without it.
+#
+# And the two odd rows of section 5, those of 月 and of the weekday? We silence head 3 in them, too:
+
+# %% jupyter={"source_hidden": true}
+is_weekday = torch.isin(writes, torch.tensor([tokenizer.encode(f"星期{day}")[0] for day in "一二三四五六日"]))
+print("right without head 3     zeros   its average")
+for name, rows in (("月 after the month", is_yue), ("the weekday", is_weekday)):
+    zeros, average = (right_without([(1, 2)], way, rows).sum() for way in ways.values())
+    print(f"{name:20}{zeros:10}{average:14}   of {rows.sum()}")
+assert average == rows.sum() > zeros > 140
+
+# %% [markdown]
+# The row of 月 does not need it. The row of the weekday needs it a little with zeros in its place, and not at all with its average.
 #
 # Remember this whenever you see a picture of attention. **Weights show where a model looks, in this text. They do not show
 # whether it needs to.** For that, change something and see what is lost; and say what you put in its place.
@@ -777,8 +808,8 @@ with replace_attention(model, yours):
 #
 # <details><summary>A colleague divides by $d$. Will the model learn nothing at all?</summary>
 #
-# It learns: the translators of section 6 did, as well as with the root. They begin with nearly the plain average, and
-# larger $W_Q$ and $W_K$ can make up for the divisor.
+# It learns: the translators of section 6 did, after a slower beginning, as well as with the root. They begin with nearly the
+# plain average, and larger $W_Q$ and $W_K$ can make up for the divisor.
 #
 # </details>
 #
@@ -796,8 +827,8 @@ with replace_attention(model, yours):
 #   and the output is the weighted average of the values.
 # * Queries, keys and values are made from the tokens' vectors by three learnt matrices. Cross-attention asks about another
 #   text, self-attention about its own.
-# * Undivided, a typical score grows like $\sqrt{d}$. Dividing by the root gives a start that does not depend on the width;
-#   undivided, our translators were behind after 500 steps. $d$ is the width that meets in the dot product.
+# * Undivided, a typical score grows like $\sqrt{d}$. Dividing by the root gives scores that begin with the same size at every
+#   width; undivided, our translators were behind after 500 steps. $d$ is the width that meets in the dot product.
 # * The output never leaves the hull of the values.
 # * A weight is not a need. One picture is one text, and which head matters most depends on what stands in its place.
 #

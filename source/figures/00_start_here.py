@@ -28,8 +28,11 @@ def tokens() -> Drawing:
         drawing.arrow(box.bottom, (box.x, 126))
         drawing.text(box.x, 138, str(number), 12)
         drawing.arrow((box.x, 148), (box.x, 166))
-        drawing.vector(box.x, 212, vector[:8], VALUE)
-    drawing.text(330, 272, f"the first 8 of {vectors.shape[1]} numbers of each vector, from the translator", 11, QUIET)
+        drawing.vector(box.x, 212, vector[:8], QUIET)
+    words = (
+        f"the first 8 of {vectors.shape[1]} numbers of each vector, from the translator; the darker, the further from 0"
+    )
+    drawing.text(350, 272, words, 11, QUIET)
     return drawing
 
 
@@ -75,7 +78,7 @@ def course() -> Drawing:
         drawing.text(508, y, lesson, 12, LIT, "right", bold=True)
         drawing.box(598, y, 164, 42, words, LINE, size=11)
     drawing.text(590, 420, "Part III: the practice", 13, bold=True)
-    drawing.text(590, 448, "17 heads   18 scale   19 deploy\n20 images   21 clinic", 11, QUIET)
+    drawing.text(590, 460, "being written:\n17 heads   18 scale   19 deploy\n20 images   21 clinic", 11, QUIET)
     return drawing
 
 

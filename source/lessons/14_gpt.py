@@ -8,7 +8,7 @@
 # four characters: the bracket is out of their sight. Nano, two blocks of width 64, sees 64 tokens, more than the line;
 # SmolLM2, thirty blocks of width 576, sees 8,192 tokens: the bracket is in sight.](figures/14_gpt_where.svg)
 #
-# The training of a GPT consists of a single exercise, repeated billions of times: here is the beginning of a text,
+# The training of a GPT begins with a single exercise, repeated billions or trillions of times: here is the beginning of a text,
 # which token comes next? It is what your telephone does above the keyboard. Nothing in it asks the model to spell, to
 # close a bracket, or to be useful. And yet the models that answer questions and write programs began with this
 # exercise. Where does it lead?
@@ -28,6 +28,7 @@ from textwrap import fill
 
 import matplotlib.pyplot as plt
 import torch
+from IPython.display import Markdown
 
 # %%
 from transformer_lab import Settings, TransformerConfig, generate, load, train
@@ -116,10 +117,14 @@ means = {}
 for name, runs in rows.items():
     means[name] = [sum(sum(kept[run][source]) / 10 for run in runs) / len(runs) for source in sources]
     print(f"{name:8} " + ", ".join(f"{source} {value:.2f}" for source, value in zip(sources, means[name], strict=True)))
+for run in rows["nano"]:
+    behind = [sum(kept[run][source]) / 10 > value for source, value in zip(sources, means["n-grams"], strict=True)]
+    assert behind == [True, False, False], run
 
 # %% [markdown]
-# **Nano does not beat the table below it.** It needs 2.35 bits on the documentation, and the n-grams 2.25. A network
-# is not better for being a network.
+# **At home nano does not beat the table below it.** It needs 2.35 bits on the documentation, and the n-grams 2.25. But on
+# the two younger texts it is ahead, with each of the three seeds. So ask not only *which* of two models is better, but on
+# which text.
 #
 # **SmolLM2 is more than a bit ahead of every other rung, even on texts that it cannot have read.** What does it *do*
 # with all it sees? Here are two things that no table of four characters can do, each with its control (forty
@@ -197,8 +202,8 @@ assert 5 < right < 60
 # later windows first read what an earlier one has judged: only 3 of 24 are judged cold, and 40 tokens are
 # read.](figures/14_gpt_windows.svg)
 #
-# A window of 8 reads 8 tokens and can judge the one after each. So the last box of a row is judged and not read. (The
-# exercise counts differently: its piece of 9 ids is this window of 8.)
+# A window of 8 reads 8 tokens and can judge the one after each. So the last box of a row is judged and not read. (In the
+# exercise the nine boxes together are a *piece* of 9 ids.)
 #
 # Neither of the last two lines is wrong, but a paper has to say which it is. Here the text was cut into windows, as
 # one must where it is longer than the model's. After each cut the model is cold, and predicts the first tokens of a
@@ -305,8 +310,8 @@ print(f"\nright: {in_context.right(said, words)} of 12")
 assert in_context.right(said, words) <= 2 and said.count("wrong") >= 6
 
 # %% [markdown]
-# "Wrong", it says, to nearly everything (that is one of the eight answers on the page). So for opposites it was the
-# pairs that counted. Now take capitals: on the page stand `France: Beijing` and seven more lines of this kind, all of
+# "Wrong", it says, to nearly everything (that is one of the eight answers on the page). That is one shuffle; with four
+# more, below, opposites fare no better. Is it the same for every task? Take capitals: on the page stand `France: Beijing` and seven more lines of this kind, all of
 # them wrong. With eight *right* examples SmolLM2 knows about 19 of 24 capitals. How many after eight wrong ones? Run
 # the cell, and click your guess.
 
@@ -381,6 +386,7 @@ pages = {
     "exchanged, two of each kind": controls["kinds, names exchanged"]["counts"],
     "the same, then shuffled": draws["two of each, shuffled"],
     "exchanged, 8 as drawn": draws["8 as drawn"],
+    "exchanged, all 16": draws["all 16"],
 }
 
 # %% jupyter={"source_hidden": true}
@@ -402,8 +408,9 @@ _ = ax.set(
 # took from the page.**
 #
 # But it is no reliable pupil. That page was tidy. Eight examples as they happened to be drawn, say three plants and
-# one country, gave 3 to 6 right, and once 15; with the true names these same pages gave 21 to 23. Whoever had run
-# only one of these pages would now tell you, with confidence, that examples teach, or that they do not.
+# one country, gave 3 to 6 right, and once 15; with the true names these same pages gave 21 to 23. Nor is it the number of
+# examples: all sixteen that there were, seven of them plants, gave 7 to 14. If you had run only one of these pages, you
+# would now say with confidence that examples teach, or that they do not.
 #
 # <details><summary>Deeper: "the labels do not matter", or do they?</summary>
 #
@@ -482,30 +489,62 @@ assert len(smol_tokenizer.encode(chat, special=True)) > len(smol_tokenizer.encod
 # %% [markdown]
 # Without the template it says nothing to this question: after the question mark, it finds, the text is over. With a
 # few more tokens it answers. (An answer that sounds like a manual is not yet right; this one is partly wrong.) There
-# is no other input, no channel for "this is an order". Whatever stands in the text, yours or somebody else's, is text
-# to be continued.
+# is no second input for orders. The marks of the template are tokens in the same row: a program can keep its users from
+# typing them (`special=False`), but whether the model heeds them is once more a matter of training.
 #
 # ## 6. Play
 #
 # One text, four rungs, side by side: what each writes, and what it expects at a place of your choice.
 #
-# 1. Begin with `In Python, the with statement`. Which rung first writes a word that does not exist?
-# 2. Write `print("Hello"` as the text. Which rungs give the closing bracket a chance, and what do the others expect?
+# 1. Begin with `In Python, the with statement`. Which rungs write words that do not exist?
+# 2. Write `print("Hello, world!"` as the text. Which rungs give the closing bracket a chance, and what do the others expect?
 # 3. Write a sentence with a name that you make up, and begin a second one with its first letters. Which rungs know
 #    how the name goes on?
 # 4. Set the temperature to 0. Which rungs go in circles (as in [lesson 12](12_decoding.ipynb)), and how soon?
 
 # %%
-explorer = LadderExplorer(
-    {
-        "pairs": rungs["pairs"].table,
-        "n-grams": rungs["n-grams"].table,
-        "nano": (task.model, task.tokenizer),
-        "SmolLM2": (smol, smol_tokenizer),
-    },
-    "In Python, the with statement",
-)
+four = {
+    "pairs": rungs["pairs"].table,
+    "n-grams": rungs["n-grams"].table,
+    "nano": (task.model, task.tokenizer),
+    "SmolLM2": (smol, smol_tokenizer),
+}
+explorer = LadderExplorer(four, "In Python, the with statement")
 explorer
+
+# %% [markdown]
+# <details><summary>Answers, when you have tried</summary>
+#
+# Nano was trained on your machine just now, so yours may say other things. Ours:
+#
+# 1\. Pairs and nano: `tenthequckeclumofon`, `emotion:  Return ap whatt`. The n-grams write mostly words (they copy five
+# characters at a time), and SmolLM2 writes nothing else.
+#
+# 2\. SmolLM2 has little doubt. The others go on with a space, a comma or a full stop, and give a bracket a few percent at
+# most.
+#
+# 3\. SmolLM2 alone: it met the name once, a line earlier, and writes `andra`. What the others write has nothing to do with
+# it.
+#
+# 4\. All four. Pairs write spaces from the second character on, the n-grams `the set the set`, nano a sentence again and
+# again. SmolLM2 holds out for a hundred characters, and then also comes back to where it was.
+#
+# </details>
+
+# %% jupyter={"source_hidden": true, "outputs_hidden": true} tags=["nbval-ignore-output"]
+# output differs: nano was trained just now
+lines = ["1, at temperature 0.8:", *(f"    {name}: {said!r}" for name, said in explorer.texts.items())]
+hello = LadderExplorer(four, 'print("Hello, world!"', 2).next_tokens
+lines += [
+    "2, the likeliest next tokens:",
+    *(f"    {name}: {', '.join(f'{token} {p:.2f}' for token, p in likely[:4])}" for name, likely in hello.items()),
+]
+named = LadderExplorer(four, "Her name is Quilandra. We all like Quil", 8, temperature=0.0).texts
+lines += ["3, after Quil:", *(f"    {name}: {said!r}" for name, said in named.items())]
+circles = LadderExplorer(four, explorer.text, 160, temperature=0.0).texts
+lines += ["4, at temperature 0:", *(f"    {name}: {said!r}" for name, said in circles.items())]
+numbers = "\n".join(fill(line, 90, subsequent_indent=" " * 8) for line in lines)
+Markdown(f"<details><summary>What they wrote, when you have tried</summary>\n\n```text\n{numbers}\n```\n\n</details>")
 
 # %% [markdown]
 # ## 7. What people get wrong
@@ -551,18 +590,20 @@ scores = {}
 for case, (examples, questions) in rules.word_pages(seed=0).items():
     said = rules.finished(smol, smol_tokenizer, examples, questions)
     scores[case] = in_context.right(said, questions)
-    print(f"{case}: {scores[case]} of 12", fill(", ".join(said), 80), "", sep="\n")
+    pairs = (f"{word}: {answer}" for (word, _), answer in zip(questions, said, strict=True))
+    print(f"{case}: {scores[case]} of 12", fill(", ".join(pairs), 80), "", sep="\n")
 examples, questions = rules.word_pages(seed=0)["invented words"]
 page = "".join(f"one {word}, two {plural}\n" for word, plural in examples)
 said = rules.Reader(smol, smol_tokenizer, page).finish([f"one {word}, two" for word, _ in questions], 8)
-print(f"invented words, counted: {in_context.right(said, questions)} of 12", fill(", ".join(said), 80), sep="\n")
+pairs = (f"{word}: {answer}" for (word, _), answer in zip(questions, said, strict=True))
+print(f"invented words, counted: {in_context.right(said, questions)} of 12", fill(", ".join(pairs), 80), sep="\n")
 assert scores["ordinary words"] >= 11 and scores["invented words"] <= 3 and scores["invented words, twice"] >= 8
 assert in_context.right(said, questions) <= 6
 
 # %% [markdown]
 # Every ordinary word gets its plural, but only one of the twelve invented words does. SmolLM2 can write them: on the
-# third page it copied nearly all. Counted as Berko did, four are right, and now look at the wrong ones. Most *are*
-# plurals, but of another word: *gorges* for *gorp*, *feet* for *fep*. **With ordinary words it looked as if it had
+# third page it copied nearly all. Counted aloud, four are right (or five, for *heaves* goes by *leaf, leaves*), and now look at
+# the wrong ones. Some are plurals of another word: *gorges* for *gorp*, *feet* for *fep*. **With ordinary words it looked as if it had
 # the rule; with invented ones it seldom found the plural.** Berko's children did better.
 #
 # Now write a page of your own: put your pairs into `in_context.page([...])`, and ask with `in_context.answers` as
@@ -595,8 +636,9 @@ assert in_context.right(said, questions) <= 6
 #
 # ## Takeaways
 #
-# * All four rungs begin with one exercise, "what comes next?". Nano lost to a table of counts; SmolLM2, which had
-#   lessons in conversation besides, is more than a bit ahead, and uses what stood 40 to 100 characters ago.
+# * All four rungs begin with one exercise, "what comes next?". Nano lost to a table of counts on the documentation, and won
+#   on younger texts; SmolLM2, which had lessons in conversation besides, is more than a bit ahead, and uses what stood 40
+#   to 100 characters ago.
 # * Perplexity is $e$ to the mean loss of a token: sum first, divide once, say how windows overlap, and never compare
 #   it across tokenizers.
 # * Examples in the prompt change what a model does without changing a weight. What they give differs from task to

@@ -270,7 +270,7 @@ grade("07_layer_norm.rms_norm", rms_norm)
 # ## Question 6: four broken pieces
 # *Optional: 3 points, difficulty 3 of 5, about 12 minutes*
 #
-# Four pieces of code of a kind found in the wild, each with one fault, and all different. They run. The first three mean to be
+# Four pieces of code, each with one fault, and all different. They run. The first three mean to be
 # the layer norm of question 1. The fourth means to be a stack, for `sublayers` and `norms`, two lists of one length, and one
 # `final_norm`. It promises two things. What `final_norm` gets is a plain sum, of the `x` that the stack was given and of
 # everything that the sub-layers have said. And no sub-layer reads this sum itself: it reads what its own norm makes of it.

@@ -231,13 +231,19 @@ def test_what_the_lesson_says_of_the_table():
     assert [round(prompt["runs"][0][kind], 2) for kind in ("new templates", "other templates")] == [0.55, 0.52]
     found = {
         method: [round(50 * run["search"]["recall@5"]) for run in TABLE[method]["runs"][:3]]
-        for method in ("everything", "last block", "lora")
+        for method in ("everything", "last block", "biases", "lora")
     }
     assert {method: round(sum(counts) / 3) for method, counts in found.items()} == {
         "everything": 21,
         "last block": 12,
+        "biases": 22,
         "lora": 25,
     }
+    rates = [TABLE[method]["rate"] / TABLE["everything"]["rate"] for method in ("last block", "biases")]
+    assert rates == pytest.approx([20, 30])
+    count = {method: TABLE[method]["runs"][0]["parameters"] for method in found}
+    stayed = [1 - count[method] / count["everything"] for method in ("last block", "biases")]
+    assert stayed == pytest.approx([0.92, 0.999], abs=0.005)
     assert (min(found["everything"]), max(found["everything"])) == (17, 25)
     assert (min(found["lora"]), max(found["lora"])) == (21, 28)
 
@@ -247,6 +253,8 @@ def test_what_the_lesson_says_of_answers_and_students():
     assert [round(one["right answers"], 2) for one in nats.values()] == [3.69, 2.89, 2.94]
     assert [round(one["others' answers"], 2) for one in nats.values()] == [4.55, 4.12, 4.16]
     assert not any(one["ended"] for one in nats["before"]["said"].values())
+    asked, said = [name for name, _ in ANSWERS["asked"]], [*nats["answer only"]["said"]]
+    assert (len(asked), said) == (30, asked[:8] + [*answering.INVENTED])
     assert all(one["ended"] for form in answering.FORMS for one in ANSWERS["answer only"][form]["said"].values())
     reached = {arm: round(mean(STUDENTS[arm], "other templates"), 2) for arm in distilling.ARMS}
     assert [*reached.values()] == [0.17, 0.44, 0.47, 0.68]

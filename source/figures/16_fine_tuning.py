@@ -57,7 +57,7 @@ def methods() -> Drawing:
     title = "Inside one of the six blocks: coloured is what each method learns, beside the new head"
     drawing.text(24, 28, title, 14, INK, "left", True)
     columns = (
-        ("biases", "biases", "what is added,\nin each layer"),
+        ("biases", "biases", "what is added,\nnorms included"),
         ("lora", "LoRA", "thin matrices\nbeside q and v"),
         ("adapters", "adapters", "narrow layers\nafter each part"),
         ("prefix", "prefix", "keys and values,\nin each block"),
@@ -72,7 +72,14 @@ def methods() -> Drawing:
         fed(drawing, x, 352, method == "prompt")
         drawing.arrow((x, 342), (x, 300 if method != "prefix" else 320))
         drawing.text(x, 398, words, 12, INK)
-    drawing.text(24, 434, "grey squares: the block's old matrices, which stay as they were", 12, QUIET, "left")
+    drawing.text(
+        24,
+        434,
+        "grey: the block's old matrices, which stay as they were. (All five have the norms of the first.)",
+        12,
+        QUIET,
+        "left",
+    )
     return drawing
 
 
@@ -95,6 +102,11 @@ def inner_block(drawing: Drawing, x: float, method: str) -> None:
             drawing.arrow(box.top, (x, above + 9))
             if name == "attention":
                 drawing.arrow((x, above - 9), (x, y - 75))
+        elif method == "biases":
+            norm = drawing.box(x, y - 50, 60, 16, "norm", QUIET, size=11)
+            strip(drawing, x, y - 38, 60, 5)
+            if name == "attention":
+                drawing.arrow(norm.top, (x, y - 75))
         elif name == "attention":
             drawing.arrow(box.top, (x, y - 75))
     if method == "prefix":

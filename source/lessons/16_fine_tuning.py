@@ -19,7 +19,7 @@
 #
 # * compare ways of fine-tuning by what they cost, what they find, and what they forget;
 # * build LoRA yourself, and say why its two matrices may not both begin at zero;
-# * say on which tokens a model that answers questions is trained, and test whether it learnt facts or only a form.
+# * say on which tokens a model that answers questions is trained, and test how much of its gain is only form.
 #
 # About 60 minutes. It builds on [lesson 15](15_bert.ipynb), on the optimiser of [lesson 13](13_training.ipynb), and on
 # the chat template of [lesson 14](14_gpt.ipynb).
@@ -52,7 +52,7 @@ minilm, tokenizer = load("minilm")
 # Because it may already know what your examples cannot teach it. Recall how lesson 15 ended. A tagger was trained
 # from nothing, on sentences of 18 patterns, or **templates**. In new sentences of these templates it found most
 # persons, places and organisations, even when every name was new. In six other templates its F1 fell from 0.82 to
-# 0.13. It had learnt the templates, and not what a name is.
+# 0.13. It had learnt much about the templates, and little about what a name is.
 #
 # MiniLM has never been told what a name is either. But it has read a great deal, and what we need may already be
 # somewhere in its vectors. We begin by letting everything change. We put a new **head** on MiniLM, one linear layer
@@ -111,12 +111,12 @@ _ = ax.legend(loc="lower left")
 # Or does it just know the names? With names made up of random syllables, as in `Zovobipo makes shoes in Minire`,
 # MiniLM still has 0.57 and 0.45, and the control stays below 0.2 (three seeds, `experiments/invented_names.py`).
 #
-# So the old model is worth having. Now the question of this lesson: must all of its 22 million numbers change?
-# Suppose we leave every one as it is, and put two thin matrices next to each of those that make the queries and the
-# values of a block. This is **LoRA**, and section 3 opens it. With the new head that makes 76,423 numbers to learn:
-# one for every three hundred that were free to change before. The sentences and the number of steps are the same; the
-# learning rate is one that suits LoRA. How will it do on the six new templates, compared with the model in which
-# everything was tuned? Run the cell, and click your guess.
+# Now the question of this lesson: must all of its 22 million numbers change? Suppose we leave every one as it is, and
+# put two thin matrices next to each of those that make the queries and the values of a block. This is **LoRA**, and
+# section 3 opens it. With the new head that makes 76,423 numbers to learn: one for every three hundred that were free
+# to change before. The sentences and the number of steps are the same; the learning rate is one that suits LoRA. How
+# will it do on the six new templates, compared with the model in which everything was tuned? Run the cell, and click
+# your guess.
 
 # %%
 predict("16_fine_tuning.how_few")
@@ -156,10 +156,9 @@ predict("16_fine_tuning.how_few", actual="much worse" if gap < -0.1 else "better
 # matrix of MiniLM, the one that makes the queries of block 6, and subtract: the matrix after the training, minus the
 # matrix before. What is left is the **change**, 384 × 384 numbers. How complicated is it?
 #
-# There is an exact way to ask. Every matrix is a sum of simple pieces. A piece is a column times a row, and it does
-# one thing only: it measures a vector along one direction, and pushes it along another. The **singular value
-# decomposition** finds the best such pieces and sorts them by size; the sizes are the singular values. A matrix that
-# is made of $r$ pieces has **rank** $r$.
+# Every matrix is a sum of simple pieces. A piece is a column times a row, and it does one thing only: it measures a
+# vector along one direction, and pushes it along another. The **singular value decomposition** finds the best such
+# pieces and sorts them by size; the sizes are the singular values. A matrix that is made of $r$ pieces has **rank** $r$.
 #
 # Keep the $r$ largest pieces, and you have the best copy of rank $r$ that there is. How good is it? The **energy** of
 # a matrix is the sum of the squares of all its numbers, which is also the sum of the squares of its singular values.
@@ -180,15 +179,21 @@ for what, matrix in {"the change": after - before, "the matrix": before, "random
     print(f"{what:11} rank" + ", ".join(f"{r:3}: {shares[what][r - 1]:3.0%}" for r in (1, 2, 4, 8, 16, 32, 64)))
 assert shares["the change"][7] > 3 * shares["the matrix"][7] > 3 * 0.08
 
+# %% jupyter={"source_hidden": true} tags=["nbval-ignore-output"]
+# output differs with the training
+first = "encoder.blocks.0.attention.w_q.weight"
+share = kept_by_rank((whole.model.state_dict()[first] - minilm.state_dict()[first]).numpy())[7]
+print(f"the change of the same matrix in block 1, rank 8: {share:.0%}")
+assert 0.35 < share < 0.6
+
 # %% [markdown]
-# Simpler than it had to be. Eight of 384 pieces hold three quarters of the change. In the matrix itself the eight
-# largest hold a seventh, in a matrix of random numbers a twelfth. All 147,456 numbers were free to move, nobody asked
-# them to agree, and they moved in a few directions together.
+# Simpler than it had to be: eight of 384 pieces hold three quarters of the change. In the matrix itself the eight
+# largest hold a seventh, in a matrix of random numbers a twelfth. But we chose this matrix well. In the one that makes
+# the queries of block 1, eight pieces hold not quite half. (More of them in section 9.)
 #
-# So the task must be a simple one? That is tempting to say. But would a task without any sense look different? Let us
-# train once more, on nonsense: the same sentences, but with all tags shuffled among all words, so that nothing is
-# left to learn but how often each tag comes. (Recorded, three seeds; 120 steps, the mean of the 36 matrices of all
-# blocks.)
+# So the task must be a simple one? But would a task without any sense look different? Let us train on nonsense: the
+# same sentences, with all tags shuffled among all words, so that nothing is left to learn but how often each tag
+# comes. (Recorded, three seeds; 120 steps, the mean of the 36 matrices of all blocks.)
 
 # %% jupyter={"source_hidden": true}
 changes, at = kept["changes"], [1, 2, 4, 8, 16, 32]
@@ -214,7 +219,7 @@ for (part, held), color, offset in zip(parts.items(), ("C0", "C1"), ((-12, 8), (
     for r, *place in [*zip([0, *at], over_seeds(held), over_seeds(scores), strict=True)][1:5]:
         right.annotate(r, place, xytext=offset, textcoords="offset points", color=color, fontsize=10)
 left.set(xscale="log", ylim=(0, 1), xlabel="rank", ylabel="energy held", title="after nonsense the change is as simple")
-right.set(ylim=(0, 1), xlabel="energy kept", ylabel="F1, new templates", title="eight pieces of it do the work")
+right.set(ylim=(0, 1), xlabel="energy kept", ylabel="F1, new templates", title="the eight largest pieces are enough")
 left.set_xticks(at, at), left.minorticks_off(), left.legend()
 right.legend(right.lines[:: len(changes)], ["the r largest kept", "all but the r largest kept"], fontsize=8)
 _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
@@ -230,7 +235,8 @@ _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 #
 # Or would any large part of the change have done? As a rival, throw away the one largest piece, and keep the other
 # 383. They hold 72 % of the energy, a little more than the eight, but reach only 0.46 where the eight reach 0.67 (in
-# this order with each seed). So size alone does not explain what the eight do.
+# this order with each seed). So size alone does not explain what the eight do. With less of the energy it turns
+# round: the largest piece alone, 28 %, has 0.06, and all but the eight largest, 30 %, have 0.15.
 #
 # How little was needed, then? The whole change is small: on average a fiftieth of the size of the matrices. Of that
 # you can throw away 376 of 384 pieces, and whatever else changed below the head, and keep the score.
@@ -238,7 +244,7 @@ _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 # %% [markdown]
 # ## 3. LoRA
 #
-# If eight pieces do the work, why learn the other 376? There is a catch. Those eight were *found* by training
+# If eight pieces are enough, why learn the other 376? But those eight were *found* by training
 # everything; it does not follow that so few can be *learnt* alone. But the model behind your guess did just that, and
 # in only 12 of the 36 matrices. It leaves the old matrix $W$ alone and learns the change itself, as a product of two
 # thin matrices:
@@ -251,7 +257,7 @@ _ = figure.suptitle("Everything tuned for 120 steps, three seeds")
 # matrix of 384 by 384 again.](figures/16_fine_tuning_lora.svg)
 #
 # Whatever $A$ and $B$ hold, $BA$ has a rank of at most $r$. With $r = 8$ they have 6,144 numbers, and $W$ has
-# 147,456. Hence the name: *low-rank adaptation* (Hu et al. 2021). Three details are worth a thought.
+# 147,456. Hence the name: *low-rank adaptation* (Hu et al. 2021).
 #
 # **How should it begin?** At the first step the model should be the old one, so $BA$ should be zero. Suppose both
 # were zero. The gradient of $B$ is a product with $A$, and that of $A$ a product with $B$: both would stay zero
@@ -299,12 +305,14 @@ assert gap < 1e-4 * change_size
 # * **The last block**, with the head.
 # * **The head** alone. This is called a *linear probe*: it asks whether one linear layer can read the names off the
 #   old vectors.
-# * **The biases**: the numbers that a layer adds, and none of those it multiplies by (BitFit, Ben Zaken et al. 2021).
+# * **The biases**: the numbers that a layer adds, layer norms included, and none of those it multiplies by (BitFit, Ben
+#   Zaken et al. 2021).
 #
 # Others put something new next to the old:
 #
 # ![One of the six blocks, five times, coloured what is learnt. Biases, 28,423 numbers: a strip under each of the six
-# matrices, q, k, v and o of attention and two of feed-forward. LoRA, 76,423: two thin strips beside q and beside v.
+# matrices, q, k, v and o of attention and two of feed-forward, and under the norm that follows each of the two
+# sub-layers. LoRA, 76,423: two thin strips beside q and beside v.
 # Adapters, 81,127: a narrow layer after attention and one after feed-forward. Prefix, 76,423: keys and values in
 # front of those of the text, in each block. Prompt, 8,839: vectors in front of the text, below block 1
 # only.](figures/16_fine_tuning_methods.svg)
@@ -372,7 +380,8 @@ _ = axes[0].set_title("six new templates"), axes[1].set_title("sixteen other tem
 # in the vectors, gets two thirds to three quarters as far as everything: that much can be read off the old vectors as
 # they are.
 #
-# How far down can one go? LoRA again, with other ranks, at the rate that was tuned for rank 8:
+# How far down can one go? LoRA again, with other ranks, at the rate that was tuned for rank 8, and with $\alpha = 2r$,
+# so that the factor $\alpha / r$ is 2 for all of them:
 
 # %% jupyter={"source_hidden": true}
 print("entity F1, mean of the seeds  numbers |  new  other |  same templates")
@@ -385,8 +394,8 @@ for rank in sorted(of_rank, key=int):
 # %% [markdown]
 # Rank 1 is *one* column and *one* row next to each of twelve matrices: fewer than twelve thousand numbers, head
 # included. On the six new templates it is level with rank 8, but on the old ones it has 0.77 against 0.94. So you
-# need more numbers to learn these well? That is what we wrote here first. But all ranks had the rate of rank 8. Here
-# is rank 1 once more, with a higher rate, and with three times the steps (one run each):
+# need more numbers to learn these well? But all ranks had the rate and the factor of rank 8. Here is rank 1 once more,
+# with a higher rate, and with three times the steps (one run each):
 
 # %% jupyter={"source_hidden": true}
 for way, run in kept["rank 1 again"].items():
@@ -394,15 +403,15 @@ for way, run in kept["rank 1 again"].items():
     print(f"rank 1, {way}: {scores}")
 
 # %% [markdown]
-# Rank 1 was only slow. With three times the steps it has 0.72, 0.61 and 0.96, where rank 8 had 0.69, 0.62 and 0.94.
-# So how little must change? Here twelve thousand of 22.6 million numbers were enough. How little is enough for your
-# task and your model, you have to try.
+# At this rate and factor rank 1 was slow. With three times the steps it has 0.72, 0.61 and 0.96, where rank 8 had
+# 0.69, 0.62 and 0.94 after a third of them. So how little must change? Here twelve thousand of 22.6 million numbers
+# were enough. For your task and your model, you have to try.
 
 # %% [markdown]
 # ## 5. What becomes of the old?
 #
-# Something new has been learnt. What did that do to the old? MiniLM had a trade before we came: it was trained to
-# give texts of similar meaning similar vectors, and lesson 15's search lives on that. Can it still do it?
+# MiniLM had a trade before we came: it was trained to give texts of similar meaning similar vectors, and lesson 15's
+# search lives on that. Can it still do it?
 #
 # We take the fifty questions of that lesson and 120 passages of the documentation, and count the questions that have
 # their passage among the five nearest. Before any tuning that is 41 of the fifty. Now take the model in which
@@ -413,7 +422,7 @@ for way, run in kept["rank 1 again"].items():
 predict("16_fine_tuning.forgotten")
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
-tuned_body = ("everything", "last block", "lora")
+tuned_body = ("everything", "last block", "biases", "lora")
 still = {method: [run["search"]["recall@5"] for run in kept[method]["runs"][:3]] for method in tuned_body}
 still["LoRA"] = still.pop("lora")
 ax = plt.subplots(figsize=(8, 3.2))[1]
@@ -441,8 +450,9 @@ predict("16_fine_tuning.forgotten", actual="nearly all" if left > 0.8 else "abou
 # About half as many: 21, the mean of three seeds (17 to 25). With a LoRA attached it is 25 (21 to 28). Drawing five
 # of the 120 passages blindly would find 2.
 #
-# And look at the last block. There 92 % of the numbers stayed exactly as they were, and it finds 12. The share of the
-# numbers that stay does not tell you how much is forgotten.
+# And look at the last block. There 92 % of the numbers stayed exactly as they were, and it finds 12. When only the
+# biases were tuned, 99.9 % stayed, and it finds 22. So the share of the numbers that stay does not tell you how much is
+# forgotten. (The two had rates twenty and thirty times as high as that for everything.)
 #
 # </details>
 #
@@ -458,7 +468,7 @@ predict("16_fine_tuning.forgotten", actual="nearly all" if left > 0.8 else "abou
 # ![MiniLM three times, always as it was. With nothing next to it, it does the old search; with a LoRA and a head for names
 # it finds names; with another LoRA and head it sorts messages.](figures/16_fine_tuning_taken_off.svg)
 #
-# The second point is quickly checked. We attach a LoRA that was trained, look, and take it off:
+# To check the second point we attach a trained LoRA, look, and take it off:
 
 # %%
 text = torch.tensor([tokenizer.encode("How do I sort a list?")])
@@ -497,7 +507,7 @@ for place, runs in enumerate(ways.values()):
         ax.plot([x] * len(dots), dots, "o", color=f"C{side}", alpha=0.4, label=None if place else f"on texts {text}")
         ax.plot([x - 0.1, x + 0.1], [sum(dots) / len(dots)] * 2, color="black", linewidth=2)
 ax.set_xticks(range(len(ways)), ways)
-title = "Two old sentences in each batch keep A, but do not teach it in these steps (three seeds)"
+title = "Two old sentences in each batch keep A; in these 80 steps they would not have taught it (three seeds)"
 ax.set(ylim=(0, 1.03), ylabel="entity F1", title=title)
 _ = ax.legend(loc="lower left")
 
@@ -506,8 +516,9 @@ _ = ax.legend(loc="lower left")
 # each batch it has 0.99.
 #
 # Is A kept by that, or learnt anew from the hundred sentences? The control, in the fourth column: the same batches
-# for a model that had never learnt A. It reaches 0.45. So in these few steps the old sentences do not *teach* A, but
-# they *keep* it.
+# for a model that had never learnt A. It reaches 0.45. So in these 80 steps the old sentences alone would not have
+# brought A to 0.99: what had been learnt before is kept. (They do teach, but slowly. With three times the steps that
+# model has 0.98 on A, too.)
 #
 # ## 6. From continuing to answering
 #
@@ -527,7 +538,8 @@ _ = ax.legend(loc="lower left")
 # and END are read and to be predicted. Arrows, each a loss, lead from the last token of the question to the first of
 # the answer, and on from each token to the next.](figures/16_fine_tuning_answer.svg)
 #
-# Here is what it wrote before and after (recorded, one run), on three functions that it was not taught:
+# Eight of the thirty, and four more of which you will hear, were asked for a whole answer, before and after (recorded,
+# one run). Here are three:
 
 # %% jupyter={"source_hidden": true}
 answering = recorded("answering")["result"]
@@ -543,8 +555,8 @@ for what, said in (("before", before), ("after", taught)):
 
 # %% [markdown]
 # Fifty steps, and the form is perfect. Before, it talked until we stopped it, after 40 tokens. Now it says one
-# sentence and stops, every time. But how much does it know about Python now? Four of the twelve functions that we
-# asked about do not exist. We made them up:
+# sentence and stops, every time. But how much does it know about Python now? Four of the twelve functions do not
+# exist. We made them up:
 
 # %% jupyter={"source_hidden": true}
 for name in [name for name in taught if name not in manual]:
@@ -558,10 +570,13 @@ for run in ("before", "answer only"):
 # %% [markdown]
 # It has an answer for everything, in the voice of the manual. Is the voice all that it learnt?
 #
-# The table shows how one can tell. The true answers of the functions that it was not shown have become likelier: 2.89
-# nats a token instead of 3.69. Whoever looks at that alone may believe that it has learnt about them. The control is
-# the same answers after *other* questions. They have become likelier as well, 4.12 instead of 4.55. **More than half
-# of the gain remains when question and answer do not belong together. That much is form.**
+# The true answers of all thirty functions have become likelier: 2.89 nats a token instead of 3.69. Has it learnt about
+# them? The control is the same answers after *other* questions. They have become likelier as well, 4.12 instead of
+# 4.55. **More than half of the gain remains when question and answer do not belong together. That much is form.**
+#
+# The rest is no new knowledge of these functions either, for the 300 pairs said nothing about them. Perhaps it makes
+# better use of the words in a name (`listmailcapfiles`), or of what it knew before. To test for new facts you would
+# have to ask about functions that it *was* taught.
 #
 # <details><summary>Deeper: is the loss on the answer only worth the trouble?</summary>
 #
@@ -573,9 +588,8 @@ for run in ("before", "answer only"):
 #
 # ## 7. A small student
 #
-# So far the old model stayed, and a little was added. What if there is no room for the old model at all? Suppose that
-# you need something for a telephone, a hundred times as small as MiniLM. Trained from scratch, a model was lost in
-# new templates, as we saw.
+# So far the old model stayed, and a little was added. What if there is no room for it? Suppose that you need something
+# for a telephone, a hundred times as small as MiniLM. Trained from scratch, a model was lost in new templates.
 #
 # But sentences are cheap; it is labels that are expensive. Say you have a heap of sentences of the kind that you care
 # about, the sixteen other templates, and nobody has labelled them. Then let the large model, the **teacher**, do it,
@@ -622,8 +636,7 @@ _ = ax.set(
 # %% [markdown]
 # It is the teacher that helps, not the length of the training. With old text only the student reaches 0.17, with the
 # teacher's labels on the new text 0.44 and 0.47; and no person labelled a word of the new text. With true labels it
-# reaches 0.68. And soft labels, for all that is said of them, were no better here than hard ones (at the one
-# temperature that we tried, 2).
+# reaches 0.68. And soft labels were no better here than hard ones (at the one temperature that we tried, 2).
 #
 # ## 8. Other tasks
 #
@@ -760,7 +773,8 @@ for method in ("everything", "last block", "lora", "head"):
     print(f"{method.replace('lora', 'LoRA'):11} learns {learnt:10,} of {size:,} numbers: {memory:4.0f} MB")
 
 # %% [markdown]
-# So at best you get down to a quarter.
+# So with the old numbers in 32 bits, as here, you get down to a quarter at best. As they are not learnt, they can be
+# stored more coarsely, in 4 bits each (QLoRA, Dettmers et al. 2023); that brings it lower.
 #
 # **"I tried LoRA with my usual rate, and it does not work."** Each method wants its own. These are the rates that
 # were tried for the table, with the F1 on the training templates that were held out for that purpose:
@@ -790,8 +804,8 @@ print(f"{len(beside)} thin matrices of {sum(one.numel() for one in beside.values
 # %% [markdown]
 # ## 12. What you have now
 #
-# A way to teach a good model *your* distinctions in seconds. Back to the small shop, where you want to know what each
-# message is about. You write eight examples of each kind. That is all.
+# A way to teach a good model *your* distinctions in seconds. Back to the small shop: you write eight examples of each
+# kind of message, and that is all.
 
 # %%
 from transformer_lab import adapt, save
@@ -823,9 +837,9 @@ for text, line in zip(new, labelled(model, tokenizer, new), strict=True):
     print(f"{line:16} {text}")
 
 # %% [markdown]
-# Eight examples of each, five seconds, and it sorts chairs with three legs and shoes to dance in. It is no oracle.
-# Here it takes a customer who would like to bring a dog for a complaint (and on your machine?), and what you make of
-# the cake is for you to say. Change the examples, add two with dogs, and run the two cells again.
+# Eight examples of each, five seconds, and it sorts chairs with three legs and shoes to dance in. Here it takes a
+# customer who would like to bring a dog for a complaint (and on your machine?), and what you make of the cake is for
+# you to say. Add two examples with dogs, and run the two cells again.
 #
 # Now keep it. Only what was learnt is saved, the LoRA and the head, with the name and the checksum of the model that
 # they belong to. Whoever has that model can put the two together again:
@@ -870,8 +884,8 @@ with tempfile.TemporaryDirectory() as folder:
 #
 # <details><summary>Your model was tuned on questions and answers, and now it answers in the right form. What do you test before you say that it has learnt the facts?</summary>
 #
-# How likely it finds right answers and *wrong ones of the same form*, before and after. And what it says about things
-# that do not exist.
+# How likely it finds the right answers to what it was taught, and *wrong ones of the same form*, before and after. And
+# what it says about things that do not exist.
 #
 # </details>
 #
@@ -879,24 +893,24 @@ with tempfile.TemporaryDirectory() as folder:
 #
 # ## Takeaways
 #
-# * How little must change? To find names, a frozen model with a few thin matrices and a new head did about as well as
-#   the same model with everything tuned: 76,423 numbers against 22.6 million. From scratch it was lost in new
-#   templates.
+# * To find names, a frozen model with a few thin matrices and a new head did about as well as the same model with
+#   everything tuned: 76,423 numbers against 22.6 million. From scratch it was lost in new templates.
 # * LoRA is $W + \frac{\alpha}{r} B A$. B begins at zero and A does not; merged it costs nothing in use; it wants a
 #   rate of its own; and it saves gradients and the optimiser's means, not the model itself.
 # * A change of low rank does not show that the task was learnt, for nonsense gives one, too. To see whether it *does*
-#   the work, put everything else back, and compare with another part that holds as much of the energy.
+#   the work, put everything else back, and compare with other parts that hold as much of the energy.
 # * Tuned on something new, a model lost about half of its old search. A LoRA can be taken off again, and a few old
 #   examples in each batch kept what had been learnt before.
-# * Fifty steps taught a model the form of an answer. To find out whether it learnt facts, too, measure wrong answers
-#   of the same form next to the right ones.
+# * Fifty steps taught a model the form of an answer. To find out whether it learnt facts, too, ask about those that it
+#   was taught, and measure wrong answers of the same form next to the right ones.
 #
 # **Papers.** Hu et al. (2021), [arXiv:2106.09685](https://arxiv.org/abs/2106.09685): LoRA. Aghajanyan et al. (2020),
 # [arXiv:2012.13255](https://arxiv.org/abs/2012.13255): how few directions a fine-tuning needs. Houlsby et al. (2019),
 # [arXiv:1902.00751](https://arxiv.org/abs/1902.00751): adapters. Li and Liang (2021),
 # [arXiv:2101.00190](https://arxiv.org/abs/2101.00190): prefix tuning. Lester et al. (2021),
 # [arXiv:2104.08691](https://arxiv.org/abs/2104.08691): prompt tuning. Ben Zaken et al. (2021),
-# [arXiv:2106.10199](https://arxiv.org/abs/2106.10199): biases only. Hinton et al. (2015),
+# [arXiv:2106.10199](https://arxiv.org/abs/2106.10199): biases only. Dettmers et al. (2023),
+# [arXiv:2305.14314](https://arxiv.org/abs/2305.14314): LoRA beside numbers of 4 bits (QLoRA). Hinton et al. (2015),
 # [arXiv:1503.02531](https://arxiv.org/abs/1503.02531): distillation. Rafailov et al. (2023),
 # [arXiv:2305.18290](https://arxiv.org/abs/2305.18290): DPO.
 #

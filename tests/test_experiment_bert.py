@@ -240,6 +240,14 @@ def test_what_the_lesson_says_of_new_templates_of_known_words():
         for kind in ("same templates", "new templates"):
             assert row[kind]["entities"] == pytest.approx(runs[-1][f"{kind}, entities"], abs=0.05)
         assert row["new templates"]["entities"] + 0.1 < row["known words"]["entities"] < 0.82 / 2
+    known = [row["known words"]["entities"] for row in rows]
+    assert (round(min(known), 2), round(max(known), 2)) == (0.32, 0.36)
+    kinds = ("same templates", "new templates", "known words")
+    old, new, f1 = (sum(row[kind]["entities"] for row in rows) / len(rows) for kind in kinds)
+    assert (f1 - new) / (old - new) == pytest.approx(1 / 3, abs=0.03)
+    assert sum(row["known words"]["tokens"] for row in rows) / len(rows) == pytest.approx(0.78, abs=0.005)
+    tags = [tag for one in known_words.tests()["known words"] for tag in one.tags]
+    assert tags.count("O") / len(tags) == pytest.approx(0.66, abs=0.005)
 
 
 def test_what_the_lesson_says_of_the_search():
@@ -253,6 +261,19 @@ def test_what_the_lesson_says_of_the_search():
     assert [found(name, 5) for name in controls] == pytest.approx([0.02, 0.08, 0.20, 0.34, 0.52])
     ranks = zip(search_recall.QUESTIONS, RECALL["ranks"]["words"], RECALL["ranks"]["MiniLM"], strict=True)
     assert sum(words > 5 >= meaning for one, words, meaning in ranks if one["kind"] == "paraphrase") == 13
+
+
+def test_names_that_are_found_first_by_meaning_are_cut_up_too():
+    tokenizer, cut = load("minilm")[1], {True: [], False: []}
+    names = "f_lineno __func__ StopIteration str.format __getitem__ id math.fmod __dict__ with_traceback swapcase"
+    names = [*names.split(), "fromkeys", "pdb.runcall", "exec", "Ellipsis", "__prepare__"]
+    asked = [(one, place) for one, place in zip(search_recall.QUESTIONS, RECALL["ranks"]["MiniLM"], strict=True)]
+    for name, (one, place) in zip(names, [row for row in asked if row[0]["kind"] == "exact name"], strict=True):
+        assert name in one["question"]
+        cut[place == 1].append(any(piece.startswith("##") for piece in tokenizer.tokens(tokenizer.encode(name))))
+    assert (sum(cut[True]), len(cut[True]), sum(cut[False]), len(cut[False])) == (8, 9, 5, 6)
+    (where,) = [n for n, (one, _) in enumerate(asked) if "StopIteration.value" in one["question"]]
+    assert [RECALL["ranks"][search][where] for search in ("words", "MiniLM")] == [1, 6]
 
 
 def test_docs_bert_finds_again_as_little_as_it_found():

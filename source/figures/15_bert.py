@@ -97,24 +97,24 @@ def search() -> Drawing:
     drawing.text(104, 96, "passages of the\ndocumentation", 12)
     reader = drawing.box(296, 96, 110, 50, "MiniLM", QUERY, size=14)
     drawing.arrow((190, 96), reader.left)
-    likeness, rows = (0.2, 0.34, 0.12, 0.44, 0.08), []
-    for row, alike in enumerate(likeness):
-        y = 62 + 19 * row
-        best = alike == max(likeness)
-        rows.append(drawing.box(480, y, 130, 12, "", QUERY))
-        drawing.box(580 + 75 * alike, y, 150 * alike, 12, "", LIT if best else LINE, best)
+    rows = [drawing.box(480, 62 + 17 * row, 130, 12, "", QUERY) for row in range(5)]
     drawing.arrow(reader.right, (rows[2].left[0] - 4, reader.y))
-    drawing.text(480, 168, f"stored: {d} numbers each", 12, QUIET)
-    drawing.text(580, 168, "cosines: the largest wins", 12, QUIET, "left")
+    drawing.text(560, 96, f"stored: {d} numbers each", 12, QUIET, "left")
     asked = drawing.box(104, 246, 150, 50, "How do I make sure\na file gets closed?", LIT, size=12)
     again = drawing.box(296, 246, 110, 50, "MiniLM", QUERY, size=14)
     vector = drawing.box(480, 246, 130, 16, "", LIT, True)
     drawing.arrow(asked.right, again.left)
     drawing.arrow(again.right, vector.left)
-    drawing.arrow(vector.top, (480, 180), color=LIT, width=1.8)
-    drawing.text(496, 212, "with every row", 12, LIT, "left")
-    found = drawing.box(720, 96, 90, 60, "the best\npassage", KEY, True)
-    drawing.arrow((652, rows[3].y), (found.left[0], found.y + 12), color=LIT, width=1.8)
+    drawing.arrow((480, 142), vector.top, color=QUERY, width=1.8)
+    drawing.text(490, 190, "times every stored row", 12, QUERY, "left")
+    likeness, best = (0.2, 0.34, 0.12, 0.44, 0.08), 3
+    for row, alike in enumerate(likeness):
+        won = row == best
+        drawing.box(590 + 75 * alike, 212 + 17 * row, 150 * alike, 12, "", LIT if won else LINE, won)
+    drawing.arrow(vector.right, (584, 246), color=LIT, width=1.8)
+    drawing.text(590, 300, "cosines: the largest wins", 12, QUIET, "left")
+    found = drawing.box(735, 246, 90, 56, "the best\npassage", KEY, True)
+    drawing.arrow((660, 212 + 17 * best), (found.left[0], found.y + 12), color=LIT, width=1.8)
     prompt = drawing.box(104, 370, 150, 54, "the passage,\nand the question", KEY)
     writer = drawing.box(296, 370, 110, 50, "SmolLM2", QUERY, size=14)
     said = drawing.box(540, 370, 230, 54, "an answer, with its source\nnext to it, to be checked", VALUE, True)

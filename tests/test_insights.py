@@ -287,6 +287,31 @@ def encoder_decoder():
     forced, free = names["forced_and_free"](lambda prefix: said.get(tuple(prefix[1:]), 2), [4, 5, 6], 1, 2)
     yield (forced, free) == (0.75, 0.5)
     yield all(0.9 < math.log(V) - names["floor"](V) < 1 for V in (30, 55, 50_257))
+    yield all(dates_follow(names["exchanged"], *case) for case in DATES_THAT_DIFFER)
+
+
+# A date, another one, and the place of the token in which they differ.
+DATES_THAT_DIFFER = (
+    ("Sunday, November 22, 2026", "Sunday, September 22, 2026", 2),
+    ("Sunday, November 22, 2026", "Monday, November 22, 2026", 0),
+    ("Sunday, November 22, 2026", "Sunday, November 12, 2026", 3),
+    ("Friday, March 13, 1908", "Friday, March 16, 1908", 4),
+    ("May 10, 1965", "Jun 10, 1965", 0),
+)
+
+
+@torch.no_grad()
+def dates_follow(exchanged, one, other, place) -> bool:
+    """Whether both texts follow that token's vector, and no other one."""
+    model, tokenizer = load("dates")
+    sources, is_real = tokenizer.batch([one, other])
+
+    def decode(ids, memory, is_real):
+        return model.logits(model.decode(ids, memory=memory, memory_mask=is_real))
+
+    ends = tokenizer.bos_id, tokenizer.eos_id, 14
+    words = [exchanged(model.encode, decode, sources, is_real, [p], *ends) for p in range(sources.shape[1])]
+    return words == [["follows"] * 2 if p == place else ["stays"] * 2 for p in range(len(words))]
 
 
 def tokens():

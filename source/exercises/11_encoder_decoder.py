@@ -5,7 +5,7 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. All tensors are torch tensors, and `...` stands
+# Questions 1-3 are the core (about 30 minutes). 4-8 are optional. All tensors are torch tensors, and `...` stands
 # for any number of leading axes (the texts of a batch), also none. Every function leaves its inputs as they are. Results are
 # compared up to rounding. A function of torch's or of the package's that does what is asked is accepted as an answer; you
 # learn more without. Back to the [lesson](../../notebooks/11_encoder_decoder.ipynb).
@@ -575,6 +575,110 @@ room = "it comes close to 1"
 from transformer_lab.grading import grade
 
 grade("11_encoder_decoder.floor", floor, room)
+
+# %% [markdown]
+# ## Question 8: exchange a vector
+# *Optional: 4 points, difficulty 3 of 5, about 12 minutes*
+#
+# From which vectors of the memory does a translator read a word? A change can tell. Take two sources that differ in that word,
+# let them exchange a vector, and see whether the texts follow. Write
+# `exchanged(encode, decode, sources, is_real, places, bos, eos, max_new)`.
+#
+# `sources (2, S)` are the ids of two texts, and all of their tokens are real. As in question 4 `encode(sources, is_real)` gives
+# the memory `(2, S, D)`, and `decode(ids, memory, is_real)` gives logits `(2, T, V)`. Both may be called as often as you like.
+# Exchange the rows at `places` between the two memories: a list of one or more places, counted from 0. All other rows stay
+# where they are. Now both texts are written anew from these memories, greedily: each begins with `bos`, reads what it has
+# written itself, and ends with its first `eos`, or after `max_new` tokens. What your loop writes behind an `eos` belongs to
+# no text. Return a list of two words, the first for `sources[0]`, the second for `sources[1]`:
+#
+# * `"no test"`, if both sources give the same text already from their own memories (then nothing can be told); else
+# * `"follows"`, if it is now the text that the *other* source gives from its own memory;
+# * `"stays"`, if it is still the text that its own source gives;
+# * `"neither"`, if it is another text.
+#
+# Below is a translator made by hand, to try your function on. It writes `neunzig` for *ninety*; but in which row does it keep
+# the ten? *Ninety-seven* and *forty-seven* exchange a row: at place 0 both texts stay, and at place 1, that of the hyphen, both
+# follow. *Ninety-seven* and *forty-two* give `"neither"` twice at place 1, and `"follows"` twice at places 0 and 1.
+
+
+# %%
+words = ["[BOS]", "[EOS]", "ninety", "forty", "-", "seven", "two", "neunzig", "vierzig", "und", "sieben", "zwei"]
+
+
+def encode_moved(sources, is_real):
+    """An encoder made by hand: row p holds the word before place p, row 0 the last word."""
+    return F.one_hot(sources.roll(1, dims=1), len(words)).float()
+
+
+def decode_moved(ids, memory, is_real):
+    """A decoder made by hand: it writes the word of row 0, und, the word of row 1, and the end."""
+    held = memory.argmax(dim=-1)
+    und, end = (torch.full_like(held[:, 0], words.index(word)) for word in ("und", "[EOS]"))
+    best = torch.stack((held[:, 0] + 5, und, held[:, 1] + 5, end), dim=1)
+    return F.one_hot(best[:, torch.arange(ids.shape[1]).clamp(max=3)], len(words)).float()
+
+
+two_sources = torch.tensor([[2, 4, 5], [3, 4, 5]])  # ninety - seven, forty - seven
+
+# %% [markdown]
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Four texts have to be written, two before the exchange and two after it. Which of them do you compare with which? And which
+# comparison can be made before anything is exchanged?
+#
+# </details>
+# <details><summary>Hint 2: the steps with shapes</summary>
+#
+# `memory (2, S, D)`, and `memory.flip(0)` has the two texts in each other's place. Copy the first, and put rows of the second
+# into it: `[:, places]` is `(2, n, D)`. Write a function of your own that writes both texts from a given memory and returns two
+# lists, each cut behind its `eos`; `greedy` of question 4 can do most of it, with an `encode` that returns this memory.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# def texts(memory):
+#     ____                       # the ids of both texts, greedily
+#     return ____                # two lists, without what stands behind an eos
+#
+# memory = ____
+# mixed = memory.clone()
+# mixed[____] = ____
+# old, new = texts(memory), texts(mixed)
+# if ____:
+#     return ["no test", "no test"]
+# return [____ for b in (0, 1)]  # new[b], old[b] and old[1 - b]
+# ```
+#
+# </details>
+
+
+# %% answer="exchanged"
+def exchanged(encode, decode, sources, is_real, places, bos, eos, max_new):
+    """two functions, ids and booleans (2, S), a list of places, two ids and a number -> a list of two words"""
+
+    ### BEGIN SOLUTION
+    def written(memory):
+        ids = greedy(lambda *_: memory, decode, sources, is_real, bos, eos, eos, max_new)[:, 1:]
+        return [text[: text.index(eos)] if eos in text else text for text in ids.tolist()]
+
+    def verdict(now, own, others):
+        if own == others:
+            return "no test"
+        return "follows" if now == others else "stays" if now == own else "neither"
+
+    memory = encode(sources, is_real)
+    after = memory.clone()
+    after[:, places] = memory.flip(0)[:, places]
+    before, after = written(memory), written(after)
+    return [verdict(after[b], before[b], before[1 - b]) for b in (0, 1)]
+    ### END SOLUTION
+
+
+# %% check="exchanged" points=4
+from transformer_lab.grading import grade
+
+grade("11_encoder_decoder.exchanged", exchanged)
 
 # %% [markdown]
 # Back to the [lesson](../../notebooks/11_encoder_decoder.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

@@ -21,6 +21,7 @@ POINTS = {
     "11_encoder_decoder.diagnose": 4,
     "11_encoder_decoder.forced_and_free": 3,
     "11_encoder_decoder.floor": 2,
+    "11_encoder_decoder.exchanged": 4,
 }
 ONE_WAY = ()  # questions with only one right answer
 MISCONCEPTIONS = ("M33", "M35", "M36", "M37", "M38")  # that some wrong answer below shows
@@ -765,6 +766,171 @@ def floor_as_a_fraction(V):
 ONE = "it comes close to 1"
 
 
+# exchanged ----------------------------------------------------------------------------------------------------
+
+
+def word_of(new, own, others):
+    if own == others:
+        return "no test"
+    return "follows" if new == others else "stays" if new == own else "neither"
+
+
+def rows_swapped(memory, places):
+    mixed = memory.clone()
+    mixed[0, places], mixed[1, places] = memory[1, places], memory[0, places]
+    return mixed
+
+
+def up_to_the_end(row, eos):
+    return row[: row.index(eos) + 1] if eos in row else row
+
+
+def exchanged_by(exchange=rows_swapped, judge=word_of, end=up_to_the_end, steps=lambda max_new: max_new):
+    """exchange(memory, places); judge(new, own, others); end(row, eos); steps(max_new). By default all are right."""
+
+    def exchanged(encode, decode, sources, is_real, places, bos, eos, max_new):
+        def texts(memory):
+            ids = greedy_on(decode, memory, is_real, bos, steps(max_new))
+            return [end(row[1:], eos) for row in ids.tolist()]
+
+        memory = encode(sources, is_real)
+        old, new = texts(memory), texts(exchange(memory, places))
+        return [judge(new[b], old[b], old[1 - b]) for b in (0, 1)]
+
+    return exchanged
+
+
+def greedy_on(decode, memory, is_real, bos, n):
+    ids = torch.full((len(memory), 1), bos)
+    for _ in range(n):
+        ids = torch.cat((ids, decode(ids, memory, is_real)[:, -1:].argmax(-1)), 1)
+    return ids
+
+
+exchanged_right = exchanged_by()
+
+
+def exchanged_by_greedy(encode, decode, sources, is_real, places, bos, eos, max_new):
+    """With the answer to question 4, and a mask in place of a copy."""
+    memory = encode(sources, is_real)
+    chosen = torch.zeros(memory.shape[1], dtype=torch.bool)
+    chosen[places] = True
+    mixed = torch.where(chosen[:, None], memory.flip(0), memory)
+    old, new = (
+        [up_to_the_end(row, eos) for row in greedy_right(lambda *_, one=one: one, decode, sources, is_real, bos, eos,
+                                                         eos, max_new).tolist()]
+        for one in (memory, mixed)
+    )  # fmt: skip
+    return tuple(word_of(new[b], old[b], old[1 - b]) for b in (0, 1))
+
+
+def exchanged_text_by_text(encode, decode, sources, is_real, places, bos, eos, max_new):
+    """Each text alone, in a batch of one, and nothing written behind its end."""
+    both = [encode(sources[b : b + 1], is_real[b : b + 1]) for b in (0, 1)]
+
+    def text(memory, b):
+        written = [bos]
+        while len(written) <= max_new and eos not in written[1:]:
+            logits = decode(torch.tensor([written]), memory, is_real[b : b + 1])
+            written.append(int(logits[0, -1].argmax()))
+        return written
+
+    words = []
+    for b in (0, 1):
+        mixed = both[b].clone()
+        for place in places:
+            mixed[0, place] = both[1 - b][0, place]
+        words.append(word_of(text(mixed, b), text(both[b], b), text(both[1 - b], 1 - b)).upper())
+    return words
+
+
+def exchanged_tokens(encode, decode, sources, is_real, places, bos, eos, max_new):
+    """The tokens change places, and are encoded anew."""
+    other = encode(rows_swapped(sources, places), is_real)
+    return exchanged_by(lambda memory, places: other)(encode, decode, sources, is_real, places, bos, eos, max_new)
+
+
+def swapped_in_place(memory, places):
+    """After the first line the first text's own rows are gone."""
+    mixed = memory.clone()
+    for place in places:
+        mixed[0, place], mixed[1, place] = mixed[1, place], mixed[0, place]
+    return mixed
+
+
+def exchanged_forced(encode, decode, sources, is_real, places, bos, eos, max_new):
+    """What was written before is read again."""
+    memory = encode(sources, is_real)
+    ids = greedy_on(decode, memory, is_real, bos, max_new)
+    new = decode(ids[:, :-1], rows_swapped(memory, places), is_real).argmax(-1).tolist()
+    old, new = ([up_to_the_end(row, eos) for row in rows] for rows in (ids[:, 1:].tolist(), new))
+    return [word_of(new[b], old[b], old[1 - b]) for b in (0, 1)]
+
+
+def exchanged_with_padding(encode, decode, sources, is_real, places, bos, eos, max_new):
+    """Whole rows of the batch are compared."""
+    memory = encode(sources, is_real)
+    old, new = (greedy_right(lambda *_, one=one: one, decode, sources, is_real, bos, eos, 5, max_new)
+                for one in (memory, rows_swapped(memory, places)))  # fmt: skip
+    return ["no test" if torch.equal(old[b], old[1 - b]) else "follows" if torch.equal(new[b], old[1 - b]) else
+            "stays" if torch.equal(new[b], old[b]) else "neither" for b in (0, 1)]  # fmt: skip
+
+
+def exchanged_compared_late(encode, decode, sources, is_real, places, bos, eos, max_new):
+    memory = encode(sources, is_real)
+    old, new = ([up_to_the_end(row, eos) for row in greedy_on(decode, one, is_real, bos, max_new)[:, 1:].tolist()]
+                for one in (memory, rows_swapped(memory, places)))  # fmt: skip
+    if new[0] == new[1]:
+        return ["no test", "no test"]
+    return ["follows" if new[b] == old[1 - b] else "stays" if new[b] == old[b] else "neither" for b in (0, 1)]
+
+
+def exchanged_beside_the_first(encode, decode, sources, is_real, places, bos, eos, max_new):
+    memory = encode(sources, is_real)
+    old, new = ([up_to_the_end(row, eos) for row in greedy_on(decode, one, is_real, bos, max_new)[:, 1:].tolist()]
+                for one in (memory, rows_swapped(memory, places)))  # fmt: skip
+    return [word_of(new[b], old[0], old[1]) for b in (0, 1)]
+
+
+def without_clone(memory, places):
+    mixed = memory
+    kept = memory[0, places]
+    mixed[0, places] = memory[1, places]
+    mixed[1, places] = kept
+    return mixed
+
+
+def from_one(b):
+    """Only text b gets rows of the other."""
+
+    def exchange(memory, places):
+        mixed = memory.clone()
+        mixed[b, places] = memory[1 - b, places]
+        return mixed
+
+    return exchange
+
+
+def places_used_up(*given):
+    result = exchanged_right(*given)
+    given[4].clear()
+    return result
+
+
+def sources_written_into(*given):
+    result = exchanged_right(*given)
+    given[2][0] = 0
+    return result
+
+
+def judged_in_one_word(*given):
+    return exchanged_right(*given)[0]
+
+
+def renaming(**names):
+    return exchanged_by(judge=lambda *texts: names.get(word_of(*texts).replace(" ", "_"), word_of(*texts)))
+
+
 RIGHT = {
     "11_encoder_decoder.shift": [
         ("with scatter", shift_right),
@@ -806,6 +972,13 @@ RIGHT = {
         ("measured", (floor_by_softmax, ONE)),
         ("a fraction", (floor_as_a_fraction, "It comes close to 1.")),
         ("rounded to four digits", (lambda V: round(floor_right(V), 4), ONE)),
+    ],
+    "11_encoder_decoder.exchanged": [
+        ("step by step", exchanged_right),
+        ("with greedy", exchanged_by_greedy),
+        ("text by text", exchanged_text_by_text),
+        ("without a copy", exchanged_by(without_clone)),
+        ("without the end", exchanged_by(end=lambda row, eos: row[: row.index(eos)] if eos in row else row)),
     ],
 }
 
@@ -1136,5 +1309,86 @@ WRONG = {
         ("without end", (floor_right, "it grows without end"), "Compute ln V - floor(V)"),
         ("to 0", (floor_right, "it comes close to 0"), "Compute ln V - floor(V)"),
         ("no option", (floor_right, "one"), "choose one of"),
+    ],
+    "11_encoder_decoder.exchanged": [
+        ("tokens exchanged", exchanged_tokens, "The *tokens* are exchanged"),
+        ("swapped in place", exchanged_by(swapped_in_place), "The exchange goes one way: text 0 gets"),
+        ("into the first only", exchanged_by(from_one(0)), "The exchange goes one way: text 0 gets"),
+        ("into the second only", exchanged_by(from_one(1)), "The exchange goes one way: text 1 gets"),
+        ("nothing exchanged", exchanged_by(lambda memory, places: memory), "Nothing is exchanged"),
+        ("the whole memory", exchanged_by(lambda memory, places: memory.flip(0)), "The whole memory is exchanged"),
+        (
+            "all but these",
+            exchanged_by(lambda memory, places: rows_swapped(memory.flip(0), places)),
+            "rows are exchanged *but*",
+        ),
+        (
+            "the first of several",
+            exchanged_by(lambda memory, places: rows_swapped(memory, places[:1])),
+            "only the first is",
+        ),
+        (
+            "the last of several",
+            exchanged_by(lambda memory, places: rows_swapped(memory, places[-1:])),
+            "only the last is",
+        ),
+        (
+            "a slice",
+            exchanged_by(lambda memory, places: rows_swapped(memory, [*range(min(places), max(places) + 1)])),
+            "from the first place to the last",
+        ),
+        (
+            "from there on",
+            exchanged_by(lambda memory, places: rows_swapped(memory, [*range(min(places), memory.shape[1])])),
+            "from the place on",
+        ),
+        (
+            "up to there",
+            exchanged_by(lambda memory, places: rows_swapped(memory, [*range(max(places) + 1)])),
+            "up to the place",
+        ),
+        (
+            "counted from 1",
+            exchanged_by(lambda memory, places: rows_swapped(memory, [place - 1 for place in places])),
+            "The row before is exchanged",
+        ),
+        ("added", exchanged_by(lambda memory, places: memory + memory.flip(0)), "rows that encode never made"),
+        ("numbers of each row", exchanged_by(lambda memory, places: memory.flip(-1)), "rows that encode never made"),
+        ("old words read", exchanged_forced, "Each step reads what was written before the exchange"),
+        ("not cut", exchanged_by(end=lambda row, eos: row), "What is written behind eos is compared too"),
+        ("with padding", exchanged_with_padding, "compared with the padding behind them"),
+        ("one step", exchanged_by(steps=lambda n: 1), "Only the first token is compared"),
+        ("without max_new", exchanged_by(steps=lambda n: 12), "max_new does not stop the writing"),
+        ("one token less", exchanged_by(steps=lambda n: n - 1), "One token less than max_new"),
+        ("one token more", exchanged_by(steps=lambda n: n + 1), "One token more than max_new"),
+        ("no end to it", exchanged_by(steps=lambda n: 80), "stop after eos, and after max_new tokens"),
+        ("words exchanged", renaming(follows="stays", stays="follows"), "'follows' and 'stays' are exchanged"),
+        ("in the wrong order", lambda *given: exchanged_right(*given)[::-1], "The two words stand in the wrong order"),
+        ("beside the first", exchanged_beside_the_first, "Both texts are compared with the text of sources[0]"),
+        ("no test stays", renaming(no_test="stays"), "You say 'stays'"),
+        ("no test follows", renaming(no_test="follows"), "You say 'follows'"),
+        (
+            "asked too late for follows",
+            exchanged_by(
+                judge=lambda new, own, others: "follows" if new == others else "stays" if new == own else "neither"
+            ),
+            "the other's text. Where",
+        ),
+        (
+            "asked too late for stays",
+            exchanged_by(
+                judge=lambda new, own, others: "stays" if new == own else "follows" if new == others else "neither"
+            ),
+            "its own text. Where",
+        ),
+        ("no test afterwards", exchanged_compared_late, "equal *after* the exchange"),
+        ("neither follows", renaming(neither="follows"), "is said to follow"),
+        ("neither stays", renaming(neither="stays"), "is said to stay"),
+        ("booleans", exchanged_by(judge=lambda new, own, others: new == others), "of type bool"),
+        ("one word", judged_in_one_word, "wanted a list of two words"),
+        ("a word of its own", renaming(neither="both"), "choose one of"),
+        ("always no test", lambda *given: ["no test"] * 2, "So the words are"),
+        ("places used up", places_used_up, "changed its list of places"),
+        ("sources written into", sources_written_into, "changed its input sources in place"),
     ],
 }

@@ -3,13 +3,14 @@
 from .alignment import alignment
 from .cross_attention import cross_attention
 from .diagnose import diagnose
+from .exchanged import exchanged
 from .floor import floor
 from .forced_and_free import forced_and_free
 from .greedy import greedy
 from .shift import shift
 
 LESSON = "11_encoder_decoder"
-__all__ = ["shift", "cross_attention", "alignment", "greedy", "diagnose", "forced_and_free", "floor"]
+__all__ = ["shift", "cross_attention", "alignment", "greedy", "diagnose", "forced_and_free", "floor", "exchanged"]
 
 PREDICTIONS = {
     # Three times the steps, and one vector in place of the memory: what share of the dates comes out right?
@@ -35,6 +36,8 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "own, teacher forcing never shows.",
     "floor": "A loss that begins at ln V and settles about one nat below it names its fault before anyone opens the "
     "code.",
+    "exchanged": "In the course's translator of dates the month, the weekday and each digit of the day follow the "
+    "vector of their own token, and of no other.",
 }
 
 MISCONCEPTIONS = {

@@ -165,10 +165,10 @@ def small_stack(drawing, config, x, parts, causal, result, bottom=346) -> tuple[
 
 def families() -> Drawing:
     """GPT, BERT and the encoder-decoder side by side; what separates them is who looks where."""
-    drawing, preset = Drawing(700, 490), TransformerConfig.preset
+    drawing, preset = Drawing(700, 512), TransformerConfig.preset
     gpt, bert, both = preset("gpt2"), preset("bert-base"), preset("vaswani2017")
     small_stack(drawing, gpt, 86, [SELF, FEED_FORWARD], True, "the next token")
-    small_stack(drawing, bert, 260, [SELF, FEED_FORWARD], False, "a vector a token")
+    small_stack(drawing, bert, 260, [SELF, FEED_FORWARD], False, "a vector for each token")
     encoder, _ = small_stack(drawing, both, 440, [SELF, FEED_FORWARD], False, "")
     _, boxes = small_stack(drawing, both, 606, [SELF, CROSS, FEED_FORWARD], True, "the next token")
     place, top = boxes[CROSS].left, encoder.y - 27
@@ -188,6 +188,7 @@ def families() -> Drawing:
     drawing.text(86, 441, "writes", 12, bold=True)
     drawing.text(260, 441, "reads", 12, bold=True)
     drawing.text(523, 441, "reads one text, writes another", 12, bold=True)
+    drawing.text(350, 496, "(residual paths are not drawn, nor the norms)", 10.5, QUIET)
     return drawing
 
 

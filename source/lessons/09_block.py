@@ -92,11 +92,11 @@ print(f"numbers up to {x.abs().max():.1f}, differences below 0.0001")
 #
 # One choice is left: where the norm stands. The translator and BERT put it *after* the plus, as the paper of 2017 did.
 # GPT-2 and Llama put it *in front of* each part, so that nothing ever touches the sum itself. Do you recall which of the two
-# trains without a warm-up, and which needs one more norm after the last block?
+# trained without a warm-up at every rate we tried, and which needs one more norm after the last block?
 #
 # <details><summary>The two, line by line</summary>
 #
-# Pre-norm is the one that trains without a warm-up, and the one that needs the last norm.
+# Pre-norm is the one that trained without a warm-up at every rate tried, and the one that needs the last norm.
 #
 # | | post-norm (2017, BERT) | pre-norm (GPT-2, Llama) |
 # |---|---|---|
@@ -246,16 +246,27 @@ title = (
 _ = plots.shares(plt.subplots(figsize=(7, 2.8))[1], {part: dates_right[part] for part in taken}, title)
 assert sum(dates_right[part] < 0.02 for part in PARTS) == 5 and dates_right["causal mask"] == dates_right["nothing"]
 
+# %% jupyter={"source_hidden": true, "outputs_hidden": true}
+# Checks what is said below: `write`, which keeps nothing, with the mask and without
+masked, shares = decode, {}
+for part in ("nothing", "causal mask"):
+    with nullcontext() if part == "nothing" else switch_off(model, part):
+        decode = lambda ids, memory: model.logits(model.decode(ids, memory=memory))  # noqa: E731
+        shares[part] = sum(write(pair.source) == pair.target for pair in held_out) / len(held_out)
+decode = masked
+assert shares["nothing"] > 0.98 and 0.72 < shares["causal mask"] < 0.75
+
 # %% [markdown]
-# (The causal mask costs nothing here. A writing model keeps what it has computed for the tokens before, and there is no later
-# token to hide.)
+# (The causal mask costs nothing *here*: `exact_match` keeps what it has computed for the tokens before, and there is no later
+# token to hide. Our `write` of section 2 computes everything anew, so without the mask the earlier tokens see later ones,
+# and it gets only 73 % of the dates.)
 #
 # It looks as if a translator needs nearly all of its parts. But all these parts were taken from a model that had learnt
 # to work with them. So let us train translators that *never had* the part. `experiments/parts.py` did that, with the
-# same sizes, data and learning rate, for 400 steps, with three seeds for each part. Two of the answers you know: without
-# the causal mask a translator learns nothing that helps it to write (lesson 03), and without positions it gets a fifth
-# of the dates (lesson 08). How many of the *other six* parts can a new translator do without, and get 95 % of the dates
-# right in these 400 steps?
+# same sizes, data, learning rate, warm-up and clipped gradients, for 400 steps, with three seeds for each part. Two of the
+# answers you know: without the causal mask a translator learns nothing that helps it to write (lesson 03), and without
+# positions it gets a fifth of the dates (lesson 08). How many of the *other six* parts can a new translator do without, and
+# get 95 % of the dates right in these 400 steps?
 
 # %%
 predict("09_block.never_had")
@@ -295,11 +306,12 @@ assert 0.15 < min(never["positions"]) < max(never["positions"]) < 0.25 and min(n
 # %% [markdown]
 # <details><summary>What does it show? Open after your guess</summary>
 #
-# **Four**: the feed-forward layer, the norm, all heads but one, and the scale. Without any one of the first three the trained
-# model has hardly a date right, and yet new models learn the dates without it.
+# **Four**: the feed-forward layer, the norm (with a warm-up and clipped gradients), all heads but one, and the scale. Without
+# any one of the first three the trained model has hardly a date right, and yet new models learn the dates without it.
 #
-# The **causal mask** is the opposite. The trained model does not miss it, and a new one does not learn to write without
-# it: in training it may copy the token that it should predict ([lesson 03](03_masks.ipynb)).
+# The **causal mask** is the opposite. The trained model does not miss it, as long as it keeps what it has computed. A new one
+# does not learn to write without it: in training it may copy the token that it should predict
+# ([lesson 03](03_masks.ipynb)).
 #
 # Without the residual path, the positions, or the choice where to look, the new translators were not there after 400 steps.
 #
@@ -316,16 +328,16 @@ assert 0.15 < min(never["positions"]) < max(never["positions"]) < 0.25 and min(n
 #
 # ## 4. Who may look where
 #
-# It is a short way from our translator to GPT-2 and BERT, for the block stays as it is. There are only two questions.
-# May a token look ahead? And is there a second text to look at?
+# It is a short way from our translator to GPT-2 and BERT. The parts stay the same, and only details differ, such as where the
+# norm stands. Two questions are left. May a token look ahead? And is there a second text to look at?
 #
 # ![Three models drawn from their configurations. GPT-2, 124 million parameters: one stack of 12 blocks, each token looks back
 # only, it writes the next token. BERT, 109 million: one stack of 12 blocks, each token looks both ways, it gives a vector for
 # each token. The Transformer of 2017, 63 million: an encoder of 6 blocks that looks both ways, and a decoder of 6 that looks
-# back and, by cross-attention, at the encoder.](figures/09_block_families.svg)
+# back and, by cross-attention, at the encoder. Residual paths and norms are not drawn.](figures/09_block_families.svg)
 #
-# * A model that *writes* cannot look at what is not written yet, and looks back only. That is a **decoder**; alone it is
-#   a **GPT**.
+# * A model that *writes* is trained at all places of a text at once. So each place looks back only, or it would see the token
+#   that it must predict. That is a **decoder**; alone it is a **GPT**.
 # * A model that *reads* may look both ways. That is an **encoder**; alone it is a **BERT**.
 # * A model that reads one text to write another has both, and a cross-attention between them: the model of 2017.
 #
@@ -401,7 +413,9 @@ assert len(changed) == 5
 # * `positions`: turn queries and keys instead of adding a table ([lesson 08](08_positions.ipynb));
 # * `bias`: linear layers without one.
 #
-# That answers the first half of our question: yes, that is all, but for a few small things at the two ends of BERT.
+# That answers the first half of our question: yes, that is all, but for a few small things at the two ends of BERT. Section 3
+# answered the second half for one small task: a trained translator leans on nearly all its parts, and yet a new one can learn
+# the task without four of them. What a large model needs, that does not tell.
 #
 # ## 6. What does it cost?
 #
@@ -542,7 +556,7 @@ assert [round(block * n / 1e6) for block, n in zip(a_block, (30, 12), strict=Tru
 # %% [markdown]
 # ## 8. What people get wrong
 #
-# **"The weights load, so the config is right."** When weights are loaded, only their shapes are checked. Here are three
+# **"The weights load, so the config is right."** When weights are loaded, only names and shapes are checked. Here are three
 # translators that take the trained one's weights without a complaint. The first is cut into heads as the trained one is, the
 # other two are not:
 
@@ -621,7 +635,7 @@ print(*invented(trained(in_llama_style))[:20], sep=", ")
 #   added; the number is the length of the vector after the block; and "could say" is the token that it would name if the
 #   model ended there (the logit lens of [lesson 06](06_residual.ipynb)).
 # * **Next to it**: one station. Click on a bar to choose it: what the token reads there, with which weights, and what
-#   could be said now. (The still picture shows the last attention, and what is said at the end.)
+#   could be said now. (The still picture shows only 年: the last attention, and what is said at the end.)
 #
 # Now choose 日, and go through the parts of block 2: at which of them does the model find out that it must not end yet,
 # because a weekday is still to come?
@@ -691,7 +705,7 @@ assert said == tokenizer.eos_id
 #
 # * A block is attention and a feed-forward layer, each with a residual path and a norm. What comes out has the shape of what
 #   went in, so blocks stack.
-# * GPT looks back, BERT looks both ways, the model of 2017 does both in two stacks. The block is the same.
+# * GPT looks back, BERT looks both ways, the model of 2017 does both in two stacks. The parts of the block are the same.
 # * From GPT-2 to Llama's style, as SmolLM2 has it: five settings, and size.
 # * A block of GPT-2 has $12D^2 + 13D$ parameters; the core overtakes the matrices at $T = 6D$.
 # * What a trained model leans on and what a model can learn without are two questions. The second asks for training without

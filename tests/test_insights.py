@@ -16,7 +16,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from test_diagnoses import snippets, translators_observed
-from transformer_lab import MultiHeadAttention, exact_match, load
+from transformer_lab import GPT, MultiHeadAttention, exact_match, load
+from transformer_lab.blocks import Block
 from transformer_lab.config import TransformerConfig
 from transformer_lab.data.dates import held_out_pairs
 from transformer_lab.exercise_files import PRISTINE
@@ -245,8 +246,6 @@ def clocks():
 
 
 def order_of_a_model_with_positions():
-    from transformer_lab import GPT
-
     config = TransformerConfig(vocab_size=11, d_model=8, n_heads=2, n_layers=1, d_ff=16, max_len=8, positions="learned")
     yield solved("08_positions")["swap_effect"](GPT(config).eval(), torch.tensor([[1, 2, 3, 4]]), 0, 2) > 1e-4
 
@@ -260,6 +259,25 @@ def block():
     yield 3 * names["cache_bytes"](smollm2, 1, 100, 2) == names["cache_bytes"](own, 1, 100, 2) and smollm2.n_heads == 9
     yield abs(names["forward_flops"](gpt2, 1) / (2 * parameters) - 1) < 0.01
     yield (gpt2.n_layers, gpt2.d_model) == (12, 768)
+    config = TransformerConfig(vocab_size=11, positions="learned", scale_embeddings=False, tie_embeddings=False)
+    gpt = GPT(config)
+    mine = names["LanguageModel"](config, lambda: Block(config))
+    with torch.no_grad():
+        for ours, theirs in zip(parameters_of(mine), parameters_of(gpt), strict=True):
+            ours.copy_(theirs)
+    texts = [torch.tensor([[3, 1, 4]]), torch.tensor([[3, 1, 4]])]
+    for _ in range(20):
+        texts = [
+            torch.cat((ids, model(ids)[:, -1:].argmax(-1)), 1) for ids, model in zip(texts, (mine, gpt), strict=True)
+        ]
+    yield torch.equal(*texts) and texts[0].unique().numel() > 3
+
+
+def parameters_of(model):
+    """The parameters of a language model in one order, whether it is ours or the package's."""
+    embedding, stack = (model.embedding, model.decoder) if isinstance(model, GPT) else (model, model)
+    parts = embedding.tokens, embedding.positions, stack.blocks, stack.norm, model.output
+    return [parameter for part in parts for parameter in part.parameters()]
 
 
 def encoder_decoder():

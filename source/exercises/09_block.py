@@ -5,10 +5,10 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. Letters as in the lesson: $B$ sequences, $T$ tokens
+# Questions 1-3 are the core (about 30 minutes). 4-8 are optional. Letters as in the lesson: $B$ sequences, $T$ tokens
 # each, $L$ layers, $H$ heads; `x (B, T, d_model)`. Functions and modules leave what they are given as it is, lists and
 # dictionaries too, keep the dtype, and let all gradients through; outputs are compared to four digits, whole numbers
-# exactly. Outside of question 6, what torch or the package has for what is asked is accepted as an answer; you learn
+# exactly. Outside of questions 6 and 8, what torch or the package has for what is asked is accepted as an answer; you learn
 # more without. Back to the [lesson](../../notebooks/09_block.ipynb).
 
 # %%
@@ -519,6 +519,97 @@ def repaired(ids, tokens, positions, blocks, norm):
 from transformer_lab.grading import grade
 
 grade("09_block.repair", diagnoses, repaired)
+
+# %% [markdown]
+# ## Question 8: a whole language model
+# *Optional, stretch: 5 points, difficulty 3 of 5, about 15 minutes*
+#
+# Eight lessons of parts; now a whole model. Write `LanguageModel(config, make_block)`, a decoder-only model that computes what
+# the package's `GPT(config)` does. The check puts the parameters of such a GPT into yours and compares the logits, so yours
+# keeps its parts under these names, and has no parameters beside theirs:
+#
+# | name | what it is |
+# |---|---|
+# | `tokens` | the embedding, an `nn.Embedding` with `config.vocab_size` rows of `config.d_model` numbers |
+# | `positions` | learned ones, added to the token vectors: an `nn.Embedding` with `config.max_len` rows, counted from 0 |
+# | `blocks` | an `nn.ModuleList` of `config.n_layers` blocks, each from a call of `make_block()` of its own |
+# | `norm` | an `nn.LayerNorm(config.d_model)`, behind the last block |
+# | `output` | only where `config.tie_embeddings` is False: an `nn.Linear` without bias that makes the logits. Where it is True, the rows of `tokens` do |
+#
+# `make_block()` gives a pre-norm block with new weights. It is called as `block(x, mask)`, where `mask (T, T)` is True where the
+# token of the row may look at that of the column.
+#
+# `forward(ids)` takes `ids (B, T)`, whole numbers, with $T$ at most `config.max_len`, and gives logits `(B, T, vocab_size)`. Those
+# of a token score what follows it, so it must not see it. Where `config.scale_embeddings` is True, the token vectors, and they
+# alone, are multiplied by $\sqrt{d_{model}}$. No dropout. A model of the package, such as `GPT`, may not be in it.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Follow one id on its way to its logits, and write down which part it meets at each step. What of lesson 03 keeps a token from
+# seeing the next one? Which of the five names are used once for each text, and which one perhaps twice?
+#
+# </details>
+# <details><summary>Hint 2: the formula with shapes</summary>
+#
+# `tokens(ids)` `(B, T, d_model)`, perhaps scaled, plus the first $T$ positions `(T, d_model)`; $L$ times `x = block(x, mask)`, with
+# a mask `(T, T)` that is True on and below the diagonal; the norm; logits = that times the rows of `tokens` or of `output`, both
+# `(vocab_size, d_model)`.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# self.scale = ... if config.scale_embeddings else 1
+# self.output = None if config.tie_embeddings else ...
+#
+# x = ... + self.positions(torch.arange(...))
+# mask = torch.ones(..., dtype=torch.bool)....
+# return nn.functional.linear(..., (self.output or ...).weight)
+# ```
+#
+# </details>
+
+
+# %% answer="LanguageModel"
+class LanguageModel(nn.Module):
+    """From ids (B, T) to logits (B, T, vocab_size), as the package's GPT"""
+
+    def __init__(self, config, make_block):
+        ### BEGIN SOLUTION
+        super().__init__()
+        self.scale = config.d_model**0.5 if config.scale_embeddings else 1
+        self.tokens, self.positions = (nn.Embedding(n, config.d_model) for n in (config.vocab_size, config.max_len))
+        self.blocks = nn.ModuleList(make_block() for _ in range(config.n_layers))
+        self.norm = nn.LayerNorm(config.d_model)
+        self.output = None if config.tie_embeddings else nn.Linear(config.d_model, config.vocab_size, bias=False)
+        ### END SOLUTION
+
+    def forward(self, ids):
+        ### BEGIN SOLUTION
+        T = ids.shape[1]
+        x = self.tokens(ids) * self.scale + self.positions(torch.arange(T))
+        mask = torch.ones(T, T, dtype=torch.bool).tril()
+        for block in self.blocks:
+            x = block(x, mask)
+        return nn.functional.linear(self.norm(x), (self.output or self.tokens).weight)
+        ### END SOLUTION
+
+
+# %% [markdown]
+# To try it, with the package's blocks:
+#
+# ```python
+# from transformer_lab import blocks
+#
+# config = TransformerConfig(vocab_size=11, positions="learned")
+# model = LanguageModel(config, lambda: blocks.Block(config))
+# model(torch.tensor([[3, 1, 4, 1, 5]])).shape, sum(p.numel() for p in model.parameters())
+# ```
+
+# %% check="LanguageModel" points=5
+from transformer_lab.grading import grade
+
+grade("09_block.LanguageModel", LanguageModel)
 
 # %% [markdown]
 # Back to the [lesson](../../notebooks/09_block.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

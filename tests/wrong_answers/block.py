@@ -1,8 +1,10 @@
 """Lesson 09: answers to its exercises, wrong with the words their author must be told, and right."""
 
 import copy
+import math
 import re
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 import torch
@@ -11,6 +13,7 @@ from torch import nn
 
 from careless import copying, squeezed, switching, widened
 from diagnoses import Diagnosed
+from transformer_lab.layers import LayerNorm
 
 POINTS = {
     "09_block.Block": 5,
@@ -20,6 +23,7 @@ POINTS = {
     "09_block.forward_flops": 4,
     "09_block.identify": 4,
     "09_block.repair": 3,
+    "09_block.LanguageModel": 5,
 }
 ONE_WAY = ()
 MISCONCEPTIONS = ("M14", "M15", "M18", "M19", "M23", "M29", "M34")
@@ -1028,6 +1032,193 @@ def wide_output_bias(config, family):
     return counted(config, family) + config.bias * attentions * (config.n_heads * config.head_width - config.d_model)
 
 
+# a whole language model ---------------------------------------------------------------------------------------
+
+
+class Whole(nn.Module):
+    """Right; each step can be replaced by another."""
+
+    def __init__(self, config, make_block):
+        super().__init__()
+        V, D = config.vocab_size, config.d_model
+        self.scale = D**0.5 if config.scale_embeddings else 1
+        self.tokens, self.positions = nn.Embedding(V, D), nn.Embedding(config.max_len, D)
+        self.blocks = nn.ModuleList(make_block() for _ in range(config.n_layers))
+        self.norm, self.output = nn.LayerNorm(D), None if config.tie_embeddings else nn.Linear(D, V, bias=False)
+
+    def forward(self, ids):
+        x = self.embed(ids) + self.places(ids)
+        return self.finish(self.through(x, self.mask(ids.shape[1])))
+
+    def embed(self, ids):
+        return self.tokens(ids) * self.scale
+
+    def places(self, ids):
+        return self.positions(torch.arange(ids.shape[1]))
+
+    def mask(self, T):
+        return torch.ones(T, T, dtype=torch.bool).tril()
+
+    def through(self, x, mask):
+        for one in self.blocks:
+            x = one(x, mask)
+        return x
+
+    def finish(self, x):
+        return self.norm(x) @ self.rows().T
+
+    def rows(self):
+        return (self.output or self.tokens).weight
+
+
+def whole(**steps):
+    """A model of which these steps are others."""
+    return type("LanguageModel", (Whole,), steps)
+
+
+def made_with(change):
+    """A model in which something is changed after it was made: change(model, config, make_block)"""
+
+    class LanguageModel(Whole):
+        def __init__(self, config, make_block):
+            super().__init__(config, make_block)
+            change(self, config, make_block)
+
+    return LanguageModel
+
+
+class WholeFlat(nn.Module):
+    """All in one go, the table a parameter, causality by the flag, the output layer tied by its parameter."""
+
+    def __init__(self, config, make_block):
+        super().__init__()
+        self.c = config
+        self.tokens = nn.Embedding(config.vocab_size, config.d_model)
+        self.positions = nn.Parameter(torch.randn(config.max_len, config.d_model))
+        self.blocks = nn.ModuleList([make_block() for _ in range(config.n_layers)])
+        self.norm = LayerNorm(config.d_model)
+        self.output = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.output.weight = self.tokens.weight
+
+    def forward(self, ids):
+        x = F.embedding(ids, self.tokens.weight)
+        if self.c.scale_embeddings:
+            x = x * math.sqrt(self.c.d_model)
+        x = x + self.positions[: ids.size(1)]
+        for one in self.blocks:
+            x = one(x, causal=True)
+        return self.output(self.norm(x))
+
+
+def float_mask(self, T):
+    return torch.full((T, T), -torch.inf, dtype=self.tokens.weight.dtype).triu(1)
+
+
+def with_a_buffer(model, config, make_block):
+    model.register_buffer("seen", torch.ones(config.max_len, config.max_len).tril().bool())
+
+
+class WholeWithBuffer(made_with(with_a_buffer)):
+    def mask(self, T):
+        return self.seen[:T, :T]
+
+
+def shared_block(model, config, make_block):
+    model.blocks = nn.ModuleList([model.blocks[0]] * config.n_layers)
+
+
+def blocks_in_a_list(model, config, make_block):
+    model.blocks, hidden = None, list(model.blocks)
+    model.hidden = (hidden,)
+
+
+def output_copied(model, config, make_block):
+    model.output = nn.Linear(config.d_model, config.vocab_size, bias=False)
+    model.output.weight.data.copy_(model.tokens.weight.data)
+
+
+def output_tied_always(model, config, make_block):
+    if model.output:
+        model.output.weight = model.tokens.weight
+
+
+def attribute(name, make):
+    return made_with(lambda model, config, make_block: setattr(model, name, make(config)))
+
+
+def sinusoids(model, config, make_block):
+    del model.positions
+    model.positions = torch.randn(config.max_len, config.d_model)
+
+
+def by_batch_places(self, ids):
+    return self.positions(torch.arange(ids.shape[0]))[:, None]
+
+
+def norm_before_the_blocks(self, ids):
+    x = self.norm(self.embed(ids) + self.places(ids))
+    return self.through(x, self.mask(ids.shape[1])) @ self.rows().T
+
+
+def in_sequence(self, x, mask):
+    return reduce(lambda x, one: one(x, mask), self.blocks, x)
+
+
+def norm_each_block(self, x, mask):
+    for one in self.blocks:
+        x = self.norm(one(x, mask))
+    return x
+
+
+def only_first_masked(self, x, mask):
+    for number, one in enumerate(self.blocks):
+        x = one(x, None if number else mask)
+    return x
+
+
+def first_block_repeated(self, x, mask):
+    for _ in self.blocks:
+        x = self.blocks[0](x, mask)
+    return x
+
+
+def skip_around(self, x, mask):
+    for one in self.blocks:
+        x = x + one(x, mask)
+    return x
+
+
+def blocks_lost(self, x, mask):
+    for one in self.blocks:
+        one(x, mask)
+    return x
+
+
+def last_block_alone(self, x, mask):
+    for one in self.blocks:
+        y = one(x, mask)
+    return y
+
+
+def blocks_backwards(self, x, mask):
+    for one in reversed(self.blocks):
+        x = one(x, mask)
+    return x
+
+
+def whole_in_place(self, ids):
+    x = self.embed(ids) + self.places(ids)
+    ids.zero_()
+    return self.finish(self.through(x, self.mask(ids.shape[1])))
+
+
+def packaged(config, make_block):
+    from transformer_lab import GPT
+
+    return GPT(config)
+
+
 RIGHT = {
     "09_block.Block": [
         ("two lines", block(pre)),
@@ -1075,6 +1266,14 @@ RIGHT = {
         ("written otherwise", mended(path_linear)),
         ("in loops", mended(path_in_loops)),
         ("in capitals", ANSWERS.in_capitals()),
+    ],
+    "09_block.LanguageModel": [
+        ("step by step", Whole),
+        ("all in one go", WholeFlat),
+        ("a mask of floats", whole(mask=float_mask)),
+        ("a mask kept", WholeWithBuffer),
+        ("the logits by einsum", whole(finish=lambda self, x: torch.einsum("btd,vd->btv", self.norm(x), self.rows()))),
+        ("a sequence of blocks", whole(through=in_sequence)),
     ],
 }  # fmt: skip
 
@@ -1500,5 +1699,83 @@ WRONG = {
         ("b: by sequence", fault("b", "positions by sequence"), "not the tokens of one"),
         ("no such fault", fault("c", "no positions"), "no positions"),
         ("the wrong way round", ANSWERS.but(b=ANSWERS.named["b"][::-1]), "the fault comes first"),
+    ],
+    "09_block.LanguageModel": [
+        ("no mask", whole(mask=lambda self, T: None), "A token sees those after it"),
+        ("mask turned round", whole(mask=lambda self, T: torch.ones(T, T).triu().bool()), "The mask is turned round"),
+        ("mask inverted", whole(mask=lambda self, T: torch.ones(T, T).triu(1).bool()), "The mask is inverted"),
+        ("mask without the diagonal", whole(mask=lambda self, T: torch.ones(T, T).tril(-1).bool()),
+         "No token sees itself"),
+        ("diagonal mask", whole(mask=lambda self, T: torch.eye(T).bool()), "sees nothing but itself"),
+        ("first block masked", whole(through=only_first_masked), "Only the first block gets the mask"),
+        ("no norm", whole(finish=lambda self, x: x @ self.rows().T), "norm after the last block is left out", "M34"),
+        ("norm first", whole(forward=norm_before_the_blocks), "The norm stands before the blocks"),
+        ("norm after every block", whole(through=norm_each_block, finish=lambda self, x: x @ self.rows().T),
+         "The norm follows every block"),
+        ("a fresh norm", whole(finish=lambda self, x: F.layer_norm(x, x.shape[-1:]) @ self.rows().T),
+         "one without scale and shift"),
+        ("never scaled", whole(embed=lambda self, ids: self.tokens(ids)),
+         "The token vectors are not scaled. config.scale_embeddings is True"),
+        ("always scaled", whole(embed=lambda self, ids: self.tokens(ids) * self.tokens.embedding_dim**0.5),
+         "The token vectors are scaled. config.scale_embeddings is False"),
+        ("positions scaled, too", whole(places=lambda self, ids: Whole.places(self, ids) * self.scale),
+         "Token vectors and positions are scaled"),
+        ("scaled by d_model", whole(embed=lambda self, ids: self.tokens(ids) * self.scale**2), "the root is missing"),
+        ("divided", whole(embed=lambda self, ids: self.tokens(ids) / self.scale), "are divided by sqrt(d_model)"),
+        ("logits scaled", whole(finish=lambda self, x: Whole.finish(self, x) * self.scale),
+         "The logits are multiplied by sqrt(d_model)"),
+        ("no positions", whole(places=lambda self, ids: 0), "Positions are not added", "M34"),
+        ("positions by sequence", whole(places=by_batch_places), "by the number of the *sequence*", "M34"),
+        ("positions from 1", whole(places=lambda self, ids: self.positions((torch.arange(ids.shape[1]) + 1).clamp(
+            max=self.positions.num_embeddings - 1))), "Positions count from 0"),
+        ("positions by token", whole(places=lambda self, ids: self.positions(ids % self.positions.num_embeddings)),
+         "looked up by token"),
+        ("all positions", whole(places=lambda self, ids: self.positions.weight), "positions and mask are cut"),
+        ("the whole mask", whole(mask=lambda self, T: Whole.mask(self, self.positions.num_embeddings)),
+         "positions and mask are cut to the text"),
+        ("without positions or mask", whole(places=lambda self, ids: 0, mask=lambda self, T: None),
+         "And: Positions are not added", "M34"),
+        ("scaled, without mask", whole(embed=lambda self, ids: self.tokens(ids), mask=lambda self, T: None),
+         "And: The token vectors are not scaled"),
+        ("one block for all", made_with(shared_block), "Call make_block() once for each layer"),
+        ("first block repeated", whole(through=first_block_repeated), "Block 0 (counted from 0) is used 3 times"),
+        ("a skip around blocks", whole(through=skip_around), "the skips are inside the blocks", "M19"),
+        ("blocks lost", whole(through=blocks_lost), "No block is applied", "M34"),
+        ("last block alone", whole(through=last_block_alone), "Only the last block counts"),
+        ("blocks backwards", whole(through=blocks_backwards), "The blocks run from the last to the first"),
+        ("blocks in a list", made_with(blocks_in_a_list), "a plain Python list hides them"),
+        ("one block too many", made_with(lambda model, config, make_block: make_block()), "once each is enough"),
+        ("a block too many", made_with(lambda model, config, make_block: model.blocks.append(make_block())),
+         "wanted exactly 3"),
+        ("output copied", made_with(output_copied), "a second matrix"),
+        ("output tied, always", made_with(output_tied_always), "then it is tied"),
+        ("tied, always", attribute("output", lambda config: None), "wanted an output layer of its own"),
+        ("the embedding used all the same", whole(rows=lambda self: self.tokens.weight),
+         "The logits are made with `tokens`"),
+        ("output with a bias", attribute("output", lambda config: None if config.tie_embeddings else nn.Linear(
+            config.d_model, config.vocab_size)), "has a bias"),
+        ("a layer more", attribute("more", lambda config: nn.Linear(3, 3)), "There is more than was asked for: more."),
+        ("RMSNorm", attribute("norm", lambda config: nn.RMSNorm(config.d_model)), "self.norm, an nn.LayerNorm"),
+        ("no norm at all", attribute("norm", lambda config: None), "self.norm, an nn.LayerNorm"),
+        ("positions turned", attribute("positions", lambda config: nn.Embedding(config.d_model, config.max_len)),
+         "self.positions is of shape (12, 9)"),
+        ("positions are no parameter", made_with(sinusoids), "A plain tensor is no parameter"),
+        ("a linear embedding", attribute("tokens", lambda config: nn.Linear(config.vocab_size, config.d_model)),
+         "self.tokens is of type Linear"),
+        ("other names", attribute("tokens", lambda config: None), "The model has no self.tokens"),
+        ("hidden states", whole(finish=lambda self, x: self.norm(x)), "These are hidden states", "M34"),
+        ("the last token", whole(finish=lambda self, x: Whole.finish(self, x[:, -1:])), "those of one token"),
+        ("probabilities", whole(finish=lambda self, x: Whole.finish(self, x).softmax(-1)), "These are probabilities"),
+        ("logits and hidden states", whole(finish=lambda self, x: (Whole.finish(self, x), x)), "is of type tuple"),
+        ("dropout", whole(embed=lambda self, ids: F.dropout(Whole.embed(self, ids), 0.3)), "is there dropout"),
+        ("output detached", whole(finish=lambda self, x: self.norm(x) @ self.rows().detach().T),
+         "not the whole gradient reaches tokens"),
+        ("positions detached", whole(places=lambda self, ids: Whole.places(self, ids).detach()),
+         "no gradient reaches positions"),
+        ("float32", whole(finish=lambda self, x: Whole.finish(self, x).float()), "came back as torch.float32"),
+        ("ids in place", whole(forward=whole_in_place), "ids were changed in place"),
+        ("in evaluation mode", made_with(lambda model, *_: model.eval()), "in evaluation mode now"),
+        ("the package's", packaged, "A model of the package is in it"),
+        ("no module", lambda config, make_block: lambda ids: ids, "not an nn.Module"),
     ],
 }  # fmt: skip

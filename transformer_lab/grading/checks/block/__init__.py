@@ -6,10 +6,20 @@ from .count_parameters import count_parameters
 from .diagnose import repair
 from .forward_flops import forward_flops
 from .identify import identify
+from .language_model import LanguageModel
 from .stack import Stack
 
 LESSON = "09_block"
-__all__ = ["Block", "Stack", "identify", "cache_bytes", "forward_flops", "count_parameters", "repair"]
+__all__ = [
+    "Block",
+    "Stack",
+    "identify",
+    "cache_bytes",
+    "forward_flops",
+    "count_parameters",
+    "repair",
+    "LanguageModel",
+]
 
 PREDICTIONS = {
     # A new translator is trained without the part: how many of six can it do without (at least 95 % right)?
@@ -35,6 +45,8 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "many gigabytes is known at once.",
     "repair": "With causal blocks, the path from ids to logits is a whole language model: draw a token from the "
     "last row's softmax, append it, and it writes.",
+    "LanguageModel": "With the parameters of a GPT it writes what that GPT writes, token for token: what `load` reads "
+    "from a file are numbers for parts such as yours.",
 }
 
 MISCONCEPTIONS = {

@@ -19,7 +19,8 @@ def path_faults(ids, tokens, positions, blocks, norm):
         if B in (1, T):
             yield finish(x + positions[:B]), BY_BATCH, "M34"
     yield finish(x), "Positions are not added: swapping two tokens would leave the model no trace of the order.", "M34"
-    yield finish(x + positions[1 : T + 1]), "Positions count from 0.", None
+    if len(positions) > T:
+        yield finish(x + positions[1 : T + 1]), "Positions count from 0.", None
     yield finish(norm(x + positions[:T]), norm=lambda x: x), "The norm stands before the blocks; wanted after.", None
     every = [one for block in blocks for one in (block, norm)]
     yield (
@@ -44,7 +45,7 @@ def path_faults(ids, tokens, positions, blocks, norm):
     )
     yield finish(x + positions[:T].flip(0)), "The positions run backwards: the first token has position 0.", None
     scale = tokens.embedding_dim**0.5
-    yield finish(scale * x + positions[:T]), "The embedding is scaled by sqrt(d_model); broken_c has no scale.", None
+    yield finish(scale * x + positions[:T]), "The embedding is scaled by sqrt(d_model); nothing asks for that.", None
     yield finish(x + positions[:T], blocks[:1]), "Only the first block is applied: is `return` inside the loop?", None
     yield finish(x + positions[:T], blocks[-1:]), "Only the last block counts: write x = block(x).", None
     yield finish(x + positions[:T], blocks[::-1]), "The blocks run from the last to the first.", None
@@ -63,7 +64,7 @@ def path_faults(ids, tokens, positions, blocks, norm):
         yield finish(turned).transpose(0, 1), words, "M34"
     for one in (norm, lambda x: F.layer_norm(x, x.shape[-1:])):
         yield finish(x + positions[:T], norm=lambda x, one=one: one(norm(x))), "The norm is applied twice.", None
-    yield right / scale, "The logits are divided by sqrt(d_model); broken_c divides nothing.", None
+    yield right / scale, "The logits are divided by sqrt(d_model); nothing asks for that.", None
     yield finish(x + positions[:T], [*blocks, *blocks]), "Every block is applied twice.", None
     yield right.softmax(-1), "These are probabilities; wanted logits: the softmax belongs to the loss.", None
     yield right.log_softmax(-1), "These are log-probabilities; wanted logits: the softmax belongs to the loss.", None

@@ -81,33 +81,39 @@ def build_stack(Stack, n_layers: int, width: int) -> tuple[nn.Module, list]:
         raise
 
 
-def parameters_of_a_stack(stack, made: list, n_layers: int, width: int) -> tuple[list, list]:
-    """(the blocks, the stack's own parameters), if there are n_layers blocks of their own and one norm."""
-    mixers = [module for module in stack.modules() if isinstance(module, Mixer)]
+def blocks_held(stack, made: list, n_layers: int, kind: type, name: str) -> list:
+    """Its blocks, if there are n_layers of them, and each is of a call of make_block() of its own."""
+    blocks = [module for module in stack.modules() if isinstance(module, kind)]
     if not made:
-        if "forward" not in vars(type(stack)) and not mixers:
+        if "forward" not in vars(type(stack)) and not blocks:
             raise NotDone("write __init__ and forward, run the cell, then run this one again.")
         raise Wrong(
             "make_block() was not called in __init__. Call it there, once for each layer: blocks made in forward() "
             "would be new at every call."
         )
-    if not mixers:
+    if not blocks:
         raise Wrong(
-            f"make_block() was called {len(made)} times, but no block is among the stack's modules: a plain Python "
+            f"make_block() was called {len(made)} times, but no block is among {name}'s modules: a plain Python "
             "list hides them from parameters(), and an optimiser would train nothing. nn.ModuleList keeps them."
         )
-    if len(mixers) == 1 and n_layers > 1:
+    if len(blocks) == 1 and n_layers > 1:
         raise Wrong(
             f"There is one block, used {n_layers} times: [block] * n_layers repeats a reference, not a module. "
             f"Its weights are shared: 1/{n_layers} of the parameters wanted. Call make_block() once for each layer."
         )
-    if len(made) < n_layers and len(mixers) == n_layers:
+    if len(made) < n_layers and len(blocks) == n_layers:
         raise Wrong(
             f"{n_layers} blocks, but make_block() was called {len(made)} time(s), the others are copies: all start "
             "from the same numbers. Call make_block() once for each layer, so that each draws its own."
         )
-    if len(mixers) != n_layers:
-        raise Wrong(f"For n_layers = {n_layers} the stack holds {len(mixers)} blocks: wanted exactly {n_layers}.")
+    if len(blocks) != n_layers:
+        raise Wrong(f"For n_layers = {n_layers} {name} holds {len(blocks)} blocks: wanted exactly {n_layers}.")
+    return blocks
+
+
+def parameters_of_a_stack(stack, made: list, n_layers: int, width: int) -> tuple[list, list]:
+    """(the blocks, the stack's own parameters), if there are n_layers blocks of their own and one norm."""
+    mixers = blocks_held(stack, made, n_layers, Mixer, "the stack")
     inside = {id(p) for mixer in mixers for p in mixer.parameters()}
     own = [p for p in stack.parameters() if id(p) not in inside]
     if any(p.numel() % width for p in own):

@@ -322,7 +322,7 @@ grade("13_training.patients", diagnoses)
 # for name in ("Gita", "Jona"):
 #     for probe in ("text", "one batch", "ratio"):
 #         look(name, probe)
-# # what would the ratio of a matrix be without any gradient, when only the decay is left?   ____
+# # what would the ratio of a matrix be whose gradient is all zeros, so that only the decay is left?   ____
 # for name in ("Kofi", "Lila"):
 #     for probe in ("start", "one batch", "ratio"):
 #         look(name, probe)

@@ -227,8 +227,8 @@ for steps, runs in longer.items():
     print(f"    {steps} steps: {shares[0]:.0%} right with greedy decoding, {shares[1]:.0%} with 8 beams")
 
 # %% [markdown]
-# In 6.1 of its 81 points greedy decoding had missed a *right* text that the model liked better. With 64 beams no such error
-# is left, and yet only 2.8 points more come out right. A likelier text is not yet a right one. Eighty more steps of training do far more
+# For 6.1 % of the dates greedy decoding had missed a *right* text that the model liked better. With 64 beams no such error
+# is left, and yet only 2.8 % more of the dates come out right. A likelier text is not yet a right one. Eighty more steps of training do far more
 # than all those beams.
 #
 # Systems that translate whole sentences used four to ten beams for years. But people noticed something odd: with
@@ -375,7 +375,9 @@ for ax, key, title in ((left, "log_prob", "log p of a token, mean"), (right, "re
         ax.plot([place - 0.3, place + 0.3], [statistics.median(values)] * 2, color="black", linewidth=2)
     ax.set_xticks(range(len(order)), order, rotation=20)
     ax.set(title=title)
-_ = figure.suptitle("Every search is likelier than the manual, and the widest loops least\n(15 passages, line: median)")
+_ = figure.suptitle(
+    "Each search's texts are likelier than the manual; with more beams they loop less\n(15 passages, line: median)"
+)
 
 
 # %% jupyter={"source_hidden": true}
@@ -528,14 +530,14 @@ for name, row in texts.items():
     ax.plot(*middle, mark, color=color, markersize=11)
     ax.annotate(name, middle, xytext=aside.get(name, (8, 6)), textcoords="offset points", fontsize=9)
 ax.set(xlabel="log p of a token, mean", ylabel="% repeated", ylim=(-9, 95))
-title = "SmolLM2: drawn at temperature 1, texts stand next to the manual; searched, far from it"
+title = "SmolLM2: the manual stands between draws at temperature 1 and with top-p; searches, far away"
 _ = ax.set_title(f"{title}\n(fifteen passages, large: their median; squares: searched, circles: drawn)")
 
 # %% [markdown]
-# The searches stand on the right: likely, and more repetitive than the manual. Drawing at temperature 1 stands next
-# to the manual, a little to the left of it: about as surprising as a person, and no more repetitive. Cutting off the
-# tail, or lowering the temperature, moves the texts to the right; single passages begin to repeat there, the median
-# does not yet. Where to stop is a matter of taste and of the task. (To stand next to the manual does not make a text
+# The searches stand on the right: likely, and more repetitive than the manual. The manual
+# stands between two ways of drawing: temperature 1, a little to the left of it and so rather more surprising than a person,
+# and top-p, as little to the right. In the median neither repeats itself more. A lower temperature moves the texts further
+# to the right, and single passages begin to repeat. Where to stop is a matter of taste and of the task. (To stand next to the manual does not make a text
 # true, or even good. Read the first of the three again.)
 #
 # ## 7. One right answer, or many
@@ -681,14 +683,15 @@ for name, ids2, options in (
     ("on the left, with mask", on_left, {"mask": mask}),
 ):
     new = generate(smol, ids2, 6, **options)[0, -6:]
+    assert (new == smol_tokenizer.pad_id).all() == (name == "on the right")
     print(f"{name:24}{smol_tokenizer.decode(new)!r}")
 print(f"{'alone':24}{smol_tokenizer.decode(alone)!r}")
 assert torch.equal(new, alone)
 
 # %% [markdown]
-# None of the three raises an error. Padded on the right, the model says nothing (its padding token is the one that ends a
-# chat); padded on the left without a mask, it says something else; on the left with the mask, it says what it says alone.
-# (With a mask *and* padding on the right, `generate` refuses.)
+# None of the three raises an error. Padded on the right, the model goes on with the padding, which `decode` does not show.
+# Padded on the left without a mask, it says something else. On the left with the mask, it says what it says alone. (With
+# a mask *and* padding on the right, `generate` refuses.)
 #
 # ## 10. In the package
 #
@@ -761,7 +764,7 @@ assert len({tuple(row) for row in answers.tolist()}) > 1
 # * The likeliest text is not a typical one. SmolLM2 gave the texts of its own searches far higher scores than a
 #   person's, loops and all.
 # * Where one answer is right, do not draw once: take greedy decoding or a search, or vote if you can only draw. Where many are
-#   right, draw, and cut off the tail.
+#   right, draw; how much of the tail to cut off depends on the task.
 # * Measure what you want: right answers, where there are right ones; repetition, where there are none. A model's own
 #   score does not measure quality.
 #

@@ -311,7 +311,8 @@ for factor in (1, 2, 4):
 # Where the table starts smaller, with a spread of 0.02 as in GPT-2, the bet costs next to nothing: a healthy writer
 # of the documentation begins at 6.24, and its $\ln V$ is 6.24.
 #
-# **The first loss** is the cheapest of all probes. *Far above* $\ln V$ it says that the first logits are too large.
+# **The first loss** is the cheapest of all probes. *Far above* $\ln V$, and above a healthy twin, it says that the first
+# logits are too large.
 # And *below*, before anything was learnt? In a model with one table for both ends the first suspect is the bet: the label
 # is the token just read. (The last printed line says what that would cost here: 1.4.) Two faults can do it: labels that
 # are not shifted, and a loss that counts *padding*, where `[PAD]` comes after `[PAD]`. A look at one row of labels tells
@@ -418,8 +419,9 @@ assert walk(sgd, 0.041)[-1].norm() > 3 and walk(adam, 0.1)[-1].norm() < 0.2
 # * **Momentum** steps by a running mean of the gradients. Across, they change sign and largely cancel; along, they
 #   add up. It swings like a ball. (torch's momentum, which trains the translator below, leaves out the factor 0.1; so
 #   its rates are ten times smaller.)
-# * **Adam** also keeps a running mean of the *squares*, and divides by its root: each weight is given a step of about
-#   the rate, however steep its direction is. (The divisions by $1 - 0.9^t$ are there because both means start at 0.)
+# * **Adam** also keeps a running mean of the *squares*, and divides by its root: as long as a weight's gradient keeps its sign
+#   and size, its step is about the rate, however steep its direction is; where the sign keeps changing, the step is
+#   smaller. (The divisions by $1 - 0.9^t$ are there because both means start at 0.)
 #
 # ![Four rules from top to bottom. SGD keeps nothing and takes rate times gradient off the weight. Momentum keeps m,
 # the mean of the last gradients, and takes off rate times m. Adam keeps m and v, the mean of the squares, and takes
@@ -508,6 +510,7 @@ _ = ax.legend(fontsize=8)
 # step moves a matrix. In a healthy translator it lies between 0.6 and 1.2 % at step 20, for every matrix. Much less
 # than in a healthy twin speaks for a rate that is too low, and much more for one that is too high. *Exactly* 0 says
 # that this matrix is never stepped: the optimiser does not have it, or it gets no gradient (its `grad` is `None`).
+# (A gradient that is there, but consists of zeros, is another case: then weight decay still moves the matrix a little.)
 #
 # The second probe of the step is the **gradient norm**, the length of all gradients together. It may start high; it
 # should not keep growing.
@@ -703,8 +706,9 @@ table("healthy translator", "Ada", "Chen", "Dora")
 # <details><summary>And why did the curves mislead us? Open when you have all four</summary>
 #
 # Three of the four curves show something else under the name of loss. Ada's has a softmax too many, Bela's asks for
-# the token just read, and Dora's asks for smoothed labels. So the worst model could have the best curve, and the best
-# model one that is stuck.
+# the token just read, and Dora's asks for smoothed labels. Only Chen's shows the plain loss. So his 1.41 and her 1.31 do
+# not stand on one scale: hers is just above the lowest that her loss can be, and his is far above it. A useless model
+# could have the best curve, and the one good model a curve that is stuck.
 #
 # </details>
 
@@ -941,11 +945,11 @@ assert 3.5 < end < 4.5
 #
 # ## Takeaways
 #
-# * A loss curve alone does not tell sick from healthy. Know where it must begin ($\ln V$) and where it can end (the
-#   floor of the labels).
+# * A loss curve alone does not tell sick from healthy. Know where it should begin ($\ln V$ if the first
+#   logits are small; where they are not, as high as a healthy twin) and where it can end (the floor of the labels).
 # * Before a long run: overlap of the splits, the first loss, one batch again and again. Together they take seconds.
-# * AdamW is gradient descent that remembers the mean gradient and the mean square, makes steps of about the rate for
-#   every weight, and shrinks the weights a little.
+# * AdamW is gradient descent that remembers the mean gradient and the mean square, makes steps of at most about
+#   the rate, however steep the direction, and shrinks the weights a little.
 # * A diagnosis names the probe that rules out the runner-up.
 # * Losses are added up and divided once, by the number of labels.
 #

@@ -72,8 +72,8 @@ for name, rung in rungs.items():
 
 # %% [markdown]
 # Four times the same exercise. The pairs make noise, the n-grams have words, and SmolLM2 writes sentences: fluent
-# ones, but false. (A `with` statement creates no functions.) Nano, a network, writes worse than the table below it:
-# twenty seconds are not much training.
+# ones, but false. (A `with` statement creates no functions.) Nano, a network, writes worse than the table below it,
+# after twenty seconds of training. Is it only the time? The next section gives it four times as many steps.
 
 # %% [markdown]
 # ## 2. How much better, and at what?
@@ -399,7 +399,7 @@ ax.set_yticks(range(len(pages)), pages), ax.invert_yaxis(), ax.legend(loc="lower
 _ = ax.set(
     xlim=(0, 24.5),
     xlabel="right, of 24",
-    title="Kinds, five pages each: a tidy page teaches new names best",
+    title="Kinds, five pages each: new names are learnt best from two examples of each",
 )
 
 # %% [markdown]
@@ -407,7 +407,7 @@ _ = ax.set(
 # Where the same names were shuffled it is 2 to 6.) What a lion *is*, the model knew before; **what it is called, it
 # took from the page.**
 #
-# But it is no reliable pupil. That page was tidy. Eight examples as they happened to be drawn, say three plants and
+# But it is no reliable pupil. Those pages were balanced. Eight examples as they happened to be drawn, say three plants and
 # one country, gave 3 to 6 right, and once 15; with the true names these same pages gave 21 to 23. Nor is it the number of
 # examples: all sixteen that there were, seven of them plants, gave 7 to 14. If you had run only one of these pages, you
 # would now say with confidence that examples teach, or that they do not.
@@ -566,8 +566,8 @@ for name, (one, other), last in (("SmolLM2", gpt, -1), ("MiniLM, an encoder", be
     assert (change == 0) if name == "SmolLM2" else (change > 0.05 * size)
 
 # %% [markdown]
-# For SmolLM2 the bank is the same bank until the river has been read, and so it can write: nothing that it has said
-# needs to be revised. What is gained by reading both ways is the next lesson.
+# For SmolLM2 the bank is the same bank, whatever comes after it. So while it writes, nothing that it has *computed* becomes
+# invalid, and a cache can keep it. The encoder would have to read everything anew for each word. What is gained by reading both ways is the next lesson.
 #
 # ## 8. In the package
 #
@@ -578,7 +578,7 @@ for name, (one, other), last in (("SmolLM2", gpt, -1), ("MiniLM, an encoder", be
 # ## 9. What you have now
 #
 # A model that does what you show it. Or so it seems. In 1958 Jean Berko asked children: this is a *wug*; now there
-# are two of them, there are two ...? Nobody could know the word, so whoever answered knew a rule. Let us ask SmolLM2.
+# are two of them, there are two ...? Nobody could answer from memory. Let us ask SmolLM2.
 # The page holds eight plurals, `dog: dogs` and the like. We ask for twelve ordinary words, and for twelve invented
 # ones. Can it write such words at all? On the third page each word only stands twice, `dog: dog`. And the last page
 # says it more as Berko did, `one dog, two dogs`.
@@ -604,7 +604,7 @@ assert in_context.right(said, questions) <= 6
 # Every ordinary word gets its plural, but only one of the twelve invented words does. SmolLM2 can write them: on the
 # third page it copied nearly all. Counted aloud, four are right (or five, for *heaves* goes by *leaf, leaves*), and now look at
 # the wrong ones. Some are plurals of another word: *gorges* for *gorp*, *feet* for *fep*. **With ordinary words it looked as if it had
-# the rule; with invented ones it seldom found the plural.** Berko's children did better.
+# the rule; with invented ones it seldom found the plural.**
 #
 # Now write a page of your own: put your pairs into `in_context.page([...])`, and ask with `in_context.answers` as
 # above.

@@ -91,8 +91,8 @@ translator
 #
 # * In an **attention** the token looks at other tokens and takes something over from them, through four heads at once. (The
 #   decoder has a second one, the *cross*-attention: there the tokens written so far look at the English ones.)
-# * In a **feed-forward** layer it works, alone, on what it has. (A **layer** is a step with numbers of its own to learn.
-#   Said of a whole pile, one layer means one block.)
+# * In a **feed-forward** layer it works, alone, on what it has. (A **layer** is a step with numbers of its own to
+#   learn. But whoever says that a model has two layers mostly means two *blocks*.)
 #
 # ## 4. Break it, all of it
 #
@@ -164,8 +164,9 @@ predict("00_start_here.part_off", actual=most_missed)
 # %% [markdown]
 # <details><summary>Why that part? Open this after your guess</summary>
 #
-# The parts of this model learnt from vectors that a layer norm had brought to one size. Without the norms they get vectors of
-# other sizes, and fewer than one date in ten comes out. Lesson 07 takes the layer norm apart.
+# The parts of this model learnt from vectors that a layer norm had brought to one size. Without the norms they get
+# vectors of other sizes, and fewer than one date in ten comes out. What a vector says may well lie in its direction,
+# but the parts learnt to read it at one size. Lesson 07 takes the layer norm apart.
 #
 # The argument about the scale fails too, if less badly: two dates in three come out. Without the causal mask it is three in
 # four, or as many as with it (that is the riddle below). Without any one of the other six parts, fewer than one in ten.
@@ -193,8 +194,9 @@ predict("00_start_here.part_off", actual=most_missed)
 # %% [markdown]
 # ## 5. How a lesson works
 #
-# * **Predict, run, explain.** Before an important cell you commit to a guess with a click; your first one counts. The
-#   output below it stays folded until you run it. A guess that turns out wrong is the moment at which you learn most.
+# * **Predict, run, explain.** Before an important cell you commit to a guess with a click; only your first click
+#   counts. Then run the cells that follow: until you do, what they show stays folded. A guess that turns out wrong is
+#   the moment at which you learn most.
 # * **Exercises.** Each lesson has a notebook of its own for them. You write an answer, run the locked cell below it, and
 #   a card tells you what your answer did, what is wrong with that, and where to look.
 #
@@ -220,10 +222,10 @@ course_home()
 # %% [markdown]
 # ## 6. The map
 #
-# You will build the thing in the first drawing. Part I makes its parts, from the inside out, and puts them together in lesson
-# 09. Part II makes models of it, and explains the two ends of the drawing (their lessons stand in grey). The block drawn here is
-# the kind in use today. (Our translator's is the one of 2017, with its layer norms after the parts; lesson 07 compares the
-# two.)
+# You will build the thing in the first drawing. In the map below, Part I makes its parts, from the inside out, and
+# puts them together in lesson 09. Part II makes models of it, and explains its two ends (lessons 10 and 12, in grey).
+# The block in the map is the kind in use today. (Our translator's is the one of 2017, with its layer norms after the
+# parts; lesson 07 compares the two.)
 #
 # ![The map of the course. One block of a Transformer with the lesson that builds each part: embedding, 10; positions, 08; layer
 # norm, 07; attention, 02, with masks, 03, and heads, 04; residual, 06; feed-forward, 05; the block, 09; decoding, 12. Part II:

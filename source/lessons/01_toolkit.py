@@ -114,10 +114,11 @@ a, b = torch.tensor([3.0, 1.0]), torch.tensor([1.0, 2.0])
 print(f"length of a: {a.norm():.1f}   a · b = {a @ b:.0f}   cosine = {a @ b / (a.norm() * b.norm()):.2f}")
 
 # %% [markdown]
-# Now the first half of our question. Both `November` and `Nov` must be translated as 11. If their numbers mean
-# anything, the two should point the same way. We take eleven months (May has no abbreviation) and compare each with its
-# own abbreviation and with the ten others: as rows of the table, and again at the end of the encoder, which has read them
-# in the date `... 22, 2026`. We do the same in five translators that have *not been trained*.
+# Now the first half of our question. Both `November` and `Nov` must be translated as 11. If the model has found out
+# that they mean the same, the two may well point the same way. We take eleven months (May has no abbreviation) and
+# compare each with its own abbreviation and with the ten others: as rows of the table, and again at the end of the
+# encoder, which has read them in the date `... 22, 2026`. We do the same in five translators that have *not been
+# trained*.
 
 # %% jupyter={"source_hidden": true}
 ABBREVIATIONS = ["Jan", "Feb", "Mar", "Apr", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
@@ -159,10 +160,11 @@ _ = both[0].invert_yaxis()
 # Large dots are a month's own abbreviation, small ones the others. Look at the untrained models first. A cosine of 0.67 looks
 # like a finding, but there *any* two months have about as much. So a cosine says something only beside another one.
 #
-# Now the trained model. Nine of the eleven months are nearest to their own abbreviation, mostly by far. In the table itself
-# they are already a little closer than others (the third line), and far more so after the encoder has read. Yet nobody ever
-# told the model that *Nov* is short for *November*. How can it have found out? Keep the question; section 10 answers it for a
-# smaller model.
+# Now the trained model. Nine of the eleven months are nearest to their own abbreviation, mostly by far. (January and
+# August are not, and yet `Jan` and `Aug` are translated rightly: to point the same way is one way of meaning the
+# same, not the only one.) In the table itself they are already a little closer than others (the third line), and far
+# more so after the encoder has read. Yet nobody ever told the model that *Nov* is short for *November*. How can it
+# have found out? Keep the question; section 10 answers it for a smaller model.
 #
 # Does the model go by where an arrow points, or by how long it is? Test it. Move the tips of the eleven abbreviations'
 # arrows, all equally far, in three ways: make them shorter, make them longer, or turn them towards some random direction
@@ -491,8 +493,9 @@ predict("01_toolkit.copies", actual=str(nearest))
 #
 # </details>
 #
-# And the scores of a fresh translator? Their standard deviation is about 1, not 8: the numbers of its table are drawn with
-# variance 1/64, so that the sum of 64 products has variance 1.
+# And the scores of a fresh translator? Their standard deviation is about 1, not 8: the numbers of its last vector
+# have a variance of about 1 ([lesson 07](07_layer_norm.ipynb) shows what sees to that), and those of its table are
+# drawn with variance 1/64. So each product has variance 1/64, and the sum of 64 has variance 1.
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}
 # Checks that, in the five untrained translators of section 2
@@ -761,9 +764,10 @@ assert cosine.min() > 0.95
 # The signs 年 and 月 point the same way, and no digit points there. 4 to 8 are nearly one arrow: the same may follow each
 # of them. So are 0 and 9: in 19.. and 20.. any digit may come next. With shuffled followers all rows become alike.
 #
-# So nobody has to say what belongs together. **Tokens with like followers got rows that point alike**, just by making the loss
-# smaller. `Nov` and `November` are used alike, too: both must come out as 11. (Whether this is the reason in the translator, our
-# small table does not tell.)
+# So nobody has to say what belongs together. **Tokens with like followers got rows that point alike**, just by making
+# the loss smaller. `Nov` and `November` are used alike, too: both must come out as 11. (In our table it could hardly
+# be otherwise: a row *is* the list of scores of what may follow. In the translator a row only goes in at the bottom.
+# Whether likeness of use is the reason there, our small table does not tell.)
 #
 # But in the texts that the table writes a year may have any number of digits, and a month may come twice: all it knows is the
 # last character. To write dates a model must look back, and to translate them it must look at the English. How a model looks

@@ -407,7 +407,8 @@ predict("02_attention.gradient", actual="vanishes" if faded else "grows" if grow
 #   gets no gradient. And the favourite's fades too (the dotted black line): the output is nearly its own value, so $v_j -
 #   \text{output}$ is nearly 0.
 # * **By $\sqrt{d}$**: both lines are flat. The width no longer decides how sharp attention is.
-# * **By $d$**: the gradients live, but the entropy climbs to the dotted line: attention begins as nearly the plain average.
+# * **By $d$**: the gradients at the scores live, but the entropy climbs to the dotted line: attention begins as
+#   nearly the plain average.
 #
 # </details>
 #
@@ -431,12 +432,13 @@ for n_heads in (4, 1):
     assert all(b >= a for a, b in zip(root["right"], by_d["right"], strict=True))
 
 # %% [markdown]
-# Undivided, the translator learns all the same. (Its widths, 16 and 64, are not the right end of the picture, and the
-# optimiser makes up for much of a gradient's size.) But after 500 steps it is behind with every seed, further with one wide
-# head than with four narrow ones. And dividing by $d$, which the left picture made look bad, costs only the beginning: after
-# 100 steps its loss is above the root's with every seed, and by step 300 it has caught up. So the root is not the only divisor
-# that works. What it gives is a start in which scores have the same size at every width: wide heads begin neither with one key
-# alone, as undivided, nor with the plain average, as with $d$.
+# Undivided, the translator learns all the same. (Its widths, 16 and 64, are not the right end of the picture. And the
+# picture shows an *ordinary* key: where two or three keys still share the weight, their gradients live.) But after
+# 500 steps it is behind with every seed, further with one wide head than with four narrow ones. And dividing by $d$,
+# which the left picture made look bad, costs only the beginning: after 100 steps its loss is above the root's with
+# every seed, and by step 300 it has caught up. So the root is not the only divisor that works. What it gives is a
+# start in which scores have the same size at every width: wide heads begin neither with nearly all weight on very few
+# keys, as undivided, nor with the plain average, as with $d$.
 #
 # **Which $d$?** The width of the vectors that meet in the dot product. The translator's `x` is 64 wide, but a head's queries
 # and keys only 16 ([lesson 04](04_multi_head.ipynb) says why): hence the 4 in section 3. Dividing by $\sqrt{64}$ instead would
@@ -445,9 +447,10 @@ for n_heads in (4, 1):
 # %% [markdown] jp-MarkdownHeadingCollapsed=true tags=["deeper"]
 # ### Deeper: is a fresh translator like random numbers?
 #
-# The derivation took the components to be independent. In a translator queries and keys come from the same tokens. Here are
-# translators that have not been trained, six with four heads of width 16 and six with one of width 64, and the entropy of their
-# cross-attention over the ten English tokens of our date:
+# The derivation took the components to be independent. In a translator all queries of a head are made by one matrix,
+# and all its keys by another, from the vectors of a few tokens. Here are translators that have not been trained, six
+# with four heads of width 16 and six with one of width 64, and the entropy of their cross-attention over the ten
+# English tokens of our date:
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 divisors = {"none": lambda d: 1, "sqrt(d)": math.sqrt, "d": lambda d: d}
@@ -539,8 +542,10 @@ explorer  # QueryExplorer()
 # %% [markdown]
 # <details><summary>Answers, when you have tried</summary>
 #
-# Along $(2, 3)$ the first two keys score the same. At temperature 1, even at $q = (2, 3)$, $k_5$ keeps a share of the weight
-# and pulls the output inwards. Half the temperature doubles all scores, and so does a query twice as long.
+# Along $(2, 3)$ the first two keys score the same. At temperature 1, even at $q = (2, 3)$, $k_5$ keeps a share of the
+# weight and pulls the output inwards: it misses the middle by some 7 % of the distance between $v_1$ and $v_2$. At
+# temperature 0.4 it misses it by less than 1 %. A query $1 / 0.4 = 2.5$ times as long would do the same at
+# temperature 1, for it makes all scores 2.5 times as large. (It is too long for the picture.)
 #
 # (The bars show q·k; before the softmax it is divided by $\sqrt{2}$ and by the temperature.)
 #
@@ -819,7 +824,7 @@ with replace_attention(model, yours):
 #
 # </details>
 #
-# Now the [exercises of this lesson](../exercises/02_attention/attention.ipynb): three core questions, then four more.
+# Now the [exercises of this lesson](../exercises/02_attention/attention.ipynb): three core questions, then five more.
 #
 # ## Takeaways
 #

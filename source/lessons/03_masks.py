@@ -170,7 +170,8 @@ for name, row in {"": [*words, "sum"], **table}.items():
 # * **A weight of 0** comes too late: `November` is gone, but it has already taken its share of the sum in the denominator,
 #   and 0.06 is left for all the others.
 #
-# We need a score whose exponential is exactly 0:
+# One could divide by what is left. But where the hidden key has taken nearly all, what is left is rounded to 0, and
+# the division gives nonsense. Better is a score whose exponential is exactly 0:
 
 # %%
 masked_scores = scores.masked_fill(hidden, -math.inf)
@@ -246,8 +247,9 @@ print(f"scores up to {one_pass.abs().max():.0f}; the two differ by less than 0.0
 #
 # ## 4. And if it is not hidden?
 #
-# Let us try. We train two small language models on Chinese dates, character by character. Size, data, order and first random
-# numbers (the **seed**) are the same. One has its causal mask, the other has none.
+# Let us try. We train two small language models on Chinese dates, character by character. Size, data, their order and
+# the parameters at the start are the same: both runs have the same **seed**, the number from which all random numbers
+# follow. One has its causal mask, the other has none.
 #
 # Before we look, think about what is possible. The texts are 3,000 different days, drawn at random from 200 years, and a
 # third of them, again at random, name the weekday. Nobody can know which text comes. So even a perfect reader must guess,
@@ -487,8 +489,8 @@ for name, late in (("-inf before the softmax", False), ("0 after the softmax", T
     print(f"{name:26}{weights.triu(1).sum():13.2f}{moved:16.1%}")
 
 # %% [markdown]
-# The weights show nothing. But the last key still has its share in the denominator, and through that sum it changes the
-# first output. So test *outputs*, not weights.
+# No weight lies on the future. But the last key still has its share in the denominator, so the rows no longer sum to
+# 1, and through that sum it changes the first output. So test *outputs*, not where the weights lie.
 #
 # ## 6. What the mask gives back: the cache
 #
@@ -759,8 +761,9 @@ for name, mask in (("booleans", causal_mask(4)), ("the same as 0 and 1", causal_
 #
 # ## 10. What you have now
 #
-# You have a language model of your own, trained above for 120 steps. Begin a text and let it continue, with its cache. Then
-# let the other one continue too, which cannot have a cache.
+# You have a language model of your own, trained above for 120 steps. Begin a text and let it continue, with its
+# cache. Then let the other one continue too, without a cache: it was trained without a mask, and a cache would put
+# one on (section 6).
 
 
 # %% tags=["nbval-ignore-output"]
@@ -807,9 +810,11 @@ assert max(sorted(late["without"])[:3]) < 0.01 and 0.15 < min(sorted(late["witho
 #
 # </details>
 #
-# <details><summary>Why can a model that reads in both directions not keep a cache while it writes?</summary>
+# <details><summary>A model was trained to read in both directions. Why does a cache change what it computes while it
+# writes?</summary>
 #
-# Its old tokens look at the new one. From block 2 on their keys and values change with every token that is added.
+# Its old tokens should look at the new one, so from block 2 on their keys and values change with every token that is
+# added. A cache keeps the old ones, as a causal mask would.
 #
 # </details>
 #

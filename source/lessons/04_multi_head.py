@@ -90,8 +90,8 @@ def ratios(divisor):
 assert ratios("sqrt(d)") == (1.5, 2.4) and ratios("d") == (0.9, 1.1)
 
 # %% [markdown]
-# **One wide head learns dates as well.** So what are several heads for? To see what a head can and cannot do, we need a task
-# in which we can follow a single number from end to end.
+# **One wide head, too, learns to write the dates.** So what are several heads for? To see what a head can and cannot
+# do, we need a task in which we can follow a single number from end to end.
 #
 # <details><summary>Deeper: is the single head slower?</summary>
 #
@@ -460,8 +460,9 @@ minus, plus = sorted(factors[1:])
 assert ends[0] > 0.45 and ends[1] < 0.01 and abs(minus + 1) < 0.1 and abs(plus - 1) < 0.1
 
 # %% [markdown]
-# It does. One head reads the left neighbour (a diagonal) with factor $+1$, the other reads the first position (a
-# column) with factor $-1$. The single head gave up half of the task.
+# With this seed it does. (Not every seed gets there: see the dots below.) One head reads the left neighbour (a
+# diagonal) with factor $+1$, the other reads the first position (a column) with factor $-1$. The single head gave up
+# half of the task.
 #
 # **A head passes on one average, and everything in that average gets the same factors. A second head can read something
 # else, and do something else with it.** (The task and the layer were made for the purpose. Whether the translator's
@@ -578,8 +579,8 @@ for n_heads in (1, 2, 4, 8):
     print("{:5}   {:10,}   {:13,}   {:7,}".format(n_heads, *bill(n_heads)))
 
 # %% [markdown]
-# More heads cost no more parameters and no more multiply-adds: eight heads of width 64 do the work of one of width 512,
-# cut up differently. What grows is the number of weights, and of exponentials in the softmax.
+# More heads cost no more parameters and no more multiply-adds: eight heads of width 64 take as many as one of width
+# 512, cut up differently. What grows is the number of weights, and of exponentials in the softmax.
 #
 # <details><summary>Deeper: heads that share their keys</summary>
 #
@@ -646,10 +647,11 @@ assert max(abs(left - 1) for left in narrow_keys["left"]) < 0.05
 # the sixth, and not for the others. The sum of all sixteen finds it for every one. **What one head looks at is not what
 # the layer does.**
 #
-# And why wider *values*? With values of width 8 every head passes on all eight numbers, so each number can use all sixteen
-# looks. With values of width 1 a head passes on a single mixture of them, and the eight numbers must share the sixteen
-# heads. Two controls fit that: if only two of the numbers are wanted, sixteen heads of width 1 end at 0.01; and so do 64 of
-# them with all eight.
+# And why wider *values*? With values of width 8 every head passes on all eight numbers, so each number can use all
+# sixteen looks. With values of width 1 a head passes on a single mixture of them, and the eight numbers must share
+# the sixteen heads. With sharp looks, as in the second row, that is enough: two heads for each number. With looks of
+# two favourites it is not. Two controls fit that: if only two of the numbers are wanted, sixteen heads of width 1 end
+# at 0.01; and so do 64 of them with all eight.
 #
 # (Language models, too, gained from heads wider than $D / H$, Bhojanapalli et al., 2020. The model of 2017 keeps to $D / H$:
 # 512 / 8 = 64.)
@@ -789,7 +791,7 @@ with torch.no_grad():
 # * $H$ heads that share the width cost the same parameters and multiply-adds for every $H$, and $H$ times the weights.
 # * What one head looks at is not what the layer does: the heads are summed. On *left minus first* sixteen heads of width 1
 #   did worse than four of width 4. Wider queries and keys mended that, and so did wider values.
-# * For dates the translator does not need four heads: one wide head learns them as well.
+# * For dates the translator does not need four heads: with one wide head it gets them right, too.
 #
 # **Papers.** Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.2.2. Michel, Levy,
 # Neubig (2019), [arXiv:1905.10650](https://arxiv.org/abs/1905.10650): how many heads a trained model can lose. Bhojanapalli

@@ -155,9 +155,10 @@ predict("05_feed_forward.xor", actual="no" if max(attention_only) < 1e-4 else "y
 # ![The four inputs as points in a plane with the axes a and b. 0 1 and 1 0 are orange, 0 0 and 1 1 are white. Two dashed straight lines
 # each have one white point on the side of the orange ones.](figures/05_feed_forward_points.svg)
 #
-# No straight line has orange on one side and white on the other. But you may move the points, lay one on top of another, bend
-# the paper. Copy the drawing, and find a way that lets *one* straight line do it. Then write down where your four points lie
-# now, and run this cell and the next:
+# No straight line has orange on one side and white on the other. But you may squeeze, stretch or fold the *paper*,
+# and the points go with it, even one onto another. (To move a single point by itself would be cheating.) Copy the
+# drawing, and find a way that lets *one* straight line do it. Then write down where your four points lie now, and run
+# this cell and the next:
 
 # %%
 sheet = {"0 0": (0, 0), "0 1": (0, 1), "1 0": (1, 0), "1 1": (1, 1)}  # as they lie at first: move them
@@ -379,10 +380,10 @@ _ = figure.suptitle(
 )
 
 # %% [markdown]
-# **An untrained model has its November unit too.** Among 256 random detectors there is nearly always one that happens to agree
-# with a given word better than with its rivals, and we went and looked for it. We chose the best of many and then admired
-# how good it was. Statisticians call this trap **multiple comparisons**. The diagonal shows how we searched. What the model
-# has learnt it cannot tell.
+# **An untrained model has its November unit too.** Among 256 random detectors there is nearly always one that happens
+# to agree with a given word better than with its rivals, and we went and looked for it. We chose the best of many and
+# then admired how good it was. Statisticians call this trap **multiple comparisons**. The diagonal shows how we
+# searched, among 256 units for each month. Such a count cannot tell what the model has learnt.
 #
 # So watching units is not enough. Let us do something to them. For each month we take not one favourite but five. (Some are
 # shared, so that makes 53 units, a fifth of the layer.) We silence them all: whatever comes in, they say 0. How many of 500
@@ -540,8 +541,8 @@ assert all(run[-1] > run[-2] + 0.02 for run in kept["plans"]["AAA"])  # the line
 # ReLU bends sharply. Most newer language models use a softer fold. These are the ones you will meet:
 #
 # * **ReLU**, $\max(0, z)$, in the Transformer of 2017 and our translator;
-# * **GELU**, $z$ times the share of a normal distribution that lies below $z$, in BERT and GPT-2. (GPT-2 computes it by an
-#   approximation that contains a tanh: question 2 of the exercises.)
+# * **GELU**, $z$ times the share of the standard normal distribution (mean 0, deviation 1) that lies below $z$, in
+#   BERT and GPT-2. (GPT-2 computes it by an approximation that contains a tanh: question 2 of the exercises.)
 # * **SiLU**, $z$ times the **sigmoid** $\sigma(z) = 1 / (1 + e^{-z})$, a soft step from 0 to 1, in Llama and its relatives.
 
 # %% jupyter={"source_hidden": true}
@@ -590,6 +591,8 @@ for T in (128, 1024, 8192):
     print(f"{T:6}   {flops['scores and mix'] / flops['feed-forward']:.2f}")
 
 # %% [markdown]
+# When are the two equal? $4\,T^2 D = 16\,T D^2$ gives $T = 4D$, here 3,072 tokens.
+#
 # **Play.** The explorer starts as GPT-2 at its full length. Each slider is a size; the bars and lines follow.
 #
 # 1. Which of the controls changes neither bar? What does it change?
@@ -686,8 +689,9 @@ with patched((layer, "forward", yours(layer)) for layer in layers.values()):
 #   Without such a fold, attentions without norms cannot even compute XOR on a single token.
 # * Attention moves information between tokens; the feed-forward layer works on each token alone.
 # * The best of 256 units looks like a specialist even in an untrained model. To learn whether a unit matters, change it.
-# * With $d_\text{ff} = 4D$ and no gate, two thirds of the parameters of a language model's block are here (of a block with
-#   cross-attention, half). Without a mask, the quadratic part of attention costs as much only at $T = 4D$.
+# * With $d_\text{ff} = 4D$ and no gate, two thirds of the parameters of a language model's block are here (of a block
+#   with cross-attention, half). Counted without a mask, the quadratic part of attention takes as many FLOPs as this
+#   layer only at $T = 4D$.
 #
 # **Papers.** Vaswani et al. (2017), [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.3. Hendrycks, Gimpel
 # (2016), [arXiv:1606.08415](https://arxiv.org/abs/1606.08415): GELU. Shazeer (2020),

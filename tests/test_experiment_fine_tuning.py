@@ -257,4 +257,8 @@ def test_what_the_lesson_says_of_answers_and_students():
     assert (len(asked), said) == (30, asked[:8] + [*answering.INVENTED])
     assert all(one["ended"] for form in answering.FORMS for one in ANSWERS["answer only"][form]["said"].values())
     reached = {arm: round(mean(STUDENTS[arm], "other templates"), 2) for arm in distilling.ARMS}
+    unseen = {arm: round(mean(STUDENTS[arm], "new templates"), 2) for arm in ("old text only", "new text, soft labels")}
+    assert unseen == {"old text only": 0.12, "new text, soft labels": 0.13}
+    assert round(mean(STUDENTS["new text, hard labels"], "new templates"), 2) == 0.13
+    assert round(STUDENTS["teacher"][0]["new templates"], 2) == 0.73
     assert [*reached.values()] == [0.17, 0.44, 0.47, 0.68]

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 07 Layer norm
 #
-# **Why does a Transformer keep bringing its vectors to one size, and does it matter how and where?**
+# **A Transformer keeps bringing its vectors to one size. Does it matter how, and where?**
 #
 # ![The translator drawn from its configuration. The encoder reads "Sunday, November 22, 2026" through two blocks of
 # self-attention and feed-forward; the decoder has written 2 0 2 6 nián, and each of its two blocks has self-attention,
@@ -11,8 +11,10 @@
 # block. They hold few parameters and look like housekeeping: each takes a vector, subtracts a mean and divides by a deviation.
 # But there are ten of them, one on top of every sub-layer, and people have argued since 2017 about where they should stand.
 #
-# We begin by taking the mean along wrong axes, in a trained translator, and look at what it writes. At the end you will have put
-# your own norm into the translator, and you will be able to
+# Why there should be a norm at all, [lesson 06](06_residual.ipynb) has shown: with one in front of each branch, a
+# deep stack learnt from a large start as well. Here we ask what exactly it does. We begin by taking the mean along
+# wrong axes, in a trained translator, and look at what it writes. At the end you will have put your own norm into the
+# translator, and you will be able to
 #
 # * say over which numbers a norm takes its mean, and show what goes wrong with any others;
 # * derive a layer norm forwards and backwards, by hand;
@@ -436,9 +438,10 @@ for words, added in (("RMSNorm", 0), ("RMSNorm, with a mean added", 0.25)):
 assert rms[0] > 0.95 and rms[1] < 0.2
 
 # %% [markdown]
-# With RMSNorm nearly all dates survive, and yet a mean does not go unnoticed. So how much of a mean is there to take off? At each
-# of the ten norms we measure how much of a vector's mean square is the square of its mean. (For a random direction it would be
-# $1/64$, 1.6 %.) The control is three translators that have learnt nothing.
+# With RMSNorm nearly all dates survive, and yet a mean does not go unnoticed. (It mounts up: RMSNorm leaves it on the
+# line, and the next norm gets another quarter.) So how much of a mean is there to take off? At each of the ten norms
+# we measure how much of a vector's mean square is the square of its mean. (For a random direction it would be $1/64$,
+# 1.6 %.) The control is three translators that have learnt nothing.
 
 
 # %%
@@ -494,9 +497,10 @@ with with_norm(two_without_mean):
     assert exact_match(model, tokenizer, held_out) == written["as trained"][0] == 299 / 300
 
 # %% [markdown]
-# **At eight of the ten norms the mean is less than 1 % of what comes in.** That does not need training: in the untrained models, too,
-# it is below 3 %. Each of these norms gets what an earlier norm has just *centred* (but for its $\gamma$ and $\beta$), plus the
-# output of a sub-layer. Only the first norm of each stack gets vectors that nobody has centred. There a mean is left, and the
+# **At eight of the ten norms the square of the mean is less than 1 % of the mean square.** (A quarter of the
+# deviation, as above, would be 6 %.) That does not need training: in the untrained models, too, it is below 3 %. Each
+# of these norms gets what an earlier norm has just *centred* (but for its $\gamma$ and $\beta$), plus the output of a
+# sub-layer. Only the first norm of each stack gets vectors that nobody has centred. There a mean is left, and the
 # translator copes with it: with RMSNorm in these two places alone it is as right as before (99.7 %).
 #
 # But this model was trained with a layer norm. What about one that *never had* the mean taken off? `experiments/mean_left_out.py`
@@ -540,10 +544,11 @@ assert max(rms / full for full, _, rms in final) < 1.13
 # Post-norm is the Transformer of 2017, and our translator. Pre-norm is GPT-2, Llama and nearly all that came later. In pre-norm
 # nothing normalises the sum, which tends to grow from block to block, so such a stack usually has one **final norm** at its end.
 #
-# Which of them trains? `experiments/norm_position.py` trains six narrow blocks on a small task, "say the token before this one", with
-# 8 tokens, for 300 steps. It does so at five learning rates, with and without **warm-up** (the rate rises slowly to its full height,
-# here over the first 100 steps), with five seeds each. Everything else is the same. Pure chance has a loss of $\ln 8 = 2.08$; a run
-# has *trained* if it ends below half of that.
+# Which of them trains? `experiments/norm_position.py` trains six narrow blocks on a small task, "say the token before
+# this one", with 8 tokens, for 300 steps. It does so at five learning rates, with and without **warm-up** (the rate
+# rises slowly to its full height, here over the first 100 steps), with five seeds each. Everything else is the same,
+# but for the final norm, which only pre-norm has. Pure chance has a loss of $\ln 8 = 2.08$; a run has *trained* if it
+# ends below half of that.
 #
 # At a rate of 0.01, which place *needs* the warm-up?
 
@@ -642,7 +647,11 @@ assert max(post[True]) < half < min(controls["small rates at the end"] + control
 # %% [markdown]
 # <details><summary>What came out. Open after your guess</summary>
 #
-# The small rates help only when they come *first*, and twice the time does not help (three seeds, at this rate).
+# The small rates help only when they come *first*, and twice the time does not help (three seeds, at this rate). Why
+# are post-norm's first steps so delicate? Its gradient does not vanish on the way down: in lesson 06 it kept its
+# size. What differs is the way around all branches: in pre-norm the gradient takes it whole, and in post-norm each
+# norm on the line takes a part. Whether that is the cause we have not tested; Liu et al. (2020) look for it in how
+# strongly the output depends on the branches.
 #
 # </details>
 

@@ -206,7 +206,7 @@ assert filled > 0.9 and both_hidden < 0.25
 # weekdays are common? The third date is the control: with the weekday hidden in both languages nothing in the line
 # gives it away, and the model falls back to guessing among seven days.
 #
-# **Why not always [MASK]?** Once it is trained, the model will read ordinary text, in which no word is covered. So
+# **A word in plain sight.** Once it is trained, the model will read ordinary text, in which no word is covered. So
 # let us cover nothing, and write a *wrong* word: `Monday , October 3 1 = samedi 3 1 octobre`. The model has an answer
 # at every place, covered or not. How often is it the right word, here `Saturday`? (Recorded: the model that you have
 # just trained, with five seeds. Each fills practically every gap correctly.) Run the cell, and click your guess.
@@ -261,10 +261,11 @@ predict("15_bert.wrong_word", actual=answer)
 # So BERT covers in three ways, known as 80/10/10. Of the words that are asked for, 80 % become [MASK], 10 % become
 # some random word, and 10 % stay as they are. Now any word might be wrong, and the model needs an opinion on all of
 # them. The figure shows what each part does. Without *random* words (80/0/20) the right word is expected in a wrong
-# one's place 0.09 of the time, against 0.78 with 80/10/10. Without words that *stay as they are* (80/20/0), whatever
-# was visible and asked for had always been wrong. Now hide a right word's twin, so that nothing else in the line speaks
-# for it: the model believes only 0.08 of such words, against 0.75. This is the model as it comes out of the exercise. Once all of BERT was trained further for a task, its
-# authors found 80/10/10 and [MASK] alone nearly alike.
+# one's place 0.09 of the time, against 0.78 with 80/10/10: whatever was visible and asked for had always been right.
+# Without words that *stay as they are* (80/20/0), whatever was visible and asked for had always been wrong. Now hide
+# a right word's twin, so that nothing else in the line speaks for it: the model believes only 0.08 of such words,
+# against 0.75. This is the model as it comes out of the exercise. Once all of BERT was trained further for a task,
+# its authors found 80/10/10 and [MASK] alone nearly alike.
 #
 # </details>
 #
@@ -350,9 +351,9 @@ FillExplorer(docs_bert, docs_tokenizer, "Return [MASK] if the object is a string
 #
 # ## 4. From words to one vector
 #
-# A model that reads both ways is not made for writing. What is it good for? For *finding*. For a search we want *one*
-# vector for a whole paragraph, a **sentence vector**, so that a question can be compared with it. How would you make
-# one? The plainest way is the mean of the tokens' vectors. It works, on two conditions.
+# A model that reads both ways is not made for writing. What is it used for? For *finding*, among other things. For a
+# search we want *one* vector for a whole paragraph, a **sentence vector**, so that a question can be compared with
+# it. How would you make one? The plainest way is the mean of the tokens' vectors. It works, on two conditions.
 #
 # The first: only real tokens may count. Texts of a batch are filled up with [PAD], and the encoder has a vector for
 # that, too. (MiniLM's tokenizer puts [CLS] before every text and [SEP] after it, as BERT's did. They are in every
@@ -473,8 +474,9 @@ for name, places in record["ranks"].items():
 #   smaller, and reads only the first 64 tokens of a passage; which of the three it is, this does not show.
 #
 # So the trained word vectors alone bring 0.20, and the blocks above them the rest; without training (even of the word
-# vectors) the network brings next to nothing. That the *pairs* are needed we have not shown; for that we rely on Reimers and
-# Gurevych. (The *first token* comes in section 8.)
+# vectors) the network brings next to nothing. That the *pairs* are needed we have not shown; for that we rely on
+# Reimers and Gurevych. Nor have we shown that a search must read both ways: no control here has a causal mask. (The
+# *first token* comes in section 8.)
 #
 # And mind the language. MiniLM was trained on English; of five German questions it found the right note for one, and
 # nothing complained. (The folded cells at the end of this section show it, and what misspelt words do.)
@@ -504,10 +506,10 @@ for way, note in (("alone", "without a note"), ("right", "with the right note"),
 assert all(row["right"]["found"] == row["right"]["right"] for row in answers)
 
 # %% [markdown]
-# With the right note 12 of the 16 answers hold the key word, and you can look up where it comes from. (Above, SmolLM2
-# calls the note incorrect, and then repeats it. That counts.) Without a note, or with a wrong one, none is right:
-# SmolLM2 makes something up, fluently, or takes the wrong note's word for it. Two of its answers, cut after 24
-# tokens:
+# The search finds the right note for all sixteen questions (among sixteen short notes that is not hard). With it 12
+# of the 16 answers hold the key word, and you can look up where it comes from. (Above, SmolLM2 calls the note
+# incorrect, and then repeats it. That counts.) Without a note, or with a wrong one, none is right: SmolLM2 makes
+# something up, fluently, or takes the wrong note's word for it. Two of its answers, cut after 24 tokens:
 #
 # * `What does the cat eat?` Without a note: *The cat's favorite food is usually a mix of cat food and a special type
 #   of cat food called "cat food."*
@@ -603,9 +605,9 @@ for words, *both in entities["said"]["same templates"][:1] + entities["said"]["n
 # much about 18 sentences, and little about what a name is.
 #
 # Were only the *words* too new? In eight more templates, made only of words from the old ones, 0.78 of the tags are
-# right, more than the lazy tagger's 0.66, and F1 is 0.32 to 0.36 (three seeds, `experiments/known_words.py`). So with
-# known words about a third of the fall is gone. The rest is not: where only the sentence is new, F1 is still less than
-# half of 0.82.
+# right, more than the lazy tagger's 0.66, and F1 is 0.32 to 0.36 (three seeds, `experiments/known_words.py`). How
+# much of this is due to the words does not show, for these are other sentences as well. But known words are not
+# enough: where only the sentence is new, F1 is still less than half of 0.82.
 #
 # What would help? Perhaps a model that knew English before it saw the first template. That is lesson 16.
 #

@@ -93,6 +93,13 @@ def test_the_table_for_teachers_has_the_minutes_of_lessons_and_exercises():
         assert [int(n) for n in row[1:]] == [promised, core, optional], name
 
 
+@pytest.mark.parametrize("name", SECOND_EDITION[1:])
+def test_an_exercise_ends_with_the_way_back(name):
+    text = (ROOT / "source" / "exercises" / f"{name}.py").read_text(encoding="utf-8")
+    back = f"[lesson](../../notebooks/{name}.ipynb), or to the [start](../../notebooks/00_start_here.ipynb)."
+    assert text.endswith(f"# %% [markdown]\n# Back to the {back}\n")
+
+
 @lessons
 def test_every_picture_says_in_words_what_it_shows(name):
     pictures = PICTURE.findall(prose(name))

@@ -459,4 +459,4 @@ from transformer_lab.grading import grade
 grade("04_multi_head.pieces_that_agree", pieces_that_agree)
 
 # %% [markdown]
-# Back to the [lesson](../../notebooks/04_multi_head.ipynb).
+# Back to the [lesson](../../notebooks/04_multi_head.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

@@ -523,4 +523,4 @@ from transformer_lab.grading import grade
 grade("08_positions.cached_step", cached_step)
 
 # %% [markdown]
-# Back to the [lesson](../../notebooks/08_positions.ipynb), or on to the [next](../../notebooks/09_block.ipynb).
+# Back to the [lesson](../../notebooks/08_positions.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

@@ -608,3 +608,6 @@ def repeated(tokens, n):
 from transformer_lab.grading import grade
 
 grade("12_decoding.repeated", repeated)
+
+# %% [markdown]
+# Back to the [lesson](../../notebooks/12_decoding.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

@@ -464,3 +464,6 @@ def schedule(step, n_steps, n_warmup, highest, lowest):
 from transformer_lab.grading import grade
 
 grade("13_training.schedule", schedule)
+
+# %% [markdown]
+# Back to the [lesson](../../notebooks/13_training.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

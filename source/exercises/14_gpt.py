@@ -587,3 +587,6 @@ def what_counts(answer, shown, asked, foreign):
 from transformer_lab.grading import grade
 
 grade("14_gpt.what_counts", what_counts)
+
+# %% [markdown]
+# Back to the [lesson](../../notebooks/14_gpt.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

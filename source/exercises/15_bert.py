@@ -506,3 +506,6 @@ def optimism(n, p, k):
 from transformer_lab.grading import grade
 
 grade("15_bert.optimism", optimism)
+
+# %% [markdown]
+# Back to the [lesson](../../notebooks/15_bert.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

@@ -538,3 +538,6 @@ def preferred(new, old, labels, beta):
 from transformer_lab.grading import grade
 
 grade("16_fine_tuning.preferred", preferred)
+
+# %% [markdown]
+# Back to the [lesson](../../notebooks/16_fine_tuning.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

@@ -600,6 +600,27 @@ def test_an_observation_is_true_of_its_snippet_alone(lesson):
     assert all(len(true_of[what]) != 1 or made[what](right(names)) for what in decoys), true_of
 
 
+def test_what_lesson_10_says_of_its_claims_is_what_its_notebook_prints():
+    """One probe for each claim, as many besides, both verdicts; and the numbers of the cards stand in the tables."""
+    controls = import_module("transformer_lab.grading.checks.tokens.controls")
+    source = (SOURCES / "10_tokens.py").read_text(encoding="utf-8").partition("## Question 7")[2]
+    told = dict(re.findall(r"^# \| [`\"]+([\w ,]+?)[`\"]+ \| (.+) \|$", source, flags=re.MULTILINE))
+    assert list(told) == [*controls.CLAIMED, *controls.PROBES]
+    probes = [claim.probe for claim in controls.CLAIMED.values()]
+    assert len(set(probes)) == len(probes) <= len(controls.PROBES) - 2 and probes != sorted(probes)
+    assert {claim.verdict for claim in controls.CLAIMED.values()} == {*controls.VERDICTS}
+    for name, claim in controls.CLAIMED.items():
+        numbers = [re.findall(r"\d+ %", text) for text in (claim.compare, told[name] + told[claim.probe])]
+        assert numbers[0] and set(numbers[0]) <= set(numbers[1])
+        (of_the_claim,), beside = re.findall(r"(\d+) %", told[name]), re.findall(r"(\d+) %", told[claim.probe])
+        same = bool(beside) and abs(int(of_the_claim) - int(beside[0])) < 5
+        assert name == "d" or same is (name in "abc")  # refuted where nothing changes, but for c: there it stands
+    said, right = (re.search(rf'^{name} = "(\w+)"', source, re.MULTILINE)[1] for name in ("said", "right"))
+    hits = sum(a == b for a, b in zip(said, right, strict=True))
+    always, dealt = controls.by_always(said, right), controls.by_dealt(said, right)
+    assert (hits / len(right), always, round(dealt, 2)) == (0.3, 0.4, 0.12) and "30 %" in told["d"]
+
+
 def test_each_row_of_lesson_15s_table_has_one_wrong_cell_and_no_other_can_mend_it():
     """The notebook's table, tried: every cell of a row, with every number that could stand there."""
     source = (SOURCES / "15_bert.py").read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ import copy
 import functools
 import json
 import math
+import random
 import re
 from importlib import import_module
 from pathlib import Path
@@ -332,6 +333,12 @@ def dates_follow(exchanged, one, other, place) -> bool:
     return words == [["follows"] * 2 if p == place else ["stays"] * 2 for p in range(len(words))]
 
 
+def owls_answers() -> tuple[str, str]:
+    """What lesson 10's notebook prints of the model of question 7: its answers, and the right ones."""
+    text = (ROOT / "source" / "exercises" / "10_tokens.py").read_text(encoding="utf-8")
+    return tuple(re.search(rf'^{name} = "(\w+)"', text, re.MULTILINE)[1] for name in ("said", "right"))
+
+
 def tokens():
     names = solved("10_tokens")
     text = "the end of the other then thence and hence on the hen, and the tenth of them often hents the honest nest"
@@ -356,6 +363,11 @@ def tokens():
     text, losses = "as many characters as you like", [3.0, 2.0]
     halves = [loss / 2 for loss in losses]
     yield math.isclose(names["per_character"](losses, [6, 4], text), names["per_character"](halves, [12, 8], text))
+    answered = owls_answers()
+    drawn = [tuple("".join(random.choices("abcd", k=9)) for _ in "12") for _ in range(50)]
+    shares = [names["controls"](*texts) for texts in [answered, *drawn]]
+    right_ones = sum(a == b for a, b in zip(*answered, strict=True)) / 60
+    yield all(dealt <= always for always, dealt in shares) and shares[0][1] + 0.1 < right_ones < shares[0][0]
 
 
 def decoding():

@@ -5,7 +5,7 @@
 # tells you what your answer did and where to look. Run it as often as you like; nothing is sent anywhere. Do not copy or
 # split the locked cells: a teacher's grading could not read the notebook any more.
 #
-# Questions 1-3 are the core (about 30 minutes). 4-6 are optional. Here all is plain Python: texts, lists, dictionaries. Every
+# Questions 1-3 are the core (about 30 minutes). 4-7 are optional. Here all is plain Python: texts, lists, dictionaries. Every
 # function leaves its inputs as they are. Numbers are compared to five digits. Where one of the package's functions does what is
 # asked it is accepted as an answer; you learn more without. Back to the [lesson](../../notebooks/10_tokens.ipynb).
 
@@ -468,6 +468,111 @@ def per_character(losses, sizes, text):
 from transformer_lab.grading import grade
 
 grade("10_tokens.per_character", per_character)
+
+# %% [markdown]
+# ## Question 7: what could have refuted it?
+# *Optional: 4 points, difficulty 3 of 5, about 12 minutes*
+#
+# Somebody has looked into a model called Owl and makes four claims. (There is no Owl, and all of its numbers are made up.) Two
+# thousand words were added to its vocabulary, one token each. The row of a new word began as the mean of the rows of the pieces
+# that the word had been cut into before, and then Owl was trained on. All shares are of such new words. As in the lesson, a
+# *probe* reads a letter off a row, on words that it was not fitted on.
+#
+# | claim | |
+# |---|---|
+# | `a` | *Training* has put their first letters into the rows: the probe reads 94 % of them off. |
+# | `b` | Asked for last letters, Owl names 13 %. It would name them if only it *saw* the letters. |
+# | `c` | The rows hold last letters, and not only the grammar of plurals and the like: the probe reads 46 % off. |
+# | `d` | Asked for the third letters of sixty words, Owl names 30 %. Its answers have to do with the words. |
+#
+# For each claim choose the *one* probe or count that could have refuted it: that comes out one way if the claim is true, and
+# clearly otherwise if it is false. The others come out the same in both cases. Then say what it did: `"refuted"`, or `"stands"`
+# (which is not to say that the claim is proved). Differences of five in a hundred are no accident here.
+#
+# | what was tried | what came out |
+# |---|---|
+# | `"always one letter"` | the third letters of `d`, if one says the best single letter each time: see below |
+# | `"answers dealt out"` | Owl's answers of `d`, each given to a word drawn at random: see below |
+# | `"first letters asked"` | Owl names 88 % of the *first* letters of words that stand there as one token |
+# | `"first letters, random rows"` | the probe of `a` on a table of random numbers reads 8 % off |
+# | `"first letters, rows before training"` | the probe of `a` on the rows as they began reads 93 % off |
+# | `"last letters asked, with commas"` | Owl names 15 % if the words are written `m, u, s, i, c`, each letter a token |
+# | `"last letters, no endings"` | the probe of `c` reads 44 % off where no word ends in -s, -ed, -ing or -ly; always the same letter: 19 % |
+# | `"last letters, shuffled"` | the probe of `c`, fitted on letters that were dealt out to other words, reads 12 % off |
+#
+# For claim `d` two numbers are missing. Write `controls(said, right)` that returns both. The two texts are equally long: the
+# first letter of `said` is what a model answers for the first word, the first letter of `right` is what would be right there, and
+# so on. They have one letter or more. Return
+#
+# * `always`: the share that is right if the same letter is said for every word, the one with which most are right;
+# * `dealt`: the share that is right if the model's own answers are dealt out anew, the mean over all orders in which that can
+#   be done. So nothing is drawn at random here, and `said` may be hundreds of letters long.
+
+
+# %%
+right = "nnnrrtrnrrtrnoiinrtiirtnninintnmrnrnnnninrntnttmnnnnmmrmntoo"  # the third letters of sixty words
+said = "remrtonotenieomierttormrimoietemtirrteeinroeetirenoeimrtmtmi"  # and what Owl answers
+print(f"{sum(a == b for a, b in zip(said, right, strict=True)) / len(right):.0%}")
+
+# %% [markdown]
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Take each claim and suppose that it is false: where would its number come from then? Look for the line that would have given
+# this away. A line that speaks of something else, or that would look the same, is none.
+#
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# In how many of all orders does the answer to the first word go to the second one? In one of $n$, and so it is for any answer
+# and any word. An answer $x$ that is dealt out is right with probability $r_x / n$, if $r_x$ of the $n$ words have this letter;
+# and $s_x$ of the answers are $x$. So `dealt` is $\sum_x s_x r_x / n^2$.
+#
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# s, r, n = Counter(said), Counter(right), len(right)
+# always = ____ / n
+# dealt = sum(____ for x in s) / ____
+# return always, dealt
+# ```
+#
+# Of the claims: was the first letter there before anybody trained? Did Owl get its wish? Which words have no grammar in their last
+# letter? And what is left of an answer that goes to another word?
+#
+# </details>
+
+# %% answer="refuting"
+refuting = {  # of each claim: (what could have refuted it, "refuted" or "stands")
+    "a": (None, None),
+    "b": (None, None),
+    "c": (None, None),
+    "d": (None, None),
+}
+### BEGIN SOLUTION
+refuting = {
+    "a": ("first letters, rows before training", "refuted"),
+    "b": ("last letters asked, with commas", "refuted"),
+    "c": ("last letters, no endings", "stands"),
+    "d": ("answers dealt out", "stands"),
+}
+### END SOLUTION
+
+
+# %% answer="controls"
+def controls(said, right):
+    """two texts of the same length -> two shares: always the best letter, and the answers dealt out anew"""
+    ### BEGIN SOLUTION
+    there = Counter(right)
+    dealt = sum(there[letter] for letter in said) / len(right) ** 2
+    return max(there.values()) / len(right), dealt
+    ### END SOLUTION
+
+
+# %% check="controls" points=4
+from transformer_lab.grading import grade
+
+grade("10_tokens.controls", refuting, controls)
 
 # %% [markdown]
 # Back to the [lesson](../../notebooks/10_tokens.ipynb), or to the [start](../../notebooks/00_start_here.ipynb).

@@ -245,7 +245,7 @@ course_home()
 # | [07 Layer norm](07_layer_norm.ipynb) | how numbers keep their size | [7](../exercises/07_layer_norm/layer_norm.ipynb) |
 # | [08 Positions](08_positions.ipynb) | how a token knows where it stands | [8](../exercises/08_positions/positions.ipynb) |
 # | [09 The block](09_block.ipynb) | all of it, and four model families | [8](../exercises/09_block/block.ipynb) |
-# | [10 Tokens](10_tokens.ipynb) | text into numbers, and a table that writes | [6](../exercises/10_tokens/tokens.ipynb) |
+# | [10 Tokens](10_tokens.ipynb) | text into numbers, and a table that writes | [7](../exercises/10_tokens/tokens.ipynb) |
 # | [11 Encoder and decoder](11_encoder_decoder.ipynb) | a translator, and where it looks | [8](../exercises/11_encoder_decoder/encoder_decoder.ipynb) |
 # | [12 Decoding](12_decoding.ipynb) | how a text is chosen, token by token | [8](../exercises/12_decoding/decoding.ipynb) |
 # | [13 Training](13_training.ipynb) | AdamW, and what ails a run | [6](../exercises/13_training/training.ipynb) |

@@ -6,6 +6,7 @@ attention.py says what the tables hold.
 import codecs
 import heapq
 import math
+import random
 import re
 from collections import Counter, defaultdict
 from functools import reduce
@@ -25,6 +26,7 @@ POINTS = {
     "10_tokens.diagnose": 4,
     "10_tokens.shown": 3,
     "10_tokens.per_character": 3,
+    "10_tokens.controls": 4,
 }
 ONE_WAY = ()
 MISCONCEPTIONS = ("M49",)
@@ -359,7 +361,7 @@ def counts_kept(words, n_merges):
 
 def until_a_word_is_whole(words, n_merges):
     merges = []
-    while len(merges) < n_merges and all(len(encode_replay(word, merges)) > 1 for word in words):
+    while words and len(merges) < n_merges and all(len(encode_replay(word, merges)) > 1 for word in words):
         merges = learn_right(words, len(merges) + 1)
     return merges
 
@@ -715,6 +717,68 @@ def cut_after_bytes(tokens):
     return texts
 
 
+# controls ---------------------------------------------------------------------------------------------------------
+
+REFUTED = {
+    "a": ("first letters, rows before training", "refuted"),
+    "b": ("last letters asked, with commas", "refuted"),
+    "c": ("last letters, no endings", "stands"),
+    "d": ("answers dealt out", "stands"),
+}
+
+
+def controls_right(said, right):
+    counts = Counter(right)
+    return counts.most_common(1)[0][1] / len(right), sum(counts[x] for x in said) / len(right) ** 2
+
+
+def controls_pair_by_pair(said, right):
+    fits = [a == b for a in said for b in right]
+    return max(right.count(b) for b in right) / len(right), sum(fits) / len(fits)
+
+
+def controls_by_turns(said, right):
+    """Every answer comes to every word once if the answers are moved on n times."""
+    n = len(said)
+    moved = [said[i:] + said[:i] for i in range(n)]
+    shares = [sum(a == b for a, b in zip(one, right, strict=True)) / n for one in moved]
+    best = max(sum(b == letter for b in right) for letter in {*said, *right})
+    return [best / n, sum(shares) / n]
+
+
+def controls_in_numpy(said, right):
+    s, r = np.array(list(said)), np.array(list(right))
+    return np.unique(r, return_counts=True)[1].max() / len(r), (s[:, None] == r).mean()
+
+
+def share_of(said, right):
+    return sum(a == b for a, b in zip(said, right, strict=True)) / len(right)
+
+
+def best_of(said, right):
+    return controls_right(said, right)[0]
+
+
+def dealt_of(said, right):
+    return controls_right(said, right)[1]
+
+
+def favourite_of(said, right):
+    return right.count(Counter(said).most_common(1)[0][0]) / len(right)
+
+
+def drawn_once(said, right):
+    return share_of("".join(random.Random(0).sample(said, len(said))), right)
+
+
+def claims_but(**pairs):
+    return REFUTED | pairs, controls_right
+
+
+def counting(always=best_of, dealt=dealt_of):
+    return REFUTED, lambda said, right: (always(said, right), dealt(said, right))
+
+
 RIGHT = {
     "10_tokens.encode": [
         ("by rank", encode_right),
@@ -754,6 +818,15 @@ RIGHT = {
         ("torch", per_character_in_torch),
         ("numpy", per_character_by_ratio),
         ("single precision", per_character_in_single_precision),
+    ],
+    "10_tokens.controls": [
+        ("by counts", (REFUTED, controls_right)),
+        ("pair by pair", (REFUTED, controls_pair_by_pair)),
+        (
+            "moved on",
+            ({claim: [words.upper() + " " for words in pair] for claim, pair in REFUTED.items()}, controls_by_turns),
+        ),
+        ("in numpy", (REFUTED, controls_in_numpy)),
     ],
 }
 
@@ -988,5 +1061,55 @@ WRONG = {
         ("upside down", lambda x, n, t: nats(x, n) / math.log(2) / sum(n) * len(t) / sum(n), "changed places"),
         ("losses spoilt", lambda x, n, t: per_character_right([x.pop() for _ in n][::-1], n, t), "changed the lists"),
         ("rounded", lambda x, n, t: round(per_character_right(x, n, t), 2), "The number is rounded"),
+    ],
+    "10_tokens.controls": [
+        ("a: random rows", claims_but(a=("first letters, random rows", "refuted")), "did not begin as random numbers"),
+        ("a: asked", claims_but(a=("first letters asked", "stands")), "What did the rows begin as?"),
+        ("a: stands", claims_but(a=("first letters, rows before training", "stands")), "93 % before it"),
+        ("b: first letters", claims_but(b=("first letters asked", "refuted")), "Where does it see them?"),
+        ("b: stands", claims_but(b=("last letters asked, with commas", "stands")), "15 % with all of them in sight"),
+        ("c: shuffled", claims_but(c=("last letters, shuffled", "stands")), "It could learn grammar"),
+        ("c: commas", claims_but(c=("last letters asked, with commas", "refuted")), "on which words would the probe"),
+        ("c: refuted", claims_but(c=("last letters, no endings", "refuted")), "was it grammar?"),
+        ("d: always", claims_but(d=("always one letter", "refuted")), "No answer of Owl's enters into it"),
+        ("d: refuted", claims_but(d=("answers dealt out", "refuted")), "Lay the 30 % beside"),
+        ("d: a probe of its own", claims_but(d=("more words", "stands")), "choose one of"),
+        ("d: a verdict of its own", claims_but(d=("answers dealt out", "proved")), "choose one of"),
+        ("turned", claims_but(b=("refuted", "last letters asked, with commas")), "what was tried comes first"),
+        ("one word", claims_but(b="last letters asked, with commas"), "wanted a pair"),
+        ("a list", ([*REFUTED.values()], controls_right), "wanted a dictionary"),
+        ("favourite's share", counting(lambda s, r: max(map(s.count, s)) / len(s)), "how often the model says"),
+        ("favourite said", counting(favourite_of), "favourite letter, said every time. Wanted is"),
+        ("a number of words", counting(lambda s, r: max(map(r.count, r))), "This is a number of words"),
+        ("right as it stands", counting(share_of), "the share of the model's answers that are right"),
+        ("one of the letters", counting(lambda s, r: 1 / len(set(r))), "is not the best of them"),
+        ("one of 26", counting(lambda s, r: 1 / 26), "one letter of 26"),
+        ("exchanged", counting(dealt_of, best_of), "This is the other number"),
+        ("in percent", counting(lambda s, r: 100 * best_of(s, r)), "This is in percent"),
+        ("rounded", counting(lambda s, r: round(best_of(s, r), 2)), "The number is rounded"),
+        ("favourite that is right", counting(lambda s, r: max(r.count(x) for x in s) / len(r)), "Who says"),
+        ("nothing dealt", counting(dealt=share_of), "nothing is dealt out"),
+        ("never its own", counting(dealt=lambda s, r: (sum(map(r.count, s)) - share_of(s, r) * len(s)) / len(s)
+                                   / max(len(s) - 1, 1)), "no answer may stay with its own word"),
+        ("divided once", counting(dealt=lambda s, r: sum(map(r.count, s)) / len(s)), "Divide by n once more"),
+        ("pairs", counting(dealt=lambda s, r: sum(map(r.count, s))), "the number of pairs that fit"),
+        ("best order", counting(dealt=lambda s, r: (Counter(s) & Counter(r)).total() / len(s)), "the *best* order"),
+        ("always again", counting(dealt=best_of), "This is the other number"),
+        ("right ones dealt", counting(dealt=lambda s, r: dealt_of(r, r)), "The right answers themselves"),
+        ("among themselves", counting(dealt=lambda s, r: dealt_of(s, s)), "compared with each other"),
+        ("favourite dealt", counting(dealt=favourite_of), "it says others, too"),
+        ("counted again", counting(dealt=lambda s, r: sum(s.count(x) * r.count(x) for x in s) / len(s) ** 2),
+         "go through each letter *once*"),
+        ("of the letters", counting(dealt=lambda s, r: 1 / len(set(r))), "does not enter"),
+        ("mean over the letters", counting(dealt=lambda s, r: dealt_of(s, r) / len(set(s))), "a mean over the letters"),
+        ("taken off", counting(dealt=lambda s, r: share_of(s, r) - dealt_of(s, r)), "is taken from what is right"),
+        ("turned round", counting(dealt=lambda s, r: share_of(s[::-1], r)), "that is one order of many"),
+        ("moved on", counting(dealt=lambda s, r: share_of(s[1:] + s[:1], r)), "that is one order of many"),
+        ("sorted", counting(dealt=lambda s, r: share_of(sorted(s), sorted(r))), "that is one order of many"),
+        ("drawn once", counting(dealt=drawn_once), "Nothing has to be drawn"),
+        ("dealt in percent", counting(dealt=lambda s, r: 100 * dealt_of(s, r)), "This is in percent"),
+        ("dealt, rounded", counting(dealt=lambda s, r: round(dealt_of(s, r), 3)), "The number is rounded"),
+        ("one number", (REFUTED, dealt_of), "wanted two numbers"),
+        ("lists", counting(dealt=lambda s, r: [dealt_of(s, r), 0.0]), "holds 2 numbers"),
     ],
 }  # fmt: skip

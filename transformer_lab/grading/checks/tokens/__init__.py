@@ -1,6 +1,7 @@
 """Lesson 10: its questions, in the order of the notebook; its guesses and insights; the misconceptions it cures."""
 
 from .bits import bits
+from .controls import controls
 from .diagnose import diagnose
 from .encode import encode
 from .learn import learn
@@ -8,7 +9,7 @@ from .per_character import per_character
 from .shown import shown
 
 LESSON = "10_tokens"
-__all__ = ["encode", "learn", "bits", "diagnose", "shown", "per_character"]
+__all__ = ["encode", "learn", "bits", "diagnose", "shown", "per_character", "controls"]
 
 PREDICTIONS = {
     # A table's surprise at held-out text, as its context grows from no character to eleven.
@@ -29,6 +30,8 @@ INSIGHTS = {  # what a right answer can do beyond its question
     "shown": "However the bytes are cut, even one by one, the texts put together are the whole text.",
     "per_character": "Twice as many tokens at half the loss give the same number: so it compares models with "
     "different vocabularies.",
+    "controls": "`dealt` is never above `always`: answers may follow the words, as Owl's do, and still be right less "
+    "often than one letter said every time.",
 }
 
 MISCONCEPTIONS = {

@@ -301,7 +301,7 @@ def shift(scores, c):
         (("02_attention.softmaks", softmax), "no question 'softmaks'; it has: "),
         (
             ("02_attention", softmax),
-            "softmax, scaled_dot_product_attention, diagnose, entropy, shift, duplicate, mix.",
+            "softmax, scaled_dot_product_attention, diagnose, ",
         ),
         (("softmax", softmax), "write 02_attention.softmax."),
         ((), 'grade("02_attention.softmax", softmax)'),

@@ -862,7 +862,7 @@ print(f"had the others counted too: {by_token.sum():.0f}")
 #
 # </details>
 #
-# Now the [exercises of this lesson](../exercises/01_toolkit/toolkit.ipynb): three core questions, then four more.
+# Now the [exercises of this lesson](../exercises/01_toolkit/toolkit.ipynb): three core questions, then optional ones.
 #
 # ## Takeaways
 #

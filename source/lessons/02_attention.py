@@ -824,7 +824,7 @@ with replace_attention(model, yours):
 #
 # </details>
 #
-# Now the [exercises of this lesson](../exercises/02_attention/attention.ipynb): three core questions, then five more.
+# Now the [exercises of this lesson](../exercises/02_attention/attention.ipynb): three core questions, then optional ones.
 #
 # ## Takeaways
 #

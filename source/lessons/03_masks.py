@@ -818,7 +818,7 @@ assert max(sorted(late["without"])[:3]) < 0.01 and 0.15 < min(sorted(late["witho
 #
 # </details>
 #
-# Now the [exercises of this lesson](../exercises/03_masks/masks.ipynb): three core questions and four more.
+# Now the [exercises of this lesson](../exercises/03_masks/masks.ipynb): three core questions, then optional ones.
 #
 # ## Takeaways
 #

@@ -780,7 +780,7 @@ with torch.no_grad():
 #
 # </details>
 #
-# Now the [exercises of this lesson](../exercises/04_multi_head/multi_head.ipynb): three core questions, then four more.
+# Now the [exercises of this lesson](../exercises/04_multi_head/multi_head.ipynb): three core questions, then optional ones.
 #
 # ## Takeaways
 #

@@ -681,7 +681,7 @@ with patched((layer, "forward", yours(layer)) for layer in layers.values()):
 #
 # </details>
 #
-# Now the [exercises of this lesson](../exercises/05_feed_forward/feed_forward.ipynb): three core questions, then four more.
+# Now the [exercises of this lesson](../exercises/05_feed_forward/feed_forward.ipynb): three core questions, then optional ones.
 #
 # ## Takeaways
 #

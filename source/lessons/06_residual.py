@@ -901,7 +901,7 @@ print("the same numbers as ours, with either place of the norm")
 #
 # </details>
 #
-# Now do the [exercises of this lesson](../exercises/06_residual/residual.ipynb): three core questions, then four more.
+# Now do the [exercises of this lesson](../exercises/06_residual/residual.ipynb): three core questions, then optional ones.
 #
 # ## Takeaways
 #

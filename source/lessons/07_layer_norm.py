@@ -787,7 +787,7 @@ assert abs(apart[1] - 0.2) < 0.15
 #
 # </details>
 #
-# Now do the [exercises of this lesson](../exercises/07_layer_norm/layer_norm.ipynb): three core questions, then four more.
+# Now do the [exercises of this lesson](../exercises/07_layer_norm/layer_norm.ipynb): three core questions, then optional ones.
 #
 # ## Takeaways
 #

@@ -843,7 +843,7 @@ with with_table(table):
 #
 # </details>
 #
-# Now do the [exercises of this lesson](../exercises/08_positions/positions.ipynb): three core questions, then five more.
+# Now do the [exercises of this lesson](../exercises/08_positions/positions.ipynb): three core questions, then optional ones.
 #
 # ## Takeaways
 #

@@ -699,7 +699,7 @@ assert said == tokenizer.eos_id
 #
 # </details>
 #
-# Now do the [exercises of this lesson](../exercises/09_block/block.ipynb): three core questions, then four more.
+# Now do the [exercises of this lesson](../exercises/09_block/block.ipynb): three core questions, then optional ones.
 #
 # ## Takeaways
 #

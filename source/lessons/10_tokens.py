@@ -775,7 +775,7 @@ print("--- SmolLM2 ---", smol_tokenizer.decode(by_network), sep="\n")
 #
 # </details>
 #
-# Now the [exercises of this lesson](../exercises/10_tokens/tokens.ipynb): three core questions, then three more.
+# Now the [exercises of this lesson](../exercises/10_tokens/tokens.ipynb): three core questions, then optional ones.
 #
 # ## Takeaways
 #

@@ -720,7 +720,7 @@ for text in ("ninety-eleven", "seven and ninety", "ninety hundred and two", "one
 #
 # </details>
 #
-# Now the [exercises of this lesson](../exercises/11_encoder_decoder/encoder_decoder.ipynb): three core questions, then more.
+# Now the [exercises of this lesson](../exercises/11_encoder_decoder/encoder_decoder.ipynb): three core questions, then optional ones.
 #
 # ## Takeaways
 #

@@ -939,7 +939,7 @@ assert 3.5 < end < 4.5
 #
 # </details>
 #
-# Now the [exercises of this lesson](../exercises/13_training/training.ipynb): three core questions, then three more.
+# Now the [exercises of this lesson](../exercises/13_training/training.ipynb): three core questions, then optional ones.
 # Eight more patients are waiting there, four of them in a core question: for each you name what is right, and a probe
 # that rules out another suspicion.
 #

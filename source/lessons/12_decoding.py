@@ -669,14 +669,16 @@ for said, wanted in (
 # Padded on the left, both texts end where the new tokens begin, and the padding is masked and not counted in
 # positions.](figures/12_decoding_padding.svg)
 
-# %% tags=["nbval-ignore-output"]
-# output differs where two tokens are nearly as likely
+# %%
 batch = ["The capital of France is", "Two months later, in the spring of 1946, the capital of Germany was"]
 rows = [smol_tokenizer.encode(one) for one in batch]
 pads = [smol_tokenizer.pad_id] * (len(rows[1]) - len(rows[0]))
 alone = generate(smol, torch.tensor(rows[:1]), 6)[0, -6:]
 on_left = torch.tensor([pads + rows[0], rows[1]])
 mask = torch.tensor([[False] * len(pads) + [True] * len(rows[0]), [True] * len(rows[1])])
+
+# %% tags=["nbval-ignore-output"]
+# output differs where two tokens are nearly as likely
 for name, ids2, options in (
     ("on the right", torch.tensor([rows[0] + pads, rows[1]]), {}),
     ("on the left, no mask", on_left, {}),

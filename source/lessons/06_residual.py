@@ -493,9 +493,10 @@ predict("06_residual.trains", actual=choices[(only > 100 * guessing + 5) + (only
 # <details><summary>Why? Open after your guess</summary>
 #
 # Each dot is one training run. **The gradient begins with about the right size, and still four of five seeds stay at
-# guessing** (the fifth gets to 27 %). It does not keep that size: after 250 steps less than a hundredth of it arrives
-# in those four (`experiments/residual_gradients.py`). With the arrows, from PyTorch's start, 74 % are right. So a
-# right start is not enough. Would a right size be enough, if it lasted?
+# guessing** (the fifth gets to 27 %). From gain 1, on the right, *norm only* has 25 %: hardly better. And on the left
+# the gradient does not keep its size: after 250 steps less than a hundredth of it arrives in those four
+# (`experiments/residual_gradients.py`). With the arrows, from PyTorch's start, 74 % are right. So a right start is
+# not enough. Would a right size be enough, if it lasted?
 #
 # (Is it Adam's doing, which divides each gradient by its recent size? No: with plain gradient descent this stack stays below 25 %,
 # at four rates. With skips instead of the norm it gets 64 to 66 %, `experiments/residual_sgd.py`.)
@@ -554,10 +555,10 @@ assert all(abs(a - b) < 0.05 for a, b in zip(likeness["skip"], likeness["post-no
 # begins with inputs as much alike, and gets to 37 %.)
 #
 # Now watch the gradient of that new stack, the one with tanh, on its way down. Its *size* does not shrink, before
-# training or during it. But of 32 *directions* hardly more than one (1.5) comes through. Whatever the loss asks for
-# at the top, nearly the same request arrives at the bottom, louder or softer. Three other stacks let 3.6 to 10
-# directions through, by skips or by rotations, and all three learn about as much, 64 or 65 %. (The trial is folded
-# below.)
+# training or during it. But of 32 *directions*, counted before training, hardly more than one (1.5) comes through.
+# Whatever the loss asks for at the top, nearly the same request arrives at the bottom, louder or softer. Three other
+# stacks let 3.6 to 10 directions through, by skips or by rotations, and all three learn about as much, 64 or 65 %.
+# (The trial is folded below.)
 #
 # **So the right size is not enough. Ask also whether different inputs are still different at the top, and different gradients
 # still different at the bottom.**
@@ -584,10 +585,12 @@ for name, words in (("", "ReLU"), (", small tanh", "tanh")):
 # %% [markdown] tags=["deeper"]
 # *Norm only* now gets 45 % right (the median). But with skips the same branches get 65 %. What does the plus sign add?
 #
-# A vector of 32 numbers can point in 32 directions. How many of them come through the whole stack? We take the squares $s_i$ of the
-# singular values of its Jacobian, and count the directions by $(\sum s_i)^2 / \sum s_i^2$: 32 if all come through alike, 1 if only one
-# is left. As a control there are rotations (orthogonal matrices) instead of random matrices: they turn vectors, and crush none. Four
-# stacks with tanh, all of gain 1, each at the best of three learning rates. (The first row is the one from above, run again.)
+# A vector of 32 numbers can point in 32 directions. How many of them come through the whole stack? We take the
+# squares $s_i$ of the singular values of its Jacobian, and count the directions by $(\sum s_i)^2 / \sum s_i^2$: 32 if
+# all come through alike, 1 if only one is left. As a control there are rotations (orthogonal matrices) instead of
+# random matrices: they turn vectors, and crush none. Four stacks with tanh, their branches made as above ($W_1$ at
+# 0.3 of its size, so their gain is below 1), each at the best of three learning rates. The directions are counted
+# before training. (The first row is the one from above, run again.)
 
 # %% jupyter={"source_hidden": true} tags=["deeper"]
 rotations = experiment("residual_rotations")
@@ -637,9 +640,10 @@ for norms, name in {
     print(f"a norm {norms:17}", " ".join(f"{share:.0f} %" for share in deep[name]))
 
 # %% [markdown]
-# The norm in front of each branch does it alone; the last one helps only half-way. So here the norm is what a stack with skips
-# needs to learn from a large start as well as from a small one. (Post-norm gets only half-way from gain 1, too.
-# [Lesson 07](07_layer_norm.ipynb) asks what the place of the norm means for training.)
+# The norm in front of each branch does it alone; the last one helps only half-way. So here a norm in front of each
+# branch is enough for a stack with skips to learn from a large start as well as from a small one. (Post-norm gets
+# only half-way from gain 1, too. [Lesson 07](07_layer_norm.ipynb) asks what the place of the norm means for
+# training.)
 #
 # And depth, with which we began?
 
@@ -908,8 +912,8 @@ print("the same numbers as ours, with either place of the norm")
 # * Skips cure vanishing, not exploding. With branches of gain 1 the variance grows as $2^L$ with skips alone, as $1 + L$ in
 #   pre-norm, and not at all in post-norm. Our stack of 32 with skips alone learnt from a small start only, pre-norm from both.
 # * The right size is not enough. With a norm and no skips, 32 sub-layers can keep the gradient's size and still learn
-#   little. With ReLU the size was right at the start only, and all inputs had become alike at the top; with tanh it
-#   lasted, but hardly more than one direction of the gradient was left at the bottom.
+#   less than with skips. With ReLU the size was right at the start only, and all inputs began alike at the top; with
+#   tanh it lasted, but at the start hardly more than one direction of the gradient came through.
 # * All sub-layers read and write one residual stream. Reading it early needs a control that cannot know the answer.
 #
 # **Papers.** He et al. (2015), [arXiv:1512.03385](https://arxiv.org/abs/1512.03385): the residual connection; He et al.

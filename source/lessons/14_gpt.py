@@ -13,8 +13,8 @@
 # close a bracket, or to be useful. And yet the models that answer questions and write programs began with this
 # exercise. Where does it lead?
 #
-# In this lesson you climb a ladder of four models that all begin with this question, and look at what each rung can
-# do that the one below it cannot. You will be able to
+# In this lesson you climb a ladder of four models that all begin with this question, and look at where a higher rung
+# is better than the one below it, and where it is not. You will be able to
 #
 # * compare models that cut text differently, and find the mistake in a perplexity that was not counted well;
 # * get a model to do a new task without changing a single weight, and test what in your examples made it work;
@@ -48,9 +48,10 @@ grid = recorded("in_context")["result"]
 #
 # The first two rungs are tables of counts, as in lesson 10: pairs of characters, and longer n-grams. The third is a
 # network of two blocks, called *nano* in this course, which trains while you read this. These three learn from the
-# documentation of Python, apart from a part that is held out. The fourth is SmolLM2: made of the same parts, a
-# thousand times as large, and trained by people with many GPUs on two trillion tokens. Ours is its *Instruct*
-# edition, which was trained further, on conversations. So what it can do does not come from this one exercise alone.
+# documentation of Python, apart from a part that is held out. The fourth is SmolLM2: built on the same plan, with
+# some parts exchanged (section 5), a thousand times as large, and trained by people with many GPUs on two trillion
+# tokens. Ours is its *Instruct* edition, which was trained further, on conversations. So what it can do does not come
+# from this one exercise alone.
 
 # %%
 task = docs(seed=0)  # the documentation, cut into 512 kinds of tokens, and a nano GPT that has learnt nothing
@@ -234,9 +235,9 @@ assert both["SmolLM2"].sum() < both["nano"].sum() and len(both["SmolLM2"]) < len
 #
 # ## 4. A task on a page
 #
-# So far each rung did what the one below it did, only better. Does the exercise lead to anything else? Say that we
-# want opposites of words. SmolLM2's weights stay as they are; all that we do is write a page for it to continue. Can
-# it guess from the page what we want? With no example the page is just a word and a colon:
+# So far all that we asked was how well a rung does the exercise itself. Does the exercise lead to anything else? Say
+# that we want opposites of words. SmolLM2's weights stay as they are; all that we do is write a page for it to
+# continue. Can it guess from the page what we want? With no example the page is just a word and a colon:
 
 # %%
 shown, asked = in_context.drawn("opposites", seed=0)
@@ -360,9 +361,10 @@ predict("14_gpt.shuffled", actual="as many" if share > 0.8 else "about half" if 
 #
 # Why? We guessed that a list of capitals *says by itself* what is wanted, and a list of words like `wrong`, `female`,
 # `old` does not. So we put the eight answers after questions of another task, `go: Berlin` (green): 13.2 capitals and
-# 0.2 opposites. So far, so good. But `houses, teeth, boxes` says as clearly what is wanted, and in wrong pairs it
-# gives only 4.2 plurals. Nor do the cities have to be capitals: with other cities after the wrong countries (`France:
-# Osaka`) it is 17.6 again. So the guess was wrong, and we have no better one.
+# 0.2 opposites. So far, so good. But `houses, teeth, boxes` says as clearly what is wanted. Behind questions of
+# another task it does give 10.8 plurals; in wrong pairs, with the very same answers on the page, only 4.2. So what
+# the answers say by themselves cannot be all. Nor do the cities have to be capitals: with other cities after the
+# wrong countries (`France: Osaka`) it is 17.6 again. So the guess was wrong, and we have no better one.
 #
 # </details>
 
@@ -407,9 +409,10 @@ _ = ax.set(
 # Where the same names were shuffled it is 2 to 6.) What a lion *is*, the model knew before; **what it is called, it
 # took from the page.**
 #
-# But it is no reliable pupil. Those pages were balanced. Eight examples as they happened to be drawn, say three plants and
-# one country, gave 3 to 6 right, and once 15; with the true names these same pages gave 21 to 23. Nor is it the number of
-# examples: all sixteen that there were, seven of them plants, gave 7 to 14. If you had run only one of these pages, you
+# But it is no reliable pupil. Those pages were balanced. Eight examples as they happened to be drawn, say three
+# plants and one country, gave 3 to 6 right, and once 15; with the true names these same pages gave 21 to 23. Nor did
+# twice as many make up for the balance: all sixteen that there were, seven of them plants, gave 7 to 14, more than
+# most of the unbalanced eights, and less than most of the balanced ones. If you had run only one of these pages, you
 # would now say with confidence that examples teach, or that they do not.
 #
 # <details><summary>Deeper: "the labels do not matter", or do they?</summary>

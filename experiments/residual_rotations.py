@@ -1,7 +1,7 @@
 """Norm only, 32 sub-layers: does it need a skip, or matrices that crush nothing? Rotations in place of random numbers.
 
-All four have branches with a small tanh (residual_depth.py); with and without a skip, with matrices of random numbers and
-with rotations (random orthogonal matrices) of the same size. Five seeds at each of the same three learning rates.
+All four have branches with a small tanh (residual_depth.py): with and without a skip, with matrices of random numbers
+and with rotations (random orthogonal matrices) of the same size. Five seeds at each of the same three learning rates.
 """
 
 import math

@@ -419,8 +419,8 @@ assert 60 < doublings < 67 and 50 < variance["pre-norm"][-1] < 75
 #
 # ## 6. Does it train?
 #
-# Sizes are an argument; training is the test. Back to the small task, with 32 sub-layers and all five ways of section
-# 4. Each gets two starts: PyTorch's **initialisation**, the small random numbers with which it makes a layer, and
+# Sizes are an argument; training is the test. Back to the small task, with 32 sub-layers and all five ways of
+# section 4. Each gets two starts: PyTorch's **initialisation**, the small random numbers with which it makes a layer, and
 # branches of gain 1 whose biases begin at 0. (Pre-norm has one more norm here, after the last sub-layer, as in every
 # such model.)
 #

@@ -90,9 +90,10 @@ print(f"numbers up to {x.abs().max():.1f}, differences below 0.0001")
 # What comes out has the same shape as what went in. That is why you can put a block on top of a block, and another on top of
 # that: a **stack**.
 #
-# One choice is left: where the norm stands. The translator and BERT put it *after* the plus, as the paper of 2017 did.
-# GPT-2 and Llama put it *in front of* each part, so that nothing ever touches the sum itself. Do you recall which of the two
-# trained without a warm-up at every rate we tried, and which needs one more norm after the last block?
+# One choice is left: where the norm stands. The translator and BERT put it *after* the plus, as the paper of 2017
+# did. GPT-2 and Llama put it *in front of* each part, so that within the blocks the sum is only ever added to, and
+# never normalised. Do you recall which of the two trained without a warm-up at every rate we tried, and which needs
+# one more norm after the last block?
 #
 # <details><summary>The two, line by line</summary>
 #
@@ -228,8 +229,9 @@ predict("09_block.order", actual="neither" if abs(gap) < 0.1 else "decoder" if g
 #
 # ## 3. Which of the parts does it need?
 #
-# Since lesson 00 we have broken this translator part by part. Here is the whole list, each part switched off in the trained
-# model. Two of the names need a word:
+# Since lesson 00 we have broken this translator part by part. Here is the whole list, each part switched off in the
+# trained model. Three of the names need a word. Without *scale* the scores of attention are not divided by
+# $\sqrt{16}$ ([lesson 02](02_attention.ipynb)); the factor 8 of section 2 stays. And:
 #
 # * without *choice*, attention gives the same weight to all tokens that it may see;
 # * without *heads*, only the first head of each attention, 16 numbers wide, gives an output, and the other three give zeros.
@@ -261,12 +263,12 @@ assert shares["nothing"] > 0.98 and 0.72 < shares["causal mask"] < 0.75
 # token to hide. Our `write` of section 2 computes everything anew, so without the mask the earlier tokens see later ones,
 # and it gets only 73 % of the dates.)
 #
-# It looks as if a translator needs nearly all of its parts. But all these parts were taken from a model that had learnt
-# to work with them. So let us train translators that *never had* the part. `experiments/parts.py` did that, with the
-# same sizes, data, learning rate, warm-up and clipped gradients, for 400 steps, with three seeds for each part. Two of the
-# answers you know: without the causal mask a translator learns nothing that helps it to write (lesson 03), and without
-# positions it gets a fifth of the dates (lesson 08). How many of the *other six* parts can a new translator do without, and
-# get 95 % of the dates right in these 400 steps?
+# Does a translator need all the others? Or has only this one, which was trained with them, come to lean on them? Both
+# would look like this. So let us train translators that *never had* the part. `experiments/parts.py` did that, with
+# the same sizes, data, learning rate, warm-up and clipped gradients, for 400 steps, with three seeds for each part.
+# Two of the answers you know: without the causal mask a translator learns nothing that helps it to write (lesson 03),
+# and without positions it gets a fifth of the dates (lesson 08). How many of the *other six* parts can a new
+# translator do without, and get 95 % of the dates right in these 400 steps?
 
 # %%
 predict("09_block.never_had")
@@ -306,8 +308,9 @@ assert 0.15 < min(never["positions"]) < max(never["positions"]) < 0.25 and min(n
 # %% [markdown]
 # <details><summary>What does it show? Open after your guess</summary>
 #
-# **Four**: the feed-forward layer, the norm (with a warm-up and clipped gradients), all heads but one, and the scale. Without
-# any one of the first three the trained model has hardly a date right, and yet new models learn the dates without it.
+# **Four**: the feed-forward layer, the norm (with a warm-up and clipped gradients), all heads but one, and the scale
+# of attention. Without any one of the first three the trained model has hardly a date right, and yet new models learn
+# the dates without it.
 #
 # The **causal mask** is the opposite. The trained model does not miss it, as long as it keeps what it has computed. A new one
 # does not learn to write without it: in training it may copy the token that it should predict
@@ -499,10 +502,10 @@ predict("09_block.core", actual=larger)
 # The logits, and they take twice as much. At 1,024 tokens each token costs 170 million FLOPs in the matrices of the blocks,
 # 77 million in the logits and 38 million in the core: the quadratic part is the smallest of the three.
 #
-# But a token's share of the core grows with the length of the text, and the other two do not. For $T$ tokens the core of
-# a block costs $4 T^2 D$ FLOPs, the matrices of a block $2T \cdot 12 D^2$, and the logits, once, $2T \cdot VD$. So the
-# core overtakes the logits at $T = V/24$, some 2,100 tokens, and the matrices at $T = 6D$, 4,608 tokens, 4.5 times as
-# far as GPT-2 can read.
+# But what the core costs *for each token* grows with the length of the text. What the matrices and the logits cost
+# for each token does not. For $T$ tokens the core of a block costs $4 T^2 D$ FLOPs, the matrices of a block $2T \cdot
+# 12 D^2$, and the logits, once, $2T \cdot VD$. So the core overtakes the logits at $T = V/24$, some 2,100 tokens, and
+# the matrices at $T = 6D$, 4,608 tokens, 4.5 times as far as GPT-2 can read.
 #
 # Quadratic is right. Whether it matters depends on the length, *and on the width* $D$. (FLOPs are not seconds, and
 # memory is a third question: lessons to come.)

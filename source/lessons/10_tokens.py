@@ -308,9 +308,10 @@ print(f"pairs of 4,000 tokens, against the best n-gram of characters: {min(above
 assert min(above) > -0.2 and max(above) < 0.1
 
 # %% [markdown]
-# The counting is the same, and still only of pairs. But **longer units bring more context**: two tokens of a vocabulary
-# of 2,000 are about seven characters. With 260 tokens, which are hardly more than bytes, the table does as badly as with
-# pairs of characters. With 4,000 it is about as good as the best n-gram with the same smoothing.
+# The counting is the same, and still only of pairs. But **longer units bring more context**: two tokens of a
+# vocabulary of 2,000 are about seven characters. With 260 tokens, which are hardly more than bytes, the table does as
+# badly as with pairs of characters. With 4,000 it is about as good as the best n-gram with the same smoothing. Longer
+# still is not better: with 8,000 all five splits are a little worse again.
 #
 # Here is what such a table writes. You can see where it makes new words out of pieces. The counting is that of section 1,
 # with ids instead of characters:
@@ -490,8 +491,9 @@ predict(
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# **The first letter is right nearly nine times in ten**, though the id hides all letters alike. The last one is right about
-# one time in eight. Mostly the model says `e`, and always saying the most frequent letter would do better (black lines).
+# **The first letter is right nearly nine times in ten**, though the id hides all letters alike. The last one is right
+# about one time in eight. Mostly the model says `e`. Always saying `r`, the most frequent last letter among these
+# words, would do better (black lines).
 #
 # **Has it not understood the question?** Ask in words, *tower begins with the letter* and *tower ends with the letter*: it is
 # the same again.
@@ -567,9 +569,11 @@ read_off = [sum(row["SmolLM2's rows"]) / 5 for row in found]  # first, second, t
 assert all(abs(one - said) < 0.04 for one, said in zip(read_off, (0.8, 1 / 3, 1 / 7, 1 / 7, 0.36), strict=True))
 
 # %% [markdown]
-# It does, and unevenly. The first letter of a new word is read off in about four cases of five, the second in one of three, the
-# third and the fourth in one of seven, the last in a little more than one of three. All that is more than any control, on all
-# five splits. As in section 6, what this model knows best about the spelling of a word is its first letter.
+# It does, and unevenly. The first letter of a new word is read off in about four cases of five, the second in one of
+# three, the third and the fourth in one of seven, the last in a little more than one of three. All that is more than
+# any control, on all five splits. So of the letters that we tried, the first is the one that can best be read off a
+# row, and in section 6 it was the one that the model named. For the last letter the two need not agree: what a row
+# holds and what the model says are two things.
 #
 # ## 8. What a language costs
 #

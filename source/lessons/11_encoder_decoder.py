@@ -468,14 +468,14 @@ for looked in ("at gold", "elsewhere"):  # five models together: rows that look 
 Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 
 # %% [markdown]
-# ### What hiding does not tell
+# ### Hide, or exchange
 #
 # In the two upper rows the favourite is the gold token. Hide it, and most digits and tens come out wrong: here the picture
 # tells the truth. In the two lower rows the favourite is another token. Hide *that*, and about a quarter of the digits and a
 # third of the tens are lost. Hide the gold token there, and nothing changes. So its vector does not matter?
 #
-# Not so fast. The gold token had a small weight to begin with, so hiding it took little away. There is a stronger test:
-# **exchange** its vector (right).
+# The gold token had a small weight to begin with, so hiding it took little away. Another test puts something in
+# instead: **exchange** its vector (right).
 #
 # ![Two panels, each with the decoder above the vectors of ninety, hyphen, seven, thousand. Left, hide it: the vector of ninety is
 # crossed out, the others still reach the decoder. Right, exchange it: the vector of forty, from a second memory of forty, hyphen,
@@ -549,13 +549,14 @@ predict(
 # %% [markdown]
 # <details><summary>What happened? Open after your guess</summary>
 #
-# **In 85 of the 100 rows the other word comes out.** So the gold token mattered after all, although its weight was 5 % and
-# hiding it had changed nothing. With its new vector it draws 68 % of the weight on average.
+# **In 85 of the 100 rows the other word comes out.** So what stands in the gold place can decide the word, although
+# hiding it had changed nothing. But it does not do so through a weight of 5 %: the new vector draws 68 % of the
+# weight on average. An exchange changes the key too, and so it changes where the row looks.
 #
-# **Why could it be hidden, then?** For many rows the answer is habit: nine in ten of the hundred write one and the same word,
-# *neunzig*. To test that, hide the gold token *and* take all the other vectors from the other number, so that nothing in the
-# memory says the old word any more. In 59 rows it is written all the same. In the other 41 it is not: there the answer
-# depended on the other vectors too.
+# **Why could it be hidden, then?** In model 0 it may be habit: nine in ten of the hundred rows write one and the same
+# word, *neunzig*. To test that, hide the gold token *and* take all the other vectors from the other number, so that
+# nothing in the memory says the old word any more. In 59 rows it is written all the same. In the other 41 it is not:
+# there the answer depended on the other vectors too. (In the other groups of rows habit explains less.)
 #
 # **Is it so in all five models?** No. Each line of the figure is a group of such rows. Hiding the gold token changes next to
 # nothing in any of them. Exchanging tells them apart:
@@ -564,8 +565,8 @@ predict(
 #   out. Exchange the gold token (blue), and it seldom does. The favourite is mostly a hyphen, an *and*, or a *thousand*,
 #   which both numbers have in the same place. So it must be the encoder's self-attention that has carried the digit, or the
 #   ten, into its vector.
-# * **Lower four lines: the gold token's own vector turns the word** in 59 to 85 % of the rows, small weight or not; the
-#   favourite's in hardly any.
+# * **Lower four lines: the gold token's own vector turns the word** in 59 to 85 % of the rows; the favourite's in
+#   hardly any.
 # * **The two lines between:** sometimes the one turns it, sometimes the other.
 # * **Grey, the control:** exchange a vector that is neither of the two, and nothing happens.
 #
@@ -603,10 +604,11 @@ Markdown("\n".join(f"| {' | '.join(row)} |" for row in table))
 # weekday comes out every time, and with another one in the name's place it never does. So here the token is a comma, and its
 # vector holds the weekday. In model 4 it is just the other way round: the name decides, and the comma does not matter.
 #
-# **So attention need not be alignment.** In the five number models, five in six of the rows that we tested look at the
-# word that they translate, and in nearly all of those its vector turns the word. In the sixth the picture may mislead:
-# what a column is *called* and what its vector *holds* are two things, and a small weight is not a small influence. Nor
-# is hiding a safe test, for a piece may come out right without the token that you hid.
+# **So attention need not be alignment.** In the five number models, five in six of the rows that we tested look at
+# the word that they translate, and in nearly all of those its vector turns the word. In the sixth the picture may
+# mislead: what a column is *called* and what its vector *holds* are two things, and a weight that is small for this
+# vector may be large for another one in the same place. Nor is hiding a safe test, for a piece may come out right
+# without the token that you hid.
 #
 # ## 8. What people get wrong: no shift
 #

@@ -478,7 +478,7 @@ for ax, start, words in ((axes[0], "", "as PyTorch starts it"), (axes[1], ", uni
     ax.set(xlim=(0, 100), xlabel="right on unseen inputs (%); dotted: guessing", title=words)
 axes[0].set_yticks(range(6), [name.replace("no biases", "biases 0") for name in rows])
 axes[0].set_ylim(5.5, -0.5)
-title = f"32 sub-layers: norm only, its gradient right at first, gets {mid['norm only, no biases']:.0f} % right"
+title = f"32 sub-layers: norm only, biases 0, right gradient at first: {mid['norm only, no biases']:.0f} % right"
 _ = fig.suptitle(title + "\n250 steps, best of the rates 3e-4, 1e-3, 3e-3", x=0.01, ha="left", fontsize=11)
 
 # %% jupyter={"source_hidden": true, "outputs_hidden": true}

@@ -266,7 +266,8 @@ for way in ("t, to one number", "binary digits, 8 times", "random rows"):
 # **Faint numbers are hardly heard.** $t/32$ in one number is the same as $t$ there, only 32 times smaller, and it
 # helps little. The binary digits, each once, are not learnt well, either. Written eight times over, they are. And so
 # is $t/32$, if it is written into all 64 numbers, with a plus or a minus drawn once for each, so that no norm takes
-# it off: 96 to 98 % (not in the figure). So it was not that neighbours look alike.
+# it off: 96 to 98 % (not in the figure). Written so, its vector is eight times as long, and neighbours are eight times as
+# far apart; which of the two helps, this does not tell.
 #
 # And **random rows**, in which no order can be seen, get everything right. So numbers that grow were not fatal here, nor were
 # neighbours that look like strangers, and the clock has no lead. (On texts of 32 tokens all of them make more mistakes, and

@@ -401,7 +401,7 @@ ax.set_yticks(range(len(pages)), pages), ax.invert_yaxis(), ax.legend(loc="lower
 _ = ax.set(
     xlim=(0, 24.5),
     xlabel="right, of 24",
-    title="Kinds, five pages each: new names are learnt best from two examples of each",
+    title="Kinds, five pages each: balanced pages teach new names best",
 )
 
 # %% [markdown]

@@ -36,6 +36,7 @@ LANGUAGE = {
 }
 STUB = "raise NotImplementedError"
 MARKERS = ("### BEGIN SOLUTION", "### END SOLUTION")
+FOLD = '<details style="margin-bottom: 1em">'  # in JupyterLab the text after a fold would stand close to it
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -67,6 +68,8 @@ def read(source: Path) -> nbformat.NotebookNode:
     for index, cell in enumerate(notebook.cells):
         cell.id = f"c{index:03d}"
         cell.metadata.pop("lines_to_next_cell", None)
+        if cell.cell_type == "markdown":
+            cell.source = cell.source.replace("<details>", FOLD)
         mark_for_nbgrader(cell)
     return notebook
 

@@ -133,7 +133,7 @@ def test_a_page_of_a_graded_notebook_runs_no_code_of_a_learner(root, monkeypatch
     wide = {"image/png": {"width": "1 onerror=alert(1)"}}
     code = nbformat.v4.new_code_cell(EVIL)
     texts = [nbformat.v4.new_markdown_cell(f"```\n{EVIL}\n```\n{EVIL}"), nbformat.v4.new_raw_cell(EVIL)]
-    kept = next(cell for cell in notebooks.source(NAME[0]).cells if "<details>" in cell.source)
+    kept = next(cell for cell in notebooks.source(NAME[0]).cells if "<details" in cell.source)
     about = {"title": EVIL, "language_info": {"name": EVIL}}
     submitted = nbformat.v4.new_notebook(cells=[code, *texts, kept], metadata=about)
     restored, _ = TrustedCells().preprocess(submitted, {"nbgrader": {"assignment": NAME[0], "notebook": NAME[1]}})
@@ -152,7 +152,7 @@ def test_a_page_of_a_graded_notebook_runs_no_code_of_a_learner(root, monkeypatch
     graded, _ = Verdicts().preprocess(restored, {"nbgrader": told})
     page, _ = HTMLExporter(template_name="classic").from_notebook_node(graded)
     body = page.partition("<body")[2]
-    assert "<details>" in body and "&lt;script&gt;" in body
+    assert "<details" in body and "&lt;script&gt;" in body
     for tag in re.findall("<[a-z][^>]*", body):
         assert "alert(1)" not in re.sub('"[^"]*"', "", tag) and 'href="javascript:' not in tag and tag != "<script"
 

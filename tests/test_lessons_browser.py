@@ -58,6 +58,12 @@ def test_start_here_lets_you_translate_and_break(lab, page):
     eventually(lambda: page.get_by_text("[UNK] marks a word the model has never seen").is_visible())
 
 
+def test_text_keeps_its_distance_from_a_closed_fold_above_it(lab, page):
+    open_copy(lab, "notebooks/02_attention.ipynb", kernel=False)
+    fold = page.locator(".jp-MarkdownOutput details:not([open])").first
+    assert fold.evaluate("fold => parseFloat(getComputedStyle(fold).marginBottom)") > 10
+
+
 def test_the_picture_in_the_readme(lab, page, tmp_path):
     page.set_viewport_size({"width": 1180, "height": 900})
     lab.open("start.ipynb", ["from transformer_lab import load\nfrom transformer_lab.viz import DateTranslator\n"

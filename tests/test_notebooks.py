@@ -163,7 +163,7 @@ def test_every_question_has_points_difficulty_minutes_and_three_hints(path):
     assert 5 <= len(questions) <= 8
     for question in questions:
         assert re.search(r"\d points, difficulty [1-5] of 5, about \d+ minutes", question), question[:80]
-        assert question.count("<details><summary>Hint ") == 3, question[:80]
+        assert question.count("<summary>Hint ") == 3, question[:80]
 
 
 ANSWER = re.compile(r'answer="(\w+)"(?:(?!# %%).)*?### BEGIN SOLUTION\n(.*?)### END SOLUTION', re.DOTALL)

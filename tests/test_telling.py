@@ -37,7 +37,7 @@ SECOND_EDITION = [
 ]
 lessons = pytest.mark.parametrize("name", SECOND_EDITION)
 PICTURE = re.compile(r"!\[(.*?)\]\((.*?)\)", re.DOTALL)
-FOLDED = re.compile(r"<details>.*?</details>", re.DOTALL)
+FOLDED = re.compile(r"<details.*?</details>", re.DOTALL)
 WIDGET = re.compile(r"(Explorer|AttentionView|ModelTour)(\.of)?\(")  # where it is shown, its code is open
 
 
